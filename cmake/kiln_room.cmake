@@ -1,0 +1,11 @@
+# kiln_room(NAME DIR [RECURSE] [LIBS ...]): a static library of the .cpp files of a room.
+function(kiln_room name dir)
+  cmake_parse_arguments(arg "RECURSE" "" "LIBS" ${ARGN})
+  if(arg_RECURSE)
+    file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${dir}/*.cpp)
+  else()
+    file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${dir}/*.cpp)
+  endif()
+  add_library(kiln_${name} STATIC ${sources})
+  target_link_libraries(kiln_${name} PUBLIC kiln_options ${arg_LIBS})
+endfunction()
