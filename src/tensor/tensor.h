@@ -64,6 +64,9 @@ class Tensor {
   std::shared_ptr<std::vector<std::string>> strings_;
 };
 
+// Copies `count` elements of the same type, strings and packed types included, at element offsets. Throws kTypeMismatch.
+void copy_elements(const Tensor& source, int64_t from, Tensor& destination, int64_t to, int64_t count);
+
 template <class T> constexpr DType dtype_of();
 template <> constexpr DType dtype_of<bool>() { return DType::kBool; }
 template <> constexpr DType dtype_of<uint8_t>() { return DType::kU8; }

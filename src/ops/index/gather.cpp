@@ -1,0 +1,57 @@
+// Gather: slices of `data` along `axis`, chosen by `indices`; negative indices count from the end.
+#include <cstring>
+
+#include "base/error.h"
+#include "ops/registry.h"
+
+namespace kiln::ops {
+namespace {
+
+Shape replaced(const Shape& dims, int64_t axis, const Shape& by) {
+  Shape result(dims.begin(), dims.begin() + axis);
+  result.insert(result.end(), by.begin(), by.end());
+  result.insert(result.end(), dims.begin() + axis + 1, dims.end());
+  return result;
+}
+
+std::optional<std::vector<Dim>> gather_elements(ShapeCall& c) {
+  auto data = c.elements("data");
+  auto indices = c.int_values("indices");
+  if (!data || !indices || c.rank("data") != 1) return std::nullopt;
+  std::vector<Dim> result;
+  const auto size = static_cast<int64_t>(data->size());
+  for (int64_t i : *indices) {
+    if (i < -size || i >= size) return std::nullopt;
+    result.push_back((*data)[static_cast<size_t>(i < 0 ? i + size : i)]);
+  }
+  return result;
+}
+
+void gather_reference(RefCall& c) {
+  const Tensor& data = c.input("data");
+  const Tensor& indices = c.input("indices");
+  const auto axis = static_cast<size_t>(c.axis("axis", data.rank()));
+  int64_t outer = 1, inner = 1;
+  for (size_t i = 0; i < axis; ++i) outer *= data.dims()[i];
+  for (size_t i = axis + 1; i < data.dims().size(); ++i) inner *= data.dims()[i];
+  const int64_t extent = data.dims()[axis];
+  int64_t to = 0;
+  for (int64_t o = 0; o < outer; ++o)
+    for (int64_t k = 0; k < indices.size(); ++k, to += inner) {
+      int64_t index = indices.int_at(k);
+      if (index < -extent || index >= extent)
+        throw Error(Code::kInvalidArgument, "Gather index " + std::to_string(index) + " is outside an axis of " + std::to_string(extent));
+      if (index < 0) index += extent;
+      copy_elements(data, (o * extent + index) * inner, c.output(), to, inner);
+    }
+}
+
+}  // namespace
+
+const OpDef gather = op("Gather")
+    .input("data", kAnyType).input("indices", kIndexTypes).attr("axis", int64_t{0}).output("y", same_type("data"))
+    .shape([](ShapeCall& c) { return replaced(c.dims("data"), c.axis("axis", c.rank("data")), c.dims("indices")); })
+    .elements(gather_elements)
+    .reference(gather_reference);
+
+}  // namespace kiln::ops

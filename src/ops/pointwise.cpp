@@ -1,0 +1,71 @@
+// Pointwise operators: everything that follows from the formula.
+#include <algorithm>
+
+#include "base/error.h"
+#include "ops/numbers.h"
+#include "ops/op.h"
+
+namespace kiln {
+namespace {
+
+OutputShape broadcast_inputs(ShapeCall& c) {
+  Shape shape;
+  bool first = true;
+  for (int i = 0; i < c.input_count(); ++i) {
+    if (!c.present(i)) continue;
+    shape = first ? c.dims(i) : broadcast(shape, c.dims(i));
+    first = false;
+  }
+  return shape;
+}
+
+void run_pointwise(const OpDef& op, RefCall& c) {
+  std::vector<const Tensor*> inputs;
+  std::vector<DType> types;
+  for (int i = 0; i < c.input_count(); ++i) {
+    if (!c.present(i)) continue;
+    inputs.push_back(&c.input(i));
+    types.push_back(c.input(i).dtype());
+  }
+  Tensor& out = c.output();
+  if (out.size() == 0) return;
+  const ScalarProgram program = scalar_program(op, c.shapes().attributes(), types);
+  const ScalarType result_type = program.code[program.outputs[0]].type;
+  std::vector<Dims> strides;
+  for (const Tensor* t : inputs) strides.push_back(ops::broadcast_strides(t->dims(), out.dims()));
+  std::vector<ScalarValue> arguments(inputs.size()), values(program.code.size());
+  Dims index(out.dims().size(), 0);
+  void* data = out.mutable_data();
+  int64_t position = 0;
+  do {
+    for (size_t i = 0; i < inputs.size(); ++i) arguments[i] = load_scalar(types[i], inputs[i]->data(), ops::dot(index, strides[i]));
+    interpret(program, arguments, values);
+    store_scalar(out.dtype(), data, position++, result_type, values[program.outputs[0]]);
+  } while (ops::advance(index, out.dims()));
+}
+
+}  // namespace
+
+OpDef pointwise(std::string name, std::initializer_list<InputDef> inputs) {
+  OpDef def(name);
+  for (const InputDef& in : inputs) {
+    if (in.variadic) def = std::move(def).variadic_input(in.name, in.types, in.same_as, in.optional);
+    else if (in.optional) def = std::move(def).optional_input(in.name, in.types, in.same_as);
+    else def = std::move(def).input(in.name, in.types, in.same_as);
+  }
+  return std::move(def)
+      .output("y", same_type(inputs.begin()->name))
+      .shape(broadcast_inputs)
+      .accuracy(Accuracy::kExact)
+      .reference([name](RefCall& c) { run_pointwise(*find_op(name), c); });
+}
+
+ScalarProgram scalar_program(const OpDef& op, const Attributes& attributes, std::span<const DType> inputs) {
+  ExprBuilder builder;
+  std::vector<Expr> arguments;
+  for (size_t i = 0; i < inputs.size(); ++i) arguments.push_back(builder.input(static_cast<int>(i), scalar_type_of(inputs[i])));
+  const Expr result[] = {op.scalar_rule()(arguments, attributes)};
+  return builder.finish(result);
+}
+
+}  // namespace kiln
