@@ -55,7 +55,7 @@ Dims row_major_strides(const Dims& dims) {
   int64_t stride = 1;
   for (size_t i = dims.size(); i-- > 0;) {
     strides[i] = stride;
-    stride *= dims[i];
+    if (i > 0) stride = mul_or_throw(stride, dims[i], "the strides of a shape");
   }
   return strides;
 }
