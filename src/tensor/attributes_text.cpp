@@ -325,7 +325,10 @@ class Reader {
   }
 
   void small_float(DType type, void* data, int64_t index) {
-    if (!text_.substr(position_).starts_with("nan(0x")) return store_double(type, data, index, real<float>());
+    if (!text_.substr(position_).starts_with("nan(0x")) {
+      const float value = real<float>();
+      return store_double(type, data, index, value, !std::isinf(value));
+    }
     position_ += 6;
     uint32_t stored = 0;
     const auto [end, error] = std::from_chars(text_.data() + position_, text_.data() + text_.size(), stored, 16);
