@@ -37,6 +37,11 @@ void store_packed(void* data, int64_t index, int width, uint8_t bits) {
   const int mask = ((1 << width) - 1) << shift;
   byte = static_cast<uint8_t>((byte & ~mask) | ((bits << shift) & mask));
 }
+int32_t int32_from_double(double value) {
+  const bool fits = value > -2147483649.0 && value < 2147483648.0;
+  return fits ? static_cast<int32_t>(value) : std::numeric_limits<int32_t>::min();
+}
+
 int64_t sign_extend(uint8_t bits, int width) { return static_cast<int8_t>(bits << (8 - width)) >> (8 - width); }
 
 const SmallFormat& format_of(DType type) {
@@ -80,14 +85,13 @@ void store_integer(DType type, void* data, int64_t index, int64_t value, bool un
   }
 }
 
-constexpr int64_t kChunk = 64;
-
 // Loops whose body is the same for each element, in chunks of a constant length so that they are vectorised.
 template <class From, class To, class Function>
-void map_elements(const void* source, void* destination, int64_t count, Function&& function) {
-  int64_t i = 0;
+void map_elements(const void* source, void* destination, int64_t count, Function function) {
+  constexpr int64_t kChunk = 64;
   std::array<From, kChunk> in;
   std::array<To, kChunk> out;
+  int64_t i = 0;
   for (; i + kChunk <= count; i += kChunk) {
     std::memcpy(in.data(), static_cast<const char*>(source) + i * static_cast<int64_t>(sizeof(From)), sizeof in);
     for (size_t j = 0; j < kChunk; ++j) out[j] = function(in[j]);
@@ -96,21 +100,42 @@ void map_elements(const void* source, void* destination, int64_t count, Function
   for (; i < count; ++i) store<To>(destination, i, function(load<From>(source, i)));
 }
 
+template <class To, class From> To convert_native(From x) {
+  if constexpr (std::is_floating_point_v<From> && std::is_same_v<To, int32_t>) return int32_from_double(x);
+  else if constexpr (std::is_floating_point_v<From> && !std::is_floating_point_v<To>) return static_cast<To>(int_from_double(x));
+  else return static_cast<To>(x);
+}
+
+// Calls `function` with a value of the C++ type of the usual element types; false for the others.
+template <class Function> bool with_native(DType type, Function function) {
+  switch (type) {
+    case DType::kU8: return function(uint8_t{}), true;
+    case DType::kI8: return function(int8_t{}), true;
+    case DType::kI32: return function(int32_t{}), true;
+    case DType::kI64: return function(int64_t{}), true;
+    case DType::kF32: return function(float{}), true;
+    case DType::kF64: return function(double{}), true;
+    default: return false;
+  }
+}
+
 // The pairs that weights and activations meet; false when the pair is another one.
 bool convert_fast(DType from, const void* source, DType to, void* destination, int64_t count) {
-  if (from == DType::kF32 && to == DType::kF16) return map_elements<float, uint16_t>(source, destination, count, f16_from_float), true;
-  if (from == DType::kF16 && to == DType::kF32) return map_elements<uint16_t, float>(source, destination, count, f16_to_float), true;
-  if (from == DType::kF32 && to == DType::kBF16) return map_elements<float, uint16_t>(source, destination, count, bf16_from_float), true;
-  if (from == DType::kBF16 && to == DType::kF32) return map_elements<uint16_t, float>(source, destination, count, bf16_to_float), true;
-  if (from == DType::kF32 && to == DType::kF64)
-    return map_elements<float, double>(source, destination, count, [](float x) { return static_cast<double>(x); }), true;
-  if (from == DType::kF64 && to == DType::kF32)
-    return map_elements<double, float>(source, destination, count, [](double x) { return static_cast<float>(x); }), true;
-  if (from == DType::kI64 && to == DType::kI32)
-    return map_elements<int64_t, int32_t>(source, destination, count, [](int64_t x) { return static_cast<int32_t>(x); }), true;
-  if (from == DType::kI32 && to == DType::kI64)
-    return map_elements<int32_t, int64_t>(source, destination, count, [](int32_t x) { return static_cast<int64_t>(x); }), true;
-  return false;
+  if (from == DType::kF32 && to == DType::kF16)
+    return map_elements<float, uint16_t>(source, destination, count, [](float x) { return f16_from_float(x); }), true;
+  if (from == DType::kF16 && to == DType::kF32)
+    return map_elements<uint16_t, float>(source, destination, count, [](uint16_t x) { return f16_to_float(x); }), true;
+  if (from == DType::kF32 && to == DType::kBF16)
+    return map_elements<float, uint16_t>(source, destination, count, [](float x) { return bf16_from_float(x); }), true;
+  if (from == DType::kBF16 && to == DType::kF32)
+    return map_elements<uint16_t, float>(source, destination, count, [](uint16_t x) { return bf16_to_float(x); }), true;
+  bool done = false;
+  with_native(from, [&](auto f) {
+    done = with_native(to, [&](auto t) {
+      map_elements<decltype(f), decltype(t)>(source, destination, count, [](decltype(f) x) { return convert_native<decltype(t)>(x); });
+    });
+  });
+  return done;
 }
 
 bool complex_is_zero(DType type, const void* data, int64_t index) {
@@ -119,38 +144,6 @@ bool complex_is_zero(DType type, const void* data, int64_t index) {
 }
 
 }  // namespace
-
-float f16_to_float(uint16_t bits) {
-  // Shifted into place, the exponent is 112 too small; one multiplication mends that for normal and subnormal numbers alike.
-  const uint32_t magnitude = (bits & 0x7fffu) << 13;
-  const uint32_t finite = std::bit_cast<uint32_t>(std::bit_cast<float>(magnitude) * 0x1p112f);
-  const uint32_t special = magnitude | 0x7f800000u | (magnitude > 0x0f800000u ? 0x00400000u : 0u);
-  const uint32_t sign = (bits & 0x8000u) << 16;
-  return std::bit_cast<float>(sign | (magnitude >= 0x0f800000u ? special : finite));
-}
-
-uint16_t f16_from_float(float value) {
-  const uint32_t bits = std::bit_cast<uint32_t>(value);
-  const uint32_t magnitude = bits & 0x7fffffffu;
-  // Normal results: round at bit 13, then move the bias from 127 to 15.
-  const uint32_t normal = (magnitude + 0xfffu + ((magnitude >> 13) & 1u) - 0x38000000u) >> 13;
-  // Subnormal results: adding one half aligns the mantissa, and the addition rounds to nearest even.
-  const uint32_t subnormal = std::bit_cast<uint32_t>(std::bit_cast<float>(magnitude) + 0.5f) - 0x3f000000u;
-  const uint32_t nan = 0x7e00u | ((magnitude >> 13) & 0x3ffu);
-  uint32_t result = magnitude < 0x38800000u ? subnormal : normal;
-  result = magnitude >= 0x477ff000u ? 0x7c00u : result;
-  result = magnitude > 0x7f800000u ? nan : result;
-  return static_cast<uint16_t>(result | ((bits >> 16) & 0x8000u));
-}
-
-float bf16_to_float(uint16_t bits) { return std::bit_cast<float>(static_cast<uint32_t>(bits) << 16); }
-
-uint16_t bf16_from_float(float value) {
-  const uint32_t bits = std::bit_cast<uint32_t>(value);
-  const uint32_t rounded = (bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16;
-  const uint32_t nan = ((bits >> 16) & 0x8000u) | 0x7fc0u;
-  return static_cast<uint16_t>((bits & 0x7fffffffu) > 0x7f800000u ? nan : rounded);
-}
 
 uint8_t e8m0_from_float(float value, E8M0Rounding rounding, bool saturate) {
   const uint32_t bits = std::bit_cast<uint32_t>(value);
@@ -224,10 +217,7 @@ void store_double(DType type, void* data, int64_t index, double value, bool satu
     case DType::kC128:
       store(data, 2 * index, value);
       return store(data, 2 * index + 1, 0.0);
-    case DType::kI32: {
-      const bool fits = value > -2147483649.0 && value < 2147483648.0;
-      return store(data, index, fits ? static_cast<int32_t>(value) : std::numeric_limits<int32_t>::min());
-    }
+    case DType::kI32: return store(data, index, int32_from_double(value));
     default: return store_int(type, data, index, int_from_double(value));
   }
 }

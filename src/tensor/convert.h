@@ -3,15 +3,13 @@
 #include <cstdint>
 
 #include "tensor/dtype.h"
+#include "tensor/half.h"
 
 namespace kiln {
 
-// One value to and from the small float formats. Rounding is to nearest even. `saturate` matters for float8 alone: true clamps
-// finite overflow (and infinities) to the largest finite value, false gives NaN or infinity, whichever the format has.
-float f16_to_float(uint16_t bits);
-uint16_t f16_from_float(float value);
-float bf16_to_float(uint16_t bits);
-uint16_t bf16_from_float(float value);
+// One value to and from the small float formats (float16 and bfloat16: half.h). Rounding is to nearest even. `saturate` matters for
+// float8 alone: true clamps finite overflow (and infinities) to the largest finite value, false gives NaN or infinity, whichever
+// the format has.
 // For kF8*, kF4E2M1 (in the low 4 bits).
 float small_float_to_float(DType type, uint8_t bits);
 uint8_t small_float_from_float(DType type, float value, bool saturate = true);
