@@ -9,10 +9,12 @@
 namespace kiln {
 namespace {
 
-constexpr const char* kKinds[] = {"an integer", "a float", "a string", "a list of integers", "a list of floats", "a list of strings", "a tensor"};
+constexpr const char* kKinds[] = {"an integer",       "a float",           "a string", "a list of integers",
+                                  "a list of floats", "a list of strings", "a tensor"};
 
 [[noreturn]] void fail_kind(std::string_view name, const Attribute& value, const char* wanted) {
-  throw Error(Code::kTypeMismatch, "attribute '" + std::string(name) + "' is " + kKinds[value.index()] + ", not " + wanted);
+  throw Error(Code::kTypeMismatch,
+              "attribute '" + std::string(name) + "' is " + kKinds[value.index()] + ", not " + wanted);
 }
 
 [[noreturn]] void fail_absent(std::string_view name) {
@@ -30,7 +32,8 @@ template <class T> bool is_empty_list(const Attribute& value) {
     return std::visit(
         [](const auto& v) {
           using V = std::decay_t<decltype(v)>;
-          if constexpr (std::is_same_v<V, Ints> || std::is_same_v<V, Floats> || std::is_same_v<V, Strings>) return v.empty();
+          if constexpr (std::is_same_v<V, Ints> || std::is_same_v<V, Floats> || std::is_same_v<V, Strings>)
+            return v.empty();
           return false;
         },
         value);
@@ -90,23 +93,33 @@ void Attributes::erase(std::string_view name) {
   if (const auto it = items_.find(name); it != items_.end()) items_.erase(it);
 }
 
-int64_t Attributes::integer(std::string_view name) const { return get<int64_t>(name, require(*this, name), "an integer"); }
+int64_t Attributes::integer(std::string_view name) const {
+  return get<int64_t>(name, require(*this, name), "an integer");
+}
 
-int64_t Attributes::integer(std::string_view name, int64_t fallback) const { return has(name) ? integer(name) : fallback; }
+int64_t Attributes::integer(std::string_view name, int64_t fallback) const {
+  return has(name) ? integer(name) : fallback;
+}
 
 double Attributes::real(std::string_view name) const { return get_real(name, require(*this, name)); }
 
 double Attributes::real(std::string_view name, double fallback) const { return has(name) ? real(name) : fallback; }
 
-const std::string& Attributes::text(std::string_view name) const { return get<std::string>(name, require(*this, name), "a string"); }
+const std::string& Attributes::text(std::string_view name) const {
+  return get<std::string>(name, require(*this, name), "a string");
+}
 
 std::string Attributes::text(std::string_view name, std::string_view fallback) const {
   return has(name) ? text(name) : std::string(fallback);
 }
 
-const Ints& Attributes::ints(std::string_view name) const { return get<Ints>(name, require(*this, name), "a list of integers"); }
+const Ints& Attributes::ints(std::string_view name) const {
+  return get<Ints>(name, require(*this, name), "a list of integers");
+}
 
-Ints Attributes::ints(std::string_view name, Ints fallback) const { return has(name) ? ints(name) : std::move(fallback); }
+Ints Attributes::ints(std::string_view name, Ints fallback) const {
+  return has(name) ? ints(name) : std::move(fallback);
+}
 
 Floats Attributes::reals(std::string_view name, Floats fallback) const {
   const Attribute* value = find(name);
@@ -118,14 +131,17 @@ Strings Attributes::texts(std::string_view name, Strings fallback) const {
   return value ? get<Strings>(name, *value, "a list of strings") : std::move(fallback);
 }
 
-const Tensor& Attributes::tensor(std::string_view name) const { return get<Tensor>(name, require(*this, name), "a tensor"); }
+const Tensor& Attributes::tensor(std::string_view name) const {
+  return get<Tensor>(name, require(*this, name), "a tensor");
+}
 
 DType Attributes::dtype(std::string_view name) const { return get_dtype(name, require(*this, name)); }
 
 DType Attributes::dtype(std::string_view name, DType fallback) const { return has(name) ? dtype(name) : fallback; }
 
 bool operator==(const Attributes& a, const Attributes& b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const auto& x, const auto& y) { return x.first == y.first && same(x.second, y.second); });
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [](const auto& x, const auto& y) { return x.first == y.first && same(x.second, y.second); });
 }
 
 }  // namespace kiln

@@ -68,8 +68,11 @@ std::string element_text(const Tensor& tensor, int64_t i) {
   const void* data = tensor.data();
   switch (type) {
     case DType::kString: return quoted(tensor.string_values()[static_cast<size_t>(i)]);
-    case DType::kC64: return "(" + real_text(load_bits<float>(data, 2 * i)) + "," + real_text(load_bits<float>(data, 2 * i + 1)) + ")";
-    case DType::kC128: return "(" + real_text(load_bits<double>(data, 2 * i)) + "," + real_text(load_bits<double>(data, 2 * i + 1)) + ")";
+    case DType::kC64:
+      return "(" + real_text(load_bits<float>(data, 2 * i)) + "," + real_text(load_bits<float>(data, 2 * i + 1)) + ")";
+    case DType::kC128:
+      return "(" + real_text(load_bits<double>(data, 2 * i)) + "," + real_text(load_bits<double>(data, 2 * i + 1)) +
+             ")";
     case DType::kF32: return real_text(load_bits<float>(data, i));
     case DType::kF64: return real_text(load_bits<double>(data, i));
     case DType::kU64: return std::to_string(load_bits<uint64_t>(data, i));
@@ -123,7 +126,8 @@ class Reader {
   [[noreturn]] void fail(const std::string& what) const {
     const size_t start = position_ < 20 ? 0 : position_ - 20;
     std::string near = start < text_.size() ? std::string(text_.substr(start, 40)) : "";
-    throw Error(Code::kInvalidArgument, "malformed attributes").cause(what + " at position " + std::to_string(position_) + ", near '" + near + "'");
+    throw Error(Code::kInvalidArgument, "malformed attributes")
+        .cause(what + " at position " + std::to_string(position_) + ", near '" + near + "'");
   }
 
   char peek() const { return position_ < text_.size() ? text_[position_] : '\0'; }
@@ -269,7 +273,8 @@ class Reader {
 
   void check_count(const Dims& dims, size_t given) const {
     const auto count = checked_element_count(dims);
-    if (!count || *count != static_cast<int64_t>(given)) fail(std::to_string(given) + " values do not fill " + to_string(dims));
+    if (!count || *count != static_cast<int64_t>(given))
+      fail(std::to_string(given) + " values do not fill " + to_string(dims));
   }
 
   // The values are counted before storage of the declared size is taken.

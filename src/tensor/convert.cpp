@@ -70,14 +70,23 @@ float e8m0_to_float(uint8_t code) {
 void store_integer(DType type, void* data, int64_t index, int64_t value, bool unsigned_value, bool saturate) {
   switch (type) {
     case DType::kBool: return store<uint8_t>(data, index, value != 0);
-    case DType::kU2: case DType::kI2: return store_packed(data, index, 2, static_cast<uint8_t>(value & 3));
-    case DType::kU4: case DType::kI4: return store_packed(data, index, 4, static_cast<uint8_t>(value & 15));
-    case DType::kU8: case DType::kI8: return store(data, index, static_cast<uint8_t>(value));
-    case DType::kU16: case DType::kI16: return store(data, index, static_cast<uint16_t>(value));
-    case DType::kU32: case DType::kI32: return store(data, index, static_cast<uint32_t>(value));
-    case DType::kU64: case DType::kI64: return store(data, index, value);
-    case DType::kF64: case DType::kC128:
-      return store_double(type, data, index, unsigned_value ? static_cast<double>(static_cast<uint64_t>(value)) : static_cast<double>(value));
+    case DType::kU2:
+    case DType::kI2: return store_packed(data, index, 2, static_cast<uint8_t>(value & 3));
+    case DType::kU4:
+    case DType::kI4: return store_packed(data, index, 4, static_cast<uint8_t>(value & 15));
+    case DType::kU8:
+    case DType::kI8: return store(data, index, static_cast<uint8_t>(value));
+    case DType::kU16:
+    case DType::kI16: return store(data, index, static_cast<uint16_t>(value));
+    case DType::kU32:
+    case DType::kI32: return store(data, index, static_cast<uint32_t>(value));
+    case DType::kU64:
+    case DType::kI64: return store(data, index, value);
+    case DType::kF64:
+    case DType::kC128:
+      return store_double(
+          type, data, index,
+          unsigned_value ? static_cast<double>(static_cast<uint64_t>(value)) : static_cast<double>(value));
     default: {
       const float real = unsigned_value ? static_cast<float>(static_cast<uint64_t>(value)) : static_cast<float>(value);
       return store_double(type, data, index, real, saturate);
@@ -102,7 +111,8 @@ void map_elements(const void* source, void* destination, int64_t count, Function
 
 template <class To, class From> To convert_native(From x) {
   if constexpr (std::is_floating_point_v<From> && std::is_same_v<To, int32_t>) return int32_from_double(x);
-  else if constexpr (std::is_floating_point_v<From> && !std::is_floating_point_v<To>) return static_cast<To>(int_from_double(x));
+  else if constexpr (std::is_floating_point_v<From> && !std::is_floating_point_v<To>)
+    return static_cast<To>(int_from_double(x));
   else return static_cast<To>(x);
 }
 
@@ -132,7 +142,8 @@ bool convert_fast(DType from, const void* source, DType to, void* destination, i
   bool done = false;
   with_native(from, [&](auto f) {
     done = with_native(to, [&](auto t) {
-      map_elements<decltype(f), decltype(t)>(source, destination, count, [](decltype(f) x) { return convert_native<decltype(t)>(x); });
+      map_elements<decltype(f), decltype(t)>(source, destination, count,
+                                             [](decltype(f) x) { return convert_native<decltype(t)>(x); });
     });
   });
   return done;
@@ -173,7 +184,9 @@ static uint8_t small_float_from_double(DType type, double value, bool saturate) 
   return static_cast<uint8_t>(encode(format_of(type), value, saturate));
 }
 
-uint8_t small_float_from_float(DType type, float value, bool saturate) { return small_float_from_double(type, value, saturate); }
+uint8_t small_float_from_float(DType type, float value, bool saturate) {
+  return small_float_from_double(type, value, saturate);
+}
 
 uint16_t f16_from_double(double value) { return static_cast<uint16_t>(encode(kFormatF16, value, false)); }
 
@@ -192,8 +205,11 @@ double load_double(DType type, const void* data, int64_t index) {
     case DType::kBF16: return bf16_to_float(load<uint16_t>(data, index));
     case DType::kF32: return load<float>(data, index);
     case DType::kF64: return load<double>(data, index);
-    case DType::kF8E4M3FN: case DType::kF8E4M3FNUZ: case DType::kF8E5M2: case DType::kF8E5M2FNUZ: case DType::kF8E8M0:
-      return small_float_to_float(type, load<uint8_t>(data, index));
+    case DType::kF8E4M3FN:
+    case DType::kF8E4M3FNUZ:
+    case DType::kF8E5M2:
+    case DType::kF8E5M2FNUZ:
+    case DType::kF8E8M0: return small_float_to_float(type, load<uint8_t>(data, index));
     case DType::kF4E2M1: return small_float_to_float(type, load_packed(data, index, 4));
     case DType::kC64: return load<float>(data, 2 * index);
     case DType::kC128: return load<double>(data, 2 * index);
@@ -208,15 +224,14 @@ void store_double(DType type, void* data, int64_t index, double value, bool satu
     case DType::kBF16: return store(data, index, bf16_from_double(value));
     case DType::kF32: return store(data, index, static_cast<float>(value));
     case DType::kF64: return store(data, index, value);
-    case DType::kF8E4M3FN: case DType::kF8E4M3FNUZ: case DType::kF8E5M2: case DType::kF8E5M2FNUZ: case DType::kF8E8M0:
-      return store(data, index, small_float_from_double(type, value, saturate));
+    case DType::kF8E4M3FN:
+    case DType::kF8E4M3FNUZ:
+    case DType::kF8E5M2:
+    case DType::kF8E5M2FNUZ:
+    case DType::kF8E8M0: return store(data, index, small_float_from_double(type, value, saturate));
     case DType::kF4E2M1: return store_packed(data, index, 4, small_float_from_double(type, value, saturate));
-    case DType::kC64:
-      store(data, 2 * index, static_cast<float>(value));
-      return store(data, 2 * index + 1, 0.0f);
-    case DType::kC128:
-      store(data, 2 * index, value);
-      return store(data, 2 * index + 1, 0.0);
+    case DType::kC64: store(data, 2 * index, static_cast<float>(value)); return store(data, 2 * index + 1, 0.0f);
+    case DType::kC128: store(data, 2 * index, value); return store(data, 2 * index + 1, 0.0);
     case DType::kI32: return store(data, index, int32_from_double(value));
     default: return store_int(type, data, index, int_from_double(value));
   }
@@ -235,7 +250,8 @@ int64_t load_int(DType type, const void* data, int64_t index) {
     case DType::kI16: return load<int16_t>(data, index);
     case DType::kU32: return load<uint32_t>(data, index);
     case DType::kI32: return load<int32_t>(data, index);
-    case DType::kU64: case DType::kI64: return load<int64_t>(data, index);
+    case DType::kU64:
+    case DType::kI64: return load<int64_t>(data, index);
     default: fail_type("cannot read an integer from", type);
   }
 }
@@ -266,7 +282,8 @@ void convert(DType from, const void* source, DType to, void* destination, int64_
     for (int64_t i = 0; i < count; ++i) store<uint8_t>(destination, i, !complex_is_zero(from, source, i));
   } else if (is_integer(from) || from == DType::kBool) {
     const bool unsigned_value = from == DType::kU64;
-    for (int64_t i = 0; i < count; ++i) store_integer(to, destination, i, load_int(from, source, i), unsigned_value, saturate);
+    for (int64_t i = 0; i < count; ++i)
+      store_integer(to, destination, i, load_int(from, source, i), unsigned_value, saturate);
   } else {
     for (int64_t i = 0; i < count; ++i) store_double(to, destination, i, load_double(from, source, i), saturate);
   }

@@ -14,7 +14,8 @@ namespace {
 
 // Expressions come from models; beyond these bounds they are refused rather than expanded.
 constexpr int kMaxDepth = 100;
-constexpr int64_t kMaxNodes = 20000;
+constexpr int64_t kMaxNodes = 2000;
+constexpr size_t kMaxOperands = 64;
 
 constexpr const char* kWhat = "a dimension";
 int64_t add(int64_t a, int64_t b) { return add_or_throw(a, b, kWhat); }
@@ -29,7 +30,8 @@ int64_t negate(int64_t a) { return mul(a, -1); }
 
 std::strong_ordering compare(const DimAtom& a, const DimAtom& b) {
   if (auto c = a.kind <=> b.kind; c != 0) return c;
-  if (auto c = a.symbol.compare(b.symbol); c != 0) return c < 0 ? std::strong_ordering::less : std::strong_ordering::greater;
+  if (auto c = a.symbol.compare(b.symbol); c != 0)
+    return c < 0 ? std::strong_ordering::less : std::strong_ordering::greater;
   if (auto c = a.operands.size() <=> b.operands.size(); c != 0) return c;
   for (size_t i = 0; i < a.operands.size(); ++i)
     if (auto c = DimAlgebra::compare(a.operands[i], b.operands[i]); c != 0) return c;
@@ -80,7 +82,8 @@ DimTerms add_terms(const DimTerms& a, const DimTerms& b) {
 DimTerm multiply(const DimTerm& a, const DimTerm& b) {
   DimTerm product{mul(a.coefficient, b.coefficient), {}};
   product.factors.reserve(a.factors.size() + b.factors.size());
-  std::merge(a.factors.begin(), a.factors.end(), b.factors.begin(), b.factors.end(), std::back_inserter(product.factors),
+  std::merge(a.factors.begin(), a.factors.end(), b.factors.begin(), b.factors.end(),
+             std::back_inserter(product.factors),
              [](const DimAtomPtr& x, const DimAtomPtr& y) { return compare(x, y) < 0; });
   return product;
 }
@@ -94,7 +97,7 @@ DimTerms multiply(const DimTerms& a, const DimTerm& b) {
 }
 
 DimTerms multiply(const DimTerms& a, const DimTerms& b) {
-  if (node_count(a) * node_count(b) > kMaxNodes * 16) throw_too_large();
+  if (node_count(a) * node_count(b) > kMaxNodes * 4) throw_too_large();
   DimTerms product;
   for (const DimTerm& t : b) product = add_terms(product, multiply(a, t));
   return product;
@@ -103,7 +106,8 @@ DimTerms multiply(const DimTerms& a, const DimTerms& b) {
 DimTerms negated(const DimTerms& a) { return multiply(a, DimTerm{-1, {}}); }
 
 // The factors of `a` without those of `b`, when all of b's are there.
-std::optional<std::vector<DimAtomPtr>> divide_factors(const std::vector<DimAtomPtr>& a, const std::vector<DimAtomPtr>& b) {
+std::optional<std::vector<DimAtomPtr>> divide_factors(const std::vector<DimAtomPtr>& a,
+                                                      const std::vector<DimAtomPtr>& b) {
   std::vector<DimAtomPtr> rest;
   size_t j = 0;
   for (const DimAtomPtr& f : a) {
@@ -121,8 +125,8 @@ struct Division {
   DimTerms quotient, remainder;
 };
 
-// p = quotient * q + remainder, by the leading term of q, whose coefficient is positive; coefficients that it divides are
-// reduced to [0, that coefficient).
+// p = quotient * q + remainder, by the leading term of q, whose coefficient is positive; coefficients that it divides
+// are reduced to [0, that coefficient).
 Division divide(const DimTerms& p, const DimTerms& q) {
   const DimTerm& lead = q.front();
   Division result;
@@ -153,10 +157,12 @@ DimTerm common_divisor(const DimTerms& a, const DimTerms& b) {
   DimTerm common{0, b.front().factors};
   for (const DimTerms* terms : {&a, &b}) {
     for (const DimTerm& t : *terms) {
-      if (t.coefficient == std::numeric_limits<int64_t>::min()) throw Error(Code::kOverflow, "a dimension's coefficient is too large");
+      if (t.coefficient == std::numeric_limits<int64_t>::min())
+        throw Error(Code::kOverflow, "a dimension's coefficient is too large");
       common.coefficient = std::gcd(common.coefficient, t.coefficient);
       std::vector<DimAtomPtr> shared;
-      std::set_intersection(common.factors.begin(), common.factors.end(), t.factors.begin(), t.factors.end(), std::back_inserter(shared),
+      std::set_intersection(common.factors.begin(), common.factors.end(), t.factors.begin(), t.factors.end(),
+                            std::back_inserter(shared),
                             [](const DimAtomPtr& x, const DimAtomPtr& y) { return compare(x, y) < 0; });
       common.factors = std::move(shared);
     }
@@ -175,7 +181,8 @@ DimTerms divide_exactly(const DimTerms& a, const DimTerm& b) {
 
 bool is_nonnegative(const DimTerms& terms) {
   return std::all_of(terms.begin(), terms.end(), [](const DimTerm& t) {
-    return t.coefficient >= 0 && std::all_of(t.factors.begin(), t.factors.end(), [](const DimAtomPtr& f) { return f->nonnegative; });
+    return t.coefficient >= 0 &&
+           std::all_of(t.factors.begin(), t.factors.end(), [](const DimAtomPtr& f) { return f->nonnegative; });
   });
 }
 
@@ -185,7 +192,9 @@ bool is_at_most(const Dim& a, const Dim& b) { return is_nonnegative(b - a); }
 
 bool is_constant(const DimTerms& terms) { return terms.empty() || (terms.size() == 1 && terms[0].factors.empty()); }
 
-int64_t constant_of(const DimTerms& terms) { return terms.empty() ? 0 : terms.back().factors.empty() ? terms.back().coefficient : 0; }
+int64_t constant_of(const DimTerms& terms) {
+  return terms.empty() ? 0 : terms.back().factors.empty() ? terms.back().coefficient : 0;
+}
 
 bool atom_is_nonnegative(DimAtom::Kind kind, const std::vector<Dim>& operands) {
   const auto nonnegative = [](const Dim& d) { return is_nonnegative(d); };
@@ -202,8 +211,8 @@ struct Reduced {
   DimTerms whole, numerator, divisor;
 };
 
-// A divisor of one term takes out every whole multiple; one of several terms is used only when it divides exactly, because
-// the remainder would be no simpler.
+// A divisor of one term takes out every whole multiple; one of several terms is used only when it divides exactly,
+// because the remainder would be no simpler.
 Reduced reduce(const Dim& a, const Dim& b) {
   DimTerms p = DimAlgebra::terms(a), q = DimAlgebra::terms(b);
   if (q.front().coefficient < 0) p = negated(p), q = negated(q);
@@ -231,9 +240,11 @@ void cancel_content(Reduced& r) {
 
 // floor((floor(x / d) + c) / e) is floor((x + c*d) / (d*e)) for positive constants d and e.
 std::optional<Dim> merge_nested(const Reduced& r) {
-  if (r.numerator.empty() || r.numerator.size() > 2 || (r.numerator.size() == 2 && !r.numerator[1].factors.empty())) return std::nullopt;
+  if (r.numerator.empty() || r.numerator.size() > 2 || (r.numerator.size() == 2 && !r.numerator[1].factors.empty()))
+    return std::nullopt;
   const DimTerm& head = r.numerator[0];
-  if (head.coefficient != 1 || head.factors.size() != 1 || head.factors[0]->kind != DimAtom::kFloorDiv) return std::nullopt;
+  if (head.coefficient != 1 || head.factors.size() != 1 || head.factors[0]->kind != DimAtom::kFloorDiv)
+    return std::nullopt;
   const Dim& inner = head.factors[0]->operands[1];
   if (!inner.is_constant()) return std::nullopt;
   const auto product = checked_mul(inner.value(), r.divisor[0].coefficient);
@@ -274,7 +285,8 @@ Dim DimAlgebra::atom(DimAtom::Kind kind, std::vector<Dim> operands) {
 
 std::strong_ordering DimAlgebra::compare(const Dim& a, const Dim& b) {
   if (a.expression_ == b.expression_) return a.value_ <=> b.value_;
-  if (!a.expression_ || !b.expression_) return a.expression_ ? std::strong_ordering::less : std::strong_ordering::greater;
+  if (!a.expression_ || !b.expression_)
+    return a.expression_ ? std::strong_ordering::less : std::strong_ordering::greater;
   const DimTerms& x = a.expression_->terms;
   const DimTerms& y = b.expression_->terms;
   for (size_t i = 0; i < std::min(x.size(), y.size()); ++i) {
@@ -379,7 +391,8 @@ namespace {
 
 void flatten(DimAtom::Kind kind, const Dim& dim, std::vector<Dim>& into) {
   if (const DimTerms* terms = DimAlgebra::view(dim); terms && terms->size() == 1 && terms->front().coefficient == 1 &&
-                                                     terms->front().factors.size() == 1 && terms->front().factors[0]->kind == kind) {
+                                                     terms->front().factors.size() == 1 &&
+                                                     terms->front().factors[0]->kind == kind) {
     const auto& operands = terms->front().factors[0]->operands;
     into.insert(into.end(), operands.begin(), operands.end());
   } else {
@@ -392,6 +405,7 @@ Dim extremum(DimAtom::Kind kind, const Dim& a, const Dim& b) {
   std::vector<Dim> all, kept;
   flatten(kind, a, all);
   flatten(kind, b, all);
+  if (all.size() > kMaxOperands) throw_too_large();
   std::sort(all.begin(), all.end(), [](const Dim& x, const Dim& y) { return DimAlgebra::compare(x, y) < 0; });
   all.erase(std::unique(all.begin(), all.end()), all.end());
   for (size_t i = 0; i < all.size(); ++i) {

@@ -38,9 +38,9 @@ struct Dim::Expression {
 struct DimAlgebra {
   static DimTerms terms(const Dim& dim);
   static const DimTerms* view(const Dim& dim) { return dim.expression_ ? &dim.expression_->terms : nullptr; }
-  static Dim make(DimTerms terms);                                       // terms are in order and distinct
+  static Dim make(DimTerms terms);  // terms are in order and distinct
   static Dim atom(DimAtom::Kind kind, std::vector<Dim> operands);
-  static std::strong_ordering compare(const Dim& a, const Dim& b);       // a total order
+  static std::strong_ordering compare(const Dim& a, const Dim& b);  // a total order
 };
 
 }  // namespace kiln

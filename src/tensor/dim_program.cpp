@@ -14,7 +14,8 @@ void emit(const Dim& dim, std::vector<DimOp>& program);
 DimOp operation(DimOp::Kind kind) { return {kind, 0, {}}; }
 
 void emit(const DimAtom& atom, std::vector<DimOp>& program) {
-  static constexpr DimOp::Kind kKinds[] = {DimOp::kSymbol, DimOp::kFloorDiv, DimOp::kCeilDiv, DimOp::kMod, DimOp::kMin, DimOp::kMax};
+  static constexpr DimOp::Kind kKinds[] = {DimOp::kSymbol, DimOp::kFloorDiv, DimOp::kCeilDiv,
+                                           DimOp::kMod,    DimOp::kMin,      DimOp::kMax};
   if (atom.kind == DimAtom::kSymbol) {
     program.push_back({DimOp::kSymbol, 0, atom.symbol});
     return;
@@ -75,7 +76,8 @@ std::vector<DimOp> Dim::program() const {
   return ops;
 }
 
-std::optional<int64_t> evaluate(const std::vector<DimOp>& program, const std::function<std::optional<int64_t>(const std::string&)>& symbols) {
+std::optional<int64_t> evaluate(const std::vector<DimOp>& program,
+                                const std::function<std::optional<int64_t>(const std::string&)>& symbols) {
   std::vector<int64_t> stack;
   for (const DimOp& op : program) {
     std::optional<int64_t> result;

@@ -95,7 +95,8 @@ class Parser {
     skip_space();
     if (position_ >= text_.size()) fail("an operand is missing");
     const char c = text_[position_];
-    if (c == '-' && position_ + 1 < text_.size() && std::isdigit(static_cast<unsigned char>(text_[position_ + 1]))) return number();
+    if (c == '-' && position_ + 1 < text_.size() && std::isdigit(static_cast<unsigned char>(text_[position_ + 1])))
+      return number();
     if (std::isdigit(static_cast<unsigned char>(c))) return number();
     if (take('-')) return negative();
     if (take('\'')) return quoted();
@@ -175,7 +176,8 @@ std::string Dim::str() const {
   std::string text;
   for (const DimTerm& term : expression_->terms) {
     const bool negative = term.coefficient < 0;
-    const uint64_t magnitude = negative ? 0 - static_cast<uint64_t>(term.coefficient) : static_cast<uint64_t>(term.coefficient);
+    const uint64_t magnitude =
+        negative ? 0 - static_cast<uint64_t>(term.coefficient) : static_cast<uint64_t>(term.coefficient);
     // The magnitude of the smallest integer is no int64: it is added with its sign.
     const bool smallest = term.coefficient == std::numeric_limits<int64_t>::min();
     if (!text.empty()) text += negative && !smallest ? " - " : " + ";

@@ -12,13 +12,13 @@ struct Info {
 };
 
 constexpr Info kInfo[kDTypeCount] = {
-    {"invalid", 0, ' '},        {"bool", 8, 'b'},           {"uint2", 2, 'u'},          {"int2", 2, 'i'},
-    {"uint4", 4, 'u'},          {"int4", 4, 'i'},           {"uint8", 8, 'u'},          {"int8", 8, 'i'},
-    {"uint16", 16, 'u'},        {"int16", 16, 'i'},         {"uint32", 32, 'u'},        {"int32", 32, 'i'},
-    {"uint64", 64, 'u'},        {"int64", 64, 'i'},         {"float16", 16, 'f'},       {"bfloat16", 16, 'f'},
-    {"float32", 32, 'f'},       {"float64", 64, 'f'},       {"float8e4m3fn", 8, 'f'},   {"float8e4m3fnuz", 8, 'f'},
-    {"float8e5m2", 8, 'f'},     {"float8e5m2fnuz", 8, 'f'}, {"float8e8m0", 8, 'f'},     {"float4e2m1", 4, 'f'},
-    {"complex64", 64, 'c'},     {"complex128", 128, 'c'},   {"string", 0, 's'},
+    {"invalid", 0, ' '},    {"bool", 8, 'b'},           {"uint2", 2, 'u'},        {"int2", 2, 'i'},
+    {"uint4", 4, 'u'},      {"int4", 4, 'i'},           {"uint8", 8, 'u'},        {"int8", 8, 'i'},
+    {"uint16", 16, 'u'},    {"int16", 16, 'i'},         {"uint32", 32, 'u'},      {"int32", 32, 'i'},
+    {"uint64", 64, 'u'},    {"int64", 64, 'i'},         {"float16", 16, 'f'},     {"bfloat16", 16, 'f'},
+    {"float32", 32, 'f'},   {"float64", 64, 'f'},       {"float8e4m3fn", 8, 'f'}, {"float8e4m3fnuz", 8, 'f'},
+    {"float8e5m2", 8, 'f'}, {"float8e5m2fnuz", 8, 'f'}, {"float8e8m0", 8, 'f'},   {"float4e2m1", 4, 'f'},
+    {"complex64", 64, 'c'}, {"complex128", 128, 'c'},   {"string", 0, 's'},
 };
 
 const Info& info(DType type) {

@@ -1,19 +1,21 @@
-// float16 and bfloat16 to and from float32, inline so that loops over them are vectorised. Rounding is to nearest even; a NaN
-// becomes quiet and keeps its sign.
+// float16 and bfloat16 to and from float32, inline so that loops over them are vectorised. Rounding is to nearest even;
+// a NaN becomes quiet and keeps its sign.
 #pragma once
 #include <bit>
 #include <cstdint>
 
 namespace kiln {
 
-// a < b ? x : y for a, b >= 0, as bit arithmetic: a branch around floating-point operations would keep loops from being vectorised.
+// a < b ? x : y for a, b >= 0, as bit arithmetic: a branch around floating-point operations would keep loops from being
+// vectorised.
 inline int32_t select_less(int32_t a, int32_t b, int32_t x, int32_t y) {
   const int32_t mask = (a - b) >> 31;
   return (x & mask) | (y & ~mask);
 }
 
 inline float f16_to_float(uint16_t bits) {
-  // Shifted into place, the exponent is 112 too small; one multiplication mends that for normal and subnormal numbers alike.
+  // Shifted into place, the exponent is 112 too small; one multiplication mends that for normal and subnormal numbers
+  // alike.
   const int32_t magnitude = (bits & 0x7fff) << 13;
   const int32_t finite = std::bit_cast<int32_t>(std::bit_cast<float>(magnitude) * 0x1p112f);
   const int32_t infinite = magnitude | 0x7f800000;

@@ -35,7 +35,8 @@ int64_t blocks_over(int64_t extent, int64_t size) { return extent / size + (exte
 }
 
 [[noreturn]] void fail_text(std::string_view text) {
-  throw Error(Code::kInvalidArgument, "'" + std::string(text.substr(0, 100)) + "' is not a layout").remedy("write row, 0231 or 0123/1:32");
+  throw Error(Code::kInvalidArgument, "'" + std::string(text.substr(0, 100)) + "' is not a layout")
+      .remedy("write row, 0231 or 0123/1:32");
 }
 
 int64_t parse_number(std::string_view whole, std::string_view text) {
@@ -82,16 +83,19 @@ bool Layout::is_row_major() const {
 
 void check(const Layout& layout, int rank) {
   if (!layout.order.empty()) {
-    if (static_cast<int>(layout.order.size()) != rank) fail(layout, "it is for rank " + std::to_string(layout.order.size()) + ", not " + std::to_string(rank));
+    if (static_cast<int>(layout.order.size()) != rank)
+      fail(layout, "it is for rank " + std::to_string(layout.order.size()) + ", not " + std::to_string(rank));
     std::vector<bool> seen(layout.order.size());
     for (int axis : layout.order) {
-      if (axis < 0 || axis >= rank) fail(layout, "axis " + std::to_string(axis) + " is outside rank " + std::to_string(rank));
+      if (axis < 0 || axis >= rank)
+        fail(layout, "axis " + std::to_string(axis) + " is outside rank " + std::to_string(rank));
       if (seen[static_cast<size_t>(axis)]) fail(layout, "axis " + std::to_string(axis) + " occurs twice");
       seen[static_cast<size_t>(axis)] = true;
     }
   }
   for (const Layout::Block& b : layout.blocks) {
-    if (b.axis < 0 || b.axis >= rank) fail(layout, "block axis " + std::to_string(b.axis) + " is outside rank " + std::to_string(rank));
+    if (b.axis < 0 || b.axis >= rank)
+      fail(layout, "block axis " + std::to_string(b.axis) + " is outside rank " + std::to_string(rank));
     if (b.size < 1) fail(layout, "a block has size " + std::to_string(b.size));
   }
   if (layout.vector_width != 1 && (layout.blocks.empty() || layout.blocks.back().size != layout.vector_width))
@@ -126,7 +130,8 @@ int64_t storage_elements(const Layout& layout, const Dims& dims) {
 
 int64_t storage_offset(const Layout& layout, const Dims& dims, const Dims& index) {
   check(layout, static_cast<int>(dims.size()));
-  if (index.size() != dims.size()) throw Error(Code::kInvalidArgument, "index " + to_string(index) + " does not fit " + to_string(dims));
+  if (index.size() != dims.size())
+    throw Error(Code::kInvalidArgument, "index " + to_string(index) + " does not fit " + to_string(dims));
   for (size_t axis = 0; axis < dims.size(); ++axis)
     if (index[axis] < 0 || index[axis] >= dims[axis])
       throw Error(Code::kInvalidArgument, "index " + to_string(index) + " is outside " + to_string(dims));
@@ -147,7 +152,8 @@ int64_t storage_offset(const Layout& layout, const Dims& dims, const Dims& index
 
 std::string to_string(const Layout& layout) {
   std::string text;
-  const bool dots = std::any_of(layout.order.begin(), layout.order.end(), [](int axis) { return axis < 0 || axis > 9; });
+  const bool dots =
+      std::any_of(layout.order.begin(), layout.order.end(), [](int axis) { return axis < 0 || axis > 9; });
   for (size_t i = 0; i < layout.order.size(); ++i) text += (dots && i ? "." : "") + std::to_string(layout.order[i]);
   if (layout.order.empty()) text = "row";
   for (const Layout::Block& b : layout.blocks) text += "/" + std::to_string(b.axis) + ":" + std::to_string(b.size);
@@ -170,7 +176,8 @@ Layout parse_layout(std::string_view text) {
     const std::string_view block = rest.substr(0, end);
     const size_t colon = block.find(':');
     if (colon == std::string_view::npos) fail_text(text);
-    layout.blocks.push_back({static_cast<int>(parse_number(text, block.substr(0, colon))), parse_number(text, block.substr(colon + 1))});
+    layout.blocks.push_back(
+        {static_cast<int>(parse_number(text, block.substr(0, colon))), parse_number(text, block.substr(colon + 1))});
   }
   return layout;
 }

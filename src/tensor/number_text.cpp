@@ -39,7 +39,8 @@ template <class Real, class Bits> Real parse_real(std::string_view text, size_t&
     const char* start = body.data() + 6;
     const auto [end, error] = std::from_chars(start, body.data() + body.size(), bits, 16);
     const auto length = static_cast<size_t>(end - body.data());
-    if (minus || error != std::errc() || length >= body.size() || *end != ')' || !std::isnan(std::bit_cast<Real>(bits))) return 0;
+    if (minus || error != std::errc() || length >= body.size() || *end != ')' || !std::isnan(std::bit_cast<Real>(bits)))
+      return 0;
     used = length + 1;
     return std::bit_cast<Real>(bits);
   }
@@ -62,14 +63,16 @@ int hex_digit(char c) {
 }
 
 [[noreturn]] void fail(const char* what, size_t position) {
-  throw Error(Code::kInvalidArgument, "malformed string").cause(std::string(what) + " at position " + std::to_string(position));
+  throw Error(Code::kInvalidArgument, "malformed string")
+      .cause(std::string(what) + " at position " + std::to_string(position));
 }
 
 char parse_escape(std::string_view text, size_t& position) {
   if (position >= text.size()) fail("an escape is cut short", position);
   const char c = text[position++];
   switch (c) {
-    case '"': case '\\': return c;
+    case '"':
+    case '\\': return c;
     case 'n': return '\n';
     case 't': return '\t';
     case 'r': return '\r';
@@ -86,7 +89,8 @@ char parse_escape(std::string_view text, size_t& position) {
 }  // namespace
 
 std::string real_text(double value) {
-  if (std::isnan(value)) return nan_text<uint64_t>(std::bit_cast<uint64_t>(value), 0x7ff8000000000000u, uint64_t{1} << 63);
+  if (std::isnan(value))
+    return nan_text<uint64_t>(std::bit_cast<uint64_t>(value), 0x7ff8000000000000u, uint64_t{1} << 63);
   return finite_text(value);
 }
 

@@ -125,7 +125,9 @@ template <class T> T integer_power(T base, T exponent) {
 }
 
 // A count of 64 or more, or below zero, shifts every bit out.
-template <class T> T shift_right(T a, uint64_t count) { return a >> (count > 63 ? 63 : count) >> (count > 63 && std::is_unsigned_v<T> ? 1 : 0); }
+template <class T> T shift_right(T a, uint64_t count) {
+  return a >> (count > 63 ? 63 : count) >> (count > 63 && std::is_unsigned_v<T> ? 1 : 0);
+}
 
 template <class T> T binary_integer(ScalarOp op, T a, T b) {
   const auto x = static_cast<uint64_t>(a), y = static_cast<uint64_t>(b);
@@ -205,7 +207,8 @@ ScalarValue constant(const ScalarInstruction& v) {
   return value;
 }
 
-ScalarValue run(const ScalarProgram& program, const ScalarInstruction& v, std::span<const ScalarValue> inputs, std::span<const ScalarValue> values) {
+ScalarValue run(const ScalarProgram& program, const ScalarInstruction& v, std::span<const ScalarValue> inputs,
+                std::span<const ScalarValue> values) {
   if (v.op == ScalarOp::kInput) return inputs[static_cast<size_t>(v.integer)];
   if (v.op == ScalarOp::kConstant) return constant(v);
   if (v.op == ScalarOp::kSelect) return values[v.a].b ? values[v.b] : values[v.c];
@@ -219,9 +222,12 @@ ScalarValue run(const ScalarProgram& program, const ScalarInstruction& v, std::s
   } else if (v.op < ScalarOp::kAdd) {
     with_type(operand, [&](auto t) { result.b = classify(v.op, member<decltype(t)>(a)); });
   } else if (v.op < ScalarOp::kEqual) {
-    with_type(operand, [&](auto t) { member<decltype(t)>(result) = binary(v.op, member<decltype(t)>(a), member<decltype(t)>(values[v.b])); });
+    with_type(operand, [&](auto t) {
+      member<decltype(t)>(result) = binary(v.op, member<decltype(t)>(a), member<decltype(t)>(values[v.b]));
+    });
   } else {
-    with_type(operand, [&](auto t) { result.b = compare(v.op, member<decltype(t)>(a), member<decltype(t)>(values[v.b])); });
+    with_type(operand,
+              [&](auto t) { result.b = compare(v.op, member<decltype(t)>(a), member<decltype(t)>(values[v.b])); });
   }
   return result;
 }

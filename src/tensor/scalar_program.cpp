@@ -20,24 +20,59 @@ struct OpInfo {
 };
 
 constexpr std::array<OpInfo, kScalarOpCount> kOps = {{
-    {"input", 0, kOnAny},        {"constant", 0, kOnAny},       {"convert", 1, kOnAny},
-    {"neg", 1, kOnNumber},       {"abs", 1, kOnNumber},         {"sign", 1, kOnNumber},
-    {"floor", 1, kOnFloat},      {"ceil", 1, kOnFloat},         {"round", 1, kOnFloat},
-    {"trunc", 1, kOnFloat},      {"sqrt", 1, kOnFloat},         {"exp", 1, kOnFloat},
-    {"log", 1, kOnFloat},        {"sin", 1, kOnFloat},          {"cos", 1, kOnFloat},
-    {"tan", 1, kOnFloat},        {"asin", 1, kOnFloat},         {"acos", 1, kOnFloat},
-    {"atan", 1, kOnFloat},       {"sinh", 1, kOnFloat},         {"cosh", 1, kOnFloat},
-    {"tanh", 1, kOnFloat},       {"asinh", 1, kOnFloat},        {"acosh", 1, kOnFloat},
-    {"atanh", 1, kOnFloat},      {"erf", 1, kOnFloat},          {"log1p", 1, kOnFloat},
-    {"expm1", 1, kOnFloat},      {"not", 1, kOnBool},           {"bit_not", 1, kOnInteger},
-    {"is_nan", 1, kOnFloat},     {"is_positive_inf", 1, kOnFloat}, {"is_negative_inf", 1, kOnFloat},
-    {"add", 2, kOnNumber},       {"sub", 2, kOnNumber},         {"mul", 2, kOnNumber},
-    {"div", 2, kOnNumber},       {"pow", 2, kOnNumber},         {"min", 2, kOnNumber},
-    {"max", 2, kOnNumber},       {"fmod", 2, kOnNumber},        {"mod", 2, kOnNumber},
-    {"bit_and", 2, kOnInteger},  {"bit_or", 2, kOnInteger},     {"bit_xor", 2, kOnInteger},
-    {"shift_left", 2, kOnInteger}, {"shift_right", 2, kOnInteger},
-    {"and", 2, kOnBool},         {"or", 2, kOnBool},            {"xor", 2, kOnBool},
-    {"equal", 2, kOnAny},        {"less", 2, kOnAny},           {"less_equal", 2, kOnAny},
+    {"input", 0, kOnAny},
+    {"constant", 0, kOnAny},
+    {"convert", 1, kOnAny},
+    {"neg", 1, kOnNumber},
+    {"abs", 1, kOnNumber},
+    {"sign", 1, kOnNumber},
+    {"floor", 1, kOnFloat},
+    {"ceil", 1, kOnFloat},
+    {"round", 1, kOnFloat},
+    {"trunc", 1, kOnFloat},
+    {"sqrt", 1, kOnFloat},
+    {"exp", 1, kOnFloat},
+    {"log", 1, kOnFloat},
+    {"sin", 1, kOnFloat},
+    {"cos", 1, kOnFloat},
+    {"tan", 1, kOnFloat},
+    {"asin", 1, kOnFloat},
+    {"acos", 1, kOnFloat},
+    {"atan", 1, kOnFloat},
+    {"sinh", 1, kOnFloat},
+    {"cosh", 1, kOnFloat},
+    {"tanh", 1, kOnFloat},
+    {"asinh", 1, kOnFloat},
+    {"acosh", 1, kOnFloat},
+    {"atanh", 1, kOnFloat},
+    {"erf", 1, kOnFloat},
+    {"log1p", 1, kOnFloat},
+    {"expm1", 1, kOnFloat},
+    {"not", 1, kOnBool},
+    {"bit_not", 1, kOnInteger},
+    {"is_nan", 1, kOnFloat},
+    {"is_positive_inf", 1, kOnFloat},
+    {"is_negative_inf", 1, kOnFloat},
+    {"add", 2, kOnNumber},
+    {"sub", 2, kOnNumber},
+    {"mul", 2, kOnNumber},
+    {"div", 2, kOnNumber},
+    {"pow", 2, kOnNumber},
+    {"min", 2, kOnNumber},
+    {"max", 2, kOnNumber},
+    {"fmod", 2, kOnNumber},
+    {"mod", 2, kOnNumber},
+    {"bit_and", 2, kOnInteger},
+    {"bit_or", 2, kOnInteger},
+    {"bit_xor", 2, kOnInteger},
+    {"shift_left", 2, kOnInteger},
+    {"shift_right", 2, kOnInteger},
+    {"and", 2, kOnBool},
+    {"or", 2, kOnBool},
+    {"xor", 2, kOnBool},
+    {"equal", 2, kOnAny},
+    {"less", 2, kOnAny},
+    {"less_equal", 2, kOnAny},
     {"select", 3, kOnAny},
 }};
 
@@ -45,28 +80,32 @@ bool is_known(ScalarOp op) { return static_cast<int>(op) < kScalarOpCount; }
 bool is_known(ScalarType type) { return type <= ScalarType::kF64; }
 
 const OpInfo& info(ScalarOp op) {
-  if (!is_known(op)) throw Error(Code::kInvalidArgument, "unknown scalar operation " + std::to_string(static_cast<int>(op)));
+  if (!is_known(op))
+    throw Error(Code::kInvalidArgument, "unknown scalar operation " + std::to_string(static_cast<int>(op)));
   return kOps[static_cast<size_t>(op)];
 }
 
 bool allows(const OpInfo& op, ScalarType type) { return op.types >> static_cast<int>(type) & 1; }
 
 bool gives_bool(ScalarOp op) {
-  return (op >= ScalarOp::kIsNan && op <= ScalarOp::kIsNegativeInf) || (op >= ScalarOp::kEqual && op <= ScalarOp::kLessEqual);
+  return (op >= ScalarOp::kIsNan && op <= ScalarOp::kIsNegativeInf) ||
+         (op >= ScalarOp::kEqual && op <= ScalarOp::kLessEqual);
 }
 
 // What is wrong with one instruction whose operands are known to be earlier values.
 std::string type_defect(const ScalarProgram& program, const ScalarInstruction& v) {
   const OpInfo& op = info(v.op);
   if (op.operands == 0) {
-    const bool wrong_bool = v.op == ScalarOp::kConstant && v.type == ScalarType::kBool && v.integer != 0 && v.integer != 1;
+    const bool wrong_bool =
+        v.op == ScalarOp::kConstant && v.type == ScalarType::kBool && v.integer != 0 && v.integer != 1;
     return wrong_bool ? "a bool constant is neither 0 nor 1" : "";
   }
   const ScalarType a = program.code[v.a].type;
   if (v.op == ScalarOp::kConvert) return "";
   if (v.op == ScalarOp::kSelect) {
     if (a != ScalarType::kBool) return "the condition is not bool";
-    if (program.code[v.b].type != v.type || program.code[v.c].type != v.type) return "a branch does not have the type of the result";
+    if (program.code[v.b].type != v.type || program.code[v.c].type != v.type)
+      return "a branch does not have the type of the result";
     return "";
   }
   if (!allows(op, a)) return "the operation does not exist for " + std::string(name(a));
@@ -129,10 +168,12 @@ std::string_view name(ScalarType type) {
 }
 
 std::string find_defect(const ScalarProgram& program) {
-  if (program.code.size() > kMaxScalarInstructions) return "the program has more than " + std::to_string(kMaxScalarInstructions) + " instructions";
+  if (program.code.size() > kMaxScalarInstructions)
+    return "the program has more than " + std::to_string(kMaxScalarInstructions) + " instructions";
   std::vector<int> input_types(program.input_count, -1);
   for (size_t i = 0; i < program.code.size(); ++i)
-    if (std::string defect = instruction_defect(program, i, input_types); !defect.empty()) return "v" + std::to_string(i) + ": " + defect;
+    if (std::string defect = instruction_defect(program, i, input_types); !defect.empty())
+      return "v" + std::to_string(i) + ": " + defect;
   if (program.outputs.empty()) return "the program has no result";
   if (program.outputs.size() > kMaxScalarInstructions) return "the program has too many results";
   for (uint16_t output : program.outputs)
@@ -142,7 +183,8 @@ std::string find_defect(const ScalarProgram& program) {
 
 std::string to_string(const ScalarProgram& program) {
   std::string text;
-  for (size_t i = 0; i < program.code.size(); ++i) text += "v" + std::to_string(i) + " = " + instruction_text(program.code[i]) + "; ";
+  for (size_t i = 0; i < program.code.size(); ++i)
+    text += "v" + std::to_string(i) + " = " + instruction_text(program.code[i]) + "; ";
   text += "return";
   for (uint16_t output : program.outputs) text += " v" + std::to_string(output);
   return text;

@@ -1,4 +1,5 @@
-// Formats of floating-point types of 16 bits and fewer, and the one rounding and the one widening routine that serve them all.
+// Formats of floating-point types of 16 bits and fewer, and the one rounding and the one widening routine that serve
+// them all.
 #pragma once
 #include <bit>
 #include <cstdint>
@@ -6,8 +7,8 @@
 
 namespace kiln {
 
-// Sign, exponent and mantissa from the top bit down. Codes are magnitudes without the sign. Finite codes are 0 to `max`; what
-// `overflow` and `nan` are follows from the format.
+// Sign, exponent and mantissa from the top bit down. Codes are magnitudes without the sign. Finite codes are 0 to
+// `max`; what `overflow` and `nan` are follows from the format.
 struct SmallFormat {
   int exponent_bits;
   int mantissa_bits;

@@ -25,7 +25,8 @@ int64_t largest_allocation() {
 
 int64_t storage_bytes(DType type, const Dims& dims, int64_t count) {
   if (auto bytes = byte_size(type, count)) return *bytes;
-  if (bits(type) == 0) throw Error(Code::kTypeMismatch, "elements of type " + std::string(name(type)) + " have no fixed size");
+  if (bits(type) == 0)
+    throw Error(Code::kTypeMismatch, "elements of type " + std::string(name(type)) + " have no fixed size");
   throw Error(Code::kOverflow, "the bytes of " + std::string(name(type)) + to_string(dims) + " do not fit 64 bits");
 }
 
@@ -37,7 +38,8 @@ int element_alignment(DType type) {
 }  // namespace
 
 void throw_size_mismatch(int64_t expected, int64_t given) {
-  throw Error(Code::kShapeMismatch, std::to_string(given) + " values were given for " + std::to_string(expected) + " elements");
+  throw Error(Code::kShapeMismatch,
+              std::to_string(given) + " values were given for " + std::to_string(expected) + " elements");
 }
 
 Tensor Tensor::allocate(DType type, Dims dims) {
@@ -53,7 +55,8 @@ Tensor Tensor::allocate(DType type, Dims dims) {
   // calloc takes large blocks from the kernel already zero and untouched.
   if (t.bytes_ <= largest_allocation()) raw = std::calloc(1, static_cast<size_t>(t.bytes_ + kAlignment));
   if (!raw) {
-    throw Error(Code::kOutOfMemory, "cannot allocate " + std::to_string(t.bytes_) + " bytes for " + std::string(name(type)) + to_string(dims))
+    throw Error(Code::kOutOfMemory, "cannot allocate " + std::to_string(t.bytes_) + " bytes for " +
+                                        std::string(name(type)) + to_string(dims))
         .remedy("use smaller shapes or a machine with more memory");
   }
   t.owner_ = std::shared_ptr<const void>(raw, [](const void* p) { std::free(const_cast<void*>(p)); });
@@ -69,7 +72,8 @@ Tensor Tensor::borrow(DType type, Dims dims, const void* data, std::shared_ptr<c
   Tensor t;
   t.count_ = element_count(dims);
   t.bytes_ = storage_bytes(type, dims, t.count_);
-  if (!data && t.bytes_ > 0) throw Error(Code::kInvalidArgument, "no data for " + std::string(name(type)) + to_string(dims));
+  if (!data && t.bytes_ > 0)
+    throw Error(Code::kInvalidArgument, "no data for " + std::string(name(type)) + to_string(dims));
   if (reinterpret_cast<uintptr_t>(data) % static_cast<uintptr_t>(element_alignment(type)) != 0) {
     Tensor copy = allocate(type, std::move(dims));
     if (copy.bytes_ > 0) std::memcpy(copy.mutable_data(), data, static_cast<size_t>(copy.bytes_));
@@ -86,7 +90,8 @@ Tensor Tensor::borrow(DType type, Dims dims, const void* data, std::shared_ptr<c
 Tensor Tensor::strings(Dims dims, std::vector<std::string> values) {
   Tensor t;
   t.count_ = element_count(dims);
-  if (t.count_ != static_cast<int64_t>(values.size())) throw_size_mismatch(t.count_, static_cast<int64_t>(values.size()));
+  if (t.count_ != static_cast<int64_t>(values.size()))
+    throw_size_mismatch(t.count_, static_cast<int64_t>(values.size()));
   t.dtype_ = DType::kString;
   t.dims_ = std::move(dims);
   t.writable_ = true;
@@ -98,7 +103,8 @@ void* Tensor::mutable_data() {
   if (dtype_ == DType::kString) throw Error(Code::kTypeMismatch, "the elements of a string tensor are not plain data");
   if (!valid()) throw Error(Code::kInvalidState, "the tensor is empty");
   if (!writable_) throw Error(Code::kInvalidState, type_string() + " is read-only").remedy("write to a clone()");
-  if (owner_.use_count() != 1) throw Error(Code::kInvalidState, type_string() + " is shared").remedy("write to a clone()");
+  if (owner_.use_count() != 1)
+    throw Error(Code::kInvalidState, type_string() + " is shared").remedy("write to a clone()");
   return const_cast<void*>(data_);
 }
 
@@ -109,14 +115,16 @@ const std::vector<std::string>& Tensor::string_values() const {
 
 std::vector<std::string>& Tensor::mutable_string_values() {
   if (dtype_ != DType::kString) throw Error(Code::kTypeMismatch, type_string() + " holds no strings");
-  if (strings_.use_count() != 1) throw Error(Code::kInvalidState, type_string() + " is shared").remedy("write to a clone()");
+  if (strings_.use_count() != 1)
+    throw Error(Code::kInvalidState, type_string() + " is shared").remedy("write to a clone()");
   return *strings_;
 }
 
 Tensor Tensor::reshaped(Dims dims) const {
   const auto count = checked_element_count(dims);
   if (!count || *count != count_)
-    throw Error(Code::kShapeMismatch, type_string() + " cannot be seen as " + to_string(dims)).cause("the numbers of elements differ");
+    throw Error(Code::kShapeMismatch, type_string() + " cannot be seen as " + to_string(dims))
+        .cause("the numbers of elements differ");
   Tensor t = *this;
   t.dims_ = std::move(dims);
   return t;
@@ -138,7 +146,8 @@ Tensor Tensor::clone() const {
 }
 
 std::vector<int64_t> Tensor::to_ints() const {
-  if (!is_integer(dtype_) && dtype_ != DType::kBool) throw Error(Code::kTypeMismatch, type_string() + " holds no integers");
+  if (!is_integer(dtype_) && dtype_ != DType::kBool)
+    throw Error(Code::kTypeMismatch, type_string() + " holds no integers");
   std::vector<int64_t> values(static_cast<size_t>(count_));
   for (int64_t i = 0; i < count_; ++i) values[static_cast<size_t>(i)] = int_at(i);
   return values;

@@ -46,9 +46,26 @@ TEST(Error, ReturnIfError) {
 }
 
 TEST(Error, EveryCodeHasAName) {
-  for (Code code : {Code::kOk, Code::kInternal, Code::kInvalidArgument, Code::kInvalidState, Code::kOutOfMemory, Code::kNotFound, Code::kIo, Code::kOverflow,
-                    Code::kMalformedModel, Code::kInvalidGraph, Code::kUnsupported, Code::kTypeMismatch, Code::kShapeMismatch, Code::kMalformedPlan,
-                    Code::kPlanVersion, Code::kPlanDevice, Code::kMalformedCache, Code::kExecution, Code::kShapeNotSet, Code::kShapeOutOfProfile})
+  for (Code code : {Code::kOk,
+                    Code::kInternal,
+                    Code::kInvalidArgument,
+                    Code::kInvalidState,
+                    Code::kOutOfMemory,
+                    Code::kNotFound,
+                    Code::kIo,
+                    Code::kOverflow,
+                    Code::kMalformedModel,
+                    Code::kInvalidGraph,
+                    Code::kUnsupported,
+                    Code::kTypeMismatch,
+                    Code::kShapeMismatch,
+                    Code::kMalformedPlan,
+                    Code::kPlanVersion,
+                    Code::kPlanDevice,
+                    Code::kMalformedCache,
+                    Code::kExecution,
+                    Code::kShapeNotSet,
+                    Code::kShapeOutOfProfile})
     EXPECT_NE(code_name(code), "unknown");
 }
 

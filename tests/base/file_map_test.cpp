@@ -20,10 +20,15 @@ class Files : public testing::Test {
   void TearDown() override { std::filesystem::remove_all(folder_); }
   std::string path(const std::string& file) const { return (folder_ / file).string(); }
   size_t file_count() const {
-    return static_cast<size_t>(std::distance(std::filesystem::directory_iterator(folder_), std::filesystem::directory_iterator()));
+    return static_cast<size_t>(
+        std::distance(std::filesystem::directory_iterator(folder_), std::filesystem::directory_iterator()));
   }
-  static void write(const std::string& path, std::string_view text) { write_file(path, std::as_bytes(std::span(text))); }
-  static std::string text(const FileMap& map) { return {reinterpret_cast<const char*>(map.bytes().data()), map.bytes().size()}; }
+  static void write(const std::string& path, std::string_view text) {
+    write_file(path, std::as_bytes(std::span(text)));
+  }
+  static std::string text(const FileMap& map) {
+    return {reinterpret_cast<const char*>(map.bytes().data()), map.bytes().size()};
+  }
   static Code code_of(const std::function<void()>& action) {
     try {
       action();
@@ -33,7 +38,8 @@ class Files : public testing::Test {
     return Code::kOk;
   }
 
-  std::filesystem::path folder_ = std::filesystem::path(testing::TempDir()) / ("kiln_files_" + std::to_string(::getpid()));
+  std::filesystem::path folder_ =
+      std::filesystem::path(testing::TempDir()) / ("kiln_files_" + std::to_string(::getpid()));
 };
 
 TEST_F(Files, WriteAndMap) {

@@ -38,8 +38,9 @@ void expect_round_trip(const Attributes& a) {
 }
 
 TEST(Attributes, Access) {
-  Attributes a{{"i", int64_t{3}}, {"f", 0.5}, {"s", std::string("x")}, {"is", Ints{1, 2}}, {"fs", Floats{1.5}}, {"ss", Strings{"p"}},
-               {"t", Tensor::scalar(2.0f)}, {"d", std::string("int4")}, {"none", Ints{}}};
+  Attributes a{{"i", int64_t{3}},   {"f", 0.5},           {"s", std::string("x")},     {"is", Ints{1, 2}},
+               {"fs", Floats{1.5}}, {"ss", Strings{"p"}}, {"t", Tensor::scalar(2.0f)}, {"d", std::string("int4")},
+               {"none", Ints{}}};
   EXPECT_EQ(a.integer("i"), 3);
   EXPECT_EQ(a.integer("absent", 7), 7);
   EXPECT_EQ(a.real("f"), 0.5);
@@ -63,30 +64,48 @@ TEST(Attributes, Access) {
 TEST(Attributes, RefusesOtherKinds) {
   const Attributes a{{"i", int64_t{3}}, {"f", 0.5}, {"s", std::string("x")}, {"is", Ints{1}}};
   for (const auto& action : std::vector<std::function<void()>>{
-           [&] { a.integer("f"); }, [&] { a.integer("absent"); }, [&] { a.integer("s", 1); }, [&] { a.real("s"); }, [&] { a.text("i"); }, [&] { a.ints("i"); },
-           [&] { a.tensor("i"); }, [&] { a.dtype("s"); }, [&] { a.texts("is", {}); }, [&] { a.reals("s", {}); }})
+           [&] { a.integer("f"); }, [&] { a.integer("absent"); }, [&] { a.integer("s", 1); }, [&] { a.real("s"); },
+           [&] { a.text("i"); }, [&] { a.ints("i"); }, [&] { a.tensor("i"); }, [&] { a.dtype("s"); },
+           [&] { a.texts("is", {}); }, [&] { a.reals("s", {}); }})
     EXPECT_EQ(code_of(action), Code::kTypeMismatch);
 }
 
 TEST(Attributes, Text) {
   EXPECT_EQ(to_string(Attributes{}), "{}");
-  EXPECT_EQ(to_string(Attributes{{"b", 1.0}, {"a", int64_t{1}}, {"pads", Ints{0, -1}}, {"mode", std::string("linear")}}),
-            "{a=1, b=1.0, mode=\"linear\", pads=[0,-1]}");
+  EXPECT_EQ(
+      to_string(Attributes{{"b", 1.0}, {"a", int64_t{1}}, {"pads", Ints{0, -1}}, {"mode", std::string("linear")}}),
+      "{a=1, b=1.0, mode=\"linear\", pads=[0,-1]}");
   EXPECT_EQ(to_string(Attributes{{"t", Tensor::of<int8_t>({2, 1}, {-1, 5})}}), "{t=int8[2,1]:{-1,5}}");
   EXPECT_EQ(to_string(Attributes{{"e", Ints{}}, {"f", Floats{}}, {"s", Strings{}}}), "{e=[]i, f=[]f, s=[]s}");
 }
 
-TEST(Attributes, ReadsSpaces) { EXPECT_EQ(to_string(read("{ a = 1 ,b=[ 1 , 2 ], t = float32[ 2 ] : { 1.0 , nan } }")), "{a=1, b=[1,2], t=float32[2]:{1.0,nan}}"); }
+TEST(Attributes, ReadsSpaces) {
+  EXPECT_EQ(to_string(read("{ a = 1 ,b=[ 1 , 2 ], t = float32[ 2 ] : { 1.0 , nan } }")),
+            "{a=1, b=[1,2], t=float32[2]:{1.0,nan}}");
+}
 
 TEST(Attributes, RoundTripOfNumbers) {
   std::mt19937_64 random(5);
-  Floats floats = {0.0, -0.0, 1e300, 5e-324, 1e22, 1e16, 100, std::numeric_limits<double>::infinity(), -std::numeric_limits<double>::infinity(),
-                   std::nan(""), -std::nan(""), std::bit_cast<double>(uint64_t{0x7ff0000000000001}), std::bit_cast<double>(uint64_t{0xfff8000000001234})};
+  Floats floats = {0.0,
+                   -0.0,
+                   1e300,
+                   5e-324,
+                   1e22,
+                   1e16,
+                   100,
+                   std::numeric_limits<double>::infinity(),
+                   -std::numeric_limits<double>::infinity(),
+                   std::nan(""),
+                   -std::nan(""),
+                   std::bit_cast<double>(uint64_t{0x7ff0000000000001}),
+                   std::bit_cast<double>(uint64_t{0xfff8000000001234})};
   for (int i = 0; i < 20000; ++i) floats.push_back(std::bit_cast<double>(random()));
   for (double f : floats) expect_round_trip({{"x", f}});
   expect_round_trip({{"x", floats}});
-  expect_round_trip({{"x", Ints{0, -1, std::numeric_limits<int64_t>::max(), std::numeric_limits<int64_t>::min()}}, {"y", std::numeric_limits<int64_t>::min()}});
-  expect_round_trip({{"i", Ints{}}, {"f", Floats{}}, {"s", Strings{}}, {"strange name=\"", int64_t{1}}, {"", 1.0}, {"1st", 2.0}});
+  expect_round_trip({{"x", Ints{0, -1, std::numeric_limits<int64_t>::max(), std::numeric_limits<int64_t>::min()}},
+                     {"y", std::numeric_limits<int64_t>::min()}});
+  expect_round_trip(
+      {{"i", Ints{}}, {"f", Floats{}}, {"s", Strings{}}, {"strange name=\"", int64_t{1}}, {"", 1.0}, {"1st", 2.0}});
 }
 
 TEST(Attributes, RoundTripOfStrings) {
@@ -105,7 +124,8 @@ TEST(Attributes, RoundTripOfTensors) {
         for (std::string& s : t.mutable_string_values()) s = std::string(random() % 4, static_cast<char>(random()));
       } else {
         auto* bytes = static_cast<uint8_t*>(t.mutable_data());
-        for (int64_t k = 0; k < t.bytes(); ++k) bytes[k] = static_cast<uint8_t>(type == DType::kBool ? random() % 2 : random());
+        for (int64_t k = 0; k < t.bytes(); ++k)
+          bytes[k] = static_cast<uint8_t>(type == DType::kBool ? random() % 2 : random());
       }
       expect_round_trip({{"t", t}});
     }
@@ -121,7 +141,10 @@ TEST(Attributes, RoundTripOfEverySmallFloat) {
     Tensor t = Tensor::allocate(type, {count});
     auto* bytes = static_cast<uint8_t*>(t.mutable_data());
     for (int64_t k = 0; k < t.bytes(); ++k)
-      bytes[k] = static_cast<uint8_t>(bits(type) == 4 ? 2 * k | (2 * k + 1) << 4 : bits(type) == 8 ? k : k % 2 ? k / 2 / 256 : k / 2 % 256);
+      bytes[k] = static_cast<uint8_t>(bits(type) == 4   ? 2 * k | (2 * k + 1) << 4
+                                      : bits(type) == 8 ? k
+                                      : k % 2           ? k / 2 / 256
+                                                        : k / 2 % 256);
     expect_round_trip({{"t", t}});
   }
 }
@@ -136,11 +159,41 @@ TEST(Attributes, EqualityIsByBits) {
 }
 
 TEST(Attributes, RefusesMalformedText) {
-  for (const char* text :
-       {"", "{", "}", "{a}", "{a=}", "{a=1", "{a=1,}", "{a=1 b=2}", "{a=[]}", "{a=[]x}", "{a=[1,2.5]}", "{a=[1,}", "{a=\"x}", "{a=\"\\q\"}", "{a=\"\\x1\"}",
-        "{a=1, a=2}", "{a=9223372036854775808}", "{a=1e999}", "{a=--1}", "{a=nan(0x1)}", "{a=nan(0x7ff8000000000001}", "{a=maybe}", "{a=float32}", "{a=float32[2]:{1.0}}",
-        "{a=float32[-1]:{}}", "{a=float32[1000000000000]:{1.0}}", "{a=int8[1]:{200}}", "{a=uint4[1]:{16}}", "{a=bool[1]:{2}}", "{a=float16[1]:{nan(0x3c00)}}",
-        "{a=float4e2m1[1]:{nan(0x1)}}", "{a=complex64[1]:{1.0}}", "{a=string[1]:{1}}", "{a=uint64[1]:{-1}}", "{a=float32[4611686018427387904,4]:{}}"}) {
+  for (const char* text : {"",
+                           "{",
+                           "}",
+                           "{a}",
+                           "{a=}",
+                           "{a=1",
+                           "{a=1,}",
+                           "{a=1 b=2}",
+                           "{a=[]}",
+                           "{a=[]x}",
+                           "{a=[1,2.5]}",
+                           "{a=[1,}",
+                           "{a=\"x}",
+                           "{a=\"\\q\"}",
+                           "{a=\"\\x1\"}",
+                           "{a=1, a=2}",
+                           "{a=9223372036854775808}",
+                           "{a=1e999}",
+                           "{a=--1}",
+                           "{a=nan(0x1)}",
+                           "{a=nan(0x7ff8000000000001}",
+                           "{a=maybe}",
+                           "{a=float32}",
+                           "{a=float32[2]:{1.0}}",
+                           "{a=float32[-1]:{}}",
+                           "{a=float32[1000000000000]:{1.0}}",
+                           "{a=int8[1]:{200}}",
+                           "{a=uint4[1]:{16}}",
+                           "{a=bool[1]:{2}}",
+                           "{a=float16[1]:{nan(0x3c00)}}",
+                           "{a=float4e2m1[1]:{nan(0x1)}}",
+                           "{a=complex64[1]:{1.0}}",
+                           "{a=string[1]:{1}}",
+                           "{a=uint64[1]:{-1}}",
+                           "{a=float32[4611686018427387904,4]:{}}"}) {
     size_t position = 0;
     EXPECT_EQ(code_of([&] { parse_attributes(text, position); }), Code::kInvalidArgument) << text;
   }

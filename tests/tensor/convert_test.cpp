@@ -1,5 +1,5 @@
-// Conversions against numpy, ml_dtypes and the ONNX reference: every value of the types of 16 bits and fewer, and a million
-// random bit patterns with all boundaries of the wider ones.
+// Conversions against numpy, ml_dtypes and the ONNX reference: every value of the types of 16 bits and fewer, and a
+// million random bit patterns with all boundaries of the wider ones.
 #include "tensor/convert.h"
 
 #include <gtest/gtest.h>
@@ -51,22 +51,27 @@ template <class Real> void append_boundaries(Bytes& bytes) {
     if (code % 16 == 0 && std::isfinite(next)) append_around(bytes, here + (next - here) / 2);
   }
   for (uint32_t code = 0; code < 0x7c00; ++code) {
-    const Real here = f16_to_float(static_cast<uint16_t>(code)), next = code == 0x7bff ? Real(65536) : f16_to_float(static_cast<uint16_t>(code + 1));
+    const Real here = f16_to_float(static_cast<uint16_t>(code)),
+               next = code == 0x7bff ? Real(65536) : f16_to_float(static_cast<uint16_t>(code + 1));
     append_around(bytes, here + (next - here) / 2);
   }
   for (DType type : {DType::kF8E4M3FN, DType::kF8E4M3FNUZ, DType::kF8E5M2, DType::kF8E5M2FNUZ, DType::kF4E2M1}) {
     for (int code = 0; code < (type == DType::kF4E2M1 ? 7 : 127); ++code) {
-      const Real here = small_float_to_float(type, static_cast<uint8_t>(code)), next = small_float_to_float(type, static_cast<uint8_t>(code + 1));
+      const Real here = small_float_to_float(type, static_cast<uint8_t>(code)),
+                 next = small_float_to_float(type, static_cast<uint8_t>(code + 1));
       if (!std::isfinite(here)) continue;
       append_around(bytes, here);
       append_around(bytes, std::isfinite(next) ? here + (next - here) / 2 : here * Real(1.0625));
     }
   }
-  for (Real v : {Real(464), Real(480), Real(248), Real(61440), Real(5), Real(6), Real(7), Real(0), Real(2147483648.0), Real(4294967296.0)})
+  for (Real v : {Real(464), Real(480), Real(248), Real(61440), Real(5), Real(6), Real(7), Real(0), Real(2147483648.0),
+                 Real(4294967296.0)})
     append_around(bytes, v);
-  for (int e = -149; e < 128; ++e) append_around(bytes, std::ldexp(Real(1), e)), append_around(bytes, std::ldexp(Real(1.5), e));
+  for (int e = -149; e < 128; ++e)
+    append_around(bytes, std::ldexp(Real(1), e)), append_around(bytes, std::ldexp(Real(1.5), e));
   append_around(bytes, std::numeric_limits<Real>::max());
-  for (Real v : {std::numeric_limits<Real>::infinity(), std::numeric_limits<Real>::quiet_NaN()}) append(bytes, v), append(bytes, -v);
+  for (Real v : {std::numeric_limits<Real>::infinity(), std::numeric_limits<Real>::quiet_NaN()})
+    append(bytes, v), append(bytes, -v);
 }
 
 template <class Bits> Bytes wide_source(size_t random_count) {
@@ -74,7 +79,8 @@ template <class Bits> Bytes wide_source(size_t random_count) {
   std::mt19937_64 random(7);
   for (size_t i = 0; i < random_count; ++i) {
     // Half of the integers have few bits, so that every magnitude occurs.
-    const auto value = static_cast<Bits>(random() >> (i % 2 ? random() % (8 * sizeof(Bits)) + (64 - 8 * sizeof(Bits)) : 0));
+    const auto value =
+        static_cast<Bits>(random() >> (i % 2 ? random() % (8 * sizeof(Bits)) + (64 - 8 * sizeof(Bits)) : 0));
     append(bytes, i % 4 == 3 ? static_cast<Bits>(~value) : value);
   }
   return bytes;
@@ -86,7 +92,9 @@ Bytes source(DType type) {
   if (bits(type) <= 8) {
     for (int code = 0; code < 1 << bits(type); ++code) {
       // A signed sub-byte element in a byte of its own carries its sign.
-      const int extended = is_signed_integer(type) && bits(type) < 8 && code >> (bits(type) - 1) ? code | ~((1 << bits(type)) - 1) : code;
+      const int extended = is_signed_integer(type) && bits(type) < 8 && code >> (bits(type) - 1)
+                               ? code | ~((1 << bits(type)) - 1)
+                               : code;
       bytes.push_back(static_cast<uint8_t>(extended));
     }
     return bytes;
@@ -116,7 +124,9 @@ Bytes packed(DType type, const Bytes& unpacked) {
   Bytes out(static_cast<size_t>(*byte_size(type, static_cast<int64_t>(unpacked.size()))));
   const size_t per_byte = 8 / static_cast<size_t>(bits(type));
   for (size_t i = 0; i < unpacked.size(); ++i)
-    out[i / per_byte] = static_cast<uint8_t>(out[i / per_byte] | (unpacked[i] & ((1 << bits(type)) - 1)) << (i % per_byte * static_cast<size_t>(bits(type))));
+    out[i / per_byte] =
+        static_cast<uint8_t>(out[i / per_byte] | (unpacked[i] & ((1 << bits(type)) - 1))
+                                                     << (i % per_byte * static_cast<size_t>(bits(type))));
   return out;
 }
 
@@ -147,7 +157,8 @@ bool is_wide_nan(DType type, uint64_t code) {
 // NaNs of numpy's own types need the sign only: hardware makes them quiet, numpy does not always.
 bool agree(DType type, uint64_t expected, uint64_t got) {
   if (expected == got) return true;
-  return is_wide_nan(type, expected) && is_wide_nan(type, got) && expected >> (bits(type) - 1) == got >> (bits(type) - 1);
+  return is_wide_nan(type, expected) && is_wide_nan(type, got) &&
+         expected >> (bits(type) - 1) == got >> (bits(type) - 1);
 }
 
 class Reference : public testing::Test {
@@ -159,7 +170,8 @@ class Reference : public testing::Test {
       const Bytes bytes = source(type);
       write_file(path(std::string(name(type)) + ".in"), std::as_bytes(std::span(bytes)));
     }
-    const std::string command = std::string(KILN_PYTHON) + " " + KILN_SOURCE_DIR + "/tests/tensor/reference_conversions.py " + folder_.string();
+    const std::string command =
+        std::string(KILN_PYTHON) + " " + KILN_SOURCE_DIR + "/tests/tensor/reference_conversions.py " + folder_.string();
     ASSERT_EQ(std::system(command.c_str()), 0) << command;
   }
   void TearDown() override { std::filesystem::remove_all(folder_); }
@@ -183,7 +195,8 @@ class Reference : public testing::Test {
       if (agree(to, want, have)) continue;
       ++failures;
       ADD_FAILURE() << label << ": " << std::hex << element_bits(from, input, i) << " ("
-                    << load_double(from, input.data(), static_cast<int64_t>(i)) << ") gives " << have << ", reference " << want;
+                    << load_double(from, input.data(), static_cast<int64_t>(i)) << ") gives " << have << ", reference "
+                    << want;
     }
   }
 
@@ -220,7 +233,8 @@ TEST(Convert, ElementAccessAgreesWithArrays) {
       }
       for (int64_t i = 0; i < count; ++i) {
         const auto index = static_cast<size_t>(i);
-        EXPECT_TRUE(agree(to, element_bits(to, whole, index), element_bits(to, single, index)) || (from == to && is_float(to)))
+        EXPECT_TRUE(agree(to, element_bits(to, whole, index), element_bits(to, single, index)) ||
+                    (from == to && is_float(to)))
             << name(from) << " to " << name(to) << " element " << i;
       }
     }
@@ -232,7 +246,8 @@ TEST(Convert, SubByteStoresLeaveTheirNeighboursAlone) {
     Bytes bytes(3, 0xff);
     store_int(type, bytes.data(), 2, 0);
     const int64_t count = 24 / bits(type);
-    for (int64_t i = 0; i < count; ++i) EXPECT_EQ(load_double(type, bytes.data(), i) == 0, i == 2) << name(type) << " " << i;
+    for (int64_t i = 0; i < count; ++i)
+      EXPECT_EQ(load_double(type, bytes.data(), i) == 0, i == 2) << name(type) << " " << i;
     EXPECT_EQ(bytes[2], 0xff);
   }
 }

@@ -125,7 +125,7 @@ TEST(Dim, RefusesOverflowAndZeroDivisors) {
   EXPECT_EQ(code_of([] { Dim(kSmallest) - 1; }), Code::kOverflow);
   EXPECT_EQ(code_of([] { Dim(kLargest) * 2; }), Code::kOverflow);
   EXPECT_EQ(code_of([] { floor_div(Dim(kSmallest), -1); }), Code::kOverflow);
-  EXPECT_EQ(code_of([&] { n * kLargest * 2; }), Code::kOverflow);
+  EXPECT_EQ(code_of([&] { n* kLargest * 2; }), Code::kOverflow);
   EXPECT_EQ(code_of([&] { floor_div(n, 0); }), Code::kInvalidArgument);
   EXPECT_EQ(code_of([&] { ceil_div(n, n - n); }), Code::kInvalidArgument);
   EXPECT_EQ(code_of([] { mod(Dim(3), 0); }), Code::kInvalidArgument);
@@ -144,13 +144,19 @@ TEST(Dim, BoundsTheSizeOfExpressions) {
               for (int i = 0; i < 1000; ++i) nested = floor_div(nested + 1, Dim::symbol("s")) + max(nested, 3);
             }),
             Code::kOverflow);
+  EXPECT_EQ(code_of([] {
+              Dim most = 0;
+              for (int i = 0; i < 1000; ++i) most = max(most, Dim::symbol("a" + std::to_string(i)) - 1);
+            }),
+            Code::kOverflow);
   EXPECT_EQ(code_of([] { Dim::parse(std::string(100000, '(')); }), Code::kInvalidArgument);
   EXPECT_EQ(code_of([] { Dim::parse(std::string(100000, '-') + "n"); }), Code::kInvalidArgument);
 }
 
 TEST(Dim, RefusesMalformedText) {
-  for (const char* text : {"", " ", "+", "n +", "2 n", "n)", "(n", "floor_div(n)", "floor_div(n, 2, 3)", "min(n)", "pow(n, 2)", "floor_div(n, 0)", "'n",
-                           "9223372036854775808", "n**2", "n/2", "mod(n, n - n)", "1.5", "#"})
+  for (const char* text :
+       {"", " ", "+", "n +", "2 n", "n)", "(n", "floor_div(n)", "floor_div(n, 2, 3)", "min(n)", "pow(n, 2)",
+        "floor_div(n, 0)", "'n", "9223372036854775808", "n**2", "n/2", "mod(n, n - n)", "1.5", "#"})
     EXPECT_EQ(code_of([&] { Dim::parse(text); }), Code::kInvalidArgument) << text;
 }
 
@@ -179,15 +185,18 @@ TEST(DimProgram, RefusesWhatItCannotCompute) {
   EXPECT_EQ(evaluate({one, op(DimOp::kAdd)}, none), std::nullopt);
   EXPECT_EQ(evaluate({DimOp{DimOp::kSymbol, 0, "n"}}, none), std::nullopt);
   EXPECT_EQ(evaluate({one, one, op(static_cast<DimOp::Kind>(99))}, none), std::nullopt);
-  for (auto kind : {DimOp::kFloorDiv, DimOp::kCeilDiv, DimOp::kMod}) EXPECT_EQ(evaluate({one, zero, op(kind)}, none), std::nullopt);
-  for (auto kind : {DimOp::kFloorDiv, DimOp::kCeilDiv}) EXPECT_EQ(evaluate({smallest, minus, op(kind)}, none), std::nullopt);
+  for (auto kind : {DimOp::kFloorDiv, DimOp::kCeilDiv, DimOp::kMod})
+    EXPECT_EQ(evaluate({one, zero, op(kind)}, none), std::nullopt);
+  for (auto kind : {DimOp::kFloorDiv, DimOp::kCeilDiv})
+    EXPECT_EQ(evaluate({smallest, minus, op(kind)}, none), std::nullopt);
   EXPECT_EQ(evaluate({smallest, minus, op(DimOp::kMod)}, none), 0);
   EXPECT_EQ(evaluate({smallest, one, op(DimOp::kCeilDiv)}, none), kSmallest);
   EXPECT_EQ(evaluate({smallest, one, op(DimOp::kSub)}, none), std::nullopt);
   EXPECT_EQ(evaluate({smallest, minus, op(DimOp::kMul)}, none), std::nullopt);
 }
 
-// An expression built as a Dim and, in the same steps, computed for several assignments. A value is absent where a divisor was zero.
+// An expression built as a Dim and, in the same steps, computed for several assignments. A value is absent where a
+// divisor was zero.
 struct Traced {
   Dim dim;
   std::vector<std::optional<int64_t>> values;
@@ -249,7 +258,8 @@ class RandomExpressions : public testing::Test {
 
   void SetUp() override {
     for (size_t i = 0; i < kAssignments; ++i)
-      assignments_.push_back({static_cast<int64_t>(random_() % 9), static_cast<int64_t>(random_() % 30), static_cast<int64_t>(random_() % 5)});
+      assignments_.push_back({static_cast<int64_t>(random_() % 9), static_cast<int64_t>(random_() % 30),
+                              static_cast<int64_t>(random_() % 5)});
   }
 
   std::mt19937 random_{11};
@@ -267,8 +277,10 @@ TEST_F(RandomExpressions, KeepTheirValues) {
       if (!t.values[i]) continue;
       const auto lookup = [&](const std::string& s) { return assignments_[i][static_cast<size_t>(s[0] - 'a')]; };
       const auto got = evaluate(program, [&](const std::string& s) { return std::optional<int64_t>(lookup(s)); });
-      ASSERT_EQ(got, t.values[i]) << t.dim.str() << " with a, b, c = " << lookup("a") << ", " << lookup("b") << ", " << lookup("c");
-      ASSERT_EQ(t.dim.substitute([&](const std::string& s) { return std::optional<Dim>(lookup(s)); }), Dim(*got)) << t.dim.str();
+      ASSERT_EQ(got, t.values[i]) << t.dim.str() << " with a, b, c = " << lookup("a") << ", " << lookup("b") << ", "
+                                  << lookup("c");
+      ASSERT_EQ(t.dim.substitute([&](const std::string& s) { return std::optional<Dim>(lookup(s)); }), Dim(*got))
+          << t.dim.str();
       ++compared;
     }
   }

@@ -33,9 +33,17 @@ TEST(Layout, OffsetsFillStorageWithoutCollision) {
     Dims dims;
     int64_t storage;
   } cases[] = {
-      {"row", {2, 3, 5}, 30},           {"021", {2, 3, 5}, 30},          {"0231", {2, 3, 4, 5}, 120},       {"0123/1:32", {1, 33, 2, 2}, 256},
-      {"0123/1:4v4", {2, 5, 3, 3}, 144}, {"0231/1:8", {2, 9, 3, 2}, 192}, {"0123/1:4/0:16/1:4", {17, 5, 3, 1}, 1536}, {"10/0:3", {7, 2}, 18},
-      {"row", {}, 1},                   {"row", {3, 0, 2}, 0},           {"0123/1:16", {1, 0, 2, 2}, 0},
+      {"row", {2, 3, 5}, 30},
+      {"021", {2, 3, 5}, 30},
+      {"0231", {2, 3, 4, 5}, 120},
+      {"0123/1:32", {1, 33, 2, 2}, 256},
+      {"0123/1:4v4", {2, 5, 3, 3}, 144},
+      {"0231/1:8", {2, 9, 3, 2}, 192},
+      {"0123/1:4/0:16/1:4", {17, 5, 3, 1}, 1536},
+      {"10/0:3", {7, 2}, 18},
+      {"row", {}, 1},
+      {"row", {3, 0, 2}, 0},
+      {"0123/1:16", {1, 0, 2, 2}, 0},
   };
   for (const auto& c : cases) {
     EXPECT_EQ(storage_elements(layout(c.text), c.dims), c.storage) << c.text;
@@ -67,13 +75,15 @@ TEST(Layout, BlockedOffsetsAreThoseOfTheFormats) {
   // NC/32HW32: [n][c / 32][h][w][c % 32].
   const Dims dims = {2, 70, 3, 5};
   for_each_index(dims, [&](const Dims& i, int64_t) {
-    EXPECT_EQ(storage_offset(layout("0123/1:32"), dims, i), (((i[0] * 3 + i[1] / 32) * 3 + i[2]) * 5 + i[3]) * 32 + i[1] % 32);
+    EXPECT_EQ(storage_offset(layout("0123/1:32"), dims, i),
+              (((i[0] * 3 + i[1] / 32) * 3 + i[2]) * 5 + i[3]) * 32 + i[1] % 32);
   });
   // OIhw4i16o4i: the input axis is split twice.
   const Dims weights = {32, 32, 1, 1};
   for_each_index(weights, [&](const Dims& i, int64_t) {
     const int64_t block = i[0] / 16 * 2 + i[1] / 16;
-    EXPECT_EQ(storage_offset(layout("0123/1:4/0:16/1:4"), weights, i), ((block * 4 + i[1] % 16 / 4) * 16 + i[0] % 16) * 4 + i[1] % 4);
+    EXPECT_EQ(storage_offset(layout("0123/1:4/0:16/1:4"), weights, i),
+              ((block * 4 + i[1] % 16 / 4) * 16 + i[0] % 16) * 4 + i[1] % 4);
   });
 }
 
@@ -91,11 +101,14 @@ TEST(Layout, Kinds) {
 }
 
 TEST(Layout, TextReadsBack) {
-  for (const char* text : {"row", "0", "0231", "0123/1:32", "0123/1:4/0:16/1:4", "row/1:8", "0123/1:4v4", "0.1.2.3.4.5.6.7.8.10.9"}) EXPECT_EQ(to_string(layout(text)), text);
+  for (const char* text :
+       {"row", "0", "0231", "0123/1:32", "0123/1:4/0:16/1:4", "row/1:8", "0123/1:4v4", "0.1.2.3.4.5.6.7.8.10.9"})
+    EXPECT_EQ(to_string(layout(text)), text);
 }
 
 TEST(Layout, RefusesMalformedText) {
-  for (const char* text : {"", "x", "01-", "row/", "row/1", "row/1:", "row/:4", "01/1:4v", "01//1:4", "0..1", "0.1.", "-1", "01/1:99999999999", "01/1:-4", "row "})
+  for (const char* text : {"", "x", "01-", "row/", "row/1", "row/1:", "row/:4", "01/1:4v", "01//1:4", "0..1", "0.1.",
+                           "-1", "01/1:99999999999", "01/1:-4", "row "})
     EXPECT_THROW(layout(text), Error) << text;
 }
 

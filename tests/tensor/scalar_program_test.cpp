@@ -63,15 +63,20 @@ ScalarValue run_unary(Op op, ScalarInstruction x, Type result) { return run({{x,
 
 double unary(Op op, Type type, double x) { return as_double(type, run_unary(op, constant(type, x), type)); }
 
-double binary(Op op, Type type, double a, double b) { return as_double(type, run({{constant(type, a), constant(type, b), apply(op, type, 0, 1)}, 0, {2}})); }
+double binary(Op op, Type type, double a, double b) {
+  return as_double(type, run({{constant(type, a), constant(type, b), apply(op, type, 0, 1)}, 0, {2}}));
+}
 
-int64_t integers(Op op, int64_t a, int64_t b, Type type = Type::kI64) { return run({{integer(type, a), integer(type, b), apply(op, type, 0, 1)}, 0, {2}}).i; }
+int64_t integers(Op op, int64_t a, int64_t b, Type type = Type::kI64) {
+  return run({{integer(type, a), integer(type, b), apply(op, type, 0, 1)}, 0, {2}}).i;
+}
 
 void expect_same(double got, double want, const std::string& label) {
   if (std::isnan(want)) {
     EXPECT_TRUE(std::isnan(got)) << label << " gives " << got;
   } else {
-    EXPECT_TRUE(got == want && std::signbit(got) == std::signbit(want)) << label << " gives " << got << ", not " << want;
+    EXPECT_TRUE(got == want && std::signbit(got) == std::signbit(want))
+        << label << " gives " << got << ", not " << want;
   }
 }
 
@@ -81,12 +86,14 @@ TEST(ScalarProgram, RealFunctionsAreThoseOfTheLibrary) {
     double (*wide)(double);
     float (*narrow)(float);
   } functions[] = {
-      {Op::kAbs, std::fabs, std::fabs},     {Op::kFloor, std::floor, std::floor}, {Op::kCeil, std::ceil, std::ceil},    {Op::kTrunc, std::trunc, std::trunc},
-      {Op::kSqrt, std::sqrt, std::sqrt},    {Op::kExp, std::exp, std::exp},       {Op::kLog, std::log, std::log},       {Op::kSin, std::sin, std::sin},
-      {Op::kCos, std::cos, std::cos},       {Op::kTan, std::tan, std::tan},       {Op::kAsin, std::asin, std::asin},    {Op::kAcos, std::acos, std::acos},
-      {Op::kAtan, std::atan, std::atan},    {Op::kSinh, std::sinh, std::sinh},    {Op::kCosh, std::cosh, std::cosh},    {Op::kTanh, std::tanh, std::tanh},
-      {Op::kAsinh, std::asinh, std::asinh}, {Op::kAcosh, std::acosh, std::acosh}, {Op::kAtanh, std::atanh, std::atanh}, {Op::kErf, std::erf, std::erf},
-      {Op::kLog1p, std::log1p, std::log1p}, {Op::kExpm1, std::expm1, std::expm1},
+      {Op::kAbs, std::fabs, std::fabs},     {Op::kFloor, std::floor, std::floor}, {Op::kCeil, std::ceil, std::ceil},
+      {Op::kTrunc, std::trunc, std::trunc}, {Op::kSqrt, std::sqrt, std::sqrt},    {Op::kExp, std::exp, std::exp},
+      {Op::kLog, std::log, std::log},       {Op::kSin, std::sin, std::sin},       {Op::kCos, std::cos, std::cos},
+      {Op::kTan, std::tan, std::tan},       {Op::kAsin, std::asin, std::asin},    {Op::kAcos, std::acos, std::acos},
+      {Op::kAtan, std::atan, std::atan},    {Op::kSinh, std::sinh, std::sinh},    {Op::kCosh, std::cosh, std::cosh},
+      {Op::kTanh, std::tanh, std::tanh},    {Op::kAsinh, std::asinh, std::asinh}, {Op::kAcosh, std::acosh, std::acosh},
+      {Op::kAtanh, std::atanh, std::atanh}, {Op::kErf, std::erf, std::erf},       {Op::kLog1p, std::log1p, std::log1p},
+      {Op::kExpm1, std::expm1, std::expm1},
   };
   for (const auto& f : functions) {
     for (double x : {0.0, -0.0, 0.5, -0.5, 1.0, -1.0, 2.5, -2.5, 100.0, -100.0, kInf, -kInf, kNan}) {
@@ -103,10 +110,11 @@ TEST(ScalarProgram, RealOperations) {
       Op op;
       double a, b, want;
     } cases[] = {
-        {Op::kAdd, 1, 2, 3},          {Op::kSub, 1, 2, -1},         {Op::kMul, -3, 2, -6},         {Op::kDiv, 1, -0.0, -kInf},    {Op::kDiv, 0, 0, kNan},
-        {Op::kPow, 2, -1, 0.5},       {Op::kPow, -8, 0.5, kNan},    {Op::kMin, 1, 2, 1},           {Op::kMin, kNan, 1, kNan},     {Op::kMin, 1, kNan, kNan},
-        {Op::kMax, 1, kNan, kNan},    {Op::kMax, kNan, 1, kNan},    {Op::kMax, -kInf, 2, 2},       {Op::kFmod, -7, 3, -1},        {Op::kFmod, 7, -3, 1},
-        {Op::kFmod, 1, 0, kNan},      {Op::kMod, -7, 3, 2},         {Op::kMod, 7, -3, -2},         {Op::kMod, 6, -3, -0.0},       {Op::kMod, -6, 3, 0},
+        {Op::kAdd, 1, 2, 3},       {Op::kSub, 1, 2, -1},      {Op::kMul, -3, 2, -6},     {Op::kDiv, 1, -0.0, -kInf},
+        {Op::kDiv, 0, 0, kNan},    {Op::kPow, 2, -1, 0.5},    {Op::kPow, -8, 0.5, kNan}, {Op::kMin, 1, 2, 1},
+        {Op::kMin, kNan, 1, kNan}, {Op::kMin, 1, kNan, kNan}, {Op::kMax, 1, kNan, kNan}, {Op::kMax, kNan, 1, kNan},
+        {Op::kMax, -kInf, 2, 2},   {Op::kFmod, -7, 3, -1},    {Op::kFmod, 7, -3, 1},     {Op::kFmod, 1, 0, kNan},
+        {Op::kMod, -7, 3, 2},      {Op::kMod, 7, -3, -2},     {Op::kMod, 6, -3, -0.0},   {Op::kMod, -6, 3, 0},
         {Op::kMod, 5.5, 2, 1.5},
     };
     for (const auto& c : cases) expect_same(binary(c.op, type, c.a, c.b), c.want, std::string(name(c.op)));
@@ -177,7 +185,9 @@ TEST(ScalarProgram, BoolsAndComparisons) {
     }
     EXPECT_EQ(unary(Op::kNot, Type::kBool, a), !a);
   }
-  const auto compare = [](Op op, ScalarInstruction a, ScalarInstruction b) { return run({{a, b, apply(op, Type::kBool, 0, 1)}, 0, {2}}).b; };
+  const auto compare = [](Op op, ScalarInstruction a, ScalarInstruction b) {
+    return run({{a, b, apply(op, Type::kBool, 0, 1)}, 0, {2}}).b;
+  };
   for (Type type : {Type::kF32, Type::kF64}) {
     EXPECT_FALSE(compare(Op::kEqual, constant(type, kNan), constant(type, kNan)));
     EXPECT_TRUE(compare(Op::kEqual, constant(type, 0), constant(type, -0.0)));
@@ -195,7 +205,10 @@ TEST(ScalarProgram, BoolsAndComparisons) {
   EXPECT_FALSE(compare(Op::kLess, integer(Type::kU64, -1), integer(Type::kU64, 0)));
   EXPECT_TRUE(compare(Op::kLessEqual, integer(Type::kI64, 3), integer(Type::kI64, 3)));
   for (double c : {0.0, 1.0}) {
-    const ScalarProgram select{{constant(Type::kBool, c), constant(Type::kF32, 5), constant(Type::kF32, 6), apply(Op::kSelect, Type::kF32, 0, 1, 2)}, 0, {3}};
+    const ScalarProgram select{{constant(Type::kBool, c), constant(Type::kF32, 5), constant(Type::kF32, 6),
+                                apply(Op::kSelect, Type::kF32, 0, 1, 2)},
+                               0,
+                               {3}};
     EXPECT_EQ(run(select).f, c == 1 ? 5 : 6);
   }
 }
@@ -218,7 +231,8 @@ TEST(ScalarProgram, Conversions) {
 
 TEST(ScalarProgram, InputsAndSeveralResults) {
   const ScalarInstruction first{Op::kInput, Type::kF32}, second{Op::kInput, Type::kF32, 0, 0, 0, 0, 1};
-  const ScalarProgram program{{first, second, apply(Op::kSub, Type::kF32, 0, 1), apply(Op::kMul, Type::kF32, 2, 2)}, 2, {3, 2}};
+  const ScalarProgram program{
+      {first, second, apply(Op::kSub, Type::kF32, 0, 1), apply(Op::kMul, Type::kF32, 2, 2)}, 2, {3, 2}};
   EXPECT_EQ(find_defect(program), "");
   std::vector<ScalarValue> inputs(2), values(4);
   inputs[0].f = 5;
@@ -226,13 +240,15 @@ TEST(ScalarProgram, InputsAndSeveralResults) {
   interpret(program, inputs, values);
   EXPECT_EQ(values[program.outputs[0]].f, 4);
   EXPECT_EQ(values[program.outputs[1]].f, -2);
-  EXPECT_EQ(to_string(program), "v0 = input 0 f32; v1 = input 1 f32; v2 = sub v0 v1 f32; v3 = mul v2 v2 f32; return v3 v2");
+  EXPECT_EQ(to_string(program),
+            "v0 = input 0 f32; v1 = input 1 f32; v2 = sub v0 v1 f32; v3 = mul v2 v2 f32; return v3 v2");
   const ScalarProgram relu{{first, constant(Type::kF32, 0), apply(Op::kMax, Type::kF32, 0, 1)}, 1, {2}};
   EXPECT_EQ(to_string(relu), "v0 = input 0 f32; v1 = constant 0.0 f32; v2 = max v0 v1 f32; return v2");
 }
 
 TEST(ScalarProgram, FindsDefects) {
-  const ScalarInstruction f = constant(Type::kF32, 1), d = constant(Type::kF64, 1), i = constant(Type::kI64, 1), b = constant(Type::kBool, 1);
+  const ScalarInstruction f = constant(Type::kF32, 1), d = constant(Type::kF64, 1), i = constant(Type::kI64, 1),
+                          b = constant(Type::kBool, 1);
   const ScalarInstruction input{Op::kInput, Type::kF32};
   ScalarInstruction far_input = input, negative_input = input, other_input = input, odd_bool = b;
   far_input.integer = 1;
@@ -331,7 +347,8 @@ TEST(ScalarProgram, LoadsAndStoresEveryElementType) {
     }
     Tensor from = Tensor::allocate(type, {5}), to = Tensor::allocate(type, {5});
     for (int64_t i = 0; i < 5; ++i) from.set(i, static_cast<double>(type == DType::kF8E8M0 ? 1 << i : i % 2));
-    for (int64_t i = 0; i < 5; ++i) store_scalar(type, to.mutable_data(), i, scalar_type_of(type), load_scalar(type, from.data(), i));
+    for (int64_t i = 0; i < 5; ++i)
+      store_scalar(type, to.mutable_data(), i, scalar_type_of(type), load_scalar(type, from.data(), i));
     EXPECT_TRUE(to.identical(from)) << name(type);
   }
   int8_t byte = 0;

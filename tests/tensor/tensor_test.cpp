@@ -133,7 +133,8 @@ TEST(Tensor, Cast) {
 }
 
 TEST(Tensor, IdenticalComparesBits) {
-  const Tensor zero = Tensor::scalar(0.0f), minus = Tensor::scalar(-0.0f), nan = Tensor::scalar(std::numeric_limits<float>::quiet_NaN());
+  const Tensor zero = Tensor::scalar(0.0f), minus = Tensor::scalar(-0.0f),
+               nan = Tensor::scalar(std::numeric_limits<float>::quiet_NaN());
   EXPECT_FALSE(zero.identical(minus));
   EXPECT_TRUE(nan.identical(nan.clone()));
   EXPECT_FALSE(zero.identical(zero.reshaped({1})));
