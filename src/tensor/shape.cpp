@@ -55,7 +55,7 @@ Dims row_major_strides(const Dims& dims) {
   int64_t stride = 1;
   for (size_t i = dims.size(); i-- > 0;) {
     strides[i] = stride;
-    stride *= dims[i];
+    if (i > 0) stride = mul_or_throw(stride, dims[i], "the strides of a shape");
   }
   return strides;
 }
@@ -97,7 +97,8 @@ Dims broadcast(const Dims& a, const Dims& b) { return static_dims(broadcast(to_s
 
 int64_t normalize_axis(int64_t axis, int64_t rank) {
   if (axis < -rank || axis >= rank)
-    throw Error(Code::kInvalidArgument, "axis " + std::to_string(axis) + " is outside a tensor of rank " + std::to_string(rank));
+    throw Error(Code::kInvalidArgument,
+                "axis " + std::to_string(axis) + " is outside a tensor of rank " + std::to_string(rank));
   return axis < 0 ? axis + rank : axis;
 }
 
