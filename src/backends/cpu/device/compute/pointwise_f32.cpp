@@ -100,7 +100,7 @@ KILN_UNARY(tile_erf, erf(d, x))
 KILN_UNARY(tile_log1p, log1p(d, x))
 KILN_UNARY(tile_expm1, expm1(d, x))
 KILN_UNARY(tile_not, hn::Not(x))
-KILN_UNARY(tile_is_nan, from_mask(d, hn::Ne(x, x)))
+KILN_UNARY(tile_is_nan, from_mask(d, hn::IsNaN(x)))
 KILN_UNARY(tile_is_positive_inf, from_mask(d, hn::Eq(x, hn::Set(d, std::numeric_limits<float>::infinity()))))
 KILN_UNARY(tile_is_negative_inf, from_mask(d, hn::Eq(x, hn::Set(d, -std::numeric_limits<float>::infinity()))))
 KILN_UNARY(tile_sign, hn::IfThenElse(hn::Gt(x, hn::Zero(d)), hn::Set(d, 1.0f),

@@ -54,9 +54,9 @@ HWY_INLINE void transform(const float* in, float* out, int64_t n, const Op& op) 
 
 // Minimum and maximum that return NaN when either operand is one.
 template <class V>
-HWY_INLINE V nan_min(V a, V b) { return hn::IfThenElse(hn::Ne(a, a), a, hn::IfThenElse(hn::Lt(a, b), a, b)); }
+HWY_INLINE V nan_min(V a, V b) { return hn::IfThenElse(hn::IsNaN(a), a, hn::IfThenElse(hn::Lt(a, b), a, b)); }
 template <class V>
-HWY_INLINE V nan_max(V a, V b) { return hn::IfThenElse(hn::Ne(a, a), a, hn::IfThenElse(hn::Gt(a, b), a, b)); }
+HWY_INLINE V nan_max(V a, V b) { return hn::IfThenElse(hn::IsNaN(a), a, hn::IfThenElse(hn::Gt(a, b), a, b)); }
 // x limited to [low, high]; NaN stays NaN.
 template <class V>
 HWY_INLINE V clamp(V x, V low, V high) {
@@ -101,7 +101,7 @@ HWY_INLINE VF exp(F32 d, VF x) {
 
 HWY_INLINE VF expm1(F32 d, VF x) {
   VF n;
-  const VF p = exp_reduced(d, clamp(x, hn::Set(d, -40.0f), hn::Set(d, 90.0f)), n);
+  const VF p = exp_reduced(d, clamp(x, hn::Set(d, -40.0f), hn::Set(d, 89.0f)), n);
   // Halved, so that 2^n does not overflow before the sum does.
   const VF half = scale_by_power(d, hn::Set(d, 0.5f), n);
   const VF sum = hn::MulAdd(p, half, hn::Sub(half, hn::Set(d, 0.5f)));
