@@ -31,6 +31,12 @@ HWY_INLINE hn::Vec<D> load_part(D d, const hn::TFromD<D>* p, int64_t n) {
 #endif
 }
 
+// All lanes, or the first `part` when that is less than `lanes`.
+template <class D>
+HWY_INLINE hn::Vec<D> load_part_or_all(D d, const hn::TFromD<D>* p, int64_t part, int64_t lanes) {
+  return part < lanes ? load_part(d, p, part) : hn::LoadU(d, p);
+}
+
 template <class D>
 HWY_INLINE void store_part(D d, hn::Vec<D> v, hn::TFromD<D>* p, int64_t n) {
 #if HWY_TARGET <= HWY_AVX2
