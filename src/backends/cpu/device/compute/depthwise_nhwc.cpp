@@ -25,23 +25,28 @@ struct RowPiece {
   float low, high;       // results are limited to these
 };
 
+// Arrays of vectors stay in registers only when every loop over them is unrolled.
+#define KILN_UNROLL _Pragma("GCC unroll 32")
+
 template <int kernel, int stride, int pixels>
 HWY_INLINE void tile_vector(const RowPiece& r, const float* x, float* y, int64_t c, int64_t part) {
   const F32 d;
   auto load = [&](const float* p) HWY_ATTR { return part ? load_part(d, p, part) : hn::LoadU(d, p); };
   VF sum[pixels];
   const VF start = r.bias ? load(r.bias + c) : hn::Zero(d);
+  KILN_UNROLL
   for (int p = 0; p < pixels; ++p) sum[p] = start;
   const float* w = r.w + c;
   x += c;
   for (int64_t row = 0; row < r.tap_rows; ++row, x += r.x_row, w += kernel * r.channels) {
     VF weight[kernel];
+    KILN_UNROLL
     for (int k = 0; k < kernel; ++k) weight[k] = load(w + k * r.channels);
     const float* column = x;
-    HWY_UNROLL(32)
+    KILN_UNROLL
     for (int i = 0; i < (pixels - 1) * stride + kernel; ++i, column += r.x_pixel) {
       const VF v = load(column);
-      HWY_UNROLL(8)
+      KILN_UNROLL
       for (int k = 0; k < kernel; ++k) {
         const int p = (i - k) / stride;
         if (i >= k && (i - k) % stride == 0 && p < pixels) sum[p] = hn::MulAdd(v, weight[k], sum[p]);
@@ -50,12 +55,15 @@ HWY_INLINE void tile_vector(const RowPiece& r, const float* x, float* y, int64_t
   }
   const VF low = hn::Set(d, r.low), high = hn::Set(d, r.high);
   y += c;
+  KILN_UNROLL
   for (int p = 0; p < pixels; ++p, y += r.y_pixel) {
     const VF v = clamp(sum[p], low, high);
     if (part) store_part(d, v, y, part);
     else hn::StoreU(v, d, y);
   }
 }
+
+#undef KILN_UNROLL
 
 template <int kernel, int stride, int pixels>
 void tile(const RowPiece& r, const float* x, float* y) {
