@@ -1,0 +1,27 @@
+// Pooling on float32: NHWC with vectors over channels, any other layout through strides.
+#pragma once
+#include <cstdint>
+
+#include "backends/cpu/device/compute/nhwc.h"
+
+namespace kiln::cpu {
+
+enum class PoolKind : uint8_t { kMax, kAverage, kAverageWithPadding };
+
+struct PoolShape {
+  int64_t batch = 1, height = 1, width = 1, channels = 1, out_height = 1, out_width = 1;
+  Window2d window;
+  int64_t pad_bottom = 0, pad_right = 0;  // elements behind them (ceil mode) do not count in averages
+};
+
+// Windows may hang over either end (padding, ceil mode). The maximum of no element is -infinity, the average of none 0.
+void pool_nhwc(PoolKind kind, const PoolShape& shape, const float* x, PixelStrides x_strides, float* y, PixelStrides y_strides,
+               int threads) noexcept;
+// The same with a stride between channels.
+void pool_strided(PoolKind kind, const PoolShape& shape, const float* x, PixelStrides x_strides, int64_t x_channel, float* y,
+                  PixelStrides y_strides, int64_t y_channel, int threads) noexcept;
+// Mean of all pixels of an image per channel: [batch, height, width, channels] to [batch, channels].
+void global_average_nhwc(int64_t batch, int64_t height, int64_t width, int64_t channels, const float* x, PixelStrides x_strides,
+                         float* y, int64_t y_image, int threads) noexcept;
+
+}  // namespace kiln::cpu

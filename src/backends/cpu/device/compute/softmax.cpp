@@ -1,0 +1,139 @@
+// Softmax and log-softmax on float32.
+#include "backends/cpu/device/compute/softmax.h"
+
+#include <cmath>
+
+#include "backends/cpu/device/compute/hwy_targets.h"
+#include "backends/cpu/device/compute/parallel.h"
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "backends/cpu/device/compute/softmax.cpp"
+#include "hwy/foreach_target.h"
+
+#include "backends/cpu/device/compute/reduce-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace kiln::cpu::HWY_NAMESPACE {
+
+HWY_INLINE void scale_and_mask(const float* x, const float* mask, float scale, float* y, int64_t n) {
+  const F32 d;
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
+  const VF factor = hn::Set(d, scale);
+  int64_t i = 0;
+  for (; i + lanes <= n; i += lanes) {
+    const VF v = hn::LoadU(d, x + i);
+    hn::StoreU(mask ? hn::MulAdd(v, factor, hn::LoadU(d, mask + i)) : hn::Mul(v, factor), d, y + i);
+  }
+  if (i < n) {
+    const VF v = load_part(d, x + i, n - i);
+    store_part(d, mask ? hn::MulAdd(v, factor, load_part(d, mask + i, n - i)) : hn::Mul(v, factor), y + i, n - i);
+  }
+}
+
+// y = e^(x - shift); returns the sum.
+HWY_INLINE float exp_row(const float* x, float shift, float* y, int64_t n) {
+  const F32 d;
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
+  const VF s = hn::Set(d, shift);
+  VF a = hn::Zero(d), b = a;
+  int64_t i = 0;
+  for (; i + 2 * lanes <= n; i += 2 * lanes) {
+    const VF e0 = exp(d, hn::Sub(hn::LoadU(d, x + i), s)), e1 = exp(d, hn::Sub(hn::LoadU(d, x + i + lanes), s));
+    hn::StoreU(e0, d, y + i);
+    hn::StoreU(e1, d, y + i + lanes);
+    a = hn::Add(a, e0);
+    b = hn::Add(b, e1);
+  }
+  for (; i < n; i += lanes) {
+    const int64_t part = std::min(lanes, n - i);
+    const auto counts = hn::FirstN(d, static_cast<size_t>(part));
+    const VF e = hn::IfThenElseZero(counts, exp(d, hn::Sub(part < lanes ? load_part(d, x + i, part) : hn::LoadU(d, x + i), s)));
+    if (part < lanes) store_part(d, e, y + i, part);
+    else hn::StoreU(e, d, y + i);
+    a = hn::Add(a, e);
+  }
+  return hn::GetLane(hn::SumOfLanes(d, hn::Add(a, b)));
+}
+
+void softmax_row(bool logarithm, const float* x, const float* mask, float scale, float* y, int64_t n) {
+  if (mask || scale != 1) {
+    scale_and_mask(x, mask, scale, y, n);
+    x = y;
+  }
+  const F32 d;
+  const float largest = max_row(x, n);
+  if (logarithm) {
+    const VF shift = hn::Set(d, largest);
+    const double sum = sum_row(x, n, [&](VF v) HWY_ATTR { return exp(d, hn::Sub(v, shift)); });
+    const VF rest = hn::Set(d, static_cast<float>(std::log(sum)));
+    transform(x, y, n, [&](F32, VF v) HWY_ATTR { return hn::Sub(hn::Sub(v, shift), rest); });
+    return;
+  }
+  const VF factor = hn::Set(d, 1.0f / exp_row(x, largest, y, n));
+  transform(y, y, n, [&](F32, VF v) HWY_ATTR { return hn::Mul(v, factor); });
+}
+
+// Lanes run over the inner dimension.
+void softmax_columns(bool logarithm, const float* x, float* y, int64_t n, int64_t inner, int64_t begin, int64_t end) {
+  const F32 d;
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
+  for (int64_t c = begin; c < end; c += lanes) {
+    const int64_t part = std::min(lanes, end - c);
+    auto load = [&](const float* p) HWY_ATTR { return part < lanes ? load_part(d, p, part) : hn::LoadU(d, p); };
+    auto store = [&](VF v, float* p) HWY_ATTR {
+      if (part < lanes) store_part(d, v, p, part);
+      else hn::StoreU(v, d, p);
+    };
+    VF largest = hn::Set(d, -std::numeric_limits<float>::infinity());
+    for (int64_t i = 0; i < n; ++i) largest = nan_max(largest, load(x + i * inner + c));
+    VF sum = hn::Zero(d);
+    for (int64_t i = 0; i < n; ++i) {
+      const VF e = exp(d, hn::Sub(load(x + i * inner + c), largest));
+      sum = hn::Add(sum, e);
+      if (!logarithm) store(e, y + i * inner + c);
+    }
+    const VF last = logarithm ? log(d, sum) : hn::Div(hn::Set(d, 1.0f), sum);
+    for (int64_t i = 0; i < n; ++i) {
+      if (logarithm) store(hn::Sub(hn::Sub(load(x + i * inner + c), largest), last), y + i * inner + c);
+      else store(hn::Mul(load(y + i * inner + c), last), y + i * inner + c);
+    }
+  }
+}
+
+}  // namespace kiln::cpu::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace kiln::cpu {
+HWY_EXPORT(softmax_row);
+HWY_EXPORT(softmax_columns);
+
+void softmax_rows(bool logarithm, int64_t rows, int64_t n, const float* x, int64_t x_stride, float* y, int64_t y_stride, float scale,
+                  const SoftmaxMask& mask, int threads) noexcept {
+  const double nanoseconds = 0.8 * static_cast<double>(rows) * static_cast<double>(n);
+  parallel_ranges(useful_threads(threads, nanoseconds), n ? rows : 0, [&](int64_t begin, int64_t end) {
+    for (int64_t r = begin; r < end; ++r) {
+      const float* m = nullptr;
+      if (mask.data) {
+        m = mask.data + r / (mask.dims[1] * mask.dims[2]) * mask.strides[0] + r / mask.dims[2] % mask.dims[1] * mask.strides[1] +
+            r % mask.dims[2] * mask.strides[2];
+      }
+      HWY_DYNAMIC_DISPATCH(softmax_row)(logarithm, x + r * x_stride, m, scale, y + r * y_stride, n);
+    }
+  });
+}
+
+void softmax_middle(bool logarithm, int64_t outer, int64_t n, int64_t inner, const float* x, float* y, int threads) noexcept {
+  if (inner == 1) return softmax_rows(logarithm, outer, n, x, n, y, n, 1, {}, threads);
+  constexpr int64_t kColumns = 64;  // of one piece of work
+  const int64_t pieces = (inner + kColumns - 1) / kColumns;
+  const double nanoseconds = static_cast<double>(outer) * static_cast<double>(n) * static_cast<double>(inner);
+  parallel_ranges(useful_threads(threads, nanoseconds), n ? outer * pieces : 0, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const int64_t base = i / pieces * n * inner, c = i % pieces * kColumns;
+      HWY_DYNAMIC_DISPATCH(softmax_columns)(logarithm, x + base, y + base, n, inner, c, std::min(inner, c + kColumns));
+    }
+  });
+}
+
+}  // namespace kiln::cpu
+#endif
