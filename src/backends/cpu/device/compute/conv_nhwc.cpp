@@ -14,19 +14,31 @@ namespace {
 constexpr int64_t kZeros = 4096;
 alignas(64) constexpr float zeros[kZeros] = {};
 
-// An output pixel, stepped through in order.
-struct Pixel {
-  int64_t image, y, x;
-  Pixel(const ConvShape& s, int64_t row) : image(row / (s.out_h() * s.out_w())), y(row / s.out_w() % s.out_h()), x(row % s.out_w()) {}
-  void step(int64_t out_h, int64_t out_w) {
-    if (++x < out_w) return;
+// Calls body(first, count, image, y, x) for each stretch of block rows that are neighbouring pixels of one output line.
+template <class Body>
+void for_each_line(const ConvShape& s, int64_t out_h, int64_t out_w, int64_t row, int64_t rows, const Body& body) {
+  int64_t image = row / (out_h * out_w), y = row / out_w % out_h, x = row % out_w;
+  for (int64_t i = 0; i < rows;) {
+    const int64_t count = std::min(rows - i, out_w - x);
+    body(i, count, image * s.in_h * s.in_w * s.in_stride, y * s.stride_h - s.pad_top, x * s.stride_w - s.pad_left);
+    i += count;
     x = 0;
-    if (++y < out_h) return;
-    y = 0;
-    ++image;
+    if (++y == out_h) {
+      y = 0;
+      ++image;
+    }
   }
-};
+}
 
+// The i in [0, count) for which low <= x + i * stride < high.
+struct Span {
+  int64_t begin, end;
+};
+Span span_inside(int64_t x, int64_t stride, int64_t count, int64_t low, int64_t high) {
+  const int64_t begin = x >= low ? 0 : std::min(ceil_div(low - x, stride), count);
+  const int64_t end = x >= high ? 0 : std::min(ceil_div(high - x, stride), count);
+  return {begin, std::max(begin, end)};
+}
 
 // With few channels a tap is a whole row of the kernel: its inputs lie side by side.
 bool by_kernel_rows(const ConvShape& s) {
@@ -39,29 +51,26 @@ class PixelTaps final : public RowSource {
   PixelTaps(const ConvShape& shape, const float* in) : s_(shape), in_(in), out_h_(shape.out_h()), out_w_(shape.out_w()) {}
 
   void locate(const RowBlock& block, const float** addresses, float*) const noexcept override {
-    Pixel at(s_, block.row);
-    for (int64_t i = 0; i < block.rows; ++i, at.step(out_h_, out_w_)) {
-      const int64_t y = at.y * s_.stride_h - s_.pad_top, x = at.x * s_.stride_w - s_.pad_left;
-      const float* image = in_ + at.image * s_.in_h * s_.in_w * s_.in_stride + block.channel;
-      locate_pixel(block, y, x, image, addresses + i);
-    }
+    const int64_t step = s_.stride_w * s_.in_stride;
+    for_each_line(s_, out_h_, out_w_, block.row, block.rows, [&](int64_t first, int64_t count, int64_t image, int64_t y, int64_t x) {
+      int64_t ky = block.tap / s_.kernel_w, kx = block.tap % s_.kernel_w;
+      const float** to = addresses + first;
+      for (int64_t t = 0; t < block.taps; ++t, to += block.rows) {
+        const int64_t iy = y + ky * s_.dilation_h, ix = x + kx * s_.dilation_w;
+        const Span span = iy < 0 || iy >= s_.in_h ? Span{count, count} : span_inside(ix, s_.stride_w, count, 0, s_.in_w);
+        std::fill(to, to + span.begin, zeros);
+        const int64_t start = image + (iy * s_.in_w + ix) * s_.in_stride + block.channel;
+        for (int64_t i = span.begin; i < span.end; ++i) to[i] = in_ + (start + i * step);
+        std::fill(to + span.end, to + count, zeros);
+        if (++kx == s_.kernel_w) {
+          kx = 0;
+          ++ky;
+        }
+      }
+    });
   }
 
  private:
-  void locate_pixel(const RowBlock& block, int64_t y, int64_t x, const float* image, const float** to) const {
-    const bool inside = y >= 0 && x >= 0 && y + (s_.kernel_h - 1) * s_.dilation_h < s_.in_h && x + (s_.kernel_w - 1) * s_.dilation_w < s_.in_w;
-    int64_t ky = block.tap / s_.kernel_w, kx = block.tap % s_.kernel_w;
-    for (int64_t t = 0; t < block.taps; ++t, to += block.rows) {
-      const int64_t iy = y + ky * s_.dilation_h, ix = x + kx * s_.dilation_w;
-      const bool valid = inside || (iy >= 0 && iy < s_.in_h && ix >= 0 && ix < s_.in_w);
-      *to = valid ? image + (iy * s_.in_w + ix) * s_.in_stride : zeros;
-      if (++kx == s_.kernel_w) {
-        kx = 0;
-        ++ky;
-      }
-    }
-  }
-
   const ConvShape& s_;
   const float* in_;
   int64_t out_h_, out_w_;
@@ -73,32 +82,34 @@ class RowTaps final : public RowSource {
   RowTaps(const ConvShape& shape, const float* in) : s_(shape), in_(in), out_h_(shape.out_h()), out_w_(shape.out_w()) {}
 
   void locate(const RowBlock& block, const float** addresses, float* scratch) const noexcept override {
-    Pixel at(s_, block.row);
-    for (int64_t i = 0; i < block.rows; ++i, at.step(out_h_, out_w_)) {
-      const int64_t x = at.x * s_.stride_w - s_.pad_left;
-      for (int64_t t = 0; t < block.taps; ++t) {
-        const int64_t y = at.y * s_.stride_h - s_.pad_top + (block.tap + t) * s_.dilation_h;
-        const float* row = in_ + (at.image * s_.in_h + y) * s_.in_w * s_.in_c;
-        const float*& to = addresses[t * block.rows + i];
-        if (y < 0 || y >= s_.in_h) {
-          to = zeros;
-        } else if (x >= 0 && x + s_.kernel_w <= s_.in_w) {
-          to = row + x * s_.in_c + block.channel;
-        } else {
-          copy_clipped(row, x, scratch);
-          to = scratch + block.channel;
-          scratch += s_.kernel_w * s_.in_c;
+    const int64_t step = s_.stride_w * s_.in_c;
+    for_each_line(s_, out_h_, out_w_, block.row, block.rows, [&](int64_t first, int64_t count, int64_t image, int64_t y, int64_t x) {
+      const Span span = span_inside(x, s_.stride_w, count, 0, s_.in_w - s_.kernel_w + 1);
+      const float** to = addresses + first;
+      for (int64_t t = 0; t < block.taps; ++t, to += block.rows) {
+        const int64_t iy = y + (block.tap + t) * s_.dilation_h;
+        if (iy < 0 || iy >= s_.in_h) {
+          std::fill(to, to + count, zeros);
+          continue;
         }
+        const float* line = in_ + image + iy * s_.in_w * s_.in_c;
+        const int64_t start = x * s_.in_c + block.channel;
+        for (int64_t i = 0; i < span.begin; ++i) to[i] = copy_clipped(line, x + i * s_.stride_w, scratch) + block.channel;
+        for (int64_t i = span.begin; i < span.end; ++i) to[i] = line + (start + i * step);
+        for (int64_t i = span.end; i < count; ++i) to[i] = copy_clipped(line, x + i * s_.stride_w, scratch) + block.channel;
       }
-    }
+    });
   }
 
  private:
-  void copy_clipped(const float* row, int64_t x, float* to) const {
-    for (int64_t k = 0; k < s_.kernel_w; ++k, to += s_.in_c) {
-      const bool valid = x + k >= 0 && x + k < s_.in_w;
-      for (int64_t c = 0; c < s_.in_c; ++c) to[c] = valid ? row[(x + k) * s_.in_c + c] : 0;
+  // Copies one kernel row of inputs, zero outside the line; returns where it lies and moves `scratch` behind it.
+  const float* copy_clipped(const float* line, int64_t x, float*& scratch) const {
+    const float* begin = scratch;
+    for (int64_t k = x; k < x + s_.kernel_w; ++k) {
+      const bool valid = k >= 0 && k < s_.in_w;
+      for (int64_t c = 0; c < s_.in_c; ++c) *scratch++ = valid ? line[k * s_.in_c + c] : 0;
     }
+    return begin;
   }
 
   const ConvShape& s_;
