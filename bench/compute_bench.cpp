@@ -14,6 +14,7 @@
 
 #include "backends/cpu/device/compute/conv_nhwc.h"
 #include "backends/cpu/device/compute/gemm.h"
+#include "backends/cpu/device/compute/winograd.h"
 
 namespace {
 
@@ -140,6 +141,15 @@ void bench_conv(const std::string& name, const ConvShape& s, int threads) {
     float* space = *keep.emplace_back(std::make_unique<Floats>(conv_workspace(s, config)));
     pack_conv(s, weights, config, packed);
     all.push_back({text(config), [=] { conv_nhwc(s, source_data, packed, target_data, epilogue, config, space); }});
+  }
+  if (winograd_accepts(s)) {
+    for (const WinogradConfig& config : winograd_configs(s, threads)) {
+      float* packed = *keep.emplace_back(std::make_unique<Floats>(packed_winograd_floats(s, config)));
+      float* space = *keep.emplace_back(std::make_unique<Floats>(winograd_workspace(s, config)));
+      pack_winograd(s, weights, config, packed);
+      all.push_back({"F" + std::to_string(config.tile) + " " + text(config.block) + " n" + std::to_string(config.block.block_columns),
+                     [=] { winograd_nhwc(s, source_data, packed, target_data, epilogue, config, space); }});
+    }
   }
   report(name, 2.0 * static_cast<double>(outputs) * static_cast<double>(terms), all);
 }

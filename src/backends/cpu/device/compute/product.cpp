@@ -4,7 +4,7 @@
 #include <omp.h>
 
 #include <algorithm>
-#include <limits>
+#include <cmath>
 
 #include "backends/cpu/device/compute/tile_kernel.h"
 #include "base/checked.h"
@@ -14,36 +14,28 @@ namespace {
 
 constexpr int64_t kMaxAddresses = 2048;
 
-// Piece i of `pieces` nearly equal ones of [0, count).
-struct Range {
-  int64_t begin, end;
-  int64_t size() const { return end - begin; }
-};
-Range piece(int64_t count, int64_t pieces, int64_t i) { return {count * i / pieces, count * (i + 1) / pieces}; }
-
 // What the loops hand to the tiles.
 struct Walk {
+  Walk(const Product& product, const BlockConfig& block_config)
+      : p(product),
+        config(block_config),
+        table(tile_table()),
+        limits(*product.epilogue),
+        rows_at_once(block_rows(config, p.taps, p.depth)),
+        taps_at_once(block_taps(config, p.taps, p.depth)) {}
+
   const Product& p;
   const BlockConfig& config;
   const TileTable& table;
-  int64_t rows_at_once, taps_at_once;
-  bool limits;  // the activation is done by the tile
-  float low, high;
+  const Limits limits;
+  const int64_t rows_at_once, taps_at_once;
   const float* addresses[kMaxAddresses];
 };
-
-void set_limits(Walk& w) {
-  constexpr float infinity = std::numeric_limits<float>::infinity();
-  const Epilogue& e = *w.p.epilogue;
-  w.limits = e.activation == Activation::kNone || e.activation == Activation::kRelu || e.activation == Activation::kClip;
-  w.low = e.activation == Activation::kRelu ? 0 : e.activation == Activation::kClip ? e.alpha : -infinity;
-  w.high = e.activation == Activation::kClip ? e.beta : infinity;
-}
 
 // What the tile could not do: other activations, the hook.
 void finish_tile(const Walk& w, float* c, int64_t row, int64_t rows, int64_t column, int64_t columns) {
   const Epilogue& e = *w.p.epilogue;
-  if (!w.limits) {
+  if (!w.limits.enough) {
     const float* after = e.residual && e.residual_after ? e.residual + row * e.residual_stride + column : nullptr;
     w.table.activate(e, after, c, w.p.c_stride, rows, columns);
   }
@@ -68,22 +60,22 @@ void run_tiles(Walk& w, const RowBlock& block, int64_t column, int64_t columns, 
   args.c_stride = w.p.c_stride;
   args.start = e.bias ? e.bias + column : nullptr;
   args.residual_stride = e.residual_stride;
-  args.low = w.low;
-  args.high = w.high;
+  args.low = w.limits.low;
+  args.high = w.limits.high;
   args.last_lanes = columns - (vectors - 1) * lanes;
   args.first = block.tap == 0 && block.channel == 0;
   args.last = block.tap + block.taps == w.p.taps && block.channel + block.depth == w.p.depth;
   for (int64_t t = 0; t < tiles; ++t) {
-    const Range r = piece(block.rows, tiles, t);
+    const Range r = Range::piece(block.rows, tiles, t);
     const int64_t row = block.row + r.begin;
     const float* residual = e.residual ? e.residual + row * e.residual_stride + column : nullptr;
     args.rows = w.addresses + r.begin;
     args.c = w.p.c + row * w.p.c_stride + column;
     args.before = e.residual_after ? nullptr : residual;
-    args.after = e.residual_after && w.limits ? residual : nullptr;
+    args.after = e.residual_after && w.limits.enough ? residual : nullptr;
     args.prefetch = t * 16 < b_stride ? next_b + t * 16 * steps : b;
     w.table.tile[vectors][r.size()](args);
-    if (args.last && (!w.limits || e.hook)) finish_tile(w, args.c, row, r.size(), column, columns);
+    if (args.last && (!w.limits.enough || e.hook)) finish_tile(w, args.c, row, r.size(), column, columns);
   }
 }
 
@@ -106,9 +98,9 @@ void run_rows(Walk& w, int64_t row, int64_t rows, int64_t first, int64_t last) {
   const int64_t depth = std::max<int64_t>(std::min<int64_t>(w.config.depth, w.p.depth), 1);
   const int64_t depth_parts = std::max<int64_t>(ceil_div(w.p.depth, depth), 1), tap_parts = ceil_div(w.p.taps, w.taps_at_once);
   for (int64_t t = 0; t < tap_parts; ++t) {
-    const Range taps = piece(w.p.taps, tap_parts, t);
+    const Range taps = Range::piece(w.p.taps, tap_parts, t);
     for (int64_t k = 0; k < depth_parts; ++k) {
-      const Range inputs = piece(w.p.depth, depth_parts, k);
+      const Range inputs = Range::piece(w.p.depth, depth_parts, k);
       const RowBlock block{row, rows, taps.begin, taps.size(), inputs.begin, inputs.size()};
       w.p.rows->locate(block, w.addresses, w.p.scratch);
       run_panels(w, block, first, last);
@@ -117,6 +109,11 @@ void run_rows(Walk& w, int64_t row, int64_t rows, int64_t first, int64_t last) {
 }
 
 }  // namespace
+
+Limits::Limits(const Epilogue& e)
+    : enough(e.activation == Activation::kNone || e.activation == Activation::kRelu || e.activation == Activation::kClip),
+      low(e.activation == Activation::kRelu ? 0 : e.activation == Activation::kClip ? e.alpha : -HUGE_VALF),
+      high(e.activation == Activation::kClip ? e.beta : HUGE_VALF) {}
 
 int64_t block_taps(const BlockConfig& config, int64_t taps, int64_t depth) {
   const int64_t wanted = depth < config.depth ? config.depth / std::max<int64_t>(depth, 1) : 1;
@@ -130,19 +127,17 @@ int64_t block_rows(const BlockConfig& config, int64_t taps, int64_t depth) {
 
 void run_product_part(const Product& product, const BlockConfig& config, int part) noexcept {
   const int64_t panels = ceil_div(product.n, config.panel);
-  const Range rows = piece(product.m, config.row_threads, part / config.column_threads);
-  const Range columns = piece(panels, config.column_threads, part % config.column_threads);
+  const Range rows = Range::piece(product.m, config.row_threads, part / config.column_threads);
+  const Range columns = Range::piece(panels, config.column_threads, part % config.column_threads);
   if (rows.size() <= 0 || columns.size() <= 0) return;
   Product own = product;
   if (own.scratch) own.scratch += part * product.scratch_floats;
-  Walk w{own, config, tile_table(), block_rows(config, product.taps, product.depth), block_taps(config, product.taps, product.depth),
-         false, 0, 0, {}};
-  set_limits(w);
+  Walk w(own, config);
   const int64_t at_once = config.block_columns > 0 ? ceil_div(config.block_columns, config.panel) : panels;
   const int64_t row_parts = ceil_div(rows.size(), w.rows_at_once);
   for (int64_t first = columns.begin; first < columns.end; first += at_once) {
     for (int64_t i = 0; i < row_parts; ++i) {
-      const Range r = piece(rows.size(), row_parts, i);
+      const Range r = Range::piece(rows.size(), row_parts, i);
       run_rows(w, rows.begin + r.begin, r.size(), first, std::min(first + at_once, columns.end));
     }
   }

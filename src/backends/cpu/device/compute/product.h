@@ -6,6 +6,20 @@
 
 namespace kiln::cpu {
 
+struct Range {
+  int64_t begin, end;
+  int64_t size() const { return end - begin; }
+  // Piece i of `pieces` nearly equal ones of [0, count).
+  static Range piece(int64_t count, int64_t pieces, int64_t i) { return {count * i / pieces, count * (i + 1) / pieces}; }
+};
+
+// The activation as limits of the result, where that is enough.
+struct Limits {
+  explicit Limits(const Epilogue& e);
+  bool enough;
+  float low, high;
+};
+
 // Rows [row, row + rows) of the left operand, restricted to taps [tap, tap + taps) and inputs [channel, channel + depth) of each.
 struct RowBlock {
   int64_t row, rows, tap, taps, channel, depth;
