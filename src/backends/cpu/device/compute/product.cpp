@@ -65,17 +65,18 @@ void run_tiles(Walk& w, const RowBlock& block, int64_t column, int64_t columns, 
   args.last_lanes = columns - (vectors - 1) * lanes;
   args.first = block.tap == 0 && block.channel == 0;
   args.last = block.tap + block.taps == w.p.taps && block.channel + block.depth == w.p.depth;
-  for (int64_t t = 0; t < tiles; ++t) {
-    const Range r = Range::piece(block.rows, tiles, t);
-    const int64_t row = block.row + r.begin;
+  const int64_t few = tiles > 0 ? block.rows / tiles : 0, longer = block.rows - few * tiles;  // tiles of few + 1 rows come first
+  for (int64_t t = 0, begin = 0; t < tiles; ++t) {
+    const int64_t rows = t < longer ? few + 1 : few, row = block.row + begin;
     const float* residual = e.residual ? e.residual + row * e.residual_stride + column : nullptr;
-    args.rows = w.addresses + r.begin;
+    args.rows = w.addresses + begin;
     args.c = w.p.c + row * w.p.c_stride + column;
     args.before = e.residual_after ? nullptr : residual;
     args.after = e.residual_after && w.limits.enough ? residual : nullptr;
     args.prefetch = t * 16 < b_stride ? next_b + t * 16 * steps : b;
-    w.table.tile[vectors][r.size()](args);
-    if (args.last && (!w.limits.enough || e.hook)) finish_tile(w, args.c, row, r.size(), column, columns);
+    w.table.tile[vectors][rows](args);
+    if (args.last && (!w.limits.enough || e.hook)) finish_tile(w, args.c, row, rows, column, columns);
+    begin += rows;
   }
 }
 
