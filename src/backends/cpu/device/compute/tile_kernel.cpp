@@ -21,6 +21,8 @@ inline constexpr int kRowLimit[kMaxTileVectors + 1] = {0, 12, 6, 4, 3};   // 16 
 // Adds the sums of all taps to acc[kSets][kRows][kVectors]; several sets hide the latency of additions in small tiles.
 template <int kRows, int kVectors, int kSets>
 HWY_INLINE void accumulate(const TileArgs& args, VF (&acc)[kSets][kRows][kVectors]) {
+  // Steps of k at once: each serves a row's address, which seldom finds a register for itself.
+  constexpr int kSteps = kVectors == 1 || kSets == 4 ? 4 : kSets;
   const F32 d;
   const float* HWY_RESTRICT b = args.b;
   const float* prefetch = args.prefetch;
@@ -29,20 +31,23 @@ HWY_INLINE void accumulate(const TileArgs& args, VF (&acc)[kSets][kRows][kVector
     const float* a[kRows];
     for (int i = 0; i < kRows; ++i) a[i] = args.rows[t * args.rows_stride + i];
     int64_t k = 0;
-    for (; k + kSets <= depth; k += kSets) {
+    for (; k + kSteps <= depth; k += kSteps) {
+      VF bv[kSteps][kVectors];
 #pragma GCC unroll 4
-      for (int s = 0; s < kSets; ++s) {
-        VF bv[kVectors];
+      for (int s = 0; s < kSteps; ++s) {
 #pragma GCC unroll 4
-        for (int j = 0; j < kVectors; ++j) bv[j] = hn::LoadU(d, b + j * kLanes);
+        for (int j = 0; j < kVectors; ++j) bv[s][j] = hn::LoadU(d, b + s * b_stride + j * kLanes);
+      }
 #pragma GCC unroll 16
-        for (int i = 0; i < kRows; ++i) {
+      for (int i = 0; i < kRows; ++i) {
+#pragma GCC unroll 4
+        for (int s = 0; s < kSteps; ++s) {
           const VF av = hn::Set(d, a[i][k + s]);
 #pragma GCC unroll 4
-          for (int j = 0; j < kVectors; ++j) acc[s][i][j] = hn::MulAdd(av, bv[j], acc[s][i][j]);
+          for (int j = 0; j < kVectors; ++j) acc[s % kSets][i][j] = hn::MulAdd(av, bv[s][j], acc[s % kSets][i][j]);
         }
-        b += b_stride;
       }
+      b += kSteps * b_stride;
       __builtin_prefetch(prefetch, 0, 2);
       prefetch += 16;
     }
