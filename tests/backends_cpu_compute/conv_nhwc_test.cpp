@@ -14,7 +14,9 @@ using testing::for_each_isa;
 using testing::random_floats;
 
 BlockConfig config_number(uint32_t i) {
-  const BlockConfig list[] = {{32, 14, 256, 112, 0, 1, 1, false}, {16, 7, 8, 20, 16, 1, 2, false}, {48, 9, 30, 9, 0, 2, 1, false},
+  const BlockConfig list[] = {{32, 14, 256, 112, 0, 1, 1, false},
+                              {16, 7, 8, 20, 16, 1, 2, false},
+                              {48, 9, 30, 9, 0, 2, 1, false},
                               {64, 6, 100, 33, 64, 2, 2, false}};
   return list[i % 4];
 }
@@ -33,7 +35,9 @@ void check(const ConvShape& s, const BlockConfig& config, const Epilogue& epilog
 TEST(ConvNhwc, RandomShapes) {
   for_each_isa([] {
     std::mt19937 random(3);
-    const auto pick = [&](int64_t low, int64_t high) { return std::uniform_int_distribution<int64_t>(low, high)(random); };
+    const auto pick = [&](int64_t low, int64_t high) {
+      return std::uniform_int_distribution<int64_t>(low, high)(random);
+    };
     for (uint32_t i = 0; i < 150; ++i) {
       ConvShape s;
       s.batch = pick(1, 2);
@@ -66,9 +70,21 @@ TEST(ConvNhwc, FirstLayer) {
   for_each_isa([] {
     for (int64_t stride : {1, 2}) {
       for (int64_t kernel : {3, 7}) {
-        const ConvShape s{.batch = 2, .in_h = 19, .in_w = 23, .in_c = 3, .out_c = 20, .kernel_h = kernel, .kernel_w = kernel,
-                          .stride_h = stride, .stride_w = stride, .pad_top = kernel / 2, .pad_left = kernel / 2,
-                          .pad_bottom = kernel / 2, .pad_right = kernel / 2, .in_stride = 3, .out_stride = 20};
+        const ConvShape s{.batch = 2,
+                          .in_h = 19,
+                          .in_w = 23,
+                          .in_c = 3,
+                          .out_c = 20,
+                          .kernel_h = kernel,
+                          .kernel_w = kernel,
+                          .stride_h = stride,
+                          .stride_w = stride,
+                          .pad_top = kernel / 2,
+                          .pad_left = kernel / 2,
+                          .pad_bottom = kernel / 2,
+                          .pad_right = kernel / 2,
+                          .in_stride = 3,
+                          .out_stride = 20};
         for (uint32_t i = 0; i < 4; ++i) check(s, config_number(i), {}, i);
       }
     }
@@ -77,19 +93,43 @@ TEST(ConvNhwc, FirstLayer) {
 
 TEST(ConvNhwc, Epilogues) {
   for_each_isa([] {
-    const ConvShape s{.in_h = 7, .in_w = 9, .in_c = 12, .out_c = 34, .groups = 2, .kernel_h = 3, .kernel_w = 3, .pad_top = 1,
-                      .pad_left = 1, .pad_bottom = 1, .pad_right = 1, .in_stride = 12, .out_stride = 36};
+    const ConvShape s{.in_h = 7,
+                      .in_w = 9,
+                      .in_c = 12,
+                      .out_c = 34,
+                      .groups = 2,
+                      .kernel_h = 3,
+                      .kernel_w = 3,
+                      .pad_top = 1,
+                      .pad_left = 1,
+                      .pad_bottom = 1,
+                      .pad_right = 1,
+                      .in_stride = 12,
+                      .out_stride = 36};
     const auto residual = random_floats(s.out_h() * s.out_w() * 40, 3), bias = random_floats(s.out_c, 4);
     for (int kind = 0; kind < kActivationCount; ++kind) {
-      Epilogue e{.bias = bias.data(), .residual = residual.data(), .residual_stride = 40, .residual_after = kind % 2 == 1,
-                 .activation = static_cast<Activation>(kind), .alpha = -0.2f, .beta = 0.7f};
+      Epilogue e{.bias = bias.data(),
+                 .residual = residual.data(),
+                 .residual_stride = 40,
+                 .residual_after = kind % 2 == 1,
+                 .activation = static_cast<Activation>(kind),
+                 .alpha = -0.2f,
+                 .beta = 0.7f};
       check(s, config_number(static_cast<uint32_t>(kind)), e, 5);
     }
   });
 }
 
 TEST(ConvNhwc, EmptyBatchAndEmptyOutput) {
-  ConvShape s{.batch = 0, .in_h = 4, .in_w = 4, .in_c = 8, .out_c = 8, .kernel_h = 3, .kernel_w = 3, .in_stride = 8, .out_stride = 8};
+  ConvShape s{.batch = 0,
+              .in_h = 4,
+              .in_w = 4,
+              .in_c = 8,
+              .out_c = 8,
+              .kernel_h = 3,
+              .kernel_w = 3,
+              .in_stride = 8,
+              .out_stride = 8};
   check(s, config_number(0), {}, 1);
   s.batch = 1;
   s.in_h = 2;
@@ -99,8 +139,18 @@ TEST(ConvNhwc, EmptyBatchAndEmptyOutput) {
 
 TEST(ConvNhwc, OfferedConfigurations) {
   for_each_isa([] {
-    const ConvShape s{.in_h = 14, .in_w = 14, .in_c = 33, .out_c = 80, .kernel_h = 3, .kernel_w = 3, .pad_top = 1, .pad_left = 1,
-                      .pad_bottom = 1, .pad_right = 1, .in_stride = 33, .out_stride = 80};
+    const ConvShape s{.in_h = 14,
+                      .in_w = 14,
+                      .in_c = 33,
+                      .out_c = 80,
+                      .kernel_h = 3,
+                      .kernel_w = 3,
+                      .pad_top = 1,
+                      .pad_left = 1,
+                      .pad_bottom = 1,
+                      .pad_right = 1,
+                      .in_stride = 33,
+                      .out_stride = 80};
     for (const BlockConfig& c : conv_configs(s, 2)) check(s, c, {}, 9);
   });
 }

@@ -23,9 +23,9 @@ struct Case {
 };
 
 std::string describe(const Case& x, const BlockConfig& c) {
-  return "m " + std::to_string(x.m) + " n " + std::to_string(x.n) + " k " + std::to_string(x.k) + " panel " + std::to_string(c.panel) +
-         " rows " + std::to_string(c.rows) + " depth " + std::to_string(c.depth) + " threads " + std::to_string(c.row_threads) + "x" +
-         std::to_string(c.column_threads);
+  return "m " + std::to_string(x.m) + " n " + std::to_string(x.n) + " k " + std::to_string(x.k) + " panel " +
+         std::to_string(c.panel) + " rows " + std::to_string(c.rows) + " depth " + std::to_string(c.depth) +
+         " threads " + std::to_string(c.row_threads) + "x" + std::to_string(c.column_threads);
 }
 
 std::vector<float> naive(const Case& x, const std::vector<float>& a, const std::vector<float>& b, const Epilogue& e) {
@@ -44,7 +44,8 @@ std::vector<float> naive(const Case& x, const std::vector<float>& a, const std::
 }
 
 // Runs gemm with guard values around each row of C and compares.
-void check(const Case& x, const BlockConfig& config, const std::vector<float>& a, const std::vector<float>& b, const Epilogue& e) {
+void check(const Case& x, const BlockConfig& config, const std::vector<float>& a, const std::vector<float>& b,
+           const Epilogue& e) {
   const RightOperand right{b.data(), x.transposed ? x.k : x.n, x.transposed};
   std::vector<float> packed(static_cast<size_t>(packed_b_floats(x.k, x.n)), kNan);
   pack_b(right, x.k, x.n, config.panel, packed.data(), 2);
@@ -68,8 +69,11 @@ void check(const Case& x, const BlockConfig& config, const std::vector<float>& a
 }
 
 std::vector<BlockConfig> odd_configs() {
-  return {{16, 14, 256, 112, 0, 1, 1, false}, {32, 14, 8, 20, 32, 1, 2, false}, {48, 9, 5, 7, 48, 2, 1, true},
-          {64, 6, 4096, 3, 128, 2, 2, false}, {32, 5, 16, 100, 0, 3, 1, true}};
+  return {{16, 14, 256, 112, 0, 1, 1, false},
+          {32, 14, 8, 20, 32, 1, 2, false},
+          {48, 9, 5, 7, 48, 2, 1, true},
+          {64, 6, 4096, 3, 128, 2, 2, false},
+          {32, 5, 16, 100, 0, 3, 1, true}};
 }
 
 TEST(Gemm, SizesAndConfigurations) {
@@ -80,7 +84,8 @@ TEST(Gemm, SizesAndConfigurations) {
       for (int64_t n : sizes) {
         for (int64_t k : {0, 1, 3, 18, 41}) {
           const Case x{m, n, k, m % 3, n % 2, (m + n + k) % 2 == 1};
-          const auto a = random_floats(m * (k + x.a_slack), ++seed), b = random_floats(k * n, ++seed), bias = random_floats(n, ++seed);
+          const auto a = random_floats(m * (k + x.a_slack), ++seed), b = random_floats(k * n, ++seed),
+                     bias = random_floats(n, ++seed);
           Epilogue e;
           e.bias = bias.data();
           const auto configs = odd_configs();
@@ -93,7 +98,8 @@ TEST(Gemm, SizesAndConfigurations) {
 
 TEST(Gemm, OfferedConfigurations) {
   for_each_isa([] {
-    for (const Case x : {Case{1, 70, 130}, Case{4, 130, 64}, Case{9, 100, 77}, Case{49, 144, 520}, Case{130, 95, 1024}}) {
+    for (const Case x :
+         {Case{1, 70, 130}, Case{4, 130, 64}, Case{9, 100, 77}, Case{49, 144, 520}, Case{130, 95, 1024}}) {
       const auto a = random_floats(x.m * x.k, 5), b = random_floats(x.k * x.n, 6);
       const auto configs = gemm_configs(x.m, x.n, x.k, 2);
       ASSERT_FALSE(configs.empty());
@@ -173,7 +179,9 @@ TEST(Gemm, NanAndInfinityPropagate) {
     for (int kind = 0; kind < kActivationCount; ++kind) {
       if (static_cast<Activation>(kind) == Activation::kHardSwish) continue;  // -inf * 0
       if (static_cast<Activation>(kind) == Activation::kSilu) continue;
-      if (static_cast<Activation>(kind) == Activation::kGeluErf || static_cast<Activation>(kind) == Activation::kGeluTanh) continue;
+      if (static_cast<Activation>(kind) == Activation::kGeluErf ||
+          static_cast<Activation>(kind) == Activation::kGeluTanh)
+        continue;
       Epilogue e;
       e.activation = static_cast<Activation>(kind);
       e.alpha = 0.25f;
@@ -222,7 +230,8 @@ TEST(Gemm, SameBitsForAnyThreadCount) {
   pack_b({b.data(), x.n, false}, x.k, x.n, 32, packed.data());
   for (auto [rows, columns] : {std::pair{1, 1}, {2, 1}, {1, 2}, {3, 2}}) {
     std::vector<float> c(static_cast<size_t>(x.m * x.n));
-    gemm({x.m, x.n, x.k, a.data(), x.k, c.data(), x.n}, packed.data(), {}, {32, 14, 64, 40, 0, rows, columns, false}, nullptr);
+    gemm({x.m, x.n, x.k, a.data(), x.k, c.data(), x.n}, packed.data(), {}, {32, 14, 64, 40, 0, rows, columns, false},
+         nullptr);
     if (first.empty()) first = c;
     EXPECT_EQ(first, c);
   }

@@ -22,8 +22,18 @@ WinogradConfig config_number(uint32_t i) {
 }
 
 ConvShape shape_3x3(int64_t h, int64_t w, int64_t in_c, int64_t out_c, int64_t pad) {
-  return {.in_h = h, .in_w = w, .in_c = in_c, .out_c = out_c, .kernel_h = 3, .kernel_w = 3, .pad_top = pad, .pad_left = pad,
-          .pad_bottom = pad, .pad_right = pad, .in_stride = in_c, .out_stride = out_c};
+  return {.in_h = h,
+          .in_w = w,
+          .in_c = in_c,
+          .out_c = out_c,
+          .kernel_h = 3,
+          .kernel_w = 3,
+          .pad_top = pad,
+          .pad_left = pad,
+          .pad_bottom = pad,
+          .pad_right = pad,
+          .in_stride = in_c,
+          .out_stride = out_c};
 }
 
 void check(const ConvShape& s, const WinogradConfig& config, const Epilogue& epilogue, uint32_t seed) {
@@ -40,7 +50,9 @@ void check(const ConvShape& s, const WinogradConfig& config, const Epilogue& epi
 TEST(Winograd, RandomShapes) {
   for_each_isa([] {
     std::mt19937 random(3);
-    const auto pick = [&](int64_t low, int64_t high) { return std::uniform_int_distribution<int64_t>(low, high)(random); };
+    const auto pick = [&](int64_t low, int64_t high) {
+      return std::uniform_int_distribution<int64_t>(low, high)(random);
+    };
     for (uint32_t i = 0; i < 80; ++i) {
       ConvShape s = shape_3x3(pick(1, 15), pick(1, 15), pick(1, 40), pick(1, 80), 0);
       s.batch = pick(0, 2);
@@ -65,8 +77,13 @@ TEST(Winograd, Epilogues) {
     s.out_stride = 36;
     const auto residual = random_floats(s.out_h() * s.out_w() * 40, 3), bias = random_floats(s.out_c, 4);
     for (int kind = 0; kind < kActivationCount; ++kind) {
-      const Epilogue e{.bias = bias.data(), .residual = residual.data(), .residual_stride = 40, .residual_after = kind % 2 == 1,
-                       .activation = static_cast<Activation>(kind), .alpha = -0.2f, .beta = 0.7f};
+      const Epilogue e{.bias = bias.data(),
+                       .residual = residual.data(),
+                       .residual_stride = 40,
+                       .residual_after = kind % 2 == 1,
+                       .activation = static_cast<Activation>(kind),
+                       .alpha = -0.2f,
+                       .beta = 0.7f};
       for (uint32_t i = 0; i < 4; ++i) check(s, config_number(i), e, 5);
     }
   });

@@ -48,26 +48,29 @@ bool by_kernel_rows(const ConvShape& s) {
 // One tap per kernel element.
 class PixelTaps final : public RowSource {
  public:
-  PixelTaps(const ConvShape& shape, const float* in) : s_(shape), in_(in), out_h_(shape.out_h()), out_w_(shape.out_w()) {}
+  PixelTaps(const ConvShape& shape, const float* in)
+      : s_(shape), in_(in), out_h_(shape.out_h()), out_w_(shape.out_w()) {}
 
   void locate(const RowBlock& block, const float** addresses, float*) const noexcept override {
     const int64_t step = s_.stride_w * s_.in_stride;
-    for_each_line(s_, out_h_, out_w_, block.row, block.rows, [&](int64_t first, int64_t count, int64_t image, int64_t y, int64_t x) {
-      int64_t ky = block.tap / s_.kernel_w, kx = block.tap % s_.kernel_w;
-      const float** to = addresses + first;
-      for (int64_t t = 0; t < block.taps; ++t, to += block.rows) {
-        const int64_t iy = y + ky * s_.dilation_h, ix = x + kx * s_.dilation_w;
-        const Span span = iy < 0 || iy >= s_.in_h ? Span{count, count} : span_inside(ix, s_.stride_w, count, 0, s_.in_w);
-        std::fill(to, to + span.begin, zeros);
-        const int64_t start = image + (iy * s_.in_w + ix) * s_.in_stride + block.channel;
-        for (int64_t i = span.begin; i < span.end; ++i) to[i] = in_ + (start + i * step);
-        std::fill(to + span.end, to + count, zeros);
-        if (++kx == s_.kernel_w) {
-          kx = 0;
-          ++ky;
-        }
-      }
-    });
+    for_each_line(s_, out_h_, out_w_, block.row, block.rows,
+                  [&](int64_t first, int64_t count, int64_t image, int64_t y, int64_t x) {
+                    int64_t ky = block.tap / s_.kernel_w, kx = block.tap % s_.kernel_w;
+                    const float** to = addresses + first;
+                    for (int64_t t = 0; t < block.taps; ++t, to += block.rows) {
+                      const int64_t iy = y + ky * s_.dilation_h, ix = x + kx * s_.dilation_w;
+                      const Span span = iy < 0 || iy >= s_.in_h ? Span{count, count}
+                                                                : span_inside(ix, s_.stride_w, count, 0, s_.in_w);
+                      std::fill(to, to + span.begin, zeros);
+                      const int64_t start = image + (iy * s_.in_w + ix) * s_.in_stride + block.channel;
+                      for (int64_t i = span.begin; i < span.end; ++i) to[i] = in_ + (start + i * step);
+                      std::fill(to + span.end, to + count, zeros);
+                      if (++kx == s_.kernel_w) {
+                        kx = 0;
+                        ++ky;
+                      }
+                    }
+                  });
   }
 
  private:
@@ -76,29 +79,33 @@ class PixelTaps final : public RowSource {
   int64_t out_h_, out_w_;
 };
 
-// One tap per kernel row, of kernel_w * in_c neighbouring inputs; those that reach over the left or right edge are copied.
+// One tap per kernel row, of kernel_w * in_c neighbouring inputs; those that reach over the left or right edge are
+// copied.
 class RowTaps final : public RowSource {
  public:
   RowTaps(const ConvShape& shape, const float* in) : s_(shape), in_(in), out_h_(shape.out_h()), out_w_(shape.out_w()) {}
 
   void locate(const RowBlock& block, const float** addresses, float* scratch) const noexcept override {
     const int64_t step = s_.stride_w * s_.in_c;
-    for_each_line(s_, out_h_, out_w_, block.row, block.rows, [&](int64_t first, int64_t count, int64_t image, int64_t y, int64_t x) {
-      const Span span = span_inside(x, s_.stride_w, count, 0, s_.in_w - s_.kernel_w + 1);
-      const float** to = addresses + first;
-      for (int64_t t = 0; t < block.taps; ++t, to += block.rows) {
-        const int64_t iy = y + (block.tap + t) * s_.dilation_h;
-        if (iy < 0 || iy >= s_.in_h) {
-          std::fill(to, to + count, zeros);
-          continue;
-        }
-        const float* line = in_ + image + iy * s_.in_w * s_.in_c;
-        const int64_t start = x * s_.in_c + block.channel;
-        for (int64_t i = 0; i < span.begin; ++i) to[i] = copy_clipped(line, x + i * s_.stride_w, scratch) + block.channel;
-        for (int64_t i = span.begin; i < span.end; ++i) to[i] = line + (start + i * step);
-        for (int64_t i = span.end; i < count; ++i) to[i] = copy_clipped(line, x + i * s_.stride_w, scratch) + block.channel;
-      }
-    });
+    for_each_line(s_, out_h_, out_w_, block.row, block.rows,
+                  [&](int64_t first, int64_t count, int64_t image, int64_t y, int64_t x) {
+                    const Span span = span_inside(x, s_.stride_w, count, 0, s_.in_w - s_.kernel_w + 1);
+                    const float** to = addresses + first;
+                    for (int64_t t = 0; t < block.taps; ++t, to += block.rows) {
+                      const int64_t iy = y + (block.tap + t) * s_.dilation_h;
+                      if (iy < 0 || iy >= s_.in_h) {
+                        std::fill(to, to + count, zeros);
+                        continue;
+                      }
+                      const float* line = in_ + image + iy * s_.in_w * s_.in_c;
+                      const int64_t start = x * s_.in_c + block.channel;
+                      for (int64_t i = 0; i < span.begin; ++i)
+                        to[i] = copy_clipped(line, x + i * s_.stride_w, scratch) + block.channel;
+                      for (int64_t i = span.begin; i < span.end; ++i) to[i] = line + (start + i * step);
+                      for (int64_t i = span.end; i < count; ++i)
+                        to[i] = copy_clipped(line, x + i * s_.stride_w, scratch) + block.channel;
+                    }
+                  });
   }
 
  private:
@@ -140,7 +147,8 @@ int64_t packed_conv_floats(const ConvShape& s) {
 }
 
 void pack_conv(const ConvShape& s, const float* weights, const BlockConfig& config, float* packed) {
-  const int64_t channels = s.in_c / s.groups, columns = s.out_c / s.groups, taps = s.kernel_h * s.kernel_w, terms = taps * channels;
+  const int64_t channels = s.in_c / s.groups, columns = s.out_c / s.groups, taps = s.kernel_h * s.kernel_w,
+                terms = taps * channels;
   for (int64_t g = 0; g < s.groups; ++g) {
     float* group = packed + g * packed_b_floats(terms, columns);
     std::memset(group, 0, static_cast<size_t>(packed_b_floats(terms, columns)) * sizeof(float));
@@ -160,8 +168,8 @@ int64_t conv_workspace(const ConvShape& s, const BlockConfig& config) {
   return scratch_floats(s, config) * config.row_threads * config.column_threads;
 }
 
-void conv_nhwc(const ConvShape& s, const float* in, const float* packed, float* out, const Epilogue& epilogue, const BlockConfig& config,
-               float* workspace) noexcept {
+void conv_nhwc(const ConvShape& s, const float* in, const float* packed, float* out, const Epilogue& epilogue,
+               const BlockConfig& config, float* workspace) noexcept {
   const BlockConfig c = bounded(config);
   const int64_t channels = s.in_c / s.groups, columns = s.out_c / s.groups;
   Product p;
@@ -201,8 +209,8 @@ void conv_nhwc(const ConvShape& s, const float* in, const float* packed, float* 
 }
 
 std::vector<BlockConfig> conv_configs(const ConvShape& s, int threads) {
-  std::vector<BlockConfig> list =
-      gemm_configs(s.batch * s.out_h() * s.out_w(), s.out_c / s.groups, s.kernel_h * s.kernel_w * (s.in_c / s.groups), threads);
+  std::vector<BlockConfig> list = gemm_configs(s.batch * s.out_h() * s.out_w(), s.out_c / s.groups,
+                                               s.kernel_h * s.kernel_w * (s.in_c / s.groups), threads);
   for (BlockConfig& c : list) c.copy_rows = false;
   std::vector<BlockConfig> unique;
   for (const BlockConfig& c : list) {

@@ -7,8 +7,8 @@
 
 namespace kiln::cpu {
 
-// Pixels are `in_stride` resp. `out_stride` floats apart and otherwise dense (rows and images follow one another), so that
-// input and output may be channel slices of wider tensors.
+// Pixels are `in_stride` resp. `out_stride` floats apart and otherwise dense (rows and images follow one another), so
+// that input and output may be channel slices of wider tensors.
 struct ConvShape {
   int64_t batch = 1, in_h = 1, in_w = 1, in_c = 1, out_c = 1, groups = 1;
   int64_t kernel_h = 1, kernel_w = 1, stride_h = 1, stride_w = 1, dilation_h = 1, dilation_w = 1;
@@ -32,8 +32,8 @@ void pack_conv(const ConvShape& shape, const float* weights, const BlockConfig& 
 
 // Floats of workspace for conv_nhwc.
 int64_t conv_workspace(const ConvShape& shape, const BlockConfig& config);
-// A row of the epilogue is an output pixel, a column an output channel. The residual may be the output itself when it is added
-// before the activation.
+// A row of the epilogue is an output pixel, a column an output channel. The residual may be the output itself when it
+// is added before the activation.
 void conv_nhwc(const ConvShape& shape, const float* in, const float* packed, float* out, const Epilogue& epilogue,
                const BlockConfig& config, float* workspace) noexcept;
 

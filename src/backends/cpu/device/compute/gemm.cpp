@@ -53,7 +53,8 @@ void pack_panel(const RightOperand& b, int64_t k, int64_t column, int64_t column
     tile_table().transpose(b.data + column * b.stride, b.stride, columns, k, out, width);
     return;
   }
-  for (int64_t i = 0; i < k; ++i) std::memcpy(out + i * width, b.data + i * b.stride + column, static_cast<size_t>(columns) * sizeof(float));
+  for (int64_t i = 0; i < k; ++i)
+    std::memcpy(out + i * width, b.data + i * b.stride + column, static_cast<size_t>(columns) * sizeof(float));
 }
 
 Product product_of(const GemmCall& call, const RowSource& rows, const float* packed_b, const Epilogue& epilogue) {
@@ -75,7 +76,9 @@ int64_t packed_b_floats(int64_t k, int64_t n) { return k * align_up(n, 16); }
 
 void pack_b(const RightOperand& b, int64_t k, int64_t n, int32_t panel, float* packed, int threads) noexcept {
   const int64_t panels = ceil_div(n, panel);
-  const auto pack_one = [&](int64_t i) { pack_panel(b, k, i * panel, std::min<int64_t>(panel, n - i * panel), packed + i * panel * k); };
+  const auto pack_one = [&](int64_t i) {
+    pack_panel(b, k, i * panel, std::min<int64_t>(panel, n - i * panel), packed + i * panel * k);
+  };
   if (threads <= 1) {
     for (int64_t i = 0; i < panels; ++i) pack_one(i);
     return;
@@ -88,7 +91,8 @@ int64_t gemm_workspace(const GemmCall& call, const BlockConfig& config) {
   return copy_floats(call, config) * config.row_threads * config.column_threads;
 }
 
-void gemm(const GemmCall& call, const float* packed_b, const Epilogue& epilogue, const BlockConfig& config, float* workspace) noexcept {
+void gemm(const GemmCall& call, const float* packed_b, const Epilogue& epilogue, const BlockConfig& config,
+          float* workspace) noexcept {
   const MatrixRows rows(call, config.copy_rows);
   Product p = product_of(call, rows, packed_b, epilogue);
   p.scratch = workspace;
@@ -102,8 +106,8 @@ int64_t gemm_unpacked_workspace(const GemmCall& call, const BlockConfig& config,
   return align_up(packed_b_floats(call.k, call.n), 16) * at_once + copy_floats(call, config) * threads;
 }
 
-void gemm_unpacked(const GemmCall& call, const RightOperand& b, const Epilogue& epilogue, const BlockConfig& config, const GemmBatch& batch,
-                   float* workspace) noexcept {
+void gemm_unpacked(const GemmCall& call, const RightOperand& b, const Epilogue& epilogue, const BlockConfig& config,
+                   const GemmBatch& batch, float* workspace) noexcept {
   const int threads = config.row_threads * config.column_threads;
   const int64_t packed = align_up(packed_b_floats(call.k, call.n), 16), copied = copy_floats(call, config);
   const auto run_item = [&](int64_t i, const BlockConfig& item_config, float* space) {
@@ -152,12 +156,11 @@ std::vector<BlockConfig> gemm_configs(int64_t m, int64_t n, int64_t k, int threa
     return list;
   }
   if (m <= 9) add_splits(48, 9, 384, 112, alias);
-  add_splits(32, 14, 256, 112, alias);
-  add_splits(48, 9, 256, 108, alias);
   add_splits(32, 14, 512, 112, alias);
+  add_splits(48, 9, 256, 108, alias);
   add_splits(64, 6, 256, 96, alias);
-  add_splits(32, 14, 256, 112, !alias);
   add_splits(32, 14, 256, 224, alias);
+  add_splits(32, 14, 512, 112, !alias);
   add_splits(32, 12, 384, 48, alias);
   return list;
 }

@@ -7,7 +7,7 @@
 
 namespace kiln::cpu {
 
-// How a product is cut into pieces. Results do not depend on the number of threads, only on `depth`, which orders the sum.
+// How a product is cut into pieces. One configuration always gives the same bits; another may order the sums otherwise.
 struct BlockConfig {
   int32_t panel = 32;         // columns of a panel of B: 16, 32, 48 or 64; packing and product must agree
   int32_t rows = 14;          // most rows of a tile
@@ -16,7 +16,7 @@ struct BlockConfig {
   int32_t block_columns = 0;  // columns that share one pass over A; 0: all
   int32_t row_threads = 1;
   int32_t column_threads = 1;
-  bool copy_rows = false;     // copy blocks of A before use: for row strides that are multiples of the page
+  bool copy_rows = false;  // copy blocks of A before use: for row strides that are multiples of the page
   bool operator==(const BlockConfig&) const = default;
 };
 

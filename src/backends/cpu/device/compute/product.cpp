@@ -44,7 +44,8 @@ void finish_tile(const Walk& w, float* c, int64_t row, int64_t rows, int64_t col
 }
 
 // All tiles of one block that share the columns [column, column + columns) of a panel, at most kMaxTileVectors vectors.
-void run_tiles(Walk& w, const RowBlock& block, int64_t column, int64_t columns, const float* b, int64_t b_stride, const float* next_b) {
+void run_tiles(Walk& w, const RowBlock& block, int64_t column, int64_t columns, const float* b, int64_t b_stride,
+               const float* next_b) {
   const Epilogue& e = *w.p.epilogue;
   const int lanes = w.table.lanes;
   const int vectors = static_cast<int>(ceil_div(columns, lanes));
@@ -65,7 +66,8 @@ void run_tiles(Walk& w, const RowBlock& block, int64_t column, int64_t columns, 
   args.last_lanes = columns - (vectors - 1) * lanes;
   args.first = block.tap == 0 && block.channel == 0;
   args.last = block.tap + block.taps == w.p.taps && block.channel + block.depth == w.p.depth;
-  const int64_t few = tiles > 0 ? block.rows / tiles : 0, longer = block.rows - few * tiles;  // tiles of few + 1 rows come first
+  const int64_t few = tiles > 0 ? block.rows / tiles : 0,
+                longer = block.rows - few * tiles;  // tiles of few + 1 rows come first
   for (int64_t t = 0, begin = 0; t < tiles; ++t) {
     const int64_t rows = t < longer ? few + 1 : few, row = block.row + begin;
     const float* residual = e.residual ? e.residual + row * e.residual_stride + column : nullptr;
@@ -83,7 +85,8 @@ void run_tiles(Walk& w, const RowBlock& block, int64_t column, int64_t columns, 
 // One block of rows against panels [first, last).
 void run_panels(Walk& w, const RowBlock& block, int64_t first, int64_t last) {
   const int64_t terms = w.p.taps * w.p.depth, panel = w.config.panel;
-  const int64_t at_once = std::min<int64_t>(w.table.lanes == 16 ? kMaxTileVectors : 2, panel / 16 * 16 / w.table.lanes) * w.table.lanes;
+  const int64_t at_once =
+      std::min<int64_t>(w.table.lanes == 16 ? kMaxTileVectors : 2, panel / 16 * 16 / w.table.lanes) * w.table.lanes;
   for (int64_t i = first; i < last; ++i) {
     const int64_t column = i * panel, columns = std::min(panel, w.p.n - column), b_stride = align_up(columns, 16);
     const float* b = w.p.b + column * terms + (block.tap * w.p.depth + block.channel) * b_stride;
@@ -97,7 +100,8 @@ void run_panels(Walk& w, const RowBlock& block, int64_t first, int64_t last) {
 // All partial sums of rows [row, row + rows) and panels [first, last).
 void run_rows(Walk& w, int64_t row, int64_t rows, int64_t first, int64_t last) {
   const int64_t depth = std::max<int64_t>(std::min<int64_t>(w.config.depth, w.p.depth), 1);
-  const int64_t depth_parts = std::max<int64_t>(ceil_div(w.p.depth, depth), 1), tap_parts = ceil_div(w.p.taps, w.taps_at_once);
+  const int64_t depth_parts = std::max<int64_t>(ceil_div(w.p.depth, depth), 1),
+                tap_parts = ceil_div(w.p.taps, w.taps_at_once);
   for (int64_t t = 0; t < tap_parts; ++t) {
     const Range taps = Range::piece(w.p.taps, tap_parts, t);
     for (int64_t k = 0; k < depth_parts; ++k) {
@@ -112,8 +116,11 @@ void run_rows(Walk& w, int64_t row, int64_t rows, int64_t first, int64_t last) {
 }  // namespace
 
 Limits::Limits(const Epilogue& e)
-    : enough(e.activation == Activation::kNone || e.activation == Activation::kRelu || e.activation == Activation::kClip),
-      low(e.activation == Activation::kRelu ? 0 : e.activation == Activation::kClip ? e.alpha : -HUGE_VALF),
+    : enough(e.activation == Activation::kNone || e.activation == Activation::kRelu ||
+             e.activation == Activation::kClip),
+      low(e.activation == Activation::kRelu   ? 0
+          : e.activation == Activation::kClip ? e.alpha
+                                              : -HUGE_VALF),
       high(e.activation == Activation::kClip ? e.beta : HUGE_VALF) {}
 
 int64_t block_taps(const BlockConfig& config, int64_t taps, int64_t depth) {

@@ -10,7 +10,9 @@ struct Range {
   int64_t begin, end;
   int64_t size() const { return end - begin; }
   // Piece i of `pieces` nearly equal ones of [0, count).
-  static Range piece(int64_t count, int64_t pieces, int64_t i) { return {count * i / pieces, count * (i + 1) / pieces}; }
+  static Range piece(int64_t count, int64_t pieces, int64_t i) {
+    return {count * i / pieces, count * (i + 1) / pieces};
+  }
 };
 
 // The activation as limits of the result, where that is enough.
@@ -20,7 +22,8 @@ struct Limits {
   float low, high;
 };
 
-// Rows [row, row + rows) of the left operand, restricted to taps [tap, tap + taps) and inputs [channel, channel + depth) of each.
+// Rows [row, row + rows) of the left operand, restricted to taps [tap, tap + taps) and inputs [channel, channel +
+// depth) of each.
 struct RowBlock {
   int64_t row, rows, tap, taps, channel, depth;
 };
@@ -28,7 +31,8 @@ struct RowBlock {
 // Says where the left operand's rows lie.
 class RowSource {
  public:
-  // addresses[t * rows + i] = first input of row i in tap t. `scratch` belongs to the calling thread until its next call.
+  // addresses[t * rows + i] = first input of row i in tap t. `scratch` belongs to the calling thread until its next
+  // call.
   virtual void locate(const RowBlock& block, const float** addresses, float* scratch) const noexcept = 0;
 
  protected:
@@ -39,12 +43,12 @@ class RowSource {
 struct Product {
   int64_t m = 0, n = 0, taps = 1, depth = 0;
   const RowSource* rows = nullptr;
-  const float* b = nullptr;         // packed in panels
-  float* c = nullptr;               // first row, column 0 of the whole result
+  const float* b = nullptr;  // packed in panels
+  float* c = nullptr;        // first row, column 0 of the whole result
   int64_t c_stride = 0;
-  int64_t first_column = 0;         // where b's column 0 lies in c, bias and residual
+  int64_t first_column = 0;  // where b's column 0 lies in c, bias and residual
   const Epilogue* epilogue = nullptr;
-  float* scratch = nullptr;         // scratch_floats for each thread
+  float* scratch = nullptr;  // scratch_floats for each thread
   int64_t scratch_floats = 0;
 };
 

@@ -15,7 +15,7 @@ inline constexpr int kLanes = static_cast<int>(hn::MaxLanes(F32()));
 #if HWY_TARGET <= HWY_AVX3
 inline constexpr int kRowLimit[kMaxTileVectors + 1] = {0, 14, 14, 9, 6};  // 32 vector registers
 #else
-inline constexpr int kRowLimit[kMaxTileVectors + 1] = {0, 12, 6, 4, 3};   // 16 vector registers
+inline constexpr int kRowLimit[kMaxTileVectors + 1] = {0, 12, 6, 4, 3};  // 16 vector registers
 #endif
 
 // Adds the sums of all taps to acc[kSets][kRows][kVectors]; several sets hide the latency of additions in small tiles.
@@ -68,9 +68,10 @@ HWY_INLINE void begin_tile(const TileArgs& args, VF (&acc)[kRows][kVectors]) {
   const F32 d;
 #pragma GCC unroll 4
   for (int j = 0; j < kVectors; ++j) {
-    const VF start = args.first && args.start ? (kPartial && j == kVectors - 1 ? load_part(d, args.start + j * kLanes, args.last_lanes)
-                                                                               : hn::LoadU(d, args.start + j * kLanes))
-                                              : hn::Zero(d);
+    const VF start = args.first && args.start
+                         ? (kPartial && j == kVectors - 1 ? load_part(d, args.start + j * kLanes, args.last_lanes)
+                                                          : hn::LoadU(d, args.start + j * kLanes))
+                         : hn::Zero(d);
 #pragma GCC unroll 16
     for (int i = 0; i < kRows; ++i) acc[i][j] = start;
   }
@@ -81,7 +82,8 @@ HWY_INLINE void begin_tile(const TileArgs& args, VF (&acc)[kRows][kVectors]) {
   for (int i = 0; i < kRows; ++i, more += stride) {
 #pragma GCC unroll 4
     for (int j = 0; j < kVectors; ++j) {
-      const VF v = kPartial && j == kVectors - 1 ? load_part(d, more + j * kLanes, args.last_lanes) : hn::LoadU(d, more + j * kLanes);
+      const VF v = kPartial && j == kVectors - 1 ? load_part(d, more + j * kLanes, args.last_lanes)
+                                                 : hn::LoadU(d, more + j * kLanes);
       acc[i][j] = hn::Add(acc[i][j], v);
     }
   }
@@ -103,8 +105,8 @@ HWY_INLINE void end_tile(const TileArgs& args, VF (&acc)[kRows][kVectors]) {
       for (int i = 0; i < kRows; ++i, after += args.residual_stride) {
 #pragma GCC unroll 4
         for (int j = 0; j < kVectors; ++j) {
-          const VF v =
-              kPartial && j == kVectors - 1 ? load_part(d, after + j * kLanes, args.last_lanes) : hn::LoadU(d, after + j * kLanes);
+          const VF v = kPartial && j == kVectors - 1 ? load_part(d, after + j * kLanes, args.last_lanes)
+                                                     : hn::LoadU(d, after + j * kLanes);
           acc[i][j] = hn::Add(acc[i][j], v);
         }
       }
@@ -124,8 +126,7 @@ HWY_INLINE void end_tile(const TileArgs& args, VF (&acc)[kRows][kVectors]) {
   }
 }
 
-template <int kRows, int kVectors>
-void tile(const TileArgs& args) {
+template <int kRows, int kVectors> void tile(const TileArgs& args) {
   constexpr int kSets = kRows * kVectors >= 8 ? 1 : kRows * kVectors >= 4 ? 2 : 4;
   const bool partial = args.last_lanes != kLanes;
   VF acc[kSets][kRows][kVectors];
@@ -158,8 +159,7 @@ void tile(const TileArgs& args) {
   }
 }
 
-template <int kVectors, int kRows>
-constexpr void fill_table(TileTable& table) {
+template <int kVectors, int kRows> constexpr void fill_table(TileTable& table) {
   if constexpr (kRows >= 1) {
     if constexpr (kRows <= kRowLimit[kVectors]) table.tile[kVectors][kRows] = tile<kRows, kVectors>;
     fill_table<kVectors, kRows - 1>(table);
@@ -171,7 +171,8 @@ void activate_rows(const Epilogue& e, const float* after, float* c, int64_t c_st
     const VF alpha = hn::Set(F32(), e.alpha), beta = hn::Set(F32(), e.beta);
     for (int64_t i = 0; i < rows; ++i) {
       float* row = c + i * c_stride;
-      transform(row, row, columns, [&](F32 d, VF x) HWY_ATTR { return activate<decltype(constant)::value>(d, x, alpha, beta); });
+      transform(row, row, columns,
+                [&](F32 d, VF x) HWY_ATTR { return activate<decltype(constant)::value>(d, x, alpha, beta); });
       if (!after) continue;
       for (int64_t j = 0; j < columns; ++j) row[j] += after[i * e.residual_stride + j];
     }
@@ -187,9 +188,12 @@ void transpose_panel(const float* in, int64_t stride, int64_t columns, int64_t d
     const float* r = in + j * stride;
     int64_t k = 0;
     for (; k + 4 <= depth; k += 4, r += 4) {
-      const auto r0 = hn::LoadU(d, r), r1 = hn::LoadU(d, r + stride), r2 = hn::LoadU(d, r + 2 * stride), r3 = hn::LoadU(d, r + 3 * stride);
-      const auto a = hn::BitCast(dw, hn::InterleaveLower(d, r0, r1)), b = hn::BitCast(dw, hn::InterleaveLower(d, r2, r3));
-      const auto e = hn::BitCast(dw, hn::InterleaveUpper(d, r0, r1)), f = hn::BitCast(dw, hn::InterleaveUpper(d, r2, r3));
+      const auto r0 = hn::LoadU(d, r), r1 = hn::LoadU(d, r + stride), r2 = hn::LoadU(d, r + 2 * stride),
+                 r3 = hn::LoadU(d, r + 3 * stride);
+      const auto a = hn::BitCast(dw, hn::InterleaveLower(d, r0, r1)),
+                 b = hn::BitCast(dw, hn::InterleaveLower(d, r2, r3));
+      const auto e = hn::BitCast(dw, hn::InterleaveUpper(d, r0, r1)),
+                 f = hn::BitCast(dw, hn::InterleaveUpper(d, r2, r3));
       float* o = out + k * width + j;
       hn::StoreU(hn::BitCast(d, hn::InterleaveLower(dw, a, b)), d, o);
       hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(dw, a, b)), d, o + width);

@@ -1,5 +1,5 @@
-// The inner kernel of matrix products and convolutions: a tile of a few rows by a few vectors, whose left operand is reached
-// through row addresses and whose right operand is a packed panel. Private to this room.
+// The inner kernel of matrix products and convolutions: a tile of a few rows by a few vectors, whose left operand is
+// reached through row addresses and whose right operand is a packed panel. Private to this room.
 #pragma once
 #include <cstdint>
 
@@ -19,14 +19,14 @@ struct TileArgs {
   int64_t b_stride;
   float* c;
   int64_t c_stride;
-  const float* start;      // added to each row of the first part of the sum; may be null
-  const float* before;     // added to the first part of the sum, row by row; may be null
-  const float* after;      // added to the finished sum after the limits; may be null
-  int64_t residual_stride; // of before and after
-  float low, high;         // limits of the finished sum
-  int64_t last_lanes;      // columns of the last vector
-  bool first, last;        // is this the first, the last part of the sum?
-  const float* prefetch;   // read soon; one line for each step of k
+  const float* start;       // added to each row of the first part of the sum; may be null
+  const float* before;      // added to the first part of the sum, row by row; may be null
+  const float* after;       // added to the finished sum after the limits; may be null
+  int64_t residual_stride;  // of before and after
+  float low, high;          // limits of the finished sum
+  int64_t last_lanes;       // columns of the last vector
+  bool first, last;         // is this the first, the last part of the sum?
+  const float* prefetch;    // read soon; one line for each step of k
 };
 
 using TileFunction = void (*)(const TileArgs&);
@@ -34,8 +34,8 @@ using TileFunction = void (*)(const TileArgs&);
 // The tiles of one instruction set.
 struct TileTable {
   int lanes;
-  int max_rows[kMaxTileVectors + 1];                            // by number of vectors
-  TileFunction tile[kMaxTileVectors + 1][kMaxTileRows + 1];     // by vectors, rows
+  int max_rows[kMaxTileVectors + 1];                         // by number of vectors
+  TileFunction tile[kMaxTileVectors + 1][kMaxTileRows + 1];  // by vectors, rows
   // Activation, then the sum with `after` (may be null; its rows are residual_stride apart), on a stored tile.
   void (*activate)(const Epilogue&, const float* after, float* c, int64_t c_stride, int64_t rows, int64_t columns);
   // out[k * width + j] = in[j * stride + k] for k < depth, j < columns.

@@ -29,7 +29,8 @@ struct Plan {
         tiles(s.batch * tiles_y * tiles_x),
         channels(align_up(s.in_c, 16)),
         at_once(std::clamp<int64_t>(c.block.block_rows, 1, std::max<int64_t>(ceil_div(tiles, c.block.row_threads), 1))),
-        columns(c.block.block_columns > 0 ? align_up(c.block.block_columns, c.block.panel) : align_up(s.out_c, c.block.panel)),
+        columns(c.block.block_columns > 0 ? align_up(c.block.block_columns, c.block.panel)
+                                          : align_up(s.out_c, c.block.panel)),
         v_stride(at_once * channels + kPlaneSlack),
         m_stride(at_once * columns + kPlaneSlack) {}
 
@@ -56,9 +57,17 @@ class PlaneRows final : public RowSource {
 // One thread's work.
 class Worker {
  public:
-  Worker(const ConvShape& shape, const WinogradConfig& config, const Plan& plan, const float* in, const float* packed, float* out,
-         const Epilogue& epilogue, float* scratch)
-      : s_(shape), config_(config), plan_(plan), in_(in), packed_(packed), out_(out), e_(epilogue), limits_(epilogue), v_(scratch),
+  Worker(const ConvShape& shape, const WinogradConfig& config, const Plan& plan, const float* in, const float* packed,
+         float* out, const Epilogue& epilogue, float* scratch)
+      : s_(shape),
+        config_(config),
+        plan_(plan),
+        in_(in),
+        packed_(packed),
+        out_(out),
+        e_(epilogue),
+        limits_(epilogue),
+        v_(scratch),
         m_(scratch + plan.planes * plan.v_stride) {}
 
   void run(Range tiles, Range columns) {
@@ -70,7 +79,8 @@ class Worker {
       for (int64_t c = columns.begin; c < columns.end; c += plan_.columns) {
         const int64_t n = std::min(plan_.columns, columns.end - c);
         for (int64_t p = 0; p < plan_.planes; ++p) multiply(p, block.size(), c, n);
-        for (int64_t t = block.begin; t < block.end; ++t) transform_out(t, m_ + (t - block.begin) * plan_.columns, c, n);
+        for (int64_t t = block.begin; t < block.end; ++t)
+          transform_out(t, m_ + (t - block.begin) * plan_.columns, c, n);
       }
     }
   }
@@ -80,7 +90,8 @@ class Worker {
     int64_t image, y, x;
   };
   Corner corner(int64_t t) const {
-    return {t / (plan_.tiles_y * plan_.tiles_x), t / plan_.tiles_x % plan_.tiles_y * plan_.tile, t % plan_.tiles_x * plan_.tile};
+    return {t / (plan_.tiles_y * plan_.tiles_x), t / plan_.tiles_x % plan_.tiles_y * plan_.tile,
+            t % plan_.tiles_x * plan_.tile};
   }
 
   void transform_in(int64_t t, float* v) const {
@@ -118,7 +129,8 @@ class Worker {
 
   void transform_out(int64_t t, const float* m, int64_t column, int64_t columns) const {
     const Corner at = corner(t);
-    WinogradOutput o{m, plan_.m_stride, columns, {}, {}, {}, e_.bias ? e_.bias + column : nullptr, limits_.low, limits_.high};
+    WinogradOutput o{m,           plan_.m_stride, columns, {}, {}, {}, e_.bias ? e_.bias + column : nullptr,
+                     limits_.low, limits_.high};
     const int64_t rows = std::min(plan_.tile, s_.out_h() - at.y), width = std::min(plan_.tile, s_.out_w() - at.x);
     const int64_t first = (at.image * s_.out_h() + at.y) * s_.out_w() + at.x;
     for (int64_t i = 0; i < rows; ++i) {
@@ -159,8 +171,9 @@ class Worker {
 
 // G, by rows: one for each interpolation point, the last for infinity.
 const double* weight_matrix(int32_t tile) {
-  static constexpr double kTile4[18] = {1 / 4.0,  0,         0,       -1 / 6.0, -1 / 6.0,  -1 / 6.0, -1 / 6.0, 1 / 6.0, -1 / 6.0,
-                                        1 / 24.0, 1 / 12.0, 1 / 6.0, 1 / 24.0, -1 / 12.0, 1 / 6.0,  0,        0,       1};
+  static constexpr double kTile4[18] = {1 / 4.0,  0,         0,        -1 / 6.0, -1 / 6.0, -1 / 6.0,
+                                        -1 / 6.0, 1 / 6.0,   -1 / 6.0, 1 / 24.0, 1 / 12.0, 1 / 6.0,
+                                        1 / 24.0, -1 / 12.0, 1 / 6.0,  0,        0,        1};
   static constexpr double kTile2[12] = {1, 0, 0, 0.5, 0.5, 0.5, 0.5, -0.5, 0.5, 0, 0, 1};
   return tile == 4 ? kTile4 : kTile2;
 }
@@ -172,15 +185,16 @@ void transform_filter(const float* w, int32_t tile, double* u) {
   for (int i = 0; i < side; ++i) {
     double half[3];
     for (int x = 0; x < 3; ++x) half[x] = g[i * 3] * w[x] + g[i * 3 + 1] * w[3 + x] + g[i * 3 + 2] * w[6 + x];
-    for (int j = 0; j < side; ++j) u[i * side + j] = half[0] * g[j * 3] + half[1] * g[j * 3 + 1] + half[2] * g[j * 3 + 2];
+    for (int j = 0; j < side; ++j)
+      u[i * side + j] = half[0] * g[j * 3] + half[1] * g[j * 3 + 1] + half[2] * g[j * 3 + 2];
   }
 }
 
 }  // namespace
 
 bool winograd_accepts(const ConvShape& s) {
-  return s.kernel_h == 3 && s.kernel_w == 3 && s.stride_h == 1 && s.stride_w == 1 && s.dilation_h == 1 && s.dilation_w == 1 &&
-         s.groups == 1 && s.in_c <= kMaxChannels;
+  return s.kernel_h == 3 && s.kernel_w == 3 && s.stride_h == 1 && s.stride_w == 1 && s.dilation_h == 1 &&
+         s.dilation_w == 1 && s.groups == 1 && s.in_c <= kMaxChannels;
 }
 
 int64_t packed_winograd_floats(const ConvShape& s, const WinogradConfig& config) {
@@ -227,7 +241,8 @@ void winograd_nhwc(const ConvShape& s, const float* in, const float* packed, flo
 std::vector<WinogradConfig> winograd_configs(const ConvShape& s, int threads) {
   std::vector<WinogradConfig> list;
   const auto add = [&](int32_t tile, int32_t panel, int32_t rows, int32_t block_rows, int32_t columns, bool by_rows) {
-    const WinogradConfig c{tile, {panel, rows, 512, block_rows, columns, by_rows ? threads : 1, by_rows ? 1 : threads, false}};
+    const WinogradConfig c{
+        tile, {panel, rows, 512, block_rows, columns, by_rows ? threads : 1, by_rows ? 1 : threads, false}};
     if (std::find(list.begin(), list.end(), c) == list.end()) list.push_back(c);
   };
   for (int32_t tile : {4, 2}) {

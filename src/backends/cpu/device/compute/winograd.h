@@ -1,5 +1,6 @@
 // 3x3 convolution of stride 1, float32, channels last, by Winograd's minimal filtering: F(4x4,3x3) needs 4 times fewer
-// multiplications than the sum, F(2x2,3x3) 2.25 times. Lavin, Gray: "Fast algorithms for convolutional neural networks", 2015.
+// multiplications than the sum, F(2x2,3x3) 2.25 times. Lavin, Gray: "Fast algorithms for convolutional neural
+// networks", 2015.
 #pragma once
 #include <cstdint>
 #include <vector>

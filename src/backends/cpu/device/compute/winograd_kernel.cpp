@@ -52,8 +52,7 @@ HWY_INLINE void output_line(const VF (&m)[4], VF (&y)[2]) {
   y[1] = hn::Sub(hn::Sub(m[1], m[2]), m[3]);
 }
 
-template <bool kPartial>
-HWY_INLINE VF load(F32 d, const float* p, int64_t lanes) {
+template <bool kPartial> HWY_INLINE VF load(F32 d, const float* p, int64_t lanes) {
   if constexpr (kPartial) return load_part(d, p, lanes);
   return hn::LoadU(d, p);
 }
@@ -81,15 +80,13 @@ HWY_INLINE void input_vector(const float* const* pixels, int64_t c, int64_t lane
   }
 }
 
-template <int kTile>
-void input_tile(const float* const* pixels, int64_t channels, float* v, int64_t v_stride) {
+template <int kTile> void input_tile(const float* const* pixels, int64_t channels, float* v, int64_t v_stride) {
   int64_t c = 0;
   for (; c + kLanes <= channels; c += kLanes) input_vector<kTile, false>(pixels, c, kLanes, v, v_stride);
   if (c < channels) input_vector<kTile, true>(pixels, c, channels - c, v, v_stride);
 }
 
-template <int kTile, bool kPartial>
-HWY_INLINE void output_vector(const WinogradOutput& o, int64_t c, int64_t lanes) {
+template <int kTile, bool kPartial> HWY_INLINE void output_vector(const WinogradOutput& o, int64_t c, int64_t lanes) {
   constexpr int kIn = kTile + 2;
   const F32 d;
   VF half[kTile][kIn];
@@ -125,8 +122,7 @@ HWY_INLINE void output_vector(const WinogradOutput& o, int64_t c, int64_t lanes)
   }
 }
 
-template <int kTile>
-void output_tile(const WinogradOutput& o) {
+template <int kTile> void output_tile(const WinogradOutput& o) {
   int64_t c = 0;
   for (; c + kLanes <= o.columns; c += kLanes) output_vector<kTile, false>(o, c, kLanes);
   if (c < o.columns) output_vector<kTile, true>(o, c, o.columns - c);
@@ -154,7 +150,9 @@ void winograd_input(int tile, const float* const* pixels, int64_t channels, floa
   HWY_DYNAMIC_DISPATCH(input_transform)(tile, pixels, channels, v, v_stride);
 }
 
-void winograd_output(int tile, const WinogradOutput& output) noexcept { HWY_DYNAMIC_DISPATCH(output_transform)(tile, output); }
+void winograd_output(int tile, const WinogradOutput& output) noexcept {
+  HWY_DYNAMIC_DISPATCH(output_transform)(tile, output);
+}
 
 }  // namespace kiln::cpu
 #endif

@@ -13,13 +13,13 @@ inline constexpr int kMaxWinogradTile = 4, kMaxWinogradInput = kMaxWinogradTile 
 void winograd_input(int tile, const float* const* pixels, int64_t channels, float* v, int64_t v_stride) noexcept;
 
 struct WinogradOutput {
-  const float* m;           // m[(i * (tile + 2) + j) * m_stride + c]
+  const float* m;  // m[(i * (tile + 2) + j) * m_stride + c]
   int64_t m_stride;
   int64_t columns;
-  float* pixels[kMaxWinogradTile * kMaxWinogradTile];            // null: outside
-  const float* before[kMaxWinogradTile * kMaxWinogradTile];      // added before the limits; may be null
-  const float* after[kMaxWinogradTile * kMaxWinogradTile];       // added after the limits; may be null
-  const float* bias;        // may be null
+  float* pixels[kMaxWinogradTile * kMaxWinogradTile];        // null: outside
+  const float* before[kMaxWinogradTile * kMaxWinogradTile];  // added before the limits; may be null
+  const float* after[kMaxWinogradTile * kMaxWinogradTile];   // added after the limits; may be null
+  const float* bias;                                         // may be null
   float low, high;
 };
 // A^T m A, bias, sums and limits.
