@@ -147,6 +147,7 @@ int64_t packed_conv_floats(const ConvShape& s) {
 }
 
 void pack_conv(const ConvShape& s, const float* weights, const BlockConfig& config, float* packed) {
+  if (s.in_c == 0) return;
   const int64_t channels = s.in_c / s.groups, columns = s.out_c / s.groups, taps = s.kernel_h * s.kernel_w,
                 terms = taps * channels;
   for (int64_t g = 0; g < s.groups; ++g) {

@@ -22,7 +22,7 @@ class MatrixRows final : public RowSource {
 
   void locate(const RowBlock& block, const float** addresses, float* scratch) const noexcept override {
     const float* from = a_ + block.row * stride_ + block.channel;
-    if (!copy_) {
+    if (!copy_ || block.depth == 0) {
       for (int64_t i = 0; i < block.rows; ++i) addresses[i] = from + i * stride_;
       return;
     }
@@ -75,6 +75,7 @@ Product product_of(const GemmCall& call, const RowSource& rows, const float* pac
 int64_t packed_b_floats(int64_t k, int64_t n) { return k * align_up(n, 16); }
 
 void pack_b(const RightOperand& b, int64_t k, int64_t n, int32_t panel, float* packed, int threads) noexcept {
+  if (k == 0) return;
   const int64_t panels = ceil_div(n, panel);
   const auto pack_one = [&](int64_t i) {
     pack_panel(b, k, i * panel, std::min<int64_t>(panel, n - i * panel), packed + i * panel * k);

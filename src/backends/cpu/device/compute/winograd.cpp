@@ -202,6 +202,7 @@ int64_t packed_winograd_floats(const ConvShape& s, const WinogradConfig& config)
 }
 
 void pack_winograd(const ConvShape& s, const float* weights, const WinogradConfig& config, float* packed) {
+  if (s.in_c == 0) return;
   const Plan plan(s, config);
   const int64_t plane = packed_b_floats(s.in_c, s.out_c), panel = config.block.panel;
   std::memset(packed, 0, static_cast<size_t>(plan.planes * plane) * sizeof(float));
