@@ -1,0 +1,169 @@
+// Matrix products: packing, configurations, calls.
+#include "backends/cpu/device/compute/gemm.h"
+
+#include <omp.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "backends/cpu/device/compute/product.h"
+#include "backends/cpu/device/compute/tile_kernel.h"
+#include "base/checked.h"
+
+namespace kiln::cpu {
+namespace {
+
+// Slack between copied rows, so that they do not fall on the same cache sets.
+constexpr int64_t kRowSlack = 16;
+
+class MatrixRows final : public RowSource {
+ public:
+  MatrixRows(const GemmCall& call, bool copy) : a_(call.a), stride_(call.a_stride), copy_(copy) {}
+
+  void locate(const RowBlock& block, const float** addresses, float* scratch) const noexcept override {
+    const float* from = a_ + block.row * stride_ + block.channel;
+    if (!copy_ || block.depth == 0) {
+      for (int64_t i = 0; i < block.rows; ++i) addresses[i] = from + i * stride_;
+      return;
+    }
+    const int64_t to_stride = align_up(block.depth, 16) + kRowSlack;
+    for (int64_t i = 0; i < block.rows; ++i) {
+      float* to = scratch + i * to_stride;
+      std::memcpy(to, from + i * stride_, static_cast<size_t>(block.depth) * sizeof(float));
+      addresses[i] = to;
+    }
+  }
+
+ private:
+  const float* a_;
+  int64_t stride_;
+  bool copy_;
+};
+
+int64_t copy_floats(const GemmCall& call, const BlockConfig& config) {
+  if (!config.copy_rows) return 0;
+  const int64_t depth = std::min<int64_t>(config.depth, call.k);
+  return std::min(block_rows(config, 1, call.k), call.m) * (align_up(depth, 16) + kRowSlack);
+}
+
+void pack_panel(const RightOperand& b, int64_t k, int64_t column, int64_t columns, float* out) {
+  const int64_t width = align_up(columns, 16);
+  if (columns < width) std::memset(out, 0, static_cast<size_t>(k * width) * sizeof(float));
+  if (b.transposed) {
+    tile_table().transpose(b.data + column * b.stride, b.stride, columns, k, out, width);
+    return;
+  }
+  for (int64_t i = 0; i < k; ++i)
+    std::memcpy(out + i * width, b.data + i * b.stride + column, static_cast<size_t>(columns) * sizeof(float));
+}
+
+Product product_of(const GemmCall& call, const RowSource& rows, const float* packed_b, const Epilogue& epilogue) {
+  Product p;
+  p.m = call.m;
+  p.n = call.n;
+  p.depth = call.k;
+  p.rows = &rows;
+  p.b = packed_b;
+  p.c = call.c;
+  p.c_stride = call.c_stride;
+  p.epilogue = &epilogue;
+  return p;
+}
+
+}  // namespace
+
+int64_t packed_b_floats(int64_t k, int64_t n) { return k * align_up(n, 16); }
+
+void pack_b(const RightOperand& b, int64_t k, int64_t n, int32_t panel, float* packed, int threads) noexcept {
+  if (k == 0) return;
+  const int64_t panels = ceil_div(n, panel);
+  const auto pack_one = [&](int64_t i) {
+    pack_panel(b, k, i * panel, std::min<int64_t>(panel, n - i * panel), packed + i * panel * k);
+  };
+  if (threads <= 1) {
+    for (int64_t i = 0; i < panels; ++i) pack_one(i);
+    return;
+  }
+#pragma omp parallel for num_threads(threads) schedule(static)
+  for (int64_t i = 0; i < panels; ++i) pack_one(i);
+}
+
+int64_t gemm_workspace(const GemmCall& call, const BlockConfig& config) {
+  return copy_floats(call, config) * config.row_threads * config.column_threads;
+}
+
+void gemm(const GemmCall& call, const float* packed_b, const Epilogue& epilogue, const BlockConfig& config,
+          float* workspace) noexcept {
+  const MatrixRows rows(call, config.copy_rows);
+  Product p = product_of(call, rows, packed_b, epilogue);
+  p.scratch = workspace;
+  p.scratch_floats = copy_floats(call, config);
+  run_product(p, config);
+}
+
+int64_t gemm_unpacked_workspace(const GemmCall& call, const BlockConfig& config, const GemmBatch& batch) {
+  const int64_t threads = config.row_threads * config.column_threads;
+  const int64_t at_once = batch.count >= threads ? threads : 1;
+  return align_up(packed_b_floats(call.k, call.n), 16) * at_once + copy_floats(call, config) * threads;
+}
+
+void gemm_unpacked(const GemmCall& call, const RightOperand& b, const Epilogue& epilogue, const BlockConfig& config,
+                   const GemmBatch& batch, float* workspace) noexcept {
+  const int threads = config.row_threads * config.column_threads;
+  const int64_t packed = align_up(packed_b_floats(call.k, call.n), 16), copied = copy_floats(call, config);
+  const auto run_item = [&](int64_t i, const BlockConfig& item_config, float* space) {
+    GemmCall item = call;
+    item.a += i * batch.a_stride;
+    item.c += i * batch.c_stride;
+    Epilogue e = epilogue;
+    if (e.residual) e.residual += i * batch.residual_stride;
+    if (e.bias) e.bias += i * batch.bias_stride;
+    const RightOperand right{b.data + i * batch.b_stride, b.stride, b.transposed};
+    pack_b(right, call.k, call.n, config.panel, space, item_config.row_threads * item_config.column_threads);
+    gemm(item, space, e, item_config, space + packed);
+  };
+  if (batch.count < threads || threads == 1) {
+    for (int64_t i = 0; i < batch.count; ++i) run_item(i, config, workspace);
+    return;
+  }
+  BlockConfig alone = config;
+  alone.row_threads = alone.column_threads = 1;
+#pragma omp parallel for num_threads(threads) schedule(static)
+  for (int64_t i = 0; i < batch.count; ++i) run_item(i, alone, workspace + omp_get_thread_num() * (packed + copied));
+}
+
+std::vector<BlockConfig> gemm_configs(int64_t m, int64_t n, int64_t k, int threads) {
+  // Work below this is done before a second thread would have woken.
+  constexpr double kTermsPerThread = 100'000;
+  const double terms = static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k);
+  const int useful = static_cast<int>(std::clamp<double>(terms / kTermsPerThread, 1, std::max(threads, 1)));
+  // Rows with strides that are multiples of a page fall on the same cache sets.
+  const bool alias = k >= 1024 && k % 1024 == 0 && m > 8;
+  std::vector<BlockConfig> list;
+  const auto add = [&](int32_t panel, int32_t rows, int32_t depth, int32_t block_rows, bool by_rows, bool copy) {
+    BlockConfig c{panel, rows, depth, block_rows, 0, by_rows ? useful : 1, by_rows ? 1 : useful, copy};
+    if (std::find(list.begin(), list.end(), c) == list.end()) list.push_back(c);
+  };
+  const auto add_splits = [&](int32_t panel, int32_t rows, int32_t depth, int32_t block_rows, bool copy) {
+    // The split that reads less: of rows, each thread reads all of B; of columns, all of A.
+    const bool columns_even = ceil_div(n, panel) % useful == 0 || ceil_div(n, panel) >= 8 * useful;
+    const bool rows_first = m >= 8 * useful && (n < m || !columns_even);
+    add(panel, rows, depth, block_rows, rows_first, copy);
+    if (useful > 1) add(panel, rows, depth, block_rows, !rows_first, copy);
+  };
+  if (m <= 6) {
+    add_splits(64, 6, 4096, 112, false);
+    add_splits(32, 14, 4096, 112, false);
+    return list;
+  }
+  if (m <= 9) add_splits(48, 9, 384, 112, alias);
+  add_splits(32, 14, 512, 112, alias);
+  add_splits(48, 9, 256, 108, alias);
+  add_splits(64, 6, 256, 96, alias);
+  add_splits(32, 14, 256, 224, alias);
+  add_splits(32, 14, 512, 112, !alias);
+  add_splits(32, 12, 384, 48, alias);
+  return list;
+}
+
+}  // namespace kiln::cpu

@@ -1,0 +1,158 @@
+// Transforms of Winograd tiles on vectors of channels, for each instruction set.
+#include "backends/cpu/device/compute/winograd_kernel.h"
+
+#include "backends/cpu/device/compute/hwy_targets.h"
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "backends/cpu/device/compute/winograd_kernel.cpp"
+#include "hwy/foreach_target.h"
+
+#include "backends/cpu/device/compute/simd_math-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace kiln::cpu::HWY_NAMESPACE {
+
+inline constexpr int64_t kLanes = static_cast<int64_t>(hn::MaxLanes(F32()));
+
+// B^T x, tile 4: interpolation points 0, 1, -1, 2, -2.
+HWY_INLINE void input_line(const VF (&x)[6], VF (&y)[6]) {
+  const F32 d;
+  const VF two = hn::Set(d, 2.0f), four = hn::Set(d, 4.0f), five = hn::Set(d, 5.0f);
+  const VF even = hn::NegMulAdd(four, x[2], x[4]), odd = hn::NegMulAdd(four, x[1], x[3]);
+  const VF a = hn::Sub(x[4], x[2]), b = hn::Mul(two, hn::Sub(x[3], x[1]));
+  y[0] = hn::MulAdd(four, x[0], hn::NegMulAdd(five, x[2], x[4]));
+  y[1] = hn::Add(even, odd);
+  y[2] = hn::Sub(even, odd);
+  y[3] = hn::Add(a, b);
+  y[4] = hn::Sub(a, b);
+  y[5] = hn::MulAdd(four, x[1], hn::NegMulAdd(five, x[3], x[5]));
+}
+
+// B^T x, tile 2: interpolation points 0, 1, -1.
+HWY_INLINE void input_line(const VF (&x)[4], VF (&y)[4]) {
+  y[0] = hn::Sub(x[0], x[2]);
+  y[1] = hn::Add(x[1], x[2]);
+  y[2] = hn::Sub(x[2], x[1]);
+  y[3] = hn::Sub(x[1], x[3]);
+}
+
+// A^T m, tile 4.
+HWY_INLINE void output_line(const VF (&m)[6], VF (&y)[4]) {
+  const F32 d;
+  const VF sum1 = hn::Add(m[1], m[2]), difference1 = hn::Sub(m[1], m[2]);
+  const VF sum2 = hn::Add(m[3], m[4]), difference2 = hn::Sub(m[3], m[4]);
+  y[0] = hn::Add(hn::Add(m[0], sum1), sum2);
+  y[1] = hn::MulAdd(hn::Set(d, 2.0f), difference2, difference1);
+  y[2] = hn::MulAdd(hn::Set(d, 4.0f), sum2, sum1);
+  y[3] = hn::Add(hn::MulAdd(hn::Set(d, 8.0f), difference2, difference1), m[5]);
+}
+
+// A^T m, tile 2.
+HWY_INLINE void output_line(const VF (&m)[4], VF (&y)[2]) {
+  y[0] = hn::Add(hn::Add(m[0], m[1]), m[2]);
+  y[1] = hn::Sub(hn::Sub(m[1], m[2]), m[3]);
+}
+
+template <bool kPartial> HWY_INLINE VF load(F32 d, const float* p, int64_t lanes) {
+  if constexpr (kPartial) return load_part(d, p, lanes);
+  return hn::LoadU(d, p);
+}
+
+template <int kTile, bool kPartial>
+HWY_INLINE void input_vector(const float* const* pixels, int64_t c, int64_t lanes, float* v, int64_t v_stride) {
+  constexpr int kIn = kTile + 2;
+  const F32 d;
+  VF half[kIn][kIn];
+#pragma GCC unroll 6
+  for (int j = 0; j < kIn; ++j) {
+    VF x[kIn], y[kIn];
+#pragma GCC unroll 6
+    for (int i = 0; i < kIn; ++i) x[i] = load<kPartial>(d, pixels[i * kIn + j] + c, lanes);
+    input_line(x, y);
+#pragma GCC unroll 6
+    for (int i = 0; i < kIn; ++i) half[i][j] = y[i];
+  }
+#pragma GCC unroll 6
+  for (int i = 0; i < kIn; ++i) {
+    VF y[kIn];
+    input_line(half[i], y);
+#pragma GCC unroll 6
+    for (int j = 0; j < kIn; ++j) hn::StoreU(y[j], d, v + (i * kIn + j) * v_stride + c);
+  }
+}
+
+template <int kTile> void input_tile(const float* const* pixels, int64_t channels, float* v, int64_t v_stride) {
+  int64_t c = 0;
+  for (; c + kLanes <= channels; c += kLanes) input_vector<kTile, false>(pixels, c, kLanes, v, v_stride);
+  if (c < channels) input_vector<kTile, true>(pixels, c, channels - c, v, v_stride);
+}
+
+template <int kTile, bool kPartial> HWY_INLINE void output_vector(const WinogradOutput& o, int64_t c, int64_t lanes) {
+  constexpr int kIn = kTile + 2;
+  const F32 d;
+  VF half[kTile][kIn];
+#pragma GCC unroll 6
+  for (int j = 0; j < kIn; ++j) {
+    VF x[kIn], y[kTile];
+#pragma GCC unroll 6
+    for (int i = 0; i < kIn; ++i) x[i] = hn::LoadU(d, o.m + (i * kIn + j) * o.m_stride + c);
+    output_line(x, y);
+#pragma GCC unroll 4
+    for (int i = 0; i < kTile; ++i) half[i][j] = y[i];
+  }
+  const VF bias = o.bias ? load<kPartial>(d, o.bias + c, lanes) : hn::Zero(d);
+  const VF low = hn::Set(d, o.low), high = hn::Set(d, o.high);
+#pragma GCC unroll 4
+  for (int i = 0; i < kTile; ++i) {
+    VF y[kTile];
+    output_line(half[i], y);
+#pragma GCC unroll 4
+    for (int j = 0; j < kTile; ++j) {
+      const int p = i * kTile + j;
+      if (!o.pixels[p]) continue;
+      VF sum = hn::Add(y[j], bias);
+      if (o.before[p]) sum = hn::Add(sum, load<kPartial>(d, o.before[p] + c, lanes));
+      sum = hn::Min(high, hn::Max(low, sum));  // in this order of operands x86 returns NaN for NaN
+      if (o.after[p]) sum = hn::Add(sum, load<kPartial>(d, o.after[p] + c, lanes));
+      if constexpr (kPartial) {
+        store_part(d, sum, o.pixels[p] + c, lanes);
+      } else {
+        hn::StoreU(sum, d, o.pixels[p] + c);
+      }
+    }
+  }
+}
+
+template <int kTile> void output_tile(const WinogradOutput& o) {
+  int64_t c = 0;
+  for (; c + kLanes <= o.columns; c += kLanes) output_vector<kTile, false>(o, c, kLanes);
+  if (c < o.columns) output_vector<kTile, true>(o, c, o.columns - c);
+}
+
+void input_transform(int tile, const float* const* pixels, int64_t channels, float* v, int64_t v_stride) {
+  if (tile == 4) return input_tile<4>(pixels, channels, v, v_stride);
+  input_tile<2>(pixels, channels, v, v_stride);
+}
+
+void output_transform(int tile, const WinogradOutput& output) {
+  if (tile == 4) return output_tile<4>(output);
+  output_tile<2>(output);
+}
+
+}  // namespace kiln::cpu::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace kiln::cpu {
+HWY_EXPORT(input_transform);
+HWY_EXPORT(output_transform);
+
+void winograd_input(int tile, const float* const* pixels, int64_t channels, float* v, int64_t v_stride) noexcept {
+  HWY_DYNAMIC_DISPATCH(input_transform)(tile, pixels, channels, v, v_stride);
+}
+
+void winograd_output(int tile, const WinogradOutput& output) noexcept {
+  HWY_DYNAMIC_DISPATCH(output_transform)(tile, output);
+}
+
+}  // namespace kiln::cpu
+#endif

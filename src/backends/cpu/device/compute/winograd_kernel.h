@@ -1,0 +1,28 @@
+// Transforms of Winograd tiles, for one tile and all its channels. Private to this room.
+#pragma once
+#include <cstdint>
+
+#include "backends/cpu/device/compute/epilogue.h"
+
+namespace kiln::cpu {
+
+inline constexpr int kMaxWinogradTile = 4, kMaxWinogradInput = kMaxWinogradTile + 2;
+
+// v[(i * (tile + 2) + j) * v_stride + c] = (B^T x B)[i][j], where x[i][j] is the pixel at pixels[i * (tile + 2) + j].
+// Writes whole vectors: up to 15 floats behind the channels.
+void winograd_input(int tile, const float* const* pixels, int64_t channels, float* v, int64_t v_stride) noexcept;
+
+struct WinogradOutput {
+  const float* m;  // m[(i * (tile + 2) + j) * m_stride + c]
+  int64_t m_stride;
+  int64_t columns;
+  float* pixels[kMaxWinogradTile * kMaxWinogradTile];        // null: outside
+  const float* before[kMaxWinogradTile * kMaxWinogradTile];  // added before the limits; may be null
+  const float* after[kMaxWinogradTile * kMaxWinogradTile];   // added after the limits; may be null
+  const float* bias;                                         // may be null
+  float low, high;
+};
+// A^T m A, bias, sums and limits.
+void winograd_output(int tile, const WinogradOutput& output) noexcept;
+
+}  // namespace kiln::cpu
