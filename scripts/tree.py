@@ -2,9 +2,12 @@
 import argparse
 import os
 import re
+import shutil
 import subprocess
+import sys
 from pathlib import Path
 
+HOME = Path(__file__).resolve().parent.parent
 CPP_SUFFIXES = (".h", ".cpp", ".inc")
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"]+)[>"]', re.MULTILINE)
 
@@ -12,7 +15,7 @@ INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"]+)[>"]', re.MULTIL
 def root_option(description):
     """An argument parser with --root, the folder that holds the tree."""
     parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("--root", type=Path, default=Path(__file__).resolve().parent.parent, help="folder that holds the tree")
+    parser.add_argument("--root", type=Path, default=HOME, help="folder that holds the tree")
     return parser
 
 
@@ -66,3 +69,14 @@ def closure(root, name, known):
                 seen.add(target)
                 todo.append(target)
     return seen
+
+
+def pinned_tool(name):
+    """The program that scripts/dependencies.txt pins, or an end with the remedy."""
+    version = re.search(rf"^{name}==(\S+)$", read(HOME, "scripts/dependencies.txt"), re.MULTILINE)[1]
+    for program in (HOME / ".venv" / "bin" / name, shutil.which(name)):
+        if program and Path(program).exists():
+            told = subprocess.run([str(program), "--version"], capture_output=True, text=True).stdout
+            if f"version {version}" in told:
+                return str(program)
+    sys.exit(f"{name} {version} is not installed: run scripts/setup.sh")
