@@ -62,13 +62,13 @@ def main():
     keys = {name: root / CLEAN / key(root, name, commands[name], tool, known) for name in names}
     todo = newest_first(root, [name for name in names if not keys[name].exists()])
     print(f"tidy: {len(commands)} files, {len(names)} to be clean, {len(todo)} to look at", flush=True)
-    omp = subprocess.run(["g++", "-print-file-name=include"], capture_output=True, text=True).stdout.strip()  # has omp.h
+    clang = subprocess.run(["clang", "-print-resource-dir"], capture_output=True, text=True).stdout.strip()  # has omp.h
     stop = float("inf") if arguments.all else time.monotonic() + arguments.seconds
 
     def look(name):
         if time.monotonic() > stop:
             return None
-        command = [tool, "-quiet", f"-p={root / arguments.build}", f"--extra-arg=-idirafter{omp}", "--extra-arg=-Wno-unknown-warning-option",
+        command = [tool, "-quiet", f"-p={root / arguments.build}", f"--extra-arg=-idirafter{clang}/include", "--extra-arg=-Wno-unknown-warning-option",
                    f"--config-file={root / '.clang-tidy'}", str(root / name)]
         result = subprocess.run(command, capture_output=True, text=True)
         print(f"tidy: {name}{': not clean' if result.returncode else ''}", flush=True)
