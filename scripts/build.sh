@@ -1,0 +1,8 @@
+#!/usr/bin/env bash
+# Configures a preset when it is new and builds targets of it. Usage: scripts/build.sh PRESET TARGET...
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+preset=$1
+shift
+[[ -f build/$preset/build.ninja ]] || cmake --preset "$preset"
+cmake --build --preset "$preset" --target "$@"
