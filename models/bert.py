@@ -54,5 +54,6 @@ def bert_base(g):
 
 
 MODELS = [
-    Model("bert_base", bert_base, 109_482_240, "BERT-base, uncased: int64 ids and mask [batch, seq]", sequence_limit=POSITIONS),
+    Model("bert_base", bert_base, 109_482_240, "BERT-base, uncased: int64 ids and mask [batch, seq]",
+          sequence_limit=POSITIONS),
 ]

@@ -45,7 +45,7 @@ class Value:
 
 @dataclasses.dataclass(frozen=True)
 class Model:
-    """An entry of the catalogue. `build(graph)` adds the network; `parameters` is the published count of learned numbers."""
+    """An entry of the catalogue: `build(graph)` adds the network, `parameters` is the published count."""
 
     name: str
     build: object
@@ -149,7 +149,7 @@ class Graph:
         return Value(self._constants[key], sample=array)
 
     def random(self, name):
-        """A random generator of its own for each tensor name: changing one layer changes no random numbers of others."""
+        """A generator of its own for each tensor name: changing one layer changes no random numbers of others."""
         return np.random.default_rng([self.seed, zlib.crc32((self._scope + name).encode())])
 
     def weight(self, name, array, learned=True):
@@ -182,8 +182,8 @@ class Graph:
         return f"{kind}{self._counts.get(self._scope + kind, 0) + 1}"
 
     def conv(self, x, channels, kernel, stride=1, pad=None, groups=1, bias=False, gain=1.0):
-        """2-D convolution. `kernel` and `pad` are numbers or (height, width); without `pad` odd kernels keep the size at
-        stride 1. `gain` is the size of the output."""
+        """2-D convolution. `kernel` and `pad` are numbers or (height, width); without `pad` odd kernels keep the size
+        at stride 1. `gain` is the size of the output."""
         kh, kw = (kernel, kernel) if isinstance(kernel, int) else kernel
         ph, pw = (pad, pad) if isinstance(pad, int) else pad or (kh // 2, kw // 2)
         name, inner = self.next_name("conv"), x.channels // groups

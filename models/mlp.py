@@ -1,4 +1,4 @@
-"""A small multilayer perceptron, 256 to six times 64 to 8 features: it measures a runtime's overhead, not arithmetic."""
+"""A small multilayer perceptron, 256 to six times 64 to 8 features: it measures overhead, not arithmetic."""
 import numpy as np
 
 from graph import Model

@@ -44,7 +44,7 @@ def split_heads(g, x, heads):
 
 
 def attention(g, query, key, value, heads, mask):
-    """softmax(query key^T / sqrt(features of a head)) value, heads merged. `mask` maps the scores before the softmax."""
+    """softmax(query key^T / sqrt(features of a head)) value, heads merged. `mask` maps the scores."""
     features = query.channels
     scores = g.op("MatMul", query, g.transpose(key, [0, 1, 3, 2]))
     scores = g.mul(scores, g.constant(1 / math.sqrt(features // heads)))

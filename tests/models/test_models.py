@@ -71,7 +71,7 @@ def run(path, feed):
 
 @pytest.mark.parametrize("name", WRITTEN)
 def test_model(name, tmp_path):
-    """Valid, of the published size; outputs are finite, near unit size, depend on the input; the dynamic form agrees."""
+    """Valid, of the published size; outputs are finite, of unit size, depend on the input; dynamic sizes agree."""
     path = written(tmp_path, name, seq=SEQUENCE)
     onnx.checker.check_model(path, full_check=True)
     count, published = learned_numbers(path), write.CATALOGUE[name].parameters
