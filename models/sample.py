@@ -36,7 +36,7 @@ def pool(x, kernel, stride, pad, reduce):
 
 
 def round_statistic(x):
-    """Rounds so that other orders of summation, on other machines, give the same model."""
+    """Rounds to 1/256, so that the order of summation, which differs between machines, seldom changes a model."""
     return (np.round(x * 256) / 256).astype(np.float32)
 
 
