@@ -209,7 +209,7 @@ class Graph:
         """Matrix product and bias of [rows, features], as Gemm."""
         name = self.next_name("fc")
         weight = self.normal(f"{name}.weight", [features, x.channels], x.scale(x.channels))
-        y = x.sample @ weight.sample.T
+        y = sample.product(x.sample, weight.sample)
         bias = self.normal(f"{name}.bias", [features], 0.1, -CENTRING * sample.round_statistic(y.mean(axis=0)))
         return self.op("Gemm", x, weight, bias, label="fc", channels=features, sample=y + bias.sample, transB=1)
 

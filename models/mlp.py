@@ -7,7 +7,7 @@ FEATURES, HIDDEN, OUTPUTS = 256, [64] * 6, 8
 
 
 def mlp(g):
-    sample = g.random("x").standard_normal([16, FEATURES], np.float32)
+    sample = g.random("x").standard_normal([16, FEATURES])
     x = g.input("x", [g.batch, FEATURES], channels=FEATURES, sample=sample)
     for features in HIDDEN:
         x = g.relu(g.fully_connected(x, features))

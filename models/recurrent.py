@@ -15,13 +15,13 @@ def lstm_layer(g, x):
     recurrence = g.normal(f"{name}.recurrence", [1, 4 * HIDDEN, HIDDEN], 1 / math.sqrt(HIDDEN))
     bias = g.normal(f"{name}.bias", [1, 8 * HIDDEN], 0.1)
     # The products of gates that an LSTM gives are near 0.2 in size.
-    guess = 0.2 * g.random(name).standard_normal([STEPS, HIDDEN], np.float32)
+    guess = 0.2 * g.random(name).standard_normal([STEPS, HIDDEN])
     y = g.op("LSTM", x, weight, recurrence, bias, channels=HIDDEN, sample=guess, hidden_size=HIDDEN)
     return g.op("Squeeze", y, g.constant([1], np.int64))
 
 
 def lstm(g):
-    sample = g.random("x").standard_normal([STEPS, FEATURES], np.float32)
+    sample = g.random("x").standard_normal([STEPS, FEATURES])
     x = g.input("x", [g.batch, STEPS, FEATURES], channels=FEATURES, sample=sample)
     x = g.transpose(x, [1, 0, 2])
     x = g.transpose(lstm_layer(g, lstm_layer(g, x)), [1, 0, 2])

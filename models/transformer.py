@@ -49,7 +49,7 @@ def attention(g, query, key, value, heads, mask):
     scores = g.op("MatMul", query, g.transpose(key, [0, 1, 3, 2]))
     scores = g.mul(scores, g.constant(1 / math.sqrt(features // heads)))
     # The sample of the values stands for that of their average: smaller, by what a softmax over normal scores leaves.
-    context = g.op("MatMul", g.op("Softmax", mask(scores), axis=-1), value, sample=value.sample * np.float32(0.4))
+    context = g.op("MatMul", g.op("Softmax", mask(scores), axis=-1), value, sample=value.sample * 0.4)
     return g.reshape(g.transpose(context, [0, 2, 1, 3]), [0, 0, features], channels=features)
 
 
@@ -64,4 +64,4 @@ def positions(g, ids):
 
 def look_up(g, table, index):
     """Rows of an embedding table."""
-    return dataclasses.replace(g.gather(table, index, 0), sample=table.sample[:TOKENS])
+    return dataclasses.replace(g.gather(table, index, 0), sample=table.sample[:TOKENS].astype(np.float64))

@@ -4,7 +4,7 @@ import dataclasses
 import numpy as np
 
 from graph import Model
-from transformer import BRANCH, attention, layer_norm
+from transformer import BRANCH, TOKENS, attention, layer_norm
 
 FEATURES, LAYERS, HEADS, PATCH, SIZE = 768, 12, 12, 16, 224
 PATCHES = (SIZE // PATCH) ** 2
@@ -32,7 +32,7 @@ def self_attention(g, x):
 def vit_b16(g):
     image = g.image(SIZE)
     x = g.conv(image, FEATURES, PATCH, PATCH, pad=0, bias=True)
-    tokens = x.sample.reshape(len(x.sample), FEATURES, -1).transpose(0, 2, 1)
+    tokens = x.sample.reshape(len(x.sample), FEATURES, -1).transpose(0, 2, 1)[:, :TOKENS]
     x = g.transpose(g.reshape(x, [0, FEATURES, PATCHES]), [0, 2, 1])
     x = g.op("Concat", class_token(g, image), x, sample=tokens, axis=1)
     x = g.op("Add", x, g.normal("position", [1, PATCHES + 1, FEATURES], 0.5))

@@ -122,6 +122,15 @@ def test_same_seed_same_file(tmp_path):
     assert contents[0] == contents[1] != contents[2]
 
 
+def test_number_of_threads_does_not_change_the_file(tmp_path):
+    with open(written(tmp_path, "resnet18"), "rb") as file:
+        expected = file.read()
+    subprocess.run([sys.executable, os.path.join(MODELS, "write.py"), str(tmp_path), "resnet18"], check=True,
+                   env={**os.environ, "OPENBLAS_NUM_THREADS": "1"}, stdout=subprocess.DEVNULL)
+    with open(tmp_path / "resnet18.onnx", "rb") as file:
+        assert file.read() == expected
+
+
 def test_external_data_holds_the_same_weights(tmp_path):
     inside = onnx.load(written(tmp_path, "mobilenet_v3"))
     path = written(tmp_path, "mobilenet_v3", external_data=True)
