@@ -1,0 +1,234 @@
+// Editing of graphs.
+#include "ir/graph.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "base/error.h"
+
+namespace kiln::ir {
+
+bool Value::is_graph_output() const {
+  const auto& outputs = graph_->outputs();
+  return std::find(outputs.begin(), outputs.end(), this) != outputs.end();
+}
+
+void Node::set_input(int i, Value* value) {
+  Value*& slot = inputs_[static_cast<size_t>(i)];
+  if (slot) std::erase(slot->uses_, Use{this, i});
+  slot = value;
+  if (slot) slot->uses_.push_back({this, i});
+}
+
+void Node::add_post_op(PostOp post_op, std::vector<Value*> extra) {
+  const int first = static_cast<int>(inputs_.size());
+  for (int& operand : post_op.operands)
+    if (operand >= 0) operand += first;
+  for (Value* v : extra) {
+    inputs_.push_back(nullptr);
+    set_input(static_cast<int>(inputs_.size()) - 1, v);
+  }
+  post.push_back(std::move(post_op));
+}
+
+std::vector<Node*> Graph::node_list() const {
+  std::vector<Node*> list;
+  for (const auto& n : nodes_) list.push_back(n.get());
+  return list;
+}
+
+std::string Graph::unique_name(std::string wanted) {
+  if (wanted.empty()) wanted = "v";
+  auto [it, fresh] = names_.try_emplace(wanted, 0);
+  while (!fresh) {
+    const std::string candidate = wanted + "_" + std::to_string(++it->second);
+    if (names_.try_emplace(candidate, 0).second) return candidate;
+  }
+  return wanted;
+}
+
+Value* Graph::add_value(std::string name) {
+  auto value = std::make_unique<Value>();
+  value->name_ = unique_name(std::move(name));
+  value->graph_ = this;
+  return values_.emplace_back(std::move(value)).get();
+}
+
+Value* Graph::add_input(std::string name, EdgeType type) {
+  Value* value = add_value(std::move(name));
+  value->type_ = std::move(type);
+  value->is_input_ = true;
+  inputs_.push_back(value);
+  return value;
+}
+
+Value* Graph::add_constant(Tensor tensor, std::string name) {
+  Value* value = add_value(name.empty() ? "c" : std::move(name));
+  value->type_.tensor = {tensor.dtype(), to_shape(tensor.dims()), true};
+  value->constant_ = std::move(tensor);
+  return value;
+}
+
+Value* Graph::find_value(std::string_view name) const {
+  for (const auto& v : values_)
+    if (v->name() == name) return v.get();
+  return nullptr;
+}
+
+Node* Graph::add_node(NodeSpec spec, Node* before) {
+  auto node = std::make_unique<Node>();
+  node->op_ = spec.op;
+  node->graph_ = this;
+  node->attributes = std::move(spec.attributes);
+  node->regions = std::move(spec.regions);
+  node->origins = std::move(spec.origins);
+  std::string name = spec.name.empty() ? spec.op->name() : spec.name;
+  int& count = node_names_[name];
+  if (count++ > 0) name += "_" + std::to_string(count - 1);
+  node->name_ = name;
+  node->base_inputs_ = static_cast<int>(spec.inputs.size());
+  node->inputs_.assign(spec.inputs.size(), nullptr);
+  for (size_t i = 0; i < spec.inputs.size(); ++i) node->set_input(static_cast<int>(i), spec.inputs[i]);
+  for (int i = 0; i < spec.output_count; ++i) {
+    const auto k = static_cast<size_t>(i);
+    Value* out = add_value(k < spec.output_names.size() && !spec.output_names[k].empty() ? spec.output_names[k]
+                           : i == 0                                                      ? name + ".out"
+                                                                                         : name + ".out" + std::to_string(i));
+    out->producer_ = node.get();
+    out->output_index_ = i;
+    node->outputs_.push_back(out);
+  }
+  auto at = nodes_.end();
+  if (before) at = std::find_if(nodes_.begin(), nodes_.end(), [&](const auto& n) { return n.get() == before; });
+  Node* result = nodes_.insert(at, std::move(node))->get();
+  try {
+    infer(*result);
+  } catch (...) {
+    erase(result);
+    throw;
+  }
+  return result;
+}
+
+void Graph::set_outputs(std::vector<Value*> outputs) { outputs_ = std::move(outputs); }
+
+void Graph::rename(Value* value, std::string name) {
+  if (value->name_ == name) return;
+  names_.erase(value->name_);
+  if (Value* holder = names_.count(name) ? find_value(name) : nullptr) {
+    holder->name_ = unique_name(name);
+    names_.erase(name);
+  }
+  names_.try_emplace(name, 0);
+  value->name_ = std::move(name);
+}
+
+void Graph::replace_uses(Value* old_value, Value* new_value) {
+  for (const Use& use : std::vector<Use>(old_value->uses_)) use.node->set_input(use.input, new_value);
+  std::replace(outputs_.begin(), outputs_.end(), old_value, new_value);
+}
+
+void Graph::erase(Node* node) {
+  for (size_t i = 0; i < node->inputs_.size(); ++i) node->set_input(static_cast<int>(i), nullptr);
+  std::set<const Value*> dead(node->outputs_.begin(), node->outputs_.end());
+  for (const Value* v : dead) {
+    if (!v->uses_.empty() || v->is_graph_output()) throw Error(Code::kInternal, "erasing '" + node->name_ + "', whose result is used");
+    names_.erase(v->name_);
+  }
+  std::erase_if(values_, [&](const auto& v) { return dead.count(v.get()) > 0; });
+  std::erase_if(nodes_, [&](const auto& n) { return n.get() == node; });
+}
+
+size_t Graph::remove_dead() {
+  std::set<const Node*> live;
+  std::vector<const Node*> pending;
+  auto need = [&](const Value* v) {
+    if (v && v->producer_ && live.insert(v->producer_).second) pending.push_back(v->producer_);
+  };
+  for (const Value* v : outputs_) need(v);
+  while (!pending.empty()) {
+    const Node* n = pending.back();
+    pending.pop_back();
+    for (const Value* v : n->inputs_) need(v);
+  }
+  const size_t before = nodes_.size();
+  std::set<const Value*> dead;
+  for (auto it = nodes_.rbegin(); it != nodes_.rend(); ++it) {
+    if (live.count(it->get())) continue;
+    for (size_t i = 0; i < (*it)->inputs_.size(); ++i) (*it)->set_input(static_cast<int>(i), nullptr);
+    dead.insert((*it)->outputs_.begin(), (*it)->outputs_.end());
+  }
+  std::erase_if(nodes_, [&](const auto& n) { return !live.count(n.get()); });
+  for (const auto& v : values_)
+    if (v->constant() && v->uses_.empty() && !v->is_graph_output()) dead.insert(v.get());
+  for (const Value* v : dead) names_.erase(v->name_);
+  std::erase_if(values_, [&](const auto& v) { return dead.count(v.get()) > 0; });
+  return before - nodes_.size();
+}
+
+void Graph::sort() {
+  std::map<const Node*, int> missing;
+  std::list<std::unique_ptr<Node>> sorted;
+  std::vector<Node*> ready;
+  for (auto it = nodes_.rbegin(); it != nodes_.rend(); ++it) {
+    int n = 0;
+    for (const Value* v : (*it)->inputs_) n += v && v->producer_;
+    missing[it->get()] = n;
+    if (n == 0) ready.push_back(it->get());
+  }
+  std::vector<Node*> order;
+  while (!ready.empty()) {
+    Node* n = ready.back();
+    ready.pop_back();
+    order.push_back(n);
+    for (const Value* out : n->outputs_)
+      for (const Use& use : out->uses_)
+        if (--missing[use.node] == 0) ready.push_back(use.node);
+  }
+  if (order.size() != nodes_.size()) {
+    for (const auto& n : nodes_)
+      if (missing[n.get()] > 0) throw Error(Code::kInvalidGraph, "the graph has a cycle").node("'" + n->name_ + "' (" + n->op_name() + ")");
+  }
+  std::map<const Node*, size_t> rank;
+  for (size_t i = 0; i < order.size(); ++i) rank[order[i]] = i;
+  nodes_.sort([&](const auto& a, const auto& b) { return rank[a.get()] < rank[b.get()]; });
+}
+
+std::unique_ptr<Graph> Graph::clone() const {
+  auto copy = std::make_unique<Graph>();
+  copy->name = name;
+  copy->names_ = names_;
+  copy->node_names_ = node_names_;
+  std::map<const Value*, Value*> values{{nullptr, nullptr}};
+  for (const auto& v : values_) {
+    auto twin = std::make_unique<Value>(*v);
+    twin->producer_ = nullptr;
+    twin->uses_.clear();
+    twin->graph_ = copy.get();
+    values[v.get()] = copy->values_.emplace_back(std::move(twin)).get();
+  }
+  for (const auto& n : nodes_) {
+    auto twin = std::make_unique<Node>();
+    twin->op_ = n->op_;
+    twin->name_ = n->name_;
+    twin->attributes = n->attributes;
+    twin->post = n->post;
+    twin->origins = n->origins;
+    twin->base_inputs_ = n->base_inputs_;
+    twin->graph_ = copy.get();
+    for (const auto& r : n->regions) twin->regions.push_back(r->clone());
+    twin->inputs_.assign(n->inputs_.size(), nullptr);
+    for (size_t i = 0; i < n->inputs_.size(); ++i) twin->set_input(static_cast<int>(i), values[n->inputs_[i]]);
+    for (const Value* v : n->outputs_) {
+      twin->outputs_.push_back(values[v]);
+      values[v]->producer_ = twin.get();
+    }
+    copy->nodes_.push_back(std::move(twin));
+  }
+  for (const Value* v : inputs_) copy->inputs_.push_back(values[v]);
+  for (const Value* v : outputs_) copy->outputs_.push_back(values[v]);
+  return copy;
+}
+
+}  // namespace kiln::ir

@@ -1,0 +1,221 @@
+// Types and known elements of a node's results.
+#include <map>
+
+#include "base/error.h"
+#include "ir/graph.h"
+
+namespace kiln::ir {
+namespace {
+
+constexpr size_t kMaxKnownElements = 4096;
+
+std::string describe(const Node& node) { return "'" + node.name() + "' (" + node.op_name() + ")"; }
+
+InputInfo info_of(const Value* value) {
+  InputInfo info;
+  if (!value) return info;
+  info.present = true;
+  info.type = value->type();
+  info.constant = value->constant();
+  if (value->elements()) info.elements = &*value->elements();
+  return info;
+}
+
+// What both may be: dimensions that differ are known only at run time.
+EdgeType merged(const EdgeType& a, const EdgeType& b, const ShapeCall& call, int output) {
+  if (a.kind != b.kind || a.tensor.dtype != b.tensor.dtype)
+    throw Error(Code::kTypeMismatch, "branches return " + a.str() + " and " + b.str() + " for result " + std::to_string(output));
+  EdgeType type = a;
+  if (!a.tensor.ranked || !b.tensor.ranked || a.tensor.shape.size() != b.tensor.shape.size()) {
+    type.tensor.ranked = false;
+    type.tensor.shape.clear();
+    return type;
+  }
+  for (size_t i = 0; i < a.tensor.shape.size(); ++i)
+    if (!(a.tensor.shape[i] == b.tensor.shape[i])) type.tensor.shape[i] = call.unknown_dim(output, static_cast<int>(i));
+  return type;
+}
+
+// A symbol that a region invented means nothing outside it: it gets a name of the outer node.
+EdgeType outside(EdgeType type, const ShapeCall& call, int output) {
+  for (size_t i = 0; i < type.tensor.shape.size(); ++i)
+    if (has_run_time_symbol({type.tensor.shape[i]})) type.tensor.shape[i] = call.unknown_dim(output, static_cast<int>(i));
+  return type;
+}
+
+EdgeType stacked(const EdgeType& element, int64_t axis, const Dim& length) {
+  EdgeType type = element;
+  if (type.tensor.ranked) {
+    const auto rank = static_cast<int64_t>(type.tensor.shape.size());
+    type.tensor.shape.insert(type.tensor.shape.begin() + normalize_axis(axis, rank + 1), length);
+  }
+  return type;
+}
+
+void set_region_input(Graph& region, size_t i, EdgeType type) {
+  if (i >= region.inputs().size()) throw Error(Code::kInvalidGraph, "a region has " + std::to_string(region.inputs().size()) + " inputs, too few");
+  region.inputs()[i]->set_type(std::move(type));
+}
+
+void set_captures(const Node& node, Graph& region) {
+  const auto captures = static_cast<size_t>(node.attributes.integer("captures", 0));
+  if (captures > region.inputs().size() || captures > node.inputs().size()) throw Error(Code::kInvalidGraph, "more captures than inputs");
+  for (size_t i = 0; i < captures; ++i)
+    set_region_input(region, region.inputs().size() - captures + i, node.inputs()[node.inputs().size() - captures + i]->type());
+}
+
+std::vector<EdgeType> infer_if(Node& node, const ShapeCall& call) {
+  std::vector<EdgeType> types;
+  for (auto& region : node.regions) {
+    set_captures(node, *region);
+    region->infer_types();
+    if (region->outputs().size() != node.outputs().size()) throw Error(Code::kInvalidGraph, "a branch returns " + std::to_string(region->outputs().size()) + " values");
+  }
+  for (size_t i = 0; i < node.outputs().size(); ++i) {
+    const auto k = static_cast<int>(i);
+    types.push_back(outside(merged(node.regions[0]->outputs()[i]->type(), node.regions[1]->outputs()[i]->type(), call, k), call, k));
+  }
+  return types;
+}
+
+// Widens the loop-carried types until the body returns what it takes.
+void settle_states(Graph& body, size_t first_input, size_t first_output, size_t count) {
+  for (int round = 0; round < 3; ++round) {
+    body.infer_types();
+    bool changed = false;
+    for (size_t i = 0; i < count; ++i) {
+      EdgeType in = body.inputs()[first_input + i]->type();
+      const EdgeType& out = body.outputs()[first_output + i]->type();
+      if (in.kind != out.kind) continue;
+      if (in.tensor.dtype == DType::kInvalid && out.tensor.dtype != DType::kInvalid) {
+        in.tensor.dtype = out.tensor.dtype;
+      } else if (!in.tensor.ranked || in.tensor == out.tensor) {
+        continue;
+      } else if (!out.tensor.ranked || out.tensor.shape.size() != in.tensor.shape.size()) {
+        in.tensor.ranked = false;
+        in.tensor.shape.clear();
+      } else {
+        for (size_t d = 0; d < in.tensor.shape.size(); ++d)
+          if (!(in.tensor.shape[d] == out.tensor.shape[d]))
+            in.tensor.shape[d] = Dim::symbol(kRunTimeSymbol + body.inputs()[first_input + i]->name() + "." + std::to_string(d));
+      }
+      body.inputs()[first_input + i]->set_type(in);
+      changed = true;
+    }
+    if (!changed) return;
+  }
+  body.infer_types();
+}
+
+std::vector<EdgeType> infer_loop(Node& node, const ShapeCall& call) {
+  Graph& body = *node.regions.at(0);
+  const auto captures = static_cast<size_t>(node.attributes.integer("captures", 0));
+  const size_t states = node.inputs().size() - 2 - captures;
+  EdgeType counter, flag;
+  counter.tensor.dtype = DType::kI64;
+  flag.tensor.dtype = DType::kBool;
+  set_region_input(body, 0, counter);
+  set_region_input(body, 1, flag);
+  for (size_t i = 0; i < states; ++i) set_region_input(body, 2 + i, node.inputs()[2 + i]->type());
+  set_captures(node, body);
+  if (body.outputs().size() < 1 + states) throw Error(Code::kInvalidGraph, "the body returns too few values");
+  settle_states(body, 2, 1, states);
+  std::vector<EdgeType> types;
+  for (size_t i = 0; i < node.outputs().size(); ++i) {
+    const auto k = static_cast<int>(i);
+    if (1 + i >= body.outputs().size()) throw Error(Code::kInvalidGraph, "the body returns too few values");
+    const EdgeType inner = outside(i < states ? body.inputs()[2 + i]->type() : body.outputs()[1 + i]->type(), call, k);
+    types.push_back(i < states ? inner : stacked(inner, 0, call.unknown_dim(k, 100)));
+  }
+  return types;
+}
+
+std::vector<EdgeType> infer_scan(Node& node, const ShapeCall& call) {
+  Graph& body = *node.regions.at(0);
+  const auto captures = static_cast<size_t>(node.attributes.integer("captures", 0));
+  const auto scans = static_cast<size_t>(node.attributes.integer("num_scan_inputs"));
+  if (scans + captures > node.inputs().size()) throw Error(Code::kInvalidGraph, "num_scan_inputs is more than the inputs");
+  const size_t states = node.inputs().size() - captures - scans;
+  const Ints in_axes = node.attributes.ints("scan_input_axes", {}), out_axes = node.attributes.ints("scan_output_axes", {});
+  Dim length = call.unknown_dim(0, 100);
+  for (size_t i = 0; i < states; ++i) set_region_input(body, i, node.inputs()[i]->type());
+  for (size_t i = 0; i < scans; ++i) {
+    EdgeType type = node.inputs()[states + i]->type();
+    if (type.tensor.ranked) {
+      const auto axis = normalize_axis(i < in_axes.size() ? in_axes[i] : 0, static_cast<int64_t>(type.tensor.shape.size()));
+      length = type.tensor.shape[static_cast<size_t>(axis)];
+      type.tensor.shape.erase(type.tensor.shape.begin() + axis);
+    }
+    set_region_input(body, states + i, type);
+  }
+  set_captures(node, body);
+  settle_states(body, 0, 0, states);
+  std::vector<EdgeType> types;
+  for (size_t i = 0; i < node.outputs().size(); ++i) {
+    const auto k = static_cast<int>(i);
+    if (i >= body.outputs().size()) throw Error(Code::kInvalidGraph, "the body returns too few values");
+    const EdgeType inner = outside(i < states ? body.inputs()[i]->type() : body.outputs()[i]->type(), call, k);
+    types.push_back(i < states ? inner : stacked(inner, i - states < out_axes.size() ? out_axes[i - states] : 0, length));
+  }
+  return types;
+}
+
+// Post-operations broadcast their operands against the running result and may change its type.
+EdgeType apply_post_ops(const Node& node, EdgeType type) {
+  for (const PostOp& post : node.post) {
+    std::vector<InputInfo> infos;
+    for (int operand : post.operands) {
+      InputInfo info = operand >= 0 ? info_of(node.input(operand)) : InputInfo{};
+      if (operand < 0) {
+        info.present = true;
+        info.type = type;
+      }
+      infos.push_back(info);
+    }
+    ShapeCall call(*post.op, post.attributes, infos, node.output()->name(), 1);
+    type = post.op->infer(call).at(0);
+  }
+  return type;
+}
+
+bool small_integers(const EdgeType& type) {
+  if (type.kind != Datum::kTensor || !type.tensor.ranked || !is_static(type.tensor.shape)) return false;
+  if (!is_integer(type.tensor.dtype) && type.tensor.dtype != DType::kBool) return false;
+  const auto count = checked_element_count(static_dims(type.tensor.shape));
+  return count && *count <= static_cast<int64_t>(kMaxKnownElements);
+}
+
+}  // namespace
+
+void Graph::infer(Node& node) {
+  std::vector<InputInfo> infos;
+  for (int i = 0; i < node.base_inputs_; ++i) infos.push_back(info_of(node.inputs_[static_cast<size_t>(i)]));
+  ShapeCall call(node.op(), node.attributes, std::move(infos), node.outputs_.empty() ? node.name_ : node.outputs_[0]->name_,
+                 static_cast<int>(node.outputs_.size()));
+  try {
+    std::vector<EdgeType> types;
+    if (node.is("If")) types = infer_if(node, call);
+    else if (node.is("Loop")) types = infer_loop(node, call);
+    else if (node.is("Scan")) types = infer_scan(node, call);
+    else types = node.op().infer(call);
+    if (!types.empty()) types[0] = apply_post_ops(node, std::move(types[0]));
+    for (size_t i = 0; i < node.outputs_.size(); ++i) {
+      node.outputs_[i]->type_ = std::move(types[i]);
+      node.outputs_[i]->elements_.reset();
+    }
+    if (!node.outputs_.empty() && node.post.empty() && node.op().element_rule() && small_integers(node.outputs_[0]->type_)) {
+      auto elements = node.op().element_rule()(call);
+      const auto count = static_cast<size_t>(element_count(static_dims(node.outputs_[0]->shape())));
+      if (elements && elements->size() == count) node.outputs_[0]->elements_ = std::move(elements);
+    }
+  } catch (Error& error) {
+    error.add_node(describe(node));
+    throw;
+  }
+}
+
+void Graph::infer_types() {
+  for (const auto& node : nodes_) infer(*node);
+}
+
+}  // namespace kiln::ir
