@@ -1,0 +1,139 @@
+// Execution contexts.
+#include "runtime/context.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace kiln {
+namespace {
+
+void* take_arena(const Engine& engine, Allocator* allocator) {
+  const size_t size = engine.context_memory();
+  if (size == 0) return nullptr;
+  void* memory = allocator->allocate(size, static_cast<size_t>(plan::kAlignment));
+  if (!memory)
+    throw Error(Code::kOutOfMemory, "the allocator refused " + std::to_string(size) + " bytes for a context").remedy("use smaller maximum shapes, or fewer contexts");
+  return memory;
+}
+
+}  // namespace
+
+Context::Context(std::shared_ptr<Engine> engine, Allocator* allocator, void* arena)
+    : engine_(std::move(engine)),
+      allocator_(allocator ? allocator : &engine_->device().allocator()),
+      owned_arena_(arena ? nullptr : take_arena(*engine_, allocator_)),
+      runner_(*engine_, 0, static_cast<std::byte*>(arena ? arena : owned_arena_)),
+      dims_set_(engine_->main().tensors.size()) {
+  const plan::Program& program = engine_->main();
+  for (size_t i = 0; i < program.steps.size(); ++i)
+    for (int32_t t : program.steps[i].inputs)
+      if (t >= 0 && engine_->is_input(t)) last_reader_ = i + 1;
+  for (size_t i = 0; i < program.inputs.size(); ++i) {
+    const plan::ProfileDims& bounds = engine_->plan().profiles[0].inputs[i];
+    if (bounds.min == bounds.max && set_input_dims(program.inputs[i], bounds.max).ok()) dims_set_[static_cast<size_t>(program.inputs[i])] = true;
+  }
+  consumed_hook_ = [this](size_t step) {
+    if (step == last_reader_ && input_consumed_) static_cast<void>(input_consumed_->record(*current_stream_));
+  };
+}
+
+Context::~Context() {
+  if (owned_arena_) allocator_->deallocate(owned_arena_);
+}
+
+Status Context::set_profile(int32_t profile) noexcept {
+  if (profile < 0 || profile >= static_cast<int32_t>(engine_->plan().profiles.size())) return {Code::kInvalidArgument, text_ = "there is no such optimisation profile"};
+  profile_ = profile;
+  return kOkStatus;
+}
+
+Status Context::set_input_dims(int32_t tensor, std::span<const int64_t> dims) noexcept {
+  text_ = "";
+  const auto& inputs = engine_->main().inputs;
+  const auto at = std::find(inputs.begin(), inputs.end(), tensor);
+  if (at == inputs.end()) return {Code::kInvalidArgument, text_ = "the tensor is not an input"};
+  const plan::ProfileDims& bounds = engine_->plan().profiles[static_cast<size_t>(profile_)].inputs[static_cast<size_t>(at - inputs.begin())];
+  bool inside = dims.size() == bounds.min.size();
+  for (size_t i = 0; inside && i < dims.size(); ++i) inside = dims[i] >= bounds.min[i] && dims[i] <= bounds.max[i];
+  if (!inside) {
+    message_ = "input '" + engine_->main().tensors[static_cast<size_t>(tensor)].name + "': shape " + to_string(Dims(dims.begin(), dims.end())) +
+               " is outside the profile, min " + to_string(bounds.min) + " max " + to_string(bounds.max);
+    return {Code::kShapeOutOfProfile, text_ = message_.c_str()};
+  }
+  dims_set_[static_cast<size_t>(tensor)] = true;
+  return runner_.set_input_dims(tensor, dims);
+}
+
+Status Context::set_address(int32_t tensor, void* address) noexcept {
+  runner_.set_address(tensor, address);
+  return kOkStatus;
+}
+
+Status Context::prepare() noexcept {
+  text_ = "";
+  return runner_.prepare();
+}
+
+const std::vector<int64_t>* Context::dims(int32_t tensor) noexcept {
+  const bool input = engine_->is_input(tensor);
+  if (!input && !prepare().ok()) return nullptr;
+  return runner_.dims_known(tensor) ? &runner_.tensor_dims(tensor) : nullptr;
+}
+
+void Context::set_profiler(StepProfiler* profiler) {
+  profiler_ = profiler;
+  while (profiler && events_.size() <= engine_->main().steps.size()) events_.push_back(engine_->device().create_event());
+}
+
+Status Context::check_addresses() noexcept {
+  for (const auto* list : {&engine_->main().inputs, &engine_->main().outputs})
+    for (int32_t t : *list) {
+      const plan::TensorInfo& info = engine_->main().tensors[static_cast<size_t>(t)];
+      if (info.storage == plan::Storage::kSlot || runner_.address(t)) continue;
+      const auto& dims = runner_.tensor_dims(t);
+      if (std::find(dims.begin(), dims.end(), 0) != dims.end()) continue;
+      message_ = "tensor '" + info.name + "' has no address";
+      return {Code::kShapeNotSet, text_ = message_.c_str()};
+    }
+  return kOkStatus;
+}
+
+Status Context::enqueue(Stream& stream) noexcept {
+  text_ = "";
+  KILN_RETURN_IF_ERROR(runner_.prepare());
+  KILN_RETURN_IF_ERROR(check_addresses());
+  current_stream_ = &stream;
+  if (profiler_) KILN_RETURN_IF_ERROR(enqueue_profiled(stream));
+  else KILN_RETURN_IF_ERROR(runner_.run(stream, input_consumed_ ? &consumed_hook_ : nullptr));
+  return deliver_outputs(stream);
+}
+
+Status Context::enqueue_profiled(Stream& stream) {
+  Status recorded;
+  const Runner::StepHook hook = [&](size_t step) {
+    consumed_hook_(step);
+    if (Status s = events_[step]->record(stream); !s.ok()) recorded = s;
+  };
+  KILN_RETURN_IF_ERROR(runner_.run(stream, &hook));
+  KILN_RETURN_IF_ERROR(recorded);
+  KILN_RETURN_IF_ERROR(stream.synchronize());
+  const auto& steps = engine_->main().steps;
+  for (size_t i = 0; i < steps.size(); ++i) profiler_->report(steps[i], events_[i + 1]->milliseconds_since(*events_[i]));
+  return kOkStatus;
+}
+
+// Results whose size only running could tell go where the user's allocator says.
+Status Context::deliver_outputs(Stream& stream) noexcept {
+  for (int32_t t : engine_->main().outputs) {
+    const plan::TensorInfo& info = engine_->main().tensors[static_cast<size_t>(t)];
+    if (info.storage != plan::Storage::kSlot || info.kind != Datum::kTensor || !output_allocate_) continue;
+    const Tensor& result = runner_.slot(t).tensor;
+    if (result.dtype() == DType::kString) continue;
+    void* to = output_allocate_(info.name, static_cast<size_t>(result.bytes()));
+    if (!to && result.bytes() > 0) return {Code::kOutOfMemory, text_ = "the output allocator refused"};
+    KILN_RETURN_IF_ERROR(engine_->device().copy(stream, to, result.data(), static_cast<size_t>(result.bytes())));
+  }
+  return kOkStatus;
+}
+
+}  // namespace kiln

@@ -1,0 +1,73 @@
+// An execution context: the state of one inference at a time. One thread at a time; make one per thread.
+#pragma once
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "runtime/engine.h"
+#include "runtime/runner.h"
+
+namespace kiln {
+
+// Receives milliseconds per step after an enqueue.
+class StepProfiler {
+ public:
+  virtual ~StepProfiler() = default;
+  virtual void report(const plan::StepInfo& step, double milliseconds) noexcept = 0;
+};
+
+// Gives memory for a result whose size only running can tell; null refuses.
+using OutputAllocate = std::function<void*(std::string_view name, size_t size)>;
+
+class Context {
+ public:
+  Context(std::shared_ptr<Engine> engine, Allocator* allocator, void* arena);
+  ~Context();
+
+  const Engine& engine() const { return *engine_; }
+  // Profile whose bounds inputs are checked against; 0 at first.
+  Status set_profile(int32_t profile) noexcept;
+  int32_t profile() const { return profile_; }
+  Status set_input_dims(int32_t tensor, std::span<const int64_t> dims) noexcept;
+  Status set_address(int32_t tensor, void* address) noexcept;
+  void* address(int32_t tensor) const { return runner_.address(tensor); }
+  // Shapes of all tensors from those of the inputs. enqueue does it when needed.
+  Status prepare() noexcept;
+  // Dimensions of an input or output; null while unknown.
+  const std::vector<int64_t>* dims(int32_t tensor) noexcept;
+  void set_output_allocate(OutputAllocate allocate) { output_allocate_ = std::move(allocate); }
+  void set_profiler(StepProfiler* profiler);
+  StepProfiler* profiler() const { return profiler_; }
+  // Recorded as soon as the inputs may be overwritten; null for none.
+  void set_input_consumed_event(Event* event) { input_consumed_ = event; }
+
+  // Queues one inference. After the first call with the same shapes: no allocation, no lock, no exception, unless the engine
+  // has values whose size only running can tell.
+  Status enqueue(Stream& stream) noexcept;
+  // Explains the last status that was not ok.
+  const char* error_text() const { return *text_ ? text_ : runner_.error_text(); }
+
+ private:
+  Status check_addresses() noexcept;
+  Status deliver_outputs(Stream& stream) noexcept;
+  Status enqueue_profiled(Stream& stream);
+
+  std::shared_ptr<Engine> engine_;
+  Allocator* allocator_ = nullptr;
+  void* owned_arena_ = nullptr;
+  Runner runner_;
+  int32_t profile_ = 0;
+  std::vector<bool> dims_set_;
+  size_t last_reader_ = 0;                                  // last step that reads an input
+  Runner::StepHook consumed_hook_;
+  Stream* current_stream_ = nullptr;
+  OutputAllocate output_allocate_;
+  StepProfiler* profiler_ = nullptr;
+  std::vector<std::unique_ptr<Event>> events_;
+  Event* input_consumed_ = nullptr;
+  const char* text_ = "";
+  std::string message_;
+};
+
+}  // namespace kiln

@@ -1,0 +1,151 @@
+// Branches and loops as steps.
+#include <algorithm>
+
+#include "base/checked.h"
+#include "runtime/runner.h"
+
+namespace kiln {
+namespace {
+
+// Part `index` of a tensor along an axis, without that axis.
+Tensor part(const Tensor& tensor, size_t axis, int64_t index) {
+  Dims dims = tensor.dims();
+  const int64_t extent = dims[axis];
+  int64_t outer = 1, inner = 1;
+  for (size_t i = 0; i < axis; ++i) outer *= dims[i];
+  for (size_t i = axis + 1; i < dims.size(); ++i) inner *= dims[i];
+  dims.erase(dims.begin() + static_cast<int64_t>(axis));
+  Tensor result = Tensor::allocate(tensor.dtype(), dims);
+  for (int64_t o = 0; o < outer; ++o) copy_elements(tensor, (o * extent + index) * inner, result, o * inner, inner);
+  return result;
+}
+
+// Joins equal tensors along a new axis; `empty` gives type and shape when there are none.
+Tensor stack(const std::vector<Tensor>& parts, int64_t axis, const Tensor& empty) {
+  const Tensor& first = parts.empty() ? empty : parts[0];
+  const auto at = static_cast<size_t>(normalize_axis(axis, first.rank() + 1));
+  Dims dims = first.dims();
+  int64_t outer = 1, inner = 1;
+  for (size_t i = 0; i < at; ++i) outer *= dims[i];
+  for (size_t i = at; i < dims.size(); ++i) inner *= dims[i];
+  const auto count = static_cast<int64_t>(parts.size());
+  dims.insert(dims.begin() + static_cast<int64_t>(at), count);
+  Tensor result = first.dtype() == DType::kString ? Tensor::strings(dims, std::vector<std::string>(static_cast<size_t>(element_count(dims))))
+                                                  : Tensor::allocate(first.dtype(), dims);
+  for (int64_t p = 0; p < count; ++p) {
+    if (parts[static_cast<size_t>(p)].dims() != first.dims())
+      throw Error(Code::kShapeMismatch, "a loop returns results of different shapes: " + first.type_string() + " and " + parts[static_cast<size_t>(p)].type_string());
+    for (int64_t o = 0; o < outer; ++o) copy_elements(parts[static_cast<size_t>(p)], o * inner, result, (o * count + p) * inner, inner);
+  }
+  return result;
+}
+
+bool truth(const Datum& value) {
+  if (!value.tensor.valid() || value.tensor.size() != 1) throw Error(Code::kExecution, "a condition is not one boolean");
+  return value.tensor.int_at(0) != 0;
+}
+
+}  // namespace
+
+Status Runner::run_control(size_t index, Stream& stream) {
+  const plan::StepInfo& info = program_.steps[index];
+  if (info.kernel == "if") return run_if(index, stream);
+  if (info.kernel == "loop") return run_loop(index, stream);
+  if (info.kernel == "scan") return run_scan(index, stream);
+  return {Code::kMalformedPlan, "unknown kind of control step"};
+}
+
+Status Runner::run_if(size_t index, Stream& stream) {
+  const plan::StepInfo& info = program_.steps[index];
+  if (info.bodies.size() != 2 || info.inputs.empty()) return {Code::kMalformedPlan, "a branch needs two bodies and a condition"};
+  std::vector<Datum> captures, results;
+  for (size_t i = 1; i < info.inputs.size(); ++i) captures.push_back(as_datum(info.inputs[i]));
+  Runner& body = *steps_[index].bodies[truth(as_datum(info.inputs[0])) ? 0 : 1];
+  if (Status s = body.call(stream, symbols_, std::move(captures), results); !s.ok()) return fail(s.code, s.detail);
+  take_results(index, std::move(results));
+  return kOkStatus;
+}
+
+Status Runner::run_loop(size_t index, Stream& stream) {
+  const plan::StepInfo& info = program_.steps[index];
+  const auto captures = static_cast<size_t>(info.parameters.integer("captures", 0));
+  if (info.bodies.size() != 1 || info.inputs.size() < 2 + captures) return {Code::kMalformedPlan, "a loop needs one body, a count and a condition"};
+  const Datum limit = as_datum(info.inputs[0]), start = as_datum(info.inputs[1]);
+  const int64_t trips = limit.tensor.valid() && limit.tensor.size() == 1 ? limit.tensor.int_at(0) : INT64_MAX;
+  bool going = start.tensor.valid() ? truth(start) : true;
+  const size_t states = info.inputs.size() - 2 - captures;
+  std::vector<Datum> carried, captured;
+  for (size_t i = 0; i < states; ++i) carried.push_back(as_datum(info.inputs[2 + i]));
+  for (size_t i = 0; i < captures; ++i) captured.push_back(as_datum(info.inputs[2 + states + i]));
+  if (info.outputs.size() < states) return {Code::kMalformedPlan, "a loop has fewer results than carried values"};
+  std::vector<std::vector<Tensor>> scans(info.outputs.size() - states);
+  for (int64_t trip = 0; going && trip < trips; ++trip) {
+    std::vector<Datum> arguments{Datum(Tensor::scalar<int64_t>(trip)), Datum(Tensor::scalar(going))}, results;
+    arguments.insert(arguments.end(), carried.begin(), carried.end());
+    arguments.insert(arguments.end(), captured.begin(), captured.end());
+    if (Status s = steps_[index].bodies[0]->call(stream, symbols_, std::move(arguments), results); !s.ok()) return fail(s.code, s.detail);
+    if (results.size() < 1 + info.outputs.size()) return {Code::kMalformedPlan, "a loop body returns too few values"};
+    going = truth(results[0]);
+    for (size_t i = 0; i < states; ++i) carried[i] = std::move(results[1 + i]);
+    for (size_t i = 0; i < scans.size(); ++i) scans[i].push_back(results[1 + states + i].tensor);
+  }
+  std::vector<Datum> results = std::move(carried);
+  for (size_t i = 0; i < scans.size(); ++i) {
+    const int32_t t = info.outputs[states + i];
+    Tensor empty;
+    if (scans[i].empty() && t >= 0) {
+      const plan::TensorInfo& tensor = program_.tensors[static_cast<size_t>(t)];
+      Dims dims;
+      for (size_t d = 1; d < tensor.dims.size(); ++d) dims.push_back(engine_.dims().evaluate(tensor.dims[d], symbols_).value_or(0));
+      empty = Tensor::allocate(tensor.dtype, dims);
+    }
+    results.push_back(Datum(stack(scans[i], 0, empty)));
+  }
+  take_results(index, std::move(results));
+  return kOkStatus;
+}
+
+Status Runner::run_scan(size_t index, Stream& stream) {
+  const plan::StepInfo& info = program_.steps[index];
+  const Attributes& p = info.parameters;
+  const auto captures = static_cast<size_t>(p.integer("captures", 0)), scans = static_cast<size_t>(p.integer("num_scan_inputs", 0));
+  if (info.bodies.size() != 1 || scans == 0 || info.inputs.size() < captures + scans) return {Code::kMalformedPlan, "a scan needs one body and its inputs"};
+  const size_t states = info.inputs.size() - captures - scans;
+  if (info.outputs.size() < states) return {Code::kMalformedPlan, "a scan has fewer results than states"};
+  auto entry = [&](const char* name, size_t i) {
+    const Ints list = p.ints(name, {});
+    return i < list.size() ? list[i] : 0;
+  };
+  std::vector<Datum> carried, captured;
+  std::vector<Tensor> sources;
+  std::vector<size_t> axes;
+  for (size_t i = 0; i < states; ++i) carried.push_back(as_datum(info.inputs[i]));
+  for (size_t i = 0; i < scans; ++i) {
+    sources.push_back(as_datum(info.inputs[states + i]).tensor);
+    axes.push_back(static_cast<size_t>(normalize_axis(entry("scan_input_axes", i), sources[i].rank())));
+  }
+  for (size_t i = 0; i < captures; ++i) captured.push_back(as_datum(info.inputs[states + scans + i]));
+  const int64_t length = sources[0].dims()[axes[0]];
+  for (size_t i = 0; i < scans; ++i)
+    if (sources[i].dims()[axes[i]] != length) return {Code::kShapeMismatch, "scan inputs have different lengths"};
+  std::vector<std::vector<Tensor>> collected(info.outputs.size() - states);
+  for (int64_t step = 0; step < length; ++step) {
+    std::vector<Datum> arguments = carried, results;
+    for (size_t i = 0; i < scans; ++i) arguments.push_back(Datum(part(sources[i], axes[i], entry("scan_input_directions", i) ? length - 1 - step : step)));
+    arguments.insert(arguments.end(), captured.begin(), captured.end());
+    if (Status s = steps_[index].bodies[0]->call(stream, symbols_, std::move(arguments), results); !s.ok()) return fail(s.code, s.detail);
+    if (results.size() < info.outputs.size()) return {Code::kMalformedPlan, "a scan body returns too few values"};
+    for (size_t i = 0; i < states; ++i) carried[i] = std::move(results[i]);
+    for (size_t i = 0; i < collected.size(); ++i) collected[i].push_back(results[states + i].tensor);
+  }
+  std::vector<Datum> results = std::move(carried);
+  for (size_t i = 0; i < collected.size(); ++i) {
+    if (collected[i].empty()) return {Code::kUnsupported, "a scan over nothing"};
+    if (entry("scan_output_directions", i)) std::reverse(collected[i].begin(), collected[i].end());
+    results.push_back(Datum(stack(collected[i], entry("scan_output_axes", i), Tensor())));
+  }
+  take_results(index, std::move(results));
+  return kOkStatus;
+}
+
+}  // namespace kiln

@@ -1,0 +1,299 @@
+// Shapes, addresses and the loop over the steps.
+#include "runtime/runner.h"
+
+#include <algorithm>
+#include <exception>
+
+#include "base/checked.h"
+
+namespace kiln {
+
+using plan::Storage;
+
+Runner::Runner(const Engine& engine, uint32_t program, std::byte* arena)
+    : engine_(engine), program_(engine.plan().programs[program]), arena_(arena), symbols_(engine.dims().symbol_count()) {
+  states_.resize(program_.tensors.size());
+  for (size_t i = 0; i < states_.size(); ++i) {
+    const plan::TensorInfo& info = program_.tensors[i];
+    TensorState& state = states_[i];
+    state.dims.resize(info.dims.size());
+    state.strides.resize(info.dims.size());
+    state.view.dtype = info.dtype;
+    state.view.layout = &info.layout;
+    state.view.rank = static_cast<int>(info.dims.size());
+    if (info.storage == Storage::kSlot) {
+      state.slot = std::make_unique<Datum>();
+      state.slot->kind = info.kind;
+      state.view.slot = state.slot.get();
+    }
+    if (info.storage == Storage::kConstant) state.view.data = const_cast<std::byte*>(engine.plan().constants.data()) + info.offset;
+    if (info.storage == Storage::kArena && info.view_of < 0) state.view.data = arena_ + info.offset;
+  }
+  make_steps();
+}
+
+Runner::~Runner() = default;
+
+void Runner::make_steps() {
+  steps_.resize(program_.steps.size());
+  for (size_t i = 0; i < steps_.size(); ++i) {
+    const plan::StepInfo& info = program_.steps[i];
+    StepState& step = steps_[i];
+    for (uint32_t body : info.bodies) step.bodies.push_back(std::make_unique<Runner>(engine_, body, nullptr));
+    if (info.bodies.empty()) {
+      step.kernel = engine_.device_of(info).create_kernel(info.kernel, info.parameters);
+      if (!step.kernel)
+        throw Error(Code::kMalformedPlan, "the device '" + info.device + "' cannot make the kernel '" + info.kernel + "'").node("'" + info.name + "'");
+    }
+    step.inputs.resize(info.inputs.size());
+    step.outputs.resize(info.outputs.size());
+    auto is_late = [&](int32_t t) { return t >= 0 && states_[static_cast<size_t>(t)].slot != nullptr; };
+    step.late = !info.bodies.empty() || std::any_of(info.inputs.begin(), info.inputs.end(), is_late) ||
+                std::any_of(info.outputs.begin(), info.outputs.end(), is_late);
+  }
+}
+
+Status Runner::fail(Code code, std::string text) const {
+  error_ = std::move(text);
+  return {code, error_.c_str()};
+}
+
+void Runner::set_slot(int32_t tensor, Datum value) {
+  TensorState& state = states_[static_cast<size_t>(tensor)];
+  *state.slot = std::move(value);
+  if (state.slot->kind == Datum::kTensor) {
+    state.dims = state.slot->tensor.dims();
+    place(tensor);
+  }
+}
+
+// Strides and address of a tensor whose dims are set.
+void Runner::place(int32_t tensor) {
+  TensorState& state = states_[static_cast<size_t>(tensor)];
+  const plan::TensorInfo& info = program_.tensors[static_cast<size_t>(tensor)];
+  state.known = true;
+  state.view.rank = static_cast<int>(state.dims.size());
+  state.view.dims = state.dims.data();
+  if (state.slot) {
+    if (state.slot->kind != Datum::kTensor) return;
+    state.strides = row_major_strides(state.dims);
+    state.view.strides = state.strides.data();
+    state.view.data = const_cast<void*>(state.slot->tensor.data());
+    return;
+  }
+  if (info.view_of >= 0) {
+    const TensorState& parent = states_[static_cast<size_t>(info.view_of)];
+    state.strides = parent.strides;
+    const auto start = engine_.dims().evaluate(info.view_start, symbols_).value_or(0);
+    const int64_t shift = start * parent.strides[static_cast<size_t>(info.view_axis)] * bits(info.dtype) / 8;
+    state.view.data = parent.view.data ? static_cast<std::byte*>(parent.view.data) + shift : nullptr;
+  } else if (info.layout.is_plain()) {
+    state.strides = strides(info.layout, state.dims);
+  }
+  state.view.strides = info.layout.is_plain() ? state.strides.data() : nullptr;
+}
+
+bool Runner::resolve(int32_t tensor) {
+  TensorState& state = states_[static_cast<size_t>(tensor)];
+  const plan::TensorInfo& info = program_.tensors[static_cast<size_t>(tensor)];
+  if (!info.ranked || info.kind != Datum::kTensor) return false;
+  state.dims.resize(info.dims.size());
+  for (size_t d = 0; d < info.dims.size(); ++d) {
+    const auto value = engine_.dims().evaluate(info.dims[d], symbols_);
+    if (!value || *value < 0) return false;
+    state.dims[d] = *value;
+  }
+  return true;
+}
+
+Status Runner::set_input_dims(int32_t tensor, std::span<const int64_t> dims) noexcept {
+  TensorState& state = states_[static_cast<size_t>(tensor)];
+  if (state.known && std::equal(dims.begin(), dims.end(), state.dims.begin(), state.dims.end())) return kOkStatus;
+  state.dims.assign(dims.begin(), dims.end());
+  state.known = true;
+  dirty_shapes_ = true;
+  return kOkStatus;
+}
+
+// Gives the input's symbols their values.
+Status Runner::bind_input(int32_t tensor) noexcept {
+  const plan::TensorInfo& info = program_.tensors[static_cast<size_t>(tensor)];
+  const TensorState& state = states_[static_cast<size_t>(tensor)];
+  if (!info.ranked) return kOkStatus;
+  if (state.dims.size() != info.dims.size()) return fail(Code::kShapeMismatch, "input '" + info.name + "' has the wrong rank");
+  for (size_t d = 0; d < info.dims.size(); ++d) {
+    const int symbol = engine_.dims().lone_symbol(info.dims[d]);
+    if (symbol < 0) continue;
+    auto& bound = symbols_[static_cast<size_t>(symbol)];
+    if (bound && *bound != state.dims[d] && !engine_.dims().is_late(info.dims[d]))
+      return fail(Code::kShapeMismatch, "dimension '" + engine_.dims().symbol_name(symbol) + "' is " + std::to_string(*bound) + " in one input and " +
+                                            std::to_string(state.dims[d]) + " in '" + info.name + "'");
+    bound = state.dims[d];
+  }
+  return kOkStatus;
+}
+
+Status Runner::check_reserved(int32_t tensor) {
+  const plan::TensorInfo& info = program_.tensors[static_cast<size_t>(tensor)];
+  if (info.storage != Storage::kArena && info.storage != Storage::kConstant) return kOkStatus;
+  const TensorState& state = states_[static_cast<size_t>(tensor)];
+  const auto needed = byte_size(info.dtype, info.view_of >= 0 ? element_count(state.dims) : storage_elements(info.layout, state.dims));
+  if (!needed || static_cast<uint64_t>(*needed) > info.size)
+    return fail(Code::kShapeOutOfProfile, "'" + info.name + "' of shape " + to_string(state.dims) + " needs more memory than the engine reserved");
+  return kOkStatus;
+}
+
+Status Runner::prepare() noexcept {
+  if (!dirty_shapes_ && !dirty_addresses_) return kOkStatus;
+  try {
+    if (dirty_shapes_) {
+      std::fill(symbols_.begin(), symbols_.end(), std::nullopt);
+      for (int32_t t : program_.inputs) {
+        if (!states_[static_cast<size_t>(t)].known) return fail(Code::kShapeNotSet, "input '" + program_.tensors[static_cast<size_t>(t)].name + "' has no shape");
+        KILN_RETURN_IF_ERROR(bind_input(t));
+      }
+    }
+    for (size_t i = 0; i < states_.size(); ++i) {
+      const auto t = static_cast<int32_t>(i);
+      if (states_[i].slot) continue;
+      const std::vector<int64_t> given = states_[i].dims;
+      if (dirty_shapes_ && !resolve(t)) return fail(Code::kShapeMismatch, "the shape of '" + program_.tensors[i].name + "' cannot be computed from the inputs");
+      if (dirty_shapes_ && program_.tensors[i].storage == Storage::kInput && given != states_[i].dims)
+        return fail(Code::kShapeMismatch, "input '" + program_.tensors[i].name + "' has the shape " + to_string(given) + ", the engine takes " + to_string(states_[i].dims));
+    }
+    for (size_t i = 0; i < states_.size(); ++i) {
+      const auto t = static_cast<int32_t>(i);
+      if (states_[i].slot || program_.tensors[i].view_of >= 0) continue;
+      place(t);
+      KILN_RETURN_IF_ERROR(check_reserved(t));
+    }
+    for (size_t i = states_.size(); i-- > 0;)
+      if (!states_[i].slot && program_.tensors[i].view_of >= 0) place(static_cast<int32_t>(i));
+    for (size_t i = 0; i < steps_.size(); ++i) {
+      const plan::StepInfo& info = program_.steps[i];
+      if (steps_[i].late) continue;
+      refresh_views(steps_[i], info);
+      if (!dirty_shapes_) continue;
+      if (Status s = steps_[i].kernel->prepare(steps_[i].call); !s.ok()) return fail(s.code, "step '" + info.name + "' (" + info.kernel + "): " + s.detail);
+    }
+  } catch (const std::exception& e) {
+    return fail(Code::kShapeMismatch, e.what());
+  }
+  dirty_shapes_ = dirty_addresses_ = false;
+  return kOkStatus;
+}
+
+void Runner::refresh_views(StepState& step, const plan::StepInfo& info) {
+  auto fill = [&](std::vector<TensorView>& views, const std::vector<int32_t>& tensors) {
+    for (size_t i = 0; i < tensors.size(); ++i) views[i] = tensors[i] >= 0 ? states_[static_cast<size_t>(tensors[i])].view : TensorView{};
+  };
+  fill(step.inputs, info.inputs);
+  fill(step.outputs, info.outputs);
+  step.call = {step.inputs, step.outputs, arena_ ? arena_ + info.workspace_offset : nullptr, static_cast<size_t>(info.workspace_size)};
+}
+
+Status Runner::run(Stream& stream, const StepHook* before_step) noexcept {
+  for (size_t i = 0; i < steps_.size(); ++i) {
+    if (before_step) (*before_step)(i);
+    StepState& step = steps_[i];
+    Status status;
+    if (step.late) {
+      try {
+        status = step.bodies.empty() ? run_late(i, stream) : run_control(i, stream);
+      } catch (const std::exception& e) {
+        status = fail(Code::kExecution, e.what());
+      }
+    } else {
+      status = step.kernel->launch(stream, step.call);
+    }
+    if (!status.ok()) {
+      const std::string detail = status.detail;
+      return fail(status.code, "step '" + program_.steps[i].name + "' (" + program_.steps[i].op + "): " + detail);
+    }
+  }
+  if (before_step) (*before_step)(steps_.size());
+  return kOkStatus;
+}
+
+// A step some of whose shapes are known only now.
+Status Runner::run_late(size_t index, Stream& stream) {
+  StepState& step = steps_[index];
+  const plan::StepInfo& info = program_.steps[index];
+  for (int32_t t : info.outputs) {
+    if (t < 0 || !states_[static_cast<size_t>(t)].slot) continue;
+    TensorState& state = states_[static_cast<size_t>(t)];
+    const plan::TensorInfo& tensor = program_.tensors[static_cast<size_t>(t)];
+    state.view.data = nullptr;
+    if (tensor.kind != Datum::kTensor || tensor.dtype == DType::kString || tensor.dtype == DType::kInvalid || !resolve(t)) continue;
+    Tensor& held = state.slot->tensor;
+    if (held.dtype() != tensor.dtype || held.dims() != state.dims) held = Tensor::allocate(tensor.dtype, state.dims);
+    place(t);
+  }
+  refresh_views(step, info);
+  std::vector<int64_t> shapes;
+  for (const auto* views : {&step.inputs, &step.outputs})
+    for (const TensorView& v : *views) {
+      shapes.push_back(v.rank);
+      if (v.dims) shapes.insert(shapes.end(), v.dims, v.dims + v.rank);
+    }
+  if (step.prepared_dims != shapes) {
+    KILN_RETURN_IF_ERROR(step.kernel->prepare(step.call));
+    step.prepared_dims = std::move(shapes);
+  }
+  KILN_RETURN_IF_ERROR(step.kernel->launch(stream, step.call));
+  bind_results(info);
+  return kOkStatus;
+}
+
+void Runner::bind_results(const plan::StepInfo& info) {
+  for (int32_t t : info.outputs) {
+    if (t < 0 || !states_[static_cast<size_t>(t)].slot) continue;
+    TensorState& state = states_[static_cast<size_t>(t)];
+    if (state.slot->kind != Datum::kTensor) continue;
+    state.dims = state.slot->tensor.dims();
+    place(t);
+    const plan::TensorInfo& tensor = program_.tensors[static_cast<size_t>(t)];
+    for (size_t d = 0; tensor.ranked && d < tensor.dims.size() && d < state.dims.size(); ++d)
+      if (const int symbol = engine_.dims().lone_symbol(tensor.dims[d]); symbol >= 0) symbols_[static_cast<size_t>(symbol)] = state.dims[d];
+  }
+}
+
+Datum Runner::as_datum(int32_t tensor) const {
+  if (tensor < 0) return Datum();
+  const TensorState& state = states_[static_cast<size_t>(tensor)];
+  if (state.slot) return *state.slot;
+  return Datum(Tensor::borrow(state.view.dtype, state.dims, state.view.data));
+}
+
+void Runner::take_results(size_t index, std::vector<Datum> results) {
+  const plan::StepInfo& info = program_.steps[index];
+  for (size_t i = 0; i < info.outputs.size() && i < results.size(); ++i)
+    if (info.outputs[i] >= 0) *states_[static_cast<size_t>(info.outputs[i])].slot = std::move(results[i]);
+  bind_results(info);
+}
+
+Status Runner::call(Stream& stream, const Symbols& outer, std::vector<Datum> inputs, std::vector<Datum>& outputs) {
+  symbols_ = outer;
+  dirty_shapes_ = false;
+  for (size_t i = 0; i < program_.inputs.size() && i < inputs.size(); ++i) {
+    const int32_t t = program_.inputs[i];
+    set_slot(t, std::move(inputs[i]));
+    const plan::TensorInfo& info = program_.tensors[static_cast<size_t>(t)];
+    const TensorState& state = states_[static_cast<size_t>(t)];
+    for (size_t d = 0; info.ranked && state.slot->kind == Datum::kTensor && d < info.dims.size() && d < state.dims.size(); ++d)
+      if (const int symbol = engine_.dims().lone_symbol(info.dims[d]); symbol >= 0) symbols_[static_cast<size_t>(symbol)] = state.dims[d];
+  }
+  for (size_t i = 0; i < states_.size(); ++i)
+    if (!states_[i].slot && !states_[i].known && resolve(static_cast<int32_t>(i))) place(static_cast<int32_t>(i));
+  KILN_RETURN_IF_ERROR(run(stream, nullptr));
+  outputs.clear();
+  for (int32_t t : program_.outputs) {
+    Datum result = as_datum(t);
+    // The slot keeps its buffer for the next call, so results that leave are copies.
+    if (result.kind == Datum::kTensor && result.tensor.valid()) result.tensor = result.tensor.clone();
+    outputs.push_back(std::move(result));
+  }
+  return kOkStatus;
+}
+
+}  // namespace kiln

@@ -1,0 +1,80 @@
+// Runs one program of an engine: the steps of the main graph, or of a branch or loop body.
+#pragma once
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "runtime/engine.h"
+
+namespace kiln {
+
+class Runner {
+ public:
+  // `arena` is the context's memory; null for bodies, whose values are slots.
+  Runner(const Engine& engine, uint32_t program, std::byte* arena);
+  ~Runner();
+
+  // Inputs and outputs of the main program: the shape and the address of the tensor.
+  Status set_input_dims(int32_t tensor, std::span<const int64_t> dims) noexcept;
+  void set_address(int32_t tensor, void* address) noexcept { states_[static_cast<size_t>(tensor)].view.data = address; dirty_addresses_ = true; }
+  void* address(int32_t tensor) const { return states_[static_cast<size_t>(tensor)].view.data; }
+  bool dims_known(int32_t tensor) const { return states_[static_cast<size_t>(tensor)].known; }
+  const std::vector<int64_t>& tensor_dims(int32_t tensor) const { return states_[static_cast<size_t>(tensor)].dims; }
+  // A result that only running could size: valid after run().
+  const Datum& slot(int32_t tensor) const { return *states_[static_cast<size_t>(tensor)].slot; }
+  void set_slot(int32_t tensor, Datum value);
+
+  // Computes every shape that follows from the inputs and prepares the steps. Cheap when nothing changed.
+  Status prepare() noexcept;
+  using StepHook = std::function<void(size_t step)>;      // called before each step and once after the last
+  // Queues all steps. `before_step` may be null.
+  Status run(Stream& stream, const StepHook* before_step) noexcept;
+
+  // Bodies: runs with these inputs and returns the outputs. `outer` gives the symbols that the caller knows.
+  Status call(Stream& stream, const Symbols& outer, std::vector<Datum> inputs, std::vector<Datum>& outputs);
+
+  const char* error_text() const { return error_.c_str(); }
+
+ private:
+  struct TensorState {
+    std::vector<int64_t> dims, strides;
+    TensorView view;
+    std::unique_ptr<Datum> slot;
+    bool known = false;
+  };
+  struct StepState {
+    std::unique_ptr<Kernel> kernel;
+    std::vector<TensorView> inputs, outputs;
+    KernelCall call;
+    bool late = false;
+    std::vector<int64_t> prepared_dims;                    // of a late step: shapes of the last prepare
+    std::vector<std::unique_ptr<Runner>> bodies;
+  };
+
+  void make_steps();
+  Status bind_input(int32_t tensor) noexcept;
+  bool resolve(int32_t tensor);                            // dims, strides from symbols; false when not known yet
+  void place(int32_t tensor);
+  void refresh_views(StepState& step, const plan::StepInfo& info);
+  Status check_reserved(int32_t tensor);
+  Status run_late(size_t index, Stream& stream);
+  Status run_control(size_t index, Stream& stream);
+  Status run_if(size_t index, Stream& stream);
+  Status run_loop(size_t index, Stream& stream);
+  Status run_scan(size_t index, Stream& stream);
+  void take_results(size_t index, std::vector<Datum> results);
+  void bind_results(const plan::StepInfo& info);
+  Datum as_datum(int32_t tensor) const;
+  Status fail(Code code, std::string text) const;
+
+  const Engine& engine_;
+  const plan::Program& program_;
+  std::byte* arena_;
+  Symbols symbols_;
+  std::vector<TensorState> states_;
+  std::vector<StepState> steps_;
+  bool dirty_shapes_ = true, dirty_addresses_ = true;
+  mutable std::string error_;
+};
+
+}  // namespace kiln
