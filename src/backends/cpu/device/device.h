@@ -1,0 +1,13 @@
+// The CPU as a device: work runs in the calling thread when it is queued, with OpenMP threads inside kernels.
+#pragma once
+#include "device/device.h"
+
+namespace kiln::cpu {
+
+// Threads that a kernel may use.
+int thread_count();
+Device& device();
+
+}  // namespace kiln::cpu
+
+extern "C" kiln::Device* kiln_create_device_cpu();

@@ -1,0 +1,7 @@
+// The CPU as a target of compilation.
+#pragma once
+#include "target/target.h"
+
+namespace kiln::cpu {
+const Target& target();
+}

@@ -1,0 +1,176 @@
+// Kernel "reference": one operator with its post-operations, evaluated by its definition.
+#include "backends/ref/device/device.h"
+
+#include <chrono>
+#include <cstdlib>
+#include <cstring>
+
+#include "ops/op.h"
+
+namespace kiln::ref {
+namespace {
+
+struct Operation {
+  const OpDef* op = nullptr;
+  Attributes attributes;
+  std::vector<int64_t> operands;
+};
+
+// Attributes of one operation travel as "<prefix>.attr.<name>".
+Operation read_operation(const Attributes& parameters, const std::string& prefix) {
+  Operation result;
+  const std::string& name = parameters.text(prefix + ".op");
+  result.op = find_op(name);
+  if (!result.op) throw Error(Code::kMalformedPlan, "there is no operator '" + name + "'");
+  const std::string start = prefix + ".attr.";
+  for (const auto& [key, value] : parameters)
+    if (key.starts_with(start)) result.attributes.set(key.substr(start.size()), value);
+  result.operands = parameters.ints(prefix + ".operands", {});
+  return result;
+}
+
+// A dense copy of a view, or the view itself when it is dense.
+Tensor dense(const TensorView& view) {
+  const Dims dims(view.dims, view.dims + view.rank);
+  if (view.is_dense() || element_count(dims) == 0) return Tensor::borrow(view.dtype, dims, view.data);
+  if (!view.strides || bits(view.dtype) % 8) throw Error(Code::kMalformedPlan, "the reference cannot read a blocked layout");
+  Tensor result = Tensor::allocate(view.dtype, dims);
+  const auto width = static_cast<size_t>(bits(view.dtype) / 8);
+  auto* to = static_cast<std::byte*>(result.mutable_data());
+  Dims index(dims.size(), 0);
+  for (int64_t n = 0; n < result.size(); ++n, to += width) {
+    int64_t offset = 0;
+    for (size_t d = 0; d < dims.size(); ++d) offset += index[d] * view.strides[d];
+    std::memcpy(to, static_cast<const std::byte*>(view.data) + offset * static_cast<int64_t>(width), width);
+    for (size_t d = dims.size(); d-- > 0 && ++index[d] == dims[d];) index[d] = 0;
+  }
+  return result;
+}
+
+void scatter(const Tensor& from, const TensorView& view) {
+  if (Dims(view.dims, view.dims + view.rank) != from.dims() || view.dtype != from.dtype())
+    throw Error(Code::kExecution, "the result is " + from.type_string() + ", the engine expects another type or shape");
+  if (view.is_dense()) {
+    if (from.bytes() > 0) std::memcpy(view.data, from.data(), static_cast<size_t>(from.bytes()));
+    return;
+  }
+  const auto width = static_cast<size_t>(bits(view.dtype) / 8);
+  const auto* source = static_cast<const std::byte*>(from.data());
+  Dims index(from.dims().size(), 0);
+  for (int64_t n = 0; n < from.size(); ++n, source += width) {
+    int64_t offset = 0;
+    for (size_t d = 0; d < index.size(); ++d) offset += index[d] * view.strides[d];
+    std::memcpy(static_cast<std::byte*>(view.data) + offset * static_cast<int64_t>(width), source, width);
+    for (size_t d = index.size(); d-- > 0 && ++index[d] == from.dims()[d];) index[d] = 0;
+  }
+}
+
+class Reference final : public Kernel {
+ public:
+  explicit Reference(const Attributes& parameters) : base_(read_operation(parameters, "base")) {
+    base_inputs_ = parameters.integer("base.inputs");
+    const int64_t count = parameters.integer("posts", 0);
+    if (count < 0 || count > 64) throw Error(Code::kMalformedPlan, "too many post-operations");
+    for (int64_t i = 0; i < count; ++i) posts_.push_back(read_operation(parameters, "post" + std::to_string(i)));
+    if (base_.op->region_count() > 0) throw Error(Code::kMalformedPlan, "a control step is not a kernel");
+  }
+
+  Status prepare(const KernelCall&) noexcept override { return kOkStatus; }
+
+  Status launch(Stream&, const KernelCall& call) noexcept override {
+    try {
+      std::vector<Datum> inputs;
+      for (const TensorView& v : call.inputs) inputs.push_back(read(v));
+      std::vector<Datum> results = run(inputs, static_cast<int>(call.outputs.size()));
+      for (size_t i = 0; i < call.outputs.size(); ++i) {
+        if (!call.outputs[i].present()) continue;
+        if (call.outputs[i].slot) *call.outputs[i].slot = std::move(results[i]);
+        else scatter(results[i].tensor, call.outputs[i]);
+      }
+      return kOkStatus;
+    } catch (const std::exception& e) {
+      message_ = e.what();
+      return {Code::kExecution, message_.c_str()};
+    }
+  }
+
+ private:
+  static Datum read(const TensorView& v) {
+    if (!v.present()) return Datum();
+    return v.slot ? *v.slot : Datum(dense(v));
+  }
+
+  std::vector<Datum> run(const std::vector<Datum>& inputs, int outputs) const {
+    if (base_inputs_ < 0 || base_inputs_ > static_cast<int64_t>(inputs.size())) throw Error(Code::kMalformedPlan, "the step has too few inputs");
+    std::vector<Datum> results = evaluate(*base_.op, base_.attributes, {inputs.begin(), inputs.begin() + base_inputs_}, outputs);
+    for (const Operation& post : posts_) {
+      std::vector<Datum> operands;
+      for (int64_t operand : post.operands) operands.push_back(operand < 0 ? results[0] : inputs.at(static_cast<size_t>(operand)));
+      results[0] = evaluate(*post.op, post.attributes, std::move(operands), 1).at(0);
+    }
+    return results;
+  }
+
+  Operation base_;
+  int64_t base_inputs_ = 0;
+  std::vector<Operation> posts_;
+  std::string message_;
+};
+
+class HostAllocator final : public Allocator {
+ public:
+  void* allocate(size_t size, size_t alignment) noexcept override {
+    void* memory = nullptr;
+    return posix_memalign(&memory, alignment, size) == 0 ? memory : nullptr;
+  }
+  void deallocate(void* memory) noexcept override { std::free(memory); }
+};
+
+class RefStream final : public Stream {
+  Status synchronize() noexcept override { return kOkStatus; }
+};
+
+class RefEvent final : public Event {
+ public:
+  Status record(Stream&) noexcept override {
+    at_ = std::chrono::steady_clock::now();
+    return kOkStatus;
+  }
+  Status synchronize() noexcept override { return kOkStatus; }
+  bool done() noexcept override { return true; }
+  double milliseconds_since(Event& earlier) noexcept override {
+    return std::chrono::duration<double, std::milli>(at_ - static_cast<RefEvent&>(earlier).at_).count();
+  }
+
+ private:
+  std::chrono::steady_clock::time_point at_{};
+};
+
+class RefDevice final : public Device {
+ public:
+  std::string_view name() const override { return "ref"; }
+  std::string fingerprint() const override { return "any"; }
+  int max_threads() const override { return 1; }
+  Allocator& allocator() override { return allocator_; }
+  std::unique_ptr<Stream> create_stream() override { return std::make_unique<RefStream>(); }
+  std::unique_ptr<Event> create_event() override { return std::make_unique<RefEvent>(); }
+  Status copy(Stream&, void* to, const void* from, size_t size) noexcept override {
+    if (size > 0) std::memcpy(to, from, size);
+    return kOkStatus;
+  }
+  std::unique_ptr<Kernel> create_kernel(std::string_view kernel, const Attributes& parameters) override {
+    return kernel == "reference" ? std::make_unique<Reference>(parameters) : nullptr;
+  }
+  bool host_memory() const override { return true; }
+
+ private:
+  HostAllocator allocator_;
+};
+
+}  // namespace
+}  // namespace kiln::ref
+
+kiln::Device* kiln_create_device_ref() {
+  static kiln::ref::RefDevice instance;
+  return &instance;
+}

@@ -1,0 +1,74 @@
+// Problems: their text, their key, and the last resort.
+#include "base/error.h"
+#include "target/target.h"
+
+namespace kiln {
+
+const Argument& Problem::input(int i) const {
+  static const Argument absent;
+  return i < static_cast<int>(inputs.size()) ? inputs[static_cast<size_t>(i)] : absent;
+}
+
+namespace {
+
+constexpr int64_t kKeyedConstantBytes = 1024;      // smaller constants are part of the problem
+
+void append(std::string& text, const Argument& a) {
+  if (!a.present) {
+    text += " _";
+    return;
+  }
+  text += " " + std::string(name(a.dtype)) + to_string(a.opt);
+  if (!a.is_static) text += ".." + to_string(a.max);
+  if (!a.layout.is_row_major()) text += ":" + to_string(a.layout);
+  if (a.constant) text += "c";
+}
+
+void append_value(std::string& text, const Argument& a) {
+  if (!a.constant || a.constant->dtype() == DType::kString || a.constant->bytes() > kKeyedConstantBytes) return;
+  text += "=" + hash128({static_cast<const char*>(a.constant->data()), static_cast<size_t>(a.constant->bytes())}).hex();
+}
+
+}  // namespace
+
+std::string Problem::str() const {
+  std::string text = op();
+  for (const Argument& a : inputs) append(text, a);
+  for (const ir::PostOp& post : node->post) text += " + " + post.op->name();
+  text += " ->";
+  for (const Argument& a : outputs) append(text, a);
+  return text;
+}
+
+Hash128 Problem::key() const {
+  std::string text = str() + " " + to_string(attributes()) + " threads " + std::to_string(threads);
+  for (const Argument& a : inputs) append_value(text, a);
+  for (const ir::PostOp& post : node->post) {
+    text += " " + post.op->name() + to_string(post.attributes);
+    for (int operand : post.operands) text += " " + std::to_string(operand);
+  }
+  return hash128(text);
+}
+
+namespace {
+void put_operation(Attributes& to, const std::string& prefix, const OpDef& op, const Attributes& attributes) {
+  to.set(prefix + ".op", op.name());
+  for (const auto& [key, value] : attributes) to.set(prefix + ".attr." + key, value);
+}
+}  // namespace
+
+Emitted emit_reference(const Problem& problem) {
+  Emitted e{.device = "ref", .kernel = "reference", .parameters = {}, .inputs = {}, .constants = {}};
+  put_operation(e.parameters, "base", problem.node->op(), problem.attributes());
+  e.parameters.set("base.inputs", int64_t{problem.node->base_input_count()});
+  e.parameters.set("posts", static_cast<int64_t>(problem.post().size()));
+  for (size_t i = 0; i < problem.post().size(); ++i) {
+    const ir::PostOp& post = problem.post()[i];
+    put_operation(e.parameters, "post" + std::to_string(i), *post.op, post.attributes);
+    e.parameters.set("post" + std::to_string(i) + ".operands", Ints(post.operands.begin(), post.operands.end()));
+  }
+  for (int i = 0; i < static_cast<int>(problem.inputs.size()); ++i) e.inputs.push_back(problem.inputs[static_cast<size_t>(i)].present ? i : Emitted::kAbsent);
+  return e;
+}
+
+}  // namespace kiln

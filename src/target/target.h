@@ -1,0 +1,102 @@
+// What a back end offers to the compiler: passes, tactics, packing.
+#pragma once
+#include <functional>
+#include <memory>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/hash.h"
+#include "device/device.h"
+#include "ir/graph.h"
+
+
+namespace kiln::passes {
+struct Pass;
+}
+
+namespace kiln {
+
+// An argument of a problem. Dimensions are numbers: those of the profile's optimum, and the largest of all profiles.
+struct Argument {
+  bool present = false;
+  DType dtype = DType::kInvalid;
+  bool ranked = true;
+  Dims opt, max;                                   // equal when the shape is static
+  bool is_static = true;
+  Layout layout;
+  const Tensor* constant = nullptr;                // known at build time
+};
+
+// One node with all that decides which kernel is best. Equal keys mean equal problems.
+struct Problem {
+  const ir::Node* node = nullptr;
+  std::vector<Argument> inputs, outputs;           // inputs: of the base operator, then of the post-operations
+  int threads = 1;
+  const std::string& op() const { return node->op_name(); }
+  const Attributes& attributes() const { return node->attributes; }
+  const std::vector<ir::PostOp>& post() const { return node->post; }
+  const Argument& input(int i) const;              // an absent argument when there is none
+  // Hash of everything but names and the values of large constants.
+  Hash128 key() const;
+  std::string str() const;                         // "Conv float32[1,64,56,56] float32[64,64,3,3] + Relu", for logs
+};
+
+// Empty: accepted. Else why not, with the values that decided.
+struct Refusal {
+  std::string reason;
+  bool refused() const { return !reason.empty(); }
+};
+inline Refusal accept() { return {}; }
+inline Refusal refuse(std::string reason) { return {std::move(reason)}; }
+
+using Config = Attributes;                          // parameters that the tuner may vary
+
+// What a tactic makes of a problem: a kernel of a device with its arguments.
+struct Emitted {
+  std::string device;                               // back end whose device runs it
+  std::string kernel;
+  Attributes parameters;
+  // Kernel inputs: >= 0 an input of the problem, kAbsent, or constant k as from_constant(k).
+  static constexpr int kAbsent = -1;
+  static constexpr int from_constant(int k) { return -2 - k; }
+  std::vector<int> inputs;
+  std::vector<Tensor> constants;                    // packed weights
+};
+
+struct Tactic {
+  std::string name;
+  int version = 1;
+  std::function<Refusal(const Problem&)> accepts;
+  // At least one; in the order of preference when nothing is measured. Null: one empty configuration.
+  std::function<std::vector<Config>(const Problem&)> configurations;
+  // May throw Error; the tactic is then left out and the reason logged.
+  std::function<Emitted(const Problem&, const Config&)> emit;
+};
+
+struct TargetOptions {
+  std::set<std::string> disabled;                   // rules and tactics by name
+  Logger* logger = &null_logger();
+};
+
+class Target {
+ public:
+  virtual ~Target() = default;
+  virtual std::string_view name() const = 0;
+  virtual Device& device() const = 0;
+  // The passes between import and choice, in order.
+  virtual std::vector<passes::Pass> pipeline(const TargetOptions& options) const = 0;
+  // Candidates for an operator, best guess first; empty when only the last resort can run it.
+  virtual std::vector<const Tactic*> tactics(std::string_view op) const = 0;
+  virtual std::vector<const Tactic*> all_tactics() const = 0;
+};
+
+// All targets, by name; the list is src/backends/CMakeLists.txt.
+const std::vector<const Target*>& all_targets();
+const Target& find_target(std::string_view name);   // throws kNotFound
+
+// The last resort: reference evaluation of the node as a step. Accepts everything but control flow.
+Emitted emit_reference(const Problem& problem);
+
+}  // namespace kiln
