@@ -63,6 +63,8 @@ struct Emitted {
   static constexpr int from_constant(int k) { return -2 - k; }
   std::vector<int> inputs;
   std::vector<Tensor> constants;                    // packed weights
+  bool strided_output = false;                      // output 0 may be a slice of a wider tensor along its innermost axes
+  bool in_place = false;                            // output 0 may lie where an input of the same type and strides lies
 };
 
 struct Tactic {

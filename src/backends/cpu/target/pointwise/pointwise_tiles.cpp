@@ -19,6 +19,7 @@ const Tactic pointwise_tiles{
     .emit = [](const Problem& p, const Config&) {
       Emitted e{.device = "cpu", .kernel = "pointwise", .parameters = {}, .inputs = {}, .constants = {}};
       const auto program = fused_program(p, e.inputs);
+      e.strided_output = e.in_place = true;
       put_program(e.parameters, "program", *program);
       return e;
     }};

@@ -1,0 +1,136 @@
+// Timing of one kernel alone on its device.
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+#include <random>
+#include <utility>
+
+#include "tuner/tuner.h"
+
+namespace kiln {
+namespace {
+
+constexpr double kWeightRotation = 48e6;          // bytes: more than the caches hold
+constexpr int kMaxCopies = 16;
+constexpr double kEnoughSeconds = 0.03;           // of measuring one candidate
+constexpr int kMaxRuns = 200;
+
+// Device memory that is freed at the end.
+struct Block {
+  Allocator* allocator;
+  void* data = nullptr;
+  Block(Allocator& a, size_t size) : allocator(&a), data(a.allocate(std::max<size_t>(size, 64), 64)) {
+    if (!data) throw Error(Code::kOutOfMemory, "no memory to measure a tactic");
+  }
+  Block(Block&& other) noexcept : allocator(other.allocator), data(std::exchange(other.data, nullptr)) {}
+  Block& operator=(Block&&) = delete;
+  ~Block() {
+    if (data) allocator->deallocate(data);
+  }
+};
+
+Tensor sample(const Argument& a) {
+  Dims dims = a.opt;
+  const int64_t elements = a.layout.is_plain() ? element_count(dims) : storage_elements(a.layout, dims);
+  Tensor tensor = Tensor::allocate(a.dtype, {elements});
+  std::minstd_rand random(1);
+  std::uniform_real_distribution<float> uniform(-1, 1);
+  if (a.dtype == DType::kF32)
+    for (float& v : tensor.as_mutable<float>()) v = uniform(random);
+  return tensor;
+}
+
+class Rig {
+ public:
+  Rig(const Problem& problem, const Emitted& emitted, Device& device) : device_(device), stream_(device.create_stream()) {
+    kernel_ = device.create_kernel(emitted.kernel, emitted.parameters);
+    if (!kernel_) throw Error(Code::kInternal, "the device has no kernel '" + emitted.kernel + "'");
+    int64_t constant_bytes = 0;
+    for (const Tensor& c : emitted.constants) constant_bytes += c.bytes();
+    copies_ = constant_bytes == 0 ? 1 : std::clamp(1 + static_cast<int>(kWeightRotation / static_cast<double>(constant_bytes)), 1, kMaxCopies);
+    inputs_.resize(static_cast<size_t>(copies_));
+    const size_t views = (emitted.inputs.size() + problem.outputs.size()) * static_cast<size_t>(copies_);
+    dims_.reserve(views);
+    strides_.reserve(views);
+    for (int from : emitted.inputs) add_input(problem, emitted, from);
+    for (const Argument& a : problem.outputs) outputs_.push_back(view(a, place(sample(a))));
+    KernelCall call{inputs_[0], outputs_, nullptr, 0};
+    workspace_size_ = kernel_->workspace(call);
+    blocks_.emplace_back(device.allocator(), workspace_size_);
+    workspace_ = blocks_.back().data;
+    throw_if_error(kernel_->prepare(this->call(0)));
+  }
+
+  double run(int index) {
+    const auto start = std::chrono::steady_clock::now();
+    throw_if_error(kernel_->launch(*stream_, call(index)));
+    throw_if_error(stream_->synchronize());
+    return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
+  }
+
+ private:
+  KernelCall call(int index) { return {inputs_[static_cast<size_t>(index % copies_)], outputs_, workspace_, workspace_size_}; }
+
+  void* place(const Tensor& tensor) {
+    blocks_.emplace_back(device_.allocator(), static_cast<size_t>(tensor.bytes()));
+    throw_if_error(device_.copy(*stream_, blocks_.back().data, tensor.data(), static_cast<size_t>(tensor.bytes())));
+    return blocks_.back().data;
+  }
+
+  TensorView view(const Argument& a, void* data) {
+    dims_.push_back(a.opt);
+    strides_.push_back(a.layout.is_plain() ? strides(a.layout, a.opt) : Dims());
+    layouts_.push_back(std::make_unique<Layout>(a.layout));
+    return {data, dims_.back().data(), a.layout.is_plain() ? strides_.back().data() : nullptr, static_cast<int>(a.opt.size()), a.dtype, layouts_.back().get(), nullptr};
+  }
+
+  void add_input(const Problem& problem, const Emitted& emitted, int from) {
+    if (from == Emitted::kAbsent) {
+      for (auto& list : inputs_) list.emplace_back();
+    } else if (from >= 0) {
+      const Argument& a = problem.input(from);
+      const TensorView v = view(a, a.constant ? place(*a.constant) : place(sample(a)));
+      for (auto& list : inputs_) list.push_back(v);
+    } else {
+      const Tensor& constant = emitted.constants[static_cast<size_t>(-2 - from)];
+      Argument a;
+      a.dtype = constant.dtype();
+      a.opt = constant.dims();
+      for (auto& list : inputs_) list.push_back(view(a, place(constant)));
+    }
+  }
+
+  Device& device_;
+  std::unique_ptr<Stream> stream_;
+  std::unique_ptr<Kernel> kernel_;
+  int copies_ = 1;
+  std::vector<std::vector<TensorView>> inputs_;
+  std::vector<TensorView> outputs_;
+  std::vector<Dims> dims_, strides_;
+  std::vector<std::unique_ptr<Layout>> layouts_;
+  std::vector<Block> blocks_;
+  void* workspace_ = nullptr;
+  size_t workspace_size_ = 0;
+};
+
+}  // namespace
+
+double measure(const Problem& problem, const Emitted& emitted, Device& device, int iterations) {
+  for (const auto* list : {&problem.inputs, &problem.outputs})
+    for (const Argument& a : *list)
+      if (a.present && (!a.ranked || a.dtype == DType::kString)) throw Error(Code::kUnsupported, "shapes are not known before running");
+  Rig rig(problem, emitted, device);
+  rig.run(0);
+  const double first = rig.run(1);
+  int runs = std::max(iterations, 3);
+  if (first > 0) runs = std::clamp(static_cast<int>(kEnoughSeconds * 1e3 / first), runs, kMaxRuns);
+  std::vector<double> times;
+  for (int i = 0; i < runs; ++i) times.push_back(rig.run(i));
+  std::sort(times.begin(), times.end());
+  const size_t begin = times.size() / 4, end = std::max(begin + 1, times.size() - times.size() / 4);
+  double sum = 0;
+  for (size_t i = begin; i < end; ++i) sum += times[i];
+  return sum / static_cast<double>(end - begin);
+}
+
+}  // namespace kiln

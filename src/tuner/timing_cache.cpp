@@ -1,0 +1,82 @@
+// Reading and writing of timing caches.
+#include "tuner/timing_cache.h"
+
+#include <charconv>
+#include <cmath>
+#include <cstring>
+
+#include "base/error.h"
+
+namespace kiln {
+namespace {
+
+constexpr std::string_view kMagic = "KILN timing cache 1\n";
+constexpr std::string_view kSumTag = "checksum ";
+
+[[noreturn]] void damaged(const char* cause) {
+  throw Error(Code::kMalformedCache, "the timing cache is damaged").cause(cause).remedy("delete the file; the next build makes it again");
+}
+
+std::string_view take_line(std::string_view& text) {
+  const size_t end = text.find('\n');
+  if (end == std::string_view::npos) damaged("a line does not end");
+  const std::string_view line = text.substr(0, end);
+  text.remove_prefix(end + 1);
+  return line;
+}
+
+}  // namespace
+
+TimingCache TimingCache::parse(std::span<const std::byte> bytes, const std::string& fingerprint) {
+  TimingCache cache(fingerprint);
+  std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  if (text.empty()) return cache;
+  if (!text.starts_with(kMagic)) damaged("it does not begin with the words of a timing cache");
+  const size_t sum_at = text.rfind(kSumTag);
+  if (sum_at == std::string_view::npos || sum_at < kMagic.size()) damaged("it has no checksum");
+  std::string_view sum_line = text.substr(sum_at);
+  const std::string expected = std::string(kSumTag) + std::to_string(checksum64(text.data(), sum_at)) + "\n";
+  if (sum_line != expected) damaged("the checksum is wrong");
+  std::string_view body = text.substr(kMagic.size(), sum_at - kMagic.size());
+  const std::string_view device = take_line(body);
+  if (device != fingerprint)
+    throw Error(Code::kMalformedCache, "the timing cache is another device's").cause("it was measured on " + std::string(device) + "; this is " + fingerprint).remedy("use another cache file");
+  while (!body.empty()) {
+    const std::string_view line = take_line(body);
+    const size_t space = line.rfind(' ');
+    if (space == std::string_view::npos) damaged("an entry has no time");
+    double ms = 0;
+    const auto [end, error] = std::from_chars(line.data() + space + 1, line.data() + line.size(), ms);
+    if (error != std::errc() || end != line.data() + line.size() || !std::isfinite(ms) || ms < 0) damaged("a time is not a number");
+    cache.entries_.emplace(line.substr(0, space), ms);
+  }
+  return cache;
+}
+
+std::vector<std::byte> TimingCache::serialize() const {
+  std::string text = std::string(kMagic) + fingerprint_ + "\n";
+  for (const auto& [key, ms] : entries_) {
+    char number[64];
+    const auto end = std::to_chars(number, number + sizeof number, ms).ptr;
+    text += key + " " + std::string(number, end) + "\n";
+  }
+  text += std::string(kSumTag) + std::to_string(checksum64(text.data(), text.size())) + "\n";
+  std::vector<std::byte> bytes(text.size());
+  std::memcpy(bytes.data(), text.data(), text.size());
+  return bytes;
+}
+
+std::optional<double> TimingCache::find(const Hash128& problem, const std::string& choice) const {
+  auto it = entries_.find(problem.hex() + " " + choice);
+  return it == entries_.end() ? std::nullopt : std::optional(it->second);
+}
+
+void TimingCache::put(const Hash128& problem, const std::string& choice, double milliseconds) { entries_[problem.hex() + " " + choice] = milliseconds; }
+
+void TimingCache::combine(const TimingCache& other, bool ignore_mismatch) {
+  if (other.fingerprint_ != fingerprint_ && !ignore_mismatch)
+    throw Error(Code::kMalformedCache, "timing caches of different devices do not combine").cause(other.fingerprint_ + " and " + fingerprint_);
+  entries_.insert(other.entries_.begin(), other.entries_.end());
+}
+
+}  // namespace kiln

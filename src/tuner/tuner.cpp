@@ -1,0 +1,88 @@
+// Search over tactics and configurations.
+#include "tuner/tuner.h"
+
+#include <algorithm>
+#include <chrono>
+
+namespace kiln {
+
+std::vector<Tuner::Candidate> Tuner::candidates(const Problem& problem) const {
+  std::vector<Candidate> list;
+  for (const Tactic* tactic : target_.tactics(problem.op())) {
+    if (options_.disabled.count(tactic->name)) continue;
+    const Refusal refusal = tactic->accepts(problem);
+    if (refusal.refused()) {
+      options_.logger->log(Severity::kVerbose, problem.node->name() + ": " + tactic->name + " declines: " + refusal.reason);
+      continue;
+    }
+    std::vector<Config> configs = tactic->configurations ? tactic->configurations(problem) : std::vector<Config>{Config{}};
+    const size_t limit = options_.level <= 1 ? 1 : options_.level == 2 ? 2 : options_.level == 3 ? 4 : configs.size();
+    if (configs.size() > limit) configs.resize(limit);
+    for (Config& config : configs) list.push_back({tactic, std::move(config)});
+    if (options_.level == 0 && !list.empty()) break;
+  }
+  return list;
+}
+
+Tuner::Candidate Tuner::best(const Problem& problem, const std::vector<Candidate>& list, double& milliseconds) {
+  milliseconds = -1;
+  if (list.size() == 1 || options_.level == 0) return list[0];
+  const Hash128 key = problem.key();
+  const Candidate* winner = &list[0];
+  for (const Candidate& candidate : list) {
+    std::optional<double> time = options_.cache ? options_.cache->find(key, candidate.name()) : std::nullopt;
+    if (!time) {
+      if (spent_seconds_ > options_.budget_seconds) continue;
+      const auto start = std::chrono::steady_clock::now();
+      try {
+        time = measure(problem, candidate.tactic->emit(problem, candidate.config), target_.device(), options_.iterations);
+      } catch (const Error& error) {
+        options_.logger->log(Severity::kVerbose, problem.node->name() + ": " + candidate.name() + " fails: " + error.what());
+      }
+      spent_seconds_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+      if (!time) continue;
+      if (options_.cache) options_.cache->put(key, candidate.name(), *time);
+    }
+    options_.logger->log(Severity::kVerbose, problem.node->name() + ": " + candidate.name() + " " + std::to_string(*time) + " ms");
+    if (milliseconds < 0 || *time < milliseconds) {
+      milliseconds = *time;
+      winner = &candidate;
+    }
+  }
+  return *winner;
+}
+
+std::vector<Choice> Tuner::choose(const std::vector<Problem>& problems) {
+  struct Known {
+    Candidate candidate;
+    double milliseconds;
+  };
+  std::map<Hash128, Known> known;
+  std::vector<Choice> choices;
+  for (const Problem& problem : problems) {
+    if (options_.progress && !options_.progress(choices.size(), problems.size(), problem.str())) throw Error(Code::kInvalidState, "the build was cancelled");
+    Choice choice;
+    const std::vector<Candidate> list = candidates(problem);
+    if (list.empty()) {
+      choice.tactic = "reference";
+      choice.emitted = emit_reference(problem);
+    } else {
+      const Hash128 key = problem.key();
+      auto it = known.find(key);
+      if (it == known.end()) {
+        double milliseconds = -1;
+        Candidate winner = best(problem, list, milliseconds);
+        it = known.emplace(key, Known{std::move(winner), milliseconds}).first;
+      }
+      choice.tactic = it->second.candidate.tactic->name;
+      choice.config = it->second.candidate.config;
+      choice.milliseconds = it->second.milliseconds;
+      choice.emitted = it->second.candidate.tactic->emit(problem, choice.config);
+    }
+    choices.push_back(std::move(choice));
+  }
+  if (options_.progress) options_.progress(problems.size(), problems.size(), "");
+  return choices;
+}
+
+}  // namespace kiln

@@ -1,0 +1,59 @@
+// Chooses a tactic and a configuration for each problem: by order, by the timing cache, or by measuring on the device.
+#pragma once
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "target/target.h"
+#include "tuner/timing_cache.h"
+
+namespace kiln {
+
+struct TunerOptions {
+  int level = 3;                                  // 0: first that accepts; 1: first configuration of each tactic; 2-3: few; 4-5: all
+  double budget_seconds = 1e9;                    // of measuring in all; afterwards the first that accepts is taken
+  int iterations = 8;                             // at least, per candidate
+  std::set<std::string> disabled;                 // tactics by name
+  TimingCache* cache = nullptr;
+  Logger* logger = &null_logger();
+  // Called before each problem: how many are done, how many there are, its text. False cancels: Error(kInvalidState).
+  std::function<bool(size_t done, size_t total, const std::string& problem)> progress;
+};
+
+struct Choice {
+  std::string tactic;                             // "pointwise_tiles"
+  Config config;
+  Emitted emitted;
+  double milliseconds = -1;                       // negative when it was not measured
+};
+
+// Why each tactic was left out, for reports.
+struct Considered {
+  std::string tactic, outcome;                    // a reason, or "0.123 ms"
+};
+
+class Tuner {
+ public:
+  Tuner(const Target& target, TunerOptions options) : target_(target), options_(std::move(options)) {}
+  // Equal problems are measured once. Weights may differ: they are packed per problem.
+  std::vector<Choice> choose(const std::vector<Problem>& problems);
+
+ private:
+  struct Candidate {
+    const Tactic* tactic;
+    Config config;
+    std::string name() const { return tactic->name + "." + std::to_string(tactic->version) + to_string(config); }
+  };
+  std::vector<Candidate> candidates(const Problem& problem) const;
+  Candidate best(const Problem& problem, const std::vector<Candidate>& list, double& milliseconds);
+  const Target& target_;
+  TunerOptions options_;
+  double spent_seconds_ = 0;
+};
+
+// Milliseconds of one launch on the target's device with the problem's optimum shapes: middle half of repeated runs, weights
+// not left in cache. Throws Error when the kernel refuses.
+double measure(const Problem& problem, const Emitted& emitted, Device& device, int iterations);
+
+}  // namespace kiln
