@@ -38,21 +38,33 @@ std::vector<Node*> Graph::node_list() const {
   return list;
 }
 
-std::string Graph::unique_name(std::string wanted) {
-  if (wanted.empty()) wanted = "v";
-  auto [it, fresh] = names_.try_emplace(wanted, 0);
+std::string Graph::unique_name(Names& names, std::string wanted) {
+  auto [it, fresh] = names.try_emplace(wanted, 0);
   while (!fresh) {
-    const std::string candidate = wanted + "_" + std::to_string(++it->second);
-    if (names_.try_emplace(candidate, 0).second) return candidate;
+    std::string candidate = wanted + "_" + std::to_string(++it->second);
+    if (names.try_emplace(candidate, 0).second) return candidate;
   }
   return wanted;
 }
 
+void Node::set_name(std::string name) {
+  if (name == name_) return;
+  graph_->node_names_.erase(name_);
+  name_ = Graph::unique_name(graph_->node_names_, std::move(name));
+}
+
 Value* Graph::add_value(std::string name) {
   auto value = std::make_unique<Value>();
-  value->name_ = unique_name(std::move(name));
+  value->name_ = unique_name(names_, name.empty() ? "v" : std::move(name));
   value->graph_ = this;
-  return values_.emplace_back(std::move(value)).get();
+  Value* result = values_.emplace_back(std::move(value)).get();
+  result->position_ = std::prev(values_.end());
+  return result;
+}
+
+void Graph::erase_value(Value* value) {
+  names_.erase(value->name_);
+  values_.erase(value->position_);
 }
 
 Value* Graph::add_input(std::string name, EdgeType type) {
@@ -83,9 +95,7 @@ Node* Graph::add_node(NodeSpec spec, Node* before) {
   node->attributes = std::move(spec.attributes);
   node->regions = std::move(spec.regions);
   node->origins = std::move(spec.origins);
-  std::string name = spec.name.empty() ? spec.op->name() : spec.name;
-  int& count = node_names_[name];
-  if (count++ > 0) name += "_" + std::to_string(count - 1);
+  const std::string name = unique_name(node_names_, spec.name.empty() ? spec.op->name() : spec.name);
   node->name_ = name;
   node->base_inputs_ = static_cast<int>(spec.inputs.size());
   node->inputs_.assign(spec.inputs.size(), nullptr);
@@ -99,9 +109,8 @@ Node* Graph::add_node(NodeSpec spec, Node* before) {
     out->output_index_ = i;
     node->outputs_.push_back(out);
   }
-  auto at = nodes_.end();
-  if (before) at = std::find_if(nodes_.begin(), nodes_.end(), [&](const auto& n) { return n.get() == before; });
-  Node* result = nodes_.insert(at, std::move(node))->get();
+  Node* result = node.get();
+  result->position_ = nodes_.insert(before ? before->position_ : nodes_.end(), std::move(node));
   try {
     infer(*result);
   } catch (...) {
@@ -117,7 +126,7 @@ void Graph::rename(Value* value, std::string name) {
   if (value->name_ == name) return;
   names_.erase(value->name_);
   if (Value* holder = names_.count(name) ? find_value(name) : nullptr) {
-    holder->name_ = unique_name(name);
+    holder->name_ = unique_name(names_, name);
     names_.erase(name);
   }
   names_.try_emplace(name, 0);
@@ -131,14 +140,14 @@ void Graph::replace_uses(Value* old_value, Value* new_value) {
 
 void Graph::erase(Node* node) {
   for (size_t i = 0; i < node->inputs_.size(); ++i) node->set_input(static_cast<int>(i), nullptr);
-  std::set<const Value*> dead(node->outputs_.begin(), node->outputs_.end());
-  for (const Value* v : dead) {
+  for (const Value* v : node->outputs_)
     if (!v->uses_.empty() || v->is_graph_output()) throw Error(Code::kInternal, "erasing '" + node->name_ + "', whose result is used");
-    names_.erase(v->name_);
-  }
-  std::erase_if(values_, [&](const auto& v) { return dead.count(v.get()) > 0; });
-  std::erase_if(nodes_, [&](const auto& n) { return n.get() == node; });
+  for (Value* v : node->outputs_) erase_value(v);
+  node_names_.erase(node->name_);
+  nodes_.erase(node->position_);
 }
+
+void Graph::move_before(Node* node, Node* before) { nodes_.splice(before->position_, nodes_, node->position_); }
 
 size_t Graph::remove_dead() {
   std::set<const Node*> live;
@@ -152,19 +161,17 @@ size_t Graph::remove_dead() {
     pending.pop_back();
     for (const Value* v : n->inputs_) need(v);
   }
-  const size_t before = nodes_.size();
-  std::set<const Value*> dead;
-  for (auto it = nodes_.rbegin(); it != nodes_.rend(); ++it) {
-    if (live.count(it->get())) continue;
-    for (size_t i = 0; i < (*it)->inputs_.size(); ++i) (*it)->set_input(static_cast<int>(i), nullptr);
-    dead.insert((*it)->outputs_.begin(), (*it)->outputs_.end());
+  std::vector<Node*> dead;
+  for (auto it = nodes_.rbegin(); it != nodes_.rend(); ++it)
+    if (!live.count(it->get())) dead.push_back(it->get());
+  for (Node* n : dead)
+    for (size_t i = 0; i < n->inputs_.size(); ++i) n->set_input(static_cast<int>(i), nullptr);
+  for (Node* n : dead) erase(n);
+  for (auto it = values_.begin(); it != values_.end();) {
+    Value* v = (it++)->get();
+    if (v->constant() && v->uses_.empty() && !v->is_graph_output()) erase_value(v);
   }
-  std::erase_if(nodes_, [&](const auto& n) { return !live.count(n.get()); });
-  for (const auto& v : values_)
-    if (v->constant() && v->uses_.empty() && !v->is_graph_output()) dead.insert(v.get());
-  for (const Value* v : dead) names_.erase(v->name_);
-  std::erase_if(values_, [&](const auto& v) { return dead.count(v.get()) > 0; });
-  return before - nodes_.size();
+  return dead.size();
 }
 
 void Graph::sort() {
@@ -206,7 +213,8 @@ std::unique_ptr<Graph> Graph::clone() const {
     twin->producer_ = nullptr;
     twin->uses_.clear();
     twin->graph_ = copy.get();
-    values[v.get()] = copy->values_.emplace_back(std::move(twin)).get();
+    Value* made = values[v.get()] = copy->values_.emplace_back(std::move(twin)).get();
+    made->position_ = std::prev(copy->values_.end());
   }
   for (const auto& n : nodes_) {
     auto twin = std::make_unique<Node>();
@@ -224,7 +232,8 @@ std::unique_ptr<Graph> Graph::clone() const {
       twin->outputs_.push_back(values[v]);
       values[v]->producer_ = twin.get();
     }
-    copy->nodes_.push_back(std::move(twin));
+    Node* made = copy->nodes_.emplace_back(std::move(twin)).get();
+    made->position_ = std::prev(copy->nodes_.end());
   }
   for (const Value* v : inputs_) copy->inputs_.push_back(values[v]);
   for (const Value* v : outputs_) copy->outputs_.push_back(values[v]);

@@ -62,6 +62,7 @@ class Value {
   std::optional<std::vector<Dim>> elements_;
   std::vector<Use> uses_;
   Graph* graph_ = nullptr;
+  std::list<std::unique_ptr<Value>>::iterator position_;         // in its graph
 };
 
 // A pointwise operator applied to the result of a node, inside the node. `operands` has one entry per input of the operator:
@@ -95,7 +96,7 @@ class Node {
 
   void set_input(int i, Value* value);
   void add_post_op(PostOp post_op, std::vector<Value*> extra);   // operands >= 0 count within `extra`
-  void set_name(std::string name) { name_ = std::move(name); }
+  void set_name(std::string name);                               // made unique when another node has it
 
  private:
   friend class Graph;
@@ -105,6 +106,7 @@ class Node {
   std::vector<Value*> outputs_;
   int base_inputs_ = 0;
   Graph* graph_ = nullptr;
+  std::list<std::unique_ptr<Node>>::iterator position_;          // in its graph
 };
 
 struct NodeSpec {
@@ -144,6 +146,7 @@ class Graph {
   void rename(Value* value, std::string name);                   // keeps names unique
   void replace_uses(Value* old_value, Value* new_value);         // in nodes and outputs
   void erase(Node* node);                                        // nobody may use its outputs
+  void move_before(Node* node, Node* before);
   size_t remove_dead();                                          // nodes and constants that nobody needs; how many nodes
   // Infers types of all nodes again, in order (after a change of input types).
   void infer_types();
@@ -151,13 +154,15 @@ class Graph {
   void sort();                                                   // topological; throws kInvalidGraph on a cycle
 
  private:
+  friend class Node;
+  using Names = std::map<std::string, int, std::less<>>;
   Value* add_value(std::string name);
-  std::string unique_name(std::string wanted);
+  static std::string unique_name(Names& names, std::string wanted);
+  void erase_value(Value* value);
   std::list<std::unique_ptr<Node>> nodes_;
   std::list<std::unique_ptr<Value>> values_;
   std::vector<Value*> inputs_, outputs_;
-  std::map<std::string, int, std::less<>> names_;
-  std::map<std::string, int, std::less<>> node_names_;
+  Names names_, node_names_;
 };
 
 // Throws Error(kInvalidGraph) naming the node when an invariant is broken: order, use lists, types, names, post-operations.

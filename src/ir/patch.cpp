@@ -1,0 +1,146 @@
+// Applying patches.
+#include "ir/patch.h"
+
+#include <algorithm>
+
+#include "base/error.h"
+
+namespace kiln::ir {
+namespace {
+
+Value* resolve(const PatchValue& v, const std::vector<std::vector<Value*>>& made) {
+  return v.made < 0 ? v.value : made.at(static_cast<size_t>(v.made)).at(static_cast<size_t>(v.output));
+}
+
+bool unused(const Node& node) {
+  return std::all_of(node.outputs().begin(), node.outputs().end(), [](const Value* v) { return v->uses().empty() && !v->is_graph_output(); });
+}
+
+// Erases the nodes that nobody needs, and then those that only they needed.
+void erase_unused(Graph& graph, std::vector<Node*> candidates, std::vector<Node*>& erased) {
+  while (!candidates.empty()) {
+    Node* node = candidates.back();
+    candidates.pop_back();
+    if (std::find(erased.begin(), erased.end(), node) != erased.end() || !unused(*node)) continue;
+    for (Value* v : node->inputs())
+      if (v && v->producer()) candidates.push_back(v->producer());
+    erased.push_back(node);
+    graph.erase(node);
+  }
+}
+
+}  // namespace
+
+PatchValue PatchValue::result(int i) const {
+  PatchValue v = *this;
+  v.output = i;
+  return v;
+}
+
+PatchValue Patch::add(std::string_view op, std::vector<PatchValue> inputs, Attributes attributes, int output_count) {
+  Addition a;
+  a.op = find_op(op);
+  if (!a.op) throw Error(Code::kInternal, "a rule makes the unknown operator '" + std::string(op) + "'");
+  a.inputs = std::move(inputs);
+  a.attributes = std::move(attributes);
+  a.output_count = output_count;
+  additions_.push_back(std::move(a));
+  PatchValue v;
+  v.made = static_cast<int>(additions_.size()) - 1;
+  return v;
+}
+
+PatchValue Patch::constant(Tensor tensor, std::string name) {
+  Addition a;
+  a.tensor = std::move(tensor);
+  a.name = std::move(name);
+  additions_.push_back(std::move(a));
+  PatchValue v;
+  v.made = static_cast<int>(additions_.size()) - 1;
+  return v;
+}
+
+void Patch::replace(Value* old_value, PatchValue by) { replacements_.emplace_back(old_value, by); }
+
+void Patch::append_to(Node& base, std::vector<std::optional<PatchValue>> operands) {
+  base_ = &base;
+  operands_ = std::move(operands);
+}
+
+std::string Patch::joined_name() const {
+  if (!name_.empty()) return name_;
+  std::string text;
+  for (const Node* n : nodes_) text += (text.empty() ? "" : " + ") + n->name();
+  return text;
+}
+
+std::vector<std::string> Patch::joined_origins() const {
+  std::vector<std::string> all;
+  for (const Node* n : nodes_)
+    for (const std::string& o : n->origins)
+      if (std::find(all.begin(), all.end(), o) == all.end()) all.push_back(o);
+  return all;
+}
+
+Patch::Made Patch::build(Graph& graph, Applied& applied) const {
+  Made made;
+  size_t last = additions_.size();
+  while (last > 0 && !additions_[last - 1].op) --last;
+  for (size_t i = 0; i < additions_.size(); ++i) {
+    const Addition& a = additions_[i];
+    if (!a.op) {
+      made.push_back({graph.add_constant(a.tensor, a.name)});
+      continue;
+    }
+    NodeSpec spec;
+    spec.op = a.op;
+    for (const PatchValue& v : a.inputs) spec.inputs.push_back(resolve(v, made));
+    spec.attributes = a.attributes;
+    spec.name = i + 1 == last ? applied.name : applied.name + "." + a.op->name();
+    spec.origins = joined_origins();
+    spec.output_count = a.output_count;
+    Node* node = graph.add_node(std::move(spec), root_);
+    applied.added.push_back(node);
+    made.push_back(node->outputs());
+  }
+  return made;
+}
+
+void Patch::append(Graph& graph, const Made& made) const {
+  PostOp post{&root_->op(), root_->attributes, {}};
+  std::vector<Value*> extra;
+  for (const auto& operand : operands_) {
+    post.operands.push_back(operand ? static_cast<int>(extra.size()) : -1);
+    if (operand) extra.push_back(resolve(*operand, made));
+  }
+  base_->origins = joined_origins();
+  graph.move_before(base_, root_);
+  base_->add_post_op(std::move(post), std::move(extra));
+  graph.infer(*base_);
+}
+
+Applied Patch::apply(Graph& graph) const {
+  Applied applied;
+  applied.name = joined_name();
+  const Made made = build(graph, applied);
+  if (base_) append(graph, made);
+  std::vector<std::pair<Value*, std::string>> renames;
+  auto replace = [&](Value* old_value, Value* by) {
+    if (old_value->dtype() != by->dtype() && old_value->dtype() != DType::kInvalid)
+      throw Error(Code::kInternal, "a rule replaces '" + old_value->name() + "', " + old_value->type().str() + ", by " + by->type().str());
+    if (old_value->is_graph_output() || std::find(applied.added.begin(), applied.added.end(), by->producer()) != applied.added.end() ||
+        (base_ && by->producer() == base_))
+      renames.emplace_back(by, old_value->name());
+    graph.replace_uses(old_value, by);
+  };
+  for (const auto& [old_value, by] : replacements_) replace(old_value, resolve(by, made));
+  if (base_) replace(root_->output(), base_->output());
+  std::vector<Node*> candidates = nodes_;
+  erase_unused(graph, std::move(candidates), applied.erased);
+  for (auto& [value, name] : renames) graph.rename(value, std::move(name));
+  Node* named = base_ ? base_ : applied.added.empty() ? nullptr : applied.added.back();
+  if (named) named->set_name(applied.name);
+  return applied;
+}
+
+}  // namespace kiln::ir

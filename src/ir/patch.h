@@ -1,0 +1,72 @@
+// Patches: edits that a rule proposes. Nothing happens to the graph before apply().
+#pragma once
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "ir/pattern.h"
+
+namespace kiln::ir {
+
+// A value that exists, or a result of a node or constant of the patch.
+struct PatchValue {
+  Value* value = nullptr;
+  int made = -1;                                 // index into the patch's additions
+  int output = 0;
+  PatchValue() = default;
+  PatchValue(Value* v) : value(v) {}
+  PatchValue result(int i) const;                // another output of the same new node
+};
+
+// What apply() did.
+struct Applied {
+  std::string name;                              // of the node that stands for the matched ones
+  std::vector<Node*> added;
+  std::vector<Node*> erased;                     // addresses only: the nodes are gone
+};
+
+// New nodes stand before the root of the match, take the origins of all matched nodes, and the last of them the joined names
+// ("conv1 + relu1"); their results take the names of the values that they replace. Nodes that nobody needs any more are erased.
+class Patch {
+ public:
+  explicit Patch(const Match& match) : root_(&match.root()), nodes_(match.nodes()) {}
+  // A patch of one node that no pattern found.
+  explicit Patch(Node& node) : root_(&node), nodes_{&node} {}
+
+  PatchValue add(std::string_view op, std::vector<PatchValue> inputs, Attributes attributes = {}, int output_count = 1);
+  PatchValue constant(Tensor tensor, std::string name = "");
+  void replace(Value* old_value, PatchValue by);
+  // The root becomes a post-operation of `base`, one of its producers. Operands are those of the root; nullopt is the running
+  // result. The base moves to the place of the root.
+  void append_to(Node& base, std::vector<std::optional<PatchValue>> operands);
+  void set_name(std::string name) { name_ = std::move(name); }   // instead of the joined names
+
+  Node& root() const { return *root_; }
+  std::string joined_name() const;
+  Applied apply(Graph& graph) const;
+
+ private:
+  struct Addition {
+    const OpDef* op = nullptr;                   // null: a constant
+    std::vector<PatchValue> inputs;
+    Attributes attributes;
+    int output_count = 1;
+    Tensor tensor;
+    std::string name;
+  };
+  using Made = std::vector<std::vector<Value*>>;   // results of each addition
+  Made build(Graph& graph, Applied& applied) const;
+  void append(Graph& graph, const Made& made) const;
+  std::vector<std::string> joined_origins() const;
+
+  Node* root_;
+  std::vector<Node*> nodes_;
+  std::string name_;
+  std::vector<Addition> additions_;
+  std::vector<std::pair<Value*, PatchValue>> replacements_;
+  Node* base_ = nullptr;
+  std::vector<std::optional<PatchValue>> operands_;
+};
+
+}  // namespace kiln::ir

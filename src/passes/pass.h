@@ -1,0 +1,65 @@
+// Passes and their manager: a list of passes reads from top to bottom, each is verified, timed and logged.
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/log.h"
+#include "passes/rule.h"
+
+namespace kiln::passes {
+
+struct PassOptions {
+  std::set<std::string> disabled;            // names of rules
+  int64_t stop_after = -1;                   // patches in all; negative: no limit. For bisection
+  Logger* logger = nullptr;
+};
+
+struct PassReport {
+  struct Timing {
+    std::string pass;
+    double seconds = 0;
+    size_t patches = 0;
+    size_t nodes_after = 0;
+  };
+  struct Fired {
+    std::string pass, rule, name;            // name of the node that came out: "conv1 + relu1"
+  };
+  std::vector<Timing> passes;
+  std::map<std::string, size_t> counts;      // per rule
+  std::vector<Fired> fired;
+};
+
+// What a running pass sees: options, and where it notes what it did.
+class PassContext {
+ public:
+  PassContext(const PassOptions& options, PassReport& report) : options_(options), report_(report) {}
+  bool enabled(const Rule& rule) const { return !options_.disabled.count(rule.name); }
+  bool may_patch() const { return options_.stop_after < 0 || static_cast<int64_t>(report_.fired.size()) < options_.stop_after; }
+  void note(const Rule& rule, const std::string& name);
+  void note_decline(const Rule& rule, const Node& node, const std::string& reason);
+  void begin(std::string pass) { pass_ = std::move(pass); }
+
+ private:
+  const PassOptions& options_;
+  PassReport& report_;
+  std::string pass_;
+};
+
+struct Pass {
+  std::string name;
+  std::function<void(Graph&, PassContext&)> run;
+};
+
+Pass canonicalize();
+Pass fuse(std::vector<const Rule*> rules);
+
+// Runs the passes in order. After each: dead nodes removed, types inferred again, the graph verified.
+PassReport run_passes(Graph& graph, const std::vector<Pass>& passes, const PassOptions& options = {});
+// Applies the rules to this graph and those nested in it, in topological order, until none fires.
+void apply_rules(Graph& graph, const std::vector<const Rule*>& rules, PassContext& context);
+
+}  // namespace kiln::passes

@@ -1,0 +1,40 @@
+// Rules: pattern, conditions, patch. A rule never edits the graph.
+#pragma once
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "ir/patch.h"
+
+namespace kiln::passes {
+
+using ir::any;
+using ir::constant;
+using ir::Graph;
+using ir::Match;
+using ir::Node;
+using ir::node;
+using ir::once;
+using ir::Patch;
+using ir::PatchValue;
+using ir::Pattern;
+using ir::Value;
+
+struct Rule {
+  std::string name;
+  Pattern pattern;                                                  // of the outermost node
+  std::function<std::optional<Patch>(const Match&)> rewrite;
+  // Instead of both, for rules that compare nodes which have no edge in common: all patches of one walk over the graph.
+  std::function<std::vector<Patch>(Graph&)> walk = nullptr;
+};
+
+// For `return decline("weights are not constant");`. The reason of the last refusal on this thread goes to the verbose log.
+std::nullopt_t decline(std::string reason);
+std::string take_decline_reason();
+
+// The lists of the families, in the order in which the rules are tried.
+std::vector<const Rule*> canonical_rules();
+std::vector<const Rule*> fusion_rules();
+
+}  // namespace kiln::passes
