@@ -16,6 +16,7 @@ class Expr {
   ScalarType type() const { return type_; }
   uint16_t id() const { return id_; }
   ExprBuilder& builder() const { return *builder_; }
+  bool present() const { return builder_ != nullptr; }   // false for an optional input that the node lacks
   bool is_float() const { return type_ == ScalarType::kF32 || type_ == ScalarType::kF64; }
   Expr constant(double value) const;                 // of this expression's type
   Expr convert(ScalarType type) const;

@@ -182,6 +182,17 @@ struct InputDef {
   InputDef(std::string n, TypeSet t, std::string same) : name(std::move(n)), types(t), same_as(std::move(same)) {}
 };
 
+inline InputDef variadic_input_def(std::string name, TypeSet types) {       // all of one type
+  InputDef def(name, types, name);
+  def.variadic = true;
+  return def;
+}
+inline InputDef optional_input_def(std::string name, TypeSet types, std::string same_as) {
+  InputDef def(std::move(name), types, std::move(same_as));
+  def.optional = true;
+  return def;
+}
+
 struct AttributeDef {
   std::string name;
   Attribute fallback;                        // its kind is the attribute's kind
@@ -283,6 +294,8 @@ const OpDef* find_op(std::string_view name);
 const std::vector<const OpDef*>& all_ops();
 
 // The scalar program of a pointwise operator for inputs of these types: one result, computed in the type that suits the output.
+// kInvalid stands for an optional input that is absent; the program's inputs are those that are present. Throws kTypeMismatch for
+// types (strings, complex numbers) and kUnsupported for attributes that only the reference evaluation handles.
 ScalarProgram scalar_program(const OpDef& op, const Attributes& attributes, std::span<const DType> inputs);
 
 // Checks inputs, infers, allocates and runs the reference. An absent optional input is a Datum with an invalid tensor.

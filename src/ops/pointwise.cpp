@@ -23,9 +23,8 @@ void run_pointwise(const OpDef& op, RefCall& c) {
   std::vector<const Tensor*> inputs;
   std::vector<DType> types;
   for (int i = 0; i < c.input_count(); ++i) {
-    if (!c.present(i)) continue;
-    inputs.push_back(&c.input(i));
-    types.push_back(c.input(i).dtype());
+    types.push_back(c.present(i) ? c.input(i).dtype() : DType::kInvalid);
+    if (c.present(i)) inputs.push_back(&c.input(i));
   }
   Tensor& out = c.output();
   if (out.size() == 0) return;
@@ -38,7 +37,7 @@ void run_pointwise(const OpDef& op, RefCall& c) {
   void* data = out.mutable_data();
   int64_t position = 0;
   do {
-    for (size_t i = 0; i < inputs.size(); ++i) arguments[i] = load_scalar(types[i], inputs[i]->data(), ops::dot(index, strides[i]));
+    for (size_t i = 0; i < inputs.size(); ++i) arguments[i] = load_scalar(inputs[i]->dtype(), inputs[i]->data(), ops::dot(index, strides[i]));
     interpret(program, arguments, values);
     store_scalar(out.dtype(), data, position++, result_type, values[program.outputs[0]]);
   } while (ops::advance(index, out.dims()));
@@ -63,8 +62,13 @@ OpDef pointwise(std::string name, std::initializer_list<InputDef> inputs) {
 ScalarProgram scalar_program(const OpDef& op, const Attributes& attributes, std::span<const DType> inputs) {
   ExprBuilder builder;
   std::vector<Expr> arguments;
-  for (size_t i = 0; i < inputs.size(); ++i) arguments.push_back(builder.input(static_cast<int>(i), scalar_type_of(inputs[i])));
-  const Expr result[] = {op.scalar_rule()(arguments, attributes)};
+  int present = 0;
+  for (DType type : inputs)
+    arguments.push_back(type == DType::kInvalid ? Expr(nullptr, 0, ScalarType::kF32) : builder.input(present++, scalar_type_of(type)));
+  Attributes complete = attributes;
+  for (const AttributeDef& def : op.attributes())
+    if (!complete.has(def.name)) complete.set(def.name, def.fallback);
+  const Expr result[] = {op.scalar_rule()(arguments, complete)};
   return builder.finish(result);
 }
 

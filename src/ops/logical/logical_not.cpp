@@ -1,0 +1,11 @@
+// Not: logical not.
+#include "ops/elements.h"
+#include "ops/registry.h"
+
+namespace kiln::ops {
+
+const OpDef logical_not = pointwise("Not", {"x", kBoolType})
+    .scalar([](Expr x) { return unary(ScalarOp::kNot, x); })
+    .elements(elementwise([](std::span<const Dim> v) -> std::optional<Dim> { return 1 - v[0]; }));
+
+}  // namespace kiln::ops

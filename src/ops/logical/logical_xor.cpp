@@ -1,0 +1,11 @@
+// Xor: whether exactly one is true.
+#include "ops/elements.h"
+#include "ops/registry.h"
+
+namespace kiln::ops {
+
+const OpDef logical_xor = pointwise("Xor", {{"a", kBoolType}, {"b", kBoolType, "a"}})
+    .scalar([](Expr a, Expr b) { return binary(ScalarOp::kXor, a, b); })
+    .elements(elementwise([](std::span<const Dim> v) -> std::optional<Dim> { return mod(v[0] + v[1], 2); }));
+
+}  // namespace kiln::ops

@@ -1,0 +1,11 @@
+// Mul: a * b.
+#include "ops/elements.h"
+#include "ops/registry.h"
+
+namespace kiln::ops {
+
+const OpDef mul = pointwise("Mul", {{"a", kNumericTypes}, {"b", kNumericTypes, "a"}})
+    .scalar([](Expr a, Expr b) { return a * b; })
+    .elements(elementwise([](std::span<const Dim> v) -> std::optional<Dim> { return v[0] * v[1]; }));
+
+}  // namespace kiln::ops

@@ -1,0 +1,11 @@
+// Neg: -x.
+#include "ops/elements.h"
+#include "ops/registry.h"
+
+namespace kiln::ops {
+
+const OpDef neg = pointwise("Neg", {"x", kFloatTypes | kSignedTypes})
+    .scalar([](Expr x) { return -x; })
+    .elements(elementwise([](std::span<const Dim> v) -> std::optional<Dim> { return Dim(0) - v[0]; }));
+
+}  // namespace kiln::ops

@@ -1,0 +1,21 @@
+// ConvInteger: convolution of (x - x_zero_point) with (w - w_zero_point) in int32; padding has the value of the zero point.
+// w_zero_point: one, or one for each output channel.
+#include "ops/quantize/integer_products.h"
+#include "ops/registry.h"
+
+namespace kiln::ops {
+
+const OpDef conv_integer = op("ConvInteger")
+    .input("x", {DType::kI8, DType::kU8}).input("w", {DType::kI8, DType::kU8})
+    .optional_input("x_zero_point", {DType::kI8, DType::kU8}, "x").optional_input("w_zero_point", {DType::kI8, DType::kU8}, "w")
+    .attr("auto_pad", std::string("NOTSET")).attr("dilations", Ints()).attr("group", int64_t{1}).attr("kernel_shape", Ints())
+    .attr("pads", Ints()).attr("strides", Ints())
+    .output("y", fixed_type(DType::kI32))
+    .shape([](ShapeCall& c) { return shape_as("Conv", c, "x", "w"); })
+    .reference([](RefCall& c) {
+      const Tensor x = centered(c.input("x"), c.input("x_zero_point"));
+      const Tensor w = centered(c.input("w"), as_channels(c.input("w_zero_point"), c.input("w").rank()));
+      store_wrapped(run_as("Conv", c, {x, w}), c.output());
+    });
+
+}  // namespace kiln::ops
