@@ -9,18 +9,7 @@
 namespace kiln::ops {
 namespace {
 
-Shape tail(const Shape& dims) { return Shape(dims.begin() + 2, dims.end()); }
-
-Shape kernel_of(const ShapeCall& c) {
-  const Ints attribute = c.ints("kernel_shape");
-  const Shape kernel = tail(c.dims("w"));
-  if (attribute.empty()) return kernel;
-  if (attribute.size() != kernel.size()) throw Error(Code::kShapeMismatch, "kernel_shape and the weights " + to_string(c.dims("w")) + " differ in rank");
-  for (size_t i = 0; i < kernel.size(); ++i) require_same(kernel[i], attribute[i], "kernel_shape and the kernel of the weights");
-  return to_shape(attribute);
-}
-
-Window conv_window(const ShapeCall& c) { return window_of(c, tail(c.dims("x")), kernel_of(c), false); }
+Window conv_window(const ShapeCall& c) { return window_of(c, spatial_dims(c.dims("x")), weight_kernel(c), false); }
 
 OutputShape conv_shape(ShapeCall& c) {
   require_rank(c, "x", 3, INT64_MAX);

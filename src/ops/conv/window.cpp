@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "base/error.h"
+#include "ops/dim_checks.h"
 #include "ops/numbers.h"
 
 namespace kiln::ops {
@@ -16,6 +16,17 @@ Ints window_ints(const ShapeCall& c, std::string_view attribute, size_t count, i
   if (std::any_of(values.begin(), values.end(), [&](int64_t v) { return v < low; }))
     throw Error(Code::kInvalidArgument, "attribute '" + std::string(attribute) + "' has a value below " + std::to_string(low));
   return values;
+}
+
+Shape spatial_dims(const Shape& dims) { return Shape(dims.begin() + 2, dims.end()); }
+
+Shape weight_kernel(const ShapeCall& c) {
+  const Ints attribute = c.ints("kernel_shape");
+  const Shape kernel = spatial_dims(c.dims("w"));
+  if (attribute.empty()) return kernel;
+  if (attribute.size() != kernel.size()) throw Error(Code::kShapeMismatch, "kernel_shape and the weights " + to_string(c.dims("w")) + " differ in rank");
+  for (size_t i = 0; i < kernel.size(); ++i) require_same(kernel[i], attribute[i], "kernel_shape and the kernel of the weights");
+  return to_shape(attribute);
 }
 
 Shape effective_kernel(const Shape& kernel, const Ints& dilations) {

@@ -16,6 +16,9 @@ struct Window {
 Ints window_ints(const ShapeCall& c, std::string_view attribute, size_t count, int64_t fallback, int64_t low);
 // From auto_pad, pads, strides, dilations (and ceil_mode, when the operator has it) over an input of size `spatial`.
 Window window_of(const ShapeCall& c, const Shape& spatial, Shape kernel, bool ceil_mode);
+Shape spatial_dims(const Shape& dims);                // without the first two
+// The kernel of the weights w [m,c,kernel...]; checked against the attribute kernel_shape when that is given.
+Shape weight_kernel(const ShapeCall& c);
 // kernel * dilation without the last gap.
 Shape effective_kernel(const Shape& kernel, const Ints& dilations);
 
