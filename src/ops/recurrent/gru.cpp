@@ -1,0 +1,41 @@
+// GRU: gates in the order update, reset, hidden.
+#include "ops/recurrent/recurrence.h"
+#include "ops/registry.h"
+
+namespace kiln::ops {
+namespace {
+
+void gru_reference(RefCall& call) {
+  const Recurrence recurrence(call, 3, {"Sigmoid", "Tanh"});
+  const auto hidden = static_cast<size_t>(recurrence.hidden());
+  const bool linear_before_reset = call.integer("linear_before_reset") != 0;
+  const auto step = [&](int64_t d, const std::vector<double>& x, std::vector<double>& h, std::vector<double>&) {
+    const std::vector<double> zr = recurrence.recurrent_part(d, h, 0, 2);
+    std::vector<double> update(hidden), reset(hidden), gated(hidden);
+    for (size_t i = 0; i < hidden; ++i) {
+      update[i] = recurrence.activate(d, 0, x[i] + zr[i]);
+      reset[i] = recurrence.activate(d, 0, x[hidden + i] + zr[hidden + i]);
+      gated[i] = reset[i] * h[i];
+    }
+    const std::vector<double> candidate = recurrence.recurrent_part(d, linear_before_reset ? h : gated, 2, 3);
+    for (size_t i = 0; i < hidden; ++i) {
+      const double n = recurrence.activate(d, 1, x[2 * hidden + i] + (linear_before_reset ? reset[i] * candidate[i] : candidate[i]));
+      h[i] = (1 - update[i]) * n + update[i] * h[i];
+    }
+  };
+  recurrence.run(call, step, false);
+}
+
+}  // namespace
+
+const OpDef gru = op("GRU")
+    .input("x", kFloatTypes).input("w", kFloatTypes, "x").input("r", kFloatTypes, "x").optional_input("b", kFloatTypes, "x")
+    .optional_input("sequence_lens", DType::kI32).optional_input("initial_h", kFloatTypes, "x")
+    .attr("activation_alpha", Floats{}).attr("activation_beta", Floats{}).attr("activations", Strings{}).attr("clip", 0.0)
+    .attr("direction", std::string("forward")).attr("hidden_size", int64_t{0}).attr("layout", int64_t{0}).attr("linear_before_reset", int64_t{0})
+    .optional_output("y", same_type("x")).optional_output("y_h", same_type("x"))
+    .shapes([](ShapeCall& c) { return recurrent_shapes(c, 3); })
+    .reference(gru_reference)
+    .accuracy(Accuracy::kReduction);
+
+}  // namespace kiln::ops
