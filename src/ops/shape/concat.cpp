@@ -1,0 +1,54 @@
+// Concat: joins tensors along an axis.
+#include "base/error.h"
+#include "ops/movement.h"
+#include "ops/numbers.h"
+#include "ops/registry.h"
+
+namespace kiln::ops {
+namespace {
+
+OutputShape concat_shape(ShapeCall& c) {
+  Shape result = c.dims(0);
+  const auto axis = static_cast<size_t>(c.axis("axis", static_cast<int64_t>(result.size())));
+  for (int i = 1; i < c.input_count(); ++i) {
+    const Shape& dims = c.dims(i);
+    const std::string what = "Concat of " + to_string(c.dims(0)) + " and " + to_string(dims) + " along axis " + std::to_string(axis);
+    if (dims.size() != result.size()) throw Error(Code::kShapeMismatch, what).cause("the ranks differ");
+    for (size_t k = 0; k < dims.size(); ++k) result[k] = k == axis ? result[k] + dims[k] : same_dim(result[k], dims[k], what);
+  }
+  return result;
+}
+
+std::optional<std::vector<Dim>> concat_elements(ShapeCall& c) {
+  if (c.axis("axis", static_cast<int64_t>(c.dims(0).size())) != 0) return std::nullopt;
+  std::vector<Dim> result;
+  for (int i = 0; i < c.input_count(); ++i) {
+    auto elements = few_elements(c, i);
+    if (!elements) return std::nullopt;
+    result.insert(result.end(), elements->begin(), elements->end());
+  }
+  return result;
+}
+
+void concat_reference(RefCall& c) {
+  Tensor& out = c.output();
+  const auto axis = static_cast<size_t>(c.axis("axis", out.rank()));
+  const int64_t outer = product(out.dims(), 0, axis);
+  int64_t to = 0;
+  for (int64_t o = 0; o < outer; ++o)
+    for (int i = 0; i < c.input_count(); ++i) {
+      const int64_t run = product(c.input(i).dims(), axis, c.input(i).dims().size());
+      copy_elements(c.input(i), o * run, out, to, run);
+      to += run;
+    }
+}
+
+}  // namespace
+
+const OpDef concat = op("Concat")
+    .variadic_input("inputs", kAnyType, "inputs").required_attr("axis", int64_t{0}).output("concat_result", same_type("inputs"))
+    .shape(concat_shape)
+    .elements(concat_elements)
+    .reference(concat_reference);
+
+}  // namespace kiln::ops
