@@ -8,6 +8,9 @@ namespace kiln {
 
 std::vector<Tuner::Candidate> Tuner::candidates(const Problem& problem) const {
   std::vector<Candidate> list;
+  for (const auto* arguments : {&problem.inputs, &problem.outputs})
+    for (const Argument& a : *arguments)
+      if (a.present && !a.ranked) return list;      // only the last resort computes shapes while it runs
   for (const Tactic* tactic : target_.tactics(problem.op())) {
     if (options_.disabled.count(tactic->name)) continue;
     const Refusal refusal = tactic->accepts(problem);

@@ -1,0 +1,37 @@
+// The CPU target: its passes and its tactics.
+#include "backends/cpu/target/target.h"
+
+#include "backends/cpu/device/device.h"
+#include "backends/cpu/target/tactics.h"
+#include "passes/layout/choose_layouts.h"
+#include "passes/lists.h"
+#include "passes/pass.h"
+
+namespace kiln::cpu {
+namespace {
+
+const std::vector<const Tactic*> kTactics = {
+#define KILN_TACTIC(word) &tactics::word,
+#include "backends/cpu/target/list.inc"
+#undef KILN_TACTIC
+};
+
+class CpuTarget final : public Target {
+ public:
+  std::string_view name() const override { return "cpu"; }
+  Device& device() const override { return open_device("cpu"); }
+  std::vector<passes::Pass> pipeline(const TargetOptions&) const override {
+    return {passes::canonicalize(), passes::fuse(passes::fusion_rules()), passes::choose_layouts()};
+  }
+  std::vector<const Tactic*> tactics(std::string_view) const override { return kTactics; }
+  std::vector<const Tactic*> all_tactics() const override { return kTactics; }
+};
+
+}  // namespace
+
+const Target& target() {
+  static const CpuTarget instance;
+  return instance;
+}
+
+}  // namespace kiln::cpu

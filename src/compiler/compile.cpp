@@ -1,0 +1,68 @@
+// The stages of a build, in order.
+#include "compiler/compile.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include "base/error.h"
+#include "compiler/extents.h"
+#include "compiler/lower.h"
+
+namespace kiln {
+namespace {
+
+double seconds_since(std::chrono::steady_clock::time_point start) { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(); }
+
+// The engine returns each output under the name that the model gave it; passes may have put another value there.
+void restore_output_names(ir::Graph& graph, const std::vector<std::string>& names) {
+  for (size_t i = 0; i < names.size(); ++i) {
+    ir::Value* v = graph.outputs()[i];
+    if (v->name() == names[i]) continue;
+    if (v->is_input() || v->constant() || std::count(graph.outputs().begin(), graph.outputs().end(), v) > 1) {
+      ir::Node* copy = graph.add_node({.op = find_op("Identity"), .inputs = {v}, .attributes = {}, .name = names[i] + ".copy", .origins = {}, .regions = {}, .output_names = {}});
+      copy->output()->layout = v->layout;
+      graph.set_output(i, copy->output());
+      v = copy->output();
+    }
+    graph.rename(v, names[i]);
+  }
+}
+
+}  // namespace
+
+plan::Plan compile(std::unique_ptr<ir::Graph> graph, const CompileOptions& options, CompileReport* report) {
+  CompileReport own;
+  CompileReport& r = report ? *report : own;
+  const auto start = std::chrono::steady_clock::now();
+  const Target& target = options.target.empty() ? *all_targets().front() : find_target(options.target);
+  std::vector<std::string> output_names;
+  for (const ir::Value* v : graph->outputs()) output_names.push_back(v->name());
+  if (options.after_stage) options.after_stage("import", *graph);
+  TargetOptions target_options{options.passes.disabled, options.logger};
+  for (const passes::Pass& pass : target.pipeline(target_options)) {
+    passes::PassReport one = passes::run_passes(*graph, {pass}, options.passes);
+    r.passes.passes.insert(r.passes.passes.end(), one.passes.begin(), one.passes.end());
+    r.passes.fired.insert(r.passes.fired.end(), one.fired.begin(), one.fired.end());
+    for (const auto& [rule, count] : one.counts) r.passes.counts[rule] += count;
+    if (options.after_stage) options.after_stage(pass.name, *graph);
+  }
+  restore_output_names(*graph, output_names);
+  ir::verify(*graph);
+  r.seconds_passes = seconds_since(start);
+  const Extents extents(*graph, options.profiles);
+  TunerOptions tuner = options.tuner;
+  tuner.logger = options.logger;
+  tuner.disabled.insert(options.passes.disabled.begin(), options.passes.disabled.end());
+  const auto choice_start = std::chrono::steady_clock::now();
+  plan::Plan plan = Lowering(extents, target, tuner, r).run(*graph);
+  r.seconds_choice = seconds_since(choice_start);
+  plan.built_by = "0.1.0";
+  plan.name = options.name;
+  plan.device = std::string(target.device().name());
+  plan.fingerprint = target.device().fingerprint();
+  plan::verify(plan);
+  r.seconds_total = seconds_since(start);
+  return plan;
+}
+
+}  // namespace kiln

@@ -1,0 +1,47 @@
+// From a graph to an engine: passes, problems, choice, memory plan, plan.
+#pragma once
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "ir/graph.h"
+#include "passes/pass.h"
+#include "plan/plan.h"
+#include "target/target.h"
+#include "tuner/tuner.h"
+
+namespace kiln {
+
+// Bounds of one input in one profile.
+struct InputBounds {
+  Dims min, opt, max;
+};
+using ProfileBounds = std::map<std::string, InputBounds>;      // by input name; inputs of static shape may be left out
+
+struct CompileOptions {
+  std::string target;                                          // back end; empty: the first of all_targets()
+  std::string name;                                            // of the network
+  std::vector<ProfileBounds> profiles;                         // none: all inputs must be static
+  TunerOptions tuner;
+  passes::PassOptions passes;
+  Logger* logger = &null_logger();
+  // Called after each stage with its name ("import", "canonicalize", …) and the graph; for dumps.
+  std::function<void(const std::string& stage, const ir::Graph& graph)> after_stage;
+};
+
+struct LayerReport {
+  std::string name, op, tactic, problem;
+  double milliseconds = -1;                                    // as measured; negative when it was not
+};
+
+struct CompileReport {
+  passes::PassReport passes;
+  std::vector<LayerReport> layers;
+  double seconds_passes = 0, seconds_choice = 0, seconds_total = 0;
+};
+
+// Takes the graph apart. Throws Error. Same graph, options, device and timing cache: the same plan.
+plan::Plan compile(std::unique_ptr<ir::Graph> graph, const CompileOptions& options, CompileReport* report = nullptr);
+
+}  // namespace kiln

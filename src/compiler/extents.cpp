@@ -1,0 +1,86 @@
+// Numbers for symbolic dimensions.
+#include "compiler/extents.h"
+
+#include <algorithm>
+
+#include "base/error.h"
+
+namespace kiln {
+namespace {
+
+void check_bounds(const ir::Value& input, const InputBounds& b) {
+  const auto rank = static_cast<size_t>(input.rank());
+  auto bad = [&](const std::string& cause) {
+    throw Error(Code::kInvalidArgument, "the profile of input '" + input.name() + "' " + to_string(input.shape()) + " is not valid").cause(cause).remedy("give min <= opt <= max with the input's rank and fixed dimensions");
+  };
+  if (b.min.size() != rank || b.opt.size() != rank || b.max.size() != rank) bad("its rank is " + std::to_string(b.opt.size()));
+  for (size_t i = 0; i < rank; ++i) {
+    if (b.min[i] < 0 || b.min[i] > b.opt[i] || b.opt[i] > b.max[i])
+      bad("dimension " + std::to_string(i) + " has min " + std::to_string(b.min[i]) + ", opt " + std::to_string(b.opt[i]) + ", max " + std::to_string(b.max[i]));
+    if (auto fixed = input.shape()[i].constant(); fixed && (b.min[i] != *fixed || b.max[i] != *fixed)) bad("dimension " + std::to_string(i) + " is fixed at " + std::to_string(*fixed));
+  }
+}
+
+}  // namespace
+
+Extents::Extents(const ir::Graph& graph, const std::vector<ProfileBounds>& profiles) {
+  const std::vector<ProfileBounds> wanted = profiles.empty() ? std::vector<ProfileBounds>(1) : profiles;
+  for (size_t p = 0; p < wanted.size(); ++p) {
+    plan::Profile profile;
+    Bindings low, high, middle;
+    for (const ir::Value* input : graph.inputs()) {
+      InputBounds bounds;
+      if (auto it = wanted[p].find(input->name()); it != wanted[p].end()) {
+        bounds = it->second;
+      } else if (!input->is_tensor() || !input->ranked()) {
+        throw Error(Code::kUnsupported, "input '" + input->name() + "' is " + input->type().str() + "; an engine's inputs are tensors of known rank");
+      } else if (is_static(input->shape())) {
+        bounds.min = bounds.opt = bounds.max = static_dims(input->shape());
+      } else {
+        throw Error(Code::kInvalidArgument, "input '" + input->name() + "' has the dynamic shape " + to_string(input->shape()) + " and no profile")
+            .remedy("give its minimum, optimum and maximum (--minShapes, --optShapes, --maxShapes, or --shapes)");
+      }
+      check_bounds(*input, bounds);
+      for (size_t d = 0; d < bounds.opt.size(); ++d) {
+        std::set<std::string> symbols;
+        input->shape()[d].collect_symbols(symbols);
+        if (symbols.size() != 1 || !(input->shape()[d] == Dim::symbol(*symbols.begin()))) continue;
+        low.emplace(*symbols.begin(), bounds.min[d]);
+        middle.emplace(*symbols.begin(), bounds.opt[d]);
+        high.emplace(*symbols.begin(), bounds.max[d]);
+      }
+      profile.inputs.push_back({bounds.min, bounds.opt, bounds.max});
+      profile.values.emplace_back();
+    }
+    if (p == 0) opt_ = middle;
+    corners_.push_back(std::move(high));
+    corners_.push_back(std::move(low));
+    profiles_.push_back(std::move(profile));
+  }
+}
+
+std::optional<Dims> Extents::evaluate_all(const Shape& shape, const Bindings& bindings) {
+  Dims dims;
+  for (const Dim& d : shape) {
+    const auto value = d.constant() ? d.constant() : evaluate(d.program(), [&](const std::string& s) {
+      auto it = bindings.find(s);
+      return it == bindings.end() ? std::nullopt : std::optional(it->second);
+    });
+    if (!value || *value < 0) return std::nullopt;
+    dims.push_back(*value);
+  }
+  return dims;
+}
+
+std::optional<Dims> Extents::max(const Shape& shape) const {
+  std::optional<Dims> largest;
+  for (const Bindings& corner : corners_) {
+    const auto dims = evaluate_all(shape, corner);
+    if (!dims) continue;
+    if (!largest) largest = dims;
+    else for (size_t i = 0; i < dims->size(); ++i) (*largest)[i] = std::max((*largest)[i], (*dims)[i]);
+  }
+  return largest;
+}
+
+}  // namespace kiln

@@ -1,0 +1,30 @@
+// Numbers for symbolic dimensions: the optimum and the largest values over all profiles.
+#pragma once
+#include <map>
+#include <string>
+#include <vector>
+
+#include "compiler/compile.h"
+
+namespace kiln {
+
+class Extents {
+ public:
+  // Checks the profiles against the graph's inputs and binds their symbols. Throws kInvalidArgument naming the input.
+  Extents(const ir::Graph& graph, const std::vector<ProfileBounds>& profiles);
+
+  const std::vector<plan::Profile>& profiles() const { return profiles_; }
+  // Nothing when a dimension is known only while running.
+  std::optional<Dims> opt(const Shape& shape) const { return evaluate_all(shape, opt_); }
+  // Largest over profiles and over the corners of each profile.
+  std::optional<Dims> max(const Shape& shape) const;
+
+ private:
+  using Bindings = std::map<std::string, int64_t>;
+  static std::optional<Dims> evaluate_all(const Shape& shape, const Bindings& bindings);
+  std::vector<plan::Profile> profiles_;
+  Bindings opt_;
+  std::vector<Bindings> corners_;
+};
+
+}  // namespace kiln

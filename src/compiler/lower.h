@@ -1,0 +1,43 @@
+// Writes a graph with its choices as a program of a plan.
+#pragma once
+#include <map>
+#include <string>
+#include <vector>
+
+#include "compiler/extents.h"
+#include "compiler/memory.h"
+
+namespace kiln {
+
+// Builds the plan of a whole network: dimension programs and constants are shared by all its programs.
+class Lowering {
+ public:
+  Lowering(const Extents& extents, const Target& target, TunerOptions tuner, CompileReport& report) : extents_(extents), target_(target), tuner_(std::move(tuner)), report_(report) {}
+  plan::Plan run(const ir::Graph& graph);
+
+ private:
+  struct Scope;                                     // one program under construction
+  void lower_program(const ir::Graph& graph, size_t index, bool is_body);
+  std::vector<Problem> make_problems(const ir::Graph& graph, bool is_body, std::vector<const ir::Node*>& nodes) const;
+  Argument argument(const ir::Value* value, bool is_body) const;
+  int32_t tensor_of(Scope& scope, const ir::Value* value);
+  int32_t constant_tensor(Scope& scope, const Tensor& tensor, const std::string& name, const Layout& layout);
+  uint32_t dim_of(const Dim& dim);
+  void lower_control(Scope& scope, const ir::Node& node, size_t index);
+  void lower_kernel(Scope& scope, const Problem& problem, const Choice& choice);
+  void set_workspace(Scope& scope, plan::StepInfo& step);
+  void plan_memory(Scope& scope);
+  bool shares_memory(const Scope& scope, const ir::Node& node) const;
+  uint64_t add_constant_bytes(const Tensor& tensor);
+
+  const Extents& extents_;
+  const Target& target_;
+  TunerOptions tuner_;
+  CompileReport& report_;
+  plan::Plan plan_;
+  std::map<std::string, uint32_t> dims_;
+  std::shared_ptr<std::vector<std::byte>> constants_ = std::make_shared<std::vector<std::byte>>();
+  std::map<Hash128, std::vector<uint64_t>> constant_offsets_;
+};
+
+}  // namespace kiln
