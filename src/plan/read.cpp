@@ -50,15 +50,13 @@ class Reader {
     return s->str();
   }
 
-  template <class T>
-  std::vector<T> numbers(const Vector<T>* v) {
+  template <class T> std::vector<T> numbers(const Vector<T>* v) {
     if (!v) return {};
     charge(v->size() * sizeof(T));
     return {v->begin(), v->end()};
   }
 
-  template <class T, class F>
-  std::vector<std::invoke_result_t<F, const T&>> list(const Vector<Offset<T>>* v, F item) {
+  template <class T, class F> std::vector<std::invoke_result_t<F, const T&>> list(const Vector<Offset<T>>* v, F item) {
     std::vector<std::invoke_result_t<F, const T&>> result;
     if (!v) return result;
     charge(v->size() * sizeof(uint32_t));
@@ -72,7 +70,9 @@ class Reader {
   }
 
   std::vector<DimOp> dim_program(const fb::DimProgram& d) {
-    return list(d.ops(), [&](const fb::DimOp& op) { return DimOp{static_cast<DimOp::Kind>(op.kind()), op.value(), text(op.symbol())}; });
+    return list(d.ops(), [&](const fb::DimOp& op) {
+      return DimOp{static_cast<DimOp::Kind>(op.kind()), op.value(), text(op.symbol())};
+    });
   }
 
   Layout layout(const fb::Layout* l) {
@@ -105,14 +105,17 @@ class Reader {
     const auto dtype = static_cast<DType>(a.dtype());
     const Dims dims = numbers(a.dims());
     const std::optional<int64_t> count = checked_element_count(dims);
-    if (!count || a.dtype() == 0 || a.dtype() >= kDTypeCount) malformed("a tensor among the parameters has no sound type");
+    if (!count || a.dtype() == 0 || a.dtype() >= kDTypeCount)
+      malformed("a tensor among the parameters has no sound type");
     if (dtype == DType::kString) {
       Strings strings = texts(a.texts());
-      if (static_cast<int64_t>(strings.size()) != *count) malformed("a tensor among the parameters has too few or too many strings");
+      if (static_cast<int64_t>(strings.size()) != *count)
+        malformed("a tensor among the parameters has too few or too many strings");
       return Tensor::strings(dims, std::move(strings));
     }
     const std::vector<uint8_t> elements = numbers(a.elements());
-    if (byte_size(dtype, *count) != static_cast<int64_t>(elements.size())) malformed("a tensor among the parameters has too few or too many elements");
+    if (byte_size(dtype, *count) != static_cast<int64_t>(elements.size()))
+      malformed("a tensor among the parameters has too few or too many elements");
     for (uint8_t e : elements)
       if (dtype == DType::kBool && e > 1) malformed("a bool among the parameters is neither true nor false");
     Tensor tensor = Tensor::allocate(dtype, dims);
@@ -120,8 +123,7 @@ class Reader {
     return tensor;
   }
 
-  template <class T>
-  static T single(const std::vector<T>& values) {
+  template <class T> static T single(const std::vector<T>& values) {
     if (values.size() != 1) malformed("a parameter that is a single value has " + std::to_string(values.size()));
     return values[0];
   }

@@ -41,17 +41,22 @@ class Verifier {
   }
   // Allocates no text when all is well.
   void check_tensor(bool good, size_t i, const char* what) const {
-    if (!good) malformed("program " + number(program_) + ", tensor " + number(i) + " '" + tensors()[i].name.substr(0, 100) + "': " + what);
+    if (!good)
+      malformed("program " + number(program_) + ", tensor " + number(i) + " '" + tensors()[i].name.substr(0, 100) +
+                "': " + what);
   }
   void check_step(bool good, size_t i, const char* what) const {
-    if (!good) malformed("program " + number(program_) + ", step " + number(i) + " '" + program().steps[i].name.substr(0, 100) + "': " + what);
+    if (!good)
+      malformed("program " + number(program_) + ", step " + number(i) + " '" + program().steps[i].name.substr(0, 100) +
+                "': " + what);
   }
   const Program& program() const { return plan_.programs[program_]; }
   const std::vector<TensorInfo>& tensors() const { return program().tensors; }
 
   void texts() const {
     check(is_version_text(plan_.built_by), "built_by", "is not a version");
-    for (const std::string* s : {&plan_.name, &plan_.device, &plan_.fingerprint}) check(s->size() <= kMaxText, "a name", "is too long");
+    for (const std::string* s : {&plan_.name, &plan_.device, &plan_.fingerprint})
+      check(s->size() <= kMaxText, "a name", "is too long");
     check(plan_.build_info.size() <= kMaxInfo, "build_info", "is too long");
   }
 
@@ -82,7 +87,8 @@ class Verifier {
       const bool leaf = op.kind == DimOp::kConstant || op.kind == DimOp::kSymbol;
       require(leaf || depth >= 2, "takes a value that is not there");
       depth = leaf ? depth + 1 : depth - 1;
-      if (op.kind == DimOp::kSymbol) require(!op.symbol.empty() && op.symbol.size() <= kMaxText, "has a symbol without a sound name");
+      if (op.kind == DimOp::kSymbol)
+        require(!op.symbol.empty() && op.symbol.size() <= kMaxText, "has a symbol without a sound name");
     }
     require(depth == 1, "does not end with one value");
   }
@@ -96,14 +102,17 @@ class Verifier {
     for (int32_t i : program().outputs) mark(is_output, i);
     for (size_t i = 0; i < tensors().size(); ++i) {
       const TensorInfo& t = tensors()[i];
-      check_tensor(t.storage != Storage::kInput || is_input[i] || t.view_of >= 0, i, "the user is to give it, but it is no input");
-      check_tensor(t.storage != Storage::kOutput || is_output[i] || t.view_of >= 0, i, "the user is to give it, but it is no output");
+      check_tensor(t.storage != Storage::kInput || is_input[i] || t.view_of >= 0, i,
+                   "the user is to give it, but it is no input");
+      check_tensor(t.storage != Storage::kOutput || is_output[i] || t.view_of >= 0, i,
+                   "the user is to give it, but it is no output");
     }
     for (size_t i = 0; i < program().steps.size(); ++i) step(i);
   }
 
   void mark(std::vector<bool>& marks, int32_t index) const {
-    check(index >= 0 && static_cast<size_t>(index) < marks.size(), "program " + number(program_), "names a tensor that does not exist");
+    check(index >= 0 && static_cast<size_t>(index) < marks.size(), "program " + number(program_),
+          "names a tensor that does not exist");
     marks[static_cast<size_t>(index)] = true;
   }
 
@@ -134,9 +143,12 @@ class Verifier {
     const TensorInfo& parent = tensors()[static_cast<size_t>(t.view_of)];
     check_tensor(dense && bits(t.dtype) % 8 == 0 && t.layout.is_plain(), i, "such a value cannot be a view");
     check_tensor(t.storage != Storage::kNone && t.storage != Storage::kSlot, i, "its storage cannot hold a view");
-    check_tensor(t.storage == parent.storage && t.kind == parent.kind && t.ranked == parent.ranked, i, "it is not stored as what it is a view of");
-    check_tensor(t.dtype == parent.dtype && t.layout == parent.layout && t.dims.size() == parent.dims.size(), i, "it differs from what it is a view of");
-    check_tensor(t.view_axis >= 0 && static_cast<size_t>(t.view_axis) < t.dims.size(), i, "its view axis does not exist");
+    check_tensor(t.storage == parent.storage && t.kind == parent.kind && t.ranked == parent.ranked, i,
+                 "it is not stored as what it is a view of");
+    check_tensor(t.dtype == parent.dtype && t.layout == parent.layout && t.dims.size() == parent.dims.size(), i,
+                 "it differs from what it is a view of");
+    check_tensor(t.view_axis >= 0 && static_cast<size_t>(t.view_axis) < t.dims.size(), i,
+                 "its view axis does not exist");
     check_tensor(t.view_start < plan_.dims.size(), i, "its view starts at a dimension that does not exist");
   }
 
@@ -160,7 +172,8 @@ class Verifier {
 
   void step(size_t i) const {
     const StepInfo& s = program().steps[i];
-    for (const std::string* text : {&s.name, &s.device, &s.kernel, &s.tactic, &s.op}) check_step(text->size() <= kMaxText, i, "a name is too long");
+    for (const std::string* text : {&s.name, &s.device, &s.kernel, &s.tactic, &s.op})
+      check_step(text->size() <= kMaxText, i, "a name is too long");
     for (const std::string& origin : s.origins) check_step(origin.size() <= kMaxText, i, "a name is too long");
     check_step(!s.kernel.empty(), i, "it has no kernel");
     for (const auto& [name, value] : s.parameters) parameter(i, name, value);
@@ -169,16 +182,20 @@ class Verifier {
     for (int32_t t : s.outputs) {
       check_step(exists(t), i, "it writes a tensor that does not exist");
       const Storage storage = t < 0 ? Storage::kNone : tensors()[static_cast<size_t>(t)].storage;
-      check_step(storage != Storage::kConstant && storage != Storage::kInput, i, "it writes a tensor that may only be read");
+      check_step(storage != Storage::kConstant && storage != Storage::kInput, i,
+                 "it writes a tensor that may only be read");
     }
-    check_step(s.workspace_offset <= plan_.arena_size && s.workspace_size <= plan_.arena_size - s.workspace_offset, i, "its workspace lies outside the arena");
+    check_step(s.workspace_offset <= plan_.arena_size && s.workspace_size <= plan_.arena_size - s.workspace_offset, i,
+               "its workspace lies outside the arena");
     check_step(s.workspace_offset % kAlignment == 0, i, "its workspace is not aligned");
-    for (uint32_t body : s.bodies) check_step(body > program_ && body < plan_.programs.size(), i, "its body is not a later program");
+    for (uint32_t body : s.bodies)
+      check_step(body > program_ && body < plan_.programs.size(), i, "its body is not a later program");
   }
 
   void parameter(size_t step, const std::string& name, const Attribute& value) const {
     check_step(!name.empty() && name.size() <= kMaxText, step, "a parameter has no sound name");
-    if (const Tensor* t = std::get_if<Tensor>(&value)) check_step(t->valid(), step, "a parameter is a tensor without type");
+    if (const Tensor* t = std::get_if<Tensor>(&value))
+      check_step(t->valid(), step, "a parameter is a tensor without type");
   }
 
   // The names and places by which the user gives and takes tensors.
@@ -188,12 +205,15 @@ class Verifier {
     for (int32_t index : program().inputs) {
       const auto i = static_cast<size_t>(index);
       const Storage storage = tensors()[i].storage;
-      check_tensor(!tensors()[i].name.empty() && inputs.insert(tensors()[i].name).second, i, "two inputs have its name, or it has none");
-      check_tensor((storage == Storage::kInput || storage == Storage::kSlot) && tensors()[i].view_of < 0, i, "an input is not stored as one");
+      check_tensor(!tensors()[i].name.empty() && inputs.insert(tensors()[i].name).second, i,
+                   "two inputs have its name, or it has none");
+      check_tensor((storage == Storage::kInput || storage == Storage::kSlot) && tensors()[i].view_of < 0, i,
+                   "an input is not stored as one");
     }
     for (int32_t index : program().outputs) {
       const auto i = static_cast<size_t>(index);
-      check_tensor(!tensors()[i].name.empty() && outputs.insert(tensors()[i].name).second, i, "two outputs have its name, or it has none");
+      check_tensor(!tensors()[i].name.empty() && outputs.insert(tensors()[i].name).second, i,
+                   "two outputs have its name, or it has none");
       check_tensor(tensors()[i].storage != Storage::kNone, i, "an output is absent");
     }
   }
@@ -207,12 +227,14 @@ class Verifier {
     for (size_t i = 0; i < count; ++i) {
       const TensorInfo& input = tensors()[static_cast<size_t>(program().inputs[i])];
       const ProfileDims& dims = profile.inputs[i];
-      check(ordered(dims) && dims.min.size() == input.dims.size(), where, "does not fit the rank of an input, or is not in order");
+      check(ordered(dims) && dims.min.size() == input.dims.size(), where,
+            "does not fit the rank of an input, or is not in order");
       for (size_t axis = 0; axis < input.dims.size(); ++axis) {
         check(dims.min[axis] >= 0, where, "has a negative dimension");
         const std::vector<DimOp>& program = plan_.dims[input.dims[axis]];
         if (program.size() == 1 && program[0].kind == DimOp::kConstant)
-          check(dims.min[axis] == program[0].value && dims.max[axis] == program[0].value, where, "differs from a fixed dimension of an input");
+          check(dims.min[axis] == program[0].value && dims.max[axis] == program[0].value, where,
+                "differs from a fixed dimension of an input");
       }
       if (!profile.values.empty()) check(ordered(profile.values[i]), where, "has values that are not in order");
     }
@@ -276,7 +298,8 @@ class Verifier {
     if (!parent || !start) return;
     for (size_t axis = 0; axis < dims.size(); ++axis) {
       const bool part = axis == static_cast<size_t>(t.view_axis);
-      const bool fits = part ? *start >= 0 && *start <= (*parent)[axis] && dims[axis] <= (*parent)[axis] - *start : dims[axis] == (*parent)[axis];
+      const bool fits = part ? *start >= 0 && *start <= (*parent)[axis] && dims[axis] <= (*parent)[axis] - *start
+                             : dims[axis] == (*parent)[axis];
       check_tensor(fits, i, "it does not lie inside what it is a view of");
     }
   }
@@ -286,7 +309,8 @@ class Verifier {
     std::vector<std::pair<uint64_t, uint64_t>> ranges;
     for (const Program& p : plan_.programs)
       for (const TensorInfo& t : p.tensors)
-        if (t.storage == Storage::kConstant && t.dtype == DType::kBool) ranges.emplace_back(t.offset, t.offset + t.size);
+        if (t.storage == Storage::kConstant && t.dtype == DType::kBool)
+          ranges.emplace_back(t.offset, t.offset + t.size);
     std::sort(ranges.begin(), ranges.end());
     uint64_t done = 0;
     for (const auto& [begin, end] : ranges)

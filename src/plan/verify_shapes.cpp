@@ -20,8 +20,7 @@ DimValues evaluate_all(const Plan& plan, const Symbols& symbols) {
 }
 
 // Calls visit(input number, axis, symbol) for all that inputs bind.
-template <class F>
-void for_each_binding(const Plan& plan, F visit) {
+template <class F> void for_each_binding(const Plan& plan, F visit) {
   const Program& main = plan.programs[0];
   for (size_t i = 0; i < main.inputs.size(); ++i) {
     const TensorInfo& input = main.tensors[static_cast<size_t>(main.inputs[i])];
@@ -34,7 +33,8 @@ void for_each_binding(const Plan& plan, F visit) {
 }
 
 // Where inputs disagree about a symbol, only what suits them all can run: `better` says which of two values is that.
-Symbols symbols_at(const Plan& plan, const Profile& profile, std::vector<int64_t> ProfileDims::* corner, bool (*better)(int64_t, int64_t)) {
+Symbols symbols_at(const Plan& plan, const Profile& profile, std::vector<int64_t> ProfileDims::*corner,
+                   bool (*better)(int64_t, int64_t)) {
   Symbols symbols;
   for_each_binding(plan, [&](size_t input, size_t axis, const std::string& name) {
     const int64_t value = (profile.inputs[input].*corner)[axis];

@@ -16,7 +16,8 @@ using flatbuffers::Offset;
 class Writer {
  public:
   std::vector<std::byte> metadata(const Plan& plan) {
-    auto name = text(plan.name), device = text(plan.device), fingerprint = text(plan.fingerprint), build_info = text(plan.build_info);
+    auto name = text(plan.name), device = text(plan.device), fingerprint = text(plan.fingerprint),
+         build_info = text(plan.build_info);
     auto dims = list(plan.dims, [&](const auto& d) { return dim_program(d); });
     auto programs = list(plan.programs, [&](const Program& p) { return program(p); });
     auto profiles = list(plan.profiles, [&](const Profile& p) { return profile(p); });
@@ -28,8 +29,7 @@ class Writer {
  private:
   Offset<flatbuffers::String> text(const std::string& s) { return s.empty() ? 0 : b_.CreateString(s); }
 
-  template <class T>
-  Offset<flatbuffers::Vector<T>> numbers(const std::vector<T>& v) {
+  template <class T> Offset<flatbuffers::Vector<T>> numbers(const std::vector<T>& v) {
     return v.empty() ? 0 : b_.CreateVector(v);
   }
 
@@ -41,18 +41,21 @@ class Writer {
     return b_.CreateVector(offsets);
   }
 
-  Offset<flatbuffers::Vector<Offset<flatbuffers::String>>> texts(const Strings& strings) { return list(strings, [&](const std::string& s) { return b_.CreateString(s); }); }
+  Offset<flatbuffers::Vector<Offset<flatbuffers::String>>> texts(const Strings& strings) {
+    return list(strings, [&](const std::string& s) { return b_.CreateString(s); });
+  }
 
   Offset<fb::DimProgram> dim_program(const std::vector<DimOp>& ops) {
     return fb::CreateDimProgram(b_, list(ops, [&](const DimOp& op) {
-      auto symbol = text(op.symbol);
-      return fb::CreateDimOp(b_, op.kind, op.value, symbol);
-    }));
+                                  auto symbol = text(op.symbol);
+                                  return fb::CreateDimOp(b_, op.kind, op.value, symbol);
+                                }));
   }
 
   Offset<fb::Layout> layout(const Layout& l) {
     auto order = numbers(l.order);
-    auto blocks = list(l.blocks, [&](const Layout::Block& block) { return fb::CreateBlock(b_, block.axis, block.size); });
+    auto blocks =
+        list(l.blocks, [&](const Layout::Block& block) { return fb::CreateBlock(b_, block.axis, block.size); });
     return fb::CreateLayout(b_, order, blocks, l.vector_width);
   }
 
@@ -60,8 +63,8 @@ class Writer {
     auto name = text(t.name);
     auto dims = numbers(t.dims);
     auto layout_offset = t.layout == Layout() ? 0 : layout(t.layout);
-    return fb::CreateTensor(b_, name, t.kind, static_cast<uint8_t>(t.dtype), t.ranked, dims, layout_offset, static_cast<uint8_t>(t.storage),
-                            t.offset, t.size, t.view_of, t.view_axis, t.view_start);
+    return fb::CreateTensor(b_, name, t.kind, static_cast<uint8_t>(t.dtype), t.ranked, dims, layout_offset,
+                            static_cast<uint8_t>(t.storage), t.offset, t.size, t.view_of, t.view_axis, t.view_start);
   }
 
   Offset<fb::Attribute> attribute(const std::string& key, const Attribute& value) {
@@ -94,17 +97,19 @@ class Writer {
     auto texts_offset = texts(strings);
     auto dims_offset = numbers(dims);
     auto elements_offset = numbers(elements);
-    return fb::CreateAttribute(b_, name, static_cast<uint8_t>(value.index()), integers_offset, reals_offset, texts_offset,
-                               static_cast<uint8_t>(dtype), dims_offset, elements_offset);
+    return fb::CreateAttribute(b_, name, static_cast<uint8_t>(value.index()), integers_offset, reals_offset,
+                               texts_offset, static_cast<uint8_t>(dtype), dims_offset, elements_offset);
   }
 
   Offset<fb::Step> step(const StepInfo& s) {
-    auto name = text(s.name), device = text(s.device), kernel = text(s.kernel), tactic = text(s.tactic), op = text(s.op);
+    auto name = text(s.name), device = text(s.device), kernel = text(s.kernel), tactic = text(s.tactic),
+         op = text(s.op);
     auto parameters = list(s.parameters, [&](const auto& p) { return attribute(p.first, p.second); });
     auto inputs = numbers(s.inputs), outputs = numbers(s.outputs);
     auto origins = texts(s.origins);
     auto bodies = numbers(s.bodies);
-    return fb::CreateStep(b_, name, device, kernel, tactic, op, parameters, inputs, outputs, s.workspace_offset, s.workspace_size, origins, bodies);
+    return fb::CreateStep(b_, name, device, kernel, tactic, op, parameters, inputs, outputs, s.workspace_offset,
+                          s.workspace_size, origins, bodies);
   }
 
   Offset<fb::Program> program(const Program& p) {
@@ -133,7 +138,8 @@ class Writer {
 std::vector<std::byte> write(const Plan& plan) {
   verify(plan);
   const std::vector<std::byte> metadata = Writer().metadata(plan);
-  return pack({plan.built_by, {{SectionKind::kMetadata, false, metadata}, {SectionKind::kConstants, false, plan.constants}}});
+  return pack(
+      {plan.built_by, {{SectionKind::kMetadata, false, metadata}, {SectionKind::kConstants, false, plan.constants}}});
 }
 
 }  // namespace kiln::plan

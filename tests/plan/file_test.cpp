@@ -27,7 +27,8 @@ Code read_code(std::span<const std::byte> bytes) {
 
 Bytes small_file() {
   for (uint32_t seed = 0;; ++seed)
-    if (Plan plan = random_plan(seed); plan.programs[0].steps.size() > 1 && plan.constants.size() > 100) return write(plan);
+    if (Plan plan = random_plan(seed); plan.programs[0].steps.size() > 1 && plan.constants.size() > 100)
+      return write(plan);
 }
 
 void expect_same(const DimOp& a, const DimOp& b);
@@ -37,8 +38,7 @@ void expect_same(const Program& a, const Program& b);
 void expect_same(const ProfileDims& a, const ProfileDims& b);
 void expect_same(const Profile& a, const Profile& b);
 
-template <class T>
-void expect_same(const std::vector<T>& a, const std::vector<T>& b) {
+template <class T> void expect_same(const std::vector<T>& a, const std::vector<T>& b) {
   ASSERT_EQ(a.size(), b.size());
   for (size_t i = 0; i < a.size(); ++i) expect_same(a[i], b[i]);
 }
@@ -217,7 +217,8 @@ TEST(EngineFile, AnotherFormatIsNamed) {
     FAIL() << "read";
   } catch (const Error& e) {
     EXPECT_EQ(e.code(), Code::kPlanVersion);
-    EXPECT_NE(e.message().find("built by Kiln 7.5.1 in format 12, this runtime reads format 1"), std::string::npos) << e.message();
+    EXPECT_NE(e.message().find("built by Kiln 7.5.1 in format 12, this runtime reads format 1"), std::string::npos)
+        << e.message();
     EXPECT_FALSE(e.remedy().empty());
   }
 }
@@ -261,7 +262,8 @@ TEST(EngineFile, TableIsChecked) {
     EXPECT_EQ(with(kNumbersAt + 8, sections), Code::kMalformedPlan) << sections;
   for (size_t entry : {kHeaderSize, kHeaderSize + kEntrySize})
     for (size_t field : {8, 16})
-      for (uint64_t value : {uint64_t{0}, uint64_t{1}, uint64_t{64}, bytes.size() - 1, bytes.size() + 64, ~uint64_t{63}, ~uint64_t{0}})
+      for (uint64_t value :
+           {uint64_t{0}, uint64_t{1}, uint64_t{64}, bytes.size() - 1, bytes.size() + 64, ~uint64_t{63}, ~uint64_t{0}})
         EXPECT_EQ(with(entry + field, value), Code::kMalformedPlan) << entry << " " << field << " " << value;
 }
 

@@ -32,7 +32,9 @@ class Generator {
 
  private:
   size_t pick(size_t n) { return random_() % n; }
-  std::string text(const char* stem) { return stem + std::string(pick(3) ? "" : "_\"\xc3\xa9\n") + std::to_string(pick(100)); }
+  std::string text(const char* stem) {
+    return stem + std::string(pick(3) ? "" : "_\"\xc3\xa9\n") + std::to_string(pick(100));
+  }
 
   uint32_t dim(std::vector<DimOp> program) {
     plan_.dims.push_back(std::move(program));
@@ -51,7 +53,8 @@ class Generator {
   }
 
   DType dtype() {
-    static constexpr DType kTypes[] = {DType::kF32, DType::kBool, DType::kI4, DType::kF16, DType::kI64, DType::kU8, DType::kC128};
+    static constexpr DType kTypes[] = {DType::kF32, DType::kBool, DType::kI4,  DType::kF16,
+                                       DType::kI64, DType::kU8,   DType::kC128};
     return kTypes[pick(std::size(kTypes))];
   }
 
@@ -139,7 +142,8 @@ class Generator {
     s.parameters = parameters();
     for (size_t i = pick(4); i > 0; --i) s.inputs.push_back(static_cast<int32_t>(pick(p.tensors.size() + 1)) - 1);
     for (size_t i = 0; i < p.tensors.size(); ++i)
-      if (p.tensors[i].storage != Storage::kInput && p.tensors[i].storage != Storage::kConstant && pick(2)) s.outputs.push_back(static_cast<int32_t>(i));
+      if (p.tensors[i].storage != Storage::kInput && p.tensors[i].storage != Storage::kConstant && pick(2))
+        s.outputs.push_back(static_cast<int32_t>(i));
     s.workspace_size = pick(200);
     s.workspace_offset = plan_.arena_size;
     plan_.arena_size += 256;
@@ -206,7 +210,9 @@ uint64_t load(std::span<const std::byte> file, size_t at) {
   return value;
 }
 
-void store(std::span<std::byte> file, size_t at, uint64_t value) { std::memcpy(file.data() + at, &value, sizeof value); }
+void store(std::span<std::byte> file, size_t at, uint64_t value) {
+  std::memcpy(file.data() + at, &value, sizeof value);
+}
 
 }  // namespace
 
@@ -220,7 +226,8 @@ void refresh_checksums(std::span<std::byte> file) {
   for (size_t i = 0; i < sections; ++i) {
     const size_t entry = kHeaderSize + i * kEntrySize;
     const uint64_t offset = load(file, entry + 8), size = load(file, entry + 16);
-    if (offset <= file.size() && size <= file.size() - offset) store(file, entry + 24, section_checksum(file.subspan(offset, size)));
+    if (offset <= file.size() && size <= file.size() - offset)
+      store(file, entry + 24, section_checksum(file.subspan(offset, size)));
   }
   store(file, kHeaderChecksumAt, 0);
   store(file, kHeaderChecksumAt, checksum64(file.data(), kHeaderSize + sections * kEntrySize));

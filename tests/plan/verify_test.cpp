@@ -16,7 +16,8 @@ alignas(64) const std::byte kConstants[256] = {};
 // tensors: 0 x[n,3] input, 1 w[16] constant, 2 whole[2n,3] arena, 3 and 4 its halves, 5 slot[?,3], 6 y[2n,3] output, 7 absent, 8 mask[3] constant.
 enum Tensors { kX, kW, kWhole, kFirst, kSecond, kLoose, kY, kAbsent, kMask };
 
-TensorInfo tensor(const char* name, DType dtype, std::vector<uint32_t> dims, Storage storage, uint64_t offset = 0, uint64_t size = 0) {
+TensorInfo tensor(const char* name, DType dtype, std::vector<uint32_t> dims, Storage storage, uint64_t offset = 0,
+                  uint64_t size = 0) {
   TensorInfo t;
   t.name = name;
   t.dtype = dtype;
@@ -46,8 +47,8 @@ Program body() {
 Plan sound() {
   Plan plan;
   plan.built_by = "0.1.0";
-  plan.dims = {Dim::symbol("n").program(), (Dim::symbol("n") * 2).program(), Dim(3).program(), Dim(0).program(), Dim(16).program(),
-               Dim::symbol("?rows").program()};
+  plan.dims = {Dim::symbol("n").program(), (Dim::symbol("n") * 2).program(), Dim(3).program(), Dim(0).program(),
+               Dim(16).program(),          Dim::symbol("?rows").program()};
   Program main;
   main.tensors = {tensor("x", DType::kF32, {0, 2}, Storage::kInput),
                   tensor("w", DType::kF32, {4}, Storage::kConstant, 64, 64),
