@@ -12,3 +12,15 @@ function(kiln_room name dir)
   add_library(kiln_${name} STATIC ${sources})
   target_link_libraries(kiln_${name} PUBLIC kiln_options ${arg_LIBS})
 endfunction()
+
+# kiln_flatbuffer(NAME SCHEMA): the room's .cpp files may include <NAME_schema_generated.h>, made from the schema.
+function(kiln_flatbuffer name schema)
+  set(folder ${CMAKE_BINARY_DIR}/generated/${name})
+  set(header ${folder}/${name}_schema_generated.h)
+  add_custom_command(OUTPUT ${header} DEPENDS ${CMAKE_SOURCE_DIR}/src/${schema}
+                     COMMAND ${CMAKE_COMMAND} -E make_directory ${folder}
+                     COMMAND ${CMAKE_COMMAND} -E copy ${CMAKE_SOURCE_DIR}/src/${schema} ${folder}/${name}_schema.fbs
+                     COMMAND ${KILN_FLATC} --cpp -o ${folder} ${folder}/${name}_schema.fbs VERBATIM)
+  target_sources(kiln_${name} PRIVATE ${header})
+  target_include_directories(kiln_${name} SYSTEM PRIVATE ${folder} ${KILN_FLATBUFFERS_INCLUDE})
+endfunction()

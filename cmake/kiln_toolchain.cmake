@@ -1,6 +1,6 @@
 # Compiler, linker and cache settings that every target shares.
 add_library(kiln_options INTERFACE)
-target_compile_options(kiln_options INTERFACE -Wall -Wextra -Wshadow=local -Werror -fvisibility-inlines-hidden -ffp-contract=off
+target_compile_options(kiln_options INTERFACE -Wall -Wextra $<$<CXX_COMPILER_ID:GNU>:-Wshadow=local> -Werror -fvisibility-inlines-hidden -ffp-contract=off
                        $<$<CONFIG:Release>:-O2> $<$<CONFIG:Debug>:-O0>)
 target_include_directories(kiln_options INTERFACE ${CMAKE_SOURCE_DIR}/src ${CMAKE_SOURCE_DIR}/include)
 if(KILN_SANITIZE)

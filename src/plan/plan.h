@@ -88,9 +88,11 @@ struct Plan {
 // Serialises. The same plan gives the same bytes.
 std::vector<std::byte> write(const Plan& plan);
 // Reads, verifies checksums and every index, offset, size and dimension program. Constants are borrowed from `bytes`, which
-// `owner` keeps alive. Throws kMalformedPlan or kPlanVersion; never crashes, whatever the bytes.
+// `owner` keeps alive; bytes that do not begin at a multiple of kAlignment are copied first. Throws kMalformedPlan or
+// kPlanVersion; never crashes, whatever the bytes.
 Plan read(std::span<const std::byte> bytes, std::shared_ptr<const void> owner);
-// Checks a plan that was made in memory; read() calls it too.
+// Checks a plan that was made in memory; read() and write() call it too. Sizes are checked at the corners of every profile; where
+// shapes are set, the runtime still compares what they need with TensorInfo::size, and views with what they lie in.
 void verify(const Plan& plan);
 
 }  // namespace kiln::plan

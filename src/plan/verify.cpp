@@ -1,0 +1,336 @@
+// Checks that running a plan reads and writes nothing outside its storage, whatever the plan says.
+#include <algorithm>
+#include <limits>
+
+#include "base/error.h"
+#include "plan/container.h"
+#include "plan/plan.h"
+#include "plan/verify_shapes.h"
+
+namespace kiln::plan {
+namespace {
+
+constexpr size_t kMaxItems = size_t{1} << 24;   // tensors, steps, dimension programs: each, in all programs
+constexpr size_t kMaxText = size_t{1} << 16;    // of a name
+constexpr size_t kMaxInfo = size_t{1} << 26;    // of build_info
+constexpr size_t kMaxDimOps = size_t{1} << 12;  // of one dimension program
+constexpr size_t kMaxRank = 64;
+constexpr size_t kMaxProfiles = 256;
+
+std::string number(uint64_t n) { return std::to_string(n); }
+
+class Verifier {
+ public:
+  explicit Verifier(const Plan& plan) : plan_(plan) {}
+
+  void run() {
+    texts();
+    counts();
+    for (size_t i = 0; i < plan_.dims.size(); ++i) dim_program(i);
+    for (program_ = 0; program_ < plan_.programs.size(); ++program_) indices();
+    main_program();
+    for (size_t i = 0; i < plan_.profiles.size(); ++i) profile(i);
+    symbols();
+    sizes();
+    bools();
+  }
+
+ private:
+  void check(bool good, const std::string& where, const char* what) const {
+    if (!good) malformed(where + " " + what);
+  }
+  // Allocates no text when all is well.
+  void check_tensor(bool good, size_t i, const char* what) const {
+    if (!good)
+      malformed("program " + number(program_) + ", tensor " + number(i) + " '" + tensors()[i].name.substr(0, 100) +
+                "': " + what);
+  }
+  void check_step(bool good, size_t i, const char* what) const {
+    if (!good)
+      malformed("program " + number(program_) + ", step " + number(i) + " '" + program().steps[i].name.substr(0, 100) +
+                "': " + what);
+  }
+  const Program& program() const { return plan_.programs[program_]; }
+  const std::vector<TensorInfo>& tensors() const { return program().tensors; }
+
+  void texts() const {
+    check(is_version_text(plan_.built_by), "built_by", "is not a version");
+    for (const std::string* s : {&plan_.name, &plan_.device, &plan_.fingerprint})
+      check(s->size() <= kMaxText, "a name", "is too long");
+    check(plan_.build_info.size() <= kMaxInfo, "build_info", "is too long");
+  }
+
+  void counts() const {
+    size_t tensor_count = 0, step_count = 0;
+    for (const Program& p : plan_.programs) {
+      tensor_count += p.tensors.size();
+      step_count += p.steps.size();
+    }
+    check(!plan_.programs.empty(), "the engine", "has no program");
+    check(!plan_.profiles.empty(), "the engine", "has no profile");
+    check(plan_.profiles.size() <= kMaxProfiles, "the engine", "has too many profiles");
+    check(plan_.programs.size() <= kMaxItems, "the engine", "has too many programs");
+    check(tensor_count <= kMaxItems && step_count <= kMaxItems, "the engine", "has too many tensors or steps");
+    check(plan_.dims.size() <= kMaxItems, "the engine", "has too many dimensions");
+    check(plan_.arena_size <= std::numeric_limits<int64_t>::max(), "the arena", "is too large");
+  }
+
+  void dim_program(size_t i) const {
+    const std::vector<DimOp>& ops = plan_.dims[i];
+    const auto require = [&](bool good, const char* what) {
+      if (!good) malformed("dimension " + number(i) + " " + what);
+    };
+    require(ops.size() <= kMaxDimOps, "is too long");
+    size_t depth = 0;
+    for (const DimOp& op : ops) {
+      require(op.kind <= DimOp::kMax, "has an unknown operation");
+      const bool leaf = op.kind == DimOp::kConstant || op.kind == DimOp::kSymbol;
+      require(leaf || depth >= 2, "takes a value that is not there");
+      depth = leaf ? depth + 1 : depth - 1;
+      if (op.kind == DimOp::kSymbol)
+        require(!op.symbol.empty() && op.symbol.size() <= kMaxText, "has a symbol without a sound name");
+    }
+    require(depth == 1, "does not end with one value");
+  }
+
+  // Everything about one program that no shape is needed for.
+  void indices() const {
+    for (size_t i = 0; i < tensors().size(); ++i) tensor(i);
+    view_chains();
+    std::vector<bool> is_input(tensors().size()), is_output(tensors().size());
+    for (int32_t i : program().inputs) mark(is_input, i);
+    for (int32_t i : program().outputs) mark(is_output, i);
+    for (size_t i = 0; i < tensors().size(); ++i) {
+      const TensorInfo& t = tensors()[i];
+      check_tensor(t.storage != Storage::kInput || is_input[i] || t.view_of >= 0, i,
+                   "the user is to give it, but it is no input");
+      check_tensor(t.storage != Storage::kOutput || is_output[i] || t.view_of >= 0, i,
+                   "the user is to give it, but it is no output");
+    }
+    for (size_t i = 0; i < program().steps.size(); ++i) step(i);
+  }
+
+  void mark(std::vector<bool>& marks, int32_t index) const {
+    check(index >= 0 && static_cast<size_t>(index) < marks.size(), "program " + number(program_),
+          "names a tensor that does not exist");
+    marks[static_cast<size_t>(index)] = true;
+  }
+
+  void tensor(size_t i) const {
+    const TensorInfo& t = tensors()[i];
+    check_tensor(t.name.size() <= kMaxText, i, "its name is too long");
+    check_tensor(t.kind <= Datum::kOptional, i, "its kind is unknown");
+    check_tensor(static_cast<int>(t.dtype) < kDTypeCount, i, "its type is unknown");
+    check_tensor(t.storage <= Storage::kSlot, i, "its storage is unknown");
+    check_tensor(t.storage == Storage::kNone || t.dtype != DType::kInvalid, i, "it has no type");
+    check_tensor(t.dims.size() <= kMaxRank && (t.ranked || t.dims.empty()), i, "its rank is not sound");
+    for (uint32_t d : t.dims) check_tensor(d < plan_.dims.size(), i, "it names a dimension that does not exist");
+    kiln::check(t.layout, static_cast<int>(t.dims.size()));
+    const bool has_memory = t.storage == Storage::kConstant || t.storage == Storage::kArena;
+    const bool dense = t.kind == Datum::kTensor && t.ranked && bits(t.dtype) > 0;
+    if (has_memory) {
+      check_tensor(dense, i, "such a value cannot be in memory of fixed size");
+      const uint64_t room = t.storage == Storage::kConstant ? plan_.constants.size() : plan_.arena_size;
+      check_tensor(t.offset <= room && t.size <= room - t.offset, i, "it lies outside its storage");
+      check_tensor(t.view_of >= 0 || t.offset % kAlignment == 0, i, "its offset is not aligned");
+    }
+    if (t.view_of >= 0) view(i, dense);
+  }
+
+  void view(size_t i, bool dense) const {
+    const TensorInfo& t = tensors()[i];
+    check_tensor(static_cast<size_t>(t.view_of) < tensors().size(), i, "it is a view of a tensor that does not exist");
+    const TensorInfo& parent = tensors()[static_cast<size_t>(t.view_of)];
+    check_tensor(dense && bits(t.dtype) % 8 == 0 && t.layout.is_plain(), i, "such a value cannot be a view");
+    check_tensor(t.storage != Storage::kNone && t.storage != Storage::kSlot, i, "its storage cannot hold a view");
+    check_tensor(t.storage == parent.storage && t.kind == parent.kind && t.ranked == parent.ranked, i,
+                 "it is not stored as what it is a view of");
+    check_tensor(t.dtype == parent.dtype && t.layout == parent.layout && t.dims.size() == parent.dims.size(), i,
+                 "it differs from what it is a view of");
+    check_tensor(t.view_axis >= 0 && static_cast<size_t>(t.view_axis) < t.dims.size(), i,
+                 "its view axis does not exist");
+    check_tensor(t.view_start < plan_.dims.size(), i, "its view starts at a dimension that does not exist");
+  }
+
+  // Every chain must end at a tensor that is no view.
+  void view_chains() const {
+    enum State : uint8_t { kNew, kOnPath, kDone };
+    std::vector<State> state(tensors().size(), kNew);
+    std::vector<size_t> path;
+    for (size_t start = 0; start < tensors().size(); ++start) {
+      for (size_t i = start; state[i] != kDone;) {
+        check_tensor(state[i] == kNew, i, "it is a view of itself");
+        state[i] = kOnPath;
+        path.push_back(i);
+        if (tensors()[i].view_of < 0) break;
+        i = static_cast<size_t>(tensors()[i].view_of);
+      }
+      for (size_t i : path) state[i] = kDone;
+      path.clear();
+    }
+  }
+
+  void step(size_t i) const {
+    const StepInfo& s = program().steps[i];
+    for (const std::string* text : {&s.name, &s.device, &s.kernel, &s.tactic, &s.op})
+      check_step(text->size() <= kMaxText, i, "a name is too long");
+    for (const std::string& origin : s.origins) check_step(origin.size() <= kMaxText, i, "a name is too long");
+    check_step(!s.kernel.empty(), i, "it has no kernel");
+    for (const auto& [name, value] : s.parameters) parameter(i, name, value);
+    const auto exists = [&](int32_t t) { return t >= -1 && (t < 0 || static_cast<size_t>(t) < tensors().size()); };
+    for (int32_t t : s.inputs) check_step(exists(t), i, "it reads a tensor that does not exist");
+    for (int32_t t : s.outputs) {
+      check_step(exists(t), i, "it writes a tensor that does not exist");
+      const Storage storage = t < 0 ? Storage::kNone : tensors()[static_cast<size_t>(t)].storage;
+      check_step(storage != Storage::kConstant && storage != Storage::kInput, i,
+                 "it writes a tensor that may only be read");
+    }
+    check_step(s.workspace_offset <= plan_.arena_size && s.workspace_size <= plan_.arena_size - s.workspace_offset, i,
+               "its workspace lies outside the arena");
+    check_step(s.workspace_offset % kAlignment == 0, i, "its workspace is not aligned");
+    for (uint32_t body : s.bodies)
+      check_step(body > program_ && body < plan_.programs.size(), i, "its body is not a later program");
+  }
+
+  void parameter(size_t step, const std::string& name, const Attribute& value) const {
+    check_step(!name.empty() && name.size() <= kMaxText, step, "a parameter has no sound name");
+    if (const Tensor* t = std::get_if<Tensor>(&value))
+      check_step(t->valid(), step, "a parameter is a tensor without type");
+  }
+
+  // The names and places by which the user gives and takes tensors.
+  void main_program() {
+    program_ = 0;
+    std::set<std::string> inputs, outputs;
+    for (int32_t index : program().inputs) {
+      const auto i = static_cast<size_t>(index);
+      const Storage storage = tensors()[i].storage;
+      check_tensor(!tensors()[i].name.empty() && inputs.insert(tensors()[i].name).second, i,
+                   "two inputs have its name, or it has none");
+      check_tensor((storage == Storage::kInput || storage == Storage::kSlot) && tensors()[i].view_of < 0, i,
+                   "an input is not stored as one");
+    }
+    for (int32_t index : program().outputs) {
+      const auto i = static_cast<size_t>(index);
+      check_tensor(!tensors()[i].name.empty() && outputs.insert(tensors()[i].name).second, i,
+                   "two outputs have its name, or it has none");
+      check_tensor(tensors()[i].storage != Storage::kNone, i, "an output is absent");
+    }
+  }
+
+  void profile(size_t p) const {
+    const Profile& profile = plan_.profiles[p];
+    const std::string where = "profile " + number(p);
+    const size_t count = program().inputs.size();
+    check(profile.inputs.size() == count, where, "has not one entry per input");
+    check(profile.values.empty() || profile.values.size() == count, where, "has not one list of values per input");
+    for (size_t i = 0; i < count; ++i) {
+      const TensorInfo& input = tensors()[static_cast<size_t>(program().inputs[i])];
+      const ProfileDims& dims = profile.inputs[i];
+      check(ordered(dims) && dims.min.size() == input.dims.size(), where,
+            "does not fit the rank of an input, or is not in order");
+      for (size_t axis = 0; axis < input.dims.size(); ++axis) {
+        check(dims.min[axis] >= 0, where, "has a negative dimension");
+        const std::vector<DimOp>& program = plan_.dims[input.dims[axis]];
+        if (program.size() == 1 && program[0].kind == DimOp::kConstant)
+          check(dims.min[axis] == program[0].value && dims.max[axis] == program[0].value, where,
+                "differs from a fixed dimension of an input");
+      }
+      if (!profile.values.empty()) check(ordered(profile.values[i]), where, "has values that are not in order");
+    }
+  }
+
+  static bool ordered(const ProfileDims& d) {
+    if (d.min.size() != d.opt.size() || d.max.size() != d.opt.size()) return false;
+    for (size_t i = 0; i < d.opt.size(); ++i)
+      if (d.min[i] > d.opt[i] || d.opt[i] > d.max[i]) return false;
+    return true;
+  }
+
+  void symbols() const {
+    const std::set<std::string> bound = bound_symbols(plan_);
+    for (size_t i = 0; i < plan_.dims.size(); ++i)
+      for (const DimOp& op : plan_.dims[i])
+        if (op.kind == DimOp::kSymbol && op.symbol[0] != '?' && !bound.contains(op.symbol))
+          malformed("dimension " + number(i) + " needs '" + op.symbol.substr(0, 100) + "', which nothing gives");
+  }
+
+  void sizes() {
+    const DimValues constants = constant_dims(plan_);
+    for (program_ = 0; program_ < plan_.programs.size(); ++program_)
+      for (size_t i = 0; i < tensors().size(); ++i) {
+        if (tensors()[i].storage != Storage::kConstant) continue;
+        check_tensor(dims_of(tensors()[i], constants).has_value(), i, "the shape of a constant is not known");
+        size(i, constants);
+      }
+    for_each_corner(plan_, [&](const DimValues& values) {
+      for (program_ = 0; program_ < plan_.programs.size(); ++program_)
+        for (size_t i = 0; i < tensors().size(); ++i) size(i, values);
+    });
+  }
+
+  // Nothing when a dimension is not known or, at these shapes, negative: the runtime refuses such shapes.
+  static std::optional<Dims> dims_of(const TensorInfo& t, const DimValues& values) {
+    Dims dims;
+    for (uint32_t d : t.dims) {
+      if (!values[d] || *values[d] < 0) return std::nullopt;
+      dims.push_back(*values[d]);
+    }
+    return dims;
+  }
+
+  void size(size_t i, const DimValues& values) const {
+    const TensorInfo& t = tensors()[i];
+    if (t.storage == Storage::kNone || t.storage == Storage::kSlot || bits(t.dtype) == 0) return;
+    const std::optional<Dims> dims = dims_of(t, values);
+    if (!dims) return;
+    const std::optional<int64_t> bytes = byte_size(t.dtype, storage_elements(t.layout, *dims));
+    check_tensor(bytes.has_value(), i, "its size does not fit 64 bits");
+    if (t.view_of >= 0) return view_extent(i, *dims, values);
+    const bool has_memory = t.storage == Storage::kConstant || t.storage == Storage::kArena;
+    check_tensor(!has_memory || static_cast<uint64_t>(*bytes) <= t.size, i, "its storage is too small for its shape");
+  }
+
+  void view_extent(size_t i, const Dims& dims, const DimValues& values) const {
+    const TensorInfo& t = tensors()[i];
+    const std::optional<Dims> parent = dims_of(tensors()[static_cast<size_t>(t.view_of)], values);
+    const std::optional<int64_t> start = values[t.view_start];
+    if (!parent || !start) return;
+    for (size_t axis = 0; axis < dims.size(); ++axis) {
+      const bool part = axis == static_cast<size_t>(t.view_axis);
+      const bool fits = part ? *start >= 0 && *start <= (*parent)[axis] && dims[axis] <= (*parent)[axis] - *start
+                             : dims[axis] == (*parent)[axis];
+      check_tensor(fits, i, "it does not lie inside what it is a view of");
+    }
+  }
+
+  // A bool that is neither 0 nor 1 is undefined behaviour in every kernel that reads it.
+  void bools() const {
+    std::vector<std::pair<uint64_t, uint64_t>> ranges;
+    for (const Program& p : plan_.programs)
+      for (const TensorInfo& t : p.tensors)
+        if (t.storage == Storage::kConstant && t.dtype == DType::kBool)
+          ranges.emplace_back(t.offset, t.offset + t.size);
+    std::sort(ranges.begin(), ranges.end());
+    uint64_t done = 0;
+    for (const auto& [begin, end] : ranges)
+      for (done = std::max(done, begin); done < end; ++done)
+        check(plan_.constants[done] <= std::byte{1}, "a constant of type bool", "is neither true nor false");
+  }
+
+  const Plan& plan_;
+  size_t program_ = 0;
+};
+
+}  // namespace
+
+void verify(const Plan& plan) {
+  try {
+    Verifier(plan).run();
+  } catch (const Error& e) {
+    if (e.code() == Code::kMalformedPlan) throw;
+    malformed(e.message() + (e.cause().empty() ? "" : ": " + e.cause()));
+  }
+}
+
+}  // namespace kiln::plan

@@ -1,0 +1,287 @@
+// verify(): a sound plan passes, and one wrong index, offset, size or name anywhere does not.
+#include <gtest/gtest.h>
+
+#include <limits>
+
+#include "base/error.h"
+#include "plan/plan.h"
+
+namespace kiln::plan {
+namespace {
+
+constexpr uint64_t kHuge = std::numeric_limits<uint64_t>::max();
+alignas(64) const std::byte kConstants[256] = {};
+
+// dims: 0: n, 1: 2*n, 2: 3, 3: 0, 4: 16, 5: what only running tells.
+// tensors: 0 x[n,3] input, 1 w[16] constant, 2 whole[2n,3] arena, 3 and 4 its halves, 5 slot[?,3], 6 y[2n,3] output, 7 absent, 8 mask[3] constant.
+enum Tensors { kX, kW, kWhole, kFirst, kSecond, kLoose, kY, kAbsent, kMask };
+
+TensorInfo tensor(const char* name, DType dtype, std::vector<uint32_t> dims, Storage storage, uint64_t offset = 0,
+                  uint64_t size = 0) {
+  TensorInfo t;
+  t.name = name;
+  t.dtype = dtype;
+  t.dims = std::move(dims);
+  t.storage = storage;
+  t.offset = offset;
+  t.size = size;
+  return t;
+}
+
+TensorInfo half(const char* name, uint32_t start) {
+  TensorInfo t = tensor(name, DType::kF32, {0, 2}, Storage::kArena);
+  t.view_of = kWhole;
+  t.view_start = start;
+  return t;
+}
+
+Program body() {
+  Program p;
+  p.tensors = {tensor("a", DType::kF32, {0}, Storage::kInput), tensor("b", DType::kF32, {0}, Storage::kOutput)};
+  p.inputs = {0};
+  p.outputs = {1};
+  return p;
+}
+
+// n from 1 to 8; the arena holds whole[16,3] and a workspace.
+Plan sound() {
+  Plan plan;
+  plan.built_by = "0.1.0";
+  plan.dims = {Dim::symbol("n").program(), (Dim::symbol("n") * 2).program(), Dim(3).program(), Dim(0).program(),
+               Dim(16).program(),          Dim::symbol("?rows").program()};
+  Program main;
+  main.tensors = {tensor("x", DType::kF32, {0, 2}, Storage::kInput),
+                  tensor("w", DType::kF32, {4}, Storage::kConstant, 64, 64),
+                  tensor("whole", DType::kF32, {1, 2}, Storage::kArena, 64, 192),
+                  half("first", 3),
+                  half("second", 0),
+                  tensor("loose", DType::kI64, {5, 2}, Storage::kSlot),
+                  tensor("y", DType::kF32, {1, 2}, Storage::kOutput),
+                  TensorInfo(),
+                  tensor("mask", DType::kBool, {2}, Storage::kConstant, 192, 64)};
+  main.inputs = {kX};
+  main.outputs = {kY, kLoose};
+  StepInfo step;
+  step.name = "step";
+  step.kernel = "kernel";
+  step.inputs = {kX, -1, kW, kAbsent};
+  step.outputs = {kFirst, kSecond, -1};
+  step.workspace_offset = 256;
+  step.workspace_size = 256;
+  step.bodies = {1, 2};
+  step.parameters = {{"axis", int64_t{1}}};
+  main.steps = {step};
+  plan.programs = {main, body(), body()};
+  plan.programs[1].steps = {StepInfo()};
+  plan.programs[1].steps[0].kernel = "inner";
+  plan.programs[1].steps[0].bodies = {2};
+  plan.profiles = {{{{{1, 3}, {4, 3}, {8, 3}}}, {}}};
+  plan.arena_size = 512;
+  plan.constants = kConstants;
+  return plan;
+}
+
+struct Case {
+  const char* cause;  // part of the error's cause
+  void (*damage)(Plan&);
+};
+
+std::vector<TensorInfo>& tensors(Plan& p) { return p.programs[0].tensors; }
+StepInfo& step(Plan& p) { return p.programs[0].steps[0]; }
+ProfileDims& shapes(Plan& p) { return p.profiles[0].inputs[0]; }
+
+// clang-format off
+const Case kDamage[] = {
+    // The whole.
+    {"built_by", [](Plan& p) { p.built_by = ""; }},
+    {"built_by", [](Plan& p) { p.built_by = "0.1\n"; }},
+    {"built_by", [](Plan& p) { p.built_by = std::string(65, '1'); }},
+    {"too long", [](Plan& p) { p.name = std::string(70000, 'n'); }},
+    {"too long", [](Plan& p) { p.device = std::string(70000, 'n'); }},
+    {"too long", [](Plan& p) { p.fingerprint = std::string(70000, 'n'); }},
+    {"too long", [](Plan& p) { p.build_info = std::string(70 << 20, 'n'); }},
+    {"no program", [](Plan& p) { p.programs.clear(); }},
+    {"no profile", [](Plan& p) { p.profiles.clear(); }},
+    {"too many profiles", [](Plan& p) { p.profiles.resize(300, p.profiles[0]); }},
+    {"arena", [](Plan& p) { p.arena_size = kHuge; }},
+    // Dimensions.
+    {"dimension 0 does not end with one value", [](Plan& p) { p.dims[0].clear(); }},
+    {"does not end with one value", [](Plan& p) { p.dims[2].push_back(p.dims[2][0]); }},
+    {"takes a value that is not there", [](Plan& p) { p.dims[2].push_back({DimOp::kAdd, 0, {}}); }},
+    {"takes a value that is not there", [](Plan& p) { p.dims[2].insert(p.dims[2].begin(), {DimOp::kMax, 0, {}}); }},
+    {"unknown operation", [](Plan& p) { p.dims[2][0].kind = static_cast<DimOp::Kind>(DimOp::kMax + 1); }},
+    {"without a sound name", [](Plan& p) { p.dims[0][0].symbol = ""; }},
+    {"without a sound name", [](Plan& p) { p.dims[0][0].symbol = std::string(70000, 's'); }},
+    {"too long", [](Plan& p) { for (int i = 0; i < 4000; ++i) { p.dims[2].push_back(p.dims[2][0]); p.dims[2].push_back({DimOp::kAdd, 0, {}}); } }},
+    {"needs 'm', which nothing gives", [](Plan& p) { p.dims[1] = Dim::symbol("m").program(); }},
+    {"needs 'x.2', which nothing gives", [](Plan& p) { p.dims[1] = Dim::symbol("x.2").program(); }},
+    // Tensors.
+    {"name is too long", [](Plan& p) { tensors(p)[kW].name = std::string(70000, 'n'); }},
+    {"kind is unknown", [](Plan& p) { tensors(p)[kX].kind = static_cast<Datum::Kind>(3); }},
+    {"type is unknown", [](Plan& p) { tensors(p)[kX].dtype = static_cast<DType>(kDTypeCount); }},
+    {"has no type", [](Plan& p) { tensors(p)[kX].dtype = DType::kInvalid; }},
+    {"storage is unknown", [](Plan& p) { tensors(p)[kX].storage = static_cast<Storage>(6); }},
+    {"rank", [](Plan& p) { tensors(p)[kLoose].ranked = false; }},
+    {"rank", [](Plan& p) { tensors(p)[kLoose].dims.assign(65, 2); }},
+    {"dimension that does not exist", [](Plan& p) { tensors(p)[kWhole].dims[0] = 6; }},
+    {"dimension that does not exist", [](Plan& p) { p.programs[2].tensors[0].dims[0] = UINT32_MAX; }},
+    {"is outside rank", [](Plan& p) { tensors(p)[kX].layout.order = {0, 2}; }},
+    {"occurs twice", [](Plan& p) { tensors(p)[kX].layout.order = {0, 0}; }},
+    {"it is for rank 1", [](Plan& p) { tensors(p)[kX].layout.order = {0}; }},
+    {"block axis 2", [](Plan& p) { tensors(p)[kX].layout.blocks = {{2, 4}}; }},
+    {"block has size 0", [](Plan& p) { tensors(p)[kX].layout.blocks = {{1, 0}}; }},
+    {"vector width", [](Plan& p) { tensors(p)[kX].layout.vector_width = 4; }},
+    {"does not fit", [](Plan& p) { tensors(p)[kX].layout.blocks = {{1, INT64_MAX}, {1, 8}}; }},
+    {"outside its storage", [](Plan& p) { tensors(p)[kW].offset = 256; }},
+    {"outside its storage", [](Plan& p) { tensors(p)[kW].offset = kHuge - 63; }},
+    {"outside its storage", [](Plan& p) { tensors(p)[kW].size = 193; }},
+    {"outside its storage", [](Plan& p) { tensors(p)[kW].size = kHuge; }},
+    {"outside its storage", [](Plan& p) { tensors(p)[kWhole].offset = 384; }},
+    {"outside its storage", [](Plan& p) { tensors(p)[kWhole].size = kHuge - 32; }},
+    {"outside its storage", [](Plan& p) { p.constants = p.constants.first(127); }},
+    {"outside its storage", [](Plan& p) { p.arena_size = 255; }},
+    {"offset is not aligned", [](Plan& p) { tensors(p)[kW].offset = 4; }},
+    {"offset is not aligned", [](Plan& p) { tensors(p)[kWhole].offset = 32; }},
+    {"cannot be in memory", [](Plan& p) { tensors(p)[kW].dtype = DType::kString; }},
+    {"cannot be in memory", [](Plan& p) { tensors(p)[kWhole].kind = Datum::kSequence; }},
+    {"too small", [](Plan& p) { tensors(p)[kW].size = 63; }},
+    {"too small", [](Plan& p) { tensors(p)[kW].dtype = DType::kF64; }},
+    {"too small", [](Plan& p) { tensors(p)[kW].layout.blocks = {{0, 32}}; }},
+    {"too small", [](Plan& p) { tensors(p)[kWhole].size = 191; }},
+    {"too small", [](Plan& p) { shapes(p).max[0] = 9; }},
+    {"does not fit", [](Plan& p) { shapes(p).max[0] = INT64_MAX / 4; }},
+    {"shape of a constant", [](Plan& p) { tensors(p)[kW].dims = {0}; }},
+    {"shape of a constant", [](Plan& p) { p.dims[4] = Dim(-16).program(); }},
+    // Views.
+    {"view of a tensor that does not exist", [](Plan& p) { tensors(p)[kFirst].view_of = 9; }},
+    {"view of itself", [](Plan& p) { tensors(p)[kFirst].view_of = kFirst; }},
+    {"view of itself", [](Plan& p) { tensors(p)[kFirst].view_of = kSecond; tensors(p)[kSecond].view_of = kFirst; }},
+    {"differs from", [](Plan& p) { tensors(p)[kFirst].dtype = DType::kI32; }},
+    {"differs from", [](Plan& p) { tensors(p)[kFirst].dims.pop_back(); }},
+    {"differs from", [](Plan& p) { tensors(p)[kFirst].layout.order = {1, 0}; }},
+    {"not stored as", [](Plan& p) { tensors(p)[kFirst].storage = Storage::kOutput; }},
+    {"not stored as", [](Plan& p) { tensors(p)[kFirst].view_of = kX; }},
+    {"cannot hold a view", [](Plan& p) { tensors(p)[kFirst].storage = tensors(p)[kWhole].storage = Storage::kSlot; }},
+    {"cannot be a view", [](Plan& p) { for (int i : {kWhole, kFirst, kSecond}) tensors(p)[i].dtype = DType::kI4; }},
+    {"cannot be a view", [](Plan& p) { for (int i : {kWhole, kFirst, kSecond}) tensors(p)[i].layout.blocks = {{0, 2}}; }},
+    {"view axis", [](Plan& p) { tensors(p)[kFirst].view_axis = 2; }},
+    {"view axis", [](Plan& p) { tensors(p)[kFirst].view_axis = -1; }},
+    {"view starts at a dimension", [](Plan& p) { tensors(p)[kFirst].view_start = 6; }},
+    {"does not lie inside", [](Plan& p) { tensors(p)[kSecond].view_start = 1; }},
+    {"does not lie inside", [](Plan& p) { tensors(p)[kSecond].view_start = 2; }},
+    {"does not lie inside", [](Plan& p) { tensors(p)[kSecond].view_axis = 1; }},
+    {"does not lie inside", [](Plan& p) { tensors(p)[kSecond].dims[0] = 4; }},
+    {"does not lie inside", [](Plan& p) { p.dims[3] = Dim(-1).program(); }},
+    {"outside its storage", [](Plan& p) { tensors(p)[kFirst].offset = 513; }},
+    // Inputs and outputs.
+    {"names a tensor that does not exist", [](Plan& p) { p.programs[0].inputs[0] = 9; }},
+    {"names a tensor that does not exist", [](Plan& p) { p.programs[0].inputs[0] = -1; }},
+    {"names a tensor that does not exist", [](Plan& p) { p.programs[2].outputs[0] = 2; }},
+    {"names a tensor that does not exist", [](Plan& p) { p.programs[2].outputs[0] = INT32_MIN; }},
+    {"but it is no input", [](Plan& p) { p.programs[1].inputs.clear(); }},
+    {"but it is no output", [](Plan& p) { p.programs[1].outputs.clear(); }},
+    {"input is not stored as one", [](Plan& p) { p.programs[0].inputs.push_back(kW); }},
+    {"two inputs have its name", [](Plan& p) { p.programs[0].inputs.push_back(kX); }},
+    {"two inputs have its name", [](Plan& p) { tensors(p)[kX].name = ""; }},
+    {"two outputs have its name", [](Plan& p) { p.programs[0].outputs.push_back(kY); }},
+    {"two outputs have its name", [](Plan& p) { tensors(p)[kY].name = "loose"; }},
+    {"output is absent", [](Plan& p) { tensors(p)[kAbsent].name = "z"; p.programs[0].outputs.push_back(kAbsent); }},
+    // Steps.
+    {"name is too long", [](Plan& p) { step(p).name = std::string(70000, 'n'); }},
+    {"name is too long", [](Plan& p) { step(p).device = std::string(70000, 'n'); }},
+    {"name is too long", [](Plan& p) { step(p).tactic = std::string(70000, 'n'); }},
+    {"name is too long", [](Plan& p) { step(p).op = std::string(70000, 'n'); }},
+    {"name is too long", [](Plan& p) { step(p).origins = {"a", std::string(70000, 'n')}; }},
+    {"no kernel", [](Plan& p) { step(p).kernel = ""; }},
+    {"reads a tensor that does not exist", [](Plan& p) { step(p).inputs[0] = 9; }},
+    {"reads a tensor that does not exist", [](Plan& p) { step(p).inputs[0] = -2; }},
+    {"writes a tensor that does not exist", [](Plan& p) { step(p).outputs[0] = 9; }},
+    {"writes a tensor that does not exist", [](Plan& p) { step(p).outputs[0] = INT32_MIN; }},
+    {"may only be read", [](Plan& p) { step(p).outputs[0] = kX; }},
+    {"may only be read", [](Plan& p) { step(p).outputs[0] = kW; }},
+    {"workspace lies outside", [](Plan& p) { step(p).workspace_size = 257; }},
+    {"workspace lies outside", [](Plan& p) { step(p).workspace_size = kHuge; }},
+    {"workspace lies outside", [](Plan& p) { step(p).workspace_offset = 576; }},
+    {"workspace is not aligned", [](Plan& p) { step(p).workspace_offset = 8; }},
+    {"not a later program", [](Plan& p) { step(p).bodies[0] = 0; }},
+    {"not a later program", [](Plan& p) { step(p).bodies[0] = 3; }},
+    {"not a later program", [](Plan& p) { p.programs[1].steps[0].bodies[0] = 1; }},
+    {"not a later program", [](Plan& p) { p.programs[1].steps[0].bodies[0] = 0; }},
+    {"no sound name", [](Plan& p) { step(p).parameters.set("", int64_t{1}); }},
+    {"no sound name", [](Plan& p) { step(p).parameters.set(std::string(70000, 'n'), int64_t{1}); }},
+    {"tensor without type", [](Plan& p) { step(p).parameters.set("t", Tensor()); }},
+    // Profiles.
+    {"one entry per input", [](Plan& p) { p.profiles[0].inputs.clear(); }},
+    {"one entry per input", [](Plan& p) { p.profiles[0].inputs.push_back(shapes(p)); }},
+    {"one list of values per input", [](Plan& p) { p.profiles[0].values.resize(2); }},
+    {"values that are not in order", [](Plan& p) { p.profiles[0].values = {{{1}, {0}, {2}}}; }},
+    {"rank of an input", [](Plan& p) { shapes(p) = {{1}, {1}, {1}}; }},
+    {"rank of an input", [](Plan& p) { shapes(p).opt.pop_back(); }},
+    {"rank of an input", [](Plan& p) { shapes(p).max.push_back(3); }},
+    {"in order", [](Plan& p) { shapes(p).min[0] = 5; }},
+    {"in order", [](Plan& p) { shapes(p).max[0] = 3; }},
+    {"negative dimension", [](Plan& p) { shapes(p).min[0] = -1; }},
+    {"fixed dimension", [](Plan& p) { shapes(p).max[1] = 4; }},
+    {"fixed dimension", [](Plan& p) { shapes(p).min[1] = 2; }},
+};
+// clang-format on
+
+TEST(Verify, ASoundPlanPasses) { EXPECT_NO_THROW(verify(sound())); }
+
+TEST(Verify, EveryDamageIsNamed) {
+  for (const Case& c : kDamage) {
+    const ptrdiff_t index = &c - kDamage;
+    Plan plan = sound();
+    c.damage(plan);
+    try {
+      verify(plan);
+      ADD_FAILURE() << "case " << index << " passes: " << c.cause;
+    } catch (const Error& e) {
+      EXPECT_EQ(e.code(), Code::kMalformedPlan) << index;
+      EXPECT_NE(e.cause().find(c.cause), std::string::npos) << "case " << index << " '" << c.cause << "': " << e.what();
+    }
+    EXPECT_THROW(write(plan), Error) << index;
+  }
+}
+
+TEST(Verify, BoolConstantsAreTrueOrFalse) {
+  alignas(64) std::byte constants[256] = {};
+  Plan plan = sound();
+  plan.constants = constants;
+  constants[192] = std::byte{1};
+  EXPECT_NO_THROW(verify(plan));
+  constants[0] = std::byte{2};
+  EXPECT_NO_THROW(verify(plan));
+  constants[194] = std::byte{2};
+  EXPECT_THROW(verify(plan), Error);
+}
+
+TEST(Verify, InputsMayDisagreeAboutASymbol) {
+  Plan plan = sound();
+  tensors(plan).push_back(tensor("z", DType::kF32, {0}, Storage::kInput));
+  plan.programs[0].inputs.push_back(kMask + 1);
+  plan.profiles[0].inputs.push_back({{0}, {100}, {100}});
+  EXPECT_NO_THROW(verify(plan));
+  plan.profiles[0].inputs[0].max[0] = 100;
+  EXPECT_THROW(verify(plan), Error);
+}
+
+TEST(Verify, ShapesWithoutValueAreLeftToTheRuntime) {
+  Plan plan = sound();
+  plan.dims.push_back((Dim::symbol("n") - 5).program());
+  TensorInfo t = tensor("t", DType::kF32, {6}, Storage::kArena, 0, 12);
+  tensors(plan).push_back(t);
+  EXPECT_NO_THROW(verify(plan));
+  tensors(plan).back().size = 11;
+  EXPECT_THROW(verify(plan), Error);
+}
+
+TEST(Verify, AnonymousDimensionsAreNamedByTheirPlace) {
+  Plan plan = sound();
+  plan.dims[0] = Dim::symbol("x.0").program();
+  plan.dims[1] = (Dim::symbol("x.0") * 2).program();
+  EXPECT_NO_THROW(verify(plan));
+}
+
+}  // namespace
+}  // namespace kiln::plan
