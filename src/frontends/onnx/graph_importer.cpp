@@ -1,0 +1,346 @@
+// Graphs, nested graphs and function bodies.
+#include "frontends/onnx/graph_importer.h"
+
+#include <algorithm>
+#include <set>
+
+namespace kiln::onnx {
+namespace {
+
+constexpr int64_t kMostNodes = 1'000'000;   // with function bodies inlined
+
+std::string function_key(const std::string& domain, const std::string& name, const std::string& overload) {
+  return (domain == "ai.onnx" ? "" : domain) + "::" + name + "::" + overload;
+}
+
+std::map<std::string, int64_t> opset_map(const google::protobuf::RepeatedPtrField<::onnx::OperatorSetIdProto>& imports) {
+  std::map<std::string, int64_t> opsets;
+  for (const auto& o : imports) opsets[o.domain() == "ai.onnx" ? "" : o.domain()] = o.version();
+  return opsets;
+}
+
+std::string describe_inputs(const std::vector<ir::Value*>& inputs) {
+  std::string text;
+  for (const ir::Value* v : inputs) text += (text.empty() ? "" : ", ") + (v ? v->name() + " " + v->type().str() : std::string("(absent)"));
+  return "inputs: " + text;
+}
+
+std::set<std::string> initializer_names(const ::onnx::GraphProto& graph) {
+  std::set<std::string> names;
+  for (const auto& t : graph.initializer()) names.insert(t.name());
+  for (const auto& t : graph.sparse_initializer()) names.insert(t.values().name());
+  return names;
+}
+
+// Every graph nested in the node, itself not included.
+template <class F>
+void each_nested_node(const ::onnx::NodeProto& node, F f) {
+  auto visit = [&](const ::onnx::GraphProto& g) {
+    for (const auto& n : g.node()) {
+      f(n);
+      each_nested_node(n, f);
+    }
+  };
+  for (const auto& a : node.attribute()) {
+    if (a.has_g()) visit(a.g());
+    for (const auto& g : a.graphs()) visit(g);
+  }
+}
+
+}  // namespace
+
+GraphImporter::GraphImporter(std::shared_ptr<::onnx::ModelProto> model, const ImportOptions& options)
+    : model_(std::move(model)), options_(options), external_(options.model_dir) {
+  for (const auto& f : model_->functions())
+    if (!functions_.try_emplace(function_key(f.domain(), f.name(), f.overload()), &f).second)
+      throw Error(Code::kInvalidGraph, "the model has two functions '" + f.domain() + "." + f.name() + "'");
+}
+
+void GraphImporter::check_opsets() const {
+  const auto opsets = opset_map(model_->opset_import());
+  const auto onnx = opsets.find("");
+  if (onnx == opsets.end()) {
+    if (opsets.empty()) throw Error(Code::kInvalidGraph, "the model imports no operator set");
+    return;
+  }
+  if (onnx->second < kOldestOpset || onnx->second > kNewestOpset)
+    throw Error(Code::kUnsupported, "the model uses opset " + std::to_string(onnx->second) + " of ONNX")
+        .cause("opsets " + std::to_string(kOldestOpset) + " to " + std::to_string(kNewestOpset) + " are known")
+        .remedy("export with another opset, or convert with onnx.version_converter");
+}
+
+std::unique_ptr<ir::Graph> GraphImporter::run() {
+  if (!model_->has_graph()) throw Error(Code::kMalformedModel, "the model has no graph");
+  check_opsets();
+  auto graph = std::make_unique<ir::Graph>();
+  if (!model_->graph().name().empty()) graph->name = model_->graph().name();
+  Scope scope{graph.get(), nullptr, {}, {}};
+  Context context{opset_map(model_->opset_import()), {}, "", {}};
+  add_own_initializers(scope);
+  add_inputs(model_->graph(), scope);
+  import_nodes(model_->graph().node(), scope, context);
+  if (!unsupported_.empty()) throw_unsupported();
+  set_outputs(model_->graph(), scope);
+  return graph;
+}
+
+void GraphImporter::throw_unsupported() const {
+  std::string list;
+  for (const Error& e : unsupported_) {
+    list += "\n    " + e.node() + ": " + e.message();
+    if (!e.cause().empty()) list += "; " + e.cause();
+    if (!e.remedy().empty()) list += " (remedy: " + e.remedy() + ")";
+  }
+  const size_t count = unsupported_.size();
+  throw Error(Code::kUnsupported, std::to_string(count) + (count == 1 ? " node" : " nodes") + " of the model cannot be imported")
+      .cause(list)
+      .remedy("export with other operators or another opset, or replace the nodes by a function of supported operators");
+}
+
+void GraphImporter::define(Scope& scope, const std::string& name, ir::Value* value) const {
+  if (name.empty()) throw Error(Code::kInvalidGraph, "an input or initializer has no name");
+  if (!scope.values.try_emplace(name, value).second) throw Error(Code::kInvalidGraph, "the name '" + name + "' is given to two values");
+}
+
+// The parsed bytes of each initializer live as long as its constant.
+void GraphImporter::add_own_initializers(Scope& scope) {
+  auto& graph = *model_->mutable_graph();
+  for (auto& proto : *graph.mutable_initializer()) {
+    auto own = std::make_shared<::onnx::TensorProto>();
+    own->Swap(&proto);
+    proto.set_name(own->name());
+    define(scope, own->name(), scope.graph->add_constant(read_tensor(*own, own, &external_), own->name()));
+  }
+  for (const auto& proto : graph.sparse_initializer())
+    define(scope, proto.values().name(), scope.graph->add_constant(read_sparse_tensor(proto, &external_), proto.values().name()));
+}
+
+void GraphImporter::add_initializers(const ::onnx::GraphProto& graph, Scope& scope, const Context& context) {
+  for (const auto& proto : graph.initializer())
+    define(scope, proto.name(), scope.graph->add_constant(read_tensor(proto, model_, &external_), context.prefix + proto.name()));
+  for (const auto& proto : graph.sparse_initializer())
+    define(scope, proto.values().name(), scope.graph->add_constant(read_sparse_tensor(proto, &external_), context.prefix + proto.values().name()));
+}
+
+// Old files list initializers among the inputs, as defaults; here they are constants.
+void GraphImporter::add_inputs(const ::onnx::GraphProto& graph, Scope& scope) {
+  const auto initializers = initializer_names(graph);
+  for (const auto& input : graph.input()) {
+    if (initializers.count(input.name())) continue;
+    try {
+      define(scope, input.name(), nullptr);
+      scope.values[input.name()] = scope.graph->add_input(input.name(), read_type(input.type(), input.name(), options_.fixed_dims));
+    } catch (Error& error) {
+      error.add_node("input '" + input.name() + "'");
+      throw;
+    }
+  }
+}
+
+// What is known outside goes before what the nested graph declares, but for the shape, which may change from round to round.
+void GraphImporter::add_formals(const ::onnx::GraphProto& graph, Scope& scope, const Context& context, const std::vector<EdgeType>& formals) {
+  const auto initializers = initializer_names(graph);
+  size_t i = 0;
+  for (const auto& input : graph.input()) {
+    if (initializers.count(input.name())) continue;
+    if (i >= formals.size()) throw Error(Code::kInvalidGraph, "a nested graph takes more than " + std::to_string(formals.size()) + " inputs");
+    EdgeType type = formals[i++];
+    if (input.type().tensor_type().has_elem_type() && input.type().tensor_type().elem_type() != 0) {
+      const EdgeType declared = read_type(input.type(), kRunTimeSymbol + input.name(), options_.fixed_dims);
+      if (type.kind == Datum::kTensor && type.tensor.dtype == DType::kInvalid) type.tensor.dtype = declared.tensor.dtype;
+      if (type.kind == Datum::kTensor && declared.tensor.ranked) {
+        type.tensor.ranked = true;
+        type.tensor.shape = declared.tensor.shape;
+      }
+    }
+    define(scope, input.name(), scope.graph->add_input(context.prefix + input.name(), type));
+  }
+  if (i != formals.size())
+    throw Error(Code::kInvalidGraph, "a nested graph takes " + std::to_string(i) + " inputs, " + std::to_string(formals.size()) + " are given");
+}
+
+std::unique_ptr<ir::Graph> GraphImporter::import_region(const ::onnx::GraphProto& proto, const Scope& outer, const Context& context,
+                                                        const std::vector<EdgeType>& formals, const std::vector<std::string>& captures) {
+  auto graph = std::make_unique<ir::Graph>();
+  if (!proto.name().empty()) graph->name = proto.name();
+  Scope scope{graph.get(), &outer, {}, outer.absent};
+  add_initializers(proto, scope, context);
+  add_formals(proto, scope, context, formals);
+  for (const auto& name : captures) {
+    ir::Value* twin = graph->add_input(context.prefix + name, find(outer, name)->type());
+    twin->set_elements(find(outer, name)->elements());
+    scope.values.try_emplace(name, twin);
+  }
+  import_nodes(proto.node(), scope, context);
+  std::vector<ir::Value*> outputs;
+  for (const auto& output : proto.output()) {
+    ir::Value* value = resolve(scope, output.name());
+    if (!value) throw Error(Code::kUnsupported, "a nested graph holds nodes that cannot be imported");
+    outputs.push_back(value);
+  }
+  graph->set_outputs(std::move(outputs));
+  return graph;
+}
+
+ir::Value* GraphImporter::find(const Scope& scope, const std::string& name) {
+  for (const Scope* s = &scope; s; s = s->outer)
+    if (const auto found = s->values.find(name); found != s->values.end()) return found->second;
+  return nullptr;
+}
+
+// As find, and brings an outer constant into the scope's own graph. Null for a result of an unsupported node; throws when there is no such name.
+ir::Value* GraphImporter::resolve(Scope& scope, const std::string& name) {
+  for (const Scope* s = &scope; s; s = s->outer) {
+    const auto found = s->values.find(name);
+    if (found == s->values.end()) continue;
+    ir::Value* value = found->second;
+    if (!value || s->graph == scope.graph) return value;
+    if (!value->constant()) break;
+    return scope.values[name] = scope.graph->add_constant(*value->constant(), value->name());
+  }
+  throw Error(Code::kInvalidGraph, "'" + name + "' is used, but nothing produces it");
+}
+
+void GraphImporter::import_nodes(const Nodes& nodes, Scope& scope, const Context& context) {
+  std::set<std::string> made;
+  for (const auto& node : nodes)
+    for (const auto& name : node.output())
+      if (!name.empty() && (scope.values.count(name) || !made.insert(name).second))
+        throw Error(Code::kInvalidGraph, "the name '" + name + "' is given to two values").node(node_label(node, context));
+  for (int i : topological_order(nodes, context)) import_node(nodes[i], scope, context);
+}
+
+void GraphImporter::import_node(const ::onnx::NodeProto& node, Scope& scope, const Context& context) {
+  if (++nodes_seen_ > kMostNodes) throw Error(Code::kUnsupported, "the model has more than " + std::to_string(kMostNodes) + " nodes");
+  const bool outermost_error = !located_;
+  NodeImport n(*this, node, scope, context);
+  try {
+    bool ready = true;
+    for (const auto& name : node.input()) {
+      const bool given = !name.empty() && !scope.absent.count(name);
+      n.inputs_.push_back(given ? resolve(scope, name) : nullptr);
+      ready = ready && (!given || n.inputs_.back());
+    }
+    for (const auto& a : node.attribute())
+      if (a.has_g())
+        for (const auto& name : free_names(a.g())) ready = ready && (scope.absent.count(name) || resolve(scope, name));
+    if (const auto reason = refusal(node, context)) return reject(node, scope, context, Error(Code::kUnsupported, *reason));
+    if (!ready) {
+      check_nested(node, context);
+      for (const auto& name : node.output())
+        if (!name.empty()) scope.values[name] = nullptr;
+      return;
+    }
+    dispatch(n);
+  } catch (const Error& e) {
+    if (e.code() == Code::kUnsupported) return reject(node, scope, context, e);
+    if (located_ && outermost_error) throw;
+    located_ = true;
+    throw Error(e.code(), e.message()).node(n.label()).cause((e.cause().empty() ? "" : e.cause() + "; ") + describe_inputs(n.inputs())).remedy(e.remedy());
+  }
+  for (int i = 0; i < node.output_size(); ++i) {
+    if (node.output(i).empty()) continue;
+    if (static_cast<size_t>(i) >= n.results_.size()) n.invalid("output " + std::to_string(i) + " does not exist");
+    scope.values[node.output(i)] = n.results_[static_cast<size_t>(i)];
+  }
+}
+
+// Why the node's operator is unknown; nothing when it is not.
+std::optional<std::string> GraphImporter::refusal(const ::onnx::NodeProto& node, const Context& context) const {
+  if (find_function(node)) return std::nullopt;
+  const auto opset = opset_of(node, context);
+  const std::string domain = domain_of(node);
+  if (!domain.empty()) return "operators of the domain '" + domain + "' are not known";
+  if (!opset) return "the model imports no opset of its domain";
+  if (has_importer(node.op_type())) {
+    if (!find_importer(node.op_type(), *opset)) return "the operator does not exist in opset " + std::to_string(*opset);
+    return std::nullopt;
+  }
+  if (!find_op(node.op_type())) return "the operator is not known";
+  return std::nullopt;
+}
+
+void GraphImporter::dispatch(NodeImport& n) {
+  if (const auto* function = find_function(n.node_)) return inline_function(*function, n, n.context_);
+  const auto importer = find_importer(n.op(), n.opset());
+  importer ? importer(n) : import_as_is(n);
+  if (!n.done_) throw Error(Code::kInternal, "the importer of " + n.op() + " gave no result");
+}
+
+void GraphImporter::reject(const ::onnx::NodeProto& node, Scope& scope, const Context& context, Error error) {
+  error.add_node(node_label(node, context));
+  unsupported_.push_back(std::move(error));
+  check_nested(node, context);
+  for (const auto& name : node.output())
+    if (!name.empty()) scope.values[name] = nullptr;
+}
+
+// Of the graphs inside of a node that cannot be imported, the unknown operators alone are reported.
+void GraphImporter::check_nested(const ::onnx::NodeProto& node, const Context& context) {
+  each_nested_node(node, [&](const ::onnx::NodeProto& inner) {
+    const std::string label = node_label(inner, context);
+    const bool known = std::any_of(unsupported_.begin(), unsupported_.end(), [&](const Error& e) { return e.node() == label; });
+    if (auto reason = refusal(inner, context); reason && !known) unsupported_.push_back(Error(Code::kUnsupported, *reason).node(label));
+  });
+}
+
+const ::onnx::FunctionProto* GraphImporter::find_function(const ::onnx::NodeProto& node) const {
+  const auto found = functions_.find(function_key(node.domain(), node.op_type(), node.overload()));
+  return found == functions_.end() ? nullptr : found->second;
+}
+
+void GraphImporter::inline_function(const ::onnx::FunctionProto& function, NodeImport& call, const Context& context) {
+  const std::string key = function_key(function.domain(), function.name(), function.overload());
+  Context body_context{opset_map(function.opset_import()), {}, call.name() + "/", context.functions};
+  if (body_context.opsets.empty()) body_context.opsets = context.opsets;
+  if (std::find(context.functions.begin(), context.functions.end(), key) != context.functions.end()) call.invalid("the function '" + function.name() + "' calls itself");
+  body_context.functions.push_back(key);
+  for (const auto& a : function.attribute_proto()) body_context.attributes[a.name()] = &a;
+  for (const auto& [name, a] : call.attributes_) body_context.attributes[name] = a;
+  if (call.input_count() > function.input_size()) call.invalid("the function '" + function.name() + "' takes " + std::to_string(function.input_size()) + " inputs");
+  Scope body{call.scope_.graph, nullptr, {}, {}};
+  for (int i = 0; i < function.input_size(); ++i) {
+    if (call.optional(i)) define(body, function.input(i), call.optional(i));
+    else body.absent.insert(function.input(i));
+  }
+  import_nodes(function.node(), body, body_context);
+  std::vector<ir::Value*> results;
+  for (int i = 0; i < function.output_size(); ++i) {
+    ir::Value* value = resolve(body, function.output(i));
+    if (!value) throw Error(Code::kUnsupported, "the function '" + function.name() + "' holds nodes that cannot be imported");
+    const bool own = value->producer() && std::find(call.inputs_.begin(), call.inputs_.end(), value) == call.inputs_.end();
+    if (own && call.wants(i) && std::find(results.begin(), results.end(), value) == results.end())
+      call.scope_.graph->rename(value, context.prefix + call.node_.output(i));
+    results.push_back(value);
+  }
+  call.yield(std::move(results));
+}
+
+// An output that is an input, a constant or another output too becomes a result of its own.
+void GraphImporter::set_outputs(const ::onnx::GraphProto& graph, Scope& scope) {
+  std::vector<ir::Value*> outputs;
+  for (const auto& output : graph.output()) {
+    ir::Value* value = nullptr;
+    try {
+      value = resolve(scope, output.name());
+    } catch (const Error&) {
+      throw Error(Code::kInvalidGraph, "the output '" + output.name() + "' is produced by nothing");
+    }
+    if (!value->producer() || std::find(outputs.begin(), outputs.end(), value) != outputs.end()) {
+      const OpDef* identity = find_op("Identity");
+      if (!identity) throw Error(Code::kUnsupported, "the output '" + output.name() + "' is an input or a constant, and there is no operator Identity");
+      if (value->constant()) scope.graph->rename(value, output.name() + ".constant");
+      ir::NodeSpec spec;
+      spec.op = identity;
+      spec.inputs = {value};
+      spec.name = output.name() + ".Identity";
+      spec.output_names = {output.name()};
+      value = scope.graph->add_node(std::move(spec))->output();
+    }
+    outputs.push_back(value);
+  }
+  if (outputs.empty()) throw Error(Code::kInvalidGraph, "the graph has no outputs");
+  scope.graph->set_outputs(std::move(outputs));
+}
+
+}  // namespace kiln::onnx

@@ -1,0 +1,9 @@
+// LogSoftmax: a flattened matrix before opset 13.
+#include "frontends/onnx/ops/flattened.h"
+#include "frontends/onnx/ops/ops.h"
+
+namespace kiln::onnx::ops {
+
+const OnnxOp log_softmax{"LogSoftmax", {{1, import_flattened}, {13, import_as_is}}};
+
+}  // namespace kiln::onnx::ops
