@@ -48,9 +48,9 @@ void run_pointwise(const OpDef& op, RefCall& c) {
 OpDef pointwise(std::string name, std::initializer_list<InputDef> inputs) {
   OpDef def(name);
   for (const InputDef& in : inputs) {
-    if (in.variadic) def = std::move(def).variadic_input(in.name, in.types, in.same_as, in.optional);
-    else if (in.optional) def = std::move(def).optional_input(in.name, in.types, in.same_as);
-    else def = std::move(def).input(in.name, in.types, in.same_as);
+    if (in.variadic) std::move(def).variadic_input(in.name, in.types, in.same_as, in.optional);
+    else if (in.optional) std::move(def).optional_input(in.name, in.types, in.same_as);
+    else std::move(def).input(in.name, in.types, in.same_as);
   }
   return std::move(def)
       .output("y", same_type(inputs.begin()->name))

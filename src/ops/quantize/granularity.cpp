@@ -49,6 +49,7 @@ std::vector<double> spread(const Tensor& parameter, const Dims& x, int64_t axis,
 
 std::vector<double> broadcast_values(const Tensor& tensor, const Dims& to) {
   const std::vector<double> values = doubles(tensor);
+  if (values.size() == 1) return std::vector<double>(static_cast<size_t>(element_count(to)), values[0]);
   if (broadcast(tensor.dims(), to) != to) fail("parameter", to_string(tensor.dims()), to_string(to), "it does not broadcast to it");
   std::vector<double> result;
   if (element_count(to) == 0) return result;
