@@ -1,0 +1,120 @@
+// Resampling along one axis.
+#include "ops/resize/resample.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/error.h"
+#include "ops/numbers.h"
+
+namespace kiln::ops {
+namespace {
+
+// Keys' kernel (IEEE TASSP 29, 1981, equation 4).
+double cubic(double x, double a) {
+  x = std::abs(x);
+  if (x <= 1) return ((a + 2) * x - (a + 3)) * x * x + 1;
+  if (x < 2) return ((a * x - 5 * a) * x + 8 * a) * x - 4 * a;
+  return 0;
+}
+
+double coordinate(const AxisMap& map, const std::string& mode, int64_t index) {
+  const auto x = static_cast<double>(index), in = static_cast<double>(map.in), out = map.scale * in;   // out may be a fraction
+  if (mode == "half_pixel") return (x + 0.5) / map.scale - 0.5;
+  if (mode == "asymmetric") return x / map.scale;
+  if (mode == "align_corners") return out == 1 ? 0 : x * (in - 1) / (out - 1);
+  if (mode == "pytorch_half_pixel") return map.out > 1 ? (x + 0.5) / map.scale - 0.5 : 0;
+  if (mode == "half_pixel_symmetric") return in / 2 * (1 - static_cast<double>(map.out) / out) + (x + 0.5) / map.scale - 0.5;
+  if (mode == "tf_crop_and_resize")
+    return out == 1 ? (map.start + map.end) * (in - 1) / 2 : map.start * (in - 1) + x * (map.end - map.start) * (in - 1) / (out - 1);
+  throw Error(Code::kInvalidArgument, "coordinate_transformation_mode '" + mode + "' is unknown");
+}
+
+// Whether the right one of two neighbours is nearer to a point `t` in (0, 1] after the left one.
+bool takes_right(double t, const std::string& mode) {
+  if (t == 1) return true;
+  if (mode == "round_prefer_floor") return t > 0.5;
+  if (mode == "round_prefer_ceil") return t >= 0.5;
+  if (mode == "floor") return false;
+  if (mode == "ceil") return true;
+  throw Error(Code::kInvalidArgument, "nearest_mode '" + mode + "' is unknown");
+}
+
+void normalize(std::vector<double>& weights) {
+  double sum = 0;
+  for (double w : weights) sum += w;
+  if (sum != 0)
+    for (double& w : weights) w /= sum;
+}
+
+// The filter around a point `t` in (0, 1] after element 0, stretched when shrinking; starts at element `first`.
+Sample stretched(double t, double scale, const ResampleRule& rule) {
+  scale = std::min(scale, 1.0);
+  const bool is_cubic = rule.mode == "cubic";
+  Sample s;
+  s.first = static_cast<int64_t>(std::floor((is_cubic ? -2 : -1) / scale)) + 1;
+  for (int64_t i = s.first; i < 2 - s.first; ++i) {
+    const double distance = (static_cast<double>(i) - t) * scale;
+    s.weights.push_back(is_cubic ? cubic(distance, rule.cubic_a) : std::max(0.0, 1 - std::abs(distance)));
+  }
+  normalize(s.weights);
+  return s;
+}
+
+}  // namespace
+
+std::vector<double> cubic_weights(double t, double a) { return {cubic(t + 1, a), cubic(t, a), cubic(1 - t, a), cubic(2 - t, a)}; }
+
+Sample sample_at(const AxisMap& map, const ResampleRule& rule, int64_t index) {
+  const double x = coordinate(map, rule.coordinates, index);
+  Sample s;
+  if (rule.coordinates == "tf_crop_and_resize" && (x < 0 || x > static_cast<double>(map.in - 1))) {
+    s.outside = true;
+    return s;
+  }
+  const double left = std::ceil(x) - 1, t = x - left;                  // t in (0, 1]
+  const auto base = static_cast<int64_t>(left);
+  if (rule.mode == "nearest") {
+    s.first = std::clamp<int64_t>(base + takes_right(t, rule.nearest_mode), 0, map.in - 1);
+    return s;
+  }
+  if (rule.mode != "linear" && rule.mode != "cubic") throw Error(Code::kInvalidArgument, "Resize mode '" + rule.mode + "' is unknown");
+  if (rule.antialias) s = stretched(t, map.scale, rule);
+  else if (rule.mode == "linear") s.weights = {1 - t, t};
+  else s.first = -1, s.weights = cubic_weights(t, rule.cubic_a);
+  s.first += base;
+  if (rule.exclude_outside) {
+    for (size_t i = 0; i < s.weights.size(); ++i)
+      if (s.first + static_cast<int64_t>(i) < 0 || s.first + static_cast<int64_t>(i) >= map.in) s.weights[i] = 0;
+    normalize(s.weights);
+  }
+  return s;
+}
+
+std::vector<double> resample(const std::vector<double>& x, const Dims& dims, const AxisMap& map, const ResampleRule& rule, double outside) {
+  const int64_t outer = product(dims, 0, map.axis), inner = product(dims, map.axis + 1, dims.size());
+  std::vector<double> y(static_cast<size_t>(outer * map.out * inner), 0.0);
+  for (int64_t i = 0; i < map.out; ++i) {
+    const Sample s = sample_at(map, rule, i);
+    for (int64_t o = 0; o < outer; ++o) {
+      double* to = y.data() + (o * map.out + i) * inner;
+      if (s.outside) std::fill(to, to + inner, outside);
+      for (size_t k = 0; k < s.weights.size(); ++k) {
+        const int64_t at = std::clamp<int64_t>(s.first + static_cast<int64_t>(k), 0, map.in - 1);
+        const double* from = x.data() + (o * map.in + at) * inner;
+        if (s.weights[k] != 0)
+          for (int64_t j = 0; j < inner; ++j) to[j] += s.weights[k] * from[j];
+      }
+    }
+  }
+  return y;
+}
+
+void round_to_type(std::vector<double>& x, DType type) {
+  if (!is_integer(type)) return;
+  const bool is_signed = is_signed_integer(type);
+  const double low = is_signed ? -std::ldexp(1, bits(type) - 1) : 0, high = std::ldexp(1, is_signed ? bits(type) - 1 : bits(type));
+  for (double& v : x) v = std::clamp(std::nearbyint(v), low, bits(type) == 64 ? std::nextafter(high, 0) : high - 1);
+}
+
+}  // namespace kiln::ops
