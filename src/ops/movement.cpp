@@ -58,6 +58,18 @@ void pick(const Tensor& source, const std::vector<int64_t>& positions, Tensor& o
   }
 }
 
+Tensor make_tensor(DType type, Dims dims) {
+  if (type != DType::kString) return Tensor::allocate(type, std::move(dims));
+  const auto count = static_cast<size_t>(element_count(dims));
+  return Tensor::strings(std::move(dims), std::vector<std::string>(count));
+}
+
+Tensor picked(const Tensor& source, const std::vector<int64_t>& positions, Dims dims) {
+  Tensor out = make_tensor(source.dtype(), std::move(dims));
+  pick(source, positions, out);
+  return out;
+}
+
 void fill(Tensor& out, const Tensor& value) { pick(value, std::vector<int64_t>(static_cast<size_t>(out.size()), 0), out); }
 
 void copy_all(const Tensor& source, Tensor& out) {
@@ -67,9 +79,7 @@ void copy_all(const Tensor& source, Tensor& out) {
 
 Tensor transposed(const Tensor& tensor, const Ints& perm) {
   const Dims dims = permuted(tensor.dims(), perm);
-  Tensor out = tensor.dtype() == DType::kString ? Tensor::strings(dims, tensor.string_values()) : Tensor::allocate(tensor.dtype(), dims);
-  pick(tensor, strided_positions(0, dims, permuted(row_major_strides(tensor.dims()), perm)), out);
-  return out;
+  return picked(tensor, strided_positions(0, dims, permuted(row_major_strides(tensor.dims()), perm)), dims);
 }
 
 std::optional<std::vector<Dim>> few_elements(const ShapeCall& c, int index) {

@@ -11,6 +11,8 @@ namespace kiln::ops {
 std::vector<int64_t> strided_positions(int64_t start, const Dims& dims, const Dims& strides);
 // out[i] = source[positions[i]]; a negative position leaves the element as it is.
 void pick(const Tensor& source, const std::vector<int64_t>& positions, Tensor& out);
+Tensor picked(const Tensor& source, const std::vector<int64_t>& positions, Dims dims);
+Tensor make_tensor(DType type, Dims dims);                          // zeroed; of empty strings
 void fill(Tensor& out, const Tensor& value);                        // with the first element of `value`
 void copy_all(const Tensor& source, Tensor& out);
 // Permutes axes: axis i of the result is axis perm[i] of `dims`; the strides of the source for strided_positions.
