@@ -58,6 +58,18 @@ void pick(const Tensor& source, const std::vector<int64_t>& positions, Tensor& o
   }
 }
 
+Tensor make_tensor(DType type, Dims dims) {
+  if (type != DType::kString) return Tensor::allocate(type, std::move(dims));
+  const auto count = static_cast<size_t>(element_count(dims));
+  return Tensor::strings(std::move(dims), std::vector<std::string>(count));
+}
+
+Tensor picked(const Tensor& source, const std::vector<int64_t>& positions, Dims dims) {
+  Tensor out = make_tensor(source.dtype(), std::move(dims));
+  pick(source, positions, out);
+  return out;
+}
+
 void fill(Tensor& out, const Tensor& value) { pick(value, std::vector<int64_t>(static_cast<size_t>(out.size()), 0), out); }
 
 void copy_all(const Tensor& source, Tensor& out) {
@@ -65,11 +77,53 @@ void copy_all(const Tensor& source, Tensor& out) {
   copy_elements(source, 0, out, 0, source.size());
 }
 
+Tensor concatenated(const std::vector<Tensor>& tensors, int64_t axis) {
+  const auto at = static_cast<size_t>(axis);
+  Dims dims = tensors.front().dims();
+  dims[at] = 0;
+  for (const Tensor& t : tensors) {
+    Dims others = t.dims();
+    if (others.size() != dims.size()) throw Error(Code::kShapeMismatch, "cannot join " + tensors.front().type_string() + " and " + t.type_string());
+    dims[at] += others[at];
+    others[at] = dims[at];
+    if (others != dims) throw Error(Code::kShapeMismatch, "cannot join " + tensors.front().type_string() + " and " + t.type_string() + " along axis " + std::to_string(axis));
+  }
+  Tensor out = make_tensor(tensors.front().dtype(), dims);
+  int64_t to = 0;
+  for (int64_t o = 0; o < product(dims, 0, at); ++o)
+    for (const Tensor& t : tensors) {
+      const int64_t run = product(t.dims(), at, t.dims().size());
+      copy_elements(t, o * run, out, to, run);
+      to += run;
+    }
+  return out;
+}
+
+Tensor stacked(const std::vector<Tensor>& tensors, int64_t axis) {
+  std::vector<Tensor> parts;
+  for (const Tensor& t : tensors) {
+    Dims dims = t.dims();
+    dims.insert(dims.begin() + axis, 1);
+    parts.push_back(t.reshaped(dims));
+  }
+  return concatenated(parts, axis);
+}
+
+Tensor section(const Tensor& tensor, int64_t axis, int64_t begin, int64_t count) {
+  const auto at = static_cast<size_t>(axis);
+  Dims dims = tensor.dims();
+  const int64_t extent = dims[at], run = product(dims, at + 1, dims.size());
+  if (begin < 0 || count < 0 || begin + count > extent)
+    throw Error(Code::kInvalidArgument, "elements " + std::to_string(begin) + " to " + std::to_string(begin + count) + " of an axis of " + std::to_string(extent));
+  dims[at] = count;
+  Tensor out = make_tensor(tensor.dtype(), dims);
+  for (int64_t o = 0; o < product(dims, 0, at); ++o) copy_elements(tensor, (o * extent + begin) * run, out, o * count * run, count * run);
+  return out;
+}
+
 Tensor transposed(const Tensor& tensor, const Ints& perm) {
   const Dims dims = permuted(tensor.dims(), perm);
-  Tensor out = tensor.dtype() == DType::kString ? Tensor::strings(dims, tensor.string_values()) : Tensor::allocate(tensor.dtype(), dims);
-  pick(tensor, strided_positions(0, dims, permuted(row_major_strides(tensor.dims()), perm)), out);
-  return out;
+  return picked(tensor, strided_positions(0, dims, permuted(row_major_strides(tensor.dims()), perm)), dims);
 }
 
 std::optional<std::vector<Dim>> few_elements(const ShapeCall& c, int index) {

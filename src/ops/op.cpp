@@ -181,6 +181,9 @@ void check_attributes(const OpDef& op, const Attributes& attributes) {
 
 void check_input_type(const OpDef& op, const ShapeCall& call, int index, const InputDef& def) {
   const DType type = call.dtype(index);
+  const EdgeType& edge = call.info(index).type;
+  if (op.takes_any_edge() && (edge.kind != Datum::kTensor || type == DType::kInvalid)) return;
+  if (edge.kind != Datum::kTensor) throw Error(Code::kTypeMismatch, "input '" + def.name + "' of " + op.name() + " is " + edge.str()).cause("it takes a tensor");
   if (!def.types.has(type))
     throw Error(Code::kTypeMismatch, "input '" + def.name + "' of " + op.name() + " is " + std::string(name(type)))
         .cause("it takes " + def.types.str())

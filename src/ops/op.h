@@ -259,6 +259,7 @@ class OpDef {
   const Scalar& scalar_rule() const { return scalar_; }
   const ElementRule& element_rule() const { return element_rule_; }
   const Reference& reference_rule() const { return reference_; }
+  bool takes_any_edge() const { return static_cast<bool>(edge_rule_); }   // sequences, optionals, unknown types; its rule checks
   // The definition of input `index`; variadic inputs repeat the last one. Null when there is none.
   const InputDef* input_def(int index) const;
   const OutputDef* output_def(int index) const;

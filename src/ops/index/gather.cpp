@@ -14,7 +14,7 @@ Shape replaced(const Shape& dims, int64_t axis, const Shape& by) {
   return result;
 }
 
-std::optional<std::vector<Dim>> gather_elements(ShapeCall& c) {
+std::optional<std::vector<Dim>> known_elements(ShapeCall& c) {
   auto data = c.elements("data");
   auto indices = c.int_values("indices");
   if (!data || !indices || c.rank("data") != 1) return std::nullopt;
@@ -51,7 +51,7 @@ void gather_reference(RefCall& c) {
 const OpDef gather = op("Gather")
     .input("data", kAnyType).input("indices", kIndexTypes).attr("axis", int64_t{0}).output("y", same_type("data"))
     .shape([](ShapeCall& c) { return replaced(c.dims("data"), c.axis("axis", c.rank("data")), c.dims("indices")); })
-    .elements(gather_elements)
+    .elements(known_elements)
     .reference(gather_reference);
 
 }  // namespace kiln::ops

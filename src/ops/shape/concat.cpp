@@ -1,7 +1,6 @@
 // Concat: joins tensors along an axis.
 #include "base/error.h"
 #include "ops/movement.h"
-#include "ops/numbers.h"
 #include "ops/registry.h"
 
 namespace kiln::ops {
@@ -31,16 +30,9 @@ std::optional<std::vector<Dim>> concat_elements(ShapeCall& c) {
 }
 
 void concat_reference(RefCall& c) {
-  Tensor& out = c.output();
-  const auto axis = static_cast<size_t>(c.axis("axis", out.rank()));
-  const int64_t outer = product(out.dims(), 0, axis);
-  int64_t to = 0;
-  for (int64_t o = 0; o < outer; ++o)
-    for (int i = 0; i < c.input_count(); ++i) {
-      const int64_t run = product(c.input(i).dims(), axis, c.input(i).dims().size());
-      copy_elements(c.input(i), o * run, out, to, run);
-      to += run;
-    }
+  std::vector<Tensor> tensors;
+  for (int i = 0; i < c.input_count(); ++i) tensors.push_back(c.input(i));
+  c.set_output(0, concatenated(tensors, c.axis("axis", c.input(0).rank())));
 }
 
 }  // namespace
