@@ -1,0 +1,29 @@
+// What the convolutions share: a call's operands (x, packed weights, bias, residual), checked.
+#pragma once
+#include "backends/cpu/device/kernels/parameters.h"
+
+namespace kiln::cpu::kernels {
+
+struct ConvParameters {
+  explicit ConvParameters(const Attributes& parameters);
+  SlidingWindow window;
+  int64_t groups = 1;
+  EpilogueParameters epilogue;
+};
+
+// Sizes and distances of one call.
+struct ConvOperands {
+  ConvShape shape;
+  ImageView in, out;
+  int64_t residual_stride = 0;
+  bool copy_input = false;          // channels are not adjacent: x is copied to channels last before use
+  int64_t copied_floats() const { return copy_input ? shape.batch * shape.in_h * shape.in_w * shape.in_c : 0; }
+};
+// Checks all operands but the size of the packed weights.
+Status read_operands(const ConvParameters& parameters, const KernelCall& call, ConvOperands& operands) noexcept;
+
+Epilogue epilogue_of(const ConvParameters& parameters, const ConvOperands& operands, const KernelCall& call);
+// x to channels last.
+void copy_to_channels_last(const ImageView& x, const float* from, float* to, int threads) noexcept;
+
+}  // namespace kiln::cpu::kernels

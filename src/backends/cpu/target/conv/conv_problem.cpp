@@ -1,0 +1,39 @@
+// What the convolution tactics share.
+#include "backends/cpu/target/conv/conv_problem.h"
+
+#include "base/error.h"
+
+namespace kiln::cpu {
+
+Refusal read_conv(const Problem& p, ConvProblem& conv) {
+  if (p.op() != "Conv") return refuse("is for Conv");
+  const Argument &x = p.input(0), &w = p.input(1), &y = p.outputs[0];
+  for (const Refusal& r : {accept_image(x, "x"), accept_channels_last(y, "y")})
+    if (r.refused()) return r;
+  if (!w.constant || w.dtype != DType::kF32) return refuse("the weights are not constant");
+  if (x.opt[1] != x.max[1] || y.opt[1] != y.max[1]) return refuse("the number of channels is not constant");
+  conv.window = window_of(p, Ints(w.constant->dims().begin() + 2, w.constant->dims().end()));
+  conv.groups = p.attributes().integer("group", 1);
+  conv.weights = w.constant->as<float>().data();
+  conv.shape = conv_shape(conv.window, conv.groups, image_of(x.opt), image_of(y.opt));
+  const Refusal r = p.node->base_input_count() > 2 ? add_bias(p, 2, 1, 1, conv.epilogue) : accept();
+  return r.refused() ? r : read_epilogue(p, 1, conv.epilogue);
+}
+
+ConvProblem conv_problem(const Problem& p) {
+  ConvProblem conv;
+  const Refusal r = read_conv(p, conv);
+  if (r.refused()) throw Error(Code::kInternal, "a convolution was not accepted").cause(r.reason);
+  return conv;
+}
+
+Emitted emit_conv(const ConvProblem& conv, std::string kernel, Tensor packed) {
+  Emitted e{.device = "cpu", .kernel = std::move(kernel), .parameters = {}, .inputs = {0}, .constants = {}};
+  put_window(e.parameters, conv.window);
+  e.parameters.set("groups", conv.groups);
+  e.inputs.push_back(add_constant(e, std::move(packed)));
+  emit_epilogue(conv.epilogue, e);
+  return e;
+}
+
+}  // namespace kiln::cpu

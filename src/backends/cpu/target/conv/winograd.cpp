@@ -1,0 +1,52 @@
+// What the tactics of minimal filtering share.
+#include "backends/cpu/target/conv/winograd.h"
+
+#include "backends/cpu/device/compute/winograd.h"
+#include "backends/cpu/target/conv/conv_problem.h"
+
+namespace kiln::cpu {
+namespace {
+
+// Below this the transforms cost more than they save.
+constexpr int64_t kLeastChannels = 8;
+
+std::string pair(int64_t a, int64_t b) { return std::to_string(a) + "x" + std::to_string(b); }
+
+WinogradConfig config_of(const Config& config) { return {static_cast<int32_t>(config.integer("tile")), kernels::read_blocks(config)}; }
+
+}  // namespace
+
+Refusal accept_winograd(const Problem& p) {
+  ConvProblem conv;
+  const Refusal r = read_conv(p, conv);
+  if (r.refused()) return r;
+  const ConvShape& s = conv.shape;
+  if (s.kernel_h != 3 || s.kernel_w != 3) return refuse("the kernel is " + pair(s.kernel_h, s.kernel_w) + ", needs 3x3");
+  if (s.stride_h != 1 || s.stride_w != 1) return refuse("the stride is " + pair(s.stride_h, s.stride_w) + ", needs 1x1");
+  if (s.dilation_h != 1 || s.dilation_w != 1) return refuse("the dilation is " + pair(s.dilation_h, s.dilation_w) + ", needs 1x1");
+  if (s.groups != 1) return refuse("there are " + std::to_string(s.groups) + " groups, needs one");
+  if (s.in_c < kLeastChannels || !winograd_accepts(s)) return refuse("there are " + std::to_string(s.in_c) + " input channels");
+  return accept_channels_last(p.input(0), "x");
+}
+
+std::vector<Config> winograd_configurations(const Problem& p, int tile) {
+  std::vector<Config> list;
+  for (const WinogradConfig& c : winograd_configs(conv_problem(p).shape, p.threads)) {
+    if (c.tile != tile) continue;
+    Config config;
+    kernels::put_blocks(config, c.block);
+    config.set("tile", int64_t{c.tile});
+    list.push_back(std::move(config));
+  }
+  return list;
+}
+
+Emitted emit_winograd(const Problem& p, const Config& config) {
+  const ConvProblem conv = conv_problem(p);
+  const WinogradConfig c = config_of(config);
+  Emitted e = emit_conv(conv, "conv_winograd", packed_floats(packed_winograd_floats(conv.shape, c), [&](float* to) { pack_winograd(conv.shape, conv.weights, c, to); }));
+  for (const auto& [name, value] : config) e.parameters.set(name, value);
+  return e;
+}
+
+}  // namespace kiln::cpu

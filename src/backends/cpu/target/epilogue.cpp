@@ -1,0 +1,136 @@
+// Post-operations that a kernel does before it stores its results.
+#include "backends/cpu/target/epilogue.h"
+
+#include <cmath>
+#include <optional>
+
+namespace kiln::cpu {
+namespace {
+
+struct ActivationFacts {
+  Activation kind;
+  double alpha = 0, beta = 0;
+};
+
+// A scalar known at build time; `fallback` when the operand is absent.
+std::optional<double> scalar_operand(const Problem& p, const ir::PostOp& post, size_t i, double fallback) {
+  if (i >= post.operands.size()) return fallback;
+  const Argument& a = p.input(post.operands[i]);
+  if (!a.present) return fallback;
+  if (!a.constant || a.constant->size() != 1) return std::nullopt;
+  return a.constant->at(0);
+}
+
+// Nothing when the operator is no activation of the kernels.
+std::optional<ActivationFacts> activation_of(const Problem& p, const ir::PostOp& post) {
+  const std::string& name = post.op->name();
+  const Attributes& a = post.attributes;
+  if (name == "Relu") return ActivationFacts{Activation::kRelu};
+  if (name == "Sigmoid") return ActivationFacts{Activation::kSigmoid};
+  if (name == "Tanh") return ActivationFacts{Activation::kTanh};
+  if (name == "HardSwish") return ActivationFacts{Activation::kHardSwish};
+  if (name == "LeakyRelu") return ActivationFacts{Activation::kLeakyRelu, a.real("alpha", 0.01)};
+  if (name == "Elu") return ActivationFacts{Activation::kElu, a.real("alpha", 1.0)};
+  if (name == "HardSigmoid") return ActivationFacts{Activation::kHardSigmoid, a.real("alpha", 0.2), a.real("beta", 0.5)};
+  if (name == "Gelu") {
+    const std::string form = a.text("approximate", "none");
+    if (form == "none") return ActivationFacts{Activation::kGeluErf};
+    if (form == "tanh") return ActivationFacts{Activation::kGeluTanh};
+  }
+  if ((name == "Swish" || name == "Silu") && a.real("alpha", 1.0) == 1.0) return ActivationFacts{Activation::kSilu};
+  if (name == "Clip") {
+    const auto low = scalar_operand(p, post, 1, -HUGE_VAL), high = scalar_operand(p, post, 2, HUGE_VAL);
+    if (low && high) return ActivationFacts{Activation::kClip, *low, *high};
+  }
+  if (name == "PRelu")
+    if (const auto slope = scalar_operand(p, post, 1, NAN); slope && !std::isnan(*slope)) return ActivationFacts{Activation::kLeakyRelu, *slope};
+  return std::nullopt;
+}
+
+// Does the argument broadcast to the output with nothing but the column axis?
+bool runs_along(const Argument& a, const Argument& out, int column_axis) {
+  if (!a.is_static || !a.ranked || a.opt.size() > out.opt.size()) return false;
+  const size_t shift = out.opt.size() - a.opt.size();
+  for (size_t i = 0; i < a.opt.size(); ++i)
+    if (static_cast<int>(i + shift) != column_axis && a.opt[i] != 1) return false;
+  return true;
+}
+
+bool same_place(const Argument& a, const Argument& out) {
+  const bool same_layout = a.layout == out.layout || (a.layout.is_row_major() && out.layout.is_row_major());
+  return a.ranked && a.dtype == out.dtype && a.opt == out.opt && a.max == out.max && same_layout;
+}
+
+Refusal add_activation(const Problem& p, const ir::PostOp& post, FusedEpilogue& e) {
+  const auto facts = activation_of(p, post);
+  if (!facts) return refuse("post-operation " + post.op->name() + to_string(post.attributes) + " is no activation of the kernels");
+  if (post.operands.empty() || post.operands[0] >= 0) return refuse("post-operation " + post.op->name() + " does not act on the result");
+  if (e.parameters.activation != Activation::kNone) return refuse("post-operation " + post.op->name() + " is a second activation");
+  if (e.parameters.residual_after) return refuse("post-operation " + post.op->name() + " follows the last sum");
+  e.parameters.activation = facts->kind;
+  e.parameters.alpha = static_cast<float>(facts->alpha);
+  e.parameters.beta = static_cast<float>(facts->beta);
+  return accept();
+}
+
+Refusal add_sum(const Problem& p, const ir::PostOp& post, int column_axis, FusedEpilogue& e) {
+  const bool left = post.operands.size() == 2 && post.operands[0] < 0, right = post.operands.size() == 2 && post.operands[1] < 0;
+  if (left == right) return refuse("post-operation Add does not add to the result once");
+  const int operand = post.operands[left ? 1 : 0];
+  const Argument &a = p.input(operand), &out = p.outputs[0];
+  const bool activated = e.parameters.activation != Activation::kNone;
+  if (!activated && runs_along(a, out, column_axis) && !(same_place(a, out) && !a.constant)) {
+    const Refusal r = add_bias(p, operand, column_axis, 1, e);
+    if (!r.refused()) return r;
+  }
+  if (!same_place(a, out)) return refuse("post-operation Add has an operand " + to_string(a.opt) + " of layout " + to_string(a.layout) + " for a result " + to_string(out.opt) + " of layout " + to_string(out.layout));
+  if (e.residual_input >= 0) return refuse("post-operation Add is a second sum of tensors");
+  e.residual_input = operand;
+  e.parameters.residual_after = activated;
+  return accept();
+}
+
+}  // namespace
+
+Refusal add_bias(const Problem& p, int i, int column_axis, double factor, FusedEpilogue& e) {
+  const Argument &a = p.input(i), &out = p.outputs[0];
+  const auto axis = static_cast<size_t>(column_axis);
+  if (!a.present || factor == 0) return accept();
+  if (a.dtype != DType::kF32) return refuse("the bias is " + std::string(name(a.dtype)));
+  const int64_t columns = axis < out.opt.size() ? out.opt[axis] : 1;
+  const int64_t elements = element_count(a.opt);
+  if (!a.is_static || (elements != columns && elements != 1) || (axis < out.opt.size() && out.max[axis] != columns))
+    return refuse("the bias has shape " + to_string(a.opt) + " for " + std::to_string(columns) + " columns");
+  if (!a.constant) {
+    if (e.has_bias() || factor != 1 || elements != columns) return refuse("the bias is not constant, and is scaled, repeated or not the only one");
+    e.bias_input = i;
+    return accept();
+  }
+  if (e.bias_input >= 0) return refuse("there are two biases, one of them not constant");
+  e.bias.resize(static_cast<size_t>(columns), 0.0f);
+  for (int64_t c = 0; c < columns; ++c) e.bias[static_cast<size_t>(c)] += static_cast<float>(factor * a.constant->at(elements == 1 ? 0 : c));
+  return accept();
+}
+
+Refusal read_epilogue(const Problem& p, int column_axis, FusedEpilogue& e) {
+  for (const ir::PostOp& post : p.post()) {
+    const Refusal r = post.op->name() == "Add" ? add_sum(p, post, column_axis, e) : add_activation(p, post, e);
+    if (r.refused()) return r;
+  }
+  return accept();
+}
+
+int add_constant(Emitted& emitted, Tensor tensor) {
+  emitted.constants.push_back(std::move(tensor));
+  return Emitted::from_constant(static_cast<int>(emitted.constants.size()) - 1);
+}
+
+void emit_epilogue(const FusedEpilogue& e, Emitted& emitted) {
+  put_epilogue(emitted.parameters, e.parameters);
+  int bias = e.bias_input >= 0 ? e.bias_input : Emitted::kAbsent;
+  if (!e.bias.empty()) bias = add_constant(emitted, Tensor::of<float>({static_cast<int64_t>(e.bias.size())}, e.bias));
+  emitted.inputs.push_back(bias);
+  emitted.inputs.push_back(e.residual_input >= 0 ? e.residual_input : Emitted::kAbsent);
+}
+
+}  // namespace kiln::cpu

@@ -1,0 +1,36 @@
+// Post-operations that a kernel does before it stores its results: bias, residual sum, activation.
+#pragma once
+#include <vector>
+
+#include "backends/cpu/device/kernels/parameters.h"
+#include "target/target.h"
+
+namespace kiln::cpu {
+
+// activation(x + bias [+ residual]) [+ residual].
+struct FusedEpilogue {
+  kernels::EpilogueParameters parameters;
+  std::vector<float> bias;                // sum of the constant ones, per column; empty: none
+  int bias_input = -1;                    // of the problem, known at run time
+  int residual_input = -1;                // of the problem
+  bool has_bias() const { return !bias.empty() || bias_input >= 0; }
+};
+
+// Reads the post-operations. `column_axis` of output 0 is what the bias runs along.
+Refusal read_epilogue(const Problem& problem, int column_axis, FusedEpilogue& epilogue);
+// Adds input `i` of the problem as a bias, scaled by `factor`, as a post-operation Add would.
+Refusal add_bias(const Problem& problem, int i, int column_axis, double factor, FusedEpilogue& epilogue);
+// Adds the parameters, and bias and residual as the next two inputs.
+void emit_epilogue(const FusedEpilogue& epilogue, Emitted& emitted);
+
+// The tensor of floats of that many elements, filled by `fill(float*)`.
+template <class Fill>
+Tensor packed_floats(int64_t count, const Fill& fill) {
+  Tensor t = Tensor::allocate(DType::kF32, {count});
+  if (count > 0) fill(t.as_mutable<float>().data());
+  return t;
+}
+// Appends a constant; returns its index as an input.
+int add_constant(Emitted& emitted, Tensor tensor);
+
+}  // namespace kiln::cpu

@@ -1,0 +1,62 @@
+// The window attributes of convolutions and poolings as kernels take them.
+#include "backends/cpu/target/window.h"
+
+#include <algorithm>
+
+namespace kiln::cpu {
+
+kernels::SlidingWindow window_of(const Problem& p, const Ints& kernel) {
+  using kernels::SlidingWindow;
+  const Attributes& a = p.attributes();
+  const size_t n = kernel.size(), first = 2 - n;
+  SlidingWindow w;
+  const auto filled = [&](const char* name, size_t count, int64_t fallback) {
+    Ints values = a.ints(name, {});
+    if (values.size() != count) values.assign(count, fallback);
+    return values;
+  };
+  const Ints strides = filled("strides", n, 1), dilations = filled("dilations", n, 1), pads = filled("pads", 2 * n, 0);
+  const std::string padding = a.text("auto_pad", "NOTSET");
+  if (padding == "SAME_UPPER") w.padding = SlidingWindow::kSameUpper;
+  if (padding == "SAME_LOWER") w.padding = SlidingWindow::kSameLower;
+  for (size_t i = 0; i < n; ++i) {
+    w.kernel[first + i] = kernel[i];
+    w.stride[first + i] = strides[i];
+    w.dilation[first + i] = dilations[i];
+    if (padding == "VALID") continue;
+    w.begin[first + i] = pads[i];
+    w.end[first + i] = pads[n + i];
+  }
+  return w;
+}
+
+kernels::ImageView image_of(const Dims& d) {
+  kernels::ImageView v;
+  v.batch = d[0];
+  v.channels = d[1];
+  v.height = d.size() == 4 ? d[2] : 1;
+  v.width = d.back();
+  return v;
+}
+
+bool is_channels_last(const Argument& a) {
+  if (a.layout == Layout::channels_last(static_cast<int>(a.opt.size()))) return true;
+  const auto one = [](int64_t d) { return d == 1; };
+  return a.layout.is_row_major() && a.is_static && std::all_of(a.opt.begin() + 2, a.opt.end(), one);
+}
+
+Refusal accept_image(const Argument& a, const char* what) {
+  const std::string subject = std::string(what) + " ";
+  if (a.dtype != DType::kF32) return refuse(subject + "is " + std::string(name(a.dtype)) + ", needs float32");
+  if (!a.ranked || (a.opt.size() != 3 && a.opt.size() != 4)) return refuse(subject + "has " + std::to_string(a.opt.size()) + " dimensions, needs 3 or 4");
+  if (!a.layout.is_plain()) return refuse(subject + "has the blocked layout " + to_string(a.layout));
+  return accept();
+}
+
+Refusal accept_channels_last(const Argument& a, const char* what) {
+  const Refusal r = accept_image(a, what);
+  if (r.refused() || is_channels_last(a)) return r;
+  return refuse(std::string(what) + " has layout " + to_string(a.layout) + ", needs channels last");
+}
+
+}  // namespace kiln::cpu

@@ -1,0 +1,18 @@
+// The window attributes of convolutions and poolings as kernels take them.
+#pragma once
+#include "backends/cpu/device/kernels/parameters.h"
+#include "target/target.h"
+
+namespace kiln::cpu {
+
+// One spatial dimension counts as a row of height 1. `kernel` holds the spatial sizes of the kernel (one or two).
+kernels::SlidingWindow window_of(const Problem& problem, const Ints& kernel);
+// Argument [n,c,w] or [n,c,h,w] at these dimensions.
+kernels::ImageView image_of(const Dims& dims);
+// Do the channels of an image lie innermost?
+bool is_channels_last(const Argument& argument);
+// A ranked float32 tensor of 3 or 4 dimensions in a layout with strides; `what` names it in the reason.
+Refusal accept_image(const Argument& argument, const char* what);
+Refusal accept_channels_last(const Argument& argument, const char* what);
+
+}  // namespace kiln::cpu
