@@ -9,6 +9,9 @@ namespace kiln::cpu::kernels {
 // Bytes of an element; 0 for types whose elements are not whole bytes.
 inline int element_bytes(DType type) { return bits(type) % 8 == 0 ? bits(type) / 8 : 0; }
 
+// Strides describe it.
+inline bool is_plain(const TensorView& v) { return v.strides || v.rank == 0; }
+
 inline bool same_dims(const TensorView& a, const TensorView& b) {
   if (a.rank != b.rank) return false;
   for (int i = 0; i < a.rank; ++i)
@@ -27,7 +30,7 @@ inline int64_t offset_of(const TensorView& v, int64_t index) {
 }
 
 // A dense float32 tensor.
-inline bool is_dense_f32(const TensorView& v) { return v.dtype == DType::kF32 && v.strides && v.is_dense(); }
+inline bool is_dense_f32(const TensorView& v) { return v.dtype == DType::kF32 && is_plain(v) && v.is_dense(); }
 
 // Dimensions [begin, end) multiplied.
 inline int64_t extent(const TensorView& v, int begin, int end) {

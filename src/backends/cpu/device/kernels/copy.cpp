@@ -30,7 +30,7 @@ class Copy final : public Kernel {
   Status prepare(const KernelCall& call) noexcept override {
     if (call.inputs.size() < 1 || call.outputs.size() != 1) return {Code::kMalformedPlan, "a copy has one result"};
     const TensorView &in = call.inputs[0], &out = call.outputs[0];
-    if (!in.strides || !out.strides || in.dtype != out.dtype || !element_bytes(in.dtype)) return {Code::kMalformedPlan, "a copy takes plain tensors of one type"};
+    if (!is_plain(in) || !is_plain(out) || in.dtype != out.dtype || !element_bytes(in.dtype)) return {Code::kMalformedPlan, "a copy takes plain tensors of one type"};
     return guarded([&] {
       Walk w;
       if (!(what_ == "dense" || what_ == "depth_to_space" || what_ == "space_to_depth" ? reorder(in, out, w) : place(in, out, w))) return wrong_shape();
