@@ -4,6 +4,7 @@
 
 #include "backends/cpu/device/compute/pointwise.h"
 #include "backends/cpu/device/device.h"
+#include "backends/cpu/device/kernels/common.h"
 #include "backends/cpu/device/kernels/registry.h"
 #include "tensor/scalar_codec.h"
 
@@ -28,11 +29,11 @@ class Pointwise final : public Kernel {
       const Dims dims(out.dims, out.dims + out.rank);
       std::vector<PointwiseOperand> inputs, outputs;
       for (const TensorView& v : call.inputs) {
-        if (!v.strides || v.rank > out.rank || !fits(v, out)) return {Code::kShapeMismatch, "an operand does not broadcast to the result"};
+        if (!is_plain(v) || v.rank > out.rank || !fits(v, out)) return {Code::kShapeMismatch, "an operand does not broadcast to the result"};
         inputs.push_back(operand(v, out.rank));
       }
       for (const TensorView& v : call.outputs) {
-        if (!v.strides || v.rank != out.rank || !fits(v, out)) return {Code::kShapeMismatch, "results differ in shape"};
+        if (!is_plain(v) || v.rank != out.rank || !fits(v, out)) return {Code::kShapeMismatch, "results differ in shape"};
         outputs.push_back({v.dtype, Dims(v.strides, v.strides + v.rank)});
       }
       plan_.emplace(program_, dims, inputs, outputs, thread_count());

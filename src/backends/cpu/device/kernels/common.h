@@ -1,0 +1,56 @@
+// What the kernels share: checks of views, and the bridge from exceptions to Status.
+#pragma once
+#include <new>
+
+#include "backends/cpu/device/device.h"
+
+namespace kiln::cpu::kernels {
+
+// Bytes of an element; 0 for types whose elements are not whole bytes.
+inline int element_bytes(DType type) { return bits(type) % 8 == 0 ? bits(type) / 8 : 0; }
+
+// Strides describe it.
+inline bool is_plain(const TensorView& v) { return v.strides || v.rank == 0; }
+
+inline bool same_dims(const TensorView& a, const TensorView& b) {
+  if (a.rank != b.rank) return false;
+  for (int i = 0; i < a.rank; ++i)
+    if (a.dims[i] != b.dims[i]) return false;
+  return true;
+}
+
+// Position of the row-major element `index`, in elements.
+inline int64_t offset_of(const TensorView& v, int64_t index) {
+  int64_t at = 0;
+  for (int i = v.rank; i-- > 0;) {
+    at += index % v.dims[i] * v.strides[i];
+    index /= v.dims[i];
+  }
+  return at;
+}
+
+// A dense float32 tensor.
+inline bool is_dense_f32(const TensorView& v) { return v.dtype == DType::kF32 && is_plain(v) && v.is_dense(); }
+
+// Dimensions [begin, end) multiplied.
+inline int64_t extent(const TensorView& v, int begin, int end) {
+  int64_t n = 1;
+  for (int i = begin; i < end; ++i) n *= v.dims[i];
+  return n;
+}
+
+// Runs a part of prepare that may throw.
+template <class Function>
+Status guarded(Function&& function) noexcept {
+  try {
+    return function();
+  } catch (const Error& e) {
+    return {e.code(), "the shapes of a step do not fit its kernel"};
+  } catch (const std::bad_alloc&) {
+    return {Code::kOutOfMemory, "a kernel could not allocate its tables"};
+  } catch (...) {
+    return {Code::kInternal, "a kernel could not be prepared"};
+  }
+}
+
+}  // namespace kiln::cpu::kernels

@@ -1,0 +1,41 @@
+// Kernel "softmax": softmax or its logarithm along one axis of float32. Parameters: axis, logarithm.
+#include "backends/cpu/device/compute/softmax.h"
+
+#include "backends/cpu/device/kernels/dense.h"
+#include "backends/cpu/device/kernels/registry.h"
+
+namespace kiln::cpu::kernels {
+namespace {
+
+class Softmax final : public DenseKernel {
+ public:
+  explicit Softmax(const Attributes& p) : axis_(p.integer("axis")), logarithm_(p.integer("logarithm", 0) != 0) {}
+
+ private:
+  Status prepare_dense(const KernelCall& call) override {
+    if (call.inputs.size() != 1 || call.outputs.size() != 1) return {Code::kMalformedPlan, "softmax has one input and one result"};
+    const TensorView &in = call.inputs[0], &out = call.outputs[0];
+    if (in.dtype != DType::kF32 || out.dtype != DType::kF32) return {Code::kMalformedPlan, "softmax computes in float32"};
+    if (!same_dims(in, out) || axis_ < 0 || axis_ >= in.rank) return {Code::kShapeMismatch, "softmax has no such axis"};
+    const int axis = static_cast<int>(axis_);
+    outer_ = extent(in, 0, axis);
+    n_ = in.dims[axis];
+    inner_ = extent(in, axis + 1, in.rank);
+    return kOkStatus;
+  }
+  Status launch_dense(const KernelCall& call) noexcept override {
+    if (outer_ * n_ * inner_ > 0)
+      softmax_middle(logarithm_, outer_, n_, inner_, static_cast<const float*>(call.inputs[0].data), static_cast<float*>(call.outputs[0].data), thread_count());
+    return kOkStatus;
+  }
+
+  int64_t axis_;
+  bool logarithm_;
+  int64_t outer_ = 0, n_ = 0, inner_ = 0;
+};
+
+}  // namespace
+
+std::unique_ptr<Kernel> make_softmax(const Attributes& parameters) { return std::make_unique<Softmax>(parameters); }
+
+}  // namespace kiln::cpu::kernels

@@ -1,0 +1,54 @@
+// Runs one node through every tactic that accepts it and compares with the reference evaluation.
+#pragma once
+#include <optional>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "target/target.h"
+
+namespace kiln::testing {
+
+// A value of a case. `tensor` invalid: an absent optional input.
+struct Operand {
+  Operand(Tensor t, bool is_constant = false) : tensor(std::move(t)), constant(is_constant) {}
+  Tensor tensor;
+  bool constant = false;               // known at build time
+  Layout layout = {};
+  std::optional<Shape> shape = {};     // what the build knows of the dimensions; the tensor's own when empty
+  bool gaps = false;                   // lies inside a larger tensor
+};
+Operand constant(Tensor t);
+Operand channels_last(Tensor t);
+Operand gapped(Tensor t);
+Operand dynamic(Tensor t, Shape shape);
+Operand absent();
+
+struct Post {
+  std::string op;
+  Attributes attributes = {};
+  std::vector<int> operands = {-1};    // k >= 0 counts within `extra`
+  std::vector<Operand> extra = {};
+};
+
+struct Case {
+  std::string op;
+  std::vector<Operand> inputs;
+  Attributes attributes = {};
+  int outputs = 1;
+  std::vector<Post> posts = {};
+  std::vector<Layout> output_layouts = {};   // row-major where it ends
+  bool gapped_outputs = false;
+  double tolerance = 0;                      // of |difference| / (1 + |wanted|)
+};
+
+// Checks every configuration of every accepting tactic with 1 and 2 threads' worth of problem. Returns the names of the
+// tactics that accepted; fails the test when a result differs. `only` restricts to one tactic.
+std::vector<std::string> check_case(const Case& c, const std::string& only = "");
+// check_case, and at least one tactic must accept.
+void expect_case(const Case& c, const std::string& only = "");
+
+// Random values: floats in [-2, 2], integers in [-9, 9] (unsigned: [0, 9]), bool 0 or 1.
+Tensor random_tensor(std::mt19937& rng, DType type, Dims dims);
+
+}  // namespace kiln::testing

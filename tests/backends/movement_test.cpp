@@ -1,0 +1,93 @@
+// Operators that move elements.
+#include <gtest/gtest.h>
+
+#include "backends/harness.h"
+
+namespace kiln::testing {
+namespace {
+
+const DType kTypes[] = {DType::kU8, DType::kF16, DType::kF32, DType::kI64, DType::kC128};
+Tensor ints(std::vector<int64_t> v) { return Tensor::of<int64_t>({static_cast<int64_t>(v.size())}, v); }
+
+TEST(Transpose, EveryElementSizeAndPermutation) {
+  std::mt19937 rng(1);
+  for (DType type : kTypes) {
+    for (const Ints& perm : {Ints{1, 0}, Ints{0, 1}}) expect_case({"Transpose", {random_tensor(rng, type, {67, 131})}, {{"perm", perm}}}, "strided_copy");
+    for (const Ints& perm : {Ints{0, 2, 1, 3}, Ints{3, 2, 1, 0}, Ints{0, 2, 3, 1}, Ints{1, 3, 0, 2}})
+      expect_case({"Transpose", {random_tensor(rng, type, {3, 5, 9, 17})}, {{"perm", perm}}}, "strided_copy");
+  }
+  expect_case({"Transpose", {random_tensor(rng, DType::kF32, {0, 4})}}, "strided_copy");
+  expect_case({"Transpose", {random_tensor(rng, DType::kF32, {})}}, "strided_copy");
+}
+
+TEST(Transpose, GapsAndLargeTensors) {
+  std::mt19937 rng(2);
+  Case c{"Transpose", {gapped(random_tensor(rng, DType::kF32, {4, 6, 70}))}, {{"perm", Ints{2, 0, 1}}}};
+  c.gapped_outputs = true;
+  expect_case(c, "strided_copy");
+  expect_case({"Transpose", {random_tensor(rng, DType::kF32, {513, 771})}, {{"perm", Ints{1, 0}}}}, "strided_copy");
+  Case nhwc{"Identity", {channels_last(random_tensor(rng, DType::kF32, {2, 33, 14, 15}))}};
+  expect_case(nhwc, "strided_copy");
+  Case to_nhwc{"Identity", {random_tensor(rng, DType::kF32, {2, 33, 14, 15})}, {}, 1, {}, {Layout::channels_last(4)}};
+  expect_case(to_nhwc, "strided_copy");
+}
+
+TEST(Reshape, DenseAndStrided) {
+  std::mt19937 rng(3);
+  for (DType type : kTypes) {
+    expect_case({"Reshape", {random_tensor(rng, type, {6, 35}), constant(ints({2, 3, 5, -1}))}}, "strided_copy");
+    Case g{"Reshape", {gapped(random_tensor(rng, type, {6, 5, 4})), constant(ints({3, 40}))}};
+    g.gapped_outputs = true;
+    expect_case(g, "strided_copy");
+    expect_case({"Reshape", {gapped(random_tensor(rng, type, {2, 3})), constant(ints({3, 2}))}}, "strided_copy");
+    expect_case({"Reshape", {channels_last(random_tensor(rng, type, {2, 6, 3, 5})), constant(ints({2, -1}))}}, "strided_copy");
+  }
+  expect_case({"Reshape", {random_tensor(rng, DType::kF32, {0, 3}), constant(ints({3, 0, 5})) }, {{"allowzero", int64_t{1}}}}, "strided_copy");
+  expect_case({"Flatten", {random_tensor(rng, DType::kF32, {2, 3, 4})}, {{"axis", int64_t{2}}}}, "strided_copy");
+  expect_case({"Unsqueeze", {random_tensor(rng, DType::kF32, {2, 3}), constant(ints({0, 3}))}}, "strided_copy");
+  expect_case({"Squeeze", {random_tensor(rng, DType::kF32, {2, 1, 3}), constant(ints({1}))}}, "strided_copy");
+}
+
+TEST(Reshape, DynamicDimensions) {
+  std::mt19937 rng(4);
+  const Dim batch = Dim::symbol("batch");
+  expect_case({"Reshape", {dynamic(random_tensor(rng, DType::kF32, {5, 12}), {batch, 12}), constant(ints({0, 3, 4}))}}, "strided_copy");
+}
+
+TEST(Expand, Broadcasts) {
+  std::mt19937 rng(5);
+  for (DType type : kTypes) {
+    expect_case({"Expand", {random_tensor(rng, type, {3, 1, 5}), constant(ints({2, 3, 7, 5}))}}, "strided_copy");
+    expect_case({"Expand", {random_tensor(rng, type, {3, 1}), constant(ints({3, 300}))}}, "strided_copy");
+  }
+  expect_case({"Tile", {random_tensor(rng, DType::kF32, {3, 4, 5}), constant(ints({2, 1, 3}))}}, "strided_copy");
+  expect_case({"Tile", {random_tensor(rng, DType::kU8, {3, 4}), constant(ints({0, 3}))}}, "strided_copy");
+}
+
+TEST(Slice, StartsAndSteps) {
+  std::mt19937 rng(6);
+  const auto slice = [&](Dims dims, Ints starts, Ints ends, Ints axes, Ints steps) {
+    expect_case({"Slice", {random_tensor(rng, DType::kF32, dims), constant(ints(starts)), constant(ints(ends)), constant(ints(axes)), constant(ints(steps))}}, "strided_copy");
+  };
+  slice({10, 11, 12}, {1, 2}, {9, 100}, {0, 2}, {1, 3});
+  slice({10, 11}, {-1}, {-100}, {1}, {-2});
+  slice({10, 11}, {20}, {0}, {0}, {-3});
+  slice({10, 11}, {-100}, {5}, {-1}, {1});
+  slice({10, 11}, {7}, {3}, {0}, {1});
+  slice({0, 11}, {0}, {3}, {0}, {1});
+  slice({3}, {0}, {2147483647}, {0}, {2147483647});
+}
+
+TEST(DepthToSpace, BothModesAndBack) {
+  std::mt19937 rng(7);
+  for (const char* mode : {"DCR", "CRD"}) {
+    expect_case({"DepthToSpace", {random_tensor(rng, DType::kF32, {2, 12, 3, 5})}, {{"blocksize", int64_t{2}}, {"mode", std::string(mode)}}}, "strided_copy");
+    Case c{"DepthToSpace", {channels_last(random_tensor(rng, DType::kI8, {1, 27, 4, 3}))}, {{"blocksize", int64_t{3}}, {"mode", std::string(mode)}}};
+    c.output_layouts = {Layout::channels_last(4)};
+    expect_case(c, "strided_copy");
+  }
+  expect_case({"SpaceToDepth", {random_tensor(rng, DType::kF32, {2, 3, 6, 10})}, {{"blocksize", int64_t{2}}}}, "strided_copy");
+}
+
+}  // namespace
+}  // namespace kiln::testing

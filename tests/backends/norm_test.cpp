@@ -1,0 +1,52 @@
+// Softmax and normalisations.
+#include <gtest/gtest.h>
+
+#include "backends/harness.h"
+
+namespace kiln::testing {
+namespace {
+
+Case with(Case c, double tolerance) {
+  c.tolerance = tolerance;
+  return c;
+}
+
+TEST(Softmax, AxesLayoutsAndEmptyTensors) {
+  std::mt19937 rng(1);
+  for (const char* op : {"Softmax", "LogSoftmax"}) {
+    for (int64_t axis : {-1, 0, 1, 2}) expect_case(with({op, {random_tensor(rng, DType::kF32, {3, 37, 19})}, {{"axis", axis}}}, 2e-6), "softmax_axis");
+    expect_case(with({op, {random_tensor(rng, DType::kF32, {3, 0})}}, 2e-6), "softmax_axis");
+    expect_case(with({op, {channels_last(random_tensor(rng, DType::kF32, {2, 9, 5, 6}))}, {{"axis", int64_t{1}}}}, 2e-6), "softmax_axis");
+    Case gaps = with({op, {gapped(random_tensor(rng, DType::kF32, {7, 31}))}}, 2e-6);
+    gaps.gapped_outputs = true;
+    expect_case(gaps, "softmax_axis");
+    expect_case(with({op, {dynamic(random_tensor(rng, DType::kF32, {4, 11}), {Dim::symbol("batch"), 11})}}, 2e-6), "softmax_axis");
+  }
+  EXPECT_TRUE(check_case({"Softmax", {random_tensor(rng, DType::kF64, {3, 4})}}, "softmax_axis").empty());
+}
+
+TEST(LayerNormalization, StatisticsAndShapes) {
+  std::mt19937 rng(2);
+  const auto x = [&](Dims d) { return random_tensor(rng, DType::kF32, std::move(d)); };
+  expect_case(with({"LayerNormalization", {x({5, 7, 96}), x({96}), x({96})}}, 1e-5), "row_norm");
+  expect_case(with({"LayerNormalization", {x({5, 7, 33}), x({7, 33})}, {{"axis", int64_t{1}}}, 3}, 1e-5), "row_norm");
+  expect_case(with({"LayerNormalization", {gapped(x({5, 33})), x({33}), x({33})}, {{"epsilon", 0.1}}, 2}, 1e-5), "row_norm");
+  expect_case(with({"RMSNormalization", {x({4, 65}), x({65})}}, 1e-5), "row_norm");
+  EXPECT_TRUE(check_case({"LayerNormalization", {x({4, 6}), x({1})}}, "row_norm").empty());
+}
+
+TEST(GroupNormalization, ChannelsFirstAndLast) {
+  std::mt19937 rng(3);
+  const auto x = [&](Dims d) { return random_tensor(rng, DType::kF32, std::move(d)); };
+  const Attributes groups{{"num_groups", int64_t{3}}};
+  expect_case(with({"GroupNormalization", {x({2, 12, 5, 7}), x({12}), x({12})}, groups}, 1e-5), "group_norm");
+  Case last = with({"GroupNormalization", {channels_last(x({2, 12, 5, 7})), x({12}), x({12})}, groups}, 1e-5);
+  expect_case(last, "group_norm");
+  last.output_layouts = {Layout::channels_last(4)};
+  expect_case(last, "group_norm");
+  expect_case(with({"InstanceNormalization", {x({3, 5, 11}), x({5}), x({5})}}, 1e-5), "group_norm");
+  expect_case(with({"InstanceNormalization", {x({3, 5, 40, 40}), x({5}), x({5})}, {{"epsilon", 1e-3}}}, 1e-5), "group_norm");
+}
+
+}  // namespace
+}  // namespace kiln::testing
