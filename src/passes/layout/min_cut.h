@@ -1,5 +1,6 @@
 // Minimum cut of a small network: which of two labels each node takes at least cost.
 #pragma once
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 

@@ -1,0 +1,11 @@
+// Tensors of the public API as the rooms' tensors.
+#pragma once
+#include "kiln/kiln.h"
+#include "tensor/tensor.h"
+
+namespace kiln::api {
+
+HostTensor to_host(const Tensor& tensor);              // copies; throws kUnsupported for strings
+Tensor from_host(const HostTensor& tensor);            // borrows from `tensor`, which must stay; throws on a wrong size
+
+}  // namespace kiln::api
