@@ -67,6 +67,12 @@ void Patch::append_to(Node& base, std::vector<std::optional<PatchValue>> operand
   operands_ = std::move(operands);
 }
 
+void Patch::absorb(Node& node) {
+  if (std::find(nodes_.begin(), nodes_.end(), &node) != nodes_.end()) return;
+  nodes_.push_back(&node);
+  nodes_ = ir::producers_first(*root_, nodes_);
+}
+
 std::string Patch::joined_name() const {
   if (!name_.empty()) return name_;
   std::string text;

@@ -40,6 +40,8 @@ class Patch {
   // The root becomes a post-operation of `base`, one of its producers. Operands are those of the root; nullopt is the running
   // result. The base moves to the place of the root.
   void append_to(Node& base, std::vector<std::optional<PatchValue>> operands);
+  // A node outside the pattern that the patch stands for as well: its name and origins join.
+  void absorb(Node& node);
   void set_name(std::string name) { name_ = std::move(name); }   // instead of the joined names
 
   Node& root() const { return *root_; }

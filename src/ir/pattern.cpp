@@ -32,15 +32,15 @@ Pattern constant(std::string capture) {
   return p;
 }
 
-Pattern node(std::vector<std::string> ops, std::vector<Pattern> inputs) {
+Pattern one_of(std::initializer_list<const char*> ops, std::vector<Pattern> inputs) {
   Pattern p;
   p.kind = Pattern::kNode;
-  p.ops = std::move(ops);
+  p.ops.assign(ops.begin(), ops.end());
   p.inputs = std::move(inputs);
   return p;
 }
 
-Pattern node(std::string op, std::vector<Pattern> inputs) { return node(std::vector<std::string>{std::move(op)}, std::move(inputs)); }
+Pattern node(std::string op, std::vector<Pattern> inputs) { return one_of({op.c_str()}, std::move(inputs)); }
 
 Pattern once(Pattern pattern) {
   pattern.used_once = true;
@@ -120,6 +120,15 @@ void list_producers_first(Node* node, std::set<Node*>& matched, std::vector<Node
 
 }  // namespace
 
+std::vector<Node*> producers_first(Node& root, std::vector<Node*> nodes) {
+  std::set<Node*> matched(nodes.begin(), nodes.end());
+  std::vector<Node*> list;
+  list_producers_first(&root, matched, list);
+  for (Node* n : nodes)
+    if (matched.erase(n)) list.push_back(n);
+  return list;
+}
+
 std::optional<Match> match(const Pattern& pattern, Node& root) {
   if (root.outputs().empty() || !accepts_node(pattern, root)) return std::nullopt;
   Solution s;
@@ -127,7 +136,7 @@ std::optional<Match> match(const Pattern& pattern, Node& root) {
   Match m;
   m.root_ = &root;
   m.captures_ = std::move(s.captures);
-  list_producers_first(&root, s.nodes, m.nodes_);
+  m.nodes_ = producers_first(root, {s.nodes.begin(), s.nodes.end()});
   return m;
 }
 

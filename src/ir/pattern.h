@@ -27,9 +27,11 @@ struct Pattern {
 Pattern any(std::string capture = "");
 Pattern constant(std::string capture = "");
 Pattern node(std::string op, std::vector<Pattern> inputs = {});   // inputs of commutative operators match in any order
-Pattern node(std::vector<std::string> ops, std::vector<Pattern> inputs = {});
+Pattern one_of(std::initializer_list<const char*> ops, std::vector<Pattern> inputs = {});        // none: any operator
 Pattern once(Pattern pattern);
 
+// The nodes in an order in which those that the root needs come before it; the others, unreachable within the set, stand last.
+std::vector<Node*> producers_first(Node& root, std::vector<Node*> nodes);
 bool is_commutative(std::string_view op);
 
 // What a pattern found. Names are the captures.

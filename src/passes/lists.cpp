@@ -26,7 +26,11 @@ Pass canonicalize() {
 }
 
 Pass fuse(std::vector<const Rule*> rules) {
-  return {"fuse", [rules = std::move(rules)](Graph& graph, PassContext& context) { apply_rules(graph, rules, context); }};
+  std::map<int, std::vector<const Rule*>> stages;
+  for (const Rule* rule : rules) stages[rule->stage].push_back(rule);
+  return {"fuse", [stages = std::move(stages)](Graph& graph, PassContext& context) {
+            for (const auto& [stage, list] : stages) apply_rules(graph, list, context);
+          }};
 }
 
 }  // namespace kiln::passes

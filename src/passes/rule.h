@@ -16,6 +16,7 @@ using ir::Match;
 using ir::Node;
 using ir::node;
 using ir::once;
+using ir::one_of;
 using ir::Patch;
 using ir::PatchValue;
 using ir::Pattern;
@@ -27,6 +28,7 @@ struct Rule {
   std::function<std::optional<Patch>(const Match&)> rewrite;
   // Instead of both, for rules that compare nodes which have no edge in common: all patches of one walk over the graph.
   std::function<std::vector<Patch>(Graph&)> walk = nullptr;
+  int stage = 0;                                                    // rules of a later stage wait until the earlier ones are done
 };
 
 // For `return decline("weights are not constant");`. The reason of the last refusal on this thread goes to the verbose log.

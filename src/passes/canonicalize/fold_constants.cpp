@@ -1,0 +1,50 @@
+// A node whose inputs are constants becomes a constant.
+#include "base/error.h"
+#include "passes/facts.h"
+#include "passes/lists.h"
+
+namespace kiln::passes {
+namespace {
+
+constexpr int64_t kAlwaysSmall = int64_t{1} << 16;
+
+// Folding must not blow a graph up: results may have as many elements as the inputs, or few.
+bool outputs_fit(const Node& n) {
+  int64_t given = kAlwaysSmall, made = 0;
+  for (const Value* v : n.inputs()) given += v ? v->constant()->size() : 0;
+  for (const Value* v : n.outputs()) {
+    if (!v->is_tensor() || !v->ranked() || !is_static(v->shape())) return false;
+    const auto count = checked_element_count(static_dims(v->shape()));
+    if (!count) return false;
+    made += *count;
+  }
+  return made <= given;
+}
+
+}  // namespace
+
+const Rule fold_constants{
+    .name = "fold_constants",
+    .pattern = one_of({}).with_post_ops(),
+    .rewrite = [](const Match& m) -> std::optional<Patch> {
+      Node& n = m.root();
+      if (!n.op().deterministic() || !n.regions.empty() || n.is("DequantizeLinear")) return std::nullopt;
+      for (const Value* v : n.inputs())
+        if (v && !v->constant()) return std::nullopt;
+      if (!outputs_fit(n)) return decline("the result is too large or not known");
+      for (const Value* v : n.outputs())
+        if (v->is_graph_output()) return decline("an output of the graph must be the result of a node");
+      std::vector<Datum> inputs;
+      for (const Value* v : n.inputs()) inputs.push_back(v ? Datum(*v->constant()) : Datum());
+      std::vector<Datum> results;
+      try {
+        results = ir::evaluate(n, std::move(inputs));
+      } catch (const Error& error) {
+        return decline(error.message());
+      }
+      Patch p(m);
+      for (size_t i = 0; i < results.size(); ++i) p.replace(n.outputs()[i], p.constant(results[i].tensor, n.outputs()[i]->name()));
+      return p;
+    }};
+
+}  // namespace kiln::passes

@@ -1,0 +1,93 @@
+// Scaled dot-product attention that a model spells out: softmax(Q * K^T * scale + mask) * V becomes Attention.
+#include <cmath>
+
+#include "passes/facts.h"
+#include "passes/lists.h"
+#include "passes/product_terms.h"
+
+namespace kiln::passes {
+namespace {
+
+// A value times a number, as far as nodes say so.
+struct Scaled {
+  Value* value = nullptr;
+  double scale = 1;
+  std::vector<Node*> nodes;
+};
+
+Scaled without_scale(Value* v) {
+  Scaled s{v, 1, {}};
+  while (Node* n = s.value->producer()) {
+    if (!n->post.empty() || !s.value->has_one_use()) break;
+    const int64_t rank = s.value->rank();
+    const auto right = n->is("Mul") || n->is("Div") ? scalar_for(n->input(1), rank) : std::nullopt;
+    const auto left = n->is("Mul") && !right ? scalar_for(n->input(0), rank) : std::nullopt;
+    if (!right && !left) break;
+    s.scale *= right ? (n->is("Mul") ? *right : 1 / *right) : *left;
+    s.value = n->input(right ? 0 : 1);
+    s.nodes.push_back(n);
+  }
+  return s;
+}
+
+// K of the product's right operand K^T: a transposition that is there is taken back or merged.
+PatchValue keys(Patch& p, Value* transposed) {
+  Ints perm = {0, 1, 3, 2};
+  Node* n = transposed->producer();
+  if (!n || !n->is("Transpose") || !n->post.empty()) return p.add("Transpose", {transposed}, {{"perm", perm}});
+  p.absorb(*n);
+  const Ints inner = permutation(*n).value();
+  for (int64_t& axis : perm) axis = inner[static_cast<size_t>(axis)];
+  if (perm == Ints{0, 1, 2, 3}) return n->input(0);
+  return p.add("Transpose", {n->input(0)}, {{"perm", perm}});
+}
+
+// Which operand of the sum of scores and mask is the (scaled) product; -1 when none is.
+int product_side(const Node& add) {
+  for (int i = 0; i < 2; ++i) {
+    const Node* n = without_scale(add.input(i)).value->producer();
+    if (n && n->is("MatMul")) return i;
+  }
+  return -1;
+}
+
+bool is_heads(const Value* v) { return v->ranked() && v->rank() == 4; }
+
+}  // namespace
+
+const Rule attention{
+    .name = "attention",
+    .pattern = node("MatMul", {once(node("Softmax", {any("scores")})), any("v")}),
+    .rewrite = [](const Match& m) -> std::optional<Patch> {
+      Value *v = m.value("v"), *scores = m.value("scores");
+      const int64_t axis = integer(m["Softmax"], "axis");
+      if (!is_heads(v) || !is_heads(scores)) return decline("the operands are not [batch, heads, sequence, size]");
+      if (axis != -1 && axis != 3) return decline("softmax is not over the last axis");
+      if (!find_op("Attention")) return decline("there is no operator for it");
+      Value* mask = nullptr;
+      std::vector<Node*> absorbed;
+      if (Node* add = scores->producer(); add && add->is("Add") && add->post.empty() && scores->has_one_use()) {
+        const int i = product_side(*add);
+        if (i < 0) return decline("no operand of the sum is a product");
+        mask = add->input(1 - i);
+        if (!broadcasts_into(mask, scores->shape())) return decline("the mask does not fit the scores");
+        absorbed.push_back(add);
+        scores = add->input(i);
+      }
+      const Scaled product = without_scale(scores);
+      Node* qk = product.value->producer();
+      if (!qk || !qk->is("MatMul") || !qk->post.empty() || !product.value->has_one_use()) return decline("the scores are no product");
+      const Scaled q = without_scale(qk->input(0)), k = without_scale(qk->input(1));
+      if (!is_heads(q.value) || !is_heads(k.value)) return decline("the operands are not [batch, heads, sequence, size]");
+      for (size_t d : {size_t{0}, size_t{1}})
+        if (!(q.value->shape()[d] == v->shape()[d]) || !(k.value->shape()[d] == v->shape()[d])) return decline("batch or heads differ");
+      Patch p(m);
+      absorbed.push_back(qk);
+      absorb_all(p, {absorbed, product.nodes, q.nodes, k.nodes});
+      std::vector<PatchValue> inputs = {q.value, keys(p, k.value), v};
+      if (mask) inputs.emplace_back(mask);
+      p.replace(m.root().output(), p.add("Attention", std::move(inputs), {{"scale", product.scale * q.scale * k.scale}}));
+      return p;
+    }};
+
+}  // namespace kiln::passes

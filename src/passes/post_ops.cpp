@@ -1,0 +1,31 @@
+// Appending pointwise nodes to the node that computes their operand.
+#include "passes/post_ops.h"
+
+#include "passes/facts.h"
+
+namespace kiln::passes {
+
+std::optional<Patch> append_post_op(const Match& match, int i, size_t limit, bool (*accepts)(const Node&)) {
+  Node& root = match.root();
+  Value *x = root.input(i), *y = root.output();
+  Node* base = x ? x->producer() : nullptr;
+  if (!base || !accepts(*base)) return std::nullopt;
+  if (!x->has_one_use() || base->outputs().size() != 1) return decline("the result is read elsewhere");
+  if (base->post.size() >= limit) return decline("the node has all the post-operations that it may have");
+  if (!x->ranked() || !y->ranked() || x->shape() != y->shape()) return decline("the shape changes");
+  if (y->elements()) return decline("it is arithmetic on shapes");
+  auto inputs = root.inputs();
+  while (!inputs.empty() && !inputs.back()) inputs.pop_back();
+  std::vector<std::optional<PatchValue>> operands;
+  for (size_t k = 0; k < inputs.size(); ++k) {
+    if (!inputs[k]) return decline("an operand is absent");
+    if (static_cast<int>(k) != i && !broadcasts_into(inputs[k], y->shape())) return decline("an operand would grow the result");
+    operands.push_back(static_cast<int>(k) == i ? std::nullopt : std::optional<PatchValue>(inputs[k]));
+  }
+  Patch p(match);
+  p.absorb(*base);
+  p.append_to(*base, std::move(operands));
+  return p;
+}
+
+}  // namespace kiln::passes

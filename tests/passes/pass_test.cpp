@@ -1,0 +1,89 @@
+// The pass manager: reports, switches, bisection, logging.
+#include "passes/pass.h"
+
+#include <gtest/gtest.h>
+
+#include "base/error.h"
+#include "ir/text.h"
+
+namespace kiln::passes {
+namespace {
+
+class Lines final : public Logger {
+ public:
+  void log(Severity severity, std::string_view message) noexcept override {
+    if (severity == Severity::kInfo) text += std::string(message) + "\n";
+  }
+  std::string text;
+};
+
+std::unique_ptr<Graph> network() {
+  return ir::parse_graph(R"(graph main(%x: float32[n,3]) {
+    %w = random float32[3,4] seed 1
+    %b = constant float32[4]:{1.0,2.0,3.0,4.0}
+    %i = Identity "id"(%x)
+    %p = MatMul "ip1"(%i, %w)
+    %q = Add "bias1"(%p, %b)
+    %y = Relu "relu1"(%q)
+    return %y
+  })");
+}
+
+TEST(Passes, ReportAndLog) {
+  const auto g = network();
+  Lines log;
+  const PassReport report = run_passes(*g, {canonicalize(), fuse(fusion_rules())}, {.logger = &log});
+  EXPECT_EQ(ir::to_text(*g).find("Identity"), std::string::npos);
+  ASSERT_EQ(g->nodes().size(), 1u);
+  EXPECT_EQ(g->nodes().front()->name(), "ip1 + bias1 + relu1");
+  ASSERT_EQ(report.passes.size(), 2u);
+  EXPECT_EQ(report.passes[0].patches, 1u);
+  EXPECT_EQ(report.passes[1].patches, 2u);
+  EXPECT_EQ(report.passes[1].nodes_after, 1u);
+  EXPECT_EQ(report.counts.at("post_operations"), 2u);
+  EXPECT_NE(log.text.find("fuse: post_operations: ip1 + bias1\n"), std::string::npos) << log.text;
+}
+
+TEST(Passes, RulesCanBeSwitchedOff) {
+  const auto g = network();
+  PassOptions options;
+  options.disabled = {"post_operations", "pointwise_chain"};
+  run_passes(*g, {canonicalize(), fuse(fusion_rules())}, options);
+  EXPECT_EQ(g->nodes().size(), 3u);
+}
+
+TEST(Passes, StopAfterSomePatches) {
+  for (int64_t limit = 0; limit <= 3; ++limit) {
+    const auto g = network();
+    PassOptions options;
+    options.stop_after = limit;
+    const PassReport report = run_passes(*g, {canonicalize(), fuse(fusion_rules())}, options);
+    EXPECT_EQ(report.fired.size(), static_cast<size_t>(limit));
+    EXPECT_EQ(g->nodes().size(), static_cast<size_t>(4 - limit));
+  }
+}
+
+TEST(Passes, RulesThatNeverSettleAreAnError) {
+  const Rule again{.name = "again", .pattern = node("Relu", {any("x")}), .rewrite = [](const Match& m) -> std::optional<Patch> {
+                     Patch p(m);
+                     p.replace(m.root().output(), p.add("Relu", {m.value("x")}));
+                     return p;
+                   }};
+  const auto g = network();
+  const Pass pass{"endless", [&](Graph& graph, PassContext& c) { apply_rules(graph, {&again}, c); }};
+  EXPECT_THROW(run_passes(*g, {pass}), Error);
+}
+
+TEST(Passes, NestedGraphsAreRewrittenToo) {
+  const auto g = ir::parse_graph(R"(graph main(%c: bool[], %x: float32[n]) {
+    %y = If "branch"(%c, %x) {captures=1} regions {
+      graph yes(%a: float32[n]) { %i = Identity "i"(%a) %b = Relu "r"(%i) return %b }
+      graph no(%a: float32[n]) { %s = Identity "i"(%a) return %s }
+    }
+    return %y
+  })");
+  EXPECT_EQ(run_passes(*g, {canonicalize()}).fired.size(), 1u);
+}
+
+}  // namespace
+}  // namespace kiln::passes
