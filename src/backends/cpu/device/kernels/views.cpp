@@ -31,7 +31,8 @@ std::optional<RowsView> rows_of(const TensorView& view, std::span<const int> row
 }
 
 std::optional<RowsView> matrix_of(const TensorView& view) {
-  std::vector<int> axes(static_cast<size_t>(view.rank > 0 ? view.rank - 1 : 0));
+  if (view.rank < 1) return std::nullopt;
+  std::vector<int> axes(static_cast<size_t>(view.rank - 1));
   std::iota(axes.begin(), axes.end(), 0);
   return rows_of(view, axes, view.rank - 1);
 }

@@ -14,7 +14,7 @@ struct RowsView {
 // Axes `row_axes` (outermost first) as one axis of rows, and `column_axis` (-1: one column) as adjacent elements. Nothing when
 // the rows do not lie at equal distances without overlap.
 std::optional<RowsView> rows_of(const TensorView& view, std::span<const int> row_axes, int column_axis);
-// All axes but the last are rows.
+// All axes but the last are rows; nothing for a scalar.
 std::optional<RowsView> matrix_of(const TensorView& view);
 
 // A tensor [n,c,w] or [n,c,h,w].

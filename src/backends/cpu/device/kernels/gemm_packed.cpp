@@ -1,0 +1,86 @@
+// Kernel "gemm_packed": a [..., m, k] times packed [k, n]. Inputs: a, packed b, bias, residual. Parameter `columns` is 0 when b was
+// a vector: the result has no axis n then.
+#include <numeric>
+#include <vector>
+
+#include "backends/cpu/device/kernels/parameters.h"
+#include "backends/cpu/device/kernels/registry.h"
+#include "base/error.h"
+
+namespace kiln::cpu::kernels {
+namespace {
+
+class GemmPacked final : public Kernel {
+ public:
+  explicit GemmPacked(const Attributes& parameters)
+      : n_(read_integer(parameters, "n", 0, int64_t{1} << 40)),
+        has_columns_(read_integer(parameters, "columns", 0, 1) != 0),
+        epilogue_(read_epilogue(parameters)),
+        blocks_(read_blocks(parameters)) {
+    if (!has_columns_ && n_ != 1) throw Error(Code::kMalformedPlan, "a product with a vector has one column");
+  }
+
+  Status prepare(const KernelCall& call) noexcept override {
+    KILN_RETURN_IF_ERROR(read(call, gemm_));
+    if (workspace(call) > call.workspace_size) return {Code::kMalformedPlan, "the workspace of a product is too small"};
+    const TensorView &bias = call.inputs[2], &residual = call.inputs[3];
+    if (bias.present() && !is_vector(bias, n_)) return {Code::kShapeMismatch, "the bias of a product has another size"};
+    if (residual.present()) {
+      const auto rows = rows_of_result(residual);
+      if (!is_f32(residual) || !rows || rows->rows != gemm_.m || rows->columns != n_) return {Code::kShapeMismatch, "the sum of a product has another shape"};
+      residual_stride_ = rows->stride;
+    }
+    return kOkStatus;
+  }
+
+  Status launch(Stream&, const KernelCall& call) noexcept override {
+    GemmCall gemm_call = gemm_;
+    gemm_call.a = static_cast<const float*>(call.inputs[0].data);
+    gemm_call.c = static_cast<float*>(call.outputs[0].data);
+    gemm(gemm_call, static_cast<const float*>(call.inputs[1].data), make_epilogue(epilogue_, call.inputs[2], call.inputs[3], residual_stride_),
+         blocks_, static_cast<float*>(call.workspace));
+    return kOkStatus;
+  }
+
+  size_t workspace(const KernelCall& call) noexcept override {
+    GemmCall gemm_call;
+    if (!read(call, gemm_call).ok()) return 0;
+    return static_cast<size_t>(gemm_workspace(gemm_call, blocks_)) * sizeof(float);
+  }
+
+ private:
+  std::optional<RowsView> rows_of_result(const TensorView& view) const {
+    if (has_columns_) return matrix_of(view);
+    std::vector<int> axes(static_cast<size_t>(view.rank));
+    std::iota(axes.begin(), axes.end(), 0);
+    return rows_of(view, axes, -1);
+  }
+
+  Status read(const KernelCall& call, GemmCall& to) const noexcept {
+    if (call.inputs.size() != 4 || call.outputs.size() != 1) return {Code::kMalformedPlan, "a product has four operands"};
+    const TensorView &a = call.inputs[0], &b = call.inputs[1], &c = call.outputs[0];
+    const auto left = matrix_of(a), result = rows_of_result(c);
+    if (!is_f32(a) || !is_f32(b) || !is_f32(c) || !left || !result || !b.is_dense()) return {Code::kMalformedPlan, "operands of a product are not rows of float32"};
+    if (left->rows != result->rows || result->columns != n_ || b.elements() != packed_b_floats(left->columns, n_))
+      return {Code::kShapeMismatch, "operands of a product do not fit each other"};
+    to.m = left->rows;
+    to.n = n_;
+    to.k = left->columns;
+    to.a_stride = left->stride;
+    to.c_stride = result->stride;
+    return kOkStatus;
+  }
+
+  int64_t n_;
+  bool has_columns_;
+  EpilogueParameters epilogue_;
+  BlockConfig blocks_;
+  GemmCall gemm_;
+  int64_t residual_stride_ = 0;
+};
+
+}  // namespace
+
+std::unique_ptr<Kernel> make_gemm_packed(const Attributes& parameters) { return std::make_unique<GemmPacked>(parameters); }
+
+}  // namespace kiln::cpu::kernels

@@ -1,0 +1,54 @@
+// Tactic: matrix product with constant right operand, packed when the engine is built.
+#include "backends/cpu/target/matrix/product_problem.h"
+#include "backends/cpu/target/tactics.h"
+
+namespace kiln::cpu::tactics {
+namespace {
+
+void pack(const Problem& p, const ProductProblem& product, const BlockConfig& blocks, float* to) {
+  const auto values = p.input(1).constant->as<float>();
+  std::vector<float> scaled;
+  const float* from = values.data();
+  if (product.alpha != 1) {
+    scaled.assign(values.begin(), values.end());
+    for (float& v : scaled) v = static_cast<float>(v * product.alpha);
+    from = scaled.data();
+  }
+  pack_b({from, product.transpose_b ? product.k : product.n, product.transpose_b}, product.k, product.n, blocks.panel, to);
+}
+
+}  // namespace
+
+const Tactic gemm_packed{
+    .name = "gemm_packed",
+    .version = 1,
+    .accepts = [](const Problem& p) -> Refusal {
+      ProductProblem product;
+      const Refusal r = read_product(p, product);
+      if (r.refused()) return r;
+      if (!p.input(1).constant) return refuse("b is not constant");
+      if (!product.shared_b) return refuse("b has shape " + to_string(p.input(1).opt) + ", needs one matrix");
+      if (product.transpose_a) return refuse("a is transposed");
+      return accept();
+    },
+    .configurations =
+        [](const Problem& p) {
+          const ProductProblem product = product_problem(p);
+          std::vector<Config> list;
+          for (const BlockConfig& c : gemm_configs(product.batch * product.m, product.n, product.k, p.threads)) kernels::put_blocks(list.emplace_back(), c);
+          return list;
+        },
+    .emit =
+        [](const Problem& p, const Config& config) {
+          const ProductProblem product = product_problem(p);
+          const BlockConfig blocks = kernels::read_blocks(config);
+          Emitted e{.device = "cpu", .kernel = "gemm_packed", .parameters = {}, .inputs = {0}, .constants = {}};
+          e.inputs.push_back(add_constant(e, packed_floats(packed_b_floats(product.k, product.n), [&](float* to) { pack(p, product, blocks, to); })));
+          e.parameters.set("n", product.n);
+          e.parameters.set("columns", int64_t{!product.vector_b});
+          kernels::put_blocks(e.parameters, blocks);
+          emit_epilogue(product.epilogue, e);
+          return e;
+        }};
+
+}  // namespace kiln::cpu::tactics
