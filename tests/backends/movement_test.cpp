@@ -89,5 +89,53 @@ TEST(DepthToSpace, BothModesAndBack) {
   expect_case({"SpaceToDepth", {random_tensor(rng, DType::kF32, {2, 3, 6, 10})}, {{"blocksize", int64_t{2}}}}, "strided_copy");
 }
 
+TEST(Concat, AxesGapsAndEmptyParts) {
+  std::mt19937 rng(8);
+  for (DType type : kTypes)
+    for (int64_t axis : {0, 1, -1}) {
+      const auto part = [&](int64_t n) {
+        Dims d{4, 3, 5};
+        d[static_cast<size_t>(axis < 0 ? axis + 3 : axis)] = n;
+        return random_tensor(rng, type, d);
+      };
+      Case c{"Concat", {part(2), gapped(part(7)), part(0), part(1)}, {{"axis", axis}}};
+      expect_case(c, "copy_parts");
+      c.gapped_outputs = true;
+      expect_case(c, "copy_parts");
+    }
+  expect_case({"Split", {random_tensor(rng, DType::kF32, {4, 9}), constant(ints({2, 0, 7}))}, {{"axis", int64_t{1}}}, 3}, "copy_parts");
+  expect_case({"Split", {gapped(random_tensor(rng, DType::kI16, {4, 9}))}, {{"axis", int64_t{-1}}}, 2}, "copy_parts");
+}
+
+TEST(Gather, AxesTypesAndNegativeIndices) {
+  std::mt19937 rng(9);
+  for (DType type : kTypes)
+    for (int64_t axis : {0, 1, -1})
+      expect_case({"Gather", {random_tensor(rng, type, {5, 6, 7}), Tensor::of<int64_t>({2, 3}, {0, -1, 4, 3, -5, 2})}, {{"axis", axis}}}, "gather_slices");
+  expect_case({"Gather", {gapped(random_tensor(rng, DType::kF32, {50, 33})), Tensor::of<int32_t>({4}, {49, 0, 7, -50})}}, "gather_slices");
+  expect_case({"Gather", {random_tensor(rng, DType::kF32, {5, 3}), Tensor::of<int32_t>({}, {2})}}, "gather_slices");
+  expect_case({"Gather", {random_tensor(rng, DType::kF32, {5, 3}), Tensor::of<int32_t>({0}, {})}}, "gather_slices");
+}
+
+TEST(Pad, ModesAndNegativePads) {
+  std::mt19937 rng(10);
+  for (const char* mode : {"constant", "edge", "reflect", "wrap"}) {
+    const Attributes attributes{{"mode", std::string(mode)}};
+    for (DType type : {DType::kF32, DType::kU8, DType::kI64}) {
+      expect_case({"Pad", {random_tensor(rng, type, {3, 4, 5}), constant(ints({0, 1, 2, 1, 0, 3}))}, attributes}, "pad_copies");
+      expect_case({"Pad", {gapped(random_tensor(rng, type, {6, 7})), constant(ints({-1, 2, 3, -2})), constant(random_tensor(rng, type, {}))}, attributes}, "pad_copies");
+    }
+    expect_case({"Pad", {channels_last(random_tensor(rng, DType::kF32, {2, 3, 4, 5})), constant(ints({1, 2, 2, 1})), absent(), constant(ints({2, -1}))}, attributes}, "pad_copies");
+    expect_case({"Pad", {random_tensor(rng, DType::kF32, {3}), constant(ints({9, 11}))}, attributes}, "pad_copies");
+  }
+}
+
+TEST(Reformat, ChannelsFirstToLastAndBack) {
+  std::mt19937 rng(11);
+  Case c{"Reformat", {random_tensor(rng, DType::kF32, {2, 33, 14, 15})}, {}, 1, {}, {Layout::channels_last(4)}};
+  expect_case(c, "strided_copy");
+  expect_case({"Reformat", {channels_last(random_tensor(rng, DType::kU8, {2, 3, 7, 9}))}}, "strided_copy");
+}
+
 }  // namespace
 }  // namespace kiln::testing

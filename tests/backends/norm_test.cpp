@@ -48,5 +48,17 @@ TEST(GroupNormalization, ChannelsFirstAndLast) {
   expect_case(with({"InstanceNormalization", {x({3, 5, 40, 40}), x({5}), x({5})}, {{"epsilon", 1e-3}}}, 1e-5), "group_norm");
 }
 
+TEST(BatchNormalization, ConstantStatistics) {
+  std::mt19937 rng(4);
+  const auto x = [&](Dims d) { return random_tensor(rng, DType::kF32, std::move(d)); };
+  Tensor variance = x({7});
+  for (float& v : variance.as_mutable<float>()) v = v * v + 0.1f;
+  for (const Dims& dims : {Dims{2, 7, 5, 6}, Dims{3, 7}, Dims{1, 7, 40}})
+    expect_case(with({"BatchNormalization", {x(dims), constant(x({7})), constant(x({7})), constant(x({7})), constant(variance)}}, 1e-5), "channel_affine");
+  Case last = with({"BatchNormalization", {channels_last(x({2, 7, 5, 6})), constant(x({7})), constant(x({7})), constant(x({7})), constant(variance)}, {{"epsilon", 0.01}}}, 1e-5);
+  last.output_layouts = {Layout::channels_last(4)};
+  expect_case(last, "channel_affine");
+}
+
 }  // namespace
 }  // namespace kiln::testing

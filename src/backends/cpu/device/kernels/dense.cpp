@@ -4,7 +4,7 @@
 namespace kiln::cpu::kernels {
 namespace {
 
-bool needs_stage(const TensorView& v) { return v.present() && !v.is_dense(); }
+bool needs_stage(const TensorView& v) { return v.present() && v.rank > 0 && !v.is_dense(); }
 
 }  // namespace
 

@@ -1,0 +1,40 @@
+// Attention.
+#include <gtest/gtest.h>
+
+#include "backends/harness.h"
+
+namespace kiln::testing {
+namespace {
+
+void check(Case c) {
+  c.tolerance = 2e-5;
+  expect_case(c, "attention_blocks");
+}
+
+TEST(Attention, HeadsMasksAndCausality) {
+  std::mt19937 rng(1);
+  const auto x = [&](Dims d) { return random_tensor(rng, DType::kF32, std::move(d)); };
+  check({"Attention", {x({2, 3, 17, 16}), x({2, 3, 29, 16}), x({2, 3, 29, 24})}});
+  check({"Attention", {x({1, 4, 33, 8}), x({1, 2, 33, 8}), x({1, 2, 33, 8})}, {{"is_causal", int64_t{1}}}});
+  check({"Attention", {x({1, 1, 70, 64}), x({1, 1, 45, 64}), x({1, 1, 45, 64})}, {{"is_causal", int64_t{1}}, {"scale", 0.3}}});
+  check({"Attention", {x({2, 3, 5, 16}), x({2, 3, 19, 16}), x({2, 3, 19, 16}), x({2, 1, 1, 19})}});
+  check({"Attention", {x({2, 3, 5, 16}), x({2, 3, 19, 16}), x({2, 3, 19, 16}), x({3, 5, 19})}, {{"is_causal", int64_t{1}}}});
+  Tensor mask = random_tensor(rng, DType::kBool, {2, 1, 5, 19});
+  for (int64_t i = 0; i < mask.size(); i += 19) mask.set_int(i, 1);
+  check({"Attention", {x({2, 3, 5, 16}), x({2, 3, 19, 16}), x({2, 3, 19, 16}), mask}});
+}
+
+TEST(Attention, ThreeAxesAndStrides) {
+  std::mt19937 rng(2);
+  const auto x = [&](Dims d) { return random_tensor(rng, DType::kF32, std::move(d)); };
+  const Attributes heads{{"q_num_heads", int64_t{4}}, {"kv_num_heads", int64_t{2}}};
+  check({"Attention", {x({2, 9, 32}), x({2, 11, 16}), x({2, 11, 16})}, heads});
+  Case g{"Attention", {gapped(x({2, 9, 32})), gapped(x({2, 11, 16})), gapped(x({2, 11, 16}))}, heads};
+  g.gapped_outputs = true;
+  check(g);
+  const Dim s = Dim::symbol("seq");
+  check({"Attention", {dynamic(x({2, 3, 7, 16}), {2, 3, s, 16}), dynamic(x({2, 3, 7, 16}), {2, 3, s, 16}), dynamic(x({2, 3, 7, 16}), {2, 3, s, 16})}});
+}
+
+}  // namespace
+}  // namespace kiln::testing
