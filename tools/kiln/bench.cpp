@@ -1,0 +1,256 @@
+// kiln bench: build or load an engine, run it, report times in trtexec's words.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <numeric>
+#include <thread>
+
+#include "command.h"
+
+namespace kiln::tool {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double ms_between(Clock::time_point a, Clock::time_point b) { return std::chrono::duration<double, std::milli>(b - a).count(); }
+
+struct Options {
+  BuildFlags build;
+  std::string load_engine, save_engine, inputs, export_output, export_times, export_profile, export_layers, percentiles = "90,95,99";
+  int iterations = 10, average_runs = 10, streams = 1;
+  double duration = 3, warm_up = 200;
+  bool threads = false, spin = false, skip_inference = false, dump_profile = false, dump_layers = false, dump_output = false;
+};
+
+struct Sample {
+  double enqueue, compute, latency;
+};
+
+struct Summary {
+  double min, max, mean, median, deviation;
+  std::vector<double> percentiles;
+};
+
+Summary summarize(std::vector<double> values, const std::vector<double>& percents) {
+  std::sort(values.begin(), values.end());
+  const auto n = static_cast<double>(values.size());
+  const double mean = std::accumulate(values.begin(), values.end(), 0.0) / n;
+  double squares = 0;
+  for (double v : values) squares += (v - mean) * (v - mean);
+  Summary s{values.front(), values.back(), mean, values[values.size() / 2], std::sqrt(squares / n), {}};
+  for (double p : percents) s.percentiles.push_back(values[std::min(values.size() - 1, static_cast<size_t>(p / 100 * n))]);
+  return s;
+}
+
+std::string line(const std::string& title, const Summary& s, const std::vector<double>& percents) {
+  std::string text = fmt::format("{}: min = {:.6g} ms, max = {:.6g} ms, mean = {:.6g} ms, median = {:.6g} ms", title, s.min, s.max, s.mean, s.median);
+  for (size_t i = 0; i < percents.size(); ++i) text += fmt::format(", percentile({:g}%) = {:.6g} ms", percents[i], s.percentiles[i]);
+  return text;
+}
+
+// One stream's loop: warm-up, then until both iterations and duration are reached.
+std::vector<Sample> measure(api::Session& session, const Options& o) {
+  const auto warm_start = Clock::now();
+  do {
+    session.enqueue();
+    session.synchronize();
+  } while (ms_between(warm_start, Clock::now()) < o.warm_up);
+  std::vector<Sample> samples;
+  const auto start = Clock::now();
+  while (static_cast<int>(samples.size()) < o.iterations || ms_between(start, Clock::now()) < o.duration * 1e3) {
+    const auto before = Clock::now();
+    session.record_start();
+    session.enqueue();
+    const double compute = session.record_stop_ms();
+    const auto queued = Clock::now();
+    session.synchronize();
+    const auto done = Clock::now();
+    samples.push_back({ms_between(before, queued), compute, ms_between(before, done)});
+  }
+  return samples;
+}
+
+api::Session prepared_session(const api::Engine& engine, const Options& o) {
+  api::Session session = engine.create_session();
+  const Shapes shapes = parse_shapes(o.build.shapes);
+  const auto files = parse_pairs(o.inputs);
+  for (const api::IoTensor& io : engine.io())
+    if (io.is_input) session.set_input(io.name, input_tensor(io, input_shape(io, shapes), files));
+  return session;
+}
+
+void warn(const Summary& enqueue, const Summary& compute, double host_ms, double total_compute_ms, bool queue_runs_work) {
+  if (!queue_runs_work && enqueue.median > compute.median)
+    say(api::Level::kWarning, "Enqueue Time exceeds GPU Compute Time: the run is bound by the host. Remedy: --useCudaGraph.");
+  if (compute.deviation > 0.1 * compute.mean)
+    say(api::Level::kWarning, fmt::format("GPU compute time is unstable, with coefficient of variance = {:.3g}%. Remedy: close other programs, lock the clock frequency, or raise --warmUp and --duration.", 100 * compute.deviation / compute.mean));
+  if (total_compute_ms < 0.5 * host_ms)
+    say(api::Level::kWarning, "Total Host Walltime is much longer than Total GPU Compute Time: most time passes outside the engine. Remedy: more streams (--streams) or larger batches.");
+}
+
+void report(const std::vector<Sample>& samples, double wall_ms, const Options& o, const api::Engine& engine) {
+  std::vector<double> percents;
+  for (size_t start = 0; start < o.percentiles.size();) {
+    const size_t end = std::min(o.percentiles.find(',', start), o.percentiles.size());
+    percents.push_back(std::stod(o.percentiles.substr(start, end - start)));
+    start = end + 1;
+  }
+  auto column = [&](double Sample::*member) {
+    std::vector<double> values;
+    for (const Sample& s : samples) values.push_back(s.*member);
+    return values;
+  };
+  const Summary latency = summarize(column(&Sample::latency), percents), enqueue = summarize(column(&Sample::enqueue), percents), compute = summarize(column(&Sample::compute), percents);
+  const Summary none = summarize({0}, percents);
+  for (size_t i = 0; o.average_runs > 0 && i + static_cast<size_t>(o.average_runs) <= samples.size() && o.build.verbose; i += static_cast<size_t>(o.average_runs)) {
+    double sum = 0;
+    for (size_t k = i; k < i + static_cast<size_t>(o.average_runs); ++k) sum += samples[k].compute;
+    say(api::Level::kVerbose, fmt::format("Average on {} runs - GPU latency: {:.6g} ms", o.average_runs, sum / o.average_runs));
+  }
+  const double total = std::accumulate(samples.begin(), samples.end(), 0.0, [](double t, const Sample& s) { return t + s.compute; });
+  const auto info = api::Level::kInfo;
+  say(info, "=== Performance summary ===");
+  say(info, fmt::format("Throughput: {:.6g} qps", static_cast<double>(samples.size()) * 1e3 / wall_ms));
+  say(info, line("Latency", latency, percents));
+  say(info, line("Enqueue Time", enqueue, percents));
+  say(info, line("H2D Latency", none, percents));
+  say(info, line("GPU Compute Time", compute, percents));
+  say(info, line("D2H Latency", none, percents));
+  say(info, fmt::format("Total Host Walltime: {:.6g} s", wall_ms / 1e3));
+  say(info, fmt::format("Total GPU Compute Time: {:.6g} s", total / 1e3));
+  warn(enqueue, compute, wall_ms, total / o.streams, engine.backend() == "cpu" || engine.backend() == "ref");
+}
+
+void write_json(const std::string& path, const nlohmann::ordered_json& json) {
+  std::ofstream file(path);
+  file << json.dump(1) << "\n";
+  if (!file) throw api::Failure("error[K1005] cannot write '" + path + "'");
+}
+
+void show_layers(const api::Engine& engine) {
+  for (const auto& l : engine.layers()) {
+    std::string inputs, outputs;
+    for (const auto& t : l.inputs) inputs += (inputs.empty() ? "" : ", ") + t;
+    for (const auto& t : l.outputs) outputs += (outputs.empty() ? "" : ", ") + t;
+    say(api::Level::kInfo, fmt::format("{} [{}] {}/{}: {} -> {}", l.name, l.op, l.backend, l.tactic, inputs, outputs));
+  }
+}
+
+void show_profile(api::Session& session, const Options& o) {
+  std::vector<std::pair<std::string, double>> sums;
+  const int rounds = std::max(1, o.iterations);
+  for (int i = 0; i < rounds; ++i) {
+    const auto times = session.profile();
+    if (sums.empty()) sums = times;
+    else for (size_t k = 0; k < times.size(); ++k) sums[k].second += times[k].second;
+  }
+  const double total = std::accumulate(sums.begin(), sums.end(), 0.0, [](double t, const auto& s) { return t + s.second; });
+  if (o.dump_profile) {
+    say(api::Level::kInfo, fmt::format("=== Profile ({} iterations) ===", rounds));
+    say(api::Level::kInfo, "   Time(ms)     Avg.(ms)   Time(%)   Layer");
+    for (const auto& [name, ms] : sums) say(api::Level::kInfo, fmt::format("{:11.3f} {:12.5f} {:9.1f}   {}", ms, ms / rounds, 100 * ms / total, name));
+    say(api::Level::kInfo, fmt::format("{:11.3f} {:12.5f} {:9.1f}   Total", total, total / rounds, 100.0));
+  }
+  if (o.export_profile.empty()) return;
+  nlohmann::ordered_json json = {{{"count", rounds}}};
+  for (const auto& [name, ms] : sums) json.push_back({{"name", name}, {"timeMs", ms}, {"averageMs", ms / rounds}, {"percentage", 100 * ms / total}});
+  write_json(o.export_profile, json);
+}
+
+void outputs(api::Session& session, const api::Engine& engine, const Options& o) {
+  nlohmann::ordered_json json = nlohmann::ordered_json::array();
+  for (const api::IoTensor& io : engine.io()) {
+    if (io.is_input) continue;
+    const api::HostTensor t = session.output(io.name);
+    std::vector<double> values(static_cast<size_t>(api::element_count(t)));
+    for (size_t i = 0; i < values.size(); ++i) values[i] = api::element(t, static_cast<int64_t>(i));
+    if (o.dump_output) {
+      std::string text;
+      for (double v : values) text += fmt::format(" {:g}", v);
+      say(api::Level::kInfo, fmt::format("{} ({}):{}", io.name, shape_text(t.dims), text));
+    }
+    json.push_back({{"name", io.name}, {"dimensions", shape_text(t.dims)}, {"values", values}});
+  }
+  if (!o.export_output.empty()) write_json(o.export_output, json);
+}
+
+void run(const Options& o) {
+  set_verbose(o.build.verbose);
+  if (o.build.onnx.empty() == o.load_engine.empty()) throw CLI::ValidationError("model", "give either --onnx or --loadEngine");
+  const auto start = Clock::now();
+  if (!o.build.onnx.empty()) say(api::Level::kInfo, "Building an engine from " + o.build.onnx);
+  const api::Engine engine = o.load_engine.empty() ? build_engine(o.build) : api::Engine::load(o.load_engine);
+  say(api::Level::kInfo, fmt::format("Engine {} in {:.3f} s: {} layers, weights {:.1f} MiB, context {:.1f} MiB", o.load_engine.empty() ? "built" : "loaded", ms_between(start, Clock::now()) / 1e3,
+                                     engine.layers().size(), static_cast<double>(engine.weight_bytes()) / 1048576, static_cast<double>(engine.context_bytes()) / 1048576));
+  if (!o.save_engine.empty()) engine.save(o.save_engine);
+  if (o.dump_layers) show_layers(engine);
+  if (!o.export_layers.empty()) write_json(o.export_layers, nlohmann::ordered_json::parse(engine.description()));
+  if (o.skip_inference) return;
+  std::vector<api::Session> sessions;
+  for (int i = 0; i < o.streams; ++i) sessions.push_back(prepared_session(engine, o));
+  std::vector<std::vector<Sample>> results(sessions.size());
+  std::vector<std::string> failures(sessions.size());
+  const auto run_start = Clock::now();
+  if (o.streams == 1) {
+    results[0] = measure(sessions[0], o);
+  } else {
+    std::vector<std::thread> workers;
+    for (size_t i = 0; i < sessions.size(); ++i)
+      workers.emplace_back([&, i] {
+        try {
+          results[i] = measure(sessions[i], o);
+        } catch (const std::exception& e) {
+          failures[i] = e.what();
+        }
+      });
+    for (std::thread& w : workers) w.join();
+  }
+  for (const std::string& failure : failures)
+    if (!failure.empty()) throw api::Failure(failure);
+  const double wall = std::max(1e-6, ms_between(run_start, Clock::now()) - o.warm_up);
+  std::vector<Sample> samples;
+  for (const auto& r : results) samples.insert(samples.end(), r.begin(), r.end());
+  report(samples, wall, o, engine);
+  if (!o.export_times.empty()) {
+    nlohmann::ordered_json json = nlohmann::ordered_json::array();
+    for (const Sample& s : samples) json.push_back({{"enqueueMs", s.enqueue}, {"computeMs", s.compute}, {"latencyMs", s.latency}});
+    write_json(o.export_times, json);
+  }
+  if (o.dump_profile || !o.export_profile.empty()) show_profile(sessions[0], o);
+  if (o.dump_output || !o.export_output.empty()) outputs(sessions[0], engine, o);
+}
+
+}  // namespace
+
+void add_bench(CLI::App& app) {
+  auto o = std::make_shared<Options>();
+  app.add_option("--onnx", o->build.onnx, "ONNX model to build from");
+  app.add_option("--loadEngine", o->load_engine, "Saved engine to load instead");
+  app.add_option("--saveEngine", o->save_engine, "Save the engine to this file");
+  add_build_flags(app, o->build);
+  app.add_option("--iterations", o->iterations, "Inferences at least (default 10)")->check(CLI::PositiveNumber);
+  app.add_option("--duration", o->duration, "Seconds at least (default 3)")->check(CLI::NonNegativeNumber);
+  app.add_option("--warmUp", o->warm_up, "Milliseconds of warm-up (default 200)")->check(CLI::NonNegativeNumber);
+  app.add_option("--avgRuns", o->average_runs, "Average over this many runs in the verbose log (default 10)");
+  app.add_option("--streams", o->streams, "Contexts that run side by side, a thread each (default 1)")->check(CLI::Range(1, 64));
+  app.add_flag("--threads", o->threads, "A thread per stream; always so");
+  app.add_option("--inputs,--loadInputs", o->inputs, "Input values, name:file.npy,… (also .pb, or raw bytes)");
+  app.add_option("--exportOutput", o->export_output, "Write the outputs as JSON");
+  app.add_option("--exportTimes", o->export_times, "Write the time of each inference as JSON");
+  app.add_option("--exportProfile", o->export_profile, "Write the time per layer as JSON");
+  app.add_option("--exportLayerInfo", o->export_layers, "Write the layers as JSON");
+  app.add_flag("--dumpProfile", o->dump_profile, "Print the time per layer");
+  app.add_flag("--dumpLayerInfo", o->dump_layers, "Print the layers");
+  app.add_flag("--dumpOutput", o->dump_output, "Print the outputs");
+  app.add_flag("--skipInference", o->skip_inference, "Build only");
+  app.add_flag("--useSpinWait", o->spin, "Poll instead of sleeping when waiting; always so on the CPU");
+  app.add_option("--percentile", o->percentiles, "Percentiles to report (default 90,95,99)");
+  app.footer("Examples:\n  kiln bench --onnx=resnet50.onnx --shapes=image:8x3x224x224 --saveEngine=resnet50.plan\n  kiln bench --loadEngine=resnet50.plan --dumpProfile");
+  app.callback([o] { run(*o); });
+}
+
+}  // namespace kiln::tool
