@@ -41,7 +41,8 @@ class Parser {
   [[noreturn]] void fail(const std::string& what) const { throw Error(Code::kInvalidArgument, what); }
 
   std::string place() const {
-    const std::string_view before = text_.substr(0, std::min(position_, text_.size()));
+    std::string_view before = text_.substr(0, std::min(position_, text_.size()));
+    before = before.substr(0, before.find_last_not_of(" \t\r\n") + 1);
     const auto line = 1 + std::count(before.begin(), before.end(), '\n');
     const size_t last = before.rfind('\n');
     const size_t column = last == std::string_view::npos ? before.size() + 1 : before.size() - last;

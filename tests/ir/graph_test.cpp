@@ -19,6 +19,14 @@ std::unique_ptr<Graph> chain() {
   })");
 }
 
+Node* add_relu(Graph& g, Value* x, const char* name) {
+  NodeSpec spec;
+  spec.op = find_op("Relu");
+  spec.inputs = {x};
+  spec.name = name;
+  return g.add_node(std::move(spec));
+}
+
 Node& named(const Graph& g, std::string_view name) {
   for (const auto& n : g.nodes())
     if (n->name() == name) return *n;
@@ -28,9 +36,9 @@ Node& named(const Graph& g, std::string_view name) {
 TEST(Graph, NamesStayUnique) {
   Graph g;
   Value* x = g.add_input("x", {Datum::kTensor, {DType::kF32, {2}, true}});
-  EXPECT_EQ(g.add_node({.op = find_op("Relu"), .inputs = {x}, .name = "r_1"})->name(), "r_1");
-  EXPECT_EQ(g.add_node({.op = find_op("Relu"), .inputs = {x}, .name = "r"})->name(), "r");
-  EXPECT_EQ(g.add_node({.op = find_op("Relu"), .inputs = {x}, .name = "r"})->name(), "r_2");
+  EXPECT_EQ(add_relu(g, x, "r_1")->name(), "r_1");
+  EXPECT_EQ(add_relu(g, x, "r")->name(), "r");
+  EXPECT_EQ(add_relu(g, x, "r")->name(), "r_2");
   EXPECT_NE(g.add_constant(Tensor::scalar(1.0f), "x")->name(), "x");
   verify(g);
 }
@@ -38,8 +46,8 @@ TEST(Graph, NamesStayUnique) {
 TEST(Graph, RemovesWhatNobodyNeeds) {
   const auto g = chain();
   Value* b = g->find_value("b");
-  Node* extra = g->add_node({.op = find_op("Relu"), .inputs = {b}, .name = "extra"});
-  g->add_node({.op = find_op("Relu"), .inputs = {extra->output()}, .name = "more"});
+  Node* extra = add_relu(*g, b, "extra");
+  add_relu(*g, extra->output(), "more");
   g->add_constant(Tensor::scalar(1.0f), "unused");
   EXPECT_EQ(g->remove_dead(), 2u);
   EXPECT_EQ(g->find_value("unused"), nullptr);
@@ -52,7 +60,7 @@ TEST(Graph, CloneIsTheSame) {
   const auto copy = g->clone();
   verify(*copy);
   EXPECT_EQ(to_text(*copy), to_text(*g));
-  copy->erase(copy->add_node({.op = find_op("Relu"), .inputs = {copy->inputs()[0]}}));
+  copy->erase(add_relu(*copy, copy->inputs()[0], "extra"));
   EXPECT_EQ(to_text(*copy), to_text(*g));
 }
 

@@ -32,7 +32,9 @@ std::unique_ptr<Graph> network() {
 TEST(Passes, ReportAndLog) {
   const auto g = network();
   Lines log;
-  const PassReport report = run_passes(*g, {canonicalize(), fuse(fusion_rules())}, {.logger = &log});
+  PassOptions options;
+  options.logger = &log;
+  const PassReport report = run_passes(*g, {canonicalize(), fuse(fusion_rules())}, options);
   EXPECT_EQ(ir::to_text(*g).find("Identity"), std::string::npos);
   ASSERT_EQ(g->nodes().size(), 1u);
   EXPECT_EQ(g->nodes().front()->name(), "ip1 + bias1 + relu1");
@@ -64,11 +66,14 @@ TEST(Passes, StopAfterSomePatches) {
 }
 
 TEST(Passes, RulesThatNeverSettleAreAnError) {
-  const Rule again{.name = "again", .pattern = node("Relu", {any("x")}), .rewrite = [](const Match& m) -> std::optional<Patch> {
-                     Patch p(m);
-                     p.replace(m.root().output(), p.add("Relu", {m.value("x")}));
-                     return p;
-                   }};
+  Rule again;
+  again.name = "again";
+  again.pattern = node("Relu", {any("x")});
+  again.rewrite = [](const Match& m) -> std::optional<Patch> {
+    Patch p(m);
+    p.replace(m.root().output(), p.add("Relu", {m.value("x")}));
+    return p;
+  };
   const auto g = network();
   const Pass pass{"endless", [&](Graph& graph, PassContext& c) { apply_rules(graph, {&again}, c); }};
   EXPECT_THROW(run_passes(*g, {pass}), Error);
