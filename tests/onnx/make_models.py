@@ -33,7 +33,7 @@ relu = helper.make_node("Relu", ["x"], ["y"], name="act")
 
 save("relu", [relu], [X], [Y])
 save("unnamed_dim", [relu], [info("x", [None, 3])], [Y])
-save("opset6", [relu], [X], [Y], opset=6)
+save("opset0", [relu], [X], [Y], opset=0)
 save("opset99", [relu], [X], [Y], opset=99)
 save("add", [helper.make_node("Add", ["x", "w"], ["y"])], [X], [Y], [array([1, 2, 3], "w")])
 save("weight_is_input", [helper.make_node("Add", ["x", "w"], ["y"])], [X, info("w", [3])], [Y], [array([1, 2, 3], "w")])
