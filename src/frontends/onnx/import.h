@@ -11,7 +11,7 @@
 
 namespace kiln::onnx {
 
-inline constexpr int64_t kOldestOpset = 7;
+inline constexpr int64_t kOldestOpset = 1;   // whole since 7; of older ones what models of opset 6 use
 inline constexpr int64_t kNewestOpset = 27;
 
 struct ImportOptions {

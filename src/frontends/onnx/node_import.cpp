@@ -48,10 +48,15 @@ Ints read_ints(const Proto& a) {
   return Ints(a.ints().begin(), a.ints().end());
 }
 
+std::string type_text(const EdgeType& type) {
+  const std::string element(name(type.tensor.dtype));
+  return type.kind == Datum::kSequence || type.optional_of_sequence ? "seq(" + element + ")" : element;
+}
+
 // Element types are numbers in ONNX and names in Kiln.
 std::optional<Attribute> read_text(const Proto& a) {
   if (kind_of(a) == Proto::INT) return a.i() == 0 ? std::nullopt : std::optional<Attribute>(std::string(name(dtype_from_onnx(a.i()))));
-  if (kind_of(a) == Proto::TYPE_PROTO) return Attribute(read_type(a.tp(), a.name(), {}).str());
+  if (kind_of(a) == Proto::TYPE_PROTO) return Attribute(type_text(read_type(a.tp(), a.name(), {})));
   expect(a, Proto::STRING);
   return Attribute(a.s());
 }
@@ -214,6 +219,13 @@ std::vector<ir::Value*> NodeImport::add_many(std::string_view op_name, std::vect
 
 ir::Value* NodeImport::add(std::string_view op_name, std::vector<ir::Value*> operands, Attributes values) {
   return add_many(op_name, std::move(operands), std::move(values), 1)[0];
+}
+
+ir::Value* NodeImport::result(int i, std::string_view op_name, std::vector<ir::Value*> operands, Attributes values) {
+  ir::NodeSpec s = spec(op_name, std::move(operands), std::move(values));
+  s.name = i == 0 ? name_ : name_ + "." + std::string(op_name);
+  if (wants(i)) s.output_names = {context_.prefix + node_.output(i)};
+  return scope_.graph->add_node(std::move(s))->output();
 }
 
 void NodeImport::emit(std::string_view op_name, std::vector<ir::Value*> operands, Attributes values) {

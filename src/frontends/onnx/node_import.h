@@ -60,6 +60,8 @@ class NodeImport {
   // A helping operation with one result; `outputs` more.
   ir::Value* add(std::string_view op, std::vector<ir::Value*> inputs, Attributes attributes = {});
   std::vector<ir::Value*> add_many(std::string_view op, std::vector<ir::Value*> inputs, Attributes attributes, int outputs);
+  // The operation whose first result is result `i` of the node; for nodes that become several operations, before yield().
+  ir::Value* result(int i, std::string_view op, std::vector<ir::Value*> inputs, Attributes attributes = {});
   // The operation that gives the node's results.
   void emit(std::string_view op, std::vector<ir::Value*> inputs, Attributes attributes = {});
   // The same with nested graphs. Region inputs are `formals` (their types; the declared type where none is given), then what the graphs use from outside,
