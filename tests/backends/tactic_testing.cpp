@@ -8,16 +8,10 @@
 #include <random>
 
 #include "backends/cpu/device/device.h"
-#include "backends/cpu/target/tactics.h"
+#include "backends/cpu/target/target.h"
 
 namespace kiln::tactic_testing {
 namespace {
-
-const Tactic* const kTactics[] = {
-#define KILN_TACTIC(word) &cpu::tactics::word,
-#include "backends/cpu/target/list.inc"
-#undef KILN_TACTIC
-};
 
 constexpr float kUntouched = 12345.75f;
 
@@ -250,7 +244,7 @@ std::set<std::string> check(const NodeCase& c) {
   for (const Tensor& t : built.values()) data.emplace_back(t);
   const Tensor want = ir::evaluate(*built.problem().node, data)[0].tensor;
   std::set<std::string> accepted;
-  for (const Tactic* tactic : kTactics) {
+  for (const Tactic* tactic : cpu::target().all_tactics()) {
     if (tactic->accepts(built.problem()).refused()) continue;
     accepted.insert(tactic->name);
     const std::vector<Config> configs = tactic->configurations ? tactic->configurations(built.problem()) : std::vector<Config>(1);
@@ -262,7 +256,7 @@ std::set<std::string> check(const NodeCase& c) {
 
 std::string refusal(const NodeCase& c, const std::string& name) {
   const Built built(c);
-  for (const Tactic* tactic : kTactics)
+  for (const Tactic* tactic : cpu::target().all_tactics())
     if (tactic->name == name) return tactic->accepts(built.problem()).reason;
   ADD_FAILURE() << "no tactic " << name;
   return "";
