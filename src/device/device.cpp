@@ -15,7 +15,7 @@ int64_t TensorView::elements() const {
 }
 
 bool TensorView::is_dense() const {
-  if (!strides) return false;
+  if (!strides) return rank == 0;
   int64_t stride = 1;
   for (int i = rank - 1; i >= 0; --i) {
     if (dims[i] != 1 && strides[i] != stride) return false;

@@ -91,7 +91,7 @@ class GemmBatched final : public Kernel {
     if (call.inputs.size() != 4 || call.outputs.size() != 1) return {Code::kMalformedPlan, "a product has four operands"};
     const TensorView &a = call.inputs[0], &b = call.inputs[1], &bias = call.inputs[2], &residual = call.inputs[3], &c = call.outputs[0];
     for (const TensorView* v : {&a, &b, &c, &residual})
-      if ((v->present() || v != &residual) && (!is_f32(*v) || !v->strides)) return {Code::kMalformedPlan, "operands of a product are not plain float32"};
+      if ((v->present() || v != &residual) && (!is_f32(*v) || (!v->strides && v->rank > 0))) return {Code::kMalformedPlan, "operands of a product are not plain float32"};
     const MatrixView ma(a, !vector_a_, true), mc(c, !vector_a_, !vector_b_);
     MatrixView mb(b, true, !vector_b_);
     if (transpose_b_) {

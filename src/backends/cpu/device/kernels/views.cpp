@@ -7,7 +7,7 @@
 namespace kiln::cpu::kernels {
 
 std::optional<RowsView> rows_of(const TensorView& view, std::span<const int> row_axes, int column_axis) {
-  if (!view.strides) return std::nullopt;
+  if (!view.strides && view.rank > 0) return std::nullopt;
   RowsView result;
   if (column_axis >= 0) {
     result.columns = view.dims[column_axis];
