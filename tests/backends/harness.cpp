@@ -7,19 +7,10 @@
 #include <cstring>
 
 #include "backends/cpu/device/device.h"
-#include "backends/cpu/target/tactics.h"
+#include "backends/cpu/target/target.h"
 
 namespace kiln::testing {
 namespace {
-
-const std::vector<const Tactic*>& tactics() {
-  static const std::vector<const Tactic*> all = {
-#define KILN_TACTIC(word) &cpu::tactics::word,
-#include "backends/cpu/target/list.inc"
-#undef KILN_TACTIC
-  };
-  return all;
-}
 
 // A tensor in memory of its own, with any strides, between guard bytes.
 class Stored {
@@ -235,7 +226,7 @@ Operand absent() { return Operand(Tensor()); }
 std::vector<std::string> check_case(const Case& c, const std::string& only) {
   Built built(c);
   std::vector<std::string> accepted;
-  for (const Tactic* tactic : tactics()) {
+  for (const Tactic* tactic : cpu::target().all_tactics()) {
     if (!only.empty() && tactic->name != only) continue;
     if (tactic->accepts(built.problem).refused()) continue;
     accepted.push_back(tactic->name);

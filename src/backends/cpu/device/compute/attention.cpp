@@ -56,7 +56,8 @@ void run_head(const AttentionShape& s, const Plan& plan, int64_t item, int64_t b
   y += b * s.y.batch + h * s.y.head;
   if (mask) mask += b * s.mask_strides[0] + h * s.mask_strides[1];
   for (int64_t i = begin; i < end; i += plan.rows) {
-    const int64_t rows = std::min(plan.rows, end - i), seen = s.causal ? std::min(s.keys, i + rows) : s.keys;
+    // Whole panels, as they were packed.
+    const int64_t rows = std::min(plan.rows, end - i), seen = s.causal ? std::min(s.keys, (i + rows + kScores.panel - 1) / kScores.panel * kScores.panel) : s.keys;
     gemm({rows, seen, s.size, q + i * s.q.row, s.q.row, scores, plan.stride}, packed_k, {}, kScores, products);
     const float* first = mask ? mask + i * s.mask_strides[2] : nullptr;
     if (s.causal) {
