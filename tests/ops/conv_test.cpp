@@ -1,7 +1,7 @@
 // Conv, ConvTranspose, DeformConv.
 #include "ops/nn_testing.h"
 
-namespace kiln::testing {
+namespace kiln::nn_testing {
 namespace {
 
 struct ConvCase { Dims x, w; int64_t group; Ints pads, strides, dilations; };
@@ -101,4 +101,4 @@ TEST(DeformConv, WithoutOffsetsIsConv) {
 }
 
 }  // namespace
-}  // namespace kiln::testing
+}  // namespace kiln::nn_testing

@@ -1,7 +1,7 @@
 // Gemm, Einsum, Det.
 #include "ops/nn_testing.h"
 
-namespace kiln::testing {
+namespace kiln::nn_testing {
 namespace {
 
 TEST(Gemm, Forms) {
@@ -41,4 +41,4 @@ TEST(Det, Values) {
 }
 
 }  // namespace
-}  // namespace kiln::testing
+}  // namespace kiln::nn_testing

@@ -7,7 +7,7 @@
 #include "base/error.h"
 #include "ops/op.h"
 
-namespace kiln::testing {
+namespace kiln::nn_testing {
 
 inline Tensor f32(Dims dims, std::vector<float> values) { return Tensor::of<float>(std::move(dims), values); }
 // 1, 2, 3, ... scaled, so that every element differs.
@@ -57,4 +57,4 @@ inline std::vector<std::string> shapes(const char* name, const Attributes& attri
 }
 using Strs = std::vector<std::string>;
 
-}  // namespace kiln::testing
+}  // namespace kiln::nn_testing

@@ -1,7 +1,7 @@
 // The normalisations.
 #include "ops/nn_testing.h"
 
-namespace kiln::testing {
+namespace kiln::nn_testing {
 namespace {
 
 TEST(BatchNormalization, InferenceAndTraining) {
@@ -40,4 +40,4 @@ TEST(Norms, Values) {
 }
 
 }  // namespace
-}  // namespace kiln::testing
+}  // namespace kiln::nn_testing

@@ -3,7 +3,7 @@
 
 #include "ops/nn_testing.h"
 
-namespace kiln::testing {
+namespace kiln::nn_testing {
 namespace {
 
 constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
@@ -78,4 +78,4 @@ TEST(Pools, Errors) {
 }
 
 }  // namespace
-}  // namespace kiln::testing
+}  // namespace kiln::nn_testing

@@ -3,7 +3,7 @@
 
 #include "ops/nn_testing.h"
 
-namespace kiln::testing {
+namespace kiln::nn_testing {
 namespace {
 
 Tensor resized(Attributes a, const Tensor& x, std::vector<float> scales) {
@@ -69,4 +69,4 @@ TEST(AffineGrid, IdentityAndShift) {
 }
 
 }  // namespace
-}  // namespace kiln::testing
+}  // namespace kiln::nn_testing

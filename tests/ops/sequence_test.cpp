@@ -3,7 +3,7 @@
 
 #include "ops/nn_testing.h"
 
-namespace kiln::testing {
+namespace kiln::nn_testing {
 namespace {
 
 double sigmoid(double x) { return 1 / (1 + std::exp(-x)); }
@@ -87,4 +87,4 @@ TEST(RotaryEmbedding, TurnsPairs) {
 }
 
 }  // namespace
-}  // namespace kiln::testing
+}  // namespace kiln::nn_testing
