@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "ops/defaults.h"
 #include "ops/numbers.h"
 #include "ops/op.h"
 
@@ -59,16 +60,20 @@ OpDef pointwise(std::string name, std::initializer_list<InputDef> inputs) {
       .reference([name](RefCall& c) { run_pointwise(*find_op(name), c); });
 }
 
+Attributes with_defaults(const OpDef& op, const Attributes& attributes) {
+  Attributes complete = attributes;
+  for (const AttributeDef& def : op.attributes())
+    if (!complete.has(def.name)) complete.set(def.name, def.fallback);
+  return complete;
+}
+
 ScalarProgram scalar_program(const OpDef& op, const Attributes& attributes, std::span<const DType> inputs) {
   ExprBuilder builder;
   std::vector<Expr> arguments;
   int present = 0;
   for (DType type : inputs)
     arguments.push_back(type == DType::kInvalid ? Expr(nullptr, 0, ScalarType::kF32) : builder.input(present++, scalar_type_of(type)));
-  Attributes complete = attributes;
-  for (const AttributeDef& def : op.attributes())
-    if (!complete.has(def.name)) complete.set(def.name, def.fallback);
-  const Expr result[] = {op.scalar_rule()(arguments, complete)};
+  const Expr result[] = {op.scalar_rule()(arguments, with_defaults(op, attributes))};
   return builder.finish(result);
 }
 
