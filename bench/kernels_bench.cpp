@@ -9,8 +9,8 @@
 #include <string>
 #include <vector>
 
-#include <dnnl.hpp>
 #include <omp.h>
+#include <dnnl.hpp>
 
 #include "backends/cpu/device/compute/depthwise_nhwc.h"
 #include "backends/cpu/device/compute/normalize.h"
@@ -48,7 +48,8 @@ std::pair<double, double> best(const Run& ours, const Run& theirs) {
 }
 
 void report(const std::string& name, double bytes, double flops, const Run& ours, const Run& theirs) {
-  const bool wanted = filters.empty() || std::any_of(filters.begin(), filters.end(), [&](const auto& f) { return name.find(f) != std::string::npos; });
+  const bool wanted = filters.empty() || std::any_of(filters.begin(), filters.end(),
+                                                     [&](const auto& f) { return name.find(f) != std::string::npos; });
   if (!wanted) return;
   const auto [a, b] = best(ours, theirs);
   std::printf("%-34s %9.2f us %7.1f GB/s", name.c_str(), a * 1e6, bytes / a * 1e-9);
@@ -74,7 +75,9 @@ Run primitive(const dnnl::primitive& p, const std::unordered_map<int, dnnl::memo
   static dnnl::stream stream(engine());
   return [p, arguments] { p.execute(stream, arguments); };
 }
-dnnl::memory wrap(const dnnl::memory::desc& d, const std::vector<float>& v) { return dnnl::memory(d, engine(), const_cast<float*>(v.data())); }
+dnnl::memory wrap(const dnnl::memory::desc& d, const std::vector<float>& v) {
+  return dnnl::memory(d, engine(), const_cast<float*>(v.data()));
+}
 constexpr auto kF32 = dnnl::memory::data_type::f32;
 using Tag = dnnl::memory::format_tag;
 
@@ -96,10 +99,12 @@ void bench_pointwise() {
     auto y = data(n);
     const std::string size = " " + std::to_string(n);
     const double bytes = 4.0 * static_cast<double>(n);
-    report("memcpy" + size, 2 * bytes, 0, [&] { std::memcpy(y.data(), x.data(), static_cast<size_t>(n) * 4); }, nullptr);
+    report(
+        "memcpy" + size, 2 * bytes, 0, [&] { std::memcpy(y.data(), x.data(), static_cast<size_t>(n) * 4); }, nullptr);
     const dnnl::memory::desc md({n}, kF32, Tag::a);
     auto eltwise = [&](dnnl::algorithm a) {
-      dnnl::eltwise_forward::primitive_desc pd(engine(), dnnl::prop_kind::forward_inference, a, md, md, a == dnnl::algorithm::eltwise_swish ? 1.0f : 0.0f);
+      dnnl::eltwise_forward::primitive_desc pd(engine(), dnnl::prop_kind::forward_inference, a, md, md,
+                                               a == dnnl::algorithm::eltwise_swish ? 1.0f : 0.0f);
       return primitive(dnnl::eltwise_forward(pd), {{DNNL_ARG_SRC, wrap(md, x)}, {DNNL_ARG_DST, wrap(md, y)}});
     };
     auto ours = [&](const std::string& name, const std::function<uint16_t(Builder&)>& make, const Run& theirs) {
@@ -112,24 +117,60 @@ void bench_pointwise() {
       report(name + size, bytes * (b.p.input_count + 1), 0, [&] { plan.run(inputs, outputs); }, theirs);
     };
     dnnl::binary::primitive_desc add(engine(), dnnl::algorithm::binary_add, md, md, md);
-    const Run add_run = primitive(dnnl::binary(add), {{DNNL_ARG_SRC_0, wrap(md, x)}, {DNNL_ARG_SRC_1, wrap(md, z)}, {DNNL_ARG_DST, wrap(md, y)}});
+    const Run add_run = primitive(
+        dnnl::binary(add), {{DNNL_ARG_SRC_0, wrap(md, x)}, {DNNL_ARG_SRC_1, wrap(md, z)}, {DNNL_ARG_DST, wrap(md, y)}});
     auto logistic = [](Builder& b, uint16_t v) {
-      return b.push(ScalarOp::kDiv, b.constant(1), b.push(ScalarOp::kAdd, b.constant(1), b.push(ScalarOp::kExp, b.push(ScalarOp::kNeg, v))));
+      return b.push(ScalarOp::kDiv, b.constant(1),
+                    b.push(ScalarOp::kAdd, b.constant(1), b.push(ScalarOp::kExp, b.push(ScalarOp::kNeg, v))));
     };
-    ours("relu", [](Builder& b) { const auto v = b.input(); return b.push(ScalarOp::kMax, v, b.constant(0)); }, eltwise(dnnl::algorithm::eltwise_relu));
-    ours("add", [](Builder& b) { const auto v = b.input(), w = b.input(); return b.push(ScalarOp::kAdd, v, w); }, add_run);
-    ours("add_relu", [](Builder& b) { const auto v = b.input(), w = b.input(); return b.push(ScalarOp::kMax, b.push(ScalarOp::kAdd, v, w), b.constant(0)); }, add_run);
+    ours(
+        "relu",
+        [](Builder& b) {
+          const auto v = b.input();
+          return b.push(ScalarOp::kMax, v, b.constant(0));
+        },
+        eltwise(dnnl::algorithm::eltwise_relu));
+    ours(
+        "add",
+        [](Builder& b) {
+          const auto v = b.input(), w = b.input();
+          return b.push(ScalarOp::kAdd, v, w);
+        },
+        add_run);
+    ours(
+        "add_relu",
+        [](Builder& b) {
+          const auto v = b.input(), w = b.input();
+          return b.push(ScalarOp::kMax, b.push(ScalarOp::kAdd, v, w), b.constant(0));
+        },
+        add_run);
     ours("exp", [](Builder& b) { return b.push(ScalarOp::kExp, b.input()); }, eltwise(dnnl::algorithm::eltwise_exp));
     ours("log", [](Builder& b) { return b.push(ScalarOp::kLog, b.input()); }, eltwise(dnnl::algorithm::eltwise_log));
     ours("tanh", [](Builder& b) { return b.push(ScalarOp::kTanh, b.input()); }, eltwise(dnnl::algorithm::eltwise_tanh));
     ours("sigmoid", [&](Builder& b) { return logistic(b, b.input()); }, eltwise(dnnl::algorithm::eltwise_logistic));
-    ours("silu", [&](Builder& b) { const auto v = b.input(); return b.push(ScalarOp::kMul, v, logistic(b, v)); }, eltwise(dnnl::algorithm::eltwise_swish));
-    ours("pow", [](Builder& b) { const auto v = b.push(ScalarOp::kAbs, b.input()); return b.push(ScalarOp::kPow, v, b.constant(1.7)); }, nullptr);
-    ours("gelu_erf", [](Builder& b) {
-      const auto v = b.input();
-      const auto e = b.push(ScalarOp::kErf, b.push(ScalarOp::kMul, v, b.constant(0.70710678)));
-      return b.push(ScalarOp::kMul, b.push(ScalarOp::kMul, v, b.constant(0.5)), b.push(ScalarOp::kAdd, e, b.constant(1)));
-    }, eltwise(dnnl::algorithm::eltwise_gelu_erf));
+    ours(
+        "silu",
+        [&](Builder& b) {
+          const auto v = b.input();
+          return b.push(ScalarOp::kMul, v, logistic(b, v));
+        },
+        eltwise(dnnl::algorithm::eltwise_swish));
+    ours(
+        "pow",
+        [](Builder& b) {
+          const auto v = b.push(ScalarOp::kAbs, b.input());
+          return b.push(ScalarOp::kPow, v, b.constant(1.7));
+        },
+        nullptr);
+    ours(
+        "gelu_erf",
+        [](Builder& b) {
+          const auto v = b.input();
+          const auto e = b.push(ScalarOp::kErf, b.push(ScalarOp::kMul, v, b.constant(0.70710678)));
+          return b.push(ScalarOp::kMul, b.push(ScalarOp::kMul, v, b.constant(0.5)),
+                        b.push(ScalarOp::kAdd, e, b.constant(1)));
+        },
+        eltwise(dnnl::algorithm::eltwise_gelu_erf));
   }
   // Channel scale and shift: innermost (NHWC), outer (NCHW).
   Builder b;
@@ -141,11 +182,13 @@ void bench_pointwise() {
     const int64_t pixels = 100352 / c;
     const void* inputs[] = {x.data(), w.data(), w.data()};
     void* outputs[] = {y.data()};
-    const std::vector<PointwiseOperand> in{{DType::kF32, {c, 1}}, {DType::kF32, {0, 1}}, {DType::kF32, {0, 1}}}, out{{DType::kF32, {c, 1}}};
+    const std::vector<PointwiseOperand> in{{DType::kF32, {c, 1}}, {DType::kF32, {0, 1}}, {DType::kF32, {0, 1}}},
+        out{{DType::kF32, {c, 1}}};
     PointwisePlan nhwc(b.p, {pixels, c}, in, out, 1);
     const double bytes = 8.0 * static_cast<double>(pixels * c);
     report("scale_shift_nhwc " + std::to_string(c), bytes, 0, [&] { nhwc.run(inputs, outputs); }, nullptr);
-    const std::vector<PointwiseOperand> in2{{DType::kF32, {pixels, 1}}, {DType::kF32, {1, 0}}, {DType::kF32, {1, 0}}}, out2{{DType::kF32, {pixels, 1}}};
+    const std::vector<PointwiseOperand> in2{{DType::kF32, {pixels, 1}}, {DType::kF32, {1, 0}}, {DType::kF32, {1, 0}}},
+        out2{{DType::kF32, {pixels, 1}}};
     PointwisePlan nchw(b.p, {c, pixels}, in2, out2, 1);
     report("scale_shift_nchw " + std::to_string(c), bytes, 0, [&] { nchw.run(inputs, outputs); }, nullptr);
   }
@@ -167,16 +210,25 @@ void bench_depthwise(int64_t size, int64_t channels, int64_t kernel, int64_t str
   post.append_eltwise(dnnl::algorithm::eltwise_clip, 0, 6);
   dnnl::primitive_attr attr;
   attr.set_post_ops(post);
-  dnnl::convolution_forward::primitive_desc pd(engine(), dnnl::prop_kind::forward_inference, dnnl::algorithm::convolution_direct, xd, wd, bd, yd,
-                                               {stride, stride}, {0, 0}, {pad, pad}, {pad, pad}, attr);
+  dnnl::convolution_forward::primitive_desc pd(engine(), dnnl::prop_kind::forward_inference,
+                                               dnnl::algorithm::convolution_direct, xd, wd, bd, yd, {stride, stride},
+                                               {0, 0}, {pad, pad}, {pad, pad}, attr);
   dnnl::memory wm(pd.weights_desc(), engine());
   dnnl::reorder(wrap({{channels, 1, 1, kernel, kernel}, kF32, Tag::goihw}, w), wm);
-  const Run theirs = primitive(dnnl::convolution_forward(pd), {{DNNL_ARG_SRC, wrap(xd, x)}, {DNNL_ARG_WEIGHTS, wm}, {DNNL_ARG_BIAS, wrap(bd, bias)}, {DNNL_ARG_DST, wrap(yd, z)}});
-  const std::string name = "depthwise " + std::to_string(size) + "x" + std::to_string(channels) + " k" + std::to_string(kernel) + " s" + std::to_string(stride);
+  const Run theirs = primitive(dnnl::convolution_forward(pd), {{DNNL_ARG_SRC, wrap(xd, x)},
+                                                               {DNNL_ARG_WEIGHTS, wm},
+                                                               {DNNL_ARG_BIAS, wrap(bd, bias)},
+                                                               {DNNL_ARG_DST, wrap(yd, z)}});
+  const std::string name = "depthwise " + std::to_string(size) + "x" + std::to_string(channels) + " k" +
+                           std::to_string(kernel) + " s" + std::to_string(stride);
   const double bytes = 4.0 * static_cast<double>(x.size() + y.size());
-  report(name, bytes, 2.0 * static_cast<double>(y.size()) * static_cast<double>(kernel * kernel), [&] {
-    depthwise_nhwc(s, x.data(), dense_pixels(size, size, channels), packed.data(), y.data(), dense_pixels(out, out, channels), e, 1);
-  }, theirs);
+  report(
+      name, bytes, 2.0 * static_cast<double>(y.size()) * static_cast<double>(kernel * kernel),
+      [&] {
+        depthwise_nhwc(s, x.data(), dense_pixels(size, size, channels), packed.data(), y.data(),
+                       dense_pixels(out, out, channels), e, 1);
+      },
+      theirs);
 }
 
 void bench_pools() {
@@ -185,14 +237,23 @@ void bench_pools() {
   std::vector<float> y(static_cast<size_t>(out * out * channels));
   PoolShape s{1, size, size, channels, out, out, {3, 3, 2, 2, 1, 1, 1, 1}, 1, 1};
   const dnnl::memory::desc xd({1, channels, size, size}, kF32, Tag::nhwc), yd({1, channels, out, out}, kF32, Tag::nhwc);
-  dnnl::pooling_forward::primitive_desc pd(engine(), dnnl::prop_kind::forward_inference, dnnl::algorithm::pooling_max, xd, yd, {2, 2}, {3, 3}, {0, 0}, {1, 1}, {1, 1});
-  report("max_pool 112x64 k3 s2", 4.0 * static_cast<double>(x.size() + y.size()), 0,
-         [&] { pool_nhwc(PoolKind::kMax, s, x.data(), dense_pixels(size, size, channels), y.data(), dense_pixels(out, out, channels), 1); },
-         primitive(dnnl::pooling_forward(pd), {{DNNL_ARG_SRC, wrap(xd, x)}, {DNNL_ARG_DST, wrap(yd, y)}}));
+  dnnl::pooling_forward::primitive_desc pd(engine(), dnnl::prop_kind::forward_inference, dnnl::algorithm::pooling_max,
+                                           xd, yd, {2, 2}, {3, 3}, {0, 0}, {1, 1}, {1, 1});
+  report(
+      "max_pool 112x64 k3 s2", 4.0 * static_cast<double>(x.size() + y.size()), 0,
+      [&] {
+        pool_nhwc(PoolKind::kMax, s, x.data(), dense_pixels(size, size, channels), y.data(),
+                  dense_pixels(out, out, channels), 1);
+      },
+      primitive(dnnl::pooling_forward(pd), {{DNNL_ARG_SRC, wrap(xd, x)}, {DNNL_ARG_DST, wrap(yd, y)}}));
   const dnnl::memory::desc gd({1, 1280, 7, 7}, kF32, Tag::nhwc), hd({1, 1280, 1, 1}, kF32, Tag::nhwc);
-  dnnl::pooling_forward::primitive_desc gp(engine(), dnnl::prop_kind::forward_inference, dnnl::algorithm::pooling_avg_exclude_padding, gd, hd, {1, 1}, {7, 7}, {0, 0}, {0, 0}, {0, 0});
-  report("global_average 7x1280", 4.0 * 50 * 1280, 0, [&] { global_average_nhwc(1, 7, 7, 1280, x.data(), dense_pixels(7, 7, 1280), y.data(), 1280, 1); },
-         primitive(dnnl::pooling_forward(gp), {{DNNL_ARG_SRC, wrap(gd, x)}, {DNNL_ARG_DST, wrap(hd, y)}}));
+  dnnl::pooling_forward::primitive_desc gp(engine(), dnnl::prop_kind::forward_inference,
+                                           dnnl::algorithm::pooling_avg_exclude_padding, gd, hd, {1, 1}, {7, 7}, {0, 0},
+                                           {0, 0}, {0, 0});
+  report(
+      "global_average 7x1280", 4.0 * 50 * 1280, 0,
+      [&] { global_average_nhwc(1, 7, 7, 1280, x.data(), dense_pixels(7, 7, 1280), y.data(), 1280, 1); },
+      primitive(dnnl::pooling_forward(gp), {{DNNL_ARG_SRC, wrap(gd, x)}, {DNNL_ARG_DST, wrap(hd, y)}}));
 }
 
 void bench_rows(int64_t rows, int64_t n) {
@@ -201,21 +262,30 @@ void bench_rows(int64_t rows, int64_t n) {
   const std::string size = " " + std::to_string(rows) + "x" + std::to_string(n);
   const double bytes = 8.0 * static_cast<double>(rows * n);
   const dnnl::memory::desc md({rows, n}, kF32, Tag::ab), sd({n}, kF32, Tag::a), od({rows, 1}, kF32, Tag::ab);
-  dnnl::softmax_forward::primitive_desc sp(engine(), dnnl::prop_kind::forward_inference, dnnl::algorithm::softmax_accurate, md, md, 1);
-  report("softmax" + size, bytes, 0, [&] { softmax_rows(false, rows, n, x.data(), n, y.data(), n, 1, {}, 1); },
-         primitive(dnnl::softmax_forward(sp), {{DNNL_ARG_SRC, wrap(md, x)}, {DNNL_ARG_DST, wrap(md, y)}}));
-  dnnl::layer_normalization_forward::primitive_desc lp(engine(), dnnl::prop_kind::forward_inference, md, md, 1e-5f,
-                                                       dnnl::normalization_flags::use_scale | dnnl::normalization_flags::use_shift);
+  dnnl::softmax_forward::primitive_desc sp(engine(), dnnl::prop_kind::forward_inference,
+                                           dnnl::algorithm::softmax_accurate, md, md, 1);
+  report(
+      "softmax" + size, bytes, 0, [&] { softmax_rows(false, rows, n, x.data(), n, y.data(), n, 1, {}, 1); },
+      primitive(dnnl::softmax_forward(sp), {{DNNL_ARG_SRC, wrap(md, x)}, {DNNL_ARG_DST, wrap(md, y)}}));
+  dnnl::layer_normalization_forward::primitive_desc lp(
+      engine(), dnnl::prop_kind::forward_inference, md, md, 1e-5f,
+      dnnl::normalization_flags::use_scale | dnnl::normalization_flags::use_shift);
   RowNorm norm;
   norm.rows = rows, norm.n = n, norm.scale = norm.bias = scale.data();
-  report("layer_norm" + size, bytes, 0, [&] { normalize_rows(norm, x.data(), n, y.data(), n, 1); },
-         primitive(dnnl::layer_normalization_forward(lp), {{DNNL_ARG_SRC, wrap(md, x)}, {DNNL_ARG_DST, wrap(md, y)}, {DNNL_ARG_SCALE, wrap(sd, scale)}, {DNNL_ARG_SHIFT, wrap(sd, scale)}}));
+  report(
+      "layer_norm" + size, bytes, 0, [&] { normalize_rows(norm, x.data(), n, y.data(), n, 1); },
+      primitive(dnnl::layer_normalization_forward(lp), {{DNNL_ARG_SRC, wrap(md, x)},
+                                                        {DNNL_ARG_DST, wrap(md, y)},
+                                                        {DNNL_ARG_SCALE, wrap(sd, scale)},
+                                                        {DNNL_ARG_SHIFT, wrap(sd, scale)}}));
   for (uint32_t axis : {1u, 0u}) {
     const dnnl::memory::desc rd({axis ? rows : 1, axis ? 1 : n}, kF32, Tag::ab);
     dnnl::reduction::primitive_desc rp(engine(), dnnl::algorithm::reduction_sum, md, rd, 0, 0);
     const int64_t dims[] = {rows, n}, strides[] = {n, 1};
-    report("sum axis " + std::to_string(axis) + size, bytes / 2, 0, [&] { reduce(ReduceKind::kSum, dims, strides, 1u << axis, x.data(), y.data(), 1); },
-           primitive(dnnl::reduction(rp), {{DNNL_ARG_SRC, wrap(md, x)}, {DNNL_ARG_DST, wrap(rd, y)}}));
+    report(
+        "sum axis " + std::to_string(axis) + size, bytes / 2, 0,
+        [&] { reduce(ReduceKind::kSum, dims, strides, 1u << axis, x.data(), y.data(), 1); },
+        primitive(dnnl::reduction(rp), {{DNNL_ARG_SRC, wrap(md, x)}, {DNNL_ARG_DST, wrap(rd, y)}}));
   }
 }
 
@@ -225,9 +295,21 @@ int main(int argc, char** argv) {
   filters.assign(argv + 1, argv + argc);
   omp_set_num_threads(1);
   bench_pointwise();
-  for (auto [size, channels, kernel, stride] : std::vector<std::array<int64_t, 4>>{
-           {112, 32, 3, 1}, {112, 96, 3, 2}, {56, 144, 3, 1}, {56, 144, 3, 2}, {28, 192, 3, 1}, {28, 192, 3, 2}, {14, 384, 3, 1}, {14, 576, 3, 1},
-           {14, 576, 3, 2}, {7, 960, 3, 1}, {28, 120, 5, 1}, {14, 672, 5, 1}, {7, 960, 5, 1}, {56, 72, 5, 2}, {28, 384, 7, 1}}) {
+  for (auto [size, channels, kernel, stride] : std::vector<std::array<int64_t, 4>>{{112, 32, 3, 1},
+                                                                                   {112, 96, 3, 2},
+                                                                                   {56, 144, 3, 1},
+                                                                                   {56, 144, 3, 2},
+                                                                                   {28, 192, 3, 1},
+                                                                                   {28, 192, 3, 2},
+                                                                                   {14, 384, 3, 1},
+                                                                                   {14, 576, 3, 1},
+                                                                                   {14, 576, 3, 2},
+                                                                                   {7, 960, 3, 1},
+                                                                                   {28, 120, 5, 1},
+                                                                                   {14, 672, 5, 1},
+                                                                                   {7, 960, 5, 1},
+                                                                                   {56, 72, 5, 2},
+                                                                                   {28, 384, 7, 1}}) {
     bench_depthwise(size, channels, kernel, stride);
   }
   bench_pools();

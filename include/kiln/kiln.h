@@ -30,8 +30,8 @@ struct HostTensor {
 };
 // .npy, or an ONNX TensorProto (.pb). Other endings: raw bytes are not accepted without a type; throws.
 HostTensor load_tensor(const std::string& path);
-void save_tensor(const std::string& path, const HostTensor& tensor);   // .npy
-double element(const HostTensor& tensor, int64_t index);               // any numeric type
+void save_tensor(const std::string& path, const HostTensor& tensor);  // .npy
+double element(const HostTensor& tensor, int64_t index);              // any numeric type
 int64_t element_count(const HostTensor& tensor);
 // Reproducible values: floats in [-1, 1), integers 0 or 1.
 HostTensor random_tensor(const std::string& type, const std::vector<int64_t>& dims, uint64_t seed);
@@ -41,34 +41,34 @@ struct Bounds {
 };
 
 struct BuildOptions {
-  std::string onnx;                                    // path of the model
-  std::string backend;                                 // empty: the first of list_backends()
-  std::map<std::string, Bounds> shapes;                // of dynamic inputs
-  int optimization_level = 3;                          // 0 to 5: more candidates are measured
-  double time_budget_s = 1e9;                          // of measuring
-  int average_iterations = 8;                          // at least, per candidate
-  std::string timing_cache;                            // path; read when it exists, written after the build
-  bool use_timing_cache = true;                        // within the build and the file
-  std::vector<std::string> disabled;                   // rules and tactics by name
-  int64_t stop_after = -1;                             // patches; negative: all
-  std::string dump_stage;                              // print the graph after this stage through `dump`
+  std::string onnx;                      // path of the model
+  std::string backend;                   // empty: the first of list_backends()
+  std::map<std::string, Bounds> shapes;  // of dynamic inputs
+  int optimization_level = 3;            // 0 to 5: more candidates are measured
+  double time_budget_s = 1e9;            // of measuring
+  int average_iterations = 8;            // at least, per candidate
+  std::string timing_cache;              // path; read when it exists, written after the build
+  bool use_timing_cache = true;          // within the build and the file
+  std::vector<std::string> disabled;     // rules and tactics by name
+  int64_t stop_after = -1;               // patches; negative: all
+  std::string dump_stage;                // print the graph after this stage through `dump`
   std::function<void(const std::string& text)> dump;
   LogFunction log;
-  std::function<bool(size_t done, size_t total, const std::string& problem)> progress;   // false cancels
+  std::function<bool(size_t done, size_t total, const std::string& problem)> progress;  // false cancels
 };
 
 struct IoTensor {
   std::string name, type;
-  std::vector<int64_t> dims;                           // -1 where dynamic
-  Bounds bounds;                                       // inputs: of the first profile
+  std::vector<int64_t> dims;  // -1 where dynamic
+  Bounds bounds;              // inputs: of the first profile
   bool is_input = false;
 };
 
 struct LayerInfo {
   std::string name, op, backend, kernel, tactic;
-  std::vector<std::string> origins;                    // nodes of the model
-  std::vector<std::string> inputs, outputs;            // "name float32[1,64,56,56] 0231"
-  double built_ms = -1;                                // as measured by the build; negative when not
+  std::vector<std::string> origins;          // nodes of the model
+  std::vector<std::string> inputs, outputs;  // "name float32[1,64,56,56] 0231"
+  double built_ms = -1;                      // as measured by the build; negative when not
 };
 
 class Session;
@@ -83,10 +83,10 @@ class Engine {
   std::string backend() const;
   std::vector<IoTensor> io() const;
   std::vector<LayerInfo> layers() const;
-  size_t context_bytes() const;                        // device memory that each session takes
+  size_t context_bytes() const;  // device memory that each session takes
   size_t weight_bytes() const;
-  std::string description() const;                     // JSON
-  std::string build_report() const;                    // text: passes, rules that fired; empty for a loaded engine
+  std::string description() const;   // JSON
+  std::string build_report() const;  // text: passes, rules that fired; empty for a loaded engine
   Session create_session() const;
 
   struct State;
@@ -125,7 +125,8 @@ class Session {
 
 // Runs a model by reference evaluation. Returns outputs by name. `observer` sees every computed value.
 using Values = std::map<std::string, HostTensor>;
-Values evaluate_model(const std::string& onnx, const Values& inputs, const std::function<void(const std::string&, const HostTensor&)>& observer = nullptr);
+Values evaluate_model(const std::string& onnx, const Values& inputs,
+                      const std::function<void(const std::string&, const HostTensor&)>& observer = nullptr);
 // Names of a model's inputs in order, with types; dimensions -1 where dynamic.
 std::vector<IoTensor> model_io(const std::string& onnx);
 

@@ -6,13 +6,13 @@
 #include <mutex>
 #include <nlohmann/json.hpp>
 
+#include "api/host_tensor.h"
 #include "base/error.h"
 #include "compiler/compile.h"
 #include "frontends/onnx/import.h"
 #include "ir/text.h"
 #include "kiln/kiln.h"
 #include "passes/lists.h"
-#include "api/host_tensor.h"
 #include "runtime/context.h"
 
 namespace kiln::api {
@@ -20,14 +20,13 @@ namespace kiln::api {
 struct Engine::State {
   std::shared_ptr<kiln::Engine> engine;
   std::string report;
-  std::map<std::string, double> built_ms;              // by layer
+  std::map<std::string, double> built_ms;  // by layer
 };
 
 namespace {
 
 // Turns internal errors into the public one.
-template <class F>
-auto guarded(F&& f) {
+template <class F> auto guarded(F&& f) {
   try {
     return f();
   } catch (const Error& e) {
@@ -45,7 +44,7 @@ class FunctionLogger final : public Logger {
     try {
       f_(static_cast<Level>(severity), std::string(message));
     } catch (...) {
-      f_ = nullptr;                                    // a sink that throws is not called again
+      f_ = nullptr;  // a sink that throws is not called again
     }
   }
 
@@ -65,13 +64,18 @@ TimingCache read_cache(const BuildOptions& options, const std::string& fingerpri
 
 std::string report_text(const CompileReport& report) {
   std::string text;
-  for (const auto& p : report.passes.passes) text += fmt::format("pass {:<16} {:8.2f} ms  {:5} patches  {:5} nodes after\n", p.pass, p.seconds * 1e3, p.patches, p.nodes_after);
+  for (const auto& p : report.passes.passes)
+    text += fmt::format("pass {:<16} {:8.2f} ms  {:5} patches  {:5} nodes after\n", p.pass, p.seconds * 1e3, p.patches,
+                        p.nodes_after);
   for (const auto& [rule, count] : report.passes.counts) text += fmt::format("rule {:<32} {:5}\n", rule, count);
-  text += fmt::format("total {:.2f} s (passes {:.2f} s, tactics {:.2f} s)\n", report.seconds_total, report.seconds_passes, report.seconds_choice);
+  text += fmt::format("total {:.2f} s (passes {:.2f} s, tactics {:.2f} s)\n", report.seconds_total,
+                      report.seconds_passes, report.seconds_choice);
   return text;
 }
 
-const plan::TensorInfo& tensor(const kiln::Engine& engine, int32_t index) { return engine.main().tensors[static_cast<size_t>(index)]; }
+const plan::TensorInfo& tensor(const kiln::Engine& engine, int32_t index) {
+  return engine.main().tensors[static_cast<size_t>(index)];
+}
 
 std::vector<int64_t> known_dims(const kiln::Engine& engine, const plan::TensorInfo& info) {
   std::vector<int64_t> dims;
@@ -83,7 +87,8 @@ std::vector<int64_t> known_dims(const kiln::Engine& engine, const plan::TensorIn
 std::string describe(const kiln::Engine& engine, int32_t index) {
   if (index < 0) return "-";
   const plan::TensorInfo& info = tensor(engine, index);
-  return info.name + " " + std::string(name(info.dtype)) + to_string(known_dims(engine, info)) + (info.layout.is_row_major() ? "" : " " + to_string(info.layout));
+  return info.name + " " + std::string(name(info.dtype)) + to_string(known_dims(engine, info)) +
+         (info.layout.is_row_major() ? "" : " " + to_string(info.layout));
 }
 
 }  // namespace
@@ -150,7 +155,8 @@ std::vector<IoTensor> Engine::io() const {
   for (size_t i = 0; i < engine.main().inputs.size(); ++i) {
     const plan::TensorInfo& info = tensor(engine, engine.main().inputs[i]);
     const plan::ProfileDims& b = engine.plan().profiles[0].inputs[i];
-    list.push_back({info.name, std::string(kiln::name(info.dtype)), known_dims(engine, info), {b.min, b.opt, b.max}, true});
+    list.push_back(
+        {info.name, std::string(kiln::name(info.dtype)), known_dims(engine, info), {b.min, b.opt, b.max}, true});
   }
   for (int32_t t : engine.main().outputs) {
     const plan::TensorInfo& info = tensor(engine, t);
@@ -180,9 +186,17 @@ std::string Engine::description() const {
   json["fingerprint"] = state_->engine->plan().fingerprint;
   json["context_bytes"] = context_bytes();
   json["weight_bytes"] = weight_bytes();
-  for (const IoTensor& t : io()) json[t.is_input ? "inputs" : "outputs"].push_back({{"name", t.name}, {"type", t.type}, {"dims", t.dims}});
+  for (const IoTensor& t : io())
+    json[t.is_input ? "inputs" : "outputs"].push_back({{"name", t.name}, {"type", t.type}, {"dims", t.dims}});
   for (const LayerInfo& l : layers())
-    json["layers"].push_back({{"name", l.name}, {"op", l.op}, {"backend", l.backend}, {"kernel", l.kernel}, {"tactic", l.tactic}, {"origins", l.origins}, {"inputs", l.inputs}, {"outputs", l.outputs}});
+    json["layers"].push_back({{"name", l.name},
+                              {"op", l.op},
+                              {"backend", l.backend},
+                              {"kernel", l.kernel},
+                              {"tactic", l.tactic},
+                              {"origins", l.origins},
+                              {"inputs", l.inputs},
+                              {"outputs", l.outputs}});
   return json.dump(2);
 }
 
@@ -250,8 +264,12 @@ void Session::set_input(const std::string& input, const HostTensor& host) {
   set_shape(input, host.dims);
   guarded([&] {
     Tensor& held = state_->buffers.at(state_->index(input));
-    if (host.type != name(held.dtype())) throw Error(Code::kTypeMismatch, "input '" + input + "' is " + std::string(name(held.dtype())) + ", the given tensor is " + host.type);
-    if (host.data.size() != static_cast<size_t>(held.bytes())) throw Error(Code::kShapeMismatch, "the tensor given for '" + input + "' has " + std::to_string(host.data.size()) + " bytes");
+    if (host.type != name(held.dtype()))
+      throw Error(Code::kTypeMismatch,
+                  "input '" + input + "' is " + std::string(name(held.dtype())) + ", the given tensor is " + host.type);
+    if (host.data.size() != static_cast<size_t>(held.bytes()))
+      throw Error(Code::kShapeMismatch,
+                  "the tensor given for '" + input + "' has " + std::to_string(host.data.size()) + " bytes");
     if (!host.data.empty()) std::memcpy(held.mutable_data(), host.data.data(), host.data.size());
   });
 }
@@ -285,7 +303,8 @@ HostTensor Session::output(const std::string& name) {
     synchronize();
     const int32_t t = state_->index(name);
     if (tensor(*state_->engine, t).storage != plan::Storage::kSlot) return to_host(state_->buffers.at(t));
-    return HostTensor{std::string(kiln::name(tensor(*state_->engine, t).dtype)), shape(name), state_->sized_outputs[name]};
+    return HostTensor{std::string(kiln::name(tensor(*state_->engine, t).dtype)), shape(name),
+                      state_->sized_outputs[name]};
   });
 }
 
@@ -311,7 +330,8 @@ std::vector<std::pair<std::string, double>> Session::profile() {
   return std::move(collect.times);
 }
 
-Values evaluate_model(const std::string& path, const Values& inputs, const std::function<void(const std::string&, const HostTensor&)>& observer) {
+Values evaluate_model(const std::string& path, const Values& inputs,
+                      const std::function<void(const std::string&, const HostTensor&)>& observer) {
   return guarded([&] {
     auto graph = onnx::import_file(path);
     std::vector<Datum> arguments;
@@ -321,7 +341,8 @@ Values evaluate_model(const std::string& path, const Values& inputs, const std::
       arguments.emplace_back(from_host(it->second));
     }
     const ir::Observer watch = [&](const ir::Value& v, const Datum& d) {
-      if (d.kind == Datum::kTensor && d.tensor.valid() && d.tensor.dtype() != DType::kString) observer(v.name(), to_host(d.tensor));
+      if (d.kind == Datum::kTensor && d.tensor.valid() && d.tensor.dtype() != DType::kString)
+        observer(v.name(), to_host(d.tensor));
     };
     const std::vector<Datum> results = ir::evaluate(*graph, std::move(arguments), observer ? watch : ir::Observer());
     Values outputs;

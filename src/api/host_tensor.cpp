@@ -12,7 +12,8 @@ namespace kiln::api {
 
 HostTensor to_host(const Tensor& tensor) {
   if (tensor.dtype() == DType::kString) throw Error(Code::kUnsupported, "tensors of strings have no host form");
-  HostTensor host{std::string(name(tensor.dtype())), tensor.dims(), std::vector<std::byte>(static_cast<size_t>(tensor.bytes()))};
+  HostTensor host{std::string(name(tensor.dtype())), tensor.dims(),
+                  std::vector<std::byte>(static_cast<size_t>(tensor.bytes()))};
   if (!host.data.empty()) std::memcpy(host.data.data(), tensor.data(), host.data.size());
   return host;
 }
@@ -22,11 +23,15 @@ Tensor from_host(const HostTensor& host) {
   if (!type) throw Error(Code::kTypeMismatch, "'" + host.type + "' is not an element type");
   const auto count = checked_element_count(host.dims);
   const auto bytes = count ? byte_size(*type, *count) : std::nullopt;
-  if (!bytes || static_cast<size_t>(*bytes) != host.data.size()) throw Error(Code::kShapeMismatch, "a tensor of " + host.type + to_string(host.dims) + " has " + std::to_string(host.data.size()) + " bytes");
+  if (!bytes || static_cast<size_t>(*bytes) != host.data.size())
+    throw Error(Code::kShapeMismatch, "a tensor of " + host.type + to_string(host.dims) + " has " +
+                                          std::to_string(host.data.size()) + " bytes");
   return Tensor::borrow(*type, host.dims, host.data.data());
 }
 
-double element(const HostTensor& tensor, int64_t index) { return load_double(*dtype_from_name(tensor.type), tensor.data.data(), index); }
+double element(const HostTensor& tensor, int64_t index) {
+  return load_double(*dtype_from_name(tensor.type), tensor.data.data(), index);
+}
 
 int64_t element_count(const HostTensor& tensor) { return kiln::element_count(tensor.dims); }
 
@@ -50,12 +55,14 @@ constexpr std::string_view kMagic = "\x93NUMPY";
 struct NpyType {
   std::string_view code, name;
 };
-constexpr NpyType kNpyTypes[] = {{"|b1", "bool"},  {"|u1", "uint8"},  {"|i1", "int8"},    {"<u2", "uint16"},  {"<i2", "int16"},   {"<u4", "uint32"},
-                                 {"<i4", "int32"}, {"<u8", "uint64"}, {"<i8", "int64"},   {"<f2", "float16"}, {"<f4", "float32"}, {"<f8", "float64"},
+constexpr NpyType kNpyTypes[] = {{"|b1", "bool"},      {"|u1", "uint8"},      {"|i1", "int8"},    {"<u2", "uint16"},
+                                 {"<i2", "int16"},     {"<u4", "uint32"},     {"<i4", "int32"},   {"<u8", "uint64"},
+                                 {"<i8", "int64"},     {"<f2", "float16"},    {"<f4", "float32"}, {"<f8", "float64"},
                                  {"<c8", "complex64"}, {"<c16", "complex128"}};
 
 [[noreturn]] void bad_npy(const std::string& path, const std::string& cause) {
-  throw Failure("error[K2001] '" + path + "' is not a readable .npy file\n  cause: " + cause + "\n  remedy: write it with numpy.save");
+  throw Failure("error[K2001] '" + path + "' is not a readable .npy file\n  cause: " + cause +
+                "\n  remedy: write it with numpy.save");
 }
 
 // The text between quotes that follows 'key':.
@@ -73,7 +80,9 @@ HostTensor load_npy(const std::string& path) {
   if (all.size() < 12 || !all.starts_with(kMagic)) bad_npy(path, "it does not begin as one");
   const bool wide = all[6] >= 2;
   size_t length = static_cast<uint8_t>(all[8]) | static_cast<size_t>(static_cast<uint8_t>(all[9])) << 8;
-  if (wide) length |= static_cast<size_t>(static_cast<uint8_t>(all[10])) << 16 | static_cast<size_t>(static_cast<uint8_t>(all[11])) << 24;
+  if (wide)
+    length |= static_cast<size_t>(static_cast<uint8_t>(all[10])) << 16 |
+              static_cast<size_t>(static_cast<uint8_t>(all[11])) << 24;
   const size_t start = wide ? 12 : 10;
   if (length > all.size() - start) bad_npy(path, "its header is cut off");
   const std::string_view header = all.substr(start, length);
@@ -96,7 +105,8 @@ HostTensor load_npy(const std::string& path) {
   }
   const auto count = checked_element_count(tensor.dims);
   const auto bytes = count ? byte_size(*dtype_from_name(tensor.type), *count) : std::nullopt;
-  if (!bytes || static_cast<size_t>(*bytes) != all.size() - start - length) bad_npy(path, "its size does not fit its shape");
+  if (!bytes || static_cast<size_t>(*bytes) != all.size() - start - length)
+    bad_npy(path, "its size does not fit its shape");
   tensor.data.resize(static_cast<size_t>(*bytes));
   if (!tensor.data.empty()) std::memcpy(tensor.data.data(), all.data() + start + length, tensor.data.size());
   return tensor;

@@ -5,7 +5,7 @@
 
 namespace kiln::api {
 
-HostTensor to_host(const Tensor& tensor);              // copies; throws kUnsupported for strings
-Tensor from_host(const HostTensor& tensor);            // borrows from `tensor`, which must stay; throws on a wrong size
+HostTensor to_host(const Tensor& tensor);    // copies; throws kUnsupported for strings
+Tensor from_host(const HostTensor& tensor);  // borrows from `tensor`, which must stay; throws on a wrong size
 
 }  // namespace kiln::api

@@ -34,7 +34,8 @@ std::shared_ptr<const FileMap> FileMap::open(const std::string& path) {
   if (file.fd < 0) fail("open", path);
   struct stat info {};
   if (::fstat(file.fd, &info) != 0) fail("examine", path);
-  if (!S_ISREG(info.st_mode)) throw Error(Code::kIo, "'" + path + "' is not a regular file").remedy("give the path of a file");
+  if (!S_ISREG(info.st_mode))
+    throw Error(Code::kIo, "'" + path + "' is not a regular file").remedy("give the path of a file");
   std::shared_ptr<FileMap> map(new FileMap);
   map->size_ = static_cast<size_t>(info.st_size);
   if (map->size_ == 0) return map;

@@ -11,7 +11,9 @@
 namespace kiln {
 namespace {
 
-double seconds_since(std::chrono::steady_clock::time_point start) { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(); }
+double seconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
 
 // The engine returns each output under the name that the model gave it; passes may have put another value there.
 void restore_output_names(ir::Graph& graph, const std::vector<std::string>& names) {
@@ -19,7 +21,13 @@ void restore_output_names(ir::Graph& graph, const std::vector<std::string>& name
     ir::Value* v = graph.outputs()[i];
     if (v->name() == names[i]) continue;
     if (v->is_input() || v->constant() || std::count(graph.outputs().begin(), graph.outputs().end(), v) > 1) {
-      ir::Node* copy = graph.add_node({.op = find_op("Identity"), .inputs = {v}, .attributes = {}, .name = names[i] + ".copy", .origins = {}, .regions = {}, .output_names = {}});
+      ir::Node* copy = graph.add_node({.op = find_op("Identity"),
+                                       .inputs = {v},
+                                       .attributes = {},
+                                       .name = names[i] + ".copy",
+                                       .origins = {},
+                                       .regions = {},
+                                       .output_names = {}});
       copy->output()->layout = v->layout;
       graph.set_output(i, copy->output());
       v = copy->output();

@@ -17,12 +17,12 @@ namespace kiln {
 struct InputBounds {
   Dims min, opt, max;
 };
-using ProfileBounds = std::map<std::string, InputBounds>;      // by input name; inputs of static shape may be left out
+using ProfileBounds = std::map<std::string, InputBounds>;  // by input name; inputs of static shape may be left out
 
 struct CompileOptions {
-  std::string target;                                          // back end; empty: the first of all_targets()
-  std::string name;                                            // of the network
-  std::vector<ProfileBounds> profiles;                         // none: all inputs must be static
+  std::string target;                   // back end; empty: the first of all_targets()
+  std::string name;                     // of the network
+  std::vector<ProfileBounds> profiles;  // none: all inputs must be static
   TunerOptions tuner;
   passes::PassOptions passes;
   Logger* logger = &null_logger();
@@ -32,7 +32,7 @@ struct CompileOptions {
 
 struct LayerReport {
   std::string name, op, tactic, problem;
-  double milliseconds = -1;                                    // as measured; negative when it was not
+  double milliseconds = -1;  // as measured; negative when it was not
 };
 
 struct CompileReport {

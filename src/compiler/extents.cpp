@@ -11,13 +11,19 @@ namespace {
 void check_bounds(const ir::Value& input, const InputBounds& b) {
   const auto rank = static_cast<size_t>(input.rank());
   auto bad = [&](const std::string& cause) {
-    throw Error(Code::kInvalidArgument, "the profile of input '" + input.name() + "' " + to_string(input.shape()) + " is not valid").cause(cause).remedy("give min <= opt <= max with the input's rank and fixed dimensions");
+    throw Error(Code::kInvalidArgument,
+                "the profile of input '" + input.name() + "' " + to_string(input.shape()) + " is not valid")
+        .cause(cause)
+        .remedy("give min <= opt <= max with the input's rank and fixed dimensions");
   };
-  if (b.min.size() != rank || b.opt.size() != rank || b.max.size() != rank) bad("its rank is " + std::to_string(b.opt.size()));
+  if (b.min.size() != rank || b.opt.size() != rank || b.max.size() != rank)
+    bad("its rank is " + std::to_string(b.opt.size()));
   for (size_t i = 0; i < rank; ++i) {
     if (b.min[i] < 0 || b.min[i] > b.opt[i] || b.opt[i] > b.max[i])
-      bad("dimension " + std::to_string(i) + " has min " + std::to_string(b.min[i]) + ", opt " + std::to_string(b.opt[i]) + ", max " + std::to_string(b.max[i]));
-    if (auto fixed = input.shape()[i].constant(); fixed && (b.min[i] != *fixed || b.max[i] != *fixed)) bad("dimension " + std::to_string(i) + " is fixed at " + std::to_string(*fixed));
+      bad("dimension " + std::to_string(i) + " has min " + std::to_string(b.min[i]) + ", opt " +
+          std::to_string(b.opt[i]) + ", max " + std::to_string(b.max[i]));
+    if (auto fixed = input.shape()[i].constant(); fixed && (b.min[i] != *fixed || b.max[i] != *fixed))
+      bad("dimension " + std::to_string(i) + " is fixed at " + std::to_string(*fixed));
   }
 }
 
@@ -33,11 +39,13 @@ Extents::Extents(const ir::Graph& graph, const std::vector<ProfileBounds>& profi
       if (auto it = wanted[p].find(input->name()); it != wanted[p].end()) {
         bounds = it->second;
       } else if (!input->is_tensor() || !input->ranked()) {
-        throw Error(Code::kUnsupported, "input '" + input->name() + "' is " + input->type().str() + "; an engine's inputs are tensors of known rank");
+        throw Error(Code::kUnsupported, "input '" + input->name() + "' is " + input->type().str() +
+                                            "; an engine's inputs are tensors of known rank");
       } else if (is_static(input->shape())) {
         bounds.min = bounds.opt = bounds.max = static_dims(input->shape());
       } else {
-        throw Error(Code::kInvalidArgument, "input '" + input->name() + "' has the dynamic shape " + to_string(input->shape()) + " and no profile")
+        throw Error(Code::kInvalidArgument, "input '" + input->name() + "' has the dynamic shape " +
+                                                to_string(input->shape()) + " and no profile")
             .remedy("give its minimum, optimum and maximum (--minShapes, --optShapes, --maxShapes, or --shapes)");
       }
       check_bounds(*input, bounds);
@@ -78,7 +86,8 @@ std::optional<Dims> Extents::max(const Shape& shape) const {
     const auto dims = evaluate_all(shape, corner);
     if (!dims) continue;
     if (!largest) largest = dims;
-    else for (size_t i = 0; i < dims->size(); ++i) (*largest)[i] = std::max((*largest)[i], (*dims)[i]);
+    else
+      for (size_t i = 0; i < dims->size(); ++i) (*largest)[i] = std::max((*largest)[i], (*dims)[i]);
   }
   return largest;
 }

@@ -15,10 +15,10 @@ struct Lowering::Scope {
   plan::Program* program = nullptr;
   bool is_body = false;
   std::map<const ir::Value*, int32_t> tensors;
-  std::map<int32_t, const ir::Value*> values;        // of tensors that are values of the graph
-  std::map<int32_t, int32_t> shares;                 // tensor: tensor whose bytes it reads as another shape
-  std::vector<bool> in_place;                        // per step
-  std::vector<bool> strided_output;                  // per step
+  std::map<int32_t, const ir::Value*> values;  // of tensors that are values of the graph
+  std::map<int32_t, int32_t> shares;           // tensor: tensor whose bytes it reads as another shape
+  std::vector<bool> in_place;                  // per step
+  std::vector<bool> strided_output;            // per step
   std::vector<const ir::Node*> step_nodes;
 };
 
@@ -35,7 +35,10 @@ bool spatially_one(const ir::Value* v) {
 }
 
 // The bytes are in row-major order, whatever the layout is called.
-bool reads_row_major(const ir::Value* v) { return v->layout.is_row_major() || (v->layout == Layout::channels_last(static_cast<int>(v->rank())) && spatially_one(v)); }
+bool reads_row_major(const ir::Value* v) {
+  return v->layout.is_row_major() ||
+         (v->layout == Layout::channels_last(static_cast<int>(v->rank())) && spatially_one(v));
+}
 
 bool unused(const ir::Value* v) { return v->uses().empty() && !v->is_graph_output(); }
 
@@ -65,7 +68,8 @@ Argument Lowering::argument(const ir::Value* value, bool is_body) const {
   return a;
 }
 
-std::vector<Problem> Lowering::make_problems(const ir::Graph& graph, bool is_body, std::vector<const ir::Node*>& nodes) const {
+std::vector<Problem> Lowering::make_problems(const ir::Graph& graph, bool is_body,
+                                             std::vector<const ir::Node*>& nodes) const {
   std::vector<Problem> problems;
   for (const auto& node : graph.nodes()) {
     if (!node->regions.empty()) continue;
@@ -73,7 +77,9 @@ std::vector<Problem> Lowering::make_problems(const ir::Graph& graph, bool is_bod
     problem.node = node.get();
     problem.threads = target_.device().max_threads();
     for (const ir::Value* v : node->inputs()) problem.inputs.push_back(argument(v, is_body));
-    for (size_t i = 0; i < node->outputs().size(); ++i) problem.outputs.push_back(i > 0 && unused(node->outputs()[i]) ? Argument() : argument(node->outputs()[i], is_body));
+    for (size_t i = 0; i < node->outputs().size(); ++i)
+      problem.outputs.push_back(i > 0 && unused(node->outputs()[i]) ? Argument()
+                                                                    : argument(node->outputs()[i], is_body));
     problems.push_back(std::move(problem));
     nodes.push_back(node.get());
   }
@@ -90,7 +96,8 @@ uint64_t Lowering::add_constant_bytes(const Tensor& tensor) {
   const auto bytes = static_cast<size_t>(tensor.bytes());
   const Hash128 hash = hash128({static_cast<const char*>(tensor.data()), bytes});
   for (uint64_t offset : constant_offsets_[hash])
-    if (offset + bytes <= constants_->size() && std::memcmp(constants_->data() + offset, tensor.data(), bytes) == 0) return offset;
+    if (offset + bytes <= constants_->size() && std::memcmp(constants_->data() + offset, tensor.data(), bytes) == 0)
+      return offset;
   const auto offset = static_cast<uint64_t>(align_up(static_cast<int64_t>(constants_->size()), plan::kAlignment));
   constants_->resize(offset + bytes);
   if (bytes > 0) std::memcpy(constants_->data() + offset, tensor.data(), bytes);
@@ -99,7 +106,9 @@ uint64_t Lowering::add_constant_bytes(const Tensor& tensor) {
 }
 
 int32_t Lowering::constant_tensor(Scope& scope, const Tensor& tensor, const std::string& name, const Layout& layout) {
-  if (tensor.dtype() == DType::kString) throw Error(Code::kUnsupported, "the constant '" + name + "' holds strings; engines hold numbers").remedy("remove the string constants from the model");
+  if (tensor.dtype() == DType::kString)
+    throw Error(Code::kUnsupported, "the constant '" + name + "' holds strings; engines hold numbers")
+        .remedy("remove the string constants from the model");
   plan::TensorInfo info;
   info.name = name;
   info.dtype = tensor.dtype();
@@ -115,7 +124,8 @@ int32_t Lowering::constant_tensor(Scope& scope, const Tensor& tensor, const std:
 int32_t Lowering::tensor_of(Scope& scope, const ir::Value* value) {
   if (!value) return -1;
   if (auto it = scope.tensors.find(value); it != scope.tensors.end()) return it->second;
-  if (value->constant()) return scope.tensors[value] = constant_tensor(scope, *value->constant(), value->name(), value->layout);
+  if (value->constant())
+    return scope.tensors[value] = constant_tensor(scope, *value->constant(), value->name(), value->layout);
   plan::TensorInfo info;
   info.name = value->name();
   info.kind = value->type().kind;
@@ -148,8 +158,10 @@ bool Lowering::shares_memory(const Scope& scope, const ir::Node& node) const {
   if (scope.is_body || !is_reshape(node) || !node.post.empty()) return false;
   const ir::Value *in = node.input(0), *out = node.output();
   auto it = scope.tensors.find(in);
-  if (it == scope.tensors.end() || out->is_graph_output() || !extents_.max(out->shape()) || !out->ranked()) return false;
-  return scope.program->tensors[static_cast<size_t>(it->second)].storage == Storage::kArena && reads_row_major(in) && reads_row_major(out);
+  if (it == scope.tensors.end() || out->is_graph_output() || !extents_.max(out->shape()) || !out->ranked())
+    return false;
+  return scope.program->tensors[static_cast<size_t>(it->second)].storage == Storage::kArena && reads_row_major(in) &&
+         reads_row_major(out);
 }
 
 void Lowering::set_workspace(Scope& scope, plan::StepInfo& step) {
@@ -169,7 +181,9 @@ void Lowering::set_workspace(Scope& scope, plan::StepInfo& step) {
       dims = value->second->ranked() ? extents_.max(value->second->shape()) : std::nullopt;
     } else {
       dims.emplace();
-      for (uint32_t d : info.dims) dims->push_back(evaluate(plan_.dims[d], [](const std::string&) { return std::optional<int64_t>(); }).value_or(0));
+      for (uint32_t d : info.dims)
+        dims->push_back(
+            evaluate(plan_.dims[d], [](const std::string&) { return std::optional<int64_t>(); }).value_or(0));
     }
     if (!dims) return TensorView{};
     held.push_back(std::make_unique<Held>());
@@ -177,7 +191,13 @@ void Lowering::set_workspace(Scope& scope, plan::StepInfo& step) {
     h.dims = *dims;
     h.strides = info.layout.is_plain() ? strides(info.layout, h.dims) : Dims();
     void* data = info.storage == Storage::kConstant ? constants_->data() + info.offset : nullptr;
-    return TensorView{data, h.dims.data(), info.layout.is_plain() ? h.strides.data() : nullptr, static_cast<int>(h.dims.size()), info.dtype, &info.layout, nullptr};
+    return TensorView{data,
+                      h.dims.data(),
+                      info.layout.is_plain() ? h.strides.data() : nullptr,
+                      static_cast<int>(h.dims.size()),
+                      info.dtype,
+                      &info.layout,
+                      nullptr};
   };
   std::vector<TensorView> inputs, outputs;
   for (int32_t t : step.inputs) inputs.push_back(view(t));
@@ -204,9 +224,12 @@ void Lowering::lower_kernel(Scope& scope, const Problem& problem, const Choice& 
   for (int from : choice.emitted.inputs) {
     if (from >= 0) step.inputs.push_back(tensor_of(scope, node.input(from)));
     else if (from == Emitted::kAbsent) step.inputs.push_back(-1);
-    else step.inputs.push_back(constant_tensor(scope, choice.emitted.constants[static_cast<size_t>(-2 - from)], node.name() + ".packed" + std::to_string(-2 - from), Layout()));
+    else
+      step.inputs.push_back(constant_tensor(scope, choice.emitted.constants[static_cast<size_t>(-2 - from)],
+                                            node.name() + ".packed" + std::to_string(-2 - from), Layout()));
   }
-  for (size_t i = 0; i < node.outputs().size(); ++i) step.outputs.push_back(problem.outputs[i].present ? tensor_of(scope, node.outputs()[i]) : -1);
+  for (size_t i = 0; i < node.outputs().size(); ++i)
+    step.outputs.push_back(problem.outputs[i].present ? tensor_of(scope, node.outputs()[i]) : -1);
   if (!scope.is_body) set_workspace(scope, step);
   report_.layers.push_back({node.name(), node.op_name(), choice.tactic, problem.str(), choice.milliseconds});
   scope.program->steps.push_back(std::move(step));
@@ -288,11 +311,16 @@ void Lowering::plan_memory(Scope& scope) {
       const Dim begin = start;
       start = start + part->shape()[static_cast<size_t>(axis)];
       auto it = scope.tensors.find(part);
-      if (it == scope.tensors.end() || !is_arena(it->second) || shared.count(it->second) || !part->has_one_use() || !seen.insert(it->second).second) continue;
+      if (it == scope.tensors.end() || !is_arena(it->second) || shared.count(it->second) || !part->has_one_use() ||
+          !seen.insert(it->second).second)
+        continue;
       plan::TensorInfo& info = tensors[static_cast<size_t>(it->second)];
       auto made = producer.find(it->second);
-      if (made == producer.end() || !scope.strided_output[made->second] || steps[made->second].outputs[0] != it->second) continue;
-      if (info.view_of >= 0 || it->second >= whole || !(part->layout == node.output()->layout) || bits(info.dtype) % 8 || info.dtype != tensors[static_cast<size_t>(whole)].dtype) continue;
+      if (made == producer.end() || !scope.strided_output[made->second] || steps[made->second].outputs[0] != it->second)
+        continue;
+      if (info.view_of >= 0 || it->second >= whole || !(part->layout == node.output()->layout) ||
+          bits(info.dtype) % 8 || info.dtype != tensors[static_cast<size_t>(whole)].dtype)
+        continue;
       info.view_of = whole;
       info.view_axis = static_cast<int32_t>(axis);
       info.view_start = dim_of(begin);
@@ -323,13 +351,17 @@ void Lowering::plan_memory(Scope& scope) {
     if (tensors[t].view_of >= 0) merge(static_cast<int32_t>(t), tensors[t].view_of);
   for (size_t i = 0; i < steps.size(); ++i) {
     const int32_t out = steps[i].outputs.empty() ? -1 : steps[i].outputs[0];
-    if (!scope.in_place[i] || !is_arena(out) || tensors[static_cast<size_t>(out)].view_of >= 0 || find_root(out) != out) continue;
+    if (!scope.in_place[i] || !is_arena(out) || tensors[static_cast<size_t>(out)].view_of >= 0 || find_root(out) != out)
+      continue;
     for (int32_t in : steps[i].inputs) {
       if (!is_arena(in) || in == out || tensors[static_cast<size_t>(in)].view_of >= 0) continue;
       const plan::TensorInfo &a = tensors[static_cast<size_t>(in)], &b = tensors[static_cast<size_t>(out)];
       const int32_t r = find_root(in);
       const bool same = a.dtype == b.dtype && a.dims == b.dims && a.layout == b.layout && a.size == b.size;
-      if (!same || root_last[static_cast<size_t>(r)] != static_cast<int32_t>(i) || tensors[static_cast<size_t>(r)].size != b.size || std::count(steps[i].inputs.begin(), steps[i].inputs.end(), in) != 1) continue;
+      if (!same || root_last[static_cast<size_t>(r)] != static_cast<int32_t>(i) ||
+          tensors[static_cast<size_t>(r)].size != b.size ||
+          std::count(steps[i].inputs.begin(), steps[i].inputs.end(), in) != 1)
+        continue;
       merge(out, r);
       break;
     }
@@ -343,7 +375,8 @@ void Lowering::plan_memory(Scope& scope) {
         auto [it, fresh] = buffers.try_emplace(r);
         if (fresh) it->second.first = static_cast<int32_t>(i);
         it->second.last = static_cast<int32_t>(i);
-        it->second.size = std::max({it->second.size, static_cast<int64_t>(tensors[static_cast<size_t>(t)].size), static_cast<int64_t>(tensors[static_cast<size_t>(r)].size)});
+        it->second.size = std::max({it->second.size, static_cast<int64_t>(tensors[static_cast<size_t>(t)].size),
+                                    static_cast<int64_t>(tensors[static_cast<size_t>(r)].size)});
       }
   std::vector<Buffer> list;
   std::map<int32_t, size_t> position;
@@ -352,9 +385,12 @@ void Lowering::plan_memory(Scope& scope) {
     list.push_back(buffer);
   }
   const size_t workspaces = list.size();
-  for (size_t i = 0; i < steps.size(); ++i) list.push_back({static_cast<int64_t>(steps[i].workspace_size), static_cast<int32_t>(i), static_cast<int32_t>(i), 0});
+  for (size_t i = 0; i < steps.size(); ++i)
+    list.push_back(
+        {static_cast<int64_t>(steps[i].workspace_size), static_cast<int32_t>(i), static_cast<int32_t>(i), 0});
   plan_.arena_size = static_cast<uint64_t>(list.empty() ? 0 : place_buffers(list));
-  for (size_t i = 0; i < steps.size(); ++i) steps[i].workspace_offset = static_cast<uint64_t>(list[workspaces + i].offset);
+  for (size_t i = 0; i < steps.size(); ++i)
+    steps[i].workspace_offset = static_cast<uint64_t>(list[workspaces + i].offset);
   for (size_t t = 0; t < tensors.size(); ++t) {
     if (!is_arena(static_cast<int32_t>(t))) continue;
     auto it = position.find(find_root(static_cast<int32_t>(t)));

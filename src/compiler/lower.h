@@ -12,11 +12,12 @@ namespace kiln {
 // Builds the plan of a whole network: dimension programs and constants are shared by all its programs.
 class Lowering {
  public:
-  Lowering(const Extents& extents, const Target& target, TunerOptions tuner, CompileReport& report) : extents_(extents), target_(target), tuner_(std::move(tuner)), report_(report) {}
+  Lowering(const Extents& extents, const Target& target, TunerOptions tuner, CompileReport& report)
+      : extents_(extents), target_(target), tuner_(std::move(tuner)), report_(report) {}
   plan::Plan run(const ir::Graph& graph);
 
  private:
-  struct Scope;                                     // one program under construction
+  struct Scope;  // one program under construction
   void lower_program(const ir::Graph& graph, size_t index, bool is_body);
   std::vector<Problem> make_problems(const ir::Graph& graph, bool is_body, std::vector<const ir::Node*>& nodes) const;
   Argument argument(const ir::Value* value, bool is_body) const;

@@ -13,7 +13,7 @@ int64_t place_buffers(std::vector<Buffer>& buffers) {
   std::vector<size_t> order(buffers.size());
   std::iota(order.begin(), order.end(), 0);
   std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return buffers[a].size > buffers[b].size; });
-  std::vector<const Buffer*> placed;                // by offset
+  std::vector<const Buffer*> placed;  // by offset
   int64_t total = 0;
   for (size_t i : order) {
     Buffer& buffer = buffers[i];
@@ -26,7 +26,9 @@ int64_t place_buffers(std::vector<Buffer>& buffers) {
     }
     buffer.offset = offset;
     total = std::max(total, add_or_throw(offset, size, "arena"));
-    placed.insert(std::upper_bound(placed.begin(), placed.end(), &buffer, [](const Buffer* a, const Buffer* b) { return a->offset < b->offset; }), &buffer);
+    placed.insert(std::upper_bound(placed.begin(), placed.end(), &buffer,
+                                   [](const Buffer* a, const Buffer* b) { return a->offset < b->offset; }),
+                  &buffer);
   }
   return total;
 }

@@ -9,7 +9,7 @@ namespace kiln {
 struct Buffer {
   int64_t size = 0;
   int32_t first = 0, last = 0;
-  int64_t offset = 0;                               // result
+  int64_t offset = 0;  // result
 };
 
 // Gives each buffer an offset, a multiple of plan::kAlignment; returns the size of the arena. Largest first, lowest gap that

@@ -59,7 +59,9 @@ Create open_library(const std::string& name) {
       reason = text;
     }
   }
-  throw Error(Code::kNotFound, "the device '" + name + "' is not available").cause(reason).remedy("install " + file + " beside the runtime library");
+  throw Error(Code::kNotFound, "the device '" + name + "' is not available")
+      .cause(reason)
+      .remedy("install " + file + " beside the runtime library");
 }
 
 bool plain_name(const std::string& name) {

@@ -53,14 +53,14 @@ struct TensorView {
   const Layout* layout = nullptr;
   Datum* slot = nullptr;
   bool present() const { return dtype != DType::kInvalid || slot; }
-  int64_t elements() const;                          // product of dims
-  bool is_dense() const;                             // row-major without gaps
+  int64_t elements() const;  // product of dims
+  bool is_dense() const;     // row-major without gaps
 };
 
 struct KernelCall {
   std::span<const TensorView> inputs;
   std::span<const TensorView> outputs;
-  void* workspace = nullptr;                          // 64-byte aligned
+  void* workspace = nullptr;  // 64-byte aligned
   size_t workspace_size = 0;
 };
 
@@ -80,7 +80,7 @@ class Kernel {
 class Device {
  public:
   virtual ~Device() = default;
-  virtual std::string_view name() const = 0;          // the back end's name
+  virtual std::string_view name() const = 0;  // the back end's name
   // Identifies what tuning and packing depend on: processor, instruction set, library versions, number of threads.
   virtual std::string fingerprint() const = 0;
   virtual int max_threads() const = 0;

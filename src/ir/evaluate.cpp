@@ -11,10 +11,12 @@ std::vector<Datum> evaluate(const Node& node, std::vector<Datum> inputs) {
     return evaluate(*node.regions.at(static_cast<size_t>(region)), std::move(arguments));
   };
   const std::vector<Datum> base(inputs.begin(), inputs.begin() + node.base_input_count());
-  std::vector<Datum> results = kiln::evaluate(node.op(), node.attributes, base, static_cast<int>(node.outputs().size()), run_region);
+  std::vector<Datum> results =
+      kiln::evaluate(node.op(), node.attributes, base, static_cast<int>(node.outputs().size()), run_region);
   for (const PostOp& post : node.post) {
     std::vector<Datum> operands;
-    for (int operand : post.operands) operands.push_back(operand < 0 ? results[0] : inputs.at(static_cast<size_t>(operand)));
+    for (int operand : post.operands)
+      operands.push_back(operand < 0 ? results[0] : inputs.at(static_cast<size_t>(operand)));
     results[0] = kiln::evaluate(*post.op, post.attributes, std::move(operands), 1).at(0);
   }
   return results;
@@ -22,7 +24,8 @@ std::vector<Datum> evaluate(const Node& node, std::vector<Datum> inputs) {
 
 std::vector<Datum> evaluate(const Graph& graph, std::vector<Datum> inputs, const Observer& observer) {
   if (inputs.size() != graph.inputs().size())
-    throw Error(Code::kInvalidArgument, "the graph takes " + std::to_string(graph.inputs().size()) + " inputs, " + std::to_string(inputs.size()) + " given");
+    throw Error(Code::kInvalidArgument, "the graph takes " + std::to_string(graph.inputs().size()) + " inputs, " +
+                                            std::to_string(inputs.size()) + " given");
   std::map<const Value*, Datum> values;
   std::map<const Value*, size_t> reads;
   for (size_t i = 0; i < inputs.size(); ++i) values[graph.inputs()[i]] = std::move(inputs[i]);

@@ -104,7 +104,7 @@ Node* Graph::add_node(NodeSpec spec, Node* before) {
     const auto k = static_cast<size_t>(i);
     Value* out = add_value(k < spec.output_names.size() && !spec.output_names[k].empty() ? spec.output_names[k]
                            : i == 0                                                      ? name + ".out"
-                                                                                         : name + ".out" + std::to_string(i));
+                                    : name + ".out" + std::to_string(i));
     out->producer_ = node.get();
     out->output_index_ = i;
     node->outputs_.push_back(out);
@@ -141,7 +141,8 @@ void Graph::replace_uses(Value* old_value, Value* new_value) {
 void Graph::erase(Node* node) {
   for (size_t i = 0; i < node->inputs_.size(); ++i) node->set_input(static_cast<int>(i), nullptr);
   for (const Value* v : node->outputs_)
-    if (!v->uses_.empty() || v->is_graph_output()) throw Error(Code::kInternal, "erasing '" + node->name_ + "', whose result is used");
+    if (!v->uses_.empty() || v->is_graph_output())
+      throw Error(Code::kInternal, "erasing '" + node->name_ + "', whose result is used");
   for (Value* v : node->outputs_) erase_value(v);
   node_names_.erase(node->name_);
   nodes_.erase(node->position_);
@@ -195,7 +196,8 @@ void Graph::sort() {
   }
   if (order.size() != nodes_.size()) {
     for (const auto& n : nodes_)
-      if (missing[n.get()] > 0) throw Error(Code::kInvalidGraph, "the graph has a cycle").node("'" + n->name_ + "' (" + n->op_name() + ")");
+      if (missing[n.get()] > 0)
+        throw Error(Code::kInvalidGraph, "the graph has a cycle").node("'" + n->name_ + "' (" + n->op_name() + ")");
   }
   std::map<const Node*, size_t> rank;
   for (size_t i = 0; i < order.size(); ++i) rank[order[i]] = i;

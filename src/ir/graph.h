@@ -35,18 +35,18 @@ class Value {
   bool ranked() const { return type_.tensor.ranked; }
   int64_t rank() const { return static_cast<int64_t>(type_.tensor.shape.size()); }
 
-  Node* producer() const { return producer_; }                  // null for inputs and constants
+  Node* producer() const { return producer_; }  // null for inputs and constants
   int output_index() const { return output_index_; }
   bool is_input() const { return is_input_; }
   const Tensor* constant() const { return constant_.valid() ? &constant_ : nullptr; }
   // Elements of a small integer tensor as expressions, when they follow from what is known.
   const std::optional<std::vector<Dim>>& elements() const { return elements_; }
-  const std::vector<Use>& uses() const { return uses_; }       // by nodes of the same graph
+  const std::vector<Use>& uses() const { return uses_; }  // by nodes of the same graph
   bool is_graph_output() const;
   // One reader, and the graph itself does not return it.
   bool has_one_use() const { return uses_.size() == 1 && !is_graph_output(); }
 
-  Layout layout;                                                // how it lies in memory; set by the layout pass
+  Layout layout;  // how it lies in memory; set by the layout pass
   void set_type(EdgeType type) { type_ = std::move(type); }
   void set_elements(std::optional<std::vector<Dim>> elements) { elements_ = std::move(elements); }
 
@@ -62,7 +62,7 @@ class Value {
   std::optional<std::vector<Dim>> elements_;
   std::vector<Use> uses_;
   Graph* graph_ = nullptr;
-  std::list<std::unique_ptr<Value>>::iterator position_;         // in its graph
+  std::list<std::unique_ptr<Value>>::iterator position_;  // in its graph
 };
 
 // A pointwise operator applied to the result of a node, inside the node. `operands` has one entry per input of the operator:
@@ -87,16 +87,16 @@ class Node {
   const std::vector<Value*>& outputs() const { return outputs_; }
   Value* output(int i = 0) const { return outputs_[static_cast<size_t>(i)]; }
   Graph& graph() const { return *graph_; }
-  int base_input_count() const { return base_inputs_; }          // inputs that belong to the base operator
+  int base_input_count() const { return base_inputs_; }  // inputs that belong to the base operator
 
   Attributes attributes;
   std::vector<PostOp> post;
   std::vector<std::unique_ptr<Graph>> regions;
-  std::vector<std::string> origins;                              // names of the model's nodes that this one came from
+  std::vector<std::string> origins;  // names of the model's nodes that this one came from
 
   void set_input(int i, Value* value);
-  void add_post_op(PostOp post_op, std::vector<Value*> extra);   // operands >= 0 count within `extra`
-  void set_name(std::string name);                               // made unique when another node has it
+  void add_post_op(PostOp post_op, std::vector<Value*> extra);  // operands >= 0 count within `extra`
+  void set_name(std::string name);                              // made unique when another node has it
 
  private:
   friend class Graph;
@@ -106,18 +106,18 @@ class Node {
   std::vector<Value*> outputs_;
   int base_inputs_ = 0;
   Graph* graph_ = nullptr;
-  std::list<std::unique_ptr<Node>>::iterator position_;          // in its graph
+  std::list<std::unique_ptr<Node>>::iterator position_;  // in its graph
 };
 
 struct NodeSpec {
   const OpDef* op = nullptr;
   std::vector<Value*> inputs;
   Attributes attributes;
-  std::string name;                                              // empty: made from the operator's name
+  std::string name;  // empty: made from the operator's name
   std::vector<std::string> origins;
   int output_count = 1;
   std::vector<std::unique_ptr<Graph>> regions;
-  std::vector<std::string> output_names;                         // empty: made from the node's name
+  std::vector<std::string> output_names;  // empty: made from the node's name
 };
 
 // A function of tensors: inputs, outputs, and nodes in topological order. Regions are isolated graphs: what they use from
@@ -127,31 +127,31 @@ class Graph {
   Graph() = default;
   Graph(const Graph&) = delete;
   Graph& operator=(const Graph&) = delete;
-  std::unique_ptr<Graph> clone() const;                          // constants are shared
+  std::unique_ptr<Graph> clone() const;  // constants are shared
 
   std::string name = "main";
   const std::vector<Value*>& inputs() const { return inputs_; }
   const std::vector<Value*>& outputs() const { return outputs_; }
   const std::list<std::unique_ptr<Node>>& nodes() const { return nodes_; }
-  std::vector<Node*> node_list() const;                          // a copy that survives edits
+  std::vector<Node*> node_list() const;  // a copy that survives edits
   const std::list<std::unique_ptr<Value>>& values() const { return values_; }
 
   Value* add_input(std::string name, EdgeType type);
   Value* add_constant(Tensor tensor, std::string name = "");
-  Value* find_value(std::string_view name) const;                // linear
+  Value* find_value(std::string_view name) const;  // linear
   // Appends, or inserts before `before`; infers the types of its outputs. Throws Error with the node's name.
   Node* add_node(NodeSpec spec, Node* before = nullptr);
   void set_outputs(std::vector<Value*> outputs);
   void set_output(size_t i, Value* value) { outputs_[i] = value; }
-  void rename(Value* value, std::string name);                   // keeps names unique
-  void replace_uses(Value* old_value, Value* new_value);         // in nodes and outputs
-  void erase(Node* node);                                        // nobody may use its outputs
+  void rename(Value* value, std::string name);            // keeps names unique
+  void replace_uses(Value* old_value, Value* new_value);  // in nodes and outputs
+  void erase(Node* node);                                 // nobody may use its outputs
   void move_before(Node* node, Node* before);
-  size_t remove_dead();                                          // nodes and constants that nobody needs; how many nodes
+  size_t remove_dead();  // nodes and constants that nobody needs; how many nodes
   // Infers types of all nodes again, in order (after a change of input types).
   void infer_types();
   void infer(Node& node);
-  void sort();                                                   // topological; throws kInvalidGraph on a cycle
+  void sort();  // topological; throws kInvalidGraph on a cycle
 
  private:
   friend class Node;

@@ -24,7 +24,8 @@ InputInfo info_of(const Value* value) {
 // What both may be: dimensions that differ are known only at run time.
 EdgeType merged(const EdgeType& a, const EdgeType& b, const ShapeCall& call, int output) {
   if (a.kind != b.kind || a.tensor.dtype != b.tensor.dtype)
-    throw Error(Code::kTypeMismatch, "branches return " + a.str() + " and " + b.str() + " for result " + std::to_string(output));
+    throw Error(Code::kTypeMismatch,
+                "branches return " + a.str() + " and " + b.str() + " for result " + std::to_string(output));
   EdgeType type = a;
   if (!a.tensor.ranked || !b.tensor.ranked || a.tensor.shape.size() != b.tensor.shape.size()) {
     type.tensor.ranked = false;
@@ -39,7 +40,8 @@ EdgeType merged(const EdgeType& a, const EdgeType& b, const ShapeCall& call, int
 // A symbol that a region invented means nothing outside it: it gets a name of the outer node.
 EdgeType outside(EdgeType type, const ShapeCall& call, int output) {
   for (size_t i = 0; i < type.tensor.shape.size(); ++i)
-    if (has_run_time_symbol({type.tensor.shape[i]})) type.tensor.shape[i] = call.unknown_dim(output, static_cast<int>(i));
+    if (has_run_time_symbol({type.tensor.shape[i]}))
+      type.tensor.shape[i] = call.unknown_dim(output, static_cast<int>(i));
   return type;
 }
 
@@ -53,15 +55,18 @@ EdgeType stacked(const EdgeType& element, int64_t axis, const Dim& length) {
 }
 
 void set_region_input(Graph& region, size_t i, EdgeType type) {
-  if (i >= region.inputs().size()) throw Error(Code::kInvalidGraph, "a region has " + std::to_string(region.inputs().size()) + " inputs, too few");
+  if (i >= region.inputs().size())
+    throw Error(Code::kInvalidGraph, "a region has " + std::to_string(region.inputs().size()) + " inputs, too few");
   region.inputs()[i]->set_type(std::move(type));
 }
 
 void set_captures(const Node& node, Graph& region) {
   const auto captures = static_cast<size_t>(node.attributes.integer("captures", 0));
-  if (captures > region.inputs().size() || captures > node.inputs().size()) throw Error(Code::kInvalidGraph, "more captures than inputs");
+  if (captures > region.inputs().size() || captures > node.inputs().size())
+    throw Error(Code::kInvalidGraph, "more captures than inputs");
   for (size_t i = 0; i < captures; ++i)
-    set_region_input(region, region.inputs().size() - captures + i, node.inputs()[node.inputs().size() - captures + i]->type());
+    set_region_input(region, region.inputs().size() - captures + i,
+                     node.inputs()[node.inputs().size() - captures + i]->type());
 }
 
 std::vector<EdgeType> infer_if(Node& node, const ShapeCall& call) {
@@ -69,11 +74,13 @@ std::vector<EdgeType> infer_if(Node& node, const ShapeCall& call) {
   for (auto& region : node.regions) {
     set_captures(node, *region);
     region->infer_types();
-    if (region->outputs().size() != node.outputs().size()) throw Error(Code::kInvalidGraph, "a branch returns " + std::to_string(region->outputs().size()) + " values");
+    if (region->outputs().size() != node.outputs().size())
+      throw Error(Code::kInvalidGraph, "a branch returns " + std::to_string(region->outputs().size()) + " values");
   }
   for (size_t i = 0; i < node.outputs().size(); ++i) {
     const auto k = static_cast<int>(i);
-    types.push_back(outside(merged(node.regions[0]->outputs()[i]->type(), node.regions[1]->outputs()[i]->type(), call, k), call, k));
+    types.push_back(outside(
+        merged(node.regions[0]->outputs()[i]->type(), node.regions[1]->outputs()[i]->type(), call, k), call, k));
   }
   return types;
 }
@@ -97,7 +104,8 @@ void settle_states(Graph& body, size_t first_input, size_t first_output, size_t 
       } else {
         for (size_t d = 0; d < in.tensor.shape.size(); ++d)
           if (!(in.tensor.shape[d] == out.tensor.shape[d]))
-            in.tensor.shape[d] = Dim::symbol(kRunTimeSymbol + body.inputs()[first_input + i]->name() + "." + std::to_string(d));
+            in.tensor.shape[d] =
+                Dim::symbol(kRunTimeSymbol + body.inputs()[first_input + i]->name() + "." + std::to_string(d));
       }
       body.inputs()[first_input + i]->set_type(in);
       changed = true;
@@ -134,15 +142,18 @@ std::vector<EdgeType> infer_scan(Node& node, const ShapeCall& call) {
   Graph& body = *node.regions.at(0);
   const auto captures = static_cast<size_t>(node.attributes.integer("captures", 0));
   const auto scans = static_cast<size_t>(node.attributes.integer("num_scan_inputs"));
-  if (scans + captures > node.inputs().size()) throw Error(Code::kInvalidGraph, "num_scan_inputs is more than the inputs");
+  if (scans + captures > node.inputs().size())
+    throw Error(Code::kInvalidGraph, "num_scan_inputs is more than the inputs");
   const size_t states = node.inputs().size() - captures - scans;
-  const Ints in_axes = node.attributes.ints("scan_input_axes", {}), out_axes = node.attributes.ints("scan_output_axes", {});
+  const Ints in_axes = node.attributes.ints("scan_input_axes", {}),
+             out_axes = node.attributes.ints("scan_output_axes", {});
   Dim length = call.unknown_dim(0, 100);
   for (size_t i = 0; i < states; ++i) set_region_input(body, i, node.inputs()[i]->type());
   for (size_t i = 0; i < scans; ++i) {
     EdgeType type = node.inputs()[states + i]->type();
     if (type.tensor.ranked) {
-      const auto axis = normalize_axis(i < in_axes.size() ? in_axes[i] : 0, static_cast<int64_t>(type.tensor.shape.size()));
+      const auto axis =
+          normalize_axis(i < in_axes.size() ? in_axes[i] : 0, static_cast<int64_t>(type.tensor.shape.size()));
       length = type.tensor.shape[static_cast<size_t>(axis)];
       type.tensor.shape.erase(type.tensor.shape.begin() + axis);
     }
@@ -155,7 +166,8 @@ std::vector<EdgeType> infer_scan(Node& node, const ShapeCall& call) {
     const auto k = static_cast<int>(i);
     if (i >= body.outputs().size()) throw Error(Code::kInvalidGraph, "the body returns too few values");
     const EdgeType inner = outside(i < states ? body.inputs()[i]->type() : body.outputs()[i]->type(), call, k);
-    types.push_back(i < states ? inner : stacked(inner, i - states < out_axes.size() ? out_axes[i - states] : 0, length));
+    types.push_back(i < states ? inner
+                               : stacked(inner, i - states < out_axes.size() ? out_axes[i - states] : 0, length));
   }
   return types;
 }
@@ -190,8 +202,8 @@ bool small_integers(const EdgeType& type) {
 void Graph::infer(Node& node) {
   std::vector<InputInfo> infos;
   for (int i = 0; i < node.base_inputs_; ++i) infos.push_back(info_of(node.inputs_[static_cast<size_t>(i)]));
-  ShapeCall call(node.op(), node.attributes, std::move(infos), node.outputs_.empty() ? node.name_ : node.outputs_[0]->name_,
-                 static_cast<int>(node.outputs_.size()));
+  ShapeCall call(node.op(), node.attributes, std::move(infos),
+                 node.outputs_.empty() ? node.name_ : node.outputs_[0]->name_, static_cast<int>(node.outputs_.size()));
   try {
     std::vector<EdgeType> types;
     if (node.is("If")) types = infer_if(node, call);
@@ -203,7 +215,8 @@ void Graph::infer(Node& node) {
       node.outputs_[i]->type_ = std::move(types[i]);
       node.outputs_[i]->elements_.reset();
     }
-    if (!node.outputs_.empty() && node.post.empty() && node.op().element_rule() && small_integers(node.outputs_[0]->type_)) {
+    if (!node.outputs_.empty() && node.post.empty() && node.op().element_rule() &&
+        small_integers(node.outputs_[0]->type_)) {
       auto elements = node.op().element_rule()(call);
       const auto count = static_cast<size_t>(element_count(static_dims(node.outputs_[0]->shape())));
       if (elements && elements->size() == count) node.outputs_[0]->elements_ = std::move(elements);

@@ -13,7 +13,8 @@ Value* resolve(const PatchValue& v, const std::vector<std::vector<Value*>>& made
 }
 
 bool unused(const Node& node) {
-  return std::all_of(node.outputs().begin(), node.outputs().end(), [](const Value* v) { return v->uses().empty() && !v->is_graph_output(); });
+  return std::all_of(node.outputs().begin(), node.outputs().end(),
+                     [](const Value* v) { return v->uses().empty() && !v->is_graph_output(); });
 }
 
 // Erases the nodes that nobody needs, and then those that only they needed.
@@ -133,8 +134,10 @@ Applied Patch::apply(Graph& graph) const {
   std::vector<std::pair<Value*, std::string>> renames;
   auto replace = [&](Value* old_value, Value* by) {
     if (old_value->dtype() != by->dtype() && old_value->dtype() != DType::kInvalid)
-      throw Error(Code::kInternal, "a rule replaces '" + old_value->name() + "', " + old_value->type().str() + ", by " + by->type().str());
-    if (old_value->is_graph_output() || std::find(applied.added.begin(), applied.added.end(), by->producer()) != applied.added.end() ||
+      throw Error(Code::kInternal, "a rule replaces '" + old_value->name() + "', " + old_value->type().str() + ", by " +
+                                       by->type().str());
+    if (old_value->is_graph_output() ||
+        std::find(applied.added.begin(), applied.added.end(), by->producer()) != applied.added.end() ||
         (base_ && by->producer() == base_))
       renames.emplace_back(by, old_value->name());
     graph.replace_uses(old_value, by);

@@ -12,18 +12,18 @@ namespace kiln::ir {
 // A value that exists, or a result of a node or constant of the patch.
 struct PatchValue {
   Value* value = nullptr;
-  int made = -1;                                 // index into the patch's additions
+  int made = -1;  // index into the patch's additions
   int output = 0;
   PatchValue() = default;
   PatchValue(Value* v) : value(v) {}
-  PatchValue result(int i) const;                // another output of the same new node
+  PatchValue result(int i) const;  // another output of the same new node
 };
 
 // What apply() did.
 struct Applied {
-  std::string name;                              // of the node that stands for the matched ones
+  std::string name;  // of the node that stands for the matched ones
   std::vector<Node*> added;
-  std::vector<Node*> erased;                     // addresses only: the nodes are gone
+  std::vector<Node*> erased;  // addresses only: the nodes are gone
 };
 
 // New nodes stand before the root of the match, take the origins of all matched nodes, and the last of them the joined names
@@ -42,7 +42,7 @@ class Patch {
   void append_to(Node& base, std::vector<std::optional<PatchValue>> operands);
   // A node outside the pattern that the patch stands for as well: its name and origins join.
   void absorb(Node& node);
-  void set_name(std::string name) { name_ = std::move(name); }   // instead of the joined names
+  void set_name(std::string name) { name_ = std::move(name); }  // instead of the joined names
 
   Node& root() const { return *root_; }
   std::string joined_name() const;
@@ -50,14 +50,14 @@ class Patch {
 
  private:
   struct Addition {
-    const OpDef* op = nullptr;                   // null: a constant
+    const OpDef* op = nullptr;  // null: a constant
     std::vector<PatchValue> inputs;
     Attributes attributes;
     int output_count = 1;
     Tensor tensor;
     std::string name;
   };
-  using Made = std::vector<std::vector<Value*>>;   // results of each addition
+  using Made = std::vector<std::vector<Value*>>;  // results of each addition
   Made build(Graph& graph, Applied& applied) const;
   void append(Graph& graph, const Made& made) const;
   std::vector<std::string> joined_origins() const;

@@ -48,7 +48,8 @@ Pattern once(Pattern pattern) {
 }
 
 bool is_commutative(std::string_view op) {
-  static const std::set<std::string, std::less<>> ops = {"Add", "And", "Equal", "Max", "Mean", "Min", "Mul", "Or", "Sum", "Xor"};
+  static const std::set<std::string, std::less<>> ops = {"Add", "And", "Equal", "Max", "Mean",
+                                                         "Min", "Mul", "Or",    "Sum", "Xor"};
   return ops.count(op) > 0;
 }
 

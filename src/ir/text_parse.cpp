@@ -12,7 +12,10 @@ namespace {
 constexpr int kMaxNesting = 32;
 constexpr int64_t kMaxRandomElements = int64_t{1} << 26;
 
-bool is_word(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '.' || c == '/' || c == '-'; }
+bool is_word(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '.' ||
+         c == '/' || c == '-';
+}
 
 using Scope = std::map<std::string, Value*, std::less<>>;
 
@@ -33,7 +36,9 @@ class Parser {
       if (position_ != text_.size()) fail("text follows the graph");
       return graph;
     } catch (const Error& error) {
-      throw Error(Code::kInvalidArgument, "malformed graph at " + place()).node(error.node()).cause(error.message() + (error.cause().empty() ? "" : ": " + error.cause()));
+      throw Error(Code::kInvalidArgument, "malformed graph at " + place())
+          .node(error.node())
+          .cause(error.message() + (error.cause().empty() ? "" : ": " + error.cause()));
     }
   }
 
@@ -288,7 +293,7 @@ class Parser {
   struct Post {
     const OpDef* op;
     Attributes attributes;
-    std::vector<int> operands;       // -1, k of `#k`, or -2 for the next of `extra`
+    std::vector<int> operands;  // -1, k of `#k`, or -2 for the next of `extra`
     std::vector<Value*> extra;
   };
 
@@ -353,7 +358,8 @@ class Parser {
       while (!take('}')) spec.regions.push_back(parse());
     }
     if (static_cast<int>(spec.regions.size()) != spec.op->region_count())
-      fail(spec.op->name() + " has " + std::to_string(spec.op->region_count()) + " regions, " + std::to_string(spec.regions.size()) + " are given");
+      fail(spec.op->name() + " has " + std::to_string(spec.op->region_count()) + " regions, " +
+           std::to_string(spec.regions.size()) + " are given");
     spec.output_count = static_cast<int>(results.size());
     for (const Result& r : results) spec.output_names.push_back(r.name);
     Node* n = graph.add_node(std::move(spec));
@@ -364,7 +370,8 @@ class Parser {
   }
 
   void finish(Scope& scope, Value* v, const Result& r) {
-    if (r.type && !(*r.type == v->type())) fail("'%" + r.name + "' is " + v->type().str() + ", the text says " + r.type->str());
+    if (r.type && !(*r.type == v->type()))
+      fail("'%" + r.name + "' is " + v->type().str() + ", the text says " + r.type->str());
     v->layout = r.layout;
     define(scope, v, r.name);
   }
@@ -377,16 +384,20 @@ class Parser {
 
 }  // namespace
 
-std::unique_ptr<Graph> parse_graph(std::string_view text, const TensorMap& constants) { return Parser(text, constants).whole(); }
+std::unique_ptr<Graph> parse_graph(std::string_view text, const TensorMap& constants) {
+  return Parser(text, constants).whole();
+}
 
 Tensor random_tensor(DType type, const Dims& dims, uint64_t seed) {
-  if (is_complex(type) || type == DType::kString || type == DType::kInvalid) throw Error(Code::kInvalidArgument, "no random " + std::string(name(type)));
+  if (is_complex(type) || type == DType::kString || type == DType::kInvalid)
+    throw Error(Code::kInvalidArgument, "no random " + std::string(name(type)));
   const auto count = checked_element_count(dims);
-  if (!count || *count > kMaxRandomElements) throw Error(Code::kInvalidArgument, "a random tensor of " + to_string(dims) + " is too large");
+  if (!count || *count > kMaxRandomElements)
+    throw Error(Code::kInvalidArgument, "a random tensor of " + to_string(dims) + " is too large");
   Tensor t = Tensor::allocate(type, dims);
   uint64_t state = seed * 0x9E3779B97F4A7C15u + 1;
   for (int64_t i = 0; i < t.size(); ++i) {
-    state += 0x9E3779B97F4A7C15u;                          // splitmix64
+    state += 0x9E3779B97F4A7C15u;  // splitmix64
     uint64_t z = (state ^ (state >> 30)) * 0xBF58476D1CE4E5B9u;
     z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
     z ^= z >> 31;

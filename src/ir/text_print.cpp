@@ -7,7 +7,9 @@ namespace {
 
 bool is_plain(std::string_view name) {
   for (char c : name)
-    if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '.' || c == '/' || c == '-')) return false;
+    if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '.' ||
+          c == '/' || c == '-'))
+      return false;
   return !name.empty();
 }
 
@@ -31,7 +33,8 @@ class Printer {
  public:
   std::string text(const Graph& g, const std::string& indent, const std::string& prefix) {
     const std::string inner = indent + "  ";
-    std::string out = indent + "graph " + plain_or_quoted(g.name) + "(" + joined(g.inputs(), [](const Value* v) { return typed(*v); }) + ") {\n";
+    std::string out = indent + "graph " + plain_or_quoted(g.name) + "(" +
+                      joined(g.inputs(), [](const Value* v) { return typed(*v); }) + ") {\n";
     for (const auto& v : g.values())
       if (v->constant()) out += inner + constant_text(*v, prefix) + "\n";
     for (const auto& n : g.nodes()) out += inner + node_text(*n, inner, prefix) + "\n";
@@ -56,11 +59,13 @@ class Printer {
       ++next;
       return value_text(n.input(k));
     });
-    return " + " + post.op->name() + "(" + operands + ")" + (post.attributes.empty() ? "" : " " + to_string(post.attributes));
+    return " + " + post.op->name() + "(" + operands + ")" +
+           (post.attributes.empty() ? "" : " " + to_string(post.attributes));
   }
 
   std::string node_text(const Node& n, const std::string& indent, const std::string& prefix) {
-    std::string out = joined(n.outputs(), [](const Value* v) { return typed(*v); }) + " = " + n.op_name() + " " + quoted(n.name()) + "(";
+    std::string out = joined(n.outputs(), [](const Value* v) { return typed(*v); }) + " = " + n.op_name() + " " +
+                      quoted(n.name()) + "(";
     const std::vector<Value*> base(n.inputs().begin(), n.inputs().begin() + n.base_input_count());
     out += joined(base, value_text) + ")" + (n.attributes.empty() ? "" : " " + to_string(n.attributes));
     int next = n.base_input_count();
@@ -68,7 +73,8 @@ class Printer {
     if (!n.origins.empty()) out += " from [" + joined(n.origins, [](const std::string& s) { return quoted(s); }) + "]";
     if (n.regions.empty()) return out;
     out += " regions {\n";
-    for (size_t i = 0; i < n.regions.size(); ++i) out += text(*n.regions[i], indent + "  ", prefix + n.name() + "/" + std::to_string(i) + "/");
+    for (size_t i = 0; i < n.regions.size(); ++i)
+      out += text(*n.regions[i], indent + "  ", prefix + n.name() + "/" + std::to_string(i) + "/");
     return out + indent + "}";
   }
 };

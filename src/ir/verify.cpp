@@ -24,7 +24,9 @@ class Verifier {
   }
 
  private:
-  [[noreturn]] void fail(const std::string& what) const { throw Error(Code::kInvalidGraph, "graph '" + graph_.name + "': " + what); }
+  [[noreturn]] void fail(const std::string& what) const {
+    throw Error(Code::kInvalidGraph, "graph '" + graph_.name + "': " + what);
+  }
   [[noreturn]] void fail(const Node& node, const std::string& what) const {
     throw Error(Code::kInvalidGraph, what).node("'" + node.name() + "' (" + node.op_name() + ")");
   }
@@ -33,7 +35,8 @@ class Verifier {
   void check_values() {
     std::set<std::string_view> names;
     for (const auto& v : graph_.values()) {
-      if (v->name().empty() || !names.insert(v->name()).second) fail("the value name '" + v->name() + "' is empty or occurs twice");
+      if (v->name().empty() || !names.insert(v->name()).second)
+        fail("the value name '" + v->name() + "' is empty or occurs twice");
       if (const Tensor* t = v->constant(); t && (v->dtype() != t->dtype() || v->shape() != to_shape(t->dims())))
         fail("constant '" + v->name() + "' is " + t->type_string() + ", but its type says " + v->type().str());
       const int sources = (v->producer() != nullptr) + v->is_input() + (v->constant() != nullptr);
@@ -44,7 +47,8 @@ class Verifier {
   }
 
   void check_node(const Node& node) {
-    if (node.name().empty() || !node_names_.insert(node.name()).second) fail(node, "the node's name is empty or occurs twice");
+    if (node.name().empty() || !node_names_.insert(node.name()).second)
+      fail(node, "the node's name is empty or occurs twice");
     for (size_t i = 0; i < node.inputs().size(); ++i) {
       const Value* v = node.inputs()[i];
       if (!v) continue;
@@ -52,16 +56,19 @@ class Verifier {
       uses_[v].push_back({const_cast<Node*>(&node), static_cast<int>(i)});
     }
     for (size_t i = 0; i < node.op().inputs().size(); ++i)
-      if (!node.op().inputs()[i].optional && !node.input(static_cast<int>(i))) fail(node, "input '" + node.op().inputs()[i].name + "' is missing");
+      if (!node.op().inputs()[i].optional && !node.input(static_cast<int>(i)))
+        fail(node, "input '" + node.op().inputs()[i].name + "' is missing");
     check_post_ops(node);
-    if (static_cast<int>(node.regions.size()) != node.op().region_count()) fail(node, "has " + std::to_string(node.regions.size()) + " regions");
+    if (static_cast<int>(node.regions.size()) != node.op().region_count())
+      fail(node, "has " + std::to_string(node.regions.size()) + " regions");
     for (const auto& region : node.regions) verify(*region);
     for (size_t i = 0; i < node.outputs().size(); ++i) check_output(node, static_cast<int>(i));
   }
 
   void check_output(const Node& node, int i) {
     const Value* v = node.output(i);
-    if (!known_.count(v) || v->producer() != &node || v->output_index() != i) fail(node, "output " + std::to_string(i) + " is another node's");
+    if (!known_.count(v) || v->producer() != &node || v->output_index() != i)
+      fail(node, "output " + std::to_string(i) + " is another node's");
     if (v->is_tensor() && v->dtype() == DType::kInvalid) fail(node, "the type of '" + v->name() + "' is not known");
     computed_.insert(v);
   }
@@ -72,9 +79,11 @@ class Verifier {
     std::set<int> read;
     for (const PostOp& post : node.post) {
       if (!post.op || !post.op->is_pointwise()) fail(node, "a post-operation is not pointwise");
-      if (std::count(post.operands.begin(), post.operands.end(), -1) == 0) fail(node, "post-operation " + post.op->name() + " ignores the result");
+      if (std::count(post.operands.begin(), post.operands.end(), -1) == 0)
+        fail(node, "post-operation " + post.op->name() + " ignores the result");
       for (int operand : post.operands) {
-        if (operand < -1 || operand >= count) fail(node, "post-operation " + post.op->name() + " reads input " + std::to_string(operand));
+        if (operand < -1 || operand >= count)
+          fail(node, "post-operation " + post.op->name() + " reads input " + std::to_string(operand));
         read.insert(operand);
       }
     }
@@ -86,7 +95,8 @@ class Verifier {
     for (const auto& v : graph_.values()) {
       const std::vector<Use>& expected = uses_[v.get()];
       bool same = expected.size() == v->uses().size();
-      for (const Use& use : expected) same = same && std::find(v->uses().begin(), v->uses().end(), use) != v->uses().end();
+      for (const Use& use : expected)
+        same = same && std::find(v->uses().begin(), v->uses().end(), use) != v->uses().end();
       if (!same) fail("the use list of '" + v->name() + "' is wrong");
     }
   }

@@ -6,8 +6,13 @@
 
 namespace kiln {
 
-ShapeCall::ShapeCall(const OpDef& op, const Attributes& attributes, std::vector<InputInfo> inputs, std::string fresh_prefix, int output_count)
-    : op_(op), attributes_(attributes), inputs_(std::move(inputs)), fresh_prefix_(std::move(fresh_prefix)), output_count_(output_count) {}
+ShapeCall::ShapeCall(const OpDef& op, const Attributes& attributes, std::vector<InputInfo> inputs,
+                     std::string fresh_prefix, int output_count)
+    : op_(op),
+      attributes_(attributes),
+      inputs_(std::move(inputs)),
+      fresh_prefix_(std::move(fresh_prefix)),
+      output_count_(output_count) {}
 
 namespace {
 const AttributeDef& attribute_def(const OpDef& op, std::string_view name) {
@@ -32,7 +37,8 @@ Ints ShapeCall::ints(std::string_view attribute) const {
 int ShapeCall::find(std::string_view input) const {
   const auto& defs = op_.inputs();
   auto it = std::find_if(defs.begin(), defs.end(), [&](const InputDef& d) { return d.name == input; });
-  if (it == defs.end()) throw Error(Code::kInternal, op_.name() + " reads the input '" + std::string(input) + "', which its schema lacks");
+  if (it == defs.end())
+    throw Error(Code::kInternal, op_.name() + " reads the input '" + std::string(input) + "', which its schema lacks");
   return static_cast<int>(it - defs.begin());
 }
 
@@ -72,7 +78,8 @@ Shape ShapeCall::unknown_shape(int output, int64_t rank) const {
   return shape;
 }
 
-RefCall::RefCall(const ShapeCall& shape_call, const OpDef& op, std::vector<Datum> inputs, std::vector<Datum>& outputs, const RegionRunner& regions)
+RefCall::RefCall(const ShapeCall& shape_call, const OpDef& op, std::vector<Datum> inputs, std::vector<Datum>& outputs,
+                 const RegionRunner& regions)
     : shape_call_(shape_call), op_(op), inputs_(std::move(inputs)), outputs_(outputs), regions_(regions) {}
 
 const Tensor& RefCall::input(std::string_view name) const {
@@ -117,10 +124,14 @@ std::vector<Datum> evaluate(const OpDef& op, const Attributes& attributes, std::
   std::vector<Datum> outputs(static_cast<size_t>(output_count));
   for (size_t i = 0; i < outputs.size(); ++i) {
     const EdgeType& type = types[i];
-    if (type.kind == Datum::kTensor && type.tensor.ranked && is_static(type.tensor.shape) && type.tensor.dtype != DType::kInvalid)
-      outputs[i].tensor = type.tensor.dtype == DType::kString
-                              ? Tensor::strings(static_dims(type.tensor.shape), std::vector<std::string>(static_cast<size_t>(element_count(static_dims(type.tensor.shape)))))
-                              : Tensor::allocate(type.tensor.dtype, static_dims(type.tensor.shape));
+    if (type.kind == Datum::kTensor && type.tensor.ranked && is_static(type.tensor.shape) &&
+        type.tensor.dtype != DType::kInvalid)
+      outputs[i].tensor =
+          type.tensor.dtype == DType::kString
+              ? Tensor::strings(
+                    static_dims(type.tensor.shape),
+                    std::vector<std::string>(static_cast<size_t>(element_count(static_dims(type.tensor.shape)))))
+              : Tensor::allocate(type.tensor.dtype, static_dims(type.tensor.shape));
   }
   if (!op.reference_rule()) throw Error(Code::kInternal, op.name() + " has no reference evaluation");
   RefCall call(shape_call, op, std::move(inputs), outputs, regions);

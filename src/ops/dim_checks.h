@@ -16,12 +16,17 @@ inline void require_same(const Dim& a, const Dim& b, const std::string& what) {
 inline void require_rank(const ShapeCall& c, std::string_view input, int64_t low, int64_t high) {
   const int64_t rank = c.rank(input);
   if (rank >= low && rank <= high) return;
-  const std::string wanted = low == high ? std::to_string(low) : std::to_string(low) + (high == INT64_MAX ? " or more" : " to " + std::to_string(high));
-  throw Error(Code::kShapeMismatch, "input '" + std::string(input) + "' has rank " + std::to_string(rank) + ", it needs " + wanted)
+  const std::string wanted =
+      low == high ? std::to_string(low)
+                  : std::to_string(low) + (high == INT64_MAX ? " or more" : " to " + std::to_string(high));
+  throw Error(Code::kShapeMismatch,
+              "input '" + std::string(input) + "' has rank " + std::to_string(rank) + ", it needs " + wanted)
       .remedy("reshape it, or insert an Unsqueeze before the node");
 }
 
-inline void require_rank(const ShapeCall& c, std::string_view input, int64_t rank) { require_rank(c, input, rank, rank); }
+inline void require_rank(const ShapeCall& c, std::string_view input, int64_t rank) {
+  require_rank(c, input, rank, rank);
+}
 
 // The tensor has the shape [count].
 inline void require_vector(const ShapeCall& c, std::string_view input, const Dim& count) {

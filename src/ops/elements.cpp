@@ -9,7 +9,7 @@
 namespace kiln::ops {
 namespace {
 
-constexpr int64_t kMaxElements = 1024;         // larger tensors are data, not shapes
+constexpr int64_t kMaxElements = 1024;  // larger tensors are data, not shapes
 
 bool is_small_integer_tensor(const InputInfo& in) {
   const TensorType& type = in.type.tensor;
@@ -67,7 +67,7 @@ OpDef::ElementRule elementwise(ElementFunction function) {
     try {
       return apply(function, c);
     } catch (const Error& e) {
-      if (e.code() == Code::kOverflow) return std::nullopt;      // the tensor wraps, expressions do not
+      if (e.code() == Code::kOverflow) return std::nullopt;  // the tensor wraps, expressions do not
       throw;
     }
   };
@@ -99,7 +99,7 @@ std::optional<Dim> truncated_quotient(const Dim& a, const Dim& b) {
     return Dim(a.value() / b.value());
   }
   if (!is_positive(b)) return std::nullopt;
-  return max(floor_div(a, b), 0) + min(ceil_div(a, b), 0);       // one of the two is zero
+  return max(floor_div(a, b), 0) + min(ceil_div(a, b), 0);  // one of the two is zero
 }
 
 }  // namespace kiln::ops

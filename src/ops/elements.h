@@ -18,10 +18,10 @@ using ElementFunction = std::function<std::optional<Dim>(std::span<const Dim>)>;
 // of known shape whose elements are known.
 OpDef::ElementRule elementwise(ElementFunction function);
 
-bool is_positive(const Dim& d);                                         // for every value of its symbols
-std::optional<Dim> is_less(const Dim& a, const Dim& b);                 // 1, 0 or nothing when it depends on the symbols
+bool is_positive(const Dim& d);                          // for every value of its symbols
+std::optional<Dim> is_less(const Dim& a, const Dim& b);  // 1, 0 or nothing when it depends on the symbols
 std::optional<Dim> is_equal(const Dim& a, const Dim& b);
 std::optional<Dim> inverted(const std::optional<Dim>& condition);
-std::optional<Dim> truncated_quotient(const Dim& a, const Dim& b);      // nothing unless b is positive, or both are numbers
+std::optional<Dim> truncated_quotient(const Dim& a, const Dim& b);  // nothing unless b is positive, or both are numbers
 
 }  // namespace kiln::ops

@@ -32,7 +32,8 @@ Expr ExprBuilder::input(int index, ScalarType type) {
 
 Expr ExprBuilder::constant(double real, int64_t integer, ScalarType type) {
   const bool is_float = type == ScalarType::kF32 || type == ScalarType::kF64;
-  return append({.op = ScalarOp::kConstant, .type = type, .real = is_float ? real : 0, .integer = is_float ? 0 : integer});
+  return append(
+      {.op = ScalarOp::kConstant, .type = type, .real = is_float ? real : 0, .integer = is_float ? 0 : integer});
 }
 
 Expr ExprBuilder::emit(ScalarOp op, ScalarType type, std::span<const Expr> operands) {
@@ -44,7 +45,8 @@ Expr ExprBuilder::emit(ScalarOp op, ScalarType type, std::span<const Expr> opera
 
 ScalarProgram ExprBuilder::finish(std::span<const Expr> outputs) {
   for (const Expr& e : outputs) program_.outputs.push_back(e.id());
-  if (std::string defect = find_defect(program_); !defect.empty()) throw Error(Code::kInternal, "scalar program: " + defect);
+  if (std::string defect = find_defect(program_); !defect.empty())
+    throw Error(Code::kInternal, "scalar program: " + defect);
   return std::move(program_);
 }
 

@@ -16,9 +16,9 @@ class Expr {
   ScalarType type() const { return type_; }
   uint16_t id() const { return id_; }
   ExprBuilder& builder() const { return *builder_; }
-  bool present() const { return builder_ != nullptr; }   // false for an optional input that the node lacks
+  bool present() const { return builder_ != nullptr; }  // false for an optional input that the node lacks
   bool is_float() const { return type_ == ScalarType::kF32 || type_ == ScalarType::kF64; }
-  Expr constant(double value) const;                 // of this expression's type
+  Expr constant(double value) const;  // of this expression's type
   Expr convert(ScalarType type) const;
 
  private:
@@ -40,8 +40,8 @@ class ExprBuilder {
   ScalarProgram program_;
 };
 
-Expr unary(ScalarOp op, Expr x);                      // result has the type of x, kBool for predicates
-Expr binary(ScalarOp op, Expr a, Expr b);             // result has the type of a, kBool for comparisons
+Expr unary(ScalarOp op, Expr x);           // result has the type of x, kBool for predicates
+Expr binary(ScalarOp op, Expr a, Expr b);  // result has the type of a, kBool for comparisons
 Expr select(Expr condition, Expr a, Expr b);
 
 inline Expr operator+(Expr a, Expr b) { return binary(ScalarOp::kAdd, a, b); }

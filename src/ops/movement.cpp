@@ -13,8 +13,7 @@ struct Bytes16 {
   uint64_t halves[2];
 };
 
-template <class T>
-void pick_words(const Tensor& source, const std::vector<int64_t>& positions, Tensor& out) {
+template <class T> void pick_words(const Tensor& source, const std::vector<int64_t>& positions, Tensor& out) {
   const T* from = static_cast<const T*>(source.data());
   T* to = static_cast<T*>(out.mutable_data());
   for (size_t i = 0; i < positions.size(); ++i)
@@ -35,8 +34,10 @@ std::vector<int64_t> strided_positions(int64_t start, const Dims& dims, const Di
 }
 
 void pick(const Tensor& source, const std::vector<int64_t>& positions, Tensor& out) {
-  if (source.dtype() != out.dtype()) throw Error(Code::kTypeMismatch, "elements of " + source.type_string() + " do not fit " + out.type_string());
-  if (static_cast<int64_t>(positions.size()) != out.size()) throw_size_mismatch(out.size(), static_cast<int64_t>(positions.size()));
+  if (source.dtype() != out.dtype())
+    throw Error(Code::kTypeMismatch, "elements of " + source.type_string() + " do not fit " + out.type_string());
+  if (static_cast<int64_t>(positions.size()) != out.size())
+    throw_size_mismatch(out.size(), static_cast<int64_t>(positions.size()));
   for (int64_t p : positions)
     if (p >= source.size()) throw Error(Code::kInternal, "an element position is out of range");
   if (positions.empty()) return;
@@ -70,7 +71,9 @@ Tensor picked(const Tensor& source, const std::vector<int64_t>& positions, Dims 
   return out;
 }
 
-void fill(Tensor& out, const Tensor& value) { pick(value, std::vector<int64_t>(static_cast<size_t>(out.size()), 0), out); }
+void fill(Tensor& out, const Tensor& value) {
+  pick(value, std::vector<int64_t>(static_cast<size_t>(out.size()), 0), out);
+}
 
 void copy_all(const Tensor& source, Tensor& out) {
   if (source.size() != out.size()) throw_size_mismatch(out.size(), source.size());
@@ -83,10 +86,13 @@ Tensor concatenated(const std::vector<Tensor>& tensors, int64_t axis) {
   dims[at] = 0;
   for (const Tensor& t : tensors) {
     Dims others = t.dims();
-    if (others.size() != dims.size()) throw Error(Code::kShapeMismatch, "cannot join " + tensors.front().type_string() + " and " + t.type_string());
+    if (others.size() != dims.size())
+      throw Error(Code::kShapeMismatch, "cannot join " + tensors.front().type_string() + " and " + t.type_string());
     dims[at] += others[at];
     others[at] = dims[at];
-    if (others != dims) throw Error(Code::kShapeMismatch, "cannot join " + tensors.front().type_string() + " and " + t.type_string() + " along axis " + std::to_string(axis));
+    if (others != dims)
+      throw Error(Code::kShapeMismatch, "cannot join " + tensors.front().type_string() + " and " + t.type_string() +
+                                            " along axis " + std::to_string(axis));
   }
   Tensor out = make_tensor(tensors.front().dtype(), dims);
   int64_t to = 0;
@@ -114,10 +120,12 @@ Tensor section(const Tensor& tensor, int64_t axis, int64_t begin, int64_t count)
   Dims dims = tensor.dims();
   const int64_t extent = dims[at], run = product(dims, at + 1, dims.size());
   if (begin < 0 || count < 0 || begin + count > extent)
-    throw Error(Code::kInvalidArgument, "elements " + std::to_string(begin) + " to " + std::to_string(begin + count) + " of an axis of " + std::to_string(extent));
+    throw Error(Code::kInvalidArgument, "elements " + std::to_string(begin) + " to " + std::to_string(begin + count) +
+                                            " of an axis of " + std::to_string(extent));
   dims[at] = count;
   Tensor out = make_tensor(tensor.dtype(), dims);
-  for (int64_t o = 0; o < product(dims, 0, at); ++o) copy_elements(tensor, (o * extent + begin) * run, out, o * count * run, count * run);
+  for (int64_t o = 0; o < product(dims, 0, at); ++o)
+    copy_elements(tensor, (o * extent + begin) * run, out, o * count * run, count * run);
   return out;
 }
 
@@ -167,13 +175,15 @@ Ints normalized_axes(const Ints& axes, int64_t rank) {
 }
 
 Dim same_dim(const Dim& a, const Dim& b, const std::string& what) {
-  if (a.is_constant() && b.is_constant() && !(a == b)) throw Error(Code::kShapeMismatch, what).cause(a.str() + " is not " + b.str());
+  if (a.is_constant() && b.is_constant() && !(a == b))
+    throw Error(Code::kShapeMismatch, what).cause(a.str() + " is not " + b.str());
   return a.is_constant() ? a : b;
 }
 
 int64_t checked_index(int64_t index, int64_t extent, const char* op) {
   if (index < -extent || index >= extent)
-    throw Error(Code::kInvalidArgument, std::string(op) + " index " + std::to_string(index) + " is outside an axis of " + std::to_string(extent));
+    throw Error(Code::kInvalidArgument, std::string(op) + " index " + std::to_string(index) +
+                                            " is outside an axis of " + std::to_string(extent));
   return index < 0 ? index + extent : index;
 }
 

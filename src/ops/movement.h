@@ -12,18 +12,17 @@ std::vector<int64_t> strided_positions(int64_t start, const Dims& dims, const Di
 // out[i] = source[positions[i]]; a negative position leaves the element as it is.
 void pick(const Tensor& source, const std::vector<int64_t>& positions, Tensor& out);
 Tensor picked(const Tensor& source, const std::vector<int64_t>& positions, Dims dims);
-Tensor make_tensor(DType type, Dims dims);                          // zeroed; of empty strings
-void fill(Tensor& out, const Tensor& value);                        // with the first element of `value`
+Tensor make_tensor(DType type, Dims dims);    // zeroed; of empty strings
+void fill(Tensor& out, const Tensor& value);  // with the first element of `value`
 void copy_all(const Tensor& source, Tensor& out);
 // Axis i of the result is axis perm[i] of `dims`.
-template <class List>
-List permuted(const List& dims, const Ints& perm) {
+template <class List> List permuted(const List& dims, const Ints& perm) {
   List result;
   for (int64_t p : perm) result.push_back(dims[static_cast<size_t>(p)]);
   return result;
 }
-Tensor concatenated(const std::vector<Tensor>& tensors, int64_t axis);   // of one rank; at least one
-Tensor stacked(const std::vector<Tensor>& tensors, int64_t axis);        // along a new axis; of one shape
+Tensor concatenated(const std::vector<Tensor>& tensors, int64_t axis);  // of one rank; at least one
+Tensor stacked(const std::vector<Tensor>& tensors, int64_t axis);       // along a new axis; of one shape
 Tensor section(const Tensor& tensor, int64_t axis, int64_t begin, int64_t count);
 Tensor transposed(const Tensor& tensor, const Ints& perm);
 

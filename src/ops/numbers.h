@@ -6,10 +6,10 @@
 
 namespace kiln::ops {
 
-std::vector<double> doubles(const Tensor& tensor);                 // all elements
-void store(Tensor& tensor, const std::vector<double>& values);     // rounds to the tensor's type
+std::vector<double> doubles(const Tensor& tensor);              // all elements
+void store(Tensor& tensor, const std::vector<double>& values);  // rounds to the tensor's type
 std::vector<int64_t> integers(const Tensor& tensor);
-void store(Tensor& tensor, const std::vector<int64_t>& values);    // wraps to the tensor's type
+void store(Tensor& tensor, const std::vector<int64_t>& values);  // wraps to the tensor's type
 
 // Steps a row-major index; false after the last one. Call only when no dimension is zero.
 bool advance(Dims& index, const Dims& dims);

@@ -24,7 +24,8 @@ std::string EdgeType::str() const {
   switch (kind) {
     case Datum::kTensor: return tensor.str();
     case Datum::kSequence: return "seq(" + tensor.str() + ")";
-    case Datum::kOptional: return optional_of_sequence ? "optional(seq(" + tensor.str() + "))" : "optional(" + tensor.str() + ")";
+    case Datum::kOptional:
+      return optional_of_sequence ? "optional(seq(" + tensor.str() + "))" : "optional(" + tensor.str() + ")";
   }
   return "";
 }
@@ -125,19 +126,23 @@ OpDef&& OpDef::nondeterministic() && {
 }
 
 OpDef&& OpDef::scalar(std::function<Expr(Expr)> f) && {
-  return std::move(*this).scalar_n([f = std::move(f)](std::span<const Expr> in, const Attributes&) { return f(in[0]); });
+  return std::move(*this).scalar_n(
+      [f = std::move(f)](std::span<const Expr> in, const Attributes&) { return f(in[0]); });
 }
 
 OpDef&& OpDef::scalar(std::function<Expr(Expr, Expr)> f) && {
-  return std::move(*this).scalar_n([f = std::move(f)](std::span<const Expr> in, const Attributes&) { return f(in[0], in[1]); });
+  return std::move(*this).scalar_n(
+      [f = std::move(f)](std::span<const Expr> in, const Attributes&) { return f(in[0], in[1]); });
 }
 
 OpDef&& OpDef::scalar(std::function<Expr(Expr, const Attributes&)> f) && {
-  return std::move(*this).scalar_n([f = std::move(f)](std::span<const Expr> in, const Attributes& a) { return f(in[0], a); });
+  return std::move(*this).scalar_n(
+      [f = std::move(f)](std::span<const Expr> in, const Attributes& a) { return f(in[0], a); });
 }
 
 OpDef&& OpDef::scalar(std::function<Expr(Expr, Expr, const Attributes&)> f) && {
-  return std::move(*this).scalar_n([f = std::move(f)](std::span<const Expr> in, const Attributes& a) { return f(in[0], in[1], a); });
+  return std::move(*this).scalar_n(
+      [f = std::move(f)](std::span<const Expr> in, const Attributes& a) { return f(in[0], in[1], a); });
 }
 
 OpDef&& OpDef::scalar_n(Scalar f) && {
@@ -173,37 +178,44 @@ void check_attributes(const OpDef& op, const Attributes& attributes) {
     if (!def) throw Error(Code::kInvalidGraph, op.name() + " has no attribute '" + name + "'");
     const bool int_for_real = std::holds_alternative<double>(def->fallback) && std::holds_alternative<int64_t>(value);
     if (def->fallback.index() != value.index() && !int_for_real)
-      throw Error(Code::kTypeMismatch, "attribute '" + name + "' of " + op.name() + " has the wrong kind: " + to_string(value));
+      throw Error(Code::kTypeMismatch,
+                  "attribute '" + name + "' of " + op.name() + " has the wrong kind: " + to_string(value));
   }
   for (const AttributeDef& def : op.attributes())
-    if (def.required && !attributes.has(def.name)) throw Error(Code::kInvalidGraph, op.name() + " needs the attribute '" + def.name + "'");
+    if (def.required && !attributes.has(def.name))
+      throw Error(Code::kInvalidGraph, op.name() + " needs the attribute '" + def.name + "'");
 }
 
 void check_input_type(const OpDef& op, const ShapeCall& call, int index, const InputDef& def) {
   const DType type = call.dtype(index);
   const EdgeType& edge = call.info(index).type;
   if (op.takes_any_edge() && (edge.kind != Datum::kTensor || type == DType::kInvalid)) return;
-  if (edge.kind != Datum::kTensor) throw Error(Code::kTypeMismatch, "input '" + def.name + "' of " + op.name() + " is " + edge.str()).cause("it takes a tensor");
+  if (edge.kind != Datum::kTensor)
+    throw Error(Code::kTypeMismatch, "input '" + def.name + "' of " + op.name() + " is " + edge.str())
+        .cause("it takes a tensor");
   if (!def.types.has(type))
     throw Error(Code::kTypeMismatch, "input '" + def.name + "' of " + op.name() + " is " + std::string(name(type)))
         .cause("it takes " + def.types.str())
         .remedy("insert a Cast before the node");
   const std::string& leader = def.variadic && def.same_as.empty() ? std::string() : def.same_as;
   if (!leader.empty() && call.present(leader) && call.dtype(leader) != type)
-    throw Error(Code::kTypeMismatch, "input '" + def.name + "' of " + op.name() + " is " + std::string(name(type)) + ", but '" + leader +
-                                         "' is " + std::string(name(call.dtype(leader))))
+    throw Error(Code::kTypeMismatch, "input '" + def.name + "' of " + op.name() + " is " + std::string(name(type)) +
+                                         ", but '" + leader + "' is " + std::string(name(call.dtype(leader))))
         .remedy("insert a Cast so that both have one type");
 }
 
 void check_inputs(const OpDef& op, const ShapeCall& call) {
   for (int i = 0; i < call.input_count(); ++i) {
     const InputDef* def = op.input_def(i);
-    if (!def) throw Error(Code::kInvalidGraph, op.name() + " has " + std::to_string(call.input_count()) + " inputs, more than its schema");
+    if (!def)
+      throw Error(Code::kInvalidGraph,
+                  op.name() + " has " + std::to_string(call.input_count()) + " inputs, more than its schema");
     if (call.present(i)) check_input_type(op, call, i, *def);
   }
   for (int i = 0; i < static_cast<int>(op.inputs().size()); ++i)
     if (!op.inputs()[static_cast<size_t>(i)].optional && !call.present(i))
-      throw Error(Code::kInvalidGraph, op.name() + " lacks its input '" + op.inputs()[static_cast<size_t>(i)].name + "'");
+      throw Error(Code::kInvalidGraph,
+                  op.name() + " lacks its input '" + op.inputs()[static_cast<size_t>(i)].name + "'");
 }
 
 bool any_unranked(const ShapeCall& call) {
@@ -229,7 +241,8 @@ DType output_dtype(const TypeRule& rule, const ShapeCall& call) {
 void check_dims(const OpDef& op, const Shape& shape) {
   for (const Dim& d : shape)
     if (d.is_constant() && d.value() < 0)
-      throw Error(Code::kShapeMismatch, op.name() + " would have an output of shape " + to_string(shape)).cause("a dimension is negative");
+      throw Error(Code::kShapeMismatch, op.name() + " would have an output of shape " + to_string(shape))
+          .cause("a dimension is negative");
 }
 
 }  // namespace
@@ -242,7 +255,9 @@ std::vector<EdgeType> OpDef::infer(ShapeCall& call) const {
   std::vector<OutputShape> shapes;
   if (!any_unranked(call) || shape_takes_unranked_) shapes = shape_rule_(call);
   else shapes.resize(count);
-  if (shapes.size() < count) throw Error(Code::kInvalidGraph, name_ + " has " + std::to_string(shapes.size()) + " outputs, " + std::to_string(count) + " are asked for");
+  if (shapes.size() < count)
+    throw Error(Code::kInvalidGraph, name_ + " has " + std::to_string(shapes.size()) + " outputs, " +
+                                         std::to_string(count) + " are asked for");
   std::vector<EdgeType> types(count);
   for (size_t i = 0; i < count; ++i) {
     const OutputDef* def = output_def(static_cast<int>(i));

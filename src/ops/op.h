@@ -23,7 +23,11 @@ class TypeSet {
     for (DType t : types) bits_ |= 1u << static_cast<int>(t);
   }
   constexpr bool has(DType type) const { return bits_ >> static_cast<int>(type) & 1; }
-  constexpr TypeSet operator|(TypeSet other) const { TypeSet s; s.bits_ = bits_ | other.bits_; return s; }
+  constexpr TypeSet operator|(TypeSet other) const {
+    TypeSet s;
+    s.bits_ = bits_ | other.bits_;
+    return s;
+  }
   std::vector<DType> list() const;
   std::string str() const;
 
@@ -37,33 +41,35 @@ inline constexpr TypeSet kIntegerTypes = kSignedTypes | kUnsignedTypes;
 inline constexpr TypeSet kNumericTypes = kFloatTypes | kIntegerTypes;
 inline constexpr TypeSet kIndexTypes{DType::kI32, DType::kI64};
 inline constexpr TypeSet kBoolType{DType::kBool};
-inline constexpr TypeSet kFloat8Types{DType::kF8E4M3FN, DType::kF8E4M3FNUZ, DType::kF8E5M2, DType::kF8E5M2FNUZ, DType::kF8E8M0};
+inline constexpr TypeSet kFloat8Types{DType::kF8E4M3FN, DType::kF8E4M3FNUZ, DType::kF8E5M2, DType::kF8E5M2FNUZ,
+                                      DType::kF8E8M0};
 inline constexpr TypeSet kSubByteTypes{DType::kU2, DType::kI2, DType::kU4, DType::kI4, DType::kF4E2M1};
-inline constexpr TypeSet kRealTypes = kNumericTypes | kBoolType | kFloat8Types | kSubByteTypes;   // what a scalar program can load
+inline constexpr TypeSet kRealTypes =
+    kNumericTypes | kBoolType | kFloat8Types | kSubByteTypes;  // what a scalar program can load
 inline constexpr TypeSet kAnyType = kRealTypes | TypeSet{DType::kC64, DType::kC128, DType::kString};
 
 // How far a faster implementation may be from the reference; tests derive tolerances from it.
 enum class Accuracy {
-  kExact,        // the same bits
-  kFewUlp,       // a few units in the last place of the type
-  kReduction,    // grows with the number of terms
+  kExact,      // the same bits
+  kFewUlp,     // a few units in the last place of the type
+  kReduction,  // grows with the number of terms
 };
 
 // Kinds of edges: what may flow along an input or output.
 struct EdgeType {
   Datum::Kind kind = Datum::kTensor;
-  TensorType tensor;                       // of a tensor; of the elements for a sequence or optional
-  bool optional_of_sequence = false;       // an optional that holds a sequence
+  TensorType tensor;                  // of a tensor; of the elements for a sequence or optional
+  bool optional_of_sequence = false;  // an optional that holds a sequence
   bool operator==(const EdgeType&) const = default;
-  std::string str() const;                 // "float32[2]", "seq(float32[*])", "optional(float32[2])"
+  std::string str() const;  // "float32[2]", "seq(float32[*])", "optional(float32[2])"
 };
 
 // What is known of an input when shapes are inferred.
 struct InputInfo {
   bool present = false;
   EdgeType type;
-  const Tensor* constant = nullptr;                       // when the value is known
-  const std::vector<Dim>* elements = nullptr;             // when the elements of an integer tensor are known as expressions
+  const Tensor* constant = nullptr;            // when the value is known
+  const std::vector<Dim>* elements = nullptr;  // when the elements of an integer tensor are known as expressions
 };
 
 class OpDef;
@@ -71,13 +77,14 @@ class OpDef;
 // Shape inference of one node. Names are those of the schema. Throws Error(kShapeMismatch, kTypeMismatch, kInvalidArgument).
 class ShapeCall {
  public:
-  ShapeCall(const OpDef& op, const Attributes& attributes, std::vector<InputInfo> inputs, std::string fresh_prefix, int output_count);
+  ShapeCall(const OpDef& op, const Attributes& attributes, std::vector<InputInfo> inputs, std::string fresh_prefix,
+            int output_count);
 
   const Attributes& attributes() const { return attributes_; }
-  int64_t integer(std::string_view attribute) const;      // the schema's default when absent
+  int64_t integer(std::string_view attribute) const;  // the schema's default when absent
   double real(std::string_view attribute) const;
   std::string text(std::string_view attribute) const;
-  Ints ints(std::string_view attribute) const;            // empty when absent and the default is empty
+  Ints ints(std::string_view attribute) const;  // empty when absent and the default is empty
   bool has_attr(std::string_view attribute) const { return attributes_.has(attribute); }
 
   int input_count() const { return static_cast<int>(inputs_.size()); }
@@ -130,7 +137,8 @@ inline OutputShape unranked() { return {}; }
 class RefCall {
  public:
   using RegionRunner = std::function<std::vector<Datum>(int region, std::vector<Datum> inputs)>;
-  RefCall(const ShapeCall& shape_call, const OpDef& op, std::vector<Datum> inputs, std::vector<Datum>& outputs, const RegionRunner& regions);
+  RefCall(const ShapeCall& shape_call, const OpDef& op, std::vector<Datum> inputs, std::vector<Datum>& outputs,
+          const RegionRunner& regions);
 
   const ShapeCall& shapes() const { return shape_call_; }
   int64_t integer(std::string_view a) const { return shape_call_.integer(a); }
@@ -150,7 +158,9 @@ class RefCall {
   Tensor& output(int index = 0) { return outputs_[static_cast<size_t>(index)].tensor; }
   void set_output(int index, Datum value) { outputs_[static_cast<size_t>(index)] = std::move(value); }
   bool wants(int index) const { return index < output_count(); }
-  std::vector<Datum> run_region(int region, std::vector<Datum> inputs) const { return regions_(region, std::move(inputs)); }
+  std::vector<Datum> run_region(int region, std::vector<Datum> inputs) const {
+    return regions_(region, std::move(inputs));
+  }
 
  private:
   const ShapeCall& shape_call_;
@@ -163,26 +173,30 @@ class RefCall {
 // Type rules of outputs.
 struct TypeRule {
   enum Kind { kSameAs, kFixed, kFromAttribute, kComputed } kind = kSameAs;
-  std::string name;                          // input (kSameAs) or attribute (kFromAttribute)
+  std::string name;  // input (kSameAs) or attribute (kFromAttribute)
   DType fixed = DType::kInvalid;
   std::function<DType(const ShapeCall&)> compute;
 };
 inline TypeRule same_type(std::string input) { return {TypeRule::kSameAs, std::move(input), DType::kInvalid, nullptr}; }
 inline TypeRule fixed_type(DType type) { return {TypeRule::kFixed, "", type, nullptr}; }
-inline TypeRule type_from(std::string attribute) { return {TypeRule::kFromAttribute, std::move(attribute), DType::kInvalid, nullptr}; }
-inline TypeRule computed_type(std::function<DType(const ShapeCall&)> f) { return {TypeRule::kComputed, "", DType::kInvalid, std::move(f)}; }
+inline TypeRule type_from(std::string attribute) {
+  return {TypeRule::kFromAttribute, std::move(attribute), DType::kInvalid, nullptr};
+}
+inline TypeRule computed_type(std::function<DType(const ShapeCall&)> f) {
+  return {TypeRule::kComputed, "", DType::kInvalid, std::move(f)};
+}
 
 struct InputDef {
   std::string name;
   TypeSet types;
-  std::string same_as;                       // must have the element type of this input
+  std::string same_as;  // must have the element type of this input
   bool optional = false;
-  bool variadic = false;                     // last input: any number, at least one unless optional
+  bool variadic = false;  // last input: any number, at least one unless optional
   InputDef(std::string n, TypeSet t) : name(std::move(n)), types(t) {}
   InputDef(std::string n, TypeSet t, std::string same) : name(std::move(n)), types(t), same_as(std::move(same)) {}
 };
 
-inline InputDef variadic_input_def(std::string name, TypeSet types) {       // all of one type
+inline InputDef variadic_input_def(std::string name, TypeSet types) {  // all of one type
   InputDef def(name, types, name);
   def.variadic = true;
   return def;
@@ -195,7 +209,7 @@ inline InputDef optional_input_def(std::string name, TypeSet types, std::string 
 
 struct AttributeDef {
   std::string name;
-  Attribute fallback;                        // its kind is the attribute's kind
+  Attribute fallback;  // its kind is the attribute's kind
   bool required = false;
 };
 
@@ -221,18 +235,18 @@ class OpDef {
   OpDef&& input(std::string name, TypeSet types, std::string same_as = "") &&;
   OpDef&& optional_input(std::string name, TypeSet types, std::string same_as = "") &&;
   OpDef&& variadic_input(std::string name, TypeSet types, std::string same_as = "", bool may_be_empty = false) &&;
-  OpDef&& attr(std::string name, Attribute fallback) &&;           // optional, with default
+  OpDef&& attr(std::string name, Attribute fallback) &&;  // optional, with default
   OpDef&& required_attr(std::string name, Attribute kind) &&;
   OpDef&& output(std::string name, TypeRule type) &&;
   OpDef&& optional_output(std::string name, TypeRule type) &&;
   OpDef&& variadic_output(std::string name, TypeRule type) &&;
-  OpDef&& regions(int count) &&;                                   // nested graphs; see ir/graph.h for how they are called
+  OpDef&& regions(int count) &&;  // nested graphs; see ir/graph.h for how they are called
   // Shape of output 0 alone, or of all outputs. When an input is unranked the rule is not called, and the outputs are unranked,
   // unless it was given by shape_of_anything or edges.
   OpDef&& shape(std::function<OutputShape(ShapeCall&)> rule) &&;
   OpDef&& shapes(ShapeRule rule) &&;
   OpDef&& shape_of_anything(ShapeRule rule) &&;
-  OpDef&& edges(EdgeRule rule) &&;                                 // for sequences, optionals and regions: whole types
+  OpDef&& edges(EdgeRule rule) &&;  // for sequences, optionals and regions: whole types
   // Elements of output 0 as expressions, when they follow from what is known.
   OpDef&& elements(ElementRule rule) &&;
   OpDef&& reference(Reference run) &&;
@@ -259,7 +273,9 @@ class OpDef {
   const Scalar& scalar_rule() const { return scalar_; }
   const ElementRule& element_rule() const { return element_rule_; }
   const Reference& reference_rule() const { return reference_; }
-  bool takes_any_edge() const { return static_cast<bool>(edge_rule_); }   // sequences, optionals, unknown types; its rule checks
+  bool takes_any_edge() const {
+    return static_cast<bool>(edge_rule_);
+  }  // sequences, optionals, unknown types; its rule checks
   // The definition of input `index`; variadic inputs repeat the last one. Null when there is none.
   const InputDef* input_def(int index) const;
   const OutputDef* output_def(int index) const;

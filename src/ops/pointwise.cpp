@@ -38,7 +38,8 @@ void run_pointwise(const OpDef& op, RefCall& c) {
   void* data = out.mutable_data();
   int64_t position = 0;
   do {
-    for (size_t i = 0; i < inputs.size(); ++i) arguments[i] = load_scalar(inputs[i]->dtype(), inputs[i]->data(), ops::dot(index, strides[i]));
+    for (size_t i = 0; i < inputs.size(); ++i)
+      arguments[i] = load_scalar(inputs[i]->dtype(), inputs[i]->data(), ops::dot(index, strides[i]));
     interpret(program, arguments, values);
     store_scalar(out.dtype(), data, position++, result_type, values[program.outputs[0]]);
   } while (ops::advance(index, out.dims()));
@@ -72,7 +73,8 @@ ScalarProgram scalar_program(const OpDef& op, const Attributes& attributes, std:
   std::vector<Expr> arguments;
   int present = 0;
   for (DType type : inputs)
-    arguments.push_back(type == DType::kInvalid ? Expr(nullptr, 0, ScalarType::kF32) : builder.input(present++, scalar_type_of(type)));
+    arguments.push_back(type == DType::kInvalid ? Expr(nullptr, 0, ScalarType::kF32)
+                                                : builder.input(present++, scalar_type_of(type)));
   const Expr result[] = {op.scalar_rule()(arguments, with_defaults(op, attributes))};
   return builder.finish(result);
 }

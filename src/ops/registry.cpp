@@ -21,7 +21,8 @@ const std::vector<const OpDef*>& all_ops() {
 
 const OpDef* find_op(std::string_view name) {
   const auto& list = all_ops();
-  auto it = std::lower_bound(list.begin(), list.end(), name, [](const OpDef* a, std::string_view n) { return a->name() < n; });
+  auto it = std::lower_bound(list.begin(), list.end(), name,
+                             [](const OpDef* a, std::string_view n) { return a->name() < n; });
   return it != list.end() && (*it)->name() == name ? *it : nullptr;
 }
 

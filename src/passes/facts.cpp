@@ -15,9 +15,15 @@ template <class T> T fallback(const Node& node, std::string_view attribute) {
 }
 }  // namespace
 
-int64_t integer(const Node& node, std::string_view attribute) { return node.attributes.integer(attribute, fallback<int64_t>(node, attribute)); }
-double real(const Node& node, std::string_view attribute) { return node.attributes.real(attribute, fallback<double>(node, attribute)); }
-std::string text(const Node& node, std::string_view attribute) { return node.attributes.text(attribute, fallback<std::string>(node, attribute)); }
+int64_t integer(const Node& node, std::string_view attribute) {
+  return node.attributes.integer(attribute, fallback<int64_t>(node, attribute));
+}
+double real(const Node& node, std::string_view attribute) {
+  return node.attributes.real(attribute, fallback<double>(node, attribute));
+}
+std::string text(const Node& node, std::string_view attribute) {
+  return node.attributes.text(attribute, fallback<std::string>(node, attribute));
+}
 
 std::optional<Ints> known_ints(const Value* value) {
   if (!value) return std::nullopt;
@@ -44,10 +50,13 @@ std::optional<double> scalar_for(const Value* value, int64_t rank) {
   return uniform(value);
 }
 
-bool is_about(const std::optional<double>& value, double wanted) { return value && std::abs(*value - wanted) <= 1e-3 * std::abs(wanted); }
+bool is_about(const std::optional<double>& value, double wanted) {
+  return value && std::abs(*value - wanted) <= 1e-3 * std::abs(wanted);
+}
 
 bool same_type(const Value* a, const Value* b) {
-  return a->is_tensor() && b->is_tensor() && a->ranked() && b->ranked() && a->dtype() == b->dtype() && a->shape() == b->shape();
+  return a->is_tensor() && b->is_tensor() && a->ranked() && b->ranked() && a->dtype() == b->dtype() &&
+         a->shape() == b->shape();
 }
 
 bool broadcasts_into(const Value* operand, const Shape& shape) {
@@ -60,7 +69,8 @@ bool broadcasts_into(const Value* operand, const Shape& shape) {
 
 std::optional<std::vector<double>> along_axis(const Value* value, const Shape& shape, int64_t axis) {
   const Tensor* t = value ? value->constant() : nullptr;
-  if (!t || !is_float(t->dtype()) || !broadcasts_into(value, shape) || !shape[static_cast<size_t>(axis)].is_constant()) return std::nullopt;
+  if (!t || !is_float(t->dtype()) || !broadcasts_into(value, shape) || !shape[static_cast<size_t>(axis)].is_constant())
+    return std::nullopt;
   const int64_t count = shape[static_cast<size_t>(axis)].value();
   const int64_t own = axis - (static_cast<int64_t>(shape.size()) - t->rank());
   for (int64_t i = 0; i < t->rank(); ++i)
@@ -131,7 +141,9 @@ Tensor scaled_weights(const Product& product, const std::vector<double>& factors
   const auto channels = static_cast<int64_t>(factors.size());
   const int64_t groups = product.node->is("ConvTranspose") ? integer(*product.node, "group") : 1;
   // Conv: [M, C/g, ...]. ConvTranspose: [C, M/g, ...]. MatMul: [..., K, N].
-  const int64_t inner = product.node->is("MatMul") ? 1 : element_count(Dims(dims.begin() + (product.node->is("Conv") ? 1 : 2), dims.end()));
+  const int64_t inner = product.node->is("MatMul")
+                            ? 1
+                            : element_count(Dims(dims.begin() + (product.node->is("Conv") ? 1 : 2), dims.end()));
   const int64_t per_group = channels / groups;
   const int64_t block = w.size() / groups;
   float* fast = w.dtype() == DType::kF32 ? w.as_mutable<float>().data() : nullptr;
@@ -155,7 +167,8 @@ std::optional<std::vector<double>> constant_bias(const Product& product) {
 
 std::optional<BatchNormLine> batch_norm_line(const Node& n) {
   if (integer(n, "training_mode") != 0 || n.outputs().size() != 1) return std::nullopt;
-  const Tensor &scale = *n.input(1)->constant(), &bias = *n.input(2)->constant(), &mean = *n.input(3)->constant(), &variance = *n.input(4)->constant();
+  const Tensor &scale = *n.input(1)->constant(), &bias = *n.input(2)->constant(), &mean = *n.input(3)->constant(),
+               &variance = *n.input(4)->constant();
   BatchNormLine line;
   for (int64_t i = 0; i < scale.size(); ++i) {
     const double factor = scale.at(i) / std::sqrt(variance.at(i) + real(n, "epsilon"));

@@ -18,9 +18,9 @@ std::optional<Ints> known_ints(const Value* value);
 std::optional<double> uniform(const Value* value);
 // The same, when putting the value into a pointwise operation with something of rank `rank` does not grow the rank.
 std::optional<double> scalar_for(const Value* value, int64_t rank);
-bool is_about(const std::optional<double>& value, double wanted);   // equal but for rounding to float16 or better
+bool is_about(const std::optional<double>& value, double wanted);  // equal but for rounding to float16 or better
 
-bool same_type(const Value* a, const Value* b);                     // element type and shape, both known
+bool same_type(const Value* a, const Value* b);  // element type and shape, both known
 // Broadcasting the operand against `shape` gives `shape`.
 bool broadcasts_into(const Value* operand, const Shape& shape);
 // Values along `axis` of a constant that varies along that axis alone when broadcast to `shape`; one per index of the axis.
@@ -29,11 +29,11 @@ Tensor tensor_of(DType type, Dims dims, const std::vector<double>& values);
 
 // `out` may be replaced by `in`: outputs of a graph stay results of nodes, and each has its own value.
 bool can_forward(const Value* out, const Value* in);
-std::optional<Patch> forward(const Match& match, Value* in);        // the root's result is `in`
+std::optional<Patch> forward(const Match& match, Value* in);  // the root's result is `in`
 
 // Constant `shape` input with which Reshape makes `to` of `from`, whatever the symbols are; nothing when there is none.
 std::optional<Tensor> reshape_target(const Shape& from, const Shape& to);
-std::optional<Ints> permutation(const Node& transpose);             // explicit, even when the attribute is absent
+std::optional<Ints> permutation(const Node& transpose);  // explicit, even when the attribute is absent
 
 // Convolution or matrix product with constant weights that only `user` reads: what a per-channel factor can be folded into.
 // Channels lie along `channel_axis` of the result.
@@ -52,6 +52,6 @@ std::optional<std::vector<double>> constant_bias(const Product& product);
 struct BatchNormLine {
   std::vector<double> factors, summands;
 };
-std::optional<BatchNormLine> batch_norm_line(const Node& batch_norm);   // nothing when it is training
+std::optional<BatchNormLine> batch_norm_line(const Node& batch_norm);  // nothing when it is training
 
 }  // namespace kiln::passes

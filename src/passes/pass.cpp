@@ -14,19 +14,22 @@ thread_local std::string last_reason;
 
 class Applier {
  public:
-  Applier(Graph& graph, const std::vector<const Rule*>& rules, PassContext& context) : graph_(graph), context_(context) {
+  Applier(Graph& graph, const std::vector<const Rule*>& rules, PassContext& context)
+      : graph_(graph), context_(context) {
     for (const Rule* rule : rules) {
       if (!context.enabled(*rule)) continue;
       if (rule->walk) walks_.push_back(rule);
       else if (rule->pattern.ops.empty()) everywhere_.push_back(rule);
-      else for (const std::string& op : rule->pattern.ops) by_op_[op].push_back(rule);
+      else
+        for (const std::string& op : rule->pattern.ops) by_op_[op].push_back(rule);
     }
   }
 
   void run() {
     for (int sweep = 0; sweep < kMaxSweeps; ++sweep)
       if (!sweep_once()) return;
-    throw Error(Code::kInternal, "the rules do not settle on graph '" + graph_.name + "'").cause("rule '" + last_rule_ + "' fires again and again");
+    throw Error(Code::kInternal, "the rules do not settle on graph '" + graph_.name + "'")
+        .cause("rule '" + last_rule_ + "' fires again and again");
   }
 
  private:
@@ -99,7 +102,7 @@ class Applier {
   PassContext& context_;
   std::map<std::string, std::vector<const Rule*>, std::less<>> by_op_;
   std::vector<const Rule*> everywhere_, walks_;
-  std::unordered_set<Node*> gone_;             // erased during this sweep
+  std::unordered_set<Node*> gone_;  // erased during this sweep
   std::string last_rule_;
 };
 
@@ -119,7 +122,8 @@ void PassContext::note(const Rule& rule, const std::string& name) {
 }
 
 void PassContext::note_decline(const Rule& rule, const Node& node, const std::string& reason) {
-  if (options_.logger) options_.logger->log(Severity::kVerbose, pass_ + ": " + rule.name + " declines '" + node.name() + "': " + reason);
+  if (options_.logger)
+    options_.logger->log(Severity::kVerbose, pass_ + ": " + rule.name + " declines '" + node.name() + "': " + reason);
 }
 
 void apply_rules(Graph& graph, const std::vector<const Rule*>& rules, PassContext& context) {

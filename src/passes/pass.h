@@ -13,8 +13,8 @@
 namespace kiln::passes {
 
 struct PassOptions {
-  std::set<std::string> disabled;            // names of rules
-  int64_t stop_after = -1;                   // patches in all; negative: no limit. For bisection
+  std::set<std::string> disabled;  // names of rules
+  int64_t stop_after = -1;         // patches in all; negative: no limit. For bisection
   Logger* logger = nullptr;
 };
 
@@ -26,10 +26,10 @@ struct PassReport {
     size_t nodes_after = 0;
   };
   struct Fired {
-    std::string pass, rule, name;            // name of the node that came out: "conv1 + relu1"
+    std::string pass, rule, name;  // name of the node that came out: "conv1 + relu1"
   };
   std::vector<Timing> passes;
-  std::map<std::string, size_t> counts;      // per rule
+  std::map<std::string, size_t> counts;  // per rule
   std::vector<Fired> fired;
 };
 
@@ -38,7 +38,9 @@ class PassContext {
  public:
   PassContext(const PassOptions& options, PassReport& report) : options_(options), report_(report) {}
   bool enabled(const Rule& rule) const { return !options_.disabled.count(rule.name); }
-  bool may_patch() const { return options_.stop_after < 0 || static_cast<int64_t>(report_.fired.size()) < options_.stop_after; }
+  bool may_patch() const {
+    return options_.stop_after < 0 || static_cast<int64_t>(report_.fired.size()) < options_.stop_after;
+  }
   void note(const Rule& rule, const std::string& name);
   void note_decline(const Rule& rule, const Node& node, const std::string& reason);
   void begin(std::string pass) { pass_ = std::move(pass); }

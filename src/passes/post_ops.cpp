@@ -19,7 +19,8 @@ std::optional<Patch> append_post_op(const Match& match, int i, size_t limit, boo
   std::vector<std::optional<PatchValue>> operands;
   for (size_t k = 0; k < inputs.size(); ++k) {
     if (!inputs[k]) return decline("an operand is absent");
-    if (static_cast<int>(k) != i && !broadcasts_into(inputs[k], y->shape())) return decline("an operand would grow the result");
+    if (static_cast<int>(k) != i && !broadcasts_into(inputs[k], y->shape()))
+      return decline("an operand would grow the result");
     operands.push_back(static_cast<int>(k) == i ? std::nullopt : std::optional<PatchValue>(inputs[k]));
   }
   Patch p(match);

@@ -24,7 +24,8 @@ void collect(Value* v, bool root, ProductTerms& terms) {
     terms.nodes.push_back(n);
     terms.number /= *divisor;
     collect(n->input(0), false, terms);
-  } else if (auto exponent = n->is("Pow") ? scalar_for(n->input(1), v->rank()) : std::nullopt; exponent == 2.0 || exponent == 3.0) {
+  } else if (auto exponent = n->is("Pow") ? scalar_for(n->input(1), v->rank()) : std::nullopt;
+             exponent == 2.0 || exponent == 3.0) {
     terms.nodes.push_back(n);
     terms.values.insert(terms.values.end(), static_cast<size_t>(*exponent), n->input(0));
   } else {
@@ -55,7 +56,9 @@ std::optional<HalfGate> half_gate(const ProductTerms& terms, std::string_view fu
     if (!sum || !sum->is("Add") || !sum->post.empty()) continue;
     for (int k = 0; k < 2; ++k) {
       Node* inner = sum->input(k)->producer();
-      if (!inner || !inner->is(function) || !inner->post.empty() || scalar_for(sum->input(1 - k), sum->output()->rank()) != 1.0) continue;
+      if (!inner || !inner->is(function) || !inner->post.empty() ||
+          scalar_for(sum->input(1 - k), sum->output()->rank()) != 1.0)
+        continue;
       return HalfGate{terms.values[1 - i], inner->input(0), {sum, inner}};
     }
   }

@@ -5,9 +5,9 @@
 namespace kiln::passes {
 
 struct ProductTerms {
-  double number = 1;                 // product of the constant factors
-  std::vector<Value*> values;        // the others; x ** 3 counts as three times x
-  std::vector<Node*> nodes;          // the tree
+  double number = 1;                                     // product of the constant factors
+  std::vector<Value*> values;                            // the others; x ** 3 counts as three times x
+  std::vector<Node*> nodes;                              // the tree
   bool is(double wanted, const Value* x) const;          // number * x
   bool is_power(const Value* x, size_t exponent) const;  // the values are x, so many times
 };

@@ -24,11 +24,11 @@ using ir::Value;
 
 struct Rule {
   std::string name;
-  Pattern pattern;                                                  // of the outermost node
+  Pattern pattern;  // of the outermost node
   std::function<std::optional<Patch>(const Match&)> rewrite;
   // Instead of both, for rules that compare nodes which have no edge in common: all patches of one walk over the graph.
   std::function<std::vector<Patch>(Graph&)> walk = nullptr;
-  int stage = 0;                                                    // rules of a later stage wait until the earlier ones are done
+  int stage = 0;  // rules of a later stage wait until the earlier ones are done
 };
 
 // For `return decline("weights are not constant");`. The reason of the last refusal on this thread goes to the verbose log.

@@ -14,16 +14,16 @@
 namespace kiln::plan {
 
 inline constexpr uint32_t kFormatVersion = 1;
-inline constexpr int64_t kAlignment = 64;             // of every tensor and section, in bytes
+inline constexpr int64_t kAlignment = 64;  // of every tensor and section, in bytes
 
 // Number is stored: append only.
 enum class Storage : uint8_t {
-  kNone = 0,       // absent optional argument
-  kConstant = 1,   // offset into the constants section
-  kInput = 2,      // address given by the user
-  kOutput = 3,     // address given by the user
-  kArena = 4,      // offset into the context's arena
-  kSlot = 5,       // held by the context as a Datum: size known only while running, or no tensor
+  kNone = 0,      // absent optional argument
+  kConstant = 1,  // offset into the constants section
+  kInput = 2,     // address given by the user
+  kOutput = 3,    // address given by the user
+  kArena = 4,     // offset into the context's arena
+  kSlot = 5,      // held by the context as a Datum: size known only while running, or no tensor
 };
 
 // One value of a program. `dims` are indices into Plan::dims. A view (view_of >= 0) shares the storage of another tensor: it starts
@@ -36,19 +36,19 @@ struct TensorInfo {
   std::vector<uint32_t> dims;
   Layout layout;
   Storage storage = Storage::kNone;
-  uint64_t offset = 0;                                // bytes; kConstant, kArena
-  uint64_t size = 0;                                  // bytes reserved at the largest shapes; kConstant, kArena
-  int32_t view_of = -1;                               // tensor whose storage this lies in; of the same rank, dtype and layout
-  int32_t view_axis = 0;                              // axis along which it is a part
-  uint32_t view_start = 0;                            // index into Plan::dims: first position along view_axis
+  uint64_t offset = 0;      // bytes; kConstant, kArena
+  uint64_t size = 0;        // bytes reserved at the largest shapes; kConstant, kArena
+  int32_t view_of = -1;     // tensor whose storage this lies in; of the same rank, dtype and layout
+  int32_t view_axis = 0;    // axis along which it is a part
+  uint32_t view_start = 0;  // index into Plan::dims: first position along view_axis
 };
 
 struct StepInfo {
-  std::string name;                                   // "conv1 + relu1"
-  std::string device;                                 // back end whose kernel runs
+  std::string name;    // "conv1 + relu1"
+  std::string device;  // back end whose kernel runs
   std::string kernel;
-  std::string tactic;                                 // for reports: "winograd_f4_3x3"
-  std::string op;                                     // for reports: "Conv"
+  std::string tactic;  // for reports: "winograd_f4_3x3"
+  std::string op;      // for reports: "Conv"
   Attributes parameters;
   std::vector<int32_t> inputs, outputs;               // tensors; -1 is absent
   uint64_t workspace_offset = 0, workspace_size = 0;  // bytes in the arena
@@ -72,17 +72,17 @@ struct Profile {
 };
 
 struct Plan {
-  std::string built_by;                               // "0.1.0"
-  std::string name;                                   // of the network
-  std::string device;                                 // back end of the engine
-  std::string fingerprint;                            // of the device at build time
-  std::vector<std::vector<DimOp>> dims;               // postfix programs over symbols
-  std::vector<Program> programs;                      // 0 is the main one
-  std::vector<Profile> profiles;                      // at least one
-  uint64_t arena_size = 0;                            // bytes that a context needs
-  std::span<const std::byte> constants;               // mapped, or owned through `owner`
+  std::string built_by;                  // "0.1.0"
+  std::string name;                      // of the network
+  std::string device;                    // back end of the engine
+  std::string fingerprint;               // of the device at build time
+  std::vector<std::vector<DimOp>> dims;  // postfix programs over symbols
+  std::vector<Program> programs;         // 0 is the main one
+  std::vector<Profile> profiles;         // at least one
+  uint64_t arena_size = 0;               // bytes that a context needs
+  std::span<const std::byte> constants;  // mapped, or owned through `owner`
   std::shared_ptr<const void> owner;
-  std::string build_info;                             // JSON text: options, timings; for people
+  std::string build_info;  // JSON text: options, timings; for people
 };
 
 // Serialises. The same plan gives the same bytes.

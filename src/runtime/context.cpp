@@ -12,7 +12,8 @@ void* take_arena(const Engine& engine, Allocator* allocator) {
   if (size == 0) return nullptr;
   void* memory = allocator->allocate(size, static_cast<size_t>(plan::kAlignment));
   if (!memory)
-    throw Error(Code::kOutOfMemory, "the allocator refused " + std::to_string(size) + " bytes for a context").remedy("use smaller maximum shapes, or fewer contexts");
+    throw Error(Code::kOutOfMemory, "the allocator refused " + std::to_string(size) + " bytes for a context")
+        .remedy("use smaller maximum shapes, or fewer contexts");
   return memory;
 }
 
@@ -30,7 +31,8 @@ Context::Context(std::shared_ptr<Engine> engine, Allocator* allocator, void* are
       if (t >= 0 && engine_->is_input(t)) last_reader_ = i + 1;
   for (size_t i = 0; i < program.inputs.size(); ++i) {
     const plan::ProfileDims& bounds = engine_->plan().profiles[0].inputs[i];
-    if (bounds.min == bounds.max && set_input_dims(program.inputs[i], bounds.max).ok()) dims_set_[static_cast<size_t>(program.inputs[i])] = true;
+    if (bounds.min == bounds.max && set_input_dims(program.inputs[i], bounds.max).ok())
+      dims_set_[static_cast<size_t>(program.inputs[i])] = true;
   }
   consumed_hook_ = [this](size_t step) {
     if (step == last_reader_ && input_consumed_) static_cast<void>(input_consumed_->record(*current_stream_));
@@ -42,7 +44,8 @@ Context::~Context() {
 }
 
 Status Context::set_profile(int32_t profile) noexcept {
-  if (profile < 0 || profile >= static_cast<int32_t>(engine_->plan().profiles.size())) return {Code::kInvalidArgument, text_ = "there is no such optimisation profile"};
+  if (profile < 0 || profile >= static_cast<int32_t>(engine_->plan().profiles.size()))
+    return {Code::kInvalidArgument, text_ = "there is no such optimisation profile"};
   profile_ = profile;
   return kOkStatus;
 }
@@ -52,12 +55,14 @@ Status Context::set_input_dims(int32_t tensor, std::span<const int64_t> dims) no
   const auto& inputs = engine_->main().inputs;
   const auto at = std::find(inputs.begin(), inputs.end(), tensor);
   if (at == inputs.end()) return {Code::kInvalidArgument, text_ = "the tensor is not an input"};
-  const plan::ProfileDims& bounds = engine_->plan().profiles[static_cast<size_t>(profile_)].inputs[static_cast<size_t>(at - inputs.begin())];
+  const plan::ProfileDims& bounds =
+      engine_->plan().profiles[static_cast<size_t>(profile_)].inputs[static_cast<size_t>(at - inputs.begin())];
   bool inside = dims.size() == bounds.min.size();
   for (size_t i = 0; inside && i < dims.size(); ++i) inside = dims[i] >= bounds.min[i] && dims[i] <= bounds.max[i];
   if (!inside) {
-    message_ = "input '" + engine_->main().tensors[static_cast<size_t>(tensor)].name + "': shape " + to_string(Dims(dims.begin(), dims.end())) +
-               " is outside the profile, min " + to_string(bounds.min) + " max " + to_string(bounds.max);
+    message_ = "input '" + engine_->main().tensors[static_cast<size_t>(tensor)].name + "': shape " +
+               to_string(Dims(dims.begin(), dims.end())) + " is outside the profile, min " + to_string(bounds.min) +
+               " max " + to_string(bounds.max);
     return {Code::kShapeOutOfProfile, text_ = message_.c_str()};
   }
   dims_set_[static_cast<size_t>(tensor)] = true;
@@ -82,7 +87,8 @@ const std::vector<int64_t>* Context::dims(int32_t tensor) noexcept {
 
 void Context::set_profiler(StepProfiler* profiler) {
   profiler_ = profiler;
-  while (profiler && events_.size() <= engine_->main().steps.size()) events_.push_back(engine_->device().create_event());
+  while (profiler && events_.size() <= engine_->main().steps.size())
+    events_.push_back(engine_->device().create_event());
 }
 
 Status Context::check_addresses() noexcept {
@@ -118,7 +124,8 @@ Status Context::enqueue_profiled(Stream& stream) {
   KILN_RETURN_IF_ERROR(recorded);
   KILN_RETURN_IF_ERROR(stream.synchronize());
   const auto& steps = engine_->main().steps;
-  for (size_t i = 0; i < steps.size(); ++i) profiler_->report(steps[i], events_[i + 1]->milliseconds_since(*events_[i]));
+  for (size_t i = 0; i < steps.size(); ++i)
+    profiler_->report(steps[i], events_[i + 1]->milliseconds_since(*events_[i]));
   return kOkStatus;
 }
 

@@ -59,7 +59,7 @@ class Context {
   Runner runner_;
   int32_t profile_ = 0;
   std::vector<bool> dims_set_;
-  size_t last_reader_ = 0;                                  // last step that reads an input
+  size_t last_reader_ = 0;  // last step that reads an input
   Runner::StepHook consumed_hook_;
   Stream* current_stream_ = nullptr;
   OutputAllocate output_allocate_;

@@ -30,18 +30,22 @@ Tensor stack(const std::vector<Tensor>& parts, int64_t axis, const Tensor& empty
   for (size_t i = at; i < dims.size(); ++i) inner *= dims[i];
   const auto count = static_cast<int64_t>(parts.size());
   dims.insert(dims.begin() + static_cast<int64_t>(at), count);
-  Tensor result = first.dtype() == DType::kString ? Tensor::strings(dims, std::vector<std::string>(static_cast<size_t>(element_count(dims))))
-                                                  : Tensor::allocate(first.dtype(), dims);
+  Tensor result = first.dtype() == DType::kString
+                      ? Tensor::strings(dims, std::vector<std::string>(static_cast<size_t>(element_count(dims))))
+                      : Tensor::allocate(first.dtype(), dims);
   for (int64_t p = 0; p < count; ++p) {
     if (parts[static_cast<size_t>(p)].dims() != first.dims())
-      throw Error(Code::kShapeMismatch, "a loop returns results of different shapes: " + first.type_string() + " and " + parts[static_cast<size_t>(p)].type_string());
-    for (int64_t o = 0; o < outer; ++o) copy_elements(parts[static_cast<size_t>(p)], o * inner, result, (o * count + p) * inner, inner);
+      throw Error(Code::kShapeMismatch, "a loop returns results of different shapes: " + first.type_string() + " and " +
+                                            parts[static_cast<size_t>(p)].type_string());
+    for (int64_t o = 0; o < outer; ++o)
+      copy_elements(parts[static_cast<size_t>(p)], o * inner, result, (o * count + p) * inner, inner);
   }
   return result;
 }
 
 bool truth(const Datum& value) {
-  if (!value.tensor.valid() || value.tensor.size() != 1) throw Error(Code::kExecution, "a condition is not one boolean");
+  if (!value.tensor.valid() || value.tensor.size() != 1)
+    throw Error(Code::kExecution, "a condition is not one boolean");
   return value.tensor.int_at(0) != 0;
 }
 
@@ -57,7 +61,8 @@ Status Runner::run_control(size_t index, Stream& stream) {
 
 Status Runner::run_if(size_t index, Stream& stream) {
   const plan::StepInfo& info = program_.steps[index];
-  if (info.bodies.size() != 2 || info.inputs.empty()) return {Code::kMalformedPlan, "a branch needs two bodies and a condition"};
+  if (info.bodies.size() != 2 || info.inputs.empty())
+    return {Code::kMalformedPlan, "a branch needs two bodies and a condition"};
   std::vector<Datum> captures, results;
   for (size_t i = 1; i < info.inputs.size(); ++i) captures.push_back(as_datum(info.inputs[i]));
   Runner& body = *steps_[index].bodies[truth(as_datum(info.inputs[0])) ? 0 : 1];
@@ -69,7 +74,8 @@ Status Runner::run_if(size_t index, Stream& stream) {
 Status Runner::run_loop(size_t index, Stream& stream) {
   const plan::StepInfo& info = program_.steps[index];
   const auto captures = static_cast<size_t>(info.parameters.integer("captures", 0));
-  if (info.bodies.size() != 1 || info.inputs.size() < 2 + captures) return {Code::kMalformedPlan, "a loop needs one body, a count and a condition"};
+  if (info.bodies.size() != 1 || info.inputs.size() < 2 + captures)
+    return {Code::kMalformedPlan, "a loop needs one body, a count and a condition"};
   const Datum limit = as_datum(info.inputs[0]), start = as_datum(info.inputs[1]);
   const int64_t trips = limit.tensor.valid() && limit.tensor.size() == 1 ? limit.tensor.int_at(0) : INT64_MAX;
   bool going = start.tensor.valid() ? truth(start) : true;
@@ -83,7 +89,8 @@ Status Runner::run_loop(size_t index, Stream& stream) {
     std::vector<Datum> arguments{Datum(Tensor::scalar<int64_t>(trip)), Datum(Tensor::scalar(going))}, results;
     arguments.insert(arguments.end(), carried.begin(), carried.end());
     arguments.insert(arguments.end(), captured.begin(), captured.end());
-    if (Status s = steps_[index].bodies[0]->call(stream, symbols_, std::move(arguments), results); !s.ok()) return fail(s.code, s.detail);
+    if (Status s = steps_[index].bodies[0]->call(stream, symbols_, std::move(arguments), results); !s.ok())
+      return fail(s.code, s.detail);
     if (results.size() < 1 + info.outputs.size()) return {Code::kMalformedPlan, "a loop body returns too few values"};
     going = truth(results[0]);
     for (size_t i = 0; i < states; ++i) carried[i] = std::move(results[1 + i]);
@@ -96,7 +103,8 @@ Status Runner::run_loop(size_t index, Stream& stream) {
     if (scans[i].empty() && t >= 0) {
       const plan::TensorInfo& tensor = program_.tensors[static_cast<size_t>(t)];
       Dims dims;
-      for (size_t d = 1; d < tensor.dims.size(); ++d) dims.push_back(engine_.dims().evaluate(tensor.dims[d], symbols_).value_or(0));
+      for (size_t d = 1; d < tensor.dims.size(); ++d)
+        dims.push_back(engine_.dims().evaluate(tensor.dims[d], symbols_).value_or(0));
       empty = Tensor::allocate(tensor.dtype, dims);
     }
     results.push_back(Datum(stack(scans[i], 0, empty)));
@@ -108,8 +116,10 @@ Status Runner::run_loop(size_t index, Stream& stream) {
 Status Runner::run_scan(size_t index, Stream& stream) {
   const plan::StepInfo& info = program_.steps[index];
   const Attributes& p = info.parameters;
-  const auto captures = static_cast<size_t>(p.integer("captures", 0)), scans = static_cast<size_t>(p.integer("num_scan_inputs", 0));
-  if (info.bodies.size() != 1 || scans == 0 || info.inputs.size() < captures + scans) return {Code::kMalformedPlan, "a scan needs one body and its inputs"};
+  const auto captures = static_cast<size_t>(p.integer("captures", 0)),
+             scans = static_cast<size_t>(p.integer("num_scan_inputs", 0));
+  if (info.bodies.size() != 1 || scans == 0 || info.inputs.size() < captures + scans)
+    return {Code::kMalformedPlan, "a scan needs one body and its inputs"};
   const size_t states = info.inputs.size() - captures - scans;
   if (info.outputs.size() < states) return {Code::kMalformedPlan, "a scan has fewer results than states"};
   auto entry = [&](const char* name, size_t i) {
@@ -131,9 +141,12 @@ Status Runner::run_scan(size_t index, Stream& stream) {
   std::vector<std::vector<Tensor>> collected(info.outputs.size() - states);
   for (int64_t step = 0; step < length; ++step) {
     std::vector<Datum> arguments = carried, results;
-    for (size_t i = 0; i < scans; ++i) arguments.push_back(Datum(part(sources[i], axes[i], entry("scan_input_directions", i) ? length - 1 - step : step)));
+    for (size_t i = 0; i < scans; ++i)
+      arguments.push_back(
+          Datum(part(sources[i], axes[i], entry("scan_input_directions", i) ? length - 1 - step : step)));
     arguments.insert(arguments.end(), captured.begin(), captured.end());
-    if (Status s = steps_[index].bodies[0]->call(stream, symbols_, std::move(arguments), results); !s.ok()) return fail(s.code, s.detail);
+    if (Status s = steps_[index].bodies[0]->call(stream, symbols_, std::move(arguments), results); !s.ok())
+      return fail(s.code, s.detail);
     if (results.size() < info.outputs.size()) return {Code::kMalformedPlan, "a scan body returns too few values"};
     for (size_t i = 0; i < states; ++i) carried[i] = std::move(results[i]);
     for (size_t i = 0; i < collected.size(); ++i) collected[i].push_back(results[states + i].tensor);

@@ -11,7 +11,10 @@ namespace kiln {
 using plan::Storage;
 
 Runner::Runner(const Engine& engine, uint32_t program, std::byte* arena)
-    : engine_(engine), program_(engine.plan().programs[program]), arena_(arena), symbols_(engine.dims().symbol_count()) {
+    : engine_(engine),
+      program_(engine.plan().programs[program]),
+      arena_(arena),
+      symbols_(engine.dims().symbol_count()) {
   states_.resize(program_.tensors.size());
   for (size_t i = 0; i < states_.size(); ++i) {
     const plan::TensorInfo& info = program_.tensors[i];
@@ -26,7 +29,8 @@ Runner::Runner(const Engine& engine, uint32_t program, std::byte* arena)
       state.slot->kind = info.kind;
       state.view.slot = state.slot.get();
     }
-    if (info.storage == Storage::kConstant) state.view.data = const_cast<std::byte*>(engine.plan().constants.data()) + info.offset;
+    if (info.storage == Storage::kConstant)
+      state.view.data = const_cast<std::byte*>(engine.plan().constants.data()) + info.offset;
     if (info.storage == Storage::kArena && info.view_of < 0) state.view.data = arena_ + info.offset;
   }
   make_steps();
@@ -43,7 +47,9 @@ void Runner::make_steps() {
     if (info.bodies.empty()) {
       step.kernel = engine_.device_of(info).create_kernel(info.kernel, info.parameters);
       if (!step.kernel)
-        throw Error(Code::kMalformedPlan, "the device '" + info.device + "' cannot make the kernel '" + info.kernel + "'").node("'" + info.name + "'");
+        throw Error(Code::kMalformedPlan,
+                    "the device '" + info.device + "' cannot make the kernel '" + info.kernel + "'")
+            .node("'" + info.name + "'");
     }
     step.inputs.resize(info.inputs.size());
     step.outputs.resize(info.outputs.size());
@@ -120,13 +126,15 @@ Status Runner::bind_input(int32_t tensor) noexcept {
   const plan::TensorInfo& info = program_.tensors[static_cast<size_t>(tensor)];
   const TensorState& state = states_[static_cast<size_t>(tensor)];
   if (!info.ranked) return kOkStatus;
-  if (state.dims.size() != info.dims.size()) return fail(Code::kShapeMismatch, "input '" + info.name + "' has the wrong rank");
+  if (state.dims.size() != info.dims.size())
+    return fail(Code::kShapeMismatch, "input '" + info.name + "' has the wrong rank");
   for (size_t d = 0; d < info.dims.size(); ++d) {
     const int symbol = engine_.dims().lone_symbol(info.dims[d]);
     if (symbol < 0) continue;
     auto& bound = symbols_[static_cast<size_t>(symbol)];
     if (bound && *bound != state.dims[d] && !engine_.dims().is_late(info.dims[d]))
-      return fail(Code::kShapeMismatch, "dimension '" + engine_.dims().symbol_name(symbol) + "' is " + std::to_string(*bound) + " in one input and " +
+      return fail(Code::kShapeMismatch, "dimension '" + engine_.dims().symbol_name(symbol) + "' is " +
+                                            std::to_string(*bound) + " in one input and " +
                                             std::to_string(state.dims[d]) + " in '" + info.name + "'");
     bound = state.dims[d];
   }
@@ -137,9 +145,11 @@ Status Runner::check_reserved(int32_t tensor) {
   const plan::TensorInfo& info = program_.tensors[static_cast<size_t>(tensor)];
   if (info.storage != Storage::kArena && info.storage != Storage::kConstant) return kOkStatus;
   const TensorState& state = states_[static_cast<size_t>(tensor)];
-  const auto needed = byte_size(info.dtype, info.view_of >= 0 ? element_count(state.dims) : storage_elements(info.layout, state.dims));
+  const auto needed =
+      byte_size(info.dtype, info.view_of >= 0 ? element_count(state.dims) : storage_elements(info.layout, state.dims));
   if (!needed || static_cast<uint64_t>(*needed) > info.size)
-    return fail(Code::kShapeOutOfProfile, "'" + info.name + "' of shape " + to_string(state.dims) + " needs more memory than the engine reserved");
+    return fail(Code::kShapeOutOfProfile, "'" + info.name + "' of shape " + to_string(state.dims) +
+                                              " needs more memory than the engine reserved");
   return kOkStatus;
 }
 
@@ -149,7 +159,8 @@ Status Runner::prepare() noexcept {
     if (dirty_shapes_) {
       std::fill(symbols_.begin(), symbols_.end(), std::nullopt);
       for (int32_t t : program_.inputs) {
-        if (!states_[static_cast<size_t>(t)].known) return fail(Code::kShapeNotSet, "input '" + program_.tensors[static_cast<size_t>(t)].name + "' has no shape");
+        if (!states_[static_cast<size_t>(t)].known)
+          return fail(Code::kShapeNotSet, "input '" + program_.tensors[static_cast<size_t>(t)].name + "' has no shape");
         KILN_RETURN_IF_ERROR(bind_input(t));
       }
     }
@@ -157,9 +168,12 @@ Status Runner::prepare() noexcept {
       const auto t = static_cast<int32_t>(i);
       if (states_[i].slot) continue;
       const std::vector<int64_t> given = states_[i].dims;
-      if (dirty_shapes_ && !resolve(t)) return fail(Code::kShapeMismatch, "the shape of '" + program_.tensors[i].name + "' cannot be computed from the inputs");
+      if (dirty_shapes_ && !resolve(t))
+        return fail(Code::kShapeMismatch,
+                    "the shape of '" + program_.tensors[i].name + "' cannot be computed from the inputs");
       if (dirty_shapes_ && program_.tensors[i].storage == Storage::kInput && given != states_[i].dims)
-        return fail(Code::kShapeMismatch, "input '" + program_.tensors[i].name + "' has the shape " + to_string(given) + ", the engine takes " + to_string(states_[i].dims));
+        return fail(Code::kShapeMismatch, "input '" + program_.tensors[i].name + "' has the shape " + to_string(given) +
+                                              ", the engine takes " + to_string(states_[i].dims));
     }
     for (size_t i = 0; i < states_.size(); ++i) {
       const auto t = static_cast<int32_t>(i);
@@ -174,7 +188,8 @@ Status Runner::prepare() noexcept {
       if (steps_[i].late) continue;
       refresh_views(steps_[i], info);
       if (!dirty_shapes_) continue;
-      if (Status s = steps_[i].kernel->prepare(steps_[i].call); !s.ok()) return fail(s.code, "step '" + info.name + "' (" + info.kernel + "): " + s.detail);
+      if (Status s = steps_[i].kernel->prepare(steps_[i].call); !s.ok())
+        return fail(s.code, "step '" + info.name + "' (" + info.kernel + "): " + s.detail);
     }
   } catch (const std::exception& e) {
     return fail(Code::kShapeMismatch, e.what());
@@ -185,11 +200,13 @@ Status Runner::prepare() noexcept {
 
 void Runner::refresh_views(StepState& step, const plan::StepInfo& info) {
   auto fill = [&](std::vector<TensorView>& views, const std::vector<int32_t>& tensors) {
-    for (size_t i = 0; i < tensors.size(); ++i) views[i] = tensors[i] >= 0 ? states_[static_cast<size_t>(tensors[i])].view : TensorView{};
+    for (size_t i = 0; i < tensors.size(); ++i)
+      views[i] = tensors[i] >= 0 ? states_[static_cast<size_t>(tensors[i])].view : TensorView{};
   };
   fill(step.inputs, info.inputs);
   fill(step.outputs, info.outputs);
-  step.call = {step.inputs, step.outputs, arena_ ? arena_ + info.workspace_offset : nullptr, static_cast<size_t>(info.workspace_size)};
+  step.call = {step.inputs, step.outputs, arena_ ? arena_ + info.workspace_offset : nullptr,
+               static_cast<size_t>(info.workspace_size)};
 }
 
 Status Runner::run(Stream& stream, const StepHook* before_step) noexcept {
@@ -224,7 +241,9 @@ Status Runner::run_late(size_t index, Stream& stream) {
     TensorState& state = states_[static_cast<size_t>(t)];
     const plan::TensorInfo& tensor = program_.tensors[static_cast<size_t>(t)];
     state.view.data = nullptr;
-    if (tensor.kind != Datum::kTensor || tensor.dtype == DType::kString || tensor.dtype == DType::kInvalid || !resolve(t)) continue;
+    if (tensor.kind != Datum::kTensor || tensor.dtype == DType::kString || tensor.dtype == DType::kInvalid ||
+        !resolve(t))
+      continue;
     Tensor& held = state.slot->tensor;
     if (held.dtype() != tensor.dtype || held.dims() != state.dims) held = Tensor::allocate(tensor.dtype, state.dims);
     place(t);
@@ -254,7 +273,8 @@ void Runner::bind_results(const plan::StepInfo& info) {
     place(t);
     const plan::TensorInfo& tensor = program_.tensors[static_cast<size_t>(t)];
     for (size_t d = 0; tensor.ranked && d < tensor.dims.size() && d < state.dims.size(); ++d)
-      if (const int symbol = engine_.dims().lone_symbol(tensor.dims[d]); symbol >= 0) symbols_[static_cast<size_t>(symbol)] = state.dims[d];
+      if (const int symbol = engine_.dims().lone_symbol(tensor.dims[d]); symbol >= 0)
+        symbols_[static_cast<size_t>(symbol)] = state.dims[d];
   }
 }
 
@@ -280,8 +300,10 @@ Status Runner::call(Stream& stream, const Symbols& outer, std::vector<Datum> inp
     set_slot(t, std::move(inputs[i]));
     const plan::TensorInfo& info = program_.tensors[static_cast<size_t>(t)];
     const TensorState& state = states_[static_cast<size_t>(t)];
-    for (size_t d = 0; info.ranked && state.slot->kind == Datum::kTensor && d < info.dims.size() && d < state.dims.size(); ++d)
-      if (const int symbol = engine_.dims().lone_symbol(info.dims[d]); symbol >= 0) symbols_[static_cast<size_t>(symbol)] = state.dims[d];
+    for (size_t d = 0;
+         info.ranked && state.slot->kind == Datum::kTensor && d < info.dims.size() && d < state.dims.size(); ++d)
+      if (const int symbol = engine_.dims().lone_symbol(info.dims[d]); symbol >= 0)
+        symbols_[static_cast<size_t>(symbol)] = state.dims[d];
   }
   for (size_t i = 0; i < states_.size(); ++i)
     if (!states_[i].slot && !states_[i].known && resolve(static_cast<int32_t>(i))) place(static_cast<int32_t>(i));

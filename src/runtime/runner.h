@@ -16,7 +16,10 @@ class Runner {
 
   // Inputs and outputs of the main program: the shape and the address of the tensor.
   Status set_input_dims(int32_t tensor, std::span<const int64_t> dims) noexcept;
-  void set_address(int32_t tensor, void* address) noexcept { states_[static_cast<size_t>(tensor)].view.data = address; dirty_addresses_ = true; }
+  void set_address(int32_t tensor, void* address) noexcept {
+    states_[static_cast<size_t>(tensor)].view.data = address;
+    dirty_addresses_ = true;
+  }
   void* address(int32_t tensor) const { return states_[static_cast<size_t>(tensor)].view.data; }
   bool dims_known(int32_t tensor) const { return states_[static_cast<size_t>(tensor)].known; }
   const std::vector<int64_t>& tensor_dims(int32_t tensor) const { return states_[static_cast<size_t>(tensor)].dims; }
@@ -26,7 +29,7 @@ class Runner {
 
   // Computes every shape that follows from the inputs and prepares the steps. Cheap when nothing changed.
   Status prepare() noexcept;
-  using StepHook = std::function<void(size_t step)>;      // called before each step and once after the last
+  using StepHook = std::function<void(size_t step)>;  // called before each step and once after the last
   // Queues all steps. `before_step` may be null.
   Status run(Stream& stream, const StepHook* before_step) noexcept;
 
@@ -47,13 +50,13 @@ class Runner {
     std::vector<TensorView> inputs, outputs;
     KernelCall call;
     bool late = false;
-    std::vector<int64_t> prepared_dims;                    // of a late step: shapes of the last prepare
+    std::vector<int64_t> prepared_dims;  // of a late step: shapes of the last prepare
     std::vector<std::unique_ptr<Runner>> bodies;
   };
 
   void make_steps();
   Status bind_input(int32_t tensor) noexcept;
-  bool resolve(int32_t tensor);                            // dims, strides from symbols; false when not known yet
+  bool resolve(int32_t tensor);  // dims, strides from symbols; false when not known yet
   void place(int32_t tensor);
   void refresh_views(StepState& step, const plan::StepInfo& info);
   Status check_reserved(int32_t tensor);

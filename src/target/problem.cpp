@@ -11,7 +11,7 @@ const Argument& Problem::input(int i) const {
 
 namespace {
 
-constexpr int64_t kKeyedConstantBytes = 1024;      // smaller constants are part of the problem
+constexpr int64_t kKeyedConstantBytes = 1024;  // smaller constants are part of the problem
 
 void append(std::string& text, const Argument& a) {
   if (!a.present) {
@@ -67,7 +67,8 @@ Emitted emit_reference(const Problem& problem) {
     put_operation(e.parameters, "post" + std::to_string(i), *post.op, post.attributes);
     e.parameters.set("post" + std::to_string(i) + ".operands", Ints(post.operands.begin(), post.operands.end()));
   }
-  for (int i = 0; i < static_cast<int>(problem.inputs.size()); ++i) e.inputs.push_back(problem.inputs[static_cast<size_t>(i)].present ? i : Emitted::kAbsent);
+  for (int i = 0; i < static_cast<int>(problem.inputs.size()); ++i)
+    e.inputs.push_back(problem.inputs[static_cast<size_t>(i)].present ? i : Emitted::kAbsent);
   return e;
 }
 

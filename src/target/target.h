@@ -11,7 +11,6 @@
 #include "device/device.h"
 #include "ir/graph.h"
 
-
 namespace kiln::passes {
 struct Pass;
 }
@@ -23,24 +22,24 @@ struct Argument {
   bool present = false;
   DType dtype = DType::kInvalid;
   bool ranked = true;
-  Dims opt, max;                                   // equal when the shape is static
+  Dims opt, max;  // equal when the shape is static
   bool is_static = true;
   Layout layout;
-  const Tensor* constant = nullptr;                // known at build time
+  const Tensor* constant = nullptr;  // known at build time
 };
 
 // One node with all that decides which kernel is best. Equal keys mean equal problems.
 struct Problem {
   const ir::Node* node = nullptr;
-  std::vector<Argument> inputs, outputs;           // inputs: of the base operator, then of the post-operations
+  std::vector<Argument> inputs, outputs;  // inputs: of the base operator, then of the post-operations
   int threads = 1;
   const std::string& op() const { return node->op_name(); }
   const Attributes& attributes() const { return node->attributes; }
   const std::vector<ir::PostOp>& post() const { return node->post; }
-  const Argument& input(int i) const;              // an absent argument when there is none
+  const Argument& input(int i) const;  // an absent argument when there is none
   // Hash of everything but names and the values of large constants.
   Hash128 key() const;
-  std::string str() const;                         // "Conv float32[1,64,56,56] float32[64,64,3,3] + Relu", for logs
+  std::string str() const;  // "Conv float32[1,64,56,56] float32[64,64,3,3] + Relu", for logs
 };
 
 // Empty: accepted. Else why not, with the values that decided.
@@ -51,20 +50,20 @@ struct Refusal {
 inline Refusal accept() { return {}; }
 inline Refusal refuse(std::string reason) { return {std::move(reason)}; }
 
-using Config = Attributes;                          // parameters that the tuner may vary
+using Config = Attributes;  // parameters that the tuner may vary
 
 // What a tactic makes of a problem: a kernel of a device with its arguments.
 struct Emitted {
-  std::string device;                               // back end whose device runs it
+  std::string device;  // back end whose device runs it
   std::string kernel;
   Attributes parameters;
   // Kernel inputs: >= 0 an input of the problem, kAbsent, or constant k as from_constant(k).
   static constexpr int kAbsent = -1;
   static constexpr int from_constant(int k) { return -2 - k; }
   std::vector<int> inputs;
-  std::vector<Tensor> constants;                    // packed weights
-  bool strided_output = false;                      // output 0 may be a slice of a wider tensor along its innermost axes
-  bool in_place = false;                            // output 0 may lie where an input of the same type and strides lies
+  std::vector<Tensor> constants;  // packed weights
+  bool strided_output = false;    // output 0 may be a slice of a wider tensor along its innermost axes
+  bool in_place = false;          // output 0 may lie where an input of the same type and strides lies
 };
 
 struct Tactic {
@@ -78,7 +77,7 @@ struct Tactic {
 };
 
 struct TargetOptions {
-  std::set<std::string> disabled;                   // rules and tactics by name
+  std::set<std::string> disabled;  // rules and tactics by name
   Logger* logger = &null_logger();
 };
 
@@ -96,7 +95,7 @@ class Target {
 
 // All targets, by name; the list is src/backends/CMakeLists.txt.
 const std::vector<const Target*>& all_targets();
-const Target& find_target(std::string_view name);   // throws kNotFound
+const Target& find_target(std::string_view name);  // throws kNotFound
 
 // The last resort: reference evaluation of the node as a step. Accepts everything but control flow.
 Emitted emit_reference(const Problem& problem);

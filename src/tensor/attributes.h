@@ -38,7 +38,7 @@ class Attributes {
   Floats reals(std::string_view name, Floats fallback) const;
   Strings texts(std::string_view name, Strings fallback) const;
   const Tensor& tensor(std::string_view name) const;
-  DType dtype(std::string_view name) const;                       // stored as its name
+  DType dtype(std::string_view name) const;  // stored as its name
   DType dtype(std::string_view name, DType fallback) const;
 
   auto begin() const { return items_.begin(); }
@@ -50,7 +50,7 @@ class Attributes {
   std::map<std::string, Attribute, std::less<>> items_;
 };
 
-bool operator==(const Attributes& a, const Attributes& b);        // tensors compare by bits
+bool operator==(const Attributes& a, const Attributes& b);  // tensors compare by bits
 
 // "{axis=1, mode=\"linear\", pads=[0,0], alpha=0.5}" with floats in shortest round-trip form; parse_attributes reads it back.
 // A float always has a '.', an exponent, "inf" or "nan", so that it stays a float. Tensors print as dtype[dims]:{v,v,…}.
@@ -58,6 +58,6 @@ std::string to_string(const Attribute& value);
 std::string to_string(const Attributes& attributes);
 // Reads one value, starting at `position`, which it moves past the value. Throws kInvalidArgument.
 Attribute parse_attribute(std::string_view text, size_t& position);
-Attributes parse_attributes(std::string_view text, size_t& position);   // from '{' to '}'
+Attributes parse_attributes(std::string_view text, size_t& position);  // from '{' to '}'
 
 }  // namespace kiln

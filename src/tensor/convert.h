@@ -23,8 +23,9 @@ uint16_t bf16_from_double(double value);
 // Element `index` of packed storage of any numeric type or bool, as double or as a 64-bit integer. Complex: real part.
 double load_double(DType type, const void* data, int64_t index);
 void store_double(DType type, void* data, int64_t index, double value, bool saturate = true);
-int64_t load_int(DType type, const void* data, int64_t index);     // integers and bool; uint64 keeps its bits
-void store_int(DType type, void* data, int64_t index, int64_t value);  // wraps to the width of an integer type; bool: value != 0
+int64_t load_int(DType type, const void* data, int64_t index);  // integers and bool; uint64 keeps its bits
+void store_int(DType type, void* data, int64_t index,
+               int64_t value);  // wraps to the width of an integer type; bool: value != 0
 
 void store_uint(DType type, void* data, int64_t index, uint64_t value);  // the same, for a value that may exceed int64
 // Truncates. From 2^63 to 2^64 gives the bits of the uint64; outside of both ranges, and for NaN, the smallest int64.

@@ -8,18 +8,20 @@ namespace kiln {
 
 void copy_elements(const Tensor& source, int64_t from, Tensor& destination, int64_t to, int64_t count) {
   if (source.dtype() != destination.dtype())
-    throw Error(Code::kTypeMismatch, "cannot copy elements of " + source.type_string() + " into " + destination.type_string());
+    throw Error(Code::kTypeMismatch,
+                "cannot copy elements of " + source.type_string() + " into " + destination.type_string());
   if (from < 0 || to < 0 || count < 0 || from + count > source.size() || to + count > destination.size())
     throw Error(Code::kInternal, "copy_elements is out of range");
   const int width = bits(source.dtype());
   if (source.dtype() == DType::kString) {
     for (int64_t i = 0; i < count; ++i)
-      destination.mutable_string_values()[static_cast<size_t>(to + i)] = source.string_values()[static_cast<size_t>(from + i)];
+      destination.mutable_string_values()[static_cast<size_t>(to + i)] =
+          source.string_values()[static_cast<size_t>(from + i)];
   } else if (width % 8 == 0) {
     const int64_t bytes = width / 8;
     if (count > 0)
-      std::memcpy(static_cast<std::byte*>(destination.mutable_data()) + to * bytes, static_cast<const std::byte*>(source.data()) + from * bytes,
-                  static_cast<size_t>(count * bytes));
+      std::memcpy(static_cast<std::byte*>(destination.mutable_data()) + to * bytes,
+                  static_cast<const std::byte*>(source.data()) + from * bytes, static_cast<size_t>(count * bytes));
   } else {
     const bool is_real = is_float(source.dtype());
     for (int64_t i = 0; i < count; ++i) {

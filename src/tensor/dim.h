@@ -15,8 +15,8 @@ namespace kiln {
 struct DimOp {
   enum Kind : uint8_t { kConstant, kSymbol, kAdd, kSub, kMul, kFloorDiv, kCeilDiv, kMod, kMin, kMax };
   Kind kind = kConstant;
-  int64_t value = 0;     // kConstant
-  std::string symbol;    // kSymbol
+  int64_t value = 0;   // kConstant
+  std::string symbol;  // kSymbol
 };
 
 // An immutable value. Arithmetic simplifies exactly: sums of products are expanded and collected (2*seq - seq is seq), divisions
@@ -29,13 +29,13 @@ class Dim {
   static Dim symbol(std::string name);
 
   bool is_constant() const { return !expression_; }
-  int64_t value() const;                        // throws kShapeNotSet when not constant
+  int64_t value() const;  // throws kShapeNotSet when not constant
   std::optional<int64_t> constant() const { return expression_ ? std::nullopt : std::optional<int64_t>(value_); }
 
   friend Dim operator+(const Dim& a, const Dim& b);
   friend Dim operator-(const Dim& a, const Dim& b);
   friend Dim operator*(const Dim& a, const Dim& b);
-  friend Dim floor_div(const Dim& a, const Dim& b);   // b is not zero
+  friend Dim floor_div(const Dim& a, const Dim& b);  // b is not zero
   friend Dim ceil_div(const Dim& a, const Dim& b);
   friend Dim mod(const Dim& a, const Dim& b);
   friend Dim min(const Dim& a, const Dim& b);
@@ -44,7 +44,7 @@ class Dim {
 
   // Text that parse() reads back: "2*batch*seq + 1", "floor_div(h + 1, 2)".
   std::string str() const;
-  static Dim parse(std::string_view text);      // throws kInvalidArgument
+  static Dim parse(std::string_view text);  // throws kInvalidArgument
 
   void collect_symbols(std::set<std::string>& into) const;
   // Replaces symbols for which `map` has an answer and simplifies again.
@@ -60,6 +60,7 @@ class Dim {
 };
 
 // Runs a postfix program; nothing on overflow, division by zero, an unknown symbol or an unbalanced stack. Never throws.
-std::optional<int64_t> evaluate(const std::vector<DimOp>& program, const std::function<std::optional<int64_t>(const std::string&)>& symbols);
+std::optional<int64_t> evaluate(const std::vector<DimOp>& program,
+                                const std::function<std::optional<int64_t>(const std::string&)>& symbols);
 
 }  // namespace kiln

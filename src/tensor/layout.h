@@ -25,19 +25,19 @@ struct Layout {
   bool operator==(const Layout&) const = default;
 
   static Layout row_major() { return {}; }
-  static Layout channels_last(int rank);                 // NHWC, NDHWC, NWC: axis 1 innermost
-  bool is_row_major() const;                             // also when `order` is spelled out
-  bool is_plain() const { return blocks.empty(); }       // strides describe it
+  static Layout channels_last(int rank);            // NHWC, NDHWC, NWC: axis 1 innermost
+  bool is_row_major() const;                        // also when `order` is spelled out
+  bool is_plain() const { return blocks.empty(); }  // strides describe it
 };
 
 // Throws kInvalidArgument when `layout` does not fit the rank or names an axis twice.
 void check(const Layout& layout, int rank);
-Dims strides(const Layout& layout, const Dims& dims);    // in elements, per logical axis; only for plain layouts
+Dims strides(const Layout& layout, const Dims& dims);  // in elements, per logical axis; only for plain layouts
 // Elements that storage needs, padding of blocks included; throws kOverflow.
 int64_t storage_elements(const Layout& layout, const Dims& dims);
 // Position of the element at logical `index` in storage.
 int64_t storage_offset(const Layout& layout, const Dims& dims, const Dims& index);
-std::string to_string(const Layout& layout);             // "row", "0231", "0123/1:32"; parse_layout reads it back
+std::string to_string(const Layout& layout);  // "row", "0231", "0123/1:32"; parse_layout reads it back
 Layout parse_layout(std::string_view text);
 
 }  // namespace kiln

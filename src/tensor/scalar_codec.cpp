@@ -34,8 +34,8 @@ ScalarProgram get_program(const Attributes& parameters, const std::string& prefi
     const int64_t* f = &code[i * kFields];
     sound = fits(f[0], kScalarOpCount) && fits(f[1], 5) && fits(f[2], 65536) && fits(f[3], 65536) && fits(f[4], 65536);
     if (sound)
-      program.code.push_back({static_cast<ScalarOp>(f[0]), static_cast<ScalarType>(f[1]), static_cast<uint16_t>(f[2]), static_cast<uint16_t>(f[3]),
-                              static_cast<uint16_t>(f[4]), reals[i], f[5]});
+      program.code.push_back({static_cast<ScalarOp>(f[0]), static_cast<ScalarType>(f[1]), static_cast<uint16_t>(f[2]),
+                              static_cast<uint16_t>(f[3]), static_cast<uint16_t>(f[4]), reals[i], f[5]});
   }
   for (int64_t o : outputs) {
     sound = sound && fits(o, 65536);

@@ -13,30 +13,73 @@ namespace kiln {
 // The type in which an instruction computes. Element types map to it by scalar_type_of: float16, bfloat16, float8 and float4
 // compute in kF32, all signed integers in kI64, unsigned ones in kU64; storing wraps or rounds back to the element type.
 enum class ScalarType : uint8_t { kBool, kI64, kU64, kF32, kF64 };
-ScalarType scalar_type_of(DType type);                    // throws kTypeMismatch for strings and complex numbers
+ScalarType scalar_type_of(DType type);  // throws kTypeMismatch for strings and complex numbers
 
 // Number and order are stored in engine files: append only.
 enum class ScalarOp : uint8_t {
-  kInput,      // element of input `integer`
-  kConstant,   // `real` or `integer`, by type
-  kConvert,    // a, of any type, to `type`: as C++ converts, float to integer truncating
+  kInput,     // element of input `integer`
+  kConstant,  // `real` or `integer`, by type
+  kConvert,   // a, of any type, to `type`: as C++ converts, float to integer truncating
   // of one operand; result has `type`
-  kNeg, kAbs, kSign, kFloor, kCeil, kRound /* half to even */, kTrunc, kSqrt, kExp, kLog, kSin, kCos, kTan, kAsin, kAcos, kAtan,
-  kSinh, kCosh, kTanh, kAsinh, kAcosh, kAtanh, kErf, kLog1p, kExpm1, kNot, kBitNot,
+  kNeg,
+  kAbs,
+  kSign,
+  kFloor,
+  kCeil,
+  kRound /* half to even */,
+  kTrunc,
+  kSqrt,
+  kExp,
+  kLog,
+  kSin,
+  kCos,
+  kTan,
+  kAsin,
+  kAcos,
+  kAtan,
+  kSinh,
+  kCosh,
+  kTanh,
+  kAsinh,
+  kAcosh,
+  kAtanh,
+  kErf,
+  kLog1p,
+  kExpm1,
+  kNot,
+  kBitNot,
   // of one operand of a float type; result is kBool
-  kIsNan, kIsPositiveInf, kIsNegativeInf,
+  kIsNan,
+  kIsPositiveInf,
+  kIsNegativeInf,
   // of two operands of `type`
-  kAdd, kSub, kMul, kDiv /* integers truncate; by zero gives zero */, kPow, kMin, kMax /* both propagate NaN */,
-  kFmod /* sign of a */, kMod /* sign of b; by zero gives zero */, kBitAnd, kBitOr, kBitXor, kShiftLeft, kShiftRight,
-  kAnd, kOr, kXor,                                         // kBool
+  kAdd,
+  kSub,
+  kMul,
+  kDiv /* integers truncate; by zero gives zero */,
+  kPow,
+  kMin,
+  kMax /* both propagate NaN */,
+  kFmod /* sign of a */,
+  kMod /* sign of b; by zero gives zero */,
+  kBitAnd,
+  kBitOr,
+  kBitXor,
+  kShiftLeft,
+  kShiftRight,
+  kAnd,
+  kOr,
+  kXor,  // kBool
   // of two operands of one type; result is kBool, `type` is kBool
-  kEqual, kLess, kLessEqual,
-  kSelect,     // a ? b : c, a is kBool
+  kEqual,
+  kLess,
+  kLessEqual,
+  kSelect,  // a ? b : c, a is kBool
 };
 inline constexpr int kScalarOpCount = static_cast<int>(ScalarOp::kSelect) + 1;
-int operand_count(ScalarOp op);                            // 0 to 3
-std::string_view name(ScalarOp op);                        // "add"
-std::string_view name(ScalarType type);                    // "f32"
+int operand_count(ScalarOp op);          // 0 to 3
+std::string_view name(ScalarOp op);      // "add"
+std::string_view name(ScalarType type);  // "f32"
 
 // Instruction i defines value i; operands a, b, c are earlier values. `type` is the type of the result.
 struct ScalarInstruction {
@@ -51,7 +94,7 @@ struct ScalarInstruction {
 struct ScalarProgram {
   std::vector<ScalarInstruction> code;
   uint16_t input_count = 0;
-  std::vector<uint16_t> outputs;                           // values that are results
+  std::vector<uint16_t> outputs;  // values that are results
   bool operator==(const ScalarProgram&) const = default;
 };
 inline constexpr size_t kMaxScalarInstructions = 4096;

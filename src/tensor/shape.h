@@ -14,13 +14,13 @@ using Dims = std::vector<int64_t>;
 using Shape = std::vector<Dim>;
 
 bool is_static(const Shape& shape);
-Dims static_dims(const Shape& shape);                    // throws kShapeNotSet when a dimension is symbolic
+Dims static_dims(const Shape& shape);  // throws kShapeNotSet when a dimension is symbolic
 Shape to_shape(const Dims& dims);
-Dim element_count(const Shape& shape);                   // 1 for a scalar
-int64_t element_count(const Dims& dims);                 // throws kOverflow
+Dim element_count(const Shape& shape);                           // 1 for a scalar
+int64_t element_count(const Dims& dims);                         // throws kOverflow
 std::optional<int64_t> checked_element_count(const Dims& dims);  // nothing on overflow or a negative dimension
-Dims row_major_strides(const Dims& dims);                // in elements
-std::string to_string(const Shape& shape);               // "[batch,3,224,224]"
+Dims row_major_strides(const Dims& dims);                        // in elements
+std::string to_string(const Shape& shape);                       // "[batch,3,224,224]"
 std::string to_string(const Dims& dims);
 // Numpy's multidirectional broadcast. Throws kShapeMismatch. A symbol against 1 gives the symbol; a symbol against a number gives the number, two different symbols
 // give the second; both are checked when shapes are set.
@@ -35,7 +35,7 @@ struct TensorType {
   Shape shape;
   bool ranked = true;
   bool operator==(const TensorType&) const = default;
-  std::string str() const;                               // "float32[batch,3]", "int64[*]" when unranked
+  std::string str() const;  // "float32[batch,3]", "int64[*]" when unranked
 };
 
 }  // namespace kiln

@@ -10,9 +10,9 @@
 namespace kiln {
 namespace {
 
-constexpr double kWeightRotation = 48e6;          // bytes: more than the caches hold
+constexpr double kWeightRotation = 48e6;  // bytes: more than the caches hold
 constexpr int kMaxCopies = 16;
-constexpr double kEnoughSeconds = 0.03;           // of measuring one candidate
+constexpr double kEnoughSeconds = 0.03;  // of measuring one candidate
 constexpr int kMaxRuns = 200;
 
 // Device memory that is freed at the end.
@@ -42,12 +42,16 @@ Tensor sample(const Argument& a) {
 
 class Rig {
  public:
-  Rig(const Problem& problem, const Emitted& emitted, Device& device) : device_(device), stream_(device.create_stream()) {
+  Rig(const Problem& problem, const Emitted& emitted, Device& device)
+      : device_(device), stream_(device.create_stream()) {
     kernel_ = device.create_kernel(emitted.kernel, emitted.parameters);
     if (!kernel_) throw Error(Code::kInternal, "the device has no kernel '" + emitted.kernel + "'");
     int64_t constant_bytes = 0;
     for (const Tensor& c : emitted.constants) constant_bytes += c.bytes();
-    copies_ = constant_bytes == 0 ? 1 : std::clamp(1 + static_cast<int>(kWeightRotation / static_cast<double>(constant_bytes)), 1, kMaxCopies);
+    copies_ =
+        constant_bytes == 0
+            ? 1
+            : std::clamp(1 + static_cast<int>(kWeightRotation / static_cast<double>(constant_bytes)), 1, kMaxCopies);
     inputs_.resize(static_cast<size_t>(copies_));
     const size_t views = (emitted.inputs.size() + problem.outputs.size()) * static_cast<size_t>(copies_);
     dims_.reserve(views);
@@ -69,7 +73,9 @@ class Rig {
   }
 
  private:
-  KernelCall call(int index) { return {inputs_[static_cast<size_t>(index % copies_)], outputs_, workspace_, workspace_size_}; }
+  KernelCall call(int index) {
+    return {inputs_[static_cast<size_t>(index % copies_)], outputs_, workspace_, workspace_size_};
+  }
 
   void* place(const Tensor& tensor) {
     blocks_.emplace_back(device_.allocator(), static_cast<size_t>(tensor.bytes()));
@@ -81,7 +87,13 @@ class Rig {
     dims_.push_back(a.opt);
     strides_.push_back(a.layout.is_plain() ? strides(a.layout, a.opt) : Dims());
     layouts_.push_back(std::make_unique<Layout>(a.layout));
-    return {data, dims_.back().data(), a.layout.is_plain() ? strides_.back().data() : nullptr, static_cast<int>(a.opt.size()), a.dtype, layouts_.back().get(), nullptr};
+    return {data,
+            dims_.back().data(),
+            a.layout.is_plain() ? strides_.back().data() : nullptr,
+            static_cast<int>(a.opt.size()),
+            a.dtype,
+            layouts_.back().get(),
+            nullptr};
   }
 
   void add_input(const Problem& problem, const Emitted& emitted, int from) {
@@ -118,7 +130,8 @@ class Rig {
 double measure(const Problem& problem, const Emitted& emitted, Device& device, int iterations) {
   for (const auto* list : {&problem.inputs, &problem.outputs})
     for (const Argument& a : *list)
-      if (a.present && (!a.ranked || a.dtype == DType::kString)) throw Error(Code::kUnsupported, "shapes are not known before running");
+      if (a.present && (!a.ranked || a.dtype == DType::kString))
+        throw Error(Code::kUnsupported, "shapes are not known before running");
   Rig rig(problem, emitted, device);
   rig.run(0);
   const double first = rig.run(1);

@@ -14,7 +14,9 @@ constexpr std::string_view kMagic = "KILN timing cache 1\n";
 constexpr std::string_view kSumTag = "checksum ";
 
 [[noreturn]] void damaged(const char* cause) {
-  throw Error(Code::kMalformedCache, "the timing cache is damaged").cause(cause).remedy("delete the file; the next build makes it again");
+  throw Error(Code::kMalformedCache, "the timing cache is damaged")
+      .cause(cause)
+      .remedy("delete the file; the next build makes it again");
 }
 
 std::string_view take_line(std::string_view& text) {
@@ -40,14 +42,17 @@ TimingCache TimingCache::parse(std::span<const std::byte> bytes, const std::stri
   std::string_view body = text.substr(kMagic.size(), sum_at - kMagic.size());
   const std::string_view device = take_line(body);
   if (device != fingerprint)
-    throw Error(Code::kMalformedCache, "the timing cache is another device's").cause("it was measured on " + std::string(device) + "; this is " + fingerprint).remedy("use another cache file");
+    throw Error(Code::kMalformedCache, "the timing cache is another device's")
+        .cause("it was measured on " + std::string(device) + "; this is " + fingerprint)
+        .remedy("use another cache file");
   while (!body.empty()) {
     const std::string_view line = take_line(body);
     const size_t space = line.rfind(' ');
     if (space == std::string_view::npos) damaged("an entry has no time");
     double ms = 0;
     const auto [end, error] = std::from_chars(line.data() + space + 1, line.data() + line.size(), ms);
-    if (error != std::errc() || end != line.data() + line.size() || !std::isfinite(ms) || ms < 0) damaged("a time is not a number");
+    if (error != std::errc() || end != line.data() + line.size() || !std::isfinite(ms) || ms < 0)
+      damaged("a time is not a number");
     cache.entries_.emplace(line.substr(0, space), ms);
   }
   return cache;
@@ -71,11 +76,14 @@ std::optional<double> TimingCache::find(const Hash128& problem, const std::strin
   return it == entries_.end() ? std::nullopt : std::optional(it->second);
 }
 
-void TimingCache::put(const Hash128& problem, const std::string& choice, double milliseconds) { entries_[problem.hex() + " " + choice] = milliseconds; }
+void TimingCache::put(const Hash128& problem, const std::string& choice, double milliseconds) {
+  entries_[problem.hex() + " " + choice] = milliseconds;
+}
 
 void TimingCache::combine(const TimingCache& other, bool ignore_mismatch) {
   if (other.fingerprint_ != fingerprint_ && !ignore_mismatch)
-    throw Error(Code::kMalformedCache, "timing caches of different devices do not combine").cause(other.fingerprint_ + " and " + fingerprint_);
+    throw Error(Code::kMalformedCache, "timing caches of different devices do not combine")
+        .cause(other.fingerprint_ + " and " + fingerprint_);
   entries_.insert(other.entries_.begin(), other.entries_.end());
 }
 

@@ -28,7 +28,7 @@ class TimingCache {
 
  private:
   std::string fingerprint_;
-  std::map<std::string, double> entries_;                   // "<problem> <choice>"
+  std::map<std::string, double> entries_;  // "<problem> <choice>"
 };
 
 }  // namespace kiln

@@ -10,15 +10,17 @@ std::vector<Tuner::Candidate> Tuner::candidates(const Problem& problem) const {
   std::vector<Candidate> list;
   for (const auto* arguments : {&problem.inputs, &problem.outputs})
     for (const Argument& a : *arguments)
-      if (a.present && !a.ranked) return list;      // only the last resort computes shapes while it runs
+      if (a.present && !a.ranked) return list;  // only the last resort computes shapes while it runs
   for (const Tactic* tactic : target_.tactics(problem.op())) {
     if (options_.disabled.count(tactic->name)) continue;
     const Refusal refusal = tactic->accepts(problem);
     if (refusal.refused()) {
-      options_.logger->log(Severity::kVerbose, problem.node->name() + ": " + tactic->name + " declines: " + refusal.reason);
+      options_.logger->log(Severity::kVerbose,
+                           problem.node->name() + ": " + tactic->name + " declines: " + refusal.reason);
       continue;
     }
-    std::vector<Config> configs = tactic->configurations ? tactic->configurations(problem) : std::vector<Config>{Config{}};
+    std::vector<Config> configs =
+        tactic->configurations ? tactic->configurations(problem) : std::vector<Config>{Config{}};
     const size_t limit = options_.level <= 1 ? 1 : options_.level == 2 ? 2 : options_.level == 3 ? 4 : configs.size();
     if (configs.size() > limit) configs.resize(limit);
     for (Config& config : configs) list.push_back({tactic, std::move(config)});
@@ -38,15 +40,18 @@ Tuner::Candidate Tuner::best(const Problem& problem, const std::vector<Candidate
       if (spent_seconds_ > options_.budget_seconds) continue;
       const auto start = std::chrono::steady_clock::now();
       try {
-        time = measure(problem, candidate.tactic->emit(problem, candidate.config), target_.device(), options_.iterations);
+        time =
+            measure(problem, candidate.tactic->emit(problem, candidate.config), target_.device(), options_.iterations);
       } catch (const Error& error) {
-        options_.logger->log(Severity::kVerbose, problem.node->name() + ": " + candidate.name() + " fails: " + error.what());
+        options_.logger->log(Severity::kVerbose,
+                             problem.node->name() + ": " + candidate.name() + " fails: " + error.what());
       }
       spent_seconds_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
       if (!time) continue;
       if (options_.cache) options_.cache->put(key, candidate.name(), *time);
     }
-    options_.logger->log(Severity::kVerbose, problem.node->name() + ": " + candidate.name() + " " + std::to_string(*time) + " ms");
+    options_.logger->log(Severity::kVerbose,
+                         problem.node->name() + ": " + candidate.name() + " " + std::to_string(*time) + " ms");
     if (milliseconds < 0 || *time < milliseconds) {
       milliseconds = *time;
       winner = &candidate;
@@ -63,7 +68,8 @@ std::vector<Choice> Tuner::choose(const std::vector<Problem>& problems) {
   std::map<Hash128, Known> known;
   std::vector<Choice> choices;
   for (const Problem& problem : problems) {
-    if (options_.progress && !options_.progress(choices.size(), problems.size(), problem.str())) throw Error(Code::kInvalidState, "the build was cancelled");
+    if (options_.progress && !options_.progress(choices.size(), problems.size(), problem.str()))
+      throw Error(Code::kInvalidState, "the build was cancelled");
     Choice choice;
     const std::vector<Candidate> list = candidates(problem);
     if (list.empty()) {

@@ -11,10 +11,10 @@
 namespace kiln {
 
 struct TunerOptions {
-  int level = 3;                                  // 0: first that accepts; 1: first configuration of each tactic; 2-3: few; 4-5: all
-  double budget_seconds = 1e9;                    // of measuring in all; afterwards the first that accepts is taken
-  int iterations = 8;                             // at least, per candidate
-  std::set<std::string> disabled;                 // tactics by name
+  int level = 3;                   // 0: first that accepts; 1: first configuration of each tactic; 2-3: few; 4-5: all
+  double budget_seconds = 1e9;     // of measuring in all; afterwards the first that accepts is taken
+  int iterations = 8;              // at least, per candidate
+  std::set<std::string> disabled;  // tactics by name
   TimingCache* cache = nullptr;
   Logger* logger = &null_logger();
   // Called before each problem: how many are done, how many there are, its text. False cancels: Error(kInvalidState).
@@ -22,15 +22,15 @@ struct TunerOptions {
 };
 
 struct Choice {
-  std::string tactic;                             // "pointwise_tiles"
+  std::string tactic;  // "pointwise_tiles"
   Config config;
   Emitted emitted;
-  double milliseconds = -1;                       // negative when it was not measured
+  double milliseconds = -1;  // negative when it was not measured
 };
 
 // Why each tactic was left out, for reports.
 struct Considered {
-  std::string tactic, outcome;                    // a reason, or "0.123 ms"
+  std::string tactic, outcome;  // a reason, or "0.123 ms"
 };
 
 class Tuner {

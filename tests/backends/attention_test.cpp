@@ -16,9 +16,13 @@ TEST(Attention, HeadsMasksAndCausality) {
   const auto x = [&](Dims d) { return random_tensor(rng, DType::kF32, std::move(d)); };
   check({"Attention", {x({2, 3, 17, 16}), x({2, 3, 29, 16}), x({2, 3, 29, 24})}});
   check({"Attention", {x({1, 4, 33, 8}), x({1, 2, 33, 8}), x({1, 2, 33, 8})}, {{"is_causal", int64_t{1}}}});
-  check({"Attention", {x({1, 1, 70, 64}), x({1, 1, 45, 64}), x({1, 1, 45, 64})}, {{"is_causal", int64_t{1}}, {"scale", 0.3}}});
+  check({"Attention",
+         {x({1, 1, 70, 64}), x({1, 1, 45, 64}), x({1, 1, 45, 64})},
+         {{"is_causal", int64_t{1}}, {"scale", 0.3}}});
   check({"Attention", {x({2, 3, 5, 16}), x({2, 3, 19, 16}), x({2, 3, 19, 16}), x({2, 1, 1, 19})}});
-  check({"Attention", {x({2, 3, 5, 16}), x({2, 3, 19, 16}), x({2, 3, 19, 16}), x({3, 5, 19})}, {{"is_causal", int64_t{1}}}});
+  check({"Attention",
+         {x({2, 3, 5, 16}), x({2, 3, 19, 16}), x({2, 3, 19, 16}), x({3, 5, 19})},
+         {{"is_causal", int64_t{1}}}});
   Tensor mask = random_tensor(rng, DType::kBool, {2, 1, 5, 19});
   for (int64_t i = 0; i < mask.size(); i += 19) mask.set_int(i, 1);
   check({"Attention", {x({2, 3, 5, 16}), x({2, 3, 19, 16}), x({2, 3, 19, 16}), mask}});
@@ -33,7 +37,9 @@ TEST(Attention, ThreeAxesAndStrides) {
   g.gapped_outputs = true;
   check(g);
   const Dim s = Dim::symbol("seq");
-  check({"Attention", {dynamic(x({2, 3, 7, 16}), {2, 3, s, 16}), dynamic(x({2, 3, 7, 16}), {2, 3, s, 16}), dynamic(x({2, 3, 7, 16}), {2, 3, s, 16})}});
+  check({"Attention",
+         {dynamic(x({2, 3, 7, 16}), {2, 3, s, 16}), dynamic(x({2, 3, 7, 16}), {2, 3, s, 16}),
+          dynamic(x({2, 3, 7, 16}), {2, 3, s, 16})}});
 }
 
 }  // namespace

@@ -35,7 +35,8 @@ TEST(ConvTactics, ThreeByThree) {
 TEST(ConvTactics, KernelsStridesDilationsPadding) {
   EXPECT_TRUE(has(check(conv({1, 16, 7, 9}, {40, 16, 1, 1}, {})), "conv_tiles"));
   check(conv({1, 16, 7, 9}, {24, 16, 1, 1}, {{"strides", Ints{2, 2}}}, false));
-  check(conv({2, 5, 11, 8}, {7, 5, 5, 3}, {{"strides", Ints{2, 1}}, {"dilations", Ints{1, 2}}, {"pads", Ints{2, 1, 0, 3}}}));
+  check(conv({2, 5, 11, 8}, {7, 5, 5, 3},
+             {{"strides", Ints{2, 1}}, {"dilations", Ints{1, 2}}, {"pads", Ints{2, 1, 0, 3}}}));
   for (const char* padding : {"SAME_UPPER", "SAME_LOWER", "VALID"})
     check(conv({1, 9, 10, 11}, {6, 9, 4, 3}, {{"strides", Ints{2, 3}}, {"auto_pad", std::string(padding)}}));
 }
@@ -45,7 +46,9 @@ TEST(ConvTactics, Groups) {
   EXPECT_TRUE(has(grouped, "conv_tiles"));
   EXPECT_FALSE(has(grouped, "winograd_f4_3x3"));
   for (int64_t stride : {1, 2}) {
-    const Names alone = check(conv({2, 21, 9, 7}, {21, 1, 3, 3}, {{"group", int64_t{21}}, {"pads", Ints{1, 1, 1, 1}}, {"strides", Ints{stride, stride}}}));
+    const Names alone =
+        check(conv({2, 21, 9, 7}, {21, 1, 3, 3},
+                   {{"group", int64_t{21}}, {"pads", Ints{1, 1, 1, 1}}, {"strides", Ints{stride, stride}}}));
     EXPECT_TRUE(has(alone, "depthwise_tiles"));
   }
 }
@@ -76,17 +79,28 @@ TEST(ConvTactics, SlicesOfWiderTensors) {
 }
 
 TEST(ConvTactics, Activations) {
-  const Operand low{.dims = {}, .constant = true, .value = Tensor::scalar(-0.25f)}, high{.dims = {}, .constant = true, .value = Tensor::scalar(0.5f)};
+  const Operand low{.dims = {}, .constant = true, .value = Tensor::scalar(-0.25f)},
+      high{.dims = {}, .constant = true, .value = Tensor::scalar(0.5f)};
   const std::vector<std::pair<ir::PostOp, std::vector<Operand>>> posts = {
-      {post("Relu", {-1}), {}}, {post("LeakyRelu", {-1}, {{"alpha", 0.3}}), {}}, {post("Sigmoid", {-1}), {}}, {post("Tanh", {-1}), {}},
-      {post("HardSwish", {-1}), {}}, {post("HardSigmoid", {-1}, {{"alpha", 0.3}}), {}}, {post("Elu", {-1}), {}}, {post("Swish", {-1}), {}},
-      {post("Gelu", {-1}), {}}, {post("Gelu", {-1}, {{"approximate", std::string("tanh")}}), {}}, {post("Clip", {-1, 0, 1}), {low, high}}, {post("Clip", {-1, 0}), {low}}};
+      {post("Relu", {-1}), {}},
+      {post("LeakyRelu", {-1}, {{"alpha", 0.3}}), {}},
+      {post("Sigmoid", {-1}), {}},
+      {post("Tanh", {-1}), {}},
+      {post("HardSwish", {-1}), {}},
+      {post("HardSigmoid", {-1}, {{"alpha", 0.3}}), {}},
+      {post("Elu", {-1}), {}},
+      {post("Swish", {-1}), {}},
+      {post("Gelu", {-1}), {}},
+      {post("Gelu", {-1}, {{"approximate", std::string("tanh")}}), {}},
+      {post("Clip", {-1, 0, 1}), {low, high}},
+      {post("Clip", {-1, 0}), {low}}};
   for (const auto& [op, extra] : posts) {
     NodeCase c = conv({1, 16, 5, 6}, {20, 16, 3, 3}, {});
     c.post = {op};
     c.extra = extra;
     const Names names = check(c);
-    EXPECT_TRUE(has(names, "conv_tiles") && has(names, "winograd_f2_3x3")) << op.op->name() << ": " << refusal(c, "conv_tiles");
+    EXPECT_TRUE(has(names, "conv_tiles") && has(names, "winograd_f2_3x3"))
+        << op.op->name() << ": " << refusal(c, "conv_tiles");
   }
 }
 

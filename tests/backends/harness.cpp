@@ -15,7 +15,8 @@ namespace {
 // A tensor in memory of its own, with any strides, between guard bytes.
 class Stored {
  public:
-  Stored(DType type, Dims dims, const Layout& layout, bool gaps, const Tensor* value) : dims_(std::move(dims)), layout_(layout), type_(type) {
+  Stored(DType type, Dims dims, const Layout& layout, bool gaps, const Tensor* value)
+      : dims_(std::move(dims)), layout_(layout), type_(type) {
     if (gaps) {
       Dims larger = dims_;
       for (int64_t& d : larger) d += 1;
@@ -31,7 +32,15 @@ class Stored {
     data_ = memory_.data() + ((address + 63) / 64 * 64 - reinterpret_cast<uintptr_t>(memory_.data()));
     if (value) copy(const_cast<uint8_t*>(static_cast<const uint8_t*>(value->data())), false);
   }
-  TensorView view() { return {data_, dims_.data(), strides_.empty() && !dims_.empty() ? nullptr : strides_.data(), static_cast<int>(dims_.size()), type_, &layout_, nullptr}; }
+  TensorView view() {
+    return {data_,
+            dims_.data(),
+            strides_.empty() && !dims_.empty() ? nullptr : strides_.data(),
+            static_cast<int>(dims_.size()),
+            type_,
+            &layout_,
+            nullptr};
+  }
   Tensor value() {
     Tensor t = Tensor::allocate(type_, dims_);
     copy(static_cast<uint8_t*>(t.mutable_data()), true);
@@ -56,8 +65,7 @@ class Stored {
  private:
   static constexpr size_t kGuard = 64;
   size_t size() const { return static_cast<size_t>(bits(type_)) / 8; }
-  template <class F>
-  void each(F f) const {
+  template <class F> void each(F f) const {
     Dims index(dims_.size(), 0);
     for (int64_t i = 0, n = element_count(dims_); i < n; ++i) {
       int64_t at = 0;
@@ -101,7 +109,9 @@ std::string difference(const Tensor& got, const Tensor& wanted, double tolerance
     if (is_complex(wanted.dtype())) return "the bits differ";
     const double g = got.at(i), w = wanted.at(i);
     if (g == w || (std::isnan(g) && std::isnan(w))) continue;
-    if (!(std::abs(g - w) <= tolerance * (1 + std::abs(w)))) return "element " + std::to_string(i) + " of " + wanted.type_string() + " is " + std::to_string(g) + ", wanted " + std::to_string(w);
+    if (!(std::abs(g - w) <= tolerance * (1 + std::abs(w))))
+      return "element " + std::to_string(i) + " of " + wanted.type_string() + " is " + std::to_string(g) + ", wanted " +
+             std::to_string(w);
   }
   return "";
 }
@@ -111,7 +121,7 @@ struct Built {
   ir::Graph graph;
   ir::Node* node = nullptr;
   Problem problem;
-  std::vector<Operand> operands;       // base inputs, then those of the post-operations
+  std::vector<Operand> operands;  // base inputs, then those of the post-operations
   std::vector<Datum> wanted;
 
   explicit Built(const Case& c) : operands(c.inputs) {
@@ -119,7 +129,14 @@ struct Built {
     for (const Operand& o : c.inputs) values.push_back(add(o));
     const OpDef* op = find_op(c.op);
     if (!op) throw Error(Code::kNotFound, "there is no operator " + c.op);
-    node = graph.add_node({.op = op, .inputs = values, .attributes = c.attributes, .name = "node", .origins = {}, .output_count = c.outputs, .regions = {}, .output_names = {}});
+    node = graph.add_node({.op = op,
+                           .inputs = values,
+                           .attributes = c.attributes,
+                           .name = "node",
+                           .origins = {},
+                           .output_count = c.outputs,
+                           .regions = {},
+                           .output_names = {}});
     for (const Post& p : c.posts) {
       std::vector<ir::Value*> extra;
       for (const Operand& o : p.extra) {
@@ -147,17 +164,34 @@ struct Built {
     problem.node = node;
     for (const Operand& o : operands) {
       Argument a;
-      if (o.tensor.valid()) a = {.present = true, .dtype = o.tensor.dtype(), .ranked = true, .opt = o.tensor.dims(), .max = o.tensor.dims(), .is_static = !o.shape, .layout = o.layout, .constant = o.constant ? &o.tensor : nullptr};
+      if (o.tensor.valid())
+        a = {.present = true,
+             .dtype = o.tensor.dtype(),
+             .ranked = true,
+             .opt = o.tensor.dims(),
+             .max = o.tensor.dims(),
+             .is_static = !o.shape,
+             .layout = o.layout,
+             .constant = o.constant ? &o.tensor : nullptr};
       problem.inputs.push_back(a);
     }
     for (size_t i = 0; i < wanted.size(); ++i) {
       const Tensor& t = wanted[i].tensor;
       Argument a;
-      a = {.present = true, .dtype = t.dtype(), .ranked = true, .opt = t.dims(), .max = t.dims(), .is_static = is_static(node->output(static_cast<int>(i))->shape()), .layout = layout(c, i), .constant = nullptr};
+      a = {.present = true,
+           .dtype = t.dtype(),
+           .ranked = true,
+           .opt = t.dims(),
+           .max = t.dims(),
+           .is_static = is_static(node->output(static_cast<int>(i))->shape()),
+           .layout = layout(c, i),
+           .constant = nullptr};
       problem.outputs.push_back(a);
     }
   }
-  static Layout layout(const Case& c, size_t output) { return output < c.output_layouts.size() ? c.output_layouts[output] : Layout{}; }
+  static Layout layout(const Case& c, size_t output) {
+    return output < c.output_layouts.size() ? c.output_layouts[output] : Layout{};
+  }
 };
 
 void run(const Case& c, Built& built, const Tactic& tactic, const Config& config) {
@@ -230,7 +264,8 @@ std::vector<std::string> check_case(const Case& c, const std::string& only) {
     if (!only.empty() && tactic->name != only) continue;
     if (tactic->accepts(built.problem).refused()) continue;
     accepted.push_back(tactic->name);
-    const std::vector<Config> configs = tactic->configurations ? tactic->configurations(built.problem) : std::vector<Config>{{}};
+    const std::vector<Config> configs =
+        tactic->configurations ? tactic->configurations(built.problem) : std::vector<Config>{{}};
     for (const Config& config : configs) run(c, built, *tactic, config);
   }
   return accepted;

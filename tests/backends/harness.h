@@ -13,10 +13,10 @@ namespace kiln::testing {
 struct Operand {
   Operand(Tensor t, bool is_constant = false) : tensor(std::move(t)), constant(is_constant) {}
   Tensor tensor;
-  bool constant = false;               // known at build time
+  bool constant = false;  // known at build time
   Layout layout = {};
-  std::optional<Shape> shape = {};     // what the build knows of the dimensions; the tensor's own when empty
-  bool gaps = false;                   // lies inside a larger tensor
+  std::optional<Shape> shape = {};  // what the build knows of the dimensions; the tensor's own when empty
+  bool gaps = false;                // lies inside a larger tensor
 };
 Operand constant(Tensor t);
 Operand channels_last(Tensor t);
@@ -27,7 +27,7 @@ Operand absent();
 struct Post {
   std::string op;
   Attributes attributes = {};
-  std::vector<int> operands = {-1};    // k >= 0 counts within `extra`
+  std::vector<int> operands = {-1};  // k >= 0 counts within `extra`
   std::vector<Operand> extra = {};
 };
 
@@ -37,9 +37,9 @@ struct Case {
   Attributes attributes = {};
   int outputs = 1;
   std::vector<Post> posts = {};
-  std::vector<Layout> output_layouts = {};   // row-major where it ends
+  std::vector<Layout> output_layouts = {};  // row-major where it ends
   bool gapped_outputs = false;
-  double tolerance = 0;                      // of |difference| / (1 + |wanted|)
+  double tolerance = 0;  // of |difference| / (1 + |wanted|)
 };
 
 // Checks every configuration of every accepting tactic with 1 and 2 threads' worth of problem. Returns the names of the

@@ -20,7 +20,9 @@ NodeCase gemm(Dims a, Dims b, Dims add, bool constant, Attributes attributes) {
   NodeCase c;
   c.op = "Gemm";
   c.attributes = std::move(attributes);
-  c.inputs = {{.dims = std::move(a)}, {.dims = std::move(b), .constant = constant}, {.dims = std::move(add), .constant = constant}};
+  c.inputs = {{.dims = std::move(a)},
+              {.dims = std::move(b), .constant = constant},
+              {.dims = std::move(add), .constant = constant}};
   return c;
 }
 
@@ -42,15 +44,21 @@ TEST(ProductTactics, LargeEnoughForThreads) {
 }
 
 TEST(ProductTactics, BatchesBroadcast) {
-  for (const auto& [a, b] : std::vector<std::pair<Dims, Dims>>{
-           {{3, 4, 5}, {3, 5, 6}}, {{2, 3, 4, 5}, {2, 3, 5, 6}}, {{2, 3, 4, 5}, {3, 5, 6}}, {{2, 1, 4, 5}, {1, 3, 5, 6}}, {{4, 5}, {3, 5, 6}},
-           {{2, 3, 4, 5}, {5, 6}}, {{2, 3, 4, 5}, {2, 1, 5, 6}}, {{2, 1, 3, 1, 4, 5}, {2, 1, 2, 5, 6}}})
+  for (const auto& [a, b] : std::vector<std::pair<Dims, Dims>>{{{3, 4, 5}, {3, 5, 6}},
+                                                               {{2, 3, 4, 5}, {2, 3, 5, 6}},
+                                                               {{2, 3, 4, 5}, {3, 5, 6}},
+                                                               {{2, 1, 4, 5}, {1, 3, 5, 6}},
+                                                               {{4, 5}, {3, 5, 6}},
+                                                               {{2, 3, 4, 5}, {5, 6}},
+                                                               {{2, 3, 4, 5}, {2, 1, 5, 6}},
+                                                               {{2, 1, 3, 1, 4, 5}, {2, 1, 2, 5, 6}}})
     EXPECT_TRUE(has(check(matmul(a, b, false)), "gemm_batched")) << to_string(a) << to_string(b);
 }
 
 TEST(ProductTactics, Vectors) {
   for (bool constant : {true, false}) {
-    for (const auto& [a, b] : std::vector<std::pair<Dims, Dims>>{{{5}, {5}}, {{5}, {5, 6}}, {{4, 5}, {5}}, {{2, 4, 5}, {5}}}) {
+    for (const auto& [a, b] :
+         std::vector<std::pair<Dims, Dims>>{{{5}, {5}}, {{5}, {5, 6}}, {{4, 5}, {5}}, {{2, 4, 5}, {5}}}) {
       const Names names = check(matmul(a, b, constant));
       EXPECT_TRUE(has(names, constant ? "gemm_packed" : "gemm_batched")) << to_string(a) << to_string(b);
     }
@@ -74,7 +82,8 @@ TEST(ProductTactics, GemmForms) {
         const Dims b = transposed ? Dims{11, 7} : Dims{7, 11};
         check(gemm({9, 7}, b, add, constant, {{"transB", transposed}}));
       }
-  EXPECT_TRUE(has(check(gemm({9, 7}, {11, 7}, {11}, true, {{"transB", int64_t{1}}, {"alpha", 0.5}, {"beta", 2.0}})), "gemm_packed"));
+  EXPECT_TRUE(has(check(gemm({9, 7}, {11, 7}, {11}, true, {{"transB", int64_t{1}}, {"alpha", 0.5}, {"beta", 2.0}})),
+                  "gemm_packed"));
   EXPECT_TRUE(has(check(gemm({9, 7}, {11, 7}, {11}, false, {{"transB", int64_t{1}}})), "gemm_batched"));
   EXPECT_EQ(refusal(gemm({7, 9}, {7, 11}, {11}, true, {{"transA", int64_t{1}}}), "gemm_packed"), "a is transposed");
   NodeCase bare = gemm({9, 7}, {7, 11}, {}, true, {});

@@ -12,7 +12,8 @@ Tensor ints(std::vector<int64_t> v) { return Tensor::of<int64_t>({static_cast<in
 TEST(Transpose, EveryElementSizeAndPermutation) {
   std::mt19937 rng(1);
   for (DType type : kTypes) {
-    for (const Ints& perm : {Ints{1, 0}, Ints{0, 1}}) expect_case({"Transpose", {random_tensor(rng, type, {67, 131})}, {{"perm", perm}}}, "strided_copy");
+    for (const Ints& perm : {Ints{1, 0}, Ints{0, 1}})
+      expect_case({"Transpose", {random_tensor(rng, type, {67, 131})}, {{"perm", perm}}}, "strided_copy");
     for (const Ints& perm : {Ints{0, 2, 1, 3}, Ints{3, 2, 1, 0}, Ints{0, 2, 3, 1}, Ints{1, 3, 0, 2}})
       expect_case({"Transpose", {random_tensor(rng, type, {3, 5, 9, 17})}, {{"perm", perm}}}, "strided_copy");
   }
@@ -40,9 +41,12 @@ TEST(Reshape, DenseAndStrided) {
     g.gapped_outputs = true;
     expect_case(g, "strided_copy");
     expect_case({"Reshape", {gapped(random_tensor(rng, type, {2, 3})), constant(ints({3, 2}))}}, "strided_copy");
-    expect_case({"Reshape", {channels_last(random_tensor(rng, type, {2, 6, 3, 5})), constant(ints({2, -1}))}}, "strided_copy");
+    expect_case({"Reshape", {channels_last(random_tensor(rng, type, {2, 6, 3, 5})), constant(ints({2, -1}))}},
+                "strided_copy");
   }
-  expect_case({"Reshape", {random_tensor(rng, DType::kF32, {0, 3}), constant(ints({3, 0, 5})) }, {{"allowzero", int64_t{1}}}}, "strided_copy");
+  expect_case(
+      {"Reshape", {random_tensor(rng, DType::kF32, {0, 3}), constant(ints({3, 0, 5}))}, {{"allowzero", int64_t{1}}}},
+      "strided_copy");
   expect_case({"Flatten", {random_tensor(rng, DType::kF32, {2, 3, 4})}, {{"axis", int64_t{2}}}}, "strided_copy");
   expect_case({"Unsqueeze", {random_tensor(rng, DType::kF32, {2, 3}), constant(ints({0, 3}))}}, "strided_copy");
   expect_case({"Squeeze", {random_tensor(rng, DType::kF32, {2, 1, 3}), constant(ints({1}))}}, "strided_copy");
@@ -51,7 +55,8 @@ TEST(Reshape, DenseAndStrided) {
 TEST(Reshape, DynamicDimensions) {
   std::mt19937 rng(4);
   const Dim batch = Dim::symbol("batch");
-  expect_case({"Reshape", {dynamic(random_tensor(rng, DType::kF32, {5, 12}), {batch, 12}), constant(ints({0, 3, 4}))}}, "strided_copy");
+  expect_case({"Reshape", {dynamic(random_tensor(rng, DType::kF32, {5, 12}), {batch, 12}), constant(ints({0, 3, 4}))}},
+              "strided_copy");
 }
 
 TEST(Expand, Broadcasts) {
@@ -67,7 +72,10 @@ TEST(Expand, Broadcasts) {
 TEST(Slice, StartsAndSteps) {
   std::mt19937 rng(6);
   const auto slice = [&](Dims dims, Ints starts, Ints ends, Ints axes, Ints steps) {
-    expect_case({"Slice", {random_tensor(rng, DType::kF32, dims), constant(ints(starts)), constant(ints(ends)), constant(ints(axes)), constant(ints(steps))}}, "strided_copy");
+    expect_case({"Slice",
+                 {random_tensor(rng, DType::kF32, dims), constant(ints(starts)), constant(ints(ends)),
+                  constant(ints(axes)), constant(ints(steps))}},
+                "strided_copy");
   };
   slice({10, 11, 12}, {1, 2}, {9, 100}, {0, 2}, {1, 3});
   slice({10, 11}, {-1}, {-100}, {1}, {-2});
@@ -81,12 +89,18 @@ TEST(Slice, StartsAndSteps) {
 TEST(DepthToSpace, BothModesAndBack) {
   std::mt19937 rng(7);
   for (const char* mode : {"DCR", "CRD"}) {
-    expect_case({"DepthToSpace", {random_tensor(rng, DType::kF32, {2, 12, 3, 5})}, {{"blocksize", int64_t{2}}, {"mode", std::string(mode)}}}, "strided_copy");
-    Case c{"DepthToSpace", {channels_last(random_tensor(rng, DType::kI8, {1, 27, 4, 3}))}, {{"blocksize", int64_t{3}}, {"mode", std::string(mode)}}};
+    expect_case({"DepthToSpace",
+                 {random_tensor(rng, DType::kF32, {2, 12, 3, 5})},
+                 {{"blocksize", int64_t{2}}, {"mode", std::string(mode)}}},
+                "strided_copy");
+    Case c{"DepthToSpace",
+           {channels_last(random_tensor(rng, DType::kI8, {1, 27, 4, 3}))},
+           {{"blocksize", int64_t{3}}, {"mode", std::string(mode)}}};
     c.output_layouts = {Layout::channels_last(4)};
     expect_case(c, "strided_copy");
   }
-  expect_case({"SpaceToDepth", {random_tensor(rng, DType::kF32, {2, 3, 6, 10})}, {{"blocksize", int64_t{2}}}}, "strided_copy");
+  expect_case({"SpaceToDepth", {random_tensor(rng, DType::kF32, {2, 3, 6, 10})}, {{"blocksize", int64_t{2}}}},
+              "strided_copy");
 }
 
 TEST(Concat, AxesGapsAndEmptyParts) {
@@ -103,7 +117,9 @@ TEST(Concat, AxesGapsAndEmptyParts) {
       c.gapped_outputs = true;
       expect_case(c, "copy_parts");
     }
-  expect_case({"Split", {random_tensor(rng, DType::kF32, {4, 9}), constant(ints({2, 0, 7}))}, {{"axis", int64_t{1}}}, 3}, "copy_parts");
+  expect_case(
+      {"Split", {random_tensor(rng, DType::kF32, {4, 9}), constant(ints({2, 0, 7}))}, {{"axis", int64_t{1}}}, 3},
+      "copy_parts");
   expect_case({"Split", {gapped(random_tensor(rng, DType::kI16, {4, 9}))}, {{"axis", int64_t{-1}}}, 2}, "copy_parts");
 }
 
@@ -111,8 +127,13 @@ TEST(Gather, AxesTypesAndNegativeIndices) {
   std::mt19937 rng(9);
   for (DType type : kTypes)
     for (int64_t axis : {0, 1, -1})
-      expect_case({"Gather", {random_tensor(rng, type, {5, 6, 7}), Tensor::of<int64_t>({2, 3}, {0, -1, 4, 3, -5, 2})}, {{"axis", axis}}}, "gather_slices");
-  expect_case({"Gather", {gapped(random_tensor(rng, DType::kF32, {50, 33})), Tensor::of<int32_t>({4}, {49, 0, 7, -50})}}, "gather_slices");
+      expect_case({"Gather",
+                   {random_tensor(rng, type, {5, 6, 7}), Tensor::of<int64_t>({2, 3}, {0, -1, 4, 3, -5, 2})},
+                   {{"axis", axis}}},
+                  "gather_slices");
+  expect_case(
+      {"Gather", {gapped(random_tensor(rng, DType::kF32, {50, 33})), Tensor::of<int32_t>({4}, {49, 0, 7, -50})}},
+      "gather_slices");
   expect_case({"Gather", {random_tensor(rng, DType::kF32, {5, 3}), Tensor::of<int32_t>({}, {2})}}, "gather_slices");
   expect_case({"Gather", {random_tensor(rng, DType::kF32, {5, 3}), Tensor::of<int32_t>({0}, {})}}, "gather_slices");
 }
@@ -122,10 +143,19 @@ TEST(Pad, ModesAndNegativePads) {
   for (const char* mode : {"constant", "edge", "reflect", "wrap"}) {
     const Attributes attributes{{"mode", std::string(mode)}};
     for (DType type : {DType::kF32, DType::kU8, DType::kI64}) {
-      expect_case({"Pad", {random_tensor(rng, type, {3, 4, 5}), constant(ints({0, 1, 2, 1, 0, 3}))}, attributes}, "pad_copies");
-      expect_case({"Pad", {gapped(random_tensor(rng, type, {6, 7})), constant(ints({-1, 2, 3, -2})), constant(random_tensor(rng, type, {}))}, attributes}, "pad_copies");
+      expect_case({"Pad", {random_tensor(rng, type, {3, 4, 5}), constant(ints({0, 1, 2, 1, 0, 3}))}, attributes},
+                  "pad_copies");
+      expect_case({"Pad",
+                   {gapped(random_tensor(rng, type, {6, 7})), constant(ints({-1, 2, 3, -2})),
+                    constant(random_tensor(rng, type, {}))},
+                   attributes},
+                  "pad_copies");
     }
-    expect_case({"Pad", {channels_last(random_tensor(rng, DType::kF32, {2, 3, 4, 5})), constant(ints({1, 2, 2, 1})), absent(), constant(ints({2, -1}))}, attributes}, "pad_copies");
+    expect_case({"Pad",
+                 {channels_last(random_tensor(rng, DType::kF32, {2, 3, 4, 5})), constant(ints({1, 2, 2, 1})), absent(),
+                  constant(ints({2, -1}))},
+                 attributes},
+                "pad_copies");
     expect_case({"Pad", {random_tensor(rng, DType::kF32, {3}), constant(ints({9, 11}))}, attributes}, "pad_copies");
   }
 }

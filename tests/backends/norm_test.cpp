@@ -14,13 +14,17 @@ Case with(Case c, double tolerance) {
 TEST(Softmax, AxesLayoutsAndEmptyTensors) {
   std::mt19937 rng(1);
   for (const char* op : {"Softmax", "LogSoftmax"}) {
-    for (int64_t axis : {-1, 0, 1, 2}) expect_case(with({op, {random_tensor(rng, DType::kF32, {3, 37, 19})}, {{"axis", axis}}}, 2e-6), "softmax_axis");
+    for (int64_t axis : {-1, 0, 1, 2})
+      expect_case(with({op, {random_tensor(rng, DType::kF32, {3, 37, 19})}, {{"axis", axis}}}, 2e-6), "softmax_axis");
     expect_case(with({op, {random_tensor(rng, DType::kF32, {3, 0})}}, 2e-6), "softmax_axis");
-    expect_case(with({op, {channels_last(random_tensor(rng, DType::kF32, {2, 9, 5, 6}))}, {{"axis", int64_t{1}}}}, 2e-6), "softmax_axis");
+    expect_case(
+        with({op, {channels_last(random_tensor(rng, DType::kF32, {2, 9, 5, 6}))}, {{"axis", int64_t{1}}}}, 2e-6),
+        "softmax_axis");
     Case gaps = with({op, {gapped(random_tensor(rng, DType::kF32, {7, 31}))}}, 2e-6);
     gaps.gapped_outputs = true;
     expect_case(gaps, "softmax_axis");
-    expect_case(with({op, {dynamic(random_tensor(rng, DType::kF32, {4, 11}), {Dim::symbol("batch"), 11})}}, 2e-6), "softmax_axis");
+    expect_case(with({op, {dynamic(random_tensor(rng, DType::kF32, {4, 11}), {Dim::symbol("batch"), 11})}}, 2e-6),
+                "softmax_axis");
   }
   EXPECT_TRUE(check_case({"Softmax", {random_tensor(rng, DType::kF64, {3, 4})}}, "softmax_axis").empty());
 }
@@ -30,7 +34,8 @@ TEST(LayerNormalization, StatisticsAndShapes) {
   const auto x = [&](Dims d) { return random_tensor(rng, DType::kF32, std::move(d)); };
   expect_case(with({"LayerNormalization", {x({5, 7, 96}), x({96}), x({96})}}, 1e-5), "row_norm");
   expect_case(with({"LayerNormalization", {x({5, 7, 33}), x({7, 33})}, {{"axis", int64_t{1}}}, 3}, 1e-5), "row_norm");
-  expect_case(with({"LayerNormalization", {gapped(x({5, 33})), x({33}), x({33})}, {{"epsilon", 0.1}}, 2}, 1e-5), "row_norm");
+  expect_case(with({"LayerNormalization", {gapped(x({5, 33})), x({33}), x({33})}, {{"epsilon", 0.1}}, 2}, 1e-5),
+              "row_norm");
   expect_case(with({"RMSNormalization", {x({4, 65}), x({65})}}, 1e-5), "row_norm");
   EXPECT_TRUE(check_case({"LayerNormalization", {x({4, 6}), x({1})}}, "row_norm").empty());
 }
@@ -45,7 +50,8 @@ TEST(GroupNormalization, ChannelsFirstAndLast) {
   last.output_layouts = {Layout::channels_last(4)};
   expect_case(last, "group_norm");
   expect_case(with({"InstanceNormalization", {x({3, 5, 11}), x({5}), x({5})}}, 1e-5), "group_norm");
-  expect_case(with({"InstanceNormalization", {x({3, 5, 40, 40}), x({5}), x({5})}, {{"epsilon", 1e-3}}}, 1e-5), "group_norm");
+  expect_case(with({"InstanceNormalization", {x({3, 5, 40, 40}), x({5}), x({5})}, {{"epsilon", 1e-3}}}, 1e-5),
+              "group_norm");
 }
 
 TEST(BatchNormalization, ConstantStatistics) {
@@ -54,8 +60,15 @@ TEST(BatchNormalization, ConstantStatistics) {
   Tensor variance = x({7});
   for (float& v : variance.as_mutable<float>()) v = v * v + 0.1f;
   for (const Dims& dims : {Dims{2, 7, 5, 6}, Dims{3, 7}, Dims{1, 7, 40}})
-    expect_case(with({"BatchNormalization", {x(dims), constant(x({7})), constant(x({7})), constant(x({7})), constant(variance)}}, 1e-5), "channel_affine");
-  Case last = with({"BatchNormalization", {channels_last(x({2, 7, 5, 6})), constant(x({7})), constant(x({7})), constant(x({7})), constant(variance)}, {{"epsilon", 0.01}}}, 1e-5);
+    expect_case(with({"BatchNormalization",
+                      {x(dims), constant(x({7})), constant(x({7})), constant(x({7})), constant(variance)}},
+                     1e-5),
+                "channel_affine");
+  Case last =
+      with({"BatchNormalization",
+            {channels_last(x({2, 7, 5, 6})), constant(x({7})), constant(x({7})), constant(x({7})), constant(variance)},
+            {{"epsilon", 0.01}}},
+           1e-5);
   last.output_layouts = {Layout::channels_last(4)};
   expect_case(last, "channel_affine");
 }

@@ -21,13 +21,28 @@ TEST(PoolTactics, Windows) {
   for (const char* op : {"MaxPool", "AveragePool"})
     for (bool last : {true, false}) {
       const Names wanted{"pool_windows"};
-      EXPECT_EQ(check(pool(op, {2, 21, 9, 7}, {{"kernel_shape", Ints{3, 3}}, {"strides", Ints{2, 2}}, {"pads", Ints{1, 1, 1, 1}}}, last)), wanted);
-      EXPECT_EQ(check(pool(op, {1, 5, 8, 9}, {{"kernel_shape", Ints{2, 3}}, {"strides", Ints{2, 2}}, {"ceil_mode", int64_t{1}}}, last)), wanted);
-      EXPECT_EQ(check(pool(op, {1, 17, 10, 11}, {{"kernel_shape", Ints{3, 2}}, {"auto_pad", std::string("SAME_LOWER")}, {"strides", Ints{2, 1}}}, last)), wanted);
-      EXPECT_EQ(check(pool(op, {3, 4, 12}, {{"kernel_shape", Ints{4}}, {"pads", Ints{1, 2}}, {"dilations", Ints{2}}}, last)), wanted);
+      EXPECT_EQ(check(pool(op, {2, 21, 9, 7},
+                           {{"kernel_shape", Ints{3, 3}}, {"strides", Ints{2, 2}}, {"pads", Ints{1, 1, 1, 1}}}, last)),
+                wanted);
+      EXPECT_EQ(check(pool(op, {1, 5, 8, 9},
+                           {{"kernel_shape", Ints{2, 3}}, {"strides", Ints{2, 2}}, {"ceil_mode", int64_t{1}}}, last)),
+                wanted);
+      EXPECT_EQ(
+          check(pool(op, {1, 17, 10, 11},
+                     {{"kernel_shape", Ints{3, 2}}, {"auto_pad", std::string("SAME_LOWER")}, {"strides", Ints{2, 1}}},
+                     last)),
+          wanted);
+      EXPECT_EQ(
+          check(pool(op, {3, 4, 12}, {{"kernel_shape", Ints{4}}, {"pads", Ints{1, 2}}, {"dilations", Ints{2}}}, last)),
+          wanted);
       EXPECT_EQ(check(pool(op, {0, 4, 6, 6}, {{"kernel_shape", Ints{2, 2}}}, last)), wanted);
     }
-  check(pool("AveragePool", {2, 6, 7, 9}, {{"kernel_shape", Ints{3, 3}}, {"strides", Ints{2, 2}}, {"pads", Ints{1, 0, 1, 1}}, {"count_include_pad", int64_t{1}}, {"ceil_mode", int64_t{1}}}));
+  check(pool("AveragePool", {2, 6, 7, 9},
+             {{"kernel_shape", Ints{3, 3}},
+              {"strides", Ints{2, 2}},
+              {"pads", Ints{1, 0, 1, 1}},
+              {"count_include_pad", int64_t{1}},
+              {"ceil_mode", int64_t{1}}}));
 }
 
 TEST(PoolTactics, SlicesAndOtherSizes) {
@@ -47,7 +62,8 @@ TEST(PoolTactics, MeansOfPixels) {
   EXPECT_EQ(check(c).count("mean_pixels"), 1u);
   c.inputs[1].value = Tensor::of<int64_t>({2}, {1, 2});
   EXPECT_EQ(refusal(c, "mean_pixels"), "the axes are not all spatial ones");
-  EXPECT_NE(refusal(pool("GlobalAveragePool", {2, 37, 7, 5}, {}, false), "mean_pixels").find("channels last"), std::string::npos);
+  EXPECT_NE(refusal(pool("GlobalAveragePool", {2, 37, 7, 5}, {}, false), "mean_pixels").find("channels last"),
+            std::string::npos);
 }
 
 }  // namespace

@@ -21,7 +21,9 @@ Case make(std::mt19937& rng, const Layer& l, int outputs) {
     for (float& v : t.as_mutable<float>()) v *= static_cast<float>(scale);
     return t;
   };
-  Case c{l.op, {x(l.layout ? Dims{l.batch, l.steps, l.input} : Dims{l.steps, l.batch, l.input}, 1), constant(x({d, l.gates * l.hidden, l.input}, 0.2)), constant(x({d, l.gates * l.hidden, l.hidden}, 0.2))}};
+  Case c{l.op,
+         {x(l.layout ? Dims{l.batch, l.steps, l.input} : Dims{l.steps, l.batch, l.input}, 1),
+          constant(x({d, l.gates * l.hidden, l.input}, 0.2)), constant(x({d, l.gates * l.hidden, l.hidden}, 0.2))}};
   if (l.bias || l.states) c.inputs.push_back(l.bias ? constant(x({d, 2 * l.gates * l.hidden}, 0.5)) : absent());
   if (l.states) {
     const Dims state = l.layout ? Dims{l.batch, d, l.hidden} : Dims{d, l.batch, l.hidden};

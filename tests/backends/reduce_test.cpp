@@ -10,7 +10,8 @@ Operand axes(std::vector<int64_t> v) { return constant(Tensor::of<int64_t>({stat
 
 TEST(Reduce, KindsAxesAndLayouts) {
   std::mt19937 rng(1);
-  for (const char* op : {"ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin", "ReduceProd", "ReduceL1", "ReduceL2", "ReduceSumSquare", "ReduceLogSumExp"})
+  for (const char* op : {"ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin", "ReduceProd", "ReduceL1", "ReduceL2",
+                         "ReduceSumSquare", "ReduceLogSumExp"})
     for (int64_t keep : {0, 1}) {
       const Attributes attributes{{"keepdims", keep}};
       for (const Ints& over : {Ints{0}, Ints{-1}, Ints{1, 2}, Ints{0, 2}}) {

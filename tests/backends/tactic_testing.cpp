@@ -73,7 +73,9 @@ class Built {
       if (!all[i].present) result.emplace_back();
       else if (all[i].constant) result.push_back(*problem_.inputs[i].constant);
       else if (all[i].value) result.push_back(*all[i].value);
-      else result.push_back(random_tensor(case_.run_dims.empty() ? all[i].dims : case_.run_dims[i], static_cast<unsigned>(i)));
+      else
+        result.push_back(
+            random_tensor(case_.run_dims.empty() ? all[i].dims : case_.run_dims[i], static_cast<unsigned>(i)));
     }
     return result;
   }
@@ -131,14 +133,24 @@ class Placed {
   }
   TensorView view() {
     if (!memory_.valid()) return {};
-    return {memory_.mutable_data(), dims_.data(), strides_.data(), static_cast<int>(dims_.size()), DType::kF32, nullptr, nullptr};
+    return {memory_.mutable_data(),
+            dims_.data(),
+            strides_.data(),
+            static_cast<int>(dims_.size()),
+            DType::kF32,
+            nullptr,
+            nullptr};
   }
   void store(const Tensor& t) {
-    for_each([&](int64_t i, int64_t place) { memory_.as_mutable<float>()[static_cast<size_t>(place)] = t.as<float>()[static_cast<size_t>(i)]; });
+    for_each([&](int64_t i, int64_t place) {
+      memory_.as_mutable<float>()[static_cast<size_t>(place)] = t.as<float>()[static_cast<size_t>(i)];
+    });
   }
   Tensor load() const {
     Tensor t = Tensor::allocate(DType::kF32, dims_);
-    for_each([&](int64_t i, int64_t place) { t.as_mutable<float>()[static_cast<size_t>(i)] = memory_.as<float>()[static_cast<size_t>(place)]; });
+    for_each([&](int64_t i, int64_t place) {
+      t.as_mutable<float>()[static_cast<size_t>(i)] = memory_.as<float>()[static_cast<size_t>(place)];
+    });
     return t;
   }
   // Elements that are no part of the slice.
@@ -151,8 +163,7 @@ class Placed {
   }
 
  private:
-  template <class F>
-  void for_each(const F& f) const {
+  template <class F> void for_each(const F& f) const {
     const int64_t count = element_count(dims_);
     for (int64_t i = 0; i < count; ++i) {
       int64_t rest = i, place = 0;
@@ -208,7 +219,8 @@ void run(const NodeCase& c, const Built& built, const Tactic& tactic, const Conf
   for (Placed& p : placed) inputs.push_back(p.view());
   std::vector<TensorView> outputs{out.view()};
   for (size_t i = 0; i < inputs.size(); ++i)
-    if (emitted.inputs[i] < Emitted::kAbsent) inputs[i].dtype = emitted.constants.at(static_cast<size_t>(-2 - emitted.inputs[i])).dtype();
+    if (emitted.inputs[i] < Emitted::kAbsent)
+      inputs[i].dtype = emitted.constants.at(static_cast<size_t>(-2 - emitted.inputs[i])).dtype();
   std::vector<Dims> constant_dims(inputs.size());
   for (size_t i = 0; i < inputs.size(); ++i) {
     if (emitted.inputs[i] >= Emitted::kAbsent) continue;
@@ -224,7 +236,9 @@ void run(const NodeCase& c, const Built& built, const Tactic& tactic, const Conf
   ASSERT_TRUE(prepared.ok()) << what << ": " << prepared.detail;
   const auto stream = cpu::device().create_stream();
   for (int i = 0; i < 2; ++i) ASSERT_TRUE(kernel->launch(*stream, call).ok()) << what;
-  for (int i = 0; i < 64; ++i) ASSERT_EQ(space.as<uint8_t>()[call.workspace_size + static_cast<size_t>(i)], 0xff) << what << " wrote behind its workspace";
+  for (int i = 0; i < 64; ++i)
+    ASSERT_EQ(space.as<uint8_t>()[call.workspace_size + static_cast<size_t>(i)], 0xff)
+        << what << " wrote behind its workspace";
   EXPECT_EQ(out.touched_outside(), 0) << what;
   const auto own = c.tolerances.find(tactic.name);
   expect_close(out.load(), want, own == c.tolerances.end() ? c.tolerance : own->second, what);
@@ -247,7 +261,8 @@ std::set<std::string> check(const NodeCase& c) {
   for (const Tactic* tactic : cpu::target().all_tactics()) {
     if (tactic->accepts(built.problem()).refused()) continue;
     accepted.insert(tactic->name);
-    const std::vector<Config> configs = tactic->configurations ? tactic->configurations(built.problem()) : std::vector<Config>(1);
+    const std::vector<Config> configs =
+        tactic->configurations ? tactic->configurations(built.problem()) : std::vector<Config>(1);
     EXPECT_FALSE(configs.empty()) << tactic->name;
     for (const Config& config : configs) run(c, built, *tactic, config, want);
   }

@@ -14,8 +14,8 @@ struct Operand {
   Dims dims;
   bool constant = false;
   Layout layout = {};
-  int64_t slack = 0;                       // the tensor is a slice along axis 1 of one with so many more elements there
-  std::optional<Tensor> value = {};        // random in [-1, 1] when absent
+  int64_t slack = 0;                 // the tensor is a slice along axis 1 of one with so many more elements there
+  std::optional<Tensor> value = {};  // random in [-1, 1] when absent
   bool present = true;
 };
 
@@ -25,11 +25,11 @@ struct NodeCase {
   std::vector<Operand> inputs = {};
   Layout output_layout = {};
   int64_t output_slack = 0;
-  std::vector<ir::PostOp> post = {};       // operands >= 0 count within `extra`
+  std::vector<ir::PostOp> post = {};  // operands >= 0 count within `extra`
   std::vector<Operand> extra = {};
   int threads = 2;
-  double tolerance = 2e-5;                 // of the largest result
-  std::map<std::string, double> tolerances = {};   // of single tactics
+  double tolerance = 2e-5;                        // of the largest result
+  std::map<std::string, double> tolerances = {};  // of single tactics
   // Dims that the inputs (base, then extra) have when the kernel runs; empty: those of the problem.
   std::vector<Dims> run_dims = {};
 };

@@ -14,11 +14,16 @@ struct Case {
   int64_t x_slack, y_slack;  // channels of the wider tensor beyond ours
 };
 
-Case make_case(int64_t batch, int64_t height, int64_t width, int64_t channels, int64_t kernel_h, int64_t kernel_w, int64_t stride,
-               int64_t dilation, int64_t pad_before, int64_t pad_after, int64_t slack = 0) {
+Case make_case(int64_t batch, int64_t height, int64_t width, int64_t channels, int64_t kernel_h, int64_t kernel_w,
+               int64_t stride, int64_t dilation, int64_t pad_before, int64_t pad_after, int64_t slack = 0) {
   Case c;
   auto out = [&](int64_t n, int64_t k) { return (n + pad_before + pad_after - (k - 1) * dilation - 1) / stride + 1; };
-  c.shape = {batch, height, width, channels, out(height, kernel_h), out(width, kernel_w),
+  c.shape = {batch,
+             height,
+             width,
+             channels,
+             out(height, kernel_h),
+             out(width, kernel_w),
              {kernel_h, kernel_w, stride, stride, dilation, dilation, pad_before, pad_before}};
   c.x_slack = slack, c.y_slack = 2 * slack;
   return c;
@@ -35,7 +40,8 @@ void check(const Case& c, Epilogue e, int threads) {
   if (e.residual) e.residual = residual.data(), e.residual_stride = s.channels;
   std::vector<float> packed(weights.size());
   pack_depthwise_weights(weights.data(), s.channels, w.kernel_h, w.kernel_w, packed.data());
-  const PixelStrides xs = dense_pixels(s.height, s.width, s.channels + c.x_slack), ys = dense_pixels(s.out_height, s.out_width, s.channels + c.y_slack);
+  const PixelStrides xs = dense_pixels(s.height, s.width, s.channels + c.x_slack),
+                     ys = dense_pixels(s.out_height, s.out_width, s.channels + c.y_slack);
   std::vector<float> y(static_cast<size_t>(out_pixels * ys.pixel), 55), expected = y;
   depthwise_nhwc(s, x.data(), xs, packed.data(), y.data(), ys, e, threads);
   for (int64_t p = 0; p < out_pixels; ++p) {
@@ -43,9 +49,11 @@ void check(const Case& c, Epilogue e, int threads) {
     for (int64_t ch = 0; ch < s.channels; ++ch) {
       double sum = e.bias ? bias[static_cast<size_t>(ch)] : 0;
       for (int64_t t = 0; t < taps; ++t) {
-        const int64_t h = oh * w.stride_h - w.pad_top + t / w.kernel_w * w.dilation_h, v = ow * w.stride_w - w.pad_left + t % w.kernel_w * w.dilation_w;
+        const int64_t h = oh * w.stride_h - w.pad_top + t / w.kernel_w * w.dilation_h,
+                      v = ow * w.stride_w - w.pad_left + t % w.kernel_w * w.dilation_w;
         if (h < 0 || h >= s.height || v < 0 || v >= s.width) continue;
-        sum += static_cast<double>(x[static_cast<size_t>(n * xs.image + h * xs.row + v * xs.pixel + ch)]) * weights[static_cast<size_t>(ch * taps + t)];
+        sum += static_cast<double>(x[static_cast<size_t>(n * xs.image + h * xs.row + v * xs.pixel + ch)]) *
+               weights[static_cast<size_t>(ch * taps + t)];
       }
       const double r = e.residual ? residual[static_cast<size_t>(p * s.channels + ch)] : 0;
       if (!e.residual_after) sum += r;
@@ -77,8 +85,8 @@ TEST(Depthwise, DilationPaddingSlicesBatch) {
   for_each_isa([] {
     check(make_case(2, 11, 9, 20, 3, 3, 1, 2, 2, 2, 4), {}, 2);
     check(make_case(2, 11, 9, 20, 3, 5, 2, 1, 0, 1, 4), {}, 2);
-    check(make_case(3, 4, 4, 5, 3, 3, 1, 1, 3, 3, 1), {}, 1);    // windows wholly in the padding
-    check(make_case(1, 2, 2, 17, 5, 5, 1, 1, 4, 4), {}, 1);      // window larger than the input
+    check(make_case(3, 4, 4, 5, 3, 3, 1, 1, 3, 3, 1), {}, 1);  // windows wholly in the padding
+    check(make_case(1, 2, 2, 17, 5, 5, 1, 1, 4, 4), {}, 1);    // window larger than the input
     check(make_case(1, 3, 3, 17, 3, 3, 1, 3, 5, 5), {}, 1);
     check(make_case(0, 3, 3, 17, 3, 3, 1, 1, 1, 1), {}, 1);
     check(make_case(1, 112, 112, 32, 3, 3, 1, 1, 1, 1), {}, 2);

@@ -10,8 +10,7 @@ using namespace testing;
 struct Moments {
   double mean, inverse;
 };
-template <class At>
-Moments moments(int64_t n, const At& at, bool subtract, double epsilon) {
+template <class At> Moments moments(int64_t n, const At& at, bool subtract, double epsilon) {
   double mean = 0, squares = 0;
   for (int64_t i = 0; i < n; ++i) mean += at(i);
   mean = subtract ? mean / static_cast<double>(n) : 0;
@@ -25,9 +24,11 @@ TEST(Normalize, RowsOfEveryKind) {
       for (int variant = 0; variant < 16; ++variant) {
         const int64_t rows = 7, x_stride = n + 2, y_stride = n + 1;
         // Far from zero, so that sums of squares alone would be wrong.
-        const auto x = random_floats(rows * x_stride, 1, 99, 101), scale = random_floats(n, 2), bias = random_floats(n, 3);
+        const auto x = random_floats(rows * x_stride, 1, 99, 101), scale = random_floats(n, 2),
+                   bias = random_floats(n, 3);
         const auto skip = random_floats(rows * n, 4), skip_bias = random_floats(n, 5);
-        std::vector<float> y(static_cast<size_t>(rows * y_stride), 8), expected = y, sum(static_cast<size_t>(rows * n)), mean(rows), inverse(rows);
+        std::vector<float> y(static_cast<size_t>(rows * y_stride), 8), expected = y, sum(static_cast<size_t>(rows * n)),
+                                                                       mean(rows), inverse(rows);
         RowNorm norm;
         norm.rows = rows, norm.n = n;
         norm.subtract_mean = variant & 1;
@@ -51,10 +52,16 @@ TEST(Normalize, RowsOfEveryKind) {
             if (norm.scale) v *= scale[static_cast<size_t>(i)];
             if (norm.bias) v += bias[static_cast<size_t>(i)];
             expected[static_cast<size_t>(r * y_stride + i)] = static_cast<float>(v);
-            if (norm.sum) { ASSERT_EQ(sum[static_cast<size_t>(r * n + i)], static_cast<float>(at(i))); }
+            if (norm.sum) {
+              ASSERT_EQ(sum[static_cast<size_t>(r * n + i)], static_cast<float>(at(i)));
+            }
           }
-          if (norm.mean) { ASSERT_TRUE(close(mean[static_cast<size_t>(r)], m.mean, 1e-6, 1e-6)); }
-          if (norm.mean && n > 1) { ASSERT_TRUE(close(inverse[static_cast<size_t>(r)], m.inverse, 1e-5, 0)); }
+          if (norm.mean) {
+            ASSERT_TRUE(close(mean[static_cast<size_t>(r)], m.mean, 1e-6, 1e-6));
+          }
+          if (norm.mean && n > 1) {
+            ASSERT_TRUE(close(inverse[static_cast<size_t>(r)], m.inverse, 1e-5, 0));
+          }
         }
         // With one element the rounding of the mean is multiplied by 1 / sqrt(epsilon).
         expect_close(y, expected, 1e-5, n == 1 ? 2e-2 : 5e-5, std::to_string(n) + " " + std::to_string(variant));
@@ -69,9 +76,12 @@ TEST(Normalize, Groups) {
       for (auto [channels, groups] : {std::pair<int64_t, int64_t>{6, 3}, {8, 8}, {8, 1}, {150, 2}, {70, 70}, {32, 4}}) {
         for (bool affine : {false, true}) {
           const int64_t batch = 2, count = batch * channels * pixels, size = channels / groups;
-          const auto x = random_floats(count, 1, 9, 11), scale = random_floats(channels, 2), bias = random_floats(channels, 3);
-          GroupNorm norm{batch, channels, pixels, groups, 1e-3f, affine ? scale.data() : nullptr, affine ? bias.data() : nullptr};
-          std::vector<float> y(x.size()), expected(x.size()), nhwc_in(x.size()), nhwc_out(x.size()), nhwc_expected(x.size());
+          const auto x = random_floats(count, 1, 9, 11), scale = random_floats(channels, 2),
+                     bias = random_floats(channels, 3);
+          GroupNorm norm{
+              batch, channels, pixels, groups, 1e-3f, affine ? scale.data() : nullptr, affine ? bias.data() : nullptr};
+          std::vector<float> y(x.size()), expected(x.size()), nhwc_in(x.size()), nhwc_out(x.size()),
+              nhwc_expected(x.size());
           for (int64_t g = 0; g < batch * groups; ++g) {
             const float* in = x.data() + g * size * pixels;
             const Moments m = moments(size * pixels, [&](int64_t i) { return static_cast<double>(in[i]); }, true, 1e-3);

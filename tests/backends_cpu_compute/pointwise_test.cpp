@@ -15,14 +15,17 @@ using enum ScalarOp;
 // Builds programs by hand.
 struct Builder {
   ScalarProgram p;
-  uint16_t push(ScalarOp op, ScalarType type, uint16_t a = 0, uint16_t b = 0, uint16_t c = 0, double real = 0, int64_t integer = 0) {
+  uint16_t push(ScalarOp op, ScalarType type, uint16_t a = 0, uint16_t b = 0, uint16_t c = 0, double real = 0,
+                int64_t integer = 0) {
     ScalarInstruction i;
     i.op = op, i.type = type, i.a = a, i.b = b, i.c = c, i.real = real, i.integer = integer;
     p.code.push_back(i);
     return static_cast<uint16_t>(p.code.size() - 1);
   }
   uint16_t input(ScalarType type) { return push(kInput, type, 0, 0, 0, 0, p.input_count++); }
-  uint16_t constant(double v, ScalarType type = ScalarType::kF32) { return push(kConstant, type, 0, 0, 0, v, static_cast<int64_t>(v)); }
+  uint16_t constant(double v, ScalarType type = ScalarType::kF32) {
+    return push(kConstant, type, 0, 0, 0, v, static_cast<int64_t>(v));
+  }
   ScalarProgram finish(std::vector<uint16_t> outputs) {
     p.outputs = std::move(outputs);
     return p;
@@ -51,14 +54,15 @@ Operand make_operand(DType type, const Dims& dims, uint32_t broadcast, bool reve
   std::uniform_real_distribution<double> real(-3, 3);
   for (int64_t i = 0; i < count; ++i) {
     if (type == DType::kBool) o.tensor.set_int(i, generator() & 1);
-    else if (is_integer(type)) o.tensor.set_int(i, static_cast<int64_t>(generator() % 7) - (is_signed_integer(type) ? 3 : 0));
+    else if (is_integer(type))
+      o.tensor.set_int(i, static_cast<int64_t>(generator() % 7) - (is_signed_integer(type) ? 3 : 0));
     else o.tensor.set(i, real(generator));
   }
   return o;
 }
 
-void check(const ScalarProgram& program, const Dims& dims, std::vector<Operand>& in, std::vector<Operand>& out, double relative,
-           double absolute, int threads = 1) {
+void check(const ScalarProgram& program, const Dims& dims, std::vector<Operand>& in, std::vector<Operand>& out,
+           double relative, double absolute, int threads = 1) {
   std::vector<PointwiseOperand> in_views, out_views;
   std::vector<const void*> in_data;
   std::vector<void*> out_data;
@@ -89,12 +93,14 @@ void check(const ScalarProgram& program, const Dims& dims, std::vector<Operand>&
   }
 }
 
-void check_types(const ScalarProgram& program, const Dims& dims, const std::vector<DType>& in_types, const std::vector<DType>& out_types,
-                 const std::vector<uint32_t>& broadcast, double relative, double absolute, int threads = 1, bool reversed = false) {
+void check_types(const ScalarProgram& program, const Dims& dims, const std::vector<DType>& in_types,
+                 const std::vector<DType>& out_types, const std::vector<uint32_t>& broadcast, double relative,
+                 double absolute, int threads = 1, bool reversed = false) {
   SCOPED_TRACE(to_string(program) + " on " + to_string(dims));
   std::vector<Operand> in, out;
   for (size_t k = 0; k < in_types.size(); ++k) {
-    in.push_back(make_operand(in_types[k], dims, k < broadcast.size() ? broadcast[k] : 0, reversed && k == 0, static_cast<uint32_t>(k + 1)));
+    in.push_back(make_operand(in_types[k], dims, k < broadcast.size() ? broadcast[k] : 0, reversed && k == 0,
+                              static_cast<uint32_t>(k + 1)));
   }
   for (DType t : out_types) out.push_back(make_operand(t, dims, 0, false, 9));
   check(program, dims, in, out, relative, absolute, threads);
@@ -148,7 +154,8 @@ TEST(Pointwise, SelectAndConvert) {
       Builder s;
       s.input(ScalarType::kBool), s.input(from), s.input(from);
       const uint16_t v = s.push(kSelect, from, 0, 1, 2);
-      check_types(s.finish({v}), {5, 21}, {DType::kBool, dtype_for(from), dtype_for(from)}, {dtype_for(from)}, {0, 2, 0}, 0, 0);
+      check_types(s.finish({v}), {5, 21}, {DType::kBool, dtype_for(from), dtype_for(from)}, {dtype_for(from)},
+                  {0, 2, 0}, 0, 0);
       for (auto to : {ScalarType::kBool, ScalarType::kI64, ScalarType::kU64, ScalarType::kF32, ScalarType::kF64}) {
         if (from >= ScalarType::kF32 && to == ScalarType::kU64) continue;  // negative values: undefined in C++
         Builder b;
@@ -186,7 +193,8 @@ TEST(Pointwise, Broadcasts) {
   const uint16_t sum = b.push(kAdd, ScalarType::kF32, product, 2);
   const auto program = b.finish({sum});
   const std::vector<DType> in(3, DType::kF32);
-  for (const Dims& dims : {Dims{2, 3, 5, 7}, Dims{2, 8, 8, 24}, Dims{1, 64, 7, 7}, Dims{3, 1, 33, 130}, Dims{2, 3, 1, 9000}, Dims{0, 4, 4, 4}, Dims{4, 4, 4, 0}}) {
+  for (const Dims& dims : {Dims{2, 3, 5, 7}, Dims{2, 8, 8, 24}, Dims{1, 64, 7, 7}, Dims{3, 1, 33, 130},
+                           Dims{2, 3, 1, 9000}, Dims{0, 4, 4, 4}, Dims{4, 4, 4, 0}}) {
     for (uint32_t x = 0; x < 16; ++x) {
       for (uint32_t y : {0u, 7u, 13u, 15u, 5u}) check_types(program, dims, in, {DType::kF32}, {0, x, y}, 1e-6, 1e-6, 2);
     }
@@ -231,11 +239,16 @@ TEST(Pointwise, Patterns) {
     for (int variant = 0; variant < 12; ++variant) {
       Builder b;
       const uint16_t x = b.input(f), y = b.input(f), one = b.constant(1), zero = b.constant(0), six = b.constant(6);
-      auto denominator = [&] { return b.push(kAdd, f, variant & 1 ? one : b.push(kExp, f, b.push(kNeg, f, x)), variant & 1 ? b.push(kExp, f, b.push(kNeg, f, x)) : one); };
+      auto denominator = [&] {
+        return b.push(kAdd, f, variant & 1 ? one : b.push(kExp, f, b.push(kNeg, f, x)),
+                      variant & 1 ? b.push(kExp, f, b.push(kNeg, f, x)) : one);
+      };
       uint16_t r = 0;
       switch (variant) {
-        case 0: case 1: r = b.push(kDiv, f, one, denominator()); break;
-        case 2: case 3: r = b.push(kDiv, f, x, denominator()); break;
+        case 0:
+        case 1: r = b.push(kDiv, f, one, denominator()); break;
+        case 2:
+        case 3: r = b.push(kDiv, f, x, denominator()); break;
         case 4: r = b.push(kMul, f, x, b.push(kDiv, f, one, denominator())); break;
         case 5: r = b.push(kMul, f, y, b.push(kDiv, f, one, denominator())); break;
         case 6: r = b.push(kMax, f, b.push(kAdd, f, x, y), zero); break;
@@ -247,15 +260,17 @@ TEST(Pointwise, Patterns) {
       }
       check_types(b.finish({r}), {4, 1003}, {DType::kF32, DType::kF32}, {DType::kF32}, {0, 1}, 1e-6, 1e-7);
       // The parts are results too.
-      check_types(b.finish({r, static_cast<uint16_t>(r - 1)}), {4, 1003}, {DType::kF32, DType::kF32}, {DType::kF32, DType::kF32}, {}, 1e-6, 1e-7);
+      check_types(b.finish({r, static_cast<uint16_t>(r - 1)}), {4, 1003}, {DType::kF32, DType::kF32},
+                  {DType::kF32, DType::kF32}, {}, 1e-6, 1e-7);
     }
   });
 }
 
 TEST(Pointwise, SpecialValues) {
   for_each_isa([] {
-    const std::vector<float> special = {kNan, kInf, -kInf, 0.0f, -0.0f, 1e-40f, -1e-40f, 3e38f, -3e38f, 88.5f, -88.5f, -103.5f, 1, -1,
-                                        0.5f, 2, -2, 1e-20f, 100000.0f, -7.5f, 1e-7f, 89, 3.5f};
+    const std::vector<float> special = {kNan,   kInf,   -kInf,     0.0f,    -0.0f, 1e-40f, -1e-40f, 3e38f,
+                                        -3e38f, 88.5f,  -88.5f,    -103.5f, 1,     -1,     0.5f,    2,
+                                        -2,     1e-20f, 100000.0f, -7.5f,   1e-7f, 89,     3.5f};
     const auto n = static_cast<int64_t>(special.size());
     for (int o = 0; o < kScalarOpCount; ++o) {
       const auto op = static_cast<ScalarOp>(o);
@@ -287,7 +302,11 @@ TEST(Pointwise, Accuracy) {
       SCOPED_TRACE(to_string(program));
       for (float range : {1e-3f, 1.0f, 12.0f, 85.0f}) {
         std::vector<Operand> in, out;
-        auto values = random_floats(20000, 5, op == kLog || op == kPow ? 1e-6f : op == kLog1p ? -0.999f * std::min(range, 1.0f) : -range, range);
+        auto values = random_floats(20000, 5,
+                                    op == kLog || op == kPow ? 1e-6f
+                                    : op == kLog1p           ? -0.999f * std::min(range, 1.0f)
+                                                             : -range,
+                                    range);
         in.push_back({Tensor::of<float>({20000}, values), {DType::kF32, {1}}});
         if (op == kPow) in.push_back(make_operand(DType::kF32, {20000}, 0, false, 3));
         out.push_back(make_operand(DType::kF32, {20000}, 0, false, 1));
@@ -303,17 +322,19 @@ TEST(Pointwise, ManyInstructionsAndThreads) {
   std::vector<uint16_t> values;
   for (int i = 0; i < 20; ++i) values.push_back(b.input(f));
   for (int i = 0; i < 300; ++i) {
-    values.push_back(b.push(i % 3 ? kAdd : kMul, f, values[static_cast<size_t>(i)], b.push(kTanh, f, values[values.size() - static_cast<size_t>(i % 17) - 1])));
+    values.push_back(b.push(i % 3 ? kAdd : kMul, f, values[static_cast<size_t>(i)],
+                            b.push(kTanh, f, values[values.size() - static_cast<size_t>(i % 17) - 1])));
   }
-  check_types(b.finish({values.back(), values[250]}), {3, 5, 1000}, std::vector<DType>(20, DType::kF32), {DType::kF32, DType::kF32},
-              {0, 3, 7, 4, 0, 1}, 1e-4, 1e-4, 2);
+  check_types(b.finish({values.back(), values[250]}), {3, 5, 1000}, std::vector<DType>(20, DType::kF32),
+              {DType::kF32, DType::kF32}, {0, 3, 7, 4, 0, 1}, 1e-4, 1e-4, 2);
 }
 
 TEST(Pointwise, RefusesWhatDoesNotFit) {
   Builder b;
   b.input(ScalarType::kF32);
   const auto program = b.finish({0});
-  const std::vector<PointwiseOperand> good(1, {DType::kF32, {1}}), wrong_type(1, {DType::kI32, {1}}), wrong_rank(1, {DType::kF32, {1, 1}});
+  const std::vector<PointwiseOperand> good(1, {DType::kF32, {1}}), wrong_type(1, {DType::kI32, {1}}),
+      wrong_rank(1, {DType::kF32, {1, 1}});
   EXPECT_THROW(PointwisePlan(program, {4}, wrong_type, good, 1), Error);
   EXPECT_THROW(PointwisePlan(program, {4}, wrong_rank, good, 1), Error);
   EXPECT_THROW(PointwisePlan(program, {4}, {}, good, 1), Error);

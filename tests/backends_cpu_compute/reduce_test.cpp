@@ -36,7 +36,8 @@ double naive(ReduceKind kind, const std::vector<double>& v) {
 
 using Dims = std::vector<int64_t>;
 
-std::vector<float> run_and_check(ReduceKind kind, const Dims& dims, const Dims& strides, uint32_t reduced, const std::vector<float>& x, int threads) {
+std::vector<float> run_and_check(ReduceKind kind, const Dims& dims, const Dims& strides, uint32_t reduced,
+                                 const std::vector<float>& x, int threads) {
   int64_t outputs = 1, total = 1;
   for (size_t d = 0; d < dims.size(); ++d) {
     total *= dims[d];
@@ -56,7 +57,8 @@ std::vector<float> run_and_check(ReduceKind kind, const Dims& dims, const Dims& 
   std::vector<float> y(static_cast<size_t>(outputs), 1e9f), expected;
   for (const auto& m : members) expected.push_back(static_cast<float>(naive(kind, m)));
   reduce(kind, dims, strides, reduced, x.data(), y.data(), threads);
-  expect_close(y, expected, 4e-6, 1e-5, "kind " + std::to_string(static_cast<int>(kind)) + " set " + std::to_string(reduced));
+  expect_close(y, expected, 4e-6, 1e-5,
+               "kind " + std::to_string(static_cast<int>(kind)) + " set " + std::to_string(reduced));
   return y;
 }
 
@@ -72,7 +74,8 @@ TEST(Reduce, EverySetOfAxes) {
   for_each_isa([] {
     for (int k = 0; k < kKinds; ++k) {
       const auto kind = static_cast<ReduceKind>(k);
-      for (const Dims& dims : {Dims{3, 4, 5, 6}, Dims{2, 1, 33, 7}, Dims{5, 3, 2, 70}, Dims{1, 1, 1, 1}, Dims{0, 2, 3, 4}, Dims{2, 3, 4, 0}}) {
+      for (const Dims& dims : {Dims{3, 4, 5, 6}, Dims{2, 1, 33, 7}, Dims{5, 3, 2, 70}, Dims{1, 1, 1, 1},
+                               Dims{0, 2, 3, 4}, Dims{2, 3, 4, 0}}) {
         const int64_t count = std::accumulate(dims.begin(), dims.end(), int64_t{1}, std::multiplies<>());
         const auto x = random_floats(count, 1, kind == ReduceKind::kLogSum ? 0.1f : -1.2f, 1.3f);
         for (uint32_t reduced = 0; reduced < 16; ++reduced) {
@@ -89,10 +92,12 @@ TEST(Reduce, EverySetOfAxes) {
 
 TEST(Reduce, LargeAndIndependentOfThreads) {
   for (auto kind : {ReduceKind::kSum, ReduceKind::kMean, ReduceKind::kMax, ReduceKind::kL2, ReduceKind::kLogSumExp}) {
-    for (auto [dims, reduced] : {std::pair<Dims, uint32_t>{{1000003}, 1}, {{40000, 24}, 1}, {{24, 40000}, 2}, {{7, 300, 500}, 5}}) {
+    for (auto [dims, reduced] :
+         {std::pair<Dims, uint32_t>{{1000003}, 1}, {{40000, 24}, 1}, {{24, 40000}, 2}, {{7, 300, 500}, 5}}) {
       const int64_t count = std::accumulate(dims.begin(), dims.end(), int64_t{1}, std::multiplies<>());
       const auto x = random_floats(count, 1, 0.5f, 1.5f);
-      const auto one = run_and_check(kind, dims, dense(dims), reduced, x, 1), two = run_and_check(kind, dims, dense(dims), reduced, x, 2);
+      const auto one = run_and_check(kind, dims, dense(dims), reduced, x, 1),
+                 two = run_and_check(kind, dims, dense(dims), reduced, x, 2);
       EXPECT_EQ(one, two);
     }
   }
@@ -104,7 +109,8 @@ TEST(Reduce, SpecialValues) {
       for (float special : {kNan, kInf, -kInf}) {
         auto x = random_floats(5 * 40, 1, 0.5f, 1.5f);
         x[77] = special;
-        for (uint32_t reduced : {1u, 2u, 3u}) run_and_check(static_cast<ReduceKind>(k), {5, 40}, {40, 1}, reduced, x, 1);
+        for (uint32_t reduced : {1u, 2u, 3u})
+          run_and_check(static_cast<ReduceKind>(k), {5, 40}, {40, 1}, reduced, x, 1);
         std::fill(x.begin(), x.end(), special);
         run_and_check(static_cast<ReduceKind>(k), {5, 40}, {40, 1}, 2, x, 1);
       }

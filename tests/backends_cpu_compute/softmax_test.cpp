@@ -10,14 +10,16 @@ namespace {
 using namespace testing;
 
 // x of n elements, `step` apart.
-std::vector<float> naive(bool logarithm, const float* x, int64_t n, int64_t step, float scale = 1, const float* mask = nullptr) {
+std::vector<float> naive(bool logarithm, const float* x, int64_t n, int64_t step, float scale = 1,
+                         const float* mask = nullptr) {
   std::vector<double> v;
   for (int64_t i = 0; i < n; ++i) v.push_back(static_cast<double>(x[i * step]) * scale + (mask ? mask[i] : 0));
   double largest = -INFINITY, sum = 0;
   for (double e : v) largest = std::isnan(e) || e > largest ? e : largest;
   for (double e : v) sum += std::exp(e - largest);
   std::vector<float> y;
-  for (double e : v) y.push_back(static_cast<float>(logarithm ? e - largest - std::log(sum) : std::exp(e - largest) / sum));
+  for (double e : v)
+    y.push_back(static_cast<float>(logarithm ? e - largest - std::log(sum) : std::exp(e - largest) / sum));
   return y;
 }
 
@@ -58,7 +60,8 @@ TEST(Softmax, MiddleAxis) {
           for (int64_t o = 0; o < 3; ++o) {
             for (int64_t c = 0; c < inner; ++c) {
               const auto e = naive(logarithm, x.data() + o * n * inner + c, n, inner);
-              for (int64_t i = 0; i < n; ++i) expected[static_cast<size_t>((o * n + i) * inner + c)] = e[static_cast<size_t>(i)];
+              for (int64_t i = 0; i < n; ++i)
+                expected[static_cast<size_t>((o * n + i) * inner + c)] = e[static_cast<size_t>(i)];
             }
           }
           expect_close(y, expected, 4e-6, logarithm ? 4e-6 : 1e-12);

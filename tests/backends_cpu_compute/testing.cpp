@@ -1,8 +1,8 @@
 // Helpers of the kernel tests.
 #include "backends_cpu_compute/testing.h"
 
-#include "backends/cpu/device/compute/hwy_targets.h"
 #include <hwy/targets.h>
+#include "backends/cpu/device/compute/hwy_targets.h"
 
 namespace kiln::cpu::testing {
 
@@ -23,8 +23,8 @@ std::vector<float> random_floats(int64_t count, uint32_t seed, float low, float 
   return values;
 }
 
-void expect_close(const std::vector<float>& actual, const std::vector<float>& expected, double relative, double absolute,
-                  const std::string& what) {
+void expect_close(const std::vector<float>& actual, const std::vector<float>& expected, double relative,
+                  double absolute, const std::string& what) {
   ASSERT_EQ(actual.size(), expected.size()) << what;
   int wrong = 0;
   for (size_t i = 0; i < actual.size() && wrong < 3; ++i) {

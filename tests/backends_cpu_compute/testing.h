@@ -25,7 +25,7 @@ inline bool close(double a, double b, double relative, double absolute) {
   if (std::isnan(a) || std::isnan(b)) return std::isnan(a) && std::isnan(b);
   return a == b || std::fabs(a - b) <= absolute + relative * std::fabs(b);
 }
-void expect_close(const std::vector<float>& actual, const std::vector<float>& expected, double relative, double absolute,
-                  const std::string& what = "");
+void expect_close(const std::vector<float>& actual, const std::vector<float>& expected, double relative,
+                  double absolute, const std::string& what = "");
 
 }  // namespace kiln::cpu::testing

@@ -25,7 +25,8 @@ void add_light_model(Case& test, const fs::path& folder, const fs::path& root) {
 }  // namespace
 
 std::vector<Case> find_cases(const std::string& root) {
-  if (!fs::is_directory(root)) throw Error(Code::kNotFound, "no ONNX test data in '" + root + "'").remedy("run scripts/setup.sh");
+  if (!fs::is_directory(root))
+    throw Error(Code::kNotFound, "no ONNX test data in '" + root + "'").remedy("run scripts/setup.sh");
   std::vector<Case> cases;
   for (const char* kind : {"node", "simple", "pytorch-converted", "pytorch-operator", "real"}) {
     for (const auto& entry : fs::directory_iterator(fs::path(root) / kind)) {
@@ -36,7 +37,8 @@ std::vector<Case> find_cases(const std::string& root) {
       else if (fs::exists(entry.path() / "data.json")) add_light_model(test, entry.path(), root);
       else continue;
       for (const auto& set : fs::directory_iterator(entry.path()))
-        if (set.is_directory() && set.path().filename().string().starts_with("test_data_set_")) test.data_sets.push_back(set.path().string());
+        if (set.is_directory() && set.path().filename().string().starts_with("test_data_set_"))
+          test.data_sets.push_back(set.path().string());
       std::sort(test.data_sets.begin(), test.data_sets.end());
       cases.push_back(std::move(test));
     }

@@ -22,8 +22,10 @@ std::string complex_difference(const Tensor& actual, const Tensor& expected, dou
 }
 
 std::string tensor_difference(const Tensor& actual, const Tensor& expected, double rtol, double atol) {
-  if (actual.dtype() != expected.dtype() || actual.dims() != expected.dims()) return "is " + actual.type_string() + ", expected " + expected.type_string();
-  if (actual.dtype() == DType::kString) return actual.string_values() == expected.string_values() ? "" : "strings differ";
+  if (actual.dtype() != expected.dtype() || actual.dims() != expected.dims())
+    return "is " + actual.type_string() + ", expected " + expected.type_string();
+  if (actual.dtype() == DType::kString)
+    return actual.string_values() == expected.string_values() ? "" : "strings differ";
   if (actual.dtype() == DType::kC64) return complex_difference<float>(actual, expected, rtol, atol);
   if (actual.dtype() == DType::kC128) return complex_difference<double>(actual, expected, rtol, atol);
   const bool whole = is_integer(actual.dtype()) || actual.dtype() == DType::kBool;
@@ -38,18 +40,22 @@ std::string tensor_difference(const Tensor& actual, const Tensor& expected, doub
     if (error > worst_error) worst = i, worst_error = error;
   }
   if (wrong == 0) return "";
-  return std::to_string(wrong) + " of " + std::to_string(actual.size()) + " elements differ; element " + std::to_string(worst) + " is " +
-         std::to_string(actual.at(worst)) + ", expected " + std::to_string(expected.at(worst));
+  return std::to_string(wrong) + " of " + std::to_string(actual.size()) + " elements differ; element " +
+         std::to_string(worst) + " is " + std::to_string(actual.at(worst)) + ", expected " +
+         std::to_string(expected.at(worst));
 }
 
 }  // namespace
 
 std::string difference(const Datum& actual, const Datum& expected, double rtol, double atol) {
-  if (expected.kind == Datum::kTensor && actual.kind == Datum::kTensor) return tensor_difference(actual.tensor, expected.tensor, rtol, atol);
+  if (expected.kind == Datum::kTensor && actual.kind == Datum::kTensor)
+    return tensor_difference(actual.tensor, expected.tensor, rtol, atol);
   if (actual.kind != expected.kind) return "is of another kind (tensor, sequence, optional)";
-  if (actual.items.size() != expected.items.size()) return "has " + std::to_string(actual.items.size()) + " items, expected " + std::to_string(expected.items.size());
+  if (actual.items.size() != expected.items.size())
+    return "has " + std::to_string(actual.items.size()) + " items, expected " + std::to_string(expected.items.size());
   for (size_t i = 0; i < actual.items.size(); ++i)
-    if (auto text = difference(actual.items[i], expected.items[i], rtol, atol); !text.empty()) return "item " + std::to_string(i) + " " + text;
+    if (auto text = difference(actual.items[i], expected.items[i], rtol, atol); !text.empty())
+      return "item " + std::to_string(i) + " " + text;
   return "";
 }
 

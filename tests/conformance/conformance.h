@@ -9,11 +9,11 @@
 namespace kiln::conformance {
 
 struct Case {
-  std::string name;                            // "node/test_relu"
-  std::string model;                           // path of the model
-  std::vector<std::string> data_sets;          // folders with input_K.pb and output_K.pb; none for a light model
-  std::string light_output;                    // a light model's expected output; its input is a ramp
-  double rtol = 1e-3, atol = 1e-7;             // those of onnx's own runner
+  std::string name;                    // "node/test_relu"
+  std::string model;                   // path of the model
+  std::vector<std::string> data_sets;  // folders with input_K.pb and output_K.pb; none for a light model
+  std::string light_output;            // a light model's expected output; its input is a ramp
+  double rtol = 1e-3, atol = 1e-7;     // those of onnx's own runner
 };
 
 // The cases under `root` (onnx/backend/test/data), sorted by name.
@@ -29,8 +29,8 @@ const std::vector<Backend>& backends();
 struct Result {
   std::string name;
   bool passed = false;
-  std::string stage;                           // where it failed: import, run, compare, crash, time
-  std::string cause;                           // one line
+  std::string stage;  // where it failed: import, run, compare, crash, time
+  std::string cause;  // one line
   double seconds = 0;
 };
 

@@ -82,7 +82,9 @@ int run(const Options& o) {
     results.push_back(o.here ? run_case(test, backend) : run_apart(test, backend, o.timeout));
     const Result& r = results.back();
     passed += r.passed;
-    if (o.verbose) std::printf("%s %s %s %s\n", r.passed ? "ok  " : "FAIL", r.name.c_str(), r.passed ? "" : (r.stage + ":").c_str(), r.cause.c_str());
+    if (o.verbose)
+      std::printf("%s %s %s %s\n", r.passed ? "ok  " : "FAIL", r.name.c_str(), r.passed ? "" : (r.stage + ":").c_str(),
+                  r.cause.c_str());
   }
   save(o.report, report_text(backend.name, results));
   save(o.json, report_json(backend.name, results));

@@ -29,7 +29,9 @@ std::string generalised(const Result& r) {
   return r.stage + ": " + text.substr(0, 160);
 }
 
-struct Count { int passed = 0, all = 0; };
+struct Count {
+  int passed = 0, all = 0;
+};
 
 std::map<std::string, Count> counts(const std::vector<Result>& results) {
   std::map<std::string, Count> by_kind;
@@ -48,13 +50,15 @@ std::string report_text(const std::string& backend, const std::vector<Result>& r
   for (const auto& [kind, count] : counts(results)) {
     char share[16];
     std::snprintf(share, sizeof share, "%.1f %%", 100.0 * count.passed / count.all);
-    text += "| " + kind + " | " + std::to_string(count.passed) + " | " + std::to_string(count.all) + " | " + share + " |\n";
+    text +=
+        "| " + kind + " | " + std::to_string(count.passed) + " | " + std::to_string(count.all) + " | " + share + " |\n";
   }
   std::map<std::string, std::vector<std::string>> causes;
   for (const Result& r : results)
     if (!r.passed) causes[generalised(r)].push_back(r.name);
   std::vector<std::pair<std::string, std::vector<std::string>>> sorted(causes.begin(), causes.end());
-  std::stable_sort(sorted.begin(), sorted.end(), [](const auto& a, const auto& b) { return a.second.size() > b.second.size(); });
+  std::stable_sort(sorted.begin(), sorted.end(),
+                   [](const auto& a, const auto& b) { return a.second.size() > b.second.size(); });
   text += "\nFailures by cause:\n\n| tests | cause | names |\n| --: | --- | --- |\n";
   for (const auto& [cause, names] : sorted) {
     std::string list;
@@ -67,7 +71,8 @@ std::string report_text(const std::string& backend, const std::vector<Result>& r
 std::string report_json(const std::string& backend, const std::vector<Result>& results) {
   nlohmann::json json;
   json["backend"] = backend;
-  for (const auto& [kind, count] : counts(results)) json["counts"][kind] = {{"passed", count.passed}, {"of", count.all}};
+  for (const auto& [kind, count] : counts(results))
+    json["counts"][kind] = {{"passed", count.passed}, {"of", count.all}};
   json["failed"] = nlohmann::json::array();
   for (const Result& r : results)
     if (!r.passed) json["failed"].push_back({{"name", r.name}, {"stage", r.stage}, {"cause", r.cause}});

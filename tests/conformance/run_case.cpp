@@ -49,10 +49,12 @@ std::string one_line(std::string text) {
   return text.substr(0, 400);
 }
 
-std::string check(const ir::Graph& graph, const Case& test, const std::vector<Datum>& actual, const std::vector<Datum>& expected) {
+std::string check(const ir::Graph& graph, const Case& test, const std::vector<Datum>& actual,
+                  const std::vector<Datum>& expected) {
   for (size_t i = 0; i < expected.size(); ++i) {
     if (i >= actual.size()) return "only " + std::to_string(actual.size()) + " outputs";
-    if (auto text = difference(actual[i], expected[i], test.rtol, test.atol); !text.empty()) return "output " + graph.outputs()[i]->name() + " " + text;
+    if (auto text = difference(actual[i], expected[i], test.rtol, test.atol); !text.empty())
+      return "output " + graph.outputs()[i]->name() + " " + text;
   }
   return "";
 }
@@ -85,7 +87,8 @@ std::string read_all(int fd, int seconds, bool& timed_out) {
   std::string text;
   const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(seconds);
   for (;;) {
-    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(end - std::chrono::steady_clock::now()).count();
+    const auto left =
+        std::chrono::duration_cast<std::chrono::milliseconds>(end - std::chrono::steady_clock::now()).count();
     pollfd p{fd, POLLIN, 0};
     if (left <= 0 || ::poll(&p, 1, static_cast<int>(left)) == 0) {
       timed_out = true;
@@ -150,7 +153,8 @@ Result run_apart(const Case& test, const Backend& backend, int seconds) {
   const size_t first = text.find('\n'), second = first == std::string::npos ? first : text.find('\n', first + 1);
   if (timed_out || second == std::string::npos) {
     result.stage = timed_out ? "time" : "crash";
-    result.cause = timed_out ? "ran longer than " + std::to_string(seconds) + " s" : "ended by signal " + std::to_string(WIFSIGNALED(status) ? WTERMSIG(status) : 0);
+    result.cause = timed_out ? "ran longer than " + std::to_string(seconds) + " s"
+                             : "ended by signal " + std::to_string(WIFSIGNALED(status) ? WTERMSIG(status) : 0);
     return result;
   }
   result.passed = text[0] == '1';

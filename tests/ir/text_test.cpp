@@ -8,7 +8,8 @@
 namespace kiln::ir {
 namespace {
 
-const char kEverything[] = R"(graph main(%x: float32[batch,2 * seq,max(3, n)], %"odd \"name\"": int64[*], %s: seq(string[*])) {
+const char kEverything[] =
+    R"(graph main(%x: float32[batch,2 * seq,max(3, n)], %"odd \"name\"": int64[*], %s: seq(string[*])) {
   // constants
   %c = constant float32[2]:{1.0,nan}
   %t = constant string[1]:{"a\n"} layout 0

@@ -16,7 +16,8 @@ const std::string& folder() {
   static const std::string made = [] {
     std::string pattern = (std::filesystem::temp_directory_path() / "kiln_onnx_XXXXXX").string();
     if (!::mkdtemp(pattern.data())) throw Error(Code::kIo, "no temporary folder");
-    const std::string command = std::string(KILN_PYTHON) + " " + KILN_SOURCE_DIR + "/tests/onnx/make_models.py " + pattern;
+    const std::string command =
+        std::string(KILN_PYTHON) + " " + KILN_SOURCE_DIR + "/tests/onnx/make_models.py " + pattern;
     if (std::system(command.c_str()) != 0) throw Error(Code::kInternal, "make_models.py failed");
     return pattern;
   }();
@@ -89,11 +90,16 @@ TEST(Import, OutputThatIsAnInputGetsANode) {
 
 TEST(Import, RefusesBadGraphs) {
   const std::map<std::string, std::pair<Code, std::string>> cases{
-      {"cycle", {Code::kInvalidGraph, "cycle"}},           {"twice", {Code::kInvalidGraph, "'y' is given to two values"}},
-      {"missing", {Code::kInvalidGraph, "nowhere"}},       {"no_output", {Code::kInvalidGraph, "'z'"}},
-      {"negative_dim", {Code::kInvalidGraph, "-3"}},       {"opset0", {Code::kUnsupported, "opset 0"}},
-      {"opset99", {Code::kUnsupported, "opset 99"}},       {"short_weight", {Code::kMalformedModel, "wrong size"}},
-      {"huge_weight", {Code::kMalformedModel, "too large"}}, {"recursive", {Code::kInvalidGraph, "calls itself"}},
+      {"cycle", {Code::kInvalidGraph, "cycle"}},
+      {"twice", {Code::kInvalidGraph, "'y' is given to two values"}},
+      {"missing", {Code::kInvalidGraph, "nowhere"}},
+      {"no_output", {Code::kInvalidGraph, "'z'"}},
+      {"negative_dim", {Code::kInvalidGraph, "-3"}},
+      {"opset0", {Code::kUnsupported, "opset 0"}},
+      {"opset99", {Code::kUnsupported, "opset 99"}},
+      {"short_weight", {Code::kMalformedModel, "wrong size"}},
+      {"huge_weight", {Code::kMalformedModel, "too large"}},
+      {"recursive", {Code::kInvalidGraph, "calls itself"}},
       {"bad_shape", {Code::kShapeMismatch, "'product' (MatMul, opset 21)"}},
   };
   for (const auto& [name, expected] : cases) {
@@ -142,7 +148,7 @@ TEST(Import, EveryElementTypeRawAndTyped) {
       if (v->constant()) w = v->constant();
     ASSERT_NE(w, nullptr) << name;
     ASSERT_EQ(w->dims(), Dims{3}) << name;
-    const bool e8m0 = w->dtype() == DType::kF8E8M0;   // has no zero
+    const bool e8m0 = w->dtype() == DType::kF8E8M0;  // has no zero
     EXPECT_EQ(w->at(0), 1) << name;
     if (!e8m0) {
       EXPECT_EQ(w->at(1), 0) << name;

@@ -20,11 +20,20 @@ TEST(Cast, Values) {
       {"Cast", "{to=\"int4\"}", {"int8[3]:{7,8,-9}"}, {"int4[3]:{7,-8,7}"}},
       {"Cast", "{to=\"float32\"}", {"uint2[5]:{0,1,2,3,1}"}, {"float32[5]:{0.0,1.0,2.0,3.0,1.0}"}},
       {"Cast", "{to=\"float4e2m1\"}", {"float32[3]:{5.1,100.0,-0.3}"}, {"float4e2m1[3]:{6.0,6.0,-0.5}"}},
-      {"Cast", "{to=\"float32\"}", {"string[5]:{\"3.14\",\"+INF\",\"-inf\",\"NaN\",\" 1E8 \"}"}, {"float32[5]:{3.14,inf,-inf,nan,1e8}"}},
+      {"Cast",
+       "{to=\"float32\"}",
+       {"string[5]:{\"3.14\",\"+INF\",\"-inf\",\"NaN\",\" 1E8 \"}"},
+       {"float32[5]:{3.14,inf,-inf,nan,1e8}"}},
       {"Cast", "{to=\"uint64\"}", {"string[1]:{\"18446744073709551615\"}"}, {"uint64[1]:{18446744073709551615}"}},
-      {"Cast", "{to=\"int64\"}", {"string[2]:{\"-9223372036854775808\",\"100.5\"}"}, {"int64[2]:{-9223372036854775808,100}"}},
+      {"Cast",
+       "{to=\"int64\"}",
+       {"string[2]:{\"-9223372036854775808\",\"100.5\"}"},
+       {"int64[2]:{-9223372036854775808,100}"}},
       {"Cast", "{to=\"bool\"}", {"string[3]:{\"True\",\"0\",\"2\"}"}, {"bool[3]:{1,0,1}"}},
-      {"Cast", "{to=\"string\"}", {"float32[6]:{0.1,1.0,1e-5,nan,-inf,1e16}"}, {"string[6]:{\"0.1\",\"1.0\",\"1e-05\",\"nan\",\"-inf\",\"1e+16\"}"}},
+      {"Cast",
+       "{to=\"string\"}",
+       {"float32[6]:{0.1,1.0,1e-5,nan,-inf,1e16}"},
+       {"string[6]:{\"0.1\",\"1.0\",\"1e-05\",\"nan\",\"-inf\",\"1e+16\"}"}},
       {"Cast", "{to=\"string\"}", {"float16[2]:{0.1,1000.0}"}, {"string[2]:{\"0.1\",\"1000.0\"}"}},
       {"Cast", "{to=\"string\"}", {"uint64[1]:{18446744073709551615}"}, {"string[1]:{\"18446744073709551615\"}"}},
       {"Cast", "{to=\"string\"}", {"string[1]:{\"x\"}"}, {"string[1]:{\"x\"}"}},
@@ -43,7 +52,8 @@ TEST(Cast, Values) {
 
 TEST(Cast, Refusals) {
   check_refused(Code::kInvalidArgument, {"Cast", "{to=\"float32\"}", {"string[1]:{\"one\"}"}, {""}});
-  check_refused(Code::kInvalidArgument, {"Cast", "{round_mode=\"odd\", to=\"float8e8m0\"}", {"float32[1]:{1.0}"}, {""}});
+  check_refused(Code::kInvalidArgument,
+                {"Cast", "{round_mode=\"odd\", to=\"float8e8m0\"}", {"float32[1]:{1.0}"}, {""}});
   check_refused(Code::kTypeMismatch, {"Cast", "{to=\"float31\"}", {"float32[1]:{1.0}"}, {""}});
   check_refused(Code::kTypeMismatch, {"Cast", "{to=\"float32\"}", {"complex64[1]:{(1.0,2.0)}"}, {""}});
   check_refused(Code::kTypeMismatch, {"BitCast", "{to=\"int16\"}", {"float32[1]:{1.0}"}, {""}});
@@ -64,7 +74,8 @@ TEST(Cast, ElementsPass) {
   const Dim n = Dim::symbol("n");
   using List = std::vector<Dim>;
   EXPECT_EQ(infer("Cast", {{"to", std::string("int64")}}, {{DType::kI32, {1}, {n}}}).second, (List{n}));
-  EXPECT_EQ(infer("Cast", {{"to", std::string("int32")}}, {{DType::kI64, {1}, {int64_t{1} << 40}}}).second, std::nullopt);
+  EXPECT_EQ(infer("Cast", {{"to", std::string("int32")}}, {{DType::kI64, {1}, {int64_t{1} << 40}}}).second,
+            std::nullopt);
   EXPECT_EQ(infer("Cast", {{"to", std::string("uint8")}}, {{DType::kI64, {1}, {n}}}).second, std::nullopt);
   EXPECT_EQ(infer("CastLike", {}, {{DType::kI64, {1}, {n}}, {DType::kI32, {7}}}).second, (List{n}));
   EXPECT_EQ(infer("Identity", {}, {{DType::kI64, {1}, {n}}}).second, (List{n}));

@@ -5,10 +5,15 @@ namespace kiln::nn_testing {
 namespace {
 
 TEST(Gemm, Forms) {
-  const Tensor a = f32({2, 3}, {1, 2, 3, 4, 5, 6}), b = f32({3, 2}, {1, 0, 0, 1, 1, 1}), at = f32({3, 2}, {1, 4, 2, 5, 3, 6}), bt = f32({2, 3}, {1, 0, 1, 0, 1, 1});
+  const Tensor a = f32({2, 3}, {1, 2, 3, 4, 5, 6}), b = f32({3, 2}, {1, 0, 0, 1, 1, 1}),
+               at = f32({3, 2}, {1, 4, 2, 5, 3, 6}), bt = f32({2, 3}, {1, 0, 1, 0, 1, 1});
   expect_values(run("Gemm", {}, {a, b})[0], {2, 2}, {4, 5, 10, 11});
-  expect_values(run("Gemm", {{"transA", int64_t{1}}, {"transB", int64_t{1}}, {"alpha", 0.5}, {"beta", 2.0}}, {at, bt, f32({2, 1}, {1, 2})})[0], {2, 2}, {4, 4.5, 9, 9.5});
-  const Tensor big = run("Gemm", {}, {Tensor::of<int64_t>({1, 1}, {(int64_t{1} << 60) + 1}), Tensor::of<int64_t>({1, 1}, {3}), Tensor::of<int64_t>({}, {1})})[0];
+  expect_values(run("Gemm", {{"transA", int64_t{1}}, {"transB", int64_t{1}}, {"alpha", 0.5}, {"beta", 2.0}},
+                    {at, bt, f32({2, 1}, {1, 2})})[0],
+                {2, 2}, {4, 4.5, 9, 9.5});
+  const Tensor big = run("Gemm", {},
+                         {Tensor::of<int64_t>({1, 1}, {(int64_t{1} << 60) + 1}), Tensor::of<int64_t>({1, 1}, {3}),
+                          Tensor::of<int64_t>({}, {1})})[0];
   EXPECT_EQ(big.int_at(0), ((int64_t{1} << 60) + 1) * 3 + 1);
   EXPECT_EQ(run("Gemm", {}, {f32({0, 3}, {}), b})[0].dims(), (Dims{0, 2}));
   expect_values(run("Gemm", {}, {f32({1, 0}, {}), f32({0, 2}, {}), f32({2}, {7, 8})})[0], {1, 2}, {7, 8});
@@ -19,7 +24,9 @@ TEST(Gemm, Forms) {
 
 TEST(Einsum, Forms) {
   const Tensor m = f32({2, 2}, {1, 2, 3, 4}), v = f32({2}, {10, 100});
-  const auto einsum = [](const char* equation, const std::vector<Tensor>& in) { return run("Einsum", {{"equation", std::string(equation)}}, in)[0]; };
+  const auto einsum = [](const char* equation, const std::vector<Tensor>& in) {
+    return run("Einsum", {{"equation", std::string(equation)}}, in)[0];
+  };
   expect_values(einsum("ij->ji", {m}), {2, 2}, {1, 3, 2, 4});
   expect_values(einsum("ii", {m}), {}, {5});
   expect_values(einsum("ii->i", {m}), {2}, {1, 4});
@@ -29,8 +36,11 @@ TEST(Einsum, Forms) {
   expect_values(einsum("...,...->...", {m, v}), {2, 2}, {10, 200, 30, 400});
   expect_values(einsum("i,j,ij->", {v, v, m}), {}, {100 + 2000 + 3000 + 40000});
   expect_values(einsum("ij->i", {f32({2, 0}, {})}), {2}, {0, 0});
-  EXPECT_EQ(shapes("Einsum", {{"equation", std::string("bhqd,bhkd->bhqk")}}, {{{"b", "12", "q", "64"}}, {{"b", "12", "k", "64"}}}), Strs{"float32[b,12,q,k]"});
-  for (const char* wrong : {"ij->k", "ijk->i", "ij,jk->ik", "i1->i", "ij->ii"}) EXPECT_THROW(einsum(wrong, {m}), Error) << wrong;
+  EXPECT_EQ(shapes("Einsum", {{"equation", std::string("bhqd,bhkd->bhqk")}},
+                   {{{"b", "12", "q", "64"}}, {{"b", "12", "k", "64"}}}),
+            Strs{"float32[b,12,q,k]"});
+  for (const char* wrong : {"ij->k", "ijk->i", "ij,jk->ik", "i1->i", "ij->ii"})
+    EXPECT_THROW(einsum(wrong, {m}), Error) << wrong;
   EXPECT_EQ(einsum("i,i", {Tensor::of<int8_t>({2}, {100, 1}), Tensor::of<int8_t>({2}, {1, 27})}).int_at(0), 127);
 }
 

@@ -16,14 +16,16 @@ inline Tensor counting(Dims dims, float scale = 1, DType type = DType::kF32) {
   for (int64_t i = 0; i < t.size(); ++i) t.set(i, static_cast<double>(static_cast<float>(i + 1) * scale));
   return t;
 }
-inline std::vector<Tensor> run(const char* name, const Attributes& attributes, const std::vector<Tensor>& inputs, int outputs = 1) {
+inline std::vector<Tensor> run(const char* name, const Attributes& attributes, const std::vector<Tensor>& inputs,
+                               int outputs = 1) {
   std::vector<Datum> data;
   for (const Tensor& t : inputs) data.emplace_back(t);
   std::vector<Tensor> results;
   for (Datum& d : evaluate(*find_op(name), attributes, data, outputs)) results.push_back(d.tensor);
   return results;
 }
-inline void expect_values(const Tensor& t, const Dims& dims, const std::vector<double>& values, double tolerance = 1e-5) {
+inline void expect_values(const Tensor& t, const Dims& dims, const std::vector<double>& values,
+                          double tolerance = 1e-5) {
   ASSERT_EQ(t.dims(), dims);
   ASSERT_EQ(t.size(), static_cast<int64_t>(values.size()));
   for (int64_t i = 0; i < t.size(); ++i) {
@@ -34,13 +36,14 @@ inline void expect_values(const Tensor& t, const Dims& dims, const std::vector<d
   }
 }
 
-struct Known {                                      // an input of shape inference: a shape as text, and perhaps a value
+struct Known {  // an input of shape inference: a shape as text, and perhaps a value
   std::vector<std::string> dims;
   DType type = DType::kF32;
   Tensor value = {};
 };
 // The shapes of all outputs as text.
-inline std::vector<std::string> shapes(const char* name, const Attributes& attributes, const std::vector<Known>& inputs, int outputs = 1) {
+inline std::vector<std::string> shapes(const char* name, const Attributes& attributes, const std::vector<Known>& inputs,
+                                       int outputs = 1) {
   std::vector<InputInfo> infos;
   for (const Known& k : inputs) {
     InputInfo info;

@@ -19,9 +19,12 @@ TEST(MaxPool, ValuesAndIndices) {
 }
 
 TEST(MaxPool, NegativeValuesNanAndTypes) {
-  expect_values(run("MaxPool", {{"kernel_shape", Ints{3}}, {"pads", Ints{1, 1}}}, {f32({1, 1, 3}, {-3, -2, -5})})[0], {1, 1, 3}, {-2, -2, -2});
-  expect_values(run("MaxPool", {{"kernel_shape", Ints{2}}}, {f32({1, 1, 4}, {1, kNan, 3, 4})})[0], {1, 1, 3}, {kNan, kNan, 4});
-  const Tensor i8 = run("MaxPool", {{"kernel_shape", Ints{2}}, {"pads", Ints{1, 0}}}, {Tensor::of<int8_t>({1, 1, 2}, {-128, -7})})[0];
+  expect_values(run("MaxPool", {{"kernel_shape", Ints{3}}, {"pads", Ints{1, 1}}}, {f32({1, 1, 3}, {-3, -2, -5})})[0],
+                {1, 1, 3}, {-2, -2, -2});
+  expect_values(run("MaxPool", {{"kernel_shape", Ints{2}}}, {f32({1, 1, 4}, {1, kNan, 3, 4})})[0], {1, 1, 3},
+                {kNan, kNan, 4});
+  const Tensor i8 =
+      run("MaxPool", {{"kernel_shape", Ints{2}}, {"pads", Ints{1, 0}}}, {Tensor::of<int8_t>({1, 1, 2}, {-128, -7})})[0];
   EXPECT_EQ(i8.dtype(), DType::kI8);
   expect_values(i8, {1, 1, 2}, {-128, -7});
 }
@@ -29,7 +32,9 @@ TEST(MaxPool, NegativeValuesNanAndTypes) {
 TEST(MaxPool, CeilModeStartsInsideTheInput) {
   const Attributes a = {{"kernel_shape", Ints{1}}, {"strides", Ints{2}}, {"ceil_mode", int64_t{1}}};
   expect_values(run("MaxPool", a, {f32({1, 1, 4}, {1, 2, 3, 4})})[0], {1, 1, 2}, {1, 3});
-  EXPECT_EQ(shapes("MaxPool", {{"kernel_shape", Ints{3}}, {"strides", Ints{2}}, {"ceil_mode", int64_t{1}}}, {{{"n", "c", "6"}}}, 2), (Strs{"float32[n,c,3]", "int64[n,c,3]"}));
+  EXPECT_EQ(shapes("MaxPool", {{"kernel_shape", Ints{3}}, {"strides", Ints{2}}, {"ceil_mode", int64_t{1}}},
+                   {{{"n", "c", "6"}}}, 2),
+            (Strs{"float32[n,c,3]", "int64[n,c,3]"}));
 }
 
 TEST(AveragePool, Divisors) {
@@ -39,7 +44,8 @@ TEST(AveragePool, Divisors) {
   included.set("count_include_pad", int64_t{1});
   expect_values(run("AveragePool", base, {x})[0], {1, 1, 4}, {3, 4.5, 9, 12});
   expect_values(run("AveragePool", included, {x})[0], {1, 1, 4}, {1.5, 4.5, 9, 6});
-  const Attributes beyond = {{"kernel_shape", Ints{2}}, {"strides", Ints{2}}, {"ceil_mode", int64_t{1}}, {"count_include_pad", int64_t{1}}};
+  const Attributes beyond = {
+      {"kernel_shape", Ints{2}}, {"strides", Ints{2}}, {"ceil_mode", int64_t{1}}, {"count_include_pad", int64_t{1}}};
   expect_values(run("AveragePool", beyond, {x})[0], {1, 1, 2}, {4.5, 12});
   expect_values(run("AveragePool", {{"kernel_shape", Ints{2}}, {"dilations", Ints{2}}}, {x})[0], {1, 1, 1}, {7.5});
 }
@@ -66,7 +72,8 @@ TEST(MaxUnpool, PutsValuesBack) {
 
 TEST(MaxRoiPool, Cells) {
   const Tensor x = counting({1, 1, 4, 4});
-  expect_values(run("MaxRoiPool", {{"pooled_shape", Ints{2, 2}}}, {x, f32({1, 5}, {0, 0, 0, 3, 3})})[0], {1, 1, 2, 2}, {6, 8, 14, 16});
+  expect_values(run("MaxRoiPool", {{"pooled_shape", Ints{2, 2}}}, {x, f32({1, 5}, {0, 0, 0, 3, 3})})[0], {1, 1, 2, 2},
+                {6, 8, 14, 16});
   EXPECT_THROW(run("MaxRoiPool", {{"pooled_shape", Ints{2, 2}}}, {x, f32({1, 5}, {1, 0, 0, 3, 3})}), Error);
 }
 

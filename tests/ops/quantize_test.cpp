@@ -7,36 +7,93 @@ namespace {
 TEST(Quantize, Values) {
   const std::string x = "float32[2,3]:{0.0,1.0,2.5,-3.0,300.0,nan}";
   const TextCase cases[] = {
-      {"QuantizeLinear", "", {"float32[6]:{0.0,2.0,3.0,1000.0,-254.0,-1000.0}", "float32[]:{2.0}", "uint8[]:{128}"}, {"uint8[6]:{128,129,130,255,1,0}"}},
+      {"QuantizeLinear",
+       "",
+       {"float32[6]:{0.0,2.0,3.0,1000.0,-254.0,-1000.0}", "float32[]:{2.0}", "uint8[]:{128}"},
+       {"uint8[6]:{128,129,130,255,1,0}"}},
       {"QuantizeLinear", "", {x, "float32[]:{1.0}"}, {"uint8[2,3]:{0,1,2,0,255,0}"}},
       {"QuantizeLinear", "{axis=0}", {x, "float32[2]:{0.5,2.0}", "int8[2]:{0,1}"}, {"int8[2,3]:{0,2,5,-1,127,-128}"}},
-      {"QuantizeLinear", "{axis=-1, block_size=2}", {x, "float32[2,2]:{1.0,0.5,3.0,1.0}", "int16[2,2]:{0,10,1,2}"}, {"int16[2,3]:{0,1,15,0,101,-32768}"}},
-      {"QuantizeLinear", "{axis=0, block_size=2}", {"float32[3,2]:{1.0,2.0,3.0,4.0,5.0,6.0}", "float32[2,2]:{1.0,2.0,5.0,3.0}"}, {"uint8[3,2]:{1,1,3,2,1,2}"}},
-      {"QuantizeLinear", "{output_dtype=\"int4\"}", {"float32[3]:{-20.0,2.0,20.0}", "float32[]:{1.0}"}, {"int4[3]:{-8,2,7}"}},
-      {"QuantizeLinear", "", {"float32[4]:{-20.0,0.6,2.0,20.0}", "float32[]:{1.0}", "uint2[]:{1}"}, {"uint2[4]:{0,2,3,3}"}},
+      {"QuantizeLinear",
+       "{axis=-1, block_size=2}",
+       {x, "float32[2,2]:{1.0,0.5,3.0,1.0}", "int16[2,2]:{0,10,1,2}"},
+       {"int16[2,3]:{0,1,15,0,101,-32768}"}},
+      {"QuantizeLinear",
+       "{axis=0, block_size=2}",
+       {"float32[3,2]:{1.0,2.0,3.0,4.0,5.0,6.0}", "float32[2,2]:{1.0,2.0,5.0,3.0}"},
+       {"uint8[3,2]:{1,1,3,2,1,2}"}},
+      {"QuantizeLinear",
+       "{output_dtype=\"int4\"}",
+       {"float32[3]:{-20.0,2.0,20.0}", "float32[]:{1.0}"},
+       {"int4[3]:{-8,2,7}"}},
+      {"QuantizeLinear",
+       "",
+       {"float32[4]:{-20.0,0.6,2.0,20.0}", "float32[]:{1.0}", "uint2[]:{1}"},
+       {"uint2[4]:{0,2,3,3}"}},
       {"QuantizeLinear", "", {"float32[3]:{-20.0,0.0,20.0}", "float32[]:{1.0}", "int2[]:{0}"}, {"int2[3]:{-2,0,1}"}},
-      {"QuantizeLinear", "", {"float32[3]:{1.0,1000.0,inf}", "float32[]:{2.0}", "float8e4m3fn[]:{0.0}"}, {"float8e4m3fn[3]:{0.5,448.0,448.0}"}},
-      {"QuantizeLinear", "{saturate=0}", {"float32[2]:{1.0,1000.0}", "float32[]:{2.0}", "float8e4m3fn[]:{0.0}"}, {"float8e4m3fn[2]:{0.5,nan}"}},
-      {"QuantizeLinear", "{output_dtype=\"float4e2m1\"}", {"float32[2]:{-3.0,100.0}", "float32[]:{2.0}"}, {"float4e2m1[2]:{-1.5,6.0}"}},
-      {"QuantizeLinear", "{precision=\"float32\"}", {"float16[1]:{1.0}", "float16[]:{0.0078125}", "int8[]:{0}"}, {"int8[1]:{127}"}},
+      {"QuantizeLinear",
+       "",
+       {"float32[3]:{1.0,1000.0,inf}", "float32[]:{2.0}", "float8e4m3fn[]:{0.0}"},
+       {"float8e4m3fn[3]:{0.5,448.0,448.0}"}},
+      {"QuantizeLinear",
+       "{saturate=0}",
+       {"float32[2]:{1.0,1000.0}", "float32[]:{2.0}", "float8e4m3fn[]:{0.0}"},
+       {"float8e4m3fn[2]:{0.5,nan}"}},
+      {"QuantizeLinear",
+       "{output_dtype=\"float4e2m1\"}",
+       {"float32[2]:{-3.0,100.0}", "float32[]:{2.0}"},
+       {"float4e2m1[2]:{-1.5,6.0}"}},
+      {"QuantizeLinear",
+       "{precision=\"float32\"}",
+       {"float16[1]:{1.0}", "float16[]:{0.0078125}", "int8[]:{0}"},
+       {"int8[1]:{127}"}},
       {"QuantizeLinear", "", {"int32[1]:{7}", "int32[]:{2}"}, {"uint8[1]:{4}"}},
       {"QuantizeLinear", "", {"float32[0,3]:{}", "float32[3]:{1.0,1.0,1.0}"}, {"uint8[0,3]:{}"}},
-      {"DequantizeLinear", "", {"uint8[4]:{0,3,128,255}", "float32[]:{2.0}", "uint8[]:{128}"}, {"float32[4]:{-256.0,-250.0,0.0,254.0}"}},
-      {"DequantizeLinear", "", {"int8[1,2,2]:{-1,2,3,4}", "float16[2]:{2.0,0.5}"}, {"float16[1,2,2]:{-2.0,4.0,1.5,2.0}"}},
-      {"DequantizeLinear", "{axis=0, block_size=2}", {"int4[3,1]:{-8,7,3}", "bfloat16[2,1]:{1.0,2.0}", "int4[2,1]:{0,1}"}, {"bfloat16[3,1]:{-8.0,7.0,4.0}"}},
+      {"DequantizeLinear",
+       "",
+       {"uint8[4]:{0,3,128,255}", "float32[]:{2.0}", "uint8[]:{128}"},
+       {"float32[4]:{-256.0,-250.0,0.0,254.0}"}},
+      {"DequantizeLinear",
+       "",
+       {"int8[1,2,2]:{-1,2,3,4}", "float16[2]:{2.0,0.5}"},
+       {"float16[1,2,2]:{-2.0,4.0,1.5,2.0}"}},
+      {"DequantizeLinear",
+       "{axis=0, block_size=2}",
+       {"int4[3,1]:{-8,7,3}", "bfloat16[2,1]:{1.0,2.0}", "int4[2,1]:{0,1}"},
+       {"bfloat16[3,1]:{-8.0,7.0,4.0}"}},
       {"DequantizeLinear", "", {"int32[1]:{100000}", "float32[]:{0.5}"}, {"float32[1]:{50000.0}"}},
       {"DequantizeLinear", "", {"float8e5m2[2]:{-1.5,inf}", "float32[]:{2.0}"}, {"float32[2]:{-3.0,inf}"}},
-      {"DequantizeLinear", "{output_dtype=\"float16\"}", {"float4e2m1[2]:{-6.0,0.5}", "float8e8m0[]:{4.0}"}, {"float16[2]:{-24.0,2.0}"}},
+      {"DequantizeLinear",
+       "{output_dtype=\"float16\"}",
+       {"float4e2m1[2]:{-6.0,0.5}", "float8e8m0[]:{4.0}"},
+       {"float16[2]:{-24.0,2.0}"}},
       {"DequantizeLinear", "", {"uint2[3]:{0,3,2}", "float32[]:{1.5}", "uint2[]:{1}"}, {"float32[3]:{-1.5,3.0,1.5}"}},
-      {"DynamicQuantizeLinear", "", {"float32[6]:{0.0,2.0,-3.0,-2.5,1.34,0.5}"}, {"uint8[6]:{153,255,0,26,221,179}", "float32[]:{0.019607844}", "uint8[]:{153}"}},
-      {"DynamicQuantizeLinear", "", {"float32[2]:{1.0,2.0}"}, {"uint8[2]:{127,255}", "float32[]:{0.007843138}", "uint8[]:{0}"}},
-      {"DynamicQuantizeLinear", "", {"float32[2]:{0.0,0.0}"}, {"uint8[2]:{0,0}", "float32[]:{0.003921569}", "uint8[]:{0}"}},
+      {"DynamicQuantizeLinear",
+       "",
+       {"float32[6]:{0.0,2.0,-3.0,-2.5,1.34,0.5}"},
+       {"uint8[6]:{153,255,0,26,221,179}", "float32[]:{0.019607844}", "uint8[]:{153}"}},
+      {"DynamicQuantizeLinear",
+       "",
+       {"float32[2]:{1.0,2.0}"},
+       {"uint8[2]:{127,255}", "float32[]:{0.007843138}", "uint8[]:{0}"}},
+      {"DynamicQuantizeLinear",
+       "",
+       {"float32[2]:{0.0,0.0}"},
+       {"uint8[2]:{0,0}", "float32[]:{0.003921569}", "uint8[]:{0}"}},
       {"MatMulInteger", "", {"uint8[2,2]:{11,7,3,10}", "int8[2,1]:{1,-4}", "uint8[]:{12}"}, {"int32[2,1]:{19,-1}"}},
-      {"MatMulInteger", "", {"uint8[2,2]:{1,2,3,4}", "uint8[2,2]:{1,2,3,4}", "uint8[2]:{1,3}", "uint8[2]:{1,2}"}, {"int32[2,2]:{2,2,2,2}"}},
-      {"QLinearMatMul", "", {"uint8[1,2]:{130,126}", "float32[]:{0.5}", "uint8[]:{128}", "int8[2,2]:{10,1,-10,2}", "float32[]:{0.25}", "int8[]:{0}",
-                             "float32[]:{1.0}", "uint8[]:{100}"}, {"uint8[1,2]:{105,100}"}},
-      {"QLinearMatMul", "", {"int8[2,1]:{10,10}", "float16[2]:{1.0,2.0}", "int8[2]:{0,5}", "int8[1,2]:{3,4}", "float16[2]:{1.0,0.5}", "int8[2]:{0,0}",
-                             "float16[]:{1.0}", "int8[]:{-1}"}, {"int8[2,2]:{29,19,29,19}"}},
+      {"MatMulInteger",
+       "",
+       {"uint8[2,2]:{1,2,3,4}", "uint8[2,2]:{1,2,3,4}", "uint8[2]:{1,3}", "uint8[2]:{1,2}"},
+       {"int32[2,2]:{2,2,2,2}"}},
+      {"QLinearMatMul",
+       "",
+       {"uint8[1,2]:{130,126}", "float32[]:{0.5}", "uint8[]:{128}", "int8[2,2]:{10,1,-10,2}", "float32[]:{0.25}",
+        "int8[]:{0}", "float32[]:{1.0}", "uint8[]:{100}"},
+       {"uint8[1,2]:{105,100}"}},
+      {"QLinearMatMul",
+       "",
+       {"int8[2,1]:{10,10}", "float16[2]:{1.0,2.0}", "int8[2]:{0,5}", "int8[1,2]:{3,4}", "float16[2]:{1.0,0.5}",
+        "int8[2]:{0,0}", "float16[]:{1.0}", "int8[]:{-1}"},
+       {"int8[2,2]:{29,19,29,19}"}},
   };
   for (const TextCase& c : cases) check(c);
 }
@@ -44,20 +101,30 @@ TEST(Quantize, Values) {
 TEST(Quantize, Convolutions) {
   const std::string x = "uint8[1,1,3,3]:{2,3,4,5,6,7,8,9,10}";
   check({"ConvInteger", "", {x, "uint8[1,1,2,2]:{1,1,1,1}", "uint8[]:{1}"}, {"int32[1,1,2,2]:{12,16,24,28}"}});
-  check({"ConvInteger", "{pads=[1,1,1,1]}", {x, "uint8[1,1,2,2]:{1,1,1,1}", "uint8[]:{1}"},
+  check({"ConvInteger",
+         "{pads=[1,1,1,1]}",
+         {x, "uint8[1,1,2,2]:{1,1,1,1}", "uint8[]:{1}"},
          {"int32[1,1,4,4]:{1,3,5,3,5,12,16,9,11,24,28,15,7,15,17,9}"}});
-  check({"ConvInteger", "", {"int8[1,1,1]:{3}", "int8[2,1,1]:{5,6}", "int8[]:{1}", "int8[2]:{1,2}"}, {"int32[1,2,1]:{8,8}"}});
-  check({"QLinearConv", "", {x, "float32[]:{0.5}", "uint8[]:{2}", "int8[2,1,2,2]:{1,1,1,1,2,0,0,0}", "float32[2]:{0.5,1.0}", "int8[2]:{0,0}", "float32[]:{1.0}",
-                             "int8[]:{3}", "int32[2]:{4,-2}"}, {"int8[1,2,2,2]:{6,7,9,10,2,3,5,6}"}});
+  check({"ConvInteger",
+         "",
+         {"int8[1,1,1]:{3}", "int8[2,1,1]:{5,6}", "int8[]:{1}", "int8[2]:{1,2}"},
+         {"int32[1,2,1]:{8,8}"}});
+  check({"QLinearConv",
+         "",
+         {x, "float32[]:{0.5}", "uint8[]:{2}", "int8[2,1,2,2]:{1,1,1,1,2,0,0,0}", "float32[2]:{0.5,1.0}",
+          "int8[2]:{0,0}", "float32[]:{1.0}", "int8[]:{3}", "int32[2]:{4,-2}"},
+         {"int8[1,2,2,2]:{6,7,9,10,2,3,5,6}"}});
 }
 
 TEST(Quantize, Refusals) {
   const std::string x = "float32[2,3]:{1.0,1.0,1.0,1.0,1.0,1.0}";
-  check_refused(Code::kTypeMismatch, {"QuantizeLinear", "{output_dtype=\"int8\"}", {x, "float32[]:{1.0}", "uint8[]:{0}"}, {""}});
+  check_refused(Code::kTypeMismatch,
+                {"QuantizeLinear", "{output_dtype=\"int8\"}", {x, "float32[]:{1.0}", "uint8[]:{0}"}, {""}});
   check_refused(Code::kTypeMismatch, {"QuantizeLinear", "{output_dtype=\"float32\"}", {x, "float32[]:{1.0}"}, {""}});
   check_refused(Code::kShapeMismatch, {"QuantizeLinear", "", {x, "float32[2]:{1.0,1.0}"}, {""}});
   check_refused(Code::kShapeMismatch, {"QuantizeLinear", "", {x, "float32[2,3]:{1.0,1.0,1.0,1.0,1.0,1.0}"}, {""}});
-  check_refused(Code::kShapeMismatch, {"QuantizeLinear", "{block_size=2}", {x, "float32[2,3]:{1.0,1.0,1.0,1.0,1.0,1.0}"}, {""}});
+  check_refused(Code::kShapeMismatch,
+                {"QuantizeLinear", "{block_size=2}", {x, "float32[2,3]:{1.0,1.0,1.0,1.0,1.0,1.0}"}, {""}});
   check_refused(Code::kTypeMismatch, {"DequantizeLinear", "", {"float4e2m1[1]:{1.0}", "float8e8m0[]:{4.0}"}, {""}});
   check_refused(Code::kTypeMismatch, {"DequantizeLinear", "", {"int8[1]:{1}", "float32[]:{4.0}", "uint8[]:{0}"}, {""}});
   check_refused(Code::kShapeMismatch, {"MatMulInteger", "", {"int8[1,2]:{1,1}", "int8[1,2]:{1,1}"}, {""}});
@@ -65,7 +132,8 @@ TEST(Quantize, Refusals) {
 
 TEST(Quantize, SymbolicShapes) {
   const Dim n = Dim::symbol("n");
-  EXPECT_EQ(infer("QuantizeLinear", {{"axis", int64_t{0}}}, {{DType::kF32, {n, 3}}, {DType::kF32, {n}}}).first.str(), "uint8[n,3]");
+  EXPECT_EQ(infer("QuantizeLinear", {{"axis", int64_t{0}}}, {{DType::kF32, {n, 3}}, {DType::kF32, {n}}}).first.str(),
+            "uint8[n,3]");
   EXPECT_EQ(infer("DequantizeLinear", {}, {{DType::kI8, {n, 3}}, {DType::kBF16, {3}}}).first.str(), "bfloat16[n,3]");
   EXPECT_EQ(infer("MatMulInteger", {}, {{DType::kI8, {n, 3}}, {DType::kU8, {3, 5}}}).first.str(), "int32[n,5]");
 }

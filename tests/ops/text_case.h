@@ -12,7 +12,7 @@
 namespace kiln::testing {
 
 struct TextCase {
-  std::string op, attributes;                // "{axis=1}"
+  std::string op, attributes;  // "{axis=1}"
   std::vector<std::string> inputs, outputs;
 };
 
@@ -51,7 +51,8 @@ inline bool near(const Tensor& got, const Tensor& expected) {
   if (!tolerance(got.dtype())) return got.identical(expected);
   for (int64_t i = 0; i < got.size(); ++i) {
     const double a = got.at(i), b = expected.at(i);
-    const bool same = std::isnan(b) ? std::isnan(a) : a == b || std::fabs(a - b) <= tolerance(got.dtype()) * std::fabs(b);
+    const bool same =
+        std::isnan(b) ? std::isnan(a) : a == b || std::fabs(a - b) <= tolerance(got.dtype()) * std::fabs(b);
     if (!same) return false;
   }
   return true;
@@ -85,10 +86,11 @@ inline void check_refused(Code code, const TextCase& c) {
 struct Known {
   DType dtype = DType::kF32;
   Shape shape = {};
-  std::vector<Dim> elements = {};            // none: not known
+  std::vector<Dim> elements = {};  // none: not known
 };
 
-inline std::pair<EdgeType, std::optional<std::vector<Dim>>> infer(const std::string& name, const Attributes& attributes, const std::vector<Known>& inputs) {
+inline std::pair<EdgeType, std::optional<std::vector<Dim>>> infer(const std::string& name, const Attributes& attributes,
+                                                                  const std::vector<Known>& inputs) {
   const OpDef& op = *find_op(name);
   std::vector<InputInfo> infos;
   for (const Known& k : inputs) {

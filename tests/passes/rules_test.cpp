@@ -63,7 +63,8 @@ class Outline {
     if (!v->constant()) return std::to_string(number(v));
     std::ostringstream out;
     out << v->constant()->type_string() << ":{" << std::setprecision(4);
-    for (int64_t i = 0; i < std::min<int64_t>(v->constant()->size(), 16); ++i) out << (i ? "," : "") << v->constant()->at(i) + 0.0;
+    for (int64_t i = 0; i < std::min<int64_t>(v->constant()->size(), 16); ++i)
+      out << (i ? "," : "") << v->constant()->at(i) + 0.0;
     return out.str() + "}";
   }
   std::map<const Value*, size_t> numbers_;
@@ -73,7 +74,8 @@ class Outline {
 // Symbols become 3, so that dynamic graphs run too.
 Dims dims_of(const Value& v) {
   Dims dims;
-  for (const Dim& d : v.shape()) dims.push_back(d.substitute([](const std::string&) { return std::optional<Dim>(3); }).value());
+  for (const Dim& d : v.shape())
+    dims.push_back(d.substitute([](const std::string&) { return std::optional<Dim>(3); }).value());
   return dims;
 }
 

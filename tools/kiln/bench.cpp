@@ -16,14 +16,18 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-double ms_between(Clock::time_point a, Clock::time_point b) { return std::chrono::duration<double, std::milli>(b - a).count(); }
+double ms_between(Clock::time_point a, Clock::time_point b) {
+  return std::chrono::duration<double, std::milli>(b - a).count();
+}
 
 struct Options {
   BuildFlags build;
-  std::string load_engine, save_engine, inputs, export_output, export_times, export_profile, export_layers, percentiles = "90,95,99";
+  std::string load_engine, save_engine, inputs, export_output, export_times, export_profile, export_layers,
+      percentiles = "90,95,99";
   int iterations = 10, average_runs = 10, streams = 1;
   double duration = 3, warm_up = 200;
-  bool threads = false, spin = false, skip_inference = false, dump_profile = false, dump_layers = false, dump_output = false;
+  bool threads = false, spin = false, skip_inference = false, dump_profile = false, dump_layers = false,
+       dump_output = false;
 };
 
 struct Sample {
@@ -42,13 +46,16 @@ Summary summarize(std::vector<double> values, const std::vector<double>& percent
   double squares = 0;
   for (double v : values) squares += (v - mean) * (v - mean);
   Summary s{values.front(), values.back(), mean, values[values.size() / 2], std::sqrt(squares / n), {}};
-  for (double p : percents) s.percentiles.push_back(values[std::min(values.size() - 1, static_cast<size_t>(p / 100 * n))]);
+  for (double p : percents)
+    s.percentiles.push_back(values[std::min(values.size() - 1, static_cast<size_t>(p / 100 * n))]);
   return s;
 }
 
 std::string line(const std::string& title, const Summary& s, const std::vector<double>& percents) {
-  std::string text = fmt::format("{}: min = {:.6g} ms, max = {:.6g} ms, mean = {:.6g} ms, median = {:.6g} ms", title, s.min, s.max, s.mean, s.median);
-  for (size_t i = 0; i < percents.size(); ++i) text += fmt::format(", percentile({:g}%) = {:.6g} ms", percents[i], s.percentiles[i]);
+  std::string text = fmt::format("{}: min = {:.6g} ms, max = {:.6g} ms, mean = {:.6g} ms, median = {:.6g} ms", title,
+                                 s.min, s.max, s.mean, s.median);
+  for (size_t i = 0; i < percents.size(); ++i)
+    text += fmt::format(", percentile({:g}%) = {:.6g} ms", percents[i], s.percentiles[i]);
   return text;
 }
 
@@ -83,13 +90,20 @@ api::Session prepared_session(const api::Engine& engine, const Options& o) {
   return session;
 }
 
-void warn(const Summary& enqueue, const Summary& compute, double host_ms, double total_compute_ms, bool queue_runs_work) {
+void warn(const Summary& enqueue, const Summary& compute, double host_ms, double total_compute_ms,
+          bool queue_runs_work) {
   if (!queue_runs_work && enqueue.median > compute.median)
-    say(api::Level::kWarning, "Enqueue Time exceeds GPU Compute Time: the run is bound by the host. Remedy: --useCudaGraph.");
+    say(api::Level::kWarning,
+        "Enqueue Time exceeds GPU Compute Time: the run is bound by the host. Remedy: --useCudaGraph.");
   if (compute.deviation > 0.1 * compute.mean)
-    say(api::Level::kWarning, fmt::format("GPU compute time is unstable, with coefficient of variance = {:.3g}%. Remedy: close other programs, lock the clock frequency, or raise --warmUp and --duration.", 100 * compute.deviation / compute.mean));
+    say(api::Level::kWarning,
+        fmt::format("GPU compute time is unstable, with coefficient of variance = {:.3g}%. Remedy: close other "
+                    "programs, lock the clock frequency, or raise --warmUp and --duration.",
+                    100 * compute.deviation / compute.mean));
   if (total_compute_ms < 0.5 * host_ms)
-    say(api::Level::kWarning, "Total Host Walltime is much longer than Total GPU Compute Time: most time passes outside the engine. Remedy: more streams (--streams) or larger batches.");
+    say(api::Level::kWarning,
+        "Total Host Walltime is much longer than Total GPU Compute Time: most time passes outside the engine. Remedy: "
+        "more streams (--streams) or larger batches.");
 }
 
 void report(const std::vector<Sample>& samples, double wall_ms, const Options& o, const api::Engine& engine) {
@@ -104,14 +118,19 @@ void report(const std::vector<Sample>& samples, double wall_ms, const Options& o
     for (const Sample& s : samples) values.push_back(s.*member);
     return values;
   };
-  const Summary latency = summarize(column(&Sample::latency), percents), enqueue = summarize(column(&Sample::enqueue), percents), compute = summarize(column(&Sample::compute), percents);
+  const Summary latency = summarize(column(&Sample::latency), percents),
+                enqueue = summarize(column(&Sample::enqueue), percents),
+                compute = summarize(column(&Sample::compute), percents);
   const Summary none = summarize({0}, percents);
-  for (size_t i = 0; o.average_runs > 0 && i + static_cast<size_t>(o.average_runs) <= samples.size() && o.build.verbose; i += static_cast<size_t>(o.average_runs)) {
+  for (size_t i = 0; o.average_runs > 0 && i + static_cast<size_t>(o.average_runs) <= samples.size() && o.build.verbose;
+       i += static_cast<size_t>(o.average_runs)) {
     double sum = 0;
     for (size_t k = i; k < i + static_cast<size_t>(o.average_runs); ++k) sum += samples[k].compute;
-    say(api::Level::kVerbose, fmt::format("Average on {} runs - GPU latency: {:.6g} ms", o.average_runs, sum / o.average_runs));
+    say(api::Level::kVerbose,
+        fmt::format("Average on {} runs - GPU latency: {:.6g} ms", o.average_runs, sum / o.average_runs));
   }
-  const double total = std::accumulate(samples.begin(), samples.end(), 0.0, [](double t, const Sample& s) { return t + s.compute; });
+  const double total =
+      std::accumulate(samples.begin(), samples.end(), 0.0, [](double t, const Sample& s) { return t + s.compute; });
   const auto info = api::Level::kInfo;
   say(info, "=== Performance summary ===");
   say(info, fmt::format("Throughput: {:.6g} qps", static_cast<double>(samples.size()) * 1e3 / wall_ms));
@@ -146,18 +165,22 @@ void show_profile(api::Session& session, const Options& o) {
   for (int i = 0; i < rounds; ++i) {
     const auto times = session.profile();
     if (sums.empty()) sums = times;
-    else for (size_t k = 0; k < times.size(); ++k) sums[k].second += times[k].second;
+    else
+      for (size_t k = 0; k < times.size(); ++k) sums[k].second += times[k].second;
   }
-  const double total = std::accumulate(sums.begin(), sums.end(), 0.0, [](double t, const auto& s) { return t + s.second; });
+  const double total =
+      std::accumulate(sums.begin(), sums.end(), 0.0, [](double t, const auto& s) { return t + s.second; });
   if (o.dump_profile) {
     say(api::Level::kInfo, fmt::format("=== Profile ({} iterations) ===", rounds));
     say(api::Level::kInfo, "   Time(ms)     Avg.(ms)   Time(%)   Layer");
-    for (const auto& [name, ms] : sums) say(api::Level::kInfo, fmt::format("{:11.3f} {:12.5f} {:9.1f}   {}", ms, ms / rounds, 100 * ms / total, name));
+    for (const auto& [name, ms] : sums)
+      say(api::Level::kInfo, fmt::format("{:11.3f} {:12.5f} {:9.1f}   {}", ms, ms / rounds, 100 * ms / total, name));
     say(api::Level::kInfo, fmt::format("{:11.3f} {:12.5f} {:9.1f}   Total", total, total / rounds, 100.0));
   }
   if (o.export_profile.empty()) return;
   nlohmann::ordered_json json = {{{"count", rounds}}};
-  for (const auto& [name, ms] : sums) json.push_back({{"name", name}, {"timeMs", ms}, {"averageMs", ms / rounds}, {"percentage", 100 * ms / total}});
+  for (const auto& [name, ms] : sums)
+    json.push_back({{"name", name}, {"timeMs", ms}, {"averageMs", ms / rounds}, {"percentage", 100 * ms / total}});
   write_json(o.export_profile, json);
 }
 
@@ -180,12 +203,15 @@ void outputs(api::Session& session, const api::Engine& engine, const Options& o)
 
 void run(const Options& o) {
   set_verbose(o.build.verbose);
-  if (o.build.onnx.empty() == o.load_engine.empty()) throw CLI::ValidationError("model", "give either --onnx or --loadEngine");
+  if (o.build.onnx.empty() == o.load_engine.empty())
+    throw CLI::ValidationError("model", "give either --onnx or --loadEngine");
   const auto start = Clock::now();
   if (!o.build.onnx.empty()) say(api::Level::kInfo, "Building an engine from " + o.build.onnx);
   const api::Engine engine = o.load_engine.empty() ? build_engine(o.build) : api::Engine::load(o.load_engine);
-  say(api::Level::kInfo, fmt::format("Engine {} in {:.3f} s: {} layers, weights {:.1f} MiB, context {:.1f} MiB", o.load_engine.empty() ? "built" : "loaded", ms_between(start, Clock::now()) / 1e3,
-                                     engine.layers().size(), static_cast<double>(engine.weight_bytes()) / 1048576, static_cast<double>(engine.context_bytes()) / 1048576));
+  say(api::Level::kInfo, fmt::format("Engine {} in {:.3f} s: {} layers, weights {:.1f} MiB, context {:.1f} MiB",
+                                     o.load_engine.empty() ? "built" : "loaded", ms_between(start, Clock::now()) / 1e3,
+                                     engine.layers().size(), static_cast<double>(engine.weight_bytes()) / 1048576,
+                                     static_cast<double>(engine.context_bytes()) / 1048576));
   if (!o.save_engine.empty()) engine.save(o.save_engine);
   if (o.dump_layers) show_layers(engine);
   if (!o.export_layers.empty()) write_json(o.export_layers, nlohmann::ordered_json::parse(engine.description()));
@@ -217,7 +243,8 @@ void run(const Options& o) {
   report(samples, wall, o, engine);
   if (!o.export_times.empty()) {
     nlohmann::ordered_json json = nlohmann::ordered_json::array();
-    for (const Sample& s : samples) json.push_back({{"enqueueMs", s.enqueue}, {"computeMs", s.compute}, {"latencyMs", s.latency}});
+    for (const Sample& s : samples)
+      json.push_back({{"enqueueMs", s.enqueue}, {"computeMs", s.compute}, {"latencyMs", s.latency}});
     write_json(o.export_times, json);
   }
   if (o.dump_profile || !o.export_profile.empty()) show_profile(sessions[0], o);
@@ -236,7 +263,8 @@ void add_bench(CLI::App& app) {
   app.add_option("--duration", o->duration, "Seconds at least (default 3)")->check(CLI::NonNegativeNumber);
   app.add_option("--warmUp", o->warm_up, "Milliseconds of warm-up (default 200)")->check(CLI::NonNegativeNumber);
   app.add_option("--avgRuns", o->average_runs, "Average over this many runs in the verbose log (default 10)");
-  app.add_option("--streams", o->streams, "Contexts that run side by side, a thread each (default 1)")->check(CLI::Range(1, 64));
+  app.add_option("--streams", o->streams, "Contexts that run side by side, a thread each (default 1)")
+      ->check(CLI::Range(1, 64));
   app.add_flag("--threads", o->threads, "A thread per stream; always so");
   app.add_option("--inputs,--loadInputs", o->inputs, "Input values, name:file.npy,… (also .pb, or raw bytes)");
   app.add_option("--exportOutput", o->export_output, "Write the outputs as JSON");
@@ -249,7 +277,9 @@ void add_bench(CLI::App& app) {
   app.add_flag("--skipInference", o->skip_inference, "Build only");
   app.add_flag("--useSpinWait", o->spin, "Poll instead of sleeping when waiting; always so on the CPU");
   app.add_option("--percentile", o->percentiles, "Percentiles to report (default 90,95,99)");
-  app.footer("Examples:\n  kiln bench --onnx=resnet50.onnx --shapes=image:8x3x224x224 --saveEngine=resnet50.plan\n  kiln bench --loadEngine=resnet50.plan --dumpProfile");
+  app.footer(
+      "Examples:\n  kiln bench --onnx=resnet50.onnx --shapes=image:8x3x224x224 --saveEngine=resnet50.plan\n  kiln "
+      "bench --loadEngine=resnet50.plan --dumpProfile");
   app.callback([o] { run(*o); });
 }
 

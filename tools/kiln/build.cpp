@@ -18,13 +18,16 @@ void add_build(CLI::App& app) {
   app.add_option("-o,--saveEngine", o->save, "File of the engine");
   app.add_flag("--report", o->report, "Print the passes and the rules that fired");
   add_build_flags(app, o->build);
-  app.footer("Examples:\n  kiln build resnet50.onnx -o resnet50.plan\n  kiln build bert.onnx --minShapes=ids:1x1 --optShapes=ids:1x128 --maxShapes=ids:8x512 -o bert.plan\n  kiln build model.onnx --dump=fuse");
+  app.footer(
+      "Examples:\n  kiln build resnet50.onnx -o resnet50.plan\n  kiln build bert.onnx --minShapes=ids:1x1 "
+      "--optShapes=ids:1x128 --maxShapes=ids:8x512 -o bert.plan\n  kiln build model.onnx --dump=fuse");
   app.callback([o] {
     const api::Engine engine = build_engine(o->build);
     if (o->report) std::fputs(engine.build_report().c_str(), stdout);
     if (!o->save.empty()) {
       engine.save(o->save);
-      say(api::Level::kInfo, fmt::format("saved {}: {} layers, weights {:.1f} MiB, a context takes {:.1f} MiB", o->save, engine.layers().size(), static_cast<double>(engine.weight_bytes()) / 1048576,
+      say(api::Level::kInfo, fmt::format("saved {}: {} layers, weights {:.1f} MiB, a context takes {:.1f} MiB", o->save,
+                                         engine.layers().size(), static_cast<double>(engine.weight_bytes()) / 1048576,
                                          static_cast<double>(engine.context_bytes()) / 1048576));
     }
   });

@@ -30,16 +30,17 @@ void add_build_flags(CLI::App& app, BuildFlags& flags);
 api::Engine build_engine(const BuildFlags& flags);
 
 using Shapes = std::map<std::string, std::vector<int64_t>>;
-Shapes parse_shapes(const std::string& text);                    // "x:1x3x224x224,y:2x5"; throws CLI::ValidationError
-std::map<std::string, std::string> parse_pairs(const std::string& text);   // "x:a.npy,y:b.npy"
-std::string shape_text(const std::vector<int64_t>& dims);        // "1x3x224x224"
+Shapes parse_shapes(const std::string& text);  // "x:1x3x224x224,y:2x5"; throws CLI::ValidationError
+std::map<std::string, std::string> parse_pairs(const std::string& text);  // "x:a.npy,y:b.npy"
+std::string shape_text(const std::vector<int64_t>& dims);                 // "1x3x224x224"
 
 // "[I] text" on standard output, "[W]"/"[E]" on standard error; coloured on a terminal.
 void say(api::Level level, const std::string& text);
 void set_verbose(bool verbose);
 
 // Tensors by name: from files where given, else random.
-api::HostTensor input_tensor(const api::IoTensor& io, const std::vector<int64_t>& dims, const std::map<std::string, std::string>& files);
+api::HostTensor input_tensor(const api::IoTensor& io, const std::vector<int64_t>& dims,
+                             const std::map<std::string, std::string>& files);
 // The shape of an input: as asked for, from its file, or the optimum of its profile.
 std::vector<int64_t> input_shape(const api::IoTensor& io, const Shapes& asked);
 

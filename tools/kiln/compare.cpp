@@ -24,7 +24,8 @@ struct Difference {
 // As numpy.allclose: |got - want| <= atol + rtol |want|; NaN agrees with NaN.
 Difference difference(const api::HostTensor& got, const api::HostTensor& want, double rtol, double atol) {
   if (got.type != want.type || got.dims != want.dims)
-    return {false, "is " + got.type + " " + shape_text(got.dims) + ", expected " + want.type + " " + shape_text(want.dims)};
+    return {false,
+            "is " + got.type + " " + shape_text(got.dims) + ", expected " + want.type + " " + shape_text(want.dims)};
   double worst = -1, largest = 0;
   int64_t at = 0, bad = 0;
   for (int64_t i = 0; i < api::element_count(want); ++i) {
@@ -40,16 +41,19 @@ Difference difference(const api::HostTensor& got, const api::HostTensor& want, d
     }
   }
   if (bad == 0) return {true, fmt::format("agrees; largest difference {:.3g}", largest)};
-  return {false, fmt::format("{} of {} elements differ; worst at {}: {:.8g}, expected {:.8g}", bad, api::element_count(want), at, api::element(got, at), api::element(want, at))};
+  return {false, fmt::format("{} of {} elements differ; worst at {}: {:.8g}, expected {:.8g}", bad,
+                             api::element_count(want), at, api::element(got, at), api::element(want, at))};
 }
 
 std::vector<api::IoTensor> of_kind(const std::vector<api::IoTensor>& list, bool inputs) {
   std::vector<api::IoTensor> result;
-  std::copy_if(list.begin(), list.end(), std::back_inserter(result), [&](const auto& t) { return t.is_input == inputs; });
+  std::copy_if(list.begin(), list.end(), std::back_inserter(result),
+               [&](const auto& t) { return t.is_input == inputs; });
   return result;
 }
 
-bool check(api::Session& session, const std::vector<api::IoTensor>& outputs, const api::Values& want, const Options& o) {
+bool check(api::Session& session, const std::vector<api::IoTensor>& outputs, const api::Values& want,
+           const Options& o) {
   bool all = true;
   for (const api::IoTensor& io : outputs) {
     const Difference d = difference(session.output(io.name), want.at(io.name), o.rtol, o.atol);
@@ -69,7 +73,8 @@ void run(Options& o) {
       inputs[ins[i].name] = api::load_tensor(o.data + "/input_" + std::to_string(i) + ".pb");
       o.build.shapes += (o.build.shapes.empty() ? "" : ",") + ins[i].name + ":" + shape_text(inputs[ins[i].name].dims);
     }
-    for (size_t i = 0; i < outs.size(); ++i) want[outs[i].name] = api::load_tensor(o.data + "/output_" + std::to_string(i) + ".pb");
+    for (size_t i = 0; i < outs.size(); ++i)
+      want[outs[i].name] = api::load_tensor(o.data + "/output_" + std::to_string(i) + ".pb");
   }
   const api::Engine engine = build_engine(o.build);
   api::Session session = engine.create_session();
@@ -91,12 +96,15 @@ void run(Options& o) {
 void add_compare(CLI::App& app) {
   auto o = std::make_shared<Options>();
   app.add_option("model", o->model, "ONNX model")->required();
-  app.add_option("--data", o->data, "Folder with input_K.pb and output_K.pb, as in the ONNX test sets; without it the reference is asked");
+  app.add_option("--data", o->data,
+                 "Folder with input_K.pb and output_K.pb, as in the ONNX test sets; without it the reference is asked");
   app.add_option("--loadInputs", o->inputs, "Input values, name:file.npy,…; random where not given");
   app.add_option("--rtol", o->rtol, "Relative tolerance (default 1e-3)");
   app.add_option("--atol", o->atol, "Absolute tolerance (default 1e-5)");
   add_build_flags(app, o->build);
-  app.footer("Exit code 0 when all outputs agree.\nExample:\n  kiln compare model.onnx --data=test_data_set_0 --rtol=1e-3 --atol=1e-5");
+  app.footer(
+      "Exit code 0 when all outputs agree.\nExample:\n  kiln compare model.onnx --data=test_data_set_0 --rtol=1e-3 "
+      "--atol=1e-5");
   app.callback([o] { run(*o); });
 }
 

@@ -22,9 +22,11 @@ void add_inspect(CLI::App& app) {
       std::puts(engine.description().c_str());
       return;
     }
-    fmt::print("engine {} for {}: weights {:.2f} MiB, a context takes {:.2f} MiB\n", engine.name(), engine.backend(), static_cast<double>(engine.weight_bytes()) / 1048576,
+    fmt::print("engine {} for {}: weights {:.2f} MiB, a context takes {:.2f} MiB\n", engine.name(), engine.backend(),
+               static_cast<double>(engine.weight_bytes()) / 1048576,
                static_cast<double>(engine.context_bytes()) / 1048576);
-    for (const api::IoTensor& io : engine.io()) fmt::print("{:7} {} {} {}\n", io.is_input ? "input" : "output", io.name, io.type, shape_text(io.dims));
+    for (const api::IoTensor& io : engine.io())
+      fmt::print("{:7} {} {} {}\n", io.is_input ? "input" : "output", io.name, io.type, shape_text(io.dims));
     size_t number = 0;
     for (const api::LayerInfo& l : engine.layers()) {
       fmt::print("{:4} {:<44.44} {:<20} {}/{}\n", number++, l.name, l.op, l.backend, l.tactic);

@@ -7,7 +7,8 @@ namespace kiln::tool {
 
 void add_list(CLI::App& app) {
   auto what = std::make_shared<std::string>();
-  app.add_option("what", *what, "backends, operators, rules or tactics (default: all)")->check(CLI::IsMember({"backends", "operators", "rules", "tactics"}));
+  app.add_option("what", *what, "backends, operators, rules or tactics (default: all)")
+      ->check(CLI::IsMember({"backends", "operators", "rules", "tactics"}));
   app.footer("Example:\n  kiln list rules");
   app.callback([what] {
     auto print = [&](const std::string& title, const std::vector<std::string>& names) {

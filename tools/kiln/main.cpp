@@ -29,10 +29,11 @@ int main(int argc, char** argv) {
   CLI::App app("Kiln " + kiln::api::version() + ": compiles trained networks to tuned engines and runs them", "kiln");
   app.require_subcommand(1);
   app.set_version_flag("--version", kiln::api::version());
-  app.footer("Exit codes: 0 success, 1 failure (error[K…] says which), 2 wrong usage.\nExamples:\n"
-             "  kiln bench --onnx=resnet50.onnx --saveEngine=resnet50.plan\n"
-             "  kiln run resnet50.plan --loadInputs=image:cat.npy --saveOutputs=out\n"
-             "  kiln compare model.onnx --data=test_data_set_0");
+  app.footer(
+      "Exit codes: 0 success, 1 failure (error[K…] says which), 2 wrong usage.\nExamples:\n"
+      "  kiln bench --onnx=resnet50.onnx --saveEngine=resnet50.plan\n"
+      "  kiln run resnet50.plan --loadInputs=image:cat.npy --saveOutputs=out\n"
+      "  kiln compare model.onnx --data=test_data_set_0");
   kiln::tool::add_bench(*app.add_subcommand("bench", "Build or load an engine and measure it (trtexec)"));
   kiln::tool::add_build(*app.add_subcommand("build", "Build an engine and save it"));
   kiln::tool::add_run(*app.add_subcommand("run", "Run a model or engine on given inputs"));

@@ -12,7 +12,8 @@ void add_run(CLI::App& app) {
   };
   auto o = std::make_shared<Options>();
   app.add_option("model", o->model, "ONNX model or saved engine")->required();
-  app.add_option("--loadInputs", o->inputs, "Input values, name:file.npy,… (also .pb, or raw bytes); random where not given");
+  app.add_option("--loadInputs", o->inputs,
+                 "Input values, name:file.npy,… (also .pb, or raw bytes); random where not given");
   app.add_option("--saveOutputs", o->outputs, "Folder that receives NAME.npy for each output");
   add_build_flags(app, o->build);
   app.footer("Example:\n  kiln run resnet50.plan --loadInputs=image:cat.npy --saveOutputs=out");

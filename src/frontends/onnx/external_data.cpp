@@ -16,7 +16,9 @@ std::string resolved(const std::string& path) {
 }
 
 Error refused(const std::string& location, std::string cause) {
-  return Error(Code::kInvalidGraph, "external data '" + location + "' is refused").cause(std::move(cause)).remedy("keep data files in the model's folder");
+  return Error(Code::kInvalidGraph, "external data '" + location + "' is refused")
+      .cause(std::move(cause))
+      .remedy("keep data files in the model's folder");
 }
 
 }  // namespace
@@ -31,7 +33,8 @@ std::shared_ptr<const FileMap> ExternalData::open(const std::string& location) {
     if (part == "..") throw refused(location, "the path contains '..'");
   const std::string folder = resolved(folder_), file = resolved(folder_ + "/" + location);
   if (folder.empty()) throw Error(Code::kNotFound, "the model's folder '" + folder_ + "' does not exist");
-  if (file.empty()) throw Error(Code::kNotFound, "external data '" + location + "' does not exist in '" + folder_ + "'");
+  if (file.empty())
+    throw Error(Code::kNotFound, "external data '" + location + "' does not exist in '" + folder_ + "'");
   const std::string prefix = folder == "/" ? folder : folder + "/";
   if (file.compare(0, prefix.size(), prefix) != 0) throw refused(location, "a link leads out of the model's folder");
   return files_[location] = FileMap::open(file);
@@ -42,7 +45,8 @@ ExternalData::Part ExternalData::read(const std::string& location, int64_t offse
   const auto size = static_cast<int64_t>(file->bytes().size());
   if (offset < 0 || offset > size || length > size - offset)
     throw Error(Code::kInvalidGraph, "external data '" + location + "' is too short")
-        .cause("needs " + std::to_string(length) + " bytes at offset " + std::to_string(offset) + ", the file has " + std::to_string(size));
+        .cause("needs " + std::to_string(length) + " bytes at offset " + std::to_string(offset) + ", the file has " +
+               std::to_string(size));
   if (length < 0) length = size - offset;
   return {file->bytes().subspan(static_cast<size_t>(offset), static_cast<size_t>(length)), file};
 }

@@ -7,13 +7,14 @@
 namespace kiln::onnx {
 namespace {
 
-constexpr int64_t kMostNodes = 1'000'000;   // with function bodies inlined
+constexpr int64_t kMostNodes = 1'000'000;  // with function bodies inlined
 
 std::string function_key(const std::string& domain, const std::string& name, const std::string& overload) {
   return (domain == "ai.onnx" ? "" : domain) + "::" + name + "::" + overload;
 }
 
-std::map<std::string, int64_t> opset_map(const google::protobuf::RepeatedPtrField<::onnx::OperatorSetIdProto>& imports) {
+std::map<std::string, int64_t> opset_map(
+    const google::protobuf::RepeatedPtrField<::onnx::OperatorSetIdProto>& imports) {
   std::map<std::string, int64_t> opsets;
   for (const auto& o : imports) opsets[o.domain() == "ai.onnx" ? "" : o.domain()] = o.version();
   return opsets;
@@ -21,7 +22,8 @@ std::map<std::string, int64_t> opset_map(const google::protobuf::RepeatedPtrFiel
 
 std::string describe_inputs(const std::vector<ir::Value*>& inputs) {
   std::string text;
-  for (const ir::Value* v : inputs) text += (text.empty() ? "" : ", ") + (v ? v->name() + " " + v->type().str() : std::string("(absent)"));
+  for (const ir::Value* v : inputs)
+    text += (text.empty() ? "" : ", ") + (v ? v->name() + " " + v->type().str() : std::string("(absent)"));
   return "inputs: " + text;
 }
 
@@ -33,8 +35,7 @@ std::set<std::string> initializer_names(const ::onnx::GraphProto& graph) {
 }
 
 // Every graph nested in the node, itself not included.
-template <class F>
-void each_nested_node(const ::onnx::NodeProto& node, F f) {
+template <class F> void each_nested_node(const ::onnx::NodeProto& node, F f) {
   auto visit = [&](const ::onnx::GraphProto& g) {
     for (const auto& n : g.node()) {
       f(n);
@@ -92,14 +93,17 @@ void GraphImporter::throw_unsupported() const {
     if (!e.remedy().empty()) list += " (remedy: " + e.remedy() + ")";
   }
   const size_t count = unsupported_.size();
-  throw Error(Code::kUnsupported, std::to_string(count) + (count == 1 ? " node" : " nodes") + " of the model cannot be imported")
+  throw Error(Code::kUnsupported,
+              std::to_string(count) + (count == 1 ? " node" : " nodes") + " of the model cannot be imported")
       .cause(list)
-      .remedy("export with other operators or another opset, or replace the nodes by a function of supported operators");
+      .remedy(
+          "export with other operators or another opset, or replace the nodes by a function of supported operators");
 }
 
 void GraphImporter::define(Scope& scope, const std::string& name, ir::Value* value) const {
   if (name.empty()) throw Error(Code::kInvalidGraph, "an input or initializer has no name");
-  if (!scope.values.try_emplace(name, value).second) throw Error(Code::kInvalidGraph, "the name '" + name + "' is given to two values");
+  if (!scope.values.try_emplace(name, value).second)
+    throw Error(Code::kInvalidGraph, "the name '" + name + "' is given to two values");
 }
 
 // The parsed bytes of each initializer live as long as its constant.
@@ -112,14 +116,17 @@ void GraphImporter::add_own_initializers(Scope& scope) {
     define(scope, own->name(), scope.graph->add_constant(read_tensor(*own, own, &external_), own->name()));
   }
   for (const auto& proto : graph.sparse_initializer())
-    define(scope, proto.values().name(), scope.graph->add_constant(read_sparse_tensor(proto, &external_), proto.values().name()));
+    define(scope, proto.values().name(),
+           scope.graph->add_constant(read_sparse_tensor(proto, &external_), proto.values().name()));
 }
 
 void GraphImporter::add_initializers(const ::onnx::GraphProto& graph, Scope& scope, const Context& context) {
   for (const auto& proto : graph.initializer())
-    define(scope, proto.name(), scope.graph->add_constant(read_tensor(proto, model_, &external_), context.prefix + proto.name()));
+    define(scope, proto.name(),
+           scope.graph->add_constant(read_tensor(proto, model_, &external_), context.prefix + proto.name()));
   for (const auto& proto : graph.sparse_initializer())
-    define(scope, proto.values().name(), scope.graph->add_constant(read_sparse_tensor(proto, &external_), context.prefix + proto.values().name()));
+    define(scope, proto.values().name(),
+           scope.graph->add_constant(read_sparse_tensor(proto, &external_), context.prefix + proto.values().name()));
 }
 
 // Old files list initializers among the inputs, as defaults; here they are constants.
@@ -129,7 +136,8 @@ void GraphImporter::add_inputs(const ::onnx::GraphProto& graph, Scope& scope) {
     if (initializers.count(input.name())) continue;
     try {
       define(scope, input.name(), nullptr);
-      scope.values[input.name()] = scope.graph->add_input(input.name(), read_type(input.type(), input.name(), options_.fixed_dims));
+      scope.values[input.name()] =
+          scope.graph->add_input(input.name(), read_type(input.type(), input.name(), options_.fixed_dims));
     } catch (Error& error) {
       error.add_node("input '" + input.name() + "'");
       throw;
@@ -138,16 +146,19 @@ void GraphImporter::add_inputs(const ::onnx::GraphProto& graph, Scope& scope) {
 }
 
 // What is known outside goes before what the nested graph declares, but for the shape, which may change from round to round.
-void GraphImporter::add_formals(const ::onnx::GraphProto& graph, Scope& scope, const Context& context, const std::vector<EdgeType>& formals) {
+void GraphImporter::add_formals(const ::onnx::GraphProto& graph, Scope& scope, const Context& context,
+                                const std::vector<EdgeType>& formals) {
   const auto initializers = initializer_names(graph);
   size_t i = 0;
   for (const auto& input : graph.input()) {
     if (initializers.count(input.name())) continue;
-    if (i >= formals.size()) throw Error(Code::kInvalidGraph, "a nested graph takes more than " + std::to_string(formals.size()) + " inputs");
+    if (i >= formals.size())
+      throw Error(Code::kInvalidGraph, "a nested graph takes more than " + std::to_string(formals.size()) + " inputs");
     EdgeType type = formals[i++];
     if (input.type().tensor_type().has_elem_type() && input.type().tensor_type().elem_type() != 0) {
       const EdgeType declared = read_type(input.type(), kRunTimeSymbol + input.name(), options_.fixed_dims);
-      if (type.kind == Datum::kTensor && type.tensor.dtype == DType::kInvalid) type.tensor.dtype = declared.tensor.dtype;
+      if (type.kind == Datum::kTensor && type.tensor.dtype == DType::kInvalid)
+        type.tensor.dtype = declared.tensor.dtype;
       if (type.kind == Datum::kTensor && declared.tensor.ranked) {
         type.tensor.ranked = true;
         type.tensor.shape = declared.tensor.shape;
@@ -156,11 +167,13 @@ void GraphImporter::add_formals(const ::onnx::GraphProto& graph, Scope& scope, c
     define(scope, input.name(), scope.graph->add_input(context.prefix + input.name(), type));
   }
   if (i != formals.size())
-    throw Error(Code::kInvalidGraph, "a nested graph takes " + std::to_string(i) + " inputs, " + std::to_string(formals.size()) + " are given");
+    throw Error(Code::kInvalidGraph, "a nested graph takes " + std::to_string(i) + " inputs, " +
+                                         std::to_string(formals.size()) + " are given");
 }
 
-std::unique_ptr<ir::Graph> GraphImporter::import_region(const ::onnx::GraphProto& proto, const Scope& outer, const Context& context,
-                                                        const std::vector<EdgeType>& formals, const std::vector<std::string>& captures) {
+std::unique_ptr<ir::Graph> GraphImporter::import_region(const ::onnx::GraphProto& proto, const Scope& outer,
+                                                        const Context& context, const std::vector<EdgeType>& formals,
+                                                        const std::vector<std::string>& captures) {
   auto graph = std::make_unique<ir::Graph>();
   if (!proto.name().empty()) graph->name = proto.name();
   Scope scope{graph.get(), &outer, {}, outer.absent};
@@ -206,12 +219,14 @@ void GraphImporter::import_nodes(const Nodes& nodes, Scope& scope, const Context
   for (const auto& node : nodes)
     for (const auto& name : node.output())
       if (!name.empty() && (scope.values.count(name) || !made.insert(name).second))
-        throw Error(Code::kInvalidGraph, "the name '" + name + "' is given to two values").node(node_label(node, context));
+        throw Error(Code::kInvalidGraph, "the name '" + name + "' is given to two values")
+            .node(node_label(node, context));
   for (int i : topological_order(nodes, context)) import_node(nodes[i], scope, context);
 }
 
 void GraphImporter::import_node(const ::onnx::NodeProto& node, Scope& scope, const Context& context) {
-  if (++nodes_seen_ > kMostNodes) throw Error(Code::kUnsupported, "the model has more than " + std::to_string(kMostNodes) + " nodes");
+  if (++nodes_seen_ > kMostNodes)
+    throw Error(Code::kUnsupported, "the model has more than " + std::to_string(kMostNodes) + " nodes");
   const bool outermost_error = !located_;
   NodeImport n(*this, node, scope, context);
   try {
@@ -224,7 +239,8 @@ void GraphImporter::import_node(const ::onnx::NodeProto& node, Scope& scope, con
     for (const auto& a : node.attribute())
       if (a.has_g())
         for (const auto& name : free_names(a.g())) ready = ready && (scope.absent.count(name) || resolve(scope, name));
-    if (const auto reason = refusal(node, context)) return reject(node, scope, context, Error(Code::kUnsupported, *reason));
+    if (const auto reason = refusal(node, context))
+      return reject(node, scope, context, Error(Code::kUnsupported, *reason));
     if (!ready) {
       check_nested(node, context);
       for (const auto& name : node.output())
@@ -236,7 +252,10 @@ void GraphImporter::import_node(const ::onnx::NodeProto& node, Scope& scope, con
     if (e.code() == Code::kUnsupported) return reject(node, scope, context, e);
     if (located_ && outermost_error) throw;
     located_ = true;
-    throw Error(e.code(), e.message()).node(n.label()).cause((e.cause().empty() ? "" : e.cause() + "; ") + describe_inputs(n.inputs())).remedy(e.remedy());
+    throw Error(e.code(), e.message())
+        .node(n.label())
+        .cause((e.cause().empty() ? "" : e.cause() + "; ") + describe_inputs(n.inputs()))
+        .remedy(e.remedy());
   }
   for (int i = 0; i < node.output_size(); ++i) {
     if (node.output(i).empty()) continue;
@@ -279,8 +298,10 @@ void GraphImporter::reject(const ::onnx::NodeProto& node, Scope& scope, const Co
 void GraphImporter::check_nested(const ::onnx::NodeProto& node, const Context& context) {
   each_nested_node(node, [&](const ::onnx::NodeProto& inner) {
     const std::string label = node_label(inner, context);
-    const bool known = std::any_of(unsupported_.begin(), unsupported_.end(), [&](const Error& e) { return e.node() == label; });
-    if (auto reason = refusal(inner, context); reason && !known) unsupported_.push_back(Error(Code::kUnsupported, *reason).node(label));
+    const bool known =
+        std::any_of(unsupported_.begin(), unsupported_.end(), [&](const Error& e) { return e.node() == label; });
+    if (auto reason = refusal(inner, context); reason && !known)
+      unsupported_.push_back(Error(Code::kUnsupported, *reason).node(label));
   });
 }
 
@@ -293,11 +314,13 @@ void GraphImporter::inline_function(const ::onnx::FunctionProto& function, NodeI
   const std::string key = function_key(function.domain(), function.name(), function.overload());
   Context body_context{opset_map(function.opset_import()), {}, call.name() + "/", context.functions};
   if (body_context.opsets.empty()) body_context.opsets = context.opsets;
-  if (std::find(context.functions.begin(), context.functions.end(), key) != context.functions.end()) call.invalid("the function '" + function.name() + "' calls itself");
+  if (std::find(context.functions.begin(), context.functions.end(), key) != context.functions.end())
+    call.invalid("the function '" + function.name() + "' calls itself");
   body_context.functions.push_back(key);
   for (const auto& a : function.attribute_proto()) body_context.attributes[a.name()] = &a;
   for (const auto& [name, a] : call.attributes_) body_context.attributes[name] = a;
-  if (call.input_count() > function.input_size()) call.invalid("the function '" + function.name() + "' takes " + std::to_string(function.input_size()) + " inputs");
+  if (call.input_count() > function.input_size())
+    call.invalid("the function '" + function.name() + "' takes " + std::to_string(function.input_size()) + " inputs");
   Scope body{call.scope_.graph, nullptr, {}, {}};
   for (int i = 0; i < function.input_size(); ++i) {
     if (call.optional(i)) define(body, function.input(i), call.optional(i));
@@ -307,8 +330,10 @@ void GraphImporter::inline_function(const ::onnx::FunctionProto& function, NodeI
   std::vector<ir::Value*> results;
   for (int i = 0; i < function.output_size(); ++i) {
     ir::Value* value = resolve(body, function.output(i));
-    if (!value) throw Error(Code::kUnsupported, "the function '" + function.name() + "' holds nodes that cannot be imported");
-    const bool own = value->producer() && std::find(call.inputs_.begin(), call.inputs_.end(), value) == call.inputs_.end();
+    if (!value)
+      throw Error(Code::kUnsupported, "the function '" + function.name() + "' holds nodes that cannot be imported");
+    const bool own =
+        value->producer() && std::find(call.inputs_.begin(), call.inputs_.end(), value) == call.inputs_.end();
     if (own && call.wants(i) && std::find(results.begin(), results.end(), value) == results.end())
       call.scope_.graph->rename(value, context.prefix + call.node_.output(i));
     results.push_back(value);
@@ -328,7 +353,9 @@ void GraphImporter::set_outputs(const ::onnx::GraphProto& graph, Scope& scope) {
     }
     if (!value->producer() || std::find(outputs.begin(), outputs.end(), value) != outputs.end()) {
       const OpDef* identity = find_op("Identity");
-      if (!identity) throw Error(Code::kUnsupported, "the output '" + output.name() + "' is an input or a constant, and there is no operator Identity");
+      if (!identity)
+        throw Error(Code::kUnsupported,
+                    "the output '" + output.name() + "' is an input or a constant, and there is no operator Identity");
       if (value->constant()) scope.graph->rename(value, output.name() + ".constant");
       ir::NodeSpec spec;
       spec.op = identity;

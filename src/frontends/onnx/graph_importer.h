@@ -21,10 +21,10 @@ using AttributeMap = std::map<std::string, const ::onnx::AttributeProto*, std::l
 
 // What names mean in the model, or in a function body that is being inlined.
 struct Context {
-  std::map<std::string, int64_t> opsets;      // by domain
-  AttributeMap attributes;                    // those that a function body may refer to
-  std::string prefix;                         // of the names of values and nodes
-  std::vector<std::string> functions;         // being inlined, outermost first
+  std::map<std::string, int64_t> opsets;  // by domain
+  AttributeMap attributes;                // those that a function body may refer to
+  std::string prefix;                     // of the names of values and nodes
+  std::vector<std::string> functions;     // being inlined, outermost first
 };
 
 // Values by their name in one graph or function body. A null value is a result of an unsupported node.
@@ -32,7 +32,7 @@ struct Scope {
   ir::Graph* graph;
   const Scope* outer = nullptr;
   std::map<std::string, ir::Value*> values;
-  std::set<std::string> absent;               // optional inputs of a function that its caller left out
+  std::set<std::string> absent;  // optional inputs of a function that its caller left out
 };
 
 class GraphImporter {
@@ -48,13 +48,15 @@ class GraphImporter {
   // The value of that name in the scope or those around it; null when there is none.
   static ir::Value* find(const Scope& scope, const std::string& name);
   std::unique_ptr<ir::Graph> import_region(const ::onnx::GraphProto& graph, const Scope& outer, const Context& context,
-                                           const std::vector<EdgeType>& formals, const std::vector<std::string>& captures);
+                                           const std::vector<EdgeType>& formals,
+                                           const std::vector<std::string>& captures);
 
  private:
   void add_inputs(const ::onnx::GraphProto& graph, Scope& scope);
   void add_own_initializers(Scope& scope);
   void add_initializers(const ::onnx::GraphProto& graph, Scope& scope, const Context& context);
-  void add_formals(const ::onnx::GraphProto& graph, Scope& scope, const Context& context, const std::vector<EdgeType>& formals);
+  void add_formals(const ::onnx::GraphProto& graph, Scope& scope, const Context& context,
+                   const std::vector<EdgeType>& formals);
   ir::Value* resolve(Scope& scope, const std::string& name);
   void check_opsets() const;
   [[noreturn]] void throw_unsupported() const;
@@ -74,7 +76,7 @@ class GraphImporter {
   ExternalData external_;
   std::map<std::string, const ::onnx::FunctionProto*> functions_;
   std::vector<Error> unsupported_;
-  bool located_ = false;                      // the error under way names its node and inputs
+  bool located_ = false;  // the error under way names its node and inputs
   int64_t nodes_seen_ = 0;
 };
 

@@ -14,18 +14,23 @@
 namespace kiln::onnx {
 namespace {
 
-constexpr int kDeepestNesting = 100;   // of messages
+constexpr int kDeepestNesting = 100;  // of messages
 
 std::shared_ptr<::onnx::ModelProto> parse(std::span<const std::byte> bytes) {
   if (bytes.empty()) throw Error(Code::kMalformedModel, "the model is empty (0 bytes)");
   if (bytes.size() > INT_MAX)
-    throw Error(Code::kMalformedModel, "the model has " + std::to_string(bytes.size()) + " bytes").cause("the format ends at 2 GiB").remedy("save the model with external data");
-  google::protobuf::io::CodedInputStream stream(reinterpret_cast<const uint8_t*>(bytes.data()), static_cast<int>(bytes.size()));
+    throw Error(Code::kMalformedModel, "the model has " + std::to_string(bytes.size()) + " bytes")
+        .cause("the format ends at 2 GiB")
+        .remedy("save the model with external data");
+  google::protobuf::io::CodedInputStream stream(reinterpret_cast<const uint8_t*>(bytes.data()),
+                                                static_cast<int>(bytes.size()));
   stream.SetTotalBytesLimit(INT_MAX);
   stream.SetRecursionLimit(kDeepestNesting);
   auto model = std::make_shared<::onnx::ModelProto>();
   if (!model->ParseFromCodedStream(&stream) || !stream.ConsumedEntireMessage())
-    throw Error(Code::kMalformedModel, "the bytes are not an ONNX model").cause("they do not parse as a ModelProto").remedy("check that the file is complete and not a text or archive");
+    throw Error(Code::kMalformedModel, "the bytes are not an ONNX model")
+        .cause("they do not parse as a ModelProto")
+        .remedy("check that the file is complete and not a text or archive");
   return model;
 }
 

@@ -11,13 +11,13 @@
 
 namespace kiln::onnx {
 
-inline constexpr int64_t kOldestOpset = 1;   // whole since 7; of older ones what models of opset 6 use
+inline constexpr int64_t kOldestOpset = 1;  // whole since 7; of older ones what models of opset 6 use
 inline constexpr int64_t kNewestOpset = 27;
 
 struct ImportOptions {
-  std::string model_dir;                        // where external data may lie; import_file takes the model's folder when empty
+  std::string model_dir;  // where external data may lie; import_file takes the model's folder when empty
   Logger* logger = nullptr;
-  std::map<std::string, int64_t> fixed_dims;    // sizes of named dimensions
+  std::map<std::string, int64_t> fixed_dims;  // sizes of named dimensions
 };
 
 // Values keep the model's names, nodes tell the model's nodes in `origins`. Dynamic dimensions are symbols named by the model,

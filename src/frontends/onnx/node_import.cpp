@@ -27,7 +27,9 @@ Proto::AttributeType kind_of(const Proto& a) {
 
 void expect(const Proto& a, Proto::AttributeType kind) {
   if (kind_of(a) != kind)
-    throw Error(Code::kInvalidGraph, "attribute '" + a.name() + "' is of kind " + Proto::AttributeType_Name(kind_of(a)) + ", not " + Proto::AttributeType_Name(kind));
+    throw Error(Code::kInvalidGraph, "attribute '" + a.name() + "' is of kind " +
+                                         Proto::AttributeType_Name(kind_of(a)) + ", not " +
+                                         Proto::AttributeType_Name(kind));
 }
 
 Floats read_floats(const Proto& a) {
@@ -55,7 +57,8 @@ std::string type_text(const EdgeType& type) {
 
 // Element types are numbers in ONNX and names in Kiln.
 std::optional<Attribute> read_text(const Proto& a) {
-  if (kind_of(a) == Proto::INT) return a.i() == 0 ? std::nullopt : std::optional<Attribute>(std::string(name(dtype_from_onnx(a.i()))));
+  if (kind_of(a) == Proto::INT)
+    return a.i() == 0 ? std::nullopt : std::optional<Attribute>(std::string(name(dtype_from_onnx(a.i()))));
   if (kind_of(a) == Proto::TYPE_PROTO) return Attribute(type_text(read_type(a.tp(), a.name(), {})));
   expect(a, Proto::STRING);
   return Attribute(a.s());
@@ -64,7 +67,12 @@ std::optional<Attribute> read_text(const Proto& a) {
 }  // namespace
 
 NodeImport::NodeImport(GraphImporter& importer, const ::onnx::NodeProto& node, Scope& scope, const Context& context)
-    : importer_(importer), node_(node), scope_(scope), context_(context), name_(node_name(node, context)), opset_(opset_of(node, context).value_or(0)) {
+    : importer_(importer),
+      node_(node),
+      scope_(scope),
+      context_(context),
+      name_(node_name(node, context)),
+      opset_(opset_of(node, context).value_or(0)) {
   for (const auto& a : node.attribute()) {
     const Proto* meant = &a;
     if (!a.ref_attr_name().empty()) {
@@ -85,7 +93,8 @@ ir::Value* NodeImport::in(int i) const {
 }
 
 int64_t NodeImport::rank(int i) const {
-  if (!in(i)->ranked()) unsupported("the rank of input " + std::to_string(i) + " is not known", "give the model's inputs shapes");
+  if (!in(i)->ranked())
+    unsupported("the rank of input " + std::to_string(i) + " is not known", "give the model's inputs shapes");
   return in(i)->rank();
 }
 
@@ -185,11 +194,15 @@ Attributes NodeImport::attributes(std::initializer_list<std::string_view> withou
   return attributes(*def, without);
 }
 
-ir::Value* NodeImport::constant(Tensor value) const { return scope_.graph->add_constant(std::move(value), name_ + ".constant"); }
+ir::Value* NodeImport::constant(Tensor value) const {
+  return scope_.graph->add_constant(std::move(value), name_ + ".constant");
+}
 ir::Value* NodeImport::constant_result(Tensor value) const {
   return scope_.graph->add_constant(std::move(value), wants(0) ? context_.prefix + node_.output(0) : name_);
 }
-ir::Value* NodeImport::ints(const Ints& values) const { return constant(Tensor::of<int64_t>({static_cast<int64_t>(values.size())}, values)); }
+ir::Value* NodeImport::ints(const Ints& values) const {
+  return constant(Tensor::of<int64_t>({static_cast<int64_t>(values.size())}, values));
+}
 
 ir::Value* NodeImport::scalar(DType type, double value) const {
   Tensor t = Tensor::allocate(type, {});
@@ -210,7 +223,8 @@ ir::NodeSpec NodeImport::spec(std::string_view op_name, std::vector<ir::Value*> 
   return s;
 }
 
-std::vector<ir::Value*> NodeImport::add_many(std::string_view op_name, std::vector<ir::Value*> operands, Attributes values, int outputs) {
+std::vector<ir::Value*> NodeImport::add_many(std::string_view op_name, std::vector<ir::Value*> operands,
+                                             Attributes values, int outputs) {
   ir::NodeSpec s = spec(op_name, std::move(operands), std::move(values));
   s.name = name_ + "." + std::string(op_name);
   s.output_count = outputs;
@@ -243,13 +257,13 @@ void NodeImport::finish(ir::NodeSpec s) {
   yield(scope_.graph->add_node(std::move(s))->outputs());
 }
 
-void NodeImport::emit_regions(std::string_view op_name, std::vector<ir::Value*> operands, Attributes values, const std::vector<std::string>& graphs,
-                              const std::vector<EdgeType>& formals) {
+void NodeImport::emit_regions(std::string_view op_name, std::vector<ir::Value*> operands, Attributes values,
+                              const std::vector<std::string>& graphs, const std::vector<EdgeType>& formals) {
   std::vector<std::string> captures;
   for (const auto& g : graphs)
     for (auto& name : free_names(graph_attr(g)))
       if (std::find(captures.begin(), captures.end(), name) == captures.end()) captures.push_back(std::move(name));
-  std::vector<std::string> passed;                               // constants are copied into the regions instead
+  std::vector<std::string> passed;  // constants are copied into the regions instead
   for (const auto& name : captures) {
     ir::Value* value = importer_.find(scope_, name);
     if (!value) invalid("a nested graph uses '" + name + "', which nothing produces");
@@ -259,7 +273,8 @@ void NodeImport::emit_regions(std::string_view op_name, std::vector<ir::Value*> 
   }
   values.set("captures", static_cast<int64_t>(passed.size()));
   ir::NodeSpec s = spec(op_name, std::move(operands), std::move(values));
-  for (const auto& g : graphs) s.regions.push_back(importer_.import_region(graph_attr(g), scope_, context_, formals, passed));
+  for (const auto& g : graphs)
+    s.regions.push_back(importer_.import_region(graph_attr(g), scope_, context_, formals, passed));
   finish(std::move(s));
 }
 

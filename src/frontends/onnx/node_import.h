@@ -25,48 +25,51 @@ class NodeImport {
   NodeImport(GraphImporter& importer, const ::onnx::NodeProto& node, Scope& scope, const Context& context);
 
   const std::string& op() const;
-  const std::string& name() const { return name_; }              // of the node, or of its first output
-  int64_t opset() const { return opset_; }                       // of the node's domain
-  std::string label() const;                                     // "'name' (Op, opset N)"
+  const std::string& name() const { return name_; }  // of the node, or of its first output
+  int64_t opset() const { return opset_; }           // of the node's domain
+  std::string label() const;                         // "'name' (Op, opset N)"
 
   int input_count() const { return static_cast<int>(inputs_.size()); }
   const std::vector<ir::Value*>& inputs() const { return inputs_; }
-  ir::Value* in(int i) const;                                    // throws kInvalidGraph when absent
+  ir::Value* in(int i) const;  // throws kInvalidGraph when absent
   ir::Value* optional(int i) const { return i < input_count() ? inputs_[static_cast<size_t>(i)] : nullptr; }
   DType dtype(int i = 0) const { return in(i)->dtype(); }
-  int64_t rank(int i = 0) const;                                 // throws kUnsupported when not known
-  int output_count() const;                                      // up to the last one that has a name
+  int64_t rank(int i = 0) const;  // throws kUnsupported when not known
+  int output_count() const;       // up to the last one that has a name
   bool wants(int i) const;
 
   bool has_attr(std::string_view name) const { return attributes_.find(name) != attributes_.end(); }
   int64_t integer(std::string_view name, int64_t fallback) const;
-  int64_t integer(std::string_view name) const;                  // throws kInvalidGraph when absent
+  int64_t integer(std::string_view name) const;  // throws kInvalidGraph when absent
   double real(std::string_view name, double fallback) const;
   std::string text(std::string_view name, std::string_view fallback = "") const;
-  Ints ints(std::string_view name) const;                        // empty when absent
+  Ints ints(std::string_view name) const;  // empty when absent
   Floats reals(std::string_view name) const;
   Strings texts(std::string_view name) const;
-  Tensor tensor(std::string_view name) const;                    // dense and sparse
+  Tensor tensor(std::string_view name) const;  // dense and sparse
   const ::onnx::GraphProto& graph_attr(std::string_view name) const;
   // All that `op` knows, as its schema types them; those in `without` are left out. Throws kUnsupported for an unknown one.
   Attributes attributes(const OpDef& op, std::initializer_list<std::string_view> without = {}) const;
-  Attributes attributes(std::initializer_list<std::string_view> without = {}) const;   // of the operator of the node's name
+  Attributes attributes(
+      std::initializer_list<std::string_view> without = {}) const;  // of the operator of the node's name
 
   // Constants of the graph.
   ir::Value* constant(Tensor tensor) const;
-  ir::Value* ints(const Ints& values) const;                     // int64[n]
+  ir::Value* ints(const Ints& values) const;  // int64[n]
   ir::Value* scalar(DType type, double value) const;
 
   // A helping operation with one result; `outputs` more.
   ir::Value* add(std::string_view op, std::vector<ir::Value*> inputs, Attributes attributes = {});
-  std::vector<ir::Value*> add_many(std::string_view op, std::vector<ir::Value*> inputs, Attributes attributes, int outputs);
+  std::vector<ir::Value*> add_many(std::string_view op, std::vector<ir::Value*> inputs, Attributes attributes,
+                                   int outputs);
   // The operation whose first result is result `i` of the node; for nodes that become several operations, before yield().
   ir::Value* result(int i, std::string_view op, std::vector<ir::Value*> inputs, Attributes attributes = {});
   // The operation that gives the node's results.
   void emit(std::string_view op, std::vector<ir::Value*> inputs, Attributes attributes = {});
   // The same with nested graphs. Region inputs are `formals` (their types; the declared type where none is given), then what the graphs use from outside,
   // which becomes the last inputs of the node.
-  void emit_regions(std::string_view op, std::vector<ir::Value*> inputs, Attributes attributes, const std::vector<std::string>& graphs, const std::vector<EdgeType>& formals);
+  void emit_regions(std::string_view op, std::vector<ir::Value*> inputs, Attributes attributes,
+                    const std::vector<std::string>& graphs, const std::vector<EdgeType>& formals);
   // A constant that bears the name of the node's first result.
   ir::Value* constant_result(Tensor tensor) const;
   // The node's results are these values.
@@ -102,7 +105,7 @@ struct OnnxOp {
     Importer import;
   };
   std::string name;
-  std::vector<Version> versions;                                 // ascending
+  std::vector<Version> versions;  // ascending
 };
 
 // The newest version not above `opset`; nothing when the operator has no importer of its own, or none that old.

@@ -9,8 +9,7 @@ namespace kiln::onnx {
 namespace {
 
 // Calls f with each nested graph of the node.
-template <class F>
-void each_graph(const ::onnx::NodeProto& node, F f) {
+template <class F> void each_graph(const ::onnx::NodeProto& node, F f) {
   for (const auto& attribute : node.attribute()) {
     if (attribute.has_g()) f(attribute.g());
     for (const auto& g : attribute.graphs()) f(g);
@@ -55,7 +54,9 @@ std::vector<std::string> used_names(const ::onnx::NodeProto& node) {
 }  // namespace
 
 std::string node_name(const ::onnx::NodeProto& node, const Context& context) {
-  return context.prefix + (!node.name().empty() ? node.name() : node.output_size() > 0 ? node.output(0) : node.op_type());
+  return context.prefix + (!node.name().empty()     ? node.name()
+                           : node.output_size() > 0 ? node.output(0)
+                                                    : node.op_type());
 }
 
 std::string domain_of(const ::onnx::NodeProto& node) { return node.domain() == "ai.onnx" ? "" : node.domain(); }
@@ -68,7 +69,8 @@ std::optional<int64_t> opset_of(const ::onnx::NodeProto& node, const Context& co
 std::string node_label(const ::onnx::NodeProto& node, const Context& context) {
   const std::string domain = domain_of(node);
   const auto opset = opset_of(node, context);
-  return "'" + node_name(node, context) + "' (" + (domain.empty() ? "" : domain + ".") + node.op_type() + (opset ? ", opset " + std::to_string(*opset) : "") + ")";
+  return "'" + node_name(node, context) + "' (" + (domain.empty() ? "" : domain + ".") + node.op_type() +
+         (opset ? ", opset " + std::to_string(*opset) : "") + ")";
 }
 
 std::vector<std::string> free_names(const ::onnx::GraphProto& graph) {
@@ -104,7 +106,9 @@ std::vector<int> topological_order(const Nodes& nodes, const Context& context) {
   if (order.size() == missing.size()) return order;
   for (int i = 0; i < nodes.size(); ++i)
     if (missing[static_cast<size_t>(i)] > 0)
-      throw Error(Code::kInvalidGraph, "the graph has a cycle").node(node_label(nodes[i], context)).cause("the node needs its own result, or follows nodes that do");
+      throw Error(Code::kInvalidGraph, "the graph has a cycle")
+          .node(node_label(nodes[i], context))
+          .cause("the node needs its own result, or follows nodes that do");
   return order;
 }
 

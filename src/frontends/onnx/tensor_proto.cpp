@@ -12,26 +12,30 @@
 namespace kiln::onnx {
 namespace {
 
-constexpr int64_t kLargestDenseFromSparse = int64_t{1} << 30;   // bytes
+constexpr int64_t kLargestDenseFromSparse = int64_t{1} << 30;  // bytes
 
 using Bytes = std::span<const std::byte>;
 
-std::string label(const ::onnx::TensorProto& proto) { return proto.name().empty() ? "a tensor" : "tensor '" + proto.name() + "'"; }
-
-Error wrong_count(const ::onnx::TensorProto& proto, int64_t expected, int64_t given, const char* unit) {
-  return Error(Code::kMalformedModel, label(proto) + " has the wrong size").cause("its shape needs " + std::to_string(expected) + " " + unit + ", it holds " + std::to_string(given));
+std::string label(const ::onnx::TensorProto& proto) {
+  return proto.name().empty() ? "a tensor" : "tensor '" + proto.name() + "'";
 }
 
-template <class Field>
-Bytes bytes_of(const Field& field) {
+Error wrong_count(const ::onnx::TensorProto& proto, int64_t expected, int64_t given, const char* unit) {
+  return Error(Code::kMalformedModel, label(proto) + " has the wrong size")
+      .cause("its shape needs " + std::to_string(expected) + " " + unit + ", it holds " + std::to_string(given));
+}
+
+template <class Field> Bytes bytes_of(const Field& field) {
   return {reinterpret_cast<const std::byte*>(field.data()), static_cast<size_t>(field.size()) * sizeof(*field.data())};
 }
 
 // The typed field as bytes when its elements lie as the type's; nothing when each must be narrowed.
 std::optional<Bytes> direct_field(const ::onnx::TensorProto& proto, DType type) {
   switch (type) {
-    case DType::kF32: case DType::kC64: return bytes_of(proto.float_data());
-    case DType::kF64: case DType::kC128: return bytes_of(proto.double_data());
+    case DType::kF32:
+    case DType::kC64: return bytes_of(proto.float_data());
+    case DType::kF64:
+    case DType::kC128: return bytes_of(proto.double_data());
     case DType::kI64: return bytes_of(proto.int64_data());
     case DType::kU64: return bytes_of(proto.uint64_data());
     case DType::kI32: return bytes_of(proto.int32_data());
@@ -63,11 +67,14 @@ bool clean_bools(Bytes bytes) {
   return true;
 }
 
-Tensor from_bytes(const ::onnx::TensorProto& proto, DType type, const Dims& dims, int64_t expected, Bytes bytes, const std::shared_ptr<const void>& owner) {
-  if (static_cast<int64_t>(bytes.size()) != expected) throw wrong_count(proto, expected, static_cast<int64_t>(bytes.size()), "bytes");
+Tensor from_bytes(const ::onnx::TensorProto& proto, DType type, const Dims& dims, int64_t expected, Bytes bytes,
+                  const std::shared_ptr<const void>& owner) {
+  if (static_cast<int64_t>(bytes.size()) != expected)
+    throw wrong_count(proto, expected, static_cast<int64_t>(bytes.size()), "bytes");
   const auto alignment = static_cast<uintptr_t>(is_complex(type) ? bits(type) / 16 : std::max(8, bits(type)) / 8);
   const bool clean = type != DType::kBool || clean_bools(bytes);
-  if (owner && clean && expected > 0 && reinterpret_cast<uintptr_t>(bytes.data()) % alignment == 0) return Tensor::borrow(type, dims, bytes.data(), owner);
+  if (owner && clean && expected > 0 && reinterpret_cast<uintptr_t>(bytes.data()) % alignment == 0)
+    return Tensor::borrow(type, dims, bytes.data(), owner);
   Tensor tensor = Tensor::allocate(type, dims);
   if (expected > 0) std::memcpy(tensor.mutable_data(), bytes.data(), bytes.size());
   if (!clean)
@@ -79,11 +86,13 @@ int64_t number(const ::onnx::TensorProto& proto, const std::string& key, const s
   int64_t value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc() || end != text.data() + text.size() || value < 0)
-    throw Error(Code::kMalformedModel, label(proto) + " has the external " + key + " '" + text + "'").cause("it is not a number of bytes");
+    throw Error(Code::kMalformedModel, label(proto) + " has the external " + key + " '" + text + "'")
+        .cause("it is not a number of bytes");
   return value;
 }
 
-Tensor from_file(const ::onnx::TensorProto& proto, DType type, const Dims& dims, int64_t expected, ExternalData* external) {
+Tensor from_file(const ::onnx::TensorProto& proto, DType type, const Dims& dims, int64_t expected,
+                 ExternalData* external) {
   if (!external) throw Error(Code::kUnsupported, label(proto) + " lies outside of the file that holds it");
   std::string location;
   int64_t offset = 0, length = expected;
@@ -141,11 +150,15 @@ Tensor read_tensor(const ::onnx::TensorProto& proto, const std::shared_ptr<const
   const DType type = dtype_from_onnx(proto.data_type());
   const Dims dims(proto.dims().begin(), proto.dims().end());
   const auto count = checked_element_count(dims);
-  if (!count) throw Error(Code::kMalformedModel, label(proto) + " has the shape " + to_string(dims)).cause("its size is negative or too large");
+  if (!count)
+    throw Error(Code::kMalformedModel, label(proto) + " has the shape " + to_string(dims))
+        .cause("its size is negative or too large");
   if (proto.has_segment()) throw Error(Code::kUnsupported, label(proto) + " is stored in segments");
   if (type == DType::kString) return string_tensor(proto, dims, *count);
   const auto bytes = byte_size(type, *count);
-  if (!bytes) throw Error(Code::kMalformedModel, label(proto) + " has the shape " + to_string(dims)).cause("its size is too large");
+  if (!bytes)
+    throw Error(Code::kMalformedModel, label(proto) + " has the shape " + to_string(dims))
+        .cause("its size is too large");
   if (proto.data_location() == ::onnx::TensorProto::EXTERNAL) return from_file(proto, type, dims, *bytes, external);
   if (proto.has_raw_data()) return from_bytes(proto, type, dims, *bytes, bytes_of(proto.raw_data()), owner);
   if (const auto field = direct_field(proto, type)) return from_bytes(proto, type, dims, *bytes, *field, owner);
@@ -153,16 +166,19 @@ Tensor read_tensor(const ::onnx::TensorProto& proto, const std::shared_ptr<const
 }
 
 Tensor read_sparse_tensor(const ::onnx::SparseTensorProto& proto, ExternalData* external) {
-  const Tensor values = read_tensor(proto.values(), nullptr, external), indices = read_tensor(proto.indices(), nullptr, external);
+  const Tensor values = read_tensor(proto.values(), nullptr, external),
+               indices = read_tensor(proto.indices(), nullptr, external);
   const Dims dims(proto.dims().begin(), proto.dims().end());
   const auto rank = static_cast<int64_t>(dims.size());
   const auto count = checked_element_count(dims);
   const auto bytes = count ? byte_size(values.dtype(), *count) : std::nullopt;
   if (!bytes || *bytes > kLargestDenseFromSparse)
-    throw Error(Code::kMalformedModel, "a sparse tensor has the shape " + to_string(dims)).cause("its size is negative or too large");
+    throw Error(Code::kMalformedModel, "a sparse tensor has the shape " + to_string(dims))
+        .cause("its size is negative or too large");
   const bool linear = indices.rank() == 1;
   if (indices.dtype() != DType::kI64 || values.rank() != 1 || indices.size() != values.size() * (linear ? 1 : rank))
-    throw Error(Code::kMalformedModel, "a sparse tensor has values " + values.type_string() + " and indices " + indices.type_string());
+    throw Error(Code::kMalformedModel,
+                "a sparse tensor has values " + values.type_string() + " and indices " + indices.type_string());
   Tensor dense = Tensor::allocate(values.dtype(), dims);
   const Dims strides = row_major_strides(dims);
   for (int64_t i = 0; i < values.size(); ++i) {
@@ -172,7 +188,8 @@ Tensor read_sparse_tensor(const ::onnx::SparseTensorProto& proto, ExternalData* 
       if (index < 0 || index >= dims[static_cast<size_t>(d)]) at = -1;
       if (at >= 0) at += index * strides[static_cast<size_t>(d)];
     }
-    if (at < 0 || at >= *count) throw Error(Code::kMalformedModel, "an index of a sparse tensor is outside of its shape " + to_string(dims));
+    if (at < 0 || at >= *count)
+      throw Error(Code::kMalformedModel, "an index of a sparse tensor is outside of its shape " + to_string(dims));
     copy_elements(values, i, dense, at, 1);
   }
   return dense;

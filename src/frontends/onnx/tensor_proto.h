@@ -41,7 +41,8 @@ Tensor read_tensor(const ::onnx::TensorProto& proto, const std::shared_ptr<const
 Tensor read_sparse_tensor(const ::onnx::SparseTensorProto& proto, ExternalData* external);
 
 // `unnamed` starts the names of dimensions that have none. Throws kUnsupported for maps, sparse tensors and opaque types.
-EdgeType read_type(const ::onnx::TypeProto& proto, const std::string& unnamed, const std::map<std::string, int64_t>& fixed_dims);
+EdgeType read_type(const ::onnx::TypeProto& proto, const std::string& unnamed,
+                   const std::map<std::string, int64_t>& fixed_dims);
 
 // A file of the ONNX test sets: a TensorProto, SequenceProto or OptionalProto, as `kind` says.
 Datum load_datum(const std::string& path, Datum::Kind kind = Datum::kTensor);

@@ -9,9 +9,12 @@
 namespace kiln::onnx {
 namespace {
 
-Dim read_dim(const ::onnx::TensorShapeProto::Dimension& proto, const std::string& unnamed, const std::map<std::string, int64_t>& fixed_dims) {
+Dim read_dim(const ::onnx::TensorShapeProto::Dimension& proto, const std::string& unnamed,
+             const std::map<std::string, int64_t>& fixed_dims) {
   if (proto.has_dim_value()) {
-    if (proto.dim_value() < 0) throw Error(Code::kInvalidGraph, "a shape has the dimension " + std::to_string(proto.dim_value())).remedy("leave dynamic dimensions empty or name them");
+    if (proto.dim_value() < 0)
+      throw Error(Code::kInvalidGraph, "a shape has the dimension " + std::to_string(proto.dim_value()))
+          .remedy("leave dynamic dimensions empty or name them");
     return Dim(proto.dim_value());
   }
   const std::string& name = proto.dim_param().empty() ? unnamed : proto.dim_param();
@@ -19,7 +22,8 @@ Dim read_dim(const ::onnx::TensorShapeProto::Dimension& proto, const std::string
   return fixed == fixed_dims.end() ? Dim::symbol(name) : Dim(fixed->second);
 }
 
-TensorType read_tensor_type(const ::onnx::TypeProto::Tensor& proto, const std::string& unnamed, const std::map<std::string, int64_t>& fixed_dims) {
+TensorType read_tensor_type(const ::onnx::TypeProto::Tensor& proto, const std::string& unnamed,
+                            const std::map<std::string, int64_t>& fixed_dims) {
   TensorType type;
   type.dtype = dtype_from_onnx(proto.elem_type());
   type.ranked = proto.has_shape();
@@ -28,8 +32,7 @@ TensorType read_tensor_type(const ::onnx::TypeProto::Tensor& proto, const std::s
   return type;
 }
 
-template <class Message>
-void parse(const std::string& path, const FileMap& file, Message& message) {
+template <class Message> void parse(const std::string& path, const FileMap& file, Message& message) {
   const auto bytes = file.bytes();
   if (bytes.size() > INT32_MAX || !message.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())))
     throw Error(Code::kMalformedModel, "'" + path + "' is not a stored ONNX value");
@@ -40,7 +43,9 @@ Datum tensor_datum(const ::onnx::TensorProto& proto) { return Datum(read_tensor(
 Datum sequence_datum(const ::onnx::SequenceProto& proto) {
   Datum datum;
   datum.kind = Datum::kSequence;
-  if (proto.sequence_values_size() + proto.map_values_size() + proto.optional_values_size() + proto.sparse_tensor_values_size() > 0)
+  if (proto.sequence_values_size() + proto.map_values_size() + proto.optional_values_size() +
+          proto.sparse_tensor_values_size() >
+      0)
     throw Error(Code::kUnsupported, "a stored sequence holds other things than tensors");
   for (const auto& item : proto.tensor_values()) datum.items.push_back(tensor_datum(item));
   if (!datum.items.empty()) datum.element_dtype = datum.items[0].tensor.dtype();
@@ -52,13 +57,16 @@ Datum optional_datum(const ::onnx::OptionalProto& proto) {
   datum.kind = Datum::kOptional;
   if (proto.has_tensor_value()) datum.items.push_back(tensor_datum(proto.tensor_value()));
   if (proto.has_sequence_value()) datum.items.push_back(sequence_datum(proto.sequence_value()));
-  if (!datum.items.empty()) datum.element_dtype = datum.items[0].kind == Datum::kTensor ? datum.items[0].tensor.dtype() : datum.items[0].element_dtype;
+  if (!datum.items.empty())
+    datum.element_dtype =
+        datum.items[0].kind == Datum::kTensor ? datum.items[0].tensor.dtype() : datum.items[0].element_dtype;
   return datum;
 }
 
 }  // namespace
 
-EdgeType read_type(const ::onnx::TypeProto& proto, const std::string& unnamed, const std::map<std::string, int64_t>& fixed_dims) {
+EdgeType read_type(const ::onnx::TypeProto& proto, const std::string& unnamed,
+                   const std::map<std::string, int64_t>& fixed_dims) {
   EdgeType type;
   const ::onnx::TypeProto* inner = &proto;
   if (inner->has_optional_type()) {
@@ -70,7 +78,8 @@ EdgeType read_type(const ::onnx::TypeProto& proto, const std::string& unnamed, c
     if (!type.optional_of_sequence) type.kind = Datum::kSequence;
     inner = &inner->sequence_type().elem_type();
   }
-  if (!inner->has_tensor_type()) throw Error(Code::kUnsupported, "'" + unnamed + "' is neither tensor, sequence of tensors, nor optional of these");
+  if (!inner->has_tensor_type())
+    throw Error(Code::kUnsupported, "'" + unnamed + "' is neither tensor, sequence of tensors, nor optional of these");
   type.tensor = read_tensor_type(inner->tensor_type(), unnamed, fixed_dims);
   return type;
 }

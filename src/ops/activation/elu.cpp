@@ -4,8 +4,10 @@
 namespace kiln::ops {
 
 const OpDef elu = pointwise("Elu", {"x", kFloatTypes})
-    .attr("alpha", 1.0)
-    .scalar([](Expr x, const Attributes& attributes) { return select(x > 0, x, expm1(x) * attributes.real("alpha")); })
-    .accuracy(Accuracy::kFewUlp);
+                      .attr("alpha", 1.0)
+                      .scalar([](Expr x, const Attributes& attributes) {
+                        return select(x > 0, x, expm1(x) * attributes.real("alpha"));
+                      })
+                      .accuracy(Accuracy::kFewUlp);
 
 }  // namespace kiln::ops

@@ -19,8 +19,8 @@ Expr formula(Expr x, const Attributes& attributes) {
 }  // namespace
 
 const OpDef gelu = pointwise("Gelu", {"x", kFloatTypes})
-    .attr("approximate", std::string("none"))
-    .scalar(formula)
-    .accuracy(Accuracy::kFewUlp);
+                       .attr("approximate", std::string("none"))
+                       .scalar(formula)
+                       .accuracy(Accuracy::kFewUlp);
 
 }  // namespace kiln::ops

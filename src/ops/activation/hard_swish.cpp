@@ -4,7 +4,7 @@
 namespace kiln::ops {
 
 const OpDef hard_swish = pointwise("HardSwish", {"x", kFloatTypes})
-    .scalar([](Expr x) { return x * clamp(x / 6 + 0.5, 0, 1); })
-    .accuracy(Accuracy::kFewUlp);
+                             .scalar([](Expr x) { return x * clamp(x / 6 + 0.5, 0, 1); })
+                             .accuracy(Accuracy::kFewUlp);
 
 }  // namespace kiln::ops

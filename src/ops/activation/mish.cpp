@@ -4,7 +4,7 @@
 namespace kiln::ops {
 
 const OpDef mish = pointwise("Mish", {"x", kFloatTypes})
-    .scalar([](Expr x) { return x * tanh(max(x, 0) + log1p(exp(-abs(x)))); })
-    .accuracy(Accuracy::kFewUlp);
+                       .scalar([](Expr x) { return x * tanh(max(x, 0) + log1p(exp(-abs(x)))); })
+                       .accuracy(Accuracy::kFewUlp);
 
 }  // namespace kiln::ops

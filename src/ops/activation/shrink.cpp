@@ -11,8 +11,6 @@ Expr formula(Expr x, const Attributes& attributes) {
 }
 }  // namespace
 
-const OpDef shrink = pointwise("Shrink", {"input", kNumericTypes})
-    .attr("bias", 0.0).attr("lambd", 0.5)
-    .scalar(formula);
+const OpDef shrink = pointwise("Shrink", {"input", kNumericTypes}).attr("bias", 0.0).attr("lambd", 0.5).scalar(formula);
 
 }  // namespace kiln::ops

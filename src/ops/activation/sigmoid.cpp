@@ -3,8 +3,7 @@
 
 namespace kiln::ops {
 
-const OpDef sigmoid_op = pointwise("Sigmoid", {"x", kFloatTypes})
-    .scalar([](Expr x) { return sigmoid(x); })
-    .accuracy(Accuracy::kFewUlp);
+const OpDef sigmoid_op =
+    pointwise("Sigmoid", {"x", kFloatTypes}).scalar([](Expr x) { return sigmoid(x); }).accuracy(Accuracy::kFewUlp);
 
 }  // namespace kiln::ops

@@ -4,7 +4,7 @@
 namespace kiln::ops {
 
 const OpDef softsign = pointwise("Softsign", {"input", kFloatTypes})
-    .scalar([](Expr x) { return x / (abs(x) + 1); })
-    .accuracy(Accuracy::kFewUlp);
+                           .scalar([](Expr x) { return x / (abs(x) + 1); })
+                           .accuracy(Accuracy::kFewUlp);
 
 }  // namespace kiln::ops

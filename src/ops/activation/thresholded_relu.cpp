@@ -4,7 +4,9 @@
 namespace kiln::ops {
 
 const OpDef thresholded_relu = pointwise("ThresholdedRelu", {"x", kFloatTypes})
-    .attr("alpha", 1.0)
-    .scalar([](Expr x, const Attributes& attributes) { return select(x > attributes.real("alpha"), x, x.constant(0)); });
+                                   .attr("alpha", 1.0)
+                                   .scalar([](Expr x, const Attributes& attributes) {
+                                     return select(x > attributes.real("alpha"), x, x.constant(0));
+                                   });
 
 }  // namespace kiln::ops

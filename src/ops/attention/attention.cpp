@@ -18,19 +18,22 @@ Shape as_heads(const ShapeCall& c, std::string_view input, std::string_view head
   if (dims.size() == 4) return dims;
   const int64_t count = c.integer(heads);
   if (count < 1)
-    throw Error(Code::kInvalidArgument, "Attention has 3-D inputs and no " + std::string(heads)).remedy("set q_num_heads and kv_num_heads, or give 4-D inputs");
+    throw Error(Code::kInvalidArgument, "Attention has 3-D inputs and no " + std::string(heads))
+        .remedy("set q_num_heads and kv_num_heads, or give 4-D inputs");
   if (dims[2].is_constant() && dims[2].value() % count != 0)
-    throw Error(Code::kShapeMismatch, "input '" + std::string(input) + "' " + to_string(dims) + " does not split into " + std::to_string(count) + " heads");
+    throw Error(Code::kShapeMismatch, "input '" + std::string(input) + "' " + to_string(dims) +
+                                          " does not split into " + std::to_string(count) + " heads");
   return {dims[0], count, dims[1], floor_div(dims[2], count)};
 }
 
 struct AttentionShapes {
-  Shape q, k, v;                                       // as [batch, heads, seq, size]
-  Dim past, total;                                     // lengths of the cache, and of all keys
+  Shape q, k, v;    // as [batch, heads, seq, size]
+  Dim past, total;  // lengths of the cache, and of all keys
 };
 
 AttentionShapes attention_views(const ShapeCall& c) {
-  AttentionShapes s{as_heads(c, "q", "q_num_heads"), as_heads(c, "k", "kv_num_heads"), as_heads(c, "v", "kv_num_heads"), 0, 0};
+  AttentionShapes s{as_heads(c, "q", "q_num_heads"), as_heads(c, "k", "kv_num_heads"), as_heads(c, "v", "kv_num_heads"),
+                    0, 0};
   if (c.present("past_key")) s.past = c.dims("past_key")[2];
   s.total = s.past + s.k[2];
   return s;
@@ -41,10 +44,14 @@ void check_attention(const ShapeCall& c, const AttentionShapes& s) {
   require_same(s.q[0], s.k[0], "batch of q and k");
   require_same(s.q[3], s.k[3], "head sizes of q and k");
   if (s.q[1].is_constant() && s.k[1].is_constant() && (s.k[1].value() == 0 || s.q[1].value() % s.k[1].value() != 0))
-    throw Error(Code::kShapeMismatch, "Attention has " + s.q[1].str() + " query heads over " + s.k[1].str() + " key heads").cause("the first must be a multiple of the second");
-  if (c.present("past_key") != c.present("past_value")) throw Error(Code::kInvalidGraph, "Attention needs both past_key and past_value, or neither");
+    throw Error(Code::kShapeMismatch,
+                "Attention has " + s.q[1].str() + " query heads over " + s.k[1].str() + " key heads")
+        .cause("the first must be a multiple of the second");
+  if (c.present("past_key") != c.present("past_value"))
+    throw Error(Code::kInvalidGraph, "Attention needs both past_key and past_value, or neither");
   const std::string precision = c.text("softmax_precision");
-  if (!precision.empty() && !dtype_from_name(precision)) throw Error(Code::kTypeMismatch, "'" + precision + "' is not an element type");
+  if (!precision.empty() && !dtype_from_name(precision))
+    throw Error(Code::kTypeMismatch, "'" + precision + "' is not an element type");
 }
 
 std::vector<OutputShape> attention_shapes(ShapeCall& c) {
@@ -55,7 +62,8 @@ std::vector<OutputShape> attention_shapes(ShapeCall& c) {
   const AttentionShapes s = attention_views(c);
   check_attention(c, s);
   const Shape y = c.rank("q") == 4 ? Shape{s.q[0], s.q[1], s.q[2], s.v[3]} : Shape{s.q[0], s.q[2], s.q[1] * s.v[3]};
-  return {y, Shape{s.k[0], s.k[1], s.total, s.k[3]}, Shape{s.v[0], s.v[1], s.total, s.v[3]}, Shape{s.q[0], s.q[1], s.q[2], s.total}};
+  return {y, Shape{s.k[0], s.k[1], s.total, s.k[3]}, Shape{s.v[0], s.v[1], s.total, s.v[3]},
+          Shape{s.q[0], s.q[1], s.q[2], s.total}};
 }
 
 // Copies [batch,seq,heads*size] or [batch,heads,seq,size] into rows from `offset` on of [batch,heads,total,size].
@@ -70,7 +78,8 @@ void place(const Tensor& tensor, const Dims& view, int64_t offset, int64_t total
     }
 }
 
-std::vector<double> gather_heads(const RefCall& c, std::string_view current, std::string_view past, const Shape& view, int64_t total) {
+std::vector<double> gather_heads(const RefCall& c, std::string_view current, std::string_view past, const Shape& view,
+                                 int64_t total) {
   const Dims dims = static_dims(view);
   std::vector<double> all(static_cast<size_t>(dims[0] * dims[1] * total * dims[3]));
   int64_t offset = 0;
@@ -98,7 +107,9 @@ class Bias {
     length_ = mask.dims().back();
     Dims to = scores;
     to.back() = length_;
-    if (length_ > scores.back() || broadcast(mask.dims(), to) != to) throw Error(Code::kShapeMismatch, "attn_mask " + mask.type_string() + " does not fit scores " + to_string(scores));
+    if (length_ > scores.back() || broadcast(mask.dims(), to) != to)
+      throw Error(Code::kShapeMismatch,
+                  "attn_mask " + mask.type_string() + " does not fit scores " + to_string(scores));
     strides_ = broadcast_strides(mask.dims(), to);
     if (length_ == 1) strides_.back() = 1;
   }
@@ -125,7 +136,8 @@ void softmax(double* x, int64_t n) {
 }
 
 // Scores of one query, from the product to the softmax; `shown` receives the stage that qk_matmul_output_mode names.
-void score_row(const RefCall& c, const Bias& bias, int64_t b, int64_t h, int64_t i, std::vector<double>& row, double* shown) {
+void score_row(const RefCall& c, const Bias& bias, int64_t b, int64_t h, int64_t i, std::vector<double>& row,
+               double* shown) {
   const int64_t mode = c.integer("qk_matmul_output_mode");
   const double cap = c.real("softcap");
   const auto show = [&](int64_t stage) {
@@ -143,12 +155,15 @@ void score_row(const RefCall& c, const Bias& bias, int64_t b, int64_t h, int64_t
 
 void attention_reference(RefCall& c) {
   const AttentionShapes s = attention_views(c.shapes());
-  const int64_t total = s.total.value(), batch = s.q[0].value(), heads = s.q[1].value(), seq = s.q[2].value(), size = s.q[3].value();
+  const int64_t total = s.total.value(), batch = s.q[0].value(), heads = s.q[1].value(), seq = s.q[2].value(),
+                size = s.q[3].value();
   const int64_t kv_heads = s.k[1].value(), v_size = s.v[3].value();
-  const std::vector<double> q = gather_heads(c, "q", "", s.q, seq), k = gather_heads(c, "k", "past_key", s.k, total), v = gather_heads(c, "v", "past_value", s.v, total);
+  const std::vector<double> q = gather_heads(c, "q", "", s.q, seq), k = gather_heads(c, "k", "past_key", s.k, total),
+                            v = gather_heads(c, "v", "past_value", s.v, total);
   const double scale = c.has_attr("scale") ? c.real("scale") : 1 / std::sqrt(static_cast<double>(size));
   const Bias bias(c, {batch, heads, seq, total}, s.past.value());
-  std::vector<double> y(static_cast<size_t>(c.output().size()), 0.0), shown(static_cast<size_t>(batch * heads * seq * total)), row(static_cast<size_t>(total));
+  std::vector<double> y(static_cast<size_t>(c.output().size()), 0.0),
+      shown(static_cast<size_t>(batch * heads * seq * total)), row(static_cast<size_t>(total));
   const bool flat = c.input("q").rank() == 3;
   for (int64_t b = 0; b < batch; ++b)
     for (int64_t h = 0; h < heads && total > 0; ++h)
@@ -164,7 +179,8 @@ void attention_reference(RefCall& c) {
         score_row(c, bias, b, h, i, row, shown.data() + ((b * heads + h) * seq + i) * total);
         double* out = y.data() + (flat ? (b * seq + i) * heads + h : (b * heads + h) * seq + i) * v_size;
         for (int64_t j = 0; j < total; ++j)
-          for (int64_t d = 0; d < v_size; ++d) out[d] += row[static_cast<size_t>(j)] * v[static_cast<size_t>((group * total + j) * v_size + d)];
+          for (int64_t d = 0; d < v_size; ++d)
+            out[d] += row[static_cast<size_t>(j)] * v[static_cast<size_t>((group * total + j) * v_size + d)];
       }
   store(c.output(), y);
   if (c.wants(1)) store(c.output(1), k);
@@ -175,15 +191,26 @@ void attention_reference(RefCall& c) {
 }  // namespace
 
 const OpDef attention = op("Attention")
-    .input("q", kFloatTypes).input("k", kFloatTypes, "q").input("v", kFloatTypes)
-    .optional_input("attn_mask", kNumericTypes | kBoolType).optional_input("past_key", kFloatTypes, "k").optional_input("past_value", kFloatTypes, "v")
-    .optional_input("nonpad_kv_seqlen", DType::kI64)
-    .attr("is_causal", int64_t{0}).attr("kv_num_heads", int64_t{0}).attr("q_num_heads", int64_t{0}).attr("qk_matmul_output_mode", int64_t{0})
-    .attr("scale", 0.0).attr("softcap", 0.0).attr("softmax_precision", std::string(""))
-    .output("y", same_type("q")).optional_output("present_key", same_type("k")).optional_output("present_value", same_type("v"))
-    .optional_output("qk_matmul_output", same_type("q"))
-    .shapes(attention_shapes)
-    .reference(attention_reference)
-    .accuracy(Accuracy::kReduction);
+                            .input("q", kFloatTypes)
+                            .input("k", kFloatTypes, "q")
+                            .input("v", kFloatTypes)
+                            .optional_input("attn_mask", kNumericTypes | kBoolType)
+                            .optional_input("past_key", kFloatTypes, "k")
+                            .optional_input("past_value", kFloatTypes, "v")
+                            .optional_input("nonpad_kv_seqlen", DType::kI64)
+                            .attr("is_causal", int64_t{0})
+                            .attr("kv_num_heads", int64_t{0})
+                            .attr("q_num_heads", int64_t{0})
+                            .attr("qk_matmul_output_mode", int64_t{0})
+                            .attr("scale", 0.0)
+                            .attr("softcap", 0.0)
+                            .attr("softmax_precision", std::string(""))
+                            .output("y", same_type("q"))
+                            .optional_output("present_key", same_type("k"))
+                            .optional_output("present_value", same_type("v"))
+                            .optional_output("qk_matmul_output", same_type("q"))
+                            .shapes(attention_shapes)
+                            .reference(attention_reference)
+                            .accuracy(Accuracy::kReduction);
 
 }  // namespace kiln::ops

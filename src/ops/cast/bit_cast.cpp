@@ -17,12 +17,15 @@ DType target(const ShapeCall& c) {
 
 }  // namespace
 
-const OpDef bit_cast = op("BitCast")
-    .input("input", kRealTypes | TypeSet{DType::kC64, DType::kC128}).required_attr("to", std::string())
-    .output("y", computed_type(target))
-    .shape([](ShapeCall& c) { return OutputShape(c.dims("input")); })
-    .reference([](RefCall& c) {
-      if (c.input(0).bytes() > 0) std::memcpy(c.output().mutable_data(), c.input(0).data(), static_cast<size_t>(c.input(0).bytes()));
-    });
+const OpDef bit_cast =
+    op("BitCast")
+        .input("input", kRealTypes | TypeSet{DType::kC64, DType::kC128})
+        .required_attr("to", std::string())
+        .output("y", computed_type(target))
+        .shape([](ShapeCall& c) { return OutputShape(c.dims("input")); })
+        .reference([](RefCall& c) {
+          if (c.input(0).bytes() > 0)
+            std::memcpy(c.output().mutable_data(), c.input(0).data(), static_cast<size_t>(c.input(0).bytes()));
+        });
 
 }  // namespace kiln::ops

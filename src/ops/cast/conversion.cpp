@@ -22,7 +22,8 @@ E8M0Rounding rounding_of(const std::string& mode) {
 void cast_to_e8m0(const Tensor& from, Tensor& to, bool saturate, const std::string& mode) {
   const E8M0Rounding rounding = rounding_of(mode);
   auto out = static_cast<uint8_t*>(to.mutable_data());
-  for (int64_t i = 0; i < from.size(); ++i) out[i] = e8m0_from_float(static_cast<float>(from.at(i)), rounding, saturate);
+  for (int64_t i = 0; i < from.size(); ++i)
+    out[i] = e8m0_from_float(static_cast<float>(from.at(i)), rounding, saturate);
 }
 
 // The shortest digits that the type reads back: plain, or with an exponent outside of [1e-4, 1e16).
@@ -67,12 +68,14 @@ std::string normalized(const std::string& text) {
   const auto begin = text.find_first_not_of(" \t\r\n");
   if (begin == std::string::npos) return "";
   std::string result = text.substr(begin, text.find_last_not_of(" \t\r\n") - begin + 1);
-  std::transform(result.begin(), result.end(), result.begin(), [](unsigned char ch) { return static_cast<char>(std::tolower(ch)); });
+  std::transform(result.begin(), result.end(), result.begin(),
+                 [](unsigned char ch) { return static_cast<char>(std::tolower(ch)); });
   return result.starts_with('+') ? result.substr(1) : result;
 }
 
 [[noreturn]] void fail_number(const std::string& text, DType type) {
-  throw Error(Code::kInvalidArgument, "Cast of " + quoted(text) + " to " + std::string(name(type))).cause("the text is not a number");
+  throw Error(Code::kInvalidArgument, "Cast of " + quoted(text) + " to " + std::string(name(type)))
+      .cause("the text is not a number");
 }
 
 double number_of(const std::string& text, DType type) {
@@ -125,8 +128,10 @@ void cast_tensor(const Tensor& from, Tensor& to, bool saturate, const std::strin
 }
 
 Expr cast_scalar(Expr x, DType to, bool saturate, const std::string& round_mode) {
-  if (kFloat8Types.has(to) && !saturate) throw Error(Code::kUnsupported, "a scalar program has no cast without saturation");
-  if (to == DType::kF8E8M0 && round_mode != "up") throw Error(Code::kUnsupported, "a scalar program has no rounding modes");
+  if (kFloat8Types.has(to) && !saturate)
+    throw Error(Code::kUnsupported, "a scalar program has no cast without saturation");
+  if (to == DType::kF8E8M0 && round_mode != "up")
+    throw Error(Code::kUnsupported, "a scalar program has no rounding modes");
   const ScalarType type = scalar_type_of(to);
   const bool rounds_once = x.type() == ScalarType::kF64 && type == ScalarType::kF32 && to != DType::kF32;
   return rounds_once ? x : x.convert(type);

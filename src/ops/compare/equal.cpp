@@ -15,7 +15,8 @@ void equal_strings(RefCall& c) {
   Dims index(dims.size(), 0);
   size_t position = 0;
   do {
-    out[position++] = a.string_values()[static_cast<size_t>(dot(index, a_strides))] == b.string_values()[static_cast<size_t>(dot(index, b_strides))];
+    out[position++] = a.string_values()[static_cast<size_t>(dot(index, a_strides))] ==
+                      b.string_values()[static_cast<size_t>(dot(index, b_strides))];
   } while (advance(index, dims));
 }
 

@@ -5,8 +5,8 @@
 namespace kiln::ops {
 
 const OpDef greater_op = pointwise("Greater", {{"a", kNumericTypes}, {"b", kNumericTypes, "a"}})
-    .scalar([](Expr a, Expr b) { return a > b; })
-    .output_type(fixed_type(DType::kBool))
-    .elements(elementwise([](std::span<const Dim> v) { return is_less(v[1], v[0]); }));
+                             .scalar([](Expr a, Expr b) { return a > b; })
+                             .output_type(fixed_type(DType::kBool))
+                             .elements(elementwise([](std::span<const Dim> v) { return is_less(v[1], v[0]); }));
 
 }  // namespace kiln::ops

@@ -4,9 +4,10 @@
 
 namespace kiln::ops {
 
-const OpDef greater_or_equal = pointwise("GreaterOrEqual", {{"a", kNumericTypes}, {"b", kNumericTypes, "a"}})
-    .scalar([](Expr a, Expr b) { return a >= b; })
-    .output_type(fixed_type(DType::kBool))
-    .elements(elementwise([](std::span<const Dim> v) { return inverted(is_less(v[0], v[1])); }));
+const OpDef greater_or_equal =
+    pointwise("GreaterOrEqual", {{"a", kNumericTypes}, {"b", kNumericTypes, "a"}})
+        .scalar([](Expr a, Expr b) { return a >= b; })
+        .output_type(fixed_type(DType::kBool))
+        .elements(elementwise([](std::span<const Dim> v) { return inverted(is_less(v[0], v[1])); }));
 
 }  // namespace kiln::ops

@@ -5,8 +5,8 @@
 namespace kiln::ops {
 
 const OpDef less_op = pointwise("Less", {{"a", kNumericTypes}, {"b", kNumericTypes, "a"}})
-    .scalar([](Expr a, Expr b) { return a < b; })
-    .output_type(fixed_type(DType::kBool))
-    .elements(elementwise([](std::span<const Dim> v) { return is_less(v[0], v[1]); }));
+                          .scalar([](Expr a, Expr b) { return a < b; })
+                          .output_type(fixed_type(DType::kBool))
+                          .elements(elementwise([](std::span<const Dim> v) { return is_less(v[0], v[1]); }));
 
 }  // namespace kiln::ops

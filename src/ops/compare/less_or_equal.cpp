@@ -4,9 +4,10 @@
 
 namespace kiln::ops {
 
-const OpDef less_or_equal = pointwise("LessOrEqual", {{"a", kNumericTypes}, {"b", kNumericTypes, "a"}})
-    .scalar([](Expr a, Expr b) { return a <= b; })
-    .output_type(fixed_type(DType::kBool))
-    .elements(elementwise([](std::span<const Dim> v) { return inverted(is_less(v[1], v[0])); }));
+const OpDef less_or_equal =
+    pointwise("LessOrEqual", {{"a", kNumericTypes}, {"b", kNumericTypes, "a"}})
+        .scalar([](Expr a, Expr b) { return a <= b; })
+        .output_type(fixed_type(DType::kBool))
+        .elements(elementwise([](std::span<const Dim> v) { return inverted(is_less(v[1], v[0])); }));
 
 }  // namespace kiln::ops

@@ -19,7 +19,9 @@ std::vector<Datum> inputs_between(const RefCall& c, int begin, int end) {
 
 int first_capture(const RefCall& c) {
   const int64_t captures = c.integer("captures");
-  if (captures < 0 || captures > c.input_count()) throw Error(Code::kInvalidGraph, std::to_string(captures) + " captures of " + std::to_string(c.input_count()) + " inputs");
+  if (captures < 0 || captures > c.input_count())
+    throw Error(Code::kInvalidGraph,
+                std::to_string(captures) + " captures of " + std::to_string(c.input_count()) + " inputs");
   return c.input_count() - static_cast<int>(captures);
 }
 

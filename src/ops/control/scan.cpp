@@ -31,14 +31,18 @@ Tensor zero_slice(const Tensor& tensor, int64_t axis) {
 struct ScanLoop {
   explicit ScanLoop(RefCall& call) : c(call) {
     const int end = first_capture(c), begin = end - static_cast<int>(c.integer("num_scan_inputs"));
-    if (begin < 0 || begin >= end || begin > c.output_count()) throw Error(Code::kInvalidGraph, "Scan has " + std::to_string(end) + " inputs, of which " + std::to_string(c.integer("num_scan_inputs")) + " are scanned");
+    if (begin < 0 || begin >= end || begin > c.output_count())
+      throw Error(Code::kInvalidGraph, "Scan has " + std::to_string(end) + " inputs, of which " +
+                                           std::to_string(c.integer("num_scan_inputs")) + " are scanned");
     states = inputs_between(c, 0, begin);
     captures = inputs_between(c, end, c.input_count());
     for (int i = begin; i < end; ++i) {
       scanned.push_back(c.input(i));
       axes.push_back(normalize_axis(entry(c, "scan_input_axes", scanned.size() - 1), scanned.back().rank()));
       const int64_t extent = scanned.back().dims()[static_cast<size_t>(axes.back())];
-      if (i > begin && extent != length) throw Error(Code::kShapeMismatch, "Scan over axes of " + std::to_string(length) + " and " + std::to_string(extent));
+      if (i > begin && extent != length)
+        throw Error(Code::kShapeMismatch,
+                    "Scan over axes of " + std::to_string(length) + " and " + std::to_string(extent));
       length = extent;
     }
     results.resize(static_cast<size_t>(c.output_count() - begin));
@@ -48,11 +52,13 @@ struct ScanLoop {
     std::vector<Datum> inputs = states;
     for (size_t i = 0; i < scanned.size(); ++i) {
       const bool backward = entry(c, "scan_input_directions", i) != 0;
-      inputs.emplace_back(length == 0 ? zero_slice(scanned[i], axes[i]) : slice_at(scanned[i], axes[i], backward ? length - 1 - t : t));
+      inputs.emplace_back(length == 0 ? zero_slice(scanned[i], axes[i])
+                                      : slice_at(scanned[i], axes[i], backward ? length - 1 - t : t));
     }
     inputs.insert(inputs.end(), captures.begin(), captures.end());
     std::vector<Datum> outputs = c.run_region(0, std::move(inputs));
-    if (outputs.size() != states.size() + results.size()) throw Error(Code::kInvalidGraph, "the body of Scan has " + std::to_string(outputs.size()) + " outputs");
+    if (outputs.size() != states.size() + results.size())
+      throw Error(Code::kInvalidGraph, "the body of Scan has " + std::to_string(outputs.size()) + " outputs");
     for (size_t i = 0; i < results.size(); ++i) results[i].push_back(std::move(outputs[states.size() + i].tensor));
     if (length > 0) std::move(outputs.begin(), outputs.begin() + static_cast<int64_t>(states.size()), states.begin());
   }
@@ -85,11 +91,17 @@ void scan_reference(RefCall& c) {
 }  // namespace
 
 const OpDef scan = op("Scan")
-    .variadic_input("initial_state_and_scan_inputs", kAnyType).required_attr("num_scan_inputs", int64_t{0})
-    .attr("scan_input_axes", Ints{}).attr("scan_input_directions", Ints{}).attr("scan_output_axes", Ints{}).attr("scan_output_directions", Ints{})
-    .attr("captures", int64_t{0})
-    .variadic_output("final_state_and_scan_outputs", computed_type([](const ShapeCall&) { return DType::kInvalid; })).regions(1)
-    .edges(unknown_edges)
-    .reference(scan_reference);
+                       .variadic_input("initial_state_and_scan_inputs", kAnyType)
+                       .required_attr("num_scan_inputs", int64_t{0})
+                       .attr("scan_input_axes", Ints{})
+                       .attr("scan_input_directions", Ints{})
+                       .attr("scan_output_axes", Ints{})
+                       .attr("scan_output_directions", Ints{})
+                       .attr("captures", int64_t{0})
+                       .variadic_output("final_state_and_scan_outputs",
+                                        computed_type([](const ShapeCall&) { return DType::kInvalid; }))
+                       .regions(1)
+                       .edges(unknown_edges)
+                       .reference(scan_reference);
 
 }  // namespace kiln::ops

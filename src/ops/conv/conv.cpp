@@ -16,9 +16,12 @@ OutputShape conv_shape(ShapeCall& c) {
   require_rank(c, "w", c.rank("x"));
   const Shape &x = c.dims("x"), &w = c.dims("w");
   const int64_t group = c.integer("group");
-  if (group < 1) throw Error(Code::kInvalidArgument, "Conv has group " + std::to_string(group)).remedy("group is at least 1");
+  if (group < 1)
+    throw Error(Code::kInvalidArgument, "Conv has group " + std::to_string(group)).remedy("group is at least 1");
   require_same(x[1], w[1] * Dim(group), "channels of x and w, times group,");
-  if (w[0].is_constant() && w[0].value() % group != 0) throw Error(Code::kShapeMismatch, "Conv has " + w[0].str() + " output channels in " + std::to_string(group) + " groups");
+  if (w[0].is_constant() && w[0].value() % group != 0)
+    throw Error(Code::kShapeMismatch,
+                "Conv has " + w[0].str() + " output channels in " + std::to_string(group) + " groups");
   if (c.present("b")) require_vector(c, "b", w[0]);
   const Window window = conv_window(c);
   Shape y{x[0], w[0]};
@@ -43,7 +46,8 @@ void conv_reference(RefCall& c) {
   if (c.output().size() == 0) return;
   const Window window = conv_window(c.shapes());
   const Dims in_dims(x_dims.begin() + 2, x_dims.end()), out_dims(y_dims.begin() + 2, y_dims.end());
-  const Taps taps = make_taps(out_dims, in_dims, static_dims(window.kernel), window.strides, window.dilations, static_dims(window.begin));
+  const Taps taps = make_taps(out_dims, in_dims, static_dims(window.kernel), window.strides, window.dilations,
+                              static_dims(window.begin));
   const std::vector<double> x = doubles(c.input("x")), w = doubles(c.input("w"));
   std::vector<double> bias(static_cast<size_t>(w_dims[0]), 0.0), y(static_cast<size_t>(c.output().size()));
   if (c.present("b")) bias = doubles(c.input("b"));
@@ -64,12 +68,18 @@ void conv_reference(RefCall& c) {
 }  // namespace
 
 const OpDef conv = op("Conv")
-    .input("x", kFloatTypes).input("w", kFloatTypes, "x").optional_input("b", kFloatTypes, "x")
-    .attr("auto_pad", std::string("NOTSET")).attr("dilations", Ints{}).attr("group", int64_t{1}).attr("kernel_shape", Ints{})
-    .attr("pads", Ints{}).attr("strides", Ints{})
-    .output("y", same_type("x"))
-    .shape(conv_shape)
-    .reference(conv_reference)
-    .accuracy(Accuracy::kReduction);
+                       .input("x", kFloatTypes)
+                       .input("w", kFloatTypes, "x")
+                       .optional_input("b", kFloatTypes, "x")
+                       .attr("auto_pad", std::string("NOTSET"))
+                       .attr("dilations", Ints{})
+                       .attr("group", int64_t{1})
+                       .attr("kernel_shape", Ints{})
+                       .attr("pads", Ints{})
+                       .attr("strides", Ints{})
+                       .output("y", same_type("x"))
+                       .shape(conv_shape)
+                       .reference(conv_reference)
+                       .accuracy(Accuracy::kReduction);
 
 }  // namespace kiln::ops

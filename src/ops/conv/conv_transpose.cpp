@@ -13,7 +13,8 @@ namespace {
 Window transpose_window(const ShapeCall& c) {
   const Shape in = spatial_dims(c.dims("x"));
   const size_t rank = in.size();
-  Window w{weight_kernel(c), window_ints(c, "strides", rank, 1, 1), window_ints(c, "dilations", rank, 1, 1), {}, {}, {}};
+  Window w{
+      weight_kernel(c), window_ints(c, "strides", rank, 1, 1), window_ints(c, "dilations", rank, 1, 1), {}, {}, {}};
   const Ints extra = window_ints(c, "output_padding", rank, 0, 0), sizes = window_ints(c, "output_shape", rank, -1, 1);
   const std::string auto_pad = c.text("auto_pad");
   const bool upper = auto_pad == "SAME_UPPER", same = upper || auto_pad == "SAME_LOWER";
@@ -40,10 +41,13 @@ OutputShape conv_transpose_shape(ShapeCall& c) {
   require_rank(c, "w", c.rank("x"));
   const Shape &x = c.dims("x"), &w = c.dims("w");
   const int64_t group = c.integer("group");
-  if (group < 1) throw Error(Code::kInvalidArgument, "ConvTranspose has group " + std::to_string(group)).remedy("group is at least 1");
+  if (group < 1)
+    throw Error(Code::kInvalidArgument, "ConvTranspose has group " + std::to_string(group))
+        .remedy("group is at least 1");
   require_same(x[1], w[0], "channels of x and w");
   if (x[1].is_constant() && x[1].value() % group != 0)
-    throw Error(Code::kShapeMismatch, "ConvTranspose has " + x[1].str() + " channels in " + std::to_string(group) + " groups");
+    throw Error(Code::kShapeMismatch,
+                "ConvTranspose has " + x[1].str() + " channels in " + std::to_string(group) + " groups");
   Shape y = transpose_window(c).output;
   y.insert(y.begin(), {x[0], w[1] * Dim(group)});
   if (c.present("b")) require_vector(c, "b", y[1]);
@@ -60,11 +64,14 @@ void conv_transpose_reference(RefCall& c) {
   const Dims &x_dims = c.input("x").dims(), &w_dims = c.input("w").dims(), &y_dims = c.output().dims();
   const Window window = transpose_window(c.shapes());
   const Dims in_dims(x_dims.begin() + 2, x_dims.end()), out_dims(y_dims.begin() + 2, y_dims.end());
-  const Taps taps = make_taps(in_dims, out_dims, static_dims(window.kernel), window.strides, window.dilations, static_dims(window.begin));
+  const Taps taps = make_taps(in_dims, out_dims, static_dims(window.kernel), window.strides, window.dilations,
+                              static_dims(window.begin));
   const std::vector<double> x = doubles(c.input("x")), w = doubles(c.input("w"));
-  const std::vector<double> bias = c.present("b") ? doubles(c.input("b")) : std::vector<double>(static_cast<size_t>(y_dims[1]), 0.0);
+  const std::vector<double> bias =
+      c.present("b") ? doubles(c.input("b")) : std::vector<double>(static_cast<size_t>(y_dims[1]), 0.0);
   std::vector<double> y(static_cast<size_t>(c.output().size()));
-  const int64_t channels = x_dims[1] / c.integer("group"), per_group = w_dims[1], kernel = product(w_dims, 2, w_dims.size());
+  const int64_t channels = x_dims[1] / c.integer("group"), per_group = w_dims[1],
+                kernel = product(w_dims, 2, w_dims.size());
   const int64_t in_plane = element_count(in_dims), out_plane = element_count(out_dims);
   for (int64_t n = 0; n < y_dims[0]; ++n)
     for (int64_t m = 0; m < y_dims[1]; ++m) {
@@ -72,7 +79,8 @@ void conv_transpose_reference(RefCall& c) {
       std::fill(out, out + out_plane, bias[static_cast<size_t>(m)]);
       for (int64_t k = m / per_group * channels; k < (m / per_group + 1) * channels; ++k) {
         const double* weight = w.data() + (k * per_group + m % per_group) * kernel;
-        for (const Tap& tap : taps.taps) scatter_tap(tap, taps.step, *weight++, x.data() + (n * x_dims[1] + k) * in_plane, out);
+        for (const Tap& tap : taps.taps)
+          scatter_tap(tap, taps.step, *weight++, x.data() + (n * x_dims[1] + k) * in_plane, out);
       }
     }
   store(c.output(), y);
@@ -81,12 +89,20 @@ void conv_transpose_reference(RefCall& c) {
 }  // namespace
 
 const OpDef conv_transpose = op("ConvTranspose")
-    .input("x", kFloatTypes).input("w", kFloatTypes, "x").optional_input("b", kFloatTypes, "x")
-    .attr("auto_pad", std::string("NOTSET")).attr("dilations", Ints{}).attr("group", int64_t{1}).attr("kernel_shape", Ints{})
-    .attr("output_padding", Ints{}).attr("output_shape", Ints{}).attr("pads", Ints{}).attr("strides", Ints{})
-    .output("y", same_type("x"))
-    .shape(conv_transpose_shape)
-    .reference(conv_transpose_reference)
-    .accuracy(Accuracy::kReduction);
+                                 .input("x", kFloatTypes)
+                                 .input("w", kFloatTypes, "x")
+                                 .optional_input("b", kFloatTypes, "x")
+                                 .attr("auto_pad", std::string("NOTSET"))
+                                 .attr("dilations", Ints{})
+                                 .attr("group", int64_t{1})
+                                 .attr("kernel_shape", Ints{})
+                                 .attr("output_padding", Ints{})
+                                 .attr("output_shape", Ints{})
+                                 .attr("pads", Ints{})
+                                 .attr("strides", Ints{})
+                                 .output("y", same_type("x"))
+                                 .shape(conv_transpose_shape)
+                                 .reference(conv_transpose_reference)
+                                 .accuracy(Accuracy::kReduction);
 
 }  // namespace kiln::ops

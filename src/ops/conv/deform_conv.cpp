@@ -15,9 +15,14 @@ struct DeformWindow {
 };
 
 DeformWindow deform_window(const ShapeCall& c) {
-  DeformWindow w{weight_kernel(c), {}, window_ints(c, "strides", 2, 1, 1), window_ints(c, "dilations", 2, 1, 1), window_ints(c, "pads", 4, 0, 0)};
+  DeformWindow w{weight_kernel(c),
+                 {},
+                 window_ints(c, "strides", 2, 1, 1),
+                 window_ints(c, "dilations", 2, 1, 1),
+                 window_ints(c, "pads", 4, 0, 0)};
   const Shape reach = effective_kernel(w.kernel, w.dilations);
-  for (size_t i = 0; i < 2; ++i) w.output.push_back(floor_div(c.dims("x")[i + 2] + w.pads[i] + w.pads[i + 2] - reach[i], w.strides[i]) + 1);
+  for (size_t i = 0; i < 2; ++i)
+    w.output.push_back(floor_div(c.dims("x")[i + 2] + w.pads[i] + w.pads[i + 2] - reach[i], w.strides[i]) + 1);
   return w;
 }
 
@@ -28,8 +33,11 @@ OutputShape deform_conv_shape(ShapeCall& c) {
   if (group < 1 || offset_group < 1) throw Error(Code::kInvalidArgument, "DeformConv has a group count below 1");
   require_same(x[1], w[1] * Dim(group), "channels of x and w, times group,");
   for (const Dim& channels : {x[1], w[0]})
-    if (channels.is_constant() && channels.value() % group != 0) throw Error(Code::kShapeMismatch, "DeformConv has " + channels.str() + " channels in " + std::to_string(group) + " groups");
-  if (x[1].is_constant() && x[1].value() % offset_group != 0) throw Error(Code::kShapeMismatch, "offset_group does not divide the channels of x");
+    if (channels.is_constant() && channels.value() % group != 0)
+      throw Error(Code::kShapeMismatch,
+                  "DeformConv has " + channels.str() + " channels in " + std::to_string(group) + " groups");
+  if (x[1].is_constant() && x[1].value() % offset_group != 0)
+    throw Error(Code::kShapeMismatch, "offset_group does not divide the channels of x");
   const DeformWindow window = deform_window(c);
   const Dim taps = window.kernel[0] * window.kernel[1] * Dim(offset_group);
   require_same(offset[1], taps * 2, "channels of offset and twice the taps");
@@ -50,7 +58,8 @@ double sample(const double* plane, int64_t height, int64_t width, double y, doub
   for (int64_t i = 0; i < 2; ++i)
     for (int64_t j = 0; j < 2; ++j) {
       const double row = top + static_cast<double>(i), column = left + static_cast<double>(j);
-      if (!(row >= 0 && row < static_cast<double>(height) && column >= 0 && column < static_cast<double>(width))) continue;
+      if (!(row >= 0 && row < static_cast<double>(height) && column >= 0 && column < static_cast<double>(width)))
+        continue;
       const double weight = (1 - std::abs(y - row)) * (1 - std::abs(x - column));
       sum += weight * plane[static_cast<int64_t>(row) * width + static_cast<int64_t>(column)];
     }
@@ -58,8 +67,9 @@ double sample(const double* plane, int64_t height, int64_t width, double y, doub
 }
 
 // One input channel of one image as columns: [taps, output positions].
-std::vector<double> columns_of(const RefCall& c, const DeformWindow& window, const std::vector<double>& x, const std::vector<double>& offset,
-                               const std::vector<double>& mask, int64_t image, int64_t channel) {
+std::vector<double> columns_of(const RefCall& c, const DeformWindow& window, const std::vector<double>& x,
+                               const std::vector<double>& offset, const std::vector<double>& mask, int64_t image,
+                               int64_t channel) {
   const Dims& dims = c.input("x").dims();
   const Dims kernel = static_dims(window.kernel), out = static_dims(window.output);
   const int64_t taps = kernel[0] * kernel[1], places = out[0] * out[1], groups = c.integer("offset_group");
@@ -69,8 +79,12 @@ std::vector<double> columns_of(const RefCall& c, const DeformWindow& window, con
   for (int64_t t = 0; t < taps; ++t)
     for (int64_t p = 0; p < places; ++p) {
       const double* moved = offset.data() + (group * taps + t) * 2 * places + p;
-      const double y = static_cast<double>(p / out[1] * window.strides[0] - window.pads[0] + t / kernel[1] * window.dilations[0]) + moved[0];
-      const double at = static_cast<double>(p % out[1] * window.strides[1] - window.pads[1] + t % kernel[1] * window.dilations[1]) + moved[places];
+      const double y =
+          static_cast<double>(p / out[1] * window.strides[0] - window.pads[0] + t / kernel[1] * window.dilations[0]) +
+          moved[0];
+      const double at =
+          static_cast<double>(p % out[1] * window.strides[1] - window.pads[1] + t % kernel[1] * window.dilations[1]) +
+          moved[places];
       const double weight = mask.empty() ? 1 : mask[static_cast<size_t>((group * taps + t) * places + p)];
       columns[static_cast<size_t>(t * places + p)] = weight * sample(plane, dims[2], dims[3], y, at);
     }
@@ -82,8 +96,10 @@ void deform_conv_reference(RefCall& c) {
   const Dims &x_dims = c.input("x").dims(), &w_dims = c.input("w").dims();
   const std::vector<double> x = doubles(c.input("x")), w = doubles(c.input("w")), offset = doubles(c.input("offset"));
   const std::vector<double> mask = c.present("mask") ? doubles(c.input("mask")) : std::vector<double>{};
-  const std::vector<double> bias = c.present("b") ? doubles(c.input("b")) : std::vector<double>(static_cast<size_t>(w_dims[0]), 0.0);
-  const int64_t places = product(c.output().dims(), 2, 4), taps = w_dims[2] * w_dims[3], per_group = w_dims[0] / c.integer("group");
+  const std::vector<double> bias =
+      c.present("b") ? doubles(c.input("b")) : std::vector<double>(static_cast<size_t>(w_dims[0]), 0.0);
+  const int64_t places = product(c.output().dims(), 2, 4), taps = w_dims[2] * w_dims[3],
+                per_group = w_dims[0] / c.integer("group");
   std::vector<double> y(static_cast<size_t>(c.output().size()));
   if (places == 0) return;
   for (size_t i = 0; i < y.size(); ++i) y[i] = bias[i / static_cast<size_t>(places) % bias.size()];
@@ -94,7 +110,9 @@ void deform_conv_reference(RefCall& c) {
       for (int64_t m = first; m < first + per_group; ++m)
         for (int64_t t = 0; t < taps; ++t)
           for (int64_t p = 0; p < places; ++p)
-            y[static_cast<size_t>((n * w_dims[0] + m) * places + p)] += w[static_cast<size_t>((m * w_dims[1] + k % w_dims[1]) * taps + t)] * columns[static_cast<size_t>(t * places + p)];
+            y[static_cast<size_t>((n * w_dims[0] + m) * places + p)] +=
+                w[static_cast<size_t>((m * w_dims[1] + k % w_dims[1]) * taps + t)] *
+                columns[static_cast<size_t>(t * places + p)];
     }
   store(c.output(), y);
 }
@@ -102,11 +120,20 @@ void deform_conv_reference(RefCall& c) {
 }  // namespace
 
 const OpDef deform_conv = op("DeformConv")
-    .input("x", kFloatTypes).input("w", kFloatTypes, "x").input("offset", kFloatTypes, "x").optional_input("b", kFloatTypes, "x").optional_input("mask", kFloatTypes, "x")
-    .attr("dilations", Ints{}).attr("group", int64_t{1}).attr("kernel_shape", Ints{}).attr("offset_group", int64_t{1}).attr("pads", Ints{}).attr("strides", Ints{})
-    .output("y", same_type("x"))
-    .shape(deform_conv_shape)
-    .reference(deform_conv_reference)
-    .accuracy(Accuracy::kReduction);
+                              .input("x", kFloatTypes)
+                              .input("w", kFloatTypes, "x")
+                              .input("offset", kFloatTypes, "x")
+                              .optional_input("b", kFloatTypes, "x")
+                              .optional_input("mask", kFloatTypes, "x")
+                              .attr("dilations", Ints{})
+                              .attr("group", int64_t{1})
+                              .attr("kernel_shape", Ints{})
+                              .attr("offset_group", int64_t{1})
+                              .attr("pads", Ints{})
+                              .attr("strides", Ints{})
+                              .output("y", same_type("x"))
+                              .shape(deform_conv_shape)
+                              .reference(deform_conv_reference)
+                              .accuracy(Accuracy::kReduction);
 
 }  // namespace kiln::ops

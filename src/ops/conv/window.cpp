@@ -12,9 +12,12 @@ Ints window_ints(const ShapeCall& c, std::string_view attribute, size_t count, i
   Ints values = c.ints(attribute);
   if (values.empty()) return Ints(count, fallback);
   if (values.size() != count)
-    throw Error(Code::kInvalidArgument, "attribute '" + std::string(attribute) + "' has " + std::to_string(values.size()) + " values, " + std::to_string(count) + " are needed");
+    throw Error(Code::kInvalidArgument, "attribute '" + std::string(attribute) + "' has " +
+                                            std::to_string(values.size()) + " values, " + std::to_string(count) +
+                                            " are needed");
   if (std::any_of(values.begin(), values.end(), [&](int64_t v) { return v < low; }))
-    throw Error(Code::kInvalidArgument, "attribute '" + std::string(attribute) + "' has a value below " + std::to_string(low));
+    throw Error(Code::kInvalidArgument,
+                "attribute '" + std::string(attribute) + "' has a value below " + std::to_string(low));
   return values;
 }
 
@@ -24,8 +27,10 @@ Shape weight_kernel(const ShapeCall& c) {
   const Ints attribute = c.ints("kernel_shape");
   const Shape kernel = spatial_dims(c.dims("w"));
   if (attribute.empty()) return kernel;
-  if (attribute.size() != kernel.size()) throw Error(Code::kShapeMismatch, "kernel_shape and the weights " + to_string(c.dims("w")) + " differ in rank");
-  for (size_t i = 0; i < kernel.size(); ++i) require_same(kernel[i], attribute[i], "kernel_shape and the kernel of the weights");
+  if (attribute.size() != kernel.size())
+    throw Error(Code::kShapeMismatch, "kernel_shape and the weights " + to_string(c.dims("w")) + " differ in rank");
+  for (size_t i = 0; i < kernel.size(); ++i)
+    require_same(kernel[i], attribute[i], "kernel_shape and the kernel of the weights");
   return to_shape(attribute);
 }
 
@@ -48,15 +53,19 @@ Dim output_size(const Dim& in, const Dim& begin, const Dim& end, const Dim& kern
 
 Window window_of(const ShapeCall& c, const Shape& spatial, Shape kernel, bool ceil_mode) {
   const size_t rank = spatial.size();
-  Window w{std::move(kernel), window_ints(c, "strides", rank, 1, 1), window_ints(c, "dilations", rank, 1, 1), {}, {}, {}};
+  Window w{
+      std::move(kernel), window_ints(c, "strides", rank, 1, 1), window_ints(c, "dilations", rank, 1, 1), {}, {}, {}};
   if (w.kernel.size() != rank)
-    throw Error(Code::kShapeMismatch, "the kernel has " + std::to_string(w.kernel.size()) + " dimensions, the input " + std::to_string(rank) + " spatial ones");
+    throw Error(Code::kShapeMismatch, "the kernel has " + std::to_string(w.kernel.size()) + " dimensions, the input " +
+                                          std::to_string(rank) + " spatial ones");
   for (const Dim& k : w.kernel)
-    if (k.is_constant() && k.value() < 1) throw Error(Code::kShapeMismatch, "the kernel " + to_string(w.kernel) + " has a dimension below 1");
+    if (k.is_constant() && k.value() < 1)
+      throw Error(Code::kShapeMismatch, "the kernel " + to_string(w.kernel) + " has a dimension below 1");
   const std::string auto_pad = c.text("auto_pad");
   const bool upper = auto_pad == "SAME_UPPER", lower = auto_pad == "SAME_LOWER";
   if (!upper && !lower && auto_pad != "NOTSET" && auto_pad != "VALID" && !auto_pad.empty())
-    throw Error(Code::kInvalidArgument, "auto_pad '" + auto_pad + "' is unknown").remedy("use NOTSET, SAME_UPPER, SAME_LOWER or VALID");
+    throw Error(Code::kInvalidArgument, "auto_pad '" + auto_pad + "' is unknown")
+        .remedy("use NOTSET, SAME_UPPER, SAME_LOWER or VALID");
   const Ints pads = auto_pad == "VALID" || upper || lower ? Ints(2 * rank, 0) : window_ints(c, "pads", 2 * rank, 0, 0);
   const Shape reach = effective_kernel(w.kernel, w.dilations);
   for (size_t i = 0; i < rank; ++i) {
@@ -78,14 +87,16 @@ Window window_of(const ShapeCall& c, const Shape& spatial, Shape kernel, bool ce
 namespace {
 
 // Rows of one kernel element: over all positions of the leading dimensions of `small`, those whose partner lies inside `big`.
-Tap tap_at(const Dims& at, const Dims& small, const Dims& big, const Ints& strides, const Ints& dilations, const Dims& begin) {
+Tap tap_at(const Dims& at, const Dims& small, const Dims& big, const Ints& strides, const Ints& dilations,
+           const Dims& begin) {
   Tap tap;
   const size_t last = small.size() - 1;
   const int64_t shift = at[last] * dilations[last] - begin[last], step = strides[last];
   const int64_t low = shift < 0 ? (-shift + step - 1) / step : 0;
   const int64_t high = shift >= big[last] ? 0 : std::min(small[last], (big[last] - 1 - shift) / step + 1);
   if (low >= high) return tap;
-  const Dims outer(small.begin(), small.end() - 1), small_strides = row_major_strides(small), big_strides = row_major_strides(big);
+  const Dims outer(small.begin(), small.end() - 1), small_strides = row_major_strides(small),
+                                                    big_strides = row_major_strides(big);
   Dims index(last, 0);
   do {
     int64_t from = low, to = shift + low * step;
@@ -97,17 +108,18 @@ Tap tap_at(const Dims& at, const Dims& small, const Dims& big, const Ints& strid
       to += place * big_strides[i];
     }
     if (!inside) continue;
-    if (!tap.rows.empty() && step == 1 && tap.rows.back().small + tap.rows.back().count == from && tap.rows.back().big + tap.rows.back().count == to)
+    if (!tap.rows.empty() && step == 1 && tap.rows.back().small + tap.rows.back().count == from &&
+        tap.rows.back().big + tap.rows.back().count == to)
       tap.rows.back().count += high - low;
-    else
-      tap.rows.push_back({from, to, high - low});
+    else tap.rows.push_back({from, to, high - low});
   } while (advance(index, outer));
   return tap;
 }
 
 }  // namespace
 
-Taps make_taps(const Dims& small, const Dims& big, const Dims& kernel, const Ints& strides, const Ints& dilations, const Dims& begin) {
+Taps make_taps(const Dims& small, const Dims& big, const Dims& kernel, const Ints& strides, const Ints& dilations,
+               const Dims& begin) {
   Taps result{strides.back(), {}};
   if (element_count(small) == 0 || element_count(big) == 0) return result;
   Dims at(kernel.size(), 0);

@@ -8,15 +8,15 @@ namespace kiln::ops {
 struct Window {
   Shape kernel;
   Ints strides, dilations;
-  Shape begin, end;      // padding
-  Shape output;          // size of the output
+  Shape begin, end;  // padding
+  Shape output;      // size of the output
 };
 
 // The attribute as it is, or `count` times `fallback` when absent; checks its length and that every value is at least `low`.
 Ints window_ints(const ShapeCall& c, std::string_view attribute, size_t count, int64_t fallback, int64_t low);
 // From auto_pad, pads, strides, dilations (and ceil_mode, when the operator has it) over an input of size `spatial`.
 Window window_of(const ShapeCall& c, const Shape& spatial, Shape kernel, bool ceil_mode);
-Shape spatial_dims(const Shape& dims);                // without the first two
+Shape spatial_dims(const Shape& dims);  // without the first two
 // The kernel of the weights w [m,c,kernel...]; checked against the attribute kernel_shape when that is given.
 Shape weight_kernel(const ShapeCall& c);
 // kernel * dilation without the last gap.
@@ -25,13 +25,16 @@ Shape effective_kernel(const Shape& kernel, const Ints& dilations);
 // One kernel element: row by row, `count` elements of the small space (the output of a convolution) from `small` on meet
 // elements of the big space (its input), from `big` on, `step` apart. Padding meets nothing.
 struct Tap {
-  struct Row { int64_t small, big, count; };
+  struct Row {
+    int64_t small, big, count;
+  };
   std::vector<Row> rows;
 };
 struct Taps {
   int64_t step = 1;
-  std::vector<Tap> taps;   // kernel elements in row-major order
+  std::vector<Tap> taps;  // kernel elements in row-major order
 };
-Taps make_taps(const Dims& small, const Dims& big, const Dims& kernel, const Ints& strides, const Ints& dilations, const Dims& begin);
+Taps make_taps(const Dims& small, const Dims& big, const Dims& kernel, const Ints& strides, const Ints& dilations,
+               const Dims& begin);
 
 }  // namespace kiln::ops

@@ -11,7 +11,8 @@ namespace {
 OutputShape arg_shape(ShapeCall& c) {
   Shape shape = c.dims("data");
   const int64_t axis = c.axis("axis", c.rank("data"));
-  if (shape[static_cast<size_t>(axis)] == Dim(0)) throw Error(Code::kShapeMismatch, "there is no extreme element in an axis of 0");
+  if (shape[static_cast<size_t>(axis)] == Dim(0))
+    throw Error(Code::kShapeMismatch, "there is no extreme element in an axis of 0");
   if (c.integer("keepdims") != 0) shape[static_cast<size_t>(axis)] = 1;
   else shape.erase(shape.begin() + axis);
   return shape;
@@ -39,7 +40,10 @@ void arg_reference(RefCall& c, bool largest) {
 
 OpDef arg_extreme(std::string name, bool largest) {
   return op(std::move(name))
-      .input("data", kNumericTypes).attr("axis", int64_t{0}).attr("keepdims", int64_t{1}).attr("select_last_index", int64_t{0})
+      .input("data", kNumericTypes)
+      .attr("axis", int64_t{0})
+      .attr("keepdims", int64_t{1})
+      .attr("select_last_index", int64_t{0})
       .output("reduced", fixed_type(DType::kI64))
       .shape(arg_shape)
       .reference([largest](RefCall& c) { arg_reference(c, largest); });

@@ -23,7 +23,8 @@ void compress_reference(RefCall& c) {
   std::vector<int64_t> kept;
   for (size_t i = 0; i < condition.size(); ++i) {
     if (!condition[i]) continue;
-    if (static_cast<int64_t>(i) >= extent) throw Error(Code::kShapeMismatch, "Compress with a condition longer than the axis of " + std::to_string(extent));
+    if (static_cast<int64_t>(i) >= extent)
+      throw Error(Code::kShapeMismatch, "Compress with a condition longer than the axis of " + std::to_string(extent));
     kept.push_back(static_cast<int64_t>(i));
   }
   const int64_t outer = product(input.dims(), 0, axis), inner = product(input.dims(), axis + 1, input.dims().size());
@@ -39,8 +40,11 @@ void compress_reference(RefCall& c) {
 }  // namespace
 
 const OpDef compress = op("Compress")
-    .input("input", kAnyType).input("condition", kBoolType).attr("axis", int64_t{0}).output("output", same_type("input"))
-    .shape(compress_shape)
-    .reference(compress_reference);
+                           .input("input", kAnyType)
+                           .input("condition", kBoolType)
+                           .attr("axis", int64_t{0})
+                           .output("output", same_type("input"))
+                           .shape(compress_shape)
+                           .reference(compress_reference);
 
 }  // namespace kiln::ops

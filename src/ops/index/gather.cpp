@@ -40,7 +40,8 @@ void gather_reference(RefCall& c) {
     for (int64_t k = 0; k < indices.size(); ++k, to += inner) {
       int64_t index = indices.int_at(k);
       if (index < -extent || index >= extent)
-        throw Error(Code::kInvalidArgument, "Gather index " + std::to_string(index) + " is outside an axis of " + std::to_string(extent));
+        throw Error(Code::kInvalidArgument,
+                    "Gather index " + std::to_string(index) + " is outside an axis of " + std::to_string(extent));
       if (index < 0) index += extent;
       copy_elements(data, (o * extent + index) * inner, c.output(), to, inner);
     }
@@ -48,10 +49,14 @@ void gather_reference(RefCall& c) {
 
 }  // namespace
 
-const OpDef gather = op("Gather")
-    .input("data", kAnyType).input("indices", kIndexTypes).attr("axis", int64_t{0}).output("y", same_type("data"))
-    .shape([](ShapeCall& c) { return replaced(c.dims("data"), c.axis("axis", c.rank("data")), c.dims("indices")); })
-    .elements(known_elements)
-    .reference(gather_reference);
+const OpDef gather =
+    op("Gather")
+        .input("data", kAnyType)
+        .input("indices", kIndexTypes)
+        .attr("axis", int64_t{0})
+        .output("y", same_type("data"))
+        .shape([](ShapeCall& c) { return replaced(c.dims("data"), c.axis("axis", c.rank("data")), c.dims("indices")); })
+        .elements(known_elements)
+        .reference(gather_reference);
 
 }  // namespace kiln::ops

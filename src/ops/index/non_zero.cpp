@@ -25,8 +25,9 @@ void non_zero_reference(RefCall& c) {
 }  // namespace
 
 const OpDef non_zero = op("NonZero")
-    .input("X", kAnyType).output("Y", fixed_type(DType::kI64))
-    .shape([](ShapeCall& c) { return Shape{c.rank("X"), c.unknown_dim(0, 1)}; })
-    .reference(non_zero_reference);
+                           .input("X", kAnyType)
+                           .output("Y", fixed_type(DType::kI64))
+                           .shape([](ShapeCall& c) { return Shape{c.rank("X"), c.unknown_dim(0, 1)}; })
+                           .reference(non_zero_reference);
 
 }  // namespace kiln::ops

@@ -19,8 +19,7 @@ int64_t float_key(double value, bool nan_first) {
 }
 
 // Ranks among the sorted distinct values.
-template <class T>
-std::vector<int64_t> ranks(const std::vector<T>& values) {
+template <class T> std::vector<int64_t> ranks(const std::vector<T>& values) {
   std::vector<T> sorted = values;
   std::sort(sorted.begin(), sorted.end());
   std::vector<int64_t> keys;
@@ -28,11 +27,11 @@ std::vector<int64_t> ranks(const std::vector<T>& values) {
   return keys;
 }
 
-template <class T>
-std::vector<int64_t> complex_ranks(const Tensor& tensor) {
+template <class T> std::vector<int64_t> complex_ranks(const Tensor& tensor) {
   std::vector<std::pair<int64_t, int64_t>> parts;
   for (const auto& v : tensor.as<std::complex<T>>())
-    parts.emplace_back(float_key(static_cast<double>(v.real()), false), float_key(static_cast<double>(v.imag()), false));
+    parts.emplace_back(float_key(static_cast<double>(v.real()), false),
+                       float_key(static_cast<double>(v.imag()), false));
   return ranks(parts);
 }
 

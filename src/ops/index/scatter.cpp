@@ -27,7 +27,8 @@ int64_t combine(const std::string& reduction, int64_t a, int64_t b, bool is_unsi
 }
 
 template <class T>
-void combine_all(Tensor& out, std::vector<T> values, const std::vector<T>& updates, const std::vector<int64_t>& positions, const std::string& reduction) {
+void combine_all(Tensor& out, std::vector<T> values, const std::vector<T>& updates,
+                 const std::vector<int64_t>& positions, const std::string& reduction) {
   const bool is_unsigned = is_unsigned_integer(out.dtype());
   for (size_t i = 0; i < positions.size(); ++i) {
     T& value = values[static_cast<size_t>(positions[i])];
@@ -41,7 +42,8 @@ void combine_all(Tensor& out, std::vector<T> values, const std::vector<T>& updat
 void check_reduction(const ShapeCall& c) {
   const std::string r = c.text("reduction");
   if (r != "none" && r != "add" && r != "mul" && r != "max" && r != "min")
-    throw Error(Code::kInvalidArgument, "scattering has no reduction '" + r + "'").remedy("use none, add, mul, max or min");
+    throw Error(Code::kInvalidArgument, "scattering has no reduction '" + r + "'")
+        .remedy("use none, add, mul, max or min");
   if (r != "none" && !(kNumericTypes | kBoolType).has(c.dtype("data")))
     throw Error(Code::kTypeMismatch, "scattering with reduction '" + r + "' of " + std::string(name(c.dtype("data"))));
 }
@@ -50,7 +52,8 @@ void scatter(RefCall& c, const std::vector<int64_t>& positions) {
   const Tensor &data = c.input("data"), &updates = c.input("updates");
   Tensor& out = c.output();
   const std::string reduction = c.text("reduction");
-  if (static_cast<int64_t>(positions.size()) != updates.size()) throw_size_mismatch(static_cast<int64_t>(positions.size()), updates.size());
+  if (static_cast<int64_t>(positions.size()) != updates.size())
+    throw_size_mismatch(static_cast<int64_t>(positions.size()), updates.size());
   if (reduction != "none") {
     if (is_float(data.dtype())) combine_all(out, doubles(data), doubles(updates), positions, reduction);
     else combine_all(out, integers(data), integers(updates), positions, reduction);

@@ -12,7 +12,8 @@ OutputShape scatter_nd_shape(ShapeCall& c) {
   check_reduction(c);
   const Shape& indices = c.dims("indices");
   if (indices.empty() || (indices.back().is_constant() && indices.back().value() > c.rank("data")))
-    throw Error(Code::kShapeMismatch, "ScatterND of " + to_string(c.dims("data")) + " at " + to_string(indices)).cause("an index names more axes than there are");
+    throw Error(Code::kShapeMismatch, "ScatterND of " + to_string(c.dims("data")) + " at " + to_string(indices))
+        .cause("an index names more axes than there are");
   return c.dims("data");
 }
 
@@ -26,7 +27,8 @@ void scatter_nd_reference(RefCall& c) {
   for (int64_t t = 0; t < tuples; ++t) {
     int64_t start = 0;
     for (size_t k = 0; k < depth; ++k)
-      start += strides[k] * checked_index(indices.int_at(t * static_cast<int64_t>(depth) + static_cast<int64_t>(k)), data.dims()[k], "ScatterND");
+      start += strides[k] * checked_index(indices.int_at(t * static_cast<int64_t>(depth) + static_cast<int64_t>(k)),
+                                          data.dims()[k], "ScatterND");
     for (int64_t i = 0; i < run; ++i) positions.push_back(start + i);
   }
   scatter(c, positions);
@@ -35,9 +37,12 @@ void scatter_nd_reference(RefCall& c) {
 }  // namespace
 
 const OpDef scatter_nd = op("ScatterND")
-    .input("data", kAnyType).input("indices", DType::kI64).input("updates", kAnyType, "data")
-    .attr("reduction", std::string("none")).output("output", same_type("data"))
-    .shape(scatter_nd_shape)
-    .reference(scatter_nd_reference);
+                             .input("data", kAnyType)
+                             .input("indices", DType::kI64)
+                             .input("updates", kAnyType, "data")
+                             .attr("reduction", std::string("none"))
+                             .output("output", same_type("data"))
+                             .shape(scatter_nd_shape)
+                             .reference(scatter_nd_reference);
 
 }  // namespace kiln::ops

@@ -14,8 +14,10 @@ std::vector<OutputShape> top_k_shapes(ShapeCall& c) {
   Shape shape = c.dims("X");
   const auto axis = static_cast<size_t>(c.axis("axis", c.rank("X")));
   auto k = c.elements("K");
-  if (k && k->size() != 1) throw Error(Code::kShapeMismatch, "TopK with " + std::to_string(k->size()) + " values of K").cause("it takes one");
-  if (k && k->front().is_constant() && (k->front().value() < 0 || (shape[axis].is_constant() && k->front().value() > shape[axis].value())))
+  if (k && k->size() != 1)
+    throw Error(Code::kShapeMismatch, "TopK with " + std::to_string(k->size()) + " values of K").cause("it takes one");
+  if (k && k->front().is_constant() &&
+      (k->front().value() < 0 || (shape[axis].is_constant() && k->front().value() > shape[axis].value())))
     throw Error(Code::kInvalidArgument, "TopK of " + k->front().str() + " elements of an axis of " + shape[axis].str());
   shape[axis] = k ? k->front() : c.unknown_dim(0, static_cast<int>(axis));
   return {shape, shape};
@@ -28,7 +30,8 @@ void top_k_reference(RefCall& c) {
   const int64_t outer = product(x.dims(), 0, axis), inner = product(x.dims(), axis + 1, x.dims().size());
   const std::vector<int64_t> keys = order_keys(x);
   const bool largest = c.integer("largest") != 0;
-  std::vector<int64_t> positions(static_cast<size_t>(c.output().size())), indices(positions.size()), order(static_cast<size_t>(extent));
+  std::vector<int64_t> positions(static_cast<size_t>(c.output().size())), indices(positions.size()),
+      order(static_cast<size_t>(extent));
   for (int64_t o = 0; o < outer; ++o)
     for (int64_t i = 0; i < inner; ++i) {
       auto key = [&](int64_t j) { return keys[static_cast<size_t>((o * extent + j) * inner + i)]; };
@@ -50,9 +53,14 @@ void top_k_reference(RefCall& c) {
 }  // namespace
 
 const OpDef top_k = op("TopK")
-    .input("X", kNumericTypes).input("K", DType::kI64).attr("axis", int64_t{-1}).attr("largest", int64_t{1}).attr("sorted", int64_t{1})
-    .output("Values", same_type("X")).output("Indices", fixed_type(DType::kI64))
-    .shapes(top_k_shapes)
-    .reference(top_k_reference);
+                        .input("X", kNumericTypes)
+                        .input("K", DType::kI64)
+                        .attr("axis", int64_t{-1})
+                        .attr("largest", int64_t{1})
+                        .attr("sorted", int64_t{1})
+                        .output("Values", same_type("X"))
+                        .output("Indices", fixed_type(DType::kI64))
+                        .shapes(top_k_shapes)
+                        .reference(top_k_reference);
 
 }  // namespace kiln::ops

@@ -24,13 +24,17 @@ std::vector<OutputShape> unique_shapes(ShapeCall& c) {
 void unique_reference(RefCall& c) {
   const Tensor x = c.has_attr("axis") ? c.input("X") : c.input("X").reshaped({c.input("X").size()});
   const auto axis = static_cast<size_t>(c.axis("axis", x.rank()));
-  const int64_t extent = x.dims()[axis], outer = product(x.dims(), 0, axis), inner = product(x.dims(), axis + 1, x.dims().size());
+  const int64_t extent = x.dims()[axis], outer = product(x.dims(), 0, axis),
+                inner = product(x.dims(), axis + 1, x.dims().size());
   const std::vector<int64_t> keys = order_keys(x);
   std::vector<std::vector<int64_t>> slices(static_cast<size_t>(extent));
-  for (size_t i = 0; i < keys.size(); ++i) slices[i / static_cast<size_t>(inner) % static_cast<size_t>(extent)].push_back(keys[i]);
+  for (size_t i = 0; i < keys.size(); ++i)
+    slices[i / static_cast<size_t>(inner) % static_cast<size_t>(extent)].push_back(keys[i]);
   std::vector<int64_t> order(static_cast<size_t>(extent));
   for (size_t i = 0; i < order.size(); ++i) order[i] = static_cast<int64_t>(i);
-  std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) { return slices[static_cast<size_t>(a)] < slices[static_cast<size_t>(b)]; });
+  std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) {
+    return slices[static_cast<size_t>(a)] < slices[static_cast<size_t>(b)];
+  });
   std::vector<std::vector<int64_t>> groups;  // places of equal slices, ascending
   for (int64_t i : order) {
     const auto& slice = slices[static_cast<size_t>(i)];
@@ -58,9 +62,14 @@ void unique_reference(RefCall& c) {
 }  // namespace
 
 const OpDef unique = op("Unique")
-    .input("X", kAnyType).attr("axis", int64_t{0}).attr("sorted", int64_t{1}).output("Y", same_type("X"))
-    .optional_output("indices", fixed_type(DType::kI64)).optional_output("inverse_indices", fixed_type(DType::kI64)).optional_output("counts", fixed_type(DType::kI64))
-    .shapes(unique_shapes)
-    .reference(unique_reference);
+                         .input("X", kAnyType)
+                         .attr("axis", int64_t{0})
+                         .attr("sorted", int64_t{1})
+                         .output("Y", same_type("X"))
+                         .optional_output("indices", fixed_type(DType::kI64))
+                         .optional_output("inverse_indices", fixed_type(DType::kI64))
+                         .optional_output("counts", fixed_type(DType::kI64))
+                         .shapes(unique_shapes)
+                         .reference(unique_reference);
 
 }  // namespace kiln::ops

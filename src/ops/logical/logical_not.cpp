@@ -4,8 +4,9 @@
 
 namespace kiln::ops {
 
-const OpDef logical_not = pointwise("Not", {"x", kBoolType})
-    .scalar([](Expr x) { return unary(ScalarOp::kNot, x); })
-    .elements(elementwise([](std::span<const Dim> v) -> std::optional<Dim> { return 1 - v[0]; }));
+const OpDef logical_not =
+    pointwise("Not", {"x", kBoolType})
+        .scalar([](Expr x) { return unary(ScalarOp::kNot, x); })
+        .elements(elementwise([](std::span<const Dim> v) -> std::optional<Dim> { return 1 - v[0]; }));
 
 }  // namespace kiln::ops

@@ -4,8 +4,9 @@
 
 namespace kiln::ops {
 
-const OpDef logical_or = pointwise("Or", {{"a", kBoolType}, {"b", kBoolType, "a"}})
-    .scalar([](Expr a, Expr b) { return binary(ScalarOp::kOr, a, b); })
-    .elements(elementwise([](std::span<const Dim> v) -> std::optional<Dim> { return max(v[0], v[1]); }));
+const OpDef logical_or =
+    pointwise("Or", {{"a", kBoolType}, {"b", kBoolType, "a"}})
+        .scalar([](Expr a, Expr b) { return binary(ScalarOp::kOr, a, b); })
+        .elements(elementwise([](std::span<const Dim> v) -> std::optional<Dim> { return max(v[0], v[1]); }));
 
 }  // namespace kiln::ops

@@ -27,10 +27,11 @@ std::optional<Dim> chosen(std::span<const Dim> v) {
 }
 }  // namespace
 
-const OpDef where_op = pointwise("Where", {{"condition", kBoolType}, {"x", kAnyType}, {"y", kAnyType, "x"}})
-    .output_type(same_type("x"))
-    .scalar_n([](std::span<const Expr> in, const Attributes&) { return select(in[0], in[1], in[2]); })
-    .elements(elementwise(chosen))
-    .reference(choose);
+const OpDef where_op =
+    pointwise("Where", {{"condition", kBoolType}, {"x", kAnyType}, {"y", kAnyType, "x"}})
+        .output_type(same_type("x"))
+        .scalar_n([](std::span<const Expr> in, const Attributes&) { return select(in[0], in[1], in[2]); })
+        .elements(elementwise(chosen))
+        .reference(choose);
 
 }  // namespace kiln::ops

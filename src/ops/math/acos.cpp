@@ -4,7 +4,7 @@
 namespace kiln::ops {
 
 const OpDef acos_op = pointwise("Acos", {"input", kFloatTypes})
-    .scalar([](Expr x) { return unary(ScalarOp::kAcos, x); })
-    .accuracy(Accuracy::kFewUlp);
+                          .scalar([](Expr x) { return unary(ScalarOp::kAcos, x); })
+                          .accuracy(Accuracy::kFewUlp);
 
 }  // namespace kiln::ops

@@ -4,7 +4,7 @@
 namespace kiln::ops {
 
 const OpDef acosh_op = pointwise("Acosh", {"input", kFloatTypes})
-    .scalar([](Expr x) { return unary(ScalarOp::kAcosh, x); })
-    .accuracy(Accuracy::kFewUlp);
+                           .scalar([](Expr x) { return unary(ScalarOp::kAcosh, x); })
+                           .accuracy(Accuracy::kFewUlp);
 
 }  // namespace kiln::ops

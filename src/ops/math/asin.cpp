@@ -4,7 +4,7 @@
 namespace kiln::ops {
 
 const OpDef asin_op = pointwise("Asin", {"input", kFloatTypes})
-    .scalar([](Expr x) { return unary(ScalarOp::kAsin, x); })
-    .accuracy(Accuracy::kFewUlp);
+                          .scalar([](Expr x) { return unary(ScalarOp::kAsin, x); })
+                          .accuracy(Accuracy::kFewUlp);
 
 }  // namespace kiln::ops

@@ -4,7 +4,7 @@
 namespace kiln::ops {
 
 const OpDef asinh_op = pointwise("Asinh", {"input", kFloatTypes})
-    .scalar([](Expr x) { return unary(ScalarOp::kAsinh, x); })
-    .accuracy(Accuracy::kFewUlp);
+                           .scalar([](Expr x) { return unary(ScalarOp::kAsinh, x); })
+                           .accuracy(Accuracy::kFewUlp);
 
 }  // namespace kiln::ops

@@ -4,7 +4,7 @@
 namespace kiln::ops {
 
 const OpDef atanh_op = pointwise("Atanh", {"input", kFloatTypes})
-    .scalar([](Expr x) { return unary(ScalarOp::kAtanh, x); })
-    .accuracy(Accuracy::kFewUlp);
+                           .scalar([](Expr x) { return unary(ScalarOp::kAtanh, x); })
+                           .accuracy(Accuracy::kFewUlp);
 
 }  // namespace kiln::ops

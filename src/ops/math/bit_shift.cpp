@@ -14,7 +14,7 @@ Expr shifted(Expr x, Expr count, const Attributes& attributes) {
 }  // namespace
 
 const OpDef bit_shift = pointwise("BitShift", {{"x", kUnsignedTypes}, {"y", kUnsignedTypes, "x"}})
-    .required_attr("direction", std::string())
-    .scalar(shifted);
+                            .required_attr("direction", std::string())
+                            .scalar(shifted);
 
 }  // namespace kiln::ops

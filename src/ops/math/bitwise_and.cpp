@@ -3,7 +3,9 @@
 
 namespace kiln::ops {
 
-const OpDef bitwise_and = pointwise("BitwiseAnd", {{"a", kIntegerTypes}, {"b", kIntegerTypes, "a"}})
-    .scalar([](Expr a, Expr b) { return binary(ScalarOp::kBitAnd, a, b); });
+const OpDef bitwise_and =
+    pointwise("BitwiseAnd", {{"a", kIntegerTypes}, {"b", kIntegerTypes, "a"}}).scalar([](Expr a, Expr b) {
+      return binary(ScalarOp::kBitAnd, a, b);
+    });
 
 }  // namespace kiln::ops

@@ -3,7 +3,7 @@
 
 namespace kiln::ops {
 
-const OpDef bitwise_not = pointwise("BitwiseNot", {"x", kIntegerTypes})
-    .scalar([](Expr x) { return unary(ScalarOp::kBitNot, x); });
+const OpDef bitwise_not =
+    pointwise("BitwiseNot", {"x", kIntegerTypes}).scalar([](Expr x) { return unary(ScalarOp::kBitNot, x); });
 
 }  // namespace kiln::ops

@@ -3,7 +3,9 @@
 
 namespace kiln::ops {
 
-const OpDef bitwise_or = pointwise("BitwiseOr", {{"a", kIntegerTypes}, {"b", kIntegerTypes, "a"}})
-    .scalar([](Expr a, Expr b) { return binary(ScalarOp::kBitOr, a, b); });
+const OpDef bitwise_or =
+    pointwise("BitwiseOr", {{"a", kIntegerTypes}, {"b", kIntegerTypes, "a"}}).scalar([](Expr a, Expr b) {
+      return binary(ScalarOp::kBitOr, a, b);
+    });
 
 }  // namespace kiln::ops

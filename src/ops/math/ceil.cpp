@@ -3,7 +3,6 @@
 
 namespace kiln::ops {
 
-const OpDef ceil_op = pointwise("Ceil", {"x", kFloatTypes})
-    .scalar([](Expr x) { return ceil(x); });
+const OpDef ceil_op = pointwise("Ceil", {"x", kFloatTypes}).scalar([](Expr x) { return ceil(x); });
 
 }  // namespace kiln::ops

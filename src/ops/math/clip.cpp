@@ -16,13 +16,15 @@ Elements clip_elements(ShapeCall& c) {
 }
 }  // namespace
 
-const OpDef clip_op = pointwise("Clip", {{"input", kNumericTypes}, optional_input_def("min", kNumericTypes, "input"), optional_input_def("max", kNumericTypes, "input")})
-    .scalar_n([](std::span<const Expr> in, const Attributes&) {
-      Expr result = in[0];
-      if (in.size() > 1 && in[1].present()) result = max(result, in[1]);
-      if (in.size() > 2 && in[2].present()) result = min(result, in[2]);
-      return result;
-    })
-    .elements(clip_elements);
+const OpDef clip_op = pointwise("Clip", {{"input", kNumericTypes},
+                                         optional_input_def("min", kNumericTypes, "input"),
+                                         optional_input_def("max", kNumericTypes, "input")})
+                          .scalar_n([](std::span<const Expr> in, const Attributes&) {
+                            Expr result = in[0];
+                            if (in.size() > 1 && in[1].present()) result = max(result, in[1]);
+                            if (in.size() > 2 && in[2].present()) result = min(result, in[2]);
+                            return result;
+                          })
+                          .elements(clip_elements);
 
 }  // namespace kiln::ops

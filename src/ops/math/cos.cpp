@@ -3,8 +3,7 @@
 
 namespace kiln::ops {
 
-const OpDef cos_op = pointwise("Cos", {"input", kFloatTypes})
-    .scalar([](Expr x) { return cos(x); })
-    .accuracy(Accuracy::kFewUlp);
+const OpDef cos_op =
+    pointwise("Cos", {"input", kFloatTypes}).scalar([](Expr x) { return cos(x); }).accuracy(Accuracy::kFewUlp);
 
 }  // namespace kiln::ops

@@ -4,7 +4,7 @@
 namespace kiln::ops {
 
 const OpDef cosh_op = pointwise("Cosh", {"input", kFloatTypes})
-    .scalar([](Expr x) { return unary(ScalarOp::kCosh, x); })
-    .accuracy(Accuracy::kFewUlp);
+                          .scalar([](Expr x) { return unary(ScalarOp::kCosh, x); })
+                          .accuracy(Accuracy::kFewUlp);
 
 }  // namespace kiln::ops

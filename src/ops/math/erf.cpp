@@ -3,8 +3,7 @@
 
 namespace kiln::ops {
 
-const OpDef erf_op = pointwise("Erf", {"input", kFloatTypes})
-    .scalar([](Expr x) { return erf(x); })
-    .accuracy(Accuracy::kFewUlp);
+const OpDef erf_op =
+    pointwise("Erf", {"input", kFloatTypes}).scalar([](Expr x) { return erf(x); }).accuracy(Accuracy::kFewUlp);
 
 }  // namespace kiln::ops

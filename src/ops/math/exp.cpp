@@ -3,8 +3,7 @@
 
 namespace kiln::ops {
 
-const OpDef exp_op = pointwise("Exp", {"input", kFloatTypes})
-    .scalar([](Expr x) { return exp(x); })
-    .accuracy(Accuracy::kFewUlp);
+const OpDef exp_op =
+    pointwise("Exp", {"input", kFloatTypes}).scalar([](Expr x) { return exp(x); }).accuracy(Accuracy::kFewUlp);
 
 }  // namespace kiln::ops

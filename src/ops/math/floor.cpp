@@ -3,7 +3,6 @@
 
 namespace kiln::ops {
 
-const OpDef floor_op = pointwise("Floor", {"x", kFloatTypes})
-    .scalar([](Expr x) { return floor(x); });
+const OpDef floor_op = pointwise("Floor", {"x", kFloatTypes}).scalar([](Expr x) { return floor(x); });
 
 }  // namespace kiln::ops

@@ -3,8 +3,7 @@
 
 namespace kiln::ops {
 
-const OpDef log_op = pointwise("Log", {"input", kFloatTypes})
-    .scalar([](Expr x) { return log(x); })
-    .accuracy(Accuracy::kFewUlp);
+const OpDef log_op =
+    pointwise("Log", {"input", kFloatTypes}).scalar([](Expr x) { return log(x); }).accuracy(Accuracy::kFewUlp);
 
 }  // namespace kiln::ops

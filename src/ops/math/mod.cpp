@@ -4,14 +4,17 @@
 
 namespace kiln::ops {
 
-const OpDef mod_op = pointwise("Mod", {{"a", kNumericTypes}, {"b", kNumericTypes, "a"}})
-    .attr("fmod", int64_t{0})
-    .scalar([](Expr a, Expr b, const Attributes& attributes) {
-      return binary(attributes.integer("fmod") != 0 || a.is_float() ? ScalarOp::kFmod : ScalarOp::kMod, a, b);
-    })
-    .elements([](ShapeCall& c) {
-      if (c.integer("fmod") != 0) return Elements();
-      return elementwise([](std::span<const Dim> v) { return is_positive(v[1]) ? std::optional<Dim>(mod(v[0], v[1])) : std::nullopt; })(c);
-    });
+const OpDef mod_op =
+    pointwise("Mod", {{"a", kNumericTypes}, {"b", kNumericTypes, "a"}})
+        .attr("fmod", int64_t{0})
+        .scalar([](Expr a, Expr b, const Attributes& attributes) {
+          return binary(attributes.integer("fmod") != 0 || a.is_float() ? ScalarOp::kFmod : ScalarOp::kMod, a, b);
+        })
+        .elements([](ShapeCall& c) {
+          if (c.integer("fmod") != 0) return Elements();
+          return elementwise([](std::span<const Dim> v) {
+            return is_positive(v[1]) ? std::optional<Dim>(mod(v[0], v[1])) : std::nullopt;
+          })(c);
+        });
 
 }  // namespace kiln::ops

@@ -4,8 +4,9 @@
 
 namespace kiln::ops {
 
-const OpDef neg = pointwise("Neg", {"x", kFloatTypes | kSignedTypes})
-    .scalar([](Expr x) { return -x; })
-    .elements(elementwise([](std::span<const Dim> v) -> std::optional<Dim> { return Dim(0) - v[0]; }));
+const OpDef neg =
+    pointwise("Neg", {"x", kFloatTypes | kSignedTypes})
+        .scalar([](Expr x) { return -x; })
+        .elements(elementwise([](std::span<const Dim> v) -> std::optional<Dim> { return Dim(0) - v[0]; }));
 
 }  // namespace kiln::ops

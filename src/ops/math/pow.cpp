@@ -13,7 +13,7 @@ Expr power(Expr x, Expr y) {
 }  // namespace
 
 const OpDef pow_op = pointwise("Pow", {{"x", kFloatTypes | kIndexTypes}, {"y", kNumericTypes}})
-    .scalar(power)
-    .accuracy(Accuracy::kFewUlp);
+                         .scalar(power)
+                         .accuracy(Accuracy::kFewUlp);
 
 }  // namespace kiln::ops

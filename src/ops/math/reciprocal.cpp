@@ -3,7 +3,6 @@
 
 namespace kiln::ops {
 
-const OpDef reciprocal = pointwise("Reciprocal", {"x", kFloatTypes})
-    .scalar([](Expr x) { return 1.0 / x; });
+const OpDef reciprocal = pointwise("Reciprocal", {"x", kFloatTypes}).scalar([](Expr x) { return 1.0 / x; });
 
 }  // namespace kiln::ops

@@ -3,7 +3,6 @@
 
 namespace kiln::ops {
 
-const OpDef round_op = pointwise("Round", {"x", kFloatTypes})
-    .scalar([](Expr x) { return round_half_even(x); });
+const OpDef round_op = pointwise("Round", {"x", kFloatTypes}).scalar([](Expr x) { return round_half_even(x); });
 
 }  // namespace kiln::ops

@@ -15,7 +15,8 @@ OutputShape scale_shape(ShapeCall& c) {
   const Shape& x = c.dims("x");
   const std::string mode = c.text("mode");
   if (mode != "uniform" && mode != "channel" && mode != "elementwise")
-    throw Error(Code::kInvalidArgument, "Scale has the mode '" + mode + "'").remedy("use uniform, channel or elementwise");
+    throw Error(Code::kInvalidArgument, "Scale has the mode '" + mode + "'")
+        .remedy("use uniform, channel or elementwise");
   Dim expected = 1;
   if (mode != "uniform") {
     const int64_t axis = c.axis("channel_axis", c.rank("x"));
@@ -52,11 +53,15 @@ void scale_reference(RefCall& c) {
 }  // namespace
 
 const OpDef scale_op = op("Scale")
-    .input("x", kFloatTypes).optional_input("shift", kFloatTypes, "x").optional_input("scale", kFloatTypes, "x").optional_input("power", kFloatTypes, "x")
-    .attr("mode", std::string("uniform")).attr("channel_axis", int64_t{1})
-    .output("y", same_type("x"))
-    .shape(scale_shape)
-    .reference(scale_reference)
-    .accuracy(Accuracy::kFewUlp);
+                           .input("x", kFloatTypes)
+                           .optional_input("shift", kFloatTypes, "x")
+                           .optional_input("scale", kFloatTypes, "x")
+                           .optional_input("power", kFloatTypes, "x")
+                           .attr("mode", std::string("uniform"))
+                           .attr("channel_axis", int64_t{1})
+                           .output("y", same_type("x"))
+                           .shape(scale_shape)
+                           .reference(scale_reference)
+                           .accuracy(Accuracy::kFewUlp);
 
 }  // namespace kiln::ops

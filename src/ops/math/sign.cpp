@@ -3,7 +3,6 @@
 
 namespace kiln::ops {
 
-const OpDef sign_op = pointwise("Sign", {"input", kNumericTypes})
-    .scalar([](Expr x) { return sign(x); });
+const OpDef sign_op = pointwise("Sign", {"input", kNumericTypes}).scalar([](Expr x) { return sign(x); });
 
 }  // namespace kiln::ops

@@ -4,7 +4,7 @@
 namespace kiln::ops {
 
 const OpDef sinh_op = pointwise("Sinh", {"input", kFloatTypes})
-    .scalar([](Expr x) { return unary(ScalarOp::kSinh, x); })
-    .accuracy(Accuracy::kFewUlp);
+                          .scalar([](Expr x) { return unary(ScalarOp::kSinh, x); })
+                          .accuracy(Accuracy::kFewUlp);
 
 }  // namespace kiln::ops

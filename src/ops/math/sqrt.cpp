@@ -3,7 +3,6 @@
 
 namespace kiln::ops {
 
-const OpDef sqrt_op = pointwise("Sqrt", {"x", kFloatTypes})
-    .scalar([](Expr x) { return sqrt(x); });
+const OpDef sqrt_op = pointwise("Sqrt", {"x", kFloatTypes}).scalar([](Expr x) { return sqrt(x); });
 
 }  // namespace kiln::ops

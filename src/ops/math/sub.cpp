@@ -5,7 +5,7 @@
 namespace kiln::ops {
 
 const OpDef sub = pointwise("Sub", {{"a", kNumericTypes}, {"b", kNumericTypes, "a"}})
-    .scalar([](Expr a, Expr b) { return a - b; })
-    .elements(elementwise([](std::span<const Dim> v) -> std::optional<Dim> { return v[0] - v[1]; }));
+                      .scalar([](Expr a, Expr b) { return a - b; })
+                      .elements(elementwise([](std::span<const Dim> v) -> std::optional<Dim> { return v[0] - v[1]; }));
 
 }  // namespace kiln::ops

@@ -3,8 +3,7 @@
 
 namespace kiln::ops {
 
-const OpDef tanh_op = pointwise("Tanh", {"input", kFloatTypes})
-    .scalar([](Expr x) { return tanh(x); })
-    .accuracy(Accuracy::kFewUlp);
+const OpDef tanh_op =
+    pointwise("Tanh", {"input", kFloatTypes}).scalar([](Expr x) { return tanh(x); }).accuracy(Accuracy::kFewUlp);
 
 }  // namespace kiln::ops

@@ -32,19 +32,21 @@ double determinant(double* m, int64_t n) {
 }  // namespace
 
 const OpDef det = op("Det")
-    .input("x", kFloatTypes).output("y", same_type("x"))
-    .shape([](ShapeCall& c) -> OutputShape {
-      require_rank(c, "x", 2, INT64_MAX);
-      const Shape& x = c.dims("x");
-      require_same(x[x.size() - 2], x.back(), "rows and columns of the matrices");
-      return Shape(x.begin(), x.end() - 2);
-    })
-    .reference([](RefCall& c) {
-      std::vector<double> x = doubles(c.input("x")), y(static_cast<size_t>(c.output().size()));
-      const int64_t n = c.input("x").dims().back();
-      for (size_t i = 0; i < y.size(); ++i) y[i] = determinant(x.data() + static_cast<int64_t>(i) * n * n, n);
-      store(c.output(), y);
-    })
-    .accuracy(Accuracy::kReduction);
+                      .input("x", kFloatTypes)
+                      .output("y", same_type("x"))
+                      .shape([](ShapeCall& c) -> OutputShape {
+                        require_rank(c, "x", 2, INT64_MAX);
+                        const Shape& x = c.dims("x");
+                        require_same(x[x.size() - 2], x.back(), "rows and columns of the matrices");
+                        return Shape(x.begin(), x.end() - 2);
+                      })
+                      .reference([](RefCall& c) {
+                        std::vector<double> x = doubles(c.input("x")), y(static_cast<size_t>(c.output().size()));
+                        const int64_t n = c.input("x").dims().back();
+                        for (size_t i = 0; i < y.size(); ++i)
+                          y[i] = determinant(x.data() + static_cast<int64_t>(i) * n * n, n);
+                        store(c.output(), y);
+                      })
+                      .accuracy(Accuracy::kReduction);
 
 }  // namespace kiln::ops

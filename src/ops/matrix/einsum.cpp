@@ -59,21 +59,25 @@ Equation parse(std::string text, const std::vector<int64_t>& ranks) {
   size_t start = 0;
   for (size_t i = 0; i < ranks.size(); ++i) {
     const size_t comma = left.find(',', start);
-    if ((comma == std::string::npos) != (i + 1 == ranks.size())) fail(whole, "it does not have one term for each of " + std::to_string(ranks.size()) + " inputs");
+    if ((comma == std::string::npos) != (i + 1 == ranks.size()))
+      fail(whole, "it does not have one term for each of " + std::to_string(ranks.size()) + " inputs");
     const std::string term = left.substr(start, comma == std::string::npos ? comma : comma - start);
     const auto letters = static_cast<int64_t>(std::count_if(term.begin(), term.end(), is_letter));
     const bool open = term.find("...") != std::string::npos;
-    if (open ? letters > ranks[i] : letters != ranks[i]) fail(whole, "term '" + term + "' does not fit an input of rank " + std::to_string(ranks[i]));
+    if (open ? letters > ranks[i] : letters != ranks[i])
+      fail(whole, "term '" + term + "' does not fit an input of rank " + std::to_string(ranks[i]));
     equation.inputs.push_back(parse_term(whole, term, ranks[i] - letters));
     widest = std::max(widest, ranks[i] - letters);
     start = comma + 1;
   }
-  equation.output = arrow == std::string::npos ? implicit_output(equation.inputs) : parse_term(whole, text.substr(arrow + 2), widest);
+  equation.output =
+      arrow == std::string::npos ? implicit_output(equation.inputs) : parse_term(whole, text.substr(arrow + 2), widest);
   return equation;
 }
 
-template <class Call>
-Equation equation_of(const Call& c, const std::vector<int64_t>& ranks) { return parse(c.text("equation"), ranks); }
+template <class Call> Equation equation_of(const Call& c, const std::vector<int64_t>& ranks) {
+  return parse(c.text("equation"), ranks);
+}
 
 // Sizes of all labels.
 std::map<int, Dim> label_sizes(const ShapeCall& c, const Equation& equation) {
@@ -96,7 +100,8 @@ OutputShape einsum_shape(ShapeCall& c) {
   for (int label : equation.output) {
     const auto it = sizes.find(label);
     if (it == sizes.end()) fail(c.text("equation"), "the output names a letter that no input has");
-    if (std::count(equation.output.begin(), equation.output.end(), label) > 1) fail(c.text("equation"), "the output names a letter twice");
+    if (std::count(equation.output.begin(), equation.output.end(), label) > 1)
+      fail(c.text("equation"), "the output names a letter twice");
     shape.push_back(it->second);
   }
   return shape;
@@ -122,15 +127,16 @@ Loops make_loops(const RefCall& c, const Equation& equation) {
     const Dims own = row_major_strides(dims);
     Dims strides(order.size(), 0);
     for (size_t k = 0; k < dims.size(); ++k)
-      if (dims[k] != 1) strides[static_cast<size_t>(std::find(order.begin(), order.end(), equation.inputs[i][k]) - order.begin())] += own[k];
+      if (dims[k] != 1)
+        strides[static_cast<size_t>(std::find(order.begin(), order.end(), equation.inputs[i][k]) - order.begin())] +=
+            own[k];
     loops.strides.push_back(strides);
   }
   return loops;
 }
 
 // The sum of products along the last loop.
-template <class T>
-T sum_line(const std::vector<const T*>& at, const std::vector<int64_t>& steps, int64_t count) {
+template <class T> T sum_line(const std::vector<const T*>& at, const std::vector<int64_t>& steps, int64_t count) {
   T sum = 0;
   for (int64_t t = 0; t < count; ++t) {
     T p = at[0][t * steps[0]];
@@ -144,7 +150,7 @@ template <class T>
 std::vector<T> contract(Loops loops, const std::vector<std::vector<T>>& operands, size_t output_size) {
   std::vector<T> y(output_size, T(0));
   if (element_count(loops.sizes) == 0) return y;
-  if (loops.sizes.size() == loops.output_rank) {                     // nothing to sum: a loop of one
+  if (loops.sizes.size() == loops.output_rank) {  // nothing to sum: a loop of one
     loops.sizes.push_back(1);
     for (Dims& s : loops.strides) s.push_back(0);
   }
@@ -165,8 +171,7 @@ std::vector<T> contract(Loops loops, const std::vector<std::vector<T>>& operands
   return y;
 }
 
-template <class T>
-void run(RefCall& c, std::vector<T> (*load)(const Tensor&)) {
+template <class T> void run(RefCall& c, std::vector<T> (*load)(const Tensor&)) {
   std::vector<std::vector<T>> operands;
   std::vector<int64_t> ranks;
   for (int i = 0; i < c.input_count(); ++i) {
@@ -178,10 +183,13 @@ void run(RefCall& c, std::vector<T> (*load)(const Tensor&)) {
 
 }  // namespace
 
-const OpDef einsum = op("Einsum")
-    .variadic_input("inputs", kNumericTypes, "inputs").required_attr("equation", std::string()).output("output", same_type("inputs"))
-    .shape(einsum_shape)
-    .reference([](RefCall& c) { is_float(c.input(0).dtype()) ? run(c, doubles) : run(c, integers); })
-    .accuracy(Accuracy::kReduction);
+const OpDef einsum =
+    op("Einsum")
+        .variadic_input("inputs", kNumericTypes, "inputs")
+        .required_attr("equation", std::string())
+        .output("output", same_type("inputs"))
+        .shape(einsum_shape)
+        .reference([](RefCall& c) { is_float(c.input(0).dtype()) ? run(c, doubles) : run(c, integers); })
+        .accuracy(Accuracy::kReduction);
 
 }  // namespace kiln::ops

@@ -7,8 +7,7 @@ namespace kiln::ops {
 namespace {
 
 // Splits a shape into batch dimensions and the matrix, adding the missing dimension of a vector.
-template <class List>
-List as_matrix(List dims, bool left) {
+template <class List> List as_matrix(List dims, bool left) {
   if (dims.size() == 1) dims.insert(left ? dims.begin() : dims.end(), 1);
   return dims;
 }
@@ -51,7 +50,8 @@ std::vector<T> products(const std::vector<T>& a, const Dims& a_dims, const std::
 void matmul_reference(RefCall& c) {
   const Tensor &a = c.input("a"), &b = c.input("b");
   const Dims a_dims = as_matrix(a.dims(), true), b_dims = as_matrix(b.dims(), false);
-  if (a_dims.back() != b_dims[b_dims.size() - 2]) throw Error(Code::kShapeMismatch, "MatMul of " + a.type_string() + " and " + b.type_string());
+  if (a_dims.back() != b_dims[b_dims.size() - 2])
+    throw Error(Code::kShapeMismatch, "MatMul of " + a.type_string() + " and " + b.type_string());
   if (is_float(a.dtype())) store(c.output(), products(doubles(a), a_dims, doubles(b), b_dims));
   else store(c.output(), products(integers(a), a_dims, integers(b), b_dims));
 }
@@ -59,9 +59,11 @@ void matmul_reference(RefCall& c) {
 }  // namespace
 
 const OpDef matmul = op("MatMul")
-    .input("a", kNumericTypes).input("b", kNumericTypes, "a").output("y", same_type("a"))
-    .shape(matmul_shape)
-    .reference(matmul_reference)
-    .accuracy(Accuracy::kReduction);
+                         .input("a", kNumericTypes)
+                         .input("b", kNumericTypes, "a")
+                         .output("y", same_type("a"))
+                         .shape(matmul_shape)
+                         .reference(matmul_reference)
+                         .accuracy(Accuracy::kReduction);
 
 }  // namespace kiln::ops

@@ -14,16 +14,19 @@ std::vector<OutputShape> batch_normalization_shapes(ShapeCall& c) {
   const Dim channels = c.rank("x") > 1 ? c.dims("x")[1] : Dim(1);
   for (const char* name : {"scale", "b", "input_mean", "input_var"}) require_vector(c, name, channels);
   if (c.output_count() > 1 && c.integer("training_mode") == 0)
-    throw Error(Code::kInvalidGraph, "BatchNormalization gives running statistics in training mode alone").remedy("set training_mode, or take the first output only");
+    throw Error(Code::kInvalidGraph, "BatchNormalization gives running statistics in training mode alone")
+        .remedy("set training_mode, or take the first output only");
   return {c.dims("x"), c.dims("input_mean"), c.dims("input_var")};
 }
 
 // x as [outer, channels, inner].
 struct Channels {
-  explicit Channels(const Dims& d) : outer(d.size() > 1 ? d[0] : 1), count(d.size() > 1 ? d[1] : 1), inner(d.size() > 1 ? product(d, 2, d.size()) : d[0]) {}
+  explicit Channels(const Dims& d)
+      : outer(d.size() > 1 ? d[0] : 1),
+        count(d.size() > 1 ? d[1] : 1),
+        inner(d.size() > 1 ? product(d, 2, d.size()) : d[0]) {}
   int64_t outer, count, inner;
-  template <class F>
-  void for_each(int64_t channel, F f) const {
+  template <class F> void for_each(int64_t channel, F f) const {
     for (int64_t o = 0; o < outer; ++o)
       for (int64_t i = 0; i < inner; ++i) f(static_cast<size_t>((o * count + channel) * inner + i));
   }
@@ -31,7 +34,8 @@ struct Channels {
 
 void batch_normalization_reference(RefCall& c) {
   const Channels channels(c.input("x").dims());
-  std::vector<double> x = doubles(c.input("x")), mean = doubles(c.input("input_mean")), var = doubles(c.input("input_var"));
+  std::vector<double> x = doubles(c.input("x")), mean = doubles(c.input("input_mean")),
+                      var = doubles(c.input("input_var"));
   const std::vector<double> scale = doubles(c.input("scale")), b = doubles(c.input("b"));
   const bool training = c.integer("training_mode") != 0;
   const double momentum = c.real("momentum"), epsilon = c.real("epsilon");
@@ -59,12 +63,19 @@ void batch_normalization_reference(RefCall& c) {
 }  // namespace
 
 const OpDef batch_normalization = op("BatchNormalization")
-    .input("x", kFloatTypes).input("scale", kFloatTypes).input("b", kFloatTypes, "scale")
-    .input("input_mean", kFloatTypes).input("input_var", kFloatTypes, "input_mean")
-    .attr("epsilon", 1e-5).attr("momentum", 0.9).attr("training_mode", int64_t{0})
-    .output("y", same_type("x")).optional_output("running_mean", same_type("input_mean")).optional_output("running_var", same_type("input_mean"))
-    .shapes(batch_normalization_shapes)
-    .reference(batch_normalization_reference)
-    .accuracy(Accuracy::kReduction);
+                                      .input("x", kFloatTypes)
+                                      .input("scale", kFloatTypes)
+                                      .input("b", kFloatTypes, "scale")
+                                      .input("input_mean", kFloatTypes)
+                                      .input("input_var", kFloatTypes, "input_mean")
+                                      .attr("epsilon", 1e-5)
+                                      .attr("momentum", 0.9)
+                                      .attr("training_mode", int64_t{0})
+                                      .output("y", same_type("x"))
+                                      .optional_output("running_mean", same_type("input_mean"))
+                                      .optional_output("running_var", same_type("input_mean"))
+                                      .shapes(batch_normalization_shapes)
+                                      .reference(batch_normalization_reference)
+                                      .accuracy(Accuracy::kReduction);
 
 }  // namespace kiln::ops

@@ -30,11 +30,13 @@ void instance_normalization_reference(RefCall& c) {
 }  // namespace
 
 const OpDef instance_normalization = op("InstanceNormalization")
-    .input("input", kFloatTypes).input("scale", kFloatTypes, "input").input("b", kFloatTypes, "input")
-    .attr("epsilon", 1e-5)
-    .output("output", same_type("input"))
-    .shape(instance_normalization_shape)
-    .reference(instance_normalization_reference)
-    .accuracy(Accuracy::kReduction);
+                                         .input("input", kFloatTypes)
+                                         .input("scale", kFloatTypes, "input")
+                                         .input("b", kFloatTypes, "input")
+                                         .attr("epsilon", 1e-5)
+                                         .output("output", same_type("input"))
+                                         .shape(instance_normalization_shape)
+                                         .reference(instance_normalization_reference)
+                                         .accuracy(Accuracy::kReduction);
 
 }  // namespace kiln::ops

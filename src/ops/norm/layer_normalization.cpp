@@ -12,7 +12,8 @@ std::vector<OutputShape> layer_normalization_shapes(ShapeCall& c) {
   const auto axis = static_cast<size_t>(c.axis("axis", c.rank("x")));
   for (const char* name : {"scale", "b"})
     if (c.present(name) && broadcast(x, c.dims(name)).size() != x.size())
-      throw Error(Code::kShapeMismatch, std::string(name) + " " + to_string(c.dims(name)) + " has a higher rank than x " + to_string(x));
+      throw Error(Code::kShapeMismatch,
+                  std::string(name) + " " + to_string(c.dims(name)) + " has a higher rank than x " + to_string(x));
   Shape statistics = x;
   for (size_t i = axis; i < statistics.size(); ++i) statistics[i] = 1;
   return {x, statistics, statistics};
@@ -37,11 +38,17 @@ void layer_normalization_reference(RefCall& c) {
 }  // namespace
 
 const OpDef layer_normalization = op("LayerNormalization")
-    .input("x", kFloatTypes).input("scale", kFloatTypes, "x").optional_input("b", kFloatTypes, "x")
-    .attr("axis", int64_t{-1}).attr("epsilon", 1e-5).attr("stash_type", std::string("float32"))
-    .output("y", same_type("x")).optional_output("mean", type_from("stash_type")).optional_output("inv_std_dev", type_from("stash_type"))
-    .shapes(layer_normalization_shapes)
-    .reference(layer_normalization_reference)
-    .accuracy(Accuracy::kReduction);
+                                      .input("x", kFloatTypes)
+                                      .input("scale", kFloatTypes, "x")
+                                      .optional_input("b", kFloatTypes, "x")
+                                      .attr("axis", int64_t{-1})
+                                      .attr("epsilon", 1e-5)
+                                      .attr("stash_type", std::string("float32"))
+                                      .output("y", same_type("x"))
+                                      .optional_output("mean", type_from("stash_type"))
+                                      .optional_output("inv_std_dev", type_from("stash_type"))
+                                      .shapes(layer_normalization_shapes)
+                                      .reference(layer_normalization_reference)
+                                      .accuracy(Accuracy::kReduction);
 
 }  // namespace kiln::ops

@@ -17,7 +17,8 @@ void lp_normalization_reference(RefCall& c) {
     for (int64_t i = 0; i < inner; ++i) {
       double* line = x.data() + o * extent * inner + i;
       double norm = 0;
-      for (int64_t k = 0; k < extent; ++k) norm += c.integer("p") == 1 ? std::abs(line[k * inner]) : line[k * inner] * line[k * inner];
+      for (int64_t k = 0; k < extent; ++k)
+        norm += c.integer("p") == 1 ? std::abs(line[k * inner]) : line[k * inner] * line[k * inner];
       if (c.integer("p") == 2) norm = std::sqrt(norm);
       for (int64_t k = 0; k < extent; ++k) line[k * inner] = norm == 0 ? 0 : line[k * inner] / norm;
     }
@@ -26,15 +27,20 @@ void lp_normalization_reference(RefCall& c) {
 
 }  // namespace
 
-const OpDef lp_normalization = op("LpNormalization")
-    .input("input", kFloatTypes).attr("axis", int64_t{-1}).attr("p", int64_t{2}).output("output", same_type("input"))
-    .shape([](ShapeCall& c) -> OutputShape {
-      c.axis("axis", c.rank("input"));
-      if (c.integer("p") != 1 && c.integer("p") != 2)
-        throw Error(Code::kInvalidArgument, "LpNormalization has p " + std::to_string(c.integer("p"))).remedy("p is 1 or 2");
-      return c.dims("input");
-    })
-    .reference(lp_normalization_reference)
-    .accuracy(Accuracy::kReduction);
+const OpDef lp_normalization =
+    op("LpNormalization")
+        .input("input", kFloatTypes)
+        .attr("axis", int64_t{-1})
+        .attr("p", int64_t{2})
+        .output("output", same_type("input"))
+        .shape([](ShapeCall& c) -> OutputShape {
+          c.axis("axis", c.rank("input"));
+          if (c.integer("p") != 1 && c.integer("p") != 2)
+            throw Error(Code::kInvalidArgument, "LpNormalization has p " + std::to_string(c.integer("p")))
+                .remedy("p is 1 or 2");
+          return c.dims("input");
+        })
+        .reference(lp_normalization_reference)
+        .accuracy(Accuracy::kReduction);
 
 }  // namespace kiln::ops

@@ -34,15 +34,19 @@ void lrn_reference(RefCall& c) {
 }  // namespace
 
 const OpDef lrn = op("LRN")
-    .input("x", kFloatTypes)
-    .attr("alpha", 1e-4).attr("beta", 0.75).attr("bias", 1.0).required_attr("size", int64_t{1})
-    .output("y", same_type("x"))
-    .shape([](ShapeCall& c) -> OutputShape {
-      require_rank(c, "x", 2, INT64_MAX);
-      if (c.integer("size") < 1) throw Error(Code::kInvalidArgument, "LRN has size " + std::to_string(c.integer("size")));
-      return c.dims("x");
-    })
-    .reference(lrn_reference)
-    .accuracy(Accuracy::kReduction);
+                      .input("x", kFloatTypes)
+                      .attr("alpha", 1e-4)
+                      .attr("beta", 0.75)
+                      .attr("bias", 1.0)
+                      .required_attr("size", int64_t{1})
+                      .output("y", same_type("x"))
+                      .shape([](ShapeCall& c) -> OutputShape {
+                        require_rank(c, "x", 2, INT64_MAX);
+                        if (c.integer("size") < 1)
+                          throw Error(Code::kInvalidArgument, "LRN has size " + std::to_string(c.integer("size")));
+                        return c.dims("x");
+                      })
+                      .reference(lrn_reference)
+                      .accuracy(Accuracy::kReduction);
 
 }  // namespace kiln::ops

@@ -33,12 +33,14 @@ void mean_variance_normalization_reference(RefCall& c) {
 }  // namespace
 
 const OpDef mean_variance_normalization = op("MeanVarianceNormalization")
-    .input("x", kFloatTypes).attr("axes", Ints{0, 2, 3}).output("y", same_type("x"))
-    .shape([](ShapeCall& c) -> OutputShape {
-      for (int64_t a : c.ints("axes")) normalize_axis(a, c.rank("x"));
-      return c.dims("x");
-    })
-    .reference(mean_variance_normalization_reference)
-    .accuracy(Accuracy::kReduction);
+                                              .input("x", kFloatTypes)
+                                              .attr("axes", Ints{0, 2, 3})
+                                              .output("y", same_type("x"))
+                                              .shape([](ShapeCall& c) -> OutputShape {
+                                                for (int64_t a : c.ints("axes")) normalize_axis(a, c.rank("x"));
+                                                return c.dims("x");
+                                              })
+                                              .reference(mean_variance_normalization_reference)
+                                              .accuracy(Accuracy::kReduction);
 
 }  // namespace kiln::ops

@@ -24,10 +24,12 @@ Moments normalize(double* x, int64_t count, double epsilon) {
 void scale_and_shift(std::vector<double>& x, const Dims& dims, const Tensor& scale, const Tensor* shift) {
   if (x.empty()) return;
   const std::vector<double> factors = doubles(scale), terms = shift ? doubles(*shift) : std::vector<double>{0};
-  const Dims factor_strides = broadcast_strides(scale.dims(), dims), term_strides = broadcast_strides(shift ? shift->dims() : Dims{}, dims);
+  const Dims factor_strides = broadcast_strides(scale.dims(), dims),
+             term_strides = broadcast_strides(shift ? shift->dims() : Dims{}, dims);
   Dims index(dims.size(), 0);
   for (double& v : x) {
-    v = v * factors[static_cast<size_t>(dot(index, factor_strides))] + terms[static_cast<size_t>(dot(index, term_strides))];
+    v = v * factors[static_cast<size_t>(dot(index, factor_strides))] +
+        terms[static_cast<size_t>(dot(index, term_strides))];
     advance(index, dims);
   }
 }

@@ -6,7 +6,9 @@
 
 namespace kiln::ops {
 
-struct Moments { double mean, inverse; };            // inverse: 1 / sqrt(variance + epsilon)
+struct Moments {
+  double mean, inverse;
+};  // inverse: 1 / sqrt(variance + epsilon)
 Moments moments(const double* x, int64_t count, double epsilon);
 // x = (x - mean) * inverse, in place.
 Moments normalize(double* x, int64_t count, double epsilon);

@@ -13,7 +13,8 @@ OutputShape rms_normalization_shape(ShapeCall& c) {
   const Shape& x = c.dims("x");
   c.axis("axis", c.rank("x"));
   if (broadcast(x, c.dims("scale")).size() != x.size())
-    throw Error(Code::kShapeMismatch, "scale " + to_string(c.dims("scale")) + " has a higher rank than x " + to_string(x));
+    throw Error(Code::kShapeMismatch,
+                "scale " + to_string(c.dims("scale")) + " has a higher rank than x " + to_string(x));
   return x;
 }
 
@@ -36,11 +37,14 @@ void rms_normalization_reference(RefCall& c) {
 }  // namespace
 
 const OpDef rms_normalization = op("RMSNormalization")
-    .input("x", kFloatTypes).input("scale", kFloatTypes)
-    .attr("axis", int64_t{-1}).attr("epsilon", 1e-5).attr("stash_type", std::string("float32"))
-    .output("y", same_type("scale"))
-    .shape(rms_normalization_shape)
-    .reference(rms_normalization_reference)
-    .accuracy(Accuracy::kReduction);
+                                    .input("x", kFloatTypes)
+                                    .input("scale", kFloatTypes)
+                                    .attr("axis", int64_t{-1})
+                                    .attr("epsilon", 1e-5)
+                                    .attr("stash_type", std::string("float32"))
+                                    .output("y", same_type("scale"))
+                                    .shape(rms_normalization_shape)
+                                    .reference(rms_normalization_reference)
+                                    .accuracy(Accuracy::kReduction);
 
 }  // namespace kiln::ops

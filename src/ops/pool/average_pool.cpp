@@ -14,7 +14,8 @@ std::vector<double> window_sizes(const PoolPlan& plan, bool include_pad) {
     const Dims begin = static_dims(plan.window.begin), end = static_dims(plan.window.end);
     Dims big = plan.in;
     for (size_t i = 0; i < big.size(); ++i) big[i] += begin[i] + end[i];
-    padded = make_taps(plan.out, big, static_dims(plan.window.kernel), plan.window.strides, plan.window.dilations, Dims(big.size(), 0));
+    padded = make_taps(plan.out, big, static_dims(plan.window.kernel), plan.window.strides, plan.window.dilations,
+                       Dims(big.size(), 0));
   }
   for (const Tap& tap : (include_pad ? padded : plan.taps).taps)
     for (const Tap::Row& row : tap.rows)
@@ -34,12 +35,17 @@ void average_pool_reference(RefCall& c) {
 }  // namespace
 
 const OpDef average_pool = op("AveragePool")
-    .input("x", kFloatTypes)
-    .attr("auto_pad", std::string("NOTSET")).attr("ceil_mode", int64_t{0}).attr("count_include_pad", int64_t{0}).attr("dilations", Ints{})
-    .required_attr("kernel_shape", Ints{}).attr("pads", Ints{}).attr("strides", Ints{})
-    .output("y", same_type("x"))
-    .shape(pool_shape)
-    .reference(average_pool_reference)
-    .accuracy(Accuracy::kReduction);
+                               .input("x", kFloatTypes)
+                               .attr("auto_pad", std::string("NOTSET"))
+                               .attr("ceil_mode", int64_t{0})
+                               .attr("count_include_pad", int64_t{0})
+                               .attr("dilations", Ints{})
+                               .required_attr("kernel_shape", Ints{})
+                               .attr("pads", Ints{})
+                               .attr("strides", Ints{})
+                               .output("y", same_type("x"))
+                               .shape(pool_shape)
+                               .reference(average_pool_reference)
+                               .accuracy(Accuracy::kReduction);
 
 }  // namespace kiln::ops

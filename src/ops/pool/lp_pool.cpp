@@ -8,20 +8,26 @@
 namespace kiln::ops {
 
 const OpDef lp_pool = op("LpPool")
-    .input("x", kFloatTypes)
-    .attr("auto_pad", std::string("NOTSET")).attr("ceil_mode", int64_t{0}).attr("dilations", Ints{}).required_attr("kernel_shape", Ints{})
-    .attr("p", int64_t{2}).attr("pads", Ints{}).attr("strides", Ints{})
-    .output("y", same_type("x"))
-    .shape(pool_shape)
-    .reference([](RefCall& c) {
-      const PoolPlan plan(c);
-      const auto p = static_cast<double>(c.integer("p"));
-      std::vector<double> x = doubles(c.input("x")), y(static_cast<size_t>(c.output().size()), 0.0);
-      for (double& v : x) v = std::pow(std::abs(v), p);
-      for_each_tap(plan, [&](size_t from, size_t to) { y[to] += x[from]; });
-      for (double& v : y) v = std::pow(v, 1 / p);
-      store(c.output(), y);
-    })
-    .accuracy(Accuracy::kReduction);
+                          .input("x", kFloatTypes)
+                          .attr("auto_pad", std::string("NOTSET"))
+                          .attr("ceil_mode", int64_t{0})
+                          .attr("dilations", Ints{})
+                          .required_attr("kernel_shape", Ints{})
+                          .attr("p", int64_t{2})
+                          .attr("pads", Ints{})
+                          .attr("strides", Ints{})
+                          .output("y", same_type("x"))
+                          .shape(pool_shape)
+                          .reference([](RefCall& c) {
+                            const PoolPlan plan(c);
+                            const auto p = static_cast<double>(c.integer("p"));
+                            std::vector<double> x = doubles(c.input("x")),
+                                                y(static_cast<size_t>(c.output().size()), 0.0);
+                            for (double& v : x) v = std::pow(std::abs(v), p);
+                            for_each_tap(plan, [&](size_t from, size_t to) { y[to] += x[from]; });
+                            for (double& v : y) v = std::pow(v, 1 / p);
+                            store(c.output(), y);
+                          })
+                          .accuracy(Accuracy::kReduction);
 
 }  // namespace kiln::ops

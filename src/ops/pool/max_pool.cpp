@@ -45,12 +45,19 @@ void max_pool_reference(RefCall& c) {
 
 }  // namespace
 
-const OpDef max_pool = op("MaxPool")
-    .input("x", kFloatTypes | TypeSet{DType::kI8, DType::kU8})
-    .attr("auto_pad", std::string("NOTSET")).attr("ceil_mode", int64_t{0}).attr("dilations", Ints{}).required_attr("kernel_shape", Ints{})
-    .attr("pads", Ints{}).attr("storage_order", int64_t{0}).attr("strides", Ints{})
-    .output("y", same_type("x")).optional_output("indices", fixed_type(DType::kI64))
-    .shapes([](ShapeCall& c) -> std::vector<OutputShape> { return {pool_shape(c), pool_shape(c)}; })
-    .reference(max_pool_reference);
+const OpDef max_pool =
+    op("MaxPool")
+        .input("x", kFloatTypes | TypeSet{DType::kI8, DType::kU8})
+        .attr("auto_pad", std::string("NOTSET"))
+        .attr("ceil_mode", int64_t{0})
+        .attr("dilations", Ints{})
+        .required_attr("kernel_shape", Ints{})
+        .attr("pads", Ints{})
+        .attr("storage_order", int64_t{0})
+        .attr("strides", Ints{})
+        .output("y", same_type("x"))
+        .optional_output("indices", fixed_type(DType::kI64))
+        .shapes([](ShapeCall& c) -> std::vector<OutputShape> { return {pool_shape(c), pool_shape(c)}; })
+        .reference(max_pool_reference);
 
 }  // namespace kiln::ops

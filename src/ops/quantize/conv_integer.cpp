@@ -6,16 +6,23 @@
 namespace kiln::ops {
 
 const OpDef conv_integer = op("ConvInteger")
-    .input("x", {DType::kI8, DType::kU8}).input("w", {DType::kI8, DType::kU8})
-    .optional_input("x_zero_point", {DType::kI8, DType::kU8}, "x").optional_input("w_zero_point", {DType::kI8, DType::kU8}, "w")
-    .attr("auto_pad", std::string("NOTSET")).attr("dilations", Ints()).attr("group", int64_t{1}).attr("kernel_shape", Ints())
-    .attr("pads", Ints()).attr("strides", Ints())
-    .output("y", fixed_type(DType::kI32))
-    .shape([](ShapeCall& c) { return shape_as("Conv", c, "x", "w"); })
-    .reference([](RefCall& c) {
-      const Tensor x = centered(c.input("x"), c.input("x_zero_point"));
-      const Tensor w = centered(c.input("w"), as_channels(c.input("w_zero_point"), c.input("w").rank()));
-      store_wrapped(run_as("Conv", c, {x, w}), c.output());
-    });
+                               .input("x", {DType::kI8, DType::kU8})
+                               .input("w", {DType::kI8, DType::kU8})
+                               .optional_input("x_zero_point", {DType::kI8, DType::kU8}, "x")
+                               .optional_input("w_zero_point", {DType::kI8, DType::kU8}, "w")
+                               .attr("auto_pad", std::string("NOTSET"))
+                               .attr("dilations", Ints())
+                               .attr("group", int64_t{1})
+                               .attr("kernel_shape", Ints())
+                               .attr("pads", Ints())
+                               .attr("strides", Ints())
+                               .output("y", fixed_type(DType::kI32))
+                               .shape([](ShapeCall& c) { return shape_as("Conv", c, "x", "w"); })
+                               .reference([](RefCall& c) {
+                                 const Tensor x = centered(c.input("x"), c.input("x_zero_point"));
+                                 const Tensor w =
+                                     centered(c.input("w"), as_channels(c.input("w_zero_point"), c.input("w").rank()));
+                                 store_wrapped(run_as("Conv", c, {x, w}), c.output());
+                               });
 
 }  // namespace kiln::ops

@@ -43,14 +43,16 @@ std::vector<double> spread(const Tensor& parameter, const Dims& x, int64_t axis,
   for (int64_t o = 0; o < lines.outer; ++o)
     for (int64_t k = 0; k < lines.extent; ++k)
       for (int64_t i = 0; i < lines.inner; ++i)
-        result[position++] = values[static_cast<size_t>(block_size > 0 ? (o * blocks + k / block_size) * lines.inner + i : k)];
+        result[position++] =
+            values[static_cast<size_t>(block_size > 0 ? (o * blocks + k / block_size) * lines.inner + i : k)];
   return result;
 }
 
 std::vector<double> broadcast_values(const Tensor& tensor, const Dims& to) {
   const std::vector<double> values = doubles(tensor);
   if (values.size() == 1) return std::vector<double>(static_cast<size_t>(element_count(to)), values[0]);
-  if (broadcast(tensor.dims(), to) != to) fail("parameter", to_string(tensor.dims()), to_string(to), "it does not broadcast to it");
+  if (broadcast(tensor.dims(), to) != to)
+    fail("parameter", to_string(tensor.dims()), to_string(to), "it does not broadcast to it");
   std::vector<double> result;
   if (element_count(to) == 0) return result;
   const Dims strides = broadcast_strides(tensor.dims(), to);
@@ -69,7 +71,8 @@ void check_granularity(ShapeCall& c, std::string_view x, std::string_view parame
   if (block_size < 0) throw Error(Code::kInvalidArgument, "block_size is " + std::to_string(block_size));
   const auto axis = static_cast<size_t>(c.axis("axis", c.rank(x)));
   if (block_size == 0) {
-    if (shape.size() != 1) fail(parameter, to_string(shape), to_string(dims), "block_size is 0, so that only one dimension is allowed");
+    if (shape.size() != 1)
+      fail(parameter, to_string(shape), to_string(dims), "block_size is 0, so that only one dimension is allowed");
     return check_same(parameter, shape, dims, count, dims[axis]);
   }
   if (shape.size() != dims.size()) fail(parameter, to_string(shape), to_string(dims), "blocks need the same rank");

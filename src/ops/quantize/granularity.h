@@ -12,7 +12,7 @@ std::vector<double> broadcast_values(const Tensor& tensor, const Dims& to);
 // Throws unless input `parameter` suits the shape of input `x` as spread() needs it, as far as both are known.
 void check_granularity(ShapeCall& c, std::string_view x, std::string_view parameter);
 
-double rounded_to(DType type, double value);              // to the nearest value of a float type
+double rounded_to(DType type, double value);  // to the nearest value of a float type
 // Stores value + zero_point: rounded half to even and clamped for integers (NaN gives the least), converted for floats.
 void store_quantized(Tensor& to, int64_t i, double value, double zero_point, bool saturate = true);
 

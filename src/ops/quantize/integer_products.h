@@ -14,6 +14,6 @@ Tensor as_column(const Tensor& values);
 Tensor as_channels(const Tensor& values, int64_t rank);
 
 Tensor run_as(const char* op, RefCall& c, std::vector<Datum> inputs);
-void store_wrapped(const Tensor& exact, Tensor& to);      // float64 to int32, modulo 2^32
+void store_wrapped(const Tensor& exact, Tensor& to);  // float64 to int32, modulo 2^32
 
 }  // namespace kiln::ops

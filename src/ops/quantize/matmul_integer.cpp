@@ -6,13 +6,16 @@
 namespace kiln::ops {
 
 const OpDef matmul_integer = op("MatMulInteger")
-    .input("a", {DType::kI8, DType::kU8}).input("b", {DType::kI8, DType::kU8})
-    .optional_input("a_zero_point", {DType::kI8, DType::kU8}, "a").optional_input("b_zero_point", {DType::kI8, DType::kU8}, "b")
-    .output("y", fixed_type(DType::kI32))
-    .shape([](ShapeCall& c) { return shape_as("MatMul", c, "a", "b"); })
-    .reference([](RefCall& c) {
-      const Tensor a = centered(c.input("a"), as_column(c.input("a_zero_point"))), b = centered(c.input("b"), c.input("b_zero_point"));
-      store_wrapped(run_as("MatMul", c, {a, b}), c.output());
-    });
+                                 .input("a", {DType::kI8, DType::kU8})
+                                 .input("b", {DType::kI8, DType::kU8})
+                                 .optional_input("a_zero_point", {DType::kI8, DType::kU8}, "a")
+                                 .optional_input("b_zero_point", {DType::kI8, DType::kU8}, "b")
+                                 .output("y", fixed_type(DType::kI32))
+                                 .shape([](ShapeCall& c) { return shape_as("MatMul", c, "a", "b"); })
+                                 .reference([](RefCall& c) {
+                                   const Tensor a = centered(c.input("a"), as_column(c.input("a_zero_point"))),
+                                                b = centered(c.input("b"), c.input("b_zero_point"));
+                                   store_wrapped(run_as("MatMul", c, {a, b}), c.output());
+                                 });
 
 }  // namespace kiln::ops

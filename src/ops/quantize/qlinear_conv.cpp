@@ -11,15 +11,19 @@ namespace {
 
 void qlinear_conv_reference(RefCall& c) {
   const Tensor &x = c.input("x"), &w = c.input("w");
-  std::vector<Datum> inputs = {centered(x, c.input("x_zero_point")), centered(w, as_channels(c.input("w_zero_point"), w.rank()))};
+  std::vector<Datum> inputs = {centered(x, c.input("x_zero_point")),
+                               centered(w, as_channels(c.input("w_zero_point"), w.rank()))};
   if (c.present("bias")) inputs.push_back(c.input("bias").cast(DType::kF64));
   const std::vector<double> sums = doubles(run_as("Conv", c, std::move(inputs)));
   const auto w_scale = doubles(c.input("w_scale"));
-  const double x_scale = c.input("x_scale").at(0), y_scale = c.input("y_scale").at(0), zero = c.input("y_zero_point").at(0);
+  const double x_scale = c.input("x_scale").at(0), y_scale = c.input("y_scale").at(0),
+               zero = c.input("y_zero_point").at(0);
   Tensor& y = c.output();
-  const auto channels = static_cast<size_t>(y.dims()[1]), inner = static_cast<size_t>(product(y.dims(), 2, y.dims().size()));
+  const auto channels = static_cast<size_t>(y.dims()[1]),
+             inner = static_cast<size_t>(product(y.dims(), 2, y.dims().size()));
   if (w_scale.size() != 1 && w_scale.size() != channels)
-    throw Error(Code::kShapeMismatch, "QLinearConv has " + std::to_string(w_scale.size()) + " weight scales for " + std::to_string(channels) + " channels");
+    throw Error(Code::kShapeMismatch, "QLinearConv has " + std::to_string(w_scale.size()) + " weight scales for " +
+                                          std::to_string(channels) + " channels");
   for (size_t i = 0; i < sums.size(); ++i) {
     const double scale = rounded_to(DType::kF32, x_scale * w_scale[w_scale.size() == 1 ? 0 : i / inner % channels]);
     store_quantized(y, static_cast<int64_t>(i), sums[i] * rounded_to(DType::kF32, scale / y_scale), zero);
@@ -29,14 +33,24 @@ void qlinear_conv_reference(RefCall& c) {
 }  // namespace
 
 const OpDef qlinear_conv = op("QLinearConv")
-    .input("x", {DType::kI8, DType::kU8}).input("x_scale", DType::kF32).input("x_zero_point", {DType::kI8, DType::kU8}, "x")
-    .input("w", {DType::kI8, DType::kU8}).input("w_scale", DType::kF32).input("w_zero_point", {DType::kI8, DType::kU8}, "w")
-    .input("y_scale", DType::kF32).input("y_zero_point", {DType::kI8, DType::kU8}).optional_input("bias", DType::kI32)
-    .attr("auto_pad", std::string("NOTSET")).attr("dilations", Ints()).attr("group", int64_t{1}).attr("kernel_shape", Ints())
-    .attr("pads", Ints()).attr("strides", Ints())
-    .output("y", same_type("y_zero_point"))
-    .shape([](ShapeCall& c) { return shape_as("Conv", c, "x", "w"); })
-    .reference(qlinear_conv_reference)
-    .accuracy(Accuracy::kFewUlp);
+                               .input("x", {DType::kI8, DType::kU8})
+                               .input("x_scale", DType::kF32)
+                               .input("x_zero_point", {DType::kI8, DType::kU8}, "x")
+                               .input("w", {DType::kI8, DType::kU8})
+                               .input("w_scale", DType::kF32)
+                               .input("w_zero_point", {DType::kI8, DType::kU8}, "w")
+                               .input("y_scale", DType::kF32)
+                               .input("y_zero_point", {DType::kI8, DType::kU8})
+                               .optional_input("bias", DType::kI32)
+                               .attr("auto_pad", std::string("NOTSET"))
+                               .attr("dilations", Ints())
+                               .attr("group", int64_t{1})
+                               .attr("kernel_shape", Ints())
+                               .attr("pads", Ints())
+                               .attr("strides", Ints())
+                               .output("y", same_type("y_zero_point"))
+                               .shape([](ShapeCall& c) { return shape_as("Conv", c, "x", "w"); })
+                               .reference(qlinear_conv_reference)
+                               .accuracy(Accuracy::kFewUlp);
 
 }  // namespace kiln::ops

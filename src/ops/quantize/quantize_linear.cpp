@@ -7,8 +7,9 @@
 namespace kiln::ops {
 namespace {
 
-constexpr TypeSet kQuantizedTypes = TypeSet{DType::kI8, DType::kU8, DType::kI16, DType::kU16, DType::kF8E4M3FN, DType::kF8E4M3FNUZ, DType::kF8E5M2,
-                                            DType::kF8E5M2FNUZ} | kSubByteTypes;
+constexpr TypeSet kQuantizedTypes = TypeSet{DType::kI8,       DType::kU8,         DType::kI16,    DType::kU16,
+                                            DType::kF8E4M3FN, DType::kF8E4M3FNUZ, DType::kF8E5M2, DType::kF8E5M2FNUZ} |
+                                    kSubByteTypes;
 
 DType named_type(const std::string& text) {
   const auto type = dtype_from_name(text);
@@ -21,11 +22,13 @@ DType quantized_type(const ShapeCall& c) {
   DType type = asked.empty() ? DType::kU8 : named_type(asked);
   if (c.present("y_zero_point")) {
     if (!asked.empty() && c.dtype("y_zero_point") != type)
-      throw Error(Code::kTypeMismatch, "QuantizeLinear has output_dtype " + asked + " and a zero point of " + std::string(name(c.dtype("y_zero_point"))))
+      throw Error(Code::kTypeMismatch, "QuantizeLinear has output_dtype " + asked + " and a zero point of " +
+                                           std::string(name(c.dtype("y_zero_point"))))
           .remedy("leave one of them out");
     type = c.dtype("y_zero_point");
   }
-  if (!kQuantizedTypes.has(type)) throw Error(Code::kTypeMismatch, "QuantizeLinear cannot give " + std::string(name(type)));
+  if (!kQuantizedTypes.has(type))
+    throw Error(Code::kTypeMismatch, "QuantizeLinear cannot give " + std::string(name(type)));
   return type;
 }
 
@@ -41,7 +44,8 @@ void quantize_reference(RefCall& c) {
   const Dims& dims = c.input("x").dims();
   const int64_t axis = c.integer("axis"), block_size = c.integer("block_size");
   const auto scales = spread(c.input("y_scale"), dims, axis, block_size);
-  const auto zeros = c.present("y_zero_point") ? spread(c.input("y_zero_point"), dims, axis, block_size) : std::vector<double>(x.size(), 0);
+  const auto zeros = c.present("y_zero_point") ? spread(c.input("y_zero_point"), dims, axis, block_size)
+                                               : std::vector<double>(x.size(), 0);
   const DType precision = division_type(c);
   const bool saturate = c.integer("saturate") != 0;
   for (size_t i = 0; i < x.size(); ++i) {
@@ -53,15 +57,20 @@ void quantize_reference(RefCall& c) {
 }  // namespace
 
 const OpDef quantize_linear = op("QuantizeLinear")
-    .input("x", kFloatTypes | DType::kI32).input("y_scale", kFloatTypes | DType::kF8E8M0 | DType::kI32).optional_input("y_zero_point", kQuantizedTypes)
-    .attr("axis", int64_t{1}).attr("block_size", int64_t{0}).attr("output_dtype", std::string("")).attr("precision", std::string(""))
-    .attr("saturate", int64_t{1})
-    .output("y", computed_type(quantized_type))
-    .shape([](ShapeCall& c) {
-      check_granularity(c, "x", "y_scale");
-      check_granularity(c, "x", "y_zero_point");
-      return OutputShape(c.dims("x"));
-    })
-    .reference(quantize_reference);
+                                  .input("x", kFloatTypes | DType::kI32)
+                                  .input("y_scale", kFloatTypes | DType::kF8E8M0 | DType::kI32)
+                                  .optional_input("y_zero_point", kQuantizedTypes)
+                                  .attr("axis", int64_t{1})
+                                  .attr("block_size", int64_t{0})
+                                  .attr("output_dtype", std::string(""))
+                                  .attr("precision", std::string(""))
+                                  .attr("saturate", int64_t{1})
+                                  .output("y", computed_type(quantized_type))
+                                  .shape([](ShapeCall& c) {
+                                    check_granularity(c, "x", "y_scale");
+                                    check_granularity(c, "x", "y_zero_point");
+                                    return OutputShape(c.dims("x"));
+                                  })
+                                  .reference(quantize_reference);
 
 }  // namespace kiln::ops

@@ -19,7 +19,8 @@ void gru_reference(RefCall& call) {
     }
     const std::vector<double> candidate = recurrence.recurrent_part(d, linear_before_reset ? h : gated, 2, 3);
     for (size_t i = 0; i < hidden; ++i) {
-      const double n = recurrence.activate(d, 1, x[2 * hidden + i] + (linear_before_reset ? reset[i] * candidate[i] : candidate[i]));
+      const double n =
+          recurrence.activate(d, 1, x[2 * hidden + i] + (linear_before_reset ? reset[i] * candidate[i] : candidate[i]));
       h[i] = (1 - update[i]) * n + update[i] * h[i];
     }
   };
@@ -29,13 +30,24 @@ void gru_reference(RefCall& call) {
 }  // namespace
 
 const OpDef gru = op("GRU")
-    .input("x", kFloatTypes).input("w", kFloatTypes, "x").input("r", kFloatTypes, "x").optional_input("b", kFloatTypes, "x")
-    .optional_input("sequence_lens", DType::kI32).optional_input("initial_h", kFloatTypes, "x")
-    .attr("activation_alpha", Floats{}).attr("activation_beta", Floats{}).attr("activations", Strings{}).attr("clip", 0.0)
-    .attr("direction", std::string("forward")).attr("hidden_size", int64_t{0}).attr("layout", int64_t{0}).attr("linear_before_reset", int64_t{0})
-    .optional_output("y", same_type("x")).optional_output("y_h", same_type("x"))
-    .shapes([](ShapeCall& c) { return recurrent_shapes(c, 3); })
-    .reference(gru_reference)
-    .accuracy(Accuracy::kReduction);
+                      .input("x", kFloatTypes)
+                      .input("w", kFloatTypes, "x")
+                      .input("r", kFloatTypes, "x")
+                      .optional_input("b", kFloatTypes, "x")
+                      .optional_input("sequence_lens", DType::kI32)
+                      .optional_input("initial_h", kFloatTypes, "x")
+                      .attr("activation_alpha", Floats{})
+                      .attr("activation_beta", Floats{})
+                      .attr("activations", Strings{})
+                      .attr("clip", 0.0)
+                      .attr("direction", std::string("forward"))
+                      .attr("hidden_size", int64_t{0})
+                      .attr("layout", int64_t{0})
+                      .attr("linear_before_reset", int64_t{0})
+                      .optional_output("y", same_type("x"))
+                      .optional_output("y_h", same_type("x"))
+                      .shapes([](ShapeCall& c) { return recurrent_shapes(c, 3); })
+                      .reference(gru_reference)
+                      .accuracy(Accuracy::kReduction);
 
 }  // namespace kiln::ops

@@ -12,7 +12,8 @@ std::vector<OutputShape> lstm_shapes(ShapeCall& c) {
   const Shape& state = shapes[2].shape;
   if (c.present("initial_c")) {
     require_rank(c, "initial_c", 3);
-    for (size_t i = 0; i < 3; ++i) require_same(c.dims("initial_c")[i], state[i], "dimensions of 'initial_c' and of the state");
+    for (size_t i = 0; i < 3; ++i)
+      require_same(c.dims("initial_c")[i], state[i], "dimensions of 'initial_c' and of the state");
   }
   if (c.present("p")) {
     require_rank(c, "p", 2);
@@ -24,7 +25,8 @@ std::vector<OutputShape> lstm_shapes(ShapeCall& c) {
 void lstm_reference(RefCall& call) {
   const Recurrence recurrence(call, 4, {"Sigmoid", "Tanh", "Tanh"});
   const auto hidden = static_cast<size_t>(recurrence.hidden());
-  const std::vector<double> peepholes = call.present("p") ? doubles(call.input("p")) : std::vector<double>(6 * hidden, 0.0);
+  const std::vector<double> peepholes =
+      call.present("p") ? doubles(call.input("p")) : std::vector<double>(6 * hidden, 0.0);
   const bool coupled = call.integer("input_forget") != 0;
   const auto step = [&](int64_t d, const std::vector<double>& x, std::vector<double>& h, std::vector<double>& c) {
     const std::vector<double> r = recurrence.recurrent_part(d, h, 0, 4);
@@ -43,14 +45,27 @@ void lstm_reference(RefCall& call) {
 }  // namespace
 
 const OpDef lstm = op("LSTM")
-    .input("x", kFloatTypes).input("w", kFloatTypes, "x").input("r", kFloatTypes, "x").optional_input("b", kFloatTypes, "x")
-    .optional_input("sequence_lens", DType::kI32).optional_input("initial_h", kFloatTypes, "x").optional_input("initial_c", kFloatTypes, "x")
-    .optional_input("p", kFloatTypes, "x")
-    .attr("activation_alpha", Floats{}).attr("activation_beta", Floats{}).attr("activations", Strings{}).attr("clip", 0.0)
-    .attr("direction", std::string("forward")).attr("hidden_size", int64_t{0}).attr("input_forget", int64_t{0}).attr("layout", int64_t{0})
-    .optional_output("y", same_type("x")).optional_output("y_h", same_type("x")).optional_output("y_c", same_type("x"))
-    .shapes(lstm_shapes)
-    .reference(lstm_reference)
-    .accuracy(Accuracy::kReduction);
+                       .input("x", kFloatTypes)
+                       .input("w", kFloatTypes, "x")
+                       .input("r", kFloatTypes, "x")
+                       .optional_input("b", kFloatTypes, "x")
+                       .optional_input("sequence_lens", DType::kI32)
+                       .optional_input("initial_h", kFloatTypes, "x")
+                       .optional_input("initial_c", kFloatTypes, "x")
+                       .optional_input("p", kFloatTypes, "x")
+                       .attr("activation_alpha", Floats{})
+                       .attr("activation_beta", Floats{})
+                       .attr("activations", Strings{})
+                       .attr("clip", 0.0)
+                       .attr("direction", std::string("forward"))
+                       .attr("hidden_size", int64_t{0})
+                       .attr("input_forget", int64_t{0})
+                       .attr("layout", int64_t{0})
+                       .optional_output("y", same_type("x"))
+                       .optional_output("y_h", same_type("x"))
+                       .optional_output("y_c", same_type("x"))
+                       .shapes(lstm_shapes)
+                       .reference(lstm_reference)
+                       .accuracy(Accuracy::kReduction);
 
 }  // namespace kiln::ops

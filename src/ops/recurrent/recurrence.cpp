@@ -14,7 +14,8 @@ int64_t direction_count(const ShapeCall& c) {
   const std::string direction = c.text("direction");
   if (direction == "bidirectional") return 2;
   if (direction == "forward" || direction == "reverse") return 1;
-  throw Error(Code::kInvalidArgument, "direction '" + direction + "' is unknown").remedy("use forward, reverse or bidirectional");
+  throw Error(Code::kInvalidArgument, "direction '" + direction + "' is unknown")
+      .remedy("use forward, reverse or bidirectional");
 }
 
 namespace {
@@ -22,13 +23,15 @@ namespace {
 void check_state(const ShapeCall& c, std::string_view name, const Shape& state) {
   if (!c.present(name)) return;
   require_rank(c, name, 3);
-  for (size_t i = 0; i < 3; ++i) require_same(c.dims(name)[i], state[i], "dimensions of '" + std::string(name) + "' and of the state");
+  for (size_t i = 0; i < 3; ++i)
+    require_same(c.dims(name)[i], state[i], "dimensions of '" + std::string(name) + "' and of the state");
 }
 
 void check_matrix(const ShapeCall& c, std::string_view name, const Shape& expected) {
   require_rank(c, name, static_cast<int64_t>(expected.size()));
   for (size_t i = 0; i < expected.size(); ++i)
-    require_same(c.dims(name)[i], expected[i], "dimension " + std::to_string(i) + " of '" + std::string(name) + "' and the expected one");
+    require_same(c.dims(name)[i], expected[i],
+                 "dimension " + std::to_string(i) + " of '" + std::string(name) + "' and the expected one");
 }
 
 }  // namespace
@@ -54,7 +57,7 @@ namespace {
 
 struct ActivationKind {
   const char* name;
-  double alpha, beta;                       // defaults; NaN when the function has no such parameter
+  double alpha, beta;  // defaults; NaN when the function has no such parameter
   double (*f)(double x, double alpha, double beta);
 };
 
@@ -67,17 +70,20 @@ constexpr ActivationKind kActivations[] = {
     {"relu", kNone, kNone, [](double x, double, double) { return x < 0 ? 0 : x; }},
     {"scaledtanh", 1, 1, [](double x, double a, double b) { return a * std::tanh(b * x); }},
     {"sigmoid", kNone, kNone, [](double x, double, double) { return 1 / (1 + std::exp(-x)); }},
-    {"softplus", kNone, kNone, [](double x, double, double) { return x > 0 ? x + std::log1p(std::exp(-x)) : std::log1p(std::exp(x)); }},
+    {"softplus", kNone, kNone,
+     [](double x, double, double) { return x > 0 ? x + std::log1p(std::exp(-x)) : std::log1p(std::exp(x)); }},
     {"softsign", kNone, kNone, [](double x, double, double) { return x / (1 + std::abs(x)); }},
     {"tanh", kNone, kNone, [](double x, double, double) { return std::tanh(x); }},
     {"thresholdedrelu", 1, kNone, [](double x, double a, double) { return x >= a ? x : 0; }},
 };
 
 const ActivationKind& activation_kind(std::string name) {
-  std::transform(name.begin(), name.end(), name.begin(), [](char ch) { return ch >= 'A' && ch <= 'Z' ? static_cast<char>(ch + 'a' - 'A') : ch; });
+  std::transform(name.begin(), name.end(), name.begin(),
+                 [](char ch) { return ch >= 'A' && ch <= 'Z' ? static_cast<char>(ch + 'a' - 'A') : ch; });
   for (const ActivationKind& kind : kActivations)
     if (name == kind.name) return kind;
-  throw Error(Code::kUnsupported, "activation '" + name + "' is unknown").remedy("use one of those that ONNX lists for recurrent operators");
+  throw Error(Code::kUnsupported, "activation '" + name + "' is unknown")
+      .remedy("use one of those that ONNX lists for recurrent operators");
 }
 
 // Each direction's matrix [rows, columns] transposed.
@@ -85,7 +91,8 @@ std::vector<double> transposed(const std::vector<double>& m, int64_t directions,
   std::vector<double> t(m.size());
   for (int64_t d = 0; d < directions; ++d)
     for (int64_t i = 0; i < rows; ++i)
-      for (int64_t j = 0; j < columns; ++j) t[static_cast<size_t>((d * columns + j) * rows + i)] = m[static_cast<size_t>((d * rows + i) * columns + j)];
+      for (int64_t j = 0; j < columns; ++j)
+        t[static_cast<size_t>((d * columns + j) * rows + i)] = m[static_cast<size_t>((d * rows + i) * columns + j)];
   return t;
 }
 
@@ -102,7 +109,8 @@ Recurrence::Recurrence(RefCall& c, int64_t gates, Strings default_activations) :
   x_ = doubles(c.input("x"));
   w_ = transposed(doubles(c.input("w")), directions_, gates_ * hidden_, input_);
   r_ = transposed(doubles(c.input("r")), directions_, gates_ * hidden_, hidden_);
-  b_ = c.present("b") ? doubles(c.input("b")) : std::vector<double>(static_cast<size_t>(directions_ * 2 * gates_ * hidden_), 0.0);
+  b_ = c.present("b") ? doubles(c.input("b"))
+                      : std::vector<double>(static_cast<size_t>(directions_ * 2 * gates_ * hidden_), 0.0);
   per_direction_ = default_activations.size();
   make_activations(c, default_activations);
 }
@@ -115,7 +123,9 @@ void Recurrence::make_activations(RefCall& c, const Strings& defaults) {
   if (names.size() > count) names.resize(count);
   if (names.empty())
     for (int64_t d = 0; d < directions_; ++d) names.insert(names.end(), defaults.begin(), defaults.end());
-  if (names.size() != count) throw Error(Code::kInvalidArgument, "there are " + std::to_string(names.size()) + " activations, " + std::to_string(count) + " are needed");
+  if (names.size() != count)
+    throw Error(Code::kInvalidArgument,
+                "there are " + std::to_string(names.size()) + " activations, " + std::to_string(count) + " are needed");
   const Floats alphas = attributes.reals("activation_alpha", {}), betas = attributes.reals("activation_beta", {});
   const double clip = c.has_attr("clip") ? c.real("clip") : 0;
   size_t next_alpha = 0, next_beta = 0;
@@ -124,11 +134,14 @@ void Recurrence::make_activations(RefCall& c, const Strings& defaults) {
     double alpha = kind.alpha, beta = kind.beta;
     if (!std::isnan(alpha) && next_alpha < alphas.size()) alpha = alphas[next_alpha++];
     if (!std::isnan(beta) && next_beta < betas.size()) beta = betas[next_beta++];
-    activations_.push_back([f = kind.f, alpha, beta, clip](double x) { return f(clip > 0 ? std::clamp(x, -clip, clip) : x, alpha, beta); });
+    activations_.push_back([f = kind.f, alpha, beta, clip](double x) {
+      return f(clip > 0 ? std::clamp(x, -clip, clip) : x, alpha, beta);
+    });
   }
 }
 
-std::vector<double> Recurrence::recurrent_part(int64_t direction, const std::vector<double>& state, int64_t first, int64_t last) const {
+std::vector<double> Recurrence::recurrent_part(int64_t direction, const std::vector<double>& state, int64_t first,
+                                               int64_t last) const {
   const int64_t all = gates_ * hidden_, from = first * hidden_, count = (last - first) * hidden_;
   const double* bias = b_.data() + (direction * 2 + 1) * all + from;
   std::vector<double> result(bias, bias + count);
@@ -158,7 +171,9 @@ std::vector<int64_t> sequence_lengths(const RefCall& c, int64_t batch, int64_t s
   if (!c.present("sequence_lens")) return std::vector<int64_t>(static_cast<size_t>(batch), seq);
   std::vector<int64_t> lengths = integers(c.input("sequence_lens"));
   for (int64_t l : lengths)
-    if (l < 0 || l > seq) throw Error(Code::kInvalidArgument, "a sequence length is " + std::to_string(l) + ", sequences hold " + std::to_string(seq) + " steps");
+    if (l < 0 || l > seq)
+      throw Error(Code::kInvalidArgument,
+                  "a sequence length is " + std::to_string(l) + ", sequences hold " + std::to_string(seq) + " steps");
   return lengths;
 }
 
@@ -171,13 +186,16 @@ void Recurrence::run(RefCall& c, const Step& step, bool has_cell) const {
   const std::vector<int64_t> lengths = sequence_lengths(c, batch_, seq_);
   for (int64_t d = 0; d < directions_; ++d)
     for (int64_t n = 0; n < batch_; ++n) {
-      const int64_t state_at = (batch_first_ ? n * directions_ + d : d * batch_ + n) * hidden_, length = lengths[static_cast<size_t>(n)];
-      std::vector<double> h(hs.begin() + state_at, hs.begin() + state_at + hidden_), cell(cs.begin() + state_at, cs.begin() + state_at + hidden_);
+      const int64_t state_at = (batch_first_ ? n * directions_ + d : d * batch_ + n) * hidden_,
+                    length = lengths[static_cast<size_t>(n)];
+      std::vector<double> h(hs.begin() + state_at, hs.begin() + state_at + hidden_),
+          cell(cs.begin() + state_at, cs.begin() + state_at + hidden_);
       const bool backward = d == 1 || c.text("direction") == "reverse";
       for (int64_t i = 0; i < length; ++i) {
         const int64_t t = backward ? length - 1 - i : i;
         const int64_t x_at = (batch_first_ ? n * seq_ + t : t * batch_ + n) * input_;
-        const int64_t y_at = (batch_first_ ? (n * seq_ + t) * directions_ + d : (t * directions_ + d) * batch_ + n) * hidden_;
+        const int64_t y_at =
+            (batch_first_ ? (n * seq_ + t) * directions_ + d : (t * directions_ + d) * batch_ + n) * hidden_;
         step(d, input_part(d, x_.data() + x_at), h, cell);
         std::copy(h.begin(), h.end(), y.begin() + y_at);
       }

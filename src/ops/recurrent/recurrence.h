@@ -10,7 +10,7 @@ int64_t direction_count(const ShapeCall& c);
 // Shapes of y, y_h and y_c for inputs x, w, r, b with `gates` gates.
 std::vector<OutputShape> recurrent_shapes(const ShapeCall& c, int64_t gates);
 
-using Activation = std::function<double(double)>;   // clips its argument first, when the node clips
+using Activation = std::function<double(double)>;  // clips its argument first, when the node clips
 
 // One run of a recurrent operator. State vectors have one value per hidden unit.
 class Recurrence {
@@ -18,11 +18,15 @@ class Recurrence {
   Recurrence(RefCall& c, int64_t gates, Strings default_activations);
   int64_t hidden() const { return hidden_; }
   // Activation `index` of a direction, in the order of the attribute.
-  double activate(int64_t direction, size_t index, double x) const { return activations_[static_cast<size_t>(direction) * per_direction_ + index](x); }
+  double activate(int64_t direction, size_t index, double x) const {
+    return activations_[static_cast<size_t>(direction) * per_direction_ + index](x);
+  }
   // state * R^T + Rb for the gates [first, last).
-  std::vector<double> recurrent_part(int64_t direction, const std::vector<double>& state, int64_t first, int64_t last) const;
+  std::vector<double> recurrent_part(int64_t direction, const std::vector<double>& state, int64_t first,
+                                     int64_t last) const;
   // One time step: `input` is X * W^T + Wb for all gates; h and c are replaced.
-  using Step = std::function<void(int64_t direction, const std::vector<double>& input, std::vector<double>& h, std::vector<double>& c)>;
+  using Step = std::function<void(int64_t direction, const std::vector<double>& input, std::vector<double>& h,
+                                  std::vector<double>& c)>;
   // Walks all sequences and writes the outputs. The cell state c is that of LSTM alone.
   void run(RefCall& c, const Step& step, bool has_cell) const;
 
@@ -34,7 +38,7 @@ class Recurrence {
   bool batch_first_;
   size_t per_direction_;
   std::vector<Activation> activations_;
-  std::vector<double> x_, w_, r_, b_;               // w_ and r_ transposed per direction: [dir, input or hidden, gates * hidden]
+  std::vector<double> x_, w_, r_, b_;  // w_ and r_ transposed per direction: [dir, input or hidden, gates * hidden]
 };
 
 }  // namespace kiln::ops

@@ -18,8 +18,7 @@ double largest_of(std::span<const double> values) {
   return best;
 }
 
-template <class T>
-void reduce_type(RefCall& c) {
+template <class T> void reduce_type(RefCall& c) {
   reduce_integers(c, [](std::span<const int64_t> values) {
     T best = std::numeric_limits<T>::min();
     for (int64_t v : values) best = std::max(best, static_cast<T>(v));
@@ -43,7 +42,7 @@ void max_reference(RefCall& c) {
 }  // namespace
 
 const OpDef reduce_max = reduction("ReduceMax", kReduceTypes | TypeSet{DType::kU8, DType::kI8, DType::kBool})
-    .accuracy(Accuracy::kExact)
-    .reference(max_reference);
+                             .accuracy(Accuracy::kExact)
+                             .reference(max_reference);
 
 }  // namespace kiln::ops

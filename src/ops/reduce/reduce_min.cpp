@@ -18,8 +18,7 @@ double smallest_of(std::span<const double> values) {
   return best;
 }
 
-template <class T>
-void reduce_type(RefCall& c) {
+template <class T> void reduce_type(RefCall& c) {
   reduce_integers(c, [](std::span<const int64_t> values) {
     T best = std::numeric_limits<T>::max();
     for (int64_t v : values) best = std::min(best, static_cast<T>(v));
@@ -43,7 +42,7 @@ void min_reference(RefCall& c) {
 }  // namespace
 
 const OpDef reduce_min = reduction("ReduceMin", kReduceTypes | TypeSet{DType::kU8, DType::kI8, DType::kBool})
-    .accuracy(Accuracy::kExact)
-    .reference(min_reference);
+                             .accuracy(Accuracy::kExact)
+                             .reference(min_reference);
 
 }  // namespace kiln::ops

@@ -20,7 +20,7 @@ int64_t integer_product(std::span<const int64_t> values) {
 }  // namespace
 
 const OpDef reduce_prod = reduction("ReduceProd", kReduceTypes)
-    .elements(folded_elements(1, [](const Dim& a, const Dim& b) { return a * b; }))
-    .reference(exact_reference(product_of, integer_product));
+                              .elements(folded_elements(1, [](const Dim& a, const Dim& b) { return a * b; }))
+                              .reference(exact_reference(product_of, integer_product));
 
 }  // namespace kiln::ops

@@ -20,7 +20,7 @@ int64_t integer_sum(std::span<const int64_t> values) {
 }  // namespace
 
 const OpDef reduce_sum = reduction("ReduceSum", kReduceTypes)
-    .elements(folded_elements(0, [](const Dim& a, const Dim& b) { return a + b; }))
-    .reference(exact_reference(sum, integer_sum));
+                             .elements(folded_elements(0, [](const Dim& a, const Dim& b) { return a + b; }))
+                             .reference(exact_reference(sum, integer_sum));
 
 }  // namespace kiln::ops

@@ -19,6 +19,7 @@ int64_t integer_sum_square(std::span<const int64_t> values) {
 
 }  // namespace
 
-const OpDef reduce_sum_square = reduction("ReduceSumSquare", kReduceTypes).reference(exact_reference(sum_square, integer_sum_square));
+const OpDef reduce_sum_square =
+    reduction("ReduceSumSquare", kReduceTypes).reference(exact_reference(sum_square, integer_sum_square));
 
 }  // namespace kiln::ops

@@ -26,7 +26,8 @@ OutputShape reduced_shape(ShapeCall& c) {
   if (!axes) {
     if (keep) return c.unknown_shape(0, c.rank("data"));
     auto count = static_length(c, "axes");
-    return count && *count > 0 && *count <= c.rank("data") ? OutputShape(c.unknown_shape(0, c.rank("data") - *count)) : unranked();
+    return count && *count > 0 && *count <= c.rank("data") ? OutputShape(c.unknown_shape(0, c.rank("data") - *count))
+                                                           : unranked();
   }
   Shape shape;
   for (int64_t i = 0; i < c.rank("data"); ++i) {
@@ -48,9 +49,11 @@ void reduce_values(RefCall& c, const std::vector<T>& values, const std::function
   const auto run = static_cast<size_t>(product(dims, dims.size() - axes.size(), dims.size()));
   std::vector<T> sorted;
   sorted.reserve(values.size());
-  for (int64_t p : strided_positions(0, dims, permuted(row_major_strides(data.dims()), order))) sorted.push_back(values[static_cast<size_t>(p)]);
+  for (int64_t p : strided_positions(0, dims, permuted(row_major_strides(data.dims()), order)))
+    sorted.push_back(values[static_cast<size_t>(p)]);
   std::vector<T> results;
-  for (size_t i = 0; i < static_cast<size_t>(c.output().size()); ++i) results.push_back(finish(std::span<const T>(sorted).subspan(i * run, run)));
+  for (size_t i = 0; i < static_cast<size_t>(c.output().size()); ++i)
+    results.push_back(finish(std::span<const T>(sorted).subspan(i * run, run)));
   store(c.output(), results);
 }
 
@@ -58,13 +61,18 @@ void reduce_values(RefCall& c, const std::vector<T>& values, const std::function
 
 OpDef reduction(std::string name, TypeSet types) {
   return op(std::move(name))
-      .input("data", types).optional_input("axes", DType::kI64)
-      .attr("keepdims", int64_t{1}).attr("noop_with_empty_axes", int64_t{0}).output("reduced", same_type("data"))
+      .input("data", types)
+      .optional_input("axes", DType::kI64)
+      .attr("keepdims", int64_t{1})
+      .attr("noop_with_empty_axes", int64_t{0})
+      .output("reduced", same_type("data"))
       .shape(reduced_shape)
       .accuracy(Accuracy::kReduction);
 }
 
-void reduce_doubles(RefCall& c, const std::function<double(std::span<const double>)>& finish) { reduce_values<double>(c, doubles(c.input("data")), finish); }
+void reduce_doubles(RefCall& c, const std::function<double(std::span<const double>)>& finish) {
+  reduce_values<double>(c, doubles(c.input("data")), finish);
+}
 
 void reduce_integers(RefCall& c, const std::function<int64_t(std::span<const int64_t>)>& finish) {
   reduce_values<int64_t>(c, integers(c.input("data")), finish);
@@ -74,7 +82,8 @@ OpDef::Reference real_reference(double (*finish)(std::span<const double>)) {
   return [finish](RefCall& c) { reduce_doubles(c, finish); };
 }
 
-OpDef::Reference exact_reference(double (*finish)(std::span<const double>), int64_t (*finish_integers)(std::span<const int64_t>)) {
+OpDef::Reference exact_reference(double (*finish)(std::span<const double>),
+                                 int64_t (*finish_integers)(std::span<const int64_t>)) {
   return [finish, finish_integers](RefCall& c) {
     if (is_float(c.input("data").dtype())) reduce_doubles(c, finish);
     else reduce_integers(c, finish_integers);

@@ -17,7 +17,8 @@ void reduce_integers(RefCall& c, const std::function<int64_t(std::span<const int
 // Reference of reductions that compute in floating point even on integers, whose results are truncated.
 OpDef::Reference real_reference(double (*finish)(std::span<const double>));
 // Reference of reductions that are exact on integers.
-OpDef::Reference exact_reference(double (*finish)(std::span<const double>), int64_t (*finish_integers)(std::span<const int64_t>));
+OpDef::Reference exact_reference(double (*finish)(std::span<const double>),
+                                 int64_t (*finish_integers)(std::span<const int64_t>));
 // Element rule for shape arithmetic: a fold of all elements of a vector.
 OpDef::ElementRule folded_elements(Dim first, Dim (*combine)(const Dim&, const Dim&));
 

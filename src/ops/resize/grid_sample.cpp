@@ -35,7 +35,7 @@ double reflect(double x, double low, double high) {
 struct Sampler {
   std::string mode, padding;
   bool corners;
-  Dims dims;                                        // spatial
+  Dims dims;  // spatial
 
   double low() const { return corners ? 0 : -0.5; }
   double high(size_t axis) const { return static_cast<double>(dims[axis]) - (corners ? 1 : 0.5); }
@@ -70,7 +70,10 @@ struct Sampler {
 };
 
 // Element offsets and weights of one grid point in a plane of x; zeros are left out.
-struct Term { int64_t offset; double weight; };
+struct Term {
+  int64_t offset;
+  double weight;
+};
 
 std::vector<Term> terms_at(const Sampler& sampler, const double* point) {
   const size_t rank = sampler.dims.size();
@@ -92,10 +95,12 @@ std::vector<Term> terms_at(const Sampler& sampler, const double* point) {
 
 void grid_sample_reference(RefCall& c) {
   const Dims& x_dims = c.input("x").dims();
-  const Sampler sampler{c.text("mode"), c.text("padding_mode"), c.integer("align_corners") != 0, Dims(x_dims.begin() + 2, x_dims.end())};
+  const Sampler sampler{c.text("mode"), c.text("padding_mode"), c.integer("align_corners") != 0,
+                        Dims(x_dims.begin() + 2, x_dims.end())};
   if (c.output().size() == 0) return;
   const std::vector<double> x = doubles(c.input("x")), grid = doubles(c.input("grid"));
-  const int64_t rank = c.input("x").rank() - 2, plane = element_count(sampler.dims), points = c.output().size() / (x_dims[0] * x_dims[1]);
+  const int64_t rank = c.input("x").rank() - 2, plane = element_count(sampler.dims),
+                points = c.output().size() / (x_dims[0] * x_dims[1]);
   if (plane == 0) throw Error(Code::kShapeMismatch, "GridSample of an empty plane");
   std::vector<double> y(static_cast<size_t>(c.output().size()), 0.0);
   for (int64_t n = 0; n < x_dims[0]; ++n)
@@ -103,7 +108,8 @@ void grid_sample_reference(RefCall& c) {
       const std::vector<Term> terms = terms_at(sampler, grid.data() + (n * points + p) * rank);
       for (int64_t k = 0; k < x_dims[1]; ++k)
         for (const Term& term : terms)
-          y[static_cast<size_t>((n * x_dims[1] + k) * points + p)] += term.weight * x[static_cast<size_t>((n * x_dims[1] + k) * plane + term.offset)];
+          y[static_cast<size_t>((n * x_dims[1] + k) * points + p)] +=
+              term.weight * x[static_cast<size_t>((n * x_dims[1] + k) * plane + term.offset)];
     }
   round_to_type(y, c.output().dtype());
   store(c.output(), y);
@@ -111,18 +117,26 @@ void grid_sample_reference(RefCall& c) {
 
 void check_modes(const ShapeCall& c) {
   const std::string mode = c.text("mode"), padding = c.text("padding_mode");
-  if (mode != "nearest" && mode != "linear" && mode != "cubic") throw Error(Code::kInvalidArgument, "GridSample mode '" + mode + "' is unknown");
-  if (padding != "zeros" && padding != "border" && padding != "reflection") throw Error(Code::kInvalidArgument, "padding_mode '" + padding + "' is unknown");
+  if (mode != "nearest" && mode != "linear" && mode != "cubic")
+    throw Error(Code::kInvalidArgument, "GridSample mode '" + mode + "' is unknown");
+  if (padding != "zeros" && padding != "border" && padding != "reflection")
+    throw Error(Code::kInvalidArgument, "padding_mode '" + padding + "' is unknown");
 }
 
 }  // namespace
 
 const OpDef grid_sample = op("GridSample")
-    .input("x", kNumericTypes | kBoolType).input("grid", kFloatTypes)
-    .attr("align_corners", int64_t{0}).attr("mode", std::string("linear")).attr("padding_mode", std::string("zeros"))
-    .output("y", same_type("x"))
-    .shape([](ShapeCall& c) { check_modes(c); return grid_sample_shape(c); })
-    .reference(grid_sample_reference)
-    .accuracy(Accuracy::kReduction);
+                              .input("x", kNumericTypes | kBoolType)
+                              .input("grid", kFloatTypes)
+                              .attr("align_corners", int64_t{0})
+                              .attr("mode", std::string("linear"))
+                              .attr("padding_mode", std::string("zeros"))
+                              .output("y", same_type("x"))
+                              .shape([](ShapeCall& c) {
+                                check_modes(c);
+                                return grid_sample_shape(c);
+                              })
+                              .reference(grid_sample_reference)
+                              .accuracy(Accuracy::kReduction);
 
 }  // namespace kiln::ops

@@ -19,14 +19,17 @@ double cubic(double x, double a) {
 }
 
 double coordinate(const AxisMap& map, const std::string& mode, int64_t index) {
-  const auto x = static_cast<double>(index), in = static_cast<double>(map.in), out = map.scale * in;   // out may be a fraction
+  const auto x = static_cast<double>(index), in = static_cast<double>(map.in),
+             out = map.scale * in;  // out may be a fraction
   if (mode == "half_pixel") return (x + 0.5) / map.scale - 0.5;
   if (mode == "asymmetric") return x / map.scale;
   if (mode == "align_corners") return out == 1 ? 0 : x * (in - 1) / (out - 1);
   if (mode == "pytorch_half_pixel") return map.out > 1 ? (x + 0.5) / map.scale - 0.5 : 0;
-  if (mode == "half_pixel_symmetric") return in / 2 * (1 - static_cast<double>(map.out) / out) + (x + 0.5) / map.scale - 0.5;
+  if (mode == "half_pixel_symmetric")
+    return in / 2 * (1 - static_cast<double>(map.out) / out) + (x + 0.5) / map.scale - 0.5;
   if (mode == "tf_crop_and_resize")
-    return out == 1 ? (map.start + map.end) * (in - 1) / 2 : map.start * (in - 1) + x * (map.end - map.start) * (in - 1) / (out - 1);
+    return out == 1 ? (map.start + map.end) * (in - 1) / 2
+                    : map.start * (in - 1) + x * (map.end - map.start) * (in - 1) / (out - 1);
   throw Error(Code::kInvalidArgument, "coordinate_transformation_mode '" + mode + "' is unknown");
 }
 
@@ -63,7 +66,9 @@ Sample stretched(double t, double scale, const ResampleRule& rule) {
 
 }  // namespace
 
-std::vector<double> cubic_weights(double t, double a) { return {cubic(t + 1, a), cubic(t, a), cubic(1 - t, a), cubic(2 - t, a)}; }
+std::vector<double> cubic_weights(double t, double a) {
+  return {cubic(t + 1, a), cubic(t, a), cubic(1 - t, a), cubic(2 - t, a)};
+}
 
 Sample sample_at(const AxisMap& map, const ResampleRule& rule, int64_t index) {
   const double x = coordinate(map, rule.coordinates, index);
@@ -72,13 +77,14 @@ Sample sample_at(const AxisMap& map, const ResampleRule& rule, int64_t index) {
     s.outside = true;
     return s;
   }
-  const double left = std::ceil(x) - 1, t = x - left;                  // t in (0, 1]
+  const double left = std::ceil(x) - 1, t = x - left;  // t in (0, 1]
   const auto base = static_cast<int64_t>(left);
   if (rule.mode == "nearest") {
     s.first = std::clamp<int64_t>(base + takes_right(t, rule.nearest_mode), 0, map.in - 1);
     return s;
   }
-  if (rule.mode != "linear" && rule.mode != "cubic") throw Error(Code::kInvalidArgument, "Resize mode '" + rule.mode + "' is unknown");
+  if (rule.mode != "linear" && rule.mode != "cubic")
+    throw Error(Code::kInvalidArgument, "Resize mode '" + rule.mode + "' is unknown");
   if (rule.antialias) s = stretched(t, map.scale, rule);
   else if (rule.mode == "linear") s.weights = {1 - t, t};
   else s.first = -1, s.weights = cubic_weights(t, rule.cubic_a);
@@ -91,7 +97,8 @@ Sample sample_at(const AxisMap& map, const ResampleRule& rule, int64_t index) {
   return s;
 }
 
-std::vector<double> resample(const std::vector<double>& x, const Dims& dims, const AxisMap& map, const ResampleRule& rule, double outside) {
+std::vector<double> resample(const std::vector<double>& x, const Dims& dims, const AxisMap& map,
+                             const ResampleRule& rule, double outside) {
   const int64_t outer = product(dims, 0, map.axis), inner = product(dims, map.axis + 1, dims.size());
   std::vector<double> y(static_cast<size_t>(outer * map.out * inner), 0.0);
   for (int64_t i = 0; i < map.out; ++i) {
@@ -113,7 +120,8 @@ std::vector<double> resample(const std::vector<double>& x, const Dims& dims, con
 void round_to_type(std::vector<double>& x, DType type) {
   if (!is_integer(type)) return;
   const bool is_signed = is_signed_integer(type);
-  const double low = is_signed ? -std::ldexp(1, bits(type) - 1) : 0, high = std::ldexp(1, is_signed ? bits(type) - 1 : bits(type));
+  const double low = is_signed ? -std::ldexp(1, bits(type) - 1) : 0,
+               high = std::ldexp(1, is_signed ? bits(type) - 1 : bits(type));
   for (double& v : x) v = std::clamp(std::nearbyint(v), low, bits(type) == 64 ? std::nextafter(high, 0) : high - 1);
 }
 

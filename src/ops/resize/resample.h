@@ -8,7 +8,7 @@
 namespace kiln::ops {
 
 struct ResampleRule {
-  std::string mode, nearest_mode, coordinates;     // as Resize's attributes
+  std::string mode, nearest_mode, coordinates;  // as Resize's attributes
   double cubic_a = -0.75;
   bool antialias = false, exclude_outside = false;
 };
@@ -17,20 +17,21 @@ struct AxisMap {
   size_t axis = 0;
   int64_t in = 0, out = 0;
   double scale = 1;
-  double start = 0, end = 1;                       // of tf_crop_and_resize, as fractions of the input
+  double start = 0, end = 1;  // of tf_crop_and_resize, as fractions of the input
 };
 
 // Weights of the input elements first, first + 1, …; elements beyond an end stand for the last one there. For nearest, the one element
 // `first`, inside the input.
 struct Sample {
-  bool outside = false;                            // tf_crop_and_resize: takes the extrapolation value
+  bool outside = false;  // tf_crop_and_resize: takes the extrapolation value
   int64_t first = 0;
   std::vector<double> weights;
 };
 Sample sample_at(const AxisMap& map, const ResampleRule& rule, int64_t index);
 
 // x of shape `dims`, resampled along one axis.
-std::vector<double> resample(const std::vector<double>& x, const Dims& dims, const AxisMap& map, const ResampleRule& rule, double outside);
+std::vector<double> resample(const std::vector<double>& x, const Dims& dims, const AxisMap& map,
+                             const ResampleRule& rule, double outside);
 
 // Integer types: rounds half to even and clamps to the type's range.
 void round_to_type(std::vector<double>& x, DType type);

@@ -25,7 +25,8 @@ Ints resized_axes(const ShapeCall& c) {
 
 // floor(in * scale); nothing when it cannot be written as an expression.
 std::optional<Dim> scaled_dim(const Dim& in, double scale) {
-  if (in.is_constant()) return Dim(static_cast<int64_t>(std::floor(static_cast<float>(in.value()) * static_cast<float>(scale))));
+  if (in.is_constant())
+    return Dim(static_cast<int64_t>(std::floor(static_cast<float>(in.value()) * static_cast<float>(scale))));
   for (int64_t divisor = 1; divisor <= 64; divisor *= 2) {
     const double factor = scale * static_cast<double>(divisor);
     if (factor == std::floor(factor) && factor < 1e6) return floor_div(in * Dim(static_cast<int64_t>(factor)), divisor);
@@ -38,7 +39,8 @@ void scale_shape(const ShapeCall& c, const Ints& axes, Shape& y) {
   const Tensor* scales = c.constant("scales");
   for (size_t i = 0; i < axes.size(); ++i) {
     Dim& d = y[static_cast<size_t>(axes[i])];
-    if (scales && !(scales->at(static_cast<int64_t>(i)) > 0)) throw Error(Code::kInvalidArgument, "Resize has a scale that is not above 0");
+    if (scales && !(scales->at(static_cast<int64_t>(i)) > 0))
+      throw Error(Code::kInvalidArgument, "Resize has a scale that is not above 0");
     const std::optional<Dim> size = scales ? scaled_dim(d, scales->at(static_cast<int64_t>(i))) : std::nullopt;
     d = size ? *size : c.unknown_dim(0, static_cast<int>(axes[i]));
   }
@@ -61,7 +63,8 @@ void size_shape(const ShapeCall& c, const Ints& axes, Shape& y) {
   Shape in;
   for (int64_t a : axes) in.push_back(y[static_cast<size_t>(a)]);
   const bool known = sizes && (policy == "stretch" || (is_static(*sizes) && is_static(in)));
-  const double scale = known && policy != "stretch" && !axes.empty() ? common_scale(policy, static_dims(*sizes), static_dims(in)) : 0;
+  const double scale =
+      known && policy != "stretch" && !axes.empty() ? common_scale(policy, static_dims(*sizes), static_dims(in)) : 0;
   for (size_t i = 0; i < axes.size(); ++i) {
     Dim& d = y[static_cast<size_t>(axes[i])];
     if (!known) d = c.unknown_dim(0, static_cast<int>(axes[i]));
@@ -72,8 +75,10 @@ void size_shape(const ShapeCall& c, const Ints& axes, Shape& y) {
 
 OutputShape resize_shape(ShapeCall& c) {
   const std::string policy = c.text("keep_aspect_ratio_policy");
-  if (policy != "stretch" && policy != "not_larger" && policy != "not_smaller") throw Error(Code::kInvalidArgument, "keep_aspect_ratio_policy '" + policy + "' is unknown");
-  if (given(c, "scales") == given(c, "sizes")) throw Error(Code::kInvalidGraph, "Resize needs scales or sizes, not both").remedy("give one of them");
+  if (policy != "stretch" && policy != "not_larger" && policy != "not_smaller")
+    throw Error(Code::kInvalidArgument, "keep_aspect_ratio_policy '" + policy + "' is unknown");
+  if (given(c, "scales") == given(c, "sizes"))
+    throw Error(Code::kInvalidGraph, "Resize needs scales or sizes, not both").remedy("give one of them");
   const Ints axes = resized_axes(c);
   Shape y = c.dims("x");
   given(c, "scales") ? scale_shape(c, axes, y) : size_shape(c, axes, y);
@@ -88,7 +93,8 @@ std::vector<AxisMap> axis_maps(RefCall& c) {
   const bool has_scales = given(s, "scales"), stretch = c.text("keep_aspect_ratio_policy") == "stretch";
   const bool crop = c.text("coordinate_transformation_mode") == "tf_crop_and_resize";
   const auto count = static_cast<int64_t>(axes.size());
-  if (crop && (!given(s, "roi") || c.input("roi").size() != 2 * count)) throw Error(Code::kInvalidGraph, "tf_crop_and_resize needs a roi of two numbers per axis");
+  if (crop && (!given(s, "roi") || c.input("roi").size() != 2 * count))
+    throw Error(Code::kInvalidGraph, "tf_crop_and_resize needs a roi of two numbers per axis");
   Dims sizes, lengths;
   for (int64_t a : axes) lengths.push_back(in[static_cast<size_t>(a)]);
   if (!has_scales) sizes = integers(c.input("sizes"));
@@ -97,7 +103,9 @@ std::vector<AxisMap> axis_maps(RefCall& c) {
     const auto k = static_cast<size_t>(i);
     AxisMap map{.axis = static_cast<size_t>(axes[k]), .in = lengths[k], .out = out[static_cast<size_t>(axes[k])]};
     if (has_scales) map.scale = c.input("scales").at(i);
-    else map.scale = stretch ? static_cast<double>(sizes[k]) / static_cast<double>(lengths[k]) : common_scale(c.text("keep_aspect_ratio_policy"), sizes, lengths);
+    else
+      map.scale = stretch ? static_cast<double>(sizes[k]) / static_cast<double>(lengths[k])
+                          : common_scale(c.text("keep_aspect_ratio_policy"), sizes, lengths);
     if (crop) map.start = c.input("roi").at(i), map.end = c.input("roi").at(count + i);
     if (map.scale != 1 || map.in != map.out || (crop && (map.start != 0 || map.end != 1))) maps.push_back(map);
   }
@@ -105,14 +113,15 @@ std::vector<AxisMap> axis_maps(RefCall& c) {
 }
 
 ResampleRule rule_of(const RefCall& c) {
-  return {c.text("mode"), c.text("nearest_mode"), c.text("coordinate_transformation_mode"), c.real("cubic_coeff_a"), c.integer("antialias") != 0, c.integer("exclude_outside") != 0};
+  return {c.text("mode"),          c.text("nearest_mode"),      c.text("coordinate_transformation_mode"),
+          c.real("cubic_coeff_a"), c.integer("antialias") != 0, c.integer("exclude_outside") != 0};
 }
 
 // Copies whole elements of any type.
 void resize_nearest(RefCall& c, const std::vector<AxisMap>& maps, const ResampleRule& rule) {
   const Tensor& x = c.input("x");
   const Dims &in = x.dims(), &out = c.output().dims(), strides = row_major_strides(in);
-  std::vector<Dims> from(in.size());                                   // per axis: element offset of each output index; -1 outside
+  std::vector<Dims> from(in.size());  // per axis: element offset of each output index; -1 outside
   for (size_t a = 0; a < in.size(); ++a)
     for (int64_t i = 0; i < out[a]; ++i) from[a].push_back(i * strides[a]);
   for (const AxisMap& map : maps)
@@ -148,23 +157,33 @@ void resize_weighted(RefCall& c, const std::vector<AxisMap>& maps, const Resampl
 void resize_reference(RefCall& c) {
   const ResampleRule rule = rule_of(c);
   if (rule.mode != "nearest" && !kNumericTypes.has(c.input("x").dtype()))
-    throw Error(Code::kUnsupported, "Resize of " + c.input("x").type_string() + " in mode " + rule.mode).remedy("use mode nearest");
+    throw Error(Code::kUnsupported, "Resize of " + c.input("x").type_string() + " in mode " + rule.mode)
+        .remedy("use mode nearest");
   if (c.output().size() == 0) return;
-  if (c.input("x").size() == 0) throw Error(Code::kShapeMismatch, "Resize of an empty tensor to " + c.output().type_string());
+  if (c.input("x").size() == 0)
+    throw Error(Code::kShapeMismatch, "Resize of an empty tensor to " + c.output().type_string());
   rule.mode == "nearest" ? resize_nearest(c, axis_maps(c), rule) : resize_weighted(c, axis_maps(c), rule);
 }
 
 }  // namespace
 
 const OpDef resize = op("Resize")
-    .input("x", kNumericTypes | kBoolType | TypeSet{DType::kString, DType::kC64, DType::kC128})
-    .optional_input("roi", TypeSet{DType::kF16, DType::kF32, DType::kF64}).optional_input("scales", DType::kF32).optional_input("sizes", DType::kI64)
-    .attr("antialias", int64_t{0}).attr("axes", Ints{}).attr("coordinate_transformation_mode", std::string("half_pixel")).attr("cubic_coeff_a", -0.75)
-    .attr("exclude_outside", int64_t{0}).attr("extrapolation_value", 0.0).attr("keep_aspect_ratio_policy", std::string("stretch"))
-    .attr("mode", std::string("nearest")).attr("nearest_mode", std::string("round_prefer_floor"))
-    .output("y", same_type("x"))
-    .shape(resize_shape)
-    .reference(resize_reference)
-    .accuracy(Accuracy::kReduction);
+                         .input("x", kNumericTypes | kBoolType | TypeSet{DType::kString, DType::kC64, DType::kC128})
+                         .optional_input("roi", TypeSet{DType::kF16, DType::kF32, DType::kF64})
+                         .optional_input("scales", DType::kF32)
+                         .optional_input("sizes", DType::kI64)
+                         .attr("antialias", int64_t{0})
+                         .attr("axes", Ints{})
+                         .attr("coordinate_transformation_mode", std::string("half_pixel"))
+                         .attr("cubic_coeff_a", -0.75)
+                         .attr("exclude_outside", int64_t{0})
+                         .attr("extrapolation_value", 0.0)
+                         .attr("keep_aspect_ratio_policy", std::string("stretch"))
+                         .attr("mode", std::string("nearest"))
+                         .attr("nearest_mode", std::string("round_prefer_floor"))
+                         .output("y", same_type("x"))
+                         .shape(resize_shape)
+                         .reference(resize_reference)
+                         .accuracy(Accuracy::kReduction);
 
 }  // namespace kiln::ops

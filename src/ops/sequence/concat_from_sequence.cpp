@@ -29,8 +29,11 @@ void concat_reference(RefCall& c) {
 }  // namespace
 
 const OpDef concat_from_sequence = op("ConcatFromSequence")
-    .input("input_sequence", kAnyType).required_attr("axis", int64_t{0}).attr("new_axis", int64_t{0}).output("concat_result", same_type("input_sequence"))
-    .edges(concat_edges)
-    .reference(concat_reference);
+                                       .input("input_sequence", kAnyType)
+                                       .required_attr("axis", int64_t{0})
+                                       .attr("new_axis", int64_t{0})
+                                       .output("concat_result", same_type("input_sequence"))
+                                       .edges(concat_edges)
+                                       .reference(concat_reference);
 
 }  // namespace kiln::ops

@@ -36,8 +36,10 @@ void optional_reference(RefCall& c) {
 }  // namespace
 
 const OpDef optional = op("Optional")
-    .optional_input("input", kAnyType).attr("type", std::string("")).output("output", same_type("input"))
-    .edges(optional_edges)
-    .reference(optional_reference);
+                           .optional_input("input", kAnyType)
+                           .attr("type", std::string(""))
+                           .output("output", same_type("input"))
+                           .edges(optional_edges)
+                           .reference(optional_reference);
 
 }  // namespace kiln::ops

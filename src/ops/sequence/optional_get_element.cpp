@@ -15,15 +15,17 @@ std::vector<EdgeType> get_edges(ShapeCall& c) {
 
 void get_reference(RefCall& c) {
   const Datum& input = c.datum(0);
-  if (input.kind == Datum::kOptional && input.items.empty()) throw Error(Code::kInvalidArgument, "OptionalGetElement of an empty optional");
+  if (input.kind == Datum::kOptional && input.items.empty())
+    throw Error(Code::kInvalidArgument, "OptionalGetElement of an empty optional");
   c.set_output(0, input.kind == Datum::kOptional ? input.items.front() : input);
 }
 
 }  // namespace
 
 const OpDef optional_get_element = op("OptionalGetElement")
-    .input("input", kAnyType).output("output", same_type("input"))
-    .edges(get_edges)
-    .reference(get_reference);
+                                       .input("input", kAnyType)
+                                       .output("output", same_type("input"))
+                                       .edges(get_edges)
+                                       .reference(get_reference);
 
 }  // namespace kiln::ops

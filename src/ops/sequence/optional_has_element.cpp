@@ -12,9 +12,11 @@ bool has_element(const RefCall& c) {
 
 }  // namespace
 
-const OpDef optional_has_element = op("OptionalHasElement")
-    .optional_input("input", kAnyType).output("output", fixed_type(DType::kBool))
-    .edges([](ShapeCall&) { return std::vector<EdgeType>{tensor_edge(DType::kBool, {})}; })
-    .reference([](RefCall& c) { c.set_output(0, Tensor::scalar<bool>(has_element(c))); });
+const OpDef optional_has_element =
+    op("OptionalHasElement")
+        .optional_input("input", kAnyType)
+        .output("output", fixed_type(DType::kBool))
+        .edges([](ShapeCall&) { return std::vector<EdgeType>{tensor_edge(DType::kBool, {})}; })
+        .reference([](RefCall& c) { c.set_output(0, Tensor::scalar<bool>(has_element(c))); });
 
 }  // namespace kiln::ops

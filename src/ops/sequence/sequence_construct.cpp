@@ -20,8 +20,9 @@ void construct_reference(RefCall& c) {
 }  // namespace
 
 const OpDef sequence_construct = op("SequenceConstruct")
-    .variadic_input("inputs", kAnyType, "inputs").output("output_sequence", same_type("inputs"))
-    .edges(construct_edges)
-    .reference(construct_reference);
+                                     .variadic_input("inputs", kAnyType, "inputs")
+                                     .output("output_sequence", same_type("inputs"))
+                                     .edges(construct_edges)
+                                     .reference(construct_reference);
 
 }  // namespace kiln::ops

@@ -17,9 +17,12 @@ void erase_reference(RefCall& c) {
 
 }  // namespace
 
-const OpDef sequence_erase = op("SequenceErase")
-    .input("input_sequence", kAnyType).optional_input("position", kIndexTypes).output("output_sequence", same_type("input_sequence"))
-    .edges([](ShapeCall& c) { return std::vector<EdgeType>{sequence_edge(sequence_element(c, 0))}; })
-    .reference(erase_reference);
+const OpDef sequence_erase =
+    op("SequenceErase")
+        .input("input_sequence", kAnyType)
+        .optional_input("position", kIndexTypes)
+        .output("output_sequence", same_type("input_sequence"))
+        .edges([](ShapeCall& c) { return std::vector<EdgeType>{sequence_edge(sequence_element(c, 0))}; })
+        .reference(erase_reference);
 
 }  // namespace kiln::ops

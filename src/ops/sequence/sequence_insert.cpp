@@ -5,7 +5,9 @@
 namespace kiln::ops {
 namespace {
 
-std::vector<EdgeType> insert_edges(ShapeCall& c) { return {sequence_edge(common_type(sequence_element(c, 0), c.info(1).type.tensor))}; }
+std::vector<EdgeType> insert_edges(ShapeCall& c) {
+  return {sequence_edge(common_type(sequence_element(c, 0), c.info(1).type.tensor))};
+}
 
 void insert_reference(RefCall& c) {
   std::vector<Datum> items = c.datum(0).items;
@@ -19,8 +21,11 @@ void insert_reference(RefCall& c) {
 }  // namespace
 
 const OpDef sequence_insert = op("SequenceInsert")
-    .input("input_sequence", kAnyType).input("tensor", kAnyType).optional_input("position", kIndexTypes).output("output_sequence", same_type("input_sequence"))
-    .edges(insert_edges)
-    .reference(insert_reference);
+                                  .input("input_sequence", kAnyType)
+                                  .input("tensor", kAnyType)
+                                  .optional_input("position", kIndexTypes)
+                                  .output("output_sequence", same_type("input_sequence"))
+                                  .edges(insert_edges)
+                                  .reference(insert_reference);
 
 }  // namespace kiln::ops

@@ -12,9 +12,13 @@ std::vector<EdgeType> length_edges(ShapeCall& c) {
 
 }  // namespace
 
-const OpDef sequence_length = op("SequenceLength")
-    .input("input_sequence", kAnyType).output("length", fixed_type(DType::kI64))
-    .edges(length_edges)
-    .reference([](RefCall& c) { c.set_output(0, Tensor::scalar<int64_t>(static_cast<int64_t>(c.datum(0).items.size()))); });
+const OpDef sequence_length =
+    op("SequenceLength")
+        .input("input_sequence", kAnyType)
+        .output("length", fixed_type(DType::kI64))
+        .edges(length_edges)
+        .reference([](RefCall& c) {
+          c.set_output(0, Tensor::scalar<int64_t>(static_cast<int64_t>(c.datum(0).items.size())));
+        });
 
 }  // namespace kiln::ops

@@ -28,14 +28,18 @@ EdgeType sequence_edge(TensorType element) {
 const TensorType& sequence_element(const ShapeCall& c, int index) {
   const EdgeType& edge = c.info(index).type;
   const bool unknown = edge.kind == Datum::kTensor && edge.tensor.dtype == DType::kInvalid;
-  if (edge.kind != Datum::kSequence && !unknown) throw Error(Code::kTypeMismatch, "input " + std::to_string(index) + " is " + edge.str()).cause("it must be a sequence");
+  if (edge.kind != Datum::kSequence && !unknown)
+    throw Error(Code::kTypeMismatch, "input " + std::to_string(index) + " is " + edge.str())
+        .cause("it must be a sequence");
   return edge.tensor;
 }
 
 TensorType common_type(const TensorType& a, const TensorType& b) {
   if (a.dtype == DType::kInvalid) return b;
   if (b.dtype == DType::kInvalid || a == b) return a;
-  if (a.dtype != b.dtype) throw Error(Code::kTypeMismatch, "a sequence of " + std::string(name(a.dtype)) + " cannot hold " + std::string(name(b.dtype)));
+  if (a.dtype != b.dtype)
+    throw Error(Code::kTypeMismatch,
+                "a sequence of " + std::string(name(a.dtype)) + " cannot hold " + std::string(name(b.dtype)));
   return {a.dtype, {}, false};
 }
 
@@ -49,7 +53,8 @@ Datum make_sequence(std::vector<Datum> items, DType element) {
 
 int64_t list_position(const RefCall& c, int index, int64_t count, int64_t fallback) {
   if (!c.present(index)) return fallback;
-  if (c.input(index).size() != 1) throw Error(Code::kShapeMismatch, "a position is " + c.input(index).type_string()).cause("it must be one number");
+  if (c.input(index).size() != 1)
+    throw Error(Code::kShapeMismatch, "a position is " + c.input(index).type_string()).cause("it must be one number");
   return checked_index(c.input(index).int_at(0), count, "sequence");
 }
 

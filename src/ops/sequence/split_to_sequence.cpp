@@ -38,15 +38,21 @@ void split_reference(RefCall& c) {
     items.emplace_back(part.reshaped(dims));
     begin += count;
   }
-  if (begin != extent) throw Error(Code::kShapeMismatch, "SplitToSequence of " + std::to_string(extent) + " elements into parts of " + std::to_string(begin));
+  if (begin != extent)
+    throw Error(Code::kShapeMismatch,
+                "SplitToSequence of " + std::to_string(extent) + " elements into parts of " + std::to_string(begin));
   c.set_output(0, make_sequence(std::move(items), input.dtype()));
 }
 
 }  // namespace
 
 const OpDef split_to_sequence = op("SplitToSequence")
-    .input("input", kAnyType).optional_input("split", kIndexTypes).attr("axis", int64_t{0}).attr("keepdims", int64_t{1}).output("output_sequence", same_type("input"))
-    .edges(split_edges)
-    .reference(split_reference);
+                                    .input("input", kAnyType)
+                                    .optional_input("split", kIndexTypes)
+                                    .attr("axis", int64_t{0})
+                                    .attr("keepdims", int64_t{1})
+                                    .output("output_sequence", same_type("input"))
+                                    .edges(split_edges)
+                                    .reference(split_reference);
 
 }  // namespace kiln::ops

@@ -11,9 +11,11 @@ OutputShape concat_shape(ShapeCall& c) {
   const auto axis = static_cast<size_t>(c.axis("axis", static_cast<int64_t>(result.size())));
   for (int i = 1; i < c.input_count(); ++i) {
     const Shape& dims = c.dims(i);
-    const std::string what = "Concat of " + to_string(c.dims(0)) + " and " + to_string(dims) + " along axis " + std::to_string(axis);
+    const std::string what =
+        "Concat of " + to_string(c.dims(0)) + " and " + to_string(dims) + " along axis " + std::to_string(axis);
     if (dims.size() != result.size()) throw Error(Code::kShapeMismatch, what).cause("the ranks differ");
-    for (size_t k = 0; k < dims.size(); ++k) result[k] = k == axis ? result[k] + dims[k] : same_dim(result[k], dims[k], what);
+    for (size_t k = 0; k < dims.size(); ++k)
+      result[k] = k == axis ? result[k] + dims[k] : same_dim(result[k], dims[k], what);
   }
   return result;
 }
@@ -38,9 +40,11 @@ void concat_reference(RefCall& c) {
 }  // namespace
 
 const OpDef concat = op("Concat")
-    .variadic_input("inputs", kAnyType, "inputs").required_attr("axis", int64_t{0}).output("concat_result", same_type("inputs"))
-    .shape(concat_shape)
-    .elements(concat_elements)
-    .reference(concat_reference);
+                         .variadic_input("inputs", kAnyType, "inputs")
+                         .required_attr("axis", int64_t{0})
+                         .output("concat_result", same_type("inputs"))
+                         .shape(concat_shape)
+                         .elements(concat_elements)
+                         .reference(concat_reference);
 
 }  // namespace kiln::ops

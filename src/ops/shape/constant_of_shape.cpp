@@ -10,7 +10,9 @@ const Tensor& value_of(const ShapeCall& c) {
   static const Tensor zero = Tensor::of<float>({1}, {0.0f});
   if (!c.has_attr("value")) return zero;
   const Tensor& value = c.attributes().tensor("value");
-  if (value.size() != 1) throw Error(Code::kInvalidArgument, "ConstantOfShape with a value of " + std::to_string(value.size()) + " elements").cause("it takes one");
+  if (value.size() != 1)
+    throw Error(Code::kInvalidArgument, "ConstantOfShape with a value of " + std::to_string(value.size()) + " elements")
+        .cause("it takes one");
   return value;
 }
 
@@ -31,10 +33,13 @@ std::optional<std::vector<Dim>> constant_elements(ShapeCall& c) {
 
 }  // namespace
 
-const OpDef constant_of_shape = op("ConstantOfShape")
-    .input("input", DType::kI64).attr("value", Tensor()).output("output", computed_type([](const ShapeCall& c) { return value_of(c).dtype(); }))
-    .shape(constant_shape)
-    .elements(constant_elements)
-    .reference([](RefCall& c) { fill(c.output(), value_of(c.shapes())); });
+const OpDef constant_of_shape =
+    op("ConstantOfShape")
+        .input("input", DType::kI64)
+        .attr("value", Tensor())
+        .output("output", computed_type([](const ShapeCall& c) { return value_of(c).dtype(); }))
+        .shape(constant_shape)
+        .elements(constant_elements)
+        .reference([](RefCall& c) { fill(c.output(), value_of(c.shapes())); });
 
 }  // namespace kiln::ops

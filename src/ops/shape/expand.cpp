@@ -31,9 +31,11 @@ void expand_reference(RefCall& c) {
 }  // namespace
 
 const OpDef expand = op("Expand")
-    .input("input", kAnyType).input("shape", DType::kI64).output("output", same_type("input"))
-    .shape(expand_shape)
-    .elements(expand_elements)
-    .reference(expand_reference);
+                         .input("input", kAnyType)
+                         .input("shape", DType::kI64)
+                         .output("output", same_type("input"))
+                         .shape(expand_shape)
+                         .elements(expand_elements)
+                         .reference(expand_reference);
 
 }  // namespace kiln::ops

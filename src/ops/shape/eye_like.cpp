@@ -6,7 +6,8 @@ namespace kiln::ops {
 namespace {
 
 OutputShape eye_shape(ShapeCall& c) {
-  if (c.rank("input") != 2) throw Error(Code::kShapeMismatch, "EyeLike of " + to_string(c.dims("input"))).cause("it takes a matrix");
+  if (c.rank("input") != 2)
+    throw Error(Code::kShapeMismatch, "EyeLike of " + to_string(c.dims("input"))).cause("it takes a matrix");
   return c.dims("input");
 }
 
@@ -21,10 +22,14 @@ void eye_reference(RefCall& c) {
 }  // namespace
 
 // dtype: the element type of the result; that of the input when empty.
-const OpDef eye_like = op("EyeLike")
-    .input("input", kNumericTypes | kBoolType).attr("dtype", std::string("")).attr("k", int64_t{0})
-    .output("output", computed_type([](const ShapeCall& c) { return c.attributes().dtype("dtype", c.dtype("input")); }))
-    .shape(eye_shape)
-    .reference(eye_reference);
+const OpDef eye_like =
+    op("EyeLike")
+        .input("input", kNumericTypes | kBoolType)
+        .attr("dtype", std::string(""))
+        .attr("k", int64_t{0})
+        .output("output",
+                computed_type([](const ShapeCall& c) { return c.attributes().dtype("dtype", c.dtype("input")); }))
+        .shape(eye_shape)
+        .reference(eye_reference);
 
 }  // namespace kiln::ops

@@ -18,7 +18,9 @@ Ints padded_axes(const ShapeCall& c, size_t pad_count) {
     for (int64_t i = 0; i < c.rank("data"); ++i) axes.push_back(i);
   }
   if (pad_count != 2 * axes.size())
-    throw Error(Code::kShapeMismatch, "Pad of " + std::to_string(axes.size()) + " axes with " + std::to_string(pad_count) + " pads").cause("it takes two for each axis");
+    throw Error(Code::kShapeMismatch,
+                "Pad of " + std::to_string(axes.size()) + " axes with " + std::to_string(pad_count) + " pads")
+        .cause("it takes two for each axis");
   return axes;
 }
 
@@ -59,7 +61,8 @@ void pad_reference(RefCall& c) {
     for (size_t i = 0; i < axes.size(); ++i)
       if (axes[i] == static_cast<int64_t>(k)) begin = pads[i];
     sources.emplace_back();
-    for (int64_t i = 0; i < out.dims()[k]; ++i) sources.back().push_back(source_index(c.text("mode"), i - begin, data.dims()[k]));
+    for (int64_t i = 0; i < out.dims()[k]; ++i)
+      sources.back().push_back(source_index(c.text("mode"), i - begin, data.dims()[k]));
   }
   if (c.present("constant_value") && c.text("mode") == "constant") fill(out, c.input("constant_value"));
   if (out.size() == 0) return;
@@ -80,9 +83,13 @@ void pad_reference(RefCall& c) {
 }  // namespace
 
 const OpDef pad = op("Pad")
-    .input("data", kAnyType).input("pads", DType::kI64).optional_input("constant_value", kAnyType, "data").optional_input("axes", kIndexTypes)
-    .attr("mode", std::string("constant")).output("output", same_type("data"))
-    .shape(pad_shape)
-    .reference(pad_reference);
+                      .input("data", kAnyType)
+                      .input("pads", DType::kI64)
+                      .optional_input("constant_value", kAnyType, "data")
+                      .optional_input("axes", kIndexTypes)
+                      .attr("mode", std::string("constant"))
+                      .output("output", same_type("data"))
+                      .shape(pad_shape)
+                      .reference(pad_reference);
 
 }  // namespace kiln::ops

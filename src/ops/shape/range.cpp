@@ -17,7 +17,8 @@ std::optional<Dim> float_length(const ShapeCall& c) {
   if (!start || !limit || !delta) return std::nullopt;
   const double length = std::ceil((limit->at(0) - start->at(0)) / delta->at(0));
   if (!(std::abs(length) <= kMaxLength))
-    throw Error(Code::kInvalidArgument, "Range from " + std::to_string(start->at(0)) + " to " + std::to_string(limit->at(0)) + " by " + std::to_string(delta->at(0)))
+    throw Error(Code::kInvalidArgument, "Range from " + std::to_string(start->at(0)) + " to " +
+                                            std::to_string(limit->at(0)) + " by " + std::to_string(delta->at(0)))
         .cause("it has no finite length");
   return Dim(static_cast<int64_t>(std::max(length, 0.0)));
 }
@@ -56,10 +57,16 @@ void range_reference(RefCall& c) {
 
 // stash_type names the precision for float16 and bfloat16; the reference computes in double whatever it says.
 const OpDef range = op("Range")
-    .input("start", kFloatTypes | TypeSet{DType::kI16, DType::kI32, DType::kI64}).input("limit", kNumericTypes, "start").input("delta", kNumericTypes, "start")
-    .attr("stash_type", std::string("float32")).output("output", same_type("start"))
-    .shape([](ShapeCall& c) { auto n = range_length(c); return Shape{n ? *n : c.unknown_dim(0, 0)}; })
-    .elements(range_elements)
-    .reference(range_reference);
+                        .input("start", kFloatTypes | TypeSet{DType::kI16, DType::kI32, DType::kI64})
+                        .input("limit", kNumericTypes, "start")
+                        .input("delta", kNumericTypes, "start")
+                        .attr("stash_type", std::string("float32"))
+                        .output("output", same_type("start"))
+                        .shape([](ShapeCall& c) {
+                          auto n = range_length(c);
+                          return Shape{n ? *n : c.unknown_dim(0, 0)};
+                        })
+                        .elements(range_elements)
+                        .reference(range_reference);
 
 }  // namespace kiln::ops

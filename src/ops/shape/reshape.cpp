@@ -21,7 +21,8 @@ Dim remaining(ShapeCall& c, const Shape& wanted, const std::vector<bool>& copied
   for (size_t i = 0; i < wanted.size(); ++i)
     if (!copied[i] && !(wanted[i] == Dim(-1))) taken = taken * wanted[i];
   if (taken == Dim(0)) {
-    throw Error(Code::kShapeMismatch, "Reshape to " + to_string(wanted)).cause("-1 beside a dimension of zero has no single meaning");
+    throw Error(Code::kShapeMismatch, "Reshape to " + to_string(wanted))
+        .cause("-1 beside a dimension of zero has no single meaning");
   }
   if (total.is_constant() && taken.is_constant() && total.value() % taken.value() != 0) mismatch(c, wanted);
   return floor_div(total, taken);
@@ -40,7 +41,8 @@ OutputShape reshape_shape(ShapeCall& c) {
   std::optional<size_t> open;
   for (size_t i = 0; i < to.size(); ++i) {
     if (to[i] == Dim(0) && !allow_zero) {
-      if (i >= from.size()) throw Error(Code::kShapeMismatch, "Reshape copies dimension " + std::to_string(i) + " of " + to_string(from));
+      if (i >= from.size())
+        throw Error(Code::kShapeMismatch, "Reshape copies dimension " + std::to_string(i) + " of " + to_string(from));
       to[i] = from[i];
       copied[i] = true;
     } else if (to[i] == Dim(-1)) {
@@ -59,9 +61,12 @@ OutputShape reshape_shape(ShapeCall& c) {
 }  // namespace
 
 const OpDef reshape = op("Reshape")
-    .input("data", kAnyType).input("shape", DType::kI64).attr("allowzero", int64_t{0}).output("reshaped", same_type("data"))
-    .shape(reshape_shape)
-    .elements(same_elements("data"))
-    .reference([](RefCall& c) { copy_all(c.input("data"), c.output()); });
+                          .input("data", kAnyType)
+                          .input("shape", DType::kI64)
+                          .attr("allowzero", int64_t{0})
+                          .output("reshaped", same_type("data"))
+                          .shape(reshape_shape)
+                          .elements(same_elements("data"))
+                          .reference([](RefCall& c) { copy_all(c.input("data"), c.output()); });
 
 }  // namespace kiln::ops

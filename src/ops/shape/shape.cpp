@@ -24,10 +24,14 @@ std::vector<OutputShape> shape_shape(ShapeCall& c) {
 
 }  // namespace
 
-const OpDef shape = op("Shape")
-    .input("data", kAnyType).attr("start", int64_t{0}).attr("end", std::numeric_limits<int64_t>::max()).output("shape", fixed_type(DType::kI64))
-    .shape_of_anything(shape_shape)
-    .elements([](ShapeCall& c) { return c.ranked("data") ? std::optional(wanted(c)) : std::nullopt; })
-    .reference([](RefCall& c) { store(c.output(), static_dims(wanted(c.shapes()))); });
+const OpDef shape =
+    op("Shape")
+        .input("data", kAnyType)
+        .attr("start", int64_t{0})
+        .attr("end", std::numeric_limits<int64_t>::max())
+        .output("shape", fixed_type(DType::kI64))
+        .shape_of_anything(shape_shape)
+        .elements([](ShapeCall& c) { return c.ranked("data") ? std::optional(wanted(c)) : std::nullopt; })
+        .reference([](RefCall& c) { store(c.output(), static_dims(wanted(c.shapes()))); });
 
 }  // namespace kiln::ops

@@ -53,7 +53,8 @@ Ints sliced_axes(const ShapeCall& c, size_t count) {
     for (size_t i = 0; i < count; ++i) axes.push_back(static_cast<int64_t>(i));
   }
   if (axes.size() != count || static_cast<int64_t>(count) > c.rank("data"))
-    throw Error(Code::kShapeMismatch, "Slice of " + to_string(c.dims("data")) + " with " + std::to_string(count) + " bounds for " + std::to_string(axes.size()) + " axes");
+    throw Error(Code::kShapeMismatch, "Slice of " + to_string(c.dims("data")) + " with " + std::to_string(count) +
+                                          " bounds for " + std::to_string(axes.size()) + " axes");
   return axes;
 }
 
@@ -68,7 +69,8 @@ OutputShape slice_shape(ShapeCall& c) {
     Dim& d = shape[static_cast<size_t>(axes[i])];
     std::optional<Dim> result;
     if (i < steps.size() && steps[i] == 0) throw Error(Code::kInvalidArgument, "Slice with a step of 0");
-    if (starts && ends && i < ends->size() && i < steps.size()) result = length(d, (*starts)[i], (*ends)[i], std::max(steps[i], -INT64_MAX));
+    if (starts && ends && i < ends->size() && i < steps.size())
+      result = length(d, (*starts)[i], (*ends)[i], std::max(steps[i], -INT64_MAX));
     d = result ? *result : c.unknown_dim(0, static_cast<int>(axes[i]));
   }
   return shape;
@@ -83,7 +85,8 @@ std::vector<int64_t> slice_positions(const ShapeCall& c, const Dims& dims, const
   for (size_t i = 0; i < axes.size(); ++i) {
     const auto axis = static_cast<size_t>(axes[i]);
     const int64_t high = steps[i] > 0 ? dims[axis] : dims[axis] - 1;
-    const int64_t start = std::clamp(starts[i] < 0 ? starts[i] + dims[axis] : starts[i], int64_t{0}, std::max(high, int64_t{0}));
+    const int64_t start =
+        std::clamp(starts[i] < 0 ? starts[i] + dims[axis] : starts[i], int64_t{0}, std::max(high, int64_t{0}));
     first += start * strides[axis];
     strides[axis] = out[axis] > 1 ? strides[axis] * steps[i] : 0;
   }
@@ -101,16 +104,21 @@ std::optional<std::vector<Dim>> slice_elements(ShapeCall& c) {
 }
 
 void slice_reference(RefCall& c) {
-  pick(c.input("data"), slice_positions(c.shapes(), c.input("data").dims(), c.input("starts").to_ints(), c.output().dims()), c.output());
+  pick(c.input("data"),
+       slice_positions(c.shapes(), c.input("data").dims(), c.input("starts").to_ints(), c.output().dims()), c.output());
 }
 
 }  // namespace
 
 const OpDef slice = op("Slice")
-    .input("data", kAnyType).input("starts", kIndexTypes).input("ends", kIndexTypes, "starts")
-    .optional_input("axes", kIndexTypes, "starts").optional_input("steps", kIndexTypes, "starts").output("output", same_type("data"))
-    .shape(slice_shape)
-    .elements(slice_elements)
-    .reference(slice_reference);
+                        .input("data", kAnyType)
+                        .input("starts", kIndexTypes)
+                        .input("ends", kIndexTypes, "starts")
+                        .optional_input("axes", kIndexTypes, "starts")
+                        .optional_input("steps", kIndexTypes, "starts")
+                        .output("output", same_type("data"))
+                        .shape(slice_shape)
+                        .elements(slice_elements)
+                        .reference(slice_reference);
 
 }  // namespace kiln::ops

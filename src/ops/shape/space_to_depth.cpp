@@ -18,15 +18,19 @@ OutputShape space_to_depth_shape(ShapeCall& c) {
 
 void space_to_depth_reference(RefCall& c) {
   const Tensor& input = c.input("input");
-  const int64_t b = c.integer("blocksize"), n = input.dims()[0], channels = input.dims()[1], h = input.dims()[2], w = input.dims()[3];
-  pick(input, strided_positions(0, {n, b, b, channels, h / b, w / b}, {channels * h * w, w, 1, h * w, b * w, b}), c.output());
+  const int64_t b = c.integer("blocksize"), n = input.dims()[0], channels = input.dims()[1], h = input.dims()[2],
+                w = input.dims()[3];
+  pick(input, strided_positions(0, {n, b, b, channels, h / b, w / b}, {channels * h * w, w, 1, h * w, b * w, b}),
+       c.output());
 }
 
 }  // namespace
 
 const OpDef space_to_depth = op("SpaceToDepth")
-    .input("input", kAnyType).required_attr("blocksize", int64_t{0}).output("output", same_type("input"))
-    .shape(space_to_depth_shape)
-    .reference(space_to_depth_reference);
+                                 .input("input", kAnyType)
+                                 .required_attr("blocksize", int64_t{0})
+                                 .output("output", same_type("input"))
+                                 .shape(space_to_depth_shape)
+                                 .reference(space_to_depth_reference);
 
 }  // namespace kiln::ops

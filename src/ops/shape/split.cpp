@@ -14,7 +14,8 @@ std::vector<Dim> equal_parts(const Dim& extent, int64_t count) {
   const Dim part = ceil_div(extent, Dim(count));
   std::vector<Dim> sizes(static_cast<size_t>(count), part);
   for (int64_t i = 0; i < count; ++i) {
-    if (extent.is_constant()) sizes[static_cast<size_t>(i)] = std::clamp(extent.value() - i * part.value(), int64_t{0}, part.value());
+    if (extent.is_constant())
+      sizes[static_cast<size_t>(i)] = std::clamp(extent.value() - i * part.value(), int64_t{0}, part.value());
     else if (i + 1 == count) sizes.back() = extent - part * Dim(count - 1);
   }
   return sizes;
@@ -25,7 +26,8 @@ std::optional<std::vector<Dim>> part_sizes(const ShapeCall& c) {
   const int64_t outputs = c.output_count();
   if (!c.present("split")) {
     if (c.has_attr("num_outputs") && c.integer("num_outputs") != outputs)
-      throw Error(Code::kInvalidArgument, "Split into num_outputs=" + std::to_string(c.integer("num_outputs")) + " has " + std::to_string(outputs) + " outputs");
+      throw Error(Code::kInvalidArgument, "Split into num_outputs=" + std::to_string(c.integer("num_outputs")) +
+                                              " has " + std::to_string(outputs) + " outputs");
     return equal_parts(extent, outputs);
   }
   auto sizes = c.elements("split");
@@ -33,7 +35,8 @@ std::optional<std::vector<Dim>> part_sizes(const ShapeCall& c) {
   Dim sum = 0;
   for (const Dim& d : *sizes) sum = sum + d;
   if (static_cast<int64_t>(sizes->size()) != outputs || (sum.is_constant() && extent.is_constant() && !(sum == extent)))
-    throw Error(Code::kShapeMismatch, "Split of an axis of " + extent.str() + " into " + to_string(*sizes) + " with " + std::to_string(outputs) + " outputs");
+    throw Error(Code::kShapeMismatch, "Split of an axis of " + extent.str() + " into " + to_string(*sizes) + " with " +
+                                          std::to_string(outputs) + " outputs");
   return sizes;
 }
 
@@ -73,10 +76,13 @@ void split_reference(RefCall& c) {
 }  // namespace
 
 const OpDef split = op("Split")
-    .input("input", kAnyType).optional_input("split", DType::kI64).attr("axis", int64_t{0}).attr("num_outputs", int64_t{0})
-    .variadic_output("outputs", same_type("input"))
-    .shapes(split_shapes)
-    .elements(split_elements)
-    .reference(split_reference);
+                        .input("input", kAnyType)
+                        .optional_input("split", DType::kI64)
+                        .attr("axis", int64_t{0})
+                        .attr("num_outputs", int64_t{0})
+                        .variadic_output("outputs", same_type("input"))
+                        .shapes(split_shapes)
+                        .elements(split_elements)
+                        .reference(split_reference);
 
 }  // namespace kiln::ops

@@ -12,7 +12,8 @@ OutputShape without(const Shape& dims, const Ints& axes) {
     if (!contains(axes, static_cast<int64_t>(i))) {
       result.push_back(dims[i]);
     } else if (dims[i].is_constant() && dims[i].value() != 1) {
-      throw Error(Code::kShapeMismatch, "Squeeze of axis " + std::to_string(i) + " of " + to_string(dims)).cause("its extent is not 1");
+      throw Error(Code::kShapeMismatch, "Squeeze of axis " + std::to_string(i) + " of " + to_string(dims))
+          .cause("its extent is not 1");
     }
   }
   return result;
@@ -35,9 +36,11 @@ OutputShape squeeze_shape(ShapeCall& c) {
 }  // namespace
 
 const OpDef squeeze = op("Squeeze")
-    .input("data", kAnyType).optional_input("axes", DType::kI64).output("squeezed", same_type("data"))
-    .shape(squeeze_shape)
-    .elements(same_elements("data"))
-    .reference([](RefCall& c) { copy_all(c.input("data"), c.output()); });
+                          .input("data", kAnyType)
+                          .optional_input("axes", DType::kI64)
+                          .output("squeezed", same_type("data"))
+                          .shape(squeeze_shape)
+                          .elements(same_elements("data"))
+                          .reference([](RefCall& c) { copy_all(c.input("data"), c.output()); });
 
 }  // namespace kiln::ops

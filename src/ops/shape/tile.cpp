@@ -12,7 +12,8 @@ OutputShape tile_shape(ShapeCall& c) {
   if (!repeats) return c.unknown_shape(0, c.rank("input"));
   Shape result = c.dims("input");
   if (repeats->size() != result.size())
-    throw Error(Code::kShapeMismatch, "Tile of " + to_string(result) + " by " + to_string(*repeats)).cause("it takes one number for each axis");
+    throw Error(Code::kShapeMismatch, "Tile of " + to_string(result) + " by " + to_string(*repeats))
+        .cause("it takes one number for each axis");
   for (size_t i = 0; i < result.size(); ++i) result[i] = result[i] * (*repeats)[i];
   return result;
 }
@@ -38,10 +39,15 @@ std::optional<std::vector<Dim>> tile_elements(ShapeCall& c) {
 
 }  // namespace
 
-const OpDef tile = op("Tile")
-    .input("input", kAnyType).input("repeats", DType::kI64).output("output", same_type("input"))
-    .shape(tile_shape)
-    .elements(tile_elements)
-    .reference([](RefCall& c) { pick(c.input("input"), tile_positions(c.input("input").dims(), c.input("repeats").to_ints()), c.output()); });
+const OpDef tile =
+    op("Tile")
+        .input("input", kAnyType)
+        .input("repeats", DType::kI64)
+        .output("output", same_type("input"))
+        .shape(tile_shape)
+        .elements(tile_elements)
+        .reference([](RefCall& c) {
+          pick(c.input("input"), tile_positions(c.input("input").dims(), c.input("repeats").to_ints()), c.output());
+        });
 
 }  // namespace kiln::ops

@@ -28,10 +28,13 @@ std::optional<std::vector<Dim>> transpose_elements(ShapeCall& c) {
 
 }  // namespace
 
-const OpDef transpose = op("Transpose")
-    .input("data", kAnyType).attr("perm", Ints{}).output("transposed", same_type("data"))
-    .shape([](ShapeCall& c) { return permuted(c.dims("data"), permutation(c)); })
-    .elements(transpose_elements)
-    .reference([](RefCall& c) { c.set_output(0, transposed(c.input("data"), permutation(c.shapes()))); });
+const OpDef transpose =
+    op("Transpose")
+        .input("data", kAnyType)
+        .attr("perm", Ints{})
+        .output("transposed", same_type("data"))
+        .shape([](ShapeCall& c) { return permuted(c.dims("data"), permutation(c)); })
+        .elements(transpose_elements)
+        .reference([](RefCall& c) { c.set_output(0, transposed(c.input("data"), permutation(c.shapes()))); });
 
 }  // namespace kiln::ops

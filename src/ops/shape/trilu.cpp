@@ -7,7 +7,8 @@ namespace kiln::ops {
 namespace {
 
 OutputShape trilu_shape(ShapeCall& c) {
-  if (c.rank("input") < 2) throw Error(Code::kShapeMismatch, "Trilu of " + to_string(c.dims("input"))).cause("it takes matrices");
+  if (c.rank("input") < 2)
+    throw Error(Code::kShapeMismatch, "Trilu of " + to_string(c.dims("input"))).cause("it takes matrices");
   return c.dims("input");
 }
 
@@ -28,8 +29,11 @@ void trilu_reference(RefCall& c) {
 }  // namespace
 
 const OpDef trilu = op("Trilu")
-    .input("input", kAnyType).optional_input("k", DType::kI64).attr("upper", int64_t{1}).output("output", same_type("input"))
-    .shape(trilu_shape)
-    .reference(trilu_reference);
+                        .input("input", kAnyType)
+                        .optional_input("k", DType::kI64)
+                        .attr("upper", int64_t{1})
+                        .output("output", same_type("input"))
+                        .shape(trilu_shape)
+                        .reference(trilu_reference);
 
 }  // namespace kiln::ops

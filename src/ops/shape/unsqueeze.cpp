@@ -24,9 +24,11 @@ OutputShape unsqueeze_shape(ShapeCall& c) {
 }  // namespace
 
 const OpDef unsqueeze = op("Unsqueeze")
-    .input("data", kAnyType).input("axes", DType::kI64).output("expanded", same_type("data"))
-    .shape(unsqueeze_shape)
-    .elements(same_elements("data"))
-    .reference([](RefCall& c) { copy_all(c.input("data"), c.output()); });
+                            .input("data", kAnyType)
+                            .input("axes", DType::kI64)
+                            .output("expanded", same_type("data"))
+                            .shape(unsqueeze_shape)
+                            .elements(same_elements("data"))
+                            .reference([](RefCall& c) { copy_all(c.input("data"), c.output()); });
 
 }  // namespace kiln::ops

@@ -35,10 +35,7 @@ bool may_merge(const Node& n, const Node& first) {
 }  // namespace
 
 const Rule common_subexpressions{
-    .name = "common_subexpressions",
-    .pattern = {},
-    .rewrite = nullptr,
-    .walk = [](Graph& graph) {
+    .name = "common_subexpressions", .pattern = {}, .rewrite = nullptr, .walk = [](Graph& graph) {
       std::vector<Patch> patches;
       std::map<std::string, Node*> seen;
       for (const auto& n : graph.nodes()) {

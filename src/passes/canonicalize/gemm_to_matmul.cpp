@@ -33,9 +33,11 @@ const Rule gemm_to_matmul{
       if (!is_float(m.value("b")->dtype())) return decline("it is a product of integers");
       if (c && !c->constant() && beta != 1) return decline("beta applies to a value that is not constant");
       Patch p(m);
-      const PatchValue b = p.constant(weights(*m.constant("b"), integer(n, "transB") != 0, alpha), m.value("b")->name());
+      const PatchValue b =
+          p.constant(weights(*m.constant("b"), integer(n, "transB") != 0, alpha), m.value("b")->name());
       PatchValue y = p.add("MatMul", {m.value("a"), b});
-      if (c && beta != 0) y = p.add("Add", {y, beta == 1 ? PatchValue(c) : p.constant(scaled(*c->constant(), beta), c->name())});
+      if (c && beta != 0)
+        y = p.add("Add", {y, beta == 1 ? PatchValue(c) : p.constant(scaled(*c->constant(), beta), c->name())});
       p.replace(n.output(), y);
       return p;
     }};

@@ -5,9 +5,7 @@
 namespace kiln::passes {
 
 const Rule channel_scale{
-    .name = "channel_scale",
-    .pattern = one_of({"Div", "Mul"}),
-    .rewrite = [](const Match& m) -> std::optional<Patch> {
+    .name = "channel_scale", .pattern = one_of({"Div", "Mul"}), .rewrite = [](const Match& m) -> std::optional<Patch> {
       Node& root = m.root();
       for (int i = 0; i < (root.is("Mul") ? 2 : 1); ++i) {
         const auto product = foldable_product(root.input(i));
@@ -20,11 +18,13 @@ const Rule channel_scale{
           for (double& f : *factors) f = 1 / f;
         Patch p(m);
         p.absorb(n);
-        std::vector<PatchValue> inputs = {n.input(0), p.constant(scaled_weights(*product, *factors), n.input(1)->name())};
+        std::vector<PatchValue> inputs = {n.input(0),
+                                          p.constant(scaled_weights(*product, *factors), n.input(1)->name())};
         if (n.input(2)) {
           std::vector<double> scaled = *bias;
           for (size_t k = 0; k < scaled.size(); ++k) scaled[k] *= (*factors)[k];
-          inputs.push_back(p.constant(tensor_of(root.output()->dtype(), {product->channels}, scaled), n.input(2)->name()));
+          inputs.push_back(
+              p.constant(tensor_of(root.output()->dtype(), {product->channels}, scaled), n.input(2)->name()));
         }
         p.replace(root.output(), p.add(n.op_name(), std::move(inputs), n.attributes));
         return p;

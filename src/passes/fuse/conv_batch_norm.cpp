@@ -6,7 +6,8 @@ namespace kiln::passes {
 
 const Rule conv_batch_norm{
     .name = "conv_batch_norm",
-    .pattern = node("BatchNormalization", {once(one_of({"Conv", "ConvTranspose", "MatMul"}).as("product")), constant(), constant(), constant(), constant()}),
+    .pattern = node("BatchNormalization", {once(one_of({"Conv", "ConvTranspose", "MatMul"}).as("product")), constant(),
+                                           constant(), constant(), constant()}),
     .rewrite = [](const Match& m) -> std::optional<Patch> {
       const auto line = batch_norm_line(m.root());
       if (!line) return decline("it is training");

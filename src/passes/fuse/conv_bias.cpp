@@ -5,9 +5,7 @@
 namespace kiln::passes {
 
 const Rule conv_bias{
-    .name = "conv_bias",
-    .pattern = one_of({"Add", "Sub"}),
-    .rewrite = [](const Match& m) -> std::optional<Patch> {
+    .name = "conv_bias", .pattern = one_of({"Add", "Sub"}), .rewrite = [](const Match& m) -> std::optional<Patch> {
       Node& root = m.root();
       for (int i = 0; i < (root.is("Add") ? 2 : 1); ++i) {
         const auto product = foldable_product(root.input(i));
@@ -19,7 +17,8 @@ const Rule conv_bias{
         for (size_t k = 0; k < sum->size(); ++k) (*sum)[k] = (*bias)[k] + (root.is("Sub") ? -(*sum)[k] : (*sum)[k]);
         Patch p(m);
         p.absorb(n);
-        const PatchValue b = p.constant(tensor_of(root.output()->dtype(), {product->channels}, *sum), n.name() + ".bias");
+        const PatchValue b =
+            p.constant(tensor_of(root.output()->dtype(), {product->channels}, *sum), n.name() + ".bias");
         p.replace(root.output(), p.add(n.op_name(), {n.input(0), n.input(1), b}, n.attributes));
         return p;
       }

@@ -19,20 +19,19 @@ std::string chain_name(const Node& first, const Node& next) {
 
 }  // namespace
 
-const Rule pointwise_chain{
-    .name = "pointwise_chain",
-    .pattern = one_of({}),
-    .rewrite = [](const Match& m) -> std::optional<Patch> {
-      const Node& root = m.root();
-      if (!root.op().is_pointwise()) return std::nullopt;
-      for (int i = 0; i < static_cast<int>(root.inputs().size()); ++i) {
-        auto patch = append_post_op(m, i, kMaxChain, is_base);
-        if (!patch) continue;
-        patch->set_name(chain_name(*root.input(i)->producer(), root));
-        return patch;
-      }
-      return std::nullopt;
-    },
-    .stage = 2};
+const Rule pointwise_chain{.name = "pointwise_chain",
+                           .pattern = one_of({}),
+                           .rewrite = [](const Match& m) -> std::optional<Patch> {
+                             const Node& root = m.root();
+                             if (!root.op().is_pointwise()) return std::nullopt;
+                             for (int i = 0; i < static_cast<int>(root.inputs().size()); ++i) {
+                               auto patch = append_post_op(m, i, kMaxChain, is_base);
+                               if (!patch) continue;
+                               patch->set_name(chain_name(*root.input(i)->producer(), root));
+                               return patch;
+                             }
+                             return std::nullopt;
+                           },
+                           .stage = 2};
 
 }  // namespace kiln::passes

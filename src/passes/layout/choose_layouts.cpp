@@ -10,12 +10,13 @@ namespace kiln::passes {
 namespace {
 
 constexpr double kForced = 1e15;
-constexpr double kTypicalSymbol = 8;              // a symbolic dimension counts as this many
-constexpr int kMinRank = 3;                       // batch, channels and at least one spatial axis
+constexpr double kTypicalSymbol = 8;  // a symbolic dimension counts as this many
+constexpr int kMinRank = 3;           // batch, channels and at least one spatial axis
 
 // Run channels-last: their kernels read and write whole pixels.
-const std::set<std::string, std::less<>> kSpatial = {"Conv",        "ConvTranspose", "MaxPool",           "AveragePool",   "GlobalAveragePool",
-                                                     "GlobalMaxPool", "Resize",      "InstanceNormalization", "LRN"};
+const std::set<std::string, std::less<>> kSpatial = {"Conv",        "ConvTranspose",         "MaxPool",
+                                                     "AveragePool", "GlobalAveragePool",     "GlobalMaxPool",
+                                                     "Resize",      "InstanceNormalization", "LRN"};
 // Run in either layout.
 const std::set<std::string, std::less<>> kEither = {"Concat", "Split", "Slice", "Pad", "BatchNormalization"};
 
@@ -26,7 +27,8 @@ bool big_enough(const Value* v) { return v && v->is_tensor() && v->ranked() && v
 Wish wish_of(const Node& node) {
   if (!node.regions.empty() || node.outputs().empty() || !big_enough(node.output())) return Wish::kRow;
   const bool four = node.output()->rank() >= 4;
-  if (kSpatial.count(node.op_name()) && big_enough(node.input(0)) && four && node.outputs().size() == 1) return Wish::kLast;
+  if (kSpatial.count(node.op_name()) && big_enough(node.input(0)) && four && node.outputs().size() == 1)
+    return Wish::kLast;
   if (kEither.count(node.op_name()) || node.op().is_pointwise()) return Wish::kEither;
   return Wish::kRow;
 }
@@ -44,7 +46,9 @@ bool spatially_one(const Value* v) {
 }
 
 // An operand that takes part in the layout of its reader: the same rank as the result, and not a constant.
-bool tied(const Node& node, const Value* v) { return big_enough(v) && !v->constant() && v->rank() == node.output()->rank(); }
+bool tied(const Node& node, const Value* v) {
+  return big_enough(v) && !v->constant() && v->rank() == node.output()->rank();
+}
 
 class Chooser {
  public:
@@ -61,7 +65,8 @@ class Chooser {
       any = any || wish == Wish::kLast;
       if (wish == Wish::kLast) cut.add_label_cost(i, kForced, 0);
       if (wish == Wish::kRow) cut.add_label_cost(i, 0, kForced);
-      if (wish == Wish::kEither && tied(*nodes[i], nodes[i]->output()) && nodes[i]->output()->is_graph_output()) cut.add_label_cost(i, 0, bytes(nodes[i]->output()));
+      if (wish == Wish::kEither && tied(*nodes[i], nodes[i]->output()) && nodes[i]->output()->is_graph_output())
+        cut.add_label_cost(i, 0, bytes(nodes[i]->output()));
       for (const Value* v : nodes[i]->inputs()) {
         if (!v || !big_enough(v) || v->constant() || spatially_one(v)) continue;
         if (v->producer()) cut.add_pair_cost(index.at(v->producer()), i, bytes(v));
@@ -95,7 +100,14 @@ class Chooser {
   Value* reformatted(Value* v, const Layout& layout, Node* before) {
     Value*& copy = copies_[{v, layout.is_row_major()}];
     if (!copy) {
-      Node* node = graph_.add_node({.op = find_op("Reformat"), .inputs = {v}, .attributes = {}, .name = "reformat " + v->name(), .origins = {}, .regions = {}, .output_names = {}}, before);
+      Node* node = graph_.add_node({.op = find_op("Reformat"),
+                                    .inputs = {v},
+                                    .attributes = {},
+                                    .name = "reformat " + v->name(),
+                                    .origins = {},
+                                    .regions = {},
+                                    .output_names = {}},
+                                   before);
       node->output()->layout = layout;
       copy = node->output();
     }

@@ -14,7 +14,8 @@ inline Refusal needs_plain(const Problem& p) {
       if (!a.present) continue;
       if (!a.layout.is_plain()) return refuse("an operand has the blocked layout " + to_string(a.layout));
       if (!a.ranked) return refuse("the rank of an operand is not known");
-      if (bits(a.dtype) == 0 || bits(a.dtype) % 8 != 0) return refuse(std::string("elements of type ") + std::string(name(a.dtype)));
+      if (bits(a.dtype) == 0 || bits(a.dtype) % 8 != 0)
+        return refuse(std::string("elements of type ") + std::string(name(a.dtype)));
     }
   return accept();
 }
@@ -24,7 +25,8 @@ inline Refusal needs_f32(const Problem& p) {
   if (Refusal r = needs_plain(p); r.refused()) return r;
   for (const auto* list : {&p.inputs, &p.outputs})
     for (const Argument& a : *list)
-      if (a.present && is_float(a.dtype) && a.dtype != DType::kF32) return refuse(std::string("it computes in float32, not ") + std::string(name(a.dtype)));
+      if (a.present && is_float(a.dtype) && a.dtype != DType::kF32)
+        return refuse(std::string("it computes in float32, not ") + std::string(name(a.dtype)));
   return accept();
 }
 
@@ -56,13 +58,18 @@ inline int64_t axis_of(const Problem& p, const char* attribute, int64_t fallback
 
 // A kernel of this device without constants.
 inline Emitted emit_kernel(std::string kernel, Attributes parameters, std::vector<int> inputs) {
-  return {.device = "cpu", .kernel = std::move(kernel), .parameters = std::move(parameters), .inputs = std::move(inputs), .constants = {}};
+  return {.device = "cpu",
+          .kernel = std::move(kernel),
+          .parameters = std::move(parameters),
+          .inputs = std::move(inputs),
+          .constants = {}};
 }
 
 // All inputs of the problem in order, absent ones as such.
 inline std::vector<int> all_inputs(const Problem& p) {
   std::vector<int> result;
-  for (size_t i = 0; i < p.inputs.size(); ++i) result.push_back(p.inputs[i].present ? static_cast<int>(i) : Emitted::kAbsent);
+  for (size_t i = 0; i < p.inputs.size(); ++i)
+    result.push_back(p.inputs[i].present ? static_cast<int>(i) : Emitted::kAbsent);
   return result;
 }
 

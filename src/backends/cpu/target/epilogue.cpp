@@ -31,7 +31,8 @@ std::optional<ActivationFacts> activation_of(const Problem& p, const ir::PostOp&
   if (name == "HardSwish") return ActivationFacts{Activation::kHardSwish};
   if (name == "LeakyRelu") return ActivationFacts{Activation::kLeakyRelu, a.real("alpha", 0.01)};
   if (name == "Elu") return ActivationFacts{Activation::kElu, a.real("alpha", 1.0)};
-  if (name == "HardSigmoid") return ActivationFacts{Activation::kHardSigmoid, a.real("alpha", 0.2), a.real("beta", 0.5)};
+  if (name == "HardSigmoid")
+    return ActivationFacts{Activation::kHardSigmoid, a.real("alpha", 0.2), a.real("beta", 0.5)};
   if (name == "Gelu") {
     const std::string form = a.text("approximate", "none");
     if (form == "none") return ActivationFacts{Activation::kGeluErf};
@@ -43,7 +44,8 @@ std::optional<ActivationFacts> activation_of(const Problem& p, const ir::PostOp&
     if (low && high) return ActivationFacts{Activation::kClip, *low, *high};
   }
   if (name == "PRelu")
-    if (const auto slope = scalar_operand(p, post, 1, NAN); slope && !std::isnan(*slope)) return ActivationFacts{Activation::kLeakyRelu, *slope};
+    if (const auto slope = scalar_operand(p, post, 1, NAN); slope && !std::isnan(*slope))
+      return ActivationFacts{Activation::kLeakyRelu, *slope};
   return std::nullopt;
 }
 
@@ -63,9 +65,13 @@ bool same_place(const Argument& a, const Argument& out) {
 
 Refusal add_activation(const Problem& p, const ir::PostOp& post, FusedEpilogue& e) {
   const auto facts = activation_of(p, post);
-  if (!facts) return refuse("post-operation " + post.op->name() + to_string(post.attributes) + " is no activation of the kernels");
-  if (post.operands.empty() || post.operands[0] >= 0) return refuse("post-operation " + post.op->name() + " does not act on the result");
-  if (e.parameters.activation != Activation::kNone) return refuse("post-operation " + post.op->name() + " is a second activation");
+  if (!facts)
+    return refuse("post-operation " + post.op->name() + to_string(post.attributes) +
+                  " is no activation of the kernels");
+  if (post.operands.empty() || post.operands[0] >= 0)
+    return refuse("post-operation " + post.op->name() + " does not act on the result");
+  if (e.parameters.activation != Activation::kNone)
+    return refuse("post-operation " + post.op->name() + " is a second activation");
   if (e.parameters.residual_after) return refuse("post-operation " + post.op->name() + " follows the last sum");
   e.parameters.activation = facts->kind;
   e.parameters.alpha = static_cast<float>(facts->alpha);
@@ -74,7 +80,8 @@ Refusal add_activation(const Problem& p, const ir::PostOp& post, FusedEpilogue& 
 }
 
 Refusal add_sum(const Problem& p, const ir::PostOp& post, int column_axis, FusedEpilogue& e) {
-  const bool left = post.operands.size() == 2 && post.operands[0] < 0, right = post.operands.size() == 2 && post.operands[1] < 0;
+  const bool left = post.operands.size() == 2 && post.operands[0] < 0,
+             right = post.operands.size() == 2 && post.operands[1] < 0;
   if (left == right) return refuse("post-operation Add does not add to the result once");
   const int operand = post.operands[left ? 1 : 0];
   const Argument &a = p.input(operand), &out = p.outputs[0];
@@ -83,7 +90,9 @@ Refusal add_sum(const Problem& p, const ir::PostOp& post, int column_axis, Fused
     const Refusal r = add_bias(p, operand, column_axis, 1, e);
     if (!r.refused()) return r;
   }
-  if (!same_place(a, out)) return refuse("post-operation Add has an operand " + to_string(a.opt) + " of layout " + to_string(a.layout) + " for a result " + to_string(out.opt) + " of layout " + to_string(out.layout));
+  if (!same_place(a, out))
+    return refuse("post-operation Add has an operand " + to_string(a.opt) + " of layout " + to_string(a.layout) +
+                  " for a result " + to_string(out.opt) + " of layout " + to_string(out.layout));
   if (e.residual_input >= 0) return refuse("post-operation Add is a second sum of tensors");
   e.residual_input = operand;
   e.parameters.residual_after = activated;
@@ -102,13 +111,15 @@ Refusal add_bias(const Problem& p, int i, int column_axis, double factor, FusedE
   if (!a.is_static || (elements != columns && elements != 1) || (axis < out.opt.size() && out.max[axis] != columns))
     return refuse("the bias has shape " + to_string(a.opt) + " for " + std::to_string(columns) + " columns");
   if (!a.constant) {
-    if (e.has_bias() || factor != 1 || elements != columns) return refuse("the bias is not constant, and is scaled, repeated or not the only one");
+    if (e.has_bias() || factor != 1 || elements != columns)
+      return refuse("the bias is not constant, and is scaled, repeated or not the only one");
     e.bias_input = i;
     return accept();
   }
   if (e.bias_input >= 0) return refuse("there are two biases, one of them not constant");
   e.bias.resize(static_cast<size_t>(columns), 0.0f);
-  for (int64_t c = 0; c < columns; ++c) e.bias[static_cast<size_t>(c)] += static_cast<float>(factor * a.constant->at(elements == 1 ? 0 : c));
+  for (int64_t c = 0; c < columns; ++c)
+    e.bias[static_cast<size_t>(c)] += static_cast<float>(factor * a.constant->at(elements == 1 ? 0 : c));
   return accept();
 }
 

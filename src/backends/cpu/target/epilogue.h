@@ -10,9 +10,9 @@ namespace kiln::cpu {
 // activation(x + bias [+ residual]) [+ residual].
 struct FusedEpilogue {
   kernels::EpilogueParameters parameters;
-  std::vector<float> bias;                // sum of the constant ones, per column; empty: none
-  int bias_input = -1;                    // of the problem, known at run time
-  int residual_input = -1;                // of the problem
+  std::vector<float> bias;  // sum of the constant ones, per column; empty: none
+  int bias_input = -1;      // of the problem, known at run time
+  int residual_input = -1;  // of the problem
   bool has_bias() const { return !bias.empty() || bias_input >= 0; }
 };
 
@@ -24,8 +24,7 @@ Refusal add_bias(const Problem& problem, int i, int column_axis, double factor, 
 void emit_epilogue(const FusedEpilogue& epilogue, Emitted& emitted);
 
 // The tensor of floats of that many elements, filled by `fill(float*)`.
-template <class Fill>
-Tensor packed_floats(int64_t count, const Fill& fill) {
+template <class Fill> Tensor packed_floats(int64_t count, const Fill& fill) {
   Tensor t = Tensor::allocate(DType::kF32, {count});
   if (count > 0) fill(t.as_mutable<float>().data());
   return t;

@@ -48,7 +48,8 @@ bool is_channels_last(const Argument& a) {
 Refusal accept_image(const Argument& a, const char* what) {
   const std::string subject = std::string(what) + " ";
   if (a.dtype != DType::kF32) return refuse(subject + "is " + std::string(name(a.dtype)) + ", needs float32");
-  if (!a.ranked || (a.opt.size() != 3 && a.opt.size() != 4)) return refuse(subject + "has " + std::to_string(a.opt.size()) + " dimensions, needs 3 or 4");
+  if (!a.ranked || (a.opt.size() != 3 && a.opt.size() != 4))
+    return refuse(subject + "has " + std::to_string(a.opt.size()) + " dimensions, needs 3 or 4");
   if (!a.layout.is_plain()) return refuse(subject + "has the blocked layout " + to_string(a.layout));
   return accept();
 }

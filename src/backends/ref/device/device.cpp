@@ -33,7 +33,8 @@ Operation read_operation(const Attributes& parameters, const std::string& prefix
 Tensor dense(const TensorView& view) {
   const Dims dims(view.dims, view.dims + view.rank);
   if (view.is_dense() || element_count(dims) == 0) return Tensor::borrow(view.dtype, dims, view.data);
-  if (!view.strides || bits(view.dtype) % 8) throw Error(Code::kMalformedPlan, "the reference cannot read a blocked layout");
+  if (!view.strides || bits(view.dtype) % 8)
+    throw Error(Code::kMalformedPlan, "the reference cannot read a blocked layout");
   Tensor result = Tensor::allocate(view.dtype, dims);
   const auto width = static_cast<size_t>(bits(view.dtype) / 8);
   auto* to = static_cast<std::byte*>(result.mutable_data());
@@ -101,11 +102,14 @@ class Reference final : public Kernel {
   }
 
   std::vector<Datum> run(const std::vector<Datum>& inputs, int outputs) const {
-    if (base_inputs_ < 0 || base_inputs_ > static_cast<int64_t>(inputs.size())) throw Error(Code::kMalformedPlan, "the step has too few inputs");
-    std::vector<Datum> results = evaluate(*base_.op, base_.attributes, {inputs.begin(), inputs.begin() + base_inputs_}, outputs);
+    if (base_inputs_ < 0 || base_inputs_ > static_cast<int64_t>(inputs.size()))
+      throw Error(Code::kMalformedPlan, "the step has too few inputs");
+    std::vector<Datum> results =
+        evaluate(*base_.op, base_.attributes, {inputs.begin(), inputs.begin() + base_inputs_}, outputs);
     for (const Operation& post : posts_) {
       std::vector<Datum> operands;
-      for (int64_t operand : post.operands) operands.push_back(operand < 0 ? results[0] : inputs.at(static_cast<size_t>(operand)));
+      for (int64_t operand : post.operands)
+        operands.push_back(operand < 0 ? results[0] : inputs.at(static_cast<size_t>(operand)));
       results[0] = evaluate(*post.op, post.attributes, std::move(operands), 1).at(0);
     }
     return results;

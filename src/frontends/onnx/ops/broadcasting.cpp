@@ -6,7 +6,8 @@ namespace {
 
 // `b` with as many trailing dimensions of one that its first dimension meets dimension `axis` of `a`.
 ir::Value* aligned(NodeImport& n, ir::Value* a, ir::Value* b, int64_t axis) {
-  if (!a->ranked() || !b->ranked()) n.unsupported("the ranks of the inputs are not known", "export with opset 7 or newer");
+  if (!a->ranked() || !b->ranked())
+    n.unsupported("the ranks of the inputs are not known", "export with opset 7 or newer");
   if (axis < 0) axis += a->rank();
   Ints axes;
   for (int64_t i = b->rank(); i < a->rank() - axis; ++i) axes.push_back(i);

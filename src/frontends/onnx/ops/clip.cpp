@@ -10,9 +10,10 @@ ir::Value* bound(NodeImport& n, std::string_view name) {
 
 }  // namespace
 
-const OnnxOp clip{"Clip", {
-    {6, [](NodeImport& n) { n.emit("Clip", {n.in(0), bound(n, "min"), bound(n, "max")}); }},
-    {11, import_as_is},
-}};
+const OnnxOp clip{"Clip",
+                  {
+                      {6, [](NodeImport& n) { n.emit("Clip", {n.in(0), bound(n, "min"), bound(n, "max")}); }},
+                      {11, import_as_is},
+                  }};
 
 }  // namespace kiln::onnx::ops

@@ -10,8 +10,7 @@ Tensor floats(const Floats& values, Dims dims) {
   return t;
 }
 
-template <class List>
-Dims line(const List& values) { return {static_cast<int64_t>(values.size())}; }
+template <class List> Dims line(const List& values) { return {static_cast<int64_t>(values.size())}; }
 
 Tensor value(const NodeImport& n) {
   if (n.has_attr("value")) return n.tensor("value");

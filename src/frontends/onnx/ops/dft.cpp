@@ -3,11 +3,15 @@
 
 namespace kiln::onnx::ops {
 
-const OnnxOp dft{"DFT", {
-    {17, [](NodeImport& n) {
-       n.emit("DFT", {n.in(0), n.optional(1), n.scalar(DType::kI64, static_cast<double>(n.integer("axis", 1)))}, n.attributes({"axis"}));
-     }},
-    {20, import_as_is},
-}};
+const OnnxOp dft{
+    "DFT",
+    {
+        {17,
+         [](NodeImport& n) {
+           n.emit("DFT", {n.in(0), n.optional(1), n.scalar(DType::kI64, static_cast<double>(n.integer("axis", 1)))},
+                  n.attributes({"axis"}));
+         }},
+        {20, import_as_is},
+    }};
 
 }  // namespace kiln::onnx::ops

@@ -4,7 +4,9 @@
 namespace kiln::onnx::ops {
 namespace {
 
-bool known_zero(const ir::Value* value) { return value && value->constant() && value->constant()->size() == 1 && value->constant()->at(0) == 0; }
+bool known_zero(const ir::Value* value) {
+  return value && value->constant() && value->constant()->size() == 1 && value->constant()->at(0) == 0;
+}
 
 void import_dropout(NodeImport& n) {
   if (n.optional(2) && !known_zero(n.optional(2)) && !known_zero(n.optional(1)))

@@ -3,6 +3,7 @@
 
 namespace kiln::onnx::ops {
 
-const OnnxOp gemm{"Gemm", {{1, [](NodeImport& n) { n.emit("Gemm", n.inputs(), n.attributes({"broadcast"})); }}, {7, import_as_is}}};
+const OnnxOp gemm{
+    "Gemm", {{1, [](NodeImport& n) { n.emit("Gemm", n.inputs(), n.attributes({"broadcast"})); }}, {7, import_as_is}}};
 
 }  // namespace kiln::onnx::ops

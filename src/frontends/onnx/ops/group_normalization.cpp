@@ -14,10 +14,13 @@ ir::Value* by_channel(NodeImport& n, ir::Value* per_group, int64_t groups, int64
 
 void import_groups(NodeImport& n) {
   const int64_t groups = n.integer("num_groups");
-  if (n.rank() < 2 || !n.in(0)->shape()[1].is_constant()) n.unsupported("the number of channels is not known", "give the input a fixed number of channels");
+  if (n.rank() < 2 || !n.in(0)->shape()[1].is_constant())
+    n.unsupported("the number of channels is not known", "give the input a fixed number of channels");
   const int64_t channels = n.in(0)->shape()[1].value();
-  if (groups < 1 || channels % groups != 0) n.invalid(std::to_string(groups) + " groups of " + std::to_string(channels) + " channels");
-  n.emit("GroupNormalization", {n.in(0), by_channel(n, n.in(1), groups, channels), by_channel(n, n.in(2), groups, channels)}, n.attributes());
+  if (groups < 1 || channels % groups != 0)
+    n.invalid(std::to_string(groups) + " groups of " + std::to_string(channels) + " channels");
+  n.emit("GroupNormalization",
+         {n.in(0), by_channel(n, n.in(1), groups, channels), by_channel(n, n.in(2), groups, channels)}, n.attributes());
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 
 namespace kiln::onnx::ops {
 
-const OnnxOp if_op{"If", {{1, [](NodeImport& n) { n.emit_regions("If", {n.in(0)}, {}, {"then_branch", "else_branch"}, {}); }}}};
+const OnnxOp if_op{
+    "If", {{1, [](NodeImport& n) { n.emit_regions("If", {n.in(0)}, {}, {"then_branch", "else_branch"}, {}); }}}};
 
 }  // namespace kiln::onnx::ops

@@ -14,12 +14,14 @@ ir::Value* loss(NodeImport& n, ir::Value* log_probability) {
     classes = n.add("Where", {ignored, n.scalar(DType::kI64, 0), classes});
   }
   ir::Value* axis = n.ints({1});
-  ir::Value* chosen = n.add("GatherElements", {log_probability, n.add("Unsqueeze", {classes, axis})}, {{"axis", int64_t{1}}});
+  ir::Value* chosen =
+      n.add("GatherElements", {log_probability, n.add("Unsqueeze", {classes, axis})}, {{"axis", int64_t{1}}});
   chosen = n.add("Squeeze", {chosen, axis});
   ir::Value* weight = n.optional(2) ? n.add("Gather", {n.in(2), classes}, {{"axis", int64_t{0}}}) : nullptr;
   if (ignored) weight = n.add("Where", {ignored, n.scalar(type, 0), weight ? weight : n.scalar(type, 1)});
   const std::string reduction = n.text("reduction", "mean");
-  if (reduction == "none") return weight ? n.result(0, "Mul", {n.add("Neg", {chosen}), weight}) : n.result(0, "Neg", {chosen});
+  if (reduction == "none")
+    return weight ? n.result(0, "Mul", {n.add("Neg", {chosen}), weight}) : n.result(0, "Neg", {chosen});
   ir::Value* each = n.add("Neg", {weight ? n.add("Mul", {chosen, weight}) : chosen});
   const Attributes all{{"keepdims", int64_t{0}}};
   if (reduction == "sum") return n.result(0, "ReduceSum", {each}, all);
@@ -35,7 +37,8 @@ void import_cross_entropy(NodeImport& n) {
 
 }  // namespace
 
-const OnnxOp negative_log_likelihood_loss{"NegativeLogLikelihoodLoss", {{12, [](NodeImport& n) { n.yield({loss(n, n.in(0))}); }}}};
+const OnnxOp negative_log_likelihood_loss{"NegativeLogLikelihoodLoss",
+                                          {{12, [](NodeImport& n) { n.yield({loss(n, n.in(0))}); }}}};
 const OnnxOp softmax_cross_entropy_loss{"SoftmaxCrossEntropyLoss", {{12, import_cross_entropy}}};
 
 }  // namespace kiln::onnx::ops

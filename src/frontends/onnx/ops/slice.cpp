@@ -6,7 +6,8 @@ namespace {
 
 void import_attributes(NodeImport& n) {
   if (!n.has_attr("starts") || !n.has_attr("ends")) n.invalid("starts or ends are missing");
-  n.emit("Slice", {n.in(0), n.ints(n.ints("starts")), n.ints(n.ints("ends")), n.has_attr("axes") ? n.ints(n.ints("axes")) : nullptr});
+  n.emit("Slice", {n.in(0), n.ints(n.ints("starts")), n.ints(n.ints("ends")),
+                   n.has_attr("axes") ? n.ints(n.ints("axes")) : nullptr});
 }
 
 }  // namespace

@@ -7,7 +7,8 @@ namespace {
 
 void import_attribute(NodeImport& n) {
   const Floats scales = n.reals("scales");
-  emit_old_resize(n, n.constant(Tensor::of<float>({static_cast<int64_t>(scales.size())}, {scales.begin(), scales.end()})));
+  emit_old_resize(n,
+                  n.constant(Tensor::of<float>({static_cast<int64_t>(scales.size())}, {scales.begin(), scales.end()})));
 }
 
 }  // namespace

@@ -14,7 +14,8 @@ void import_window(NodeImport& n, double a0, double a1, double a2) {
   ir::Value* index = n.add("Range", {n.scalar(type, 0), size, n.scalar(type, 1)});
   ir::Value* angle = n.add("Div", {n.add("Mul", {index, n.scalar(type, 2 * std::numbers::pi)}), period});
   ir::Value* y = n.add("Sub", {n.scalar(type, a0), n.add("Mul", {n.add("Cos", {angle}), n.scalar(type, a1)})});
-  if (a2 != 0) y = n.add("Add", {y, n.add("Mul", {n.add("Cos", {n.add("Mul", {angle, n.scalar(type, 2)})}), n.scalar(type, a2)})});
+  if (a2 != 0)
+    y = n.add("Add", {y, n.add("Mul", {n.add("Cos", {n.add("Mul", {angle, n.scalar(type, 2)})}), n.scalar(type, a2)})});
   n.emit("Cast", {y}, {{"to", std::string(name(dtype_from_onnx(n.integer("output_datatype", 1))))}});
 }
 

@@ -10,11 +10,11 @@ struct HeadStrides {
 };
 
 struct AttentionShape {
-  int64_t batch = 0, heads = 0, kv_heads = 0;     // kv_heads divides heads
+  int64_t batch = 0, heads = 0, kv_heads = 0;  // kv_heads divides heads
   int64_t queries = 0, keys = 0, size = 0, value_size = 0;
   HeadStrides q, k, v, y;
   float scale = 1;
-  bool causal = false;                            // query i sees keys 0 to i
+  bool causal = false;  // query i sees keys 0 to i
   // Of the mask over [batch, heads, queries]; rows of `keys` adjacent elements. 0 where it is broadcast.
   int64_t mask_strides[3] = {0, 0, 0};
 };
@@ -22,7 +22,7 @@ struct AttentionShape {
 // Floats of workspace.
 int64_t attention_workspace(const AttentionShape& shape, int threads);
 // `mask` is added to the scaled scores; may be null.
-void attention(const AttentionShape& shape, const float* q, const float* k, const float* v, const float* mask, float* y, float* workspace,
-               int threads) noexcept;
+void attention(const AttentionShape& shape, const float* q, const float* k, const float* v, const float* mask, float* y,
+               float* workspace, int threads) noexcept;
 
 }  // namespace kiln::cpu

@@ -17,12 +17,12 @@ namespace kiln::cpu::HWY_NAMESPACE {
 
 // Pixels of one output row that see the same rows of the input.
 struct RowPiece {
-  const float* x;        // first input row that counts, column 0
-  const float* w;        // weights of the first tap row that counts
-  float* y;              // output row
-  const float* bias;     // null when absent
+  const float* x;     // first input row that counts, column 0
+  const float* w;     // weights of the first tap row that counts
+  float* y;           // output row
+  const float* bias;  // null when absent
   int64_t tap_rows, channels, x_row, x_pixel, y_pixel;
-  float low, high;       // results are limited to these
+  float low, high;  // results are limited to these
 };
 
 // Arrays of vectors stay in registers only when every loop over them is unrolled.
@@ -65,8 +65,7 @@ HWY_INLINE void tile_vector(const RowPiece& r, const float* x, float* y, int64_t
 
 #undef KILN_UNROLL
 
-template <int kernel, int stride, int pixels>
-void tile(const RowPiece& r, const float* x, float* y) {
+template <int kernel, int stride, int pixels> void tile(const RowPiece& r, const float* x, float* y) {
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(F32()));
   int64_t c = 0;
   for (; c + lanes <= r.channels; c += lanes) tile_vector<kernel, stride, pixels>(r, x, y, c, 0);
@@ -78,15 +77,14 @@ constexpr int kMaxPixels = 8;
 struct TileSet {
   TileFunction by_pixels[kMaxPixels + 1] = {};
 };
-template <int kernel, int stride>
-constexpr TileSet tile_set() {
+template <int kernel, int stride> constexpr TileSet tile_set() {
   return {{nullptr, tile<kernel, stride, 1>, tile<kernel, stride, 2>, tile<kernel, stride, 3>, tile<kernel, stride, 4>,
            tile<kernel, stride, 5>, tile<kernel, stride, 6>, tile<kernel, stride, 7>, tile<kernel, stride, 8>}};
 }
 
 const TileSet* find_tiles(const Window2d& w) {
-  static constexpr TileSet k3s1 = tile_set<3, 1>(), k3s2 = tile_set<3, 2>(), k5s1 = tile_set<5, 1>(), k5s2 = tile_set<5, 2>(),
-                           k7s1 = tile_set<7, 1>();
+  static constexpr TileSet k3s1 = tile_set<3, 1>(), k3s2 = tile_set<3, 2>(), k5s1 = tile_set<5, 1>(),
+                           k5s2 = tile_set<5, 2>(), k7s1 = tile_set<7, 1>();
   if (w.dilation_w != 1) return nullptr;
   if (w.kernel_w == 3) return w.stride_w == 1 ? &k3s1 : w.stride_w == 2 ? &k3s2 : nullptr;
   if (w.kernel_w == 5) return w.stride_w == 1 ? &k5s1 : w.stride_w == 2 ? &k5s2 : nullptr;
@@ -142,8 +140,8 @@ Epilogue take_limits(const Epilogue& e, RowPiece& r) {
   return rest;
 }
 
-void depthwise_rows(const DepthwiseShape& s, const float* x, PixelStrides xs, const float* packed, float* y, PixelStrides ys,
-                    const Epilogue& epilogue, int64_t begin, int64_t end) {
+void depthwise_rows(const DepthwiseShape& s, const float* x, PixelStrides xs, const float* packed, float* y,
+                    PixelStrides ys, const Epilogue& epilogue, int64_t begin, int64_t end) {
   const Window2d& w = s.window;
   RowPiece r{};
   const Epilogue rest = take_limits(epilogue, r);
@@ -198,7 +196,8 @@ HWY_AFTER_NAMESPACE();
 namespace kiln::cpu {
 HWY_EXPORT(depthwise_rows);
 
-void pack_depthwise_weights(const float* weights, int64_t channels, int64_t kernel_h, int64_t kernel_w, float* packed) noexcept {
+void pack_depthwise_weights(const float* weights, int64_t channels, int64_t kernel_h, int64_t kernel_w,
+                            float* packed) noexcept {
   const int64_t taps = kernel_h * kernel_w;
   for (int64_t t = 0; t < taps; ++t) {
     for (int64_t c = 0; c < channels; ++c) packed[t * channels + c] = weights[c * taps + t];
@@ -209,7 +208,8 @@ void depthwise_nhwc(const DepthwiseShape& shape, const float* x, PixelStrides x_
                     PixelStrides y_strides, const Epilogue& epilogue, int threads) noexcept {
   const int64_t rows = shape.batch * shape.out_height;
   const double outputs = static_cast<double>(rows * shape.out_width * shape.channels);
-  const double nanoseconds = outputs * (0.1 + 0.01 * static_cast<double>(shape.window.kernel_h * shape.window.kernel_w));
+  const double nanoseconds =
+      outputs * (0.1 + 0.01 * static_cast<double>(shape.window.kernel_h * shape.window.kernel_w));
   parallel_ranges(useful_threads(threads, nanoseconds), rows, [&](int64_t begin, int64_t end) {
     HWY_DYNAMIC_DISPATCH(depthwise_rows)(shape, x, x_strides, packed, y, y_strides, epilogue, begin, end);
   });

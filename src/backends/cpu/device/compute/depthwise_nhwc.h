@@ -13,7 +13,8 @@ struct DepthwiseShape {
 };
 
 // [channels, 1, kernel_h, kernel_w] to [kernel_h, kernel_w, channels].
-void pack_depthwise_weights(const float* weights, int64_t channels, int64_t kernel_h, int64_t kernel_w, float* packed) noexcept;
+void pack_depthwise_weights(const float* weights, int64_t channels, int64_t kernel_h, int64_t kernel_w,
+                            float* packed) noexcept;
 // Rows of the epilogue are output pixels, numbered through all images.
 void depthwise_nhwc(const DepthwiseShape& shape, const float* x, PixelStrides x_strides, const float* packed, float* y,
                     PixelStrides y_strides, const Epilogue& epilogue, int threads) noexcept;

@@ -13,8 +13,7 @@
 HWY_BEFORE_NAMESPACE();
 namespace kiln::cpu::HWY_NAMESPACE {
 
-template <Activation kind>
-HWY_INLINE VF activate(F32 d, VF x, VF alpha, VF beta) {
+template <Activation kind> HWY_INLINE VF activate(F32 d, VF x, VF alpha, VF beta) {
   const VF zero = hn::Zero(d), one = hn::Set(d, 1.0f), half = hn::Set(d, 0.5f);
   if constexpr (kind == Activation::kRelu) {
     return hn::IfThenZeroElse(hn::Lt(x, zero), x);
@@ -47,8 +46,7 @@ HWY_INLINE VF activate(F32 d, VF x, VF alpha, VF beta) {
 }
 
 // Calls f with the activation as a compile-time constant.
-template <class F>
-HWY_INLINE void with_activation(Activation kind, const F& f) {
+template <class F> HWY_INLINE void with_activation(Activation kind, const F& f) {
 #define KILN_CASE(name) \
   case Activation::name: return f(std::integral_constant<Activation, Activation::name>{})
   switch (kind) {

@@ -7,9 +7,9 @@ namespace kiln::cpu {
 // Numbers are stored in engine files: append only.
 enum class Activation : uint8_t {
   kNone,
-  kRelu,         // max(x, 0)
-  kClip,         // min(max(x, alpha), beta)
-  kLeakyRelu,    // x < 0 ? alpha x : x
+  kRelu,       // max(x, 0)
+  kClip,       // min(max(x, alpha), beta)
+  kLeakyRelu,  // x < 0 ? alpha x : x
   kSigmoid,
   kTanh,
   kSilu,         // x sigmoid(x)

@@ -14,7 +14,8 @@ inline PixelStrides dense_pixels(int64_t height, int64_t width, int64_t channels
 
 // A window that slides over two dimensions: kernel, stride, dilation, and the padding before the first element.
 struct Window2d {
-  int64_t kernel_h = 1, kernel_w = 1, stride_h = 1, stride_w = 1, dilation_h = 1, dilation_w = 1, pad_top = 0, pad_left = 0;
+  int64_t kernel_h = 1, kernel_w = 1, stride_h = 1, stride_w = 1, dilation_h = 1, dilation_w = 1, pad_top = 0,
+          pad_left = 0;
 };
 
 // The taps [begin, end) of a window of `kernel` taps that fall into [0, extent) when the first is at `start`.

@@ -24,7 +24,9 @@ HWY_INLINE double sum_squares(const float* p, int64_t n, float mean) {
 HWY_INLINE double sum_plain(const float* p, int64_t n) {
   return sum_row(p, n, [](VF v) HWY_ATTR { return v; });
 }
-HWY_INLINE float inverse_root(double variance, float epsilon) { return static_cast<float>(1.0 / std::sqrt(variance + static_cast<double>(epsilon))); }
+HWY_INLINE float inverse_root(double variance, float epsilon) {
+  return static_cast<float>(1.0 / std::sqrt(variance + static_cast<double>(epsilon)));
+}
 
 // to = x + skip + skip_bias
 HWY_INLINE void add_rows(const float* x, const float* skip, const float* skip_bias, float* to, int64_t n) {
@@ -42,7 +44,8 @@ HWY_INLINE void add_rows(const float* x, const float* skip, const float* skip_bi
 }
 
 // y = (x - mean) * factor * scale + bias
-HWY_INLINE void scale_row(const float* x, float* y, int64_t n, float mean, float factor, const float* scale, const float* bias) {
+HWY_INLINE void scale_row(const float* x, float* y, int64_t n, float mean, float factor, const float* scale,
+                          const float* bias) {
   const F32 d;
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
   const VF m = hn::Set(d, mean), f = hn::Set(d, factor);
@@ -57,7 +60,8 @@ HWY_INLINE void scale_row(const float* x, float* y, int64_t n, float mean, float
   }
 }
 
-void norm_rows(const RowNorm& norm, const float* x, int64_t x_stride, float* y, int64_t y_stride, int64_t begin, int64_t end) {
+void norm_rows(const RowNorm& norm, const float* x, int64_t x_stride, float* y, int64_t y_stride, int64_t begin,
+               int64_t end) {
   const int64_t n = norm.n;
   const auto count = static_cast<double>(n);
   for (int64_t r = begin; r < end; ++r) {
@@ -97,7 +101,8 @@ void norm_planes(const GroupNorm& norm, const float* x, float* y, int64_t begin,
 
 // sums[c] += map(x[p][c] - mean[c]) over pixels, map the identity or the square; float blocks added in double.
 template <bool square>
-void add_pixels(const float* x, int64_t pixels, int64_t pixel_stride, int64_t channels, const float* mean, double* sums) {
+void add_pixels(const float* x, int64_t pixels, int64_t pixel_stride, int64_t channels, const float* mean,
+                double* sums) {
   const F32 d;
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
   HWY_ALIGN float part_sums[hn::MaxLanes(d)];
@@ -143,15 +148,16 @@ void norm_pixels(const GroupNorm& norm, const float* x, float* y, int64_t group)
   std::fill(means, means + kGroupChannels, mean);
   const float factor = inverse_root(total(std::true_type()), norm.epsilon);
   for (int64_t p = 0; p < norm.pixels; ++p) {
-    scale_row(in + p * norm.channels, out + p * norm.channels, channels, mean, factor, norm.scale ? norm.scale + first : nullptr,
-              norm.bias ? norm.bias + first : nullptr);
+    scale_row(in + p * norm.channels, out + p * norm.channels, channels, mean, factor,
+              norm.scale ? norm.scale + first : nullptr, norm.bias ? norm.bias + first : nullptr);
   }
 }
 
 // Instance norm: every channel its own statistics, a piece of channels at a time.
 void norm_instances(const GroupNorm& norm, const float* x, float* y, int64_t piece) {
   const int64_t pieces = (norm.channels + kGroupChannels - 1) / kGroupChannels;
-  const int64_t image = piece / pieces, first = piece % pieces * kGroupChannels, n = std::min(kGroupChannels, norm.channels - first);
+  const int64_t image = piece / pieces, first = piece % pieces * kGroupChannels,
+                n = std::min(kGroupChannels, norm.channels - first);
   const float* in = x + image * norm.pixels * norm.channels + first;
   float* out = y + image * norm.pixels * norm.channels + first;
   const auto count = static_cast<double>(norm.pixels);
@@ -188,7 +194,8 @@ HWY_EXPORT(norm_planes);
 HWY_EXPORT(norm_pixels);
 HWY_EXPORT(norm_instances);
 
-void normalize_rows(const RowNorm& norm, const float* x, int64_t x_stride, float* y, int64_t y_stride, int threads) noexcept {
+void normalize_rows(const RowNorm& norm, const float* x, int64_t x_stride, float* y, int64_t y_stride,
+                    int threads) noexcept {
   const double nanoseconds = 0.15 * static_cast<double>(norm.rows) * static_cast<double>(norm.n);
   parallel_ranges(useful_threads(threads, nanoseconds), norm.n ? norm.rows : 0, [&](int64_t begin, int64_t end) {
     HWY_DYNAMIC_DISPATCH(norm_rows)(norm, x, x_stride, y, y_stride, begin, end);
@@ -202,9 +209,9 @@ int norm_threads(const GroupNorm& n, int threads) {
 }  // namespace
 
 void group_norm_nchw(const GroupNorm& norm, const float* x, float* y, int threads) noexcept {
-  parallel_ranges(norm_threads(norm, threads), norm.pixels ? norm.batch * norm.groups : 0, [&](int64_t begin, int64_t end) {
-    HWY_DYNAMIC_DISPATCH(norm_planes)(norm, x, y, begin, end);
-  });
+  parallel_ranges(norm_threads(norm, threads), norm.pixels ? norm.batch * norm.groups : 0,
+                  [&](int64_t begin, int64_t end) { HWY_DYNAMIC_DISPATCH(norm_planes)
+                                                    (norm, x, y, begin, end); });
 }
 
 void group_norm_nhwc(const GroupNorm& norm, const float* x, float* y, int threads) noexcept {

@@ -7,19 +7,20 @@ namespace kiln::cpu {
 // y = (v - mean) / sqrt(variance + epsilon) * scale + bias with v = x [+ skip] [+ skip_bias], along rows of `n` elements.
 struct RowNorm {
   int64_t rows = 0, n = 0;
-  bool subtract_mean = true;            // false: RMS norm, the variance is the mean of squares
+  bool subtract_mean = true;  // false: RMS norm, the variance is the mean of squares
   float epsilon = 1e-5f;
-  const float* scale = nullptr;         // [n], or absent
-  const float* bias = nullptr;          // [n], or absent
-  const float* skip = nullptr;          // like x, or absent
+  const float* scale = nullptr;  // [n], or absent
+  const float* bias = nullptr;   // [n], or absent
+  const float* skip = nullptr;   // like x, or absent
   int64_t skip_stride = 0;
-  const float* skip_bias = nullptr;     // [n], or absent
-  float* sum = nullptr;                 // receives v, or absent
+  const float* skip_bias = nullptr;  // [n], or absent
+  float* sum = nullptr;              // receives v, or absent
   int64_t sum_stride = 0;
-  float* mean = nullptr;                // [rows], or absent
-  float* inverse_deviation = nullptr;   // [rows], or absent
+  float* mean = nullptr;               // [rows], or absent
+  float* inverse_deviation = nullptr;  // [rows], or absent
 };
-void normalize_rows(const RowNorm& norm, const float* x, int64_t x_stride, float* y, int64_t y_stride, int threads) noexcept;
+void normalize_rows(const RowNorm& norm, const float* x, int64_t x_stride, float* y, int64_t y_stride,
+                    int threads) noexcept;
 
 // Group norm: statistics over the channels of a group and all pixels of an image; `groups` = channels is instance norm.
 // Scale and bias per channel, or absent. Dense tensors; x and y may be the same memory.

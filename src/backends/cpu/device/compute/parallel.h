@@ -15,8 +15,7 @@ inline int useful_threads(int threads, double nanoseconds) {
 }
 
 // Calls body(begin, end) for disjoint ranges that cover [0, count), one range per thread.
-template <class Body>
-void parallel_ranges(int threads, int64_t count, Body&& body) noexcept {
+template <class Body> void parallel_ranges(int threads, int64_t count, Body&& body) noexcept {
   threads = static_cast<int>(std::min<int64_t>(threads, count));
   if (threads <= 1) {
     if (count > 0) body(int64_t{0}, count);

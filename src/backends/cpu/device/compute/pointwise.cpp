@@ -33,14 +33,14 @@ enum class SlotKind : uint8_t { kUniform, kRegister, kInput, kOutput };  // the 
 struct Slot {
   SlotKind kind;
   ScalarType type;
-  int64_t offset = 0;    // in a thread's memory, unless it points into a tensor
+  int64_t offset = 0;  // in a thread's memory, unless it points into a tensor
 };
 
-struct Load {            // input to slot, at each tile
+struct Load {  // input to slot, at each tile
   int input;
   int slot;
 };
-struct Store {           // slot to output, after each tile
+struct Store {  // slot to output, after each tile
   int output;
   int slot;
 };
@@ -101,8 +101,7 @@ struct PointwisePlan::Impl {
     for (int64_t d = 0; d <= split; ++d) offset += index[static_cast<size_t>(d)] * view.strides[static_cast<size_t>(d)];
     return offset;
   }
-  template <class Row>
-  void for_each_row(const View& view, int64_t offset, int64_t extent, const Row& row) const;
+  template <class Row> void for_each_row(const View& view, int64_t offset, int64_t extent, const Row& row) const;
   void load(const Load& load, Thread& thread, const void* base, int64_t offset, int64_t extent) const;
   void run_tile(Thread& thread, const void* const* in, void* const* out, const std::array<int64_t, kMaxRank>& index,
                 int64_t extent) const;
@@ -182,7 +181,8 @@ struct Lowered {
 
 class Lowering {
  public:
-  explicit Lowering(const ScalarProgram& program) : program_(program), result_(program.code.size()), uses_(program.code.size(), 0) {
+  explicit Lowering(const ScalarProgram& program)
+      : program_(program), result_(program.code.size()), uses_(program.code.size(), 0) {
     for (const auto& c : program.code) {
       const uint16_t operand[3] = {c.a, c.b, c.c};
       for (int k = 0; k < operand_count(c.op); ++k) ++uses_[operand[k]];
@@ -306,7 +306,8 @@ void PointwisePlan::Impl::compile(const ScalarProgram& program) {
   std::vector<size_t> last_use(count, 0);
   int64_t live_bytes = 0;
   for (size_t i = 0; i < count; ++i) {
-    for (int k = 0; k < lowered[i].operands && lowered[i].live; ++k) last_use[lowered[i].operand[static_cast<size_t>(k)]] = i;
+    for (int k = 0; k < lowered[i].operands && lowered[i].live; ++k)
+      last_use[lowered[i].operand[static_cast<size_t>(k)]] = i;
   }
   for (uint16_t v : program.outputs) last_use[v] = count;
   int64_t peak = 0;
@@ -348,7 +349,10 @@ void PointwisePlan::Impl::compile(const ScalarProgram& program) {
       const View& view = inputs[static_cast<size_t>(c.integer)];
       if (scalar_type_of(view.dtype) != c.type) refuse("input type does not fit the program");
       const bool direct = view.dense && lanes_are_elements(view.dtype, c.type);
-      slot_of[i] = new_slot(view.uniform ? SlotKind::kUniform : direct ? SlotKind::kInput : SlotKind::kRegister, c.type);
+      slot_of[i] = new_slot(view.uniform ? SlotKind::kUniform
+                            : direct     ? SlotKind::kInput
+                                         : SlotKind::kRegister,
+                            c.type);
       loads.push_back({static_cast<int>(c.integer), slot_of[i]});
       nanoseconds += direct || view.uniform ? 0.1 : view.dense ? 0.3 : 1.0;
       continue;
@@ -454,7 +458,8 @@ void PointwisePlan::Impl::for_each_row(const View& view, int64_t offset, int64_t
   }
 }
 
-void PointwisePlan::Impl::load(const Load& load, Thread& thread, const void* base, int64_t offset, int64_t extent) const {
+void PointwisePlan::Impl::load(const Load& load, Thread& thread, const void* base, int64_t offset,
+                               int64_t extent) const {
   const View& view = inputs[static_cast<size_t>(load.input)];
   const Slot& slot = slots[static_cast<size_t>(load.slot)];
   void*& pointer = thread.slots[static_cast<size_t>(load.slot)];
@@ -482,7 +487,8 @@ void PointwisePlan::Impl::run_tile(Thread& thread, const void* const* in, void* 
   const auto& pointers = thread.slots;
   if (direct_output_slot >= 0) {
     const int64_t width = lane_bytes(slots[static_cast<size_t>(direct_output_slot)].type);
-    thread.slots[static_cast<size_t>(direct_output_slot)] = static_cast<std::byte*>(out[0]) + outer_offset(outputs[0], index) * width;
+    thread.slots[static_cast<size_t>(direct_output_slot)] =
+        static_cast<std::byte*>(out[0]) + outer_offset(outputs[0], index) * width;
   }
   TileCall call{};
   for (const Step& step : steps) {
@@ -509,7 +515,8 @@ void PointwisePlan::Impl::run_tile(Thread& thread, const void* const* in, void* 
   }
 }
 
-void PointwisePlan::Impl::run_range(int thread_index, const void* const* in, void* const* out, int64_t begin, int64_t end) {
+void PointwisePlan::Impl::run_range(int thread_index, const void* const* in, void* const* out, int64_t begin,
+                                    int64_t end) {
   Thread& thread = thread_state[static_cast<size_t>(thread_index)];
   std::fill(thread.held_offset.begin(), thread.held_offset.end(), -1);
   const auto at = static_cast<size_t>(split);
@@ -539,12 +546,15 @@ PointwisePlan::PointwisePlan(const ScalarProgram& program, const Dims& dims, std
   if (inputs.size() != program.input_count || outputs.size() != program.outputs.size() || outputs.empty()) {
     refuse("number of operands does not fit the program");
   }
-  for (const auto& o : inputs) if (o.strides.size() != dims.size()) refuse("an input has the wrong number of strides");
-  for (const auto& o : outputs) if (o.strides.size() != dims.size()) refuse("an output has the wrong number of strides");
+  for (const auto& o : inputs)
+    if (o.strides.size() != dims.size()) refuse("an input has the wrong number of strides");
+  for (const auto& o : outputs)
+    if (o.strides.size() != dims.size()) refuse("an output has the wrong number of strides");
   impl_->threads = std::max(threads, 1);
   impl_->simplify(dims, inputs, outputs);
   impl_->compile(program);
-  const double elements = std::accumulate(dims.begin(), dims.end(), 1.0, [](double n, int64_t d) { return n * static_cast<double>(d); });
+  const double elements =
+      std::accumulate(dims.begin(), dims.end(), 1.0, [](double n, int64_t d) { return n * static_cast<double>(d); });
   impl_->threads = useful_threads(impl_->threads, impl_->nanoseconds * elements);
 }
 

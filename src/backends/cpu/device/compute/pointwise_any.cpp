@@ -10,14 +10,10 @@ namespace {
 
 using BoolLane = int32_t;  // 0 or -1
 
-template <class T>
-BoolLane bool_lane(T v) {
-  return v ? -1 : 0;
-}
+template <class T> BoolLane bool_lane(T v) { return v ? -1 : 0; }
 
 // Calls f with a value of the C++ type that holds a lane.
-template <class F>
-auto with_lane_type(ScalarType type, const F& f) {
+template <class F> auto with_lane_type(ScalarType type, const F& f) {
   switch (type) {
     case ScalarType::kI64: return f(int64_t{});
     case ScalarType::kU64: return f(uint64_t{});
@@ -28,16 +24,14 @@ auto with_lane_type(ScalarType type, const F& f) {
   return f(BoolLane{});
 }
 
-template <class T, class R, class Op>
-void loop2(const TileCall& c) {
+template <class T, class R, class Op> void loop2(const TileCall& c) {
   const T* a = static_cast<const T*>(c.in[0]);
   const T* b = static_cast<const T*>(c.in[1]);
   R* out = static_cast<R*>(c.out);
   for (int64_t i = 0; i < c.n; ++i) out[i] = Op()(a[i * c.step[0]], b[i * c.step[1]]);
 }
 
-template <class T>
-void select_loop(const TileCall& c) {
+template <class T> void select_loop(const TileCall& c) {
   const BoolLane* m = static_cast<const BoolLane*>(c.in[0]);
   const T* a = static_cast<const T*>(c.in[1]);
   const T* b = static_cast<const T*>(c.in[2]);
@@ -45,8 +39,7 @@ void select_loop(const TileCall& c) {
   for (int64_t i = 0; i < c.n; ++i) out[i] = m[i * c.step[0]] ? a[i * c.step[1]] : b[i * c.step[2]];
 }
 
-template <class From, class To>
-void convert_loop(const TileCall& c) {
+template <class From, class To> void convert_loop(const TileCall& c) {
   const From* a = static_cast<const From*>(c.in[0]);
   To* out = static_cast<To*>(c.out);
   for (int64_t i = 0; i < c.n; ++i) {
@@ -58,20 +51,37 @@ void convert_loop(const TileCall& c) {
 }
 
 // Two's complement arithmetic for signed lanes.
-template <class T>
-auto wrap(T v) {
+template <class T> auto wrap(T v) {
   if constexpr (std::is_integral_v<T>) return static_cast<std::make_unsigned_t<T>>(v);
   else return v;
 }
-struct Add { template <class T> T operator()(T a, T b) const { return static_cast<T>(wrap(a) + wrap(b)); } };
-struct Sub { template <class T> T operator()(T a, T b) const { return static_cast<T>(wrap(a) - wrap(b)); } };
-struct Mul { template <class T> T operator()(T a, T b) const { return static_cast<T>(wrap(a) * wrap(b)); } };
-struct Div { double operator()(double a, double b) const { return a / b; } };
-struct Min { template <class T> T operator()(T a, T b) const { return a != a ? a : (a < b ? a : b); } };
-struct Max { template <class T> T operator()(T a, T b) const { return a != a ? a : (a > b ? a : b); } };
-struct Equal { template <class T> BoolLane operator()(T a, T b) const { return bool_lane(a == b); } };
-struct Less { template <class T> BoolLane operator()(T a, T b) const { return bool_lane(a < b); } };
-struct LessEqual { template <class T> BoolLane operator()(T a, T b) const { return bool_lane(a <= b); } };
+struct Add {
+  template <class T> T operator()(T a, T b) const { return static_cast<T>(wrap(a) + wrap(b)); }
+};
+struct Sub {
+  template <class T> T operator()(T a, T b) const { return static_cast<T>(wrap(a) - wrap(b)); }
+};
+struct Mul {
+  template <class T> T operator()(T a, T b) const { return static_cast<T>(wrap(a) * wrap(b)); }
+};
+struct Div {
+  double operator()(double a, double b) const { return a / b; }
+};
+struct Min {
+  template <class T> T operator()(T a, T b) const { return a != a ? a : (a < b ? a : b); }
+};
+struct Max {
+  template <class T> T operator()(T a, T b) const { return a != a ? a : (a > b ? a : b); }
+};
+struct Equal {
+  template <class T> BoolLane operator()(T a, T b) const { return bool_lane(a == b); }
+};
+struct Less {
+  template <class T> BoolLane operator()(T a, T b) const { return bool_lane(a < b); }
+};
+struct LessEqual {
+  template <class T> BoolLane operator()(T a, T b) const { return bool_lane(a <= b); }
+};
 
 ScalarValue lane_value(ScalarType type, const void* lanes, int64_t i) {
   ScalarValue v{};
@@ -106,8 +116,7 @@ void interpret_loop(const TileCall& c) {
   }
 }
 
-template <class T>
-TileFunction typed_loop(ScalarOp op) {
+template <class T> TileFunction typed_loop(ScalarOp op) {
   switch (op) {
     case ScalarOp::kAdd: return loop2<T, T, Add>;
     case ScalarOp::kSub: return loop2<T, T, Sub>;
@@ -117,15 +126,16 @@ TileFunction typed_loop(ScalarOp op) {
     case ScalarOp::kEqual: return loop2<T, BoolLane, Equal>;
     case ScalarOp::kLess: return loop2<T, BoolLane, Less>;
     case ScalarOp::kLessEqual: return loop2<T, BoolLane, LessEqual>;
-    case ScalarOp::kDiv: if constexpr (std::is_same_v<T, double>) return loop2<T, T, Div>; break;
+    case ScalarOp::kDiv:
+      if constexpr (std::is_same_v<T, double>) return loop2<T, T, Div>;
+      break;
     default: break;
   }
   return nullptr;
 }
 
 // Calls f with the C++ type of elements that are whole bytes and need no special conversion.
-template <class F>
-bool with_plain_type(DType dtype, const F& f) {
+template <class F> bool with_plain_type(DType dtype, const F& f) {
   switch (dtype) {
     case DType::kU8: f(uint8_t{}); return true;
     case DType::kI8: f(int8_t{}); return true;
@@ -161,8 +171,10 @@ TileKernel any_tile(ScalarOp op, ScalarType type, ScalarType from) {
 
 void load_run(DType dtype, const void* base, int64_t offset, int64_t stride, void* lanes, int64_t n) {
   const ScalarType type = scalar_type_of(dtype);
-  if (stride == 1 && dtype == DType::kF16) return f16_to_f32(static_cast<const uint16_t*>(base) + offset, static_cast<float*>(lanes), n);
-  if (stride == 1 && dtype == DType::kBF16) return bf16_to_f32(static_cast<const uint16_t*>(base) + offset, static_cast<float*>(lanes), n);
+  if (stride == 1 && dtype == DType::kF16)
+    return f16_to_f32(static_cast<const uint16_t*>(base) + offset, static_cast<float*>(lanes), n);
+  if (stride == 1 && dtype == DType::kBF16)
+    return bf16_to_f32(static_cast<const uint16_t*>(base) + offset, static_cast<float*>(lanes), n);
   if (dtype == DType::kBool) {
     const auto* in = static_cast<const uint8_t*>(base) + offset;
     for (int64_t i = 0; i < n; ++i) static_cast<BoolLane*>(lanes)[i] = bool_lane(in[i * stride]);
@@ -170,7 +182,8 @@ void load_run(DType dtype, const void* base, int64_t offset, int64_t stride, voi
   }
   const bool plain = with_plain_type(dtype, [&](auto element) {
     using T = decltype(element);
-    using L = std::conditional_t<std::is_floating_point_v<T>, T, std::conditional_t<std::is_signed_v<T>, int64_t, uint64_t>>;
+    using L =
+        std::conditional_t<std::is_floating_point_v<T>, T, std::conditional_t<std::is_signed_v<T>, int64_t, uint64_t>>;
     const T* in = static_cast<const T*>(base) + offset;
     L* out = static_cast<L*>(lanes);
     if constexpr (std::is_same_v<T, L>) {
@@ -193,8 +206,10 @@ void load_run(DType dtype, const void* base, int64_t offset, int64_t stride, voi
 void store_run(DType dtype, void* base, int64_t offset, int64_t stride, ScalarType from, const void* lanes, int64_t n) {
   const ScalarType natural = scalar_type_of(dtype);
   if (from == natural) {
-    if (stride == 1 && dtype == DType::kF16) return f32_to_f16(static_cast<const float*>(lanes), static_cast<uint16_t*>(base) + offset, n);
-    if (stride == 1 && dtype == DType::kBF16) return f32_to_bf16(static_cast<const float*>(lanes), static_cast<uint16_t*>(base) + offset, n);
+    if (stride == 1 && dtype == DType::kF16)
+      return f32_to_f16(static_cast<const float*>(lanes), static_cast<uint16_t*>(base) + offset, n);
+    if (stride == 1 && dtype == DType::kBF16)
+      return f32_to_bf16(static_cast<const float*>(lanes), static_cast<uint16_t*>(base) + offset, n);
     if (dtype == DType::kBool) {
       auto* out = static_cast<uint8_t*>(base) + offset;
       for (int64_t i = 0; i < n; ++i) out[i * stride] = static_cast<const BoolLane*>(lanes)[i] ? 1 : 0;
@@ -202,7 +217,8 @@ void store_run(DType dtype, void* base, int64_t offset, int64_t stride, ScalarTy
     }
     const bool plain = with_plain_type(dtype, [&](auto element) {
       using T = decltype(element);
-      using L = std::conditional_t<std::is_floating_point_v<T>, T, std::conditional_t<std::is_signed_v<T>, int64_t, uint64_t>>;
+      using L = std::conditional_t<std::is_floating_point_v<T>, T,
+                                   std::conditional_t<std::is_signed_v<T>, int64_t, uint64_t>>;
       const L* in = static_cast<const L*>(lanes);
       T* out = static_cast<T*>(base) + offset;
       for (int64_t i = 0; i < n; ++i) out[i * stride] = static_cast<T>(in[i]);

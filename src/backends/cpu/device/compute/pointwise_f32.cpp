@@ -23,13 +23,11 @@ struct Lanes {
       : p(static_cast<const float*>(c.in[k])), step(c.step[k] * static_cast<int64_t>(hn::Lanes(F32()))) {}
 };
 
-template <class Op>
-HWY_INLINE void unary(const TileCall& c, const Op& op) {
+template <class Op> HWY_INLINE void unary(const TileCall& c, const Op& op) {
   transform(static_cast<const float*>(c.in[0]), static_cast<float*>(c.out), c.n, op);
 }
 
-template <class Op>
-HWY_INLINE void binary(const TileCall& c, const Op& op) {
+template <class Op> HWY_INLINE void binary(const TileCall& c, const Op& op) {
   const F32 d;
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
   Lanes a(c, 0), b(c, 1);
@@ -44,8 +42,7 @@ HWY_INLINE void binary(const TileCall& c, const Op& op) {
 HWY_INLINE VF from_mask(F32 d, hn::Mask<F32> m) { return hn::VecFromMask(d, m); }
 
 // Lanes for which the vector form is not made go through `f` one by one.
-template <class F>
-HWY_INLINE VF by_lane(F32 d, VF a, VF b, const F& f) {
+template <class F> HWY_INLINE VF by_lane(F32 d, VF a, VF b, const F& f) {
   HWY_ALIGN float x[hn::MaxLanes(d)], y[hn::MaxLanes(d)];
   hn::Store(a, d, x);
   hn::Store(b, d, y);
@@ -64,11 +61,11 @@ HWY_INLINE VF pow(F32 d, VF x, VF y) {
     const auto product = hn::Mul(hn::Log(dd, hn::PromoteTo(dd, xh)), hn::PromoteTo(dd, yh));
     return hn::DemoteTo(dh, hn::Exp(dd, clamp(product, hn::Set(dd, -110.0), hn::Set(dd, 90.0))));
   };
-  return hn::Combine(d, half(hn::UpperHalf(dh, x), hn::UpperHalf(dh, y)), half(hn::LowerHalf(dh, x), hn::LowerHalf(dh, y)));
+  return hn::Combine(d, half(hn::UpperHalf(dh, x), hn::UpperHalf(dh, y)),
+                     half(hn::LowerHalf(dh, x), hn::LowerHalf(dh, y)));
 }
 
-template <bool cosine>
-HWY_INLINE VF sine(F32 d, VF x) {
+template <bool cosine> HWY_INLINE VF sine(F32 d, VF x) {
   if (!hn::AllTrue(d, hn::Lt(hn::Abs(x), hn::Set(d, 30000.0f)))) {
     return by_lane(d, x, x, [](float a, float) { return cosine ? std::cos(a) : std::sin(a); });
   }
@@ -76,13 +73,19 @@ HWY_INLINE VF sine(F32 d, VF x) {
   return hn::Sin(d, x);
 }
 
-#define KILN_UNARY(name, expression) \
-  void name(const TileCall& c) {     \
-    unary(c, [](F32 d, VF x) HWY_ATTR { (void)d; return expression; }); \
+#define KILN_UNARY(name, expression)    \
+  void name(const TileCall& c) {        \
+    unary(c, [](F32 d, VF x) HWY_ATTR { \
+      (void)d;                          \
+      return expression;                \
+    });                                 \
   }
-#define KILN_BINARY(name, expression) \
-  void name(const TileCall& c) {      \
-    binary(c, [](F32 d, VF x, VF y) HWY_ATTR { (void)d; return expression; }); \
+#define KILN_BINARY(name, expression)          \
+  void name(const TileCall& c) {               \
+    binary(c, [](F32 d, VF x, VF y) HWY_ATTR { \
+      (void)d;                                 \
+      return expression;                       \
+    });                                        \
   }
 KILN_UNARY(tile_neg, hn::Neg(x))
 KILN_UNARY(tile_abs, hn::Abs(x))
@@ -268,17 +271,21 @@ HWY_EXPORT(float_to_brain);
 
 TileKernel f32_tile(ScalarOp op, ScalarType type, ScalarType operand_type) {
   const bool logic = op == ScalarOp::kNot || op == ScalarOp::kAnd || op == ScalarOp::kOr || op == ScalarOp::kXor;
-  const bool fits = logic                       ? type == ScalarType::kBool
-                    : op == ScalarOp::kSelect   ? lane_bytes(type) == 4
-                                                : operand_type == ScalarType::kF32;
+  const bool fits = logic                     ? type == ScalarType::kBool
+                    : op == ScalarOp::kSelect ? lane_bytes(type) == 4
+                                              : operand_type == ScalarType::kF32;
   return fits ? HWY_DYNAMIC_DISPATCH(find_f32)(op) : TileKernel{};
 }
 TileKernel fused_tile(FusedOp op) { return HWY_DYNAMIC_DISPATCH(find_fused)(op); }
 
 void f16_to_f32(const uint16_t* in, float* out, int64_t n) noexcept { HWY_DYNAMIC_DISPATCH(half_to_float)(in, out, n); }
 void f32_to_f16(const float* in, uint16_t* out, int64_t n) noexcept { HWY_DYNAMIC_DISPATCH(float_to_half)(in, out, n); }
-void bf16_to_f32(const uint16_t* in, float* out, int64_t n) noexcept { HWY_DYNAMIC_DISPATCH(brain_to_float)(in, out, n); }
-void f32_to_bf16(const float* in, uint16_t* out, int64_t n) noexcept { HWY_DYNAMIC_DISPATCH(float_to_brain)(in, out, n); }
+void bf16_to_f32(const uint16_t* in, float* out, int64_t n) noexcept {
+  HWY_DYNAMIC_DISPATCH(brain_to_float)(in, out, n);
+}
+void f32_to_bf16(const float* in, uint16_t* out, int64_t n) noexcept {
+  HWY_DYNAMIC_DISPATCH(float_to_brain)(in, out, n);
+}
 
 }  // namespace kiln::cpu
 #endif

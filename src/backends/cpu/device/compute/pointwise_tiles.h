@@ -14,16 +14,16 @@ inline constexpr int64_t kUniformLanes = 16;
 struct TileCall {
   void* out;
   const void* in[3];
-  int64_t step[3];                      // 1, or 0 for a uniform operand
-  int64_t n;                            // lanes to compute
-  const ScalarProgram* single;          // inputs, then the one instruction: for the interpreter
-  float alpha, beta;                    // parameters of a fused activation
+  int64_t step[3];              // 1, or 0 for a uniform operand
+  int64_t n;                    // lanes to compute
+  const ScalarProgram* single;  // inputs, then the one instruction: for the interpreter
+  float alpha, beta;            // parameters of a fused activation
 };
 using TileFunction = void (*)(const TileCall& call);
 
 struct TileKernel {
   TileFunction function = nullptr;
-  float nanoseconds = 0;                // estimate per element
+  float nanoseconds = 0;  // estimate per element
 };
 
 // Vector loops on f32 (and on bool beside it); an empty kernel when there is none.

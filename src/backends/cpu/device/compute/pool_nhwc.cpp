@@ -18,8 +18,8 @@ namespace kiln::cpu::HWY_NAMESPACE {
 
 // All channels of one output pixel from a rectangle of input pixels.
 template <bool maximum>
-HWY_INLINE void pool_pixel(const float* x, int64_t rows, int64_t row_step, int64_t columns, int64_t column_step, int64_t channels,
-                           float scale, float* y) {
+HWY_INLINE void pool_pixel(const float* x, int64_t rows, int64_t row_step, int64_t columns, int64_t column_step,
+                           int64_t channels, float scale, float* y) {
   const F32 d;
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
   const VF start = hn::Set(d, maximum ? -std::numeric_limits<float>::infinity() : 0.0f), factor = hn::Set(d, scale);
@@ -47,7 +47,8 @@ HWY_INLINE void pool_pixel(const float* x, int64_t rows, int64_t row_step, int64
     VF a = start;
     for (int64_t r = 0; r < rows; ++r) {
       const float* p = x + r * row_step + c;
-      for (int64_t k = 0; k < columns; ++k, p += column_step) a = combine(a, n < lanes ? load_part(d, p, n) : hn::LoadU(d, p));
+      for (int64_t k = 0; k < columns; ++k, p += column_step)
+        a = combine(a, n < lanes ? load_part(d, p, n) : hn::LoadU(d, p));
     }
     if (n < lanes) store_part(d, finish(a), y + c, n);
     else hn::StoreU(finish(a), d, y + c);
@@ -61,7 +62,8 @@ void pool_pixel_any(bool maximum, const float* x, int64_t rows, int64_t row_step
 }
 
 // Sums of `count` pixels for some channels: rows are added one by one into four partial sums in a fixed order.
-void sum_pixels(const float* x, int64_t rows, int64_t row_step, int64_t columns, int64_t pixel_step, int64_t channels, float scale, float* y) {
+void sum_pixels(const float* x, int64_t rows, int64_t row_step, int64_t columns, int64_t pixel_step, int64_t channels,
+                float scale, float* y) {
   const F32 d;
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
   for (int64_t c = 0; c < channels; c += lanes) {
@@ -99,7 +101,8 @@ namespace {
 
 // Calls pixel(input offset, taps of rows, taps of columns, scale, output offset) for each output pixel of some rows.
 template <class Pixel>
-void for_each_window(PoolKind kind, const PoolShape& s, PixelStrides xs, PixelStrides ys, int64_t begin, int64_t end, const Pixel& pixel) {
+void for_each_window(PoolKind kind, const PoolShape& s, PixelStrides xs, PixelStrides ys, int64_t begin, int64_t end,
+                     const Pixel& pixel) {
   const Window2d& w = s.window;
   for (int64_t row = begin; row < end; ++row) {
     const int64_t image = row / s.out_height, oh = row % s.out_height, top = oh * w.stride_h - w.pad_top;
@@ -115,8 +118,11 @@ void for_each_window(PoolKind kind, const PoolShape& s, PixelStrides xs, PixelSt
         count = (padded_rows.end - padded_rows.begin) * (padded.end - padded.begin);
       }
       const float scale = count ? 1.0f / static_cast<float>(count) : 0.0f;
-      const int64_t x = image * xs.image + (none ? 0 : (top + rows.begin * w.dilation_h) * xs.row + (left + columns.begin * w.dilation_w) * xs.pixel);
-      pixel(x, none ? 0 : rows.end - rows.begin, columns.end - columns.begin, scale, image * ys.image + oh * ys.row + ow * ys.pixel);
+      const int64_t x =
+          image * xs.image +
+          (none ? 0 : (top + rows.begin * w.dilation_h) * xs.row + (left + columns.begin * w.dilation_w) * xs.pixel);
+      pixel(x, none ? 0 : rows.end - rows.begin, columns.end - columns.begin, scale,
+            image * ys.image + oh * ys.row + ow * ys.pixel);
     }
   }
 }
@@ -128,39 +134,43 @@ int pool_threads(const PoolShape& s, int threads) {
 
 }  // namespace
 
-void pool_nhwc(PoolKind kind, const PoolShape& s, const float* x, PixelStrides xs, float* y, PixelStrides ys, int threads) noexcept {
+void pool_nhwc(PoolKind kind, const PoolShape& s, const float* x, PixelStrides xs, float* y, PixelStrides ys,
+               int threads) noexcept {
   const int64_t row_step = s.window.dilation_h * xs.row, column_step = s.window.dilation_w * xs.pixel;
   parallel_ranges(pool_threads(s, threads), s.batch * s.out_height, [&](int64_t begin, int64_t end) {
-    for_each_window(kind, s, xs, ys, begin, end, [&](int64_t from, int64_t rows, int64_t columns, float scale, int64_t to) {
-      HWY_DYNAMIC_DISPATCH(pool_pixel_any)(kind == PoolKind::kMax, x + from, rows, row_step, columns, column_step, s.channels, scale, y + to);
-    });
+    for_each_window(
+        kind, s, xs, ys, begin, end, [&](int64_t from, int64_t rows, int64_t columns, float scale, int64_t to) {
+          HWY_DYNAMIC_DISPATCH(pool_pixel_any)
+          (kind == PoolKind::kMax, x + from, rows, row_step, columns, column_step, s.channels, scale, y + to);
+        });
   });
 }
 
-void pool_strided(PoolKind kind, const PoolShape& s, const float* x, PixelStrides xs, int64_t x_channel, float* y, PixelStrides ys,
-                  int64_t y_channel, int threads) noexcept {
+void pool_strided(PoolKind kind, const PoolShape& s, const float* x, PixelStrides xs, int64_t x_channel, float* y,
+                  PixelStrides ys, int64_t y_channel, int threads) noexcept {
   const int64_t row_step = s.window.dilation_h * xs.row, column_step = s.window.dilation_w * xs.pixel;
   const int64_t rows_per_channel = s.batch * s.out_height;
   parallel_ranges(pool_threads(s, threads), s.channels, [&](int64_t first, int64_t last) {
     for (int64_t c = first; c < last; ++c) {
-      for_each_window(kind, s, xs, ys, 0, rows_per_channel, [&](int64_t from, int64_t rows, int64_t columns, float scale, int64_t to) {
-        const float* p = x + from + c * x_channel;
-        float value = kind == PoolKind::kMax ? -std::numeric_limits<float>::infinity() : 0.0f;
-        for (int64_t r = 0; r < rows; ++r) {
-          for (int64_t k = 0; k < columns; ++k) {
-            const float v = p[r * row_step + k * column_step];
-            if (kind != PoolKind::kMax) value += v;
-            else if (!(value >= v || std::isnan(value))) value = v;
-          }
-        }
-        y[to + c * y_channel] = kind == PoolKind::kMax ? value : value * scale;
-      });
+      for_each_window(kind, s, xs, ys, 0, rows_per_channel,
+                      [&](int64_t from, int64_t rows, int64_t columns, float scale, int64_t to) {
+                        const float* p = x + from + c * x_channel;
+                        float value = kind == PoolKind::kMax ? -std::numeric_limits<float>::infinity() : 0.0f;
+                        for (int64_t r = 0; r < rows; ++r) {
+                          for (int64_t k = 0; k < columns; ++k) {
+                            const float v = p[r * row_step + k * column_step];
+                            if (kind != PoolKind::kMax) value += v;
+                            else if (!(value >= v || std::isnan(value))) value = v;
+                          }
+                        }
+                        y[to + c * y_channel] = kind == PoolKind::kMax ? value : value * scale;
+                      });
     }
   });
 }
 
-void global_average_nhwc(int64_t batch, int64_t height, int64_t width, int64_t channels, const float* x, PixelStrides xs, float* y,
-                         int64_t y_image, int threads) noexcept {
+void global_average_nhwc(int64_t batch, int64_t height, int64_t width, int64_t channels, const float* x,
+                         PixelStrides xs, float* y, int64_t y_image, int threads) noexcept {
   constexpr int64_t kChannels = 64;  // of one piece of work
   const int64_t pieces = (channels + kChannels - 1) / kChannels;
   const double elements = static_cast<double>(batch * height * width * channels);
@@ -169,8 +179,9 @@ void global_average_nhwc(int64_t batch, int64_t height, int64_t width, int64_t c
   parallel_ranges(useful_threads(threads, 0.06 * elements), batch * pieces, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       const int64_t image = i / pieces, c = i % pieces * kChannels;
-      HWY_DYNAMIC_DISPATCH(sum_pixels)(x + image * xs.image + c, joined ? 1 : height, xs.row, joined ? height * width : width, xs.pixel,
-                                       std::min(kChannels, channels - c), scale, y + image * y_image + c);
+      HWY_DYNAMIC_DISPATCH(sum_pixels)
+      (x + image * xs.image + c, joined ? 1 : height, xs.row, joined ? height * width : width, xs.pixel,
+       std::min(kChannels, channels - c), scale, y + image * y_image + c);
     }
   });
 }

@@ -15,13 +15,13 @@ struct PoolShape {
 };
 
 // Windows may hang over either end (padding, ceil mode). The maximum of no element is -infinity, the average of none 0.
-void pool_nhwc(PoolKind kind, const PoolShape& shape, const float* x, PixelStrides x_strides, float* y, PixelStrides y_strides,
-               int threads) noexcept;
+void pool_nhwc(PoolKind kind, const PoolShape& shape, const float* x, PixelStrides x_strides, float* y,
+               PixelStrides y_strides, int threads) noexcept;
 // The same with a stride between channels.
-void pool_strided(PoolKind kind, const PoolShape& shape, const float* x, PixelStrides x_strides, int64_t x_channel, float* y,
-                  PixelStrides y_strides, int64_t y_channel, int threads) noexcept;
+void pool_strided(PoolKind kind, const PoolShape& shape, const float* x, PixelStrides x_strides, int64_t x_channel,
+                  float* y, PixelStrides y_strides, int64_t y_channel, int threads) noexcept;
 // Mean of all pixels of an image per channel: [batch, height, width, channels] to [batch, channels].
-void global_average_nhwc(int64_t batch, int64_t height, int64_t width, int64_t channels, const float* x, PixelStrides x_strides,
-                         float* y, int64_t y_image, int threads) noexcept;
+void global_average_nhwc(int64_t batch, int64_t height, int64_t width, int64_t channels, const float* x,
+                         PixelStrides x_strides, float* y, int64_t y_image, int threads) noexcept;
 
 }  // namespace kiln::cpu

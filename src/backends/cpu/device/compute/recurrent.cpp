@@ -17,14 +17,18 @@
 namespace kiln::cpu {
 namespace {
 
-constexpr int64_t kUnits = 16;                    // of a block
+constexpr int64_t kUnits = 16;  // of a block
 
 int64_t align(int64_t n) { return (n + 15) / 16 * 16; }
 
 // Sizes that follow from a layer.
 struct Sizes {
   Sizes(Cell cell, int64_t input, int64_t hidden)
-      : gates(cell_gates(cell)), blocks((hidden + kUnits - 1) / kUnits), panel(gates * kUnits), columns(blocks * panel), w(align(packed_b_floats(input, columns))),
+      : gates(cell_gates(cell)),
+        blocks((hidden + kUnits - 1) / kUnits),
+        panel(gates * kUnits),
+        columns(blocks * panel),
+        w(align(packed_b_floats(input, columns))),
         r(align(packed_b_floats(hidden, columns))) {}
   int64_t gates, blocks, panel, columns, w, r;
 };
@@ -50,10 +54,10 @@ class SpinBarrier {
 struct BlockStep {
   Cell cell;
   float* g;
-  const float* input;                             // x W + b, for the gate of a GRU that the reset scales
+  const float* input;  // x W + b, for the gate of a GRU that the reset scales
   float* c;
-  const float* h;                                 // before the step
-  float* next;                                    // after it
+  const float* h;  // before the step
+  float* next;     // after it
 };
 
 void step_block(const BlockStep& s) {
@@ -88,14 +92,18 @@ struct Space {
     h[1] = h[0] + l.batch * stride;
     end = h[1] + l.batch * stride;
   }
-  int64_t stride;                                 // of rows of h and c
+  int64_t stride;  // of rows of h and c
   float *inputs, *gates, *c, *h[2], *end;
 };
 
 class Run {
  public:
   Run(const RecurrentLayer& layer, const RecurrentData& data, float* workspace, int threads)
-      : l_(layer), d_(data), s_(layer.cell, layer.input, layer.hidden), space_(layer, s_, workspace), threads_(threads) {
+      : l_(layer),
+        d_(data),
+        s_(layer.cell, layer.input, layer.hidden),
+        space_(layer, s_, workspace),
+        threads_(threads) {
     const float* rest = data.packed + s_.w;
     r_ = rest;
     w_bias_ = rest + s_.r;
@@ -114,12 +122,16 @@ class Run {
     if (batch_inner) {
       input_step_ = l_.batch * s_.columns;
       input_batch_ = s_.columns;
-      gemm({l_.steps * l_.batch, s_.columns, l_.input, d_.x, l_.batch == 1 ? l_.x_step : l_.x_batch, space_.inputs, s_.columns}, d_.packed, bias, config, nullptr);
+      gemm({l_.steps * l_.batch, s_.columns, l_.input, d_.x, l_.batch == 1 ? l_.x_step : l_.x_batch, space_.inputs,
+            s_.columns},
+           d_.packed, bias, config, nullptr);
     } else {
       input_step_ = s_.columns;
       input_batch_ = l_.steps * s_.columns;
       for (int64_t b = 0; b < l_.batch; ++b)
-        gemm({l_.steps, s_.columns, l_.input, d_.x + b * l_.x_batch, l_.x_step, space_.inputs + b * input_batch_, s_.columns}, d_.packed, bias, config, nullptr);
+        gemm({l_.steps, s_.columns, l_.input, d_.x + b * l_.x_batch, l_.x_step, space_.inputs + b * input_batch_,
+              s_.columns},
+             d_.packed, bias, config, nullptr);
     }
     SpinBarrier barrier;
     if (threads_ <= 1) {
@@ -136,7 +148,8 @@ class Run {
     const int64_t padded = space_.stride;
     std::memset(space_.c, 0, static_cast<size_t>(space_.end - space_.c) * sizeof(float));
     const auto load = [&](const float* from, float* to) {
-      for (int64_t b = 0; from && b < l_.batch; ++b) std::memcpy(to + b * padded, from + b * l_.state_batch, static_cast<size_t>(l_.hidden) * sizeof(float));
+      for (int64_t b = 0; from && b < l_.batch; ++b)
+        std::memcpy(to + b * padded, from + b * l_.state_batch, static_cast<size_t>(l_.hidden) * sizeof(float));
     };
     load(d_.initial_h, space_.h[0]);
     load(d_.initial_c, space_.c);
@@ -144,7 +157,8 @@ class Run {
 
   void store_states() {
     const auto store = [&](const float* from, float* to) {
-      for (int64_t b = 0; to && b < l_.batch; ++b) std::memcpy(to + b * l_.state_batch, from + b * space_.stride, static_cast<size_t>(l_.hidden) * sizeof(float));
+      for (int64_t b = 0; to && b < l_.batch; ++b)
+        std::memcpy(to + b * l_.state_batch, from + b * space_.stride, static_cast<size_t>(l_.hidden) * sizeof(float));
     };
     store(space_.h[l_.steps % 2], d_.last_h);
     store(space_.c, d_.last_c);
@@ -169,12 +183,16 @@ class Run {
       e.residual = input + column;
       e.residual_stride = input_batch_;
     }
-    gemm({l_.batch, (last - first) * s_.panel, l_.hidden, h, space_.stride, space_.gates + column, s_.columns}, r_ + column * l_.hidden, e, config_of(s_), nullptr);
+    gemm({l_.batch, (last - first) * s_.panel, l_.hidden, h, space_.stride, space_.gates + column, s_.columns},
+         r_ + column * l_.hidden, e, config_of(s_), nullptr);
     for (int64_t b = 0; b < l_.batch; ++b)
       for (int64_t k = first; k < last; ++k) {
         const int64_t unit = b * space_.stride + k * kUnits;
-        step_block({l_.cell, space_.gates + b * s_.columns + k * s_.panel, input + b * input_batch_ + k * s_.panel, space_.c + unit, h + unit, next + unit});
-        if (d_.y) std::memcpy(d_.y + at * l_.y_step + b * l_.y_batch + k * kUnits, next + unit, static_cast<size_t>(std::min(kUnits, l_.hidden - k * kUnits)) * sizeof(float));
+        step_block({l_.cell, space_.gates + b * s_.columns + k * s_.panel, input + b * input_batch_ + k * s_.panel,
+                    space_.c + unit, h + unit, next + unit});
+        if (d_.y)
+          std::memcpy(d_.y + at * l_.y_step + b * l_.y_batch + k * kUnits, next + unit,
+                      static_cast<size_t>(std::min(kUnits, l_.hidden - k * kUnits)) * sizeof(float));
       }
   }
 
@@ -192,7 +210,8 @@ std::vector<float> by_blocks(const Sizes& s, int64_t hidden, int64_t width, cons
   std::vector<float> rows(static_cast<size_t>(s.columns * width), 0.0f);
   for (int64_t g = 0; g < s.gates; ++g)
     for (int64_t u = 0; u < hidden; ++u)
-      std::memcpy(rows.data() + (u / kUnits * s.panel + g * kUnits + u % kUnits) * width, from + (g * hidden + u) * width, static_cast<size_t>(width) * sizeof(float));
+      std::memcpy(rows.data() + (u / kUnits * s.panel + g * kUnits + u % kUnits) * width,
+                  from + (g * hidden + u) * width, static_cast<size_t>(width) * sizeof(float));
   return rows;
 }
 
@@ -203,7 +222,8 @@ int64_t packed_recurrent_floats(Cell cell, int64_t input, int64_t hidden) {
   return s.w + s.r + 2 * s.columns;
 }
 
-void pack_recurrent(Cell cell, int64_t input, int64_t hidden, const float* w, const float* r, const float* b, float* packed) {
+void pack_recurrent(Cell cell, int64_t input, int64_t hidden, const float* w, const float* r, const float* b,
+                    float* packed) {
   const Sizes s(cell, input, hidden);
   const auto panel = static_cast<int32_t>(s.panel);
   pack_b({by_blocks(s, hidden, input, w).data(), input, true}, input, s.columns, panel, packed);
@@ -225,7 +245,8 @@ int64_t recurrent_workspace(const RecurrentLayer& layer) {
 
 void run_recurrent(const RecurrentLayer& layer, const RecurrentData& data, float* workspace, int threads) noexcept {
   if (layer.batch == 0 || layer.hidden == 0) return;
-  const double terms = static_cast<double>(layer.batch) * static_cast<double>(layer.hidden) * static_cast<double>(layer.hidden) * cell_gates(layer.cell);
+  const double terms = static_cast<double>(layer.batch) * static_cast<double>(layer.hidden) *
+                       static_cast<double>(layer.hidden) * cell_gates(layer.cell);
   Run(layer, data, workspace, terms < 40'000 ? 1 : threads).run();
 }
 

@@ -37,8 +37,7 @@ HWY_INLINE VF fold_block(const float* p, int64_t n, VF neutral, const Map& map, 
 
 inline constexpr int64_t kSumBlock = 4096;
 
-template <class Map>
-HWY_INLINE double sum_row(const float* p, int64_t n, const Map& map) {
+template <class Map> HWY_INLINE double sum_row(const float* p, int64_t n, const Map& map) {
   const F32 d;
   auto add = [](VF a, VF b) HWY_ATTR { return hn::Add(a, b); };
   double total = 0;
@@ -53,7 +52,8 @@ HWY_INLINE double sum_row(const float* p, int64_t n, const Map& map) {
 HWY_INLINE float max_row(const float* p, int64_t n) {
   const F32 d;
   const VF lowest = hn::Set(d, -std::numeric_limits<float>::infinity());
-  const VF m = fold_block(p, n, lowest, [](VF v) HWY_ATTR { return v; }, [](VF a, VF b) HWY_ATTR { return nan_max(a, b); });
+  const VF m =
+      fold_block(p, n, lowest, [](VF v) HWY_ATTR { return v; }, [](VF a, VF b) HWY_ATTR { return nan_max(a, b); });
   if (!hn::AllFalse(d, hn::IsNaN(m))) return std::numeric_limits<float>::quiet_NaN();
   return hn::GetLane(hn::MaxOfLanes(d, m));
 }

@@ -26,30 +26,26 @@ enum class Fold : uint8_t { kSum, kSumAbs, kSumSquares, kSumExp, kMax, kMin, kPr
 HWY_BEFORE_NAMESPACE();
 namespace kiln::cpu::HWY_NAMESPACE {
 
-template <Fold fold>
-HWY_INLINE VF map_lane(F32 d, VF v, VF shift) {
+template <Fold fold> HWY_INLINE VF map_lane(F32 d, VF v, VF shift) {
   if constexpr (fold == Fold::kSumAbs) return hn::Abs(v);
   else if constexpr (fold == Fold::kSumSquares) return hn::Mul(v, v);
   else if constexpr (fold == Fold::kSumExp) return exp(d, hn::Sub(v, shift));
   else return v;
 }
-template <Fold fold>
-HWY_INLINE VF combine_lanes(VF a, VF b) {
+template <Fold fold> HWY_INLINE VF combine_lanes(VF a, VF b) {
   if constexpr (fold == Fold::kMax) return nan_max(a, b);
   else if constexpr (fold == Fold::kMin) return nan_min(a, b);
   else if constexpr (fold == Fold::kProduct) return hn::Mul(a, b);
   else return hn::Add(a, b);
 }
-template <Fold fold>
-HWY_INLINE VF neutral(F32 d) {
+template <Fold fold> HWY_INLINE VF neutral(F32 d) {
   if constexpr (fold == Fold::kMax) return hn::Set(d, -std::numeric_limits<float>::infinity());
   else if constexpr (fold == Fold::kMin) return hn::Set(d, std::numeric_limits<float>::infinity());
   else if constexpr (fold == Fold::kProduct) return hn::Set(d, 1.0f);
   else return hn::Zero(d);
 }
 
-template <Fold fold>
-double fold_row(const float* x, int64_t n, float shift) {
+template <Fold fold> double fold_row(const float* x, int64_t n, float shift) {
   const F32 d;
   const VF s = hn::Set(d, shift);
   auto map = [&](VF v) HWY_ATTR { return map_lane<fold>(d, v, s); };
@@ -57,7 +53,8 @@ double fold_row(const float* x, int64_t n, float shift) {
     return static_cast<double>(max_row(x, n));
   } else if constexpr (fold == Fold::kMin || fold == Fold::kProduct) {
     HWY_ALIGN float lanes[hn::MaxLanes(d)];
-    hn::Store(fold_block(x, n, neutral<fold>(d), map, [](VF a, VF b) HWY_ATTR { return combine_lanes<fold>(a, b); }), d, lanes);
+    hn::Store(fold_block(x, n, neutral<fold>(d), map, [](VF a, VF b) HWY_ATTR { return combine_lanes<fold>(a, b); }), d,
+              lanes);
     double total = static_cast<double>(lanes[0]);
     for (size_t i = 1; i < hn::Lanes(d); ++i) {
       const auto v = static_cast<double>(lanes[i]);
@@ -92,7 +89,8 @@ void fold_columns(const float* x, int64_t rows, int64_t stride, int64_t columns,
     VF a = neutral<fold>(d);
     const VF s = shift ? load_part_or_all(d, shift + c, part, lanes) : a;
     const float* p = x + c;
-    for (int64_t r = 0; r < rows; ++r, p += stride) a = combine_lanes<fold>(a, map_lane<fold>(d, load_part_or_all(d, p, part, lanes), s));
+    for (int64_t r = 0; r < rows; ++r, p += stride)
+      a = combine_lanes<fold>(a, map_lane<fold>(d, load_part_or_all(d, p, part, lanes), s));
     if (part < lanes) store_part(d, a, out + c, part);
     else hn::StoreU(a, d, out + c);
   }
@@ -111,7 +109,8 @@ double row_of(Fold fold, const float* x, int64_t n, float shift) {
   return 0;
 }
 
-void columns_of(Fold fold, const float* x, int64_t rows, int64_t stride, int64_t columns, const float* shift, float* out) {
+void columns_of(Fold fold, const float* x, int64_t rows, int64_t stride, int64_t columns, const float* shift,
+                float* out) {
   switch (fold) {
     case Fold::kSum: return fold_columns<Fold::kSum>(x, rows, stride, columns, shift, out);
     case Fold::kSumAbs: return fold_columns<Fold::kSumAbs>(x, rows, stride, columns, shift, out);
@@ -134,9 +133,9 @@ HWY_EXPORT(columns_of);
 namespace {
 
 constexpr int64_t kMaxRank = 16;
-constexpr int64_t kColumnBlock = 64;   // columns folded at once
-constexpr int64_t kRowBlock = 256;     // rows of a column that are folded in float
-constexpr int64_t kPieces = 64;        // a lone long row is cut into as many, whatever the number of threads
+constexpr int64_t kColumnBlock = 64;  // columns folded at once
+constexpr int64_t kRowBlock = 256;    // rows of a column that are folded in float
+constexpr int64_t kPieces = 64;       // a lone long row is cut into as many, whatever the number of threads
 
 struct Axis {
   int64_t extent, stride;
@@ -197,13 +196,13 @@ double join(Fold fold, double a, double b) {
 double row(Fold fold, const float* x, Axis axis, float shift) {
   if (axis.stride == 1) return HWY_DYNAMIC_DISPATCH(row_of)(fold, x, axis.extent, shift);
   double total = start_of(fold);
-  for (int64_t i = 0; i < axis.extent; ++i) total = join(fold, total, HWY_DYNAMIC_DISPATCH(row_of)(fold, x + i * axis.stride, 1, shift));
+  for (int64_t i = 0; i < axis.extent; ++i)
+    total = join(fold, total, HWY_DYNAMIC_DISPATCH(row_of)(fold, x + i * axis.stride, 1, shift));
   return total;
 }
 
 // Each output from rows. `finish(total, output)` turns the fold into the result.
-template <class Finish>
-void fold_rows(const Problem& p, Fold fold, bool shifted, const Finish& finish) {
+template <class Finish> void fold_rows(const Problem& p, Fold fold, bool shifted, const Finish& finish) {
   const int64_t length = p.inner.extent;
   if (p.kept.count == 1 && p.reduced.count == 1 && length >= kPieces * kRowBlock) {
     double partial[kPieces];
@@ -231,8 +230,7 @@ void fold_rows(const Problem& p, Fold fold, bool shifted, const Finish& finish) 
 }
 
 // Blocks of adjacent outputs from columns.
-template <class Finish>
-void fold_blocks(const Problem& p, Fold fold, bool shifted, const Finish& finish) {
+template <class Finish> void fold_blocks(const Problem& p, Fold fold, bool shifted, const Finish& finish) {
   const int64_t width = p.inner.extent, blocks = (width + kColumnBlock - 1) / kColumnBlock;
   Walk outer = p.reduced;
   const Axis column = outer.pop();
@@ -248,7 +246,8 @@ void fold_blocks(const Problem& p, Fold fold, bool shifted, const Finish& finish
         const float* from = x + outer.offset(r);
         for (int64_t first = 0; first < column.extent; first += kRowBlock) {
           const int64_t rows = std::min(kRowBlock, column.extent - first);
-          HWY_DYNAMIC_DISPATCH(columns_of)(fold, from + first * column.stride, rows, column.stride, n, shifted ? y : nullptr, partial);
+          HWY_DYNAMIC_DISPATCH(columns_of)
+          (fold, from + first * column.stride, rows, column.stride, n, shifted ? y : nullptr, partial);
           for (int64_t k = 0; k < n; ++k) total[k] = join(fold, total[k], static_cast<double>(partial[k]));
         }
       }
@@ -257,13 +256,13 @@ void fold_blocks(const Problem& p, Fold fold, bool shifted, const Finish& finish
   });
 }
 
-template <class Finish>
-void run_fold(const Problem& p, Fold fold, bool shifted, const Finish& finish) {
+template <class Finish> void run_fold(const Problem& p, Fold fold, bool shifted, const Finish& finish) {
   if (p.rows) fold_rows(p, fold, shifted, finish);
   else fold_blocks(p, fold, shifted, finish);
 }
 
-Problem make_problem(std::span<const int64_t> dims, std::span<const int64_t> strides, uint32_t reduced, const float* x, float* y, int threads) {
+Problem make_problem(std::span<const int64_t> dims, std::span<const int64_t> strides, uint32_t reduced, const float* x,
+                     float* y, int threads) {
   Problem p{};
   p.x = x, p.y = y, p.threads = threads;
   p.nanoseconds = 0.06;
@@ -283,25 +282,30 @@ Problem make_problem(std::span<const int64_t> dims, std::span<const int64_t> str
 
 }  // namespace
 
-void reduce(ReduceKind kind, std::span<const int64_t> dims, std::span<const int64_t> strides, uint32_t reduced, const float* x, float* y,
-            int threads) noexcept {
+void reduce(ReduceKind kind, std::span<const int64_t> dims, std::span<const int64_t> strides, uint32_t reduced,
+            const float* x, float* y, int threads) noexcept {
   const Problem p = make_problem(dims, strides, reduced, x, y, threads);
   const double count = static_cast<double>(p.reduced.count) * static_cast<double>(p.rows ? p.inner.extent : 1);
   auto plain = [](double v, float) { return static_cast<float>(v); };
   switch (kind) {
     case ReduceKind::kSum: return run_fold(p, Fold::kSum, false, plain);
-    case ReduceKind::kMean: return run_fold(p, Fold::kSum, false, [&](double v, float) { return static_cast<float>(v / count); });
+    case ReduceKind::kMean:
+      return run_fold(p, Fold::kSum, false, [&](double v, float) { return static_cast<float>(v / count); });
     case ReduceKind::kMax: return run_fold(p, Fold::kMax, false, plain);
     case ReduceKind::kMin: return run_fold(p, Fold::kMin, false, plain);
     case ReduceKind::kProduct: return run_fold(p, Fold::kProduct, false, plain);
     case ReduceKind::kL1: return run_fold(p, Fold::kSumAbs, false, plain);
-    case ReduceKind::kL2: return run_fold(p, Fold::kSumSquares, false, [](double v, float) { return static_cast<float>(std::sqrt(v)); });
+    case ReduceKind::kL2:
+      return run_fold(p, Fold::kSumSquares, false, [](double v, float) { return static_cast<float>(std::sqrt(v)); });
     case ReduceKind::kSumSquares: return run_fold(p, Fold::kSumSquares, false, plain);
-    case ReduceKind::kLogSum: return run_fold(p, Fold::kSum, false, [](double v, float) { return static_cast<float>(std::log(v)); });
+    case ReduceKind::kLogSum:
+      return run_fold(p, Fold::kSum, false, [](double v, float) { return static_cast<float>(std::log(v)); });
     case ReduceKind::kLogSumExp:
       // The maximum waits in y; where it is infinite nothing is subtracted.
       run_fold(p, Fold::kMax, false, [](double v, float) { return std::isinf(v) ? 0.0f : static_cast<float>(v); });
-      return run_fold(p, Fold::kSumExp, true, [](double v, float shift) { return static_cast<float>(std::log(v) + static_cast<double>(shift)); });
+      return run_fold(p, Fold::kSumExp, true, [](double v, float shift) {
+        return static_cast<float>(std::log(v) + static_cast<double>(shift));
+      });
   }
 }
 

@@ -9,8 +9,8 @@ enum class ReduceKind : uint8_t { kSum, kMean, kMax, kMin, kProduct, kL1, kL2, k
 
 // y is dense over the kept dimensions, in their order. `reduced` holds a bit per dimension; strides are in elements, at most 16
 // dimensions. Results do not depend on `threads`. Over no elements: the neutral element; the mean is NaN.
-void reduce(ReduceKind kind, std::span<const int64_t> dims, std::span<const int64_t> strides, uint32_t reduced, const float* x, float* y,
-            int threads) noexcept;
+void reduce(ReduceKind kind, std::span<const int64_t> dims, std::span<const int64_t> strides, uint32_t reduced,
+            const float* x, float* y, int threads) noexcept;
 
 // Along the middle of the dense [outer, n, inner], n > 0: the index of the largest (or smallest) element; the first of equals, or
 // the last. NaN beats all.

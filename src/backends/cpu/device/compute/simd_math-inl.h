@@ -20,8 +20,7 @@ using I32 = hn::RebindToSigned<F32>;
 using VF = hn::Vec<F32>;
 
 // The first n lanes, n < Lanes(d); the others are zero. Reads nothing behind them.
-template <class D>
-HWY_INLINE hn::Vec<D> load_part(D d, const hn::TFromD<D>* p, int64_t n) {
+template <class D> HWY_INLINE hn::Vec<D> load_part(D d, const hn::TFromD<D>* p, int64_t n) {
 #if HWY_TARGET <= HWY_AVX2
   return hn::MaskedLoad(hn::FirstN(d, static_cast<size_t>(n)), d, p);
 #else
@@ -32,13 +31,11 @@ HWY_INLINE hn::Vec<D> load_part(D d, const hn::TFromD<D>* p, int64_t n) {
 }
 
 // All lanes, or the first `part` when that is less than `lanes`.
-template <class D>
-HWY_INLINE hn::Vec<D> load_part_or_all(D d, const hn::TFromD<D>* p, int64_t part, int64_t lanes) {
+template <class D> HWY_INLINE hn::Vec<D> load_part_or_all(D d, const hn::TFromD<D>* p, int64_t part, int64_t lanes) {
   return part < lanes ? load_part(d, p, part) : hn::LoadU(d, p);
 }
 
-template <class D>
-HWY_INLINE void store_part(D d, hn::Vec<D> v, hn::TFromD<D>* p, int64_t n) {
+template <class D> HWY_INLINE void store_part(D d, hn::Vec<D> v, hn::TFromD<D>* p, int64_t n) {
 #if HWY_TARGET <= HWY_AVX2
   hn::BlendedStore(v, hn::FirstN(d, static_cast<size_t>(n)), d, p);
 #else
@@ -49,8 +46,7 @@ HWY_INLINE void store_part(D d, hn::Vec<D> v, hn::TFromD<D>* p, int64_t n) {
 }
 
 // Applies op(d, vector) to n elements.
-template <class Op>
-HWY_INLINE void transform(const float* in, float* out, int64_t n, const Op& op) {
+template <class Op> HWY_INLINE void transform(const float* in, float* out, int64_t n, const Op& op) {
   const F32 d;
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
   int64_t i = 0;
@@ -59,13 +55,14 @@ HWY_INLINE void transform(const float* in, float* out, int64_t n, const Op& op) 
 }
 
 // Minimum and maximum that return NaN when either operand is one.
-template <class V>
-HWY_INLINE V nan_min(V a, V b) { return hn::IfThenElse(hn::IsNaN(a), a, hn::IfThenElse(hn::Lt(a, b), a, b)); }
-template <class V>
-HWY_INLINE V nan_max(V a, V b) { return hn::IfThenElse(hn::IsNaN(a), a, hn::IfThenElse(hn::Gt(a, b), a, b)); }
+template <class V> HWY_INLINE V nan_min(V a, V b) {
+  return hn::IfThenElse(hn::IsNaN(a), a, hn::IfThenElse(hn::Lt(a, b), a, b));
+}
+template <class V> HWY_INLINE V nan_max(V a, V b) {
+  return hn::IfThenElse(hn::IsNaN(a), a, hn::IfThenElse(hn::Gt(a, b), a, b));
+}
 // x limited to [low, high]; NaN stays NaN.
-template <class V>
-HWY_INLINE V clamp(V x, V low, V high) {
+template <class V> HWY_INLINE V clamp(V x, V low, V high) {
   x = hn::IfThenElse(hn::Lt(x, low), low, x);
   return hn::IfThenElse(hn::Gt(x, high), high, x);
 }

@@ -46,7 +46,8 @@ HWY_INLINE float exp_row(const float* x, float shift, float* y, int64_t n) {
   for (; i < n; i += lanes) {
     const int64_t part = std::min(lanes, n - i);
     const auto counts = hn::FirstN(d, static_cast<size_t>(part));
-    const VF e = hn::IfThenElseZero(counts, exp(d, hn::Sub(part < lanes ? load_part(d, x + i, part) : hn::LoadU(d, x + i), s)));
+    const VF e =
+        hn::IfThenElseZero(counts, exp(d, hn::Sub(part < lanes ? load_part(d, x + i, part) : hn::LoadU(d, x + i), s)));
     if (part < lanes) store_part(d, e, y + i, part);
     else hn::StoreU(e, d, y + i);
     a = hn::Add(a, e);
@@ -107,22 +108,23 @@ namespace kiln::cpu {
 HWY_EXPORT(softmax_row);
 HWY_EXPORT(softmax_columns);
 
-void softmax_rows(bool logarithm, int64_t rows, int64_t n, const float* x, int64_t x_stride, float* y, int64_t y_stride, float scale,
-                  const SoftmaxMask& mask, int threads) noexcept {
+void softmax_rows(bool logarithm, int64_t rows, int64_t n, const float* x, int64_t x_stride, float* y, int64_t y_stride,
+                  float scale, const SoftmaxMask& mask, int threads) noexcept {
   const double nanoseconds = 0.8 * static_cast<double>(rows) * static_cast<double>(n);
   parallel_ranges(useful_threads(threads, nanoseconds), n ? rows : 0, [&](int64_t begin, int64_t end) {
     for (int64_t r = begin; r < end; ++r) {
       const float* m = nullptr;
       if (mask.data) {
-        m = mask.data + r / (mask.dims[1] * mask.dims[2]) * mask.strides[0] + r / mask.dims[2] % mask.dims[1] * mask.strides[1] +
-            r % mask.dims[2] * mask.strides[2];
+        m = mask.data + r / (mask.dims[1] * mask.dims[2]) * mask.strides[0] +
+            r / mask.dims[2] % mask.dims[1] * mask.strides[1] + r % mask.dims[2] * mask.strides[2];
       }
       HWY_DYNAMIC_DISPATCH(softmax_row)(logarithm, x + r * x_stride, m, scale, y + r * y_stride, n);
     }
   });
 }
 
-void softmax_middle(bool logarithm, int64_t outer, int64_t n, int64_t inner, const float* x, float* y, int threads) noexcept {
+void softmax_middle(bool logarithm, int64_t outer, int64_t n, int64_t inner, const float* x, float* y,
+                    int threads) noexcept {
   if (inner == 1) return softmax_rows(logarithm, outer, n, x, n, y, n, 1, {}, threads);
   constexpr int64_t kColumns = 64;  // of one piece of work
   const int64_t pieces = (inner + kColumns - 1) / kColumns;

@@ -12,9 +12,10 @@ struct SoftmaxMask {
 };
 
 // Along rows of `n` adjacent elements. x and y may be the same memory.
-void softmax_rows(bool logarithm, int64_t rows, int64_t n, const float* x, int64_t x_stride, float* y, int64_t y_stride, float scale,
-                  const SoftmaxMask& mask, int threads) noexcept;
+void softmax_rows(bool logarithm, int64_t rows, int64_t n, const float* x, int64_t x_stride, float* y, int64_t y_stride,
+                  float scale, const SoftmaxMask& mask, int threads) noexcept;
 // Along the middle of [outer, n, inner], dense.
-void softmax_middle(bool logarithm, int64_t outer, int64_t n, int64_t inner, const float* x, float* y, int threads) noexcept;
+void softmax_middle(bool logarithm, int64_t outer, int64_t n, int64_t inner, const float* x, float* y,
+                    int threads) noexcept;
 
 }  // namespace kiln::cpu

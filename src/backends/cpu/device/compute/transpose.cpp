@@ -11,8 +11,8 @@
 namespace kiln::cpu {
 namespace {
 
-constexpr int64_t kBlockBytes = 32 * 1024;    // of a block that is copied along rows
-constexpr int64_t kTransposeSide = 64;        // elements of a block that is transposed
+constexpr int64_t kBlockBytes = 32 * 1024;  // of a block that is copied along rows
+constexpr int64_t kTransposeSide = 64;      // elements of a block that is transposed
 constexpr double kNanosecondsPerByte = 0.15;
 
 struct Wide {
@@ -20,7 +20,8 @@ struct Wide {
 };
 
 template <class T>
-void copy_lines(const T* from, int64_t from_row, int64_t from_column, T* to, int64_t to_row, int64_t to_column, int64_t rows, int64_t columns) {
+void copy_lines(const T* from, int64_t from_row, int64_t from_column, T* to, int64_t to_row, int64_t to_column,
+                int64_t rows, int64_t columns) {
   for (int64_t i = 0; i < rows; ++i) {
     const T* in = from + i * from_row;
     T* out = to + i * to_row;
@@ -48,8 +49,7 @@ void transpose_block(const T* from, int64_t from_column, T* to, int64_t to_row, 
   }
 }
 
-template <class Function>
-void with_type(int element_size, Function&& function) {
+template <class Function> void with_type(int element_size, Function&& function) {
   switch (element_size) {
     case 1: return function(uint8_t{});
     case 2: return function(uint16_t{});
@@ -61,8 +61,8 @@ void with_type(int element_size, Function&& function) {
 
 }  // namespace
 
-StridedCopy::StridedCopy(std::span<const int64_t> dims, std::span<const int64_t> from_strides, std::span<const int64_t> to_strides, int element_size,
-                         int threads)
+StridedCopy::StridedCopy(std::span<const int64_t> dims, std::span<const int64_t> from_strides,
+                         std::span<const int64_t> to_strides, int element_size, int threads)
     : element_size_(element_size) {
   int64_t count = 1;
   for (int64_t d : dims) count *= d;
@@ -122,11 +122,13 @@ void StridedCopy::run_block(int64_t block, const uint8_t* from, uint8_t* to) con
   to += (i0 * row_.to + j0 * column_.to) * element_size_;
   if (column_.from == 1 && column_.to == 1) {
     for (int64_t i = 0; i < rows; ++i)
-      std::memcpy(to + i * row_.to * element_size_, from + i * row_.from * element_size_, static_cast<size_t>(columns * element_size_));
+      std::memcpy(to + i * row_.to * element_size_, from + i * row_.from * element_size_,
+                  static_cast<size_t>(columns * element_size_));
     return;
   }
   if (transposes_ && element_size_ == 4 && column_.from > 0) {
-    tile_table().transpose(reinterpret_cast<const float*>(from), column_.from, columns, rows, reinterpret_cast<float*>(to), row_.to);
+    tile_table().transpose(reinterpret_cast<const float*>(from), column_.from, columns, rows,
+                           reinterpret_cast<float*>(to), row_.to);
     return;
   }
   with_type(element_size_, [&](auto type) {
@@ -134,7 +136,8 @@ void StridedCopy::run_block(int64_t block, const uint8_t* from, uint8_t* to) con
     if (transposes_) {
       transpose_block(reinterpret_cast<const T*>(from), column_.from, reinterpret_cast<T*>(to), row_.to, rows, columns);
     } else {
-      copy_lines(reinterpret_cast<const T*>(from), row_.from, column_.from, reinterpret_cast<T*>(to), row_.to, column_.to, rows, columns);
+      copy_lines(reinterpret_cast<const T*>(from), row_.from, column_.from, reinterpret_cast<T*>(to), row_.to,
+                 column_.to, rows, columns);
     }
   });
 }
@@ -182,8 +185,9 @@ std::vector<Run> runs_of(std::span<const int64_t> dims, std::span<const int64_t>
 
 }  // namespace
 
-bool common_walk(std::span<const int64_t> a_dims, std::span<const int64_t> a_strides, std::span<const int64_t> b_dims, std::span<const int64_t> b_strides,
-                 std::vector<int64_t>& dims, std::vector<int64_t>& a, std::vector<int64_t>& b) {
+bool common_walk(std::span<const int64_t> a_dims, std::span<const int64_t> a_strides, std::span<const int64_t> b_dims,
+                 std::span<const int64_t> b_strides, std::vector<int64_t>& dims, std::vector<int64_t>& a,
+                 std::vector<int64_t>& b) {
   dims.clear();
   a.clear();
   b.clear();

@@ -11,7 +11,8 @@ namespace kiln::cpu {
 class StridedCopy {
  public:
   StridedCopy() = default;
-  StridedCopy(std::span<const int64_t> dims, std::span<const int64_t> from_strides, std::span<const int64_t> to_strides, int element_size, int threads);
+  StridedCopy(std::span<const int64_t> dims, std::span<const int64_t> from_strides, std::span<const int64_t> to_strides,
+              int element_size, int threads);
   // Copies nothing when both are one address and the strides are the same.
   void run(const void* from, void* to) const noexcept;
   int64_t bytes() const { return bytes_; }
@@ -23,18 +24,19 @@ class StridedCopy {
   void run_block(int64_t block, const uint8_t* from, uint8_t* to) const noexcept;
   void run_items(int64_t begin, int64_t end, const uint8_t* from, uint8_t* to) const noexcept;
 
-  std::vector<Axis> outer_;                       // all but the two inner axes
-  Axis row_{1, 0, 0}, column_{1, 0, 0};           // column: innermost in the result
+  std::vector<Axis> outer_;              // all but the two inner axes
+  Axis row_{1, 0, 0}, column_{1, 0, 0};  // column: innermost in the result
   int64_t row_block_ = 1, column_block_ = 1, row_blocks_ = 1, column_blocks_ = 1;
   int64_t items_ = 0, bytes_ = 0;
   int element_size_ = 0, threads_ = 1;
-  bool transposes_ = false;                       // the source runs along rows
-  bool same_ = false;                             // both sides lie alike
+  bool transposes_ = false;  // the source runs along rows
+  bool same_ = false;        // both sides lie alike
 };
 
 // One list of dimensions through which two tensors with the same row-major order of elements can both be walked, and the strides
 // of each. False when there is none (their memory runs do not meet); then `dims` is unspecified.
-bool common_walk(std::span<const int64_t> a_dims, std::span<const int64_t> a_strides, std::span<const int64_t> b_dims, std::span<const int64_t> b_strides,
-                 std::vector<int64_t>& dims, std::vector<int64_t>& a, std::vector<int64_t>& b);
+bool common_walk(std::span<const int64_t> a_dims, std::span<const int64_t> a_strides, std::span<const int64_t> b_dims,
+                 std::span<const int64_t> b_strides, std::vector<int64_t>& dims, std::vector<int64_t>& a,
+                 std::vector<int64_t>& b);
 
 }  // namespace kiln::cpu

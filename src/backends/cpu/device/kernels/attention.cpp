@@ -41,29 +41,38 @@ class AttentionKernel final : public DenseKernel {
   }
 
   Status prepare_dense(const KernelCall& call) override {
-    if (call.inputs.size() != 4 || call.outputs.size() != 1) return {Code::kMalformedPlan, "attention has other operands"};
+    if (call.inputs.size() != 4 || call.outputs.size() != 1)
+      return {Code::kMalformedPlan, "attention has other operands"};
     for (const TensorView& v : {call.inputs[0], call.inputs[1], call.inputs[2], call.outputs[0]})
       if (v.dtype != DType::kF32) return {Code::kMalformedPlan, "attention computes in float32"};
-    const auto q = as_heads(call.inputs[0], q_heads_), k = as_heads(call.inputs[1], kv_heads_), v = as_heads(call.inputs[2], kv_heads_), y = as_heads(call.outputs[0], q_heads_);
-    if (!q || !k || !v || !y || q->batch != k->batch || q->batch != v->batch || q->batch != y->batch || q->size != k->size || k->rows != v->rows ||
-        k->heads != v->heads || q->heads != y->heads || q->rows != y->rows || v->size != y->size || k->heads < 1 || q->heads % k->heads != 0)
+    const auto q = as_heads(call.inputs[0], q_heads_), k = as_heads(call.inputs[1], kv_heads_),
+               v = as_heads(call.inputs[2], kv_heads_), y = as_heads(call.outputs[0], q_heads_);
+    if (!q || !k || !v || !y || q->batch != k->batch || q->batch != v->batch || q->batch != y->batch ||
+        q->size != k->size || k->rows != v->rows || k->heads != v->heads || q->heads != y->heads ||
+        q->rows != y->rows || v->size != y->size || k->heads < 1 || q->heads % k->heads != 0)
       return {Code::kShapeMismatch, "the operands of attention do not fit each other"};
     if (k->rows == 0) return {Code::kShapeMismatch, "attention has no keys"};
-    shape_ = {q->batch, q->heads, k->heads, q->rows, k->rows, q->size, v->size, q->strides, k->strides, v->strides, y->strides, scale_.value_or(1 / std::sqrt(static_cast<float>(q->size))), causal_, {0, 0, 0}};
+    shape_ = {q->batch,   q->heads,   k->heads,   q->rows,
+              k->rows,    q->size,    v->size,    q->strides,
+              k->strides, v->strides, y->strides, scale_.value_or(1 / std::sqrt(static_cast<float>(q->size))),
+              causal_,    {0, 0, 0}};
     return prepare_mask(call.inputs[3]);
   }
 
   Status prepare_mask(const TensorView& mask) {
     mask_elements_ = 0;
     if (!mask.present()) return kOkStatus;
-    if (mask.dtype != DType::kF32 && mask.dtype != DType::kBool) return {Code::kMalformedPlan, "the mask of attention is float32 or bool"};
+    if (mask.dtype != DType::kF32 && mask.dtype != DType::kBool)
+      return {Code::kMalformedPlan, "the mask of attention is float32 or bool"};
     const int64_t to[] = {shape_.batch, shape_.heads, shape_.queries, shape_.keys};
-    if (mask.rank < 1 || mask.rank > 4 || mask.dims[mask.rank - 1] != shape_.keys) return {Code::kShapeMismatch, "the mask of attention has another number of keys"};
+    if (mask.rank < 1 || mask.rank > 4 || mask.dims[mask.rank - 1] != shape_.keys)
+      return {Code::kShapeMismatch, "the mask of attention has another number of keys"};
     int64_t stride = shape_.keys;
     for (int i = 2; i >= 0; --i) {
       const int axis = i - (4 - mask.rank);
       if (axis < 0) continue;
-      if (mask.dims[axis] != 1 && mask.dims[axis] != to[i]) return {Code::kShapeMismatch, "the mask of attention does not broadcast to its scores"};
+      if (mask.dims[axis] != 1 && mask.dims[axis] != to[i])
+        return {Code::kShapeMismatch, "the mask of attention does not broadcast to its scores"};
       shape_.mask_strides[i] = mask.dims[axis] == 1 ? 0 : stride;
       stride *= mask.dims[axis];
     }
@@ -71,7 +80,9 @@ class AttentionKernel final : public DenseKernel {
     return kOkStatus;
   }
 
-  int64_t mask_floats(const KernelCall& call) const { return call.inputs[3].dtype == DType::kBool ? (mask_elements_ + 15) / 16 * 16 : 0; }
+  int64_t mask_floats(const KernelCall& call) const {
+    return call.inputs[3].dtype == DType::kBool ? (mask_elements_ + 15) / 16 * 16 : 0;
+  }
 
   size_t workspace_dense(const KernelCall& call) override {
     if (!prepare_dense(call).ok()) return 0;
@@ -81,16 +92,19 @@ class AttentionKernel final : public DenseKernel {
   Status launch_dense(const KernelCall& call) noexcept override {
     auto* space = static_cast<float*>(call.workspace);
     const int64_t wanted = attention_workspace(shape_, thread_count()) + mask_floats(call);
-    if (call.workspace_size < static_cast<size_t>(wanted) * sizeof(float)) return {Code::kMalformedPlan, "the workspace of attention is too small"};
+    if (call.workspace_size < static_cast<size_t>(wanted) * sizeof(float))
+      return {Code::kMalformedPlan, "the workspace of attention is too small"};
     const auto* mask = call.inputs[3].present() ? static_cast<const float*>(call.inputs[3].data) : nullptr;
     if (call.inputs[3].dtype == DType::kBool) {
       const auto* allowed = static_cast<const uint8_t*>(call.inputs[3].data);
-      for (int64_t i = 0; i < mask_elements_; ++i) space[i] = allowed[i] ? 0.0f : -std::numeric_limits<float>::infinity();
+      for (int64_t i = 0; i < mask_elements_; ++i)
+        space[i] = allowed[i] ? 0.0f : -std::numeric_limits<float>::infinity();
       mask = space;
       space += mask_floats(call);
     }
     attention(shape_, static_cast<const float*>(call.inputs[0].data), static_cast<const float*>(call.inputs[1].data),
-              static_cast<const float*>(call.inputs[2].data), mask, static_cast<float*>(call.outputs[0].data), space, thread_count());
+              static_cast<const float*>(call.inputs[2].data), mask, static_cast<float*>(call.outputs[0].data), space,
+              thread_count());
     return kOkStatus;
   }
 
@@ -103,6 +117,8 @@ class AttentionKernel final : public DenseKernel {
 
 }  // namespace
 
-std::unique_ptr<Kernel> make_attention(const Attributes& parameters) { return std::make_unique<AttentionKernel>(parameters); }
+std::unique_ptr<Kernel> make_attention(const Attributes& parameters) {
+  return std::make_unique<AttentionKernel>(parameters);
+}
 
 }  // namespace kiln::cpu::kernels

@@ -40,8 +40,7 @@ inline int64_t extent(const TensorView& v, int begin, int end) {
 }
 
 // Runs a part of prepare that may throw.
-template <class Function>
-Status guarded(Function&& function) noexcept {
+template <class Function> Status guarded(Function&& function) noexcept {
   try {
     return function();
   } catch (const Error& e) {

@@ -17,16 +17,20 @@ class Parts final : public Kernel {
       if (wholes.empty() || parts.empty()) return {Code::kMalformedPlan, "there are no parts"};
       const TensorView& whole = wholes[0];
       const int size = element_bytes(whole.dtype);
-      if (!is_plain(whole) || size == 0 || axis_ < 0 || axis_ >= whole.rank) return {Code::kMalformedPlan, "a tensor cannot be cut along this axis"};
+      if (!is_plain(whole) || size == 0 || axis_ < 0 || axis_ >= whole.rank)
+        return {Code::kMalformedPlan, "a tensor cannot be cut along this axis"};
       copies_.clear();
       int64_t at = 0;
       for (const TensorView& part : parts) {
-        if (!is_plain(part) || part.dtype != whole.dtype || part.rank != whole.rank) return {Code::kMalformedPlan, "a part differs from the whole in type or rank"};
+        if (!is_plain(part) || part.dtype != whole.dtype || part.rank != whole.rank)
+          return {Code::kMalformedPlan, "a part differs from the whole in type or rank"};
         for (int i = 0; i < whole.rank; ++i)
-          if (i != axis_ && part.dims[i] != whole.dims[i]) return {Code::kShapeMismatch, "a part differs from the whole in another axis"};
+          if (i != axis_ && part.dims[i] != whole.dims[i])
+            return {Code::kShapeMismatch, "a part differs from the whole in another axis"};
         const auto rank = static_cast<size_t>(whole.rank);
         const std::span<const int64_t> dims(part.dims, rank), own(part.strides, rank), other(whole.strides, rank);
-        copies_.push_back({join_ ? StridedCopy(dims, own, other, size, thread_count()) : StridedCopy(dims, other, own, size, thread_count()),
+        copies_.push_back({join_ ? StridedCopy(dims, own, other, size, thread_count())
+                                 : StridedCopy(dims, other, own, size, thread_count()),
                            at * whole.strides[axis_] * size});
         at += part.dims[axis_];
       }
@@ -36,8 +40,10 @@ class Parts final : public Kernel {
 
   Status launch(Stream&, const KernelCall& call) noexcept override {
     for (size_t i = 0; i < copies_.size(); ++i) {
-      if (join_) copies_[i].copy.run(call.inputs[i].data, static_cast<uint8_t*>(call.outputs[0].data) + copies_[i].offset);
-      else copies_[i].copy.run(static_cast<const uint8_t*>(call.inputs[0].data) + copies_[i].offset, call.outputs[i].data);
+      if (join_)
+        copies_[i].copy.run(call.inputs[i].data, static_cast<uint8_t*>(call.outputs[0].data) + copies_[i].offset);
+      else
+        copies_[i].copy.run(static_cast<const uint8_t*>(call.inputs[0].data) + copies_[i].offset, call.outputs[i].data);
     }
     return kOkStatus;
   }
@@ -45,7 +51,7 @@ class Parts final : public Kernel {
  private:
   struct Part {
     StridedCopy copy;
-    int64_t offset;                               // bytes, in the whole
+    int64_t offset;  // bytes, in the whole
   };
   int64_t axis_;
   bool join_;

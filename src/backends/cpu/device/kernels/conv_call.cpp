@@ -12,8 +12,10 @@ ConvParameters::ConvParameters(const Attributes& parameters)
       epilogue(read_epilogue(parameters)) {}
 
 Status read_operands(const ConvParameters& p, const KernelCall& call, ConvOperands& o) noexcept {
-  if (call.inputs.size() != 4 || call.outputs.size() != 1) return {Code::kMalformedPlan, "a convolution has four operands"};
-  const TensorView &x = call.inputs[0], &w = call.inputs[1], &bias = call.inputs[2], &residual = call.inputs[3], &y = call.outputs[0];
+  if (call.inputs.size() != 4 || call.outputs.size() != 1)
+    return {Code::kMalformedPlan, "a convolution has four operands"};
+  const TensorView &x = call.inputs[0], &w = call.inputs[1], &bias = call.inputs[2], &residual = call.inputs[3],
+                   &y = call.outputs[0];
   const auto in = image_of(x), out = image_of(y);
   if (!in || !out || !is_f32(x) || !is_f32(y) || !is_f32(w) || !w.is_dense())
     return {Code::kMalformedPlan, "operands of a convolution are not float32 images"};
@@ -25,12 +27,15 @@ Status read_operands(const ConvParameters& p, const KernelCall& call, ConvOperan
   if (in->equidistant) o.shape.in_stride = in->pixel_stride;
   o.shape.out_stride = out->pixel_stride;
   const ConvShape& s = o.shape;
-  if (s.in_c % p.groups != 0 || s.out_c % p.groups != 0 || out->batch != in->batch || s.out_h() != out->height || s.out_w() != out->width)
+  if (s.in_c % p.groups != 0 || s.out_c % p.groups != 0 || out->batch != in->batch || s.out_h() != out->height ||
+      s.out_w() != out->width)
     return {Code::kShapeMismatch, "operands of a convolution do not fit each other"};
-  if (bias.present() && !is_vector(bias, s.out_c)) return {Code::kShapeMismatch, "the bias of a convolution has another size"};
+  if (bias.present() && !is_vector(bias, s.out_c))
+    return {Code::kShapeMismatch, "the bias of a convolution has another size"};
   if (residual.present()) {
     const auto r = image_of(residual);
-    if (!r || !is_f32(residual) || !r->equidistant || r->batch != out->batch || r->channels != out->channels || r->height != out->height || r->width != out->width)
+    if (!r || !is_f32(residual) || !r->equidistant || r->batch != out->batch || r->channels != out->channels ||
+        r->height != out->height || r->width != out->width)
       return {Code::kShapeMismatch, "the sum of a convolution has another shape or layout"};
     o.residual_stride = r->pixel_stride;
   }
@@ -49,7 +54,8 @@ void copy_to_channels_last(const ImageView& x, const float* from, float* to, int
       const float* line = from + row / x.height * x.image_stride + row % x.height * x.row_stride;
       float* out = to + row * row_floats;
       for (int64_t i = 0; i < x.width; ++i)
-        for (int64_t c = 0; c < x.channels; ++c) out[i * x.channels + c] = line[i * x.pixel_stride + c * x.channel_stride];
+        for (int64_t c = 0; c < x.channels; ++c)
+          out[i * x.channels + c] = line[i * x.pixel_stride + c * x.channel_stride];
     }
   });
 }

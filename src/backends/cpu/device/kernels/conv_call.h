@@ -16,7 +16,7 @@ struct ConvOperands {
   ConvShape shape;
   ImageView in, out;
   int64_t residual_stride = 0;
-  bool copy_input = false;          // channels are not adjacent: x is copied to channels last before use
+  bool copy_input = false;  // channels are not adjacent: x is copied to channels last before use
   int64_t copied_floats() const { return copy_input ? shape.batch * shape.in_h * shape.in_w * shape.in_c : 0; }
 };
 // Checks all operands but the size of the packed weights.

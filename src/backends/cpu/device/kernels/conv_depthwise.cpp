@@ -16,16 +16,24 @@ class ConvDepthwise final : public Kernel {
   Status prepare(const KernelCall& call) noexcept override {
     KILN_RETURN_IF_ERROR(read_operands(parameters_, call, operands_));
     const ConvShape& s = operands_.shape;
-    if (operands_.copy_input || s.groups != s.in_c || s.out_c != s.in_c) return {Code::kMalformedPlan, "no convolution of single channels"};
-    if (call.inputs[1].elements() != s.kernel_h * s.kernel_w * s.in_c) return {Code::kShapeMismatch, "packed weights have another size"};
-    shape_ = {s.batch, s.in_h, s.in_w, s.in_c, s.out_h(), s.out_w(),
+    if (operands_.copy_input || s.groups != s.in_c || s.out_c != s.in_c)
+      return {Code::kMalformedPlan, "no convolution of single channels"};
+    if (call.inputs[1].elements() != s.kernel_h * s.kernel_w * s.in_c)
+      return {Code::kShapeMismatch, "packed weights have another size"};
+    shape_ = {s.batch,
+              s.in_h,
+              s.in_w,
+              s.in_c,
+              s.out_h(),
+              s.out_w(),
               {s.kernel_h, s.kernel_w, s.stride_h, s.stride_w, s.dilation_h, s.dilation_w, s.pad_top, s.pad_left}};
     return kOkStatus;
   }
 
   Status launch(Stream&, const KernelCall& call) noexcept override {
-    depthwise_nhwc(shape_, static_cast<const float*>(call.inputs[0].data), pixels(operands_.in), static_cast<const float*>(call.inputs[1].data),
-                   static_cast<float*>(call.outputs[0].data), pixels(operands_.out), epilogue_of(parameters_, operands_, call), thread_count());
+    depthwise_nhwc(shape_, static_cast<const float*>(call.inputs[0].data), pixels(operands_.in),
+                   static_cast<const float*>(call.inputs[1].data), static_cast<float*>(call.outputs[0].data),
+                   pixels(operands_.out), epilogue_of(parameters_, operands_, call), thread_count());
     return kOkStatus;
   }
 
@@ -37,6 +45,8 @@ class ConvDepthwise final : public Kernel {
 
 }  // namespace
 
-std::unique_ptr<Kernel> make_conv_depthwise(const Attributes& parameters) { return std::make_unique<ConvDepthwise>(parameters); }
+std::unique_ptr<Kernel> make_conv_depthwise(const Attributes& parameters) {
+  return std::make_unique<ConvDepthwise>(parameters);
+}
 
 }  // namespace kiln::cpu::kernels

@@ -14,8 +14,10 @@ class ConvTiles final : public Kernel {
 
   Status prepare(const KernelCall& call) noexcept override {
     KILN_RETURN_IF_ERROR(read_operands(parameters_, call, operands_));
-    if (call.inputs[1].elements() != packed_conv_floats(operands_.shape)) return {Code::kShapeMismatch, "packed weights have another size"};
-    if (workspace(call) > call.workspace_size) return {Code::kMalformedPlan, "the workspace of a convolution is too small"};
+    if (call.inputs[1].elements() != packed_conv_floats(operands_.shape))
+      return {Code::kShapeMismatch, "packed weights have another size"};
+    if (workspace(call) > call.workspace_size)
+      return {Code::kMalformedPlan, "the workspace of a convolution is too small"};
     return kOkStatus;
   }
 
@@ -27,8 +29,8 @@ class ConvTiles final : public Kernel {
       x = space;
       space += align_up(operands_.copied_floats(), 16);
     }
-    conv_nhwc(operands_.shape, x, static_cast<const float*>(call.inputs[1].data), static_cast<float*>(call.outputs[0].data),
-              epilogue_of(parameters_, operands_, call), blocks_, space);
+    conv_nhwc(operands_.shape, x, static_cast<const float*>(call.inputs[1].data),
+              static_cast<float*>(call.outputs[0].data), epilogue_of(parameters_, operands_, call), blocks_, space);
     return kOkStatus;
   }
 
@@ -46,6 +48,8 @@ class ConvTiles final : public Kernel {
 
 }  // namespace
 
-std::unique_ptr<Kernel> make_conv_tiles(const Attributes& parameters) { return std::make_unique<ConvTiles>(parameters); }
+std::unique_ptr<Kernel> make_conv_tiles(const Attributes& parameters) {
+  return std::make_unique<ConvTiles>(parameters);
+}
 
 }  // namespace kiln::cpu::kernels

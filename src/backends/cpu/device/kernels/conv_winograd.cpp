@@ -19,16 +19,19 @@ class ConvWinograd final : public Kernel {
   Status prepare(const KernelCall& call) noexcept override {
     KILN_RETURN_IF_ERROR(read_operands(parameters_, call, operands_));
     const ConvShape& s = operands_.shape;
-    if (operands_.copy_input || !winograd_accepts(s)) return {Code::kMalformedPlan, "no convolution for minimal filtering"};
-    if (call.inputs[1].elements() != packed_winograd_floats(s, config_)) return {Code::kShapeMismatch, "packed weights have another size"};
-    if (workspace(call) > call.workspace_size) return {Code::kMalformedPlan, "the workspace of a convolution is too small"};
+    if (operands_.copy_input || !winograd_accepts(s))
+      return {Code::kMalformedPlan, "no convolution for minimal filtering"};
+    if (call.inputs[1].elements() != packed_winograd_floats(s, config_))
+      return {Code::kShapeMismatch, "packed weights have another size"};
+    if (workspace(call) > call.workspace_size)
+      return {Code::kMalformedPlan, "the workspace of a convolution is too small"};
     return kOkStatus;
   }
 
   Status launch(Stream&, const KernelCall& call) noexcept override {
-    winograd_nhwc(operands_.shape, static_cast<const float*>(call.inputs[0].data), static_cast<const float*>(call.inputs[1].data),
-                  static_cast<float*>(call.outputs[0].data), epilogue_of(parameters_, operands_, call), config_,
-                  static_cast<float*>(call.workspace));
+    winograd_nhwc(operands_.shape, static_cast<const float*>(call.inputs[0].data),
+                  static_cast<const float*>(call.inputs[1].data), static_cast<float*>(call.outputs[0].data),
+                  epilogue_of(parameters_, operands_, call), config_, static_cast<float*>(call.workspace));
     return kOkStatus;
   }
 
@@ -46,6 +49,8 @@ class ConvWinograd final : public Kernel {
 
 }  // namespace
 
-std::unique_ptr<Kernel> make_conv_winograd(const Attributes& parameters) { return std::make_unique<ConvWinograd>(parameters); }
+std::unique_ptr<Kernel> make_conv_winograd(const Attributes& parameters) {
+  return std::make_unique<ConvWinograd>(parameters);
+}
 
 }  // namespace kiln::cpu::kernels

@@ -12,7 +12,7 @@ namespace {
 
 struct Walk {
   Dims dims, from, to;
-  int64_t from_start = 0;                         // elements
+  int64_t from_start = 0;  // elements
 };
 
 Status wrong_shape() { return {Code::kShapeMismatch, "the copy's operands do not fit each other"}; }
@@ -20,20 +20,31 @@ Status wrong_shape() { return {Code::kShapeMismatch, "the copy's operands do not
 class Copy final : public Kernel {
  public:
   explicit Copy(const Attributes& p)
-      : what_(p.text("what")), perm_(p.ints("perm", {})), axes_(p.ints("axes", {})), starts_(p.ints("starts", {})), steps_(p.ints("steps", {})),
-        block_(p.integer("block", 1)), crd_(p.integer("column_major", 0) != 0) {
-    if (std::find(std::begin(kWays), std::end(kWays), what_) == std::end(kWays)) throw Error(Code::kMalformedPlan, "there is no copy '" + what_ + "'");
-    if (block_ < 1 || block_ > 1 << 15) throw Error(Code::kMalformedPlan, "a copy has a block of " + std::to_string(block_));
-    if (starts_.size() != axes_.size() || steps_.size() != axes_.size()) throw Error(Code::kMalformedPlan, "a slice has unequal numbers of axes, starts and steps");
+      : what_(p.text("what")),
+        perm_(p.ints("perm", {})),
+        axes_(p.ints("axes", {})),
+        starts_(p.ints("starts", {})),
+        steps_(p.ints("steps", {})),
+        block_(p.integer("block", 1)),
+        crd_(p.integer("column_major", 0) != 0) {
+    if (std::find(std::begin(kWays), std::end(kWays), what_) == std::end(kWays))
+      throw Error(Code::kMalformedPlan, "there is no copy '" + what_ + "'");
+    if (block_ < 1 || block_ > 1 << 15)
+      throw Error(Code::kMalformedPlan, "a copy has a block of " + std::to_string(block_));
+    if (starts_.size() != axes_.size() || steps_.size() != axes_.size())
+      throw Error(Code::kMalformedPlan, "a slice has unequal numbers of axes, starts and steps");
   }
 
   Status prepare(const KernelCall& call) noexcept override {
     if (call.inputs.size() < 1 || call.outputs.size() != 1) return {Code::kMalformedPlan, "a copy has one result"};
     const TensorView &in = call.inputs[0], &out = call.outputs[0];
-    if (!is_plain(in) || !is_plain(out) || in.dtype != out.dtype || !element_bytes(in.dtype)) return {Code::kMalformedPlan, "a copy takes plain tensors of one type"};
+    if (!is_plain(in) || !is_plain(out) || in.dtype != out.dtype || !element_bytes(in.dtype))
+      return {Code::kMalformedPlan, "a copy takes plain tensors of one type"};
     return guarded([&] {
       Walk w;
-      if (!(what_ == "dense" || what_ == "depth_to_space" || what_ == "space_to_depth" ? reorder(in, out, w) : place(in, out, w))) return wrong_shape();
+      if (!(what_ == "dense" || what_ == "depth_to_space" || what_ == "space_to_depth" ? reorder(in, out, w)
+                                                                                       : place(in, out, w)))
+        return wrong_shape();
       start_ = w.from_start * element_bytes(in.dtype);
       copy_ = StridedCopy(w.dims, w.from, w.to, element_bytes(in.dtype), thread_count());
       return kOkStatus;
@@ -47,7 +58,8 @@ class Copy final : public Kernel {
   }
 
  private:
-  static constexpr std::string_view kWays[] = {"dense", "transpose", "expand", "tile", "slice", "depth_to_space", "space_to_depth"};
+  static constexpr std::string_view kWays[] = {"dense", "transpose",      "expand",        "tile",
+                                               "slice", "depth_to_space", "space_to_depth"};
 
   // Result element by element, each from one place of the source.
   bool place(const TensorView& in, const TensorView& out, Walk& w) const {
@@ -106,8 +118,11 @@ class Copy final : public Kernel {
       sliced[static_cast<size_t>(axis)] = true;
       if (length == 0) continue;
       if (extent == 0) return false;
-      const int64_t start = std::clamp<int64_t>(starts_[k] < 0 ? std::max(starts_[k], -extent) + extent : starts_[k], 0, step > 0 ? extent : extent - 1);
-      if (start >= extent || (length > 1 && (step > 0 ? (extent - 1 - start) / step < length - 1 : step == INT64_MIN || start / -step < length - 1))) return false;
+      const int64_t start = std::clamp<int64_t>(starts_[k] < 0 ? std::max(starts_[k], -extent) + extent : starts_[k], 0,
+                                                step > 0 ? extent : extent - 1);
+      if (start >= extent || (length > 1 && (step > 0 ? (extent - 1 - start) / step < length - 1
+                                                      : step == INT64_MIN || start / -step < length - 1)))
+        return false;
       w.from_start += start * in.strides[axis];
       w.from[static_cast<size_t>(axis)] = length > 1 ? in.strides[axis] * step : 0;
     }
@@ -130,7 +145,9 @@ class Copy final : public Kernel {
       // One side is six axes [n, c, h, b, w, b]; the other is split to match.
       const bool forward = what_ == "depth_to_space";
       const Dims &whole = forward ? dims : out_dims, &other = forward ? out_dims : dims, &strides = forward ? to : from;
-      if (other.size() != 4 || other[0] != whole[0] || other[1] != whole[1] || other[2] != whole[2] * block_ || other[3] != whole[4] * block_) return false;
+      if (other.size() != 4 || other[0] != whole[0] || other[1] != whole[1] || other[2] != whole[2] * block_ ||
+          other[3] != whole[4] * block_)
+        return false;
       const Dims split{strides[0], strides[1], strides[2] * block_, strides[2], strides[3] * block_, strides[3]};
       w = {whole, forward ? from : split, forward ? split : to, 0};
       elementwise_ = false;
@@ -147,7 +164,8 @@ class Copy final : public Kernel {
     if (dims.size() != 4 || dims[1] % (b * b) != 0) return false;
     const int64_t channels = dims[1] / (b * b), s = strides[1];
     dims = {dims[0], channels, dims[2], b, dims[3], b};
-    strides = crd_ ? Dims{strides[0], b * b * s, strides[2], b * s, strides[3], s} : Dims{strides[0], s, strides[2], b * channels * s, strides[3], channels * s};
+    strides = crd_ ? Dims{strides[0], b * b * s, strides[2], b * s, strides[3], s}
+                   : Dims{strides[0], s, strides[2], b * channels * s, strides[3], channels * s};
     return true;
   }
 
@@ -164,7 +182,7 @@ class Copy final : public Kernel {
   int64_t block_;
   bool crd_;
   StridedCopy copy_;
-  int64_t start_ = 0;                             // bytes
+  int64_t start_ = 0;  // bytes
   mutable bool elementwise_ = false;
 };
 

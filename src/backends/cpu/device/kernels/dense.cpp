@@ -27,7 +27,8 @@ size_t DenseKernel::plan(const KernelCall& call) {
       const Dims dims(v.dims, v.dims + v.rank);
       Stage s{output, i, staged_, row_major_strides(dims), {}};
       const std::span<const int64_t> own(v.strides, static_cast<size_t>(v.rank));
-      s.copy = output ? StridedCopy(dims, s.strides, own, size, thread_count()) : StridedCopy(dims, own, s.strides, size, thread_count());
+      s.copy = output ? StridedCopy(dims, s.strides, own, size, thread_count())
+                      : StridedCopy(dims, own, s.strides, size, thread_count());
       staged_ += (static_cast<size_t>(s.copy.bytes()) + 63) / 64 * 64;
       stages_.push_back(std::move(s));
     }

@@ -27,7 +27,8 @@ class GemmPacked final : public Kernel {
     if (bias.present() && !is_vector(bias, n_)) return {Code::kShapeMismatch, "the bias of a product has another size"};
     if (residual.present()) {
       const auto rows = rows_of_result(residual);
-      if (!is_f32(residual) || !rows || rows->rows != gemm_.m || rows->columns != n_) return {Code::kShapeMismatch, "the sum of a product has another shape"};
+      if (!is_f32(residual) || !rows || rows->rows != gemm_.m || rows->columns != n_)
+        return {Code::kShapeMismatch, "the sum of a product has another shape"};
       residual_stride_ = rows->stride;
     }
     return kOkStatus;
@@ -37,8 +38,9 @@ class GemmPacked final : public Kernel {
     GemmCall gemm_call = gemm_;
     gemm_call.a = static_cast<const float*>(call.inputs[0].data);
     gemm_call.c = static_cast<float*>(call.outputs[0].data);
-    gemm(gemm_call, static_cast<const float*>(call.inputs[1].data), make_epilogue(epilogue_, call.inputs[2], call.inputs[3], residual_stride_),
-         blocks_, static_cast<float*>(call.workspace));
+    gemm(gemm_call, static_cast<const float*>(call.inputs[1].data),
+         make_epilogue(epilogue_, call.inputs[2], call.inputs[3], residual_stride_), blocks_,
+         static_cast<float*>(call.workspace));
     return kOkStatus;
   }
 
@@ -57,10 +59,12 @@ class GemmPacked final : public Kernel {
   }
 
   Status read(const KernelCall& call, GemmCall& to) const noexcept {
-    if (call.inputs.size() != 4 || call.outputs.size() != 1) return {Code::kMalformedPlan, "a product has four operands"};
+    if (call.inputs.size() != 4 || call.outputs.size() != 1)
+      return {Code::kMalformedPlan, "a product has four operands"};
     const TensorView &a = call.inputs[0], &b = call.inputs[1], &c = call.outputs[0];
     const auto left = matrix_of(a), result = rows_of_result(c);
-    if (!is_f32(a) || !is_f32(b) || !is_f32(c) || !left || !result || !b.is_dense()) return {Code::kMalformedPlan, "operands of a product are not rows of float32"};
+    if (!is_f32(a) || !is_f32(b) || !is_f32(c) || !left || !result || !b.is_dense())
+      return {Code::kMalformedPlan, "operands of a product are not rows of float32"};
     if (left->rows != result->rows || result->columns != n_ || b.elements() != packed_b_floats(left->columns, n_))
       return {Code::kShapeMismatch, "operands of a product do not fit each other"};
     to.m = left->rows;
@@ -81,6 +85,8 @@ class GemmPacked final : public Kernel {
 
 }  // namespace
 
-std::unique_ptr<Kernel> make_gemm_packed(const Attributes& parameters) { return std::make_unique<GemmPacked>(parameters); }
+std::unique_ptr<Kernel> make_gemm_packed(const Attributes& parameters) {
+  return std::make_unique<GemmPacked>(parameters);
+}
 
 }  // namespace kiln::cpu::kernels

@@ -25,11 +25,12 @@ class GroupNormKernel final : public DenseKernel {
 
  private:
   bool takes(const KernelCall& call) const override {
-    return call.inputs.size() == 3 && call.outputs.size() == 1 && is_channels_last(call.inputs[0]) && is_channels_last(call.outputs[0]) &&
-           call.inputs[1].is_dense() && call.inputs[2].is_dense();
+    return call.inputs.size() == 3 && call.outputs.size() == 1 && is_channels_last(call.inputs[0]) &&
+           is_channels_last(call.outputs[0]) && call.inputs[1].is_dense() && call.inputs[2].is_dense();
   }
   Status prepare_dense(const KernelCall& call) override {
-    if (call.inputs.size() != 3 || call.outputs.size() != 1) return {Code::kMalformedPlan, "group_norm has other operands"};
+    if (call.inputs.size() != 3 || call.outputs.size() != 1)
+      return {Code::kMalformedPlan, "group_norm has other operands"};
     const TensorView &x = call.inputs[0], &y = call.outputs[0];
     for (const TensorView& v : {x, call.inputs[1], call.inputs[2], y})
       if (v.dtype != DType::kF32) return {Code::kMalformedPlan, "group_norm computes in float32"};
@@ -39,16 +40,19 @@ class GroupNormKernel final : public DenseKernel {
     norm_.pixels = extent(x, 2, x.rank);
     norm_.groups = groups_ == 0 ? norm_.channels : groups_;
     last_ = takes(call) && !x.is_dense();
-    if (norm_.groups > 0 && norm_.channels % norm_.groups != 0) return {Code::kShapeMismatch, "the groups of group_norm do not divide its channels"};
+    if (norm_.groups > 0 && norm_.channels % norm_.groups != 0)
+      return {Code::kShapeMismatch, "the groups of group_norm do not divide its channels"};
     for (size_t i : {1, 2})
-      if (call.inputs[i].elements() != norm_.channels) return {Code::kShapeMismatch, "scale or bias of group_norm has another size"};
+      if (call.inputs[i].elements() != norm_.channels)
+        return {Code::kShapeMismatch, "scale or bias of group_norm has another size"};
     return kOkStatus;
   }
   Status launch_dense(const KernelCall& call) noexcept override {
     if (norm_.batch * norm_.channels * norm_.pixels == 0) return kOkStatus;
     norm_.scale = static_cast<const float*>(call.inputs[1].data);
     norm_.bias = static_cast<const float*>(call.inputs[2].data);
-    (last_ ? group_norm_nhwc : group_norm_nchw)(norm_, static_cast<const float*>(call.inputs[0].data), static_cast<float*>(call.outputs[0].data), thread_count());
+    (last_ ? group_norm_nhwc : group_norm_nchw)(norm_, static_cast<const float*>(call.inputs[0].data),
+                                                static_cast<float*>(call.outputs[0].data), thread_count());
     return kOkStatus;
   }
 
@@ -59,6 +63,8 @@ class GroupNormKernel final : public DenseKernel {
 
 }  // namespace
 
-std::unique_ptr<Kernel> make_group_norm(const Attributes& parameters) { return std::make_unique<GroupNormKernel>(parameters); }
+std::unique_ptr<Kernel> make_group_norm(const Attributes& parameters) {
+  return std::make_unique<GroupNormKernel>(parameters);
+}
 
 }  // namespace kiln::cpu::kernels

@@ -12,12 +12,17 @@ class MeanPixels final : public Kernel {
   explicit MeanPixels(const Attributes&) {}
 
   Status prepare(const KernelCall& call) noexcept override {
-    if (call.inputs.size() != 1 || call.outputs.size() != 1) return {Code::kMalformedPlan, "a mean has one operand and one result"};
+    if (call.inputs.size() != 1 || call.outputs.size() != 1)
+      return {Code::kMalformedPlan, "a mean has one operand and one result"};
     const TensorView &x = call.inputs[0], &y = call.outputs[0];
     const auto in = image_of(x);
-    if (!in || !is_f32(x) || !is_f32(y) || (in->channel_stride != 1 && in->channels != 1)) return {Code::kMalformedPlan, "the operand of a mean is no float32 image with adjacent channels"};
-    if (!y.strides || y.rank < 2 || y.dims[0] != in->batch || y.dims[1] != in->channels || y.elements() != in->batch * in->channels) return {Code::kShapeMismatch, "the result of a mean has another shape"};
-    if (y.strides[1] != 1 && y.dims[1] != 1) return {Code::kMalformedPlan, "the result of a mean has no adjacent channels"};
+    if (!in || !is_f32(x) || !is_f32(y) || (in->channel_stride != 1 && in->channels != 1))
+      return {Code::kMalformedPlan, "the operand of a mean is no float32 image with adjacent channels"};
+    if (!y.strides || y.rank < 2 || y.dims[0] != in->batch || y.dims[1] != in->channels ||
+        y.elements() != in->batch * in->channels)
+      return {Code::kShapeMismatch, "the result of a mean has another shape"};
+    if (y.strides[1] != 1 && y.dims[1] != 1)
+      return {Code::kMalformedPlan, "the result of a mean has no adjacent channels"};
     in_ = *in;
     out_stride_ = y.strides[0];
     return kOkStatus;
@@ -25,7 +30,8 @@ class MeanPixels final : public Kernel {
 
   Status launch(Stream&, const KernelCall& call) noexcept override {
     global_average_nhwc(in_.batch, in_.height, in_.width, in_.channels, static_cast<const float*>(call.inputs[0].data),
-                        {in_.pixel_stride, in_.row_stride, in_.image_stride}, static_cast<float*>(call.outputs[0].data), out_stride_, thread_count());
+                        {in_.pixel_stride, in_.row_stride, in_.image_stride}, static_cast<float*>(call.outputs[0].data),
+                        out_stride_, thread_count());
     return kOkStatus;
   }
 
@@ -36,6 +42,8 @@ class MeanPixels final : public Kernel {
 
 }  // namespace
 
-std::unique_ptr<Kernel> make_mean_pixels(const Attributes& parameters) { return std::make_unique<MeanPixels>(parameters); }
+std::unique_ptr<Kernel> make_mean_pixels(const Attributes& parameters) {
+  return std::make_unique<MeanPixels>(parameters);
+}
 
 }  // namespace kiln::cpu::kernels

@@ -12,19 +12,25 @@ namespace {
 class Pad final : public Kernel {
  public:
   explicit Pad(const Attributes& p) : mode_(p.text("mode")), before_(p.ints("before")) {
-    if (mode_ != "constant" && mode_ != "edge" && mode_ != "reflect" && mode_ != "wrap") throw Error(Code::kMalformedPlan, "there is no padding '" + mode_ + "'");
+    if (mode_ != "constant" && mode_ != "edge" && mode_ != "reflect" && mode_ != "wrap")
+      throw Error(Code::kMalformedPlan, "there is no padding '" + mode_ + "'");
     for (int64_t b : before_)
       if (b < -(int64_t{1} << 40) || b > int64_t{1} << 40) throw Error(Code::kMalformedPlan, "a pad is too large");
   }
 
   Status prepare(const KernelCall& call) noexcept override {
     return guarded([&]() -> Status {
-      if (call.inputs.empty() || call.inputs.size() > 2 || call.outputs.size() != 1) return {Code::kMalformedPlan, "pad has other operands"};
+      if (call.inputs.empty() || call.inputs.size() > 2 || call.outputs.size() != 1)
+        return {Code::kMalformedPlan, "pad has other operands"};
       const TensorView &in = call.inputs[0], &out = call.outputs[0];
       const int size = element_bytes(in.dtype);
-      if (!is_plain(in) || !is_plain(out) || size == 0 || in.dtype != out.dtype) return {Code::kMalformedPlan, "pad takes plain tensors of one type"};
-      if (in.rank != out.rank || static_cast<int>(before_.size()) != in.rank) return {Code::kShapeMismatch, "pad has another number of axes"};
-      if (call.inputs.size() == 2 && call.inputs[1].present() && (call.inputs[1].dtype != in.dtype || call.inputs[1].elements() != 1)) return {Code::kShapeMismatch, "the value of pad is one element"};
+      if (!is_plain(in) || !is_plain(out) || size == 0 || in.dtype != out.dtype)
+        return {Code::kMalformedPlan, "pad takes plain tensors of one type"};
+      if (in.rank != out.rank || static_cast<int>(before_.size()) != in.rank)
+        return {Code::kShapeMismatch, "pad has another number of axes"};
+      if (call.inputs.size() == 2 && call.inputs[1].present() &&
+          (call.inputs[1].dtype != in.dtype || call.inputs[1].elements() != 1))
+        return {Code::kShapeMismatch, "the value of pad is one element"};
       pieces_.clear();
       if (out.elements() == 0) return kOkStatus;
       return mode_ == "constant" ? prepare_constant(in, out, size) : prepare_pieces(in, out, size);
@@ -48,7 +54,7 @@ class Pad final : public Kernel {
  private:
   struct Piece {
     StridedCopy copy;
-    int64_t from, to;                             // bytes
+    int64_t from, to;  // bytes
   };
   // A stretch of an axis of the result that takes adjacent (or, backwards, descending, or equal) elements of the source.
   struct Stretch {
@@ -68,14 +74,16 @@ class Pad final : public Kernel {
       from += first * in.strides[i];
       to += start * out.strides[i];
     }
-    pieces_.push_back({StridedCopy(dims, {in.strides, rank}, {out.strides, rank}, size, thread_count()), from * size, to * size});
+    pieces_.push_back(
+        {StridedCopy(dims, {in.strides, rank}, {out.strides, rank}, size, thread_count()), from * size, to * size});
     return kOkStatus;
   }
 
   int64_t source(int64_t i, int64_t extent) const {
     if (i >= 0 && i < extent) return i;
     if (mode_ == "edge") return i < 0 ? 0 : extent - 1;
-    const int64_t period = mode_ == "wrap" ? extent : std::max<int64_t>(2 * (extent - 1), 1), k = (i % period + period) % period;
+    const int64_t period = mode_ == "wrap" ? extent : std::max<int64_t>(2 * (extent - 1), 1),
+                  k = (i % period + period) % period;
     return k < extent ? k : period - k;
   }
 
@@ -121,7 +129,8 @@ class Pad final : public Kernel {
         source_start += s.from * in.strides[i];
         result_start += s.to * out.strides[i];
       }
-      pieces_.push_back({StridedCopy(dims, from, {out.strides, rank}, size, thread_count()), source_start * size, result_start * size});
+      pieces_.push_back({StridedCopy(dims, from, {out.strides, rank}, size, thread_count()), source_start * size,
+                         result_start * size});
     }
     return kOkStatus;
   }

@@ -17,7 +17,8 @@ void read_pair(const Attributes& parameters, std::string_view name, int64_t leas
   const Ints& values = parameters.ints(name);
   const auto sound = [&](int64_t v) { return v >= least && v <= kMaxExtent; };
   if (values.size() != 2 || !sound(values[0]) || !sound(values[1]))
-    throw Error(Code::kMalformedPlan, "parameter '" + std::string(name) + "' is not two numbers from " + std::to_string(least));
+    throw Error(Code::kMalformedPlan,
+                "parameter '" + std::string(name) + "' is not two numbers from " + std::to_string(least));
   std::copy(values.begin(), values.end(), to);
 }
 

@@ -1,11 +1,11 @@
 // Parameters that several kernels share. They come from files that nobody vouches for: reading checks them.
 #pragma once
+#include <tuple>
+#include <utility>
 #include "backends/cpu/device/compute/conv_nhwc.h"
 #include "backends/cpu/device/compute/epilogue.h"
 #include "backends/cpu/device/compute/gemm.h"
 #include "backends/cpu/device/kernels/views.h"
-#include <tuple>
-#include <utility>
 
 #include "tensor/attributes.h"
 

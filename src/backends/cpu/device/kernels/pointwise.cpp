@@ -14,7 +14,8 @@ namespace {
 PointwiseOperand operand(const TensorView& view, int rank) {
   PointwiseOperand result{view.dtype, Dims(static_cast<size_t>(rank), 0)};
   const int shift = rank - view.rank;
-  for (int i = 0; i < view.rank; ++i) result.strides[static_cast<size_t>(i + shift)] = view.dims[i] == 1 ? 0 : view.strides[i];
+  for (int i = 0; i < view.rank; ++i)
+    result.strides[static_cast<size_t>(i + shift)] = view.dims[i] == 1 ? 0 : view.strides[i];
   return result;
 }
 
@@ -24,16 +25,19 @@ class Pointwise final : public Kernel {
 
   Status prepare(const KernelCall& call) noexcept override {
     try {
-      if (call.outputs.size() != program_.outputs.size() || call.inputs.size() != program_.input_count) return {Code::kMalformedPlan, "the program has other operands"};
+      if (call.outputs.size() != program_.outputs.size() || call.inputs.size() != program_.input_count)
+        return {Code::kMalformedPlan, "the program has other operands"};
       const TensorView& out = call.outputs[0];
       const Dims dims(out.dims, out.dims + out.rank);
       std::vector<PointwiseOperand> inputs, outputs;
       for (const TensorView& v : call.inputs) {
-        if (!is_plain(v) || v.rank > out.rank || !fits(v, out)) return {Code::kShapeMismatch, "an operand does not broadcast to the result"};
+        if (!is_plain(v) || v.rank > out.rank || !fits(v, out))
+          return {Code::kShapeMismatch, "an operand does not broadcast to the result"};
         inputs.push_back(operand(v, out.rank));
       }
       for (const TensorView& v : call.outputs) {
-        if (!is_plain(v) || v.rank != out.rank || !fits(v, out)) return {Code::kShapeMismatch, "results differ in shape"};
+        if (!is_plain(v) || v.rank != out.rank || !fits(v, out))
+          return {Code::kShapeMismatch, "results differ in shape"};
         outputs.push_back({v.dtype, Dims(v.strides, v.strides + v.rank)});
       }
       plan_.emplace(program_, dims, inputs, outputs, thread_count());
@@ -70,6 +74,8 @@ class Pointwise final : public Kernel {
 
 }  // namespace
 
-std::unique_ptr<Kernel> make_pointwise(const Attributes& parameters) { return std::make_unique<Pointwise>(get_program(parameters, "program")); }
+std::unique_ptr<Kernel> make_pointwise(const Attributes& parameters) {
+  return std::make_unique<Pointwise>(get_program(parameters, "program"));
+}
 
 }  // namespace kiln::cpu::kernels

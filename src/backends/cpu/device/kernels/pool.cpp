@@ -16,17 +16,27 @@ class Pool final : public Kernel {
       : kind_(static_cast<PoolKind>(read_integer(parameters, "kind", 0, 2))), window_(read_window(parameters)) {}
 
   Status prepare(const KernelCall& call) noexcept override {
-    if (call.inputs.size() != 1 || call.outputs.size() != 1) return {Code::kMalformedPlan, "a pooling has one operand and one result"};
+    if (call.inputs.size() != 1 || call.outputs.size() != 1)
+      return {Code::kMalformedPlan, "a pooling has one operand and one result"};
     const auto in = image_of(call.inputs[0]), out = image_of(call.outputs[0]);
-    if (!in || !out || !is_f32(call.inputs[0]) || !is_f32(call.outputs[0])) return {Code::kMalformedPlan, "operands of a pooling are not float32 images"};
-    if (in->batch != out->batch || in->channels != out->channels) return {Code::kShapeMismatch, "operands of a pooling do not fit each other"};
+    if (!in || !out || !is_f32(call.inputs[0]) || !is_f32(call.outputs[0]))
+      return {Code::kMalformedPlan, "operands of a pooling are not float32 images"};
+    if (in->batch != out->batch || in->channels != out->channels)
+      return {Code::kShapeMismatch, "operands of a pooling do not fit each other"};
     in_ = *in;
     out_ = *out;
     const auto [top, bottom] = window_.pads(0, in->height, out->height);
     const auto [left, right] = window_.pads(1, in->width, out->width);
-    shape_ = {in->batch, in->height, in->width, in->channels, out->height, out->width,
-              {window_.kernel[0], window_.kernel[1], window_.stride[0], window_.stride[1], window_.dilation[0], window_.dilation[1], top, left},
-              bottom, right};
+    shape_ = {in->batch,
+              in->height,
+              in->width,
+              in->channels,
+              out->height,
+              out->width,
+              {window_.kernel[0], window_.kernel[1], window_.stride[0], window_.stride[1], window_.dilation[0],
+               window_.dilation[1], top, left},
+              bottom,
+              right};
     return kOkStatus;
   }
 
@@ -35,7 +45,9 @@ class Pool final : public Kernel {
     auto* y = static_cast<float*>(call.outputs[0].data);
     const bool adjacent = in_.channel_stride == 1 && out_.channel_stride == 1;
     if (adjacent) pool_nhwc(kind_, shape_, x, pixels(in_), y, pixels(out_), thread_count());
-    else pool_strided(kind_, shape_, x, pixels(in_), in_.channel_stride, y, pixels(out_), out_.channel_stride, thread_count());
+    else
+      pool_strided(kind_, shape_, x, pixels(in_), in_.channel_stride, y, pixels(out_), out_.channel_stride,
+                   thread_count());
     return kOkStatus;
   }
 

@@ -9,36 +9,43 @@
 namespace kiln::cpu::kernels {
 namespace {
 
-constexpr int64_t kMost = 1 << 20;                // units, inputs
+constexpr int64_t kMost = 1 << 20;  // units, inputs
 
 class Recurrent final : public DenseKernel {
  public:
-  explicit Recurrent(const Attributes& p) : directions_(p.integer("directions")), batch_first_(p.integer("batch_first") != 0) {
+  explicit Recurrent(const Attributes& p)
+      : directions_(p.integer("directions")), batch_first_(p.integer("batch_first") != 0) {
     const int64_t cell = p.integer("cell");
     layer_.hidden = p.integer("hidden");
     layer_.input = p.integer("input");
     layer_.reverse = p.integer("reverse") != 0;
-    if (cell < 0 || cell > static_cast<int64_t>(Cell::kRnnRelu) || directions_ < 1 || directions_ > 2 || layer_.hidden < 1 || layer_.hidden > kMost || layer_.input < 1 || layer_.input > kMost)
+    if (cell < 0 || cell > static_cast<int64_t>(Cell::kRnnRelu) || directions_ < 1 || directions_ > 2 ||
+        layer_.hidden < 1 || layer_.hidden > kMost || layer_.input < 1 || layer_.input > kMost)
       throw Error(Code::kMalformedPlan, "a recurrent layer has unsound parameters");
     layer_.cell = static_cast<Cell>(cell);
   }
 
  private:
   Status prepare_dense(const KernelCall& call) override {
-    if (call.inputs.size() != 4 || call.outputs.empty() || call.outputs.size() > 3) return {Code::kMalformedPlan, "a recurrent layer has other operands"};
+    if (call.inputs.size() != 4 || call.outputs.empty() || call.outputs.size() > 3)
+      return {Code::kMalformedPlan, "a recurrent layer has other operands"};
     for (const auto& list : {call.inputs, call.outputs})
       for (const TensorView& v : list)
-        if (v.present() && v.dtype != DType::kF32) return {Code::kMalformedPlan, "a recurrent layer computes in float32"};
+        if (v.present() && v.dtype != DType::kF32)
+          return {Code::kMalformedPlan, "a recurrent layer computes in float32"};
     const TensorView& x = call.inputs[0];
     const int64_t h = layer_.hidden, floats = packed_recurrent_floats(layer_.cell, layer_.input, h);
-    if (x.rank != 3 || x.dims[2] != layer_.input || call.inputs[1].elements() != directions_ * floats) return {Code::kShapeMismatch, "input or weights of a recurrent layer have another size"};
+    if (x.rank != 3 || x.dims[2] != layer_.input || call.inputs[1].elements() != directions_ * floats)
+      return {Code::kShapeMismatch, "input or weights of a recurrent layer have another size"};
     layer_.steps = x.dims[batch_first_ ? 1 : 0];
     layer_.batch = x.dims[batch_first_ ? 0 : 1];
     const int64_t state = directions_ * layer_.batch * h;
     for (const TensorView* v : {&call.inputs[2], &call.inputs[3]})
-      if (v->present() && v->elements() != state) return {Code::kShapeMismatch, "a state of a recurrent layer has another size"};
+      if (v->present() && v->elements() != state)
+        return {Code::kShapeMismatch, "a state of a recurrent layer has another size"};
     for (size_t i = 0; i < call.outputs.size(); ++i)
-      if (call.outputs[i].present() && call.outputs[i].elements() != (i == 0 ? state * layer_.steps : state)) return {Code::kShapeMismatch, "a result of a recurrent layer has another size"};
+      if (call.outputs[i].present() && call.outputs[i].elements() != (i == 0 ? state * layer_.steps : state))
+        return {Code::kShapeMismatch, "a result of a recurrent layer has another size"};
     layer_.x_step = batch_first_ ? layer_.input : layer_.batch * layer_.input;
     layer_.x_batch = batch_first_ ? layer_.steps * layer_.input : layer_.input;
     layer_.y_step = directions_ * (batch_first_ ? h : layer_.batch * h);
@@ -47,26 +54,37 @@ class Recurrent final : public DenseKernel {
     return kOkStatus;
   }
 
-  size_t workspace_dense(const KernelCall& call) override { return prepare_dense(call).ok() ? static_cast<size_t>(recurrent_workspace(layer_)) * sizeof(float) : 0; }
+  size_t workspace_dense(const KernelCall& call) override {
+    return prepare_dense(call).ok() ? static_cast<size_t>(recurrent_workspace(layer_)) * sizeof(float) : 0;
+  }
 
   Status launch_dense(const KernelCall& call) noexcept override {
-    if (call.workspace_size < static_cast<size_t>(recurrent_workspace(layer_)) * sizeof(float)) return {Code::kMalformedPlan, "the workspace of a recurrent layer is too small"};
+    if (call.workspace_size < static_cast<size_t>(recurrent_workspace(layer_)) * sizeof(float))
+      return {Code::kMalformedPlan, "the workspace of a recurrent layer is too small"};
     const int64_t packed = packed_recurrent_floats(layer_.cell, layer_.input, layer_.hidden);
     const int64_t y = batch_first_ ? layer_.hidden : layer_.batch * layer_.hidden, state = y;
     for (int64_t d = 0; d < directions_; ++d) {
       RecurrentLayer one = layer_;
       one.reverse = layer_.reverse || d == 1;
-      const RecurrentData data{.x = input(call, 0), .packed = input(call, 1) + d * packed, .initial_h = at(input(call, 2), d * state), .initial_c = at(input(call, 3), d * state),
-                               .y = at(output(call, 0), d * y), .last_h = at(output(call, 1), d * state), .last_c = at(output(call, 2), d * state)};
+      const RecurrentData data{.x = input(call, 0),
+                               .packed = input(call, 1) + d * packed,
+                               .initial_h = at(input(call, 2), d * state),
+                               .initial_c = at(input(call, 3), d * state),
+                               .y = at(output(call, 0), d * y),
+                               .last_h = at(output(call, 1), d * state),
+                               .last_c = at(output(call, 2), d * state)};
       run_recurrent(one, data, static_cast<float*>(call.workspace), thread_count());
     }
     return kOkStatus;
   }
 
-  static const float* input(const KernelCall& call, size_t i) { return call.inputs[i].present() ? static_cast<const float*>(call.inputs[i].data) : nullptr; }
-  static float* output(const KernelCall& call, size_t i) { return i < call.outputs.size() && call.outputs[i].present() ? static_cast<float*>(call.outputs[i].data) : nullptr; }
-  template <class T>
-  static T* at(T* p, int64_t offset) { return p ? p + offset : nullptr; }
+  static const float* input(const KernelCall& call, size_t i) {
+    return call.inputs[i].present() ? static_cast<const float*>(call.inputs[i].data) : nullptr;
+  }
+  static float* output(const KernelCall& call, size_t i) {
+    return i < call.outputs.size() && call.outputs[i].present() ? static_cast<float*>(call.outputs[i].data) : nullptr;
+  }
+  template <class T> static T* at(T* p, int64_t offset) { return p ? p + offset : nullptr; }
 
   int64_t directions_;
   bool batch_first_;

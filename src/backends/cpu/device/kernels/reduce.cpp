@@ -14,16 +14,20 @@ class Reduce final : public DenseKernel {
  public:
   explicit Reduce(const Attributes& p) : axes_(p.ints("axes")) {
     const int64_t kind = p.integer("kind");
-    if (kind < 0 || kind > static_cast<int64_t>(ReduceKind::kLogSumExp)) throw Error(Code::kMalformedPlan, "there is no reduction " + std::to_string(kind));
+    if (kind < 0 || kind > static_cast<int64_t>(ReduceKind::kLogSumExp))
+      throw Error(Code::kMalformedPlan, "there is no reduction " + std::to_string(kind));
     kind_ = static_cast<ReduceKind>(kind);
   }
 
  private:
-  bool takes(const KernelCall& call) const override { return call.outputs.size() == 1 && (call.outputs[0].rank == 0 || call.outputs[0].is_dense()); }
+  bool takes(const KernelCall& call) const override {
+    return call.outputs.size() == 1 && (call.outputs[0].rank == 0 || call.outputs[0].is_dense());
+  }
   Status prepare_dense(const KernelCall& call) override {
     if (call.inputs.size() != 1 || call.outputs.size() != 1) return {Code::kMalformedPlan, "reduce has other operands"};
     const TensorView &in = call.inputs[0], &out = call.outputs[0];
-    if (in.dtype != DType::kF32 || out.dtype != DType::kF32 || in.rank > kMaxRank) return {Code::kMalformedPlan, "reduce takes float32 of at most 16 axes"};
+    if (in.dtype != DType::kF32 || out.dtype != DType::kF32 || in.rank > kMaxRank)
+      return {Code::kMalformedPlan, "reduce takes float32 of at most 16 axes"};
     mask_ = 0;
     for (int64_t a : axes_) {
       if (a < 0 || a >= in.rank) return {Code::kShapeMismatch, "reduce has no such axis"};
@@ -37,7 +41,8 @@ class Reduce final : public DenseKernel {
   Status launch_dense(const KernelCall& call) noexcept override {
     const TensorView& in = call.inputs[0];
     const auto rank = static_cast<size_t>(in.rank);
-    reduce(kind_, {in.dims, rank}, {in.strides, rank}, mask_, static_cast<const float*>(in.data), static_cast<float*>(call.outputs[0].data), thread_count());
+    reduce(kind_, {in.dims, rank}, {in.strides, rank}, mask_, static_cast<const float*>(in.data),
+           static_cast<float*>(call.outputs[0].data), thread_count());
     return kOkStatus;
   }
 
@@ -48,23 +53,28 @@ class Reduce final : public DenseKernel {
 
 class ArgExtreme final : public DenseKernel {
  public:
-  explicit ArgExtreme(const Attributes& p) : axis_(p.integer("axis")), largest_(p.integer("largest") != 0), last_(p.integer("last") != 0) {}
+  explicit ArgExtreme(const Attributes& p)
+      : axis_(p.integer("axis")), largest_(p.integer("largest") != 0), last_(p.integer("last") != 0) {}
 
  private:
   Status prepare_dense(const KernelCall& call) override {
-    if (call.inputs.size() != 1 || call.outputs.size() != 1) return {Code::kMalformedPlan, "arg_extreme has other operands"};
+    if (call.inputs.size() != 1 || call.outputs.size() != 1)
+      return {Code::kMalformedPlan, "arg_extreme has other operands"};
     const TensorView &in = call.inputs[0], &out = call.outputs[0];
-    if (in.dtype != DType::kF32 || out.dtype != DType::kI64) return {Code::kMalformedPlan, "arg_extreme takes float32 and gives int64"};
+    if (in.dtype != DType::kF32 || out.dtype != DType::kI64)
+      return {Code::kMalformedPlan, "arg_extreme takes float32 and gives int64"};
     if (axis_ < 0 || axis_ >= in.rank) return {Code::kShapeMismatch, "arg_extreme has no such axis"};
     outer_ = extent(in, 0, static_cast<int>(axis_));
     n_ = in.dims[axis_];
     inner_ = extent(in, static_cast<int>(axis_) + 1, in.rank);
-    if (n_ == 0 || out.elements() != outer_ * inner_) return {Code::kShapeMismatch, "the result of arg_extreme has another size"};
+    if (n_ == 0 || out.elements() != outer_ * inner_)
+      return {Code::kShapeMismatch, "the result of arg_extreme has another size"};
     return kOkStatus;
   }
   Status launch_dense(const KernelCall& call) noexcept override {
     if (outer_ * inner_ > 0)
-      arg_extreme(largest_, last_, outer_, n_, inner_, static_cast<const float*>(call.inputs[0].data), static_cast<int64_t*>(call.outputs[0].data), thread_count());
+      arg_extreme(largest_, last_, outer_, n_, inner_, static_cast<const float*>(call.inputs[0].data),
+                  static_cast<int64_t*>(call.outputs[0].data), thread_count());
     return kOkStatus;
   }
 
@@ -76,6 +86,8 @@ class ArgExtreme final : public DenseKernel {
 }  // namespace
 
 std::unique_ptr<Kernel> make_reduce(const Attributes& parameters) { return std::make_unique<Reduce>(parameters); }
-std::unique_ptr<Kernel> make_arg_extreme(const Attributes& parameters) { return std::make_unique<ArgExtreme>(parameters); }
+std::unique_ptr<Kernel> make_arg_extreme(const Attributes& parameters) {
+  return std::make_unique<ArgExtreme>(parameters);
+}
 
 }  // namespace kiln::cpu::kernels

@@ -16,7 +16,8 @@ class RowNormKernel final : public DenseKernel {
 
  private:
   Status prepare_dense(const KernelCall& call) override {
-    if (call.inputs.size() < 2 || call.inputs.size() > 3 || call.outputs.empty() || call.outputs.size() > 3) return {Code::kMalformedPlan, "row_norm has other operands"};
+    if (call.inputs.size() < 2 || call.inputs.size() > 3 || call.outputs.empty() || call.outputs.size() > 3)
+      return {Code::kMalformedPlan, "row_norm has other operands"};
     for (const auto& list : {call.inputs, call.outputs})
       for (const TensorView& v : list)
         if (v.present() && v.dtype != DType::kF32) return {Code::kMalformedPlan, "row_norm computes in float32"};
@@ -25,18 +26,22 @@ class RowNormKernel final : public DenseKernel {
     norm_.rows = extent(x, 0, static_cast<int>(axis_));
     norm_.n = extent(x, static_cast<int>(axis_), x.rank);
     for (size_t i = 1; i < call.inputs.size(); ++i)
-      if (call.inputs[i].present() && call.inputs[i].elements() != norm_.n) return {Code::kShapeMismatch, "scale or bias of row_norm has another size than a row"};
+      if (call.inputs[i].present() && call.inputs[i].elements() != norm_.n)
+        return {Code::kShapeMismatch, "scale or bias of row_norm has another size than a row"};
     for (size_t i = 1; i < call.outputs.size(); ++i)
-      if (call.outputs[i].present() && call.outputs[i].elements() != norm_.rows) return {Code::kShapeMismatch, "the statistics of row_norm have another size"};
+      if (call.outputs[i].present() && call.outputs[i].elements() != norm_.rows)
+        return {Code::kShapeMismatch, "the statistics of row_norm have another size"};
     return kOkStatus;
   }
   Status launch_dense(const KernelCall& call) noexcept override {
     if (norm_.rows == 0 || norm_.n == 0) return kOkStatus;
     norm_.scale = static_cast<const float*>(call.inputs[1].data);
-    norm_.bias = call.inputs.size() > 2 && call.inputs[2].present() ? static_cast<const float*>(call.inputs[2].data) : nullptr;
+    norm_.bias =
+        call.inputs.size() > 2 && call.inputs[2].present() ? static_cast<const float*>(call.inputs[2].data) : nullptr;
     norm_.mean = statistic(call, 1);
     norm_.inverse_deviation = statistic(call, 2);
-    normalize_rows(norm_, static_cast<const float*>(call.inputs[0].data), norm_.n, static_cast<float*>(call.outputs[0].data), norm_.n, thread_count());
+    normalize_rows(norm_, static_cast<const float*>(call.inputs[0].data), norm_.n,
+                   static_cast<float*>(call.outputs[0].data), norm_.n, thread_count());
     return kOkStatus;
   }
   static float* statistic(const KernelCall& call, size_t i) {
@@ -49,6 +54,8 @@ class RowNormKernel final : public DenseKernel {
 
 }  // namespace
 
-std::unique_ptr<Kernel> make_row_norm(const Attributes& parameters) { return std::make_unique<RowNormKernel>(parameters); }
+std::unique_ptr<Kernel> make_row_norm(const Attributes& parameters) {
+  return std::make_unique<RowNormKernel>(parameters);
+}
 
 }  // namespace kiln::cpu::kernels

@@ -13,9 +13,11 @@ class Softmax final : public DenseKernel {
 
  private:
   Status prepare_dense(const KernelCall& call) override {
-    if (call.inputs.size() != 1 || call.outputs.size() != 1) return {Code::kMalformedPlan, "softmax has one input and one result"};
+    if (call.inputs.size() != 1 || call.outputs.size() != 1)
+      return {Code::kMalformedPlan, "softmax has one input and one result"};
     const TensorView &in = call.inputs[0], &out = call.outputs[0];
-    if (in.dtype != DType::kF32 || out.dtype != DType::kF32) return {Code::kMalformedPlan, "softmax computes in float32"};
+    if (in.dtype != DType::kF32 || out.dtype != DType::kF32)
+      return {Code::kMalformedPlan, "softmax computes in float32"};
     if (!same_dims(in, out) || axis_ < 0 || axis_ >= in.rank) return {Code::kShapeMismatch, "softmax has no such axis"};
     const int axis = static_cast<int>(axis_);
     outer_ = extent(in, 0, axis);
@@ -25,7 +27,8 @@ class Softmax final : public DenseKernel {
   }
   Status launch_dense(const KernelCall& call) noexcept override {
     if (outer_ * n_ * inner_ > 0)
-      softmax_middle(logarithm_, outer_, n_, inner_, static_cast<const float*>(call.inputs[0].data), static_cast<float*>(call.outputs[0].data), thread_count());
+      softmax_middle(logarithm_, outer_, n_, inner_, static_cast<const float*>(call.inputs[0].data),
+                     static_cast<float*>(call.outputs[0].data), thread_count());
     return kOkStatus;
   }
 

@@ -62,6 +62,8 @@ std::optional<ImageView> image_of(const TensorView& view) {
 
 bool is_f32(const TensorView& view) { return view.dtype == DType::kF32; }
 
-bool is_vector(const TensorView& view, int64_t count) { return is_f32(view) && view.is_dense() && view.elements() == count; }
+bool is_vector(const TensorView& view, int64_t count) {
+  return is_f32(view) && view.is_dense() && view.elements() == count;
+}
 
 }  // namespace kiln::cpu::kernels

@@ -9,8 +9,8 @@ namespace kiln::cpu {
 struct ConvProblem {
   kernels::SlidingWindow window;
   int64_t groups = 1;
-  const float* weights = nullptr;     // OIHW
-  ConvShape shape;                    // at the optimum
+  const float* weights = nullptr;  // OIHW
+  ConvShape shape;                 // at the optimum
   FusedEpilogue epilogue;
 };
 Refusal read_conv(const Problem& problem, ConvProblem& conv);

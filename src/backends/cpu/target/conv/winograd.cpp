@@ -12,7 +12,9 @@ constexpr int64_t kLeastChannels = 8;
 
 std::string pair(int64_t a, int64_t b) { return std::to_string(a) + "x" + std::to_string(b); }
 
-WinogradConfig config_of(const Config& config) { return {static_cast<int32_t>(config.integer("tile")), kernels::read_blocks(config)}; }
+WinogradConfig config_of(const Config& config) {
+  return {static_cast<int32_t>(config.integer("tile")), kernels::read_blocks(config)};
+}
 
 }  // namespace
 
@@ -21,11 +23,15 @@ Refusal accept_winograd(const Problem& p) {
   const Refusal r = read_conv(p, conv);
   if (r.refused()) return r;
   const ConvShape& s = conv.shape;
-  if (s.kernel_h != 3 || s.kernel_w != 3) return refuse("the kernel is " + pair(s.kernel_h, s.kernel_w) + ", needs 3x3");
-  if (s.stride_h != 1 || s.stride_w != 1) return refuse("the stride is " + pair(s.stride_h, s.stride_w) + ", needs 1x1");
-  if (s.dilation_h != 1 || s.dilation_w != 1) return refuse("the dilation is " + pair(s.dilation_h, s.dilation_w) + ", needs 1x1");
+  if (s.kernel_h != 3 || s.kernel_w != 3)
+    return refuse("the kernel is " + pair(s.kernel_h, s.kernel_w) + ", needs 3x3");
+  if (s.stride_h != 1 || s.stride_w != 1)
+    return refuse("the stride is " + pair(s.stride_h, s.stride_w) + ", needs 1x1");
+  if (s.dilation_h != 1 || s.dilation_w != 1)
+    return refuse("the dilation is " + pair(s.dilation_h, s.dilation_w) + ", needs 1x1");
   if (s.groups != 1) return refuse("there are " + std::to_string(s.groups) + " groups, needs one");
-  if (s.in_c < kLeastChannels || !winograd_accepts(s)) return refuse("there are " + std::to_string(s.in_c) + " input channels");
+  if (s.in_c < kLeastChannels || !winograd_accepts(s))
+    return refuse("there are " + std::to_string(s.in_c) + " input channels");
   return accept_channels_last(p.input(0), "x");
 }
 
@@ -44,7 +50,9 @@ std::vector<Config> winograd_configurations(const Problem& p, int tile) {
 Emitted emit_winograd(const Problem& p, const Config& config) {
   const ConvProblem conv = conv_problem(p);
   const WinogradConfig c = config_of(config);
-  Emitted e = emit_conv(conv, "conv_winograd", packed_floats(packed_winograd_floats(conv.shape, c), [&](float* to) { pack_winograd(conv.shape, conv.weights, c, to); }));
+  Emitted e = emit_conv(conv, "conv_winograd", packed_floats(packed_winograd_floats(conv.shape, c), [&](float* to) {
+                          pack_winograd(conv.shape, conv.weights, c, to);
+                        }));
   for (const auto& [name, value] : config) e.parameters.set(name, value);
   return e;
 }

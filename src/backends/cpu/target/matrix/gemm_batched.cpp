@@ -39,7 +39,8 @@ const Tactic gemm_batched{
     .configurations =
         [](const Problem& p) {
           std::vector<Config> list;
-          for (const BlockConfig& c : batch_configs(product_problem(p), p.threads)) kernels::put_blocks(list.emplace_back(), c);
+          for (const BlockConfig& c : batch_configs(product_problem(p), p.threads))
+            kernels::put_blocks(list.emplace_back(), c);
           return list;
         },
     .emit =

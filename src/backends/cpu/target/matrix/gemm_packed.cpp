@@ -14,7 +14,8 @@ void pack(const Problem& p, const ProductProblem& product, const BlockConfig& bl
     for (float& v : scaled) v = static_cast<float>(v * product.alpha);
     from = scaled.data();
   }
-  pack_b({from, product.transpose_b ? product.k : product.n, product.transpose_b}, product.k, product.n, blocks.panel, to);
+  pack_b({from, product.transpose_b ? product.k : product.n, product.transpose_b}, product.k, product.n, blocks.panel,
+         to);
 }
 
 }  // namespace
@@ -35,7 +36,8 @@ const Tactic gemm_packed{
         [](const Problem& p) {
           const ProductProblem product = product_problem(p);
           std::vector<Config> list;
-          for (const BlockConfig& c : gemm_configs(product.batch * product.m, product.n, product.k, p.threads)) kernels::put_blocks(list.emplace_back(), c);
+          for (const BlockConfig& c : gemm_configs(product.batch * product.m, product.n, product.k, p.threads))
+            kernels::put_blocks(list.emplace_back(), c);
           return list;
         },
     .emit =
@@ -43,7 +45,8 @@ const Tactic gemm_packed{
           const ProductProblem product = product_problem(p);
           const BlockConfig blocks = kernels::read_blocks(config);
           Emitted e{.device = "cpu", .kernel = "gemm_packed", .parameters = {}, .inputs = {0}, .constants = {}};
-          e.inputs.push_back(add_constant(e, packed_floats(packed_b_floats(product.k, product.n), [&](float* to) { pack(p, product, blocks, to); })));
+          e.inputs.push_back(add_constant(e, packed_floats(packed_b_floats(product.k, product.n),
+                                                           [&](float* to) { pack(p, product, blocks, to); })));
           e.parameters.set("n", product.n);
           e.parameters.set("columns", int64_t{!product.vector_b});
           kernels::put_blocks(e.parameters, blocks);

@@ -9,9 +9,11 @@ namespace kiln::cpu {
 namespace {
 
 Refusal accept_operand(const Argument& a, const char* what) {
-  if (a.dtype != DType::kF32) return refuse(std::string(what) + " is " + std::string(name(a.dtype)) + ", needs float32");
+  if (a.dtype != DType::kF32)
+    return refuse(std::string(what) + " is " + std::string(name(a.dtype)) + ", needs float32");
   if (!a.ranked) return refuse(std::string(what) + " has an unknown number of dimensions");
-  if (!a.layout.is_row_major()) return refuse(std::string(what) + " has layout " + to_string(a.layout) + ", needs row-major");
+  if (!a.layout.is_row_major())
+    return refuse(std::string(what) + " has layout " + to_string(a.layout) + ", needs row-major");
   return accept();
 }
 
@@ -24,7 +26,9 @@ Refusal add_c(const Problem& p, double beta, FusedEpilogue& e) {
     const Refusal r = add_bias(p, 2, 1, beta, e);
     if (!r.refused() || c.opt.size() < 2) return r;
   }
-  if (c.opt != y.opt || c.max != y.max || beta != 1 || !c.layout.is_row_major()) return refuse("c has shape " + to_string(c.opt) + " and factor " + std::to_string(beta) + " for a result " + to_string(y.opt));
+  if (c.opt != y.opt || c.max != y.max || beta != 1 || !c.layout.is_row_major())
+    return refuse("c has shape " + to_string(c.opt) + " and factor " + std::to_string(beta) + " for a result " +
+                  to_string(y.opt));
   e.residual_input = 2;
   return accept();
 }

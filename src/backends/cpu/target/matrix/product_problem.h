@@ -6,10 +6,10 @@ namespace kiln::cpu {
 
 // MatMul or Gemm of float32 in row-major layouts.
 struct ProductProblem {
-  int64_t batch = 1, m = 1, n = 1, k = 1;   // at the optimum; batch multiplies m
+  int64_t batch = 1, m = 1, n = 1, k = 1;  // at the optimum; batch multiplies m
   bool vector_a = false, vector_b = false, transpose_a = false, transpose_b = false;
   double alpha = 1;
-  bool shared_b = true;                     // b has no leading axes of more than one element
+  bool shared_b = true;  // b has no leading axes of more than one element
   FusedEpilogue epilogue;
 };
 Refusal read_product(const Problem& problem, ProductProblem& product);

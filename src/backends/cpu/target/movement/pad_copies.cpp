@@ -33,8 +33,10 @@ const Tactic pad_copies{
       return accept();
     },
     .configurations = nullptr,
-    .emit = [](const Problem& p, const Config&) {
-      return emit_kernel("pad", {{"mode", p.attributes().text("mode", "constant")}, {"before", *pads_before(p)}}, {0, p.input(2).present ? 2 : Emitted::kAbsent});
-    }};
+    .emit =
+        [](const Problem& p, const Config&) {
+          return emit_kernel("pad", {{"mode", p.attributes().text("mode", "constant")}, {"before", *pads_before(p)}},
+                             {0, p.input(2).present ? 2 : Emitted::kAbsent});
+        }};
 
 }  // namespace kiln::cpu::tactics

@@ -66,18 +66,19 @@ Refusal parameters(const Problem& p, Attributes& to) {
 
 }  // namespace
 
-const Tactic strided_copy{
-    .name = "strided_copy",
-    .version = 1,
-    .accepts = [](const Problem& p) {
-      Attributes ignored;
-      return parameters(p, ignored);
-    },
-    .configurations = nullptr,
-    .emit = [](const Problem& p, const Config&) {
-      Attributes to;
-      (void)parameters(p, to);
-      return emit_kernel("copy", std::move(to), {0});
-    }};
+const Tactic strided_copy{.name = "strided_copy",
+                          .version = 1,
+                          .accepts =
+                              [](const Problem& p) {
+                                Attributes ignored;
+                                return parameters(p, ignored);
+                              },
+                          .configurations = nullptr,
+                          .emit =
+                              [](const Problem& p, const Config&) {
+                                Attributes to;
+                                (void)parameters(p, to);
+                                return emit_kernel("copy", std::move(to), {0});
+                              }};
 
 }  // namespace kiln::cpu::tactics

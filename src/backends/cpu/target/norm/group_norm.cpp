@@ -8,13 +8,16 @@ const Tactic group_norm{
     .name = "group_norm",
     .version = 1,
     .accepts = [](const Problem& p) -> Refusal {
-      if (p.op() != "GroupNormalization" && p.op() != "InstanceNormalization") return refuse(p.op() + " does not normalise groups of channels");
+      if (p.op() != "GroupNormalization" && p.op() != "InstanceNormalization")
+        return refuse(p.op() + " does not normalise groups of channels");
       return needs_f32(p);
     },
     .configurations = nullptr,
-    .emit = [](const Problem& p, const Config&) {
-      const int64_t groups = p.op() == "InstanceNormalization" ? 0 : p.attributes().integer("num_groups");
-      return emit_kernel("group_norm", {{"groups", groups}, {"epsilon", p.attributes().real("epsilon", 1e-5)}}, {0, 1, 2});
-    }};
+    .emit =
+        [](const Problem& p, const Config&) {
+          const int64_t groups = p.op() == "InstanceNormalization" ? 0 : p.attributes().integer("num_groups");
+          return emit_kernel("group_norm", {{"groups", groups}, {"epsilon", p.attributes().real("epsilon", 1e-5)}},
+                             {0, 1, 2});
+        }};
 
 }  // namespace kiln::cpu::tactics

@@ -4,17 +4,19 @@
 
 namespace kiln::cpu::tactics {
 
-const Tactic softmax_axis{
-    .name = "softmax_axis",
-    .version = 1,
-    .accepts = [](const Problem& p) -> Refusal {
-      if (p.op() != "Softmax" && p.op() != "LogSoftmax") return refuse(p.op() + " is not a softmax");
-      return needs_f32(p);
-    },
-    .configurations = nullptr,
-    .emit = [](const Problem& p, const Config&) {
-      Attributes to{{"axis", axis_of(p, "axis", -1, rank(p.input(0)))}, {"logarithm", int64_t{p.op() == "LogSoftmax"}}};
-      return emit_kernel("softmax", std::move(to), {0});
-    }};
+const Tactic softmax_axis{.name = "softmax_axis",
+                          .version = 1,
+                          .accepts = [](const Problem& p) -> Refusal {
+                            if (p.op() != "Softmax" && p.op() != "LogSoftmax")
+                              return refuse(p.op() + " is not a softmax");
+                            return needs_f32(p);
+                          },
+                          .configurations = nullptr,
+                          .emit =
+                              [](const Problem& p, const Config&) {
+                                Attributes to{{"axis", axis_of(p, "axis", -1, rank(p.input(0)))},
+                                              {"logarithm", int64_t{p.op() == "LogSoftmax"}}};
+                                return emit_kernel("softmax", std::move(to), {0});
+                              }};
 
 }  // namespace kiln::cpu::tactics

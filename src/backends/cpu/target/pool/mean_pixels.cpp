@@ -24,16 +24,19 @@ const Tactic mean_pixels{
     .name = "mean_pixels",
     .version = 1,
     .accepts = [](const Problem& p) -> Refusal {
-      if (p.op() != "GlobalAveragePool" && p.op() != "ReduceMean") return refuse("is for GlobalAveragePool and ReduceMean");
+      if (p.op() != "GlobalAveragePool" && p.op() != "ReduceMean")
+        return refuse("is for GlobalAveragePool and ReduceMean");
       if (const Refusal r = accept_channels_last(p.input(0), "x"); r.refused()) return r;
       if (p.op() == "ReduceMean" && !reduces_pixels(p)) return refuse("the axes are not all spatial ones");
       if (!p.post().empty()) return refuse("there are post-operations");
-      if (!p.outputs[0].layout.is_plain()) return refuse("the result has the blocked layout " + to_string(p.outputs[0].layout));
+      if (!p.outputs[0].layout.is_plain())
+        return refuse("the result has the blocked layout " + to_string(p.outputs[0].layout));
       return accept();
     },
     .configurations = nullptr,
-    .emit = [](const Problem&, const Config&) {
-      return Emitted{.device = "cpu", .kernel = "mean_pixels", .parameters = {}, .inputs = {0}, .constants = {}};
-    }};
+    .emit =
+        [](const Problem&, const Config&) {
+          return Emitted{.device = "cpu", .kernel = "mean_pixels", .parameters = {}, .inputs = {0}, .constants = {}};
+        }};
 
 }  // namespace kiln::cpu::tactics

@@ -17,13 +17,16 @@ const Tactic pool_windows{
       return accept();
     },
     .configurations = nullptr,
-    .emit = [](const Problem& p, const Config&) {
-      Emitted e{.device = "cpu", .kernel = "pool", .parameters = {}, .inputs = {0}, .constants = {}};
-      put_window(e.parameters, window_of(p, p.attributes().ints("kernel_shape")));
-      const bool padded = p.attributes().integer("count_include_pad", 0) != 0;
-      const PoolKind kind = p.op() == "MaxPool" ? PoolKind::kMax : padded ? PoolKind::kAverageWithPadding : PoolKind::kAverage;
-      e.parameters.set("kind", static_cast<int64_t>(kind));
-      return e;
-    }};
+    .emit =
+        [](const Problem& p, const Config&) {
+          Emitted e{.device = "cpu", .kernel = "pool", .parameters = {}, .inputs = {0}, .constants = {}};
+          put_window(e.parameters, window_of(p, p.attributes().ints("kernel_shape")));
+          const bool padded = p.attributes().integer("count_include_pad", 0) != 0;
+          const PoolKind kind = p.op() == "MaxPool" ? PoolKind::kMax
+                                : padded            ? PoolKind::kAverageWithPadding
+                                                    : PoolKind::kAverage;
+          e.parameters.set("kind", static_cast<int64_t>(kind));
+          return e;
+        }};
 
 }  // namespace kiln::cpu::tactics

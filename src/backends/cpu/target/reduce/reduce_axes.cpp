@@ -10,8 +10,10 @@ namespace kiln::cpu::tactics {
 namespace {
 
 constexpr std::pair<std::string_view, ReduceKind> kKinds[] = {
-    {"ReduceSum", ReduceKind::kSum},   {"ReduceMean", ReduceKind::kMean},            {"ReduceMax", ReduceKind::kMax},        {"ReduceMin", ReduceKind::kMin},
-    {"ReduceProd", ReduceKind::kProduct}, {"ReduceL1", ReduceKind::kL1},             {"ReduceL2", ReduceKind::kL2},          {"ReduceSumSquare", ReduceKind::kSumSquares},
+    {"ReduceSum", ReduceKind::kSum},       {"ReduceMean", ReduceKind::kMean},
+    {"ReduceMax", ReduceKind::kMax},       {"ReduceMin", ReduceKind::kMin},
+    {"ReduceProd", ReduceKind::kProduct},  {"ReduceL1", ReduceKind::kL1},
+    {"ReduceL2", ReduceKind::kL2},         {"ReduceSumSquare", ReduceKind::kSumSquares},
     {"ReduceLogSum", ReduceKind::kLogSum}, {"ReduceLogSumExp", ReduceKind::kLogSumExp}};
 
 const std::pair<std::string_view, ReduceKind>* find_kind(const std::string& op) {
@@ -40,7 +42,8 @@ const Tactic reduce_axes{
     .accepts = [](const Problem& p) -> Refusal {
       if (!find_kind(p.op())) return refuse(p.op() + " is not a reduction");
       if (Refusal r = needs_f32(p); r.refused()) return r;
-      if (p.input(0).dtype != DType::kF32) return refuse(std::string("it reduces float32, not ") + std::string(name(p.input(0).dtype)));
+      if (p.input(0).dtype != DType::kF32)
+        return refuse(std::string("it reduces float32, not ") + std::string(name(p.input(0).dtype)));
       if (rank(p.input(0)) > 16) return refuse("more than 16 axes");
       const auto axes = reduced_axes(p);
       if (!axes) return refuse("the axes are known only at run time");
@@ -48,9 +51,11 @@ const Tactic reduce_axes{
       return accept();
     },
     .configurations = nullptr,
-    .emit = [](const Problem& p, const Config&) {
-      return emit_kernel("reduce", {{"kind", static_cast<int64_t>(find_kind(p.op())->second)}, {"axes", *reduced_axes(p)}}, {0});
-    }};
+    .emit =
+        [](const Problem& p, const Config&) {
+          return emit_kernel(
+              "reduce", {{"kind", static_cast<int64_t>(find_kind(p.op())->second)}, {"axes", *reduced_axes(p)}}, {0});
+        }};
 
 const Tactic arg_extreme{
     .name = "arg_extreme",
@@ -58,12 +63,18 @@ const Tactic arg_extreme{
     .accepts = [](const Problem& p) -> Refusal {
       if (p.op() != "ArgMax" && p.op() != "ArgMin") return refuse(p.op() + " is neither ArgMax nor ArgMin");
       if (Refusal r = needs_plain(p); r.refused()) return r;
-      if (p.input(0).dtype != DType::kF32) return refuse(std::string("it searches float32, not ") + std::string(name(p.input(0).dtype)));
+      if (p.input(0).dtype != DType::kF32)
+        return refuse(std::string("it searches float32, not ") + std::string(name(p.input(0).dtype)));
       return accept();
     },
     .configurations = nullptr,
-    .emit = [](const Problem& p, const Config&) {
-      return emit_kernel("arg_extreme", {{"axis", axis_of(p, "axis", 0, rank(p.input(0)))}, {"largest", int64_t{p.op() == "ArgMax"}}, {"last", p.attributes().integer("select_last_index", 0)}}, {0});
-    }};
+    .emit =
+        [](const Problem& p, const Config&) {
+          return emit_kernel("arg_extreme",
+                             {{"axis", axis_of(p, "axis", 0, rank(p.input(0)))},
+                              {"largest", int64_t{p.op() == "ArgMax"}},
+                              {"last", p.attributes().integer("select_last_index", 0)}},
+                             {0});
+        }};
 
 }  // namespace kiln::cpu::tactics
