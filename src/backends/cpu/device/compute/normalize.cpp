@@ -210,8 +210,10 @@ int norm_threads(const GroupNorm& n, int threads) {
 
 void group_norm_nchw(const GroupNorm& norm, const float* x, float* y, int threads) noexcept {
   parallel_ranges(norm_threads(norm, threads), norm.pixels ? norm.batch * norm.groups : 0,
-                  [&](int64_t begin, int64_t end) { HWY_DYNAMIC_DISPATCH(norm_planes)
-                                                    (norm, x, y, begin, end); });
+                  [&](int64_t begin, int64_t end) {
+                    HWY_DYNAMIC_DISPATCH(norm_planes)
+                    (norm, x, y, begin, end);
+                  });
 }
 
 void group_norm_nhwc(const GroupNorm& norm, const float* x, float* y, int threads) noexcept {
