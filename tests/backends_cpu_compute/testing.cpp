@@ -1,8 +1,10 @@
 // Helpers of the kernel tests.
 #include "backends_cpu_compute/testing.h"
 
-#include <hwy/targets.h>
+// clang-format off: the choice of instruction sets stands before Highway's headers.
 #include "backends/cpu/device/compute/hwy_targets.h"
+#include <hwy/targets.h>
+// clang-format on
 
 namespace kiln::cpu::testing {
 
