@@ -1,0 +1,60 @@
+// From ONNX models to networks.
+#pragma once
+#include "NvInfer.h"
+
+#define NV_ONNX_PARSER_MAJOR 0
+#define NV_ONNX_PARSER_MINOR 1
+#define NV_ONNX_PARSER_PATCH 0
+static constexpr int32_t NV_ONNX_PARSER_VERSION = ((NV_ONNX_PARSER_MAJOR * 10000) + (NV_ONNX_PARSER_MINOR * 100) + NV_ONNX_PARSER_PATCH);
+
+namespace nvonnxparser {
+
+enum class ErrorCode : int32_t {
+  kSUCCESS = 0,
+  kINTERNAL_ERROR = 1,
+  kMEM_ALLOC_FAILED = 2,
+  kMODEL_DESERIALIZE_FAILED = 3,
+  kINVALID_VALUE = 4,
+  kINVALID_GRAPH = 5,
+  kINVALID_NODE = 6,
+  kUNSUPPORTED_GRAPH = 7,
+  kUNSUPPORTED_NODE = 8,
+};
+
+// One reason why a model was refused. Lives until the parser's errors are cleared.
+class IParserError {
+ public:
+  virtual ErrorCode code() const = 0;
+  virtual char const* desc() const = 0;
+  virtual char const* nodeName() const = 0;   // with its operator; empty when no single node is at fault
+
+ protected:
+  virtual ~IParserError() = default;
+};
+
+// Fills one network. It may be deleted before the network is built. Not thread-safe.
+class IParser : public nvinfer1::INoCopy {
+ public:
+  // modelPath: the model's file, beside which external weights lie; null when there are none.
+  virtual bool parse(void const* serialized_onnx_model, size_t serialized_onnx_model_size, char const* model_path = nullptr) noexcept = 0;
+  // Verbosity: what the logger hears, as ILogger::Severity.
+  virtual bool parseFromFile(char const* onnxModelFile, int verbosity) noexcept = 0;
+  virtual bool supportsOperator(char const* op_name) const noexcept = 0;
+  virtual int getNbErrors() const noexcept = 0;
+  virtual IParserError const* getError(int index) const noexcept = 0;
+  virtual void clearErrors() noexcept = 0;
+};
+
+}  // namespace nvonnxparser
+
+extern "C" TENSORRTAPI void* createNvOnnxParser_INTERNAL(void* network, void* logger, int version) noexcept;
+extern "C" TENSORRTAPI int getNvOnnxParserVersion() noexcept;
+
+namespace nvonnxparser {
+namespace {
+// The network is empty, and outlives the parser.
+inline IParser* createParser(nvinfer1::INetworkDefinition& network, nvinfer1::ILogger& logger) noexcept {
+  return static_cast<IParser*>(createNvOnnxParser_INTERNAL(&network, &logger, NV_ONNX_PARSER_VERSION));
+}
+}  // namespace
+}  // namespace nvonnxparser
