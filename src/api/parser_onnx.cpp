@@ -45,8 +45,7 @@ class ParserImpl final : public nvonnxparser::IParser {
   ParserImpl(NetworkImpl& network, nvinfer1::ILogger* logger) : network_(network), reporter_(logger) {}
   bool parse(void const* bytes, size_t size, char const* path) noexcept override {
     return run([&](onnx::ImportOptions& options) {
-      if (path) options.model_dir = std::filesystem::path(path).parent_path().string();
-      if (path && options.model_dir.empty()) options.model_dir = ".";
+      if (path) options.model_dir = std::filesystem::absolute(path).parent_path().string();
       return onnx::import_bytes({static_cast<const std::byte*>(bytes), bytes ? size : 0}, options);
     });
   }

@@ -49,7 +49,9 @@ std::vector<float> Program::run(nvinfer1::ICudaEngine& engine, const std::vector
     const bool input = engine.getTensorIOMode(name) == nvinfer1::TensorIOMode::kINPUT;
     const size_t count = input ? inputs.at(static_cast<size_t>(i)).size() : static_cast<size_t>(volume(context->getTensorShape(name)));
     EXPECT_EQ(cudaMalloc(&memory[name], count * sizeof(float)), cudaSuccess);
-    if (input) EXPECT_EQ(cudaMemcpy(memory[name], inputs[static_cast<size_t>(i)].data(), count * sizeof(float), cudaMemcpyHostToDevice), cudaSuccess);
+    if (input) {
+      EXPECT_EQ(cudaMemcpy(memory[name], inputs[static_cast<size_t>(i)].data(), count * sizeof(float), cudaMemcpyHostToDevice), cudaSuccess);
+    }
     if (!input && result.empty()) result.resize(count);
     EXPECT_TRUE(context->setTensorAddress(name, memory[name])) << logger.errors;
   }
@@ -71,6 +73,5 @@ std::string onnx_model(const std::string& lines) {
   std::ifstream in(stem + ".onnx", std::ios::binary);
   std::stringstream bytes;
   bytes << in.rdbuf();
-  std::ofstream(stem + ".py").close();
   return bytes.str();
 }

@@ -1,0 +1,221 @@
+// Networks by calls: layers, their shapes and values, dynamic shapes, refused input.
+#include <algorithm>
+#include <cmath>
+
+#include "api/program.h"
+
+using namespace nvinfer1;
+
+namespace {
+
+class Network : public Program {
+ protected:
+  ITensor* input(const char* name, Dims dims) { return network->addInput(name, DataType::kFLOAT, dims); }
+  std::vector<float> result(ITensor* output, const std::vector<std::vector<float>>& inputs) {
+    EXPECT_TRUE(output) << logger.errors;
+    if (!output) return {};
+    output->setName("y");
+    network->markOutput(*output);
+    const auto engine = build();
+    return engine ? run(*engine, inputs) : std::vector<float>{};
+  }
+  void near(const std::vector<float>& got, const std::vector<float>& expected) {
+    ASSERT_EQ(got.size(), expected.size()) << logger.errors;
+    for (size_t i = 0; i < got.size(); ++i) EXPECT_NEAR(got[i], expected[i], 1e-5) << "element " << i;
+  }
+  void expect_dims(const ITensor& t, std::vector<int64_t> expected) {
+    const Dims d = t.getDimensions();
+    EXPECT_EQ(std::vector<int64_t>(d.d, d.d + std::max(0, d.nbDims)), expected) << logger.errors;
+  }
+};
+
+TEST_F(Network, ConvolutionReluPool) {
+  ITensor* x = input("x", Dims4{1, 1, 3, 3});
+  auto* conv = network->addConvolutionNd(*x, 1, DimsHW{2, 2}, weights({1, 0, 0, -1}), weights({0.5f}));
+  ASSERT_TRUE(conv);
+  expect_dims(*conv->getOutput(0), {1, 1, 2, 2});
+  conv->setPaddingNd(DimsHW{1, 1});
+  expect_dims(*conv->getOutput(0), {1, 1, 4, 4});
+  conv->setPaddingNd(DimsHW{0, 0});
+  auto* relu = network->addActivation(*conv->getOutput(0), ActivationType::kRELU);
+  auto* pool = network->addPoolingNd(*relu->getOutput(0), PoolingType::kMAX, DimsHW{2, 2});
+  // Differences x[i][j] - x[i+1][j+1] + 0.5: -3.5, 1.5, 3.5, -0.5.
+  near(result(pool->getOutput(0), {{1, 5, 3, 0, 5, 4, 7, -3, 6}}), {3.5f});
+}
+
+TEST_F(Network, SettersReturnWhatWasSet) {
+  auto* conv = network->addConvolutionNd(*input("x", Dims4{1, 4, 9, 9}), 6, DimsHW{3, 3}, weights(std::vector<float>(6 * 2 * 9, 1)), {DataType::kFLOAT, nullptr, 0});
+  conv->setNbGroups(2);
+  conv->setStrideNd(DimsHW{2, 3});
+  conv->setDilationNd(DimsHW{2, 1});
+  conv->setPrePadding(DimsHW{1, 0});
+  EXPECT_EQ(conv->getNbGroups(), 2);
+  EXPECT_EQ(conv->getStrideNd().d[1], 3);
+  EXPECT_EQ(conv->getDilationNd().d[0], 2);
+  EXPECT_EQ(conv->getNbOutputMaps(), 6);
+  EXPECT_EQ(conv->getType(), LayerType::kCONVOLUTION);
+  expect_dims(*conv->getOutput(0), {1, 6, 3, 3});
+}
+
+TEST_F(Network, MatrixProductAndBias) {
+  ITensor* x = input("x", Dims2{2, 3});
+  auto* w = network->addConstant(Dims2{2, 3}, weights({1, 0, 1, 0, 2, 0}));
+  auto* product = network->addMatrixMultiply(*x, MatrixOperation::kNONE, *w->getOutput(0), MatrixOperation::kTRANSPOSE);
+  auto* bias = network->addConstant(Dims2{1, 2}, weights({10, 20}));
+  auto* sum = network->addElementWise(*product->getOutput(0), *bias->getOutput(0), ElementWiseOperation::kSUM);
+  near(result(sum->getOutput(0), {{1, 2, 3, 4, 5, 6}}), {14, 24, 20, 30});
+}
+
+TEST_F(Network, MatrixTimesVector) {
+  ITensor* x = input("x", Dims2{2, 3});
+  auto* v = network->addConstant(Dims{1, {3}}, weights({1, 10, 100}));
+  auto* product = network->addMatrixMultiply(*x, MatrixOperation::kNONE, *v->getOutput(0), MatrixOperation::kVECTOR);
+  expect_dims(*product->getOutput(0), {2});
+  near(result(product->getOutput(0), {{1, 2, 3, 4, 5, 6}}), {321, 654});
+}
+
+TEST_F(Network, FullyConnected) {
+  auto* fc = network->addFullyConnected(*input("x", Dims4{2, 1, 1, 2}), 2, weights({1, 2, 3, 4}), weights({0, 1}));
+  expect_dims(*fc->getOutput(0), {2, 2, 1, 1});
+  near(result(fc->getOutput(0), {{1, 1, 2, 0}}), {3, 8, 2, 7});
+}
+
+TEST_F(Network, ActivationsWithParameters) {
+  ITensor* x = input("x", Dims2{1, 3});
+  auto* clip = network->addActivation(*x, ActivationType::kCLIP);
+  clip->setAlpha(-1), clip->setBeta(2);
+  auto* leaky = network->addActivation(*clip->getOutput(0), ActivationType::kLEAKY_RELU);
+  leaky->setAlpha(0.25f);
+  auto* soft = network->addActivation(*leaky->getOutput(0), ActivationType::kSOFTPLUS);
+  soft->setAlpha(2), soft->setBeta(3);
+  auto softplus = [](float v) { return 2 * std::log1p(std::exp(3 * v)); };
+  near(result(soft->getOutput(0), {{-5, 0.5f, 9}}), {softplus(-0.25f), softplus(0.5f), softplus(2)});
+}
+
+TEST_F(Network, ScaleOfChannels) {
+  auto* scale = network->addScale(*input("x", Dims4{1, 2, 1, 2}), ScaleMode::kCHANNEL, weights({1, 2}), weights({10, 100}), {DataType::kFLOAT, nullptr, 0});
+  near(result(scale->getOutput(0), {{1, 2, 3, 4}}), {11, 21, 302, 402});
+}
+
+TEST_F(Network, ShuffleTransposesAndReshapes) {
+  auto* shuffle = network->addShuffle(*input("x", Dims2{2, 3}));
+  shuffle->setFirstTranspose({{1, 0}});
+  shuffle->setReshapeDimensions(Dims3{0, 1, -1});
+  expect_dims(*shuffle->getOutput(0), {3, 1, 2});
+  near(result(shuffle->getOutput(0), {{1, 2, 3, 4, 5, 6}}), {1, 4, 2, 5, 3, 6});
+}
+
+TEST_F(Network, SliceBackwards) {
+  auto* slice = network->addSlice(*input("x", Dims2{2, 3}), Dims2{1, 2}, Dims2{1, 3}, Dims2{1, -1});
+  near(result(slice->getOutput(0), {{1, 2, 3, 4, 5, 6}}), {6, 5, 4});
+}
+
+TEST_F(Network, SliceOutsideIsRefused) {
+  auto* slice = network->addSlice(*input("x", Dims2{2, 3}), Dims2{0, 1}, Dims2{2, 3}, Dims2{1, 1});
+  EXPECT_EQ(slice->getOutput(0)->getDimensions().nbDims, -1);
+  EXPECT_NE(logger.errors.find("slice leaves axis 1"), std::string::npos) << logger.errors;
+}
+
+TEST_F(Network, ReduceSoftmaxConcatenation) {
+  ITensor* x = input("x", Dims2{2, 2});
+  auto* sum = network->addReduce(*x, ReduceOperation::kSUM, 2, true);
+  ITensor* parts[] = {x, sum->getOutput(0)};
+  auto* joined = network->addConcatenation(parts, 2);
+  joined->setAxis(1);
+  near(result(joined->getOutput(0), {{1, 2, 3, 4}}), {1, 2, 3, 3, 4, 7});
+}
+
+TEST_F(Network, SoftmaxOverItsAxis) {
+  auto* soft = network->addSoftMax(*input("x", Dims2{2, 1}));
+  EXPECT_EQ(soft->getAxes(), 1u);
+  near(result(soft->getOutput(0), {{0, 0}}), {0.5f, 0.5f});
+}
+
+TEST_F(Network, NormalizationOverLastAxis) {
+  ITensor* x = input("x", Dims2{1, 4});
+  auto* one = network->addConstant(Dims2{1, 4}, weights({1, 1, 2, 2}));
+  auto* zero = network->addConstant(Dims2{1, 4}, weights({0, 1, 0, 1}));
+  auto* norm = network->addNormalization(*x, *one->getOutput(0), *zero->getOutput(0), 2);
+  norm->setEpsilon(0);
+  near(result(norm->getOutput(0), {{-1, 1, -1, 1}}), {-1, 2, -2, 3});
+}
+
+TEST_F(Network, TopKGivesIndices) {
+  auto* top = network->addTopK(*input("x", Dims2{1, 4}), TopKOperation::kMAX, 2, 2);
+  EXPECT_EQ(top->getOutput(1)->getType(), DataType::kINT32);
+  auto* index = network->addCast(*top->getOutput(1), DataType::kFLOAT);
+  auto* sum = network->addElementWise(*top->getOutput(0), *index->getOutput(0), ElementWiseOperation::kSUM);
+  near(result(sum->getOutput(0), {{3, 9, 1, 7}}), {10, 10});
+}
+
+TEST_F(Network, GatherResizeSelect) {
+  ITensor* x = input("x", Dims4{1, 1, 1, 2});
+  auto* big = network->addResize(*x);
+  big->setOutputDimensions(Dims4{1, 1, 1, 4});
+  auto* limit = network->addConstant(Dims4{1, 1, 1, 1}, weights({2}));
+  auto* less = network->addElementWise(*big->getOutput(0), *limit->getOutput(0), ElementWiseOperation::kLESS);
+  auto* select = network->addSelect(*less->getOutput(0), *big->getOutput(0), *limit->getOutput(0));
+  near(result(select->getOutput(0), {{1, 3}}), {1, 1, 2, 2});
+}
+
+TEST_F(Network, DynamicShapesKeepToTheProfile) {
+  ITensor* x = input("x", Dims2{-1, 2});
+  auto* sum = network->addReduce(*x, ReduceOperation::kSUM, 2, false);
+  sum->getOutput(0)->setName("y");
+  network->markOutput(*sum->getOutput(0));
+  IOptimizationProfile* profile = builder->createOptimizationProfile();
+  profile->setDimensions("x", OptProfileSelector::kMIN, Dims2{1, 2});
+  EXPECT_FALSE(profile->isValid());
+  profile->setDimensions("x", OptProfileSelector::kOPT, Dims2{2, 2});
+  profile->setDimensions("x", OptProfileSelector::kMAX, Dims2{4, 2});
+  EXPECT_TRUE(profile->isValid());
+  EXPECT_EQ(config->addOptimizationProfile(profile), 0);
+  const auto engine = build();
+  ASSERT_TRUE(engine);
+  EXPECT_EQ(engine->getTensorShape("x").d[0], -1);
+  EXPECT_EQ(engine->getProfileShape("x", 0, OptProfileSelector::kMAX).d[0], 4);
+  Owned<IExecutionContext> context(engine->createExecutionContext());
+  const char* missing = nullptr;
+  EXPECT_EQ(context->inferShapes(1, &missing), 1);
+  EXPECT_STREQ(missing, "x");
+  EXPECT_FALSE(context->setInputShape("x", Dims2{5, 2}));
+  EXPECT_TRUE(context->setInputShape("x", Dims2{3, 2}));
+  EXPECT_EQ(context->inferShapes(0, nullptr), 0);
+  EXPECT_EQ(context->getTensorShape("y").d[0], 3);
+  float in[] = {1, 2, 3, 4, 5, 6}, out[3] = {};
+  void* bindings[] = {in, out};
+  EXPECT_TRUE(context->executeV2(bindings)) << logger.errors;
+  EXPECT_EQ(out[0], 3);
+  EXPECT_EQ(out[2], 11);
+}
+
+TEST_F(Network, RefusesWhatIsNotValid) {
+  EXPECT_FALSE(network->addInput("", DataType::kFLOAT, Dims2{1, 1}));
+  EXPECT_TRUE(network->addInput("x", DataType::kFLOAT, Dims2{1, 1}));
+  EXPECT_FALSE(network->addInput("x", DataType::kFLOAT, Dims2{1, 1}));
+  EXPECT_FALSE(network->addInput("z", DataType::kFLOAT, Dims2{1, -7}));
+  EXPECT_FALSE(network->addInput("z", DataType::kFLOAT, (Dims{9, {}})));
+  EXPECT_FALSE(network->addConcatenation(nullptr, 2));
+  Owned<IHostMemory> plan(builder->buildSerializedNetwork(*network, *config));
+  EXPECT_FALSE(plan);
+  EXPECT_NE(logger.errors.find("no output"), std::string::npos) << logger.errors;
+}
+
+TEST_F(Network, CycleIsRefused) {
+  ITensor* x = input("x", Dims2{1, 1});
+  auto* a = network->addUnary(*x, UnaryOperation::kABS);
+  auto* b = network->addUnary(*a->getOutput(0), UnaryOperation::kNEG);
+  a->setInput(0, *b->getOutput(0));
+  network->markOutput(*b->getOutput(0));
+  EXPECT_FALSE(Owned<IHostMemory>(builder->buildSerializedNetwork(*network, *config)));
+  EXPECT_NE(logger.errors.find("cycle"), std::string::npos) << logger.errors;
+}
+
+TEST_F(Network, WrongNumberOfWeightsIsRefused) {
+  auto* conv = network->addConvolutionNd(*input("x", Dims4{1, 1, 3, 3}), 1, DimsHW{2, 2}, weights({1, 2, 3}), {DataType::kFLOAT, nullptr, 0});
+  network->markOutput(*conv->getOutput(0));
+  EXPECT_FALSE(Owned<IHostMemory>(builder->buildSerializedNetwork(*network, *config)));
+  EXPECT_NE(logger.errors.find("3 weights"), std::string::npos) << logger.errors;
+}
+
+}  // namespace
