@@ -5,28 +5,123 @@
 namespace nvinfer1 {
 
 enum class LayerType : int32_t {
-  kCONVOLUTION = 0, kCAST = 1, kACTIVATION = 2, kPOOLING = 3, kLRN = 4, kSCALE = 5, kSOFTMAX = 6, kDECONVOLUTION = 7, kCONCATENATION = 8,
-  kELEMENTWISE = 9, kPLUGIN = 10, kUNARY = 11, kPADDING = 12, kSHUFFLE = 13, kREDUCE = 14, kTOPK = 15, kGATHER = 16, kMATRIX_MULTIPLY = 17,
-  kRAGGED_SOFTMAX = 18, kCONSTANT = 19, kIDENTITY = 20, kPLUGIN_V2 = 21, kSLICE = 22, kSHAPE = 23, kPARAMETRIC_RELU = 24, kRESIZE = 25,
-  kTRIP_LIMIT = 26, kRECURRENCE = 27, kITERATOR = 28, kLOOP_OUTPUT = 29, kSELECT = 30, kFILL = 31, kQUANTIZE = 32, kDEQUANTIZE = 33,
-  kCONDITION = 34, kCONDITIONAL_INPUT = 35, kCONDITIONAL_OUTPUT = 36, kSCATTER = 37, kEINSUM = 38, kASSERTION = 39, kONE_HOT = 40,
-  kNON_ZERO = 41, kGRID_SAMPLE = 42, kNMS = 43, kREVERSE_SEQUENCE = 44, kNORMALIZATION = 45, kPLUGIN_V3 = 46, kSQUEEZE = 47,
-  kUNSQUEEZE = 48, kCUMULATIVE = 49, kDYNAMIC_QUANTIZE = 50, kATTENTION_INPUT = 51, kATTENTION_OUTPUT = 52, kROTARY_EMBEDDING = 53,
-  kKVCACHE_UPDATE = 54, kMOE = 55, kDIST_COLLECTIVE = 56,
-  kFULLY_CONNECTED = 1000,   // had the number 1 before 8.6
+  kCONVOLUTION = 0,
+  kCAST = 1,
+  kACTIVATION = 2,
+  kPOOLING = 3,
+  kLRN = 4,
+  kSCALE = 5,
+  kSOFTMAX = 6,
+  kDECONVOLUTION = 7,
+  kCONCATENATION = 8,
+  kELEMENTWISE = 9,
+  kPLUGIN = 10,
+  kUNARY = 11,
+  kPADDING = 12,
+  kSHUFFLE = 13,
+  kREDUCE = 14,
+  kTOPK = 15,
+  kGATHER = 16,
+  kMATRIX_MULTIPLY = 17,
+  kRAGGED_SOFTMAX = 18,
+  kCONSTANT = 19,
+  kIDENTITY = 20,
+  kPLUGIN_V2 = 21,
+  kSLICE = 22,
+  kSHAPE = 23,
+  kPARAMETRIC_RELU = 24,
+  kRESIZE = 25,
+  kTRIP_LIMIT = 26,
+  kRECURRENCE = 27,
+  kITERATOR = 28,
+  kLOOP_OUTPUT = 29,
+  kSELECT = 30,
+  kFILL = 31,
+  kQUANTIZE = 32,
+  kDEQUANTIZE = 33,
+  kCONDITION = 34,
+  kCONDITIONAL_INPUT = 35,
+  kCONDITIONAL_OUTPUT = 36,
+  kSCATTER = 37,
+  kEINSUM = 38,
+  kASSERTION = 39,
+  kONE_HOT = 40,
+  kNON_ZERO = 41,
+  kGRID_SAMPLE = 42,
+  kNMS = 43,
+  kREVERSE_SEQUENCE = 44,
+  kNORMALIZATION = 45,
+  kPLUGIN_V3 = 46,
+  kSQUEEZE = 47,
+  kUNSQUEEZE = 48,
+  kCUMULATIVE = 49,
+  kDYNAMIC_QUANTIZE = 50,
+  kATTENTION_INPUT = 51,
+  kATTENTION_OUTPUT = 52,
+  kROTARY_EMBEDDING = 53,
+  kKVCACHE_UPDATE = 54,
+  kMOE = 55,
+  kDIST_COLLECTIVE = 56,
+  kFULLY_CONNECTED = 1000,  // had the number 1 before 8.6
 };
 enum class ActivationType : int32_t {
-  kRELU = 0, kSIGMOID = 1, kTANH = 2, kLEAKY_RELU = 3, kELU = 4, kSELU = 5, kSOFTSIGN = 6, kSOFTPLUS = 7, kCLIP = 8, kHARD_SIGMOID = 9,
-  kSCALED_TANH = 10, kTHRESHOLDED_RELU = 11, kGELU_ERF = 12, kGELU_TANH = 13,
+  kRELU = 0,
+  kSIGMOID = 1,
+  kTANH = 2,
+  kLEAKY_RELU = 3,
+  kELU = 4,
+  kSELU = 5,
+  kSOFTSIGN = 6,
+  kSOFTPLUS = 7,
+  kCLIP = 8,
+  kHARD_SIGMOID = 9,
+  kSCALED_TANH = 10,
+  kTHRESHOLDED_RELU = 11,
+  kGELU_ERF = 12,
+  kGELU_TANH = 13,
 };
 enum class ElementWiseOperation : int32_t {
-  kSUM = 0, kPROD = 1, kMAX = 2, kMIN = 3, kSUB = 4, kDIV = 5, kPOW = 6, kFLOOR_DIV = 7, kAND = 8, kOR = 9, kXOR = 10, kEQUAL = 11,
-  kGREATER = 12, kLESS = 13,
+  kSUM = 0,
+  kPROD = 1,
+  kMAX = 2,
+  kMIN = 3,
+  kSUB = 4,
+  kDIV = 5,
+  kPOW = 6,
+  kFLOOR_DIV = 7,
+  kAND = 8,
+  kOR = 9,
+  kXOR = 10,
+  kEQUAL = 11,
+  kGREATER = 12,
+  kLESS = 13,
 };
 enum class UnaryOperation : int32_t {
-  kEXP = 0, kLOG = 1, kSQRT = 2, kRECIP = 3, kABS = 4, kNEG = 5, kSIN = 6, kCOS = 7, kTAN = 8, kSINH = 9, kCOSH = 10, kASIN = 11,
-  kACOS = 12, kATAN = 13, kASINH = 14, kACOSH = 15, kATANH = 16, kCEIL = 17, kFLOOR = 18, kERF = 19, kNOT = 20, kSIGN = 21, kROUND = 22,
-  kISINF = 23, kISNAN = 24,
+  kEXP = 0,
+  kLOG = 1,
+  kSQRT = 2,
+  kRECIP = 3,
+  kABS = 4,
+  kNEG = 5,
+  kSIN = 6,
+  kCOS = 7,
+  kTAN = 8,
+  kSINH = 9,
+  kCOSH = 10,
+  kASIN = 11,
+  kACOS = 12,
+  kATAN = 13,
+  kASINH = 14,
+  kACOSH = 15,
+  kATANH = 16,
+  kCEIL = 17,
+  kFLOOR = 18,
+  kERF = 19,
+  kNOT = 20,
+  kSIGN = 21,
+  kROUND = 22,
+  kISINF = 23,
+  kISNAN = 24,
 };
 enum class ReduceOperation : int32_t { kSUM = 0, kPROD = 1, kMAX = 2, kMIN = 3, kAVG = 4 };
 enum class PoolingType : int32_t { kMAX = 0, kAVERAGE = 1 };
@@ -41,16 +136,16 @@ enum class TopKOperation : int32_t { kMAX = 0, kMIN = 1 };
 enum class MatrixOperation : int32_t { kNONE = 0, kTRANSPOSE = 1, kVECTOR = 2 };
 
 enum class NetworkDefinitionCreationFlag : int32_t {
-  kSTRONGLY_TYPED = 0,   // every network is
-  kEXPLICIT_BATCH = 0,   // every network has it
+  kSTRONGLY_TYPED = 0,  // every network is
+  kEXPLICIT_BATCH = 0,  // every network has it
 };
 using NetworkDefinitionCreationFlags = uint32_t;
 enum class BuilderFlag : int32_t {
-  kDISABLE_TIMING_CACHE = 5,   // measure anew; the cache of the configuration is neither read nor filled
-  kTF32 = 6,                   // allows products of float32 with 10 bits of mantissa, where a device has them
+  kDISABLE_TIMING_CACHE = 5,  // measure anew; the cache of the configuration is neither read nor filled
+  kTF32 = 6,                  // allows products of float32 with 10 bits of mantissa, where a device has them
 };
 using BuilderFlags = uint32_t;
-enum class MemoryPoolType : int32_t { kWORKSPACE = 0 };   // bytes that one layer may use beside its inputs and outputs
+enum class MemoryPoolType : int32_t { kWORKSPACE = 0 };  // bytes that one layer may use beside its inputs and outputs
 
 // The order of axes: output axis i is input axis order[i].
 struct Permutation {
@@ -60,7 +155,7 @@ struct Permutation {
 // A tensor of a network. Owned by the network.
 class ITensor : public INoCopy {
  public:
-  virtual void setName(char const* name) noexcept = 0;   // copied; unique among inputs and outputs
+  virtual void setName(char const* name) noexcept = 0;  // copied; unique among inputs and outputs
   virtual char const* getName() const noexcept = 0;
   // Of an input: -1 where the profiles of the configuration give bounds.
   virtual void setDimensions(Dims const& dimensions) noexcept = 0;
@@ -321,7 +416,7 @@ class IGatherLayer : public ILayer {
 // Product of matrices in the last two dimensions; leading dimensions are equal or 1.
 class IMatrixMultiplyLayer : public ILayer {
  public:
-  virtual void setOperation(int32_t index, MatrixOperation op) noexcept = 0;   // index 0 or 1
+  virtual void setOperation(int32_t index, MatrixOperation op) noexcept = 0;  // index 0 or 1
   virtual MatrixOperation getOperation(int32_t index) const noexcept = 0;
 };
 
@@ -398,7 +493,7 @@ class INormalizationLayer : public ILayer {
 class IResizeLayer : public ILayer {
  public:
   virtual void setScales(float const* scales, int32_t nbScales) noexcept = 0;
-  virtual int32_t getScales(int32_t size, float* scales) const noexcept = 0;   // number of scales, -1 without
+  virtual int32_t getScales(int32_t size, float* scales) const noexcept = 0;  // number of scales, -1 without
   virtual void setOutputDimensions(Dims const& outputDimensions) noexcept = 0;
   virtual Dims getOutputDimensions() const noexcept = 0;
   virtual void setResizeMode(InterpolationMode resizeMode) noexcept = 0;
@@ -433,19 +528,25 @@ class INetworkDefinition : public INoCopy {
   virtual void setErrorRecorder(IErrorRecorder* recorder) noexcept = 0;
   virtual IErrorRecorder* getErrorRecorder() const noexcept = 0;
 
-  virtual IConvolutionLayer* addConvolutionNd(ITensor& input, int64_t nbOutputMaps, Dims const& kernelSize, Weights kernelWeights, Weights biasWeights) noexcept = 0;
-  virtual IDeconvolutionLayer* addDeconvolutionNd(ITensor& input, int64_t nbOutputMaps, Dims kernelSize, Weights kernelWeights, Weights biasWeights) noexcept = 0;
-  virtual IFullyConnectedLayer* addFullyConnected(ITensor& input, int32_t nbOutputs, Weights kernelWeights, Weights biasWeights) noexcept = 0;
+  virtual IConvolutionLayer* addConvolutionNd(ITensor& input, int64_t nbOutputMaps, Dims const& kernelSize,
+                                              Weights kernelWeights, Weights biasWeights) noexcept = 0;
+  virtual IDeconvolutionLayer* addDeconvolutionNd(ITensor& input, int64_t nbOutputMaps, Dims kernelSize,
+                                                  Weights kernelWeights, Weights biasWeights) noexcept = 0;
+  virtual IFullyConnectedLayer* addFullyConnected(ITensor& input, int32_t nbOutputs, Weights kernelWeights,
+                                                  Weights biasWeights) noexcept = 0;
   virtual IActivationLayer* addActivation(ITensor& input, ActivationType type) noexcept = 0;
   virtual IPoolingLayer* addPoolingNd(ITensor& input, PoolingType type, Dims const& windowSize) noexcept = 0;
   virtual ILRNLayer* addLRN(ITensor& input, int64_t window, float alpha, float beta, float k) noexcept = 0;
-  virtual IScaleLayer* addScale(ITensor& input, ScaleMode mode, Weights shift, Weights scale, Weights power) noexcept = 0;
-  virtual IScaleLayer* addScaleNd(ITensor& input, ScaleMode mode, Weights shift, Weights scale, Weights power, int32_t channelAxis) noexcept = 0;
+  virtual IScaleLayer* addScale(ITensor& input, ScaleMode mode, Weights shift, Weights scale,
+                                Weights power) noexcept = 0;
+  virtual IScaleLayer* addScaleNd(ITensor& input, ScaleMode mode, Weights shift, Weights scale, Weights power,
+                                  int32_t channelAxis) noexcept = 0;
   virtual ISoftMaxLayer* addSoftMax(ITensor& input) noexcept = 0;
   virtual IConcatenationLayer* addConcatenation(ITensor* const* inputs, int32_t nbInputs) noexcept = 0;
   virtual IElementWiseLayer* addElementWise(ITensor& input1, ITensor& input2, ElementWiseOperation op) noexcept = 0;
   virtual IUnaryLayer* addUnary(ITensor& input, UnaryOperation operation) noexcept = 0;
-  virtual IReduceLayer* addReduce(ITensor& input, ReduceOperation operation, uint32_t reduceAxes, bool keepDimensions) noexcept = 0;
+  virtual IReduceLayer* addReduce(ITensor& input, ReduceOperation operation, uint32_t reduceAxes,
+                                  bool keepDimensions) noexcept = 0;
   virtual IPaddingLayer* addPaddingNd(ITensor& input, Dims const& prePadding, Dims const& postPadding) noexcept = 0;
   virtual IShuffleLayer* addShuffle(ITensor& input) noexcept = 0;
   virtual ISliceLayer* addSlice(ITensor& input, Dims const& start, Dims const& size, Dims const& stride) noexcept = 0;
@@ -453,7 +554,8 @@ class INetworkDefinition : public INoCopy {
   virtual ITopKLayer* addTopK(ITensor& input, TopKOperation op, int32_t k, uint32_t reduceAxes) noexcept = 0;
   virtual IGatherLayer* addGather(ITensor& data, ITensor& indices, int32_t axis) noexcept = 0;
   virtual IGatherLayer* addGatherV2(ITensor& data, ITensor& indices, GatherMode mode) noexcept = 0;
-  virtual IMatrixMultiplyLayer* addMatrixMultiply(ITensor& input0, MatrixOperation op0, ITensor& input1, MatrixOperation op1) noexcept = 0;
+  virtual IMatrixMultiplyLayer* addMatrixMultiply(ITensor& input0, MatrixOperation op0, ITensor& input1,
+                                                  MatrixOperation op1) noexcept = 0;
   virtual IConstantLayer* addConstant(Dims const& dimensions, Weights weights) noexcept = 0;
   virtual IIdentityLayer* addIdentity(ITensor& input) noexcept = 0;
   virtual ICastLayer* addCast(ITensor& input, DataType toType) noexcept = 0;
@@ -464,7 +566,8 @@ class INetworkDefinition : public INoCopy {
   virtual IOneHotLayer* addOneHot(ITensor& indices, ITensor& values, ITensor& depth, int32_t axis) noexcept = 0;
   virtual ISqueezeLayer* addSqueeze(ITensor& input, ITensor& axes) noexcept = 0;
   virtual IUnsqueezeLayer* addUnsqueeze(ITensor& input, ITensor& axes) noexcept = 0;
-  virtual INormalizationLayer* addNormalization(ITensor& input, ITensor& scale, ITensor& bias, uint32_t axesMask) noexcept = 0;
+  virtual INormalizationLayer* addNormalization(ITensor& input, ITensor& scale, ITensor& bias,
+                                                uint32_t axesMask) noexcept = 0;
   virtual IResizeLayer* addResize(ITensor& input) noexcept = 0;
 };
 
@@ -472,8 +575,9 @@ class INetworkDefinition : public INoCopy {
 class IOptimizationProfile : public INoCopy {
  public:
   virtual bool setDimensions(char const* inputName, OptProfileSelector select, Dims const& dims) noexcept = 0;
-  virtual Dims getDimensions(char const* inputName, OptProfileSelector select) const noexcept = 0;   // nbDims -1 when not set
-  virtual bool isValid() const noexcept = 0;   // all three of each input, min <= opt <= max
+  virtual Dims getDimensions(char const* inputName,
+                             OptProfileSelector select) const noexcept = 0;  // nbDims -1 when not set
+  virtual bool isValid() const noexcept = 0;  // all three of each input, min <= opt <= max
 };
 
 // Measured times of tactics, for the next build on the same device.
@@ -488,7 +592,7 @@ class ITimingCache : public INoCopy {
 class IProgressMonitor {
  public:
   virtual void phaseStart(char const* phaseName, char const* parentPhase, int32_t nbSteps) noexcept = 0;
-  virtual bool stepComplete(char const* phaseName, int32_t step) noexcept = 0;   // false cancels the build
+  virtual bool stepComplete(char const* phaseName, int32_t step) noexcept = 0;  // false cancels the build
   virtual void phaseFinish(char const* phaseName) noexcept = 0;
   virtual ~IProgressMonitor() noexcept = default;
 };
@@ -506,9 +610,9 @@ class IBuilderConfig : public INoCopy {
   // 0 (quickest build) to 5 (fastest engine); 3 at first.
   virtual void setBuilderOptimizationLevel(int32_t level) noexcept = 0;
   virtual int32_t getBuilderOptimizationLevel() noexcept = 0;
-  virtual void setAvgTimingIterations(int32_t avgTiming) noexcept = 0;   // runs of each tactic; 8 at first
+  virtual void setAvgTimingIterations(int32_t avgTiming) noexcept = 0;  // runs of each tactic; 8 at first
   virtual int32_t getAvgTimingIterations() const noexcept = 0;
-  virtual int32_t addOptimizationProfile(IOptimizationProfile const* profile) noexcept = 0;   // its index, or -1
+  virtual int32_t addOptimizationProfile(IOptimizationProfile const* profile) noexcept = 0;  // its index, or -1
   virtual int32_t getNbOptimizationProfiles() const noexcept = 0;
   virtual void setProfilingVerbosity(ProfilingVerbosity verbosity) noexcept = 0;
   virtual ProfilingVerbosity getProfilingVerbosity() const noexcept = 0;
@@ -526,12 +630,12 @@ class IBuilder : public INoCopy {
  public:
   virtual INetworkDefinition* createNetworkV2(NetworkDefinitionCreationFlags flags) noexcept = 0;
   virtual IBuilderConfig* createBuilderConfig() noexcept = 0;
-  virtual IOptimizationProfile* createOptimizationProfile() noexcept = 0;   // lives as long as the builder
+  virtual IOptimizationProfile* createOptimizationProfile() noexcept = 0;  // lives as long as the builder
   // Null, with the reason at the logger and the error recorder, when the network cannot be built.
   virtual IHostMemory* buildSerializedNetwork(INetworkDefinition& network, IBuilderConfig& config) noexcept = 0;
   virtual ICudaEngine* buildEngineWithConfig(INetworkDefinition& network, IBuilderConfig& config) noexcept = 0;
   virtual bool isNetworkSupported(INetworkDefinition const& network, IBuilderConfig const& config) const noexcept = 0;
-  virtual void setGpuAllocator(IGpuAllocator* allocator) noexcept = 0;   // of the engines that are built
+  virtual void setGpuAllocator(IGpuAllocator* allocator) noexcept = 0;  // of the engines that are built
   virtual void setErrorRecorder(IErrorRecorder* recorder) noexcept = 0;
   virtual IErrorRecorder* getErrorRecorder() const noexcept = 0;
   virtual ILogger* getLogger() const noexcept = 0;

@@ -4,7 +4,7 @@
 
 namespace nvinfer1 {
 
-enum class TensorFormat : int32_t { kLINEAR = 0 };   // row-major
+enum class TensorFormat : int32_t { kLINEAR = 0 };  // row-major
 using PluginFormat = TensorFormat;
 using TensorFormats = uint32_t;
 enum class TensorLocation : int32_t { kDEVICE = 0, kHOST = 1 };
@@ -35,8 +35,12 @@ class IGpuAllocator {
 class IOutputAllocator {
  public:
   // Memory of `size` bytes; may be `currentMemory` when that is large enough. Null refuses.
-  virtual void* reallocateOutput(char const* /*tensorName*/, void* /*currentMemory*/, uint64_t /*size*/, uint64_t /*alignment*/) noexcept { return nullptr; }
-  virtual void* reallocateOutputAsync(char const* tensorName, void* currentMemory, uint64_t size, uint64_t alignment, cudaStream_t /*stream*/) {
+  virtual void* reallocateOutput(char const* /*tensorName*/, void* /*currentMemory*/, uint64_t /*size*/,
+                                 uint64_t /*alignment*/) noexcept {
+    return nullptr;
+  }
+  virtual void* reallocateOutputAsync(char const* tensorName, void* currentMemory, uint64_t size, uint64_t alignment,
+                                      cudaStream_t /*stream*/) {
     return reallocateOutput(tensorName, currentMemory, size, alignment);
   }
   virtual void notifyShape(char const* tensorName, Dims const& dims) noexcept = 0;
@@ -70,7 +74,7 @@ class IExecutionContext : public INoCopy {
   virtual bool setInputShape(char const* tensorName, Dims const& dims) noexcept = 0;
   // nbDims is -1 for a wrong name; d[i] is -1 while the inputs do not decide it.
   virtual Dims getTensorShape(char const* tensorName) const noexcept = 0;
-  virtual Dims getTensorStrides(char const* tensorName) const noexcept = 0;   // elements
+  virtual Dims getTensorStrides(char const* tensorName) const noexcept = 0;  // elements
   virtual bool allInputDimensionsSpecified() const noexcept = 0;
   // Number of inputs that still lack a shape; their names in tensorNames, as many as fit. -1 on an error.
   virtual int32_t inferShapes(int32_t nbMaxNames, char const** tensorNames) noexcept = 0;
@@ -114,7 +118,7 @@ class ICudaEngine : public INoCopy {
   virtual IHostMemory* serialize() const noexcept = 0;
   virtual IExecutionContext* createExecutionContext() noexcept = 0;
   virtual IEngineInspector* createEngineInspector() const noexcept = 0;
-  virtual size_t getDeviceMemorySize() const noexcept = 0;      // bytes that each context takes
+  virtual size_t getDeviceMemorySize() const noexcept = 0;  // bytes that each context takes
   virtual int64_t getDeviceMemorySizeV2() const noexcept = 0;
   virtual EngineCapability getEngineCapability() const noexcept = 0;
   virtual ProfilingVerbosity getProfilingVerbosity() const noexcept = 0;
@@ -137,7 +141,8 @@ class ICudaEngine : public INoCopy {
   virtual bool isShapeInferenceIO(char const* tensorName) const noexcept = 0;
 
   virtual int32_t getNbOptimizationProfiles() const noexcept = 0;
-  virtual Dims getProfileShape(char const* tensorName, int32_t profileIndex, OptProfileSelector select) const noexcept = 0;
+  virtual Dims getProfileShape(char const* tensorName, int32_t profileIndex,
+                               OptProfileSelector select) const noexcept = 0;
 
   // The same by binding index, as programs before 10.0 do: the inputs, then the outputs, once per profile.
   virtual int32_t getNbBindings() const noexcept = 0;
@@ -146,7 +151,8 @@ class ICudaEngine : public INoCopy {
   virtual bool bindingIsInput(int32_t bindingIndex) const noexcept = 0;
   virtual Dims getBindingDimensions(int32_t bindingIndex) const noexcept = 0;
   virtual DataType getBindingDataType(int32_t bindingIndex) const noexcept = 0;
-  virtual Dims getProfileDimensions(int32_t bindingIndex, int32_t profileIndex, OptProfileSelector select) const noexcept = 0;
+  virtual Dims getProfileDimensions(int32_t bindingIndex, int32_t profileIndex,
+                                    OptProfileSelector select) const noexcept = 0;
   virtual bool hasImplicitBatchDimension() const noexcept = 0;
 };
 
@@ -154,7 +160,7 @@ class IRuntime : public INoCopy {
  public:
   // The bytes are copied. Null when they are damaged, or made by another version or for another device.
   virtual ICudaEngine* deserializeCudaEngine(void const* blob, std::size_t size) noexcept = 0;
-  virtual void setGpuAllocator(IGpuAllocator* allocator) noexcept = 0;   // null: the device's own
+  virtual void setGpuAllocator(IGpuAllocator* allocator) noexcept = 0;  // null: the device's own
   virtual void setErrorRecorder(IErrorRecorder* recorder) noexcept = 0;
   virtual IErrorRecorder* getErrorRecorder() const noexcept = 0;
   virtual ILogger* getLogger() const noexcept = 0;

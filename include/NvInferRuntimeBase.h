@@ -56,11 +56,11 @@ enum class DataType : int32_t {
   kINT32 = 3,
   kBOOL = 4,
   kUINT8 = 5,
-  kFP8 = 6,    // E4M3
+  kFP8 = 6,  // E4M3
   kBF16 = 7,
   kINT64 = 8,
-  kINT4 = 9,   // two in a byte, the first in the low half
-  kFP4 = 10,   // E2M1, two in a byte
+  kINT4 = 9,  // two in a byte, the first in the low half
+  kFP4 = 10,  // E2M1, two in a byte
   kE8M0 = 11,
 };
 
@@ -83,7 +83,7 @@ class Weights {
  public:
   DataType type;
   void const* values;
-  int64_t count;   // elements
+  int64_t count;  // elements
 };
 
 // Base of objects that the library makes. They are deleted by `delete` or by destroy().
@@ -102,7 +102,7 @@ class INoCopy {
 class IHostMemory : public INoCopy {
  public:
   virtual void* data() const noexcept = 0;
-  virtual std::size_t size() const noexcept = 0;   // bytes
+  virtual std::size_t size() const noexcept = 0;  // bytes
   virtual DataType type() const noexcept = 0;
 };
 

@@ -5,7 +5,8 @@
 #define NV_ONNX_PARSER_MAJOR 0
 #define NV_ONNX_PARSER_MINOR 1
 #define NV_ONNX_PARSER_PATCH 0
-static constexpr int32_t NV_ONNX_PARSER_VERSION = ((NV_ONNX_PARSER_MAJOR * 10000) + (NV_ONNX_PARSER_MINOR * 100) + NV_ONNX_PARSER_PATCH);
+static constexpr int32_t NV_ONNX_PARSER_VERSION =
+    ((NV_ONNX_PARSER_MAJOR * 10000) + (NV_ONNX_PARSER_MINOR * 100) + NV_ONNX_PARSER_PATCH);
 
 namespace nvonnxparser {
 
@@ -26,7 +27,7 @@ class IParserError {
  public:
   virtual ErrorCode code() const = 0;
   virtual char const* desc() const = 0;
-  virtual char const* nodeName() const = 0;   // with its operator; empty when no single node is at fault
+  virtual char const* nodeName() const = 0;  // with its operator; empty when no single node is at fault
 
  protected:
   virtual ~IParserError() = default;
@@ -36,7 +37,8 @@ class IParserError {
 class IParser : public nvinfer1::INoCopy {
  public:
   // modelPath: the model's file, beside which external weights lie; null when there are none.
-  virtual bool parse(void const* serialized_onnx_model, size_t serialized_onnx_model_size, char const* model_path = nullptr) noexcept = 0;
+  virtual bool parse(void const* serialized_onnx_model, size_t serialized_onnx_model_size,
+                     char const* model_path = nullptr) noexcept = 0;
   // Verbosity: what the logger hears, as ILogger::Severity.
   virtual bool parseFromFile(char const* onnxModelFile, int verbosity) noexcept = 0;
   virtual bool supportsOperator(char const* op_name) const noexcept = 0;

@@ -36,7 +36,7 @@ enum cudaMemcpyKind {
 #define cudaEventDisableTiming 0x02
 #define cudaHostAllocDefault 0x00
 
-typedef struct CUstream_st* cudaStream_t;   // null: the calling thread's own stream
+typedef struct CUstream_st* cudaStream_t;  // null: the calling thread's own stream
 typedef struct CUevent_st* cudaEvent_t;
 
 // Memory begins at a multiple of 256 bytes. Freeing null is allowed.
@@ -79,12 +79,10 @@ const char* cudaGetErrorName(cudaError_t error);
 
 #ifdef __cplusplus
 }
-template <class T>
-cudaError_t cudaMalloc(T** memory, size_t size) {
+template <class T> cudaError_t cudaMalloc(T** memory, size_t size) {
   return cudaMalloc(reinterpret_cast<void**>(memory), size);
 }
-template <class T>
-cudaError_t cudaMallocHost(T** memory, size_t size) {
+template <class T> cudaError_t cudaMallocHost(T** memory, size_t size) {
   return cudaMallocHost(reinterpret_cast<void**>(memory), size);
 }
 #endif

@@ -27,8 +27,7 @@ cudaError_t of(Status status) {
   }
 }
 
-template <class F>
-cudaError_t call(F&& body) noexcept {
+template <class F> cudaError_t call(F&& body) noexcept {
   try {
     return keep(body());
   } catch (const Error& e) {
@@ -93,9 +92,13 @@ TENSORRTAPI cudaError_t cudaMemcpy(void* to, const void* from, size_t size, cuda
   const cudaError_t queued = copy(to, from, size, nullptr);
   return queued == cudaSuccess ? cudaStreamSynchronize(nullptr) : queued;
 }
-TENSORRTAPI cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t size, cudaMemcpyKind, cudaStream_t stream) { return copy(to, from, size, stream); }
+TENSORRTAPI cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t size, cudaMemcpyKind, cudaStream_t stream) {
+  return copy(to, from, size, stream);
+}
 
-TENSORRTAPI cudaError_t cudaMemset(void* memory, int value, size_t size) { return cudaMemsetAsync(memory, value, size, nullptr); }
+TENSORRTAPI cudaError_t cudaMemset(void* memory, int value, size_t size) {
+  return cudaMemsetAsync(memory, value, size, nullptr);
+}
 TENSORRTAPI cudaError_t cudaMemsetAsync(void* memory, int value, size_t size, cudaStream_t stream) {
   if (size == 0) return cudaSuccess;
   if (!memory) return keep(cudaErrorInvalidValue);
@@ -111,7 +114,9 @@ TENSORRTAPI cudaError_t cudaStreamCreate(cudaStream_t* stream) {
     return cudaSuccess;
   });
 }
-TENSORRTAPI cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned int) { return cudaStreamCreate(stream); }
+TENSORRTAPI cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned int) {
+  return cudaStreamCreate(stream);
+}
 TENSORRTAPI cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
   return call([&] { return of(stream_of(stream).synchronize()); });
 }

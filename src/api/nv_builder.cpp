@@ -19,9 +19,11 @@ class ProfileImpl final : public nvinfer1::IOptimizationProfile {
   bool setDimensions(char const* input, Select select, nvinfer1::Dims const& dims) noexcept override {
     const auto at = static_cast<size_t>(select);
     return guarded(reporter_, false, [&] {
-      if (!input || at > 2) throw Error(Code::kInvalidArgument, "setDimensions needs an input's name and kMIN, kOPT or kMAX");
+      if (!input || at > 2)
+        throw Error(Code::kInvalidArgument, "setDimensions needs an input's name and kMIN, kOPT or kMAX");
       const Dims given = from_nv(dims);
-      if (std::any_of(given.begin(), given.end(), [](int64_t d) { return d < 0; })) throw Error(Code::kInvalidArgument, std::string("the profile of '") + input + "' has a negative dimension");
+      if (std::any_of(given.begin(), given.end(), [](int64_t d) { return d < 0; }))
+        throw Error(Code::kInvalidArgument, std::string("the profile of '") + input + "' has a negative dimension");
       bounds_[input][at] = given;
       return true;
     });
@@ -54,17 +56,21 @@ class ProfileImpl final : public nvinfer1::IOptimizationProfile {
 
 class TimingCacheImpl final : public nvinfer1::ITimingCache {
  public:
-  TimingCacheImpl(const Reporter& reporter, TimingCache cache, std::string fingerprint) : cache(std::move(cache)), reporter_(reporter), fingerprint_(std::move(fingerprint)) {}
+  TimingCacheImpl(const Reporter& reporter, TimingCache cache, std::string fingerprint)
+      : cache(std::move(cache)), reporter_(reporter), fingerprint_(std::move(fingerprint)) {}
   nvinfer1::IHostMemory* serialize() const noexcept override {
-    return guarded(reporter_, static_cast<nvinfer1::IHostMemory*>(nullptr), [&] { return new HostMemory(cache.serialize()); });
+    return guarded(reporter_, static_cast<nvinfer1::IHostMemory*>(nullptr),
+                   [&] { return new HostMemory(cache.serialize()); });
   }
   bool combine(nvinfer1::ITimingCache const& other, bool ignore_mismatch) noexcept override {
-    return guarded(reporter_, false, [&] { return cache.combine(static_cast<const TimingCacheImpl&>(other).cache, ignore_mismatch), true; });
+    return guarded(reporter_, false, [&] {
+      return cache.combine(static_cast<const TimingCacheImpl&>(other).cache, ignore_mismatch), true;
+    });
   }
   bool reset() noexcept override { return cache.clear(), true; }
   const std::string& fingerprint() const { return fingerprint_; }
 
-  mutable TimingCache cache;                                   // builds fill it
+  mutable TimingCache cache;  // builds fill it
 
  private:
   mutable Reporter reporter_;
@@ -78,14 +84,20 @@ class ConfigImpl final : public nvinfer1::IBuilderConfig {
   nvinfer1::BuilderFlags getFlags() const noexcept override { return s.flags; }
   void setFlag(nvinfer1::BuilderFlag flag) noexcept override { s.flags |= 1U << static_cast<uint32_t>(flag); }
   void clearFlag(nvinfer1::BuilderFlag flag) noexcept override { s.flags &= ~(1U << static_cast<uint32_t>(flag)); }
-  bool getFlag(nvinfer1::BuilderFlag flag) const noexcept override { return s.flags >> static_cast<uint32_t>(flag) & 1; }
+  bool getFlag(nvinfer1::BuilderFlag flag) const noexcept override {
+    return s.flags >> static_cast<uint32_t>(flag) & 1;
+  }
   void setMemoryPoolLimit(nvinfer1::MemoryPoolType pool, std::size_t size) noexcept override {
-    if (pool != nvinfer1::MemoryPoolType::kWORKSPACE) return reporter_.report(Code::kInvalidArgument, "setMemoryPoolLimit: the device has no such pool");
+    if (pool != nvinfer1::MemoryPoolType::kWORKSPACE)
+      return reporter_.report(Code::kInvalidArgument, "setMemoryPoolLimit: the device has no such pool");
     s.workspace = size;
   }
-  std::size_t getMemoryPoolLimit(nvinfer1::MemoryPoolType pool) const noexcept override { return pool == nvinfer1::MemoryPoolType::kWORKSPACE ? s.workspace : 0; }
+  std::size_t getMemoryPoolLimit(nvinfer1::MemoryPoolType pool) const noexcept override {
+    return pool == nvinfer1::MemoryPoolType::kWORKSPACE ? s.workspace : 0;
+  }
   void setBuilderOptimizationLevel(int32_t level) noexcept override {
-    if (level < 0 || level > 5) return reporter_.report(Code::kInvalidArgument, "the builder optimisation level is 0 to 5");
+    if (level < 0 || level > 5)
+      return reporter_.report(Code::kInvalidArgument, "the builder optimisation level is 0 to 5");
     s.level = level;
   }
   int32_t getBuilderOptimizationLevel() noexcept override { return s.level; }
@@ -95,8 +107,13 @@ class ConfigImpl final : public nvinfer1::IBuilderConfig {
   }
   int32_t getAvgTimingIterations() const noexcept override { return s.iterations; }
   int32_t addOptimizationProfile(nvinfer1::IOptimizationProfile const* profile) noexcept override {
-    if (!profile || !profile->isValid()) return reporter_.report(Code::kInvalidArgument, "the optimisation profile is not complete, or not min <= opt <= max"), -1;
-    return guarded(reporter_, -1, [&] { return s.profiles.push_back(static_cast<const ProfileImpl*>(profile)), getNbOptimizationProfiles() - 1; });
+    if (!profile || !profile->isValid())
+      return reporter_.report(Code::kInvalidArgument,
+                              "the optimisation profile is not complete, or not min <= opt <= max"),
+             -1;
+    return guarded(reporter_, -1, [&] {
+      return s.profiles.push_back(static_cast<const ProfileImpl*>(profile)), getNbOptimizationProfiles() - 1;
+    });
   }
   int32_t getNbOptimizationProfiles() const noexcept override { return static_cast<int32_t>(s.profiles.size()); }
   void setProfilingVerbosity(nvinfer1::ProfilingVerbosity verbosity) noexcept override { s.verbosity = verbosity; }
@@ -112,7 +129,8 @@ class ConfigImpl final : public nvinfer1::IBuilderConfig {
   bool setTimingCache(nvinfer1::ITimingCache const& cache, bool ignore_mismatch) noexcept override {
     const auto& own = static_cast<const TimingCacheImpl&>(cache);
     return guarded(reporter_, false, [&] {
-      if (!ignore_mismatch && own.fingerprint() != api_device().fingerprint()) throw Error(Code::kMalformedCache, "the timing cache is another device's");
+      if (!ignore_mismatch && own.fingerprint() != api_device().fingerprint())
+        throw Error(Code::kMalformedCache, "the timing cache is another device's");
       s.cache = &own;
       return true;
     });
@@ -165,24 +183,31 @@ class BuilderImpl final : public nvinfer1::IBuilder {
  public:
   explicit BuilderImpl(nvinfer1::ILogger* logger) : reporter_(logger) {}
   nvinfer1::INetworkDefinition* createNetworkV2(nvinfer1::NetworkDefinitionCreationFlags flags) noexcept override {
-    return guarded(reporter_, static_cast<nvinfer1::INetworkDefinition*>(nullptr), [&] { return new NetworkImpl(reporter_, flags); });
+    return guarded(reporter_, static_cast<nvinfer1::INetworkDefinition*>(nullptr),
+                   [&] { return new NetworkImpl(reporter_, flags); });
   }
   nvinfer1::IBuilderConfig* createBuilderConfig() noexcept override {
-    return guarded(reporter_, static_cast<nvinfer1::IBuilderConfig*>(nullptr), [&] { return new ConfigImpl(reporter_); });
+    return guarded(reporter_, static_cast<nvinfer1::IBuilderConfig*>(nullptr),
+                   [&] { return new ConfigImpl(reporter_); });
   }
   nvinfer1::IOptimizationProfile* createOptimizationProfile() noexcept override {
-    return guarded(reporter_, static_cast<nvinfer1::IOptimizationProfile*>(nullptr), [&] { return profiles_.emplace_back(std::make_unique<ProfileImpl>(reporter_)).get(); });
+    return guarded(reporter_, static_cast<nvinfer1::IOptimizationProfile*>(nullptr),
+                   [&] { return profiles_.emplace_back(std::make_unique<ProfileImpl>(reporter_)).get(); });
   }
-  nvinfer1::IHostMemory* buildSerializedNetwork(nvinfer1::INetworkDefinition& network, nvinfer1::IBuilderConfig& config) noexcept override {
-    return guarded(reporter_, static_cast<nvinfer1::IHostMemory*>(nullptr), [&] { return new HostMemory(build(network, config)); });
+  nvinfer1::IHostMemory* buildSerializedNetwork(nvinfer1::INetworkDefinition& network,
+                                                nvinfer1::IBuilderConfig& config) noexcept override {
+    return guarded(reporter_, static_cast<nvinfer1::IHostMemory*>(nullptr),
+                   [&] { return new HostMemory(build(network, config)); });
   }
-  nvinfer1::ICudaEngine* buildEngineWithConfig(nvinfer1::INetworkDefinition& network, nvinfer1::IBuilderConfig& config) noexcept override {
+  nvinfer1::ICudaEngine* buildEngineWithConfig(nvinfer1::INetworkDefinition& network,
+                                               nvinfer1::IBuilderConfig& config) noexcept override {
     return guarded(reporter_, static_cast<nvinfer1::ICudaEngine*>(nullptr), [&] {
       const std::vector<std::byte> bytes = build(network, config);
       return load_engine(bytes.data(), bytes.size(), reporter_, allocator_);
     });
   }
-  bool isNetworkSupported(nvinfer1::INetworkDefinition const& network, nvinfer1::IBuilderConfig const&) const noexcept override {
+  bool isNetworkSupported(nvinfer1::INetworkDefinition const& network,
+                          nvinfer1::IBuilderConfig const&) const noexcept override {
     return guarded(reporter_, false, [&] {
       auto& own = const_cast<NetworkImpl&>(static_cast<const NetworkImpl&>(network));
       return ir::verify(*own.lower()), true;
@@ -204,13 +229,18 @@ class BuilderImpl final : public nvinfer1::IBuilder {
     for (const ProfileImpl* profile : settings.profiles) options.profiles.push_back(profile->bounds());
     options.tuner.level = settings.level;
     options.tuner.iterations = settings.iterations;
-    if (settings.cache && !config.getFlag(nvinfer1::BuilderFlag::kDISABLE_TIMING_CACHE)) options.tuner.cache = &settings.cache->cache;
+    if (settings.cache && !config.getFlag(nvinfer1::BuilderFlag::kDISABLE_TIMING_CACHE))
+      options.tuner.cache = &settings.cache->cache;
     options.tuner.progress = [&](size_t done, size_t total, const std::string&) { return progress.step(done, total); };
     plan::Plan plan = compile(static_cast<NetworkImpl&>(network).lower(), options);
     for (const plan::Program& program : plan.programs)
       for (const plan::StepInfo& step : program.steps)
         if (step.workspace_size > settings.workspace)
-          throw Error(Code::kOutOfMemory, "tactic " + step.tactic + " takes a workspace of " + std::to_string(step.workspace_size) + " bytes").node(step.name).cause("the limit is " + std::to_string(settings.workspace)).remedy("raise it with setMemoryPoolLimit(kWORKSPACE)");
+          throw Error(Code::kOutOfMemory, "tactic " + step.tactic + " takes a workspace of " +
+                                              std::to_string(step.workspace_size) + " bytes")
+              .node(step.name)
+              .cause("the limit is " + std::to_string(settings.workspace))
+              .remedy("raise it with setMemoryPoolLimit(kWORKSPACE)");
     plan.build_info = "{\"profiling_verbosity\":" + std::to_string(static_cast<int32_t>(settings.verbosity)) + "}";
     return plan::write(plan);
   }
@@ -225,5 +255,6 @@ class BuilderImpl final : public nvinfer1::IBuilder {
 
 extern "C" void* createInferBuilder_INTERNAL(void* logger, int32_t version) noexcept {
   if (!logger || version / 10000 != NV_TENSORRT_MAJOR) return nullptr;
-  return static_cast<nvinfer1::IBuilder*>(new (std::nothrow) kiln::api::BuilderImpl(static_cast<nvinfer1::ILogger*>(logger)));
+  return static_cast<nvinfer1::IBuilder*>(new (std::nothrow)
+                                              kiln::api::BuilderImpl(static_cast<nvinfer1::ILogger*>(logger)));
 }

@@ -10,13 +10,17 @@ namespace kiln::api {
 namespace {
 
 constexpr std::pair<nvinfer1::DataType, DType> kTypes[] = {
-    {nvinfer1::DataType::kFLOAT, DType::kF32}, {nvinfer1::DataType::kHALF, DType::kF16},   {nvinfer1::DataType::kINT8, DType::kI8},
-    {nvinfer1::DataType::kINT32, DType::kI32}, {nvinfer1::DataType::kBOOL, DType::kBool},  {nvinfer1::DataType::kUINT8, DType::kU8},
-    {nvinfer1::DataType::kFP8, DType::kF8E4M3FN}, {nvinfer1::DataType::kBF16, DType::kBF16}, {nvinfer1::DataType::kINT64, DType::kI64},
-    {nvinfer1::DataType::kINT4, DType::kI4},   {nvinfer1::DataType::kFP4, DType::kF4E2M1}, {nvinfer1::DataType::kE8M0, DType::kF8E8M0},
+    {nvinfer1::DataType::kFLOAT, DType::kF32},    {nvinfer1::DataType::kHALF, DType::kF16},
+    {nvinfer1::DataType::kINT8, DType::kI8},      {nvinfer1::DataType::kINT32, DType::kI32},
+    {nvinfer1::DataType::kBOOL, DType::kBool},    {nvinfer1::DataType::kUINT8, DType::kU8},
+    {nvinfer1::DataType::kFP8, DType::kF8E4M3FN}, {nvinfer1::DataType::kBF16, DType::kBF16},
+    {nvinfer1::DataType::kINT64, DType::kI64},    {nvinfer1::DataType::kINT4, DType::kI4},
+    {nvinfer1::DataType::kFP4, DType::kF4E2M1},   {nvinfer1::DataType::kE8M0, DType::kF8E8M0},
 };
 
-nvinfer1::ILogger::Severity to_nv(Severity severity) { return static_cast<nvinfer1::ILogger::Severity>(static_cast<int32_t>(severity)); }
+nvinfer1::ILogger::Severity to_nv(Severity severity) {
+  return static_cast<nvinfer1::ILogger::Severity>(static_cast<int32_t>(severity));
+}
 
 }  // namespace
 
@@ -51,7 +55,8 @@ DType from_nv(nvinfer1::DataType type) {
 }
 
 nvinfer1::Dims to_nv(const Dims& dims) {
-  if (dims.size() > nvinfer1::Dims::MAX_DIMS) throw Error(Code::kUnsupported, "the interface shows at most 8 dimensions, not those of " + to_string(dims));
+  if (dims.size() > nvinfer1::Dims::MAX_DIMS)
+    throw Error(Code::kUnsupported, "the interface shows at most 8 dimensions, not those of " + to_string(dims));
   nvinfer1::Dims out{static_cast<int32_t>(dims.size()), {}};
   std::copy(dims.begin(), dims.end(), out.d);
   return out;
@@ -79,7 +84,10 @@ void Reporter::log(Severity severity, std::string_view message) noexcept {
 }
 
 void Reporter::report(Code code, const char* text) noexcept {
-  if (logger_) logger_->log(code == Code::kInternal ? nvinfer1::ILogger::Severity::kINTERNAL_ERROR : nvinfer1::ILogger::Severity::kERROR, text);
+  if (logger_)
+    logger_->log(
+        code == Code::kInternal ? nvinfer1::ILogger::Severity::kINTERNAL_ERROR : nvinfer1::ILogger::Severity::kERROR,
+        text);
   if (recorder_) static_cast<void>(recorder_->reportError(to_nv(code), text));
 }
 

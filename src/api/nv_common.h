@@ -13,11 +13,11 @@
 namespace kiln::api {
 
 nvinfer1::ErrorCode to_nv(Code code);
-nvinfer1::DataType to_nv(DType type);                 // throws kUnsupported when TensorRT has no such type
-DType from_nv(nvinfer1::DataType type);               // throws kInvalidArgument
-nvinfer1::Dims to_nv(const Dims& dims);               // throws kUnsupported beyond MAX_DIMS dimensions
-nvinfer1::Dims to_nv(const Shape& shape);             // -1 for symbols
-Dims from_nv(const nvinfer1::Dims& dims);             // throws kInvalidArgument when nbDims is out of range
+nvinfer1::DataType to_nv(DType type);      // throws kUnsupported when TensorRT has no such type
+DType from_nv(nvinfer1::DataType type);    // throws kInvalidArgument
+nvinfer1::Dims to_nv(const Dims& dims);    // throws kUnsupported beyond MAX_DIMS dimensions
+nvinfer1::Dims to_nv(const Shape& shape);  // -1 for symbols
+Dims from_nv(const nvinfer1::Dims& dims);  // throws kInvalidArgument when nbDims is out of range
 inline nvinfer1::Dims unknown_dims() { return {-1, {}}; }
 
 // Where errors go: the user's logger and error recorder. Every object that can fail has one; objects made by another start with
@@ -31,7 +31,7 @@ class Reporter final : public Logger {
   void log(Severity severity, std::string_view message) noexcept override;
   void report(Code code, const char* text) noexcept;
   void report(Status status) noexcept { report(status.code, status.detail); }
-  void report_current() noexcept;                     // inside a catch block
+  void report_current() noexcept;  // inside a catch block
   void set_recorder(nvinfer1::IErrorRecorder* recorder) noexcept;
   nvinfer1::IErrorRecorder* recorder() const { return recorder_; }
   nvinfer1::ILogger* logger() const { return logger_; }
@@ -42,8 +42,7 @@ class Reporter final : public Logger {
 };
 
 // The boundary: what throws is reported, and the result is `otherwise`.
-template <class R, class F>
-R guarded(Reporter& reporter, R otherwise, F&& body) noexcept {
+template <class R, class F> R guarded(Reporter& reporter, R otherwise, F&& body) noexcept {
   try {
     return body();
   } catch (...) {
@@ -75,7 +74,8 @@ class UserAllocator final : public Allocator {
 };
 
 // An engine object from the bytes of an engine file. Throws Error.
-nvinfer1::ICudaEngine* load_engine(const void* bytes, size_t size, const Reporter& reporter, nvinfer1::IGpuAllocator* allocator);
+nvinfer1::ICudaEngine* load_engine(const void* bytes, size_t size, const Reporter& reporter,
+                                   nvinfer1::IGpuAllocator* allocator);
 
 // The device that the API works on.
 Device& api_device();

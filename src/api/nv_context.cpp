@@ -27,7 +27,8 @@ class ContextImpl final : public nvinfer1::IExecutionContext {
   ContextImpl(EngineImpl& engine, Allocator* allocator)
       : engine_(engine), reporter_(engine.reporter()), context_(engine.engine()->create_context(allocator)) {
     for (int32_t t : engine_.engine()->main().inputs) given_[t] = context_->dims(t) != nullptr;
-    context_->set_output_allocate([this](std::string_view name, size_t size) { return place_late(std::string(name), size); });
+    context_->set_output_allocate(
+        [this](std::string_view name, size_t size) { return place_late(std::string(name), size); });
   }
 
   nvinfer1::ICudaEngine const& getEngine() const noexcept override { return engine_; }
@@ -46,14 +47,16 @@ class ContextImpl final : public nvinfer1::IExecutionContext {
     const int32_t t = engine_.tensor(name);
     if (t < 0) return unknown_dims();
     return guarded(reporter_, unknown_dims(), [&] {
-      if (engine_.engine()->is_input(t) ? !given_.at(t) : !allInputDimensionsSpecified()) return engine_.getTensorShape(name);
+      if (engine_.engine()->is_input(t) ? !given_.at(t) : !allInputDimensionsSpecified())
+        return engine_.getTensorShape(name);
       const std::vector<int64_t>* dims = context_->dims(t);
       return dims ? to_nv(*dims) : engine_.getTensorShape(name);
     });
   }
   nvinfer1::Dims getTensorStrides(char const* name) const noexcept override {
     const nvinfer1::Dims dims = getTensorShape(name);
-    return guarded(reporter_, unknown_dims(), [&] { return dims.nbDims < 0 ? dims : to_nv(row_major_strides(from_nv(dims))); });
+    return guarded(reporter_, unknown_dims(),
+                   [&] { return dims.nbDims < 0 ? dims : to_nv(row_major_strides(from_nv(dims))); });
   }
   bool allInputDimensionsSpecified() const noexcept override {
     return std::all_of(given_.begin(), given_.end(), [](const auto& item) { return item.second; });
@@ -68,7 +71,9 @@ class ContextImpl final : public nvinfer1::IExecutionContext {
     }
     return missing > 0 ? missing : check(context_->prepare()) ? 0 : -1;
   }
-  bool setOptimizationProfileAsync(int32_t profile, cudaStream_t) noexcept override { return check(context_->set_profile(profile)); }
+  bool setOptimizationProfileAsync(int32_t profile, cudaStream_t) noexcept override {
+    return check(context_->set_profile(profile));
+  }
   int32_t getOptimizationProfile() const noexcept override { return context_->profile(); }
 
   bool setTensorAddress(char const* name, void* data) noexcept override {
@@ -85,7 +90,8 @@ class ContextImpl final : public nvinfer1::IExecutionContext {
     return engine_.getTensorIOMode(name) == nvinfer1::TensorIOMode::kOUTPUT && setTensorAddress(name, data);
   }
   void* getOutputTensorAddress(char const* name) const noexcept override {
-    return engine_.getTensorIOMode(name) == nvinfer1::TensorIOMode::kOUTPUT ? const_cast<void*>(getTensorAddress(name)) : nullptr;
+    return engine_.getTensorIOMode(name) == nvinfer1::TensorIOMode::kOUTPUT ? const_cast<void*>(getTensorAddress(name))
+                                                                            : nullptr;
   }
   bool setOutputAllocator(char const* name, nvinfer1::IOutputAllocator* allocator) noexcept override {
     if (engine_.getTensorIOMode(name) != nvinfer1::TensorIOMode::kOUTPUT) return false;
@@ -127,10 +133,15 @@ class ContextImpl final : public nvinfer1::IExecutionContext {
     return done;
   }
   bool executeV2(void* const* bindings) noexcept override {
-    return bind(bindings) && enqueueV3(nullptr) && guarded(reporter_, false, [&] { return check(stream_of(nullptr).synchronize()); });
+    return bind(bindings) && enqueueV3(nullptr) &&
+           guarded(reporter_, false, [&] { return check(stream_of(nullptr).synchronize()); });
   }
-  bool setBindingDimensions(int32_t index, nvinfer1::Dims const& dims) noexcept override { return setInputShape(engine_.getBindingName(index), dims); }
-  nvinfer1::Dims getBindingDimensions(int32_t index) const noexcept override { return getTensorShape(engine_.getBindingName(index)); }
+  bool setBindingDimensions(int32_t index, nvinfer1::Dims const& dims) noexcept override {
+    return setInputShape(engine_.getBindingName(index), dims);
+  }
+  nvinfer1::Dims getBindingDimensions(int32_t index) const noexcept override {
+    return getTensorShape(engine_.getBindingName(index));
+  }
 
   bool setInputConsumedEvent(cudaEvent_t event) noexcept override {
     consumed_ = event;
@@ -149,7 +160,8 @@ class ContextImpl final : public nvinfer1::IExecutionContext {
   bool reportToProfiler() const noexcept override {
     if (!profiler_.user || profiler_.last.empty()) return false;
     for (const plan::StepInfo& step : engine_.engine()->main().steps)
-      if (const auto it = profiler_.last.find(step.name); it != profiler_.last.end()) profiler_.user->reportLayerTime(it->first.c_str(), static_cast<float>(it->second));
+      if (const auto it = profiler_.last.find(step.name); it != profiler_.last.end())
+        profiler_.user->reportLayerTime(it->first.c_str(), static_cast<float>(it->second));
     return true;
   }
 
@@ -158,12 +170,12 @@ class ContextImpl final : public nvinfer1::IExecutionContext {
     if (!status.ok()) reporter_.report(status.code, *context_->error_text() ? context_->error_text() : status.detail);
     return status.ok();
   }
-  template <class F>
-  bool on_tensor(const char* name, bool input, F&& body) noexcept {
+  template <class F> bool on_tensor(const char* name, bool input, F&& body) noexcept {
     const int32_t t = engine_.tensor(name);
     if (t < 0) return false;
     return guarded(reporter_, false, [&] {
-      if (input && !engine_.engine()->is_input(t)) throw Error(Code::kInvalidArgument, std::string("'") + name + "' is not an input");
+      if (input && !engine_.engine()->is_input(t))
+        throw Error(Code::kInvalidArgument, std::string("'") + name + "' is not an input");
       return body(t);
     });
   }
@@ -181,8 +193,10 @@ class ContextImpl final : public nvinfer1::IExecutionContext {
     const std::vector<int64_t>* dims = is_late(t) ? nullptr : context_->dims(t);
     if (!dims) return true;
     const auto size = byte_size(engine_.info(t).dtype, element_count(*dims));
-    void* memory = allocator.reallocateOutputAsync(name.c_str(), context_->address(t), static_cast<uint64_t>(size.value_or(0)), kOutputAlignment, stream_);
-    if (!memory && size.value_or(0) > 0) throw Error(Code::kOutOfMemory, "the output allocator refused memory for '" + name + "'");
+    void* memory = allocator.reallocateOutputAsync(name.c_str(), context_->address(t),
+                                                   static_cast<uint64_t>(size.value_or(0)), kOutputAlignment, stream_);
+    if (!memory && size.value_or(0) > 0)
+      throw Error(Code::kOutOfMemory, "the output allocator refused memory for '" + name + "'");
     allocator.notifyShape(name.c_str(), to_nv(*dims));
     return check(context_->set_address(t, memory));
   }
@@ -191,13 +205,15 @@ class ContextImpl final : public nvinfer1::IExecutionContext {
     const int32_t t = engine_.tensor(name.c_str());
     void* current = context_->address(t);
     const auto it = allocators_.find(name);
-    return it == allocators_.end() ? current : it->second->reallocateOutputAsync(name.c_str(), current, size, kOutputAlignment, stream_);
+    return it == allocators_.end()
+               ? current
+               : it->second->reallocateOutputAsync(name.c_str(), current, size, kOutputAlignment, stream_);
   }
 
   EngineImpl& engine_;
   mutable Reporter reporter_;
   std::unique_ptr<Context> context_;
-  std::map<int32_t, bool> given_;                                   // inputs: shape known
+  std::map<int32_t, bool> given_;  // inputs: shape known
   std::map<std::string, nvinfer1::IOutputAllocator*> allocators_;
   Profiler profiler_;
   cudaStream_t stream_ = nullptr;
@@ -209,7 +225,8 @@ std::string quoted(const std::string& text) {
   std::string out = "\"";
   for (char c : text) {
     if (c == '"' || c == '\\') out += '\\';
-    if (static_cast<unsigned char>(c) < 0x20) out += "\\u00" + std::string(1, "01"[c >> 4 & 1]) + "0123456789abcdef"[c & 15];
+    if (static_cast<unsigned char>(c) < 0x20)
+      out += "\\u00" + std::string(1, "01"[c >> 4 & 1]) + "0123456789abcdef"[c & 15];
     else out += c;
   }
   return out + '"';
@@ -218,11 +235,18 @@ std::string quoted(const std::string& text) {
 class InspectorImpl final : public nvinfer1::IEngineInspector {
  public:
   explicit InspectorImpl(const EngineImpl& engine) : engine_(engine), reporter_(engine.reporter()) {}
-  bool setExecutionContext(nvinfer1::IExecutionContext const* context) noexcept override { return context_ = context, true; }
+  bool setExecutionContext(nvinfer1::IExecutionContext const* context) noexcept override {
+    return context_ = context, true;
+  }
   nvinfer1::IExecutionContext const* getExecutionContext() const noexcept override { return context_; }
-  nvinfer1::AsciiChar const* getLayerInformation(int32_t index, nvinfer1::LayerInformationFormat format) const noexcept override {
-    if (index < 0 || index >= engine_.getNbLayers()) return reporter_.report(Code::kInvalidArgument, "getLayerInformation: the index is out of range"), nullptr;
-    return keep([&] { return layer(engine_.engine()->main().steps[static_cast<size_t>(index)], format == nvinfer1::LayerInformationFormat::kJSON); });
+  nvinfer1::AsciiChar const* getLayerInformation(int32_t index,
+                                                 nvinfer1::LayerInformationFormat format) const noexcept override {
+    if (index < 0 || index >= engine_.getNbLayers())
+      return reporter_.report(Code::kInvalidArgument, "getLayerInformation: the index is out of range"), nullptr;
+    return keep([&] {
+      return layer(engine_.engine()->main().steps[static_cast<size_t>(index)],
+                   format == nvinfer1::LayerInformationFormat::kJSON);
+    });
   }
   nvinfer1::AsciiChar const* getEngineInformation(nvinfer1::LayerInformationFormat format) const noexcept override {
     return keep([&] { return all(format == nvinfer1::LayerInformationFormat::kJSON); });
@@ -231,9 +255,9 @@ class InspectorImpl final : public nvinfer1::IEngineInspector {
   nvinfer1::IErrorRecorder* getErrorRecorder() const noexcept override { return reporter_.recorder(); }
 
  private:
-  template <class F>
-  const char* keep(F&& text) const noexcept {
-    return guarded(reporter_, static_cast<const char*>(nullptr), [&] { return texts_.emplace_back(std::make_unique<std::string>(text()))->c_str(); });
+  template <class F> const char* keep(F&& text) const noexcept {
+    return guarded(reporter_, static_cast<const char*>(nullptr),
+                   [&] { return texts_.emplace_back(std::make_unique<std::string>(text()))->c_str(); });
   }
   std::string all(bool json) const {
     std::string out = json ? "{\"Layers\": [" : "Layers:\n";
@@ -255,9 +279,12 @@ class InspectorImpl final : public nvinfer1::IEngineInspector {
     if (verbosity == nvinfer1::ProfilingVerbosity::kNONE) return json ? "\"\"" : "";
     if (verbosity == nvinfer1::ProfilingVerbosity::kLAYER_NAMES_ONLY) return json ? quoted(step.name) : step.name;
     if (json)
-      return "{\"Name\": " + quoted(step.name) + ", \"LayerType\": " + quoted(step.op) + ", \"Inputs\": " + tensors(step.inputs, true) + ", \"Outputs\": " + tensors(step.outputs, true) +
-             ", \"TacticName\": " + quoted(step.tactic) + ", \"Device\": " + quoted(step.device) + ", \"WorkspaceSize\": " + std::to_string(step.workspace_size) + "}";
-    return step.name + ", LayerType: " + step.op + ", Inputs: " + tensors(step.inputs, false) + ", Outputs: " + tensors(step.outputs, false) + ", TacticName: " + step.tactic;
+      return "{\"Name\": " + quoted(step.name) + ", \"LayerType\": " + quoted(step.op) +
+             ", \"Inputs\": " + tensors(step.inputs, true) + ", \"Outputs\": " + tensors(step.outputs, true) +
+             ", \"TacticName\": " + quoted(step.tactic) + ", \"Device\": " + quoted(step.device) +
+             ", \"WorkspaceSize\": " + std::to_string(step.workspace_size) + "}";
+    return step.name + ", LayerType: " + step.op + ", Inputs: " + tensors(step.inputs, false) +
+           ", Outputs: " + tensors(step.outputs, false) + ", TacticName: " + step.tactic;
   }
   std::string tensors(const std::vector<int32_t>& list, bool json) const {
     std::string out = "[";
@@ -266,7 +293,9 @@ class InspectorImpl final : public nvinfer1::IEngineInspector {
       const plan::TensorInfo& info = engine_.info(t);
       const std::string type = std::string(kiln::name(info.dtype));
       if (out.size() > 1) out += ", ";
-      if (json) out += "{\"Name\": " + quoted(info.name) + ", \"Type\": " + quoted(type) + ", \"Rank\": " + std::to_string(info.dims.size()) + "}";
+      if (json)
+        out += "{\"Name\": " + quoted(info.name) + ", \"Type\": " + quoted(type) +
+               ", \"Rank\": " + std::to_string(info.dims.size()) + "}";
       else out += info.name + " (" + type + ")";
     }
     return out + "]";
@@ -280,7 +309,9 @@ class InspectorImpl final : public nvinfer1::IEngineInspector {
 
 }  // namespace
 
-nvinfer1::IExecutionContext* make_context(EngineImpl& engine, Allocator* allocator) { return new ContextImpl(engine, allocator); }
+nvinfer1::IExecutionContext* make_context(EngineImpl& engine, Allocator* allocator) {
+  return new ContextImpl(engine, allocator);
+}
 nvinfer1::IEngineInspector* make_inspector(const EngineImpl& engine) { return new InspectorImpl(engine); }
 
 }  // namespace kiln::api

@@ -80,22 +80,27 @@ std::vector<ir::Value*> Slice::lower(Lower& l) const {
   const auto rank = static_cast<size_t>(l.in(0)->rank());
   Ints starts = from_nv(start), sizes = from_nv(size), strides = from_nv(stride);
   if ((!l.in(1) && starts.size() != rank) || (!l.in(2) && sizes.size() != rank) || (!l.in(3) && strides.size() != rank))
-    throw Error(Code::kInvalidArgument, "start, size and stride of a slice need the rank of the tensor " + l.in(0)->type().str());
+    throw Error(Code::kInvalidArgument,
+                "start, size and stride of a slice need the rank of the tensor " + l.in(0)->type().str());
   if (l.in(1) || l.in(2) || l.in(3)) {
     auto value = [&](size_t i, const Ints& fixed) { return l.in(i) ? l.as_int64(l.in(i)) : l.ints(fixed); };
     ir::Value *from = value(1, starts), *step = value(3, strides);
     ir::Value* to = l.node("Add", {from, l.node("Mul", {value(2, sizes), step})});
     const bool forward = !l.in(3) && std::all_of(strides.begin(), strides.end(), [](int64_t s) { return s > 0; });
-    if (!forward) to = l.node("Where", {l.node("Less", {to, l.ints({0})}), l.ints({std::numeric_limits<int64_t>::min()}), to});
+    if (!forward)
+      to = l.node("Where", {l.node("Less", {to, l.ints({0})}), l.ints({std::numeric_limits<int64_t>::min()}), to});
     Ints axes;
     for (size_t i = 0; i < rank; ++i) axes.push_back(static_cast<int64_t>(i));
     return {l.node("Slice", {l.in(0), from, to, l.ints(axes), step})};
   }
   Ints ends, axes;
   for (size_t i = 0; i < rank; ++i) {
-    const int64_t last = starts[i] + (sizes[i] - 1) * strides[i], extent = l.in(0)->shape()[i].constant().value_or(std::numeric_limits<int64_t>::max());
-    if (strides[i] == 0 || sizes[i] < 0 || (sizes[i] > 0 && (starts[i] < 0 || starts[i] >= extent || last < 0 || last >= extent)))
-      throw Error(Code::kInvalidArgument, "the slice leaves axis " + std::to_string(i) + " of " + l.in(0)->type().str());
+    const int64_t last = starts[i] + (sizes[i] - 1) * strides[i],
+                  extent = l.in(0)->shape()[i].constant().value_or(std::numeric_limits<int64_t>::max());
+    if (strides[i] == 0 || sizes[i] < 0 ||
+        (sizes[i] > 0 && (starts[i] < 0 || starts[i] >= extent || last < 0 || last >= extent)))
+      throw Error(Code::kInvalidArgument,
+                  "the slice leaves axis " + std::to_string(i) + " of " + l.in(0)->type().str());
     ends.push_back(slice_end(starts[i], sizes[i], strides[i]));
     axes.push_back(static_cast<int64_t>(i));
   }
@@ -116,9 +121,13 @@ class Gather final : public Layer<nvinfer1::IGatherLayer, nvinfer1::LayerType::k
   void setMode(nvinfer1::GatherMode value) noexcept override { set(mode, value); }
   nvinfer1::GatherMode getMode() const noexcept override { return mode; }
   std::vector<ir::Value*> lower(Lower& l) const override {
-    if (mode == nvinfer1::GatherMode::kND) return {l.node("GatherND", {l.in(0), l.as_int64(l.in(1))}, {{"batch_dims", int64_t{batch}}})};
-    if (batch != 0) throw Error(Code::kUnsupported, "a gather with " + std::to_string(batch) + " elementwise dimensions").remedy("use GatherMode::kND or kELEMENT");
-    return {l.node(mode == nvinfer1::GatherMode::kELEMENT ? "GatherElements" : "Gather", {l.in(0), l.in(1)}, {{"axis", int64_t{axis}}})};
+    if (mode == nvinfer1::GatherMode::kND)
+      return {l.node("GatherND", {l.in(0), l.as_int64(l.in(1))}, {{"batch_dims", int64_t{batch}}})};
+    if (batch != 0)
+      throw Error(Code::kUnsupported, "a gather with " + std::to_string(batch) + " elementwise dimensions")
+          .remedy("use GatherMode::kND or kELEMENT");
+    return {l.node(mode == nvinfer1::GatherMode::kELEMENT ? "GatherElements" : "Gather", {l.in(0), l.in(1)},
+                   {{"axis", int64_t{axis}}})};
   }
 
   int32_t axis = 0;
@@ -147,7 +156,9 @@ class Cast final : public Layer<nvinfer1::ICastLayer, nvinfer1::LayerType::kCAST
  public:
   void setToType(nvinfer1::DataType value) noexcept override { set(type, value); }
   nvinfer1::DataType getToType() const noexcept override { return type; }
-  std::vector<ir::Value*> lower(Lower& l) const override { return {l.node("Cast", {l.in(0)}, {{"to", std::string(kiln::name(from_nv(type)))}})}; }
+  std::vector<ir::Value*> lower(Lower& l) const override {
+    return {l.node("Cast", {l.in(0)}, {{"to", std::string(kiln::name(from_nv(type)))}})};
+  }
 
   nvinfer1::DataType type{};
 };
@@ -164,14 +175,18 @@ class Select final : public Layer<nvinfer1::ISelectLayer, nvinfer1::LayerType::k
 
 class NonZero final : public Layer<nvinfer1::INonZeroLayer, nvinfer1::LayerType::kNON_ZERO> {
  public:
-  std::vector<ir::Value*> lower(Lower& l) const override { return {l.node("Cast", {l.node("NonZero", {l.in(0)})}, {{"to", std::string("int32")}})}; }
+  std::vector<ir::Value*> lower(Lower& l) const override {
+    return {l.node("Cast", {l.node("NonZero", {l.in(0)})}, {{"to", std::string("int32")}})};
+  }
 };
 
 class OneHot final : public Layer<nvinfer1::IOneHotLayer, nvinfer1::LayerType::kONE_HOT> {
  public:
   void setAxis(int32_t value) noexcept override { set(axis, value); }
   int32_t getAxis() const noexcept override { return axis; }
-  std::vector<ir::Value*> lower(Lower& l) const override { return {l.node("OneHot", {l.in(0), l.in(2), l.in(1)}, {{"axis", int64_t{axis}}})}; }
+  std::vector<ir::Value*> lower(Lower& l) const override {
+    return {l.node("OneHot", {l.in(0), l.in(2), l.in(1)}, {{"axis", int64_t{axis}}})};
+  }
 
   int32_t axis = -1;
 };
@@ -183,7 +198,9 @@ class Squeeze final : public Layer<nvinfer1::ISqueezeLayer, nvinfer1::LayerType:
 
 class Unsqueeze final : public Layer<nvinfer1::IUnsqueezeLayer, nvinfer1::LayerType::kUNSQUEEZE> {
  public:
-  std::vector<ir::Value*> lower(Lower& l) const override { return {l.node("Unsqueeze", {l.in(0), l.as_int64(l.in(1))})}; }
+  std::vector<ir::Value*> lower(Lower& l) const override {
+    return {l.node("Unsqueeze", {l.in(0), l.as_int64(l.in(1))})};
+  }
 };
 
 }  // namespace
@@ -200,7 +217,8 @@ IConcatenationLayer* NetworkImpl::addConcatenation(ITensor* const* inputs, int32
 IShuffleLayer* NetworkImpl::addShuffle(ITensor& input) noexcept {
   return add("Shuffle", {&input}, [] { return std::make_unique<Shuffle>(); });
 }
-ISliceLayer* NetworkImpl::addSlice(ITensor& input, nvinfer1::Dims const& start, nvinfer1::Dims const& size, nvinfer1::Dims const& stride) noexcept {
+ISliceLayer* NetworkImpl::addSlice(ITensor& input, nvinfer1::Dims const& start, nvinfer1::Dims const& size,
+                                   nvinfer1::Dims const& stride) noexcept {
   return add("Slice", {&input}, [&] {
     auto layer = std::make_unique<Slice>();
     layer->start = start, layer->size = size, layer->stride = stride;

@@ -8,7 +8,9 @@ namespace {
 
 // The only axis in a mask.
 int64_t one_axis(uint32_t mask, const char* layer) {
-  if (std::popcount(mask) != 1) throw Error(Code::kUnsupported, std::string(layer) + " over " + std::to_string(std::popcount(mask)) + " axes").remedy("set the bit of one axis");
+  if (std::popcount(mask) != 1)
+    throw Error(Code::kUnsupported, std::string(layer) + " over " + std::to_string(std::popcount(mask)) + " axes")
+        .remedy("set the bit of one axis");
   return std::countr_zero(mask);
 }
 Ints axes_of(uint32_t mask) {
@@ -18,10 +20,10 @@ Ints axes_of(uint32_t mask) {
   return axes;
 }
 // Name of an operator in a table by an enumerator's number.
-template <class E, size_t kCount>
-const char* pick(const char* const (&names)[kCount], E value) {
+template <class E, size_t kCount> const char* pick(const char* const (&names)[kCount], E value) {
   const auto i = static_cast<size_t>(value);
-  if (i >= kCount) throw Error(Code::kInvalidArgument, "there is no operation " + std::to_string(static_cast<int32_t>(value)));
+  if (i >= kCount)
+    throw Error(Code::kInvalidArgument, "there is no operation " + std::to_string(static_cast<int32_t>(value)));
   return names[i];
 }
 // The axis that layers take when none is set.
@@ -54,10 +56,12 @@ std::vector<ir::Value*> Activation::lower(Lower& l) const {
     case T::kELU: return {l.node("Elu", {x}, with_alpha)};
     case T::kSELU: return {l.node("Selu", {x}, {{"alpha", double{alpha}}, {"gamma", double{beta}}})};
     case T::kSOFTSIGN: return {l.node("Softsign", {x})};
-    case T::kSOFTPLUS: return {l.node("Mul", {l.node("Softplus", {l.node("Mul", {x, l.like(x, beta)})}), l.like(x, alpha)})};
+    case T::kSOFTPLUS:
+      return {l.node("Mul", {l.node("Softplus", {l.node("Mul", {x, l.like(x, beta)})}), l.like(x, alpha)})};
     case T::kCLIP: return {l.node("Clip", {x, l.like(x, alpha), l.like(x, beta)})};
     case T::kHARD_SIGMOID: return {l.node("HardSigmoid", {x}, {{"alpha", double{alpha}}, {"beta", double{beta}}})};
-    case T::kSCALED_TANH: return {l.node("Mul", {l.node("Tanh", {l.node("Mul", {x, l.like(x, beta)})}), l.like(x, alpha)})};
+    case T::kSCALED_TANH:
+      return {l.node("Mul", {l.node("Tanh", {l.node("Mul", {x, l.like(x, beta)})}), l.like(x, alpha)})};
     case T::kTHRESHOLDED_RELU: return {l.node("ThresholdedRelu", {x}, with_alpha)};
     case T::kGELU_ERF: return {l.node("Gelu", {x}, {{"approximate", std::string("none")}})};
     case T::kGELU_TANH: return {l.node("Gelu", {x}, {{"approximate", std::string("tanh")}})};
@@ -75,9 +79,12 @@ class ElementWise final : public Layer<nvinfer1::IElementWiseLayer, nvinfer1::La
 };
 
 std::vector<ir::Value*> ElementWise::lower(Lower& l) const {
-  constexpr const char* kNames[] = {"Add", "Mul", "Max", "Min", "Sub", "Div", "Pow", "", "And", "Or", "Xor", "Equal", "Greater", "Less"};
+  constexpr const char* kNames[] = {"Add", "Mul", "Max", "Min", "Sub",   "Div",     "Pow",
+                                    "",    "And", "Or",  "Xor", "Equal", "Greater", "Less"};
   ir::Value *a = l.in(0), *b = l.in(1);
-  if (a->ranked() && b->ranked() && a->rank() != b->rank()) throw Error(Code::kShapeMismatch, "an elementwise layer on " + a->type().str() + " and " + b->type().str()).remedy("give tensors of equal rank");
+  if (a->ranked() && b->ranked() && a->rank() != b->rank())
+    throw Error(Code::kShapeMismatch, "an elementwise layer on " + a->type().str() + " and " + b->type().str())
+        .remedy("give tensors of equal rank");
   if (operation != nvinfer1::ElementWiseOperation::kFLOOR_DIV) return {l.node(pick(kNames, operation), {a, b})};
   if (is_float(a->dtype())) return {l.node("Floor", {l.node("Div", {a, b})})};
   return {l.node("Div", {l.node("Sub", {a, l.node("Mod", {a, b})}), b})};
@@ -88,8 +95,9 @@ class Unary final : public Layer<nvinfer1::IUnaryLayer, nvinfer1::LayerType::kUN
   void setOperation(nvinfer1::UnaryOperation value) noexcept override { set(operation, value); }
   nvinfer1::UnaryOperation getOperation() const noexcept override { return operation; }
   std::vector<ir::Value*> lower(Lower& l) const override {
-    constexpr const char* kNames[] = {"Exp", "Log", "Sqrt", "Reciprocal", "Abs", "Neg", "Sin", "Cos", "Tan", "Sinh", "Cosh", "Asin", "Acos",
-                                      "Atan", "Asinh", "Acosh", "Atanh", "Ceil", "Floor", "Erf", "Not", "Sign", "Round", "IsInf", "IsNaN"};
+    constexpr const char* kNames[] = {"Exp",   "Log",  "Sqrt", "Reciprocal", "Abs",   "Neg",   "Sin",   "Cos",   "Tan",
+                                      "Sinh",  "Cosh", "Asin", "Acos",       "Atan",  "Asinh", "Acosh", "Atanh", "Ceil",
+                                      "Floor", "Erf",  "Not",  "Sign",       "Round", "IsInf", "IsNaN"};
     return {l.node(pick(kNames, operation), {l.in(0)})};
   }
 
@@ -111,7 +119,8 @@ class Scale final : public Layer<nvinfer1::IScaleLayer, nvinfer1::LayerType::kSC
   std::vector<ir::Value*> lower(Lower& l) const override {
     constexpr const char* kModes[] = {"uniform", "channel", "elementwise"};
     auto coefficient = [&](const nvinfer1::Weights& w) { return w.count > 0 ? l.weights(w, {w.count}) : nullptr; };
-    return {l.node("Scale", {l.in(0), coefficient(shift), coefficient(scale), coefficient(power)}, {{"mode", std::string(pick(kModes, mode))}, {"channel_axis", int64_t{axis}}})};
+    return {l.node("Scale", {l.in(0), coefficient(shift), coefficient(scale), coefficient(power)},
+                   {{"mode", std::string(pick(kModes, mode))}, {"channel_axis", int64_t{axis}}})};
   }
 
   nvinfer1::ScaleMode mode{};
@@ -125,7 +134,9 @@ class SoftMax final : public Layer<nvinfer1::ISoftMaxLayer, nvinfer1::LayerType:
  public:
   void setAxes(uint32_t value) noexcept override { set(axes, value); }
   uint32_t getAxes() const noexcept override { return axes; }
-  std::vector<ir::Value*> lower(Lower& l) const override { return {l.node("Softmax", {l.in(0)}, {{"axis", one_axis(axes, "softmax")}})}; }
+  std::vector<ir::Value*> lower(Lower& l) const override {
+    return {l.node("Softmax", {l.in(0)}, {{"axis", one_axis(axes, "softmax")}})};
+  }
 
   uint32_t axes = 1;
 };
@@ -158,7 +169,8 @@ class TopK final : public Layer<nvinfer1::ITopKLayer, nvinfer1::LayerType::kTOPK
   void setReduceAxes(uint32_t value) noexcept override { set(axes, value); }
   uint32_t getReduceAxes() const noexcept override { return axes; }
   std::vector<ir::Value*> lower(Lower& l) const override {
-    const Attributes a{{"axis", one_axis(axes, "top-k")}, {"largest", int64_t{operation == nvinfer1::TopKOperation::kMAX}}};
+    const Attributes a{{"axis", one_axis(axes, "top-k")},
+                       {"largest", int64_t{operation == nvinfer1::TopKOperation::kMAX}}};
     ir::Value* count = l.in(1) ? l.node("Reshape", {l.as_int64(l.in(1)), l.ints({1})}) : l.ints({k});
     ir::Node* node = l.nodes("TopK", {l.in(0), count}, a, 2);
     return {node->output(0), l.node("Cast", {node->output(1)}, {{"to", std::string("int32")}})};
@@ -187,7 +199,8 @@ std::vector<ir::Value*> MatrixMultiply::lower(Lower& l) const {
   for (int64_t i = 0; i < 2; ++i) {
     ir::Value*& v = operands[i];
     const int64_t rank = v->rank();
-    if (rank < (operations[i] == M::kVECTOR ? 1 : 2)) throw Error(Code::kShapeMismatch, "a matrix product with " + v->type().str());
+    if (rank < (operations[i] == M::kVECTOR ? 1 : 2))
+      throw Error(Code::kShapeMismatch, "a matrix product with " + v->type().str());
     if (operations[i] == M::kVECTOR) {
       v = l.node("Unsqueeze", {v, l.ints({i == 0 ? rank - 1 : rank})});
       squeezed.push_back(i == 0 ? -2 : -1);
@@ -244,7 +257,11 @@ IActivationLayer* NetworkImpl::addActivation(ITensor& input, ActivationType type
     auto layer = std::make_unique<Activation>();
     layer->type = type;
     const bool selu = type == ActivationType::kSELU, hard = type == ActivationType::kHARD_SIGMOID;
-    layer->alpha = selu ? 1.67326319F : hard ? 0.2F : type == ActivationType::kLEAKY_RELU ? 0.01F : type == ActivationType::kCLIP ? 0.F : 1.F;
+    layer->alpha = selu                                  ? 1.67326319F
+                   : hard                                ? 0.2F
+                   : type == ActivationType::kLEAKY_RELU ? 0.01F
+                   : type == ActivationType::kCLIP       ? 0.F
+                                                         : 1.F;
     layer->beta = selu ? 1.05070102F : hard ? 0.5F : 1.F;
     return layer;
   });
@@ -263,8 +280,12 @@ IUnaryLayer* NetworkImpl::addUnary(ITensor& input, UnaryOperation op) noexcept {
     return layer;
   });
 }
-IScaleLayer* NetworkImpl::addScale(ITensor& input, ScaleMode mode, Weights shift, Weights scale, Weights power) noexcept { return addScaleNd(input, mode, shift, scale, power, 1); }
-IScaleLayer* NetworkImpl::addScaleNd(ITensor& input, ScaleMode mode, Weights shift, Weights scale, Weights power, int32_t axis) noexcept {
+IScaleLayer* NetworkImpl::addScale(ITensor& input, ScaleMode mode, Weights shift, Weights scale,
+                                   Weights power) noexcept {
+  return addScaleNd(input, mode, shift, scale, power, 1);
+}
+IScaleLayer* NetworkImpl::addScaleNd(ITensor& input, ScaleMode mode, Weights shift, Weights scale, Weights power,
+                                     int32_t axis) noexcept {
   return add("Scale", {&input}, [&] {
     auto layer = std::make_unique<Scale>();
     layer->mode = mode, layer->shift = shift, layer->scale = scale, layer->power = power, layer->axis = axis;
@@ -286,13 +307,17 @@ IReduceLayer* NetworkImpl::addReduce(ITensor& input, ReduceOperation op, uint32_
   });
 }
 ITopKLayer* NetworkImpl::addTopK(ITensor& input, TopKOperation op, int32_t k, uint32_t axes) noexcept {
-  return add("TopK", {&input}, [&] {
-    auto layer = std::make_unique<TopK>();
-    layer->operation = op, layer->k = k, layer->axes = axes;
-    return layer;
-  }, 2);
+  return add(
+      "TopK", {&input},
+      [&] {
+        auto layer = std::make_unique<TopK>();
+        layer->operation = op, layer->k = k, layer->axes = axes;
+        return layer;
+      },
+      2);
 }
-IMatrixMultiplyLayer* NetworkImpl::addMatrixMultiply(ITensor& a, MatrixOperation op_a, ITensor& b, MatrixOperation op_b) noexcept {
+IMatrixMultiplyLayer* NetworkImpl::addMatrixMultiply(ITensor& a, MatrixOperation op_a, ITensor& b,
+                                                     MatrixOperation op_b) noexcept {
   return add("Matrix Multiply", {&a, &b}, [&] {
     auto layer = std::make_unique<MatrixMultiply>();
     layer->operations[0] = op_a, layer->operations[1] = op_b;
@@ -306,7 +331,8 @@ IEinsumLayer* NetworkImpl::addEinsum(ITensor* const* inputs, int32_t count, char
     return layer;
   });
 }
-INormalizationLayer* NetworkImpl::addNormalization(ITensor& input, ITensor& scale, ITensor& bias, uint32_t axes) noexcept {
+INormalizationLayer* NetworkImpl::addNormalization(ITensor& input, ITensor& scale, ITensor& bias,
+                                                   uint32_t axes) noexcept {
   return add("Normalization", {&input, &scale, &bias}, [&] {
     auto layer = std::make_unique<Normalization>();
     layer->axes = axes;

@@ -11,13 +11,16 @@ nvinfer1::Dims filled(const nvinfer1::Dims& like, int64_t value) {
 }
 
 int64_t fixed(const ir::Value* x, size_t axis, const char* what) {
-  if (!x->ranked() || axis >= x->shape().size()) throw Error(Code::kShapeMismatch, std::string("the input ") + x->type().str() + " has no " + what);
+  if (!x->ranked() || axis >= x->shape().size())
+    throw Error(Code::kShapeMismatch, std::string("the input ") + x->type().str() + " has no " + what);
   const auto value = x->shape()[axis].constant();
-  if (!value) throw Error(Code::kUnsupported, std::string("the ") + what + " of the input are not fixed: " + x->type().str());
+  if (!value)
+    throw Error(Code::kUnsupported, std::string("the ") + what + " of the input are not fixed: " + x->type().str());
   return *value;
 }
 
-Attributes window_attributes(const nvinfer1::Dims& window, const nvinfer1::Dims& stride, const nvinfer1::Dims& pre, const nvinfer1::Dims& post, nvinfer1::PaddingMode mode) {
+Attributes window_attributes(const nvinfer1::Dims& window, const nvinfer1::Dims& stride, const nvinfer1::Dims& pre,
+                             const nvinfer1::Dims& post, nvinfer1::PaddingMode mode) {
   using M = nvinfer1::PaddingMode;
   Attributes a{{"kernel_shape", from_nv(window)}, {"strides", from_nv(stride)}};
   if (mode == M::kSAME_UPPER || mode == M::kSAME_LOWER) {
@@ -108,8 +111,7 @@ class Deconvolution final : public Layer<nvinfer1::IDeconvolutionLayer, nvinfer1
 };
 
 // Inputs of a convolution; input 1 and 2, when set, stand for the weights and the bias.
-template <class L>
-std::vector<ir::Value*> conv_inputs(const L& layer, Lower& l, Dims weight_dims) {
+template <class L> std::vector<ir::Value*> conv_inputs(const L& layer, Lower& l, Dims weight_dims) {
   const Dims spatial = from_nv(layer.window);
   weight_dims.insert(weight_dims.end(), spatial.begin(), spatial.end());
   std::vector<ir::Value*> inputs{l.in(0), l.in(1) ? l.in(1) : l.weights(layer.kernel, weight_dims)};
@@ -118,10 +120,12 @@ std::vector<ir::Value*> conv_inputs(const L& layer, Lower& l, Dims weight_dims) 
   return inputs;
 }
 
-template <class L>
-Attributes conv_attributes(const L& layer) {
-  if (layer.mode == nvinfer1::PaddingMode::kEXPLICIT_ROUND_UP) throw Error(Code::kUnsupported, "a convolution that rounds up").remedy("give explicit paddings and kEXPLICIT_ROUND_DOWN");
-  if (layer.groups < 1) throw Error(Code::kInvalidArgument, "a convolution of " + std::to_string(layer.groups) + " groups");
+template <class L> Attributes conv_attributes(const L& layer) {
+  if (layer.mode == nvinfer1::PaddingMode::kEXPLICIT_ROUND_UP)
+    throw Error(Code::kUnsupported, "a convolution that rounds up")
+        .remedy("give explicit paddings and kEXPLICIT_ROUND_DOWN");
+  if (layer.groups < 1)
+    throw Error(Code::kInvalidArgument, "a convolution of " + std::to_string(layer.groups) + " groups");
   Attributes a = window_attributes(layer.window, layer.stride, layer.pre, layer.post, layer.mode);
   a.set("dilations", from_nv(layer.dilation));
   a.set("group", layer.groups);
@@ -147,9 +151,12 @@ class FullyConnected final : public Layer<nvinfer1::IFullyConnectedLayer, nvinfe
   void setBiasWeights(nvinfer1::Weights value) noexcept override { set(bias, value); }
   nvinfer1::Weights getBiasWeights() const noexcept override { return bias; }
   std::vector<ir::Value*> lower(Lower& l) const override {
-    if (l.in(0)->rank() != 4) throw Error(Code::kShapeMismatch, "a fully connected layer on " + l.in(0)->type().str()).remedy("give it [N,C,H,W]");
+    if (l.in(0)->rank() != 4)
+      throw Error(Code::kShapeMismatch, "a fully connected layer on " + l.in(0)->type().str())
+          .remedy("give it [N,C,H,W]");
     const int64_t depth = fixed(l.in(0), 1, "channels") * fixed(l.in(0), 2, "rows") * fixed(l.in(0), 3, "columns");
-    std::vector<ir::Value*> inputs{l.node("Flatten", {l.in(0)}, {{"axis", int64_t{1}}}), l.weights(kernel, {maps, depth})};
+    std::vector<ir::Value*> inputs{l.node("Flatten", {l.in(0)}, {{"axis", int64_t{1}}}),
+                                   l.weights(kernel, {maps, depth})};
     if (bias.count > 0) inputs.push_back(l.weights(bias, {maps}));
     return {l.node("Unsqueeze", {l.node("Gemm", inputs, {{"transB", int64_t{1}}}), l.ints({2, 3})})};
   }
@@ -204,7 +211,8 @@ class Lrn final : public Layer<nvinfer1::ILRNLayer, nvinfer1::LayerType::kLRN> {
   void setK(float value) noexcept override { set(k, value); }
   float getK() const noexcept override { return k; }
   std::vector<ir::Value*> lower(Lower& l) const override {
-    return {l.node("LRN", {l.in(0)}, {{"size", window}, {"alpha", double{alpha}}, {"beta", double{beta}}, {"bias", double{k}}})};
+    return {l.node("LRN", {l.in(0)},
+                   {{"size", window}, {"alpha", double{alpha}}, {"beta", double{beta}}, {"bias", double{k}}})};
   }
 
   int64_t window = 5;
@@ -221,7 +229,9 @@ class Padding final : public Layer<nvinfer1::IPaddingLayer, nvinfer1::LayerType:
   nvinfer1::Dims getPostPaddingNd() const noexcept override { return post; }
   std::vector<ir::Value*> lower(Lower& l) const override {
     const auto rank = static_cast<size_t>(l.in(0)->rank());
-    if (pre.nbDims != 2 || post.nbDims != 2 || rank < 2) throw Error(Code::kInvalidArgument, "padding needs two dimensions before and after, and a tensor of rank 2 or more");
+    if (pre.nbDims != 2 || post.nbDims != 2 || rank < 2)
+      throw Error(Code::kInvalidArgument,
+                  "padding needs two dimensions before and after, and a tensor of rank 2 or more");
     Ints pads(2 * rank, 0);
     for (size_t i = 0; i < 2; ++i) pads[rank - 2 + i] = pre.d[i], pads[2 * rank - 2 + i] = post.d[i];
     return {l.node("Pad", {l.in(0), l.ints(pads)})};
@@ -237,7 +247,9 @@ class Resize final : public Layer<nvinfer1::IResizeLayer, nvinfer1::LayerType::k
   nvinfer1::Dims getOutputDimensions() const noexcept override { return size; }
   void setResizeMode(nvinfer1::InterpolationMode value) noexcept override { set(mode, value); }
   nvinfer1::InterpolationMode getResizeMode() const noexcept override { return mode; }
-  void setCoordinateTransformation(nvinfer1::ResizeCoordinateTransformation value) noexcept override { set(coordinates, value); }
+  void setCoordinateTransformation(nvinfer1::ResizeCoordinateTransformation value) noexcept override {
+    set(coordinates, value);
+  }
   nvinfer1::ResizeCoordinateTransformation getCoordinateTransformation() const noexcept override { return coordinates; }
   void setNearestRounding(nvinfer1::ResizeRoundMode value) noexcept override { set(rounding, value); }
   nvinfer1::ResizeRoundMode getNearestRounding() const noexcept override { return rounding; }
@@ -270,16 +282,20 @@ std::vector<ir::Value*> Resize::lower(Lower& l) const {
   constexpr const char* kRoundings[] = {"round_prefer_ceil", "round_prefer_floor", "floor", "ceil"};
   const auto m = static_cast<size_t>(mode), c = static_cast<size_t>(coordinates), r = static_cast<size_t>(rounding);
   if (m > 2 || c > 2 || r > 3) throw Error(Code::kInvalidArgument, "an unknown mode of resizing");
-  const Attributes a{{"mode", std::string(kModes[m])}, {"coordinate_transformation_mode", std::string(kCoordinates[c])}, {"nearest_mode", std::string(kRoundings[r])},
-                     {"cubic_coeff_a", double{cubic}}, {"exclude_outside", int64_t{exclude}}};
+  const Attributes a{{"mode", std::string(kModes[m])},
+                     {"coordinate_transformation_mode", std::string(kCoordinates[c])},
+                     {"nearest_mode", std::string(kRoundings[r])},
+                     {"cubic_coeff_a", double{cubic}},
+                     {"exclude_outside", int64_t{exclude}}};
   if (l.in(1)) return {l.node("Resize", {l.in(0), nullptr, nullptr, l.as_int64(l.in(1))}, a)};
   if (size.nbDims >= 0) return {l.node("Resize", {l.in(0), nullptr, nullptr, l.ints(from_nv(size))}, a)};
   if (scales.empty()) throw Error(Code::kInvalidArgument, "resizing needs output dimensions or scales");
-  return {l.node("Resize", {l.in(0), nullptr, l.graph.add_constant(Tensor::of<float>({static_cast<int64_t>(scales.size())}, scales))}, a)};
+  return {l.node(
+      "Resize",
+      {l.in(0), nullptr, l.graph.add_constant(Tensor::of<float>({static_cast<int64_t>(scales.size())}, scales))}, a)};
 }
 
-template <class L>
-std::unique_ptr<L> with_window(const nvinfer1::Dims& window) {
+template <class L> std::unique_ptr<L> with_window(const nvinfer1::Dims& window) {
   auto layer = std::make_unique<L>();
   layer->window = window;
   layer->stride = filled(window, 1);
@@ -288,7 +304,8 @@ std::unique_ptr<L> with_window(const nvinfer1::Dims& window) {
 }
 
 template <class L>
-std::unique_ptr<L> convolution(int64_t maps, const nvinfer1::Dims& window, const nvinfer1::Weights& kernel, const nvinfer1::Weights& bias) {
+std::unique_ptr<L> convolution(int64_t maps, const nvinfer1::Dims& window, const nvinfer1::Weights& kernel,
+                               const nvinfer1::Weights& bias) {
   auto layer = with_window<L>(window);
   layer->dilation = filled(window, 1);
   layer->maps = maps;
@@ -301,13 +318,16 @@ std::unique_ptr<L> convolution(int64_t maps, const nvinfer1::Dims& window, const
 
 using namespace nvinfer1;
 
-IConvolutionLayer* NetworkImpl::addConvolutionNd(ITensor& input, int64_t maps, nvinfer1::Dims const& window, Weights kernel, Weights bias) noexcept {
+IConvolutionLayer* NetworkImpl::addConvolutionNd(ITensor& input, int64_t maps, nvinfer1::Dims const& window,
+                                                 Weights kernel, Weights bias) noexcept {
   return add("Convolution", {&input}, [&] { return convolution<Convolution>(maps, window, kernel, bias); });
 }
-IDeconvolutionLayer* NetworkImpl::addDeconvolutionNd(ITensor& input, int64_t maps, nvinfer1::Dims window, Weights kernel, Weights bias) noexcept {
+IDeconvolutionLayer* NetworkImpl::addDeconvolutionNd(ITensor& input, int64_t maps, nvinfer1::Dims window,
+                                                     Weights kernel, Weights bias) noexcept {
   return add("Deconvolution", {&input}, [&] { return convolution<Deconvolution>(maps, window, kernel, bias); });
 }
-IFullyConnectedLayer* NetworkImpl::addFullyConnected(ITensor& input, int32_t maps, Weights kernel, Weights bias) noexcept {
+IFullyConnectedLayer* NetworkImpl::addFullyConnected(ITensor& input, int32_t maps, Weights kernel,
+                                                     Weights bias) noexcept {
   return add("Fully Connected", {&input}, [&] {
     auto layer = std::make_unique<FullyConnected>();
     layer->maps = maps, layer->kernel = kernel, layer->bias = bias;
@@ -328,7 +348,8 @@ ILRNLayer* NetworkImpl::addLRN(ITensor& input, int64_t window, float alpha, floa
     return layer;
   });
 }
-IPaddingLayer* NetworkImpl::addPaddingNd(ITensor& input, nvinfer1::Dims const& pre, nvinfer1::Dims const& post) noexcept {
+IPaddingLayer* NetworkImpl::addPaddingNd(ITensor& input, nvinfer1::Dims const& pre,
+                                         nvinfer1::Dims const& post) noexcept {
   return add("Padding", {&input}, [&] {
     auto layer = std::make_unique<Padding>();
     layer->pre = pre, layer->post = post;

@@ -10,7 +10,8 @@ class RuntimeImpl final : public nvinfer1::IRuntime {
  public:
   explicit RuntimeImpl(nvinfer1::ILogger* logger) : reporter_(logger) {}
   nvinfer1::ICudaEngine* deserializeCudaEngine(void const* blob, std::size_t size) noexcept override {
-    return guarded(reporter_, static_cast<nvinfer1::ICudaEngine*>(nullptr), [&] { return load_engine(blob, size, reporter_, allocator_); });
+    return guarded(reporter_, static_cast<nvinfer1::ICudaEngine*>(nullptr),
+                   [&] { return load_engine(blob, size, reporter_, allocator_); });
   }
   void setGpuAllocator(nvinfer1::IGpuAllocator* allocator) noexcept override { allocator_ = allocator; }
   void setErrorRecorder(nvinfer1::IErrorRecorder* recorder) noexcept override { reporter_.set_recorder(recorder); }
@@ -24,7 +25,8 @@ class RuntimeImpl final : public nvinfer1::IRuntime {
 
 }  // namespace
 
-nvinfer1::ICudaEngine* load_engine(const void* bytes, size_t size, const Reporter& reporter, nvinfer1::IGpuAllocator* allocator) {
+nvinfer1::ICudaEngine* load_engine(const void* bytes, size_t size, const Reporter& reporter,
+                                   nvinfer1::IGpuAllocator* allocator) {
   if (!bytes || size == 0) throw Error(Code::kMalformedPlan, "the engine is empty (0 bytes)");
   auto copy = std::make_shared<Tensor>(Tensor::allocate(DType::kU8, {static_cast<int64_t>(size)}));
   std::memcpy(copy->mutable_data(), bytes, size);
@@ -32,8 +34,12 @@ nvinfer1::ICudaEngine* load_engine(const void* bytes, size_t size, const Reporte
   return new EngineImpl(Engine::load(view, copy), view, reporter, allocator);
 }
 
-EngineImpl::EngineImpl(std::shared_ptr<Engine> engine, std::span<const std::byte> bytes, const Reporter& reporter, nvinfer1::IGpuAllocator* allocator)
-    : engine_(std::move(engine)), bytes_(bytes), allocator_(allocator ? std::make_unique<UserAllocator>(allocator) : nullptr), reporter_(reporter) {
+EngineImpl::EngineImpl(std::shared_ptr<Engine> engine, std::span<const std::byte> bytes, const Reporter& reporter,
+                       nvinfer1::IGpuAllocator* allocator)
+    : engine_(std::move(engine)),
+      bytes_(bytes),
+      allocator_(allocator ? std::make_unique<UserAllocator>(allocator) : nullptr),
+      reporter_(reporter) {
   io_ = engine_->main().inputs;
   io_.insert(io_.end(), engine_->main().outputs.begin(), engine_->main().outputs.end());
 }
@@ -48,11 +54,13 @@ int32_t EngineImpl::tensor(const char* name) const noexcept {
 }
 
 nvinfer1::IHostMemory* EngineImpl::serialize() const noexcept {
-  return guarded(reporter_, static_cast<nvinfer1::IHostMemory*>(nullptr), [&] { return new HostMemory({bytes_.begin(), bytes_.end()}); });
+  return guarded(reporter_, static_cast<nvinfer1::IHostMemory*>(nullptr),
+                 [&] { return new HostMemory({bytes_.begin(), bytes_.end()}); });
 }
 
 nvinfer1::IExecutionContext* EngineImpl::createExecutionContext() noexcept {
-  return guarded(reporter_, static_cast<nvinfer1::IExecutionContext*>(nullptr), [&] { return make_context(*this, allocator_.get()); });
+  return guarded(reporter_, static_cast<nvinfer1::IExecutionContext*>(nullptr),
+                 [&] { return make_context(*this, allocator_.get()); });
 }
 
 nvinfer1::IEngineInspector* EngineImpl::createEngineInspector() const noexcept {
@@ -84,7 +92,8 @@ nvinfer1::TensorIOMode EngineImpl::getTensorIOMode(char const* name) const noexc
 
 nvinfer1::DataType EngineImpl::getTensorDataType(char const* name) const noexcept {
   const int32_t t = tensor(name);
-  return t < 0 ? nvinfer1::DataType::kFLOAT : guarded(reporter_, nvinfer1::DataType::kFLOAT, [&] { return to_nv(info(t).dtype); });
+  return t < 0 ? nvinfer1::DataType::kFLOAT
+               : guarded(reporter_, nvinfer1::DataType::kFLOAT, [&] { return to_nv(info(t).dtype); });
 }
 
 nvinfer1::Dims EngineImpl::getTensorShape(char const* name) const noexcept {
@@ -110,15 +119,18 @@ int32_t EngineImpl::getTensorBytesPerComponent(char const* name) const noexcept 
   return t < 0 || bits(info(t).dtype) < 8 ? -1 : bits(info(t).dtype) / 8;
 }
 
-nvinfer1::Dims EngineImpl::getProfileShape(char const* name, int32_t profile, nvinfer1::OptProfileSelector select) const noexcept {
+nvinfer1::Dims EngineImpl::getProfileShape(char const* name, int32_t profile,
+                                           nvinfer1::OptProfileSelector select) const noexcept {
   const int32_t t = tensor(name);
   const auto& inputs = engine_->main().inputs;
   const auto at = std::find(inputs.begin(), inputs.end(), t);
   if (profile < 0 || profile >= getNbOptimizationProfiles() || at == inputs.end()) {
-    reporter_.report(Code::kInvalidArgument, "getProfileShape: there is no such profile, or the tensor is not an input");
+    reporter_.report(Code::kInvalidArgument,
+                     "getProfileShape: there is no such profile, or the tensor is not an input");
     return unknown_dims();
   }
-  const plan::ProfileDims& d = engine_->plan().profiles[static_cast<size_t>(profile)].inputs[static_cast<size_t>(at - inputs.begin())];
+  const plan::ProfileDims& d =
+      engine_->plan().profiles[static_cast<size_t>(profile)].inputs[static_cast<size_t>(at - inputs.begin())];
   const bool min = select == nvinfer1::OptProfileSelector::kMIN, opt = select == nvinfer1::OptProfileSelector::kOPT;
   return guarded(reporter_, unknown_dims(), [&] { return to_nv(min ? d.min : opt ? d.opt : d.max); });
 }
@@ -132,7 +144,9 @@ char const* EngineImpl::getBindingName(int32_t index) const noexcept {
   return getIOTensorName(index < 0 || index >= getNbBindings() ? -1 : index % getNbIOTensors());
 }
 
-bool EngineImpl::bindingIsInput(int32_t index) const noexcept { return getTensorIOMode(getBindingName(index)) == nvinfer1::TensorIOMode::kINPUT; }
+bool EngineImpl::bindingIsInput(int32_t index) const noexcept {
+  return getTensorIOMode(getBindingName(index)) == nvinfer1::TensorIOMode::kINPUT;
+}
 
 }  // namespace kiln::api
 
@@ -140,7 +154,8 @@ extern "C" {
 
 void* createInferRuntime_INTERNAL(void* logger, int32_t version) noexcept {
   if (!logger || version / 10000 != NV_TENSORRT_MAJOR) return nullptr;
-  return static_cast<nvinfer1::IRuntime*>(new (std::nothrow) kiln::api::RuntimeImpl(static_cast<nvinfer1::ILogger*>(logger)));
+  return static_cast<nvinfer1::IRuntime*>(new (std::nothrow)
+                                              kiln::api::RuntimeImpl(static_cast<nvinfer1::ILogger*>(logger)));
 }
 int32_t getInferLibVersion() noexcept { return NV_TENSORRT_VERSION; }
 int32_t getInferLibMajorVersion() noexcept { return NV_TENSORRT_MAJOR; }

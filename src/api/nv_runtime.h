@@ -13,7 +13,8 @@ namespace kiln::api {
 class EngineImpl final : public nvinfer1::ICudaEngine {
  public:
   // `bytes` live as long as the engine.
-  EngineImpl(std::shared_ptr<Engine> engine, std::span<const std::byte> bytes, const Reporter& reporter, nvinfer1::IGpuAllocator* allocator);
+  EngineImpl(std::shared_ptr<Engine> engine, std::span<const std::byte> bytes, const Reporter& reporter,
+             nvinfer1::IGpuAllocator* allocator);
 
   char const* getName() const noexcept override { return engine_->plan().name.c_str(); }
   int32_t getNbLayers() const noexcept override { return static_cast<int32_t>(engine_->main().steps.size()); }
@@ -22,7 +23,9 @@ class EngineImpl final : public nvinfer1::ICudaEngine {
   nvinfer1::IEngineInspector* createEngineInspector() const noexcept override;
   size_t getDeviceMemorySize() const noexcept override { return engine_->context_memory(); }
   int64_t getDeviceMemorySizeV2() const noexcept override { return static_cast<int64_t>(engine_->context_memory()); }
-  nvinfer1::EngineCapability getEngineCapability() const noexcept override { return nvinfer1::EngineCapability::kSTANDARD; }
+  nvinfer1::EngineCapability getEngineCapability() const noexcept override {
+    return nvinfer1::EngineCapability::kSTANDARD;
+  }
   nvinfer1::ProfilingVerbosity getProfilingVerbosity() const noexcept override;
   bool isRefittable() const noexcept override { return false; }
   void setErrorRecorder(nvinfer1::IErrorRecorder* recorder) noexcept override { reporter_.set_recorder(recorder); }
@@ -33,23 +36,35 @@ class EngineImpl final : public nvinfer1::ICudaEngine {
   nvinfer1::TensorIOMode getTensorIOMode(char const* name) const noexcept override;
   nvinfer1::DataType getTensorDataType(char const* name) const noexcept override;
   nvinfer1::Dims getTensorShape(char const* name) const noexcept override;
-  nvinfer1::TensorLocation getTensorLocation(char const*) const noexcept override { return nvinfer1::TensorLocation::kDEVICE; }
-  nvinfer1::TensorFormat getTensorFormat(char const*) const noexcept override { return nvinfer1::TensorFormat::kLINEAR; }
+  nvinfer1::TensorLocation getTensorLocation(char const*) const noexcept override {
+    return nvinfer1::TensorLocation::kDEVICE;
+  }
+  nvinfer1::TensorFormat getTensorFormat(char const*) const noexcept override {
+    return nvinfer1::TensorFormat::kLINEAR;
+  }
   char const* getTensorFormatDesc(char const* name) const noexcept override;
   int32_t getTensorBytesPerComponent(char const* name) const noexcept override;
   int32_t getTensorComponentsPerElement(char const* name) const noexcept override { return tensor(name) < 0 ? -1 : 1; }
   int32_t getTensorVectorizedDim(char const*) const noexcept override { return -1; }
   bool isShapeInferenceIO(char const*) const noexcept override { return false; }
-  int32_t getNbOptimizationProfiles() const noexcept override { return static_cast<int32_t>(engine_->plan().profiles.size()); }
-  nvinfer1::Dims getProfileShape(char const* name, int32_t profile, nvinfer1::OptProfileSelector select) const noexcept override;
+  int32_t getNbOptimizationProfiles() const noexcept override {
+    return static_cast<int32_t>(engine_->plan().profiles.size());
+  }
+  nvinfer1::Dims getProfileShape(char const* name, int32_t profile,
+                                 nvinfer1::OptProfileSelector select) const noexcept override;
 
   int32_t getNbBindings() const noexcept override { return getNbIOTensors() * getNbOptimizationProfiles(); }
   int32_t getBindingIndex(char const* name) const noexcept override;
   char const* getBindingName(int32_t index) const noexcept override;
   bool bindingIsInput(int32_t index) const noexcept override;
-  nvinfer1::Dims getBindingDimensions(int32_t index) const noexcept override { return getTensorShape(getBindingName(index)); }
-  nvinfer1::DataType getBindingDataType(int32_t index) const noexcept override { return getTensorDataType(getBindingName(index)); }
-  nvinfer1::Dims getProfileDimensions(int32_t index, int32_t profile, nvinfer1::OptProfileSelector select) const noexcept override {
+  nvinfer1::Dims getBindingDimensions(int32_t index) const noexcept override {
+    return getTensorShape(getBindingName(index));
+  }
+  nvinfer1::DataType getBindingDataType(int32_t index) const noexcept override {
+    return getTensorDataType(getBindingName(index));
+  }
+  nvinfer1::Dims getProfileDimensions(int32_t index, int32_t profile,
+                                      nvinfer1::OptProfileSelector select) const noexcept override {
     return getProfileShape(getBindingName(index), profile, select);
   }
   bool hasImplicitBatchDimension() const noexcept override { return false; }

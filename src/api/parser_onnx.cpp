@@ -30,7 +30,8 @@ nvonnxparser::ErrorCode to_parser(Code code) {
 
 class ParserError final : public nvonnxparser::IParserError {
  public:
-  ParserError(nvonnxparser::ErrorCode code, std::string desc, std::string node) : code_(code), desc_(std::move(desc)), node_(std::move(node)) {}
+  ParserError(nvonnxparser::ErrorCode code, std::string desc, std::string node)
+      : code_(code), desc_(std::move(desc)), node_(std::move(node)) {}
   nvonnxparser::ErrorCode code() const override { return code_; }
   char const* desc() const override { return desc_.c_str(); }
   char const* nodeName() const override { return node_.c_str(); }
@@ -61,7 +62,9 @@ class ParserImpl final : public nvonnxparser::IParser {
     return op && guarded(reporter_, false, [&] { return onnx::has_importer(op) || find_op(op) != nullptr; });
   }
   int getNbErrors() const noexcept override { return static_cast<int>(errors_.size()); }
-  nvonnxparser::IParserError const* getError(int i) const noexcept override { return i >= 0 && i < getNbErrors() ? errors_[static_cast<size_t>(i)].get() : nullptr; }
+  nvonnxparser::IParserError const* getError(int i) const noexcept override {
+    return i >= 0 && i < getNbErrors() ? errors_[static_cast<size_t>(i)].get() : nullptr;
+  }
   void clearErrors() noexcept override { errors_.clear(); }
 
  private:
@@ -75,8 +78,7 @@ class ParserImpl final : public nvonnxparser::IParser {
     int least = static_cast<int>(Severity::kWarning);
   };
 
-  template <class F>
-  bool run(F&& import) noexcept {
+  template <class F> bool run(F&& import) noexcept {
     return guarded(reporter_, false, [&] {
       try {
         onnx::ImportOptions options;
@@ -107,7 +109,8 @@ extern "C" {
 void* createNvOnnxParser_INTERNAL(void* network, void* logger, int version) noexcept {
   if (!network || !logger || version != NV_ONNX_PARSER_VERSION) return nullptr;
   auto* own = static_cast<kiln::api::NetworkImpl*>(static_cast<nvinfer1::INetworkDefinition*>(network));
-  return static_cast<nvonnxparser::IParser*>(new (std::nothrow) kiln::api::ParserImpl(*own, static_cast<nvinfer1::ILogger*>(logger)));
+  return static_cast<nvonnxparser::IParser*>(new (std::nothrow)
+                                                 kiln::api::ParserImpl(*own, static_cast<nvinfer1::ILogger*>(logger)));
 }
 int getNvOnnxParserVersion() noexcept { return NV_ONNX_PARSER_VERSION; }
 

@@ -165,7 +165,9 @@ TEST_F(Engine, TimingCacheIsFilledAndReadAgain) {
 
 TEST_F(Engine, ProfilerInspectorAndEvents) {
   struct Profiler : IProfiler {
-    void reportLayerTime(char const* name, float ms) noexcept override { layers.emplace_back(name), negative |= ms < 0; }
+    void reportLayerTime(char const* name, float ms) noexcept override {
+      layers.emplace_back(name), negative |= ms < 0;
+    }
     std::vector<std::string> layers;
     bool negative = false;
   } profiler;
@@ -191,7 +193,8 @@ TEST_F(Engine, ProfilerInspectorAndEvents) {
   EXPECT_EQ(cudaEventDestroy(consumed), cudaSuccess);
   EXPECT_EQ(engine->getProfilingVerbosity(), ProfilingVerbosity::kDETAILED);
   Owned<IEngineInspector> inspector(engine->createEngineInspector());
-  const std::string json = inspector->getEngineInformation(LayerInformationFormat::kJSON), line = inspector->getLayerInformation(0, LayerInformationFormat::kONELINE);
+  const std::string json = inspector->getEngineInformation(LayerInformationFormat::kJSON),
+                    line = inspector->getLayerInformation(0, LayerInformationFormat::kONELINE);
   EXPECT_NE(json.find("\"TacticName\""), std::string::npos) << json;
   EXPECT_NE(line.find("LayerType: "), std::string::npos) << line;
   EXPECT_EQ(inspector->getLayerInformation(99, LayerInformationFormat::kJSON), nullptr);
@@ -199,7 +202,9 @@ TEST_F(Engine, ProfilerInspectorAndEvents) {
 
 TEST_F(Engine, OutputAllocatorGivesTheMemory) {
   struct Allocator : IOutputAllocator {
-    void* reallocateOutput(char const*, void*, uint64_t size, uint64_t) noexcept override { return memory.resize(size), memory.data(); }
+    void* reallocateOutput(char const*, void*, uint64_t size, uint64_t) noexcept override {
+      return memory.resize(size), memory.data();
+    }
     void notifyShape(char const*, Dims const& d) noexcept override { dims = d; }
     std::vector<char> memory;
     Dims dims{};
@@ -226,7 +231,9 @@ TEST_F(Engine, OutputAllocatorGivesTheMemory) {
 
 TEST_F(Engine, UserAllocatorSeesEveryContext) {
   struct Allocator : IGpuAllocator {
-    void* allocate(uint64_t size, uint64_t alignment, AllocatorFlags) noexcept override { return ++live, refuse ? nullptr : std::aligned_alloc(alignment, (size + alignment - 1) / alignment * alignment); }
+    void* allocate(uint64_t size, uint64_t alignment, AllocatorFlags) noexcept override {
+      return ++live, refuse ? nullptr : std::aligned_alloc(alignment, (size + alignment - 1) / alignment * alignment);
+    }
     bool deallocate(void* memory) noexcept override { return --live, std::free(memory), true; }
     int live = 0;
     bool refuse = false;

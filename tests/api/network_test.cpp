@@ -44,7 +44,8 @@ TEST_F(Network, ConvolutionReluPool) {
 }
 
 TEST_F(Network, SettersReturnWhatWasSet) {
-  auto* conv = network->addConvolutionNd(*input("x", Dims4{1, 4, 9, 9}), 6, DimsHW{3, 3}, weights(std::vector<float>(6 * 2 * 9, 1)), {DataType::kFLOAT, nullptr, 0});
+  auto* conv = network->addConvolutionNd(*input("x", Dims4{1, 4, 9, 9}), 6, DimsHW{3, 3},
+                                         weights(std::vector<float>(6 * 2 * 9, 1)), {DataType::kFLOAT, nullptr, 0});
   conv->setNbGroups(2);
   conv->setStrideNd(DimsHW{2, 3});
   conv->setDilationNd(DimsHW{2, 1});
@@ -93,7 +94,8 @@ TEST_F(Network, ActivationsWithParameters) {
 }
 
 TEST_F(Network, ScaleOfChannels) {
-  auto* scale = network->addScale(*input("x", Dims4{1, 2, 1, 2}), ScaleMode::kCHANNEL, weights({1, 2}), weights({10, 100}), {DataType::kFLOAT, nullptr, 0});
+  auto* scale = network->addScale(*input("x", Dims4{1, 2, 1, 2}), ScaleMode::kCHANNEL, weights({1, 2}),
+                                  weights({10, 100}), {DataType::kFLOAT, nullptr, 0});
   near(result(scale->getOutput(0), {{1, 2, 3, 4}}), {11, 21, 302, 402});
 }
 
@@ -212,7 +214,8 @@ TEST_F(Network, CycleIsRefused) {
 }
 
 TEST_F(Network, WrongNumberOfWeightsIsRefused) {
-  auto* conv = network->addConvolutionNd(*input("x", Dims4{1, 1, 3, 3}), 1, DimsHW{2, 2}, weights({1, 2, 3}), {DataType::kFLOAT, nullptr, 0});
+  auto* conv = network->addConvolutionNd(*input("x", Dims4{1, 1, 3, 3}), 1, DimsHW{2, 2}, weights({1, 2, 3}),
+                                         {DataType::kFLOAT, nullptr, 0});
   network->markOutput(*conv->getOutput(0));
   EXPECT_FALSE(Owned<IHostMemory>(builder->buildSerializedNetwork(*network, *config)));
   EXPECT_NE(logger.errors.find("3 weights"), std::string::npos) << logger.errors;

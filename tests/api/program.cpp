@@ -16,7 +16,8 @@ Program::Program() {
   }();
   static_cast<void>(registered);
   builder.reset(nvinfer1::createInferBuilder(logger));
-  network.reset(builder->createNetworkV2(1U << static_cast<uint32_t>(nvinfer1::NetworkDefinitionCreationFlag::kEXPLICIT_BATCH)));
+  network.reset(
+      builder->createNetworkV2(1U << static_cast<uint32_t>(nvinfer1::NetworkDefinitionCreationFlag::kEXPLICIT_BATCH)));
   config.reset(builder->createBuilderConfig());
   config->setBuilderOptimizationLevel(0);
   runtime.reset(nvinfer1::createInferRuntime(logger));
@@ -47,10 +48,13 @@ std::vector<float> Program::run(nvinfer1::ICudaEngine& engine, const std::vector
   for (int32_t i = 0; i < engine.getNbIOTensors(); ++i) {
     const char* name = engine.getIOTensorName(i);
     const bool input = engine.getTensorIOMode(name) == nvinfer1::TensorIOMode::kINPUT;
-    const size_t count = input ? inputs.at(static_cast<size_t>(i)).size() : static_cast<size_t>(volume(context->getTensorShape(name)));
+    const size_t count =
+        input ? inputs.at(static_cast<size_t>(i)).size() : static_cast<size_t>(volume(context->getTensorShape(name)));
     EXPECT_EQ(cudaMalloc(&memory[name], count * sizeof(float)), cudaSuccess);
     if (input) {
-      EXPECT_EQ(cudaMemcpy(memory[name], inputs[static_cast<size_t>(i)].data(), count * sizeof(float), cudaMemcpyHostToDevice), cudaSuccess);
+      EXPECT_EQ(cudaMemcpy(memory[name], inputs[static_cast<size_t>(i)].data(), count * sizeof(float),
+                           cudaMemcpyHostToDevice),
+                cudaSuccess);
     }
     if (!input && result.empty()) result.resize(count);
     EXPECT_TRUE(context->setTensorAddress(name, memory[name])) << logger.errors;
@@ -59,7 +63,9 @@ std::vector<float> Program::run(nvinfer1::ICudaEngine& engine, const std::vector
   EXPECT_EQ(cudaStreamCreate(&stream), cudaSuccess);
   EXPECT_TRUE(context->enqueueV3(stream)) << logger.errors;
   const char* output = engine.getIOTensorName(static_cast<int32_t>(inputs.size()));
-  EXPECT_EQ(cudaMemcpyAsync(result.data(), memory[output], result.size() * sizeof(float), cudaMemcpyDeviceToHost, stream), cudaSuccess);
+  EXPECT_EQ(
+      cudaMemcpyAsync(result.data(), memory[output], result.size() * sizeof(float), cudaMemcpyDeviceToHost, stream),
+      cudaSuccess);
   EXPECT_EQ(cudaStreamSynchronize(stream), cudaSuccess);
   EXPECT_EQ(cudaStreamDestroy(stream), cudaSuccess);
   for (auto& [name, at] : memory) EXPECT_EQ(cudaFree(at), cudaSuccess);
@@ -67,8 +73,11 @@ std::vector<float> Program::run(nvinfer1::ICudaEngine& engine, const std::vector
 }
 
 std::string onnx_model(const std::string& lines) {
-  const std::string stem = testing::TempDir() + "kiln_api_" + testing::UnitTest::GetInstance()->current_test_info()->name();
-  std::ofstream(stem + ".py") << "import onnx, numpy as np\nfrom onnx import helper as h, numpy_helper as nh, TensorProto as T\n" << lines << "\nonnx.save(model, r'" << stem << ".onnx')\n";
+  const std::string stem =
+      testing::TempDir() + "kiln_api_" + testing::UnitTest::GetInstance()->current_test_info()->name();
+  std::ofstream(stem + ".py")
+      << "import onnx, numpy as np\nfrom onnx import helper as h, numpy_helper as nh, TensorProto as T\n"
+      << lines << "\nonnx.save(model, r'" << stem << ".onnx')\n";
   EXPECT_EQ(std::system((std::string(KILN_PYTHON) + " " + stem + ".py").c_str()), 0);
   std::ifstream in(stem + ".onnx", std::ios::binary);
   std::stringstream bytes;

@@ -23,15 +23,14 @@ class TestLogger : public nvinfer1::ILogger {
   std::mutex mutex_;
 };
 
-template <class T>
-using Owned = std::unique_ptr<T>;
+template <class T> using Owned = std::unique_ptr<T>;
 
 // Builder, network and configuration, and an engine out of them.
 class Program : public testing::Test {
  protected:
   Program();
   Owned<nvinfer1::ICudaEngine> build();
-  nvinfer1::Weights weights(std::vector<float> values);      // kept until the test ends
+  nvinfer1::Weights weights(std::vector<float> values);  // kept until the test ends
   // Runs with these inputs (float, in the order of the engine's inputs) and returns the first output.
   std::vector<float> run(nvinfer1::ICudaEngine& engine, const std::vector<std::vector<float>>& inputs);
 
