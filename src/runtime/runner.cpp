@@ -73,6 +73,15 @@ void Runner::set_slot(int32_t tensor, Datum value) {
   }
 }
 
+namespace {
+
+// Kernels keep pointers to dims and strides from prepare to launch: the numbers change where they lie.
+void keep_place(std::vector<int64_t>& numbers, const std::vector<int64_t>& now) {
+  numbers.assign(now.begin(), now.end());
+}
+
+}  // namespace
+
 // Strides and address of a tensor whose dims are set.
 void Runner::place(int32_t tensor) {
   TensorState& state = states_[static_cast<size_t>(tensor)];
@@ -82,7 +91,7 @@ void Runner::place(int32_t tensor) {
   state.view.dims = state.dims.data();
   if (state.slot) {
     if (state.slot->kind != Datum::kTensor) return;
-    state.strides = row_major_strides(state.dims);
+    keep_place(state.strides, row_major_strides(state.dims));
     state.view.strides = state.strides.data();
     state.view.data = const_cast<void*>(state.slot->tensor.data());
     return;
@@ -94,7 +103,7 @@ void Runner::place(int32_t tensor) {
     const int64_t shift = start * parent.strides[static_cast<size_t>(info.view_axis)] * bits(info.dtype) / 8;
     state.view.data = parent.view.data ? static_cast<std::byte*>(parent.view.data) + shift : nullptr;
   } else if (info.layout.is_plain()) {
-    state.strides = strides(info.layout, state.dims);
+    keep_place(state.strides, strides(info.layout, state.dims));
   }
   state.view.strides = info.layout.is_plain() ? state.strides.data() : nullptr;
 }
