@@ -104,12 +104,13 @@ TEST(Compile, DynamicBatchAndSequence) {
 }
 
 TEST(Compile, TwoProfiles) {
-  expect_same_as_reference(kSequence,
-                           {{{random_f32({1, 2, 12}, 1)}, 0},
-                            {{random_f32({8, 30, 12}, 2)}, 1},
-                            {{random_f32({2, 3, 12}, 3)}, 0},
-                            {{random_f32({5, 21, 12}, 4)}, 1}},
-                           {{{"x", {{1, 1, 12}, {1, 2, 12}, {2, 3, 12}}}}, {{"x", {{4, 20, 12}, {8, 24, 12}, {8, 30, 12}}}}});
+  expect_same_as_reference(
+      kSequence,
+      {{{random_f32({1, 2, 12}, 1)}, 0},
+       {{random_f32({8, 30, 12}, 2)}, 1},
+       {{random_f32({2, 3, 12}, 3)}, 0},
+       {{random_f32({5, 21, 12}, 4)}, 1}},
+      {{{"x", {{1, 1, 12}, {1, 2, 12}, {2, 3, 12}}}}, {{"x", {{4, 20, 12}, {8, 24, 12}, {8, 30, 12}}}}});
 }
 
 TEST(Compile, DynamicConvolution) {
@@ -187,7 +188,8 @@ TEST(Compile, Scan) {
 }
 
 TEST(Compile, SizesKnownWhileRunning) {
-  expect_same_as_reference(R"(graph main(%x: float32[3,4]) {
+  expect_same_as_reference(
+      R"(graph main(%x: float32[3,4]) {
     %r = Relu(%x)
     %i = NonZero(%r)
     %t = Transpose(%i) {perm=[1,0]}
@@ -195,7 +197,7 @@ TEST(Compile, SizesKnownWhileRunning) {
     %y = Exp(%v)
     return %y, %t
   })",
-                           {{{random_f32({3, 4}, 16)}}, {{Tensor::allocate(DType::kF32, {3, 4})}}, {{random_f32({3, 4}, 17)}}});
+      {{{random_f32({3, 4}, 16)}}, {{Tensor::allocate(DType::kF32, {3, 4})}}, {{random_f32({3, 4}, 17)}}});
 }
 
 TEST(Compile, DimensionsOfSizeZero) {
@@ -225,8 +227,9 @@ TEST(Compile, InputsAndConstantsAsOutputs) {
 }
 
 TEST(Compile, OutputsKeepTheirNames) {
-  const auto engine = reload(build("graph main(%x: float32[2]) { %k = random float32[2] seed 1 %y = Neg(%x) return %k, %y, %y }",
-                                   options_of("cpu", 0)));
+  const auto engine =
+      reload(build("graph main(%x: float32[2]) { %k = random float32[2] seed 1 %y = Neg(%x) return %k, %y, %y }",
+                   options_of("cpu", 0)));
   ASSERT_EQ(engine->main().outputs.size(), 3u);
   EXPECT_EQ(engine->find_io("k"), engine->main().outputs[0]);
   EXPECT_TRUE(engine->find_io("y").has_value());
@@ -287,8 +290,9 @@ TEST(Compile, MistakesOfCallersHaveText) {
 }
 
 TEST(Compile, AnotherProfileForgetsShapesOutsideIt) {
-  const auto engine = reload(build(
-      kSequence, options_of("cpu", 0, {{{"x", {{1, 1, 12}, {1, 2, 12}, {2, 3, 12}}}}, {{"x", {{4, 20, 12}, {4, 20, 12}, {4, 20, 12}}}}})));
+  const auto engine = reload(build(kSequence, options_of("cpu", 0,
+                                                         {{{"x", {{1, 1, 12}, {1, 2, 12}, {2, 3, 12}}}},
+                                                          {{"x", {{4, 20, 12}, {4, 20, 12}, {4, 20, 12}}}}})));
   auto context = engine->create_context();
   const Bound bound = bind(*context, {random_f32({1, 1, 12}, 1)});
   ASSERT_TRUE(context->set_profile(1).ok());
@@ -297,9 +301,8 @@ TEST(Compile, AnotherProfileForgetsShapesOutsideIt) {
 }
 
 TEST(Compile, DimensionsThatDisagree) {
-  const auto engine = reload(
-      build("graph main(%a: float32[n], %b: float32[n]) { %y = Add(%a, %b) return %y }",
-            options_of("cpu", 0, {{{"a", {{1}, {2}, {4}}}, {"b", {{1}, {2}, {4}}}}})));
+  const auto engine = reload(build("graph main(%a: float32[n], %b: float32[n]) { %y = Add(%a, %b) return %y }",
+                                   options_of("cpu", 0, {{{"a", {{1}, {2}, {4}}}, {"b", {{1}, {2}, {4}}}}})));
   auto context = engine->create_context();
   try {
     bind(*context, {random_f32({2}, 1), random_f32({3}, 1)});
@@ -312,10 +315,10 @@ TEST(Compile, DimensionsThatDisagree) {
 
 TEST(Compile, RefusedOptions) {
   const char* text = "graph main(%a: float32[n]) { %y = Neg(%a) return %y }";
-  EXPECT_THROW(build(text, options_of("cpu", 0)), Error);                                           // no profile
-  EXPECT_THROW(build(text, options_of("cpu", 0, {{{"a", {{3}, {2}, {4}}}}})), Error);               // min > opt
-  EXPECT_THROW(build(text, options_of("cpu", 0, {{{"a", {{1, 1}, {2, 2}, {4, 4}}}}})), Error);      // rank
-  EXPECT_THROW(build(text, options_of("nowhere", 0, {{{"a", {{1}, {2}, {4}}}}})), Error);           // target
+  EXPECT_THROW(build(text, options_of("cpu", 0)), Error);                                       // no profile
+  EXPECT_THROW(build(text, options_of("cpu", 0, {{{"a", {{3}, {2}, {4}}}}})), Error);           // min > opt
+  EXPECT_THROW(build(text, options_of("cpu", 0, {{{"a", {{1, 1}, {2, 2}, {4, 4}}}}})), Error);  // rank
+  EXPECT_THROW(build(text, options_of("nowhere", 0, {{{"a", {{1}, {2}, {4}}}}})), Error);       // target
   EXPECT_THROW(build(text, options_of("cpu", 0, {{{"z", {{1}, {2}, {4}}}, {"a", {{1}, {2}, {4}}}}})), Error);  // name
 }
 

@@ -12,7 +12,8 @@ Hash128 problem(int i) { return hash128("problem " + std::to_string(i)); }
 
 TimingCache filled(const std::string& fingerprint, int first, int last, double scale = 1) {
   TimingCache cache(fingerprint);
-  for (int i = first; i < last; ++i) cache.put(problem(i), "tactic.1{tile=" + std::to_string(i) + "}", scale * (i + 0.1));
+  for (int i = first; i < last; ++i)
+    cache.put(problem(i), "tactic.1{tile=" + std::to_string(i) + "}", scale * (i + 0.1));
   return cache;
 }
 
