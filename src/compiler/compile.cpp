@@ -19,8 +19,9 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
 void restore_output_names(ir::Graph& graph, const std::vector<std::string>& names) {
   for (size_t i = 0; i < names.size(); ++i) {
     ir::Value* v = graph.outputs()[i];
-    if (v->name() == names[i]) continue;
-    if (v->is_input() || v->constant() || std::count(graph.outputs().begin(), graph.outputs().end(), v) > 1) {
+    const bool computed = v->producer() && std::count(graph.outputs().begin(), graph.outputs().end(), v) == 1;
+    if (v->name() == names[i] && computed) continue;
+    if (!computed) {
       ir::Node* copy = graph.add_node({.op = find_op("Identity"),
                                        .inputs = {v},
                                        .attributes = {},
@@ -32,6 +33,8 @@ void restore_output_names(ir::Graph& graph, const std::vector<std::string>& name
       graph.set_output(i, copy->output());
       v = copy->output();
     }
+    if (ir::Value* other = graph.find_value(names[i]); other && other != v && !other->is_input())
+      graph.rename(other, names[i] + ".before");
     graph.rename(v, names[i]);
   }
 }

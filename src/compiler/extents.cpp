@@ -34,6 +34,9 @@ Extents::Extents(const ir::Graph& graph, const std::vector<ProfileBounds>& profi
   for (size_t p = 0; p < wanted.size(); ++p) {
     plan::Profile profile;
     Bindings low, high, middle;
+    for (const auto& [name, bounds] : wanted[p])
+      if (std::none_of(graph.inputs().begin(), graph.inputs().end(), [&](auto* v) { return v->name() == name; }))
+        throw Error(Code::kInvalidArgument, "a profile names '" + name + "', which is not an input of the network");
     for (const ir::Value* input : graph.inputs()) {
       InputBounds bounds;
       if (auto it = wanted[p].find(input->name()); it != wanted[p].end()) {

@@ -360,7 +360,8 @@ void Lowering::plan_memory(Scope& scope) {
       const bool same = a.dtype == b.dtype && a.dims == b.dims && a.layout == b.layout && a.size == b.size;
       if (!same || root_last[static_cast<size_t>(r)] != static_cast<int32_t>(i) ||
           tensors[static_cast<size_t>(r)].size != b.size ||
-          std::count(steps[i].inputs.begin(), steps[i].inputs.end(), in) != 1)
+          std::count_if(steps[i].inputs.begin(), steps[i].inputs.end(),
+                        [&](int32_t t) { return t >= 0 && find_root(t) == r; }) != 1)
         continue;
       merge(out, r);
       break;

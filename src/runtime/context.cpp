@@ -17,22 +17,26 @@ void* take_arena(const Engine& engine, Allocator* allocator) {
   return memory;
 }
 
+bool inside(std::span<const int64_t> dims, const plan::ProfileDims& bounds) {
+  bool in = dims.size() == bounds.min.size();
+  for (size_t i = 0; in && i < dims.size(); ++i) in = dims[i] >= bounds.min[i] && dims[i] <= bounds.max[i];
+  return in;
+}
+
 }  // namespace
 
 Context::Context(std::shared_ptr<Engine> engine, Allocator* allocator, void* arena)
     : engine_(std::move(engine)),
       allocator_(allocator ? allocator : &engine_->device().allocator()),
       owned_arena_(arena ? nullptr : take_arena(*engine_, allocator_)),
-      runner_(*engine_, 0, static_cast<std::byte*>(arena ? arena : owned_arena_)),
-      dims_set_(engine_->main().tensors.size()) {
+      runner_(*engine_, 0, static_cast<std::byte*>(arena ? arena : owned_arena_)) {
   const plan::Program& program = engine_->main();
   for (size_t i = 0; i < program.steps.size(); ++i)
     for (int32_t t : program.steps[i].inputs)
       if (t >= 0 && engine_->is_input(t)) last_reader_ = i + 1;
   for (size_t i = 0; i < program.inputs.size(); ++i) {
     const plan::ProfileDims& bounds = engine_->plan().profiles[0].inputs[i];
-    if (bounds.min == bounds.max && set_input_dims(program.inputs[i], bounds.max).ok())
-      dims_set_[static_cast<size_t>(program.inputs[i])] = true;
+    if (bounds.min == bounds.max) static_cast<void>(set_input_dims(program.inputs[i], bounds.max));
   }
   consumed_hook_ = [this](size_t step) {
     if (step == last_reader_ && input_consumed_) static_cast<void>(input_consumed_->record(*current_stream_));
@@ -47,7 +51,15 @@ Status Context::set_profile(int32_t profile) noexcept {
   if (profile < 0 || profile >= static_cast<int32_t>(engine_->plan().profiles.size()))
     return {Code::kInvalidArgument, text_ = "there is no such optimisation profile"};
   profile_ = profile;
+  const auto& inputs = engine_->main().inputs;
+  for (size_t i = 0; i < inputs.size(); ++i)
+    if (runner_.dims_known(inputs[i]) && !inside(runner_.tensor_dims(inputs[i]), bounds_of(i)))
+      runner_.forget_input_dims(inputs[i]);
   return kOkStatus;
+}
+
+const plan::ProfileDims& Context::bounds_of(size_t input) const {
+  return engine_->plan().profiles[static_cast<size_t>(profile_)].inputs[input];
 }
 
 Status Context::set_input_dims(int32_t tensor, std::span<const int64_t> dims) noexcept {
@@ -55,17 +67,13 @@ Status Context::set_input_dims(int32_t tensor, std::span<const int64_t> dims) no
   const auto& inputs = engine_->main().inputs;
   const auto at = std::find(inputs.begin(), inputs.end(), tensor);
   if (at == inputs.end()) return {Code::kInvalidArgument, text_ = "the tensor is not an input"};
-  const plan::ProfileDims& bounds =
-      engine_->plan().profiles[static_cast<size_t>(profile_)].inputs[static_cast<size_t>(at - inputs.begin())];
-  bool inside = dims.size() == bounds.min.size();
-  for (size_t i = 0; inside && i < dims.size(); ++i) inside = dims[i] >= bounds.min[i] && dims[i] <= bounds.max[i];
-  if (!inside) {
+  const plan::ProfileDims& bounds = bounds_of(static_cast<size_t>(at - inputs.begin()));
+  if (!inside(dims, bounds)) {
     message_ = "input '" + engine_->main().tensors[static_cast<size_t>(tensor)].name + "': shape " +
                to_string(Dims(dims.begin(), dims.end())) + " is outside the profile, min " + to_string(bounds.min) +
                " max " + to_string(bounds.max);
     return {Code::kShapeOutOfProfile, text_ = message_.c_str()};
   }
-  dims_set_[static_cast<size_t>(tensor)] = true;
   return runner_.set_input_dims(tensor, dims);
 }
 

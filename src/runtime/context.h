@@ -26,7 +26,7 @@ class Context {
   ~Context();
 
   const Engine& engine() const { return *engine_; }
-  // Profile whose bounds inputs are checked against; 0 at first.
+  // Profile whose bounds inputs are checked against; 0 at first. Shapes outside the new bounds are forgotten.
   Status set_profile(int32_t profile) noexcept;
   int32_t profile() const { return profile_; }
   Status set_input_dims(int32_t tensor, std::span<const int64_t> dims) noexcept;
@@ -49,6 +49,7 @@ class Context {
   const char* error_text() const { return *text_ ? text_ : runner_.error_text(); }
 
  private:
+  const plan::ProfileDims& bounds_of(size_t input) const;
   Status check_addresses() noexcept;
   Status deliver_outputs(Stream& stream) noexcept;
   Status enqueue_profiled(Stream& stream);
@@ -58,7 +59,6 @@ class Context {
   void* owned_arena_ = nullptr;
   Runner runner_;
   int32_t profile_ = 0;
-  std::vector<bool> dims_set_;
   size_t last_reader_ = 0;  // last step that reads an input
   Runner::StepHook consumed_hook_;
   Stream* current_stream_ = nullptr;

@@ -98,7 +98,7 @@ void Runner::place(int32_t tensor) {
   }
   if (info.view_of >= 0) {
     const TensorState& parent = states_[static_cast<size_t>(info.view_of)];
-    state.strides = parent.strides;
+    keep_place(state.strides, parent.strides);
     const auto start = engine_.dims().evaluate(info.view_start, symbols_).value_or(0);
     const int64_t shift = start * parent.strides[static_cast<size_t>(info.view_axis)] * bits(info.dtype) / 8;
     state.view.data = parent.view.data ? static_cast<std::byte*>(parent.view.data) + shift : nullptr;
@@ -119,6 +119,11 @@ bool Runner::resolve(int32_t tensor) {
     state.dims[d] = *value;
   }
   return true;
+}
+
+void Runner::forget_input_dims(int32_t tensor) noexcept {
+  states_[static_cast<size_t>(tensor)].known = false;
+  dirty_shapes_ = true;
 }
 
 Status Runner::set_input_dims(int32_t tensor, std::span<const int64_t> dims) noexcept {
@@ -162,6 +167,28 @@ Status Runner::check_reserved(int32_t tensor) {
   return kOkStatus;
 }
 
+// Shapes, strides and addresses of all tensors but views, from the symbols.
+Status Runner::resolve_all() {
+  for (size_t i = 0; i < states_.size(); ++i) {
+    const auto t = static_cast<int32_t>(i);
+    const plan::TensorInfo& info = program_.tensors[i];
+    if (states_[i].slot) continue;
+    const std::vector<int64_t> given = states_[i].dims;
+    if (!resolve(t))
+      return fail(Code::kShapeMismatch, "the shape of '" + info.name + "' cannot be computed from the inputs");
+    if (info.storage == Storage::kInput && given != states_[i].dims)
+      return fail(Code::kShapeMismatch, "input '" + info.name + "' has the shape " + to_string(given) +
+                                            ", the engine takes " + to_string(states_[i].dims));
+  }
+  for (size_t i = 0; i < states_.size(); ++i) {
+    const auto t = static_cast<int32_t>(i);
+    if (states_[i].slot || program_.tensors[i].view_of >= 0) continue;
+    place(t);
+    KILN_RETURN_IF_ERROR(check_reserved(t));
+  }
+  return kOkStatus;
+}
+
 Status Runner::prepare() noexcept {
   if (!dirty_shapes_ && !dirty_addresses_) return kOkStatus;
   try {
@@ -173,23 +200,7 @@ Status Runner::prepare() noexcept {
         KILN_RETURN_IF_ERROR(bind_input(t));
       }
     }
-    for (size_t i = 0; i < states_.size(); ++i) {
-      const auto t = static_cast<int32_t>(i);
-      if (states_[i].slot) continue;
-      const std::vector<int64_t> given = states_[i].dims;
-      if (dirty_shapes_ && !resolve(t))
-        return fail(Code::kShapeMismatch,
-                    "the shape of '" + program_.tensors[i].name + "' cannot be computed from the inputs");
-      if (dirty_shapes_ && program_.tensors[i].storage == Storage::kInput && given != states_[i].dims)
-        return fail(Code::kShapeMismatch, "input '" + program_.tensors[i].name + "' has the shape " + to_string(given) +
-                                              ", the engine takes " + to_string(states_[i].dims));
-    }
-    for (size_t i = 0; i < states_.size(); ++i) {
-      const auto t = static_cast<int32_t>(i);
-      if (states_[i].slot || program_.tensors[i].view_of >= 0) continue;
-      place(t);
-      KILN_RETURN_IF_ERROR(check_reserved(t));
-    }
+    if (dirty_shapes_) KILN_RETURN_IF_ERROR(resolve_all());
     for (size_t i = states_.size(); i-- > 0;)
       if (!states_[i].slot && program_.tensors[i].view_of >= 0) place(static_cast<int32_t>(i));
     for (size_t i = 0; i < steps_.size(); ++i) {
@@ -262,6 +273,8 @@ Status Runner::run_late(size_t index, Stream& stream) {
   for (const auto* views : {&step.inputs, &step.outputs})
     for (const TensorView& v : *views) {
       shapes.push_back(v.rank);
+      shapes.push_back(reinterpret_cast<intptr_t>(v.dims));
+      shapes.push_back(reinterpret_cast<intptr_t>(v.strides));
       if (v.dims) shapes.insert(shapes.end(), v.dims, v.dims + v.rank);
     }
   if (step.prepared_dims != shapes) {

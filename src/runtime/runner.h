@@ -16,6 +16,7 @@ class Runner {
 
   // Inputs and outputs of the main program: the shape and the address of the tensor.
   Status set_input_dims(int32_t tensor, std::span<const int64_t> dims) noexcept;
+  void forget_input_dims(int32_t tensor) noexcept;
   void set_address(int32_t tensor, void* address) noexcept {
     states_[static_cast<size_t>(tensor)].view.data = address;
     dirty_addresses_ = true;
@@ -50,7 +51,7 @@ class Runner {
     std::vector<TensorView> inputs, outputs;
     KernelCall call;
     bool late = false;
-    std::vector<int64_t> prepared_dims;  // of a late step: shapes of the last prepare
+    std::vector<int64_t> prepared_dims;  // of a late step: shapes of the last prepare, and where they lay
     std::vector<std::unique_ptr<Runner>> bodies;
   };
 
@@ -58,6 +59,7 @@ class Runner {
   Status bind_input(int32_t tensor) noexcept;
   bool resolve(int32_t tensor);  // dims, strides from symbols; false when not known yet
   void place(int32_t tensor);
+  Status resolve_all();
   void refresh_views(StepState& step, const plan::StepInfo& info);
   Status check_reserved(int32_t tensor);
   Status run_late(size_t index, Stream& stream);

@@ -1,0 +1,11 @@
+// Counts the allocations of this process.
+#pragma once
+#include <cstdint>
+
+namespace kiln::testing {
+
+// False under sanitizers, which own malloc.
+bool can_count_allocations();
+int64_t allocation_count();
+
+}  // namespace kiln::testing

@@ -1,0 +1,93 @@
+// The timing cache: round trip, damage, other devices, joining.
+#include "tuner/timing_cache.h"
+
+#include <gtest/gtest.h>
+
+#include "base/error.h"
+
+namespace kiln {
+namespace {
+
+Hash128 problem(int i) { return hash128("problem " + std::to_string(i)); }
+
+TimingCache filled(const std::string& fingerprint, int first, int last, double scale = 1) {
+  TimingCache cache(fingerprint);
+  for (int i = first; i < last; ++i)
+    cache.put(problem(i), "tactic.1{tile=" + std::to_string(i) + "}", scale * (i + 0.1));
+  return cache;
+}
+
+Code parse_code(std::span<const std::byte> bytes, const std::string& fingerprint) {
+  try {
+    TimingCache::parse(bytes, fingerprint);
+  } catch (const Error& error) {
+    EXPECT_FALSE(error.remedy().empty());
+    return error.code();
+  }
+  return Code::kOk;
+}
+
+TEST(TimingCache, RoundTrip) {
+  TimingCache cache = filled("x86-64 one", 0, 20);
+  cache.put(problem(30), "a choice with spaces", 1e-9);
+  cache.put(problem(31), "", 0);
+  const auto bytes = cache.serialize();
+  const TimingCache again = TimingCache::parse(bytes, "x86-64 one");
+  EXPECT_EQ(again.size(), 22u);
+  EXPECT_EQ(again.find(problem(3), "tactic.1{tile=3}"), 3.1);
+  EXPECT_EQ(again.find(problem(30), "a choice with spaces"), 1e-9);
+  EXPECT_EQ(again.find(problem(31), ""), 0.0);
+  EXPECT_FALSE(again.find(problem(3), "tactic.1{tile=4}").has_value());
+  EXPECT_EQ(again.serialize(), bytes);
+}
+
+TEST(TimingCache, OrderOfEntriesDoesNotMatter) {
+  TimingCache a("f"), b("f");
+  for (int i = 0; i < 9; ++i) {
+    a.put(problem(i), "t", i);
+    b.put(problem(8 - i), "t", 8 - i);
+  }
+  EXPECT_EQ(a.serialize(), b.serialize());
+}
+
+TEST(TimingCache, NothingIsAnEmptyCache) {
+  EXPECT_EQ(TimingCache::parse({}, "f").size(), 0u);
+  EXPECT_EQ(TimingCache::parse(TimingCache("f").serialize(), "f").size(), 0u);
+}
+
+TEST(TimingCache, DamageAtEveryPosition) {
+  const auto bytes = filled("x86-64 one", 0, 5).serialize();
+  for (size_t i = 0; i < bytes.size(); ++i) {
+    for (int bit = 0; bit < 8; ++bit) {
+      auto damaged = bytes;
+      damaged[i] ^= std::byte(1 << bit);
+      EXPECT_EQ(parse_code(damaged, "x86-64 one"), Code::kMalformedCache) << "byte " << i << " bit " << bit;
+    }
+    if (i == 0) continue;
+    EXPECT_EQ(parse_code(std::span(bytes).first(i), "x86-64 one"), Code::kMalformedCache) << "length " << i;
+  }
+  auto longer = bytes;
+  longer.push_back(std::byte{'\n'});
+  EXPECT_EQ(parse_code(longer, "x86-64 one"), Code::kMalformedCache);
+}
+
+TEST(TimingCache, OfAnotherDevice) {
+  const auto bytes = filled("x86-64 one", 0, 5).serialize();
+  EXPECT_EQ(parse_code(bytes, "x86-64 two"), Code::kMalformedCache);
+  EXPECT_EQ(parse_code(bytes, "x86-64 one"), Code::kOk);
+}
+
+TEST(TimingCache, Combine) {
+  TimingCache a = filled("f", 0, 4), b = filled("f", 2, 6, 10), other = filled("g", 6, 7);
+  a.combine(b, false);
+  EXPECT_EQ(a.size(), 6u);
+  EXPECT_EQ(a.find(problem(3), "tactic.1{tile=3}"), 3.1);  // what is here stays
+  EXPECT_EQ(a.find(problem(5), "tactic.1{tile=5}"), 51.0);
+  EXPECT_THROW(a.combine(other, false), Error);
+  EXPECT_EQ(a.size(), 6u);
+  a.combine(other, true);
+  EXPECT_EQ(a.size(), 7u);
+}
+
+}  // namespace
+}  // namespace kiln
