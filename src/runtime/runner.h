@@ -23,6 +23,7 @@ class Runner {
   void* address(int32_t tensor) const { return states_[static_cast<size_t>(tensor)].view.data; }
   bool dims_known(int32_t tensor) const { return states_[static_cast<size_t>(tensor)].known; }
   const std::vector<int64_t>& tensor_dims(int32_t tensor) const { return states_[static_cast<size_t>(tensor)].dims; }
+  bool has_slot(int32_t tensor) const { return states_[static_cast<size_t>(tensor)].slot != nullptr; }
   // A result that only running could size: valid after run().
   const Datum& slot(int32_t tensor) const { return *states_[static_cast<size_t>(tensor)].slot; }
   void set_slot(int32_t tensor, Datum value);

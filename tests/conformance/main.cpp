@@ -13,6 +13,9 @@ namespace kiln::conformance {
 const std::vector<Backend>& backends() {
   static const std::vector<Backend> list{
       {"ref", [](const ir::Graph& graph, std::vector<Datum> inputs) { return ir::evaluate(graph, std::move(inputs)); }},
+      {"ref-engine", [](const ir::Graph& graph, std::vector<Datum> in) { return run_engine("ref", false, graph, in); }},
+      {"cpu", [](const ir::Graph& graph, std::vector<Datum> in) { return run_engine("cpu", false, graph, in); }},
+      {"cpu-reload", [](const ir::Graph& graph, std::vector<Datum> in) { return run_engine("cpu", true, graph, in); }},
   };
   return list;
 }
