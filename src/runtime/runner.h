@@ -52,6 +52,7 @@ class Runner {
     KernelCall call;
     bool late = false;
     std::vector<int64_t> prepared_dims;  // of a late step: shapes of the last prepare
+    Tensor workspace;                    // of a late step that wants more than the plan reserves
     std::vector<std::unique_ptr<Runner>> bodies;
   };
 
@@ -61,6 +62,7 @@ class Runner {
   void place(int32_t tensor);
   void refresh_views(StepState& step, const plan::StepInfo& info);
   Status check_reserved(int32_t tensor);
+  static void use_workspace(StepState& step);
   Status run_late(size_t index, Stream& stream);
   Status run_control(size_t index, Stream& stream);
   Status run_if(size_t index, Stream& stream);
