@@ -36,6 +36,8 @@ class Context {
   Status prepare() noexcept;
   // Dimensions of an input or output; null while unknown.
   const std::vector<int64_t>* dims(int32_t tensor) noexcept;
+  // An output whose size only running could tell, or that is no tensor of numbers; valid until the next enqueue. Null for others.
+  const Datum* slot(int32_t tensor) const { return runner_.has_slot(tensor) ? &runner_.slot(tensor) : nullptr; }
   void set_output_allocate(OutputAllocate allocate) { output_allocate_ = std::move(allocate); }
   void set_profiler(StepProfiler* profiler);
   StepProfiler* profiler() const { return profiler_; }

@@ -252,6 +252,12 @@ Status Runner::run(Stream& stream, const StepHook* before_step) noexcept {
   return kOkStatus;
 }
 
+void Runner::use_workspace(StepState& step) {
+  if (!step.workspace.valid()) return;
+  step.call.workspace = step.workspace.mutable_data();
+  step.call.workspace_size = static_cast<size_t>(step.workspace.bytes());
+}
+
 // A step some of whose shapes are known only now.
 Status Runner::run_late(size_t index, Stream& stream) {
   StepState& step = steps_[index];
@@ -269,6 +275,7 @@ Status Runner::run_late(size_t index, Stream& stream) {
     place(t);
   }
   refresh_views(step, info);
+  use_workspace(step);
   std::vector<int64_t> shapes;
   for (const auto* views : {&step.inputs, &step.outputs})
     for (const TensorView& v : *views) {
@@ -278,6 +285,10 @@ Status Runner::run_late(size_t index, Stream& stream) {
       if (v.dims) shapes.insert(shapes.end(), v.dims, v.dims + v.rank);
     }
   if (step.prepared_dims != shapes) {
+    const size_t wanted = step.kernel->workspace(step.call);
+    if (wanted > (arena_ ? info.workspace_size : 0))
+      step.workspace = Tensor::allocate(DType::kU8, {static_cast<int64_t>(wanted)});
+    use_workspace(step);
     KILN_RETURN_IF_ERROR(step.kernel->prepare(step.call));
     step.prepared_dims = std::move(shapes);
   }

@@ -24,6 +24,7 @@ class Runner {
   void* address(int32_t tensor) const { return states_[static_cast<size_t>(tensor)].view.data; }
   bool dims_known(int32_t tensor) const { return states_[static_cast<size_t>(tensor)].known; }
   const std::vector<int64_t>& tensor_dims(int32_t tensor) const { return states_[static_cast<size_t>(tensor)].dims; }
+  bool has_slot(int32_t tensor) const { return states_[static_cast<size_t>(tensor)].slot != nullptr; }
   // A result that only running could size: valid after run().
   const Datum& slot(int32_t tensor) const { return *states_[static_cast<size_t>(tensor)].slot; }
   void set_slot(int32_t tensor, Datum value);
@@ -52,6 +53,7 @@ class Runner {
     KernelCall call;
     bool late = false;
     std::vector<int64_t> prepared_dims;  // of a late step: shapes of the last prepare, and where they lay
+    Tensor workspace;                    // of a late step that wants more than the plan reserves
     std::vector<std::unique_ptr<Runner>> bodies;
   };
 
@@ -62,6 +64,7 @@ class Runner {
   Status resolve_all();
   void refresh_views(StepState& step, const plan::StepInfo& info);
   Status check_reserved(int32_t tensor);
+  static void use_workspace(StepState& step);
   Status run_late(size_t index, Stream& stream);
   Status run_control(size_t index, Stream& stream);
   Status run_if(size_t index, Stream& stream);

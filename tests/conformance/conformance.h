@@ -25,6 +25,9 @@ struct Backend {
   std::function<std::vector<Datum>(const ir::Graph&, std::vector<Datum>)> run;
 };
 const std::vector<Backend>& backends();
+// Compiles for a target, loads the engine (from its serialised bytes when `reload`) and runs it once.
+std::vector<Datum> run_engine(const std::string& target, bool reload, const ir::Graph& graph,
+                              const std::vector<Datum>& inputs);
 
 struct Result {
   std::string name;

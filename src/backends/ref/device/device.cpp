@@ -66,6 +66,17 @@ void scatter(const Tensor& from, const TensorView& view) {
   }
 }
 
+// What leaves the step must not lie in memory that belongs to an operand: that is written again when the operand is.
+void detach(Datum& result, const std::vector<Datum>& inputs) {
+  for (Datum& item : result.items) detach(item, inputs);
+  if (!result.tensor.valid() || result.tensor.dtype() == DType::kString) return;
+  for (const Datum& in : inputs)
+    if (in.tensor.valid() && in.tensor.data() == result.tensor.data()) {
+      result.tensor = result.tensor.clone();
+      return;
+    }
+}
+
 class Reference final : public Kernel {
  public:
   explicit Reference(const Attributes& parameters) : base_(read_operation(parameters, "base")) {
@@ -85,8 +96,12 @@ class Reference final : public Kernel {
       std::vector<Datum> results = run(inputs, static_cast<int>(call.outputs.size()));
       for (size_t i = 0; i < call.outputs.size(); ++i) {
         if (!call.outputs[i].present()) continue;
-        if (call.outputs[i].slot) *call.outputs[i].slot = std::move(results[i]);
-        else scatter(results[i].tensor, call.outputs[i]);
+        if (call.outputs[i].slot) {
+          detach(results[i], inputs);
+          *call.outputs[i].slot = std::move(results[i]);
+        } else {
+          scatter(results[i].tensor, call.outputs[i]);
+        }
       }
       return kOkStatus;
     } catch (const std::exception& e) {
