@@ -226,6 +226,62 @@ TEST(Compile, InputsAndConstantsAsOutputs) {
                            {{{random_f32({2, 3}, 19)}}});
 }
 
+TEST(Compile, ConcatenationOfConcatenations) {
+  std::vector<InputSet> sets;
+  for (int64_t n : {1, 3, 4}) sets.push_back({{random_f32({n, 4, 6, 6}, 20)}});
+  expect_same_as_reference(R"(graph main(%x: float32[n,4,6,6]) {
+    %w1 = random float32[8,4,3,3] seed 1
+    %w2 = random float32[8,12,1,1] seed 2
+    %w3 = random float32[8,20,3,3] seed 3
+    %r = Exp(%x)
+    %a = Conv(%r, %w1) {pads=[1,1,1,1]}
+    %b = Concat(%r, %a) {axis=1}
+    %c = Conv(%b, %w2)
+    %d = Concat(%b, %c) {axis=1}
+    %e = Conv(%d, %w3) {pads=[1,1,1,1]}
+    %f = Concat(%e, %d) {axis=1}
+    %g = Neg(%f)
+    %y = ReduceMean(%g) {keepdims=0}
+    return %g, %y
+  })",
+                           sets, {{{"x", {{1, 4, 6, 6}, {2, 4, 6, 6}, {4, 4, 6, 6}}}}});
+}
+
+TEST(Compile, LoopsThatDoNotRun) {
+  std::vector<InputSet> sets;
+  for (int64_t trips : {2, 0, 1})
+    for (bool go : {true, false}) sets.push_back({{Tensor::scalar(trips), Tensor::scalar(go), random_f32({2, 3}, 21)}});
+  expect_same_as_reference(R"(graph main(%n: int64[], %c: bool[], %x: float32[2,3]) {
+    %y, %all = Loop(%n, %c, %x) regions {
+      graph body(%i: int64[], %go: bool[], %v: float32[2,3]) {
+        %e = Tanh(%v)
+        %t = Identity(%go)
+        return %t, %e, %v
+      }
+    }
+    return %y, %all
+  })",
+                           sets);
+}
+
+TEST(Compile, ProductsOfSizesKnownWhileRunning) {
+  std::vector<InputSet> sets;
+  for (uint64_t seed : {1, 2, 3}) sets.push_back({{random_f32({9}, seed), random_f32({9, 8}, 22)}});
+  expect_same_as_reference(R"(graph main(%k: float32[9], %x: float32[9,8]) {
+    %w = random float32[8,16] seed 4
+    %r = Relu(%k)
+    %i = NonZero(%r)
+    %s = constant int64[1]:{-1}
+    %f = Reshape(%i, %s)
+    %g = Gather(%x, %f)
+    %m = MatMul(%g, %w)
+    %t = Transpose(%m) {perm=[1,0]}
+    %y = Softmax(%t)
+    return %y
+  })",
+                           sets);
+}
+
 TEST(Compile, OutputsKeepTheirNames) {
   const auto engine =
       reload(build("graph main(%x: float32[2]) { %k = random float32[2] seed 1 %y = Neg(%x) return %k, %y, %y }",

@@ -2,6 +2,7 @@
 #pragma once
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <map>
 #include <memory>
@@ -86,10 +87,13 @@ inline std::vector<Tensor> run(Context& context, std::vector<Tensor> inputs) {
 
 inline void expect_close(const Tensor& actual, const Tensor& expected, const std::string& where) {
   ASSERT_EQ(actual.type_string(), expected.type_string()) << where;
+  double largest = 0;  // sums of large terms that cancel are as exact as the terms
+  for (int64_t i = 0; i < expected.size(); ++i)
+    if (std::isfinite(expected.at(i))) largest = std::max(largest, std::abs(expected.at(i)));
   for (int64_t i = 0; i < expected.size(); ++i) {
     const double a = actual.at(i), e = expected.at(i);
     if (std::isnan(e) && std::isnan(a)) continue;
-    ASSERT_TRUE(a == e || std::abs(a - e) <= 1e-5 + 1e-4 * std::abs(e))
+    ASSERT_TRUE(a == e || std::abs(a - e) <= 1e-5 + 1e-6 * largest + 1e-4 * std::abs(e))
         << where << ": element " << i << " is " << a << ", expected " << e;
   }
 }
