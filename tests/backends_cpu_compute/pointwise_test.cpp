@@ -186,6 +186,16 @@ TEST(Pointwise, StorageTypes) {
   });
 }
 
+// The register of the result served a value of another type before.
+TEST(Pointwise, RegistersServeSeveralTypes) {
+  Builder b;
+  b.input(ScalarType::kI64);
+  const uint16_t wide = b.push(kConvert, ScalarType::kF64, 0);
+  const uint16_t negative = b.push(kNeg, ScalarType::kF64, wide);
+  const uint16_t back = b.push(kConvert, ScalarType::kI64, negative);
+  check_types(b.finish({back}), {3, 41}, {DType::kI32}, {DType::kI32}, {}, 0, 0);
+}
+
 TEST(Pointwise, Broadcasts) {
   Builder b;
   b.input(ScalarType::kF32), b.input(ScalarType::kF32), b.input(ScalarType::kF32);

@@ -46,7 +46,7 @@ std::vector<Datum> load(const std::string& folder, const char* stem, const std::
 std::string one_line(std::string text) {
   for (char& c : text)
     if (c == '\n' || c == '|') c = ' ';
-  return text.substr(0, 400);
+  return text.substr(0, 2000);
 }
 
 std::string check(const ir::Graph& graph, const Case& test, const std::vector<Datum>& actual,

@@ -43,6 +43,7 @@ struct Load {  // input to slot, at each tile
 struct Store {  // slot to output, after each tile
   int output;
   int slot;
+  ScalarType type;  // of the value; a register that served others before may name another
 };
 struct Step {
   TileFunction function;
@@ -401,7 +402,7 @@ void PointwisePlan::Impl::compile(const ScalarProgram& program) {
       steps.push_back({any_tile(ScalarOp::kConvert, type, type).function, nullptr, spread, {slot, 0, 0}, 1});
       slot = spread;
     }
-    stores.push_back({static_cast<int>(k), slot});
+    stores.push_back({static_cast<int>(k), slot, type});
   }
   allocate(program, constant_slots);
 }
@@ -506,11 +507,10 @@ void PointwisePlan::Impl::run_tile(Thread& thread, const void* const* in, void* 
   }
   for (const Store& store : stores) {
     const View& view = outputs[static_cast<size_t>(store.output)];
-    const Slot& slot = slots[static_cast<size_t>(store.slot)];
     const auto* lanes = static_cast<const std::byte*>(pointers[static_cast<size_t>(store.slot)]);
     for_each_row(view, outer_offset(view, index), extent, [&](int64_t at, int64_t lane, int64_t n) {
-      store_run(view.dtype, out[store.output], at, view.dense ? 1 : view.strides.back(), slot.type,
-                lanes + lane * lane_bytes(slot.type), n);
+      store_run(view.dtype, out[store.output], at, view.dense ? 1 : view.strides.back(), store.type,
+                lanes + lane * lane_bytes(store.type), n);
     });
   }
 }
