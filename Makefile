@@ -1,7 +1,7 @@
 # Kiln: the commands a person types. `make` alone lists them.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup build test demo check format tidy bench clean
+.PHONY: help setup build test demo check format fuzz tidy bench clean
 
 export CMAKE_BUILD_PARALLEL_LEVEL ?= $(shell nproc)
 export CCACHE_BASEDIR ?= $(CURDIR)
@@ -20,7 +20,7 @@ build: setup ## build/release: bin/kiln, bin/trtexec, lib/, include/
 	@scripts/build.sh release all
 	@ln -sfn ../../include build/release/include
 
-test: setup ## checks, tests, tests under sanitizers, fuzzers: all that CI runs
+test: setup ## checks, tests, tests under sanitizers: all that CI runs
 	@scripts/test.sh
 
 demo: build ## from ONNX to tuned engines: trained digits and ResNet-50
@@ -32,6 +32,9 @@ check: setup ## layers, sizes, texts and format of the tree; seconds
 
 format: setup ## give all C++ files the shape of .clang-format
 	@scripts/check_format.py --fix
+
+fuzz: setup ## each fuzzer of tests/fuzz for 30 s, with sanitizers
+	@scripts/fuzz.sh 30
 
 tidy: setup ## clang-tidy over all C++ files; slow the first time
 	@scripts/build.sh release all tests

@@ -53,7 +53,10 @@ class Reader {
   template <class T> std::vector<T> numbers(const Vector<T>* v) {
     if (!v) return {};
     charge(v->size() * sizeof(T));
-    return {v->begin(), v->end()};
+    std::vector<T> values(v->size());
+    // The verifier does not promise that elements are aligned.
+    if (!values.empty()) std::memcpy(values.data(), v->Data(), values.size() * sizeof(T));
+    return values;
   }
 
   template <class T, class F> std::vector<std::invoke_result_t<F, const T&>> list(const Vector<Offset<T>>* v, F item) {
