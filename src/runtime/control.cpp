@@ -71,6 +71,16 @@ Status Runner::run_if(size_t index, Stream& stream) {
   return kOkStatus;
 }
 
+// What one trip would have given for output `t`, whose trips lie along `axis`, when there was no trip: its type and shape.
+Tensor Runner::slice_of_none(const std::vector<Tensor>& trips, int32_t t, int64_t axis) const {
+  if (!trips.empty() || t < 0) return Tensor::allocate(DType::kF32, {0});
+  const plan::TensorInfo& tensor = program_.tensors[static_cast<size_t>(t)];
+  Dims dims;
+  for (uint32_t d : tensor.dims) dims.push_back(engine_.dims().evaluate(d, symbols_).value_or(0));
+  if (!dims.empty()) dims.erase(dims.begin() + normalize_axis(axis, static_cast<int64_t>(dims.size())));
+  return Tensor::allocate(tensor.dtype, dims);
+}
+
 Status Runner::run_loop(size_t index, Stream& stream) {
   const plan::StepInfo& info = program_.steps[index];
   const auto captures = static_cast<size_t>(info.parameters.integer("captures", 0));
@@ -97,18 +107,8 @@ Status Runner::run_loop(size_t index, Stream& stream) {
     for (size_t i = 0; i < scans.size(); ++i) scans[i].push_back(results[1 + states + i].tensor);
   }
   std::vector<Datum> results = std::move(carried);
-  for (size_t i = 0; i < scans.size(); ++i) {
-    const int32_t t = info.outputs[states + i];
-    Tensor empty;
-    if (scans[i].empty() && t >= 0) {
-      const plan::TensorInfo& tensor = program_.tensors[static_cast<size_t>(t)];
-      Dims dims;
-      for (size_t d = 1; d < tensor.dims.size(); ++d)
-        dims.push_back(engine_.dims().evaluate(tensor.dims[d], symbols_).value_or(0));
-      empty = Tensor::allocate(tensor.dtype, dims);
-    }
-    results.push_back(Datum(stack(scans[i], 0, empty)));
-  }
+  for (size_t i = 0; i < scans.size(); ++i)
+    results.push_back(Datum(stack(scans[i], 0, slice_of_none(scans[i], info.outputs[states + i], 0))));
   take_results(index, std::move(results));
   return kOkStatus;
 }
@@ -153,9 +153,9 @@ Status Runner::run_scan(size_t index, Stream& stream) {
   }
   std::vector<Datum> results = std::move(carried);
   for (size_t i = 0; i < collected.size(); ++i) {
-    if (collected[i].empty()) return {Code::kUnsupported, "a scan over nothing"};
     if (entry("scan_output_directions", i)) std::reverse(collected[i].begin(), collected[i].end());
-    results.push_back(Datum(stack(collected[i], entry("scan_output_axes", i), Tensor())));
+    const int64_t axis = entry("scan_output_axes", i);
+    results.push_back(Datum(stack(collected[i], axis, slice_of_none(collected[i], info.outputs[states + i], axis))));
   }
   take_results(index, std::move(results));
   return kOkStatus;

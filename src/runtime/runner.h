@@ -70,6 +70,7 @@ class Runner {
   Status run_if(size_t index, Stream& stream);
   Status run_loop(size_t index, Stream& stream);
   Status run_scan(size_t index, Stream& stream);
+  Tensor slice_of_none(const std::vector<Tensor>& trips, int32_t t, int64_t axis) const;
   void take_results(size_t index, std::vector<Datum> results);
   void bind_results(const plan::StepInfo& info);
   Datum as_datum(int32_t tensor) const;

@@ -76,6 +76,30 @@ std::vector<BlockConfig> odd_configs() {
           {32, 5, 16, 100, 0, 3, 1, true}};
 }
 
+// A row of A times equal columns of B: bit by bit the same in full tiles and in what is left over.
+TEST(Gemm, EqualColumnsGiveEqualResults) {
+  for_each_isa([] {
+    const int64_t n = 1000, k = 700;
+    const std::vector<float> column = random_floats(k, 5, 0, 1e4F);
+    std::vector<float> b(static_cast<size_t>(n * k));
+    for (int64_t i = 0; i < k; ++i) std::fill_n(b.begin() + i * n, n, column[static_cast<size_t>(i)]);
+    for (int64_t m : {1, 2, 3, 5, 7, 9, 17}) {
+      const std::vector<float> a = random_floats(m * k, 6);
+      for (const BlockConfig& config : gemm_configs(m, n, k, 2)) {
+        std::vector<float> packed(static_cast<size_t>(packed_b_floats(k, n))), c(static_cast<size_t>(m * n));
+        pack_b({b.data(), n, false}, k, n, config.panel, packed.data());
+        const GemmCall call{m, n, k, a.data(), k, c.data(), n};
+        std::vector<float> workspace(static_cast<size_t>(gemm_workspace(call, config)));
+        gemm(call, packed.data(), {}, config, workspace.data());
+        for (int64_t i = 0; i < m; ++i)
+          for (int64_t j = 1; j < n; ++j)
+            ASSERT_EQ(c[static_cast<size_t>(i * n + j)], c[static_cast<size_t>(i * n)])
+                << describe({m, n, k}, config) << " at " << i << "," << j;
+      }
+    }
+  });
+}
+
 TEST(Gemm, SizesAndConfigurations) {
   const int64_t sizes[] = {0, 1, 2, 3, 5, 13, 17, 33, 67};
   for_each_isa([&] {

@@ -73,6 +73,7 @@ const Rule attention{.name = "attention",
                          mask = add->input(1 - i);
                          if (!broadcasts_into(mask, scores->shape()))
                            return decline("the mask does not fit the scores");
+                         if (mask->rank() < 2) return decline("the mask is not a matrix");
                          absorbed.push_back(add);
                          scores = add->input(i);
                        }

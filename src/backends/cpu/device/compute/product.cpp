@@ -22,13 +22,19 @@ struct Walk {
         table(tile_table()),
         limits(*product.epilogue),
         rows_at_once(block_rows(config, p.taps, p.depth)),
-        taps_at_once(block_taps(config, p.taps, p.depth)) {}
+        taps_at_once(block_taps(config, p.taps, p.depth)) {
+    const int64_t vectors = std::min<int64_t>(table.lanes == 16 ? kMaxTileVectors : 2, config.panel / table.lanes);
+    tile_columns = vectors * table.lanes;
+    tile_rows = std::min(table.max_rows[vectors], std::max(config.rows, 1));
+  }
 
   const Product& p;
   const BlockConfig& config;
   const TileTable& table;
   const Limits limits;
   const int64_t rows_at_once, taps_at_once;
+  int64_t tile_columns;  // of the widest tile
+  int64_t tile_rows;     // most rows of a tile; the same for narrower tiles, so that all columns are summed alike
   const float* addresses[kMaxAddresses];
 };
 
@@ -49,9 +55,7 @@ void run_tiles(Walk& w, const RowBlock& block, int64_t column, int64_t columns, 
   const Epilogue& e = *w.p.epilogue;
   const int lanes = w.table.lanes;
   const int vectors = static_cast<int>(ceil_div(columns, lanes));
-  const int limit = w.table.max_rows[vectors];
-  const int64_t most = vectors * lanes == w.config.panel ? std::min(limit, std::max(w.config.rows, 1)) : limit;
-  const int64_t tiles = ceil_div(block.rows, most), steps = block.taps * block.depth;
+  const int64_t tiles = ceil_div(block.rows, w.tile_rows), steps = block.taps * block.depth;
   TileArgs args;
   args.rows_stride = block.rows;
   args.taps = block.taps;
@@ -85,14 +89,12 @@ void run_tiles(Walk& w, const RowBlock& block, int64_t column, int64_t columns, 
 // One block of rows against panels [first, last).
 void run_panels(Walk& w, const RowBlock& block, int64_t first, int64_t last) {
   const int64_t terms = w.p.taps * w.p.depth, panel = w.config.panel;
-  const int64_t at_once =
-      std::min<int64_t>(w.table.lanes == 16 ? kMaxTileVectors : 2, panel / 16 * 16 / w.table.lanes) * w.table.lanes;
   for (int64_t i = first; i < last; ++i) {
     const int64_t column = i * panel, columns = std::min(panel, w.p.n - column), b_stride = align_up(columns, 16);
     const float* b = w.p.b + column * terms + (block.tap * w.p.depth + block.channel) * b_stride;
     const float* next = i + 1 < last ? b + panel * terms : b;
-    for (int64_t j = 0; j < columns; j += at_once) {
-      run_tiles(w, block, w.p.first_column + column + j, std::min(at_once, columns - j), b + j, b_stride, next);
+    for (int64_t j = 0; j < columns; j += w.tile_columns) {
+      run_tiles(w, block, w.p.first_column + column + j, std::min(w.tile_columns, columns - j), b + j, b_stride, next);
     }
   }
 }
