@@ -12,8 +12,13 @@ namespace {
 
 constexpr double kWeightRotation = 48e6;  // bytes: more than the caches hold
 constexpr int kMaxCopies = 16;
-constexpr double kEnoughSeconds = 0.03;  // of measuring one candidate
-constexpr int kMaxRuns = 200;
+// Runs are taken in rounds. Other work on the machine makes rounds slower, never faster: the fastest counts, once a second
+// one confirms it.
+constexpr double kRoundMilliseconds = 2.5;
+constexpr int kMinRoundRuns = 2, kMaxRoundRuns = 64;
+constexpr size_t kMinRounds = 3, kMaxRounds = 16;
+constexpr double kAgreement = 1.04;  // of the two fastest rounds
+constexpr double kHopelessly = 3;    // slower than the best so far: two rounds are enough
 
 // Device memory that is freed at the end.
 struct Block {
@@ -125,25 +130,36 @@ class Rig {
   size_t workspace_size_ = 0;
 };
 
+// Lower median of `runs` runs.
+double round_median(Rig& rig, int runs, int& next) {
+  std::vector<double> times;
+  for (int i = 0; i < runs; ++i) times.push_back(rig.run(next++));
+  const auto middle = times.begin() + (runs - 1) / 2;
+  std::nth_element(times.begin(), middle, times.end());
+  return *middle;
+}
+
 }  // namespace
 
-double measure(const Problem& problem, const Emitted& emitted, Device& device, int iterations) {
+double measure(const Problem& problem, const Emitted& emitted, Device& device, int iterations, double best) {
   for (const auto* list : {&problem.inputs, &problem.outputs})
     for (const Argument& a : *list)
       if (a.present && (!a.ranked || a.dtype == DType::kString))
         throw Error(Code::kUnsupported, "shapes are not known before running");
   Rig rig(problem, emitted, device);
   rig.run(0);
-  const double first = rig.run(1);
-  int runs = std::max(iterations, 3);
-  if (first > 0) runs = std::clamp(static_cast<int>(kEnoughSeconds * 1e3 / first), runs, kMaxRuns);
-  std::vector<double> times;
-  for (int i = 0; i < runs; ++i) times.push_back(rig.run(i));
-  std::sort(times.begin(), times.end());
-  const size_t begin = times.size() / 4, end = std::max(begin + 1, times.size() - times.size() / 4);
-  double sum = 0;
-  for (size_t i = begin; i < end; ++i) sum += times[i];
-  return sum / static_cast<double>(end - begin);
+  const double first = std::max(rig.run(1), 1e-6);
+  if (iterations <= 1) return first;
+  const int runs = static_cast<int>(std::clamp<double>(kRoundMilliseconds / first, kMinRoundRuns, kMaxRoundRuns));
+  std::vector<double> rounds;  // ascending
+  int next = 2;
+  while (rounds.size() < kMaxRounds) {
+    const double time = round_median(rig, runs, next);
+    rounds.insert(std::lower_bound(rounds.begin(), rounds.end(), time), time);
+    if (rounds.size() == 2 && best > 0 && rounds[0] > kHopelessly * best) break;
+    if (rounds.size() >= kMinRounds && next > iterations && rounds[1] <= kAgreement * rounds[0]) break;
+  }
+  return rounds[0];
 }
 
 }  // namespace kiln

@@ -40,8 +40,8 @@ Tuner::Candidate Tuner::best(const Problem& problem, const std::vector<Candidate
       if (spent_seconds_ > options_.budget_seconds) continue;
       const auto start = std::chrono::steady_clock::now();
       try {
-        time =
-            measure(problem, candidate.tactic->emit(problem, candidate.config), target_.device(), options_.iterations);
+        time = measure(problem, candidate.tactic->emit(problem, candidate.config), target_.device(),
+                       options_.iterations, std::max(milliseconds, 0.0));
       } catch (const Error& error) {
         options_.logger->log(Severity::kVerbose,
                              problem.node->name() + ": " + candidate.name() + " fails: " + error.what());

@@ -13,7 +13,7 @@ namespace kiln {
 struct TunerOptions {
   int level = 3;                   // 0: first that accepts; 1: first configuration of each tactic; 2-3: few; 4-5: all
   double budget_seconds = 1e9;     // of measuring in all; afterwards the first that accepts is taken
-  int iterations = 8;              // at least, per candidate
+  int iterations = 8;              // runs of each candidate, at least; 1: no repetition
   std::set<std::string> disabled;  // tactics by name
   TimingCache* cache = nullptr;
   Logger* logger = &null_logger();
@@ -52,8 +52,9 @@ class Tuner {
   double spent_seconds_ = 0;
 };
 
-// Milliseconds of one launch on the target's device with the problem's optimum shapes: middle half of repeated runs, weights
-// not left in cache. Throws Error when the kernel refuses.
-double measure(const Problem& problem, const Emitted& emitted, Device& device, int iterations);
+// Milliseconds of one launch on the target's device with the problem's optimum shapes, weights not left in cache: the median
+// of the fastest round of runs. `best` is the time of the best candidate so far (0: none); one that is far slower is measured
+// less carefully. Throws Error when the kernel refuses.
+double measure(const Problem& problem, const Emitted& emitted, Device& device, int iterations, double best);
 
 }  // namespace kiln

@@ -1,12 +1,11 @@
 // The CPU device.
 #include "backends/cpu/device/device.h"
 
-#include <omp.h>
-
 #include <chrono>
 #include <cstdlib>
 #include <cstring>
 
+#include "backends/cpu/device/compute/parallel.h"
 #include "backends/cpu/device/kernels/registry.h"
 
 namespace kiln::cpu {
@@ -85,8 +84,6 @@ class CpuDevice final : public Device {
 };
 
 }  // namespace
-
-int thread_count() { return omp_get_max_threads(); }
 
 Device& device() {
   static CpuDevice instance;

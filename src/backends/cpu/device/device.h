@@ -1,11 +1,9 @@
-// The CPU as a device: work runs in the calling thread when it is queued, with OpenMP threads inside kernels.
+// The CPU as a device: work runs in the calling thread when it is queued, with a pool of threads inside kernels.
 #pragma once
 #include "device/device.h"
 
 namespace kiln::cpu {
 
-// Threads that a kernel may use.
-int thread_count();
 Device& device();
 
 }  // namespace kiln::cpu

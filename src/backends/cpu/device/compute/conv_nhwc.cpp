@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "backends/cpu/device/compute/parallel.h"
 #include "backends/cpu/device/compute/product.h"
 #include "base/checked.h"
 
@@ -205,8 +206,9 @@ void conv_nhwc(const ConvShape& s, const float* in, const float* packed, float* 
   }
   BlockConfig alone = c;
   alone.row_threads = alone.column_threads = 1;
-#pragma omp parallel for num_threads(threads) schedule(static)
-  for (int64_t g = 0; g < s.groups; ++g) run_group(g, alone);
+  parallel_ranges(threads, s.groups, [&](int64_t begin, int64_t end) {
+    for (int64_t g = begin; g < end; ++g) run_group(g, alone);
+  });
 }
 
 std::vector<BlockConfig> conv_configs(const ConvShape& s, int threads) {

@@ -1,11 +1,10 @@
 // Matrix products: packing, configurations, calls.
 #include "backends/cpu/device/compute/gemm.h"
 
-#include <omp.h>
-
 #include <algorithm>
 #include <cstring>
 
+#include "backends/cpu/device/compute/parallel.h"
 #include "backends/cpu/device/compute/product.h"
 #include "backends/cpu/device/compute/tile_kernel.h"
 #include "base/checked.h"
@@ -80,12 +79,9 @@ void pack_b(const RightOperand& b, int64_t k, int64_t n, int32_t panel, float* p
   const auto pack_one = [&](int64_t i) {
     pack_panel(b, k, i * panel, std::min<int64_t>(panel, n - i * panel), packed + i * panel * k);
   };
-  if (threads <= 1) {
-    for (int64_t i = 0; i < panels; ++i) pack_one(i);
-    return;
-  }
-#pragma omp parallel for num_threads(threads) schedule(static)
-  for (int64_t i = 0; i < panels; ++i) pack_one(i);
+  parallel_ranges(threads, panels, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) pack_one(i);
+  });
 }
 
 int64_t gemm_workspace(const GemmCall& call, const BlockConfig& config) {
@@ -128,8 +124,9 @@ void gemm_unpacked(const GemmCall& call, const RightOperand& b, const Epilogue& 
   }
   BlockConfig alone = config;
   alone.row_threads = alone.column_threads = 1;
-#pragma omp parallel for num_threads(threads) schedule(static)
-  for (int64_t i = 0; i < batch.count; ++i) run_item(i, alone, workspace + omp_get_thread_num() * (packed + copied));
+  parallel_ranges(threads, batch.count, [&](int64_t begin, int64_t end, int part) {
+    for (int64_t i = begin; i < end; ++i) run_item(i, alone, workspace + part * (packed + copied));
+  });
 }
 
 std::vector<BlockConfig> gemm_configs(int64_t m, int64_t n, int64_t k, int threads) {

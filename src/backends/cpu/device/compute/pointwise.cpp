@@ -564,9 +564,8 @@ PointwisePlan::~PointwisePlan() = default;
 
 void PointwisePlan::run(const void* const* inputs, void* const* outputs) noexcept {
   Impl& p = *impl_;
-  parallel_ranges(p.threads, p.tiles, [&](int64_t begin, int64_t end) {
-    p.run_range(p.threads > 1 ? omp_get_thread_num() : 0, inputs, outputs, begin, end);
-  });
+  parallel_ranges(p.threads, p.tiles,
+                  [&](int64_t begin, int64_t end, int part) { p.run_range(part, inputs, outputs, begin, end); });
 }
 
 }  // namespace kiln::cpu

@@ -1,11 +1,10 @@
 // Blocks of a matrix product: columns, rows, terms, panels, tiles, from the outermost loop to the innermost.
 #include "backends/cpu/device/compute/product.h"
 
-#include <omp.h>
-
 #include <algorithm>
 #include <cmath>
 
+#include "backends/cpu/device/compute/parallel.h"
 #include "backends/cpu/device/compute/tile_kernel.h"
 #include "base/checked.h"
 
@@ -154,13 +153,7 @@ void run_product_part(const Product& product, const BlockConfig& config, int par
 }
 
 void run_product(const Product& product, const BlockConfig& config) noexcept {
-  const int parts = config.row_threads * config.column_threads;
-  if (parts <= 1) {
-    run_product_part(product, config, 0);
-    return;
-  }
-#pragma omp parallel for num_threads(parts) schedule(static, 1)
-  for (int i = 0; i < parts; ++i) run_product_part(product, config, i);
+  parallel(config.row_threads * config.column_threads, [&](int part) { run_product_part(product, config, part); });
 }
 
 }  // namespace kiln::cpu

@@ -2,11 +2,7 @@
 // owns a range of units, whose recurrent weights stay in its cache, and meets the others once a step.
 #include "backends/cpu/device/compute/recurrent.h"
 
-#include <omp.h>
-#include <sched.h>
-
 #include <algorithm>
-#include <atomic>
 #include <cstring>
 #include <vector>
 
@@ -34,21 +30,6 @@ struct Sizes {
 };
 
 BlockConfig config_of(const Sizes& s) { return {.panel = static_cast<int32_t>(s.panel), .depth = 1 << 20}; }
-
-class SpinBarrier {
- public:
-  // Returns when `goal` arrivals have happened since the start.
-  void arrive(int64_t goal) noexcept {
-    arrived_.fetch_add(1, std::memory_order_acq_rel);
-    for (int spins = 0; arrived_.load(std::memory_order_acquire) < goal; ++spins) {
-      if (spins < 4000) __builtin_ia32_pause();
-      else sched_yield();
-    }
-  }
-
- private:
-  alignas(64) std::atomic<int64_t> arrived_{0};
-};
 
 // Gates of one block of units of one sequence, before their activations; c and h of the block.
 struct BlockStep {
@@ -133,12 +114,11 @@ class Run {
               s_.columns},
              d_.packed, bias, config, nullptr);
     }
-    SpinBarrier barrier;
-    if (threads_ <= 1) {
-      walk(0, 1, barrier);
-    } else {
-#pragma omp parallel num_threads(threads_)
-      walk(omp_get_thread_num(), omp_get_num_threads(), barrier);
+    for (int64_t i = 0; i < l_.steps; ++i) {
+      const int64_t at = l_.reverse ? l_.steps - 1 - i : i;
+      parallel_ranges(threads_, s_.blocks, [&](int64_t first, int64_t last) {
+        step(at, space_.h[i % 2], space_.h[(i + 1) % 2], first, last);
+      });
     }
     store_states();
   }
@@ -162,14 +142,6 @@ class Run {
     };
     store(space_.h[l_.steps % 2], d_.last_h);
     store(space_.c, d_.last_c);
-  }
-
-  void walk(int64_t thread, int64_t threads, SpinBarrier& barrier) {
-    const int64_t first = s_.blocks * thread / threads, last = s_.blocks * (thread + 1) / threads;
-    for (int64_t i = 0; i < l_.steps; ++i) {
-      if (first < last) step(l_.reverse ? l_.steps - 1 - i : i, space_.h[i % 2], space_.h[(i + 1) % 2], first, last);
-      if (threads > 1) barrier.arrive((i + 1) * threads);
-    }
   }
 
   // Units of blocks [first, last) at one step.

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "backends/cpu/device/compute/parallel.h"
 #include "backends/cpu/device/compute/product.h"
 #include "backends/cpu/device/compute/tile_kernel.h"
 #include "backends/cpu/device/compute/winograd_kernel.h"
@@ -234,9 +235,7 @@ void winograd_nhwc(const ConvShape& s, const float* in, const float* packed, flo
     if (tiles.size() <= 0 || columns.size() <= 0) return;
     Worker(s, config, plan, in, packed, out, epilogue, workspace + i * plan.scratch()).run(tiles, columns);
   };
-  if (parts <= 1) return run_part(0);
-#pragma omp parallel for num_threads(parts) schedule(static, 1)
-  for (int i = 0; i < parts; ++i) run_part(i);
+  parallel(parts, run_part);
 }
 
 std::vector<WinogradConfig> winograd_configs(const ConvShape& s, int threads) {

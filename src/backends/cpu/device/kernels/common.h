@@ -2,7 +2,8 @@
 #pragma once
 #include <new>
 
-#include "backends/cpu/device/device.h"
+#include "backends/cpu/device/compute/parallel.h"
+#include "device/device.h"
 
 namespace kiln::cpu::kernels {
 

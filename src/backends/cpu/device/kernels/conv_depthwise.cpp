@@ -1,6 +1,6 @@
 // Kernel "conv_depthwise": convolution of each channel alone, channels last. Inputs: x, packed weights, bias, residual.
 #include "backends/cpu/device/compute/depthwise_nhwc.h"
-#include "backends/cpu/device/device.h"
+#include "backends/cpu/device/compute/parallel.h"
 #include "backends/cpu/device/kernels/conv_call.h"
 #include "backends/cpu/device/kernels/registry.h"
 

@@ -1,6 +1,6 @@
 // Kernel "mean_pixels": mean of all pixels of each channel, channels last. The result has a row of channels per image.
+#include "backends/cpu/device/compute/parallel.h"
 #include "backends/cpu/device/compute/pool_nhwc.h"
-#include "backends/cpu/device/device.h"
 #include "backends/cpu/device/kernels/parameters.h"
 #include "backends/cpu/device/kernels/registry.h"
 

@@ -2,8 +2,8 @@
 #include <optional>
 #include <vector>
 
+#include "backends/cpu/device/compute/parallel.h"
 #include "backends/cpu/device/compute/pointwise.h"
-#include "backends/cpu/device/device.h"
 #include "backends/cpu/device/kernels/common.h"
 #include "backends/cpu/device/kernels/registry.h"
 #include "tensor/scalar_codec.h"

@@ -1,7 +1,7 @@
 // Kernel "pool": maximum or mean of windows, fastest with channels last. Parameters: kind (0 maximum, 1 mean, 2 mean that counts
 // padding) and the window.
+#include "backends/cpu/device/compute/parallel.h"
 #include "backends/cpu/device/compute/pool_nhwc.h"
-#include "backends/cpu/device/device.h"
 #include "backends/cpu/device/kernels/parameters.h"
 #include "backends/cpu/device/kernels/registry.h"
 
