@@ -1,4 +1,5 @@
-// Depthwise convolution on NHWC float32: tiles of up to eight pixels of a row, all channels of a tile before the next.
+// Depthwise convolution on NHWC float32: a block of channels at a time, in tiles of up to eight pixels
+// of a row.
 #include "backends/cpu/device/compute/depthwise_nhwc.h"
 
 #include <algorithm>
@@ -6,30 +7,52 @@
 
 #include "backends/cpu/device/compute/hwy_targets.h"
 #include "backends/cpu/device/compute/parallel.h"
+#include "backends/cpu/device/compute/tile_kernel.h"
+#include "base/checked.h"
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "backends/cpu/device/compute/depthwise_nhwc.cpp"
 #include "hwy/foreach_target.h"
 
 #include "backends/cpu/device/compute/epilogue-inl.h"
 
+#ifndef KILN_DEPTHWISE_RANGES
+#define KILN_DEPTHWISE_RANGES
+namespace kiln::cpu {
+namespace {
+
+// Output rows (of all images) and channels.
+struct DepthwiseRange {
+  int64_t first_row, last_row, first_channel, last_channel;
+};
+
+}  // namespace
+}  // namespace kiln::cpu
+#endif
+
 HWY_BEFORE_NAMESPACE();
 namespace kiln::cpu::HWY_NAMESPACE {
 
-// Pixels of one output row that see the same rows of the input.
+// One output row and a block of channels: pixels that see the same rows of the input.
 struct RowPiece {
-  const float* x;     // first input row that counts, column 0
-  const float* w;     // weights of the first tap row that counts
-  float* y;           // output row
-  const float* bias;  // null when absent
-  int64_t tap_rows, channels, x_row, x_pixel, y_pixel;
+  const float* x;              // first input row that counts, column 0
+  const float* w;              // weights of the first tap row that counts
+  float* y;                    // output row
+  const float* bias;           // null when absent
+  int64_t tap_rows, channels;  // channels of the block
+  int64_t w_tap, x_row, x_pixel, y_pixel;
   float low, high;  // results are limited to these
+};
+
+// Columns of the input under a tile, counted from its first window: those in [first, last) exist.
+struct Columns {
+  int64_t first, last;
 };
 
 // Arrays of vectors stay in registers only when every loop over them is unrolled.
 #define KILN_UNROLL _Pragma("GCC unroll 32")
 
-template <int kernel, int stride, int pixels>
-HWY_INLINE void tile_vector(const RowPiece& r, const float* x, float* y, int64_t c, int64_t part) {
+template <int kernel, int stride, int pixels, bool border>
+HWY_INLINE void tile_vector(const RowPiece& r, Columns inside, const float* x, float* y, int64_t c, int64_t part) {
   const F32 d;
   auto load = [&](const float* p) HWY_ATTR { return part ? load_part(d, p, part) : hn::LoadU(d, p); };
   VF sum[pixels];
@@ -38,13 +61,14 @@ HWY_INLINE void tile_vector(const RowPiece& r, const float* x, float* y, int64_t
   for (int p = 0; p < pixels; ++p) sum[p] = start;
   const float* w = r.w + c;
   x += c;
-  for (int64_t row = 0; row < r.tap_rows; ++row, x += r.x_row, w += kernel * r.channels) {
+  for (int64_t row = 0; row < r.tap_rows; ++row, x += r.x_row, w += kernel * r.w_tap) {
     VF weight[kernel];
     KILN_UNROLL
-    for (int k = 0; k < kernel; ++k) weight[k] = load(w + k * r.channels);
+    for (int k = 0; k < kernel; ++k) weight[k] = load(w + k * r.w_tap);
     const float* column = x;
     KILN_UNROLL
     for (int i = 0; i < (pixels - 1) * stride + kernel; ++i, column += r.x_pixel) {
+      if (border && (i < inside.first || i >= inside.last)) continue;
       const VF v = load(column);
       KILN_UNROLL
       for (int k = 0; k < kernel; ++k) {
@@ -65,14 +89,25 @@ HWY_INLINE void tile_vector(const RowPiece& r, const float* x, float* y, int64_t
 
 #undef KILN_UNROLL
 
-template <int kernel, int stride, int pixels> void tile(const RowPiece& r, const float* x, float* y) {
+template <int kernel, int stride, int pixels, bool border>
+HWY_INLINE void tile_channels(const RowPiece& r, Columns inside, const float* x, float* y) {
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(F32()));
   int64_t c = 0;
-  for (; c + lanes <= r.channels; c += lanes) tile_vector<kernel, stride, pixels>(r, x, y, c, 0);
-  if (c < r.channels) tile_vector<kernel, stride, pixels>(r, x, y, c, r.channels - c);
+  for (; c + lanes <= r.channels; c += lanes) tile_vector<kernel, stride, pixels, border>(r, inside, x, y, c, 0);
+  if (c < r.channels) tile_vector<kernel, stride, pixels, border>(r, inside, x, y, c, r.channels - c);
 }
 
-using TileFunction = void (*)(const RowPiece&, const float*, float*);
+// `left` is the input column of the first window's first tap; the input has `width` columns.
+template <int kernel, int stride, int pixels>
+void tile(const RowPiece& piece, int64_t left, int64_t width, const float* x, float* y) {
+  const RowPiece r = piece;  // which stores to y cannot change
+  constexpr int64_t span = (pixels - 1) * stride + kernel;
+  const Columns inside{std::clamp<int64_t>(-left, 0, span), std::clamp<int64_t>(width - left, 0, span)};
+  if (inside.first == 0 && inside.last == span) tile_channels<kernel, stride, pixels, false>(r, inside, x, y);
+  else tile_channels<kernel, stride, pixels, true>(r, inside, x, y);
+}
+
+using TileFunction = void (*)(const RowPiece&, int64_t, int64_t, const float*, float*);
 constexpr int kMaxPixels = 8;
 struct TileSet {
   TileFunction by_pixels[kMaxPixels + 1] = {};
@@ -95,16 +130,16 @@ const TileSet* find_tiles(const Window2d& w) {
 HWY_INLINE void pixel(const RowPiece& r, const Window2d& window, Taps taps, const float* x, float* y) {
   const F32 d;
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(d)), columns = taps.end - taps.begin;
-  const float* w0 = r.w + taps.begin * r.channels;
+  const float* w0 = r.w + taps.begin * r.w_tap;
   const float* x0 = x + taps.begin * window.dilation_w * r.x_pixel;
-  const int64_t x_step = window.dilation_w * r.x_pixel, w_row = window.kernel_w * r.channels;
+  const int64_t x_step = window.dilation_w * r.x_pixel, w_row = window.kernel_w * r.w_tap;
   const VF low = hn::Set(d, r.low), high = hn::Set(d, r.high);
   int64_t c = 0;
   for (; c + 2 * lanes <= r.channels; c += 2 * lanes) {
     VF a = r.bias ? hn::LoadU(d, r.bias + c) : hn::Zero(d), b = r.bias ? hn::LoadU(d, r.bias + c + lanes) : hn::Zero(d);
     for (int64_t row = 0; row < r.tap_rows; ++row) {
       const float *xp = x0 + row * r.x_row + c, *wp = w0 + row * w_row + c;
-      for (int64_t k = 0; k < columns; ++k, xp += x_step, wp += r.channels) {
+      for (int64_t k = 0; k < columns; ++k, xp += x_step, wp += r.w_tap) {
         a = hn::MulAdd(hn::LoadU(d, xp), hn::LoadU(d, wp), a);
         b = hn::MulAdd(hn::LoadU(d, xp + lanes), hn::LoadU(d, wp + lanes), b);
       }
@@ -118,7 +153,7 @@ HWY_INLINE void pixel(const RowPiece& r, const Window2d& window, Taps taps, cons
     VF a = r.bias ? load(r.bias + c) : hn::Zero(d);
     for (int64_t row = 0; row < r.tap_rows; ++row) {
       const float *xp = x0 + row * r.x_row + c, *wp = w0 + row * w_row + c;
-      for (int64_t k = 0; k < columns; ++k, xp += x_step, wp += r.channels) a = hn::MulAdd(load(xp), load(wp), a);
+      for (int64_t k = 0; k < columns; ++k, xp += x_step, wp += r.w_tap) a = hn::MulAdd(load(xp), load(wp), a);
     }
     if (n < lanes) store_part(d, clamp(a, low, high), y + c, n);
     else hn::StoreU(clamp(a, low, high), d, y + c);
@@ -140,52 +175,48 @@ Epilogue take_limits(const Epilogue& e, RowPiece& r) {
   return rest;
 }
 
-void depthwise_rows(const DepthwiseShape& s, const float* x, PixelStrides xs, const float* packed, float* y,
-                    PixelStrides ys, const Epilogue& epilogue, int64_t begin, int64_t end) {
+// The rows of one block of channels.
+void depthwise_block(const DepthwiseShape& s, const float* x, PixelStrides xs, const float* packed, float* y,
+                     PixelStrides ys, const Epilogue& epilogue, const DepthwiseRange& range) {
   const Window2d& w = s.window;
   RowPiece r{};
   const Epilogue rest = take_limits(epilogue, r);
-  r.channels = s.channels;
+  const int64_t channel = range.first_channel;
+  r.channels = range.last_channel - channel;
+  if (r.bias) r.bias += channel;
+  r.w_tap = s.channels;
   r.x_row = xs.row * w.dilation_h;
   r.x_pixel = xs.pixel;
   r.y_pixel = ys.pixel;
+  const bool activation_alone = !rest.empty() && !rest.residual && !rest.hook;
   const TileSet* tiles = find_tiles(w);
-  // Output columns whose windows lie inside the input.
-  const int64_t reach = (w.kernel_w - 1) * w.dilation_w;
-  const int64_t first = std::min(s.out_width, (w.pad_left + w.stride_w - 1) / w.stride_w);
-  const int64_t room = s.width - 1 - reach + w.pad_left;
-  const int64_t last = tiles ? std::clamp(room < 0 ? 0 : room / w.stride_w + 1, first, s.out_width) : first;
-  for (int64_t row = begin; row < end; ++row) {
+  const int64_t most = tiles ? kMaxPixels : 1;
+  for (int64_t row = range.first_row; row < range.last_row; ++row) {
     const int64_t image = row / s.out_height, oh = row % s.out_height, top = oh * w.stride_h - w.pad_top;
     const Taps tap_rows = inner_taps(top, w.kernel_h, w.dilation_h, s.height);
-    r.tap_rows = tap_rows.end - tap_rows.begin;
-    r.x = x + image * xs.image + (r.tap_rows ? (top + tap_rows.begin * w.dilation_h) * xs.row : 0);
-    r.w = packed + tap_rows.begin * w.kernel_w * s.channels;
-    r.y = y + image * ys.image + oh * ys.row;
-    auto finish = [&](int64_t ow, int64_t count) {
-      for (int64_t p = ow; p < ow + count && !rest.empty(); ++p) {
-        apply_epilogue(rest, r.y + p * ys.pixel, s.channels, row * s.out_width + p, 0);
-      }
-    };
-    auto slow = [&](int64_t from, int64_t to) {
-      for (int64_t ow = from; ow < to; ++ow) {
-        const int64_t left = ow * w.stride_w - w.pad_left;
-        Taps taps = inner_taps(left, w.kernel_w, w.dilation_w, s.width);
+    r.tap_rows = std::max<int64_t>(tap_rows.end - tap_rows.begin, 0);
+    r.x = x + channel + image * xs.image + (r.tap_rows ? (top + tap_rows.begin * w.dilation_h) * xs.row : 0);
+    r.w = packed + channel + tap_rows.begin * w.kernel_w * s.channels;
+    r.y = y + channel + image * ys.image + oh * ys.row;
+    for (int64_t ow = 0, left = s.out_width; left > 0;) {
+      const int64_t pieces = (left + most - 1) / most, n = (left + pieces - 1) / pieces;
+      const int64_t column = ow * w.stride_w - w.pad_left;
+      if (tiles) {
+        tiles->by_pixels[n](r, column, s.width, r.x + column * xs.pixel, r.y + ow * ys.pixel);
+      } else {
+        const Taps taps = inner_taps(column, w.kernel_w, w.dilation_w, s.width);
         const bool none = taps.begin >= taps.end;
-        if (none) taps = {0, 0};
-        pixel(r, w, taps, none ? r.x : r.x + left * xs.pixel, r.y + ow * ys.pixel);
-        finish(ow, 1);
+        pixel(r, w, none ? Taps{0, 0} : taps, none ? r.x : r.x + column * xs.pixel, r.y + ow * ys.pixel);
       }
-    };
-    slow(0, first);
-    for (int64_t ow = first, left = last - first; left > 0;) {
-      const int64_t pieces = (left + kMaxPixels - 1) / kMaxPixels, n = (left + pieces - 1) / pieces;
-      tiles->by_pixels[n](r, r.x + (ow * w.stride_w - w.pad_left) * xs.pixel, r.y + ow * ys.pixel);
-      finish(ow, n);
+      if (activation_alone) {
+        tile_table().activate(rest, nullptr, r.y + ow * ys.pixel, ys.pixel, n, r.channels);
+      } else {
+        for (int64_t p = ow; p < ow + n && !rest.empty(); ++p)
+          apply_epilogue(rest, r.y + p * ys.pixel, r.channels, row * s.out_width + p, channel);
+      }
       ow += n;
       left -= n;
     }
-    slow(last, s.out_width);
   }
 }
 
@@ -194,7 +225,13 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace kiln::cpu {
-HWY_EXPORT(depthwise_rows);
+HWY_EXPORT(depthwise_block);
+
+namespace {
+
+constexpr int64_t kChannelBlock = 96;  // whose weights and input rows stay in the first-level cache
+
+}  // namespace
 
 void pack_depthwise_weights(const float* weights, int64_t channels, int64_t kernel_h, int64_t kernel_w,
                             float* packed) noexcept {
@@ -210,9 +247,20 @@ void depthwise_nhwc(const DepthwiseShape& shape, const float* x, PixelStrides x_
   const double outputs = static_cast<double>(rows * shape.out_width * shape.channels);
   const double nanoseconds =
       outputs * (0.1 + 0.01 * static_cast<double>(shape.window.kernel_h * shape.window.kernel_w));
-  parallel_ranges(useful_threads(threads, nanoseconds), rows, [&](int64_t begin, int64_t end) {
-    HWY_DYNAMIC_DISPATCH(depthwise_rows)(shape, x, x_strides, packed, y, y_strides, epilogue, begin, end);
-  });
+  const int64_t blocks = std::max<int64_t>(ceil_div(shape.channels, kChannelBlock), 1);
+  const int64_t block = align_up(ceil_div(shape.channels, blocks), 16);
+  const auto run = [&](int64_t first_row, int64_t last_row, int64_t first_block, int64_t last_block) {
+    for (int64_t i = first_block; i < last_block; ++i) {
+      const DepthwiseRange range{first_row, last_row, i * block, std::min((i + 1) * block, shape.channels)};
+      if (range.first_channel < range.last_channel)
+        HWY_DYNAMIC_DISPATCH(depthwise_block)(shape, x, x_strides, packed, y, y_strides, epilogue, range);
+    }
+  };
+  const int useful = useful_threads(threads, nanoseconds);
+  const bool rows_even = rows % useful == 0 || rows >= 8 * useful;
+  if (rows_even || blocks < useful)
+    parallel_ranges(useful, rows, [&](int64_t begin, int64_t end) { run(begin, end, 0, blocks); });
+  else parallel_ranges(useful, blocks, [&](int64_t begin, int64_t end) { run(0, rows, begin, end); });
 }
 
 }  // namespace kiln::cpu

@@ -16,7 +16,7 @@ namespace kiln::cpu::HWY_NAMESPACE {
 template <Activation kind> HWY_INLINE VF activate(F32 d, VF x, VF alpha, VF beta) {
   const VF zero = hn::Zero(d), one = hn::Set(d, 1.0f), half = hn::Set(d, 0.5f);
   if constexpr (kind == Activation::kRelu) {
-    return hn::IfThenZeroElse(hn::Lt(x, zero), x);
+    return hn::Max(zero, x);
   } else if constexpr (kind == Activation::kClip) {
     return clamp(x, alpha, beta);
   } else if constexpr (kind == Activation::kLeakyRelu) {

@@ -28,7 +28,7 @@ template <class Body> void parallel(int parts, Body&& body) noexcept {
 }
 
 // Work below this many nanoseconds per extra thread is not worth waking one.
-inline constexpr double kNanosecondsPerThread = 10'000;
+inline constexpr double kNanosecondsPerThread = 2'500;
 
 inline int useful_threads(int threads, double nanoseconds) {
   return static_cast<int>(std::clamp<double>(nanoseconds / kNanosecondsPerThread, 1, std::max(threads, 1)));

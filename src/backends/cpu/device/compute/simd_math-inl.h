@@ -55,17 +55,10 @@ template <class Op> HWY_INLINE void transform(const float* in, float* out, int64
 }
 
 // Minimum and maximum that return NaN when either operand is one.
-template <class V> HWY_INLINE V nan_min(V a, V b) {
-  return hn::IfThenElse(hn::IsNaN(a), a, hn::IfThenElse(hn::Lt(a, b), a, b));
-}
-template <class V> HWY_INLINE V nan_max(V a, V b) {
-  return hn::IfThenElse(hn::IsNaN(a), a, hn::IfThenElse(hn::Gt(a, b), a, b));
-}
-// x limited to [low, high]; NaN stays NaN.
-template <class V> HWY_INLINE V clamp(V x, V low, V high) {
-  x = hn::IfThenElse(hn::Lt(x, low), low, x);
-  return hn::IfThenElse(hn::Gt(x, high), high, x);
-}
+template <class V> HWY_INLINE V nan_min(V a, V b) { return hn::IfThenElse(hn::IsNaN(a), a, hn::Min(a, b)); }
+template <class V> HWY_INLINE V nan_max(V a, V b) { return hn::IfThenElse(hn::IsNaN(a), a, hn::Max(a, b)); }
+// x limited to [low, high]; NaN stays NaN, since x86 returns the second operand where one is NaN.
+template <class V> HWY_INLINE V clamp(V x, V low, V high) { return hn::Min(high, hn::Max(low, x)); }
 
 // x * 2^n for integral n in [-260, 260].
 HWY_INLINE VF scale_by_power(F32 d, VF x, VF n) {
