@@ -6,6 +6,11 @@
 
 namespace kiln {
 
+std::string Tuner::Candidate::name() const {
+  const std::string text = tactic->name + "." + std::to_string(tactic->version) + to_string(config);
+  return tactic->device.empty() ? text : text + " on " + open_device(tactic->device).fingerprint();
+}
+
 std::vector<Tuner::Candidate> Tuner::candidates(const Problem& problem) const {
   std::vector<Candidate> list;
   for (const auto* arguments : {&problem.inputs, &problem.outputs})
@@ -13,6 +18,7 @@ std::vector<Tuner::Candidate> Tuner::candidates(const Problem& problem) const {
       if (a.present && !a.ranked) return list;  // only the last resort computes shapes while it runs
   for (const Tactic* tactic : target_.tactics(problem.op())) {
     if (options_.disabled.count(tactic->name)) continue;
+    if (!tactic->device.empty() && options_.disabled.count(tactic->device)) continue;
     const Refusal refusal = tactic->accepts(problem);
     if (refusal.refused()) {
       options_.logger->log(Severity::kVerbose,
@@ -40,8 +46,8 @@ Tuner::Candidate Tuner::best(const Problem& problem, const std::vector<Candidate
       if (spent_seconds_ > options_.budget_seconds) continue;
       const auto start = std::chrono::steady_clock::now();
       try {
-        time =
-            measure(problem, candidate.tactic->emit(problem, candidate.config), target_.device(), options_.iterations);
+        const Emitted emitted = candidate.tactic->emit(problem, candidate.config);
+        time = measure(problem, emitted, open_device(emitted.device), options_.iterations);
       } catch (const Error& error) {
         options_.logger->log(Severity::kVerbose,
                              problem.node->name() + ": " + candidate.name() + " fails: " + error.what());
