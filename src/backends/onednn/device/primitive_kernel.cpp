@@ -28,16 +28,20 @@ const std::map<std::string, memory::format_tag>& layouts_by_name() {
   return layouts;
 }
 
-std::string layout_name(const Desc& desc) {
-  for (const auto& [name, tag] : layouts_by_name())
-    if (Desc(desc.get_dims(), memory::data_type::f32, tag, true) == desc) return name;
-  return "";
-}
-
 // Zero when there is no such layout for these dimensions.
+Desc layout_desc(const Ints& dims, memory::format_tag layout) {
+  Desc desc(dims, memory::data_type::f32, layout, true);
+  return desc ? desc : Desc();
+}
 Desc layout_desc(const Ints& dims, const std::string& name) {
   const auto it = layouts_by_name().find(name);
-  return it == layouts_by_name().end() ? Desc() : Desc(dims, memory::data_type::f32, it->second, true);
+  return it == layouts_by_name().end() ? Desc() : layout_desc(dims, it->second);
+}
+
+std::string layout_name(const Desc& desc) {
+  for (const auto& [name, layout] : layouts_by_name())
+    if (layout_desc(desc.get_dims(), layout) == desc) return name;
+  return "";
 }
 
 bool is_empty(const KernelCall& call) { return call.outputs.size() == 1 && call.outputs[0].elements() == 0; }

@@ -96,6 +96,8 @@ Refusal accept_onednn(const Problem& p, const Emitted& e) {
     return accept();
   } catch (const Error& error) {
     return refuse(error.message());
+  } catch (const std::exception& error) {
+    return refuse("oneDNN: " + std::string(error.what()));
   }
 }
 
