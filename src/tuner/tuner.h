@@ -53,8 +53,9 @@ class Tuner {
   double spent_seconds_ = 0;
 };
 
-// Milliseconds of one launch on the device with the problem's optimum shapes: middle half of repeated runs, weights
-// not left in cache. Throws Error when the kernel refuses.
-double measure(const Problem& problem, const Emitted& emitted, Device& device, int iterations);
+// Milliseconds of one launch on the device with the problem's optimum shapes: middle half of repeated runs, weights not left in
+// cache; or the least of a few, when those show that it is much slower than `best` (negative: none is known). Throws Error when
+// the kernel refuses.
+double measure(const Problem& problem, const Emitted& emitted, Device& device, int iterations, double best = -1);
 
 }  // namespace kiln

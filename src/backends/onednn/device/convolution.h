@@ -94,6 +94,7 @@ template <class Forward, bool kTransposed> class Convolution final : public Prim
     const auto rank = static_cast<int>(window_.kernel.size()) + 2;
     if (x.rank != rank || y.rank != rank || x.dims[0] != y.dims[0] || x.dims[1] % groups_ || y.dims[1] % groups_)
       throw Error(Code::kShapeMismatch, "operands of a convolution do not fit each other");
+    require_packed(call, weight_dims(call));
     if (!residual.present()) return;
     require_floats(residual, "the sum");
     if (!cpu::kernels::same_dims(residual, y)) throw Error(Code::kShapeMismatch, "the sum has another shape");

@@ -113,7 +113,8 @@ class MatMul final : public PrimitiveKernel {
     const TensorView &a = call.inputs[0], &b = call.inputs[1], &residual = call.inputs[3], &c = call.outputs[0];
     require_floats(a, "the left operand");
     require_floats(c, "the result");
-    if (!packed()) require_floats(b, "the right operand");
+    if (packed()) require_packed(call, b_dims_);
+    else require_floats(b, "the right operand");
     if (residual.present()) {
       require_floats(residual, "the sum");
       if (!cpu::kernels::same_dims(residual, c)) throw Error(Code::kShapeMismatch, "the sum has another shape");

@@ -9,7 +9,7 @@ namespace kiln::onednn {
 // What oneDNN would do for the shapes of a call.
 struct Preview {
   std::string implementation;  // oneDNN's name for it; empty: it has none
-  std::string weights;         // name of the layout that it wants for weights; empty: there are none, or it has no name
+  std::string weights;         // name of the layout in which weights are stored; empty: none are
   bool is_reference() const { return implementation.starts_with("ref"); }
 };
 

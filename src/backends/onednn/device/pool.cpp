@@ -1,16 +1,10 @@
-// Kernel "pool": maximum or mean of windows over one to three dimensions. Parameters: kind (0 maximum, 1 mean, 2 mean that counts
-// padding); `whole`: the window is the whole image; else the window.
+// Kernel "pool": mean of windows over one to three dimensions. Parameters: `count_padding` 1 counts elements of the padding;
+// `whole` 1: the window is the whole image; else the window.
 #include "backends/onednn/device/convolution.h"
 #include "backends/onednn/device/registry.h"
 
 namespace kiln::onednn {
 namespace {
-
-dnnl::algorithm algorithm_of(const Attributes& parameters) {
-  constexpr dnnl::algorithm kKinds[] = {dnnl::algorithm::pooling_max, dnnl::algorithm::pooling_avg_exclude_padding,
-                                        dnnl::algorithm::pooling_avg_include_padding};
-  return kKinds[cpu::kernels::read_integer(parameters, "kind", 0, 2)];
-}
 
 // A window over the whole image of `n` dimensions.
 Window whole_window(const Ints& pixels) {
@@ -22,7 +16,9 @@ class Pool final : public PrimitiveKernel {
  public:
   explicit Pool(const Attributes& parameters)
       : PrimitiveKernel(parameters),
-        algorithm_(algorithm_of(parameters)),
+        algorithm_(cpu::kernels::read_integer(parameters, "count_padding", 0, 1) != 0
+                       ? dnnl::algorithm::pooling_avg_include_padding
+                       : dnnl::algorithm::pooling_avg_exclude_padding),
         whole_(cpu::kernels::read_integer(parameters, "whole", 0, 1) != 0) {
     if (!whole_) window_ = read_window(parameters);
   }

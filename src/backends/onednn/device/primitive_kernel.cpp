@@ -44,6 +44,9 @@ std::string layout_name(const Desc& desc) {
   return "";
 }
 
+// The layout in which weights are stored: `wanted` where it has a name, else row-major, and then the kernel rearranges them.
+Desc stored_desc(const Desc& wanted) { return layout_name(wanted).empty() ? dense_desc(wanted.get_dims()) : wanted; }
+
 bool is_empty(const KernelCall& call) { return call.outputs.size() == 1 && call.outputs[0].elements() == 0; }
 
 dnnl::primitive make_reorder(const Desc& from, const Desc& to) {
@@ -102,6 +105,14 @@ PrimitiveKernel::PrimitiveKernel(const Attributes& parameters)
     : copied_first_(cpu::kernels::read_integer(parameters, "copied", 0, 1) != 0),
       weights_(parameters.text("weights", "")) {}
 
+void PrimitiveKernel::require_packed(const KernelCall& call, const Ints& dims) const {
+  if (building_) return;
+  int64_t bytes = sizeof(float);
+  for (int64_t d : dims) bytes = mul_or_throw(bytes, d, "packed weights");
+  if (!call.inputs[1].present() || call.inputs[1].elements() < bytes)
+    throw Error(Code::kMalformedPlan, "packed weights of a step are smaller than " + std::to_string(bytes) + " bytes");
+}
+
 // The first attempt that is more than oneDNN's reference implementation; else the first that there is.
 Recipe PrimitiveKernel::choose(const KernelCall& call) const {
   Recipe fallback;
@@ -116,24 +127,26 @@ Recipe PrimitiveKernel::choose(const KernelCall& call) const {
 }
 
 Preview PrimitiveKernel::preview(const KernelCall& call) {
+  building_ = true;
   Preview result;
   if (is_empty(call)) return result;
   const Recipe recipe = choose(call);
   if (!recipe.primitive) return result;
   result.implementation = recipe.primitive.impl_info_str();
   for (const Operand& o : recipe.operands)
-    if (o.packed) result.weights = layout_name(o.primitive);
+    if (o.packed) result.weights = layout_name(stored_desc(o.primitive));
   return result;
 }
 
 Tensor PrimitiveKernel::pack(const KernelCall& call, const void* weights) {
+  building_ = true;
   const Recipe recipe = choose(call);
   for (const Operand& o : recipe.operands) {
     if (!o.packed) continue;
-    Tensor packed = Tensor::allocate(DType::kU8, {static_cast<int64_t>(o.primitive.get_size())});
-    const Desc plain = plain_weights(call);
-    const memory from(plain, engine(), const_cast<void*>(weights)), to(o.primitive, engine(), packed.mutable_data());
-    if (!copy(make_reorder(plain, o.primitive), from, to))
+    const Desc plain = plain_weights(call), stored = stored_desc(o.primitive);
+    Tensor packed = Tensor::allocate(DType::kU8, {static_cast<int64_t>(stored.get_size())});
+    const memory from(plain, engine(), const_cast<void*>(weights)), to(stored, engine(), packed.mutable_data());
+    if (!copy(make_reorder(plain, stored), from, to))
       throw Error(Code::kExecution, "oneDNN could not pack the weights of a step");
     return packed;
   }

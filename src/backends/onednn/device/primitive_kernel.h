@@ -51,6 +51,8 @@ class PrimitiveKernel : public PackingKernel {
   virtual Recipe describe(const KernelCall& call, const Attempt& attempt) const = 0;
   // The operator's own weights in the dimensions of the primitive's.
   virtual Desc plain_weights(const KernelCall&) const { return {}; }
+  // Throws Error when the packed weights of a call are smaller than weights of these dimensions.
+  void require_packed(const KernelCall& call, const Ints& dims) const;
 
  private:
   // Where the parts of a workspace begin.
@@ -76,6 +78,7 @@ class PrimitiveKernel : public PackingKernel {
 
   bool copied_first_;
   std::string weights_;
+  bool building_ = false;  // weights are not packed yet
   // Of the last prepare.
   bool nothing_to_do_ = true;
   std::vector<Bound> bound_;

@@ -8,15 +8,17 @@
 namespace kiln::onednn {
 namespace {
 
+constexpr int64_t kMaxKernel = int64_t{1} << 16;  // code is generated for each element of a kernel's row
 constexpr int64_t kMaxExtent = int64_t{1} << 30;
 constexpr size_t kMaxDimensions = 3;
 
-Ints read(const Attributes& parameters, const char* name, size_t count, int64_t least) {
+Ints read(const Attributes& parameters, const char* name, size_t count, int64_t least, int64_t most = kMaxExtent) {
   const Ints& values = parameters.ints(name);
-  const auto sound = [&](int64_t v) { return v >= least && v <= kMaxExtent; };
+  const auto sound = [&](int64_t v) { return v >= least && v <= most; };
   if (values.size() != count || !std::all_of(values.begin(), values.end(), sound))
     throw Error(Code::kMalformedPlan, "parameter '" + std::string(name) + "' is " + to_string(Attribute(values)))
-        .cause("it must be " + std::to_string(count) + " numbers from " + std::to_string(least));
+        .cause("it must be " + std::to_string(count) + " numbers from " + std::to_string(least) + " to " +
+               std::to_string(most));
   return values;
 }
 
@@ -27,7 +29,7 @@ Window read_window(const Attributes& parameters) {
   if (n < 1 || n > kMaxDimensions)
     throw Error(Code::kMalformedPlan, "a window has " + std::to_string(n) + " dimensions");
   Window w;
-  w.kernel = read(parameters, "kernel", n, 1);
+  w.kernel = read(parameters, "kernel", n, 1, kMaxKernel);
   w.strides = read(parameters, "strides", n, 1);
   w.dilations = read(parameters, "dilations", n, 1);
   w.begin = read(parameters, "pads_begin", n, 0);

@@ -103,10 +103,8 @@ Refusal accept_onednn(const Problem& p, const Emitted& e) {
 
 void pack_onednn(const Problem& p, Emitted& e, const void* weights) {
   Trial trial(p, e);
-  const std::string layout = trial.kernel().preview(trial.call()).weights;
-  if (layout.empty()) throw Error(Code::kUnsupported, "oneDNN's layout of weights has no name for " + p.str());
+  e.parameters.set("weights", trial.kernel().preview(trial.call()).weights);
   e.inputs[1] = add_constant(e, trial.kernel().pack(trial.call(), weights));
-  e.parameters.set("weights", layout);
 }
 
 std::vector<Config> onednn_image_configurations(const Problem& p) {
