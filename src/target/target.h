@@ -69,6 +69,7 @@ struct Emitted {
 struct Tactic {
   std::string name;
   int version = 1;
+  std::string device = {};  // whose kernels it emits; empty: the target's
   std::function<Refusal(const Problem&)> accepts;
   // At least one; in the order of preference when nothing is measured. Null: one empty configuration.
   std::function<std::vector<Config>(const Problem&)> configurations;
@@ -77,7 +78,7 @@ struct Tactic {
 };
 
 struct TargetOptions {
-  std::set<std::string> disabled;  // rules and tactics by name
+  std::set<std::string> disabled;  // rules and tactics by name, tactics also by their device
   Logger* logger = &null_logger();
 };
 

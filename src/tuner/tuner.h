@@ -14,7 +14,7 @@ struct TunerOptions {
   int level = 3;                   // 0: first that accepts; 1: first configuration of each tactic; 2-3: few; 4-5: all
   double budget_seconds = 1e9;     // of measuring in all; afterwards the first that accepts is taken
   int iterations = 8;              // runs of each candidate, at least; 1: no repetition
-  std::set<std::string> disabled;  // tactics by name
+  std::set<std::string> disabled;  // tactics by name or by their device
   TimingCache* cache = nullptr;
   Logger* logger = &null_logger();
   // Called before each problem: how many are done, how many there are, its text. False cancels: Error(kInvalidState).
@@ -43,7 +43,8 @@ class Tuner {
   struct Candidate {
     const Tactic* tactic;
     Config config;
-    std::string name() const { return tactic->name + "." + std::to_string(tactic->version) + to_string(config); }
+    // Times of a device's kernels hold for its libraries only, so its fingerprint is part of the name.
+    std::string name() const;
   };
   std::vector<Candidate> candidates(const Problem& problem) const;
   Candidate best(const Problem& problem, const std::vector<Candidate>& list, double& milliseconds);
@@ -52,9 +53,9 @@ class Tuner {
   double spent_seconds_ = 0;
 };
 
-// Milliseconds of one launch on the target's device with the problem's optimum shapes, weights not left in cache: the median
+// Milliseconds of one launch on the device with the problem's optimum shapes, weights not left in cache: the median
 // of the fastest round of runs. `best` is the time of the best candidate so far (0: none); one that is far slower is measured
 // less carefully. Throws Error when the kernel refuses.
-double measure(const Problem& problem, const Emitted& emitted, Device& device, int iterations, double best);
+double measure(const Problem& problem, const Emitted& emitted, Device& device, int iterations, double best = -1);
 
 }  // namespace kiln

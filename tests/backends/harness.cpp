@@ -197,7 +197,7 @@ struct Built {
 void run(const Case& c, Built& built, const Tactic& tactic, const Config& config) {
   SCOPED_TRACE(tactic.name + " " + to_string(config) + " " + built.problem.str());
   const Emitted e = tactic.emit(built.problem, config);
-  auto kernel = cpu::device().create_kernel(e.kernel, e.parameters);
+  auto kernel = device_of(e).create_kernel(e.kernel, e.parameters);
   ASSERT_TRUE(kernel) << e.kernel;
   std::vector<std::unique_ptr<Stored>> memory;
   std::vector<TensorView> inputs, outputs;
@@ -238,6 +238,8 @@ void run(const Case& c, Built& built, const Tactic& tactic, const Config& config
 }
 
 }  // namespace
+
+Device& device_of(const Emitted& e) { return e.device == "cpu" ? cpu::device() : open_device(e.device); }
 
 Operand constant(Tensor t) { return {std::move(t), true}; }
 Operand channels_last(Tensor t) {

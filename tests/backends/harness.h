@@ -42,6 +42,9 @@ struct Case {
   double tolerance = 0;  // of |difference| / (1 + |wanted|)
 };
 
+// The device that runs what a tactic emitted; the CPU's without opening its library.
+Device& device_of(const Emitted& emitted);
+
 // Checks every configuration of every accepting tactic with 1 and 2 threads' worth of problem. Returns the names of the
 // tactics that accepted; fails the test when a result differs. `only` restricts to one tactic.
 std::vector<std::string> check_case(const Case& c, const std::string& only = "");

@@ -6,7 +6,7 @@
 namespace kiln::tactic_testing {
 namespace {
 
-using Names = std::set<std::string>;
+bool accepted(const NodeCase& c, const char* tactic) { return check(c).count(tactic) > 0; }
 
 NodeCase pool(const std::string& op, Dims x, Attributes attributes, bool last = true) {
   NodeCase c;
@@ -20,22 +20,22 @@ NodeCase pool(const std::string& op, Dims x, Attributes attributes, bool last = 
 TEST(PoolTactics, Windows) {
   for (const char* op : {"MaxPool", "AveragePool"})
     for (bool last : {true, false}) {
-      const Names wanted{"pool_windows"};
-      EXPECT_EQ(check(pool(op, {2, 21, 9, 7},
-                           {{"kernel_shape", Ints{3, 3}}, {"strides", Ints{2, 2}}, {"pads", Ints{1, 1, 1, 1}}}, last)),
-                wanted);
-      EXPECT_EQ(check(pool(op, {1, 5, 8, 9},
-                           {{"kernel_shape", Ints{2, 3}}, {"strides", Ints{2, 2}}, {"ceil_mode", int64_t{1}}}, last)),
-                wanted);
-      EXPECT_EQ(
-          check(pool(op, {1, 17, 10, 11},
-                     {{"kernel_shape", Ints{3, 2}}, {"auto_pad", std::string("SAME_LOWER")}, {"strides", Ints{2, 1}}},
-                     last)),
-          wanted);
-      EXPECT_EQ(
-          check(pool(op, {3, 4, 12}, {{"kernel_shape", Ints{4}}, {"pads", Ints{1, 2}}, {"dilations", Ints{2}}}, last)),
-          wanted);
-      EXPECT_EQ(check(pool(op, {0, 4, 6, 6}, {{"kernel_shape", Ints{2, 2}}}, last)), wanted);
+      EXPECT_TRUE(
+          accepted(pool(op, {2, 21, 9, 7},
+                        {{"kernel_shape", Ints{3, 3}}, {"strides", Ints{2, 2}}, {"pads", Ints{1, 1, 1, 1}}}, last),
+                   "pool_windows"));
+      EXPECT_TRUE(
+          accepted(pool(op, {1, 5, 8, 9},
+                        {{"kernel_shape", Ints{2, 3}}, {"strides", Ints{2, 2}}, {"ceil_mode", int64_t{1}}}, last),
+                   "pool_windows"));
+      EXPECT_TRUE(accepted(
+          pool(op, {1, 17, 10, 11},
+               {{"kernel_shape", Ints{3, 2}}, {"auto_pad", std::string("SAME_LOWER")}, {"strides", Ints{2, 1}}}, last),
+          "pool_windows"));
+      EXPECT_TRUE(accepted(
+          pool(op, {3, 4, 12}, {{"kernel_shape", Ints{4}}, {"pads", Ints{1, 2}}, {"dilations", Ints{2}}}, last),
+          "pool_windows"));
+      EXPECT_TRUE(accepted(pool(op, {0, 4, 6, 6}, {{"kernel_shape", Ints{2, 2}}}, last), "pool_windows"));
     }
   check(pool("AveragePool", {2, 6, 7, 9},
              {{"kernel_shape", Ints{3, 3}},
@@ -54,12 +54,12 @@ TEST(PoolTactics, SlicesAndOtherSizes) {
 }
 
 TEST(PoolTactics, MeansOfPixels) {
-  EXPECT_EQ(check(pool("GlobalAveragePool", {2, 37, 7, 5}, {})), Names{"mean_pixels"});
-  EXPECT_EQ(check(pool("GlobalAveragePool", {2, 37, 7}, {})), Names{"mean_pixels"});
+  EXPECT_TRUE(accepted(pool("GlobalAveragePool", {2, 37, 7, 5}, {}), "mean_pixels"));
+  EXPECT_TRUE(accepted(pool("GlobalAveragePool", {2, 37, 7}, {}), "mean_pixels"));
   NodeCase c = pool("ReduceMean", {2, 19, 7, 5}, {{"keepdims", int64_t{0}}});
   c.inputs.push_back({.dims = {2}, .constant = true, .value = Tensor::of<int64_t>({2}, {-1, 2})});
   c.output_layout = {};
-  EXPECT_EQ(check(c).count("mean_pixels"), 1u);
+  EXPECT_TRUE(accepted(c, "mean_pixels"));
   c.inputs[1].value = Tensor::of<int64_t>({2}, {1, 2});
   EXPECT_EQ(refusal(c, "mean_pixels"), "the axes are not all spatial ones");
   EXPECT_NE(refusal(pool("GlobalAveragePool", {2, 37, 7, 5}, {}, false), "mean_pixels").find("channels last"),

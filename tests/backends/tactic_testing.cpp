@@ -9,6 +9,7 @@
 
 #include "backends/cpu/device/device.h"
 #include "backends/cpu/target/target.h"
+#include "backends/harness.h"
 
 namespace kiln::tactic_testing {
 namespace {
@@ -194,8 +195,7 @@ void expect_close(const Tensor& got, const Tensor& want, double tolerance, const
 void run(const NodeCase& c, const Built& built, const Tactic& tactic, const Config& config, const Tensor& want) {
   const std::string what = tactic.name + " " + to_string(config) + " on " + built.problem().str();
   const Emitted emitted = tactic.emit(built.problem(), config);
-  ASSERT_EQ(emitted.device, "cpu");
-  const std::unique_ptr<Kernel> kernel = cpu::device().create_kernel(emitted.kernel, emitted.parameters);
+  const std::unique_ptr<Kernel> kernel = testing::device_of(emitted).create_kernel(emitted.kernel, emitted.parameters);
   ASSERT_NE(kernel, nullptr) << what;
   const std::vector<Tensor> values = built.values();
   const std::vector<Operand> operands = built.operands();

@@ -1,10 +1,9 @@
 // Kernel "reference": one operator with its post-operations, evaluated by its definition.
 #include "backends/ref/device/device.h"
 
-#include <chrono>
-#include <cstdlib>
 #include <cstring>
 
+#include "device/host_device.h"
 #include "ops/op.h"
 
 namespace kiln::ref {
@@ -136,54 +135,14 @@ class Reference final : public Kernel {
   std::string message_;
 };
 
-class HostAllocator final : public Allocator {
- public:
-  void* allocate(size_t size, size_t alignment) noexcept override {
-    void* memory = nullptr;
-    return posix_memalign(&memory, alignment, size) == 0 ? memory : nullptr;
-  }
-  void deallocate(void* memory) noexcept override { std::free(memory); }
-};
-
-class RefStream final : public Stream {
-  Status synchronize() noexcept override { return kOkStatus; }
-};
-
-class RefEvent final : public Event {
- public:
-  Status record(Stream&) noexcept override {
-    at_ = std::chrono::steady_clock::now();
-    return kOkStatus;
-  }
-  Status synchronize() noexcept override { return kOkStatus; }
-  bool done() noexcept override { return true; }
-  double milliseconds_since(Event& earlier) noexcept override {
-    return std::chrono::duration<double, std::milli>(at_ - static_cast<RefEvent&>(earlier).at_).count();
-  }
-
- private:
-  std::chrono::steady_clock::time_point at_{};
-};
-
-class RefDevice final : public Device {
+class RefDevice final : public HostDevice {
  public:
   std::string_view name() const override { return "ref"; }
   std::string fingerprint() const override { return "any"; }
   int max_threads() const override { return 1; }
-  Allocator& allocator() override { return allocator_; }
-  std::unique_ptr<Stream> create_stream() override { return std::make_unique<RefStream>(); }
-  std::unique_ptr<Event> create_event() override { return std::make_unique<RefEvent>(); }
-  Status copy(Stream&, void* to, const void* from, size_t size) noexcept override {
-    if (size > 0) std::memcpy(to, from, size);
-    return kOkStatus;
-  }
   std::unique_ptr<Kernel> create_kernel(std::string_view kernel, const Attributes& parameters) override {
     return kernel == "reference" ? std::make_unique<Reference>(parameters) : nullptr;
   }
-  bool host_memory() const override { return true; }
-
- private:
-  HostAllocator allocator_;
 };
 
 }  // namespace

@@ -1,0 +1,46 @@
+// What the tactics of convolutions and their transposes by oneDNN share.
+#include "backends/cpu/target/onednn/convolution.h"
+
+#include "base/error.h"
+
+namespace kiln::cpu {
+namespace {
+
+Refusal read_sums(const Problem& p, FusedEpilogue& epilogue) {
+  const Refusal r = p.node->base_input_count() > 2 ? add_bias(p, 2, 1, 1, epilogue) : accept();
+  return r.refused() ? r : read_epilogue(p, 1, epilogue);
+}
+
+// The step; its weights are not packed yet.
+Emitted unpacked(const Problem& p, const FusedEpilogue& epilogue, const Config& config) {
+  const Dims& w = p.input(1).constant->dims();
+  Attributes to = config;
+  put_window(to, onednn_window(p, Ints(w.begin() + 2, w.end())));
+  to.set("groups", p.attributes().integer("group", 1));
+  Emitted e = emit_onednn(p.op() == "Conv" ? "conv" : "deconv", std::move(to), {0, Emitted::kAbsent});
+  emit_epilogue(epilogue, e);
+  return e;
+}
+
+}  // namespace
+
+Refusal accept_onednn_convolution(const Problem& p, const std::string& op) {
+  if (p.op() != op) return refuse("is for " + op);
+  for (const Refusal& r : {accept_onednn_image(p.input(0), "x"), accept_onednn_image(p.outputs[0], "y")})
+    if (r.refused()) return r;
+  if (!p.input(1).constant || p.input(1).dtype != DType::kF32) return refuse("the weights are not constant float32");
+  FusedEpilogue epilogue;
+  if (const Refusal r = read_sums(p, epilogue); r.refused()) return r;
+  return accept_onednn(p, unpacked(p, epilogue, {{"copied", int64_t{0}}}));
+}
+
+Emitted emit_onednn_convolution(const Problem& p, const Config& config) {
+  FusedEpilogue epilogue;
+  if (const Refusal r = read_sums(p, epilogue); r.refused())
+    throw Error(Code::kInternal, "a convolution was not accepted").cause(r.reason);
+  Emitted e = unpacked(p, epilogue, config);
+  pack_onednn(p, e, p.input(1).constant->data());
+  return e;
+}
+
+}  // namespace kiln::cpu

@@ -1,0 +1,11 @@
+// What the tactics of convolutions and their transposes by oneDNN share.
+#pragma once
+#include "backends/cpu/target/onednn/onednn.h"
+
+namespace kiln::cpu {
+
+// `op` is Conv or ConvTranspose.
+Refusal accept_onednn_convolution(const Problem& problem, const std::string& op);
+Emitted emit_onednn_convolution(const Problem& problem, const Config& config);
+
+}  // namespace kiln::cpu

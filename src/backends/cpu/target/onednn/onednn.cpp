@@ -1,0 +1,117 @@
+// What the tactics of oneDNN share.
+#include "backends/cpu/target/onednn/onednn.h"
+
+#include <algorithm>
+
+#include "backends/cpu/target/window.h"
+#include "base/error.h"
+
+namespace kiln::cpu {
+namespace {
+
+// The step's kernel, and a call of it at the problem's optimum.
+class Trial {
+ public:
+  Trial(const Problem& p, const Emitted& e) {
+    kernel_ = open_device(kOnednn).create_kernel(e.kernel, e.parameters);
+    if (!kernel_) throw Error(Code::kInternal, "the device of oneDNN has no kernel '" + e.kernel + "'");
+    for (int from : e.inputs) {
+      if (from >= 0) add(inputs_, p.input(from));
+      else if (from == Emitted::kAbsent) inputs_.emplace_back();
+      else add(inputs_, constant(e.constants[static_cast<size_t>(-2 - from)]));
+    }
+    add(outputs_, p.outputs[0]);
+  }
+  onednn::PackingKernel& kernel() { return static_cast<onednn::PackingKernel&>(*kernel_); }
+  KernelCall call() const { return {inputs_, outputs_, nullptr, 0}; }
+
+ private:
+  struct Held {
+    Dims dims, strides;
+  };
+  static Argument constant(const Tensor& tensor) {
+    return {.present = true, .dtype = tensor.dtype(), .opt = tensor.dims(), .max = tensor.dims(), .layout = {}};
+  }
+  void add(std::vector<TensorView>& to, const Argument& a) {
+    held_.push_back(std::make_unique<Held>(Held{a.opt, strides(a.layout, a.opt)}));
+    const Held& h = *held_.back();
+    to.push_back(
+        {nullptr, h.dims.data(), h.strides.data(), static_cast<int>(h.dims.size()), a.dtype, nullptr, nullptr});
+  }
+
+  std::unique_ptr<Kernel> kernel_;
+  std::vector<std::unique_ptr<Held>> held_;
+  std::vector<TensorView> inputs_, outputs_;
+};
+
+}  // namespace
+
+Refusal accept_onednn_image(const Argument& a, const char* what) {
+  const std::string subject = std::string(what) + " ";
+  if (a.dtype != DType::kF32) return refuse(subject + "is " + std::string(name(a.dtype)) + ", needs float32");
+  if (!a.ranked || a.opt.size() < 3 || a.opt.size() > 5)
+    return refuse(subject + "has " + std::to_string(a.opt.size()) + " dimensions, needs 3 to 5");
+  if (!a.layout.is_row_major() && !is_channels_last(a))
+    return refuse(subject + "has layout " + to_string(a.layout) + ", needs row-major or channels last");
+  if (a.opt[1] != a.max[1]) return refuse(subject + "has a varying number of channels");
+  return accept();
+}
+
+onednn::Window onednn_window(const Problem& p, const Ints& kernel) {
+  const Attributes& a = p.attributes();
+  const size_t n = kernel.size();
+  const auto filled = [&](const char* name, size_t count, int64_t fallback) {
+    Ints values = a.ints(name, {});
+    if (values.size() != count) values.assign(count, fallback);
+    return values;
+  };
+  onednn::Window w{.kernel = kernel,
+                   .strides = filled("strides", n, 1),
+                   .dilations = filled("dilations", n, 1),
+                   .begin = Ints(n, 0),
+                   .output_padding = filled("output_padding", n, 0)};
+  const std::string padding = a.text("auto_pad", "NOTSET");
+  if (padding == "SAME_UPPER") w.padding = onednn::Window::kUpper;
+  else if (padding == "SAME_LOWER" || !a.ints("output_shape", {}).empty()) w.padding = onednn::Window::kLower;
+  else if (padding != "VALID") std::copy_n(filled("pads", 2 * n, 0).begin(), n, w.begin.begin());
+  return w;
+}
+
+Emitted emit_onednn(std::string kernel, Attributes parameters, std::vector<int> inputs) {
+  return {.device = kOnednn,
+          .kernel = std::move(kernel),
+          .parameters = std::move(parameters),
+          .inputs = std::move(inputs),
+          .constants = {}};
+}
+
+Refusal accept_onednn(const Problem& p, const Emitted& e) {
+  if (element_count(p.outputs[0].opt) == 0) return refuse("the result " + to_string(p.outputs[0].opt) + " is empty");
+  try {
+    Trial trial(p, e);
+    const onednn::Preview preview = trial.kernel().preview(trial.call());
+    if (preview.implementation.empty()) return refuse("oneDNN has no primitive for " + p.str());
+    if (preview.is_reference())
+      return refuse("oneDNN has only its reference implementation (" + preview.implementation + ") for " + p.str());
+    return accept();
+  } catch (const Error& error) {
+    return refuse(error.message());
+  } catch (const std::exception& error) {
+    return refuse("oneDNN: " + std::string(error.what()));
+  }
+}
+
+void pack_onednn(const Problem& p, Emitted& e, const void* weights) {
+  Trial trial(p, e);
+  e.parameters.set("weights", trial.kernel().preview(trial.call()).weights);
+  e.inputs[1] = add_constant(e, trial.kernel().pack(trial.call(), weights));
+}
+
+std::vector<Config> onednn_image_configurations(const Problem& p) {
+  std::vector<Config> list{{{"copied", int64_t{0}}}};
+  const bool rows = !is_channels_last(p.input(0)) || !is_channels_last(p.outputs[0]);
+  if (rows) list.push_back({{"copied", int64_t{1}}});
+  return list;
+}
+
+}  // namespace kiln::cpu

@@ -1,0 +1,40 @@
+// Tactic: means of windows by oneDNN.
+#include "backends/cpu/target/onednn/onednn.h"
+#include "backends/cpu/target/tactics.h"
+
+namespace kiln::cpu::tactics {
+namespace {
+
+bool is_whole(const Problem& p) { return p.op() == "GlobalAveragePool"; }
+bool counts_padding(const Problem& p) { return p.attributes().integer("count_include_pad", 0) != 0; }
+
+Emitted step(const Problem& p, const Config& config) {
+  Attributes to = config;
+  to.set("count_padding", int64_t{counts_padding(p)});
+  to.set("whole", int64_t{is_whole(p)});
+  if (!is_whole(p)) put_window(to, onednn_window(p, p.attributes().ints("kernel_shape")));
+  return emit_onednn("pool", std::move(to), {0});
+}
+
+Refusal accepts(const Problem& p) {
+  if (p.op() == "MaxPool" || p.op() == "GlobalMaxPool")
+    return refuse("is for means: oneDNN's maximum of NaN and a number is the number");
+  if (!is_whole(p) && p.op() != "AveragePool") return refuse("is for AveragePool and GlobalAveragePool");
+  for (const Refusal& r : {accept_onednn_image(p.input(0), "x"), accept_onednn_image(p.outputs[0], "y")})
+    if (r.refused()) return r;
+  if (!p.post().empty()) return refuse("there are post-operations");
+  if (counts_padding(p) && p.attributes().integer("ceil_mode", 0) != 0)
+    return refuse("ceil_mode is 1 and padding counts: windows beyond the padding have fewer elements");
+  return accept_onednn(p, step(p, {{"copied", int64_t{0}}}));
+}
+
+}  // namespace
+
+const Tactic onednn_pool{.name = "onednn_pool",
+                         .version = 1,
+                         .device = kOnednn,
+                         .accepts = accepts,
+                         .configurations = onednn_image_configurations,
+                         .emit = step};
+
+}  // namespace kiln::cpu::tactics

@@ -1,0 +1,62 @@
+// Kernel "pool": mean of windows over one to three dimensions. Parameters: `count_padding` 1 counts elements of the padding;
+// `whole` 1: the window is the whole image; else the window.
+#include "backends/onednn/device/convolution.h"
+#include "backends/onednn/device/registry.h"
+
+namespace kiln::onednn {
+namespace {
+
+// A window over the whole image of `n` dimensions.
+Window whole_window(const Ints& pixels) {
+  const Ints ones(pixels.size(), 1), zeros(pixels.size(), 0);
+  return {.kernel = pixels, .strides = ones, .dilations = ones, .begin = zeros, .output_padding = zeros};
+}
+
+class Pool final : public PrimitiveKernel {
+ public:
+  explicit Pool(const Attributes& parameters)
+      : PrimitiveKernel(parameters),
+        algorithm_(cpu::kernels::read_integer(parameters, "count_padding", 0, 1) != 0
+                       ? dnnl::algorithm::pooling_avg_include_padding
+                       : dnnl::algorithm::pooling_avg_exclude_padding),
+        whole_(cpu::kernels::read_integer(parameters, "whole", 0, 1) != 0) {
+    if (!whole_) window_ = read_window(parameters);
+  }
+
+ protected:
+  Recipe describe(const KernelCall& call, const Attempt& attempt) const override {
+    if (call.inputs.size() != 1 || call.outputs.size() != 1)
+      throw Error(Code::kMalformedPlan, "a pooling has one operand and one result");
+    const TensorView &x = call.inputs[0], &y = call.outputs[0];
+    require_floats(x, "the input");
+    require_floats(y, "the result");
+    if (x.rank < 3 || x.rank > 5 || y.rank != x.rank || x.dims[0] != y.dims[0] || x.dims[1] != y.dims[1])
+      throw Error(Code::kShapeMismatch, "operands of a pooling do not fit each other");
+    const Window window = whole_ ? whole_window(pixels_of(x)) : window_;
+    if (window.kernel.size() + 2 != static_cast<size_t>(x.rank))
+      throw Error(Code::kShapeMismatch, "a window has another rank than its image");
+    const Pads pads = pads_of(window, pixels_of(x), pixels_of(y));
+    const bool last = takes_channels_last(x, attempt);  // of both: oneDNN pools within one layout
+    Recipe r;
+    const Operand in = image_operand(DNNL_ARG_SRC, 0, x, last), out = image_operand(DNNL_ARG_DST, kResult, y, last);
+    r.epilogue.attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
+    const dnnl::pooling_forward::primitive_desc made(
+        engine(), dnnl::prop_kind::forward_inference, algorithm_, in.primitive, out.primitive, window.strides,
+        window.kernel, less_one(window.dilations), pads.begin, pads.end, r.epilogue.attributes, true);
+    if (!made) return r;
+    r.primitive = made;
+    r.operands = {in, out};
+    return r;
+  }
+
+ private:
+  dnnl::algorithm algorithm_;
+  bool whole_;
+  Window window_;
+};
+
+}  // namespace
+
+std::unique_ptr<Kernel> make_pool(const Attributes& parameters) { return std::make_unique<Pool>(parameters); }
+
+}  // namespace kiln::onednn
