@@ -140,7 +140,7 @@ Engine Engine::load(const std::string& path) {
 }
 
 void Engine::save(const std::string& path) const {
-  guarded([&] { write_file(path, plan::write(state_->engine->plan())); });
+  guarded([&] { plan::write_file(state_->engine->plan(), path); });
 }
 
 std::string Engine::name() const { return state_->engine->plan().name; }

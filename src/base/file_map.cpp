@@ -29,17 +29,25 @@ struct Descriptor {
 };
 }  // namespace
 
-std::shared_ptr<const FileMap> FileMap::open(const std::string& path) {
-  Descriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
-  if (file.fd < 0) fail("open", path);
+InputFile::InputFile(const std::string& path) : descriptor_(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {
+  if (descriptor_ < 0) fail("open", path);
+  Descriptor guard{descriptor_};
   struct stat info {};
-  if (::fstat(file.fd, &info) != 0) fail("examine", path);
+  if (::fstat(descriptor_, &info) != 0) fail("examine", path);
   if (!S_ISREG(info.st_mode))
     throw Error(Code::kIo, "'" + path + "' is not a regular file").remedy("give the path of a file");
+  size_ = static_cast<size_t>(info.st_size);
+  guard.fd = -1;
+}
+
+InputFile::~InputFile() { ::close(descriptor_); }
+
+std::shared_ptr<const FileMap> FileMap::open(const std::string& path) {
+  const InputFile file(path);
   std::shared_ptr<FileMap> map(new FileMap);
-  map->size_ = static_cast<size_t>(info.st_size);
+  map->size_ = file.size();
   if (map->size_ == 0) return map;
-  void* data = ::mmap(nullptr, map->size_, PROT_READ, MAP_PRIVATE, file.fd, 0);
+  void* data = ::mmap(nullptr, map->size_, PROT_READ, MAP_PRIVATE, file.descriptor(), 0);
   if (data == MAP_FAILED) {
     map->size_ = 0;
     fail("map", path);
@@ -52,25 +60,28 @@ FileMap::~FileMap() {
   if (data_) ::munmap(const_cast<std::byte*>(data_), size_);
 }
 
-void write_file(const std::string& path, std::span<const std::byte> bytes) {
+void write_file(const std::string& path, const std::function<void(const FileSink&)>& produce) {
   const std::string temporary = path + ".tmp" + std::to_string(::getpid());
-  {
+  try {
     Descriptor file{::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644)};
     if (file.fd < 0) fail("create", temporary);
-    for (size_t done = 0; done < bytes.size();) {
-      const ssize_t n = ::write(file.fd, bytes.data() + done, bytes.size() - done);
-      if (n < 0 && errno == EINTR) continue;
-      if (n < 0) {
-        ::unlink(temporary.c_str());
-        fail("write", path);
+    produce([&](std::span<const std::byte> bytes) {
+      for (size_t done = 0; done < bytes.size();) {
+        const ssize_t n = ::write(file.fd, bytes.data() + done, bytes.size() - done);
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) fail("write", path);
+        done += static_cast<size_t>(n);
       }
-      done += static_cast<size_t>(n);
-    }
-  }
-  if (::rename(temporary.c_str(), path.c_str()) != 0) {
+    });
+    if (::rename(temporary.c_str(), path.c_str()) != 0) fail("rename to", path);
+  } catch (...) {
     ::unlink(temporary.c_str());
-    fail("rename to", path);
+    throw;
   }
+}
+
+void write_file(const std::string& path, std::span<const std::byte> bytes) {
+  write_file(path, [&](const FileSink& sink) { sink(bytes); });
 }
 
 }  // namespace kiln

@@ -92,15 +92,16 @@ uint32_t Lowering::dim_of(const Dim& dim) {
   return it->second;
 }
 
-uint64_t Lowering::add_constant_bytes(const Tensor& tensor) {
-  const auto bytes = static_cast<size_t>(tensor.bytes());
-  const Hash128 hash = hash128({static_cast<const char*>(tensor.data()), bytes});
-  for (uint64_t offset : constant_offsets_[hash])
-    if (offset + bytes <= constants_->size() && std::memcmp(constants_->data() + offset, tensor.data(), bytes) == 0)
-      return offset;
-  const auto offset = static_cast<uint64_t>(align_up(static_cast<int64_t>(constants_->size()), plan::kAlignment));
-  constants_->resize(offset + bytes);
-  if (bytes > 0) std::memcpy(constants_->data() + offset, tensor.data(), bytes);
+// Equal bytes are kept once. What a tensor borrows is copied, so that the model can go.
+uint64_t Lowering::add_constant(const Tensor& tensor) {
+  const auto size = static_cast<uint64_t>(tensor.bytes());
+  const Hash128 hash = hash128({static_cast<const char*>(tensor.data()), size});
+  for (uint64_t offset : constant_offsets_[hash]) {
+    const std::byte* known = plan_.constants.at(offset, size);
+    if (known && std::memcmp(known, tensor.data(), size) == 0) return offset;
+  }
+  auto kept = std::make_shared<Tensor>(tensor.borrows() ? tensor.clone() : tensor);
+  const uint64_t offset = plan_.constants.add({static_cast<const std::byte*>(kept->data()), size}, kept);
   constant_offsets_[hash].push_back(offset);
   return offset;
 }
@@ -115,7 +116,7 @@ int32_t Lowering::constant_tensor(Scope& scope, const Tensor& tensor, const std:
   for (int64_t d : tensor.dims()) info.dims.push_back(dim_of(d));
   info.layout = layout;
   info.storage = Storage::kConstant;
-  info.offset = add_constant_bytes(tensor);
+  info.offset = add_constant(tensor);
   info.size = static_cast<uint64_t>(tensor.bytes());
   scope.program->tensors.push_back(std::move(info));
   return static_cast<int32_t>(scope.program->tensors.size()) - 1;
@@ -190,7 +191,8 @@ void Lowering::set_workspace(Scope& scope, plan::StepInfo& step) {
     Held& h = *held.back();
     h.dims = *dims;
     h.strides = info.layout.is_plain() ? strides(info.layout, h.dims) : Dims();
-    void* data = info.storage == Storage::kConstant ? constants_->data() + info.offset : nullptr;
+    void* data = info.storage == Storage::kConstant ? const_cast<std::byte*>(plan_.constants.at(info.offset, info.size))
+                                                    : nullptr;
     return TensorView{data,
                       h.dims.data(),
                       info.layout.is_plain() ? h.strides.data() : nullptr,
@@ -213,28 +215,29 @@ void Lowering::lower_kernel(Scope& scope, const Problem& problem, const Choice& 
     scope.shares[to] = from;
     return;
   }
+  const Emitted emitted = choice.emit(problem);
   plan::StepInfo step;
   step.name = node.name();
   step.op = node.op_name();
-  step.device = choice.emitted.device;
-  step.kernel = choice.emitted.kernel;
-  step.tactic = choice.tactic;
-  step.parameters = choice.emitted.parameters;
+  step.device = emitted.device;
+  step.kernel = emitted.kernel;
+  step.tactic = choice.tactic_name();
+  step.parameters = emitted.parameters;
   step.origins = node.origins;
-  for (int from : choice.emitted.inputs) {
+  for (int from : emitted.inputs) {
     if (from >= 0) step.inputs.push_back(tensor_of(scope, node.input(from)));
     else if (from == Emitted::kAbsent) step.inputs.push_back(-1);
     else
-      step.inputs.push_back(constant_tensor(scope, choice.emitted.constants[static_cast<size_t>(-2 - from)],
+      step.inputs.push_back(constant_tensor(scope, emitted.constants[static_cast<size_t>(-2 - from)],
                                             node.name() + ".packed" + std::to_string(-2 - from), Layout()));
   }
   for (size_t i = 0; i < node.outputs().size(); ++i)
     step.outputs.push_back(problem.outputs[i].present ? tensor_of(scope, node.outputs()[i]) : -1);
   if (!scope.is_body) set_workspace(scope, step);
-  report_.layers.push_back({node.name(), node.op_name(), choice.tactic, problem.str(), choice.milliseconds});
+  report_.layers.push_back({node.name(), node.op_name(), choice.tactic_name(), problem.str(), choice.milliseconds});
   scope.program->steps.push_back(std::move(step));
-  scope.in_place.push_back(choice.emitted.in_place);
-  scope.strided_output.push_back(choice.emitted.strided_output);
+  scope.in_place.push_back(emitted.in_place);
+  scope.strided_output.push_back(emitted.strided_output);
   scope.step_nodes.push_back(&node);
 }
 
@@ -403,8 +406,6 @@ plan::Plan Lowering::run(const ir::Graph& graph) {
   plan_.programs.emplace_back();
   lower_program(graph, 0, false);
   plan_.profiles = extents_.profiles();
-  plan_.constants = *constants_;
-  plan_.owner = constants_;
   return std::move(plan_);
 }
 

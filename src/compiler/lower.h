@@ -29,7 +29,7 @@ class Lowering {
   void set_workspace(Scope& scope, plan::StepInfo& step);
   void plan_memory(Scope& scope);
   bool shares_memory(const Scope& scope, const ir::Node& node) const;
-  uint64_t add_constant_bytes(const Tensor& tensor);
+  uint64_t add_constant(const Tensor& tensor);
 
   const Extents& extents_;
   const Target& target_;
@@ -37,7 +37,6 @@ class Lowering {
   CompileReport& report_;
   plan::Plan plan_;
   std::map<std::string, uint32_t> dims_;
-  std::shared_ptr<std::vector<std::byte>> constants_ = std::make_shared<std::vector<std::byte>>();
   std::map<Hash128, std::vector<uint64_t>> constant_offsets_;
 };
 

@@ -74,6 +74,28 @@ Numbers read_numbers(std::span<const std::byte> file) {
   return numbers;
 }
 
+// Checksums are made of chunks, so that several threads can work on a long section.
+constexpr uint64_t kChunk = uint64_t{4} << 20;
+
+void for_each_chunk(const Section& section, const Sink& sink) {
+  std::vector<std::byte> gathered;
+  auto piece = section.pieces.begin();
+  for (uint64_t at = 0; at < section.size(); at += kChunk) {
+    const uint64_t end = std::min(at + kChunk, section.size());
+    while (piece->offset + piece->bytes.size() <= at) ++piece;
+    if (piece->offset <= at && end <= piece->offset + piece->bytes.size()) {
+      sink(piece->bytes.subspan(at - piece->offset, end - at));
+      continue;
+    }
+    gathered.assign(end - at, std::byte{0});
+    for (auto p = piece; p != section.pieces.end() && p->offset < end; ++p) {
+      const uint64_t from = std::max(at, p->offset), to = std::min<uint64_t>(end, p->offset + p->bytes.size());
+      if (from < to) std::memcpy(gathered.data() + (from - at), p->bytes.data() + (from - p->offset), to - from);
+    }
+    sink(gathered);
+  }
+}
+
 bool is_known(SectionKind kind) { return kind == SectionKind::kMetadata || kind == SectionKind::kConstants; }
 
 void check_padding(std::span<const std::byte> padding) {
@@ -94,36 +116,47 @@ bool is_version_text(std::string_view text) {
          std::all_of(text.begin(), text.end(), [](char c) { return c >= ' ' && c <= '~'; });
 }
 
-// Of the checksums of chunks, so that several threads can work on a long section.
-uint64_t section_checksum(std::span<const std::byte> bytes) {
-  constexpr size_t kChunk = size_t{4} << 20;
+uint64_t section_checksum(const Section& section) {
   std::vector<uint64_t> chunks;
-  for (size_t at = 0; at < bytes.size(); at += kChunk)
-    chunks.push_back(checksum64(bytes.data() + at, std::min(kChunk, bytes.size() - at)));
+  for_each_chunk(section, [&](std::span<const std::byte> c) { chunks.push_back(checksum64(c.data(), c.size())); });
   return checksum64(chunks.data(), chunks.size() * sizeof(uint64_t));
 }
 
-std::vector<std::byte> pack(const Container& container) {
+void pack(const Container& container, const Sink& sink) {
   const std::string text = std::string(kMagic) + std::string(kBuiltBy) + container.built_by + "\n" +
                            std::string(kFormat) + std::to_string(kFormatVersion) + "\n";
-  std::vector<Entry> table;
   const size_t table_end = kHeaderSize + container.sections.size() * kEntrySize;
+  std::vector<Entry> table;
   size_t end = table_end;
   for (const Section& s : container.sections) {
     const size_t offset = next_section(end);
-    table.push_back({static_cast<uint32_t>(s.kind), s.optional ? kOptionalFlag : 0, offset, s.bytes.size(),
-                     section_checksum(s.bytes)});
-    end = offset + s.bytes.size();
+    table.push_back(
+        {static_cast<uint32_t>(s.kind), s.optional ? kOptionalFlag : 0, offset, s.size(), section_checksum(s)});
+    end = offset + s.size();
   }
-  std::vector<std::byte> file(end);
-  std::memcpy(file.data(), text.data(), text.size());
-  if (!table.empty()) std::memcpy(file.data() + kHeaderSize, table.data(), table.size() * kEntrySize);
-  for (size_t i = 0; i < table.size(); ++i)
-    if (table[i].size) std::memcpy(file.data() + table[i].offset, container.sections[i].bytes.data(), table[i].size);
+  std::vector<std::byte> front(table_end);
+  std::memcpy(front.data(), text.data(), text.size());
+  if (!table.empty()) std::memcpy(front.data() + kHeaderSize, table.data(), table.size() * kEntrySize);
   Numbers numbers{end, table.size(), 0};
-  std::memcpy(file.data() + kNumbersAt, &numbers, sizeof numbers);
-  numbers.checksum = header_checksum(std::span(file).first(table_end));
-  std::memcpy(file.data() + kNumbersAt, &numbers, sizeof numbers);
+  std::memcpy(front.data() + kNumbersAt, &numbers, sizeof numbers);
+  numbers.checksum = header_checksum(front);
+  std::memcpy(front.data() + kNumbersAt, &numbers, sizeof numbers);
+  sink(front);
+  end = table_end;
+  for (size_t i = 0; i < table.size(); ++i) {
+    constexpr std::byte kZeros[kAlignment] = {};
+    sink({kZeros, static_cast<size_t>(table[i].offset - end)});
+    for_each_chunk(container.sections[i], sink);
+    end = table[i].offset + table[i].size;
+  }
+}
+
+std::vector<std::byte> pack(const Container& container) {
+  std::vector<std::byte> file;
+  size_t room = kHeaderSize;
+  for (const Section& s : container.sections) room += kEntrySize + kAlignment + s.size();
+  file.reserve(room);
+  pack(container, [&](std::span<const std::byte> part) { file.insert(file.end(), part.begin(), part.end()); });
   return file;
 }
 
@@ -140,9 +173,10 @@ Container unpack(std::span<const std::byte> file) {
     if (entry.flags > kOptionalFlag) malformed(which + " has unknown flags");
     check_padding(file.subspan(end, entry.offset - end));
     end = entry.offset + entry.size;
-    const Section section{static_cast<SectionKind>(entry.kind), entry.flags == kOptionalFlag,
-                          file.subspan(entry.offset, entry.size)};
-    if (section_checksum(section.bytes) != entry.checksum) malformed("the checksum of " + which + " is wrong");
+    const Section section{static_cast<SectionKind>(entry.kind),
+                          entry.flags == kOptionalFlag,
+                          {{0, file.subspan(entry.offset, entry.size)}}};
+    if (section_checksum(section) != entry.checksum) malformed("the checksum of " + which + " is wrong");
     if (is_known(section.kind)) {
       container.sections.push_back(section);
     } else if (!section.optional) {

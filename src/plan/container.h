@@ -2,6 +2,7 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -21,10 +22,16 @@ inline constexpr uint64_t kMaxSections = 64;
 // Number is stored: append only.
 enum class SectionKind : uint32_t { kMetadata = 1, kConstants = 2 };
 
+struct Piece {
+  uint64_t offset;  // from the start of the section
+  std::span<const std::byte> bytes;
+};
+
 struct Section {
   SectionKind kind;
-  bool optional = false;  // readers that do not know the kind skip it
-  std::span<const std::byte> bytes;
+  bool optional = false;      // readers that do not know the kind skip it
+  std::vector<Piece> pieces;  // ascending, zeros between them; one in a file that was read
+  uint64_t size() const { return pieces.empty() ? 0 : pieces.back().offset + pieces.back().bytes.size(); }
 };
 
 struct Container {
@@ -32,10 +39,13 @@ struct Container {
   std::vector<Section> sections;  // borrowed from the file
 };
 
+using Sink = std::function<void(std::span<const std::byte>)>;
+// Gives the file to `sink`, in order, in moderate parts.
+void pack(const Container& container, const Sink& sink);
 std::vector<std::byte> pack(const Container& container);
 // Throws kPlanVersion for another format, kMalformedPlan for anything that is wrong.
 Container unpack(std::span<const std::byte> file);
-uint64_t section_checksum(std::span<const std::byte> bytes);
+uint64_t section_checksum(const Section& section);
 // Whether it may stand in the header: short and printable.
 bool is_version_text(std::string_view text);
 

@@ -71,6 +71,26 @@ struct Profile {
   std::vector<ProfileDims> values;
 };
 
+// The constants section: bytes that lie in one piece in a file that was read, and in many in a plan that was just made.
+class Constants {
+ public:
+  struct Part {
+    uint64_t offset;  // a multiple of kAlignment
+    std::span<const std::byte> bytes;
+    std::shared_ptr<const void> owner;
+  };
+  // Behind what is there, at the next multiple of kAlignment; the bytes themselves must be aligned likewise. Returns the offset.
+  uint64_t add(std::span<const std::byte> bytes, std::shared_ptr<const void> owner);
+  uint64_t size() const { return size_; }
+  const std::vector<Part>& parts() const { return parts_; }
+  // Null when [offset, offset + size) is not inside of one part.
+  const std::byte* at(uint64_t offset, uint64_t size) const;
+
+ private:
+  std::vector<Part> parts_;
+  uint64_t size_ = 0;
+};
+
 struct Plan {
   std::string built_by;                  // "0.1.0"
   std::string name;                      // of the network
@@ -80,13 +100,14 @@ struct Plan {
   std::vector<Program> programs;         // 0 is the main one
   std::vector<Profile> profiles;         // at least one
   uint64_t arena_size = 0;               // bytes that a context needs
-  std::span<const std::byte> constants;  // mapped, or owned through `owner`
-  std::shared_ptr<const void> owner;
+  Constants constants;
   std::string build_info;  // JSON text: options, timings; for people
 };
 
 // Serialises. The same plan gives the same bytes.
 std::vector<std::byte> write(const Plan& plan);
+// The same to a file, piece by piece. Throws kIo.
+void write_file(const Plan& plan, const std::string& path);
 // Reads, verifies checksums and every index, offset, size and dimension program. Constants are borrowed from `bytes`, which
 // `owner` keeps alive; bytes that do not begin at a multiple of kAlignment are copied first. Throws kMalformedPlan or
 // kPlanVersion; never crashes, whatever the bytes.

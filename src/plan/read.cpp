@@ -200,7 +200,7 @@ std::span<const std::byte> find_section(const Container& container, SectionKind 
     found = &s;
   }
   if (!found) malformed(std::string("it has no section of ") + name);
-  return found->bytes;
+  return found->pieces[0].bytes;
 }
 
 // Numbers in the metadata and tensors in the constants need their alignment; a caller's buffer may lie anywhere.
@@ -224,8 +224,7 @@ Plan read(std::span<const std::byte> bytes, std::shared_ptr<const void> owner) {
   if (!fb::VerifyPlanBuffer(verifier)) malformed("its metadata is not sound");
   Plan plan = Reader(metadata.size()).plan(*fb::GetPlan(data));
   plan.built_by = container.built_by;
-  plan.constants = find_section(container, SectionKind::kConstants, "constants");
-  plan.owner = std::move(owner);
+  plan.constants.add(find_section(container, SectionKind::kConstants, "constants"), std::move(owner));
   verify(plan);
   return plan;
 }

@@ -130,8 +130,10 @@ class Verifier {
     const bool dense = t.kind == Datum::kTensor && t.ranked && bits(t.dtype) > 0;
     if (has_memory) {
       check_tensor(dense, i, "such a value cannot be in memory of fixed size");
-      const uint64_t room = t.storage == Storage::kConstant ? plan_.constants.size() : plan_.arena_size;
-      check_tensor(t.offset <= room && t.size <= room - t.offset, i, "it lies outside its storage");
+      const bool inside = t.storage == Storage::kConstant
+                              ? plan_.constants.at(t.offset, t.size) != nullptr
+                              : t.offset <= plan_.arena_size && t.size <= plan_.arena_size - t.offset;
+      check_tensor(inside, i, "it lies outside its storage");
       check_tensor(t.view_of >= 0 || t.offset % kAlignment == 0, i, "its offset is not aligned");
     }
     if (t.view_of >= 0) view(i, dense);
@@ -315,7 +317,7 @@ class Verifier {
     uint64_t done = 0;
     for (const auto& [begin, end] : ranges)
       for (done = std::max(done, begin); done < end; ++done)
-        check(plan_.constants[done] <= std::byte{1}, "a constant of type bool", "is neither true nor false");
+        check(*plan_.constants.at(done, 1) <= std::byte{1}, "a constant of type bool", "is neither true nor false");
   }
 
   const Plan& plan_;

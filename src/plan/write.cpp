@@ -135,11 +135,27 @@ class Writer {
 
 }  // namespace
 
-std::vector<std::byte> write(const Plan& plan) {
+namespace {
+
+// Calls use(container) while everything that the container borrows is there.
+template <class Use> auto with_container(const Plan& plan, const Use& use) {
   verify(plan);
   const std::vector<std::byte> metadata = Writer().metadata(plan);
-  return pack(
-      {plan.built_by, {{SectionKind::kMetadata, false, metadata}, {SectionKind::kConstants, false, plan.constants}}});
+  Section constants{SectionKind::kConstants, false, {}};
+  for (const Constants::Part& part : plan.constants.parts()) constants.pieces.push_back({part.offset, part.bytes});
+  return use(Container{plan.built_by, {{SectionKind::kMetadata, false, {{0, metadata}}}, std::move(constants)}});
+}
+
+}  // namespace
+
+std::vector<std::byte> write(const Plan& plan) {
+  return with_container(plan, [](const Container& container) { return pack(container); });
+}
+
+void write_file(const Plan& plan, const std::string& path) {
+  with_container(plan, [&](const Container& container) {
+    kiln::write_file(path, [&](const FileSink& sink) { pack(container, sink); });
+  });
 }
 
 }  // namespace kiln::plan

@@ -30,7 +30,7 @@ Runner::Runner(const Engine& engine, uint32_t program, std::byte* arena)
       state.view.slot = state.slot.get();
     }
     if (info.storage == Storage::kConstant)
-      state.view.data = const_cast<std::byte*>(engine.plan().constants.data()) + info.offset;
+      state.view.data = const_cast<std::byte*>(engine.plan().constants.at(info.offset, info.size));
     if (info.storage == Storage::kArena && info.view_of < 0) state.view.data = arena_ + info.offset;
   }
   make_steps();

@@ -47,6 +47,7 @@ class Tensor {
   int64_t size() const { return count_; }   // elements
   int64_t bytes() const { return bytes_; }  // of storage; 0 for strings
   const void* data() const { return data_; }
+  bool borrows() const { return !writable_; }  // rather than owning what allocate() gave
   void* mutable_data();
   template <class T> std::span<const T> as() const {
     return {static_cast<const T*>(data_), static_cast<size_t>(count_)};

@@ -106,14 +106,18 @@ class Rig {
       for (auto& list : inputs_) list.emplace_back();
     } else if (from >= 0) {
       const Argument& a = problem.input(from);
-      const TensorView v = view(a, a.constant ? place(*a.constant) : place(sample(a)));
+      void* there = a.constant && device_.host_memory() ? const_cast<void*>(a.constant->data()) : nullptr;
+      const TensorView v = view(a, there ? there : place(a.constant ? *a.constant : sample(a)));
       for (auto& list : inputs_) list.push_back(v);
     } else {
       const Tensor& constant = emitted.constants[static_cast<size_t>(-2 - from)];
       Argument a;
       a.dtype = constant.dtype();
       a.opt = constant.dims();
-      for (auto& list : inputs_) list.push_back(view(a, place(constant)));
+      for (size_t i = 0; i < inputs_.size(); ++i) {
+        const bool lies_there = i == 0 && device_.host_memory();
+        inputs_[i].push_back(view(a, lies_there ? const_cast<void*>(constant.data()) : place(constant)));
+      }
     }
   }
 

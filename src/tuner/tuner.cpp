@@ -88,10 +88,7 @@ std::vector<Choice> Tuner::choose(const std::vector<Problem>& problems) {
       throw Error(Code::kInvalidState, "the build was cancelled");
     Choice choice;
     const std::vector<Candidate> list = candidates(problem);
-    if (list.empty()) {
-      choice.tactic = "reference";
-      choice.emitted = emit_reference(problem);
-    } else {
+    if (!list.empty()) {
       const Hash128 key = problem.key();
       auto it = known.find(key);
       if (it == known.end()) {
@@ -99,10 +96,9 @@ std::vector<Choice> Tuner::choose(const std::vector<Problem>& problems) {
         Candidate winner = best(problem, list, milliseconds);
         it = known.emplace(key, Known{std::move(winner), milliseconds}).first;
       }
-      choice.tactic = it->second.candidate.tactic->name;
+      choice.tactic = it->second.candidate.tactic;
       choice.config = it->second.candidate.config;
       choice.milliseconds = it->second.milliseconds;
-      choice.emitted = it->second.candidate.tactic->emit(problem, choice.config);
     }
     choices.push_back(std::move(choice));
   }

@@ -22,10 +22,13 @@ struct TunerOptions {
 };
 
 struct Choice {
-  std::string tactic;  // "pointwise_tiles"
+  const Tactic* tactic = nullptr;  // null: the reference
   Config config;
-  Emitted emitted;
   double milliseconds = -1;  // negative when it was not measured
+  std::string tactic_name() const { return tactic ? tactic->name : "reference"; }
+  Emitted emit(const Problem& problem) const {
+    return tactic ? tactic->emit(problem, config) : emit_reference(problem);
+  }
 };
 
 // Why each tactic was left out, for reports.

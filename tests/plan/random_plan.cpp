@@ -195,8 +195,8 @@ class Generator {
     Tensor bytes = Tensor::allocate(DType::kU8, {static_cast<int64_t>(size)});
     for (uint8_t& b : bytes.as_mutable<uint8_t>()) b = static_cast<uint8_t>(pick(2));
     auto owner = std::make_shared<Tensor>(bytes);
-    plan_.constants = {static_cast<const std::byte*>(owner->data()), size};
-    plan_.owner = owner;
+    plan_.constants = {};
+    plan_.constants.add({static_cast<const std::byte*>(owner->data()), size}, owner);
   }
 
   std::mt19937 random_;
@@ -227,7 +227,7 @@ void refresh_checksums(std::span<std::byte> file) {
     const size_t entry = kHeaderSize + i * kEntrySize;
     const uint64_t offset = load(file, entry + 8), size = load(file, entry + 16);
     if (offset <= file.size() && size <= file.size() - offset)
-      store(file, entry + 24, section_checksum(file.subspan(offset, size)));
+      store(file, entry + 24, section_checksum({SectionKind::kConstants, false, {{0, file.subspan(offset, size)}}}));
   }
   store(file, kHeaderChecksumAt, 0);
   store(file, kHeaderChecksumAt, checksum64(file.data(), kHeaderSize + sections * kEntrySize));

@@ -77,7 +77,7 @@ Plan sound() {
   plan.programs[1].steps[0].bodies = {2};
   plan.profiles = {{{{{1, 3}, {4, 3}, {8, 3}}}, {}}};
   plan.arena_size = 512;
-  plan.constants = kConstants;
+  plan.constants.add(kConstants, nullptr);
   return plan;
 }
 
@@ -138,7 +138,10 @@ const Case kDamage[] = {
     {"outside its storage", [](Plan& p) { tensors(p)[kW].size = kHuge; }},
     {"outside its storage", [](Plan& p) { tensors(p)[kWhole].offset = 384; }},
     {"outside its storage", [](Plan& p) { tensors(p)[kWhole].size = kHuge - 32; }},
-    {"outside its storage", [](Plan& p) { p.constants = p.constants.first(127); }},
+    {"outside its storage", [](Plan& p) {
+       p.constants = {};
+       p.constants.add(std::span(kConstants).first(127), nullptr);
+     }},
     {"outside its storage", [](Plan& p) { p.arena_size = 255; }},
     {"offset is not aligned", [](Plan& p) { tensors(p)[kW].offset = 4; }},
     {"offset is not aligned", [](Plan& p) { tensors(p)[kWhole].offset = 32; }},
@@ -247,7 +250,8 @@ TEST(Verify, EveryDamageIsNamed) {
 TEST(Verify, BoolConstantsAreTrueOrFalse) {
   alignas(64) std::byte constants[256] = {};
   Plan plan = sound();
-  plan.constants = constants;
+  plan.constants = {};
+  plan.constants.add(constants, nullptr);
   constants[192] = std::byte{1};
   EXPECT_NO_THROW(verify(plan));
   constants[0] = std::byte{2};

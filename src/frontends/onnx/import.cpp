@@ -2,7 +2,9 @@
 #include "frontends/onnx/import.h"
 
 #include <google/protobuf/io/coded_stream.h>
+#include <google/protobuf/io/zero_copy_stream_impl.h>
 
+#include <algorithm>
 #include <climits>
 #include <filesystem>
 #include <new>
@@ -16,14 +18,13 @@ namespace {
 
 constexpr int kDeepestNesting = 100;  // of messages
 
-std::shared_ptr<::onnx::ModelProto> parse(std::span<const std::byte> bytes) {
-  if (bytes.empty()) throw Error(Code::kMalformedModel, "the model is empty (0 bytes)");
-  if (bytes.size() > INT_MAX)
-    throw Error(Code::kMalformedModel, "the model has " + std::to_string(bytes.size()) + " bytes")
+std::shared_ptr<::onnx::ModelProto> parse(google::protobuf::io::ZeroCopyInputStream& input, uint64_t size) {
+  if (size == 0) throw Error(Code::kMalformedModel, "the model is empty (0 bytes)");
+  if (size > INT_MAX)
+    throw Error(Code::kMalformedModel, "the model has " + std::to_string(size) + " bytes")
         .cause("the format ends at 2 GiB")
         .remedy("save the model with external data");
-  google::protobuf::io::CodedInputStream stream(reinterpret_cast<const uint8_t*>(bytes.data()),
-                                                static_cast<int>(bytes.size()));
+  google::protobuf::io::CodedInputStream stream(&input);
   stream.SetTotalBytesLimit(INT_MAX);
   stream.SetRecursionLimit(kDeepestNesting);
   auto model = std::make_shared<::onnx::ModelProto>();
@@ -34,24 +35,32 @@ std::shared_ptr<::onnx::ModelProto> parse(std::span<const std::byte> bytes) {
   return model;
 }
 
-}  // namespace
-
-std::unique_ptr<ir::Graph> import_bytes(std::span<const std::byte> bytes, const ImportOptions& options) {
+std::unique_ptr<ir::Graph> import_stream(google::protobuf::io::ZeroCopyInputStream& input, uint64_t size,
+                                         const ImportOptions& options) {
   try {
-    return GraphImporter(parse(bytes), options).run();
+    return GraphImporter(parse(input, size), options).run();
   } catch (const std::bad_alloc&) {
     throw Error(Code::kOutOfMemory, "the model needs more memory than there is");
   }
 }
 
+}  // namespace
+
+std::unique_ptr<ir::Graph> import_bytes(std::span<const std::byte> bytes, const ImportOptions& options) {
+  google::protobuf::io::ArrayInputStream input(bytes.data(), static_cast<int>(std::min<size_t>(bytes.size(), INT_MAX)));
+  return import_stream(input, bytes.size(), options);
+}
+
+// Read as a stream, not mapped: the message copies its tensors, and the pages of a map would be counted beside them.
 std::unique_ptr<ir::Graph> import_file(const std::string& path, const ImportOptions& options) {
-  const auto file = FileMap::open(path);
+  const InputFile file(path);
   ImportOptions with_folder = options;
   if (with_folder.model_dir.empty()) {
     with_folder.model_dir = std::filesystem::path(path).parent_path().string();
     if (with_folder.model_dir.empty()) with_folder.model_dir = ".";
   }
-  return import_bytes(file->bytes(), with_folder);
+  google::protobuf::io::FileInputStream input(file.descriptor());
+  return import_stream(input, file.size(), with_folder);
 }
 
 }  // namespace kiln::onnx

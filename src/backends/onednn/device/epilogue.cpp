@@ -67,10 +67,9 @@ void run_pass(const cpu::kernels::EpilogueParameters& pass, float* results, cons
   e.alpha = pass.alpha;
   e.beta = pass.beta;
   const int threads = cpu::useful_threads(omp_get_max_threads(), kNanosecondsPerFloat * static_cast<double>(count));
-  cpu::parallel_ranges(threads, count, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; i += kPassFloats)
-      cpu::apply_epilogue(e, results + i, std::min(kPassFloats, end - i), 0, i);
-  });
+#pragma omp parallel for num_threads(threads) schedule(static)
+  for (int64_t i = 0; i < count; i += kPassFloats)
+    cpu::apply_epilogue(e, results + i, std::min(kPassFloats, count - i), 0, i);
 }
 
 }  // namespace kiln::onednn
