@@ -282,6 +282,39 @@ TEST(Compile, ProductsOfSizesKnownWhileRunning) {
                            sets);
 }
 
+TEST(Compile, KernelsTakeSizesKnownWhileRunning) {
+  const char* text = R"(graph main(%k: float32[9], %x: float32[9,8]) {
+    %w = random float32[8,16] seed 4
+    %i = NonZero(%k)
+    %s = constant int64[1]:{-1}
+    %f = Reshape(%i, %s)
+    %g = Gather(%x, %f)
+    %m = MatMul(%g, %w)
+    %y = Softmax(%m)
+    return %y
+  })";
+  CompileReport report;
+  static_cast<void>(compile(ir::parse_graph(text), options_of("cpu", 3), &report));
+  for (const auto& layer : report.layers)
+    EXPECT_TRUE(layer.op == "NonZero" || layer.tactic != "reference") << layer.op << " runs by the reference";
+}
+
+TEST(Compile, DenseKernelsInTheBodyOfALoop) {
+  expect_same_as_reference(R"(graph main(%n: int64[], %x: float32[3,4]) {
+    %y, %all = Loop(%n, _, %x) regions {
+      graph body(%i: int64[], %c: bool[], %v: float32[3,4]) {
+        %t = Identity(%c)
+        %s = Softmax(%v) {axis=1}
+        %z = NonZero(%s)
+        %g = Transpose(%z) {perm=[1,0]}
+        return %t, %s, %s
+      }
+    }
+    return %y, %all
+  })",
+                           {{{Tensor::scalar(int64_t{3}), random_f32({3, 4}, 13)}}});
+}
+
 TEST(Compile, OutputsKeepTheirNames) {
   const auto engine =
       reload(build("graph main(%x: float32[2]) { %k = random float32[2] seed 1 %y = Neg(%x) return %k, %y, %y }",

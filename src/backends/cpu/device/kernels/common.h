@@ -10,8 +10,8 @@ namespace kiln::cpu::kernels {
 // Bytes of an element; 0 for types whose elements are not whole bytes.
 inline int element_bytes(DType type) { return bits(type) % 8 == 0 ? bits(type) / 8 : 0; }
 
-// Strides describe it.
-inline bool is_plain(const TensorView& v) { return v.strides || v.rank == 0; }
+// Strides describe it, and it has its place.
+inline bool is_plain(const TensorView& v) { return !v.slot && (v.strides || v.rank == 0); }
 
 inline bool same_dims(const TensorView& a, const TensorView& b) {
   if (a.rank != b.rank) return false;
