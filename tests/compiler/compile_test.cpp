@@ -299,6 +299,24 @@ TEST(Compile, KernelsTakeSizesKnownWhileRunning) {
     EXPECT_TRUE(layer.op == "NonZero" || layer.tactic != "reference") << layer.op << " runs by the reference";
 }
 
+TEST(Compile, BroadcastsOfSizesKnownWhileRunning) {
+  std::vector<InputSet> sets;
+  for (int64_t n : {1, 4, 1}) {
+    Tensor k = Tensor::allocate(DType::kF32, {4}), one = Tensor::allocate(DType::kF32, {4});
+    for (int64_t i = 0; i < n; ++i) k.set(i, 1);
+    for (int64_t i = 0; i < (n == 1 ? 4 : 1); ++i) one.set(i, 1);
+    sets.push_back({{k, one}});
+  }
+  expect_same_as_reference(R"(graph main(%a: float32[4], %b: float32[4]) {
+    %i = NonZero(%a)
+    %j = NonZero(%b)
+    %y = Add(%i, %j)
+    %z = Neg(%y)
+    return %y, %z
+  })",
+                           sets);
+}
+
 TEST(Compile, DenseKernelsInTheBodyOfALoop) {
   expect_same_as_reference(R"(graph main(%n: int64[], %x: float32[3,4]) {
     %y, %all = Loop(%n, _, %x) regions {
