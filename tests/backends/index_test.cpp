@@ -242,6 +242,31 @@ TEST(Selections, Compress) {
   }
 }
 
+TEST(Selections, BoxesThatOverlap) {
+  std::mt19937 rng(14);
+  const auto number = [](float v) { return Operand(Tensor::scalar(v)); };
+  for (int64_t center : {0, 1})
+    for (float overlap : {0.0f, 0.3f, 1.0f})
+      for (int64_t most : {0, 3, 1000}) {
+        const Operand boxes(random_tensor(rng, DType::kF32, {2, 40, 4})),
+            scores(random_tensor(rng, DType::kF32, {2, 3, 40}));
+        const Operand limit(Tensor::scalar(most));
+        const Attributes a{{"center_point_box", center}};
+        expect_case({"NonMaxSuppression", {boxes, scores, limit, number(overlap), number(0.2f)}, a}, "suppress_boxes");
+        expect_case({"NonMaxSuppression", {boxes, scores, limit, number(overlap)}, a}, "suppress_boxes");
+        expect_case({"NonMaxSuppression", {boxes, gapped(scores.tensor), limit, absent(), number(0.2f)}, a},
+                    "suppress_boxes");
+      }
+  Tensor ties = Tensor::allocate(DType::kF32, {1, 2, 40});
+  for (int64_t i = 0; i < 80; ++i) ties.set(i, static_cast<double>(i % 3));
+  const Operand limit(Tensor::scalar(int64_t{9}));
+  expect_case({"NonMaxSuppression", {random_tensor(rng, DType::kF32, {1, 40, 4}), ties, limit}}, "suppress_boxes");
+  expect_case({"NonMaxSuppression",
+               {random_tensor(rng, DType::kF32, {1, 0, 4}), random_tensor(rng, DType::kF32, {1, 2, 0}), limit}},
+              "suppress_boxes");
+  expect_case({"NonMaxSuppression", {random_tensor(rng, DType::kF32, {1, 40, 4}), ties}}, "suppress_boxes");
+}
+
 TEST(TopK, TypesAxesAndTies) {
   std::mt19937 rng(11);
   for (DType type : {DType::kF32, DType::kF64, DType::kI8, DType::kU8, DType::kI32, DType::kI64, DType::kU64})

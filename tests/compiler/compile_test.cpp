@@ -317,6 +317,23 @@ TEST(Compile, BroadcastsOfSizesKnownWhileRunning) {
                            sets);
 }
 
+TEST(Compile, SlicesThatStartAtADimension) {
+  const std::string text = R"(graph main(%x: float32[n,4], %t: float32[9,5]) {
+    %s = Shape(%x) {end=1}
+    %e = constant int64[1]:{9}
+    %a = constant int64[1]:{0}
+    %y = Slice(%t, %s, %e, %a)
+    return %y
+  })";
+  const std::vector<ProfileBounds> profiles{{{"x", {{0, 4}, {3, 4}, {9, 4}}}}};
+  std::vector<InputSet> sets;
+  for (int64_t n : {3, 0, 9, 8}) sets.push_back({{random_f32({n, 4}, 1), random_f32({9, 5}, 2)}});
+  expect_same_as_reference(text, sets, profiles);
+  CompileReport report;
+  static_cast<void>(compile(ir::parse_graph(text), options_of("cpu", 0, profiles), &report));
+  for (const auto& layer : report.layers) EXPECT_NE(layer.tactic, "reference") << layer.op;
+}
+
 TEST(Compile, DenseKernelsInTheBodyOfALoop) {
   expect_same_as_reference(R"(graph main(%n: int64[], %x: float32[3,4]) {
     %y, %all = Loop(%n, _, %x) regions {

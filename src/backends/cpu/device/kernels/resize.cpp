@@ -11,6 +11,7 @@
 #include "backends/cpu/device/compute/resample.h"
 #include "backends/cpu/device/kernels/indexed.h"
 #include "backends/cpu/device/kernels/registry.h"
+#include "backends/cpu/device/kernels/views.h"
 #include "tensor/sampling.h"
 
 namespace kiln::cpu::kernels {
@@ -25,16 +26,6 @@ int64_t product(const Dims& dims, size_t begin, size_t end) {
 }
 
 bool sane(double x, double least, double most) { return std::isfinite(x) && x >= least && x <= most; }
-
-// Dense when its axes are taken in this order, outermost first.
-bool is_dense_in(const TensorView& v, const std::vector<int>& order) {
-  int64_t stride = 1;
-  for (size_t i = order.size(); i-- > 0;) {
-    if (v.dims[order[i]] != 1 && v.strides[order[i]] != stride) return false;
-    stride *= v.dims[order[i]];
-  }
-  return true;
-}
 
 std::vector<int> order_of(int rank, bool channels_last) {
   std::vector<int> order(static_cast<size_t>(rank));
@@ -232,10 +223,7 @@ class Resize final : public DenseKernel {
   bool takes(const KernelCall& call) const override { return channels_last(call); }
   static bool channels_last(const KernelCall& call) {
     if (call.inputs.empty() || call.outputs.empty()) return false;
-    const TensorView &in = call.inputs[0], &out = call.outputs[0];
-    if (in.rank < 3 || out.rank != in.rank || in.is_dense()) return false;
-    const auto order = order_of(in.rank, true);
-    return is_dense_in(in, order) && is_dense_in(out, order);
+    return is_channels_last(call.inputs[0]) && is_channels_last(call.outputs[0]);
   }
   bool nearest() const { return rule_.mode == "nearest"; }
 

@@ -62,6 +62,16 @@ std::optional<ImageView> image_of(const TensorView& view) {
   return image;
 }
 
+bool is_channels_last(const TensorView& view) {
+  if (view.rank < 3 || !is_plain(view) || view.is_dense()) return false;
+  const auto lies = [&](int axis, int64_t stride) { return view.dims[axis] == 1 || view.strides[axis] == stride; };
+  int64_t stride = view.dims[1];
+  if (!lies(1, 1)) return false;
+  for (int axis = view.rank; axis-- > 2; stride *= view.dims[axis])
+    if (!lies(axis, stride)) return false;
+  return lies(0, stride);
+}
+
 bool is_f32(const TensorView& view) { return view.dtype == DType::kF32; }
 
 bool is_vector(const TensorView& view, int64_t count) {

@@ -30,6 +30,23 @@ const Tactic select_elements{.name = "select_elements",
                                    return emit_kernel("compress", {{"axis", axis}}, {0, 1});
                                  }};
 
+const Tactic suppress_boxes{.name = "suppress_boxes",
+                            .version = 1,
+                            .sizes_results = true,
+                            .accepts = [](const Problem& p) -> Refusal {
+                              if (p.op() != "NonMaxSuppression") return refuse(p.op() + " is not NonMaxSuppression");
+                              return needs_plain(p);
+                            },
+                            .configurations = nullptr,
+                            .emit =
+                                [](const Problem& p, const Config&) {
+                                  std::vector<int> inputs = all_inputs(p);
+                                  inputs.resize(5, Emitted::kAbsent);
+                                  return emit_kernel("non_max_suppression",
+                                                     {{"center", p.attributes().integer("center_point_box", 0)}},
+                                                     inputs);
+                                }};
+
 const Tactic top_k_lines{.name = "top_k_lines",
                          .version = 1,
                          .sizes_results = true,
