@@ -70,12 +70,13 @@ Extents::Extents(const ir::Graph& graph, const std::vector<ProfileBounds>& profi
   }
 }
 
-std::optional<Dims> Extents::evaluate_all(const Shape& shape, const Bindings& bindings) {
+std::optional<Dims> Extents::evaluate_all(const Shape& shape, const Bindings& bindings,
+                                          std::optional<int64_t> unbound) {
   Dims dims;
   for (const Dim& d : shape) {
     const auto value = d.constant() ? d.constant() : evaluate(d.program(), [&](const std::string& s) {
       auto it = bindings.find(s);
-      return it == bindings.end() ? std::nullopt : std::optional(it->second);
+      return it == bindings.end() ? unbound : std::optional(it->second);
     });
     if (!value || *value < 0) return std::nullopt;
     dims.push_back(*value);

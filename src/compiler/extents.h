@@ -18,10 +18,13 @@ class Extents {
   std::optional<Dims> opt(const Shape& shape) const { return evaluate_all(shape, opt_); }
   // Largest over profiles and over the corners of each profile.
   std::optional<Dims> max(const Shape& shape) const;
+  // The optimum with `unknown` for what only running can tell.
+  std::optional<Dims> guess(const Shape& shape, int64_t unknown) const { return evaluate_all(shape, opt_, unknown); }
 
  private:
   using Bindings = std::map<std::string, int64_t>;
-  static std::optional<Dims> evaluate_all(const Shape& shape, const Bindings& bindings);
+  static std::optional<Dims> evaluate_all(const Shape& shape, const Bindings& bindings,
+                                          std::optional<int64_t> unbound = std::nullopt);
   std::vector<plan::Profile> profiles_;
   Bindings opt_;
   std::vector<Bindings> corners_;

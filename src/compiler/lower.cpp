@@ -42,6 +42,16 @@ bool reads_row_major(const ir::Value* v) {
 
 bool unused(const ir::Value* v) { return v->uses().empty() && !v->is_graph_output(); }
 
+// Dimensions that are lone symbols give them their numbers when the value is there.
+void bind_symbols(const ir::Value* value, std::set<std::string>& bound) {
+  if (!value->is_tensor() || !value->ranked()) return;
+  for (const Dim& d : value->shape()) {
+    std::set<std::string> symbols;
+    d.collect_symbols(symbols);
+    if (symbols.size() == 1 && d == Dim::symbol(*symbols.begin())) bound.insert(*symbols.begin());
+  }
+}
+
 const char* control_kernel(const ir::Node& node) {
   if (node.is("If")) return "if";
   if (node.is("Loop")) return "loop";
@@ -58,8 +68,10 @@ Argument Lowering::argument(const ir::Value* value, bool is_body) const {
   a.dtype = value->dtype();
   a.layout = value->layout;
   a.constant = value->constant();
-  const auto opt = value->is_tensor() && value->ranked() ? extents_.opt(value->shape()) : std::nullopt;
-  const auto max = opt ? extents_.max(value->shape()) : std::nullopt;
+  constexpr int64_t kGuess = 32;
+  const auto opt = value->is_tensor() && value->ranked() ? extents_.guess(value->shape(), kGuess) : std::nullopt;
+  auto max = opt ? extents_.max(value->shape()) : std::nullopt;
+  if (opt && !max) max = extents_.guess(value->shape(), 2 * kGuess);
   a.ranked = opt && max;
   if (!a.ranked) return a;
   a.opt = *opt;
@@ -68,10 +80,23 @@ Argument Lowering::argument(const ir::Value* value, bool is_body) const {
   return a;
 }
 
+// The shape can be computed before the value is, once these symbols have their numbers.
+bool Lowering::follows(const ir::Value* value, const std::set<std::string>& bound) const {
+  if (!value->is_tensor() || !value->ranked()) return false;
+  std::set<std::string> symbols;
+  for (const Dim& d : value->shape()) d.collect_symbols(symbols);
+  return std::all_of(symbols.begin(), symbols.end(),
+                     [&](const std::string& s) { return bound.count(s) || extents_.opt({Dim::symbol(s)}); });
+}
+
 std::vector<Problem> Lowering::make_problems(const ir::Graph& graph, bool is_body,
                                              std::vector<const ir::Node*>& nodes) const {
   std::vector<Problem> problems;
+  std::set<std::string> bound;
+  for (const ir::Value* v : graph.inputs()) bind_symbols(v, bound);
   for (const auto& node : graph.nodes()) {
+    const std::set<std::string> before = bound;
+    for (const ir::Value* v : node->outputs()) bind_symbols(v, bound);
     if (!node->regions.empty()) continue;
     Problem problem;
     problem.node = node.get();
@@ -80,6 +105,8 @@ std::vector<Problem> Lowering::make_problems(const ir::Graph& graph, bool is_bod
     for (size_t i = 0; i < node->outputs().size(); ++i)
       problem.outputs.push_back(i > 0 && unused(node->outputs()[i]) ? Argument()
                                                                     : argument(node->outputs()[i], is_body));
+    for (size_t i = 0; i < problem.outputs.size(); ++i)
+      if (problem.outputs[i].present) problem.sizes_results |= !follows(node->outputs()[i], before);
     problems.push_back(std::move(problem));
     nodes.push_back(node.get());
   }
@@ -165,6 +192,14 @@ bool Lowering::shares_memory(const Scope& scope, const ir::Node& node) const {
          reads_row_major(out);
 }
 
+// Its workspace is sized when its shapes are known.
+bool Lowering::is_late(const Scope& scope, const plan::StepInfo& step) {
+  for (const auto* list : {&step.inputs, &step.outputs})
+    for (int32_t t : *list)
+      if (t >= 0 && scope.program->tensors[static_cast<size_t>(t)].storage == Storage::kSlot) return true;
+  return false;
+}
+
 void Lowering::set_workspace(Scope& scope, plan::StepInfo& step) {
   auto kernel = open_device(step.device).create_kernel(step.kernel, step.parameters);
   if (!kernel) throw Error(Code::kInternal, "the device '" + step.device + "' has no kernel '" + step.kernel + "'");
@@ -233,7 +268,7 @@ void Lowering::lower_kernel(Scope& scope, const Problem& problem, const Choice& 
   }
   for (size_t i = 0; i < node.outputs().size(); ++i)
     step.outputs.push_back(problem.outputs[i].present ? tensor_of(scope, node.outputs()[i]) : -1);
-  if (!scope.is_body) set_workspace(scope, step);
+  if (!scope.is_body && !is_late(scope, step)) set_workspace(scope, step);
   report_.layers.push_back({node.name(), node.op_name(), choice.tactic_name(), problem.str(), choice.milliseconds});
   scope.program->steps.push_back(std::move(step));
   scope.in_place.push_back(emitted.in_place);

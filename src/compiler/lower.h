@@ -1,6 +1,7 @@
 // Writes a graph with its choices as a program of a plan.
 #pragma once
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -21,11 +22,13 @@ class Lowering {
   void lower_program(const ir::Graph& graph, size_t index, bool is_body);
   std::vector<Problem> make_problems(const ir::Graph& graph, bool is_body, std::vector<const ir::Node*>& nodes) const;
   Argument argument(const ir::Value* value, bool is_body) const;
+  bool follows(const ir::Value* value, const std::set<std::string>& bound) const;
   int32_t tensor_of(Scope& scope, const ir::Value* value);
   int32_t constant_tensor(Scope& scope, const Tensor& tensor, const std::string& name, const Layout& layout);
   uint32_t dim_of(const Dim& dim);
   void lower_control(Scope& scope, const ir::Node& node, size_t index);
   void lower_kernel(Scope& scope, const Problem& problem, const Choice& choice);
+  static bool is_late(const Scope& scope, const plan::StepInfo& step);
   void set_workspace(Scope& scope, plan::StepInfo& step);
   void plan_memory(Scope& scope);
   bool shares_memory(const Scope& scope, const ir::Node& node) const;

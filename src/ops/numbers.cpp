@@ -1,6 +1,9 @@
 // Helpers of reference evaluations.
 #include "ops/numbers.h"
 
+#include <algorithm>
+#include <cmath>
+
 namespace kiln::ops {
 
 std::vector<double> doubles(const Tensor& tensor) {
@@ -51,6 +54,14 @@ int64_t product(const Dims& dims, size_t begin, size_t end) {
   int64_t p = 1;
   for (size_t i = begin; i < end; ++i) p *= dims[i];
   return p;
+}
+
+void round_to_type(std::vector<double>& x, DType type) {
+  if (!is_integer(type)) return;
+  const bool is_signed = is_signed_integer(type);
+  const double low = is_signed ? -std::ldexp(1, bits(type) - 1) : 0,
+               high = std::ldexp(1, is_signed ? bits(type) - 1 : bits(type));
+  for (double& v : x) v = std::clamp(std::nearbyint(v), low, bits(type) == 64 ? std::nextafter(high, 0) : high - 1);
 }
 
 }  // namespace kiln::ops

@@ -11,6 +11,9 @@ void store(Tensor& tensor, const std::vector<double>& values);  // rounds to the
 std::vector<int64_t> integers(const Tensor& tensor);
 void store(Tensor& tensor, const std::vector<int64_t>& values);  // wraps to the tensor's type
 
+// Integer types: rounds half to even and clamps to the type's range.
+void round_to_type(std::vector<double>& values, DType type);
+
 // Steps a row-major index; false after the last one. Call only when no dimension is zero.
 bool advance(Dims& index, const Dims& dims);
 int64_t dot(const Dims& index, const Dims& strides);

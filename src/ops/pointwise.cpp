@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "ops/broadcasting.h"
 #include "ops/defaults.h"
 #include "ops/numbers.h"
 #include "ops/op.h"
@@ -14,7 +15,7 @@ OutputShape broadcast_inputs(ShapeCall& c) {
   bool first = true;
   for (int i = 0; i < c.input_count(); ++i) {
     if (!c.present(i)) continue;
-    shape = first ? c.dims(i) : broadcast(shape, c.dims(i));
+    shape = first ? c.dims(i) : ops::broadcast_shapes(shape, c.dims(i));
     first = false;
   }
   return shape;

@@ -38,11 +38,28 @@ Runner::Runner(const Engine& engine, uint32_t program, std::byte* arena)
 
 Runner::~Runner() = default;
 
+// The step's results are the first to give these symbols numbers.
+std::vector<int> Runner::fresh_symbols(const plan::StepInfo& info, std::set<int>& bound) const {
+  std::vector<int> fresh;
+  for (int32_t t : info.outputs) {
+    if (t < 0) continue;
+    for (uint32_t d : program_.tensors[static_cast<size_t>(t)].dims)
+      if (const int symbol = engine_.dims().lone_symbol(d);
+          symbol >= 0 && engine_.dims().is_late(d) && bound.insert(symbol).second)
+        fresh.push_back(symbol);
+  }
+  return fresh;
+}
+
 void Runner::make_steps() {
   steps_.resize(program_.steps.size());
+  std::set<int> bound;
+  for (int32_t t : program_.inputs)
+    for (uint32_t d : program_.tensors[static_cast<size_t>(t)].dims) bound.insert(engine_.dims().lone_symbol(d));
   for (size_t i = 0; i < steps_.size(); ++i) {
     const plan::StepInfo& info = program_.steps[i];
     StepState& step = steps_[i];
+    step.fresh = fresh_symbols(info, bound);
     for (uint32_t body : info.bodies) step.bodies.push_back(std::make_unique<Runner>(engine_, body, nullptr));
     if (info.bodies.empty()) {
       step.kernel = engine_.device_of(info).create_kernel(info.kernel, info.parameters);
@@ -218,10 +235,20 @@ Status Runner::prepare() noexcept {
   return kOkStatus;
 }
 
+// What a kernel sees of a tensor: one of numbers that lies in a slot is like any other once it has its place.
+TensorView Runner::view_of(int32_t tensor) const {
+  if (tensor < 0) return {};
+  const TensorState& state = states_[static_cast<size_t>(tensor)];
+  TensorView view = state.view;
+  if (view.slot && view.data && view.dtype != DType::kString && state.slot->kind == Datum::kTensor &&
+      state.slot->tensor.dtype() == view.dtype)
+    view.slot = nullptr;
+  return view;
+}
+
 void Runner::refresh_views(StepState& step, const plan::StepInfo& info) {
   auto fill = [&](std::vector<TensorView>& views, const std::vector<int32_t>& tensors) {
-    for (size_t i = 0; i < tensors.size(); ++i)
-      views[i] = tensors[i] >= 0 ? states_[static_cast<size_t>(tensors[i])].view : TensorView{};
+    for (size_t i = 0; i < tensors.size(); ++i) views[i] = view_of(tensors[i]);
   };
   fill(step.inputs, info.inputs);
   fill(step.outputs, info.outputs);
@@ -262,6 +289,7 @@ void Runner::use_workspace(StepState& step) {
 Status Runner::run_late(size_t index, Stream& stream) {
   StepState& step = steps_[index];
   const plan::StepInfo& info = program_.steps[index];
+  for (int symbol : step.fresh) symbols_[static_cast<size_t>(symbol)].reset();
   for (int32_t t : info.outputs) {
     if (t < 0 || !states_[static_cast<size_t>(t)].slot) continue;
     TensorState& state = states_[static_cast<size_t>(t)];

@@ -2,6 +2,7 @@
 #pragma once
 #include <functional>
 #include <memory>
+#include <set>
 #include <vector>
 
 #include "runtime/engine.h"
@@ -52,16 +53,19 @@ class Runner {
     std::vector<TensorView> inputs, outputs;
     KernelCall call;
     bool late = false;
+    std::vector<int> fresh;              // symbols that the results bind
     std::vector<int64_t> prepared_dims;  // of a late step: shapes of the last prepare, and where they lay
     Tensor workspace;                    // of a late step that wants more than the plan reserves
     std::vector<std::unique_ptr<Runner>> bodies;
   };
 
   void make_steps();
+  std::vector<int> fresh_symbols(const plan::StepInfo& info, std::set<int>& bound) const;
   Status bind_input(int32_t tensor) noexcept;
   bool resolve(int32_t tensor);  // dims, strides from symbols; false when not known yet
   void place(int32_t tensor);
   Status resolve_all();
+  TensorView view_of(int32_t tensor) const;
   void refresh_views(StepState& step, const plan::StepInfo& info);
   Status check_reserved(int32_t tensor);
   static void use_workspace(StepState& step);

@@ -17,7 +17,8 @@ struct Pass;
 
 namespace kiln {
 
-// An argument of a problem. Dimensions are numbers: those of the profile's optimum, and the largest of all profiles.
+// An argument of a problem. Dimensions are numbers: those of the profile's optimum, and the largest of all profiles; guesses where
+// only running can tell.
 struct Argument {
   bool present = false;
   DType dtype = DType::kInvalid;
@@ -33,6 +34,7 @@ struct Problem {
   const ir::Node* node = nullptr;
   std::vector<Argument> inputs, outputs;  // inputs: of the base operator, then of the post-operations
   int threads = 1;
+  bool sizes_results = false;  // only the kernel can tell the shape of a result
   const std::string& op() const { return node->op_name(); }
   const Attributes& attributes() const { return node->attributes; }
   const std::vector<ir::PostOp>& post() const { return node->post; }
@@ -70,6 +72,7 @@ struct Tactic {
   std::string name;
   int version = 1;
   std::string device = {};  // whose kernels it emits; empty: the target's
+  bool sizes_results = false;  // its kernel stores results whose shape it alone can tell
   std::function<Refusal(const Problem&)> accepts;
   // At least one; in the order of preference when nothing is measured. Null: one empty configuration.
   std::function<std::vector<Config>(const Problem&)> configurations;

@@ -22,9 +22,9 @@ std::vector<Tuner::Candidate> Tuner::candidates(const Problem& problem) const {
   std::vector<Candidate> list;
   for (const auto* arguments : {&problem.inputs, &problem.outputs})
     for (const Argument& a : *arguments)
-      if (a.present && !a.ranked) return list;  // only the last resort computes shapes while it runs
+      if (a.present && !a.ranked) return list;  // only the last resort takes values of any rank
   for (const Tactic* tactic : target_.tactics(problem.op())) {
-    if (options_.disabled.count(tactic->name)) continue;
+    if (options_.disabled.count(tactic->name) || (problem.sizes_results && !tactic->sizes_results)) continue;
     if (!tactic->device.empty() && options_.disabled.count(tactic->device)) continue;
     const Refusal refusal = tactic->accepts(problem);
     if (refusal.refused()) {

@@ -51,6 +51,12 @@ std::vector<std::string> check_case(const Case& c, const std::string& only = "")
 // check_case, and at least one tactic must accept.
 void expect_case(const Case& c, const std::string& only = "");
 
+// No tactic, or not this one, may accept.
+void expect_no_case(const Case& c, const std::string& only = "");
+// A kernel by itself, for what a correct plan never asks of it; the outputs have their shapes. May throw Error.
+Status launch_kernel(const std::string& name, const Attributes& parameters, const std::vector<Tensor>& inputs,
+                     std::vector<Tensor>& outputs);
+
 // Random values: floats in [-2, 2], integers in [-9, 9] (unsigned: [0, 9]), bool 0 or 1.
 Tensor random_tensor(std::mt19937& rng, DType type, Dims dims);
 

@@ -86,6 +86,29 @@ TEST(Slice, StartsAndSteps) {
   slice({3}, {0}, {2147483647}, {0}, {2147483647});
 }
 
+TEST(Slice, StartsKnownWhileRunning) {
+  const Tensor data = Tensor::of<float>({3, 4}, {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11});
+  const auto slice = [&](std::vector<int64_t> starts, Ints steps, Dims dims, std::vector<Tensor>& out) {
+    out = {Tensor::allocate(DType::kF32, std::move(dims))};
+    return launch_kernel("copy", {{"what", std::string("slice")}, {"axes", Ints{0, 1}}, {"steps", std::move(steps)}},
+                         {data, ints(std::move(starts))}, out)
+        .code;
+  };
+  std::vector<Tensor> out;
+  EXPECT_EQ(slice({1, -1}, {1, -2}, {2, 2}, out), Code::kOk);
+  EXPECT_TRUE(out[0].identical(Tensor::of<float>({2, 2}, {7, 5, 11, 9})));
+  EXPECT_EQ(slice({-100, 2}, {2, 1}, {2, 2}, out), Code::kOk);
+  EXPECT_TRUE(out[0].identical(Tensor::of<float>({2, 2}, {2, 3, 10, 11})));
+  EXPECT_EQ(slice({9, 9}, {1, 1}, {0, 2}, out), Code::kOk);
+  EXPECT_EQ(slice({2, 0}, {1, 1}, {2, 2}, out), Code::kInvalidArgument);
+  EXPECT_EQ(slice({0, 0}, {1, -1}, {1, 2}, out), Code::kInvalidArgument);
+  EXPECT_EQ(slice({0}, {1, 1}, {1, 2}, out), Code::kMalformedPlan);
+  EXPECT_EQ(launch_kernel("copy", {{"what", std::string("slice")}, {"axes", Ints{0, 0}}, {"steps", Ints{1, 1}}},
+                          {data, ints({2, 2})}, out)
+                .code,
+            Code::kShapeMismatch);
+}
+
 TEST(DepthToSpace, BothModesAndBack) {
   std::mt19937 rng(7);
   for (const char* mode : {"DCR", "CRD"}) {

@@ -73,5 +73,23 @@ TEST(BatchNormalization, ConstantStatistics) {
   expect_case(last, "channel_affine");
 }
 
+TEST(ChannelNeighbours, SizesPowersAndLayouts) {
+  std::mt19937 rng(21);
+  for (int64_t size : {1, 2, 3, 5, 50})
+    for (double beta : {0.75, 0.5, 1.3})
+      for (const Dims& dims : {Dims{2, 7, 19, 17}, Dims{3, 9}, Dims{1, 4, 300}, Dims{2, 0, 3}}) {
+        Case c{"LRN", {random_tensor(rng, DType::kF32, dims)}, {{"size", size}, {"beta", beta}, {"alpha", 0.3}}};
+        c.tolerance = 2e-6;
+        expect_case(c, "channel_neighbours");
+      }
+  for (int64_t size : {1, 4, 5, 1000}) {
+    Case last{"LRN", {channels_last(random_tensor(rng, DType::kF32, {2, 530, 5, 4}))}, {{"size", size}}};
+    last.output_layouts = {Layout::channels_last(4)};
+    last.tolerance = 2e-6;
+    expect_case(last, "channel_neighbours");
+  }
+  expect_no_case({"LRN", {random_tensor(rng, DType::kF16, {2, 6})}, {{"size", int64_t{3}}}}, "channel_neighbours");
+}
+
 }  // namespace
 }  // namespace kiln::testing

@@ -282,6 +282,74 @@ TEST(Compile, ProductsOfSizesKnownWhileRunning) {
                            sets);
 }
 
+TEST(Compile, KernelsTakeSizesKnownWhileRunning) {
+  const char* text = R"(graph main(%k: float32[9], %x: float32[9,8]) {
+    %w = random float32[8,16] seed 4
+    %i = NonZero(%k)
+    %s = constant int64[1]:{-1}
+    %f = Reshape(%i, %s)
+    %g = Gather(%x, %f)
+    %m = MatMul(%g, %w)
+    %y = Softmax(%m)
+    return %y
+  })";
+  CompileReport report;
+  static_cast<void>(compile(ir::parse_graph(text), options_of("cpu", 3), &report));
+  for (const auto& layer : report.layers)
+    EXPECT_TRUE(layer.op == "NonZero" || layer.tactic != "reference") << layer.op << " runs by the reference";
+}
+
+TEST(Compile, BroadcastsOfSizesKnownWhileRunning) {
+  std::vector<InputSet> sets;
+  for (int64_t n : {1, 4, 1}) {
+    Tensor k = Tensor::allocate(DType::kF32, {4}), one = Tensor::allocate(DType::kF32, {4});
+    for (int64_t i = 0; i < n; ++i) k.set(i, 1);
+    for (int64_t i = 0; i < (n == 1 ? 4 : 1); ++i) one.set(i, 1);
+    sets.push_back({{k, one}});
+  }
+  expect_same_as_reference(R"(graph main(%a: float32[4], %b: float32[4]) {
+    %i = NonZero(%a)
+    %j = NonZero(%b)
+    %y = Add(%i, %j)
+    %z = Neg(%y)
+    return %y, %z
+  })",
+                           sets);
+}
+
+TEST(Compile, SlicesThatStartAtADimension) {
+  const std::string text = R"(graph main(%x: float32[n,4], %t: float32[9,5]) {
+    %s = Shape(%x) {end=1}
+    %e = constant int64[1]:{9}
+    %a = constant int64[1]:{0}
+    %y = Slice(%t, %s, %e, %a)
+    return %y
+  })";
+  const std::vector<ProfileBounds> profiles{{{"x", {{0, 4}, {3, 4}, {9, 4}}}}};
+  std::vector<InputSet> sets;
+  for (int64_t n : {3, 0, 9, 8}) sets.push_back({{random_f32({n, 4}, 1), random_f32({9, 5}, 2)}});
+  expect_same_as_reference(text, sets, profiles);
+  CompileReport report;
+  static_cast<void>(compile(ir::parse_graph(text), options_of("cpu", 0, profiles), &report));
+  for (const auto& layer : report.layers) EXPECT_NE(layer.tactic, "reference") << layer.op;
+}
+
+TEST(Compile, DenseKernelsInTheBodyOfALoop) {
+  expect_same_as_reference(R"(graph main(%n: int64[], %x: float32[3,4]) {
+    %y, %all = Loop(%n, _, %x) regions {
+      graph body(%i: int64[], %c: bool[], %v: float32[3,4]) {
+        %t = Identity(%c)
+        %s = Softmax(%v) {axis=1}
+        %z = NonZero(%s)
+        %g = Transpose(%z) {perm=[1,0]}
+        return %t, %s, %s
+      }
+    }
+    return %y, %all
+  })",
+                           {{{Tensor::scalar(int64_t{3}), random_f32({3, 4}, 13)}}});
+}
+
 TEST(Compile, OutputsKeepTheirNames) {
   const auto engine =
       reload(build("graph main(%x: float32[2]) { %k = random float32[2] seed 1 %y = Neg(%x) return %k, %y, %y }",

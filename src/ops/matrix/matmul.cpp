@@ -1,5 +1,6 @@
 // MatMul: numpy.matmul; leading dimensions broadcast, a 1-D operand counts as a row or a column.
 #include "base/error.h"
+#include "ops/broadcasting.h"
 #include "ops/numbers.h"
 #include "ops/registry.h"
 
@@ -20,7 +21,7 @@ OutputShape matmul_shape(ShapeCall& c) {
   if (k.is_constant() && k2.is_constant() && !(k == k2))
     throw Error(Code::kShapeMismatch, "MatMul of " + to_string(c.dims("a")) + " and " + to_string(c.dims("b")))
         .cause("the inner dimensions are " + k.str() + " and " + k2.str());
-  Shape y = broadcast(Shape(a.begin(), a.end() - 2), Shape(b.begin(), b.end() - 2));
+  Shape y = broadcast_shapes(Shape(a.begin(), a.end() - 2), Shape(b.begin(), b.end() - 2));
   if (!row) y.push_back(a[a.size() - 2]);
   if (!column) y.push_back(b.back());
   return y;

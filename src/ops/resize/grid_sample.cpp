@@ -5,7 +5,7 @@
 #include "ops/dim_checks.h"
 #include "ops/numbers.h"
 #include "ops/registry.h"
-#include "ops/resize/resample.h"
+#include "tensor/sampling.h"
 
 namespace kiln::ops {
 namespace {

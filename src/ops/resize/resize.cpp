@@ -5,7 +5,7 @@
 #include "ops/dim_checks.h"
 #include "ops/numbers.h"
 #include "ops/registry.h"
-#include "ops/resize/resample.h"
+#include "tensor/sampling.h"
 
 namespace kiln::ops {
 namespace {
@@ -141,6 +141,27 @@ void resize_nearest(RefCall& c, const std::vector<AxisMap>& maps, const Resample
     else if (x.dtype() != DType::kString) c.output().set(to, c.real("extrapolation_value"));
     advance(index, out);
   }
+}
+
+// x of shape `dims`, resampled along one axis.
+std::vector<double> resample(const std::vector<double>& x, const Dims& dims, const AxisMap& map,
+                             const ResampleRule& rule, double outside) {
+  const int64_t outer = product(dims, 0, map.axis), inner = product(dims, map.axis + 1, dims.size());
+  std::vector<double> y(static_cast<size_t>(outer * map.out * inner), 0.0);
+  for (int64_t i = 0; i < map.out; ++i) {
+    const Sample s = sample_at(map, rule, i);
+    for (int64_t o = 0; o < outer; ++o) {
+      double* to = y.data() + (o * map.out + i) * inner;
+      if (s.outside) std::fill(to, to + inner, outside);
+      for (size_t k = 0; k < s.weights.size(); ++k) {
+        const int64_t at = std::clamp<int64_t>(s.first + static_cast<int64_t>(k), 0, map.in - 1);
+        const double* from = x.data() + (o * map.in + at) * inner;
+        if (s.weights[k] != 0)
+          for (int64_t j = 0; j < inner; ++j) to[j] += s.weights[k] * from[j];
+      }
+    }
+  }
+  return y;
 }
 
 void resize_weighted(RefCall& c, const std::vector<AxisMap>& maps, const ResampleRule& rule) {

@@ -1,6 +1,7 @@
 // Expand: broadcasts the input against a shape, in both directions.
 #include <algorithm>
 
+#include "ops/broadcasting.h"
 #include "ops/movement.h"
 #include "ops/numbers.h"
 #include "ops/registry.h"
@@ -9,7 +10,7 @@ namespace kiln::ops {
 namespace {
 
 OutputShape expand_shape(ShapeCall& c) {
-  if (auto shape = c.elements("shape")) return broadcast(c.dims("input"), *shape);
+  if (auto shape = c.elements("shape")) return broadcast_shapes(c.dims("input"), *shape);
   auto rank = static_length(c, "shape");
   return rank ? OutputShape(c.unknown_shape(0, std::max(*rank, c.rank("input")))) : unranked();
 }

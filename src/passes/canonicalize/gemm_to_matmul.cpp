@@ -1,4 +1,4 @@
-// Gemm with constant weights is a matrix product and an addition: transposition and factors go into the constants.
+// Gemm is a matrix product and an addition: transposition and factors go into constant weights, or stand as operators.
 #include "passes/facts.h"
 #include "passes/lists.h"
 
@@ -20,24 +20,38 @@ Tensor weights(const Tensor& b, bool transposed, double alpha) {
   return result;
 }
 
+PatchValue times(Patch& p, PatchValue value, DType type, double factor) {
+  return factor == 1 ? value : p.add("Mul", {value, p.constant(tensor_of(type, {}, {factor}))});
+}
+
 }  // namespace
 
 const Rule gemm_to_matmul{
     .name = "gemm_to_matmul",
-    .pattern = node("Gemm", {any("a"), constant("b")}),
+    .pattern = node("Gemm", {any("a"), any("b")}),
     .rewrite = [](const Match& m) -> std::optional<Patch> {
       Node& n = m.root();
+      const DType type = n.output()->dtype();
       const double alpha = real(n, "alpha"), beta = real(n, "beta");
+      const bool transposes_b = integer(n, "transB") != 0, packed = m.value("b")->constant();
       Value* c = n.input(2);
-      if (integer(n, "transA")) return decline("the left operand is transposed");
-      if (!is_float(m.value("b")->dtype())) return decline("it is a product of integers");
-      if (c && !c->constant() && beta != 1) return decline("beta applies to a value that is not constant");
+      if (!is_float(type)) return decline("it is a product of integers");
+      if (!packed && alpha == 1 && !c && !integer(n, "transA")) return decline("it is a product and no more");
       Patch p(m);
-      const PatchValue b =
-          p.constant(weights(*m.constant("b"), integer(n, "transB") != 0, alpha), m.value("b")->name());
-      PatchValue y = p.add("MatMul", {m.value("a"), b});
-      if (c && beta != 0)
-        y = p.add("Add", {y, beta == 1 ? PatchValue(c) : p.constant(scaled(*c->constant(), beta), c->name())});
+      PatchValue a = m.value("a");
+      if (integer(n, "transA")) a = p.add("Transpose", {a}, {{"perm", Ints{1, 0}}});
+      PatchValue y;
+      if (packed)
+        y = p.add("MatMul",
+                  {a, p.constant(weights(*m.value("b")->constant(), transposes_b, alpha), m.value("b")->name())});
+      else if (transposes_b) y = p.add("Gemm", {a, m.value("b")}, {{"transB", int64_t{1}}});
+      else y = p.add("MatMul", {a, m.value("b")});
+      if (!packed) y = times(p, y, type, alpha);
+      if (c && beta != 0) {
+        const PatchValue summand =
+            c->constant() && beta != 1 ? p.constant(scaled(*c->constant(), beta), c->name()) : times(p, c, type, beta);
+        y = p.add("Add", {y, summand});
+      }
       p.replace(n.output(), y);
       return p;
     }};

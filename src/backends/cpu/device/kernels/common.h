@@ -1,17 +1,19 @@
 // What the kernels share: checks of views, and the bridge from exceptions to Status.
 #pragma once
+#include <algorithm>
 #include <new>
 
 #include "backends/cpu/device/compute/parallel.h"
 #include "device/device.h"
+#include "tensor/tensor.h"
 
 namespace kiln::cpu::kernels {
 
 // Bytes of an element; 0 for types whose elements are not whole bytes.
 inline int element_bytes(DType type) { return bits(type) % 8 == 0 ? bits(type) / 8 : 0; }
 
-// Strides describe it.
-inline bool is_plain(const TensorView& v) { return v.strides || v.rank == 0; }
+// Strides describe it, and it has its place.
+inline bool is_plain(const TensorView& v) { return !v.slot && (v.strides || v.rank == 0); }
 
 inline bool same_dims(const TensorView& a, const TensorView& b) {
   if (a.rank != b.rank) return false;
@@ -40,7 +42,19 @@ inline int64_t extent(const TensorView& v, int begin, int end) {
   return n;
 }
 
-// Runs a part of prepare that may throw.
+// Where a result of these dimensions goes: into its slot, which then owns it, or where the view says. Null: the view has another
+// shape. Throws Error.
+inline void* place_result(const TensorView& out, Dims dims) {
+  if (!out.slot) return std::equal(dims.begin(), dims.end(), out.dims, out.dims + out.rank) ? out.data : nullptr;
+  for (int64_t d : dims)
+    if (d < 0) throw Error(Code::kInvalidArgument, "a result has a negative dimension");
+  Tensor tensor = Tensor::allocate(out.dtype, std::move(dims));
+  void* data = tensor.mutable_data();
+  *out.slot = Datum(std::move(tensor));
+  return data;
+}
+
+// Runs what may throw: a part of prepare, or the launch of a kernel that works on slots.
 template <class Function> Status guarded(Function&& function) noexcept {
   try {
     return function();

@@ -1,11 +1,14 @@
 // Kernel "copy": one tensor into another, element by element. Parameter `what` says which goes where: dense (the same row-major
-// order), transpose (perm), expand, tile, slice (axes, starts, steps), depth_to_space and space_to_depth (block, column_major).
+// order), transpose (perm), expand, tile, slice (axes, starts, steps; without starts they are
+// input 1), depth_to_space and space_to_depth (block, column_major).
 #include <algorithm>
 #include <cstring>
+#include <optional>
 
 #include "backends/cpu/device/compute/transpose.h"
 #include "backends/cpu/device/kernels/common.h"
 #include "backends/cpu/device/kernels/registry.h"
+#include "tensor/convert.h"
 
 namespace kiln::cpu::kernels {
 namespace {
@@ -25,21 +28,29 @@ class Copy final : public Kernel {
         axes_(p.ints("axes", {})),
         starts_(p.ints("starts", {})),
         steps_(p.ints("steps", {})),
+        late_starts_(what_ == "slice" && !p.has("starts")),
         block_(p.integer("block", 1)),
         crd_(p.integer("column_major", 0) != 0) {
     if (std::find(std::begin(kWays), std::end(kWays), what_) == std::end(kWays))
       throw Error(Code::kMalformedPlan, "there is no copy '" + what_ + "'");
     if (block_ < 1 || block_ > 1 << 15)
       throw Error(Code::kMalformedPlan, "a copy has a block of " + std::to_string(block_));
-    if (starts_.size() != axes_.size() || steps_.size() != axes_.size())
+    if ((!late_starts_ && starts_.size() != axes_.size()) || steps_.size() != axes_.size())
       throw Error(Code::kMalformedPlan, "a slice has unequal numbers of axes, starts and steps");
   }
 
   Status prepare(const KernelCall& call) noexcept override {
-    if (call.inputs.size() < 1 || call.outputs.size() != 1) return {Code::kMalformedPlan, "a copy has one result"};
+    if (call.inputs.size() != (late_starts_ ? 2 : 1) || call.outputs.size() != 1)
+      return {Code::kMalformedPlan, "a copy has one result"};
     const TensorView &in = call.inputs[0], &out = call.outputs[0];
     if (!is_plain(in) || !is_plain(out) || in.dtype != out.dtype || !element_bytes(in.dtype))
       return {Code::kMalformedPlan, "a copy takes plain tensors of one type"};
+    if (late_starts_) {
+      const TensorView& starts = call.inputs[1];
+      if (!is_plain(starts) || !starts.is_dense() || starts.elements() != static_cast<int64_t>(axes_.size()) ||
+          (starts.dtype != DType::kI32 && starts.dtype != DType::kI64))
+        return {Code::kMalformedPlan, "the starts of a slice are one integer per axis"};
+    }
     return guarded([&] {
       Walk w;
       if (!(what_ == "dense" || what_ == "depth_to_space" || what_ == "space_to_depth" ? reorder(in, out, w)
@@ -52,6 +63,12 @@ class Copy final : public Kernel {
   }
 
   Status launch(Stream&, const KernelCall& call) noexcept override {
+    if (late_starts_) {
+      const auto start = late_start(call);
+      if (!start) return {Code::kInvalidArgument, "the starts of a slice do not suit the shape of its result"};
+      copy_.run(static_cast<const uint8_t*>(call.inputs[0].data) + *start, call.outputs[0].data);
+      return kOkStatus;
+    }
     if (elementwise_) copy_elementwise(call.inputs[0], call.outputs[0]);
     else copy_.run(static_cast<const uint8_t*>(call.inputs[0].data) + start_, call.outputs[0].data);
     return kOkStatus;
@@ -113,22 +130,44 @@ class Copy final : public Kernel {
     std::copy(in.strides, in.strides + in.rank, w.from.begin());
     for (size_t k = 0; k < axes_.size(); ++k) {
       const int64_t axis = axes_[k], step = steps_[k];
-      if (axis < 0 || axis >= in.rank || step == 0) return false;
+      if (axis < 0 || axis >= in.rank || step == 0 || sliced[static_cast<size_t>(axis)]) return false;
       const int64_t extent = in.dims[axis], length = out.dims[axis];
       sliced[static_cast<size_t>(axis)] = true;
       if (length == 0) continue;
       if (extent == 0) return false;
-      const int64_t start = std::clamp<int64_t>(starts_[k] < 0 ? std::max(starts_[k], -extent) + extent : starts_[k], 0,
-                                                step > 0 ? extent : extent - 1);
-      if (start >= extent || (length > 1 && (step > 0 ? (extent - 1 - start) / step < length - 1
-                                                      : step == INT64_MIN || start / -step < length - 1)))
-        return false;
-      w.from_start += start * in.strides[axis];
+      if (!late_starts_) {
+        const auto start = slice_start(starts_[k], extent, length, step);
+        if (!start) return false;
+        w.from_start += *start * in.strides[axis];
+      }
       w.from[static_cast<size_t>(axis)] = length > 1 ? in.strides[axis] * step : 0;
     }
     for (int i = 0; i < in.rank; ++i)
       if (!sliced[static_cast<size_t>(i)] && in.dims[i] != out.dims[i]) return false;
     return true;
+  }
+
+  // The first element taken of an axis; nothing when not all elements lie inside.
+  static std::optional<int64_t> slice_start(int64_t given, int64_t extent, int64_t length, int64_t step) {
+    const int64_t start =
+        std::clamp<int64_t>(given < 0 ? std::max(given, -extent) + extent : given, 0, step > 0 ? extent : extent - 1);
+    if (start >= extent || (length > 1 && (step > 0 ? (extent - 1 - start) / step < length - 1
+                                                    : step == INT64_MIN || start / -step < length - 1)))
+      return std::nullopt;
+    return start;
+  }
+
+  // Bytes from the source's start to the first element; nothing when the starts do not suit the result.
+  std::optional<int64_t> late_start(const KernelCall& call) const noexcept {
+    const TensorView &in = call.inputs[0], &out = call.outputs[0], &starts = call.inputs[1];
+    int64_t at = 0;
+    for (size_t k = 0; k < axes_.size() && out.elements() > 0; ++k) {
+      const auto start = slice_start(load_int(starts.dtype, starts.data, static_cast<int64_t>(k)), in.dims[axes_[k]],
+                                     out.dims[axes_[k]], steps_[k]);
+      if (!start) return std::nullopt;
+      at += *start * in.strides[axes_[k]];
+    }
+    return at * element_bytes(in.dtype);
   }
 
   // Source and result have the same elements in the same row-major order once the axes of blocks stand where they belong.
@@ -179,6 +218,7 @@ class Copy final : public Kernel {
 
   std::string what_;
   Ints perm_, axes_, starts_, steps_;
+  bool late_starts_;
   int64_t block_;
   bool crd_;
   StridedCopy copy_;

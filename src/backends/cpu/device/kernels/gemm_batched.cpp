@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "backends/cpu/device/kernels/common.h"
 #include "backends/cpu/device/kernels/parameters.h"
 #include "backends/cpu/device/kernels/registry.h"
 
@@ -96,7 +97,7 @@ class GemmBatched final : public Kernel {
     const TensorView &a = call.inputs[0], &b = call.inputs[1], &bias = call.inputs[2], &residual = call.inputs[3],
                      &c = call.outputs[0];
     for (const TensorView* v : {&a, &b, &c, &residual})
-      if ((v->present() || v != &residual) && (!is_f32(*v) || (!v->strides && v->rank > 0)))
+      if ((v->present() || v != &residual) && (!is_f32(*v) || !is_plain(*v)))
         return {Code::kMalformedPlan, "operands of a product are not plain float32"};
     const MatrixView ma(a, !vector_a_, true), mc(c, !vector_a_, !vector_b_);
     MatrixView mb(b, true, !vector_b_);

@@ -10,7 +10,7 @@ namespace kiln::cpu::kernels {
 namespace {
 
 bool is_channels_last(const TensorView& v) {
-  if (v.rank < 3 || !v.strides) return false;
+  if (v.rank < 3 || !is_plain(v)) return false;
   const Dims dims(v.dims, v.dims + v.rank);
   const Dims wanted = strides(Layout::channels_last(v.rank), dims);
   return std::equal(wanted.begin(), wanted.end(), v.strides);

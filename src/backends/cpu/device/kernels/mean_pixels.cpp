@@ -1,6 +1,7 @@
 // Kernel "mean_pixels": mean of all pixels of each channel, channels last. The result has a row of channels per image.
 #include "backends/cpu/device/compute/parallel.h"
 #include "backends/cpu/device/compute/pool_nhwc.h"
+#include "backends/cpu/device/kernels/common.h"
 #include "backends/cpu/device/kernels/parameters.h"
 #include "backends/cpu/device/kernels/registry.h"
 
@@ -18,7 +19,7 @@ class MeanPixels final : public Kernel {
     const auto in = image_of(x);
     if (!in || !is_f32(x) || !is_f32(y) || (in->channel_stride != 1 && in->channels != 1))
       return {Code::kMalformedPlan, "the operand of a mean is no float32 image with adjacent channels"};
-    if (!y.strides || y.rank < 2 || y.dims[0] != in->batch || y.dims[1] != in->channels ||
+    if (!is_plain(y) || y.rank < 2 || y.dims[0] != in->batch || y.dims[1] != in->channels ||
         y.elements() != in->batch * in->channels)
       return {Code::kShapeMismatch, "the result of a mean has another shape"};
     if (y.strides[1] != 1 && y.dims[1] != 1)

@@ -4,10 +4,12 @@
 #include <numeric>
 #include <vector>
 
+#include "backends/cpu/device/kernels/common.h"
+
 namespace kiln::cpu::kernels {
 
 std::optional<RowsView> rows_of(const TensorView& view, std::span<const int> row_axes, int column_axis) {
-  if (!view.strides && view.rank > 0) return std::nullopt;
+  if (!is_plain(view)) return std::nullopt;
   RowsView result;
   if (column_axis >= 0) {
     result.columns = view.dims[column_axis];
@@ -38,7 +40,7 @@ std::optional<RowsView> matrix_of(const TensorView& view) {
 }
 
 std::optional<ImageView> image_of(const TensorView& view) {
-  if (!view.strides || (view.rank != 3 && view.rank != 4)) return std::nullopt;
+  if (!is_plain(view) || (view.rank != 3 && view.rank != 4)) return std::nullopt;
   const int64_t *d = view.dims, *s = view.strides;
   ImageView image;
   image.batch = d[0];
@@ -58,6 +60,16 @@ std::optional<ImageView> image_of(const TensorView& view) {
     image.image_stride = image.row_stride * image.height;
   }
   return image;
+}
+
+bool is_channels_last(const TensorView& view) {
+  if (view.rank < 3 || !is_plain(view) || view.is_dense()) return false;
+  const auto lies = [&](int axis, int64_t stride) { return view.dims[axis] == 1 || view.strides[axis] == stride; };
+  int64_t stride = view.dims[1];
+  if (!lies(1, 1)) return false;
+  for (int axis = view.rank; axis-- > 2; stride *= view.dims[axis])
+    if (!lies(axis, stride)) return false;
+  return lies(0, stride);
 }
 
 bool is_f32(const TensorView& view) { return view.dtype == DType::kF32; }

@@ -26,6 +26,8 @@ struct ImageView {
 // Nothing for other ranks and blocked layouts.
 std::optional<ImageView> image_of(const TensorView& view);
 
+// Channels (axis 1) are innermost and nothing has gaps; false when it is row-major as well.
+bool is_channels_last(const TensorView& view);
 bool is_f32(const TensorView& view);
 // A dense float32 tensor of `count` elements.
 bool is_vector(const TensorView& view, int64_t count);

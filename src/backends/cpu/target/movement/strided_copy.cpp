@@ -11,23 +11,26 @@ constexpr std::string_view kDense[] = {"Reshape", "Squeeze", "Unsqueeze", "Flatt
 
 // Parameters of the kernel, or why there are none.
 Refusal slice_parameters(const Problem& p, Attributes& to) {
+  const Argument& given_starts = p.input(1);
   const auto starts = known_ints(p, 1);
-  if (!starts) return refuse("the starts of the slice are known only at run time");
-  Ints axes, steps(starts->size(), 1);
+  if (!starts && (!given_starts.is_static || given_starts.opt.size() != 1))
+    return refuse("the number of starts of the slice is known only at run time");
+  const size_t count = starts ? starts->size() : static_cast<size_t>(given_starts.opt[0]);
+  Ints axes, steps(count, 1);
   if (p.input(3).present) {
     auto given = known_ints(p, 3);
-    if (!given || given->size() != starts->size()) return refuse("the axes of the slice are known only at run time");
+    if (!given || given->size() != count) return refuse("the axes of the slice are known only at run time");
     for (int64_t a : *given) axes.push_back(normalize_axis(a, rank(p.input(0))));
   } else {
-    for (size_t i = 0; i < starts->size(); ++i) axes.push_back(static_cast<int64_t>(i));
+    for (size_t i = 0; i < count; ++i) axes.push_back(static_cast<int64_t>(i));
   }
   if (p.input(4).present) {
     auto given = known_ints(p, 4);
-    if (!given || given->size() != starts->size()) return refuse("the steps of the slice are known only at run time");
+    if (!given || given->size() != count) return refuse("the steps of the slice are known only at run time");
     steps = *given;
   }
   to.set("axes", axes);
-  to.set("starts", *starts);
+  if (starts) to.set("starts", *starts);
   to.set("steps", steps);
   return accept();
 }
@@ -78,7 +81,9 @@ const Tactic strided_copy{.name = "strided_copy",
                               [](const Problem& p, const Config&) {
                                 Attributes to;
                                 (void)parameters(p, to);
-                                return emit_kernel("copy", std::move(to), {0});
+                                const bool late_starts = p.op() == "Slice" && !to.has("starts");
+                                return emit_kernel("copy", std::move(to),
+                                                   late_starts ? std::vector<int>{0, 1} : std::vector<int>{0});
                               }};
 
 }  // namespace kiln::cpu::tactics

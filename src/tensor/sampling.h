@@ -1,11 +1,11 @@
-// Resampling along one axis: where an output element lies in the input, and how much of which elements it takes.
+// Resampling along one axis, as Resize means it: where an output element lies in the input, and how much of which elements it takes.
 #pragma once
+#include <cstddef>
+#include <cstdint>
 #include <string>
 #include <vector>
 
-#include "tensor/tensor.h"
-
-namespace kiln::ops {
+namespace kiln {
 
 struct ResampleRule {
   std::string mode, nearest_mode, coordinates;  // as Resize's attributes
@@ -27,16 +27,10 @@ struct Sample {
   int64_t first = 0;
   std::vector<double> weights;
 };
+// Throws kInvalidArgument for names that the rule does not know.
 Sample sample_at(const AxisMap& map, const ResampleRule& rule, int64_t index);
-
-// x of shape `dims`, resampled along one axis.
-std::vector<double> resample(const std::vector<double>& x, const Dims& dims, const AxisMap& map,
-                             const ResampleRule& rule, double outside);
-
-// Integer types: rounds half to even and clamps to the type's range.
-void round_to_type(std::vector<double>& x, DType type);
 
 // Weights of the four neighbours of a point `t` in [0, 1] between the second and the third; `a` is Keys' parameter.
 std::vector<double> cubic_weights(double t, double a);
 
-}  // namespace kiln::ops
+}  // namespace kiln

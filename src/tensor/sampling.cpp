@@ -1,13 +1,12 @@
 // Resampling along one axis.
-#include "ops/resize/resample.h"
+#include "tensor/sampling.h"
 
 #include <algorithm>
 #include <cmath>
 
 #include "base/error.h"
-#include "ops/numbers.h"
 
-namespace kiln::ops {
+namespace kiln {
 namespace {
 
 // Keys' kernel (IEEE TASSP 29, 1981, equation 4).
@@ -71,7 +70,8 @@ std::vector<double> cubic_weights(double t, double a) {
 }
 
 Sample sample_at(const AxisMap& map, const ResampleRule& rule, int64_t index) {
-  const double x = coordinate(map, rule.coordinates, index);
+  constexpr double kFar = 0x1p50;
+  const double x = std::clamp(coordinate(map, rule.coordinates, index), -kFar, kFar);
   Sample s;
   if (rule.coordinates == "tf_crop_and_resize" && (x < 0 || x > static_cast<double>(map.in - 1))) {
     s.outside = true;
@@ -97,32 +97,4 @@ Sample sample_at(const AxisMap& map, const ResampleRule& rule, int64_t index) {
   return s;
 }
 
-std::vector<double> resample(const std::vector<double>& x, const Dims& dims, const AxisMap& map,
-                             const ResampleRule& rule, double outside) {
-  const int64_t outer = product(dims, 0, map.axis), inner = product(dims, map.axis + 1, dims.size());
-  std::vector<double> y(static_cast<size_t>(outer * map.out * inner), 0.0);
-  for (int64_t i = 0; i < map.out; ++i) {
-    const Sample s = sample_at(map, rule, i);
-    for (int64_t o = 0; o < outer; ++o) {
-      double* to = y.data() + (o * map.out + i) * inner;
-      if (s.outside) std::fill(to, to + inner, outside);
-      for (size_t k = 0; k < s.weights.size(); ++k) {
-        const int64_t at = std::clamp<int64_t>(s.first + static_cast<int64_t>(k), 0, map.in - 1);
-        const double* from = x.data() + (o * map.in + at) * inner;
-        if (s.weights[k] != 0)
-          for (int64_t j = 0; j < inner; ++j) to[j] += s.weights[k] * from[j];
-      }
-    }
-  }
-  return y;
-}
-
-void round_to_type(std::vector<double>& x, DType type) {
-  if (!is_integer(type)) return;
-  const bool is_signed = is_signed_integer(type);
-  const double low = is_signed ? -std::ldexp(1, bits(type) - 1) : 0,
-               high = std::ldexp(1, is_signed ? bits(type) - 1 : bits(type));
-  for (double& v : x) v = std::clamp(std::nearbyint(v), low, bits(type) == 64 ? std::nextafter(high, 0) : high - 1);
-}
-
-}  // namespace kiln::ops
+}  // namespace kiln

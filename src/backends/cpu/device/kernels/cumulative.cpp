@@ -1,0 +1,84 @@
+// Kernel "cumulative": running sums or products along an axis. Inputs: data, axis (one element). Parameters: product, exclusive,
+// reverse.
+#include <type_traits>
+
+#include "backends/cpu/device/compute/parallel.h"
+#include "backends/cpu/device/kernels/dense.h"
+#include "backends/cpu/device/kernels/registry.h"
+#include "tensor/convert.h"
+
+namespace kiln::cpu::kernels {
+namespace {
+
+class Cumulative final : public DenseKernel {
+ public:
+  explicit Cumulative(const Attributes& p)
+      : product_(p.integer("product") != 0),
+        exclusive_(p.integer("exclusive") != 0),
+        reverse_(p.integer("reverse") != 0) {}
+
+ private:
+  static constexpr int64_t kColumns = 64;  // lines whose running values one thread holds
+
+  Status prepare_dense(const KernelCall& call) override {
+    if (call.inputs.size() != 2 || call.outputs.size() != 1 || call.inputs[0].dtype != call.outputs[0].dtype ||
+        (call.inputs[1].dtype != DType::kI32 && call.inputs[1].dtype != DType::kI64) || call.inputs[1].elements() != 1)
+      return {Code::kMalformedPlan, "cumulative has other operands"};
+    if (!same_dims(call.inputs[0], call.outputs[0]))
+      return {Code::kShapeMismatch, "the result of cumulative has another shape"};
+    return kOkStatus;
+  }
+  Status launch_dense(const KernelCall& call) noexcept override {
+    switch (call.inputs[0].dtype) {
+      case DType::kF32: return run<float, double>(call);
+      case DType::kF64: return run<double, double>(call);
+      case DType::kI32: return run<uint32_t, uint32_t>(call);
+      case DType::kI64: return run<uint64_t, uint64_t>(call);
+      default: return {Code::kMalformedPlan, "cumulative does not compute in this type"};
+    }
+  }
+
+  template <class T, class Sum> Status run(const KernelCall& call) const noexcept {
+    const TensorView& in = call.inputs[0];
+    int64_t axis = load_int(call.inputs[1].dtype, call.inputs[1].data, 0);
+    if (axis < 0) axis += in.rank;
+    if (axis < 0 || axis >= in.rank) return {Code::kInvalidArgument, "a cumulative operator has no such axis"};
+    const int64_t n = in.dims[axis], inner = extent(in, static_cast<int>(axis) + 1, in.rank);
+    if (in.elements() == 0) return kOkStatus;
+    const auto* from = static_cast<const T*>(in.data);
+    auto* to = static_cast<T*>(call.outputs[0].data);
+    const int64_t blocks = (inner + kColumns - 1) / kColumns;
+    const int threads = useful_threads(thread_count(), static_cast<double>(in.elements()));
+    parallel_ranges(threads, in.elements() / (n * inner) * blocks, [&](int64_t begin, int64_t end) {
+      for (int64_t b = begin; b < end; ++b) {
+        const int64_t first = b / blocks * n * inner + b % blocks * kColumns;
+        const int64_t columns = std::min(kColumns, inner - b % blocks * kColumns);
+        if (product_) lines<T, Sum, true>(from + first, to + first, n, inner, columns);
+        else lines<T, Sum, false>(from + first, to + first, n, inner, columns);
+      }
+    });
+    return kOkStatus;
+  }
+
+  template <class T, class Sum, bool kProduct>
+  void lines(const T* from, T* to, int64_t n, int64_t stride, int64_t columns) const noexcept {
+    Sum sums[kColumns];
+    std::fill(sums, sums + columns, Sum{kProduct});
+    for (int64_t j = 0; j < n; ++j) {
+      const int64_t row = (reverse_ ? n - 1 - j : j) * stride;
+      for (int64_t i = 0; i < columns; ++i) {
+        const Sum before = sums[i], x = static_cast<Sum>(from[row + i]);
+        sums[i] = kProduct ? before * x : before + x;
+        to[row + i] = static_cast<T>(exclusive_ ? before : sums[i]);
+      }
+    }
+  }
+
+  bool product_, exclusive_, reverse_;
+};
+
+}  // namespace
+
+std::unique_ptr<Kernel> make_cumulative(const Attributes& p) { return std::make_unique<Cumulative>(p); }
+
+}  // namespace kiln::cpu::kernels

@@ -1,0 +1,116 @@
+// Kernel "non_max_suppression": for each batch entry and class, the boxes of best score that do not overlap a better one too much.
+// Inputs: boxes [batch, count, 4], scores [batch, classes, count], the most boxes per class, overlap and score thresholds; the last
+// three may be absent. Parameter center: boxes are centres and sizes, not corners.
+#include <algorithm>
+#include <vector>
+
+#include "backends/cpu/device/compute/parallel.h"
+#include "backends/cpu/device/kernels/dense.h"
+#include "backends/cpu/device/kernels/registry.h"
+
+namespace kiln::cpu::kernels {
+namespace {
+
+struct Box {
+  double x0, y0, x1, y1, area;
+};
+
+Box make_box(const float* v, bool center) {
+  const double a = v[0], b = v[1], c = v[2], d = v[3];
+  Box box = center ? Box{a - c / 2, b - d / 2, a + c / 2, b + d / 2, 0}
+                   : Box{std::min(b, d), std::min(a, c), std::max(b, d), std::max(a, c), 0};
+  box.area = (box.x1 - box.x0) * (box.y1 - box.y0);
+  return box;
+}
+
+bool overlap_more(const Box& a, const Box& b, double threshold) {
+  const double width = std::min(a.x1, b.x1) - std::max(a.x0, b.x0),
+               height = std::min(a.y1, b.y1) - std::max(a.y0, b.y0);
+  if (width <= 0 || height <= 0 || a.area <= 0 || b.area <= 0) return 0 > threshold;
+  return width * height / (a.area + b.area - width * height) > threshold;
+}
+
+class NonMaxSuppression final : public DenseKernel {
+ public:
+  explicit NonMaxSuppression(const Attributes& p) : center_(p.integer("center") != 0) {}
+
+ private:
+  bool sizes_results() const override { return true; }
+  Status prepare_dense(const KernelCall& call) override {
+    if (call.inputs.size() != 5 || call.outputs.size() != 1 || call.outputs[0].dtype != DType::kI64)
+      return {Code::kMalformedPlan, "non_max_suppression has other operands"};
+    constexpr DType kTypes[] = {DType::kF32, DType::kF32, DType::kI64, DType::kF32, DType::kF32};
+    for (size_t i = 0; i < 5; ++i)
+      if ((i < 2 || call.inputs[i].present()) && call.inputs[i].dtype != kTypes[i])
+        return {Code::kMalformedPlan, "non_max_suppression has operands of other types"};
+    const TensorView &boxes = call.inputs[0], &scores = call.inputs[1];
+    if (boxes.rank != 3 || scores.rank != 3 || boxes.dims[2] != 4 || boxes.dims[0] != scores.dims[0] ||
+        boxes.dims[1] != scores.dims[2])
+      return {Code::kShapeMismatch, "boxes and scores do not fit each other"};
+    return kOkStatus;
+  }
+
+  template <class T> static T number(const TensorView& v) {
+    return v.present() && v.elements() > 0 ? *static_cast<const T*>(v.data) : T{0};
+  }
+
+  Status launch_dense(const KernelCall& call) noexcept override {
+    return guarded([&]() -> Status {
+      const TensorView& scores = call.inputs[1];
+      const int64_t classes = scores.dims[1], count = scores.dims[2], problems = scores.dims[0] * classes;
+      std::vector<Box> boxes;
+      const auto* corners = static_cast<const float*>(call.inputs[0].data);
+      for (int64_t i = 0; i < scores.dims[0] * count; ++i) boxes.push_back(make_box(corners + 4 * i, center_));
+      std::vector<std::vector<int64_t>> kept(static_cast<size_t>(problems));
+      for (auto& k : kept) k.reserve(static_cast<size_t>(count));
+      std::vector<int64_t> orders(static_cast<size_t>(problems * count));
+      const int threads =
+          useful_threads(thread_count(), 20.0 * static_cast<double>(problems) * static_cast<double>(count));
+      parallel_ranges(threads, problems, [&](int64_t begin, int64_t end) {
+        for (int64_t p = begin; p < end; ++p)
+          keep(call, boxes.data() + p / classes * count, static_cast<const float*>(scores.data) + p * count, count,
+               orders.data() + p * count, kept[static_cast<size_t>(p)]);
+      });
+      int64_t total = 0;
+      for (const auto& k : kept) total += static_cast<int64_t>(k.size());
+      auto* to = static_cast<int64_t*>(place_result(call.outputs[0], {total, 3}));
+      if (!to) return {Code::kShapeMismatch, "the result of non_max_suppression has another shape"};
+      for (int64_t p = 0; p < problems; ++p)
+        for (int64_t i : kept[static_cast<size_t>(p)]) {
+          *to++ = p / classes;
+          *to++ = p % classes;
+          *to++ = i;
+        }
+      return kOkStatus;
+    });
+  }
+
+  static void keep(const KernelCall& call, const Box* boxes, const float* scores, int64_t count, int64_t* order,
+                   std::vector<int64_t>& kept) noexcept {
+    const auto most = number<int64_t>(call.inputs[2]);
+    const double overlap = number<float>(call.inputs[3]);
+    const float least = number<float>(call.inputs[4]);
+    const bool filtered = call.inputs[4].present();
+    int64_t n = 0;
+    for (int64_t i = 0; i < count && most > 0; ++i)
+      if (!filtered || scores[i] > least) order[n++] = i;
+    std::sort(order, order + n, [&](int64_t a, int64_t b) {
+      const float x = scores[a], y = scores[b];
+      if (x > y || x < y) return x > y;
+      return (x != x) != (y != y) ? y != y : a < b;  // NaN behind all numbers
+    });
+    for (int64_t k = 0; k < n && static_cast<int64_t>(kept.size()) < most; ++k) {
+      const Box& box = boxes[order[k]];
+      if (std::none_of(kept.begin(), kept.end(), [&](int64_t j) { return overlap_more(box, boxes[j], overlap); }))
+        kept.push_back(order[k]);
+    }
+  }
+
+  bool center_;
+};
+
+}  // namespace
+
+std::unique_ptr<Kernel> make_non_max_suppression(const Attributes& p) { return std::make_unique<NonMaxSuppression>(p); }
+
+}  // namespace kiln::cpu::kernels

@@ -1,0 +1,73 @@
+// Tactics: operators that make tensors of few different elements, and the shapes of tensors.
+#include "backends/cpu/target/checks.h"
+#include "backends/cpu/target/tactics.h"
+
+namespace kiln::cpu::tactics {
+namespace {
+
+// The value of ConstantOfShape, or the one of EyeLike.
+Tensor element(const Problem& p) {
+  if (p.op() == "ConstantOfShape" && p.attributes().has("value")) return p.attributes().tensor("value").reshaped({1});
+  Tensor t = Tensor::allocate(p.outputs[0].dtype, {1});
+  if (p.op() == "EyeLike") t.set(0, 1);
+  return t;
+}
+
+Refusal accepts_fill(const Problem& p) {
+  const std::string& op = p.op();
+  if (op != "ConstantOfShape" && op != "EyeLike" && op != "OneHot" && op != "Trilu" && op != "Range")
+    return refuse(op + " does not fill a tensor");
+  if (Refusal r = needs_plain(p); r.refused()) return r;
+  const DType type = p.input(0).dtype;
+  if (op == "OneHot" && !(kIndexTypes.has(type) && kIntegerTypes.has(p.input(1).dtype)))
+    return refuse("indices of type " + std::string(name(type)));
+  constexpr TypeSet kCounted{DType::kF32, DType::kF64, DType::kI16, DType::kI32, DType::kI64};
+  if (op == "Range" && !kCounted.has(type)) return refuse("it does not count in " + std::string(name(type)));
+  return accept();
+}
+
+Emitted emit_fill(const Problem& p, const Config&) {
+  const std::string& op = p.op();
+  if (op == "OneHot")
+    return emit_kernel("one_hot", {{"axis", axis_of(p, "axis", -1, rank(p.input(0)) + 1)}}, {0, 1, 2});
+  if (op == "Range") return emit_kernel("range", {}, {0, 1, 2});
+  if (op == "Trilu")
+    return emit_kernel("trilu", {{"upper", p.attributes().integer("upper", 1)}},
+                       {0, p.input(1).present ? 1 : Emitted::kAbsent});
+  Emitted e = op == "EyeLike" ? emit_kernel("eye", {{"k", p.attributes().integer("k", 0)}}, {Emitted::from_constant(0)})
+                              : emit_kernel("fill", {}, {0, Emitted::from_constant(0)});
+  e.constants.push_back(element(p));
+  return e;
+}
+
+}  // namespace
+
+const Tactic fills{.name = "fills",
+                   .version = 1,
+                   .sizes_results = true,
+                   .accepts = accepts_fill,
+                   .configurations = nullptr,
+                   .emit = emit_fill};
+
+const Tactic dimensions{
+    .name = "dimensions",
+    .version = 1,
+    .accepts = [](const Problem& p) -> Refusal {
+      if (p.op() != "Shape" && p.op() != "Size") return refuse(p.op() + " does not ask for dimensions");
+      if (!p.post().empty()) return refuse("it has post-operations");
+      if (!p.input(0).ranked) return refuse("the rank of an operand is not known");
+      return accept();
+    },
+    .configurations = nullptr,
+    .emit =
+        [](const Problem& p, const Config&) {
+          if (p.op() == "Size") return emit_kernel("size", {}, {0});
+          const int64_t n = rank(p.input(0));
+          const auto place = [&](int64_t i) { return std::clamp<int64_t>(i < 0 ? i + n : i, 0, n); };
+          return emit_kernel(
+              "shape",
+              {{"first", place(p.attributes().integer("start", 0))}, {"last", place(p.attributes().integer("end", n))}},
+              {0});
+        }};
+
+}  // namespace kiln::cpu::tactics

@@ -1,0 +1,77 @@
+// QuantizeLinear and DequantizeLinear.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+
+#include "backends/harness.h"
+
+namespace kiln::testing {
+namespace {
+
+const DType kTypes[] = {DType::kI8, DType::kU8, DType::kI16, DType::kU16};
+
+Tensor scales(std::mt19937& rng, Dims dims) {
+  Tensor t = Tensor::allocate(DType::kF32, std::move(dims));
+  std::uniform_real_distribution<float> uniform(0.001f, 0.2f);
+  for (float& v : t.as_mutable<float>()) v = uniform(rng);
+  return t;
+}
+
+TEST(Quantize, PerTensor) {
+  std::mt19937 rng(1);
+  const float nan = std::nanf(""), inf = std::numeric_limits<float>::infinity();
+  for (DType type : kTypes)
+    for (bool known : {true, false}) {
+      const Operand scale(scales(rng, {}), known), zero(random_tensor(rng, type, {}), known);
+      expect_case({"QuantizeLinear", {random_tensor(rng, DType::kF32, {3, 50}), scale, zero}}, "quantize_tiles");
+      expect_case({"QuantizeLinear", {gapped(random_tensor(rng, DType::kF32, {3, 50})), scale, zero}},
+                  "quantize_tiles");
+      expect_case({"QuantizeLinear",
+                   {Tensor::of<float>({9}, {nan, inf, -inf, 1e30f, -1e30f, 0, -0.0f, 1e-30f, 3e5f}), scale, zero}},
+                  "quantize_tiles");
+      expect_case({"QuantizeLinear", {random_tensor(rng, DType::kF32, {0, 5}), scale, zero}}, "quantize_tiles");
+      expect_case({"DequantizeLinear", {random_tensor(rng, type, {3, 50}), scale, zero}}, "quantize_tiles");
+    }
+  expect_case({"QuantizeLinear", {random_tensor(rng, DType::kF32, {3, 50}), scales(rng, {})}}, "quantize_tiles");
+  expect_case(
+      {"QuantizeLinear", {Tensor::of<float>({6}, {0.5f, 1.5f, 2.5f, -0.5f, -1.5f, 254.5f}), Tensor::scalar(1.0f)}},
+      "quantize_tiles");
+  expect_case({"QuantizeLinear",
+               {random_tensor(rng, DType::kF32, {70}), scales(rng, {1})},
+               {{"output_dtype", std::string("int8")}, {"axis", int64_t{0}}}},
+              "quantize_tiles");
+}
+
+TEST(Quantize, PerAxis) {
+  std::mt19937 rng(2);
+  for (DType type : kTypes)
+    for (int64_t axis : {0, 1, 2, -1}) {
+      const Dims dims{3, 4, 5};
+      const int64_t n = dims[static_cast<size_t>(axis < 0 ? axis + 3 : axis)];
+      const Operand scale(scales(rng, {n}), true), zero(random_tensor(rng, type, {n}), true);
+      expect_case({"QuantizeLinear", {random_tensor(rng, DType::kF32, dims), scale, zero}, {{"axis", axis}}},
+                  "quantize_tiles");
+      expect_case({"DequantizeLinear", {random_tensor(rng, type, dims), scale, zero}, {{"axis", axis}}},
+                  "quantize_tiles");
+    }
+  const Operand x(random_tensor(rng, DType::kF32, {2, 3, 4, 5})), scale(scales(rng, {3}), true);
+  Case last{"QuantizeLinear", {channels_last(x.tensor), scale}};
+  last.output_layouts = {Layout::channels_last(4)};
+  expect_case(last, "quantize_tiles");
+  expect_case({"QuantizeLinear", {random_tensor(rng, DType::kF32, {3, 5}), scales(rng, {5})}}, "quantize_tiles");
+}
+
+TEST(Quantize, WhatItDoesNotTake) {
+  std::mt19937 rng(3);
+  const Tensor x = random_tensor(rng, DType::kF32, {4, 6});
+  expect_no_case({"QuantizeLinear", {x, scales(rng, {4})}, {{"axis", int64_t{0}}}}, "quantize_tiles");
+  expect_no_case({"QuantizeLinear", {x, constant(scales(rng, {4, 2}))}, {{"block_size", int64_t{3}}}},
+                 "quantize_tiles");
+  expect_no_case({"QuantizeLinear", {x, scales(rng, {})}, {{"output_dtype", std::string("int4")}}}, "quantize_tiles");
+  expect_no_case({"QuantizeLinear", {random_tensor(rng, DType::kF16, {4}), scales(rng, {})}}, "quantize_tiles");
+  expect_no_case({"DequantizeLinear", {random_tensor(rng, DType::kI32, {4}), scales(rng, {})}}, "quantize_tiles");
+}
+
+}  // namespace
+}  // namespace kiln::testing
