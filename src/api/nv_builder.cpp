@@ -184,7 +184,7 @@ class BuilderImpl final : public nvinfer1::IBuilder {
   explicit BuilderImpl(nvinfer1::ILogger* logger) : reporter_(logger) {}
   nvinfer1::INetworkDefinition* createNetworkV2(nvinfer1::NetworkDefinitionCreationFlags flags) noexcept override {
     return guarded(reporter_, static_cast<nvinfer1::INetworkDefinition*>(nullptr),
-                   [&] { return new NetworkImpl(reporter_, flags); });
+                   [&] { return new NetworkImpl(*this, reporter_, flags); });
   }
   nvinfer1::IBuilderConfig* createBuilderConfig() noexcept override {
     return guarded(reporter_, static_cast<nvinfer1::IBuilderConfig*>(nullptr),
