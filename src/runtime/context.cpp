@@ -90,6 +90,8 @@ Status Context::prepare() noexcept {
 const std::vector<int64_t>* Context::dims(int32_t tensor) noexcept {
   const bool input = engine_->is_input(tensor);
   if (!input && !prepare().ok()) return nullptr;
+  if (!input && runner_.has_slot(tensor))
+    if (auto expected = runner_.expected_dims(tensor)) return &(expected_dims_ = std::move(*expected));
   return runner_.dims_known(tensor) ? &runner_.tensor_dims(tensor) : nullptr;
 }
 
@@ -137,15 +139,19 @@ Status Context::enqueue_profiled(Stream& stream) {
   return kOkStatus;
 }
 
-// Results whose size only running could tell go where the user's allocator says.
+// Results whose size only running could tell go where the user's allocator or, without one, the address says.
 Status Context::deliver_outputs(Stream& stream) noexcept {
   for (int32_t t : engine_->main().outputs) {
     const plan::TensorInfo& info = engine_->main().tensors[static_cast<size_t>(t)];
-    if (info.storage != plan::Storage::kSlot || info.kind != Datum::kTensor || !output_allocate_) continue;
+    if (info.storage != plan::Storage::kSlot || info.kind != Datum::kTensor) continue;
+    if (!output_allocate_ && !runner_.address(t)) continue;
     const Tensor& result = runner_.slot(t).tensor;
     if (result.dtype() == DType::kString) continue;
-    void* to = output_allocate_(info.name, static_cast<size_t>(result.bytes()));
-    if (!to && result.bytes() > 0) return {Code::kOutOfMemory, text_ = "the output allocator refused"};
+    void* to = output_allocate_ ? output_allocate_(info.name, static_cast<size_t>(result.bytes())) : runner_.address(t);
+    if (!to && result.bytes() > 0) {
+      message_ = "output '" + info.name + "' has no memory: neither an address, nor an allocator that gives some";
+      return {Code::kOutOfMemory, text_ = message_.c_str()};
+    }
     KILN_RETURN_IF_ERROR(engine_->device().copy(stream, to, result.data(), static_cast<size_t>(result.bytes())));
   }
   return kOkStatus;

@@ -34,7 +34,7 @@ class Context {
   void* address(int32_t tensor) const { return runner_.address(tensor); }
   // Shapes of all tensors from those of the inputs. enqueue does it when needed.
   Status prepare() noexcept;
-  // Dimensions of an input or output; null while unknown.
+  // Dimensions of an input or output; null while unknown. Valid until the next call.
   const std::vector<int64_t>* dims(int32_t tensor) noexcept;
   // An output whose size only running could tell, or that is no tensor of numbers; valid until the next enqueue. Null for others.
   const Datum* slot(int32_t tensor) const { return runner_.has_slot(tensor) ? &runner_.slot(tensor) : nullptr; }
@@ -70,6 +70,7 @@ class Context {
   Event* input_consumed_ = nullptr;
   const char* text_ = "";
   std::string message_;
+  std::vector<int64_t> expected_dims_;
 };
 
 }  // namespace kiln

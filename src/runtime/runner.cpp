@@ -108,6 +108,18 @@ void Runner::place(int32_t tensor) {
   state.view.strides = info.layout.is_plain() ? state.strides.data() : nullptr;
 }
 
+std::optional<std::vector<int64_t>> Runner::expected_dims(int32_t tensor) const {
+  const plan::TensorInfo& info = program_.tensors[static_cast<size_t>(tensor)];
+  if (!info.ranked || info.kind != Datum::kTensor) return std::nullopt;
+  std::vector<int64_t> dims;
+  for (uint32_t d : info.dims) {
+    const auto value = engine_.dims().is_late(d) ? std::optional<int64_t>() : engine_.dims().evaluate(d, symbols_);
+    if (!value || *value < 0) return std::nullopt;
+    dims.push_back(*value);
+  }
+  return dims;
+}
+
 bool Runner::resolve(int32_t tensor) {
   TensorState& state = states_[static_cast<size_t>(tensor)];
   const plan::TensorInfo& info = program_.tensors[static_cast<size_t>(tensor)];

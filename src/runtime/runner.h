@@ -2,6 +2,7 @@
 #pragma once
 #include <functional>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "runtime/engine.h"
@@ -18,15 +19,19 @@ class Runner {
   Status set_input_dims(int32_t tensor, std::span<const int64_t> dims) noexcept;
   void forget_input_dims(int32_t tensor) noexcept;
   void set_address(int32_t tensor, void* address) noexcept {
+    states_[static_cast<size_t>(tensor)].given = address;
+    if (states_[static_cast<size_t>(tensor)].slot) return;
     states_[static_cast<size_t>(tensor)].view.data = address;
     dirty_addresses_ = true;
   }
-  void* address(int32_t tensor) const { return states_[static_cast<size_t>(tensor)].view.data; }
+  void* address(int32_t tensor) const { return states_[static_cast<size_t>(tensor)].given; }
   bool dims_known(int32_t tensor) const { return states_[static_cast<size_t>(tensor)].known; }
   const std::vector<int64_t>& tensor_dims(int32_t tensor) const { return states_[static_cast<size_t>(tensor)].dims; }
   bool has_slot(int32_t tensor) const { return states_[static_cast<size_t>(tensor)].slot != nullptr; }
   // A result that only running could size: valid after run().
   const Datum& slot(int32_t tensor) const { return *states_[static_cast<size_t>(tensor)].slot; }
+  // Dimensions that such a result will have, after prepare(); nothing when only running can tell.
+  std::optional<std::vector<int64_t>> expected_dims(int32_t tensor) const;
   void set_slot(int32_t tensor, Datum value);
 
   // Computes every shape that follows from the inputs and prepares the steps. Cheap when nothing changed.
@@ -44,6 +49,7 @@ class Runner {
   struct TensorState {
     std::vector<int64_t> dims, strides;
     TensorView view;
+    void* given = nullptr;  // by the user
     std::unique_ptr<Datum> slot;
     bool known = false;
   };
