@@ -17,6 +17,15 @@ class IOptimizationProfile : public INoCopy {
   virtual bool setDimensions(char const* inputName, OptProfileSelector select, Dims const& dims) noexcept = 0;
   virtual Dims getDimensions(char const* inputName,
                              OptProfileSelector select) const noexcept = 0;  // nbDims -1 when not set
+  // Bounds of the elements of an INT32 or INT64 input that gives shapes; 0 <= min <= opt <= max, the same number for each.
+  virtual bool setShapeValuesV2(char const* inputName, OptProfileSelector select, int64_t const* values,
+                                int32_t nbValues) noexcept = 0;
+  virtual int64_t const* getShapeValuesV2(char const* inputName,
+                                          OptProfileSelector select) const noexcept = 0;  // null when not set
+  virtual bool setShapeValues(char const* inputName, OptProfileSelector select, int32_t const* values,
+                              int32_t nbValues) noexcept = 0;
+  virtual int32_t const* getShapeValues(char const* inputName, OptProfileSelector select) const noexcept = 0;
+  virtual int32_t getNbShapeValues(char const* inputName) const noexcept = 0;  // -1 when not set
   virtual bool isValid() const noexcept = 0;  // all three of each input, min <= opt <= max
 };
 

@@ -82,8 +82,30 @@ Status Context::set_address(int32_t tensor, void* address) noexcept {
   return kOkStatus;
 }
 
+// The elements of shape tensors as they are now.
+Status Context::read_values() noexcept {
+  const auto& list = engine_->plan().profiles[static_cast<size_t>(profile_)].values;
+  for (size_t i = 0; i < list.size(); ++i) {
+    const plan::ProfileDims& bounds = list[i];
+    const int32_t tensor = engine_->main().inputs[i];
+    const void* data = bounds.opt.empty() ? nullptr : runner_.address(tensor);
+    if (!data) continue;
+    read_.resize(bounds.opt.size());
+    const plan::TensorInfo& info = engine_->main().tensors[static_cast<size_t>(tensor)];
+    for (size_t k = 0; k < read_.size(); ++k) read_[k] = load_int(info.dtype, data, static_cast<int64_t>(k));
+    if (!inside(read_, bounds)) {
+      message_ = "input '" + info.name + "': the values " + to_string(read_) + " are outside the profile, min " +
+                 to_string(bounds.min) + " max " + to_string(bounds.max);
+      return {Code::kShapeOutOfProfile, text_ = message_.c_str()};
+    }
+    runner_.set_input_values(tensor, read_);
+  }
+  return kOkStatus;
+}
+
 Status Context::prepare() noexcept {
   text_ = "";
+  KILN_RETURN_IF_ERROR(read_values());
   return runner_.prepare();
 }
 
@@ -115,8 +137,7 @@ Status Context::check_addresses() noexcept {
 }
 
 Status Context::enqueue(Stream& stream) noexcept {
-  text_ = "";
-  KILN_RETURN_IF_ERROR(runner_.prepare());
+  KILN_RETURN_IF_ERROR(prepare());
   KILN_RETURN_IF_ERROR(check_addresses());
   current_stream_ = &stream;
   if (profiler_) KILN_RETURN_IF_ERROR(enqueue_profiled(stream));

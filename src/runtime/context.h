@@ -32,7 +32,8 @@ class Context {
   Status set_input_dims(int32_t tensor, std::span<const int64_t> dims) noexcept;
   Status set_address(int32_t tensor, void* address) noexcept;
   void* address(int32_t tensor) const { return runner_.address(tensor); }
-  // Shapes of all tensors from those of the inputs. enqueue does it when needed.
+  // Shapes of all tensors from those of the inputs, and from the elements of shape tensors, which lie at their addresses in host
+  // memory. enqueue does it when needed.
   Status prepare() noexcept;
   // Dimensions of an input or output; null while unknown. Valid until the next call.
   const std::vector<int64_t>* dims(int32_t tensor) noexcept;
@@ -52,6 +53,7 @@ class Context {
 
  private:
   const plan::ProfileDims& bounds_of(size_t input) const;
+  Status read_values() noexcept;
   Status check_addresses() noexcept;
   Status deliver_outputs(Stream& stream) noexcept;
   Status enqueue_profiled(Stream& stream);
@@ -70,7 +72,7 @@ class Context {
   Event* input_consumed_ = nullptr;
   const char* text_ = "";
   std::string message_;
-  std::vector<int64_t> expected_dims_;
+  std::vector<int64_t> expected_dims_, read_;
 };
 
 }  // namespace kiln

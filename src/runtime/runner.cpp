@@ -14,6 +14,7 @@ Runner::Runner(const Engine& engine, uint32_t program, std::byte* arena)
     : engine_(engine),
       program_(engine.plan().programs[program]),
       arena_(arena),
+      is_body_(program != 0),
       symbols_(engine.dims().symbol_count()) {
   states_.resize(program_.tensors.size());
   for (size_t i = 0; i < states_.size(); ++i) {
@@ -34,6 +35,16 @@ Runner::Runner(const Engine& engine, uint32_t program, std::byte* arena)
     if (info.storage == Storage::kArena && info.view_of < 0) state.view.data = arena_ + info.offset;
   }
   make_steps();
+  const plan::Profile& profile = engine.plan().profiles[0];
+  for (size_t i = 0; program == 0 && i < profile.values.size(); ++i) {
+    const size_t count = profile.values[i].opt.size();
+    if (count == 0) continue;
+    Values values{program_.inputs[i], {}, std::vector<int64_t>(count), false};
+    for (size_t k = 0; k < count; ++k)
+      values.symbols.push_back(engine.dims().find_symbol(plan::value_symbol(
+          program_.tensors[static_cast<size_t>(values.tensor)].name, static_cast<int64_t>(k))));
+    values_.push_back(std::move(values));
+  }
 }
 
 Runner::~Runner() = default;
@@ -147,6 +158,25 @@ Status Runner::set_input_dims(int32_t tensor, std::span<const int64_t> dims) noe
   return kOkStatus;
 }
 
+void Runner::set_input_values(int32_t tensor, std::span<const int64_t> values) noexcept {
+  for (Values& v : values_) {
+    if (v.tensor != tensor || (v.known && std::equal(values.begin(), values.end(), v.now.begin(), v.now.end()))) continue;
+    std::copy_n(values.begin(), std::min(values.size(), v.now.size()), v.now.begin());
+    v.known = dirty_shapes_ = true;
+  }
+}
+
+Status Runner::bind_values() noexcept {
+  for (const Values& v : values_) {
+    if (!v.known)
+      return fail(Code::kShapeNotSet, "the values of input '" + program_.tensors[static_cast<size_t>(v.tensor)].name +
+                                          "', which give shapes, are not known");
+    for (size_t k = 0; k < v.symbols.size(); ++k)
+      if (v.symbols[k] >= 0) symbols_[static_cast<size_t>(v.symbols[k])] = v.now[k];
+  }
+  return kOkStatus;
+}
+
 // Gives the input's symbols their values.
 Status Runner::bind_input(int32_t tensor) noexcept {
   const plan::TensorInfo& info = program_.tensors[static_cast<size_t>(tensor)];
@@ -211,6 +241,7 @@ Status Runner::prepare() noexcept {
           return fail(Code::kShapeNotSet, "input '" + program_.tensors[static_cast<size_t>(t)].name + "' has no shape");
         KILN_RETURN_IF_ERROR(bind_input(t));
       }
+      KILN_RETURN_IF_ERROR(bind_values());
     }
     if (dirty_shapes_) KILN_RETURN_IF_ERROR(resolve_all());
     for (size_t i = states_.size(); i-- > 0;)
@@ -242,6 +273,7 @@ void Runner::refresh_views(StepState& step, const plan::StepInfo& info) {
 }
 
 Status Runner::run(Stream& stream, const StepHook* before_step) noexcept {
+  if (!is_body_) forget_late_symbols();
   for (size_t i = 0; i < steps_.size(); ++i) {
     if (before_step) (*before_step)(i);
     StepState& step = steps_[i];

@@ -18,6 +18,8 @@ class Runner {
   // Inputs and outputs of the main program: the shape and the address of the tensor.
   Status set_input_dims(int32_t tensor, std::span<const int64_t> dims) noexcept;
   void forget_input_dims(int32_t tensor) noexcept;
+  // Elements of a shape tensor among the inputs, as many as the profiles bound.
+  void set_input_values(int32_t tensor, std::span<const int64_t> values) noexcept;
   void set_address(int32_t tensor, void* address) noexcept {
     states_[static_cast<size_t>(tensor)].given = address;
     if (states_[static_cast<size_t>(tensor)].slot) return;
@@ -65,9 +67,13 @@ class Runner {
 
   void make_steps();
   Status bind_input(int32_t tensor) noexcept;
+  Status bind_values() noexcept;
   bool resolve(int32_t tensor);  // dims, strides from symbols; false when not known yet
   void place(int32_t tensor);
   Status resolve_all();
+  void forget_late_symbols() {
+    for (int symbol : engine_.dims().late_symbols()) symbols_[static_cast<size_t>(symbol)].reset();
+  }
   void refresh_views(StepState& step, const plan::StepInfo& info);
   Status check_reserved(int32_t tensor);
   static void use_workspace(StepState& step);
@@ -85,7 +91,16 @@ class Runner {
   const Engine& engine_;
   const plan::Program& program_;
   std::byte* arena_;
+  bool is_body_;
   Symbols symbols_;
+  // Elements of an input that dimensions depend on.
+  struct Values {
+    int32_t tensor;
+    std::vector<int> symbols;  // -1 where no dimension depends on it
+    std::vector<int64_t> now;
+    bool known = false;
+  };
+  std::vector<Values> values_;
   std::vector<TensorState> states_;
   std::vector<StepState> steps_;
   bool dirty_shapes_ = true, dirty_addresses_ = true;
