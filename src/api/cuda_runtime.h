@@ -1,5 +1,7 @@
 // What stands behind the handles of streams and events.
 #pragma once
+#include "kiln_compat/cuda_runtime_api.h"
+// After the declarations that this library implements.
 #include "NvInferRuntimeBase.h"
 #include "device/device.h"
 

@@ -135,6 +135,15 @@ void NetworkImpl::layer_changed(const LayerCore& layer) noexcept {
 }
 
 void NetworkImpl::begin(Draft& draft, const std::set<std::string>& valued) {
+  for (const std::string& name : valued) {
+    const auto at =
+        std::find_if(inputs_.begin(), inputs_.end(), [&](const auto& input) { return input->name() == name; });
+    const bool fits = at != inputs_.end() && ((*at)->dtype == DType::kI32 || (*at)->dtype == DType::kI64) &&
+                      element_count((*at)->dims).is_constant();
+    if (!fits)
+      throw Error(Code::kInvalidArgument, "a profile bounds the values of '" + name + "'")
+          .cause("that is no input, or not INT32 or INT64, or of dynamic shape");
+  }
   for (const auto& input : inputs_) {
     EdgeType type = input->input_type();
     if (input->io_type != DType::kInvalid) type.tensor.dtype = input->io_type;

@@ -26,8 +26,7 @@ template <class F> void for_each_binding(const Plan& plan, F visit) {
     const TensorInfo& input = main.tensors[static_cast<size_t>(main.inputs[i])];
     for (size_t axis = 0; axis < input.dims.size(); ++axis) {
       const std::vector<DimOp>& program = plan.dims[input.dims[axis]];
-      if (program.size() == 1 && program[0].kind == DimOp::kSymbol)
-        visit(&Profile::inputs, i, axis, program[0].symbol);
+      if (program.size() == 1 && program[0].kind == DimOp::kSymbol) visit(&Profile::inputs, i, axis, program[0].symbol);
       visit(&Profile::inputs, i, axis, input.name + "." + std::to_string(axis));
     }
     if (!plan.profiles[0].values.empty())

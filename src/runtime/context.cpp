@@ -25,10 +25,10 @@ bool inside(std::span<const int64_t> dims, const plan::ProfileDims& bounds) {
 
 }  // namespace
 
-Context::Context(std::shared_ptr<Engine> engine, Allocator* allocator, void* arena)
+Context::Context(std::shared_ptr<Engine> engine, Allocator* allocator, void* arena, bool take_memory)
     : engine_(std::move(engine)),
       allocator_(allocator ? allocator : &engine_->device().allocator()),
-      owned_arena_(arena ? nullptr : take_arena(*engine_, allocator_)),
+      owned_arena_(arena || !take_memory ? nullptr : take_arena(*engine_, allocator_)),
       runner_(*engine_, 0, static_cast<std::byte*>(arena ? arena : owned_arena_)) {
   const plan::Program& program = engine_->main();
   for (size_t i = 0; i < program.steps.size(); ++i)
@@ -45,6 +45,14 @@ Context::Context(std::shared_ptr<Engine> engine, Allocator* allocator, void* are
 
 Context::~Context() {
   if (owned_arena_) allocator_->deallocate(owned_arena_);
+}
+
+Status Context::set_arena(void* arena) noexcept {
+  text_ = "";
+  if (reinterpret_cast<uintptr_t>(arena) % static_cast<uintptr_t>(plan::kAlignment) != 0)
+    return {Code::kInvalidArgument, text_ = "the memory of a context does not begin at a multiple of 64 bytes"};
+  runner_.set_arena(static_cast<std::byte*>(arena));
+  return kOkStatus;
 }
 
 Status Context::set_profile(int32_t profile) noexcept {
@@ -124,6 +132,8 @@ void Context::set_profiler(StepProfiler* profiler) {
 }
 
 Status Context::check_addresses() noexcept {
+  if (!runner_.arena() && engine_->context_memory() > 0)
+    return {Code::kShapeNotSet, text_ = "the context has no device memory: it was made without, and none was set"};
   for (const auto* list : {&engine_->main().inputs, &engine_->main().outputs})
     for (int32_t t : *list) {
       const plan::TensorInfo& info = engine_->main().tensors[static_cast<size_t>(t)];

@@ -22,10 +22,12 @@ using OutputAllocate = std::function<void*(std::string_view name, size_t size)>;
 
 class Context {
  public:
-  Context(std::shared_ptr<Engine> engine, Allocator* allocator, void* arena);
+  Context(std::shared_ptr<Engine> engine, Allocator* allocator, void* arena, bool take_memory = true);
   ~Context();
 
   const Engine& engine() const { return *engine_; }
+  // Memory of context_memory() bytes, 64-byte aligned, kept alive by the caller, instead of what the context has.
+  Status set_arena(void* arena) noexcept;
   // Profile whose bounds inputs are checked against; 0 at first. Shapes outside the new bounds are forgotten.
   Status set_profile(int32_t profile) noexcept;
   int32_t profile() const { return profile_; }

@@ -26,7 +26,7 @@ class DimTable {
   // The value depends on a symbol that only running the program binds.
   bool is_late(uint32_t dim) const { return late_[dim]; }
   const std::vector<int>& late_symbols() const { return late_symbols_; }  // that only running the program binds
-  int find_symbol(const std::string& name) const;  // -1 when no dimension depends on it
+  int find_symbol(const std::string& name) const;                         // -1 when no dimension depends on it
   const std::string& symbol_name(int symbol) const { return names_[static_cast<size_t>(symbol)]; }
 
  private:

@@ -32,8 +32,8 @@ Runner::Runner(const Engine& engine, uint32_t program, std::byte* arena)
     }
     if (info.storage == Storage::kConstant)
       state.view.data = const_cast<std::byte*>(engine.plan().constants.data()) + info.offset;
-    if (info.storage == Storage::kArena && info.view_of < 0) state.view.data = arena_ + info.offset;
   }
+  set_arena(arena);
   make_steps();
   const plan::Profile& profile = engine.plan().profiles[0];
   for (size_t i = 0; program == 0 && i < profile.values.size(); ++i) {
@@ -41,13 +41,23 @@ Runner::Runner(const Engine& engine, uint32_t program, std::byte* arena)
     if (count == 0) continue;
     Values values{program_.inputs[i], {}, std::vector<int64_t>(count), false};
     for (size_t k = 0; k < count; ++k)
-      values.symbols.push_back(engine.dims().find_symbol(plan::value_symbol(
-          program_.tensors[static_cast<size_t>(values.tensor)].name, static_cast<int64_t>(k))));
+      values.symbols.push_back(engine.dims().find_symbol(
+          plan::value_symbol(program_.tensors[static_cast<size_t>(values.tensor)].name, static_cast<int64_t>(k))));
     values_.push_back(std::move(values));
   }
 }
 
 Runner::~Runner() = default;
+
+void Runner::set_arena(std::byte* arena) noexcept {
+  arena_ = arena;
+  for (size_t i = 0; i < states_.size(); ++i) {
+    const plan::TensorInfo& info = program_.tensors[i];
+    if (info.storage == Storage::kArena && info.view_of < 0)
+      states_[i].view.data = arena_ ? arena_ + info.offset : nullptr;
+  }
+  dirty_addresses_ = true;
+}
 
 void Runner::make_steps() {
   steps_.resize(program_.steps.size());
@@ -160,7 +170,8 @@ Status Runner::set_input_dims(int32_t tensor, std::span<const int64_t> dims) noe
 
 void Runner::set_input_values(int32_t tensor, std::span<const int64_t> values) noexcept {
   for (Values& v : values_) {
-    if (v.tensor != tensor || (v.known && std::equal(values.begin(), values.end(), v.now.begin(), v.now.end()))) continue;
+    if (v.tensor != tensor || (v.known && std::equal(values.begin(), values.end(), v.now.begin(), v.now.end())))
+      continue;
     std::copy_n(values.begin(), std::min(values.size(), v.now.size()), v.now.begin());
     v.known = dirty_shapes_ = true;
   }

@@ -18,6 +18,8 @@ class Runner {
   // Inputs and outputs of the main program: the shape and the address of the tensor.
   Status set_input_dims(int32_t tensor, std::span<const int64_t> dims) noexcept;
   void forget_input_dims(int32_t tensor) noexcept;
+  std::byte* arena() const { return arena_; }
+  void set_arena(std::byte* arena) noexcept;
   // Elements of a shape tensor among the inputs, as many as the profiles bound.
   void set_input_values(int32_t tensor, std::span<const int64_t> values) noexcept;
   void set_address(int32_t tensor, void* address) noexcept {
