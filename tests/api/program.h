@@ -16,8 +16,9 @@ class TestLogger : public nvinfer1::ILogger {
   void log(Severity severity, char const* text) noexcept override {
     std::lock_guard lock(mutex_);
     if (severity <= Severity::kERROR) errors += std::string(text) + "\n";
+    if (severity == Severity::kWARNING) warnings += std::string(text) + "\n";
   }
-  std::string errors;
+  std::string errors, warnings;
 
  private:
   std::mutex mutex_;
