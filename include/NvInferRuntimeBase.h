@@ -4,14 +4,7 @@
 #include <cstdint>
 
 #include "NvInferVersion.h"
-#if defined(__has_include)
-#if __has_include(<cuda_runtime_api.h>)
-#include <cuda_runtime_api.h>
-#endif
-#endif
-#ifndef __CUDA_RUNTIME_API_H__
 #include "kiln_compat/cuda_runtime_api.h"
-#endif
 
 #ifndef TENSORRTAPI
 #define TENSORRTAPI __attribute__((visibility("default")))

@@ -125,6 +125,7 @@ class ContextImpl final : public nvinfer1::IExecutionContext {
   int64_t getMaxOutputSize(char const* name) const noexcept override;
 
   bool enqueueV3(cudaStream_t stream) noexcept override {
+    if (capturing(stream)) return capture(stream);
     if (allocators_.empty()) {
       return guarded(reporter_, false, [&] { return check(context_->enqueue(stream_of(stream))); });
     }
@@ -197,6 +198,9 @@ class ContextImpl final : public nvinfer1::IExecutionContext {
   void setAuxStreams(cudaStream_t*, int32_t) noexcept override {}
 
  private:
+  bool capture(cudaStream_t stream) noexcept;
+  cudaError_t replay(cudaStream_t stream, const std::vector<std::vector<int64_t>>& shapes,
+                     const std::vector<void*>& addresses) noexcept;
   bool check_batch(int32_t batch) const noexcept {
     if (batch < 1) reporter_.report(Code::kInvalidArgument, "the batch size is at least 1");
     return batch >= 1;
@@ -260,8 +264,53 @@ class ContextImpl final : public nvinfer1::IExecutionContext {
   std::string name_;
   std::unique_ptr<nvinfer1::IRuntimeConfig> config_;
   size_t cache_limit_ = 0;
-  std::map<int32_t, std::vector<std::byte>> copied_;  // elements from setInputShapeBinding
+  std::shared_ptr<int> alive_ = std::make_shared<int>();  // captures hold it weakly
+  std::map<int32_t, std::vector<std::byte>> copied_;      // elements from setInputShapeBinding
 };
+
+// Notes an inference with the shapes and addresses of now.
+bool ContextImpl::capture(cudaStream_t stream) noexcept {
+  const bool done = guarded(reporter_, false, [&] {
+    if (!context_->is_static() || !allocators_.empty())
+      throw Error(Code::kUnsupported,
+                  "the inference cannot be captured: results have sizes that only running tells, "
+                  "or an output allocator")
+          .remedy("enqueue it in a stream that does not capture");
+    if (!check(context_->check_ready())) return false;
+    std::vector<std::vector<int64_t>> shapes;
+    std::vector<void*> addresses;
+    for (int32_t t : engine_.io()) shapes.push_back(*context_->dims(t)), addresses.push_back(context_->address(t));
+    stream->capture->work.push_back([this, alive = std::weak_ptr<int>(alive_), shapes = std::move(shapes),
+                                     addresses = std::move(addresses)](cudaStream_t s) {
+      return alive.expired() ? cudaErrorInvalidResourceHandle : replay(s, shapes, addresses);
+    });
+    return true;
+  });
+  if (!done) stream->capture->valid = false;
+  return done;
+}
+
+cudaError_t ContextImpl::replay(cudaStream_t stream, const std::vector<std::vector<int64_t>>& shapes,
+                                const std::vector<void*>& addresses) noexcept {
+  const bool done = guarded(reporter_, false, [&] {
+    std::vector<void*> now;
+    for (size_t i = 0; i < shapes.size(); ++i) {
+      const std::vector<int64_t>* dims = context_->dims(engine_.io()[i]);
+      if (!dims || *dims != shapes[i])
+        throw Error(Code::kInvalidState, "the shapes have changed since the inference was captured")
+            .remedy("capture it again");
+      now.push_back(context_->address(engine_.io()[i]));
+    }
+    auto give = [&](const std::vector<void*>& list) {
+      for (size_t i = 0; i < list.size(); ++i) static_cast<void>(context_->set_address(engine_.io()[i], list[i]));
+    };
+    give(addresses);
+    const bool ran = enqueueV3(stream);
+    give(now);
+    return ran;
+  });
+  return done ? cudaSuccess : cudaErrorLaunchFailure;
+}
 
 bool ContextImpl::setDeviceMemoryV2(void* memory, int64_t size) noexcept {
   return guarded(reporter_, false, [&] {

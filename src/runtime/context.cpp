@@ -117,6 +117,17 @@ Status Context::prepare() noexcept {
   return runner_.prepare();
 }
 
+Status Context::check_ready() noexcept {
+  KILN_RETURN_IF_ERROR(prepare());
+  return check_addresses();
+}
+
+bool Context::is_static() const {
+  const auto& tensors = engine_->main().tensors;
+  return std::none_of(tensors.begin(), tensors.end(),
+                      [](const plan::TensorInfo& t) { return t.storage == plan::Storage::kSlot; });
+}
+
 const std::vector<int64_t>* Context::dims(int32_t tensor) noexcept {
   const bool input = engine_->is_input(tensor);
   if (!input && !prepare().ok()) return nullptr;
@@ -147,8 +158,7 @@ Status Context::check_addresses() noexcept {
 }
 
 Status Context::enqueue(Stream& stream) noexcept {
-  KILN_RETURN_IF_ERROR(prepare());
-  KILN_RETURN_IF_ERROR(check_addresses());
+  KILN_RETURN_IF_ERROR(check_ready());
   current_stream_ = &stream;
   if (profiler_) KILN_RETURN_IF_ERROR(enqueue_profiled(stream));
   else KILN_RETURN_IF_ERROR(runner_.run(stream, input_consumed_ ? &consumed_hook_ : nullptr));

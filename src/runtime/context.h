@@ -37,6 +37,10 @@ class Context {
   // Shapes of all tensors from those of the inputs, and from the elements of shape tensors, which lie at their addresses in host
   // memory. enqueue does it when needed.
   Status prepare() noexcept;
+  // What enqueue needs is there: shapes, addresses, memory.
+  Status check_ready() noexcept;
+  // Every size is known before running.
+  bool is_static() const;
   // Dimensions of an input or output; null while unknown. Valid until the next call.
   const std::vector<int64_t>* dims(int32_t tensor) noexcept;
   // An output whose size only running could tell, or that is no tensor of numbers; valid until the next enqueue. Null for others.
