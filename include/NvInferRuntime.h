@@ -1,6 +1,7 @@
 // Loading and running engines: IRuntime, ICudaEngine, IExecutionContext and what they call back.
 #pragma once
-#include "NvInferRuntimeBase.h"
+#include "NvInferLegacyDims.h"
+#include "NvInferRuntimeCommon.h"
 
 namespace nvinfer1 {
 
@@ -15,25 +16,67 @@ enum class LayerInformationFormat : int32_t { kONELINE = 0, kJSON = 1 };
 enum class EngineCapability : int32_t { kSTANDARD = 0 };
 enum class AllocatorFlag : int32_t { kRESIZABLE = 0 };
 using AllocatorFlags = uint32_t;
+enum class SeekPosition : int32_t { kSET = 0, kCUR = 1, kEND = 2 };
+enum class EngineStat : int32_t { kTOTAL_WEIGHTS_SIZE = 0 };
+// Where a context's memory comes from: the allocator, when the context is made; the same; the user, with setDeviceMemoryV2.
+enum class ExecutionContextAllocationStrategy : int32_t { kSTATIC = 0, kON_PROFILE_CHANGE = 1, kUSER_MANAGED = 2 };
 
 // Written by the user: time of each layer of an inference.
-class IProfiler {
+class IProfiler : public IVersionedInterface {
  public:
+  InterfaceInfo getInterfaceInfo() const noexcept override { return {"IProfiler", 1, 0}; }
   virtual void reportLayerTime(char const* layerName, float ms) noexcept = 0;
-  virtual ~IProfiler() noexcept = default;
 };
 
-// Written by the user: memory of engines and contexts. Thread-safe. Alignment is a power of two; null refuses.
-class IGpuAllocator {
+// Written by the user: gives the bytes of an engine in order. read() returns how many it wrote to `destination`; fewer than asked
+// for at the end, a negative number on an error.
+class IStreamReader : public IVersionedInterface {
  public:
-  virtual void* allocate(uint64_t const size, uint64_t const alignment, AllocatorFlags const flags) noexcept = 0;
-  virtual bool deallocate(void* const memory) noexcept = 0;
-  virtual ~IGpuAllocator() = default;
+  InterfaceInfo getInterfaceInfo() const noexcept override { return {"IStreamReader", 1, 0}; }
+  virtual int64_t read(void* destination, int64_t nbBytes) = 0;
 };
+
+// The same with positions. `destination` is host memory.
+class IStreamReaderV2 : public IVersionedInterface {
+ public:
+  InterfaceInfo getInterfaceInfo() const noexcept override { return {"IStreamReaderV2", 1, 0}; }
+  virtual int64_t read(void* destination, int64_t nbBytes, cudaStream_t stream) noexcept = 0;
+  virtual bool seek(int64_t offset, SeekPosition where) noexcept = 0;
+};
+
+// Written by the user: takes the bytes of an engine in order. Returns how many it took; fewer stop the build.
+class IStreamWriter : public IVersionedInterface {
+ public:
+  InterfaceInfo getInterfaceInfo() const noexcept override { return {"IStreamWriter", 1, 0}; }
+  virtual int64_t write(void const* data, int64_t nbBytes) = 0;
+};
+
+// Written by the user: memory of engines and contexts. Thread-safe. Alignment is a power of two; null refuses. One of deallocate and
+// free (as before 8.2) is to be written.
+class IGpuAllocator : public IVersionedInterface {
+ public:
+  InterfaceInfo getInterfaceInfo() const noexcept override { return {"IGpuAllocator", 1, 0}; }
+  virtual void* allocate(uint64_t const size, uint64_t const alignment, AllocatorFlags const flags) noexcept = 0;
+  virtual void* reallocate(void* const /*memory*/, uint64_t /*alignment*/, uint64_t /*newSize*/) noexcept {
+    return nullptr;
+  }
+  virtual bool deallocate(void* const memory) noexcept {
+    this->free(memory);
+    return true;
+  }
+  virtual void free(void* const /*memory*/) noexcept {}
+  virtual void* allocateAsync(uint64_t const size, uint64_t const alignment, AllocatorFlags const flags,
+                              cudaStream_t /*stream*/) noexcept {
+    return allocate(size, alignment, flags);
+  }
+  virtual bool deallocateAsync(void* const memory, cudaStream_t /*stream*/) noexcept { return deallocate(memory); }
+};
+using IGpuAsyncAllocator = IGpuAllocator;
 
 // Written by the user: memory of an output. With one, the output needs no address.
-class IOutputAllocator {
+class IOutputAllocator : public IVersionedInterface {
  public:
+  InterfaceInfo getInterfaceInfo() const noexcept override { return {"IOutputAllocator", 1, 0}; }
   // Memory of `size` bytes; may be `currentMemory` when that is large enough. Null refuses.
   virtual void* reallocateOutput(char const* /*tensorName*/, void* /*currentMemory*/, uint64_t /*size*/,
                                  uint64_t /*alignment*/) noexcept {
@@ -44,11 +87,17 @@ class IOutputAllocator {
     return reallocateOutput(tensorName, currentMemory, size, alignment);
   }
   virtual void notifyShape(char const* tensorName, Dims const& dims) noexcept = 0;
-  virtual ~IOutputAllocator() = default;
 };
 
 class IExecutionContext;
 class ICudaEngine;
+
+// How contexts are made.
+class IRuntimeConfig : public INoCopy {
+ public:
+  virtual void setExecutionContextAllocationStrategy(ExecutionContextAllocationStrategy strategy) noexcept = 0;
+  virtual ExecutionContextAllocationStrategy getExecutionContextAllocationStrategy() const noexcept = 0;
+};
 
 // Describes layers of an engine, as much as the profiling verbosity of the build kept. Texts live as long as the inspector.
 class IEngineInspector : public INoCopy {
@@ -80,8 +129,17 @@ class IExecutionContext : public INoCopy {
   virtual int32_t inferShapes(int32_t nbMaxNames, char const** tensorNames) noexcept = 0;
   virtual bool setOptimizationProfileAsync(int32_t profileIndex, cudaStream_t stream) noexcept = 0;
   virtual int32_t getOptimizationProfile() const noexcept = 0;
+  bool setOptimizationProfile(int32_t profileIndex) noexcept {
+    return setOptimizationProfileAsync(profileIndex, nullptr);
+  }
 
-  // Addresses, by name.
+  // Memory of a context that was made without: context-size bytes of the device, a multiple of 256 in address, kept by the caller.
+  virtual void setDeviceMemory(void* memory) noexcept = 0;
+  virtual bool setDeviceMemoryV2(void* memory, int64_t size) noexcept = 0;
+  virtual size_t
+  updateDeviceMemorySizeForShapes() noexcept = 0;  // bytes that the shapes of the moment need; 0 on an error
+
+  // Addresses, by name. Those of shape tensors among the inputs are host memory, read by inferShapes and when running.
   virtual bool setTensorAddress(char const* tensorName, void* data) noexcept = 0;
   virtual void const* getTensorAddress(char const* tensorName) const noexcept = 0;
   virtual bool setInputTensorAddress(char const* tensorName, void const* data) noexcept = 0;
@@ -89,14 +147,23 @@ class IExecutionContext : public INoCopy {
   virtual void* getOutputTensorAddress(char const* tensorName) const noexcept = 0;
   virtual bool setOutputAllocator(char const* tensorName, IOutputAllocator* outputAllocator) noexcept = 0;
   virtual IOutputAllocator* getOutputAllocator(char const* tensorName) const noexcept = 0;
+  // Bytes of an output at the largest shapes of the profile; -1 when only running can tell, or on an error.
+  virtual int64_t getMaxOutputSize(char const* tensorName) const noexcept = 0;
 
   // Running. V2 forms take an address per binding, in the order of the engine's bindings.
   virtual bool enqueueV3(cudaStream_t stream) noexcept = 0;
   virtual bool enqueueV2(void* const* bindings, cudaStream_t stream, cudaEvent_t* inputConsumed) noexcept = 0;
   virtual bool executeV2(void* const* bindings) noexcept = 0;
+  // As before 10.0. The batch is one of the dimensions, whatever batchSize says; it is at least 1.
+  virtual bool enqueue(int32_t batchSize, void* const* bindings, cudaStream_t stream,
+                       cudaEvent_t* inputConsumed) noexcept = 0;
+  virtual bool execute(int32_t batchSize, void* const* bindings) noexcept = 0;
   virtual bool setBindingDimensions(int32_t bindingIndex, Dims const& dimensions) noexcept = 0;
   virtual Dims getBindingDimensions(int32_t bindingIndex) const noexcept = 0;
   virtual bool allInputShapesSpecified() const noexcept = 0;
+  // Elements of a shape tensor among the inputs, which are copied; the same as they are now.
+  virtual bool setInputShapeBinding(int32_t bindingIndex, int32_t const* data) noexcept = 0;
+  virtual bool getShapeBinding(int32_t bindingIndex, int32_t* data) const noexcept = 0;
 
   // Recorded when the inputs may be overwritten; null for none.
   virtual bool setInputConsumedEvent(cudaEvent_t event) noexcept = 0;
@@ -108,6 +175,11 @@ class IExecutionContext : public INoCopy {
   virtual void setEnqueueEmitsProfile(bool enqueueEmitsProfile) noexcept = 0;
   virtual bool getEnqueueEmitsProfile() const noexcept = 0;
   virtual bool reportToProfiler() const noexcept = 0;
+  virtual IRuntimeConfig* getRuntimeConfig() const noexcept = 0;  // as at the making of the context, which owns it
+  // Limits that engines keep anyway: they take no persistent cache and no streams beside the one of the call.
+  virtual void setPersistentCacheLimit(size_t size) noexcept = 0;
+  virtual size_t getPersistentCacheLimit() const noexcept = 0;
+  virtual void setAuxStreams(cudaStream_t* auxStreams, int32_t nbStreams) noexcept = 0;
 };
 
 // A built engine: immutable, used by any number of contexts and threads.
@@ -116,10 +188,18 @@ class ICudaEngine : public INoCopy {
   virtual char const* getName() const noexcept = 0;
   virtual int32_t getNbLayers() const noexcept = 0;
   virtual IHostMemory* serialize() const noexcept = 0;
-  virtual IExecutionContext* createExecutionContext() noexcept = 0;
+  virtual IExecutionContext* createExecutionContext(
+      ExecutionContextAllocationStrategy strategy = ExecutionContextAllocationStrategy::kSTATIC) noexcept = 0;
+  virtual IExecutionContext* createExecutionContext(IRuntimeConfig* runtimeConfig) noexcept = 0;
+  virtual IExecutionContext* createExecutionContextWithoutDeviceMemory() noexcept = 0;
+  virtual IRuntimeConfig* createRuntimeConfig() noexcept = 0;
   virtual IEngineInspector* createEngineInspector() const noexcept = 0;
   virtual size_t getDeviceMemorySize() const noexcept = 0;  // bytes that each context takes
   virtual int64_t getDeviceMemorySizeV2() const noexcept = 0;
+  virtual size_t getDeviceMemorySizeForProfile(int32_t profileIndex) const noexcept = 0;  // 0 for a wrong index
+  virtual int64_t getDeviceMemorySizeForProfileV2(int32_t profileIndex) const noexcept = 0;
+  virtual int64_t getEngineStat(EngineStat stat) const noexcept = 0;  // bytes
+  virtual int32_t getNbAuxStreams() const noexcept = 0;
   virtual EngineCapability getEngineCapability() const noexcept = 0;
   virtual ProfilingVerbosity getProfilingVerbosity() const noexcept = 0;
   virtual bool isRefittable() const noexcept = 0;
@@ -139,10 +219,31 @@ class ICudaEngine : public INoCopy {
   virtual int32_t getTensorComponentsPerElement(char const* tensorName) const noexcept = 0;
   virtual int32_t getTensorVectorizedDim(char const* tensorName) const noexcept = 0;
   virtual bool isShapeInferenceIO(char const* tensorName) const noexcept = 0;
+  virtual char const* getAliasedInputTensor(
+      char const* tensorName) const noexcept = 0;  // null: outputs have memory of their own
+  // The same in every profile.
+  TensorFormat getTensorFormat(char const* tensorName, int32_t) const noexcept { return getTensorFormat(tensorName); }
+  char const* getTensorFormatDesc(char const* tensorName, int32_t) const noexcept {
+    return getTensorFormatDesc(tensorName);
+  }
+  int32_t getTensorBytesPerComponent(char const* tensorName, int32_t) const noexcept {
+    return getTensorBytesPerComponent(tensorName);
+  }
+  int32_t getTensorComponentsPerElement(char const* tensorName, int32_t) const noexcept {
+    return getTensorComponentsPerElement(tensorName);
+  }
+  int32_t getTensorVectorizedDim(char const* tensorName, int32_t) const noexcept {
+    return getTensorVectorizedDim(tensorName);
+  }
 
   virtual int32_t getNbOptimizationProfiles() const noexcept = 0;
   virtual Dims getProfileShape(char const* tensorName, int32_t profileIndex,
                                OptProfileSelector select) const noexcept = 0;
+  // Bounds of the elements of a shape tensor among the inputs; null for others.
+  virtual int64_t const* getProfileTensorValuesV2(char const* tensorName, int32_t profileIndex,
+                                                  OptProfileSelector select) const noexcept = 0;
+  virtual int32_t const* getProfileTensorValues(char const* tensorName, int32_t profileIndex,
+                                                OptProfileSelector select) const noexcept = 0;
 
   // The same by binding index, as programs before 10.0 do: the inputs, then the outputs, once per profile.
   virtual int32_t getNbBindings() const noexcept = 0;
@@ -153,6 +254,30 @@ class ICudaEngine : public INoCopy {
   virtual DataType getBindingDataType(int32_t bindingIndex) const noexcept = 0;
   virtual Dims getProfileDimensions(int32_t bindingIndex, int32_t profileIndex,
                                     OptProfileSelector select) const noexcept = 0;
+  int32_t const* getProfileShapeValues(int32_t profileIndex, int32_t inputIndex,
+                                       OptProfileSelector select) const noexcept {
+    return getProfileTensorValues(getBindingName(inputIndex), profileIndex, select);
+  }
+  TensorFormat getBindingFormat(int32_t bindingIndex) const noexcept {
+    return getTensorFormat(getBindingName(bindingIndex));
+  }
+  char const* getBindingFormatDesc(int32_t bindingIndex) const noexcept {
+    return getTensorFormatDesc(getBindingName(bindingIndex));
+  }
+  int32_t getBindingBytesPerComponent(int32_t bindingIndex) const noexcept {
+    return getTensorBytesPerComponent(getBindingName(bindingIndex));
+  }
+  int32_t getBindingComponentsPerElement(int32_t bindingIndex) const noexcept {
+    return getTensorComponentsPerElement(getBindingName(bindingIndex));
+  }
+  int32_t getBindingVectorizedDim(int32_t bindingIndex) const noexcept {
+    return getTensorVectorizedDim(getBindingName(bindingIndex));
+  }
+  TensorLocation getLocation(int32_t bindingIndex) const noexcept {
+    return getTensorLocation(getBindingName(bindingIndex));
+  }
+  bool isShapeBinding(int32_t bindingIndex) const noexcept { return isShapeInferenceIO(getBindingName(bindingIndex)); }
+  bool isExecutionBinding(int32_t bindingIndex) const noexcept { return !isShapeBinding(bindingIndex); }
   virtual bool hasImplicitBatchDimension() const noexcept = 0;
 };
 
@@ -160,6 +285,9 @@ class IRuntime : public INoCopy {
  public:
   // The bytes are copied. Null when they are damaged, or made by another version or for another device.
   virtual ICudaEngine* deserializeCudaEngine(void const* blob, std::size_t size) noexcept = 0;
+  virtual ICudaEngine* deserializeCudaEngine(IStreamReader& streamReader) noexcept = 0;
+  virtual ICudaEngine* deserializeCudaEngine(IStreamReaderV2& streamReader) noexcept = 0;
+  virtual int32_t getNbDLACores() const noexcept = 0;                   // 0
   virtual void setGpuAllocator(IGpuAllocator* allocator) noexcept = 0;  // null: the device's own
   virtual void setErrorRecorder(IErrorRecorder* recorder) noexcept = 0;
   virtual IErrorRecorder* getErrorRecorder() const noexcept = 0;

@@ -24,31 +24,6 @@ class Dims64 {
 };
 using Dims = Dims64;
 
-class Dims2 : public Dims {
- public:
-  Dims2() : Dims2(0, 0) {}
-  Dims2(int64_t d0, int64_t d1) : Dims{2, {d0, d1}} {}
-};
-class DimsHW : public Dims2 {
- public:
-  DimsHW() = default;
-  DimsHW(int64_t height, int64_t width) : Dims2(height, width) {}
-  int64_t& h() { return d[0]; }
-  int64_t h() const { return d[0]; }
-  int64_t& w() { return d[1]; }
-  int64_t w() const { return d[1]; }
-};
-class Dims3 : public Dims {
- public:
-  Dims3() : Dims3(0, 0, 0) {}
-  Dims3(int64_t d0, int64_t d1, int64_t d2) : Dims{3, {d0, d1, d2}} {}
-};
-class Dims4 : public Dims {
- public:
-  Dims4() : Dims4(0, 0, 0, 0) {}
-  Dims4(int64_t d0, int64_t d1, int64_t d2, int64_t d3) : Dims{4, {d0, d1, d2, d3}} {}
-};
-
 enum class DataType : int32_t {
   kFLOAT = 0,
   kHALF = 1,
@@ -106,17 +81,41 @@ class IHostMemory : public INoCopy {
   virtual DataType type() const noexcept = 0;
 };
 
-// Written by the user. The library calls it from any thread.
-class ILogger {
+enum class APILanguage : int32_t { kCPP = 0, kPYTHON = 1 };
+
+// Name and version of an interface that users implement.
+class InterfaceInfo {
  public:
+  char const* kind;
+  int32_t major;
+  int32_t minor;
+};
+
+// Base of interfaces that users implement. Each answers for itself; users override nothing here.
+class IVersionedInterface {
+ public:
+  virtual APILanguage getAPILanguage() const noexcept { return APILanguage::kCPP; }
+  virtual InterfaceInfo getInterfaceInfo() const noexcept = 0;
+  virtual ~IVersionedInterface() noexcept = default;
+
+ protected:
+  IVersionedInterface() = default;
+  IVersionedInterface(IVersionedInterface const&) = default;
+  IVersionedInterface& operator=(IVersionedInterface const&) = default;
+};
+
+// Written by the user. The library calls it from any thread.
+class ILogger : public IVersionedInterface {
+ public:
+  InterfaceInfo getInterfaceInfo() const noexcept override { return {"ILogger", 1, 0}; }
   enum class Severity : int32_t { kINTERNAL_ERROR = 0, kERROR = 1, kWARNING = 2, kINFO = 3, kVERBOSE = 4 };
   virtual void log(Severity severity, AsciiChar const* msg) noexcept = 0;
-  virtual ~ILogger() = default;
 };
 
 // Written by the user: keeps errors. Thread-safe. The library counts its references with incRefCount and decRefCount.
-class IErrorRecorder {
+class IErrorRecorder : public IVersionedInterface {
  public:
+  InterfaceInfo getInterfaceInfo() const noexcept override { return {"IErrorRecorder", 1, 0}; }
   using ErrorDesc = char const*;
   using RefCount = int32_t;
   static constexpr size_t kMAX_DESC_LENGTH{127U};
@@ -129,7 +128,6 @@ class IErrorRecorder {
   virtual bool reportError(ErrorCode val, ErrorDesc desc) noexcept = 0;
   virtual RefCount incRefCount() noexcept = 0;
   virtual RefCount decRefCount() noexcept = 0;
-  virtual ~IErrorRecorder() noexcept = default;
 };
 
 }  // namespace nvinfer1

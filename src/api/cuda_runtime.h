@@ -1,10 +1,34 @@
 // What stands behind the handles of streams and events.
 #pragma once
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "kiln_compat/cuda_runtime_api.h"
+// After the declarations that this library implements.
 #include "NvInferRuntimeBase.h"
 #include "device/device.h"
 
+namespace kiln::api {
+
+using Noted = std::function<cudaError_t(cudaStream_t)>;
+// What a stream notes instead of running it.
+struct Capture {
+  std::vector<Noted> work;
+  bool valid = true;
+};
+
+}  // namespace kiln::api
+
 struct CUstream_st {
   std::unique_ptr<kiln::Stream> stream;
+  std::unique_ptr<kiln::api::Capture> capture;  // null: it runs
+};
+struct CUgraph_st {
+  std::vector<kiln::api::Noted> work;
+};
+struct CUgraphExec_st {
+  std::vector<kiln::api::Noted> work;
 };
 struct CUevent_st {
   std::unique_ptr<kiln::Event> event;
@@ -15,5 +39,8 @@ namespace kiln::api {
 
 // Null: the calling thread's own stream.
 Stream& stream_of(cudaStream_t stream);
+inline bool capturing(cudaStream_t stream) { return stream && stream->capture; }
+// Keeps an error for cudaGetLastError and returns it.
+cudaError_t keep(cudaError_t error);
 
 }  // namespace kiln::api

@@ -1,158 +1,62 @@
-// IBuilder, IBuilderConfig, IOptimizationProfile, ITimingCache.
+// IBuilder.
 #include <algorithm>
-#include <array>
-#include <map>
 #include <new>
-#include <optional>
 
+#include "api/cuda_runtime.h"
+#include "api/nv_config.h"
 #include "api/nv_network.h"
-#include "compiler/compile.h"
 
 namespace kiln::api {
+
+bool ProfileImpl::complete(const std::map<std::string, Three>& bounds) {
+  return std::all_of(bounds.begin(), bounds.end(), [](const auto& item) {
+    const Three& b = item.second;
+    if (!b[0] || !b[1] || !b[2] || b[0]->size() != b[1]->size() || b[1]->size() != b[2]->size()) return false;
+    for (size_t i = 0; i < b[0]->size(); ++i)
+      if ((*b[0])[i] > (*b[1])[i] || (*b[1])[i] > (*b[2])[i]) return false;
+    return true;
+  });
+}
+
+int32_t const* ProfileImpl::getShapeValues(char const* input, Select select) const noexcept {
+  const Dims* values = find_values(input, select);
+  return guarded(reporter_, static_cast<int32_t const*>(nullptr), [&]() -> int32_t const* {
+    if (!values) return nullptr;
+    auto& narrow = narrow_[{input, select}];
+    narrow.assign(values->begin(), values->end());
+    return narrow.data();
+  });
+}
+
 namespace {
 
-using Select = nvinfer1::OptProfileSelector;
-
-class ProfileImpl final : public nvinfer1::IOptimizationProfile {
- public:
-  explicit ProfileImpl(const Reporter& reporter) : reporter_(reporter) {}
-  bool setDimensions(char const* input, Select select, nvinfer1::Dims const& dims) noexcept override {
-    const auto at = static_cast<size_t>(select);
-    return guarded(reporter_, false, [&] {
-      if (!input || at > 2)
-        throw Error(Code::kInvalidArgument, "setDimensions needs an input's name and kMIN, kOPT or kMAX");
-      const Dims given = from_nv(dims);
-      if (std::any_of(given.begin(), given.end(), [](int64_t d) { return d < 0; }))
-        throw Error(Code::kInvalidArgument, std::string("the profile of '") + input + "' has a negative dimension");
-      bounds_[input][at] = given;
-      return true;
-    });
-  }
-  nvinfer1::Dims getDimensions(char const* input, Select select) const noexcept override {
-    const auto it = input ? bounds_.find(input) : bounds_.end();
-    const auto at = static_cast<size_t>(select);
-    if (it == bounds_.end() || at > 2 || !it->second[at]) return unknown_dims();
-    return guarded(reporter_, unknown_dims(), [&] { return to_nv(*it->second[at]); });
-  }
-  bool isValid() const noexcept override {
-    return std::all_of(bounds_.begin(), bounds_.end(), [](const auto& item) {
-      const auto& b = item.second;
-      if (!b[0] || !b[1] || !b[2] || b[0]->size() != b[1]->size() || b[1]->size() != b[2]->size()) return false;
-      for (size_t i = 0; i < b[0]->size(); ++i)
-        if ((*b[0])[i] > (*b[1])[i] || (*b[1])[i] > (*b[2])[i]) return false;
-      return true;
-    });
-  }
-  ProfileBounds bounds() const {
-    ProfileBounds out;
-    for (const auto& [name, b] : bounds_) out[name] = {*b[0], *b[1], *b[2]};
-    return out;
-  }
-
- private:
-  mutable Reporter reporter_;
-  std::map<std::string, std::array<std::optional<Dims>, 3>> bounds_;
+// Flags that allow what the device may not have, with what the build does instead.
+struct Permission {
+  nvinfer1::BuilderFlag flag;
+  const char* text;
 };
+constexpr const char* kCast = "remedy: cast tensors of the network where you want that type";
+constexpr const char* kQuantize = "remedy: quantise the network with IQuantizeLayer and IDequantizeLayer";
+constexpr Permission kPermissions[] = {{nvinfer1::BuilderFlag::kFP16, kCast},
+                                       {nvinfer1::BuilderFlag::kBF16, kCast},
+                                       {nvinfer1::BuilderFlag::kINT8, kQuantize},
+                                       {nvinfer1::BuilderFlag::kFP8, kQuantize},
+                                       {nvinfer1::BuilderFlag::kINT4, kQuantize},
+                                       {nvinfer1::BuilderFlag::kFP4, kQuantize},
+                                       {nvinfer1::BuilderFlag::kSPARSE_WEIGHTS, "weights are used as dense ones"}};
 
-class TimingCacheImpl final : public nvinfer1::ITimingCache {
- public:
-  TimingCacheImpl(const Reporter& reporter, TimingCache cache, std::string fingerprint)
-      : cache(std::move(cache)), reporter_(reporter), fingerprint_(std::move(fingerprint)) {}
-  nvinfer1::IHostMemory* serialize() const noexcept override {
-    return guarded(reporter_, static_cast<nvinfer1::IHostMemory*>(nullptr),
-                   [&] { return new HostMemory(cache.serialize()); });
+const char* name_of(nvinfer1::BuilderFlag flag) {
+  using F = nvinfer1::BuilderFlag;
+  switch (flag) {
+    case F::kFP16: return "kFP16";
+    case F::kBF16: return "kBF16";
+    case F::kINT8: return "kINT8";
+    case F::kFP8: return "kFP8";
+    case F::kINT4: return "kINT4";
+    case F::kFP4: return "kFP4";
+    default: return "kSPARSE_WEIGHTS";
   }
-  bool combine(nvinfer1::ITimingCache const& other, bool ignore_mismatch) noexcept override {
-    return guarded(reporter_, false, [&] {
-      return cache.combine(static_cast<const TimingCacheImpl&>(other).cache, ignore_mismatch), true;
-    });
-  }
-  bool reset() noexcept override { return cache.clear(), true; }
-  const std::string& fingerprint() const { return fingerprint_; }
-
-  mutable TimingCache cache;  // builds fill it
-
- private:
-  mutable Reporter reporter_;
-  std::string fingerprint_;
-};
-
-class ConfigImpl final : public nvinfer1::IBuilderConfig {
- public:
-  explicit ConfigImpl(const Reporter& reporter) : reporter_(reporter) {}
-  void setFlags(nvinfer1::BuilderFlags flags) noexcept override { s.flags = flags; }
-  nvinfer1::BuilderFlags getFlags() const noexcept override { return s.flags; }
-  void setFlag(nvinfer1::BuilderFlag flag) noexcept override { s.flags |= 1U << static_cast<uint32_t>(flag); }
-  void clearFlag(nvinfer1::BuilderFlag flag) noexcept override { s.flags &= ~(1U << static_cast<uint32_t>(flag)); }
-  bool getFlag(nvinfer1::BuilderFlag flag) const noexcept override {
-    return s.flags >> static_cast<uint32_t>(flag) & 1;
-  }
-  void setMemoryPoolLimit(nvinfer1::MemoryPoolType pool, std::size_t size) noexcept override {
-    if (pool != nvinfer1::MemoryPoolType::kWORKSPACE)
-      return reporter_.report(Code::kInvalidArgument, "setMemoryPoolLimit: the device has no such pool");
-    s.workspace = size;
-  }
-  std::size_t getMemoryPoolLimit(nvinfer1::MemoryPoolType pool) const noexcept override {
-    return pool == nvinfer1::MemoryPoolType::kWORKSPACE ? s.workspace : 0;
-  }
-  void setBuilderOptimizationLevel(int32_t level) noexcept override {
-    if (level < 0 || level > 5)
-      return reporter_.report(Code::kInvalidArgument, "the builder optimisation level is 0 to 5");
-    s.level = level;
-  }
-  int32_t getBuilderOptimizationLevel() noexcept override { return s.level; }
-  void setAvgTimingIterations(int32_t count) noexcept override {
-    if (count < 1) return reporter_.report(Code::kInvalidArgument, "the number of timing iterations is at least 1");
-    s.iterations = count;
-  }
-  int32_t getAvgTimingIterations() const noexcept override { return s.iterations; }
-  int32_t addOptimizationProfile(nvinfer1::IOptimizationProfile const* profile) noexcept override {
-    if (!profile || !profile->isValid())
-      return reporter_.report(Code::kInvalidArgument,
-                              "the optimisation profile is not complete, or not min <= opt <= max"),
-             -1;
-    return guarded(reporter_, -1, [&] {
-      return s.profiles.push_back(static_cast<const ProfileImpl*>(profile)), getNbOptimizationProfiles() - 1;
-    });
-  }
-  int32_t getNbOptimizationProfiles() const noexcept override { return static_cast<int32_t>(s.profiles.size()); }
-  void setProfilingVerbosity(nvinfer1::ProfilingVerbosity verbosity) noexcept override { s.verbosity = verbosity; }
-  nvinfer1::ProfilingVerbosity getProfilingVerbosity() const noexcept override { return s.verbosity; }
-  nvinfer1::ITimingCache* createTimingCache(void const* blob, std::size_t size) const noexcept override {
-    return guarded(reporter_, static_cast<nvinfer1::ITimingCache*>(nullptr), [&] {
-      const std::string fingerprint = api_device().fingerprint();
-      TimingCache cache(fingerprint);
-      if (blob && size > 0) cache = TimingCache::parse({static_cast<const std::byte*>(blob), size}, fingerprint);
-      return new TimingCacheImpl(reporter_, std::move(cache), fingerprint);
-    });
-  }
-  bool setTimingCache(nvinfer1::ITimingCache const& cache, bool ignore_mismatch) noexcept override {
-    const auto& own = static_cast<const TimingCacheImpl&>(cache);
-    return guarded(reporter_, false, [&] {
-      if (!ignore_mismatch && own.fingerprint() != api_device().fingerprint())
-        throw Error(Code::kMalformedCache, "the timing cache is another device's");
-      s.cache = &own;
-      return true;
-    });
-  }
-  nvinfer1::ITimingCache const* getTimingCache() const noexcept override { return s.cache; }
-  void setProgressMonitor(nvinfer1::IProgressMonitor* monitor) noexcept override { s.monitor = monitor; }
-  nvinfer1::IProgressMonitor* getProgressMonitor() const noexcept override { return s.monitor; }
-  void reset() noexcept override { s = {}; }
-
-  struct Settings {
-    nvinfer1::BuilderFlags flags = 0;
-    std::size_t workspace = SIZE_MAX;
-    int32_t level = 3, iterations = 8;
-    nvinfer1::ProfilingVerbosity verbosity = nvinfer1::ProfilingVerbosity::kLAYER_NAMES_ONLY;
-    std::vector<const ProfileImpl*> profiles;
-    const TimingCacheImpl* cache = nullptr;
-    nvinfer1::IProgressMonitor* monitor = nullptr;
-  } s;
-
- private:
-  mutable Reporter reporter_;
-};
+}
 
 // Tells the user's monitor about the choice of tactics, which takes nearly all of a build.
 class Progress {
@@ -184,7 +88,7 @@ class BuilderImpl final : public nvinfer1::IBuilder {
   explicit BuilderImpl(nvinfer1::ILogger* logger) : reporter_(logger) {}
   nvinfer1::INetworkDefinition* createNetworkV2(nvinfer1::NetworkDefinitionCreationFlags flags) noexcept override {
     return guarded(reporter_, static_cast<nvinfer1::INetworkDefinition*>(nullptr),
-                   [&] { return new NetworkImpl(reporter_, flags); });
+                   [&] { return new NetworkImpl(*this, reporter_, flags); });
   }
   nvinfer1::IBuilderConfig* createBuilderConfig() noexcept override {
     return guarded(reporter_, static_cast<nvinfer1::IBuilderConfig*>(nullptr),
@@ -198,6 +102,17 @@ class BuilderImpl final : public nvinfer1::IBuilder {
                                                 nvinfer1::IBuilderConfig& config) noexcept override {
     return guarded(reporter_, static_cast<nvinfer1::IHostMemory*>(nullptr),
                    [&] { return new HostMemory(build(network, config)); });
+  }
+  bool buildSerializedNetworkToStream(nvinfer1::INetworkDefinition& network, nvinfer1::IBuilderConfig& config,
+                                      nvinfer1::IStreamWriter& writer) noexcept override {
+    return guarded(reporter_, false, [&] {
+      const std::vector<std::byte> bytes = build(network, config);
+      const auto size = static_cast<int64_t>(bytes.size());
+      if (const int64_t taken = writer.write(bytes.data(), size); taken != size)
+        throw Error(Code::kIo,
+                    "the stream writer took " + std::to_string(taken) + " of " + std::to_string(size) + " bytes");
+      return true;
+    });
   }
   nvinfer1::ICudaEngine* buildEngineWithConfig(nvinfer1::INetworkDefinition& network,
                                                nvinfer1::IBuilderConfig& config) noexcept override {
@@ -217,22 +132,47 @@ class BuilderImpl final : public nvinfer1::IBuilder {
   void setErrorRecorder(nvinfer1::IErrorRecorder* recorder) noexcept override { reporter_.set_recorder(recorder); }
   nvinfer1::IErrorRecorder* getErrorRecorder() const noexcept override { return reporter_.recorder(); }
   nvinfer1::ILogger* getLogger() const noexcept override { return reporter_.logger(); }
+  void reset() noexcept override { allocator_ = nullptr, reporter_.set_recorder(nullptr); }
+  bool platformHasFastFp16() const noexcept override { return false; }
+  bool platformHasFastInt8() const noexcept override { return false; }
+  bool platformHasTf32() const noexcept override { return false; }
+  int32_t getNbDLACores() const noexcept override { return 0; }
+  int32_t getMaxDLABatchSize() const noexcept override { return 0; }
 
  private:
+  // Says which permissions change nothing here.
+  void warn(const nvinfer1::IBuilderConfig& config) {
+    for (const Permission& p : kPermissions)
+      if (config.getFlag(p.flag))
+        reporter_.log(Severity::kWarning,
+                      std::string("BuilderFlag::") + name_of(p.flag) +
+                          ": this device has no faster kernels of that kind; layers keep the types of "
+                          "the network\n  " +
+                          p.text);
+  }
   std::vector<std::byte> build(nvinfer1::INetworkDefinition& network, nvinfer1::IBuilderConfig& config) {
     const auto& settings = static_cast<ConfigImpl&>(config).s;
+    warn(config);
+    if (settings.stream) throw_if_error(settings.stream->stream->synchronize());
     Progress progress(settings.monitor);
     CompileOptions options;
     options.name = network.getName();
     options.logger = &reporter_;
     options.passes.logger = &reporter_;
-    for (const ProfileImpl* profile : settings.profiles) options.profiles.push_back(profile->bounds());
+    std::set<std::string> valued;
+    for (const ProfileImpl* profile : settings.profiles) {
+      options.profiles.push_back(profile->bounds());
+      options.values.push_back(profile->values());
+      for (const auto& [input, bounds] : options.values.back()) valued.insert(input);
+    }
     options.tuner.level = settings.level;
     options.tuner.iterations = settings.iterations;
     if (settings.cache && !config.getFlag(nvinfer1::BuilderFlag::kDISABLE_TIMING_CACHE))
       options.tuner.cache = &settings.cache->cache;
+    options.tuner.cache_only =
+        options.tuner.cache && config.getFlag(nvinfer1::BuilderFlag::kERROR_ON_TIMING_CACHE_MISS);
     options.tuner.progress = [&](size_t done, size_t total, const std::string&) { return progress.step(done, total); };
-    plan::Plan plan = compile(static_cast<NetworkImpl&>(network).lower(), options);
+    plan::Plan plan = compile(static_cast<NetworkImpl&>(network).lower(valued), options);
     for (const plan::Program& program : plan.programs)
       for (const plan::StepInfo& step : program.steps)
         if (step.workspace_size > settings.workspace)

@@ -1,4 +1,4 @@
-// IExecutionContext and IEngineInspector.
+// IExecutionContext.
 #include <algorithm>
 #include <map>
 
@@ -9,6 +9,7 @@ namespace kiln::api {
 namespace {
 
 constexpr uint64_t kOutputAlignment = 256;
+using Strategy = nvinfer1::ExecutionContextAllocationStrategy;
 
 // Step times on their way to the user's profiler.
 class Profiler final : public StepProfiler {
@@ -24,8 +25,13 @@ class Profiler final : public StepProfiler {
 
 class ContextImpl final : public nvinfer1::IExecutionContext {
  public:
-  ContextImpl(EngineImpl& engine, Allocator* allocator)
-      : engine_(engine), reporter_(engine.reporter()), context_(engine.engine()->create_context(allocator)) {
+  ContextImpl(EngineImpl& engine, Allocator* allocator, Strategy strategy)
+      : engine_(engine),
+        reporter_(engine.reporter()),
+        context_(strategy == Strategy::kUSER_MANAGED ? engine.engine()->create_context_without_memory()
+                                                     : engine.engine()->create_context(allocator)),
+        config_(make_runtime_config()) {
+    config_->setExecutionContextAllocationStrategy(strategy);
     for (int32_t t : engine_.engine()->main().inputs) given_[t] = context_->dims(t) != nullptr;
     context_->set_output_allocate(
         [this](std::string_view name, size_t size) { return place_late(std::string(name), size); });
@@ -61,11 +67,13 @@ class ContextImpl final : public nvinfer1::IExecutionContext {
   bool allInputDimensionsSpecified() const noexcept override {
     return std::all_of(given_.begin(), given_.end(), [](const auto& item) { return item.second; });
   }
-  bool allInputShapesSpecified() const noexcept override { return true; }
+  bool allInputShapesSpecified() const noexcept override {
+    return std::all_of(given_.begin(), given_.end(), [&](const auto& item) { return has_values(item.first); });
+  }
   int32_t inferShapes(int32_t capacity, char const** names) noexcept override {
     int32_t missing = 0;
     for (const auto& [t, given] : given_) {
-      if (given) continue;
+      if (given && has_values(t)) continue;
       if (names && missing < capacity) names[missing] = engine_.info(t).name.c_str();
       ++missing;
     }
@@ -75,6 +83,14 @@ class ContextImpl final : public nvinfer1::IExecutionContext {
     return check(context_->set_profile(profile));
   }
   int32_t getOptimizationProfile() const noexcept override { return context_->profile(); }
+
+  void setDeviceMemory(void* memory) noexcept override {
+    static_cast<void>(setDeviceMemoryV2(memory, engine_.getDeviceMemorySizeV2()));
+  }
+  bool setDeviceMemoryV2(void* memory, int64_t size) noexcept override;
+  size_t updateDeviceMemorySizeForShapes() noexcept override {
+    return inferShapes(0, nullptr) == 0 ? engine_.getDeviceMemorySize() : 0;
+  }
 
   bool setTensorAddress(char const* name, void* data) noexcept override {
     return on_tensor(name, false, [&](int32_t t) { return check(context_->set_address(t, data)); });
@@ -106,7 +122,10 @@ class ContextImpl final : public nvinfer1::IExecutionContext {
     return it == allocators_.end() ? nullptr : it->second;
   }
 
+  int64_t getMaxOutputSize(char const* name) const noexcept override;
+
   bool enqueueV3(cudaStream_t stream) noexcept override {
+    if (capturing(stream)) return capture(stream);
     if (allocators_.empty()) {
       return guarded(reporter_, false, [&] { return check(context_->enqueue(stream_of(stream))); });
     }
@@ -136,6 +155,14 @@ class ContextImpl final : public nvinfer1::IExecutionContext {
     return bind(bindings) && enqueueV3(nullptr) &&
            guarded(reporter_, false, [&] { return check(stream_of(nullptr).synchronize()); });
   }
+  bool enqueue(int32_t batch, void* const* bindings, cudaStream_t stream, cudaEvent_t* consumed) noexcept override {
+    return check_batch(batch) && enqueueV2(bindings, stream, consumed);
+  }
+  bool execute(int32_t batch, void* const* bindings) noexcept override {
+    return check_batch(batch) && executeV2(bindings);
+  }
+  bool setInputShapeBinding(int32_t index, int32_t const* data) noexcept override;
+  bool getShapeBinding(int32_t index, int32_t* data) const noexcept override;
   bool setBindingDimensions(int32_t index, nvinfer1::Dims const& dims) noexcept override {
     return setInputShape(engine_.getBindingName(index), dims);
   }
@@ -165,7 +192,21 @@ class ContextImpl final : public nvinfer1::IExecutionContext {
     return true;
   }
 
+  nvinfer1::IRuntimeConfig* getRuntimeConfig() const noexcept override { return config_.get(); }
+  void setPersistentCacheLimit(size_t size) noexcept override { cache_limit_ = size; }
+  size_t getPersistentCacheLimit() const noexcept override { return cache_limit_; }
+  void setAuxStreams(cudaStream_t*, int32_t) noexcept override {}
+
  private:
+  bool capture(cudaStream_t stream) noexcept;
+  cudaError_t replay(cudaStream_t stream, const std::vector<std::vector<int64_t>>& shapes,
+                     const std::vector<void*>& addresses) noexcept;
+  bool check_batch(int32_t batch) const noexcept {
+    if (batch < 1) reporter_.report(Code::kInvalidArgument, "the batch size is at least 1");
+    return batch >= 1;
+  }
+  // An input that gives no shapes, or whose elements have an address.
+  bool has_values(int32_t t) const noexcept { return engine_.value_count(t) == 0 || context_->address(t); }
   bool check(Status status) const noexcept {
     if (!status.ok()) reporter_.report(status.code, *context_->error_text() ? context_->error_text() : status.detail);
     return status.ok();
@@ -179,11 +220,13 @@ class ContextImpl final : public nvinfer1::IExecutionContext {
       return body(t);
     });
   }
+  // Elements that setInputShapeBinding took stand where they are.
   bool bind(void* const* bindings) noexcept {
     if (!bindings) return reporter_.report(Code::kInvalidArgument, "the bindings are null"), false;
     const size_t first = engine_.io().size() * static_cast<size_t>(context_->profile());
     for (size_t i = 0; i < engine_.io().size(); ++i)
-      if (!check(context_->set_address(engine_.io()[i], bindings[first + i]))) return false;
+      if (!copied_.count(engine_.io()[i]) && !check(context_->set_address(engine_.io()[i], bindings[first + i])))
+        return false;
     return true;
   }
   bool is_late(int32_t t) const { return engine_.info(t).storage == plan::Storage::kSlot; }
@@ -219,99 +262,117 @@ class ContextImpl final : public nvinfer1::IExecutionContext {
   cudaStream_t stream_ = nullptr;
   cudaEvent_t consumed_ = nullptr;
   std::string name_;
+  std::unique_ptr<nvinfer1::IRuntimeConfig> config_;
+  size_t cache_limit_ = 0;
+  std::shared_ptr<int> alive_ = std::make_shared<int>();  // captures hold it weakly
+  std::map<int32_t, std::vector<std::byte>> copied_;      // elements from setInputShapeBinding
 };
 
-std::string quoted(const std::string& text) {
-  std::string out = "\"";
-  for (char c : text) {
-    if (c == '"' || c == '\\') out += '\\';
-    if (static_cast<unsigned char>(c) < 0x20)
-      out += "\\u00" + std::string(1, "01"[c >> 4 & 1]) + "0123456789abcdef"[c & 15];
-    else out += c;
-  }
-  return out + '"';
+// Notes an inference with the shapes and addresses of now.
+bool ContextImpl::capture(cudaStream_t stream) noexcept {
+  const bool done = guarded(reporter_, false, [&] {
+    if (!context_->is_static() || !allocators_.empty())
+      throw Error(Code::kUnsupported,
+                  "the inference cannot be captured: results have sizes that only running tells, "
+                  "or an output allocator")
+          .remedy("enqueue it in a stream that does not capture");
+    if (!check(context_->check_ready())) return false;
+    std::vector<std::vector<int64_t>> shapes;
+    std::vector<void*> addresses;
+    for (int32_t t : engine_.io()) shapes.push_back(*context_->dims(t)), addresses.push_back(context_->address(t));
+    stream->capture->work.push_back([this, alive = std::weak_ptr<int>(alive_), shapes = std::move(shapes),
+                                     addresses = std::move(addresses)](cudaStream_t s) {
+      return alive.expired() ? cudaErrorInvalidResourceHandle : replay(s, shapes, addresses);
+    });
+    return true;
+  });
+  if (!done) stream->capture->valid = false;
+  return done;
 }
 
-class InspectorImpl final : public nvinfer1::IEngineInspector {
- public:
-  explicit InspectorImpl(const EngineImpl& engine) : engine_(engine), reporter_(engine.reporter()) {}
-  bool setExecutionContext(nvinfer1::IExecutionContext const* context) noexcept override {
-    return context_ = context, true;
-  }
-  nvinfer1::IExecutionContext const* getExecutionContext() const noexcept override { return context_; }
-  nvinfer1::AsciiChar const* getLayerInformation(int32_t index,
-                                                 nvinfer1::LayerInformationFormat format) const noexcept override {
-    if (index < 0 || index >= engine_.getNbLayers())
-      return reporter_.report(Code::kInvalidArgument, "getLayerInformation: the index is out of range"), nullptr;
-    return keep([&] {
-      return layer(engine_.engine()->main().steps[static_cast<size_t>(index)],
-                   format == nvinfer1::LayerInformationFormat::kJSON);
-    });
-  }
-  nvinfer1::AsciiChar const* getEngineInformation(nvinfer1::LayerInformationFormat format) const noexcept override {
-    return keep([&] { return all(format == nvinfer1::LayerInformationFormat::kJSON); });
-  }
-  void setErrorRecorder(nvinfer1::IErrorRecorder* recorder) noexcept override { reporter_.set_recorder(recorder); }
-  nvinfer1::IErrorRecorder* getErrorRecorder() const noexcept override { return reporter_.recorder(); }
+cudaError_t ContextImpl::replay(cudaStream_t stream, const std::vector<std::vector<int64_t>>& shapes,
+                                const std::vector<void*>& addresses) noexcept {
+  const bool done = guarded(reporter_, false, [&] {
+    std::vector<void*> now;
+    for (size_t i = 0; i < shapes.size(); ++i) {
+      const std::vector<int64_t>* dims = context_->dims(engine_.io()[i]);
+      if (!dims || *dims != shapes[i])
+        throw Error(Code::kInvalidState, "the shapes have changed since the inference was captured")
+            .remedy("capture it again");
+      now.push_back(context_->address(engine_.io()[i]));
+    }
+    auto give = [&](const std::vector<void*>& list) {
+      for (size_t i = 0; i < list.size(); ++i) static_cast<void>(context_->set_address(engine_.io()[i], list[i]));
+    };
+    give(addresses);
+    const bool ran = enqueueV3(stream);
+    give(now);
+    return ran;
+  });
+  return done ? cudaSuccess : cudaErrorLaunchFailure;
+}
 
- private:
-  template <class F> const char* keep(F&& text) const noexcept {
-    return guarded(reporter_, static_cast<const char*>(nullptr),
-                   [&] { return texts_.emplace_back(std::make_unique<std::string>(text()))->c_str(); });
-  }
-  std::string all(bool json) const {
-    std::string out = json ? "{\"Layers\": [" : "Layers:\n";
-    bool first = true;
-    for (const plan::StepInfo& step : engine_.engine()->main().steps) {
-      out += (json && !first ? ",\n" : "") + layer(step, json) + (json ? "" : "\n");
-      first = false;
-    }
-    out += json ? "],\n\"Bindings\": [" : "\nBindings:\n";
-    first = true;
-    for (int32_t t : engine_.io()) {
-      out += json ? (first ? "" : ", ") + quoted(engine_.info(t).name) : engine_.info(t).name + "\n";
-      first = false;
-    }
-    return out + (json ? "]}" : "");
-  }
-  std::string layer(const plan::StepInfo& step, bool json) const {
-    const nvinfer1::ProfilingVerbosity verbosity = engine_.getProfilingVerbosity();
-    if (verbosity == nvinfer1::ProfilingVerbosity::kNONE) return json ? "\"\"" : "";
-    if (verbosity == nvinfer1::ProfilingVerbosity::kLAYER_NAMES_ONLY) return json ? quoted(step.name) : step.name;
-    if (json)
-      return "{\"Name\": " + quoted(step.name) + ", \"LayerType\": " + quoted(step.op) +
-             ", \"Inputs\": " + tensors(step.inputs, true) + ", \"Outputs\": " + tensors(step.outputs, true) +
-             ", \"TacticName\": " + quoted(step.tactic) + ", \"Device\": " + quoted(step.device) +
-             ", \"WorkspaceSize\": " + std::to_string(step.workspace_size) + "}";
-    return step.name + ", LayerType: " + step.op + ", Inputs: " + tensors(step.inputs, false) +
-           ", Outputs: " + tensors(step.outputs, false) + ", TacticName: " + step.tactic;
-  }
-  std::string tensors(const std::vector<int32_t>& list, bool json) const {
-    std::string out = "[";
-    for (int32_t t : list) {
-      if (t < 0) continue;
-      const plan::TensorInfo& info = engine_.info(t);
-      const std::string type = std::string(kiln::name(info.dtype));
-      if (out.size() > 1) out += ", ";
-      if (json)
-        out += "{\"Name\": " + quoted(info.name) + ", \"Type\": " + quoted(type) +
-               ", \"Rank\": " + std::to_string(info.dims.size()) + "}";
-      else out += info.name + " (" + type + ")";
-    }
-    return out + "]";
-  }
+bool ContextImpl::setDeviceMemoryV2(void* memory, int64_t size) noexcept {
+  return guarded(reporter_, false, [&] {
+    if (config_->getExecutionContextAllocationStrategy() != Strategy::kUSER_MANAGED)
+      throw Error(Code::kInvalidState, "setDeviceMemory: the context has memory of its own")
+          .remedy("make it with createExecutionContextWithoutDeviceMemory");
+    if (size < engine_.getDeviceMemorySizeV2() || (!memory && engine_.getDeviceMemorySizeV2() > 0))
+      throw Error(Code::kInvalidArgument, "setDeviceMemory: the context needs " +
+                                              std::to_string(engine_.getDeviceMemorySizeV2()) + " bytes, not " +
+                                              std::to_string(memory ? size : 0));
+    return check(context_->set_arena(memory));
+  });
+}
 
-  const EngineImpl& engine_;
-  mutable Reporter reporter_;
-  nvinfer1::IExecutionContext const* context_ = nullptr;
-  mutable std::vector<std::unique_ptr<std::string>> texts_;
-};
+int64_t ContextImpl::getMaxOutputSize(char const* name) const noexcept {
+  const int32_t t = engine_.tensor(name);
+  if (t < 0) return -1;
+  return guarded(reporter_, int64_t{-1}, [&]() -> int64_t {
+    if (engine_.engine()->is_input(t))
+      throw Error(Code::kInvalidArgument, "getMaxOutputSize: '" + std::string(name) + "' is an input");
+    const auto bytes = engine_.engine()->max_bytes(t, context_->profile());
+    if (!bytes)
+      throw Error(Code::kUnsupported, "the size of output '" + std::string(name) + "' is known only when running")
+          .remedy("give it an output allocator");
+    return *bytes;
+  });
+}
+
+bool ContextImpl::setInputShapeBinding(int32_t index, int32_t const* data) noexcept {
+  const char* name = engine_.getBindingName(index);
+  const int32_t t = name ? engine_.tensor(name) : -1;
+  if (t < 0) return false;
+  return guarded(reporter_, false, [&] {
+    const size_t count = engine_.value_count(t);
+    if (!data || count == 0)
+      throw Error(Code::kInvalidArgument,
+                  "setInputShapeBinding: '" + std::string(name) + "' gives no shapes, or no data");
+    const DType type = engine_.info(t).dtype;
+    std::vector<std::byte>& bytes = copied_[t];
+    bytes.resize(count * static_cast<size_t>(bits(type)) / 8);
+    for (size_t k = 0; k < count; ++k) store_int(type, bytes.data(), static_cast<int64_t>(k), data[k]);
+    return check(context_->set_address(t, bytes.data()));
+  });
+}
+
+bool ContextImpl::getShapeBinding(int32_t index, int32_t* data) const noexcept {
+  const char* name = engine_.getBindingName(index);
+  const int32_t t = name ? engine_.tensor(name) : -1;
+  const void* from = t < 0 ? nullptr : context_->address(t);
+  const size_t count = t < 0 ? 0 : engine_.value_count(t);
+  if (!data || !from || count == 0)
+    return reporter_.report(Code::kInvalidArgument, "getShapeBinding: the binding gives no shapes, or has none yet"),
+           false;
+  for (size_t k = 0; k < count; ++k)
+    data[k] = static_cast<int32_t>(load_int(engine_.info(t).dtype, from, static_cast<int64_t>(k)));
+  return true;
+}
 
 }  // namespace
 
-nvinfer1::IExecutionContext* make_context(EngineImpl& engine, Allocator* allocator) {
-  return new ContextImpl(engine, allocator);
+nvinfer1::IExecutionContext* make_context(EngineImpl& engine, Allocator* allocator, Strategy strategy) {
+  return new ContextImpl(engine, allocator, strategy);
 }
-nvinfer1::IEngineInspector* make_inspector(const EngineImpl& engine) { return new InspectorImpl(engine); }
 
 }  // namespace kiln::api

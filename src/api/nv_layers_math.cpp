@@ -168,15 +168,19 @@ class TopK final : public Layer<nvinfer1::ITopKLayer, nvinfer1::LayerType::kTOPK
   int32_t getK() const noexcept override { return k; }
   void setReduceAxes(uint32_t value) noexcept override { set(axes, value); }
   uint32_t getReduceAxes() const noexcept override { return axes; }
+  bool setIndicesType(nvinfer1::DataType value) noexcept override { return set_index_type(indices, value); }
+  nvinfer1::DataType getIndicesType() const noexcept override { return indices; }
+  bool shapes_by(size_t input) const override { return input == 1; }
   std::vector<ir::Value*> lower(Lower& l) const override {
     const Attributes a{{"axis", one_axis(axes, "top-k")},
                        {"largest", int64_t{operation == nvinfer1::TopKOperation::kMAX}}};
     ir::Value* count = l.in(1) ? l.node("Reshape", {l.as_int64(l.in(1)), l.ints({1})}) : l.ints({k});
     ir::Node* node = l.nodes("TopK", {l.in(0), count}, a, 2);
-    return {node->output(0), l.node("Cast", {node->output(1)}, {{"to", std::string("int32")}})};
+    return {node->output(0), l.cast(node->output(1), index_dtype(indices))};
   }
 
   nvinfer1::TopKOperation operation{};
+  nvinfer1::DataType indices = nvinfer1::DataType::kINT32;
   int32_t k = 1;
   uint32_t axes = 1;
 };
@@ -228,24 +232,6 @@ class Einsum final : public Layer<nvinfer1::IEinsumLayer, nvinfer1::LayerType::k
     for (size_t i = 0; i < l.input_count(); ++i) inputs.push_back(l.in(i));
     return {l.node("Einsum", inputs, {{"equation", equation}})};
   }
-};
-
-class Normalization final : public Layer<nvinfer1::INormalizationLayer, nvinfer1::LayerType::kNORMALIZATION> {
- public:
-  void setEpsilon(float value) noexcept override { set(epsilon, value); }
-  float getEpsilon() const noexcept override { return epsilon; }
-  void setAxes(uint32_t value) noexcept override { set(axes, value); }
-  uint32_t getAxes() const noexcept override { return axes; }
-  std::vector<ir::Value*> lower(Lower& l) const override {
-    ir::Value* over = l.ints(axes_of(axes));
-    ir::Value* centred = l.node("Sub", {l.in(0), l.node("ReduceMean", {l.in(0), over})});
-    ir::Value* variance = l.node("ReduceMean", {l.node("Mul", {centred, centred}), over});
-    ir::Value* deviation = l.node("Sqrt", {l.node("Add", {variance, l.like(variance, epsilon)})});
-    return {l.node("Add", {l.node("Mul", {l.node("Div", {centred, deviation}), l.in(1)}), l.in(2)})};
-  }
-
-  float epsilon = 1e-5f;
-  uint32_t axes = 0;
 };
 
 }  // namespace
@@ -306,12 +292,13 @@ IReduceLayer* NetworkImpl::addReduce(ITensor& input, ReduceOperation op, uint32_
     return layer;
   });
 }
-ITopKLayer* NetworkImpl::addTopK(ITensor& input, TopKOperation op, int32_t k, uint32_t axes) noexcept {
+ITopKLayer* NetworkImpl::addTopK(ITensor& input, TopKOperation op, int32_t k, uint32_t axes,
+                                 DataType indices) noexcept {
   return add(
       "TopK", {&input},
       [&] {
         auto layer = std::make_unique<TopK>();
-        layer->operation = op, layer->k = k, layer->axes = axes;
+        layer->operation = op, layer->k = k, layer->axes = axes, layer->indices = indices;
         return layer;
       },
       2);
@@ -331,13 +318,4 @@ IEinsumLayer* NetworkImpl::addEinsum(ITensor* const* inputs, int32_t count, char
     return layer;
   });
 }
-INormalizationLayer* NetworkImpl::addNormalization(ITensor& input, ITensor& scale, ITensor& bias,
-                                                   uint32_t axes) noexcept {
-  return add("Normalization", {&input, &scale, &bias}, [&] {
-    auto layer = std::make_unique<Normalization>();
-    layer->axes = axes;
-    return layer;
-  });
-}
-
 }  // namespace kiln::api

@@ -1,4 +1,4 @@
-// Layers that slide windows over [N,C,spatial], and their relatives: padding, resizing, fully connected.
+// Layers that slide windows over [N,C,spatial], and their relatives: padding, fully connected.
 #include "api/nv_network.h"
 
 namespace kiln::api {
@@ -172,6 +172,8 @@ class Pooling final : public Layer<nvinfer1::IPoolingLayer, nvinfer1::LayerType:
   nvinfer1::PoolingType getPoolingType() const noexcept override { return type; }
   void setAverageCountExcludesPadding(bool value) noexcept override { set(exclude_padding, value); }
   bool getAverageCountExcludesPadding() const noexcept override { return exclude_padding; }
+  void setBlendFactor(float value) noexcept override { set(blend, value); }
+  float getBlendFactor() const noexcept override { return blend; }
   void setPrePadding(nvinfer1::Dims const& value) noexcept override { set(pre, value); }
   nvinfer1::Dims getPrePadding() const noexcept override { return pre; }
   void setPostPadding(nvinfer1::Dims const& value) noexcept override { set(post, value); }
@@ -184,21 +186,32 @@ class Pooling final : public Layer<nvinfer1::IPoolingLayer, nvinfer1::LayerType:
   nvinfer1::Dims getStrideNd() const noexcept override { return stride; }
   void setPaddingNd(nvinfer1::Dims const& value) noexcept override { set(pre, value), set(post, value); }
   nvinfer1::Dims getPaddingNd() const noexcept override { return pre; }
-  std::vector<ir::Value*> lower(Lower& l) const override {
-    Attributes a = window_attributes(window, stride, pre, post, mode);
-    a.set("ceil_mode", int64_t{mode == nvinfer1::PaddingMode::kEXPLICIT_ROUND_UP});
-    if (type == nvinfer1::PoolingType::kAVERAGE) a.set("count_include_pad", int64_t{!exclude_padding});
-    return {l.node(type == nvinfer1::PoolingType::kMAX ? "MaxPool" : "AveragePool", {l.in(0)}, a)};
-  }
+  std::vector<ir::Value*> lower(Lower& l) const override;
 
   nvinfer1::PoolingType type{};
   bool exclude_padding = true;
+  float blend = 0;
   nvinfer1::Dims pre;
   nvinfer1::Dims post;
   nvinfer1::PaddingMode mode{};
   nvinfer1::Dims window;
   nvinfer1::Dims stride;
 };
+
+std::vector<ir::Value*> Pooling::lower(Lower& l) const {
+  using T = nvinfer1::PoolingType;
+  Attributes a = window_attributes(window, stride, pre, post, mode);
+  a.set("ceil_mode", int64_t{mode == nvinfer1::PaddingMode::kEXPLICIT_ROUND_UP});
+  if (type == T::kMAX) return {l.node("MaxPool", {l.in(0)}, a)};
+  Attributes counted = a;
+  counted.set("count_include_pad", int64_t{!exclude_padding});
+  ir::Value* average = l.node("AveragePool", {l.in(0)}, counted);
+  if (type == T::kAVERAGE) return {average};
+  if (type != T::kMAX_AVERAGE_BLEND)
+    throw Error(Code::kInvalidArgument, "there is no pooling type " + std::to_string(static_cast<int32_t>(type)));
+  ir::Value* largest = l.node("Mul", {l.node("MaxPool", {l.in(0)}, a), l.like(average, 1.0 - blend)});
+  return {l.node("Add", {l.node("Mul", {average, l.like(average, blend)}), largest})};
+}
 
 class Lrn final : public Layer<nvinfer1::ILRNLayer, nvinfer1::LayerType::kLRN> {
  public:
@@ -240,60 +253,6 @@ class Padding final : public Layer<nvinfer1::IPaddingLayer, nvinfer1::LayerType:
   nvinfer1::Dims pre;
   nvinfer1::Dims post;
 };
-
-class Resize final : public Layer<nvinfer1::IResizeLayer, nvinfer1::LayerType::kRESIZE> {
- public:
-  void setOutputDimensions(nvinfer1::Dims const& value) noexcept override { set(size, value); }
-  nvinfer1::Dims getOutputDimensions() const noexcept override { return size; }
-  void setResizeMode(nvinfer1::InterpolationMode value) noexcept override { set(mode, value); }
-  nvinfer1::InterpolationMode getResizeMode() const noexcept override { return mode; }
-  void setCoordinateTransformation(nvinfer1::ResizeCoordinateTransformation value) noexcept override {
-    set(coordinates, value);
-  }
-  nvinfer1::ResizeCoordinateTransformation getCoordinateTransformation() const noexcept override { return coordinates; }
-  void setNearestRounding(nvinfer1::ResizeRoundMode value) noexcept override { set(rounding, value); }
-  nvinfer1::ResizeRoundMode getNearestRounding() const noexcept override { return rounding; }
-  void setCubicCoeff(float value) noexcept override { set(cubic, value); }
-  float getCubicCoeff() const noexcept override { return cubic; }
-  void setExcludeOutside(bool value) noexcept override { set(exclude, value); }
-  bool getExcludeOutside() const noexcept override { return exclude; }
-  void setScales(float const* values, int32_t count) noexcept override {
-    change([&] { scales.assign(values, values + (values && count > 0 ? count : 0)); });
-  }
-  int32_t getScales(int32_t capacity, float* values) const noexcept override {
-    const auto count = static_cast<int32_t>(scales.size());
-    if (values && capacity >= count) std::copy(scales.begin(), scales.end(), values);
-    return count ? count : -1;
-  }
-  std::vector<float> scales;
-  std::vector<ir::Value*> lower(Lower& l) const override;
-
-  nvinfer1::Dims size{-1, {}};
-  nvinfer1::InterpolationMode mode{};
-  nvinfer1::ResizeCoordinateTransformation coordinates = nvinfer1::ResizeCoordinateTransformation::kASYMMETRIC;
-  nvinfer1::ResizeRoundMode rounding = nvinfer1::ResizeRoundMode::kFLOOR;
-  float cubic = -0.75f;
-  bool exclude = false;
-};
-
-std::vector<ir::Value*> Resize::lower(Lower& l) const {
-  constexpr const char* kModes[] = {"nearest", "linear", "cubic"};
-  constexpr const char* kCoordinates[] = {"align_corners", "asymmetric", "half_pixel"};
-  constexpr const char* kRoundings[] = {"round_prefer_ceil", "round_prefer_floor", "floor", "ceil"};
-  const auto m = static_cast<size_t>(mode), c = static_cast<size_t>(coordinates), r = static_cast<size_t>(rounding);
-  if (m > 2 || c > 2 || r > 3) throw Error(Code::kInvalidArgument, "an unknown mode of resizing");
-  const Attributes a{{"mode", std::string(kModes[m])},
-                     {"coordinate_transformation_mode", std::string(kCoordinates[c])},
-                     {"nearest_mode", std::string(kRoundings[r])},
-                     {"cubic_coeff_a", double{cubic}},
-                     {"exclude_outside", int64_t{exclude}}};
-  if (l.in(1)) return {l.node("Resize", {l.in(0), nullptr, nullptr, l.as_int64(l.in(1))}, a)};
-  if (size.nbDims >= 0) return {l.node("Resize", {l.in(0), nullptr, nullptr, l.ints(from_nv(size))}, a)};
-  if (scales.empty()) throw Error(Code::kInvalidArgument, "resizing needs output dimensions or scales");
-  return {l.node(
-      "Resize",
-      {l.in(0), nullptr, l.graph.add_constant(Tensor::of<float>({static_cast<int64_t>(scales.size())}, scales))}, a)};
-}
 
 template <class L> std::unique_ptr<L> with_window(const nvinfer1::Dims& window) {
   auto layer = std::make_unique<L>();
@@ -356,8 +315,4 @@ IPaddingLayer* NetworkImpl::addPaddingNd(ITensor& input, nvinfer1::Dims const& p
     return layer;
   });
 }
-IResizeLayer* NetworkImpl::addResize(ITensor& input) noexcept {
-  return add("Resize", {&input}, [] { return std::make_unique<Resize>(); });
-}
-
 }  // namespace kiln::api

@@ -1,135 +1,17 @@
-// A network: tensors, layers that hold their own settings, and their lowering to the graph.
+// A network: what adds layers, answers questions about shapes, and lowers to the graph.
 #pragma once
-#include <list>
-#include <map>
-#include <set>
-#include <string>
-
-#include "NvInfer.h"
-#include "api/nv_common.h"
-#include "ir/graph.h"
+#include "api/nv_layer.h"
 
 namespace kiln::api {
 
-class NetworkImpl;
-struct LayerCore;
-
-class TensorImpl final : public nvinfer1::ITensor {
- public:
-  TensorImpl(NetworkImpl& network, std::string name, LayerCore* producer, int index)
-      : network_(network), name_(std::move(name)), producer_(producer), index_(index) {}
-  void setName(char const* name) noexcept override;
-  char const* getName() const noexcept override { return name_.c_str(); }
-  void setDimensions(nvinfer1::Dims const& dims) noexcept override;
-  nvinfer1::Dims getDimensions() const noexcept override;
-  nvinfer1::DataType getType() const noexcept override;
-  bool isNetworkInput() const noexcept override { return is_input; }
-  bool isNetworkOutput() const noexcept override;
-  nvinfer1::TensorLocation getLocation() const noexcept override { return nvinfer1::TensorLocation::kDEVICE; }
-  void setDimensionName(int32_t index, char const* name) noexcept override;
-  char const* getDimensionName(int32_t index) const noexcept override;
-
-  const std::string& name() const { return name_; }
-  LayerCore* producer() const { return producer_; }
-  int index() const { return index_; }
-  NetworkImpl& network() const { return network_; }
-  EdgeType input_type() const;  // of a network input
-
-  bool is_input = false;
-  DType dtype = DType::kInvalid;  // of a network input
-  Shape dims;                     // of a network input
-  std::map<int32_t, std::string> dim_names;
-  const Tensor* constant = nullptr;  // of an imported model
-
- private:
-  NetworkImpl& network_;
-  std::string name_;
-  LayerCore* producer_;  // null for inputs and constants
-  int index_;
-};
-
-// What layers use to lower themselves: nodes of the newest ONNX operators.
-class Lower {
- public:
-  Lower(NetworkImpl& network, ir::Graph& graph, LayerCore& layer, std::vector<ir::Value*> inputs)
-      : graph(graph), inputs_(std::move(inputs)), network_(network), layer_(layer) {}
-  ir::Value* in(size_t i) const;  // null when absent
-  size_t input_count() const { return inputs_.size(); }
-  ir::Value* node(const char* op, std::vector<ir::Value*> inputs, Attributes attributes = {});
-  ir::Node* nodes(const char* op, std::vector<ir::Value*> inputs, Attributes attributes, int outputs);
-  ir::Value* weights(const nvinfer1::Weights& weights, Dims dims);  // throws when the count differs
-  ir::Value* ints(const Ints& values);
-  ir::Value* like(ir::Value* value, double number);  // scalar of the value's element type
-  ir::Value* as_int64(ir::Value* value);
-
-  ir::Graph& graph;
-
- private:
-  std::vector<ir::Value*> inputs_;
-  NetworkImpl& network_;
-  LayerCore& layer_;
-};
-
-// The part of a layer that the network works with.
-struct LayerCore {
-  virtual ~LayerCore() = default;
-  virtual nvinfer1::ILayer* face() = 0;
-  virtual std::vector<ir::Value*> lower(Lower& l) const = 0;  // one value per output
-  NetworkImpl* network = nullptr;
-  std::string name, metadata;
-  std::vector<TensorImpl*> inputs;
-  std::vector<std::unique_ptr<TensorImpl>> outputs;
-};
-
-void set_layer_input(LayerCore& layer, int32_t index, nvinfer1::ITensor& tensor) noexcept;
-void layer_changed(LayerCore& layer) noexcept;
-Reporter& reporter_of(const LayerCore& layer);
-template <class F> void change_layer(LayerCore& layer, F&& body) noexcept {
-  guarded(reporter_of(layer), false, [&] { return body(), true; });
-  layer_changed(layer);
-}
-
-// ILayer for an interface that derives from it.
-template <class Interface, nvinfer1::LayerType kType> class Layer : public Interface, public LayerCore {
- public:
-  nvinfer1::ILayer* face() override { return this; }
-  nvinfer1::LayerType getType() const noexcept override { return kType; }
-  void setName(char const* n) noexcept override {
-    change([&] { name = n ? n : ""; });
-  }
-  char const* getName() const noexcept override { return name.c_str(); }
-  int32_t getNbInputs() const noexcept override { return static_cast<int32_t>(inputs.size()); }
-  nvinfer1::ITensor* getInput(int32_t i) const noexcept override {
-    return i >= 0 && i < getNbInputs() ? inputs[static_cast<size_t>(i)] : nullptr;
-  }
-  int32_t getNbOutputs() const noexcept override { return static_cast<int32_t>(outputs.size()); }
-  nvinfer1::ITensor* getOutput(int32_t i) const noexcept override {
-    return i >= 0 && i < getNbOutputs() ? outputs[static_cast<size_t>(i)].get() : nullptr;
-  }
-  void setInput(int32_t i, nvinfer1::ITensor& tensor) noexcept override { set_layer_input(*this, i, tensor); }
-  nvinfer1::DataType getOutputType(int32_t i) const noexcept override {
-    const nvinfer1::ITensor* t = getOutput(i);
-    return t ? t->getType() : nvinfer1::DataType::kFLOAT;
-  }
-  void setMetadata(char const* text) noexcept override {
-    change([&] { metadata = text ? text : ""; });
-  }
-  char const* getMetadata() const noexcept override { return metadata.c_str(); }
-
- protected:
-  template <class F> void change(F&& body) noexcept { change_layer(*this, body); }
-  template <class T> void set(T& field, const T& value) noexcept {
-    change([&] { field = value; });
-  }
-};
-
 class NetworkImpl final : public nvinfer1::INetworkDefinition {
  public:
-  explicit NetworkImpl(const Reporter& reporter, nvinfer1::NetworkDefinitionCreationFlags flags)
-      : reporter_(reporter), flags_(flags) {}
+  ~NetworkImpl() noexcept override;
+  NetworkImpl(nvinfer1::IBuilder& builder, const Reporter& reporter, nvinfer1::NetworkDefinitionCreationFlags flags);
   nvinfer1::ITensor* addInput(char const* name, nvinfer1::DataType type, nvinfer1::Dims const& dims) noexcept override;
   void markOutput(nvinfer1::ITensor& tensor) noexcept override;
   void unmarkOutput(nvinfer1::ITensor& tensor) noexcept override;
+  void removeTensor(nvinfer1::ITensor& tensor) noexcept override;
   int32_t getNbInputs() const noexcept override { return static_cast<int32_t>(inputs_.size()); }
   nvinfer1::ITensor* getInput(int32_t i) const noexcept override {
     return i >= 0 && i < getNbInputs() ? inputs_[static_cast<size_t>(i)].get() : nullptr;
@@ -151,6 +33,7 @@ class NetworkImpl final : public nvinfer1::INetworkDefinition {
   }
   void setErrorRecorder(nvinfer1::IErrorRecorder* recorder) noexcept override { reporter_.set_recorder(recorder); }
   nvinfer1::IErrorRecorder* getErrorRecorder() const noexcept override { return reporter_.recorder(); }
+  nvinfer1::IBuilder& getBuilder() const noexcept override { return builder_; }
   nvinfer1::IConvolutionLayer* addConvolutionNd(nvinfer1::ITensor& input, int64_t nbOutputMaps,
                                                 nvinfer1::Dims const& kernelSize, nvinfer1::Weights kernelWeights,
                                                 nvinfer1::Weights biasWeights) noexcept override;
@@ -183,8 +66,8 @@ class NetworkImpl final : public nvinfer1::INetworkDefinition {
   nvinfer1::ISliceLayer* addSlice(nvinfer1::ITensor& input, nvinfer1::Dims const& start, nvinfer1::Dims const& size,
                                   nvinfer1::Dims const& stride) noexcept override;
   nvinfer1::IShapeLayer* addShape(nvinfer1::ITensor& input) noexcept override;
-  nvinfer1::ITopKLayer* addTopK(nvinfer1::ITensor& input, nvinfer1::TopKOperation op, int32_t k,
-                                uint32_t reduceAxes) noexcept override;
+  nvinfer1::ITopKLayer* addTopK(nvinfer1::ITensor& input, nvinfer1::TopKOperation op, int32_t k, uint32_t reduceAxes,
+                                nvinfer1::DataType indicesType) noexcept override;
   nvinfer1::IGatherLayer* addGather(nvinfer1::ITensor& data, nvinfer1::ITensor& indices,
                                     int32_t axis) noexcept override;
   nvinfer1::IGatherLayer* addGatherV2(nvinfer1::ITensor& data, nvinfer1::ITensor& indices,
@@ -201,22 +84,55 @@ class NetworkImpl final : public nvinfer1::INetworkDefinition {
                                     nvinfer1::ITensor& elseInput) noexcept override;
   nvinfer1::IEinsumLayer* addEinsum(nvinfer1::ITensor* const* inputs, int32_t nbInputs,
                                     char const* equation) noexcept override;
-  nvinfer1::INonZeroLayer* addNonZero(nvinfer1::ITensor& input) noexcept override;
+  nvinfer1::INonZeroLayer* addNonZero(nvinfer1::ITensor& input, nvinfer1::DataType indicesType) noexcept override;
   nvinfer1::IOneHotLayer* addOneHot(nvinfer1::ITensor& indices, nvinfer1::ITensor& values, nvinfer1::ITensor& depth,
                                     int32_t axis) noexcept override;
   nvinfer1::ISqueezeLayer* addSqueeze(nvinfer1::ITensor& input, nvinfer1::ITensor& axes) noexcept override;
   nvinfer1::IUnsqueezeLayer* addUnsqueeze(nvinfer1::ITensor& input, nvinfer1::ITensor& axes) noexcept override;
   nvinfer1::INormalizationLayer* addNormalization(nvinfer1::ITensor& input, nvinfer1::ITensor& scale,
                                                   nvinfer1::ITensor& bias, uint32_t axesMask) noexcept override;
+  nvinfer1::INormalizationLayer* addNormalizationV2(nvinfer1::ITensor& input, nvinfer1::ITensor& scale,
+                                                    nvinfer1::ITensor& bias, uint32_t axesMask) noexcept override;
   nvinfer1::IResizeLayer* addResize(nvinfer1::ITensor& input) noexcept override;
+  nvinfer1::IRaggedSoftMaxLayer* addRaggedSoftMax(nvinfer1::ITensor& input,
+                                                  nvinfer1::ITensor& bounds) noexcept override;
+  nvinfer1::IFillLayer* addFill(nvinfer1::Dims const& dimensions, nvinfer1::FillOperation op,
+                                nvinfer1::DataType outputType) noexcept override;
+  nvinfer1::IScatterLayer* addScatter(nvinfer1::ITensor& data, nvinfer1::ITensor& indices, nvinfer1::ITensor& updates,
+                                      nvinfer1::ScatterMode mode) noexcept override;
+  nvinfer1::ICumulativeLayer* addCumulative(nvinfer1::ITensor& input, nvinfer1::ITensor& axis,
+                                            nvinfer1::CumulativeOperation operation, bool exclusive,
+                                            bool reverse) noexcept override;
+  nvinfer1::IGridSampleLayer* addGridSample(nvinfer1::ITensor& input, nvinfer1::ITensor& grid) noexcept override;
+  nvinfer1::INMSLayer* addNMS(nvinfer1::ITensor& boxes, nvinfer1::ITensor& scores,
+                              nvinfer1::ITensor& maxOutputBoxesPerClass,
+                              nvinfer1::DataType indicesType) noexcept override;
+  nvinfer1::IReverseSequenceLayer* addReverseSequence(nvinfer1::ITensor& input,
+                                                      nvinfer1::ITensor& sequenceLens) noexcept override;
+  nvinfer1::IQuantizeLayer* addQuantize(nvinfer1::ITensor& input, nvinfer1::ITensor& scale,
+                                        nvinfer1::DataType outputType) noexcept override;
+  nvinfer1::IDequantizeLayer* addDequantize(nvinfer1::ITensor& input, nvinfer1::ITensor& scale,
+                                            nvinfer1::DataType outputType) noexcept override;
+  nvinfer1::IAttention* addAttention(nvinfer1::ITensor& query, nvinfer1::ITensor& key, nvinfer1::ITensor& value,
+                                     nvinfer1::AttentionNormalizationOp normOp, bool causal) noexcept override;
+  nvinfer1::IAttention* addAttentionV2(nvinfer1::ITensor& query, nvinfer1::ITensor& key, nvinfer1::ITensor& value,
+                                       nvinfer1::AttentionNormalizationOp normOp,
+                                       nvinfer1::CausalMaskKind causalKind) noexcept override;
+  nvinfer1::IRotaryEmbeddingLayer* addRotaryEmbedding(nvinfer1::ITensor& input, nvinfer1::ITensor& cosCache,
+                                                      nvinfer1::ITensor& sinCache, bool interleaved,
+                                                      int32_t rotaryEmbeddingDim) noexcept override;
+  nvinfer1::ILoop* addLoop() noexcept override;
+  nvinfer1::IIfConditional* addIfConditional() noexcept override;
 
   // Fills the empty network from an imported model.
   void adopt(std::unique_ptr<ir::Graph> model);
-  std::unique_ptr<ir::Graph> lower();  // what markOutput marked; throws Error
+  // What markOutput marked. The elements of the inputs in `valued` are dimensions of the graph. Throws Error.
+  std::unique_ptr<ir::Graph> lower(const std::set<std::string>& valued = {});
   const EdgeType* type_of(
       const TensorImpl& tensor) noexcept;  // null, reported, when the network is not valid up to here
   bool is_output(const TensorImpl* tensor) const;
-  void changed() noexcept { draft_.reset(); }
+  bool decides_shapes(const TensorImpl& tensor) const;
+  void changed() noexcept;
   void layer_changed(const LayerCore& layer) noexcept;
   Reporter& reporter() { return reporter_; }
   bool empty() const { return inputs_.empty() && layers_.empty(); }
@@ -230,34 +146,36 @@ class NetworkImpl final : public nvinfer1::INetworkDefinition {
     return inputs && count > 0 ? std::vector<nvinfer1::ITensor*>(inputs, inputs + count)
                                : std::vector<nvinfer1::ITensor*>{nullptr};
   }
+  // Keeps an object that the user works with as long as the network lives.
+  template <class C> C* keep(std::unique_ptr<C> object) {
+    C* kept = object.get();
+    return kept_.push_back(std::move(object)), kept;
+  }
   // Takes a layer, gives it a name and outputs.
   template <class L>
   L* take(std::unique_ptr<L> layer, std::vector<nvinfer1::ITensor*> inputs, const char* kind, int outputs = 1);
 
  private:
-  // A graph under construction: which tensors are in it.
-  struct Draft {
-    std::unique_ptr<ir::Graph> graph = std::make_unique<ir::Graph>();
-    std::map<const TensorImpl*, ir::Value*> values;
-    std::set<const LayerCore*> running;
-  };
-  ir::Value* value_of(Draft& draft, const TensorImpl& tensor);
-  void begin(Draft& draft);
+  struct Draft;
+  void begin(Draft& draft, const std::set<std::string>& valued);
 
+  nvinfer1::IBuilder& builder_;
   Reporter reporter_;
   nvinfer1::NetworkDefinitionCreationFlags flags_;
   std::string name_;
   std::shared_ptr<ir::Graph> model_;  // nodes and constants of imported layers
-  std::vector<std::unique_ptr<TensorImpl>> inputs_, constants_;
+  std::vector<std::unique_ptr<TensorImpl>> inputs_, constants_, removed_;
   std::vector<TensorImpl*> outputs_;
   std::vector<std::unique_ptr<LayerCore>> layers_;
-  std::unique_ptr<Draft> draft_;  // for questions about shapes; null when outdated
+  std::vector<std::unique_ptr<nvinfer1::INoCopy>> kept_;  // loops, conditionals, attentions
+  std::unique_ptr<Draft> draft_;                          // for questions about shapes; null when outdated
 };
 
 template <class L>
 L* NetworkImpl::take(std::unique_ptr<L> layer, std::vector<nvinfer1::ITensor*> inputs, const char* kind, int outputs) {
   LayerCore& core = *layer;
   core.network = this;
+  core.required = inputs.size();
   core.name = "(Unnamed Layer* " + std::to_string(layers_.size()) + ") [" + kind + "]";
   for (nvinfer1::ITensor* t : inputs) {
     if (!t) throw Error(Code::kInvalidArgument, std::string("an input of the new ") + kind + " layer is null");

@@ -1,6 +1,7 @@
 // IRuntime and ICudaEngine.
 #include "api/nv_runtime.h"
 
+#include <algorithm>
 #include <cstring>
 
 namespace kiln::api {
@@ -13,12 +14,36 @@ class RuntimeImpl final : public nvinfer1::IRuntime {
     return guarded(reporter_, static_cast<nvinfer1::ICudaEngine*>(nullptr),
                    [&] { return load_engine(blob, size, reporter_, allocator_); });
   }
+  nvinfer1::ICudaEngine* deserializeCudaEngine(nvinfer1::IStreamReader& reader) noexcept override {
+    return read_all([&](void* to, int64_t size) { return reader.read(to, size); });
+  }
+  nvinfer1::ICudaEngine* deserializeCudaEngine(nvinfer1::IStreamReaderV2& reader) noexcept override {
+    return read_all([&](void* to, int64_t size) { return reader.read(to, size, nullptr); });
+  }
+  int32_t getNbDLACores() const noexcept override { return 0; }
   void setGpuAllocator(nvinfer1::IGpuAllocator* allocator) noexcept override { allocator_ = allocator; }
   void setErrorRecorder(nvinfer1::IErrorRecorder* recorder) noexcept override { reporter_.set_recorder(recorder); }
   nvinfer1::IErrorRecorder* getErrorRecorder() const noexcept override { return reporter_.recorder(); }
   nvinfer1::ILogger* getLogger() const noexcept override { return reporter_.logger(); }
 
  private:
+  template <class F> nvinfer1::ICudaEngine* read_all(F&& read) noexcept {
+    return guarded(reporter_, static_cast<nvinfer1::ICudaEngine*>(nullptr), [&] {
+      constexpr size_t kPiece = 1 << 20;
+      std::vector<std::byte> bytes;
+      for (size_t have = 0;; have = bytes.size()) {
+        bytes.resize(have + kPiece);
+        const int64_t count = read(bytes.data() + have, static_cast<int64_t>(kPiece));
+        if (count < 0 || count > static_cast<int64_t>(kPiece))
+          throw Error(Code::kIo, "the stream reader returned " + std::to_string(count) + " for " +
+                                     std::to_string(kPiece) + " bytes");
+        bytes.resize(have + static_cast<size_t>(count));
+        if (count == 0) break;
+      }
+      return load_engine(bytes.data(), bytes.size(), reporter_, allocator_);
+    });
+  }
+
   Reporter reporter_;
   nvinfer1::IGpuAllocator* allocator_ = nullptr;
 };
@@ -42,6 +67,9 @@ EngineImpl::EngineImpl(std::shared_ptr<Engine> engine, std::span<const std::byte
       reporter_(reporter) {
   io_ = engine_->main().inputs;
   io_.insert(io_.end(), engine_->main().outputs.begin(), engine_->main().outputs.end());
+  for (const plan::Profile& profile : engine_->plan().profiles)
+    for (const plan::ProfileDims& values : profile.values)
+      for (const auto* list : {&values.min, &values.opt, &values.max}) narrow_.emplace_back(list->begin(), list->end());
 }
 
 int32_t EngineImpl::tensor(const char* name) const noexcept {
@@ -58,9 +86,80 @@ nvinfer1::IHostMemory* EngineImpl::serialize() const noexcept {
                  [&] { return new HostMemory({bytes_.begin(), bytes_.end()}); });
 }
 
-nvinfer1::IExecutionContext* EngineImpl::createExecutionContext() noexcept {
+class RuntimeConfigImpl final : public nvinfer1::IRuntimeConfig {
+ public:
+  void setExecutionContextAllocationStrategy(nvinfer1::ExecutionContextAllocationStrategy value) noexcept override {
+    strategy_ = value;
+  }
+  nvinfer1::ExecutionContextAllocationStrategy getExecutionContextAllocationStrategy() const noexcept override {
+    return strategy_;
+  }
+
+ private:
+  nvinfer1::ExecutionContextAllocationStrategy strategy_ = nvinfer1::ExecutionContextAllocationStrategy::kSTATIC;
+};
+
+nvinfer1::IExecutionContext* EngineImpl::createExecutionContext(
+    nvinfer1::ExecutionContextAllocationStrategy strategy) noexcept {
   return guarded(reporter_, static_cast<nvinfer1::IExecutionContext*>(nullptr),
-                 [&] { return make_context(*this, allocator_.get()); });
+                 [&] { return make_context(*this, allocator_.get(), strategy); });
+}
+nvinfer1::IExecutionContext* EngineImpl::createExecutionContext(nvinfer1::IRuntimeConfig* config) noexcept {
+  if (!config)
+    return reporter_.report(Code::kInvalidArgument, "createExecutionContext: the configuration is null"), nullptr;
+  return createExecutionContext(config->getExecutionContextAllocationStrategy());
+}
+nvinfer1::IRuntimeConfig* EngineImpl::createRuntimeConfig() noexcept {
+  return guarded(reporter_, static_cast<nvinfer1::IRuntimeConfig*>(nullptr), [] { return make_runtime_config(); });
+}
+nvinfer1::IRuntimeConfig* make_runtime_config() { return new RuntimeConfigImpl; }
+
+size_t EngineImpl::getDeviceMemorySizeForProfile(int32_t profile) const noexcept {
+  if (profile >= 0 && profile < getNbOptimizationProfiles()) return engine_->context_memory();
+  return reporter_.report(Code::kInvalidArgument, "getDeviceMemorySizeForProfile: there is no such profile"), 0;
+}
+
+int64_t EngineImpl::getEngineStat(nvinfer1::EngineStat stat) const noexcept {
+  if (stat == nvinfer1::EngineStat::kTOTAL_WEIGHTS_SIZE) return static_cast<int64_t>(engine_->plan().constants.size());
+  return reporter_.report(Code::kInvalidArgument, "getEngineStat: there is no such figure"), -1;
+}
+
+size_t EngineImpl::value_count(int32_t tensor) const noexcept {
+  const auto& inputs = engine_->main().inputs;
+  const auto& values = engine_->plan().profiles[0].values;
+  const auto at = static_cast<size_t>(std::find(inputs.begin(), inputs.end(), tensor) - inputs.begin());
+  return at < values.size() ? values[at].opt.size() : 0;
+}
+
+int64_t const* EngineImpl::getProfileTensorValuesV2(char const* name, int32_t profile,
+                                                    nvinfer1::OptProfileSelector select) const noexcept {
+  const plan::ProfileDims* values = profile_values(name, profile, select);
+  if (!values) return nullptr;
+  const bool min = select == nvinfer1::OptProfileSelector::kMIN, opt = select == nvinfer1::OptProfileSelector::kOPT;
+  return (min ? values->min : opt ? values->opt : values->max).data();
+}
+
+int32_t const* EngineImpl::getProfileTensorValues(char const* name, int32_t profile,
+                                                  nvinfer1::OptProfileSelector select) const noexcept {
+  const plan::ProfileDims* values = profile_values(name, profile, select);
+  if (!values) return nullptr;
+  const std::vector<plan::ProfileDims>& list = engine_->plan().profiles[static_cast<size_t>(profile)].values;
+  const size_t input = static_cast<size_t>(values - list.data()) + list.size() * static_cast<size_t>(profile);
+  return narrow_[input * 3 + static_cast<size_t>(select)].data();
+}
+
+const plan::ProfileDims* EngineImpl::profile_values(char const* name, int32_t profile,
+                                                    nvinfer1::OptProfileSelector select) const noexcept {
+  const int32_t t = tensor(name);
+  if (value_count(t) == 0) return nullptr;
+  if (profile < 0 || profile >= getNbOptimizationProfiles() || static_cast<uint32_t>(select) > 2) {
+    reporter_.report(Code::kInvalidArgument, "getProfileTensorValues: there is no such profile or bound");
+    return nullptr;
+  }
+  const auto& inputs = engine_->main().inputs;
+  return &engine_->plan()
+              .profiles[static_cast<size_t>(profile)]
+              .values[static_cast<size_t>(std::find(inputs.begin(), inputs.end(), t) - inputs.begin())];
 }
 
 nvinfer1::IEngineInspector* EngineImpl::createEngineInspector() const noexcept {

@@ -60,7 +60,7 @@ plan::Plan compile(std::unique_ptr<ir::Graph> graph, const CompileOptions& optio
   restore_output_names(*graph, output_names);
   ir::verify(*graph);
   r.seconds_passes = seconds_since(start);
-  const Extents extents(*graph, options.profiles);
+  const Extents extents(*graph, options.profiles, options.values);
   TunerOptions tuner = options.tuner;
   tuner.logger = options.logger;
   tuner.disabled.insert(options.passes.disabled.begin(), options.passes.disabled.end());

@@ -23,6 +23,8 @@ struct CompileOptions {
   std::string target;                   // back end; empty: the first of all_targets()
   std::string name;                     // of the network
   std::vector<ProfileBounds> profiles;  // none: all inputs must be static
+  // One per profile, or none at all: bounds of the elements of inputs whose elements are dimensions of the graph.
+  std::vector<ProfileBounds> values;
   TunerOptions tuner;
   passes::PassOptions passes;
   Logger* logger = &null_logger();

@@ -27,9 +27,36 @@ void check_bounds(const ir::Value& input, const InputBounds& b) {
   }
 }
 
+bool is_symbol(const Dim& dim, std::string& name) {
+  std::set<std::string> symbols;
+  dim.collect_symbols(symbols);
+  if (symbols.size() != 1 || !(dim == Dim::symbol(*symbols.begin()))) return false;
+  return name = *symbols.begin(), true;
+}
+
+// Bounds of the elements of an input that gives dimensions; empty ones for others.
+plan::ProfileDims value_bounds(const ir::Value& input, const ProfileBounds* values) {
+  if (!input.elements()) return {};
+  const auto it = values ? values->find(input.name()) : ProfileBounds::const_iterator();
+  const size_t count = input.elements()->size();
+  if (!values || it == values->end() || it->second.min.size() != count || it->second.opt.size() != count ||
+      it->second.max.size() != count)
+    throw Error(Code::kInvalidArgument, "a profile has no bounds for the " + std::to_string(count) +
+                                            " elements of input '" + input.name() + "', which give shapes")
+        .remedy("set its minimum, optimum and maximum values in every profile");
+  for (size_t i = 0; i < count; ++i)
+    if (it->second.min[i] < 0 || it->second.min[i] > it->second.opt[i] || it->second.opt[i] > it->second.max[i])
+      throw Error(Code::kInvalidArgument, "the values of input '" + input.name() + "' have the bounds " +
+                                              to_string(it->second.min) + ", " + to_string(it->second.opt) + ", " +
+                                              to_string(it->second.max))
+          .remedy("give 0 <= min <= opt <= max");
+  return {it->second.min, it->second.opt, it->second.max};
+}
+
 }  // namespace
 
-Extents::Extents(const ir::Graph& graph, const std::vector<ProfileBounds>& profiles) {
+Extents::Extents(const ir::Graph& graph, const std::vector<ProfileBounds>& profiles,
+                 const std::vector<ProfileBounds>& values) {
   const std::vector<ProfileBounds> wanted = profiles.empty() ? std::vector<ProfileBounds>(1) : profiles;
   for (size_t p = 0; p < wanted.size(); ++p) {
     plan::Profile profile;
@@ -52,16 +79,18 @@ Extents::Extents(const ir::Graph& graph, const std::vector<ProfileBounds>& profi
             .remedy("give its minimum, optimum and maximum (--minShapes, --optShapes, --maxShapes, or --shapes)");
       }
       check_bounds(*input, bounds);
-      for (size_t d = 0; d < bounds.opt.size(); ++d) {
-        std::set<std::string> symbols;
-        input->shape()[d].collect_symbols(symbols);
-        if (symbols.size() != 1 || !(input->shape()[d] == Dim::symbol(*symbols.begin()))) continue;
-        low.emplace(*symbols.begin(), bounds.min[d]);
-        middle.emplace(*symbols.begin(), bounds.opt[d]);
-        high.emplace(*symbols.begin(), bounds.max[d]);
-      }
+      auto bind = [&](const Dim& dim, const plan::ProfileDims& b, size_t i) {
+        std::string symbol;
+        if (!is_symbol(dim, symbol)) return;
+        low.emplace(symbol, b.min[i]);
+        middle.emplace(symbol, b.opt[i]);
+        high.emplace(symbol, b.max[i]);
+      };
       profile.inputs.push_back({bounds.min, bounds.opt, bounds.max});
-      profile.values.emplace_back();
+      for (size_t d = 0; d < bounds.opt.size(); ++d) bind(input->shape()[d], profile.inputs.back(), d);
+      profile.values.push_back(value_bounds(*input, p < values.size() ? &values[p] : nullptr));
+      for (size_t i = 0; i < profile.values.back().opt.size(); ++i)
+        bind((*input->elements())[i], profile.values.back(), i);
     }
     if (p == 0) opt_ = middle;
     corners_.push_back(std::move(high));

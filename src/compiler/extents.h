@@ -11,7 +11,8 @@ namespace kiln {
 class Extents {
  public:
   // Checks the profiles against the graph's inputs and binds their symbols. Throws kInvalidArgument naming the input.
-  Extents(const ir::Graph& graph, const std::vector<ProfileBounds>& profiles);
+  Extents(const ir::Graph& graph, const std::vector<ProfileBounds>& profiles,
+          const std::vector<ProfileBounds>& values = {});
 
   const std::vector<plan::Profile>& profiles() const { return profiles_; }
   // Nothing when a dimension is known only while running.

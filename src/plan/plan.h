@@ -65,6 +65,10 @@ struct Program {
 struct ProfileDims {
   std::vector<int64_t> min, opt, max;
 };
+// The symbol that stands for an element of a shape tensor among the inputs.
+inline std::string value_symbol(const std::string& input, int64_t element) {
+  return input + "#" + std::to_string(element);
+}
 // One entry per input of the main program, in order. `values` bound the elements of shape tensors; empty for others.
 struct Profile {
   std::vector<ProfileDims> inputs;

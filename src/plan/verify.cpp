@@ -238,8 +238,23 @@ class Verifier {
           check(dims.min[axis] == program[0].value && dims.max[axis] == program[0].value, where,
                 "differs from a fixed dimension of an input");
       }
-      if (!profile.values.empty()) check(ordered(profile.values[i]), where, "has values that are not in order");
+      if (!profile.values.empty()) values(profile, i, where);
     }
+  }
+
+  // Every profile bounds the elements of the same inputs.
+  void values(const Profile& profile, size_t i, const std::string& where) const {
+    const ProfileDims& bounds = profile.values[i];
+    const TensorInfo& input = tensors()[static_cast<size_t>(program().inputs[i])];
+    check(ordered(bounds), where, "has values that are not in order");
+    const bool same = plan_.profiles[0].values.size() == profile.values.size() &&
+                      plan_.profiles[0].values[i].opt.size() == bounds.opt.size();
+    check(same, where, "bounds other values than the first profile");
+    if (bounds.opt.empty()) return;
+    check(input.dtype == DType::kI32 || input.dtype == DType::kI64, where, "bounds values that are no integers");
+    check(bounds.min[0] >= 0 && checked_element_count(profile.inputs[i].max) == static_cast<int64_t>(bounds.opt.size()),
+          where, "bounds more or fewer values than an input has, or negative ones");
+    check(profile.inputs[i].min == profile.inputs[i].max, where, "bounds values of an input of changing size");
   }
 
   static bool ordered(const ProfileDims& d) {

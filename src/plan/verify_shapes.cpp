@@ -19,16 +19,19 @@ DimValues evaluate_all(const Plan& plan, const Symbols& symbols) {
   return values;
 }
 
-// Calls visit(input number, axis, symbol) for all that inputs bind.
+// Calls visit(list of the profile, input number, position in the list's entry, symbol) for all that inputs bind.
 template <class F> void for_each_binding(const Plan& plan, F visit) {
   const Program& main = plan.programs[0];
   for (size_t i = 0; i < main.inputs.size(); ++i) {
     const TensorInfo& input = main.tensors[static_cast<size_t>(main.inputs[i])];
     for (size_t axis = 0; axis < input.dims.size(); ++axis) {
       const std::vector<DimOp>& program = plan.dims[input.dims[axis]];
-      if (program.size() == 1 && program[0].kind == DimOp::kSymbol) visit(i, axis, program[0].symbol);
-      visit(i, axis, input.name + "." + std::to_string(axis));
+      if (program.size() == 1 && program[0].kind == DimOp::kSymbol) visit(&Profile::inputs, i, axis, program[0].symbol);
+      visit(&Profile::inputs, i, axis, input.name + "." + std::to_string(axis));
     }
+    if (!plan.profiles[0].values.empty())
+      for (size_t k = 0; k < plan.profiles[0].values[i].opt.size(); ++k)
+        visit(&Profile::values, i, k, value_symbol(input.name, static_cast<int64_t>(k)));
   }
 }
 
@@ -36,8 +39,8 @@ template <class F> void for_each_binding(const Plan& plan, F visit) {
 Symbols symbols_at(const Plan& plan, const Profile& profile, std::vector<int64_t> ProfileDims::*corner,
                    bool (*better)(int64_t, int64_t)) {
   Symbols symbols;
-  for_each_binding(plan, [&](size_t input, size_t axis, const std::string& name) {
-    const int64_t value = (profile.inputs[input].*corner)[axis];
+  for_each_binding(plan, [&](auto list, size_t input, size_t at, const std::string& name) {
+    const int64_t value = ((profile.*list)[input].*corner)[at];
     const auto [found, added] = symbols.emplace(name, value);
     if (!added && better(value, found->second)) found->second = value;
   });
@@ -48,7 +51,7 @@ Symbols symbols_at(const Plan& plan, const Profile& profile, std::vector<int64_t
 
 std::set<std::string> bound_symbols(const Plan& plan) {
   std::set<std::string> names;
-  for_each_binding(plan, [&](size_t, size_t, const std::string& name) { names.insert(name); });
+  for_each_binding(plan, [&](auto, size_t, size_t, const std::string& name) { names.insert(name); });
   return names;
 }
 

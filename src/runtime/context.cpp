@@ -25,10 +25,10 @@ bool inside(std::span<const int64_t> dims, const plan::ProfileDims& bounds) {
 
 }  // namespace
 
-Context::Context(std::shared_ptr<Engine> engine, Allocator* allocator, void* arena)
+Context::Context(std::shared_ptr<Engine> engine, Allocator* allocator, void* arena, bool take_memory)
     : engine_(std::move(engine)),
       allocator_(allocator ? allocator : &engine_->device().allocator()),
-      owned_arena_(arena ? nullptr : take_arena(*engine_, allocator_)),
+      owned_arena_(arena || !take_memory ? nullptr : take_arena(*engine_, allocator_)),
       runner_(*engine_, 0, static_cast<std::byte*>(arena ? arena : owned_arena_)) {
   const plan::Program& program = engine_->main();
   for (size_t i = 0; i < program.steps.size(); ++i)
@@ -45,6 +45,14 @@ Context::Context(std::shared_ptr<Engine> engine, Allocator* allocator, void* are
 
 Context::~Context() {
   if (owned_arena_) allocator_->deallocate(owned_arena_);
+}
+
+Status Context::set_arena(void* arena) noexcept {
+  text_ = "";
+  if (reinterpret_cast<uintptr_t>(arena) % static_cast<uintptr_t>(plan::kAlignment) != 0)
+    return {Code::kInvalidArgument, text_ = "the memory of a context does not begin at a multiple of 64 bytes"};
+  runner_.set_arena(static_cast<std::byte*>(arena));
+  return kOkStatus;
 }
 
 Status Context::set_profile(int32_t profile) noexcept {
@@ -82,14 +90,49 @@ Status Context::set_address(int32_t tensor, void* address) noexcept {
   return kOkStatus;
 }
 
+// The elements of shape tensors as they are now.
+Status Context::read_values() noexcept {
+  const auto& list = engine_->plan().profiles[static_cast<size_t>(profile_)].values;
+  for (size_t i = 0; i < list.size(); ++i) {
+    const plan::ProfileDims& bounds = list[i];
+    const int32_t tensor = engine_->main().inputs[i];
+    const void* data = bounds.opt.empty() ? nullptr : runner_.address(tensor);
+    if (!data) continue;
+    read_.resize(bounds.opt.size());
+    const plan::TensorInfo& info = engine_->main().tensors[static_cast<size_t>(tensor)];
+    for (size_t k = 0; k < read_.size(); ++k) read_[k] = load_int(info.dtype, data, static_cast<int64_t>(k));
+    if (!inside(read_, bounds)) {
+      message_ = "input '" + info.name + "': the values " + to_string(read_) + " are outside the profile, min " +
+                 to_string(bounds.min) + " max " + to_string(bounds.max);
+      return {Code::kShapeOutOfProfile, text_ = message_.c_str()};
+    }
+    runner_.set_input_values(tensor, read_);
+  }
+  return kOkStatus;
+}
+
 Status Context::prepare() noexcept {
   text_ = "";
+  KILN_RETURN_IF_ERROR(read_values());
   return runner_.prepare();
+}
+
+Status Context::check_ready() noexcept {
+  KILN_RETURN_IF_ERROR(prepare());
+  return check_addresses();
+}
+
+bool Context::is_static() const {
+  const auto& tensors = engine_->main().tensors;
+  return std::none_of(tensors.begin(), tensors.end(),
+                      [](const plan::TensorInfo& t) { return t.storage == plan::Storage::kSlot; });
 }
 
 const std::vector<int64_t>* Context::dims(int32_t tensor) noexcept {
   const bool input = engine_->is_input(tensor);
   if (!input && !prepare().ok()) return nullptr;
+  if (!input && runner_.has_slot(tensor))
+    if (auto expected = runner_.expected_dims(tensor)) return &(expected_dims_ = std::move(*expected));
   return runner_.dims_known(tensor) ? &runner_.tensor_dims(tensor) : nullptr;
 }
 
@@ -100,6 +143,8 @@ void Context::set_profiler(StepProfiler* profiler) {
 }
 
 Status Context::check_addresses() noexcept {
+  if (!runner_.arena() && engine_->context_memory() > 0)
+    return {Code::kShapeNotSet, text_ = "the context has no device memory: it was made without, and none was set"};
   for (const auto* list : {&engine_->main().inputs, &engine_->main().outputs})
     for (int32_t t : *list) {
       const plan::TensorInfo& info = engine_->main().tensors[static_cast<size_t>(t)];
@@ -113,9 +158,7 @@ Status Context::check_addresses() noexcept {
 }
 
 Status Context::enqueue(Stream& stream) noexcept {
-  text_ = "";
-  KILN_RETURN_IF_ERROR(runner_.prepare());
-  KILN_RETURN_IF_ERROR(check_addresses());
+  KILN_RETURN_IF_ERROR(check_ready());
   current_stream_ = &stream;
   if (profiler_) KILN_RETURN_IF_ERROR(enqueue_profiled(stream));
   else KILN_RETURN_IF_ERROR(runner_.run(stream, input_consumed_ ? &consumed_hook_ : nullptr));
@@ -137,15 +180,19 @@ Status Context::enqueue_profiled(Stream& stream) {
   return kOkStatus;
 }
 
-// Results whose size only running could tell go where the user's allocator says.
+// Results whose size only running could tell go where the user's allocator or, without one, the address says.
 Status Context::deliver_outputs(Stream& stream) noexcept {
   for (int32_t t : engine_->main().outputs) {
     const plan::TensorInfo& info = engine_->main().tensors[static_cast<size_t>(t)];
-    if (info.storage != plan::Storage::kSlot || info.kind != Datum::kTensor || !output_allocate_) continue;
+    if (info.storage != plan::Storage::kSlot || info.kind != Datum::kTensor) continue;
+    if (!output_allocate_ && !runner_.address(t)) continue;
     const Tensor& result = runner_.slot(t).tensor;
     if (result.dtype() == DType::kString) continue;
-    void* to = output_allocate_(info.name, static_cast<size_t>(result.bytes()));
-    if (!to && result.bytes() > 0) return {Code::kOutOfMemory, text_ = "the output allocator refused"};
+    void* to = output_allocate_ ? output_allocate_(info.name, static_cast<size_t>(result.bytes())) : runner_.address(t);
+    if (!to && result.bytes() > 0) {
+      message_ = "output '" + info.name + "' has no memory: neither an address, nor an allocator that gives some";
+      return {Code::kOutOfMemory, text_ = message_.c_str()};
+    }
     KILN_RETURN_IF_ERROR(engine_->device().copy(stream, to, result.data(), static_cast<size_t>(result.bytes())));
   }
   return kOkStatus;

@@ -22,19 +22,26 @@ using OutputAllocate = std::function<void*(std::string_view name, size_t size)>;
 
 class Context {
  public:
-  Context(std::shared_ptr<Engine> engine, Allocator* allocator, void* arena);
+  Context(std::shared_ptr<Engine> engine, Allocator* allocator, void* arena, bool take_memory = true);
   ~Context();
 
   const Engine& engine() const { return *engine_; }
+  // Memory of context_memory() bytes, 64-byte aligned, kept alive by the caller, instead of what the context has.
+  Status set_arena(void* arena) noexcept;
   // Profile whose bounds inputs are checked against; 0 at first. Shapes outside the new bounds are forgotten.
   Status set_profile(int32_t profile) noexcept;
   int32_t profile() const { return profile_; }
   Status set_input_dims(int32_t tensor, std::span<const int64_t> dims) noexcept;
   Status set_address(int32_t tensor, void* address) noexcept;
   void* address(int32_t tensor) const { return runner_.address(tensor); }
-  // Shapes of all tensors from those of the inputs. enqueue does it when needed.
+  // Shapes of all tensors from those of the inputs, and from the elements of shape tensors, which lie at their addresses in host
+  // memory. enqueue does it when needed.
   Status prepare() noexcept;
-  // Dimensions of an input or output; null while unknown.
+  // What enqueue needs is there: shapes, addresses, memory.
+  Status check_ready() noexcept;
+  // Every size is known before running.
+  bool is_static() const;
+  // Dimensions of an input or output; null while unknown. Valid until the next call.
   const std::vector<int64_t>* dims(int32_t tensor) noexcept;
   // An output whose size only running could tell, or that is no tensor of numbers; valid until the next enqueue. Null for others.
   const Datum* slot(int32_t tensor) const { return runner_.has_slot(tensor) ? &runner_.slot(tensor) : nullptr; }
@@ -52,6 +59,7 @@ class Context {
 
  private:
   const plan::ProfileDims& bounds_of(size_t input) const;
+  Status read_values() noexcept;
   Status check_addresses() noexcept;
   Status deliver_outputs(Stream& stream) noexcept;
   Status enqueue_profiled(Stream& stream);
@@ -70,6 +78,7 @@ class Context {
   Event* input_consumed_ = nullptr;
   const char* text_ = "";
   std::string message_;
+  std::vector<int64_t> expected_dims_, read_;
 };
 
 }  // namespace kiln

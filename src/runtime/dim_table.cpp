@@ -38,6 +38,7 @@ DimTable::DimTable(const std::vector<std::vector<DimOp>>& programs) {
         auto [it, fresh] = numbers.try_emplace(op.symbol, static_cast<int>(names_.size()));
         if (fresh) names_.push_back(op.symbol);
         symbol = it->second;
+        if (fresh && op.symbol.starts_with('?')) late_symbols_.push_back(symbol);
         late = late || op.symbol.starts_with('?');
       }
       ops.push_back({op.kind, op.value, symbol});
@@ -65,6 +66,11 @@ std::optional<int64_t> DimTable::evaluate(uint32_t dim, const Symbols& symbols) 
     stack[depth++] = *value;
   }
   return depth == 1 ? std::optional(stack[0]) : std::nullopt;
+}
+
+int DimTable::find_symbol(const std::string& name) const {
+  const auto at = std::find(names_.begin(), names_.end(), name);
+  return at == names_.end() ? -1 : static_cast<int>(at - names_.begin());
 }
 
 }  // namespace kiln

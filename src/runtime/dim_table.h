@@ -25,6 +25,8 @@ class DimTable {
   int lone_symbol(uint32_t dim) const { return programs_[dim].size() == 1 ? programs_[dim][0].symbol : -1; }
   // The value depends on a symbol that only running the program binds.
   bool is_late(uint32_t dim) const { return late_[dim]; }
+  const std::vector<int>& late_symbols() const { return late_symbols_; }  // that only running the program binds
+  int find_symbol(const std::string& name) const;                         // -1 when no dimension depends on it
   const std::string& symbol_name(int symbol) const { return names_[static_cast<size_t>(symbol)]; }
 
  private:
@@ -35,6 +37,7 @@ class DimTable {
   };
   std::vector<std::vector<Op>> programs_;
   std::vector<bool> late_;
+  std::vector<int> late_symbols_;
   std::vector<std::string> names_;
 };
 

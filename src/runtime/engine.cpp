@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "plan/verify_shapes.h"
 #include "runtime/context.h"
 
 namespace kiln {
@@ -46,6 +47,27 @@ bool Engine::is_input(int32_t tensor) const {
 
 std::unique_ptr<Context> Engine::create_context(Allocator* allocator, void* arena) {
   return std::make_unique<Context>(shared_from_this(), allocator, arena);
+}
+
+std::optional<int64_t> Engine::max_bytes(int32_t tensor, int32_t profile) const {
+  const plan::TensorInfo& info = main().tensors[static_cast<size_t>(tensor)];
+  std::optional<int64_t> most;
+  int32_t corner = 0;
+  plan::for_each_corner(plan_, [&](const plan::DimValues& values) {
+    const int32_t of = corner++ / 3;
+    Dims dims;
+    for (uint32_t d : info.dims)
+      if (values[d] && *values[d] >= 0) dims.push_back(*values[d]);
+    const auto count = checked_element_count(dims);
+    const auto bytes = count ? byte_size(info.dtype, *count) : std::nullopt;
+    if (of == profile && info.ranked && dims.size() == info.dims.size() && bytes)
+      most = std::max(most.value_or(0), *bytes);
+  });
+  return most;
+}
+
+std::unique_ptr<Context> Engine::create_context_without_memory() {
+  return std::make_unique<Context>(shared_from_this(), nullptr, nullptr, false);
 }
 
 }  // namespace kiln

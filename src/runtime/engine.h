@@ -32,9 +32,13 @@ class Engine : public std::enable_shared_from_this<Engine> {
   // Index of an input or output tensor of the main program by name; nothing when there is none.
   std::optional<int32_t> find_io(std::string_view name) const;
   bool is_input(int32_t tensor) const;
+  // Bytes of an input or output of the main program at the largest shapes of a profile; nothing when only running can tell.
+  std::optional<int64_t> max_bytes(int32_t tensor, int32_t profile) const;
   // Memory comes from `allocator`, or from the device's own when null. Throws kOutOfMemory. `arena` non-null: the caller's
   // memory of context_memory() bytes, 64-byte aligned, kept alive by the caller.
   std::unique_ptr<Context> create_context(Allocator* allocator = nullptr, void* arena = nullptr);
+  // Its memory is given with Context::set_arena.
+  std::unique_ptr<Context> create_context_without_memory();
 
  private:
   explicit Engine(plan::Plan plan);

@@ -14,6 +14,7 @@ Runner::Runner(const Engine& engine, uint32_t program, std::byte* arena)
     : engine_(engine),
       program_(engine.plan().programs[program]),
       arena_(arena),
+      is_body_(program != 0),
       symbols_(engine.dims().symbol_count()) {
   states_.resize(program_.tensors.size());
   for (size_t i = 0; i < states_.size(); ++i) {
@@ -31,9 +32,19 @@ Runner::Runner(const Engine& engine, uint32_t program, std::byte* arena)
     }
     if (info.storage == Storage::kConstant)
       state.view.data = const_cast<std::byte*>(engine.plan().constants.at(info.offset, info.size));
-    if (info.storage == Storage::kArena && info.view_of < 0) state.view.data = arena_ + info.offset;
   }
+  set_arena(arena);
   make_steps();
+  const plan::Profile& profile = engine.plan().profiles[0];
+  for (size_t i = 0; program == 0 && i < profile.values.size(); ++i) {
+    const size_t count = profile.values[i].opt.size();
+    if (count == 0) continue;
+    Values values{program_.inputs[i], {}, std::vector<int64_t>(count), false};
+    for (size_t k = 0; k < count; ++k)
+      values.symbols.push_back(engine.dims().find_symbol(
+          plan::value_symbol(program_.tensors[static_cast<size_t>(values.tensor)].name, static_cast<int64_t>(k))));
+    values_.push_back(std::move(values));
+  }
 }
 
 Runner::~Runner() = default;
@@ -49,6 +60,16 @@ std::vector<int> Runner::fresh_symbols(const plan::StepInfo& info, std::set<int>
         fresh.push_back(symbol);
   }
   return fresh;
+}
+
+void Runner::set_arena(std::byte* arena) noexcept {
+  arena_ = arena;
+  for (size_t i = 0; i < states_.size(); ++i) {
+    const plan::TensorInfo& info = program_.tensors[i];
+    if (info.storage == Storage::kArena && info.view_of < 0)
+      states_[i].view.data = arena_ ? arena_ + info.offset : nullptr;
+  }
+  dirty_addresses_ = true;
 }
 
 void Runner::make_steps() {
@@ -125,6 +146,18 @@ void Runner::place(int32_t tensor) {
   state.view.strides = info.layout.is_plain() ? state.strides.data() : nullptr;
 }
 
+std::optional<std::vector<int64_t>> Runner::expected_dims(int32_t tensor) const {
+  const plan::TensorInfo& info = program_.tensors[static_cast<size_t>(tensor)];
+  if (!info.ranked || info.kind != Datum::kTensor) return std::nullopt;
+  std::vector<int64_t> dims;
+  for (uint32_t d : info.dims) {
+    const auto value = engine_.dims().is_late(d) ? std::optional<int64_t>() : engine_.dims().evaluate(d, symbols_);
+    if (!value || *value < 0) return std::nullopt;
+    dims.push_back(*value);
+  }
+  return dims;
+}
+
 bool Runner::resolve(int32_t tensor) {
   TensorState& state = states_[static_cast<size_t>(tensor)];
   const plan::TensorInfo& info = program_.tensors[static_cast<size_t>(tensor)];
@@ -149,6 +182,26 @@ Status Runner::set_input_dims(int32_t tensor, std::span<const int64_t> dims) noe
   state.dims.assign(dims.begin(), dims.end());
   state.known = true;
   dirty_shapes_ = true;
+  return kOkStatus;
+}
+
+void Runner::set_input_values(int32_t tensor, std::span<const int64_t> values) noexcept {
+  for (Values& v : values_) {
+    if (v.tensor != tensor || (v.known && std::equal(values.begin(), values.end(), v.now.begin(), v.now.end())))
+      continue;
+    std::copy_n(values.begin(), std::min(values.size(), v.now.size()), v.now.begin());
+    v.known = dirty_shapes_ = true;
+  }
+}
+
+Status Runner::bind_values() noexcept {
+  for (const Values& v : values_) {
+    if (!v.known)
+      return fail(Code::kShapeNotSet, "the values of input '" + program_.tensors[static_cast<size_t>(v.tensor)].name +
+                                          "', which give shapes, are not known");
+    for (size_t k = 0; k < v.symbols.size(); ++k)
+      if (v.symbols[k] >= 0) symbols_[static_cast<size_t>(v.symbols[k])] = v.now[k];
+  }
   return kOkStatus;
 }
 
@@ -216,6 +269,7 @@ Status Runner::prepare() noexcept {
           return fail(Code::kShapeNotSet, "input '" + program_.tensors[static_cast<size_t>(t)].name + "' has no shape");
         KILN_RETURN_IF_ERROR(bind_input(t));
       }
+      KILN_RETURN_IF_ERROR(bind_values());
     }
     if (dirty_shapes_) KILN_RETURN_IF_ERROR(resolve_all());
     for (size_t i = states_.size(); i-- > 0;)
@@ -257,6 +311,7 @@ void Runner::refresh_views(StepState& step, const plan::StepInfo& info) {
 }
 
 Status Runner::run(Stream& stream, const StepHook* before_step) noexcept {
+  if (!is_body_) forget_late_symbols();
   for (size_t i = 0; i < steps_.size(); ++i) {
     if (before_step) (*before_step)(i);
     StepState& step = steps_[i];
@@ -290,7 +345,9 @@ Status Runner::run_late(size_t index, Stream& stream) {
   StepState& step = steps_[index];
   const plan::StepInfo& info = program_.steps[index];
   for (int symbol : step.fresh) symbols_[static_cast<size_t>(symbol)].reset();
-  for (int32_t t : info.outputs) {
+  std::vector<bool> sized(info.outputs.size());
+  for (size_t i = 0; i < info.outputs.size(); ++i) {
+    const int32_t t = info.outputs[i];
     if (t < 0 || !states_[static_cast<size_t>(t)].slot) continue;
     TensorState& state = states_[static_cast<size_t>(t)];
     const plan::TensorInfo& tensor = program_.tensors[static_cast<size_t>(t)];
@@ -301,8 +358,16 @@ Status Runner::run_late(size_t index, Stream& stream) {
     Tensor& held = state.slot->tensor;
     if (held.dtype() != tensor.dtype || held.dims() != state.dims) held = Tensor::allocate(tensor.dtype, state.dims);
     place(t);
+    sized[i] = true;
   }
   refresh_views(step, info);
+  // What lies in memory, of a type and shape that are known, is to the kernel a tensor like others.
+  for (TensorView& v : step.inputs)
+    if (v.slot && v.slot->kind == Datum::kTensor && v.slot->tensor.valid() && v.dtype == v.slot->tensor.dtype() &&
+        v.dtype != DType::kString)
+      v.slot = nullptr;
+  for (size_t i = 0; i < sized.size(); ++i)
+    if (sized[i]) step.outputs[i].slot = nullptr;
   use_workspace(step);
   std::vector<int64_t> shapes;
   for (const auto* views : {&step.inputs, &step.outputs})

@@ -3,6 +3,7 @@
 #include <functional>
 #include <memory>
 #include <set>
+#include <optional>
 #include <vector>
 
 #include "runtime/engine.h"
@@ -18,16 +19,24 @@ class Runner {
   // Inputs and outputs of the main program: the shape and the address of the tensor.
   Status set_input_dims(int32_t tensor, std::span<const int64_t> dims) noexcept;
   void forget_input_dims(int32_t tensor) noexcept;
+  std::byte* arena() const { return arena_; }
+  void set_arena(std::byte* arena) noexcept;
+  // Elements of a shape tensor among the inputs, as many as the profiles bound.
+  void set_input_values(int32_t tensor, std::span<const int64_t> values) noexcept;
   void set_address(int32_t tensor, void* address) noexcept {
+    states_[static_cast<size_t>(tensor)].given = address;
+    if (states_[static_cast<size_t>(tensor)].slot) return;
     states_[static_cast<size_t>(tensor)].view.data = address;
     dirty_addresses_ = true;
   }
-  void* address(int32_t tensor) const { return states_[static_cast<size_t>(tensor)].view.data; }
+  void* address(int32_t tensor) const { return states_[static_cast<size_t>(tensor)].given; }
   bool dims_known(int32_t tensor) const { return states_[static_cast<size_t>(tensor)].known; }
   const std::vector<int64_t>& tensor_dims(int32_t tensor) const { return states_[static_cast<size_t>(tensor)].dims; }
   bool has_slot(int32_t tensor) const { return states_[static_cast<size_t>(tensor)].slot != nullptr; }
   // A result that only running could size: valid after run().
   const Datum& slot(int32_t tensor) const { return *states_[static_cast<size_t>(tensor)].slot; }
+  // Dimensions that such a result will have, after prepare(); nothing when only running can tell.
+  std::optional<std::vector<int64_t>> expected_dims(int32_t tensor) const;
   void set_slot(int32_t tensor, Datum value);
 
   // Computes every shape that follows from the inputs and prepares the steps. Cheap when nothing changed.
@@ -45,6 +54,7 @@ class Runner {
   struct TensorState {
     std::vector<int64_t> dims, strides;
     TensorView view;
+    void* given = nullptr;  // by the user
     std::unique_ptr<Datum> slot;
     bool known = false;
   };
@@ -62,10 +72,14 @@ class Runner {
   void make_steps();
   std::vector<int> fresh_symbols(const plan::StepInfo& info, std::set<int>& bound) const;
   Status bind_input(int32_t tensor) noexcept;
+  Status bind_values() noexcept;
   bool resolve(int32_t tensor);  // dims, strides from symbols; false when not known yet
   void place(int32_t tensor);
   Status resolve_all();
   TensorView view_of(int32_t tensor) const;
+  void forget_late_symbols() {
+    for (int symbol : engine_.dims().late_symbols()) symbols_[static_cast<size_t>(symbol)].reset();
+  }
   void refresh_views(StepState& step, const plan::StepInfo& info);
   Status check_reserved(int32_t tensor);
   static void use_workspace(StepState& step);
@@ -83,7 +97,16 @@ class Runner {
   const Engine& engine_;
   const plan::Program& program_;
   std::byte* arena_;
+  bool is_body_;
   Symbols symbols_;
+  // Elements of an input that dimensions depend on.
+  struct Values {
+    int32_t tensor;
+    std::vector<int> symbols;  // -1 where no dimension depends on it
+    std::vector<int64_t> now;
+    bool known = false;
+  };
+  std::vector<Values> values_;
   std::vector<TensorState> states_;
   std::vector<StepState> steps_;
   bool dirty_shapes_ = true, dirty_addresses_ = true;

@@ -50,6 +50,7 @@ Tuner::Candidate Tuner::best(const Problem& problem, const std::vector<Candidate
   double least = 0;
   for (const Candidate& candidate : list) {
     std::optional<double> time = options_.cache ? options_.cache->find(key, candidate.name()) : std::nullopt;
+    if (!time && options_.cache_only) continue;
     if (!time) {
       if (spent_seconds_ > options_.budget_seconds) continue;
       const auto start = std::chrono::steady_clock::now();
@@ -73,6 +74,10 @@ Tuner::Candidate Tuner::best(const Problem& problem, const std::vector<Candidate
       winner = &candidate;
     }
   }
+  if (options_.cache_only && milliseconds < 0)
+    throw Error(Code::kNotFound, "the timing cache has no time for " + problem.str())
+        .node(problem.node->name())
+        .remedy("build once without BuilderFlag::kERROR_ON_TIMING_CACHE_MISS and keep the cache");
   return *winner;
 }
 

@@ -16,6 +16,7 @@ struct TunerOptions {
   int iterations = 8;              // runs of each candidate, at least; 1: no repetition
   std::set<std::string> disabled;  // tactics by name or by their device
   TimingCache* cache = nullptr;
+  bool cache_only = false;  // nothing is measured: Error(kNotFound) when the cache has no time for a problem
   Logger* logger = &null_logger();
   // Called before each problem: how many are done, how many there are, its text. False cancels: Error(kInvalidState).
   std::function<bool(size_t done, size_t total, const std::string& problem)> progress;

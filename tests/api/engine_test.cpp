@@ -4,6 +4,7 @@
 #include <thread>
 
 #include "api/program.h"
+#include "api/recorder.h"
 
 using namespace nvinfer1;
 
@@ -16,20 +17,6 @@ g = h.make_graph([h.make_node('MatMul', ['x', 'w'], ['m'], name='mm'), h.make_no
 model = h.make_model(g, opset_imports=[h.make_opsetid('', 17)], ir_version=8)
 )";
 const std::vector<float> kX = {1, 0, -1, 0, 1, 0}, kY = {0, 0, 0, 0, 4, 5, 6, 7};
-
-class Recorder : public IErrorRecorder {
- public:
-  int32_t getNbErrors() const noexcept override { return static_cast<int32_t>(errors.size()); }
-  ErrorCode getErrorCode(int32_t i) const noexcept override { return errors[static_cast<size_t>(i)].first; }
-  ErrorDesc getErrorDesc(int32_t i) const noexcept override { return errors[static_cast<size_t>(i)].second.c_str(); }
-  bool hasOverflowed() const noexcept override { return false; }
-  void clear() noexcept override { errors.clear(); }
-  bool reportError(ErrorCode code, ErrorDesc text) noexcept override { return errors.emplace_back(code, text), false; }
-  RefCount incRefCount() noexcept override { return ++references; }
-  RefCount decRefCount() noexcept override { return --references; }
-  std::vector<std::pair<ErrorCode, std::string>> errors;
-  std::atomic<int32_t> references = 0;
-};
 
 class Engine : public Program {
  protected:

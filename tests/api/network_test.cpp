@@ -1,33 +1,11 @@
 // Networks by calls: layers, their shapes and values, dynamic shapes, refused input.
-#include <algorithm>
 #include <cmath>
 
-#include "api/program.h"
+#include "api/network.h"
 
 using namespace nvinfer1;
 
 namespace {
-
-class Network : public Program {
- protected:
-  ITensor* input(const char* name, Dims dims) { return network->addInput(name, DataType::kFLOAT, dims); }
-  std::vector<float> result(ITensor* output, const std::vector<std::vector<float>>& inputs) {
-    EXPECT_TRUE(output) << logger.errors;
-    if (!output) return {};
-    output->setName("y");
-    network->markOutput(*output);
-    const auto engine = build();
-    return engine ? run(*engine, inputs) : std::vector<float>{};
-  }
-  void near(const std::vector<float>& got, const std::vector<float>& expected) {
-    ASSERT_EQ(got.size(), expected.size()) << logger.errors;
-    for (size_t i = 0; i < got.size(); ++i) EXPECT_NEAR(got[i], expected[i], 1e-5) << "element " << i;
-  }
-  void expect_dims(const ITensor& t, std::vector<int64_t> expected) {
-    const Dims d = t.getDimensions();
-    EXPECT_EQ(std::vector<int64_t>(d.d, d.d + std::max(0, d.nbDims)), expected) << logger.errors;
-  }
-};
 
 TEST_F(Network, ConvolutionReluPool) {
   ITensor* x = input("x", Dims4{1, 1, 3, 3});

@@ -34,6 +34,11 @@ nvinfer1::Weights Program::weights(std::vector<float> values) {
   return {nvinfer1::DataType::kFLOAT, kept.data(), static_cast<int64_t>(kept.size())};
 }
 
+nvinfer1::Weights Program::int_weights(std::vector<int32_t> values) {
+  const auto& kept = *kept_ints_.emplace_back(std::make_unique<std::vector<int32_t>>(std::move(values)));
+  return {nvinfer1::DataType::kINT32, kept.data(), static_cast<int64_t>(kept.size())};
+}
+
 int64_t volume(const nvinfer1::Dims& dims) {
   int64_t n = 1;
   for (int32_t i = 0; i < dims.nbDims; ++i) n *= dims.d[i];

@@ -16,8 +16,9 @@ class TestLogger : public nvinfer1::ILogger {
   void log(Severity severity, char const* text) noexcept override {
     std::lock_guard lock(mutex_);
     if (severity <= Severity::kERROR) errors += std::string(text) + "\n";
+    if (severity == Severity::kWARNING) warnings += std::string(text) + "\n";
   }
-  std::string errors;
+  std::string errors, warnings;
 
  private:
   std::mutex mutex_;
@@ -31,6 +32,7 @@ class Program : public testing::Test {
   Program();
   Owned<nvinfer1::ICudaEngine> build();
   nvinfer1::Weights weights(std::vector<float> values);  // kept until the test ends
+  nvinfer1::Weights int_weights(std::vector<int32_t> values);
   // Runs with these inputs (float, in the order of the engine's inputs) and returns the first output.
   std::vector<float> run(nvinfer1::ICudaEngine& engine, const std::vector<std::vector<float>>& inputs);
 
@@ -42,6 +44,7 @@ class Program : public testing::Test {
 
  private:
   std::vector<std::unique_ptr<std::vector<float>>> kept_;
+  std::vector<std::unique_ptr<std::vector<int32_t>>> kept_ints_;
 };
 
 int64_t volume(const nvinfer1::Dims& dims);

@@ -1,0 +1,3 @@
+// The name under which most programs include it.
+#pragma once
+#include "cuda_runtime_api.h"

@@ -1,0 +1,55 @@
+// Tensors and layers of a network: what all of them share.
+#pragma once
+#include "NvInferRuntime.h"
+#include "nvinfer/enums.h"
+
+namespace nvinfer1 {
+
+// The order of axes: output axis i is input axis order[i].
+struct Permutation {
+  int32_t order[Dims::MAX_DIMS];
+};
+
+// A tensor of a network. Owned by the network.
+class ITensor : public INoCopy {
+ public:
+  virtual void setName(char const* name) noexcept = 0;  // copied; unique among inputs and outputs
+  virtual char const* getName() const noexcept = 0;
+  // Of an input: -1 where the profiles of the configuration give bounds.
+  virtual void setDimensions(Dims const& dimensions) noexcept = 0;
+  // nbDims is -1 when the network is not valid up to here; the logger tells why.
+  virtual Dims getDimensions() const noexcept = 0;
+  virtual DataType getType() const noexcept = 0;
+  virtual bool isNetworkInput() const noexcept = 0;
+  virtual bool isNetworkOutput() const noexcept = 0;
+  virtual TensorLocation getLocation() const noexcept = 0;
+  // Of an input or output: the element type at the engine's boundary, where it is not the network's. The engine converts.
+  virtual void setType(DataType type) noexcept = 0;
+  // Bits 1 << TensorFormat of an input or output. The engine takes kLINEAR; masks without it are refused.
+  virtual void setAllowedFormats(TensorFormats formats) noexcept = 0;
+  virtual TensorFormats getAllowedFormats() const noexcept = 0;
+  // The elements decide shapes of the network; profiles bound them with setShapeValuesV2.
+  virtual bool isShapeTensor() const noexcept = 0;
+  virtual bool isExecutionTensor() const noexcept = 0;
+  // Equal names of dimensions of inputs mean equal sizes.
+  virtual void setDimensionName(int32_t index, char const* name) noexcept = 0;
+  virtual char const* getDimensionName(int32_t index) const noexcept = 0;
+};
+
+// An operation of a network. Owned by the network.
+class ILayer : public INoCopy {
+ public:
+  virtual LayerType getType() const noexcept = 0;
+  virtual void setName(char const* name) noexcept = 0;
+  virtual char const* getName() const noexcept = 0;
+  virtual int32_t getNbInputs() const noexcept = 0;
+  virtual ITensor* getInput(int32_t index) const noexcept = 0;
+  virtual int32_t getNbOutputs() const noexcept = 0;
+  virtual ITensor* getOutput(int32_t index) const noexcept = 0;
+  virtual void setInput(int32_t index, ITensor& tensor) noexcept = 0;
+  virtual DataType getOutputType(int32_t index) const noexcept = 0;
+  virtual void setMetadata(char const* metadata) noexcept = 0;
+  virtual char const* getMetadata() const noexcept = 0;
+};
+
+}  // namespace nvinfer1

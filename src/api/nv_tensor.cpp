@@ -1,0 +1,94 @@
+// Tensors of a network.
+#include "api/nv_network.h"
+
+namespace kiln::api {
+
+void TensorImpl::setName(char const* name) noexcept {
+  if (!name) return;
+  guarded(network_.reporter(), false, [&] { return name_ = name, true; });
+  network_.changed();
+}
+
+void TensorImpl::setDimensions(nvinfer1::Dims const& given) noexcept {
+  if (!is_input)
+    return network_.reporter().report(Code::kInvalidState, "setDimensions: the tensor is not an input of the network");
+  guarded(network_.reporter(), false, [&] {
+    Shape shape;
+    for (size_t i = 0; const int64_t d : from_nv(given)) {
+      if (d < -1)
+        throw Error(Code::kInvalidArgument, "input '" + name_ + "' has a dimension of " + std::to_string(d))
+            .remedy("give a size, or -1 for one that profiles bound");
+      shape.push_back(d >= 0 ? Dim(d) : Dim::symbol(name_ + "." + std::to_string(i)));
+      ++i;
+    }
+    dims = std::move(shape);
+    return true;
+  });
+  network_.changed();
+}
+
+EdgeType TensorImpl::input_type() const {
+  Shape shape = dims;
+  for (const auto& [i, dim_name] : dim_names)
+    if (i < static_cast<int32_t>(shape.size()) && !shape[static_cast<size_t>(i)].is_constant())
+      shape[static_cast<size_t>(i)] = Dim::symbol(dim_name);
+  EdgeType type;
+  type.tensor = {dtype, std::move(shape), true};
+  return type;
+}
+
+nvinfer1::Dims TensorImpl::getDimensions() const noexcept {
+  const EdgeType* type = network_.type_of(*this);
+  if (!type || !type->tensor.ranked) return unknown_dims();
+  return guarded(network_.reporter(), unknown_dims(), [&] { return to_nv(type->tensor.shape); });
+}
+
+nvinfer1::DataType TensorImpl::getType() const noexcept {
+  if (io_type != DType::kInvalid && (is_input || isNetworkOutput()))
+    return guarded(network_.reporter(), nvinfer1::DataType::kFLOAT, [&] { return to_nv(io_type); });
+  const EdgeType* type = network_.type_of(*this);
+  return type ? guarded(network_.reporter(), nvinfer1::DataType::kFLOAT, [&] { return to_nv(type->tensor.dtype); })
+              : nvinfer1::DataType::kFLOAT;
+}
+
+void TensorImpl::setType(nvinfer1::DataType type) noexcept {
+  guarded(network_.reporter(), false, [&] {
+    if (!is_input && !network_.is_output(this))
+      throw Error(Code::kInvalidState, "setType: tensor '" + name_ + "' is neither an input nor an output")
+          .remedy("mark it as an output before, or add a cast layer");
+    io_type = from_nv(type);
+    return true;
+  });
+  network_.changed();
+}
+
+void TensorImpl::setAllowedFormats(nvinfer1::TensorFormats formats) noexcept {
+  constexpr auto linear = 1U << static_cast<uint32_t>(nvinfer1::TensorFormat::kLINEAR);
+  if (formats & linear) {
+    formats_ = formats;
+    return;
+  }
+  guarded(network_.reporter(), false, [&]() -> bool {
+    throw Error(Code::kUnsupported, "setAllowedFormats: tensor '" + name_ + "' is not allowed to be kLINEAR")
+        .cause("inputs and outputs of engines are row-major")
+        .remedy("set the bit of kLINEAR");
+  });
+}
+
+bool TensorImpl::isShapeTensor() const noexcept { return network_.decides_shapes(*this); }
+
+bool TensorImpl::isNetworkOutput() const noexcept { return network_.is_output(this); }
+
+void TensorImpl::setDimensionName(int32_t index, char const* name) noexcept {
+  if (!name || index < 0 || index >= nvinfer1::Dims::MAX_DIMS)
+    return network_.reporter().report(Code::kInvalidArgument, "setDimensionName: the index is out of range");
+  guarded(network_.reporter(), false, [&] { return dim_names[index] = name, true; });
+  network_.changed();
+}
+
+char const* TensorImpl::getDimensionName(int32_t index) const noexcept {
+  const auto it = dim_names.find(index);
+  return it == dim_names.end() ? nullptr : it->second.c_str();
+}
+
+}  // namespace kiln::api
