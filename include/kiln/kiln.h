@@ -40,10 +40,12 @@ struct Bounds {
   std::vector<int64_t> min, opt, max;
 };
 
+using Profile = std::map<std::string, Bounds>;  // by input name
+
 struct BuildOptions {
   std::string onnx;                      // path of the model
   std::string backend;                   // empty: the first of list_backends()
-  std::map<std::string, Bounds> shapes;  // of dynamic inputs
+  std::vector<Profile> profiles;         // bounds of dynamic inputs; none when all are static
   int optimization_level = 3;            // 0 to 5: more candidates are measured
   double time_budget_s = 1e9;            // of measuring
   int average_iterations = 8;            // at least, per candidate
@@ -55,12 +57,13 @@ struct BuildOptions {
   std::function<void(const std::string& text)> dump;
   LogFunction log;
   std::function<bool(size_t done, size_t total, const std::string& problem)> progress;  // false cancels
+  bool keep_graph = false;                                                              // for Engine::check_layers
 };
 
 struct IoTensor {
   std::string name, type;
-  std::vector<int64_t> dims;  // -1 where dynamic
-  Bounds bounds;              // inputs: of the first profile
+  std::vector<int64_t> dims;     // -1 where dynamic
+  std::vector<Bounds> profiles;  // inputs: of each profile
   bool is_input = false;
 };
 
@@ -72,6 +75,10 @@ struct LayerInfo {
 };
 
 class Session;
+using Values = std::map<std::string, HostTensor>;
+// One result of a layer, and what the reference makes of the same inputs.
+using LayerObserver =
+    std::function<void(const LayerInfo& layer, const std::string& value, const HostTensor& got, const HostTensor& want)>;
 
 class Engine {
  public:
@@ -88,6 +95,9 @@ class Engine {
   std::string description() const;   // JSON
   std::string build_report() const;  // text: passes, rules that fired; empty for a loaded engine
   Session create_session() const;
+  // Runs the engine once, and beside it each layer by reference evaluation on the inputs that the engine's layer had: a
+  // difference counts where it is made. Layers in order; only for engines built with keep_graph. Returns the outputs.
+  Values check_layers(const Values& inputs, int profile, const LayerObserver& observer) const;
 
   struct State;
 
@@ -101,6 +111,7 @@ class Session {
   Session(Session&&) noexcept;
   Session& operator=(Session&&) noexcept;
   ~Session();
+  void set_profile(int profile);  // before shapes; 0 at first
   void set_shape(const std::string& input, const std::vector<int64_t>& dims);
   // Copies the values in and keeps the shape.
   void set_input(const std::string& input, const HostTensor& tensor);
@@ -123,10 +134,8 @@ class Session {
   std::unique_ptr<State> state_;
 };
 
-// Runs a model by reference evaluation. Returns outputs by name. `observer` sees every computed value.
-using Values = std::map<std::string, HostTensor>;
-Values evaluate_model(const std::string& onnx, const Values& inputs,
-                      const std::function<void(const std::string&, const HostTensor&)>& observer = nullptr);
+// Runs a model by reference evaluation. Returns outputs by name.
+Values evaluate_model(const std::string& onnx, const Values& inputs);
 // Names of a model's inputs in order, with types; dimensions -1 where dynamic.
 std::vector<IoTensor> model_io(const std::string& onnx);
 

@@ -28,6 +28,8 @@ class Runner {
   // A result that only running could size: valid after run().
   const Datum& slot(int32_t tensor) const { return *states_[static_cast<size_t>(tensor)].slot; }
   void set_slot(int32_t tensor, Datum value);
+  // What the tensor holds now, copied to the host in row-major order.
+  Datum value(Stream& stream, int32_t tensor) const;
 
   // Computes every shape that follows from the inputs and prepares the steps. Cheap when nothing changed.
   Status prepare() noexcept;
