@@ -182,6 +182,7 @@ def whisper_encoder():
         import transformers
 
         config = transformers.WhisperConfig(d_model=64, encoder_layers=2, encoder_attention_heads=4, encoder_ffn_dim=128,
+                                            decoder_layers=2, decoder_attention_heads=4, decoder_ffn_dim=128,
                                             num_mel_bins=80, max_source_positions=50)
         config._attn_implementation = "eager"
         encoder = transformers.WhisperModel(config).eval().encoder
