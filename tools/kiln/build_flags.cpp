@@ -103,9 +103,7 @@ void add_build_flags(CLI::App& app, BuildFlags& f) {
   // Options that belong to the profile which was named last.
   auto of_profile = [&](const std::string& name, std::string BuildFlags::ProfileShapes::*member, const char* help) {
     auto set = [&f, member](const std::string& text) { f.profiles[f.profile].*member = text; };
-    options.push_back(app.add_option_function<std::string>(name, set, help)
-                          ->trigger_on_parse()
-                          ->multi_option_policy(CLI::MultiOptionPolicy::TakeLast));
+    options.push_back(app.add_option_function<std::string>(name, set, help)->trigger_on_parse());
   };
   auto add = [&](CLI::Option* option) { options.push_back(option); };
   add(app.add_option("--backend", f.backend, "Back end that runs the engine (kiln list backends); default: the first"));
@@ -115,8 +113,7 @@ void add_build_flags(CLI::App& app, BuildFlags& f) {
   add(app.add_option_function<size_t>(
              "--profile", [&f](const size_t& profile) { select_profile(f, profile); },
              "Optimisation profile that the min, opt and max shapes after it belong to (default 0)")
-          ->trigger_on_parse()
-          ->multi_option_policy(CLI::MultiOptionPolicy::TakeLast));
+          ->trigger_on_parse());
   of_profile("--minShapes", &BuildFlags::ProfileShapes::min, "Smallest shapes of dynamic inputs, name:1x3x8x8,…");
   of_profile("--optShapes", &BuildFlags::ProfileShapes::opt, "Shapes that the engine is tuned for");
   of_profile("--maxShapes", &BuildFlags::ProfileShapes::max, "Largest shapes");

@@ -14,8 +14,10 @@ namespace {
 bool verbose_output = false;
 
 std::vector<int64_t> parse_dims(const std::string& text) {
+  const auto parts = split(text, 'x');
+  if (parts.empty()) throw CLI::ValidationError("shapes", "there is no shape after ':' (a scalar's is 'scalar')");
   std::vector<int64_t> dims;
-  for (const std::string& part : split(text, 'x')) {
+  for (const std::string& part : parts) {
     size_t used = 0;
     int64_t value = -1;
     try {

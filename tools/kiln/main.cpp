@@ -38,6 +38,9 @@ std::string unknown_word(const CLI::App& root, const std::vector<std::string>& w
   return "";
 }
 
+// An option that is given twice has its last value.
+void let_last_win(CLI::App& app) { app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast); }
+
 int run(CLI::App& app, int argc, char** argv) {
   try {
     app.parse(argc, argv);
@@ -63,10 +66,12 @@ int main(int argc, char** argv) {
   const std::string program = argc > 0 ? argv[0] : "kiln";
   if (program.substr(program.rfind('/') + 1) == "trtexec") {
     CLI::App app("Builds engines and measures inference (kiln bench)", "trtexec");
+    let_last_win(app);
     kiln::tool::add_bench(app);
     return run(app, argc, argv);
   }
   CLI::App app("Kiln " + kiln::api::version() + ": compiles trained networks to tuned engines and runs them", "kiln");
+  let_last_win(app);
   app.require_subcommand(1);
   app.set_version_flag("--version", kiln::api::version());
   kiln::tool::set_footer(app,
