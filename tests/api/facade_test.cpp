@@ -91,7 +91,7 @@ TEST_F(Facade, Profiles) {
 
 TEST(HostTensors, FilesKeepEveryType) {
   for (const char* type : {"bool", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64", "float16",
-                           "float32", "float64", "bfloat16", "float8_e4m3fn", "int4", "uint4"}) {
+                           "float32", "float64", "bfloat16", "float8e4m3fn", "int4", "uint4"}) {
     for (const std::vector<int64_t>& dims : {std::vector<int64_t>{}, {3}, {2, 0}, {2, 3, 5}}) {
       const HostTensor tensor = random_tensor(type, dims, 7);
       const File pb("tensor.pb");

@@ -60,11 +60,11 @@ def test_iterations_and_export_times(kiln, model):
 
 
 def test_duration_and_warm_up(kiln, model):
-    text = bench(kiln, model, "--duration=0.3", "--warmUp=50", "--iterations=1", "--exportTimes=times.json")
+    bench(kiln, model, "--iterations=1", "--exportTimes=times.json")
+    assert len(load(kiln, "times.json")) == 1
+    bench(kiln, model, "--iterations=1", "--duration=0.3", "--warmUp=50", "--exportTimes=times.json")
     samples = load(kiln, "times.json")
-    assert samples[0]["startEnqMs"] >= 50
-    assert samples[-1]["startEnqMs"] + samples[-1]["latencyMs"] - samples[0]["startEnqMs"] >= 299
-    assert float(re.search(r"Total Host Walltime: ([\d.e+-]+) s", text)[1]) >= 0.299
+    assert len(samples) > 1 and samples[0]["startEnqMs"] >= 50
 
 
 def test_average_runs(kiln, model):
