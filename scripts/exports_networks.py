@@ -205,6 +205,32 @@ def wav2vec2():
     return Network("transformers", make, {"sound": {0: BATCH}})
 
 
+def encoder(opset):
+    """torch's own transformer layers, with a causal mask; from opset 23 on the exporter writes Attention."""
+    def make():
+        import torch
+
+        class Encoder(torch.nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.embed = torch.nn.Embedding(VOCABULARY, 64)
+                self.inward = torch.nn.ModuleList(torch.nn.Linear(64, 192) for _ in range(2))
+                self.outward = torch.nn.ModuleList(torch.nn.Linear(64, 64) for _ in range(2))
+                self.norms = torch.nn.ModuleList(torch.nn.RMSNorm(64) for _ in range(2))
+
+            def forward(self, ids):
+                x = self.embed(ids)
+                for inward, outward, norm in zip(self.inward, self.outward, self.norms):
+                    heads = inward(norm(x)).view(x.shape[0], x.shape[1], 3, 4, 16).permute(2, 0, 3, 1, 4)
+                    y = torch.nn.functional.scaled_dot_product_attention(heads[0], heads[1], heads[2], is_causal=True)
+                    x = x + outward(y.transpose(1, 2).flatten(2))
+                return x
+
+        return Encoder().eval(), token_inputs(mask=False)
+
+    return Network("torch", make, {"ids": TOKENS["ids"]}, opset)
+
+
 def recurrent(kind):
     def make():
         import torch
@@ -275,6 +301,8 @@ NETWORKS = {
     "dinov2": picture("Dinov2Model", "Dinov2Config", image_size=28, patch_size=14, size=28, hidden_size=64,
                       num_hidden_layers=2, num_attention_heads=4),
     "segformer": picture("SegformerForSemanticSegmentation", "SegformerConfig", 64),
+    "encoder": encoder(18),
+    "encoder_opset23": encoder(23),
     "lstm_tagger": recurrent("LSTM"),
     "gru_tagger": recurrent("GRU"),
 }
