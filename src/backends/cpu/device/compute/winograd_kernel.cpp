@@ -44,13 +44,13 @@ HWY_INLINE void input_line(const VF (&x)[4], VF (&y)[4]) {
 HWY_INLINE void output_line(const VF (&m)[6], VF (&y)[4]) {
   const F32 d;
   const VF half = hn::Set(d, 0.5f), two = hn::Set(d, 2.0f), root_half = hn::Set(d, kRootHalf);
-  const VF sum1 = hn::Add(m[1], m[2]), sum2 = hn::Add(m[3], m[4]);
-  const VF difference1 = hn::Mul(root_half, hn::Sub(m[1], m[2]));
-  const VF difference2 = hn::Mul(root_half, hn::Sub(m[3], m[4]));
+  const VF cube1 = hn::Set(d, kRootHalf / 2), cube2 = hn::Set(d, kRootTwo * 2);
+  const VF sum1 = hn::Add(m[1], m[2]), difference1 = hn::Sub(m[1], m[2]);
+  const VF sum2 = hn::Add(m[3], m[4]), difference2 = hn::Sub(m[3], m[4]);
   y[0] = hn::Add(hn::Add(m[0], sum1), sum2);
-  y[1] = hn::MulAdd(two, difference2, difference1);
+  y[1] = hn::Mul(root_half, hn::MulAdd(two, difference2, difference1));
   y[2] = hn::MulAdd(two, sum2, hn::Mul(half, sum1));
-  y[3] = hn::MulAdd(hn::Set(d, 4.0f), difference2, hn::MulAdd(half, difference1, m[5]));
+  y[3] = hn::MulAdd(cube2, difference2, hn::MulAdd(cube1, difference1, m[5]));
 }
 
 // A^T m, tile 2.
