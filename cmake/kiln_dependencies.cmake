@@ -8,6 +8,8 @@ find_program(KILN_FLATC flatc REQUIRED)
 find_path(KILN_FLATBUFFERS_INCLUDE flatbuffers/flatbuffers.h REQUIRED)
 find_path(KILN_XXHASH_INCLUDE xxhash.h REQUIRED)
 find_path(KILN_CLI11_INCLUDE CLI/CLI.hpp REQUIRED)
+find_path(KILN_ZIP_INCLUDE zip.h REQUIRED)
+find_library(KILN_ZIP_LIBRARY zip REQUIRED)
 find_path(KILN_HWY_INCLUDE hwy/highway.h REQUIRED)
 find_library(KILN_HWY_LIBRARY hwy REQUIRED)
 

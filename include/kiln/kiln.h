@@ -8,6 +8,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -30,8 +31,12 @@ struct HostTensor {
 };
 // .npy, or an ONNX TensorProto (.pb). Other endings: raw bytes are not accepted without a type; throws.
 HostTensor load_tensor(const std::string& path);
-void save_tensor(const std::string& path, const HostTensor& tensor);  // .npy
-double element(const HostTensor& tensor, int64_t index);              // any numeric type
+// .npy or .pb by the ending. numpy has no bfloat16, 8-bit and packed types: throws.
+void save_tensor(const std::string& path, const HostTensor& tensor);
+// The bytes of an .npy file. `what` names them in errors.
+HostTensor parse_npy(std::span<const std::byte> bytes, const std::string& what);
+std::vector<std::byte> npy_bytes(const HostTensor& tensor);
+double element(const HostTensor& tensor, int64_t index);  // any numeric type
 int64_t element_count(const HostTensor& tensor);
 // Reproducible values: floats in [-1, 1), integers 0 or 1.
 HostTensor random_tensor(const std::string& type, const std::vector<int64_t>& dims, uint64_t seed);
@@ -40,27 +45,30 @@ struct Bounds {
   std::vector<int64_t> min, opt, max;
 };
 
+using Profile = std::map<std::string, Bounds>;  // by input name
+
 struct BuildOptions {
-  std::string onnx;                      // path of the model
-  std::string backend;                   // empty: the first of list_backends()
-  std::map<std::string, Bounds> shapes;  // of dynamic inputs
-  int optimization_level = 3;            // 0 to 5: more candidates are measured
-  double time_budget_s = 1e9;            // of measuring
-  int average_iterations = 8;            // at least, per candidate
-  std::string timing_cache;              // path; read when it exists, written after the build
-  bool use_timing_cache = true;          // within the build and the file
-  std::vector<std::string> disabled;     // rules and tactics by name
-  int64_t stop_after = -1;               // patches; negative: all
-  std::string dump_stage;                // print the graph after this stage through `dump`
+  std::string onnx;                   // path of the model
+  std::string backend;                // empty: the first of list_backends()
+  std::vector<Profile> profiles;      // bounds of dynamic inputs; none when all are static
+  int optimization_level = 3;         // 0 to 5: more candidates are measured
+  double time_budget_s = 1e9;         // of measuring
+  int average_iterations = 8;         // at least, per candidate
+  std::string timing_cache;           // path; read when it exists, written after the build
+  bool use_timing_cache = true;       // within the build and the file
+  std::vector<std::string> disabled;  // rules and tactics by name
+  int64_t stop_after = -1;            // patches; negative: all
+  std::string dump_stage;             // print the graph after this stage through `dump`
   std::function<void(const std::string& text)> dump;
   LogFunction log;
   std::function<bool(size_t done, size_t total, const std::string& problem)> progress;  // false cancels
+  bool keep_graph = false;                                                              // for Engine::check_layers
 };
 
 struct IoTensor {
   std::string name, type;
-  std::vector<int64_t> dims;  // -1 where dynamic
-  Bounds bounds;              // inputs: of the first profile
+  std::vector<int64_t> dims;     // -1 where dynamic
+  std::vector<Bounds> profiles;  // inputs: of each profile
   bool is_input = false;
 };
 
@@ -72,6 +80,10 @@ struct LayerInfo {
 };
 
 class Session;
+using Values = std::map<std::string, HostTensor>;
+// One result of a layer, and what the reference makes of the same inputs.
+using LayerObserver = std::function<void(const LayerInfo& layer, const std::string& value, const HostTensor& got,
+                                         const HostTensor& want)>;
 
 class Engine {
  public:
@@ -88,6 +100,9 @@ class Engine {
   std::string description() const;   // JSON
   std::string build_report() const;  // text: passes, rules that fired; empty for a loaded engine
   Session create_session() const;
+  // Runs the engine once, and beside it each layer by reference evaluation on the inputs that the engine's layer had: a
+  // difference counts where it is made. Layers in order; only for engines built with keep_graph. Returns the outputs.
+  Values check_layers(const Values& inputs, int profile, const LayerObserver& observer) const;
 
   struct State;
 
@@ -101,6 +116,7 @@ class Session {
   Session(Session&&) noexcept;
   Session& operator=(Session&&) noexcept;
   ~Session();
+  void set_profile(int profile);  // before shapes; 0 at first
   void set_shape(const std::string& input, const std::vector<int64_t>& dims);
   // Copies the values in and keeps the shape.
   void set_input(const std::string& input, const HostTensor& tensor);
@@ -123,10 +139,8 @@ class Session {
   std::unique_ptr<State> state_;
 };
 
-// Runs a model by reference evaluation. Returns outputs by name. `observer` sees every computed value.
-using Values = std::map<std::string, HostTensor>;
-Values evaluate_model(const std::string& onnx, const Values& inputs,
-                      const std::function<void(const std::string&, const HostTensor&)>& observer = nullptr);
+// Runs a model by reference evaluation. Returns outputs by name.
+Values evaluate_model(const std::string& onnx, const Values& inputs);
 // Names of a model's inputs in order, with types; dimensions -1 where dynamic.
 std::vector<IoTensor> model_io(const std::string& onnx);
 

@@ -6,35 +6,17 @@
 #include <mutex>
 #include <nlohmann/json.hpp>
 
+#include "api/facade.h"
 #include "api/host_tensor.h"
 #include "base/error.h"
 #include "compiler/compile.h"
 #include "frontends/onnx/import.h"
 #include "ir/text.h"
-#include "kiln/kiln.h"
 #include "passes/lists.h"
 #include "runtime/context.h"
 
 namespace kiln::api {
-
-struct Engine::State {
-  std::shared_ptr<kiln::Engine> engine;
-  std::string report;
-  std::map<std::string, double> built_ms;  // by layer
-};
-
 namespace {
-
-// Turns internal errors into the public one.
-template <class F> auto guarded(F&& f) {
-  try {
-    return f();
-  } catch (const Error& e) {
-    throw Failure(e.what());
-  } catch (const std::bad_alloc&) {
-    throw Failure("error[K1003] out of memory");
-  }
-}
 
 class FunctionLogger final : public Logger {
  public:
@@ -73,10 +55,6 @@ std::string report_text(const CompileReport& report) {
   return text;
 }
 
-const plan::TensorInfo& tensor(const kiln::Engine& engine, int32_t index) {
-  return engine.main().tensors[static_cast<size_t>(index)];
-}
-
 std::vector<int64_t> known_dims(const kiln::Engine& engine, const plan::TensorInfo& info) {
   std::vector<int64_t> dims;
   const Symbols unbound(engine.dims().symbol_count());
@@ -101,9 +79,9 @@ Engine Engine::build(const BuildOptions& options) {
     compile_options.target = options.backend;
     compile_options.name = std::filesystem::path(options.onnx).stem().string();
     compile_options.logger = &logger;
-    if (!options.shapes.empty()) {
+    for (const Profile& profile : options.profiles) {
       ProfileBounds bounds;
-      for (const auto& [input, b] : options.shapes) bounds[input] = {b.min, b.opt, b.max};
+      for (const auto& [input, b] : profile) bounds[input] = {b.min, b.opt, b.max};
       compile_options.profiles.push_back(std::move(bounds));
     }
     compile_options.passes.disabled.insert(options.disabled.begin(), options.disabled.end());
@@ -116,14 +94,14 @@ Engine Engine::build(const BuildOptions& options) {
     compile_options.tuner.iterations = options.average_iterations;
     compile_options.tuner.progress = options.progress;
     if (options.use_timing_cache) compile_options.tuner.cache = &cache;
-    if (options.dump)
-      compile_options.after_stage = [&](const std::string& stage, const ir::Graph& g) {
-        if (stage == options.dump_stage) options.dump(ir::to_text(g));
-      };
+    auto state = std::make_shared<State>();
+    compile_options.after_stage = [&](const std::string& stage, const ir::Graph& g) {
+      if (options.dump && stage == options.dump_stage) options.dump(ir::to_text(g));
+      if (options.keep_graph && stage == kLastStage) state->graph = g.clone();
+    };
     CompileReport report;
     plan::Plan plan = compile(std::move(graph), compile_options, &report);
     if (!options.timing_cache.empty() && options.use_timing_cache) write_file(options.timing_cache, cache.serialize());
-    auto state = std::make_shared<State>();
     state->engine = kiln::Engine::from_plan(std::move(plan));
     state->report = report_text(report);
     for (const LayerReport& layer : report.layers) state->built_ms[layer.name] = layer.milliseconds;
@@ -154,9 +132,10 @@ std::vector<IoTensor> Engine::io() const {
   std::vector<IoTensor> list;
   for (size_t i = 0; i < engine.main().inputs.size(); ++i) {
     const plan::TensorInfo& info = tensor(engine, engine.main().inputs[i]);
-    const plan::ProfileDims& b = engine.plan().profiles[0].inputs[i];
-    list.push_back(
-        {info.name, std::string(kiln::name(info.dtype)), known_dims(engine, info), {b.min, b.opt, b.max}, true});
+    std::vector<Bounds> profiles;
+    for (const plan::Profile& p : engine.plan().profiles)
+      profiles.push_back({p.inputs[i].min, p.inputs[i].opt, p.inputs[i].max});
+    list.push_back({info.name, std::string(kiln::name(info.dtype)), known_dims(engine, info), profiles, true});
   }
   for (int32_t t : engine.main().outputs) {
     const plan::TensorInfo& info = tensor(engine, t);
@@ -200,34 +179,6 @@ std::string Engine::description() const {
   return json.dump(2);
 }
 
-struct Session::State {
-  std::shared_ptr<kiln::Engine> engine;
-  std::unique_ptr<Context> context;
-  std::unique_ptr<Stream> stream;
-  std::unique_ptr<Event> start, stop;
-  std::map<int32_t, Tensor> buffers;
-  std::map<std::string, std::vector<std::byte>> sized_outputs;
-  bool shapes_changed = true;
-
-  int32_t index(const std::string& name) const {
-    if (auto t = engine->find_io(name)) return *t;
-    throw Error(Code::kNotFound, "the engine has no input or output '" + name + "'");
-  }
-  void check(Status status) const {
-    if (!status.ok()) throw Error(status.code, context->error_text());
-  }
-  // Memory for the tensor's present shape.
-  Tensor& buffer(int32_t t, const std::vector<int64_t>& dims) {
-    Tensor& held = buffers[t];
-    const DType type = tensor(*engine, t).dtype;
-    if (!held.valid() || held.dims() != dims) {
-      held = Tensor::allocate(type, dims);
-      check(context->set_address(t, held.mutable_data()));
-    }
-    return held;
-  }
-};
-
 Session::Session(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Session::Session(Session&&) noexcept = default;
 Session& Session::operator=(Session&&) noexcept = default;
@@ -249,6 +200,11 @@ Session Engine::create_session() const {
     });
     return Session(std::move(state));
   });
+}
+
+void Session::set_profile(int profile) {
+  guarded([&] { state_->check(state_->context->set_profile(profile)); });
+  state_->shapes_changed = true;
 }
 
 void Session::set_shape(const std::string& input, const std::vector<int64_t>& dims) {
@@ -330,21 +286,10 @@ std::vector<std::pair<std::string, double>> Session::profile() {
   return std::move(collect.times);
 }
 
-Values evaluate_model(const std::string& path, const Values& inputs,
-                      const std::function<void(const std::string&, const HostTensor&)>& observer) {
+Values evaluate_model(const std::string& path, const Values& inputs) {
   return guarded([&] {
     auto graph = onnx::import_file(path);
-    std::vector<Datum> arguments;
-    for (const ir::Value* v : graph->inputs()) {
-      auto it = inputs.find(v->name());
-      if (it == inputs.end()) throw Error(Code::kNotFound, "there is no value for the input '" + v->name() + "'");
-      arguments.emplace_back(from_host(it->second));
-    }
-    const ir::Observer watch = [&](const ir::Value& v, const Datum& d) {
-      if (d.kind == Datum::kTensor && d.tensor.valid() && d.tensor.dtype() != DType::kString)
-        observer(v.name(), to_host(d.tensor));
-    };
-    const std::vector<Datum> results = ir::evaluate(*graph, std::move(arguments), observer ? watch : ir::Observer());
+    const std::vector<Datum> results = ir::evaluate(*graph, arguments_of(*graph, inputs));
     Values outputs;
     for (size_t i = 0; i < results.size(); ++i) outputs[graph->outputs()[i]->name()] = to_host(results[i].tensor);
     return outputs;

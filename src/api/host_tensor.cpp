@@ -1,10 +1,11 @@
 // Tensors of the public API: conversion, files, random values.
 #include "api/host_tensor.h"
 
+#include <charconv>
 #include <cstring>
 #include <random>
 
-#include "base/error.h"
+#include "api/facade.h"
 #include "base/file_map.h"
 #include "frontends/onnx/tensor_proto.h"
 
@@ -60,9 +61,9 @@ constexpr NpyType kNpyTypes[] = {{"|b1", "bool"},      {"|u1", "uint8"},      {"
                                  {"<i8", "int64"},     {"<f2", "float16"},    {"<f4", "float32"}, {"<f8", "float64"},
                                  {"<c8", "complex64"}, {"<c16", "complex128"}};
 
-[[noreturn]] void bad_npy(const std::string& path, const std::string& cause) {
-  throw Failure("error[K2001] '" + path + "' is not a readable .npy file\n  cause: " + cause +
-                "\n  remedy: write it with numpy.save");
+[[noreturn]] void bad_npy(const std::string& what, const std::string& cause,
+                          const std::string& remedy = "write it with numpy.save") {
+  throw Failure("error[K2001] '" + what + "' is not a readable .npy file\n  cause: " + cause + "\n  remedy: " + remedy);
 }
 
 // The text between quotes that follows 'key':.
@@ -74,63 +75,67 @@ std::string_view field(std::string_view header, std::string_view key, char open,
   return end == std::string_view::npos ? std::string_view() : header.substr(at + 1, end - at - 1);
 }
 
-HostTensor load_npy(const std::string& path) {
-  const auto file = FileMap::open(path);
-  const std::string_view all(reinterpret_cast<const char*>(file->bytes().data()), file->bytes().size());
-  if (all.size() < 12 || !all.starts_with(kMagic)) bad_npy(path, "it does not begin as one");
+Dims npy_dims(std::string_view text, const std::string& what) {
+  Dims dims;
+  for (size_t i = 0; i < text.size();) {
+    if (text[i] < '0' || text[i] > '9') {
+      ++i;
+      continue;
+    }
+    int64_t value = 0;
+    const auto [end, error] = std::from_chars(text.data() + i, text.data() + text.size(), value);
+    if (error != std::errc()) bad_npy(what, "a dimension is too large");
+    dims.push_back(value);
+    i = static_cast<size_t>(end - text.data());
+  }
+  return dims;
+}
+
+}  // namespace
+
+HostTensor parse_npy(std::span<const std::byte> bytes, const std::string& what) {
+  const std::string_view all(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  if (all.size() < 12 || !all.starts_with(kMagic)) bad_npy(what, "it does not begin as one");
   const bool wide = all[6] >= 2;
   size_t length = static_cast<uint8_t>(all[8]) | static_cast<size_t>(static_cast<uint8_t>(all[9])) << 8;
   if (wide)
     length |= static_cast<size_t>(static_cast<uint8_t>(all[10])) << 16 |
               static_cast<size_t>(static_cast<uint8_t>(all[11])) << 24;
   const size_t start = wide ? 12 : 10;
-  if (length > all.size() - start) bad_npy(path, "its header is cut off");
+  if (length > all.size() - start) bad_npy(what, "its header is cut off");
   const std::string_view header = all.substr(start, length);
   HostTensor tensor;
   const std::string_view code = field(header, "'descr'", '\'', '\'');
   for (const NpyType& t : kNpyTypes)
     if (t.code == code) tensor.type = t.name;
-  if (tensor.type.empty()) bad_npy(path, "its element type is '" + std::string(code) + "'");
-  if (header.find("'fortran_order': False") == std::string_view::npos) bad_npy(path, "it is in Fortran order");
-  const std::string shape(field(header, "'shape'", '(', ')'));
-  for (size_t i = 0; i < shape.size();) {
-    if (shape[i] < '0' || shape[i] > '9') {
-      ++i;
-      continue;
-    }
-    size_t used = 0;
-    if (shape.size() - i > 30) bad_npy(path, "its shape is too long");
-    tensor.dims.push_back(std::stoll(shape.substr(i), &used));
-    i += used;
-  }
+  if (tensor.type.empty())
+    bad_npy(what, "its element type is '" + std::string(code) + "'",
+            "convert it: numbers, little-endian, numpy.save(file, array.astype(numpy.float32))");
+  if (header.find("'fortran_order': False") == std::string_view::npos)
+    bad_npy(what, "it is in Fortran order", "write it with numpy.save(file, numpy.ascontiguousarray(array))");
+  tensor.dims = npy_dims(field(header, "'shape'", '(', ')'), what);
   const auto count = checked_element_count(tensor.dims);
-  const auto bytes = count ? byte_size(*dtype_from_name(tensor.type), *count) : std::nullopt;
-  if (!bytes || static_cast<size_t>(*bytes) != all.size() - start - length)
-    bad_npy(path, "its size does not fit its shape");
-  tensor.data.resize(static_cast<size_t>(*bytes));
-  if (!tensor.data.empty()) std::memcpy(tensor.data.data(), all.data() + start + length, tensor.data.size());
+  const auto size = count ? byte_size(*dtype_from_name(tensor.type), *count) : std::nullopt;
+  if (!size || static_cast<size_t>(*size) != all.size() - start - length)
+    bad_npy(what, "its size does not fit its shape");
+  tensor.data.assign(bytes.begin() + static_cast<std::ptrdiff_t>(start + length), bytes.end());
   return tensor;
 }
 
-}  // namespace
-
 HostTensor load_tensor(const std::string& path) {
-  try {
-    if (path.ends_with(".npy")) return load_npy(path);
+  return guarded([&] {
+    if (path.ends_with(".npy")) return parse_npy(FileMap::open(path)->bytes(), path);
     if (path.ends_with(".pb")) return to_host(onnx::load_datum(path).tensor);
-  } catch (const Error& e) {
-    throw Failure(e.what());
-  } catch (const std::out_of_range&) {
-    bad_npy(path, "a dimension is too large");
-  }
-  throw Failure("error[K1001] '" + path + "' is neither .npy nor .pb\n  remedy: convert it with numpy.save");
+    throw Error(Code::kInvalidArgument, "'" + path + "' is neither .npy nor .pb").remedy("convert it with numpy.save");
+  });
 }
 
-void save_tensor(const std::string& path, const HostTensor& tensor) {
+std::vector<std::byte> npy_bytes(const HostTensor& tensor) {
   std::string_view code;
   for (const NpyType& t : kNpyTypes)
     if (t.name == tensor.type) code = t.code;
-  if (code.empty()) throw Failure("error[K2003] numpy has no element type " + tensor.type);
+  if (code.empty())
+    throw Failure("error[K2003] numpy has no element type " + tensor.type + "\n  remedy: write .pb files");
   std::string shape;
   for (int64_t d : tensor.dims) shape += std::to_string(d) + ",";
   std::string header = "{'descr': '" + std::string(code) + "', 'fortran_order': False, 'shape': (" + shape + "), }";
@@ -143,11 +148,15 @@ void save_tensor(const std::string& path, const HostTensor& tensor) {
   bytes[9] = static_cast<std::byte>(header.size() >> 8);
   std::memcpy(bytes.data() + 10, header.data(), header.size());
   if (!tensor.data.empty()) std::memcpy(bytes.data() + 10 + header.size(), tensor.data.data(), tensor.data.size());
-  try {
-    write_file(path, bytes);
-  } catch (const Error& e) {
-    throw Failure(e.what());
-  }
+  return bytes;
+}
+
+void save_tensor(const std::string& path, const HostTensor& tensor) {
+  guarded([&] {
+    if (!path.ends_with(".pb")) return write_file(path, npy_bytes(tensor));
+    const std::string bytes = onnx::tensor_bytes(from_host(tensor), "");
+    write_file(path, std::as_bytes(std::span(bytes)));
+  });
 }
 
 }  // namespace kiln::api

@@ -59,6 +59,7 @@ plan::Plan compile(std::unique_ptr<ir::Graph> graph, const CompileOptions& optio
   }
   restore_output_names(*graph, output_names);
   ir::verify(*graph);
+  if (options.after_stage) options.after_stage(kLastStage, *graph);
   r.seconds_passes = seconds_since(start);
   const Extents extents(*graph, options.profiles, options.values);
   TunerOptions tuner = options.tuner;

@@ -19,6 +19,9 @@ struct InputBounds {
 };
 using ProfileBounds = std::map<std::string, InputBounds>;  // by input name; inputs of static shape may be left out
 
+// The graph as it is lowered: each node becomes a step of the same name, or none when it only renames bytes.
+inline constexpr const char* kLastStage = "final";
+
 struct CompileOptions {
   std::string target;                   // back end; empty: the first of all_targets()
   std::string name;                     // of the network
@@ -28,7 +31,7 @@ struct CompileOptions {
   TunerOptions tuner;
   passes::PassOptions passes;
   Logger* logger = &null_logger();
-  // Called after each stage with its name ("import", "canonicalize", …) and the graph; for dumps.
+  // Called after each stage with its name ("import", "canonicalize", …, kLastStage) and the graph; for dumps.
   std::function<void(const std::string& stage, const ir::Graph& graph)> after_stage;
 };
 

@@ -160,7 +160,8 @@ Status Context::check_addresses() noexcept {
 Status Context::enqueue(Stream& stream) noexcept {
   KILN_RETURN_IF_ERROR(check_ready());
   current_stream_ = &stream;
-  if (profiler_) KILN_RETURN_IF_ERROR(enqueue_profiled(stream));
+  if (observer_) KILN_RETURN_IF_ERROR(enqueue_observed(stream));
+  else if (profiler_) KILN_RETURN_IF_ERROR(enqueue_profiled(stream));
   else KILN_RETURN_IF_ERROR(runner_.run(stream, input_consumed_ ? &consumed_hook_ : nullptr));
   return deliver_outputs(stream);
 }
@@ -178,6 +179,25 @@ Status Context::enqueue_profiled(Stream& stream) {
   for (size_t i = 0; i < steps.size(); ++i)
     profiler_->report(steps[i], events_[i + 1]->milliseconds_since(*events_[i]));
   return kOkStatus;
+}
+
+Status Context::enqueue_observed(Stream& stream) {
+  Status seen;
+  const Runner::StepHook hook = [&](size_t step) {
+    consumed_hook_(step);
+    if (step == 0 || !seen.ok()) return;
+    const auto& outputs = engine_->main().steps[step - 1].outputs;
+    try {
+      throw_if_error(stream.synchronize());
+      for (size_t i = 0; i < outputs.size(); ++i)
+        if (outputs[i] >= 0) observer_(step - 1, i, runner_.value(stream, outputs[i]));
+    } catch (const std::exception& e) {
+      message_ = e.what();
+      seen = {Code::kExecution, text_ = message_.c_str()};
+    }
+  };
+  KILN_RETURN_IF_ERROR(runner_.run(stream, &hook));
+  return seen;
 }
 
 // Results whose size only running could tell go where the user's allocator or, without one, the address says.

@@ -17,6 +17,9 @@ class StepProfiler {
   virtual void report(const plan::StepInfo& step, double milliseconds) noexcept = 0;
 };
 
+// Sees result `output` of a step before its memory is used again: on the host, in row-major order. What it throws ends the enqueue.
+using ResultObserver = std::function<void(size_t step, size_t output, const Datum& value)>;
+
 // Gives memory for a result whose size only running can tell; null refuses.
 using OutputAllocate = std::function<void*(std::string_view name, size_t size)>;
 
@@ -48,6 +51,8 @@ class Context {
   void set_output_allocate(OutputAllocate allocate) { output_allocate_ = std::move(allocate); }
   void set_profiler(StepProfiler* profiler);
   StepProfiler* profiler() const { return profiler_; }
+  // For one thing at a time: an observed enqueue is not profiled. Null for none.
+  void set_observer(ResultObserver observer) { observer_ = std::move(observer); }
   // Recorded as soon as the inputs may be overwritten; null for none.
   void set_input_consumed_event(Event* event) { input_consumed_ = event; }
 
@@ -63,6 +68,7 @@ class Context {
   Status check_addresses() noexcept;
   Status deliver_outputs(Stream& stream) noexcept;
   Status enqueue_profiled(Stream& stream);
+  Status enqueue_observed(Stream& stream);
 
   std::shared_ptr<Engine> engine_;
   Allocator* allocator_ = nullptr;
@@ -74,6 +80,7 @@ class Context {
   Stream* current_stream_ = nullptr;
   OutputAllocate output_allocate_;
   StepProfiler* profiler_ = nullptr;
+  ResultObserver observer_;
   std::vector<std::unique_ptr<Event>> events_;
   Event* input_consumed_ = nullptr;
   const char* text_ = "";

@@ -345,9 +345,7 @@ Status Runner::run_late(size_t index, Stream& stream) {
   StepState& step = steps_[index];
   const plan::StepInfo& info = program_.steps[index];
   for (int symbol : step.fresh) symbols_[static_cast<size_t>(symbol)].reset();
-  std::vector<bool> sized(info.outputs.size());
-  for (size_t i = 0; i < info.outputs.size(); ++i) {
-    const int32_t t = info.outputs[i];
+  for (int32_t t : info.outputs) {
     if (t < 0 || !states_[static_cast<size_t>(t)].slot) continue;
     TensorState& state = states_[static_cast<size_t>(t)];
     const plan::TensorInfo& tensor = program_.tensors[static_cast<size_t>(t)];
@@ -358,16 +356,8 @@ Status Runner::run_late(size_t index, Stream& stream) {
     Tensor& held = state.slot->tensor;
     if (held.dtype() != tensor.dtype || held.dims() != state.dims) held = Tensor::allocate(tensor.dtype, state.dims);
     place(t);
-    sized[i] = true;
   }
   refresh_views(step, info);
-  // What lies in memory, of a type and shape that are known, is to the kernel a tensor like others.
-  for (TensorView& v : step.inputs)
-    if (v.slot && v.slot->kind == Datum::kTensor && v.slot->tensor.valid() && v.dtype == v.slot->tensor.dtype() &&
-        v.dtype != DType::kString)
-      v.slot = nullptr;
-  for (size_t i = 0; i < sized.size(); ++i)
-    if (sized[i]) step.outputs[i].slot = nullptr;
   use_workspace(step);
   std::vector<int64_t> shapes;
   for (const auto* views : {&step.inputs, &step.outputs})

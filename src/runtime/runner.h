@@ -38,6 +38,8 @@ class Runner {
   // Dimensions that such a result will have, after prepare(); nothing when only running can tell.
   std::optional<std::vector<int64_t>> expected_dims(int32_t tensor) const;
   void set_slot(int32_t tensor, Datum value);
+  // What the tensor holds now, copied to the host in row-major order.
+  Datum value(Stream& stream, int32_t tensor) const;
 
   // Computes every shape that follows from the inputs and prepares the steps. Cheap when nothing changed.
   Status prepare() noexcept;

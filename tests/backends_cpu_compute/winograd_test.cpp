@@ -44,7 +44,7 @@ void check(const ConvShape& s, const WinogradConfig& config, const Epilogue& epi
   std::vector<float> out(static_cast<size_t>(s.batch * s.out_h() * s.out_w() * s.out_stride), 777.0f);
   std::vector<float> workspace(static_cast<size_t>(winograd_workspace(s, config)));
   winograd_nhwc(s, in.data(), packed.data(), out.data(), epilogue, config, workspace.data());
-  testing::expect_conv(s, in, weights, epilogue, out, 5e-5);
+  testing::expect_conv(s, in, weights, epilogue, out, 1e-5);
 }
 
 TEST(Winograd, RandomShapes) {
@@ -109,7 +109,7 @@ TEST(Winograd, HookSeesEachValueOnce) {
     winograd_nhwc(s, in.data(), packed.data(), out.data(), e, config, workspace.data());
     EXPECT_EQ(log.seen, std::vector<int>(log.seen.size(), 1));
     for (float& v : out) v *= -0.5f;
-    testing::expect_conv(s, in, weights, {}, out, 5e-5);
+    testing::expect_conv(s, in, weights, {}, out, 1e-5);
   }
 }
 

@@ -24,14 +24,17 @@ struct Options {
   BuildFlags build;
   std::string load_engine, save_engine, inputs, export_output, export_times, export_profile, export_layers,
       percentiles = "90,95,99";
-  int iterations = 10, average_runs = 10, streams = 1;
+  int iterations = 10, average_runs = 0, streams = 1, profile = -1;
   double duration = 3, warm_up = 200;
   bool threads = false, spin = false, skip_inference = false, dump_profile = false, dump_layers = false,
        dump_output = false;
 };
 
+// Milliseconds; the points in time count from the start of all streams.
 struct Sample {
-  double enqueue, compute, latency;
+  double start, queued, done, compute;
+  double enqueue() const { return queued - start; }
+  double latency() const { return done - start; }
 };
 
 struct Summary {
@@ -60,7 +63,7 @@ std::string line(const std::string& title, const Summary& s, const std::vector<d
 }
 
 // One stream's loop: warm-up, then until both iterations and duration are reached.
-std::vector<Sample> measure(api::Session& session, const Options& o) {
+std::vector<Sample> measure(api::Session& session, const Options& o, Clock::time_point epoch) {
   const auto warm_start = Clock::now();
   do {
     session.enqueue();
@@ -76,18 +79,31 @@ std::vector<Sample> measure(api::Session& session, const Options& o) {
     const auto queued = Clock::now();
     session.synchronize();
     const auto done = Clock::now();
-    samples.push_back({ms_between(before, queued), compute, ms_between(before, done)});
+    samples.push_back({ms_between(epoch, before), ms_between(epoch, queued), ms_between(epoch, done), compute});
   }
   return samples;
 }
 
-api::Session prepared_session(const api::Engine& engine, const Options& o) {
-  api::Session session = engine.create_session();
-  const Shapes shapes = parse_shapes(o.build.shapes);
-  const auto files = parse_pairs(o.inputs);
-  for (const api::IoTensor& io : engine.io())
-    if (io.is_input) session.set_input(io.name, input_tensor(io, input_shape(io, shapes), files));
-  return session;
+std::vector<Sample> measure_all(std::vector<api::Session>& sessions, const Options& o) {
+  const auto epoch = Clock::now();
+  if (sessions.size() == 1) return measure(sessions[0], o, epoch);
+  std::vector<std::vector<Sample>> results(sessions.size());
+  std::vector<std::string> failures(sessions.size());
+  std::vector<std::thread> workers;
+  for (size_t i = 0; i < sessions.size(); ++i)
+    workers.emplace_back([&, i] {
+      try {
+        results[i] = measure(sessions[i], o, epoch);
+      } catch (const std::exception& e) {
+        failures[i] = e.what();
+      }
+    });
+  for (std::thread& w : workers) w.join();
+  for (const std::string& failure : failures)
+    if (!failure.empty()) throw api::Failure(failure);
+  std::vector<Sample> samples;
+  for (const auto& r : results) samples.insert(samples.end(), r.begin(), r.end());
+  return samples;
 }
 
 void warn(const Summary& enqueue, const Summary& compute, double host_ms, double total_compute_ms,
@@ -106,31 +122,52 @@ void warn(const Summary& enqueue, const Summary& compute, double host_ms, double
         "more streams (--streams) or larger batches.");
 }
 
-void report(const std::vector<Sample>& samples, double wall_ms, const Options& o, const api::Engine& engine) {
+std::vector<double> parse_percentiles(const std::string& text) {
   std::vector<double> percents;
-  for (size_t start = 0; start < o.percentiles.size();) {
-    const size_t end = std::min(o.percentiles.find(',', start), o.percentiles.size());
-    percents.push_back(std::stod(o.percentiles.substr(start, end - start)));
-    start = end + 1;
+  for (const std::string& part : split(text, ',')) {
+    double value = 0;
+    if (!CLI::detail::lexical_cast(part, value) || !(value >= 0 && value <= 100))
+      throw CLI::ValidationError("--percentile", "'" + part + "' is not a number from 0 to 100");
+    percents.push_back(value);
   }
-  auto column = [&](double Sample::*member) {
-    std::vector<double> values;
-    for (const Sample& s : samples) values.push_back(s.*member);
-    return values;
-  };
-  const Summary latency = summarize(column(&Sample::latency), percents),
-                enqueue = summarize(column(&Sample::enqueue), percents),
-                compute = summarize(column(&Sample::compute), percents);
-  const Summary none = summarize({0}, percents);
-  for (size_t i = 0; o.average_runs > 0 && i + static_cast<size_t>(o.average_runs) <= samples.size() && o.build.verbose;
-       i += static_cast<size_t>(o.average_runs)) {
-    double sum = 0;
-    for (size_t k = i; k < i + static_cast<size_t>(o.average_runs); ++k) sum += samples[k].compute;
-    say(api::Level::kVerbose,
-        fmt::format("Average on {} runs - GPU latency: {:.6g} ms", o.average_runs, sum / o.average_runs));
+  return percents;
+}
+
+template <class F> std::vector<double> column(const std::vector<Sample>& samples, F&& value) {
+  std::vector<double> values;
+  for (const Sample& s : samples) values.push_back(value(s));
+  return values;
+}
+
+void report_averages(const std::vector<Sample>& samples, const Options& o) {
+  const auto runs = static_cast<size_t>(o.average_runs > 0 ? o.average_runs : 10);
+  const auto level = o.average_runs > 0 ? api::Level::kInfo : api::Level::kVerbose;
+  for (size_t i = 0; i + runs <= samples.size(); i += runs) {
+    double compute = 0, latency = 0, enqueue = 0;
+    for (size_t k = i; k < i + runs; ++k) {
+      compute += samples[k].compute;
+      latency += samples[k].latency();
+      enqueue += samples[k].enqueue();
+    }
+    const auto n = static_cast<double>(runs);
+    say(level, fmt::format("Average on {} runs - GPU latency: {:.6g} ms - Host latency: {:.6g} ms (enqueue {:.6g} ms)",
+                           runs, compute / n, latency / n, enqueue / n));
   }
-  const double total =
-      std::accumulate(samples.begin(), samples.end(), 0.0, [](double t, const Sample& s) { return t + s.compute; });
+}
+
+void report(const std::vector<Sample>& samples, const Options& o, const api::Engine& engine) {
+  const std::vector<double> percents = parse_percentiles(o.percentiles);
+  const auto computes = column(samples, [](const Sample& s) { return s.compute; });
+  const Summary latency = summarize(column(samples, [](const Sample& s) { return s.latency(); }), percents),
+                enqueue = summarize(column(samples, [](const Sample& s) { return s.enqueue(); }), percents),
+                compute = summarize(computes, percents), none = summarize({0}, percents);
+  report_averages(samples, o);
+  double first = samples[0].start, last = 0;
+  for (const Sample& s : samples) {
+    first = std::min(first, s.start);
+    last = std::max(last, s.done);
+  }
+  const double wall_ms = std::max(1e-6, last - first), total = std::accumulate(computes.begin(), computes.end(), 0.0);
   const auto info = api::Level::kInfo;
   say(info, "=== Performance summary ===");
   say(info, fmt::format("Throughput: {:.6g} qps", static_cast<double>(samples.size()) * 1e3 / wall_ms));
@@ -159,29 +196,63 @@ void show_layers(const api::Engine& engine) {
   }
 }
 
-void show_profile(api::Session& session, const Options& o) {
-  std::vector<std::pair<std::string, double>> sums;
-  const int rounds = std::max(1, o.iterations);
+struct LayerTimes {
+  std::string name;
+  std::vector<double> ms;
+  double total() const { return std::accumulate(ms.begin(), ms.end(), 0.0); }
+  double average() const { return total() / static_cast<double>(ms.size()); }
+  double median() const { return summarize(ms, {}).median; }
+};
+
+std::vector<LayerTimes> profile_layers(api::Session& session, int rounds) {
+  std::vector<LayerTimes> layers;
   for (int i = 0; i < rounds; ++i) {
     const auto times = session.profile();
-    if (sums.empty()) sums = times;
-    else
-      for (size_t k = 0; k < times.size(); ++k) sums[k].second += times[k].second;
+    layers.resize(times.size());
+    for (size_t k = 0; k < times.size(); ++k) {
+      layers[k].name = times[k].first;
+      layers[k].ms.push_back(times[k].second);
+    }
   }
-  const double total =
-      std::accumulate(sums.begin(), sums.end(), 0.0, [](double t, const auto& s) { return t + s.second; });
+  return layers;
+}
+
+void show_profile(api::Session& session, const Options& o) {
+  const auto layers = profile_layers(session, o.iterations);
+  double total = 0;
+  for (const LayerTimes& l : layers) total += l.total();
+  auto share = [&](double ms) { return total > 0 ? 100 * ms / total : 0; };
   if (o.dump_profile) {
-    say(api::Level::kInfo, fmt::format("=== Profile ({} iterations) ===", rounds));
-    say(api::Level::kInfo, "   Time(ms)     Avg.(ms)   Time(%)   Layer");
-    for (const auto& [name, ms] : sums)
-      say(api::Level::kInfo, fmt::format("{:11.3f} {:12.5f} {:9.1f}   {}", ms, ms / rounds, 100 * ms / total, name));
-    say(api::Level::kInfo, fmt::format("{:11.3f} {:12.5f} {:9.1f}   Total", total, total / rounds, 100.0));
+    const auto info = api::Level::kInfo;
+    say(info, fmt::format("=== Profile ({} iterations) ===", o.iterations));
+    say(info, "   Time(ms)     Avg.(ms)   Median(ms)   Time(%)   Layer");
+    for (const LayerTimes& l : layers)
+      say(info, fmt::format("{:11.3f} {:12.5f} {:12.5f} {:9.1f}   {}", l.total(), l.average(), l.median(),
+                            share(l.total()), l.name));
+    say(info, fmt::format("{:11.3f} {:12.5f} {:>12} {:9.1f}   Total", total, total / o.iterations, "", 100.0));
   }
   if (o.export_profile.empty()) return;
-  nlohmann::ordered_json json = {{{"count", rounds}}};
-  for (const auto& [name, ms] : sums)
-    json.push_back({{"name", name}, {"timeMs", ms}, {"averageMs", ms / rounds}, {"percentage", 100 * ms / total}});
+  nlohmann::ordered_json json = {{{"count", o.iterations}}};
+  for (const LayerTimes& l : layers)
+    json.push_back({{"name", l.name},
+                    {"timeMs", l.total()},
+                    {"averageMs", l.average()},
+                    {"medianMs", l.median()},
+                    {"percentage", share(l.total())}});
   write_json(o.export_profile, json);
+}
+
+void export_times(const std::vector<Sample>& samples, const std::string& path) {
+  nlohmann::ordered_json json = nlohmann::ordered_json::array();
+  for (const Sample& s : samples)
+    json.push_back({{"startEnqMs", s.start},
+                    {"endEnqMs", s.queued},
+                    {"h2dMs", 0},
+                    {"enqueueMs", s.enqueue()},
+                    {"computeMs", s.compute},
+                    {"d2hMs", 0},
+                    {"latencyMs", s.latency()}});
+  write_json(path, json);
 }
 
 void outputs(api::Session& session, const api::Engine& engine, const Options& o) {
@@ -201,52 +272,36 @@ void outputs(api::Session& session, const api::Engine& engine, const Options& o)
   if (!o.export_output.empty()) write_json(o.export_output, json);
 }
 
-void run(const Options& o) {
+void run(Options& o) {
   set_verbose(o.build.verbose);
   if (o.build.onnx.empty() == o.load_engine.empty())
     throw CLI::ValidationError("model", "give either --onnx or --loadEngine");
+  static_cast<void>(parse_percentiles(o.percentiles));
+  const bool builds = o.load_engine.empty();
+  const Shapes asked = parse_shapes(o.build.shapes);
+  api::Values inputs;
+  if (builds) inputs = load_inputs_for_build(o.inputs, o.build);
   const auto start = Clock::now();
-  if (!o.build.onnx.empty()) say(api::Level::kInfo, "Building an engine from " + o.build.onnx);
-  const api::Engine engine = o.load_engine.empty() ? build_engine(o.build) : api::Engine::load(o.load_engine);
+  if (builds) say(api::Level::kInfo, "Building an engine from " + o.build.onnx);
+  const api::Engine engine = builds ? build_engine(o.build) : api::Engine::load(o.load_engine);
   say(api::Level::kInfo, fmt::format("Engine {} in {:.3f} s: {} layers, weights {:.1f} MiB, context {:.1f} MiB",
-                                     o.load_engine.empty() ? "built" : "loaded", ms_between(start, Clock::now()) / 1e3,
+                                     builds ? "built" : "loaded", ms_between(start, Clock::now()) / 1e3,
                                      engine.layers().size(), static_cast<double>(engine.weight_bytes()) / 1048576,
                                      static_cast<double>(engine.context_bytes()) / 1048576));
   if (!o.save_engine.empty()) engine.save(o.save_engine);
   if (o.dump_layers) show_layers(engine);
   if (!o.export_layers.empty()) write_json(o.export_layers, nlohmann::ordered_json::parse(engine.description()));
   if (o.skip_inference) return;
+  if (!builds) inputs = load_inputs(o.inputs, engine.io(), asked);
+  const int profile = choose_profile(engine, inputs, asked, o.profile);
   std::vector<api::Session> sessions;
-  for (int i = 0; i < o.streams; ++i) sessions.push_back(prepared_session(engine, o));
-  std::vector<std::vector<Sample>> results(sessions.size());
-  std::vector<std::string> failures(sessions.size());
-  const auto run_start = Clock::now();
-  if (o.streams == 1) {
-    results[0] = measure(sessions[0], o);
-  } else {
-    std::vector<std::thread> workers;
-    for (size_t i = 0; i < sessions.size(); ++i)
-      workers.emplace_back([&, i] {
-        try {
-          results[i] = measure(sessions[i], o);
-        } catch (const std::exception& e) {
-          failures[i] = e.what();
-        }
-      });
-    for (std::thread& w : workers) w.join();
+  for (int i = 0; i < o.streams; ++i) {
+    sessions.push_back(engine.create_session());
+    set_inputs(sessions.back(), engine, inputs, asked, profile);
   }
-  for (const std::string& failure : failures)
-    if (!failure.empty()) throw api::Failure(failure);
-  const double wall = std::max(1e-6, ms_between(run_start, Clock::now()) - o.warm_up);
-  std::vector<Sample> samples;
-  for (const auto& r : results) samples.insert(samples.end(), r.begin(), r.end());
-  report(samples, wall, o, engine);
-  if (!o.export_times.empty()) {
-    nlohmann::ordered_json json = nlohmann::ordered_json::array();
-    for (const Sample& s : samples)
-      json.push_back({{"enqueueMs", s.enqueue}, {"computeMs", s.compute}, {"latencyMs", s.latency}});
-    write_json(o.export_times, json);
-  }
+  const std::vector<Sample> samples = measure_all(sessions, o);
+  report(samples, o, engine);
+  if (!o.export_times.empty()) export_times(samples, o.export_times);
   if (o.dump_profile || !o.export_profile.empty()) show_profile(sessions[0], o);
   if (o.dump_output || !o.export_output.empty()) outputs(sessions[0], engine, o);
 }
@@ -259,14 +314,25 @@ void add_bench(CLI::App& app) {
   app.add_option("--loadEngine", o->load_engine, "Saved engine to load instead");
   app.add_option("--saveEngine", o->save_engine, "Save the engine to this file");
   add_build_flags(app, o->build);
-  app.add_option("--iterations", o->iterations, "Inferences at least (default 10)")->check(CLI::PositiveNumber);
-  app.add_option("--duration", o->duration, "Seconds at least (default 3)")->check(CLI::NonNegativeNumber);
-  app.add_option("--warmUp", o->warm_up, "Milliseconds of warm-up (default 200)")->check(CLI::NonNegativeNumber);
-  app.add_option("--avgRuns", o->average_runs, "Average over this many runs in the verbose log (default 10)");
-  app.add_option("--streams", o->streams, "Contexts that run side by side, a thread each (default 1)")
-      ->check(CLI::Range(1, 64));
+  app.add_option("--iterations", o->iterations, "Inferences at least")
+      ->check(CLI::Range(1, 1000000000))
+      ->capture_default_str();
+  app.add_option("--duration", o->duration, "Seconds at least")->check(CLI::NonNegativeNumber)->capture_default_str();
+  app.add_option("--warmUp", o->warm_up, "Milliseconds of warm-up")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  app.add_option("--avgRuns", o->average_runs, "Print averages over this many runs (default: of 10, when verbose)")
+      ->check(CLI::Range(1, 1000000000));
+  app.add_option("--streams", o->streams, "Contexts that run side by side, a thread each")
+      ->check(CLI::Range(1, 64))
+      ->capture_default_str();
   app.add_flag("--threads", o->threads, "A thread per stream; always so");
-  app.add_option("--inputs,--loadInputs", o->inputs, "Input values, name:file.npy,… (also .pb, or raw bytes)");
+  app.add_option(
+      "--loadInputs,--inputs", o->inputs,
+      "Input values: name:file,… (.npy, .npz, .pb or raw bytes), or one .npz with all; random where not given");
+  app.add_option("--useOptimizationProfile", o->profile,
+                 "Profile of the engine to use (default: the first that takes the shapes)")
+      ->check(CLI::NonNegativeNumber);
   app.add_option("--exportOutput", o->export_output, "Write the outputs as JSON");
   app.add_option("--exportTimes", o->export_times, "Write the time of each inference as JSON");
   app.add_option("--exportProfile", o->export_profile, "Write the time per layer as JSON");
@@ -276,10 +342,10 @@ void add_bench(CLI::App& app) {
   app.add_flag("--dumpOutput", o->dump_output, "Print the outputs");
   app.add_flag("--skipInference", o->skip_inference, "Build only");
   app.add_flag("--useSpinWait", o->spin, "Poll instead of sleeping when waiting; always so on the CPU");
-  app.add_option("--percentile", o->percentiles, "Percentiles to report (default 90,95,99)");
-  app.footer(
-      "Examples:\n  kiln bench --onnx=resnet50.onnx --shapes=image:8x3x224x224 --saveEngine=resnet50.plan\n  kiln "
-      "bench --loadEngine=resnet50.plan --dumpProfile");
+  app.add_option("--percentile", o->percentiles, "Percentiles to report")->capture_default_str();
+  set_footer(app,
+             "  kiln bench --onnx=resnet50.onnx --shapes=image:8x3x224x224 --saveEngine=resnet50.plan\n"
+             "  kiln bench --loadEngine=resnet50.plan --dumpProfile\n");
   app.callback([o] { run(*o); });
 }
 

@@ -18,9 +18,12 @@ void add_build(CLI::App& app) {
   app.add_option("-o,--saveEngine", o->save, "File of the engine");
   app.add_flag("--report", o->report, "Print the passes and the rules that fired");
   add_build_flags(app, o->build);
-  app.footer(
-      "Examples:\n  kiln build resnet50.onnx -o resnet50.plan\n  kiln build bert.onnx --minShapes=ids:1x1 "
-      "--optShapes=ids:1x128 --maxShapes=ids:8x512 -o bert.plan\n  kiln build model.onnx --dump=fuse");
+  set_footer(
+      app,
+      "  kiln build resnet50.onnx -o resnet50.plan\n"
+      "  kiln build bert.onnx --minShapes=ids:1x1 --optShapes=ids:1x128 --maxShapes=ids:8x512 -o bert.plan\n"
+      "  kiln build net.onnx --profile=0 --shapes=x:1x8 --profile=1 --minShapes=x:2x8 --maxShapes=x:64x8 -o net.plan\n"
+      "  kiln build model.onnx --dump=fuse\n");
   app.callback([o] {
     const api::Engine engine = build_engine(o->build);
     if (o->report) std::fputs(engine.build_report().c_str(), stdout);

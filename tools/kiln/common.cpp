@@ -1,9 +1,10 @@
-// What the subcommands share.
+// What the subcommands share: text on the command line, messages.
 #include <fmt/format.h>
 #include <unistd.h>
 
 #include <cstdio>
-#include <filesystem>
+#include <cstdlib>
+#include <numeric>
 
 #include "command.h"
 
@@ -12,20 +13,11 @@ namespace {
 
 bool verbose_output = false;
 
-std::vector<std::string> split(const std::string& text, char separator) {
-  std::vector<std::string> parts;
-  size_t start = 0;
-  while (start <= text.size() && !text.empty()) {
-    const size_t end = std::min(text.find(separator, start), text.size());
-    parts.push_back(text.substr(start, end - start));
-    start = end + 1;
-  }
-  return parts;
-}
-
 std::vector<int64_t> parse_dims(const std::string& text) {
+  const auto parts = split(text, 'x');
+  if (parts.empty()) throw CLI::ValidationError("shapes", "there is no shape after ':' (a scalar's is 'scalar')");
   std::vector<int64_t> dims;
-  for (const std::string& part : split(text, 'x')) {
+  for (const std::string& part : parts) {
     size_t used = 0;
     int64_t value = -1;
     try {
@@ -40,42 +32,39 @@ std::vector<int64_t> parse_dims(const std::string& text) {
   return dims;
 }
 
-bool show_progress(size_t done, size_t total, const std::string& problem) {
-  if (!isatty(STDERR_FILENO)) return true;
-  const size_t width = 30, filled = total ? done * width / total : width;
-  std::fputs(fmt::format("\r[{}{}] {}/{} {:.60}\033[K", std::string(filled, '#'), std::string(width - filled, '.'),
-                         done, total, problem)
-                 .c_str(),
-             stderr);
-  if (done == total) std::fputs("\r\033[K", stderr);
-  return true;
+bool wants_colour(std::FILE* file) {
+  const char *no_colour = std::getenv("NO_COLOR"), *terminal = std::getenv("TERM");
+  if (no_colour && *no_colour) return false;
+  return isatty(fileno(file)) && !(terminal && std::string_view(terminal) == "dumb");
 }
 
-void fill_shapes(const BuildFlags& flags, api::BuildOptions& options) {
-  const Shapes low = parse_shapes(flags.min_shapes.empty() ? flags.shapes : flags.min_shapes),
-               middle = parse_shapes(flags.opt_shapes.empty() ? flags.shapes : flags.opt_shapes),
-               high = parse_shapes(flags.max_shapes.empty() ? flags.shapes : flags.max_shapes);
-  for (const api::IoTensor& io : api::model_io(flags.onnx)) {
-    if (!io.is_input) continue;
-    auto given = [&](const Shapes& shapes, const Shapes& other) {
-      if (auto it = shapes.find(io.name); it != shapes.end()) return it->second;
-      if (auto it = other.find(io.name); it != other.end()) return it->second;
-      return std::vector<int64_t>();
-    };
-    api::Bounds b{given(low, middle), given(middle, high), given(high, middle)};
-    const bool dynamic = std::count(io.dims.begin(), io.dims.end(), -1) > 0;
-    if (b.opt.empty() && dynamic) {
-      std::vector<int64_t> ones = io.dims;
-      std::replace(ones.begin(), ones.end(), int64_t{-1}, int64_t{1});
-      say(api::Level::kWarning, "input '" + io.name + "' has dynamic dimensions and no shape; using " +
-                                    shape_text(ones) + " (remedy: --shapes=" + io.name + ":…)");
-      b = {ones, ones, ones};
+// Least number of letters to insert, delete, replace or swap with the next.
+size_t edit_distance(const std::string& a, const std::string& b) {
+  std::vector<std::vector<size_t>> d(a.size() + 1, std::vector<size_t>(b.size() + 1));
+  std::iota(d[0].begin(), d[0].end(), size_t{0});
+  for (size_t i = 1; i <= a.size(); ++i) {
+    d[i][0] = i;
+    for (size_t j = 1; j <= b.size(); ++j) {
+      d[i][j] = std::min({d[i - 1][j] + 1, d[i][j - 1] + 1, d[i - 1][j - 1] + (a[i - 1] != b[j - 1])});
+      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+        d[i][j] = std::min(d[i][j], d[i - 2][j - 2] + 1);
     }
-    if (!b.opt.empty()) options.shapes[io.name] = b;
   }
+  return d[a.size()][b.size()];
 }
 
 }  // namespace
+
+std::vector<std::string> split(const std::string& text, char separator) {
+  std::vector<std::string> parts;
+  size_t start = 0;
+  while (start <= text.size() && !text.empty()) {
+    const size_t end = std::min(text.find(separator, start), text.size());
+    parts.push_back(text.substr(start, end - start));
+    start = end + 1;
+  }
+  return parts;
+}
 
 void set_verbose(bool verbose) { verbose_output = verbose; }
 
@@ -83,14 +72,28 @@ void say(api::Level level, const std::string& text) {
   if (level == api::Level::kVerbose && !verbose_output) return;
   const bool loud = level <= api::Level::kWarning;
   std::FILE* out = loud ? stderr : stdout;
-  const bool colour = isatty(fileno(out)) != 0;
   const char* tag = level <= api::Level::kError     ? "[E] "
                     : level == api::Level::kWarning ? "[W] "
                     : level == api::Level::kInfo    ? "[I] "
                                                     : "[V] ";
-  const char* paint = !colour || !loud ? "" : level == api::Level::kWarning ? "\033[33m" : "\033[31m";
+  const char* paint = !loud || !wants_colour(out) ? "" : level == api::Level::kWarning ? "\033[33m" : "\033[31m";
   std::fputs(fmt::format("{}{}{}{}\n", paint, tag, text, *paint ? "\033[0m" : "").c_str(), out);
   std::fflush(out);
+}
+
+std::string did_you_mean(const std::string& word, const std::vector<std::string>& candidates) {
+  const std::string* best = nullptr;
+  size_t least = std::max<size_t>(2, word.size() / 3) + 1;
+  for (const std::string& candidate : candidates)
+    if (const size_t d = edit_distance(word, candidate); d < least) {
+      least = d;
+      best = &candidate;
+    }
+  return best ? "; did you mean '" + *best + "'?" : "";
+}
+
+void set_footer(CLI::App& app, const std::string& examples, const std::string& exit_codes) {
+  app.footer("Examples:\n" + examples + exit_codes);
 }
 
 std::map<std::string, std::string> parse_pairs(const std::string& text) {
@@ -118,68 +121,11 @@ std::string shape_text(const std::vector<int64_t>& dims) {
   return text.empty() ? "scalar" : text;
 }
 
-void add_build_flags(CLI::App& app, BuildFlags& f) {
-  app.add_option("--backend", f.backend, "Back end that runs the engine (see kiln list)");
-  app.add_option("--minShapes", f.min_shapes, "Smallest shapes of dynamic inputs, name:1x3x8x8,…");
-  app.add_option("--optShapes", f.opt_shapes, "Shapes that the engine is tuned for");
-  app.add_option("--maxShapes", f.max_shapes, "Largest shapes");
-  app.add_option("--shapes", f.shapes,
-                 "Shapes of inputs: of the profile where no min, opt or max is given, and of the inference");
-  app.add_option("--builderOptimizationLevel", f.level,
-                 "0 takes the first tactic that fits, 5 measures all (default 3)")
-      ->check(CLI::Range(0, 5));
-  app.add_option("--avgTiming", f.average, "Measurements per tactic, at least (default 8)")->check(CLI::Range(1, 1000));
-  app.add_option("--buildTime", f.build_time, "Seconds of measuring at most (default: no limit)");
-  app.add_option("--timingCacheFile", f.timing_cache,
-                 "File of measured times: read if it exists, written after the build");
-  app.add_flag("--noTimingCache", f.no_timing_cache, "Measure every layer anew");
-  app.add_option("--disable", f.disable, "Rules and tactics to leave out, a,b,c (names: kiln list)");
-  app.add_option("--stop-after", f.stop_after, "Stop rewriting after this many patches, to bisect a fault");
-  app.add_option("--dump", f.dump, "Print the graph after a stage: import, canonicalize, fuse, layout");
-  app.add_option("--memPoolSize", f.memory, "Accepted for compatibility; memory is planned exactly and needs no limit");
-  app.add_flag("--verbose", f.verbose, "Log every decision");
-}
-
-api::Engine build_engine(const BuildFlags& flags) {
-  set_verbose(flags.verbose);
-  api::BuildOptions options;
-  options.onnx = flags.onnx;
-  options.backend = flags.backend;
-  options.optimization_level = flags.level;
-  options.average_iterations = flags.average;
-  if (flags.build_time > 0) options.time_budget_s = flags.build_time;
-  options.timing_cache = flags.timing_cache;
-  options.use_timing_cache = !flags.no_timing_cache;
-  options.stop_after = flags.stop_after;
-  options.disabled = split(flags.disable, ',');
-  options.log = say;
-  options.progress = show_progress;
-  options.dump_stage = flags.dump;
-  if (!flags.dump.empty()) options.dump = [](const std::string& text) { std::fputs(text.c_str(), stdout); };
-  fill_shapes(flags, options);
-  return api::Engine::build(options);
-}
-
-std::vector<int64_t> input_shape(const api::IoTensor& io, const Shapes& asked) {
-  if (auto it = asked.find(io.name); it != asked.end()) return it->second;
-  return io.bounds.opt;
-}
-
-api::HostTensor input_tensor(const api::IoTensor& io, const std::vector<int64_t>& dims,
-                             const std::map<std::string, std::string>& files) {
-  auto it = files.find(io.name);
-  if (it == files.end()) return api::random_tensor(io.type, dims, std::hash<std::string>{}(io.name));
-  if (it->second.ends_with(".npy") || it->second.ends_with(".pb")) return api::load_tensor(it->second);
-  api::HostTensor tensor = api::random_tensor(io.type, dims, 0);
-  std::FILE* file = std::fopen(it->second.c_str(), "rb");
-  if (!file) throw api::Failure("error[K1004] cannot open '" + it->second + "'");
-  const size_t read = std::fread(tensor.data.data(), 1, tensor.data.size(), file);
-  const bool more = std::fgetc(file) != EOF;
-  std::fclose(file);
-  if (read != tensor.data.size() || more)
-    throw api::Failure("error[K2005] '" + it->second + "' does not hold " + std::to_string(tensor.data.size()) +
-                       " bytes, as input '" + io.name + "' needs");
-  return tensor;
+std::vector<api::IoTensor> of_kind(const std::vector<api::IoTensor>& list, bool inputs) {
+  std::vector<api::IoTensor> result;
+  std::copy_if(list.begin(), list.end(), std::back_inserter(result),
+               [&](const auto& t) { return t.is_input == inputs; });
+  return result;
 }
 
 }  // namespace kiln::tool

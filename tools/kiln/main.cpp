@@ -5,12 +5,55 @@
 
 namespace {
 
+using kiln::tool::did_you_mean;
+
+std::vector<std::string> option_names(const CLI::App& app) {
+  std::vector<std::string> names;
+  for (const CLI::Option* option : app.get_options([](const CLI::Option*) { return true; })) {
+    for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
+    for (const std::string& name : option->get_snames()) names.push_back("-" + name);
+  }
+  return names;
+}
+
+// The first word of the command line that is no command or no option of its command, and what may have been meant.
+std::string unknown_word(const CLI::App& root, const std::vector<std::string>& words) {
+  const CLI::App* command = &root;
+  const auto commands = root.get_subcommands([](const CLI::App*) { return true; });
+  if (!commands.empty() && !words.empty() && words[0].find('-') != 0) {
+    std::vector<std::string> names;
+    command = nullptr;
+    for (const CLI::App* c : commands) {
+      names.push_back(c->get_name());
+      if (names.back() == words[0]) command = c;
+    }
+    if (!command) return "'" + words[0] + "' is no command" + did_you_mean(words[0], names);
+  }
+  const auto known = option_names(*command);
+  for (const std::string& word : words) {
+    const std::string name = word.substr(0, word.find('='));
+    if (name.size() < 3 || name.find("--") != 0 || std::find(known.begin(), known.end(), name) != known.end()) continue;
+    return "'" + name + "' is no option of " + command->get_name() + did_you_mean(name, known);
+  }
+  return "";
+}
+
+// An option that is given twice has its last value.
+void let_last_win(CLI::App& app) { app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast); }
+
 int run(CLI::App& app, int argc, char** argv) {
   try {
     app.parse(argc, argv);
     return 0;
+  } catch (const CLI::Success& e) {  // --help, --version
+    return app.exit(e);
   } catch (const CLI::ParseError& e) {
-    return app.exit(e) == 0 ? 0 : 2;
+    const std::string unknown = unknown_word(app, {argv + 1, argv + argc});
+    kiln::tool::say(kiln::api::Level::kError, unknown.empty() ? e.what() : unknown);
+    std::cerr << "Run with --help for more information.\n";
+    return 2;
+  } catch (const kiln::tool::Exit& e) {
+    return e.code;
   } catch (const std::exception& e) {
     kiln::tool::say(kiln::api::Level::kError, e.what());
     return 1;
@@ -20,25 +63,28 @@ int run(CLI::App& app, int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  const std::string program = argv[0];
+  const std::string program = argc > 0 ? argv[0] : "kiln";
   if (program.substr(program.rfind('/') + 1) == "trtexec") {
     CLI::App app("Builds engines and measures inference (kiln bench)", "trtexec");
+    let_last_win(app);
     kiln::tool::add_bench(app);
     return run(app, argc, argv);
   }
   CLI::App app("Kiln " + kiln::api::version() + ": compiles trained networks to tuned engines and runs them", "kiln");
+  let_last_win(app);
   app.require_subcommand(1);
   app.set_version_flag("--version", kiln::api::version());
-  app.footer(
-      "Exit codes: 0 success, 1 failure (error[K…] says which), 2 wrong usage.\nExamples:\n"
-      "  kiln bench --onnx=resnet50.onnx --saveEngine=resnet50.plan\n"
-      "  kiln run resnet50.plan --loadInputs=image:cat.npy --saveOutputs=out\n"
-      "  kiln compare model.onnx --data=test_data_set_0");
+  kiln::tool::set_footer(app,
+                         "  kiln bench --onnx=resnet50.onnx --saveEngine=resnet50.plan\n"
+                         "  kiln run resnet50.plan --loadInputs=image:cat.npy --saveOutputs=out\n"
+                         "  kiln compare model.onnx --data=test_data_set_0\n",
+                         kiln::tool::kExitCodes + std::string(" `kiln compare` has its own."));
   kiln::tool::add_bench(*app.add_subcommand("bench", "Build or load an engine and measure it (trtexec)"));
   kiln::tool::add_build(*app.add_subcommand("build", "Build an engine and save it"));
   kiln::tool::add_run(*app.add_subcommand("run", "Run a model or engine on given inputs"));
   kiln::tool::add_inspect(*app.add_subcommand("inspect", "Show the layers, tactics, layouts and memory of an engine"));
   kiln::tool::add_compare(*app.add_subcommand("compare", "Compare an engine with the reference or with stored data"));
-  kiln::tool::add_list(*app.add_subcommand("list", "List back ends, operators, rules and tactics"));
+  kiln::tool::add_list(*app.add_subcommand("list", "List back ends, operators, rules, tactics and knobs"));
+  kiln::tool::add_completion(*app.add_subcommand("completion", "Print a completion script for a shell"));
   return run(app, argc, argv);
 }

@@ -195,4 +195,16 @@ Tensor read_sparse_tensor(const ::onnx::SparseTensorProto& proto, ExternalData* 
   return dense;
 }
 
+std::string tensor_bytes(const Tensor& tensor, const std::string& name) {
+  if (tensor.dtype() == DType::kString) throw Error(Code::kUnsupported, "tensors of strings are not written");
+  using Onnx = ::onnx::TensorProto;
+  Onnx proto;
+  proto.set_name(name);
+  for (int number = Onnx::UNDEFINED + 1; number <= Onnx::DataType_MAX; ++number)
+    if (Onnx::DataType_IsValid(number) && dtype_from_onnx(number) == tensor.dtype()) proto.set_data_type(number);
+  for (int64_t d : tensor.dims()) proto.add_dims(d);
+  proto.set_raw_data(tensor.data(), static_cast<size_t>(tensor.bytes()));
+  return proto.SerializeAsString();
+}
+
 }  // namespace kiln::onnx

@@ -40,6 +40,9 @@ DType dtype_from_onnx(int64_t number);
 Tensor read_tensor(const ::onnx::TensorProto& proto, const std::shared_ptr<const void>& owner, ExternalData* external);
 Tensor read_sparse_tensor(const ::onnx::SparseTensorProto& proto, ExternalData* external);
 
+// The bytes of a TensorProto that holds `tensor`. Throws kUnsupported for strings.
+std::string tensor_bytes(const Tensor& tensor, const std::string& name);
+
 // `unnamed` starts the names of dimensions that have none. Throws kUnsupported for maps, sparse tensors and opaque types.
 EdgeType read_type(const ::onnx::TypeProto& proto, const std::string& unnamed,
                    const std::map<std::string, int64_t>& fixed_dims);

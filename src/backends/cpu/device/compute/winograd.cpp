@@ -172,9 +172,15 @@ class Worker {
 
 // G, by rows: one for each interpolation point, the last for infinity.
 const double* weight_matrix(int32_t tile) {
-  static constexpr double kTile4[18] = {1 / 4.0,  0,         0,        -1 / 6.0, -1 / 6.0, -1 / 6.0,
-                                        -1 / 6.0, 1 / 6.0,   -1 / 6.0, 1 / 24.0, 1 / 12.0, 1 / 6.0,
-                                        1 / 24.0, -1 / 12.0, 1 / 6.0,  0,        0,        1};
+  static constexpr double kRootTwo = 1.4142135623730951;
+  // clang-format off
+  static constexpr double kTile4[18] = {1,        0,             0,
+                                        -2 / 3.0, -kRootTwo / 3, -1 / 3.0,
+                                        -2 / 3.0, kRootTwo / 3,  -1 / 3.0,
+                                        1 / 6.0,  kRootTwo / 6,  1 / 3.0,
+                                        1 / 6.0,  -kRootTwo / 6, 1 / 3.0,
+                                        0,        0,             1};
+  // clang-format on
   static constexpr double kTile2[12] = {1, 0, 0, 0.5, 0.5, 0.5, 0.5, -0.5, 0.5, 0, 0, 1};
   return tile == 4 ? kTile4 : kTile2;
 }

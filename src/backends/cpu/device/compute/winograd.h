@@ -22,7 +22,7 @@ int64_t packed_winograd_floats(const ConvShape& shape, const WinogradConfig& con
 void pack_winograd(const ConvShape& shape, const float* weights, const WinogradConfig& config, float* packed);
 // Floats of workspace for winograd_nhwc; 64-byte alignment is wanted.
 int64_t winograd_workspace(const ConvShape& shape, const WinogradConfig& config);
-// As conv_nhwc, with larger rounding errors: about 1e-5 of the largest sum for tile 4.
+// As conv_nhwc, with larger rounding errors: about 3e-6 of the largest sum for tile 4.
 void winograd_nhwc(const ConvShape& shape, const float* in, const float* packed, float* out, const Epilogue& epilogue,
                    const WinogradConfig& config, float* workspace) noexcept;
 

@@ -13,18 +13,23 @@ namespace kiln::cpu::HWY_NAMESPACE {
 
 inline constexpr int64_t kLanes = static_cast<int64_t>(hn::MaxLanes(F32()));
 
-// B^T x, tile 4: interpolation points 0, 1, -1, 2, -2.
+// Interpolation points of tile 4: 0, and the positive and negative roots of 1/2 and 2. They lose about four times fewer digits
+// than 0, 1, -1, 2, -2 for the same number of operations.
+inline constexpr float kRootHalf = 0.70710678f, kRootTwo = 1.41421356f;
+
+// B^T x, tile 4.
 HWY_INLINE void input_line(const VF (&x)[6], VF (&y)[6]) {
   const F32 d;
-  const VF two = hn::Set(d, 2.0f), four = hn::Set(d, 4.0f), five = hn::Set(d, 5.0f);
-  const VF even = hn::NegMulAdd(four, x[2], x[4]), odd = hn::NegMulAdd(four, x[1], x[3]);
-  const VF a = hn::Sub(x[4], x[2]), b = hn::Mul(two, hn::Sub(x[3], x[1]));
-  y[0] = hn::MulAdd(four, x[0], hn::NegMulAdd(five, x[2], x[4]));
-  y[1] = hn::Add(even, odd);
-  y[2] = hn::Sub(even, odd);
-  y[3] = hn::Add(a, b);
-  y[4] = hn::Sub(a, b);
-  y[5] = hn::MulAdd(four, x[1], hn::NegMulAdd(five, x[3], x[5]));
+  const VF half = hn::Set(d, 0.5f), two = hn::Set(d, 2.0f), sum = hn::Set(d, 2.5f);
+  const VF root_half = hn::Set(d, kRootHalf), root_two = hn::Set(d, kRootTwo);
+  const VF even1 = hn::NegMulAdd(two, x[2], x[4]), odd1 = hn::NegMulAdd(two, x[1], x[3]);
+  const VF even2 = hn::NegMulAdd(half, x[2], x[4]), odd2 = hn::NegMulAdd(half, x[1], x[3]);
+  y[0] = hn::Add(x[0], hn::NegMulAdd(sum, x[2], x[4]));
+  y[1] = hn::MulAdd(root_half, odd1, even1);
+  y[2] = hn::NegMulAdd(root_half, odd1, even1);
+  y[3] = hn::MulAdd(root_two, odd2, even2);
+  y[4] = hn::NegMulAdd(root_two, odd2, even2);
+  y[5] = hn::Add(x[1], hn::NegMulAdd(sum, x[3], x[5]));
 }
 
 // B^T x, tile 2: interpolation points 0, 1, -1.
@@ -38,12 +43,14 @@ HWY_INLINE void input_line(const VF (&x)[4], VF (&y)[4]) {
 // A^T m, tile 4.
 HWY_INLINE void output_line(const VF (&m)[6], VF (&y)[4]) {
   const F32 d;
+  const VF half = hn::Set(d, 0.5f), two = hn::Set(d, 2.0f), root_half = hn::Set(d, kRootHalf);
+  const VF cube1 = hn::Set(d, kRootHalf / 2), cube2 = hn::Set(d, kRootTwo * 2);
   const VF sum1 = hn::Add(m[1], m[2]), difference1 = hn::Sub(m[1], m[2]);
   const VF sum2 = hn::Add(m[3], m[4]), difference2 = hn::Sub(m[3], m[4]);
   y[0] = hn::Add(hn::Add(m[0], sum1), sum2);
-  y[1] = hn::MulAdd(hn::Set(d, 2.0f), difference2, difference1);
-  y[2] = hn::MulAdd(hn::Set(d, 4.0f), sum2, sum1);
-  y[3] = hn::Add(hn::MulAdd(hn::Set(d, 8.0f), difference2, difference1), m[5]);
+  y[1] = hn::Mul(root_half, hn::MulAdd(two, difference2, difference1));
+  y[2] = hn::MulAdd(two, sum2, hn::Mul(half, sum1));
+  y[3] = hn::MulAdd(cube2, difference2, hn::MulAdd(cube1, difference1, m[5]));
 }
 
 // A^T m, tile 2.

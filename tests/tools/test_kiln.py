@@ -1,0 +1,345 @@
+"""kiln run, build, inspect, list and the command line: values, files, shapes, messages."""
+import json
+import os
+import re
+import subprocess
+import zipfile
+
+import numpy as np
+import onnx
+import pytest
+from conftest import dense, save_model
+from onnx import TensorProto, helper, numpy_helper
+
+X = np.array([[1, -2, 0.5], [0, 3, 1]], np.float32)
+COMMANDS = ["bench", "build", "run", "inspect", "compare", "list", "completion"]
+
+
+def read_pb(path):
+    tensor = onnx.TensorProto()
+    tensor.ParseFromString(path.read_bytes())
+    return numpy_helper.to_array(tensor)
+
+
+# ---- files in and out
+
+def write_input(folder, form, value):
+    if form == "npy":
+        np.save(folder / "x.npy", value)
+        return "x:x.npy"
+    if form == "npz":
+        np.savez(folder / "all.npz", x=value)
+        return "all.npz"
+    if form == "npz_compressed":
+        np.savez_compressed(folder / "all.npz", x=value, )
+        return "all.npz"
+    if form == "name:npz":
+        np.savez_compressed(folder / "all.npz", other=value + 1, x=value)
+        return "x:all.npz"
+    if form == "only:npz":
+        np.savez(folder / "all.npz", whatever=value)
+        return "x:all.npz"
+    if form == "pb":
+        (folder / "x.pb").write_bytes(numpy_helper.from_array(value).SerializeToString())
+        return "x:x.pb"
+    value.tofile(folder / "x.bin")
+    return "x:x.bin"
+
+
+@pytest.mark.parametrize("form", ["npy", "npz", "npz_compressed", "name:npz", "only:npz", "pb", "raw"])
+def test_inputs_of_every_form(kiln, model, tmp_path, form):
+    text = write_input(tmp_path, form, X)
+    shapes = ["--shapes=x:2x3"] if form == "raw" else []  # the other forms bring their shape
+    out = kiln.ok("run", model, f"--loadInputs={text}", "--saveOutputs=out", *shapes)
+    assert "y float32 2x4" in out
+    np.testing.assert_allclose(np.load(tmp_path / "out/y.npy"), dense(X), rtol=1e-6)
+
+
+def test_outputs_of_every_form(kiln, network, tmp_path):
+    np.savez(tmp_path / "in.npz", x=np.ones((1, 8, 9, 7), np.float32), z=np.zeros((1, 8, 9, 7), np.float32))
+    kiln.ok("run", network, "--inputs=in.npz", "--saveOutputs=folder")
+    kiln.ok("run", network, "--inputs=in.npz", "--saveOutputs=pb", "--format=pb")
+    kiln.ok("run", network, "--inputs=in.npz", "--saveOutputs=all.npz")
+    s, q = np.load(tmp_path / "folder/s.npy"), np.load(tmp_path / "folder/q.npy")
+    assert s.shape == (1, 8, 9, 7) and q.shape == (1, 8, 1, 1)
+    assert abs(q.sum() - 1) < 1e-5
+    archive = np.load(tmp_path / "all.npz")
+    assert sorted(archive) == ["q", "s"]
+    np.testing.assert_array_equal(archive["s"], s)
+    np.testing.assert_array_equal(archive["q"], q)
+    np.testing.assert_array_equal(read_pb(tmp_path / "pb/output_0.pb"), s)
+    np.testing.assert_array_equal(read_pb(tmp_path / "pb/output_1.pb"), q)
+
+
+def test_stored_outputs_agree_with_themselves(kiln, model, tmp_path):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/input_0.pb").write_bytes(numpy_helper.from_array(X).SerializeToString())
+    kiln.ok("run", model, "--loadInputs=x:data/input_0.pb", "--saveOutputs=data", "--format=pb")
+    assert "agrees exactly" in kiln.ok("compare", model, "--data=data")
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float64, np.int8, np.uint8, np.int32, np.int64, np.bool_])
+def test_element_types(kiln, tmp_path, dtype):
+    kind = helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
+    save_model(tmp_path / "copy.onnx", [helper.make_node("Transpose", ["x"], ["y"], perm=[1, 0])],
+               {"x": (kind, [2, 3])}, {"y": (kind, [3, 2])})
+    value = np.array([[0, 1, 2], [3, 0, 5]]).astype(dtype)
+    np.savez_compressed(tmp_path / "in.npz", x=value)
+    kiln.ok("run", "copy.onnx", "--loadInputs=in.npz", "--saveOutputs=out.npz")
+    got = np.load(tmp_path / "out.npz")["y"]
+    assert got.dtype == value.dtype
+    np.testing.assert_array_equal(got, value.T)
+    kiln.ok("run", "copy.onnx", "--loadInputs=in.npz", "--saveOutputs=pb", "--format=pb")
+    np.testing.assert_array_equal(read_pb(tmp_path / "pb/output_0.pb"), value.T)
+
+
+def test_bfloat16_leaves_as_pb(kiln, tmp_path):
+    save_model(tmp_path / "cast.onnx", [helper.make_node("Cast", ["x"], ["y"], to=TensorProto.BFLOAT16)],
+               {"x": (TensorProto.FLOAT, [2, 3])}, {"y": (TensorProto.BFLOAT16, [2, 3])})
+    np.save(tmp_path / "x.npy", X)
+    assert "remedy: write .pb files" in kiln.fails(1, "run", "cast.onnx", "--loadInputs=x:x.npy", "--saveOutputs=out")
+    kiln.ok("run", "cast.onnx", "--loadInputs=x:x.npy", "--saveOutputs=out", "--format=pb")
+    np.testing.assert_array_equal(read_pb(tmp_path / "out/output_0.pb").astype(np.float32), X)
+
+
+# ---- archives that lie
+
+def test_array_beyond_the_networks_shape_is_refused(kiln, model, tmp_path):
+    kiln.ok("build", model, "--minShapes=x:1x3", "--optShapes=x:2x3", "--maxShapes=x:4x3", "-o", "net.plan")
+    np.savez_compressed(tmp_path / "bomb.npz", x=np.zeros((1 << 22, 3), np.float32))
+    assert (tmp_path / "bomb.npz").stat().st_size < 1 << 20
+    error = kiln.fails(1, "run", "net.plan", "--loadInputs=bomb.npz")
+    assert "error[K2005]" in error and "the network takes at most" in error
+
+
+def bare_zip(path, name, content, claim=None):
+    """A zip with one deflated file whose headers may claim another size."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(name, content)
+    if claim is not None:
+        data = bytearray(path.read_bytes())
+        size = len(content).to_bytes(4, "little")
+        for magic, at in ((b"PK\x03\x04", 22), (b"PK\x01\x02", 24)):
+            start = data.index(magic) + at
+            assert data[start:start + 4] == size
+            data[start:start + 4] = claim.to_bytes(4, "little")
+        path.write_bytes(bytes(data))
+
+
+def npy(value):
+    import io
+
+    file = io.BytesIO()
+    np.save(file, value)
+    return file.getvalue()
+
+
+def test_archives_that_lie(kiln, model, tmp_path):
+    good = npy(X)
+    bare_zip(tmp_path / "short.npz", "x.npy", good, claim=len(good) + 64)
+    bare_zip(tmp_path / "long.npz", "x.npy", good, claim=len(good) - 4)
+    bare_zip(tmp_path / "text.npz", "x.txt", b"no array")
+    bare_zip(tmp_path / "junk.npz", "x.npy", b"no array at all, but long enough")
+    bare_zip(tmp_path / "missing.npz", "elsewhere.npy", good)
+    bare_zip(tmp_path / "object.npz", "x.npy", npy(np.array(["a", "b"], dtype=object)))
+    bare_zip(tmp_path / "huge.npz", "x.npy", good.replace(b"(2, 3)", b"(9999999999999999999999, 3)", 1))
+    (tmp_path / "empty.npz").write_bytes(b"")
+    (tmp_path / "noise.npz").write_bytes(bytes(range(256)) * 8)
+    whole = (tmp_path / "junk.npz").read_bytes()
+    (tmp_path / "cut.npz").write_bytes(whole[:len(whole) // 2])
+    flipped = bytearray((tmp_path / "missing.npz").read_bytes().replace(b"elsewhere", b"xxxxxxxxx"))
+    flipped[50] ^= 0xFF
+    (tmp_path / "flipped.npz").write_bytes(bytes(flipped))
+    for path in sorted(tmp_path.glob("*.npz")):
+        error = kiln.fails(1, "run", model, f"--loadInputs=x:{path.name}" if path.stem == "flipped" else f"--loadInputs={path.name}")
+        assert re.search(r"error\[K\d{4}\]", error), f"{path.name}: {error}"
+
+
+def test_nearest_input_name(kiln, network, tmp_path):
+    np.savez(tmp_path / "in.npz", x=np.ones((1, 8, 9, 7), np.float32), zz=np.ones(1, np.float32))
+    assert "has no input 'zz'; did you mean 'z'?" in kiln.fails(1, "run", network, "--loadInputs=in.npz")
+    assert "has no input 'q'" in kiln.fails(2, "run", network, "--shapes=q:1x2")
+
+
+# ---- profiles
+
+def test_several_profiles(kiln, model, tmp_path):
+    kiln.ok("build", model, "-o", "net.plan", "--profile=0", "--minShapes=x:1x3", "--optShapes=x:1x3", "--maxShapes=x:2x3",
+            "--profile=1", "--minShapes=x:5x3", "--optShapes=x:6x3", "--maxShapes=x:7x3")
+    shown = kiln.ok("inspect", "net.plan")
+    assert "profile 0: min 1x3 opt 1x3 max 2x3" in shown and "profile 1: min 5x3 opt 6x3 max 7x3" in shown
+    for rows, right in ((1, True), (2, True), (3, False), (5, True), (7, True), (8, False)):
+        value = np.full((rows, 3), 0.25, np.float32)
+        np.save(tmp_path / "x.npy", value)
+        done = kiln.run("run", "net.plan", "--loadInputs=x:x.npy", "--saveOutputs=out")
+        assert (done.returncode == 0) == right, done.stderr
+        if right:
+            np.testing.assert_allclose(np.load(tmp_path / "out/y.npy"), dense(value), rtol=1e-6)
+        else:
+            assert "outside the profile" in done.stderr
+    np.save(tmp_path / "x.npy", X)
+    assert "error[K4003]" in kiln.fails(1, "run", "net.plan", "--loadInputs=x:x.npy", "--useOptimizationProfile=1")
+    assert "no optimisation profile 2" in kiln.fails(1, "run", "net.plan", "--useOptimizationProfile=2")
+    assert "profile 3 before profile 1" in kiln.fails(2, "build", model, "--profile=3", "--minShapes=x:1x3")
+
+
+def test_missing_bounds_follow_the_given_ones(kiln, model):
+    kiln.ok("build", model, "-o", "a.plan", "--maxShapes=x:7x3")
+    assert "profile" not in kiln.ok("inspect", "a.plan")  # one shape only: the largest
+    kiln.ok("build", model, "-o", "b.plan", "--minShapes=x:1x3", "--maxShapes=x:7x3")
+    assert "profile 0: min 1x3 opt 7x3 max 7x3" in kiln.ok("inspect", "b.plan")
+
+
+def test_dynamic_input_without_shape_warns(kiln, model):
+    done = kiln.run("run", model)
+    assert done.returncode == 0
+    assert "[W] input 'x' has dynamic dimensions and no shape; using 1x3 (remedy: --shapes=x:" in done.stderr
+
+
+# ---- build, inspect, list
+
+def test_inspect(kiln, network):
+    kiln.ok("build", network, "-o", "net.plan", "--report")
+    data = json.loads(kiln.ok("inspect", "net.plan", "--json"))
+    assert [t["name"] for t in data["inputs"]] == ["x", "z"]
+    assert [t["name"] for t in data["outputs"]] == ["s", "q"]
+    names = {o for layer in data["layers"] for o in layer["origins"]}
+    assert {"conv1", "conv2", "softmax"} <= names
+    assert all(layer["tactic"] and layer["backend"] for layer in data["layers"])
+    text = kiln.ok("inspect", "net.plan")
+    assert "input   x float32 1x8x9x7" in text
+
+
+def test_dump_stages(kiln, network):
+    assert "Relu" in kiln.ok("build", network, "--dump=import", "--builderOptimizationLevel=0")
+    kiln.ok("build", network, "--dump=final", "--builderOptimizationLevel=0")
+    assert "--dump" in kiln.fails(2, "build", network, "--dump=nothing")
+
+
+def test_list(kiln):
+    assert {"ref", "cpu"} <= set(kiln.ok("list", "backends").split())
+    assert {"Conv", "MatMul", "Softmax"} <= set(kiln.ok("list", "operators").split())
+    knobs = {line.split()[0]: line for line in kiln.ok("list", "knobs").splitlines()}
+    assert knobs["--builderOptimizationLevel"].split()[1:6] == ["INT:INT", "in", "[0", "-", "5]"]
+    assert " 3 " in knobs["--builderOptimizationLevel"] and " off " in knobs["--noTimingCache"]
+    everything = kiln.ok("list")
+    assert all(f"{title} (" in everything for title in ("backends", "operators", "rules", "knobs", "tactics of cpu"))
+    assert set(knobs) == {w.rstrip("=") for w in words_of(kiln, "build", "--")} & set(knobs)
+
+
+# ---- the command line
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help(kiln, command):
+    text = kiln.ok(command, "--help")
+    assert "Examples:\n  kiln " + command in text and "Exit codes: 0" in text
+
+
+def test_help_of_the_program(kiln):
+    text = kiln.ok("--help")
+    assert all(re.search(rf"^  {c} ", text, re.MULTILINE) for c in COMMANDS)
+    assert "Exit codes:" in text and re.fullmatch(r"\d+\.\d+\.\d+\n", kiln.ok("--version"))
+
+
+@pytest.mark.parametrize("typed, meant", [
+    (["bnech"], "'bnech' is no command; did you mean 'bench'?"),
+    (["bench", "--itertions=3"], "'--itertions' is no option of bench; did you mean '--iterations'?"),
+    (["run", "--saveoutput=x", "m"], "'--saveoutput' is no option of run; did you mean '--saveOutputs'?"),
+    (["build", "--zzzzzzzzzzzz", "m"], "'--zzzzzzzzzzzz' is no option of build\n"),
+])
+def test_typing_errors(kiln, typed, meant):
+    assert meant in kiln.fails(2, *typed)
+
+
+def test_usage_errors(kiln, model):
+    kiln.fails(2)
+    kiln.fails(2, "run")
+    kiln.fails(2, "bench")
+    kiln.fails(2, "bench", f"--onnx={model}", "--loadEngine=x.plan")
+    for shapes in ("x", "x:", "x:1x", "x:axb", "x:-1x3", ":1x3", "x:1x3,"):
+        kiln.fails(2, "build", model, f"--shapes={shapes}")
+    for option in ("--iterations=0", "--iterations=x", "--streams=0", "--streams=65", "--percentile=101", "--percentile=a,b",
+                   "--duration=-1", "--builderOptimizationLevel=6"):
+        kiln.fails(2, "bench", f"--onnx={model}", "--shapes=x:1x3", option)
+
+
+def test_failures(kiln, tmp_path):
+    assert "error[K1004]" in kiln.fails(1, "run", "nothing.onnx")
+    assert "error[K1004]" in kiln.fails(1, "bench", "--loadEngine=nothing.plan")
+    (tmp_path / "text.plan").write_text("no engine")
+    assert "error[K3001]" in kiln.fails(1, "inspect", "text.plan")
+
+
+def on_terminal(kiln, *arguments, environment):
+    """What the program writes when standard error is a terminal."""
+    main, side = os.openpty()
+    with subprocess.Popen([kiln.program, *map(str, arguments)], cwd=kiln.folder, stdout=side, stderr=side,
+                          env={**os.environ, **environment}) as process:
+        os.close(side)
+        text = b""
+        while True:
+            try:
+                part = os.read(main, 65536)
+            except OSError:
+                break
+            if not part:
+                break
+            text += part
+    os.close(main)
+    return process.returncode, text.decode()
+
+
+def test_colours_and_progress_on_a_terminal(kiln, model):
+    colours = {"TERM": "xterm", "NO_COLOR": ""}
+    code, text = on_terminal(kiln, "run", "nothing.onnx", environment=colours)
+    assert code == 1 and "\033[31m[E] error[K1004]" in text
+    for environment in ({"TERM": "xterm", "NO_COLOR": "1"}, {"TERM": "dumb", "NO_COLOR": ""}):
+        assert "\033[31m" not in on_terminal(kiln, "run", "nothing.onnx", environment=environment)[1]
+    code, text = on_terminal(kiln, "build", model, "--shapes=x:2x3", environment=colours)
+    assert code == 0 and re.search(r"\r\[#*\.*\] \d+/\d+ ", text)
+
+
+def test_lines_without_a_terminal(kiln, model):
+    done = kiln.run("build", model, "--shapes=x:2x3")
+    assert "\033" not in done.stdout + done.stderr and "\r" not in done.stderr
+    assert re.search(r"^tactics chosen for (\d+) of \1 problems$", done.stderr, re.MULTILINE)
+
+
+# ---- completion
+
+def words_of(kiln, *line):
+    """What bash offers after `kiln` and these words, the last of which is being typed."""
+    script = kiln.ok("completion", "bash")
+    words = " ".join(f"'{w}'" for w in ("kiln", *line))
+    call = f"{script}\nCOMP_WORDS=({words}); COMP_CWORD={len(line)}; _kiln; printf '%s\\n' \"${{COMPREPLY[@]}}\""
+    return subprocess.run(["bash", "-c", call], capture_output=True, text=True, check=True).stdout.split()
+
+
+def test_bash_completion(kiln):
+    assert set(words_of(kiln, "")) == {*COMMANDS, "--help", "--version"}
+    assert words_of(kiln, "co") == ["compare", "completion"]
+    assert words_of(kiln, "bench", "--loadE") == ["--loadEngine="]
+    assert words_of(kiln, "bench", "--dumpP") == ["--dumpProfile"]
+    assert words_of(kiln, "list", "kn") == ["knobs"]
+    assert set(words_of(kiln, "build", "--dump", "=", "")) == {"import", "canonicalize", "fuse", "layout", "final"}
+    assert words_of(kiln, "build", "--dump", "=", "fu") == ["fuse"]
+    offered = set(words_of(kiln, "run", "--"))
+    known = set(re.findall(r"--\w[\w-]*", kiln.ok("run", "--help").split("\nExamples")[0]))
+    assert {w.rstrip("=") for w in offered} == known
+
+
+def test_zsh_completion(kiln):
+    script = kiln.ok("completion", "zsh")
+    assert script.startswith("#compdef kiln trtexec\n")
+    assert "'bench:Build or load an engine" in script and "'--dumpProfile[Print the time per layer]'" in script
+    assert ":value:(import canonicalize fuse layout final)'" in script
+    (kiln.folder / "_kiln").write_text(script)
+    try:
+        done = subprocess.run(["zsh", "-n", kiln.folder / "_kiln"], capture_output=True, text=True)
+    except FileNotFoundError:
+        pytest.skip("zsh is not installed")
+    assert done.returncode == 0, done.stderr
+
+
+def test_completion_of_another_shell(kiln):
+    assert "fish" in kiln.fails(2, "completion", "fish")

@@ -1,0 +1,30 @@
+// How far two tensors are from each other.
+#pragma once
+#include <string>
+#include <vector>
+
+#include "kiln/kiln.h"
+
+namespace kiln::tool {
+
+// As numpy.allclose: |got - want| <= atol + rtol |want|; NaN agrees with NaN. `scaled`: atol times the largest finite |want|
+// where that is above 1.
+struct Tolerance {
+  double rtol, atol;
+  bool scaled;
+};
+
+struct Difference {
+  bool agree = true;
+  std::string mismatch;        // of type or shape; then nothing below is set
+  int64_t count = 0, bad = 0;  // elements; those beyond the tolerance
+  // Of the worst element, in units of what is allowed.
+  std::vector<int64_t> index;
+  double got = 0, want = 0, absolute = 0, relative = 0, ratio = 0;
+
+  std::string text() const;  // "agrees; …", "3 of 10 elements differ; worst at [0,3]: …"
+};
+
+Difference difference(const api::HostTensor& got, const api::HostTensor& want, const Tolerance& tolerance);
+
+}  // namespace kiln::tool

@@ -1,0 +1,147 @@
+// Inputs of an inference: from files, or random.
+#include <algorithm>
+#include <cstdio>
+#include <memory>
+
+#include "command.h"
+
+namespace kiln::tool {
+namespace {
+
+constexpr uint64_t kLargestElement = 16;                   // bytes, complex128
+constexpr uint64_t kLargestUnbounded = uint64_t{1} << 30;  // bytes of an input whose shape nothing bounds
+
+// The largest shape that the input may have; nothing when it has no bound.
+std::vector<std::vector<int64_t>> largest_shapes(const api::IoTensor& io, const Shapes& asked) {
+  if (auto it = asked.find(io.name); it != asked.end()) return {it->second};
+  std::vector<std::vector<int64_t>> shapes;
+  for (const api::Bounds& b : io.profiles) shapes.push_back(b.max);
+  if (shapes.empty() && std::count(io.dims.begin(), io.dims.end(), -1) == 0) shapes.push_back(io.dims);
+  return shapes;
+}
+
+uint64_t most_bytes(const api::IoTensor& io, const Shapes& asked) {
+  const auto shapes = largest_shapes(io, asked);
+  uint64_t most = shapes.empty() ? kLargestUnbounded : 0;
+  for (const auto& dims : shapes) {
+    uint64_t bytes = kLargestElement;
+    for (int64_t d : dims)
+      if (__builtin_mul_overflow(bytes, static_cast<uint64_t>(d), &bytes)) bytes = UINT64_MAX / 2;
+    most = std::max(most, bytes);
+  }
+  return std::min(most, UINT64_MAX / 2);
+}
+
+std::vector<int64_t> shape_of_raw(const api::IoTensor& io, const Shapes& asked, const std::string& path) {
+  if (auto it = asked.find(io.name); it != asked.end()) return it->second;
+  if (std::count(io.dims.begin(), io.dims.end(), -1) == 0) return io.dims;
+  if (!io.profiles.empty()) return io.profiles[0].opt;
+  throw api::Failure("error[K4002] '" + path + "' holds bytes without a shape, and input '" + io.name +
+                     "' is dynamic\n  remedy: --shapes=" + io.name + ":…");
+}
+
+api::HostTensor load_raw(const api::IoTensor& io, const std::vector<int64_t>& dims, const std::string& path) {
+  api::HostTensor tensor = api::random_tensor(io.type, dims, 0);
+  const std::unique_ptr<std::FILE, decltype(&std::fclose)> file(std::fopen(path.c_str(), "rb"), &std::fclose);
+  if (!file) throw api::Failure("error[K1004] cannot open '" + path + "'");
+  const size_t read = std::fread(tensor.data.data(), 1, tensor.data.size(), file.get());
+  if (read != tensor.data.size() || std::fgetc(file.get()) != EOF)
+    throw api::Failure("error[K2005] '" + path + "' does not hold " + std::to_string(tensor.data.size()) +
+                       " bytes, as input '" + io.name + "' needs");
+  return tensor;
+}
+
+api::HostTensor load_file(const api::IoTensor& io, const std::string& path, const Shapes& asked) {
+  if (path.ends_with(".npy") || path.ends_with(".pb")) return api::load_tensor(path);
+  if (path.ends_with(".npz")) {
+    const auto arrays = npz_arrays(path);
+    const bool only = arrays.size() == 1;
+    return load_npz(path, only ? arrays[0] : io.name, most_bytes(io, asked));
+  }
+  return load_raw(io, shape_of_raw(io, asked, path), path);
+}
+
+// The shape of an input: of its value, as asked for, or the optimum of the profile.
+std::vector<int64_t> input_shape(const api::IoTensor& io, const api::Values& loaded, const Shapes& asked, int profile) {
+  if (auto it = loaded.find(io.name); it != loaded.end()) return it->second.dims;
+  if (auto it = asked.find(io.name); it != asked.end()) return it->second;
+  return io.profiles.at(static_cast<size_t>(profile)).opt;
+}
+
+bool takes(const api::Bounds& bounds, const std::vector<int64_t>& dims) {
+  bool inside = dims.size() == bounds.min.size();
+  for (size_t i = 0; inside && i < dims.size(); ++i) inside = dims[i] >= bounds.min[i] && dims[i] <= bounds.max[i];
+  return inside;
+}
+
+}  // namespace
+
+api::Values load_inputs(const std::string& text, const std::vector<api::IoTensor>& io, const Shapes& asked) {
+  api::Values values;
+  if (text.empty()) return values;
+  const auto inputs = of_kind(io, true);
+  std::vector<std::string> names;
+  for (const api::IoTensor& input : inputs) names.push_back(input.name);
+  std::map<std::string, std::string> files;
+  const bool archive =
+      text.ends_with(".npz") && text.find(',') == std::string::npos && text.find(':') == std::string::npos;
+  if (archive)
+    for (const std::string& array : npz_arrays(text)) files[array] = text;
+  else files = parse_pairs(text);
+  for (const auto& [name, path] : files) {
+    const auto at = std::find(names.begin(), names.end(), name);
+    if (at == names.end())
+      throw api::Failure("error[K1004] the network has no input '" + name + "'" + did_you_mean(name, names));
+    const api::IoTensor& input = inputs[static_cast<size_t>(at - names.begin())];
+    values[name] = archive ? load_npz(path, name, most_bytes(input, asked)) : load_file(input, path, asked);
+  }
+  return values;
+}
+
+api::Values load_inputs_for_build(const std::string& text, BuildFlags& flags) {
+  if (text.empty()) return {};
+  const auto io = api::model_io(flags.onnx);
+  Shapes asked = parse_shapes(flags.shapes);
+  api::Values values = load_inputs(text, io, asked);
+  Shapes given = asked;
+  for (const BuildFlags::ProfileShapes& p : flags.profiles)
+    for (const std::string* part : {&p.min, &p.opt, &p.max}) given.merge(parse_shapes(*part));
+  for (const api::IoTensor& input : of_kind(io, true)) {
+    if (!values.count(input.name) || given.count(input.name) ||
+        std::count(input.dims.begin(), input.dims.end(), -1) == 0)
+      continue;
+    flags.shapes += (flags.shapes.empty() ? "" : ",") + input.name + ":" + shape_text(values[input.name].dims);
+  }
+  return values;
+}
+
+int choose_profile(const api::Engine& engine, const api::Values& loaded, const Shapes& asked, int wanted) {
+  const auto inputs = of_kind(engine.io(), true);
+  const int count = inputs.empty() ? 1 : static_cast<int>(inputs[0].profiles.size());
+  if (wanted >= count)
+    throw api::Failure("error[K1001] the engine has no optimisation profile " + std::to_string(wanted) + ", only " +
+                       std::to_string(count));
+  if (wanted >= 0) return wanted;
+  for (int p = 0; p < count; ++p)
+    if (std::all_of(inputs.begin(), inputs.end(), [&](const api::IoTensor& io) {
+          return takes(io.profiles[static_cast<size_t>(p)], input_shape(io, loaded, asked, p));
+        }))
+      return p;
+  return 0;
+}
+
+api::Values set_inputs(api::Session& session, const api::Engine& engine, const api::Values& loaded, const Shapes& asked,
+                       int profile) {
+  session.set_profile(profile);
+  api::Values values;
+  for (const api::IoTensor& io : of_kind(engine.io(), true)) {
+    auto it = loaded.find(io.name);
+    values[io.name] = it != loaded.end() ? it->second
+                                         : api::random_tensor(io.type, input_shape(io, loaded, asked, profile),
+                                                              std::hash<std::string>{}(io.name));
+    session.set_input(io.name, values[io.name]);
+  }
+  return values;
+}
+
+}  // namespace kiln::tool
