@@ -133,7 +133,8 @@ void add_build_flags(CLI::App& app, BuildFlags& f) {
   app.add_option("--timingCacheFile", f.timing_cache,
                  "File of measured times: read if it exists, written after the build");
   app.add_flag("--noTimingCache", f.no_timing_cache, "Measure every layer anew");
-  app.add_option("--disable", f.disable, "Rules and tactics to leave out, a,b,c (names: kiln list)");
+  app.add_option("--disable", f.disable,
+                 "Rules and tactics to leave out, a,b,c (names: kiln list; onednn: all that use oneDNN)");
   app.add_option("--stop-after", f.stop_after, "Stop rewriting after this many patches, to bisect a fault");
   app.add_option("--dump", f.dump, "Print the graph after a stage: import, canonicalize, fuse, layout");
   app.add_option("--memPoolSize", f.memory, "Accepted for compatibility; memory is planned exactly and needs no limit");
