@@ -56,7 +56,7 @@ struct BuildOptions {
   int average_iterations = 8;         // at least, per candidate
   std::string timing_cache;           // path; read when it exists, written after the build
   bool use_timing_cache = true;       // within the build and the file
-  std::vector<std::string> disabled;  // rules and tactics by name
+  std::vector<std::string> disabled;  // rules and tactics by name; "onednn": all that use oneDNN
   int64_t stop_after = -1;            // patches; negative: all
   std::string dump_stage;             // print the graph after this stage through `dump`
   std::function<void(const std::string& text)> dump;

@@ -71,7 +71,7 @@ class Kernel {
   // Shapes are known (data pointers need not be, except those of constants): compute all that depends on them. May allocate.
   virtual Status prepare(const KernelCall& call) noexcept = 0;
   // Queues the work. Same shapes as in the last prepare. Neither allocates, nor locks, nor throws; kernels that work on slots
-  // are exempt.
+  // are exempt, and a library that a kernel calls may allocate inside.
   virtual Status launch(Stream& stream, const KernelCall& call) noexcept = 0;
   // Bytes of workspace wanted for the shapes of `call`; asked at build time with the largest shapes.
   virtual size_t workspace(const KernelCall&) noexcept { return 0; }
