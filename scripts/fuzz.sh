@@ -11,12 +11,15 @@ if ((${#sources[@]} == 0)); then
   exit 0
 fi
 scripts/build.sh fuzz fuzzers
+scripts/build.sh release kiln_tool device_libraries  # builds the engines from which a fuzzer starts
+export OMP_NUM_THREADS=1 UBSAN_OPTIONS=print_stacktrace=1
+export ASAN_OPTIONS=allocator_may_return_null=1:max_allocation_size_mb=256
 
 fuzz() {
   local name=$1 corpus=build/fuzz/corpus/$1 seeds=build/fuzz/seeds/$1
   mkdir -p "$corpus" "$seeds"
   [[ ! -f tests/fuzz/${name}_seeds.py ]] || .venv/bin/python "tests/fuzz/${name}_seeds.py" "$seeds"
-  OMP_NUM_THREADS=1 "build/fuzz/bin/${name}_fuzz" -max_total_time="$seconds" -timeout=20 -rss_limit_mb=2048 -print_final_stats=1 \
+  "build/fuzz/bin/${name}_fuzz" -max_total_time="$seconds" -timeout=20 -rss_limit_mb=2048 -print_final_stats=1 \
     -artifact_prefix="build/fuzz/${name}-" "$corpus" "$seeds" >"build/fuzz/$name.log" 2>&1
 }
 

@@ -43,6 +43,12 @@ Tensor stack(const std::vector<Tensor>& parts, int64_t axis, const Tensor& empty
   return result;
 }
 
+// A number of inputs among the parameters; more than there are when it is not sound.
+size_t count_of(const plan::StepInfo& step, const char* name) {
+  const int64_t count = step.parameters.integer(name, 0);
+  return count < 0 || static_cast<size_t>(count) > step.inputs.size() ? step.inputs.size() + 1 : static_cast<size_t>(count);
+}
+
 bool truth(const Datum& value) {
   if (!value.tensor.valid() || value.tensor.size() != 1)
     throw Error(Code::kExecution, "a condition is not one boolean");
@@ -83,7 +89,7 @@ Tensor Runner::slice_of_none(const std::vector<Tensor>& trips, int32_t t, int64_
 
 Status Runner::run_loop(size_t index, Stream& stream) {
   const plan::StepInfo& info = program_.steps[index];
-  const auto captures = static_cast<size_t>(info.parameters.integer("captures", 0));
+  const size_t captures = count_of(info, "captures");
   if (info.bodies.size() != 1 || info.inputs.size() < 2 + captures)
     return {Code::kMalformedPlan, "a loop needs one body, a count and a condition"};
   const Datum limit = as_datum(info.inputs[0]), start = as_datum(info.inputs[1]);
@@ -116,8 +122,7 @@ Status Runner::run_loop(size_t index, Stream& stream) {
 Status Runner::run_scan(size_t index, Stream& stream) {
   const plan::StepInfo& info = program_.steps[index];
   const Attributes& p = info.parameters;
-  const auto captures = static_cast<size_t>(p.integer("captures", 0)),
-             scans = static_cast<size_t>(p.integer("num_scan_inputs", 0));
+  const size_t captures = count_of(info, "captures"), scans = count_of(info, "num_scan_inputs");
   if (info.bodies.size() != 1 || scans == 0 || info.inputs.size() < captures + scans)
     return {Code::kMalformedPlan, "a scan needs one body and its inputs"};
   const size_t states = info.inputs.size() - captures - scans;

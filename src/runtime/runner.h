@@ -58,12 +58,15 @@ class Runner {
   };
 
   void make_steps();
+  void order_views();
   Status bind_input(int32_t tensor) noexcept;
   bool resolve(int32_t tensor);  // dims, strides from symbols; false when not known yet
   void place(int32_t tensor);
   Status resolve_all();
   void refresh_views(StepState& step, const plan::StepInfo& info);
   Status check_reserved(int32_t tensor);
+  Status place_views();
+  static bool slots_fit(const StepState& step);
   static void use_workspace(StepState& step);
   Status run_late(size_t index, Stream& stream);
   Status run_control(size_t index, Stream& stream);
@@ -82,6 +85,7 @@ class Runner {
   Symbols symbols_;
   std::vector<TensorState> states_;
   std::vector<StepState> steps_;
+  std::vector<int32_t> views_;  // what a view lies in comes before it
   bool dirty_shapes_ = true, dirty_addresses_ = true;
   mutable std::string error_;
 };

@@ -113,7 +113,7 @@ class Copy final : public Kernel {
     std::copy(in.strides, in.strides + in.rank, w.from.begin());
     for (size_t k = 0; k < axes_.size(); ++k) {
       const int64_t axis = axes_[k], step = steps_[k];
-      if (axis < 0 || axis >= in.rank || step == 0) return false;
+      if (axis < 0 || axis >= in.rank || step == 0 || sliced[static_cast<size_t>(axis)]) return false;
       const int64_t extent = in.dims[axis], length = out.dims[axis];
       sliced[static_cast<size_t>(axis)] = true;
       if (length == 0) continue;

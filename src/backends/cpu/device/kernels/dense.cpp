@@ -15,7 +15,7 @@ size_t DenseKernel::plan(const KernelCall& call) {
   staged_ = 0;
   for (const auto* list : {&inputs_, &outputs_})
     for (const TensorView& v : *list)
-      if (v.slot || (v.present() && !is_plain(v))) throw Error(Code::kMalformedPlan, "a kernel takes plain tensors");
+      if (v.present() && !is_plain(v)) throw Error(Code::kMalformedPlan, "a kernel takes plain tensors");
   if (takes(call)) return 0;
   for (bool output : {false, true}) {
     auto& views = output ? outputs_ : inputs_;

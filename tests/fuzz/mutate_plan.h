@@ -1,0 +1,16 @@
+// Structural mutations of plans, for fuzzers that must get past the verifier.
+#pragma once
+#include <random>
+
+#include "plan/plan.h"
+
+namespace kiln::plan {
+
+// A few edits at random places: parameters, kernels, operands, shapes, types, storage, profiles. The result may be one that
+// verify() refuses.
+void mutate(Plan& plan, std::mt19937& random);
+// Gives every tensor of an arena or of the constants, and every workspace, a place of its own with a gap behind it, just as large
+// as its shapes need, so that edits of shapes pass verify().
+void fit_storage(Plan& plan);
+
+}  // namespace kiln::plan
