@@ -1,6 +1,7 @@
 // Kernel "reference": one operator with its post-operations, evaluated by its definition.
 #include "backends/ref/device/device.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cstdlib>
 #include <cstring>
@@ -29,12 +30,16 @@ Operation read_operation(const Attributes& parameters, const std::string& prefix
   return result;
 }
 
+void check_strided(const TensorView& view) {
+  if (!view.strides || bits(view.dtype) % 8)
+    throw Error(Code::kMalformedPlan, "the reference cannot use a blocked layout");
+}
+
 // A dense copy of a view, or the view itself when it is dense.
 Tensor dense(const TensorView& view) {
   const Dims dims(view.dims, view.dims + view.rank);
   if (view.is_dense() || element_count(dims) == 0) return Tensor::borrow(view.dtype, dims, view.data);
-  if (!view.strides || bits(view.dtype) % 8)
-    throw Error(Code::kMalformedPlan, "the reference cannot read a blocked layout");
+  check_strided(view);
   Tensor result = Tensor::allocate(view.dtype, dims);
   const auto width = static_cast<size_t>(bits(view.dtype) / 8);
   auto* to = static_cast<std::byte*>(result.mutable_data());
@@ -55,6 +60,7 @@ void scatter(const Tensor& from, const TensorView& view) {
     if (from.bytes() > 0) std::memcpy(view.data, from.data(), static_cast<size_t>(from.bytes()));
     return;
   }
+  check_strided(view);
   const auto width = static_cast<size_t>(bits(view.dtype) / 8);
   const auto* source = static_cast<const std::byte*>(from.data());
   Dims index(from.dims().size(), 0);
@@ -122,6 +128,8 @@ class Reference final : public Kernel {
       throw Error(Code::kMalformedPlan, "the step has too few inputs");
     std::vector<Datum> results =
         evaluate(*base_.op, base_.attributes, {inputs.begin(), inputs.begin() + base_inputs_}, outputs);
+    if (results.size() < static_cast<size_t>(std::max(outputs, 1)))
+      throw Error(Code::kMalformedPlan, "the operator has fewer results than the step");
     for (const Operation& post : posts_) {
       std::vector<Datum> operands;
       for (int64_t operand : post.operands)
