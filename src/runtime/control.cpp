@@ -46,7 +46,8 @@ Tensor stack(const std::vector<Tensor>& parts, int64_t axis, const Tensor& empty
 // A number of inputs among the parameters; more than there are when it is not sound.
 size_t count_of(const plan::StepInfo& step, const char* name) {
   const int64_t count = step.parameters.integer(name, 0);
-  return count < 0 || static_cast<size_t>(count) > step.inputs.size() ? step.inputs.size() + 1 : static_cast<size_t>(count);
+  return count < 0 || static_cast<size_t>(count) > step.inputs.size() ? step.inputs.size() + 1
+                                                                      : static_cast<size_t>(count);
 }
 
 bool truth(const Datum& value) {

@@ -126,7 +126,8 @@ void Runner::place(int32_t tensor) {
   if (info.view_of >= 0) {
     const TensorState& parent = states_[static_cast<size_t>(info.view_of)];
     keep_place(state.strides, parent.strides);
-    const int64_t shift = engine_.dims().evaluate(info.view_start, symbols_).value_or(0) * parent.strides[static_cast<size_t>(info.view_axis)] * bits(info.dtype) / 8;
+    const int64_t shift = engine_.dims().evaluate(info.view_start, symbols_).value_or(0) *
+                          parent.strides[static_cast<size_t>(info.view_axis)] * bits(info.dtype) / 8;
     state.view.data = parent.view.data ? static_cast<std::byte*>(parent.view.data) + shift : nullptr;
   } else if (info.layout.is_plain()) {
     keep_place(state.strides, strides(info.layout, state.dims));

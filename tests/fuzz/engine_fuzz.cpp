@@ -81,7 +81,8 @@ std::vector<Tensor> give_memory(Context& context) {
       if (!bytes || (total += static_cast<uint64_t>(*bytes)) > kMostBytes) return {};
       given.push_back(Tensor::allocate(DType::kU8, {*bytes}));
       auto* memory = static_cast<uint8_t*>(given.back().mutable_data());
-      for (int64_t i = 0; i < *bytes; ++i) memory[i] = info.dtype == DType::kBool ? i & 1 : (i & 3) == 0 ? i / 4 % 3 : 0;
+      for (int64_t i = 0; i < *bytes; ++i)
+        memory[i] = info.dtype == DType::kBool ? i & 1 : (i & 3) == 0 ? i / 4 % 3 : 0;
       (void)context.set_address(t, memory);
     }
   return given;
@@ -101,6 +102,15 @@ void run_profile(Context& context, int32_t index, bool runs) {
   }
 }
 
+// The new size; `size` when there is no room.
+size_t put_plan(plan::Plan& plan, uint8_t* data, size_t size, size_t max_size) {
+  plan::fit_storage(plan);
+  const std::vector<std::byte> bytes = plan::write(plan);
+  if (bytes.size() > max_size) return size;
+  std::memcpy(data, bytes.data(), bytes.size());
+  return bytes.size();
+}
+
 void load_and_run(plan::Plan plan) {
   if (plan.arena_size > kMostBytes || plan.profiles.size() > 4) return;
   plan.fingerprint = open_device(plan.device).fingerprint();
@@ -115,8 +125,6 @@ void load_and_run(plan::Plan plan) {
 
 }  // namespace
 
-extern "C" size_t LLVMFuzzerMutate(uint8_t* data, size_t size, size_t max_size);
-
 extern "C" int LLVMFuzzerInitialize(int*, char***) {
   register_device("cpu", &kiln_create_device_cpu);
   register_device("ref", &kiln_create_device_ref);
@@ -128,13 +136,21 @@ extern "C" size_t LLVMFuzzerCustomMutator(uint8_t* data, size_t size, size_t max
   try {
     plan::Plan plan = read_plan(data, size);
     plan::mutate(plan, random);
-    plan::fit_storage(plan);
-    const std::vector<std::byte> bytes = plan::write(plan);
-    if (bytes.size() > max_size) return size;
-    std::memcpy(data, bytes.data(), bytes.size());
-    return bytes.size();
+    return put_plan(plan, data, size, max_size);
   } catch (const Error&) {
     return size;
+  }
+}
+
+extern "C" size_t LLVMFuzzerCustomCrossOver(const uint8_t* first, size_t first_size, const uint8_t* second,
+                                            size_t second_size, uint8_t* data, size_t max_size, unsigned int seed) {
+  std::mt19937 random(seed);
+  try {
+    plan::Plan plan = read_plan(first, first_size);
+    plan::take_step(plan, read_plan(second, second_size), random);
+    return put_plan(plan, data, 0, max_size);
+  } catch (const Error&) {
+    return 0;
   }
 }
 

@@ -10,19 +10,52 @@
 namespace kiln::plan {
 namespace {
 
-constexpr const char* kKernels[] = {
-    "reference", "if", "loop", "scan",
-#define KILN_KERNEL(word) #word,
-#include "backends/cpu/device/kernels/list.inc"
-#undef KILN_KERNEL
-};
-
-constexpr int64_t kNumbers[] = {0, 1, -1, 2, 3, 4, 7, 8, 16, 17, 31, 32, 63, 64, 65, 127, 255, 256, 1 << 10, 1 << 16, 1 << 20,
-                                (int64_t{1} << 30), (int64_t{1} << 31) - 1, int64_t{1} << 31, int64_t{1} << 32, int64_t{1} << 40,
-                                int64_t{1} << 62, std::numeric_limits<int64_t>::max(), std::numeric_limits<int64_t>::min(), -2, -3,
-                                -128, -(int64_t{1} << 31), -(int64_t{1} << 40)};
-constexpr double kReals[] = {0, -0.0, 1, -1, 0.5, 1e-30, 1e30, 1e300, 1e-320, std::numeric_limits<double>::infinity(),
-                             -std::numeric_limits<double>::infinity(), std::numeric_limits<double>::quiet_NaN()};
+constexpr int64_t kNumbers[] = {0,
+                                1,
+                                -1,
+                                2,
+                                3,
+                                4,
+                                7,
+                                8,
+                                16,
+                                17,
+                                31,
+                                32,
+                                63,
+                                64,
+                                65,
+                                127,
+                                255,
+                                256,
+                                1 << 10,
+                                1 << 16,
+                                1 << 20,
+                                (int64_t{1} << 30),
+                                (int64_t{1} << 31) - 1,
+                                int64_t{1} << 31,
+                                int64_t{1} << 32,
+                                int64_t{1} << 40,
+                                int64_t{1} << 62,
+                                std::numeric_limits<int64_t>::max(),
+                                std::numeric_limits<int64_t>::min(),
+                                -2,
+                                -3,
+                                -128,
+                                -(int64_t{1} << 31),
+                                -(int64_t{1} << 40)};
+constexpr double kReals[] = {0,
+                             -0.0,
+                             1,
+                             -1,
+                             0.5,
+                             1e-30,
+                             1e30,
+                             1e300,
+                             1e-320,
+                             std::numeric_limits<double>::infinity(),
+                             -std::numeric_limits<double>::infinity(),
+                             std::numeric_limits<double>::quiet_NaN()};
 
 class Mutator {
  public:
@@ -99,7 +132,9 @@ class Mutator {
     return words[pick(words.size())];
   }
 
-  StepInfo* any_step(Program& program) { return program.steps.empty() ? nullptr : &program.steps[pick(program.steps.size())]; }
+  StepInfo* any_step(Program& program) {
+    return program.steps.empty() ? nullptr : &program.steps[pick(program.steps.size())];
+  }
 
   void parameters(Program& program) {
     StepInfo* s = any_step(program);
@@ -147,7 +182,7 @@ class Mutator {
     StepInfo* s = any_step(program);
     if (!s) return;
     switch (pick(6)) {
-      case 0: s->kernel = kKernels[pick(std::size(kKernels))]; break;
+      case 0: s->kernel = any_step(program)->kernel; break;
       case 1: s->workspace_size = 0; break;
       case 2: s->workspace_size = static_cast<uint64_t>(number()); break;
       case 3: std::swap(*s, *any_step(program)); break;
@@ -184,7 +219,9 @@ class Mutator {
   std::mt19937& random_;
 };
 
-bool has_room(const TensorInfo& t) { return (t.storage == Storage::kConstant || t.storage == Storage::kArena) && t.view_of < 0; }
+bool has_room(const TensorInfo& t) {
+  return (t.storage == Storage::kConstant || t.storage == Storage::kArena) && t.view_of < 0;
+}
 
 // Bytes at these shapes; 0 when there is no telling.
 uint64_t bytes_of(const TensorInfo& t, const DimValues& values) {
@@ -215,6 +252,20 @@ bool profiles_fit(const Plan& plan) {
 void mutate(Plan& plan, std::mt19937& random) {
   Mutator mutator(plan, random);
   for (size_t edits = 1 + random() % 3; edits > 0; --edits) mutator.edit();
+}
+
+void take_step(Plan& plan, const Plan& other, std::mt19937& random) {
+  const auto any_step = [&](auto& from) {
+    auto& program = from.programs[random() % from.programs.size()];
+    return program.steps.empty() ? nullptr : &program.steps[random() % program.steps.size()];
+  };
+  StepInfo* step = any_step(plan);
+  const StepInfo* source = any_step(other);
+  if (!step || !source || !source->bodies.empty()) return;
+  step->device = source->device;
+  step->kernel = source->kernel;
+  step->parameters = source->parameters;
+  step->bodies.clear();
 }
 
 void fit_storage(Plan& plan) {
@@ -249,7 +300,8 @@ void fit_storage(Plan& plan) {
   Tensor bytes = Tensor::allocate(DType::kU8, {static_cast<int64_t>(constants)});
   for (const auto& [t, from] : moved)
     if (from < plan.constants.size())
-      std::copy_n(plan.constants.begin() + static_cast<int64_t>(from), std::min<uint64_t>(t->size, plan.constants.size() - from),
+      std::copy_n(plan.constants.begin() + static_cast<int64_t>(from),
+                  std::min<uint64_t>(t->size, plan.constants.size() - from),
                   static_cast<std::byte*>(bytes.mutable_data()) + t->offset);
   auto owner = std::make_shared<Tensor>(std::move(bytes));
   fitted.arena_size = arena;

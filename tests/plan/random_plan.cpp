@@ -111,7 +111,8 @@ class Generator {
 
   Program program(size_t count) {
     Program p;
-    for (size_t i = 0; i < 1 + pick(2); ++i) p.inputs.push_back(add(p, tensor("in" + std::to_string(i), Storage::kInput)));
+    for (size_t i = 0; i < 1 + pick(2); ++i)
+      p.inputs.push_back(add(p, tensor("in" + std::to_string(i), Storage::kInput)));
     for (size_t i = 0; i < pick(4); ++i) add(p, tensor(text("w"), Storage::kConstant));
     for (size_t i = 0; i < pick(4); ++i) add(p, tensor(text("t"), Storage::kArena));
     if (pick(2)) views(p, pick(2) ? Storage::kArena : Storage::kOutput);
