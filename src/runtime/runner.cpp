@@ -249,6 +249,8 @@ Status Runner::prepare() noexcept {
       if (Status s = steps_[i].kernel->prepare(steps_[i].call); !s.ok())
         return fail(s.code, "step '" + info.name + "' (" + info.kernel + "): " + s.detail);
     }
+  } catch (const Error& e) {
+    return fail(e.code(), e.message());
   } catch (const std::exception& e) {
     return fail(Code::kShapeMismatch, e.what());
   }
@@ -275,6 +277,8 @@ Status Runner::run(Stream& stream, const StepHook* before_step) noexcept {
     if (step.late) {
       try {
         status = step.bodies.empty() ? run_late(i, stream) : run_control(i, stream);
+      } catch (const Error& e) {
+        status = fail(e.code(), e.message());
       } catch (const std::exception& e) {
         status = fail(Code::kExecution, e.what());
       }
@@ -362,46 +366,6 @@ void Runner::bind_results(const plan::StepInfo& info) {
       if (const int symbol = engine_.dims().lone_symbol(tensor.dims[d]); symbol >= 0)
         symbols_[static_cast<size_t>(symbol)] = state.dims[d];
   }
-}
-
-Datum Runner::as_datum(int32_t tensor) const {
-  if (tensor < 0) return Datum();
-  const TensorState& state = states_[static_cast<size_t>(tensor)];
-  if (state.slot) return *state.slot;
-  return Datum(Tensor::borrow(state.view.dtype, state.dims, state.view.data));
-}
-
-void Runner::take_results(size_t index, std::vector<Datum> results) {
-  const plan::StepInfo& info = program_.steps[index];
-  for (size_t i = 0; i < info.outputs.size() && i < results.size(); ++i)
-    if (info.outputs[i] >= 0) *states_[static_cast<size_t>(info.outputs[i])].slot = std::move(results[i]);
-  bind_results(info);
-}
-
-Status Runner::call(Stream& stream, const Symbols& outer, std::vector<Datum> inputs, std::vector<Datum>& outputs) {
-  symbols_ = outer;
-  dirty_shapes_ = false;
-  for (size_t i = 0; i < program_.inputs.size() && i < inputs.size(); ++i) {
-    const int32_t t = program_.inputs[i];
-    set_slot(t, std::move(inputs[i]));
-    const plan::TensorInfo& info = program_.tensors[static_cast<size_t>(t)];
-    const TensorState& state = states_[static_cast<size_t>(t)];
-    for (size_t d = 0;
-         info.ranked && state.slot->kind == Datum::kTensor && d < info.dims.size() && d < state.dims.size(); ++d)
-      if (const int symbol = engine_.dims().lone_symbol(info.dims[d]); symbol >= 0)
-        symbols_[static_cast<size_t>(symbol)] = state.dims[d];
-  }
-  for (size_t i = 0; i < states_.size(); ++i)
-    if (!states_[i].slot && !states_[i].known && resolve(static_cast<int32_t>(i))) place(static_cast<int32_t>(i));
-  KILN_RETURN_IF_ERROR(run(stream, nullptr));
-  outputs.clear();
-  for (int32_t t : program_.outputs) {
-    Datum result = as_datum(t);
-    // The slot keeps its buffer for the next call, so results that leave are copies.
-    if (result.kind == Datum::kTensor && result.tensor.valid()) result.tensor = result.tensor.clone();
-    outputs.push_back(std::move(result));
-  }
-  return kOkStatus;
 }
 
 }  // namespace kiln

@@ -110,6 +110,9 @@ class Reference final : public Kernel {
         }
       }
       return kOkStatus;
+    } catch (const Error& e) {
+      message_ = e.message();
+      return {e.code(), message_.c_str()};
     } catch (const std::exception& e) {
       message_ = e.what();
       return {Code::kExecution, message_.c_str()};
