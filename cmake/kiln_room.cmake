@@ -11,6 +11,9 @@ function(kiln_room name dir)
   endif()
   add_library(kiln_${name} STATIC ${sources})
   target_link_libraries(kiln_${name} PUBLIC kiln_options ${arg_LIBS})
+  if(arg_RECURSE AND KILN_SANITIZE)  # many small files, most of whose time is that of the headers
+    set_target_properties(kiln_${name} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 12)
+  endif()
 endfunction()
 
 # kiln_flatbuffer(NAME SCHEMA): the room's .cpp files may include <NAME_schema_generated.h>, made from the schema.

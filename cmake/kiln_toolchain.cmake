@@ -5,6 +5,7 @@ target_compile_options(kiln_options INTERFACE -Wall -Wextra $<$<CXX_COMPILER_ID:
 target_include_directories(kiln_options INTERFACE ${CMAKE_SOURCE_DIR}/src ${CMAKE_SOURCE_DIR}/include)
 if(KILN_SANITIZE)
   add_compile_options(-fsanitize=${KILN_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  add_compile_definitions(KILN_FEW_TARGETS)
   add_link_options(-fsanitize=${KILN_SANITIZE})
 endif()
 if(KILN_BUILD_FUZZERS)

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds the fuzzers of tests/fuzz with sanitizers and runs each for some seconds. Usage: scripts/fuzz.sh [SECONDS]
+# Builds the fuzzers of tests/fuzz with sanitizers and runs each for some seconds. Usage: scripts/fuzz.sh [SECONDS]   (0: builds only)
 # A fuzzer NAME starts from build/fuzz/seeds/NAME, which tests/fuzz/NAME_seeds.py FOLDER writes, and keeps what it finds in build/fuzz/corpus.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -11,15 +11,19 @@ if ((${#sources[@]} == 0)); then
   exit 0
 fi
 scripts/build.sh fuzz fuzzers
+scripts/build.sh release kiln_tool device_libraries  # builds the engines from which a fuzzer starts
+export OMP_NUM_THREADS=1 UBSAN_OPTIONS=print_stacktrace=1
+export ASAN_OPTIONS=allocator_may_return_null=1:max_allocation_size_mb=256
 
 fuzz() {
   local name=$1 corpus=build/fuzz/corpus/$1 seeds=build/fuzz/seeds/$1
   mkdir -p "$corpus" "$seeds"
   [[ ! -f tests/fuzz/${name}_seeds.py ]] || .venv/bin/python "tests/fuzz/${name}_seeds.py" "$seeds"
-  OMP_NUM_THREADS=1 "build/fuzz/bin/${name}_fuzz" -max_total_time="$seconds" -timeout=20 -rss_limit_mb=2048 -print_final_stats=1 \
+  "build/fuzz/bin/${name}_fuzz" -max_total_time="$seconds" -timeout=20 -rss_limit_mb=2048 -max_len=65536 -print_final_stats=1 \
     -artifact_prefix="build/fuzz/${name}-" "$corpus" "$seeds" >"build/fuzz/$name.log" 2>&1
 }
 
+((seconds > 0)) || exit 0
 names=() jobs=()
 for source in "${sources[@]}"; do
   name=$(basename "$source" _fuzz.cpp)

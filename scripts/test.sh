@@ -1,9 +1,8 @@
 #!/usr/bin/env bash
-# All that CI runs, stage by stage: checks, release tests, clang-tidy, tests under sanitizers. Stops at the first stage that fails.
+# All that CI runs, stage by stage: checks, release tests, clang-tidy, tests under sanitizers, fuzzers. Stops at the first stage that fails.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 readonly logs=build/test logged_stages=(release asan tsan)
-readonly sanitized=(base tensor ir passes plan onnx)  # rooms whose tests run under the address and undefined-behaviour sanitizers
 mkdir -p "$logs"
 rm -f "$logs"/*.log
 summary=() stage="" started=0 ended=false
@@ -46,12 +45,16 @@ run_tests release
 stage "clang-tidy on changed files"
 .venv/bin/python scripts/check_tidy.py
 stage "address and undefined behaviour: build"
-scripts/build.sh asan "${sanitized[@]/#/test_}"
+scripts/build.sh asan unit_tests
 stage "address and undefined behaviour: tests"
-run_tests asan -R "^($(IFS="|"; echo "${sanitized[*]}"))\$"
+run_tests asan -L unit
 stage "threads: build"
-scripts/build.sh tsan test_base
+scripts/build.sh tsan threaded_tests
 stage "threads: tests"
-run_tests tsan -R "^base\$"
+run_tests tsan -L threaded
+stage "fuzzers: build"
+scripts/fuzz.sh 0
+stage "fuzzers: 30 s each"
+scripts/fuzz.sh 30
 finish_stage
 ended=true

@@ -29,6 +29,37 @@ std::string_view code_name(Code code) {
   return "unknown";
 }
 
+namespace {
+
+// For errors that know no better one.
+std::string_view usual_remedy(Code code) {
+  switch (code) {
+    case Code::kInternal: return "report it with the model and the output of --verbose";
+    case Code::kInvalidArgument: return "correct the value that the message names";
+    case Code::kOutOfMemory: return "use smaller shapes or fewer contexts";
+    case Code::kNotFound: return "check the spelling";
+    case Code::kIo: return "check the path and its permissions";
+    case Code::kOverflow: return "correct the size in the model or the shape that was given";
+    case Code::kMalformedModel: return "export the model again";
+    case Code::kInvalidGraph: return "repair the model, or export it again";
+    case Code::kUnsupported: return "export the model with other operators or attributes";
+    case Code::kTypeMismatch: return "insert a Cast in the model, or give values of the type that is asked for";
+    case Code::kShapeMismatch: return "correct the shapes in the model, or those that were given";
+    case Code::kMalformedPlan:
+    case Code::kPlanVersion:
+    case Code::kPlanDevice: return "build the engine again";
+    case Code::kMalformedCache: return "delete the file; the next build makes it again";
+    case Code::kExecution: return "check the values of the inputs";
+    case Code::kShapeNotSet: return "set it before the inference";
+    case Code::kShapeOutOfProfile: return "build the engine with larger bounds";
+    case Code::kOk:
+    case Code::kInvalidState: break;
+  }
+  return "";
+}
+
+}  // namespace
+
 Error::Error(Code code, std::string message) : code_(code), message_(std::move(message)) { render(); }
 
 Error&& Error::node(std::string text) && {
@@ -60,7 +91,8 @@ void Error::render() {
   if (!node_.empty()) text_ += " node " + node_ + ":";
   text_ += " " + message_;
   if (!cause_.empty()) text_ += "\n  cause: " + cause_;
-  if (!remedy_.empty()) text_ += "\n  remedy: " + remedy_;
+  const std::string_view remedy = remedy_.empty() ? usual_remedy(code_) : remedy_;
+  if (!remedy.empty()) text_.append("\n  remedy: ").append(remedy);
 }
 
 void throw_if_error(Status status) {

@@ -250,14 +250,21 @@ void check_dims(const OpDef& op, const Shape& shape) {
 std::vector<EdgeType> OpDef::infer(ShapeCall& call) const {
   check_attributes(*this, call.attributes());
   check_inputs(*this, call);
-  if (edge_rule_) return edge_rule_(call);
   const auto count = static_cast<size_t>(call.output_count());
+  const auto check_count = [&](size_t given) {
+    if (given < count)
+      throw Error(Code::kInvalidGraph,
+                  name_ + " has " + std::to_string(given) + " outputs, " + std::to_string(count) + " are asked for");
+  };
+  if (edge_rule_) {
+    std::vector<EdgeType> types = edge_rule_(call);
+    check_count(types.size());
+    return types;
+  }
   std::vector<OutputShape> shapes;
   if (!any_unranked(call) || shape_takes_unranked_) shapes = shape_rule_(call);
   else shapes.resize(count);
-  if (shapes.size() < count)
-    throw Error(Code::kInvalidGraph, name_ + " has " + std::to_string(shapes.size()) + " outputs, " +
-                                         std::to_string(count) + " are asked for");
+  check_count(shapes.size());
   std::vector<EdgeType> types(count);
   for (size_t i = 0; i < count; ++i) {
     const OutputDef* def = output_def(static_cast<int>(i));

@@ -16,6 +16,7 @@ constexpr size_t kMaxInfo = size_t{1} << 26;    // of build_info
 constexpr size_t kMaxDimOps = size_t{1} << 12;  // of one dimension program
 constexpr size_t kMaxRank = 64;
 constexpr size_t kMaxProfiles = 256;
+constexpr size_t kMaxDepth = 64;  // of branches and loops in each other
 
 std::string number(uint64_t n) { return std::to_string(n); }
 
@@ -28,6 +29,7 @@ class Verifier {
     counts();
     for (size_t i = 0; i < plan_.dims.size(); ++i) dim_program(i);
     for (program_ = 0; program_ < plan_.programs.size(); ++program_) indices();
+    bodies();
     main_program();
     for (size_t i = 0; i < plan_.profiles.size(); ++i) profile(i);
     symbols();
@@ -123,6 +125,9 @@ class Verifier {
     check_tensor(static_cast<int>(t.dtype) < kDTypeCount, i, "its type is unknown");
     check_tensor(t.storage <= Storage::kSlot, i, "its storage is unknown");
     check_tensor(t.storage == Storage::kNone || t.dtype != DType::kInvalid, i, "it has no type");
+    check_tensor(t.storage != Storage::kNone || (t.dtype == DType::kInvalid && t.dims.empty()), i,
+                 "it is absent and has a type or a shape");
+    check_tensor(program_ == 0 || is_held(t) || t.storage == Storage::kNone, i, "a body has no memory for it");
     check_tensor(t.dims.size() <= kMaxRank && (t.ranked || t.dims.empty()), i, "its rank is not sound");
     for (uint32_t d : t.dims) check_tensor(d < plan_.dims.size(), i, "it names a dimension that does not exist");
     kiln::check(t.layout, static_cast<int>(t.dims.size()));
@@ -192,6 +197,33 @@ class Verifier {
     check_step(s.workspace_offset % kAlignment == 0, i, "its workspace is not aligned");
     for (uint32_t body : s.bodies)
       check_step(body > program_ && body < plan_.programs.size(), i, "its body is not a later program");
+  }
+
+  // By the context or by the file, not in memory that only the main program has.
+  static bool is_held(const TensorInfo& t) { return t.storage == Storage::kSlot || t.storage == Storage::kConstant; }
+
+  bool in_slot(int32_t t) const { return t < 0 || tensors()[static_cast<size_t>(t)].storage == Storage::kSlot; }
+
+  // Branches and loops take and give what the context holds, and no program is the body of two.
+  void bodies() {
+    std::vector<size_t> depth(plan_.programs.size(), 0);
+    std::vector<bool> taken(plan_.programs.size(), false);
+    for (program_ = 0; program_ < plan_.programs.size(); ++program_) {
+      for (size_t i = 0; i < program().steps.size(); ++i) {
+        const StepInfo& s = program().steps[i];
+        for (uint32_t body : s.bodies) {
+          check_step(!taken[body], i, "its body is another's too");
+          taken[body] = true;
+          depth[body] = depth[program_] + 1;
+          check_step(depth[body] <= kMaxDepth, i, "it is nested too deeply");
+        }
+        for (int32_t t : s.outputs) check_step(s.bodies.empty() || in_slot(t), i, "its results are not in slots");
+      }
+      if (program_ == 0) continue;
+      for (int32_t t : program().inputs) check(in_slot(t), "a body", "has inputs that are not in slots");
+      for (int32_t t : program().outputs)
+        check(is_held(tensors()[static_cast<size_t>(t)]), "a body", "has an output that is absent");
+    }
   }
 
   void parameter(size_t step, const std::string& name, const Attribute& value) const {
@@ -313,12 +345,7 @@ class Verifier {
     const std::optional<Dims> parent = dims_of(tensors()[static_cast<size_t>(t.view_of)], values);
     const std::optional<int64_t> start = values[t.view_start];
     if (!parent || !start) return;
-    for (size_t axis = 0; axis < dims.size(); ++axis) {
-      const bool part = axis == static_cast<size_t>(t.view_axis);
-      const bool fits = part ? *start >= 0 && *start <= (*parent)[axis] && dims[axis] <= (*parent)[axis] - *start
-                             : dims[axis] == (*parent)[axis];
-      check_tensor(fits, i, "it does not lie inside what it is a view of");
-    }
+    check_tensor(lies_inside(t, dims, *parent, *start), i, "it does not lie inside what it is a view of");
   }
 
   // A bool that is neither 0 nor 1 is undefined behaviour in every kernel that reads it.

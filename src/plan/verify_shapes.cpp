@@ -57,6 +57,15 @@ std::set<std::string> bound_symbols(const Plan& plan) {
 
 DimValues constant_dims(const Plan& plan) { return evaluate_all(plan, {}); }
 
+bool lies_inside(const TensorInfo& view, const Dims& dims, const Dims& parent, int64_t start) {
+  for (size_t axis = 0; axis < dims.size(); ++axis) {
+    const bool part = axis == static_cast<size_t>(view.view_axis);
+    if (part ? start < 0 || start > parent[axis] || dims[axis] > parent[axis] - start : dims[axis] != parent[axis])
+      return false;
+  }
+  return true;
+}
+
 void for_each_corner(const Plan& plan, const std::function<void(const DimValues&)>& visit) {
   const auto greater = [](int64_t a, int64_t b) { return a > b; };
   const auto less = [](int64_t a, int64_t b) { return a < b; };

@@ -18,6 +18,8 @@ using DimValues = std::vector<std::optional<int64_t>>;
 std::set<std::string> bound_symbols(const Plan& plan);
 // Without any symbol: the constant ones.
 DimValues constant_dims(const Plan& plan);
+// Whether a view of these dimensions lies inside its parent when it begins at `start`.
+bool lies_inside(const TensorInfo& view, const Dims& dims, const Dims& parent, int64_t start);
 // Calls `visit` at the smallest, best and largest shapes of every profile. The profiles must fit the inputs.
 void for_each_corner(const Plan& plan, const std::function<void(const DimValues&)>& visit);
 

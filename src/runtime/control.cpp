@@ -43,6 +43,13 @@ Tensor stack(const std::vector<Tensor>& parts, int64_t axis, const Tensor& empty
   return result;
 }
 
+// A number of inputs among the parameters; more than there are when it is not sound.
+size_t count_of(const plan::StepInfo& step, const char* name) {
+  const int64_t count = step.parameters.integer(name, 0);
+  return count < 0 || static_cast<size_t>(count) > step.inputs.size() ? step.inputs.size() + 1
+                                                                      : static_cast<size_t>(count);
+}
+
 bool truth(const Datum& value) {
   if (!value.tensor.valid() || value.tensor.size() != 1)
     throw Error(Code::kExecution, "a condition is not one boolean");
@@ -83,7 +90,7 @@ Tensor Runner::slice_of_none(const std::vector<Tensor>& trips, int32_t t, int64_
 
 Status Runner::run_loop(size_t index, Stream& stream) {
   const plan::StepInfo& info = program_.steps[index];
-  const auto captures = static_cast<size_t>(info.parameters.integer("captures", 0));
+  const size_t captures = count_of(info, "captures");
   if (info.bodies.size() != 1 || info.inputs.size() < 2 + captures)
     return {Code::kMalformedPlan, "a loop needs one body, a count and a condition"};
   const Datum limit = as_datum(info.inputs[0]), start = as_datum(info.inputs[1]);
@@ -116,8 +123,7 @@ Status Runner::run_loop(size_t index, Stream& stream) {
 Status Runner::run_scan(size_t index, Stream& stream) {
   const plan::StepInfo& info = program_.steps[index];
   const Attributes& p = info.parameters;
-  const auto captures = static_cast<size_t>(p.integer("captures", 0)),
-             scans = static_cast<size_t>(p.integer("num_scan_inputs", 0));
+  const size_t captures = count_of(info, "captures"), scans = count_of(info, "num_scan_inputs");
   if (info.bodies.size() != 1 || scans == 0 || info.inputs.size() < captures + scans)
     return {Code::kMalformedPlan, "a scan needs one body and its inputs"};
   const size_t states = info.inputs.size() - captures - scans;
@@ -158,6 +164,46 @@ Status Runner::run_scan(size_t index, Stream& stream) {
     results.push_back(Datum(stack(collected[i], axis, slice_of_none(collected[i], info.outputs[states + i], axis))));
   }
   take_results(index, std::move(results));
+  return kOkStatus;
+}
+
+Datum Runner::as_datum(int32_t tensor) const {
+  if (tensor < 0) return Datum();
+  const TensorState& state = states_[static_cast<size_t>(tensor)];
+  if (state.slot) return *state.slot;
+  return Datum(Tensor::borrow(state.view.dtype, state.dims, state.view.data));
+}
+
+void Runner::take_results(size_t index, std::vector<Datum> results) {
+  const plan::StepInfo& info = program_.steps[index];
+  for (size_t i = 0; i < info.outputs.size() && i < results.size(); ++i)
+    if (info.outputs[i] >= 0) *states_[static_cast<size_t>(info.outputs[i])].slot = std::move(results[i]);
+  bind_results(info);
+}
+
+Status Runner::call(Stream& stream, const Symbols& outer, std::vector<Datum> inputs, std::vector<Datum>& outputs) {
+  symbols_ = outer;
+  dirty_shapes_ = false;
+  for (size_t i = 0; i < program_.inputs.size() && i < inputs.size(); ++i) {
+    const int32_t t = program_.inputs[i];
+    set_slot(t, std::move(inputs[i]));
+    const plan::TensorInfo& info = program_.tensors[static_cast<size_t>(t)];
+    const TensorState& state = states_[static_cast<size_t>(t)];
+    for (size_t d = 0;
+         info.ranked && state.slot->kind == Datum::kTensor && d < info.dims.size() && d < state.dims.size(); ++d)
+      if (const int symbol = engine_.dims().lone_symbol(info.dims[d]); symbol >= 0)
+        symbols_[static_cast<size_t>(symbol)] = state.dims[d];
+  }
+  for (size_t i = 0; i < states_.size(); ++i)
+    if (!states_[i].slot && !states_[i].known && resolve(static_cast<int32_t>(i))) place(static_cast<int32_t>(i));
+  KILN_RETURN_IF_ERROR(run(stream, nullptr));
+  outputs.clear();
+  for (int32_t t : program_.outputs) {
+    Datum result = as_datum(t);
+    // The slot keeps its buffer for the next call, so results that leave are copies.
+    if (result.kind == Datum::kTensor && result.tensor.valid()) result.tensor = result.tensor.clone();
+    outputs.push_back(std::move(result));
+  }
   return kOkStatus;
 }
 

@@ -17,7 +17,7 @@ Engine::Engine(plan::Plan plan) : plan_(std::move(plan)), dims_(plan_.dims) {
   devices_[plan_.device] = device_;
   for (const plan::Program& program : plan_.programs)
     for (const plan::StepInfo& step : program.steps)
-      if (!step.device.empty() && !devices_.count(step.device)) devices_[step.device] = &open_device(step.device);
+      if (step.bodies.empty() && !devices_.count(step.device)) devices_[step.device] = &open_device(step.device);
 }
 
 std::shared_ptr<Engine> Engine::load(std::span<const std::byte> bytes, std::shared_ptr<const void> owner) {

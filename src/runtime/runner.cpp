@@ -5,6 +5,7 @@
 #include <exception>
 
 #include "base/checked.h"
+#include "plan/verify_shapes.h"
 
 namespace kiln {
 
@@ -34,6 +35,7 @@ Runner::Runner(const Engine& engine, uint32_t program, std::byte* arena)
       state.view.data = const_cast<std::byte*>(engine.plan().constants.at(info.offset, info.size));
   }
   set_arena(arena);
+  order_views();
   make_steps();
   const plan::Profile& profile = engine.plan().profiles[0];
   for (size_t i = 0; program == 0 && i < profile.values.size(); ++i) {
@@ -44,6 +46,20 @@ Runner::Runner(const Engine& engine, uint32_t program, std::byte* arena)
       values.symbols.push_back(engine.dims().find_symbol(
           plan::value_symbol(program_.tensors[static_cast<size_t>(values.tensor)].name, static_cast<int64_t>(k))));
     values_.push_back(std::move(values));
+  }
+}
+
+void Runner::order_views() {
+  std::vector<bool> done(states_.size(), false);
+  std::vector<int32_t> chain;
+  for (size_t i = 0; i < states_.size(); ++i) {
+    for (auto t = static_cast<int32_t>(i); t >= 0 && !done[static_cast<size_t>(t)];
+         t = program_.tensors[static_cast<size_t>(t)].view_of) {
+      done[static_cast<size_t>(t)] = true;
+      if (program_.tensors[static_cast<size_t>(t)].view_of >= 0) chain.push_back(t);
+    }
+    views_.insert(views_.end(), chain.rbegin(), chain.rend());
+    chain.clear();
   }
 }
 
@@ -120,6 +136,16 @@ void keep_place(std::vector<int64_t>& numbers, const std::vector<int64_t>& now) 
 
 }  // namespace
 
+// Products of the sizes of tensors stay far from the end of 64 bits, even where one of them is zero.
+constexpr int64_t kMostElements = int64_t{1} << 48;
+
+void check_extent(const std::vector<int64_t>& dims) {
+  int64_t product = 1;
+  for (int64_t d : dims)
+    if (__builtin_mul_overflow(product, std::max<int64_t>(d, 1), &product) || product > kMostElements)
+      throw Error(Code::kOverflow, "a tensor of shape " + to_string(Dims(dims.begin(), dims.end())) + " is too large");
+}
+
 // Strides and address of a tensor whose dims are set.
 void Runner::place(int32_t tensor) {
   TensorState& state = states_[static_cast<size_t>(tensor)];
@@ -127,6 +153,7 @@ void Runner::place(int32_t tensor) {
   state.known = true;
   state.view.rank = static_cast<int>(state.dims.size());
   state.view.dims = state.dims.data();
+  check_extent(state.dims);
   if (state.slot) {
     if (state.slot->kind != Datum::kTensor) return;
     keep_place(state.strides, row_major_strides(state.dims));
@@ -137,8 +164,8 @@ void Runner::place(int32_t tensor) {
   if (info.view_of >= 0) {
     const TensorState& parent = states_[static_cast<size_t>(info.view_of)];
     keep_place(state.strides, parent.strides);
-    const auto start = engine_.dims().evaluate(info.view_start, symbols_).value_or(0);
-    const int64_t shift = start * parent.strides[static_cast<size_t>(info.view_axis)] * bits(info.dtype) / 8;
+    const int64_t shift = engine_.dims().evaluate(info.view_start, symbols_).value_or(0) *
+                          parent.strides[static_cast<size_t>(info.view_axis)] * bits(info.dtype) / 8;
     state.view.data = parent.view.data ? static_cast<std::byte*>(parent.view.data) + shift : nullptr;
   } else if (info.layout.is_plain()) {
     keep_place(state.strides, strides(info.layout, state.dims));
@@ -259,6 +286,18 @@ Status Runner::resolve_all() {
   return kOkStatus;
 }
 
+Status Runner::place_views() {
+  for (int32_t t : views_) {
+    const plan::TensorInfo& info = program_.tensors[static_cast<size_t>(t)];
+    const auto start = engine_.dims().evaluate(info.view_start, symbols_);
+    const auto& parent = states_[static_cast<size_t>(info.view_of)].dims;
+    if (!start || !plan::lies_inside(info, states_[static_cast<size_t>(t)].dims, parent, *start))
+      return fail(Code::kShapeOutOfProfile, "'" + info.name + "' does not lie inside what it is a part of");
+    place(t);
+  }
+  return kOkStatus;
+}
+
 Status Runner::prepare() noexcept {
   if (!dirty_shapes_ && !dirty_addresses_) return kOkStatus;
   try {
@@ -272,8 +311,7 @@ Status Runner::prepare() noexcept {
       KILN_RETURN_IF_ERROR(bind_values());
     }
     if (dirty_shapes_) KILN_RETURN_IF_ERROR(resolve_all());
-    for (size_t i = states_.size(); i-- > 0;)
-      if (!states_[i].slot && program_.tensors[i].view_of >= 0) place(static_cast<int32_t>(i));
+    KILN_RETURN_IF_ERROR(place_views());
     for (size_t i = 0; i < steps_.size(); ++i) {
       const plan::StepInfo& info = program_.steps[i];
       if (steps_[i].late) continue;
@@ -282,6 +320,8 @@ Status Runner::prepare() noexcept {
       if (Status s = steps_[i].kernel->prepare(steps_[i].call); !s.ok())
         return fail(s.code, "step '" + info.name + "' (" + info.kernel + "): " + s.detail);
     }
+  } catch (const Error& e) {
+    return fail(e.code(), e.message());
   } catch (const std::exception& e) {
     return fail(Code::kShapeMismatch, e.what());
   }
@@ -307,7 +347,7 @@ void Runner::refresh_views(StepState& step, const plan::StepInfo& info) {
   fill(step.inputs, info.inputs);
   fill(step.outputs, info.outputs);
   step.call = {step.inputs, step.outputs, arena_ ? arena_ + info.workspace_offset : nullptr,
-               static_cast<size_t>(info.workspace_size)};
+               arena_ ? static_cast<size_t>(info.workspace_size) : 0};
 }
 
 Status Runner::run(Stream& stream, const StepHook* before_step) noexcept {
@@ -319,6 +359,8 @@ Status Runner::run(Stream& stream, const StepHook* before_step) noexcept {
     if (step.late) {
       try {
         status = step.bodies.empty() ? run_late(i, stream) : run_control(i, stream);
+      } catch (const Error& e) {
+        status = fail(e.code(), e.message());
       } catch (const std::exception& e) {
         status = fail(Code::kExecution, e.what());
       }
@@ -340,6 +382,19 @@ void Runner::use_workspace(StepState& step) {
   step.call.workspace_size = static_cast<size_t>(step.workspace.bytes());
 }
 
+// Whether all slots hold tensors as their views say.
+bool Runner::slots_fit(const StepState& step) {
+  for (const auto* views : {&step.inputs, &step.outputs})
+    for (const TensorView& v : *views) {
+      if (!v.slot) continue;
+      const Tensor& t = v.slot->tensor;
+      const bool fits = v.slot->kind == Datum::kTensor && t.valid() && t.dtype() == v.dtype && v.data == t.data() &&
+                        std::equal(t.dims().begin(), t.dims().end(), v.dims, v.dims + v.rank);
+      if (!fits || v.dtype == DType::kString) return false;
+    }
+  return true;
+}
+
 // A step some of whose shapes are known only now.
 Status Runner::run_late(size_t index, Stream& stream) {
   StepState& step = steps_[index];
@@ -358,6 +413,8 @@ Status Runner::run_late(size_t index, Stream& stream) {
     place(t);
   }
   refresh_views(step, info);
+  if (!step.kernel->takes_slots() && !slots_fit(step))
+    return {Code::kExecution, "an operand is not the tensor that the kernel takes"};
   use_workspace(step);
   std::vector<int64_t> shapes;
   for (const auto* views : {&step.inputs, &step.outputs})
@@ -392,46 +449,6 @@ void Runner::bind_results(const plan::StepInfo& info) {
       if (const int symbol = engine_.dims().lone_symbol(tensor.dims[d]); symbol >= 0)
         symbols_[static_cast<size_t>(symbol)] = state.dims[d];
   }
-}
-
-Datum Runner::as_datum(int32_t tensor) const {
-  if (tensor < 0) return Datum();
-  const TensorState& state = states_[static_cast<size_t>(tensor)];
-  if (state.slot) return *state.slot;
-  return Datum(Tensor::borrow(state.view.dtype, state.dims, state.view.data));
-}
-
-void Runner::take_results(size_t index, std::vector<Datum> results) {
-  const plan::StepInfo& info = program_.steps[index];
-  for (size_t i = 0; i < info.outputs.size() && i < results.size(); ++i)
-    if (info.outputs[i] >= 0) *states_[static_cast<size_t>(info.outputs[i])].slot = std::move(results[i]);
-  bind_results(info);
-}
-
-Status Runner::call(Stream& stream, const Symbols& outer, std::vector<Datum> inputs, std::vector<Datum>& outputs) {
-  symbols_ = outer;
-  dirty_shapes_ = false;
-  for (size_t i = 0; i < program_.inputs.size() && i < inputs.size(); ++i) {
-    const int32_t t = program_.inputs[i];
-    set_slot(t, std::move(inputs[i]));
-    const plan::TensorInfo& info = program_.tensors[static_cast<size_t>(t)];
-    const TensorState& state = states_[static_cast<size_t>(t)];
-    for (size_t d = 0;
-         info.ranked && state.slot->kind == Datum::kTensor && d < info.dims.size() && d < state.dims.size(); ++d)
-      if (const int symbol = engine_.dims().lone_symbol(info.dims[d]); symbol >= 0)
-        symbols_[static_cast<size_t>(symbol)] = state.dims[d];
-  }
-  for (size_t i = 0; i < states_.size(); ++i)
-    if (!states_[i].slot && !states_[i].known && resolve(static_cast<int32_t>(i))) place(static_cast<int32_t>(i));
-  KILN_RETURN_IF_ERROR(run(stream, nullptr));
-  outputs.clear();
-  for (int32_t t : program_.outputs) {
-    Datum result = as_datum(t);
-    // The slot keeps its buffer for the next call, so results that leave are copies.
-    if (result.kind == Datum::kTensor && result.tensor.valid()) result.tensor = result.tensor.clone();
-    outputs.push_back(std::move(result));
-  }
-  return kOkStatus;
 }
 
 }  // namespace kiln

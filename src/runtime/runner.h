@@ -73,6 +73,7 @@ class Runner {
 
   void make_steps();
   std::vector<int> fresh_symbols(const plan::StepInfo& info, std::set<int>& bound) const;
+  void order_views();
   Status bind_input(int32_t tensor) noexcept;
   Status bind_values() noexcept;
   bool resolve(int32_t tensor);  // dims, strides from symbols; false when not known yet
@@ -84,6 +85,8 @@ class Runner {
   }
   void refresh_views(StepState& step, const plan::StepInfo& info);
   Status check_reserved(int32_t tensor);
+  Status place_views();
+  static bool slots_fit(const StepState& step);
   static void use_workspace(StepState& step);
   Status run_late(size_t index, Stream& stream);
   Status run_control(size_t index, Stream& stream);
@@ -111,6 +114,7 @@ class Runner {
   std::vector<Values> values_;
   std::vector<TensorState> states_;
   std::vector<StepState> steps_;
+  std::vector<int32_t> views_;  // what a view lies in comes before it
   bool dirty_shapes_ = true, dirty_addresses_ = true;
   mutable std::string error_;
 };

@@ -10,7 +10,8 @@ TEST(Error, Text) {
   const Error e = Error(Code::kShapeMismatch, "shapes differ").node("'x' (Add)").cause("2 is not 3").remedy("reshape");
   EXPECT_STREQ(e.what(), "error[K2005] node 'x' (Add): shapes differ\n  cause: 2 is not 3\n  remedy: reshape");
   EXPECT_EQ(e.code(), Code::kShapeMismatch);
-  EXPECT_STREQ(Error(Code::kIo, "m").what(), "error[K1005] m");
+  EXPECT_STREQ(Error(Code::kIo, "m").what(), "error[K1005] m\n  remedy: check the path and its permissions");
+  EXPECT_STREQ(Error(Code::kInvalidState, "m").what(), "error[K1002] m");
 }
 
 TEST(Error, InnerFramesNameTheNode) {

@@ -163,9 +163,10 @@ TEST(Compile, LoopWithKernelsInItsBody) {
         %w = random float32[4,4,3,3] seed 5
         %d = Conv(%v, %w) {pads=[1,1,1,1]}
         %e = Tanh(%d)
+        %m = Softmax(%e) {axis=1}
         %t = Identity(%c)
-        %s = GlobalAveragePool(%e)
-        return %t, %e, %s
+        %s = GlobalAveragePool(%m)
+        return %t, %m, %s
       }
     }
     return %y, %all

@@ -1,6 +1,7 @@
 // Random plans, and checksums made right again.
 #include "plan/random_plan.h"
 
+#include <algorithm>
 #include <cstring>
 #include <limits>
 #include <random>
@@ -24,7 +25,8 @@ class Generator {
     plan_.build_info = "{\"n\": " + std::to_string(pick(1000)) + "}";
     dims();
     const size_t count = 1 + pick(3);
-    for (size_t i = 0; i < count; ++i) plan_.programs.push_back(program(i, count));
+    plan_.programs.push_back(program(count));
+    while (plan_.programs.size() < count) plan_.programs.push_back(body(count));
     profiles();
     share_constants();
     return std::move(plan_);
@@ -102,21 +104,44 @@ class Generator {
     }
   }
 
-  Program program(size_t index, size_t count) {
+  static int32_t add(Program& p, TensorInfo t) {
+    p.tensors.push_back(std::move(t));
+    return static_cast<int32_t>(p.tensors.size() - 1);
+  }
+
+  Program program(size_t count) {
     Program p;
-    const auto add = [&](TensorInfo t) {
-      p.tensors.push_back(std::move(t));
-      return static_cast<int32_t>(p.tensors.size() - 1);
-    };
-    for (size_t i = 0; i < 1 + pick(2); ++i) p.inputs.push_back(add(tensor("in" + std::to_string(i), Storage::kInput)));
-    for (size_t i = 0; i < pick(4); ++i) add(tensor(text("w"), Storage::kConstant));
-    for (size_t i = 0; i < pick(4); ++i) add(tensor(text("t"), Storage::kArena));
+    for (size_t i = 0; i < 1 + pick(2); ++i)
+      p.inputs.push_back(add(p, tensor("in" + std::to_string(i), Storage::kInput)));
+    for (size_t i = 0; i < pick(4); ++i) add(p, tensor(text("w"), Storage::kConstant));
+    for (size_t i = 0; i < pick(4); ++i) add(p, tensor(text("t"), Storage::kArena));
     if (pick(2)) views(p, pick(2) ? Storage::kArena : Storage::kOutput);
-    if (pick(2)) add(slot());
-    if (pick(2)) add({});
-    p.outputs.push_back(add(tensor("out", Storage::kOutput)));
-    for (size_t i = 0; i < pick(4); ++i) p.steps.push_back(step(p, index, count));
+    if (pick(2)) add(p, slot());
+    if (pick(2)) add(p, {});
+    p.outputs.push_back(add(p, tensor("out", Storage::kOutput)));
+    for (size_t i = 0; i < pick(4); ++i) p.steps.push_back(step(p, 0));
+    if (count > 1) control(p, 0, count);
     return p;
+  }
+
+  Program body(size_t count) {
+    Program p;
+    for (size_t i = 0; i < pick(3); ++i) p.inputs.push_back(add(p, slot()));
+    for (size_t i = 0; i < pick(3); ++i) add(p, tensor(text("w"), Storage::kConstant));
+    if (pick(2)) add(p, {});
+    p.outputs.push_back(add(p, slot()));
+    for (size_t i = 0; i < pick(3); ++i) p.steps.push_back(step(p, plan_.programs.size()));
+    control(p, plan_.programs.size(), count);
+    return p;
+  }
+
+  // A step with some of the programs that are no bodies yet.
+  void control(Program& p, size_t index, size_t count) {
+    StepInfo s = step(p, index);
+    s.outputs = {-1, add(p, slot())};
+    for (bodies_ = std::max(bodies_, index); bodies_ + 1 < count && pick(2);)
+      s.bodies.push_back(static_cast<uint32_t>(++bodies_));
+    p.steps.push_back(std::move(s));
   }
 
   TensorInfo slot() {
@@ -132,7 +157,7 @@ class Generator {
     return t;
   }
 
-  StepInfo step(const Program& p, size_t index, size_t count) {
+  StepInfo step(const Program& p, size_t index) {
     StepInfo s;
     s.name = text("step");
     s.device = "ref";
@@ -144,12 +169,12 @@ class Generator {
     for (size_t i = 0; i < p.tensors.size(); ++i)
       if (p.tensors[i].storage != Storage::kInput && p.tensors[i].storage != Storage::kConstant && pick(2))
         s.outputs.push_back(static_cast<int32_t>(i));
-    s.workspace_size = pick(200);
-    s.workspace_offset = plan_.arena_size;
-    plan_.arena_size += 256;
+    if (index == 0) {
+      s.workspace_size = pick(200);
+      s.workspace_offset = plan_.arena_size;
+      plan_.arena_size += 256;
+    }
     for (size_t i = pick(3); i > 0; --i) s.origins.push_back(text("node"));
-    for (size_t body = index + 1; body < count; ++body)
-      if (pick(2)) s.bodies.push_back(static_cast<uint32_t>(body));
     return s;
   }
 
@@ -202,6 +227,7 @@ class Generator {
   std::mt19937 random_;
   Plan plan_;
   uint64_t constants_ = 0;
+  size_t bodies_ = 0;  // programs that are bodies: up to this one
 };
 
 uint64_t load(std::span<const std::byte> file, size_t at) {

@@ -37,10 +37,18 @@ TensorInfo half(const char* name, uint32_t start) {
 
 Program body() {
   Program p;
-  p.tensors = {tensor("a", DType::kF32, {0}, Storage::kInput), tensor("b", DType::kF32, {0}, Storage::kOutput)};
+  p.tensors = {tensor("a", DType::kF32, {0}, Storage::kSlot), tensor("b", DType::kF32, {0}, Storage::kSlot)};
   p.inputs = {0};
   p.outputs = {1};
   return p;
+}
+
+StepInfo control(std::vector<uint32_t> bodies, std::vector<int32_t> outputs) {
+  StepInfo s;
+  s.kernel = "if";
+  s.outputs = std::move(outputs);
+  s.bodies = std::move(bodies);
+  return s;
 }
 
 // n from 1 to 8; the arena holds whole[16,3] and a workspace.
@@ -68,13 +76,10 @@ Plan sound() {
   step.outputs = {kFirst, kSecond, -1};
   step.workspace_offset = 256;
   step.workspace_size = 256;
-  step.bodies = {1, 2};
   step.parameters = {{"axis", int64_t{1}}};
-  main.steps = {step};
-  plan.programs = {main, body(), body()};
-  plan.programs[1].steps = {StepInfo()};
-  plan.programs[1].steps[0].kernel = "inner";
-  plan.programs[1].steps[0].bodies = {2};
+  main.steps = {step, control({1, 2}, {kLoose})};
+  plan.programs = {main, body(), body(), body()};
+  plan.programs[1].steps = {control({3}, {1})};
   plan.profiles = {{{{{1, 3}, {4, 3}, {8, 3}}}, {}}};
   plan.arena_size = 512;
   plan.constants.add(kConstants, nullptr);
@@ -88,6 +93,7 @@ struct Case {
 
 std::vector<TensorInfo>& tensors(Plan& p) { return p.programs[0].tensors; }
 StepInfo& step(Plan& p) { return p.programs[0].steps[0]; }
+StepInfo& branch(Plan& p) { return p.programs[0].steps[1]; }
 ProfileDims& shapes(Plan& p) { return p.profiles[0].inputs[0]; }
 
 // clang-format off
@@ -120,6 +126,8 @@ const Case kDamage[] = {
     {"kind is unknown", [](Plan& p) { tensors(p)[kX].kind = static_cast<Datum::Kind>(3); }},
     {"type is unknown", [](Plan& p) { tensors(p)[kX].dtype = static_cast<DType>(kDTypeCount); }},
     {"has no type", [](Plan& p) { tensors(p)[kX].dtype = DType::kInvalid; }},
+    {"absent and has a type", [](Plan& p) { tensors(p)[kAbsent].dtype = DType::kF32; }},
+    {"absent and has a type", [](Plan& p) { tensors(p)[kAbsent].dims = {0}; }},
     {"storage is unknown", [](Plan& p) { tensors(p)[kX].storage = static_cast<Storage>(6); }},
     {"rank", [](Plan& p) { tensors(p)[kLoose].ranked = false; }},
     {"rank", [](Plan& p) { tensors(p)[kLoose].dims.assign(65, 2); }},
@@ -181,8 +189,8 @@ const Case kDamage[] = {
     {"names a tensor that does not exist", [](Plan& p) { p.programs[0].inputs[0] = -1; }},
     {"names a tensor that does not exist", [](Plan& p) { p.programs[2].outputs[0] = 2; }},
     {"names a tensor that does not exist", [](Plan& p) { p.programs[2].outputs[0] = INT32_MIN; }},
-    {"but it is no input", [](Plan& p) { p.programs[1].inputs.clear(); }},
-    {"but it is no output", [](Plan& p) { p.programs[1].outputs.clear(); }},
+    {"but it is no input", [](Plan& p) { p.programs[0].inputs.clear(); }},
+    {"but it is no output", [](Plan& p) { p.programs[0].outputs.clear(); }},
     {"input is not stored as one", [](Plan& p) { p.programs[0].inputs.push_back(kW); }},
     {"two inputs have its name", [](Plan& p) { p.programs[0].inputs.push_back(kX); }},
     {"two inputs have its name", [](Plan& p) { tensors(p)[kX].name = ""; }},
@@ -206,10 +214,20 @@ const Case kDamage[] = {
     {"workspace lies outside", [](Plan& p) { step(p).workspace_size = kHuge; }},
     {"workspace lies outside", [](Plan& p) { step(p).workspace_offset = 576; }},
     {"workspace is not aligned", [](Plan& p) { step(p).workspace_offset = 8; }},
-    {"not a later program", [](Plan& p) { step(p).bodies[0] = 0; }},
-    {"not a later program", [](Plan& p) { step(p).bodies[0] = 3; }},
+    {"not a later program", [](Plan& p) { branch(p).bodies[0] = 0; }},
+    {"not a later program", [](Plan& p) { branch(p).bodies[0] = 4; }},
     {"not a later program", [](Plan& p) { p.programs[1].steps[0].bodies[0] = 1; }},
     {"not a later program", [](Plan& p) { p.programs[1].steps[0].bodies[0] = 0; }},
+    // Bodies.
+    {"another's too", [](Plan& p) { branch(p).bodies[0] = 2; }},
+    {"another's too", [](Plan& p) { branch(p).bodies[0] = 3; }},
+    {"not in slots", [](Plan& p) { branch(p).outputs[0] = kFirst; }},
+    {"not in slots", [](Plan& p) { branch(p).outputs[0] = kAbsent; }},
+    {"nested too deeply", [](Plan& p) { for (uint32_t i = 4; i < 70; ++i) { p.programs.push_back(body()); p.programs[i - 1].steps = {control({i}, {1})}; } }},
+    {"no memory for it", [](Plan& p) { p.programs[1].tensors[0].storage = Storage::kArena; }},
+    {"no memory for it", [](Plan& p) { p.programs[3].tensors[0].storage = Storage::kInput; }},
+    {"inputs that are not in slots", [](Plan& p) { p.programs[1].tensors.push_back(tensors(p)[kW]); p.programs[1].inputs[0] = 2; }},
+    {"output that is absent", [](Plan& p) { p.programs[1].tensors.emplace_back(); p.programs[1].outputs[0] = 2; }},
     {"no sound name", [](Plan& p) { step(p).parameters.set("", int64_t{1}); }},
     {"no sound name", [](Plan& p) { step(p).parameters.set(std::string(70000, 'n'), int64_t{1}); }},
     {"tensor without type", [](Plan& p) { step(p).parameters.set("t", Tensor()); }},

@@ -8,7 +8,7 @@
 namespace kiln::ops {
 
 namespace {
-Expr formula(Expr x, const Attributes& attributes) {
+Expr gelu_formula(Expr x, const Attributes& attributes) {
   const std::string& approximate = attributes.text("approximate");
   if (approximate == "none") return 0.5 * x * (1.0 + erf(x * (1 / std::numbers::sqrt2)));
   if (approximate != "tanh")
@@ -20,7 +20,7 @@ Expr formula(Expr x, const Attributes& attributes) {
 
 const OpDef gelu = pointwise("Gelu", {"x", kFloatTypes})
                        .attr("approximate", std::string("none"))
-                       .scalar(formula)
+                       .scalar(gelu_formula)
                        .accuracy(Accuracy::kFewUlp);
 
 }  // namespace kiln::ops

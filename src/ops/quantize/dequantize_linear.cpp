@@ -7,7 +7,7 @@
 namespace kiln::ops {
 namespace {
 
-constexpr TypeSet kQuantizedTypes =
+constexpr TypeSet kDequantizedTypes =
     TypeSet{DType::kI8,       DType::kU8,         DType::kI16,    DType::kU16,       DType::kI32,
             DType::kF8E4M3FN, DType::kF8E4M3FNUZ, DType::kF8E5M2, DType::kF8E5M2FNUZ} |
     kSubByteTypes;
@@ -37,9 +37,9 @@ void dequantize_reference(RefCall& c) {
 }  // namespace
 
 const OpDef dequantize_linear = op("DequantizeLinear")
-                                    .input("x", kQuantizedTypes)
+                                    .input("x", kDequantizedTypes)
                                     .input("x_scale", kFloatTypes | DType::kF8E8M0)
-                                    .optional_input("x_zero_point", kQuantizedTypes, "x")
+                                    .optional_input("x_zero_point", kDequantizedTypes, "x")
                                     .attr("axis", int64_t{1})
                                     .attr("block_size", int64_t{0})
                                     .attr("output_dtype", std::string(""))

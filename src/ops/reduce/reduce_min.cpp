@@ -18,7 +18,7 @@ double smallest_of(std::span<const double> values) {
   return best;
 }
 
-template <class T> void reduce_type(RefCall& c) {
+template <class T> void smallest_of_type(RefCall& c) {
   reduce_integers(c, [](std::span<const int64_t> values) {
     T best = std::numeric_limits<T>::max();
     for (int64_t v : values) best = std::min(best, static_cast<T>(v));
@@ -28,13 +28,13 @@ template <class T> void reduce_type(RefCall& c) {
 
 void min_reference(RefCall& c) {
   switch (c.input("data").dtype()) {
-    case DType::kBool: return reduce_type<bool>(c);
-    case DType::kU8: return reduce_type<uint8_t>(c);
-    case DType::kI8: return reduce_type<int8_t>(c);
-    case DType::kU32: return reduce_type<uint32_t>(c);
-    case DType::kI32: return reduce_type<int32_t>(c);
-    case DType::kU64: return reduce_type<uint64_t>(c);
-    case DType::kI64: return reduce_type<int64_t>(c);
+    case DType::kBool: return smallest_of_type<bool>(c);
+    case DType::kU8: return smallest_of_type<uint8_t>(c);
+    case DType::kI8: return smallest_of_type<int8_t>(c);
+    case DType::kU32: return smallest_of_type<uint32_t>(c);
+    case DType::kI32: return smallest_of_type<int32_t>(c);
+    case DType::kU64: return smallest_of_type<uint64_t>(c);
+    case DType::kI64: return smallest_of_type<int64_t>(c);
     default: return reduce_doubles(c, smallest_of);
   }
 }

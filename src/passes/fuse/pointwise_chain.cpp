@@ -8,7 +8,7 @@ namespace {
 
 constexpr size_t kMaxChain = 16;
 
-bool is_base(const Node& n) { return n.op().is_pointwise(); }
+bool is_link(const Node& n) { return n.op().is_pointwise(); }
 
 std::string chain_name(const Node& first, const Node& next) {
   const std::string_view head = "fusedPointwiseNode(";
@@ -25,7 +25,7 @@ const Rule pointwise_chain{.name = "pointwise_chain",
                              const Node& root = m.root();
                              if (!root.op().is_pointwise()) return std::nullopt;
                              for (int i = 0; i < static_cast<int>(root.inputs().size()); ++i) {
-                               auto patch = append_post_op(m, i, kMaxChain, is_base);
+                               auto patch = append_post_op(m, i, kMaxChain, is_link);
                                if (!patch) continue;
                                patch->set_name(chain_name(*root.input(i)->producer(), root));
                                return patch;

@@ -28,12 +28,16 @@ Operation read_operation(const Attributes& parameters, const std::string& prefix
   return result;
 }
 
+void check_strided(const TensorView& view) {
+  if (!view.strides || bits(view.dtype) % 8)
+    throw Error(Code::kMalformedPlan, "the reference cannot use a blocked layout");
+}
+
 // A dense copy of a view, or the view itself when it is dense.
 Tensor dense(const TensorView& view) {
   const Dims dims(view.dims, view.dims + view.rank);
   if (view.is_dense() || element_count(dims) == 0) return Tensor::borrow(view.dtype, dims, view.data);
-  if (!view.strides || bits(view.dtype) % 8)
-    throw Error(Code::kMalformedPlan, "the reference cannot read a blocked layout");
+  check_strided(view);
   Tensor result = Tensor::allocate(view.dtype, dims);
   const auto width = static_cast<size_t>(bits(view.dtype) / 8);
   auto* to = static_cast<std::byte*>(result.mutable_data());
@@ -54,6 +58,7 @@ void scatter(const Tensor& from, const TensorView& view) {
     if (from.bytes() > 0) std::memcpy(view.data, from.data(), static_cast<size_t>(from.bytes()));
     return;
   }
+  check_strided(view);
   const auto width = static_cast<size_t>(bits(view.dtype) / 8);
   const auto* source = static_cast<const std::byte*>(from.data());
   Dims index(from.dims().size(), 0);
@@ -87,6 +92,7 @@ class Reference final : public Kernel {
   }
 
   Status prepare(const KernelCall&) noexcept override { return kOkStatus; }
+  bool takes_slots() const noexcept override { return true; }
 
   Status launch(Stream&, const KernelCall& call) noexcept override {
     try {
@@ -103,6 +109,9 @@ class Reference final : public Kernel {
         }
       }
       return kOkStatus;
+    } catch (const Error& e) {
+      message_ = e.message();
+      return {e.code(), message_.c_str()};
     } catch (const std::exception& e) {
       message_ = e.what();
       return {Code::kExecution, message_.c_str()};
@@ -118,6 +127,7 @@ class Reference final : public Kernel {
   std::vector<Datum> run(const std::vector<Datum>& inputs, int outputs) const {
     if (base_inputs_ < 0 || base_inputs_ > static_cast<int64_t>(inputs.size()))
       throw Error(Code::kMalformedPlan, "the step has too few inputs");
+    if (outputs < 1) throw Error(Code::kMalformedPlan, "the step has no result");
     std::vector<Datum> results =
         evaluate(*base_.op, base_.attributes, {inputs.begin(), inputs.begin() + base_inputs_}, outputs);
     for (const Operation& post : posts_) {

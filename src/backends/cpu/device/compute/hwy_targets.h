@@ -1,4 +1,8 @@
 // Which instruction sets the Highway kernels are compiled for. Include before hwy/foreach_target.h.
 #pragma once
 #define HWY_BASELINE_TARGETS HWY_SSE4
+#ifdef KILN_FEW_TARGETS  // under sanitizers: each costs its time to compile
+#define HWY_DISABLED_TARGETS (HWY_SCALAR | HWY_SSSE3 | (HWY_AVX2 - 1))  // nothing better than AVX2
+#else
 #define HWY_DISABLED_TARGETS (HWY_SCALAR | HWY_SSSE3 | HWY_AVX3_DL)
+#endif

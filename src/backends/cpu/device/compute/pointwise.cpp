@@ -6,7 +6,6 @@
 #include <new>
 #include <numeric>
 #include <optional>
-#include <ranges>
 #include <string>
 #include <utility>
 
@@ -123,9 +122,8 @@ void PointwisePlan::Impl::simplify(const Dims& space, std::span<const PointwiseO
   std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return key[a] > key[b]; });
   std::vector<Dims> strides(all.size());
   for (size_t d : order) {
-    const bool merges = !dims.empty() && std::ranges::all_of(std::views::iota(size_t{0}, all.size()), [&](size_t k) {
-      return strides[k].back() == all[k]->strides[d] * space[d];
-    });
+    bool merges = !dims.empty();
+    for (size_t k = 0; merges && k < all.size(); ++k) merges = strides[k].back() == all[k]->strides[d] * space[d];
     for (size_t k = 0; k < all.size(); ++k) {
       if (merges) strides[k].back() = all[k]->strides[d];
       else strides[k].push_back(all[k]->strides[d]);

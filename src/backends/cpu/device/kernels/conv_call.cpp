@@ -11,6 +11,19 @@ ConvParameters::ConvParameters(const Attributes& parameters)
       groups(read_integer(parameters, "groups", 1, int64_t{1} << 30)),
       epilogue(read_epilogue(parameters)) {}
 
+namespace {
+
+// Whether the weights hold at least as many elements as the sizes ask for, so that no product of sizes can wrap.
+bool weights_suffice(const ConvShape& s, const TensorView& weights) {
+  constexpr int64_t kMostTaps = int64_t{1} << 31;
+  const int64_t taps = s.kernel_h * s.kernel_w;
+  const auto terms = checked_mul(taps, s.in_c / s.groups);
+  const auto floats = terms ? checked_mul(*terms, s.out_c) : std::nullopt;
+  return taps <= kMostTaps && floats && *floats <= weights.elements();
+}
+
+}  // namespace
+
 Status read_operands(const ConvParameters& p, const KernelCall& call, ConvOperands& o) noexcept {
   if (call.inputs.size() != 4 || call.outputs.size() != 1)
     return {Code::kMalformedPlan, "a convolution has four operands"};
@@ -20,6 +33,8 @@ Status read_operands(const ConvParameters& p, const KernelCall& call, ConvOperan
   if (!in || !out || !is_f32(x) || !is_f32(y) || !is_f32(w) || !w.is_dense())
     return {Code::kMalformedPlan, "operands of a convolution are not float32 images"};
   if (!out->equidistant) return {Code::kMalformedPlan, "the result of a convolution is not channels last"};
+  if (!p.window.fits(0, in->height, out->height) || !p.window.fits(1, in->width, out->width))
+    return {Code::kShapeMismatch, "the result of a convolution has another size"};
   o.in = *in;
   o.out = *out;
   o.shape = conv_shape(p.window, p.groups, *in, *out);
@@ -30,6 +45,7 @@ Status read_operands(const ConvParameters& p, const KernelCall& call, ConvOperan
   if (s.in_c % p.groups != 0 || s.out_c % p.groups != 0 || out->batch != in->batch || s.out_h() != out->height ||
       s.out_w() != out->width)
     return {Code::kShapeMismatch, "operands of a convolution do not fit each other"};
+  if (!weights_suffice(s, w)) return {Code::kShapeMismatch, "packed weights have another size"};
   if (bias.present() && !is_vector(bias, s.out_c))
     return {Code::kShapeMismatch, "the bias of a convolution has another size"};
   if (residual.present()) {

@@ -91,6 +91,10 @@ BlockConfig read_blocks(const Attributes& p) {
   return c;
 }
 
+bool SlidingWindow::fits(int axis, int64_t in, int64_t out) const {
+  return out <= 1 || out - 1 <= (in + begin[axis]) / stride[axis];
+}
+
 std::pair<int64_t, int64_t> SlidingWindow::pads(int axis, int64_t in, int64_t out) const {
   if (padding == kGiven) return {begin[axis], end[axis]};
   const int64_t reach = (kernel[axis] - 1) * dilation[axis] + 1;

@@ -32,7 +32,9 @@ struct SlidingWindow {
   enum Padding : uint8_t { kGiven, kSameUpper, kSameLower };
   int64_t kernel[2] = {1, 1}, stride[2] = {1, 1}, dilation[2] = {1, 1}, begin[2] = {0, 0}, end[2] = {0, 0};
   Padding padding = kGiven;
-  // Padding along `axis` for inputs and outputs of these sizes.
+  // Whether the last of `out` windows begins inside the padded input.
+  bool fits(int axis, int64_t in, int64_t out) const;
+  // Padding along `axis` for inputs and outputs of these sizes, which must fit.
   std::pair<int64_t, int64_t> pads(int axis, int64_t in, int64_t out) const;
 };
 void put_window(Attributes& to, const SlidingWindow& window);

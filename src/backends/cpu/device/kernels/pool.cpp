@@ -21,7 +21,8 @@ class Pool final : public Kernel {
     const auto in = image_of(call.inputs[0]), out = image_of(call.outputs[0]);
     if (!in || !out || !is_f32(call.inputs[0]) || !is_f32(call.outputs[0]))
       return {Code::kMalformedPlan, "operands of a pooling are not float32 images"};
-    if (in->batch != out->batch || in->channels != out->channels)
+    if (in->batch != out->batch || in->channels != out->channels || !window_.fits(0, in->height, out->height) ||
+        !window_.fits(1, in->width, out->width))
       return {Code::kShapeMismatch, "operands of a pooling do not fit each other"};
     in_ = *in;
     out_ = *out;

@@ -1,0 +1,111 @@
+// Plans that verify and still ask for what must not be done: refused when loaded, prepared or run.
+#include <gtest/gtest.h>
+
+#include <limits>
+
+#include "compiler/engine_testing.h"
+
+namespace kiln::testing {
+namespace {
+
+plan::StepInfo& step_with(plan::Plan& plan, const std::string& kernel) {
+  for (plan::Program& p : plan.programs)
+    for (plan::StepInfo& s : p.steps)
+      if (s.kernel == kernel) return s;
+  throw Error(Code::kInternal, "no step has the kernel '" + kernel + "'");
+}
+
+// The code with which running refuses; kOk when it does not.
+Code outcome(const plan::Plan& plan, const std::vector<Tensor>& inputs) {
+  try {
+    auto context = reload(plan)->create_context();
+    run(*context, inputs);
+    return Code::kOk;
+  } catch (const Error& e) {
+    return e.code();
+  }
+}
+
+constexpr const char* kLoop = R"(graph main(%x: float32[2]) {
+  %count = constant int64[]:{3}
+  %y, %all = Loop(%count, _, %x) regions {
+    graph body(%i: int64[], %c: bool[], %s: float32[2]) {
+      %c2 = Identity(%c)
+      %t = Add(%s, %s)
+      return %c2, %t, %t
+    }
+  }
+  return %y, %all
+})";
+
+TEST(Hostile, CountsOfALoop) {
+  const std::vector<Tensor> inputs{random_f32({2}, 1)};
+  const plan::Plan plan = build(kLoop, options_of("cpu", 0));
+  EXPECT_EQ(outcome(plan, inputs), Code::kOk);
+  for (int64_t captures : {int64_t{-1}, int64_t{2}, int64_t{100}, std::numeric_limits<int64_t>::max(),
+                           std::numeric_limits<int64_t>::min()}) {
+    plan::Plan damaged = plan;
+    step_with(damaged, "loop").parameters.set("captures", captures);
+    EXPECT_NE(outcome(damaged, inputs), Code::kOk) << captures;
+  }
+}
+
+constexpr const char* kScan = R"(graph main(%s: float32[2], %x: float32[3,2]) {
+  %y, %all = Scan(%s, %x) {num_scan_inputs=1} regions {
+    graph body(%a: float32[2], %b: float32[2]) {
+      %t = Add(%a, %b)
+      %u = Mul(%t, %b)
+      return %t, %u
+    }
+  }
+  return %y, %all
+})";
+
+TEST(Hostile, CountsOfAScan) {
+  const std::vector<Tensor> inputs{random_f32({2}, 1), random_f32({3, 2}, 2)};
+  const plan::Plan plan = build(kScan, options_of("cpu", 0));
+  EXPECT_EQ(outcome(plan, inputs), Code::kOk);
+  for (const char* name : {"captures", "num_scan_inputs"})
+    for (int64_t count : {int64_t{-1}, int64_t{5}, std::numeric_limits<int64_t>::min()}) {
+      plan::Plan damaged = plan;
+      step_with(damaged, "scan").parameters.set(name, count);
+      EXPECT_NE(outcome(damaged, inputs), Code::kOk) << name << " " << count;
+    }
+}
+
+// A kernel of a loop's body that takes tensors of known shape, and a slot that holds another type than the plan says.
+TEST(Hostile, SlotsOfAnotherType) {
+  const std::vector<Tensor> inputs{random_f32({2}, 1)};
+  plan::Plan plan = build(kLoop, options_of("cpu", 0));
+  plan::Program& body = plan.programs.at(1);
+  ASSERT_EQ(body.inputs.size(), 3u);
+  plan::TensorInfo& state = body.tensors[static_cast<size_t>(body.inputs[2])];
+  ASSERT_EQ(state.dtype, DType::kF32);
+  state.dtype = DType::kC128;
+  EXPECT_NE(outcome(plan, inputs), Code::kOk);
+}
+
+// At n = 3 a part would begin behind the end of the whole, though it fits at every corner of the profile.
+TEST(Hostile, ViewsBetweenTheCorners) {
+  plan::Plan plan = build(R"(graph main(%x: float32[n,2]) {
+    %a = Relu(%x)
+    %b = Neg(%x)
+    %c = Concat(%a, %b) {axis=0}
+    %y = Tanh(%c)
+    return %y
+  })",
+                          options_of("cpu", 0, {{{"x", {{1, 2}, {2, 2}, {4, 2}}}}}));
+  EXPECT_EQ(outcome(plan, {random_f32({3, 2}, 1)}), Code::kOk);
+  std::vector<plan::TensorInfo*> views;
+  for (plan::TensorInfo& t : plan.programs[0].tensors)
+    if (t.view_of >= 0) views.push_back(&t);
+  ASSERT_FALSE(views.empty());
+  const Dim n = Dim::symbol("n");
+  plan.dims.push_back((max(mod(n, 4) - 2, 0) * 1000000).program());
+  views[0]->view_start = static_cast<uint32_t>(plan.dims.size() - 1);
+  EXPECT_EQ(outcome(plan, {random_f32({2, 2}, 1)}), Code::kOk);
+  EXPECT_EQ(outcome(plan, {random_f32({3, 2}, 1)}), Code::kShapeOutOfProfile);
+}
+
+}  // namespace
+}  // namespace kiln::testing
