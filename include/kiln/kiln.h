@@ -34,7 +34,7 @@ HostTensor load_tensor(const std::string& path);
 // .npy or .pb by the ending. numpy has no bfloat16, 8-bit and packed types: throws.
 void save_tensor(const std::string& path, const HostTensor& tensor);
 // The bytes of an .npy file. `what` names them in errors.
-HostTensor parse_npy(std::span<const std::byte> bytes, const std::string& what);
+HostTensor parse_npy(const std::vector<std::byte>& bytes, const std::string& what);
 std::vector<std::byte> npy_bytes(const HostTensor& tensor);
 double element(const HostTensor& tensor, int64_t index);  // any numeric type
 int64_t element_count(const HostTensor& tensor);

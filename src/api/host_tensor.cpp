@@ -78,6 +78,7 @@ std::string_view field(std::string_view header, std::string_view key, char open,
 Dims npy_dims(std::string_view text, const std::string& what) {
   Dims dims;
   for (size_t i = 0; i < text.size();) {
+    if (text[i] == '-') bad_npy(what, "a dimension is negative");
     if (text[i] < '0' || text[i] > '9') {
       ++i;
       continue;
@@ -93,7 +94,9 @@ Dims npy_dims(std::string_view text, const std::string& what) {
 
 }  // namespace
 
-HostTensor parse_npy(std::span<const std::byte> bytes, const std::string& what) {
+namespace {
+
+HostTensor read_npy(std::span<const std::byte> bytes, const std::string& what) {
   const std::string_view all(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   if (all.size() < 12 || !all.starts_with(kMagic)) bad_npy(what, "it does not begin as one");
   const bool wide = all[6] >= 2;
@@ -122,9 +125,13 @@ HostTensor parse_npy(std::span<const std::byte> bytes, const std::string& what) 
   return tensor;
 }
 
+}  // namespace
+
+HostTensor parse_npy(const std::vector<std::byte>& bytes, const std::string& what) { return read_npy(bytes, what); }
+
 HostTensor load_tensor(const std::string& path) {
   return guarded([&] {
-    if (path.ends_with(".npy")) return parse_npy(FileMap::open(path)->bytes(), path);
+    if (path.ends_with(".npy")) return read_npy(FileMap::open(path)->bytes(), path);
     if (path.ends_with(".pb")) return to_host(onnx::load_datum(path).tensor);
     throw Error(Code::kInvalidArgument, "'" + path + "' is neither .npy nor .pb").remedy("convert it with numpy.save");
   });

@@ -196,6 +196,13 @@ class Generator {
 
   void profiles() {
     const Program& main = plan_.programs[0];
+    std::vector<size_t> valued;  // elements of each input that are bounded
+    for (int32_t index : main.inputs) {
+      const TensorInfo& input = main.tensors[static_cast<size_t>(index)];
+      size_t count = (input.dtype == DType::kI32 || input.dtype == DType::kI64) && pick(2) ? 1 : 0;
+      for (uint32_t dim : input.dims) count *= dim < 5 ? dim + 1 : 0;
+      valued.push_back(count <= 64 ? count : 0);
+    }
     for (size_t i = 1 + pick(3); i > 0; --i) {
       Profile profile;
       const auto min = static_cast<int64_t>(pick(3)), opt = min + static_cast<int64_t>(pick(3));
@@ -208,9 +215,9 @@ class Generator {
           d.max.push_back(fixed ? dim + 1 : 8);
         }
         profile.inputs.push_back(d);
-        profile.values.push_back(pick(2) ? ProfileDims{} : ProfileDims{{-1}, {0}, {7}});
+        const size_t count = valued[profile.values.size()];
+        profile.values.push_back({Dims(count, 0), Dims(count, 1), Dims(count, 7)});
       }
-      if (pick(2)) profile.values.clear();
       plan_.profiles.push_back(profile);
     }
   }

@@ -92,7 +92,7 @@ BlockConfig read_blocks(const Attributes& p) {
 }
 
 bool SlidingWindow::fits(int axis, int64_t in, int64_t out) const {
-  return out <= 1 || out - 1 <= (in + begin[axis]) / stride[axis];
+  return out <= 1 || out - 1 <= (in + begin[axis] + end[axis]) / stride[axis];
 }
 
 std::pair<int64_t, int64_t> SlidingWindow::pads(int axis, int64_t in, int64_t out) const {

@@ -78,10 +78,9 @@ class Weighted {
       return;
     }
     const double work = static_cast<double>(slabs_) * static_cast<double>(slab_from_ + slab_to_);
-    parallel_ranges(useful_threads(thread_count(), work), slabs_, [&](int64_t begin, int64_t end) {
+    parallel_ranges(useful_threads(thread_count(), work), slabs_, [&](int64_t begin, int64_t end, int part) {
       for (int64_t s = begin; s < end; ++s)
-        run_slab(from + s * slab_from_, to + s * slab_to_, space + omp_get_thread_num() * buffers_ * buffer_, outside,
-                 1);
+        run_slab(from + s * slab_from_, to + s * slab_to_, space + part * buffers_ * buffer_, outside, 1);
     });
   }
 

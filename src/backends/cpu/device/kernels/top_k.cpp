@@ -43,7 +43,7 @@ class TopK final : public DenseKernel {
   explicit TopK(const Attributes& p) : axis_(p.integer("axis")), largest_(p.integer("largest") != 0) {}
 
  private:
-  bool sizes_results() const override { return true; }
+  bool takes_slots() const noexcept override { return true; }
   Status prepare_dense(const KernelCall& call) override {
     if (call.inputs.size() != 2 || call.outputs.empty() || call.outputs.size() > 2 ||
         call.inputs[1].dtype != DType::kI64 || call.inputs[1].elements() != 1 || !call.outputs[0].present() ||
@@ -96,11 +96,10 @@ class TopK final : public DenseKernel {
     if (k == 0 || lines == 0) return kOkStatus;
     const int threads = static_cast<int>(std::min<int64_t>(
         useful_threads(thread_count(), 4.0 * static_cast<double>(lines) * static_cast<double>(n)), lines));
-    parallel_ranges(threads, lines, [&](int64_t begin, int64_t end) {
+    parallel_ranges(threads, lines, [&](int64_t begin, int64_t end, int part) {
       using Word = typename Entry<T>::Word;
-      auto* entries =
-          reinterpret_cast<Word*>(static_cast<uint8_t*>(call.workspace) +
-                                  static_cast<size_t>(omp_get_thread_num()) * static_cast<size_t>(n) * kEntryBytes);
+      auto* entries = reinterpret_cast<Word*>(static_cast<uint8_t*>(call.workspace) +
+                                              static_cast<size_t>(part) * static_cast<size_t>(n) * kEntryBytes);
       for (int64_t line = begin; line < end; ++line) {
         const int64_t first = line / inner_ * n * inner_ + line % inner_;
         for (int64_t j = 0; j < n; ++j)
