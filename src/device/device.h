@@ -75,8 +75,9 @@ class Kernel {
   virtual Status launch(Stream& stream, const KernelCall& call) noexcept = 0;
   // Bytes of workspace wanted for the shapes of `call`; asked at build time with the largest shapes.
   virtual size_t workspace(const KernelCall&) noexcept { return 0; }
-  // Whether operands may be slots that hold anything. The slots that other kernels get are tensors of the view's type, with data.
-  virtual bool takes_slots() const noexcept { return false; }
+  // Which operands may be slots. The others are tensors with data, whatever the plan says.
+  enum class Slots { kNone, kResults, kAll };
+  virtual Slots takes_slots() const noexcept { return Slots::kNone; }
 };
 
 class Device {

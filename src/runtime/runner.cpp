@@ -382,17 +382,14 @@ void Runner::use_workspace(StepState& step) {
   step.call.workspace_size = static_cast<size_t>(step.workspace.bytes());
 }
 
-// Whether all slots hold tensors as their views say.
+// Whether the slots that are no tensors in memory are operands that the kernel takes as slots.
 bool Runner::slots_fit(const StepState& step) {
-  for (const auto* views : {&step.inputs, &step.outputs})
-    for (const TensorView& v : *views) {
-      if (!v.slot) continue;
-      const Tensor& t = v.slot->tensor;
-      const bool fits = v.slot->kind == Datum::kTensor && t.valid() && t.dtype() == v.dtype && v.data == t.data() &&
-                        std::equal(t.dims().begin(), t.dims().end(), v.dims, v.dims + v.rank);
-      if (!fits || v.dtype == DType::kString) return false;
-    }
-  return true;
+  const Kernel::Slots taken = step.kernel->takes_slots();
+  const auto free = [](const std::vector<TensorView>& views) {
+    return std::none_of(views.begin(), views.end(), [](const TensorView& v) { return v.slot; });
+  };
+  return taken == Kernel::Slots::kAll ||
+         (free(step.inputs) && (taken == Kernel::Slots::kResults || free(step.outputs)));
 }
 
 // A step some of whose shapes are known only now.
@@ -413,8 +410,7 @@ Status Runner::run_late(size_t index, Stream& stream) {
     place(t);
   }
   refresh_views(step, info);
-  if (!step.kernel->takes_slots() && !slots_fit(step))
-    return {Code::kExecution, "an operand is not the tensor that the kernel takes"};
+  if (!slots_fit(step)) return {Code::kExecution, "an operand is not the tensor that the kernel takes"};
   use_workspace(step);
   std::vector<int64_t> shapes;
   for (const auto* views : {&step.inputs, &step.outputs})

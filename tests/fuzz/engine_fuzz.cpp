@@ -41,14 +41,17 @@ class Guarded {
   Tensor memory_;
 };
 
+// Gives every constant memory of its own.
 void guard_constants(plan::Plan& plan) {
-  auto guarded = std::make_shared<Guarded>(plan.constants.size());
-  for (const plan::Program& p : plan.programs)
-    for (const plan::TensorInfo& t : p.tensors)
-      if (t.storage == plan::Storage::kConstant && t.size > 0)
-        std::memcpy(guarded->open(t.offset, t.size), plan.constants.data() + t.offset, t.size);
-  plan.constants = {guarded->data(), plan.constants.size()};
-  plan.owner = guarded;
+  plan::Constants guarded;
+  for (plan::Program& p : plan.programs)
+    for (plan::TensorInfo& t : p.tensors) {
+      if (t.storage != plan::Storage::kConstant) continue;
+      auto memory = std::make_shared<Guarded>(t.size);
+      if (t.size > 0) std::memcpy(memory->open(0, t.size), plan.constants.at(t.offset, t.size), t.size);
+      t.offset = guarded.add({memory->data(), t.size}, memory);
+    }
+  plan.constants = std::move(guarded);
 }
 
 void open_arena(const plan::Plan& plan, Guarded& arena) {

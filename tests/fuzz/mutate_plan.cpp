@@ -237,6 +237,15 @@ uint64_t bytes_of(const TensorInfo& t, const DimValues& values) {
 // Behind a gap.
 uint64_t next_place(uint64_t end) { return (end + 2 * kAlignment - 1) / kAlignment * kAlignment; }
 
+// A constant as it was, cut off or followed by zeros. Returns its place.
+uint64_t add_resized(Constants& to, const Plan& plan, const TensorInfo& old, uint64_t size) {
+  auto owner = std::make_shared<Tensor>(Tensor::allocate(DType::kU8, {static_cast<int64_t>(size)}));
+  const uint64_t kept = std::min(size, old.size);
+  if (const std::byte* from = plan.constants.at(old.offset, kept))
+    std::copy_n(from, kept, static_cast<std::byte*>(owner->mutable_data()));
+  return to.add({static_cast<const std::byte*>(owner->data()), size}, owner);
+}
+
 bool profiles_fit(const Plan& plan) {
   const Program& main = plan.programs[0];
   for (const Profile& p : plan.profiles) {
@@ -272,6 +281,7 @@ void fit_storage(Plan& plan) {
   constexpr uint64_t kMost = uint64_t{1} << 26;  // bytes; larger plans stay as they are
   if (!profiles_fit(plan)) return;
   Plan fitted = plan;
+  fitted.constants = {};
   for (Program& p : fitted.programs)
     for (TensorInfo& t : p.tensors)
       if (has_room(t)) t.size = 0;
@@ -280,16 +290,19 @@ void fit_storage(Plan& plan) {
       for (TensorInfo& t : p.tensors)
         if (has_room(t)) t.size = std::max(t.size, bytes_of(t, values));
   });
-  uint64_t constants = 0, arena = 0;
-  std::vector<std::pair<const TensorInfo*, uint64_t>> moved;  // constants, and where they were
-  for (Program& p : fitted.programs) {
-    for (TensorInfo& t : p.tensors) {
+  uint64_t arena = 0;
+  for (size_t i = 0; i < fitted.programs.size(); ++i) {
+    Program& p = fitted.programs[i];
+    for (size_t k = 0; k < p.tensors.size(); ++k) {
+      TensorInfo& t = p.tensors[k];
       if (!has_room(t)) continue;
-      uint64_t& end = t.storage == Storage::kConstant ? constants : arena;
-      if (t.storage == Storage::kConstant) moved.emplace_back(&t, t.offset);
-      t.offset = end;
-      if (t.size > kMost || end + t.size > kMost) return;
-      end = next_place(end + t.size);
+      if (t.size > kMost || arena + t.size > kMost) return;
+      if (t.storage == Storage::kConstant) {
+        t.offset = add_resized(fitted.constants, plan, plan.programs[i].tensors[k], t.size);
+      } else {
+        t.offset = arena;
+        arena = next_place(arena + t.size);
+      }
     }
     for (StepInfo& s : p.steps) {
       s.workspace_offset = arena;
@@ -297,16 +310,7 @@ void fit_storage(Plan& plan) {
       arena = next_place(arena + s.workspace_size);
     }
   }
-  Tensor bytes = Tensor::allocate(DType::kU8, {static_cast<int64_t>(constants)});
-  for (const auto& [t, from] : moved)
-    if (from < plan.constants.size())
-      std::copy_n(plan.constants.begin() + static_cast<int64_t>(from),
-                  std::min<uint64_t>(t->size, plan.constants.size() - from),
-                  static_cast<std::byte*>(bytes.mutable_data()) + t->offset);
-  auto owner = std::make_shared<Tensor>(std::move(bytes));
   fitted.arena_size = arena;
-  fitted.constants = {static_cast<const std::byte*>(owner->data()), constants};
-  fitted.owner = owner;
   plan = std::move(fitted);
 }
 

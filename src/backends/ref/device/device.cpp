@@ -92,7 +92,7 @@ class Reference final : public Kernel {
   }
 
   Status prepare(const KernelCall&) noexcept override { return kOkStatus; }
-  bool takes_slots() const noexcept override { return true; }
+  Slots takes_slots() const noexcept override { return Slots::kAll; }
 
   Status launch(Stream&, const KernelCall& call) noexcept override {
     try {

@@ -12,6 +12,7 @@ class DenseKernel : public Kernel {
   Status prepare(const KernelCall& call) noexcept final;
   Status launch(Stream& stream, const KernelCall& call) noexcept final;
   size_t workspace(const KernelCall& call) noexcept final;
+  Slots takes_slots() const noexcept final { return sizes_results() ? Slots::kResults : Slots::kNone; }
 
  protected:
   // As in Kernel, on dense operands; the workspace is the part that staging leaves. May throw Error and bad_alloc.
