@@ -1,6 +1,8 @@
 // Softmax and normalisations.
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "backends/harness.h"
 
 namespace kiln::testing {
@@ -89,6 +91,19 @@ TEST(ChannelNeighbours, SizesPowersAndLayouts) {
     expect_case(last, "channel_neighbours");
   }
   expect_no_case({"LRN", {random_tensor(rng, DType::kF16, {2, 6})}, {{"size", int64_t{3}}}}, "channel_neighbours");
+}
+
+TEST(HardmaxAxis, TiesNansAndAxes) {
+  std::mt19937 rng(22);
+  for (int64_t axis : {0, 1, -1}) {
+    expect_case({"Hardmax", {random_tensor(rng, DType::kF32, {5, 30, 7})}, {{"axis", axis}}}, "hardmax_axis");
+    expect_case({"Hardmax", {gapped(random_tensor(rng, DType::kF32, {3, 4}))}, {{"axis", axis}}}, "hardmax_axis");
+    Tensor ties = Tensor::allocate(DType::kF32, {4, 4});
+    for (int64_t i : {3, 6, 9}) ties.set(i, std::nan(""));
+    expect_case({"Hardmax", {ties}, {{"axis", axis}}}, "hardmax_axis");
+    expect_case({"Hardmax", {Tensor::allocate(DType::kF32, {4, 0, 3})}, {{"axis", axis}}}, "hardmax_axis");
+  }
+  expect_no_case({"Hardmax", {random_tensor(rng, DType::kF16, {3, 4})}}, "hardmax_axis");
 }
 
 }  // namespace

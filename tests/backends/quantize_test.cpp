@@ -1,4 +1,4 @@
-// QuantizeLinear and DequantizeLinear.
+// QuantizeLinear, DequantizeLinear and DynamicQuantizeLinear.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -60,6 +60,23 @@ TEST(Quantize, PerAxis) {
   last.output_layouts = {Layout::channels_last(4)};
   expect_case(last, "quantize_tiles");
   expect_case({"QuantizeLinear", {random_tensor(rng, DType::kF32, {3, 5}), scales(rng, {5})}}, "quantize_tiles");
+}
+
+TEST(Quantize, RangeOfItsOwn) {
+  std::mt19937 rng(4);
+  const auto quantize = [](Operand x) {
+    Case c{"DynamicQuantizeLinear", {std::move(x)}};
+    c.outputs = 3;
+    expect_case(c, "dynamic_range");
+  };
+  for (const Dims& dims : {Dims{3, 50}, Dims{200, 301}, Dims{}, Dims{1}, Dims{0, 4}})
+    quantize(random_tensor(rng, DType::kF32, dims));
+  quantize(gapped(random_tensor(rng, DType::kF32, {9, 8})));
+  quantize(Tensor::of<float>({3}, {0, 0, 0}));
+  quantize(Tensor::of<float>({3}, {1, 2, 3}));
+  quantize(Tensor::of<float>({3}, {-1, -2, -300}));
+  quantize(Tensor::of<float>({4}, {1, std::nanf(""), -2, 0.5f}));
+  expect_no_case({"DynamicQuantizeLinear", {random_tensor(rng, DType::kF16, {3})}, {}, 3}, "dynamic_range");
 }
 
 TEST(Quantize, WhatItDoesNotTake) {

@@ -176,6 +176,9 @@ size_t PrimitiveKernel::workspace(const KernelCall& call) noexcept {
 }
 
 Status PrimitiveKernel::prepare(const KernelCall& call) noexcept {
+  for (const auto& list : {call.inputs, call.outputs})
+    for (const TensorView& v : list)
+      if (v.slot) return {Code::kMalformedPlan, "a primitive takes tensors that have their place"};
   return cpu::kernels::guarded([&] { return bind(call); });
 }
 

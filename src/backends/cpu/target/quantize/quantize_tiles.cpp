@@ -1,4 +1,5 @@
-// Tactic: QuantizeLinear and DequantizeLinear, with one scale or one per index of an axis, as pointwise programs.
+// Tactics: QuantizeLinear and DequantizeLinear, with one scale or one per index of an axis, as pointwise programs;
+// DynamicQuantizeLinear.
 #include <cmath>
 
 #include "backends/cpu/target/checks.h"
@@ -104,5 +105,15 @@ const Tactic quantize_tiles{.name = "quantize_tiles",
                               put_program(e.parameters, "program", program(p));
                               return e;
                             }};
+
+const Tactic dynamic_range{
+    .name = "dynamic_range",
+    .version = 1,
+    .accepts = [](const Problem& p) -> Refusal {
+      if (p.op() != "DynamicQuantizeLinear") return refuse(p.op() + " has no range of its own");
+      return needs_f32(p);
+    },
+    .configurations = nullptr,
+    .emit = [](const Problem&, const Config&) { return emit_kernel("dynamic_quantize", {}, {0}); }};
 
 }  // namespace kiln::cpu::tactics
