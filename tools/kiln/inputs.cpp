@@ -47,7 +47,8 @@ api::HostTensor load_raw(const api::IoTensor& io, const std::vector<int64_t>& di
   const size_t read = std::fread(tensor.data.data(), 1, tensor.data.size(), file.get());
   if (read != tensor.data.size() || std::fgetc(file.get()) != EOF)
     throw api::Failure("error[K2005] '" + path + "' does not hold " + std::to_string(tensor.data.size()) +
-                       " bytes, as input '" + io.name + "' needs");
+                       " bytes, as input '" + io.name +
+                       "' needs\n  remedy: give .npy or .pb, which know their shape, or the right --shapes");
   return tensor;
 }
 

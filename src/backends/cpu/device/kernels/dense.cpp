@@ -15,7 +15,7 @@ size_t DenseKernel::plan(const KernelCall& call) {
   staged_ = 0;
   for (const auto* list : {&inputs_, &outputs_})
     for (const TensorView& v : *list)
-      if (v.present() && !is_plain(v) && !(v.slot && list == &outputs_ && takes_slots()))
+      if (v.present() && !is_plain(v) && !(v.slot && list == &outputs_ && sizes_results()))
         throw Error(Code::kMalformedPlan, "a kernel takes plain tensors");
   if (takes(call)) return 0;
   for (bool output : {false, true}) {

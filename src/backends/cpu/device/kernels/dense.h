@@ -19,6 +19,8 @@ class DenseKernel : public Kernel {
   virtual Status prepare_dense(const KernelCall& call) = 0;
   virtual Status launch_dense(const KernelCall& call) noexcept = 0;
   virtual size_t workspace_dense(const KernelCall&) { return 0; }
+  // True: results may be slots, which place_result fills.
+  virtual bool sizes_results() const { return false; }
   // True: this call's operands are taken as they lie.
   virtual bool takes(const KernelCall&) const { return false; }
 

@@ -27,7 +27,7 @@ class Fill final : public DenseKernel {
   explicit Fill(const Attributes&) {}
 
  private:
-  bool takes_slots() const noexcept override { return true; }
+  bool sizes_results() const override { return true; }
   Status prepare_dense(const KernelCall& call) override {
     if (call.inputs.size() != 2 || call.outputs.size() != 1) return other_operands();
     const TensorView &shape = call.inputs[0], &value = call.inputs[1], &out = call.outputs[0];
@@ -80,7 +80,7 @@ class OneHot final : public DenseKernel {
   explicit OneHot(const Attributes& p) : axis_(p.integer("axis")) {}
 
  private:
-  bool takes_slots() const noexcept override { return true; }
+  bool sizes_results() const override { return true; }
   Status prepare_dense(const KernelCall& call) override {
     if (call.inputs.size() != 3 || call.outputs.size() != 1) return other_operands();
     const TensorView &indices = call.inputs[0], &depth = call.inputs[1], &values = call.inputs[2];

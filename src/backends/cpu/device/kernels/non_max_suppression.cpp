@@ -35,7 +35,7 @@ class NonMaxSuppression final : public DenseKernel {
   explicit NonMaxSuppression(const Attributes& p) : center_(p.integer("center") != 0) {}
 
  private:
-  bool takes_slots() const noexcept override { return true; }
+  bool sizes_results() const override { return true; }
   Status prepare_dense(const KernelCall& call) override {
     if (call.inputs.size() != 5 || call.outputs.size() != 1 || call.outputs[0].dtype != DType::kI64)
       return {Code::kMalformedPlan, "non_max_suppression has other operands"};

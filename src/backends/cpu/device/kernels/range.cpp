@@ -16,7 +16,7 @@ class Range final : public DenseKernel {
   explicit Range(const Attributes&) {}
 
  private:
-  bool takes_slots() const noexcept override { return true; }
+  bool sizes_results() const override { return true; }
   Status prepare_dense(const KernelCall& call) override {
     if (call.inputs.size() != 3 || call.outputs.size() != 1) return {Code::kMalformedPlan, "range has three inputs"};
     for (const TensorView& v : call.inputs)

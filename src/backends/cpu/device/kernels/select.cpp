@@ -24,7 +24,7 @@ class NonZero final : public DenseKernel {
   explicit NonZero(const Attributes&) {}
 
  private:
-  bool takes_slots() const noexcept override { return true; }
+  bool sizes_results() const override { return true; }
   Status prepare_dense(const KernelCall& call) override {
     if (call.inputs.size() != 1 || call.outputs.size() != 1 || call.outputs[0].dtype != DType::kI64 ||
         element_bytes(call.inputs[0].dtype) == 0 || is_complex(call.inputs[0].dtype))
@@ -65,7 +65,7 @@ class Compress final : public DenseKernel {
   explicit Compress(const Attributes& p) : axis_(p.integer("axis")) {}
 
  private:
-  bool takes_slots() const noexcept override { return true; }
+  bool sizes_results() const override { return true; }
   Status prepare_dense(const KernelCall& call) override {
     if (call.inputs.size() != 2 || call.outputs.size() != 1 || call.inputs[1].dtype != DType::kBool ||
         call.inputs[1].rank != 1 || element_bytes(call.inputs[0].dtype) == 0 ||

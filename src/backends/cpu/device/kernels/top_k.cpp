@@ -43,7 +43,7 @@ class TopK final : public DenseKernel {
   explicit TopK(const Attributes& p) : axis_(p.integer("axis")), largest_(p.integer("largest") != 0) {}
 
  private:
-  bool takes_slots() const noexcept override { return true; }
+  bool sizes_results() const override { return true; }
   Status prepare_dense(const KernelCall& call) override {
     if (call.inputs.size() != 2 || call.outputs.empty() || call.outputs.size() > 2 ||
         call.inputs[1].dtype != DType::kI64 || call.inputs[1].elements() != 1 || !call.outputs[0].present() ||
