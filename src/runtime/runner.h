@@ -2,8 +2,8 @@
 #pragma once
 #include <functional>
 #include <memory>
-#include <set>
 #include <optional>
+#include <set>
 #include <vector>
 
 #include "runtime/engine.h"

@@ -71,7 +71,7 @@ struct Emitted {
 struct Tactic {
   std::string name;
   int version = 1;
-  std::string device = {};  // whose kernels it emits; empty: the target's
+  std::string device = {};     // whose kernels it emits; empty: the target's
   bool sizes_results = false;  // its kernel stores results whose shape it alone can tell
   std::function<Refusal(const Problem&)> accepts;
   // At least one; in the order of preference when nothing is measured. Null: one empty configuration.

@@ -129,7 +129,8 @@ void add_build_flags(CLI::App& app, BuildFlags& f) {
   add(app.add_option("--timingCacheFile", f.timing_cache,
                      "File of measured times: read if it exists, written after the build"));
   add(app.add_flag("--noTimingCache", f.no_timing_cache, "Measure every layer anew"));
-  add(app.add_option("--disable", f.disable, "Rules and tactics to leave out, a,b,c (names: kiln list; onednn: all that use oneDNN)"));
+  add(app.add_option("--disable", f.disable,
+                     "Rules and tactics to leave out, a,b,c (names: kiln list; onednn: all that use oneDNN)"));
   add(app.add_option("--stop-after", f.stop_after, "Stop rewriting after this many patches, to bisect a fault; -1: all")
           ->capture_default_str());
   add(app.add_option("--dump", f.dump, "Print the graph after a stage")
