@@ -22,12 +22,22 @@ enum class ErrorCode : int32_t {
   kUNSUPPORTED_NODE = 8,
 };
 
+enum class OnnxParserFlag : int32_t {
+  kNATIVE_INSTANCENORM = 0
+};  // instance norm is always native; the flag changes nothing
+using OnnxParserFlags = uint32_t;
+
 // One reason why a model was refused. Lives until the parser's errors are cleared.
 class IParserError {
  public:
   virtual ErrorCode code() const = 0;
   virtual char const* desc() const = 0;
-  virtual char const* nodeName() const = 0;  // with its operator; empty when no single node is at fault
+  virtual char const* nodeName() const = 0;      // empty when no single node is at fault
+  virtual char const* nodeOperator() const = 0;  // empty when it is not known
+  virtual int node() const = 0;                  // index in the model's graph; -1 when it is not known
+  virtual char const* file() const = 0;          // of Kiln's source; empty
+  virtual int line() const = 0;
+  virtual char const* func() const = 0;
 
  protected:
   virtual ~IParserError() = default;
@@ -42,6 +52,16 @@ class IParser : public nvinfer1::INoCopy {
   // Verbosity: what the logger hears, as ILogger::Severity.
   virtual bool parseFromFile(char const* onnxModelFile, int verbosity) noexcept = 0;
   virtual bool supportsOperator(char const* op_name) const noexcept = 0;
+  // Whether parse() would take it; the errors tell what it would not. Leaves the network as it is.
+  virtual bool supportsModelV2(void const* serializedOnnxModel, size_t serializedOnnxModelSize,
+                               char const* modelPath = nullptr) noexcept = 0;
+  // Output i of the layer with the name of a node of the model; null when there is none.
+  virtual nvinfer1::ITensor const* getLayerOutputTensor(char const* name, int64_t i) noexcept = 0;
+  virtual void setFlags(OnnxParserFlags onnxParserFlags) noexcept = 0;
+  virtual OnnxParserFlags getFlags() const noexcept = 0;
+  virtual void clearFlag(OnnxParserFlag onnxParserFlag) noexcept = 0;
+  virtual void setFlag(OnnxParserFlag onnxParserFlag) noexcept = 0;
+  virtual bool getFlag(OnnxParserFlag onnxParserFlag) const noexcept = 0;
   virtual int getNbErrors() const noexcept = 0;
   virtual IParserError const* getError(int index) const noexcept = 0;
   virtual void clearErrors() noexcept = 0;

@@ -1,7 +1,11 @@
 // Kiln's own small C++ API: build, load, run and examine engines without CUDA's types. NvInfer.h is the API of the field.
 //
-// Errors are thrown as kiln::Failure, whose text names code, node, cause and remedy. Objects may be moved between threads;
-// an Engine may be shared by threads, a Session is for one thread at a time.
+// Errors are thrown as Failure, whose text names code, node, cause and remedy (docs/errors.md lists the codes). std::bad_alloc may be
+// thrown too. What a throwing call was given is as before.
+// Threads: an Engine may be used by any number of threads at once; a Session, a HostTensor and BuildOptions by one at a time. All may
+// be moved between threads. The free functions may be called by any thread.
+// Ownership: everything is held by value; copies of an Engine share one engine, a Session keeps its engine alive.
+// Times are in milliseconds unless a name ends in _s (seconds); sizes in bytes. Dimensions are numbers of elements.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -15,6 +19,7 @@
 
 namespace kiln::api {
 
+// "error[K2005] node 'x' (Op): message", then lines "cause: ..." and "remedy: ..." where they are known.
 struct Failure : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
@@ -29,18 +34,21 @@ struct HostTensor {
   std::vector<int64_t> dims;
   std::vector<std::byte> data;
 };
-// .npy, or an ONNX TensorProto (.pb). Other endings: raw bytes are not accepted without a type; throws.
+// .npy (little-endian, C order), or an ONNX TensorProto (.pb). Throws for other endings, for what cannot be read and for damaged files.
 HostTensor load_tensor(const std::string& path);
-// .npy or .pb by the ending. numpy has no bfloat16, 8-bit and packed types: throws.
+// .npy or .pb by the ending. Throws for types that numpy lacks in .npy (bfloat16, 8-bit floats, packed types), and when the file
+// cannot be written.
 void save_tensor(const std::string& path, const HostTensor& tensor);
 // The bytes of an .npy file. `what` names them in errors.
 HostTensor parse_npy(const std::vector<std::byte>& bytes, const std::string& what);
 std::vector<std::byte> npy_bytes(const HostTensor& tensor);
-double element(const HostTensor& tensor, int64_t index);  // any numeric type
-int64_t element_count(const HostTensor& tensor);
-// Reproducible values: floats in [-1, 1), integers 0 or 1.
+// Element `index` in row-major order, 0 <= index < element_count, of any numeric type; the type must be a name that Kiln knows.
+double element(const HostTensor& tensor, int64_t index);
+int64_t element_count(const HostTensor& tensor);  // product of dims; 1 for a scalar
+// The same values for the same arguments: floats in [-1, 1), integers 0 or 1. Throws for an unknown type.
 HostTensor random_tensor(const std::string& type, const std::vector<int64_t>& dims, uint64_t seed);
 
+// Dimensions of an input: min <= opt <= max each, of the input's rank, equal to its fixed dimensions.
 struct Bounds {
   std::vector<int64_t> min, opt, max;
 };
@@ -65,6 +73,7 @@ struct BuildOptions {
   bool keep_graph = false;                                                              // for Engine::check_layers
 };
 
+// An input or output of an engine or model.
 struct IoTensor {
   std::string name, type;
   std::vector<int64_t> dims;     // -1 where dynamic
@@ -72,6 +81,7 @@ struct IoTensor {
   bool is_input = false;
 };
 
+// A step of an engine; fusion joins the names of what it is made of ("conv1 + relu1").
 struct LayerInfo {
   std::string name, op, backend, kernel, tactic;
   std::vector<std::string> origins;          // nodes of the model
@@ -85,11 +95,14 @@ using Values = std::map<std::string, HostTensor>;
 using LayerObserver = std::function<void(const LayerInfo& layer, const std::string& value, const HostTensor& got,
                                          const HostTensor& want)>;
 
+// A built network. Immutable.
 class Engine {
  public:
+  // Reads the model, optimises it, measures candidates on this machine. Takes seconds to minutes; `progress` can cancel, which throws.
   static Engine build(const BuildOptions& options);
+  // Maps and verifies an engine file. Throws when it is damaged, of another version, or built on another kind of device.
   static Engine load(const std::string& path);
-  void save(const std::string& path) const;
+  void save(const std::string& path) const;  // replaces the file
 
   std::string name() const;
   std::string backend() const;
@@ -99,7 +112,7 @@ class Engine {
   size_t weight_bytes() const;
   std::string description() const;   // JSON
   std::string build_report() const;  // text: passes, rules that fired; empty for a loaded engine
-  Session create_session() const;
+  Session create_session() const;    // takes context_bytes() of memory; throws when there are not so many
   // Runs the engine once, and beside it each layer by reference evaluation on the inputs that the engine's layer had: a
   // difference counts where it is made. Layers in order; only for engines built with keep_graph. Returns the outputs.
   Values check_layers(const Values& inputs, int profile, const LayerObserver& observer) const;
@@ -111,20 +124,23 @@ class Engine {
   std::shared_ptr<State> state_;
 };
 
+// The state of one inference at a time, with memory for inputs and outputs of its own.
 class Session {
  public:
   Session(Session&&) noexcept;
   Session& operator=(Session&&) noexcept;
   ~Session();
   void set_profile(int profile);  // before shapes; 0 at first
+  // Throws for an unknown name and for dimensions outside the engine's bounds. Inputs of fixed shape need none.
   void set_shape(const std::string& input, const std::vector<int64_t>& dims);
-  // Copies the values in and keeps the shape.
+  // Copies the values in and sets the shape to the tensor's. Throws when the element type is not the input's.
   void set_input(const std::string& input, const HostTensor& tensor);
   // One inference; returns when it is queued. The first after a shape change prepares.
   void enqueue();
   void synchronize();
-  HostTensor output(const std::string& name);
-  std::vector<int64_t> shape(const std::string& name);
+  HostTensor output(const std::string& name);  // a copy of the last inference's result; waits for it
+  std::vector<int64_t> shape(
+      const std::string& name);  // of an input or output, for the shapes of the inputs as they are
   // Milliseconds of the device for the inferences between the two calls.
   void record_start();
   double record_stop_ms();
@@ -139,11 +155,12 @@ class Session {
   std::unique_ptr<State> state_;
 };
 
-// Runs a model by reference evaluation. Returns outputs by name.
+// Runs a model by reference evaluation, slowly. Returns outputs by name. `inputs` holds every input of the model; throws otherwise.
 Values evaluate_model(const std::string& onnx, const Values& inputs);
 // Names of a model's inputs in order, with types; dimensions -1 where dynamic.
 std::vector<IoTensor> model_io(const std::string& onnx);
 
+// What this build of Kiln has. list_tactics throws for a back end that it lacks.
 std::vector<std::string> list_backends();
 std::vector<std::string> list_operators();
 std::vector<std::string> list_rules();

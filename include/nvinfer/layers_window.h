@@ -79,7 +79,8 @@ class IDeconvolutionLayer : public ILayer {
   DimsHW getDilation() const noexcept { return toHW(getDilationNd()); }
 };
 
-// Matrix product of [..,C,H,W], with the last three dimensions as one, and [K,C*H*W], plus a bias of K. Result [..,K,1,1].
+// Matrix product of [N,C,H,W], with the last three dimensions as one, and [K,C*H*W], plus a bias of K. Result [N,K,1,1]. A second
+// input replaces the weights, a third the bias.
 class IFullyConnectedLayer : public ILayer {
  public:
   virtual void setNbOutputChannels(int32_t nbOutputChannels) noexcept = 0;

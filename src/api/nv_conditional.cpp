@@ -110,7 +110,7 @@ void ConditionalImpl::lower(Scope& scope) {
 
 nvinfer1::IIfConditional* NetworkImpl::addIfConditional() noexcept {
   return guarded(reporter_, static_cast<nvinfer1::IIfConditional*>(nullptr),
-                 [&] { return keep(std::make_unique<ConditionalImpl>(*this)); });
+                 [&] { return has_bodies_ = true, keep(std::make_unique<ConditionalImpl>(*this)); });
 }
 
 }  // namespace kiln::api

@@ -156,8 +156,9 @@ class FullyConnected final : public Layer<nvinfer1::IFullyConnectedLayer, nvinfe
           .remedy("give it [N,C,H,W]");
     const int64_t depth = fixed(l.in(0), 1, "channels") * fixed(l.in(0), 2, "rows") * fixed(l.in(0), 3, "columns");
     std::vector<ir::Value*> inputs{l.node("Flatten", {l.in(0)}, {{"axis", int64_t{1}}}),
-                                   l.weights(kernel, {maps, depth})};
-    if (bias.count > 0) inputs.push_back(l.weights(bias, {maps}));
+                                   l.in(1) ? l.reshaped(l.in(1), {maps, depth}) : l.weights(kernel, {maps, depth})};
+    if (l.in(2)) inputs.push_back(l.reshaped(l.in(2), {maps}));
+    else if (bias.count > 0) inputs.push_back(l.weights(bias, {maps}));
     return {l.node("Unsqueeze", {l.node("Gemm", inputs, {{"transB", int64_t{1}}}), l.ints({2, 3})})};
   }
 

@@ -273,7 +273,7 @@ void LoopImpl::give_results(Scope& scope, const ir::Node& node, ir::Value* count
 
 nvinfer1::ILoop* NetworkImpl::addLoop() noexcept {
   return guarded(reporter_, static_cast<nvinfer1::ILoop*>(nullptr),
-                 [&] { return keep(std::make_unique<LoopImpl>(*this)); });
+                 [&] { return has_bodies_ = true, keep(std::make_unique<LoopImpl>(*this)); });
 }
 
 }  // namespace kiln::api

@@ -153,12 +153,30 @@ void NetworkImpl::begin(Draft& draft, const std::set<std::string>& valued) {
   }
 }
 
+// Lowers what these depend on in the order in which it was added: asking for the last layer of a deep network alone would nest as
+// deep as the network.
+void NetworkImpl::lower_in_order(Draft& draft, std::vector<const TensorImpl*> wanted) {
+  if (has_bodies_) return;
+  std::set<const LayerCore*> needed;
+  while (!wanted.empty()) {
+    const TensorImpl* tensor = wanted.back();
+    wanted.pop_back();
+    const LayerCore* layer = tensor && !draft.scope.knows(*tensor) ? tensor->producer() : nullptr;
+    if (layer && needed.insert(layer).second) wanted.insert(wanted.end(), layer->inputs.begin(), layer->inputs.end());
+  }
+  constexpr size_t kShallow = 100;
+  for (size_t i = 0; needed.size() > kShallow && i < layers_.size(); ++i)
+    if (needed.erase(layers_[i].get()) && !layers_[i]->outputs.empty())
+      static_cast<void>(draft.scope.value(*layers_[i]->outputs[0]));
+}
+
 const EdgeType* NetworkImpl::type_of(const TensorImpl& tensor) noexcept {
   const auto* type = guarded(reporter_, static_cast<const EdgeType*>(nullptr), [&]() -> const EdgeType* {
     if (!draft_ || (tensor.is_input && !draft_->scope.knows(tensor))) {
       draft_ = std::make_unique<Draft>(true);
       begin(*draft_, {});
     }
+    lower_in_order(*draft_, {&tensor});
     return &draft_->scope.value(tensor)->type();
   });
   if (!type) changed();
@@ -170,6 +188,7 @@ std::unique_ptr<ir::Graph> NetworkImpl::lower(const std::set<std::string>& value
     throw Error(Code::kInvalidGraph, "the network has no output").remedy("mark one with markOutput");
   Draft draft(false);
   begin(draft, valued);
+  lower_in_order(draft, {outputs_.begin(), outputs_.end()});
   std::vector<ir::Value*> results;
   for (const TensorImpl* output : outputs_) {
     ir::Value* value = draft.scope.value(*output);

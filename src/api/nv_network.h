@@ -158,6 +158,7 @@ class NetworkImpl final : public nvinfer1::INetworkDefinition {
  private:
   struct Draft;
   void begin(Draft& draft, const std::set<std::string>& valued);
+  void lower_in_order(Draft& draft, std::vector<const TensorImpl*> wanted);
 
   nvinfer1::IBuilder& builder_;
   Reporter reporter_;
@@ -168,6 +169,7 @@ class NetworkImpl final : public nvinfer1::INetworkDefinition {
   std::vector<TensorImpl*> outputs_;
   std::vector<std::unique_ptr<LayerCore>> layers_;
   std::vector<std::unique_ptr<nvinfer1::INoCopy>> kept_;  // loops, conditionals, attentions
+  bool has_bodies_ = false;                               // loops or conditionals
   std::unique_ptr<Draft> draft_;                          // for questions about shapes; null when outdated
 };
 

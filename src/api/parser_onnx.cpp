@@ -30,31 +30,52 @@ nvonnxparser::ErrorCode to_parser(Code code) {
 
 class ParserError final : public nvonnxparser::IParserError {
  public:
-  ParserError(nvonnxparser::ErrorCode code, std::string desc, std::string node)
-      : code_(code), desc_(std::move(desc)), node_(std::move(node)) {}
+  // `label`: "'name' (Operator, opset 17)", as errors of the importer name nodes.
+  ParserError(nvonnxparser::ErrorCode code, std::string desc, const std::string& label)
+      : code_(code), desc_(std::move(desc)), node_(part(label, "'", "'")), operator_(part(label, "(", ",)")) {}
   nvonnxparser::ErrorCode code() const override { return code_; }
   char const* desc() const override { return desc_.c_str(); }
   char const* nodeName() const override { return node_.c_str(); }
+  char const* nodeOperator() const override { return operator_.c_str(); }
+  int node() const override { return -1; }
+  char const* file() const override { return ""; }
+  int line() const override { return 0; }
+  char const* func() const override { return ""; }
 
  private:
+  static std::string part(const std::string& label, const char* open, const char* close) {
+    const size_t begin = label.find_first_of(open), end = label.find_first_of(close, begin + 1);
+    return begin == std::string::npos || end == std::string::npos ? "" : label.substr(begin + 1, end - begin - 1);
+  }
   nvonnxparser::ErrorCode code_;
-  std::string desc_, node_;
+  std::string desc_, node_, operator_;
 };
 
 class ParserImpl final : public nvonnxparser::IParser {
  public:
   ParserImpl(NetworkImpl& network, nvinfer1::ILogger* logger) : network_(network), reporter_(logger) {}
   bool parse(void const* bytes, size_t size, char const* path) noexcept override {
-    return run([&](onnx::ImportOptions& options) {
-      if (path) options.model_dir = std::filesystem::absolute(path).parent_path().string();
-      return onnx::import_bytes({static_cast<const std::byte*>(bytes), bytes ? size : 0}, options);
-    });
+    return run([&](onnx::ImportOptions& options) { network_.adopt(import(bytes, size, path, options)); });
   }
+  bool supportsModelV2(void const* bytes, size_t size, char const* path) noexcept override {
+    return run([&](onnx::ImportOptions& options) { import(bytes, size, path, options); });
+  }
+  nvinfer1::ITensor const* getLayerOutputTensor(char const* name, int64_t i) noexcept override {
+    for (int32_t l = 0; name && l < network_.getNbLayers(); ++l)
+      if (nvinfer1::ILayer* layer = network_.getLayer(l); std::string_view(layer->getName()) == name)
+        return i >= 0 && i < layer->getNbOutputs() ? layer->getOutput(static_cast<int32_t>(i)) : nullptr;
+    return nullptr;
+  }
+  void setFlags(nvonnxparser::OnnxParserFlags flags) noexcept override { flags_ = flags; }
+  nvonnxparser::OnnxParserFlags getFlags() const noexcept override { return flags_; }
+  void clearFlag(nvonnxparser::OnnxParserFlag flag) noexcept override { flags_ &= ~bit(flag); }
+  void setFlag(nvonnxparser::OnnxParserFlag flag) noexcept override { flags_ |= bit(flag); }
+  bool getFlag(nvonnxparser::OnnxParserFlag flag) const noexcept override { return flags_ & bit(flag); }
   bool parseFromFile(char const* file, int verbosity) noexcept override {
     quiet_.least = verbosity;
     const bool done = run([&](onnx::ImportOptions& options) {
       options.logger = &quiet_;
-      return onnx::import_file(file ? file : "", options);
+      network_.adopt(onnx::import_file(file ? file : "", options));
     });
     return done;
   }
@@ -78,15 +99,31 @@ class ParserImpl final : public nvonnxparser::IParser {
     int least = static_cast<int>(Severity::kWarning);
   };
 
-  template <class F> bool run(F&& import) noexcept {
+  static nvonnxparser::OnnxParserFlags bit(nvonnxparser::OnnxParserFlag flag) {
+    const auto i = static_cast<uint32_t>(flag);
+    return i < 32 ? 1U << i : 0;
+  }
+  static std::unique_ptr<ir::Graph> import(void const* bytes, size_t size, char const* path,
+                                           onnx::ImportOptions& options) {
+    if (path) options.model_dir = std::filesystem::absolute(path).parent_path().string();
+    return onnx::import_bytes({static_cast<const std::byte*>(bytes), bytes ? size : 0}, options);
+  }
+  void add_error(const Error& e) {
+    errors_.push_back(std::make_unique<ParserError>(to_parser(e.code()), e.what(), e.node()));
+  }
+
+  template <class F> bool run(F&& work) noexcept {
     return guarded(reporter_, false, [&] {
+      std::vector<Error> unsupported;
       try {
         onnx::ImportOptions options;
         options.logger = &reporter_;
-        network_.adopt(import(options));
+        options.unsupported = &unsupported;
+        work(options);
         return true;
       } catch (const Error& e) {
-        errors_.push_back(std::make_unique<ParserError>(to_parser(e.code()), e.what(), e.node()));
+        for (const Error& one : unsupported) add_error(one);
+        if (unsupported.empty()) add_error(e);
         throw;
       } catch (const std::exception& e) {
         errors_.push_back(std::make_unique<ParserError>(nvonnxparser::ErrorCode::kINTERNAL_ERROR, e.what(), ""));
@@ -98,6 +135,7 @@ class ParserImpl final : public nvonnxparser::IParser {
   NetworkImpl& network_;
   mutable Reporter reporter_;
   Filter quiet_{reporter_};
+  nvonnxparser::OnnxParserFlags flags_ = 0;
   std::vector<std::unique_ptr<ParserError>> errors_;
 };
 

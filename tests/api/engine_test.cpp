@@ -114,6 +114,40 @@ TEST_F(Engine, ParserRefusesAndSaysWhy) {
   EXPECT_FALSE(parser->supportsOperator("NoSuchOperator"));
 }
 
+TEST_F(Engine, ParserNamesEachUnsupportedNode) {
+  const std::string model = onnx_model(R"(
+g = h.make_graph([h.make_node('Relu', ['x'], ['a'], name='fine'), h.make_node('NoSuch', ['a'], ['b'], name='first'),
+                  h.make_node('NeitherThis', ['b'], ['y'], name='second')], 'net',
+                 [h.make_tensor_value_info('x', T.FLOAT, [2])], [h.make_tensor_value_info('y', T.FLOAT, [2])])
+model = h.make_model(g, opset_imports=[h.make_opsetid('', 17)], ir_version=8)
+)");
+  parser.reset(nvonnxparser::createParser(*network, logger));
+  EXPECT_FALSE(parser->supportsModelV2(model.data(), model.size()));
+  ASSERT_EQ(parser->getNbErrors(), 2);
+  EXPECT_STREQ(parser->getError(0)->nodeName(), "first");
+  EXPECT_STREQ(parser->getError(0)->nodeOperator(), "NoSuch");
+  EXPECT_STREQ(parser->getError(1)->nodeName(), "second");
+  EXPECT_EQ(parser->getError(1)->code(), nvonnxparser::ErrorCode::kUNSUPPORTED_NODE);
+  EXPECT_EQ(parser->getError(2), nullptr);
+  EXPECT_EQ(network->getNbLayers(), 0);
+}
+
+TEST_F(Engine, ParserTellsTensorsOfNodes) {
+  const std::string model = onnx_model(kModel);
+  parser.reset(nvonnxparser::createParser(*network, logger));
+  parser->setFlag(nvonnxparser::OnnxParserFlag::kNATIVE_INSTANCENORM);
+  EXPECT_TRUE(parser->getFlag(nvonnxparser::OnnxParserFlag::kNATIVE_INSTANCENORM));
+  EXPECT_TRUE(parser->supportsModelV2(model.data(), model.size()));
+  EXPECT_EQ(network->getNbInputs(), 0);
+  ASSERT_TRUE(parser->parse(model.data(), model.size()));
+  ASSERT_TRUE(parser->getLayerOutputTensor("mm", 0));
+  EXPECT_STREQ(parser->getLayerOutputTensor("mm", 0)->getName(), "m");
+  EXPECT_EQ(parser->getLayerOutputTensor("mm", 1), nullptr);
+  EXPECT_EQ(parser->getLayerOutputTensor("nothing", 0), nullptr);
+  EXPECT_FALSE(parser->parse(model.data(), model.size()));  // the network is not empty any more
+  EXPECT_EQ(parser->getNbErrors(), 1);
+}
+
 TEST_F(Engine, MissingAddressIsAnError) {
   const auto engine = model_engine();
   ASSERT_TRUE(engine);

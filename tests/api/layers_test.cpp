@@ -82,6 +82,30 @@ TEST_F(Layers, DequantizeInBlocks) {
   near(result(dq->getOutput(0), {{1, 2, 30, 44}}), {2, 4, 30, 40});
 }
 
+// Weights and bias that come as tensors, quantised as programs for explicit quantisation write them.
+TEST_F(Layers, ConvolutionsTakeQuantizedWeightsAsInputs) {
+  const Weights none{DataType::kFLOAT, nullptr, 0};
+  ITensor* one = constant(Dims{0, {}}, {1});
+  auto quantized = [&](ITensor* t, ITensor* scale) {
+    auto* q = network->addQuantize(*t, *scale, DataType::kINT8);
+    q->setAxis(0);
+    auto* dq = network->addDequantize(*q->getOutput(0), *scale, DataType::kFLOAT);
+    dq->setAxis(0);
+    return dq->getOutput(0);
+  };
+  ITensor* x = quantized(input("x", Dims4{1, 1, 2, 2}), one);
+  auto* conv = network->addConvolutionNd(*x, 2, DimsHW{2, 2}, none, none);
+  conv->setInput(
+      1, *quantized(constant(Dims4{2, 1, 2, 2}, {1, 2, 3, 4, 10, 20, 30, 40}), constant(Dims{1, {2}}, {1, 10})));
+  conv->setInput(2, *constant(Dims{1, {2}}, {0.5f, -0.5f}));
+  EXPECT_EQ(conv->getNbInputs(), 3);
+  auto* full = network->addFullyConnected(*conv->getOutput(0), 1, none, none);
+  full->setInput(1, *constant(Dims2{1, 2}, {1, 0.1f}));
+  full->setInput(2, *constant(Dims{1, {1}}, {7}));
+  // 1.2 rounds to 1: 1+2+3+4 = 10 and 100.
+  near(result(full->getOutput(0), {{1.2f, 1, 0.9f, 1}}), {10.5f + 9.95f + 7});
+}
+
 TEST_F(Layers, ZeroPointsThatAreNotZeroAreRefused) {
   auto* q = network->addQuantize(*input("x", Dims2{1, 4}), *constant(Dims{0, {}}, {1}), DataType::kINT8);
   q->setInput(2, *int_constant(Dims{0, {}}, {3}));

@@ -181,6 +181,14 @@ TEST_F(Network, RefusesWhatIsNotValid) {
   EXPECT_NE(logger.errors.find("no output"), std::string::npos) << logger.errors;
 }
 
+TEST_F(Network, DeepNetworksDoNotNest) {
+  ITensor* x = input("x", Dims2{1, 1});
+  for (int i = 0; i < 50000; ++i) x = network->addUnary(*x, UnaryOperation::kNEG)->getOutput(0);
+  network->markOutput(*x);
+  expect_dims(*x, {1, 1});
+  EXPECT_TRUE(builder->isNetworkSupported(*network, *config)) << logger.errors;
+}
+
 TEST_F(Network, CycleIsRefused) {
   ITensor* x = input("x", Dims2{1, 1});
   auto* a = network->addUnary(*x, UnaryOperation::kABS);

@@ -86,6 +86,7 @@ std::unique_ptr<ir::Graph> GraphImporter::run() {
 }
 
 void GraphImporter::throw_unsupported() const {
+  if (options_.unsupported) *options_.unsupported = unsupported_;
   std::string list;
   for (const Error& e : unsupported_) {
     list += "\n    " + e.node() + ": " + e.message();

@@ -5,7 +5,9 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <vector>
 
+#include "base/error.h"
 #include "base/log.h"
 #include "ir/graph.h"
 
@@ -18,6 +20,7 @@ struct ImportOptions {
   std::string model_dir;  // where external data may lie; import_file takes the model's folder when empty
   Logger* logger = nullptr;
   std::map<std::string, int64_t> fixed_dims;  // sizes of named dimensions
+  std::vector<Error>* unsupported = nullptr;  // receives an error for each unsupported node
 };
 
 // Values keep the model's names, nodes tell the model's nodes in `origins`. Dynamic dimensions are symbols named by the model,
