@@ -38,8 +38,8 @@ int64_t element_count(const HostTensor& tensor) { return kiln::element_count(ten
 
 HostTensor random_tensor(const std::string& type, const std::vector<int64_t>& dims, uint64_t seed) {
   const auto dtype = dtype_from_name(type);
-  if (!dtype) throw Failure("'" + type + "' is not an element type");
-  Tensor tensor = Tensor::allocate(*dtype, dims);
+  if (!dtype) throw Failure("error[K2004] '" + type + "' is not an element type\n  remedy: numpy's names, as float32");
+  Tensor tensor = guarded([&] { return Tensor::allocate(*dtype, dims); });
   std::mt19937_64 random(seed);
   for (int64_t i = 0; i < tensor.size(); ++i) {
     const double unit = static_cast<double>(random() >> 11) * 0x1p-53;
@@ -78,14 +78,13 @@ std::string_view field(std::string_view header, std::string_view key, char open,
 Dims npy_dims(std::string_view text, const std::string& what) {
   Dims dims;
   for (size_t i = 0; i < text.size();) {
-    if (text[i] == '-') bad_npy(what, "a dimension is negative");
-    if (text[i] < '0' || text[i] > '9') {
+    if (text[i] == ',' || text[i] == ' ') {
       ++i;
       continue;
     }
     int64_t value = 0;
     const auto [end, error] = std::from_chars(text.data() + i, text.data() + text.size(), value);
-    if (error != std::errc()) bad_npy(what, "a dimension is too large");
+    if (error != std::errc() || value < 0) bad_npy(what, "its shape is '" + std::string(text) + "'");
     dims.push_back(value);
     i = static_cast<size_t>(end - text.data());
   }

@@ -129,6 +129,7 @@ TEST(HostTensors, DamagedNpyIsRefused) {
   refused(edited("<f4", "|O8"));
   refused(edited("False", "True "));
   refused(edited("(2,3,)", "(2,9,)"));
+  refused(edited("(2,3,)", "(-2,3)"));
   refused(edited("(2,3,), }   ", "(99999999999"));
   refused(edited("(2,3,), }                       ", "(4294967296,4294967296,4,), }   "));
 }

@@ -31,7 +31,7 @@ def write_input(folder, form, value):
         np.savez(folder / "all.npz", x=value)
         return "all.npz"
     if form == "npz_compressed":
-        np.savez_compressed(folder / "all.npz", x=value, )
+        np.savez_compressed(folder / "all.npz", x=value)
         return "all.npz"
     if form == "name:npz":
         np.savez_compressed(folder / "all.npz", other=value + 1, x=value)
@@ -152,7 +152,7 @@ def test_archives_that_lie(kiln, model, tmp_path):
     (tmp_path / "flipped.npz").write_bytes(bytes(flipped))
     for path in sorted(tmp_path.glob("*.npz")):
         error = kiln.fails(1, "run", model, f"--loadInputs=x:{path.name}" if path.stem == "flipped" else f"--loadInputs={path.name}")
-        assert re.search(r"error\[K\d{4}\]", error), f"{path.name}: {error}"
+        assert re.search(r"error\[K\d{4}\]", error) and "remedy:" in error, f"{path.name}: {error}"
 
 
 def test_nearest_input_name(kiln, network, tmp_path):

@@ -64,7 +64,9 @@ api::Values read_files(const std::string& folder, const std::string& kind, const
 
 // The folder itself, or its folders test_data_set_*.
 std::vector<std::string> data_folders(const std::string& data) {
-  if (!fs::is_directory(data)) throw api::Failure("error[K1004] '" + data + "' is not a folder");
+  if (!fs::is_directory(data))
+    throw api::Failure("error[K1004] '" + data +
+                       "' is not a folder\n  remedy: give a folder with input_K.pb and output_K.pb");
   std::vector<std::string> folders;
   for (const auto& entry : fs::directory_iterator(data))
     if (entry.is_directory() && entry.path().filename().string().starts_with("test_data_set_"))

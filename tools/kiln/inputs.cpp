@@ -43,7 +43,8 @@ std::vector<int64_t> shape_of_raw(const api::IoTensor& io, const Shapes& asked, 
 api::HostTensor load_raw(const api::IoTensor& io, const std::vector<int64_t>& dims, const std::string& path) {
   api::HostTensor tensor = api::random_tensor(io.type, dims, 0);
   const std::unique_ptr<std::FILE, decltype(&std::fclose)> file(std::fopen(path.c_str(), "rb"), &std::fclose);
-  if (!file) throw api::Failure("error[K1004] cannot open '" + path + "'");
+  if (!file)
+    throw api::Failure("error[K1004] cannot open '" + path + "'\n  remedy: check the path; --loadInputs=name:file,…");
   const size_t read = std::fread(tensor.data.data(), 1, tensor.data.size(), file.get());
   if (read != tensor.data.size() || std::fgetc(file.get()) != EOF)
     throw api::Failure("error[K2005] '" + path + "' does not hold " + std::to_string(tensor.data.size()) +
@@ -92,7 +93,8 @@ api::Values load_inputs(const std::string& text, const std::vector<api::IoTensor
   for (const auto& [name, path] : files) {
     const auto at = std::find(names.begin(), names.end(), name);
     if (at == names.end())
-      throw api::Failure("error[K1004] the network has no input '" + name + "'" + did_you_mean(name, names));
+      throw api::Failure("error[K1004] the network has no input '" + name + "'" + did_you_mean(name, names) +
+                         "\n  remedy: kiln inspect lists the inputs of an engine");
     const api::IoTensor& input = inputs[static_cast<size_t>(at - names.begin())];
     values[name] = archive ? load_npz(path, name, most_bytes(input, asked)) : load_file(input, path, asked);
   }
@@ -121,7 +123,7 @@ int choose_profile(const api::Engine& engine, const api::Values& loaded, const S
   const int count = inputs.empty() ? 1 : static_cast<int>(inputs[0].profiles.size());
   if (wanted >= count)
     throw api::Failure("error[K1001] the engine has no optimisation profile " + std::to_string(wanted) + ", only " +
-                       std::to_string(count));
+                       std::to_string(count) + "\n  remedy: kiln inspect lists the profiles");
   if (wanted >= 0) return wanted;
   for (int p = 0; p < count; ++p)
     if (std::all_of(inputs.begin(), inputs.end(), [&](const api::IoTensor& io) {
@@ -136,10 +138,11 @@ api::Values set_inputs(api::Session& session, const api::Engine& engine, const a
   session.set_profile(profile);
   api::Values values;
   for (const api::IoTensor& io : of_kind(engine.io(), true)) {
+    const auto dims = input_shape(io, loaded, asked, profile);
+    session.set_shape(io.name, dims);  // refuses what the profile does not take
     auto it = loaded.find(io.name);
-    values[io.name] = it != loaded.end() ? it->second
-                                         : api::random_tensor(io.type, input_shape(io, loaded, asked, profile),
-                                                              std::hash<std::string>{}(io.name));
+    values[io.name] =
+        it != loaded.end() ? it->second : api::random_tensor(io.type, dims, std::hash<std::string>{}(io.name));
     session.set_input(io.name, values[io.name]);
   }
   return values;

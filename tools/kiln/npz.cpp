@@ -18,6 +18,11 @@ using Entry = std::unique_ptr<zip_file_t, decltype(&zip_fclose)>;
                      "\n  remedy: write it with numpy.savez or numpy.savez_compressed");
 }
 
+[[noreturn]] void cannot_write(const std::string& path, const std::string& cause) {
+  throw api::Failure("error[K1005] cannot write '" + path + "': " + cause +
+                     "\n  remedy: check the folder, its rights and the disk");
+}
+
 std::string text_of(int code) {
   zip_error_t error;
   zip_error_init_with_code(&error, code);
@@ -30,7 +35,8 @@ Archive open(const std::string& path) {
   int code = 0;
   Archive archive(zip_open(path.c_str(), ZIP_RDONLY, &code), &zip_discard);
   if (archive) return archive;
-  if (code == ZIP_ER_NOENT) throw api::Failure("error[K1004] cannot open '" + path + "': there is no such file");
+  if (code == ZIP_ER_NOENT)
+    throw api::Failure("error[K1004] cannot open '" + path + "': there is no such file\n  remedy: check the path");
   bad_archive(path, text_of(code));
 }
 
@@ -53,7 +59,8 @@ api::HostTensor load_npz(const std::string& path, const std::string& array, uint
   const zip_int64_t index = zip_name_locate(archive.get(), (array + ".npy").c_str(), 0);
   if (index < 0)
     throw api::Failure("error[K1004] '" + path + "' holds no array '" + array + "'" +
-                       did_you_mean(array, npz_arrays(path)));
+                       did_you_mean(array, npz_arrays(path)) +
+                       "\n  remedy: name each array as the input, numpy.savez(file, name=array)");
   const auto at = static_cast<zip_uint64_t>(index);
   zip_stat_t stat;
   zip_stat_init(&stat);
@@ -81,7 +88,7 @@ api::HostTensor load_npz(const std::string& path, const std::string& array, uint
 void save_npz(const std::string& path, const api::Values& arrays) {
   int code = 0;
   Archive archive(zip_open(path.c_str(), ZIP_CREATE | ZIP_TRUNCATE, &code), &zip_discard);
-  if (!archive) throw api::Failure("error[K1005] cannot write '" + path + "': " + text_of(code));
+  if (!archive) cannot_write(path, text_of(code));
   std::vector<std::vector<std::byte>> files;  // until the archive is closed
   for (const auto& [name, tensor] : arrays) {
     files.push_back(api::npy_bytes(tensor));
@@ -90,11 +97,10 @@ void save_npz(const std::string& path, const api::Values& arrays) {
         source ? zip_file_add(archive.get(), (name + ".npy").c_str(), source, ZIP_FL_ENC_UTF_8) : -1;
     if (index < 0 || zip_set_file_compression(archive.get(), static_cast<zip_uint64_t>(index), ZIP_CM_STORE, 0) != 0) {
       if (index < 0) zip_source_free(source);
-      throw api::Failure("error[K1005] cannot write '" + path + "': " + zip_strerror(archive.get()));
+      cannot_write(path, zip_strerror(archive.get()));
     }
   }
-  if (zip_close(archive.get()) != 0)
-    throw api::Failure("error[K1005] cannot write '" + path + "': " + zip_strerror(archive.get()));
+  if (zip_close(archive.get()) != 0) cannot_write(path, zip_strerror(archive.get()));
   static_cast<void>(archive.release());
 }
 

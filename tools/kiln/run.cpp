@@ -21,7 +21,9 @@ void save(const Options& o, const std::vector<api::IoTensor>& io, const api::Val
   if (o.outputs.ends_with(".npz")) return save_npz(o.outputs, outputs);
   std::error_code error;
   std::filesystem::create_directories(o.outputs, error);
-  if (error) throw api::Failure("error[K1005] cannot make the folder '" + o.outputs + "': " + error.message());
+  if (error)
+    throw api::Failure("error[K1005] cannot make the folder '" + o.outputs + "': " + error.message() +
+                       "\n  remedy: give another folder, or FILE.npz");
   for (size_t i = 0; i < io.size(); ++i)
     api::save_tensor(
         o.outputs + "/" + (o.format == "pb" ? "output_" + std::to_string(i) + ".pb" : file_name(io[i].name) + ".npy"),
