@@ -7,9 +7,9 @@
 namespace kiln {
 namespace {
 
-// A step of another device brings its library along, and its threads, which still wait for work when ours have some: it must
-// win by more than the noise of measuring.
-constexpr double kForeignFactor = 1.05, kForeignMilliseconds = 0.02;
+// A step of another device brings its library and its threads, which go on waiting for work for about a millisecond on the
+// cores that the next steps of ours want: it must win by more than that.
+constexpr double kForeignFactor = 1.05, kForeignMilliseconds = 1;
 
 }  // namespace
 
