@@ -1,4 +1,6 @@
 // kiln: one program, a subcommand per file; under the name trtexec it is `kiln bench`.
+#include <malloc.h>
+
 #include <iostream>
 
 #include "command.h"
@@ -63,6 +65,8 @@ int run(CLI::App& app, int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  // Weights go back to the system when they are freed; by default the threshold grows with what is freed, and they stay.
+  mallopt(M_MMAP_THRESHOLD, 1 << 20);
   const std::string program = argc > 0 ? argv[0] : "kiln";
   if (program.substr(program.rfind('/') + 1) == "trtexec") {
     CLI::App app("Builds engines and measures inference (kiln bench)", "trtexec");
