@@ -5,7 +5,7 @@
 namespace kiln::onnx::ops {
 namespace {
 
-void import_attribute(NodeImport& n) {
+void import_scales_attribute(NodeImport& n) {
   const Floats scales = n.reals("scales");
   emit_old_resize(n,
                   n.constant(Tensor::of<float>({static_cast<int64_t>(scales.size())}, {scales.begin(), scales.end()})));
@@ -13,6 +13,6 @@ void import_attribute(NodeImport& n) {
 
 }  // namespace
 
-const OnnxOp upsample{"Upsample", {{7, import_attribute}, {9, [](NodeImport& n) { emit_old_resize(n, n.in(1)); }}}};
+const OnnxOp upsample{"Upsample", {{7, import_scales_attribute}, {9, [](NodeImport& n) { emit_old_resize(n, n.in(1)); }}}};
 
 }  // namespace kiln::onnx::ops
