@@ -20,7 +20,7 @@ build: setup ## build/release: bin/kiln, bin/trtexec, lib/, include/
 	@scripts/build.sh release all
 	@ln -sfn ../../include build/release/include
 
-test: setup ## checks, tests, sanitizers, fuzzers: all that CI runs
+test: setup ## checks, tests, sanitizers: all that CI runs
 	@scripts/test.sh
 
 demo: build ## from ONNX to tuned engines: trained digits and ResNet-50
