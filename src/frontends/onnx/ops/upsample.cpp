@@ -13,6 +13,7 @@ void import_scales_attribute(NodeImport& n) {
 
 }  // namespace
 
-const OnnxOp upsample{"Upsample", {{7, import_scales_attribute}, {9, [](NodeImport& n) { emit_old_resize(n, n.in(1)); }}}};
+const OnnxOp upsample{"Upsample",
+                      {{7, import_scales_attribute}, {9, [](NodeImport& n) { emit_old_resize(n, n.in(1)); }}}};
 
 }  // namespace kiln::onnx::ops
