@@ -167,3 +167,19 @@ def test_optimisation_profile_of_an_engine(kiln, model):
     assert load(kiln, "out.json")[0]["dimensions"] == "5x4"
     kiln.ok("bench", "--loadEngine=net.plan", *FAST, "--exportOutput=out.json")
     assert load(kiln, "out.json")[0]["dimensions"] == "1x4"
+
+
+def test_options_of_scripts_for_gpus(kiln, model):
+    text = bench(kiln, model, "--fp16", "--int8", "--noTF32", "--useCudaGraph", "--sparsity=enable", "--noDataTransfers",
+                 "--separateProfileRun", "--explicitBatch", "--device=0", "--workspace=4096", "--infStreams=2")
+    assert "[I] --fp16 --int8: permitted; on the back end 'cpu' each layer computes in the types of the model" in text
+    assert "--useCudaGraph: on the back end 'cpu'" in text and "--sparsity=enable: permitted" in text
+    assert times(text, "Latency")[0][0] > 0
+    assert "--device" in kiln.fails(2, "bench", f"--onnx={model}", "--device=1")
+    assert "--sparsity" in kiln.fails(2, "bench", f"--onnx={model}", "--sparsity=force")
+
+
+def test_idle_time(kiln, model):
+    bench(kiln, model, "--idleTime=20", "--iterations=4", "--exportTimes=times.json")
+    starts = [s["startEnqMs"] for s in load(kiln, "times.json")]
+    assert min(b - a for a, b in zip(starts, starts[1:])) >= 20

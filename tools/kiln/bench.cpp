@@ -24,10 +24,14 @@ struct Options {
   BuildFlags build;
   std::string load_engine, save_engine, inputs, export_output, export_times, export_profile, export_layers,
       percentiles = "90,95,99";
-  int iterations = 10, average_runs = 0, streams = 1, profile = -1;
-  double duration = 3, warm_up = 200;
+  std::string sparsity;
+  int iterations = 10, average_runs = 0, streams = 1, profile = -1, device = 0;
+  double duration = 3, warm_up = 200, idle = 0, workspace = 0;
   bool threads = false, spin = false, skip_inference = false, dump_profile = false, dump_layers = false,
        dump_output = false;
+  // Permissions and settings of GPUs.
+  bool fp16 = false, bf16 = false, fp8 = false, int8 = false, best = false, no_tf32 = false, graph = false,
+       no_transfers = false, separate_profile = false, explicit_batch = false;
 };
 
 // Milliseconds; the points in time count from the start of all streams.
@@ -80,6 +84,7 @@ std::vector<Sample> measure(api::Session& session, const Options& o, Clock::time
     session.synchronize();
     const auto done = Clock::now();
     samples.push_back({ms_between(epoch, before), ms_between(epoch, queued), ms_between(epoch, done), compute});
+    if (o.idle > 0) std::this_thread::sleep_for(std::chrono::duration<double, std::milli>(o.idle));
   }
   return samples;
 }
@@ -106,8 +111,8 @@ std::vector<Sample> measure_all(std::vector<api::Session>& sessions, const Optio
   return samples;
 }
 
-void warn(const Summary& enqueue, const Summary& compute, double host_ms, double total_compute_ms,
-          bool queue_runs_work) {
+void warn(const Summary& enqueue, const Summary& compute, double host_ms, double total_compute_ms, bool queue_runs_work,
+          bool idles) {
   if (!queue_runs_work && enqueue.median > compute.median)
     say(api::Level::kWarning,
         "Enqueue Time exceeds GPU Compute Time: the run is bound by the host. Remedy: --useCudaGraph.");
@@ -116,7 +121,7 @@ void warn(const Summary& enqueue, const Summary& compute, double host_ms, double
         fmt::format("GPU compute time is unstable, with coefficient of variance = {:.3g}%. Remedy: close other "
                     "programs, lock the clock frequency, or raise --warmUp and --duration.",
                     100 * compute.deviation / compute.mean));
-  if (total_compute_ms < 0.5 * host_ms)
+  if (!idles && total_compute_ms < 0.5 * host_ms)
     say(api::Level::kWarning,
         "Total Host Walltime is much longer than Total GPU Compute Time: most time passes outside the engine. Remedy: "
         "more streams (--streams) or larger batches.");
@@ -178,7 +183,8 @@ void report(const std::vector<Sample>& samples, const Options& o, const api::Eng
   say(info, line("D2H Latency", none, percents));
   say(info, fmt::format("Total Host Walltime: {:.6g} s", wall_ms / 1e3));
   say(info, fmt::format("Total GPU Compute Time: {:.6g} s", total / 1e3));
-  warn(enqueue, compute, wall_ms, total / o.streams, engine.backend() == "cpu" || engine.backend() == "ref");
+  warn(enqueue, compute, wall_ms, total / o.streams, engine.backend() == "cpu" || engine.backend() == "ref",
+       o.idle > 0);
 }
 
 void write_json(const std::string& path, const nlohmann::ordered_json& json) {
@@ -272,6 +278,23 @@ void outputs(api::Session& session, const api::Engine& engine, const Options& o)
   if (!o.export_output.empty()) write_json(o.export_output, json);
 }
 
+// Says which of the given permissions and settings of GPUs the engine does not use.
+void tell_unused(const Options& o, const api::Engine& engine) {
+  if (engine.backend() != "cpu" && engine.backend() != "ref") return;
+  std::string types;
+  for (const auto& [given, name] :
+       {std::pair{o.fp16, "--fp16"}, {o.bf16, "--bf16"}, {o.fp8, "--fp8"}, {o.int8, "--int8"}, {o.best, "--best"}})
+    if (given) types += (types.empty() ? "" : " ") + std::string(name);
+  const std::string where = "on the back end '" + engine.backend() + "'";
+  if (!types.empty())
+    say(api::Level::kInfo, types + ": permitted; " + where + " each layer computes in the types of the model");
+  if (o.graph)
+    say(api::Level::kInfo,
+        "--useCudaGraph: " + where + " launches cost nothing that a graph would save; running plainly");
+  if (o.sparsity == "enable")
+    say(api::Level::kInfo, "--sparsity=enable: permitted; " + where + " no tactic uses sparse weights");
+}
+
 void run(Options& o) {
   set_verbose(o.build.verbose);
   if (o.build.onnx.empty() == o.load_engine.empty())
@@ -288,6 +311,7 @@ void run(Options& o) {
                                      builds ? "built" : "loaded", ms_between(start, Clock::now()) / 1e3,
                                      engine.layers().size(), static_cast<double>(engine.weight_bytes()) / 1048576,
                                      static_cast<double>(engine.context_bytes()) / 1048576));
+  tell_unused(o, engine);
   if (!o.save_engine.empty()) engine.save(o.save_engine);
   if (o.dump_layers) show_layers(engine);
   if (!o.export_layers.empty()) write_json(o.export_layers, nlohmann::ordered_json::parse(engine.description()));
@@ -304,6 +328,30 @@ void run(Options& o) {
   if (!o.export_times.empty()) export_times(samples, o.export_times);
   if (o.dump_profile || !o.export_profile.empty()) show_profile(sessions[0], o);
   if (o.dump_output || !o.export_output.empty()) outputs(sessions[0], engine, o);
+}
+
+// What scripts written for trtexec pass; the log says where one has no effect.
+void add_gpu_options(CLI::App& app, Options& o) {
+  std::vector<CLI::Option*> options;
+  auto flag = [&](const char* names, bool& value, const char* help) {
+    options.push_back(app.add_flag(names, value, help));
+  };
+  flag("--fp16", o.fp16, "Permit 16-bit floats where they are faster");
+  flag("--bf16", o.bf16, "Permit bfloat16 where it is faster");
+  flag("--fp8", o.fp8, "Permit 8-bit floats where they are faster");
+  flag("--int8", o.int8, "Permit 8-bit integers where they are faster");
+  flag("--best", o.best, "Permit every type");
+  flag("--noTF32", o.no_tf32, "Forbid TF32; the CPU never uses it");
+  flag("--useCudaGraph", o.graph, "Replay a captured graph where launches cost time");
+  flag("--noDataTransfers", o.no_transfers, "Leave copies out of the times; the CPU copies nothing");
+  flag("--separateProfileRun", o.separate_profile, "Profile in runs of their own; always so");
+  flag("--explicitBatch", o.explicit_batch, "Always so");
+  options.push_back(app.add_option("--sparsity", o.sparsity, "Permit tactics for 2:4 sparse weights: disable or enable")
+                        ->check(CLI::IsMember({"disable", "enable"})));
+  options.push_back(
+      app.add_option("--device", o.device, "Number of the device; the CPU is 0")->check(CLI::Range(0, 0)));
+  options.push_back(app.add_option("--workspace", o.workspace, "Accepted for compatibility, as --memPoolSize"));
+  for (CLI::Option* option : options) option->group("trtexec");
 }
 
 }  // namespace
@@ -323,7 +371,10 @@ void add_bench(CLI::App& app) {
       ->capture_default_str();
   app.add_option("--avgRuns", o->average_runs, "Print averages over this many runs (default: of 10, when verbose)")
       ->check(CLI::Range(1, 1000000000));
-  app.add_option("--streams", o->streams, "Contexts that run side by side, a thread each")
+  app.add_option("--idleTime", o->idle, "Milliseconds to sleep between inferences")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  app.add_option("--streams,--infStreams", o->streams, "Contexts that run side by side, a thread each")
       ->check(CLI::Range(1, 64))
       ->capture_default_str();
   app.add_flag("--threads", o->threads, "A thread per stream; always so");
@@ -340,9 +391,10 @@ void add_bench(CLI::App& app) {
   app.add_flag("--dumpProfile", o->dump_profile, "Print the time per layer");
   app.add_flag("--dumpLayerInfo", o->dump_layers, "Print the layers");
   app.add_flag("--dumpOutput", o->dump_output, "Print the outputs");
-  app.add_flag("--skipInference", o->skip_inference, "Build only");
+  app.add_flag("--skipInference,--buildOnly", o->skip_inference, "Build only");
   app.add_flag("--useSpinWait", o->spin, "Poll instead of sleeping when waiting; always so on the CPU");
   app.add_option("--percentile", o->percentiles, "Percentiles to report")->capture_default_str();
+  add_gpu_options(app, *o);
   set_footer(app,
              "  kiln bench --onnx=resnet50.onnx --shapes=image:8x3x224x224 --saveEngine=resnet50.plan\n"
              "  kiln bench --loadEngine=resnet50.plan --dumpProfile\n");

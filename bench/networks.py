@@ -1,0 +1,212 @@
+#!/usr/bin/env python3
+"""Times tuned engines against ONNX Runtime and OpenVINO: same files, same inputs, same threads, interleaved rounds, medians.
+
+Fails when the better peer's time divided by Kiln's is below `least` in bench/targets.json, or Kiln's peak memory above 1.3 times that of
+ONNX Runtime. Needs the packages of `scripts/setup.sh --optional`."""
+import argparse
+import dataclasses
+import json
+import os
+import pathlib
+import re
+import statistics
+import subprocess
+import sys
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+PEERS = ("onnxruntime", "openvino")
+MEMORY_LIMIT = 1.3  # times ONNX Runtime's peak, load and run
+
+EXAMPLES = """\
+examples:
+  networks.py                                all networks of bench/targets.json, written by models/write.py
+  networks.py resnet50 mlp --rounds 3        some of them, quicker
+  networks.py --models exported/             files of other exporters, by the same names
+  networks.py --report docs/measured.md      keeps the tables
+"""
+
+
+@dataclasses.dataclass
+class Row:
+    name: str
+    ms: dict            # runtime: median over rounds
+    spread: float       # slowest round / fastest, of the steadiest runtime
+    build_s: float      # tuned, without a timing cache
+    rebuild_s: float    # with the cache of the build before
+    load_ms: float
+    enqueue_us: float
+    memory: dict        # MiB at most resident: "onnxruntime" load and run, "build" and "run" of Kiln
+
+    @property
+    def ratio(self):
+        return min(self.ms[peer] for peer in PEERS) / self.ms["kiln"]
+
+
+class Failed(Exception):
+    pass
+
+
+def measured_process(command):
+    """(output, peak resident MiB, seconds) of a process."""
+    start = time.perf_counter()
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    output = process.stdout.read()
+    _, status, usage = os.wait4(process.pid, 0)
+    if status:
+        raise Failed(f"{' '.join(map(str, command))} fails:\n{output[-2000:]}")
+    return output, usage.ru_maxrss / 1024, time.perf_counter() - start
+
+
+class Peer:
+    """A runtime in a process of its own, asked for rounds."""
+
+    def __init__(self, name, model, threads):
+        self.process = subprocess.Popen([sys.executable, str(ROOT / "bench/peers.py"), name, str(model), str(threads)],
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.number()  # waits until it is ready
+
+    def number(self):
+        line = self.process.stdout.readline()
+        if not line:
+            raise Failed(f"the peer {self.process.args[2]} stopped")
+        return float(line)
+
+    def round(self, seconds):
+        print(seconds, file=self.process.stdin, flush=True)
+        return self.number()
+
+    def close(self):
+        """Returns its peak resident MiB."""
+        self.process.stdin.close()
+        _, _, usage = os.wait4(self.process.pid, 0)
+        return usage.ru_maxrss / 1024
+
+
+def found(pattern, text):
+    match = re.search(pattern, text)
+    if not match:
+        raise Failed(f"no {pattern!r} in the report of kiln:\n{text[-2000:]}")
+    return float(match.group(1))
+
+
+def kiln_build(options, model, engine, cache):
+    command = [options.kiln, "bench", f"--onnx={model}", f"--saveEngine={engine}", f"--timingCacheFile={cache}", "--skipInference"]
+    return measured_process(command)
+
+
+def kiln_round(options, engine):
+    return measured_process([options.kiln, "bench", f"--loadEngine={engine}", f"--duration={options.seconds}"])
+
+
+def measure(name, model, folder, options):
+    engine, cache = folder / f"{name}.engine", folder / f"{name}.cache"
+    cache.unlink(missing_ok=True)
+    _, build_memory, build_s = kiln_build(options, model, engine, cache)
+    rebuild_s = kiln_build(options, model, engine, cache)[2]
+    peers = {peer: Peer(peer, model, options.threads) for peer in PEERS}
+    rounds, loads, enqueues, run_memory = {key: [] for key in (*PEERS, "kiln")}, [], [], 0
+    for _ in range(options.rounds):
+        for peer, process in peers.items():
+            rounds[peer].append(process.round(options.seconds))
+        report, memory, _ = kiln_round(options, engine)
+        rounds["kiln"].append(found(r"GPU Compute Time:.*median = ([0-9.e-]+) ms", report))
+        enqueues.append(found(r"Enqueue Time:.*median = ([0-9.e-]+) ms", report))
+        loads.append(found(r"Engine loaded in ([0-9.e-]+) s", report))
+        run_memory = max(run_memory, memory)
+    memory = {peer: process.close() for peer, process in peers.items()}
+    return Row(name, {key: statistics.median(values) for key, values in rounds.items()},
+               min(max(values) / min(values) for values in rounds.values()), build_s, rebuild_s, 1e3 * statistics.median(loads),
+               1e3 * statistics.median(enqueues), {"onnxruntime": memory["onnxruntime"], "build": build_memory, "run": run_memory})
+
+
+def problems(row, target):
+    """What the row does not reach."""
+    if row.ratio < target["least"]:
+        yield f"{row.name}: better peer ÷ Kiln is {row.ratio:.3f}, needs {target['least']:.2f}"
+    for phase in ("build", "run"):
+        ratio = row.memory[phase] / row.memory["onnxruntime"]
+        if ratio > MEMORY_LIMIT:
+            yield f"{row.name}: peak memory of the {phase} is {ratio:.2f} times ONNX Runtime's, allowed {MEMORY_LIMIT}"
+
+
+HEAD = """| network | ONNX Runtime ms | OpenVINO ms | Kiln ms | better peer ÷ Kiln | least | goal | spread | tuned build s | with cache s | load ms |
+| --- | --: | --: | --: | --: | --: | --: | --: | --: | --: | --: |"""
+MEMORY_HEAD = """| peak memory, MiB | ONNX Runtime, load and run | Kiln, tuned build | ÷ | Kiln, run | ÷ |
+| --- | --: | --: | --: | --: | --: |"""
+
+
+def line(row, target):
+    times = " | ".join(f"{row.ms[key]:.4g}" for key in (*PEERS, "kiln"))
+    return (f"| {row.name} | {times} | **{row.ratio:.2f}** | {target['least']:.2f} | {target['goal']:.2f} | {row.spread:.2f} | "
+            f"{row.build_s:.2f} | {row.rebuild_s:.2f} | {row.load_ms:.1f} |")
+
+
+def memory_line(row):
+    peer = row.memory["onnxruntime"]
+    parts = " | ".join(f"{row.memory[phase]:.0f} | {row.memory[phase] / peer:.2f}" for phase in ("build", "run"))
+    return f"| {row.name} | {peer:.0f} | {parts} |"
+
+
+def machine():
+    info = pathlib.Path("/proc/cpuinfo").read_text()
+    return re.search(r"model name\s*: (.*)", info).group(1), len(os.sched_getaffinity(0))
+
+
+def report(rows, targets, options):
+    from importlib import metadata
+
+    model, cores = machine()
+    versions = ", ".join(f"{peer} {metadata.version(peer)}" for peer in PEERS)
+    return "\n".join([
+        "# Measured", "",
+        f"What `bench/networks.py` last printed. FP32, batch 1, {options.threads} threads; {cores} cores of: {model}; {versions}; "
+        f"{options.rounds} interleaved rounds of {options.seconds:g} s, medians. \"least\" and \"goal\" are bounds of the ratio "
+        "(`bench/targets.json`); \"spread\" is the slowest round of the steadiest runtime ÷ its fastest.", "",
+        HEAD, *(line(row, targets[row.name]) for row in rows), "", MEMORY_HEAD, *map(memory_line, rows), "",
+        *(f"One enqueue of {row.name} in all: {row.enqueue_us:.2f} µs." for row in rows if row.name == "mlp"), ""])
+
+
+def parse(targets):
+    parser = argparse.ArgumentParser(description=__doc__, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", metavar="NETWORK", help=f"of: {', '.join(targets)} (default: all)")
+    parser.add_argument("--models", type=pathlib.Path, help="folder with NAME.onnx; default: models/write.py writes them")
+    parser.add_argument("--kiln", default=str(ROOT / "build/release/bin/kiln"))
+    parser.add_argument("--threads", type=int, default=2, help="of each runtime (default: %(default)s)")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=0.5, help="of each round (default: %(default)s)")
+    parser.add_argument("--report", type=pathlib.Path, help="write the tables there, as Markdown")
+    options = parser.parse_args()
+    unknown = set(options.names) - set(targets)
+    if unknown:
+        parser.error(f"unknown: {', '.join(sorted(unknown))}; known: {', '.join(targets)}")
+    return options
+
+
+def main():
+    targets = json.loads((ROOT / "bench/targets.json").read_text())
+    options = parse(targets)
+    folder = ROOT / "build/bench"
+    folder.mkdir(parents=True, exist_ok=True)
+    names = options.names or list(targets)
+    models = options.models or folder
+    if not options.models:
+        subprocess.run([sys.executable, str(ROOT / "models/write.py"), str(folder), *names], check=True)
+    rows, failures = [], []
+    print(HEAD, flush=True)
+    for name in names:
+        try:
+            rows.append(measure(name, models / f"{name}.onnx", folder, options))
+        except Failed as failure:
+            failures.append(f"{name}: {failure}")
+            continue
+        print(line(rows[-1], targets[name]), flush=True)
+        failures += problems(rows[-1], targets[name])
+    if options.report:
+        options.report.write_text(report(rows, targets, options), encoding="utf-8")
+    print("", MEMORY_HEAD, *map(memory_line, rows), "", *failures, f"{len(rows)} networks, {len(failures)} problems", sep="\n")
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
