@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "compiler/extents.h"
 #include "compiler/lower.h"
+#include "compiler/split.h"
 
 namespace kiln {
 namespace {
@@ -57,14 +58,15 @@ plan::Plan compile(std::unique_ptr<ir::Graph> graph, const CompileOptions& optio
     for (const auto& [rule, count] : one.counts) r.passes.counts[rule] += count;
     if (options.after_stage) options.after_stage(pass.name, *graph);
   }
-  restore_output_names(*graph, output_names);
-  ir::verify(*graph);
-  if (options.after_stage) options.after_stage(kLastStage, *graph);
-  r.seconds_passes = seconds_since(start);
   const Extents extents(*graph, options.profiles, options.values);
   TunerOptions tuner = options.tuner;
   tuner.logger = options.logger;
   tuner.disabled.insert(options.passes.disabled.begin(), options.passes.disabled.end());
+  split_declined(*graph, extents, target, tuner);
+  restore_output_names(*graph, output_names);
+  ir::verify(*graph);
+  if (options.after_stage) options.after_stage(kLastStage, *graph);
+  r.seconds_passes = seconds_since(start);
   const auto choice_start = std::chrono::steady_clock::now();
   plan::Plan plan = Lowering(extents, target, tuner, r).run(*graph);
   r.seconds_choice = seconds_since(choice_start);

@@ -6,6 +6,7 @@
 
 #include "base/checked.h"
 #include "base/error.h"
+#include "compiler/problems.h"
 
 namespace kiln {
 
@@ -40,18 +41,6 @@ bool reads_row_major(const ir::Value* v) {
          (v->layout == Layout::channels_last(static_cast<int>(v->rank())) && spatially_one(v));
 }
 
-bool unused(const ir::Value* v) { return v->uses().empty() && !v->is_graph_output(); }
-
-// Dimensions that are lone symbols give them their numbers when the value is there.
-void bind_symbols(const ir::Value* value, std::set<std::string>& bound) {
-  if (!value->is_tensor() || !value->ranked()) return;
-  for (const Dim& d : value->shape()) {
-    std::set<std::string> symbols;
-    d.collect_symbols(symbols);
-    if (symbols.size() == 1 && d == Dim::symbol(*symbols.begin())) bound.insert(*symbols.begin());
-  }
-}
-
 const char* control_kernel(const ir::Node& node) {
   if (node.is("If")) return "if";
   if (node.is("Loop")) return "loop";
@@ -60,58 +49,6 @@ const char* control_kernel(const ir::Node& node) {
 }
 
 }  // namespace
-
-Argument Lowering::argument(const ir::Value* value, bool is_body) const {
-  Argument a;
-  if (!value) return a;
-  a.present = true;
-  a.dtype = value->dtype();
-  a.layout = value->layout;
-  a.constant = value->constant();
-  constexpr int64_t kGuess = 32;
-  const auto opt = value->is_tensor() && value->ranked() ? extents_.guess(value->shape(), kGuess) : std::nullopt;
-  auto max = opt ? extents_.max(value->shape()) : std::nullopt;
-  if (opt && !max) max = extents_.guess(value->shape(), 2 * kGuess);
-  a.ranked = opt && max;
-  if (!a.ranked) return a;
-  a.opt = *opt;
-  a.max = *max;
-  a.is_static = is_static(value->shape()) && (!is_body || value->constant() || value->is_tensor());
-  return a;
-}
-
-// The shape can be computed before the value is, once these symbols have their numbers.
-bool Lowering::follows(const ir::Value* value, const std::set<std::string>& bound) const {
-  if (!value->is_tensor() || !value->ranked()) return false;
-  std::set<std::string> symbols;
-  for (const Dim& d : value->shape()) d.collect_symbols(symbols);
-  return std::all_of(symbols.begin(), symbols.end(),
-                     [&](const std::string& s) { return bound.count(s) || extents_.opt({Dim::symbol(s)}); });
-}
-
-std::vector<Problem> Lowering::make_problems(const ir::Graph& graph, bool is_body,
-                                             std::vector<const ir::Node*>& nodes) const {
-  std::vector<Problem> problems;
-  std::set<std::string> bound;
-  for (const ir::Value* v : graph.inputs()) bind_symbols(v, bound);
-  for (const auto& node : graph.nodes()) {
-    const std::set<std::string> before = bound;
-    for (const ir::Value* v : node->outputs()) bind_symbols(v, bound);
-    if (!node->regions.empty()) continue;
-    Problem problem;
-    problem.node = node.get();
-    problem.threads = target_.device().max_threads();
-    for (const ir::Value* v : node->inputs()) problem.inputs.push_back(argument(v, is_body));
-    for (size_t i = 0; i < node->outputs().size(); ++i)
-      problem.outputs.push_back(i > 0 && unused(node->outputs()[i]) ? Argument()
-                                                                    : argument(node->outputs()[i], is_body));
-    for (size_t i = 0; i < problem.outputs.size(); ++i)
-      if (problem.outputs[i].present) problem.sizes_results |= !follows(node->outputs()[i], before);
-    problems.push_back(std::move(problem));
-    nodes.push_back(node.get());
-  }
-  return problems;
-}
 
 uint32_t Lowering::dim_of(const Dim& dim) {
   auto [it, fresh] = dims_.try_emplace(dim.str(), static_cast<uint32_t>(plan_.dims.size()));
@@ -302,8 +239,7 @@ void Lowering::lower_control(Scope& scope, const ir::Node& node, size_t index) {
 }
 
 void Lowering::lower_program(const ir::Graph& graph, size_t index, bool is_body) {
-  std::vector<const ir::Node*> nodes;
-  const std::vector<Problem> problems = make_problems(graph, is_body, nodes);
+  const std::vector<Problem> problems = make_problems(extents_, target_, graph, is_body);
   const std::vector<Choice> choices = Tuner(target_, tuner_).choose(problems);
   Scope scope;
   scope.program = &plan_.programs[index];

@@ -20,9 +20,6 @@ class Lowering {
  private:
   struct Scope;  // one program under construction
   void lower_program(const ir::Graph& graph, size_t index, bool is_body);
-  std::vector<Problem> make_problems(const ir::Graph& graph, bool is_body, std::vector<const ir::Node*>& nodes) const;
-  Argument argument(const ir::Value* value, bool is_body) const;
-  bool follows(const ir::Value* value, const std::set<std::string>& bound) const;
   int32_t tensor_of(Scope& scope, const ir::Value* value);
   int32_t constant_tensor(Scope& scope, const Tensor& tensor, const std::string& name, const Layout& layout);
   uint32_t dim_of(const Dim& dim);

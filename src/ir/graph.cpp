@@ -32,6 +32,25 @@ void Node::add_post_op(PostOp post_op, std::vector<Value*> extra) {
   post.push_back(std::move(post_op));
 }
 
+std::pair<PostOp, std::vector<Value*>> Node::take_last_post_op() {
+  PostOp last = std::move(post.back());
+  post.pop_back();
+  int kept = base_inputs_;
+  for (const PostOp& other : post)
+    for (int operand : other.operands) kept = std::max(kept, operand + 1);
+  std::vector<Value*> extra;
+  for (int& operand : last.operands) {
+    if (operand < 0) continue;
+    extra.push_back(input(operand));
+    operand = static_cast<int>(extra.size()) - 1;
+  }
+  while (static_cast<int>(inputs_.size()) > kept) {
+    set_input(static_cast<int>(inputs_.size()) - 1, nullptr);
+    inputs_.pop_back();
+  }
+  return {std::move(last), std::move(extra)};
+}
+
 std::vector<Node*> Graph::node_list() const {
   std::vector<Node*> list;
   for (const auto& n : nodes_) list.push_back(n.get());

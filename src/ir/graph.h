@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "ops/op.h"
@@ -96,7 +97,9 @@ class Node {
 
   void set_input(int i, Value* value);
   void add_post_op(PostOp post_op, std::vector<Value*> extra);  // operands >= 0 count within `extra`
-  void set_name(std::string name);                              // made unique when another node has it
+  // The inverse: the last post-operation, and the values that its operands >= 0 count in. There must be one.
+  std::pair<PostOp, std::vector<Value*>> take_last_post_op();
+  void set_name(std::string name);  // made unique when another node has it
 
  private:
   friend class Graph;

@@ -30,6 +30,18 @@ void erase_unused(Graph& graph, std::vector<Node*> candidates, std::vector<Node*
   }
 }
 
+void copy_post_ops(const Node& from, Node& to) {
+  for (PostOp post : from.post) {
+    std::vector<Value*> extra;
+    for (int& operand : post.operands) {
+      if (operand < 0) continue;
+      extra.push_back(from.input(operand));
+      operand = static_cast<int>(extra.size()) - 1;
+    }
+    to.add_post_op(std::move(post), std::move(extra));
+  }
+}
+
 }  // namespace
 
 PatchValue PatchValue::result(int i) const {
@@ -59,6 +71,10 @@ PatchValue Patch::constant(Tensor tensor, std::string name) {
   PatchValue v;
   v.made = static_cast<int>(additions_.size()) - 1;
   return v;
+}
+
+void Patch::take_post_ops(const PatchValue& made, const Node& node) {
+  additions_[static_cast<size_t>(made.made)].post_ops_of = &node;
 }
 
 void Patch::replace(Value* old_value, PatchValue by) { replacements_.emplace_back(old_value, by); }
@@ -107,6 +123,10 @@ Patch::Made Patch::build(Graph& graph, Applied& applied) const {
     spec.origins = joined_origins();
     spec.output_count = a.output_count;
     Node* node = graph.add_node(std::move(spec), root_);
+    if (a.post_ops_of) {
+      copy_post_ops(*a.post_ops_of, *node);
+      graph.infer(*node);
+    }
     applied.added.push_back(node);
     made.push_back(node->outputs());
   }

@@ -36,6 +36,8 @@ class Patch {
 
   PatchValue add(std::string_view op, std::vector<PatchValue> inputs, Attributes attributes = {}, int output_count = 1);
   PatchValue constant(Tensor tensor, std::string name = "");
+  // The new node does the post-operations of `node` too.
+  void take_post_ops(const PatchValue& made, const Node& node);
   void replace(Value* old_value, PatchValue by);
   // The root becomes a post-operation of `base`, one of its producers. Operands are those of the root; nullopt is the running
   // result. The base moves to the place of the root.
@@ -56,6 +58,7 @@ class Patch {
     int output_count = 1;
     Tensor tensor;
     std::string name;
+    const Node* post_ops_of = nullptr;
   };
   using Made = std::vector<std::vector<Value*>>;  // results of each addition
   Made build(Graph& graph, Applied& applied) const;

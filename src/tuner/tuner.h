@@ -42,6 +42,8 @@ class Tuner {
   Tuner(const Target& target, TunerOptions options) : target_(target), options_(std::move(options)) {}
   // Equal problems are measured once. Weights may differ: they are packed per problem.
   std::vector<Choice> choose(const std::vector<Problem>& problems);
+  // Whether any tactic takes the problem; the last resort is none.
+  bool accepts(const Problem& problem) const { return !candidates(problem).empty(); }
 
  private:
   struct Candidate {

@@ -153,5 +153,53 @@ TEST(ConvTactics, RefusalsSayWhy) {
   EXPECT_EQ(refusal(twice, "gemm_packed"), "is for MatMul and Gemm");
 }
 
+NodeCase expansion(Dims x, int64_t channels, int64_t kernel, Attributes attributes, bool bias = true) {
+  NodeCase c;
+  c.op = "ExpandDepthwise";
+  c.attributes = std::move(attributes);
+  const Operand absent{.dims = {}, .present = false}, constant{.dims = {channels}, .constant = true};
+  c.inputs = {{.dims = x, .layout = kLast},
+              {.dims = {channels, x[1], 1, 1}, .constant = true},
+              bias ? constant : absent,
+              {.dims = {channels, 1, kernel, kernel}, .constant = true}};
+  if (bias) c.inputs.push_back(constant);
+  c.output_layout = kLast;
+  return c;
+}
+
+TEST(ConvTactics, ExpansionAndDepthwise) {
+  for (int64_t stride : {1, 2, 3})
+    for (int64_t kernel : {1, 3, 5}) {
+      const Ints pads(4, kernel / 2), strides{stride, stride};
+      for (int64_t batch : {1, 3})
+        EXPECT_TRUE(has(check(expansion({batch, 7, 13, 11}, 37, kernel, {{"pads", pads}, {"strides", strides}})),
+                        "expand_depthwise"));
+    }
+  check(expansion({1, 16, 40, 40}, 96, 3, {{"activation", std::string("Clip")}, {"low", 0.0}, {"high", 0.4}}, false));
+  check(expansion({2, 5, 9, 8}, 20, 3, {{"pads", Ints{2, 0, 3, 1}}, {"dilations", Ints{2, 1}}}));
+  for (const char* padding : {"SAME_UPPER", "SAME_LOWER", "VALID"})
+    check(expansion({1, 9, 10, 11}, 18, 4, {{"strides", Ints{2, 3}}, {"auto_pad", std::string(padding)}}));
+  for (const char* activation : {"Relu", "HardSwish", "Swish", "Sigmoid", "Tanh"})
+    check(expansion({1, 4, 6, 6}, 16, 3, {{"activation", std::string(activation)}, {"pads", Ints{1, 1, 1, 1}}}));
+}
+
+TEST(ConvTactics, ExpansionAndDepthwiseWithMore) {
+  NodeCase c = expansion({2, 8, 12, 9}, 24, 3, {{"pads", Ints{1, 1, 1, 1}}, {"activation", std::string("Relu")}});
+  c.post = {post("HardSwish", {-1})};
+  EXPECT_TRUE(has(check(c), "expand_depthwise"));
+  c.post = {post("Add", {-1, 0}), post("Relu", {-1})};
+  c.extra = {{.dims = {2, 24, 12, 9}, .layout = kLast}};
+  EXPECT_TRUE(has(check(c), "expand_depthwise"));
+  c = expansion({1, 8, 12, 9}, 24, 3, {{"pads", Ints{1, 1, 1, 1}}});
+  c.inputs[0].slack = 8;
+  c.output_slack = 3;
+  EXPECT_TRUE(has(check(c), "expand_depthwise"));
+  c = expansion({1, 8, 3, 3}, 8, 3, {});
+  c.inputs[1].constant = false;
+  EXPECT_EQ(refusal(c, "expand_depthwise"), "the weights are not constant");
+  for (const Dims& empty : {Dims{0, 4, 8, 8}, Dims{2, 4, 8, 0}})
+    check(expansion(empty, 8, 3, {{"pads", Ints{1, 1, 1, 1}}}));
+}
+
 }  // namespace
 }  // namespace kiln::tactic_testing

@@ -447,5 +447,27 @@ TEST(Compile, RefusedOptions) {
   EXPECT_THROW(build(text, options_of("cpu", 0, {{{"z", {{1}, {2}, {4}}}, {"a", {{1}, {2}, {4}}}}})), Error);  // name
 }
 
+TEST(Compile, MeansOfPixelsReadChannelsLast) {
+  for (const char* keep : {"0", "1"}) {
+    const std::string text = std::string(R"(graph main(%x: float32[2,8,9,7]) {
+      %w = random float32[16,8,3,3] seed 1
+      %axes = constant int64[2]:{-1,2}
+      %c = Conv(%x, %w)
+      %m = ReduceMean(%c, %axes) {keepdims=)") +
+                             keep + R"(}
+      %y = Exp(%m)
+      return %y
+    })";
+    CompileReport report;
+    compile(ir::parse_graph(text), options_of("cpu", 0), &report);
+    std::vector<std::string> tactics;
+    for (const LayerReport& layer : report.layers) tactics.push_back(layer.tactic);
+    ASSERT_GE(tactics.size(), 3u);
+    EXPECT_EQ(tactics[0], "strided_copy");
+    EXPECT_EQ(tactics[2], "mean_pixels");
+    expect_same_as_reference(text, {{{random_f32({2, 8, 9, 7}, 31)}}});
+  }
+}
+
 }  // namespace
 }  // namespace kiln::testing

@@ -1,6 +1,7 @@
 // Chooses between row-major and channels-last for every value, by cost over the whole graph.
 #include "passes/layout/choose_layouts.h"
 
+#include <algorithm>
 #include <map>
 #include <set>
 
@@ -14,9 +15,9 @@ constexpr double kTypicalSymbol = 8;  // a symbolic dimension counts as this man
 constexpr int kMinRank = 3;           // batch, channels and at least one spatial axis
 
 // Run channels-last: their kernels read and write whole pixels.
-const std::set<std::string, std::less<>> kSpatial = {
-    "Conv",          "ConvTranspose",         "MaxPool", "AveragePool", "GlobalAveragePool",
-    "GlobalMaxPool", "InstanceNormalization", "LRN"};
+const std::set<std::string, std::less<>> kSpatial = {"Conv",          "ConvTranspose",         "ExpandDepthwise",
+                                                     "MaxPool",       "AveragePool",           "GlobalAveragePool",
+                                                     "GlobalMaxPool", "InstanceNormalization", "LRN"};
 // Run in either layout.
 const std::set<std::string, std::less<>> kEither = {"Concat", "Split", "Slice", "Pad", "Resize", "BatchNormalization"};
 
@@ -24,7 +25,20 @@ enum class Wish { kRow, kLast, kEither };
 
 bool big_enough(const Value* v) { return v && v->is_tensor() && v->ranked() && v->rank() >= kMinRank; }
 
+// A mean over all spatial axes of images.
+bool is_mean_of_pixels(const Node& node) {
+  const Value* axes = node.input(1);
+  if (!node.is("ReduceMean") || !node.post.empty() || !big_enough(node.input(0)) || node.input(0)->rank() != 4)
+    return false;
+  if (axes && !axes->constant()) return false;
+  Ints reduced = axes ? axes->constant()->to_ints() : Ints();
+  for (int64_t& axis : reduced) axis = normalize_axis(axis, 4);
+  std::sort(reduced.begin(), reduced.end());
+  return reduced == Ints{2, 3};
+}
+
 Wish wish_of(const Node& node) {
+  if (is_mean_of_pixels(node)) return Wish::kEither;
   if (!node.regions.empty() || node.outputs().empty() || !big_enough(node.output())) return Wish::kRow;
   const bool four = node.output()->rank() >= 4;
   if (kSpatial.count(node.op_name()) && big_enough(node.input(0)) && four && node.outputs().size() == 1)
@@ -87,7 +101,8 @@ class Chooser {
     for (size_t i = 0; i < node.inputs().size(); ++i) {
       Value* v = node.inputs()[i];
       if (!v || v->constant() || !v->is_tensor()) continue;
-      const bool wants_last = channels_last && (tied(node, v) || (i == 0 && kSpatial.count(node.op_name())));
+      const bool reads_pixels = i == 0 && (kSpatial.count(node.op_name()) || is_mean_of_pixels(node));
+      const bool wants_last = channels_last && (tied(node, v) || reads_pixels);
       const Layout wanted = wants_last ? Layout::channels_last(static_cast<int>(v->rank())) : Layout();
       if (v->layout == wanted || (big_enough(v) && spatially_one(v))) continue;
       node.set_input(static_cast<int>(i), reformatted(v, wanted, &node));

@@ -1,0 +1,70 @@
+// Fused nodes that no tactic takes: what is split off, and that the results stay.
+#include "compiler/engine_testing.h"
+
+namespace kiln::testing {
+namespace {
+
+// "Conv Mish": the operators of the steps whose device is not the last resort.
+std::string steps_of(const std::string& text, const std::string& target = "cpu") {
+  CompileReport report;
+  const plan::Plan plan = compile(ir::parse_graph(text), options_of(target, 0), &report);
+  std::string ops;
+  for (const LayerReport& layer : report.layers)
+    ops += (ops.empty() ? "" : " ") + layer.op + (layer.tactic == "reference" ? "(reference)" : "");
+  return ops;
+}
+
+std::string with_posts(const std::string& body) {
+  return "graph main(%x: float32[2,3,6,5], %z: float32[2,4,6,5]) {\n"
+         "  %w = random float32[4,3,3,3] seed 1\n"
+         "  %k = random float32[4,1,1] seed 2\n"
+         "  %c = Conv \"conv1\"(%x, %w) {pads=[1,1,1,1]}\n" +
+         body + "}";
+}
+void expect_same(const std::string& text) {
+  expect_same_as_reference(text, {{{random_f32({2, 3, 6, 5}, 5), random_f32({2, 4, 6, 5}, 6)}}});
+}
+
+TEST(Split, ActivationThatNoKernelHas) {
+  for (const char* op : {"Mish", "Softplus", "Exp", "Selu", "Sin", "Erf", "Abs"}) {
+    const std::string text = with_posts("  %y = " + std::string(op) + "(%c)\n  return %y\n");
+    EXPECT_EQ(steps_of(text), "Reformat Conv " + std::string(op) + " Reformat") << op;
+    expect_same(text);
+  }
+}
+
+TEST(Split, TheLongestListStays) {
+  const std::string text =
+      with_posts("  %a = Add(%c, %z)\n  %r = Relu(%a)\n  %m = Mul(%r, %k)\n  %s = Sub(%z, %m)\n  return %s\n");
+  EXPECT_EQ(steps_of(text), "Reformat Reformat Conv Mul Reformat");
+  expect_same(text);
+}
+
+TEST(Split, NothingThatATacticTakes) {
+  EXPECT_EQ(steps_of(with_posts("  %r = Relu(%c)\n  %a = Add(%r, %z)\n  return %a\n")),
+            "Reformat Reformat Conv Reformat");
+  EXPECT_EQ(steps_of(with_posts("  %y = Mish(%c)\n  return %y\n"), "ref"), "Conv(reference) Mish(reference)");
+}
+
+TEST(Split, ResultsThatSeveralRead) {
+  expect_same(with_posts("  %m = Mul(%c, %c)\n  %n = Neg(%m)\n  %p = Exp(%n)\n  return %m, %p\n"));
+}
+
+TEST(Split, MatrixProductInALoop) {
+  expect_same_as_reference(R"(graph main(%n: int64[], %x: float32[3,4]) {
+    %y = Loop(%n, _, %x) regions {
+      graph body(%i: int64[], %c: bool[], %s: float32[3,4]) {
+        %w = random float32[4,4] seed 3
+        %m = MatMul(%s, %w)
+        %t = Sin(%m)
+        %go = Identity(%c)
+        return %go, %t
+      }
+    }
+    return %y
+  })",
+                           {{{Tensor::scalar(int64_t{3}), random_f32({3, 4}, 9)}}});
+}
+
+}  // namespace
+}  // namespace kiln::testing
