@@ -90,5 +90,9 @@ int main(int argc, char** argv) {
   kiln::tool::add_compare(*app.add_subcommand("compare", "Compare an engine with the reference or with stored data"));
   kiln::tool::add_list(*app.add_subcommand("list", "List back ends, operators, rules, tactics and knobs"));
   kiln::tool::add_completion(*app.add_subcommand("completion", "Print a completion script for a shell"));
+  if (argc < 2) {
+    std::cerr << app.help();
+    return 2;
+  }
   return run(app, argc, argv);
 }
