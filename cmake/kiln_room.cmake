@@ -1,5 +1,5 @@
-# kiln_room(NAME DIR [RECURSE] [UNITY] [LIBS ...]): a static library of the .cpp files of a room. UNITY: under sanitizers several files
-# compile as one; their names must not meet.
+# kiln_room(NAME DIR [RECURSE] [UNITY] [LIBS ...]): a static library of the .cpp files of a room. UNITY: several files compile as one
+# (unless KILN_UNITY is off), because most of the time of small files is that of their headers; their names must not meet.
 function(kiln_room name dir)
   cmake_parse_arguments(arg "RECURSE;UNITY" "" "LIBS" ${ARGN})
   if(arg_RECURSE)
@@ -12,7 +12,7 @@ function(kiln_room name dir)
   endif()
   add_library(kiln_${name} STATIC ${sources})
   target_link_libraries(kiln_${name} PUBLIC kiln_options ${arg_LIBS})
-  if(arg_UNITY AND KILN_SANITIZE)  # many small files, most of whose time is that of the headers
+  if(arg_UNITY AND KILN_UNITY)
     set_target_properties(kiln_${name} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 12)
   endif()
 endfunction()

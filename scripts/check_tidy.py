@@ -1,16 +1,22 @@
 #!/usr/bin/env python3
-"""Runs clang-tidy over changed C++ files (--all: over all), newest first, remembering clean ones by the hash of all they include."""
+"""Runs clang-tidy over changed C++ files (--all: over all), newest first, remembering clean ones by the hash of all they include.
+
+It looks at what the build compiles: one file, or several that are compiled as one."""
 import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import tree
 
-CLEAN = "build/tidy"  # an empty file for each clean (file, includes, flags, checks, version)
+CLEAN = "build/tidy"  # an empty file for each clean (files, includes, flags, checks, version)
+UNITY_PART = re.compile(r'^#include "([^"]+)"', re.MULTILINE)
+UNITY_CHECKS = "--checks=-bugprone-suspicious-include"  # such a file includes .cpp files
 
 
 def git(root, *arguments):
@@ -26,26 +32,32 @@ def changed_files(root):
     return {name for name in git(root, "diff", "--name-only", base) + git(root, "ls-files", "-o", "--exclude-standard") if name}
 
 
-def newest_first(root, names):
-    return sorted(names, key=lambda name: (root / name).stat().st_mtime, reverse=True)
+def newest(root, names):
+    return max((root / name).stat().st_mtime for name in names)
 
 
-def key(root, name, command, tool, known):
+def key(root, command, tool, sources):
     """Hash of everything that the result depends on, but system headers."""
     digest = hashlib.sha256(json.dumps([command, tool]).encode())
-    for path in sorted({".clang-tidy", name, *tree.closure(root, name, known)}):
+    for path in sorted({".clang-tidy", *sources}):
         if (root / path).is_file():
             digest.update(path.encode() + b"\0" + (root / path).read_bytes())
     return digest.hexdigest()
 
 
-def compile_commands(root, folder):
+def units(root, folder):
+    """{path: (command, files)} of what the build compiles: a file of the tree, or CMake's unity file with the files that it includes."""
     database = folder / "compile_commands.json"
     if not database.is_file():
         sys.exit(f"{database} does not exist: run `make build`")
-    entries = json.loads(database.read_text())
-    inside = [entry for entry in entries if entry["file"].startswith(f"{root}/") and "/build/" not in entry["file"]]
-    return {os.path.relpath(entry["file"], root): entry["command"] for entry in inside}
+    found = {}
+    for entry in json.loads(database.read_text()):
+        unit = Path(entry["file"])
+        parts = UNITY_PART.findall(unit.read_text()) if unit.parent.name == "Unity" else [entry["file"]]
+        files = [os.path.relpath(part, root) for part in parts if part.startswith(f"{root}/") and "/build/" not in part]
+        if files:
+            found[os.path.relpath(unit, root)] = entry["command"], files
+    return found
 
 
 def main():
@@ -56,12 +68,15 @@ def main():
     arguments = parser.parse_args()
     root = arguments.root.resolve()
     tool = tree.pinned_tool("clang-tidy")
-    commands, known = compile_commands(root, root / arguments.build), {}
+    compiled, known = units(root, root / arguments.build), {}
+    sources = {name: {path for file in files for path in (file, *tree.closure(root, file, known))} for name, (_, files) in compiled.items()}
     changed = None if arguments.all else changed_files(root)
-    names = [name for name in commands if changed is None or changed & {name, *tree.closure(root, name, known)}]
-    keys = {name: root / CLEAN / key(root, name, commands[name], tool, known) for name in names}
-    todo = newest_first(root, [name for name in names if not keys[name].exists()])
-    print(f"tidy: {len(commands)} files, {len(names)} to be clean, {len(todo)} to look at", flush=True)
+    names = [name for name in compiled if changed is None or changed & sources[name]]
+    keys = {name: root / CLEAN / key(root, compiled[name][0], tool, sources[name]) for name in names}
+    todo = [name for name in names if not keys[name].exists()]
+    todo.sort(key=lambda name: newest(root, compiled[name][1]), reverse=True)
+    count = {name: len(files) for name, (_, files) in compiled.items()}
+    print("tidy: {} files, {} to be clean, {} to look at".format(*(sum(count[name] for name in some) for some in (compiled, names, todo))), flush=True)
     clang = subprocess.run(["clang", "-print-resource-dir"], capture_output=True, text=True).stdout.strip()  # has omp.h
     stop = float("inf") if arguments.all else time.monotonic() + arguments.seconds
 
@@ -69,9 +84,9 @@ def main():
         if time.monotonic() > stop:
             return None
         command = [tool, "-quiet", f"-p={root / arguments.build}", f"--extra-arg=-idirafter{clang}/include", "--extra-arg=-Wno-unknown-warning-option",
-                   f"--config-file={root / '.clang-tidy'}", str(root / name)]
+                   f"--config-file={root / '.clang-tidy'}", *([UNITY_CHECKS] if count[name] > 1 else []), str(root / name)]
         result = subprocess.run(command, capture_output=True, text=True)
-        print(f"tidy: {name}{': not clean' if result.returncode else ''}", flush=True)
+        print(f"tidy: {' '.join(compiled[name][1])}{': not clean' if result.returncode else ''}", flush=True)
         if result.returncode == 0:
             keys[name].touch()
             return ""
@@ -83,9 +98,10 @@ def main():
     for report in filter(None, reports):
         print(report, file=sys.stderr)
     if reports.count(None):
-        print(f"tidy: time is up, {reports.count(None)} files were not looked at; `make tidy` looks at all")
+        left = sum(count[name] for name, report in zip(todo, reports) if report is None)
+        print(f"tidy: time is up, {left} files were not looked at; `make tidy` looks at all")
     bad = sum(bool(report) for report in reports)
-    print(f"tidy: {bad} files with problems")
+    print(f"tidy: problems in {bad} of {len(todo)} compilations")
     return 1 if bad else 0
 
 

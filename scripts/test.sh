@@ -49,8 +49,12 @@ scripts/build.sh asan unit_tests
 stage "address and undefined behaviour: tests"
 run_tests asan -L unit
 stage "threads: build"
-scripts/build.sh tsan test_base
+scripts/build.sh tsan threaded_tests
 stage "threads: tests"
-run_tests tsan -R "^base\$"
+run_tests tsan -L threaded
+stage "fuzzers: build"
+scripts/fuzz.sh 0
+stage "fuzzers"
+scripts/fuzz.sh 30
 finish_stage
 ended=true

@@ -2,7 +2,7 @@
 // Add this folder to the include path, so that programs written for CUDA find <cuda_runtime_api.h>. A file that includes CUDA's own
 // header first keeps that one's declarations.
 #ifndef __CUDA_RUNTIME_API_H__
-#define __CUDA_RUNTIME_API_H__
+#define __CUDA_RUNTIME_API_H__  // NOLINT(bugprone-reserved-identifier): the name by which CUDA's header knows that it was read
 #include <stddef.h>
 
 #ifdef __cplusplus

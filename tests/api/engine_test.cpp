@@ -1,5 +1,6 @@
 // ONNX to engine to contexts on threads; timing cache, profiler, inspector, allocators, error recorder, damaged input.
 #include <atomic>
+#include <cmath>
 #include <cstring>
 #include <thread>
 
@@ -70,6 +71,50 @@ TEST_F(Engine, ContextsOnThreads) {
     });
   for (std::thread& t : threads) t.join();
   EXPECT_EQ(right, 80);
+}
+
+// Parsers, tuned builders, engines and contexts side by side; the logger and the runtime are shared.
+TEST_F(Engine, WholeProgramsOnThreads) {
+  const std::string bytes = onnx_model(R"(
+r = np.random.default_rng(1)
+w = nh.from_array(r.normal(size=(8, 3, 3, 3)).astype(np.float32), 'w')
+v = nh.from_array(r.normal(size=(8, 10)).astype(np.float32), 'v')
+nodes = [h.make_node('Conv', ['x', 'w'], ['c'], pads=[1, 1, 1, 1]), h.make_node('Relu', ['c'], ['a']),
+         h.make_node('ReduceMean', ['a'], ['m'], axes=[2, 3], keepdims=0), h.make_node('MatMul', ['m', 'v'], ['p']),
+         h.make_node('Softmax', ['p'], ['y'])]
+g = h.make_graph(nodes, 'net', [h.make_tensor_value_info('x', T.FLOAT, [2, 3, 20, 20])],
+                 [h.make_tensor_value_info('y', T.FLOAT, [2, 10])], [w, v])
+model = h.make_model(g, opset_imports=[h.make_opsetid('', 17)], ir_version=8)
+)");
+  std::vector<float> x(2 * 3 * 20 * 20);
+  for (size_t i = 0; i < x.size(); ++i) x[i] = static_cast<float>(i * 37 % 101) / 101 - 0.5f;
+  ASSERT_TRUE(parse(bytes)) << logger.errors;
+  const auto engine = build();
+  ASSERT_TRUE(engine);
+  const std::vector<float> expected = run(*engine, {x});
+  std::atomic<int> right = 0;
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t)
+    threads.emplace_back([&, t] {
+      Owned<IBuilder> own(createInferBuilder(logger));
+      Owned<INetworkDefinition> net(own->createNetworkV2(0));
+      Owned<nvonnxparser::IParser> reader(nvonnxparser::createParser(*net, logger));
+      if (!reader->parse(bytes.data(), bytes.size())) return;
+      Owned<IBuilderConfig> how(own->createBuilderConfig());
+      how->setBuilderOptimizationLevel(t);
+      how->setAvgTimingIterations(1);
+      Owned<IHostMemory> plan(own->buildSerializedNetwork(*net, *how));
+      Owned<ICudaEngine> mine(plan ? runtime->deserializeCudaEngine(plan->data(), plan->size()) : nullptr);
+      if (!mine) return;
+      bool good = true;
+      for (int i = 0; i < 5; ++i) {
+        const std::vector<float> y = run(*mine, {x});
+        for (size_t k = 0; k < expected.size(); ++k) good = good && std::abs(y[k] - expected[k]) < 1e-5f;
+      }
+      right += good;
+    });
+  for (std::thread& t : threads) t.join();
+  EXPECT_EQ(right, 4) << logger.errors;
 }
 
 TEST_F(Engine, SerializedAgainIsTheSame) {

@@ -32,6 +32,17 @@ def test_tidy(built_tree):
     assert built_tree.check("tidy", "--all")[0] == 0
 
 
+def test_files_compiled_as_one(built_tree):
+    root = built_tree.root
+    unit = root / "build/release/Unity/unity_0_cxx.cxx"
+    built_tree.write("src/ir/b.cpp", "// Another.\nint* other() { return 0; }\n")
+    built_tree.write("build/release/Unity/unity_0_cxx.cxx", "".join(f'#include "{root}/src/ir/{n}.cpp"\n' for n in "ab"))
+    entry = {"directory": str(root / "build/release"), "file": str(unit), "command": f"c++ -I{root}/src -c {unit}"}
+    built_tree.write("build/release/compile_commands.json", json.dumps([entry]))
+    code, output = built_tree.check("tidy", "--all")
+    assert code == 1 and "2 to look at" in output and "b.cpp:2" in output
+
+
 def test_no_build(small_tree):
     code, output = small_tree.check("tidy", "--all")
     assert code == 1 and "make build" in output

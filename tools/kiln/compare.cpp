@@ -12,7 +12,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-struct Options {
+struct CompareOptions {
   BuildFlags build;
   std::string model, data, inputs;
   double rtol = 1e-3, atol = 1e-5;
@@ -38,7 +38,7 @@ std::string join(const std::vector<std::string>& parts, const char* separator) {
 }
 
 bool check_outputs(const std::vector<api::IoTensor>& outputs, const api::Values& got, const api::Values& want,
-                   const Options& o) {
+                   const CompareOptions& o) {
   bool all = true;
   for (const api::IoTensor& io : outputs) {
     const Difference d = difference(got.at(io.name), want.at(io.name), {o.rtol, o.atol, false});
@@ -96,7 +96,7 @@ void set_bounds(BuildFlags& flags, const std::vector<api::IoTensor>& inputs, con
   flags.profiles[0] = {min, opt, max};
 }
 
-bool compare_with_data(Options& o) {
+bool compare_with_data(CompareOptions& o) {
   const auto model = api::model_io(o.model);
   const auto inputs = of_kind(model, true), outputs = of_kind(model, false);
   std::vector<DataSet> sets;
@@ -144,7 +144,7 @@ void table(std::vector<CheckedLayer> checked, size_t rows) {
                                        c.layer.backend, c.layer.tactic));
 }
 
-bool compare_with_reference(Options& o) {
+bool compare_with_reference(CompareOptions& o) {
   api::Values inputs = load_inputs_for_build(o.inputs, o.build);
   const Shapes asked = parse_shapes(o.build.shapes);
   o.build.keep_graph = true;
@@ -179,7 +179,7 @@ bool compare_with_reference(Options& o) {
   return agree && first == checked.end();
 }
 
-void run(Options& o) {
+void run(CompareOptions& o) {
   set_verbose(o.build.verbose);
   o.build.onnx = o.model;
   o.build.quiet = true;
@@ -198,7 +198,7 @@ void run(Options& o) {
 }  // namespace
 
 void add_compare(CLI::App& app) {
-  auto o = std::make_shared<Options>();
+  auto o = std::make_shared<CompareOptions>();
   app.add_option("model", o->model, "ONNX model")->required();
   app.add_option("--data", o->data,
                  "Folder with input_K.pb and output_K.pb, or with folders test_data_set_* of them, as in the ONNX test "

@@ -6,7 +6,7 @@
 namespace kiln::tool {
 namespace {
 
-struct Options {
+struct RunOptions {
   BuildFlags build;
   std::string model, inputs, outputs, format = "npy";
   int profile = -1;
@@ -17,7 +17,7 @@ std::string file_name(std::string name) {
   return name;
 }
 
-void save(const Options& o, const std::vector<api::IoTensor>& io, const api::Values& outputs) {
+void save(const RunOptions& o, const std::vector<api::IoTensor>& io, const api::Values& outputs) {
   if (o.outputs.ends_with(".npz")) return save_npz(o.outputs, outputs);
   std::error_code error;
   std::filesystem::create_directories(o.outputs, error);
@@ -30,7 +30,7 @@ void save(const Options& o, const std::vector<api::IoTensor>& io, const api::Val
         outputs.at(io[i].name));
 }
 
-void run(Options& o) {
+void run(RunOptions& o) {
   set_verbose(o.build.verbose);
   o.build.onnx = o.model;
   o.build.quiet = true;
@@ -55,7 +55,7 @@ void run(Options& o) {
 }  // namespace
 
 void add_run(CLI::App& app) {
-  auto o = std::make_shared<Options>();
+  auto o = std::make_shared<RunOptions>();
   app.add_option("model", o->model, "ONNX model (.onnx) or saved engine")->required();
   app.add_option(
       "--loadInputs,--inputs", o->inputs,

@@ -79,12 +79,9 @@ std::vector<double> columns_of(const RefCall& c, const DeformWindow& window, con
   for (int64_t t = 0; t < taps; ++t)
     for (int64_t p = 0; p < places; ++p) {
       const double* moved = offset.data() + (group * taps + t) * 2 * places + p;
-      const double y =
-          static_cast<double>(p / out[1] * window.strides[0] - window.pads[0] + t / kernel[1] * window.dilations[0]) +
-          moved[0];
-      const double at =
-          static_cast<double>(p % out[1] * window.strides[1] - window.pads[1] + t % kernel[1] * window.dilations[1]) +
-          moved[places];
+      const int64_t row = p / out[1] * window.strides[0] - window.pads[0] + t / kernel[1] * window.dilations[0];
+      const int64_t column = p % out[1] * window.strides[1] - window.pads[1] + t % kernel[1] * window.dilations[1];
+      const double y = static_cast<double>(row) + moved[0], at = static_cast<double>(column) + moved[places];
       const double weight = mask.empty() ? 1 : mask[static_cast<size_t>((group * taps + t) * places + p)];
       columns[static_cast<size_t>(t * places + p)] = weight * sample(plane, dims[2], dims[3], y, at);
     }

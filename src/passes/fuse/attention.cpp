@@ -15,16 +15,29 @@ struct Scaled {
   std::vector<Node*> nodes;
 };
 
+// The number by which a node multiplies its operand `of`.
+struct Factor {
+  double by = 1;
+  int of = 0;
+};
+
+std::optional<Factor> factor(const Node& n, int64_t rank) {
+  const bool product = n.is("Mul");
+  if (!product && !n.is("Div")) return std::nullopt;
+  if (const auto right = scalar_for(n.input(1), rank)) return Factor{product ? *right : 1 / *right, 0};
+  if (!product) return std::nullopt;
+  if (const auto left = scalar_for(n.input(0), rank)) return Factor{*left, 1};
+  return std::nullopt;
+}
+
 Scaled without_scale(Value* v) {
   Scaled s{v, 1, {}};
   while (Node* n = s.value->producer()) {
     if (!n->post.empty() || !s.value->has_one_use()) break;
-    const int64_t rank = s.value->rank();
-    const auto right = n->is("Mul") || n->is("Div") ? scalar_for(n->input(1), rank) : std::nullopt;
-    const auto left = n->is("Mul") && !right ? scalar_for(n->input(0), rank) : std::nullopt;
-    if (!right && !left) break;
-    s.scale *= right ? (n->is("Mul") ? *right : 1 / *right) : *left;
-    s.value = n->input(right ? 0 : 1);
+    const auto f = factor(*n, s.value->rank());
+    if (!f) break;
+    s.scale *= f->by;
+    s.value = n->input(f->of);
     s.nodes.push_back(n);
   }
   return s;

@@ -21,7 +21,7 @@ Emitted unpacked(const Problem& p, const ProductProblem& product) {
   return e;
 }
 
-Refusal accepts(const Problem& p) {
+Refusal accepts_product(const Problem& p) {
   ProductProblem product;
   if (const Refusal r = read_product(p, product); r.refused()) return r;
   const Dims& most = p.input(0).max;
@@ -51,7 +51,7 @@ Emitted emit(const Problem& p, const Config&) {
 const Tactic onednn_matmul{.name = "onednn_matmul",
                            .version = 1,
                            .device = kOnednn,
-                           .accepts = accepts,
+                           .accepts = accepts_product,
                            .configurations = nullptr,
                            .emit = emit};
 

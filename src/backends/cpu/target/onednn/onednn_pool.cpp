@@ -16,7 +16,7 @@ Emitted step(const Problem& p, const Config& config) {
   return emit_onednn("pool", std::move(to), {0});
 }
 
-Refusal accepts(const Problem& p) {
+Refusal accepts_mean(const Problem& p) {
   if (p.op() == "MaxPool" || p.op() == "GlobalMaxPool")
     return refuse("is for means: oneDNN's maximum of NaN and a number is the number");
   if (!is_whole(p) && p.op() != "AveragePool") return refuse("is for AveragePool and GlobalAveragePool");
@@ -33,7 +33,7 @@ Refusal accepts(const Problem& p) {
 const Tactic onednn_pool{.name = "onednn_pool",
                          .version = 1,
                          .device = kOnednn,
-                         .accepts = accepts,
+                         .accepts = accepts_mean,
                          .configurations = onednn_image_configurations,
                          .emit = step};
 

@@ -74,7 +74,7 @@ ScalarProgram program(const Problem& p) {
   return b.finish(result);
 }
 
-Refusal accepts(const Problem& p) {
+Refusal accepts_quantize(const Problem& p) {
   if (!is_quantize(p) && p.op() != "DequantizeLinear") return refuse(p.op() + " neither quantizes nor dequantizes");
   if (Refusal r = needs_plain(p); r.refused()) return r;
   if (Refusal r = types(p); r.refused()) return r;
@@ -87,7 +87,7 @@ Refusal accepts(const Problem& p) {
 
 const Tactic quantize_tiles{.name = "quantize_tiles",
                             .version = 1,
-                            .accepts = accepts,
+                            .accepts = accepts_quantize,
                             .configurations = nullptr,
                             .emit = [](const Problem& p, const Config&) {
                               Emitted e = emit_kernel("pointwise", {}, {0});

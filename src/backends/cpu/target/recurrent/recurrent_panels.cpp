@@ -23,7 +23,7 @@ std::optional<Cell> cell_of(const Problem& p) {
   return std::nullopt;
 }
 
-Refusal accepts(const Problem& p) {
+Refusal accepts_recurrence(const Problem& p) {
   if (p.op() != "LSTM" && p.op() != "GRU" && p.op() != "RNN") return refuse(p.op() + " is not recurrent");
   if (Refusal r = needs_f32(p); r.refused()) return r;
   if (!cell_of(p)) return refuse("the cell has activations or a reset that the kernel does not know");
@@ -57,7 +57,7 @@ Tensor packed_weights(const Problem& p, Cell cell) {
 const Tactic recurrent_panels{
     .name = "recurrent_panels",
     .version = 1,
-    .accepts = accepts,
+    .accepts = accepts_recurrence,
     .configurations = nullptr,
     .emit = [](const Problem& p, const Config&) {
       const Cell cell = *cell_of(p);
