@@ -327,6 +327,7 @@ std::vector<std::string> list_rules() {
   std::vector<std::string> names;
   for (const auto* rule : passes::canonical_rules()) names.push_back(rule->name);
   for (const auto* rule : passes::fusion_rules()) names.push_back(rule->name);
+  for (const auto* rule : passes::precision_rules()) names.push_back(rule->name);
   return names;
 }
 

@@ -132,7 +132,10 @@ std::vector<EdgeType> infer_loop(Node& node, const ShapeCall& call) {
   for (size_t i = 0; i < node.outputs().size(); ++i) {
     const auto k = static_cast<int>(i);
     if (1 + i >= body.outputs().size()) throw Error(Code::kInvalidGraph, "the body returns too few values");
-    const EdgeType inner = outside(i < states ? body.inputs()[2 + i]->type() : body.outputs()[1 + i]->type(), call, k);
+    const EdgeType& out = body.outputs()[1 + i]->type();
+    // A state may begin as an optional and go on as what the optional holds.
+    const bool by_input = i < states && body.inputs()[2 + i]->type().kind == out.kind;
+    const EdgeType inner = outside(by_input ? body.inputs()[2 + i]->type() : out, call, k);
     types.push_back(i < states ? inner : stacked(inner, 0, call.unknown_dim(k, 100)));
   }
   return types;

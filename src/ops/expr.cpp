@@ -15,6 +15,13 @@ Expr Expr::convert(ScalarType type) const {
   return builder_->emit(ScalarOp::kConvert, type, self);
 }
 
+Expr Expr::narrow(DType type) const {
+  const ScalarType to = scalar_type_of(type);
+  const bool rounds_once = type_ == ScalarType::kF64 && to == ScalarType::kF32;
+  const Expr self[] = {rounds_once ? *this : convert(to)};
+  return builder_->emit(ScalarOp::kNarrow, to, self, static_cast<int64_t>(type));
+}
+
 Expr ExprBuilder::append(const ScalarInstruction& instruction) {
   auto& code = program_.code;
   auto it = std::find(code.begin(), code.end(), instruction);
@@ -36,8 +43,8 @@ Expr ExprBuilder::constant(double real, int64_t integer, ScalarType type) {
       {.op = ScalarOp::kConstant, .type = type, .real = is_float ? real : 0, .integer = is_float ? 0 : integer});
 }
 
-Expr ExprBuilder::emit(ScalarOp op, ScalarType type, std::span<const Expr> operands) {
-  ScalarInstruction instruction{.op = op, .type = type};
+Expr ExprBuilder::emit(ScalarOp op, ScalarType type, std::span<const Expr> operands, int64_t integer) {
+  ScalarInstruction instruction{.op = op, .type = type, .integer = integer};
   uint16_t* slots[] = {&instruction.a, &instruction.b, &instruction.c};
   for (size_t i = 0; i < operands.size(); ++i) *slots[i] = operands[i].id();
   return append(instruction);

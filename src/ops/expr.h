@@ -20,6 +20,7 @@ class Expr {
   bool is_float() const { return type_ == ScalarType::kF32 || type_ == ScalarType::kF64; }
   Expr constant(double value) const;  // of this expression's type
   Expr convert(ScalarType type) const;
+  Expr narrow(DType type) const;  // rounded or wrapped as elements of that type are
 
  private:
   ExprBuilder* builder_;
@@ -32,7 +33,7 @@ class ExprBuilder {
  public:
   Expr input(int index, ScalarType type);
   Expr constant(double real, int64_t integer, ScalarType type);
-  Expr emit(ScalarOp op, ScalarType type, std::span<const Expr> operands);
+  Expr emit(ScalarOp op, ScalarType type, std::span<const Expr> operands, int64_t integer = 0);
   ScalarProgram finish(std::span<const Expr> outputs);
 
  private:

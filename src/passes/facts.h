@@ -31,6 +31,9 @@ Tensor tensor_of(DType type, Dims dims, const std::vector<double>& values);
 bool can_forward(const Value* out, const Value* in);
 std::optional<Patch> forward(const Match& match, Value* in);  // the root's result is `in`
 
+// The results of the root, whose inputs are constants, as constants.
+std::optional<Patch> folded(const Match& match);
+
 // Constant `shape` input with which Reshape makes `to` of `from`, whatever the symbols are; nothing when there is none.
 std::optional<Tensor> reshape_target(const Shape& from, const Shape& to);
 std::optional<Ints> permutation(const Node& transpose);  // explicit, even when the attribute is absent

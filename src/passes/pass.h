@@ -58,6 +58,9 @@ struct Pass {
 
 Pass canonicalize();
 Pass fuse(std::vector<const Rule*> rules);
+// For targets whose kernels compute in float32: what computes on float16 and bfloat16 does so between casts, which round as the
+// types say, and constants are dequantized.
+Pass compute_in_float32();
 
 // Runs the passes in order. After each: dead nodes removed, types inferred again, the graph verified.
 PassReport run_passes(Graph& graph, const std::vector<Pass>& passes, const PassOptions& options = {});

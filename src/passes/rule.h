@@ -38,5 +38,6 @@ std::string take_decline_reason();
 // The lists of the families, in the order in which the rules are tried.
 std::vector<const Rule*> canonical_rules();
 std::vector<const Rule*> fusion_rules();
+std::vector<const Rule*> precision_rules();
 
 }  // namespace kiln::passes

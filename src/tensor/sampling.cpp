@@ -65,7 +65,7 @@ Sample stretched(double t, double scale, const ResampleRule& rule) {
 
 }  // namespace
 
-std::vector<double> cubic_weights(double t, double a) {
+std::array<double, 4> cubic_weights(double t, double a) {
   return {cubic(t + 1, a), cubic(t, a), cubic(1 - t, a), cubic(2 - t, a)};
 }
 
@@ -87,7 +87,11 @@ Sample sample_at(const AxisMap& map, const ResampleRule& rule, int64_t index) {
     throw Error(Code::kInvalidArgument, "Resize mode '" + rule.mode + "' is unknown");
   if (rule.antialias) s = stretched(t, map.scale, rule);
   else if (rule.mode == "linear") s.weights = {1 - t, t};
-  else s.first = -1, s.weights = cubic_weights(t, rule.cubic_a);
+  else {
+    const auto weights = cubic_weights(t, rule.cubic_a);
+    s.first = -1;
+    s.weights.assign(weights.begin(), weights.end());
+  }
   s.first += base;
   if (rule.exclude_outside) {
     for (size_t i = 0; i < s.weights.size(); ++i)

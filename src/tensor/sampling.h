@@ -1,5 +1,6 @@
 // Resampling along one axis, as Resize means it: where an output element lies in the input, and how much of which elements it takes.
 #pragma once
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -31,6 +32,6 @@ struct Sample {
 Sample sample_at(const AxisMap& map, const ResampleRule& rule, int64_t index);
 
 // Weights of the four neighbours of a point `t` in [0, 1] between the second and the third; `a` is Keys' parameter.
-std::vector<double> cubic_weights(double t, double a);
+std::array<double, 4> cubic_weights(double t, double a);
 
 }  // namespace kiln

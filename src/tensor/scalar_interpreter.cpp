@@ -215,6 +215,11 @@ ScalarValue run(const ScalarProgram& program, const ScalarInstruction& v, std::s
   const ScalarType operand = program.code[v.a].type;
   const ScalarValue a = values[v.a];
   ScalarValue result{};
+  if (v.op == ScalarOp::kNarrow) {
+    uint64_t element = 0;
+    store_scalar(static_cast<DType>(v.integer), &element, 0, operand, a);
+    return load_scalar(static_cast<DType>(v.integer), &element, 0);
+  }
   if (v.op == ScalarOp::kConvert) {
     with_type(v.type, [&](auto t) { member<decltype(t)>(result) = converted<decltype(t)>(operand, a); });
   } else if (v.op < ScalarOp::kIsNan) {

@@ -74,6 +74,7 @@ constexpr std::array<OpInfo, kScalarOpCount> kOps = {{
     {"less", 2, kOnAny},
     {"less_equal", 2, kOnAny},
     {"select", 3, kOnAny},
+    {"narrow", 1, kOnAny},
 }};
 
 bool is_known(ScalarOp op) { return static_cast<int>(op) < kScalarOpCount; }
@@ -102,6 +103,14 @@ std::string type_defect(const ScalarProgram& program, const ScalarInstruction& v
   }
   const ScalarType a = program.code[v.a].type;
   if (v.op == ScalarOp::kConvert) return "";
+  if (v.op == ScalarOp::kNarrow) {
+    if (v.integer <= 0 || v.integer >= kDTypeCount) return "there is no element type " + std::to_string(v.integer);
+    const auto to = static_cast<DType>(v.integer);
+    if (to == DType::kString || is_complex(to) || scalar_type_of(to) != v.type)
+      return "the result cannot be narrowed so";
+    const bool rounds_once = a == ScalarType::kF64 && v.type == ScalarType::kF32;
+    return a == v.type || rounds_once ? "" : "the operand cannot be narrowed so";
+  }
   if (v.op == ScalarOp::kSelect) {
     if (a != ScalarType::kBool) return "the condition is not bool";
     if (program.code[v.b].type != v.type || program.code[v.c].type != v.type)
@@ -142,6 +151,7 @@ std::string instruction_text(const ScalarInstruction& v) {
       default: text += " " + std::to_string(v.integer); break;
     }
   }
+  if (v.op == ScalarOp::kNarrow) text += " " + std::string(name(static_cast<DType>(v.integer)));
   const uint16_t operands[] = {v.a, v.b, v.c};
   for (int k = 0; k < operand_count(v.op); ++k) text += " v" + std::to_string(operands[k]);
   return text + " " + std::string(name(v.type));

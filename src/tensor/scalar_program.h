@@ -75,8 +75,9 @@ enum class ScalarOp : uint8_t {
   kLess,
   kLessEqual,
   kSelect,  // a ? b : c, a is kBool
+  kNarrow,  // a as the element type `integer` (a DType) holds it: rounded or wrapped
 };
-inline constexpr int kScalarOpCount = static_cast<int>(ScalarOp::kSelect) + 1;
+inline constexpr int kScalarOpCount = static_cast<int>(ScalarOp::kNarrow) + 1;
 int operand_count(ScalarOp op);          // 0 to 3
 std::string_view name(ScalarOp op);      // "add"
 std::string_view name(ScalarType type);  // "f32"

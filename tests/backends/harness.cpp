@@ -299,8 +299,10 @@ Status launch_kernel(const std::string& name, const Attributes& parameters, cons
   std::vector<TensorView> views[2];
   for (const auto* list : {&inputs, static_cast<const std::vector<Tensor>*>(&outputs)})
     for (const Tensor& t : *list) {
-      memory.push_back(std::make_unique<Stored>(t.dtype(), t.dims(), Layout{}, false, &t));
-      views[list == &outputs].push_back(memory.back()->view());
+      const bool given = t.valid();
+      memory.push_back(std::make_unique<Stored>(given ? t.dtype() : DType::kU8, t.dims(), Layout{}, false,
+                                                given ? &t : nullptr));
+      views[list == &outputs].push_back(given ? memory.back()->view() : TensorView{});
     }
   KernelCall call{views[0], views[1], nullptr, 0};
   Tensor workspace = Tensor::allocate(DType::kU8, {static_cast<int64_t>(kernel->workspace(call))});

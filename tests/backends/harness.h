@@ -53,7 +53,8 @@ void expect_case(const Case& c, const std::string& only = "");
 
 // No tactic, or not this one, may accept.
 void expect_no_case(const Case& c, const std::string& only = "");
-// A kernel by itself, for what a correct plan never asks of it; the outputs have their shapes. May throw Error.
+// A kernel by itself, for what a correct plan never asks of it; invalid inputs are absent; the outputs have their shapes. May throw
+// Error.
 Status launch_kernel(const std::string& name, const Attributes& parameters, const std::vector<Tensor>& inputs,
                      std::vector<Tensor>& outputs);
 

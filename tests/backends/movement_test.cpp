@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "backends/harness.h"
+#include "base/error.h"
 
 namespace kiln::testing {
 namespace {
@@ -181,6 +182,85 @@ TEST(Pad, ModesAndNegativePads) {
                 "pad_copies");
     expect_case({"Pad", {random_tensor(rng, DType::kF32, {3}), constant(ints({9, 11}))}, attributes}, "pad_copies");
   }
+}
+
+// Values that only running tells decide the shape of the result.
+TEST(LateShapes, Reshapes) {
+  std::mt19937 rng(12);
+  for (DType type : kTypes) {
+    expect_case({"Reshape", {random_tensor(rng, type, {4, 6}), ints({3, -1})}}, "late_shapes");
+    expect_case({"Reshape", {gapped(random_tensor(rng, type, {4, 6})), ints({0, 2, 3})}}, "late_shapes");
+    expect_case({"Reshape", {random_tensor(rng, type, {0, 6}), ints({0, 3, 2})}}, "late_shapes");
+    expect_case({"Reshape", {random_tensor(rng, type, {}), ints({1, 1})}}, "late_shapes");
+    expect_case({"Expand", {random_tensor(rng, type, {3, 1, 5}), ints({2, 1, 7, 1})}}, "late_shapes");
+    expect_case({"Expand", {random_tensor(rng, type, {2, 3}), ints({1})}}, "late_shapes");
+    expect_case({"Expand", {random_tensor(rng, type, {2, 1}), ints({2, 0})}}, "late_shapes");
+    expect_case({"Tile", {random_tensor(rng, type, {3, 4, 5}), ints({2, 1, 3})}}, "late_shapes");
+    expect_case({"Tile", {random_tensor(rng, type, {3, 4}), ints({0, 3})}}, "late_shapes");
+  }
+}
+
+TEST(LateShapes, SlicesAndPads) {
+  std::mt19937 rng(13);
+  const auto slice = [&](Dims dims, Ints starts, Ints ends, Ints axes, Ints steps) {
+    for (DType type : kTypes)
+      expect_case({"Slice", {random_tensor(rng, type, dims), ints(starts), ints(ends), ints(axes), ints(steps)}},
+                  "late_shapes");
+  };
+  slice({10, 11, 12}, {1, 2}, {9, 100}, {0, 2}, {1, 3});
+  slice({10, 11}, {-1}, {-100}, {1}, {-2});
+  slice({10, 11}, {20}, {0}, {0}, {-3});
+  slice({10, 11}, {-100}, {5}, {-1}, {1});
+  slice({10, 11}, {-100}, {-100}, {0}, {-1});
+  slice({10, 11}, {7}, {3}, {0}, {1});
+  slice({0, 11}, {0}, {3}, {0}, {1});
+  slice({0, 11}, {-1}, {INT64_MIN}, {0}, {-1});
+  slice({3}, {0}, {INT64_MAX}, {0}, {INT64_MAX});
+  slice({3}, {2}, {INT64_MIN}, {0}, {-INT64_MAX});
+  expect_case({"Slice", {random_tensor(rng, DType::kF32, {5, 4}), ints({1}), ints({-1})}}, "late_shapes");
+  for (const char* mode : {"constant", "edge", "reflect", "wrap"})
+    for (DType type : kTypes) {
+      const Attributes attributes{{"mode", std::string(mode)}};
+      expect_case({"Pad", {random_tensor(rng, type, {3, 4, 5}), ints({0, 1, 2, 1, 0, 3})}, attributes}, "late_shapes");
+      expect_case({"Pad",
+                   {random_tensor(rng, type, {6, 7}), ints({2, -2}), random_tensor(rng, type, {}), ints({-1})},
+                   attributes},
+                  "late_shapes");
+    }
+}
+
+TEST(LateShapes, Resizes) {
+  std::mt19937 rng(14);
+  const Tensor scales = Tensor::of<float>({4}, {1, 1, 1.5f, 0.6f});
+  for (const char* mode : {"nearest", "linear", "cubic"}) {
+    const Attributes a{{"mode", std::string(mode)}};
+    Case by_scales{"Resize", {random_tensor(rng, DType::kF32, {2, 3, 6, 7}), absent(), scales}, a};
+    by_scales.tolerance = 1e-5;
+    expect_case(by_scales, "late_shapes");
+    Case by_sizes{
+        "Resize", {random_tensor(rng, DType::kF32, {2, 3, 6, 7}), absent(), absent(), ints({2, 3, 5, 11})}, a};
+    by_sizes.tolerance = 1e-5;
+    expect_case(by_sizes, "late_shapes");
+  }
+}
+
+TEST(LateShapes, WhatCannotBe) {
+  const Tensor data = Tensor::allocate(DType::kF32, {2, 3});
+  std::vector<Tensor> out{Tensor::allocate(DType::kF32, {3, 2})};
+  const auto code = [&](const char* what, const Tensor& values, Attributes more = {}) {
+    more.set("what", std::string(what));
+    return launch_kernel("late_shape", more, {data, values}, out).code;
+  };
+  EXPECT_EQ(code("reshape", ints({3, 2})), Code::kOk);
+  EXPECT_EQ(code("reshape", ints({2, 3})), Code::kShapeMismatch);
+  for (const Ints& shape : {Ints{-1, -1}, Ints{-2, 3}, Ints{4, -1}, Ints{0, 0, 0}, Ints{INT64_MAX, INT64_MAX}})
+    EXPECT_EQ(code("reshape", ints(shape)), Code::kInvalidArgument);
+  EXPECT_EQ(code("expand", ints({5, 3})), Code::kInvalidArgument);
+  EXPECT_EQ(code("tile", ints({1})), Code::kInvalidArgument);
+  EXPECT_EQ(code("tile", ints({INT64_MAX, 1})), Code::kInvalidArgument);
+  EXPECT_EQ(code("pad", ints({1}), {{"mode", std::string("constant")}}), Code::kInvalidArgument);
+  EXPECT_EQ(code("slice", ints({1})), Code::kMalformedPlan);
+  EXPECT_THROW(code("nothing", ints({1})), Error);
 }
 
 TEST(Reformat, ChannelsFirstToLastAndBack) {

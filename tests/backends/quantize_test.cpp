@@ -18,6 +18,14 @@ Tensor scales(std::mt19937& rng, Dims dims) {
   return t;
 }
 
+// Bytes of all values.
+Tensor random_bytes(std::mt19937& rng, DType type, Dims dims) {
+  Tensor t = Tensor::allocate(type, std::move(dims));
+  auto* to = static_cast<uint8_t*>(t.mutable_data());
+  for (int64_t i = 0; i < t.size(); ++i) to[i] = static_cast<uint8_t>(rng());
+  return t;
+}
+
 TEST(Quantize, PerTensor) {
   std::mt19937 rng(1);
   const float nan = std::nanf(""), inf = std::numeric_limits<float>::infinity();
@@ -41,6 +49,20 @@ TEST(Quantize, PerTensor) {
                {random_tensor(rng, DType::kF32, {70}), scales(rng, {1})},
                {{"output_dtype", std::string("int8")}, {"axis", int64_t{0}}}},
               "quantize_tiles");
+}
+
+TEST(Quantize, SixteenBitFloats) {
+  std::mt19937 rng(7);
+  for (DType real : {DType::kF16, DType::kBF16})
+    for (DType type : kTypes) {
+      const Operand scale(scales(rng, {}).cast(real)), zero(random_tensor(rng, type, {}));
+      expect_case({"QuantizeLinear", {random_tensor(rng, real, {3, 50}), scale, zero}}, "quantize_tiles");
+      expect_case({"QuantizeLinear", {random_tensor(rng, DType::kF32, {3, 50}), scale, zero}}, "quantize_tiles");
+      expect_case(
+          {"QuantizeLinear", {random_tensor(rng, real, {50}), scale, zero}, {{"precision", std::string("float32")}}},
+          "quantize_tiles");
+      expect_case({"DequantizeLinear", {random_tensor(rng, type, {3, 50}), scale, zero}}, "quantize_tiles");
+    }
 }
 
 TEST(Quantize, PerAxis) {
@@ -79,6 +101,64 @@ TEST(Quantize, RangeOfItsOwn) {
   expect_no_case({"DynamicQuantizeLinear", {random_tensor(rng, DType::kF16, {3})}, {}, 3}, "dynamic_range");
 }
 
+TEST(IntegerProducts, MatricesTypesAndZeroPoints) {
+  std::mt19937 rng(5);
+  for (DType a : {DType::kU8, DType::kI8})
+    for (DType b : {DType::kU8, DType::kI8})
+      for (const auto& [left, right] : std::vector<std::pair<Dims, Dims>>{{{3, 5}, {5, 7}},
+                                                                          {{70, 33}, {33, 50}},
+                                                                          {{2, 1, 9, 16}, {3, 16, 17}},
+                                                                          {{4, 0}, {0, 3}},
+                                                                          {{0, 4}, {4, 3}},
+                                                                          {{1, 1}, {1, 1}}}) {
+        const int64_t m = left[left.size() - 2], n = right.back();
+        const Operand x(random_bytes(rng, a, left)), y(random_bytes(rng, b, right));
+        const Operand one_a(random_bytes(rng, a, {})), one_b(random_bytes(rng, b, {1}));
+        expect_case({"MatMulInteger", {x, y}}, "integer_panels");
+        expect_case({"MatMulInteger", {x, y, one_a, one_b}}, "integer_panels");
+        expect_case({"MatMulInteger", {x, y, random_bytes(rng, a, {m}), random_bytes(rng, b, {n})}}, "integer_panels");
+        for (DType type : {DType::kU8, DType::kI8})
+          expect_case({"QLinearMatMul",
+                       {x, scales(rng, {}), one_a, y, scales(rng, {n}), random_bytes(rng, b, {n}), scales(rng, {}),
+                        random_bytes(rng, type, {})}},
+                      "integer_panels");
+      }
+  Case gaps{"MatMulInteger",
+            {gapped(random_bytes(rng, DType::kU8, {5, 6})), gapped(random_bytes(rng, DType::kI8, {6, 9}))}};
+  gaps.gapped_outputs = true;
+  expect_case(gaps, "integer_panels");
+}
+
+TEST(IntegerProducts, Convolutions) {
+  std::mt19937 rng(6);
+  const auto conv = [&](Dims x, Dims w, Attributes attributes) {
+    for (DType type : {DType::kU8, DType::kI8}) {
+      const Operand data(random_bytes(rng, type, x)), weights(constant(random_bytes(rng, DType::kI8, w)));
+      const Operand zero(random_bytes(rng, type, {})), zeros(random_bytes(rng, DType::kI8, {w[0]}));
+      expect_case({"ConvInteger", {data, weights}, attributes}, "integer_panels");
+      expect_case({"ConvInteger", {data, weights, zero, random_bytes(rng, DType::kI8, {})}, attributes},
+                  "integer_panels");
+      expect_case({"QLinearConv",
+                   {data, scales(rng, {}), zero, weights, scales(rng, {w[0]}), zeros, scales(rng, {}),
+                    random_bytes(rng, DType::kU8, {}), random_tensor(rng, DType::kI32, {w[0]})},
+                   attributes},
+                  "integer_panels");
+      expect_case({"QLinearConv",
+                   {data, scales(rng, {}), zero, weights, scales(rng, {}), random_bytes(rng, DType::kI8, {}),
+                    scales(rng, {}), random_bytes(rng, DType::kI8, {})},
+                   attributes},
+                  "integer_panels");
+    }
+  };
+  conv({2, 5, 9, 7}, {6, 5, 3, 3}, {{"pads", Ints{1, 1, 1, 1}}});
+  conv({1, 6, 8, 11}, {4, 3, 3, 2},
+       {{"group", int64_t{2}}, {"strides", Ints{2, 3}}, {"dilations", Ints{2, 1}}, {"pads", Ints{0, 2, 1, 0}}});
+  conv({1, 4, 10, 10}, {4, 1, 3, 3}, {{"group", int64_t{4}}, {"auto_pad", std::string("SAME_LOWER")}});
+  conv({2, 3, 12}, {5, 3, 4}, {{"strides", Ints{2}}, {"auto_pad", std::string("SAME_UPPER")}});
+  conv({1, 2, 5, 4, 6}, {3, 2, 2, 3, 2}, {{"pads", Ints{1, 0, 1, 0, 1, 0}}});
+  conv({0, 2, 5, 5}, {3, 2, 3, 3}, {});
+}
+
 TEST(Quantize, WhatItDoesNotTake) {
   std::mt19937 rng(3);
   const Tensor x = random_tensor(rng, DType::kF32, {4, 6});
@@ -86,7 +166,7 @@ TEST(Quantize, WhatItDoesNotTake) {
   expect_no_case({"QuantizeLinear", {x, constant(scales(rng, {4, 2}))}, {{"block_size", int64_t{3}}}},
                  "quantize_tiles");
   expect_no_case({"QuantizeLinear", {x, scales(rng, {})}, {{"output_dtype", std::string("int4")}}}, "quantize_tiles");
-  expect_no_case({"QuantizeLinear", {random_tensor(rng, DType::kF16, {4}), scales(rng, {})}}, "quantize_tiles");
+  expect_no_case({"QuantizeLinear", {random_tensor(rng, DType::kF64, {4}), scales(rng, {})}}, "quantize_tiles");
   expect_no_case({"DequantizeLinear", {random_tensor(rng, DType::kI32, {4}), scales(rng, {})}}, "quantize_tiles");
 }
 

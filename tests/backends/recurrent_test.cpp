@@ -55,6 +55,74 @@ TEST(Recurrent, LargeLayersOnAllThreadsAndOneResult) {
   expect_case(make(rng, {"GRU", 3, 33, 130, 9, 4}, 1), "recurrent_panels");
 }
 
+// Lengths of 0 to all steps.
+Tensor lengths(const Layer& l) {
+  std::vector<int32_t> values;
+  for (int64_t n = 0; n < l.batch; ++n) values.push_back(static_cast<int32_t>((n * 3 + 1) % (l.steps + 1)));
+  return Tensor::of<int32_t>({l.batch}, values);
+}
+
+TEST(RecurrentSteps, LengthsDirectionsAndLayouts) {
+  std::mt19937 rng(4);
+  const std::pair<const char*, int64_t> cells[] = {{"LSTM", 4}, {"GRU", 3}, {"RNN", 1}};
+  for (const auto& [op, gates] : cells)
+    for (const char* direction : {"forward", "reverse", "bidirectional"})
+      for (int64_t layout : {0, 1}) {
+        const int outputs = gates == 4 ? 3 : 2;
+        const Layer l{op, gates, 5, 19, 6, 4, direction, layout, true, true};
+        Case c = make(rng, l, outputs);
+        expect_case(c, "recurrent_steps");
+        c.inputs[4] = lengths(l);
+        expect_case(c, "recurrent_steps");
+        expect_case(make(rng, {op, gates, 3, 33, 2, 0, direction, layout}, outputs), "recurrent_steps");
+        expect_case(make(rng, {op, gates, 3, 33, 0, 2, direction, layout}, outputs), "recurrent_steps");
+      }
+}
+
+TEST(RecurrentSteps, ResetBeforeTheProductPeepholesClippingAndCoupling) {
+  std::mt19937 rng(5);
+  for (const char* direction : {"forward", "bidirectional"}) {
+    Case gru = make(rng, {"GRU", 3, 7, 20, 5, 3, direction, 0, true, true}, 2);
+    gru.attributes.set("linear_before_reset", int64_t{0});
+    expect_case(gru, "recurrent_steps");
+    gru.attributes.set("clip", 0.2);
+    expect_case(gru, "recurrent_steps");
+    Case lstm = make(rng, {"LSTM", 4, 7, 20, 5, 3, direction, 0, true, true}, 3);
+    lstm.inputs.push_back(random_tensor(rng, DType::kF32, {lstm.inputs[1].tensor.dims()[0], 60}));
+    expect_case(lstm, "recurrent_steps");
+    lstm.attributes.set("input_forget", int64_t{1});
+    lstm.attributes.set("clip", 0.5);
+    expect_case(lstm, "recurrent_steps");
+  }
+}
+
+TEST(RecurrentSteps, EveryActivation) {
+  std::mt19937 rng(6);
+  for (const char* f : {"Affine", "Elu", "HardSigmoid", "LeakyRelu", "Relu", "ScaledTanh", "Sigmoid", "Softplus",
+                        "Softsign", "Tanh", "ThresholdedRelu"}) {
+    Case rnn = make(rng, {"RNN", 1, 6, 11, 3, 2}, 2);
+    rnn.attributes.set("activations", Strings{f});
+    expect_case(rnn, "recurrent_steps");
+    Case lstm = make(rng, {"LSTM", 4, 6, 11, 3, 2, "bidirectional"}, 3);
+    lstm.attributes.set("activations", Strings{"Sigmoid", f, "Tanh", "HardSigmoid", "Tanh", f});
+    lstm.attributes.set("activation_alpha", Floats{0.7, 0.3});
+    lstm.attributes.set("activation_beta", Floats{0.4});
+    expect_case(lstm, "recurrent_steps");
+  }
+}
+
+TEST(RecurrentSteps, LengthsThatCannotBe) {
+  std::mt19937 rng(7);
+  const Layer l{"RNN", 1, 4, 8, 3, 2, "forward", 0, true, true};
+  const Attributes p{{"cell", int64_t{2}},   {"directions", int64_t{1}}, {"reverse", int64_t{0}},
+                     {"hidden", int64_t{8}}, {"input", int64_t{4}},      {"batch_first", int64_t{0}},
+                     {"kinds", Ints{9}},     {"alphas", Floats{0}},      {"betas", Floats{0}}};
+  std::vector<Tensor> out{Tensor::allocate(DType::kF32, {3, 1, 2, 8})};
+  const Tensor x = Tensor::allocate(DType::kF32, {3, 2, 4}), small = Tensor::allocate(DType::kF32, {1, 5});
+  EXPECT_EQ(launch_kernel("recurrent_any", p, {x, small, lengths(l), Tensor(), Tensor(), Tensor()}, out).code,
+            Code::kShapeMismatch);
+}
+
 TEST(Recurrent, RefusesWhatItDoesNotKnow) {
   std::mt19937 rng(3);
   Case gru = make(rng, {"GRU", 3, 5, 8, 3, 1}, 1);

@@ -167,6 +167,22 @@ TEST(Pointwise, SelectAndConvert) {
   });
 }
 
+TEST(Pointwise, Narrowing) {
+  for_each_isa([] {
+    for (int t = 1; t < kDTypeCount; ++t) {
+      const auto type = static_cast<DType>(t);
+      if (is_complex(type) || type == DType::kString || type == DType::kF8E8M0) continue;
+      Builder b;
+      const ScalarType s = scalar_type_of(type);
+      const uint16_t x = b.input(s);
+      const uint16_t sum = s == ScalarType::kBool ? x : b.push(kAdd, s, x, x);
+      const uint16_t v = b.push(kNarrow, s, sum, 0, 0, 0, t);
+      check_types(b.finish({v}), {3, 401}, {dtype_for(s)}, {dtype_for(s)}, {}, 0, 0);
+      check_types(b.finish({v}), {3, 41}, {dtype_for(s)}, {dtype_for(s)}, {3}, 0, 0);
+    }
+  });
+}
+
 TEST(Pointwise, StorageTypes) {
   for_each_isa([] {
     for (int t = 1; t < kDTypeCount; ++t) {

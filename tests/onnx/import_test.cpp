@@ -201,5 +201,10 @@ TEST(Import, DamagedBytesGiveErrors) {
   }
 }
 
+TEST(Import, ScansOfABatchOfSequences) {
+  EXPECT_EQ(run("scan8_whole", {2, 3, 1}, {1, 2, 3, 4, 5, 6}), (V{14, 18, 22, 30, 40, 50}));
+  EXPECT_EQ(run("scan8", {2, 3, 1}, {1, 2, 3, 4, 5, 6}), (V{14, 18, 22, 29, 38, 0}));
+}
+
 }  // namespace
 }  // namespace kiln::onnx

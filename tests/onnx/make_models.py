@@ -110,3 +110,13 @@ then = helper.make_graph([helper.make_node("Add", ["x", "w"], ["t"])], "then", [
 other = helper.make_graph([helper.make_node("Relu", ["x"], ["e"])], "else", [], [info("e", None)])
 branch = helper.make_node("If", ["c"], ["y"], name="branch", then_branch=then, else_branch=other)
 save("branch", [branch], [info("c", [], TensorProto.BOOL), X], [Y], [array([1, 2, 3], "w")])
+
+# Scan of opset 8: axis 0 is a batch, sequences have lengths of their own; the second input runs backwards.
+step = helper.make_graph(
+    [helper.make_node("Add", ["s", "a"], ["t"]), helper.make_node("Add", ["t", "b"], ["next"]), helper.make_node("Identity", ["next"], ["out"])],
+    "step", [info("s", [1]), info("a", [1]), info("b", [1])], [info("next", [1]), info("out", [1])])
+batched = helper.make_node("Scan", ["lengths", "start", "x", "x"], ["last", "y"], name="scan", body=step, num_scan_inputs=2, directions=[0, 1])
+save("scan8", [batched], [info("x", [2, 3, 1])], [Y, info("last", None)],
+     [array([3, 2], "lengths", np.int64), array([[10], [20]], "start")], opset=8)
+whole = helper.make_node("Scan", ["", "start", "x", "x"], ["last", "y"], name="scan", body=step, num_scan_inputs=2, directions=[0, 1])
+save("scan8_whole", [whole], [info("x", [2, 3, 1])], [Y, info("last", None)], [array([[10], [20]], "start")], opset=8)

@@ -32,6 +32,7 @@ std::string read(const std::filesystem::path& path) {
 std::vector<const Rule*> all_rules() {
   std::vector<const Rule*> rules = canonical_rules();
   for (const Rule* r : fusion_rules()) rules.push_back(r);
+  for (const Rule* r : precision_rules()) rules.push_back(r);
   return rules;
 }
 
@@ -87,9 +88,10 @@ std::vector<Datum> run(const Graph& g) {
 
 void expect_close(const Tensor& a, const Tensor& b) {
   ASSERT_EQ(a.type_string(), b.type_string());
+  const double rounding = a.dtype() == DType::kF16 ? 1e-3 : a.dtype() == DType::kBF16 ? 8e-3 : 2e-4;
   for (int64_t i = 0; i < a.size(); ++i) {
     if (std::isnan(a.at(i)) && std::isnan(b.at(i))) continue;
-    ASSERT_NEAR(a.at(i), b.at(i), 2e-4 * (1 + std::abs(b.at(i)))) << "element " << i;
+    ASSERT_NEAR(a.at(i), b.at(i), rounding * (1 + std::abs(b.at(i)))) << "element " << i;
   }
 }
 
@@ -118,7 +120,7 @@ class RuleTest : public testing::TestWithParam<const Rule*> {};
 TEST_P(RuleTest, Cases) {
   const std::filesystem::path root = std::filesystem::path(KILN_SOURCE_DIR) / "tests/passes";
   std::string text;
-  for (const char* family : {"canonicalize", "fuse"}) {
+  for (const char* family : {"canonicalize", "fuse", "precision"}) {
     const auto path = root / family / (GetParam()->name + ".txt");
     if (std::filesystem::exists(path)) text = read(path);
   }

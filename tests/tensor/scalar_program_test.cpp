@@ -229,6 +229,31 @@ TEST(ScalarProgram, Conversions) {
   EXPECT_EQ(convert(constant(Type::kF64, 1 + 0x1p-30), Type::kF32).f, 1);
 }
 
+TEST(ScalarProgram, NarrowsToElementTypes) {
+  const auto narrow = [](ScalarInstruction x, DType to) {
+    ScalarInstruction n = apply(Op::kNarrow, scalar_type_of(to), 0);
+    n.integer = static_cast<int64_t>(to);
+    return ScalarProgram{{x, n}, 0, {1}};
+  };
+  EXPECT_EQ(run(narrow(constant(Type::kF32, 1.0001), DType::kF16)).f, 1);
+  EXPECT_EQ(run(narrow(constant(Type::kF32, 1e6), DType::kF16)).f, static_cast<float>(kInf));
+  EXPECT_EQ(run(narrow(constant(Type::kF64, 1.001), DType::kBF16)).f, 1);
+  EXPECT_EQ(run(narrow(integer(Type::kI64, 300), DType::kI8)).i, 44);
+  EXPECT_EQ(run(narrow(integer(Type::kI64, kLargest), DType::kI32)).i, -1);
+  EXPECT_EQ(run(narrow(integer(Type::kU64, 257), DType::kU8)).u, 1u);
+  EXPECT_EQ(to_string(narrow(constant(Type::kF32, 1), DType::kF16)),
+            "v0 = constant 1.0 f32; v1 = narrow float16 v0 f32; return v1");
+  ScalarProgram unsound = narrow(constant(Type::kF32, 1), DType::kF16);
+  unsound.code[0].type = Type::kI64;
+  EXPECT_NE(find_defect(unsound), "");
+  for (int64_t type : {int64_t{0}, int64_t{-1}, int64_t{kDTypeCount}, static_cast<int64_t>(DType::kString),
+                       static_cast<int64_t>(DType::kC64), static_cast<int64_t>(DType::kI8)}) {
+    ScalarProgram other = narrow(constant(Type::kF32, 1), DType::kF16);
+    other.code[1].integer = type;
+    EXPECT_NE(find_defect(other), "") << type;
+  }
+}
+
 TEST(ScalarProgram, InputsAndSeveralResults) {
   const ScalarInstruction first{Op::kInput, Type::kF32}, second{Op::kInput, Type::kF32, 0, 0, 0, 0, 1};
   const ScalarProgram program{

@@ -257,25 +257,38 @@ void NodeImport::finish(ir::NodeSpec s) {
   yield(scope_.graph->add_node(std::move(s))->outputs());
 }
 
-void NodeImport::emit_regions(std::string_view op_name, std::vector<ir::Value*> operands, Attributes values,
-                              const std::vector<std::string>& graphs, const std::vector<EdgeType>& formals) {
-  std::vector<std::string> captures;
+NodeImport::Nested NodeImport::import_regions(const std::vector<std::string>& graphs,
+                                              const std::vector<EdgeType>& formals) const {
+  std::vector<std::string> names;
   for (const auto& g : graphs)
     for (auto& name : free_names(graph_attr(g)))
-      if (std::find(captures.begin(), captures.end(), name) == captures.end()) captures.push_back(std::move(name));
+      if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(std::move(name));
+  Nested nested;
   std::vector<std::string> passed;  // constants are copied into the regions instead
-  for (const auto& name : captures) {
+  for (const auto& name : names) {
     ir::Value* value = importer_.find(scope_, name);
     if (!value) invalid("a nested graph uses '" + name + "', which nothing produces");
     if (value->constant()) continue;
     passed.push_back(name);
-    operands.push_back(value);
+    nested.captures.push_back(value);
   }
-  values.set("captures", static_cast<int64_t>(passed.size()));
-  ir::NodeSpec s = spec(op_name, std::move(operands), std::move(values));
   for (const auto& g : graphs)
-    s.regions.push_back(importer_.import_region(graph_attr(g), scope_, context_, formals, passed));
+    nested.graphs.push_back(importer_.import_region(graph_attr(g), scope_, context_, formals, passed));
+  return nested;
+}
+
+void NodeImport::emit_nested(std::string_view op_name, std::vector<ir::Value*> operands, Attributes values,
+                             Nested nested) {
+  operands.insert(operands.end(), nested.captures.begin(), nested.captures.end());
+  values.set("captures", static_cast<int64_t>(nested.captures.size()));
+  ir::NodeSpec s = spec(op_name, std::move(operands), std::move(values));
+  s.regions = std::move(nested.graphs);
   finish(std::move(s));
+}
+
+void NodeImport::emit_regions(std::string_view op_name, std::vector<ir::Value*> operands, Attributes values,
+                              const std::vector<std::string>& graphs, const std::vector<EdgeType>& formals) {
+  emit_nested(op_name, std::move(operands), std::move(values), import_regions(graphs, formals));
 }
 
 void NodeImport::yield(std::vector<ir::Value*> values) {

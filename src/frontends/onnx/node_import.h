@@ -66,8 +66,16 @@ class NodeImport {
   ir::Value* result(int i, std::string_view op, std::vector<ir::Value*> inputs, Attributes attributes = {});
   // The operation that gives the node's results.
   void emit(std::string_view op, std::vector<ir::Value*> inputs, Attributes attributes = {});
-  // The same with nested graphs. Region inputs are `formals` (their types; the declared type where none is given), then what the graphs use from outside,
-  // which becomes the last inputs of the node.
+  // Nested graphs of the node, and the values outside that they use; what import_regions gives becomes part of a node by emit_nested.
+  struct Nested {
+    std::vector<std::unique_ptr<ir::Graph>> graphs;
+    std::vector<ir::Value*> captures;
+  };
+  // Region inputs are `formals` (their types; the declared type where none is given), then the captures.
+  Nested import_regions(const std::vector<std::string>& graphs, const std::vector<EdgeType>& formals) const;
+  // The operation that gives the node's results; the captures become its last inputs.
+  void emit_nested(std::string_view op, std::vector<ir::Value*> inputs, Attributes attributes, Nested nested);
+  // Both at once.
   void emit_regions(std::string_view op, std::vector<ir::Value*> inputs, Attributes attributes,
                     const std::vector<std::string>& graphs, const std::vector<EdgeType>& formals);
   // A constant that bears the name of the node's first result.

@@ -17,7 +17,7 @@ std::vector<EdgeType> concat_edges(ShapeCall& c) {
   return {tensor_edge(element.dtype, element.shape)};
 }
 
-void concat_reference(RefCall& c) {
+void join_reference(RefCall& c) {
   std::vector<Tensor> tensors;
   for (const Datum& d : c.datum(0).items) tensors.push_back(d.tensor);
   if (tensors.empty()) throw Error(Code::kInvalidArgument, "ConcatFromSequence of an empty sequence");
@@ -34,6 +34,6 @@ const OpDef concat_from_sequence = op("ConcatFromSequence")
                                        .attr("new_axis", int64_t{0})
                                        .output("concat_result", same_type("input_sequence"))
                                        .edges(concat_edges)
-                                       .reference(concat_reference);
+                                       .reference(join_reference);
 
 }  // namespace kiln::ops

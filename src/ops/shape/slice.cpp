@@ -12,6 +12,7 @@ namespace {
 
 // At and beyond this a bound means "to the end", whatever the extent.
 constexpr int64_t kFar = 0x7fffffff;
+constexpr int64_t kLongestStep = INT64_MAX / 2;  // longer than any axis
 
 // -1, 1 or, when it cannot be told, 0: on which side of zero a bound lies for dimensions that are not zero.
 int sign_of(const Dim& d) {
@@ -70,7 +71,7 @@ OutputShape slice_shape(ShapeCall& c) {
     std::optional<Dim> result;
     if (i < steps.size() && steps[i] == 0) throw Error(Code::kInvalidArgument, "Slice with a step of 0");
     if (starts && ends && i < ends->size() && i < steps.size())
-      result = length(d, (*starts)[i], (*ends)[i], std::max(steps[i], -INT64_MAX));
+      result = length(d, (*starts)[i], (*ends)[i], std::clamp(steps[i], -kLongestStep, kLongestStep));
     d = result ? *result : c.unknown_dim(0, static_cast<int>(axes[i]));
   }
   return shape;

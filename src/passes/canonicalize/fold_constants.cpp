@@ -23,30 +23,34 @@ bool outputs_fit(const Node& n) {
 
 }  // namespace
 
+std::optional<Patch> folded(const Match& m) {
+  Node& n = m.root();
+  for (const Value* v : n.inputs())
+    if (v && !v->constant()) return std::nullopt;
+  if (!outputs_fit(n)) return decline("the result is too large or not known");
+  for (const Value* v : n.outputs())
+    if (v->is_graph_output()) return decline("an output of the graph must be the result of a node");
+  std::vector<Datum> inputs;
+  for (const Value* v : n.inputs()) inputs.push_back(v ? Datum(*v->constant()) : Datum());
+  std::vector<Datum> results;
+  try {
+    results = ir::evaluate(n, std::move(inputs));
+  } catch (const Error& error) {
+    return decline(error.message());
+  }
+  Patch p(m);
+  for (size_t i = 0; i < results.size(); ++i)
+    p.replace(n.outputs()[i], p.constant(results[i].tensor, n.outputs()[i]->name()));
+  return p;
+}
+
 const Rule fold_constants{.name = "fold_constants",
                           .pattern = one_of({}).with_post_ops(),
                           .rewrite = [](const Match& m) -> std::optional<Patch> {
-                            Node& n = m.root();
+                            const Node& n = m.root();
                             if (!n.op().deterministic() || !n.regions.empty() || n.is("DequantizeLinear"))
                               return std::nullopt;
-                            for (const Value* v : n.inputs())
-                              if (v && !v->constant()) return std::nullopt;
-                            if (!outputs_fit(n)) return decline("the result is too large or not known");
-                            for (const Value* v : n.outputs())
-                              if (v->is_graph_output())
-                                return decline("an output of the graph must be the result of a node");
-                            std::vector<Datum> inputs;
-                            for (const Value* v : n.inputs()) inputs.push_back(v ? Datum(*v->constant()) : Datum());
-                            std::vector<Datum> results;
-                            try {
-                              results = ir::evaluate(n, std::move(inputs));
-                            } catch (const Error& error) {
-                              return decline(error.message());
-                            }
-                            Patch p(m);
-                            for (size_t i = 0; i < results.size(); ++i)
-                              p.replace(n.outputs()[i], p.constant(results[i].tensor, n.outputs()[i]->name()));
-                            return p;
+                            return folded(m);
                           }};
 
 }  // namespace kiln::passes

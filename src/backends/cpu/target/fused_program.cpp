@@ -9,12 +9,20 @@ namespace {
 
 bool loadable(const Argument& a) { return kRealTypes.has(a.dtype); }
 
-// A Cast inside a chain must round to its type; a program holds only these exactly.
-bool exact_inside_chain(const OpDef& op, const Attributes& attributes) {
-  if (op.name() != "Cast" && op.name() != "CastLike") return true;
-  constexpr TypeSet kHeld{DType::kF32, DType::kF64, DType::kI64, DType::kU64, DType::kBool};
-  const auto type = dtype_from_name(attributes.text("to", ""));
-  return type && kHeld.has(*type);
+// Lanes hold these as they are; others are rounded or wrapped between the operators of a chain.
+constexpr TypeSet kHeld{DType::kF32, DType::kF64, DType::kI64, DType::kU64, DType::kBool};
+
+// Element type of an operator's result for operands of these types.
+DType result_type(const OpDef& op, const Attributes& attributes, const std::vector<DType>& operands) {
+  std::vector<InputInfo> infos;
+  for (DType type : operands) {
+    InputInfo info;
+    info.present = type != DType::kInvalid;
+    info.type.tensor.dtype = type;
+    infos.push_back(info);
+  }
+  ShapeCall call(op, attributes, std::move(infos), "", 1);
+  return op.infer(call).at(0).tensor.dtype;
 }
 
 Expr apply(const OpDef& op, const Attributes& attributes, std::span<const Expr> operands) {
@@ -35,7 +43,6 @@ std::optional<ScalarProgram> fused_program(const Problem& problem, std::vector<i
   const OpDef& base = problem.node->op();
   if (!base.is_pointwise() || problem.outputs.size() != 1 || !kRealTypes.has(problem.outputs[0].dtype))
     return std::nullopt;
-  if (!problem.post().empty() && !exact_inside_chain(base, problem.attributes())) return std::nullopt;
   ExprBuilder builder;
   std::vector<Expr> loaded;
   used.clear();
@@ -46,17 +53,25 @@ std::optional<ScalarProgram> fused_program(const Problem& problem, std::vector<i
                                : Expr(nullptr, 0, ScalarType::kF32));
     if (a.present) used.push_back(static_cast<int>(i));
   }
+  const auto held = [](Expr e, DType type) { return kHeld.has(type) ? e : e.narrow(type); };
   try {
-    Expr result = apply(base, problem.attributes(),
-                        std::span(loaded).first(static_cast<size_t>(problem.node->base_input_count())));
-    for (size_t k = 0; k < problem.post().size(); ++k) {
-      const ir::PostOp& post = problem.post()[k];
-      if (!post.op->is_pointwise() || (k + 1 < problem.post().size() && !exact_inside_chain(*post.op, post.attributes)))
-        return std::nullopt;
+    std::vector<DType> types;
+    for (const Argument& a : problem.inputs) types.push_back(a.dtype);
+    const auto own = static_cast<size_t>(problem.node->base_input_count());
+    Expr result = apply(base, problem.attributes(), std::span(loaded).first(own));
+    DType type = result_type(base, problem.attributes(), {types.begin(), types.begin() + static_cast<long>(own)});
+    for (const ir::PostOp& post : problem.post()) {
+      if (!post.op->is_pointwise()) return std::nullopt;
+      result = held(result, type);
       std::vector<Expr> operands;
-      for (int operand : post.operands) operands.push_back(operand < 0 ? result : loaded[static_cast<size_t>(operand)]);
+      std::vector<DType> operand_types;
+      for (int operand : post.operands) {
+        operands.push_back(operand < 0 ? result : loaded[static_cast<size_t>(operand)]);
+        operand_types.push_back(operand < 0 ? type : types[static_cast<size_t>(operand)]);
+      }
       if (!one_type(operands)) return std::nullopt;
       result = apply(*post.op, post.attributes, operands);
+      type = result_type(*post.op, post.attributes, operand_types);
     }
     const Expr outputs[] = {result.convert(scalar_type_of(problem.outputs[0].dtype))};
     return builder.finish(outputs);

@@ -5,27 +5,43 @@
 
 namespace kiln::cpu {
 
-kernels::SlidingWindow window_of(const Problem& p, const Ints& kernel) {
-  using kernels::SlidingWindow;
+kernels::SpatialWindow spatial_window_of(const Problem& p, const Ints& kernel) {
+  using kernels::SpatialWindow;
   const Attributes& a = p.attributes();
-  const size_t n = kernel.size(), first = 2 - n;
-  SlidingWindow w;
+  const size_t n = kernel.size();
   const auto filled = [&](const char* name, size_t count, int64_t fallback) {
     Ints values = a.ints(name, {});
     if (values.size() != count) values.assign(count, fallback);
     return values;
   };
-  const Ints strides = filled("strides", n, 1), dilations = filled("dilations", n, 1), pads = filled("pads", 2 * n, 0);
+  SpatialWindow w;
+  w.kernel = kernel;
+  w.strides = filled("strides", n, 1);
+  w.dilations = filled("dilations", n, 1);
+  const Ints pads = filled("pads", 2 * n, 0);
   const std::string padding = a.text("auto_pad", "NOTSET");
-  if (padding == "SAME_UPPER") w.padding = SlidingWindow::kSameUpper;
-  if (padding == "SAME_LOWER") w.padding = SlidingWindow::kSameLower;
+  if (padding == "SAME_UPPER") w.padding = SpatialWindow::kSameUpper;
+  if (padding == "SAME_LOWER") w.padding = SpatialWindow::kSameLower;
+  w.begin.assign(n, 0);
+  w.end.assign(n, 0);
+  if (padding != "VALID") {
+    w.begin.assign(pads.begin(), pads.begin() + static_cast<int64_t>(n));
+    w.end.assign(pads.begin() + static_cast<int64_t>(n), pads.end());
+  }
+  return w;
+}
+
+kernels::SlidingWindow window_of(const Problem& p, const Ints& kernel) {
+  const kernels::SpatialWindow from = spatial_window_of(p, kernel);
+  const size_t n = kernel.size(), first = 2 - n;
+  kernels::SlidingWindow w;
+  w.padding = static_cast<kernels::SlidingWindow::Padding>(from.padding);
   for (size_t i = 0; i < n; ++i) {
-    w.kernel[first + i] = kernel[i];
-    w.stride[first + i] = strides[i];
-    w.dilation[first + i] = dilations[i];
-    if (padding == "VALID") continue;
-    w.begin[first + i] = pads[i];
-    w.end[first + i] = pads[n + i];
+    w.kernel[first + i] = from.kernel[i];
+    w.stride[first + i] = from.strides[i];
+    w.dilation[first + i] = from.dilations[i];
+    w.begin[first + i] = from.begin[i];
+    w.end[first + i] = from.end[i];
   }
   return w;
 }

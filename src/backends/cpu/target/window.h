@@ -1,12 +1,15 @@
 // The window attributes of convolutions and poolings as kernels take them.
 #pragma once
 #include "backends/cpu/device/kernels/parameters.h"
+#include "backends/cpu/device/kernels/spatial_window.h"
 #include "target/target.h"
 
 namespace kiln::cpu {
 
 // One spatial dimension counts as a row of height 1. `kernel` holds the spatial sizes of the kernel (one or two).
 kernels::SlidingWindow window_of(const Problem& problem, const Ints& kernel);
+// The same for any number of spatial dimensions.
+kernels::SpatialWindow spatial_window_of(const Problem& problem, const Ints& kernel);
 // Argument [n,c,w] or [n,c,h,w] at these dimensions.
 kernels::ImageView image_of(const Dims& dims);
 // Do the channels of an image lie innermost?

@@ -1,5 +1,7 @@
 // Pointwise tiles of every type: typed loops for the common instructions, the interpreter for the rest, loads and stores.
+#include <algorithm>
 #include <cmath>
+#include <cstddef>
 #include <cstring>
 #include <type_traits>
 
@@ -116,6 +118,20 @@ void interpret_loop(const TileCall& c) {
   }
 }
 
+// Through elements of the type, as many at once as stay in a small buffer.
+void narrow_loop(const TileCall& c) {
+  const auto& code = c.single->code;
+  const auto type = static_cast<DType>(code.back().integer);
+  const ScalarType from = code[0].type;
+  constexpr int64_t kAtOnce = 256;
+  alignas(64) uint64_t elements[kAtOnce];
+  for (int64_t i = 0; i < c.n; i += kAtOnce) {
+    const int64_t n = std::min(kAtOnce, c.n - i);
+    store_run(type, elements, 0, 1, from, static_cast<const std::byte*>(c.in[0]) + i * lane_bytes(from), n);
+    load_run(type, elements, 0, 1, static_cast<std::byte*>(c.out) + i * lane_bytes(code.back().type), n);
+  }
+}
+
 template <class T> TileFunction typed_loop(ScalarOp op) {
   switch (op) {
     case ScalarOp::kAdd: return loop2<T, T, Add>;
@@ -159,6 +175,7 @@ TileKernel any_tile(ScalarOp op, ScalarType type, ScalarType from) {
       return with_lane_type(type, [](auto b) { return TileKernel{convert_loop<decltype(a), decltype(b)>, 1.0f}; });
     });
   }
+  if (op == ScalarOp::kNarrow) return {narrow_loop, 0.5f};
   if (op == ScalarOp::kSelect) {
     return with_lane_type(type, [](auto t) { return TileKernel{select_loop<decltype(t)>, 1.0f}; });
   }

@@ -41,13 +41,20 @@ Refusal parameter(const Problem& p, int input, Parameter& to) {
 
 bool is_quantize(const Problem& p) { return p.op() == "QuantizeLinear"; }
 
+// The type in which QuantizeLinear divides; invalid for a name that is none.
+DType division_type(const Problem& p) {
+  const std::string asked = p.attributes().text("precision", "");
+  return asked.empty() ? p.input(1).dtype : dtype_from_name(asked).value_or(DType::kInvalid);
+}
+
 Refusal types(const Problem& p) {
-  const DType real = p.input(is_quantize(p) ? 0 : 1).dtype, scale = p.input(1).dtype;
+  constexpr TypeSet kReal{DType::kF32, DType::kF16, DType::kBF16};
+  const DType real = is_quantize(p) ? p.input(0).dtype : p.outputs[0].dtype, scale = p.input(1).dtype;
   const DType whole = is_quantize(p) ? p.outputs[0].dtype : p.input(0).dtype;
   if (!kQuantized.has(whole)) return refuse("quantized numbers of type " + std::string(name(whole)));
-  if (real != DType::kF32 || scale != DType::kF32) return refuse("real numbers of type " + std::string(name(real)));
-  const std::string precision = p.attributes().text("precision", "");
-  if (!precision.empty() && precision != "float32") return refuse("it divides in float32, not " + precision);
+  if (!kReal.has(real) || !kReal.has(scale)) return refuse("real numbers of type " + std::string(name(real)));
+  if (is_quantize(p) && !kReal.has(division_type(p)))
+    return refuse("it does not divide in " + p.attributes().text("precision", ""));
   if (p.attributes().integer("block_size", 0) != 0) return refuse("scales of blocks");
   return accept();
 }
@@ -68,7 +75,9 @@ ScalarProgram program(const Problem& p) {
   const DType type = p.outputs[0].dtype;
   const bool is_signed = is_signed_integer(type);
   const double high = std::ldexp(1.0, bits(type) - is_signed) - 1, low = is_signed ? -high - 1 : 0;
-  const Expr rounded = round_half_even(x / scale) + zero_point(b, p, scale);
+  const DType precision = division_type(p);
+  const auto held = [&](Expr e) { return precision == DType::kF32 ? e : e.narrow(precision); };
+  const Expr rounded = round_half_even(held(held(x) / held(scale))) + zero_point(b, p, scale);
   const Expr least = rounded.constant(low);  // NaN becomes this
   const Expr result[] = {min(select(rounded > least, rounded, least), high).convert(scalar_type_of(type))};
   return b.finish(result);

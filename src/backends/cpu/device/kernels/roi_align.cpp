@@ -1,0 +1,135 @@
+// Kernel "roi_align": regions of float32 x [n, c, h, w] as bins of bilinear samples. Inputs: x, rois [r, 4], images [r] (int64).
+// Parameters: shifted (by half a pixel), maximum, ratio (samples of a bin along an axis; 0: as many as it has pixels), scale.
+#include <cmath>
+#include <vector>
+
+#include "backends/cpu/device/kernels/dense.h"
+#include "backends/cpu/device/kernels/registry.h"
+
+namespace kiln::cpu::kernels {
+namespace {
+
+constexpr double kMostSamples = 1 << 20;  // of a bin
+
+// A sample along one axis: two elements and their weights; nothing when it lies too far outside.
+struct Sample {
+  int64_t low = 0, high = 0;
+  double part = 0;  // of `high`
+  bool inside = false;
+};
+
+Sample sample_of(double at, int64_t extent) {
+  Sample s;
+  s.inside = at >= -1 && at <= static_cast<double>(extent);
+  if (!s.inside) return s;
+  at = std::max(at, 0.0);
+  s.low = std::min(static_cast<int64_t>(at), extent - 1);
+  s.high = std::min(s.low + 1, extent - 1);
+  s.part = s.high == s.low ? 0 : at - static_cast<double>(s.low);
+  return s;
+}
+
+// A region along one axis.
+struct Span {
+  double start = 0, bin = 0;
+  int64_t samples = 0;
+  double at(int64_t index, int64_t sample) const {
+    return start + static_cast<double>(index) * bin +
+           (static_cast<double>(sample) + 0.5) * bin / static_cast<double>(samples);
+  }
+};
+
+class RoiAlign final : public DenseKernel {
+ public:
+  explicit RoiAlign(const Attributes& p)
+      : shifted_(p.integer("shifted") != 0),
+        maximum_(p.integer("maximum") != 0),
+        ratio_(p.integer("ratio")),
+        scale_(p.real("scale")) {
+    if (ratio_ > static_cast<int64_t>(kMostSamples))
+      throw Error(Code::kMalformedPlan, "roi_align has too many samples");
+  }
+
+ private:
+  Status prepare_dense(const KernelCall& call) override {
+    if (call.inputs.size() != 3 || call.outputs.size() != 1 || call.inputs[0].dtype != DType::kF32 ||
+        call.inputs[1].dtype != DType::kF32 || call.inputs[2].dtype != DType::kI64 ||
+        call.outputs[0].dtype != DType::kF32)
+      return {Code::kMalformedPlan, "roi_align has other operands"};
+    const TensorView &x = call.inputs[0], &rois = call.inputs[1], &y = call.outputs[0];
+    if (x.rank != 4 || y.rank != 4 || rois.rank != 2 || rois.dims[1] != 4 || rois.dims[0] != y.dims[0] ||
+        call.inputs[2].elements() != y.dims[0] || x.dims[1] != y.dims[1] ||
+        (y.elements() > 0 && x.dims[2] * x.dims[3] == 0))
+      return {Code::kShapeMismatch, "the operands of roi_align do not fit each other"};
+    return kOkStatus;
+  }
+
+  Span span(double from, double to, int64_t bins) const {
+    const double offset = shifted_ ? 0.5 : 0;
+    Span s;
+    s.start = from * scale_ - offset;
+    double size = to * scale_ - offset - s.start;
+    if (!shifted_) size = std::max(size, 1.0);
+    s.bin = size / static_cast<double>(bins);
+    s.samples = ratio_ > 0 ? ratio_ : s.bin > 0 && s.bin < kMostSamples ? static_cast<int64_t>(std::ceil(s.bin)) : 0;
+    return s;
+  }
+
+  Status launch_dense(const KernelCall& call) noexcept override {
+    const TensorView &x = call.inputs[0], &y = call.outputs[0];
+    if (y.elements() == 0) return kOkStatus;
+    const auto* images = static_cast<const int64_t*>(call.inputs[2].data);
+    for (int64_t r = 0; r < y.dims[0]; ++r)
+      if (images[r] < 0 || images[r] >= x.dims[0])
+        return {Code::kInvalidArgument, "a region lies in an image that there is not"};
+    const int threads = useful_threads(thread_count(), 20.0 * static_cast<double>(y.elements()));
+    parallel_ranges(threads, y.dims[0] * y.dims[2] * y.dims[3], [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) {
+        const int64_t bins = y.dims[2] * y.dims[3], r = i / bins;
+        const auto* roi = static_cast<const float*>(call.inputs[1].data) + r * 4;
+        bin(x, y, span(roi[1], roi[3], y.dims[2]), span(roi[0], roi[2], y.dims[3]), images[r], r, i % bins);
+      }
+    });
+    return kOkStatus;
+  }
+
+  // One bin of all channels.
+  void bin(const TensorView& x, const TensorView& y, const Span& down, const Span& across, int64_t image, int64_t roi,
+           int64_t index) const {
+    const int64_t channels = y.dims[1], plane = x.dims[2] * x.dims[3], bins = y.dims[2] * y.dims[3], width = x.dims[3];
+    const auto* from = static_cast<const float*>(x.data) + image * channels * plane;
+    auto* to = static_cast<float*>(y.data) + roi * channels * bins + index;
+    const auto count = static_cast<double>(std::max<int64_t>(down.samples * across.samples, 1));
+    for (int64_t c = 0; c < channels; ++c, from += plane, to += bins) {
+      double sum = 0;
+      bool first = true;
+      for (int64_t a = 0; a < down.samples; ++a) {
+        const Sample v = sample_of(down.at(index / y.dims[3], a), x.dims[2]);
+        for (int64_t b = 0; b < across.samples; ++b) {
+          const Sample h = sample_of(across.at(index % y.dims[3], b), width);
+          const bool inside = v.inside && h.inside;
+          const double terms[] = {(1 - v.part) * (1 - h.part) * from[v.low * width + h.low],
+                                  (1 - v.part) * h.part * from[v.low * width + h.high],
+                                  v.part * (1 - h.part) * from[v.high * width + h.low],
+                                  v.part * h.part * from[v.high * width + h.high]};
+          for (double term : terms) {
+            if (!inside) term = 0;
+            sum = maximum_ ? (first ? term : std::max(sum, term)) : sum + term;
+            first = false;
+          }
+        }
+      }
+      *to = static_cast<float>(maximum_ ? sum : sum / count);
+    }
+  }
+
+  bool shifted_, maximum_;
+  int64_t ratio_;
+  double scale_;
+};
+
+}  // namespace
+
+std::unique_ptr<Kernel> make_roi_align(const Attributes& p) { return std::make_unique<RoiAlign>(p); }
+
+}  // namespace kiln::cpu::kernels

@@ -1,0 +1,23 @@
+// RandomUniformLike: evenly distributed numbers of [low, high) in a tensor as large as the input.
+#include "ops/random/random.h"
+#include "ops/registry.h"
+
+namespace kiln::ops {
+
+const OpDef random_uniform_like = op("RandomUniformLike")
+                                      .input("input", kNumericTypes | kBoolType)
+                                      .attr("high", 1.0)
+                                      .attr("low", 0.0)
+                                      .attr("dtype", std::string(""))
+                                      .attr("key", int64_t{0})
+                                      .output("output", random_type())
+                                      .shape([](ShapeCall& c) { return OutputShape(c.dims(0)); })
+                                      .nondeterministic()
+                                      .reference([](RefCall& c) {
+                                        const RandomElements random(c);
+                                        fill_random(c, [&](int64_t i) {
+                                          return c.real("low") + (c.real("high") - c.real("low")) * random.uniform(i);
+                                        });
+                                      });
+
+}  // namespace kiln::ops

@@ -1,0 +1,9 @@
+// DequantizeLinear of constants becomes a constant, for targets without products of integers.
+#include "passes/facts.h"
+#include "passes/lists.h"
+
+namespace kiln::passes {
+
+const Rule fold_dequantized{.name = "fold_dequantized", .pattern = node("DequantizeLinear"), .rewrite = folded};
+
+}  // namespace kiln::passes

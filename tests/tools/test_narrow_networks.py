@@ -1,0 +1,209 @@
+"""Networks in float16, bfloat16 and quantized form: right, and without a step of the reference."""
+import json
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+from onnx.reference import ReferenceEvaluator
+
+HALF = {"float16": TensorProto.FLOAT16, "bfloat16": TensorProto.BFLOAT16}
+TOLERANCE = {"float16": 4e-3, "bfloat16": 3e-2}
+
+
+def values(random, *dims, scale=1.0):
+    return (random.standard_normal(dims) * scale).astype(np.float32)
+
+
+def graph_of(nodes, image, output, constants):
+    weights = [numpy_helper.from_array(v, k) for k, v in constants.items()]
+    return helper.make_graph(nodes, "net", [helper.make_tensor_value_info("x", TensorProto.FLOAT, image)],
+                             [helper.make_tensor_value_info(output, TensorProto.FLOAT, None)], weights)
+
+
+def save(graph, path):
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
+    onnx.checker.check_model(model, full_check=True)
+    onnx.save(model, path)
+    return model
+
+
+def narrowed(graph, kind):
+    """The same graph with float constants, input and output in a 16-bit type."""
+    half = onnx.GraphProto()
+    half.CopyFrom(graph)
+    for i, tensor in enumerate(half.initializer):
+        if tensor.data_type == TensorProto.FLOAT:
+            array = numpy_helper.to_array(tensor)
+            dtype = helper.tensor_dtype_to_np_dtype(HALF[kind])
+            half.initializer[i].CopyFrom(numpy_helper.from_array(array.astype(dtype), tensor.name))
+    for value in [*half.input, *half.output]:
+        value.type.tensor_type.elem_type = HALF[kind]
+    return half
+
+
+def convolutions(random):
+    nodes = [helper.make_node("Conv", ["x", "w1", "b1"], ["c1"], name="conv1", pads=[1, 1, 1, 1]),
+             helper.make_node("Relu", ["c1"], ["r1"], name="relu1"),
+             helper.make_node("MaxPool", ["r1"], ["p1"], name="pool1", kernel_shape=[2, 2], strides=[2, 2]),
+             helper.make_node("Conv", ["p1", "w2"], ["c2"], name="conv2", pads=[1, 1, 1, 1]),
+             helper.make_node("BatchNormalization", ["c2", "scale", "shift", "mean", "variance"], ["n2"], name="norm2"),
+             helper.make_node("Add", ["n2", "p1"], ["s2"], name="sum2"),
+             helper.make_node("Sigmoid", ["s2"], ["g2"], name="gate2"),
+             helper.make_node("Mul", ["s2", "g2"], ["m2"], name="swish2"),
+             helper.make_node("GlobalAveragePool", ["m2"], ["a3"], name="mean3"),
+             helper.make_node("Flatten", ["a3"], ["f3"], name="flat3"),
+             helper.make_node("Gemm", ["f3", "w4", "b4"], ["g4"], name="dense4", transB=1),
+             helper.make_node("Softmax", ["g4"], ["y"], name="softmax5", axis=-1)]
+    constants = {"w1": values(random, 16, 3, 3, 3, scale=0.3), "b1": values(random, 16), "w2": values(random, 16, 16, 3, 3, scale=0.1),
+                 "scale": np.ones(16, np.float32), "shift": values(random, 16), "mean": values(random, 16, scale=0.2),
+                 "variance": np.abs(values(random, 16)) + 0.5, "w4": values(random, 10, 16, scale=0.3), "b4": values(random, 10)}
+    return graph_of(nodes, [2, 3, 20, 18], "y", constants), values(random, 2, 3, 20, 18)
+
+
+def transformer(random):
+    heads, width = 4, 64
+    part = width // heads
+    nodes = [helper.make_node("LayerNormalization", ["x", "g1", "d1"], ["n1"], name="norm1", axis=-1)]
+    for name in "qkv":
+        nodes += [helper.make_node("MatMul", ["n1", "w" + name], ["m" + name], name="product_" + name),
+                  helper.make_node("Reshape", ["m" + name, "split"], ["s" + name], name="split_" + name),
+                  helper.make_node("Transpose", ["s" + name], [name], name="heads_" + name,
+                                   perm=[0, 2, 3, 1] if name == "k" else [0, 2, 1, 3])]
+    nodes += [helper.make_node("MatMul", ["q", "k"], ["scores"], name="scores"),
+              helper.make_node("Mul", ["scores", "factor"], ["scaled"], name="scaled"),
+              helper.make_node("Softmax", ["scaled"], ["p"], name="softmax", axis=-1),
+              helper.make_node("MatMul", ["p", "v"], ["read"], name="read"),
+              helper.make_node("Transpose", ["read"], ["back"], name="back", perm=[0, 2, 1, 3]),
+              helper.make_node("Reshape", ["back", "join"], ["joined"], name="joined"),
+              helper.make_node("MatMul", ["joined", "wo"], ["o"], name="product_o"),
+              helper.make_node("Add", ["o", "x"], ["r1"], name="residual1"),
+              helper.make_node("LayerNormalization", ["r1", "g1", "d1"], ["n2"], name="norm2", axis=-1),
+              helper.make_node("MatMul", ["n2", "wu"], ["up"], name="up"),
+              helper.make_node("Add", ["up", "bu"], ["upb"], name="up_bias"),
+              helper.make_node("Gelu", ["upb"], ["act"], name="gelu"),
+              helper.make_node("MatMul", ["act", "wd"], ["down"], name="down"),
+              helper.make_node("Add", ["down", "r1"], ["y"], name="residual2")]
+    constants = {"g1": np.ones(width, np.float32), "d1": values(random, width, scale=0.1),
+                 "split": np.array([0, 0, heads, part], np.int64), "join": np.array([0, 0, width], np.int64),
+                 "factor": np.array(part ** -0.5, np.float32), "wu": values(random, width, 4 * width, scale=0.1),
+                 "bu": values(random, 4 * width, scale=0.1), "wd": values(random, 4 * width, width, scale=0.1)}
+    constants.update({"w" + name: values(random, width, width, scale=0.1) for name in "qkvo"})
+    return graph_of(nodes, [2, 24, width], "y", constants), values(random, 2, 24, width)
+
+
+def steps_by_reference(kiln, model):
+    kiln.ok("build", f"--onnx={model}", "--saveEngine=net.plan", "--builderOptimizationLevel=0")
+    layers = json.loads(kiln.ok("inspect", "net.plan", "--json"))["layers"]
+    assert layers
+    return [layer["name"] for layer in layers if layer["backend"] == "ref"]
+
+
+def result(kiln, model, x, *options):
+    np.save(kiln.folder / "x.npy", x)
+    kiln.ok("run", model, "--loadInputs=x:x.npy", "--saveOutputs=results", *options)
+    return np.load(kiln.folder / "results" / "y.npy")
+
+
+@pytest.mark.parametrize("network", [convolutions, transformer])
+def test_float16_runs_by_kernels(kiln, network):
+    graph, x = network(np.random.default_rng(5))
+    model = save(graph, kiln.folder / "wide.onnx")
+    want = ReferenceEvaluator(model).run(None, {"x": x})[0]
+    save(narrowed(graph, "float16"), kiln.folder / "half.onnx")
+    assert steps_by_reference(kiln, "half.onnx") == []
+    got = result(kiln, "half.onnx", x.astype(np.float16))
+    assert got.dtype == np.float16
+    np.testing.assert_allclose(got.astype(np.float32), want, rtol=2e-2, atol=TOLERANCE["float16"] * np.abs(want).max())
+
+
+@pytest.mark.parametrize("network", [convolutions, transformer])
+def test_bfloat16_runs_by_kernels(kiln, network):
+    graph, x = network(np.random.default_rng(6))
+    model = save(graph, kiln.folder / "wide.onnx")
+    want = ReferenceEvaluator(model).run(None, {"x": x})[0]
+    half = narrowed(graph, "bfloat16")
+    # numpy files hold no bfloat16: casts at both ends.
+    for i, node in enumerate(half.node):
+        for k, name in enumerate(node.input):
+            if name == "x":
+                half.node[i].input[k] = "x16"
+        for k, name in enumerate(node.output):
+            if name == "y":
+                half.node[i].output[k] = "y16"
+    casts = [helper.make_node("Cast", ["x"], ["x16"], name="to16", to=TensorProto.BFLOAT16), *half.node,
+             helper.make_node("Cast", ["y16"], ["y"], name="from16", to=TensorProto.FLOAT)]
+    del half.node[:]
+    half.node.extend(casts)
+    for value in [*half.input, *half.output]:
+        value.type.tensor_type.elem_type = TensorProto.FLOAT
+    save(half, kiln.folder / "half.onnx")
+    assert steps_by_reference(kiln, "half.onnx") == []
+    got = result(kiln, "half.onnx", x)
+    np.testing.assert_allclose(got, want, rtol=5e-2, atol=TOLERANCE["bfloat16"] * np.abs(want).max())
+
+
+def quantized(random, name, array, axis=None):
+    """Constants and node of a weight as a quantizer writes it."""
+    scale = np.abs(array).max(axis=tuple(i for i in range(array.ndim) if i != axis)) / 127 if axis is not None else np.abs(array).max() / 127
+    scale = np.asarray(scale, np.float32)
+    shape = [-1 if i == axis else 1 for i in range(array.ndim)]
+    whole = np.clip(np.round(array / scale.reshape(shape if axis is not None else [])), -128, 127).astype(np.int8)
+    constants = {name + "_q": whole, name + "_scale": scale, name + "_zero": np.zeros(scale.shape, np.int8)}
+    node = helper.make_node("DequantizeLinear", [name + "_q", name + "_scale", name + "_zero"], [name], name="dq_" + name,
+                            **({"axis": axis} if axis is not None else {}))
+    return constants, node
+
+
+def pair(name, source, constants, scale=0.05, zero=128):
+    constants.update({name + "_scale": np.array(scale, np.float32), name + "_zero": np.array(zero, np.uint8)})
+    operands = [name + "_scale", name + "_zero"]
+    return [helper.make_node("QuantizeLinear", [source, *operands], [name + "_u8"], name="q_" + name),
+            helper.make_node("DequantizeLinear", [name + "_u8", *operands], [name], name="dq_" + name)]
+
+
+def test_block_between_quantize_and_dequantize(kiln):
+    random = np.random.default_rng(7)
+    constants, nodes = {}, []
+    for name, array, axis in [("w1", values(random, 8, 8, 3, 3, scale=0.2), 0), ("w2", values(random, 8, 8, 3, 3, scale=0.2), 0),
+                              ("w3", values(random, 8, 5, scale=0.3), None)]:
+        more, node = quantized(random, name, array, axis)
+        constants.update(more)
+        nodes.append(node)
+    nodes += pair("x0", "x", constants)
+    nodes += [helper.make_node("Conv", ["x0", "w1"], ["c1"], name="conv1", pads=[1, 1, 1, 1]),
+              helper.make_node("Relu", ["c1"], ["r1"], name="relu1")]
+    nodes += pair("x1", "r1", constants, zero=0)
+    nodes += [helper.make_node("Conv", ["x1", "w2"], ["c2"], name="conv2", pads=[1, 1, 1, 1])]
+    nodes += pair("x2", "c2", constants)
+    nodes += [helper.make_node("Add", ["x2", "x0"], ["s"], name="sum"), helper.make_node("Relu", ["s"], ["r2"], name="relu2"),
+              helper.make_node("GlobalAveragePool", ["r2"], ["p"], name="pool"), helper.make_node("Flatten", ["p"], ["f"], name="flat")]
+    nodes += pair("x3", "f", constants, zero=0)
+    nodes += [helper.make_node("MatMul", ["x3", "w3"], ["y"], name="dense")]
+    model = save(graph_of(nodes, [2, 8, 12, 12], "y", constants), kiln.folder / "qdq.onnx")
+    x = values(random, 2, 8, 12, 12)
+    assert steps_by_reference(kiln, "qdq.onnx") == []
+    want = ReferenceEvaluator(model).run(None, {"x": x})[0]
+    # A value on the border between two quantized ones may fall to either side.
+    np.testing.assert_allclose(result(kiln, "qdq.onnx", x), want, atol=0.06)
+
+
+def test_operators_on_integers(kiln):
+    random = np.random.default_rng(8)
+    constants = {"xs": np.array(0.02, np.float32), "xz": np.array(120, np.uint8), "w": random.integers(-128, 128, (6, 4, 3, 3), np.int8),
+                 "ws": np.full(6, 0.01, np.float32), "wz": np.zeros(6, np.int8), "ys": np.array(0.1, np.float32),
+                 "yz": np.array(128, np.uint8), "b": random.integers(-1000, 1000, 6, np.int32),
+                 "m": random.integers(-128, 128, (6, 7), np.int8), "ms": np.array(0.02, np.float32), "mz": np.array(3, np.int8)}
+    nodes = [helper.make_node("QuantizeLinear", ["x", "xs", "xz"], ["q"], name="quantize"),
+             helper.make_node("QLinearConv", ["q", "xs", "xz", "w", "ws", "wz", "ys", "yz", "b"], ["c"], name="conv", pads=[1, 1, 1, 1]),
+             helper.make_node("Transpose", ["c"], ["t"], name="last", perm=[0, 2, 3, 1]),
+             helper.make_node("QLinearMatMul", ["t", "ys", "yz", "m", "ms", "mz", "ys", "yz"], ["p"], name="product"),
+             helper.make_node("MatMulInteger", ["p", "n", "yz"], ["i"], name="integers"),
+             helper.make_node("Cast", ["i"], ["y"], name="real", to=TensorProto.FLOAT)]
+    constants["n"] = random.integers(0, 256, (7, 5), np.uint8)
+    model = save(graph_of(nodes, [2, 4, 9, 11], "y", constants), kiln.folder / "integers.onnx")
+    x = values(random, 2, 4, 9, 11)
+    assert steps_by_reference(kiln, "integers.onnx") == []
+    want = ReferenceEvaluator(model).run(None, {"x": x})[0]
+    got = result(kiln, "integers.onnx", x)
+    assert np.mean(got != want) < 0.02 and np.abs(got - want).max() <= 2 * 255 * 2
