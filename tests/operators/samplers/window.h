@@ -1,0 +1,34 @@
+// Attributes of sliding windows.
+#pragma once
+#include "operators/sample.h"
+
+namespace kiln::operators {
+
+// strides, dilations and one of pads and auto_pad, each left out now and then.
+inline void draw_window(Draw& draw, Sample& sample, const Ints& kernel, bool has_auto_pad = true) {
+  const size_t rank = kernel.size();
+  Ints strides(rank), dilations(rank), pads(2 * rank);
+  for (int64_t& s : strides) s = draw.integer(1, 3);
+  for (int64_t& d : dilations) d = draw.chance(0.7) ? 1 : draw.integer(2, 3);
+  for (size_t i = 0; i < 2 * rank; ++i)
+    pads[i] = draw.integer(0, std::max<int64_t>(0, (kernel[i % rank] - 1) * dilations[i % rank]));
+  if (draw.chance(0.5)) sample.set("strides", strides);
+  if (draw.chance(0.4)) sample.set("dilations", dilations);
+  if (draw.chance(0.6)) sample.set("pads", pads);
+  else if (has_auto_pad && draw.chance(0.6))
+    sample.set("auto_pad", draw.word({"NOTSET", "VALID", "SAME_UPPER", "SAME_LOWER"}));
+}
+
+// Spatial dimensions and a kernel that mostly fits.
+struct WindowDims {
+  Ints spatial, kernel;
+  WindowDims(Draw& draw, int64_t rank) {
+    const int64_t most = rank == 1 ? 40 : rank == 2 ? 17 : 7;
+    for (int64_t i = 0; i < rank; ++i) {
+      spatial.push_back(std::min(draw.size() + draw.integer(0, 4), most));
+      kernel.push_back(draw.chance(0.4) ? 3 : draw.integer(1, 5));
+    }
+  }
+};
+
+}  // namespace kiln::operators
