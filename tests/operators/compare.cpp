@@ -31,7 +31,8 @@ Precision precision_of(DType type) {
 }
 
 bool same_bits(const Tensor& a, const Tensor& e, int64_t i) {
-  if (bits(a.dtype()) < 8) return a.int_at(i) == e.int_at(i) || (is_float(a.dtype()) && a.at(i) == e.at(i));
+  if (is_float(a.dtype()) && a.at(i) == e.at(i)) return true;  // zeros of either sign
+  if (bits(a.dtype()) < 8) return !is_float(a.dtype()) && a.int_at(i) == e.int_at(i);
   const auto size = static_cast<size_t>(bits(a.dtype()) / 8);
   const auto at = static_cast<size_t>(i) * size;
   return std::memcmp(static_cast<const char*>(a.data()) + at, static_cast<const char*>(e.data()) + at, size) == 0;

@@ -169,6 +169,10 @@ std::string Trial::run(const plan::Plan& plan) const {
 void Trial::run_tactics(const std::string& target, std::vector<std::string>& failures) const {
   CompileOptions options = testing::options_of(target, 0);
   if (!profile_.empty()) options.profiles = {profile_};
+  std::string lowered;
+  options.after_stage = [&](const std::string& stage, const ir::Graph& graph) {
+    if (stage == kLastStage) lowered = ir::to_text(graph);
+  };
   for (bool more = true; more;) {
     more = false;
     CompileReport report;
@@ -183,7 +187,9 @@ void Trial::run_tactics(const std::string& target, std::vector<std::string>& fai
       names += " " + layer.tactic;
       more |= layer.tactic != "reference" && options.tuner.disabled.insert(layer.tactic).second;
     }
-    if (!text.empty()) failures.push_back("on " + target + " by" + (names.empty() ? " no step" : names) + ": " + text);
+    if (!text.empty())
+      failures.push_back("on " + target + " by" + (names.empty() ? " no step" : names) + ": " + text + "\nlowered to " +
+                         lowered);
   }
 }
 
