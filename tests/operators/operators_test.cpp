@@ -9,7 +9,7 @@
 namespace kiln::operators {
 namespace {
 
-constexpr uint64_t kSeeds = 30;
+constexpr uint64_t kSeeds = 100;
 
 // Operators that no graph of one node with tensors can hold, with the reason.
 struct Exempt {

@@ -44,6 +44,20 @@ struct Bounds {
     if (opt == size || opt == 1) opt = max;
   }
 };
+using BoundsBySize = std::map<int64_t, Bounds>;
+
+// A symbol does not broadcast where it happens to be 1. The optimum shows whether that of size 1 ought to, unless another size is the same.
+bool is_ambiguous(const BoundsBySize& bounds, const Sample& sample) {
+  const auto one = bounds.find(1);
+  if (one == bounds.end()) return false;
+  const int64_t opt = one->second.opt;
+  return std::any_of(bounds.begin(), bounds.end(),
+                     [&](const auto& b) { return b.first != 1 && b.second.opt == opt; }) ||
+         std::any_of(sample.inputs.begin(), sample.inputs.end(), [&](const Input& input) {
+           const Dims& dims = input.value.dims();
+           return std::count(dims.begin(), dims.end(), opt) > 0;
+         });
+}
 
 }  // namespace
 
@@ -84,10 +98,11 @@ bool Trial::make_dynamic() {
   sizes.erase(std::unique(sizes.begin(), sizes.end()), sizes.end());
   Draw draw(hash128(op_.name()).low ^ seed_, false);
   for (int attempt = 0; attempt < 6 && !sizes.empty(); ++attempt) {
-    std::map<int64_t, Bounds> bounds;
+    BoundsBySize bounds;
     for (int64_t size : sizes)
       if (draw.chance(0.5)) bounds.emplace(size, Bounds(draw, size));
     if (bounds.empty()) bounds.emplace(sizes[0], Bounds(draw, sizes[0]));
+    if (is_ambiguous(bounds, sample_)) continue;
     std::vector<Shape> shapes = shapes_, corners[3] = {shapes_, shapes_, shapes_};
     ProfileBounds profile;
     for (size_t i = 0; i < shapes.size(); ++i) {
@@ -185,6 +200,7 @@ void Trial::run_tactics(const std::string& target, std::vector<std::string>& fai
     std::string names;
     for (const LayerReport& layer : report.layers) {
       names += " " + layer.tactic;
+
       more |= layer.tactic != "reference" && options.tuner.disabled.insert(layer.tactic).second;
     }
     if (!text.empty())
@@ -214,6 +230,10 @@ std::vector<std::string> Trial::failures(bool measured) const {
 std::string Trial::str() const {
   std::string text = op_.name() + " seed " + std::to_string(seed_) + " of";
   for (const Input& input : sample_.inputs) text += input.value.valid() ? " " + input.value.type_string() : " _";
+  for (size_t i = 0; i < constant_.size(); ++i)
+    if (const Tensor& value = sample_.inputs[i].value;
+        !constant_[i] && value.valid() && value.size() <= ir::kInlineElements)
+      text += "\n" + input_name(i) + " = " + to_string(Attribute(value));
   for (const auto& [name, bounds] : profile_)
     text += "\n" + name + " from " + to_string(bounds.min) + " by " + to_string(bounds.opt) + " to " +
             to_string(bounds.max);

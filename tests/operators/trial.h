@@ -25,8 +25,6 @@ class Trial {
   std::string str() const;
 
  private:
-  using Symbols = std::vector<std::pair<int64_t, std::string>>;  // the dimensions that each stands for
-  void draw(uint64_t seed);
   std::unique_ptr<ir::Graph> graph() const;
   std::unique_ptr<ir::Graph> graph_of(const std::vector<Shape>& shapes) const;
   Tensor magnitude_of(size_t output) const;

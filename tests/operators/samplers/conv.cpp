@@ -21,13 +21,16 @@ Dims joined(Dims head, const Ints& tail) {
   return head;
 }
 
+// Finite: kernels multiply weights by the zeros of padding, which the reference leaves out.
+Tensor weights(Draw& draw, DType type, Dims dims) { return draw.numbers(type, std::move(dims), -3, 3); }
+
 Sample sample_conv(Draw& draw) {
   Sample s;
   const DType type = draw.type(kFloatTypes);
   const WindowDims window(draw, draw.chance(0.7) ? 2 : draw.integer(1, 3));
   const Channels c(draw);
   s.data(draw.values(type, joined({draw.size() % 5, c.group * c.in}, window.spatial)));
-  s.weight(draw.values(type, joined({c.group * c.out, c.in}, window.kernel)));
+  s.weight(weights(draw, type, joined({c.group * c.out, c.in}, window.kernel)));
   if (draw.chance(0.5)) s.weight(draw.values(type, {c.group * c.out}));
   draw_window(draw, s, window.kernel);
   if (c.group > 1) s.set("group", c.group);
@@ -41,7 +44,7 @@ Sample sample_conv_transpose(Draw& draw) {
   const WindowDims window(draw, draw.chance(0.7) ? 2 : draw.integer(1, 3));
   const Channels c(draw);
   s.data(draw.values(type, joined({draw.size() % 5, c.group * c.in}, window.spatial)));
-  s.weight(draw.values(type, joined({c.group * c.in, c.out}, window.kernel)));
+  s.weight(weights(draw, type, joined({c.group * c.in, c.out}, window.kernel)));
   if (draw.chance(0.5)) s.weight(draw.values(type, {c.group * c.out}));
   draw_window(draw, s, window.kernel);
   if (c.group > 1) s.set("group", c.group);
@@ -65,7 +68,7 @@ Sample sample_deform_conv(Draw& draw) {
   const Ints kernel{draw.integer(1, 3), draw.integer(1, 3)}, places{draw.integer(1, 5), draw.integer(1, 5)};
   const int64_t batch = draw.integer(1, 2), channels = group * in * offsets, taps = kernel[0] * kernel[1] * offsets;
   s.data(draw.values(type, {batch, channels, places[0] + kernel[0] - 1, places[1] + kernel[1] - 1}));
-  s.weight(draw.values(type, {group * out, in * offsets, kernel[0], kernel[1]}));
+  s.weight(weights(draw, type, {group * out, in * offsets, kernel[0], kernel[1]}));
   s.data(draw.numbers(type, {batch, 2 * taps, places[0], places[1]}, -2, 2));
   if (draw.chance(0.5)) s.weight(draw.values(type, {group * out}));
   else s.absent();

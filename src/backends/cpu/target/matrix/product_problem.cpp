@@ -19,6 +19,7 @@ Refusal accept_operand(const Argument& a, const char* what) {
 
 // beta * c, added to the product.
 Refusal add_c(const Problem& p, double beta, FusedEpilogue& e) {
+  if (p.node->base_input_count() < 3) return accept();  // what stands there belongs to a post-operation
   const Argument &c = p.input(2), &y = p.outputs[0];
   if (!c.present || beta == 0) return accept();
   const bool one_row = c.opt.size() < 2 || (c.is_static && c.opt[0] == 1);
