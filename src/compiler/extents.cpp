@@ -162,31 +162,35 @@ std::optional<Dims> Extents::evaluate_all(const Shape& shape, const Bindings& bi
   return dims;
 }
 
-std::optional<Dims> Extents::most(const Shape& shape, const Bindings& low, const Bindings& high) {
-  Dims dims;
-  for (const Dim& d : shape) {
-    std::optional<int64_t> value = d.constant();
-    if (!value)
-      if (const auto range = range_of(d.program(), low, high)) value = range->high;
-    if (!value)
-      for (const Bindings* corner : {&low, &high})
-        if (const auto at_corner = evaluate_all({d}, *corner)) value = std::max(value.value_or(0), at_corner->front());
-    if (!value || *value < 0) return std::nullopt;
-    dims.push_back(*value);
+// The lowest or highest value of a dimension; nothing when only running can tell, or it is negative.
+std::optional<int64_t> Extents::bound(const Dim& dim, const Bindings& low, const Bindings& high, End end) {
+  if (dim.is_constant()) return dim.value();
+  if (const auto range = range_of(dim.program(), low, high)) {
+    if (range->high < 0) return std::nullopt;
+    return end == End::kHigh ? range->high : std::max<int64_t>(range->low, 0);
   }
-  return dims;
+  std::optional<int64_t> value;
+  for (const Bindings* corner : {&low, &high})
+    if (const auto at = evaluate_all({dim}, *corner))
+      value = !value ? at->front() : end == End::kHigh ? std::max(*value, at->front()) : std::min(*value, at->front());
+  return value;
 }
 
-std::optional<Dims> Extents::max(const Shape& shape) const {
-  std::optional<Dims> largest;
+std::optional<Dims> Extents::bounds(const Shape& shape, End end) const {
+  std::optional<Dims> result;
   for (size_t p = 0; p + 1 < corners_.size(); p += 2) {
-    const auto dims = most(shape, corners_[p + 1], corners_[p]);
-    if (!dims) continue;
-    if (!largest) largest = dims;
-    else
-      for (size_t i = 0; i < dims->size(); ++i) (*largest)[i] = std::max((*largest)[i], (*dims)[i]);
+    Dims dims;
+    for (const Dim& d : shape)
+      if (const auto value = bound(d, corners_[p + 1], corners_[p], end)) dims.push_back(*value);
+    if (dims.size() != shape.size()) continue;
+    if (!result) result = dims;
+    for (size_t i = 0; i < dims.size(); ++i)
+      (*result)[i] = end == End::kHigh ? std::max((*result)[i], dims[i]) : std::min((*result)[i], dims[i]);
   }
-  return largest;
+  return result;
 }
+
+std::optional<Dims> Extents::max(const Shape& shape) const { return bounds(shape, End::kHigh); }
+std::optional<Dims> Extents::min(const Shape& shape) const { return bounds(shape, End::kLow); }
 
 }  // namespace kiln

@@ -77,6 +77,7 @@ Argument Lowering::argument(const ir::Value* value, bool is_body) const {
   a.opt = *opt;
   a.max = *max;
   a.is_static = is_static(value->shape()) && (!is_body || value->constant() || value->is_tensor());
+  if (!a.is_static) a.min = extents_.min(value->shape()).value_or(Dims());
   return a;
 }
 

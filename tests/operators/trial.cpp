@@ -39,7 +39,7 @@ struct Bounds {
   int64_t min, opt, max;
   Bounds(Draw& draw, int64_t size)
       : min(draw.chance(0.3) ? size : draw.integer(std::min<int64_t>(size, 1), size)),
-        max(size + draw.integer(size == 1 ? 1 : 0, 5)) {
+        max(size + draw.integer(size <= 1 ? 2 : 0, 5)) {
     opt = draw.integer(min, max);
     if (opt == size || opt == 1) opt = max;
   }
@@ -116,7 +116,7 @@ bool Trial::make_dynamic() {
       profile[input_name(i)] = {static_dims(corners[0][i]), static_dims(corners[1][i]), static_dims(corners[2][i])};
     }
     try {
-      for (const auto& corner : corners) graph_of(corner);
+      for (const auto& corner : corners) check(corner);
     } catch (const Error&) {
       continue;  // these dimensions are not free
     }
@@ -127,13 +127,13 @@ bool Trial::make_dynamic() {
   return false;
 }
 
-std::unique_ptr<ir::Graph> Trial::graph_of(const std::vector<Shape>& shapes) const {
+std::unique_ptr<ir::Graph> Trial::graph() const {
   auto graph = std::make_unique<ir::Graph>();
   ir::NodeSpec spec;
-  for (size_t i = 0; i < shapes.size(); ++i) {
+  for (size_t i = 0; i < shapes_.size(); ++i) {
     const Tensor& value = sample_.inputs[i].value;
     EdgeType type;
-    type.tensor = {value.dtype(), shapes[i], true};
+    type.tensor = {value.dtype(), shapes_[i], true};
     if (!value.valid()) spec.inputs.push_back(nullptr);
     else if (constant_[i]) spec.inputs.push_back(graph->add_constant(value, input_name(i)));
     else spec.inputs.push_back(graph->add_input(input_name(i), type));
@@ -146,7 +146,14 @@ std::unique_ptr<ir::Graph> Trial::graph_of(const std::vector<Shape>& shapes) con
   return graph;
 }
 
-std::unique_ptr<ir::Graph> Trial::graph() const { return graph_of(shapes_); }
+// Throws Error when the operator takes no inputs of these shapes; what changes its shape is zero.
+void Trial::check(const std::vector<Shape>& shapes) const {
+  std::vector<Datum> data = data_of(sample_);
+  for (size_t i = 0; i < data.size(); ++i)
+    if (const Tensor& value = data[i].tensor; value.valid() && static_dims(shapes[i]) != value.dims())
+      data[i].tensor = Tensor::allocate(value.dtype(), static_dims(shapes[i]));
+  evaluate(op_, sample_.attributes, std::move(data), sample_.outputs);
+}
 
 std::vector<Tensor> Trial::arguments() const {
   std::vector<Tensor> tensors;

@@ -26,7 +26,7 @@ class Trial {
 
  private:
   std::unique_ptr<ir::Graph> graph() const;
-  std::unique_ptr<ir::Graph> graph_of(const std::vector<Shape>& shapes) const;
+  void check(const std::vector<Shape>& shapes) const;
   Tensor magnitude_of(size_t output) const;
   std::vector<Tensor> arguments() const;
   std::string run(const plan::Plan& plan) const;

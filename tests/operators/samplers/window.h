@@ -7,13 +7,14 @@ namespace kiln::operators {
 // strides, dilations and one of pads and auto_pad, each left out now and then.
 inline void draw_window(Draw& draw, Sample& sample, const Ints& kernel, bool has_auto_pad = true) {
   const size_t rank = kernel.size();
-  Ints strides(rank), dilations(rank), pads(2 * rank);
+  Ints strides(rank), dilations(rank, 1), pads(2 * rank);
   for (int64_t& s : strides) s = draw.integer(1, 3);
-  for (int64_t& d : dilations) d = draw.chance(0.7) ? 1 : draw.integer(2, 3);
-  for (size_t i = 0; i < 2 * rank; ++i)
-    pads[i] = draw.integer(0, std::max<int64_t>(0, (kernel[i % rank] - 1) * dilations[i % rank]));
   if (draw.chance(0.5)) sample.set("strides", strides);
-  if (draw.chance(0.4)) sample.set("dilations", dilations);
+  if (draw.chance(0.3)) {
+    for (int64_t& d : dilations) d = draw.integer(1, 3);
+    sample.set("dilations", dilations);
+  }
+  for (size_t i = 0; i < 2 * rank; ++i) pads[i] = draw.integer(0, (kernel[i % rank] - 1) * dilations[i % rank]);
   if (draw.chance(0.6)) sample.set("pads", pads);
   else if (has_auto_pad && draw.chance(0.6))
     sample.set("auto_pad", draw.word({"NOTSET", "VALID", "SAME_UPPER", "SAME_LOWER"}));

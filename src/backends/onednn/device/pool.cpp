@@ -27,7 +27,8 @@ class Pool final : public PrimitiveKernel {
   }
 
   Status prepare(const KernelCall& call) noexcept override {
-    of_nothing_ = call.inputs.size() == 1 && call.outputs.size() == 1 && call.inputs[0].elements() == 0;
+    of_nothing_ = call.inputs.size() == 1 && call.outputs.size() == 1 && call.inputs[0].elements() == 0 &&
+                  call.outputs[0].elements() > 0;
     if (!of_nothing_) return PrimitiveKernel::prepare(call);
     return cpu::kernels::guarded([&]() -> Status { return require_floats(call.outputs[0], "the result"), kOkStatus; });
   }

@@ -27,7 +27,7 @@ Refusal add_c(const Problem& p, double beta, FusedEpilogue& e) {
     const Refusal r = add_bias(p, 2, 1, beta, e);
     if (!r.refused() || c.opt.size() < 2) return r;
   }
-  if (c.opt != y.opt || c.max != y.max || beta != 1 || !c.layout.is_row_major())
+  if (c.opt != y.opt || c.max != y.max || c.min != y.min || beta != 1 || !c.layout.is_row_major())
     return refuse("c has shape " + to_string(c.opt) + " and factor " + std::to_string(beta) + " for a result " +
                   to_string(y.opt));
   e.residual_input = 2;
