@@ -2,6 +2,7 @@
 #include "compiler/extents.h"
 
 #include <algorithm>
+#include <initializer_list>
 
 #include "base/error.h"
 
@@ -32,6 +33,54 @@ bool is_symbol(const Dim& dim, std::string& name) {
   dim.collect_symbols(symbols);
   if (symbols.size() != 1 || !(dim == Dim::symbol(*symbols.begin()))) return false;
   return name = *symbols.begin(), true;
+}
+
+// From the least to the largest value of an expression.
+struct Range {
+  int64_t low = 0, high = 0;
+};
+
+std::optional<Range> hull(std::initializer_list<std::optional<int64_t>> values) {
+  Range range{INT64_MAX, INT64_MIN};
+  for (const auto& v : values) {
+    if (!v) return std::nullopt;
+    range = {std::min(range.low, *v), std::max(range.high, *v)};
+  }
+  return range;
+}
+
+// Nothing on overflow, and for divisors that vary: a dividend that varies with them would make the range too wide.
+std::optional<Range> combined(DimOp::Kind kind, Range a, Range b) {
+  const std::vector<DimOp> program = {{DimOp::kSymbol, 0, "a"}, {DimOp::kSymbol, 0, "b"}, {kind, 0, {}}};
+  const auto value = [&](int64_t x, int64_t y) {
+    return evaluate(program, [&](const std::string& s) { return std::optional(s == "a" ? x : y); });
+  };
+  const bool divides = kind == DimOp::kFloorDiv || kind == DimOp::kCeilDiv || kind == DimOp::kMod;
+  if (divides && (b.low != b.high || b.low <= 0)) return std::nullopt;
+  if (kind == DimOp::kMod) return Range{0, b.high - 1};
+  return hull({value(a.low, b.low), value(a.low, b.high), value(a.high, b.low), value(a.high, b.high)});
+}
+
+// The range of a postfix program where each symbol lies between its values in `low` and `high`; nothing when it cannot be told.
+std::optional<Range> range_of(const std::vector<DimOp>& program, const std::map<std::string, int64_t>& low,
+                              const std::map<std::string, int64_t>& high) {
+  std::vector<Range> stack;
+  for (const DimOp& op : program) {
+    if (op.kind == DimOp::kConstant) {
+      stack.push_back({op.value, op.value});
+    } else if (op.kind == DimOp::kSymbol) {
+      const auto l = low.find(op.symbol), h = high.find(op.symbol);
+      if (l == low.end() || h == high.end()) return std::nullopt;
+      stack.push_back({l->second, h->second});
+    } else {
+      const Range b = stack.back();
+      stack.pop_back();
+      const auto range = combined(op.kind, stack.back(), b);
+      if (!range) return std::nullopt;
+      stack.back() = *range;
+    }
+  }
+  return stack.back();
 }
 
 // Bounds of the elements of an input that gives dimensions; empty ones for others.
@@ -113,16 +162,35 @@ std::optional<Dims> Extents::evaluate_all(const Shape& shape, const Bindings& bi
   return dims;
 }
 
-std::optional<Dims> Extents::max(const Shape& shape) const {
-  std::optional<Dims> largest;
-  for (const Bindings& corner : corners_) {
-    const auto dims = evaluate_all(shape, corner);
-    if (!dims) continue;
-    if (!largest) largest = dims;
-    else
-      for (size_t i = 0; i < dims->size(); ++i) (*largest)[i] = std::max((*largest)[i], (*dims)[i]);
+// The lowest or highest value of a dimension; nothing when only running can tell, or it is negative.
+std::optional<int64_t> Extents::bound(const Dim& dim, const Bindings& low, const Bindings& high, End end) {
+  if (dim.is_constant()) return dim.value();
+  if (const auto range = range_of(dim.program(), low, high)) {
+    if (range->high < 0) return std::nullopt;
+    return end == End::kHigh ? range->high : std::max<int64_t>(range->low, 0);
   }
-  return largest;
+  std::optional<int64_t> value;
+  for (const Bindings* corner : {&low, &high})
+    if (const auto at = evaluate_all({dim}, *corner))
+      value = !value ? at->front() : end == End::kHigh ? std::max(*value, at->front()) : std::min(*value, at->front());
+  return value;
 }
+
+std::optional<Dims> Extents::bounds(const Shape& shape, End end) const {
+  std::optional<Dims> result;
+  for (size_t p = 0; p + 1 < corners_.size(); p += 2) {
+    Dims dims;
+    for (const Dim& d : shape)
+      if (const auto value = bound(d, corners_[p + 1], corners_[p], end)) dims.push_back(*value);
+    if (dims.size() != shape.size()) continue;
+    if (!result) result = dims;
+    for (size_t i = 0; i < dims.size(); ++i)
+      (*result)[i] = end == End::kHigh ? std::max((*result)[i], dims[i]) : std::min((*result)[i], dims[i]);
+  }
+  return result;
+}
+
+std::optional<Dims> Extents::max(const Shape& shape) const { return bounds(shape, End::kHigh); }
+std::optional<Dims> Extents::min(const Shape& shape) const { return bounds(shape, End::kLow); }
 
 }  // namespace kiln

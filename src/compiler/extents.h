@@ -17,8 +17,9 @@ class Extents {
   const std::vector<plan::Profile>& profiles() const { return profiles_; }
   // Nothing when a dimension is known only while running.
   std::optional<Dims> opt(const Shape& shape) const { return evaluate_all(shape, opt_); }
-  // Largest over profiles and over the corners of each profile.
+  // No shape inside a profile is larger: bounds that hold between the corners of the profiles too.
   std::optional<Dims> max(const Shape& shape) const;
+  std::optional<Dims> min(const Shape& shape) const;  // none is smaller
   // The optimum with `unknown` for what only running can tell.
   std::optional<Dims> guess(const Shape& shape, int64_t unknown) const { return evaluate_all(shape, opt_, unknown); }
 
@@ -26,6 +27,9 @@ class Extents {
   using Bindings = std::map<std::string, int64_t>;
   static std::optional<Dims> evaluate_all(const Shape& shape, const Bindings& bindings,
                                           std::optional<int64_t> unbound = std::nullopt);
+  enum class End { kLow, kHigh };
+  static std::optional<int64_t> bound(const Dim& dim, const Bindings& low, const Bindings& high, End end);
+  std::optional<Dims> bounds(const Shape& shape, End end) const;
   std::vector<plan::Profile> profiles_;
   Bindings opt_;
   std::vector<Bindings> corners_;

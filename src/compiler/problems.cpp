@@ -65,6 +65,7 @@ class ProblemMaker {
     a.opt = *opt;
     a.max = *max;
     a.is_static = is_static(value->shape()) && (!is_body_ || value->constant() || value->is_tensor());
+    if (!a.is_static) a.min = extents_.min(value->shape()).value_or(Dims());
     return a;
   }
 

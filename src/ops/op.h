@@ -50,9 +50,9 @@ inline constexpr TypeSet kAnyType = kRealTypes | TypeSet{DType::kC64, DType::kC1
 
 // How far a faster implementation may be from the reference; tests derive tolerances from it.
 enum class Accuracy {
-  kExact,      // the same bits
-  kFewUlp,     // a few units in the last place of the type
-  kReduction,  // grows with the number of terms
+  kExact,      // the same bits, but for the sign of a zero
+  kFewUlp,     // a few units in the last place of the result
+  kReduction,  // a sum whose terms may cancel: relative to the largest term, grows with their number
 };
 
 // Kinds of edges: what may flow along an input or output.

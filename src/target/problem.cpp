@@ -43,6 +43,9 @@ std::string Problem::str() const {
 Hash128 Problem::key() const {
   std::string text = str() + " " + to_string(attributes()) + " threads " + std::to_string(threads);
   if (sizes_results) text += " sizes results";
+  for (const auto* arguments : {&inputs, &outputs})
+    for (const Argument& a : *arguments)
+      if (!a.min.empty()) text += " from " + to_string(a.min);
   for (const Argument& a : inputs) append_value(text, a);
   for (const ir::PostOp& post : node->post) {
     text += " " + post.op->name() + to_string(post.attributes);

@@ -27,6 +27,9 @@ struct Argument {
   bool is_static = true;
   Layout layout;
   const Tensor* constant = nullptr;  // known at build time
+  Dims min = {};                     // the smallest of all profiles; empty: opt
+  // The dimension is the same in every run.
+  bool is_fixed(size_t axis) const { return opt[axis] == max[axis] && (min.empty() || min[axis] == opt[axis]); }
 };
 
 // One node with all that decides which kernel is best. Equal keys mean equal problems.

@@ -21,6 +21,6 @@ Expr gelu_formula(Expr x, const Attributes& attributes) {
 const OpDef gelu = pointwise("Gelu", {"x", kFloatTypes})
                        .attr("approximate", std::string("none"))
                        .scalar(gelu_formula)
-                       .accuracy(Accuracy::kFewUlp);
+                       .accuracy(Accuracy::kReduction);
 
 }  // namespace kiln::ops

@@ -134,7 +134,11 @@ Expr cast_scalar(Expr x, DType to, bool saturate, const std::string& round_mode)
     throw Error(Code::kUnsupported, "a scalar program has no rounding modes");
   const ScalarType type = scalar_type_of(to);
   const bool rounds_once = x.type() == ScalarType::kF64 && type == ScalarType::kF32 && to != DType::kF32;
-  return rounds_once ? x : x.convert(type);
+  if (rounds_once) return x;
+  if (!x.is_float() || to != DType::kI32) return x.convert(type);
+  // What int32 does not hold, and NaN, gives its smallest value, not the low bits of an int64.
+  constexpr double kEnd = 0x1p31;
+  return select(binary(ScalarOp::kAnd, x<kEnd, x> - kEnd), x, x.constant(-kEnd)).convert(type);
 }
 
 std::optional<std::vector<Dim>> cast_elements(ShapeCall& c, DType to) {

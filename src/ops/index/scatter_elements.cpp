@@ -49,6 +49,7 @@ const OpDef scatter_elements = op("ScatterElements")
                                    .attr("reduction", std::string("none"))
                                    .output("output", same_type("data"))
                                    .shape(scatter_elements_shape)
-                                   .reference(scatter_elements_reference);
+                                   .reference(scatter_elements_reference)
+                                   .accuracy(Accuracy::kReduction);
 
 }  // namespace kiln::ops

@@ -43,6 +43,7 @@ const OpDef scatter_nd = op("ScatterND")
                              .attr("reduction", std::string("none"))
                              .output("output", same_type("data"))
                              .shape(scatter_nd_shape)
-                             .reference(scatter_nd_reference);
+                             .reference(scatter_nd_reference)
+                             .accuracy(Accuracy::kReduction);
 
 }  // namespace kiln::ops

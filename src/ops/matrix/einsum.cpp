@@ -140,8 +140,8 @@ template <class T> T sum_line(const std::vector<const T*>& at, const std::vector
   T sum = 0;
   for (int64_t t = 0; t < count; ++t) {
     T p = at[0][t * steps[0]];
-    for (size_t i = 1; i < at.size(); ++i) p *= at[i][t * steps[i]];
-    sum += p;
+    for (size_t i = 1; i < at.size(); ++i) p = with_product(T(0), p, at[i][t * steps[i]]);
+    sum = with_product(sum, p, T(1));
   }
   return sum;
 }
@@ -165,7 +165,7 @@ std::vector<T> contract(Loops loops, const std::vector<std::vector<T>>& operands
   for (T& out : y)
     for (int64_t r = 0; r < repeats; ++r) {
       for (size_t i = 0; i < at.size(); ++i) at[i] = operands[i].data() + dot(index, loops.strides[i]);
-      out += sum_line(at, steps, line);
+      out = with_product(out, sum_line(at, steps, line), T(1));
       advance(index, outer);
     }
   return y;

@@ -47,10 +47,12 @@ std::vector<T> gemm_values(const RefCall& call, std::vector<T> a, std::vector<T>
   for (int64_t i = 0; i < m; ++i) {
     T* row = y.data() + i * n;
     for (int64_t j = 0; j < k; ++j)
-      for (int64_t x = 0; x < n; ++x) row[x] += a[static_cast<size_t>(i * k + j)] * b[static_cast<size_t>(j * n + x)];
+      for (int64_t x = 0; x < n; ++x)
+        row[x] = with_product(row[x], a[static_cast<size_t>(i * k + j)], b[static_cast<size_t>(j * n + x)]);
     for (int64_t x = 0; x < n; ++x) {
       row[x] = scaled(row[x], alpha);
-      if (!c.empty()) row[x] += scaled(c[static_cast<size_t>(i * c_strides[0] + x * c_strides[1])], beta);
+      if (!c.empty())
+        row[x] = with_product(row[x], scaled(c[static_cast<size_t>(i * c_strides[0] + x * c_strides[1])], beta), T(1));
     }
   }
   return y;

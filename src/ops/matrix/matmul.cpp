@@ -43,7 +43,7 @@ std::vector<T> products(const std::vector<T>& a, const Dims& a_dims, const std::
     const T* pb = b.data() + dot(index, b_strides) * k * n;
     for (int64_t i = 0; i < m; ++i, out += n)
       for (int64_t j = 0; j < k; ++j)
-        for (int64_t x = 0; x < n; ++x) out[x] += pa[i * k + j] * pb[j * n + x];
+        for (int64_t x = 0; x < n; ++x) out[x] = with_product(out[x], pa[i * k + j], pb[j * n + x]);
   } while (advance(index, batch));
   return y;
 }

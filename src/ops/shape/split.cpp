@@ -12,12 +12,8 @@ namespace {
 // Sizes of `count` equal parts of an axis.
 std::vector<Dim> equal_parts(const Dim& extent, int64_t count) {
   const Dim part = ceil_div(extent, Dim(count));
-  std::vector<Dim> sizes(static_cast<size_t>(count), part);
-  for (int64_t i = 0; i < count; ++i) {
-    if (extent.is_constant())
-      sizes[static_cast<size_t>(i)] = std::clamp(extent.value() - i * part.value(), int64_t{0}, part.value());
-    else if (i + 1 == count) sizes.back() = extent - part * Dim(count - 1);
-  }
+  std::vector<Dim> sizes{part};
+  for (int64_t i = 1; i < count; ++i) sizes.push_back(min(max(extent - part * Dim(i), 0), part));
   return sizes;
 }
 

@@ -60,7 +60,7 @@ bool runs_along(const Argument& a, const Argument& out, int column_axis) {
 
 bool same_place(const Argument& a, const Argument& out) {
   const bool same_layout = a.layout == out.layout || (a.layout.is_row_major() && out.layout.is_row_major());
-  return a.ranked && a.dtype == out.dtype && a.opt == out.opt && a.max == out.max && same_layout;
+  return a.ranked && a.dtype == out.dtype && a.opt == out.opt && a.max == out.max && a.min == out.min && same_layout;
 }
 
 Refusal add_activation(const Problem& p, const ir::PostOp& post, FusedEpilogue& e) {
@@ -108,7 +108,7 @@ Refusal add_bias(const Problem& p, int i, int column_axis, double factor, FusedE
   if (a.dtype != DType::kF32) return refuse("the bias is " + std::string(name(a.dtype)));
   const int64_t columns = axis < out.opt.size() ? out.opt[axis] : 1;
   const int64_t elements = element_count(a.opt);
-  if (!a.is_static || (elements != columns && elements != 1) || (axis < out.opt.size() && out.max[axis] != columns))
+  if (!a.is_static || (elements != columns && elements != 1) || (axis < out.opt.size() && !out.is_fixed(axis)))
     return refuse("the bias has shape " + to_string(a.opt) + " for " + std::to_string(columns) + " columns");
   if (!a.constant) {
     if (e.has_bias() || factor != 1 || elements != columns)

@@ -1,5 +1,8 @@
 // Kernel "pool": mean of windows over one to three dimensions. Parameters: `count_padding` 1 counts elements of the padding;
 // `whole` 1: the window is the whole image; else the window.
+#include <limits>
+
+#include "backends/cpu/device/kernels/common.h"
 #include "backends/onednn/device/convolution.h"
 #include "backends/onednn/device/registry.h"
 
@@ -21,6 +24,26 @@ class Pool final : public PrimitiveKernel {
                        : dnnl::algorithm::pooling_avg_exclude_padding),
         whole_(cpu::kernels::read_integer(parameters, "whole", 0, 1) != 0) {
     if (!whole_) window_ = read_window(parameters);
+  }
+
+  Status prepare(const KernelCall& call) noexcept override {
+    of_nothing_ = call.inputs.size() == 1 && call.outputs.size() == 1 && call.inputs[0].elements() == 0 &&
+                  call.outputs[0].elements() > 0;
+    if (!of_nothing_) return PrimitiveKernel::prepare(call);
+    return cpu::kernels::guarded([&]() -> Status { return require_floats(call.outputs[0], "the result"), kOkStatus; });
+  }
+
+  Status launch(Stream& stream, const KernelCall& call) noexcept override {
+    if (!of_nothing_) return PrimitiveKernel::launch(stream, call);
+    const float mean =
+        algorithm_ == dnnl::algorithm::pooling_avg_include_padding ? 0.0f : std::numeric_limits<float>::quiet_NaN();
+    const TensorView& y = call.outputs[0];
+    for (int64_t i = 0, n = y.elements(); i < n; ++i) {
+      int64_t rest = i, at = 0;
+      for (int axis = y.rank; axis-- > 0; rest /= y.dims[axis]) at += rest % y.dims[axis] * y.strides[axis];
+      static_cast<float*>(y.data)[at] = mean;
+    }
+    return kOkStatus;
   }
 
  protected:
@@ -51,7 +74,7 @@ class Pool final : public PrimitiveKernel {
 
  private:
   dnnl::algorithm algorithm_;
-  bool whole_;
+  bool whole_, of_nothing_ = false;
   Window window_;
 };
 

@@ -40,8 +40,8 @@ class PrimitiveKernel : public PackingKernel {
  public:
   Preview preview(const KernelCall& call) final;
   Tensor pack(const KernelCall& call, const void* weights) final;
-  Status prepare(const KernelCall& call) noexcept final;
-  Status launch(Stream& stream, const KernelCall& call) noexcept final;
+  Status prepare(const KernelCall& call) noexcept override;
+  Status launch(Stream& stream, const KernelCall& call) noexcept override;
   size_t workspace(const KernelCall& call) noexcept final;
 
  protected:

@@ -148,7 +148,7 @@ void PointwisePlan::Impl::choose_tiles(int64_t bytes_per_element) {
   inner = 1;
   while (split > 0 && dims[static_cast<size_t>(split)] * inner <= target) inner *= dims[static_cast<size_t>(split--)];
   const int64_t extent = dims[static_cast<size_t>(split)];
-  block = std::clamp<int64_t>(target / inner, 1, std::max<int64_t>(extent, 1));
+  block = std::clamp<int64_t>(target / std::max<int64_t>(inner, 1), 1, std::max<int64_t>(extent, 1));
   blocks = (extent + block - 1) / block;
   tiles = blocks;
   for (int64_t d = 0; d < split; ++d) tiles *= dims[static_cast<size_t>(d)];

@@ -6,6 +6,7 @@
 #include <type_traits>
 
 #include "backends/cpu/device/compute/pointwise_tiles.h"
+#include "tensor/convert.h"
 
 namespace kiln::cpu {
 namespace {
@@ -48,6 +49,8 @@ template <class From, class To> void convert_loop(const TileCall& c) {
     const From v = a[i * c.step[0]];
     if constexpr (std::is_same_v<To, BoolLane>) out[i] = bool_lane(v != 0);
     else if constexpr (std::is_same_v<From, BoolLane>) out[i] = static_cast<To>(v ? 1 : 0);
+    else if constexpr (std::is_floating_point_v<From> && std::is_integral_v<To>)
+      out[i] = static_cast<To>(v >= From(-0x1p63) && v < From(0x1p63) ? static_cast<int64_t>(v) : int_from_double(v));
     else out[i] = static_cast<To>(v);
   }
 }

@@ -106,8 +106,9 @@ KILN_UNARY(tile_not, hn::Not(x))
 KILN_UNARY(tile_is_nan, from_mask(d, hn::IsNaN(x)))
 KILN_UNARY(tile_is_positive_inf, from_mask(d, hn::Eq(x, hn::Set(d, std::numeric_limits<float>::infinity()))))
 KILN_UNARY(tile_is_negative_inf, from_mask(d, hn::Eq(x, hn::Set(d, -std::numeric_limits<float>::infinity()))))
-KILN_UNARY(tile_sign, hn::IfThenElse(hn::Gt(x, hn::Zero(d)), hn::Set(d, 1.0f),
-                                     hn::IfThenElse(hn::Lt(x, hn::Zero(d)), hn::Set(d, -1.0f), x)))
+KILN_UNARY(tile_sign,
+           hn::IfThenElse(hn::Gt(x, hn::Zero(d)), hn::Set(d, 1.0f),
+                          hn::IfThenElse(hn::Lt(x, hn::Zero(d)), hn::Set(d, -1.0f), hn::Add(x, hn::Zero(d)))))
 KILN_UNARY(tile_sigmoid, sigmoid(d, x))
 KILN_UNARY(tile_silu, activate<Activation::kSilu>(d, x, x, x))
 KILN_UNARY(tile_relu, activate<Activation::kRelu>(d, x, x, x))

@@ -117,7 +117,7 @@ void for_each_window(PoolKind kind, const PoolShape& s, PixelStrides xs, PixelSt
         const Taps padded = inner_taps(left + w.pad_left, w.kernel_w, w.dilation_w, s.width + w.pad_left + s.pad_right);
         count = (padded_rows.end - padded_rows.begin) * (padded.end - padded.begin);
       }
-      const float scale = count ? 1.0f / static_cast<float>(count) : 0.0f;
+      const float scale = 1.0f / static_cast<float>(count);  // of nothing: 0 * infinity is NaN
       const int64_t x =
           image * xs.image +
           (none ? 0 : (top + rows.begin * w.dilation_h) * xs.row + (left + columns.begin * w.dilation_w) * xs.pixel);
@@ -174,7 +174,7 @@ void global_average_nhwc(int64_t batch, int64_t height, int64_t width, int64_t c
   constexpr int64_t kChannels = 64;  // of one piece of work
   const int64_t pieces = (channels + kChannels - 1) / kChannels;
   const double elements = static_cast<double>(batch * height * width * channels);
-  const float scale = height * width > 0 ? 1.0f / static_cast<float>(height * width) : 0.0f;
+  const float scale = 1.0f / static_cast<float>(height * width);  // of nothing: 0 * infinity is NaN
   const bool joined = xs.row == width * xs.pixel;
   parallel_ranges(useful_threads(threads, 0.06 * elements), batch * pieces, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {

@@ -2,6 +2,7 @@
 // bool, may be absent). Parameters: q_heads, kv_heads (of inputs with three axes), causal, scale (absent: 1 / sqrt(size)).
 #include "backends/cpu/device/compute/attention.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <optional>
@@ -51,7 +52,6 @@ class AttentionKernel final : public DenseKernel {
         q->size != k->size || k->rows != v->rows || k->heads != v->heads || q->heads != y->heads ||
         q->rows != y->rows || v->size != y->size || k->heads < 1 || q->heads % k->heads != 0)
       return {Code::kShapeMismatch, "the operands of attention do not fit each other"};
-    if (k->rows == 0) return {Code::kShapeMismatch, "attention has no keys"};
     shape_ = {q->batch,   q->heads,   k->heads,   q->rows,
               k->rows,    q->size,    v->size,    q->strides,
               k->strides, v->strides, y->strides, scale_.value_or(1 / std::sqrt(static_cast<float>(q->size))),
@@ -85,11 +85,16 @@ class AttentionKernel final : public DenseKernel {
   }
 
   size_t workspace_dense(const KernelCall& call) override {
-    if (!prepare_dense(call).ok()) return 0;
+    if (!prepare_dense(call).ok() || shape_.keys == 0) return 0;
     return static_cast<size_t>(attention_workspace(shape_, thread_count()) + mask_floats(call)) * sizeof(float);
   }
 
   Status launch_dense(const KernelCall& call) noexcept override {
+    if (shape_.keys == 0) {  // sums of nothing
+      const TensorView& y = call.outputs[0];
+      std::fill_n(static_cast<float*>(y.data), y.elements(), 0.0f);
+      return kOkStatus;
+    }
     auto* space = static_cast<float*>(call.workspace);
     const int64_t wanted = attention_workspace(shape_, thread_count()) + mask_floats(call);
     if (call.workspace_size < static_cast<size_t>(wanted) * sizeof(float))

@@ -34,7 +34,7 @@ class RowNormKernel final : public DenseKernel {
     return kOkStatus;
   }
   Status launch_dense(const KernelCall& call) noexcept override {
-    if (norm_.rows == 0 || norm_.n == 0) return kOkStatus;
+    if (norm_.rows == 0) return kOkStatus;
     norm_.scale = static_cast<const float*>(call.inputs[1].data);
     norm_.bias =
         call.inputs.size() > 2 && call.inputs[2].present() ? static_cast<const float*>(call.inputs[2].data) : nullptr;

@@ -11,7 +11,7 @@ Refusal read_conv(const Problem& p, ConvProblem& conv) {
   for (const Refusal& r : {accept_image(x, "x"), accept_channels_last(y, "y")})
     if (r.refused()) return r;
   if (!w.constant || w.dtype != DType::kF32) return refuse("the weights are not constant");
-  if (x.opt[1] != x.max[1] || y.opt[1] != y.max[1]) return refuse("the number of channels is not constant");
+  if (!x.is_fixed(1) || !y.is_fixed(1)) return refuse("the number of channels is not constant");
   conv.window = window_of(p, Ints(w.constant->dims().begin() + 2, w.constant->dims().end()));
   conv.groups = p.attributes().integer("group", 1);
   conv.weights = w.constant->as<float>().data();

@@ -19,6 +19,7 @@ Refusal accept_operand(const Argument& a, const char* what) {
 
 // beta * c, added to the product.
 Refusal add_c(const Problem& p, double beta, FusedEpilogue& e) {
+  if (p.node->base_input_count() < 3) return accept();  // what stands there belongs to a post-operation
   const Argument &c = p.input(2), &y = p.outputs[0];
   if (!c.present || beta == 0) return accept();
   const bool one_row = c.opt.size() < 2 || (c.is_static && c.opt[0] == 1);
@@ -26,7 +27,7 @@ Refusal add_c(const Problem& p, double beta, FusedEpilogue& e) {
     const Refusal r = add_bias(p, 2, 1, beta, e);
     if (!r.refused() || c.opt.size() < 2) return r;
   }
-  if (c.opt != y.opt || c.max != y.max || beta != 1 || !c.layout.is_row_major())
+  if (c.opt != y.opt || c.max != y.max || c.min != y.min || beta != 1 || !c.layout.is_row_major())
     return refuse("c has shape " + to_string(c.opt) + " and factor " + std::to_string(beta) + " for a result " +
                   to_string(y.opt));
   e.residual_input = 2;

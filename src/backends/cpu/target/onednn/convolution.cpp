@@ -29,6 +29,8 @@ Refusal accept_onednn_convolution(const Problem& p, const std::string& op) {
   for (const Refusal& r : {accept_onednn_image(p.input(0), "x"), accept_onednn_image(p.outputs[0], "y")})
     if (r.refused()) return r;
   if (!p.input(1).constant || p.input(1).dtype != DType::kF32) return refuse("the weights are not constant float32");
+  if (!p.input(0).is_static && !p.attributes().ints("output_shape", {}).empty())
+    return refuse("output_shape of varying images: their padding may be negative");
   FusedEpilogue epilogue;
   if (const Refusal r = read_sums(p, epilogue); r.refused()) return r;
   return accept_onednn(p, unpacked(p, epilogue, {{"copied", int64_t{0}}}));

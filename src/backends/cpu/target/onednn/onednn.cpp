@@ -53,7 +53,7 @@ Refusal accept_onednn_image(const Argument& a, const char* what) {
     return refuse(subject + "has " + std::to_string(a.opt.size()) + " dimensions, needs 3 to 5");
   if (!a.layout.is_row_major() && !is_channels_last(a))
     return refuse(subject + "has layout " + to_string(a.layout) + ", needs row-major or channels last");
-  if (a.opt[1] != a.max[1]) return refuse(subject + "has a varying number of channels");
+  if (!a.is_fixed(1)) return refuse(subject + "has a varying number of channels");
   return accept();
 }
 

@@ -24,11 +24,10 @@ Emitted unpacked(const Problem& p, const ProductProblem& product) {
 Refusal accepts_product(const Problem& p) {
   ProductProblem product;
   if (const Refusal r = read_product(p, product); r.refused()) return r;
-  const Dims& most = p.input(0).max;
-  if (product.k == 0 || most != p.input(0).opt)
-    if (const size_t axis = most.size() - (product.transpose_a ? 2 : 1); product.k == 0 || most[axis] != product.k)
-      return refuse("there are " + std::to_string(product.k) + " to " + std::to_string(most[axis]) +
-                    " products in a sum, needs a fixed number above 0");
+  const Argument& a = p.input(0);
+  if (const size_t axis = a.opt.size() - (product.transpose_a ? 2 : 1); product.k == 0 || !a.is_fixed(axis))
+    return refuse("there are " + std::to_string(product.k) + " to " + std::to_string(a.max[axis]) +
+                  " products in a sum, needs a fixed number above 0");
   if (!p.input(1).constant && product.alpha != 1 && product.epilogue.has_bias())
     return refuse("alpha is " + std::to_string(product.alpha) + " with a bias and b known at run time, needs 1");
   return accept_onednn(p, unpacked(p, product));

@@ -29,7 +29,7 @@ Refusal parameter(const Problem& p, int input, Parameter& to) {
     to.constant = a.constant->reshaped({});
     return accept();
   }
-  if (rank(a) != 1) return refuse("a scale or zero point of shape " + to_string(a.opt));
+  if (one || rank(a) != 1) return refuse("a scale or zero point of shape " + to_string(a.opt));
   const int64_t axis = axis_of(p, "axis", 1, n);
   if (axis == n - 1) return accept();
   if (!a.constant) return refuse("a scale or zero point per index of an inner axis is not constant");

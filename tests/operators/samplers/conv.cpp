@@ -1,0 +1,86 @@
+// Samples of convolutions.
+#include "operators/samplers/window.h"
+
+namespace kiln::operators {
+namespace {
+
+struct Channels {
+  int64_t group, in, out;  // per group
+  explicit Channels(Draw& draw)
+      : group(draw.chance(0.6) ? 1 : draw.integer(2, 9)),
+        in(draw.chance(0.5) ? draw.integer(1, 4) : draw.integer(5, 20)),
+        out(draw.integer(1, 4)) {
+    if (group == 1) out = draw.integer(1, 20);
+    else if (draw.chance(0.5)) in = out = 1;
+    else in = draw.integer(1, 4);
+  }
+};
+
+Dims joined(Dims head, const Ints& tail) {
+  head.insert(head.end(), tail.begin(), tail.end());
+  return head;
+}
+
+// Finite: kernels multiply weights by the zeros of padding, which the reference leaves out.
+Tensor weights(Draw& draw, DType type, Dims dims) { return draw.numbers(type, std::move(dims), -3, 3); }
+
+Sample sample_conv(Draw& draw) {
+  Sample s;
+  const DType type = draw.type(kFloatTypes);
+  const WindowDims window(draw, draw.chance(0.7) ? 2 : draw.integer(1, 3));
+  const Channels c(draw);
+  if (window.kernel == Ints{3, 3}) draw.tame();  // minimal filtering spreads what is not finite over a tile
+  s.data(draw.values(type, joined({draw.size() % 5, c.group * c.in}, window.spatial)));
+  s.weight(weights(draw, type, joined({c.group * c.out, c.in}, window.kernel)));
+  if (draw.chance(0.5)) s.weight(draw.values(type, {c.group * c.out}));
+  draw_window(draw, s, window.kernel);
+  if (c.group > 1) s.set("group", c.group);
+  if (draw.chance(0.5)) s.set("kernel_shape", window.kernel);
+  return s;
+}
+
+Sample sample_conv_transpose(Draw& draw) {
+  Sample s;
+  const DType type = draw.type(kFloatTypes);
+  const WindowDims window(draw, draw.chance(0.7) ? 2 : draw.integer(1, 3));
+  const Channels c(draw);
+  s.data(draw.values(type, joined({draw.size() % 5, c.group * c.in}, window.spatial)));
+  s.weight(weights(draw, type, joined({c.group * c.in, c.out}, window.kernel)));
+  if (draw.chance(0.5)) s.weight(draw.values(type, {c.group * c.out}));
+  draw_window(draw, s, window.kernel);
+  if (c.group > 1) s.set("group", c.group);
+  if (draw.chance(0.3)) {
+    Ints extra(window.kernel.size());
+    for (int64_t& e : extra) e = draw.flag();
+    s.set("output_padding", extra);
+  } else if (draw.chance(0.2)) {
+    Ints shape;
+    for (int64_t d : window.spatial) shape.push_back(d + draw.integer(1, 4));
+    s.set("output_shape", shape);
+  }
+  return s;
+}
+
+Sample sample_deform_conv(Draw& draw) {
+  Sample s;
+  const DType type = draw.type(kFloatTypes);
+  const int64_t group = draw.integer(1, 2), in = draw.integer(1, 3), out = draw.integer(1, 3),
+                offsets = draw.integer(1, 2);
+  const Ints kernel{draw.integer(1, 3), draw.integer(1, 3)}, places{draw.integer(1, 5), draw.integer(1, 5)};
+  const int64_t batch = draw.integer(1, 2), channels = group * in * offsets, taps = kernel[0] * kernel[1] * offsets;
+  s.data(draw.values(type, {batch, channels, places[0] + kernel[0] - 1, places[1] + kernel[1] - 1}));
+  s.weight(weights(draw, type, {group * out, in * offsets, kernel[0], kernel[1]}));
+  s.data(draw.numbers(type, {batch, 2 * taps, places[0], places[1]}, -2, 2));
+  if (draw.chance(0.5)) s.weight(draw.values(type, {group * out}));
+  else s.absent();
+  if (draw.chance(0.5)) s.data(draw.values(type, {batch, taps, places[0], places[1]}));
+  return s.set("group", group).set("offset_group", offsets);
+}
+
+}  // namespace
+
+Entries conv_samplers() {
+  return {{"Conv", sample_conv}, {"ConvTranspose", sample_conv_transpose}, {"DeformConv", sample_deform_conv}};
+}
+
+}  // namespace kiln::operators

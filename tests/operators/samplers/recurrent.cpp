@@ -1,0 +1,65 @@
+// Samples of recurrent operators.
+#include "operators/sample.h"
+
+namespace kiln::operators {
+namespace {
+
+// Functions without parameters and with them.
+Strings draw_activations(Draw& draw, int64_t count) {
+  Strings names;
+  for (int64_t i = 0; i < count; ++i)
+    names.push_back(draw.word({"Tanh", "Sigmoid", "Relu", "Affine", "LeakyRelu", "ScaledTanh", "HardSigmoid", "Elu",
+                               "Softsign", "Softplus"}));
+  return names;
+}
+
+// `gates` matrices in one and `functions` activations for each direction.
+Sample sample_recurrent(Draw& draw, int64_t gates, int64_t functions) {
+  Sample s;
+  draw.tame();
+  const DType type = draw.type(kFloatTypes);
+  const std::string direction = draw.word({"forward", "reverse", "bidirectional"});
+  const int64_t directions = direction == "bidirectional" ? 2 : 1, batch_first = draw.chance(0.3) ? 1 : 0;
+  const int64_t steps = draw.size() % 9, batch = draw.size() % 5, in = draw.integer(1, 9), hidden = draw.integer(1, 9);
+  const Dims state = batch_first ? Dims{batch, directions, hidden} : Dims{directions, batch, hidden};
+  s.data(draw.values(type, batch_first ? Dims{batch, steps, in} : Dims{steps, batch, in}));
+  s.weight(draw.numbers(type, {directions, gates * hidden, in}, -1, 1))
+      .weight(draw.numbers(type, {directions, gates * hidden, hidden}, -1, 1));
+  draw.chance(0.6) ? s.weight(draw.numbers(type, {directions, 2 * gates * hidden}, -1, 1)) : s.absent();
+  draw.chance(0.3) ? s.data(draw.integers(DType::kI32, {batch}, 0, steps)) : s.absent();
+  draw.chance(0.4) ? s.data(draw.values(type, state)) : s.absent();
+  if (gates == 4) {
+    draw.chance(0.4) ? s.data(draw.values(type, state)) : s.absent();
+    if (draw.chance(0.3)) s.weight(draw.numbers(type, {directions, 3 * hidden}, -1, 1));
+  }
+  if (direction != "forward" || draw.chance(0.3)) s.set("direction", direction);
+  if (batch_first || draw.chance(0.2)) s.set("layout", batch_first);
+  if (draw.chance(0.7)) s.set("hidden_size", hidden);
+  if (draw.chance(0.2)) s.set("clip", draw.real(0.5, 2));
+  if (draw.chance(0.3) || (gates == 1 && directions == 1))
+    s.set("activations", draw_activations(draw, functions * directions));
+  if (draw.chance(0.2)) s.set("activation_alpha", Floats{draw.real(0, 1), draw.real(0, 1)});
+  if (draw.chance(0.2)) s.set("activation_beta", Floats{draw.real(0, 1)});
+  s.outputs = static_cast<int>(draw.integer(1, gates == 4 ? 3 : 2));
+  return s;
+}
+
+Sample sample_gru(Draw& draw) {
+  Sample s = sample_recurrent(draw, 3, 2);
+  if (draw.chance(0.5)) s.set("linear_before_reset", draw.flag());
+  return s;
+}
+
+Sample sample_lstm(Draw& draw) {
+  Sample s = sample_recurrent(draw, 4, 3);
+  if (draw.chance(0.3)) s.set("input_forget", draw.flag());
+  return s;
+}
+
+Sample sample_rnn(Draw& draw) { return sample_recurrent(draw, 1, 1); }
+
+}  // namespace
+
+Entries recurrent_samplers() { return {{"GRU", sample_gru}, {"LSTM", sample_lstm}, {"RNN", sample_rnn}}; }
+
+}  // namespace kiln::operators
