@@ -28,3 +28,23 @@ function(kiln_flatbuffer name schema)
   target_sources(kiln_${name} PRIVATE ${header})
   target_include_directories(kiln_${name} SYSTEM PRIVATE ${folder} ${KILN_FLATBUFFERS_INCLUDE})
 endfunction()
+
+# kiln_shared_library(TARGET OUTPUT NAME EXPORTS MAP [WHOLE ROOMS ...] [ON LIBRARIES ...] [LIBS ...]): a shared library of whole rooms, and
+# what they need of LIBS that the shared libraries ON do not offer. It shows the symbols of cmake/exports/MAP.map and hides the rest.
+function(kiln_shared_library target)
+  cmake_parse_arguments(arg "" "OUTPUT;EXPORTS" "WHOLE;ON;LIBS" ${ARGN})
+  set(map ${CMAKE_SOURCE_DIR}/cmake/exports/${arg_EXPORTS}.map)
+  add_library(${target} SHARED ${CMAKE_BINARY_DIR}/empty.cpp)
+  set_target_properties(${target} PROPERTIES OUTPUT_NAME ${arg_OUTPUT} LINKER_LANGUAGE CXX LINK_DEPENDS ${map})
+  set(whole "")
+  foreach(room ${arg_WHOLE})
+    list(APPEND whole $<TARGET_FILE:${room}>)
+    add_dependencies(${target} ${room})
+  endforeach()
+  if(whole)
+    list(PREPEND whole -Wl,--whole-archive)
+    list(APPEND whole -Wl,--no-whole-archive)
+  endif()
+  # The C++ library goes first too: else an object of a static library is taken for a template that it happens to instantiate.
+  target_link_libraries(${target} PRIVATE -Wl,--version-script=${map} ${whole} ${arg_ON} stdc++ ${arg_LIBS})
+endfunction()

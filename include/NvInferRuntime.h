@@ -89,6 +89,27 @@ class IOutputAllocator : public IVersionedInterface {
   virtual void notifyShape(char const* tensorName, Dims const& dims) noexcept = 0;
 };
 
+// Written by the user: sees the debug tensors of an inference while it runs. `addr` is host memory in row-major order, and valid until the
+// call returns; `location` is kHOST. Called from the thread that enqueues. False ends the inference.
+class IDebugListener : public IVersionedInterface {
+ public:
+  InterfaceInfo getInterfaceInfo() const noexcept override { return {"IDebugListener", 1, 0}; }
+  virtual bool processDebugTensor(void const* addr, TensorLocation location, DataType type, Dims const& shape,
+                                  char const* name, cudaStream_t stream) = 0;
+};
+
+// What goes into a serialised engine.
+enum class SerializationFlag : int32_t { kEXCLUDE_LEAN_RUNTIME = 1 };  // engines never hold one
+using SerializationFlags = uint32_t;                                   // bits 1 << SerializationFlag
+class ISerializationConfig : public INoCopy {
+ public:
+  virtual bool setFlags(SerializationFlags serializationFlags) noexcept = 0;  // false for bits that are no flags
+  virtual SerializationFlags getFlags() const noexcept = 0;
+  virtual bool clearFlag(SerializationFlag serializationFlag) noexcept = 0;
+  virtual bool setFlag(SerializationFlag serializationFlag) noexcept = 0;
+  virtual bool getFlag(SerializationFlag serializationFlag) const noexcept = 0;
+};
+
 class IExecutionContext;
 class ICudaEngine;
 
@@ -175,6 +196,21 @@ class IExecutionContext : public INoCopy {
   virtual void setEnqueueEmitsProfile(bool enqueueEmitsProfile) noexcept = 0;
   virtual bool getEnqueueEmitsProfile() const noexcept = 0;
   virtual bool reportToProfiler() const noexcept = 0;
+  // Debug tensors: whoever listens hears of those whose state is true; at first it is false. The setters return false for a tensor that is
+  // not marked for debugging. While one is heard, enqueueV3 waits after each layer, and allocates.
+  virtual bool setDebugListener(IDebugListener* listener) noexcept = 0;  // null for none
+  virtual IDebugListener* getDebugListener() noexcept = 0;
+  virtual bool setTensorDebugState(char const* name, bool flag) noexcept = 0;
+  virtual bool getDebugState(char const* name) const noexcept = 0;
+  virtual bool setAllTensorsDebugState(bool flag) noexcept = 0;
+  virtual bool setUnfusedTensorsDebugState(bool flag) noexcept = 0;
+  virtual bool getUnfusedTensorsDebugState() const noexcept = 0;
+  // Waits after each layer, so that an error names the layer.
+  virtual void setDebugSync(bool sync) noexcept = 0;
+  virtual bool getDebugSync() const noexcept = 0;
+  // Memory beyond the context's own: workspaces of layers whose sizes only running tells. Null: the device's own. It outlives the context.
+  virtual bool setTemporaryStorageAllocator(IGpuAllocator* allocator) noexcept = 0;
+  virtual IGpuAllocator* getTemporaryStorageAllocator() const noexcept = 0;
   virtual IRuntimeConfig* getRuntimeConfig() const noexcept = 0;  // as at the making of the context, which owns it
   // Limits that engines keep anyway: they take no persistent cache and no streams beside the one of the call.
   virtual void setPersistentCacheLimit(size_t size) noexcept = 0;
@@ -188,6 +224,8 @@ class ICudaEngine : public INoCopy {
   virtual char const* getName() const noexcept = 0;
   virtual int32_t getNbLayers() const noexcept = 0;
   virtual IHostMemory* serialize() const noexcept = 0;
+  virtual ISerializationConfig* createSerializationConfig() noexcept = 0;
+  virtual IHostMemory* serializeWithConfig(ISerializationConfig& config) const noexcept = 0;
   virtual IExecutionContext* createExecutionContext(
       ExecutionContextAllocationStrategy strategy = ExecutionContextAllocationStrategy::kSTATIC) noexcept = 0;
   virtual IExecutionContext* createExecutionContext(IRuntimeConfig* runtimeConfig) noexcept = 0;
@@ -203,6 +241,7 @@ class ICudaEngine : public INoCopy {
   virtual EngineCapability getEngineCapability() const noexcept = 0;
   virtual ProfilingVerbosity getProfilingVerbosity() const noexcept = 0;
   virtual bool isRefittable() const noexcept = 0;
+  virtual bool isDebugTensor(char const* name) const noexcept = 0;
   virtual void setErrorRecorder(IErrorRecorder* recorder) noexcept = 0;
   virtual IErrorRecorder* getErrorRecorder() const noexcept = 0;
 
@@ -281,12 +320,21 @@ class ICudaEngine : public INoCopy {
   virtual bool hasImplicitBatchDimension() const noexcept = 0;
 };
 
+// Loads engines. Any number of threads may load at once; the setters are for one at a time. Engines outlive neither the logger nor the
+// allocator that the runtime had when it loaded them; the runtime itself may go first.
 class IRuntime : public INoCopy {
  public:
   // The bytes are copied. Null when they are damaged, or made by another version or for another device.
   virtual ICudaEngine* deserializeCudaEngine(void const* blob, std::size_t size) noexcept = 0;
   virtual ICudaEngine* deserializeCudaEngine(IStreamReader& streamReader) noexcept = 0;
   virtual ICudaEngine* deserializeCudaEngine(IStreamReaderV2& streamReader) noexcept = 0;
+  // As before 10.0; the last argument is null.
+  ICudaEngine* deserializeCudaEngine(void const* blob, std::size_t size, std::nullptr_t) noexcept {
+    return deserializeCudaEngine(blob, size);
+  }
+  // Threads of the device that each context of the engines loaded from then on uses, at least 1; all that there are at first.
+  virtual bool setMaxThreads(int32_t maxThreads) noexcept = 0;
+  virtual int32_t getMaxThreads() const noexcept = 0;
   virtual int32_t getNbDLACores() const noexcept = 0;                   // 0
   virtual void setGpuAllocator(IGpuAllocator* allocator) noexcept = 0;  // null: the device's own
   virtual void setErrorRecorder(IErrorRecorder* recorder) noexcept = 0;

@@ -4,7 +4,12 @@
 #include <cstdint>
 
 #include "NvInferVersion.h"
+// CUDA's own header where the include path has one, else Kiln's.
+#if __has_include(<cuda_runtime_api.h>)
+#include <cuda_runtime_api.h>
+#else
 #include "kiln_compat/cuda_runtime_api.h"
+#endif
 
 #ifndef TENSORRTAPI
 #define TENSORRTAPI __attribute__((visibility("default")))

@@ -1,5 +1,9 @@
 // From ONNX models to networks.
 #pragma once
+#include <cstddef>
+#include <utility>
+#include <vector>
+
 #include "NvInfer.h"
 
 #define NV_ONNX_PARSER_MAJOR 0
@@ -26,6 +30,9 @@ enum class OnnxParserFlag : int32_t {
   kNATIVE_INSTANCENORM = 0
 };  // instance norm is always native; the flag changes nothing
 using OnnxParserFlags = uint32_t;
+// Indices of nodes, and whether they can be parsed.
+using SubGraph_t = std::pair<std::vector<size_t>, bool>;
+using SubGraphCollection_t = std::vector<SubGraph_t>;
 
 // One reason why a model was refused. Lives until the parser's errors are cleared.
 class IParserError {
@@ -38,6 +45,9 @@ class IParserError {
   virtual char const* file() const = 0;          // of Kiln's source; empty
   virtual int line() const = 0;
   virtual char const* func() const = 0;
+  // Names of the model's functions that hold the node, outermost first; localFunctionStackSize() many.
+  virtual char const* const* localFunctionStack() const = 0;
+  virtual int32_t localFunctionStackSize() const = 0;
 
  protected:
   virtual ~IParserError() = default;
@@ -55,6 +65,34 @@ class IParser : public nvinfer1::INoCopy {
   // Whether parse() would take it; the errors tell what it would not. Leaves the network as it is.
   virtual bool supportsModelV2(void const* serializedOnnxModel, size_t serializedOnnxModelSize,
                                char const* modelPath = nullptr) noexcept = 0;
+  // The parts of the graph that the last supportsModelV2 told apart: runs of nodes in the model's order that parse() would all take, or all
+  // not take. getSubgraphNodes gives indices of nodes, which live until the next call of supportsModelV2; null, and length 0, for a wrong
+  // index.
+  virtual int64_t getNbSubgraphs() noexcept = 0;
+  virtual bool isSubgraphSupported(int64_t const index) noexcept = 0;
+  virtual int64_t* getSubgraphNodes(int64_t const index, int64_t& subgraphLength) noexcept = 0;
+  // As before 11.0.
+  bool supportsModel(void const* serialized_onnx_model, size_t serialized_onnx_model_size,
+                     SubGraphCollection_t& sub_graph_collection, char const* model_path = nullptr) noexcept {
+    bool const supported = supportsModelV2(serialized_onnx_model, serialized_onnx_model_size, model_path);
+    for (int64_t i = 0; i < getNbSubgraphs(); ++i) {
+      int64_t length = 0;
+      int64_t const* nodes = getSubgraphNodes(i, length);
+      sub_graph_collection.emplace_back(SubGraph_t(std::vector<size_t>(nodes, nodes + length), isSubgraphSupported(i)));
+    }
+    return supported;
+  }
+  bool parseWithWeightDescriptors(void const* serialized_onnx_model, size_t serialized_onnx_model_size) noexcept {
+    return parse(serialized_onnx_model, serialized_onnx_model_size);
+  }
+  // parse() in steps, so that initializers of the model may be given instead of read: first the model, then `size` bytes for each such
+  // initializer, which the caller keeps until the network is built; then parseModelProto, once for each loadModelProto.
+  virtual bool loadModelProto(void const* serializedOnnxModel, size_t serializedOnnxModelSize,
+                              char const* modelPath = nullptr) noexcept = 0;
+  virtual bool loadInitializer(char const* name, void const* data, size_t size) noexcept = 0;
+  virtual bool parseModelProto() noexcept = 0;
+  // Libraries of plugins that the network needs: none, null.
+  virtual char const* const* getUsedVCPluginLibraries(int64_t& nbPluginLibs) const noexcept = 0;
   // Output i of the layer with the name of a node of the model; null when there is none.
   virtual nvinfer1::ITensor const* getLayerOutputTensor(char const* name, int64_t i) noexcept = 0;
   virtual void setFlags(OnnxParserFlags onnxParserFlags) noexcept = 0;

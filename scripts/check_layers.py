@@ -34,6 +34,9 @@ ROOMS = {  # folder: room; `*` stands for one folder. A file belongs to the firs
     "src/plugin": Room(7, BUILD),
     "src/backends": Room(7, BOTH),  # the list of back ends: sees the rooms inside its folder
     "src/compiler": Room(8, BUILD),
+    "src/api/run": Room(8, RUN),
+    "src/api/entry": Room(9, RUN),
+    "src/api/cuda_runtime": Room(9, RUN),
     "src/api": Room(9, BOTH),
     "tools": Room(10, BOTH, sees=()),
     "server": Room(10, BOTH, sees=()),
@@ -55,6 +58,7 @@ WORDS_STAY_IN = "src/backends/"
 ALLOWED_WORDS = [
     ("src/api/", re.compile(r"\w*Cuda(?:Engine|Graph)\w*"), "TensorRT's names: ICudaEngine, deserializeCudaEngine, …"),
     ("src/api/", re.compile(r"cuda[A-Z]\w*|cuda_runtime(?:_api)?|CUDART_\w+"), "CUDA's names in TensorRT's signatures, and our cuda_runtime_api.h"),
+    ("src/api/", re.compile(r"(?:lib|l)?(?:kiln_)?cudart|kiln_cuda_runtime"), "our library of these names"),
 ]
 
 

@@ -12,14 +12,27 @@ enum class BuilderFlag : int32_t {
   kDISABLE_TIMING_CACHE = 5,  // measure anew; the cache of the configuration is neither read nor filled
   kTF32 = 6,                  // products of float32 with 10 bits of mantissa; set at first
   kSPARSE_WEIGHTS = 7,        // kernels for weights of which two of four are zero
+  kOBEY_PRECISION_CONSTRAINTS =
+      9,  // a build fails when a layer does not compute in the type that ILayer::setPrecision gives
+  kPREFER_PRECISION_CONSTRAINTS = 10,  // the log says so
   kFP8 = 14,
   kERROR_ON_TIMING_CACHE_MISS = 15,  // a build fails when the cache of the configuration lacks a time
   kBF16 = 16,
   kINT4 = 21,
   kFP4 = 25,
+  kEDITABLE_TIMING_CACHE = 26,  // tactics that ITimingCache::update names go before faster ones
 };
 using BuilderFlags = uint32_t;
 enum class MemoryPoolType : int32_t { kWORKSPACE = 0 };  // bytes that one layer may use beside its inputs and outputs
+
+// Libraries that give tactics beside Kiln's own. On the CPU that is oneDNN, which any of these allows.
+enum class TacticSource : int32_t { kCUBLAS = 0, kCUBLAS_LT = 1, kCUDNN = 2 };
+using TacticSources = uint32_t;  // bits 1 << TacticSource
+enum class PreviewFeature : int32_t {
+  kFASTER_DYNAMIC_SHAPES_0805 = 0,                     // always so
+  kDISABLE_EXTERNAL_TACTIC_SOURCES_FOR_CORE_0805 = 1,  // Kiln's own tactics only, whatever the tactic sources
+  kPROFILE_SHARING_0806 = 2,                           // always so: any number of contexts may use a profile
+};
 
 // Bounds of the inputs' shapes. Owned by the builder. An engine runs best at kOPT.
 class IOptimizationProfile : public INoCopy {
@@ -39,12 +52,30 @@ class IOptimizationProfile : public INoCopy {
   virtual bool isValid() const noexcept = 0;  // all three of each input, min <= opt <= max
 };
 
-// Measured times of tactics, for the next build on the same device.
+// Names a problem of the tuner: a layer with shapes and types.
+struct TimingCacheKey {
+  uint8_t data[16];
+};
+// The tactic that a build takes from the cache, and its milliseconds.
+struct TimingCacheValue {
+  uint64_t tacticHash;
+  float timingMSec;
+  static constexpr uint64_t kINVALID_TACTIC_HASH = UINT64_MAX;
+};
+
+// Measured times of tactics, for the next build on the same device. One thread at a time, builds that use it included.
 class ITimingCache : public INoCopy {
  public:
   virtual IHostMemory* serialize() const noexcept = 0;
   virtual bool combine(ITimingCache const& inputCache, bool ignoreMismatch) noexcept = 0;
   virtual bool reset() noexcept = 0;
+  // How many keys there are; so many as fit are written to the buffer. -1, reported, for a null buffer of some capacity.
+  virtual int64_t queryKeys(TimingCacheKey* keyBuffer, int64_t capacity) const noexcept = 0;
+  // tacticHash is kINVALID_TACTIC_HASH for an unknown key.
+  virtual TimingCacheValue query(TimingCacheKey const& key) const noexcept = 0;
+  // Makes that tactic the one to take, for builds with kEDITABLE_TIMING_CACHE. The verbose log of a build tells each tactic's hash.
+  // False for an unknown key, and for a tactic that was not measured for it.
+  virtual bool update(TimingCacheKey const& key, TimingCacheValue const& value) noexcept = 0;
 };
 
 // Written by the user: the phases of a build. Called from the thread that builds.
@@ -56,6 +87,7 @@ class IProgressMonitor : public IVersionedInterface {
   virtual void phaseFinish(char const* phaseName) noexcept = 0;
 };
 
+// How to build. What is set by pointer or reference (cache, monitor, profiles, stream) outlives the builds.
 class IBuilderConfig : public INoCopy {
  public:
   virtual void setFlags(BuilderFlags builderFlags) noexcept = 0;
@@ -87,6 +119,14 @@ class IBuilderConfig : public INoCopy {
   // The build waits for the work that is queued here before it measures; null for none.
   virtual void setProfileStream(cudaStream_t stream) noexcept = 0;
   virtual cudaStream_t getProfileStream() const noexcept = 0;
+  // Tactics that are measured for each layer, the ones that are expected to be fast first; -1, as at first: the level decides.
+  virtual void setMaxNbTactics(int32_t maxTactics) noexcept = 0;
+  virtual int32_t getMaxNbTactics() const noexcept = 0;
+  virtual bool setTacticSources(
+      TacticSources tacticSources) noexcept = 0;  // all at first; false for bits that name no source
+  virtual TacticSources getTacticSources() const noexcept = 0;
+  virtual void setPreviewFeature(PreviewFeature feature, bool enable) noexcept = 0;
+  virtual bool getPreviewFeature(PreviewFeature feature) const noexcept = 0;
   virtual void setEngineCapability(EngineCapability capability) noexcept = 0;
   virtual EngineCapability getEngineCapability() const noexcept = 0;
   virtual void setMaxAuxStreams(int32_t nbStreams) noexcept = 0;  // engines take none
@@ -94,6 +134,8 @@ class IBuilderConfig : public INoCopy {
   virtual void reset() noexcept = 0;
 };
 
+// Makes networks and configurations, and engines out of both. One thread at a time; builders of different threads are independent. What it
+// makes is deleted by the user, profiles excepted. It outlives its networks.
 class IBuilder : public INoCopy {
  public:
   virtual INetworkDefinition* createNetworkV2(NetworkDefinitionCreationFlags flags) noexcept = 0;
@@ -109,7 +151,10 @@ class IBuilder : public INoCopy {
   virtual void setErrorRecorder(IErrorRecorder* recorder) noexcept = 0;
   virtual IErrorRecorder* getErrorRecorder() const noexcept = 0;
   virtual ILogger* getLogger() const noexcept = 0;
-  virtual void reset() noexcept = 0;  // no allocator, no error recorder
+  // Threads of the device that measured tactics use, at least 1; all that there are at first. Times for other numbers are kept apart.
+  virtual bool setMaxThreads(int32_t maxThreads) noexcept = 0;
+  virtual int32_t getMaxThreads() const noexcept = 0;
+  virtual void reset() noexcept = 0;  // no allocator, no error recorder, no limit of threads
   // What the device has kernels for that are faster than those of float32.
   virtual bool platformHasFastFp16() const noexcept = 0;
   virtual bool platformHasFastInt8() const noexcept = 0;

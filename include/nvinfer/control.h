@@ -60,14 +60,17 @@ class IIfConditionalBoundaryLayer : public ILayer {
   virtual IIfConditional* getConditional() const noexcept = 0;
 };
 
+// What chooses the branch: input 0.
 class IConditionLayer : public IIfConditionalBoundaryLayer {
  public:
 };
 
+// Input 0 when the condition is true, else input 1. Of the same type and rank; where the dimensions differ only running tells them.
 class IIfConditionalOutputLayer : public IIfConditionalBoundaryLayer {
  public:
 };
 
+// A tensor from outside, as the branches see it.
 class IIfConditionalInputLayer : public IIfConditionalBoundaryLayer {
  public:
 };

@@ -48,6 +48,16 @@ class ILayer : public INoCopy {
   virtual ITensor* getOutput(int32_t index) const noexcept = 0;
   virtual void setInput(int32_t index, ITensor& tensor) noexcept = 0;
   virtual DataType getOutputType(int32_t index) const noexcept = 0;
+  // Converts output `index` to the type: a cast behind the layer. Not for layers at the boundary of loops and conditionals.
+  virtual void setOutputType(int32_t index, DataType dataType) noexcept = 0;
+  virtual bool outputTypeIsSet(int32_t index) const noexcept = 0;
+  virtual void resetOutputType(int32_t index) noexcept = 0;
+  // The type in which the layer should compute. A layer computes in the type of its first input: where the two differ a build says so
+  // with BuilderFlag::kPREFER_PRECISION_CONSTRAINTS, fails with kOBEY_PRECISION_CONSTRAINTS, and goes on without either.
+  virtual void setPrecision(DataType dataType) noexcept = 0;
+  virtual DataType getPrecision() const noexcept = 0;  // when none is set, the type of the first input
+  virtual bool precisionIsSet() const noexcept = 0;
+  virtual void resetPrecision() noexcept = 0;
   virtual void setMetadata(char const* metadata) noexcept = 0;
   virtual char const* getMetadata() const noexcept = 0;
 };

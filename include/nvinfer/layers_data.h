@@ -4,6 +4,14 @@
 
 namespace nvinfer1 {
 
+// Input 0, of type BOOL, has only true elements; else the message ends the build, when the values are known then, or the inference, as an
+// error. Has no output. Not inside of loops and conditionals.
+class IAssertionLayer : public ILayer {
+ public:
+  virtual void setMessage(char const* message) noexcept = 0;  // copied
+  virtual char const* getMessage() const noexcept = 0;
+};
+
 // Joins the inputs along an axis.
 class IConcatenationLayer : public ILayer {
  public:
@@ -146,6 +154,9 @@ class INMSLayer : public ILayer {
  public:
   virtual void setBoundingBoxFormat(BoundingBoxFormat fmt) noexcept = 0;
   virtual BoundingBoxFormat getBoundingBoxFormat() const noexcept = 0;
+  // Of each batch entry only the so many pairs of box and class with the best scores compete; 0, as at first: all do.
+  virtual void setTopKBoxLimit(int32_t limit) noexcept = 0;
+  virtual int32_t getTopKBoxLimit() const noexcept = 0;
   virtual bool setIndicesType(DataType type) noexcept = 0;  // kINT32 or kINT64
   virtual DataType getIndicesType() const noexcept = 0;
 };

@@ -4,7 +4,9 @@
 
 namespace nvinfer1 {
 
-// A pointwise function; alpha and beta as the function names them.
+// A pointwise function. With a = alpha, b = beta, both 0 at first: kLEAKY_RELU x < 0 ? a*x : x; kELU x < 0 ? a*(exp(x)-1) : x;
+// kSELU x < 0 ? b*a*(exp(x)-1) : b*x; kSOFTPLUS a*log(exp(b*x)+1); kCLIP min(max(x,a),b); kHARD_SIGMOID min(max(a*x+b,0),1);
+// kSCALED_TANH a*tanh(b*x); kTHRESHOLDED_RELU x > a ? x : 0.
 class IActivationLayer : public ILayer {
  public:
   virtual void setActivationType(ActivationType activationType) noexcept = 0;
@@ -15,7 +17,8 @@ class IActivationLayer : public ILayer {
   virtual float getBeta() const noexcept = 0;
 };
 
-// (x * scale + shift) ^ power.
+// (x * scale + shift) ^ power. Each of the three has no weights (1, 0, 1), or as many as the mode says: kUNIFORM 1; kCHANNEL one for each index
+// of the channel axis (1 at first); kELEMENTWISE one for each element behind the first axis.
 class IScaleLayer : public ILayer {
  public:
   virtual void setMode(ScaleMode mode) noexcept = 0;
@@ -30,28 +33,29 @@ class IScaleLayer : public ILayer {
   virtual int32_t getChannelAxis() const noexcept = 0;
 };
 
-// Softmax over the one axis whose bit is set.
+// Softmax over the one axis whose bit is set; at first axis max(0, rank - 3).
 class ISoftMaxLayer : public ILayer {
  public:
   virtual void setAxes(uint32_t axes) noexcept = 0;
   virtual uint32_t getAxes() const noexcept = 0;
 };
 
-// A function of two tensors of equal rank, whose dimensions are equal or 1.
+// A function of two tensors of equal rank and type, whose dimensions are equal or 1. Comparisons give BOOL, the logical ones take it;
+// kFLOOR_DIV rounds towards minus infinity.
 class IElementWiseLayer : public ILayer {
  public:
   virtual void setOperation(ElementWiseOperation operation) noexcept = 0;
   virtual ElementWiseOperation getOperation() const noexcept = 0;
 };
 
-// A pointwise function without parameters.
+// A pointwise function without parameters. kNOT takes BOOL; kISINF and kISNAN give it; kROUND rounds halves to even.
 class IUnaryLayer : public ILayer {
  public:
   virtual void setOperation(UnaryOperation operation) noexcept = 0;
   virtual UnaryOperation getOperation() const noexcept = 0;
 };
 
-// Reduces the axes whose bits are set.
+// Reduces the axes whose bits are set, to dimensions of 1 where they are kept.
 class IReduceLayer : public ILayer {
  public:
   virtual void setOperation(ReduceOperation operation) noexcept = 0;
@@ -76,7 +80,8 @@ class ITopKLayer : public ILayer {
   virtual DataType getIndicesType() const noexcept = 0;
 };
 
-// Product of matrices in the last two dimensions; leading dimensions are equal or 1.
+// Product of matrices in the last two dimensions; leading dimensions are equal or 1. kTRANSPOSE exchanges the last two of its input; kVECTOR
+// takes the last one alone as a vector, which the result then lacks.
 class IMatrixMultiplyLayer : public ILayer {
  public:
   virtual void setOperation(int32_t index, MatrixOperation op) noexcept = 0;  // index 0 or 1
@@ -88,7 +93,8 @@ class IParametricReLULayer : public ILayer {
  public:
 };
 
-// Summation over the named axes of all inputs.
+// Summation as the equation says, "ij,jk->ik": letters name axes, "..." those that broadcast; without an arrow the letters that occur once are
+// the result's, in order.
 class IEinsumLayer : public ILayer {
  public:
   virtual bool setEquation(char const* equation) noexcept = 0;

@@ -7,7 +7,10 @@ namespace nvinfer1 {
 // The first two dimensions; zeros unless there are two.
 inline DimsHW toHW(Dims const& dims) noexcept { return dims.nbDims == 2 ? DimsHW(dims.d[0], dims.d[1]) : DimsHW(); }
 
-// 2-D or 3-D convolution of [N,C,spatial]. Kernel weights [K,C/groups,spatial]; a second input replaces them, a third the bias.
+// 2-D or 3-D convolution of [N,C,spatial], of one value per spatial dimension in each setting: strides and dilations 1, paddings 0 at first. An
+// output has floor((size + padding - dilation*(kernel-1) - 1) / stride) + 1 elements along a dimension; ceil with kEXPLICIT_ROUND_UP;
+// ceil(size/stride) with kSAME_UPPER and kSAME_LOWER, which pad as needed, more behind or before. setPaddingNd sets pre and post padding.
+// No bias: weights of count 0. Kernel weights [K,C/groups,spatial]; a second input replaces them, a third the bias.
 class IConvolutionLayer : public ILayer {
  public:
   virtual void setNbOutputMaps(int64_t nbOutputMaps) noexcept = 0;
@@ -43,7 +46,8 @@ class IConvolutionLayer : public ILayer {
   DimsHW getDilation() const noexcept { return toHW(getDilationNd()); }
 };
 
-// Transposed convolution. Kernel weights [C,K/groups,spatial]; a second input replaces them, a third the bias.
+// Transposed convolution of [N,C,spatial]: (size-1)*stride + dilation*(kernel-1) + 1 - padding elements along a dimension. Settings as of
+// IConvolutionLayer. Kernel weights [C,K/groups,spatial]; a second input replaces them, a third the bias.
 class IDeconvolutionLayer : public ILayer {
  public:
   virtual void setNbOutputMaps(int64_t nbOutputMaps) noexcept = 0;
@@ -91,7 +95,8 @@ class IFullyConnectedLayer : public ILayer {
   virtual Weights getBiasWeights() const noexcept = 0;
 };
 
-// 2-D or 3-D windows of [N,C,spatial].
+// 2-D or 3-D windows of [N,C,spatial]. Strides 1 and paddings 0 at first; sizes of outputs as of IConvolutionLayer. Averages leave padding
+// out of their count unless told otherwise.
 class IPoolingLayer : public ILayer {
  public:
   virtual void setPoolingType(PoolingType poolingType) noexcept = 0;
@@ -144,7 +149,8 @@ class IPaddingLayer : public ILayer {
   virtual Dims getPostPaddingNd() const noexcept = 0;
 };
 
-// Resamples to the output dimensions, or by scales, or to the dimensions in input 1.
+// Resamples to the output dimensions, or by scales (one per dimension; the result has floor(size*scale) elements), or to the dimensions in
+// input 1, INT32 or INT64. At first kNEAREST with kASYMMETRIC coordinates and kFLOOR.
 class IResizeLayer : public ILayer {
  public:
   virtual void setScales(float const* scales, int32_t nbScales) noexcept = 0;
@@ -160,6 +166,7 @@ class IResizeLayer : public ILayer {
   virtual ResizeSelector getSelectorForSinglePixel() const noexcept = 0;
   virtual void setNearestRounding(ResizeRoundMode nearestRounding) noexcept = 0;
   virtual ResizeRoundMode getNearestRounding() const noexcept = 0;
+  // Of kCUBIC: the coefficient, -0.75 at first; and whether places outside count nothing instead of what the nearest element is.
   virtual void setCubicCoeff(float cubicCoeff) noexcept = 0;
   virtual float getCubicCoeff() const noexcept = 0;
   virtual void setExcludeOutside(bool excludeOutside) noexcept = 0;

@@ -22,6 +22,13 @@ class INetworkDefinition : public INoCopy {
   virtual void markOutput(ITensor& tensor) noexcept = 0;
   virtual void unmarkOutput(ITensor& tensor) noexcept = 0;
   virtual void removeTensor(ITensor& tensor) noexcept = 0;  // where it is an input of a layer, the layer has none there
+  // Debug tensors are computed as results of their own, which no fusion swallows; IExecutionContext::setDebugListener shows them. False for
+  // inputs. The second form marks, at run time, whatever tensors the build leaves.
+  virtual bool markDebug(ITensor& tensor) noexcept = 0;
+  virtual bool unmarkDebug(ITensor& tensor) noexcept = 0;
+  virtual bool isDebugTensor(ITensor const& tensor) const noexcept = 0;
+  virtual bool markUnfusedTensorsAsDebugTensors() noexcept = 0;
+  virtual bool unmarkUnfusedTensorsAsDebugTensors() noexcept = 0;
   virtual int32_t getNbInputs() const noexcept = 0;
   virtual ITensor* getInput(int32_t index) const noexcept = 0;
   virtual int32_t getNbOutputs() const noexcept = 0;
@@ -101,6 +108,7 @@ class INetworkDefinition : public INoCopy {
                                      CausalMaskKind causalKind) noexcept = 0;
   virtual IRotaryEmbeddingLayer* addRotaryEmbedding(ITensor& input, ITensor& cosCache, ITensor& sinCache,
                                                     bool interleaved, int32_t rotaryEmbeddingDim) noexcept = 0;
+  virtual IAssertionLayer* addAssertion(ITensor& condition, char const* message) noexcept = 0;
   virtual ILoop* addLoop() noexcept = 0;
   virtual IIfConditional* addIfConditional() noexcept = 0;
 

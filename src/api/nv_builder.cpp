@@ -2,9 +2,9 @@
 #include <algorithm>
 #include <new>
 
-#include "api/cuda_runtime.h"
 #include "api/nv_config.h"
 #include "api/nv_network.h"
+#include "api/run/streams.h"
 
 namespace kiln::api {
 
@@ -125,14 +125,21 @@ class BuilderImpl final : public nvinfer1::IBuilder {
                           nvinfer1::IBuilderConfig const&) const noexcept override {
     return guarded(reporter_, false, [&] {
       auto& own = const_cast<NetworkImpl&>(static_cast<const NetworkImpl&>(network));
-      return ir::verify(*own.lower()), true;
+      return ir::verify(*own.lower().graph), true;
     });
   }
   void setGpuAllocator(nvinfer1::IGpuAllocator* allocator) noexcept override { allocator_ = allocator; }
   void setErrorRecorder(nvinfer1::IErrorRecorder* recorder) noexcept override { reporter_.set_recorder(recorder); }
   nvinfer1::IErrorRecorder* getErrorRecorder() const noexcept override { return reporter_.recorder(); }
   nvinfer1::ILogger* getLogger() const noexcept override { return reporter_.logger(); }
-  void reset() noexcept override { allocator_ = nullptr, reporter_.set_recorder(nullptr); }
+  bool setMaxThreads(int32_t count) noexcept override {
+    if (count < 1) return reporter_.report(Code::kInvalidArgument, "setMaxThreads: the number is at least 1"), false;
+    return max_threads_ = count, true;
+  }
+  int32_t getMaxThreads() const noexcept override {
+    return max_threads_ > 0 ? max_threads_ : device_threads(reporter_);
+  }
+  void reset() noexcept override { allocator_ = nullptr, max_threads_ = 0, reporter_.set_recorder(nullptr); }
   bool platformHasFastFp16() const noexcept override { return false; }
   bool platformHasFastInt8() const noexcept override { return false; }
   bool platformHasTf32() const noexcept override { return false; }
@@ -149,6 +156,22 @@ class BuilderImpl final : public nvinfer1::IBuilder {
                           ": this device has no faster kernels of that kind; layers keep the types of "
                           "the network\n  " +
                           p.text);
+  }
+  // Layers compute in the types of the network; the flags tell what to do where a layer should not.
+  void check_precisions(NetworkImpl& network, const nvinfer1::IBuilderConfig& config) {
+    const bool obey = config.getFlag(nvinfer1::BuilderFlag::kOBEY_PRECISION_CONSTRAINTS);
+    if (!obey && !config.getFlag(nvinfer1::BuilderFlag::kPREFER_PRECISION_CONSTRAINTS)) return;
+    for (const auto& layer : network.layers()) {
+      if (!layer->precision || layer->inputs.empty() || !layer->inputs[0]) continue;
+      const EdgeType* type = network.type_of(*layer->inputs[0]);
+      if (!type || type->tensor.dtype == *layer->precision) continue;
+      Error mismatch = Error(Code::kUnsupported, "the layer is to compute in " + std::string(name(*layer->precision)))
+                           .node("'" + layer->name + "'")
+                           .cause("its first input is " + type->str())
+                           .remedy("cast the inputs of the layer");
+      if (obey) throw mismatch;
+      reporter_.log(Severity::kWarning, mismatch.what());
+    }
   }
   std::vector<std::byte> build(nvinfer1::INetworkDefinition& network, nvinfer1::IBuilderConfig& config) {
     const auto& settings = static_cast<ConfigImpl&>(config).s;
@@ -172,7 +195,17 @@ class BuilderImpl final : public nvinfer1::IBuilder {
     options.tuner.cache_only =
         options.tuner.cache && config.getFlag(nvinfer1::BuilderFlag::kERROR_ON_TIMING_CACHE_MISS);
     options.tuner.progress = [&](size_t done, size_t total, const std::string&) { return progress.step(done, total); };
-    plan::Plan plan = compile(static_cast<NetworkImpl&>(network).lower(valued), options);
+    options.tuner.obey_pins = config.getFlag(nvinfer1::BuilderFlag::kEDITABLE_TIMING_CACHE);
+    options.tuner.own_only = settings.own_only || settings.sources == 0;
+    options.tuner.max_candidates = settings.max_tactics;
+    options.tuner.max_threads = max_threads_;
+    auto& own = static_cast<NetworkImpl&>(network);
+    check_precisions(own, config);
+    NetworkImpl::Lowered lowered = own.lower(valued);
+    options.watched = std::move(lowered.watched);
+    options.returned = lowered.returned;
+    options.shows_results = own.shows_results();
+    plan::Plan plan = compile(std::move(lowered.graph), options);
     for (const plan::Program& program : plan.programs)
       for (const plan::StepInfo& step : program.steps)
         if (step.workspace_size > settings.workspace)
@@ -188,6 +221,7 @@ class BuilderImpl final : public nvinfer1::IBuilder {
   mutable Reporter reporter_;
   std::vector<std::unique_ptr<ProfileImpl>> profiles_;
   nvinfer1::IGpuAllocator* allocator_ = nullptr;
+  int32_t max_threads_ = 0;
 };
 
 }  // namespace

@@ -2,11 +2,12 @@
 #pragma once
 #include <algorithm>
 #include <array>
+#include <cstring>
 #include <map>
 #include <optional>
 
 #include "NvInfer.h"
-#include "api/nv_common.h"
+#include "api/run/nv_common.h"
 #include "compiler/compile.h"
 
 namespace kiln::api {
@@ -95,11 +96,44 @@ class TimingCacheImpl final : public nvinfer1::ITimingCache {
     });
   }
   bool reset() noexcept override { return cache.clear(), true; }
+  int64_t queryKeys(nvinfer1::TimingCacheKey* buffer, int64_t capacity) const noexcept override {
+    return guarded(reporter_, int64_t{-1}, [&] {
+      if (capacity < 0 || (!buffer && capacity > 0))
+        throw Error(Code::kInvalidArgument, "queryKeys: the buffer is null, or its capacity negative");
+      const std::vector<Hash128> problems = cache.problems();
+      for (size_t i = 0; i < problems.size() && static_cast<int64_t>(i) < capacity; ++i)
+        std::memcpy(buffer[i].data, &problems[i], sizeof(buffer[i].data));
+      return static_cast<int64_t>(problems.size());
+    });
+  }
+  nvinfer1::TimingCacheValue query(nvinfer1::TimingCacheKey const& key) const noexcept override {
+    constexpr nvinfer1::TimingCacheValue unknown{nvinfer1::TimingCacheValue::kINVALID_TACTIC_HASH, -1};
+    return guarded(reporter_, unknown, [&] {
+      const auto best = cache.best(problem_of(key));
+      return best ? nvinfer1::TimingCacheValue{tactic_hash(best->first), static_cast<float>(best->second)} : unknown;
+    });
+  }
+  bool update(nvinfer1::TimingCacheKey const& key, nvinfer1::TimingCacheValue const& value) noexcept override {
+    return guarded(reporter_, false, [&] {
+      if (!(value.timingMSec >= 0) || !cache.pin(problem_of(key), value.tacticHash, value.timingMSec))
+        throw Error(Code::kInvalidArgument, "update: the cache has no time of tactic " +
+                                                std::to_string(value.tacticHash) +
+                                                " for the key, or the new time is negative")
+            .remedy("take keys from queryKeys, and hashes from the verbose log of the build that filled the cache");
+      return true;
+    });
+  }
   const std::string& fingerprint() const { return fingerprint_; }
 
   mutable TimingCache cache;  // builds fill it
 
  private:
+  static Hash128 problem_of(const nvinfer1::TimingCacheKey& key) {
+    Hash128 problem;
+    static_assert(sizeof(problem) == sizeof(key.data));
+    std::memcpy(&problem, key.data, sizeof(problem));
+    return problem;
+  }
   mutable Reporter reporter_;
   std::string fingerprint_;
 };
@@ -165,6 +199,29 @@ class ConfigImpl final : public nvinfer1::IBuilderConfig {
   nvinfer1::IProgressMonitor* getProgressMonitor() const noexcept override { return s.monitor; }
   void setProfileStream(cudaStream_t stream) noexcept override { s.stream = stream; }
   cudaStream_t getProfileStream() const noexcept override { return s.stream; }
+  void setMaxNbTactics(int32_t count) noexcept override {
+    if (count < -1 || count == 0)
+      return reporter_.report(Code::kInvalidArgument, "setMaxNbTactics: the number is at least 1, or -1 for no limit");
+    s.max_tactics = count;
+  }
+  int32_t getMaxNbTactics() const noexcept override { return s.max_tactics; }
+  bool setTacticSources(nvinfer1::TacticSources sources) noexcept override {
+    if (sources & ~kAllSources)
+      return reporter_.report(Code::kInvalidArgument, "setTacticSources: a bit names no source"), false;
+    s.sources = sources;
+    return true;
+  }
+  nvinfer1::TacticSources getTacticSources() const noexcept override { return s.sources; }
+  void setPreviewFeature(nvinfer1::PreviewFeature feature, bool enable) noexcept override {
+    if (feature == kOwnOnly) s.own_only = enable;
+    else if (feature != kShapes && feature != kSharing)
+      reporter_.report(Code::kInvalidArgument, "setPreviewFeature: there is no such feature");
+    else if (!enable)
+      reporter_.log(Severity::kInfo, "setPreviewFeature: engines are always so; the call changes nothing");
+  }
+  bool getPreviewFeature(nvinfer1::PreviewFeature feature) const noexcept override {
+    return feature == kOwnOnly ? s.own_only : feature == kShapes || feature == kSharing;
+  }
   void setEngineCapability(nvinfer1::EngineCapability capability) noexcept override {
     if (capability != nvinfer1::EngineCapability::kSTANDARD)
       reporter_.report(Code::kUnsupported, "setEngineCapability: engines are EngineCapability::kSTANDARD");
@@ -176,6 +233,10 @@ class ConfigImpl final : public nvinfer1::IBuilderConfig {
   int32_t getMaxAuxStreams() const noexcept override { return s.aux_streams; }
   void reset() noexcept override { s = {}; }
 
+  static constexpr nvinfer1::TacticSources kAllSources = 7;
+  static constexpr auto kShapes = nvinfer1::PreviewFeature::kFASTER_DYNAMIC_SHAPES_0805;
+  static constexpr auto kOwnOnly = nvinfer1::PreviewFeature::kDISABLE_EXTERNAL_TACTIC_SOURCES_FOR_CORE_0805;
+  static constexpr auto kSharing = nvinfer1::PreviewFeature::kPROFILE_SHARING_0806;
   struct Settings {
     nvinfer1::BuilderFlags flags = 1U << static_cast<uint32_t>(nvinfer1::BuilderFlag::kTF32);
     std::size_t workspace = SIZE_MAX;
@@ -185,7 +246,9 @@ class ConfigImpl final : public nvinfer1::IBuilderConfig {
     const TimingCacheImpl* cache = nullptr;
     nvinfer1::IProgressMonitor* monitor = nullptr;
     cudaStream_t stream = nullptr;
-    int32_t aux_streams = 0;
+    int32_t aux_streams = 0, max_tactics = -1;
+    nvinfer1::TacticSources sources = kAllSources;
+    bool own_only = false;
   } s;
 
  private:

@@ -1,11 +1,12 @@
 // Tensors and layers of a network: layers hold their own settings and lower themselves to nodes of the graph.
 #pragma once
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 
 #include "NvInfer.h"
-#include "api/nv_common.h"
+#include "api/run/nv_common.h"
 #include "ir/graph.h"
 
 namespace kiln::api {
@@ -107,13 +108,18 @@ struct LayerCore {
   Construct* construct = nullptr;
   Boundary boundary = Boundary::kNone;
   size_t required = 0;  // so many inputs may not be absent
+  // Of an assertion, its message: the first input must be true. Null for other layers.
+  virtual const std::string* assertion() const { return nullptr; }
   std::string name, metadata;
+  std::optional<DType> precision;
+  std::map<int32_t, DType> output_types;
   std::vector<TensorImpl*> inputs;
   std::vector<std::unique_ptr<TensorImpl>> outputs;
 };
 
 void set_layer_input(LayerCore& layer, int32_t index, nvinfer1::ITensor& tensor) noexcept;
 void layer_changed(LayerCore& layer) noexcept;
+void set_output_type(LayerCore& layer, int32_t index, nvinfer1::DataType type) noexcept;
 DType index_dtype(nvinfer1::DataType type);  // of kINT32 and kINT64; throws kInvalidArgument for others
 Reporter& reporter_of(const LayerCore& layer);
 template <class F> void change_layer(LayerCore& layer, F&& body) noexcept {
@@ -144,6 +150,21 @@ template <class Interface, nvinfer1::LayerType kType> class Layer : public Inter
     const nvinfer1::ITensor* t = getOutput(i);
     return t ? t->getType() : nvinfer1::DataType::kFLOAT;
   }
+  void setOutputType(int32_t i, nvinfer1::DataType type) noexcept override { set_output_type(*this, i, type); }
+  bool outputTypeIsSet(int32_t i) const noexcept override { return output_types.count(i) > 0; }
+  void resetOutputType(int32_t i) noexcept override {
+    change([&] { output_types.erase(i); });
+  }
+  void setPrecision(nvinfer1::DataType type) noexcept override {
+    guarded(reporter_of(*this), false, [&] { return precision = from_nv(type), true; });
+  }
+  nvinfer1::DataType getPrecision() const noexcept override {
+    if (precision) return to_nv(*precision);
+    const nvinfer1::ITensor* t = getInput(0);
+    return t ? t->getType() : getOutputType(0);
+  }
+  bool precisionIsSet() const noexcept override { return precision.has_value(); }
+  void resetPrecision() noexcept override { precision.reset(); }
   void setMetadata(char const* text) noexcept override {
     change([&] { metadata = text ? text : ""; });
   }

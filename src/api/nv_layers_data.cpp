@@ -6,6 +6,16 @@
 namespace kiln::api {
 namespace {
 
+class Assertion final : public Layer<nvinfer1::IAssertionLayer, nvinfer1::LayerType::kASSERTION> {
+ public:
+  void setMessage(char const* text) noexcept override { set(message, std::string(text ? text : "")); }
+  char const* getMessage() const noexcept override { return message.c_str(); }
+  const std::string* assertion() const override { return &message; }
+  std::vector<ir::Value*> lower(Lower&) const override { return {}; }
+
+  std::string message;
+};
+
 class Concatenation final : public Layer<nvinfer1::IConcatenationLayer, nvinfer1::LayerType::kCONCATENATION> {
  public:
   void setAxis(int32_t value) noexcept override { set(axis, value); }
@@ -112,6 +122,16 @@ class Unsqueeze final : public Layer<nvinfer1::IUnsqueezeLayer, nvinfer1::LayerT
 
 using namespace nvinfer1;
 
+IAssertionLayer* NetworkImpl::addAssertion(ITensor& condition, char const* message) noexcept {
+  return add(
+      "Assertion", {&condition},
+      [&] {
+        auto layer = std::make_unique<Assertion>();
+        layer->message = message ? message : "";
+        return layer;
+      },
+      0);
+}
 IConcatenationLayer* NetworkImpl::addConcatenation(ITensor* const* inputs, int32_t count) noexcept {
   return add("Concatenation", list_of(inputs, count), [&] {
     auto layer = std::make_unique<Concatenation>();

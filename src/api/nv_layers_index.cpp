@@ -1,4 +1,6 @@
 // Layers that work with indices: gather, scatter, non-zero, one-hot, box suppression, reversal of sequences.
+#include <limits>
+
 #include "api/nv_network.h"
 
 namespace kiln::api {
@@ -93,6 +95,11 @@ class Suppression final : public Layer<nvinfer1::INMSLayer, nvinfer1::LayerType:
   nvinfer1::BoundingBoxFormat getBoundingBoxFormat() const noexcept override { return format; }
   bool setIndicesType(nvinfer1::DataType value) noexcept override { return set_index_type(indices, value); }
   nvinfer1::DataType getIndicesType() const noexcept override { return indices; }
+  void setTopKBoxLimit(int32_t value) noexcept override {
+    if (value >= 0) return set(limit, value);
+    reporter_of(*this).report(Code::kInvalidArgument, "setTopKBoxLimit: the limit is negative");
+  }
+  int32_t getTopKBoxLimit() const noexcept override { return limit; }
   std::vector<ir::Value*> lower(Lower& l) const override {
     if (l.in(0)->rank() != 3 || l.in(1)->rank() != 3)
       throw Error(Code::kUnsupported,
@@ -101,12 +108,28 @@ class Suppression final : public Layer<nvinfer1::INMSLayer, nvinfer1::LayerType:
     ir::Value* scores = l.node("Transpose", {l.in(1)}, {{"perm", Ints{0, 2, 1}}});
     std::vector<ir::Value*> inputs{l.in(0), scores, l.as_int64(l.scalar(l.in(2)))};
     for (size_t i : {3, 4}) inputs.push_back(l.in(i) ? l.scalar(l.in(i)) : nullptr);
+    if (limit > 0) {
+      inputs[1] = best_only(l, scores);
+      if (!inputs[4]) inputs[4] = l.like(scores, std::numeric_limits<float>::lowest());
+    }
     while (!inputs.back()) inputs.pop_back();
     const Attributes a{{"center_point_box", int64_t{format == nvinfer1::BoundingBoxFormat::kCENTER_SIZES}}};
     ir::Value* selected = l.node("NonMaxSuppression", inputs, a);
     return {l.cast(selected, index_dtype(indices)), l.cast(l.extent(selected, 0), index_dtype(indices))};
   }
 
+  // Scores [batch, classes, boxes] of which all but the best of each batch entry are minus infinity.
+  ir::Value* best_only(Lower& l, ir::Value* scores) const {
+    ir::Value* flat = l.reshaped(scores, {0, -1});
+    ir::Value* count = l.node("Min", {l.extent(flat, 1), l.graph.add_constant(Tensor::scalar<int64_t>(limit))});
+    ir::Node* best = l.nodes("TopK", {flat, l.node("Reshape", {count, l.ints({1})})}, {{"axis", int64_t{1}}}, 2);
+    ir::Value* low =
+        l.node("Expand", {l.like(scores, -std::numeric_limits<float>::infinity()), l.node("Shape", {flat})});
+    ir::Value* kept = l.node("ScatterElements", {low, best->outputs()[1], best->outputs()[0]}, {{"axis", int64_t{1}}});
+    return l.node("Reshape", {kept, l.node("Shape", {scores})});
+  }
+
+  int32_t limit = 0;
   nvinfer1::BoundingBoxFormat format{};
   nvinfer1::DataType indices{};
 };

@@ -31,6 +31,18 @@ void set_layer_input(LayerCore& layer, int32_t index, nvinfer1::ITensor& tensor)
     layer.inputs[static_cast<size_t>(index)] = &own;
   });
 }
+void set_output_type(LayerCore& layer, int32_t index, nvinfer1::DataType type) noexcept {
+  change_layer(layer, [&] {
+    if (index < 0 || static_cast<size_t>(index) >= layer.outputs.size())
+      throw Error(Code::kInvalidArgument,
+                  "setOutputType: layer '" + layer.name + "' has no output " + std::to_string(index));
+    if (layer.boundary != Boundary::kNone)
+      throw Error(Code::kUnsupported,
+                  "setOutputType: layer '" + layer.name + "' is at the boundary of a loop or conditional")
+          .remedy("add a cast layer");
+    layer.output_types[index] = from_nv(type);
+  });
+}
 void layer_changed(LayerCore& layer) noexcept { layer.network->layer_changed(layer); }
 DType index_dtype(nvinfer1::DataType type) {
   if (type == nvinfer1::DataType::kINT32 || type == nvinfer1::DataType::kINT64) return from_nv(type);
@@ -62,11 +74,34 @@ nvinfer1::ITensor* NetworkImpl::addInput(char const* name, nvinfer1::DataType ty
   });
 }
 
+void NetworkImpl::check_own(const TensorImpl& tensor) const {
+  if (&tensor.network() != this)
+    throw Error(Code::kInvalidArgument, "tensor '" + tensor.name() + "' belongs to another network");
+}
+
+bool NetworkImpl::markDebug(nvinfer1::ITensor& tensor) noexcept {
+  return guarded(reporter_, false, [&] {
+    auto* own = static_cast<TensorImpl*>(&tensor);
+    check_own(*own);
+    if (own->is_input)
+      throw Error(Code::kInvalidArgument, "markDebug: '" + own->name() + "' is an input, which the caller knows");
+    if (!isDebugTensor(tensor)) debug_.push_back(own);
+    return true;
+  });
+}
+
+bool NetworkImpl::unmarkDebug(nvinfer1::ITensor& tensor) noexcept {
+  return std::erase(debug_, static_cast<TensorImpl*>(&tensor)) > 0;
+}
+
+bool NetworkImpl::isDebugTensor(nvinfer1::ITensor const& tensor) const noexcept {
+  return std::find(debug_.begin(), debug_.end(), static_cast<const TensorImpl*>(&tensor)) != debug_.end();
+}
+
 void NetworkImpl::markOutput(nvinfer1::ITensor& tensor) noexcept {
   guarded(reporter_, false, [&] {
     auto* own = static_cast<TensorImpl*>(&tensor);
-    if (&own->network() != this)
-      throw Error(Code::kInvalidArgument, "tensor '" + own->name() + "' belongs to another network");
+    check_own(*own);
     if (!is_output(own)) outputs_.push_back(own);
     return true;
   });
@@ -79,9 +114,9 @@ void NetworkImpl::unmarkOutput(nvinfer1::ITensor& tensor) noexcept {
 void NetworkImpl::removeTensor(nvinfer1::ITensor& tensor) noexcept {
   auto* own = static_cast<TensorImpl*>(&tensor);
   guarded(reporter_, false, [&] {
-    if (&own->network() != this)
-      throw Error(Code::kInvalidArgument, "tensor '" + own->name() + "' belongs to another network");
+    check_own(*own);
     std::erase(outputs_, own);
+    std::erase(debug_, own);
     for (const auto& layer : layers_) std::replace(layer->inputs.begin(), layer->inputs.end(), own, kNoTensor);
     const auto at = std::find_if(inputs_.begin(), inputs_.end(), [&](const auto& input) { return input.get() == own; });
     if (at == inputs_.end()) return true;
@@ -183,31 +218,59 @@ const EdgeType* NetworkImpl::type_of(const TensorImpl& tensor) noexcept {
   return type;
 }
 
-std::unique_ptr<ir::Graph> NetworkImpl::lower(const std::set<std::string>& valued) {
+// The tensor's value as a result that no other result shares.
+ir::Value* NetworkImpl::result_of(Draft& draft, const TensorImpl& tensor, const std::vector<ir::Value*>& others) {
+  ir::Value* value = draft.scope.value(tensor);
+  if (tensor.io_type != DType::kInvalid && !tensor.is_input)
+    value = Lower(*draft.graph, tensor.name()).cast(value, tensor.io_type);
+  const bool shared =
+      value->is_input() || value->constant() || std::find(others.begin(), others.end(), value) != others.end();
+  if (!shared) return value;
+  return draft.graph
+      ->add_node({.op = find_op("Identity"),
+                  .inputs = {value},
+                  .attributes = {},
+                  .name = tensor.name() + ".copy",
+                  .origins = {},
+                  .regions = {},
+                  .output_names = {}})
+      ->output();
+}
+
+// Debug tensors and the conditions of assertions.
+void NetworkImpl::watch_all(Draft& draft, std::vector<ir::Value*>& results, Lowered& lowered) {
+  for (const TensorImpl* tensor : debug_) {
+    const auto marked = std::find(outputs_.begin(), outputs_.end(), tensor);
+    lowered.watched.push_back({static_cast<size_t>(marked - outputs_.begin()), plan::Watch::kShown, "", ""});
+    if (marked != outputs_.end()) continue;
+    lowered.watched.back().output = results.size();
+    results.push_back(result_of(draft, *tensor, results));
+    draft.graph->rename(results.back(), tensor->name());
+  }
+  for (const auto& layer : layers_) {
+    if (!layer->assertion()) continue;
+    if (layer->inputs.empty() || !layer->inputs[0])
+      throw Error(Code::kInvalidGraph, "the condition of the assertion is missing").node(layer->name);
+    ir::Value* condition = draft.scope.value(*layer->inputs[0]);
+    if (condition->dtype() != DType::kBool)
+      throw Error(Code::kTypeMismatch, "the condition of an assertion is " + condition->type().str())
+          .node(layer->name)
+          .remedy("give a tensor of type kBOOL");
+    auto at = std::find(results.begin(), results.end(), condition);
+    if (at == results.end()) at = results.insert(at, result_of(draft, *layer->inputs[0], results));
+    lowered.watched.push_back(
+        {static_cast<size_t>(at - results.begin()), plan::Watch::kRequired, layer->name, *layer->assertion()});
+  }
+}
+
+NetworkImpl::Lowered NetworkImpl::lower(const std::set<std::string>& valued) {
   if (outputs_.empty())
     throw Error(Code::kInvalidGraph, "the network has no output").remedy("mark one with markOutput");
   Draft draft(false);
   begin(draft, valued);
   lower_in_order(draft, {outputs_.begin(), outputs_.end()});
   std::vector<ir::Value*> results;
-  for (const TensorImpl* output : outputs_) {
-    ir::Value* value = draft.scope.value(*output);
-    if (output->io_type != DType::kInvalid && !output->is_input)
-      value = Lower(*draft.graph, output->name()).cast(value, output->io_type);
-    const bool shared =
-        value->is_input() || value->constant() || std::find(results.begin(), results.end(), value) != results.end();
-    if (shared)
-      value = draft.graph
-                  ->add_node({.op = find_op("Identity"),
-                              .inputs = {value},
-                              .attributes = {},
-                              .name = output->name() + ".copy",
-                              .origins = {},
-                              .regions = {},
-                              .output_names = {}})
-                  ->output();
-    results.push_back(value);
-  }
+  for (const TensorImpl* output : outputs_) results.push_back(result_of(draft, *output, results));
   for (size_t i = 0; i < results.size(); ++i)
     if (results[i]->name() != outputs_[i]->name()) {
       if (draft.graph->find_value(outputs_[i]->name()) && outputs_[i]->is_input)
@@ -215,10 +278,14 @@ std::unique_ptr<ir::Graph> NetworkImpl::lower(const std::set<std::string>& value
             .remedy("add an identity layer");
       draft.graph->rename(results[i], outputs_[i]->name());
     }
+  Lowered lowered;
+  lowered.returned = results.size();
+  watch_all(draft, results, lowered);
   draft.graph->set_outputs(results);
   draft.graph->remove_dead();
   if (!name_.empty()) draft.graph->name = name_;
-  return std::move(draft.graph);
+  lowered.graph = std::move(draft.graph);
+  return lowered;
 }
 
 }  // namespace kiln::api

@@ -1,6 +1,7 @@
 // A network: what adds layers, answers questions about shapes, and lowers to the graph.
 #pragma once
 #include "api/nv_layer.h"
+#include "compiler/compile.h"
 
 namespace kiln::api {
 
@@ -124,10 +125,24 @@ class NetworkImpl final : public nvinfer1::INetworkDefinition {
   nvinfer1::ILoop* addLoop() noexcept override;
   nvinfer1::IIfConditional* addIfConditional() noexcept override;
 
+  nvinfer1::IAssertionLayer* addAssertion(nvinfer1::ITensor& condition, char const* message) noexcept override;
+  bool markDebug(nvinfer1::ITensor& tensor) noexcept override;
+  bool unmarkDebug(nvinfer1::ITensor& tensor) noexcept override;
+  bool isDebugTensor(nvinfer1::ITensor const& tensor) const noexcept override;
+  bool markUnfusedTensorsAsDebugTensors() noexcept override { return shows_results_ = true; }
+  bool unmarkUnfusedTensorsAsDebugTensors() noexcept override { return shows_results_ = false, true; }
+
   // Fills the empty network from an imported model.
   void adopt(std::unique_ptr<ir::Graph> model);
-  // What markOutput marked. The elements of the inputs in `valued` are dimensions of the graph. Throws Error.
-  std::unique_ptr<ir::Graph> lower(const std::set<std::string>& valued = {});
+  struct Lowered {
+    std::unique_ptr<ir::Graph> graph;
+    std::vector<WatchedOutput> watched;
+    size_t returned = 0;  // outputs of the graph that markOutput marked; they come first
+  };
+  // The elements of the inputs in `valued` are dimensions of the graph. Throws Error.
+  Lowered lower(const std::set<std::string>& valued = {});
+  bool shows_results() const { return shows_results_; }
+  const std::vector<std::unique_ptr<LayerCore>>& layers() const { return layers_; }
   const EdgeType* type_of(
       const TensorImpl& tensor) noexcept;  // null, reported, when the network is not valid up to here
   bool is_output(const TensorImpl* tensor) const;
@@ -158,6 +173,9 @@ class NetworkImpl final : public nvinfer1::INetworkDefinition {
  private:
   struct Draft;
   void begin(Draft& draft, const std::set<std::string>& valued);
+  static ir::Value* result_of(Draft& draft, const TensorImpl& tensor, const std::vector<ir::Value*>& others);
+  void watch_all(Draft& draft, std::vector<ir::Value*>& results, Lowered& lowered);
+  void check_own(const TensorImpl& tensor) const;
   void lower_in_order(Draft& draft, std::vector<const TensorImpl*> wanted);
 
   nvinfer1::IBuilder& builder_;
@@ -166,7 +184,8 @@ class NetworkImpl final : public nvinfer1::INetworkDefinition {
   std::string name_;
   std::shared_ptr<ir::Graph> model_;  // nodes and constants of imported layers
   std::vector<std::unique_ptr<TensorImpl>> inputs_, constants_, removed_;
-  std::vector<TensorImpl*> outputs_;
+  std::vector<TensorImpl*> outputs_, debug_;
+  bool shows_results_ = false;
   std::vector<std::unique_ptr<LayerCore>> layers_;
   std::vector<std::unique_ptr<nvinfer1::INoCopy>> kept_;  // loops, conditionals, attentions
   bool has_bodies_ = false;                               // loops or conditionals

@@ -102,7 +102,11 @@ void Scope::lower_layer(LayerCore& layer) {
   }
   Lower lower(graph_, layer.name, std::move(inputs));
   const std::vector<ir::Value*> results = layer.lower(lower);
-  for (size_t i = 0; i < layer.outputs.size(); ++i) values_[layer.outputs[i].get()] = results.at(i);
+  for (size_t i = 0; i < layer.outputs.size(); ++i) {
+    const auto type = layer.output_types.find(static_cast<int32_t>(i));
+    values_[layer.outputs[i].get()] =
+        type == layer.output_types.end() ? results.at(i) : lower.cast(results.at(i), type->second);
+  }
 }
 
 void Scope::lower_construct(LayerCore& layer) {

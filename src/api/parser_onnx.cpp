@@ -1,6 +1,10 @@
 // nvonnxparser::IParser.
 #include <filesystem>
+#include <map>
 #include <new>
+#include <set>
+#include <span>
+#include <utility>
 
 #include "NvOnnxParser.h"
 #include "api/nv_network.h"
@@ -31,16 +35,24 @@ nvonnxparser::ErrorCode to_parser(Code code) {
 class ParserError final : public nvonnxparser::IParserError {
  public:
   // `label`: "'name' (Operator, opset 17)", as errors of the importer name nodes.
-  ParserError(nvonnxparser::ErrorCode code, std::string desc, const std::string& label)
-      : code_(code), desc_(std::move(desc)), node_(part(label, "'", "'")), operator_(part(label, "(", ",)")) {}
+  ParserError(nvonnxparser::ErrorCode code, std::string desc, const std::string& label, onnx::NodePlace place = {})
+      : code_(code),
+        desc_(std::move(desc)),
+        node_(part(label, "'", "'")),
+        operator_(part(label, "(", ",)")),
+        place_(std::move(place)) {
+    for (const std::string& function : place_.functions) stack_.push_back(function.c_str());
+  }
   nvonnxparser::ErrorCode code() const override { return code_; }
   char const* desc() const override { return desc_.c_str(); }
   char const* nodeName() const override { return node_.c_str(); }
   char const* nodeOperator() const override { return operator_.c_str(); }
-  int node() const override { return -1; }
+  int node() const override { return place_.node; }
   char const* file() const override { return ""; }
   int line() const override { return 0; }
   char const* func() const override { return ""; }
+  char const* const* localFunctionStack() const override { return stack_.data(); }
+  int32_t localFunctionStackSize() const override { return static_cast<int32_t>(stack_.size()); }
 
  private:
   static std::string part(const std::string& label, const char* open, const char* close) {
@@ -49,6 +61,8 @@ class ParserError final : public nvonnxparser::IParserError {
   }
   nvonnxparser::ErrorCode code_;
   std::string desc_, node_, operator_;
+  onnx::NodePlace place_;
+  std::vector<const char*> stack_;
 };
 
 class ParserImpl final : public nvonnxparser::IParser {
@@ -58,8 +72,47 @@ class ParserImpl final : public nvonnxparser::IParser {
     return run([&](onnx::ImportOptions& options) { network_.adopt(import(bytes, size, path, options)); });
   }
   bool supportsModelV2(void const* bytes, size_t size, char const* path) noexcept override {
-    return run([&](onnx::ImportOptions& options) { import(bytes, size, path, options); });
+    subgraphs_.clear();
+    const bool done = run([&](onnx::ImportOptions& options) { import(bytes, size, path, options); });
+    return guarded(reporter_, false, [&] { return find_subgraphs(done), done; });
   }
+  int64_t getNbSubgraphs() noexcept override { return static_cast<int64_t>(subgraphs_.size()); }
+  bool isSubgraphSupported(int64_t const index) noexcept override {
+    return index >= 0 && index < getNbSubgraphs() && subgraphs_[static_cast<size_t>(index)].supported;
+  }
+  int64_t* getSubgraphNodes(int64_t const index, int64_t& length) noexcept override {
+    length = 0;
+    if (index < 0 || index >= getNbSubgraphs()) return nullptr;
+    std::vector<int64_t>& nodes = subgraphs_[static_cast<size_t>(index)].nodes;
+    length = static_cast<int64_t>(nodes.size());
+    return nodes.data();
+  }
+  bool loadModelProto(void const* bytes, size_t size, char const* path) noexcept override {
+    initializers_.clear();
+    return run([&](onnx::ImportOptions&) {
+      model_ = nullptr;
+      model_ = onnx::parse_bytes({static_cast<const std::byte*>(bytes), bytes ? size : 0});
+      model_folder_ = path ? folder_of(path) : "";
+    });
+  }
+  bool loadInitializer(char const* name, void const* data, size_t size) noexcept override {
+    return run([&](onnx::ImportOptions&) {
+      if (!model_ || !name || (!data && size > 0))
+        throw Error(Code::kInvalidState, "loadInitializer: there is no model, name or data")
+            .remedy("call loadModelProto before");
+      initializers_[name] = {static_cast<const std::byte*>(data), size};
+    });
+  }
+  bool parseModelProto() noexcept override {
+    return run([&](onnx::ImportOptions& options) {
+      if (!model_)
+        throw Error(Code::kInvalidState, "parseModelProto: there is no model").remedy("call loadModelProto before");
+      options.model_dir = model_folder_;
+      options.initializers = std::move(initializers_);
+      network_.adopt(onnx::import_model(std::exchange(model_, nullptr), options));
+    });
+  }
+  char const* const* getUsedVCPluginLibraries(int64_t& count) const noexcept override { return count = 0, nullptr; }
   nvinfer1::ITensor const* getLayerOutputTensor(char const* name, int64_t i) noexcept override {
     for (int32_t l = 0; name && l < network_.getNbLayers(); ++l)
       if (nvinfer1::ILayer* layer = network_.getLayer(l); std::string_view(layer->getName()) == name)
@@ -103,27 +156,39 @@ class ParserImpl final : public nvonnxparser::IParser {
     const auto i = static_cast<uint32_t>(flag);
     return i < 32 ? 1U << i : 0;
   }
+  static std::string folder_of(char const* path) { return std::filesystem::absolute(path).parent_path().string(); }
   static std::unique_ptr<ir::Graph> import(void const* bytes, size_t size, char const* path,
                                            onnx::ImportOptions& options) {
-    if (path) options.model_dir = std::filesystem::absolute(path).parent_path().string();
+    if (path) options.model_dir = folder_of(path);
     return onnx::import_bytes({static_cast<const std::byte*>(bytes), bytes ? size : 0}, options);
   }
-  void add_error(const Error& e) {
-    errors_.push_back(std::make_unique<ParserError>(to_parser(e.code()), e.what(), e.node()));
+  void add_error(const Error& e, const onnx::NodePlace& place) {
+    errors_.push_back(std::make_unique<ParserError>(to_parser(e.code()), e.what(), e.node(), place));
+  }
+  // Runs of nodes that were taken, or not; of a model that is not sound as a whole, all nodes are not.
+  void find_subgraphs(bool sound) {
+    std::set<int> refused;
+    for (const onnx::UnsupportedNode& u : report_.unsupported) refused.insert(u.place.node);
+    const bool none = !sound && refused.empty();
+    for (int i = 0; i < report_.nodes; ++i) {
+      const bool supported = !none && !refused.count(i);
+      if (subgraphs_.empty() || subgraphs_.back().supported != supported) subgraphs_.push_back({{}, supported});
+      subgraphs_.back().nodes.push_back(i);
+    }
   }
 
   template <class F> bool run(F&& work) noexcept {
     return guarded(reporter_, false, [&] {
-      std::vector<Error> unsupported;
+      report_ = {};
       try {
         onnx::ImportOptions options;
         options.logger = &reporter_;
-        options.unsupported = &unsupported;
+        options.report = &report_;
         work(options);
         return true;
       } catch (const Error& e) {
-        for (const Error& one : unsupported) add_error(one);
-        if (unsupported.empty()) add_error(e);
+        for (const onnx::UnsupportedNode& one : report_.unsupported) add_error(one.error, one.place);
+        if (report_.unsupported.empty()) add_error(e, report_.failed);
         throw;
       } catch (const std::exception& e) {
         errors_.push_back(std::make_unique<ParserError>(nvonnxparser::ErrorCode::kINTERNAL_ERROR, e.what(), ""));
@@ -137,6 +202,15 @@ class ParserImpl final : public nvonnxparser::IParser {
   Filter quiet_{reporter_};
   nvonnxparser::OnnxParserFlags flags_ = 0;
   std::vector<std::unique_ptr<ParserError>> errors_;
+  struct Subgraph {
+    std::vector<int64_t> nodes;
+    bool supported;
+  };
+  std::vector<Subgraph> subgraphs_;
+  onnx::ImportReport report_;  // of the last import
+  std::shared_ptr<::onnx::ModelProto> model_;
+  std::string model_folder_;
+  std::map<std::string, std::span<const std::byte>> initializers_;
 };
 
 }  // namespace

@@ -4,7 +4,9 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include <charconv>
 #include <cstdio>
+#include <utility>
 
 namespace kiln {
 
@@ -20,6 +22,17 @@ std::string Hash128::hex() const {
   std::snprintf(text, sizeof text, "%016llx%016llx", static_cast<unsigned long long>(high),
                 static_cast<unsigned long long>(low));
   return text;
+}
+
+std::optional<Hash128> Hash128::parse(std::string_view hex) {
+  Hash128 hash;
+  if (hex.size() != 32) return std::nullopt;
+  for (const auto& [digits, number] :
+       {std::pair(hex.substr(0, 16), &hash.high), std::pair(hex.substr(16), &hash.low)}) {
+    const char* end = digits.data() + digits.size();
+    if (std::from_chars(digits.data(), end, *number, 16).ptr != end) return std::nullopt;
+  }
+  return hash;
 }
 
 }  // namespace kiln

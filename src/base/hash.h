@@ -2,6 +2,7 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -14,6 +15,7 @@ struct Hash128 {
   bool operator==(const Hash128&) const = default;
   auto operator<=>(const Hash128&) const = default;
   std::string hex() const;
+  static std::optional<Hash128> parse(std::string_view hex);  // of 32 digits
 };
 
 Hash128 hash128(std::string_view bytes);

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <chrono>
+#include <optional>
+#include <set>
 
 #include "base/error.h"
 #include "compiler/extents.h"
@@ -40,6 +42,57 @@ void restore_output_names(ir::Graph& graph, const std::vector<std::string>& name
   }
 }
 
+// The value, when it follows from constants.
+std::optional<Tensor> known_value(const ir::Value& value) {
+  if (value.constant()) return *value.constant();
+  const ir::Node* node = value.producer();
+  if (!node || !node->regions.empty() || !node->post.empty()) return std::nullopt;
+  std::vector<Datum> arguments;
+  for (const ir::Value* input : node->inputs()) {
+    if (input && !input->constant()) return std::nullopt;
+    arguments.push_back(input ? Datum(*input->constant()) : Datum());
+  }
+  const std::vector<Datum> results = ir::evaluate(*node, std::move(arguments));
+  for (size_t i = 0; i < results.size(); ++i)
+    if (node->output(static_cast<int>(i)) == &value) return results[i].tensor;
+  return std::nullopt;
+}
+
+// Checks what is known already. What is watched only and need not be any more is no output any longer.
+std::vector<WatchedOutput> settle_watches(ir::Graph& graph, const CompileOptions& options,
+                                          std::vector<std::string>& names) {
+  std::set<size_t> settled;
+  std::vector<WatchedOutput> open;
+  for (const WatchedOutput& w : options.watched) {
+    const auto known =
+        w.kind == plan::Watch::kRequired ? known_value(*graph.outputs()[w.output]) : std::optional<Tensor>();
+    if (!known) {
+      open.push_back(w);
+      continue;
+    }
+    for (int64_t i = 0; i < known->size(); ++i)
+      if (known->int_at(i) == 0)
+        throw Error(Code::kInvalidGraph, "an assertion does not hold: " + w.message).node(w.node);
+    if (w.output >= options.returned) settled.insert(w.output);
+  }
+  for (const WatchedOutput& w : open) settled.erase(w.output);
+  if (settled.empty()) return open;
+  std::vector<ir::Value*> outputs;
+  std::vector<std::string> kept;
+  std::vector<size_t> place(names.size());
+  for (size_t i = 0; i < names.size(); ++i) {
+    place[i] = outputs.size();
+    if (settled.count(i)) continue;
+    outputs.push_back(graph.outputs()[i]);
+    kept.push_back(names[i]);
+  }
+  for (WatchedOutput& w : open) w.output = place[w.output];
+  graph.set_outputs(std::move(outputs));
+  graph.remove_dead();
+  names = std::move(kept);
+  return open;
+}
+
 }  // namespace
 
 plan::Plan compile(std::unique_ptr<ir::Graph> graph, const CompileOptions& options, CompileReport* report) {
@@ -58,6 +111,7 @@ plan::Plan compile(std::unique_ptr<ir::Graph> graph, const CompileOptions& optio
     for (const auto& [rule, count] : one.counts) r.passes.counts[rule] += count;
     if (options.after_stage) options.after_stage(pass.name, *graph);
   }
+  const std::vector<WatchedOutput> watched = settle_watches(*graph, options, output_names);
   const Extents extents(*graph, options.profiles, options.values);
   TunerOptions tuner = options.tuner;
   tuner.logger = options.logger;
@@ -68,8 +122,9 @@ plan::Plan compile(std::unique_ptr<ir::Graph> graph, const CompileOptions& optio
   if (options.after_stage) options.after_stage(kLastStage, *graph);
   r.seconds_passes = seconds_since(start);
   const auto choice_start = std::chrono::steady_clock::now();
-  plan::Plan plan = Lowering(extents, target, tuner, r).run(*graph);
+  plan::Plan plan = Lowering(extents, target, tuner, r).run(*graph, watched, options.returned);
   r.seconds_choice = seconds_since(choice_start);
+  plan.shows_results = options.shows_results;
   plan.built_by = "0.1.0";
   plan.name = options.name;
   plan.device = std::string(target.device().name());

@@ -22,12 +22,23 @@ using ProfileBounds = std::map<std::string, InputBounds>;  // by input name; inp
 // The graph as it is lowered: each node becomes a step of the same name, or none when it only renames bytes.
 inline constexpr const char* kLastStage = "final";
 
+// An output of the graph that contexts look at.
+struct WatchedOutput {
+  size_t output;  // index in the graph's outputs
+  plan::Watch::Kind kind = plan::Watch::kShown;
+  std::string node, message;  // of what is required: who requires it, and the text of the error
+};
+
 struct CompileOptions {
   std::string target;                   // back end; empty: the first of all_targets()
   std::string name;                     // of the network
   std::vector<ProfileBounds> profiles;  // none: all inputs must be static
   // One per profile, or none at all: bounds of the elements of inputs whose elements are dimensions of the graph.
   std::vector<ProfileBounds> values;
+  // What is required is checked at once when its value is known, and left out of the plan.
+  std::vector<WatchedOutput> watched;
+  size_t returned = SIZE_MAX;  // outputs of the graph behind the first so many are watched only, not the engine's
+  bool shows_results = false;  // see Plan
   TunerOptions tuner;
   passes::PassOptions passes;
   Logger* logger = &null_logger();

@@ -104,7 +104,7 @@ int32_t Lowering::tensor_of(Scope& scope, const ir::Value* value) {
     info.storage = Storage::kSlot;
   } else if (value->is_input()) {
     info.storage = Storage::kInput;
-  } else if (value->is_graph_output()) {
+  } else if (value->is_graph_output() && !watched_only_.count(value)) {
     info.storage = Storage::kOutput;
   } else {
     info.storage = Storage::kArena;
@@ -239,8 +239,9 @@ void Lowering::lower_control(Scope& scope, const ir::Node& node, size_t index) {
 }
 
 void Lowering::lower_program(const ir::Graph& graph, size_t index, bool is_body) {
-  const std::vector<Problem> problems = make_problems(extents_, target_, graph, is_body);
-  const std::vector<Choice> choices = Tuner(target_, tuner_).choose(problems);
+  Tuner tuner(target_, tuner_);
+  const std::vector<Problem> problems = make_problems(extents_, tuner.threads(), graph, is_body);
+  const std::vector<Choice> choices = tuner.choose(problems);
   Scope scope;
   scope.program = &plan_.programs[index];
   scope.is_body = is_body;
@@ -256,8 +257,12 @@ void Lowering::lower_program(const ir::Graph& graph, size_t index, bool is_body)
     }
     if (node->regions.empty()) ++next;
   }
-  for (const ir::Value* v : graph.outputs()) scope.program->outputs.push_back(tensor_of(scope, v));
-  if (!is_body) plan_memory(scope);
+  for (const ir::Value* v : graph.outputs())
+    if (is_body || !watched_only_.count(v)) scope.program->outputs.push_back(tensor_of(scope, v));
+  if (is_body) return;
+  for (const WatchedOutput& w : watched_)
+    plan_.watches.push_back({tensor_of(scope, graph.outputs()[w.output]), w.kind, w.message});
+  plan_memory(scope);
 }
 
 // Puts producers of a concatenation into its result where their kernels can write slices, merges buffers that share bytes,
@@ -373,7 +378,9 @@ void Lowering::plan_memory(Scope& scope) {
   }
 }
 
-plan::Plan Lowering::run(const ir::Graph& graph) {
+plan::Plan Lowering::run(const ir::Graph& graph, const std::vector<WatchedOutput>& watched, size_t returned) {
+  watched_ = watched;
+  for (size_t i = returned; i < graph.outputs().size(); ++i) watched_only_.insert(graph.outputs()[i]);
   plan_.programs.emplace_back();
   lower_program(graph, 0, false);
   plan_.profiles = extents_.profiles();

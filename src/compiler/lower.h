@@ -15,7 +15,8 @@ class Lowering {
  public:
   Lowering(const Extents& extents, const Target& target, TunerOptions tuner, CompileReport& report)
       : extents_(extents), target_(target), tuner_(std::move(tuner)), report_(report) {}
-  plan::Plan run(const ir::Graph& graph);
+  // Outputs behind the first `returned` are watched only.
+  plan::Plan run(const ir::Graph& graph, const std::vector<WatchedOutput>& watched, size_t returned);
 
  private:
   struct Scope;  // one program under construction
@@ -36,6 +37,8 @@ class Lowering {
   TunerOptions tuner_;
   CompileReport& report_;
   plan::Plan plan_;
+  std::vector<WatchedOutput> watched_;
+  std::set<const ir::Value*> watched_only_;
   std::map<std::string, uint32_t> dims_;
   std::map<Hash128, std::vector<uint64_t>> constant_offsets_;
 };

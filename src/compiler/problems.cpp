@@ -23,8 +23,8 @@ void bind_symbols(const ir::Value* value, std::set<std::string>& bound) {
 
 class ProblemMaker {
  public:
-  ProblemMaker(const Extents& extents, const Target& target, bool is_body)
-      : extents_(extents), threads_(target.device().max_threads()), is_body_(is_body) {}
+  ProblemMaker(const Extents& extents, int threads, bool is_body)
+      : extents_(extents), threads_(threads), is_body_(is_body) {}
 
   std::vector<Problem> run(const ir::Graph& graph) {
     std::vector<Problem> problems;
@@ -86,8 +86,8 @@ class ProblemMaker {
 
 }  // namespace
 
-std::vector<Problem> make_problems(const Extents& extents, const Target& target, const ir::Graph& graph, bool is_body) {
-  return ProblemMaker(extents, target, is_body).run(graph);
+std::vector<Problem> make_problems(const Extents& extents, int threads, const ir::Graph& graph, bool is_body) {
+  return ProblemMaker(extents, threads, is_body).run(graph);
 }
 
 }  // namespace kiln

@@ -43,7 +43,7 @@ void put_behind(ir::Graph& graph, ir::Node& node, ir::Node* before, Tail tail) {
 class Splitter {
  public:
   Splitter(const Extents& extents, const Target& target, TunerOptions options)
-      : extents_(extents), target_(target), logger_(*options.logger), tuner_(target, quiet(std::move(options))) {}
+      : extents_(extents), logger_(*options.logger), tuner_(target, quiet(std::move(options))) {}
 
   void run(ir::Graph& graph, bool is_body) {
     for (ir::Node* node : graph.node_list())
@@ -62,7 +62,7 @@ class Splitter {
   bool split_one_round(ir::Graph& graph, bool is_body) {
     std::vector<std::pair<ir::Node*, ir::Node*>> declined;  // with the node that stands behind it
     const std::vector<ir::Node*> nodes = graph.node_list();
-    const std::vector<Problem> problems = make_problems(extents_, target_, graph, is_body);
+    const std::vector<Problem> problems = make_problems(extents_, tuner_.threads(), graph, is_body);
     size_t next = 0;
     for (size_t i = 0; i < nodes.size(); ++i) {
       if (!nodes[i]->regions.empty()) continue;
@@ -84,13 +84,12 @@ class Splitter {
   }
 
   bool accepted(const ir::Graph& graph, const ir::Node& node, bool is_body) const {
-    const std::vector<Problem> problems = make_problems(extents_, target_, graph, is_body);
+    const std::vector<Problem> problems = make_problems(extents_, tuner_.threads(), graph, is_body);
     return std::any_of(problems.begin(), problems.end(),
                        [&](const Problem& p) { return p.node == &node && tuner_.accepts(p); });
   }
 
   const Extents& extents_;
-  const Target& target_;
   Logger& logger_;
   Tuner tuner_;
 };

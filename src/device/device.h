@@ -87,6 +87,8 @@ class Device {
   // Identifies what tuning and packing depend on: processor, instruction set, library versions, number of threads.
   virtual std::string fingerprint() const = 0;
   virtual int max_threads() const = 0;
+  // Until the next call, kernels that the calling thread prepares and launches use at most so many threads; 0 lifts the limit.
+  virtual void limit_threads(int /*most*/) noexcept {}
   virtual Allocator& allocator() = 0;
   virtual std::unique_ptr<Stream> create_stream() = 0;
   virtual std::unique_ptr<Event> create_event() = 0;
@@ -97,6 +99,22 @@ class Device {
   virtual std::unique_ptr<Kernel> create_kernel(std::string_view kernel, const Attributes& parameters) = 0;
   // Null unless the device runs on memory that it does not share with the host.
   virtual bool host_memory() const = 0;
+};
+
+// A limit of threads as long as it lives; none when `most` is 0.
+class ThreadLimit {
+ public:
+  ThreadLimit(std::span<Device* const> devices, int most) : devices_(most > 0 ? devices : devices.first(0)) {
+    for (Device* device : devices_) device->limit_threads(most);
+  }
+  ~ThreadLimit() {
+    for (Device* device : devices_) device->limit_threads(0);
+  }
+  ThreadLimit(const ThreadLimit&) = delete;
+  ThreadLimit& operator=(const ThreadLimit&) = delete;
+
+ private:
+  std::span<Device* const> devices_;
 };
 
 // Opens the device of a back end by name: a library lib<prefix>_<name>.so beside this one, or one that the program registered.

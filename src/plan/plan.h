@@ -75,6 +75,15 @@ struct Profile {
   std::vector<ProfileDims> values;
 };
 
+// A value of the main program that a context looks at as soon as its step has run: it shows it to a listener that wants it, or ends
+// the inference with the message when an element of it, which is of type bool, is false. Number is stored: append only.
+struct Watch {
+  enum Kind : uint8_t { kShown = 0, kRequired = 1 };
+  int32_t tensor = -1;
+  Kind kind = kShown;
+  std::string message;
+};
+
 // The constants section: bytes that lie in one piece in a file that was read, and in many in a plan that was just made.
 class Constants {
  public:
@@ -106,6 +115,8 @@ struct Plan {
   uint64_t arena_size = 0;               // bytes that a context needs
   Constants constants;
   std::string build_info;  // JSON text: options, timings; for people
+  std::vector<Watch> watches;
+  bool shows_results = false;  // every result of the main program may be shown
 };
 
 // Serialises. The same plan gives the same bytes.

@@ -35,6 +35,10 @@ class Reader {
     plan.profiles = list(p.profiles(), [&](const fb::Profile& q) { return profile(q); });
     plan.arena_size = p.arena_size();
     plan.build_info = text(p.build_info());
+    plan.watches = list(p.watches(), [&](const fb::Watch& w) {
+      return Watch{w.tensor(), static_cast<Watch::Kind>(w.kind()), text(w.message())};
+    });
+    plan.shows_results = p.shows_results();
     return plan;
   }
 

@@ -31,6 +31,7 @@ class Verifier {
     for (program_ = 0; program_ < plan_.programs.size(); ++program_) indices();
     bodies();
     main_program();
+    for (const Watch& w : plan_.watches) watch(w);
     for (size_t i = 0; i < plan_.profiles.size(); ++i) profile(i);
     symbols();
     sizes();
@@ -72,6 +73,7 @@ class Verifier {
     check(!plan_.profiles.empty(), "the engine", "has no profile");
     check(plan_.profiles.size() <= kMaxProfiles, "the engine", "has too many profiles");
     check(plan_.programs.size() <= kMaxItems, "the engine", "has too many programs");
+    check(plan_.watches.size() <= kMaxItems, "the engine", "has too many watches");
     check(tensor_count <= kMaxItems && step_count <= kMaxItems, "the engine", "has too many tensors or steps");
     check(plan_.dims.size() <= kMaxItems, "the engine", "has too many dimensions");
     check(plan_.arena_size <= std::numeric_limits<int64_t>::max(), "the arena", "is too large");
@@ -110,6 +112,15 @@ class Verifier {
                    "the user is to give it, but it is no output");
     }
     for (size_t i = 0; i < program().steps.size(); ++i) step(i);
+  }
+
+  void watch(const Watch& w) const {
+    const std::vector<TensorInfo>& all = plan_.programs[0].tensors;
+    check(w.tensor >= 0 && static_cast<size_t>(w.tensor) < all.size(), "a watch", "names a tensor that does not exist");
+    check(w.kind <= Watch::kRequired, "a watch", "is of an unknown kind");
+    check(w.message.size() <= kMaxText, "a watch", "has a message that is too long");
+    check(w.kind != Watch::kRequired || all[static_cast<size_t>(w.tensor)].dtype == DType::kBool, "a watch",
+          "requires a tensor to be true that is not of type bool");
   }
 
   void mark(std::vector<bool>& marks, int32_t index) const {

@@ -21,7 +21,12 @@ class Writer {
     auto dims = list(plan.dims, [&](const auto& d) { return dim_program(d); });
     auto programs = list(plan.programs, [&](const Program& p) { return program(p); });
     auto profiles = list(plan.profiles, [&](const Profile& p) { return profile(p); });
-    b_.Finish(fb::CreatePlan(b_, name, device, fingerprint, dims, programs, profiles, plan.arena_size, build_info));
+    auto watches = plan.watches.empty() ? 0 : list(plan.watches, [&](const Watch& w) {
+      auto message = text(w.message);
+      return fb::CreateWatch(b_, w.tensor, w.kind, message);
+    });
+    b_.Finish(fb::CreatePlan(b_, name, device, fingerprint, dims, programs, profiles, plan.arena_size, build_info,
+                             watches, plan.shows_results));
     const auto* data = reinterpret_cast<const std::byte*>(b_.GetBufferPointer());
     return {data, data + b_.GetSize()};
   }

@@ -38,8 +38,10 @@ Context::Context(std::shared_ptr<Engine> engine, Allocator* allocator, void* are
     const plan::ProfileDims& bounds = engine_->plan().profiles[0].inputs[i];
     if (bounds.min == bounds.max) static_cast<void>(set_input_dims(program.inputs[i], bounds.max));
   }
+  for (const plan::Watch& watch : engine_->plan().watches)
+    if (watch.kind == plan::Watch::kRequired) required_[watch.tensor] = &watch;
   consumed_hook_ = [this](size_t step) {
-    if (step == last_reader_ && input_consumed_) static_cast<void>(input_consumed_->record(*current_stream_));
+    return step == last_reader_ && input_consumed_ ? input_consumed_->record(*current_stream_) : kOkStatus;
   };
 }
 
@@ -113,6 +115,7 @@ Status Context::read_values() noexcept {
 
 Status Context::prepare() noexcept {
   text_ = "";
+  const ThreadLimit limit(engine_->devices(), engine_->max_threads());
   KILN_RETURN_IF_ERROR(read_values());
   return runner_.prepare();
 }
@@ -159,45 +162,28 @@ Status Context::check_addresses() noexcept {
 
 Status Context::enqueue(Stream& stream) noexcept {
   KILN_RETURN_IF_ERROR(check_ready());
+  const ThreadLimit limit(engine_->devices(), engine_->max_threads());
   current_stream_ = &stream;
-  if (observer_) KILN_RETURN_IF_ERROR(enqueue_observed(stream));
-  else if (profiler_) KILN_RETURN_IF_ERROR(enqueue_profiled(stream));
+  if (profiler_ || looks()) KILN_RETURN_IF_ERROR(enqueue_stepwise(stream));
   else KILN_RETURN_IF_ERROR(runner_.run(stream, input_consumed_ ? &consumed_hook_ : nullptr));
   return deliver_outputs(stream);
 }
 
-Status Context::enqueue_profiled(Stream& stream) {
-  Status recorded;
-  const Runner::StepHook hook = [&](size_t step) {
-    consumed_hook_(step);
-    if (Status s = events_[step]->record(stream); !s.ok()) recorded = s;
+// With something to do after each step.
+Status Context::enqueue_stepwise(Stream& stream) {
+  const bool profiled = profiler_ && !observer_, looked = looks();
+  const Runner::StepHook hook = [&](size_t step) -> Status {
+    KILN_RETURN_IF_ERROR(consumed_hook_(step));
+    if (looked && step > 0) KILN_RETURN_IF_ERROR(look(step - 1, stream));
+    return profiled ? events_[step]->record(stream) : kOkStatus;
   };
   KILN_RETURN_IF_ERROR(runner_.run(stream, &hook));
-  KILN_RETURN_IF_ERROR(recorded);
+  if (!profiled) return kOkStatus;
   KILN_RETURN_IF_ERROR(stream.synchronize());
   const auto& steps = engine_->main().steps;
   for (size_t i = 0; i < steps.size(); ++i)
     profiler_->report(steps[i], events_[i + 1]->milliseconds_since(*events_[i]));
   return kOkStatus;
-}
-
-Status Context::enqueue_observed(Stream& stream) {
-  Status seen;
-  const Runner::StepHook hook = [&](size_t step) {
-    consumed_hook_(step);
-    if (step == 0 || !seen.ok()) return;
-    const auto& outputs = engine_->main().steps[step - 1].outputs;
-    try {
-      throw_if_error(stream.synchronize());
-      for (size_t i = 0; i < outputs.size(); ++i)
-        if (outputs[i] >= 0) observer_(step - 1, i, runner_.value(stream, outputs[i]));
-    } catch (const std::exception& e) {
-      message_ = e.what();
-      seen = {Code::kExecution, text_ = message_.c_str()};
-    }
-  };
-  KILN_RETURN_IF_ERROR(runner_.run(stream, &hook));
-  return seen;
 }
 
 // Results whose size only running could tell go where the user's allocator or, without one, the address says.

@@ -1,7 +1,9 @@
 // An execution context: the state of one inference at a time. One thread at a time; make one per thread.
 #pragma once
 #include <functional>
+#include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 
@@ -19,6 +21,9 @@ class StepProfiler {
 
 // Sees result `output` of a step before its memory is used again: on the host, in row-major order. What it throws ends the enqueue.
 using ResultObserver = std::function<void(size_t step, size_t output, const Datum& value)>;
+
+// Sees a value that the plan shows, named as in the plan: on the host, in row-major order. What it throws ends the enqueue.
+using ValueListener = std::function<void(const plan::TensorInfo& info, const Datum& value)>;
 
 // Gives memory for a result whose size only running can tell; null refuses.
 using OutputAllocate = std::function<void*(std::string_view name, size_t size)>;
@@ -53,6 +58,17 @@ class Context {
   StepProfiler* profiler() const { return profiler_; }
   // For one thing at a time: an observed enqueue is not profiled. Null for none.
   void set_observer(ResultObserver observer) { observer_ = std::move(observer); }
+  // Hears of the values that are shown, as soon as they are there; null for none.
+  void set_listener(ValueListener listener) { listener_ = std::move(listener); }
+  // Whether a value that the plan shows, or every result when the plan shows all, is shown; at first none is.
+  void show(int32_t tensor, bool on);
+  bool shows(int32_t tensor) const { return shown_.count(tensor) > 0; }
+  void show_results(bool on) { show_results_ = on && engine_->plan().shows_results; }
+  bool shows_results() const { return show_results_; }
+  // Waits after each step, so that an error names its step.
+  void set_step_by_step(bool on) { step_by_step_ = on; }
+  // Memory beyond the arena, of steps whose sizes only running tells; null: the device's own. It outlives the context.
+  void set_scratch_allocator(Allocator* allocator) { runner_.set_scratch_allocator(allocator); }
   // Recorded as soon as the inputs may be overwritten; null for none.
   void set_input_consumed_event(Event* event) { input_consumed_ = event; }
 
@@ -67,8 +83,10 @@ class Context {
   Status read_values() noexcept;
   Status check_addresses() noexcept;
   Status deliver_outputs(Stream& stream) noexcept;
-  Status enqueue_profiled(Stream& stream);
-  Status enqueue_observed(Stream& stream);
+  bool looks() const;
+  Status look(size_t step, Stream& stream);
+  void look_at(size_t step, size_t output, Stream& stream);
+  Status enqueue_stepwise(Stream& stream);
 
   std::shared_ptr<Engine> engine_;
   Allocator* allocator_ = nullptr;
@@ -81,6 +99,10 @@ class Context {
   OutputAllocate output_allocate_;
   StepProfiler* profiler_ = nullptr;
   ResultObserver observer_;
+  ValueListener listener_;
+  std::set<int32_t> shown_;
+  std::map<int32_t, const plan::Watch*> required_;
+  bool show_results_ = false, step_by_step_ = false;
   std::vector<std::unique_ptr<Event>> events_;
   Event* input_consumed_ = nullptr;
   const char* text_ = "";

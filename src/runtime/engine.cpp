@@ -18,6 +18,7 @@ Engine::Engine(plan::Plan plan) : plan_(std::move(plan)), dims_(plan_.dims) {
   for (const plan::Program& program : plan_.programs)
     for (const plan::StepInfo& step : program.steps)
       if (step.bodies.empty() && !devices_.count(step.device)) devices_[step.device] = &open_device(step.device);
+  for (const auto& [name, device] : devices_) opened_.push_back(device);
 }
 
 std::shared_ptr<Engine> Engine::load(std::span<const std::byte> bytes, std::shared_ptr<const void> owner) {

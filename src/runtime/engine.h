@@ -3,6 +3,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -27,6 +28,10 @@ class Engine : public std::enable_shared_from_this<Engine> {
   Device& device() const { return *device_; }
   Device& device_of(const plan::StepInfo& step) const { return *devices_.at(step.device); }
   const DimTable& dims() const { return dims_; }
+  // At most so many threads compute at once in each context; 0: as many as the device has. Before the first context is made.
+  void set_max_threads(int most) { max_threads_ = most; }
+  int max_threads() const { return max_threads_; }
+  std::span<Device* const> devices() const { return opened_; }
   // Bytes that each context takes for activations and workspaces, at the largest shapes of all profiles.
   size_t context_memory() const { return plan_.arena_size; }
   // Index of an input or output tensor of the main program by name; nothing when there is none.
@@ -46,6 +51,8 @@ class Engine : public std::enable_shared_from_this<Engine> {
   DimTable dims_;
   Device* device_ = nullptr;
   std::map<std::string, Device*> devices_;
+  std::vector<Device*> opened_;  // all of devices_
+  int max_threads_ = 0;
 };
 
 }  // namespace kiln

@@ -353,7 +353,7 @@ void Runner::refresh_views(StepState& step, const plan::StepInfo& info) {
 Status Runner::run(Stream& stream, const StepHook* before_step) noexcept {
   if (!is_body_) forget_late_symbols();
   for (size_t i = 0; i < steps_.size(); ++i) {
-    if (before_step) (*before_step)(i);
+    if (before_step) KILN_RETURN_IF_ERROR((*before_step)(i));
     StepState& step = steps_[i];
     Status status;
     if (step.late) {
@@ -372,14 +372,22 @@ Status Runner::run(Stream& stream, const StepHook* before_step) noexcept {
       return fail(status.code, "step '" + program_.steps[i].name + "' (" + program_.steps[i].op + "): " + detail);
     }
   }
-  if (before_step) (*before_step)(steps_.size());
-  return kOkStatus;
+  return before_step ? (*before_step)(steps_.size()) : kOkStatus;
+}
+
+void Runner::set_scratch_allocator(Allocator* allocator) {
+  scratch_ = allocator;
+  for (StepState& step : steps_) {
+    step.prepared_dims.clear();
+    step.workspace = Scratch();
+    for (const auto& body : step.bodies) body->set_scratch_allocator(allocator);
+  }
 }
 
 void Runner::use_workspace(StepState& step) {
-  if (!step.workspace.valid()) return;
-  step.call.workspace = step.workspace.mutable_data();
-  step.call.workspace_size = static_cast<size_t>(step.workspace.bytes());
+  if (!step.workspace.data()) return;
+  step.call.workspace = step.workspace.data();
+  step.call.workspace_size = step.workspace.size();
 }
 
 // Whether the slots that are no tensors in memory are operands that the kernel takes as slots.
@@ -422,8 +430,11 @@ Status Runner::run_late(size_t index, Stream& stream) {
     }
   if (step.prepared_dims != shapes) {
     const size_t wanted = step.kernel->workspace(step.call);
-    if (wanted > (arena_ ? info.workspace_size : 0))
-      step.workspace = Tensor::allocate(DType::kU8, {static_cast<int64_t>(wanted)});
+    Allocator& scratch = scratch_ ? *scratch_ : engine_.device().allocator();
+    if (wanted > (arena_ ? info.workspace_size : 0) && !step.workspace.reserve(scratch, wanted)) {
+      step.workspace_text = "the allocator refused a workspace of " + std::to_string(wanted) + " bytes";
+      return {Code::kOutOfMemory, step.workspace_text.c_str()};
+    }
     use_workspace(step);
     KILN_RETURN_IF_ERROR(step.kernel->prepare(step.call));
     step.prepared_dims = std::move(shapes);

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "runtime/engine.h"
+#include "runtime/scratch.h"
 
 namespace kiln {
 
@@ -43,12 +44,16 @@ class Runner {
 
   // Computes every shape that follows from the inputs and prepares the steps. Cheap when nothing changed.
   Status prepare() noexcept;
-  using StepHook = std::function<void(size_t step)>;  // called before each step and once after the last
+  // Called before each step and once after the last; a status that is not ok ends the run.
+  using StepHook = std::function<Status(size_t step)>;
   // Queues all steps. `before_step` may be null.
   Status run(Stream& stream, const StepHook* before_step) noexcept;
 
   // Bodies: runs with these inputs and returns the outputs. `outer` gives the symbols that the caller knows.
   Status call(Stream& stream, const Symbols& outer, std::vector<Datum> inputs, std::vector<Datum>& outputs);
+
+  // Where late steps take workspaces whose size only running tells; null: the device's own.
+  void set_scratch_allocator(Allocator* allocator);
 
   const char* error_text() const { return error_.c_str(); }
 
@@ -67,7 +72,8 @@ class Runner {
     bool late = false;
     std::vector<int> fresh;              // symbols that the results bind
     std::vector<int64_t> prepared_dims;  // of a late step: shapes of the last prepare, and where they lay
-    Tensor workspace;                    // of a late step that wants more than the plan reserves
+    Scratch workspace;                   // of a late step that wants more than the plan reserves
+    std::string workspace_text;          // why it was refused
     std::vector<std::unique_ptr<Runner>> bodies;
   };
 
@@ -102,6 +108,7 @@ class Runner {
   const Engine& engine_;
   const plan::Program& program_;
   std::byte* arena_;
+  Allocator* scratch_ = nullptr;
   bool is_body_;
   Symbols symbols_;
   // Elements of an input that dimensions depend on.

@@ -13,6 +13,9 @@ namespace {
 constexpr std::string_view kMagic = "KILN timing cache 1\n";
 constexpr std::string_view kSumTag = "checksum ";
 
+constexpr const char* kPin = "=";
+constexpr double kForeignFactor = 1.05, kForeignMilliseconds = 1;
+
 [[noreturn]] void damaged(const char* cause) {
   throw Error(Code::kMalformedCache, "the timing cache is damaged")
       .cause(cause)
@@ -28,6 +31,12 @@ std::string_view take_line(std::string_view& text) {
 }
 
 }  // namespace
+
+double weighed(double milliseconds, bool foreign) {
+  return foreign ? milliseconds * kForeignFactor + kForeignMilliseconds : milliseconds;
+}
+
+uint64_t tactic_hash(const std::string& choice) { return checksum64(choice.data(), choice.size()); }
 
 TimingCache TimingCache::parse(std::span<const std::byte> bytes, const std::string& fingerprint) {
   TimingCache cache(fingerprint);
@@ -78,6 +87,50 @@ std::optional<double> TimingCache::find(const Hash128& problem, const std::strin
 
 void TimingCache::put(const Hash128& problem, const std::string& choice, double milliseconds) {
   entries_[problem.hex() + " " + choice] = milliseconds;
+}
+
+std::vector<Hash128> TimingCache::problems() const {
+  std::vector<Hash128> list;
+  for (const auto& [key, ms] : entries_)
+    if (const auto hash = Hash128::parse(key.substr(0, key.find(' ')));
+        hash && (list.empty() || !(list.back() == *hash)))
+      list.push_back(*hash);
+  return list;
+}
+
+std::optional<std::pair<std::string, double>> TimingCache::pinned(const Hash128& problem) const {
+  const std::string start = problem.hex() + " " + kPin;
+  const auto it = entries_.lower_bound(start);
+  if (it == entries_.end() || !it->first.starts_with(start)) return std::nullopt;
+  return std::pair(it->first.substr(start.size()), it->second);
+}
+
+std::optional<std::pair<std::string, double>> TimingCache::best(const Hash128& problem) const {
+  if (auto pin = pinned(problem)) return pin;
+  const std::string start = problem.hex() + " ";
+  std::optional<std::pair<std::string, double>> best;
+  double least = 0;
+  for (auto it = entries_.lower_bound(start); it != entries_.end() && it->first.starts_with(start); ++it) {
+    const std::string choice = it->first.substr(start.size());
+    const double weight = weighed(it->second, choice.find(kForeignMark) != std::string::npos);
+    if (best && weight >= least) continue;
+    best = std::pair(choice, it->second);
+    least = weight;
+  }
+  return best;
+}
+
+bool TimingCache::pin(const Hash128& problem, uint64_t choice_hash, double milliseconds) {
+  const std::string start = problem.hex() + " ";
+  for (auto it = entries_.lower_bound(start); it != entries_.end() && it->first.starts_with(start); ++it) {
+    const std::string choice = it->first.substr(start.size());
+    if (choice.starts_with(kPin) || tactic_hash(choice) != choice_hash) continue;
+    it->second = milliseconds;
+    if (const auto old = pinned(problem)) entries_.erase(start + kPin + old->first);
+    entries_[start + kPin + choice] = milliseconds;
+    return true;
+  }
+  return false;
 }
 
 void TimingCache::combine(const TimingCache& other, bool ignore_mismatch) {

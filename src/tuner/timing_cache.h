@@ -4,11 +4,20 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/hash.h"
 
 namespace kiln {
+
+// What a time counts when tactics are compared. A step of another device brings its library and its threads, which go on waiting
+// for work for about a millisecond on the cores that the next steps of ours want: it must win by more than that.
+double weighed(double milliseconds, bool foreign);
+// Stands in the name of a choice of another device's tactic.
+inline constexpr const char* kForeignMark = " on ";
+// Names a choice in 64 bits.
+uint64_t tactic_hash(const std::string& choice);
 
 // One thread at a time. Entries are sorted, so equal content gives equal bytes.
 class TimingCache {
@@ -24,11 +33,19 @@ class TimingCache {
   // Takes entries that are not here yet. Throws kMalformedCache when the other is another device's and `ignore_mismatch` is false.
   void combine(const TimingCache& other, bool ignore_mismatch);
   size_t size() const { return entries_.size(); }
+  // For editors. The problems with times, in order.
+  std::vector<Hash128> problems() const;
+  // The choice that a build takes when it measures no more, with its time: the pinned one, else the best.
+  std::optional<std::pair<std::string, double>> best(const Hash128& problem) const;
+  // A choice that goes before all others of the problem.
+  std::optional<std::pair<std::string, double>> pinned(const Hash128& problem) const;
+  // Pins the choice of that hash among those that have times, and sets its time; false when there is none.
+  bool pin(const Hash128& problem, uint64_t choice_hash, double milliseconds);
   void clear() { entries_.clear(); }
 
  private:
   std::string fingerprint_;
-  std::map<std::string, double> entries_;  // "<problem> <choice>"
+  std::map<std::string, double> entries_;  // "<problem> <choice>"; of a pin "<problem> =<choice>"
 };
 
 }  // namespace kiln

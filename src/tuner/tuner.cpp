@@ -5,17 +5,14 @@
 #include <chrono>
 
 namespace kiln {
-namespace {
-
-// A step of another device brings its library and its threads, which go on waiting for work for about a millisecond on the
-// cores that the next steps of ours want: it must win by more than that.
-constexpr double kForeignFactor = 1.05, kForeignMilliseconds = 1;
-
-}  // namespace
-
 std::string Tuner::Candidate::name() const {
   const std::string text = tactic->name + "." + std::to_string(tactic->version) + to_string(config);
-  return tactic->device.empty() ? text : text + " on " + open_device(tactic->device).fingerprint();
+  return tactic->device.empty() ? text : text + kForeignMark + open_device(tactic->device).fingerprint();
+}
+
+int Tuner::threads() const {
+  const int all = target_.device().max_threads();
+  return options_.max_threads > 0 ? std::min(all, options_.max_threads) : all;
 }
 
 std::vector<Tuner::Candidate> Tuner::candidates(const Problem& problem) const {
@@ -25,7 +22,7 @@ std::vector<Tuner::Candidate> Tuner::candidates(const Problem& problem) const {
       if (a.present && !a.ranked) return list;  // only the last resort takes values of any rank
   for (const Tactic* tactic : target_.tactics(problem.op())) {
     if (options_.disabled.count(tactic->name) || (problem.sizes_results && !tactic->sizes_results)) continue;
-    if (!tactic->device.empty() && options_.disabled.count(tactic->device)) continue;
+    if (!tactic->device.empty() && (options_.own_only || options_.disabled.count(tactic->device))) continue;
     const Refusal refusal = tactic->accepts(problem);
     if (refusal.refused()) {
       options_.logger->log(Severity::kVerbose,
@@ -39,6 +36,8 @@ std::vector<Tuner::Candidate> Tuner::candidates(const Problem& problem) const {
     for (Config& config : configs) list.push_back({tactic, std::move(config)});
     if (options_.level == 0 && !list.empty()) break;
   }
+  if (options_.max_candidates > 0 && list.size() > static_cast<size_t>(options_.max_candidates))
+    list.resize(static_cast<size_t>(options_.max_candidates));
   return list;
 }
 
@@ -46,6 +45,9 @@ Tuner::Candidate Tuner::best(const Problem& problem, const std::vector<Candidate
   milliseconds = -1;
   if (list.size() == 1 || options_.level == 0) return list[0];
   const Hash128 key = problem.key();
+  if (const auto pin = options_.cache && options_.obey_pins ? options_.cache->pinned(key) : std::nullopt)
+    for (const Candidate& candidate : list)
+      if (candidate.name() == pin->first) return milliseconds = pin->second, candidate;
   const Candidate* winner = &list[0];
   double least = 0;
   for (const Candidate& candidate : list) {
@@ -56,7 +58,9 @@ Tuner::Candidate Tuner::best(const Problem& problem, const std::vector<Candidate
       const auto start = std::chrono::steady_clock::now();
       try {
         const Emitted emitted = candidate.tactic->emit(problem, candidate.config);
-        time = measure(problem, emitted, open_device(emitted.device), options_.iterations, milliseconds);
+        Device* const device = &open_device(emitted.device);
+        const ThreadLimit limit({&device, 1}, options_.max_threads);
+        time = measure(problem, emitted, *device, options_.iterations, milliseconds);
       } catch (const Error& error) {
         options_.logger->log(Severity::kVerbose,
                              problem.node->name() + ": " + candidate.name() + " fails: " + error.what());
@@ -65,12 +69,13 @@ Tuner::Candidate Tuner::best(const Problem& problem, const std::vector<Candidate
       if (!time) continue;
       if (options_.cache) options_.cache->put(key, candidate.name(), *time);
     }
-    options_.logger->log(Severity::kVerbose,
-                         problem.node->name() + ": " + candidate.name() + " " + std::to_string(*time) + " ms");
-    const double weighed = candidate.tactic->device.empty() ? *time : *time * kForeignFactor + kForeignMilliseconds;
-    if (milliseconds < 0 || weighed < least) {
+    options_.logger->log(Severity::kVerbose, problem.node->name() + ": " + candidate.name() + " " +
+                                                 std::to_string(*time) + " ms; key " + key.hex() + ", tactic hash " +
+                                                 std::to_string(tactic_hash(candidate.name())));
+    const double weight = weighed(*time, !candidate.tactic->device.empty());
+    if (milliseconds < 0 || weight < least) {
       milliseconds = *time;
-      least = weighed;
+      least = weight;
       winner = &candidate;
     }
   }

@@ -15,7 +15,11 @@ struct TunerOptions {
   double budget_seconds = 1e9;     // of measuring in all; afterwards the first that accepts is taken
   int iterations = 8;              // runs of each candidate, at least; 1: no repetition
   std::set<std::string> disabled;  // tactics by name or by their device
+  bool own_only = false;           // no tactics of other devices
+  int max_candidates = -1;         // that are measured for a problem; negative: as the level says
+  int max_threads = 0;             // of the device while it measures; 0: all that it has
   TimingCache* cache = nullptr;
+  bool obey_pins = false;   // problems for which the cache says what to take are not measured
   bool cache_only = false;  // nothing is measured: Error(kNotFound) when the cache has no time for a problem
   Logger* logger = &null_logger();
   // Called before each problem: how many are done, how many there are, its text. False cancels: Error(kInvalidState).
@@ -42,6 +46,7 @@ class Tuner {
   Tuner(const Target& target, TunerOptions options) : target_(target), options_(std::move(options)) {}
   // Equal problems are measured once. Weights may differ: they are packed per problem.
   std::vector<Choice> choose(const std::vector<Problem>& problems);
+  int threads() const;  // that a kernel may use
   // Whether any tactic takes the problem; the last resort is none.
   bool accepts(const Problem& problem) const { return !candidates(problem).empty(); }
 

@@ -57,6 +57,32 @@ TEST_F(Layers, BoxesThatOverlapAreSuppressed) {
   near(result(count, {{0, 0, 2, 2, 0, 0, 2, 1.9f, 5, 5, 6, 6}, {0.9f, 0.8f, 0.7f}}), {2});
 }
 
+// Four boxes far from each other, two classes: the limit leaves the best pairs of each batch entry.
+TEST_F(Layers, SuppressionAmongTheBestOnly) {
+  ITensor* boxes = input("boxes", Dims3{2, 4, 4});
+  ITensor* scores = input("scores", Dims3{2, 4, 2});
+  auto* nms = network->addNMS(*boxes, *scores, *int_constant(Dims{0, {}}, {5}));
+  EXPECT_EQ(nms->getTopKBoxLimit(), 0);
+  nms->setTopKBoxLimit(-1);
+  nms->setTopKBoxLimit(3);
+  EXPECT_EQ(nms->getTopKBoxLimit(), 3);
+  std::vector<float> places;
+  for (int i = 0; i < 8; ++i)
+    for (float side : {0, 0, 1, 1}) places.push_back(side + 10 * static_cast<float>(i % 4));
+  nms->getOutput(0)->setName("y");
+  network->markOutput(*nms->getOutput(0));
+  const auto engine = build();
+  ASSERT_TRUE(engine) << logger.errors;
+  std::vector<float> best{0.9f, 0.1f, 0.2f, 0.8f, 0.3f, 0.4f, 0.5f, 0.6f, -1, -2, -3, -4, -5, -6, -7, -8};
+  std::vector<int32_t> selected(48, -1);
+  void* bindings[] = {places.data(), best.data(), selected.data()};
+  Owned<IExecutionContext> context(engine->createExecutionContext());
+  ASSERT_TRUE(context->executeV2(bindings)) << logger.errors;
+  EXPECT_EQ(context->getTensorShape("y").d[0], 6);
+  selected.resize(18);
+  EXPECT_EQ(selected, (std::vector<int32_t>{0, 0, 0, 0, 1, 1, 0, 1, 3, 1, 0, 0, 1, 0, 1, 1, 1, 0}));
+}
+
 TEST_F(Layers, ReverseSequencePerBatchEntry) {
   auto* reversed = network->addReverseSequence(*input("x", Dims2{3, 2}), *int_constant(Dims{1, {2}}, {3, 2}));
   EXPECT_EQ(reversed->getBatchAxis(), 1);

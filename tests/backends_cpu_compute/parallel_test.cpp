@@ -4,8 +4,12 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <chrono>
+#include <set>
 #include <thread>
 #include <vector>
+
+#include "backends/cpu/device/compute/thread_limit.h"
 
 namespace kiln::cpu {
 namespace {
@@ -50,6 +54,24 @@ TEST(Parallel, ManyCallersAndLevels) {
     });
   for (std::thread& t : callers) t.join();
   EXPECT_EQ(sum.load(), 40 * 50 * 3 * (0 + 1 + 2 + 3));
+}
+
+TEST(Parallel, NoMoreThreadsThanTheLimit) {
+  for (int most : {1, 2, 3}) {
+    limit_threads(most);
+    for (int round = 0; round < 50; ++round) {
+      std::vector<std::thread::id> by(64);
+      auto counts = counters(64);
+      parallel(64, [&](int part) {
+        by[static_cast<size_t>(part)] = std::this_thread::get_id();
+        ++counts[static_cast<size_t>(part)];
+        std::this_thread::sleep_for(std::chrono::microseconds(20));
+      });
+      expect_once(counts);
+      EXPECT_LE(std::set<std::thread::id>(by.begin(), by.end()).size(), static_cast<size_t>(most));
+    }
+    limit_threads(0);
+  }
 }
 
 TEST(Parallel, RangesCoverAndDoNotOverlap) {

@@ -13,7 +13,8 @@ TEST(Dft, TransformsAndInverses) {
          {"float32[1,3,2]:{4.0,0.0,0.0,0.0,0.0,0.0}", "int64[]:{4}"},
          {"float32[1,4,1]:{1.0,1.0,1.0,1.0}"}});
   check({"DFT", "", {"float32[0,2,1]:{}"}, {"float32[0,2,2]:{}"}});
-  check_refused(Code::kInvalidArgument, {"DFT", "", {"float32[1,4,1]:{1.0,0.0,0.0,0.0}", "none", "int64[]:{-1}"}, {""}});
+  check_refused(Code::kInvalidArgument,
+                {"DFT", "", {"float32[1,4,1]:{1.0,0.0,0.0,0.0}", "none", "int64[]:{-1}"}, {""}});
   check_refused(Code::kInvalidArgument, {"DFT", "", {"float32[1,2,1]:{1.0,0.0}", "int64[]:{0}"}, {""}});
   check_refused(Code::kShapeMismatch, {"DFT", "", {"float32[1,1,3]:{1.0,0.0,0.0}"}, {""}});
 }

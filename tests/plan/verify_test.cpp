@@ -231,6 +231,12 @@ const Case kDamage[] = {
     {"no sound name", [](Plan& p) { step(p).parameters.set("", int64_t{1}); }},
     {"no sound name", [](Plan& p) { step(p).parameters.set(std::string(70000, 'n'), int64_t{1}); }},
     {"tensor without type", [](Plan& p) { step(p).parameters.set("t", Tensor()); }},
+    // Watches.
+    {"names a tensor that does not exist", [](Plan& p) { p.watches = {{9, Watch::kShown, ""}}; }},
+    {"names a tensor that does not exist", [](Plan& p) { p.watches = {{-1, Watch::kShown, ""}}; }},
+    {"unknown kind", [](Plan& p) { p.watches = {{kY, static_cast<Watch::Kind>(2), ""}}; }},
+    {"message that is too long", [](Plan& p) { p.watches = {{kMask, Watch::kRequired, std::string(70000, 'n')}}; }},
+    {"not of type bool", [](Plan& p) { p.watches = {{kY, Watch::kRequired, ""}}; }},
     // Profiles.
     {"one entry per input", [](Plan& p) { p.profiles[0].inputs.clear(); }},
     {"one entry per input", [](Plan& p) { p.profiles[0].inputs.push_back(shapes(p)); }},
@@ -248,6 +254,19 @@ const Case kDamage[] = {
 // clang-format on
 
 TEST(Verify, ASoundPlanPasses) { EXPECT_NO_THROW(verify(sound())); }
+
+TEST(Verify, WatchesPassAndAreKept) {
+  Plan plan = sound();
+  plan.watches = {{kY, Watch::kShown, ""}, {kMask, Watch::kRequired, "holds"}};
+  plan.shows_results = true;
+  const std::vector<std::byte> bytes = write(plan);
+  const Plan again = read(bytes, nullptr);
+  ASSERT_EQ(again.watches.size(), 2u);
+  EXPECT_EQ(again.watches[0].tensor, kY);
+  EXPECT_EQ(again.watches[1].kind, Watch::kRequired);
+  EXPECT_EQ(again.watches[1].message, "holds");
+  EXPECT_TRUE(again.shows_results);
+}
 
 TEST(Verify, EveryDamageIsNamed) {
   for (const Case& c : kDamage) {

@@ -41,6 +41,33 @@ TEST(TimingCache, RoundTrip) {
   EXPECT_EQ(again.serialize(), bytes);
 }
 
+TEST(TimingCache, PinsGoBeforeTimes) {
+  TimingCache cache("f");
+  cache.put(problem(1), "slow", 2);
+  cache.put(problem(1), "fast", 1);
+  cache.put(problem(1), std::string("foreign") + kForeignMark + "library", 0.5);  // not faster by enough
+  cache.put(problem(2), "only", 3);
+  EXPECT_EQ(cache.problems().size(), 2u);
+  EXPECT_EQ(cache.best(problem(1)), (std::pair<std::string, double>("fast", 1)));
+  EXPECT_FALSE(cache.pinned(problem(1)));
+  ASSERT_TRUE(cache.pin(problem(1), tactic_hash("slow"), 7));
+  ASSERT_TRUE(cache.pin(problem(1), tactic_hash("fast"), 6));
+  ASSERT_TRUE(cache.pin(problem(1), tactic_hash("slow"), 5));
+  EXPECT_EQ(cache.pinned(problem(1)), (std::pair<std::string, double>("slow", 5)));
+  EXPECT_EQ(cache.best(problem(1))->first, "slow");
+  EXPECT_EQ(cache.find(problem(1), "slow"), 5);
+  EXPECT_FALSE(cache.pin(problem(1), tactic_hash("unheard"), 1));
+  EXPECT_FALSE(cache.pin(problem(3), tactic_hash("slow"), 1));
+  EXPECT_FALSE(cache.best(problem(3)));
+  EXPECT_EQ(cache.problems().size(), 2u);
+  const TimingCache again = TimingCache::parse(cache.serialize(), "f");
+  EXPECT_EQ(again.pinned(problem(1)), cache.pinned(problem(1)));
+  EXPECT_FALSE(again.pinned(problem(2)));
+  EXPECT_EQ(Hash128::parse(problem(1).hex()), problem(1));
+  EXPECT_FALSE(Hash128::parse("12"));
+  EXPECT_FALSE(Hash128::parse(std::string(32, 'x')));
+}
+
 TEST(TimingCache, OrderOfEntriesDoesNotMatter) {
   TimingCache a("f"), b("f");
   for (int i = 0; i < 9; ++i) {

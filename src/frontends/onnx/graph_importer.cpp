@@ -72,6 +72,7 @@ void GraphImporter::check_opsets() const {
 
 std::unique_ptr<ir::Graph> GraphImporter::run() {
   if (!model_->has_graph()) throw Error(Code::kMalformedModel, "the model has no graph");
+  if (options_.report) options_.report->nodes = model_->graph().node_size();
   check_opsets();
   auto graph = std::make_unique<ir::Graph>();
   if (!model_->graph().name().empty()) graph->name = model_->graph().name();
@@ -86,9 +87,9 @@ std::unique_ptr<ir::Graph> GraphImporter::run() {
 }
 
 void GraphImporter::throw_unsupported() const {
-  if (options_.unsupported) *options_.unsupported = unsupported_;
+  if (options_.report) options_.report->unsupported = unsupported_;
   std::string list;
-  for (const Error& e : unsupported_) {
+  for (const auto& [e, place] : unsupported_) {
     list += "\n    " + e.node() + ": " + e.message();
     if (!e.cause().empty()) list += "; " + e.cause();
     if (!e.remedy().empty()) list += " (remedy: " + e.remedy() + ")";
@@ -107,6 +108,21 @@ void GraphImporter::define(Scope& scope, const std::string& name, ir::Value* val
     throw Error(Code::kInvalidGraph, "the name '" + name + "' is given to two values");
 }
 
+// The elements that the caller gave instead, or the model's.
+Tensor GraphImporter::own_tensor(const std::shared_ptr<::onnx::TensorProto>& proto) {
+  const auto given = options_.initializers.find(proto->name());
+  if (given == options_.initializers.end()) return read_tensor(*proto, proto, &external_);
+  const DType type = dtype_from_onnx(proto->data_type());
+  const Dims dims(proto->dims().begin(), proto->dims().end());
+  const auto count = checked_element_count(dims);
+  const auto bytes = count ? byte_size(type, *count) : std::nullopt;
+  if (!bytes || type == DType::kString || static_cast<uint64_t>(*bytes) != given->second.size())
+    throw Error(Code::kInvalidArgument,
+                "the initializer '" + proto->name() + "' was given " + std::to_string(given->second.size()) + " bytes")
+        .cause("the model says " + std::string(name(type)) + to_string(dims));
+  return Tensor::borrow(type, dims, given->second.data());
+}
+
 // The parsed bytes of each initializer live as long as its constant.
 void GraphImporter::add_own_initializers(Scope& scope) {
   auto& graph = *model_->mutable_graph();
@@ -114,8 +130,10 @@ void GraphImporter::add_own_initializers(Scope& scope) {
     auto own = std::make_shared<::onnx::TensorProto>();
     own->Swap(&proto);
     proto.set_name(own->name());
-    define(scope, own->name(), scope.graph->add_constant(read_tensor(*own, own, &external_), own->name()));
+    define(scope, own->name(), scope.graph->add_constant(own_tensor(own), own->name()));
   }
+  for (const auto& [name, bytes] : options_.initializers)
+    if (!scope.values.count(name)) throw Error(Code::kInvalidArgument, "the model has no initializer '" + name + "'");
   for (const auto& proto : graph.sparse_initializer())
     define(scope, proto.values().name(),
            scope.graph->add_constant(read_sparse_tensor(proto, &external_), proto.values().name()));
@@ -222,7 +240,11 @@ void GraphImporter::import_nodes(const Nodes& nodes, Scope& scope, const Context
       if (!name.empty() && (scope.values.count(name) || !made.insert(name).second))
         throw Error(Code::kInvalidGraph, "the name '" + name + "' is given to two values")
             .node(node_label(node, context));
-  for (int i : topological_order(nodes, context)) import_node(nodes[i], scope, context);
+  const bool own = &nodes == &model_->graph().node();
+  for (int i : topological_order(nodes, context)) {
+    if (own) own_node_ = i;
+    import_node(nodes[i], scope, context);
+  }
 }
 
 void GraphImporter::import_node(const ::onnx::NodeProto& node, Scope& scope, const Context& context) {
@@ -253,6 +275,7 @@ void GraphImporter::import_node(const ::onnx::NodeProto& node, Scope& scope, con
     if (e.code() == Code::kUnsupported) return reject(node, scope, context, e);
     if (located_ && outermost_error) throw;
     located_ = true;
+    if (options_.report) options_.report->failed = place(context);
     throw Error(e.code(), e.message())
         .node(n.label())
         .cause((e.cause().empty() ? "" : e.cause() + "; ") + describe_inputs(n.inputs()))
@@ -287,9 +310,22 @@ void GraphImporter::dispatch(NodeImport& n) {
   if (!n.done_) throw Error(Code::kInternal, "the importer of " + n.op() + " gave no result");
 }
 
+NodePlace GraphImporter::place(const Context& context) const {
+  NodePlace place{own_node_, {}};
+  for (const std::string& key : context.functions) {
+    const size_t begin = key.find("::") + 2;
+    place.functions.push_back(key.substr(begin, key.rfind("::") - begin));
+  }
+  return place;
+}
+
+void GraphImporter::refuse(Error error, const Context& context) {
+  unsupported_.push_back({std::move(error), place(context)});
+}
+
 void GraphImporter::reject(const ::onnx::NodeProto& node, Scope& scope, const Context& context, Error error) {
   error.add_node(node_label(node, context));
-  unsupported_.push_back(std::move(error));
+  refuse(std::move(error), context);
   check_nested(node, context);
   for (const auto& name : node.output())
     if (!name.empty()) scope.values[name] = nullptr;
@@ -300,9 +336,9 @@ void GraphImporter::check_nested(const ::onnx::NodeProto& node, const Context& c
   each_nested_node(node, [&](const ::onnx::NodeProto& inner) {
     const std::string label = node_label(inner, context);
     const bool known =
-        std::any_of(unsupported_.begin(), unsupported_.end(), [&](const Error& e) { return e.node() == label; });
+        std::any_of(unsupported_.begin(), unsupported_.end(), [&](const auto& u) { return u.error.node() == label; });
     if (auto reason = refusal(inner, context); reason && !known)
-      unsupported_.push_back(Error(Code::kUnsupported, *reason).node(label));
+      refuse(Error(Code::kUnsupported, *reason).node(label), context);
   });
 }
 

@@ -75,7 +75,11 @@ class GraphImporter {
   const ImportOptions& options_;
   ExternalData external_;
   std::map<std::string, const ::onnx::FunctionProto*> functions_;
-  std::vector<Error> unsupported_;
+  NodePlace place(const Context& context) const;
+  void refuse(Error error, const Context& context);
+  Tensor own_tensor(const std::shared_ptr<::onnx::TensorProto>& proto);
+  std::vector<UnsupportedNode> unsupported_;
+  int own_node_ = -1;     // of the model's graph, that is being imported
   bool located_ = false;  // the error under way names its node and inputs
   int64_t nodes_seen_ = 0;
 };

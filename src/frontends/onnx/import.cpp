@@ -35,10 +35,9 @@ std::shared_ptr<::onnx::ModelProto> parse(google::protobuf::io::ZeroCopyInputStr
   return model;
 }
 
-std::unique_ptr<ir::Graph> import_stream(google::protobuf::io::ZeroCopyInputStream& input, uint64_t size,
-                                         const ImportOptions& options) {
+template <class F> auto with_memory(F&& body) {
   try {
-    return GraphImporter(parse(input, size), options).run();
+    return body();
   } catch (const std::bad_alloc&) {
     throw Error(Code::kOutOfMemory, "the model needs more memory than there is");
   }
@@ -46,9 +45,17 @@ std::unique_ptr<ir::Graph> import_stream(google::protobuf::io::ZeroCopyInputStre
 
 }  // namespace
 
-std::unique_ptr<ir::Graph> import_bytes(std::span<const std::byte> bytes, const ImportOptions& options) {
+std::shared_ptr<::onnx::ModelProto> parse_bytes(std::span<const std::byte> bytes) {
   google::protobuf::io::ArrayInputStream input(bytes.data(), static_cast<int>(std::min<size_t>(bytes.size(), INT_MAX)));
-  return import_stream(input, bytes.size(), options);
+  return with_memory([&] { return parse(input, bytes.size()); });
+}
+
+std::unique_ptr<ir::Graph> import_model(std::shared_ptr<::onnx::ModelProto> model, const ImportOptions& options) {
+  return with_memory([&] { return GraphImporter(std::move(model), options).run(); });
+}
+
+std::unique_ptr<ir::Graph> import_bytes(std::span<const std::byte> bytes, const ImportOptions& options) {
+  return import_model(parse_bytes(bytes), options);
 }
 
 // Read as a stream, not mapped: the message copies its tensors, and the pages of a map would be counted beside them.
@@ -60,7 +67,7 @@ std::unique_ptr<ir::Graph> import_file(const std::string& path, const ImportOpti
     if (with_folder.model_dir.empty()) with_folder.model_dir = ".";
   }
   google::protobuf::io::FileInputStream input(file.descriptor());
-  return import_stream(input, file.size(), with_folder);
+  return import_model(with_memory([&] { return parse(input, file.size()); }), with_folder);
 }
 
 }  // namespace kiln::onnx

@@ -2,6 +2,7 @@
 #include "backends/cpu/device/device.h"
 
 #include "backends/cpu/device/compute/parallel.h"
+#include "backends/cpu/device/compute/thread_limit.h"
 #include "backends/cpu/device/kernels/registry.h"
 #include "device/host_device.h"
 
@@ -31,6 +32,7 @@ class CpuDevice final : public HostDevice {
   std::string_view name() const override { return "cpu"; }
   std::string fingerprint() const override { return "x86-64 " + instruction_set(); }
   int max_threads() const override { return thread_count(); }
+  void limit_threads(int most) noexcept override { cpu::limit_threads(most); }
   std::unique_ptr<Kernel> create_kernel(std::string_view kernel, const Attributes& parameters) override {
     for (const KernelEntry& entry : kKernels)
       if (entry.name == kernel) return entry.make(parameters);

@@ -5,6 +5,8 @@
 
 #include <dnnl.h>
 #include <dnnl_debug.h>
+#include <algorithm>
+#include <utility>
 
 #include "backends/onednn/device/registry.h"
 #include "device/host_device.h"
@@ -34,6 +36,15 @@ class OnednnDevice final : public HostDevice {
            dnnl_cpu_isa2str(dnnl_get_effective_cpu_isa()) + " threads " + std::to_string(max_threads());
   }
   int max_threads() const override { return omp_get_max_threads(); }
+  void limit_threads(int most) noexcept override {
+    thread_local int unlimited = 0;
+    if (most > 0) {
+      unlimited = omp_get_max_threads();
+      omp_set_num_threads(std::min(most, unlimited));
+    } else if (unlimited > 0) {
+      omp_set_num_threads(std::exchange(unlimited, 0));
+    }
+  }
   std::unique_ptr<Kernel> create_kernel(std::string_view kernel, const Attributes& parameters) override {
     for (const KernelEntry& entry : kKernels)
       if (entry.name == kernel) return entry.make(parameters);

@@ -10,11 +10,14 @@
 #include <system_error>
 #include <thread>
 
+#include "backends/cpu/device/compute/thread_limit.h"
+
 namespace kiln::cpu {
 namespace {
 
 constexpr int kJobs = 32;  // calls of run_parts at once; more run alone
 constexpr int kMaxParts = 0xffff;
+constexpr int kAnyNumber = 1 << 30;                         // of threads
 constexpr auto kIdleSpin = std::chrono::microseconds(100);  // before an idle thread sleeps
 constexpr int kPauses = 32;                                 // between looks at the clock
 constexpr int kPatience = 4000;  // looks at unfinished parts before the core is offered to others
@@ -29,9 +32,10 @@ class alignas(64) Job {
   void release() noexcept { taken_.clear(std::memory_order_release); }
 
   // Part 0 belongs to the owner.
-  void open(int parts, PartFunction function, void* context) noexcept {
+  void open(int parts, PartFunction function, void* context, int helpers) noexcept {
     function_ = function;
     context_ = context;
+    places_.store(helpers, std::memory_order_relaxed);
     done_.store(1, std::memory_order_relaxed);
     const uint64_t epoch = (state_.load(std::memory_order_relaxed) >> 32) + 1;
     state_.store(epoch << 32 | uint64_t{1} << 16 | static_cast<uint64_t>(parts), std::memory_order_release);
@@ -51,6 +55,15 @@ class alignas(64) Job {
     return helped;
   }
 
+  // The same by a thread of the pool, unless as many as may help do so.
+  bool join() noexcept {
+    const uint64_t s = state_.load(std::memory_order_acquire);
+    if ((s >> 16 & kMaxParts) >= (s & kMaxParts)) return false;
+    const int places = places_.load(std::memory_order_relaxed);
+    if (places != kAnyNumber && (places <= 0 || places_.fetch_sub(1, std::memory_order_relaxed) <= 0)) return false;
+    return help();
+  }
+
   void wait(int parts) const noexcept {
     for (int looks = 0; done_.load(std::memory_order_acquire) < parts; ++looks) {
       if (looks < kPatience) pause();
@@ -61,6 +74,7 @@ class alignas(64) Job {
  private:
   std::atomic<uint64_t> state_{0};  // epoch << 32 | next << 16 | parts
   std::atomic<int> done_{0};
+  std::atomic<int> places_{0};
   std::atomic_flag taken_ = ATOMIC_FLAG_INIT;
   PartFunction function_ = nullptr;
   void* context_ = nullptr;
@@ -80,12 +94,12 @@ class Pool {
     }
   }
 
-  void run(int parts, PartFunction function, void* context) noexcept {
-    Job* job = acquire();
+  void run(int parts, PartFunction function, void* context, int most) noexcept {
+    Job* job = most == 1 ? nullptr : acquire();
     if (!job || parts > kMaxParts) {
       for (int part = 0; part < parts; ++part) function(context, part);
     } else {
-      job->open(parts, function, context);
+      job->open(parts, function, context, most > 0 ? most - 1 : kAnyNumber);
       published_.fetch_add(1);
       if (sleepers_.load() > 0) published_.notify_all();
       function(context, 0);
@@ -106,7 +120,7 @@ class Pool {
     while (true) {
       const uint32_t seen = published_.load();
       bool helped = false;
-      for (Job& job : jobs_) helped = job.help() || helped;
+      for (Job& job : jobs_) helped = job.join() || helped;
       if (helped || spin(seen)) continue;
       sleepers_.fetch_add(1);
       published_.wait(seen);
@@ -131,6 +145,8 @@ class Pool {
   alignas(64) std::atomic<int> sleepers_{0};
 };
 
+thread_local int most_threads = 0;
+
 int count_threads() noexcept {
   if (const char* text = std::getenv("OMP_NUM_THREADS")) {
     const int count = std::atoi(text);
@@ -148,9 +164,11 @@ int thread_count() noexcept {
   return count;
 }
 
+void limit_threads(int most) noexcept { most_threads = most; }
+
 void run_parts(int parts, PartFunction function, void* context) noexcept {
   static Pool& pool = *new Pool(thread_count() - 1);  // its threads live until the process ends
-  pool.run(parts, function, context);
+  pool.run(parts, function, context, most_threads);
 }
 
 }  // namespace kiln::cpu

@@ -1,11 +1,9 @@
-// What stands behind the handles of streams and events.
+// What stands behind the handles of streams and events: the same for engines, which take them, and for the library that makes them.
 #pragma once
 #include <functional>
 #include <memory>
 #include <vector>
 
-#include "kiln_compat/cuda_runtime_api.h"
-// After the declarations that this library implements.
 #include "NvInferRuntimeBase.h"
 #include "device/device.h"
 
@@ -40,7 +38,5 @@ namespace kiln::api {
 // Null: the calling thread's own stream.
 Stream& stream_of(cudaStream_t stream);
 inline bool capturing(cudaStream_t stream) { return stream && stream->capture; }
-// Keeps an error for cudaGetLastError and returns it.
-cudaError_t keep(cudaError_t error);
 
 }  // namespace kiln::api

@@ -1,5 +1,5 @@
 // Memory, streams and events under the names of cuda_runtime_api.h, over the device of the API.
-#include "api/cuda_runtime.h"
+#include "api/cuda_runtime/last_error.h"
 
 #include <sys/sysinfo.h>
 
@@ -7,7 +7,8 @@
 #include <new>
 #include <utility>
 
-#include "api/nv_common.h"
+#include "api/run/nv_common.h"
+#include "api/run/streams.h"
 
 namespace kiln::api {
 namespace {
@@ -77,12 +78,6 @@ cudaError_t copy(void* to, const void* from, size_t size, cudaStream_t stream) {
 cudaError_t keep(cudaError_t error) {
   if (error != cudaSuccess) last_error = error;
   return error;
-}
-
-Stream& stream_of(cudaStream_t stream) {
-  if (stream) return *stream->stream;
-  thread_local std::unique_ptr<Stream> own = api_device().create_stream();
-  return *own;
 }
 
 }  // namespace kiln::api

@@ -1,5 +1,5 @@
 // IEngineInspector.
-#include "api/nv_runtime.h"
+#include "api/run/nv_runtime.h"
 
 namespace kiln::api {
 namespace {

@@ -1,8 +1,9 @@
 // IRuntime and ICudaEngine.
-#include "api/nv_runtime.h"
+#include "api/run/nv_runtime.h"
 
 #include <algorithm>
 #include <cstring>
+#include <new>
 
 namespace kiln::api {
 namespace {
@@ -12,13 +13,20 @@ class RuntimeImpl final : public nvinfer1::IRuntime {
   explicit RuntimeImpl(nvinfer1::ILogger* logger) : reporter_(logger) {}
   nvinfer1::ICudaEngine* deserializeCudaEngine(void const* blob, std::size_t size) noexcept override {
     return guarded(reporter_, static_cast<nvinfer1::ICudaEngine*>(nullptr),
-                   [&] { return load_engine(blob, size, reporter_, allocator_); });
+                   [&] { return load_engine(blob, size, reporter_, allocator_, max_threads_); });
   }
   nvinfer1::ICudaEngine* deserializeCudaEngine(nvinfer1::IStreamReader& reader) noexcept override {
     return read_all([&](void* to, int64_t size) { return reader.read(to, size); });
   }
   nvinfer1::ICudaEngine* deserializeCudaEngine(nvinfer1::IStreamReaderV2& reader) noexcept override {
     return read_all([&](void* to, int64_t size) { return reader.read(to, size, nullptr); });
+  }
+  bool setMaxThreads(int32_t count) noexcept override {
+    if (count < 1) return reporter_.report(Code::kInvalidArgument, "setMaxThreads: the number is at least 1"), false;
+    return max_threads_ = count, true;
+  }
+  int32_t getMaxThreads() const noexcept override {
+    return max_threads_ > 0 ? max_threads_ : device_threads(reporter_);
   }
   int32_t getNbDLACores() const noexcept override { return 0; }
   void setGpuAllocator(nvinfer1::IGpuAllocator* allocator) noexcept override { allocator_ = allocator; }
@@ -40,23 +48,47 @@ class RuntimeImpl final : public nvinfer1::IRuntime {
         bytes.resize(have + static_cast<size_t>(count));
         if (count == 0) break;
       }
-      return load_engine(bytes.data(), bytes.size(), reporter_, allocator_);
+      return load_engine(bytes.data(), bytes.size(), reporter_, allocator_, max_threads_);
     });
   }
 
-  Reporter reporter_;
+  mutable Reporter reporter_;
   nvinfer1::IGpuAllocator* allocator_ = nullptr;
+  int32_t max_threads_ = 0;
+};
+
+class SerializationConfig final : public nvinfer1::ISerializationConfig {
+ public:
+  bool setFlags(nvinfer1::SerializationFlags flags) noexcept override {
+    if (flags & ~bit(nvinfer1::SerializationFlag::kEXCLUDE_LEAN_RUNTIME)) return false;
+    return flags_ = flags, true;
+  }
+  nvinfer1::SerializationFlags getFlags() const noexcept override { return flags_; }
+  bool clearFlag(nvinfer1::SerializationFlag flag) noexcept override { return setFlags(flags_ & ~bit(flag)); }
+  bool setFlag(nvinfer1::SerializationFlag flag) noexcept override { return setFlags(flags_ | bit(flag)); }
+  bool getFlag(nvinfer1::SerializationFlag flag) const noexcept override { return flags_ & bit(flag); }
+
+ private:
+  static nvinfer1::SerializationFlags bit(nvinfer1::SerializationFlag flag) {
+    const auto i = static_cast<uint32_t>(flag);
+    return i < 32 ? 1U << i : 0;
+  }
+  nvinfer1::SerializationFlags flags_ = 0;
 };
 
 }  // namespace
 
+nvinfer1::IRuntime* make_runtime(nvinfer1::ILogger* logger) noexcept { return new (std::nothrow) RuntimeImpl(logger); }
+
 nvinfer1::ICudaEngine* load_engine(const void* bytes, size_t size, const Reporter& reporter,
-                                   nvinfer1::IGpuAllocator* allocator) {
+                                   nvinfer1::IGpuAllocator* allocator, int max_threads) {
   if (!bytes || size == 0) throw Error(Code::kMalformedPlan, "the engine is empty (0 bytes)");
   auto copy = std::make_shared<Tensor>(Tensor::allocate(DType::kU8, {static_cast<int64_t>(size)}));
   std::memcpy(copy->mutable_data(), bytes, size);
   const std::span<const std::byte> view(static_cast<const std::byte*>(copy->data()), size);
-  return new EngineImpl(Engine::load(view, copy), view, reporter, allocator);
+  auto engine = Engine::load(view, copy);
+  engine->set_max_threads(max_threads);
+  return new EngineImpl(std::move(engine), view, reporter, allocator);
 }
 
 EngineImpl::EngineImpl(std::shared_ptr<Engine> engine, std::span<const std::byte> bytes, const Reporter& reporter,
@@ -112,6 +144,19 @@ nvinfer1::IExecutionContext* EngineImpl::createExecutionContext(nvinfer1::IRunti
 nvinfer1::IRuntimeConfig* EngineImpl::createRuntimeConfig() noexcept {
   return guarded(reporter_, static_cast<nvinfer1::IRuntimeConfig*>(nullptr), [] { return make_runtime_config(); });
 }
+nvinfer1::ISerializationConfig* EngineImpl::createSerializationConfig() noexcept {
+  return guarded(reporter_, static_cast<nvinfer1::ISerializationConfig*>(nullptr),
+                 [] { return new SerializationConfig; });
+}
+
+bool EngineImpl::isDebugTensor(char const* name) const noexcept { return name && shown_tensor(name) >= 0; }
+
+int32_t EngineImpl::shown_tensor(std::string_view name) const noexcept {
+  for (const plan::Watch& watch : engine_->plan().watches)
+    if (watch.kind == plan::Watch::kShown && info(watch.tensor).name == name) return watch.tensor;
+  return -1;
+}
+
 nvinfer1::IRuntimeConfig* make_runtime_config() { return new RuntimeConfigImpl; }
 
 size_t EngineImpl::getDeviceMemorySizeForProfile(int32_t profile) const noexcept {
@@ -248,18 +293,3 @@ bool EngineImpl::bindingIsInput(int32_t index) const noexcept {
 }
 
 }  // namespace kiln::api
-
-extern "C" {
-
-void* createInferRuntime_INTERNAL(void* logger, int32_t version) noexcept {
-  if (!logger || version / 10000 != NV_TENSORRT_MAJOR) return nullptr;
-  return static_cast<nvinfer1::IRuntime*>(new (std::nothrow)
-                                              kiln::api::RuntimeImpl(static_cast<nvinfer1::ILogger*>(logger)));
-}
-int32_t getInferLibVersion() noexcept { return NV_TENSORRT_VERSION; }
-int32_t getInferLibMajorVersion() noexcept { return NV_TENSORRT_MAJOR; }
-int32_t getInferLibMinorVersion() noexcept { return NV_TENSORRT_MINOR; }
-int32_t getInferLibPatchVersion() noexcept { return NV_TENSORRT_PATCH; }
-int32_t getInferLibBuildVersion() noexcept { return NV_TENSORRT_BUILD; }
-
-}  // extern "C"

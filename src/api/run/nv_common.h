@@ -13,7 +13,8 @@
 namespace kiln::api {
 
 nvinfer1::ErrorCode to_nv(Code code);
-nvinfer1::DataType to_nv(DType type);      // throws kUnsupported when TensorRT has no such type
+nvinfer1::DataType to_nv(DType type);  // throws kUnsupported when TensorRT has no such type
+bool has_nv(DType type);
 DType from_nv(nvinfer1::DataType type);    // throws kInvalidArgument
 nvinfer1::Dims to_nv(const Dims& dims);    // throws kUnsupported beyond MAX_DIMS dimensions
 nvinfer1::Dims to_nv(const Shape& shape);  // -1 for symbols
@@ -75,7 +76,13 @@ class UserAllocator final : public Allocator {
 
 // An engine object from the bytes of an engine file. Throws Error.
 nvinfer1::ICudaEngine* load_engine(const void* bytes, size_t size, const Reporter& reporter,
-                                   nvinfer1::IGpuAllocator* allocator);
+                                   nvinfer1::IGpuAllocator* allocator, int max_threads = 0);
+
+// Threads of the API's device; 1, reported, when there is none.
+int32_t device_threads(Reporter& reporter) noexcept;
+
+// Null when memory is short.
+nvinfer1::IRuntime* make_runtime(nvinfer1::ILogger* logger) noexcept;
 
 // The device that the API works on.
 Device& api_device();

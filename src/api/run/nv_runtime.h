@@ -4,7 +4,7 @@
 #include <optional>
 #include <string>
 
-#include "api/nv_common.h"
+#include "api/run/nv_common.h"
 #include "runtime/context.h"
 #include "runtime/engine.h"
 
@@ -19,6 +19,10 @@ class EngineImpl final : public nvinfer1::ICudaEngine {
   char const* getName() const noexcept override { return engine_->plan().name.c_str(); }
   int32_t getNbLayers() const noexcept override { return static_cast<int32_t>(engine_->main().steps.size()); }
   nvinfer1::IHostMemory* serialize() const noexcept override;
+  nvinfer1::ISerializationConfig* createSerializationConfig() noexcept override;
+  nvinfer1::IHostMemory* serializeWithConfig(nvinfer1::ISerializationConfig&) const noexcept override {
+    return serialize();
+  }
   nvinfer1::IExecutionContext* createExecutionContext(
       nvinfer1::ExecutionContextAllocationStrategy strategy) noexcept override;
   nvinfer1::IExecutionContext* createExecutionContext(nvinfer1::IRuntimeConfig* config) noexcept override;
@@ -40,6 +44,7 @@ class EngineImpl final : public nvinfer1::ICudaEngine {
   }
   nvinfer1::ProfilingVerbosity getProfilingVerbosity() const noexcept override;
   bool isRefittable() const noexcept override { return false; }
+  bool isDebugTensor(char const* name) const noexcept override;
   void setErrorRecorder(nvinfer1::IErrorRecorder* recorder) noexcept override { reporter_.set_recorder(recorder); }
   nvinfer1::IErrorRecorder* getErrorRecorder() const noexcept override { return reporter_.recorder(); }
 
@@ -88,7 +93,8 @@ class EngineImpl final : public nvinfer1::ICudaEngine {
 
   // Index of an input or output in the main program; -1, reported, for a wrong name.
   int32_t tensor(const char* name) const noexcept;
-  size_t value_count(int32_t tensor) const noexcept;  // elements that give shapes
+  int32_t shown_tensor(std::string_view name) const noexcept;  // -1 for what is no debug tensor
+  size_t value_count(int32_t tensor) const noexcept;           // elements that give shapes
   const std::vector<int32_t>& io() const { return io_; }
   const plan::TensorInfo& info(int32_t tensor) const { return engine_->main().tensors[static_cast<size_t>(tensor)]; }
   const std::shared_ptr<Engine>& engine() const { return engine_; }

@@ -1,10 +1,11 @@
 // Reporting at the boundary, element types, dimensions.
-#include "api/nv_common.h"
+#include "api/run/nv_common.h"
 
+#include <algorithm>
 #include <iterator>
 #include <new>
 
-#include "target/target.h"
+#include "backends/default_device.h"
 
 namespace kiln::api {
 namespace {
@@ -46,6 +47,10 @@ nvinfer1::DataType to_nv(DType type) {
   for (const auto& [nv, own] : kTypes)
     if (own == type) return nv;
   throw Error(Code::kUnsupported, "the interface has no name for the element type " + std::string(name(type)));
+}
+
+bool has_nv(DType type) {
+  return std::any_of(std::begin(kTypes), std::end(kTypes), [&](const auto& pair) { return pair.second == type; });
 }
 
 DType from_nv(nvinfer1::DataType type) {
@@ -111,6 +116,10 @@ void Reporter::set_recorder(nvinfer1::IErrorRecorder* recorder) noexcept {
   recorder_ = recorder;
 }
 
-Device& api_device() { return all_targets().front()->device(); }
+int32_t device_threads(Reporter& reporter) noexcept {
+  return guarded(reporter, 1, [] { return api_device().max_threads(); });
+}
+
+Device& api_device() { return default_device(); }
 
 }  // namespace kiln::api

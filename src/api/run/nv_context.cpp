@@ -2,8 +2,8 @@
 #include <algorithm>
 #include <map>
 
-#include "api/cuda_runtime.h"
-#include "api/nv_runtime.h"
+#include "api/run/nv_runtime.h"
+#include "api/run/streams.h"
 
 namespace kiln::api {
 namespace {
@@ -126,11 +126,11 @@ class ContextImpl final : public nvinfer1::IExecutionContext {
 
   bool enqueueV3(cudaStream_t stream) noexcept override {
     if (capturing(stream)) return capture(stream);
+    stream_ = stream;
     if (allocators_.empty()) {
       return guarded(reporter_, false, [&] { return check(context_->enqueue(stream_of(stream))); });
     }
     return guarded(reporter_, false, [&] {
-      stream_ = stream;
       if (!check(context_->prepare())) return false;
       for (const auto& [name, allocator] : allocators_)
         if (!place(name, *allocator)) return false;
@@ -192,6 +192,22 @@ class ContextImpl final : public nvinfer1::IExecutionContext {
     return true;
   }
 
+  bool setDebugListener(nvinfer1::IDebugListener* listener) noexcept override;
+  nvinfer1::IDebugListener* getDebugListener() noexcept override { return listener_; }
+  bool setTensorDebugState(char const* name, bool flag) noexcept override;
+  bool getDebugState(char const* name) const noexcept override {
+    return name && context_->shows(engine_.shown_tensor(name));
+  }
+  bool setAllTensorsDebugState(bool flag) noexcept override;
+  bool setUnfusedTensorsDebugState(bool flag) noexcept override {
+    context_->show_results(flag);
+    return context_->shows_results() == flag;
+  }
+  bool getUnfusedTensorsDebugState() const noexcept override { return context_->shows_results(); }
+  void setDebugSync(bool sync) noexcept override { context_->set_step_by_step(debug_sync_ = sync); }
+  bool getDebugSync() const noexcept override { return debug_sync_; }
+  bool setTemporaryStorageAllocator(nvinfer1::IGpuAllocator* allocator) noexcept override;
+  nvinfer1::IGpuAllocator* getTemporaryStorageAllocator() const noexcept override { return scratch_user_; }
   nvinfer1::IRuntimeConfig* getRuntimeConfig() const noexcept override { return config_.get(); }
   void setPersistentCacheLimit(size_t size) noexcept override { cache_limit_ = size; }
   size_t getPersistentCacheLimit() const noexcept override { return cache_limit_; }
@@ -255,7 +271,11 @@ class ContextImpl final : public nvinfer1::IExecutionContext {
 
   EngineImpl& engine_;
   mutable Reporter reporter_;
+  std::unique_ptr<UserAllocator> scratch_;  // the context goes before it
+  nvinfer1::IGpuAllocator* scratch_user_ = nullptr;
   std::unique_ptr<Context> context_;
+  nvinfer1::IDebugListener* listener_ = nullptr;
+  bool debug_sync_ = false;
   std::map<int32_t, bool> given_;  // inputs: shape known
   std::map<std::string, nvinfer1::IOutputAllocator*> allocators_;
   Profiler profiler_;
@@ -267,6 +287,49 @@ class ContextImpl final : public nvinfer1::IExecutionContext {
   std::shared_ptr<int> alive_ = std::make_shared<int>();  // captures hold it weakly
   std::map<int32_t, std::vector<std::byte>> copied_;      // elements from setInputShapeBinding
 };
+
+bool ContextImpl::setDebugListener(nvinfer1::IDebugListener* listener) noexcept {
+  listener_ = listener;
+  return guarded(reporter_, false, [&] {
+    if (!listener) return context_->set_listener(nullptr), true;
+    context_->set_listener([this](const plan::TensorInfo& info, const Datum& value) {
+      if (!has_nv(value.tensor.dtype())) return;
+      if (!listener_->processDebugTensor(value.tensor.data(), nvinfer1::TensorLocation::kHOST,
+                                         to_nv(value.tensor.dtype()), to_nv(value.tensor.dims()), info.name.c_str(),
+                                         stream_))
+        throw Error(Code::kExecution, "the debug listener ended the inference at '" + info.name + "'");
+    });
+    return true;
+  });
+}
+
+bool ContextImpl::setTensorDebugState(char const* name, bool flag) noexcept {
+  return guarded(reporter_, false, [&] {
+    const int32_t t = name ? engine_.shown_tensor(name) : -1;
+    if (t < 0)
+      throw Error(Code::kInvalidArgument, std::string("'") + (name ? name : "") + "' is no debug tensor")
+          .remedy("mark it with INetworkDefinition::markDebug before the build");
+    return context_->show(t, flag), true;
+  });
+}
+
+bool ContextImpl::setAllTensorsDebugState(bool flag) noexcept {
+  return guarded(reporter_, false, [&] {
+    for (const plan::Watch& watch : engine_.engine()->plan().watches)
+      if (watch.kind == plan::Watch::kShown) context_->show(watch.tensor, flag);
+    return true;
+  });
+}
+
+bool ContextImpl::setTemporaryStorageAllocator(nvinfer1::IGpuAllocator* allocator) noexcept {
+  return guarded(reporter_, false, [&] {
+    auto own = allocator ? std::make_unique<UserAllocator>(allocator) : nullptr;
+    context_->set_scratch_allocator(own.get());
+    scratch_ = std::move(own);
+    scratch_user_ = allocator;
+    return true;
+  });
+}
 
 // Notes an inference with the shapes and addresses of now.
 bool ContextImpl::capture(cudaStream_t stream) noexcept {

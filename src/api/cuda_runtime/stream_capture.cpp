@@ -1,8 +1,8 @@
 // Capture of streams and replay, over the device of the API.
 #include <new>
 
-#include "api/cuda_runtime.h"
-#include "api/nv_common.h"
+#include "api/cuda_runtime/last_error.h"
+#include "api/run/streams.h"
 
 using namespace kiln::api;
 

@@ -1,0 +1,10 @@
+// The device on which everything works that names none.
+#pragma once
+#include "device/device.h"
+
+namespace kiln {
+
+// That of the first back end in the list. Throws kNotFound.
+Device& default_device();
+
+}  // namespace kiln
