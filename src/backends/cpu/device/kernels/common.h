@@ -4,6 +4,7 @@
 #include <new>
 
 #include "backends/cpu/device/compute/parallel.h"
+#include "base/checked.h"
 #include "device/device.h"
 #include "tensor/tensor.h"
 
@@ -21,6 +22,9 @@ inline bool same_dims(const TensorView& a, const TensorView& b) {
     if (a.dims[i] != b.dims[i]) return false;
   return true;
 }
+
+// Bytes rounded up to whole cache lines.
+inline size_t cache_lines(int64_t bytes) { return static_cast<size_t>(align_up(bytes, 64)); }
 
 // Position of the row-major element `index`, in elements.
 inline int64_t offset_of(const TensorView& v, int64_t index) {

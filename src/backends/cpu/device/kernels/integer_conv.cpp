@@ -10,9 +10,8 @@
 namespace kiln::cpu::kernels {
 namespace {
 
-constexpr double kNanosecondsPerTerm = 0.05;
+constexpr double kNanosecondsPerConvTerm = 0.05;
 
-size_t aligned(int64_t bytes) { return (static_cast<size_t>(bytes) + 63) / 64 * 64; }
 
 class IntegerConv final : public DenseKernel {
  public:
@@ -59,11 +58,11 @@ class IntegerConv final : public DenseKernel {
 
   int64_t depth() const { return channels_ * taps_; }
   int64_t terms() const { return paired(depth()); }
-  size_t weight_bytes() const { return aligned(groups_ * outputs_ * terms() * 2); }
+  size_t weight_bytes() const { return cache_lines(groups_ * outputs_ * terms() * 2); }
   // Of a thread: the panel, where its elements lie, and the sums.
   size_t own_bytes() const {
-    return aligned(terms() * kIntegerPanel * 2) + aligned(taps_ * kIntegerPanel * 8) +
-           aligned(outputs_ * kIntegerPanel * 4);
+    return cache_lines(terms() * kIntegerPanel * 2) + cache_lines(taps_ * kIntegerPanel * 8) +
+           cache_lines(outputs_ * kIntegerPanel * 4);
   }
   size_t workspace_dense(const KernelCall& call) override {
     if (!prepare_dense(call).ok() || call.outputs[0].elements() == 0) return 0;
@@ -74,7 +73,7 @@ class IntegerConv final : public DenseKernel {
     const TensorView &w = call.inputs[1], &y = call.outputs[0];
     if (y.elements() == 0) return kOkStatus;
     const int parts = useful_threads(
-        thread_count(), kNanosecondsPerTerm * static_cast<double>(y.elements()) * static_cast<double>(depth()));
+        thread_count(), kNanosecondsPerConvTerm * static_cast<double>(y.elements()) * static_cast<double>(depth()));
     if (call.workspace_size < weight_bytes() + own_bytes() * static_cast<size_t>(parts))
       return {Code::kMalformedPlan, "the workspace of a convolution of bytes is too small"};
     auto* weights = static_cast<int16_t*>(call.workspace);
@@ -120,8 +119,8 @@ class IntegerConv final : public DenseKernel {
     const TensorView& x = call.inputs[0];
     const int64_t columns = std::min(kIntegerPanel, out_plane_ - first);
     auto* panel = reinterpret_cast<int16_t*>(own);
-    auto* at = reinterpret_cast<int64_t*>(own + aligned(terms() * kIntegerPanel * 2));
-    auto* sums = reinterpret_cast<int32_t*>(reinterpret_cast<uint8_t*>(at) + aligned(taps_ * kIntegerPanel * 8));
+    auto* at = reinterpret_cast<int64_t*>(own + cache_lines(terms() * kIntegerPanel * 2));
+    auto* sums = reinterpret_cast<int32_t*>(reinterpret_cast<uint8_t*>(at) + cache_lines(taps_ * kIntegerPanel * 8));
     locate(call, first, columns, at);
     const auto* plane = static_cast<const uint8_t*>(x.data) + (image * groups_ + group) * channels_ * in_plane_;
     const int16_t zero = ZeroPoint(call.inputs[2])[0];

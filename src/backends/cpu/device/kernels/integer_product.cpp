@@ -12,9 +12,8 @@ namespace kiln::cpu::kernels {
 namespace {
 
 constexpr int64_t kRows = 64;  // whose sums are kept at once
-constexpr double kNanosecondsPerTerm = 0.02;
+constexpr double kNanosecondsPerProductTerm = 0.02;
 
-size_t aligned(int64_t bytes) { return (static_cast<size_t>(bytes) + 63) / 64 * 64; }
 
 class IntegerProduct final : public DenseKernel {
  public:
@@ -60,14 +59,14 @@ class IntegerProduct final : public DenseKernel {
   }
 
   int threads(const KernelCall& call) const {
-    return useful_threads(thread_count(), kNanosecondsPerTerm * static_cast<double>(call.outputs[0].elements()) *
+    return useful_threads(thread_count(), kNanosecondsPerProductTerm * static_cast<double>(call.outputs[0].elements()) *
                                               static_cast<double>(k_));
   }
   int64_t terms() const { return paired(k_); }
   size_t left_bytes(const KernelCall& call) const {
-    return aligned(extent(call.inputs[0], 0, call.inputs[0].rank - 1) * terms() * 2);
+    return cache_lines(extent(call.inputs[0], 0, call.inputs[0].rank - 1) * terms() * 2);
   }
-  size_t own_bytes() const { return aligned(terms() * kIntegerPanel * 2) + kRows * kIntegerPanel * 4; }
+  size_t own_bytes() const { return cache_lines(terms() * kIntegerPanel * 2) + kRows * kIntegerPanel * 4; }
   size_t workspace_dense(const KernelCall& call) override {
     if (!prepare_dense(call).ok() || call.outputs[0].elements() == 0) return 0;
     return left_bytes(call) + own_bytes() * static_cast<size_t>(thread_count());
@@ -118,7 +117,7 @@ class IntegerProduct final : public DenseKernel {
     const auto [a, b] = pairs_[static_cast<size_t>(product)];
     const int64_t columns = std::min(kIntegerPanel, n_ - column);
     auto* panel = reinterpret_cast<int16_t*>(own);
-    auto* sums = reinterpret_cast<int32_t*>(own + aligned(terms() * kIntegerPanel * 2));
+    auto* sums = reinterpret_cast<int32_t*>(own + cache_lines(terms() * kIntegerPanel * 2));
     pack(call, b, column, columns, panel);
     for (int64_t row = 0; row < m_; row += kRows) {
       const int64_t rows = std::min(kRows, m_ - row);

@@ -31,14 +31,14 @@ constexpr Named kNamed[] = {{"affine", CellActivation::kAffine, 1, 0},
                             {"tanh", CellActivation::kTanh, kNone, kNone},
                             {"thresholdedrelu", CellActivation::kThresholdedRelu, 1, kNone}};
 
-AnyCell cell_of(const Problem& p) {
+AnyCell any_cell_of(const Problem& p) {
   return p.op() == "LSTM" ? AnyCell::kLstm : p.op() == "GRU" ? AnyCell::kGru : AnyCell::kRnn;
 }
 
 // Activations of all directions as parameters; values of activation_alpha and activation_beta go, in order, to the functions that
 // have such a parameter.
 Refusal activations(const Problem& p, Attributes& to) {
-  const AnyCell cell = cell_of(p);
+  const AnyCell cell = any_cell_of(p);
   const Strings defaults = cell == AnyCell::kLstm  ? Strings{"sigmoid", "tanh", "tanh"}
                            : cell == AnyCell::kGru ? Strings{"sigmoid", "tanh"}
                                                    : Strings{"tanh"};
@@ -72,7 +72,7 @@ Refusal activations(const Problem& p, Attributes& to) {
   return accept();
 }
 
-Refusal accepts(const Problem& p) {
+Refusal accepts_steps(const Problem& p) {
   if (p.op() != "LSTM" && p.op() != "GRU" && p.op() != "RNN") return refuse(p.op() + " is not recurrent");
   if (Refusal r = needs_f32(p); r.refused()) return r;
   if (!p.input(1).constant || !p.input(2).constant || (p.input(3).present && !p.input(3).constant))
@@ -84,7 +84,7 @@ Refusal accepts(const Problem& p) {
 }
 
 Tensor packed_weights(const Problem& p) {
-  const AnyCell cell = cell_of(p);
+  const AnyCell cell = any_cell_of(p);
   const Tensor &w = *p.input(1).constant, &r = *p.input(2).constant;
   const int64_t directions = w.dims()[0], input = w.dims()[2], hidden = r.dims()[2],
                 rows = kernels::gates_of(cell) * hidden, floats = kernels::PackedCell(cell, input, hidden).total;
@@ -102,11 +102,11 @@ Tensor packed_weights(const Problem& p) {
 
 const Tactic recurrent_steps{.name = "recurrent_steps",
                              .version = 1,
-                             .accepts = accepts,
+                             .accepts = accepts_steps,
                              .configurations = nullptr,
                              .emit = [](const Problem& p, const Config&) {
                                const Attributes& a = p.attributes();
-                               Attributes to{{"cell", static_cast<int64_t>(cell_of(p))},
+                               Attributes to{{"cell", static_cast<int64_t>(any_cell_of(p))},
                                              {"directions", p.input(1).opt[0]},
                                              {"reverse", int64_t{a.text("direction", "forward") == "reverse"}},
                                              {"hidden", p.input(2).opt[2]},
