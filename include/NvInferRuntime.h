@@ -5,7 +5,12 @@
 
 namespace nvinfer1 {
 
-enum class TensorFormat : int32_t { kLINEAR = 0 };  // row-major
+// How the elements of a tensor lie in memory, whose dimensions are always those of the network.
+enum class TensorFormat : int32_t {
+  kLINEAR = 0,  // row-major
+  kHWC = 8,     // of [N,C,H,W]: the channels of a pixel side by side
+  kDHWC = 12,   // of [N,C,D,H,W]: likewise
+};
 using PluginFormat = TensorFormat;
 using TensorFormats = uint32_t;
 enum class TensorLocation : int32_t { kDEVICE = 0, kHOST = 1 };

@@ -62,6 +62,26 @@ std::vector<int64_t> known_dims(const kiln::Engine& engine, const plan::TensorIn
   return dims;
 }
 
+// From row-major order to the layout, or back.
+void move_elements(const Layout& layout, const Dims& dims, int size, const std::byte* from, std::byte* to, size_t bytes,
+                   bool there) {
+  if (bytes == 0) return;
+  if (layout.is_row_major()) {
+    std::memcpy(to, from, bytes);
+    return;
+  }
+  const Dims steps = strides(layout, dims);
+  Dims index(dims.size(), 0);
+  const auto width = static_cast<size_t>(size);
+  for (size_t i = 0; i * width < bytes; ++i) {
+    int64_t at = 0;
+    for (size_t d = 0; d < dims.size(); ++d) at += index[d] * steps[d];
+    const size_t place = static_cast<size_t>(at) * width;
+    std::memcpy(to + (there ? place : i * width), from + (there ? i * width : place), width);
+    for (size_t d = dims.size(); d-- > 0 && ++index[d] == dims[d];) index[d] = 0;
+  }
+}
+
 std::string describe(const kiln::Engine& engine, int32_t index) {
   if (index < 0) return "-";
   const plan::TensorInfo& info = tensor(engine, index);
@@ -226,7 +246,8 @@ void Session::set_input(const std::string& input, const HostTensor& host) {
     if (host.data.size() != static_cast<size_t>(held.bytes()))
       throw Error(Code::kShapeMismatch,
                   "the tensor given for '" + input + "' has " + std::to_string(host.data.size()) + " bytes");
-    if (!host.data.empty()) std::memcpy(held.mutable_data(), host.data.data(), host.data.size());
+    move_elements(tensor(*state_->engine, state_->index(input)).layout, held.dims(), bits(held.dtype()) / 8,
+                  host.data.data(), static_cast<std::byte*>(held.mutable_data()), host.data.size(), true);
   });
 }
 
@@ -258,7 +279,13 @@ HostTensor Session::output(const std::string& name) {
   return guarded([&] {
     synchronize();
     const int32_t t = state_->index(name);
-    if (tensor(*state_->engine, t).storage != plan::Storage::kSlot) return to_host(state_->buffers.at(t));
+    if (tensor(*state_->engine, t).storage != plan::Storage::kSlot) {
+      const Tensor& held = state_->buffers.at(t);
+      HostTensor host = to_host(held);
+      move_elements(tensor(*state_->engine, t).layout, held.dims(), bits(held.dtype()) / 8,
+                    static_cast<const std::byte*>(held.data()), host.data.data(), host.data.size(), false);
+      return host;
+    }
     return HostTensor{std::string(kiln::name(tensor(*state_->engine, t).dtype)), shape(name),
                       state_->sized_outputs[name]};
   });

@@ -204,6 +204,7 @@ class BuilderImpl final : public nvinfer1::IBuilder {
     NetworkImpl::Lowered lowered = own.lower(valued);
     options.watched = std::move(lowered.watched);
     options.returned = lowered.returned;
+    options.output_layouts = std::move(lowered.layouts);
     options.shows_results = own.shows_results();
     plan::Plan plan = compile(std::move(lowered.graph), options);
     for (const plan::Program& program : plan.programs)

@@ -40,7 +40,8 @@ class TensorImpl final : public nvinfer1::ITensor {
   LayerCore* producer() const { return producer_; }
   int index() const { return index_; }
   NetworkImpl& network() const { return network_; }
-  EdgeType input_type() const;  // of a network input, as the network computes with it
+  Layout layout(int64_t rank) const;  // of an input or output; throws kUnsupported when no allowed format fits the rank
+  EdgeType input_type() const;        // of a network input, as the network computes with it
 
   bool is_input = false;
   DType dtype = DType::kInvalid;    // of a network input

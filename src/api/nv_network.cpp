@@ -153,9 +153,10 @@ bool NetworkImpl::decides_shapes(const TensorImpl& tensor) const {
 
 // A graph for questions about types and shapes.
 struct NetworkImpl::Draft {
-  explicit Draft(bool question) : scope(*graph, question) {}
+  explicit Draft(bool is_question) : scope(*graph, is_question), question(is_question) {}
   std::unique_ptr<ir::Graph> graph = std::make_unique<ir::Graph>();
   Scope scope;
+  bool question;
 };
 
 NetworkImpl::NetworkImpl(nvinfer1::IBuilder& builder, const Reporter& reporter,
@@ -184,6 +185,7 @@ void NetworkImpl::begin(Draft& draft, const std::set<std::string>& valued) {
     if (input->io_type != DType::kInvalid) type.tensor.dtype = input->io_type;
     ir::Value* value = draft.graph->add_input(input->name(), type);
     if (valued.count(input->name())) value->set_elements(element_symbols(*input));
+    if (!draft.question) value->layout = input->layout(value->rank());
     draft.scope.define(*input, Lower(*draft.graph, input->name()).cast(value, input->dtype));
   }
 }
@@ -280,6 +282,8 @@ NetworkImpl::Lowered NetworkImpl::lower(const std::set<std::string>& valued) {
     }
   Lowered lowered;
   lowered.returned = results.size();
+  for (size_t i = 0; i < results.size(); ++i)
+    lowered.layouts.push_back(results[i]->ranked() ? outputs_[i]->layout(results[i]->rank()) : Layout());
   watch_all(draft, results, lowered);
   draft.graph->set_outputs(results);
   draft.graph->remove_dead();

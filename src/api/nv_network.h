@@ -137,7 +137,8 @@ class NetworkImpl final : public nvinfer1::INetworkDefinition {
   struct Lowered {
     std::unique_ptr<ir::Graph> graph;
     std::vector<WatchedOutput> watched;
-    size_t returned = 0;  // outputs of the graph that markOutput marked; they come first
+    std::vector<Layout> layouts;  // of the outputs that are returned
+    size_t returned = 0;          // outputs of the graph that markOutput marked; they come first
   };
   // The elements of the inputs in `valued` are dimensions of the graph. Throws Error.
   Lowered lower(const std::set<std::string>& valued = {});

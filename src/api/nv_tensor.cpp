@@ -2,6 +2,11 @@
 #include "api/nv_network.h"
 
 namespace kiln::api {
+namespace {
+
+nvinfer1::TensorFormats bit_of(nvinfer1::TensorFormat format) { return 1U << static_cast<uint32_t>(format); }
+
+}  // namespace
 
 void TensorImpl::setName(char const* name) noexcept {
   if (!name) return;
@@ -63,16 +68,28 @@ void TensorImpl::setType(nvinfer1::DataType type) noexcept {
 }
 
 void TensorImpl::setAllowedFormats(nvinfer1::TensorFormats formats) noexcept {
-  constexpr auto linear = 1U << static_cast<uint32_t>(nvinfer1::TensorFormat::kLINEAR);
-  if (formats & linear) {
+  if (formats & (bit_of(nvinfer1::TensorFormat::kLINEAR) | bit_of(nvinfer1::TensorFormat::kHWC) |
+                 bit_of(nvinfer1::TensorFormat::kDHWC))) {
     formats_ = formats;
-    return;
+    return network_.changed();
   }
   guarded(network_.reporter(), false, [&]() -> bool {
-    throw Error(Code::kUnsupported, "setAllowedFormats: tensor '" + name_ + "' is not allowed to be kLINEAR")
-        .cause("inputs and outputs of engines are row-major")
-        .remedy("set the bit of kLINEAR");
+    throw Error(Code::kUnsupported,
+                "setAllowedFormats: tensor '" + name_ + "' is allowed to be of mask " + std::to_string(formats))
+        .cause("inputs and outputs of engines are kLINEAR, kHWC or kDHWC")
+        .remedy("set the bit of one of these");
   });
+}
+
+Layout TensorImpl::layout(int64_t rank) const {
+  if (formats_ & bit_of(nvinfer1::TensorFormat::kLINEAR)) return {};
+  if ((rank == 4 && formats_ & bit_of(nvinfer1::TensorFormat::kHWC)) ||
+      (rank == 5 && formats_ & bit_of(nvinfer1::TensorFormat::kDHWC)))
+    return Layout::channels_last(static_cast<int>(rank));
+  throw Error(Code::kUnsupported, "tensor '" + name_ + "' of " + std::to_string(rank) +
+                                      " dimensions is allowed to be of mask " + std::to_string(formats_))
+      .cause("kHWC is for 4 dimensions, kDHWC for 5")
+      .remedy("allow the format kLINEAR");
 }
 
 bool TensorImpl::isShapeTensor() const noexcept { return network_.decides_shapes(*this); }

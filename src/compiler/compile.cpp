@@ -42,6 +42,39 @@ void restore_output_names(ir::Graph& graph, const std::vector<std::string>& name
   }
 }
 
+void lay_out_outputs(ir::Graph& graph, const std::vector<Layout>& layouts) {
+  for (size_t i = 0; i < layouts.size(); ++i) {
+    ir::Value* v = graph.outputs()[i];
+    if (v->layout == layouts[i] || layouts[i].is_row_major()) continue;
+    ir::Value* before = v->producer() && v->producer()->is("Reformat") ? v->producer()->input(0) : nullptr;
+    if (before && before->layout == layouts[i] && before->producer() && !before->is_graph_output()) {
+      graph.set_output(i, before);
+      continue;
+    }
+    ir::Node* copy = graph.add_node({.op = find_op("Reformat"),
+                                     .inputs = {v},
+                                     .attributes = {},
+                                     .name = "reformat " + v->name(),
+                                     .origins = {},
+                                     .regions = {},
+                                     .output_names = {}});
+    copy->output()->layout = layouts[i];
+    graph.set_output(i, copy->output());
+  }
+  graph.remove_dead();
+}
+
+// What only running can size lies in row-major order.
+void check_layouts(const plan::Plan& plan) {
+  for (int32_t t : plan.programs[0].outputs) {
+    const plan::TensorInfo& info = plan.programs[0].tensors[static_cast<size_t>(t)];
+    if (info.storage == plan::Storage::kSlot && !info.layout.is_row_major())
+      throw Error(Code::kUnsupported, "the size of output '" + info.name + "' is known only when running")
+          .cause("such outputs are row-major")
+          .remedy("allow the format kLINEAR");
+  }
+}
+
 // The value, when it follows from constants.
 std::optional<Tensor> known_value(const ir::Value& value) {
   if (value.constant()) return *value.constant();
@@ -112,6 +145,7 @@ plan::Plan compile(std::unique_ptr<ir::Graph> graph, const CompileOptions& optio
     if (options.after_stage) options.after_stage(pass.name, *graph);
   }
   const std::vector<WatchedOutput> watched = settle_watches(*graph, options, output_names);
+  lay_out_outputs(*graph, options.output_layouts);
   const Extents extents(*graph, options.profiles, options.values);
   TunerOptions tuner = options.tuner;
   tuner.logger = options.logger;
@@ -129,6 +163,7 @@ plan::Plan compile(std::unique_ptr<ir::Graph> graph, const CompileOptions& optio
   plan.name = options.name;
   plan.device = std::string(target.device().name());
   plan.fingerprint = target.device().fingerprint();
+  check_layouts(plan);
   plan::verify(plan);
   r.seconds_total = seconds_since(start);
   return plan;

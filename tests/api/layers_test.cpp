@@ -354,13 +354,17 @@ TEST_F(Layers, TypesAtTheBoundary) {
   EXPECT_EQ(out[2], 0x3e00);  // 1.5
 }
 
-TEST_F(Layers, OnlyLinearFormatsAreTaken) {
+TEST_F(Layers, OnlyFormatsThatEnginesHaveAreTaken) {
   ITensor* x = input("x", Dims2{1, 3});
   x->setAllowedFormats(1U << static_cast<uint32_t>(TensorFormat::kLINEAR));
   EXPECT_TRUE(logger.errors.empty()) << logger.errors;
   x->setAllowedFormats(1U << 2);
   EXPECT_NE(logger.errors.find("kLINEAR"), std::string::npos) << logger.errors;
   EXPECT_EQ(x->getAllowedFormats(), 1U);
+  x->setAllowedFormats(1U << static_cast<uint32_t>(TensorFormat::kHWC));  // not of two dimensions
+  network->markOutput(*network->addUnary(*x, UnaryOperation::kABS)->getOutput(0));
+  EXPECT_FALSE(Owned<IHostMemory>(builder->buildSerializedNetwork(*network, *config)));
+  EXPECT_NE(logger.errors.find("kHWC is for 4 dimensions"), std::string::npos) << logger.errors;
 }
 
 TEST_F(Layers, ARemovedTensorIsMissing) {

@@ -61,8 +61,9 @@ class ContextImpl final : public nvinfer1::IExecutionContext {
   }
   nvinfer1::Dims getTensorStrides(char const* name) const noexcept override {
     const nvinfer1::Dims dims = getTensorShape(name);
-    return guarded(reporter_, unknown_dims(),
-                   [&] { return dims.nbDims < 0 ? dims : to_nv(row_major_strides(from_nv(dims))); });
+    return guarded(reporter_, unknown_dims(), [&] {
+      return dims.nbDims < 0 ? dims : to_nv(strides(engine_.info(engine_.tensor(name)).layout, from_nv(dims)));
+    });
   }
   bool allInputDimensionsSpecified() const noexcept override {
     return std::all_of(given_.begin(), given_.end(), [](const auto& item) { return item.second; });

@@ -254,8 +254,18 @@ nvinfer1::Dims EngineImpl::getTensorShape(char const* name) const noexcept {
 }
 
 char const* EngineImpl::getTensorFormatDesc(char const* name) const noexcept {
+  if (tensor(name) < 0) return "";
+  switch (getTensorFormat(name)) {
+    case nvinfer1::TensorFormat::kHWC: return "Channels-last format (kHWC)";
+    case nvinfer1::TensorFormat::kDHWC: return "Channels-last format (kDHWC)";
+    default: return "Row-major linear format (kLINEAR)";
+  }
+}
+
+nvinfer1::TensorFormat EngineImpl::getTensorFormat(char const* name) const noexcept {
   const int32_t t = tensor(name);
-  return t < 0 ? "" : "Row-major linear format (kLINEAR)";
+  if (t < 0 || info(t).layout.is_row_major()) return nvinfer1::TensorFormat::kLINEAR;
+  return info(t).dims.size() == 5 ? nvinfer1::TensorFormat::kDHWC : nvinfer1::TensorFormat::kHWC;
 }
 
 int32_t EngineImpl::getTensorBytesPerComponent(char const* name) const noexcept {

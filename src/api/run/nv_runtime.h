@@ -56,9 +56,7 @@ class EngineImpl final : public nvinfer1::ICudaEngine {
   nvinfer1::TensorLocation getTensorLocation(char const* name) const noexcept override {
     return isShapeInferenceIO(name) ? nvinfer1::TensorLocation::kHOST : nvinfer1::TensorLocation::kDEVICE;
   }
-  nvinfer1::TensorFormat getTensorFormat(char const*) const noexcept override {
-    return nvinfer1::TensorFormat::kLINEAR;
-  }
+  nvinfer1::TensorFormat getTensorFormat(char const* name) const noexcept override;
   char const* getTensorFormatDesc(char const* name) const noexcept override;
   int32_t getTensorBytesPerComponent(char const* name) const noexcept override;
   int32_t getTensorComponentsPerElement(char const* name) const noexcept override { return tensor(name) < 0 ? -1 : 1; }

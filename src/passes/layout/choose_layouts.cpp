@@ -73,7 +73,8 @@ class Chooser {
     std::vector<Node*> nodes = graph_.node_list();
     for (size_t i = 0; i < nodes.size(); ++i) index[nodes[i]] = i;
     MinCut cut(nodes.size());
-    bool any = false;
+    bool any = std::any_of(graph_.inputs().begin(), graph_.inputs().end(),
+                           [](const Value* v) { return !v->layout.is_row_major(); });
     for (size_t i = 0; i < nodes.size(); ++i) {
       const Wish wish = wish_of(*nodes[i]);
       any = any || wish == Wish::kLast;
@@ -84,7 +85,8 @@ class Chooser {
       for (const Value* v : nodes[i]->inputs()) {
         if (!v || !big_enough(v) || v->constant() || spatially_one(v)) continue;
         if (v->producer()) cut.add_pair_cost(index.at(v->producer()), i, bytes(v));
-        else if (wish == Wish::kEither) cut.add_label_cost(i, 0, bytes(v));
+        else if (wish == Wish::kEither && v->layout.is_row_major()) cut.add_label_cost(i, 0, bytes(v));
+        else if (wish == Wish::kEither) cut.add_label_cost(i, bytes(v), 0);
       }
     }
     if (!any) return;

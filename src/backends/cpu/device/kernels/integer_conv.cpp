@@ -12,7 +12,6 @@ namespace {
 
 constexpr double kNanosecondsPerConvTerm = 0.05;
 
-
 class IntegerConv final : public DenseKernel {
  public:
   explicit IntegerConv(const Attributes& p) : window_(read_spatial_window(p)), groups_(p.integer("groups")) {

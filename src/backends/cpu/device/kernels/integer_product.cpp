@@ -14,7 +14,6 @@ namespace {
 constexpr int64_t kRows = 64;  // whose sums are kept at once
 constexpr double kNanosecondsPerProductTerm = 0.02;
 
-
 class IntegerProduct final : public DenseKernel {
  public:
   explicit IntegerProduct(const Attributes&) {}

@@ -67,8 +67,8 @@ class RecurrentAny final : public DenseKernel {
         linear_(p.integer("linear", 0) != 0),
         coupled_(p.integer("coupled", 0) != 0) {
     const int64_t cell = p.integer("cell");
-    if (cell < 0 || cell > 2 || directions_ < 1 || directions_ > 2 || hidden_ < 1 || hidden_ > kMostUnits || input_ < 1 ||
-        input_ > kMostUnits)
+    if (cell < 0 || cell > 2 || directions_ < 1 || directions_ > 2 || hidden_ < 1 || hidden_ > kMostUnits ||
+        input_ < 1 || input_ > kMostUnits)
       throw Error(Code::kMalformedPlan, "a recurrent layer has unsound parameters");
     cell_ = static_cast<AnyCell>(cell);
     gates_ = gates_of(cell_);
