@@ -300,8 +300,8 @@ Status launch_kernel(const std::string& name, const Attributes& parameters, cons
   for (const auto* list : {&inputs, static_cast<const std::vector<Tensor>*>(&outputs)})
     for (const Tensor& t : *list) {
       const bool given = t.valid();
-      memory.push_back(std::make_unique<Stored>(given ? t.dtype() : DType::kU8, t.dims(), Layout{}, false,
-                                                given ? &t : nullptr));
+      memory.push_back(
+          std::make_unique<Stored>(given ? t.dtype() : DType::kU8, t.dims(), Layout{}, false, given ? &t : nullptr));
       views[list == &outputs].push_back(given ? memory.back()->view() : TensorView{});
     }
   KernelCall call{views[0], views[1], nullptr, 0};
