@@ -1,6 +1,5 @@
 // Helpers of reference evaluations: tensors as plain vectors of double or int64, and walking of index spaces.
 #pragma once
-#include <type_traits>
 #include <vector>
 
 #include "tensor/tensor.h"
@@ -11,12 +10,6 @@ std::vector<double> doubles(const Tensor& tensor);              // all elements
 void store(Tensor& tensor, const std::vector<double>& values);  // rounds to the tensor's type
 std::vector<int64_t> integers(const Tensor& tensor);
 void store(Tensor& tensor, const std::vector<int64_t>& values);  // wraps to the tensor's type
-
-// sum + a * b; integers wrap, as their storage does.
-template <class T> T with_product(T sum, T a, T b) {
-  if constexpr (!std::is_integral_v<T>) return sum + a * b;
-  else return static_cast<T>(static_cast<uint64_t>(sum) + static_cast<uint64_t>(a) * static_cast<uint64_t>(b));
-}
 
 // Integer types: rounds half to even and clamps to the type's range.
 void round_to_type(std::vector<double>& values, DType type);

@@ -49,6 +49,15 @@ void check_attention(const ShapeCall& c, const AttentionShapes& s) {
         .cause("the first must be a multiple of the second");
   if (c.present("past_key") != c.present("past_value"))
     throw Error(Code::kInvalidGraph, "Attention needs both past_key and past_value, or neither");
+  if (c.present("past_key")) {
+    const Shape &key = c.dims("past_key"), &value = c.dims("past_value");
+    for (size_t i : {0, 1, 3}) {
+      require_same(key[i], s.k[i], "batch, heads or size of past_key and k");
+      require_same(value[i], s.v[i], "batch, heads or size of past_value and v");
+    }
+    require_same(key[2], value[2], "lengths of past_key and past_value");
+  }
+  if (c.present("nonpad_kv_seqlen")) require_vector(c, "nonpad_kv_seqlen", s.q[0]);
   const std::string precision = c.text("softmax_precision");
   if (!precision.empty() && !dtype_from_name(precision))
     throw Error(Code::kTypeMismatch, "'" + precision + "' is not an element type");

@@ -3,6 +3,7 @@
 #include <map>
 
 #include "base/error.h"
+#include "ops/matrix/wrapping.h"
 #include "ops/numbers.h"
 #include "ops/registry.h"
 

@@ -1,6 +1,7 @@
 // MatMul: numpy.matmul; leading dimensions broadcast, a 1-D operand counts as a row or a column.
 #include "base/error.h"
 #include "ops/broadcasting.h"
+#include "ops/matrix/wrapping.h"
 #include "ops/numbers.h"
 #include "ops/registry.h"
 

@@ -8,14 +8,17 @@ void draw_epsilon(Draw& draw, Sample& s) {
   if (draw.chance(0.4)) s.set("epsilon", draw.real(1e-6, 1e-2));
 }
 
+// The parameters are finite: they may be combined before they meet x.
 Sample sample_batch_normalization(Draw& draw) {
   Sample s;
   const DType type = draw.type(kFloatTypes), scale = draw.chance(0.7) ? type : draw.type(kFloatTypes),
               mean = draw.chance(0.7) ? scale : draw.type(kFloatTypes);
   const Dims x = draw.dims(1, 5);
   const int64_t channels = x.size() > 1 ? x[1] : 1;
-  s.data(draw.values(type, x)).weight(draw.values(scale, {channels})).weight(draw.values(scale, {channels}));
-  s.weight(draw.values(mean, {channels})).weight(draw.numbers(mean, {channels}, 0.1, 3));
+  s.data(draw.values(type, x))
+      .weight(draw.numbers(scale, {channels}, -3, 3))
+      .weight(draw.numbers(scale, {channels}, -3, 3));
+  s.weight(draw.numbers(mean, {channels}, -3, 3)).weight(draw.numbers(mean, {channels}, 0.1, 3));
   draw_epsilon(draw, s);
   if (draw.chance(0.3)) {
     s.set("training_mode", int64_t{1}).set("momentum", draw.real(0, 1));

@@ -20,7 +20,7 @@ const Tactic row_norm{
         if (element_count(a.opt) != element_count(Dims(x.begin() + static_cast<ptrdiff_t>(axis), x.end())))
           return refuse("scale or bias " + to_string(a.opt) + " is not a row of " + to_string(x));
         for (size_t k = 0; k < a.opt.size(); ++k)
-          if (a.opt[a.opt.size() - 1 - k] != 1 && a.opt[a.opt.size() - 1 - k] != x[x.size() - 1 - k])
+          if (a.opt[a.opt.size() - 1 - k] != (k < x.size() - axis ? x[x.size() - 1 - k] : 1))
             return refuse("scale or bias " + to_string(a.opt) + " is not a row of " + to_string(x));
         for (size_t k = axis; k < x.size(); ++k)
           if (x[k] == 1 && !p.input(0).is_fixed(k)) return refuse("scale or bias may repeat along a row that varies");
