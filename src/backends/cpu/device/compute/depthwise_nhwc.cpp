@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "backends/cpu/device/compute/denormals.h"
 #include "backends/cpu/device/compute/hwy_targets.h"
 #include "backends/cpu/device/compute/parallel.h"
 #include "backends/cpu/device/compute/tile_kernel.h"
@@ -250,6 +251,7 @@ void depthwise_nhwc(const DepthwiseShape& shape, const float* x, PixelStrides x_
   const int64_t blocks = std::max<int64_t>(ceil_div(shape.channels, kChannelBlock), 1);
   const int64_t block = align_up(ceil_div(shape.channels, blocks), 16);
   const auto run = [&](int64_t first_row, int64_t last_row, int64_t first_block, int64_t last_block) {
+    const DenormalsAreZero fast;
     for (int64_t i = first_block; i < last_block; ++i) {
       const DepthwiseRange range{first_row, last_row, i * block, std::min((i + 1) * block, shape.channels)};
       if (range.first_channel < range.last_channel)

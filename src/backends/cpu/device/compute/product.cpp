@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "backends/cpu/device/compute/denormals.h"
 #include "backends/cpu/device/compute/parallel.h"
 #include "backends/cpu/device/compute/tile_kernel.h"
 #include "base/checked.h"
@@ -139,6 +140,7 @@ void run_product_part(const Product& product, const BlockConfig& config, int par
   const Range rows = Range::piece(product.m, config.row_threads, part / config.column_threads);
   const Range columns = Range::piece(panels, config.column_threads, part % config.column_threads);
   if (rows.size() <= 0 || columns.size() <= 0) return;
+  const DenormalsAreZero fast;
   Product own = product;
   if (own.scratch) own.scratch += part * product.scratch_floats;
   Walk w(own, config);

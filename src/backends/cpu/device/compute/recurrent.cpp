@@ -6,6 +6,7 @@
 #include <cstring>
 #include <vector>
 
+#include "backends/cpu/device/compute/denormals.h"
 #include "backends/cpu/device/compute/epilogue.h"
 #include "backends/cpu/device/compute/gemm.h"
 #include "backends/cpu/device/compute/parallel.h"
@@ -117,6 +118,7 @@ class Run {
     for (int64_t i = 0; i < l_.steps; ++i) {
       const int64_t at = l_.reverse ? l_.steps - 1 - i : i;
       parallel_ranges(threads_, s_.blocks, [&](int64_t first, int64_t last) {
+        const DenormalsAreZero fast;
         step(at, space_.h[i % 2], space_.h[(i + 1) % 2], first, last);
       });
     }

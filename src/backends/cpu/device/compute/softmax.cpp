@@ -3,6 +3,7 @@
 
 #include <cmath>
 
+#include "backends/cpu/device/compute/denormals.h"
 #include "backends/cpu/device/compute/hwy_targets.h"
 #include "backends/cpu/device/compute/parallel.h"
 #undef HWY_TARGET_INCLUDE
@@ -112,6 +113,7 @@ void softmax_rows(bool logarithm, int64_t rows, int64_t n, const float* x, int64
                   float scale, const SoftmaxMask& mask, int threads) noexcept {
   const double nanoseconds = 0.8 * static_cast<double>(rows) * static_cast<double>(n);
   parallel_ranges(useful_threads(threads, nanoseconds), n ? rows : 0, [&](int64_t begin, int64_t end) {
+    const DenormalsAreZero fast;
     for (int64_t r = begin; r < end; ++r) {
       const float* m = nullptr;
       if (mask.data) {
@@ -130,6 +132,7 @@ void softmax_middle(bool logarithm, int64_t outer, int64_t n, int64_t inner, con
   const int64_t pieces = (inner + kColumns - 1) / kColumns;
   const double nanoseconds = static_cast<double>(outer) * static_cast<double>(n) * static_cast<double>(inner);
   parallel_ranges(useful_threads(threads, nanoseconds), n ? outer * pieces : 0, [&](int64_t begin, int64_t end) {
+    const DenormalsAreZero fast;
     for (int64_t i = begin; i < end; ++i) {
       const int64_t base = i / pieces * n * inner, c = i % pieces * kColumns;
       HWY_DYNAMIC_DISPATCH(softmax_columns)(logarithm, x + base, y + base, n, inner, c, std::min(inner, c + kColumns));

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "backends/cpu/device/compute/denormals.h"
 #include "backends/cpu/device/compute/parallel.h"
 #include "backends/cpu/device/compute/product.h"
 #include "backends/cpu/device/compute/tile_kernel.h"
@@ -239,6 +240,7 @@ void winograd_nhwc(const ConvShape& s, const float* in, const float* packed, flo
     const Range share = Range::piece(panels, column_parts, i % column_parts);
     const Range columns{share.begin * config.block.panel, std::min(share.end * config.block.panel, s.out_c)};
     if (tiles.size() <= 0 || columns.size() <= 0) return;
+    const DenormalsAreZero fast;
     Worker(s, config, plan, in, packed, out, epilogue, workspace + i * plan.scratch()).run(tiles, columns);
   };
   parallel(parts, run_part);
