@@ -42,6 +42,7 @@ class PoolAny final : public DenseKernel {
     if (two && call.outputs[1].present() && (call.outputs[1].dtype != DType::kI64 || !same_dims(call.outputs[1], y)))
       return {Code::kShapeMismatch, "the positions of a pooling have another shape"};
     reaches_.clear();
+    if (y.elements() == 0) return kOkStatus;
     for (size_t i = 0; i < window_.rank(); ++i) {
       if (!window_.fits(i, x.dims[i + 2], y.dims[i + 2]))
         return {Code::kShapeMismatch, "operands of a pooling do not fit each other"};
