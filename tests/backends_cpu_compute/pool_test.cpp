@@ -30,7 +30,7 @@ float naive(PoolKind kind, const PoolShape& s, const std::vector<float>& x, Pixe
     }
   }
   if (nan) return kNan;
-  return static_cast<float>(kind == PoolKind::kMax ? largest : count ? sum / static_cast<double>(count) : 0);
+  return static_cast<float>(kind == PoolKind::kMax ? largest : sum / static_cast<double>(count));
 }
 
 void check(PoolKind kind, PoolShape s, int threads) {

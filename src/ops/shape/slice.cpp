@@ -56,6 +56,10 @@ Ints sliced_axes(const ShapeCall& c, size_t count) {
   if (axes.size() != count || static_cast<int64_t>(count) > c.rank("data"))
     throw Error(Code::kShapeMismatch, "Slice of " + to_string(c.dims("data")) + " with " + std::to_string(count) +
                                           " bounds for " + std::to_string(axes.size()) + " axes");
+  for (const char* name : {"ends", "steps"})
+    if (const auto length = static_length(c, name); length && *length != static_cast<int64_t>(count))
+      throw Error(Code::kShapeMismatch,
+                  "Slice has " + std::to_string(count) + " starts and " + std::to_string(*length) + " " + name);
   return axes;
 }
 
