@@ -197,7 +197,7 @@ HWY_EXPORT(norm_instances);
 void normalize_rows(const RowNorm& norm, const float* x, int64_t x_stride, float* y, int64_t y_stride,
                     int threads) noexcept {
   const double nanoseconds = 0.15 * static_cast<double>(norm.rows) * static_cast<double>(norm.n);
-  parallel_ranges(useful_threads(threads, nanoseconds), norm.n ? norm.rows : 0, [&](int64_t begin, int64_t end) {
+  parallel_ranges(useful_threads(threads, nanoseconds), norm.rows, [&](int64_t begin, int64_t end) {
     HWY_DYNAMIC_DISPATCH(norm_rows)(norm, x, x_stride, y, y_stride, begin, end);
   });
 }
