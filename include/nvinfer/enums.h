@@ -132,7 +132,7 @@ enum class GatherMode : int32_t { kDEFAULT = 0, kELEMENT = 1, kND = 2 };
 enum class SampleMode : int32_t { kSTRICT_BOUNDS = 0, kWRAP = 1, kCLAMP = 2, kFILL = 3, kREFLECT = 4 };
 enum class ScatterMode : int32_t { kELEMENT = 0, kND = 1 };
 enum class CumulativeOperation : int32_t { kSUM = 0 };
-enum class FillOperation : int32_t { kLINSPACE = 0 };
+enum class FillOperation : int32_t { kLINSPACE = 0, kRANDOM_UNIFORM = 1, kRANDOM_NORMAL = 2 };
 enum class BoundingBoxFormat : int32_t { kCORNER_PAIRS = 0, kCENTER_SIZES = 1 };
 enum class ResizeSelector : int32_t { kFORMULA = 0, kUPPER = 1 };
 enum class LoopOutput : int32_t { kLAST_VALUE = 0, kCONCATENATE = 1, kREVERSE = 2 };

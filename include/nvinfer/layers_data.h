@@ -126,8 +126,10 @@ class IScatterLayer : public ILayer {
   virtual int32_t getAxis() const noexcept = 0;
 };
 
-// alpha + sum over the axes of beta of the axis * index. Inputs 0, 1 and 2, when set, replace the dimensions (INT32 or INT64), alpha
-// (a scalar) and beta (a scalar for one dimension, else a value per dimension).
+// kLINSPACE: alpha + sum over the axes of beta of the axis * index; FLOAT, INT32 or INT64. kRANDOM_UNIFORM: evenly distributed in
+// [alpha, beta); kRANDOM_NORMAL: mean alpha, deviation beta; both of float types, and the same numbers at every inference, which follow
+// from the layer's name. Inputs 0, 1 and 2, when set, replace the dimensions (INT32 or INT64), alpha (a scalar) and beta (a scalar; for
+// kLINSPACE over several dimensions a value per dimension).
 class IFillLayer : public ILayer {
  public:
   virtual void setDimensions(Dims const& dimensions) noexcept = 0;

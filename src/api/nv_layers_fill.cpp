@@ -1,5 +1,6 @@
 // Tensors made from numbers alone.
 #include "api/nv_network.h"
+#include "base/hash.h"
 
 namespace kiln::api {
 namespace {
@@ -32,19 +33,34 @@ class Fill final : public Layer<nvinfer1::IFillLayer, nvinfer1::LayerType::kFILL
   nvinfer1::DataType to_type{};
 
  private:
+  std::vector<ir::Value*> lower_random(Lower& l, DType type, ir::Value* shape) const;
   ir::Value* number(Lower& l, DType type, double real, int64_t integer) const {
     return l.graph.add_constant(
         (integers ? Tensor::scalar<int64_t>(integer) : Tensor::scalar<double>(real)).cast(type));
   }
 };
 
+// Standard numbers, stretched by beta and moved by alpha.
+std::vector<ir::Value*> Fill::lower_random(Lower& l, DType type, ir::Value* shape) const {
+  const bool uniform = operation == nvinfer1::FillOperation::kRANDOM_UNIFORM;
+  ir::Value* low = l.in(1) ? l.cast(l.scalar(l.in(1)), type) : number(l, type, alpha, alpha_int);
+  ir::Value* width = l.in(2) ? l.cast(l.scalar(l.in(2)), type) : number(l, type, beta, beta_int);
+  if (uniform) width = l.node("Sub", {width, low});
+  const auto key = static_cast<int64_t>(hash128(getName()).low);
+  ir::Value* random = l.node(uniform ? "RandomUniformLike" : "RandomNormalLike", {l.node("ConstantOfShape", {shape})},
+                             {{"dtype", std::string(kiln::name(type))}, {"key", key}});
+  return {l.node("Add", {l.node("Mul", {random, width}), low})};
+}
+
 std::vector<ir::Value*> Fill::lower(Lower& l) const {
   const DType type = from_nv(to_type);
-  if (operation != nvinfer1::FillOperation::kLINSPACE || (!is_float(type) && !is_integer(type)))
+  const bool random = operation != nvinfer1::FillOperation::kLINSPACE;
+  if (!is_float(type) && (random || !is_integer(type)))
     throw Error(Code::kUnsupported, "a fill with operation " + std::to_string(static_cast<int32_t>(operation)) +
                                         " and type " + std::string(kiln::name(type)))
-        .remedy("use FillOperation::kLINSPACE with kFLOAT, kINT32 or kINT64");
+        .remedy(random ? "use kFLOAT or kHALF, and a cast" : "use kFLOAT, kINT32 or kINT64");
   ir::Value* shape = l.in(0) ? l.as_int64(l.in(0)) : l.ints(from_nv(dims));
+  if (random) return lower_random(l, type, shape);
   const auto count = shape->shape().size() == 1 ? shape->shape()[0].constant() : std::nullopt;
   if (!count || *count < 1 || (!l.in(2) && *count != 1))
     throw Error(Code::kInvalidArgument,

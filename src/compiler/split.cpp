@@ -76,8 +76,10 @@ class Splitter {
 
   void split(ir::Graph& graph, ir::Node& node, ir::Node* before, bool is_body) {
     Tail tail;
-    do tail.insert(tail.begin(), node.take_last_post_op());
-    while (!node.post.empty() && !accepted(graph, node, is_body));
+    do {
+      tail.insert(tail.begin(), node.take_last_post_op());
+      graph.infer(node);  // a cast may have been taken
+    } while (!node.post.empty() && !accepted(graph, node, is_body));
     logger_.log(Severity::kVerbose,
                 node.name() + ": no tactic takes it with " + names_of(tail) + ", which is split off");
     put_behind(graph, node, before, std::move(tail));

@@ -191,6 +191,21 @@ TEST_F(Layers, FillOfWholeNumbers) {
   near(result(sum->getOutput(0), {{0}}), {3, 1, -1, -3});
 }
 
+TEST_F(Layers, FillOfRandomNumbers) {
+  auto* fill = network->addFill(Dims2{40, 50}, FillOperation::kRANDOM_UNIFORM, DataType::kFLOAT);
+  fill->setAlpha(-2), fill->setBeta(6);
+  auto* normal = network->addFill(Dims2{40, 50}, FillOperation::kRANDOM_NORMAL, DataType::kFLOAT);
+  normal->setAlpha(3), normal->setBeta(0);  // no deviation: 3 everywhere
+  auto* sum = network->addElementWise(*fill->getOutput(0), *normal->getOutput(0), ElementWiseOperation::kSUM);
+  auto* moved = network->addElementWise(*sum->getOutput(0), *input("x", Dims2{1, 1}), ElementWiseOperation::kSUM);
+  const Floats y = result(moved->getOutput(0), {{100}});
+  ASSERT_EQ(y.size(), 2000u);
+  for (float v : y) EXPECT_TRUE(v >= 101 && v < 109) << v;
+  double mean = 0;
+  for (float v : y) mean += v / 2000.0;
+  EXPECT_NEAR(mean, 105, 0.25);  // five standard errors
+}
+
 struct Outside {
   SampleMode mode;
   Floats expected;

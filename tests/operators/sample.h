@@ -55,10 +55,12 @@ Entries matrix_samplers();
 Entries norm_samplers();
 Entries pool_samplers();
 Entries quantize_samplers();
+Entries random_samplers();
 Entries recurrent_samplers();
 Entries reduce_samplers();
 Entries resize_samplers();
 Entries shape_samplers();
+Entries signal_samplers();
 Entries softmax_samplers();
 
 // All of them.

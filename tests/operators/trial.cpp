@@ -81,7 +81,8 @@ Trial::Trial(const OpDef& op, uint64_t seed) : op_(op), seed_(seed) {
       constant_.push_back(input.value.valid() && known_when_built(draw, input.role));
       shapes_.push_back(to_shape(input.value.dims()));
     }
-    if (std::count(constant_.begin(), constant_.end(), false) == 0 && draw.chance(0.8)) constant_[0] = false;
+    if (!constant_.empty() && std::count(constant_.begin(), constant_.end(), false) == 0 && draw.chance(0.8))
+      constant_[0] = false;
     return;
   }
   throw Error(Code::kInvalidArgument,

@@ -80,6 +80,6 @@ const OpDef rotary_embedding = op("RotaryEmbedding")
                                    .output("y", same_type("x"))
                                    .shape(rotary_shape)
                                    .reference(rotary_reference)
-                                   .accuracy(Accuracy::kFewUlp);
+                                   .accuracy(Accuracy::kReduction);
 
 }  // namespace kiln::ops

@@ -60,8 +60,30 @@ Sample sample_rotary_embedding(Draw& draw) {
   return s;
 }
 
+Sample sample_linear_attention(Draw& draw) {
+  Sample s;
+  const DType type = draw.type(kFloatTypes);
+  const int64_t batch = draw.integer(1, 2), steps = draw.size() % 7, shared = draw.integer(1, 3),
+                heads = shared * draw.integer(1, 2), d_k = draw.integer(1, 5), d_v = draw.integer(1, 5);
+  const std::string rule = draw.word({"linear", "gated", "delta", "gated_delta"});
+  s.data(draw.numbers(type, {batch, steps, heads * d_k}, -1, 1))
+      .data(draw.numbers(type, {batch, steps, shared * d_k}, -1, 1));
+  s.data(draw.numbers(type, {batch, steps, shared * d_v}, -1, 1));
+  draw.chance(0.5) ? s.data(draw.numbers(DType::kF32, {batch, shared, d_k, d_v}, -1, 1)) : s.absent();
+  rule.starts_with("gated")
+      ? s.data(draw.numbers(type, {batch, steps, draw.chance(0.5) ? shared : shared * d_k}, -1, 0))
+      : s.absent();
+  if (rule.ends_with("delta")) s.data(draw.numbers(type, {batch, steps, draw.chance(0.5) ? shared : 1}, 0, 1));
+  s.outputs = static_cast<int>(draw.integer(1, 2));
+  return s.set("q_num_heads", heads).set("kv_num_heads", shared).set("update_rule", rule);
+}
+
 }  // namespace
 
-Entries attention_samplers() { return {{"Attention", sample_attention}, {"RotaryEmbedding", sample_rotary_embedding}}; }
+Entries attention_samplers() {
+  return {{"Attention", sample_attention},
+          {"LinearAttention", sample_linear_attention},
+          {"RotaryEmbedding", sample_rotary_embedding}};
+}
 
 }  // namespace kiln::operators

@@ -77,10 +77,48 @@ Sample sample_deform_conv(Draw& draw) {
   return s.set("group", group).set("offset_group", offsets);
 }
 
+Sample sample_col2im(Draw& draw) {
+  Sample s;
+  const int64_t rank = draw.integer(1, 3);
+  Ints image, block, strides, dilations, pads(static_cast<size_t>(2 * rank));
+  int64_t elements = 1, blocks = 1;
+  for (int64_t i = 0; i < rank; ++i) {
+    block.push_back(draw.integer(1, 3));
+    strides.push_back(draw.integer(1, 2));
+    dilations.push_back(draw.integer(1, 2));
+    const int64_t reach = (block.back() - 1) * dilations.back() + 1, count = draw.integer(1, 4);
+    image.push_back((count - 1) * strides.back() + reach + draw.integer(0, strides.back() - 1));
+    elements *= block.back();
+    blocks *= count;
+  }
+  s.data(draw.values(draw.type(kNumericTypes), {draw.size() % 4, draw.integer(1, 4) * elements, blocks}));
+  s.parameter(draw.vector(image)).parameter(draw.vector(block));
+  return s.set("strides", strides).set("dilations", dilations).set("pads", pads);
+}
+
+Sample sample_expand_depthwise(Draw& draw) {
+  Sample s;
+  const DType type = draw.type(kFloatTypes);
+  const WindowDims window(draw, 2);
+  const int64_t in = draw.integer(1, 20), channels = draw.integer(1, 40);
+  s.data(draw.values(type, joined({draw.size() % 5, in}, window.spatial)));
+  s.weight(weights(draw, type, {channels, in, 1, 1}));
+  draw.chance(0.5) ? s.weight(weights(draw, type, {channels})) : s.absent();
+  s.weight(weights(draw, type, joined({channels, 1}, window.kernel)));
+  if (draw.chance(0.5)) s.weight(draw.values(type, {channels}));
+  draw_window(draw, s, window.kernel);
+  s.set("activation", draw.word({"", "Clip", "HardSwish", "Relu", "Sigmoid", "Swish", "Tanh"}));
+  return s.set("low", draw.real(-1, 0)).set("high", draw.real(0.5, 6));
+}
+
 }  // namespace
 
 Entries conv_samplers() {
-  return {{"Conv", sample_conv}, {"ConvTranspose", sample_conv_transpose}, {"DeformConv", sample_deform_conv}};
+  return {{"Col2Im", sample_col2im},
+          {"Conv", sample_conv},
+          {"ConvTranspose", sample_conv_transpose},
+          {"DeformConv", sample_deform_conv},
+          {"ExpandDepthwise", sample_expand_depthwise}};
 }
 
 }  // namespace kiln::operators

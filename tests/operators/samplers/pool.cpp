@@ -76,6 +76,21 @@ Sample sample_max_unpool(Draw& draw) {
   return s.set("kernel_shape", kernel).set("strides", strides);
 }
 
+Sample sample_roi_align(Draw& draw) {
+  Sample s;
+  draw.fill();
+  const DType type = draw.type(kFloatTypes);
+  const int64_t batch = draw.integer(1, 3), height = draw.integer(1, 12), width = draw.integer(1, 12),
+                regions = draw.integer(0, 4);
+  s.data(draw.numbers(type, {batch, draw.integer(1, 18), height, width}, -3, 3));
+  s.data(draw.numbers(type, {regions, 4}, -2, 14)).data(draw.integers(DType::kI64, {regions}, 0, batch - 1));
+  s.set("coordinate_transformation_mode", draw.word({"half_pixel", "output_half_pixel"}));
+  s.set("mode", draw.word({"avg", "max"}))
+      .set("output_height", draw.integer(1, 4))
+      .set("output_width", draw.integer(1, 4));
+  return s.set("sampling_ratio", draw.integer(0, 3)).set("spatial_scale", draw.real(0.25, 1));
+}
+
 }  // namespace
 
 Entries pool_samplers() {
@@ -86,7 +101,8 @@ Entries pool_samplers() {
           {"LpPool", sample_lp_pool},
           {"MaxPool", sample_max_pool},
           {"MaxRoiPool", sample_max_roi_pool},
-          {"MaxUnpool", sample_max_unpool}};
+          {"MaxUnpool", sample_max_unpool},
+          {"RoiAlign", sample_roi_align}};
 }
 
 }  // namespace kiln::operators

@@ -47,25 +47,27 @@ struct Work {
   std::vector<TensorView> inputs;
 };
 
+// Dimensions that are kept cancel, so that -1 has a meaning beside one of zero.
 Dims reshaped(const Dims& in, Ints shape, bool allow_zero) {
   int64_t known = 1, unknown = -1;
+  Dims others = in;
   for (size_t i = 0; i < shape.size(); ++i) {
     if (shape[i] == 0 && !allow_zero) {
       if (i >= in.size()) refuse("a Reshape keeps a dimension that its input does not have");
       shape[i] = in[i];
-    }
-    if (shape[i] == -1) {
+      others[i] = 1;
+    } else if (shape[i] == -1) {
       if (unknown >= 0) refuse("a Reshape leaves two dimensions open");
       unknown = static_cast<int64_t>(i);
     } else if (shape[i] < 0 || __builtin_mul_overflow(known, shape[i], &known)) {
       refuse("a Reshape asks for a shape that cannot be");
     }
   }
-  const int64_t count = element_count(in);
+  const int64_t count = element_count(others);
   if (unknown >= 0) {
     if (known == 0 || count % known != 0) refuse("a Reshape does not fit the number of elements");
     shape[static_cast<size_t>(unknown)] = count / known;
-  } else if (known != count) {
+  } else if (element_count(shape) != element_count(in)) {
     refuse("a Reshape does not fit the number of elements");
   }
   return shape;
