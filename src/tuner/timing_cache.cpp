@@ -14,7 +14,7 @@ constexpr std::string_view kMagic = "KILN timing cache 1\n";
 constexpr std::string_view kSumTag = "checksum ";
 
 constexpr const char* kPin = "=";
-constexpr double kForeignFactor = 1.05, kForeignMilliseconds = 1;
+constexpr double kForeignFactor = 1.05;
 
 [[noreturn]] void damaged(const char* cause) {
   throw Error(Code::kMalformedCache, "the timing cache is damaged")

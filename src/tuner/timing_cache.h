@@ -14,6 +14,7 @@ namespace kiln {
 // What a time counts when tactics are compared. A step of another device brings its library and its threads, which go on waiting
 // for work for about a millisecond on the cores that the next steps of ours want: it must win by more than that.
 double weighed(double milliseconds, bool foreign);
+inline constexpr double kForeignMilliseconds = 1;
 // Stands in the name of a choice of another device's tactic.
 inline constexpr const char* kForeignMark = " on ";
 // Names a choice in 64 bits.

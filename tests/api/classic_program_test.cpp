@@ -123,8 +123,8 @@ TEST_F(ClassicProgram, RunsByBindingIndexWithEvents) {
   ASSERT_TRUE(context->setBindingDimensions(offset + input, Dims4(3, 1, 8, 8)));
   ASSERT_TRUE(context->allInputDimensionsSpecified());
   Buffers buffers(*engine, *context);
-  std::vector<float>& image = buffers.host[static_cast<size_t>(offset + input)];
-  std::vector<float>& prob = buffers.host[static_cast<size_t>(offset + output)];
+  std::vector<float>& image = buffers.host.at(static_cast<size_t>(offset) + static_cast<size_t>(input));
+  std::vector<float>& prob = buffers.host.at(static_cast<size_t>(offset) + static_cast<size_t>(output));
   ASSERT_EQ(image.size(), 192u);
   ASSERT_EQ(prob.size(), 9u);
   for (size_t i = 0; i < image.size(); ++i) image[i] = std::sin(static_cast<float>(i));

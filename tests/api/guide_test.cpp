@@ -101,7 +101,7 @@ TEST_F(Guide, CapturedAndReplayed) {
   size_t nodes = 0;
   ASSERT_EQ(cudaGraphGetNodes(graph, nullptr, &nodes), cudaSuccess);
   EXPECT_EQ(nodes, 1u);
-  ASSERT_EQ(cudaGraphInstantiate(&instance, graph, NULL, NULL, 0), cudaSuccess);
+  ASSERT_EQ(cudaGraphInstantiate(&instance, graph, nullptr, nullptr, 0), cudaSuccess);
   ASSERT_EQ(cudaGraphInstantiate(&second, graph, 0), cudaSuccess);
   ASSERT_EQ(cudaGraphLaunch(instance, stream), cudaSuccess);
   ASSERT_EQ(cudaStreamSynchronize(stream), cudaSuccess);
