@@ -51,8 +51,9 @@ Tuner::Candidate Tuner::best(const Problem& problem, const std::vector<Candidate
   const Candidate* winner = &list[0];
   double least = 0;
   for (const Candidate& candidate : list) {
-    if (!candidate.tactic->device.empty() && milliseconds >= 0 && least <= kForeignMilliseconds)
-      continue;  // cannot win
+    const bool foreign = !candidate.tactic->device.empty(),
+               cannot_win = milliseconds >= 0 && least <= kForeignMilliseconds;
+    if (foreign && cannot_win && options_.level < 5) continue;
     std::optional<double> time = options_.cache ? options_.cache->find(key, candidate.name()) : std::nullopt;
     if (!time && options_.cache_only) continue;
     if (!time) {

@@ -11,7 +11,7 @@
 namespace kiln {
 
 struct TunerOptions {
-  int level = 3;                   // 0: first that accepts; 1: first configuration of each tactic; 2-3: few; 4-5: all
+  int level = 3;  // 0: first that accepts; 1: first configuration of each tactic; 2-3: few; 4: all that may win; 5: all
   double budget_seconds = 1e9;     // of measuring in all; afterwards the first that accepts is taken
   int iterations = 8;              // runs of each candidate, at least; 1: no repetition
   std::set<std::string> disabled;  // tactics by name or by their device

@@ -70,7 +70,7 @@ TEST_F(OnednnEngines, DoNotComeFirstWhereOurKernelsRun) {
 }
 
 TEST_F(OnednnEngines, TimesInTheCacheNameTheLibrary) {
-  CompileOptions o = options_of("cpu", 3);
+  CompileOptions o = options_of("cpu", 5);
   TimingCache cache(find_target("cpu").device().fingerprint());
   o.tuner.cache = &cache;
   build(kPlain, o);
@@ -81,6 +81,15 @@ TEST_F(OnednnEngines, TimesInTheCacheNameTheLibrary) {
   EXPECT_NE(text.find("onednn_matmul.1{} on " + fingerprint), std::string::npos) << text;
   EXPECT_NE(text.find("gemm_packed.1{"), std::string::npos) << text;
   EXPECT_EQ(text.find("} on x86"), std::string::npos) << text;
+}
+
+TEST_F(OnednnEngines, AreNotMeasuredWhereTheyCannotWin) {
+  CompileOptions o = options_of("cpu", 4);
+  TimingCache cache(find_target("cpu").device().fingerprint());
+  o.tuner.cache = &cache;
+  build(kPlain, o);  // takes microseconds
+  const auto bytes = cache.serialize();
+  EXPECT_EQ(std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size()).find("onednn"), std::string::npos);
 }
 
 TEST_F(OnednnEngines, DamagedWeightsAreRefused) {
