@@ -1,6 +1,7 @@
 // What programs that build networks by calls share.
 #pragma once
 #include <algorithm>
+#include <cmath>
 
 #include "api/program.h"
 
@@ -19,7 +20,8 @@ class Network : public Program {
   }
   void near(const std::vector<float>& got, const std::vector<float>& expected) {
     ASSERT_EQ(got.size(), expected.size()) << logger.errors;
-    for (size_t i = 0; i < got.size(); ++i) EXPECT_NEAR(got[i], expected[i], 1e-5) << "element " << i;
+    for (size_t i = 0; i < got.size(); ++i)
+      EXPECT_NEAR(got[i], expected[i], 1e-5 + 2e-6 * std::abs(expected[i])) << "element " << i;
   }
   void expect_dims(const nvinfer1::ITensor& t, std::vector<int64_t> expected) {
     const nvinfer1::Dims d = t.getDimensions();

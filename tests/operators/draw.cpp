@@ -80,9 +80,9 @@ void Draw::special(Tensor& tensor, int64_t i) {
   const DType type = tensor.dtype();
   if (!is_float(type)) {
     const int width = bits(type);
-    const int64_t high = width == 64 ? -1 : (int64_t{1} << width) - 1, top = int64_t{1} << (width - 1);
+    const uint64_t top = uint64_t{1} << (width - 1), high = top - 1 + top;  // as bits of the type
     const int64_t reduced = integer(-3, 3);
-    return tensor.set_int(i, extremes_ ? pick<int64_t>({0, high, top, top - 1}) : reduced);
+    return tensor.set_int(i, extremes_ ? static_cast<int64_t>(pick<uint64_t>({0, high, top, top - 1})) : reduced);
   }
   std::vector<double> list = {std::numeric_limits<double>::quiet_NaN(), kInfinity, -kInfinity, -0.0, 0.0};
   if (extremes_) list.insert(list.end(), {largest_of(type), -largest_of(type)});

@@ -32,6 +32,12 @@ std::vector<OutputShape> linear_attention_shapes(ShapeCall& c) {
   const int64_t heads = c.integer("q_num_heads"), shared = c.integer("kv_num_heads");
   const Dim d_k = floor_div(q[2], heads), d_v = floor_div(v[2], shared);
   require_same(k[2], d_k * Dim(shared), "width of the key and the expected one");
+  for (const char* input : {"key", "value", "decay", "beta"}) {
+    if (!c.present(input)) continue;
+    require_rank(c, input, 3);
+    for (size_t i : {size_t{0}, size_t{1}})
+      require_same(c.dims(input)[i], q[i], "batch or steps of query and another input");
+  }
   const Shape state{q[0], Dim(shared), d_k, d_v};
   if (c.present("past_state")) {
     require_rank(c, "past_state", 4);

@@ -13,7 +13,8 @@ OutputShape rotary_shape(ShapeCall& c) {
         .remedy("set num_heads, or give a 4-D input");
   for (const char* name : {"cos_cache", "sin_cache"}) require_rank(c, name, c.present("position_ids") ? 2 : 3);
   if (c.present("position_ids")) require_rank(c, "position_ids", 2);
-  require_same(c.dims("cos_cache").back(), c.dims("sin_cache").back(), "widths of cos_cache and sin_cache");
+  for (size_t i = 0; i < c.dims("cos_cache").size(); ++i)
+    require_same(c.dims("cos_cache")[i], c.dims("sin_cache")[i], "dimensions of cos_cache and sin_cache");
   return c.dims("x");
 }
 
@@ -43,6 +44,8 @@ void rotary_reference(RefCall& c) {
                                           ", half of the rotated part is " + std::to_string(half));
   const std::vector<int64_t> ids =
       c.present("position_ids") ? integers(c.input("position_ids")) : std::vector<int64_t>{};
+  if (cosines.size() != sines.size() || (!ids.empty() && static_cast<int64_t>(ids.size()) != view.batch * view.seq))
+    throw Error(Code::kShapeMismatch, "the caches or positions of RotaryEmbedding do not fit its input");
   std::vector<double> x = doubles(c.input("x"));
   const int64_t first = c.integer("interleaved") != 0 ? 2 : 1, second = c.integer("interleaved") != 0 ? 1 : half;
   for (int64_t b = 0; b < view.batch; ++b)

@@ -130,7 +130,7 @@ void Recurrence::make_activations(RefCall& c, const Strings& defaults) {
   const double clip = c.has_attr("clip") ? c.real("clip") : 0;
   size_t next_alpha = 0, next_beta = 0;
   for (const std::string& name : names) {
-    const ActivationKind& kind = activation_kind(name);
+    const ActivationKind kind = activation_kind(name);
     double alpha = kind.alpha, beta = kind.beta;
     if (!std::isnan(alpha) && next_alpha < alphas.size()) alpha = alphas[next_alpha++];
     if (!std::isnan(beta) && next_beta < betas.size()) beta = betas[next_beta++];
