@@ -102,9 +102,10 @@ template <class Forward, bool kTransposed> class Convolution final : public Prim
 
   // [groups,] outputs, inputs, kernel.
   Ints weight_dims(const KernelCall& call) const {
-    Ints dims{call.outputs[0].dims[1] / groups_, call.inputs[0].dims[1] / groups_};
-    if (groups_ > 1) dims.insert(dims.begin(), groups_);
-    dims.insert(dims.end(), window_.kernel.begin(), window_.kernel.end());
+    Ints dims;
+    if (groups_ > 1) dims.push_back(groups_);
+    for (const TensorView& side : {call.outputs[0], call.inputs[0]}) dims.push_back(side.dims[1] / groups_);
+    for (int64_t k : window_.kernel) dims.push_back(k);
     return dims;
   }
 
