@@ -26,6 +26,18 @@ double RandomElements::normal(int64_t i) const {
   return radius * std::cos(2 * std::numbers::pi * uniform(i, 2));
 }
 
+void fill_uniform(RefCall& c) {
+  const RandomElements random(c);
+  const double low = c.real("low"), width = c.real("high") - low;
+  fill_random(c, [&](int64_t i) { return low + width * random.uniform(i); });
+}
+
+void fill_normal(RefCall& c) {
+  const RandomElements random(c);
+  const double mean = c.real("mean"), scale = c.real("scale");
+  fill_random(c, [&](int64_t i) { return mean + scale * random.normal(i); });
+}
+
 TypeRule random_type() {
   return computed_type(
       [](const ShapeCall& c) { return c.attributes().dtype("dtype", c.input_count() > 0 ? c.dtype(0) : DType::kF32); });

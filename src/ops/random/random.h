@@ -23,4 +23,7 @@ template <class Value> void fill_random(RefCall& c, Value value) {
   for (int64_t i = 0; i < out.size(); ++i) out.set(i, value(i));
 }
 
+void fill_uniform(RefCall& c);  // of [low, high), attributes of the operator
+void fill_normal(RefCall& c);   // of its mean and scale
+
 }  // namespace kiln::ops

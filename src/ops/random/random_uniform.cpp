@@ -13,11 +13,6 @@ const OpDef random_uniform = op("RandomUniform")
                                  .output("output", random_type())
                                  .shape([](ShapeCall& c) { return OutputShape(to_shape(c.ints("shape"))); })
                                  .nondeterministic()
-                                 .reference([](RefCall& c) {
-                                   const RandomElements random(c);
-                                   fill_random(c, [&](int64_t i) {
-                                     return c.real("low") + (c.real("high") - c.real("low")) * random.uniform(i);
-                                   });
-                                 });
+                                 .reference(fill_uniform);
 
 }  // namespace kiln::ops

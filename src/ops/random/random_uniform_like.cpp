@@ -13,11 +13,6 @@ const OpDef random_uniform_like = op("RandomUniformLike")
                                       .output("output", random_type())
                                       .shape([](ShapeCall& c) { return OutputShape(c.dims(0)); })
                                       .nondeterministic()
-                                      .reference([](RefCall& c) {
-                                        const RandomElements random(c);
-                                        fill_random(c, [&](int64_t i) {
-                                          return c.real("low") + (c.real("high") - c.real("low")) * random.uniform(i);
-                                        });
-                                      });
+                                      .reference(fill_uniform);
 
 }  // namespace kiln::ops

@@ -48,13 +48,16 @@ Status read_operands(const ConvParameters& p, const KernelCall& call, ConvOperan
   if (!weights_suffice(s, w)) return {Code::kShapeMismatch, "packed weights have another size"};
   if (bias.present() && !is_vector(bias, s.out_c))
     return {Code::kShapeMismatch, "the bias of a convolution has another size"};
-  if (residual.present()) {
-    const auto r = image_of(residual);
-    if (!r || !is_f32(residual) || !r->equidistant || r->batch != out->batch || r->channels != out->channels ||
-        r->height != out->height || r->width != out->width)
-      return {Code::kShapeMismatch, "the sum of a convolution has another shape or layout"};
-    o.residual_stride = r->pixel_stride;
-  }
+  return read_residual(residual, *out, o.residual_stride);
+}
+
+Status read_residual(const TensorView& residual, const ImageView& out, int64_t& stride) noexcept {
+  if (!residual.present()) return kOkStatus;
+  const auto r = image_of(residual);
+  if (!r || !is_f32(residual) || !r->equidistant || r->batch != out.batch || r->channels != out.channels ||
+      r->height != out.height || r->width != out.width)
+    return {Code::kShapeMismatch, "the sum of a convolution has another shape or layout"};
+  stride = r->pixel_stride;
   return kOkStatus;
 }
 

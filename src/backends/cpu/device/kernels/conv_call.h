@@ -22,6 +22,9 @@ struct ConvOperands {
 // Checks all operands but the size of the packed weights.
 Status read_operands(const ConvParameters& parameters, const KernelCall& call, ConvOperands& operands) noexcept;
 
+// The sum that a convolution adds to its result `out`; absent: the stride stays as it is.
+Status read_residual(const TensorView& residual, const ImageView& out, int64_t& stride) noexcept;
+
 Epilogue epilogue_of(const ConvParameters& parameters, const ConvOperands& operands, const KernelCall& call);
 // x to channels last.
 void copy_to_channels_last(const ImageView& x, const float* from, float* to, int threads) noexcept;

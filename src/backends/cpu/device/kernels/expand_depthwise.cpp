@@ -2,7 +2,7 @@
 // weights of both, biases of both, residual.
 #include "backends/cpu/device/compute/expand_depthwise.h"
 
-#include "backends/cpu/device/kernels/parameters.h"
+#include "backends/cpu/device/kernels/conv_call.h"
 #include "backends/cpu/device/kernels/registry.h"
 #include "base/checked.h"
 
@@ -87,13 +87,7 @@ class ExpandDepthwise final : public Kernel {
     for (Input bias : {kExpandBias, kBias})
       if (call.inputs[bias].present() && !is_vector(call.inputs[bias], shape_.channels))
         return {Code::kShapeMismatch, "the bias of a convolution has another size"};
-    if (!call.inputs[kResidual].present()) return kOkStatus;
-    const auto r = image_of(call.inputs[kResidual]);
-    if (!r || !is_f32(call.inputs[kResidual]) || !r->equidistant || r->batch != out.batch ||
-        r->channels != out.channels || r->height != out.height || r->width != out.width)
-      return {Code::kShapeMismatch, "the sum of a convolution has another shape or layout"};
-    residual_stride_ = r->pixel_stride;
-    return kOkStatus;
+    return read_residual(call.inputs[kResidual], out, residual_stride_);
   }
 
   SlidingWindow window_;
