@@ -41,7 +41,8 @@ std::vector<OutputShape> recurrent_shapes(const ShapeCall& c, int64_t gates) {
   require_rank(c, "r", 3);
   const Shape& x = c.dims("x");
   const bool batch_first = c.integer("layout") != 0;
-  const Dim seq = x[batch_first ? 1 : 0], batch = x[batch_first ? 0 : 1], directions = direction_count(c);
+  const Dim &seq = x[batch_first ? 1 : 0], &batch = x[batch_first ? 0 : 1];
+  const Dim directions = direction_count(c);
   const Dim hidden = c.has_attr("hidden_size") ? Dim(c.integer("hidden_size")) : c.dims("r")[2];
   check_matrix(c, "w", {directions, Dim(gates) * hidden, x[2]});
   check_matrix(c, "r", {directions, Dim(gates) * hidden, hidden});
