@@ -12,7 +12,7 @@
 #include <omp.h>
 #include <dnnl.hpp>
 
-#include "backends/cpu/device/compute/depthwise_nhwc.h"
+#include "backends/cpu/device/compute/conv_depthwise.h"
 #include "backends/cpu/device/compute/normalize.h"
 #include "backends/cpu/device/compute/pointwise.h"
 #include "backends/cpu/device/compute/pool_nhwc.h"
@@ -225,7 +225,7 @@ void bench_depthwise(int64_t size, int64_t channels, int64_t kernel, int64_t str
   report(
       name, bytes, 2.0 * static_cast<double>(y.size()) * static_cast<double>(kernel * kernel),
       [&] {
-        depthwise_nhwc(s, x.data(), dense_pixels(size, size, channels), packed.data(), y.data(),
+        conv_depthwise(s, x.data(), dense_pixels(size, size, channels), packed.data(), y.data(),
                        dense_pixels(out, out, channels), e, 1);
       },
       theirs);

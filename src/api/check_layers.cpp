@@ -1,6 +1,6 @@
 // Each layer of an engine against reference evaluation of its node.
-#include "api/facade.h"
 #include "api/host_tensor.h"
+#include "api/kiln_api.h"
 
 namespace kiln::api {
 namespace {

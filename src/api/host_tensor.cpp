@@ -5,7 +5,7 @@
 #include <cstring>
 #include <random>
 
-#include "api/facade.h"
+#include "api/kiln_api.h"
 #include "base/file_map.h"
 #include "frontends/onnx/tensor_proto.h"
 

@@ -4,8 +4,8 @@
 #include "base/error.h"
 #include "ops/broadcasting.h"
 #include "ops/defaults.h"
-#include "ops/numbers.h"
 #include "ops/op.h"
+#include "ops/reference_math.h"
 
 namespace kiln {
 namespace {

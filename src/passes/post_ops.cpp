@@ -1,7 +1,7 @@
 // Appending pointwise nodes to the node that computes their operand.
 #include "passes/post_ops.h"
 
-#include "passes/facts.h"
+#include "passes/value_queries.h"
 
 namespace kiln::passes {
 

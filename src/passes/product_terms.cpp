@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "passes/facts.h"
+#include "passes/value_queries.h"
 
 namespace kiln::passes {
 namespace {

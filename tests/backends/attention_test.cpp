@@ -8,7 +8,7 @@ namespace {
 
 void check(Case c) {
   c.tolerance = 2e-5;
-  expect_case(c, "attention_blocks");
+  expect_case(c, "attention");
 }
 
 TEST(Attention, HeadsMasksAndCausality) {

@@ -28,12 +28,12 @@ bool has(const Names& names, const char* name) { return names.count(name) > 0; }
 TEST(ConvTactics, ThreeByThree) {
   for (int64_t size : {1, 2, 5, 13}) {
     const Names names = check(conv({2, 19, size, size + 2}, {33, 19, 3, 3}, {{"pads", Ints{1, 1, 1, 1}}}));
-    EXPECT_TRUE(has(names, "winograd_f4_3x3") && has(names, "winograd_f2_3x3") && has(names, "conv_tiles"));
+    EXPECT_TRUE(has(names, "winograd_f4_3x3") && has(names, "winograd_f2_3x3") && has(names, "conv_nhwc"));
   }
 }
 
 TEST(ConvTactics, KernelsStridesDilationsPadding) {
-  EXPECT_TRUE(has(check(conv({1, 16, 7, 9}, {40, 16, 1, 1}, {})), "conv_tiles"));
+  EXPECT_TRUE(has(check(conv({1, 16, 7, 9}, {40, 16, 1, 1}, {})), "conv_nhwc"));
   check(conv({1, 16, 7, 9}, {24, 16, 1, 1}, {{"strides", Ints{2, 2}}}, false));
   check(conv({2, 5, 11, 8}, {7, 5, 5, 3},
              {{"strides", Ints{2, 1}}, {"dilations", Ints{1, 2}}, {"pads", Ints{2, 1, 0, 3}}}));
@@ -43,28 +43,28 @@ TEST(ConvTactics, KernelsStridesDilationsPadding) {
 
 TEST(ConvTactics, Groups) {
   const Names grouped = check(conv({2, 12, 6, 5}, {20, 3, 3, 3}, {{"group", int64_t{4}}, {"pads", Ints{1, 1, 1, 1}}}));
-  EXPECT_TRUE(has(grouped, "conv_tiles"));
+  EXPECT_TRUE(has(grouped, "conv_nhwc"));
   EXPECT_FALSE(has(grouped, "winograd_f4_3x3"));
   for (int64_t stride : {1, 2}) {
     const Names alone =
         check(conv({2, 21, 9, 7}, {21, 1, 3, 3},
                    {{"group", int64_t{21}}, {"pads", Ints{1, 1, 1, 1}}, {"strides", Ints{stride, stride}}}));
-    EXPECT_TRUE(has(alone, "depthwise_tiles"));
+    EXPECT_TRUE(has(alone, "conv_depthwise"));
   }
 }
 
 TEST(ConvTactics, OneSpatialDimension) {
-  EXPECT_TRUE(has(check(conv({2, 6, 17}, {10, 6, 5}, {{"pads", Ints{2, 1}}, {"strides", Ints{2}}})), "conv_tiles"));
-  EXPECT_TRUE(has(check(conv({2, 6, 17}, {6, 1, 3}, {{"group", int64_t{6}}})), "depthwise_tiles"));
+  EXPECT_TRUE(has(check(conv({2, 6, 17}, {10, 6, 5}, {{"pads", Ints{2, 1}}, {"strides", Ints{2}}})), "conv_nhwc"));
+  EXPECT_TRUE(has(check(conv({2, 6, 17}, {6, 1, 3}, {{"group", int64_t{6}}})), "conv_depthwise"));
 }
 
 TEST(ConvTactics, FirstLayerReadsRowMajor) {
   NodeCase c = conv({2, 3, 15, 14}, {17, 3, 7, 7}, {{"pads", Ints{3, 3, 3, 3}}, {"strides", Ints{2, 2}}});
   c.inputs[0].layout = Layout();
-  EXPECT_TRUE(has(check(c), "conv_tiles"));
+  EXPECT_TRUE(has(check(c), "conv_nhwc"));
   c = conv({2, 64, 5, 5}, {17, 64, 3, 3}, {});
   c.inputs[0].layout = Layout();
-  EXPECT_NE(refusal(c, "conv_tiles").find("channels last"), std::string::npos);
+  EXPECT_NE(refusal(c, "conv_nhwc").find("channels last"), std::string::npos);
 }
 
 TEST(ConvTactics, SlicesOfWiderTensors) {
@@ -75,7 +75,7 @@ TEST(ConvTactics, SlicesOfWiderTensors) {
   c = conv({2, 16, 6, 7}, {16, 1, 3, 3}, {{"group", int64_t{16}}});
   c.inputs[0].slack = 16;
   c.output_slack = 3;
-  EXPECT_TRUE(has(check(c), "depthwise_tiles"));
+  EXPECT_TRUE(has(check(c), "conv_depthwise"));
 }
 
 TEST(ConvTactics, Activations) {
@@ -99,8 +99,8 @@ TEST(ConvTactics, Activations) {
     c.post = {op};
     c.extra = extra;
     const Names names = check(c);
-    EXPECT_TRUE(has(names, "conv_tiles") && has(names, "winograd_f2_3x3"))
-        << op.op->name() << ": " << refusal(c, "conv_tiles");
+    EXPECT_TRUE(has(names, "conv_nhwc") && has(names, "winograd_f2_3x3"))
+        << op.op->name() << ": " << refusal(c, "conv_nhwc");
   }
 }
 
@@ -111,15 +111,15 @@ TEST(ConvTactics, SumsBeforeAndAfterActivation) {
     c.post = after ? std::vector{relu, sum} : std::vector{sum, relu};
     c.extra = {{.dims = {2, 20, 3, 4}, .layout = kLast, .slack = 4}};
     const Names names = check(c);
-    EXPECT_TRUE(has(names, "conv_tiles") && has(names, "winograd_f4_3x3")) << refusal(c, "conv_tiles");
+    EXPECT_TRUE(has(names, "conv_nhwc") && has(names, "winograd_f4_3x3")) << refusal(c, "conv_nhwc");
     c.extra[0].layout = Layout();
-    EXPECT_NE(refusal(c, "conv_tiles").find("layout"), std::string::npos);
+    EXPECT_NE(refusal(c, "conv_nhwc").find("layout"), std::string::npos);
   }
   NodeCase c = conv({2, 8, 5, 6}, {8, 1, 3, 3}, {{"group", int64_t{8}}});
   c.post = {post("Add", {0, -1}), post("Add", {-1, 0}), post("Clip", {-1})};
   c.extra = {{.dims = {1, 8, 1, 1}, .constant = true}, {.dims = {2, 8, 3, 4}, .layout = kLast}};
   c.post[1].operands = {-1, 1};
-  EXPECT_TRUE(has(check(c), "depthwise_tiles")) << refusal(c, "depthwise_tiles");
+  EXPECT_TRUE(has(check(c), "conv_depthwise")) << refusal(c, "conv_depthwise");
 }
 
 TEST(ConvTactics, OtherSizesThanTheOptimum) {
@@ -146,10 +146,10 @@ TEST(ConvTactics, RefusalsSayWhy) {
   EXPECT_EQ(refusal(conv({1, 16, 8, 8}, {16, 16, 5, 3}, {}), "winograd_f2_3x3"), "the kernel is 5x3, needs 3x3");
   NodeCase run_time = conv({1, 16, 8, 8}, {16, 16, 3, 3}, {});
   run_time.inputs[1].constant = false;
-  EXPECT_EQ(refusal(run_time, "conv_tiles"), "the weights are not constant");
+  EXPECT_EQ(refusal(run_time, "conv_nhwc"), "the weights are not constant");
   NodeCase twice = conv({1, 16, 8, 8}, {16, 16, 3, 3}, {});
   twice.post = {post("Relu", {-1}), post("Tanh", {-1})};
-  EXPECT_EQ(refusal(twice, "conv_tiles"), "post-operation Tanh is a second activation");
+  EXPECT_EQ(refusal(twice, "conv_nhwc"), "post-operation Tanh is a second activation");
   EXPECT_EQ(refusal(twice, "gemm_packed"), "is for MatMul and Gemm");
 }
 

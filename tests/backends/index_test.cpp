@@ -38,19 +38,19 @@ TEST(GatherElements, AxesTypesAndSmallerIndices) {
           expect_case({"GatherElements",
                        {random_tensor(rng, type, dims), indices(rng, index, taken, extent)},
                        {{"axis", axis}}},
-                      "indexed_elements");
+                      "gather_scatter");
       }
   Dims more{5, 90, 7};
   Case c{"GatherElements",
          {gapped(random_tensor(rng, DType::kF32, {5, 6, 7})), indices(rng, DType::kI64, more, 6)},
          {{"axis", int64_t{1}}}};
   c.gapped_outputs = true;
-  expect_case(c, "indexed_elements");
+  expect_case(c, "gather_scatter");
   expect_case(
       {"GatherElements", {random_tensor(rng, DType::kF32, {700, 300}), indices(rng, DType::kI64, {500, 300}, 700)}},
-      "indexed_elements");
+      "gather_scatter");
   expect_no_case({"GatherElements", {random_tensor(rng, DType::kI4, {4, 4}), indices(rng, DType::kI64, {4, 4}, 4)}},
-                 "indexed_elements");
+                 "gather_scatter");
 }
 
 TEST(GatherNd, DepthsAndBatches) {
@@ -58,12 +58,12 @@ TEST(GatherNd, DepthsAndBatches) {
   for (DType type : kTypes) {
     const Tensor data = random_tensor(rng, type, {3, 4, 5});
     for (int64_t depth : {1, 2, 3})
-      expect_case({"GatherND", {data, indices(rng, DType::kI64, {2, 6, depth}, 3)}}, "indexed_elements");
+      expect_case({"GatherND", {data, indices(rng, DType::kI64, {2, 6, depth}, 3)}}, "gather_scatter");
     expect_case({"GatherND", {data, indices(rng, DType::kI64, {3, 7, 1}, 4)}, {{"batch_dims", int64_t{1}}}},
-                "indexed_elements");
+                "gather_scatter");
     expect_case({"GatherND", {data, indices(rng, DType::kI64, {3, 4, 1}, 5)}, {{"batch_dims", int64_t{2}}}},
-                "indexed_elements");
-    expect_case({"GatherND", {data, Tensor::of<int64_t>({0, 2}, {})}}, "indexed_elements");
+                "gather_scatter");
+    expect_case({"GatherND", {data, Tensor::of<int64_t>({0, 2}, {})}}, "gather_scatter");
   }
 }
 
@@ -77,12 +77,12 @@ TEST(ScatterElements, ReplacesOnceAndInOrder) {
           {"ScatterElements",
            {random_tensor(rng, type, dims), shuffled_rows(rng, taken, at, dims[at]), random_tensor(rng, type, taken)},
            {{"axis", axis}}},
-          "indexed_elements");
+          "gather_scatter");
       expect_case({"ScatterElements",
                    {random_tensor(rng, type, dims), indices(rng, DType::kI32, taken, dims[at]),
                     random_tensor(rng, type, taken)},
                    {{"axis", axis}}},
-                  "indexed_elements");
+                  "gather_scatter");
     }
 }
 
@@ -95,18 +95,18 @@ TEST(ScatterElements, Reductions) {
           {random_tensor(rng, type, {4, 6}), indices(rng, DType::kI64, {4, 17}, 6), random_tensor(rng, type, {4, 17})},
           {{"axis", int64_t{1}}, {"reduction", std::string(reduction)}}};
       c.tolerance = type == DType::kF32 ? 1e-5 : 0;
-      expect_case(c, "indexed_elements");
+      expect_case(c, "gather_scatter");
     }
   expect_no_case({"ScatterElements",
                   {random_tensor(rng, DType::kU8, {4, 6}), indices(rng, DType::kI64, {4, 3}, 6),
                    random_tensor(rng, DType::kU8, {4, 3})},
                   {{"axis", int64_t{1}}, {"reduction", std::string("add")}}},
-                 "indexed_elements");
+                 "gather_scatter");
   expect_case({"ScatterElements",
                {Tensor::of<float>({4}, {1, kNan, 3, kInf}), Tensor::of<int64_t>({4}, {0, 1, 2, 3}),
                 Tensor::of<float>({4}, {kNan, 1, 4, 1})},
                {{"reduction", std::string("max")}}},
-              "indexed_elements");
+              "gather_scatter");
 }
 
 TEST(ScatterNd, ReplacesAndReduces) {
@@ -121,12 +121,12 @@ TEST(ScatterNd, ReplacesAndReduces) {
                 random_tensor(rng, type, updates)},
                {{"reduction", std::string(reduction)}}};
         c.tolerance = type == DType::kF32 ? 1e-5 : 0;
-        expect_case(c, "indexed_elements");
+        expect_case(c, "gather_scatter");
       }
   expect_case({"ScatterND",
                {random_tensor(rng, DType::kF32, {40, 3000}), Tensor::of<int64_t>({3, 1}, {-1, 4, -1}),
                 random_tensor(rng, DType::kF32, {3, 3000})}},
-              "indexed_elements");
+              "gather_scatter");
 }
 
 TEST(IndexedElements, IndicesOutsideAreErrors) {
@@ -155,19 +155,19 @@ TEST(Fills, ConstantsOfKnownAndUnknownShape) {
   std::mt19937 rng(6);
   const Tensor shape = Tensor::of<int64_t>({3}, {2, 0, 5}), other = Tensor::of<int64_t>({2}, {200, 300});
   for (const Tensor& s : {shape, other}) {
-    expect_case({"ConstantOfShape", {s}}, "fills");
-    expect_case({"ConstantOfShape", {constant(s)}, {{"value", Tensor::of<int64_t>({1}, {7})}}}, "fills");
-    expect_case({"ConstantOfShape", {s}, {{"value", random_tensor(rng, DType::kC128, {1})}}}, "fills");
+    expect_case({"ConstantOfShape", {s}}, "fill");
+    expect_case({"ConstantOfShape", {constant(s)}, {{"value", Tensor::of<int64_t>({1}, {7})}}}, "fill");
+    expect_case({"ConstantOfShape", {s}, {{"value", random_tensor(rng, DType::kC128, {1})}}}, "fill");
   }
-  expect_case({"ConstantOfShape", {Tensor::of<int64_t>({0}, {})}}, "fills");
+  expect_case({"ConstantOfShape", {Tensor::of<int64_t>({0}, {})}}, "fill");
 }
 
 TEST(Fills, Ranges) {
   const auto range = [](auto start, auto limit, auto delta) {
-    expect_case({"Range", {Tensor::scalar(start), Tensor::scalar(limit), Tensor::scalar(delta)}}, "fills");
+    expect_case({"Range", {Tensor::scalar(start), Tensor::scalar(limit), Tensor::scalar(delta)}}, "fill");
     expect_case(
         {"Range", {constant(Tensor::scalar(start)), constant(Tensor::scalar(limit)), constant(Tensor::scalar(delta))}},
-        "fills");
+        "fill");
   };
   range(int64_t{3}, int64_t{10}, int64_t{3});
   range(int64_t{10}, int64_t{-3}, int64_t{-4});
@@ -187,35 +187,35 @@ TEST(Fills, OneHotEyesAndTriangles) {
       expect_case({"OneHot",
                    {indices(rng, DType::kI64, {3, 5}, 9), Operand(depth, known), random_tensor(rng, DType::kF32, {2})},
                    {{"axis", axis}}},
-                  "fills");
+                  "fill");
       expect_case({"OneHot",
                    {indices(rng, DType::kI32, {0, 5}, 9), Operand(depth, known), random_tensor(rng, DType::kU8, {2})},
                    {{"axis", axis}}},
-                  "fills");
+                  "fill");
     }
   for (int64_t k : {0, 2, -1, -9, 9}) {
-    expect_case({"EyeLike", {random_tensor(rng, DType::kF32, {4, 6})}, {{"k", k}}}, "fills");
+    expect_case({"EyeLike", {random_tensor(rng, DType::kF32, {4, 6})}, {{"k", k}}}, "fill");
     expect_case({"EyeLike", {random_tensor(rng, DType::kI32, {6, 4})}, {{"k", k}, {"dtype", std::string("bool")}}},
-                "fills");
+                "fill");
     for (DType type : kTypes)
       for (int64_t upper : {0, 1}) {
-        expect_case({"Trilu", {random_tensor(rng, type, {2, 4, 7}), Tensor::scalar(k)}, {{"upper", upper}}}, "fills");
-        expect_case({"Trilu", {gapped(random_tensor(rng, type, {9, 3}))}, {{"upper", upper}}}, "fills");
+        expect_case({"Trilu", {random_tensor(rng, type, {2, 4, 7}), Tensor::scalar(k)}, {{"upper", upper}}}, "fill");
+        expect_case({"Trilu", {gapped(random_tensor(rng, type, {9, 3}))}, {{"upper", upper}}}, "fill");
       }
   }
-  expect_case({"Trilu", {random_tensor(rng, DType::kF32, {3, 0, 5})}}, "fills");
+  expect_case({"Trilu", {random_tensor(rng, DType::kF32, {3, 0, 5})}}, "fill");
 }
 
 TEST(Dimensions, OfDynamicTensors) {
   std::mt19937 rng(8);
   const Dim n = Dim::symbol("n");
   const Operand x = dynamic(random_tensor(rng, DType::kF32, {5, 3, 7}), {n, 3, 7});
-  expect_case({"Shape", {x}}, "dimensions");
-  expect_case({"Shape", {x}, {{"start", int64_t{-2}}}}, "dimensions");
-  expect_case({"Shape", {x}, {{"start", int64_t{-9}}, {"end", int64_t{-1}}}}, "dimensions");
-  expect_case({"Shape", {x}, {{"start", int64_t{2}}, {"end", int64_t{1}}}}, "dimensions");
-  expect_case({"Size", {x}}, "dimensions");
-  expect_case({"Size", {random_tensor(rng, DType::kF32, {})}}, "dimensions");
+  expect_case({"Shape", {x}}, "shape");
+  expect_case({"Shape", {x}, {{"start", int64_t{-2}}}}, "shape");
+  expect_case({"Shape", {x}, {{"start", int64_t{-9}}, {"end", int64_t{-1}}}}, "shape");
+  expect_case({"Shape", {x}, {{"start", int64_t{2}}, {"end", int64_t{1}}}}, "shape");
+  expect_case({"Size", {x}}, "shape");
+  expect_case({"Size", {random_tensor(rng, DType::kF32, {})}}, "shape");
 }
 
 TEST(Selections, NonZeroOfEveryType) {
@@ -225,10 +225,10 @@ TEST(Selections, NonZeroOfEveryType) {
     for (const Dims& dims : {Dims{3, 4, 5}, Dims{17}, Dims{}, Dims{4, 0}}) {
       Tensor t = random_tensor(rng, type, dims);
       for (int64_t i = 0; i < t.size(); i += 2) t.set(i, 0);
-      expect_case({"NonZero", {t}}, "select_elements");
+      expect_case({"NonZero", {t}}, "nonzero_compress");
     }
-  expect_case({"NonZero", {Tensor::of<float>({5}, {-0.0f, kNan, 1, 0, -kInf})}}, "select_elements");
-  expect_case({"NonZero", {gapped(random_tensor(rng, DType::kI32, {7, 8}))}}, "select_elements");
+  expect_case({"NonZero", {Tensor::of<float>({5}, {-0.0f, kNan, 1, 0, -kInf})}}, "nonzero_compress");
+  expect_case({"NonZero", {gapped(random_tensor(rng, DType::kI32, {7, 8}))}}, "nonzero_compress");
 }
 
 TEST(Selections, Compress) {
@@ -236,9 +236,9 @@ TEST(Selections, Compress) {
   for (DType type : kTypes) {
     const Tensor x = random_tensor(rng, type, {3, 4, 5});
     for (int64_t axis : {0, 1, -1})
-      expect_case({"Compress", {x, random_tensor(rng, DType::kBool, {3})}, {{"axis", axis}}}, "select_elements");
-    expect_case({"Compress", {x, random_tensor(rng, DType::kBool, {50})}}, "select_elements");
-    expect_case({"Compress", {x, Tensor::allocate(DType::kBool, {0})}}, "select_elements");
+      expect_case({"Compress", {x, random_tensor(rng, DType::kBool, {3})}, {{"axis", axis}}}, "nonzero_compress");
+    expect_case({"Compress", {x, random_tensor(rng, DType::kBool, {50})}}, "nonzero_compress");
+    expect_case({"Compress", {x, Tensor::allocate(DType::kBool, {0})}}, "nonzero_compress");
   }
 }
 
@@ -252,19 +252,20 @@ TEST(Selections, BoxesThatOverlap) {
             scores(random_tensor(rng, DType::kF32, {2, 3, 40}));
         const Operand limit(Tensor::scalar(most));
         const Attributes a{{"center_point_box", center}};
-        expect_case({"NonMaxSuppression", {boxes, scores, limit, number(overlap), number(0.2f)}, a}, "suppress_boxes");
-        expect_case({"NonMaxSuppression", {boxes, scores, limit, number(overlap)}, a}, "suppress_boxes");
+        expect_case({"NonMaxSuppression", {boxes, scores, limit, number(overlap), number(0.2f)}, a},
+                    "non_max_suppression");
+        expect_case({"NonMaxSuppression", {boxes, scores, limit, number(overlap)}, a}, "non_max_suppression");
         expect_case({"NonMaxSuppression", {boxes, gapped(scores.tensor), limit, absent(), number(0.2f)}, a},
-                    "suppress_boxes");
+                    "non_max_suppression");
       }
   Tensor ties = Tensor::allocate(DType::kF32, {1, 2, 40});
   for (int64_t i = 0; i < 80; ++i) ties.set(i, static_cast<double>(i % 3));
   const Operand limit(Tensor::scalar(int64_t{9}));
-  expect_case({"NonMaxSuppression", {random_tensor(rng, DType::kF32, {1, 40, 4}), ties, limit}}, "suppress_boxes");
+  expect_case({"NonMaxSuppression", {random_tensor(rng, DType::kF32, {1, 40, 4}), ties, limit}}, "non_max_suppression");
   expect_case({"NonMaxSuppression",
                {random_tensor(rng, DType::kF32, {1, 0, 4}), random_tensor(rng, DType::kF32, {1, 2, 0}), limit}},
-              "suppress_boxes");
-  expect_case({"NonMaxSuppression", {random_tensor(rng, DType::kF32, {1, 40, 4}), ties}}, "suppress_boxes");
+              "non_max_suppression");
+  expect_case({"NonMaxSuppression", {random_tensor(rng, DType::kF32, {1, 40, 4}), ties}}, "non_max_suppression");
 }
 
 TEST(TopK, TypesAxesAndTies) {
@@ -278,7 +279,7 @@ TEST(TopK, TypesAxesAndTies) {
                    {random_tensor(rng, type, {4, 50, 6}), Operand(Tensor::of<int64_t>({1}, {k}), known)},
                    {{"axis", axis}, {"largest", largest}}};
             c.outputs = 2;
-            expect_case(c, "top_k_lines");
+            expect_case(c, "top_k");
           }
   Tensor special = random_tensor(rng, DType::kF32, {2, 9});
   for (int64_t i : {2, 5, 11}) special.set(i, kNan);
@@ -287,13 +288,13 @@ TEST(TopK, TypesAxesAndTies) {
   for (int64_t largest : {0, 1}) {
     Case c{"TopK", {special, constant(Tensor::of<int64_t>({1}, {9}))}, {{"largest", largest}}};
     c.outputs = 2;
-    expect_case(c, "top_k_lines");
+    expect_case(c, "top_k");
     c = {"TopK", {random_tensor(rng, DType::kF32, {3, 9000}), constant(Tensor::of<int64_t>({1}, {100}))}};
     c.outputs = 2;
-    expect_case(c, "top_k_lines");
+    expect_case(c, "top_k");
   }
   expect_no_case({"TopK", {random_tensor(rng, DType::kF16, {9}), constant(Tensor::of<int64_t>({1}, {2}))}, {}, 2},
-                 "top_k_lines");
+                 "top_k");
 }
 
 TEST(TopK, MoreThanThereAre) {
@@ -315,11 +316,11 @@ TEST(RunningValues, SumsAndProducts) {
                    {random_tensor(rng, type, {3, 7, 130}), Tensor::scalar(axis)},
                    {{"exclusive", exclusive}, {"reverse", reverse}}};
             c.tolerance = is_float(type) ? 1e-6 : 0;
-            expect_case(c, "running_values");
+            expect_case(c, "cumulative");
           }
-  expect_case({"CumSum", {random_tensor(rng, DType::kF32, {3, 0}), Tensor::scalar(int32_t{1})}}, "running_values");
-  expect_case({"CumSum", {Tensor::of<float>({4}, {1, kInf, -kInf, 2}), Tensor::scalar(int32_t{0})}}, "running_values");
-  expect_no_case({"CumSum", {random_tensor(rng, DType::kF16, {3}), Tensor::scalar(int32_t{0})}}, "running_values");
+  expect_case({"CumSum", {random_tensor(rng, DType::kF32, {3, 0}), Tensor::scalar(int32_t{1})}}, "cumulative");
+  expect_case({"CumSum", {Tensor::of<float>({4}, {1, kInf, -kInf, 2}), Tensor::scalar(int32_t{0})}}, "cumulative");
+  expect_no_case({"CumSum", {random_tensor(rng, DType::kF16, {3}), Tensor::scalar(int32_t{0})}}, "cumulative");
   std::vector<Tensor> out{Tensor::allocate(DType::kF32, {2})};
   const Attributes p{{"product", int64_t{0}}, {"exclusive", int64_t{0}}, {"reverse", int64_t{0}}};
   EXPECT_EQ(launch_kernel("cumulative", p, {Tensor::of<float>({2}, {1, 2}), Tensor::scalar(int64_t{1})}, out).code,
@@ -335,7 +336,7 @@ TEST(ReverseSteps, BothOrdersOfAxes) {
         expect_case({"ReverseSequence",
                      {random_tensor(rng, type, dims), lengths},
                      {{"time_axis", time}, {"batch_axis", 1 - time}}},
-                    "reverse_steps");
+                    "reverse_sequence");
     }
   std::vector<Tensor> out{Tensor::allocate(DType::kF32, {2, 1})};
   EXPECT_EQ(launch_kernel("reverse_sequence", {{"time_first", int64_t{1}}},

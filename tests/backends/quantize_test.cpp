@@ -32,23 +32,22 @@ TEST(Quantize, PerTensor) {
   for (DType type : kTypes)
     for (bool known : {true, false}) {
       const Operand scale(scales(rng, {}), known), zero(random_tensor(rng, type, {}), known);
-      expect_case({"QuantizeLinear", {random_tensor(rng, DType::kF32, {3, 50}), scale, zero}}, "quantize_tiles");
-      expect_case({"QuantizeLinear", {gapped(random_tensor(rng, DType::kF32, {3, 50})), scale, zero}},
-                  "quantize_tiles");
+      expect_case({"QuantizeLinear", {random_tensor(rng, DType::kF32, {3, 50}), scale, zero}}, "quantize");
+      expect_case({"QuantizeLinear", {gapped(random_tensor(rng, DType::kF32, {3, 50})), scale, zero}}, "quantize");
       expect_case({"QuantizeLinear",
                    {Tensor::of<float>({9}, {nan, inf, -inf, 1e30f, -1e30f, 0, -0.0f, 1e-30f, 3e5f}), scale, zero}},
-                  "quantize_tiles");
-      expect_case({"QuantizeLinear", {random_tensor(rng, DType::kF32, {0, 5}), scale, zero}}, "quantize_tiles");
-      expect_case({"DequantizeLinear", {random_tensor(rng, type, {3, 50}), scale, zero}}, "quantize_tiles");
+                  "quantize");
+      expect_case({"QuantizeLinear", {random_tensor(rng, DType::kF32, {0, 5}), scale, zero}}, "quantize");
+      expect_case({"DequantizeLinear", {random_tensor(rng, type, {3, 50}), scale, zero}}, "quantize");
     }
-  expect_case({"QuantizeLinear", {random_tensor(rng, DType::kF32, {3, 50}), scales(rng, {})}}, "quantize_tiles");
+  expect_case({"QuantizeLinear", {random_tensor(rng, DType::kF32, {3, 50}), scales(rng, {})}}, "quantize");
   expect_case(
       {"QuantizeLinear", {Tensor::of<float>({6}, {0.5f, 1.5f, 2.5f, -0.5f, -1.5f, 254.5f}), Tensor::scalar(1.0f)}},
-      "quantize_tiles");
+      "quantize");
   expect_case({"QuantizeLinear",
                {random_tensor(rng, DType::kF32, {70}), scales(rng, {1})},
                {{"output_dtype", std::string("int8")}, {"axis", int64_t{0}}}},
-              "quantize_tiles");
+              "quantize");
 }
 
 TEST(Quantize, SixteenBitFloats) {
@@ -56,12 +55,12 @@ TEST(Quantize, SixteenBitFloats) {
   for (DType real : {DType::kF16, DType::kBF16})
     for (DType type : kTypes) {
       const Operand scale(scales(rng, {}).cast(real)), zero(random_tensor(rng, type, {}));
-      expect_case({"QuantizeLinear", {random_tensor(rng, real, {3, 50}), scale, zero}}, "quantize_tiles");
-      expect_case({"QuantizeLinear", {random_tensor(rng, DType::kF32, {3, 50}), scale, zero}}, "quantize_tiles");
+      expect_case({"QuantizeLinear", {random_tensor(rng, real, {3, 50}), scale, zero}}, "quantize");
+      expect_case({"QuantizeLinear", {random_tensor(rng, DType::kF32, {3, 50}), scale, zero}}, "quantize");
       expect_case(
           {"QuantizeLinear", {random_tensor(rng, real, {50}), scale, zero}, {{"precision", std::string("float32")}}},
-          "quantize_tiles");
-      expect_case({"DequantizeLinear", {random_tensor(rng, type, {3, 50}), scale, zero}}, "quantize_tiles");
+          "quantize");
+      expect_case({"DequantizeLinear", {random_tensor(rng, type, {3, 50}), scale, zero}}, "quantize");
     }
 }
 
@@ -73,15 +72,14 @@ TEST(Quantize, PerAxis) {
       const int64_t n = dims[static_cast<size_t>(axis < 0 ? axis + 3 : axis)];
       const Operand scale(scales(rng, {n}), true), zero(random_tensor(rng, type, {n}), true);
       expect_case({"QuantizeLinear", {random_tensor(rng, DType::kF32, dims), scale, zero}, {{"axis", axis}}},
-                  "quantize_tiles");
-      expect_case({"DequantizeLinear", {random_tensor(rng, type, dims), scale, zero}, {{"axis", axis}}},
-                  "quantize_tiles");
+                  "quantize");
+      expect_case({"DequantizeLinear", {random_tensor(rng, type, dims), scale, zero}, {{"axis", axis}}}, "quantize");
     }
   const Operand x(random_tensor(rng, DType::kF32, {2, 3, 4, 5})), scale(scales(rng, {3}), true);
   Case last{"QuantizeLinear", {channels_last(x.tensor), scale}};
   last.output_layouts = {Layout::channels_last(4)};
-  expect_case(last, "quantize_tiles");
-  expect_case({"QuantizeLinear", {random_tensor(rng, DType::kF32, {3, 5}), scales(rng, {5})}}, "quantize_tiles");
+  expect_case(last, "quantize");
+  expect_case({"QuantizeLinear", {random_tensor(rng, DType::kF32, {3, 5}), scales(rng, {5})}}, "quantize");
 }
 
 TEST(Quantize, RangeOfItsOwn) {
@@ -89,7 +87,7 @@ TEST(Quantize, RangeOfItsOwn) {
   const auto quantize = [](Operand x) {
     Case c{"DynamicQuantizeLinear", {std::move(x)}};
     c.outputs = 3;
-    expect_case(c, "dynamic_range");
+    expect_case(c, "dynamic_quantize");
   };
   for (const Dims& dims : {Dims{3, 50}, Dims{200, 301}, Dims{}, Dims{1}, Dims{0, 4}})
     quantize(random_tensor(rng, DType::kF32, dims));
@@ -98,7 +96,7 @@ TEST(Quantize, RangeOfItsOwn) {
   quantize(Tensor::of<float>({3}, {1, 2, 3}));
   quantize(Tensor::of<float>({3}, {-1, -2, -300}));
   quantize(Tensor::of<float>({4}, {1, std::nanf(""), -2, 0.5f}));
-  expect_no_case({"DynamicQuantizeLinear", {random_tensor(rng, DType::kF16, {3})}, {}, 3}, "dynamic_range");
+  expect_no_case({"DynamicQuantizeLinear", {random_tensor(rng, DType::kF16, {3})}, {}, 3}, "dynamic_quantize");
 }
 
 TEST(IntegerProducts, MatricesTypesAndZeroPoints) {
@@ -114,19 +112,19 @@ TEST(IntegerProducts, MatricesTypesAndZeroPoints) {
         const int64_t m = left[left.size() - 2], n = right.back();
         const Operand x(random_bytes(rng, a, left)), y(random_bytes(rng, b, right));
         const Operand one_a(random_bytes(rng, a, {})), one_b(random_bytes(rng, b, {1}));
-        expect_case({"MatMulInteger", {x, y}}, "integer_panels");
-        expect_case({"MatMulInteger", {x, y, one_a, one_b}}, "integer_panels");
-        expect_case({"MatMulInteger", {x, y, random_bytes(rng, a, {m}), random_bytes(rng, b, {n})}}, "integer_panels");
+        expect_case({"MatMulInteger", {x, y}}, "integer_product");
+        expect_case({"MatMulInteger", {x, y, one_a, one_b}}, "integer_product");
+        expect_case({"MatMulInteger", {x, y, random_bytes(rng, a, {m}), random_bytes(rng, b, {n})}}, "integer_product");
         for (DType type : {DType::kU8, DType::kI8})
           expect_case({"QLinearMatMul",
                        {x, scales(rng, {}), one_a, y, scales(rng, {n}), random_bytes(rng, b, {n}), scales(rng, {}),
                         random_bytes(rng, type, {})}},
-                      "integer_panels");
+                      "integer_product");
       }
   Case gaps{"MatMulInteger",
             {gapped(random_bytes(rng, DType::kU8, {5, 6})), gapped(random_bytes(rng, DType::kI8, {6, 9}))}};
   gaps.gapped_outputs = true;
-  expect_case(gaps, "integer_panels");
+  expect_case(gaps, "integer_product");
 }
 
 TEST(IntegerProducts, Convolutions) {
@@ -135,19 +133,19 @@ TEST(IntegerProducts, Convolutions) {
     for (DType type : {DType::kU8, DType::kI8}) {
       const Operand data(random_bytes(rng, type, x)), weights(constant(random_bytes(rng, DType::kI8, w)));
       const Operand zero(random_bytes(rng, type, {})), zeros(random_bytes(rng, DType::kI8, {w[0]}));
-      expect_case({"ConvInteger", {data, weights}, attributes}, "integer_panels");
+      expect_case({"ConvInteger", {data, weights}, attributes}, "integer_product");
       expect_case({"ConvInteger", {data, weights, zero, random_bytes(rng, DType::kI8, {})}, attributes},
-                  "integer_panels");
+                  "integer_product");
       expect_case({"QLinearConv",
                    {data, scales(rng, {}), zero, weights, scales(rng, {w[0]}), zeros, scales(rng, {}),
                     random_bytes(rng, DType::kU8, {}), random_tensor(rng, DType::kI32, {w[0]})},
                    attributes},
-                  "integer_panels");
+                  "integer_product");
       expect_case({"QLinearConv",
                    {data, scales(rng, {}), zero, weights, scales(rng, {}), random_bytes(rng, DType::kI8, {}),
                     scales(rng, {}), random_bytes(rng, DType::kI8, {})},
                    attributes},
-                  "integer_panels");
+                  "integer_product");
     }
   };
   conv({2, 5, 9, 7}, {6, 5, 3, 3}, {{"pads", Ints{1, 1, 1, 1}}});
@@ -162,12 +160,11 @@ TEST(IntegerProducts, Convolutions) {
 TEST(Quantize, WhatItDoesNotTake) {
   std::mt19937 rng(3);
   const Tensor x = random_tensor(rng, DType::kF32, {4, 6});
-  expect_no_case({"QuantizeLinear", {x, scales(rng, {4})}, {{"axis", int64_t{0}}}}, "quantize_tiles");
-  expect_no_case({"QuantizeLinear", {x, constant(scales(rng, {4, 2}))}, {{"block_size", int64_t{3}}}},
-                 "quantize_tiles");
-  expect_no_case({"QuantizeLinear", {x, scales(rng, {})}, {{"output_dtype", std::string("int4")}}}, "quantize_tiles");
-  expect_no_case({"QuantizeLinear", {random_tensor(rng, DType::kF64, {4}), scales(rng, {})}}, "quantize_tiles");
-  expect_no_case({"DequantizeLinear", {random_tensor(rng, DType::kI32, {4}), scales(rng, {})}}, "quantize_tiles");
+  expect_no_case({"QuantizeLinear", {x, scales(rng, {4})}, {{"axis", int64_t{0}}}}, "quantize");
+  expect_no_case({"QuantizeLinear", {x, constant(scales(rng, {4, 2}))}, {{"block_size", int64_t{3}}}}, "quantize");
+  expect_no_case({"QuantizeLinear", {x, scales(rng, {})}, {{"output_dtype", std::string("int4")}}}, "quantize");
+  expect_no_case({"QuantizeLinear", {random_tensor(rng, DType::kF64, {4}), scales(rng, {})}}, "quantize");
+  expect_no_case({"DequantizeLinear", {random_tensor(rng, DType::kI32, {4}), scales(rng, {})}}, "quantize");
 }
 
 }  // namespace

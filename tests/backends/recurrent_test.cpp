@@ -44,15 +44,15 @@ TEST(Recurrent, CellsDirectionsAndLayouts) {
     for (const char* direction : {"forward", "reverse", "bidirectional"})
       for (int64_t layout : {0, 1}) {
         const int outputs = gates == 4 ? 3 : 2;
-        expect_case(make(rng, {op, gates, 5, 19, 7, 3, direction, layout, true, true}, outputs), "recurrent_panels");
-        expect_case(make(rng, {op, gates, 8, 16, 4, 1, direction, layout, false, false}, outputs), "recurrent_panels");
+        expect_case(make(rng, {op, gates, 5, 19, 7, 3, direction, layout, true, true}, outputs), "recurrent");
+        expect_case(make(rng, {op, gates, 8, 16, 4, 1, direction, layout, false, false}, outputs), "recurrent");
       }
 }
 
 TEST(Recurrent, LargeLayersOnAllThreadsAndOneResult) {
   std::mt19937 rng(2);
-  expect_case(make(rng, {"LSTM", 4, 33, 130, 9, 1}, 1), "recurrent_panels");
-  expect_case(make(rng, {"GRU", 3, 33, 130, 9, 4}, 1), "recurrent_panels");
+  expect_case(make(rng, {"LSTM", 4, 33, 130, 9, 1}, 1), "recurrent");
+  expect_case(make(rng, {"GRU", 3, 33, 130, 9, 4}, 1), "recurrent");
 }
 
 // Lengths of 0 to all steps.
@@ -71,11 +71,11 @@ TEST(RecurrentSteps, LengthsDirectionsAndLayouts) {
         const int outputs = gates == 4 ? 3 : 2;
         const Layer l{op, gates, 5, 19, 6, 4, direction, layout, true, true};
         Case c = make(rng, l, outputs);
-        expect_case(c, "recurrent_steps");
+        expect_case(c, "recurrent_any");
         c.inputs[4] = lengths(l);
-        expect_case(c, "recurrent_steps");
-        expect_case(make(rng, {op, gates, 3, 33, 2, 0, direction, layout}, outputs), "recurrent_steps");
-        expect_case(make(rng, {op, gates, 3, 33, 0, 2, direction, layout}, outputs), "recurrent_steps");
+        expect_case(c, "recurrent_any");
+        expect_case(make(rng, {op, gates, 3, 33, 2, 0, direction, layout}, outputs), "recurrent_any");
+        expect_case(make(rng, {op, gates, 3, 33, 0, 2, direction, layout}, outputs), "recurrent_any");
       }
 }
 
@@ -84,15 +84,15 @@ TEST(RecurrentSteps, ResetBeforeTheProductPeepholesClippingAndCoupling) {
   for (const char* direction : {"forward", "bidirectional"}) {
     Case gru = make(rng, {"GRU", 3, 7, 20, 5, 3, direction, 0, true, true}, 2);
     gru.attributes.set("linear_before_reset", int64_t{0});
-    expect_case(gru, "recurrent_steps");
+    expect_case(gru, "recurrent_any");
     gru.attributes.set("clip", 0.2);
-    expect_case(gru, "recurrent_steps");
+    expect_case(gru, "recurrent_any");
     Case lstm = make(rng, {"LSTM", 4, 7, 20, 5, 3, direction, 0, true, true}, 3);
     lstm.inputs.push_back(random_tensor(rng, DType::kF32, {lstm.inputs[1].tensor.dims()[0], 60}));
-    expect_case(lstm, "recurrent_steps");
+    expect_case(lstm, "recurrent_any");
     lstm.attributes.set("input_forget", int64_t{1});
     lstm.attributes.set("clip", 0.5);
-    expect_case(lstm, "recurrent_steps");
+    expect_case(lstm, "recurrent_any");
   }
 }
 
@@ -102,12 +102,12 @@ TEST(RecurrentSteps, EveryActivation) {
                         "Softsign", "Tanh", "ThresholdedRelu"}) {
     Case rnn = make(rng, {"RNN", 1, 6, 11, 3, 2}, 2);
     rnn.attributes.set("activations", Strings{f});
-    expect_case(rnn, "recurrent_steps");
+    expect_case(rnn, "recurrent_any");
     Case lstm = make(rng, {"LSTM", 4, 6, 11, 3, 2, "bidirectional"}, 3);
     lstm.attributes.set("activations", Strings{"Sigmoid", f, "Tanh", "HardSigmoid", "Tanh", f});
     lstm.attributes.set("activation_alpha", Floats{0.7, 0.3});
     lstm.attributes.set("activation_beta", Floats{0.4});
-    expect_case(lstm, "recurrent_steps");
+    expect_case(lstm, "recurrent_any");
   }
 }
 
@@ -127,10 +127,10 @@ TEST(Recurrent, RefusesWhatItDoesNotKnow) {
   std::mt19937 rng(3);
   Case gru = make(rng, {"GRU", 3, 5, 8, 3, 1}, 1);
   gru.attributes.set("linear_before_reset", int64_t{0});
-  EXPECT_TRUE(check_case(gru, "recurrent_panels").empty());
+  EXPECT_TRUE(check_case(gru, "recurrent").empty());
   Case clipped = make(rng, {"LSTM", 4, 5, 8, 3, 1}, 1);
   clipped.attributes.set("clip", 1.0);
-  EXPECT_TRUE(check_case(clipped, "recurrent_panels").empty());
+  EXPECT_TRUE(check_case(clipped, "recurrent").empty());
 }
 
 }  // namespace

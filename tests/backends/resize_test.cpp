@@ -26,10 +26,10 @@ Attributes mode(const std::string& name, const std::string& coordinates) {
 }
 
 void both_layouts(const Tensor& x, const std::vector<float>& scales, const Attributes& attributes) {
-  expect_case(by_scales(x, scales, attributes), "resize_axes");
+  expect_case(by_scales(x, scales, attributes), "resize");
   Case last = by_scales(channels_last(x), scales, attributes);
   last.output_layouts = {Layout::channels_last(static_cast<int>(x.rank()))};
-  expect_case(last, "resize_axes");
+  expect_case(last, "resize");
 }
 
 TEST(Resize, WeightsOfEveryKind) {
@@ -73,12 +73,12 @@ TEST(Resize, OneToFourAxes) {
     both_layouts(random_tensor(rng, DType::kF32, {2, 5, 17}), {1, 1, 3}, mode(kind, "half_pixel"));
     both_layouts(random_tensor(rng, DType::kF32, {2, 3, 4, 5, 6}), {1, 1, 2, 1.5f, 0.5f}, mode(kind, "half_pixel"));
     both_layouts(random_tensor(rng, DType::kF32, {3, 3, 4, 5}), {2, 0.5f, 2, 1.5f}, mode(kind, "asymmetric"));
-    expect_case(by_scales(random_tensor(rng, DType::kF32, {9}), {1.3f}, mode(kind, "half_pixel")), "resize_axes");
-    expect_case(by_scales(random_tensor(rng, DType::kF32, {5, 6}), {1, 1}, mode(kind, "half_pixel")), "resize_axes");
+    expect_case(by_scales(random_tensor(rng, DType::kF32, {9}), {1.3f}, mode(kind, "half_pixel")), "resize");
+    expect_case(by_scales(random_tensor(rng, DType::kF32, {5, 6}), {1, 1}, mode(kind, "half_pixel")), "resize");
   }
   Attributes a = mode("linear", "half_pixel");
   a.set("axes", Ints{-1, 2});
-  expect_case(by_scales(random_tensor(rng, DType::kF32, {1, 2, 5, 6}), {2, 3}, a), "resize_axes");
+  expect_case(by_scales(random_tensor(rng, DType::kF32, {1, 2, 5, 6}), {2, 3}, a), "resize");
 }
 
 TEST(Resize, SizesAndDynamicShapes) {
@@ -89,17 +89,17 @@ TEST(Resize, SizesAndDynamicShapes) {
            {random_tensor(rng, DType::kF32, {1, 3, 5, 6}), absent(), absent(), constant(ints({1, 3, 11, 4}))},
            mode(kind, "half_pixel")};
     c.tolerance = 2e-6;
-    expect_case(c, "resize_axes");
+    expect_case(c, "resize");
     c.inputs[0] = dynamic(c.inputs[0].tensor, {1, 3, h, 6});
-    expect_case(c, "resize_axes");
+    expect_case(c, "resize");
     Case g = by_scales(gapped(random_tensor(rng, DType::kF32, {2, 3, 5, 6})), {1, 1, 2, 2}, mode(kind, "asymmetric"));
     g.gapped_outputs = true;
-    expect_case(g, "resize_axes");
+    expect_case(g, "resize");
   }
   Attributes a{{"keep_aspect_ratio_policy", std::string("not_larger")}};
   expect_no_case(
       {"Resize", {random_tensor(rng, DType::kF32, {1, 1, 5, 6}), absent(), absent(), constant(ints({1, 1, 9, 9}))}, a},
-      "resize_axes");
+      "resize");
 }
 
 TEST(Resize, RegionsWithValuesOutside) {
@@ -114,7 +114,7 @@ TEST(Resize, RegionsWithValuesOutside) {
               constant(ints({1, 2, 5, 8}))},
              a};
       c.tolerance = 2e-6;
-      expect_case(c, "resize_axes");
+      expect_case(c, "resize");
     }
   }
 }
@@ -122,9 +122,9 @@ TEST(Resize, RegionsWithValuesOutside) {
 TEST(Resize, InfiniteNeighboursOfNoWeight) {
   const float inf = std::numeric_limits<float>::infinity();
   expect_case(by_scales(Tensor::of<float>({1, 5}, {1, inf, 2, std::nanf(""), 3}), {1, 2}, mode("linear", "asymmetric")),
-              "resize_axes");
+              "resize");
   expect_case(by_scales(Tensor::of<float>({5, 1}, {1, inf, 2, std::nanf(""), 3}), {2, 1}, mode("linear", "asymmetric")),
-              "resize_axes");
+              "resize");
 }
 
 TEST(Resize, LargeImagesOnSeveralThreads) {

@@ -20,7 +20,7 @@ TEST(PoolWalk, WindowsOfAllRanks) {
   std::mt19937 rng(1);
   for (const char* op : {"MaxPool", "AveragePool", "LpPool"}) {
     const auto check = [&](Dims dims, Attributes attributes) {
-      expect_case(pool(op, random_tensor(rng, DType::kF32, std::move(dims)), std::move(attributes)), "pool_walk");
+      expect_case(pool(op, random_tensor(rng, DType::kF32, std::move(dims)), std::move(attributes)), "pool_any");
     };
     check({2, 3, 11}, {{"kernel_shape", Ints{4}}, {"strides", Ints{3}}, {"pads", Ints{1, 2}}});
     check({1, 5, 9, 7}, {{"kernel_shape", Ints{3, 2}}, {"dilations", Ints{2, 3}}, {"pads", Ints{2, 1, 1, 1}}});
@@ -34,9 +34,8 @@ TEST(PoolWalk, WindowsOfAllRanks) {
     check({0, 2, 5, 6}, {{"kernel_shape", Ints{2, 3}}});
     Case gaps = pool(op, random_tensor(rng, DType::kF32, {2, 3, 4, 5, 6}), {{"kernel_shape", Ints{2, 2, 2}}});
     gaps.inputs[0].gaps = gaps.gapped_outputs = true;
-    expect_case(gaps, "pool_walk");
-    expect_no_case(pool(op, random_tensor(rng, DType::kF64, {1, 1, 3, 3}), {{"kernel_shape", Ints{2, 2}}}),
-                   "pool_walk");
+    expect_case(gaps, "pool_any");
+    expect_no_case(pool(op, random_tensor(rng, DType::kF64, {1, 1, 3, 3}), {{"kernel_shape", Ints{2, 2}}}), "pool_any");
   }
   expect_case(pool("AveragePool", random_tensor(rng, DType::kF32, {1, 2, 5, 6, 7}),
                    {{"kernel_shape", Ints{3, 3, 3}},
@@ -44,10 +43,10 @@ TEST(PoolWalk, WindowsOfAllRanks) {
                     {"pads", Ints{1, 1, 1, 1, 1, 1}},
                     {"count_include_pad", int64_t{1}},
                     {"ceil_mode", int64_t{1}}}),
-              "pool_walk");
+              "pool_any");
   for (int64_t p : {1, 3, 4})
     expect_case(pool("LpPool", random_tensor(rng, DType::kF32, {1, 2, 6, 6}), {{"kernel_shape", Ints{3, 3}}, {"p", p}}),
-                "pool_walk");
+                "pool_any");
 }
 
 TEST(PoolWalk, PositionsNanAndInfinity) {
@@ -58,9 +57,9 @@ TEST(PoolWalk, PositionsNanAndInfinity) {
     for (int64_t i = 0; i < x.size(); i += 5) x.set(i, i % 3 == 0 ? nan : i % 2 ? inf : -inf);
     const Attributes a{
         {"kernel_shape", Ints{3, 3}}, {"strides", Ints{2, 2}}, {"pads", Ints{1, 1, 1, 1}}, {"storage_order", order}};
-    expect_case(pool("MaxPool", x, a, 2), "pool_walk");
+    expect_case(pool("MaxPool", x, a, 2), "pool_any");
     Tensor ties = Tensor::allocate(DType::kF32, {1, 1, 4, 4, 4});
-    expect_case(pool("MaxPool", ties, {{"kernel_shape", Ints{2, 2, 2}}, {"storage_order", order}}, 2), "pool_walk");
+    expect_case(pool("MaxPool", ties, {{"kernel_shape", Ints{2, 2, 2}}, {"storage_order", order}}, 2), "pool_any");
   }
 }
 
@@ -74,7 +73,7 @@ TEST(GridPoints, ModesPaddingsAndRanks) {
                  {random_tensor(rng, DType::kF32, std::move(x)), random_tensor(rng, DType::kF32, std::move(grid))},
                  {{"mode", std::string(mode)}, {"padding_mode", std::string(padding)}, {"align_corners", corners}}};
           c.tolerance = 1e-5;
-          expect_case(c, "grid_points");
+          expect_case(c, "grid_sample");
         };
         check({2, 3, 5, 7}, {2, 4, 6, 2});
         check({1, 2, 9}, {1, 5, 1});
@@ -87,7 +86,7 @@ TEST(GridPoints, ModesPaddingsAndRanks) {
   grid.set(5, std::numeric_limits<double>::infinity());
   Case c{"GridSample", {random_tensor(rng, DType::kF32, {1, 2, 4, 4}), grid}};
   c.tolerance = 1e-5;
-  expect_case(c, "grid_points");
+  expect_case(c, "grid_sample");
 }
 
 TEST(RegionBins, ModesAndRegions) {
@@ -107,12 +106,12 @@ TEST(RegionBins, ModesAndRegions) {
                 {"output_width", int64_t{4}},
                 {"spatial_scale", 0.7}}};
         c.tolerance = 1e-5;
-        expect_case(c, "region_bins");
+        expect_case(c, "roi_align");
       }
   expect_case({"RoiAlign",
                {random_tensor(rng, DType::kF32, {1, 2, 3, 3}), random_tensor(rng, DType::kF32, {0, 4}),
                 Tensor::of<int64_t>({0}, {})}},
-              "region_bins");
+              "roi_align");
   std::vector<Tensor> out{Tensor::allocate(DType::kF32, {1, 1, 1, 1})};
   EXPECT_EQ(launch_kernel("roi_align",
                           {{"shifted", int64_t{1}}, {"maximum", int64_t{0}}, {"ratio", int64_t{0}}, {"scale", 1.0}},
@@ -136,16 +135,16 @@ TEST(RotaryPairs, LayoutsPositionsAndParts) {
                 random_tensor(rng, DType::kF32, {6, half}), ids},
                a};
         c.tolerance = 1e-6;
-        expect_case(c, "rotary_pairs");
+        expect_case(c, "rotary_embedding");
         c.inputs = {random_tensor(rng, DType::kF32, dims), random_tensor(rng, DType::kF32, {2, 3, half}),
                     random_tensor(rng, DType::kF32, {2, 3, half})};
-        expect_case(c, "rotary_pairs");
+        expect_case(c, "rotary_embedding");
       }
     }
   expect_case({"RotaryEmbedding",
                {random_tensor(rng, DType::kF32, {2, 5, 0, 8}), random_tensor(rng, DType::kF32, {2, 0, 4}),
                 random_tensor(rng, DType::kF32, {2, 0, 4})}},
-              "rotary_pairs");
+              "rotary_embedding");
 }
 
 // Between the operators of a chain values are what their types hold.
@@ -157,7 +156,7 @@ TEST(PointwiseChains, NarrowTypesRoundAndWrap) {
                {"Add", {}, {-1, 0}, {random_tensor(rng, type, {3, 70})}},
                {"Mul", {}, {-1, 0}, {random_tensor(rng, type, {70})}},
                {"Cast", {{"to", std::string("float32")}}}};
-    expect_case(c, "pointwise_tiles");
+    expect_case(c, "pointwise");
   }
   for (DType type : {DType::kU8, DType::kI8, DType::kI16, DType::kI32}) {
     Tensor a = random_tensor(rng, type, {2, 300});
@@ -166,7 +165,7 @@ TEST(PointwiseChains, NarrowTypesRoundAndWrap) {
     c.posts = {{"Mul", {}, {-1, 0}, {random_tensor(rng, type, {300})}},
                {"Add", {}, {-1, 0}, {a}},
                {"Cast", {{"to", std::string("float32")}}}};
-    expect_case(c, "pointwise_tiles");
+    expect_case(c, "pointwise");
   }
 }
 

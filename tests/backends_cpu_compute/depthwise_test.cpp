@@ -1,5 +1,5 @@
 // Depthwise convolution against naive loops.
-#include "backends/cpu/device/compute/depthwise_nhwc.h"
+#include "backends/cpu/device/compute/conv_depthwise.h"
 
 #include <algorithm>
 
@@ -43,7 +43,7 @@ void check(const Case& c, Epilogue e, int threads) {
   const PixelStrides xs = dense_pixels(s.height, s.width, s.channels + c.x_slack),
                      ys = dense_pixels(s.out_height, s.out_width, s.channels + c.y_slack);
   std::vector<float> y(static_cast<size_t>(out_pixels * ys.pixel), 55), expected = y;
-  depthwise_nhwc(s, x.data(), xs, packed.data(), y.data(), ys, e, threads);
+  conv_depthwise(s, x.data(), xs, packed.data(), y.data(), ys, e, threads);
   for (int64_t p = 0; p < out_pixels; ++p) {
     const int64_t n = p / (s.out_height * s.out_width), oh = p / s.out_width % s.out_height, ow = p % s.out_width;
     for (int64_t ch = 0; ch < s.channels; ++ch) {
@@ -117,7 +117,7 @@ TEST(Depthwise, NanStaysWhereItIs) {
     x[2 * 80 + 2 * 16 + 3] = kNan;
     Epilogue e;
     e.activation = Activation::kRelu;
-    depthwise_nhwc(c.shape, x.data(), dense_pixels(5, 5, 16), w.data(), y.data(), dense_pixels(5, 5, 16), e, 1);
+    conv_depthwise(c.shape, x.data(), dense_pixels(5, 5, 16), w.data(), y.data(), dense_pixels(5, 5, 16), e, 1);
     int nans = 0;
     for (float v : y) nans += std::isnan(v);
     EXPECT_EQ(nans, 9);

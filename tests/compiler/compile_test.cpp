@@ -463,7 +463,7 @@ TEST(Compile, MeansOfPixelsReadChannelsLast) {
     std::vector<std::string> tactics;
     for (const LayerReport& layer : report.layers) tactics.push_back(layer.tactic);
     ASSERT_GE(tactics.size(), 3u);
-    EXPECT_EQ(tactics[0], "strided_copy");
+    EXPECT_EQ(tactics[0], "copy");
     EXPECT_EQ(tactics[2], "mean_pixels");
     expect_same_as_reference(text, {{{random_f32({2, 8, 9, 7}, 31)}}});
   }

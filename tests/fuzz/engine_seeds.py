@@ -99,7 +99,7 @@ MODELS = [
     *branch_models(),
 ]
 # Choices beside the first: each model is built with every one of them.
-FLAGS = {"first": [], "tiles": ["--disable=winograd_f4_3x3,winograd_f2_3x3,depthwise_tiles"], "f2": ["--disable=winograd_f4_3x3"], "ref": ["--backend=ref"]}
+FLAGS = {"first": [], "tiles": ["--disable=winograd_f4_3x3,winograd_f2_3x3,conv_depthwise"], "f2": ["--disable=winograd_f4_3x3"], "ref": ["--backend=ref"]}
 
 
 def build(folder, model, flags):

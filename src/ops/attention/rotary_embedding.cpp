@@ -1,6 +1,6 @@
 // RotaryEmbedding: turns pairs of each head's elements by angles given as cosines and sines per position.
 #include "ops/dim_checks.h"
-#include "ops/numbers.h"
+#include "ops/reference_math.h"
 #include "ops/registry.h"
 
 namespace kiln::ops {

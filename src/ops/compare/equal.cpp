@@ -1,7 +1,7 @@
 // Equal: a == b; strings byte by byte.
-#include "ops/elements.h"
-#include "ops/numbers.h"
+#include "ops/reference_math.h"
 #include "ops/registry.h"
+#include "ops/shape_elements.h"
 
 namespace kiln::ops {
 

@@ -1,6 +1,6 @@
 // GreaterOrEqual: a >= b; false when one is NaN.
-#include "ops/elements.h"
 #include "ops/registry.h"
+#include "ops/shape_elements.h"
 
 namespace kiln::ops {
 

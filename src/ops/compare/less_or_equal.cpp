@@ -1,6 +1,6 @@
 // LessOrEqual: a <= b; false when one is NaN.
-#include "ops/elements.h"
 #include "ops/registry.h"
+#include "ops/shape_elements.h"
 
 namespace kiln::ops {
 

@@ -1,7 +1,7 @@
 // Col2Im: columns [n, c * block, positions], each a block of an image, summed into the image [n, c, image_shape...].
 #include "ops/conv/window.h"
 #include "ops/dim_checks.h"
-#include "ops/numbers.h"
+#include "ops/reference_math.h"
 #include "ops/registry.h"
 
 namespace kiln::ops {

@@ -3,7 +3,7 @@
 
 #include "base/error.h"
 #include "ops/index/order.h"
-#include "ops/numbers.h"
+#include "ops/reference_math.h"
 
 namespace kiln::ops {
 namespace {

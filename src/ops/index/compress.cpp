@@ -1,7 +1,7 @@
 // Compress: the slices along an axis, or the elements of the flattened input, for which the condition holds.
 #include "base/error.h"
 #include "ops/movement.h"
-#include "ops/numbers.h"
+#include "ops/reference_math.h"
 #include "ops/registry.h"
 
 namespace kiln::ops {

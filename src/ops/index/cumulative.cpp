@@ -2,7 +2,7 @@
 #include "ops/index/cumulative.h"
 
 #include "base/error.h"
-#include "ops/numbers.h"
+#include "ops/reference_math.h"
 
 namespace kiln::ops {
 namespace {

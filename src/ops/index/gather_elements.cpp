@@ -1,7 +1,7 @@
 // GatherElements: elements of `data` along an axis, one for each element of `indices`.
 #include "base/error.h"
 #include "ops/movement.h"
-#include "ops/numbers.h"
+#include "ops/reference_math.h"
 #include "ops/registry.h"
 
 namespace kiln::ops {

@@ -1,7 +1,7 @@
 // GatherND: slices of `data` chosen by index tuples; the first batch_dims axes of both run together.
 #include "base/error.h"
 #include "ops/movement.h"
-#include "ops/numbers.h"
+#include "ops/reference_math.h"
 #include "ops/registry.h"
 
 namespace kiln::ops {

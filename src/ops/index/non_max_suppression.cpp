@@ -2,7 +2,7 @@
 #include <algorithm>
 
 #include "base/error.h"
-#include "ops/numbers.h"
+#include "ops/reference_math.h"
 #include "ops/registry.h"
 
 namespace kiln::ops {

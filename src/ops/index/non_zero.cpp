@@ -1,7 +1,7 @@
 // NonZero: the indices of the elements that are not zero, one column for each.
 #include "ops/index/order.h"
 #include "ops/movement.h"
-#include "ops/numbers.h"
+#include "ops/reference_math.h"
 #include "ops/registry.h"
 
 namespace kiln::ops {

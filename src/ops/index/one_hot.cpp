@@ -1,7 +1,7 @@
 // OneHot: a new axis of `depth` entries, on_value at the index and off_value elsewhere (everywhere when the index is outside).
 #include "base/error.h"
 #include "ops/movement.h"
-#include "ops/numbers.h"
+#include "ops/reference_math.h"
 #include "ops/registry.h"
 
 namespace kiln::ops {

@@ -7,7 +7,7 @@
 #include <complex>
 #include <limits>
 
-#include "ops/numbers.h"
+#include "ops/reference_math.h"
 
 namespace kiln::ops {
 namespace {

@@ -4,7 +4,7 @@
 #include "base/error.h"
 #include "ops/index/order.h"
 #include "ops/movement.h"
-#include "ops/numbers.h"
+#include "ops/reference_math.h"
 #include "ops/registry.h"
 
 namespace kiln::ops {

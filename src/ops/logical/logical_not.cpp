@@ -1,6 +1,6 @@
 // Not: logical not.
-#include "ops/elements.h"
 #include "ops/registry.h"
+#include "ops/shape_elements.h"
 
 namespace kiln::ops {
 

@@ -1,6 +1,6 @@
 // Or: logical or.
-#include "ops/elements.h"
 #include "ops/registry.h"
+#include "ops/shape_elements.h"
 
 namespace kiln::ops {
 

@@ -1,6 +1,6 @@
 // Xor: whether exactly one is true.
-#include "ops/elements.h"
 #include "ops/registry.h"
+#include "ops/shape_elements.h"
 
 namespace kiln::ops {
 

@@ -1,7 +1,7 @@
 // Where: the element of x where the condition holds, else that of y.
-#include "ops/elements.h"
-#include "ops/numbers.h"
+#include "ops/reference_math.h"
 #include "ops/registry.h"
+#include "ops/shape_elements.h"
 
 namespace kiln::ops {
 

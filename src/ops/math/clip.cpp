@@ -1,6 +1,6 @@
 // Clip: min(max(x, min), max); a bound that is absent does not bind.
-#include "ops/elements.h"
 #include "ops/registry.h"
+#include "ops/shape_elements.h"
 
 namespace kiln::ops {
 

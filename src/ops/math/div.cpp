@@ -1,6 +1,6 @@
 // Div: a / b; integers truncate, and give zero when divided by zero.
-#include "ops/elements.h"
 #include "ops/registry.h"
+#include "ops/shape_elements.h"
 
 namespace kiln::ops {
 

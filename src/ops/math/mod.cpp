@@ -1,6 +1,6 @@
 // Mod: remainder of a / b. fmod=0: with the sign of b, as Python; fmod=1, and of floats: with the sign of a, as C.
-#include "ops/elements.h"
 #include "ops/registry.h"
+#include "ops/shape_elements.h"
 
 namespace kiln::ops {
 

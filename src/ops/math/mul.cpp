@@ -1,6 +1,6 @@
 // Mul: a * b.
-#include "ops/elements.h"
 #include "ops/registry.h"
+#include "ops/shape_elements.h"
 
 namespace kiln::ops {
 

@@ -1,7 +1,7 @@
 // Gemm: alpha * a' * b' + beta * c, where a' and b' may be transposed and c broadcasts to the product.
 #include "ops/dim_checks.h"
 #include "ops/matrix/wrapping.h"
-#include "ops/numbers.h"
+#include "ops/reference_math.h"
 #include "ops/registry.h"
 
 namespace kiln::ops {

@@ -1,7 +1,7 @@
 // InstanceNormalization: each channel of each image by its own mean and variance, then scale and b per channel.
 #include "ops/dim_checks.h"
 #include "ops/norm/normalize.h"
-#include "ops/numbers.h"
+#include "ops/reference_math.h"
 #include "ops/registry.h"
 
 namespace kiln::ops {

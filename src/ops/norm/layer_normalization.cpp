@@ -1,7 +1,7 @@
 // LayerNormalization: over the axes from `axis` on, (x - mean) / sqrt(variance + epsilon) * scale + b.
 #include "ops/dim_checks.h"
 #include "ops/norm/normalize.h"
-#include "ops/numbers.h"
+#include "ops/reference_math.h"
 #include "ops/registry.h"
 
 namespace kiln::ops {

@@ -2,7 +2,7 @@
 #include <cmath>
 
 #include "ops/dim_checks.h"
-#include "ops/numbers.h"
+#include "ops/reference_math.h"
 #include "ops/registry.h"
 
 namespace kiln::ops {

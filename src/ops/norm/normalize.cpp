@@ -3,7 +3,7 @@
 
 #include <cmath>
 
-#include "ops/numbers.h"
+#include "ops/reference_math.h"
 
 namespace kiln::ops {
 

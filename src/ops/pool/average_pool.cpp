@@ -1,6 +1,6 @@
 // AveragePool: the mean of each window; with count_include_pad, padding counts as zeros, but what ceil_mode reaches beyond it does not.
-#include "ops/numbers.h"
 #include "ops/pool/pooling.h"
+#include "ops/reference_math.h"
 #include "ops/registry.h"
 
 namespace kiln::ops {

@@ -1,8 +1,8 @@
 // LpPool: the p-norm of each window.
 #include <cmath>
 
-#include "ops/numbers.h"
 #include "ops/pool/pooling.h"
+#include "ops/reference_math.h"
 #include "ops/registry.h"
 
 namespace kiln::ops {

@@ -2,8 +2,8 @@
 #include <cmath>
 #include <limits>
 
-#include "ops/numbers.h"
 #include "ops/pool/pooling.h"
+#include "ops/reference_math.h"
 #include "ops/registry.h"
 
 namespace kiln::ops {

@@ -1,7 +1,7 @@
 // MaxUnpool: puts each element of x where MaxPool's indices say; zeros elsewhere.
 #include "ops/conv/window.h"
 #include "ops/dim_checks.h"
-#include "ops/numbers.h"
+#include "ops/reference_math.h"
 #include "ops/registry.h"
 
 namespace kiln::ops {

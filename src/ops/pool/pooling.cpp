@@ -2,7 +2,7 @@
 #include "ops/pool/pooling.h"
 
 #include "ops/dim_checks.h"
-#include "ops/numbers.h"
+#include "ops/reference_math.h"
 
 namespace kiln::ops {
 

@@ -1,7 +1,7 @@
 // DequantizeLinear: (x - x_zero_point) * x_scale, in float32, as `output_dtype` or the type of x_scale.
 #include "base/error.h"
-#include "ops/numbers.h"
 #include "ops/quantize/granularity.h"
+#include "ops/reference_math.h"
 #include "ops/registry.h"
 
 namespace kiln::ops {

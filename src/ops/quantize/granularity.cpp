@@ -4,7 +4,7 @@
 #include <cmath>
 
 #include "base/error.h"
-#include "ops/numbers.h"
+#include "ops/reference_math.h"
 
 namespace kiln::ops {
 namespace {

@@ -2,8 +2,8 @@
 #include "ops/quantize/integer_products.h"
 
 #include "base/error.h"
-#include "ops/numbers.h"
 #include "ops/quantize/granularity.h"
+#include "ops/reference_math.h"
 
 namespace kiln::ops {
 namespace {

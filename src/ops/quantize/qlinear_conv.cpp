@@ -1,9 +1,9 @@
 // QLinearConv: convolution of quantized x and w with an int32 bias, quantized again. w_scale and w_zero_point: one, or one for each
 // output channel.
 #include "base/error.h"
-#include "ops/numbers.h"
 #include "ops/quantize/granularity.h"
 #include "ops/quantize/integer_products.h"
+#include "ops/reference_math.h"
 #include "ops/registry.h"
 
 namespace kiln::ops {

@@ -1,8 +1,8 @@
 // QLinearMatMul: matrix product of quantized a and b, quantized again. Scales and zero points: one, or one for each row of a and
 // column of b. The combined scale is computed in the type of the scales.
-#include "ops/numbers.h"
 #include "ops/quantize/granularity.h"
 #include "ops/quantize/integer_products.h"
+#include "ops/reference_math.h"
 #include "ops/registry.h"
 
 namespace kiln::ops {

@@ -1,7 +1,7 @@
 // QuantizeLinear: saturate(round(x / y_scale) + y_zero_point). The division is done in `precision`, or in the type of y_scale.
 #include "base/error.h"
-#include "ops/numbers.h"
 #include "ops/quantize/granularity.h"
+#include "ops/reference_math.h"
 #include "ops/registry.h"
 
 namespace kiln::ops {

@@ -1,7 +1,7 @@
 // LSTM: gates in the order input, output, forget, cell; peepholes p in the order input, output, forget.
 #include "ops/dim_checks.h"
-#include "ops/numbers.h"
 #include "ops/recurrent/recurrence.h"
+#include "ops/reference_math.h"
 #include "ops/registry.h"
 
 namespace kiln::ops {

@@ -6,7 +6,7 @@
 #include <limits>
 
 #include "ops/dim_checks.h"
-#include "ops/numbers.h"
+#include "ops/reference_math.h"
 
 namespace kiln::ops {
 

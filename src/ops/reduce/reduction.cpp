@@ -2,7 +2,7 @@
 #include "ops/reduce/reduction.h"
 
 #include "base/error.h"
-#include "ops/numbers.h"
+#include "ops/reference_math.h"
 
 namespace kiln::ops {
 namespace {

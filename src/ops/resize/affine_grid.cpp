@@ -1,6 +1,6 @@
 // AffineGrid: the points of a regular grid over [-1, 1], each moved by theta; the input of GridSample.
 #include "ops/dim_checks.h"
-#include "ops/numbers.h"
+#include "ops/reference_math.h"
 #include "ops/registry.h"
 
 namespace kiln::ops {

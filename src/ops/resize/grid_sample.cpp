@@ -1,6 +1,6 @@
 // GridSample: samples x [n,c,spatial...] at the points of grid [n,out...,rank], whose coordinates are in [-1, 1] and last dimension first.
 #include "ops/dim_checks.h"
-#include "ops/numbers.h"
+#include "ops/reference_math.h"
 #include "ops/registry.h"
 #include "tensor/grid_sampling.h"
 

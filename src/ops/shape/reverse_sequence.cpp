@@ -1,7 +1,7 @@
 // ReverseSequence: reverses the first sequence_lens[b] steps of time of every batch entry b.
 #include "base/error.h"
 #include "ops/movement.h"
-#include "ops/numbers.h"
+#include "ops/reference_math.h"
 #include "ops/registry.h"
 
 namespace kiln::ops {

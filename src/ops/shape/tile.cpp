@@ -1,7 +1,7 @@
 // Tile: repeats the input along each axis.
 #include "base/error.h"
 #include "ops/movement.h"
-#include "ops/numbers.h"
+#include "ops/reference_math.h"
 #include "ops/registry.h"
 
 namespace kiln::ops {

@@ -1,7 +1,7 @@
 // Transpose: axis i of the result is axis perm[i] of the input; the axes reversed without perm.
 #include "base/error.h"
 #include "ops/movement.h"
-#include "ops/numbers.h"
+#include "ops/reference_math.h"
 #include "ops/registry.h"
 
 namespace kiln::ops {

@@ -4,8 +4,8 @@
 #include <limits>
 #include <vector>
 
-#include "ops/numbers.h"
 #include "ops/op.h"
+#include "ops/reference_math.h"
 
 namespace kiln::ops {
 

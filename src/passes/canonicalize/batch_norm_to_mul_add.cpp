@@ -1,6 +1,6 @@
 // Batch normalisation in inference is a factor and a summand per channel, unless it can go into the weights before it.
-#include "passes/facts.h"
-#include "passes/lists.h"
+#include "passes/rule_lists.h"
+#include "passes/value_queries.h"
 
 namespace kiln::passes {
 
@@ -20,6 +20,7 @@ const Rule batch_norm_to_mul_add{
       const PatchValue scaled = p.add("Mul", {x, p.constant(tensor_of(x->dtype(), dims, line->factors))});
       p.replace(m.root().output(), p.add("Add", {scaled, p.constant(tensor_of(x->dtype(), dims, line->summands))}));
       return p;
-    }};
+    },
+};
 
 }  // namespace kiln::passes

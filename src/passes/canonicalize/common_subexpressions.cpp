@@ -1,6 +1,6 @@
 // Nodes with the same operator, attributes and inputs are computed once.
-#include "passes/facts.h"
-#include "passes/lists.h"
+#include "passes/rule_lists.h"
+#include "passes/value_queries.h"
 
 namespace kiln::passes {
 namespace {
@@ -35,18 +35,23 @@ bool may_merge(const Node& n, const Node& first) {
 }  // namespace
 
 const Rule common_subexpressions{
-    .name = "common_subexpressions", .pattern = {}, .rewrite = nullptr, .walk = [](Graph& graph) {
-      std::vector<Patch> patches;
-      std::map<std::string, Node*> seen;
-      for (const auto& n : graph.nodes()) {
-        if (!n->op().deterministic() || !n->regions.empty()) continue;
-        auto [it, fresh] = seen.try_emplace(key_of(*n), n.get());
-        if (fresh || !may_merge(*n, *it->second)) continue;
-        Patch p(*n);
-        for (size_t i = 0; i < n->outputs().size(); ++i) p.replace(n->outputs()[i], it->second->outputs()[i]);
-        patches.push_back(std::move(p));
-      }
-      return patches;
-    }};
+    .name = "common_subexpressions",
+    .pattern = {},
+    .rewrite = nullptr,
+    .walk =
+        [](Graph& graph) {
+          std::vector<Patch> patches;
+          std::map<std::string, Node*> seen;
+          for (const auto& n : graph.nodes()) {
+            if (!n->op().deterministic() || !n->regions.empty()) continue;
+            auto [it, fresh] = seen.try_emplace(key_of(*n), n.get());
+            if (fresh || !may_merge(*n, *it->second)) continue;
+            Patch p(*n);
+            for (size_t i = 0; i < n->outputs().size(); ++i) p.replace(n->outputs()[i], it->second->outputs()[i]);
+            patches.push_back(std::move(p));
+          }
+          return patches;
+        },
+};
 
 }  // namespace kiln::passes

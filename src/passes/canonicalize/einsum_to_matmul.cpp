@@ -1,8 +1,8 @@
 // Einsum of one operand is a sum and a transpose; of two it is a matrix product between transposes and reshapes.
 #include <algorithm>
 
-#include "passes/facts.h"
-#include "passes/lists.h"
+#include "passes/rule_lists.h"
+#include "passes/value_queries.h"
 
 namespace kiln::passes {
 namespace {
@@ -138,7 +138,9 @@ std::optional<Patch> of_two(const Match& m, const Equation& e) {
 }  // namespace
 
 const Rule einsum_to_matmul{
-    .name = "einsum_to_matmul", .pattern = one_of({"Einsum"}), .rewrite = [](const Match& m) -> std::optional<Patch> {
+    .name = "einsum_to_matmul",
+    .pattern = one_of({"Einsum"}),
+    .rewrite = [](const Match& m) -> std::optional<Patch> {
       const Node& n = m.root();
       const auto equation = parse(text(n, "equation"));
       if (!equation || equation->inputs.size() > 2 || !is_float(n.output()->dtype()))
@@ -148,6 +150,7 @@ const Rule einsum_to_matmul{
         if (!v->ranked() || v->shape().size() != equation->inputs[i].size()) return decline("the rank is not known");
       }
       return equation->inputs.size() == 1 ? of_one(m, *equation) : of_two(m, *equation);
-    }};
+    },
+};
 
 }  // namespace kiln::passes

@@ -1,7 +1,7 @@
 // A node whose inputs are constants becomes a constant.
 #include "base/error.h"
-#include "passes/facts.h"
-#include "passes/lists.h"
+#include "passes/rule_lists.h"
+#include "passes/value_queries.h"
 
 namespace kiln::passes {
 namespace {
@@ -44,13 +44,14 @@ std::optional<Patch> folded(const Match& m) {
   return p;
 }
 
-const Rule fold_constants{.name = "fold_constants",
-                          .pattern = one_of({}).with_post_ops(),
-                          .rewrite = [](const Match& m) -> std::optional<Patch> {
-                            const Node& n = m.root();
-                            if (!n.op().deterministic() || !n.regions.empty() || n.is("DequantizeLinear"))
-                              return std::nullopt;
-                            return folded(m);
-                          }};
+const Rule fold_constants{
+    .name = "fold_constants",
+    .pattern = one_of({}).with_post_ops(),
+    .rewrite = [](const Match& m) -> std::optional<Patch> {
+      const Node& n = m.root();
+      if (!n.op().deterministic() || !n.regions.empty() || n.is("DequantizeLinear")) return std::nullopt;
+      return folded(m);
+    },
+};
 
 }  // namespace kiln::passes

@@ -1,6 +1,6 @@
 // Gemm is a matrix product and an addition: transposition and factors go into constant weights, or stand as operators.
-#include "passes/facts.h"
-#include "passes/lists.h"
+#include "passes/rule_lists.h"
+#include "passes/value_queries.h"
 
 namespace kiln::passes {
 namespace {
@@ -54,6 +54,7 @@ const Rule gemm_to_matmul{
       }
       p.replace(n.output(), y);
       return p;
-    }};
+    },
+};
 
 }  // namespace kiln::passes

@@ -1,7 +1,7 @@
 // Movements of elements that leave everything in its place.
 #include <algorithm>
-#include "passes/facts.h"
-#include "passes/lists.h"
+#include "passes/rule_lists.h"
+#include "passes/value_queries.h"
 
 namespace kiln::passes {
 namespace {
@@ -41,6 +41,7 @@ const Rule remove_shuffle{
       if (n.is("Pad") && !all_zero(known_ints(n.input(1)))) return decline("it shifts elements");
       if (n.is("Transpose") && !keeps_order(n)) return std::nullopt;
       return forward(m, n.input(0));
-    }};
+    },
+};
 
 }  // namespace kiln::passes

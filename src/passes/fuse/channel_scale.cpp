@@ -1,11 +1,13 @@
 // A constant factor per channel after a convolution or matrix product goes into its weights and bias.
-#include "passes/facts.h"
-#include "passes/lists.h"
+#include "passes/rule_lists.h"
+#include "passes/value_queries.h"
 
 namespace kiln::passes {
 
 const Rule channel_scale{
-    .name = "channel_scale", .pattern = one_of({"Div", "Mul"}), .rewrite = [](const Match& m) -> std::optional<Patch> {
+    .name = "channel_scale",
+    .pattern = one_of({"Div", "Mul"}),
+    .rewrite = [](const Match& m) -> std::optional<Patch> {
       Node& root = m.root();
       for (int i = 0; i < (root.is("Mul") ? 2 : 1); ++i) {
         const auto product = foldable_product(root.input(i));
@@ -30,6 +32,7 @@ const Rule channel_scale{
         return p;
       }
       return std::nullopt;
-    }};
+    },
+};
 
 }  // namespace kiln::passes

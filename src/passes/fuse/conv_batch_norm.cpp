@@ -1,6 +1,6 @@
 // Batch normalisation after a convolution or matrix product goes into its weights and bias.
-#include "passes/facts.h"
-#include "passes/lists.h"
+#include "passes/rule_lists.h"
+#include "passes/value_queries.h"
 
 namespace kiln::passes {
 
@@ -25,6 +25,7 @@ const Rule conv_batch_norm{
       if (n.is("MatMul")) p.replace(m.root().output(), p.add("Add", {p.add("MatMul", {n.input(0), w}), b}));
       else p.replace(m.root().output(), p.add(n.op_name(), {n.input(0), w, b}, n.attributes));
       return p;
-    }};
+    },
+};
 
 }  // namespace kiln::passes

@@ -1,11 +1,13 @@
 // A constant summand per channel after a convolution becomes its bias.
-#include "passes/facts.h"
-#include "passes/lists.h"
+#include "passes/rule_lists.h"
+#include "passes/value_queries.h"
 
 namespace kiln::passes {
 
 const Rule conv_bias{
-    .name = "conv_bias", .pattern = one_of({"Add", "Sub"}), .rewrite = [](const Match& m) -> std::optional<Patch> {
+    .name = "conv_bias",
+    .pattern = one_of({"Add", "Sub"}),
+    .rewrite = [](const Match& m) -> std::optional<Patch> {
       Node& root = m.root();
       for (int i = 0; i < (root.is("Add") ? 2 : 1); ++i) {
         const auto product = foldable_product(root.input(i));
@@ -23,6 +25,7 @@ const Rule conv_bias{
         return p;
       }
       return std::nullopt;
-    }};
+    },
+};
 
 }  // namespace kiln::passes

@@ -1,8 +1,8 @@
 // A 1x1 convolution and the depthwise convolution of its results become one: what lies between them need not leave the caches.
 #include <set>
 
-#include "passes/facts.h"
-#include "passes/lists.h"
+#include "passes/rule_lists.h"
+#include "passes/value_queries.h"
 
 namespace kiln::passes {
 namespace {
@@ -84,6 +84,7 @@ const Rule expand_depthwise{
       p.replace(depthwise.output(), fused);
       return p;
     },
-    .stage = 2};
+    .stage = 2,
+};
 
 }  // namespace kiln::passes

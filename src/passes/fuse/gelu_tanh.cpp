@@ -1,12 +1,14 @@
 // GELU spelled out with tanh: x * 0.5 * (1 + tanh(0.7979 * (x + 0.044715 * x ** 3))), in any order.
-#include "passes/facts.h"
-#include "passes/lists.h"
 #include "passes/product_terms.h"
+#include "passes/rule_lists.h"
+#include "passes/value_queries.h"
 
 namespace kiln::passes {
 
 const Rule gelu_tanh{
-    .name = "gelu_tanh", .pattern = node("Mul"), .rewrite = [](const Match& m) -> std::optional<Patch> {
+    .name = "gelu_tanh",
+    .pattern = node("Mul"),
+    .rewrite = [](const Match& m) -> std::optional<Patch> {
       const ProductTerms outer = factors_of(m.root());
       if (!is_about(outer.number, 0.5)) return std::nullopt;
       const auto gate = half_gate(outer, "Tanh");
@@ -25,6 +27,7 @@ const Rule gelu_tanh{
         return p;
       }
       return decline("the argument of tanh is another");
-    }};
+    },
+};
 
 }  // namespace kiln::passes

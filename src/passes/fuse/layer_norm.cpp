@@ -1,6 +1,6 @@
 // Layer normalisation that a model spells out: (x - mean) / sqrt(variance + epsilon) * scale + bias.
-#include "passes/facts.h"
-#include "passes/lists.h"
+#include "passes/rule_lists.h"
+#include "passes/value_queries.h"
 
 namespace kiln::passes {
 namespace {
@@ -44,6 +44,7 @@ const Rule layer_norm{
       p.replace(m.root().output(), p.add("LayerNormalization", {x, m.value("scale"), m.value("bias")},
                                          {{"axis", int64_t{-1}}, {"epsilon", *epsilon}}));
       return p;
-    }};
+    },
+};
 
 }  // namespace kiln::passes

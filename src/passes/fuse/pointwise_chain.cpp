@@ -1,7 +1,7 @@
 // Pointwise nodes in a row become one: fusedPointwiseNode(add1, relu1).
-#include "passes/facts.h"
-#include "passes/lists.h"
 #include "passes/post_ops.h"
+#include "passes/rule_lists.h"
+#include "passes/value_queries.h"
 
 namespace kiln::passes {
 namespace {
@@ -19,19 +19,21 @@ std::string chain_name(const Node& first, const Node& next) {
 
 }  // namespace
 
-const Rule pointwise_chain{.name = "pointwise_chain",
-                           .pattern = one_of({}),
-                           .rewrite = [](const Match& m) -> std::optional<Patch> {
-                             const Node& root = m.root();
-                             if (!root.op().is_pointwise()) return std::nullopt;
-                             for (int i = 0; i < static_cast<int>(root.inputs().size()); ++i) {
-                               auto patch = append_post_op(m, i, kMaxChain, is_link);
-                               if (!patch) continue;
-                               patch->set_name(chain_name(*root.input(i)->producer(), root));
-                               return patch;
-                             }
-                             return std::nullopt;
-                           },
-                           .stage = 2};
+const Rule pointwise_chain{
+    .name = "pointwise_chain",
+    .pattern = one_of({}),
+    .rewrite = [](const Match& m) -> std::optional<Patch> {
+      const Node& root = m.root();
+      if (!root.op().is_pointwise()) return std::nullopt;
+      for (int i = 0; i < static_cast<int>(root.inputs().size()); ++i) {
+        auto patch = append_post_op(m, i, kMaxChain, is_link);
+        if (!patch) continue;
+        patch->set_name(chain_name(*root.input(i)->producer(), root));
+        return patch;
+      }
+      return std::nullopt;
+    },
+    .stage = 2,
+};
 
 }  // namespace kiln::passes

@@ -1,9 +1,9 @@
 // Bias, activations and residual sums become post-operations of the convolution or matrix product before them.
 #include <algorithm>
 
-#include "passes/facts.h"
-#include "passes/lists.h"
 #include "passes/post_ops.h"
+#include "passes/rule_lists.h"
+#include "passes/value_queries.h"
 
 namespace kiln::passes {
 namespace {
@@ -42,22 +42,24 @@ bool is_base(const Node& n) { return n.is("Conv") || n.is("ConvTranspose") || n.
 
 }  // namespace
 
-const Rule post_operations{.name = "post_operations",
-                           .pattern = one_of({}),
-                           .rewrite = [](const Match& m) -> std::optional<Patch> {
-                             const Node& root = m.root();
-                             if (!root.op().is_pointwise()) return std::nullopt;
-                             for (int i = 0; i < static_cast<int>(root.inputs().size()); ++i) {
-                               if (!root.input(i) || root.input(i)->dtype() != root.output()->dtype()) continue;
-                               const Node* base = root.input(i)->producer();
-                               if (base && is_base(*base) && !takes(*base, root, i)) {
-                                 decline("the kernels finish their results otherwise");
-                                 continue;
-                               }
-                               if (auto patch = append_post_op(m, i, kMaxPostOps, is_base)) return patch;
-                             }
-                             return std::nullopt;
-                           },
-                           .stage = 1};
+const Rule post_operations{
+    .name = "post_operations",
+    .pattern = one_of({}),
+    .rewrite = [](const Match& m) -> std::optional<Patch> {
+      const Node& root = m.root();
+      if (!root.op().is_pointwise()) return std::nullopt;
+      for (int i = 0; i < static_cast<int>(root.inputs().size()); ++i) {
+        if (!root.input(i) || root.input(i)->dtype() != root.output()->dtype()) continue;
+        const Node* base = root.input(i)->producer();
+        if (base && is_base(*base) && !takes(*base, root, i)) {
+          decline("the kernels finish their results otherwise");
+          continue;
+        }
+        if (auto patch = append_post_op(m, i, kMaxPostOps, is_base)) return patch;
+      }
+      return std::nullopt;
+    },
+    .stage = 1,
+};
 
 }  // namespace kiln::passes

@@ -1,9 +1,13 @@
 // DequantizeLinear of constants becomes a constant, for targets without products of integers.
-#include "passes/facts.h"
-#include "passes/lists.h"
+#include "passes/rule_lists.h"
+#include "passes/value_queries.h"
 
 namespace kiln::passes {
 
-const Rule fold_dequantized{.name = "fold_dequantized", .pattern = node("DequantizeLinear"), .rewrite = folded};
+const Rule fold_dequantized{
+    .name = "fold_dequantized",
+    .pattern = node("DequantizeLinear"),
+    .rewrite = folded,
+};
 
 }  // namespace kiln::passes

@@ -1,8 +1,8 @@
 // An operator that computes on float16 or bfloat16, and the maximum pooling of bytes, computes in float32, between casts.
 #include <algorithm>
 
-#include "passes/facts.h"
-#include "passes/lists.h"
+#include "passes/rule_lists.h"
+#include "passes/value_queries.h"
 
 namespace kiln::passes {
 namespace {
@@ -30,7 +30,9 @@ bool reads_narrow(const Node& n) {
 }  // namespace
 
 const Rule half_to_single{
-    .name = "half_to_single", .pattern = one_of({}), .rewrite = [](const Match& m) -> std::optional<Patch> {
+    .name = "half_to_single",
+    .pattern = one_of({}),
+    .rewrite = [](const Match& m) -> std::optional<Patch> {
       const Node& n = m.root();
       if (!computes(n) || !reads_narrow(n)) return std::nullopt;
       Patch p(m);
@@ -50,6 +52,7 @@ const Rule half_to_single{
         p.replace(v, is_narrow(n, v) ? p.add("Cast", {r}, {{"to", std::string(name(v->dtype()))}}) : r);
       }
       return p;
-    }};
+    },
+};
 
 }  // namespace kiln::passes

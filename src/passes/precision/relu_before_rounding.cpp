@@ -1,6 +1,6 @@
 // Relu of what was rounded to float16 or bfloat16: the same as rounding after it, and a post-operation of what made the float32.
-#include "passes/facts.h"
-#include "passes/lists.h"
+#include "passes/rule_lists.h"
+#include "passes/value_queries.h"
 
 namespace kiln::passes {
 
@@ -15,6 +15,7 @@ const Rule relu_before_rounding{
       const PatchValue relu = p.add("Relu", {cast.input(0)});
       p.replace(m.root().output(), p.add("Cast", {relu}, {{"to", std::string(name(to))}}));
       return p;
-    }};
+    },
+};
 
 }  // namespace kiln::passes

@@ -4,8 +4,8 @@
 #include "backends/cpu/device/device.h"
 #include "backends/cpu/target/tactics.h"
 #include "passes/layout/choose_layouts.h"
-#include "passes/lists.h"
 #include "passes/pass.h"
+#include "passes/rule_lists.h"
 
 namespace kiln::cpu {
 namespace {

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include "backends/cpu/device/compute/depthwise_nhwc.h"
+#include "backends/cpu/device/compute/conv_depthwise.h"
 #include "backends/cpu/device/compute/parallel.h"
 #include "base/checked.h"
 
@@ -99,7 +99,7 @@ void expand_depthwise_nhwc(const ExpandDepthwiseShape& s, const float* x, const 
       d.window.pad_top = first - top;
       Epilogue e = epilogue;
       if (e.residual) e.residual += row * s.out_width * e.residual_stride;
-      depthwise_nhwc(d, walk.provide(image, first, last), inner, depthwise, y + row * outer.row, outer, e, 1);
+      conv_depthwise(d, walk.provide(image, first, last), inner, depthwise, y + row * outer.row, outer, e, 1);
       row += band;
     }
   };

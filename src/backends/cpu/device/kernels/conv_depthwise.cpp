@@ -1,5 +1,5 @@
 // Kernel "conv_depthwise": convolution of each channel alone, channels last. Inputs: x, packed weights, bias, residual.
-#include "backends/cpu/device/compute/depthwise_nhwc.h"
+#include "backends/cpu/device/compute/conv_depthwise.h"
 #include "backends/cpu/device/compute/parallel.h"
 #include "backends/cpu/device/kernels/conv_call.h"
 #include "backends/cpu/device/kernels/registry.h"
@@ -31,7 +31,7 @@ class ConvDepthwise final : public Kernel {
   }
 
   Status launch(Stream&, const KernelCall& call) noexcept override {
-    depthwise_nhwc(shape_, static_cast<const float*>(call.inputs[0].data), pixels(operands_.in),
+    conv_depthwise(shape_, static_cast<const float*>(call.inputs[0].data), pixels(operands_.in),
                    static_cast<const float*>(call.inputs[1].data), static_cast<float*>(call.outputs[0].data),
                    pixels(operands_.out), epilogue_of(parameters_, operands_, call), thread_count());
     return kOkStatus;

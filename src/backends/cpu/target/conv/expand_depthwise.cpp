@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "backends/cpu/device/compute/depthwise_nhwc.h"
+#include "backends/cpu/device/compute/conv_depthwise.h"
 #include "backends/cpu/target/conv/conv_problem.h"
 #include "backends/cpu/target/tactics.h"
 
@@ -107,14 +107,16 @@ Emitted emit(const Problem& p, const Config& config) {
 
 }  // namespace
 
-const Tactic expand_depthwise{.name = "expand_depthwise",
-                              .version = 1,
-                              .accepts =
-                                  [](const Problem& p) {
-                                    FusedConvs f;
-                                    return read_convs(p, f);
-                                  },
-                              .configurations = configurations,
-                              .emit = emit};
+const Tactic expand_depthwise{
+    .name = "expand_depthwise",
+    .version = 1,
+    .accepts =
+        [](const Problem& p) {
+          FusedConvs f;
+          return read_convs(p, f);
+        },
+    .configurations = configurations,
+    .emit = emit,
+};
 
 }  // namespace kiln::cpu::tactics

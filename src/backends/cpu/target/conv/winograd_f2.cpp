@@ -4,10 +4,12 @@
 
 namespace kiln::cpu::tactics {
 
-const Tactic winograd_f2{.name = "winograd_f2_3x3",
-                         .version = 1,
-                         .accepts = accept_winograd,
-                         .configurations = [](const Problem& p) { return winograd_configurations(p, 2); },
-                         .emit = emit_winograd};
+const Tactic winograd_f2{
+    .name = "winograd_f2_3x3",
+    .version = 1,
+    .accepts = accept_winograd,
+    .configurations = [](const Problem& p) { return winograd_configurations(p, 2); },
+    .emit = emit_winograd,
+};
 
 }  // namespace kiln::cpu::tactics

@@ -4,10 +4,12 @@
 
 namespace kiln::cpu::tactics {
 
-const Tactic winograd_f4{.name = "winograd_f4_3x3",
-                         .version = 2,
-                         .accepts = accept_winograd,
-                         .configurations = [](const Problem& p) { return winograd_configurations(p, 4); },
-                         .emit = emit_winograd};
+const Tactic winograd_f4{
+    .name = "winograd_f4_3x3",
+    .version = 2,
+    .accepts = accept_winograd,
+    .configurations = [](const Problem& p) { return winograd_configurations(p, 4); },
+    .emit = emit_winograd,
+};
 
 }  // namespace kiln::cpu::tactics

@@ -53,6 +53,7 @@ const Tactic gemm_batched{
           kernels::put_blocks(e.parameters, kernels::read_blocks(config));
           emit_epilogue(product.epilogue, e);
           return e;
-        }};
+        },
+};
 
 }  // namespace kiln::cpu::tactics

@@ -52,6 +52,7 @@ const Tactic gemm_packed{
           kernels::put_blocks(e.parameters, blocks);
           emit_epilogue(product.epilogue, e);
           return e;
-        }};
+        },
+};
 
 }  // namespace kiln::cpu::tactics

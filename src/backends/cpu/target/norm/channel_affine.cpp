@@ -49,6 +49,7 @@ const Tactic channel_affine{
           put_program(e.parameters, "program", multiply_add());
           e.constants = {std::move(factor), std::move(shift)};
           return e;
-        }};
+        },
+};
 
 }  // namespace kiln::cpu::tactics

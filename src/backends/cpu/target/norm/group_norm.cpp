@@ -18,6 +18,7 @@ const Tactic group_norm{
           const int64_t groups = p.op() == "InstanceNormalization" ? 0 : p.attributes().integer("num_groups");
           return emit_kernel("group_norm", {{"groups", groups}, {"epsilon", p.attributes().real("epsilon", 1e-5)}},
                              {0, 1, 2});
-        }};
+        },
+};
 
 }  // namespace kiln::cpu::tactics

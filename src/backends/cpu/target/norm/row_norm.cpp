@@ -34,6 +34,7 @@ const Tactic row_norm{
                         {"epsilon", p.attributes().real("epsilon", 1e-5)},
                         {"subtract_mean", int64_t{p.op() == "LayerNormalization"}}};
           return emit_kernel("row_norm", std::move(to), all_inputs(p));
-        }};
+        },
+};
 
 }  // namespace kiln::cpu::tactics

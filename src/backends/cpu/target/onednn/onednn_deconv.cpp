@@ -4,11 +4,13 @@
 
 namespace kiln::cpu::tactics {
 
-const Tactic onednn_deconv{.name = "onednn_deconv",
-                           .version = 1,
-                           .device = kOnednn,
-                           .accepts = [](const Problem& p) { return accept_onednn_convolution(p, "ConvTranspose"); },
-                           .configurations = onednn_image_configurations,
-                           .emit = emit_onednn_convolution};
+const Tactic onednn_deconv{
+    .name = "onednn_deconv",
+    .version = 1,
+    .device = kOnednn,
+    .accepts = [](const Problem& p) { return accept_onednn_convolution(p, "ConvTranspose"); },
+    .configurations = onednn_image_configurations,
+    .emit = emit_onednn_convolution,
+};
 
 }  // namespace kiln::cpu::tactics

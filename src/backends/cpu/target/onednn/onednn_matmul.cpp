@@ -47,11 +47,13 @@ Emitted emit(const Problem& p, const Config&) {
 
 }  // namespace
 
-const Tactic onednn_matmul{.name = "onednn_matmul",
-                           .version = 1,
-                           .device = kOnednn,
-                           .accepts = accepts_product,
-                           .configurations = nullptr,
-                           .emit = emit};
+const Tactic onednn_matmul{
+    .name = "onednn_matmul",
+    .version = 1,
+    .device = kOnednn,
+    .accepts = accepts_product,
+    .configurations = nullptr,
+    .emit = emit,
+};
 
 }  // namespace kiln::cpu::tactics

@@ -30,11 +30,13 @@ Refusal accepts_mean(const Problem& p) {
 
 }  // namespace
 
-const Tactic onednn_pool{.name = "onednn_pool",
-                         .version = 1,
-                         .device = kOnednn,
-                         .accepts = accepts_mean,
-                         .configurations = onednn_image_configurations,
-                         .emit = step};
+const Tactic onednn_pool{
+    .name = "onednn_pool",
+    .version = 1,
+    .device = kOnednn,
+    .accepts = accepts_mean,
+    .configurations = onednn_image_configurations,
+    .emit = step,
+};
 
 }  // namespace kiln::cpu::tactics

@@ -37,6 +37,7 @@ const Tactic mean_pixels{
     .emit =
         [](const Problem&, const Config&) {
           return Emitted{.device = "cpu", .kernel = "mean_pixels", .parameters = {}, .inputs = {0}, .constants = {}};
-        }};
+        },
+};
 
 }  // namespace kiln::cpu::tactics

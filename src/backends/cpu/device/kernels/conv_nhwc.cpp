@@ -1,0 +1,55 @@
+// Kernel "conv_nhwc": convolution as a product of tiles, channels last. Inputs: x, packed weights, bias, residual.
+#include "backends/cpu/device/compute/conv_nhwc.h"
+
+#include "backends/cpu/device/kernels/conv_call.h"
+#include "backends/cpu/device/kernels/registry.h"
+#include "base/checked.h"
+
+namespace kiln::cpu::kernels {
+namespace {
+
+class ConvTiles final : public Kernel {
+ public:
+  explicit ConvTiles(const Attributes& parameters) : parameters_(parameters), blocks_(read_blocks(parameters)) {}
+
+  Status prepare(const KernelCall& call) noexcept override {
+    KILN_RETURN_IF_ERROR(read_operands(parameters_, call, operands_));
+    if (call.inputs[1].elements() != packed_conv_floats(operands_.shape))
+      return {Code::kShapeMismatch, "packed weights have another size"};
+    if (workspace(call) > call.workspace_size)
+      return {Code::kMalformedPlan, "the workspace of a convolution is too small"};
+    return kOkStatus;
+  }
+
+  Status launch(Stream&, const KernelCall& call) noexcept override {
+    auto* space = static_cast<float*>(call.workspace);
+    const auto* x = static_cast<const float*>(call.inputs[0].data);
+    if (operands_.copy_input) {
+      copy_to_channels_last(operands_.in, x, space, blocks_.row_threads * blocks_.column_threads);
+      x = space;
+      space += align_up(operands_.copied_floats(), 16);
+    }
+    conv_nhwc(operands_.shape, x, static_cast<const float*>(call.inputs[1].data),
+              static_cast<float*>(call.outputs[0].data), epilogue_of(parameters_, operands_, call), blocks_, space);
+    return kOkStatus;
+  }
+
+  size_t workspace(const KernelCall& call) noexcept override {
+    ConvOperands o;
+    if (!read_operands(parameters_, call, o).ok()) return 0;
+    return static_cast<size_t>(align_up(o.copied_floats(), 16) + conv_workspace(o.shape, blocks_)) * sizeof(float);
+  }
+
+ private:
+  ConvParameters parameters_;
+  BlockConfig blocks_;
+  ConvOperands operands_;
+};
+
+}  // namespace
+
+std::unique_ptr<Kernel> make_conv_tiles(const Attributes& parameters) {
+  return std::make_unique<ConvTiles>(parameters);
+}
+
+}  // namespace kiln::cpu::kernels

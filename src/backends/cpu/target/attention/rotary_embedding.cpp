@@ -1,0 +1,25 @@
+// Tactic: RotaryEmbedding.
+#include "backends/cpu/target/checks.h"
+#include "backends/cpu/target/tactics.h"
+
+namespace kiln::cpu::tactics {
+
+const Tactic rotary_embedding{
+    .name = "rotary_embedding",
+    .version = 1,
+    .accepts = [](const Problem& p) -> Refusal {
+      if (p.op() != "RotaryEmbedding") return refuse(p.op() + " turns no pairs");
+      return needs_f32(p);
+    },
+    .configurations = nullptr,
+    .emit =
+        [](const Problem& p, const Config&) {
+          return emit_kernel("rotary_embedding",
+                             {{"heads", p.attributes().integer("num_heads", 0)},
+                              {"rotated", p.attributes().integer("rotary_embedding_dim", 0)},
+                              {"interleaved", p.attributes().integer("interleaved", 0)}},
+                             {0, 1, 2, p.input(3).present ? 3 : Emitted::kAbsent});
+        },
+};
+
+}  // namespace kiln::cpu::tactics

@@ -1,0 +1,32 @@
+// Tactic: convolution of each channel alone, sums in registers.
+#include "backends/cpu/device/compute/conv_depthwise.h"
+#include "backends/cpu/target/conv/conv_problem.h"
+#include "backends/cpu/target/tactics.h"
+
+namespace kiln::cpu::tactics {
+
+const Tactic conv_depthwise{
+    .name = "conv_depthwise",
+    .version = 1,
+    .accepts = [](const Problem& p) -> Refusal {
+      ConvProblem conv;
+      const Refusal r = read_conv(p, conv);
+      if (r.refused()) return r;
+      const ConvShape& s = conv.shape;
+      if (s.groups != s.in_c || s.out_c != s.in_c)
+        return refuse("there are " + std::to_string(s.groups) + " groups of " + std::to_string(s.in_c) +
+                      " inputs and " + std::to_string(s.out_c) + " outputs, needs as many as either");
+      return accept_channels_last(p.input(0), "x");
+    },
+    .configurations = nullptr,
+    .emit =
+        [](const Problem& p, const Config&) {
+          const ConvProblem conv = conv_problem(p);
+          const ConvShape& s = conv.shape;
+          return emit_conv(conv, "conv_depthwise", packed_floats(s.in_c * s.kernel_h * s.kernel_w, [&](float* to) {
+                             pack_depthwise_weights(conv.weights, s.in_c, s.kernel_h, s.kernel_w, to);
+                           }));
+        },
+};
+
+}  // namespace kiln::cpu::tactics

@@ -1,0 +1,25 @@
+// Tactic: NonMaxSuppression.
+#include "backends/cpu/target/checks.h"
+#include "backends/cpu/target/tactics.h"
+
+namespace kiln::cpu::tactics {
+
+const Tactic non_max_suppression{
+    .name = "non_max_suppression",
+    .version = 1,
+    .sizes_results = true,
+    .accepts = [](const Problem& p) -> Refusal {
+      if (p.op() != "NonMaxSuppression") return refuse(p.op() + " is not NonMaxSuppression");
+      return needs_plain(p);
+    },
+    .configurations = nullptr,
+    .emit =
+        [](const Problem& p, const Config&) {
+          std::vector<int> inputs = all_inputs(p);
+          inputs.resize(5, Emitted::kAbsent);
+          return emit_kernel("non_max_suppression", {{"center", p.attributes().integer("center_point_box", 0)}},
+                             inputs);
+        },
+};
+
+}  // namespace kiln::cpu::tactics

@@ -1,0 +1,26 @@
+// Tactic: LRN.
+#include "backends/cpu/target/checks.h"
+#include "backends/cpu/target/tactics.h"
+
+namespace kiln::cpu::tactics {
+
+const Tactic lrn{
+    .name = "lrn",
+    .version = 1,
+    .accepts = [](const Problem& p) -> Refusal {
+      if (p.op() != "LRN") return refuse(p.op() + " is not LRN");
+      return needs_f32(p);
+    },
+    .configurations = nullptr,
+    .emit =
+        [](const Problem& p, const Config&) {
+          return emit_kernel("lrn",
+                             {{"alpha", p.attributes().real("alpha", 1e-4)},
+                              {"beta", p.attributes().real("beta", 0.75)},
+                              {"bias", p.attributes().real("bias", 1.0)},
+                              {"size", p.attributes().integer("size")}},
+                             {0});
+        },
+};
+
+}  // namespace kiln::cpu::tactics

@@ -1,0 +1,33 @@
+// Tactic: poolings of float32 over one or two spatial dimensions.
+#include "backends/cpu/device/compute/pool_nhwc.h"
+#include "backends/cpu/target/tactics.h"
+#include "backends/cpu/target/window.h"
+
+namespace kiln::cpu::tactics {
+
+const Tactic pool{
+    .name = "pool",
+    .version = 1,
+    .accepts = [](const Problem& p) -> Refusal {
+      if (p.op() != "MaxPool" && p.op() != "AveragePool") return refuse("is for MaxPool and AveragePool");
+      for (const Refusal& r : {accept_image(p.input(0), "x"), accept_image(p.outputs[0], "y")})
+        if (r.refused()) return r;
+      if (p.outputs.size() != 1) return refuse("the positions of the maxima are wanted");
+      if (!p.post().empty()) return refuse("there are post-operations");
+      return accept();
+    },
+    .configurations = nullptr,
+    .emit =
+        [](const Problem& p, const Config&) {
+          Emitted e{.device = "cpu", .kernel = "pool", .parameters = {}, .inputs = {0}, .constants = {}};
+          put_window(e.parameters, window_of(p, p.attributes().ints("kernel_shape")));
+          const bool padded = p.attributes().integer("count_include_pad", 0) != 0;
+          const PoolKind kind = p.op() == "MaxPool" ? PoolKind::kMax
+                                : padded            ? PoolKind::kAverageWithPadding
+                                                    : PoolKind::kAverage;
+          e.parameters.set("kind", static_cast<int64_t>(kind));
+          return e;
+        },
+};
+
+}  // namespace kiln::cpu::tactics

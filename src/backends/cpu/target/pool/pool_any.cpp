@@ -1,0 +1,33 @@
+// Tactic: poolings of float32 over any number of dimensions, with positions, and norms.
+#include "backends/cpu/target/checks.h"
+#include "backends/cpu/target/tactics.h"
+#include "backends/cpu/target/window.h"
+
+namespace kiln::cpu::tactics {
+
+const Tactic pool_any{
+    .name = "pool_any",
+    .version = 1,
+    .accepts = [](const Problem& p) -> Refusal {
+      if (p.op() != "MaxPool" && p.op() != "AveragePool" && p.op() != "LpPool")
+        return refuse(p.op() + " has no windows to pool");
+      if (Refusal r = needs_f32(p); r.refused()) return r;
+      if (p.input(0).dtype != DType::kF32)
+        return refuse("it compares float32, not " + std::string(name(p.input(0).dtype)));
+      if (rank(p.input(0)) > 10) return refuse("there are more than eight spatial dimensions");
+      return accept();
+    },
+    .configurations = nullptr,
+    .emit =
+        [](const Problem& p, const Config&) {
+          const bool padded = p.attributes().integer("count_include_pad", 0) != 0;
+          const int64_t kind = p.op() == "MaxPool" ? 0 : p.op() == "LpPool" ? 3 : padded ? 2 : 1;
+          Attributes to{{"kind", kind},
+                        {"p", p.attributes().integer("p", 2)},
+                        {"column_major", p.attributes().integer("storage_order", 0)}};
+          put_spatial_window(to, spatial_window_of(p, p.attributes().ints("kernel_shape")));
+          return emit_kernel("pool_any", std::move(to), {0});
+        },
+};
+
+}  // namespace kiln::cpu::tactics

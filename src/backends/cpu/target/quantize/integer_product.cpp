@@ -1,0 +1,68 @@
+// Tactic: matrix products and convolutions of bytes, with sums in int32.
+#include "backends/cpu/target/checks.h"
+#include "backends/cpu/target/tactics.h"
+#include "backends/cpu/target/window.h"
+
+namespace kiln::cpu::tactics {
+namespace {
+
+constexpr TypeSet kBytes{DType::kI8, DType::kU8};
+
+bool is_product(const Problem& p) { return p.op() == "MatMulInteger" || p.op() == "QLinearMatMul"; }
+bool is_conv(const Problem& p) { return p.op() == "ConvInteger" || p.op() == "QLinearConv"; }
+bool quantizes(const Problem& p) { return p.op() == "QLinearMatMul" || p.op() == "QLinearConv"; }
+
+// Inputs as the kernel takes them: operands, zero points, then scales and the rest.
+std::vector<int> order(const Problem& p) {
+  std::vector<int> inputs{0, 1, 2, 3};
+  if (quantizes(p)) inputs = {0, 3, 2, 5, 1, 4, 6, 7};
+  if (p.op() == "QLinearConv") inputs.push_back(8);
+  for (int& i : inputs)
+    if (!p.input(i).present) i = Emitted::kAbsent;
+  return inputs;
+}
+
+// One number, or one per row, column or channel.
+Refusal accept_parameter(const Argument& a, bool per_index) {
+  if (!a.present || (a.is_static && element_count(a.opt) == 1)) return accept();
+  if (per_index && rank(a) == 1) return accept();
+  return refuse("a scale or zero point of shape " + to_string(a.opt));
+}
+
+Refusal accepts(const Problem& p) {
+  if (!is_product(p) && !is_conv(p)) return refuse(p.op() + " does not multiply bytes");
+  if (Refusal r = needs_plain(p); r.refused()) return r;
+  const std::vector<int> inputs = order(p);
+  const Argument &a = p.input(0), &b = p.input(inputs[1]);
+  if (!kBytes.has(a.dtype) || !kBytes.has(b.dtype))
+    return refuse("products of " + std::string(name(a.dtype)) + " and " + std::string(name(b.dtype)));
+  if (quantizes(p) && (p.input(1).dtype != DType::kF32 || !kBytes.has(p.outputs[0].dtype)))
+    return refuse("scales of type " + std::string(name(p.input(1).dtype)));
+  if (rank(a) < 2 || rank(b) < 2) return refuse("an operand is a vector");
+  if (is_conv(p) && (rank(a) < 3 || !b.is_static)) return refuse("the kernel's size is not known");
+  for (size_t i = 2; i < inputs.size(); ++i) {
+    if (inputs[i] == Emitted::kAbsent) continue;
+    const bool per_index = is_product(p) || i == 3 || i == 5 || i == 8;
+    if (Refusal r = accept_parameter(p.input(inputs[i]), per_index); r.refused()) return r;
+  }
+  return accept();
+}
+
+}  // namespace
+
+const Tactic integer_product{
+    .name = "integer_product",
+    .version = 1,
+    .accepts = accepts,
+    .configurations = nullptr,
+    .emit =
+        [](const Problem& p, const Config&) {
+          if (is_product(p)) return emit_kernel("integer_product", {}, order(p));
+          const Dims& w = p.input(order(p)[1]).opt;
+          Attributes to{{"groups", p.attributes().integer("group", 1)}};
+          put_spatial_window(to, spatial_window_of(p, {w.begin() + 2, w.end()}));
+          return emit_kernel("integer_conv", std::move(to), order(p));
+        },
+};
+
+}  // namespace kiln::cpu::tactics

@@ -1,0 +1,28 @@
+// Tactic: GridSample over one to three dimensions.
+#include "backends/cpu/target/checks.h"
+#include "backends/cpu/target/tactics.h"
+
+namespace kiln::cpu::tactics {
+
+const Tactic grid_sample{
+    .name = "grid_sample",
+    .version = 1,
+    .accepts = [](const Problem& p) -> Refusal {
+      if (p.op() != "GridSample") return refuse(p.op() + " is not GridSample");
+      if (Refusal r = needs_f32(p); r.refused()) return r;
+      if (p.input(0).dtype != DType::kF32) return refuse("elements of type " + std::string(name(p.input(0).dtype)));
+      if (rank(p.input(0)) > 5) return refuse("there are more than three dimensions");
+      return accept();
+    },
+    .configurations = nullptr,
+    .emit =
+        [](const Problem& p, const Config&) {
+          return emit_kernel("grid_sample",
+                             {{"mode", p.attributes().text("mode", "linear")},
+                              {"padding", p.attributes().text("padding_mode", "zeros")},
+                              {"corners", p.attributes().integer("align_corners", 0)}},
+                             {0, 1});
+        },
+};
+
+}  // namespace kiln::cpu::tactics

@@ -1,0 +1,67 @@
+// The lists of rules, from the families' lists, and the passes made of them.
+#include "passes/rule_lists.h"
+
+#include "passes/pass.h"
+
+namespace kiln::passes {
+namespace {
+
+// 16-bit floats, bytes to pool, or quantized constants.
+bool has_narrow_numbers(const Graph& graph) {
+  for (const auto& n : graph.nodes()) {
+    if (n->is("DequantizeLinear") || (n->is("MaxPool") && bits(n->output()->dtype()) == 8)) return true;
+    for (const Value* v : n->outputs())
+      if (v->dtype() == DType::kF16 || v->dtype() == DType::kBF16) return true;
+    for (const auto& region : n->regions)
+      if (has_narrow_numbers(*region)) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+#define KILN_RULE(word) &word,
+std::vector<const Rule*> canonical_rules() {
+  return {
+#include "passes/canonicalize/list.inc"
+  };
+}
+
+std::vector<const Rule*> fusion_rules() {
+  return {
+#include "passes/fuse/list.inc"
+  };
+}
+
+std::vector<const Rule*> precision_rules() {
+  return {
+#include "passes/precision/list.inc"
+  };
+}
+
+#undef KILN_RULE
+
+Pass canonicalize() {
+  return {"canonicalize", [](Graph& graph, PassContext& context) { apply_rules(graph, canonical_rules(), context); }};
+}
+
+Pass fuse(std::vector<const Rule*> rules) {
+  std::map<int, std::vector<const Rule*>> stages;
+  for (const Rule* rule : rules) stages[rule->stage].push_back(rule);
+  return {"fuse", [stages = std::move(stages)](Graph& graph, PassContext& context) {
+            for (const auto& [stage, list] : stages) apply_rules(graph, list, context);
+          }};
+}
+
+Pass compute_in_float32() {
+  return {"precision", [](Graph& graph, PassContext& context) {
+            if (!has_narrow_numbers(graph)) return;
+            std::vector<const Rule*> patterns = fusion_rules();  // what these find would be hidden by the casts
+            std::erase_if(patterns, [](const Rule* rule) { return rule->stage != 0; });
+            apply_rules(graph, patterns, context);
+            apply_rules(graph, precision_rules(), context);
+            apply_rules(graph, canonical_rules(), context);
+          }};
+}
+
+}  // namespace kiln::passes
