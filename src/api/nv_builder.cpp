@@ -176,7 +176,7 @@ class BuilderImpl final : public nvinfer1::IBuilder {
   std::vector<std::byte> build(nvinfer1::INetworkDefinition& network, nvinfer1::IBuilderConfig& config) {
     const auto& settings = static_cast<ConfigImpl&>(config).s;
     warn(config);
-    if (settings.stream) throw_if_error(settings.stream->stream->synchronize());
+    if (settings.stream) throw_if_error(stream_of(api_device(), settings.stream).synchronize());
     Progress progress(settings.monitor);
     CompileOptions options;
     options.name = network.getName();

@@ -4,7 +4,7 @@
 
 namespace kiln {
 
-// That of the first back end in the list. Throws kNotFound.
+// That of the first back end in the list whose device is there. Throws kNotFound with the reasons of all.
 Device& default_device();
 
 }  // namespace kiln

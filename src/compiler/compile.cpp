@@ -132,11 +132,11 @@ plan::Plan compile(std::unique_ptr<ir::Graph> graph, const CompileOptions& optio
   CompileReport own;
   CompileReport& r = report ? *report : own;
   const auto start = std::chrono::steady_clock::now();
-  const Target& target = options.target.empty() ? *all_targets().front() : find_target(options.target);
+  const Target& target = options.target.empty() ? default_target() : find_target(options.target);
   std::vector<std::string> output_names;
   for (const ir::Value* v : graph->outputs()) output_names.push_back(v->name());
   if (options.after_stage) options.after_stage("import", *graph);
-  TargetOptions target_options{options.passes.disabled, options.logger};
+  TargetOptions target_options{options.passes.disabled, options.logger, options.precisions};
   for (const passes::Pass& pass : target.pipeline(target_options)) {
     passes::PassReport one = passes::run_passes(*graph, {pass}, options.passes);
     r.passes.passes.insert(r.passes.passes.end(), one.passes.begin(), one.passes.end());
@@ -156,13 +156,11 @@ plan::Plan compile(std::unique_ptr<ir::Graph> graph, const CompileOptions& optio
   if (options.after_stage) options.after_stage(kLastStage, *graph);
   r.seconds_passes = seconds_since(start);
   const auto choice_start = std::chrono::steady_clock::now();
-  plan::Plan plan = Lowering(extents, target, tuner, r).run(*graph, watched, options.returned);
+  plan::Plan plan = Lowering(extents, target, tuner, options.precisions, r).run(*graph, watched, options.returned);
   r.seconds_choice = seconds_since(choice_start);
   plan.shows_results = options.shows_results;
   plan.built_by = "0.1.0";
   plan.name = options.name;
-  plan.device = std::string(target.device().name());
-  plan.fingerprint = target.device().fingerprint();
   check_layouts(plan);
   plan::verify(plan);
   r.seconds_total = seconds_since(start);

@@ -30,7 +30,7 @@ struct WatchedOutput {
 };
 
 struct CompileOptions {
-  std::string target;                   // back end; empty: the first of all_targets()
+  std::string target;                   // back end; empty: default_target()
   std::string name;                     // of the network
   std::vector<ProfileBounds> profiles;  // none: all inputs must be static
   // One per profile, or none at all: bounds of the elements of inputs whose elements are dimensions of the graph.
@@ -43,6 +43,7 @@ struct CompileOptions {
   std::vector<Layout> output_layouts;
   TunerOptions tuner;
   passes::PassOptions passes;
+  Precisions precisions;
   Logger* logger = &null_logger();
   // Called after each stage with its name ("import", "canonicalize", …, kLastStage) and the graph; for dumps.
   std::function<void(const std::string& stage, const ir::Graph& graph)> after_stage;

@@ -6,6 +6,7 @@
 
 #include "base/checked.h"
 #include "base/error.h"
+#include "compiler/plan_memory.h"
 #include "compiler/problems.h"
 
 namespace kiln {
@@ -18,9 +19,7 @@ struct Lowering::Scope {
   std::map<const ir::Value*, int32_t> tensors;
   std::map<int32_t, const ir::Value*> values;  // of tensors that are values of the graph
   std::map<int32_t, int32_t> shares;           // tensor: tensor whose bytes it reads as another shape
-  std::vector<bool> in_place;                  // per step
-  std::vector<bool> strided_output;            // per step
-  std::vector<const ir::Node*> step_nodes;
+  std::vector<StepDetail> details;             // per step
 };
 
 namespace {
@@ -80,6 +79,7 @@ int32_t Lowering::constant_tensor(Scope& scope, const Tensor& tensor, const std:
   for (int64_t d : tensor.dims()) info.dims.push_back(dim_of(d));
   info.layout = layout;
   info.storage = Storage::kConstant;
+  info.on_host = plan_.device_memory && scope.is_body;  // bodies run on the host
   info.offset = add_constant(tensor);
   info.size = static_cast<uint64_t>(tensor.bytes());
   scope.program->tensors.push_back(std::move(info));
@@ -111,6 +111,10 @@ int32_t Lowering::tensor_of(Scope& scope, const ir::Value* value) {
     const auto bytes = byte_size(value->dtype(), storage_elements(value->layout, *max));
     if (!bytes) throw Error(Code::kOverflow, "the size of '" + value->name() + "' does not fit 64 bits");
     info.size = static_cast<uint64_t>(*bytes);
+  }
+  if (plan_.device_memory && max && info.size == 0) {  // what a copy of it takes, where there is one
+    const auto bytes = byte_size(value->dtype(), storage_elements(value->layout, *max));
+    info.size = bytes ? static_cast<uint64_t>(*bytes) : 0;
   }
   scope.program->tensors.push_back(std::move(info));
   const auto index = static_cast<int32_t>(scope.program->tensors.size()) - 1;
@@ -163,15 +167,17 @@ void Lowering::set_workspace(Scope& scope, plan::StepInfo& step) {
     Held& h = *held.back();
     h.dims = *dims;
     h.strides = info.layout.is_plain() ? strides(info.layout, h.dims) : Dims();
-    void* data = info.storage == Storage::kConstant ? const_cast<std::byte*>(plan_.constants.at(info.offset, info.size))
-                                                    : nullptr;
-    return TensorView{data,
+    const std::byte* constant =
+        info.storage == Storage::kConstant ? plan_.constants.at(info.offset, info.size) : nullptr;
+    const bool readable = !plan_.device_memory || step.device != plan_.device;
+    return TensorView{readable ? const_cast<std::byte*>(constant) : nullptr,
                       h.dims.data(),
                       info.layout.is_plain() ? h.strides.data() : nullptr,
                       static_cast<int>(h.dims.size()),
                       info.dtype,
                       &info.layout,
-                      nullptr};
+                      nullptr,
+                      constant};
   };
   std::vector<TensorView> inputs, outputs;
   for (int32_t t : step.inputs) inputs.push_back(view(t));
@@ -208,9 +214,7 @@ void Lowering::lower_kernel(Scope& scope, const Problem& problem, const Choice& 
   if (!scope.is_body && !is_late(scope, step)) set_workspace(scope, step);
   report_.layers.push_back({node.name(), node.op_name(), choice.tactic_name(), problem.str(), choice.milliseconds});
   scope.program->steps.push_back(std::move(step));
-  scope.in_place.push_back(emitted.in_place);
-  scope.strided_output.push_back(emitted.strided_output);
-  scope.step_nodes.push_back(&node);
+  scope.details.push_back({&node, emitted.in_place, emitted.strided_output});
 }
 
 void Lowering::lower_control(Scope& scope, const ir::Node& node, size_t index) {
@@ -233,15 +237,13 @@ void Lowering::lower_control(Scope& scope, const ir::Node& node, size_t index) {
   plan_.programs[index] = std::move(finished);
   scope.program = &plan_.programs[index];
   scope.program->steps.push_back(std::move(step));
-  scope.in_place.push_back(false);
-  scope.strided_output.push_back(false);
-  scope.step_nodes.push_back(&node);
+  scope.details.push_back({&node});
 }
 
 void Lowering::lower_program(const ir::Graph& graph, size_t index, bool is_body) {
-  Tuner tuner(target_, tuner_);
-  const std::vector<Problem> problems = make_problems(extents_, tuner.threads(), graph, is_body);
-  const std::vector<Choice> choices = tuner.choose(problems);
+  std::vector<Problem> problems = make_problems(extents_, Tuner(target_, tuner_).threads(), graph, is_body);
+  for (Problem& problem : problems) problem.tf32 = precisions_.tf32;
+  const std::vector<Choice> choices = choose(problems, is_body);
   Scope scope;
   scope.program = &plan_.programs[index];
   scope.is_body = is_body;
@@ -262,128 +264,64 @@ void Lowering::lower_program(const ir::Graph& graph, size_t index, bool is_body)
   if (is_body) return;
   for (const WatchedOutput& w : watched_)
     plan_.watches.push_back({tensor_of(scope, graph.outputs()[w.output]), w.kind, w.message});
-  plan_memory(scope);
+  if (plan_.device_memory) place_steps(*scope.program, scope.details, scope.shares, plan_);
+  plan_memory({*scope.program, scope.details, scope.shares, scope.tensors, [this](const Dim& d) { return dim_of(d); }},
+              plan_, std::max(plan::kAlignment, target_.device().facts().alignment));
 }
 
-// Puts producers of a concatenation into its result where their kernels can write slices, merges buffers that share bytes,
-// and places all of them.
-void Lowering::plan_memory(Scope& scope) {
-  auto& tensors = scope.program->tensors;
-  auto& steps = scope.program->steps;
-  std::map<int32_t, size_t> producer;
-  for (size_t i = 0; i < steps.size(); ++i)
-    for (int32_t t : steps[i].outputs)
-      if (t >= 0) producer[t] = i;
-  std::set<int32_t> shared;
-  for (const auto& [to, from] : scope.shares) shared.insert({to, from});
-  auto is_arena = [&](int32_t t) { return t >= 0 && tensors[static_cast<size_t>(t)].storage == Storage::kArena; };
-  for (size_t i = 0; i < steps.size(); ++i) {
-    const ir::Node& node = *scope.step_nodes[i];
-    if (!node.is("Concat") || !node.post.empty()) continue;
-    const int32_t whole = steps[i].outputs[0];
-    if (!is_arena(whole) || shared.count(whole) || tensors[static_cast<size_t>(whole)].view_of >= 0) continue;
-    const int64_t axis = normalize_axis(node.attributes.integer("axis"), node.output()->rank());
-    Dim start = 0;
-    std::set<int32_t> seen;
-    for (size_t k = 0; k < node.inputs().size(); ++k) {
-      const ir::Value* part = node.input(static_cast<int>(k));
-      const Dim begin = start;
-      start = start + part->shape()[static_cast<size_t>(axis)];
-      auto it = scope.tensors.find(part);
-      if (it == scope.tensors.end() || !is_arena(it->second) || shared.count(it->second) || !part->has_one_use() ||
-          !seen.insert(it->second).second)
-        continue;
-      plan::TensorInfo& info = tensors[static_cast<size_t>(it->second)];
-      auto made = producer.find(it->second);
-      if (made == producer.end() || !scope.strided_output[made->second] || steps[made->second].outputs[0] != it->second)
-        continue;
-      if (info.view_of >= 0 || it->second >= whole || !(part->layout == node.output()->layout) ||
-          bits(info.dtype) % 8 || info.dtype != tensors[static_cast<size_t>(whole)].dtype)
-        continue;
-      info.view_of = whole;
-      info.view_axis = static_cast<int32_t>(axis);
-      info.view_start = dim_of(begin);
-      scope.in_place[made->second] = false;
-    }
-  }
-  // Buffer of each tensor: that of its parent, of the tensor whose bytes it shares, or its own.
-  std::vector<int32_t> root(tensors.size());
-  std::vector<int32_t> last_use(tensors.size(), -1);
-  for (size_t i = 0; i < steps.size(); ++i)
-    for (const auto* list : {&steps[i].inputs, &steps[i].outputs})
-      for (int32_t t : *list)
-        if (t >= 0) last_use[static_cast<size_t>(t)] = static_cast<int32_t>(i);
-  for (size_t t = 0; t < root.size(); ++t) root[t] = static_cast<int32_t>(t);
-  auto find_root = [&](int32_t t) {
-    while (root[static_cast<size_t>(t)] != t) t = root[static_cast<size_t>(t)];
-    return t;
+// A slot's tensor can be copied to the device when its shape is known before running.
+bool Lowering::host_only(const Problem& problem, bool is_body) const {
+  const auto sized = [&](const ir::Value* v) {
+    return !v || v->constant() ||
+           (v->is_tensor() && v->ranked() && v->dtype() != DType::kString && extents_.opt(v->shape()) &&
+            extents_.max(v->shape()));
   };
-  std::vector<int32_t> root_last(last_use);
-  auto merge = [&](int32_t child, int32_t parent) {
-    const int32_t c = find_root(child), p = find_root(parent);
-    if (c == p) return;
-    root[static_cast<size_t>(c)] = p;
-    root_last[static_cast<size_t>(p)] = std::max(root_last[static_cast<size_t>(p)], root_last[static_cast<size_t>(c)]);
-  };
-  for (const auto& [to, from] : scope.shares) merge(to, from);
-  for (size_t t = 0; t < tensors.size(); ++t)
-    if (tensors[t].view_of >= 0) merge(static_cast<int32_t>(t), tensors[t].view_of);
-  for (size_t i = 0; i < steps.size(); ++i) {
-    const int32_t out = steps[i].outputs.empty() ? -1 : steps[i].outputs[0];
-    if (!scope.in_place[i] || !is_arena(out) || tensors[static_cast<size_t>(out)].view_of >= 0 || find_root(out) != out)
-      continue;
-    for (int32_t in : steps[i].inputs) {
-      if (!is_arena(in) || in == out || tensors[static_cast<size_t>(in)].view_of >= 0) continue;
-      const plan::TensorInfo &a = tensors[static_cast<size_t>(in)], &b = tensors[static_cast<size_t>(out)];
-      const int32_t r = find_root(in);
-      const bool same = a.dtype == b.dtype && a.dims == b.dims && a.layout == b.layout && a.size == b.size;
-      if (!same || root_last[static_cast<size_t>(r)] != static_cast<int32_t>(i) ||
-          tensors[static_cast<size_t>(r)].size != b.size ||
-          std::count_if(steps[i].inputs.begin(), steps[i].inputs.end(),
-                        [&](int32_t t) { return t >= 0 && find_root(t) == r; }) != 1)
-        continue;
-      merge(out, r);
-      break;
+  const ir::Node& node = *problem.node;
+  return is_body || problem.sizes_results || !std::all_of(node.inputs().begin(), node.inputs().end(), sized) ||
+         !std::all_of(node.outputs().begin(), node.outputs().end(), sized);
+}
+
+// What the device cannot run, tactics of the host take, and what they decline its reference evaluation.
+std::vector<Choice> Lowering::choose(std::vector<Problem>& problems, bool is_body) {
+  Tuner tuner(target_, tuner_);
+  if (!plan_.device_memory) return tuner.choose(problems);
+  std::vector<Problem> mine, hosts;
+  std::vector<bool> on_host;
+  const Target* fallback = target_.fallback();
+  std::string names;
+  for (Problem& problem : problems) {
+    on_host.push_back(host_only(problem, is_body) || !tuner.accepts(problem));
+    if (on_host.back()) {
+      if (fallback) problem.threads = Tuner(*fallback, tuner_).threads();
+      names += (names.empty() ? "" : ", ") + problem.node->name() + " (" + problem.op() + ")";
     }
+    (on_host.back() ? hosts : mine).push_back(problem);
   }
-  std::map<int32_t, Buffer> buffers;
-  for (size_t i = 0; i < steps.size(); ++i)
-    for (const auto* list : {&steps[i].inputs, &steps[i].outputs})
-      for (int32_t t : *list) {
-        if (!is_arena(t)) continue;
-        const int32_t r = find_root(t);
-        auto [it, fresh] = buffers.try_emplace(r);
-        if (fresh) it->second.first = static_cast<int32_t>(i);
-        it->second.last = static_cast<int32_t>(i);
-        it->second.size = std::max({it->second.size, static_cast<int64_t>(tensors[static_cast<size_t>(t)].size),
-                                    static_cast<int64_t>(tensors[static_cast<size_t>(r)].size)});
-      }
-  std::vector<Buffer> list;
-  std::map<int32_t, size_t> position;
-  for (const auto& [r, buffer] : buffers) {
-    position[r] = list.size();
-    list.push_back(buffer);
-  }
-  const size_t workspaces = list.size();
-  for (size_t i = 0; i < steps.size(); ++i)
-    list.push_back(
-        {static_cast<int64_t>(steps[i].workspace_size), static_cast<int32_t>(i), static_cast<int32_t>(i), 0});
-  plan_.arena_size = static_cast<uint64_t>(list.empty() ? 0 : place_buffers(list));
-  for (size_t i = 0; i < steps.size(); ++i)
-    steps[i].workspace_offset = static_cast<uint64_t>(list[workspaces + i].offset);
-  for (size_t t = 0; t < tensors.size(); ++t) {
-    if (!is_arena(static_cast<int32_t>(t))) continue;
-    auto it = position.find(find_root(static_cast<int32_t>(t)));
-    if (it != position.end()) tensors[t].offset = static_cast<uint64_t>(list[it->second].offset);
-  }
+  if (!names.empty())
+    tuner_.logger->log(
+        is_body ? Severity::kVerbose : Severity::kWarning,
+        std::to_string(hosts.size()) + " layers run on the host, and their operands are copied: " + names);
+  const std::vector<Choice> device_choices = tuner.choose(mine);
+  TunerOptions host_options = tuner_;
+  host_options.cache = nullptr;  // its times are the device's
+  host_options.level = 0;        // copies cost more than a better tactic saves
+  const std::vector<Choice> host_choices =
+      fallback ? Tuner(*fallback, host_options).choose(hosts) : std::vector<Choice>(hosts.size());
+  std::vector<Choice> all;
+  size_t next_mine = 0, next_host = 0;
+  for (bool host : on_host) all.push_back(host ? host_choices[next_host++] : device_choices[next_mine++]);
+  return all;
 }
 
 plan::Plan Lowering::run(const ir::Graph& graph, const std::vector<WatchedOutput>& watched, size_t returned) {
   watched_ = watched;
   for (size_t i = returned; i < graph.outputs().size(); ++i) watched_only_.insert(graph.outputs()[i]);
   plan_.programs.emplace_back();
-  lower_program(graph, 0, false);
+  plan_.device = std::string(target_.device().name());
+  plan_.fingerprint = target_.device().fingerprint();
+  plan_.device_memory = !target_.device().host_memory();
   plan_.profiles = extents_.profiles();
+  lower_program(graph, 0, false);
   return std::move(plan_);
 }
 

@@ -6,15 +6,15 @@
 #include <vector>
 
 #include "compiler/extents.h"
-#include "compiler/memory.h"
 
 namespace kiln {
 
 // Builds the plan of a whole network: dimension programs and constants are shared by all its programs.
 class Lowering {
  public:
-  Lowering(const Extents& extents, const Target& target, TunerOptions tuner, CompileReport& report)
-      : extents_(extents), target_(target), tuner_(std::move(tuner)), report_(report) {}
+  Lowering(const Extents& extents, const Target& target, TunerOptions tuner, Precisions precisions,
+           CompileReport& report)
+      : extents_(extents), target_(target), tuner_(std::move(tuner)), precisions_(precisions), report_(report) {}
   // Outputs behind the first `returned` are watched only.
   plan::Plan run(const ir::Graph& graph, const std::vector<WatchedOutput>& watched, size_t returned);
 
@@ -28,13 +28,15 @@ class Lowering {
   void lower_kernel(Scope& scope, const Problem& problem, const Choice& choice);
   static bool is_late(const Scope& scope, const plan::StepInfo& step);
   void set_workspace(Scope& scope, plan::StepInfo& step);
-  void plan_memory(Scope& scope);
+  bool host_only(const Problem& problem, bool is_body) const;
+  std::vector<Choice> choose(std::vector<Problem>& problems, bool is_body);
   bool shares_memory(const Scope& scope, const ir::Node& node) const;
   uint64_t add_constant(const Tensor& tensor);
 
   const Extents& extents_;
   const Target& target_;
   TunerOptions tuner_;
+  Precisions precisions_;
   CompileReport& report_;
   plan::Plan plan_;
   std::vector<WatchedOutput> watched_;

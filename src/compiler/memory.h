@@ -12,8 +12,8 @@ struct Buffer {
   int64_t offset = 0;  // result
 };
 
-// Gives each buffer an offset, a multiple of plan::kAlignment; returns the size of the arena. Largest first, lowest gap that
+// Gives each buffer an offset, a multiple of `alignment`; returns the size of the arena. Largest first, lowest gap that
 // fits. Throws kOverflow.
-int64_t place_buffers(std::vector<Buffer>& buffers);
+int64_t place_buffers(std::vector<Buffer>& buffers, int64_t alignment);
 
 }  // namespace kiln

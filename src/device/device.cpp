@@ -5,6 +5,7 @@
 
 #include <map>
 #include <mutex>
+#include <optional>
 
 namespace kiln {
 
@@ -24,14 +25,26 @@ bool TensorView::is_dense() const {
   return true;
 }
 
+void* Allocator::allocate_in(Stream& /*stream*/, size_t size, size_t alignment) noexcept {
+  return allocate(size, alignment);
+}
+
+void Allocator::deallocate_in(Stream& stream, void* memory) noexcept {
+  static_cast<void>(stream.synchronize());  // the memory goes whatever became of the work
+  deallocate(memory);
+}
+
+std::unique_ptr<Kernel> Device::create_kernel(std::string_view kernel, const Attributes& parameters) {
+  const std::shared_ptr<const Executable> executable = load({kernel, parameters});
+  return executable ? executable->create_kernel() : nullptr;
+}
+
 namespace {
 
-using Create = Device* (*)();
-
 struct Registry {
-  std::mutex mutex;
-  std::map<std::string, Create> creators;
-  std::map<std::string, Device*> devices;
+  std::recursive_mutex mutex;  // a device may open another when it is made
+  std::map<std::string, CreateDevice> creators;
+  std::map<std::string, Device*> devices;  // by name and ordinal
 };
 
 Registry& registry() {
@@ -47,21 +60,19 @@ std::string own_folder() {
   return slash == std::string::npos ? "" : path.substr(0, slash + 1);
 }
 
-Create open_library(const std::string& name) {
+// Null, with the reason, when there is none.
+CreateDevice open_library(const std::string& name, std::string& reason) {
   const std::string file = "libkiln_" + name + ".so";
-  std::string reason;
   for (const std::string& folder : {own_folder(), own_folder() + "../lib/", std::string()}) {
     if (void* library = dlopen((folder + file).c_str(), RTLD_NOW | RTLD_GLOBAL)) {
       const std::string symbol = "kiln_create_device_" + name;
-      if (void* create = dlsym(library, symbol.c_str())) return reinterpret_cast<Create>(create);
+      if (void* create = dlsym(library, symbol.c_str())) return reinterpret_cast<CreateDevice>(create);
       reason = file + " has no symbol " + symbol;
     } else if (const char* text = dlerror()) {
       reason = text;
     }
   }
-  throw Error(Code::kNotFound, "the device '" + name + "' is not available")
-      .cause(reason)
-      .remedy("install " + file + " beside the runtime library");
+  return nullptr;
 }
 
 bool plain_name(const std::string& name) {
@@ -71,22 +82,42 @@ bool plain_name(const std::string& name) {
   return true;
 }
 
+std::optional<int> ordinal_of(const std::string& text) {
+  if (text.empty() || text.size() > 3 || text.find_first_not_of("0123456789") != std::string::npos) return std::nullopt;
+  return std::stoi(text);
+}
+
 }  // namespace
 
-void register_device(std::string name, Create create) {
+void register_device(std::string name, CreateDevice create) {
   std::lock_guard lock(registry().mutex);
   registry().creators[std::move(name)] = create;
 }
 
-Device& open_device(const std::string& name) {
-  if (!plain_name(name)) throw Error(Code::kNotFound, "'" + name + "' is not the name of a device");
-  std::lock_guard lock(registry().mutex);
-  Device*& device = registry().devices[name];
-  if (!device) {
-    auto it = registry().creators.find(name);
-    device = (it != registry().creators.end() ? it->second : open_library(name))();
+Device* try_open_device(const std::string& name, std::string& reason) {
+  const size_t colon = name.find(':');
+  const std::string back_end = name.substr(0, colon);
+  const std::optional<int> ordinal = colon == std::string::npos ? 0 : ordinal_of(name.substr(colon + 1));
+  if (!plain_name(back_end) || !ordinal) {
+    reason = "'" + name + "' is not the name of a device, like \"cpu\" or \"name:1\"";
+    return nullptr;
   }
-  return *device;
+  std::lock_guard lock(registry().mutex);
+  const std::string key = back_end + ":" + std::to_string(*ordinal);
+  if (const auto it = registry().devices.find(key); it != registry().devices.end()) return it->second;
+  const auto known = registry().creators.find(back_end);
+  const CreateDevice create = known != registry().creators.end() ? known->second : open_library(back_end, reason);
+  Device* device = create ? create(*ordinal, reason) : nullptr;
+  if (device) registry().devices[key] = device;
+  return device;
+}
+
+Device& open_device(const std::string& name) {
+  std::string reason;
+  if (Device* device = try_open_device(name, reason)) return *device;
+  throw Error(Code::kNotFound, "the device '" + name + "' is not available")
+      .cause(reason)
+      .remedy("`kiln list devices` shows those that are");
 }
 
 }  // namespace kiln

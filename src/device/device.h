@@ -1,11 +1,14 @@
-// The device interface: memory, streams, events and kernels of whatever runs an engine. Implemented once per back end.
+// The device interface: memory, streams, events, graphs and kernels of whatever runs an engine. Implemented once per back end.
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <memory>
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/error.h"
 #include "base/log.h"
@@ -14,6 +17,8 @@
 
 namespace kiln {
 
+class Stream;
+
 // Where an engine's memory comes from. The user may supply one; every request of engine and context passes through it.
 // Thread-safe. allocate returns null when it refuses. Sizes in bytes; alignment is a power of two.
 class Allocator {
@@ -21,13 +26,9 @@ class Allocator {
   virtual ~Allocator() = default;
   virtual void* allocate(size_t size, size_t alignment) noexcept = 0;
   virtual void deallocate(void* memory) noexcept = 0;
-};
-
-// An ordered queue of work. One thread at a time.
-class Stream {
- public:
-  virtual ~Stream() = default;
-  virtual Status synchronize() noexcept = 0;
+  // Ordered in a stream: the memory is for work that is queued from now on, and goes once the work queued so far has run.
+  virtual void* allocate_in(Stream& stream, size_t size, size_t alignment) noexcept;
+  virtual void deallocate_in(Stream& stream, void* memory) noexcept;
 };
 
 // A point in a stream.
@@ -37,21 +38,57 @@ class Event {
   virtual Status record(Stream& stream) noexcept = 0;
   virtual Status synchronize() noexcept = 0;
   virtual bool done() noexcept = 0;
-  // Milliseconds between two recorded events of one device; synchronises both.
+  // Milliseconds between two events of one device; synchronises both. Negative when one has not been recorded, or was made without
+  // timing.
   virtual double milliseconds_since(Event& earlier) noexcept = 0;
+  // The handle under which the device's own programming interface knows it.
+  virtual void* native() noexcept = 0;
+};
+
+// Work that a stream captured instead of running it. Shapes and addresses are those of the capture.
+class Graph {
+ public:
+  virtual ~Graph() = default;
+  virtual Status launch(Stream& stream) noexcept = 0;
+  virtual size_t size() const noexcept = 0;  // pieces of work
+  // Takes over the addresses and parameters of a graph of the same shape; false, and nothing is changed, when it has another.
+  virtual bool update(Graph& newer) noexcept = 0;
+};
+
+// An ordered queue of work. One thread at a time.
+class Stream {
+ public:
+  virtual ~Stream() = default;
+  virtual Status synchronize() noexcept = 0;
+  virtual bool done() noexcept = 0;  // all that was queued has run, or failed
+  // What is queued from now on runs after the event's last record. The host does not wait.
+  virtual Status wait(Event& event) noexcept = 0;
+  // Calls a function of the host between two pieces of work. It must not use the device.
+  virtual Status call(void (*function)(void*), void* data) noexcept = 0;
+  virtual void* native() noexcept = 0;
+  // From begin to end, work is noted and not run. Waiting for a stream that captures breaks the capture: end_capture says so.
+  virtual Status begin_capture() noexcept = 0;
+  virtual Status end_capture(std::unique_ptr<Graph>& graph) noexcept = 0;
+  virtual bool capturing() const noexcept = 0;
+  virtual bool capture_valid() const noexcept { return true; }
+  // Streams that run work in the thread that queues it, as the host's do, cannot note what a kernel does: while they capture, who
+  // queues work hands it over here; null: what cannot be noted, which breaks the capture. False: the stream does not capture, or it
+  // notes by itself. May throw std::bad_alloc.
+  virtual bool note(std::function<Status(Stream&)> /*work*/) { return false; }
 };
 
 // A tensor as a kernel sees it. dims and strides (elements, per logical axis) have `rank` entries; blocked layouts have no
 // strides (null) and are described by `layout`. `slot` is set for values that live on the host as Datum: sequences, optionals,
 // strings, and results whose shape only the kernel can tell; such a kernel stores its result there.
 struct TensorView {
-  void* data = nullptr;
+  void* data = nullptr;  // in the memory of the step's device
   const int64_t* dims = nullptr;
   const int64_t* strides = nullptr;
   int rank = 0;
   DType dtype = DType::kInvalid;
   const Layout* layout = nullptr;
   Datum* slot = nullptr;
+  const void* host = nullptr;  // constants: the same bytes where the host reads them; null for others
   bool present() const { return dtype != DType::kInvalid || slot; }
   int64_t elements() const;  // product of dims
   bool is_dense() const;     // row-major without gaps
@@ -60,15 +97,16 @@ struct TensorView {
 struct KernelCall {
   std::span<const TensorView> inputs;
   std::span<const TensorView> outputs;
-  void* workspace = nullptr;  // 64-byte aligned
+  void* workspace = nullptr;  // aligned as DeviceFacts::alignment says
   size_t workspace_size = 0;
 };
 
-// One step's executable. Owned by one context; one thread at a time.
+// One step's executable in one context; one thread at a time.
 class Kernel {
  public:
   virtual ~Kernel() = default;
-  // Shapes are known (data pointers need not be, except those of constants): compute all that depends on them. May allocate.
+  // Shapes are known; data pointers need not be, and must not be followed: the host reads constants through `host`. Computes all
+  // that depends on shapes. May allocate.
   virtual Status prepare(const KernelCall& call) noexcept = 0;
   // Queues the work. Same shapes as in the last prepare. Neither allocates, nor locks, nor throws; kernels that work on slots
   // are exempt, and a library that a kernel calls may allocate inside.
@@ -80,25 +118,70 @@ class Kernel {
   virtual Slots takes_slots() const noexcept { return Slots::kNone; }
 };
 
+// What the compiler made for a step. `binary` is machine code for generated kernels, else empty. All of it may come from an
+// untrusted file.
+struct KernelSource {
+  std::string_view kernel;
+  const Attributes& parameters;
+  std::span<const std::byte> binary = {};
+};
+
+// A loaded step: immutable, shared by the contexts of an engine. Thread-safe.
+class Executable {
+ public:
+  virtual ~Executable() = default;
+  virtual std::unique_ptr<Kernel> create_kernel() const = 0;
+};
+
+// What is known of a device, as plain data. Rates are measured or from a data sheet; 0: not known.
+struct DeviceFacts {
+  std::string name;         // for people: "NVIDIA H200", "x86-64 avx512"
+  std::string fingerprint;  // tuning and packing depend on it: processor, instruction set, library versions
+  int64_t memory = 0;       // bytes
+  int64_t cache = 0;        // bytes of the last-level cache
+  int units = 1;            // cores or multiprocessors
+  double bytes_per_second = 0;
+  std::map<DType, double> operations_per_second = {};  // of matrix products, by element type
+  int64_t alignment = 64;                              // of all memory, in bytes; a power of two
+  bool host_memory = true;                             // it works on the host's memory
+  // What a step of this device costs beyond its own time in an engine of another device of the same memory: the time of a step
+  // counts so many milliseconds and so much in proportion more, because its threads go on waiting on the cores that the next steps want.
+  double switch_milliseconds = 0, switch_factor = 1;
+};
+
+// kAny: the addresses tell, on devices whose memory has addresses of its own.
+enum class CopyKind { kHostToDevice, kDeviceToHost, kDeviceToDevice, kAny };
+
 class Device {
  public:
   virtual ~Device() = default;
   virtual std::string_view name() const = 0;  // the back end's name
-  // Identifies what tuning and packing depend on: processor, instruction set, library versions, number of threads.
-  virtual std::string fingerprint() const = 0;
+  virtual int ordinal() const { return 0; }
+  virtual const DeviceFacts& facts() const = 0;
+  const std::string& fingerprint() const { return facts().fingerprint; }
+  bool host_memory() const { return facts().host_memory; }
   virtual int max_threads() const = 0;
   // Until the next call, kernels that the calling thread prepares and launches use at most so many threads; 0 lifts the limit.
   virtual void limit_threads(int /*most*/) noexcept {}
+  virtual int64_t free_memory() const noexcept = 0;  // bytes; negative when it cannot be told
   virtual Allocator& allocator() = 0;
-  virtual std::unique_ptr<Stream> create_stream() = 0;
-  virtual std::unique_ptr<Event> create_event() = 0;
-  // Copies between any two of: host memory, device memory. Ordered in the stream.
-  virtual Status copy(Stream& stream, void* to, const void* from, size_t size) noexcept = 0;
-  // Null when the device has no kernel of that name or the parameters are not sound. Parameters may come from an untrusted
-  // file: they are checked here and in prepare.
-  virtual std::unique_ptr<Kernel> create_kernel(std::string_view kernel, const Attributes& parameters) = 0;
-  // Null unless the device runs on memory that it does not share with the host.
-  virtual bool host_memory() const = 0;
+  // Memory of the host from and to which copies run while the host goes on. That of other memory may make copies wait.
+  virtual Allocator& staging() = 0;
+  // Streams of higher priority have lower numbers; 0 is usual.
+  virtual std::unique_ptr<Stream> create_stream(int priority = 0) = 0;
+  virtual std::unique_ptr<Event> create_event(bool timing = true) = 0;
+  // The stream or event behind a native handle that lives elsewhere; the default stream for null. Null for a handle that is known
+  // to be none. The result belongs to the device. The same handle gives the same object.
+  virtual Stream* adopt_stream(void* native) noexcept = 0;
+  virtual Event* adopt_event(void* native) noexcept = 0;
+  // Ordered in the stream. Copies from and to staging memory run while the host goes on: it must stay as it is until they have run.
+  virtual Status copy(Stream& stream, void* to, const void* from, size_t size, CopyKind kind) noexcept = 0;
+  virtual Status fill(Stream& stream, void* to, std::byte value, size_t size) noexcept = 0;
+  // Null when the device has no kernel of that name. Throws Error when the parameters or the binary are not sound: they are checked
+  // here and in prepare.
+  virtual std::shared_ptr<const Executable> load(const KernelSource& source) = 0;
+  // A kernel of its own; null as above.
+  std::unique_ptr<Kernel> create_kernel(std::string_view kernel, const Attributes& parameters);
 };
 
 // A limit of threads as long as it lives; none when `most` is 0.
@@ -117,10 +200,16 @@ class ThreadLimit {
   std::span<Device* const> devices_;
 };
 
-// Opens the device of a back end by name: a library lib<prefix>_<name>.so beside this one, or one that the program registered.
+// Makes the device of an ordinal; null with a reason when it is not there. Called once for each ordinal; what it returns lives
+// until the program ends. A library lib<prefix>_<name>.so shows one as kiln_create_device_<name>.
+using CreateDevice = Device* (*)(int ordinal, std::string& reason);
+
+// Opens a device by name, "cpu" or with an ordinal "gpu:1": from a library beside this one, or from what the program registered.
 // Throws kNotFound with the reason. Thread-safe; the device lives until the program ends.
 Device& open_device(const std::string& name);
+// The same; null, with the reason, when it is not available.
+Device* try_open_device(const std::string& name, std::string& reason);
 // Makes a device known without a library. Before any use of that name.
-void register_device(std::string name, Device* (*create)());
+void register_device(std::string name, CreateDevice create);
 
 }  // namespace kiln

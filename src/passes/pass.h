@@ -62,6 +62,9 @@ Pass fuse(std::vector<const Rule*> rules);
 // types say, and constants are dequantized.
 Pass compute_in_float32();
 
+// What computes on float32 does so on `type`, float16 or bfloat16, between casts, where the operator has such a form.
+Pass compute_in(DType type);
+
 // Runs the passes in order. After each: dead nodes removed, types inferred again, the graph verified.
 PassReport run_passes(Graph& graph, const std::vector<Pass>& passes, const PassOptions& options = {});
 // Applies the rules to this graph and those nested in it, in topological order, until none fires.

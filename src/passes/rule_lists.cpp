@@ -18,6 +18,13 @@ bool has_narrow_numbers(const Graph& graph) {
   return false;
 }
 
+// What these find would be hidden by the casts.
+void fuse_patterns(Graph& graph, PassContext& context) {
+  std::vector<const Rule*> patterns = fusion_rules();
+  std::erase_if(patterns, [](const Rule* rule) { return rule->stage != 0; });
+  apply_rules(graph, patterns, context);
+}
+
 }  // namespace
 
 #define KILN_RULE(word) &word,
@@ -39,6 +46,12 @@ std::vector<const Rule*> precision_rules() {
   };
 }
 
+std::vector<const Rule*> narrow_rules() {
+  return {
+#include "passes/narrow/list.inc"
+  };
+}
+
 #undef KILN_RULE
 
 Pass canonicalize() {
@@ -53,12 +66,18 @@ Pass fuse(std::vector<const Rule*> rules) {
           }};
 }
 
+Pass compute_in(DType type) {
+  return {"precision", [type](Graph& graph, PassContext& context) {
+            fuse_patterns(graph, context);
+            apply_rules(graph, {type == DType::kF16 ? &single_to_float16 : &single_to_bfloat16}, context);
+            apply_rules(graph, canonical_rules(), context);
+          }};
+}
+
 Pass compute_in_float32() {
   return {"precision", [](Graph& graph, PassContext& context) {
             if (!has_narrow_numbers(graph)) return;
-            std::vector<const Rule*> patterns = fusion_rules();  // what these find would be hidden by the casts
-            std::erase_if(patterns, [](const Rule* rule) { return rule->stage != 0; });
-            apply_rules(graph, patterns, context);
+            fuse_patterns(graph, context);
             apply_rules(graph, precision_rules(), context);
             apply_rules(graph, canonical_rules(), context);
           }};

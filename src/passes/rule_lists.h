@@ -6,6 +6,7 @@ namespace kiln::passes {
 #define KILN_RULE(word) extern const Rule word;
 #include "passes/canonicalize/list.inc"
 #include "passes/fuse/list.inc"
+#include "passes/narrow/list.inc"
 #include "passes/precision/list.inc"
 #undef KILN_RULE
 }  // namespace kiln::passes

@@ -18,13 +18,17 @@ inline constexpr int64_t kAlignment = 64;  // of every tensor and section, in by
 
 // Number is stored: append only.
 enum class Storage : uint8_t {
-  kNone = 0,      // absent optional argument
-  kConstant = 1,  // offset into the constants section
-  kInput = 2,     // address given by the user
-  kOutput = 3,    // address given by the user
-  kArena = 4,     // offset into the context's arena
-  kSlot = 5,      // held by the context as a Datum: size known only while running, or no tensor
+  kNone = 0,       // absent optional argument
+  kConstant = 1,   // offset into the constants section
+  kInput = 2,      // address given by the user
+  kOutput = 3,     // address given by the user
+  kArena = 4,      // offset into the context's arena
+  kSlot = 5,       // held by the context as a Datum: size known only while running, or no tensor
+  kHostArena = 6,  // offset into the context's memory on the host; only in engines whose device has memory of its own
 };
+
+// Kernels of transfer steps, which copy one tensor between the memory of the device and that of the host.
+inline constexpr std::string_view kToHost = "to_host", kToDevice = "to_device";
 
 // One value of a program. `dims` are indices into Plan::dims. A view (view_of >= 0) shares the storage of another tensor: it starts
 // inside its parent's storage and uses its parent's strides for the axes of its own rank (concatenation in place).
@@ -41,6 +45,7 @@ struct TensorInfo {
   int32_t view_of = -1;     // tensor whose storage this lies in; of the same rank, dtype and layout
   int32_t view_axis = 0;    // axis along which it is a part
   uint32_t view_start = 0;  // index into Plan::dims: first position along view_axis
+  bool on_host = false;     // the host reads or writes it, in an engine whose device has memory of its own
 };
 
 struct StepInfo {
@@ -54,6 +59,8 @@ struct StepInfo {
   uint64_t workspace_offset = 0, workspace_size = 0;  // bytes in the arena
   std::vector<std::string> origins;                   // nodes of the model
   std::vector<uint32_t> bodies;                       // programs that a branch or loop runs
+  bool waits = false;                                 // for all that is queued: the host reads what the device made
+  bool is_transfer() const { return device.empty() && bodies.empty(); }
 };
 
 struct Program {
@@ -113,6 +120,10 @@ struct Plan {
   std::vector<Program> programs;         // 0 is the main one
   std::vector<Profile> profiles;         // at least one
   uint64_t arena_size = 0;               // bytes that a context needs
+  // The device has memory of its own: every tensor lies in it or is on_host, steps of other devices work on the host, and transfer
+  // steps copy between the two.
+  bool device_memory = false;
+  uint64_t host_arena_size = 0;  // bytes of the host that a context needs beside the arena
   Constants constants;
   std::string build_info;  // JSON text: options, timings; for people
   std::vector<Watch> watches;

@@ -39,6 +39,8 @@ class Reader {
       return Watch{w.tensor(), static_cast<Watch::Kind>(w.kind()), text(w.message())};
     });
     plan.shows_results = p.shows_results();
+    plan.device_memory = p.device_memory();
+    plan.host_arena_size = p.host_arena_size();
     return plan;
   }
 
@@ -105,6 +107,7 @@ class Reader {
     info.view_of = t.view_of();
     info.view_axis = t.view_axis();
     info.view_start = t.view_start();
+    info.on_host = t.on_host();
     return info;
   }
 
@@ -172,6 +175,7 @@ class Reader {
     info.workspace_size = s.workspace_size();
     info.origins = texts(s.origins());
     info.bodies = numbers(s.bodies());
+    info.waits = s.waits();
     return info;
   }
 

@@ -76,7 +76,8 @@ class Verifier {
     check(plan_.watches.size() <= kMaxItems, "the engine", "has too many watches");
     check(tensor_count <= kMaxItems && step_count <= kMaxItems, "the engine", "has too many tensors or steps");
     check(plan_.dims.size() <= kMaxItems, "the engine", "has too many dimensions");
-    check(plan_.arena_size <= std::numeric_limits<int64_t>::max(), "the arena", "is too large");
+    for (uint64_t size : {plan_.arena_size, plan_.host_arena_size})
+      check(size <= std::numeric_limits<int64_t>::max(), "the arena", "is too large");
   }
 
   void dim_program(size_t i) const {
@@ -134,7 +135,9 @@ class Verifier {
     check_tensor(t.name.size() <= kMaxText, i, "its name is too long");
     check_tensor(t.kind <= Datum::kOptional, i, "its kind is unknown");
     check_tensor(static_cast<int>(t.dtype) < kDTypeCount, i, "its type is unknown");
-    check_tensor(t.storage <= Storage::kSlot, i, "its storage is unknown");
+    check_tensor(t.storage <= Storage::kHostArena, i, "its storage is unknown");
+    check_tensor(plan_.device_memory || (!t.on_host && t.storage != Storage::kHostArena), i,
+                 "it is the host's, and the device has no other memory");
     check_tensor(t.storage == Storage::kNone || t.dtype != DType::kInvalid, i, "it has no type");
     check_tensor(t.storage != Storage::kNone || (t.dtype == DType::kInvalid && t.dims.empty()), i,
                  "it is absent and has a type or a shape");
@@ -142,13 +145,12 @@ class Verifier {
     check_tensor(t.dims.size() <= kMaxRank && (t.ranked || t.dims.empty()), i, "its rank is not sound");
     for (uint32_t d : t.dims) check_tensor(d < plan_.dims.size(), i, "it names a dimension that does not exist");
     kiln::check(t.layout, static_cast<int>(t.dims.size()));
-    const bool has_memory = t.storage == Storage::kConstant || t.storage == Storage::kArena;
     const bool dense = t.kind == Datum::kTensor && t.ranked && bits(t.dtype) > 0;
-    if (has_memory) {
+    if (has_memory(t)) {
       check_tensor(dense, i, "such a value cannot be in memory of fixed size");
-      const bool inside = t.storage == Storage::kConstant
-                              ? plan_.constants.at(t.offset, t.size) != nullptr
-                              : t.offset <= plan_.arena_size && t.size <= plan_.arena_size - t.offset;
+      const uint64_t arena = t.storage == Storage::kArena ? plan_.arena_size : plan_.host_arena_size;
+      const bool inside = t.storage == Storage::kConstant ? plan_.constants.at(t.offset, t.size) != nullptr
+                                                          : t.offset <= arena && t.size <= arena - t.offset;
       check_tensor(inside, i, "it lies outside its storage");
       check_tensor(t.view_of >= 0 || t.offset % kAlignment == 0, i, "its offset is not aligned");
     }
@@ -203,11 +205,49 @@ class Verifier {
       check_step(storage != Storage::kConstant && storage != Storage::kInput, i,
                  "it writes a tensor that may only be read");
     }
-    check_step(s.workspace_offset <= plan_.arena_size && s.workspace_size <= plan_.arena_size - s.workspace_offset, i,
+    const uint64_t arena = plan_.device_memory && s.device != plan_.device ? plan_.host_arena_size : plan_.arena_size;
+    check_step(s.workspace_offset <= arena && s.workspace_size <= arena - s.workspace_offset, i,
                "its workspace lies outside the arena");
+    if (plan_.device_memory) sides(i);
     check_step(s.workspace_offset % kAlignment == 0, i, "its workspace is not aligned");
     for (uint32_t body : s.bodies)
       check_step(body > program_ && body < plan_.programs.size(), i, "its body is not a later program");
+  }
+
+  // Where a tensor lies. Slots are the host's.
+  bool on_host(int32_t t) const {
+    const TensorInfo& info = tensors()[static_cast<size_t>(t)];
+    return info.on_host || info.storage == Storage::kSlot || info.storage == Storage::kHostArena;
+  }
+
+  // A kernel sees memory of its own side only; a transfer goes from one to the other.
+  void sides(size_t i) const {
+    const StepInfo& s = program().steps[i];
+    const auto all_on = [&](const std::vector<int32_t>& list, bool host) {
+      return std::all_of(list.begin(), list.end(), [&](int32_t t) { return t < 0 || on_host(t) == host; });
+    };
+    if (!s.is_transfer()) {
+      const bool host = s.device != plan_.device;
+      check_step(all_on(s.inputs, host) && all_on(s.outputs, host), i, "it works on memory that is not its device's");
+      return;
+    }
+    check_step(program_ == 0, i, "a body has no device to copy to");
+    check_step(s.kernel == kToHost || s.kernel == kToDevice, i, "it has no device");
+    const bool to_host = s.kernel == kToHost;
+    check_step(s.inputs.size() == 1 && s.outputs.size() == 1 && s.inputs[0] >= 0 && s.outputs[0] >= 0, i,
+               "a transfer is of one tensor");
+    check_step(all_on(s.inputs, !to_host) && all_on(s.outputs, to_host), i, "it copies within one memory");
+    const TensorInfo &from = tensors()[static_cast<size_t>(s.inputs[0])],
+                     &to = tensors()[static_cast<size_t>(s.outputs[0])];
+    check_step(from.dtype == to.dtype && from.dims == to.dims && from.layout == to.layout && from.view_of < 0 &&
+                   to.view_of < 0 && from.kind == Datum::kTensor && to.kind == Datum::kTensor &&
+                   to.storage != Storage::kSlot && bits(to.dtype) > 0,
+               i, "it copies between tensors that differ, or that are no blocks of numbers");
+  }
+
+  // In bytes that the plan reserves.
+  static bool has_memory(const TensorInfo& t) {
+    return t.storage == Storage::kConstant || t.storage == Storage::kArena || t.storage == Storage::kHostArena;
   }
 
   // By the context or by the file, not in memory that only the main program has.
@@ -347,8 +387,8 @@ class Verifier {
     const std::optional<int64_t> bytes = byte_size(t.dtype, storage_elements(t.layout, *dims));
     check_tensor(bytes.has_value(), i, "its size does not fit 64 bits");
     if (t.view_of >= 0) return view_extent(i, *dims, values);
-    const bool has_memory = t.storage == Storage::kConstant || t.storage == Storage::kArena;
-    check_tensor(!has_memory || static_cast<uint64_t>(*bytes) <= t.size, i, "its storage is too small for its shape");
+    check_tensor(!has_memory(t) || static_cast<uint64_t>(*bytes) <= t.size, i,
+                 "its storage is too small for its shape");
   }
 
   void view_extent(size_t i, const Dims& dims, const DimValues& values) const {

@@ -26,7 +26,7 @@ class Writer {
       return fb::CreateWatch(b_, w.tensor, w.kind, message);
     });
     b_.Finish(fb::CreatePlan(b_, name, device, fingerprint, dims, programs, profiles, plan.arena_size, build_info,
-                             watches, plan.shows_results));
+                             watches, plan.shows_results, plan.device_memory, plan.host_arena_size));
     const auto* data = reinterpret_cast<const std::byte*>(b_.GetBufferPointer());
     return {data, data + b_.GetSize()};
   }
@@ -69,7 +69,8 @@ class Writer {
     auto dims = numbers(t.dims);
     auto layout_offset = t.layout == Layout() ? 0 : layout(t.layout);
     return fb::CreateTensor(b_, name, t.kind, static_cast<uint8_t>(t.dtype), t.ranked, dims, layout_offset,
-                            static_cast<uint8_t>(t.storage), t.offset, t.size, t.view_of, t.view_axis, t.view_start);
+                            static_cast<uint8_t>(t.storage), t.offset, t.size, t.view_of, t.view_axis, t.view_start,
+                            t.on_host);
   }
 
   Offset<fb::Attribute> attribute(const std::string& key, const Attribute& value) {
@@ -114,7 +115,7 @@ class Writer {
     auto origins = texts(s.origins);
     auto bodies = numbers(s.bodies);
     return fb::CreateStep(b_, name, device, kernel, tactic, op, parameters, inputs, outputs, s.workspace_offset,
-                          s.workspace_size, origins, bodies);
+                          s.workspace_size, origins, bodies, s.waits);
   }
 
   Offset<fb::Program> program(const Program& p) {

@@ -7,10 +7,9 @@
 namespace kiln {
 namespace {
 
-void* take_arena(const Engine& engine, Allocator* allocator) {
-  const size_t size = engine.context_memory();
+void* take_arena(const Engine& engine, size_t size, Allocator* allocator) {
   if (size == 0) return nullptr;
-  void* memory = allocator->allocate(size, static_cast<size_t>(plan::kAlignment));
+  void* memory = allocator->allocate(size, static_cast<size_t>(engine.device().facts().alignment));
   if (!memory)
     throw Error(Code::kOutOfMemory, "the allocator refused " + std::to_string(size) + " bytes for a context")
         .remedy("use smaller maximum shapes, or fewer contexts");
@@ -28,8 +27,10 @@ bool inside(std::span<const int64_t> dims, const plan::ProfileDims& bounds) {
 Context::Context(std::shared_ptr<Engine> engine, Allocator* allocator, void* arena, bool take_memory)
     : engine_(std::move(engine)),
       allocator_(allocator ? allocator : &engine_->device().allocator()),
-      owned_arena_(arena || !take_memory ? nullptr : take_arena(*engine_, allocator_)),
-      runner_(*engine_, 0, static_cast<std::byte*>(arena ? arena : owned_arena_)) {
+      owned_arena_(arena || !take_memory ? nullptr : take_arena(*engine_, engine_->context_memory(), allocator_)),
+      host_arena_(take_arena(*engine_, engine_->plan().host_arena_size, &engine_->device().staging())),
+      runner_(*engine_, 0, static_cast<std::byte*>(arena ? arena : owned_arena_),
+              static_cast<std::byte*>(host_arena_)) {
   const plan::Program& program = engine_->main();
   for (size_t i = 0; i < program.steps.size(); ++i)
     for (int32_t t : program.steps[i].inputs)
@@ -47,12 +48,16 @@ Context::Context(std::shared_ptr<Engine> engine, Allocator* allocator, void* are
 
 Context::~Context() {
   if (owned_arena_) allocator_->deallocate(owned_arena_);
+  if (host_arena_) engine_->device().staging().deallocate(host_arena_);
 }
 
 Status Context::set_arena(void* arena) noexcept {
   text_ = "";
-  if (reinterpret_cast<uintptr_t>(arena) % static_cast<uintptr_t>(plan::kAlignment) != 0)
-    return {Code::kInvalidArgument, text_ = "the memory of a context does not begin at a multiple of 64 bytes"};
+  const int64_t alignment = engine_->device().facts().alignment;
+  if (reinterpret_cast<uintptr_t>(arena) % static_cast<uintptr_t>(alignment) != 0) {
+    message_ = "the memory of a context does not begin at a multiple of " + std::to_string(alignment) + " bytes";
+    return {Code::kInvalidArgument, text_ = message_.c_str()};
+  }
   runner_.set_arena(static_cast<std::byte*>(arena));
   return kOkStatus;
 }
@@ -199,7 +204,8 @@ Status Context::deliver_outputs(Stream& stream) noexcept {
       message_ = "output '" + info.name + "' has no memory: neither an address, nor an allocator that gives some";
       return {Code::kOutOfMemory, text_ = message_.c_str()};
     }
-    KILN_RETURN_IF_ERROR(engine_->device().copy(stream, to, result.data(), static_cast<size_t>(result.bytes())));
+    KILN_RETURN_IF_ERROR(
+        engine_->device().copy(stream, to, result.data(), static_cast<size_t>(result.bytes()), CopyKind::kAny));
   }
   return kOkStatus;
 }

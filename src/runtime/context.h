@@ -90,7 +90,7 @@ class Context {
 
   std::shared_ptr<Engine> engine_;
   Allocator* allocator_ = nullptr;
-  void* owned_arena_ = nullptr;
+  void *owned_arena_ = nullptr, *host_arena_ = nullptr;
   Runner runner_;
   int32_t profile_ = 0;
   size_t last_reader_ = 0;  // last step that reads an input

@@ -8,31 +8,114 @@
 
 namespace kiln {
 
-Engine::Engine(plan::Plan plan) : plan_(std::move(plan)), dims_(plan_.dims) {
-  device_ = &open_device(plan_.device);
+namespace {
+
+constexpr uint64_t kUploadBytes = uint64_t{64} << 20;  // of one copy, so that what a driver stages stays bounded
+
+}  // namespace
+
+Engine::Engine(plan::Plan plan, const LoadOptions& options)
+    : plan_(std::move(plan)), dims_(plan_.dims), allocator_(options.allocator) {
+  open_devices(options.ordinal);
+  load_executables();
+  if (plan_.device_memory) upload_constants();
+}
+
+Engine::~Engine() {
+  if (constants_) allocator_->deallocate(constants_);
+}
+
+void Engine::open_devices(int ordinal) {
+  device_ = &open_device(plan_.device + ":" + std::to_string(ordinal));
   if (device_->fingerprint() != plan_.fingerprint)
     throw Error(Code::kPlanDevice, "the engine was built for another device")
         .cause("built for " + plan_.fingerprint + "; this is " + device_->fingerprint())
         .remedy("build the engine on this machine");
+  if (device_->host_memory() == plan_.device_memory)
+    throw Error(Code::kPlanDevice, "the engine was built for a device with another kind of memory")
+        .remedy("build the engine on this machine");
   devices_[plan_.device] = device_;
   for (const plan::Program& program : plan_.programs)
-    for (const plan::StepInfo& step : program.steps)
-      if (step.bodies.empty() && !devices_.count(step.device)) devices_[step.device] = &open_device(step.device);
+    for (const plan::StepInfo& step : program.steps) {
+      if (!step.bodies.empty() || step.is_transfer() || devices_.count(step.device)) continue;
+      Device& device = open_device(step.device);
+      if (!device.host_memory())
+        throw Error(Code::kMalformedPlan,
+                    "a step runs on a second device, '" + step.device + "', with memory of its own")
+            .node("'" + step.name + "'");
+      devices_[step.device] = &device;
+    }
   for (const auto& [name, device] : devices_) opened_.push_back(device);
 }
 
-std::shared_ptr<Engine> Engine::load(std::span<const std::byte> bytes, std::shared_ptr<const void> owner) {
-  return std::shared_ptr<Engine>(new Engine(plan::read(bytes, std::move(owner))));
+void Engine::load_executables() {
+  for (const plan::Program& program : plan_.programs) {
+    auto& list = executables_.emplace_back(program.steps.size());
+    for (size_t i = 0; i < program.steps.size(); ++i) {
+      const plan::StepInfo& step = program.steps[i];
+      if (!step.bodies.empty() || step.is_transfer()) continue;
+      list[i] = devices_.at(step.device)->load({step.kernel, step.parameters});
+      if (!list[i])
+        throw Error(Code::kMalformedPlan, "the device '" + step.device + "' has no kernel '" + step.kernel + "'")
+            .node("'" + step.name + "'");
+    }
+  }
 }
 
-std::shared_ptr<Engine> Engine::load_file(const std::string& path) {
+// Copies what steps of the device read; equal constants once.
+void Engine::upload_constants() {
+  uint64_t size = 0;
+  const auto alignment = static_cast<uint64_t>(device_->facts().alignment);
+  for (const plan::Program& program : plan_.programs)
+    for (const plan::TensorInfo& t : program.tensors)
+      if (t.storage == plan::Storage::kConstant && !t.on_host && t.size > 0 &&
+          uploaded_.try_emplace({t.offset, t.size}, size).second)
+        size += (t.size + alignment - 1) / alignment *
+                alignment;  // the plan holds them: the sum is far from the end of 64 bits
+  if (size == 0) return;
+  if (!allocator_) allocator_ = &device_->allocator();
+  constants_ = static_cast<std::byte*>(allocator_->allocate(size, alignment));
+  if (!constants_)
+    throw Error(Code::kOutOfMemory, "the allocator refused " + std::to_string(size) + " bytes for the engine's weights")
+        .remedy("free memory of the device, or build the engine with smaller weights");
+  const auto stream = device_->create_stream();
+  for (const auto& [from, to] : uploaded_) {
+    const std::byte* bytes = plan_.constants.at(from.first, from.second);
+    for (uint64_t done = 0; done < from.second; done += kUploadBytes) {
+      const Status copied = device_->copy(*stream, constants_ + to + done, bytes + done,
+                                          std::min(kUploadBytes, from.second - done), CopyKind::kHostToDevice);
+      if (!copied.ok()) throw Error(copied.code, copied.detail);
+    }
+  }
+  throw_if_error(stream->synchronize());
+}
+
+void* Engine::constant(const plan::TensorInfo& info) const {
+  if (!plan_.device_memory || info.on_host) return const_cast<std::byte*>(host_constant(info));
+  const auto it = uploaded_.find({info.offset, info.size});
+  return it == uploaded_.end() ? nullptr : constants_ + it->second;
+}
+
+const plan::StepInfo* Engine::capture_blocker() const {
+  if (!plan_.device_memory) return nullptr;
+  for (const plan::StepInfo& step : main().steps)
+    if (step.waits || step.device != plan_.device) return &step;
+  return nullptr;
+}
+
+std::shared_ptr<Engine> Engine::load(std::span<const std::byte> bytes, std::shared_ptr<const void> owner,
+                                     const LoadOptions& options) {
+  return std::shared_ptr<Engine>(new Engine(plan::read(bytes, std::move(owner)), options));
+}
+
+std::shared_ptr<Engine> Engine::load_file(const std::string& path, const LoadOptions& options) {
   auto file = FileMap::open(path);
-  return load(file->bytes(), file);
+  return load(file->bytes(), file, options);
 }
 
-std::shared_ptr<Engine> Engine::from_plan(plan::Plan plan) {
+std::shared_ptr<Engine> Engine::from_plan(plan::Plan plan, const LoadOptions& options) {
   plan::verify(plan);
-  return std::shared_ptr<Engine>(new Engine(std::move(plan)));
+  return std::shared_ptr<Engine>(new Engine(std::move(plan), options));
 }
 
 std::optional<int32_t> Engine::find_io(std::string_view name) const {

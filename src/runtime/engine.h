@@ -15,24 +15,41 @@ namespace kiln {
 
 class Context;
 
+struct LoadOptions {
+  // For the constants that the device reads; null: the device's own. It outlives the engine. Only engines whose device has memory of
+  // its own take any.
+  Allocator* allocator = nullptr;
+  int ordinal = 0;  // of the device among those of its back end
+};
+
 class Engine : public std::enable_shared_from_this<Engine> {
  public:
   // Verifies and opens; weights stay where `bytes` are, kept alive by `owner`. Throws kMalformedPlan, kPlanVersion, kPlanDevice.
-  static std::shared_ptr<Engine> load(std::span<const std::byte> bytes, std::shared_ptr<const void> owner);
-  static std::shared_ptr<Engine> load_file(const std::string& path);
+  static std::shared_ptr<Engine> load(std::span<const std::byte> bytes, std::shared_ptr<const void> owner,
+                                      const LoadOptions& options = {});
+  static std::shared_ptr<Engine> load_file(const std::string& path, const LoadOptions& options = {});
   // From a plan that this process has just made.
-  static std::shared_ptr<Engine> from_plan(plan::Plan plan);
+  static std::shared_ptr<Engine> from_plan(plan::Plan plan, const LoadOptions& options = {});
+  ~Engine();
 
   const plan::Plan& plan() const { return plan_; }
   const plan::Program& main() const { return plan_.programs[0]; }
   Device& device() const { return *device_; }
-  Device& device_of(const plan::StepInfo& step) const { return *devices_.at(step.device); }
+  // Null for control steps and transfers.
+  const Executable* executable(size_t program, size_t step) const { return executables_[program][step].get(); }
+  // Where a constant lies for the steps that read it, and where the host reads it.
+  void* constant(const plan::TensorInfo& info) const;
+  const std::byte* host_constant(const plan::TensorInfo& info) const {
+    return plan_.constants.at(info.offset, info.size);
+  }
+  // The first step on whose account an enqueue cannot be captured, because the host takes part; null: it can.
+  const plan::StepInfo* capture_blocker() const;
   const DimTable& dims() const { return dims_; }
   // At most so many threads compute at once in each context; 0: as many as the device has. Before the first context is made.
   void set_max_threads(int most) { max_threads_ = most; }
   int max_threads() const { return max_threads_; }
   std::span<Device* const> devices() const { return opened_; }
-  // Bytes that each context takes for activations and workspaces, at the largest shapes of all profiles.
+  // Bytes of the device that each context takes for activations and workspaces, at the largest shapes of all profiles.
   size_t context_memory() const { return plan_.arena_size; }
   // Index of an input or output tensor of the main program by name; nothing when there is none.
   std::optional<int32_t> find_io(std::string_view name) const;
@@ -46,12 +63,19 @@ class Engine : public std::enable_shared_from_this<Engine> {
   std::unique_ptr<Context> create_context_without_memory();
 
  private:
-  explicit Engine(plan::Plan plan);
+  Engine(plan::Plan plan, const LoadOptions& options);
+  void open_devices(int ordinal);
+  void load_executables();
+  void upload_constants();
   plan::Plan plan_;
   DimTable dims_;
   Device* device_ = nullptr;
   std::map<std::string, Device*> devices_;
-  std::vector<Device*> opened_;  // all of devices_
+  std::vector<Device*> opened_;                                              // all of devices_
+  std::vector<std::vector<std::shared_ptr<const Executable>>> executables_;  // by program and step
+  Allocator* allocator_ = nullptr;                                           // of constants_
+  std::byte* constants_ = nullptr;                                           // in the device's memory
+  std::map<std::pair<uint64_t, uint64_t>, uint64_t> uploaded_;               // offset and size: place in constants_
   int max_threads_ = 0;
 };
 

@@ -11,10 +11,11 @@ namespace kiln {
 
 using plan::Storage;
 
-Runner::Runner(const Engine& engine, uint32_t program, std::byte* arena)
+Runner::Runner(const Engine& engine, uint32_t program, std::byte* arena, std::byte* host_arena)
     : engine_(engine),
       program_(engine.plan().programs[program]),
       arena_(arena),
+      host_arena_(host_arena),
       is_body_(program != 0),
       symbols_(engine.dims().symbol_count()) {
   states_.resize(program_.tensors.size());
@@ -31,8 +32,12 @@ Runner::Runner(const Engine& engine, uint32_t program, std::byte* arena)
       state.slot->kind = info.kind;
       state.view.slot = state.slot.get();
     }
-    if (info.storage == Storage::kConstant)
-      state.view.data = const_cast<std::byte*>(engine.plan().constants.at(info.offset, info.size));
+    if (info.storage == Storage::kConstant) {
+      state.view.data = engine.constant(info);
+      state.view.host = engine.host_constant(info);
+    }
+    if (info.storage == Storage::kHostArena && info.view_of < 0 && host_arena)
+      state.view.data = host_arena + info.offset;
   }
   set_arena(arena);
   order_views();
@@ -97,14 +102,9 @@ void Runner::make_steps() {
     const plan::StepInfo& info = program_.steps[i];
     StepState& step = steps_[i];
     step.fresh = fresh_symbols(info, bound);
-    for (uint32_t body : info.bodies) step.bodies.push_back(std::make_unique<Runner>(engine_, body, nullptr));
-    if (info.bodies.empty()) {
-      step.kernel = engine_.device_of(info).create_kernel(info.kernel, info.parameters);
-      if (!step.kernel)
-        throw Error(Code::kMalformedPlan,
-                    "the device '" + info.device + "' cannot make the kernel '" + info.kernel + "'")
-            .node("'" + info.name + "'");
-    }
+    for (uint32_t body : info.bodies) step.bodies.push_back(std::make_unique<Runner>(engine_, body, nullptr, nullptr));
+    const auto number = static_cast<size_t>(&program_ - engine_.plan().programs.data());
+    if (const Executable* executable = engine_.executable(number, i)) step.kernel = executable->create_kernel();
     step.inputs.resize(info.inputs.size());
     step.outputs.resize(info.outputs.size());
     auto is_late = [&](int32_t t) { return t >= 0 && states_[static_cast<size_t>(t)].slot != nullptr; };
@@ -254,7 +254,8 @@ Status Runner::bind_input(int32_t tensor) noexcept {
 
 Status Runner::check_reserved(int32_t tensor) {
   const plan::TensorInfo& info = program_.tensors[static_cast<size_t>(tensor)];
-  if (info.storage != Storage::kArena && info.storage != Storage::kConstant) return kOkStatus;
+  if (info.storage != Storage::kArena && info.storage != Storage::kHostArena && info.storage != Storage::kConstant)
+    return kOkStatus;
   const TensorState& state = states_[static_cast<size_t>(tensor)];
   const auto needed =
       byte_size(info.dtype, info.view_of >= 0 ? element_count(state.dims) : storage_elements(info.layout, state.dims));
@@ -317,6 +318,10 @@ Status Runner::prepare() noexcept {
       if (steps_[i].late) continue;
       refresh_views(steps_[i], info);
       if (!dirty_shapes_) continue;
+      if (info.is_transfer()) {
+        KILN_RETURN_IF_ERROR(measure_transfer(steps_[i], info));
+        continue;
+      }
       if (Status s = steps_[i].kernel->prepare(steps_[i].call); !s.ok())
         return fail(s.code, "step '" + info.name + "' (" + info.kernel + "): " + s.detail);
     }
@@ -346,28 +351,64 @@ void Runner::refresh_views(StepState& step, const plan::StepInfo& info) {
   };
   fill(step.inputs, info.inputs);
   fill(step.outputs, info.outputs);
-  step.call = {step.inputs, step.outputs, arena_ ? arena_ + info.workspace_offset : nullptr,
-               arena_ ? static_cast<size_t>(info.workspace_size) : 0};
+  std::byte* const arena = on_host(info) ? host_arena_ : arena_;
+  step.call = {step.inputs, step.outputs, arena ? arena + info.workspace_offset : nullptr,
+               arena ? static_cast<size_t>(info.workspace_size) : 0};
+}
+
+bool Runner::on_host(const plan::StepInfo& info) const {
+  return engine_.plan().device_memory && info.device != engine_.plan().device;
+}
+
+bool Runner::on_host(const plan::TensorInfo& info) const {
+  return !engine_.plan().device_memory || info.on_host || info.storage == Storage::kHostArena ||
+         info.storage == Storage::kSlot;
+}
+
+Status Runner::measure_transfer(StepState& step, const plan::StepInfo& info) noexcept {
+  const auto t = static_cast<size_t>(info.outputs[0]);
+  const plan::TensorInfo& to = program_.tensors[t];
+  const auto bytes = byte_size(to.dtype, storage_elements(to.layout, states_[t].dims));
+  if (!bytes) return fail(Code::kOverflow, "the size of '" + to.name + "' does not fit 64 bits");
+  step.transfer_bytes = *bytes;
+  return kOkStatus;
+}
+
+Status Runner::run_transfer(size_t index, Stream& stream) noexcept {
+  StepState& step = steps_[index];
+  const plan::StepInfo& info = program_.steps[index];
+  const TensorState &from = states_[static_cast<size_t>(info.inputs[0])],
+                    &to = states_[static_cast<size_t>(info.outputs[0])];
+  if (from.slot) {
+    if (from.slot->kind != Datum::kTensor || from.slot->tensor.dtype() != to.view.dtype || from.dims != to.dims)
+      return {Code::kExecution, "a result is not the tensor that the device takes"};
+    KILN_RETURN_IF_ERROR(measure_transfer(step, info));
+  }
+  if (step.transfer_bytes == 0) return kOkStatus;
+  return engine_.device().copy(stream, to.view.data, from.view.data, static_cast<size_t>(step.transfer_bytes),
+                               info.kernel == plan::kToHost ? CopyKind::kDeviceToHost : CopyKind::kHostToDevice);
+}
+
+Status Runner::run_step(size_t index, Stream& stream) noexcept {
+  StepState& step = steps_[index];
+  const plan::StepInfo& info = program_.steps[index];
+  if (info.waits) KILN_RETURN_IF_ERROR(stream.synchronize());
+  if (info.is_transfer()) return run_transfer(index, stream);
+  if (!step.late) return step.kernel->launch(stream, step.call);
+  try {
+    return step.bodies.empty() ? run_late(index, stream) : run_control(index, stream);
+  } catch (const Error& e) {
+    return fail(e.code(), e.message());
+  } catch (const std::exception& e) {
+    return fail(Code::kExecution, e.what());
+  }
 }
 
 Status Runner::run(Stream& stream, const StepHook* before_step) noexcept {
   if (!is_body_) forget_late_symbols();
   for (size_t i = 0; i < steps_.size(); ++i) {
     if (before_step) KILN_RETURN_IF_ERROR((*before_step)(i));
-    StepState& step = steps_[i];
-    Status status;
-    if (step.late) {
-      try {
-        status = step.bodies.empty() ? run_late(i, stream) : run_control(i, stream);
-      } catch (const Error& e) {
-        status = fail(e.code(), e.message());
-      } catch (const std::exception& e) {
-        status = fail(Code::kExecution, e.what());
-      }
-    } else {
-      status = step.kernel->launch(stream, step.call);
-    }
-    if (!status.ok()) {
+    if (const Status status = run_step(i, stream); !status.ok()) {
       const std::string detail = status.detail;
       return fail(status.code, "step '" + program_.steps[i].name + "' (" + program_.steps[i].op + "): " + detail);
     }
@@ -430,8 +471,11 @@ Status Runner::run_late(size_t index, Stream& stream) {
     }
   if (step.prepared_dims != shapes) {
     const size_t wanted = step.kernel->workspace(step.call);
-    Allocator& scratch = scratch_ ? *scratch_ : engine_.device().allocator();
-    if (wanted > (arena_ ? info.workspace_size : 0) && !step.workspace.reserve(scratch, wanted)) {
+    // Steps whose sizes only running tells work on the host.
+    Allocator& scratch = engine_.plan().device_memory ? engine_.device().staging()
+                         : scratch_                   ? *scratch_
+                                                      : engine_.device().allocator();
+    if (wanted > step.call.workspace_size && !step.workspace.reserve(scratch, wanted)) {
       step.workspace_text = "the allocator refused a workspace of " + std::to_string(wanted) + " bytes";
       return {Code::kOutOfMemory, step.workspace_text.c_str()};
     }

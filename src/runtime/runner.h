@@ -13,8 +13,8 @@ namespace kiln {
 
 class Runner {
  public:
-  // `arena` is the context's memory; null for bodies, whose values are slots.
-  Runner(const Engine& engine, uint32_t program, std::byte* arena);
+  // `arena` and `host_arena` are the context's memory; null for bodies, whose values are slots.
+  Runner(const Engine& engine, uint32_t program, std::byte* arena, std::byte* host_arena);
   ~Runner();
 
   // Inputs and outputs of the main program: the shape and the address of the tensor.
@@ -70,6 +70,7 @@ class Runner {
     std::vector<TensorView> inputs, outputs;
     KernelCall call;
     bool late = false;
+    int64_t transfer_bytes = 0;
     std::vector<int> fresh;              // symbols that the results bind
     std::vector<int64_t> prepared_dims;  // of a late step: shapes of the last prepare, and where they lay
     Scratch workspace;                   // of a late step that wants more than the plan reserves
@@ -90,6 +91,11 @@ class Runner {
     for (int symbol : engine_.dims().late_symbols()) symbols_[static_cast<size_t>(symbol)].reset();
   }
   void refresh_views(StepState& step, const plan::StepInfo& info);
+  bool on_host(const plan::StepInfo& info) const;
+  bool on_host(const plan::TensorInfo& info) const;
+  Status measure_transfer(StepState& step, const plan::StepInfo& info) noexcept;
+  Status run_step(size_t index, Stream& stream) noexcept;
+  Status run_transfer(size_t index, Stream& stream) noexcept;
   Status check_reserved(int32_t tensor);
   Status place_views();
   static bool slots_fit(const StepState& step);
@@ -107,7 +113,7 @@ class Runner {
 
   const Engine& engine_;
   const plan::Program& program_;
-  std::byte* arena_;
+  std::byte *arena_, *host_arena_;
   Allocator* scratch_ = nullptr;
   bool is_body_;
   Symbols symbols_;

@@ -38,8 +38,13 @@ Datum Runner::value(Stream& stream, int32_t tensor) const {
   const auto bytes = byte_size(info.dtype, last + 1);
   if (!bytes) throw Error(Code::kOverflow, "the size of '" + info.name + "' does not fit 64 bits");
   std::vector<std::byte> storage(static_cast<size_t>(*bytes));
-  throw_if_error(engine_.device().copy(stream, storage.data(), state.view.data, storage.size()));
-  throw_if_error(stream.synchronize());
+  if (on_host(info)) {
+    std::memcpy(storage.data(), state.view.data, storage.size());
+  } else {
+    throw_if_error(
+        engine_.device().copy(stream, storage.data(), state.view.data, storage.size(), CopyKind::kDeviceToHost));
+    throw_if_error(stream.synchronize());
+  }
   const auto size = static_cast<size_t>(bits(info.dtype)) / 8;
   if (bits(info.dtype) % 8) {  // packed: always dense and row-major
     std::memcpy(result.mutable_data(), storage.data(), storage.size());

@@ -38,6 +38,7 @@ struct Problem {
   std::vector<Argument> inputs, outputs;  // inputs: of the base operator, then of the post-operations
   int threads = 1;
   bool sizes_results = false;  // only the kernel can tell the shape of a result
+  bool tf32 = false;           // float32 products may round their operands to TF32 (10 bits of mantissa)
   const std::string& op() const { return node->op_name(); }
   const Attributes& attributes() const { return node->attributes; }
   const std::vector<ir::PostOp>& post() const { return node->post; }
@@ -83,9 +84,17 @@ struct Tactic {
   std::function<Emitted(const Problem&, const Config&)> emit;
 };
 
+// What a build may do to the numbers of a network beside rounding results as float32 does.
+struct Precisions {
+  DType compute =
+      DType::kF32;  // of what the network has in float32: that, or kF16 or kBF16, which outputs are cast from
+  bool tf32 = false;
+};
+
 struct TargetOptions {
   std::set<std::string> disabled;  // rules and tactics by name, tactics also by their device
   Logger* logger = &null_logger();
+  Precisions precisions = {};
 };
 
 class Target {
@@ -98,11 +107,16 @@ class Target {
   // Candidates for an operator, best guess first; empty when only the last resort can run it.
   virtual std::vector<const Tactic*> tactics(std::string_view op) const = 0;
   virtual std::vector<const Tactic*> all_tactics() const = 0;
+  // Whose tactics run on the host what this target's device, with memory of its own, cannot; null: reference evaluation does.
+  virtual const Target* fallback() const { return nullptr; }
 };
 
-// All targets, by name; the list is src/backends/CMakeLists.txt.
+// All targets, by name; the list is src/backends/CMakeLists.txt, and behind it those that the program registered.
 const std::vector<const Target*>& all_targets();
+// Before any other thread asks for targets. It lives until the program ends.
+void register_target(const Target& target);
 const Target& find_target(std::string_view name);  // throws kNotFound
+const Target& default_target();                    // the first whose device is there; throws kNotFound
 
 // The last resort: reference evaluation of the node as a step. Accepts everything but control flow.
 Emitted emit_reference(const Problem& problem);

@@ -5,12 +5,13 @@
 #include <random>
 #include <utility>
 
+#include "ir/text.h"
 #include "tuner/tuner.h"
 
 namespace kiln {
 namespace {
 
-constexpr double kWeightRotation = 48e6;  // bytes: more than the caches hold
+constexpr double kWeightRotation = 48e6;  // bytes, at least: more than the caches hold
 constexpr int kMaxCopies = 16;
 // Runs are taken in rounds. Other work on the machine makes rounds slower, never faster: the fastest counts, once a second
 // one confirms it.
@@ -19,6 +20,8 @@ constexpr int kMinRoundRuns = 2, kMaxRoundRuns = 64;
 constexpr size_t kMinRounds = 3, kMaxRounds = 16;
 constexpr double kAgreement = 1.04;  // of the two fastest rounds
 constexpr double kHopelessly = 3;    // slower than the best so far: two rounds are enough
+constexpr double kBundleMilliseconds = 0.2;
+constexpr int kMaxBundle = 32;
 
 // Device memory that is freed at the end.
 struct Block {
@@ -40,23 +43,23 @@ Tensor sample(const Argument& a) {
   Tensor tensor = Tensor::allocate(a.dtype, {elements});
   std::minstd_rand random(1);
   std::uniform_real_distribution<float> uniform(-1, 1);
-  if (a.dtype == DType::kF32)
-    for (float& v : tensor.as_mutable<float>()) v = uniform(random);
+  if (a.dtype != DType::kF32)
+    return ir::random_tensor(a.dtype, {elements}, 1);  // zeros flatter kernels of narrow types
+  for (float& v : tensor.as_mutable<float>()) v = uniform(random);
   return tensor;
 }
 
 class Rig {
  public:
   Rig(const Problem& problem, const Emitted& emitted, Device& device)
-      : device_(device), stream_(device.create_stream()) {
+      : device_(device), stream_(device.create_stream()), start_(device.create_event()), stop_(device.create_event()) {
     kernel_ = device.create_kernel(emitted.kernel, emitted.parameters);
     if (!kernel_) throw Error(Code::kInternal, "the device has no kernel '" + emitted.kernel + "'");
     int64_t constant_bytes = 0;
     for (const Tensor& c : emitted.constants) constant_bytes += c.bytes();
-    copies_ =
-        constant_bytes == 0
-            ? 1
-            : std::clamp(1 + static_cast<int>(kWeightRotation / static_cast<double>(constant_bytes)), 1, kMaxCopies);
+    copies_ = constant_bytes == 0
+                  ? 1
+                  : std::clamp(1 + static_cast<int>(rotation() / static_cast<double>(constant_bytes)), 1, kMaxCopies);
     inputs_.resize(static_cast<size_t>(copies_));
     const size_t views = (emitted.inputs.size() + problem.outputs.size()) * static_cast<size_t>(copies_);
     dims_.reserve(views);
@@ -70,21 +73,31 @@ class Rig {
     throw_if_error(kernel_->prepare(this->call(0)));
   }
 
+  // Milliseconds of a launch, in a bundle of several between two events where queueing takes time of its own.
   double run(int index) {
-    const auto start = std::chrono::steady_clock::now();
-    throw_if_error(kernel_->launch(*stream_, call(index)));
+    throw_if_error(start_->record(*stream_));
+    for (int i = 0; i < bundle_; ++i) throw_if_error(kernel_->launch(*stream_, call(index + i)));
+    throw_if_error(stop_->record(*stream_));
     throw_if_error(stream_->synchronize());
-    return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
+    return stop_->milliseconds_since(*start_) / bundle_;
+  }
+  // After a first run that took so long.
+  void set_bundle(double milliseconds) {
+    if (!device_.host_memory())
+      bundle_ = static_cast<int>(std::clamp<double>(kBundleMilliseconds / milliseconds, 1, kMaxBundle));
   }
 
  private:
+  double rotation() const { return std::max(kWeightRotation, 2.0 * static_cast<double>(device_.facts().cache)); }
+
   KernelCall call(int index) {
     return {inputs_[static_cast<size_t>(index % copies_)], outputs_, workspace_, workspace_size_};
   }
 
   void* place(const Tensor& tensor) {
     blocks_.emplace_back(device_.allocator(), static_cast<size_t>(tensor.bytes()));
-    throw_if_error(device_.copy(*stream_, blocks_.back().data, tensor.data(), static_cast<size_t>(tensor.bytes())));
+    throw_if_error(device_.copy(*stream_, blocks_.back().data, tensor.data(), static_cast<size_t>(tensor.bytes()),
+                                CopyKind::kHostToDevice));
     return blocks_.back().data;
   }
 
@@ -98,6 +111,7 @@ class Rig {
             static_cast<int>(a.opt.size()),
             a.dtype,
             layouts_.back().get(),
+            nullptr,
             nullptr};
   }
 
@@ -107,7 +121,8 @@ class Rig {
     } else if (from >= 0) {
       const Argument& a = problem.input(from);
       void* there = a.constant && device_.host_memory() ? const_cast<void*>(a.constant->data()) : nullptr;
-      const TensorView v = view(a, there ? there : place(a.constant ? *a.constant : sample(a)));
+      TensorView v = view(a, there ? there : place(a.constant ? *a.constant : sample(a)));
+      v.host = a.constant ? a.constant->data() : nullptr;
       for (auto& list : inputs_) list.push_back(v);
     } else {
       const Tensor& constant = emitted.constants[static_cast<size_t>(-2 - from)];
@@ -117,14 +132,16 @@ class Rig {
       for (size_t i = 0; i < inputs_.size(); ++i) {
         const bool lies_there = i == 0 && device_.host_memory();
         inputs_[i].push_back(view(a, lies_there ? const_cast<void*>(constant.data()) : place(constant)));
+        inputs_[i].back().host = constant.data();
       }
     }
   }
 
   Device& device_;
   std::unique_ptr<Stream> stream_;
+  std::unique_ptr<Event> start_, stop_;
   std::unique_ptr<Kernel> kernel_;
-  int copies_ = 1;
+  int copies_ = 1, bundle_ = 1;
   std::vector<std::vector<TensorView>> inputs_;
   std::vector<TensorView> outputs_;
   std::vector<Dims> dims_, strides_;
@@ -153,6 +170,7 @@ double measure(const Problem& problem, const Emitted& emitted, Device& device, i
   Rig rig(problem, emitted, device);
   rig.run(0);
   const double first = std::max(rig.run(1), 1e-6);
+  rig.set_bundle(first);
   if (iterations <= 1) return first;
   const int runs = static_cast<int>(std::clamp<double>(kRoundMilliseconds / first, kMinRoundRuns, kMaxRoundRuns));
   std::vector<double> rounds;  // ascending

@@ -11,6 +11,8 @@
 
 #include "compiler/compile.h"
 #include "ir/text.h"
+#include "placed.h"
+#include "pretend/pretend.h"
 #include "runtime/context.h"
 
 namespace kiln::testing {
@@ -35,7 +37,9 @@ inline std::shared_ptr<Engine> reload(const plan::Plan& plan) {
 
 // Inputs and results of one inference, held outside the context so that it can be repeated.
 struct Bound {
-  std::vector<Tensor> inputs, outputs;
+  std::vector<Tensor> inputs, outputs;  // of the host
+  std::vector<std::unique_ptr<Placed>> places;
+  std::vector<Placed*> results;  // by output; null for those of late size
 };
 
 // Gives a context shapes and addresses. Throws Error with the context's text.
@@ -48,15 +52,20 @@ inline Bound bind(Context& context, std::vector<Tensor> inputs) {
   };
   for (size_t i = 0; i < program.inputs.size(); ++i) {
     check(context.set_input_dims(program.inputs[i], bound.inputs[i].dims()));
-    check(context.set_address(program.inputs[i], const_cast<void*>(bound.inputs[i].data())));
+    bound.places.push_back(std::make_unique<Placed>(
+        context.engine(), program.tensors[static_cast<size_t>(program.inputs[i])], bound.inputs[i]));
+    check(context.set_address(program.inputs[i], bound.places.back()->address()));
   }
   check(context.prepare());
   for (int32_t t : program.outputs) {
     const plan::TensorInfo& info = program.tensors[static_cast<size_t>(t)];
     bound.outputs.emplace_back();
+    bound.results.push_back(nullptr);
     if (info.storage == plan::Storage::kSlot) continue;
     bound.outputs.back() = Tensor::allocate(info.dtype, *context.dims(t));
-    check(context.set_address(t, bound.outputs.back().mutable_data()));
+    bound.places.push_back(std::make_unique<Placed>(context.engine(), info, bound.outputs.back()));
+    bound.results.back() = bound.places.back().get();
+    check(context.set_address(t, bound.results.back()->address()));
   }
   return bound;
 }
@@ -79,8 +88,8 @@ inline std::vector<Tensor> run(Context& context, std::vector<Tensor> inputs) {
   for (size_t i = 0; i < program.outputs.size(); ++i) {
     const int32_t t = program.outputs[i];
     const plan::TensorInfo& info = program.tensors[static_cast<size_t>(t)];
-    if (!bound.outputs[i].valid())
-      bound.outputs[i] = Tensor::borrow(info.dtype, *context.dims(t), late.at(info.name).data()).clone();
+    if (bound.results[i]) bound.outputs[i] = bound.results[i]->fetch();
+    else bound.outputs[i] = Tensor::borrow(info.dtype, *context.dims(t), late.at(info.name).data()).clone();
   }
   return bound.outputs;
 }
@@ -115,7 +124,8 @@ struct InputSet {
 };
 inline void expect_same_as_reference(const std::string& text, const std::vector<InputSet>& sets,
                                      const std::vector<ProfileBounds>& profiles = {}) {
-  for (const char* target : {"cpu", "ref"}) {
+  pretend::register_pretend();
+  for (const char* target : {"cpu", "ref", "pretend"}) {
     for (int level : {0, 3}) {
       const plan::Plan plan = build(text, options_of(target, level, profiles));
       for (const auto& engine : {reload(plan), Engine::from_plan(plan)}) {

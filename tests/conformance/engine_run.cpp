@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "compiler/compile.h"
 #include "conformance/conformance.h"
+#include "placed.h"
 #include "runtime/context.h"
 
 namespace kiln::conformance {
@@ -38,26 +39,29 @@ class Session {
 
   std::vector<Datum> run(const std::vector<Datum>& inputs) {
     const auto& program = engine_->main();
-    std::vector<Tensor> held;
+    std::vector<testing::Placed> held, places;
+    held.reserve(program.inputs.size());
+    places.reserve(program.outputs.size());
     for (size_t i = 0; i < program.inputs.size(); ++i) {
       if (i >= inputs.size()) throw Error(Code::kInvalidArgument, "too few inputs");
-      held.push_back(inputs[i].tensor.clone());
-      check(context_->set_input_dims(program.inputs[i], held.back().dims()));
-      check(context_->set_address(program.inputs[i], held.back().mutable_data()));
+      held.emplace_back(*engine_, tensor(program.inputs[i]), inputs[i].tensor.clone());
+      check(context_->set_input_dims(program.inputs[i], inputs[i].tensor.dims()));
+      check(context_->set_address(program.inputs[i], held.back().address()));
     }
     check(context_->prepare());
-    std::vector<Tensor> results(program.outputs.size());
+    std::vector<testing::Placed*> results(program.outputs.size(), nullptr);
     for (size_t i = 0; i < results.size(); ++i) {
       const plan::TensorInfo& info = tensor(program.outputs[i]);
       if (info.storage != plan::Storage::kOutput) continue;
-      results[i] = Tensor::allocate(info.dtype, *context_->dims(program.outputs[i]));
-      check(context_->set_address(program.outputs[i], results[i].mutable_data()));
+      results[i] =
+          &places.emplace_back(*engine_, info, Tensor::allocate(info.dtype, *context_->dims(program.outputs[i])));
+      check(context_->set_address(program.outputs[i], results[i]->address()));
     }
     check(context_->enqueue(*stream_));
     throw_if_error(stream_->synchronize());
     std::vector<Datum> data;
     for (size_t i = 0; i < results.size(); ++i)
-      data.push_back(results[i].valid() ? Datum(results[i]) : late_result(program.outputs[i]));
+      data.push_back(results[i] ? Datum(results[i]->fetch()) : late_result(program.outputs[i]));
     return data;
   }
 

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/file_map.h"
 #include "conformance/conformance.h"
+#include "pretend/pretend.h"
 
 namespace kiln::conformance {
 
@@ -19,6 +20,7 @@ const std::vector<Backend>& backends() {
       {"ref-engine", [](const ir::Graph& graph, std::vector<Datum> in) { return run_engine("ref", false, graph, in); }},
       {"cpu", [](const ir::Graph& graph, std::vector<Datum> in) { return run_engine("cpu", false, graph, in); }},
       {"cpu-reload", [](const ir::Graph& graph, std::vector<Datum> in) { return run_engine("cpu", true, graph, in); }},
+      {"pretend", [](const ir::Graph& graph, std::vector<Datum> in) { return run_engine("pretend", true, graph, in); }},
   };
   return list;
 }
@@ -116,6 +118,7 @@ int run(const Options& o) {
 
 int main(int argc, char** argv) {
   try {
+    kiln::pretend::register_pretend();
     return kiln::conformance::run(kiln::conformance::parse(argc, argv));
   } catch (const kiln::Error& e) {
     std::fprintf(stderr, "%s\n", e.what());

@@ -33,6 +33,7 @@ std::vector<const Rule*> all_rules() {
   std::vector<const Rule*> rules = canonical_rules();
   for (const Rule* r : fusion_rules()) rules.push_back(r);
   for (const Rule* r : precision_rules()) rules.push_back(r);
+  for (const Rule* r : narrow_rules()) rules.push_back(r);
   return rules;
 }
 
@@ -86,9 +87,17 @@ std::vector<Datum> run(const Graph& g) {
   return ir::evaluate(g, std::move(inputs));
 }
 
-void expect_close(const Tensor& a, const Tensor& b) {
+// What a value of the narrowest type of the graph is rounded by.
+double rounding_of(const Graph& g) {
+  double rounding = 2e-4;
+  for (const auto& n : g.nodes())
+    for (const Value* v : n->outputs())
+      rounding = std::max(rounding, v->dtype() == DType::kF16 ? 1e-3 : v->dtype() == DType::kBF16 ? 8e-3 : 0);
+  return rounding;
+}
+
+void expect_close(const Tensor& a, const Tensor& b, double rounding) {
   ASSERT_EQ(a.type_string(), b.type_string());
-  const double rounding = a.dtype() == DType::kF16 ? 1e-3 : a.dtype() == DType::kBF16 ? 8e-3 : 2e-4;
   for (int64_t i = 0; i < a.size(); ++i) {
     if (std::isnan(a.at(i)) && std::isnan(b.at(i))) continue;
     ASSERT_NEAR(a.at(i), b.at(i), rounding * (1 + std::abs(b.at(i)))) << "element " << i;
@@ -112,7 +121,7 @@ void run_case(const Rule& rule, const std::string& text) {
   EXPECT_EQ(Outline(*after).text(), Outline(*ir::parse_graph(halves[1])).text());
   const auto wanted = run(*before), got = run(*after);
   ASSERT_EQ(wanted.size(), got.size());
-  for (size_t i = 0; i < wanted.size(); ++i) expect_close(got[i].tensor, wanted[i].tensor);
+  for (size_t i = 0; i < wanted.size(); ++i) expect_close(got[i].tensor, wanted[i].tensor, rounding_of(*after));
 }
 
 class RuleTest : public testing::TestWithParam<const Rule*> {};
@@ -120,7 +129,7 @@ class RuleTest : public testing::TestWithParam<const Rule*> {};
 TEST_P(RuleTest, Cases) {
   const std::filesystem::path root = std::filesystem::path(KILN_SOURCE_DIR) / "tests/passes";
   std::string text;
-  for (const char* family : {"canonicalize", "fuse", "precision"}) {
+  for (const char* family : {"canonicalize", "fuse", "narrow", "precision"}) {
     const auto path = root / family / (GetParam()->name + ".txt");
     if (std::filesystem::exists(path)) text = read(path);
   }

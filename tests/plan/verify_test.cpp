@@ -128,7 +128,7 @@ const Case kDamage[] = {
     {"has no type", [](Plan& p) { tensors(p)[kX].dtype = DType::kInvalid; }},
     {"absent and has a type", [](Plan& p) { tensors(p)[kAbsent].dtype = DType::kF32; }},
     {"absent and has a type", [](Plan& p) { tensors(p)[kAbsent].dims = {0}; }},
-    {"storage is unknown", [](Plan& p) { tensors(p)[kX].storage = static_cast<Storage>(6); }},
+    {"storage is unknown", [](Plan& p) { tensors(p)[kX].storage = static_cast<Storage>(7); }},
     {"rank", [](Plan& p) { tensors(p)[kLoose].ranked = false; }},
     {"rank", [](Plan& p) { tensors(p)[kLoose].dims.assign(65, 2); }},
     {"dimension that does not exist", [](Plan& p) { tensors(p)[kWhole].dims[0] = 6; }},

@@ -1,12 +1,9 @@
 // Memory, streams and events under the names of cuda_runtime_api.h, over the device of the API.
-#include "api/cuda_runtime/last_error.h"
-
-#include <sys/sysinfo.h>
-
-#include <cstring>
 #include <new>
 #include <utility>
 
+#include "api/cuda_runtime/boundary.h"
+#include "api/cuda_runtime/handles.h"
 #include "api/run/nv_common.h"
 #include "api/run/streams.h"
 
@@ -16,61 +13,78 @@ namespace {
 constexpr size_t kMemoryAlignment = 256;
 thread_local cudaError_t last_error = cudaSuccess;
 
-cudaError_t of(Status status) {
-  switch (status.code) {
-    case Code::kOk: return cudaSuccess;
-    case Code::kOutOfMemory: return cudaErrorMemoryAllocation;
-    case Code::kInvalidArgument: return cudaErrorInvalidValue;
-    default: return cudaErrorLaunchFailure;
+// Memory that goes back where it came from.
+struct Block {
+  Allocator* allocator;
+  void* memory;
+  Block(Allocator& from, void* at) : allocator(&from), memory(at) {}
+  Block(const Block&) = delete;
+  Block& operator=(const Block&) = delete;
+  ~Block() {
+    if (memory) allocator->deallocate(memory);
   }
+};
+
+// Never destroyed: programs free at their very end.
+Handles<Block>& blocks() {
+  static auto* instance = new Handles<Block>;
+  return *instance;
+}
+Handles<Stream>& streams() {
+  static auto* instance = new Handles<Stream>;
+  return *instance;
+}
+Handles<Event>& events() {
+  static auto* instance = new Handles<Event>;
+  return *instance;
 }
 
-template <class F> cudaError_t call(F&& body) noexcept {
-  try {
-    return keep(body());
-  } catch (const Error& e) {
-    return keep(e.code() == Code::kNotFound ? cudaErrorInitializationError : of({e.code()}));
-  } catch (const std::bad_alloc&) {
-    return keep(cudaErrorMemoryAllocation);
-  } catch (...) {
-    return keep(cudaErrorUnknown);
-  }
+Stream& stream_at(cudaStream_t handle) { return stream_of(api_device(), handle); }
+Event& event_at(cudaEvent_t handle) { return event_of(api_device(), handle); }
+
+cudaError_t allocate(void** memory, size_t size, Allocator& allocator, Stream* order = nullptr) {
+  if (!memory) return cudaErrorInvalidValue;
+  *memory = nullptr;
+  if (size == 0) return cudaSuccess;
+  void* made =
+      order ? allocator.allocate_in(*order, size, kMemoryAlignment) : allocator.allocate(size, kMemoryAlignment);
+  if (!made) return cudaErrorMemoryAllocation;
+  blocks().add(made, std::make_unique<Block>(allocator, made));
+  *memory = made;
+  return cudaSuccess;
 }
 
-cudaError_t allocate(void** memory, size_t size) {
-  return call([&] {
-    if (!memory) return cudaErrorInvalidValue;
-    *memory = size ? api_device().allocator().allocate(size, kMemoryAlignment) : nullptr;
-    return *memory || !size ? cudaSuccess : cudaErrorMemoryAllocation;
-  });
+cudaError_t allocate_device(void** memory, size_t size) {
+  return call([&] { return allocate(memory, size, api_device().allocator()); });
+}
+
+cudaError_t allocate_host(void** memory, size_t size) {
+  return call([&] { return allocate(memory, size, api_device().staging()); });
 }
 
 cudaError_t release(void* memory) {
-  return call([&] {
-    if (memory) api_device().allocator().deallocate(memory);
-    return cudaSuccess;
-  });
+  return call([&] { return !memory || blocks().take(memory) ? cudaSuccess : cudaErrorInvalidValue; });
 }
 
-// Notes the work when the stream captures.
-template <class F> bool noted(cudaStream_t stream, F&& work) {
-  if (capturing(stream)) stream->capture->work.push_back(std::forward<F>(work));
-  return capturing(stream);
+CopyKind copy_kind(cudaMemcpyKind kind) {
+  switch (kind) {
+    case cudaMemcpyHostToDevice: return CopyKind::kHostToDevice;
+    case cudaMemcpyDeviceToHost: return CopyKind::kDeviceToHost;
+    case cudaMemcpyDeviceToDevice: return CopyKind::kDeviceToDevice;
+    default: return CopyKind::kAny;
+  }
 }
 
-// Waiting cannot be noted.
-bool breaks_capture(cudaStream_t stream) {
-  if (capturing(stream)) stream->capture->valid = false;
-  return capturing(stream);
+cudaError_t copy(void* to, const void* from, size_t size, cudaMemcpyKind kind, cudaStream_t stream) {
+  if (size == 0) return cudaSuccess;
+  if (!to || !from || kind < cudaMemcpyHostToHost || kind > cudaMemcpyDefault) return cudaErrorInvalidValue;
+  return error_of(api_device().copy(stream_at(stream), to, from, size, copy_kind(kind)));
 }
 
-cudaError_t copy(void* to, const void* from, size_t size, cudaStream_t stream) {
-  return call([&] {
-    if (size == 0) return cudaSuccess;
-    if (!to || !from) return cudaErrorInvalidValue;
-    if (noted(stream, [=](cudaStream_t s) { return copy(to, from, size, s); })) return cudaSuccess;
-    return of(api_device().copy(stream_of(stream), to, from, size));
-  });
+cudaError_t wait_for(Stream& stream) {
+  if (!stream.capturing()) return error_of(stream.synchronize());
+  static_cast<void>(stream.synchronize());  // which breaks the capture
+  return cudaErrorStreamCaptureUnsupported;
 }
 
 }  // namespace
@@ -80,173 +94,205 @@ cudaError_t keep(cudaError_t error) {
   return error;
 }
 
+cudaError_t error_of(Status status) {
+  switch (status.code) {
+    case Code::kOk: return cudaSuccess;
+    case Code::kOutOfMemory: return cudaErrorMemoryAllocation;
+    case Code::kInvalidArgument: return cudaErrorInvalidValue;
+    case Code::kNotFound: return cudaErrorInitializationError;
+    default: return cudaErrorLaunchFailure;
+  }
+}
+
 }  // namespace kiln::api
 
 using namespace kiln::api;
+using kiln::kOkStatus;
+using kiln::Stream;
 
 extern "C" {
 
-TENSORRTAPI cudaError_t cudaMalloc(void** memory, size_t size) { return allocate(memory, size); }
+TENSORRTAPI cudaError_t cudaMalloc(void** memory, size_t size) { return allocate_device(memory, size); }
 TENSORRTAPI cudaError_t cudaFree(void* memory) { return release(memory); }
-TENSORRTAPI cudaError_t cudaMallocHost(void** memory, size_t size) { return allocate(memory, size); }
-TENSORRTAPI cudaError_t cudaHostAlloc(void** memory, size_t size, unsigned int) { return allocate(memory, size); }
+TENSORRTAPI cudaError_t cudaMallocHost(void** memory, size_t size) { return allocate_host(memory, size); }
+TENSORRTAPI cudaError_t cudaHostAlloc(void** memory, size_t size, unsigned int) { return allocate_host(memory, size); }
 TENSORRTAPI cudaError_t cudaFreeHost(void* memory) { return release(memory); }
-TENSORRTAPI cudaError_t cudaMallocManaged(void** memory, size_t size, unsigned int) { return allocate(memory, size); }
+TENSORRTAPI cudaError_t cudaMallocManaged(void** memory, size_t size, unsigned int) {
+  return call([&] {
+    if (!api_device().host_memory()) return cudaErrorNotSupported;
+    return allocate(memory, size, api_device().allocator());
+  });
+}
 TENSORRTAPI cudaError_t cudaHostRegister(void* memory, size_t, unsigned int) {
   return keep(memory ? cudaSuccess : cudaErrorInvalidValue);
 }
 TENSORRTAPI cudaError_t cudaHostUnregister(void* memory) { return keep(memory ? cudaSuccess : cudaErrorInvalidValue); }
-TENSORRTAPI cudaError_t cudaMallocAsync(void** memory, size_t size, cudaStream_t) { return allocate(memory, size); }
+TENSORRTAPI cudaError_t cudaMallocAsync(void** memory, size_t size, cudaStream_t stream) {
+  return call([&] { return allocate(memory, size, api_device().allocator(), &stream_at(stream)); });
+}
 
 TENSORRTAPI cudaError_t cudaFreeAsync(void* memory, cudaStream_t stream) {
-  const cudaError_t done = cudaStreamSynchronize(stream);
-  return done == cudaSuccess ? release(memory) : done;
+  return call([&] {
+    Stream& order = stream_at(stream);
+    const std::unique_ptr<Block> block = memory ? blocks().take(memory) : nullptr;
+    if (!block) return memory ? cudaErrorInvalidValue : cudaSuccess;
+    block->allocator->deallocate_in(order, std::exchange(block->memory, nullptr));
+    return cudaSuccess;
+  });
 }
 
-TENSORRTAPI cudaError_t cudaMemcpy(void* to, const void* from, size_t size, cudaMemcpyKind) {
-  const cudaError_t queued = copy(to, from, size, nullptr);
-  return queued == cudaSuccess ? cudaStreamSynchronize(nullptr) : queued;
+TENSORRTAPI cudaError_t cudaMemcpy(void* to, const void* from, size_t size, cudaMemcpyKind kind) {
+  return call([&] {
+    const cudaError_t queued = copy(to, from, size, kind, nullptr);
+    return queued == cudaSuccess ? wait_for(stream_at(nullptr)) : queued;
+  });
 }
-TENSORRTAPI cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t size, cudaMemcpyKind, cudaStream_t stream) {
-  return copy(to, from, size, stream);
+TENSORRTAPI cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t size, cudaMemcpyKind kind,
+                                        cudaStream_t stream) {
+  return call([&] { return copy(to, from, size, kind, stream); });
 }
 
 TENSORRTAPI cudaError_t cudaMemset(void* memory, int value, size_t size) {
   return cudaMemsetAsync(memory, value, size, nullptr);
 }
 TENSORRTAPI cudaError_t cudaMemsetAsync(void* memory, int value, size_t size, cudaStream_t stream) {
-  if (size == 0) return cudaSuccess;
-  if (!memory) return keep(cudaErrorInvalidValue);
-  if (capturing(stream))
-    return call([&] {
-      noted(stream, [=](cudaStream_t s) { return cudaMemsetAsync(memory, value, size, s); });
-      return cudaSuccess;
-    });
-  const cudaError_t done = cudaStreamSynchronize(stream);
-  if (done == cudaSuccess) std::memset(memory, value, size);
-  return done;
+  return call([&] {
+    if (size == 0) return cudaSuccess;
+    if (!memory) return cudaErrorInvalidValue;
+    return error_of(api_device().fill(stream_at(stream), memory, static_cast<std::byte>(value), size));
+  });
 }
 
 TENSORRTAPI cudaError_t cudaStreamCreate(cudaStream_t* stream) {
+  return cudaStreamCreateWithPriority(stream, cudaStreamDefault, 0);
+}
+TENSORRTAPI cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned int flags) {
+  return cudaStreamCreateWithPriority(stream, flags, 0);
+}
+TENSORRTAPI cudaError_t cudaStreamCreateWithPriority(cudaStream_t* stream, unsigned int, int priority) {
   return call([&] {
     if (!stream) return cudaErrorInvalidValue;
-    *stream = new CUstream_st{api_device().create_stream(), nullptr};
+    auto made = api_device().create_stream(priority);
+    void* const handle = made->native();
+    streams().add(handle, std::move(made));
+    *stream = static_cast<cudaStream_t>(handle);
     return cudaSuccess;
   });
-}
-TENSORRTAPI cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned int) {
-  return cudaStreamCreate(stream);
-}
-TENSORRTAPI cudaError_t cudaStreamCreateWithPriority(cudaStream_t* stream, unsigned int, int) {
-  return cudaStreamCreate(stream);
 }
 TENSORRTAPI cudaError_t cudaDeviceGetStreamPriorityRange(int* least, int* greatest) {
   if (least) *least = 0;
   if (greatest) *greatest = 0;
   return cudaSuccess;
 }
-TENSORRTAPI cudaError_t cudaStreamQuery(cudaStream_t stream) { return cudaStreamSynchronize(stream); }
-TENSORRTAPI cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned int) {
+TENSORRTAPI cudaError_t cudaStreamQuery(cudaStream_t stream) {
   return call([&] {
-    if (!event) return cudaErrorInvalidResourceHandle;
-    if (noted(stream, [=](cudaStream_t) { return cudaEventSynchronize(event); })) return cudaSuccess;
-    return cudaEventSynchronize(event);
+    Stream& asked = stream_at(stream);
+    const bool done = asked.done();
+    if (asked.capturing()) return cudaErrorStreamCaptureUnsupported;
+    return done ? cudaSuccess : cudaErrorNotReady;
   });
+}
+TENSORRTAPI cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned int) {
+  return call([&] { return error_of(stream_at(stream).wait(event_at(event))); });
 }
 TENSORRTAPI cudaError_t cudaLaunchHostFunc(cudaStream_t stream, cudaHostFn_t fn, void* data) {
-  return call([&] {
-    if (!fn) return cudaErrorInvalidValue;
-    if (noted(stream, [=](cudaStream_t s) { return cudaLaunchHostFunc(s, fn, data); })) return cudaSuccess;
-    const cudaError_t done = cudaStreamSynchronize(stream);
-    if (done == cudaSuccess) fn(data);
-    return done;
-  });
+  return call([&] { return fn ? error_of(stream_at(stream).call(fn, data)) : cudaErrorInvalidValue; });
 }
 TENSORRTAPI cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
-  if (breaks_capture(stream)) return keep(cudaErrorStreamCaptureUnsupported);
-  return call([&] { return of(stream_of(stream).synchronize()); });
+  return call([&] { return wait_for(stream_at(stream)); });
 }
 TENSORRTAPI cudaError_t cudaStreamDestroy(cudaStream_t stream) {
-  if (!stream) return keep(cudaErrorInvalidResourceHandle);
-  const cudaError_t done = cudaStreamSynchronize(stream);
-  delete stream;
-  return done;
+  return call([&] {
+    const std::unique_ptr<Stream> taken = streams().take(stream);
+    return taken ? error_of(taken->capturing() ? kOkStatus : taken->synchronize()) : cudaErrorInvalidResourceHandle;
+  });
 }
 
 TENSORRTAPI cudaError_t cudaEventCreate(cudaEvent_t* event) {
+  return cudaEventCreateWithFlags(event, cudaEventDefault);
+}
+TENSORRTAPI cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned int flags) {
   return call([&] {
     if (!event) return cudaErrorInvalidValue;
-    *event = new CUevent_st{api_device().create_event()};
+    auto made = api_device().create_event((flags & cudaEventDisableTiming) == 0);
+    void* const handle = made->native();
+    events().add(handle, std::move(made));
+    *event = static_cast<cudaEvent_t>(handle);
     return cudaSuccess;
   });
 }
-TENSORRTAPI cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned int) { return cudaEventCreate(event); }
 TENSORRTAPI cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
-  return call([&] {
-    if (!event) return cudaErrorInvalidResourceHandle;
-    if (noted(stream, [=](cudaStream_t s) { return cudaEventRecord(event, s); })) return cudaSuccess;
-    event->recorded = true;
-    return of(event->event->record(stream_of(stream)));
-  });
+  return call([&] { return error_of(event_at(event).record(stream_at(stream))); });
 }
 TENSORRTAPI cudaError_t cudaEventRecordWithFlags(cudaEvent_t event, cudaStream_t stream, unsigned int) {
   return cudaEventRecord(event, stream);
 }
 TENSORRTAPI cudaError_t cudaEventQuery(cudaEvent_t event) {
-  if (!event) return keep(cudaErrorInvalidResourceHandle);
-  return !event->recorded || event->event->done() ? cudaSuccess : cudaErrorNotReady;
+  return call([&] { return event_at(event).done() ? cudaSuccess : cudaErrorNotReady; });
 }
 TENSORRTAPI cudaError_t cudaEventSynchronize(cudaEvent_t event) {
-  if (!event) return keep(cudaErrorInvalidResourceHandle);
-  return event->recorded ? keep(of(event->event->synchronize())) : cudaSuccess;
+  return call([&] { return error_of(event_at(event).synchronize()); });
 }
 TENSORRTAPI cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t start, cudaEvent_t end) {
-  if (!milliseconds) return keep(cudaErrorInvalidValue);
-  if (!start || !end || !start->recorded || !end->recorded) return keep(cudaErrorInvalidResourceHandle);
-  *milliseconds = static_cast<float>(end->event->milliseconds_since(*start->event));
-  return cudaSuccess;
+  return call([&] {
+    if (!milliseconds) return cudaErrorInvalidValue;
+    const double time = event_at(end).milliseconds_since(event_at(start));
+    if (time < 0) return cudaErrorInvalidResourceHandle;
+    *milliseconds = static_cast<float>(time);
+    return cudaSuccess;
+  });
 }
 TENSORRTAPI cudaError_t cudaEventDestroy(cudaEvent_t event) {
-  if (!event) return keep(cudaErrorInvalidResourceHandle);
-  delete event;
-  return cudaSuccess;
+  return call([&] { return events().take(event) ? cudaSuccess : cudaErrorInvalidResourceHandle; });
 }
 
 TENSORRTAPI cudaError_t cudaGetDeviceCount(int* count) {
-  if (!count) return keep(cudaErrorInvalidValue);
-  *count = 1;
-  return cudaSuccess;
+  return call([&] {
+    if (!count) return cudaErrorInvalidValue;
+    const std::string name(api_device().name());
+    std::string reason;
+    for (*count = 1; kiln::try_open_device(name + ":" + std::to_string(*count), reason);) ++*count;
+    return cudaSuccess;
+  });
 }
 TENSORRTAPI cudaError_t cudaGetDevice(int* device) {
-  if (!device) return keep(cudaErrorInvalidValue);
-  *device = 0;
-  return cudaSuccess;
+  return call([&] {
+    if (!device) return cudaErrorInvalidValue;
+    *device = api_device().ordinal();
+    return cudaSuccess;
+  });
 }
-TENSORRTAPI cudaError_t cudaSetDevice(int device) { return device == 0 ? cudaSuccess : keep(cudaErrorInvalidDevice); }
+TENSORRTAPI cudaError_t cudaSetDevice(int device) {
+  return call([&] { return set_api_ordinal(device) ? cudaSuccess : cudaErrorInvalidDevice; });
+}
 TENSORRTAPI cudaError_t cudaDeviceSynchronize() { return cudaStreamSynchronize(nullptr); }
 
 TENSORRTAPI cudaError_t cudaDeviceReset() { return cudaDeviceSynchronize(); }
 TENSORRTAPI cudaError_t cudaSetDeviceFlags(unsigned int) { return cudaSuccess; }
 TENSORRTAPI cudaError_t cudaMemGetInfo(size_t* free_bytes, size_t* total_bytes) {
-  struct sysinfo info {};
-  if (!free_bytes || !total_bytes) return keep(cudaErrorInvalidValue);
-  if (!api_device().host_memory() || sysinfo(&info) != 0) return keep(cudaErrorNotSupported);
-  *free_bytes = static_cast<size_t>(info.freeram) * info.mem_unit;
-  *total_bytes = static_cast<size_t>(info.totalram) * info.mem_unit;
-  return cudaSuccess;
+  return call([&] {
+    if (!free_bytes || !total_bytes) return cudaErrorInvalidValue;
+    const int64_t unused = api_device().free_memory();
+    if (unused < 0) return cudaErrorNotSupported;
+    *free_bytes = static_cast<size_t>(unused);
+    *total_bytes = static_cast<size_t>(api_device().facts().memory);
+    return cudaSuccess;
+  });
 }
 TENSORRTAPI cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device) {
   return call([&] {
     if (!properties) return cudaErrorInvalidValue;
-    if (device != 0) return cudaErrorInvalidDevice;
+    std::string reason;
+    const kiln::Device* asked =
+        kiln::try_open_device(std::string(api_device().name()) + ":" + std::to_string(device), reason);
+    if (!asked) return cudaErrorInvalidDevice;
+    const kiln::DeviceFacts& facts = asked->facts();
     *properties = {};
-    api_device().fingerprint().copy(properties->name, sizeof(properties->name) - 1);
-    size_t unused = 0;
-    if (const cudaError_t asked = cudaMemGetInfo(&unused, &properties->totalGlobalMem); asked != cudaSuccess)
-      return asked;
-    properties->multiProcessorCount = api_device().max_threads();
+    facts.name.copy(properties->name, sizeof(properties->name) - 1);
+    properties->totalGlobalMem = static_cast<size_t>(facts.memory);
+    properties->multiProcessorCount = facts.units;
     properties->warpSize = properties->maxThreadsPerBlock = 1;
-    properties->integrated = 1;
+    properties->integrated = asked->host_memory();
     return cudaSuccess;
   });
 }

@@ -120,6 +120,17 @@ int32_t device_threads(Reporter& reporter) noexcept {
   return guarded(reporter, 1, [] { return api_device().max_threads(); });
 }
 
-Device& api_device() { return default_device(); }
+namespace {
+thread_local Device* chosen_device = nullptr;  // null: the default one
+}
+
+Device& api_device() { return chosen_device ? *chosen_device : default_device(); }
+
+bool set_api_ordinal(int ordinal) {
+  std::string reason;
+  Device* device = try_open_device(std::string(default_device().name()) + ":" + std::to_string(ordinal), reason);
+  if (device) chosen_device = device;
+  return device != nullptr;
+}
 
 }  // namespace kiln::api

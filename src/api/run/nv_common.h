@@ -69,6 +69,12 @@ class UserAllocator final : public Allocator {
   explicit UserAllocator(nvinfer1::IGpuAllocator* user) : user_(user) {}
   void* allocate(size_t size, size_t alignment) noexcept override { return user_->allocate(size, alignment, 0); }
   void deallocate(void* memory) noexcept override { static_cast<void>(user_->deallocate(memory)); }
+  void* allocate_in(Stream& stream, size_t size, size_t alignment) noexcept override {
+    return user_->allocateAsync(size, alignment, 0, static_cast<cudaStream_t>(stream.native()));
+  }
+  void deallocate_in(Stream& stream, void* memory) noexcept override {
+    static_cast<void>(user_->deallocateAsync(memory, static_cast<cudaStream_t>(stream.native())));
+  }
 
  private:
   nvinfer1::IGpuAllocator* user_;
@@ -84,7 +90,9 @@ int32_t device_threads(Reporter& reporter) noexcept;
 // Null when memory is short.
 nvinfer1::IRuntime* make_runtime(nvinfer1::ILogger* logger) noexcept;
 
-// The device that the API works on.
+// The device that the API works on: the default one, of the ordinal that the calling thread chose; 0 at first.
 Device& api_device();
+// False when there is no such device.
+bool set_api_ordinal(int ordinal);
 
 }  // namespace kiln::api

@@ -9,6 +9,7 @@ namespace kiln::api {
 namespace {
 
 constexpr uint64_t kOutputAlignment = 256;
+constexpr uintptr_t kMostNamedStream = 2;  // null and small numbers name a default stream, which may be the thread's
 using Strategy = nvinfer1::ExecutionContextAllocationStrategy;
 
 // Step times on their way to the user's profiler.
@@ -126,16 +127,15 @@ class ContextImpl final : public nvinfer1::IExecutionContext {
   int64_t getMaxOutputSize(char const* name) const noexcept override;
 
   bool enqueueV3(cudaStream_t stream) noexcept override {
-    if (capturing(stream)) return capture(stream);
-    stream_ = stream;
-    if (allocators_.empty()) {
-      return guarded(reporter_, false, [&] { return check(context_->enqueue(stream_of(stream))); });
-    }
     return guarded(reporter_, false, [&] {
+      Stream& queue = stream_behind(stream);
+      if (queue.capturing()) return capture(queue);
+      stream_ = stream;
+      if (allocators_.empty()) return check(context_->enqueue(queue));
       if (!check(context_->prepare())) return false;
       for (const auto& [name, allocator] : allocators_)
         if (!place(name, *allocator)) return false;
-      if (!check(context_->enqueue(stream_of(stream)))) return false;
+      if (!check(context_->enqueue(queue))) return false;
       for (const auto& [name, allocator] : allocators_)
         if (const int32_t t = engine_.tensor(name.c_str()); is_late(t)) {
           const std::vector<int64_t>* dims = context_->dims(t);
@@ -154,7 +154,7 @@ class ContextImpl final : public nvinfer1::IExecutionContext {
   }
   bool executeV2(void* const* bindings) noexcept override {
     return bind(bindings) && enqueueV3(nullptr) &&
-           guarded(reporter_, false, [&] { return check(stream_of(nullptr).synchronize()); });
+           guarded(reporter_, false, [&] { return check(stream_behind(nullptr).synchronize()); });
   }
   bool enqueue(int32_t batch, void* const* bindings, cudaStream_t stream, cudaEvent_t* consumed) noexcept override {
     return check_batch(batch) && enqueueV2(bindings, stream, consumed);
@@ -172,10 +172,11 @@ class ContextImpl final : public nvinfer1::IExecutionContext {
   }
 
   bool setInputConsumedEvent(cudaEvent_t event) noexcept override {
-    consumed_ = event;
-    if (event) event->recorded = true;
-    context_->set_input_consumed_event(event ? event->event.get() : nullptr);
-    return true;
+    return guarded(reporter_, false, [&] {
+      context_->set_input_consumed_event(event ? &event_of(engine_.engine()->device(), event) : nullptr);
+      consumed_ = event;
+      return true;
+    });
   }
   cudaEvent_t getInputConsumedEvent() const noexcept override { return consumed_; }
   void setProfiler(nvinfer1::IProfiler* profiler) noexcept override {
@@ -215,9 +216,17 @@ class ContextImpl final : public nvinfer1::IExecutionContext {
   void setAuxStreams(cudaStream_t*, int32_t) noexcept override {}
 
  private:
-  bool capture(cudaStream_t stream) noexcept;
-  cudaError_t replay(cudaStream_t stream, const std::vector<std::vector<int64_t>>& shapes,
-                     const std::vector<void*>& addresses) noexcept;
+  // Programs pass the same stream again and again: what stands behind it is asked once.
+  Stream& stream_behind(cudaStream_t handle) {
+    if (!behind_ || handle != handle_ || reinterpret_cast<uintptr_t>(handle) <= kMostNamedStream) {
+      behind_ = &stream_of(engine_.engine()->device(), handle);
+      handle_ = handle;
+    }
+    return *behind_;
+  }
+  bool capture(Stream& stream);
+  Status replay(Stream& stream, const std::vector<std::vector<int64_t>>& shapes,
+                const std::vector<void*>& addresses) noexcept;
   bool check_batch(int32_t batch) const noexcept {
     if (batch < 1) reporter_.report(Code::kInvalidArgument, "the batch size is at least 1");
     return batch >= 1;
@@ -282,6 +291,8 @@ class ContextImpl final : public nvinfer1::IExecutionContext {
   Profiler profiler_;
   cudaStream_t stream_ = nullptr;
   cudaEvent_t consumed_ = nullptr;
+  cudaStream_t handle_ = nullptr;
+  Stream* behind_ = nullptr;  // handle_
   std::string name_;
   std::unique_ptr<nvinfer1::IRuntimeConfig> config_;
   size_t cache_limit_ = 0;
@@ -332,30 +343,33 @@ bool ContextImpl::setTemporaryStorageAllocator(nvinfer1::IGpuAllocator* allocato
   });
 }
 
-// Notes an inference with the shapes and addresses of now.
-bool ContextImpl::capture(cudaStream_t stream) noexcept {
-  const bool done = guarded(reporter_, false, [&] {
-    if (!context_->is_static() || !allocators_.empty())
-      throw Error(Code::kUnsupported,
-                  "the inference cannot be captured: results have sizes that only running tells, "
-                  "or an output allocator")
-          .remedy("enqueue it in a stream that does not capture");
-    if (!check(context_->check_ready())) return false;
-    std::vector<std::vector<int64_t>> shapes;
-    std::vector<void*> addresses;
-    for (int32_t t : engine_.io()) shapes.push_back(*context_->dims(t)), addresses.push_back(context_->address(t));
-    stream->capture->work.push_back([this, alive = std::weak_ptr<int>(alive_), shapes = std::move(shapes),
-                                     addresses = std::move(addresses)](cudaStream_t s) {
-      return alive.expired() ? cudaErrorInvalidResourceHandle : replay(s, shapes, addresses);
-    });
-    return true;
+// Notes an inference with the shapes and addresses of now, or queues it into a stream that notes by itself.
+bool ContextImpl::capture(Stream& stream) {
+  const auto broken = [&] {
+    stream.note(nullptr);
+    return false;
+  };
+  if (!context_->is_static() || !allocators_.empty() || context_->profiler()) {
+    reporter_.report(
+        Code::kUnsupported,
+        "the inference cannot be captured: results have sizes that only running tells, an output allocator, or "
+        "a profiler. Enqueue it in a stream that does not capture");
+    return broken();
+  }
+  if (!check(context_->check_ready())) return broken();
+  if (!engine_.engine()->device().host_memory()) return check(context_->enqueue(stream));
+  std::vector<std::vector<int64_t>> shapes;
+  std::vector<void*> addresses;
+  for (int32_t t : engine_.io()) shapes.push_back(*context_->dims(t)), addresses.push_back(context_->address(t));
+  return stream.note([this, alive = std::weak_ptr<int>(alive_), shapes = std::move(shapes),
+                      addresses = std::move(addresses)](Stream& s) -> Status {
+    if (alive.expired()) return {Code::kInvalidState, "the context of a captured inference is gone"};
+    return replay(s, shapes, addresses);
   });
-  if (!done) stream->capture->valid = false;
-  return done;
 }
 
-cudaError_t ContextImpl::replay(cudaStream_t stream, const std::vector<std::vector<int64_t>>& shapes,
-                                const std::vector<void*>& addresses) noexcept {
+Status ContextImpl::replay(Stream& stream, const std::vector<std::vector<int64_t>>& shapes,
+                           const std::vector<void*>& addresses) noexcept {
   const bool done = guarded(reporter_, false, [&] {
     std::vector<void*> now;
     for (size_t i = 0; i < shapes.size(); ++i) {
@@ -369,11 +383,11 @@ cudaError_t ContextImpl::replay(cudaStream_t stream, const std::vector<std::vect
       for (size_t i = 0; i < list.size(); ++i) static_cast<void>(context_->set_address(engine_.io()[i], list[i]));
     };
     give(addresses);
-    const bool ran = enqueueV3(stream);
+    const bool ran = check(context_->enqueue(stream));
     give(now);
     return ran;
   });
-  return done ? cudaSuccess : cudaErrorLaunchFailure;
+  return done ? kOkStatus : Status{Code::kExecution, "a captured inference failed"};
 }
 
 bool ContextImpl::setDeviceMemoryV2(void* memory, int64_t size) noexcept {

@@ -1,42 +1,12 @@
-// What stands behind the handles of streams and events: the same for engines, which take them, and for the library that makes them.
+// Streams and events behind the handles that programs pass: native handles of the device, adopted and never looked into.
 #pragma once
-#include <functional>
-#include <memory>
-#include <vector>
-
 #include "NvInferRuntimeBase.h"
 #include "device/device.h"
 
 namespace kiln::api {
 
-using Noted = std::function<cudaError_t(cudaStream_t)>;
-// What a stream notes instead of running it.
-struct Capture {
-  std::vector<Noted> work;
-  bool valid = true;
-};
-
-}  // namespace kiln::api
-
-struct CUstream_st {
-  std::unique_ptr<kiln::Stream> stream;
-  std::unique_ptr<kiln::api::Capture> capture;  // null: it runs
-};
-struct CUgraph_st {
-  std::vector<kiln::api::Noted> work;
-};
-struct CUgraphExec_st {
-  std::vector<kiln::api::Noted> work;
-};
-struct CUevent_st {
-  std::unique_ptr<kiln::Event> event;
-  bool recorded = false;
-};
-
-namespace kiln::api {
-
-// Null: the calling thread's own stream.
-Stream& stream_of(cudaStream_t stream);
-inline bool capturing(cudaStream_t stream) { return stream && stream->capture; }
+// Null, 1 and 2 are the default stream and that of the thread. Throws kInvalidArgument for a handle that is none.
+Stream& stream_of(Device& device, cudaStream_t handle);
+Event& event_of(Device& device, cudaEvent_t handle);
 
 }  // namespace kiln::api

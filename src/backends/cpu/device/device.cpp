@@ -30,10 +30,19 @@ std::string instruction_set() {
 class CpuDevice final : public HostDevice {
  public:
   std::string_view name() const override { return "cpu"; }
-  std::string fingerprint() const override { return "x86-64 " + instruction_set(); }
   int max_threads() const override { return thread_count(); }
   void limit_threads(int most) noexcept override { cpu::limit_threads(most); }
-  std::unique_ptr<Kernel> create_kernel(std::string_view kernel, const Attributes& parameters) override {
+
+ protected:
+  DeviceFacts make_facts() const override {
+    const std::string name = "x86-64 " + instruction_set();
+    return {.name = name,
+            .fingerprint = name,
+            .memory = host_memory_bytes(),
+            .cache = host_cache_bytes(),
+            .units = max_threads()};
+  }
+  std::unique_ptr<Kernel> make_kernel(std::string_view kernel, const Attributes& parameters) const override {
     for (const KernelEntry& entry : kKernels)
       if (entry.name == kernel) return entry.make(parameters);
     return nullptr;
@@ -49,4 +58,6 @@ Device& device() {
 
 }  // namespace kiln::cpu
 
-kiln::Device* kiln_create_device_cpu() { return &kiln::cpu::device(); }
+kiln::Device* kiln_create_device_cpu(int ordinal, std::string& reason) {
+  return kiln::only_ordinal(ordinal, reason) ? &kiln::cpu::device() : nullptr;
+}

@@ -8,4 +8,4 @@ Device& device();
 
 }  // namespace kiln::cpu
 
-extern "C" kiln::Device* kiln_create_device_cpu();
+extern "C" kiln::Device* kiln_create_device_cpu(int ordinal, std::string& reason);

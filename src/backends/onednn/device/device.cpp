@@ -30,11 +30,6 @@ class OnednnDevice final : public HostDevice {
   OnednnDevice() { dnnl_set_primitive_cache_capacity(kKeptPrimitives); }
 
   std::string_view name() const override { return "onednn"; }
-  std::string fingerprint() const override {
-    const dnnl_version_t& v = *dnnl_version();
-    return "oneDNN " + std::to_string(v.major) + "." + std::to_string(v.minor) + "." + std::to_string(v.patch) + " " +
-           dnnl_cpu_isa2str(dnnl_get_effective_cpu_isa()) + " threads " + std::to_string(max_threads());
-  }
   int max_threads() const override { return omp_get_max_threads(); }
   void limit_threads(int most) noexcept override {
     thread_local int unlimited = 0;
@@ -45,7 +40,20 @@ class OnednnDevice final : public HostDevice {
       omp_set_num_threads(std::exchange(unlimited, 0));
     }
   }
-  std::unique_ptr<Kernel> create_kernel(std::string_view kernel, const Attributes& parameters) override {
+
+ protected:
+  DeviceFacts make_facts() const override {
+    const dnnl_version_t& v = *dnnl_version();
+    const std::string version =
+        "oneDNN " + std::to_string(v.major) + "." + std::to_string(v.minor) + "." + std::to_string(v.patch);
+    return {.name = version,
+            .fingerprint = version + " " + dnnl_cpu_isa2str(dnnl_get_effective_cpu_isa()) + " threads " +
+                           std::to_string(max_threads()),
+            .units = max_threads(),
+            .switch_milliseconds = 1,
+            .switch_factor = 1.05};
+  }
+  std::unique_ptr<Kernel> make_kernel(std::string_view kernel, const Attributes& parameters) const override {
     for (const KernelEntry& entry : kKernels)
       if (entry.name == kernel) return entry.make(parameters);
     return nullptr;
@@ -55,7 +63,8 @@ class OnednnDevice final : public HostDevice {
 }  // namespace
 }  // namespace kiln::onednn
 
-kiln::Device* kiln_create_device_onednn() {
+kiln::Device* kiln_create_device_onednn(int ordinal, std::string& reason) {
+  if (!kiln::only_ordinal(ordinal, reason)) return nullptr;
   static kiln::onednn::OnednnDevice instance;
   return &instance;
 }

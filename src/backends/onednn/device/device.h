@@ -2,4 +2,4 @@
 #pragma once
 #include "device/device.h"
 
-extern "C" kiln::Device* kiln_create_device_onednn();
+extern "C" kiln::Device* kiln_create_device_onednn(int ordinal, std::string& reason);

@@ -148,9 +148,11 @@ class Reference final : public Kernel {
 class RefDevice final : public HostDevice {
  public:
   std::string_view name() const override { return "ref"; }
-  std::string fingerprint() const override { return "any"; }
   int max_threads() const override { return 1; }
-  std::unique_ptr<Kernel> create_kernel(std::string_view kernel, const Attributes& parameters) override {
+
+ protected:
+  DeviceFacts make_facts() const override { return {.name = "reference evaluation", .fingerprint = "any"}; }
+  std::unique_ptr<Kernel> make_kernel(std::string_view kernel, const Attributes& parameters) const override {
     return kernel == "reference" ? std::make_unique<Reference>(parameters) : nullptr;
   }
 };
@@ -158,7 +160,8 @@ class RefDevice final : public HostDevice {
 }  // namespace
 }  // namespace kiln::ref
 
-kiln::Device* kiln_create_device_ref() {
+kiln::Device* kiln_create_device_ref(int ordinal, std::string& reason) {
+  if (!kiln::only_ordinal(ordinal, reason)) return nullptr;
   static kiln::ref::RefDevice instance;
   return &instance;
 }

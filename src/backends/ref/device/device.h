@@ -2,4 +2,4 @@
 #pragma once
 #include "device/device.h"
 
-extern "C" kiln::Device* kiln_create_device_ref();
+extern "C" kiln::Device* kiln_create_device_ref(int ordinal, std::string& reason);

@@ -8,9 +8,9 @@
 namespace kiln::cpu::kernels {
 namespace {
 
-class ConvTiles final : public Kernel {
+class ConvNhwc final : public Kernel {
  public:
-  explicit ConvTiles(const Attributes& parameters) : parameters_(parameters), blocks_(read_blocks(parameters)) {}
+  explicit ConvNhwc(const Attributes& parameters) : parameters_(parameters), blocks_(read_blocks(parameters)) {}
 
   Status prepare(const KernelCall& call) noexcept override {
     KILN_RETURN_IF_ERROR(read_operands(parameters_, call, operands_));
@@ -48,8 +48,8 @@ class ConvTiles final : public Kernel {
 
 }  // namespace
 
-std::unique_ptr<Kernel> make_conv_tiles(const Attributes& parameters) {
-  return std::make_unique<ConvTiles>(parameters);
+std::unique_ptr<Kernel> make_conv_nhwc(const Attributes& parameters) {
+  return std::make_unique<ConvNhwc>(parameters);
 }
 
 }  // namespace kiln::cpu::kernels

@@ -1,0 +1,186 @@
+// Sharing and placing of buffers.
+#include "compiler/plan_memory.h"
+
+#include <algorithm>
+#include <set>
+
+#include "compiler/memory.h"
+
+namespace kiln {
+namespace {
+
+using plan::Storage;
+
+class Planner {
+ public:
+  explicit Planner(const MemoryPlan& memory)
+      : tensors_(memory.program.tensors), steps_(memory.program.steps), m_(memory) {}
+
+  void run(plan::Plan& plan, int64_t alignment) {
+    find_producers();
+    for (size_t i = 0; i < steps_.size(); ++i) concatenate_in_place(i);
+    find_last_uses();
+    merge_names_and_views();
+    for (size_t i = 0; i < steps_.size(); ++i) write_in_place(i);
+    plan.arena_size = place(Storage::kArena, plan, alignment);
+    plan.host_arena_size = plan.device_memory ? place(Storage::kHostArena, plan, alignment) : 0;
+  }
+
+ private:
+  plan::TensorInfo& tensor(int32_t t) { return tensors_[static_cast<size_t>(t)]; }
+  Storage storage(int32_t t) const { return t < 0 ? Storage::kNone : tensors_[static_cast<size_t>(t)].storage; }
+  bool in_arena(int32_t t) const { return storage(t) == Storage::kArena || storage(t) == Storage::kHostArena; }
+
+  void find_producers() {
+    for (size_t i = 0; i < steps_.size(); ++i)
+      for (int32_t t : steps_[i].outputs)
+        if (t >= 0) producer_[t] = i;
+    for (const auto& [to, from] : m_.shares) named_.insert({to, from});
+  }
+
+  void concatenate_in_place(size_t i) {
+    const ir::Node* node = m_.details[i].node;
+    if (!node || !node->is("Concat") || !node->post.empty()) return;
+    const int32_t whole = steps_[i].outputs[0];
+    if (!in_arena(whole) || named_.count(whole) || tensor(whole).view_of >= 0) return;
+    const int64_t axis = normalize_axis(node->attributes.integer("axis"), node->output()->rank());
+    Dim start = 0;
+    std::set<int32_t> seen;
+    for (const ir::Value* part : node->inputs()) {
+      const Dim begin = start;
+      start = start + part->shape()[static_cast<size_t>(axis)];
+      const auto at = m_.tensors.find(part);
+      if (at == m_.tensors.end() || !part->has_one_use() || !seen.insert(at->second).second) continue;
+      if (!(part->layout == node->output()->layout) || !may_lie_inside(at->second, whole)) continue;
+      plan::TensorInfo& info = tensor(at->second);
+      info.view_of = whole;
+      info.view_axis = static_cast<int32_t>(axis);
+      info.view_start = m_.dim_of(begin);
+      m_.details[producer_.at(at->second)].in_place = false;
+    }
+  }
+
+  // The kernel that makes it can write it as a slice of the whole.
+  bool may_lie_inside(int32_t part, int32_t whole) {
+    const plan::TensorInfo& info = tensor(part);
+    const auto made = producer_.find(part);
+    return storage(part) == storage(whole) && !named_.count(part) && part < whole && info.view_of < 0 &&
+           bits(info.dtype) % 8 == 0 && info.dtype == tensor(whole).dtype && made != producer_.end() &&
+           m_.details[made->second].strided_output && steps_[made->second].outputs[0] == part;
+  }
+
+  void find_last_uses() {
+    last_.assign(tensors_.size(), -1);
+    root_.resize(tensors_.size());
+    for (size_t t = 0; t < root_.size(); ++t) root_[t] = static_cast<int32_t>(t);
+    for_each_operand([&](size_t step, int32_t t) { last_[static_cast<size_t>(t)] = static_cast<int32_t>(step); });
+  }
+
+  template <class F> void for_each_operand(F&& visit) const {
+    for (size_t i = 0; i < steps_.size(); ++i)
+      for (const auto* list : {&steps_[i].inputs, &steps_[i].outputs})
+        for (int32_t t : *list)
+          if (t >= 0) visit(i, t);
+  }
+
+  // The tensor in whose buffer it lies.
+  int32_t root(int32_t t) const {
+    while (root_[static_cast<size_t>(t)] != t) t = root_[static_cast<size_t>(t)];
+    return t;
+  }
+
+  void merge(int32_t child, int32_t parent) {
+    const int32_t c = root(child), p = root(parent);
+    if (c == p) return;
+    root_[static_cast<size_t>(c)] = p;
+    last_[static_cast<size_t>(p)] = std::max(last_[static_cast<size_t>(p)], last_[static_cast<size_t>(c)]);
+  }
+
+  void merge_names_and_views() {
+    for (const auto& [to, from] : m_.shares) merge(to, from);
+    for (size_t t = 0; t < tensors_.size(); ++t)
+      if (tensors_[t].view_of >= 0) merge(static_cast<int32_t>(t), tensors_[t].view_of);
+  }
+
+  // The step's result takes over the buffer of an operand that nobody reads later.
+  void write_in_place(size_t i) {
+    const int32_t out = steps_[i].outputs.empty() ? -1 : steps_[i].outputs[0];
+    if (!m_.details[i].in_place || !in_arena(out) || tensor(out).view_of >= 0 || root(out) != out) return;
+    for (int32_t in : steps_[i].inputs)
+      if (in_arena(in) && in != out && may_take_over(i, in, out)) {
+        merge(out, root(in));
+        return;
+      }
+  }
+
+  bool may_take_over(size_t i, int32_t in, int32_t out) {
+    const plan::TensorInfo &a = tensor(in), &b = tensor(out);
+    const int32_t r = root(in);
+    return a.view_of < 0 && a.storage == b.storage && a.dtype == b.dtype && a.dims == b.dims && a.layout == b.layout &&
+           a.size == b.size && last_[static_cast<size_t>(r)] == static_cast<int32_t>(i) && tensor(r).size == b.size &&
+           std::count_if(steps_[i].inputs.begin(), steps_[i].inputs.end(),
+                         [&](int32_t t) { return t >= 0 && root(t) == r; }) == 1;
+  }
+
+  // Buffers by the tensor in which they are rooted.
+  std::map<int32_t, Buffer> buffers(Storage arena) {
+    std::map<int32_t, Buffer> result;
+    for_each_operand([&](size_t step, int32_t t) {
+      if (storage(t) != arena) return;
+      const int32_t r = root(t);
+      auto [it, fresh] = result.try_emplace(r);
+      Buffer& buffer = it->second;
+      if (fresh) buffer.first = static_cast<int32_t>(step);
+      buffer.last = std::max(buffer.last, busy_until(step));
+      buffer.size = std::max({buffer.size, static_cast<int64_t>(tensor(t).size), static_cast<int64_t>(tensor(r).size)});
+    });
+    return result;
+  }
+
+  // A copy to the device may read the host's memory until the host next waits.
+  int32_t busy_until(size_t step) const {
+    size_t end = step;
+    if (steps_[step].kernel == plan::kToDevice && steps_[step].is_transfer())
+      while (end + 1 < steps_.size() && !steps_[end].waits) ++end;
+    return static_cast<int32_t>(end);
+  }
+
+  uint64_t place(Storage arena, const plan::Plan& plan, int64_t alignment) {
+    std::vector<Buffer> list;
+    std::map<int32_t, size_t> position;
+    for (const auto& [r, buffer] : buffers(arena)) {
+      position[r] = list.size();
+      list.push_back(buffer);
+    }
+    std::vector<std::pair<plan::StepInfo*, size_t>> workspaces;
+    for (size_t i = 0; i < steps_.size(); ++i) {
+      const bool on_host = plan.device_memory && steps_[i].device != plan.device;
+      if (on_host != (arena == Storage::kHostArena)) continue;
+      workspaces.emplace_back(&steps_[i], list.size());
+      const auto at = static_cast<int32_t>(i);
+      list.push_back({static_cast<int64_t>(steps_[i].workspace_size), at, at, 0});
+    }
+    const auto size = static_cast<uint64_t>(list.empty() ? 0 : place_buffers(list, alignment));
+    for (const auto& [step, at] : workspaces) step->workspace_offset = static_cast<uint64_t>(list[at].offset);
+    for (size_t t = 0; t < tensors_.size(); ++t)
+      if (tensors_[t].storage == arena)
+        if (const auto it = position.find(root(static_cast<int32_t>(t))); it != position.end())
+          tensors_[t].offset = static_cast<uint64_t>(list[it->second].offset);
+    return size;
+  }
+
+  std::vector<plan::TensorInfo>& tensors_;
+  std::vector<plan::StepInfo>& steps_;
+  const MemoryPlan& m_;
+  std::map<int32_t, size_t> producer_;
+  std::set<int32_t> named_;  // with bytes that have two names
+  std::vector<int32_t> root_, last_;
+};
+
+}  // namespace
+
+void plan_memory(const MemoryPlan& memory, plan::Plan& plan, int64_t alignment) {
+  Planner(memory).run(plan, alignment);
+}
+
+}  // namespace kiln

@@ -1,0 +1,64 @@
+// An operator on float32 computes on float16 or bfloat16, between casts: what a build may do that is allowed these types.
+#include <algorithm>
+#include <cmath>
+
+#include "passes/rule_lists.h"
+#include "passes/value_queries.h"
+
+namespace kiln::passes {
+namespace {
+
+constexpr double kLargestHalf = 65504;
+
+bool is_single(const Value* v) { return v && v->is_tensor() && v->dtype() == DType::kF32; }
+
+bool may_narrow(const Node& n, size_t input, DType type) {
+  const InputDef* def = n.op().input_def(static_cast<int>(input));
+  return is_single(n.inputs()[input]) && def && def->types.has(type);
+}
+
+bool overflows(const Value* v, DType type) {
+  if (type != DType::kF16 || !v->constant()) return false;
+  const auto numbers = v->constant()->as<float>();
+  return std::any_of(numbers.begin(), numbers.end(),
+                     [](float x) { return std::isfinite(x) && std::abs(x) > kLargestHalf; });
+}
+
+Rule single_to(DType type) {
+  return {
+      .name = "single_to_" + std::string(name(type)),
+      .pattern = one_of({}),
+      .rewrite = [type](const Match& m) -> std::optional<Patch> {
+        const Node& n = m.root();
+        if (n.is("Cast") || !n.regions.empty() || !n.op().deterministic()) return std::nullopt;
+        if (std::none_of(n.outputs().begin(), n.outputs().end(), is_single)) return std::nullopt;
+        Patch p(m);
+        std::vector<PatchValue> inputs;
+        bool narrowed = false;
+        for (size_t i = 0; i < n.inputs().size(); ++i) {
+          Value* v = n.inputs()[i];
+          const bool narrow = may_narrow(n, i, type);
+          if (narrow && overflows(v, type)) return decline("the constant '" + v->name() + "' overflows float16");
+          narrowed |= narrow;
+          inputs.push_back(narrow ? p.add("Cast", {v}, {{"to", std::string(name(type))}}) : PatchValue(v));
+        }
+        if (!narrowed) return std::nullopt;
+        const PatchValue made =
+            p.add(n.op_name(), std::move(inputs), n.attributes, static_cast<int>(n.outputs().size()));
+        for (size_t i = 0; i < n.outputs().size(); ++i) {
+          Value* v = n.outputs()[i];
+          if (v->uses().empty() && !v->is_graph_output()) continue;
+          const PatchValue r = made.result(static_cast<int>(i));
+          p.replace(v, is_single(v) ? p.add("Cast", {r}, {{"to", std::string("float32")}}) : r);
+        }
+        return p;
+      },
+  };
+}
+
+}  // namespace
+
+const Rule single_to_float16 = single_to(DType::kF16);
+const Rule single_to_bfloat16 = single_to(DType::kBF16);
+
+}  // namespace kiln::passes

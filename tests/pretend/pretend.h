@@ -1,0 +1,25 @@
+// A device for tests: the CPU's kernels behind memory that the host cannot touch and streams that run late.
+#pragma once
+#include <cstdint>
+
+#include "device/device.h"
+#include "target/target.h"
+
+namespace kiln::pretend {
+
+inline constexpr int kDevices = 2;  // "pretend:0" and "pretend:1"
+
+// Makes device and target "pretend" known. Its tactics are the CPU's but for those of a few operators, which run on the host, the
+// CPU's tactics being its fallback. Reading or writing its memory from the host ends the process; a pointer of the host given to a
+// kernel or a copy as the device's, or the reverse, is an error.
+void register_pretend();
+
+// The allocation of that number from now on fails, and all behind it; negative: none does.
+void fail_allocations_after(int count);
+// While lost, whatever is queued fails.
+void lose_device(bool lost);
+// Device memory that is taken, in bytes, and pieces of work that ran, since the start.
+int64_t memory_in_use();
+int64_t work_done();
+
+}  // namespace kiln::pretend

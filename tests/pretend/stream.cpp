@@ -1,0 +1,170 @@
+// Streams and events whose work runs late.
+#include "pretend/stream.h"
+
+#include <atomic>
+
+namespace kiln::pretend {
+namespace {
+
+constexpr auto kLate = std::chrono::microseconds(50);
+std::atomic<bool> lost{false};
+std::atomic<int64_t> done_count{0};
+
+constexpr Status kLost{Code::kExecution, "the pretend device is lost"};
+
+}  // namespace
+
+void set_lost(bool value) { lost = value; }
+int64_t work_count() { return done_count; }
+
+Status LateGraph::launch(Stream& stream) noexcept {
+  for (const Work& work : work_) KILN_RETURN_IF_ERROR(static_cast<LateStream&>(stream).submit(work));
+  return kOkStatus;
+}
+
+bool LateGraph::update(Graph& newer) noexcept {
+  auto& other = static_cast<LateGraph&>(newer);
+  if (other.work_.size() != work_.size()) return false;
+  work_.swap(other.work_);
+  return true;
+}
+
+LateStream::LateStream() : thread_([this] { work(); }) {}
+
+LateStream::~LateStream() {
+  {
+    const std::lock_guard lock(mutex_);
+    ending_ = true;
+  }
+  changed_.notify_all();
+  thread_.join();
+}
+
+void LateStream::work() {
+  std::unique_lock lock(mutex_);
+  while (true) {
+    changed_.wait(lock, [&] { return ending_ || !queue_.empty(); });
+    if (queue_.empty()) return;
+    Work next = std::move(queue_.front());
+    queue_.pop_front();
+    busy_ = true;
+    lock.unlock();
+    std::this_thread::sleep_for(kLate);
+    const Status status = lost ? kLost : next();
+    next = nullptr;  // what it holds may go before anybody hears that it is done
+    ++done_count;
+    lock.lock();
+    busy_ = false;
+    if (!status.ok()) failure_ = status;
+    changed_.notify_all();
+  }
+}
+
+Status LateStream::submit(Work work) noexcept {
+  if (lost) return kLost;
+  const std::lock_guard lock(mutex_);
+  try {
+    if (capturing_) noted_.push_back(std::move(work));
+    else queue_.push_back(std::move(work));
+  } catch (const std::bad_alloc&) {
+    return {Code::kOutOfMemory, "no memory to queue work"};
+  }
+  changed_.notify_all();
+  return kOkStatus;
+}
+
+Status LateStream::synchronize() noexcept {
+  if (capturing_) {
+    valid_ = false;
+    return {Code::kInvalidState, "a stream that captures cannot be waited for"};
+  }
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [&] { return queue_.empty() && !busy_; });
+  return std::exchange(failure_, kOkStatus);
+}
+
+bool LateStream::done() noexcept {
+  valid_ = valid_ && !capturing_;
+  const std::lock_guard lock(mutex_);
+  return queue_.empty() && !busy_;
+}
+
+Status LateStream::wait(Event& event) noexcept {
+  auto state = static_cast<LateEvent&>(event).state_;
+  int64_t asked = 0;
+  {
+    const std::lock_guard lock(state->mutex);
+    asked = state->asked;
+  }
+  return submit([state, asked] {
+    LateEvent::wait_for(*state, asked);
+    return kOkStatus;
+  });
+}
+
+Status LateStream::call(void (*function)(void*), void* data) noexcept {
+  return submit([function, data] {
+    function(data);
+    return kOkStatus;
+  });
+}
+
+Status LateStream::begin_capture() noexcept {
+  if (capturing_) return {Code::kInvalidState, "the stream captures already"};
+  capturing_ = valid_ = true;
+  noted_.clear();
+  return kOkStatus;
+}
+
+Status LateStream::end_capture(std::unique_ptr<Graph>& graph) noexcept {
+  graph.reset();
+  if (!capturing_) return {Code::kInvalidState, "the stream does not capture"};
+  capturing_ = false;
+  if (!valid_) return {Code::kInvalidState, "something in the capture could not be noted"};
+  graph = std::make_unique<LateGraph>(std::move(noted_));
+  return kOkStatus;
+}
+
+Status LateEvent::record(Stream& stream) noexcept {
+  int64_t asked = 0;
+  {
+    const std::lock_guard lock(state_->mutex);
+    asked = ++state_->asked;
+  }
+  return static_cast<LateStream&>(stream).submit([state = state_, asked] {
+    const std::lock_guard lock(state->mutex);
+    state->reached = std::max(state->reached, asked);
+    state->at = std::chrono::steady_clock::now();
+    state->changed.notify_all();
+    return kOkStatus;
+  });
+}
+
+void LateEvent::wait_for(State& state, int64_t asked) {
+  std::unique_lock lock(state.mutex);
+  state.changed.wait(lock, [&] { return state.reached >= asked || lost; });
+}
+
+Status LateEvent::synchronize() noexcept {
+  int64_t asked = 0;
+  {
+    const std::lock_guard lock(state_->mutex);
+    asked = state_->asked;
+  }
+  wait_for(*state_, asked);
+  return lost ? kLost : kOkStatus;
+}
+
+bool LateEvent::done() noexcept {
+  const std::lock_guard lock(state_->mutex);
+  return state_->reached >= state_->asked;
+}
+
+double LateEvent::milliseconds_since(Event& earlier) noexcept {
+  auto& from = static_cast<LateEvent&>(earlier);
+  if (!timing_ || !from.timing_ || state_->asked == 0 || from.state_->asked == 0) return -1;
+  if (!synchronize().ok() || !from.synchronize().ok()) return -1;
+  return std::chrono::duration<double, std::milli>(state_->at - from.state_->at).count();
+}
+
+}  // namespace kiln::pretend
