@@ -35,9 +35,9 @@ class Placed {
  private:
   size_t size() const { return static_cast<size_t>(host_.bytes()); }
   void move(void* to, const void* from, CopyKind kind) {
-    const auto stream = device_->create_stream();
-    throw_if_error(device_->copy(*stream, to, from, size(), kind));
-    throw_if_error(stream->synchronize());
+    Stream& stream = *device_->adopt_stream(nullptr);
+    throw_if_error(device_->copy(stream, to, from, size(), kind));
+    throw_if_error(stream.synchronize());
   }
 
   Device* device_;

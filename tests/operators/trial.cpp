@@ -13,6 +13,7 @@ namespace kiln::operators {
 namespace {
 
 constexpr int kAttempts = 40;
+constexpr uint64_t kPretendEvery = 5;  // its kernels are the CPU's: what is asked is whether each operator finds its memory
 
 std::string input_name(size_t i) { return "in" + std::to_string(i); }
 
@@ -222,6 +223,7 @@ std::vector<std::string> Trial::failures(bool measured) const {
   std::vector<std::string> failures;
   for (const Target* target : all_targets()) {
     const std::string name(target->name());
+    if (name == "pretend" && seed_ % kPretendEvery != 0) continue;
     run_tactics(name, failures);
     if (!measured) continue;
     CompileOptions options = testing::options_of(name, 4);

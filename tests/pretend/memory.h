@@ -27,7 +27,7 @@ class Memory final : public Allocator {
   }
 
  private:
-  static constexpr size_t kSize = size_t{16} << 30;  // addresses, not bytes
+  static constexpr size_t kSize = size_t{2} << 30;  // addresses, not bytes
   void protect(bool open) noexcept;
   std::byte* base_;
   mutable std::mutex mutex_;

@@ -161,7 +161,7 @@ class PretendDevice final : public Device {
  public:
   explicit PretendDevice(int ordinal) : ordinal_(ordinal) {
     facts_ = {
-        .name = "pretend device " + std::to_string(ordinal), .fingerprint = "pretend", .memory = int64_t{16} << 30};
+        .name = "pretend device " + std::to_string(ordinal), .fingerprint = "pretend", .memory = int64_t{2} << 30};
     facts_.units = open_device("cpu").facts().units;
     facts_.alignment = 256;
     facts_.host_memory = false;
