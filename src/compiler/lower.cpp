@@ -18,7 +18,6 @@ struct Lowering::Scope {
   std::map<const ir::Value*, int32_t> tensors;
   std::map<int32_t, const ir::Value*> values;  // of tensors that are values of the graph
   std::map<int32_t, int32_t> shares;           // tensor: tensor whose bytes it reads as another shape
-  std::vector<bool> in_place;                  // per step
   std::vector<bool> strided_output;            // per step
   std::vector<const ir::Node*> step_nodes;
 };
@@ -137,7 +136,8 @@ bool Lowering::is_late(const Scope& scope, const plan::StepInfo& step) {
   return false;
 }
 
-void Lowering::set_workspace(Scope& scope, plan::StepInfo& step) {
+// What the plan keeps of the step's kernel: its workspace and what its operands may share.
+void Lowering::ask_kernel(Scope& scope, plan::StepInfo& step) {
   auto kernel = open_device(step.device).create_kernel(step.kernel, step.parameters);
   if (!kernel) throw Error(Code::kInternal, "the device '" + step.device + "' has no kernel '" + step.kernel + "'");
   struct Held {
@@ -177,6 +177,7 @@ void Lowering::set_workspace(Scope& scope, plan::StepInfo& step) {
   for (int32_t t : step.inputs) inputs.push_back(view(t));
   for (int32_t t : step.outputs) outputs.push_back(view(t));
   step.workspace_size = kernel->workspace({inputs, outputs, nullptr, 0});
+  step.sharing = kernel->sharing();
 }
 
 void Lowering::lower_kernel(Scope& scope, const Problem& problem, const Choice& choice) {
@@ -205,10 +206,9 @@ void Lowering::lower_kernel(Scope& scope, const Problem& problem, const Choice& 
   }
   for (size_t i = 0; i < node.outputs().size(); ++i)
     step.outputs.push_back(problem.outputs[i].present ? tensor_of(scope, node.outputs()[i]) : -1);
-  if (!scope.is_body && !is_late(scope, step)) set_workspace(scope, step);
+  if (!scope.is_body && !is_late(scope, step)) ask_kernel(scope, step);
   report_.layers.push_back({node.name(), node.op_name(), choice.tactic_name(), problem.str(), choice.milliseconds});
   scope.program->steps.push_back(std::move(step));
-  scope.in_place.push_back(emitted.in_place);
   scope.strided_output.push_back(emitted.strided_output);
   scope.step_nodes.push_back(&node);
 }
@@ -233,7 +233,6 @@ void Lowering::lower_control(Scope& scope, const ir::Node& node, size_t index) {
   plan_.programs[index] = std::move(finished);
   scope.program = &plan_.programs[index];
   scope.program->steps.push_back(std::move(step));
-  scope.in_place.push_back(false);
   scope.strided_output.push_back(false);
   scope.step_nodes.push_back(&node);
 }
@@ -279,7 +278,7 @@ void Lowering::plan_memory(Scope& scope) {
   auto is_arena = [&](int32_t t) { return t >= 0 && tensors[static_cast<size_t>(t)].storage == Storage::kArena; };
   for (size_t i = 0; i < steps.size(); ++i) {
     const ir::Node& node = *scope.step_nodes[i];
-    if (!node.is("Concat") || !node.post.empty()) continue;
+    if (!node.is("Concat") || !node.post.empty() || steps[i].sharing != Sharing::kParts) continue;
     const int32_t whole = steps[i].outputs[0];
     if (!is_arena(whole) || shared.count(whole) || tensors[static_cast<size_t>(whole)].view_of >= 0) continue;
     const int64_t axis = normalize_axis(node.attributes.integer("axis"), node.output()->rank());
@@ -303,7 +302,6 @@ void Lowering::plan_memory(Scope& scope) {
       info.view_of = whole;
       info.view_axis = static_cast<int32_t>(axis);
       info.view_start = dim_of(begin);
-      scope.in_place[made->second] = false;
     }
   }
   // Buffer of each tensor: that of its parent, of the tensor whose bytes it shares, or its own.
@@ -330,7 +328,8 @@ void Lowering::plan_memory(Scope& scope) {
     if (tensors[t].view_of >= 0) merge(static_cast<int32_t>(t), tensors[t].view_of);
   for (size_t i = 0; i < steps.size(); ++i) {
     const int32_t out = steps[i].outputs.empty() ? -1 : steps[i].outputs[0];
-    if (!scope.in_place[i] || !is_arena(out) || tensors[static_cast<size_t>(out)].view_of >= 0 || find_root(out) != out)
+    if (steps[i].sharing != Sharing::kInPlace || !is_arena(out) || tensors[static_cast<size_t>(out)].view_of >= 0 ||
+        find_root(out) != out)
       continue;
     for (int32_t in : steps[i].inputs) {
       if (!is_arena(in) || in == out || tensors[static_cast<size_t>(in)].view_of >= 0) continue;

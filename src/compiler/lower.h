@@ -27,7 +27,7 @@ class Lowering {
   void lower_control(Scope& scope, const ir::Node& node, size_t index);
   void lower_kernel(Scope& scope, const Problem& problem, const Choice& choice);
   static bool is_late(const Scope& scope, const plan::StepInfo& step);
-  void set_workspace(Scope& scope, plan::StepInfo& step);
+  void ask_kernel(Scope& scope, plan::StepInfo& step);
   void plan_memory(Scope& scope);
   bool shares_memory(const Scope& scope, const ir::Node& node) const;
   uint64_t add_constant(const Tensor& tensor);

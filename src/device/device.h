@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "tensor/attributes.h"
 #include "tensor/layout.h"
+#include "tensor/sharing.h"
 
 namespace kiln {
 
@@ -78,6 +79,8 @@ class Kernel {
   // Which operands may be slots. The others are tensors with data, whatever the plan says.
   enum class Slots { kNone, kResults, kAll };
   virtual Slots takes_slots() const noexcept { return Slots::kNone; }
+  // Which bytes its operands may share.
+  virtual Sharing sharing() const noexcept { return Sharing::kNothing; }
 };
 
 class Device {

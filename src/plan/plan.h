@@ -10,10 +10,11 @@
 #include "tensor/attributes.h"
 #include "tensor/dim.h"
 #include "tensor/layout.h"
+#include "tensor/sharing.h"
 
 namespace kiln::plan {
 
-inline constexpr uint32_t kFormatVersion = 1;
+inline constexpr uint32_t kFormatVersion = 2;
 inline constexpr int64_t kAlignment = 64;  // of every tensor and section, in bytes
 
 // Number is stored: append only.
@@ -54,6 +55,7 @@ struct StepInfo {
   uint64_t workspace_offset = 0, workspace_size = 0;  // bytes in the arena
   std::vector<std::string> origins;                   // nodes of the model
   std::vector<uint32_t> bodies;                       // programs that a branch or loop runs
+  Sharing sharing = Sharing::kNothing;                // what its kernel says; the runtime asks the kernel again
 };
 
 struct Program {

@@ -172,6 +172,7 @@ class Reader {
     info.workspace_size = s.workspace_size();
     info.origins = texts(s.origins());
     info.bodies = numbers(s.bodies());
+    info.sharing = static_cast<Sharing>(s.sharing());
     return info;
   }
 

@@ -114,7 +114,7 @@ class Writer {
     auto origins = texts(s.origins);
     auto bodies = numbers(s.bodies);
     return fb::CreateStep(b_, name, device, kernel, tactic, op, parameters, inputs, outputs, s.workspace_offset,
-                          s.workspace_size, origins, bodies);
+                          s.workspace_size, origins, bodies, static_cast<uint8_t>(s.sharing));
   }
 
   Offset<fb::Program> program(const Program& p) {
