@@ -20,7 +20,7 @@ build: setup ## build/release: bin/kiln, bin/trtexec, lib/, include/
 	@scripts/build.sh release all
 	@ln -sfn ../../include build/release/include
 
-test: setup ## checks, tests, sanitizers: all that CI runs
+test: setup ## checks, tests, sanitizers: all that CI runs, same verdict each time
 	@scripts/test.sh
 
 demo: build ## from ONNX to tuned engines: trained digits and ResNet-50
@@ -33,7 +33,7 @@ check: setup ## layers, sizes, texts and format of the tree; seconds
 format: setup ## give all C++ files the shape of .clang-format
 	@scripts/check_format.py --fix
 
-fuzz: setup ## each fuzzer of tests/fuzz for 30 s, with sanitizers
+fuzz: setup ## explore: each fuzzer for 30 s (scripts/fuzz.sh: longer)
 	@scripts/fuzz.sh 30
 
 tidy: setup ## clang-tidy over all C++ files; slow the first time

@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
-"""Runs clang-tidy over changed C++ files (--all: over all), newest first, remembering clean ones by the hash of all they include.
+"""Runs clang-tidy over changed C++ files (--all: over all), remembering clean ones by the hash of all they include.
 
-It looks at what the build compiles: one file, or several that are compiled as one."""
+It looks at what the build compiles: one file, or several that are compiled as one. A changed header is looked at through one file that
+includes it."""
 import hashlib
 import json
 import os
 import re
 import subprocess
 import sys
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -32,8 +32,12 @@ def changed_files(root):
     return {name for name in git(root, "diff", "--name-only", base) + git(root, "ls-files", "-o", "--exclude-standard") if name}
 
 
-def newest(root, names):
-    return max((root / name).stat().st_mtime for name in names)
+def covering(changed, compiled, sources):
+    """What is compiled of the changed files, and for each other one the first of what includes it."""
+    chosen = {name for name, (_, files) in compiled.items() if changed & set(files)}
+    for path in sorted(changed - {path for name in chosen for path in sources[name]}):
+        chosen |= set(sorted(name for name in compiled if path in sources[name])[:1])
+    return [name for name in compiled if name in chosen]
 
 
 def key(root, command, tool, sources):
@@ -62,27 +66,21 @@ def units(root, folder):
 
 def main():
     parser = tree.root_option(__doc__)
-    parser.add_argument("--all", action="store_true", help="every file that the build compiles, without a limit of time")
+    parser.add_argument("--all", action="store_true", help="every file that the build compiles")
     parser.add_argument("--build", default="build/release", help="build folder with compile_commands.json (default: %(default)s)")
-    parser.add_argument("--seconds", type=float, default=150, help="start no file after this time, unless --all (default: %(default)s)")
     arguments = parser.parse_args()
     root = arguments.root.resolve()
     tool = tree.pinned_tool("clang-tidy")
     compiled, known = units(root, root / arguments.build), {}
     sources = {name: {path for file in files for path in (file, *tree.closure(root, file, known))} for name, (_, files) in compiled.items()}
-    changed = None if arguments.all else changed_files(root)
-    names = [name for name in compiled if changed is None or changed & sources[name]]
+    names = list(compiled) if arguments.all else covering(changed_files(root), compiled, sources)
     keys = {name: root / CLEAN / key(root, compiled[name][0], tool, sources[name]) for name in names}
     todo = [name for name in names if not keys[name].exists()]
-    todo.sort(key=lambda name: newest(root, compiled[name][1]), reverse=True)
     count = {name: len(files) for name, (_, files) in compiled.items()}
     print("tidy: {} files, {} to be clean, {} to look at".format(*(sum(count[name] for name in some) for some in (compiled, names, todo))), flush=True)
     clang = subprocess.run(["clang", "-print-resource-dir"], capture_output=True, text=True).stdout.strip()  # has omp.h
-    stop = float("inf") if arguments.all else time.monotonic() + arguments.seconds
 
     def look(name):
-        if time.monotonic() > stop:
-            return None
         command = [tool, "-quiet", f"-p={root / arguments.build}", f"--extra-arg=-idirafter{clang}/include", "--extra-arg=-Wno-unknown-warning-option",
                    f"--config-file={root / '.clang-tidy'}", *([UNITY_CHECKS] if count[name] > 1 else []), str(root / name)]
         result = subprocess.run(command, capture_output=True, text=True)
@@ -97,9 +95,6 @@ def main():
         reports = list(pool.map(look, todo))
     for report in filter(None, reports):
         print(report, file=sys.stderr)
-    if reports.count(None):
-        left = sum(count[name] for name, report in zip(todo, reports) if report is None)
-        print(f"tidy: time is up, {left} files were not looked at; `make tidy` looks at all")
     bad = sum(bool(report) for report in reports)
     print(f"tidy: problems in {bad} of {len(todo)} compilations")
     return 1 if bad else 0

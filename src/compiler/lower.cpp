@@ -141,7 +141,8 @@ bool Lowering::is_late(const Scope& scope, const plan::StepInfo& step) {
   return false;
 }
 
-void Lowering::set_workspace(Scope& scope, plan::StepInfo& step) {
+// What the plan keeps of the step's kernel: its workspace and what its operands may share.
+void Lowering::ask_kernel(Scope& scope, plan::StepInfo& step) {
   auto kernel = open_device(step.device).create_kernel(step.kernel, step.parameters);
   if (!kernel) throw Error(Code::kInternal, "the device '" + step.device + "' has no kernel '" + step.kernel + "'");
   struct Held {
@@ -183,6 +184,7 @@ void Lowering::set_workspace(Scope& scope, plan::StepInfo& step) {
   for (int32_t t : step.inputs) inputs.push_back(view(t));
   for (int32_t t : step.outputs) outputs.push_back(view(t));
   step.workspace_size = kernel->workspace({inputs, outputs, nullptr, 0});
+  step.sharing = kernel->sharing();
 }
 
 void Lowering::lower_kernel(Scope& scope, const Problem& problem, const Choice& choice) {
@@ -211,10 +213,10 @@ void Lowering::lower_kernel(Scope& scope, const Problem& problem, const Choice& 
   }
   for (size_t i = 0; i < node.outputs().size(); ++i)
     step.outputs.push_back(problem.outputs[i].present ? tensor_of(scope, node.outputs()[i]) : -1);
-  if (!scope.is_body && !is_late(scope, step)) set_workspace(scope, step);
+  if (!scope.is_body && !is_late(scope, step)) ask_kernel(scope, step);
   report_.layers.push_back({node.name(), node.op_name(), choice.tactic_name(), problem.str(), choice.milliseconds});
   scope.program->steps.push_back(std::move(step));
-  scope.details.push_back({&node, emitted.in_place, emitted.strided_output});
+  scope.details.push_back({&node, emitted.strided_output});
 }
 
 void Lowering::lower_control(Scope& scope, const ir::Node& node, size_t index) {

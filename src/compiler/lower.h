@@ -27,7 +27,7 @@ class Lowering {
   void lower_control(Scope& scope, const ir::Node& node, size_t index);
   void lower_kernel(Scope& scope, const Problem& problem, const Choice& choice);
   static bool is_late(const Scope& scope, const plan::StepInfo& step);
-  void set_workspace(Scope& scope, plan::StepInfo& step);
+  void ask_kernel(Scope& scope, plan::StepInfo& step);
   bool host_only(const Problem& problem, bool is_body) const;
   std::vector<Choice> choose(std::vector<Problem>& problems, bool is_body);
   bool shares_memory(const Scope& scope, const ir::Node& node) const;

@@ -11,7 +11,7 @@ namespace kiln {
 // What the compiler knows of a step beside what the plan says.
 struct StepDetail {
   const ir::Node* node = nullptr;  // null for transfers
-  bool in_place = false, strided_output = false;
+  bool strided_output = false;
 };
 
 // Tensors that steps of the host write go to the host's arena. A step that needs a tensor from the other memory reads a copy, which a

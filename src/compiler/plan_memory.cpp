@@ -40,7 +40,7 @@ class Planner {
 
   void concatenate_in_place(size_t i) {
     const ir::Node* node = m_.details[i].node;
-    if (!node || !node->is("Concat") || !node->post.empty()) return;
+    if (!node || !node->is("Concat") || !node->post.empty() || steps_[i].sharing != Sharing::kParts) return;
     const int32_t whole = steps_[i].outputs[0];
     if (!in_arena(whole) || named_.count(whole) || tensor(whole).view_of >= 0) return;
     const int64_t axis = normalize_axis(node->attributes.integer("axis"), node->output()->rank());
@@ -56,7 +56,6 @@ class Planner {
       info.view_of = whole;
       info.view_axis = static_cast<int32_t>(axis);
       info.view_start = m_.dim_of(begin);
-      m_.details[producer_.at(at->second)].in_place = false;
     }
   }
 
@@ -105,7 +104,7 @@ class Planner {
   // The step's result takes over the buffer of an operand that nobody reads later.
   void write_in_place(size_t i) {
     const int32_t out = steps_[i].outputs.empty() ? -1 : steps_[i].outputs[0];
-    if (!m_.details[i].in_place || !in_arena(out) || tensor(out).view_of >= 0 || root(out) != out) return;
+    if (steps_[i].sharing != Sharing::kInPlace || !in_arena(out) || tensor(out).view_of >= 0 || root(out) != out) return;
     for (int32_t in : steps_[i].inputs)
       if (in_arena(in) && in != out && may_take_over(i, in, out)) {
         merge(out, root(in));

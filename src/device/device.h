@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "tensor/attributes.h"
 #include "tensor/layout.h"
+#include "tensor/sharing.h"
 
 namespace kiln {
 
@@ -116,6 +117,8 @@ class Kernel {
   // Which operands may be slots. The others are tensors with data, whatever the plan says.
   enum class Slots { kNone, kResults, kAll };
   virtual Slots takes_slots() const noexcept { return Slots::kNone; }
+  // Which bytes its operands may share.
+  virtual Sharing sharing() const noexcept { return Sharing::kNothing; }
 };
 
 // What the compiler made for a step. `binary` is machine code for generated kernels, else empty. All of it may come from an

@@ -10,10 +10,11 @@
 #include "tensor/attributes.h"
 #include "tensor/dim.h"
 #include "tensor/layout.h"
+#include "tensor/sharing.h"
 
 namespace kiln::plan {
 
-inline constexpr uint32_t kFormatVersion = 1;
+inline constexpr uint32_t kFormatVersion = 2;
 inline constexpr int64_t kAlignment = 64;  // of every tensor and section, in bytes
 
 // Number is stored: append only.
@@ -61,6 +62,7 @@ struct StepInfo {
   std::vector<uint32_t> bodies;                       // programs that a branch or loop runs
   bool waits = false;                                 // for all that is queued: the host reads what the device made
   bool is_transfer() const { return device.empty() && bodies.empty(); }
+  Sharing sharing = Sharing::kNothing;                // what its kernel says; the runtime asks the kernel again
 };
 
 struct Program {

@@ -176,6 +176,7 @@ class Reader {
     info.origins = texts(s.origins());
     info.bodies = numbers(s.bodies());
     info.waits = s.waits();
+    info.sharing = static_cast<Sharing>(s.sharing());
     return info;
   }
 

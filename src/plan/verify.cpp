@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "plan/container.h"
+#include "plan/overlap.h"
 #include "plan/plan.h"
 #include "plan/verify_shapes.h"
 
@@ -30,6 +31,7 @@ class Verifier {
     for (size_t i = 0; i < plan_.dims.size(); ++i) dim_program(i);
     for (program_ = 0; program_ < plan_.programs.size(); ++program_) indices();
     bodies();
+    sharing();
     main_program();
     for (const Watch& w : plan_.watches) watch(w);
     for (size_t i = 0; i < plan_.profiles.size(); ++i) profile(i);
@@ -112,7 +114,19 @@ class Verifier {
       check_tensor(t.storage != Storage::kOutput || is_output[i] || t.view_of >= 0, i,
                    "the user is to give it, but it is no output");
     }
-    for (size_t i = 0; i < program().steps.size(); ++i) step(i);
+    std::vector<bool> is_set = std::move(is_input);
+    for (size_t i = 0; i < program().steps.size(); ++i) {
+      step(i);
+      for (int32_t t : program().steps[i].outputs) {
+        check_step(t < 0 || !is_set[static_cast<size_t>(t)], i, "it writes a tensor that is set already");
+        if (t >= 0) is_set[static_cast<size_t>(t)] = true;
+      }
+    }
+  }
+
+  void sharing() {
+    inside_.resize(plan_.programs.size());
+    for (program_ = 0; program_ < plan_.programs.size(); ++program_) inside_[program_] = check_sharing(program());
   }
 
   void watch(const Watch& w) const {
@@ -196,6 +210,7 @@ class Verifier {
       check_step(text->size() <= kMaxText, i, "a name is too long");
     for (const std::string& origin : s.origins) check_step(origin.size() <= kMaxText, i, "a name is too long");
     check_step(!s.kernel.empty(), i, "it has no kernel");
+    check_step(s.sharing <= Sharing::kParts, i, "its operands share bytes in an unknown way");
     for (const auto& [name, value] : s.parameters) parameter(i, name, value);
     const auto exists = [&](int32_t t) { return t >= -1 && (t < 0 || static_cast<size_t>(t) < tensors().size()); };
     for (int32_t t : s.inputs) check_step(exists(t), i, "it reads a tensor that does not exist");
@@ -366,6 +381,10 @@ class Verifier {
     for_each_corner(plan_, [&](const DimValues& values) {
       for (program_ = 0; program_ < plan_.programs.size(); ++program_)
         for (size_t i = 0; i < tensors().size(); ++i) size(i, values);
+      for (program_ = 0; program_ < plan_.programs.size(); ++program_)
+        for (size_t i : inside_[program_])
+          check_step(keeps_apart(program(), program().steps[i], [&](uint32_t d) { return values[d]; }).value_or(true),
+                     i, "its operands share bytes");
     });
   }
 
@@ -415,6 +434,7 @@ class Verifier {
 
   const Plan& plan_;
   size_t program_ = 0;
+  std::vector<std::vector<size_t>> inside_;  // by program: steps of which only shapes tell whether operands share bytes
 };
 
 }  // namespace

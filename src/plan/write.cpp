@@ -115,7 +115,7 @@ class Writer {
     auto origins = texts(s.origins);
     auto bodies = numbers(s.bodies);
     return fb::CreateStep(b_, name, device, kernel, tactic, op, parameters, inputs, outputs, s.workspace_offset,
-                          s.workspace_size, origins, bodies, s.waits);
+                          s.workspace_size, origins, bodies, s.waits, static_cast<uint8_t>(s.sharing));
   }
 
   Offset<fb::Program> program(const Program& p) {

@@ -5,6 +5,7 @@
 #include <exception>
 
 #include "base/checked.h"
+#include "plan/overlap.h"
 #include "plan/verify_shapes.h"
 
 namespace kiln {
@@ -17,7 +18,8 @@ Runner::Runner(const Engine& engine, uint32_t program, std::byte* arena, std::by
       arena_(arena),
       host_arena_(host_arena),
       is_body_(program != 0),
-      symbols_(engine.dims().symbol_count()) {
+      symbols_(engine.dims().symbol_count()),
+      inside_(plan::check_sharing(program_)) {
   states_.resize(program_.tensors.size());
   for (size_t i = 0; i < states_.size(); ++i) {
     const plan::TensorInfo& info = program_.tensors[i];
@@ -105,6 +107,11 @@ void Runner::make_steps() {
     for (uint32_t body : info.bodies) step.bodies.push_back(std::make_unique<Runner>(engine_, body, nullptr, nullptr));
     const auto number = static_cast<size_t>(&program_ - engine_.plan().programs.data());
     if (const Executable* executable = engine_.executable(number, i)) step.kernel = executable->create_kernel();
+    if (step.kernel && info.sharing != Sharing::kNothing && info.sharing != step.kernel->sharing())
+      throw Error(Code::kMalformedPlan,
+                  "the kernel '" + info.kernel + "' does not let its operands share bytes as the engine says")
+          .node("'" + info.name + "'")
+          .remedy("build the engine again");
     step.inputs.resize(info.inputs.size());
     step.outputs.resize(info.outputs.size());
     auto is_late = [&](int32_t t) { return t >= 0 && states_[static_cast<size_t>(t)].slot != nullptr; };
@@ -299,6 +306,14 @@ Status Runner::place_views() {
   return kOkStatus;
 }
 
+Status Runner::keep_apart() {
+  const auto value = [this](uint32_t dim) { return engine_.dims().evaluate(dim, symbols_); };
+  for (size_t i : inside_)
+    if (!plan::keeps_apart(program_, program_.steps[i], value).value_or(false))
+      return fail(Code::kShapeOutOfProfile, "operands of the step '" + program_.steps[i].name + "' share bytes");
+  return kOkStatus;
+}
+
 Status Runner::prepare() noexcept {
   if (!dirty_shapes_ && !dirty_addresses_) return kOkStatus;
   try {
@@ -313,6 +328,7 @@ Status Runner::prepare() noexcept {
     }
     if (dirty_shapes_) KILN_RETURN_IF_ERROR(resolve_all());
     KILN_RETURN_IF_ERROR(place_views());
+    if (dirty_shapes_) KILN_RETURN_IF_ERROR(keep_apart());
     for (size_t i = 0; i < steps_.size(); ++i) {
       const plan::StepInfo& info = program_.steps[i];
       if (steps_[i].late) continue;

@@ -98,6 +98,7 @@ class Runner {
   Status run_transfer(size_t index, Stream& stream) noexcept;
   Status check_reserved(int32_t tensor);
   Status place_views();
+  Status keep_apart();
   static bool slots_fit(const StepState& step);
   static void use_workspace(StepState& step);
   Status run_late(size_t index, Stream& stream);
@@ -128,6 +129,7 @@ class Runner {
   std::vector<TensorState> states_;
   std::vector<StepState> steps_;
   std::vector<int32_t> views_;  // what a view lies in comes before it
+  std::vector<size_t> inside_;  // steps of which only shapes tell whether operands share bytes
   bool dirty_shapes_ = true, dirty_addresses_ = true;
   mutable std::string error_;
 };

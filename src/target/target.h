@@ -69,7 +69,6 @@ struct Emitted {
   std::vector<int> inputs;
   std::vector<Tensor> constants;  // packed weights
   bool strided_output = false;    // output 0 may be a slice of a wider tensor along its innermost axes
-  bool in_place = false;          // output 0 may lie where an input of the same type and strides lies
 };
 
 struct Tactic {

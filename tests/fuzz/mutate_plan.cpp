@@ -181,8 +181,9 @@ class Mutator {
   void step(Program& program) {
     StepInfo* s = any_step(program);
     if (!s) return;
-    switch (pick(6)) {
+    switch (pick(7)) {
       case 0: s->kernel = any_step(program)->kernel; break;
+      case 5: s->sharing = static_cast<Sharing>(pick(3)); break;
       case 1: s->workspace_size = 0; break;
       case 2: s->workspace_size = static_cast<uint64_t>(number()); break;
       case 3: std::swap(*s, *any_step(program)); break;

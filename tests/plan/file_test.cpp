@@ -148,7 +148,7 @@ TEST(EngineFile, HeaderIsText) {
   Plan plan = random_plan(3);
   plan.built_by = "0.1.0";
   const Bytes bytes = write(plan);
-  const std::string text = "KILN engine\nbuilt by 0.1.0\nformat 1\n";
+  const std::string text = "KILN engine\nbuilt by 0.1.0\nformat 2\n";
   EXPECT_EQ(std::string(reinterpret_cast<const char*>(bytes.data()), text.size()), text);
 }
 
@@ -225,7 +225,7 @@ TEST(EngineFile, AnotherFormatIsNamed) {
     FAIL() << "read";
   } catch (const Error& e) {
     EXPECT_EQ(e.code(), Code::kPlanVersion);
-    EXPECT_NE(e.message().find("built by Kiln 7.5.1 in format 12, this runtime reads format 1"), std::string::npos)
+    EXPECT_NE(e.message().find("built by Kiln 7.5.1 in format 12, this runtime reads format 2"), std::string::npos)
         << e.message();
     EXPECT_FALSE(e.remedy().empty());
   }

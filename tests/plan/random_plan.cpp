@@ -5,6 +5,7 @@
 #include <cstring>
 #include <limits>
 #include <random>
+#include <set>
 
 #include "base/checked.h"
 #include "base/hash.h"
@@ -157,6 +158,27 @@ class Generator {
     return t;
   }
 
+  static int32_t whole_of(const Program& p, int32_t tensor) {
+    const int32_t parent = p.tensors[static_cast<size_t>(tensor)].view_of;
+    return parent < 0 ? tensor : parent;
+  }
+
+  // Those that no step writes yet, nor the whole or a half of them.
+  static std::vector<int32_t> free_tensors(const Program& p) {
+    std::set<int32_t> taken(p.inputs.begin(), p.inputs.end());
+    for (const StepInfo& s : p.steps)
+      for (int32_t t : s.outputs)
+        if (t >= 0) taken.insert(whole_of(p, t));
+    std::vector<int32_t> free;
+    for (size_t i = 0; i < p.tensors.size(); ++i) {
+      const auto t = static_cast<int32_t>(i);
+      if (p.tensors[i].storage != Storage::kInput && p.tensors[i].storage != Storage::kConstant &&
+          p.tensors[i].view_of < 0 && !taken.count(t))
+        free.push_back(t);
+    }
+    return free;
+  }
+
   StepInfo step(const Program& p, size_t index) {
     StepInfo s;
     s.name = text("step");
@@ -165,10 +187,15 @@ class Generator {
     s.tactic = text("tactic");
     s.op = "Op";
     s.parameters = parameters();
-    for (size_t i = pick(4); i > 0; --i) s.inputs.push_back(static_cast<int32_t>(pick(p.tensors.size() + 1)) - 1);
-    for (size_t i = 0; i < p.tensors.size(); ++i)
-      if (p.tensors[i].storage != Storage::kInput && p.tensors[i].storage != Storage::kConstant && pick(2))
-        s.outputs.push_back(static_cast<int32_t>(i));
+    s.sharing = static_cast<Sharing>(pick(3));
+    for (int32_t t : free_tensors(p))
+      if (pick(2)) s.outputs.push_back(t);
+    std::set<int32_t> written;
+    for (int32_t t : s.outputs) written.insert(whole_of(p, t));
+    for (size_t i = pick(4); i > 0; --i) {
+      const int32_t t = static_cast<int32_t>(pick(p.tensors.size() + 1)) - 1;
+      if (t < 0 || !written.count(whole_of(p, t))) s.inputs.push_back(t);
+    }
     if (index == 0) {
       s.workspace_size = pick(200);
       s.workspace_offset = plan_.arena_size;

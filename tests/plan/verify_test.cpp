@@ -86,6 +86,31 @@ Plan sound() {
   return plan;
 }
 
+// A step that joins the halves where they lie.
+void join(Plan& plan, std::vector<int32_t> parts, Sharing sharing) {
+  StepInfo s;
+  s.name = "join";
+  s.kernel = "kernel";
+  s.inputs = std::move(parts);
+  s.outputs = {kWhole};
+  s.sharing = sharing;
+  plan.programs[0].steps.push_back(s);
+}
+
+// A step from one tensor to another one of the same bytes.
+void overwrite(Plan& plan, Sharing sharing, uint32_t dim = 4) {
+  StepInfo s;
+  s.name = "overwrite";
+  s.kernel = "kernel";
+  s.sharing = sharing;
+  auto& all = plan.programs[0].tensors;
+  s.inputs = {static_cast<int32_t>(all.size())};
+  all.push_back(tensor("from", DType::kF32, {dim}, Storage::kArena, 0, 64));
+  s.outputs = {static_cast<int32_t>(all.size())};
+  all.push_back(tensor("to", DType::kF32, {4}, Storage::kArena, 0, 64));
+  plan.programs[0].steps.push_back(s);
+}
+
 struct Case {
   const char* cause;  // part of the error's cause
   void (*damage)(Plan&);
@@ -218,10 +243,33 @@ const Case kDamage[] = {
     {"not a later program", [](Plan& p) { branch(p).bodies[0] = 4; }},
     {"not a later program", [](Plan& p) { p.programs[1].steps[0].bodies[0] = 1; }},
     {"not a later program", [](Plan& p) { p.programs[1].steps[0].bodies[0] = 0; }},
+    // What the operands of a step may share.
+    {"in an unknown way", [](Plan& p) { step(p).sharing = static_cast<Sharing>(3); }},
+    {"set already", [](Plan& p) { step(p).outputs[2] = kFirst; }},
+    {"set already", [](Plan& p) { branch(p).outputs.push_back(kLoose); }},
+    {"set already", [](Plan& p) { branch(p).outputs.push_back(kSecond); }},
+    {"set already", [](Plan& p) { p.programs[1].steps[0].outputs[0] = 0; }},
+    {"writes over what it reads", [](Plan& p) { step(p).inputs[0] = kSecond; }},
+    {"writes over what it reads", [](Plan& p) { step(p).inputs[0] = kLoose; step(p).outputs.push_back(kLoose); p.programs[0].steps.pop_back(); }},
+    {"writes over what it reads", [](Plan& p) { overwrite(p, Sharing::kNothing); }},
+    {"writes over what it reads", [](Plan& p) { overwrite(p, Sharing::kParts); }},
+    {"writes over what it reads", [](Plan& p) { overwrite(p, Sharing::kInPlace, 2); }},
+    {"writes over what it reads", [](Plan& p) { overwrite(p, Sharing::kInPlace); tensors(p).back().dtype = DType::kI32; }},
+    {"writes over what it reads", [](Plan& p) { overwrite(p, Sharing::kInPlace); tensors(p).back().offset = 64; tensors(p).end()[-2].size = 128; }},
+    {"writes over what it reads", [](Plan& p) { overwrite(p, Sharing::kInPlace); auto& s = p.programs[0].steps.back(); s.outputs.insert(s.outputs.begin(), -1); }},
+    {"writes over what it reads", [](Plan& p) { overwrite(p, Sharing::kInPlace); p.programs[0].steps.back().workspace_size = 1; p.programs[0].steps.back().outputs.clear(); }},
+    {"two of its results", [](Plan& p) { step(p).workspace_offset = 192; }},
+    {"two of its results", [](Plan& p) { overwrite(p, Sharing::kInPlace); std::swap(p.programs[0].steps.back().inputs[0], step(p).outputs[2]); tensors(p).end()[-2].offset = 128; }},
+    {"share bytes", [](Plan& p) { step(p).outputs[2] = kWhole; }},
+    {"share bytes", [](Plan& p) { tensors(p)[kSecond].view_start = 3; }},
+    {"share bytes", [](Plan& p) { join(p, {kFirst, kSecond}, Sharing::kNothing); }},
+    {"share bytes", [](Plan& p) { join(p, {kSecond, kFirst}, Sharing::kParts); }},
+    {"share bytes", [](Plan& p) { join(p, {kFirst, kSecond}, Sharing::kInPlace); }},
+    {"share bytes", [](Plan& p) { join(p, {kSecond}, Sharing::kParts); }},
     // Bodies.
     {"another's too", [](Plan& p) { branch(p).bodies[0] = 2; }},
     {"another's too", [](Plan& p) { branch(p).bodies[0] = 3; }},
-    {"not in slots", [](Plan& p) { branch(p).outputs[0] = kFirst; }},
+    {"not in slots", [](Plan& p) { step(p).outputs = {}; branch(p).outputs[0] = kFirst; }},
     {"not in slots", [](Plan& p) { branch(p).outputs[0] = kAbsent; }},
     {"nested too deeply", [](Plan& p) { for (uint32_t i = 4; i < 70; ++i) { p.programs.push_back(body()); p.programs[i - 1].steps = {control({i}, {1})}; } }},
     {"no memory for it", [](Plan& p) { p.programs[1].tensors[0].storage = Storage::kArena; }},
@@ -254,6 +302,38 @@ const Case kDamage[] = {
 // clang-format on
 
 TEST(Verify, ASoundPlanPasses) { EXPECT_NO_THROW(verify(sound())); }
+
+TEST(Verify, WhatAKernelSharesPasses) {
+  Plan plan = sound();
+  overwrite(plan, Sharing::kInPlace);
+  join(plan, {kFirst, kSecond}, Sharing::kParts);
+  EXPECT_NO_THROW(verify(plan));
+  const std::vector<std::byte> bytes = write(plan);
+  const Plan again = read(bytes, nullptr);
+  EXPECT_EQ(again.programs[0].steps[2].sharing, Sharing::kInPlace);
+  EXPECT_EQ(again.programs[0].steps[3].sharing, Sharing::kParts);
+}
+
+// Parts along different axes meet unless one axis keeps them apart; views in views are moved by both.
+TEST(Verify, PartsOfPartsKeepApart) {
+  Plan plan = sound();
+  TensorInfo inner = tensors(plan)[kSecond];
+  inner.view_of = kSecond;
+  inner.view_start = 3;
+  inner.name = "inner";
+  const auto index = static_cast<int32_t>(tensors(plan).size());
+  tensors(plan).push_back(inner);
+  step(plan).outputs = {kFirst, index};
+  EXPECT_NO_THROW(verify(plan));
+  step(plan).outputs = {kSecond, index};
+  EXPECT_THROW(verify(plan), Error);
+  for (int i = 0; i < 100; ++i) {
+    tensors(plan).push_back(inner);
+    tensors(plan).back().view_of = index + i;
+  }
+  step(plan).outputs = {kFirst, index + 100};
+  EXPECT_THROW(verify(plan), Error);
+}
 
 TEST(Verify, WatchesPassAndAreKept) {
   Plan plan = sound();

@@ -108,6 +108,7 @@ class LateKernel final : public Kernel {
     return static_cast<LateStream&>(stream).submit(work);
   }
   size_t workspace(const KernelCall& call) noexcept override { return state_->inner->workspace(call); }
+  Sharing sharing() const noexcept override { return state_->inner->sharing(); }
 
  private:
   static Stream& host_stream() {

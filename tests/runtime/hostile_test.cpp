@@ -85,6 +85,82 @@ TEST(Hostile, SlotsOfAnotherType) {
   EXPECT_NE(outcome(plan, inputs), Code::kOk);
 }
 
+plan::TensorInfo& operand(plan::Plan& plan, const std::vector<int32_t>& operands) {
+  return plan.programs[0].tensors.at(static_cast<size_t>(operands.at(0)));
+}
+
+// A Pad that writes over its own input, as a fuzzer once found it.
+TEST(Hostile, APadOverItsOwnInput) {
+  const std::vector<Tensor> inputs{random_f32({2, 8}, 1)};
+  plan::Plan plan = build(R"(graph main(%x: float32[2,8]) {
+    %a = Tanh(%x)
+    %pads = constant int64[4]:{0, 0, 0, 8}
+    %b = Pad(%a, %pads)
+    %y = Neg(%b)
+    return %y
+  })",
+                          options_of("cpu", 0));
+  EXPECT_EQ(outcome(plan, inputs), Code::kOk);
+  plan::StepInfo& pad = step_with(plan, "pad");
+  ASSERT_EQ(operand(plan, pad.outputs).storage, plan::Storage::kArena);
+  operand(plan, pad.outputs).offset = operand(plan, pad.inputs).offset;
+  for (Sharing sharing : {Sharing::kNothing, Sharing::kInPlace, Sharing::kParts}) {
+    pad.sharing = sharing;
+    EXPECT_EQ(outcome(plan, inputs), Code::kMalformedPlan);
+  }
+}
+
+// What the plan lets a step share counts only when its kernel says the same.
+TEST(Hostile, AKernelThatSharesNothing) {
+  const std::vector<Tensor> inputs{random_f32({2, 8}, 1)};
+  plan::Plan plan = build(R"(graph main(%x: float32[2,8]) {
+    %a = Tanh(%x)
+    %axis = constant int64[]:{1}
+    %b = CumSum(%a, %axis)
+    %y = Neg(%b)
+    return %y
+  })",
+                          options_of("cpu", 0));
+  EXPECT_EQ(outcome(plan, inputs), Code::kOk);
+  plan::StepInfo& sum = step_with(plan, "cumulative");
+  ASSERT_EQ(operand(plan, sum.inputs).size, operand(plan, sum.outputs).size);
+  operand(plan, sum.outputs).offset = operand(plan, sum.inputs).offset;
+  EXPECT_EQ(outcome(plan, inputs), Code::kMalformedPlan);
+  sum.sharing = Sharing::kInPlace;
+  EXPECT_NO_THROW(plan::verify(plan));
+  EXPECT_EQ(outcome(plan, inputs), Code::kMalformedPlan);
+}
+
+// A body that writes into what it was given, which may be a constant of the file.
+TEST(Hostile, ABodyThatWritesItsInput) {
+  plan::Plan plan = build(kLoop, options_of("cpu", 0));
+  plan::Program& body = plan.programs.at(1);
+  for (plan::StepInfo& step : body.steps)
+    if (step.op == "Add") step.outputs[0] = body.inputs[2];
+  EXPECT_EQ(outcome(plan, {random_f32({2}, 1)}), Code::kMalformedPlan);
+}
+
+// At n = 3 two parts would meet, though they keep apart at every corner of the profile.
+TEST(Hostile, PartsThatMeetBetweenTheCorners) {
+  plan::Plan plan = build(R"(graph main(%x: float32[n,2]) {
+    %a = Relu(%x)
+    %b = Neg(%x)
+    %c = Concat(%a, %b) {axis=0}
+    %y = Tanh(%c)
+    return %y
+  })",
+                          options_of("cpu", 0, {{{"x", {{1, 2}, {2, 2}, {4, 2}}}}}));
+  plan::StepInfo& concat = step_with(plan, "concat");
+  ASSERT_EQ(concat.sharing, Sharing::kParts);
+  plan::TensorInfo& second = plan.programs[0].tensors.at(static_cast<size_t>(concat.inputs.at(1)));
+  ASSERT_GE(second.view_of, 0);
+  const Dim n = Dim::symbol("n");
+  plan.dims.push_back((n - max(mod(n, 4) - 2, 0)).program());
+  second.view_start = static_cast<uint32_t>(plan.dims.size() - 1);
+  EXPECT_EQ(outcome(plan, {random_f32({2, 2}, 1)}), Code::kOk);
+  EXPECT_EQ(outcome(plan, {random_f32({3, 2}, 1)}), Code::kShapeOutOfProfile);
+}
+
 // At n = 3 a part would begin behind the end of the whole, though it fits at every corner of the profile.
 TEST(Hostile, ViewsBetweenTheCorners) {
   plan::Plan plan = build(R"(graph main(%x: float32[n,2]) {

@@ -1,4 +1,5 @@
 """check_tidy.py: finds a mistake in a file and in a header, remembers clean files, and looks again when a header changes."""
+import importlib
 import json
 import shutil
 
@@ -46,3 +47,14 @@ def test_files_compiled_as_one(built_tree):
 def test_no_build(small_tree):
     code, output = small_tree.check("tidy", "--all")
     assert code == 1 and "make build" in output
+
+
+def test_each_change_is_looked_at_once(monkeypatch):
+    monkeypatch.syspath_prepend(SCRIPTS)
+    covering = importlib.import_module("check_tidy").covering
+    compiled = {"u2": ("", ["b.cpp", "c.cpp"]), "u1": ("", ["a.cpp"]), "u0": ("", ["d.cpp"])}
+    sources = {"u2": {"b.cpp", "c.cpp", "x.h", "y.h"}, "u1": {"a.cpp", "x.h", "y.h"}, "u0": {"d.cpp", "x.h"}}
+    assert covering({"c.cpp"}, compiled, sources) == ["u2"]
+    assert covering({"x.h"}, compiled, sources) == ["u0"]
+    assert covering({"x.h", "y.h"}, compiled, sources) == ["u1", "u0"]
+    assert covering({"x.h", "b.cpp", "README.md"}, compiled, sources) == ["u2"]

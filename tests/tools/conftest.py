@@ -20,7 +20,7 @@ class Kiln:
 
     def run(self, *arguments, program=None, environment=None):
         return subprocess.run([program or self.program, *map(str, arguments)], cwd=self.folder, capture_output=True, text=True,
-                              timeout=300, env={**os.environ, **(environment or {})})
+                              env={**os.environ, **(environment or {})})
 
     def ok(self, *arguments, **options):
         done = self.run(*arguments, **options)

@@ -12,18 +12,19 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 KILN = os.environ.get("KILN_PROGRAM", str(Path(__file__).resolve().parents[2] / "build" / "release" / "bin" / "kiln"))
-MEMORY, SECONDS = 3 << 30, 60
+MEMORY, CPU_SECONDS = 3 << 30, 60
 F, I = TensorProto.FLOAT, TensorProto.INT64
 
 
-def limit_memory():
+def limit():
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 def run(*arguments):
-    return subprocess.run([KILN, *map(str, arguments)], capture_output=True, text=True, errors="replace", timeout=SECONDS,
-                          preexec_fn=limit_memory, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    return subprocess.run([KILN, *map(str, arguments)], capture_output=True, text=True, errors="replace",
+                          preexec_fn=limit, env={**os.environ, "OMP_NUM_THREADS": "1"})
 
 
 def described(result):

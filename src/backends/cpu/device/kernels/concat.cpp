@@ -48,6 +48,8 @@ class Parts final : public Kernel {
     return kOkStatus;
   }
 
+  Sharing sharing() const noexcept override { return join_ ? Sharing::kParts : Sharing::kNothing; }
+
  private:
   struct Part {
     StridedCopy copy;

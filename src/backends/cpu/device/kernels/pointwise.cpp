@@ -57,6 +57,8 @@ class Pointwise final : public Kernel {
     return kOkStatus;
   }
 
+  Sharing sharing() const noexcept override { return Sharing::kInPlace; }
+
  private:
   static bool fits(const TensorView& v, const TensorView& out) {
     const int shift = out.rank - v.rank;

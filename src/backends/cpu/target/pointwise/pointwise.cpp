@@ -21,7 +21,7 @@ const Tactic pointwise{
         [](const Problem& p, const Config&) {
           Emitted e{.device = "cpu", .kernel = "pointwise", .parameters = {}, .inputs = {}, .constants = {}};
           const auto program = fused_program(p, e.inputs);
-          e.strided_output = e.in_place = true;
+          e.strided_output = true;
           put_program(e.parameters, "program", *program);
           return e;
         },

@@ -1,0 +1,23 @@
+// Which operands of a step share bytes, and whether its kernel lets them.
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <vector>
+
+#include "plan/plan.h"
+
+namespace kiln::plan {
+
+// Value of the dimension program with this index in Plan::dims; nothing when it is not known.
+using DimValue = std::function<std::optional<int64_t>(uint32_t)>;
+
+// Checks all that can be told without shapes: throws kMalformedPlan where operands share bytes that the step's kernel does not let
+// them share. Returns the steps that write into a tensor of which another operand is a part too; of these only shapes tell.
+// Indices, views and StepInfo::sharing must be sound.
+std::vector<size_t> check_sharing(const Program& program);
+// Whether the operands of such a step keep apart at these dimensions, or share as its kernel lets them. Nothing when a dimension is
+// not known.
+std::optional<bool> keeps_apart(const Program& program, const StepInfo& step, const DimValue& value);
+
+}  // namespace kiln::plan
