@@ -39,5 +39,6 @@ std::string take_decline_reason();
 std::vector<const Rule*> canonical_rules();
 std::vector<const Rule*> fusion_rules();
 std::vector<const Rule*> precision_rules();
+std::vector<const Rule*> quantize_rules();
 
 }  // namespace kiln::passes

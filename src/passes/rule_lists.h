@@ -7,5 +7,6 @@ namespace kiln::passes {
 #include "passes/canonicalize/list.inc"
 #include "passes/fuse/list.inc"
 #include "passes/precision/list.inc"
+#include "passes/quantize/list.inc"
 #undef KILN_RULE
 }  // namespace kiln::passes
