@@ -30,6 +30,11 @@ void erase_unused(Graph& graph, std::vector<Node*> candidates, std::vector<Node*
   }
 }
 
+const OpDef& known_op(std::string_view name) {
+  if (const OpDef* op = find_op(name)) return *op;
+  throw Error(Code::kInternal, "a rule makes the unknown operator '" + std::string(name) + "'");
+}
+
 void copy_post_ops(const Node& from, Node& to) {
   for (PostOp post : from.post) {
     std::vector<Value*> extra;
@@ -52,8 +57,7 @@ PatchValue PatchValue::result(int i) const {
 
 PatchValue Patch::add(std::string_view op, std::vector<PatchValue> inputs, Attributes attributes, int output_count) {
   Addition a;
-  a.op = find_op(op);
-  if (!a.op) throw Error(Code::kInternal, "a rule makes the unknown operator '" + std::string(op) + "'");
+  a.op = &known_op(op);
   a.inputs = std::move(inputs);
   a.attributes = std::move(attributes);
   a.output_count = output_count;
@@ -75,6 +79,12 @@ PatchValue Patch::constant(Tensor tensor, std::string name) {
 
 void Patch::take_post_ops(const PatchValue& made, const Node& node) {
   additions_[static_cast<size_t>(made.made)].post_ops_of = &node;
+}
+
+void Patch::add_post_op(const PatchValue& made, std::string_view op, Attributes attributes,
+                        std::vector<std::optional<PatchValue>> operands) {
+  additions_[static_cast<size_t>(made.made)].post_ops.push_back(
+      {&known_op(op), std::move(attributes), std::move(operands)});
 }
 
 void Patch::replace(Value* old_value, PatchValue by) { replacements_.emplace_back(old_value, by); }
@@ -123,26 +133,29 @@ Patch::Made Patch::build(Graph& graph, Applied& applied) const {
     spec.origins = joined_origins();
     spec.output_count = a.output_count;
     Node* node = graph.add_node(std::move(spec), root_);
-    if (a.post_ops_of) {
-      copy_post_ops(*a.post_ops_of, *node);
-      graph.infer(*node);
-    }
+    if (a.post_ops_of) copy_post_ops(*a.post_ops_of, *node);
+    for (const AddedPostOp& post_op : a.post_ops) put_post_op(*node, post_op, made);
+    if (!node->post.empty()) graph.infer(*node);
     applied.added.push_back(node);
     made.push_back(node->outputs());
   }
   return made;
 }
 
-void Patch::append(Graph& graph, const Made& made) const {
-  PostOp post{&root_->op(), root_->attributes, {}};
+void Patch::put_post_op(Node& node, const AddedPostOp& post_op, const Made& made) {
+  PostOp post{post_op.op, post_op.attributes, {}};
   std::vector<Value*> extra;
-  for (const auto& operand : operands_) {
+  for (const auto& operand : post_op.operands) {
     post.operands.push_back(operand ? static_cast<int>(extra.size()) : -1);
     if (operand) extra.push_back(resolve(*operand, made));
   }
+  node.add_post_op(std::move(post), std::move(extra));
+}
+
+void Patch::append(Graph& graph, const Made& made) const {
   base_->origins = joined_origins();
   graph.move_before(base_, root_);
-  base_->add_post_op(std::move(post), std::move(extra));
+  put_post_op(*base_, {&root_->op(), root_->attributes, operands_}, made);
   graph.infer(*base_);
 }
 

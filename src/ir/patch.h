@@ -38,6 +38,10 @@ class Patch {
   PatchValue constant(Tensor tensor, std::string name = "");
   // The new node does the post-operations of `node` too.
   void take_post_ops(const PatchValue& made, const Node& node);
+  // The new node does this too, after what it does already. Operands: nullopt is the running result; others exist, or were added to the
+  // patch before the node.
+  void add_post_op(const PatchValue& made, std::string_view op, Attributes attributes,
+                   std::vector<std::optional<PatchValue>> operands);
   void replace(Value* old_value, PatchValue by);
   // The root becomes a post-operation of `base`, one of its producers. Operands are those of the root; nullopt is the running
   // result. The base moves to the place of the root.
@@ -51,6 +55,11 @@ class Patch {
   Applied apply(Graph& graph) const;
 
  private:
+  struct AddedPostOp {
+    const OpDef* op = nullptr;
+    Attributes attributes;
+    std::vector<std::optional<PatchValue>> operands;
+  };
   struct Addition {
     const OpDef* op = nullptr;  // null: a constant
     std::vector<PatchValue> inputs;
@@ -59,9 +68,11 @@ class Patch {
     Tensor tensor;
     std::string name;
     const Node* post_ops_of = nullptr;
+    std::vector<AddedPostOp> post_ops;
   };
   using Made = std::vector<std::vector<Value*>>;  // results of each addition
   Made build(Graph& graph, Applied& applied) const;
+  static void put_post_op(Node& node, const AddedPostOp& post_op, const Made& made);
   void append(Graph& graph, const Made& made) const;
   std::vector<std::string> joined_origins() const;
 
@@ -71,7 +82,7 @@ class Patch {
   std::vector<Addition> additions_;
   std::vector<std::pair<Value*, PatchValue>> replacements_;
   Node* base_ = nullptr;
-  std::vector<std::optional<PatchValue>> operands_;
+  std::vector<std::optional<PatchValue>> operands_;  // of the root as its post-operation
 };
 
 }  // namespace kiln::ir

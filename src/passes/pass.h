@@ -58,6 +58,9 @@ struct Pass {
 
 Pass canonicalize();
 Pass fuse(std::vector<const Rule*> rules);
+// Products of quantized tensors become products of integers with post-operations, and what only moves or chooses elements does so with
+// integers.
+Pass quantize();
 // For targets whose kernels compute in float32: what computes on float16 and bfloat16 does so between casts, which round as the
 // types say, and constants are dequantized.
 Pass compute_in_float32();

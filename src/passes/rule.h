@@ -40,5 +40,6 @@ std::vector<const Rule*> canonical_rules();
 std::vector<const Rule*> fusion_rules();
 std::vector<const Rule*> precision_rules();
 std::vector<const Rule*> narrow_rules();
+std::vector<const Rule*> quantize_rules();
 
 }  // namespace kiln::passes

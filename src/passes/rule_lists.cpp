@@ -9,7 +9,8 @@ namespace {
 // 16-bit floats, bytes to pool, or quantized constants.
 bool has_narrow_numbers(const Graph& graph) {
   for (const auto& n : graph.nodes()) {
-    if (n->is("DequantizeLinear") || (n->is("MaxPool") && bits(n->output()->dtype()) == 8)) return true;
+    if (n->is("DequantizeLinear") || n->is("Dequantize") || (n->is("MaxPool") && bits(n->output()->dtype()) == 8))
+      return true;
     for (const Value* v : n->outputs())
       if (v->dtype() == DType::kF16 || v->dtype() == DType::kBF16) return true;
     for (const auto& region : n->regions)
@@ -52,17 +53,37 @@ std::vector<const Rule*> narrow_rules() {
   };
 }
 
+std::vector<const Rule*> quantize_rules() {
+  return {
+#include "passes/quantize/list.inc"
+  };
+}
+
 #undef KILN_RULE
+
+namespace {
+
+void apply_in_stages(Graph& graph, const std::vector<const Rule*>& rules, PassContext& context) {
+  std::map<int, std::vector<const Rule*>> stages;
+  for (const Rule* rule : rules) stages[rule->stage].push_back(rule);
+  for (const auto& [stage, list] : stages) apply_rules(graph, list, context);
+}
+
+}  // namespace
 
 Pass canonicalize() {
   return {"canonicalize", [](Graph& graph, PassContext& context) { apply_rules(graph, canonical_rules(), context); }};
 }
 
 Pass fuse(std::vector<const Rule*> rules) {
-  std::map<int, std::vector<const Rule*>> stages;
-  for (const Rule* rule : rules) stages[rule->stage].push_back(rule);
-  return {"fuse", [stages = std::move(stages)](Graph& graph, PassContext& context) {
-            for (const auto& [stage, list] : stages) apply_rules(graph, list, context);
+  return {"fuse",
+          [rules = std::move(rules)](Graph& graph, PassContext& context) { apply_in_stages(graph, rules, context); }};
+}
+
+Pass quantize() {
+  return {"quantize", [](Graph& graph, PassContext& context) {
+            apply_in_stages(graph, quantize_rules(), context);
+            apply_rules(graph, canonical_rules(), context);
           }};
 }
 

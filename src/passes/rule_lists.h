@@ -8,5 +8,6 @@ namespace kiln::passes {
 #include "passes/fuse/list.inc"
 #include "passes/narrow/list.inc"
 #include "passes/precision/list.inc"
+#include "passes/quantize/list.inc"
 #undef KILN_RULE
 }  // namespace kiln::passes

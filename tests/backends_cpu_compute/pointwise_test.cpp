@@ -1,8 +1,10 @@
 // Pointwise plans against the interpreter, element by element.
 #include "backends/cpu/device/compute/pointwise.h"
 
+#include <cmath>
 #include <numeric>
 
+#include "backends/cpu/device/compute/float_lanes.h"
 #include "backends_cpu_compute/testing.h"
 #include "base/error.h"
 #include "tensor/tensor.h"
@@ -203,6 +205,41 @@ TEST(Pointwise, StorageTypes) {
 }
 
 // The register of the result served a value of another type before.
+// round(x * factor), limited to the type: what Quantize after Dequantize is. Without limits it has no form on floats.
+ScalarProgram quantized(DType in, DType out, bool limited) {
+  Builder b;
+  const uint16_t x = b.push(kConvert, ScalarType::kF32, b.input(scalar_type_of(in)));
+  uint16_t r = b.push(kRound, ScalarType::kF32, b.push(kMul, ScalarType::kF32, x, b.constant(37.3)));
+  if (limited) {
+    const int width = bits(out) - is_signed_integer(out);
+    const uint16_t least = b.constant(is_signed_integer(out) ? -std::ldexp(1.0, width) : 0);
+    r = b.push(kSelect, ScalarType::kF32, b.push(kLess, ScalarType::kBool, least, r), r, least);
+    r = b.push(kMin, ScalarType::kF32, r, b.constant(std::ldexp(1.0, width) - 1));
+  }
+  const uint16_t whole = b.push(kConvert, scalar_type_of(out), r);
+  return b.finish({b.push(kNarrow, scalar_type_of(out), whole, 0, 0, 0, static_cast<int64_t>(out))});
+}
+
+TEST(Pointwise, SmallIntegersAsFloats) {
+  const DType types[] = {DType::kI8, DType::kU8, DType::kI16, DType::kU16};
+  for (DType in : types)
+    for (DType out : types) {
+      const ScalarProgram program = quantized(in, out, true);
+      EXPECT_TRUE(in_float_lanes(program, {{in}}, {{out}}));
+      for (const Dims& dims : {Dims{1000}, Dims{3, 5, 7}, Dims{}}) {
+        check_types(program, dims, {in}, {out}, {}, 0, 0);
+        check_types(program, dims, {in}, {out}, {1}, 0, 0);
+        check_types(program, dims, {in}, {out}, {}, 0, 0, 1, true);
+      }
+    }
+  EXPECT_FALSE(in_float_lanes(quantized(DType::kI8, DType::kI8, false), {{DType::kI8}}, {{DType::kI8}}));
+  check_types(quantized(DType::kI8, DType::kI8, false), {100}, {DType::kI8}, {DType::kI8}, {}, 0, 0);
+  Builder sum;
+  const uint16_t a = sum.input(ScalarType::kI64), twice = sum.push(kAdd, ScalarType::kI64, a, a);
+  EXPECT_FALSE(in_float_lanes(sum.finish({twice}), {{DType::kI8}}, {{DType::kI8}}));
+  EXPECT_FALSE(in_float_lanes(quantized(DType::kI32, DType::kI32, true), {{DType::kI32}}, {{DType::kI32}}));
+}
+
 TEST(Pointwise, RegistersServeSeveralTypes) {
   Builder b;
   b.input(ScalarType::kI64);

@@ -34,6 +34,7 @@ std::vector<const Rule*> all_rules() {
   for (const Rule* r : fusion_rules()) rules.push_back(r);
   for (const Rule* r : precision_rules()) rules.push_back(r);
   for (const Rule* r : narrow_rules()) rules.push_back(r);
+  for (const Rule* r : quantize_rules()) rules.push_back(r);
   return rules;
 }
 
@@ -129,7 +130,7 @@ class RuleTest : public testing::TestWithParam<const Rule*> {};
 TEST_P(RuleTest, Cases) {
   const std::filesystem::path root = std::filesystem::path(KILN_SOURCE_DIR) / "tests/passes";
   std::string text;
-  for (const char* family : {"canonicalize", "fuse", "narrow", "precision"}) {
+  for (const char* family : {"canonicalize", "fuse", "narrow", "precision", "quantize"}) {
     const auto path = root / family / (GetParam()->name + ".txt");
     if (std::filesystem::exists(path)) text = read(path);
   }

@@ -80,6 +80,12 @@ void check_granularity(ShapeCall& c, std::string_view x, std::string_view parame
     check_same(parameter, shape, dims, shape[i], i == axis ? ceil_div(dims[i], block_size) : dims[i]);
 }
 
+Expr dequantized(Expr x, Expr scale, const Expr* zero_point) {
+  Expr difference = x.convert(ScalarType::kF32);
+  if (zero_point && zero_point->present()) difference = difference - zero_point->convert(ScalarType::kF32);
+  return difference * scale;
+}
+
 double rounded_to(DType type, double value) {
   if (type == DType::kF64) return value;
   if (type == DType::kF32) return static_cast<float>(value);

@@ -12,6 +12,11 @@ std::vector<double> broadcast_values(const Tensor& tensor, const Dims& to);
 // Throws unless input `parameter` suits the shape of input `x` as spread() needs it, as far as both are known.
 void check_granularity(ShapeCall& c, std::string_view x, std::string_view parameter);
 
+// What Dequantize takes: differences of two are exact in float32.
+inline constexpr TypeSet kSmallIntegers{DType::kI4, DType::kU4, DType::kI8, DType::kU8, DType::kI16, DType::kU16};
+// (x - zero_point) * scale; the zero point may be null or absent.
+Expr dequantized(Expr x, Expr scale, const Expr* zero_point);
+
 double rounded_to(DType type, double value);  // to the nearest value of a float type
 // Stores value + zero_point: rounded half to even and clamped for integers (NaN gives the least), converted for floats.
 void store_quantized(Tensor& to, int64_t i, double value, double zero_point, bool saturate = true);

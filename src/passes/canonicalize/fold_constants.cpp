@@ -49,7 +49,8 @@ const Rule fold_constants{
     .pattern = one_of({}).with_post_ops(),
     .rewrite = [](const Match& m) -> std::optional<Patch> {
       const Node& n = m.root();
-      if (!n.op().deterministic() || !n.regions.empty() || n.is("DequantizeLinear")) return std::nullopt;
+      if (!n.op().deterministic() || !n.regions.empty() || n.is("DequantizeLinear") || n.is("Dequantize"))
+        return std::nullopt;
       return folded(m);
     },
 };

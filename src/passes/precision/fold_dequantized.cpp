@@ -1,4 +1,4 @@
-// DequantizeLinear of constants becomes a constant, for targets without products of integers.
+// DequantizeLinear and Dequantize of constants become constants, for targets without products of integers.
 #include "passes/rule_lists.h"
 #include "passes/value_queries.h"
 
@@ -6,7 +6,7 @@ namespace kiln::passes {
 
 const Rule fold_dequantized{
     .name = "fold_dequantized",
-    .pattern = node("DequantizeLinear"),
+    .pattern = one_of({"Dequantize", "DequantizeLinear"}),
     .rewrite = folded,
 };
 

@@ -1,4 +1,4 @@
-// An operator that computes on float16 or bfloat16, and the maximum pooling of bytes, computes in float32, between casts.
+// An operator that computes on float16 or bfloat16, and the maximum pooling of bytes beyond images, computes in float32, between casts.
 #include <algorithm>
 
 #include "passes/rule_lists.h"
@@ -13,8 +13,9 @@ constexpr std::string_view kComparing[] = {"ArgMax",     "ArgMin",    "GlobalMax
 
 bool is_narrow(const Node& n, const Value* v) {
   if (!v || !v->is_tensor()) return false;
+  if (v->dtype() == DType::kF16 || v->dtype() == DType::kBF16) return true;
   const bool byte = v->dtype() == DType::kI8 || v->dtype() == DType::kU8;
-  return v->dtype() == DType::kF16 || v->dtype() == DType::kBF16 || (byte && n.is("MaxPool"));
+  return byte && n.is("MaxPool") && (!v->ranked() || v->rank() > 4 || n.outputs().size() > 1);
 }
 
 bool computes(const Node& n) {

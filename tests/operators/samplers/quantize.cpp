@@ -55,6 +55,15 @@ Sample sample_dequantize_linear(Draw& draw) {
   return s;
 }
 
+Sample sample_quantize(Draw& draw) {
+  Sample s;
+  const DType to = draw.type({DType::kI8, DType::kU8, DType::kI16, DType::kU16});
+  const Dims x = draw.dims(0, 4), parameters = draw.broadcast_to(x);
+  s.data(draw.values(DType::kF32, x)).weight(draw.numbers(DType::kF32, parameters, 0.01, 1));
+  if (draw.chance(0.6)) s.weight(draw.integers(to, parameters, 0, 7));
+  return s.set("to", std::string(name(to)));
+}
+
 Sample sample_dynamic_quantize_linear(Draw& draw) {
   draw.tame();
   Sample s;
@@ -139,6 +148,7 @@ Entries quantize_samplers() {
           {"MatMulInteger", sample_matmul_integer},
           {"QLinearConv", sample_qlinear_conv},
           {"QLinearMatMul", sample_qlinear_matmul},
+          {"Quantize", sample_quantize},
           {"QuantizeLinear", sample_quantize_linear}};
 }
 

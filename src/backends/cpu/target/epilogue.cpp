@@ -49,19 +49,7 @@ std::optional<ActivationFacts> activation_of(const Problem& p, const ir::PostOp&
   return std::nullopt;
 }
 
-// Does the argument broadcast to the output with nothing but the column axis?
-bool runs_along(const Argument& a, const Argument& out, int column_axis) {
-  if (!a.is_static || !a.ranked || a.opt.size() > out.opt.size()) return false;
-  const size_t shift = out.opt.size() - a.opt.size();
-  for (size_t i = 0; i < a.opt.size(); ++i)
-    if (static_cast<int>(i + shift) != column_axis && a.opt[i] != 1) return false;
-  return true;
-}
-
-bool same_place(const Argument& a, const Argument& out) {
-  const bool same_layout = a.layout == out.layout || (a.layout.is_row_major() && out.layout.is_row_major());
-  return a.ranked && a.dtype == out.dtype && a.opt == out.opt && a.max == out.max && a.min == out.min && same_layout;
-}
+bool same_place(const Argument& a, const Argument& out) { return a.dtype == out.dtype && lies_like(a, out); }
 
 Refusal add_activation(const Problem& p, const ir::PostOp& post, FusedEpilogue& e) {
   const auto facts = activation_of(p, post);
@@ -100,6 +88,19 @@ Refusal add_sum(const Problem& p, const ir::PostOp& post, int column_axis, Fused
 }
 
 }  // namespace
+
+bool runs_along(const Argument& a, const Argument& out, int column_axis) {
+  if (!a.is_static || !a.ranked || a.opt.size() > out.opt.size()) return false;
+  const size_t shift = out.opt.size() - a.opt.size();
+  for (size_t i = 0; i < a.opt.size(); ++i)
+    if (static_cast<int>(i + shift) != column_axis && a.opt[i] != 1) return false;
+  return true;
+}
+
+bool lies_like(const Argument& a, const Argument& out) {
+  const bool same_layout = a.layout == out.layout || (a.layout.is_row_major() && out.layout.is_row_major());
+  return a.ranked && a.opt == out.opt && a.max == out.max && a.min == out.min && same_layout;
+}
 
 Refusal add_bias(const Problem& p, int i, int column_axis, double factor, FusedEpilogue& e) {
   const Argument &a = p.input(i), &out = p.outputs[0];

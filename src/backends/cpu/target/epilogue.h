@@ -16,6 +16,11 @@ struct FusedEpilogue {
   bool has_bias() const { return !bias.empty() || bias_input >= 0; }
 };
 
+// Does the argument broadcast to the output with nothing but the column axis?
+bool runs_along(const Argument& argument, const Argument& out, int column_axis);
+// Has it the output's dimensions and layout?
+bool lies_like(const Argument& argument, const Argument& out);
+
 // Reads the post-operations. `column_axis` of output 0 is what the bias runs along.
 Refusal read_epilogue(const Problem& problem, int column_axis, FusedEpilogue& epilogue);
 // Adds input `i` of the problem as a bias, scaled by `factor`, as a post-operation Add would.

@@ -21,8 +21,8 @@ class CpuTarget final : public Target {
   std::string_view name() const override { return "cpu"; }
   Device& device() const override { return open_device("cpu"); }
   std::vector<passes::Pass> pipeline(const TargetOptions&) const override {
-    return {passes::canonicalize(), passes::compute_in_float32(), passes::fuse(passes::fusion_rules()),
-            passes::choose_layouts()};
+    return {passes::canonicalize(), passes::quantize(), passes::compute_in_float32(),
+            passes::fuse(passes::fusion_rules()), passes::choose_layouts()};
   }
   std::vector<const Tactic*> tactics(std::string_view) const override { return kTactics; }
   std::vector<const Tactic*> all_tactics() const override { return kTactics; }

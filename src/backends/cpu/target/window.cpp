@@ -61,17 +61,17 @@ bool is_channels_last(const Argument& a) {
   return a.layout.is_row_major() && a.is_static && std::all_of(a.opt.begin() + 2, a.opt.end(), one);
 }
 
-Refusal accept_image(const Argument& a, const char* what) {
+Refusal accept_image(const Argument& a, const char* what, TypeSet types) {
   const std::string subject = std::string(what) + " ";
-  if (a.dtype != DType::kF32) return refuse(subject + "is " + std::string(name(a.dtype)) + ", needs float32");
+  if (!types.has(a.dtype)) return refuse(subject + "is " + std::string(name(a.dtype)) + ", needs " + types.str());
   if (!a.ranked || (a.opt.size() != 3 && a.opt.size() != 4))
     return refuse(subject + "has " + std::to_string(a.opt.size()) + " dimensions, needs 3 or 4");
   if (!a.layout.is_plain()) return refuse(subject + "has the blocked layout " + to_string(a.layout));
   return accept();
 }
 
-Refusal accept_channels_last(const Argument& a, const char* what) {
-  const Refusal r = accept_image(a, what);
+Refusal accept_channels_last(const Argument& a, const char* what, TypeSet types) {
+  const Refusal r = accept_image(a, what, types);
   if (r.refused() || is_channels_last(a)) return r;
   return refuse(std::string(what) + " has layout " + to_string(a.layout) + ", needs channels last");
 }

@@ -14,8 +14,8 @@ kernels::SpatialWindow spatial_window_of(const Problem& problem, const Ints& ker
 kernels::ImageView image_of(const Dims& dims);
 // Do the channels of an image lie innermost?
 bool is_channels_last(const Argument& argument);
-// A ranked float32 tensor of 3 or 4 dimensions in a layout with strides; `what` names it in the reason.
-Refusal accept_image(const Argument& argument, const char* what);
-Refusal accept_channels_last(const Argument& argument, const char* what);
+// A ranked tensor of 3 or 4 dimensions, of these types, in a layout with strides; `what` names it in the reason.
+Refusal accept_image(const Argument& argument, const char* what, TypeSet types = DType::kF32);
+Refusal accept_channels_last(const Argument& argument, const char* what, TypeSet types = DType::kF32);
 
 }  // namespace kiln::cpu

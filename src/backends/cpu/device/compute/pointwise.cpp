@@ -9,6 +9,7 @@
 #include <string>
 #include <utility>
 
+#include "backends/cpu/device/compute/float_lanes.h"
 #include "backends/cpu/device/compute/parallel.h"
 #include "backends/cpu/device/compute/pointwise_tiles.h"
 #include "base/error.h"
@@ -81,6 +82,7 @@ struct PointwisePlan::Impl {
   std::vector<Step> steps;
   std::vector<std::unique_ptr<ScalarProgram>> singles;
   int direct_output_slot = -1;
+  bool small_as_floats = false;  // the program was rewritten by in_float_lanes
   int threads = 1;
   double nanoseconds = 0;
   std::vector<Thread> thread_state;
@@ -94,6 +96,9 @@ struct PointwisePlan::Impl {
   void classify(View& view) const;
   void compile(const ScalarProgram& program);
   void allocate(const ScalarProgram& program, const std::vector<int>& constant_slots);
+  bool holds_as_floats(DType dtype, ScalarType type) const {
+    return small_as_floats && type == ScalarType::kF32 && is_small_integer(dtype);
+  }
   int64_t lanes_of(const Slot& slot) const { return slot.kind == SlotKind::kUniform ? kUniformLanes : block * inner; }
 
   int64_t outer_offset(const View& view, const std::array<int64_t, kMaxRank>& index) const {
@@ -346,7 +351,8 @@ void PointwisePlan::Impl::compile(const ScalarProgram& program) {
     }
     if (c.op == ScalarOp::kInput) {
       const View& view = inputs[static_cast<size_t>(c.integer)];
-      if (scalar_type_of(view.dtype) != c.type) refuse("input type does not fit the program");
+      const bool small = holds_as_floats(view.dtype, c.type);
+      if (scalar_type_of(view.dtype) != c.type && !small) refuse("input type does not fit the program");
       const bool direct = view.dense && lanes_are_elements(view.dtype, c.type);
       slot_of[i] = new_slot(view.uniform ? SlotKind::kUniform
                             : direct     ? SlotKind::kInput
@@ -466,15 +472,19 @@ void PointwisePlan::Impl::load(const Load& load, Thread& thread, const void* bas
     pointer = static_cast<std::byte*>(const_cast<void*>(base)) + offset * lane_bytes(slot.type);
     return;
   }
+  const auto load_lanes = [&](int64_t at, int64_t stride, void* to, int64_t n) {
+    if (holds_as_floats(view.dtype, slot.type)) load_small(view.dtype, base, at, stride, static_cast<float*>(to), n);
+    else load_run(view.dtype, base, at, stride, to, n);
+  };
   const auto k = static_cast<size_t>(&load - loads.data());
   const int64_t lanes = slot.kind == SlotKind::kUniform ? kUniformLanes : extent * inner;
   if (thread.held_offset[k] == offset && thread.held_lanes[k] >= lanes) return;
   thread.held_offset[k] = offset;
   thread.held_lanes[k] = lanes;
-  if (slot.kind == SlotKind::kUniform) return load_run(view.dtype, base, offset, 0, pointer, lanes);
+  if (slot.kind == SlotKind::kUniform) return load_lanes(offset, 0, pointer, lanes);
   const int64_t stride = view.strides.back(), width = lane_bytes(slot.type);
   for_each_row(view, offset, extent, [&](int64_t at, int64_t lane, int64_t n) {
-    load_run(view.dtype, base, at, view.dense ? 1 : stride, static_cast<std::byte*>(pointer) + lane * width, n);
+    load_lanes(at, view.dense ? 1 : stride, static_cast<std::byte*>(pointer) + lane * width, n);
   });
 }
 
@@ -507,8 +517,11 @@ void PointwisePlan::Impl::run_tile(Thread& thread, const void* const* in, void* 
     const View& view = outputs[static_cast<size_t>(store.output)];
     const auto* lanes = static_cast<const std::byte*>(pointers[static_cast<size_t>(store.slot)]);
     for_each_row(view, outer_offset(view, index), extent, [&](int64_t at, int64_t lane, int64_t n) {
-      store_run(view.dtype, out[store.output], at, view.dense ? 1 : view.strides.back(), store.type,
-                lanes + lane * lane_bytes(store.type), n);
+      const int64_t stride = view.dense ? 1 : view.strides.back();
+      const std::byte* from = lanes + lane * lane_bytes(store.type);
+      if (holds_as_floats(view.dtype, store.type))
+        store_small(view.dtype, out[store.output], at, stride, reinterpret_cast<const float*>(from), n);
+      else store_run(view.dtype, out[store.output], at, stride, store.type, from, n);
     });
   }
 }
@@ -537,6 +550,14 @@ void PointwisePlan::Impl::run_range(int thread_index, const void* const* in, voi
   }
 }
 
+namespace {
+std::vector<DType> types_of(std::span<const PointwiseOperand> operands) {
+  std::vector<DType> types;
+  for (const PointwiseOperand& operand : operands) types.push_back(operand.dtype);
+  return types;
+}
+}  // namespace
+
 PointwisePlan::PointwisePlan(const ScalarProgram& program, const Dims& dims, std::span<const PointwiseOperand> inputs,
                              std::span<const PointwiseOperand> outputs, int threads)
     : impl_(std::make_unique<Impl>()) {
@@ -550,7 +571,9 @@ PointwisePlan::PointwisePlan(const ScalarProgram& program, const Dims& dims, std
     if (o.strides.size() != dims.size()) refuse("an output has the wrong number of strides");
   impl_->threads = std::max(threads, 1);
   impl_->simplify(dims, inputs, outputs);
-  impl_->compile(program);
+  const auto floats = in_float_lanes(program, types_of(inputs), types_of(outputs));
+  impl_->small_as_floats = floats.has_value();
+  impl_->compile(floats ? *floats : program);
   const double elements =
       std::accumulate(dims.begin(), dims.end(), 1.0, [](double n, int64_t d) { return n * static_cast<double>(d); });
   impl_->threads = useful_threads(impl_->threads, impl_->nanoseconds * elements);

@@ -1,4 +1,4 @@
-// Vector loops of pointwise tiles on f32, and conversions of the 16-bit floats.
+// Vector loops of pointwise tiles on f32, and conversions of 16-bit floats and small integers.
 #include <array>
 #include <cmath>
 
@@ -258,6 +258,48 @@ void float_to_brain(const float* in, uint16_t* out, int64_t n) {
   for (; i < n; ++i) out[i] = kiln::bf16_from_float(in[i]);
 }
 
+template <class T> void small_to_float(const T* in, int64_t stride, float* out, int64_t n) {
+  int64_t i = 0;
+  if (stride == 1) {
+    const F32 d;
+    const hn::Rebind<T, F32> dt;
+    const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+    for (; i + lanes <= n; i += lanes)
+      hn::StoreU(hn::ConvertTo(d, hn::PromoteTo(I32(), hn::LoadU(dt, in + i))), d, out + i);
+  }
+  for (; i < n; ++i) out[i] = static_cast<float>(in[i * stride]);
+}
+
+template <class T> void float_to_small(const float* in, T* out, int64_t stride, int64_t n) {
+  int64_t i = 0;
+  if (stride == 1) {
+    const F32 d;
+    const hn::Rebind<T, F32> dt;
+    const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+    for (; i + lanes <= n; i += lanes)
+      hn::StoreU(hn::DemoteTo(dt, hn::ConvertTo(I32(), hn::LoadU(d, in + i))), dt, out + i);
+  }
+  for (; i < n; ++i) out[i * stride] = static_cast<T>(in[i]);
+}
+
+void load_small_any(DType dtype, const void* base, int64_t offset, int64_t stride, float* lanes, int64_t n) {
+  switch (dtype) {
+    case DType::kI8: return small_to_float(static_cast<const int8_t*>(base) + offset, stride, lanes, n);
+    case DType::kU8: return small_to_float(static_cast<const uint8_t*>(base) + offset, stride, lanes, n);
+    case DType::kI16: return small_to_float(static_cast<const int16_t*>(base) + offset, stride, lanes, n);
+    default: return small_to_float(static_cast<const uint16_t*>(base) + offset, stride, lanes, n);
+  }
+}
+
+void store_small_any(DType dtype, void* base, int64_t offset, int64_t stride, const float* lanes, int64_t n) {
+  switch (dtype) {
+    case DType::kI8: return float_to_small(lanes, static_cast<int8_t*>(base) + offset, stride, n);
+    case DType::kU8: return float_to_small(lanes, static_cast<uint8_t*>(base) + offset, stride, n);
+    case DType::kI16: return float_to_small(lanes, static_cast<int16_t*>(base) + offset, stride, n);
+    default: return float_to_small(lanes, static_cast<uint16_t*>(base) + offset, stride, n);
+  }
+}
+
 }  // namespace kiln::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
@@ -269,6 +311,8 @@ HWY_EXPORT(half_to_float);
 HWY_EXPORT(float_to_half);
 HWY_EXPORT(brain_to_float);
 HWY_EXPORT(float_to_brain);
+HWY_EXPORT(load_small_any);
+HWY_EXPORT(store_small_any);
 
 TileKernel f32_tile(ScalarOp op, ScalarType type, ScalarType operand_type) {
   const bool logic = op == ScalarOp::kNot || op == ScalarOp::kAnd || op == ScalarOp::kOr || op == ScalarOp::kXor;
@@ -286,6 +330,13 @@ void bf16_to_f32(const uint16_t* in, float* out, int64_t n) noexcept {
 }
 void f32_to_bf16(const float* in, uint16_t* out, int64_t n) noexcept {
   HWY_DYNAMIC_DISPATCH(float_to_brain)(in, out, n);
+}
+
+void load_small(DType dtype, const void* base, int64_t offset, int64_t stride, float* lanes, int64_t n) {
+  HWY_DYNAMIC_DISPATCH(load_small_any)(dtype, base, offset, stride, lanes, n);
+}
+void store_small(DType dtype, void* base, int64_t offset, int64_t stride, const float* lanes, int64_t n) {
+  HWY_DYNAMIC_DISPATCH(store_small_any)(dtype, base, offset, stride, lanes, n);
 }
 
 }  // namespace kiln::cpu

@@ -38,6 +38,10 @@ TileKernel any_tile(ScalarOp op, ScalarType type, ScalarType from);
 void load_run(DType dtype, const void* base, int64_t offset, int64_t stride, void* lanes, int64_t n);
 void store_run(DType dtype, void* base, int64_t offset, int64_t stride, ScalarType from, const void* lanes, int64_t n);
 
+// The same between small integers and lanes of float32, which must hold whole numbers of the type's range.
+void load_small(DType dtype, const void* base, int64_t offset, int64_t stride, float* lanes, int64_t n);
+void store_small(DType dtype, void* base, int64_t offset, int64_t stride, const float* lanes, int64_t n);
+
 // Dense conversions with vectors.
 void f16_to_f32(const uint16_t* in, float* out, int64_t n) noexcept;
 void f32_to_f16(const float* in, uint16_t* out, int64_t n) noexcept;

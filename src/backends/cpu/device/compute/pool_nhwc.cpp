@@ -1,4 +1,4 @@
-// Pooling on float32.
+// Pooling on float32, and maxima of bytes.
 #include "backends/cpu/device/compute/pool_nhwc.h"
 
 #include <algorithm>
@@ -61,6 +61,29 @@ void pool_pixel_any(bool maximum, const float* x, int64_t rows, int64_t row_step
   else pool_pixel<false>(x, rows, row_step, columns, column_step, channels, scale, y);
 }
 
+// Maxima of adjacent channels. Signed bytes are compared as unsigned ones when `flip` is 0x80.
+void max_bytes(const uint8_t* x, int64_t rows, int64_t row_step, int64_t columns, int64_t column_step, int64_t channels,
+               uint8_t flip, uint8_t* y) {
+  const hn::CappedTag<uint8_t, 64> d;
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  const auto sign = hn::Set(d, flip);
+  int64_t c = 0;
+  for (; c + lanes <= channels; c += lanes) {
+    auto most = hn::Zero(d);
+    for (int64_t r = 0; r < rows; ++r)
+      for (int64_t k = 0; k < columns; ++k)
+        most = hn::Max(most, hn::Xor(hn::LoadU(d, x + r * row_step + k * column_step + c), sign));
+    hn::StoreU(hn::Xor(most, sign), d, y + c);
+  }
+  for (; c < channels; ++c) {
+    uint8_t most = 0;
+    for (int64_t r = 0; r < rows; ++r)
+      for (int64_t k = 0; k < columns; ++k)
+        most = std::max(most, static_cast<uint8_t>(x[r * row_step + k * column_step + c] ^ flip));
+    y[c] = most ^ flip;
+  }
+}
+
 // Sums of `count` pixels for some channels: rows are added one by one into four partial sums in a fixed order.
 void sum_pixels(const float* x, int64_t rows, int64_t row_step, int64_t columns, int64_t pixel_step, int64_t channels,
                 float scale, float* y) {
@@ -96,6 +119,7 @@ HWY_AFTER_NAMESPACE();
 namespace kiln::cpu {
 HWY_EXPORT(pool_pixel_any);
 HWY_EXPORT(sum_pixels);
+HWY_EXPORT(max_bytes);
 
 namespace {
 
@@ -166,6 +190,21 @@ void pool_strided(PoolKind kind, const PoolShape& s, const float* x, PixelStride
                         y[to + c * y_channel] = kind == PoolKind::kMax ? value : value * scale;
                       });
     }
+  });
+}
+
+void max_pool_bytes(const PoolShape& s, bool is_signed, const uint8_t* x, PixelStrides xs, int64_t x_channel,
+                    uint8_t* y, PixelStrides ys, int64_t y_channel, int threads) noexcept {
+  const int64_t row_step = s.window.dilation_h * xs.row, column_step = s.window.dilation_w * xs.pixel;
+  const uint8_t flip = is_signed ? 0x80 : 0;
+  const bool adjacent = x_channel == 1 && y_channel == 1;
+  const int64_t pieces = adjacent ? 1 : s.channels, channels = adjacent ? s.channels : 1;
+  parallel_ranges(pool_threads(s, threads), s.batch * s.out_height, [&](int64_t begin, int64_t end) {
+    for_each_window(
+        PoolKind::kMax, s, xs, ys, begin, end, [&](int64_t from, int64_t rows, int64_t columns, float, int64_t to) {
+          for (int64_t c = 0; c < pieces; ++c) HWY_DYNAMIC_DISPATCH(max_bytes)
+          (x + from + c * x_channel, rows, row_step, columns, column_step, channels, flip, y + to + c * y_channel);
+        });
   });
 }
 

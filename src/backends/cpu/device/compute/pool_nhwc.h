@@ -1,4 +1,4 @@
-// Pooling on float32: NHWC with vectors over channels, any other layout through strides.
+// Pooling on float32, and maxima of bytes: NHWC with vectors over channels, any other layout through strides.
 #pragma once
 #include <cstdint>
 
@@ -20,6 +20,9 @@ void pool_nhwc(PoolKind kind, const PoolShape& shape, const float* x, PixelStrid
 // The same with a stride between channels.
 void pool_strided(PoolKind kind, const PoolShape& shape, const float* x, PixelStrides x_strides, int64_t x_channel,
                   float* y, PixelStrides y_strides, int64_t y_channel, int threads) noexcept;
+// Maxima of bytes, signed or not; the maximum of no element is the least of them.
+void max_pool_bytes(const PoolShape& shape, bool is_signed, const uint8_t* x, PixelStrides x_strides, int64_t x_channel,
+                    uint8_t* y, PixelStrides y_strides, int64_t y_channel, int threads) noexcept;
 // Mean of all pixels of an image per channel: [batch, height, width, channels] to [batch, channels].
 void global_average_nhwc(int64_t batch, int64_t height, int64_t width, int64_t channels, const float* x,
                          PixelStrides x_strides, float* y, int64_t y_image, int threads) noexcept;

@@ -1,7 +1,8 @@
-// Kernel "pool": maximum or mean of windows, fastest with channels last. Parameters: kind (0 maximum, 1 mean, 2 mean that counts
+// Kernel "pool": maximum (of float32 or bytes) or mean of windows, fastest with channels last. Parameters: kind (0 maximum, 1 mean, 2 mean that counts
 // padding) and the window.
 #include "backends/cpu/device/compute/parallel.h"
 #include "backends/cpu/device/compute/pool_nhwc.h"
+#include "backends/cpu/device/kernels/integer_result.h"
 #include "backends/cpu/device/kernels/parameters.h"
 #include "backends/cpu/device/kernels/registry.h"
 
@@ -19,8 +20,10 @@ class Pool final : public Kernel {
     if (call.inputs.size() != 1 || call.outputs.size() != 1)
       return {Code::kMalformedPlan, "a pooling has one operand and one result"};
     const auto in = image_of(call.inputs[0]), out = image_of(call.outputs[0]);
-    if (!in || !out || !is_f32(call.inputs[0]) || !is_f32(call.outputs[0]))
-      return {Code::kMalformedPlan, "operands of a pooling are not float32 images"};
+    const DType type = call.inputs[0].dtype;
+    bytes_ = kind_ == PoolKind::kMax && is_byte(call.inputs[0]);
+    if (!in || !out || call.outputs[0].dtype != type || (type != DType::kF32 && !bytes_))
+      return {Code::kMalformedPlan, "operands of a pooling are no images that it takes"};
     if (in->batch != out->batch || in->channels != out->channels || !window_.fits(0, in->height, out->height) ||
         !window_.fits(1, in->width, out->width))
       return {Code::kShapeMismatch, "operands of a pooling do not fit each other"};
@@ -42,6 +45,12 @@ class Pool final : public Kernel {
   }
 
   Status launch(Stream&, const KernelCall& call) noexcept override {
+    if (bytes_) {
+      max_pool_bytes(shape_, call.inputs[0].dtype == DType::kI8, static_cast<const uint8_t*>(call.inputs[0].data),
+                     pixels(in_), in_.channel_stride, static_cast<uint8_t*>(call.outputs[0].data), pixels(out_),
+                     out_.channel_stride, thread_count());
+      return kOkStatus;
+    }
     const auto* x = static_cast<const float*>(call.inputs[0].data);
     auto* y = static_cast<float*>(call.outputs[0].data);
     const bool adjacent = in_.channel_stride == 1 && out_.channel_stride == 1;
@@ -54,6 +63,7 @@ class Pool final : public Kernel {
 
  private:
   PoolKind kind_;
+  bool bytes_ = false;
   SlidingWindow window_;
   ImageView in_, out_;
   PoolShape shape_;

@@ -1,0 +1,80 @@
+// Matrix products of bytes, exact in int32, and what is done to the sums before they are stored.
+#pragma once
+#include <cstdint>
+#include <span>
+
+namespace kiln::cpu {
+
+inline constexpr int64_t kInt8Panel = 16;       // columns of a packed panel
+inline constexpr int64_t kMostBlockRows = 192;  // rows that are located at once
+
+// Terms of a row and columns of a result, as packed weights hold them.
+inline int64_t int8_terms(int64_t terms) { return (terms + 3) / 4 * 4; }
+inline int64_t int8_columns(int64_t columns) { return (columns + kInt8Panel - 1) / kInt8Panel * kInt8Panel; }
+
+// One step of what follows a sum, in float32.
+struct SumStep {
+  enum Kind : uint8_t {
+    kMultiply,   // by `operand`
+    kDivide,     // by `low`
+    kAdd,        // `operand`
+    kClamp,      // to [low, high]
+    kRound,      // half to even
+    kAddFloats,  // a tensor of float32
+    kAddBytes,   // (a tensor of bytes - low) * high
+  };
+  Kind kind = kMultiply;
+  const void* operand = nullptr;  // float32 per column, or a tensor
+  int64_t stride = 0;  // kMultiply, kAdd: 1, or 0 for one number for all columns; tensors: elements between rows
+  float low = 0, high = 0;
+  bool is_signed = false;  // bytes of the tensor
+};
+inline constexpr int kSumStepKinds = SumStep::kAddBytes + 1;
+
+// How sums become results. Vectors per column hold int8_columns() elements.
+struct SumEpilogue {
+  enum Result : uint8_t { kInt32, kFloat, kUint8, kInt8 };
+  const int32_t* start = nullptr;  // per column, added to the sum modulo 2^32
+  std::span<const SumStep> steps;  // none when the result is int32
+  Result result = kInt32;
+  int32_t zero = 0;  // added to the bytes of the result, which the last steps have clamped and rounded
+};
+
+// Where the rows of the left operand lie: unsigned bytes, int8_terms() readable ones each.
+class ByteRows {
+ public:
+  // addresses[i] = row `row` + i, for i < rows. `scratch` holds `rows` rows and belongs to the caller until its next call.
+  virtual void locate(int64_t row, int64_t rows, const uint8_t** addresses, uint8_t* scratch) const noexcept = 0;
+
+ protected:
+  ~ByteRows() = default;
+};
+
+struct Int8Product {
+  int64_t rows = 0, columns = 0, terms = 0;  // of the result; of each sum
+  const ByteRows* left = nullptr;
+  const int8_t* packed = nullptr;
+  void* out = nullptr;
+  int64_t out_stride = 0;    // elements between rows
+  int64_t first_column = 0;  // where column 0 lies in the result, in tensors and in vectors per column
+};
+
+// weights(term, column), signed bytes, in panels. `packed` holds packed_int8_bytes().
+inline int64_t packed_int8_bytes(int64_t terms, int64_t columns) { return int8_terms(terms) * int8_columns(columns); }
+template <class Weights> void pack_int8(int64_t terms, int64_t columns, const Weights& weights, int8_t* packed) {
+  for (int64_t panel = 0; panel < columns; panel += kInt8Panel)
+    for (int64_t t = 0; t < int8_terms(terms); t += 4)
+      for (int64_t j = 0; j < kInt8Panel; ++j)
+        for (int64_t k = 0; k < 4; ++k)
+          *packed++ = t + k < terms && panel + j < columns ? weights(t + k, panel + j) : int8_t{0};
+}
+
+// Bytes of scratch for `threads` threads.
+int64_t int8_scratch_bytes(int64_t rows, int64_t terms, int threads);
+// out = epilogue(left * weights).
+void product_int8(const Int8Product& product, const SumEpilogue& epilogue, int threads, uint8_t* scratch) noexcept;
+
+// to[i] = from[i] + 128 as unsigned bytes.
+void shift_bytes(const uint8_t* from, uint8_t* to, int64_t count) noexcept;
+
+}  // namespace kiln::cpu

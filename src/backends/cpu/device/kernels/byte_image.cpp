@@ -1,0 +1,38 @@
+// What the convolutions of bytes share: checks of their operands.
+#include "backends/cpu/device/kernels/byte_image.h"
+
+#include "backends/cpu/device/kernels/integer_result.h"
+
+namespace kiln::cpu::kernels {
+
+ByteImageParameters::ByteImageParameters(const Attributes& p)
+    : window(read_window(p)),
+      groups(read_integer(p, "groups", 1, int64_t{1} << 30)),
+      x_zero(static_cast<int32_t>(read_integer(p, "x_zero", -128, 255))) {}
+
+Status read_byte_images(const ByteImageParameters& p, const KernelCall& call, DType weights,
+                        ConvShape& shape) noexcept {
+  if (call.inputs.size() < 3 || call.outputs.size() != 1)
+    return {Code::kMalformedPlan, "a convolution of bytes has three operands or more"};
+  const TensorView &x = call.inputs[0], &w = call.inputs[1];
+  const auto in = image_of(x), out = image_of(call.outputs[0]);
+  if (!in || !out || !is_byte(x) || w.dtype != weights || !w.is_dense() || !in->equidistant || !out->equidistant)
+    return {Code::kMalformedPlan, "the operands of a convolution of bytes are no channels-last images"};
+  if (!p.window.fits(0, in->height, out->height) || !p.window.fits(1, in->width, out->width))
+    return {Code::kShapeMismatch, "the result of a convolution of bytes has another size"};
+  shape = conv_shape(p.window, p.groups, *in, *out);
+  shape.in_stride = in->pixel_stride;
+  shape.out_stride = out->pixel_stride;
+  if (shape.in_c % p.groups != 0 || shape.out_c % p.groups != 0 || in->batch != out->batch ||
+      shape.out_h() != out->height || shape.out_w() != out->width)
+    return {Code::kShapeMismatch, "the operands of a convolution of bytes do not fit each other"};
+  return kOkStatus;
+}
+
+std::optional<RowsView> pixels_of(const TensorView& view) {
+  const auto image = image_of(view);
+  if (!image || !image->equidistant) return std::nullopt;
+  return RowsView{image->batch * image->height * image->width, image->channels, image->pixel_stride};
+}
+
+}  // namespace kiln::cpu::kernels

@@ -1,0 +1,24 @@
+// What the convolutions of bytes share: operands x (bytes), packed weights, start values and operands of the steps after the sums, all
+// channels last, and the parameters window, groups and `x_zero`, the value of padding.
+#pragma once
+#include "backends/cpu/device/compute/conv_nhwc.h"
+#include "backends/cpu/device/kernels/parameters.h"
+#include "backends/cpu/device/kernels/sum_steps.h"
+
+namespace kiln::cpu::kernels {
+
+struct ByteImageParameters {
+  explicit ByteImageParameters(const Attributes& parameters);
+  SlidingWindow window;
+  int64_t groups = 1;
+  int32_t x_zero = 0;
+};
+
+// Checks x, the result and the type of the packed weights, whose size is left to the caller.
+Status read_byte_images(const ByteImageParameters& parameters, const KernelCall& call, DType weights,
+                        ConvShape& shape) noexcept;
+
+// An image with equidistant pixels as rows of channels.
+std::optional<RowsView> pixels_of(const TensorView& image);
+
+}  // namespace kiln::cpu::kernels

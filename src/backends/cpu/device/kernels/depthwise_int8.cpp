@@ -1,0 +1,58 @@
+// Kernel "depthwise_int8": convolution of bytes of each channel by itself, channels last. Inputs and parameters as byte_image.h has them;
+// packed weights are int32 words.
+#include "backends/cpu/device/compute/depthwise_int8.h"
+
+#include "backends/cpu/device/kernels/byte_image.h"
+#include "backends/cpu/device/kernels/integer_result.h"
+#include "backends/cpu/device/kernels/registry.h"
+
+namespace kiln::cpu::kernels {
+namespace {
+
+class DepthwiseInt8 final : public Kernel {
+ public:
+  explicit DepthwiseInt8(const Attributes& p) : parameters_(p), sums_(p) {}
+
+  Status prepare(const KernelCall& call) noexcept override {
+    return guarded([&]() -> Status {
+      KILN_RETURN_IF_ERROR(read(call));
+      if (workspace(call) > call.workspace_size)
+        return {Code::kMalformedPlan, "the workspace of a depthwise convolution is too small"};
+      return sums_.prepare(call, 2, shape_.batch * shape_.out_h() * shape_.out_w(), shape_.out_c, pixels_of);
+    });
+  }
+
+  Status launch(Stream&, const KernelCall& call) noexcept override {
+    depthwise_int8(shape_, static_cast<const uint8_t*>(call.inputs[0].data), call.inputs[0].dtype == DType::kI8,
+                   parameters_.x_zero, static_cast<const int32_t*>(call.inputs[1].data), call.outputs[0].data,
+                   sums_.bind(call), thread_count(), static_cast<uint8_t*>(call.workspace));
+    return kOkStatus;
+  }
+
+  size_t workspace(const KernelCall& call) noexcept override {
+    return read(call).ok() ? static_cast<size_t>(depthwise_int8_scratch(shape_, thread_count())) : 0;
+  }
+
+ private:
+  Status read(const KernelCall& call) noexcept {
+    KILN_RETURN_IF_ERROR(read_byte_images(parameters_, call, DType::kI32, shape_));
+    if (shape_.groups != shape_.in_c || shape_.out_c != shape_.in_c)
+      return {Code::kShapeMismatch, "a depthwise convolution has groups of several channels"};
+    const auto words = checked_mul(shape_.kernel_h * shape_.kernel_w, int8_columns(shape_.in_c));
+    if (!words || call.inputs[1].elements() != *words)
+      return {Code::kShapeMismatch, "packed weights have another size"};
+    return kOkStatus;
+  }
+
+  ByteImageParameters parameters_;
+  SumOperands sums_;
+  ConvShape shape_;
+};
+
+}  // namespace
+
+std::unique_ptr<Kernel> make_depthwise_int8(const Attributes& parameters) {
+  return std::make_unique<DepthwiseInt8>(parameters);
+}
+
+}  // namespace kiln::cpu::kernels

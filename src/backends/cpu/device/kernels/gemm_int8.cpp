@@ -1,0 +1,96 @@
+// Kernel "gemm_int8": bytes a [..., m, k] times packed signed bytes [k, n]. Inputs: a, packed b, then start values and operands as
+// SumOperands has them. Parameter `n`.
+#include "backends/cpu/device/kernels/parameters.h"
+#include "backends/cpu/device/kernels/registry.h"
+#include "backends/cpu/device/kernels/sum_steps.h"
+
+namespace kiln::cpu::kernels {
+namespace {
+
+// Rows at equal distances; copied where their bytes are signed or end between words.
+class MatrixRows final : public ByteRows {
+ public:
+  MatrixRows(const uint8_t* base, int64_t stride, int64_t terms, bool is_signed)
+      : base_(base), stride_(stride), terms_(terms), signed_(is_signed) {}
+
+  void locate(int64_t row, int64_t rows, const uint8_t** addresses, uint8_t* scratch) const noexcept override {
+    const int64_t padded = int8_terms(terms_);
+    for (int64_t i = 0; i < rows; ++i) {
+      const uint8_t* from = base_ + (row + i) * stride_;
+      if (!signed_ && padded == terms_) {
+        addresses[i] = from;
+        continue;
+      }
+      uint8_t* to = scratch + i * padded;
+      if (signed_) shift_bytes(from, to, terms_);
+      else std::copy(from, from + terms_, to);
+      std::fill(to + terms_, to + padded, uint8_t{0});
+      addresses[i] = to;
+    }
+  }
+
+ private:
+  const uint8_t* base_;
+  int64_t stride_, terms_;
+  bool signed_;
+};
+
+class GemmInt8 final : public Kernel {
+ public:
+  explicit GemmInt8(const Attributes& p) : n_(read_integer(p, "n", 0, int64_t{1} << 40)), sums_(p) {}
+
+  Status prepare(const KernelCall& call) noexcept override {
+    return guarded([&]() -> Status {
+      KILN_RETURN_IF_ERROR(read(call));
+      if (workspace(call) > call.workspace_size)
+        return {Code::kMalformedPlan, "the workspace of a product of bytes is too small"};
+      return sums_.prepare(call, 2, a_.rows, n_, matrix_of);
+    });
+  }
+
+  Status launch(Stream&, const KernelCall& call) noexcept override {
+    const MatrixRows left(static_cast<const uint8_t*>(call.inputs[0].data), a_.stride, a_.columns,
+                          call.inputs[0].dtype == DType::kI8);
+    const Int8Product product{.rows = a_.rows,
+                              .columns = n_,
+                              .terms = a_.columns,
+                              .left = &left,
+                              .packed = static_cast<const int8_t*>(call.inputs[1].data),
+                              .out = call.outputs[0].data,
+                              .out_stride = out_stride_};
+    product_int8(product, sums_.bind(call), thread_count(), static_cast<uint8_t*>(call.workspace));
+    return kOkStatus;
+  }
+
+  size_t workspace(const KernelCall& call) noexcept override {
+    return read(call).ok() ? static_cast<size_t>(int8_scratch_bytes(a_.rows, a_.columns, thread_count())) : 0;
+  }
+
+ private:
+  Status read(const KernelCall& call) noexcept {
+    if (call.inputs.size() < 3 || call.outputs.size() != 1)
+      return {Code::kMalformedPlan, "a product of bytes has three operands or more"};
+    const TensorView &a = call.inputs[0], &b = call.inputs[1];
+    const bool bytes = a.dtype == DType::kU8 || a.dtype == DType::kI8;
+    if (!bytes || b.dtype != DType::kI8 || !b.is_dense())
+      return {Code::kMalformedPlan, "a product of bytes has operands of other types"};
+    const auto left = matrix_of(a), out = matrix_of(call.outputs[0]);
+    if (!left || !out || left->rows != out->rows || out->columns != n_)
+      return {Code::kShapeMismatch, "the operands of a product of bytes do not fit each other"};
+    const auto packed = checked_mul(int8_terms(left->columns), int8_columns(n_));
+    if (!packed || b.elements() != *packed) return {Code::kShapeMismatch, "packed weights have another size"};
+    a_ = *left;
+    out_stride_ = out->stride;
+    return kOkStatus;
+  }
+
+  int64_t n_, out_stride_ = 0;
+  RowsView a_;
+  SumOperands sums_;
+};
+
+}  // namespace
+
+std::unique_ptr<Kernel> make_gemm_int8(const Attributes& parameters) { return std::make_unique<GemmInt8>(parameters); }
+
+}  // namespace kiln::cpu::kernels

@@ -1,0 +1,122 @@
+// What products of bytes do with their sums: checked reading, and binding to a call.
+#include "backends/cpu/device/kernels/sum_steps.h"
+
+#include "backends/cpu/device/kernels/integer_result.h"
+#include "backends/cpu/device/kernels/parameters.h"
+#include "base/error.h"
+
+namespace kiln::cpu::kernels {
+namespace {
+
+constexpr size_t kMostSteps = 64;
+
+bool has_operand(const SumStep& s) {
+  return s.kind == SumStep::kMultiply || s.kind == SumStep::kAdd || s.kind == SumStep::kAddFloats ||
+         s.kind == SumStep::kAddBytes;
+}
+
+std::optional<SumEpilogue::Result> result_of(DType type) {
+  switch (type) {
+    case DType::kI32: return SumEpilogue::kInt32;
+    case DType::kF32: return SumEpilogue::kFloat;
+    case DType::kU8: return SumEpilogue::kUint8;
+    case DType::kI8: return SumEpilogue::kInt8;
+    default: return std::nullopt;
+  }
+}
+
+}  // namespace
+
+void put_sum_parameters(Attributes& to, const SumParameters& p) {
+  Ints kinds;
+  Floats lows, highs;
+  for (const SumStep& s : p.steps) {
+    kinds.push_back(s.kind);
+    lows.push_back(s.low);
+    highs.push_back(s.high);
+  }
+  to.set("steps", kinds);
+  to.set("step_lows", lows);
+  to.set("step_highs", highs);
+  to.set("result_zero", int64_t{p.zero});
+}
+
+SumParameters read_sum_parameters(const Attributes& from) {
+  SumParameters p;
+  const Ints& kinds = from.ints("steps");
+  const Floats lows = from.reals("step_lows", {}), highs = from.reals("step_highs", {});
+  if (kinds.size() > kMostSteps || lows.size() != kinds.size() || highs.size() != kinds.size())
+    throw Error(Code::kMalformedPlan, "the steps after a sum are " + std::to_string(kinds.size()) + " kinds with " +
+                                          std::to_string(lows.size()) + " and " + std::to_string(highs.size()) +
+                                          " numbers");
+  for (size_t i = 0; i < kinds.size(); ++i) {
+    if (kinds[i] < 0 || kinds[i] >= kSumStepKinds)
+      throw Error(Code::kMalformedPlan, "a step after a sum is of kind " + std::to_string(kinds[i]));
+    SumStep s;
+    s.kind = static_cast<SumStep::Kind>(kinds[i]);
+    s.low = static_cast<float>(lows[i]);
+    s.high = static_cast<float>(highs[i]);
+    p.steps.push_back(s);
+  }
+  p.zero = static_cast<int32_t>(read_integer(from, "result_zero", -128, 255));
+  return p;
+}
+
+Status SumOperands::check_operand(const SumStep& s, const TensorView& view, int64_t rows, int64_t columns,
+                                  int64_t vector, std::optional<RowsView> (*rows_of)(const TensorView&),
+                                  int64_t& stride) const {
+  const bool bytes = s.kind == SumStep::kAddBytes;
+  if (!(bytes ? is_byte(view) : is_f32(view)))
+    return {Code::kMalformedPlan, "an operand of a step after a sum has another type"};
+  if (s.kind == SumStep::kMultiply || s.kind == SumStep::kAdd) {
+    if (!is_plain(view) || !view.is_dense() || (view.elements() != 1 && view.elements() != vector))
+      return {Code::kShapeMismatch, "numbers per column of a product are of another size"};
+    stride = view.elements() == 1 ? 0 : 1;
+    return kOkStatus;
+  }
+  const auto r = rows_of(view);
+  if (!r || r->rows != rows || r->columns != columns)
+    return {Code::kShapeMismatch, "the sum of a product has another shape or layout"};
+  stride = r->stride;
+  return kOkStatus;
+}
+
+Status SumOperands::prepare(const KernelCall& call, size_t first, int64_t rows, int64_t columns,
+                            std::optional<RowsView> (*rows_of)(const TensorView&)) {
+  const auto result = result_of(call.outputs[0].dtype);
+  if (!result || (*result == SumEpilogue::kInt32 && !parameters_.steps.empty()))
+    return {Code::kMalformedPlan, "the result of a product of bytes has another type"};
+  const auto operands =
+      static_cast<size_t>(std::count_if(parameters_.steps.begin(), parameters_.steps.end(), has_operand));
+  if (call.inputs.size() != first + 1 + operands)
+    return {Code::kMalformedPlan, "a product of bytes has another number of operands"};
+  const int64_t vector = column_vector_size(columns);
+  const TensorView& start = call.inputs[first];
+  if (start.present() && (start.dtype != DType::kI32 || !start.is_dense() || start.elements() != vector))
+    return {Code::kShapeMismatch, "the start values of sums are of another size"};
+  first_ = first;
+  bound_ = parameters_.steps;
+  size_t next = first + 1;
+  for (SumStep& s : bound_) {
+    if (!has_operand(s)) continue;
+    const TensorView& view = call.inputs[next++];
+    s.is_signed = view.dtype == DType::kI8;
+    KILN_RETURN_IF_ERROR(check_operand(s, view, rows, columns, vector, rows_of, s.stride));
+  }
+  return kOkStatus;
+}
+
+SumEpilogue SumOperands::bind(const KernelCall& call) noexcept {
+  size_t next = first_ + 1;
+  for (SumStep& s : bound_)
+    if (has_operand(s)) s.operand = call.inputs[next++].data;
+  SumEpilogue e;
+  const TensorView& start = call.inputs[first_];
+  e.start = start.present() ? static_cast<const int32_t*>(start.data) : nullptr;
+  e.steps = bound_;
+  e.result = result_of(call.outputs[0].dtype).value_or(SumEpilogue::kInt32);
+  e.zero = parameters_.zero;
+  return e;
+}
+
+}  // namespace kiln::cpu::kernels

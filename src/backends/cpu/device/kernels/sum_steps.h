@@ -1,0 +1,41 @@
+// What products of bytes do with their sums before they store them, as parameters and operands.
+#pragma once
+#include <optional>
+#include <vector>
+
+#include "backends/cpu/device/compute/product_int8.h"
+#include "backends/cpu/device/kernels/common.h"
+#include "backends/cpu/device/kernels/views.h"
+
+namespace kiln::cpu::kernels {
+
+struct SumParameters {
+  std::vector<SumStep> steps;  // their kinds and numbers; operands and strides are those of a call
+  int32_t zero = 0;            // of a result of bytes
+};
+void put_sum_parameters(Attributes& to, const SumParameters& parameters);
+SumParameters read_sum_parameters(const Attributes& parameters);  // throws Error(kMalformedPlan)
+
+// Elements of a vector per column, of which a tile may read more than the result has columns.
+inline int64_t column_vector_size(int64_t columns) { return int8_columns(columns) + kInt8Panel; }
+
+// The epilogue of a kernel whose inputs from `first` on are the start values of the sums (int32 per column, may be absent) and the
+// operands of the steps that have one.
+class SumOperands {
+ public:
+  explicit SumOperands(const Attributes& parameters) : parameters_(read_sum_parameters(parameters)) {}
+  // `rows_of` sees a tensor as rows of columns, as the result is.
+  Status prepare(const KernelCall& call, size_t first, int64_t rows, int64_t columns,
+                 std::optional<RowsView> (*rows_of)(const TensorView&));
+  // Valid until the next call.
+  SumEpilogue bind(const KernelCall& call) noexcept;
+
+ private:
+  Status check_operand(const SumStep& step, const TensorView& view, int64_t rows, int64_t columns, int64_t vector,
+                       std::optional<RowsView> (*rows_of)(const TensorView&), int64_t& stride) const;
+  SumParameters parameters_;
+  std::vector<SumStep> bound_;
+  size_t first_ = 0;
+};
+
+}  // namespace kiln::cpu::kernels

@@ -1,0 +1,116 @@
+// Tactics: convolutions of bytes with constant weights, channels last, and what follows them.
+#include "backends/cpu/device/compute/depthwise_int8.h"
+#include "backends/cpu/target/checks.h"
+#include "backends/cpu/target/epilogue.h"
+#include "backends/cpu/target/quantize/sum_steps.h"
+#include "backends/cpu/target/tactics.h"
+#include "backends/cpu/target/window.h"
+#include "base/error.h"
+
+namespace kiln::cpu::tactics {
+namespace {
+
+Refusal read_conv_int8(const Problem& p, ByteProblem& bytes) {
+  if (p.op() != "ConvInteger") return refuse("is for ConvInteger");
+  const Argument &x = p.input(0), &y = p.outputs[0];
+  constexpr TypeSet kBytes{DType::kI8, DType::kU8};
+  if (const Refusal r = accept_channels_last(x, "x", kBytes); r.refused()) return r;
+  if (const Refusal r = accept_channels_last(y, "y", kBytes | TypeSet{DType::kI32, DType::kF32}); r.refused()) return r;
+  if (!x.is_fixed(1)) return refuse("the number of channels is not constant");
+  return read_byte_problem(p, 1, 0, bytes);
+}
+
+ByteProblem accepted_conv_int8(const Problem& p) {
+  ByteProblem bytes;
+  if (const Refusal r = read_conv_int8(p, bytes); r.refused())
+    throw Error(Code::kInternal, "a convolution of bytes was not accepted").cause(r.reason);
+  return bytes;
+}
+
+bool is_depthwise_int8(const Problem& p) {
+  const Dims& w = p.input(1).opt;
+  return w[1] == 1 && p.attributes().integer("group", 1) == w[0];
+}
+
+// Weights of one channel of the result, [channels / groups, kernel].
+int64_t terms_of(const Problem& p) {
+  const Dims& w = p.input(1).opt;
+  return element_count(Dims(w.begin() + 1, w.end()));
+}
+
+std::vector<int32_t> sums_of(const ByteProblem& bytes, int64_t columns) {
+  std::vector<int32_t> sums(static_cast<size_t>(columns), 0);
+  const size_t terms = bytes.weights.size() / std::max<size_t>(sums.size(), 1);
+  for (size_t i = 0; i < bytes.weights.size(); ++i) sums[i / terms] += bytes.weights[i];
+  return sums;
+}
+
+Emitted emit_conv_bytes(const Problem& p, const ByteProblem& bytes, const char* kernel, Tensor packed, int32_t shift) {
+  const Dims& w = p.input(1).constant->dims();
+  Emitted e = emit_kernel(kernel, {}, {0});
+  put_window(e.parameters, window_of(p, {w.begin() + 2, w.end()}));
+  e.parameters.set("groups", p.attributes().integer("group", 1));
+  e.parameters.set("x_zero", int64_t{bytes.x_zero});
+  e.inputs.push_back(add_constant(e, std::move(packed)));
+  emit_sums(bytes, sums_of(bytes, w[0]), shift, e);
+  return e;
+}
+
+// OIHW to rows of kernel elements, then channels, group by group.
+Tensor packed_weights(const Problem& p, const ByteProblem& bytes) {
+  const Dims& w = p.input(1).constant->dims();
+  const int64_t groups = p.attributes().integer("group", 1), columns = w[0] / groups, channels = w[1];
+  const int64_t terms = terms_of(p), taps = element_count(Dims(w.begin() + 2, w.end()));
+  const int64_t group = packed_int8_bytes(terms, columns);
+  Tensor packed = Tensor::allocate(DType::kI8, {groups * group});
+  if (packed.size() == 0) return packed;
+  for (int64_t g = 0; g < groups; ++g) {
+    const auto weight = [&](int64_t t, int64_t j) {
+      const int64_t from = (g * columns + j) * terms + t % channels * taps + t / channels;
+      return static_cast<int8_t>(bytes.weights[static_cast<size_t>(from)]);
+    };
+    pack_int8(terms, columns, weight, packed.as_mutable<int8_t>().data() + g * group);
+  }
+  return packed;
+}
+
+}  // namespace
+
+const Tactic depthwise_int8{
+    .name = "depthwise_int8",
+    .version = 1,
+    .accepts = [](const Problem& p) -> Refusal {
+      ByteProblem bytes;
+      if (const Refusal r = read_conv_int8(p, bytes); r.refused()) return r;
+      return is_depthwise_int8(p) ? accept() : refuse("its groups have several channels");
+    },
+    .configurations = nullptr,
+    .emit =
+        [](const Problem& p, const Config&) {
+          const ByteProblem bytes = accepted_conv_int8(p);
+          const int64_t channels = p.input(1).opt[0], taps = terms_of(p);
+          Tensor packed = Tensor::allocate(DType::kI32, {packed_depthwise_words(taps, channels)});
+          if (packed.size() > 0)
+            pack_depthwise_int8(taps, channels, bytes.weights.data(), packed.as_mutable<int32_t>().data());
+          return emit_conv_bytes(p, bytes, "depthwise_int8", std::move(packed), 0);
+        },
+};
+
+const Tactic conv_int8{
+    .name = "conv_int8",
+    .version = 1,
+    .accepts = [](const Problem& p) -> Refusal {
+      ByteProblem bytes;
+      if (const Refusal r = read_conv_int8(p, bytes); r.refused()) return r;
+      return fit_int8(bytes) ? accept() : refuse("weights less their zero point are no signed bytes");
+    },
+    .configurations = nullptr,
+    .emit =
+        [](const Problem& p, const Config&) {
+          const ByteProblem bytes = accepted_conv_int8(p);
+          const int32_t shift = p.input(0).dtype == DType::kI8 ? 128 : 0;
+          return emit_conv_bytes(p, bytes, "conv_int8", packed_weights(p, bytes), shift);
+        },
+};
+
+}  // namespace kiln::cpu::tactics

@@ -1,0 +1,247 @@
+// The post-operations of a product of bytes as the steps of its kernel.
+#include "backends/cpu/target/quantize/sum_steps.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <optional>
+
+#include "backends/cpu/target/epilogue.h"
+
+namespace kiln::cpu {
+namespace {
+
+constexpr TypeSet kBytes{DType::kI8, DType::kU8};
+
+// Reads the post-operations in order. The running result is the sums, then real numbers, then (after Quantize) real numbers that are
+// whole and less than the quantized ones by their zero point.
+class StepReader {
+ public:
+  StepReader(const Problem& p, int column_axis, ByteProblem& to) : p_(p), axis_(column_axis), to_(to) {}
+
+  Refusal run() {
+    for (const ir::PostOp& post : p_.post()) {
+      const Refusal r = read(post);
+      if (r.refused()) return refuse("post-operation " + post.op->name() + " " + r.reason);
+    }
+    const DType type = p_.outputs[0].dtype;
+    if (type != (state_ == kSums ? DType::kI32 : state_ == kReal ? DType::kF32 : integers_))
+      return refuse("the result is " + std::string(name(type)));
+    if (state_ == kWhole) {
+      to_.parameters.zero = static_cast<int32_t>(zero_);
+      if (steps().back().kind == SumStep::kRound) steps().pop_back();  // storing rounds
+    }
+    return accept();
+  }
+
+ private:
+  enum State { kSums, kReal, kWhole };
+  std::vector<SumStep>& steps() { return to_.parameters.steps; }
+
+  Refusal read(const ir::PostOp& post) {
+    const std::string& op = post.op->name();
+    if (state_ == kSums) {
+      if (op == "Add") return add_bias(post);
+      if (op != "Cast" || post.attributes.dtype("to") != DType::kF32) return refuse("acts on int32");
+      state_ = kReal;
+      return accept();
+    }
+    if (state_ == kWhole) return op == "Dequantize" ? dequantize(post) : refuse("acts on quantized numbers");
+    if (op == "Mul") return per_column(post, SumStep::kMultiply);
+    if (op == "Add") return add(post);
+    if (op == "AddDequantized") return add_dequantized(post);
+    if (op == "Relu") return clamp(0, std::numeric_limits<float>::infinity());
+    if (op == "Clip") return clip(post);
+    if (op == "Quantize") return quantize(post);
+    return refuse("is unknown to the kernels");
+  }
+
+  // The operand beside the running result; -1 unless the latter stands once.
+  static int other(const ir::PostOp& post) {
+    if (post.operands.size() != 2 || (post.operands[0] < 0) == (post.operands[1] < 0)) return -1;
+    return std::max(post.operands[0], post.operands[1]);
+  }
+  // A constant number; `fallback` when absent.
+  std::optional<double> number(const ir::PostOp& post, size_t i, double fallback) const {
+    if (i >= post.operands.size()) return fallback;
+    const Argument& a = p_.input(post.operands[i]);
+    if (post.operands[i] < 0 || !a.constant || a.constant->size() != 1) return std::nullopt;
+    return a.constant->at(0);
+  }
+  int64_t columns() const { return p_.outputs[0].opt[static_cast<size_t>(axis_)]; }
+
+  // Constant numbers per column, or one for all; nothing when there is another way they vary.
+  std::optional<Tensor> vector_of(int input) const {
+    const Argument& a = p_.input(input);
+    if (input < 0 || !a.constant || !runs_along(a, p_.outputs[0], axis_)) return std::nullopt;
+    if (a.constant->size() == 1) return a.constant->reshaped({});
+    Tensor v = Tensor::allocate(a.dtype, {kernels::column_vector_size(columns())});
+    copy_elements(*a.constant, 0, v, 0, a.constant->size());
+    return v;
+  }
+
+  Refusal add_bias(const ir::PostOp& post) {
+    const auto v = vector_of(other(post));
+    if (!v || v->dtype() != DType::kI32) return refuse("has no constants per column");
+    for (int64_t c = 0; c < columns(); ++c)
+      wrapping_add(to_.bias[static_cast<size_t>(c)], v->as<int32_t>()[static_cast<size_t>(v->size() == 1 ? 0 : c)]);
+    return accept();
+  }
+
+  Refusal per_column(const ir::PostOp& post, SumStep::Kind kind) {
+    const int input = other(post);
+    if (input < 0 || p_.input(input).dtype != DType::kF32) return refuse("has no float32 operand");
+    ByteProblem::Operand operand;
+    const Argument& a = p_.input(input);
+    if (const auto v = vector_of(input)) operand.constant = *v;
+    else if (a.is_static && element_count(a.opt) == 1 && runs_along(a, p_.outputs[0], axis_)) operand.input = input;
+    else return refuse("has an operand " + to_string(a.opt) + ", neither constant per column nor one number");
+    push(kind);
+    to_.operands.push_back(std::move(operand));
+    return accept();
+  }
+
+  Refusal add(const ir::PostOp& post) {
+    const int input = other(post);
+    if (input < 0) return refuse("adds the result to itself");
+    const Argument& a = p_.input(input);
+    if (a.constant || !lies_like(a, p_.outputs[0]) || element_count(a.opt) == 1) return per_column(post, SumStep::kAdd);
+    if (a.dtype != DType::kF32) return refuse("adds " + std::string(name(a.dtype)));
+    push(SumStep::kAddFloats);
+    to_.operands.push_back({input, {}});
+    return accept();
+  }
+
+  Refusal add_dequantized(const ir::PostOp& post) {
+    const auto scale = number(post, 2, 1), zero = number(post, 3, 0);
+    if (post.operands[0] >= 0 || post.operands[1] < 0 || !scale || !zero) return refuse("has no constant parameters");
+    const Argument& a = p_.input(post.operands[1]);
+    if (!kBytes.has(a.dtype) || !lies_like(a, p_.outputs[0]))
+      return refuse("adds " + std::string(name(a.dtype)) + to_string(a.opt) + " of layout " + to_string(a.layout));
+    push(SumStep::kAddBytes, *zero, *scale);
+    to_.operands.push_back({post.operands[1], {}});
+    return accept();
+  }
+
+  Refusal clip(const ir::PostOp& post) {
+    const auto low = number(post, 1, -HUGE_VAL), high = number(post, 2, HUGE_VAL);
+    if (post.operands[0] >= 0 || !low || !high || !(*low <= *high)) return refuse("has no constant limits in order");
+    return clamp(*low, *high);
+  }
+
+  Refusal quantize(const ir::PostOp& post) {
+    const auto scale = number(post, 1, 1), zero = number(post, 2, 0);
+    integers_ = post.attributes.dtype("to");
+    if (post.operands[0] >= 0 || !scale || !zero || !kBytes.has(integers_))
+      return refuse("does not give bytes by constants");
+    if (*scale != 1) push(SumStep::kDivide, *scale);
+    const bool is_signed = integers_ == DType::kI8;
+    (void)clamp((is_signed ? -128 : 0) - *zero, (is_signed ? 127 : 255) - *zero);
+    push(SumStep::kRound);
+    zero_ = *zero;
+    state_ = kWhole;
+    return accept();
+  }
+
+  Refusal dequantize(const ir::PostOp& post) {
+    const auto scale = number(post, 1, 1), zero = number(post, 2, 0);
+    if (post.operands[0] >= 0 || !scale || !zero) return refuse("has no constant parameters");
+    if (*zero != zero_) push_number(SumStep::kAdd, zero_ - *zero);
+    push_number(SumStep::kMultiply, *scale);
+    state_ = kReal;
+    return accept();
+  }
+
+  // Limits of limits are limits.
+  Refusal clamp(double low, double high) {
+    if (!steps().empty() && steps().back().kind == SumStep::kClamp) {
+      SumStep& last = steps().back();
+      const auto limited = [&](float v) {
+        return std::min(std::max(v, static_cast<float>(low)), static_cast<float>(high));
+      };
+      last.low = limited(last.low);
+      last.high = limited(last.high);
+    } else {
+      push(SumStep::kClamp, low, high);
+    }
+    return accept();
+  }
+
+  void push(SumStep::Kind kind, double low = 0, double high = 0) {
+    SumStep s;
+    s.kind = kind;
+    s.low = static_cast<float>(low);
+    s.high = static_cast<float>(high);
+    steps().push_back(s);
+  }
+  void push_number(SumStep::Kind kind, double value) {
+    push(kind);
+    to_.operands.push_back({-1, Tensor::scalar(static_cast<float>(value))});
+  }
+  static void wrapping_add(int32_t& to, int32_t value) {
+    to = static_cast<int32_t>(static_cast<uint32_t>(to) + static_cast<uint32_t>(value));
+  }
+
+  const Problem& p_;
+  int axis_;
+  ByteProblem& to_;
+  State state_ = kSums;
+  DType integers_ = DType::kInvalid;
+  double zero_ = 0;
+};
+
+// One number or one per column, as int16.
+std::optional<std::vector<int16_t>> zero_points(const Argument& a, int64_t columns) {
+  std::vector<int16_t> zeros(static_cast<size_t>(columns), 0);
+  if (!a.present) return zeros;
+  if (!a.constant || (a.constant->size() != 1 && a.constant->size() != columns)) return std::nullopt;
+  for (int64_t c = 0; c < columns; ++c)
+    zeros[static_cast<size_t>(c)] = static_cast<int16_t>(a.constant->int_at(a.constant->size() == 1 ? 0 : c));
+  return zeros;
+}
+
+}  // namespace
+
+Refusal read_byte_problem(const Problem& p, int column_axis, int weight_axis, ByteProblem& to) {
+  const Argument &x = p.input(0), &w = p.input(1), &y = p.outputs[0];
+  if (!kBytes.has(x.dtype)) return refuse("x is " + std::string(name(x.dtype)));
+  if (!w.constant || !kBytes.has(w.dtype)) return refuse("the weights are not constant bytes");
+  if (!y.is_fixed(static_cast<size_t>(column_axis))) return refuse("the number of columns is not constant");
+  const bool has_x_zero = p.node->base_input_count() > 2, has_w_zero = p.node->base_input_count() > 3;
+  const Argument& x_zero = has_x_zero ? p.input(2) : Argument();
+  if (x_zero.present && (!x_zero.constant || x_zero.constant->size() != 1))
+    return refuse("the zero point of x is not one constant");
+  const Dims& dims = w.constant->dims();
+  const int64_t columns = dims[static_cast<size_t>(weight_axis)];
+  const auto zeros = zero_points(has_w_zero ? p.input(3) : Argument(), columns);
+  if (!zeros) return refuse("the zero points of the weights are not constants per column");
+  to.x_zero = x_zero.present ? static_cast<int32_t>(x_zero.constant->int_at(0)) : 0;
+  int64_t inner = 1;
+  for (size_t i = static_cast<size_t>(weight_axis) + 1; i < dims.size(); ++i) inner *= dims[i];
+  to.weights.resize(static_cast<size_t>(w.constant->size()));
+  for (int64_t i = 0; i < w.constant->size(); ++i)
+    to.weights[static_cast<size_t>(i)] =
+        static_cast<int16_t>(w.constant->int_at(i) - (*zeros)[static_cast<size_t>(i / inner % columns)]);
+  to.bias.assign(static_cast<size_t>(y.opt[static_cast<size_t>(column_axis)]), 0);
+  return StepReader(p, column_axis, to).run();
+}
+
+bool fit_int8(const ByteProblem& bytes) {
+  return std::all_of(bytes.weights.begin(), bytes.weights.end(), [](int16_t w) { return w >= -128 && w <= 127; });
+}
+
+void emit_sums(const ByteProblem& bytes, std::vector<int32_t> column_sums, int32_t shift, Emitted& emitted) {
+  kernels::put_sum_parameters(emitted.parameters, bytes.parameters);
+  const auto columns = static_cast<int64_t>(column_sums.size());
+  Tensor start = Tensor::allocate(DType::kI32, {kernels::column_vector_size(columns)});
+  for (size_t c = 0; c < column_sums.size(); ++c) {
+    const uint32_t zero = static_cast<uint32_t>(bytes.x_zero + shift);
+    start.as_mutable<int32_t>()[c] =
+        static_cast<int32_t>(static_cast<uint32_t>(bytes.bias[c]) - zero * static_cast<uint32_t>(column_sums[c]));
+  }
+  emitted.inputs.push_back(add_constant(emitted, std::move(start)));
+  for (const ByteProblem::Operand& operand : bytes.operands)
+    emitted.inputs.push_back(operand.input >= 0 ? operand.input : add_constant(emitted, operand.constant));
+}
+
+}  // namespace kiln::cpu

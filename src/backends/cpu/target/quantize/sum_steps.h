@@ -1,0 +1,33 @@
+// The post-operations of a product of bytes as the steps of its kernel.
+#pragma once
+#include <vector>
+
+#include "backends/cpu/device/kernels/sum_steps.h"
+#include "target/target.h"
+
+namespace kiln::cpu {
+
+// Operands x, w, x_zero_point, w_zero_point of ConvInteger and MatMulInteger with constant weights, and what follows.
+struct ByteProblem {
+  std::vector<int16_t> weights;  // w - w_zero_point, in the order of w
+  int32_t x_zero = 0;
+  std::vector<int32_t> bias;  // per column
+  kernels::SumParameters parameters;
+  struct Operand {
+    int input = -1;   // of the problem, or
+    Tensor constant;  // a vector per column or one number
+  };
+  std::vector<Operand> operands;
+};
+
+// `column_axis` is that of output 0, `weight_axis` that of w along which columns lie.
+Refusal read_byte_problem(const Problem& problem, int column_axis, int weight_axis, ByteProblem& bytes);
+
+// Whether all weights are signed bytes.
+bool fit_int8(const ByteProblem& bytes);
+
+// Adds the parameters, the start values (bias less x_zero, of x moved up by `shift`, times the sums of the columns' weights) and the
+// operands.
+void emit_sums(const ByteProblem& bytes, std::vector<int32_t> column_sums, int32_t shift, Emitted& emitted);
+
+}  // namespace kiln::cpu

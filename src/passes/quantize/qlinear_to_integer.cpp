@@ -1,0 +1,63 @@
+// QLinearConv and QLinearMatMul with constant parameters become products of integers with post-operations.
+#include "passes/quantize/quantized_values.h"
+#include "passes/rule_lists.h"
+
+namespace kiln::passes {
+namespace {
+
+// Of the two operators, whose inputs stand in the same places.
+enum Place : int { kX, kXScale, kXZero, kW, kWScale, kWZero, kYScale, kYZero, kBias };
+
+// One scale for all columns or one for each, as float32.
+std::optional<std::vector<float>> column_scales(const Value* scale, int64_t columns) {
+  if (const auto one = one_scale(scale)) return std::vector<float>(static_cast<size_t>(columns), *one);
+  if (scale->rank() != 1) return std::nullopt;
+  return scales_along(scale, {Dim(columns)}, 0);
+}
+
+}  // namespace
+
+const Rule qlinear_to_integer{
+    .name = "qlinear_to_integer",
+    .pattern = one_of({"QLinearConv", "QLinearMatMul"}),
+    .rewrite = [](const Match& m) -> std::optional<Patch> {
+      const Node& n = m.root();
+      const bool conv = n.is("QLinearConv");
+      for (int place : {kX, kW, kYZero})
+        if (!kByteTypes.has(n.input(place)->dtype())) return decline("it is no product of bytes");
+      const auto x_scale = one_scale(n.input(kXScale)), y_scale = one_scale(n.input(kYScale));
+      if (!x_scale || !y_scale) return decline("x or y have no sound scale of their own");
+      for (int place : {kXZero, kYZero})
+        if (!n.input(place)->constant() || n.input(place)->constant()->size() != 1)
+          return decline("a zero point is not one constant");
+      const Tensor* w = n.input(kW)->constant();
+      if (!w || !n.input(kWZero)->constant()) return decline("the weights are not constant");
+      if (!n.output()->ranked() || (!conv && (w->rank() != 2 || n.input(kX)->rank() < 2)))
+        return decline("it is no product by a matrix");
+      const int64_t columns = conv ? w->dims()[0] : w->dims()[1];
+      auto scales = column_scales(n.input(kWScale), columns);
+      if (!scales) return decline("the weights have no sound scale per column");
+      for (float& s : *scales) s = s * *x_scale / *y_scale;
+      const Value* bias = n.input(kBias);
+      if (bias && !bias->constant()) return decline("the bias is not constant");
+
+      Patch p(m);
+      const Dims dims = per_column(columns, conv ? n.output()->rank() - 2 : 0);
+      const PatchValue scale = p.constant(Tensor::of<float>(dims, *scales), n.input(kWScale)->name());
+      const PatchValue one = p.constant(Tensor::scalar(1.0f));
+      const PatchValue y_zero = p.constant(n.input(kYZero)->constant()->reshaped({}), n.input(kYZero)->name());
+      PatchValue summand;
+      if (bias) summand = p.constant(bias->constant()->reshaped(dims), bias->name());
+      const PatchValue x_zero = p.constant(n.input(kXZero)->constant()->reshaped({}), n.input(kXZero)->name());
+      const PatchValue sums = p.add(conv ? "ConvInteger" : "MatMulInteger",
+                                    {n.input(kX), n.input(kW), x_zero, n.input(kWZero)}, n.attributes);
+      if (bias) p.add_post_op(sums, "Add", {}, {std::nullopt, summand});
+      p.add_post_op(sums, "Cast", {{"to", std::string("float32")}}, {std::nullopt});
+      p.add_post_op(sums, "Mul", {}, {std::nullopt, scale});
+      p.add_post_op(sums, "Quantize", {{"to", std::string(name(n.output()->dtype()))}}, {std::nullopt, one, y_zero});
+      p.replace(n.output(), sums);
+      return p;
+    },
+};
+
+}  // namespace kiln::passes

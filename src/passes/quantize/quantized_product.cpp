@@ -1,0 +1,144 @@
+// A convolution or matrix product of dequantized operands becomes a product of the integers, exact in int32, that is scaled per column
+// afterwards.
+#include <cmath>
+
+#include "passes/quantize/quantized_values.h"
+#include "passes/rule_lists.h"
+
+namespace kiln::passes {
+namespace {
+
+constexpr TypeSet kWeights = kByteTypes | TypeSet{DType::kI4, DType::kU4};
+
+// Weights as the integer product has them.
+struct Weights {
+  Tensor integers, zero_points;  // the latter one, or one per column; invalid: none
+  std::vector<float> scales;     // one per column
+};
+
+Tensor transposed(const Tensor& t) {
+  const int64_t rows = t.dims()[0], columns = t.dims()[1];
+  Tensor result = Tensor::allocate(t.dtype(), {columns, rows});
+  for (int64_t i = 0; i < rows; ++i)
+    for (int64_t j = 0; j < columns; ++j) result.set_int(j * rows + i, t.int_at(i * columns + j));
+  return result;
+}
+
+Tensor as_bytes(const Tensor& t) {
+  if (t.dtype() == DType::kI4) return t.cast(DType::kI8);
+  return t.dtype() == DType::kU4 ? t.cast(DType::kU8) : t;
+}
+
+// One element, or one for each column (`axis` of the weights), in a list.
+std::optional<Tensor> zero_points_along(const Value* zero, const Shape& shape, int64_t axis) {
+  const Tensor* t = zero->constant();
+  if (!t || !broadcasts_into(zero, shape)) return std::nullopt;
+  const int64_t own = axis - (static_cast<int64_t>(shape.size()) - t->rank());
+  for (int64_t i = 0; i < t->rank(); ++i)
+    if (i != own && t->dims()[static_cast<size_t>(i)] != 1) return std::nullopt;
+  return as_bytes(*t).reshaped(t->size() == 1 ? Dims{} : Dims{t->size()});
+}
+
+std::optional<Weights> read_weights(const Dequantized& w, int64_t column_axis, bool transpose) {
+  const Tensor* integers = w.integers->constant();
+  if (!integers || !kWeights.has(integers->dtype())) return decline("the weights are not constant bytes");
+  if (w.scale->rank() > w.integers->rank()) return decline("the scale of the weights grows them");
+  const auto scales = scales_along(w.scale, w.integers->shape(), column_axis);
+  if (!scales) return decline("the weights have no sound scale per column");
+  Weights result{as_bytes(*integers), {}, *scales};
+  if (w.zero_point && uniform(w.zero_point) != 0.0) {
+    const auto zeros = zero_points_along(w.zero_point, w.integers->shape(), column_axis);
+    if (!zeros) return decline("the weights have no zero point per column");
+    result.zero_points = *zeros;
+  }
+  if (transpose) result.integers = transposed(result.integers);
+  return result;
+}
+
+// The bias in units of the sums, when it was quantized so; it is then exact.
+std::optional<Tensor> integer_bias(const Value* bias, const std::vector<float>& scales) {
+  const auto from = dequantized(bias);
+  if (!from || !from->integers->constant() || from->integers->dtype() != DType::kI32 || bias->rank() != 1)
+    return std::nullopt;
+  const auto own = along_axis(from->scale, bias->shape(), 0);
+  if (!own || own->size() != scales.size()) return std::nullopt;
+  for (size_t i = 0; i < scales.size(); ++i)
+    if (static_cast<float>((*own)[i]) != scales[i]) return std::nullopt;
+  return *from->integers->constant();
+}
+
+std::optional<Tensor> real_bias(const Value* bias) {
+  if (const Tensor* t = bias->constant()) return *t;
+  const auto from = dequantized(bias);
+  if (!from || !from->integers->constant() || !from->scale->constant() ||
+      (from->zero_point && !from->zero_point->constant()))
+    return std::nullopt;
+  std::vector<Datum> inputs{*from->integers->constant(), *from->scale->constant()};
+  if (from->zero_point) inputs.push_back(*from->zero_point->constant());
+  return ir::evaluate(*from->node, std::move(inputs)).at(0).tensor;
+}
+
+bool is_finite(const Tensor& t) {
+  for (int64_t i = 0; i < t.size(); ++i)
+    if (!std::isfinite(t.at(i))) return false;
+  return true;
+}
+
+}  // namespace
+
+const Rule quantized_product{
+    .name = "quantized_product",
+    .pattern = one_of({"Conv", "Gemm", "MatMul"}),
+    .rewrite = [](const Match& m) -> std::optional<Patch> {
+      const Node& n = m.root();
+      const auto x = dequantized(n.input(0)), w = dequantized(n.input(1));
+      if (!x || !w) return std::nullopt;
+      if (n.output()->dtype() != DType::kF32) return decline("the result is not float32");
+      if (!kByteTypes.has(x->integers->dtype())) return decline("x is not of bytes");
+      if (!x->integers->ranked() || !n.output()->ranked()) return decline("the rank is not known");
+      const auto x_scale = one_scale(x->scale);
+      if (!x_scale || (x->zero_point && !uniform(x->zero_point))) return decline("x has no sound scale of its own");
+      const bool conv = n.is("Conv");
+      const bool transpose = n.is("Gemm") && integer(n, "transB") != 0;
+      if (n.is("Gemm") && (integer(n, "transA") != 0 || real(n, "alpha") != 1 || n.input(2)))
+        return decline("it is more than a product");
+      if (!conv && (w->integers->rank() != 2 || x->integers->rank() < 2))
+        return decline("it is no product by a matrix");
+      const auto weights = read_weights(*w, conv || transpose ? 0 : 1, transpose);
+      if (!weights) return std::nullopt;
+
+      const auto columns = static_cast<int64_t>(weights->scales.size());
+      const Dims dims = per_column(columns, conv ? n.output()->rank() - 2 : 0);
+      std::vector<float> scales = weights->scales;
+      for (float& s : scales) s *= *x_scale;
+      std::optional<Tensor> whole, real;
+      if (const Value* bias = n.input(2)) {
+        whole = integer_bias(bias, scales);
+        if (!whole) real = real_bias(bias);
+        if (!whole && !real) return decline("the bias is not constant");
+        if (real && !is_finite(*real)) return decline("the bias is not finite");
+      }
+
+      Patch p(m);
+      const std::string& name = w->integers->name();
+      std::vector<PatchValue> inputs{x->integers, p.constant(weights->integers, name)};
+      if (x->zero_point || weights->zero_points.valid())
+        inputs.push_back(x->zero_point ? p.constant(x->zero_point->constant()->reshaped({}), x->zero_point->name())
+                                       : PatchValue());
+      if (weights->zero_points.valid()) inputs.push_back(p.constant(weights->zero_points, name + ".zero_point"));
+      const PatchValue scale = p.constant(Tensor::of<float>(dims, scales), name + ".scale");
+      PatchValue bias;
+      if (whole || real) bias = p.constant((whole ? *whole : *real).reshaped(dims), name + ".bias");
+
+      const PatchValue sums =
+          p.add(conv ? "ConvInteger" : "MatMulInteger", std::move(inputs), conv ? n.attributes : Attributes());
+      if (whole) p.add_post_op(sums, "Add", {}, {std::nullopt, bias});
+      p.add_post_op(sums, "Cast", {{"to", std::string("float32")}}, {std::nullopt});
+      p.add_post_op(sums, "Mul", {}, {std::nullopt, scale});
+      if (real) p.add_post_op(sums, "Add", {}, {std::nullopt, bias});
+      p.replace(n.output(), sums);
+      return p;
+    },
+};
+
+}  // namespace kiln::passes

@@ -1,0 +1,56 @@
+// What the rules of quantization ask about values.
+#include "passes/quantize/quantized_values.h"
+
+#include <cmath>
+
+namespace kiln::passes {
+namespace {
+
+// Far from where products of scales leave the normal numbers.
+constexpr float kLeastScale = 1e-18f, kMostScale = 1e18f;
+
+bool sound(float scale) { return scale >= kLeastScale && scale <= kMostScale; }
+
+}  // namespace
+
+bool is_integer_product(const Node& n) { return n.is("ConvInteger") || n.is("MatMulInteger"); }
+
+std::optional<Dequantized> dequantized(const Value* value) {
+  Node* n = value ? value->producer() : nullptr;
+  if (!n || !n->is("Dequantize") || !n->post.empty()) return std::nullopt;
+  return Dequantized{n, n->input(0), n->input(1), n->input(2)};
+}
+
+std::optional<float> one_scale(const Value* scale) {
+  const Tensor* t = scale ? scale->constant() : nullptr;
+  if (!t || t->size() != 1 || t->dtype() != DType::kF32 || !sound(t->as<float>()[0])) return std::nullopt;
+  return t->as<float>()[0];
+}
+
+std::optional<std::vector<float>> scales_along(const Value* scale, const Shape& shape, int64_t axis) {
+  const auto values = along_axis(scale, shape, axis);
+  if (!values || scale->dtype() != DType::kF32) return std::nullopt;
+  std::vector<float> scales(values->begin(), values->end());
+  for (float s : scales)
+    if (!sound(s)) return std::nullopt;
+  return scales;
+}
+
+Dims per_column(int64_t count, int64_t inner) {
+  Dims dims(static_cast<size_t>(inner + 1), 1);
+  dims[0] = count;
+  return dims;
+}
+
+bool same_zero_points(const Value* a, const Value* b) {
+  if (!a && !b) return true;
+  if (!a || !b) return uniform(a ? a : b) == 0.0;
+  return same_parameters(a, b) || (uniform(a) && uniform(a) == uniform(b) && a->dtype() == b->dtype());
+}
+
+bool same_parameters(const Value* a, const Value* b) {
+  if (a == b) return true;
+  return a && b && a->constant() && b->constant() && a->constant()->identical(*b->constant());
+}
+
+}  // namespace kiln::passes

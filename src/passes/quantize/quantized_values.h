@@ -1,0 +1,31 @@
+// What the rules of quantization ask about values.
+#pragma once
+#include "passes/value_queries.h"
+
+namespace kiln::passes {
+
+// A value that a Dequantize makes of integers: (integers - zero_point) * scale.
+struct Dequantized {
+  Node* node = nullptr;
+  Value* integers = nullptr;
+  Value* scale = nullptr;
+  Value* zero_point = nullptr;  // may be null
+};
+std::optional<Dequantized> dequantized(const Value* value);
+
+// The scale as one number that is finite, normal and positive; nothing otherwise.
+std::optional<float> one_scale(const Value* scale);
+// The same for scales along `axis` of a tensor of this shape; one per index.
+std::optional<std::vector<float>> scales_along(const Value* scale, const Shape& shape, int64_t axis);
+
+inline constexpr TypeSet kByteTypes{DType::kI8, DType::kU8};
+bool is_integer_product(const Node& node);  // of bytes, with sums in int32
+
+// Dimensions of a parameter per column: channels, with `inner` axes behind them, or the last axis.
+Dims per_column(int64_t count, int64_t inner);
+
+// Both absent (or zero), or constants with the same elements.
+bool same_zero_points(const Value* a, const Value* b);
+bool same_parameters(const Value* a, const Value* b);  // the same value, or identical constants
+
+}  // namespace kiln::passes

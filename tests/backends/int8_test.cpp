@@ -1,0 +1,174 @@
+// Products and convolutions of bytes with what follows them: bit for bit what the reference gives.
+#include <gtest/gtest.h>
+
+#include "backends/harness.h"
+
+namespace kiln::testing {
+namespace {
+
+Tensor random_bytes(std::mt19937& rng, DType type, Dims dims) {
+  Tensor t = Tensor::allocate(type, std::move(dims));
+  auto* to = static_cast<uint8_t*>(t.mutable_data());
+  for (int64_t i = 0; i < t.size(); ++i) to[i] = static_cast<uint8_t>(rng());
+  return t;
+}
+
+Tensor numbers(std::mt19937& rng, Dims dims, float low, float high) {
+  Tensor t = Tensor::allocate(DType::kF32, std::move(dims));
+  std::uniform_real_distribution<float> uniform(low, high);
+  for (float& v : t.as_mutable<float>()) v = uniform(rng);
+  return t;
+}
+
+Tensor whole_numbers(std::mt19937& rng, Dims dims) {
+  Tensor t = Tensor::allocate(DType::kI32, std::move(dims));
+  for (int32_t& v : t.as_mutable<int32_t>()) v = static_cast<int32_t>(rng() % 20001) - 10000;
+  return t;
+}
+
+Operand one(float value) { return constant(Tensor::scalar(value)); }
+Operand byte(DType type, int64_t value) {
+  Tensor t = Tensor::allocate(type, {});
+  t.set_int(0, value);
+  return constant(std::move(t));
+}
+
+const Post kCast{"Cast", {{"to", std::string("float32")}}};
+Post quantize(Operand scale, DType type, int64_t zero) {
+  return {"Quantize", {{"to", std::string(name(type))}}, {-1, 0, 1}, {std::move(scale), byte(type, zero)}};
+}
+
+// Dimensions of what runs along the columns of a result of this rank.
+Dims along_columns(int64_t columns, bool images) { return images ? Dims{columns, 1, 1} : Dims{columns}; }
+
+// What may follow the sums; `like` is a result of bytes.
+std::vector<std::vector<Post>> chains(std::mt19937& rng, int64_t columns, bool images, const Operand& like) {
+  const Dims dims = along_columns(columns, images);
+  const Post bias{"Add", {}, {-1, 0}, {constant(whole_numbers(rng, dims))}};
+  const Post scale{"Mul", {}, {-1, 0}, {constant(numbers(rng, dims, 1e-4f, 4e-3f))}};
+  const Post summand{"Add", {}, {0, -1}, {constant(numbers(rng, dims, -9, 9))}};
+  const Post sum{"AddDequantized", {}, {-1, 0, 1, 2}, {like, one(0.37f), byte(like.tensor.dtype(), 5)}};
+  const Post again{"Dequantize", {}, {-1, 0, 1}, {one(0.21f), byte(DType::kU8, 100)}};
+  return {
+      {},
+      {bias},
+      {kCast},
+      {kCast, scale, summand},
+      {bias, kCast, scale, {"Relu"}, quantize(one(1), DType::kU8, 0)},
+      {kCast, scale, quantize(one(0.73f), DType::kI8, -128)},
+      {kCast,
+       {"Mul", {}, {-1, 0}, {one(0.01f)}},
+       {"Clip", {}, {-1, 0, 1}, {one(-0.5f), one(6.3f)}},
+       quantize(one(0.05f), DType::kU8, 255)},
+      {bias, kCast, scale, summand, sum, {"Relu"}, quantize(one(1), DType::kI8, 3)},
+      {kCast,
+       scale,
+       quantize(one(1), DType::kU8, 100),
+       again,
+       sum,
+       quantize(one(0.4f), DType::kU8, 7),
+       {"Dequantize", {}, {-1, 0}, {one(0.4f)}},
+       {"Relu"},
+       quantize(one(2.5f), DType::kI8, -9)},
+  };
+}
+
+TEST(Int8, Products) {
+  std::mt19937 rng(1);
+  for (DType type : {DType::kU8, DType::kI8})
+    for (const auto& [m, k, n] : std::vector<std::array<int64_t, 3>>{
+             {1, 1, 1}, {7, 13, 21}, {1, 64, 130}, {64, 33, 64}, {50, 100, 79}, {3, 4099, 17}, {0, 4, 5}, {5, 0, 3}}) {
+      const Operand a(random_bytes(rng, type, {m, k})), b(constant(random_bytes(rng, DType::kI8, {k, n})));
+      const Operand like(random_bytes(rng, DType::kU8, {m, n})), zero = byte(type, type == DType::kU8 ? 255 : -128);
+      for (auto& posts : chains(rng, n, false, like))
+        expect_case({"MatMulInteger", {a, b, zero}, {}, 1, posts}, "gemm_int8");
+      expect_case({"MatMulInteger", {a, b}}, "gemm_int8");
+    }
+}
+
+TEST(Int8, ProductsOfOtherKinds) {
+  std::mt19937 rng(2);
+  const Operand b(constant(random_bytes(rng, DType::kI8, {9, 20})));
+  const Post scale{"Mul", {}, {-1, 0}, {Tensor::scalar(0.03f)}};  // known only when running
+  expect_case({"MatMulInteger", {random_bytes(rng, DType::kU8, {2, 3, 9}), b}, {}, 1, {kCast, scale}}, "gemm_int8");
+  const Post sum{"Add", {}, {-1, 0}, {random_tensor(rng, DType::kF32, {6, 20})}};
+  Case gaps{"MatMulInteger", {gapped(random_bytes(rng, DType::kI8, {6, 9})), b}, {}, 1, {kCast, sum}};
+  gaps.gapped_outputs = true;
+  expect_case(gaps, "gemm_int8");
+  Tensor weights = Tensor::allocate(DType::kU8, {9, 20});
+  for (int64_t i = 0; i < weights.size(); ++i) weights.set_int(i, static_cast<int64_t>(rng() % 100) + 100);
+  Tensor zeros = Tensor::allocate(DType::kU8, {20});
+  for (int64_t i = 0; i < 20; ++i) zeros.set_int(i, 120 + i);
+  const Operand a(random_bytes(rng, DType::kU8, {6, 9}));
+  expect_case({"MatMulInteger", {a, constant(weights), byte(DType::kU8, 9), constant(zeros)}}, "gemm_int8");
+  // Weights that are no signed bytes, zero points that only running tells, and what no kernel does with sums.
+  expect_no_case({"MatMulInteger", {a, constant(random_bytes(rng, DType::kU8, {9, 20}))}}, "gemm_int8");
+  expect_no_case({"MatMulInteger", {a, b, random_bytes(rng, DType::kU8, {})}}, "gemm_int8");
+  expect_no_case({"MatMulInteger", {a, b}, {}, 1, {kCast, {"Sigmoid"}}}, "gemm_int8");
+}
+
+struct ConvDims {
+  Dims x, w;
+  Attributes attributes;
+};
+
+void expect_convolutions(std::mt19937& rng, const ConvDims& dims, const Dims& y, const char* tactic) {
+  const Layout last = Layout::channels_last(4);
+  for (DType type : {DType::kU8, DType::kI8}) {
+    const Operand x = channels_last(random_bytes(rng, type, dims.x)),
+                  w = constant(random_bytes(rng, DType::kI8, dims.w));
+    const Operand like = channels_last(random_bytes(rng, DType::kI8, y));
+    for (auto& posts : chains(rng, dims.w[0], true, like)) {
+      Case c{"ConvInteger", {x, w, byte(type, type == DType::kU8 ? 131 : -3)}, dims.attributes, 1, posts};
+      c.output_layouts = {last};
+      expect_case(c, tactic);
+    }
+  }
+}
+
+TEST(Int8, Convolutions) {
+  std::mt19937 rng(3);
+  const Attributes padded{{"pads", Ints{1, 1, 1, 1}}};
+  expect_convolutions(rng, {{2, 16, 5, 7}, {24, 16, 1, 1}, {}}, {2, 24, 5, 7}, "conv_int8");
+  expect_convolutions(rng, {{1, 6, 9, 7}, {70, 6, 1, 1}, {{"strides", Ints{2, 2}}}}, {1, 70, 5, 4}, "conv_int8");
+  expect_convolutions(rng, {{1, 8, 6, 9}, {17, 8, 3, 3}, padded}, {1, 17, 6, 9}, "conv_int8");
+  expect_convolutions(rng, {{2, 3, 15, 13}, {32, 3, 7, 7}, {{"pads", Ints{3, 3, 3, 3}}, {"strides", Ints{2, 2}}}},
+                      {2, 32, 8, 7}, "conv_int8");
+  expect_convolutions(
+      rng, {{1, 5, 8, 8}, {4, 5, 3, 3}, {{"dilations", Ints{2, 2}}, {"auto_pad", std::string("SAME_UPPER")}}},
+      {1, 4, 8, 8}, "conv_int8");
+  expect_convolutions(rng, {{1, 12, 6, 6}, {20, 6, 3, 3}, {{"group", int64_t{2}}, {"pads", Ints{0, 1, 2, 1}}}},
+                      {1, 20, 6, 6}, "conv_int8");
+}
+
+TEST(Int8, DepthwiseConvolutions) {
+  std::mt19937 rng(4);
+  for (int64_t c : {1, 8, 37, 96}) {
+    const Attributes attributes{{"group", c}, {"pads", Ints{1, 1, 1, 1}}};
+    expect_convolutions(rng, {{1, c, 6, 7}, {c, 1, 3, 3}, attributes}, {1, c, 6, 7}, "depthwise_int8");
+    const Attributes strided{
+        {"group", c}, {"strides", Ints{2, 2}}, {"pads", Ints{2, 2, 2, 2}}, {"dilations", Ints{1, 2}}};
+    expect_convolutions(rng, {{2, c, 9, 9}, {c, 1, 5, 3}, strided}, {2, c, 5, 5}, "depthwise_int8");
+  }
+}
+
+TEST(Int8, MaximaOfWindows) {
+  std::mt19937 rng(5);
+  for (DType type : {DType::kU8, DType::kI8})
+    for (const Attributes& a :
+         {Attributes{{"kernel_shape", Ints{3, 3}}, {"strides", Ints{2, 2}}, {"pads", Ints{1, 1, 1, 1}}},
+          Attributes{{"kernel_shape", Ints{2, 4}}, {"dilations", Ints{2, 1}}}})
+      for (int64_t channels : {1, 70, 130}) {
+        const Tensor x = random_bytes(rng, type, {2, channels, 9, 8});
+        Case last{"MaxPool", {channels_last(x)}, a};
+        last.output_layouts = {Layout::channels_last(4)};
+        expect_case(last, "pool");
+        expect_case({"MaxPool", {x}, a}, "pool");
+      }
+  Case outside{
+      "MaxPool", {random_bytes(rng, DType::kI8, {1, 3, 4})}, {{"kernel_shape", Ints{1}}, {"pads", Ints{1, 0}}}};
+  expect_case(outside, "pool");
+}
+
+}  // namespace
+}  // namespace kiln::testing
