@@ -2,24 +2,12 @@
 #pragma once
 #include <cstdint>
 
+#include "device/activation.h"
+
 namespace kiln::cpu {
 
-// Numbers are stored in engine files: append only.
-enum class Activation : uint8_t {
-  kNone,
-  kRelu,       // max(x, 0)
-  kClip,       // min(max(x, alpha), beta)
-  kLeakyRelu,  // x < 0 ? alpha x : x
-  kSigmoid,
-  kTanh,
-  kSilu,         // x sigmoid(x)
-  kHardSwish,    // x min(max(x / 6 + 1/2, 0), 1)
-  kHardSigmoid,  // min(max(alpha x + beta, 0), 1)
-  kGeluErf,      // x (1 + erf(x / sqrt 2)) / 2
-  kGeluTanh,     // x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2
-  kElu,          // x < 0 ? alpha (e^x - 1) : x
-};
-inline constexpr int kActivationCount = static_cast<int>(Activation::kElu) + 1;
+using kiln::Activation;
+using kiln::kActivationCount;
 
 // Called with each finished piece of a row: `n` results that begin at (row, column).
 using RowHook = void (*)(void* context, float* values, int64_t n, int64_t row, int64_t column);

@@ -33,10 +33,4 @@ class StridedCopy {
   bool same_ = false;        // both sides lie alike
 };
 
-// One list of dimensions through which two tensors with the same row-major order of elements can both be walked, and the strides
-// of each. False when there is none (their memory runs do not meet); then `dims` is unspecified.
-bool common_walk(std::span<const int64_t> a_dims, std::span<const int64_t> a_strides, std::span<const int64_t> b_dims,
-                 std::span<const int64_t> b_strides, std::vector<int64_t>& dims, std::vector<int64_t>& a,
-                 std::vector<int64_t>& b);
-
 }  // namespace kiln::cpu

@@ -7,7 +7,7 @@
 namespace kiln::cpu::kernels {
 
 ConvParameters::ConvParameters(const Attributes& parameters)
-    : window(read_window(parameters)),
+    : window(read_sliding_window(parameters)),
       groups(read_integer(parameters, "groups", 1, int64_t{1} << 30)),
       epilogue(read_epilogue(parameters)) {}
 

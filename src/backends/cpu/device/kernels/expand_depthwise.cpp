@@ -16,7 +16,7 @@ constexpr int64_t kMostPadding = 16;  // of packed columns
 class ExpandDepthwise final : public Kernel {
  public:
   explicit ExpandDepthwise(const Attributes& parameters)
-      : window_(read_window(parameters)), epilogue_(read_epilogue(parameters)) {
+      : window_(read_sliding_window(parameters)), epilogue_(read_epilogue(parameters)) {
     expansion_.activation =
         static_cast<Activation>(read_integer(parameters, "expand_activation", 0, kActivationCount - 1));
     expansion_.alpha = static_cast<float>(parameters.real("expand_alpha"));

@@ -14,7 +14,8 @@ PixelStrides pixels(const ImageView& v) { return {v.pixel_stride, v.row_stride, 
 class Pool final : public Kernel {
  public:
   explicit Pool(const Attributes& parameters)
-      : kind_(static_cast<PoolKind>(read_integer(parameters, "kind", 0, 2))), window_(read_window(parameters)) {}
+      : kind_(static_cast<PoolKind>(read_integer(parameters, "kind", 0, 2))),
+        window_(read_sliding_window(parameters)) {}
 
   Status prepare(const KernelCall& call) noexcept override {
     if (call.inputs.size() != 1 || call.outputs.size() != 1)

@@ -1,0 +1,216 @@
+// Which element of one tensor goes where in another.
+#include "device/copy_rule.h"
+
+#include <algorithm>
+
+#include "base/checked.h"
+#include "tensor/convert.h"
+
+namespace kiln {
+namespace {
+
+constexpr std::string_view kWays[] = {"dense", "transpose",      "expand",        "tile",
+                                      "slice", "depth_to_space", "space_to_depth"};
+
+bool place_expanded(const TensorView& in, const TensorView& out, CopyWalk& w) {
+  const int shift = out.rank - in.rank;
+  if (shift < 0) return false;
+  for (int i = 0; i < in.rank; ++i) {
+    if (in.dims[i] != 1 && in.dims[i] != out.dims[i + shift]) return false;
+    w.from[static_cast<size_t>(i + shift)] = in.dims[i] == 1 ? 0 : in.strides[i];
+  }
+  return true;
+}
+
+// Each axis of the result is seen as two: the repetition and the axis itself.
+bool place_tiles(const TensorView& in, const TensorView& out, CopyWalk& w) {
+  if (in.rank != out.rank) return false;
+  w = {};
+  for (int i = 0; i < in.rank; ++i) {
+    const int64_t d = in.dims[i];
+    if (d == 0 ? out.dims[i] != 0 : out.dims[i] % d != 0) return false;
+    w.dims.insert(w.dims.end(), {d == 0 ? 0 : out.dims[i] / d, d});
+    w.from.insert(w.from.end(), {0, in.strides[i]});
+    w.to.insert(w.to.end(), {d * out.strides[i], out.strides[i]});
+  }
+  return true;
+}
+
+// The first element taken of an axis; nothing when not all elements lie inside.
+std::optional<int64_t> slice_start(int64_t given, int64_t extent, int64_t length, int64_t step) {
+  const int64_t start =
+      std::clamp<int64_t>(given < 0 ? std::max(given, -extent) + extent : given, 0, step > 0 ? extent : extent - 1);
+  if (start >= extent || (length > 1 && (step > 0 ? (extent - 1 - start) / step < length - 1
+                                                  : step == INT64_MIN || start / -step < length - 1)))
+    return std::nullopt;
+  return start;
+}
+
+}  // namespace
+
+CopyRule::CopyRule(const Attributes& p)
+    : what_(p.text("what")),
+      perm_(p.ints("perm", {})),
+      axes_(p.ints("axes", {})),
+      starts_(p.ints("starts", {})),
+      steps_(p.ints("steps", {})),
+      late_starts_(what_ == "slice" && !p.has("starts")),
+      block_(p.integer("block", 1)),
+      column_major_(p.integer("column_major", 0) != 0) {
+  if (std::find(std::begin(kWays), std::end(kWays), what_) == std::end(kWays))
+    throw Error(Code::kMalformedPlan, "there is no copy '" + what_ + "'");
+  if (block_ < 1 || block_ > 1 << 15)
+    throw Error(Code::kMalformedPlan, "a copy has a block of " + std::to_string(block_));
+  if ((!late_starts_ && starts_.size() != axes_.size()) || steps_.size() != axes_.size())
+    throw Error(Code::kMalformedPlan, "a slice has unequal numbers of axes, starts and steps");
+}
+
+CopyRule::Walked CopyRule::walk(const TensorView& in, const TensorView& out, CopyWalk& w) const {
+  w = {};
+  if (what_ == "dense" || what_ == "depth_to_space" || what_ == "space_to_depth") return reorder(in, out, w);
+  return place(in, out, w) ? Walked::kYes : Walked::kNever;
+}
+
+// Result element by element, each from one place of the source.
+bool CopyRule::place(const TensorView& in, const TensorView& out, CopyWalk& w) const {
+  w.dims.assign(out.dims, out.dims + out.rank);
+  w.to.assign(out.strides, out.strides + out.rank);
+  w.from.assign(static_cast<size_t>(out.rank), 0);
+  if (what_ == "transpose") return place_transposed(in, out, w);
+  if (what_ == "expand") return place_expanded(in, out, w);
+  if (what_ == "tile") return place_tiles(in, out, w);
+  return place_slice(in, out, w);
+}
+
+bool CopyRule::place_transposed(const TensorView& in, const TensorView& out, CopyWalk& w) const {
+  if (in.rank != out.rank || static_cast<int>(perm_.size()) != in.rank) return false;
+  for (int i = 0; i < out.rank; ++i) {
+    const int64_t p = perm_[static_cast<size_t>(i)];
+    if (p < 0 || p >= in.rank || in.dims[p] != out.dims[i]) return false;
+    w.from[static_cast<size_t>(i)] = in.strides[p];
+  }
+  return true;
+}
+
+bool CopyRule::place_slice(const TensorView& in, const TensorView& out, CopyWalk& w) const {
+  if (in.rank != out.rank) return false;
+  std::vector<bool> sliced(static_cast<size_t>(in.rank), false);
+  std::copy(in.strides, in.strides + in.rank, w.from.begin());
+  for (size_t k = 0; k < axes_.size(); ++k) {
+    const int64_t axis = axes_[k], step = steps_[k];
+    if (axis < 0 || axis >= in.rank || step == 0 || sliced[static_cast<size_t>(axis)]) return false;
+    const int64_t extent = in.dims[axis], length = out.dims[axis];
+    sliced[static_cast<size_t>(axis)] = true;
+    if (length == 0) continue;
+    if (extent == 0) return false;
+    if (!late_starts_) {
+      const auto start = slice_start(starts_[k], extent, length, step);
+      if (!start) return false;
+      w.from_start += *start * in.strides[axis];
+    }
+    w.from[static_cast<size_t>(axis)] = length > 1 ? in.strides[axis] * step : 0;
+  }
+  for (int i = 0; i < in.rank; ++i)
+    if (!sliced[static_cast<size_t>(i)] && in.dims[i] != out.dims[i]) return false;
+  return true;
+}
+
+std::optional<int64_t> CopyRule::late_start(const TensorView& in, const TensorView& out,
+                                            const TensorView& starts) const noexcept {
+  int64_t at = 0;
+  for (size_t k = 0; k < axes_.size() && out.elements() > 0; ++k) {
+    const auto start = slice_start(load_int(starts.dtype, starts.data, static_cast<int64_t>(k)), in.dims[axes_[k]],
+                                   out.dims[axes_[k]], steps_[k]);
+    if (!start) return std::nullopt;
+    at += *start * in.strides[axes_[k]];
+  }
+  return at;
+}
+
+// Source and result have the same elements in the same row-major order once the axes of blocks stand where they belong.
+CopyRule::Walked CopyRule::reorder(const TensorView& in, const TensorView& out, CopyWalk& w) const {
+  Dims dims(in.dims, in.dims + in.rank), from(in.strides, in.strides + in.rank);
+  Dims out_dims(out.dims, out.dims + out.rank), to(out.strides, out.strides + out.rank);
+  const auto before = checked_element_count(dims), after = checked_element_count(out_dims);
+  if (!before || !after || *before != *after) return Walked::kNever;
+  if (what_ == "dense") {
+    if (common_walk(dims, from, out_dims, to, w.dims, w.from, w.to)) return Walked::kYes;
+    w = {};
+    return Walked::kElementwise;
+  }
+  // One side is six axes [n, c, h, b, w, b]; the other is split to match.
+  const bool forward = what_ == "depth_to_space";
+  if (!(forward ? block_view(dims, from) : block_view(out_dims, to))) return Walked::kNever;
+  const Dims &whole = forward ? dims : out_dims, &other = forward ? out_dims : dims, &strides = forward ? to : from;
+  if (other.size() != 4 || other[0] != whole[0] || other[1] != whole[1] || other[2] != whole[2] * block_ ||
+      other[3] != whole[4] * block_)
+    return Walked::kNever;
+  const Dims split{strides[0], strides[1], strides[2] * block_, strides[2], strides[3] * block_, strides[3]};
+  w = {whole, forward ? from : split, forward ? split : to, 0};
+  return Walked::kYes;
+}
+
+// [n, c, h, w] with c = channels and blocks of pixels as [n, channels, h, b, w, b].
+bool CopyRule::block_view(Dims& dims, Dims& strides) const {
+  const int64_t b = block_;
+  if (dims.size() != 4 || dims[1] % (b * b) != 0) return false;
+  const int64_t channels = dims[1] / (b * b), s = strides[1];
+  dims = {dims[0], channels, dims[2], b, dims[3], b};
+  strides = column_major_ ? Dims{strides[0], b * b * s, strides[2], b * s, strides[3], s}
+                          : Dims{strides[0], s, strides[2], b * channels * s, strides[3], channels * s};
+  return true;
+}
+
+namespace {
+
+struct Run {
+  int64_t extent, stride;
+};
+
+// Dimensions of 1 gone, neighbours that lie one after another joined.
+std::vector<Run> runs_of(std::span<const int64_t> dims, std::span<const int64_t> strides) {
+  std::vector<Run> runs;
+  for (size_t i = 0; i < dims.size(); ++i) {
+    if (dims[i] == 1) continue;
+    if (!runs.empty() && runs.back().stride == strides[i] * dims[i]) {
+      runs.back() = {runs.back().extent * dims[i], strides[i]};
+    } else {
+      runs.push_back({dims[i], strides[i]});
+    }
+  }
+  return runs;
+}
+
+}  // namespace
+
+bool common_walk(std::span<const int64_t> a_dims, std::span<const int64_t> a_strides, std::span<const int64_t> b_dims,
+                 std::span<const int64_t> b_strides, Dims& dims, Dims& a, Dims& b) {
+  dims.clear();
+  a.clear();
+  b.clear();
+  for (int64_t d : a_dims)
+    if (d == 0) return dims.assign(1, 0), a.assign(1, 0), b.assign(1, 0), true;
+  std::vector<Run> left = runs_of(a_dims, a_strides), right = runs_of(b_dims, b_strides);
+  while (!left.empty() && !right.empty()) {
+    Run& x = left.back();
+    Run& y = right.back();
+    const int64_t shared = std::min(x.extent, y.extent);
+    if (x.extent % shared != 0 || y.extent % shared != 0) return false;
+    dims.push_back(shared);
+    a.push_back(x.stride);
+    b.push_back(y.stride);
+    const auto shrink = [shared](std::vector<Run>& runs) {
+      Run& r = runs.back();
+      if (r.extent == shared) runs.pop_back();
+      else r = {r.extent / shared, r.stride * shared};
+    };
+    shrink(left);
+    shrink(right);
+  }
+  std::reverse(dims.begin(), dims.end());
+  std::reverse(a.begin(), a.end());
+  std::reverse(b.begin(), b.end());
+  return left.empty() && right.empty();
+}
+
+}  // namespace kiln

@@ -1,0 +1,36 @@
+// Parameters that kernels of several devices share. They come from files that nobody vouches for: reading checks them.
+#pragma once
+#include <utility>
+
+#include "device/activation.h"
+#include "tensor/attributes.h"
+
+namespace kiln {
+
+// The readers throw Error(kMalformedPlan).
+
+int64_t read_integer(const Attributes& parameters, std::string_view name, int64_t least, int64_t most);
+
+// A window over rows and columns. Padding is as given, or such that the output has ceil(input / stride) elements.
+struct SlidingWindow {
+  enum Padding : uint8_t { kGiven, kSameUpper, kSameLower };
+  int64_t kernel[2] = {1, 1}, stride[2] = {1, 1}, dilation[2] = {1, 1}, begin[2] = {0, 0}, end[2] = {0, 0};
+  Padding padding = kGiven;
+  // Whether the last of `out` windows begins inside the padded input.
+  bool fits(int axis, int64_t in, int64_t out) const;
+  // Padding along `axis` for inputs and outputs of these sizes, which must fit.
+  std::pair<int64_t, int64_t> pads(int axis, int64_t in, int64_t out) const;
+};
+void put_window(Attributes& to, const SlidingWindow& window);
+SlidingWindow read_sliding_window(const Attributes& parameters);
+
+// What happens to results before they are stored: activation(x + bias [+ residual]) [+ residual].
+struct EpilogueParameters {
+  Activation activation = Activation::kNone;
+  float alpha = 0, beta = 0;
+  bool residual_after = false;
+};
+void put_epilogue(Attributes& to, const EpilogueParameters& epilogue);
+EpilogueParameters read_epilogue(const Attributes& parameters);
+
+}  // namespace kiln
