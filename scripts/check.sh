@@ -5,7 +5,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 python=.venv/bin/python
 [[ -x $python ]] || python=python3
 failed=0
-for check in layers size text format; do
+for check in layers lists size text format; do
   "$python" "scripts/check_$check.py" || failed=1
 done
 exit $failed

@@ -48,7 +48,7 @@ class ConvTiles final : public Kernel {
 
 }  // namespace
 
-std::unique_ptr<Kernel> make_conv_tiles(const Attributes& parameters) {
+std::unique_ptr<Kernel> make_conv_nhwc(const Attributes& parameters) {
   return std::make_unique<ConvTiles>(parameters);
 }
 
