@@ -48,8 +48,6 @@ class ConvTiles final : public Kernel {
 
 }  // namespace
 
-std::unique_ptr<Kernel> make_conv_nhwc(const Attributes& parameters) {
-  return std::make_unique<ConvTiles>(parameters);
-}
+std::unique_ptr<Kernel> make_conv_nhwc(const Attributes& parameters) { return std::make_unique<ConvTiles>(parameters); }
 
 }  // namespace kiln::cpu::kernels
