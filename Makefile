@@ -1,7 +1,7 @@
 # Kiln: the commands a person types. `make` alone lists them.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup build test demo check format fuzz tidy bench clean
+.PHONY: help setup build install package test demo check format fuzz tidy bench clean
 
 export CMAKE_BUILD_PARALLEL_LEVEL ?= $(shell nproc)
 export CCACHE_BASEDIR ?= $(CURDIR)
@@ -19,6 +19,15 @@ build: setup ## build/release: bin/kiln, bin/trtexec, lib/, include/
 	$(STEP) 'building Kiln into build/release'
 	@scripts/build.sh release all
 	@ln -sfn ../../include build/release/include
+
+PREFIX ?= /usr/local
+install: build ## into PREFIX (/usr/local): program, libraries, headers, man page, completion
+	$(STEP) 'installing into $(PREFIX)'
+	@cmake --install build/release --prefix '$(PREFIX)' --strip
+
+package: build ## build/release/packages: .deb and .tar.gz, whole and of the run side alone
+	$(STEP) 'packages'
+	@scripts/package.sh
 
 test: setup ## checks, tests, sanitizers: all that CI runs, same verdict each time
 	@scripts/test.sh

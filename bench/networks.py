@@ -111,7 +111,7 @@ def measure(name, model, folder, options):
         for peer, process in peers.items():
             rounds[peer].append(process.round(options.seconds))
         report, memory, _ = kiln_round(options, engine)
-        rounds["kiln"].append(found(r"GPU Compute Time:.*median = ([0-9.e-]+) ms", report))
+        rounds["kiln"].append(found(r"Compute Time:.*median = ([0-9.e-]+) ms", report))
         enqueues.append(found(r"Enqueue Time:.*median = ([0-9.e-]+) ms", report))
         loads.append(found(r"Engine loaded in ([0-9.e-]+) s", report))
         run_memory = max(run_memory, memory)

@@ -56,38 +56,59 @@ struct Bounds {
 using Profile = std::map<std::string, Bounds>;  // by input name
 
 struct BuildOptions {
-  std::string onnx;                   // path of the model
-  std::string backend;                // empty: the first of list_backends()
-  std::vector<Profile> profiles;      // bounds of dynamic inputs; none when all are static
-  int optimization_level = 3;         // 0 to 5: more candidates are measured
-  double time_budget_s = 1e9;         // of measuring
-  int average_iterations = 8;         // at least, per candidate
-  std::string timing_cache;           // path; read when it exists, written after the build
-  bool use_timing_cache = true;       // within the build and the file
-  std::vector<std::string> disabled;  // rules and tactics by name; "onednn": all that use oneDNN
-  int64_t stop_after = -1;            // patches; negative: all
-  std::string dump_stage;             // print the graph after this stage through `dump`
+  std::string onnx;                // path of the model: ONNX, or a graph in Kiln's text form when it ends in .kir
+  std::string backend;             // empty: the first of list_backends()
+  std::vector<Profile> profiles;   // bounds of dynamic inputs; none when all are static
+  int optimization_level = 3;      // 0 to 5: more candidates are measured
+  double time_budget_s = 1e9;      // of measuring
+  int average_iterations = 8;      // at least, per candidate
+  std::string timing_cache;        // path; read when it exists, written after the build
+  bool use_timing_cache = true;    // within the build and the file
+  bool timing_cache_only = false;  // nothing is measured; a layer without a time there is an error
+  int max_candidates = -1;         // that are measured for a layer; negative: as the level says
+  // Rules and tactics by name; "onednn": all that use oneDNN. A name that is none of these is an error.
+  std::vector<std::string> disabled;
+  int max_threads = 0;      // that compute while candidates are measured; 0: all
+  int64_t stop_after = -1;  // patches; negative: all
+  std::string dump_stage;   // print the graph after this stage through `dump`
   std::function<void(const std::string& text)> dump;
+  std::string
+      dump_file;  // path: the same graph, which can be built again when it ends in .kir; large constants lie in PATH.weights
   LogFunction log;
-  std::function<bool(size_t done, size_t total, const std::string& problem)> progress;  // false cancels
-  bool keep_graph = false;                                                              // for Engine::check_layers
+  std::function<bool(size_t done, size_t total, const std::string& layer)> progress;  // false cancels
+  bool keep_graph = false;                                                            // for Engine::check_layers
 };
 
 // An input or output of an engine or model.
 struct IoTensor {
   std::string name, type;
-  std::vector<int64_t> dims;     // -1 where dynamic
+  std::vector<int64_t> dims;     // -1 where dynamic: of an engine, where not all profiles fix it to the same number
   std::vector<Bounds> profiles;  // inputs: of each profile
   bool is_input = false;
+  std::vector<std::string> symbols = {};  // of a model: how it names each dimension; empty where fixed
 };
 
 // A step of an engine; fusion joins the names of what it is made of ("conv1 + relu1").
 struct LayerInfo {
   std::string name, op, backend, kernel, tactic;
   std::vector<std::string> origins;          // nodes of the model
-  std::vector<std::string> inputs, outputs;  // "name float32[1,64,56,56] 0231"
+  std::vector<std::string> inputs, outputs;  // "name float32[1,64,56,56] channels-last"
   double built_ms = -1;                      // as measured by the build; negative when not
+  // What one inference needs at the optimum shapes of the first profile, by the definition of the operator: arithmetic operations,
+  // and bytes of its inputs, weights and outputs. Negative when the engine does not say.
+  double flops = -1, bytes = -1;
+  std::vector<std::pair<std::string, double>> tried = {};  // candidates that the build compared, with milliseconds
 };
+
+// Memory of a context that holds one value from the layer that makes it to the last that reads it, or a layer's workspace.
+struct MemoryUse {
+  std::string name;
+  uint64_t offset = 0, size = 0;  // bytes, at the largest shapes
+  size_t first = 0, last = 0;     // layers
+};
+
+// One result of a layer as it was computed.
+using ResultObserver = std::function<void(const LayerInfo& layer, const std::string& value, const HostTensor& result)>;
 
 class Session;
 using Values = std::map<std::string, HostTensor>;
@@ -110,9 +131,16 @@ class Engine {
   std::vector<LayerInfo> layers() const;
   size_t context_bytes() const;  // device memory that each session takes
   size_t weight_bytes() const;
-  std::string description() const;   // JSON
-  std::string build_report() const;  // text: passes, rules that fired; empty for a loaded engine
-  Session create_session() const;    // takes context_bytes() of memory; throws when there are not so many
+  std::string built_by() const;           // version of Kiln
+  std::string device() const;             // that it was built on, as text
+  std::string build_options() const;      // "level 3, disabled winograd_f4"; empty when the engine does not say
+  std::vector<MemoryUse> memory() const;  // within context_bytes()
+  std::string description() const;        // JSON
+  std::string build_report() const;       // text: passes, rules that fired; empty for a loaded engine
+  size_t patches() const;  // that the build applied, as BuildOptions::stop_after counts; 0 for a loaded engine
+  std::vector<std::string> patch_list() const;  // "pass: rule: name" of each, in order
+  // Takes context_bytes() of memory; throws when there are not so many. At most `threads` threads compute; 0: all.
+  Session create_session(int threads = 0) const;
   // Runs the engine once, and beside it each layer by reference evaluation on the inputs that the engine's layer had: a
   // difference counts where it is made. Layers in order; only for engines built with keep_graph. Returns the outputs.
   Values check_layers(const Values& inputs, int profile, const LayerObserver& observer) const;
@@ -135,12 +163,18 @@ class Session {
   void set_shape(const std::string& input, const std::vector<int64_t>& dims);
   // Copies the values in and sets the shape to the tensor's. Throws when the element type is not the input's.
   void set_input(const std::string& input, const HostTensor& tensor);
+  // Lets an input be read from, or an output be written to, memory of the caller instead of the session's own: no copy is made. The
+  // memory holds `bytes` bytes, begins at a multiple of 64, lies where the device can reach it, and outlives its use; null ends it.
+  // Throws kNotFound for an unknown name, kInvalidArgument when it is too small for the shape, and for outputs of unknown size.
+  void bind(const std::string& name, void* memory, size_t bytes);
   // One inference; returns when it is queued. The first after a shape change prepares.
   void enqueue();
   void synchronize();
   HostTensor output(const std::string& name);  // a copy of the last inference's result; waits for it
   std::vector<int64_t> shape(
       const std::string& name);  // of an input or output, for the shapes of the inputs as they are
+  // Each enqueue shows every result of every layer, in order, before its memory is used again; null ends that. Such an enqueue is slow.
+  void observe(ResultObserver observer);
   // Milliseconds of the device for the inferences between the two calls.
   void record_start();
   double record_stop_ms();
@@ -159,6 +193,24 @@ class Session {
 Values evaluate_model(const std::string& onnx, const Values& inputs);
 // Names of a model's inputs in order, with types; dimensions -1 where dynamic.
 std::vector<IoTensor> model_io(const std::string& onnx);
+
+// A model without building it.
+struct ModelInfo {
+  std::string name, producer;
+  std::map<std::string, int64_t> opsets;  // by domain; "" is ONNX's own
+  std::vector<IoTensor> io;
+  std::map<std::string, int64_t> operators;  // nodes of each operator, those inside branches and loops included
+  std::vector<std::string> unsupported;      // what is wrong with each node that cannot be built
+  int64_t parameters = 0, parameter_bytes = 0;
+  // Of one inference with the given shapes, 1 for each dimension that they leave open; negative when not known.
+  double flops = -1, bytes = -1;
+};
+// `shapes` by input name. Throws for a file that is no model, and for a name that is no input.
+ModelInfo model_info(const std::string& onnx, const std::map<std::string, std::vector<int64_t>>& shapes = {});
+
+// The known name that differs least from `word`, or an empty text; and the end of an error: that name, and which there are.
+std::string nearest_name(const std::string& word, const std::vector<std::string>& known);
+std::string name_hint(const std::string& word, const std::vector<std::string>& known);
 
 // What this build of Kiln has. list_tactics throws for a back end that it lacks.
 std::vector<std::string> list_backends();

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "api/engine_notes.h"
 #include "base/error.h"
 #include "ir/graph.h"
 #include "kiln/kiln.h"
@@ -15,8 +16,9 @@ namespace kiln::api {
 struct Engine::State {
   std::shared_ptr<kiln::Engine> engine;
   std::string report;
-  std::map<std::string, double> built_ms;  // by layer
-  std::unique_ptr<ir::Graph> graph;        // as it was lowered, when it was kept
+  std::vector<std::string> patches;  // that the build applied, in order
+  EngineNotes notes;                 // what the engine says about its build
+  std::unique_ptr<ir::Graph> graph;  // as it was lowered, when it was kept
 };
 
 // Turns internal errors into the public one.
@@ -34,6 +36,12 @@ inline const plan::TensorInfo& tensor(const kiln::Engine& engine, int32_t index)
   return engine.main().tensors[static_cast<size_t>(index)];
 }
 
+// Name, operator, back end, kernel, tactic, origins, inputs and outputs of a step.
+LayerInfo describe_step(const kiln::Engine& engine, size_t step);
+
+// Inputs, then outputs, with the names of dynamic dimensions.
+std::vector<IoTensor> io_of(const ir::Graph& graph);
+
 // The graph's arguments in order; throws kNotFound when one is not given.
 std::vector<Datum> arguments_of(const ir::Graph& graph, const Values& inputs);
 
@@ -42,7 +50,13 @@ struct Session::State {
   std::unique_ptr<Context> context;
   std::unique_ptr<Stream> stream;
   std::unique_ptr<Event> start, stop;
-  std::map<int32_t, Tensor> buffers;
+  std::map<int32_t, Tensor> buffers;  // memory of the session, or what borrows from `bound`
+  struct Memory {
+    void* data;
+    size_t bytes;
+  };
+  std::map<int32_t, Memory> bound;  // memory of the caller
+  int threads = 0;
   std::map<std::string, std::vector<std::byte>> sized_outputs;
   bool shapes_changed = true;
 
@@ -57,12 +71,23 @@ struct Session::State {
   Tensor& buffer(int32_t t, const std::vector<int64_t>& dims) {
     Tensor& held = buffers[t];
     const DType type = tensor(*engine, t).dtype;
-    if (!held.valid() || held.dims() != dims) {
+    if (held.valid() && held.dims() == dims) return held;
+    const auto own = bound.find(t);
+    if (own == bound.end()) {
       held = Tensor::allocate(type, dims);
       check(context->set_address(t, held.mutable_data()));
+    } else {
+      const auto needed = byte_size(type, kiln::element_count(dims));
+      if (!needed || static_cast<uint64_t>(*needed) > own->second.bytes)
+        throw Error(Code::kInvalidArgument, "the memory bound to '" + tensor(*engine, t).name + "' has " +
+                                                std::to_string(own->second.bytes) + " bytes")
+            .cause("its shape is " + to_string(dims));
+      held = Tensor::borrow(type, dims, static_cast<const std::byte*>(own->second.data));
+      check(context->set_address(t, own->second.data));
     }
     return held;
   }
+  const Tensor& held(int32_t t) const { return buffers.at(t); }
 };
 
 }  // namespace kiln::api

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "base/error.h"
+#include "base/version.h"
 #include "compiler/extents.h"
 #include "compiler/lower.h"
 #include "compiler/split.h"
@@ -159,7 +160,7 @@ plan::Plan compile(std::unique_ptr<ir::Graph> graph, const CompileOptions& optio
   plan::Plan plan = Lowering(extents, target, tuner, options.precisions, r).run(*graph, watched, options.returned);
   r.seconds_choice = seconds_since(choice_start);
   plan.shows_results = options.shows_results;
-  plan.built_by = "0.1.0";
+  plan.built_by = std::string(version());
   plan.name = options.name;
   check_layouts(plan);
   plan::verify(plan);

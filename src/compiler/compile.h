@@ -52,6 +52,7 @@ struct CompileOptions {
 struct LayerReport {
   std::string name, op, tactic, problem;
   double milliseconds = -1;  // as measured; negative when it was not
+  std::vector<Tried> tried = {};
 };
 
 struct CompileReport {

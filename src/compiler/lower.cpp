@@ -214,7 +214,8 @@ void Lowering::lower_kernel(Scope& scope, const Problem& problem, const Choice& 
   for (size_t i = 0; i < node.outputs().size(); ++i)
     step.outputs.push_back(problem.outputs[i].present ? tensor_of(scope, node.outputs()[i]) : -1);
   if (!scope.is_body && !is_late(scope, step)) ask_kernel(scope, step);
-  report_.layers.push_back({node.name(), node.op_name(), choice.tactic_name(), problem.str(), choice.milliseconds});
+  report_.layers.push_back(
+      {node.name(), node.op_name(), choice.tactic_name(), problem.str(), choice.milliseconds, choice.tried});
   scope.program->steps.push_back(std::move(step));
   scope.details.push_back({&node, emitted.strided_output});
 }

@@ -1,6 +1,7 @@
 // The pass manager and the application of rules.
 #include "passes/pass.h"
 
+#include <algorithm>
 #include <chrono>
 #include <unordered_set>
 
@@ -118,7 +119,7 @@ std::string take_decline_reason() { return std::exchange(last_reason, {}); }
 void PassContext::note(const Rule& rule, const std::string& name) {
   ++report_.counts[rule.name];
   report_.fired.push_back({pass_, rule.name, name});
-  if (options_.logger) options_.logger->log(Severity::kInfo, pass_ + ": " + rule.name + ": " + name);
+  if (options_.logger) options_.logger->log(Severity::kVerbose, pass_ + ": " + rule.name + ": " + name);
 }
 
 void PassContext::note_decline(const Rule& rule, const Node& node, const std::string& reason) {
@@ -132,6 +133,24 @@ void apply_rules(Graph& graph, const std::vector<const Rule*>& rules, PassContex
   Applier(graph, rules, context).run();
 }
 
+namespace {
+
+// A line for each rule that fired in the last pass: how often, and the last node that came out.
+void log_rules(const PassReport& report, size_t first, Logger& logger) {
+  std::vector<std::pair<const PassReport::Fired*, size_t>> rules;
+  for (size_t i = first; i < report.fired.size(); ++i) {
+    const auto it = std::find_if(rules.begin(), rules.end(),
+                                 [&](const auto& known) { return known.first->rule == report.fired[i].rule; });
+    if (it == rules.end()) rules.emplace_back(&report.fired[i], 1);
+    else *it = {&report.fired[i], it->second + 1};
+  }
+  for (const auto& [fired, count] : rules)
+    logger.log(Severity::kInfo, fired->pass + ": " + fired->rule +
+                                    (count == 1 ? ": " : " (" + std::to_string(count) + " times): ") + fired->name);
+}
+
+}  // namespace
+
 PassReport run_passes(Graph& graph, const std::vector<Pass>& passes, const PassOptions& options) {
   PassReport report;
   PassContext context(options, report);
@@ -144,6 +163,7 @@ PassReport run_passes(Graph& graph, const std::vector<Pass>& passes, const PassO
     graph.infer_types();
     ir::verify(graph);
     const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
+    if (options.logger) log_rules(report, before, *options.logger);
     report.passes.push_back({pass.name, elapsed.count(), report.fired.size() - before, graph.nodes().size()});
   }
   return report;

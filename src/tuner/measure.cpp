@@ -162,7 +162,8 @@ double round_median(Rig& rig, int runs, int& next) {
 
 }  // namespace
 
-double measure(const Problem& problem, const Emitted& emitted, Device& device, int iterations, double best) {
+double measure(const Problem& problem, const Emitted& emitted, Device& device, int iterations, double best,
+               Noise* noise) {
   for (const auto* list : {&problem.inputs, &problem.outputs})
     for (const Argument& a : *list)
       if (a.present && (!a.ranked || a.dtype == DType::kString))
@@ -180,6 +181,10 @@ double measure(const Problem& problem, const Emitted& emitted, Device& device, i
     rounds.insert(std::lower_bound(rounds.begin(), rounds.end(), time), time);
     if (rounds.size() == 2 && best > 0 && rounds[0] > kHopelessly * best) break;
     if (rounds.size() >= kMinRounds && next > iterations && rounds[1] <= kAgreement * rounds[0]) break;
+  }
+  if (noise) {
+    ++noise->measured;
+    noise->unsettled += rounds.size() == kMaxRounds && rounds[1] > kAgreement * rounds[0];
   }
   return rounds[0];
 }

@@ -5,6 +5,22 @@
 #include <chrono>
 
 namespace kiln {
+namespace {
+
+constexpr size_t kFewMeasurements = 8;  // from which nothing is concluded
+constexpr double kNoisyShare = 0.1;
+
+}  // namespace
+
+std::string Noise::warning() const {
+  if (measured < kFewMeasurements || static_cast<double>(unsettled) < kNoisyShare * static_cast<double>(measured))
+    return "";
+  return std::to_string(unsettled) + " of " + std::to_string(measured) +
+         " measurements of tactics did not settle: the engine may be slower than it could be\n  cause: other work on "
+         "the machine while it measured\n  remedy: close other programs and build again, without the timing cache of "
+         "this build";
+}
+
 std::string Tuner::Candidate::name() const {
   const std::string text = tactic->name + "." + std::to_string(tactic->version) + to_string(config);
   return tactic->device.empty() ? text : text + kForeignMark + open_device(tactic->device).fingerprint();
@@ -41,7 +57,8 @@ std::vector<Tuner::Candidate> Tuner::candidates(const Problem& problem) const {
   return list;
 }
 
-Tuner::Candidate Tuner::best(const Problem& problem, const std::vector<Candidate>& list, double& milliseconds) {
+Tuner::Candidate Tuner::best(const Problem& problem, const std::vector<Candidate>& list, Choice& choice) {
+  double& milliseconds = choice.milliseconds;
   milliseconds = -1;
   if (list.size() == 1 || options_.level == 0) return list[0];
   const Hash128 key = problem.key();
@@ -63,7 +80,7 @@ Tuner::Candidate Tuner::best(const Problem& problem, const std::vector<Candidate
         const Emitted emitted = candidate.tactic->emit(problem, candidate.config);
         Device* const device = &open_device(emitted.device);
         const ThreadLimit limit({&device, 1}, options_.max_threads);
-        time = measure(problem, emitted, *device, options_.iterations, milliseconds);
+        time = measure(problem, emitted, *device, options_.iterations, milliseconds, &noise_);
       } catch (const Error& error) {
         options_.logger->log(Severity::kVerbose,
                              problem.node->name() + ": " + candidate.name() + " fails: " + error.what());
@@ -75,6 +92,7 @@ Tuner::Candidate Tuner::best(const Problem& problem, const std::vector<Candidate
     options_.logger->log(Severity::kVerbose, problem.node->name() + ": " + candidate.name() + " " +
                                                  std::to_string(*time) + " ms; key " + key.hex() + ", tactic hash " +
                                                  std::to_string(tactic_hash(candidate.name())));
+    choice.tried.push_back({candidate.name(), *time});
     const double weight = weighed(*time, !candidate.tactic->device.empty());
     if (milliseconds < 0 || weight < least) {
       milliseconds = *time;
@@ -90,14 +108,10 @@ Tuner::Candidate Tuner::best(const Problem& problem, const std::vector<Candidate
 }
 
 std::vector<Choice> Tuner::choose(const std::vector<Problem>& problems) {
-  struct Known {
-    Candidate candidate;
-    double milliseconds;
-  };
-  std::map<Hash128, Known> known;
+  std::map<Hash128, Choice> known;
   std::vector<Choice> choices;
   for (const Problem& problem : problems) {
-    if (options_.progress && !options_.progress(choices.size(), problems.size(), problem.str()))
+    if (options_.progress && !options_.progress(choices.size(), problems.size(), problem.node->name()))
       throw Error(Code::kInvalidState, "the build was cancelled");
     Choice choice;
     const std::vector<Candidate> list = candidates(problem);
@@ -105,17 +119,18 @@ std::vector<Choice> Tuner::choose(const std::vector<Problem>& problems) {
       const Hash128 key = problem.key();
       auto it = known.find(key);
       if (it == known.end()) {
-        double milliseconds = -1;
-        Candidate winner = best(problem, list, milliseconds);
-        it = known.emplace(key, Known{std::move(winner), milliseconds}).first;
+        const Candidate winner = best(problem, list, choice);
+        choice.tactic = winner.tactic;
+        choice.config = winner.config;
+        it = known.emplace(key, choice).first;
       }
-      choice.tactic = it->second.candidate.tactic;
-      choice.config = it->second.candidate.config;
-      choice.milliseconds = it->second.milliseconds;
+      choice = it->second;
     }
     choices.push_back(std::move(choice));
   }
   if (options_.progress) options_.progress(problems.size(), problems.size(), "");
+  if (const std::string warning = noise_.warning(); !warning.empty()) options_.logger->log(Severity::kWarning, warning);
+  noise_ = {};
   return choices;
 }
 

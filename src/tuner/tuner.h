@@ -22,23 +22,33 @@ struct TunerOptions {
   bool obey_pins = false;   // problems for which the cache says what to take are not measured
   bool cache_only = false;  // nothing is measured: Error(kNotFound) when the cache has no time for a problem
   Logger* logger = &null_logger();
-  // Called before each problem: how many are done, how many there are, its text. False cancels: Error(kInvalidState).
-  std::function<bool(size_t done, size_t total, const std::string& problem)> progress;
+  // Called before each problem: how many are done, how many there are, its layer. False cancels: Error(kInvalidState).
+  std::function<bool(size_t done, size_t total, const std::string& layer)> progress;
+};
+
+// A candidate that was measured, now or when the timing cache was written.
+struct Tried {
+  std::string candidate;
+  double milliseconds = 0;
+  bool operator==(const Tried&) const = default;
 };
 
 struct Choice {
   const Tactic* tactic = nullptr;  // null: the reference
   Config config;
   double milliseconds = -1;  // negative when it was not measured
+  std::vector<Tried> tried = {};
   std::string tactic_name() const { return tactic ? tactic->name : "reference"; }
   Emitted emit(const Problem& problem) const {
     return tactic ? tactic->emit(problem, config) : emit_reference(problem);
   }
 };
 
-// Why each tactic was left out, for reports.
-struct Considered {
-  std::string tactic, outcome;  // a reason, or "0.123 ms"
+// Times of a tuning run that repeated measurements did not confirm.
+struct Noise {
+  size_t measured = 0, unsettled = 0;
+  // A warning with a remedy, when so many are unsettled that choices may be wrong; else empty.
+  std::string warning() const;
 };
 
 class Tuner {
@@ -58,15 +68,18 @@ class Tuner {
     std::string name() const;
   };
   std::vector<Candidate> candidates(const Problem& problem) const;
-  Candidate best(const Problem& problem, const std::vector<Candidate>& list, double& milliseconds);
+  // Fills times of the choice.
+  Candidate best(const Problem& problem, const std::vector<Candidate>& list, Choice& choice);
   const Target& target_;
   TunerOptions options_;
   double spent_seconds_ = 0;
+  Noise noise_;
 };
 
 // Milliseconds of one launch on the device with the problem's optimum shapes, weights not left in cache: the median
 // of the fastest round of runs. `best` is the time of the best candidate so far (0: none); one that is far slower is measured
-// less carefully. Throws Error when the kernel refuses.
-double measure(const Problem& problem, const Emitted& emitted, Device& device, int iterations, double best = -1);
+// less carefully. `noise` non-null: counts the measurement. Throws Error when the kernel refuses.
+double measure(const Problem& problem, const Emitted& emitted, Device& device, int iterations, double best = -1,
+               Noise* noise = nullptr);
 
 }  // namespace kiln

@@ -89,6 +89,112 @@ TEST_F(Facade, Profiles) {
   EXPECT_THROW(session.set_profile(2), Failure);
 }
 
+TEST_F(Facade, MemoryOfTheCallerIsReadAndWritten) {
+  const Engine engine = Engine::build(options_);
+  const HostTensor x = random_tensor("float32", {2, 3}, 3);
+  Session plain = engine.create_session(1);
+  plain.set_input("x", x);
+  plain.enqueue();
+  const HostTensor want = plain.output("y");
+
+  alignas(64) float in[6], out[8] = {};
+  std::memcpy(in, x.data.data(), sizeof in);
+  Session bound = engine.create_session();
+  bound.set_shape("x", {2, 3});
+  bound.bind("x", in, sizeof in);
+  bound.bind("y", out, sizeof out);
+  bound.enqueue();
+  bound.synchronize();
+  EXPECT_EQ(std::memcmp(out, want.data.data(), sizeof out), 0);
+  in[0] += 1;  // seen without another call
+  bound.enqueue();
+  bound.synchronize();
+  EXPECT_NE(std::memcmp(out, want.data.data(), sizeof out), 0);
+  EXPECT_EQ(std::memcmp(bound.output("y").data.data(), out, sizeof out), 0);
+
+  EXPECT_THROW(bound.bind("x", in, sizeof in - 1), Failure);
+  EXPECT_THROW(bound.bind("z", in, sizeof in), Failure);
+  EXPECT_THROW(bound.bind("x", reinterpret_cast<char*>(in) + 4, sizeof in), Failure);
+  bound.bind("x", nullptr, 0);
+  bound.bind("y", nullptr, 0);
+  bound.set_input("x", x);
+  bound.enqueue();
+  EXPECT_EQ(bound.output("y").data, want.data);
+  EXPECT_THROW(engine.create_session(-1), Failure);
+}
+
+TEST_F(Facade, LayersTellTheirWorkAndMemoryItsHolders) {
+  options_.profiles = {{{"x", {{4, 3}, {4, 3}, {4, 3}}}}};
+  options_.optimization_level = 3;
+  const Engine engine = Engine::build(options_);
+  EXPECT_EQ(engine.built_by(), version());
+  EXPECT_EQ(engine.build_options(), "level 3");
+  EXPECT_EQ(engine.io()[0].dims, (std::vector<int64_t>{4, 3}));
+  EXPECT_EQ(engine.io()[1].dims, (std::vector<int64_t>{4, 4}));
+  const File file("work.plan");
+  engine.save(file.path());
+  const Engine again = Engine::load(file.path());
+  double flops = 0;
+  bool tried = false;
+  for (const LayerInfo& layer : again.layers()) {
+    flops += layer.flops;
+    tried = tried || layer.tried.size() > 1;
+    EXPECT_GT(layer.bytes, 0) << layer.name;
+  }
+  EXPECT_GE(flops, 2 * 4 * 3 * 4);
+  EXPECT_TRUE(tried);
+  EXPECT_EQ(again.build_options(), "level 3");
+  ASSERT_FALSE(again.memory().empty());
+  for (const MemoryUse& use : again.memory()) {
+    EXPECT_LE(use.offset + use.size, again.context_bytes());
+    EXPECT_LE(use.first, use.last);
+    EXPECT_LT(use.last, again.layers().size());
+  }
+}
+
+TEST_F(Facade, ACancelledBuildKeepsItsTimes) {
+  const File cache("times.cache");
+  options_.optimization_level = 5;
+  options_.timing_cache = cache.path();
+  options_.progress = [](size_t done, size_t total, const std::string& layer) {
+    EXPECT_EQ(layer.empty(), done == total);
+    return done == 0;
+  };
+  EXPECT_THROW(Engine::build(options_), Failure);
+  EXPECT_GT(std::ifstream(cache.path(), std::ios::ate).tellg(), 100);
+}
+
+TEST_F(Facade, UnknownNamesAreRefused) {
+  options_.disabled = {"conv_bais"};
+  try {
+    Engine::build(options_);
+    FAIL() << "nothing was refused";
+  } catch (const Failure& failure) {
+    EXPECT_NE(std::string(failure.what()).find("did you mean 'conv_bias'?"), std::string::npos) << failure.what();
+  }
+  options_.disabled = {"conv_bias", "onednn"};
+  EXPECT_NO_THROW(Engine::build(options_));
+  EXPECT_THROW(model_info(options_.onnx, {{"z", {1, 3}}}), Failure);
+  const ModelInfo info = model_info(options_.onnx, {{"x", {5, 3}}});
+  EXPECT_EQ(info.operators.at("MatMul"), 1);
+  EXPECT_EQ(info.parameters, 12);
+  EXPECT_EQ(info.io[0].symbols, (std::vector<std::string>{"n", ""}));
+}
+
+TEST_F(Facade, ObserversSeeEveryResult) {
+  const Engine engine = Engine::build(options_);
+  Session session = engine.create_session();
+  session.set_input("x", random_tensor("float32", {2, 3}, 3));
+  std::vector<std::string> values;
+  session.observe([&](const LayerInfo&, const std::string& value, const HostTensor&) { values.push_back(value); });
+  session.enqueue();
+  EXPECT_EQ(values.size(), engine.layers().size());
+  EXPECT_EQ(values.back(), "y");
+  session.observe(nullptr);
+  session.enqueue();
+  EXPECT_EQ(values.size(), engine.layers().size());
+}
+
 TEST(HostTensors, FilesKeepEveryType) {
   for (const char* type : {"bool", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64", "float16",
                            "float32", "float64", "bfloat16", "float8e4m3fn", "int4", "uint4"}) {

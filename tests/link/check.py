@@ -11,13 +11,14 @@ import tempfile
 RUN_NAMES = r"createInferRuntime_INTERNAL|getInferLib(Major|Minor|Patch|Build)?Version"
 BUILD_NAMES = r"createInferBuilder_INTERNAL|createNvOnnxParser_INTERNAL|getNvOnnxParserVersion"
 OWN_API = (r"kiln::api::(Engine|Session|Failure|load_tensor|save_tensor|parse_npy|npy_bytes|element|element_count|random_tensor|evaluate_model"
-           r"|model_io|list_\w+|version)\b.*|(typeinfo|typeinfo name|vtable) for kiln::api::Failure")
+           r"|model_io|model_info|name_hint|nearest_name|list_\w+|version)\b.*|(typeinfo|typeinfo name|vtable) for kiln::api::Failure")
 RUN_SIDE = r"((typeinfo|typeinfo name|vtable) for )?kiln::.*"
 BUILD_SIDE = re.compile(r"kiln::(ir|onnx|passes|ops|ref|cpu|onednn)::|google::protobuf|kiln::(compile|Tuner|Lowering|Target|Tactic)\b")
 VERSIONS = re.compile(r"KILN_(0\.1|PRIVATE)$")
 
 # library: names that any program may use, names that Kiln's own libraries alone may use
-PUBLIC = {"libkiln.so": (f"{RUN_NAMES}|{BUILD_NAMES}|{OWN_API}", None),
+C_API = r"kiln_(version|error|(options|engine|session)_\w+)"
+PUBLIC = {"libkiln.so": (f"{RUN_NAMES}|{BUILD_NAMES}|{OWN_API}|{C_API}", None),
           "libkiln_runtime.so": (RUN_NAMES, RUN_SIDE),
           "libkiln_cudart.so": (r"cuda\w+", None),
           "libkiln_cpu.so": ("kiln_create_device_cpu", None),

@@ -13,8 +13,9 @@ class Lines final : public Logger {
  public:
   void log(Severity severity, std::string_view message) noexcept override {
     if (severity == Severity::kInfo) text += std::string(message) + "\n";
+    if (severity == Severity::kVerbose) verbose += std::string(message) + "\n";
   }
-  std::string text;
+  std::string text, verbose;
 };
 
 std::unique_ptr<Graph> network() {
@@ -43,7 +44,8 @@ TEST(Passes, ReportAndLog) {
   EXPECT_EQ(report.passes[1].patches, 2u);
   EXPECT_EQ(report.passes[1].nodes_after, 1u);
   EXPECT_EQ(report.counts.at("post_operations"), 2u);
-  EXPECT_NE(log.text.find("fuse: post_operations: ip1 + bias1\n"), std::string::npos) << log.text;
+  EXPECT_NE(log.text.find("fuse: post_operations (2 times): ip1 + bias1 + relu1\n"), std::string::npos) << log.text;
+  EXPECT_NE(log.verbose.find("fuse: post_operations: ip1 + bias1\n"), std::string::npos) << log.verbose;
 }
 
 TEST(Passes, RulesCanBeSwitchedOff) {

@@ -91,7 +91,7 @@ def uses(path):
     """Every way in which the program reads such a file."""
     if path.suffix == ".plan":
         return [["run", path], ["inspect", path], ["bench", f"--loadEngine={path}", "--iterations=1", "--duration=0", "--warmUp=0"]]
-    return [["run", path], ["build", path, "--builderOptimizationLevel=0"], ["bench", f"--onnx={path}", "--skipInference"], ["compare", path]]
+    return [["run", path], ["inspect", path], ["build", path, "--builderOptimizationLevel=0"], ["bench", f"--onnx={path}", "--skipInference"], ["compare", path]]
 
 
 # ---- files that are no models and no engines

@@ -16,6 +16,12 @@ def bench(kiln, model, *options, **more):
     return kiln.ok("bench", f"--onnx={model}", "--shapes=x:2x3", *FAST, *options, **more)
 
 
+def trtexec(kiln, model, *options):
+    """The same program under its other name, whose scripts read the lines of a GPU."""
+    return kiln.ok(f"--onnx={model}", "--shapes=x:2x3", *FAST, *options,
+                   program=os.path.join(os.path.dirname(kiln.program), "trtexec"))
+
+
 def times(text, title):
     """min, max, mean, median and percentiles of a line of the report."""
     line = re.search(rf"^\[I\] {title}: {TIMES}(.*)$", text, re.MULTILINE)
@@ -28,23 +34,31 @@ def load(kiln, name):
     return json.loads((kiln.folder / name).read_text())
 
 
-def test_report(kiln, model):
-    text = bench(kiln, model)
+@pytest.mark.parametrize("run, compute", [(bench, "Compute"), (trtexec, "GPU Compute")])
+def test_report(kiln, model, run, compute):
+    text = run(kiln, model)
     assert "=== Performance summary ===" in text
     assert float(re.search(r"Throughput: ([\d.e+]+) qps", text)[1]) > 0
-    for title in ("Latency", "Enqueue Time", "H2D Latency", "GPU Compute Time", "D2H Latency"):
+    copies = ["H2D Latency", "D2H Latency"] if run is trtexec else []
+    assert ("H2D" in text) == bool(copies)
+    for title in ("Latency", "Enqueue Time", f"{compute} Time", *copies):
         (low, high, mean, median), percentiles = times(text, title)
         assert low <= median <= high and low <= mean * (1 + 1e-5) and mean <= high * (1 + 1e-5)
         assert set(percentiles) == {90, 95, 99} and percentiles[90] <= percentiles[95] <= percentiles[99] <= high
     wall = float(re.search(r"Total Host Walltime: ([\d.e+-]+) s", text)[1])
-    compute = float(re.search(r"Total GPU Compute Time: ([\d.e+-]+) s", text)[1])
+    compute = float(re.search(rf"Total {compute} Time: ([\d.e+-]+) s", text)[1])
     assert 0 < compute <= wall * 1.001
 
 
+def test_report_says_what_was_measured(kiln, model):
+    text = bench(kiln, model, "--streams=2", "--cpuThreads=1")
+    assert "Measured: dense, x float32 2x3; computing in float32, 2 streams, 1 thread each" in text
+    rate, items = (float(re.search(pattern, text)[1]) for pattern in (r"Throughput: ([\d.e+]+) qps", r"Items per second: ([\d.e+]+) \(batch 2\)"))
+    assert abs(items - 2 * rate) <= 1e-4 * items
+
+
 def test_trtexec_is_the_same_program(kiln, model):
-    program = os.path.join(os.path.dirname(kiln.program), "trtexec")
-    text = kiln.ok(f"--onnx={model}", "--shapes=x:2x3", *FAST, program=program)
-    assert times(text, "GPU Compute Time")[0][0] > 0
+    assert times(trtexec(kiln, model), "GPU Compute Time")[0][0] > 0
 
 
 def test_iterations_and_export_times(kiln, model):
@@ -55,7 +69,7 @@ def test_iterations_and_export_times(kiln, model):
         assert s["latencyMs"] >= s["enqueueMs"] > 0 and s["latencyMs"] >= s["computeMs"] > 0
         assert abs(s["endEnqMs"] - s["startEnqMs"] - s["enqueueMs"]) < 1e-6
     assert [s["startEnqMs"] for s in samples] == sorted(s["startEnqMs"] for s in samples)
-    (low, high, mean, _), _ = times(text, "GPU Compute Time")
+    (low, high, mean, _), _ = times(text, "Compute Time")
     computes = [s["computeMs"] for s in samples]
     np.testing.assert_allclose([low, high, mean], [min(computes), max(computes), np.mean(computes)], rtol=1e-4)
 
@@ -70,9 +84,9 @@ def test_duration_and_warm_up(kiln, model):
 
 
 def test_average_runs(kiln, model):
-    assert bench(kiln, model, "--avgRuns=4").count("Average on 4 runs - GPU latency:") == 3
+    assert trtexec(kiln, model, "--avgRuns=4").count("Average on 4 runs - GPU latency:") == 3
     assert "Average on" not in bench(kiln, model)
-    assert bench(kiln, model, "--verbose").count("[V] Average on 10 runs - GPU latency:") == 1
+    assert bench(kiln, model, "--verbose").count("[V] Average on 10 runs - compute latency:") == 1
 
 
 def test_percentile(kiln, model):
@@ -117,8 +131,7 @@ def test_profile(kiln, network):
                    "--exportLayerInfo=layers.json")
     head, *layers = load(kiln, "profile.json")
     assert head == {"count": 12}
-    described = load(kiln, "layers.json")["layers"]
-    assert [l["name"] for l in layers] == [l["name"] for l in described]
+    assert [l["name"] for l in layers] == [l["Name"] for l in load(kiln, "layers.json")["Layers"]]
     assert abs(sum(l["percentage"] for l in layers) - 100) < 1e-6
     for l in layers:
         assert abs(l["averageMs"] * 12 - l["timeMs"]) < 1e-6 and l["medianMs"] >= 0
@@ -130,9 +143,123 @@ def test_layer_info(kiln, network):
     text = kiln.ok("bench", f"--onnx={network}", "--skipInference", "--dumpLayerInfo", "--exportLayerInfo=layers.json",
                    "--builderOptimizationLevel=0")
     info = load(kiln, "layers.json")
-    assert [t["name"] for t in info["inputs"]] == ["x", "z"] and info["inputs"][0]["dims"] == [1, 8, 9, 7]
-    for layer in info["layers"]:
-        assert f"{layer['name']} [{layer['op']}] {layer['backend']}/{layer['tactic']}: " in text
+    assert info["Bindings"] == ["x", "z", "s", "q"]
+    read = [t for layer in info["Layers"] for t in layer["Inputs"] if t["Name"] == "x"]
+    assert read and read[0]["Dimensions"] == [1, 8, 9, 7] and read[0]["Format/Datatype"] == "row-major float32"
+    assert {"[ONNX Layer: conv1]", "[ONNX Layer: relu1]"} <= {o for layer in info["Layers"] for o in layer["Metadata"].split("\x1e")}
+    for layer in info["Layers"]:
+        assert f"{layer['Name']} [{layer['LayerType']}] {layer['Backend']}/{layer['TacticName']}: " in text
+
+
+def test_profile_in_the_order_of_time(kiln, network):
+    text = kiln.ok("bench", f"--onnx={network}", *FAST, "--dumpProfile", "--profileOrder=time")
+    head, *rows = text[text.index("=== Profile"):].splitlines()[1:-1]
+    assert all(word in head for word in ("Operator", "Tactic", "GFLOP/s", "GB/s", "of limit", "Layer"))
+    spent = [float(re.search(r" +(\d+\.\d+) +\d+\.\d+ +\d+\.\d+ +\d+\.\d   ", row)[1]) for row in rows]
+    assert len(spent) > 2 and spent == sorted(spent, reverse=True)
+
+
+def test_trace(kiln, network):
+    kiln.ok("bench", f"--onnx={network}", "--iterations=5", "--duration=0", "--warmUp=0", "--streams=2", "--exportTrace=trace.json",
+            "--exportLayerInfo=layers.json")
+    events = [e for e in load(kiln, "trace.json")["traceEvents"] if e["ph"] == "X"]
+    layers = {layer["Name"] for layer in load(kiln, "layers.json")["Layers"]}
+    for stream in (0, 1):
+        own = [e for e in events if e["pid"] == 2 and e["tid"] == stream]
+        assert sum(e["name"] == "inference" for e in own) == 5 and {e["name"] for e in own} == {"inference", *layers}
+        ends = 0
+        for e in sorted(own, key=lambda e: e["ts"]):
+            assert e["dur"] >= 0 and e["ts"] >= ends - 1e-3
+            ends = e["ts"] + e["dur"]
+    assert {"reading and passes", "writing"} < {e["name"] for e in events if e["pid"] == 1}
+
+
+def test_latency_bound_and_sweep(kiln, model):
+    quick = ["--iterations=20", "--duration=0", "--warmUp=0"]
+    kiln.ok("build", model, "--minShapes=x:1x3", "--optShapes=x:2x3", "--maxShapes=x:4x3", "-o", "net.plan")
+    found = kiln.ok("bench", "--loadEngine=net.plan", *quick, "--latencyBound=500")
+    assert float(re.search(r"Highest load with percentile\(99%\) <= 500 ms: ([\d.e+]+) qps", found)[1]) > 0
+    done = kiln.run("bench", "--loadEngine=net.plan", *quick, "--latencyBound=1e-9")
+    assert done.returncode == 0 and "above the bound of 1e-09 ms" in done.stderr
+    table = kiln.ok("bench", "--loadEngine=net.plan", *quick, "--sweep", "--sweepPicture=sweep.svg")
+    rows = {tuple(map(int, m)) for m in re.findall(r"^\[I\] +(\d+) +(\d+) +\d+ +[\d.e+]+ +[\d.e+-]+ +[\d.e+-]+$", table, re.MULTILINE)}
+    assert {(batch, streams) for batch in (1, 2, 4) for streams in (1, 2)} <= rows
+    assert (kiln.folder / "sweep.svg").read_text().startswith("<svg ")
+
+
+TRTEXEC = """accuracyAlgorithm=x accuracyThreshold=1 adjustForDLA allocationStrategy=static allowGPUFallback allowWeightStreaming asyncFileReader
+buildDLAStandalone consistency continue cpuOnly decomposableAttentions=x directIO dumpKernelText dumpOptimizationProfile dumpRawBindingsToFile
+dumpRefit dynamicPlugins=x enablePluginOverride excludeLeanRuntime exposeDMA hardwareCompatibilityLevel=none helpBuildRoute
+ignoreParsedPluginLibs includeDataTransfers inputIOFormats=fp32:chw l2LimitForTiling=1 layerDeviceTypes=x leanDLLPath=x markDebug=x
+markUnfusedTensorsAsDebugTensors maxAuxStreams=1 maxTactics=3 monitorMemory noBuilderCache noCompilationCache noCudaGraph noSpinWait
+outputIOFormats=fp32:chw persistentCacheRatio=0 pi pluginInstanceNorm preview=x profilingVerbosity=detailed refPair=x refit refitFromOnnx=x
+remoteAutoTuningConfig=x reportCapabilityDLA runtimePlatform=x safe safetyPlugins=x saveAllDebugTensors=x saveAllEngines=x
+saveDebugTensors=x setBuildRoute=x setPluginsToSerialize=x sleepTime=1 staticPlugins=x stripAllWeights stripWeights stronglyTyped
+tacticSources=-X tempdir=x tempfileControls=x tilingOptimizationLevel=1 timeRefit tuneBuildRouteFile=x tuneBuildRoutes=x
+tuningCacheFile=x tuningSearch=x tuningTimeOut=1 uint8AsymmetricQuantizationDLA useDLACore=0 useManagedMemory useProfile=0 useRuntime=full
+vc versionCompatible weightStreamingBudget=0 layerPrecisions=x precisionConstraints=none calib=x plugins=x""".split()
+
+
+def test_every_option_of_trtexec_is_known_and_says_what_it_does(kiln, model):
+    text = trtexec(kiln, model, *(f"--{option}" for option in TRTEXEC))
+    works = {"dumpOptimizationProfile", "dumpRawBindingsToFile", "maxTactics", "monitorMemory", "noBuilderCache", "useProfile"}
+    same = {"pluginInstanceNorm": "pi", "vc": "versionCompatible", "plugins": "staticPlugins"}
+    for option in TRTEXEC:
+        name = option.split("=")[0]
+        if name not in works:
+            assert re.search(rf"^\[I\] .*--{same.get(name, name)}\b.*: .", text, re.MULTILINE), name
+    assert "profile 0: x min 2x3 opt 2x3 max 2x3" in text and "Peak memory of the process: " in text
+    assert (kiln.folder / "x.input.2.3.float32.raw").stat().st_size == 24
+    kiln.ok("build", model, "--shapes=x:2x3", "--fp16", "--stronglyTyped", "-o", "net.plan")
+    assert "built by Kiln" in kiln.ok("bench", "--loadEngine=net.plan", "--getPlanVersionOnly")
+    assert "Engine loaded in" in kiln.ok("bench", "--loadEngine=net.plan", "--timeDeserialize")
+    assert "nothing was built" in kiln.ok("bench", f"--onnx={model}", "--shapes=x:2x3", "--dryRun")
+    assert "K1004" in kiln.fails(1, "build", model, "--shapes=x:2x3", "--errorOnTimingCacheMiss", "--builderOptimizationLevel=5")
+
+
+def test_reference_outputs(kiln, model):
+    x = np.array([[1, -2, 0.5], [0, 3, 1]], np.float32)
+    np.save(kiln.folder / "x.npy", x)
+    np.save(kiln.folder / "y.npy", dense(x))
+    np.save(kiln.folder / "wrong.npy", dense(x) + 1)
+    assert "output 'y' agrees" in bench(kiln, model, "--loadInputs=x:x.npy", "--loadRefOutputs=y:y.npy")
+    again = ["bench", f"--onnx={model}", *FAST, "--loadInputs=x:x.npy"]
+    assert "output 'y' 8 of 8 elements differ" in kiln.fails(1, *again, "--loadRefOutputs=y:wrong.npy")
+    assert "has no output 'z'; did you mean 'y'?" in kiln.fails(2, *again, "--loadRefOutputs=z:y.npy")
+
+
+# ---- what was measured is what was asked
+
+def test_unknown_names_are_errors_on_every_path(kiln, model):
+    kiln.ok("build", model, "--shapes=x:2x3", "-o", "net.plan")
+    for command in (["bench", f"--onnx={model}"], ["bench", "--loadEngine=net.plan"], ["run", model], ["run", "net.plan"],
+                    ["build", model], ["compare", model]):
+        for option in ("--shapes", "--minShapes", "--optShapes", "--maxShapes"):
+            error = kiln.fails(2, *command, f"{option}=y:2x3")
+            assert f"{option}: the network has no input 'y'; did you mean 'x'? There are: x" in error, (command, error)
+    for command in (["bench", f"--onnx={model}", *FAST], ["run", model], ["build", model]):
+        error = kiln.fails(1, *command, "--shapes=x:2x3", "--disable=conv_bais")
+        assert "error[K1004] nothing is called 'conv_bais'" in error and "did you mean 'conv_bias'?" in error
+
+
+def test_options_that_only_a_build_heeds(kiln, model):
+    kiln.ok("build", model, "--shapes=x:2x3", "-o", "net.plan")
+    for command in (["bench", "--loadEngine=net.plan", "--iterations=1", "--duration=0", "--warmUp=0"], ["run", "net.plan"]):
+        done = kiln.run(*command, "--disable=conv_bias", "--builderOptimizationLevel=1")
+        assert done.returncode == 0 and "[W] --builderOptimizationLevel, --disable: only a build heeds this" in done.stderr
+        assert "only a build" not in kiln.run(*command).stderr
+
+
+def test_quiet(kiln, model):
+    done = kiln.run("bench", f"--onnx={model}", "--shapes=x:2x3", *FAST, "--quiet")
+    assert done.returncode == 0 and "Throughput" in done.stdout and done.stderr == "" or "[W]" in done.stderr
+    assert not re.search(r"^(\[I\]|tactics chosen)", done.stderr, re.MULTILINE)
+
+
+def test_logs_go_to_standard_error(kiln, network):
+    done = kiln.run("build", network, "--dump=final", "--builderOptimizationLevel=0")
+    assert done.stdout.startswith("graph ") and done.stdout.rstrip().endswith("}") and "[I] fuse: " in done.stderr
+    assert re.search(r"^\[I\] fuse: post_operations \(\d+ times\): ", done.stderr, re.MULTILINE) or "fuse: post_operations: " in done.stderr
 
 
 def test_timing_cache(kiln, network):
@@ -158,8 +285,9 @@ def test_memory_pool_size_is_accepted(kiln, model):
 
 
 def test_verbose_tells_more(kiln, model):
-    quiet, loud = bench(kiln, model, "--skipInference"), bench(kiln, model, "--skipInference", "--verbose")
-    assert "[V]" not in quiet and "[V]" in loud
+    command = ["bench", f"--onnx={model}", "--shapes=x:2x3", *FAST, "--skipInference"]
+    quiet, loud = kiln.run(*command), kiln.run(*command, "--verbose")
+    assert "[V]" not in quiet.stderr and "[V]" in loud.stderr and "[V]" not in loud.stdout
 
 
 def test_optimisation_profile_of_an_engine(kiln, model):

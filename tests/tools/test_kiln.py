@@ -2,6 +2,7 @@
 import json
 import os
 import re
+import signal
 import subprocess
 import zipfile
 
@@ -12,7 +13,7 @@ from conftest import dense, save_model
 from onnx import TensorProto, helper, numpy_helper
 
 X = np.array([[1, -2, 0.5], [0, 3, 1]], np.float32)
-COMMANDS = ["bench", "build", "run", "inspect", "compare", "list", "completion"]
+COMMANDS = ["bench", "build", "run", "inspect", "compare", "report", "list", "completion"]
 
 
 def read_pb(path):
@@ -208,6 +209,126 @@ def test_inspect(kiln, network):
     assert all(layer["tactic"] and layer["backend"] for layer in data["layers"])
     text = kiln.ok("inspect", "net.plan")
     assert "input   x float32 1x8x9x7" in text
+    assert re.search(r"^built by Kiln \d+\.\d+\.\d+ \(level 3\) on .", text, re.MULTILINE)
+    assert "channels-last" in text and "0231" not in text
+
+
+def test_inspect_shows_profiles_as_they_are(kiln, model):
+    kiln.ok("build", model, "--shapes=x:8x3", "-o", "fixed.plan")
+    text = kiln.ok("inspect", "fixed.plan")
+    assert "input   x float32 8x3" in text and "output  y float32 8x4" in text and "float32[8,4]" in text and "-1" not in text
+    data = json.loads(kiln.ok("inspect", "fixed.plan", "--json"))
+    assert data["inputs"][0]["dims"] == [8, 3] and data["inputs"][0]["profiles"] == [{"min": [8, 3], "opt": [8, 3], "max": [8, 3]}]
+    kiln.ok("build", model, "--profile=0", "--shapes=x:8x3", "--profile=1", "--minShapes=x:1x3", "--maxShapes=x:2x3", "-o", "two.plan")
+    text = kiln.ok("inspect", "two.plan")
+    assert "profile 0: min 8x3 opt 8x3 max 8x3" in text and "profile 1: min 1x3 opt 2x3 max 2x3" in text
+    assert "input   x float32 -1x3" in text
+
+
+def test_inspect_a_model(kiln, model, tmp_path):
+    text = kiln.ok("inspect", model, "--shapes=x:10x3")
+    assert "input   x float32 (rows)x3" in text and "output  y float32 (rows)x4" in text and "opset 18" in text
+    data = json.loads(kiln.ok("inspect", model, "--shapes=x:10x3", "--json"))
+    assert data["operators"] == {"Add": 1, "MatMul": 1, "Relu": 1} and data["parameters"] == 16 and data["parameter_bytes"] == 64
+    assert data["flops"] == 2 * 10 * 3 * 4 + 2 * 10 * 4 and data["unsupported"] == []
+    assert "has no input 'y'; did you mean 'x'?" in kiln.fails(1, "inspect", model, "--shapes=y:1x3")
+    node = helper.make_node("Nonsense", ["x"], ["y"], name="strange")
+    graph = helper.make_graph([node], "net", [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 3])],
+                              [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)])
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)]), tmp_path / "strange.onnx")
+    text = kiln.ok("inspect", "strange.onnx")
+    assert "1 nodes cannot be built:" in text and "'strange' (Nonsense, opset 18)" in text and "input   x float32 (n)x3" in text
+
+
+def test_build_keeps_its_engine(kiln, model):
+    assert "saved " in kiln.ok("build", model, "--shapes=x:2x3")
+    assert model.with_suffix(".plan").is_file()
+    model.with_suffix(".plan").unlink()
+    done = kiln.run("build", model, "--shapes=x:2x3", "--dump=fuse")
+    assert "the engine is not kept" in done.stderr and not model.with_suffix(".plan").exists()
+    assert "place of its model" in kiln.fails(2, "build", model, "-o", model)
+
+
+def test_a_dump_can_be_built(kiln, network, tmp_path):
+    np.savez(tmp_path / "in.npz", **{name: np.random.default_rng(i).standard_normal((1, 8, 9, 7)).astype(np.float32)
+                                     for i, name in enumerate("xz")})
+    kiln.ok("run", network, "--inputs=in.npz", "--saveOutputs=whole.npz")
+    for stage in ("import", "fuse"):
+        kiln.ok("build", network, f"--dump={stage}", "--dumpFile=graph.kir")
+        kiln.ok("run", "graph.kir", "--inputs=in.npz", "--saveOutputs=again.npz")
+        for name in ("s", "q"):
+            np.testing.assert_allclose(np.load(tmp_path / "again.npz")[name], np.load(tmp_path / "whole.npz")[name], rtol=1e-4, atol=1e-4)
+    text = (tmp_path / "graph.kir").read_text()
+    weights = (tmp_path / "graph.kir.weights").read_bytes()
+    (tmp_path / "graph.kir.weights").write_bytes(weights[:100])
+    assert "ends before the weight" in kiln.fails(1, "build", "graph.kir")
+    for broken in (text.replace("// weight float32 ", "// weight float33 "), text.replace("// weight float32 8x8x3x3", "// weight float32 8x8x3x99999999999999999"),
+                   text.replace("// weight float32", "// weight"), text[:len(text) // 3]):
+        (tmp_path / "broken.kir").write_text(broken)
+        (tmp_path / "broken.kir.weights").write_bytes(weights)
+        assert "error[K1001]" in kiln.fails(1, "build", "broken.kir")
+
+
+def test_one_output_in_one_file(kiln, model, network, tmp_path):
+    np.save(tmp_path / "x.npy", X)
+    done = kiln.run("run", model, "--loadInputs=x:x.npy", "--saveOutputs=y.npy")
+    assert done.returncode == 0 and "random" not in done.stderr
+    np.testing.assert_allclose(np.load(tmp_path / "y.npy"), dense(X), rtol=1e-6)
+    printed = re.search(r"^\[I\] y float32 2x4: (.*)$", done.stdout, re.MULTILINE)[1]
+    np.testing.assert_allclose(np.fromstring(printed, sep=" "), dense(X).ravel(), rtol=1e-5)
+    error = kiln.fails(2, "run", network, "--saveOutputs=y.npy")
+    assert "there are 2 outputs: s, q" in error and not (tmp_path / "y.npy.npy").exists()
+    done = kiln.run("run", network)
+    assert "random values for x, z" in done.stderr and re.search(r"s float32 1x8x9x7, from -?[\d.]+ to [\d.]+", done.stdout)
+
+
+def test_dump_of_all_layers(kiln, tmp_path):
+    save_model(tmp_path / "log.onnx", [helper.make_node("Abs", ["x"], ["a"], name="abs"), helper.make_node("MatMul", ["a", "w"], ["m"], name="product"),
+                                       helper.make_node("Log", ["m"], ["l"], name="log"), helper.make_node("Softmax", ["l"], ["y"], name="soft")],
+               {"x": (TensorProto.FLOAT, [2, 3])}, {"y": (TensorProto.FLOAT, [2, 4])}, {"w": np.zeros((3, 4), np.float32)})
+    done = kiln.run("run", "log.onnx", "--dump-all=layers", "--disable=post_operations,pointwise_chain")
+    assert done.returncode == 0 and "the first NaN or infinity is in 'l'" in done.stderr, done.stderr
+    values = {path.name.split(".")[1]: np.load(path) for path in sorted((tmp_path / "layers").iterdir())}
+    assert (values["m"] == 0).all() and np.isinf(values["l"]).all()
+
+
+def test_report_page(kiln, network, tmp_path):
+    kiln.ok("build", network, "-o", "a.plan")
+    kiln.ok("build", network, "-o", "b.plan", "--builderOptimizationLevel=0", "--disable=post_operations")
+    kiln.ok("report", "a.plan", "b.plan", "-o", "report.html", "--iterations=3")
+    page = (tmp_path / "report.html").read_text()
+    assert "http://" not in page.replace("http://www.w3.org/2000/svg", "") and "https://" not in page and "src=" not in page
+    data = json.loads(re.search(r"^const data = (.*);$", page, re.MULTILINE)[1])
+    assert data["limits"]["flops"] > 0 and data["limits"]["bytes"] > 0 and len(data["engines"]) == 2
+    first = data["engines"][0]
+    assert all(layer["ms"] > 0 for layer in first["layers"]) and any(layer["least"] > 0 for layer in first["layers"])
+    assert any(len(layer["tried"]) > 1 for layer in first["layers"])
+    assert first["memory"] and all(m["offset"] + m["size"] <= first["context_bytes"] for m in first["memory"])
+    assert len(data["engines"][1]["layers"]) > len(first["layers"])
+    kiln.fails(2, "report", "a.plan")
+    assert "error[K1005]" in kiln.fails(1, "report", "a.plan", "-o", "nowhere/report.html", "--iterations=1")
+
+
+def test_manual_page(kiln):
+    text = kiln.ok("completion", "man")
+    assert text.startswith(".TH KILN 1") and all(f".SS kiln {c}" in text for c in COMMANDS) and r"\-\-saveEngine" in text
+
+
+def test_interrupt_keeps_the_times(kiln, tmp_path):
+    nodes, constants = [], {}
+    for i in range(12):
+        nodes.append(helper.make_node("Conv", ["x" if i == 0 else f"v{i - 1}", f"w{i}"], [f"v{i}"], name=f"conv{i}", pads=[1, 1, 1, 1]))
+        constants[f"w{i}"] = np.ones((16 + i + 1, 16 + i, 3, 3), np.float32)
+    save_model(tmp_path / "deep.onnx", nodes, {"x": (TensorProto.FLOAT, [1, 16, 64, 64])}, {"v11": (TensorProto.FLOAT, [1, 28, 64, 64])}, constants)
+    with subprocess.Popen([kiln.program, "build", "deep.onnx", "--timingCacheFile=times.cache", "--builderOptimizationLevel=5", "--avgTiming=200"],
+                          cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
+        for line in process.stderr:
+            if line.startswith("tactics chosen for "):
+                process.send_signal(signal.SIGINT)
+                break
+        rest = process.stderr.read()
+    assert process.returncode == 130 and "the build was interrupted; what it measured is in times.cache" in rest
+    assert (tmp_path / "times.cache").stat().st_size > 100 and not (tmp_path / "deep.plan").exists()
 
 
 def test_dump_stages(kiln, network):

@@ -2,38 +2,67 @@
 #include <fmt/format.h>
 
 #include <cstdio>
+#include <filesystem>
 
 #include "command.h"
+#include "trtexec_options.h"
 
 namespace kiln::tool {
+namespace {
+
+struct BuildCommand {
+  BuildFlags build;
+  TrtexecOptions trtexec;
+  std::string save;
+  bool report = false;
+};
+
+// Where the engine goes when nobody says: beside the model. A build for the graph's sake keeps none.
+std::string place_of_engine(const BuildCommand& o) {
+  if (!o.save.empty() || !o.build.dump.empty()) return o.save;
+  return std::filesystem::path(o.build.onnx).replace_extension(".plan").string();
+}
+
+void run(const BuildCommand& o) {
+  set_loudness(o.build.verbose, o.build.quiet);
+  const std::string path = place_of_engine(o);
+  if (path == o.build.onnx) throw CLI::ValidationError("-o", "the engine would take the place of its model");
+  if (o.trtexec.dry_run) {
+    static_cast<void>(make_profiles(o.build));
+    say(api::Level::kInfo, "dry run: the options and the model are sound; nothing was built");
+    return;
+  }
+  const api::Engine engine = build_engine(o.build);
+  tell_without_effect(o.trtexec, engine.backend());
+  if (o.report) std::fputs(engine.build_report().c_str(), stdout);
+  if (path.empty()) {
+    log(api::Level::kInfo, "the engine is not kept (-o FILE keeps it)");
+    return;
+  }
+  engine.save(path);
+  say(api::Level::kInfo, fmt::format("saved {}: {} layers, weights {}, a context takes {}", path,
+                                     engine.layers().size(), bytes_text(static_cast<double>(engine.weight_bytes())),
+                                     bytes_text(static_cast<double>(engine.context_bytes()))));
+}
+
+}  // namespace
 
 void add_build(CLI::App& app) {
-  struct Options {
-    BuildFlags build;
-    std::string save;
-    bool report = false;
-  };
-  auto o = std::make_shared<Options>();
-  app.add_option("model,--onnx", o->build.onnx, "ONNX model")->required();
-  app.add_option("-o,--saveEngine", o->save, "File of the engine");
+  auto o = std::make_shared<BuildCommand>();
+  app.add_option("model,--onnx", o->build.onnx, "ONNX model, or a graph that --dumpFile wrote (.kir)")->required();
+  app.add_option("-o,--saveEngine", o->save,
+                 "File of the engine (default: beside the model, ending in .plan; none with --dump)");
   app.add_flag("--report", o->report, "Print the passes and the rules that fired");
   add_build_flags(app, o->build);
+  add_trtexec_options(app, o->trtexec);
   set_footer(
       app,
       "  kiln build resnet50.onnx -o resnet50.plan\n"
       "  kiln build bert.onnx --minShapes=ids:1x1 --optShapes=ids:1x128 --maxShapes=ids:8x512 -o bert.plan\n"
       "  kiln build net.onnx --profile=0 --shapes=x:1x8 --profile=1 --minShapes=x:2x8 --maxShapes=x:64x8 -o net.plan\n"
-      "  kiln build model.onnx --dump=fuse\n");
-  app.callback([o] {
-    const api::Engine engine = build_engine(o->build);
-    if (o->report) std::fputs(engine.build_report().c_str(), stdout);
-    if (!o->save.empty()) {
-      engine.save(o->save);
-      say(api::Level::kInfo, fmt::format("saved {}: {} layers, weights {:.1f} MiB, a context takes {:.1f} MiB", o->save,
-                                         engine.layers().size(), static_cast<double>(engine.weight_bytes()) / 1048576,
-                                         static_cast<double>(engine.context_bytes()) / 1048576));
-    }
-  });
+      "  kiln build model.onnx --dump=fuse\n"
+      "  kiln build model.onnx --dump=fuse --dumpFile=fused.kir && kiln build fused.kir -o model.plan\n");
+  app.callback([o] { run(*o); });
 }
 
 }  // namespace kiln::tool

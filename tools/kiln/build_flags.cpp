@@ -1,50 +1,42 @@
 // Options of a build, and the build they ask for.
 #include <fmt/format.h>
-#include <unistd.h>
 
+#include <chrono>
 #include <cstdio>
-#include <set>
 
 #include "command.h"
+#include "progress.h"
 
 namespace kiln::tool {
 namespace {
 
-// A bar on a terminal; elsewhere a line at each quarter.
-class Progress {
+// Notes when stages and the choice for each layer began and ended.
+class Recorder {
  public:
-  bool operator()(size_t done, size_t total, const std::string& problem) {
-    if (isatty(STDERR_FILENO)) draw(done, total, problem);
-    else if (const size_t quarter = total ? 4 * done / total : 4; quarter > quarter_) {
-      quarter_ = quarter;
-      std::fputs(fmt::format("tactics chosen for {} of {} problems\n", done, total).c_str(), stderr);
-    }
-    return true;
+  explicit Recorder(std::vector<BuildFlags::Event>* events) : events_(events) {}
+  void step(size_t done, size_t total, const std::string& layer) {
+    end(choosing_ ? layer_ : "reading and passes");
+    choosing_ = done < total;
+    layer_ = layer;
+  }
+  void end(const std::string& name) {
+    const double now = std::chrono::duration<double, std::milli>(Clock::now() - start_).count();
+    if (events_) events_->push_back({name, last_, now});
+    last_ = now;
   }
 
  private:
-  static void draw(size_t done, size_t total, const std::string& problem) {
-    const size_t width = 30, filled = total ? done * width / total : width;
-    std::fputs(fmt::format("\r[{}{}] {}/{} {:.60}\033[K", std::string(filled, '#'), std::string(width - filled, '.'),
-                           done, total, problem)
-                   .c_str(),
-               stderr);
-    if (done == total) std::fputs("\r\033[K", stderr);
-  }
-  size_t quarter_ = 0;
+  using Clock = std::chrono::steady_clock;
+  std::vector<BuildFlags::Event>* events_;
+  Clock::time_point start_ = Clock::now();
+  double last_ = 0;
+  bool choosing_ = false;
+  std::string layer_;
 };
 
 struct ParsedProfile {
   Shapes min, opt, max;
 };
-
-void check_names(const Shapes& shapes, const std::vector<api::IoTensor>& inputs) {
-  std::vector<std::string> names;
-  for (const api::IoTensor& io : inputs) names.push_back(io.name);
-  for (const auto& [name, dims] : shapes)
-    if (std::find(names.begin(), names.end(), name) == names.end())
-      throw CLI::ValidationError("shapes", "the model has no input '" + name + "'" + did_you_mean(name, names));
-}
 
 const std::vector<int64_t>* find_shape(const Shapes& shapes, const std::string& name) {
   auto it = shapes.find(name);
@@ -65,7 +57,7 @@ api::Profile make_profile(const ParsedProfile& given, const Shapes& shapes, cons
       if (std::count(io.dims.begin(), io.dims.end(), -1) == 0) continue;
       std::replace(ones.begin(), ones.end(), int64_t{-1}, int64_t{1});
       if (first)
-        say(api::Level::kWarning, "input '" + io.name + "' has dynamic dimensions and no shape; using " +
+        log(api::Level::kWarning, "input '" + io.name + "' has dynamic dimensions and no shape; using " +
                                       shape_text(ones) + " (remedy: --shapes=" + io.name + ":…)");
       opt = &ones;
     }
@@ -74,18 +66,13 @@ api::Profile make_profile(const ParsedProfile& given, const Shapes& shapes, cons
   return profile;
 }
 
-std::vector<api::Profile> make_profiles(const BuildFlags& flags) {
-  const auto inputs = of_kind(api::model_io(flags.onnx), true);
-  const Shapes shapes = parse_shapes(flags.shapes);
-  check_names(shapes, inputs);
-  std::vector<api::Profile> profiles;
-  for (const BuildFlags::ProfileShapes& text : flags.profiles) {
-    const ParsedProfile parsed{parse_shapes(text.min), parse_shapes(text.opt), parse_shapes(text.max)};
-    for (const Shapes* part : {&parsed.min, &parsed.opt, &parsed.max}) check_names(*part, inputs);
-    profiles.push_back(make_profile(parsed, shapes, inputs, profiles.empty()));
-  }
-  if (profiles.size() == 1 && profiles[0].empty()) profiles.clear();
-  return profiles;
+ParsedProfile parse_profile(const BuildFlags::ProfileShapes& text, const std::vector<api::IoTensor>& inputs) {
+  const auto parse = [&](const char* option, const std::string& shapes) {
+    Shapes parsed = parse_shapes(option, shapes);
+    check_names(option, parsed, inputs);
+    return parsed;
+  };
+  return {parse("--minShapes", text.min), parse("--optShapes", text.opt), parse("--maxShapes", text.max)};
 }
 
 void select_profile(BuildFlags& flags, size_t profile) {
@@ -97,6 +84,19 @@ void select_profile(BuildFlags& flags, size_t profile) {
 }
 
 }  // namespace
+
+std::vector<api::Profile> make_profiles(const BuildFlags& flags) {
+  const auto inputs = of_kind(api::model_io(flags.onnx), true);
+  const Shapes shapes = parse_shapes("--shapes", flags.shapes);
+  check_names("--shapes", shapes, inputs);
+  std::vector<api::Profile> profiles;
+  for (const BuildFlags::ProfileShapes& text : flags.profiles) {
+    const ParsedProfile parsed = parse_profile(text, inputs);
+    profiles.push_back(make_profile(parsed, shapes, inputs, profiles.empty()));
+  }
+  if (profiles.size() == 1 && profiles[0].empty()) profiles.clear();
+  return profiles;
+}
 
 void add_build_flags(CLI::App& app, BuildFlags& f) {
   std::vector<CLI::Option*> options;
@@ -128,42 +128,96 @@ void add_build_flags(CLI::App& app, BuildFlags& f) {
           ->capture_default_str());
   add(app.add_option("--timingCacheFile", f.timing_cache,
                      "File of measured times: read if it exists, written after the build"));
-  add(app.add_flag("--noTimingCache", f.no_timing_cache, "Measure every layer anew"));
+  add(app.add_flag("--noTimingCache,--noBuilderCache", f.no_timing_cache, "Measure every layer anew"));
+  add(app.add_flag("--errorOnTimingCacheMiss", f.cache_only,
+                   "Measure nothing; a layer without a time in the cache is an error"));
+  add(app.add_option("--maxTactics", f.max_tactics,
+                     "Tactics that are measured for a layer at most; -1: as the level says")
+          ->check(CLI::Range(-1, 1000000))
+          ->capture_default_str());
   add(app.add_option("--disable", f.disable,
                      "Rules and tactics to leave out, a,b,c (names: kiln list; onednn: all that use oneDNN)"));
   add(app.add_option("--stop-after", f.stop_after, "Stop rewriting after this many patches, to bisect a fault; -1: all")
           ->capture_default_str());
   add(app.add_option("--dump", f.dump, "Print the graph after a stage")
           ->check(CLI::IsMember({"import", "canonicalize", "precision", "fuse", "layout", "final"})));
+  add(app.add_option(
+      "--dumpFile", f.dump_file,
+      "Write that graph to a file instead (.kir), which can be built; large constants lie in FILE.weights"));
   add(app.add_option("--memPoolSize", f.memory,
                      "Accepted for compatibility; memory is planned exactly and needs no limit"));
+  add(app.add_option(
+             "--cpuThreads", f.threads,
+             "Threads that compute in each stream; 0: as many as there are processors, shared among the streams")
+          ->check(CLI::Range(0, 1024))
+          ->capture_default_str());
   for (CLI::Option* option : options) option->group(kBuildGroup);
   app.add_flag("--verbose", f.verbose, "Log every decision");
+  app.add_flag("--quiet", f.quiet, "Log warnings and errors only");
+  app.parse_complete_callback([&f, options] {
+    for (const CLI::Option* option : options)
+      if (option->count() > 0) f.given.push_back("--" + option->get_lnames()[0]);
+  });
+}
+
+void check_unbuilt(const BuildFlags& flags, const api::Engine& engine) {
+  check_names("--shapes", parse_shapes("--shapes", flags.shapes), engine.io());
+  for (const BuildFlags::ProfileShapes& text : flags.profiles) parse_profile(text, of_kind(engine.io(), true));
+  std::vector<std::string> without;
+  for (const std::string& option : flags.given)
+    if (option != "--shapes" && option != "--cpuThreads") without.push_back(option);
+  if (!without.empty())
+    log(api::Level::kWarning, join(without, ", ") +
+                                  ": only a build heeds this, and the engine is built already (remedy: "
+                                  "build it again from the model)");
 }
 
 api::Engine build_engine(const BuildFlags& flags) {
-  set_verbose(flags.verbose);
   api::BuildOptions options;
   options.onnx = flags.onnx;
   options.backend = flags.backend;
   options.optimization_level = flags.level;
   options.average_iterations = flags.average;
+  options.max_threads = flags.threads;
   if (flags.build_time > 0) options.time_budget_s = flags.build_time;
   options.timing_cache = flags.timing_cache;
   options.use_timing_cache = !flags.no_timing_cache;
+  options.timing_cache_only = flags.cache_only;
+  options.max_candidates = flags.max_tactics;
   options.stop_after = flags.stop_after;
   options.disabled = split(flags.disable, ',');
   options.keep_graph = flags.keep_graph;
-  options.log = say;
-  if (flags.quiet)
+  options.log = log;
+  if (flags.brief)
     options.log = [](api::Level level, const std::string& text) {
-      say(level == api::Level::kInfo ? api::Level::kVerbose : level, text);
+      log(level == api::Level::kInfo ? api::Level::kVerbose : level, text);
     };
-  options.progress = Progress();
+  if (flags.silent) options.log = nullptr;
+  Progress progress(flags.quiet || flags.silent, flags.build_time);
+  Recorder recorder(flags.events.get());
+  options.progress = [&](size_t done, size_t total, const std::string& layer) {
+    recorder.step(done, total, layer);
+    return progress.step(done, total, layer);
+  };
   options.dump_stage = flags.dump;
-  if (!flags.dump.empty()) options.dump = [](const std::string& text) { std::fputs(text.c_str(), stdout); };
+  options.dump_file = flags.dump_file;
+  if (!flags.dump_file.empty() && flags.dump.empty())
+    throw CLI::ValidationError("--dumpFile", "--dump says the graph of which stage");
+  if (!flags.dump.empty() && flags.dump_file.empty())
+    options.dump = [](const std::string& text) { std::fputs(text.c_str(), stdout); };
   options.profiles = make_profiles(flags);
-  return api::Engine::build(options);
+  try {
+    api::Engine engine = api::Engine::build(options);
+    recorder.end("writing");
+    return engine;
+  } catch (const api::Failure&) {
+    if (!progress.interrupted()) throw;
+    log(api::Level::kError,
+        "the build was interrupted" + (flags.timing_cache.empty() || flags.no_timing_cache
+                                           ? std::string(" (--timingCacheFile=FILE would have kept what it measured)")
+                                           : "; what it measured is in " + flags.timing_cache));
+    throw Exit{kInterrupted};
+  }
 }
 
 }  // namespace kiln::tool

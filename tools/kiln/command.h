@@ -2,6 +2,7 @@
 #pragma once
 #include <CLI/CLI.hpp>
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -10,13 +11,14 @@
 namespace kiln::tool {
 
 // Each adds its options and a callback to `app`.
-void add_bench(CLI::App& app);
+void add_bench(CLI::App& app, bool as_trtexec = false);
 void add_build(CLI::App& app);
 void add_run(CLI::App& app);
 void add_inspect(CLI::App& app);
 void add_compare(CLI::App& app);
 void add_list(CLI::App& app);
 void add_completion(CLI::App& app);
+void add_report(CLI::App& app);
 
 // Thrown by a callback that ends the program with a code of its own.
 struct Exit {
@@ -33,27 +35,49 @@ struct BuildFlags {
   };
   std::vector<ProfileShapes> profiles = std::vector<ProfileShapes>(1);
   size_t profile = 0;  // that the shapes on the command line now belong to
-  std::string onnx, backend, shapes, timing_cache, dump, disable, memory;
-  int level = 3, average = 8;
+  std::string onnx, backend, shapes, timing_cache, dump, dump_file, disable, memory;
+  int level = 3, average = 8, threads = 0, max_tactics = -1;
   double build_time = 0;
   int64_t stop_after = -1;
-  bool no_timing_cache = false, verbose = false;
-  bool quiet = false, keep_graph = false;  // set by commands: log of the build only when verbose; for check_layers
+  bool no_timing_cache = false, cache_only = false, verbose = false, quiet = false;
+  // Set by commands: log of the build only when verbose, no log and no progress at all, for check_layers.
+  bool brief = false, silent = false, keep_graph = false;
+  struct Event {
+    std::string name;
+    double begin_ms, end_ms;  // since the build began
+  };
+  std::shared_ptr<std::vector<Event>> events;  // non-null: receives stages and layers of the build
+  std::vector<std::string> given;              // options of a build that the command line holds
 };
 inline constexpr const char* kBuildGroup = "Build";  // the knobs of `kiln list knobs`
 void add_build_flags(CLI::App& app, BuildFlags& flags);
-// Builds with a progress bar on a terminal. Dynamic inputs without shapes get 1 for each dynamic dimension, with a warning.
+// Checks the names in the shapes against a saved engine, and warns of options that only a build would heed.
+void check_unbuilt(const BuildFlags& flags, const api::Engine& engine);
+// Builds with a progress bar on a terminal; Ctrl-C ends the build after the layer at hand, with Exit(130), and keeps the times measured so
+// far in the timing cache. Dynamic inputs without shapes get 1 for each dynamic dimension, with a warning.
 api::Engine build_engine(const BuildFlags& flags);
 
-using Shapes = std::map<std::string, std::vector<int64_t>>;
-Shapes parse_shapes(const std::string& text);  // "x:1x3x224x224,y:2x5"; throws CLI::ValidationError
-std::map<std::string, std::string> parse_pairs(const std::string& text);  // "x:a.npy,y:b.npy"
-std::vector<std::string> split(const std::string& text, char separator);
-std::string shape_text(const std::vector<int64_t>& dims);  // "1x3x224x224"
+std::vector<api::Profile> make_profiles(const BuildFlags& flags);  // that the flags ask for; checks names and shapes
 
-// "[I] text" on standard output, "[W]"/"[E]" on standard error; coloured on a terminal.
+using Shapes = std::map<std::string, std::vector<int64_t>>;
+// Texts of the command line; `option` is named in errors, which are CLI::ValidationError.
+Shapes parse_shapes(const std::string& option, const std::string& text);  // "x:1x3x224x224,y:2x5"
+std::map<std::string, std::string> parse_pairs(const std::string& option,
+                                               const std::string& text);  // "x:a.npy,y:b.npy"
+std::vector<std::string> split(const std::string& text, char separator);
+std::string join(const std::vector<std::string>& parts, const char* separator);
+std::string shape_text(const std::vector<int64_t>& dims);  // "1x3x224x224"
+std::string bytes_text(double bytes);                      // "3.5 MiB"
+std::vector<std::string> names_of(const std::vector<api::IoTensor>& list);
+// Throws CLI::ValidationError for a name that is no input, with the nearest.
+void check_names(const std::string& option, const Shapes& shapes, const std::vector<api::IoTensor>& io);
+int processors();  // that compute: OMP_NUM_THREADS when set, else those that this process may use
+
+// Results: "[I] text" on standard output; warnings and errors on standard error, coloured on a terminal.
 void say(api::Level level, const std::string& text);
-void set_verbose(bool verbose);
+// What happens on the way: the same, all on standard error.
+void log(api::Level level, const std::string& text);
+void set_loudness(bool verbose, bool quiet);
 // "; did you mean 'x'?" for the candidate nearest to `word`, or nothing when none is near.
 std::string did_you_mean(const std::string& word, const std::vector<std::string>& candidates);
 
@@ -62,12 +86,18 @@ std::string did_you_mean(const std::string& word, const std::vector<std::string>
 api::Values load_inputs(const std::string& text, const std::vector<api::IoTensor>& io, const Shapes& asked);
 // Loads the inputs, and lets their shapes be those of a build whose flags do not give them.
 api::Values load_inputs_for_build(const std::string& text, BuildFlags& flags);
+// Says which inputs nobody gave, so that their values are random.
+void tell_random(const std::vector<api::IoTensor>& io, const api::Values& loaded);
 // Gives a session its inputs and returns them: loaded, else random, of the shape asked for or the optimum of the profile.
 api::Values set_inputs(api::Session& session, const api::Engine& engine, const api::Values& loaded, const Shapes& asked,
                        int profile);
 // The profile that was asked for, or the first that takes the shapes; 0 when none does.
 int choose_profile(const api::Engine& engine, const api::Values& loaded, const Shapes& asked, int wanted);
 std::vector<api::IoTensor> of_kind(const std::vector<api::IoTensor>& list, bool inputs);
+
+// Replaces a file; throws Failure (K1005).
+void write_text(const std::string& path, const std::string& text);
+void write_bytes(const std::string& path, const std::vector<std::byte>& bytes);
 
 // Archives of numpy arrays, stored or compressed.
 api::HostTensor load_npz(const std::string& path, const std::string& array, uint64_t max_bytes);

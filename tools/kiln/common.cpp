@@ -1,21 +1,26 @@
 // What the subcommands share: text on the command line, messages.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <sched.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
-#include <numeric>
+#include <cstring>
+#include <memory>
 
 #include "command.h"
 
 namespace kiln::tool {
 namespace {
 
-bool verbose_output = false;
+api::Level loudest = api::Level::kInfo;  // that is printed
 
-std::vector<int64_t> parse_dims(const std::string& text) {
+std::vector<int64_t> parse_dims(const std::string& option, const std::string& text) {
   const auto parts = split(text, 'x');
-  if (parts.empty()) throw CLI::ValidationError("shapes", "there is no shape after ':' (a scalar's is 'scalar')");
+  if (parts.empty()) throw CLI::ValidationError(option, "there is no shape after ':' (a scalar's is 'scalar')");
   std::vector<int64_t> dims;
   for (const std::string& part : parts) {
     size_t used = 0;
@@ -26,7 +31,7 @@ std::vector<int64_t> parse_dims(const std::string& text) {
       used = 0;
     }
     if (used == 0 || used != part.size() || value < 0)
-      throw CLI::ValidationError("shapes", "'" + text + "' is not a shape like 1x3x224x224");
+      throw CLI::ValidationError(option, "'" + text + "' is not a shape like 1x3x224x224");
     dims.push_back(value);
   }
   return dims;
@@ -38,19 +43,15 @@ bool wants_colour(std::FILE* file) {
   return isatty(fileno(file)) && !(terminal && std::string_view(terminal) == "dumb");
 }
 
-// Least number of letters to insert, delete, replace or swap with the next.
-size_t edit_distance(const std::string& a, const std::string& b) {
-  std::vector<std::vector<size_t>> d(a.size() + 1, std::vector<size_t>(b.size() + 1));
-  std::iota(d[0].begin(), d[0].end(), size_t{0});
-  for (size_t i = 1; i <= a.size(); ++i) {
-    d[i][0] = i;
-    for (size_t j = 1; j <= b.size(); ++j) {
-      d[i][j] = std::min({d[i - 1][j] + 1, d[i][j - 1] + 1, d[i - 1][j - 1] + (a[i - 1] != b[j - 1])});
-      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
-        d[i][j] = std::min(d[i][j], d[i - 2][j - 2] + 1);
-    }
-  }
-  return d[a.size()][b.size()];
+void write(std::FILE* out, api::Level level, const std::string& text) {
+  const char* tag = level <= api::Level::kError     ? "[E] "
+                    : level == api::Level::kWarning ? "[W] "
+                    : level == api::Level::kInfo    ? "[I] "
+                                                    : "[V] ";
+  const bool loud = level <= api::Level::kWarning;
+  const char* paint = !loud || !wants_colour(out) ? "" : level == api::Level::kWarning ? "\033[33m" : "\033[31m";
+  std::fputs(fmt::format("{}{}{}{}\n", paint, tag, text, *paint ? "\033[0m" : "").c_str(), out);
+  std::fflush(out);
 }
 
 }  // namespace
@@ -66,59 +67,93 @@ std::vector<std::string> split(const std::string& text, char separator) {
   return parts;
 }
 
-void set_verbose(bool verbose) { verbose_output = verbose; }
+void set_loudness(bool verbose, bool quiet) {
+  loudest = verbose ? api::Level::kVerbose : quiet ? api::Level::kWarning : api::Level::kInfo;
+}
 
 void say(api::Level level, const std::string& text) {
-  if (level == api::Level::kVerbose && !verbose_output) return;
-  const bool loud = level <= api::Level::kWarning;
-  std::FILE* out = loud ? stderr : stdout;
-  const char* tag = level <= api::Level::kError     ? "[E] "
-                    : level == api::Level::kWarning ? "[W] "
-                    : level == api::Level::kInfo    ? "[I] "
-                                                    : "[V] ";
-  const char* paint = !loud || !wants_colour(out) ? "" : level == api::Level::kWarning ? "\033[33m" : "\033[31m";
-  std::fputs(fmt::format("{}{}{}{}\n", paint, tag, text, *paint ? "\033[0m" : "").c_str(), out);
-  std::fflush(out);
+  if (level != api::Level::kInfo && level > loudest) return;  // results are printed also when all else is quiet
+  write(level <= api::Level::kWarning ? stderr : stdout, level, text);
+}
+
+void log(api::Level level, const std::string& text) {
+  if (level <= loudest) write(stderr, level, text);
 }
 
 std::string did_you_mean(const std::string& word, const std::vector<std::string>& candidates) {
-  const std::string* best = nullptr;
-  size_t least = std::max<size_t>(2, word.size() / 3) + 1;
-  for (const std::string& candidate : candidates)
-    if (const size_t d = edit_distance(word, candidate); d < least) {
-      least = d;
-      best = &candidate;
-    }
-  return best ? "; did you mean '" + *best + "'?" : "";
+  const std::string nearest = api::nearest_name(word, candidates);
+  return nearest.empty() ? "" : "; did you mean '" + nearest + "'?";
 }
 
 void set_footer(CLI::App& app, const std::string& examples, const std::string& exit_codes) {
   app.footer("Examples:\n" + examples + exit_codes);
 }
 
-std::map<std::string, std::string> parse_pairs(const std::string& text) {
+std::map<std::string, std::string> parse_pairs(const std::string& option, const std::string& text) {
   std::map<std::string, std::string> pairs;
   for (std::string part : split(text, ',')) {
     if (part.size() >= 2 && part.front() == '\'' && part.back() == '\'') part = part.substr(1, part.size() - 2);
     const size_t colon = part.rfind(':');
     if (colon == std::string::npos || colon == 0)
-      throw CLI::ValidationError("names", "'" + part + "' is not name:value");
+      throw CLI::ValidationError(option, "'" + part + "' is not name:value");
     pairs[part.substr(0, colon)] = part.substr(colon + 1);
   }
   return pairs;
 }
 
-Shapes parse_shapes(const std::string& text) {
+Shapes parse_shapes(const std::string& option, const std::string& text) {
   Shapes shapes;
-  for (const auto& [name, dims] : parse_pairs(text))
-    shapes[name] = dims == "scalar" ? std::vector<int64_t>() : parse_dims(dims);
+  for (const auto& [name, dims] : parse_pairs(option, text))
+    shapes[name] = dims == "scalar" ? std::vector<int64_t>() : parse_dims(option, dims);
   return shapes;
+}
+
+std::vector<std::string> names_of(const std::vector<api::IoTensor>& list) {
+  std::vector<std::string> names;
+  for (const api::IoTensor& io : list) names.push_back(io.name);
+  return names;
+}
+
+void check_names(const std::string& option, const Shapes& shapes, const std::vector<api::IoTensor>& io) {
+  const std::vector<std::string> names = names_of(of_kind(io, true));
+  for (const auto& [name, dims] : shapes)
+    if (std::find(names.begin(), names.end(), name) == names.end())
+      throw CLI::ValidationError(option, "the network has no input '" + name + "'" + api::name_hint(name, names));
 }
 
 std::string shape_text(const std::vector<int64_t>& dims) {
   std::string text;
   for (int64_t d : dims) text += (text.empty() ? "" : "x") + std::to_string(d);
   return text.empty() ? "scalar" : text;
+}
+
+std::string bytes_text(double bytes) {
+  constexpr double kKibi = 1024;
+  if (bytes < kKibi * kKibi) return fmt::format("{:.1f} KiB", bytes / kKibi);
+  if (bytes < kKibi * kKibi * kKibi) return fmt::format("{:.1f} MiB", bytes / kKibi / kKibi);
+  return fmt::format("{:.2f} GiB", bytes / kKibi / kKibi / kKibi);
+}
+
+std::string join(const std::vector<std::string>& parts, const char* separator) {
+  return fmt::format("{}", fmt::join(parts, separator));
+}
+
+void write_text(const std::string& path, const std::string& text) {
+  const std::unique_ptr<std::FILE, decltype(&std::fclose)> file(std::fopen(path.c_str(), "wb"), &std::fclose);
+  if (!file || std::fwrite(text.data(), 1, text.size(), file.get()) != text.size() || std::fflush(file.get()) != 0)
+    throw api::Failure("error[K1005] cannot write '" + path + "': " + std::strerror(errno) +
+                       "\n  remedy: check the path, its permissions and the space on the disk");
+}
+
+void write_bytes(const std::string& path, const std::vector<std::byte>& bytes) {
+  write_text(path, std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size()));
+}
+
+int processors() {
+  if (const char* text = std::getenv("OMP_NUM_THREADS"))
+    if (const int count = std::atoi(text); count > 0) return count;
+  cpu_set_t set;
+  return sched_getaffinity(0, sizeof(set), &set) == 0 ? std::max(CPU_COUNT(&set), 1) : 1;
 }
 
 std::vector<api::IoTensor> of_kind(const std::vector<api::IoTensor>& list, bool inputs) {

@@ -2,10 +2,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
+#include <set>
 
 #include "command.h"
 #include "difference.h"
+#include "onnxruntime.h"
 
 namespace kiln::tool {
 namespace {
@@ -14,10 +17,25 @@ namespace fs = std::filesystem;
 
 struct CompareOptions {
   BuildFlags build;
-  std::string model, data, inputs;
+  std::string model, data, inputs, engine, golden = "reference";
   double rtol = 1e-3, atol = 1e-5;
   size_t worst = 5;
+  bool search = true;  // for the rule or tactic at fault
 };
+
+constexpr double kByteSteps = 127;  // of a quantised value from zero to its largest
+
+// One step of the numbers at the outputs of a model that quantises: what a rounding that went the other way changes.
+double output_quantum(const CompareOptions& o, const api::HostTensor& want) {
+  static std::map<std::string, bool> known;
+  const auto [it, added] = known.emplace(o.model, false);
+  if (added && o.model.ends_with(".onnx"))
+    for (const auto& [op, count] : api::model_info(o.model).operators)
+      it->second = it->second || op.find("Quantize") != std::string::npos || op.starts_with("QLinear");
+  return it->second
+             ? std::max(largest_element(want) / kByteSteps, want.type.find("int") != std::string::npos ? 1.0 : 0.0)
+             : 0;
+}
 
 struct DataSet {
   std::string folder;
@@ -31,18 +49,13 @@ struct CheckedLayer {
   Difference difference;
 };
 
-std::string join(const std::vector<std::string>& parts, const char* separator) {
-  std::string text;
-  for (const std::string& part : parts) text += (text.empty() ? "" : separator) + part;
-  return text;
-}
-
 bool check_outputs(const std::vector<api::IoTensor>& outputs, const api::Values& got, const api::Values& want,
-                   const CompareOptions& o) {
+                   const CompareOptions& o, bool aloud = true) {
   bool all = true;
   for (const api::IoTensor& io : outputs) {
-    const Difference d = difference(got.at(io.name), want.at(io.name), {o.rtol, o.atol, false});
-    say(d.agree ? api::Level::kInfo : api::Level::kError, "output '" + io.name + "' " + d.text());
+    const Difference d =
+        difference(got.at(io.name), want.at(io.name), {o.rtol, o.atol, 0, output_quantum(o, want.at(io.name))});
+    if (aloud) say(d.agree ? api::Level::kInfo : api::Level::kError, "output '" + io.name + "' " + d.text());
     all = all && d.agree;
   }
   return all;
@@ -96,27 +109,6 @@ void set_bounds(BuildFlags& flags, const std::vector<api::IoTensor>& inputs, con
   flags.profiles[0] = {min, opt, max};
 }
 
-bool compare_with_data(CompareOptions& o) {
-  const auto model = api::model_io(o.model);
-  const auto inputs = of_kind(model, true), outputs = of_kind(model, false);
-  std::vector<DataSet> sets;
-  for (const std::string& folder : data_folders(o.data))
-    sets.push_back({folder, read_files(folder, "input", inputs), read_files(folder, "output", outputs)});
-  set_bounds(o.build, inputs, sets);
-  const api::Engine engine = build_engine(o.build);
-  api::Session session = engine.create_session();
-  bool all = true;
-  for (const DataSet& set : sets) {
-    say(api::Level::kInfo, "data of " + set.folder);
-    for (const auto& [name, value] : set.inputs) session.set_input(name, value);
-    session.enqueue();
-    api::Values got;
-    for (const api::IoTensor& io : outputs) got[io.name] = session.output(io.name);
-    all = check_outputs(outputs, got, set.outputs, o) && all;
-  }
-  return all;
-}
-
 // ---- against the reference
 
 void report_layer(const CheckedLayer& l) {
@@ -144,49 +136,214 @@ void table(std::vector<CheckedLayer> checked, size_t rows) {
                                        c.layer.backend, c.layer.tactic));
 }
 
-bool compare_with_reference(CompareOptions& o) {
-  api::Values inputs = load_inputs_for_build(o.inputs, o.build);
-  const Shapes asked = parse_shapes(o.build.shapes);
-  o.build.keep_graph = true;
-  const api::Engine engine = build_engine(o.build);
-  const int profile = choose_profile(engine, inputs, asked, -1);
-  {
-    api::Session shapes = engine.create_session();
-    for (auto& [name, value] : set_inputs(shapes, engine, inputs, asked, profile)) inputs[name] = value;
-  }
+// ---- which layer
+
+std::string name_in(const std::string& text) {  // of "name float32[1,2] channels-last"
+  const size_t type = text.rfind(' ', text.rfind('['));
+  return text.substr(0, type);
+}
+
+// Least distance of two elements: the step of a result that lies on a grid.
+double smallest_gap(const api::HostTensor& tensor) {
+  std::set<double> values;
+  for (int64_t i = 0; i < api::element_count(tensor) && values.size() <= 512; ++i)
+    values.insert(api::element(tensor, i));
+  double gap = 0;
+  for (auto it = values.begin(); it != values.end() && std::next(it) != values.end(); ++it)
+    if (const double d = *std::next(it) - *it; std::isfinite(d) && d > 0 && (gap == 0 || d < gap)) gap = d;
+  return values.size() <= 512 ? gap : 0;
+}
+
+double layer_quantum(const api::LayerInfo& layer, const api::HostTensor& want) {
+  if (want.type == "int8" || want.type == "uint8" || want.type == "int4" || want.type == "uint4") return 1;
+  const bool quantises =
+      layer.op.find("Quantize") != std::string::npos || layer.name.find("uantize") != std::string::npos;
+  return quantises ? smallest_gap(want) : 0;
+}
+
+// Each layer on what the engine's layer read. The network's outputs, and whether all layers agree.
+std::pair<api::Values, bool> check_layers(const api::Engine& engine, const api::Values& inputs, int profile,
+                                          const CompareOptions& o) {
   say(api::Level::kInfo, fmt::format("running {} layers, each also by the reference", engine.layers().size()));
   std::vector<CheckedLayer> checked;
+  std::map<std::string, double> largest;  // element of each value that was seen
+  for (const auto& [name, value] : inputs) largest[name] = largest_element(value);
   size_t number = 0;
   std::string last;
-  const api::Values got = engine.check_layers(
+  api::Values got = engine.check_layers(
       inputs, profile,
       [&](const api::LayerInfo& layer, const std::string& value, const api::HostTensor& a, const api::HostTensor& b) {
         if (layer.name != last) ++number;
         last = layer.name;
-        checked.push_back({number - 1, layer, value, difference(a, b, {o.rtol, o.atol, true})});
+        double scale = 0;  // of small results of larger inputs, as sums that nearly cancel
+        for (const std::string& input : layer.inputs)
+          if (const auto it = largest.find(name_in(input)); it != largest.end())
+            scale = std::max(scale, std::min(1.0, it->second));
+        largest[value] = largest_element(b);
+        checked.push_back(
+            {number - 1, layer, value, difference(a, b, {o.rtol, o.atol, scale, layer_quantum(layer, b)})});
       });
   const auto first = std::find_if(checked.begin(), checked.end(), [](const auto& c) { return !c.difference.agree; });
-  if (first != checked.end()) report_layer(*first);
+  const bool agree = first == checked.end();
+  if (!agree) report_layer(*first);
   else say(api::Level::kInfo, fmt::format("all {} layers agree", engine.layers().size()));
   table(checked, o.worst);
-  say(api::Level::kInfo, "evaluating the model as it was given by the reference");
-  const bool agree = check_outputs(of_kind(engine.io(), false), got, api::evaluate_model(o.model, inputs), o);
-  if (!agree && first == checked.end())
+  return {got, agree};
+}
+
+// ---- which rule or tactic
+
+// A build whose outputs are compared once more: by the first tactics that fit, without a word.
+class Search {
+ public:
+  Search(const CompareOptions& o, api::Values inputs, api::Values want)
+      : o_(o), inputs_(std::move(inputs)), want_(std::move(want)) {
+    o_.build.keep_graph = false;
+    o_.build.timing_cache.clear();
+    o_.build.silent = true;
+  }
+
+  void tell(const api::Engine& engine) {
+    say(api::Level::kInfo, "looking for the rule or tactic at fault");
+    if (agrees(0, "")) return tell_rule(engine);
+    std::set<std::string> tactics;
+    for (const api::LayerInfo& layer : engine.layers()) tactics.insert(layer.tactic);
+    tactics.erase("reference");
+    for (const std::string& tactic : tactics)
+      if (agrees(-1, tactic)) {
+        say(api::Level::kError, "the outputs agree without tactic '" + tactic + "' (remedy: --disable=" + tactic + ")");
+        return;
+      }
     say(api::Level::kWarning,
-        "every layer is right by itself: small differences add up along the network (remedy: larger --rtol, --atol), "
-        "or "
-        "a rewrite changed what it computes (remedy: --stop-after=N finds which)");
-  return agree && first == checked.end();
+        "no single rule or tactic is at fault: small differences add up along the network (remedy: larger --rtol, "
+        "--atol)");
+  }
+
+ private:
+  void tell_rule(const api::Engine& engine) {
+    const std::vector<std::string> patches = engine.patch_list();
+    size_t good = 0, bad = patches.size();
+    if (bad == 0 || agrees(static_cast<int64_t>(bad), "")) {
+      say(api::Level::kWarning,
+          "with tactics by their order the outputs agree: a measured choice is at fault, or differences "
+          "near the tolerance add up (remedy: --builderOptimizationLevel=0, larger --rtol, --atol)");
+      return;
+    }
+    while (bad - good > 1) {
+      const size_t middle = (good + bad) / 2;
+      (agrees(static_cast<int64_t>(middle), "") ? good : bad) = middle;
+    }
+    const std::string& patch = patches[bad - 1];
+    const std::string rule = split(patch, ':').at(1).substr(1);
+    say(api::Level::kError,
+        fmt::format("the outputs differ from patch {} of {} on: {} (remedy: --disable={}, or --stop-after={})", bad,
+                    patches.size(), patch, rule, good));
+  }
+
+  bool agrees(int64_t patches, const std::string& disabled) {
+    CompareOptions o = o_;
+    o.build.level = 0;
+    o.build.stop_after = patches;
+    if (!disabled.empty()) o.build.disable += (o.build.disable.empty() ? "" : ",") + disabled;
+    const api::Engine engine = build_engine(o.build);
+    api::Session session = engine.create_session(o.build.threads);
+    session.set_profile(choose_profile(engine, inputs_, {}, -1));
+    for (const auto& [name, value] : inputs_) session.set_input(name, value);
+    session.enqueue();
+    const auto outputs = of_kind(engine.io(), false);
+    api::Values got;
+    for (const api::IoTensor& io : outputs) got[io.name] = session.output(io.name);
+    return check_outputs(outputs, got, want_, o, false);
+  }
+
+  CompareOptions o_;
+  api::Values inputs_, want_;
+};
+
+// ---- the comparisons
+
+api::Values golden_outputs(const CompareOptions& o, const api::Values& inputs,
+                           const std::vector<api::IoTensor>& outputs) {
+  if (o.golden == "onnxruntime") {
+    say(api::Level::kInfo, "running the model by ONNX Runtime");
+    return run_onnxruntime(o.model, inputs, outputs);
+  }
+  say(api::Level::kInfo, "evaluating the model as it was given by the reference");
+  return api::evaluate_model(o.model, inputs);
+}
+
+api::Values run_engine(const api::Engine& engine, const api::Values& inputs, int profile, int threads) {
+  api::Session session = engine.create_session(threads);
+  session.set_profile(profile);
+  for (const auto& [name, value] : inputs) session.set_input(name, value);
+  session.enqueue();
+  api::Values got;
+  for (const api::IoTensor& io : of_kind(engine.io(), false)) got[io.name] = session.output(io.name);
+  return got;
+}
+
+api::Engine engine_for(const CompareOptions& o) {
+  if (o.engine.empty()) return build_engine(o.build);
+  const api::Engine engine = api::Engine::load(o.engine);
+  check_unbuilt(o.build, engine);
+  return engine;
+}
+
+bool compare_with_data(CompareOptions& o) {
+  const auto model = api::model_io(o.model);
+  const auto inputs = of_kind(model, true), outputs = of_kind(model, false);
+  std::vector<DataSet> sets;
+  for (const std::string& folder : data_folders(o.data))
+    sets.push_back({folder, read_files(folder, "input", inputs), read_files(folder, "output", outputs)});
+  set_bounds(o.build, inputs, sets);
+  o.build.keep_graph = true;
+  const api::Engine engine = engine_for(o);
+  bool all = true;
+  for (const DataSet& set : sets) {
+    say(api::Level::kInfo, "data of " + set.folder);
+    const int profile = choose_profile(engine, set.inputs, {}, -1);
+    const api::Values got = run_engine(engine, set.inputs, profile, o.build.threads);
+    const bool agree = check_outputs(outputs, got, set.outputs, o);
+    if (!agree && all && o.engine.empty()) {  // the first set that differs
+      const bool layers_agree = check_layers(engine, set.inputs, profile, o).second;
+      if (layers_agree && o.search) Search(o, set.inputs, set.outputs).tell(engine);
+    }
+    all = all && agree;
+  }
+  return all;
+}
+
+bool compare_with_golden(CompareOptions& o) {
+  api::Values inputs = load_inputs_for_build(o.inputs, o.build);
+  const Shapes asked = parse_shapes("--shapes", o.build.shapes);
+  o.build.keep_graph = true;
+  const api::Engine engine = engine_for(o);
+  const int profile = choose_profile(engine, inputs, asked, -1);
+  tell_random(engine.io(), inputs);
+  {
+    api::Session shapes = engine.create_session();
+    for (auto& [name, value] : set_inputs(shapes, engine, inputs, asked, profile)) inputs[name] = value;
+  }
+  const auto outputs = of_kind(engine.io(), false);
+  const auto [got, layers_agree] = o.engine.empty()
+                                       ? check_layers(engine, inputs, profile, o)
+                                       : std::pair(run_engine(engine, inputs, profile, o.build.threads), true);
+  const api::Values want = golden_outputs(o, inputs, outputs);
+  const bool agree = check_outputs(outputs, got, want, o);
+  if (!agree && o.engine.empty() && o.search) Search(o, inputs, want).tell(engine);
+  return agree && layers_agree;
 }
 
 void run(CompareOptions& o) {
-  set_verbose(o.build.verbose);
+  set_loudness(o.build.verbose, o.build.quiet);
   o.build.onnx = o.model;
-  o.build.quiet = true;
+  o.build.brief = true;
   bool agree = false;
   try {
-    agree = o.data.empty() ? compare_with_reference(o) : compare_with_data(o);
+    agree = o.data.empty() ? compare_with_golden(o) : compare_with_data(o);
   } catch (const CLI::Error&) {
+    throw;
+  } catch (const Exit&) {
     throw;
   } catch (const std::exception& e) {
     say(api::Level::kError, e.what());
@@ -205,13 +362,22 @@ void add_compare(CLI::App& app) {
                  "sets; without it every layer is compared with the reference on the same inputs");
   app.add_option("--loadInputs,--inputs", o->inputs, "Input values as for kiln run; random where not given");
   app.add_option("--rtol", o->rtol, "Relative tolerance")->check(CLI::NonNegativeNumber)->capture_default_str();
-  app.add_option("--atol", o->atol, "Absolute tolerance; for layers times their largest element where that is above 1")
+  app.add_option("--atol", o->atol, "Absolute tolerance, times the largest element of the output or layer")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
+  app.add_option("--loadEngine", o->engine, "Saved engine of this model to check instead of a new one; outputs only");
+  app.add_option("--golden", o->golden,
+                 "Who says what is right: the reference, or ONNX Runtime of the python3 on the path")
+      ->check(CLI::IsMember({"reference", "onnxruntime"}))
+      ->capture_default_str();
+  app.add_flag("--search,!--no-search", o->search,
+               "When outputs differ, build again and again to find the rule or tactic at fault");
   app.add_option("--worst", o->worst, "Rows of the table of layers")->capture_default_str();
   add_build_flags(app, o->build);
   set_footer(app,
              "  kiln compare model.onnx\n"
+             "  kiln compare model.onnx --golden=onnxruntime\n"
+             "  kiln compare model.onnx --loadEngine=model.plan\n"
              "  kiln compare model.onnx --data=test_data_set_0 --rtol=1e-3 --atol=1e-5\n",
              "Exit codes: 0 all agree, 1 something differs, 2 an error, or wrong usage.");
   app.callback([o] { run(*o); });

@@ -1,4 +1,4 @@
-// kiln completion: scripts for bash and zsh, made from the commands and options that the program itself parses.
+// kiln completion: scripts for bash and zsh, and the manual page, made from the commands and options that the program itself parses.
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -132,17 +132,67 @@ fi
                      names, cases);
 }
 
+// ---- the manual page
+
+std::string roff_text(const std::string& text) {
+  std::string out;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const bool line_starts = i == 0 || text[i - 1] == '\n';
+    if (line_starts && (text[i] == '.' || text[i] == '\'')) out += "\\&";
+    if (text[i] == '\\') out += "\\e";
+    else if (text[i] == '-') out += "\\-";
+    else out += text[i];
+  }
+  return out;
+}
+
+std::string roff_options(const CLI::App& command) {
+  std::string text;
+  for (const CLI::Option* option : options_of(command)) {
+    std::vector<std::string> names;
+    for (const std::string& name : option->get_snames()) names.push_back("-" + name);
+    for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
+    if (names.empty()) names.push_back(option->get_name(true));
+    std::string help = option->get_description();
+    if (!option->get_default_str().empty()) help += " (default: " + option->get_default_str() + ")";
+    text += ".TP\n.B " + roff_text(fmt::format("{}", fmt::join(names, ", "))) + "\n" + roff_text(help) + "\n";
+  }
+  return text;
+}
+
+std::string man_page(const CLI::App& root) {
+  std::string text = ".TH KILN 1 \"\" \"Kiln " + api::version() +
+                     "\"\n.SH NAME\nkiln, trtexec \\- compiles trained networks to tuned " +
+                     "engines and runs them\n.SH SYNOPSIS\n";
+  for (const CLI::App* command : commands_of(root)) text += ".B kiln " + command->get_name() + "\n[options]\n.br\n";
+  text +=
+      ".B trtexec\n[options of kiln bench]\n.SH DESCRIPTION\n" + roff_text(root.get_description()) + "\n.SH COMMANDS\n";
+  for (const CLI::App* command : commands_of(root)) {
+    text += ".SS kiln " + command->get_name() + "\n" + roff_text(command->get_description()) + "\n" +
+            roff_options(*command);
+    text += ".PP\n.nf\n" + roff_text(command->get_footer()) + "\n.fi\n";
+  }
+  return text + ".SH EXIT STATUS\n" + roff_text(kExitCodes) + "\n";
+}
+
 }  // namespace
 
 void add_completion(CLI::App& app) {
   auto shell = std::make_shared<std::string>();
-  app.add_option("shell", *shell, "Shell to print the script for")->required()->check(CLI::IsMember({"bash", "zsh"}));
+  app.add_option("shell", *shell, "Shell to print the script for; man: the manual page")
+      ->required()
+      ->check(CLI::IsMember({"bash", "zsh", "man"}));
   set_footer(app,
              "  kiln completion bash > ~/.local/share/bash-completion/completions/kiln\n"
-             "  kiln completion zsh > \"${fpath[1]}/_kiln\"\n");
+             "  kiln completion zsh > \"${fpath[1]}/_kiln\"\n"
+             "  kiln completion man | man -l -\n");
   app.callback([shell, &app] {
     const CLI::App& root = *app.get_parent();
-    std::fputs((*shell == "bash" ? bash_script(root) : zsh_script(root)).c_str(), stdout);
+    std::fputs((*shell == "bash"  ? bash_script(root)
+                : *shell == "zsh" ? zsh_script(root)
+                                  : man_page(root))
+                   .c_str(),
+               stdout);
   });
 }
 

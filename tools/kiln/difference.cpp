@@ -11,13 +11,6 @@
 namespace kiln::tool {
 namespace {
 
-double scale_of(const api::HostTensor& tensor) {
-  double largest = 1;
-  for (int64_t i = 0; i < api::element_count(tensor); ++i)
-    if (const double v = std::abs(api::element(tensor, i)); std::isfinite(v)) largest = std::max(largest, v);
-  return largest;
-}
-
 std::vector<int64_t> position(int64_t at, const std::vector<int64_t>& dims) {
   std::vector<int64_t> index(dims.size());
   for (size_t d = dims.size(); d-- > 0;) {
@@ -29,6 +22,13 @@ std::vector<int64_t> position(int64_t at, const std::vector<int64_t>& dims) {
 
 }  // namespace
 
+double largest_element(const api::HostTensor& tensor) {
+  double largest = 0;
+  for (int64_t i = 0; i < api::element_count(tensor); ++i)
+    if (const double v = std::abs(api::element(tensor, i)); std::isfinite(v)) largest = std::max(largest, v);
+  return largest;
+}
+
 Difference difference(const api::HostTensor& got, const api::HostTensor& want, const Tolerance& tolerance) {
   Difference d;
   d.agree = got.type == want.type && got.dims == want.dims;
@@ -39,7 +39,8 @@ Difference difference(const api::HostTensor& got, const api::HostTensor& want, c
     return d;
   }
   d.count = api::element_count(want);
-  const double atol = tolerance.atol * (tolerance.scaled ? scale_of(want) : 1);
+  const double scale = std::max(largest_element(want), tolerance.least_scale);
+  const double atol = tolerance.quantum + tolerance.atol * (scale > 0 ? scale : 1);
   int64_t worst = -1;
   for (int64_t i = 0; i < d.count; ++i) {
     const double g = api::element(got, i), w = api::element(want, i);

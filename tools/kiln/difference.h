@@ -7,12 +7,15 @@
 
 namespace kiln::tool {
 
-// As numpy.allclose: |got - want| <= atol + rtol |want|; NaN agrees with NaN. `scaled`: atol times the largest finite |want|
-// where that is above 1.
+// |got - want| <= quantum + atol * scale + rtol |want|, where the scale is the largest finite |want|, at least `least_scale`; 1 when
+// both are zero. NaN agrees with NaN.
 struct Tolerance {
   double rtol, atol;
-  bool scaled;
+  double least_scale = 0;
+  double quantum = 0;  // a step of the numbers that a quantisation leaves
 };
+
+double largest_element(const api::HostTensor& tensor);  // of the finite ones, by absolute value
 
 struct Difference {
   bool agree = true;

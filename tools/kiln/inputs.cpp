@@ -82,19 +82,18 @@ api::Values load_inputs(const std::string& text, const std::vector<api::IoTensor
   api::Values values;
   if (text.empty()) return values;
   const auto inputs = of_kind(io, true);
-  std::vector<std::string> names;
-  for (const api::IoTensor& input : inputs) names.push_back(input.name);
+  const std::vector<std::string> names = names_of(inputs);
   std::map<std::string, std::string> files;
   const bool archive =
       text.ends_with(".npz") && text.find(',') == std::string::npos && text.find(':') == std::string::npos;
   if (archive)
     for (const std::string& array : npz_arrays(text)) files[array] = text;
-  else files = parse_pairs(text);
+  else files = parse_pairs("--loadInputs", text);
   for (const auto& [name, path] : files) {
     const auto at = std::find(names.begin(), names.end(), name);
     if (at == names.end())
-      throw api::Failure("error[K1004] the network has no input '" + name + "'" + did_you_mean(name, names) +
-                         "\n  remedy: kiln inspect lists the inputs of an engine");
+      throw api::Failure("error[K1004] the network has no input '" + name + "'" + api::name_hint(name, names) +
+                         "\n  remedy: --loadInputs=NAME:FILE,… with names of these");
     const api::IoTensor& input = inputs[static_cast<size_t>(at - names.begin())];
     values[name] = archive ? load_npz(path, name, most_bytes(input, asked)) : load_file(input, path, asked);
   }
@@ -104,11 +103,11 @@ api::Values load_inputs(const std::string& text, const std::vector<api::IoTensor
 api::Values load_inputs_for_build(const std::string& text, BuildFlags& flags) {
   if (text.empty()) return {};
   const auto io = api::model_io(flags.onnx);
-  Shapes asked = parse_shapes(flags.shapes);
+  const Shapes asked = parse_shapes("--shapes", flags.shapes);
   api::Values values = load_inputs(text, io, asked);
   Shapes given = asked;
   for (const BuildFlags::ProfileShapes& p : flags.profiles)
-    for (const std::string* part : {&p.min, &p.opt, &p.max}) given.merge(parse_shapes(*part));
+    for (const std::string* part : {&p.min, &p.opt, &p.max}) given.merge(parse_shapes("--minShapes", *part));
   for (const api::IoTensor& input : of_kind(io, true)) {
     if (!values.count(input.name) || given.count(input.name) ||
         std::count(input.dims.begin(), input.dims.end(), -1) == 0)
@@ -131,6 +130,15 @@ int choose_profile(const api::Engine& engine, const api::Values& loaded, const S
         }))
       return p;
   return 0;
+}
+
+void tell_random(const std::vector<api::IoTensor>& io, const api::Values& loaded) {
+  std::vector<std::string> names;
+  for (const api::IoTensor& input : of_kind(io, true))
+    if (!loaded.count(input.name)) names.push_back(input.name);
+  if (!names.empty())
+    log(api::Level::kInfo,
+        "random values for " + join(names, ", ") + " (--loadInputs=" + names[0] + ":FILE,… gives others)");
 }
 
 api::Values set_inputs(api::Session& session, const api::Engine& engine, const api::Values& loaded, const Shapes& asked,

@@ -71,7 +71,7 @@ int main(int argc, char** argv) {
   if (program.substr(program.rfind('/') + 1) == "trtexec") {
     CLI::App app("Builds engines and measures inference (kiln bench)", "trtexec");
     let_last_win(app);
-    kiln::tool::add_bench(app);
+    kiln::tool::add_bench(app, true);
     return run(app, argc, argv);
   }
   CLI::App app("Kiln " + kiln::api::version() + ": compiles trained networks to tuned engines and runs them", "kiln");
@@ -88,8 +88,10 @@ int main(int argc, char** argv) {
   kiln::tool::add_run(*app.add_subcommand("run", "Run a model or engine on given inputs"));
   kiln::tool::add_inspect(*app.add_subcommand("inspect", "Show the layers, tactics, layouts and memory of an engine"));
   kiln::tool::add_compare(*app.add_subcommand("compare", "Compare an engine with the reference or with stored data"));
+  kiln::tool::add_report(*app.add_subcommand("report", "Draw an engine, its times and its memory as one page"));
   kiln::tool::add_list(*app.add_subcommand("list", "List back ends, operators, rules, tactics and knobs"));
-  kiln::tool::add_completion(*app.add_subcommand("completion", "Print a completion script for a shell"));
+  kiln::tool::add_completion(
+      *app.add_subcommand("completion", "Print a completion script for a shell, or the manual page"));
   if (argc < 2) {
     std::cerr << app.help();
     return 2;

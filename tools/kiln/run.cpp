@@ -1,4 +1,8 @@
 // kiln run: outputs of a model or engine for given inputs.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
 #include <filesystem>
 
 #include "command.h"
@@ -6,9 +10,11 @@
 namespace kiln::tool {
 namespace {
 
+constexpr int64_t kPrinted = 16;  // elements of an output that are printed whole
+
 struct RunOptions {
   BuildFlags build;
-  std::string model, inputs, outputs, format = "npy";
+  std::string model, inputs, outputs, format = "npy", dump_all;
   int profile = -1;
 };
 
@@ -17,37 +23,114 @@ std::string file_name(std::string name) {
   return name;
 }
 
+bool is_one_file(const std::string& path) { return path.ends_with(".npy") || path.ends_with(".pb"); }
+
+void make_folder(const std::string& path) {
+  std::error_code error;
+  std::filesystem::create_directories(path, error);
+  if (error)
+    throw api::Failure("error[K1005] cannot make the folder '" + path + "': " + error.message() +
+                       "\n  remedy: give another folder, or FILE.npz");
+}
+
 void save(const RunOptions& o, const std::vector<api::IoTensor>& io, const api::Values& outputs) {
   if (o.outputs.ends_with(".npz")) return save_npz(o.outputs, outputs);
-  std::error_code error;
-  std::filesystem::create_directories(o.outputs, error);
-  if (error)
-    throw api::Failure("error[K1005] cannot make the folder '" + o.outputs + "': " + error.message() +
-                       "\n  remedy: give another folder, or FILE.npz");
+  if (is_one_file(o.outputs)) return api::save_tensor(o.outputs, outputs.at(io[0].name));
+  make_folder(o.outputs);
   for (size_t i = 0; i < io.size(); ++i)
     api::save_tensor(
         o.outputs + "/" + (o.format == "pb" ? "output_" + std::to_string(i) + ".pb" : file_name(io[i].name) + ".npy"),
         outputs.at(io[i].name));
 }
 
+// All elements when they are few, else what they range over.
+std::string values_text(const api::HostTensor& tensor) {
+  const int64_t count = api::element_count(tensor);
+  if (count == 0) return "";
+  std::string text;
+  if (count <= kPrinted) {
+    for (int64_t i = 0; i < count; ++i) text += fmt::format(" {:.6g}", api::element(tensor, i));
+    return ":" + text;
+  }
+  double least = INFINITY, most = -INFINITY;
+  int64_t odd = 0;
+  for (int64_t i = 0; i < count; ++i) {
+    const double v = api::element(tensor, i);
+    if (!std::isfinite(v)) ++odd;
+    else least = std::min(least, v), most = std::max(most, v);
+  }
+  if (odd < count) text = fmt::format(", from {:.6g} to {:.6g}", least, most);
+  return odd > 0 ? text + fmt::format(", {} NaN or infinite", odd) : text;
+}
+
+// Writes each layer's results, and names the first that holds NaN or an infinity.
+class Dump {
+ public:
+  explicit Dump(std::string folder) : folder_(std::move(folder)) { make_folder(folder_); }
+  void take(const api::LayerInfo& layer, const std::string& value, const api::HostTensor& tensor) {
+    const std::string path = fmt::format("{}/{:04}.{}.npy", folder_, count_++, file_name(value));
+    try {
+      api::save_tensor(path, tensor);
+    } catch (const api::Failure&) {  // a type that .npy lacks
+      api::save_tensor(path.substr(0, path.size() - 3) + "pb", tensor);
+    }
+    if (odd_.empty() && has_odd(tensor))
+      odd_ = fmt::format("the first NaN or infinity is in '{}', made by layer '{}' ({}, {})", value, layer.name,
+                         layer.op, layer.tactic);
+  }
+  void tell() const {
+    say(api::Level::kInfo, fmt::format("{} results of layers are in {}", count_, folder_));
+    if (!odd_.empty()) say(api::Level::kWarning, odd_);
+  }
+
+ private:
+  static bool has_odd(const api::HostTensor& tensor) {
+    if (tensor.type.find("float") == std::string::npos) return false;
+    for (int64_t i = 0; i < api::element_count(tensor); ++i)
+      if (!std::isfinite(api::element(tensor, i))) return true;
+    return false;
+  }
+  std::string folder_, odd_;
+  size_t count_ = 0;
+};
+
 void run(RunOptions& o) {
-  set_verbose(o.build.verbose);
+  set_loudness(o.build.verbose, o.build.quiet);
   o.build.onnx = o.model;
-  o.build.quiet = true;
-  const bool is_model = o.model.ends_with(".onnx");
-  const Shapes asked = parse_shapes(o.build.shapes);
+  o.build.brief = true;
+  const bool is_model = o.model.ends_with(".onnx") || o.model.ends_with(".kir");
+  const Shapes asked = parse_shapes("--shapes", o.build.shapes);
   api::Values inputs;
   if (is_model) inputs = load_inputs_for_build(o.inputs, o.build);
   const api::Engine engine = is_model ? build_engine(o.build) : api::Engine::load(o.model);
-  if (!is_model) inputs = load_inputs(o.inputs, engine.io(), asked);
-  api::Session session = engine.create_session();
-  set_inputs(session, engine, inputs, asked, choose_profile(engine, inputs, asked, o.profile));
-  session.enqueue();
+  if (!is_model) {
+    check_unbuilt(o.build, engine);
+    inputs = load_inputs(o.inputs, engine.io(), asked);
+  }
   const auto io = of_kind(engine.io(), false);
+  if (is_one_file(o.outputs) && io.size() != 1)
+    throw CLI::ValidationError("--saveOutputs",
+                               fmt::format("'{}' is one file, and there are {} outputs: {} (remedy: give a folder or "
+                                           "FILE.npz)",
+                                           o.outputs, io.size(), join(names_of(io), ", ")));
+  api::Session session = engine.create_session(o.build.threads);
+  set_inputs(session, engine, inputs, asked, choose_profile(engine, inputs, asked, o.profile));
+  tell_random(engine.io(), inputs);
+  if (!o.dump_all.empty()) {
+    Dump dump(o.dump_all);
+    session.observe([&](const api::LayerInfo& layer, const std::string& value, const api::HostTensor& tensor) {
+      dump.take(layer, value, tensor);
+    });
+    session.enqueue();
+    session.observe(nullptr);
+    dump.tell();
+  } else {
+    session.enqueue();
+  }
   api::Values outputs;
   for (const api::IoTensor& t : io) {
     api::HostTensor& value = outputs[t.name] = session.output(t.name);
-    say(api::Level::kInfo, t.name + " " + value.type + " " + shape_text(value.dims));
+    say(api::Level::kInfo, t.name + " " + value.type + " " + shape_text(value.dims) + values_text(value));
   }
   if (!o.outputs.empty()) save(o, io, outputs);
 }
@@ -56,21 +139,25 @@ void run(RunOptions& o) {
 
 void add_run(CLI::App& app) {
   auto o = std::make_shared<RunOptions>();
-  app.add_option("model", o->model, "ONNX model (.onnx) or saved engine")->required();
+  app.add_option("model", o->model, "Model (.onnx, .kir) or saved engine")->required();
   app.add_option(
       "--loadInputs,--inputs", o->inputs,
       "Input values: name:file,… (.npy, .npz, .pb or raw bytes), or one .npz with all; random where not given");
-  app.add_option("--saveOutputs", o->outputs, "FILE.npz, or a folder that receives a file for each output");
+  app.add_option("--saveOutputs", o->outputs,
+                 "FILE.npz; FILE.npy or FILE.pb of the only output; or a folder that receives a file for each output");
   app.add_option("--format", o->format, "Files in the folder: NAME.npy, or output_K.pb as in the ONNX test sets")
       ->check(CLI::IsMember({"npy", "pb"}))
       ->capture_default_str();
+  app.add_option("--dump-all", o->dump_all,
+                 "Folder that receives each layer's results in order; the first NaN or infinity is named");
   app.add_option("--useOptimizationProfile", o->profile,
                  "Profile of the engine to use (default: the first that takes the shapes)")
       ->check(CLI::NonNegativeNumber);
   add_build_flags(app, o->build);
   set_footer(app,
              "  kiln run resnet50.plan --loadInputs=image:cat.npy --saveOutputs=out\n"
-             "  kiln run model.onnx --loadInputs=inputs.npz --saveOutputs=outputs.npz\n");
+             "  kiln run model.onnx --loadInputs=inputs.npz --saveOutputs=outputs.npz\n"
+             "  kiln run resnet50.plan --dump-all=layers\n");
   app.callback([o] { run(*o); });
 }
 

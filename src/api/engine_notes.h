@@ -1,0 +1,35 @@
+// What the build notes in an engine for people: options, and for each layer its work, time and the candidates that were compared.
+#pragma once
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace kiln {
+struct LayerReport;
+}
+
+namespace kiln::api {
+
+struct Work;
+struct BuildOptions;
+
+struct EngineNotes {
+  struct Layer {
+    double flops = -1, bytes = -1, built_ms = -1;
+    size_t tried = 0;  // index
+  };
+  std::string options;
+  std::map<std::string, Layer> layers;  // by name
+  std::vector<std::vector<std::pair<std::string, double>>> tried{
+      1};  // lists of candidates and milliseconds; the first is empty
+};
+
+std::string options_text(const BuildOptions& options);  // what differs from the defaults
+// JSON for Plan::build_info: a pure function of what it is given.
+std::string notes_text(const std::string& options, const std::vector<LayerReport>& layers,
+                       const std::map<std::string, Work>& work);
+// Tolerates any text: what cannot be read is left out.
+EngineNotes parse_notes(const std::string& text);
+
+}  // namespace kiln::api

@@ -1,0 +1,21 @@
+// Graphs as files: the text of src/ir/text.h, and the large constants that it names in a second file beside it.
+#pragma once
+#include <memory>
+#include <string>
+
+#include "base/log.h"
+#include "ir/graph.h"
+
+namespace kiln::api {
+
+inline constexpr const char* kGraphEnding = ".kir";
+
+// Writes `path`, and `path`.weights when there are large constants. Throws kIo.
+void save_graph(const ir::Graph& graph, const std::string& path);
+// Throws kNotFound, kIo, kInvalidArgument (with line and column), kInvalidGraph.
+std::unique_ptr<ir::Graph> load_graph(const std::string& path);
+
+// Of a model by the ending of its name: .kir, else ONNX.
+std::unique_ptr<ir::Graph> load_model(const std::string& path, Logger* logger = nullptr);
+
+}  // namespace kiln::api

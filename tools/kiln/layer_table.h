@@ -1,0 +1,29 @@
+// Times of layers beside what each has to compute and to move.
+#pragma once
+#include <string>
+#include <vector>
+
+#include "command.h"
+
+namespace kiln::tool {
+
+// What this machine does at most, measured by this process once.
+struct Limits {
+  double flops_per_s = 0, bytes_per_s = 0;
+  // The least milliseconds that the layer can take; 0 when the engine does not tell its work.
+  double least_ms(const api::LayerInfo& layer) const;
+};
+// Of a product of large float32 matrices and of a sum of long vectors, by engines built for that; takes about a second.
+Limits measure_limits(int threads);
+
+struct LayerTimes {
+  api::LayerInfo layer;
+  std::vector<double> ms;  // of each profiled inference
+  double total() const;
+  double average() const { return ms.empty() ? 0 : total() / static_cast<double>(ms.size()); }
+  double median() const;
+};
+// Of `rounds` profiled inferences, in the order of the engine.
+std::vector<LayerTimes> profile_layers(api::Session& session, const api::Engine& engine, int rounds);
+
+}  // namespace kiln::tool

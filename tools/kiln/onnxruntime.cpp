@@ -1,0 +1,56 @@
+// ONNX Runtime in a process of its own: inputs and outputs are .npz files.
+#include "onnxruntime.h"
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "temporary.h"
+
+namespace kiln::tool {
+namespace {
+
+constexpr const char* kScript = R"(
+import sys
+import numpy, onnxruntime
+session = onnxruntime.InferenceSession(sys.argv[1], providers=['CPUExecutionProvider'])
+names = [o.name for o in session.get_outputs()]
+numpy.savez(sys.argv[3], **dict(zip(names, session.run(names, dict(numpy.load(sys.argv[2]))))))
+)";
+
+// The exit code; 127 when there is no such program.
+int run_program(const std::vector<std::string>& words) {
+  std::vector<char*> arguments;
+  for (const std::string& word : words) arguments.push_back(const_cast<char*>(word.c_str()));
+  arguments.push_back(nullptr);
+  const pid_t child = fork();
+  if (child < 0) throw api::Failure(std::string("error[K1005] cannot start python3: ") + std::strerror(errno));
+  if (child == 0) {
+    execvp(arguments[0], arguments.data());
+    _exit(127);
+  }
+  int status = 0;
+  while (waitpid(child, &status, 0) < 0 && errno == EINTR) continue;
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+}
+
+}  // namespace
+
+api::Values run_onnxruntime(const std::string& model, const api::Values& inputs,
+                            const std::vector<api::IoTensor>& outputs) {
+  const TemporaryFolder folder;
+  const std::string in = folder.path() + "/in.npz", out = folder.path() + "/out.npz";
+  save_npz(in, inputs);
+  if (const int code = run_program({"python3", "-c", kScript, model, in, out}); code != 0)
+    throw api::Failure(code == 127
+                           ? "error[K1004] there is no python3\n  remedy: install it, with the package onnxruntime"
+                           : "error[K4001] ONNX Runtime did not run the model; its words are above\n  remedy: let "
+                             "python3 be one with the packages numpy and onnxruntime");
+  api::Values values;
+  for (const api::IoTensor& io : outputs) values[io.name] = load_npz(out, io.name, UINT64_MAX / 4);
+  return values;
+}
+
+}  // namespace kiln::tool

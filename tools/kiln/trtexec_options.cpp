@@ -1,0 +1,166 @@
+// The table of trtexec's options.
+#include "trtexec_options.h"
+
+namespace kiln::tool {
+namespace {
+
+constexpr const char* kModelsTypes = "permitted; {} each layer computes in the types of the model";
+constexpr const char* kNoGraphs = "{} launches cost nothing that a graph would save; running plainly";
+constexpr const char* kNoDla = "there is no DLA";
+constexpr const char* kNoRefit = "engines cannot be refitted or stripped yet (docs/status.md, \"Not done yet\": refit)";
+constexpr const char* kNoStreaming =
+    "weights are mapped from the file, not streamed (docs/status.md, \"Not done yet\")";
+constexpr const char* kNoPlugins = "there are no plugins yet (docs/status.md, \"Not done yet\": plugins)";
+constexpr const char* kNoRoutes = "the tuner's search is set by --builderOptimizationLevel and --avgTiming alone";
+constexpr const char* kOneRuntime = "every engine runs on the one run-time library of its version";
+constexpr const char* kNoCopies = "the CPU reads inputs where they lie; nothing is copied";
+constexpr const char* kMarkIntermediate = "results of layers are saved by `kiln run --dump-all=DIR`";
+
+struct Ineffective {
+  const char* names;  // as CLI11 takes them
+  bool takes_value;
+  const char* reason;  // why it does nothing; {} stands for "on the back end 'name'"
+};
+
+constexpr Ineffective kIneffective[] = {
+    {"--fp16", false, kModelsTypes},
+    {"--bf16", false, kModelsTypes},
+    {"--fp8", false, kModelsTypes},
+    {"--int8", false, kModelsTypes},
+    {"--int4", false, kModelsTypes},
+    {"--best", false, kModelsTypes},
+    {"--stronglyTyped", false, "always so: each layer computes in the types of the model"},
+    {"--noTF32", false, "TF32 is never used"},
+    {"--precisionConstraints", true, kModelsTypes},
+    {"--layerPrecisions", true, kModelsTypes},
+    {"--layerOutputTypes", true, kModelsTypes},
+    {"--layerDeviceTypes", true, kNoDla},
+    {"--inputIOFormats", true, "inputs are row-major in the types of the model"},
+    {"--outputIOFormats", true, "outputs are row-major in the types of the model"},
+    {"--calib", true, "scales come from the model's Quantize and Dequantize nodes"},
+    {"--useCudaGraph", false, kNoGraphs},
+    {"--noCudaGraph", false, kNoGraphs},
+    {"--noDataTransfers", false, kNoCopies},
+    {"--includeDataTransfers", false, kNoCopies},
+    {"--useManagedMemory", false, "host and device share their memory"},
+    {"--useSpinWait", false, "always so: an inference computes in the calling thread"},
+    {"--noSpinWait", false, "an inference computes in the calling thread; nothing is waited for"},
+    {"--separateProfileRun", false, "always so"},
+    {"--explicitBatch", false, "always so"},
+    {"--threads", false, "always so: each stream has a thread"},
+    {"--maxBatch", true, "batches are explicit; --shapes gives them"},
+    {"--batch", true, "batches are explicit; --shapes gives them"},
+    {"--workspace", true, "memory is planned exactly and needs no limit"},
+    {"--maxAuxStreams", true, "an engine uses one stream"},
+    {"--allocationStrategy", true, "a context has memory for the largest shapes of all profiles"},
+    {"--persistentCacheRatio", true, "the processor's caches cannot be set aside"},
+    {"--l2LimitForTiling", true, kNoRoutes},
+    {"--tilingOptimizationLevel", true, kNoRoutes},
+    {"--tacticSources", true, "--disable=NAME leaves out tactics and libraries by name"},
+    {"--preview", true, "there are no preview features"},
+    {"--hardwareCompatibilityLevel", true, "an engine runs on the kind of processor that it was built on"},
+    {"--runtimePlatform", true, "an engine runs on the platform that it was built on"},
+    {"--profilingVerbosity", true, "engines hold the names and tactics of all layers"},
+    {"--versionCompatible,--vc", false, kOneRuntime},
+    {"--excludeLeanRuntime", false, kOneRuntime},
+    {"--leanDLLPath", true, kOneRuntime},
+    {"--useRuntime", true, kOneRuntime},
+    {"--tempdir", true, "no temporary files are made"},
+    {"--tempfileControls", true, "no temporary files are made"},
+    {"--asyncFileReader", false, "an engine is mapped, not read"},
+    {"--directIO", false, "an engine is mapped, not read"},
+    {"--noCompilationCache", false, "no kernel is compiled"},
+    {"--dumpKernelText", false, "no kernel is compiled"},
+    {"--cpuOnly", false, "always so"},
+    {"--pi,--pluginInstanceNorm", false, "InstanceNormalization has tactics of its own"},
+    {"--decomposableAttentions", true, "attention that no tactic takes runs as its parts"},
+    {"--safe", false, "there is no restricted mode"},
+    {"--consistency", false, "there is no restricted mode"},
+    {"--safetyPlugins", true, kNoPlugins},
+    {"--staticPlugins,--plugins", true, kNoPlugins},
+    {"--dynamicPlugins", true, kNoPlugins},
+    {"--setPluginsToSerialize", true, kNoPlugins},
+    {"--ignoreParsedPluginLibs", false, kNoPlugins},
+    {"--enablePluginOverride", false, kNoPlugins},
+    {"--useDLACore", true, kNoDla},
+    {"--allowGPUFallback", false, kNoDla},
+    {"--buildDLAStandalone", false, kNoDla},
+    {"--adjustForDLA", false, kNoDla},
+    {"--exposeDMA", false, kNoDla},
+    {"--uint8AsymmetricQuantizationDLA", false, kNoDla},
+    {"--reportCapabilityDLA", false, kNoDla},
+    {"--refit", false, kNoRefit},
+    {"--refitFromOnnx", true, kNoRefit},
+    {"--dumpRefit", false, kNoRefit},
+    {"--timeRefit", false, kNoRefit},
+    {"--stripWeights", false, kNoRefit},
+    {"--stripAllWeights", false, kNoRefit},
+    {"--allowWeightStreaming", false, kNoStreaming},
+    {"--weightStreamingBudget", true, kNoStreaming},
+    {"--markDebug", true, kMarkIntermediate},
+    {"--markUnfusedTensorsAsDebugTensors", false, kMarkIntermediate},
+    {"--saveDebugTensors", true, kMarkIntermediate},
+    {"--saveAllDebugTensors", true, kMarkIntermediate},
+    {"--remoteAutoTuningConfig", true, kNoRoutes},
+    {"--setBuildRoute", true, kNoRoutes},
+    {"--tuneBuildRoutes", true, kNoRoutes},
+    {"--tuneBuildRouteFile", true, kNoRoutes},
+    {"--helpBuildRoute", false, kNoRoutes},
+    {"--tuningCacheFile", true, kNoRoutes},
+    {"--tuningSearch", true, kNoRoutes},
+    {"--tuningTimeOut", true, kNoRoutes},
+    {"--saveAllEngines", true, kNoRoutes},
+    {"--continue", false, kNoRoutes},
+    {"--accuracyAlgorithm", true, "--loadRefOutputs with --rtol and --atol compares; so does `kiln compare`"},
+    {"--accuracyThreshold", true, "--loadRefOutputs with --rtol and --atol compares; so does `kiln compare`"},
+    {"--refPair", true, "--loadInputs and --loadRefOutputs give one pair"},
+    {"--sleepTime", true, "--idleTime sleeps between inferences"},
+};
+
+std::string placed(std::string reason, const std::string& where) {
+  const size_t at = reason.find("{}");
+  return at == std::string::npos ? reason : reason.replace(at, 2, where);
+}
+
+}  // namespace
+
+void add_trtexec_options(CLI::App& app, TrtexecOptions& o) {
+  std::vector<CLI::Option*> options;
+  auto add = [&](CLI::Option* option) { options.push_back(option); };
+  for (const Ineffective& entry : kIneffective) {
+    const std::string name = entry.names, first = name.substr(0, name.find(',')), reason = entry.reason;
+    const auto note = [&o, first, reason](const std::string&) { o.without_effect[first] = reason; };
+    if (entry.takes_value)
+      add(app.add_option_function<std::string>(name, note, "No effect: " + placed(reason, "here")));
+    else add(app.add_flag_callback(name, [note] { note(""); }, "No effect: " + placed(reason, "here")));
+  }
+  add(app.add_option("--sparsity", o.sparsity, "Permit tactics for 2:4 sparse weights: disable or enable")
+          ->check(CLI::IsMember({"disable", "enable"})));
+  add(app.add_option("--device", o.device, "Number of the device; the CPU is 0")->check(CLI::Range(0, 0)));
+  add(app.add_flag("--dryRun", o.dry_run, "Check the options, read the model, and build nothing"));
+  add(app.add_flag("--getPlanVersionOnly", o.plan_version_only, "Print the version that built the engine, and end"));
+  add(app.add_flag("--timeDeserialize", o.time_deserialize, "Print how long loading takes, and end"));
+  add(app.add_flag("--dumpOptimizationProfile", o.dump_profiles, "Print the profiles of the engine"));
+  add(app.add_flag("--dumpRawBindingsToFile", o.raw_bindings, "Write the bytes of all inputs and outputs to files"));
+  add(app.add_flag("--monitorMemory", o.monitor_memory, "Print the most memory that the process held"));
+  add(app.add_option("--loadRefOutputs", o.references,
+                     "Expected outputs, as --loadInputs; exit code 1 when one differs"));
+  add(app.add_option("--rtol", o.rtol, "Relative tolerance of --loadRefOutputs")
+          ->check(CLI::NonNegativeNumber)
+          ->capture_default_str());
+  add(app.add_option("--atol", o.atol, "Absolute tolerance of --loadRefOutputs, times the output's largest element")
+          ->check(CLI::NonNegativeNumber)
+          ->capture_default_str());
+  for (CLI::Option* option : options) option->group("trtexec");
+}
+
+void tell_without_effect(const TrtexecOptions& o, const std::string& backend) {
+  std::map<std::string, std::string> by_reason;
+  for (const auto& [name, reason] : o.without_effect)
+    by_reason[reason] += (by_reason[reason].empty() ? "" : " ") + name;
+  if (o.sparsity == "enable") by_reason["permitted; {} no tactic uses sparse weights"] = "--sparsity=enable";
+  for (const auto& [reason, names] : by_reason)
+    say(api::Level::kInfo, names + ": " + placed(reason, "on the back end '" + backend + "'"));
+}
+
+}  // namespace kiln::tool

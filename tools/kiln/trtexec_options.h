@@ -1,0 +1,24 @@
+// trtexec's options beyond those of a build and a measurement: what each does here, or why it does nothing.
+#pragma once
+#include <map>
+#include <string>
+
+#include "command.h"
+
+namespace kiln::tool {
+
+struct TrtexecOptions {
+  int device = 0;
+  bool dry_run = false, plan_version_only = false, time_deserialize = false, dump_profiles = false,
+       raw_bindings = false, monitor_memory = false;
+  std::string references;  // --loadRefOutputs
+  double rtol = 1e-3, atol = 1e-5;
+  std::string sparsity;
+  std::map<std::string, std::string> without_effect;  // options that were given, and why they do nothing
+};
+
+void add_trtexec_options(CLI::App& app, TrtexecOptions& options);
+// One line for each option that was given and does nothing on this engine's device.
+void tell_without_effect(const TrtexecOptions& options, const std::string& backend);
+
+}  // namespace kiln::tool
