@@ -95,7 +95,7 @@ std::string report_text(const CompileReport& report) {
 Engine Engine::build(const BuildOptions& options) {
   return guarded([&] {
     FunctionLogger logger(options.log);
-    const Target& target = options.backend.empty() ? *all_targets().front() : find_target(options.backend);
+    const Target& target = options.backend.empty() ? default_target() : find_target(options.backend);
     check_disabled(options.disabled);
     auto graph = load_model(options.onnx, &logger);
     CompileOptions compile_options;

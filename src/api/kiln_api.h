@@ -1,5 +1,6 @@
 // What the parts of include/kiln/kiln.h share.
 #pragma once
+#include <algorithm>
 #include <map>
 #include <memory>
 #include <string>
@@ -50,15 +51,41 @@ struct Session::State {
   std::unique_ptr<Context> context;
   std::unique_ptr<Stream> stream;
   std::unique_ptr<Event> start, stop;
-  std::map<int32_t, Tensor> buffers;  // memory of the session, or what borrows from `bound`
+  std::map<int32_t, Tensor> buffers;  // memory of the session on the host, or what borrows from `bound`
   struct Memory {
     void* data;
     size_t bytes;
   };
+  // Memory of a device that is not the host's.
+  class Block {
+   public:
+    Block(Device& device, size_t size) : allocator_(device.allocator()), size_(size) {
+      data_ = allocator_.allocate(std::max<size_t>(size, 1), static_cast<size_t>(device.facts().alignment));
+      if (!data_) throw Error(Code::kOutOfMemory, "no " + std::to_string(size) + " bytes of the device's memory");
+    }
+    Block(const Block&) = delete;
+    Block& operator=(const Block&) = delete;
+    ~Block() { allocator_.deallocate(data_); }
+    void* data() const { return data_; }
+    size_t size() const { return size_; }
+
+   private:
+    Allocator& allocator_;
+    void* data_;
+    size_t size_;
+  };
+  std::map<int32_t, std::unique_ptr<Block>> blocks;
   std::map<int32_t, Memory> bound;  // memory of the caller
   int threads = 0;
   std::map<std::string, std::vector<std::byte>> sized_outputs;
   bool shapes_changed = true;
+
+  State() = default;
+  State(const State&) = delete;
+  State& operator=(const State&) = delete;
+  ~State() {
+    if (stream) static_cast<void>(stream->synchronize());  // what is queued uses the memory
+  }
 
   int32_t index(const std::string& name) const {
     if (auto t = engine->find_io(name)) return *t;
@@ -73,21 +100,46 @@ struct Session::State {
     const DType type = tensor(*engine, t).dtype;
     if (held.valid() && held.dims() == dims) return held;
     const auto own = bound.find(t);
-    if (own == bound.end()) {
-      held = Tensor::allocate(type, dims);
-      check(context->set_address(t, held.mutable_data()));
-    } else {
-      const auto needed = byte_size(type, kiln::element_count(dims));
-      if (!needed || static_cast<uint64_t>(*needed) > own->second.bytes)
-        throw Error(Code::kInvalidArgument, "the memory bound to '" + tensor(*engine, t).name + "' has " +
-                                                std::to_string(own->second.bytes) + " bytes")
-            .cause("its shape is " + to_string(dims));
+    const auto needed = byte_size(type, kiln::element_count(dims));
+    if (own != bound.end() && (!needed || static_cast<uint64_t>(*needed) > own->second.bytes))
+      throw Error(Code::kInvalidArgument, "the memory bound to '" + tensor(*engine, t).name + "' has " +
+                                              std::to_string(own->second.bytes) + " bytes")
+          .cause("its shape is " + to_string(dims));
+    if (own != bound.end() && !on_device(t)) {
       held = Tensor::borrow(type, dims, static_cast<const std::byte*>(own->second.data));
       check(context->set_address(t, own->second.data));
+      return held;
     }
+    held = Tensor::allocate(type, dims);
+    check(context->set_address(t, on_device(t) ? device_memory(t) : held.mutable_data()));
     return held;
   }
   const Tensor& held(int32_t t) const { return buffers.at(t); }
+
+  // The engine reads or writes it in memory that the host does not see; the host's tensor is a copy.
+  bool on_device(int32_t t) const { return engine->plan().device_memory && !tensor(*engine, t).on_host; }
+  void* device_memory(int32_t t) {
+    if (const auto own = bound.find(t); own != bound.end()) return own->second.data;
+    auto& block = blocks[t];
+    const auto size = static_cast<size_t>(held(t).bytes());
+    if (!block || block->size() < size) {
+      throw_if_error(stream->synchronize());
+      block = std::make_unique<Block>(engine->device(), size);
+    }
+    return block->data();
+  }
+  void upload(int32_t t) {
+    if (on_device(t))
+      throw_if_error(engine->device().copy(*stream, device_memory(t), held(t).data(),
+                                           static_cast<size_t>(held(t).bytes()), CopyKind::kHostToDevice));
+  }
+  void download(int32_t t) {
+    if (!on_device(t)) return;
+    const Tensor& host = held(t);
+    throw_if_error(engine->device().copy(*stream, const_cast<void*>(host.data()), device_memory(t),
+                                         static_cast<size_t>(host.bytes()), CopyKind::kDeviceToHost));
+    throw_if_error(stream->synchronize());
+  }
 };
 
 }  // namespace kiln::api

@@ -80,6 +80,7 @@ void Session::set_input(const std::string& input, const HostTensor& host) {
                   "the tensor given for '" + input + "' has " + std::to_string(host.data.size()) + " bytes");
     move_elements(tensor(*state_->engine, state_->index(input)).layout, held.dims(), bits(held.dtype()) / 8,
                   host.data.data(), static_cast<std::byte*>(const_cast<void*>(held.data())), host.data.size(), true);
+    state_->upload(state_->index(input));
   });
 }
 
@@ -130,6 +131,7 @@ HostTensor Session::output(const std::string& name) {
     synchronize();
     const int32_t t = state_->index(name);
     if (tensor(*state_->engine, t).storage != plan::Storage::kSlot) {
+      state_->download(t);
       const Tensor held = state_->held(t);
       HostTensor host = to_host(held);
       move_elements(tensor(*state_->engine, t).layout, held.dims(), bits(held.dtype()) / 8,

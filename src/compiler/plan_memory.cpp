@@ -104,7 +104,8 @@ class Planner {
   // The step's result takes over the buffer of an operand that nobody reads later.
   void write_in_place(size_t i) {
     const int32_t out = steps_[i].outputs.empty() ? -1 : steps_[i].outputs[0];
-    if (steps_[i].sharing != Sharing::kInPlace || !in_arena(out) || tensor(out).view_of >= 0 || root(out) != out) return;
+    if (steps_[i].sharing != Sharing::kInPlace || !in_arena(out) || tensor(out).view_of >= 0 || root(out) != out)
+      return;
     for (int32_t in : steps_[i].inputs)
       if (in_arena(in) && in != out && may_take_over(i, in, out)) {
         merge(out, root(in));

@@ -99,7 +99,7 @@ Device* try_open_device(const std::string& name, std::string& reason) {
   const std::string back_end = name.substr(0, colon);
   const std::optional<int> ordinal = colon == std::string::npos ? 0 : ordinal_of(name.substr(colon + 1));
   if (!plain_name(back_end) || !ordinal) {
-    reason = "'" + name + "' is not the name of a device, like \"cpu\" or \"name:1\"";
+    reason = "'" + name + "' is not the name of a device: letters, digits and '_', then perhaps ':' and its number";
     return nullptr;
   }
   std::lock_guard lock(registry().mutex);

@@ -207,7 +207,7 @@ class ThreadLimit {
 // until the program ends. A library lib<prefix>_<name>.so shows one as kiln_create_device_<name>.
 using CreateDevice = Device* (*)(int ordinal, std::string& reason);
 
-// Opens a device by name, "cpu" or with an ordinal "gpu:1": from a library beside this one, or from what the program registered.
+// Opens a device by its back end's name, with an ordinal behind it or without ("name:1", "name"): from a library beside this one, or from what the program registered.
 // Throws kNotFound with the reason. Thread-safe; the device lives until the program ends.
 Device& open_device(const std::string& name);
 // The same; null, with the reason, when it is not available.

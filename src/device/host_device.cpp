@@ -174,7 +174,7 @@ class HostEvent final : public Event {
   bool timing_, recorded_ = false;
 };
 
-// Handles with a meaning of their own in CUDA's programming interface: null and 1 the default stream, 2 the thread's own.
+// Handles with a meaning of their own in programs of the field: null and 1 are the default stream, 2 the thread's own.
 constexpr uintptr_t kLegacyStream = 1, kPerThreadStream = 2;
 
 class HostExecutable final : public Executable {

@@ -62,7 +62,7 @@ struct StepInfo {
   std::vector<uint32_t> bodies;                       // programs that a branch or loop runs
   bool waits = false;                                 // for all that is queued: the host reads what the device made
   bool is_transfer() const { return device.empty() && bodies.empty(); }
-  Sharing sharing = Sharing::kNothing;                // what its kernel says; the runtime asks the kernel again
+  Sharing sharing = Sharing::kNothing;  // what its kernel says; the runtime asks the kernel again
 };
 
 struct Program {

@@ -13,7 +13,8 @@ namespace kiln::operators {
 namespace {
 
 constexpr int kAttempts = 40;
-constexpr uint64_t kPretendEvery = 5;  // its kernels are the CPU's: what is asked is whether each operator finds its memory
+constexpr uint64_t kPretendEvery =
+    5;  // its kernels are the CPU's: what is asked is whether each operator finds its memory
 
 std::string input_name(size_t i) { return "in" + std::to_string(i); }
 

@@ -6,7 +6,7 @@
 namespace kiln::cpu::kernels {
 
 ByteImageParameters::ByteImageParameters(const Attributes& p)
-    : window(read_window(p)),
+    : window(read_sliding_window(p)),
       groups(read_integer(p, "groups", 1, int64_t{1} << 30)),
       x_zero(static_cast<int32_t>(read_integer(p, "x_zero", -128, 255))) {}
 

@@ -48,8 +48,6 @@ class ConvNhwc final : public Kernel {
 
 }  // namespace
 
-std::unique_ptr<Kernel> make_conv_nhwc(const Attributes& parameters) {
-  return std::make_unique<ConvNhwc>(parameters);
-}
+std::unique_ptr<Kernel> make_conv_nhwc(const Attributes& parameters) { return std::make_unique<ConvNhwc>(parameters); }
 
 }  // namespace kiln::cpu::kernels
