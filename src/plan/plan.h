@@ -61,7 +61,7 @@ struct StepInfo {
   std::vector<std::string> origins;                   // nodes of the model
   std::vector<uint32_t> bodies;                       // programs that a branch or loop runs
   bool waits = false;                                 // for all that is queued: the host reads what the device made
-  bool is_transfer() const { return device.empty() && bodies.empty(); }
+  bool is_transfer() const { return device.empty() && (kernel == kToHost || kernel == kToDevice); }
   Sharing sharing = Sharing::kNothing;  // what its kernel says; the runtime asks the kernel again
 };
 

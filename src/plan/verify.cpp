@@ -223,6 +223,7 @@ class Verifier {
     const uint64_t arena = plan_.device_memory && s.device != plan_.device ? plan_.host_arena_size : plan_.arena_size;
     check_step(s.workspace_offset <= arena && s.workspace_size <= arena - s.workspace_offset, i,
                "its workspace lies outside the arena");
+    check_step(plan_.device_memory || !s.is_transfer(), i, "it copies to a device that has no memory of its own");
     if (plan_.device_memory) sides(i);
     check_step(s.workspace_offset % kAlignment == 0, i, "its workspace is not aligned");
     for (uint32_t body : s.bodies)
@@ -247,7 +248,6 @@ class Verifier {
       return;
     }
     check_step(program_ == 0, i, "a body has no device to copy to");
-    check_step(s.kernel == kToHost || s.kernel == kToDevice, i, "it has no device");
     const bool to_host = s.kernel == kToHost;
     check_step(s.inputs.size() == 1 && s.outputs.size() == 1 && s.inputs[0] >= 0 && s.outputs[0] >= 0, i,
                "a transfer is of one tensor");

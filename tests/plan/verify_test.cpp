@@ -364,6 +364,77 @@ TEST(Verify, EveryDamageIsNamed) {
   }
 }
 
+// x input on the device, copied to the host, doubled there, copied back into the output y.
+Plan two_memories() {
+  Plan plan;
+  plan.built_by = "0.1.0";
+  plan.device = "far";
+  plan.device_memory = true;
+  plan.arena_size = 64;
+  plan.host_arena_size = 128;
+  plan.dims = {{{DimOp::kConstant, 16, {}}}};
+  Program program;
+  program.tensors = {tensor("x", DType::kF32, {0}, Storage::kInput, 0, 64),
+                     tensor("x.host", DType::kF32, {0}, Storage::kHostArena, 0, 64),
+                     tensor("y.host", DType::kF32, {0}, Storage::kHostArena, 64, 64),
+                     tensor("y", DType::kF32, {0}, Storage::kOutput, 0, 64)};
+  program.inputs = {0};
+  program.outputs = {3};
+  StepInfo there, work, back;
+  there.kernel = kToHost, there.inputs = {0}, there.outputs = {1};
+  work.device = "near", work.kernel = "double", work.inputs = {1}, work.outputs = {2}, work.waits = true;
+  back.kernel = kToDevice, back.inputs = {2}, back.outputs = {3};
+  program.steps = {there, work, back};
+  plan.programs.push_back(program);
+  plan.profiles.push_back({{{{16}, {16}, {16}}}, {}});
+  return plan;
+}
+
+TEST(Verify, TwoMemoriesPassAndAreKept) {
+  const std::vector<std::byte> bytes = write(two_memories());
+  const Plan again = read(bytes, nullptr);
+  EXPECT_TRUE(again.device_memory);
+  EXPECT_EQ(again.host_arena_size, 128u);
+  EXPECT_TRUE(again.programs[0].steps[0].is_transfer());
+  EXPECT_FALSE(again.programs[0].steps[1].is_transfer());
+  EXPECT_TRUE(again.programs[0].steps[1].waits);
+  EXPECT_FALSE(again.programs[0].steps[2].waits);
+}
+
+TEST(Verify, NothingIsDoneInTheOtherMemory) {
+  const Case cases[] = {
+      {"memory that is not its device's", [](Plan& p) { p.programs[0].steps[1].device = "far"; }},
+      {"memory that is not its device's", [](Plan& p) { p.programs[0].steps[1].inputs = {0}; }},
+      {"memory that is not its device's", [](Plan& p) { p.programs[0].steps[0].kernel = "copy"; }},
+      {"copies within one memory", [](Plan& p) { p.programs[0].steps[0].kernel = kToDevice; }},
+      {"copies within one memory", [](Plan& p) { p.programs[0].steps[2].outputs = {1}; }},
+      {"is of one tensor", [](Plan& p) { p.programs[0].steps[0].outputs.clear(); }},
+      {"is of one tensor", [](Plan& p) { p.programs[0].steps[0].inputs = {-1}; }},
+      {"tensors that differ", [](Plan& p) { p.programs[0].tensors[1].dtype = DType::kI32; }},
+      {"outside its storage", [](Plan& p) { p.programs[0].tensors[2].offset = 128; }},
+      {"workspace lies outside", [](Plan& p) { p.programs[0].steps[1].workspace_size = 192; }},
+      {"writes over what it reads", [](Plan& p) { p.programs[0].tensors[2].offset = 0; }},
+      {"no other memory", [](Plan& p) { p.device_memory = false; }},
+  };
+  for (const Case& c : cases) {
+    Plan plan = two_memories();
+    c.damage(plan);
+    try {
+      verify(plan);
+      ADD_FAILURE() << "passes: " << c.cause;
+    } catch (const Error& e) {
+      EXPECT_NE(e.cause().find(c.cause), std::string::npos) << c.cause << ": " << e.what();
+    }
+  }
+}
+
+TEST(Verify, CopiesNeedTwoMemories) {
+  Plan plan = sound();
+  plan.programs[0].steps[0].device.clear();
+  plan.programs[0].steps[0].kernel = kToHost;
+  EXPECT_THROW(verify(plan), Error);
+}
+
 TEST(Verify, BoolConstantsAreTrueOrFalse) {
   alignas(64) std::byte constants[256] = {};
   Plan plan = sound();
