@@ -127,6 +127,15 @@ std::vector<WatchedOutput> settle_watches(ir::Graph& graph, const CompileOptions
   return open;
 }
 
+// There is no engine file yet: a plan or a kernel that is found unsound while building is a fault of the compiler.
+Error own_fault(const Error& e) {
+  Error fault = Error(Code::kInternal, "the compiler made a step that is unsound: " + e.message()).cause(e.cause());
+  if (!e.node().empty()) fault.add_node(e.node());
+  return fault;
+}
+
+bool speaks_of_files(Code code) { return code == Code::kMalformedPlan || code == Code::kPlanDevice; }
+
 }  // namespace
 
 plan::Plan compile(std::unique_ptr<ir::Graph> graph, const CompileOptions& options, CompileReport* report) {
@@ -137,6 +146,7 @@ plan::Plan compile(std::unique_ptr<ir::Graph> graph, const CompileOptions& optio
   std::vector<std::string> output_names;
   for (const ir::Value* v : graph->outputs()) output_names.push_back(v->name());
   if (options.after_stage) options.after_stage("import", *graph);
+  bind_fixed_symbols(*graph, options.profiles);
   TargetOptions target_options{options.passes.disabled, options.logger, options.precisions};
   for (const passes::Pass& pass : target.pipeline(target_options)) {
     passes::PassReport one = passes::run_passes(*graph, {pass}, options.passes);
@@ -157,13 +167,23 @@ plan::Plan compile(std::unique_ptr<ir::Graph> graph, const CompileOptions& optio
   if (options.after_stage) options.after_stage(kLastStage, *graph);
   r.seconds_passes = seconds_since(start);
   const auto choice_start = std::chrono::steady_clock::now();
-  plan::Plan plan = Lowering(extents, target, tuner, options.precisions, r).run(*graph, watched, options.returned);
+  plan::Plan plan;
+  try {
+    plan = Lowering(extents, target, tuner, options.precisions, r).run(*graph, watched, options.returned);
+  } catch (const Error& e) {
+    if (!speaks_of_files(e.code())) throw;
+    throw own_fault(e);
+  }
   r.seconds_choice = seconds_since(choice_start);
   plan.shows_results = options.shows_results;
   plan.built_by = std::string(version());
   plan.name = options.name;
   check_layouts(plan);
-  plan::verify(plan);
+  try {
+    plan::verify(plan);
+  } catch (const Error& e) {
+    throw own_fault(e);
+  }
   r.seconds_total = seconds_since(start);
   return plan;
 }

@@ -104,6 +104,36 @@ plan::ProfileDims value_bounds(const ir::Value& input, const ProfileBounds* valu
 
 }  // namespace
 
+void bind_fixed_symbols(ir::Graph& graph, const std::vector<ProfileBounds>& profiles) {
+  std::map<std::string, std::optional<int64_t>> sizes;  // nothing: it varies
+  for (const ir::Value* input : graph.inputs()) {
+    if (!input->is_tensor() || !input->ranked()) continue;
+    for (size_t d = 0; d < input->shape().size(); ++d) {
+      std::string symbol;
+      if (!is_symbol(input->shape()[d], symbol)) continue;
+      for (const ProfileBounds& profile : profiles) {
+        const auto it = profile.find(input->name());
+        if (it == profile.end() || it->second.min.size() <= d || it->second.max.size() <= d)
+          return;  // Extents says why
+        std::optional<int64_t> size = it->second.min[d];
+        if (it->second.max[d] != *size || *size < 0) size.reset();
+        const auto [known, fresh] = sizes.emplace(symbol, size);
+        if (!fresh && known->second != size) known->second.reset();
+      }
+    }
+  }
+  const auto size_of = [&](const std::string& symbol) -> std::optional<Dim> {
+    const auto it = sizes.find(symbol);
+    return it == sizes.end() || !it->second ? std::nullopt : std::optional<Dim>(*it->second);
+  };
+  for (ir::Value* input : graph.inputs()) {
+    EdgeType type = input->type();
+    for (Dim& d : type.tensor.shape) d = d.substitute(size_of);
+    input->set_type(std::move(type));
+  }
+  graph.infer_types();
+}
+
 Extents::Extents(const ir::Graph& graph, const std::vector<ProfileBounds>& profiles,
                  const std::vector<ProfileBounds>& values) {
   const std::vector<ProfileBounds> wanted = profiles.empty() ? std::vector<ProfileBounds>(1) : profiles;
@@ -131,9 +161,20 @@ Extents::Extents(const ir::Graph& graph, const std::vector<ProfileBounds>& profi
       auto bind = [&](const Dim& dim, const plan::ProfileDims& b, size_t i) {
         std::string symbol;
         if (!is_symbol(dim, symbol)) return;
-        low.emplace(symbol, b.min[i]);
-        middle.emplace(symbol, b.opt[i]);
-        high.emplace(symbol, b.max[i]);
+        int64_t &least = low.try_emplace(symbol, b.min[i]).first->second,
+                &most = high.try_emplace(symbol, b.max[i]).first->second;
+        least = std::max(least, b.min[i]);
+        most = std::min(most, b.max[i]);
+        if (least > most)
+          throw Error(Code::kInvalidArgument, "the profile gives dimension '" + symbol + "' no size that input '" +
+                                                  input->name() + "' and the inputs before it share")
+              .cause("it is " + std::to_string(b.min[i]) + " to " + std::to_string(b.max[i]) + " in '" + input->name() +
+                     "', and " +
+                     (b.min[i] == least ? "at most " + std::to_string(most) : "at least " + std::to_string(least)) +
+                     " elsewhere")
+              .remedy("give dimensions of one name sizes that meet, or the dimensions different names");
+        int64_t& usual = middle.try_emplace(symbol, b.opt[i]).first->second;
+        usual = std::clamp(usual, least, most);
       };
       profile.inputs.push_back({bounds.min, bounds.opt, bounds.max});
       for (size_t d = 0; d < bounds.opt.size(); ++d) bind(input->shape()[d], profile.inputs.back(), d);

@@ -8,6 +8,9 @@
 
 namespace kiln {
 
+// Dimensions of inputs that have one size in all profiles get it, and all types follow: what depends on them can be folded.
+void bind_fixed_symbols(ir::Graph& graph, const std::vector<ProfileBounds>& profiles);
+
 class Extents {
  public:
   // Checks the profiles against the graph's inputs and binds their symbols. Throws kInvalidArgument naming the input.

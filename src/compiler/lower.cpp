@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "compiler/plan_memory.h"
 #include "compiler/problems.h"
+#include "passes/value_queries.h"
 
 namespace kiln {
 
@@ -25,7 +26,8 @@ struct Lowering::Scope {
 namespace {
 
 bool is_reshape(const ir::Node& node) {
-  return node.is("Reshape") || node.is("Squeeze") || node.is("Unsqueeze") || node.is("Flatten") || node.is("Identity");
+  return node.is("Flatten") || node.is("Identity") ||
+         ((node.is("Reshape") || node.is("Squeeze") || node.is("Unsqueeze")) && passes::is_told(node));
 }
 
 bool spatially_one(const ir::Value* v) {

@@ -1,5 +1,7 @@
 // Types and known elements of a node's results.
+#include <algorithm>
 #include <map>
+#include <set>
 
 #include "base/error.h"
 #include "ir/graph.h"
@@ -37,11 +39,20 @@ EdgeType merged(const EdgeType& a, const EdgeType& b, const ShapeCall& call, int
   return type;
 }
 
-// A symbol that a region invented means nothing outside it: it gets a name of the outer node.
+// A symbol that a region invented means nothing outside it: it gets a name of the outer node. One that an input of the node has is
+// known there, too.
 EdgeType outside(EdgeType type, const ShapeCall& call, int output) {
-  for (size_t i = 0; i < type.tensor.shape.size(); ++i)
-    if (has_run_time_symbol({type.tensor.shape[i]}))
-      type.tensor.shape[i] = call.unknown_dim(output, static_cast<int>(i));
+  std::set<std::string> known;
+  for (int i = 0; i < call.input_count(); ++i)
+    for (const Dim& d : call.dims(i)) d.collect_symbols(known);
+  for (size_t i = 0; i < type.tensor.shape.size(); ++i) {
+    std::set<std::string> symbols;
+    type.tensor.shape[i].collect_symbols(symbols);
+    const bool invented = std::any_of(symbols.begin(), symbols.end(), [&](const std::string& s) {
+      return s[0] == kRunTimeSymbol && known.count(s) == 0;
+    });
+    if (invented) type.tensor.shape[i] = call.unknown_dim(output, static_cast<int>(i));
+  }
   return type;
 }
 
@@ -193,6 +204,67 @@ EdgeType apply_post_ops(const Node& node, EdgeType type) {
   return type;
 }
 
+// Types of a node whose results' dimensions would be expressions too large to keep: its inputs' dimensions become names. A dimension of
+// a result that is such a name is that of the input again; of every other one only running can tell.
+class ByNames {
+ public:
+  explicit ByNames(std::vector<InputInfo> inputs) : inputs_(std::move(inputs)), elements_(inputs_.size()) {
+    for (size_t i = 0; i < inputs_.size(); ++i) {
+      for (Dim& d : inputs_[i].type.tensor.shape) d = named(d);
+      if (!inputs_[i].elements) continue;
+      elements_[i] = *inputs_[i].elements;
+      for (Dim& d : elements_[i])
+        if (!d.is_constant()) d = Dim::symbol(std::string(2, kRunTimeSymbol));
+      inputs_[i].elements = &elements_[i];
+    }
+  }
+
+  std::vector<EdgeType> infer(const Node& node, const ShapeCall& original) const {
+    ShapeCall call(node.op(), node.attributes, inputs_, std::string(kName), original.output_count());
+    std::vector<EdgeType> types = node.op().infer(call);
+    for (size_t i = 0; i < types.size(); ++i)
+      for (size_t d = 0; d < types[i].tensor.shape.size(); ++d) {
+        Dim& dim = types[i].tensor.shape[d];
+        if (const auto it = originals_.find(dim.str()); it != originals_.end()) dim = it->second;
+        else if (has_run_time_symbol({dim})) dim = original.unknown_dim(static_cast<int>(i), static_cast<int>(d));
+      }
+    return types;
+  }
+
+ private:
+  Dim named(const Dim& dim) {
+    if (dim.is_constant()) return dim;
+    const Dim name = Dim::symbol(kRunTimeSymbol + std::string(kName) + std::to_string(originals_.size()));
+    for (const auto& [known, original] : originals_)
+      if (original == dim) return Dim::symbol(known);
+    originals_.emplace(name.str(), dim);
+    return name;
+  }
+
+  static constexpr std::string_view kName = "name";
+  std::vector<InputInfo> inputs_;
+  std::vector<std::vector<Dim>> elements_;
+  std::map<std::string, Dim> originals_;
+};
+
+std::vector<EdgeType> infer_types_of(const Node& node, ShapeCall& call, const std::vector<InputInfo>& inputs) {
+  try {
+    return node.op().infer(call);
+  } catch (const Error& error) {
+    if (error.code() != Code::kOverflow) throw;
+    return ByNames(inputs).infer(node, call);
+  }
+}
+
+std::optional<std::vector<Dim>> elements_of(const Node& node, ShapeCall& call) {
+  try {
+    return node.op().element_rule()(call);
+  } catch (const Error& error) {
+    if (error.code() == Code::kOverflow) return std::nullopt;
+    throw;
+  }
+}
+
 bool small_integers(const EdgeType& type) {
   if (type.kind != Datum::kTensor || !type.tensor.ranked || !is_static(type.tensor.shape)) return false;
   if (!is_integer(type.tensor.dtype) && type.tensor.dtype != DType::kBool) return false;
@@ -205,14 +277,14 @@ bool small_integers(const EdgeType& type) {
 void Graph::infer(Node& node) {
   std::vector<InputInfo> infos;
   for (int i = 0; i < node.base_inputs_; ++i) infos.push_back(info_of(node.inputs_[static_cast<size_t>(i)]));
-  ShapeCall call(node.op(), node.attributes, std::move(infos),
-                 node.outputs_.empty() ? node.name_ : node.outputs_[0]->name_, static_cast<int>(node.outputs_.size()));
+  ShapeCall call(node.op(), node.attributes, infos, node.outputs_.empty() ? node.name_ : node.outputs_[0]->name_,
+                 static_cast<int>(node.outputs_.size()));
   try {
     std::vector<EdgeType> types;
     if (node.is("If")) types = infer_if(node, call);
     else if (node.is("Loop")) types = infer_loop(node, call);
     else if (node.is("Scan")) types = infer_scan(node, call);
-    else types = node.op().infer(call);
+    else types = infer_types_of(node, call, infos);
     if (!types.empty()) types[0] = apply_post_ops(node, std::move(types[0]));
     for (size_t i = 0; i < node.outputs_.size(); ++i) {
       node.outputs_[i]->type_ = std::move(types[i]);
@@ -220,7 +292,7 @@ void Graph::infer(Node& node) {
     }
     if (!node.outputs_.empty() && node.post.empty() && node.op().element_rule() &&
         small_integers(node.outputs_[0]->type_)) {
-      auto elements = node.op().element_rule()(call);
+      auto elements = elements_of(node, call);
       const auto count = static_cast<size_t>(element_count(static_dims(node.outputs_[0]->shape())));
       if (elements && elements->size() == count) node.outputs_[0]->elements_ = std::move(elements);
     }

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "ops/reference_math.h"
+#include "ops/shape_elements.h"
 
 namespace kiln::ops {
 namespace {
@@ -139,7 +140,7 @@ std::optional<std::vector<Dim>> few_elements(const ShapeCall& c, int index) {
   const InputInfo& info = c.info(index);
   if (info.constant && info.constant->size() > kMaxElements) return std::nullopt;
   if (info.elements && static_cast<int64_t>(info.elements->size()) > kMaxElements) return std::nullopt;
-  return c.elements(index);
+  return partial_elements(c, index);
 }
 
 std::optional<std::vector<Dim>> few_elements(const ShapeCall& c, std::string_view input) {

@@ -26,7 +26,7 @@ Tensor stacked(const std::vector<Tensor>& tensors, int64_t axis);       // along
 Tensor section(const Tensor& tensor, int64_t axis, int64_t begin, int64_t count);
 Tensor transposed(const Tensor& tensor, const Ints& perm);
 
-// Elements of an input as expressions, unless there are too many to be the arithmetic of shapes.
+// Elements of an input as expressions, unknown ones among them, unless there are too many to be the arithmetic of shapes.
 inline constexpr int64_t kMaxElements = 1024;
 std::optional<std::vector<Dim>> few_elements(const ShapeCall& c, std::string_view input);
 std::optional<std::vector<Dim>> few_elements(const ShapeCall& c, int index);

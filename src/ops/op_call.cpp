@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "ops/op.h"
+#include "ops/shape_elements.h"
 
 namespace kiln {
 
@@ -53,7 +54,7 @@ const InputInfo& ShapeCall::info(std::string_view input) const {
 std::optional<std::vector<Dim>> ShapeCall::elements(int index) const {
   if (!present(index)) return std::nullopt;
   const InputInfo& in = info(index);
-  if (in.elements) return *in.elements;
+  if (in.elements) return ops::has_unknown_element(*in.elements) ? std::nullopt : std::optional(*in.elements);
   if (!in.constant || !(is_integer(in.constant->dtype()) || in.constant->dtype() == DType::kBool)) return std::nullopt;
   std::vector<Dim> dims;
   for (int64_t v : in.constant->to_ints()) dims.emplace_back(v);

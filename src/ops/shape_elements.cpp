@@ -1,7 +1,10 @@
 // Elements of integer tensors as expressions.
 #include "ops/shape_elements.h"
 
+#include <algorithm>
 #include <limits>
+#include <set>
+#include <string>
 
 #include "base/error.h"
 #include "ops/reference_math.h"
@@ -19,6 +22,9 @@ bool is_small_integer_tensor(const InputInfo& in) {
   return count && *count <= kMaxElements;
 }
 
+// "??name": two of the characters that no symbol of a model begins with.
+constexpr std::string_view kUnknownPrefix = "??";
+
 struct Operand {
   std::vector<Dim> elements;
   Dims dims, strides;
@@ -29,12 +35,17 @@ std::optional<std::vector<Operand>> operands_of(ShapeCall& c) {
   for (int i = 0; i < c.input_count(); ++i) {
     if (!c.present(i)) continue;
     if (!is_small_integer_tensor(c.info(i))) return std::nullopt;
-    auto elements = c.elements(i);
+    auto elements = partial_elements(c, i);
     Dims dims = static_dims(c.dims(i));
-    if (!elements || static_cast<int64_t>(elements->size()) != element_count(dims)) return std::nullopt;
+    if (!elements) elements.emplace(static_cast<size_t>(element_count(dims)), unknown_element(c, 0));
+    if (static_cast<int64_t>(elements->size()) != element_count(dims)) return std::nullopt;
     operands.push_back({std::move(*elements), std::move(dims), {}});
   }
   return operands;
+}
+
+bool all_unknown(const std::vector<Dim>& elements) {
+  return !elements.empty() && std::all_of(elements.begin(), elements.end(), is_unknown_element);
 }
 
 Elements apply(const ElementFunction& function, ShapeCall& c) {
@@ -51,10 +62,10 @@ Elements apply(const ElementFunction& function, ShapeCall& c) {
   do {
     for (size_t i = 0; i < arguments.size(); ++i)
       arguments[i] = (*operands)[i].elements[static_cast<size_t>(dot(index, (*operands)[i].strides))];
-    const auto element = function(arguments);
-    if (!element) return std::nullopt;
-    result.push_back(*element);
+    const auto element = has_unknown_element(arguments) ? std::nullopt : function(arguments);
+    result.push_back(element ? *element : unknown_element(c, static_cast<int64_t>(result.size())));
   } while (advance(index, dims));
+  if (all_unknown(result)) return std::nullopt;
   return result;
 }
 
@@ -71,6 +82,34 @@ OpDef::ElementRule elementwise(ElementFunction function) {
       throw;
     }
   };
+}
+
+Dim unknown_element(const ShapeCall& c, int64_t k) {
+  std::set<std::string> name;
+  c.unknown_dim(0, static_cast<int>(k)).collect_symbols(name);
+  return Dim::symbol(kRunTimeSymbol + *name.begin());
+}
+
+bool is_unknown_element(const Dim& element) {
+  std::set<std::string> symbols;
+  element.collect_symbols(symbols);
+  return std::any_of(symbols.begin(), symbols.end(),
+                     [](const std::string& s) { return s.starts_with(kUnknownPrefix); });
+}
+
+bool has_unknown_element(const std::vector<Dim>& elements) {
+  return std::any_of(elements.begin(), elements.end(), is_unknown_element);
+}
+
+Elements partial_elements(const ShapeCall& c, int index) {
+  if (c.present(index) && c.info(index).elements) return *c.info(index).elements;
+  return c.elements(index);
+}
+
+Elements partial_elements(const ShapeCall& c, std::string_view input) {
+  for (int i = 0; i < c.input_count(); ++i)
+    if (&c.info(i) == &c.info(input)) return partial_elements(c, i);
+  return std::nullopt;
 }
 
 bool is_positive(const Dim& d) { return at_least(d, 1); }
@@ -98,7 +137,7 @@ std::optional<Dim> truncated_quotient(const Dim& a, const Dim& b) {
     if (b.value() == 0 || overflow) return std::nullopt;
     return Dim(a.value() / b.value());
   }
-  if (!is_positive(b)) return std::nullopt;
+  if (!at_least(b, 0)) return std::nullopt;                 // a divisor of 0 has no quotient in any case
   return max(floor_div(a, b), 0) + min(ceil_div(a, b), 0);  // one of the two is zero
 }
 

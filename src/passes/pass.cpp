@@ -37,7 +37,11 @@ class Applier {
   bool sweep_once() {
     bool fired = false;
     gone_.clear();
-    for (Node* node : graph_.node_list()) fired = visit(node) || fired;
+    for (Node* node : graph_.node_list()) {
+      // What was folded before it tells more of its shape, on which in turn depends what folds behind it.
+      if (!gone_.count(node)) graph_.infer(*node);
+      fired = visit(node) || fired;
+    }
     for (const Rule* rule : walks_)
       for (const Patch& patch : rule->walk(graph_)) {
         if (!context_.may_patch()) return false;

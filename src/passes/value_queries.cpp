@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "ops/shape_elements.h"
 
 namespace kiln::passes {
 namespace {
@@ -113,11 +114,17 @@ std::optional<Tensor> reshape_target(const Shape& from, const Shape& to) {
   return Tensor::of<int64_t>({static_cast<int64_t>(target.size())}, target);
 }
 
+bool is_told(const Node& reshape) {
+  const Value* v = reshape.input(1);
+  return !v || v->constant() || (v->elements() && !ops::has_unknown_element(*v->elements()));
+}
+
 std::optional<Ints> permutation(const Node& transpose) {
   if (!transpose.input(0)->ranked()) return std::nullopt;
   Ints perm = transpose.attributes.ints("perm", {});
   if (perm.empty())
     for (int64_t i = transpose.input(0)->rank(); i-- > 0;) perm.push_back(i);
+  for (int64_t& axis : perm) axis = normalize_axis(axis, transpose.input(0)->rank());
   return perm;
 }
 

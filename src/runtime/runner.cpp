@@ -163,7 +163,7 @@ void Runner::place(int32_t tensor) {
   check_extent(state.dims);
   if (state.slot) {
     if (state.slot->kind != Datum::kTensor) return;
-    keep_place(state.strides, row_major_strides(state.dims));
+    keep_place(state.strides, strides(info.layout, state.dims));
     state.view.strides = state.strides.data();
     state.view.data = const_cast<void*>(state.slot->tensor.data());
     return;
@@ -333,11 +333,15 @@ Status Runner::prepare() noexcept {
       const plan::StepInfo& info = program_.steps[i];
       if (steps_[i].late) continue;
       refresh_views(steps_[i], info);
-      if (!dirty_shapes_) continue;
+      if (!dirty_shapes_) {
+        use_workspace(steps_[i]);
+        continue;
+      }
       if (info.is_transfer()) {
         KILN_RETURN_IF_ERROR(measure_transfer(steps_[i], info));
         continue;
       }
+      KILN_RETURN_IF_ERROR(reserve_workspace(steps_[i], info));
       if (Status s = steps_[i].kernel->prepare(steps_[i].call); !s.ok())
         return fail(s.code, "step '" + info.name + "' (" + info.kernel + "): " + s.detail);
     }
@@ -434,6 +438,7 @@ Status Runner::run(Stream& stream, const StepHook* before_step) noexcept {
 
 void Runner::set_scratch_allocator(Allocator* allocator) {
   scratch_ = allocator;
+  dirty_shapes_ = true;  // steps give back what they reserved
   for (StepState& step : steps_) {
     step.prepared_dims.clear();
     step.workspace = Scratch();
@@ -445,6 +450,21 @@ void Runner::use_workspace(StepState& step) {
   if (!step.workspace.data()) return;
   step.call.workspace = step.workspace.data();
   step.call.workspace_size = step.workspace.size();
+}
+
+// The plan reserves what the largest shapes want. Smaller ones may want more, and where the largest shapes of several operands
+// cannot meet, the plan could not tell.
+Status Runner::reserve_workspace(StepState& step, const plan::StepInfo& info) {
+  const size_t wanted = step.kernel->workspace(step.call);
+  // Steps whose sizes only running tells work on the host, as do those of another device.
+  const bool by_host = engine_.plan().device_memory && (step.late || on_host(info));
+  Allocator& scratch = by_host ? engine_.device().staging() : scratch_ ? *scratch_ : engine_.device().allocator();
+  if (wanted > (is_body_ ? 0 : info.workspace_size) && !step.workspace.reserve(scratch, wanted)) {
+    step.workspace_text = "the allocator refused a workspace of " + std::to_string(wanted) + " bytes";
+    return {Code::kOutOfMemory, step.workspace_text.c_str()};
+  }
+  use_workspace(step);
+  return kOkStatus;
 }
 
 // Whether the slots that are no tensors in memory are operands that the kernel takes as slots.
@@ -486,16 +506,7 @@ Status Runner::run_late(size_t index, Stream& stream) {
       if (v.dims) shapes.insert(shapes.end(), v.dims, v.dims + v.rank);
     }
   if (step.prepared_dims != shapes) {
-    const size_t wanted = step.kernel->workspace(step.call);
-    // Steps whose sizes only running tells work on the host.
-    Allocator& scratch = engine_.plan().device_memory ? engine_.device().staging()
-                         : scratch_                   ? *scratch_
-                                                      : engine_.device().allocator();
-    if (wanted > step.call.workspace_size && !step.workspace.reserve(scratch, wanted)) {
-      step.workspace_text = "the allocator refused a workspace of " + std::to_string(wanted) + " bytes";
-      return {Code::kOutOfMemory, step.workspace_text.c_str()};
-    }
-    use_workspace(step);
+    KILN_RETURN_IF_ERROR(reserve_workspace(step, info));
     KILN_RETURN_IF_ERROR(step.kernel->prepare(step.call));
     step.prepared_dims = std::move(shapes);
   }

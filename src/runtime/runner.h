@@ -73,7 +73,7 @@ class Runner {
     int64_t transfer_bytes = 0;
     std::vector<int> fresh;              // symbols that the results bind
     std::vector<int64_t> prepared_dims;  // of a late step: shapes of the last prepare, and where they lay
-    Scratch workspace;                   // of a late step that wants more than the plan reserves
+    Scratch workspace;                   // of a step that wants more than the plan reserves
     std::string workspace_text;          // why it was refused
     std::vector<std::unique_ptr<Runner>> bodies;
   };
@@ -101,6 +101,7 @@ class Runner {
   Status keep_apart();
   static bool slots_fit(const StepState& step);
   static void use_workspace(StepState& step);
+  Status reserve_workspace(StepState& step, const plan::StepInfo& info);
   Status run_late(size_t index, Stream& stream);
   Status run_control(size_t index, Stream& stream);
   Status run_if(size_t index, Stream& stream);

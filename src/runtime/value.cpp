@@ -25,12 +25,13 @@ template <class F> void for_each_offset(const Layout& layout, const Dims& dims, 
 
 Datum Runner::value(Stream& stream, int32_t tensor) const {
   const TensorState& state = states_[static_cast<size_t>(tensor)];
-  if (state.slot) {
+  const plan::TensorInfo& info = program_.tensors[static_cast<size_t>(tensor)];
+  const bool in_memory = !state.slot || (state.slot->kind == Datum::kTensor && !info.layout.is_row_major());
+  if (!in_memory) {
     Datum copy = *state.slot;
     if (copy.kind == Datum::kTensor && copy.tensor.valid()) copy.tensor = copy.tensor.clone();
     return copy;
   }
-  const plan::TensorInfo& info = program_.tensors[static_cast<size_t>(tensor)];
   Tensor result = Tensor::allocate(info.dtype, state.dims);
   if (result.size() == 0) return Datum(std::move(result));
   int64_t last = 0;

@@ -309,9 +309,44 @@ int64_t Dim::value() const {
 
 bool Dim::operator==(const Dim& other) const { return DimAlgebra::compare(*this, other) == 0; }
 
+namespace {
+
+// The operands of a term that is a minimum or maximum of two, times a number.
+const std::vector<Dim>* operands_of(const DimTerm& term, DimAtom::Kind kind) {
+  if (term.factors.size() != 1 || term.factors[0]->kind != kind || term.factors[0]->operands.size() != 2)
+    return nullptr;
+  return &term.factors[0]->operands;
+}
+
+// max(p, q) + min(p + d, q + d) is p + q + d: what is cut off at one end and put on at the other.
+std::optional<Dim> sum_of_extrema(const std::vector<Dim>& most, const std::vector<Dim>& least) {
+  for (size_t i : {0, 1})
+    if (least[0] - most[i] == least[1] - most[1 - i]) return least[0] + most[1 - i];
+  return std::nullopt;
+}
+
+Dim without_extrema(DimTerms terms) {
+  for (size_t i = 0; i < terms.size(); ++i) {
+    const std::vector<Dim>* most = operands_of(terms[i], DimAtom::kMax);
+    for (size_t j = 0; most && j < terms.size(); ++j) {
+      const std::vector<Dim>* least = operands_of(terms[j], DimAtom::kMin);
+      if (!least || terms[i].coefficient != terms[j].coefficient) continue;
+      const auto sum = sum_of_extrema(*most, *least);
+      if (!sum) continue;
+      const Dim part = Dim(terms[i].coefficient) * *sum;
+      terms.erase(terms.begin() + static_cast<ptrdiff_t>(std::max(i, j)));
+      terms.erase(terms.begin() + static_cast<ptrdiff_t>(std::min(i, j)));
+      return DimAlgebra::make(std::move(terms)) + part;
+    }
+  }
+  return DimAlgebra::make(std::move(terms));
+}
+
+}  // namespace
+
 Dim operator+(const Dim& a, const Dim& b) {
   if (a.is_constant() && b.is_constant()) return Dim(add(a.value(), b.value()));
-  return DimAlgebra::make(add_terms(DimAlgebra::terms(a), DimAlgebra::terms(b)));
+  return without_extrema(add_terms(DimAlgebra::terms(a), DimAlgebra::terms(b)));
 }
 
 Dim operator-(const Dim& a, const Dim& b) {
@@ -319,7 +354,7 @@ Dim operator-(const Dim& a, const Dim& b) {
     if (auto r = checked_sub(a.value(), b.value())) return Dim(*r);
     throw Error(Code::kOverflow, "a dimension: " + a.str() + " - " + b.str() + " does not fit 64 bits");
   }
-  return DimAlgebra::make(add_terms(DimAlgebra::terms(a), negated(DimAlgebra::terms(b))));
+  return without_extrema(add_terms(DimAlgebra::terms(a), negated(DimAlgebra::terms(b))));
 }
 
 Dim operator*(const Dim& a, const Dim& b) {
@@ -363,9 +398,24 @@ Dim ceil_div(const Dim& a, const Dim& b) {
   return whole + DimAlgebra::atom(DimAtom::kCeilDiv, {numerator, divisor});
 }
 
+namespace {
+
+// mod(x + mod(y, b), b) is mod(x + y, b).
+Dim without_remainders(const Dim& a, const Dim& b) {
+  Dim sum = a;
+  for (const DimTerm& t : DimAlgebra::terms(a)) {
+    if (t.factors.size() != 1 || t.factors[0]->kind != DimAtom::kMod || !(t.factors[0]->operands[1] == b)) continue;
+    sum = sum + Dim(t.coefficient) * t.factors[0]->operands[0] - DimAlgebra::make({t});
+  }
+  return sum;
+}
+
+}  // namespace
+
 // mod(g*x + c, g*q) is g*mod(x, q) + c for 0 <= c < g, which also moves signs and common factors out.
-Dim mod(const Dim& a, const Dim& b) {
+Dim mod(const Dim& given, const Dim& b) {
   if (b == Dim(0)) throw_zero_divisor();
+  const Dim a = without_remainders(given, b);
   if (a.is_constant() && b.is_constant()) return b == Dim(-1) ? Dim(0) : Dim(floor_mod(a.value(), b.value()));
   if (DimAlgebra::terms(b).front().coefficient < 0) return Dim(0) - mod(Dim(0) - a, Dim(0) - b);
   Reduced r = reduce(a, b);

@@ -45,6 +45,8 @@ double GridSampler::place(double normalized, size_t axis) const noexcept {
   const auto length = static_cast<double>(dims[axis]);
   double x = corners ? (normalized + 1) / 2 * (length - 1) : ((normalized + 1) * length - 1) / 2;
   if (mode == Mode::kNearest) x = std::nearbyint(x);
+  // Of the four neighbours on a side each is moved inside, as PyTorch does; moving the point would change their weights.
+  if (mode == Mode::kCubic) return x;
   if (x >= low() && x <= high(axis)) return x;
   if (padding == Padding::kBorder) return std::clamp(x, 0.0, length - 1);
   return padding == Padding::kReflection ? reflect(x, low(), high(axis)) : x;

@@ -17,18 +17,21 @@ double cubic(double x, double a) {
   return 0;
 }
 
+// In float, as ONNX Runtime and PyTorch compute it: 3 / 0.6f is 5, and then the fifth element is the nearest, not the fourth. Where they
+// differ ("asymmetric": 9 / 0.6f is 14.999999, 9 * (1 / 0.6f) is 15), as PyTorch, whose exporter writes that mode. Where the specification
+// says "length_resized", that is the whole number of elements, not length times scale, as onnx.reference has it.
 double coordinate(const AxisMap& map, const std::string& mode, int64_t index) {
-  const auto x = static_cast<double>(index), in = static_cast<double>(map.in),
-             out = map.scale * in;  // out may be a fraction
-  if (mode == "half_pixel") return (x + 0.5) / map.scale - 0.5;
-  if (mode == "asymmetric") return x / map.scale;
-  if (mode == "align_corners") return out == 1 ? 0 : x * (in - 1) / (out - 1);
-  if (mode == "pytorch_half_pixel") return map.out > 1 ? (x + 0.5) / map.scale - 0.5 : 0;
-  if (mode == "half_pixel_symmetric")
-    return in / 2 * (1 - static_cast<double>(map.out) / out) + (x + 0.5) / map.scale - 0.5;
+  const auto x = static_cast<float>(index), in = static_cast<float>(map.in), out = static_cast<float>(map.out),
+             scale = static_cast<float>(map.scale), start = static_cast<float>(map.start),
+             end = static_cast<float>(map.end);
+  if (mode == "half_pixel") return (x + 0.5f) / scale - 0.5f;
+  if (mode == "asymmetric") return x * static_cast<float>(1 / map.scale);
+  if (mode == "align_corners") return map.out == 1 ? 0 : x * (in - 1) / (out - 1);
+  if (mode == "pytorch_half_pixel") return map.out > 1 ? (x + 0.5f) / scale - 0.5f : 0;
+  if (mode == "tf_half_pixel_for_nn") return (x + 0.5f) / scale;
+  if (mode == "half_pixel_symmetric") return in / 2 * (1 - out / (scale * in)) + (x + 0.5f) / scale - 0.5f;
   if (mode == "tf_crop_and_resize")
-    return out == 1 ? (map.start + map.end) * (in - 1) / 2
-                    : map.start * (in - 1) + x * (map.end - map.start) * (in - 1) / (out - 1);
+    return map.out == 1 ? (start + end) * (in - 1) / 2 : start * (in - 1) + x * (end - start) * (in - 1) / (out - 1);
   throw Error(Code::kInvalidArgument, "coordinate_transformation_mode '" + mode + "' is unknown");
 }
 

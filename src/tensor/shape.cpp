@@ -72,6 +72,17 @@ std::string to_string(const Dims& dims) {
   return text + "]";
 }
 
+namespace {
+
+// Of two expressions for one dimension, the number, or else the one with fewer operations, so that sums of unlike operands do not
+// grow.
+const Dim& simpler(const Dim& a, const Dim& b) {
+  if (a.is_constant() || b.is_constant()) return a.is_constant() ? a : b;
+  return a.program().size() < b.program().size() ? a : b;
+}
+
+}  // namespace
+
 Shape broadcast(const Shape& a, const Shape& b) {
   const size_t rank = std::max(a.size(), b.size());
   Shape result(rank);
@@ -80,10 +91,10 @@ Shape broadcast(const Shape& a, const Shape& b) {
     const Dim y = i < rank - b.size() ? Dim(1) : b[i - (rank - b.size())];
     if (x == y || y == Dim(1)) {
       result[i] = x;
-    } else if (x == Dim(1) || !x.is_constant()) {
+    } else if (x == Dim(1)) {
       result[i] = y;
-    } else if (!y.is_constant()) {
-      result[i] = x;
+    } else if (!x.is_constant() || !y.is_constant()) {
+      result[i] = simpler(x, y);
     } else {
       throw Error(Code::kShapeMismatch, "shapes " + to_string(a) + " and " + to_string(b) + " do not broadcast")
           .cause("dimension " + std::to_string(i) + " is " + x.str() + " and " + y.str())

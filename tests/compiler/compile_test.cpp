@@ -469,5 +469,114 @@ TEST(Compile, MeansOfPixelsReadChannelsLast) {
   }
 }
 
+TEST(Compile, OneSymbolHasOneSizeInAProfile) {
+  const std::string text = R"(graph main(%a: float32[n,2], %b: float32[n,2]) {
+    %y = Add(%a, %b)
+    return %y
+  })";
+  const auto bounds = [](int64_t low, int64_t high) { return InputBounds{{low, 2}, {high, 2}, {high, 2}}; };
+  try {
+    static_cast<void>(build(text, options_of("cpu", 0, {{{"a", bounds(1, 3)}, {"b", bounds(4, 5)}}})));
+    FAIL() << "the profile was accepted";
+  } catch (const Error& e) {
+    EXPECT_EQ(e.code(), Code::kInvalidArgument);
+    EXPECT_NE(std::string(e.what()).find("'n'"), std::string::npos) << e.what();
+  }
+  expect_same_as_reference(text, {{{random_f32({3, 2}, 1), random_f32({3, 2}, 2)}}},
+                           {{{"a", bounds(1, 3)}, {"b", bounds(2, 5)}}});
+}
+
+TEST(Compile, SizesThatAllProfilesAgreeOnAreFixed) {
+  const std::string text = R"(graph main(%x: float32[n,c,4]) {
+    %s = Shape(%x)
+    %f = Cast(%s) {to="float32"}
+    %two = constant float32[]:{2}
+    %h = Div(%f, %two)
+    %i = Cast(%h) {to="int64"}
+    %y = Expand(%x, %s)
+    %z = ConstantOfShape(%i)
+    return %y, %z
+  })";
+  const auto bounds = [](int64_t low, int64_t high) { return InputBounds{{low, 6, 4}, {high, 6, 4}, {high, 6, 4}}; };
+  const plan::Plan varies = build(text, options_of("cpu", 0, {{{"x", bounds(2, 2)}}, {{"x", bounds(3, 3)}}}));
+  EXPECT_FALSE(varies.dims.empty());
+  const plan::Plan fixed = build(text, options_of("cpu", 0, {{{"x", bounds(2, 2)}}, {{"x", bounds(2, 2)}}}));
+  for (const auto& program : fixed.dims)
+    for (const DimOp& op : program) EXPECT_EQ(op.kind, DimOp::kConstant) << op.symbol;
+  expect_same_as_reference(text, {{{random_f32({2, 6, 4}, 1)}}}, {{{"x", bounds(2, 2)}}});
+}
+
+TEST(Compile, WorkspacesOfOperandsWhoseLargestShapesCannotMeet) {
+  const std::string text =
+      R"(graph main(%q: float32[n,4,s,8], %k: float32[n,4,s,8], %p: float32[n,4,past,8], %m: float32[n,1,s,total]) {
+    %a = Concat(%p, %k) {axis=2}
+    %t = Transpose(%a) {perm=[0,1,3,2]}
+    %b = MatMul(%q, %t)
+    %c = Add(%b, %m)
+    %d = Softmax(%c)
+    %h = Cast(%d) {to="float16"}
+    %f = Cast(%h) {to="float32"}
+    %y = MatMul(%f, %a)
+    return %y
+  })";
+  std::vector<InputSet> sets;
+  for (const auto& [n, s, past] : {std::tuple<int64_t, int64_t, int64_t>(1, 8, 0), {2, 1, 9}, {1, 3, 7}})
+    sets.push_back({{random_f32({n, 4, s, 8}, 1), random_f32({n, 4, s, 8}, 2), random_f32({n, 4, past, 8}, 3),
+                     random_f32({n, 1, s, s + past}, 4)}});
+  expect_same_as_reference(text, sets,
+                           {{{"q", {{1, 4, 1, 8}, {1, 4, 8, 8}, {2, 4, 8, 8}}},
+                             {"k", {{1, 4, 1, 8}, {1, 4, 8, 8}, {2, 4, 8, 8}}},
+                             {"p", {{1, 4, 0, 8}, {1, 4, 0, 8}, {2, 4, 9, 8}}},
+                             {"m", {{1, 1, 1, 8}, {1, 1, 8, 8}, {2, 1, 8, 10}}}}});
+}
+
+TEST(Compile, RunTimeShapesThatDoNotFitAreRefused) {
+  const char* kTexts[] = {R"(graph main(%x: float32[2,6], %s: float32[1]) {
+    %i = Cast(%s) {to="int64"}
+    %y = Reshape(%x, %i)
+    return %y
+  })",
+                          R"(graph main(%x: float32[2,6], %s: float32[1]) {
+    %i = Cast(%s) {to="int64"}
+    %three = constant int64[1]:{3}
+    %v = Concat(%i, %three) {axis=0}
+    %y = Reshape(%x, %v)
+    %z = Neg(%y)
+    return %z
+  })",
+                          R"(graph main(%x: float32[2,6], %s: float32[1]) {
+    %i = Cast(%s) {to="int64"}
+    %y = Squeeze(%x, %i)
+    return %y
+  })"};
+  for (const char* text : kTexts)
+    for (const char* target : {"cpu", "ref"}) {
+      const auto engine = Engine::from_plan(build(text, options_of(target, 0)));
+      auto context = engine->create_context();
+      EXPECT_THROW(static_cast<void>(run(*context, {random_f32({2, 6}, 1), Tensor::of<float>({1}, {5})})), Error)
+          << target << text;
+    }
+}
+
+TEST(Compile, LoopsThatDoNotRunKeepKnownDimensions) {
+  std::vector<InputSet> sets;
+  for (int64_t trips : {0, 2}) sets.push_back({{Tensor::scalar(trips), random_f32({6}, 1), random_f32({6, 3}, 2)}});
+  expect_same_as_reference(R"(graph main(%n: int64[], %k: float32[6], %x: float32[6,3]) {
+    %i = NonZero(%k)
+    %s = constant int64[1]:{-1}
+    %f = Reshape(%i, %s)
+    %g = Gather(%x, %f)
+    %all = Loop(%n, _, %g) {captures=1} regions {
+      graph body(%j: int64[], %c: bool[], %v: float32[m,3]) {
+        %t = Identity(%c)
+        %e = Tanh(%v)
+        return %t, %e
+      }
+    }
+    return %all
+  })",
+                           sets);
+}
+
 }  // namespace
 }  // namespace kiln::testing

@@ -89,8 +89,15 @@ std::vector<std::string> data_folders(const std::string& data) {
   return folders;
 }
 
-// One profile that takes the shapes of all sets.
+bool gives_shapes(const BuildFlags& flags) {
+  return !flags.shapes.empty() || std::any_of(flags.profiles.begin(), flags.profiles.end(), [](const auto& p) {
+    return !p.min.empty() || !p.opt.empty() || !p.max.empty();
+  });
+}
+
+// One profile that takes the shapes of all sets, unless the user gave profiles: the engine is to be the one that is built with them.
 void set_bounds(BuildFlags& flags, const std::vector<api::IoTensor>& inputs, const std::vector<DataSet>& sets) {
+  if (gives_shapes(flags)) return;
   std::string min, opt, max;
   for (const api::IoTensor& io : inputs) {
     std::vector<int64_t> low = sets[0].inputs.at(io.name).dims, high = low;

@@ -292,11 +292,11 @@ void GraphImporter::import_node(const ::onnx::NodeProto& node, Scope& scope, con
 std::optional<std::string> GraphImporter::refusal(const ::onnx::NodeProto& node, const Context& context) const {
   if (find_function(node)) return std::nullopt;
   const auto opset = opset_of(node, context);
-  const std::string domain = domain_of(node);
-  if (!domain.empty()) return "operators of the domain '" + domain + "' are not known";
+  const std::string domain = domain_of(node), key = importer_key(node);
+  if (!domain.empty() && !has_importer(key)) return "the operator of the domain '" + domain + "' is not known";
   if (!opset) return "the model imports no opset of its domain";
-  if (has_importer(node.op_type())) {
-    if (!find_importer(node.op_type(), *opset)) return "the operator does not exist in opset " + std::to_string(*opset);
+  if (has_importer(key)) {
+    if (!find_importer(key, *opset)) return "the operator does not exist in opset " + std::to_string(*opset);
     return std::nullopt;
   }
   if (!find_op(node.op_type())) return "the operator is not known";
@@ -305,7 +305,7 @@ std::optional<std::string> GraphImporter::refusal(const ::onnx::NodeProto& node,
 
 void GraphImporter::dispatch(NodeImport& n) {
   if (const auto* function = find_function(n.node_)) return inline_function(*function, n, n.context_);
-  const auto importer = find_importer(n.op(), n.opset());
+  const auto importer = find_importer(importer_key(n.node_), n.opset());
   importer ? importer(n) : import_as_is(n);
   if (!n.done_) throw Error(Code::kInternal, "the importer of " + n.op() + " gave no result");
 }
@@ -401,6 +401,7 @@ void GraphImporter::set_outputs(const ::onnx::GraphProto& graph, Scope& scope) {
       spec.output_names = {output.name()};
       value = scope.graph->add_node(std::move(spec))->output();
     }
+    if (value->name() != output.name()) scope.graph->rename(value, output.name());
     outputs.push_back(value);
   }
   if (outputs.empty()) throw Error(Code::kInvalidGraph, "the graph has no outputs");

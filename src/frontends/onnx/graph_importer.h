@@ -88,6 +88,7 @@ std::string node_label(const ::onnx::NodeProto& node, const Context& context);
 std::string node_name(const ::onnx::NodeProto& node, const Context& context);
 // Domain without its alias, and its version in this context; nothing when the model does not import it.
 std::string domain_of(const ::onnx::NodeProto& node);
+std::string importer_key(const ::onnx::NodeProto& node);  // "Conv", "com.microsoft.FusedConv": as OnnxOp::name
 std::optional<int64_t> opset_of(const ::onnx::NodeProto& node, const Context& context);
 // Names that a graph uses and does not define, in order of use.
 std::vector<std::string> free_names(const ::onnx::GraphProto& graph);

@@ -112,7 +112,7 @@ struct OnnxOp {
     int64_t since;
     Importer import;
   };
-  std::string name;
+  std::string name;               // with its domain, unless that is ai.onnx
   std::vector<Version> versions;  // ascending
 };
 

@@ -61,15 +61,19 @@ std::string node_name(const ::onnx::NodeProto& node, const Context& context) {
 
 std::string domain_of(const ::onnx::NodeProto& node) { return node.domain() == "ai.onnx" ? "" : node.domain(); }
 
+std::string importer_key(const ::onnx::NodeProto& node) {
+  const std::string domain = domain_of(node);
+  return (domain.empty() ? "" : domain + ".") + node.op_type();
+}
+
 std::optional<int64_t> opset_of(const ::onnx::NodeProto& node, const Context& context) {
   const auto known = context.opsets.find(domain_of(node));
   return known == context.opsets.end() ? std::nullopt : std::optional(known->second);
 }
 
 std::string node_label(const ::onnx::NodeProto& node, const Context& context) {
-  const std::string domain = domain_of(node);
   const auto opset = opset_of(node, context);
-  return "'" + node_name(node, context) + "' (" + (domain.empty() ? "" : domain + ".") + node.op_type() +
+  return "'" + node_name(node, context) + "' (" + importer_key(node) +
          (opset ? ", opset " + std::to_string(*opset) : "") + ")";
 }
 

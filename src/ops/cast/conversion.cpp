@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "ops/shape_elements.h"
 #include "tensor/number_text.h"
 
 namespace kiln::ops {
@@ -145,7 +146,7 @@ std::optional<std::vector<Dim>> cast_elements(ShapeCall& c, DType to) {
   if (to != DType::kI32 && to != DType::kI64) return std::nullopt;
   const DType from = c.dtype(0);
   if (from != DType::kI32 && from != DType::kI64 && from != DType::kBool) return std::nullopt;
-  auto elements = c.elements(0);
+  auto elements = partial_elements(c, 0);
   if (!elements || to == DType::kI64) return elements;
   for (const Dim& d : *elements)
     if (d.is_constant() && static_cast<int32_t>(d.value()) != d.value()) return std::nullopt;

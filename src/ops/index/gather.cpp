@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "ops/registry.h"
+#include "ops/shape_elements.h"
 
 namespace kiln::ops {
 namespace {
@@ -15,7 +16,7 @@ Shape replaced(const Shape& dims, int64_t axis, const Shape& by) {
 }
 
 std::optional<std::vector<Dim>> known_elements(ShapeCall& c) {
-  auto data = c.elements("data");
+  auto data = partial_elements(c, "data");
   auto indices = c.int_values("indices");
   if (!data || !indices || c.rank("data") != 1) return std::nullopt;
   std::vector<Dim> result;

@@ -61,7 +61,8 @@ void suppression_reference(RefCall& c) {
   auto number = [&](const char* input) {
     return c.present(input) && c.input(input).size() > 0 ? c.input(input).at(0) : 0.0;
   };
-  const int64_t most = int_from_double(number("max_output_boxes_per_class"));
+  const bool bounded = c.present("max_output_boxes_per_class") && c.input("max_output_boxes_per_class").size() > 0;
+  const int64_t most = bounded ? c.input("max_output_boxes_per_class").int_at(0) : 0;
   const double score_threshold = number("score_threshold");
   std::vector<int64_t> selected;
   for (int64_t b = 0; b < batches; ++b) {

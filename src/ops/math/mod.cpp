@@ -13,7 +13,7 @@ const OpDef mod_op =
         .elements([](ShapeCall& c) {
           if (c.integer("fmod") != 0) return Elements();
           return elementwise([](std::span<const Dim> v) {
-            return is_positive(v[1]) ? std::optional<Dim>(mod(v[0], v[1])) : std::nullopt;
+            return max(v[1], 0) == v[1] && !(v[1] == Dim(0)) ? std::optional<Dim>(mod(v[0], v[1])) : std::nullopt;
           })(c);
         });
 

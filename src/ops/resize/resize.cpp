@@ -5,6 +5,7 @@
 #include "ops/dim_checks.h"
 #include "ops/reference_math.h"
 #include "ops/registry.h"
+#include "ops/shape_elements.h"
 #include "tensor/sampling.h"
 
 namespace kiln::ops {
@@ -58,7 +59,7 @@ double common_scale(const std::string& policy, const Dims& sizes, const Dims& in
 
 void size_shape(const ShapeCall& c, const Ints& axes, Shape& y) {
   require_vector(c, "sizes", static_cast<int64_t>(axes.size()));
-  const auto sizes = c.elements("sizes");
+  const auto sizes = partial_elements(c, "sizes");
   const std::string policy = c.text("keep_aspect_ratio_policy");
   Shape in;
   for (int64_t a : axes) in.push_back(y[static_cast<size_t>(a)]);
@@ -67,13 +68,28 @@ void size_shape(const ShapeCall& c, const Ints& axes, Shape& y) {
       known && policy != "stretch" && !axes.empty() ? common_scale(policy, static_dims(*sizes), static_dims(in)) : 0;
   for (size_t i = 0; i < axes.size(); ++i) {
     Dim& d = y[static_cast<size_t>(axes[i])];
-    if (!known) d = c.unknown_dim(0, static_cast<int>(axes[i]));
+    if (!known || is_unknown_element((*sizes)[i])) d = c.unknown_dim(0, static_cast<int>(axes[i]));
     else if (policy == "stretch") d = (*sizes)[i];
     else d = static_cast<int64_t>(std::floor(scale * static_cast<double>(d.value()) + 0.5));
   }
 }
 
+// Throws kUnsupported when the attribute is none of these words.
+void require_known(const ShapeCall& c, const char* attribute, std::initializer_list<std::string_view> known) {
+  const std::string given = c.text(attribute);
+  if (std::find(known.begin(), known.end(), given) != known.end()) return;
+  std::string list;
+  for (std::string_view word : known) list += (list.empty() ? "" : ", ") + std::string(word);
+  throw Error(Code::kUnsupported, "Resize knows no " + std::string(attribute) + " '" + given + "'")
+      .remedy("use " + list);
+}
+
 OutputShape resize_shape(ShapeCall& c) {
+  require_known(c, "mode", {"nearest", "linear", "cubic"});
+  require_known(c, "nearest_mode", {"round_prefer_floor", "round_prefer_ceil", "floor", "ceil"});
+  require_known(c, "coordinate_transformation_mode",
+                {"half_pixel", "half_pixel_symmetric", "pytorch_half_pixel", "align_corners", "asymmetric",
+                 "tf_half_pixel_for_nn", "tf_crop_and_resize"});
   const std::string policy = c.text("keep_aspect_ratio_policy");
   if (policy != "stretch" && policy != "not_larger" && policy != "not_smaller")
     throw Error(Code::kInvalidArgument, "keep_aspect_ratio_policy '" + policy + "' is unknown");

@@ -2,6 +2,7 @@
 #include "base/error.h"
 #include "ops/movement.h"
 #include "ops/registry.h"
+#include "ops/shape_elements.h"
 
 namespace kiln::ops {
 namespace {
@@ -22,12 +23,22 @@ OutputShape concat_shape(ShapeCall& c) {
 
 std::optional<std::vector<Dim>> concat_elements(ShapeCall& c) {
   if (c.axis("axis", static_cast<int64_t>(c.dims(0).size())) != 0) return std::nullopt;
+  for (int i = 0; i < c.input_count(); ++i)
+    if (!is_static(c.dims(i))) return std::nullopt;
   std::vector<Dim> result;
+  bool any = false;
   for (int i = 0; i < c.input_count(); ++i) {
-    auto elements = few_elements(c, i);
-    if (!elements) return std::nullopt;
-    result.insert(result.end(), elements->begin(), elements->end());
+    const auto elements = few_elements(c, i);
+    if (elements) {
+      any = any || !elements->empty();
+      result.insert(result.end(), elements->begin(), elements->end());
+      continue;
+    }
+    const auto count = checked_element_count(static_dims(c.dims(i)));
+    if (!count || *count > kMaxElements) return std::nullopt;
+    for (int64_t k = 0; k < *count; ++k) result.push_back(unknown_element(c, static_cast<int64_t>(result.size())));
   }
+  if (!any && !result.empty()) return std::nullopt;
   return result;
 }
 

@@ -2,6 +2,7 @@
 #include "base/error.h"
 #include "ops/movement.h"
 #include "ops/registry.h"
+#include "ops/shape_elements.h"
 
 namespace kiln::ops {
 namespace {
@@ -17,7 +18,11 @@ const Tensor& value_of(const ShapeCall& c) {
 }
 
 OutputShape constant_shape(ShapeCall& c) {
-  if (auto dims = c.elements("input")) return *dims;
+  if (auto dims = partial_elements(c, "input")) {
+    for (size_t i = 0; i < dims->size(); ++i)
+      if (is_unknown_element((*dims)[i])) (*dims)[i] = c.unknown_dim(0, static_cast<int>(i));
+    return *dims;
+  }
   auto rank = static_length(c, "input");
   return rank ? OutputShape(c.unknown_shape(0, *rank)) : unranked();
 }

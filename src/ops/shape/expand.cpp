@@ -5,12 +5,19 @@
 #include "ops/movement.h"
 #include "ops/reference_math.h"
 #include "ops/registry.h"
+#include "ops/shape_elements.h"
 
 namespace kiln::ops {
 namespace {
 
 OutputShape expand_shape(ShapeCall& c) {
-  if (auto shape = c.elements("shape")) return broadcast_shapes(c.dims("input"), *shape);
+  if (auto shape = partial_elements(c, "shape")) {
+    const auto rank = static_cast<int>(std::max(shape->size(), c.dims("input").size()));
+    const int shift = rank - static_cast<int>(shape->size());
+    for (size_t i = 0; i < shape->size(); ++i)
+      if (is_unknown_element((*shape)[i])) (*shape)[i] = c.unknown_dim(0, shift + static_cast<int>(i));
+    return broadcast_shapes(c.dims("input"), *shape);
+  }
   auto rank = static_length(c, "shape");
   return rank ? OutputShape(c.unknown_shape(0, std::max(*rank, c.rank("input")))) : unranked();
 }

@@ -6,6 +6,7 @@
 #include "ops/movement.h"
 #include "ops/reference_math.h"
 #include "ops/registry.h"
+#include "ops/shape_elements.h"
 
 namespace kiln::ops {
 namespace {
@@ -28,13 +29,14 @@ OutputShape pad_shape(ShapeCall& c) {
   const std::string mode = c.text("mode");
   if (mode != "constant" && mode != "reflect" && mode != "edge" && mode != "wrap")
     throw Error(Code::kInvalidArgument, "Pad has no mode '" + mode + "'").remedy("use constant, reflect, edge or wrap");
-  auto pads = c.elements("pads");
+  auto pads = partial_elements(c, "pads");
   if (!pads || (c.present("axes") && !c.int_values("axes"))) return c.unknown_shape(0, c.rank("data"));
   const Ints axes = padded_axes(c, pads->size());
   Shape shape = c.dims("data");
   for (size_t i = 0; i < axes.size(); ++i) {
     Dim& d = shape[static_cast<size_t>(axes[i])];
-    d = d + (*pads)[i] + (*pads)[i + axes.size()];
+    const Dim &before = (*pads)[i], &after = (*pads)[i + axes.size()];
+    d = has_unknown_element({before, after}) ? c.unknown_dim(0, static_cast<int>(axes[i])) : d + before + after;
   }
   return shape;
 }

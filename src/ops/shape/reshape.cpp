@@ -2,6 +2,7 @@
 #include "base/error.h"
 #include "ops/movement.h"
 #include "ops/registry.h"
+#include "ops/shape_elements.h"
 
 namespace kiln::ops {
 namespace {
@@ -28,8 +29,17 @@ Dim remaining(ShapeCall& c, const Shape& wanted, const std::vector<bool>& copied
   return floor_div(total, taken);
 }
 
+// The one dimension that only running can tell, whatever its element is: it takes what remains.
+Dim rest(ShapeCall& c, Shape wanted, const std::vector<bool>& copied, size_t at) {
+  wanted[at] = -1;
+  Dim taken = 1;
+  for (size_t i = 0; i < wanted.size(); ++i)
+    if (i != at) taken = taken * wanted[i];
+  return is_positive(taken) ? remaining(c, wanted, copied) : c.unknown_dim(0, static_cast<int>(at));
+}
+
 OutputShape reshape_shape(ShapeCall& c) {
-  auto wanted = c.elements("shape");
+  auto wanted = partial_elements(c, "shape");
   if (!wanted) {
     auto rank = static_length(c, "shape");
     return rank ? OutputShape(c.unknown_shape(0, *rank)) : unranked();
@@ -39,8 +49,11 @@ OutputShape reshape_shape(ShapeCall& c) {
   std::vector<bool> copied(wanted->size(), false);
   Shape to = *wanted;
   std::optional<size_t> open;
+  std::vector<size_t> unknown;
   for (size_t i = 0; i < to.size(); ++i) {
-    if (to[i] == Dim(0) && !allow_zero) {
+    if (is_unknown_element(to[i])) {
+      unknown.push_back(i);
+    } else if (to[i] == Dim(0) && !allow_zero) {
       if (i >= from.size())
         throw Error(Code::kShapeMismatch, "Reshape copies dimension " + std::to_string(i) + " of " + to_string(from));
       to[i] = from[i];
@@ -52,7 +65,11 @@ OutputShape reshape_shape(ShapeCall& c) {
       throw Error(Code::kShapeMismatch, "Reshape to " + to_string(to)).cause("a dimension is negative");
     }
   }
-  if (open) to[*open] = remaining(c, to, copied);
+  if (open && !unknown.empty()) unknown.push_back(*open);
+  else if (unknown.size() == 1) to[unknown[0]] = rest(c, to, copied, unknown[0]);
+  else if (open) to[*open] = remaining(c, to, copied);
+  for (size_t i : unknown)
+    if (unknown.size() > 1) to[i] = c.unknown_dim(0, static_cast<int>(i));
   const Dim before = element_count(from), after = element_count(to);
   if (before.is_constant() && after.is_constant() && !(before == after)) mismatch(c, to);
   return to;

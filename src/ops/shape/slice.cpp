@@ -6,6 +6,7 @@
 #include "ops/movement.h"
 #include "ops/reference_math.h"
 #include "ops/registry.h"
+#include "ops/shape_elements.h"
 
 namespace kiln::ops {
 namespace {
@@ -35,7 +36,7 @@ std::optional<Dim> place(const Dim& bound, const Dim& extent, const Dim& low, co
 
 std::optional<Dim> length(const Dim& extent, const Dim& start, const Dim& end, int64_t step) {
   const bool to_end = end == extent || (end.is_constant() && end.value() >= kFar);
-  if (step > 0 && start.is_constant() && to_end && std::abs(start.value()) < kFar) {
+  if (step > 0 && start.is_constant() && to_end && start.value() > -kFar && start.value() < kFar) {
     if (start.value() < 0) return ceil_div(min(extent, Dim(-start.value())), Dim(step));
     if (start.value() == 0) return ceil_div(extent, Dim(step));
     return max(ceil_div(extent - start, Dim(step)), Dim(0));
@@ -65,7 +66,7 @@ Ints sliced_axes(const ShapeCall& c, size_t count) {
 
 OutputShape slice_shape(ShapeCall& c) {
   Shape shape = c.dims("data");
-  auto starts = c.elements("starts"), ends = c.elements("ends");
+  auto starts = partial_elements(c, "starts"), ends = partial_elements(c, "ends");
   auto count = starts ? std::optional<int64_t>(static_cast<int64_t>(starts->size())) : static_length(c, "starts");
   if (!count || (c.present("axes") && !c.int_values("axes"))) return c.unknown_shape(0, c.rank("data"));
   const Ints axes = sliced_axes(c, static_cast<size_t>(*count));
@@ -74,7 +75,7 @@ OutputShape slice_shape(ShapeCall& c) {
     Dim& d = shape[static_cast<size_t>(axes[i])];
     std::optional<Dim> result;
     if (i < steps.size() && steps[i] == 0) throw Error(Code::kInvalidArgument, "Slice with a step of 0");
-    if (starts && ends && i < ends->size() && i < steps.size())
+    if (starts && ends && i < ends->size() && i < steps.size() && !has_unknown_element({(*starts)[i], (*ends)[i]}))
       result = length(d, (*starts)[i], (*ends)[i], std::clamp(steps[i], -kLongestStep, kLongestStep));
     d = result ? *result : c.unknown_dim(0, static_cast<int>(axes[i]));
   }

@@ -3,18 +3,20 @@
 #include "ops/movement.h"
 #include "ops/reference_math.h"
 #include "ops/registry.h"
+#include "ops/shape_elements.h"
 
 namespace kiln::ops {
 namespace {
 
 OutputShape tile_shape(ShapeCall& c) {
-  auto repeats = c.elements("repeats");
+  auto repeats = partial_elements(c, "repeats");
   if (!repeats) return c.unknown_shape(0, c.rank("input"));
   Shape result = c.dims("input");
   if (repeats->size() != result.size())
     throw Error(Code::kShapeMismatch, "Tile of " + to_string(result) + " by " + to_string(*repeats))
         .cause("it takes one number for each axis");
-  for (size_t i = 0; i < result.size(); ++i) result[i] = result[i] * (*repeats)[i];
+  for (size_t i = 0; i < result.size(); ++i)
+    result[i] = is_unknown_element((*repeats)[i]) ? c.unknown_dim(0, static_cast<int>(i)) : result[i] * (*repeats)[i];
   return result;
 }
 

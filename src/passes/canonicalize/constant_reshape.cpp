@@ -10,6 +10,7 @@ const Rule constant_reshape{
     .rewrite = [](const Match& m) -> std::optional<Patch> {
       Node& n = m.root();
       if (n.is("Reshape") && n.input(1)->constant()) return std::nullopt;
+      if (!is_told(n)) return decline("only running tells the shape");
       const Value *x = n.input(0), *y = n.output();
       if (!x->is_tensor() || !x->ranked() || !y->ranked()) return decline("the rank is not known");
       if (y->elements()) return decline("it is arithmetic on shapes");

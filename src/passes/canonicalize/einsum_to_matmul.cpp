@@ -1,4 +1,5 @@
-// Einsum of one operand is a sum and a transpose; of two it is a matrix product between transposes and reshapes.
+// Einsum of one operand is a sum and a transpose; of two it is a matrix product, or a product of elements, between transposes and
+// reshapes; of more it is one Einsum of two operands after the other.
 #include <algorithm>
 
 #include "passes/rule_lists.h"
@@ -26,6 +27,13 @@ std::optional<Equation> parse(std::string text) {
     else equation.inputs.back() += c;
   }
   return equation;
+}
+
+std::string united(const std::string& a, const std::string& b) {
+  std::string labels = a;
+  for (char c : b)
+    if (!has(a, c)) labels += c;
+  return labels;
 }
 
 std::string chosen(const std::string& from, auto keep) {
@@ -64,6 +72,24 @@ class Builder {
       shape.push_back(size);
     }
     return shape;
+  }
+  // Of a tensor with these labels; symbols count as a typical size.
+  double elements(const std::string& labels) const {
+    constexpr double kTypical = 32;
+    double count = 1;
+    for (char label : labels)
+      for (const auto& [known, size] : sizes_)
+        if (known == label) count *= size.is_constant() ? static_cast<double>(size.value()) : kTypical;
+    return count;
+  }
+  // Axes of one element for the labels of `to` that `from` lacks; those that both have are in the same order.
+  PatchValue widened(PatchValue value, const std::string& from, const std::string& to) {
+    std::vector<int64_t> axes;
+    for (size_t i = 0; i < to.size(); ++i)
+      if (!has(from, to[i])) axes.push_back(static_cast<int64_t>(i));
+    if (axes.empty()) return value;
+    return patch.add("Unsqueeze",
+                     {value, patch.constant(Tensor::of<int64_t>({static_cast<int64_t>(axes.size())}, axes))});
   }
   PatchValue reshaped(PatchValue value, const Shape& from, const Shape& to) {
     if (from == to) return value;
@@ -107,17 +133,52 @@ std::optional<Patch> of_one(const Match& m, const Equation& e) {
   return b.patch;
 }
 
+// Labels that one operand alone has are summed first.
+std::optional<Patch> summed_first(const Match& m, const Equation& e) {
+  Builder b(m);
+  std::vector<PatchValue> operands;
+  std::string equation;
+  bool summed = false;
+  for (size_t i : {0, 1}) {
+    const std::string &own = e.inputs[i], &other = e.inputs[1 - i];
+    const std::string kept = chosen(own, [&](char c) { return has(other, c) || has(e.output, c); });
+    PatchValue value = m.root().input(static_cast<int>(i));
+    summed = summed || kept != own;
+    if (kept != own) value = b.patch.add("Einsum", {value}, {{"equation", own + "->" + kept}});
+    operands.push_back(value);
+    equation += (i ? "," : "") + kept;
+  }
+  if (!summed) return decline("the result has labels that no operand has, or one twice");
+  b.patch.replace(m.root().output(), b.patch.add("Einsum", operands, {{"equation", equation + "->" + e.output}}));
+  return b.patch;
+}
+
+// Nothing is summed: elements times elements.
+std::optional<Patch> of_elements(const Match& m, const Equation& e) {
+  Builder b(m);
+  std::vector<PatchValue> operands;
+  for (size_t i : {0, 1}) {
+    const std::string& own = e.inputs[i];
+    b.learn(own, m.root().input(static_cast<int>(i))->shape());
+    const std::string order = chosen(e.output, [&](char c) { return has(own, c); });
+    operands.push_back(b.widened(b.transposed(m.root().input(static_cast<int>(i)), own, order), order, e.output));
+  }
+  if (!b.ok) return decline("the sizes of a label differ");
+  b.patch.replace(m.root().output(), b.patch.add("Mul", operands));
+  return b.patch;
+}
+
 std::optional<Patch> of_two(const Match& m, const Equation& e) {
   const std::string &a = e.inputs[0], &b = e.inputs[1], &out = e.output;
   const std::string batch = chosen(out, [&](char c) { return has(a, c) && has(b, c); });
   const std::string rows = chosen(out, [&](char c) { return has(a, c) && !has(b, c); });
   const std::string columns = chosen(out, [&](char c) { return !has(a, c) && has(b, c); });
   const std::string terms = chosen(a, [&](char c) { return has(b, c) && !has(out, c); });
-  if (terms.empty()) return decline("nothing is summed");
   if (batch.size() + rows.size() + terms.size() != a.size() ||
       batch.size() + columns.size() + terms.size() != b.size() ||
       batch.size() + rows.size() + columns.size() != out.size())
-    return decline("an operand is summed by itself");
+    return summed_first(m, e);
+  if (terms.empty()) return of_elements(m, e);
   Builder build(m);
   build.learn(a, m.root().input(0)->shape());
   build.learn(b, m.root().input(1)->shape());
@@ -135,6 +196,37 @@ std::optional<Patch> of_two(const Match& m, const Equation& e) {
   return build.patch;
 }
 
+// The two operands whose product takes the fewest multiplications become one.
+std::optional<Patch> of_many(const Match& m, const Equation& e) {
+  Builder b(m);
+  for (size_t i = 0; i < e.inputs.size(); ++i) b.learn(e.inputs[i], m.root().input(static_cast<int>(i))->shape());
+  if (!b.ok) return decline("the sizes of a label differ");
+  size_t first = 0, second = 1;
+  double least = -1;
+  for (size_t i = 0; i < e.inputs.size(); ++i)
+    for (size_t j = i + 1; j < e.inputs.size(); ++j) {
+      const double cost = b.elements(united(e.inputs[i], e.inputs[j]));
+      if (least >= 0 && cost >= least) continue;
+      least = cost;
+      first = i, second = j;
+    }
+  std::string others = e.output, equation;
+  std::vector<PatchValue> operands;
+  for (size_t i = 0; i < e.inputs.size(); ++i) {
+    if (i == first || i == second) continue;
+    others += e.inputs[i];
+    equation += e.inputs[i] + ",";
+    operands.push_back(m.root().input(static_cast<int>(i)));
+  }
+  const std::string kept = chosen(united(e.inputs[first], e.inputs[second]), [&](char c) { return has(others, c); });
+  operands.push_back(b.patch.add("Einsum",
+                                 {m.root().input(static_cast<int>(first)), m.root().input(static_cast<int>(second))},
+                                 {{"equation", e.inputs[first] + "," + e.inputs[second] + "->" + kept}}));
+  b.patch.replace(m.root().output(),
+                  b.patch.add("Einsum", operands, {{"equation", equation + kept + "->" + e.output}}));
+  return b.patch;
+}
+
 }  // namespace
 
 const Rule einsum_to_matmul{
@@ -143,12 +235,12 @@ const Rule einsum_to_matmul{
     .rewrite = [](const Match& m) -> std::optional<Patch> {
       const Node& n = m.root();
       const auto equation = parse(text(n, "equation"));
-      if (!equation || equation->inputs.size() > 2 || !is_float(n.output()->dtype()))
-        return decline("only sums of products of plain labels of one or two operands");
+      if (!equation || !is_float(n.output()->dtype())) return decline("only sums of products of plain labels");
       for (size_t i = 0; i < equation->inputs.size(); ++i) {
         const Value* v = n.input(static_cast<int>(i));
         if (!v->ranked() || v->shape().size() != equation->inputs[i].size()) return decline("the rank is not known");
       }
+      if (equation->inputs.size() > 2) return of_many(m, *equation);
       return equation->inputs.size() == 1 ? of_one(m, *equation) : of_two(m, *equation);
     },
 };

@@ -36,7 +36,9 @@ const Rule gemm_to_matmul{
       const bool transposes_b = integer(n, "transB") != 0, packed = m.value("b")->constant();
       Value* c = n.input(2);
       if (!is_float(type)) return decline("it is a product of integers");
-      if (!packed && alpha == 1 && !c && !integer(n, "transA")) return decline("it is a product and no more");
+      const bool reads_transposed = type == DType::kF32;  // the kernels of other types take b as it is
+      if (!packed && alpha == 1 && !c && !integer(n, "transA") && reads_transposed)
+        return decline("it is a product and no more");
       Patch p(m);
       PatchValue a = m.value("a");
       if (integer(n, "transA")) a = p.add("Transpose", {a}, {{"perm", Ints{1, 0}}});
@@ -44,7 +46,8 @@ const Rule gemm_to_matmul{
       if (packed)
         y = p.add("MatMul",
                   {a, p.constant(weights(*m.value("b")->constant(), transposes_b, alpha), m.value("b")->name())});
-      else if (transposes_b) y = p.add("Gemm", {a, m.value("b")}, {{"transB", int64_t{1}}});
+      else if (transposes_b && reads_transposed) y = p.add("Gemm", {a, m.value("b")}, {{"transB", int64_t{1}}});
+      else if (transposes_b) y = p.add("MatMul", {a, p.add("Transpose", {m.value("b")}, {{"perm", Ints{1, 0}}})});
       else y = p.add("MatMul", {a, m.value("b")});
       if (!packed) y = times(p, y, type, alpha);
       if (c && beta != 0) {

@@ -16,10 +16,11 @@ constexpr int kMinRank = 3;           // batch, channels and at least one spatia
 
 // Run channels-last: their kernels read and write whole pixels.
 const std::set<std::string, std::less<>> kSpatial = {
-    "Conv",        "ConvInteger",       "ConvTranspose", "ExpandDepthwise",       "MaxPool",
-    "AveragePool", "GlobalAveragePool", "GlobalMaxPool", "InstanceNormalization", "LRN"};
+    "Conv",    "ConvInteger", "ConvTranspose",     "ExpandDepthwise",
+    "MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool",   "LRN"};
 // Run in either layout.
-const std::set<std::string, std::less<>> kEither = {"Concat", "Split", "Slice", "Pad", "Resize", "BatchNormalization"};
+const std::set<std::string, std::less<>> kEither = {
+    "Concat", "Split", "Slice", "Pad", "Resize", "BatchNormalization", "InstanceNormalization", "GroupNormalization"};
 
 enum class Wish { kRow, kLast, kEither };
 
@@ -37,7 +38,23 @@ bool is_mean_of_pixels(const Node& node) {
   return reduced == Ints{2, 3};
 }
 
-Wish wish_of(const Node& node) {
+void collect_run_time_symbols(const Value& value, std::set<std::string>& into) {
+  if (!value.is_tensor() || !value.ranked()) return;
+  for (const Dim& d : value.shape()) d.collect_symbols(into);
+  std::erase_if(into, [](const std::string& s) { return s[0] != kRunTimeSymbol; });
+}
+
+// Whether its results have dimensions that only running the node can tell. A kernel writes what it sizes in row-major order.
+bool sizes_results(const Node& node, std::set<std::string>& bound) {
+  std::set<std::string> fresh;
+  for (const Value* v : node.outputs()) collect_run_time_symbols(*v, fresh);
+  std::erase_if(fresh, [&](const std::string& s) { return bound.count(s); });
+  bound.insert(fresh.begin(), fresh.end());
+  return !fresh.empty();
+}
+
+Wish wish_of(const Node& node, std::set<std::string>& bound) {
+  if (sizes_results(node, bound)) return Wish::kRow;
   if (is_mean_of_pixels(node)) return Wish::kEither;
   if (!node.regions.empty() || node.outputs().empty() || !big_enough(node.output())) return Wish::kRow;
   const bool four = node.output()->rank() >= 4;
@@ -59,9 +76,13 @@ bool spatially_one(const Value* v) {
   return true;
 }
 
-// An operand that takes part in the layout of its reader: the same rank as the result, and not a constant.
-bool tied(const Node& node, const Value* v) {
-  return big_enough(v) && !v->constant() && v->rank() == node.output()->rank();
+// An operand that takes part in the layout of its reader: the same rank as the result, not a constant and not the weights of a
+// convolution.
+bool tied(const Node& node, size_t input) {
+  const Value* v = node.inputs()[input];
+  const bool is_weight =
+      kSpatial.count(node.op_name()) && input > 0 && input < static_cast<size_t>(node.base_input_count());
+  return big_enough(v) && !v->constant() && !is_weight && v->rank() == node.output()->rank();
 }
 
 class Chooser {
@@ -75,12 +96,14 @@ class Chooser {
     MinCut cut(nodes.size());
     bool any = std::any_of(graph_.inputs().begin(), graph_.inputs().end(),
                            [](const Value* v) { return !v->layout.is_row_major(); });
+    std::set<std::string> bound;
+    for (const Value* v : graph_.inputs()) collect_run_time_symbols(*v, bound);
     for (size_t i = 0; i < nodes.size(); ++i) {
-      const Wish wish = wish_of(*nodes[i]);
+      const Wish wish = wish_of(*nodes[i], bound);
       any = any || wish == Wish::kLast;
       if (wish == Wish::kLast) cut.add_label_cost(i, kForced, 0);
       if (wish == Wish::kRow) cut.add_label_cost(i, 0, kForced);
-      if (wish == Wish::kEither && tied(*nodes[i], nodes[i]->output()) && nodes[i]->output()->is_graph_output())
+      if (wish == Wish::kEither && big_enough(nodes[i]->output()) && nodes[i]->output()->is_graph_output())
         cut.add_label_cost(i, 0, bytes(nodes[i]->output()));
       for (const Value* v : nodes[i]->inputs()) {
         if (!v || !big_enough(v) || v->constant() || spatially_one(v)) continue;
@@ -104,7 +127,7 @@ class Chooser {
       Value* v = node.inputs()[i];
       if (!v || v->constant() || !v->is_tensor()) continue;
       const bool reads_pixels = i == 0 && (kSpatial.count(node.op_name()) || is_mean_of_pixels(node));
-      const bool wants_last = channels_last && (tied(node, v) || reads_pixels);
+      const bool wants_last = channels_last && (tied(node, i) || reads_pixels);
       const Layout wanted = wants_last ? Layout::channels_last(static_cast<int>(v->rank())) : Layout();
       if (v->layout == wanted || (big_enough(v) && spatially_one(v))) continue;
       node.set_input(static_cast<int>(i), reformatted(v, wanted, &node));

@@ -49,7 +49,7 @@ std::optional<ActivationFacts> activation_of(const Problem& p, const ir::PostOp&
   return std::nullopt;
 }
 
-bool same_place(const Argument& a, const Argument& out) { return a.dtype == out.dtype && lies_like(a, out); }
+bool same_place(const Problem& p, int i) { return p.input(i).dtype == p.outputs[0].dtype && lies_like(p, i); }
 
 Refusal add_activation(const Problem& p, const ir::PostOp& post, FusedEpilogue& e) {
   const auto facts = activation_of(p, post);
@@ -74,11 +74,11 @@ Refusal add_sum(const Problem& p, const ir::PostOp& post, int column_axis, Fused
   const int operand = post.operands[left ? 1 : 0];
   const Argument &a = p.input(operand), &out = p.outputs[0];
   const bool activated = e.parameters.activation != Activation::kNone;
-  if (!activated && runs_along(a, out, column_axis) && !(same_place(a, out) && !a.constant)) {
+  if (!activated && runs_along(a, out, column_axis) && !(same_place(p, operand) && !a.constant)) {
     const Refusal r = add_bias(p, operand, column_axis, 1, e);
     if (!r.refused()) return r;
   }
-  if (!same_place(a, out))
+  if (!same_place(p, operand))
     return refuse("post-operation Add has an operand " + to_string(a.opt) + " of layout " + to_string(a.layout) +
                   " for a result " + to_string(out.opt) + " of layout " + to_string(out.layout));
   if (e.residual_input >= 0) return refuse("post-operation Add is a second sum of tensors");
@@ -97,9 +97,18 @@ bool runs_along(const Argument& a, const Argument& out, int column_axis) {
   return true;
 }
 
-bool lies_like(const Argument& a, const Argument& out) {
-  const bool same_layout = a.layout == out.layout || (a.layout.is_row_major() && out.layout.is_row_major());
-  return a.ranked && a.opt == out.opt && a.max == out.max && a.min == out.min && same_layout;
+bool has_shape_of_result(const Problem& p, int i) {
+  const Argument &a = p.input(i), &out = p.outputs[0];
+  const Shape &shape = p.node->input(i)->shape(), &wanted = p.node->output()->shape();
+  if (shape.size() != wanted.size() || a.opt != out.opt) return false;
+  for (size_t d = 0; d < shape.size(); ++d)
+    if (!(shape[d] == wanted[d]) && !(a.is_fixed(d) && out.is_fixed(d))) return false;
+  return true;
+}
+
+bool lies_like(const Problem& p, int i) {
+  const Layout &a = p.input(i).layout, &out = p.outputs[0].layout;
+  return p.input(i).ranked && has_shape_of_result(p, i) && (a == out || (a.is_row_major() && out.is_row_major()));
 }
 
 Refusal add_bias(const Problem& p, int i, int column_axis, double factor, FusedEpilogue& e) {

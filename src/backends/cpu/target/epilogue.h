@@ -18,8 +18,10 @@ struct FusedEpilogue {
 
 // Does the argument broadcast to the output with nothing but the column axis?
 bool runs_along(const Argument& argument, const Argument& out, int column_axis);
-// Has it the output's dimensions and layout?
-bool lies_like(const Argument& argument, const Argument& out);
+// Whether input `i` has the shape of result 0 in every run. Where only running can tell, equal guesses are no proof.
+bool has_shape_of_result(const Problem& problem, int i);
+// And its layout, too?
+bool lies_like(const Problem& problem, int i);
 
 // Reads the post-operations. `column_axis` of output 0 is what the bias runs along.
 Refusal read_epilogue(const Problem& problem, int column_axis, FusedEpilogue& epilogue);

@@ -1,4 +1,5 @@
-// Kernels "concat" and "split": parts of a tensor along `axis`. A part that already lies in its place is not copied.
+// Kernels "concat" and "split": parts of a tensor along `axis`. A part that already lies in its place is not copied. Parts that nobody
+// reads are absent; `sizes` are those of the parts along the axis, -1 of those that follow from the others.
 #include "backends/cpu/device/compute/transpose.h"
 #include "backends/cpu/device/kernels/common.h"
 #include "backends/cpu/device/kernels/registry.h"
@@ -8,7 +9,7 @@ namespace {
 
 class Parts final : public Kernel {
  public:
-  Parts(const Attributes& p, bool join) : axis_(p.integer("axis")), join_(join) {}
+  Parts(const Attributes& p, bool join) : axis_(p.integer("axis")), sizes_(p.ints("sizes", {})), join_(join) {}
 
   Status prepare(const KernelCall& call) noexcept override {
     return guarded([&]() -> Status {
@@ -21,7 +22,15 @@ class Parts final : public Kernel {
         return {Code::kMalformedPlan, "a tensor cannot be cut along this axis"};
       copies_.clear();
       int64_t at = 0;
-      for (const TensorView& part : parts) {
+      const std::optional<int64_t> open = absent_size(parts, whole.dims[axis_]);
+      if (!open) return {Code::kShapeMismatch, "the parts do not add up to the whole"};
+      for (size_t k = 0; k < parts.size(); ++k) {
+        const TensorView& part = parts[k];
+        if (!part.present()) {
+          copies_.emplace_back();
+          at += known_size(k).value_or(*open);
+          continue;
+        }
         if (!is_plain(part) || part.dtype != whole.dtype || part.rank != whole.rank)
           return {Code::kMalformedPlan, "a part differs from the whole in type or rank"};
         for (int i = 0; i < whole.rank; ++i)
@@ -40,10 +49,12 @@ class Parts final : public Kernel {
 
   Status launch(Stream&, const KernelCall& call) noexcept override {
     for (size_t i = 0; i < copies_.size(); ++i) {
+      if (!copies_[i].copy) continue;
       if (join_)
-        copies_[i].copy.run(call.inputs[i].data, static_cast<uint8_t*>(call.outputs[0].data) + copies_[i].offset);
+        copies_[i].copy->run(call.inputs[i].data, static_cast<uint8_t*>(call.outputs[0].data) + copies_[i].offset);
       else
-        copies_[i].copy.run(static_cast<const uint8_t*>(call.inputs[0].data) + copies_[i].offset, call.outputs[i].data);
+        copies_[i].copy->run(static_cast<const uint8_t*>(call.inputs[0].data) + copies_[i].offset,
+                             call.outputs[i].data);
     }
     return kOkStatus;
   }
@@ -52,10 +63,30 @@ class Parts final : public Kernel {
 
  private:
   struct Part {
-    StridedCopy copy;
-    int64_t offset;  // bytes, in the whole
+    std::optional<StridedCopy> copy;
+    int64_t offset = 0;  // bytes, in the whole
   };
+
+  std::optional<int64_t> known_size(size_t part) const {
+    if (part >= sizes_.size() || sizes_[part] < 0) return std::nullopt;
+    return sizes_[part];
+  }
+
+  // What is left for the absent part whose size is not known; nothing when there are several, or too little is left.
+  std::optional<int64_t> absent_size(std::span<const TensorView> parts, int64_t extent) const {
+    int64_t left = extent, open = 0;
+    for (size_t k = 0; k < parts.size(); ++k) {
+      const bool sized = parts[k].present() && axis_ < parts[k].rank;
+      open += !sized && !known_size(k);
+      if (__builtin_sub_overflow(left, sized ? parts[k].dims[axis_] : known_size(k).value_or(0), &left))
+        return std::nullopt;
+    }
+    if (left < 0 || open > 1) return std::nullopt;
+    return open == 1 ? left : 0;
+  }
+
   int64_t axis_;
+  Ints sizes_;
   bool join_;
   std::vector<Part> copies_;
 };

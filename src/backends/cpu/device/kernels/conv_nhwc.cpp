@@ -1,4 +1,5 @@
-// Kernel "conv_nhwc": convolution as a product of tiles, channels last. Inputs: x, packed weights, bias, residual.
+// Kernel "conv_nhwc": convolution as a product of tiles, channels last. Inputs: x, packed weights, bias, residual. Parameter `packs`:
+// the weights are [out, in, height, width] and packed at each launch.
 #include "backends/cpu/device/compute/conv_nhwc.h"
 
 #include "backends/cpu/device/kernels/conv_call.h"
@@ -10,11 +11,12 @@ namespace {
 
 class ConvNhwc final : public Kernel {
  public:
-  explicit ConvNhwc(const Attributes& parameters) : parameters_(parameters), blocks_(read_blocks(parameters)) {}
+  explicit ConvNhwc(const Attributes& parameters)
+      : parameters_(parameters), blocks_(read_blocks(parameters)), packs_(parameters.integer("packs", 0) != 0) {}
 
   Status prepare(const KernelCall& call) noexcept override {
     KILN_RETURN_IF_ERROR(read_operands(parameters_, call, operands_));
-    if (call.inputs[1].elements() != packed_conv_floats(operands_.shape))
+    if (call.inputs[1].elements() != (packs_ ? weights_of(operands_.shape) : packed_conv_floats(operands_.shape)))
       return {Code::kShapeMismatch, "packed weights have another size"};
     if (workspace(call) > call.workspace_size)
       return {Code::kMalformedPlan, "the workspace of a convolution is too small"};
@@ -29,20 +31,31 @@ class ConvNhwc final : public Kernel {
       x = space;
       space += align_up(operands_.copied_floats(), 16);
     }
-    conv_nhwc(operands_.shape, x, static_cast<const float*>(call.inputs[1].data),
-              static_cast<float*>(call.outputs[0].data), epilogue_of(parameters_, operands_, call), blocks_, space);
+    const auto* weights = static_cast<const float*>(call.inputs[1].data);
+    if (packs_) {
+      pack_conv(operands_.shape, weights, blocks_, space);
+      weights = space;
+      space += align_up(packed_conv_floats(operands_.shape), 16);
+    }
+    conv_nhwc(operands_.shape, x, weights, static_cast<float*>(call.outputs[0].data),
+              epilogue_of(parameters_, operands_, call), blocks_, space);
     return kOkStatus;
   }
 
   size_t workspace(const KernelCall& call) noexcept override {
     ConvOperands o;
     if (!read_operands(parameters_, call, o).ok()) return 0;
-    return static_cast<size_t>(align_up(o.copied_floats(), 16) + conv_workspace(o.shape, blocks_)) * sizeof(float);
+    const int64_t packed = packs_ ? align_up(packed_conv_floats(o.shape), 16) : 0;
+    return static_cast<size_t>(align_up(o.copied_floats(), 16) + packed + conv_workspace(o.shape, blocks_)) *
+           sizeof(float);
   }
 
  private:
+  static int64_t weights_of(const ConvShape& s) { return s.in_c / s.groups * s.out_c * s.kernel_h * s.kernel_w; }
+
   ConvParameters parameters_;
   BlockConfig blocks_;
+  bool packs_;
   ConvOperands operands_;
 };
 

@@ -1,4 +1,5 @@
 // Kernel "grid_sample": samples float32 x [n, c, ...] at the points of grid [n, ..., rank]. Parameters: mode, padding, corners.
+#include <algorithm>
 #include <vector>
 
 #include "backends/cpu/device/kernels/dense.h"
@@ -9,7 +10,8 @@ namespace kiln::cpu::kernels {
 namespace {
 
 constexpr int64_t kMostAxes = 3;
-constexpr size_t kMostTerms = 64;
+constexpr int64_t kMostTerms = 64;
+constexpr int64_t kMostPoints = 256;  // whose terms one thread holds
 
 class GridSample final : public DenseKernel {
  public:
@@ -42,23 +44,68 @@ class GridSample final : public DenseKernel {
     const auto* grid = static_cast<const float*>(call.inputs[1].data);
     const int threads = useful_threads(thread_count(), 20.0 * static_cast<double>(y.elements()));
     parallel_ranges(threads, y.dims[0] * points_, [&](int64_t begin, int64_t end) {
-      GridTerm terms[kMostTerms];
-      double point[kMostAxes];
-      for (int64_t i = begin; i < end; ++i) {
-        for (int64_t a = 0; a < axes; ++a) point[a] = grid[i * axes + a];
-        const size_t count = sampler_.terms_at(point, terms);
-        const int64_t n = i / points_;
+      Block block(sampler_, axes);
+      for (int64_t i = begin; i < end;) {
+        const int64_t n = i / points_, first = i % points_, count = std::min({block.room(), end - i, points_ - first});
+        block.read(grid + i * axes, count);
         const auto* x = static_cast<const float*>(call.inputs[0].data) + n * channels * plane_;
-        auto* to = static_cast<float*>(y.data) + n * channels * points_ + i % points_;
-        for (int64_t c = 0; c < channels; ++c, x += plane_, to += points_) {
-          double sum = 0;
-          for (size_t t = 0; t < count; ++t) sum += terms[t].weight * static_cast<double>(x[terms[t].offset]);
-          *to = static_cast<float>(sum);
-        }
+        auto* to = static_cast<float*>(y.data) + n * channels * points_ + first;
+        for (int64_t c = 0; c < channels; ++c) block.sample(x + c * plane_, to + c * points_);
+        i += count;
       }
     });
     return kOkStatus;
   }
+
+  // The terms of some points, used for plane after plane.
+  class Block {
+   public:
+    Block(const GridSampler& sampler, int64_t axes) : sampler_(sampler), axes_(axes) {
+      const int64_t each = sampler.mode == GridSampler::Mode::kNearest  ? 1
+                           : sampler.mode == GridSampler::Mode::kLinear ? 2
+                                                                        : 4;
+      for (int64_t a = 0; a < axes; ++a) terms_ *= each;
+    }
+    int64_t room() const { return std::min(kMostPoints, kMostPoints * 4 / terms_); }
+    void read(const float* grid, int64_t count) noexcept {
+      count_ = count;
+      GridTerm terms[kMostTerms];
+      double point[kMostAxes];
+      for (int64_t i = 0; i < count; ++i) {
+        for (int64_t a = 0; a < axes_; ++a) point[a] = static_cast<double>(grid[i * axes_ + a]);
+        const auto found = static_cast<int64_t>(sampler_.terms_at(point, terms));
+        for (int64_t t = 0; t < found; ++t) {
+          offsets_[t * count + i] = terms[t].offset;
+          weights_[t * count + i] = static_cast<float>(terms[t].weight);
+        }
+        found_[i] = static_cast<uint8_t>(found);
+      }
+    }
+    void sample(const float* x, float* to) const noexcept {
+      if (terms_ == 4) return sample_four(x, to);
+      for (int64_t i = 0; i < count_; ++i) to[i] = sum(x, i);
+    }
+
+   private:
+    float sum(const float* x, int64_t i) const noexcept {
+      float sum = 0;
+      for (int64_t t = 0; t < found_[i]; ++t) sum += weights_[t * count_ + i] * x[offsets_[t * count_ + i]];
+      return sum;
+    }
+    void sample_four(const float* x, float* to) const noexcept {
+      const int64_t *o0 = offsets_, *o1 = o0 + count_, *o2 = o1 + count_, *o3 = o2 + count_;
+      const float *w0 = weights_, *w1 = w0 + count_, *w2 = w1 + count_, *w3 = w2 + count_;
+      for (int64_t i = 0; i < count_; ++i)
+        to[i] =
+            found_[i] == 4 ? (w0[i] * x[o0[i]] + w1[i] * x[o1[i]]) + (w2[i] * x[o2[i]] + w3[i] * x[o3[i]]) : sum(x, i);
+    }
+
+    const GridSampler& sampler_;
+    int64_t axes_, terms_ = 1, count_ = 0;
+    int64_t offsets_[kMostPoints * 4];
+    float weights_[kMostPoints * 4];
+    uint8_t found_[kMostPoints];
+  };
 
   GridSampler sampler_;
   int64_t plane_ = 0, points_ = 0;

@@ -62,14 +62,16 @@ class NonMaxSuppression final : public DenseKernel {
       const auto* corners = static_cast<const float*>(call.inputs[0].data);
       for (int64_t i = 0; i < scores.dims[0] * count; ++i) boxes.push_back(make_box(corners + 4 * i, center_));
       std::vector<std::vector<int64_t>> kept(static_cast<size_t>(problems));
-      for (auto& k : kept) k.reserve(static_cast<size_t>(count));
-      std::vector<int64_t> orders(static_cast<size_t>(problems * count));
+      const int64_t most = std::clamp<int64_t>(number<int64_t>(call.inputs[2]), 0, count);
+      for (auto& k : kept) k.reserve(static_cast<size_t>(most));
+      std::vector<Candidate> candidates(static_cast<size_t>(problems * count));
+      std::vector<Box> taken(static_cast<size_t>(problems * most));
       const int threads =
           useful_threads(thread_count(), 20.0 * static_cast<double>(problems) * static_cast<double>(count));
       parallel_ranges(threads, problems, [&](int64_t begin, int64_t end) {
         for (int64_t p = begin; p < end; ++p)
           keep(call, boxes.data() + p / classes * count, static_cast<const float*>(scores.data) + p * count, count,
-               orders.data() + p * count, kept[static_cast<size_t>(p)]);
+               candidates.data() + p * count, taken.data() + p * most, most, kept[static_cast<size_t>(p)]);
       });
       int64_t total = 0;
       for (const auto& k : kept) total += static_cast<int64_t>(k.size());
@@ -85,24 +87,35 @@ class NonMaxSuppression final : public DenseKernel {
     });
   }
 
-  static void keep(const KernelCall& call, const Box* boxes, const float* scores, int64_t count, int64_t* order,
-                   std::vector<int64_t>& kept) noexcept {
-    const auto most = number<int64_t>(call.inputs[2]);
+  struct Candidate {
+    float score;
+    int64_t box;
+  };
+  // Whether a comes behind b: by score, then by index; NaN behind all numbers.
+  static bool is_behind(const Candidate& a, const Candidate& b) noexcept {
+    if (a.score > b.score || a.score < b.score) return a.score < b.score;
+    const bool a_nan = a.score != a.score, b_nan = b.score != b.score;
+    return a_nan != b_nan ? a_nan : a.box > b.box;
+  }
+
+  // A heap gives the best candidates one by one: few are asked for.
+  static void keep(const KernelCall& call, const Box* boxes, const float* scores, int64_t count, Candidate* heap,
+                   Box* taken, int64_t most, std::vector<int64_t>& kept) noexcept {
     const double overlap = number<float>(call.inputs[3]);
     const float least = number<float>(call.inputs[4]);
     const bool filtered = call.inputs[4].present();
     int64_t n = 0;
     for (int64_t i = 0; i < count && most > 0; ++i)
-      if (!filtered || scores[i] > least) order[n++] = i;
-    std::sort(order, order + n, [&](int64_t a, int64_t b) {
-      const float x = scores[a], y = scores[b];
-      if (x > y || x < y) return x > y;
-      return (x != x) != (y != y) ? y != y : a < b;  // NaN behind all numbers
-    });
-    for (int64_t k = 0; k < n && static_cast<int64_t>(kept.size()) < most; ++k) {
-      const Box& box = boxes[order[k]];
-      if (std::none_of(kept.begin(), kept.end(), [&](int64_t j) { return overlap_more(box, boxes[j], overlap); }))
-        kept.push_back(order[k]);
+      if (!filtered || scores[i] > least) heap[n++] = {scores[i], i};
+    std::make_heap(heap, heap + n, is_behind);
+    for (; n > 0 && static_cast<int64_t>(kept.size()) < most; --n) {
+      std::pop_heap(heap, heap + n, is_behind);
+      const Box& box = boxes[heap[n - 1].box];
+      const Box* end = taken + kept.size();
+      if (std::any_of(static_cast<const Box*>(taken), end, [&](const Box& b) { return overlap_more(box, b, overlap); }))
+        continue;
+      taken[kept.size()] = box;
+      kept.push_back(heap[n - 1].box);
     }
   }
 

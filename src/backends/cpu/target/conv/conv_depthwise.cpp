@@ -10,7 +10,7 @@ const Tactic conv_depthwise{
     .version = 1,
     .accepts = [](const Problem& p) -> Refusal {
       ConvProblem conv;
-      const Refusal r = read_conv(p, conv);
+      const Refusal r = read_constant_conv(p, conv);
       if (r.refused()) return r;
       const ConvShape& s = conv.shape;
       if (s.groups != s.in_c || s.out_c != s.in_c)

@@ -31,9 +31,12 @@ const Tactic conv_nhwc{
         [](const Problem& p, const Config& config) {
           const ConvProblem conv = conv_problem(p);
           const BlockConfig blocks = kernels::read_blocks(config);
-          Emitted e = emit_conv(conv, "conv_nhwc", packed_floats(packed_conv_floats(conv.shape), [&](float* to) {
-                                  pack_conv(conv.shape, conv.weights, blocks, to);
-                                }));
+          std::optional<Tensor> packed;
+          if (conv.weights)
+            packed = packed_floats(packed_conv_floats(conv.shape),
+                                   [&](float* to) { pack_conv(conv.shape, conv.weights, blocks, to); });
+          Emitted e = emit_conv(conv, "conv_nhwc", std::move(packed));
+          e.parameters.set("packs", int64_t{!conv.weights});
           kernels::put_blocks(e.parameters, blocks);
           return e;
         },

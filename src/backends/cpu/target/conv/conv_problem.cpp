@@ -10,14 +10,24 @@ Refusal read_conv(const Problem& p, ConvProblem& conv) {
   const Argument &x = p.input(0), &w = p.input(1), &y = p.outputs[0];
   for (const Refusal& r : {accept_image(x, "x"), accept_channels_last(y, "y")})
     if (r.refused()) return r;
-  if (!w.constant || w.dtype != DType::kF32) return refuse("the weights are not constant");
+  if (!w.is_static || w.dtype != DType::kF32 || !w.layout.is_row_major())
+    return refuse("the weights are " + std::string(name(w.dtype)) + to_string(w.opt) +
+                  ", needs float32 of a fixed shape");
   if (!x.is_fixed(1) || !y.is_fixed(1)) return refuse("the number of channels is not constant");
-  conv.window = window_of(p, Ints(w.constant->dims().begin() + 2, w.constant->dims().end()));
+  conv.window = window_of(p, Ints(w.opt.begin() + 2, w.opt.end()));
   conv.groups = p.attributes().integer("group", 1);
-  conv.weights = w.constant->as<float>().data();
+  if (x.opt[1] != w.opt[1] * conv.groups || y.opt[1] != w.opt[0])
+    return refuse("weights of shape " + to_string(w.opt) + " for images " + to_string(x.opt) + " and " +
+                  to_string(y.opt));
+  if (w.constant) conv.weights = w.constant->as<float>().data();
   conv.shape = conv_shape(conv.window, conv.groups, image_of(x.opt), image_of(y.opt));
   const Refusal r = p.node->base_input_count() > 2 ? add_bias(p, 2, 1, 1, conv.epilogue) : accept();
   return r.refused() ? r : read_epilogue(p, 1, conv.epilogue);
+}
+
+Refusal read_constant_conv(const Problem& p, ConvProblem& conv) {
+  const Refusal r = read_conv(p, conv);
+  return r.refused() || conv.weights ? r : refuse("the weights are not constant");
 }
 
 ConvProblem conv_problem(const Problem& p) {
@@ -27,11 +37,11 @@ ConvProblem conv_problem(const Problem& p) {
   return conv;
 }
 
-Emitted emit_conv(const ConvProblem& conv, std::string kernel, Tensor packed) {
+Emitted emit_conv(const ConvProblem& conv, std::string kernel, std::optional<Tensor> packed) {
   Emitted e{.device = "cpu", .kernel = std::move(kernel), .parameters = {}, .inputs = {0}, .constants = {}};
   put_window(e.parameters, conv.window);
   e.parameters.set("groups", conv.groups);
-  e.inputs.push_back(add_constant(e, std::move(packed)));
+  e.inputs.push_back(packed ? add_constant(e, std::move(*packed)) : 1);
   emit_epilogue(conv.epilogue, e);
   return e;
 }

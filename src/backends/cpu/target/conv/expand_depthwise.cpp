@@ -45,7 +45,10 @@ Refusal read_convs(const Problem& p, FusedConvs& f) {
     if (r.refused()) return r;
   const Argument &x = p.input(kX), &y = p.outputs[0], &expand = p.input(kExpand), &w = p.input(kWeights);
   if (!expand.constant || !w.constant) return refuse("the weights are not constant");
-  if (x.opt[1] != x.max[1]) return refuse("the number of channels is not constant");
+  if (!x.is_fixed(1)) return refuse("the number of channels is not constant");
+  if (x.opt[1] != expand.opt[1] || expand.opt[0] != w.opt[0])
+    return refuse("weights of shapes " + to_string(expand.opt) + " and " + to_string(w.opt) + " for images " +
+                  to_string(x.opt));
   f.window = window_of(p, Ints(w.constant->dims().begin() + 2, w.constant->dims().end()));
   f.expansion = conv_shape({}, 1, image_of(x.opt), image_of({x.opt[0], w.opt[0], x.opt[2], x.opt[3]}));
   f.depthwise = conv_shape(f.window, w.opt[0], image_of({x.opt[0], w.opt[0], x.opt[2], x.opt[3]}), image_of(y.opt));

@@ -20,7 +20,7 @@ WinogradConfig config_of(const Config& config) {
 
 Refusal accept_winograd(const Problem& p) {
   ConvProblem conv;
-  const Refusal r = read_conv(p, conv);
+  const Refusal r = read_constant_conv(p, conv);
   if (r.refused()) return r;
   const ConvShape& s = conv.shape;
   if (s.kernel_h != 3 || s.kernel_w != 3)

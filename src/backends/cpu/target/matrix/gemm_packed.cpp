@@ -1,12 +1,16 @@
 // Tactic: matrix product with constant right operand, packed when the engine is built.
 #include "backends/cpu/target/matrix/product_problem.h"
 #include "backends/cpu/target/tactics.h"
+#include "base/error.h"
 
 namespace kiln::cpu::tactics {
 namespace {
 
 void pack(const Problem& p, const ProductProblem& product, const BlockConfig& blocks, float* to) {
   const auto values = p.input(1).constant->as<float>();
+  if (static_cast<int64_t>(values.size()) != product.k * product.n)
+    throw Error(Code::kInternal, "a constant of shape " + to_string(p.input(1).opt) + " is packed as " +
+                                     to_string(Dims{product.k, product.n}));
   std::vector<float> scaled;
   const float* from = values.data();
   if (product.alpha != 1) {

@@ -27,7 +27,7 @@ Refusal add_c(const Problem& p, double beta, FusedEpilogue& e) {
     const Refusal r = add_bias(p, 2, 1, beta, e);
     if (!r.refused() || c.opt.size() < 2) return r;
   }
-  if (c.opt != y.opt || c.max != y.max || c.min != y.min || beta != 1 || !c.layout.is_row_major())
+  if (!has_shape_of_result(p, 2) || beta != 1 || !c.layout.is_row_major())
     return refuse("c has shape " + to_string(c.opt) + " and factor " + std::to_string(beta) + " for a result " +
                   to_string(y.opt));
   e.residual_input = 2;
@@ -52,8 +52,10 @@ Refusal read_product(const Problem& p, ProductProblem& product) {
   const Dims row{1, a.opt[0]}, column{b.opt[0], 1};
   const Dims &a_dims = product.vector_a ? row : a.opt, &b_dims = product.vector_b ? column : b.opt;
   product.m = a_dims[a_dims.size() - (product.transpose_a ? 1 : 2)];
-  product.k = a_dims[a_dims.size() - (product.transpose_a ? 2 : 1)];
   product.n = b_dims[b_dims.size() - (product.transpose_b ? 2 : 1)];
+  // The extents of a are guesses where only running can tell them; those of a constant b are facts.
+  product.k = b.constant ? b_dims[b_dims.size() - (product.transpose_b ? 1 : 2)]
+                         : a_dims[a_dims.size() - (product.transpose_a ? 2 : 1)];
   product.batch = product.m * product.n == 0 ? 0 : element_count(y.opt) / (product.m * product.n);
   const Dims& most = b.max.empty() ? b.opt : b.max;
   product.shared_b = product.vector_b || std::all_of(most.begin(), most.end() - 2, [](int64_t d) { return d == 1; });

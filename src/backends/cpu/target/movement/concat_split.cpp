@@ -4,19 +4,39 @@
 
 namespace kiln::cpu::tactics {
 
+namespace {
+
+// Sizes of the parts along the axis, -1 where only running can tell.
+Ints part_sizes(const Problem& p) {
+  Ints sizes;
+  const auto axis = static_cast<size_t>(axis_of(p, "axis", 0, rank(p.input(0))));
+  for (const ir::Value* part : p.node->outputs()) sizes.push_back(part->shape()[axis].constant().value_or(-1));
+  return sizes;
+}
+
+Refusal accepts_parts(const Problem& p) {
+  if (p.op() != "Concat" && p.op() != "Split") return refuse(p.op() + " neither joins nor cuts tensors");
+  if (Refusal r = needs_plain(p); r.refused() || p.op() == "Concat") return r;
+  const Ints sizes = part_sizes(p);
+  int64_t open = 0;
+  for (size_t i = 0; i < sizes.size(); ++i) open += !p.outputs[i].present && sizes[i] < 0;
+  if (open > 1) return refuse("nobody reads " + std::to_string(open) + " parts of unknown size");
+  return accept();
+}
+
+}  // namespace
+
 const Tactic concat_split{
     .name = "concat_split",
     .version = 1,
-    .accepts = [](const Problem& p) -> Refusal {
-      if (p.op() != "Concat" && p.op() != "Split") return refuse(p.op() + " neither joins nor cuts tensors");
-      return needs_plain(p);
-    },
+    .accepts = accepts_parts,
     .configurations = nullptr,
     .emit =
         [](const Problem& p, const Config&) {
           const bool join = p.op() == "Concat";
-          return emit_kernel(join ? "concat" : "split", {{"axis", axis_of(p, "axis", 0, rank(p.input(0)))}},
-                             join ? all_inputs(p) : std::vector<int>{0});
+          Attributes to{{"axis", axis_of(p, "axis", 0, rank(p.input(0)))}};
+          if (!join) to.set("sizes", part_sizes(p));
+          return emit_kernel(join ? "concat" : "split", std::move(to), join ? all_inputs(p) : std::vector<int>{0});
         },
 };
 

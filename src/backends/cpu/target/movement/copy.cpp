@@ -3,6 +3,7 @@
 
 #include "backends/cpu/target/checks.h"
 #include "backends/cpu/target/tactics.h"
+#include "passes/value_queries.h"
 
 namespace kiln::cpu::tactics {
 namespace {
@@ -40,6 +41,7 @@ Refusal parameters(const Problem& p, Attributes& to) {
   const std::string& op = p.op();
   if (std::find(std::begin(kDense), std::end(kDense), op) != std::end(kDense)) {
     if (p.outputs.size() > 1) return refuse("it has more than one result");
+    if (!passes::is_told(*p.node)) return refuse("only running tells the shape");
     const bool identity = op == "Identity" || op == "Reformat" || op == "Dropout";
     to.set("what", std::string(identity ? "expand" : "dense"));
   } else if (op == "Transpose") {

@@ -105,7 +105,7 @@ class StepReader {
     const int input = other(post);
     if (input < 0) return refuse("adds the result to itself");
     const Argument& a = p_.input(input);
-    if (a.constant || !lies_like(a, p_.outputs[0]) || element_count(a.opt) == 1) return per_column(post, SumStep::kAdd);
+    if (a.constant || !lies_like(p_, input) || element_count(a.opt) == 1) return per_column(post, SumStep::kAdd);
     if (a.dtype != DType::kF32) return refuse("adds " + std::string(name(a.dtype)));
     push(SumStep::kAddFloats);
     to_.operands.push_back({input, {}});
@@ -116,7 +116,7 @@ class StepReader {
     const auto scale = number(post, 2, 1), zero = number(post, 3, 0);
     if (post.operands[0] >= 0 || post.operands[1] < 0 || !scale || !zero) return refuse("has no constant parameters");
     const Argument& a = p_.input(post.operands[1]);
-    if (!kBytes.has(a.dtype) || !lies_like(a, p_.outputs[0]))
+    if (!kBytes.has(a.dtype) || !lies_like(p_, post.operands[1]))
       return refuse("adds " + std::string(name(a.dtype)) + to_string(a.opt) + " of layout " + to_string(a.layout));
     push(SumStep::kAddBytes, *zero, *scale);
     to_.operands.push_back({post.operands[1], {}});

@@ -1,0 +1,146 @@
+// Kernel "dft": Fourier transforms along an axis of [..., parts], float32 or float64. Parameters: axis, inverse, onesided, length (0:
+// that of the input).
+#include <algorithm>
+#include <optional>
+
+#include "backends/cpu/device/compute/fft.h"
+#include "backends/cpu/device/compute/parallel.h"
+#include "backends/cpu/device/kernels/dense.h"
+#include "backends/cpu/device/kernels/registry.h"
+
+namespace kiln::cpu::kernels {
+namespace {
+
+constexpr int64_t kLines = 16;  // transformed together
+
+class DftKernel final : public DenseKernel {
+ public:
+  explicit DftKernel(const Attributes& p)
+      : axis_(p.integer("axis")),
+        given_length_(p.integer("length")),
+        inverse_(p.integer("inverse") != 0),
+        half_(p.integer("onesided") != 0) {}
+
+ private:
+  // Sizes of a call; nothing when the operands do not fit each other.
+  struct Sizes {
+    int64_t length, given, made, outer, inner, parts, made_parts;
+    int64_t lines() const { return outer * inner; }
+  };
+  bool mirrors() const { return half_ && inverse_; }
+
+  std::optional<Sizes> sizes_of(const KernelCall& call) const {
+    if (call.inputs.size() != 1 || call.outputs.size() != 1) return std::nullopt;
+    const TensorView &x = call.inputs[0], &y = call.outputs[0];
+    if (x.dtype != y.dtype || (x.dtype != DType::kF32 && x.dtype != DType::kF64) || x.rank < 2 || x.rank != y.rank ||
+        axis_ < 0 || axis_ >= x.rank - 1)
+      return std::nullopt;
+    const auto axis = static_cast<int>(axis_);
+    Sizes s{};
+    s.given = x.dims[axis];
+    s.made = y.dims[axis];
+    s.parts = x.dims[x.rank - 1];
+    s.made_parts = y.dims[y.rank - 1];
+    s.outer = extent(x, 0, axis);
+    s.inner = extent(x, axis + 1, x.rank - 1);
+    s.length = given_length_ > 0 ? given_length_ : mirrors() ? 2 * (s.given - 1) : s.given;
+    const int64_t made = half_ && !inverse_ ? s.length / 2 + 1 : s.length;
+    if (s.length < 1 || s.made != made || s.made_parts != (mirrors() ? 1 : 2) || (s.parts != 1 && s.parts != 2))
+      return std::nullopt;
+    for (int i = 0; i < x.rank - 1; ++i)
+      if (i != axis && x.dims[i] != y.dims[i]) return std::nullopt;
+    return s;
+  }
+
+  static int64_t together(const Sizes& s) { return std::clamp<int64_t>(s.lines() / thread_count(), 1, kLines); }
+  static int64_t elements_per_thread(const Sizes& s, int64_t lines) {
+    return 2 * s.length * lines + Fft<double>::scratch_elements(s.length, lines);
+  }
+
+  Status prepare_dense(const KernelCall& call) override {
+    const auto sizes = sizes_of(call);
+    if (!sizes) return {Code::kShapeMismatch, "the operands of a Fourier transform do not fit each other"};
+    if (workspace_dense(call) > call.workspace_size)
+      return {Code::kMalformedPlan, "the workspace of a Fourier transform is too small"};
+    if (call.inputs[0].dtype == DType::kF32) single_.emplace(sizes->length, inverse_);
+    else twice_.emplace(sizes->length, inverse_);
+    sizes_ = *sizes;
+    return kOkStatus;
+  }
+
+  size_t workspace_dense(const KernelCall& call) override {
+    const auto s = sizes_of(call);
+    if (!s) return 0;
+    const size_t width = call.inputs[0].dtype == DType::kF32 ? sizeof(float) : sizeof(double);
+    return static_cast<size_t>(thread_count() * elements_per_thread(*s, together(*s))) * width;
+  }
+
+  Status launch_dense(const KernelCall& call) noexcept override {
+    if (call.outputs[0].elements() == 0) return kOkStatus;
+    if (call.inputs[0].dtype == DType::kF32) run(*single_, call);
+    else run(*twice_, call);
+    return kOkStatus;
+  }
+
+  template <class T> void run(const Fft<T>& fft, const KernelCall& call) const noexcept {
+    const Sizes& s = sizes_;
+    const auto* x = static_cast<const T*>(call.inputs[0].data);
+    auto* y = static_cast<T*>(call.outputs[0].data);
+    const int64_t width = together(s), blocks = (s.lines() + width - 1) / width;
+    const double work = 8.0 * static_cast<double>(s.lines()) * static_cast<double>(s.length);
+    parallel_ranges(useful_threads(thread_count(), work), blocks, [&](int64_t begin, int64_t end, int part) {
+      T* re = static_cast<T*>(call.workspace) + part * elements_per_thread(s, width);
+      T *im = re + s.length * width, *scratch = im + s.length * width;
+      for (int64_t b = begin; b < end; ++b) {
+        const int64_t first = b * width, lines = std::min(width, s.lines() - first);
+        for (int64_t q = 0; q < lines; ++q) read_line(x, first + q, re + q, im + q, lines);
+        fft.run(re, im, scratch, lines);
+        for (int64_t q = 0; q < lines; ++q) write_line(re + q, im + q, lines, y, first + q);
+      }
+    });
+  }
+
+  // One line into every `lines`-th element; what the input lacks is 0, or mirrors what it has.
+  template <class T> void read_line(const T* x, int64_t line, T* re, T* im, int64_t lines) const noexcept {
+    const Sizes& s = sizes_;
+    const int64_t step = s.inner * s.parts;
+    x += (line / s.inner * s.given * s.inner + line % s.inner) * s.parts;
+    const int64_t count = std::min(s.given, mirrors() ? s.length / 2 + 1 : s.length);
+    for (int64_t t = 0; t < count; ++t) {
+      re[t * lines] = x[t * step];
+      im[t * lines] = s.parts == 2 ? x[t * step + 1] : T{0};
+    }
+    for (int64_t t = count; t < s.length; ++t) re[t * lines] = im[t * lines] = 0;
+    if (!mirrors()) return;
+    // Of a real signal the second half is the conjugate of the first; what has no partner is real.
+    im[0] = 0;
+    if (s.length % 2 == 0) im[s.length / 2 * lines] = 0;
+    for (int64_t t = s.length / 2 + 1; t < s.length; ++t) {
+      re[t * lines] = re[(s.length - t) * lines];
+      im[t * lines] = -im[(s.length - t) * lines];
+    }
+  }
+
+  template <class T> void write_line(const T* re, const T* im, int64_t lines, T* y, int64_t line) const noexcept {
+    const Sizes& s = sizes_;
+    const int64_t step = s.inner * s.made_parts;
+    const T factor = inverse_ ? T{1} / static_cast<T>(s.length) : T{1};
+    y += (line / s.inner * s.made * s.inner + line % s.inner) * s.made_parts;
+    for (int64_t t = 0; t < s.made; ++t) {
+      y[t * step] = re[t * lines] * factor;
+      if (s.made_parts == 2) y[t * step + 1] = im[t * lines] * factor;
+    }
+  }
+
+  int64_t axis_, given_length_;
+  bool inverse_, half_;
+  Sizes sizes_{};
+  std::optional<Fft<float>> single_;
+  std::optional<Fft<double>> twice_;
+};
+
+}  // namespace
+
+std::unique_ptr<Kernel> make_dft(const Attributes& p) { return std::make_unique<DftKernel>(p); }
+
+}  // namespace kiln::cpu::kernels

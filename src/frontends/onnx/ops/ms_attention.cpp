@@ -1,0 +1,103 @@
+// com.microsoft Attention, MultiHeadAttention and RotaryEmbedding.
+#include "base/error.h"
+#include "frontends/onnx/ops/ops.h"
+
+namespace kiln::onnx::ops {
+namespace {
+
+struct Operands {
+  ir::Value *q, *k, *v;          // [batch, sequence, heads * size]
+  ir::Value* padding = nullptr;  // [batch, keys]: 0 where a key is left out
+  ir::Value* bias = nullptr;     // added to the scores
+  ir::Value *past_k = nullptr, *past_v = nullptr;
+};
+
+Attributes attention_attributes(const NodeImport& n) {
+  const int64_t heads = n.integer("num_heads");
+  Attributes a{{"q_num_heads", heads}, {"kv_num_heads", heads}, {"is_causal", n.integer("unidirectional", 0)}};
+  if (const double scale = n.real("scale", 0); scale != 0) a.set("scale", scale);
+  return a;
+}
+
+// What is added to the scores: the filter value where the padding mask is 0, and the bias.
+ir::Value* mask_of(NodeImport& n, const Operands& o) {
+  if (!o.padding) return o.bias;
+  if (!o.padding->ranked() || o.padding->rank() != 2)
+    n.unsupported("a mask that is not [batch, keys]", "give the padding mask as 0 and 1 for each key");
+  const DType type = n.dtype();
+  ir::Value* kept = n.add("Cast", {o.padding}, {{"to", std::string("bool")}});
+  ir::Value* added = n.add("Where", {kept, n.scalar(type, 0), n.scalar(type, n.real("mask_filter_value", -10000.0))});
+  added = n.add("Unsqueeze", {added, n.ints({1, 2})});
+  return o.bias ? n.add("Add", {o.bias, added}) : added;
+}
+
+// Result 0, and 1 and 2, the keys and values with those of the past before them, when `cache` asks for them.
+std::vector<ir::Value*> attended(NodeImport& n, const Operands& o, bool cache) {
+  const std::vector<ir::Value*> inputs{o.q, o.k, o.v, mask_of(n, o), o.past_k, o.past_v};
+  if (!cache) return {n.result(0, "Attention", inputs, attention_attributes(n))};
+  return n.add_many("Attention", inputs, attention_attributes(n), 3);
+}
+
+// The packed projection: input times weights [width, q + k + v] plus bias, cut into three.
+void import_attention(NodeImport& n) {
+  if (n.optional(4) || n.wants(1))
+    n.unsupported("a cache in one tensor", "export the cache as past_key and past_value");
+  ir::Value* all = n.add("MatMul", {n.in(0), n.in(1)});
+  if (n.optional(2)) all = n.add("Add", {all, n.in(2)});
+  Ints sizes = n.ints("qkv_hidden_sizes");
+  if (sizes.empty()) {
+    const Dim& width = n.in(1)->shape().back();
+    if (!width.is_constant() || width.value() % 3 != 0) n.unsupported("the width of the weights is not known");
+    sizes.assign(3, width.value() / 3);
+  }
+  const auto parts = n.add_many("Split", {all, n.ints(sizes)}, {{"axis", int64_t{-1}}}, 3);
+  Operands o{parts[0], parts[1], parts[2]};
+  o.padding = n.optional(3);
+  o.bias = n.optional(5);
+  n.yield(attended(n, o, false));
+}
+
+ir::Value* plus(NodeImport& n, ir::Value* x, ir::Value* bias) { return bias ? n.add("Add", {x, bias}) : x; }
+
+void import_multi_head(NodeImport& n) {
+  for (int i : {0, 1, 2})
+    if (n.rank(i) != 3) n.unsupported("operands of rank " + std::to_string(n.rank(i)), "give [batch, sequence, width]");
+  for (int i = 8; i < n.input_count(); ++i)
+    if (n.optional(i)) n.unsupported("a cache that is shared with the results");
+  ir::Value *bias_q = nullptr, *bias_k = nullptr, *bias_v = nullptr;
+  if (n.optional(3)) {
+    Ints widths;
+    for (int i : {0, 1, 2}) {
+      const Dim& width = n.in(i)->shape()[2];
+      if (!width.is_constant()) n.unsupported("a bias of operands of unknown width");
+      widths.push_back(width.value());
+    }
+    const auto parts = n.add_many("Split", {n.in(3), n.ints(widths)}, {{"axis", int64_t{0}}}, 3);
+    bias_q = parts[0], bias_k = parts[1], bias_v = parts[2];
+  }
+  Operands o{plus(n, n.in(0), bias_q), plus(n, n.in(1), bias_k), plus(n, n.in(2), bias_v)};
+  o.padding = n.optional(4);
+  o.bias = n.optional(5);
+  o.past_k = n.optional(6);
+  o.past_v = n.optional(7);
+  n.yield(attended(n, o, n.wants(1) || n.wants(2)));
+}
+
+// position_ids are one offset for all rows, or [batch, sequence].
+void import_rotary(NodeImport& n) {
+  if (n.rank(1) != 2) n.unsupported("position_ids of rank " + std::to_string(n.rank(1)), "give [batch, sequence]");
+  if (n.integer("is_packed_batching", 0) != 0 || n.real("scale", 1.0) != 1)
+    n.unsupported("packed batches and scales other than 1");
+  n.emit("RotaryEmbedding", {n.in(0), n.in(2), n.in(3), n.in(1)},
+         {{"interleaved", n.integer("interleaved", 0)},
+          {"num_heads", n.integer("num_heads", 0)},
+          {"rotary_embedding_dim", n.integer("rotary_embedding_dim", 0)}});
+}
+
+}  // namespace
+
+const OnnxOp ms_attention{"com.microsoft.Attention", {{1, import_attention}}};
+const OnnxOp ms_multi_head_attention{"com.microsoft.MultiHeadAttention", {{1, import_multi_head}}};
+const OnnxOp ms_rotary_embedding{"com.microsoft.RotaryEmbedding", {{1, import_rotary}}};
+
+}  // namespace kiln::onnx::ops
