@@ -101,9 +101,15 @@ TEST(Int8, ProductsOfOtherKinds) {
   for (int64_t i = 0; i < 20; ++i) zeros.set_int(i, 120 + i);
   const Operand a(random_bytes(rng, DType::kU8, {6, 9}));
   expect_case({"MatMulInteger", {a, constant(weights), byte(DType::kU8, 9), constant(zeros)}}, "gemm_int8");
-  // Weights that are no signed bytes, zero points that only running tells, and what no kernel does with sums.
-  expect_no_case({"MatMulInteger", {a, constant(random_bytes(rng, DType::kU8, {9, 20}))}}, "gemm_int8");
-  expect_no_case({"MatMulInteger", {a, b, random_bytes(rng, DType::kU8, {})}}, "gemm_int8");
+  // Weights that are no signed bytes, and zero points that only running tells.
+  const Operand wide(constant(random_bytes(rng, DType::kU8, {9, 20})));
+  expect_case({"MatMulInteger", {a, wide}}, "gemm_int8");
+  expect_case({"MatMulInteger", {a, wide, byte(DType::kU8, 7), constant(random_bytes(rng, DType::kU8, {20}))}},
+              "gemm_int8");
+  for (DType type : {DType::kU8, DType::kI8})
+    expect_case({"MatMulInteger", {random_bytes(rng, type, {6, 9}), b, random_bytes(rng, type, {1})}, {}, 1, {kCast}},
+                "gemm_int8");
+  expect_no_case({"MatMulInteger", {a, b, random_bytes(rng, DType::kU8, {6})}}, "gemm_int8");
   expect_no_case({"MatMulInteger", {a, b}, {}, 1, {kCast, {"Sigmoid"}}}, "gemm_int8");
 }
 
@@ -139,6 +145,22 @@ TEST(Int8, Convolutions) {
       {1, 4, 8, 8}, "conv_int8");
   expect_convolutions(rng, {{1, 12, 6, 6}, {20, 6, 3, 3}, {{"group", int64_t{2}}, {"pads", Ints{0, 1, 2, 1}}}},
                       {1, 20, 6, 6}, "conv_int8");
+}
+
+TEST(Int8, ConvolutionsOfWideWeightsAndZeroPointsOfARun) {
+  std::mt19937 rng(7);
+  for (int64_t group : {1, 6})
+    for (DType type : {DType::kU8, DType::kI8}) {
+      const Dims w{6, 6 / group, 3, 3};
+      const Operand x = channels_last(random_bytes(rng, type, {1, 6, 7, 5}));
+      Tensor weights = random_bytes(rng, DType::kU8, w), zeros = random_bytes(rng, DType::kU8, {6});
+      weights.set_int(0, 255), zeros.set_int(0, 0);
+      Case c{"ConvInteger",
+             {x, constant(weights), random_bytes(rng, type, {}), constant(zeros)},
+             {{"group", group}, {"pads", Ints{1, 1, 1, 1}}}};
+      c.output_layouts = {Layout::channels_last(4)};
+      expect_case(c, group == 1 ? "conv_int8" : "depthwise_int8");
+    }
 }
 
 TEST(Int8, DepthwiseConvolutions) {

@@ -1,5 +1,6 @@
 // What follows a product of integers, scaling, bias, limits, quantized sums and quantization, becomes its post-operations.
 #include <algorithm>
+#include <cmath>
 
 #include "passes/post_ops.h"
 #include "passes/quantize/quantized_values.h"
@@ -10,8 +11,9 @@ namespace {
 
 constexpr size_t kMaxSumSteps = 16;
 
-// One number, or one per column: channels of images, the last axis of matrices.
+// One number, or constants per column: channels of images, the last axis of matrices.
 bool is_per_column(const Value* operand, const Value* result, bool images) {
+  if (!operand->ranked() || (!operand->constant() && !(element_count(operand->shape()) == Dim(1)))) return false;
   const int64_t axis = images ? 1 : result->rank() - 1;
   if (!broadcasts_into(operand, result->shape())) return false;
   const int64_t own = axis - (result->rank() - operand->rank());
@@ -26,6 +28,12 @@ bool has_constant_parameters(const Node& n) {
                      [](const Value* v) { return !v || (v->constant() && v->constant()->size() == 1); });
 }
 
+bool has_limits_in_order(const Node& clip) {
+  const Value *low = clip.input(1), *high = clip.input(2);
+  const double least = low ? low->constant()->at(0) : -HUGE_VAL, most = high ? high->constant()->at(0) : HUGE_VAL;
+  return least <= most;
+}
+
 // Whether kernels take the operation on operand `i`.
 bool finishes_with(const Node& base, const Node& root, int i) {
   const bool images = base.is("ConvInteger");
@@ -36,8 +44,10 @@ bool finishes_with(const Node& base, const Node& root, int i) {
   if (x->dtype() == DType::kI32) return root.is("Add") && other->constant() && is_per_column(other, y, images);
   if (x->dtype() != DType::kF32) return false;
   if (root.is("Relu")) return true;
-  if (root.is("Clip") || root.is("Quantize")) return i == 0 && has_constant_parameters(root);
-  if (root.is("AddDequantized")) return i == 0 && same_type(x, y) && other->shape() == y->shape();
+  if (root.is("Clip")) return i == 0 && has_constant_parameters(root) && has_limits_in_order(root);
+  if (root.is("Quantize")) return i == 0 && has_constant_parameters(root) && kByteTypes.has(y->dtype());
+  if (root.is("AddDequantized"))
+    return i == 0 && same_type(x, y) && other->shape() == y->shape() && kByteTypes.has(other->dtype());
   if (root.is("Add") && same_type(other, y)) return true;
   return (root.is("Add") || root.is("Mul")) && is_per_column(other, y, images);
 }

@@ -32,8 +32,8 @@ const Rule qlinear_to_integer{
           return decline("a zero point is not one constant");
       const Tensor* w = n.input(kW)->constant();
       if (!w || !n.input(kWZero)->constant()) return decline("the weights are not constant");
-      if (!n.output()->ranked() || (!conv && (w->rank() != 2 || n.input(kX)->rank() < 2)))
-        return decline("it is no product by a matrix");
+      if (!n.input(kX)->ranked() || (conv ? w->rank() != 4 : w->rank() != 2 || n.input(kX)->rank() < 2))
+        return decline("it is no product by a matrix, nor of images of two spatial dimensions");
       const int64_t columns = conv ? w->dims()[0] : w->dims()[1];
       auto scales = column_scales(n.input(kWScale), columns);
       if (!scales) return decline("the weights have no sound scale per column");

@@ -102,6 +102,7 @@ const Rule quantized_product{
       const bool transpose = n.is("Gemm") && integer(n, "transB") != 0;
       if (n.is("Gemm") && (integer(n, "transA") != 0 || real(n, "alpha") != 1 || n.input(2)))
         return decline("it is more than a product");
+      if (conv && x->integers->rank() != 4) return decline("the images have not two spatial dimensions");
       if (!conv && (w->integers->rank() != 2 || x->integers->rank() < 2))
         return decline("it is no product by a matrix");
       const auto weights = read_weights(*w, conv || transpose ? 0 : 1, transpose);

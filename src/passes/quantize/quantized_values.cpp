@@ -13,7 +13,16 @@ bool sound(float scale) { return scale >= kLeastScale && scale <= kMostScale; }
 
 }  // namespace
 
-bool is_integer_product(const Node& n) { return n.is("ConvInteger") || n.is("MatMulInteger"); }
+bool is_integer_product(const Node& n) {
+  const bool conv = n.is("ConvInteger");
+  if (!conv && !n.is("MatMulInteger")) return false;
+  const Value *x = n.input(0), *w = n.input(1);
+  if (!x->ranked() || !w->constant() || w->rank() != (conv ? 4 : 2) || (conv ? x->rank() != 4 : x->rank() < 2))
+    return false;
+  if (n.base_input_count() > 2 && n.input(2) && !(n.input(2)->ranked() && element_count(n.input(2)->shape()) == Dim(1)))
+    return false;
+  return n.base_input_count() <= 3 || !n.input(3) || n.input(3)->constant();
+}
 
 std::optional<Dequantized> dequantized(const Value* value) {
   Node* n = value ? value->producer() : nullptr;

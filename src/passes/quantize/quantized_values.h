@@ -19,7 +19,9 @@ std::optional<float> one_scale(const Value* scale);
 std::optional<std::vector<float>> scales_along(const Value* scale, const Shape& shape, int64_t axis);
 
 inline constexpr TypeSet kByteTypes{DType::kI8, DType::kU8};
-bool is_integer_product(const Node& node);  // of bytes, with sums in int32
+// A product of bytes, with sums in int32, by constant weights: images of two spatial dimensions, or matrices by one matrix. Targets finish
+// such sums themselves.
+bool is_integer_product(const Node& node);
 
 // Dimensions of a parameter per column: channels, with `inner` axes behind them, or the last axis.
 Dims per_column(int64_t count, int64_t inner);

@@ -122,13 +122,27 @@ void run_block(const Int8Product& p, const SumEpilogue& e, int64_t first, int64_
 
 int tile_rows() { return kTileRows; }
 
-void add_128(const uint8_t* from, uint8_t* to, int64_t count) {
-  const hn::CappedTag<uint8_t, 64> d;
-  const auto flip = hn::Set(d, uint8_t{0x80});
+// One line; the last vector may overlap the one before it.
+template <class D>
+HWY_INLINE int64_t flip_vectors(D d, const uint8_t* from, uint8_t* to, int64_t begin, int64_t count, uint8_t flip) {
+  const auto sign = hn::Set(d, flip);
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
-  int64_t i = 0;
-  for (; i + lanes <= count; i += lanes) hn::StoreU(hn::Xor(hn::LoadU(d, from + i), flip), d, to + i);
-  for (; i < count; ++i) to[i] = from[i] ^ 0x80;
+  int64_t i = begin;
+  for (; i + lanes <= count; i += lanes) hn::StoreU(hn::Xor(hn::LoadU(d, from + i), sign), d, to + i);
+  return i;
+}
+
+void flip_lines(const uint8_t* from, int64_t from_stride, uint8_t* to, int64_t to_stride, int64_t lines, int64_t count,
+                uint8_t flip) {
+  const hn::CappedTag<uint8_t, 64> wide;
+  const hn::CappedTag<uint8_t, 16> narrow;
+  for (; lines > 0; --lines, from += from_stride, to += to_stride) {
+    int64_t i = flip_vectors(wide, from, to, 0, count, flip);
+    i = flip_vectors(narrow, from, to, i, count, flip);
+    if (i < count && count >= 16) flip_vectors(narrow, from, to, count - 16, count, flip);
+    else
+      for (; i < count; ++i) to[i] = from[i] ^ flip;
+  }
 }
 
 }  // namespace kiln::cpu::HWY_NAMESPACE
@@ -138,7 +152,7 @@ HWY_AFTER_NAMESPACE();
 namespace kiln::cpu {
 HWY_EXPORT(run_block);
 HWY_EXPORT(tile_rows);
-HWY_EXPORT(add_128);
+HWY_EXPORT(flip_lines);
 
 namespace {
 
@@ -181,8 +195,9 @@ void product_int8(const Int8Product& p, const SumEpilogue& e, int threads, uint8
   });
 }
 
-void shift_bytes(const uint8_t* from, uint8_t* to, int64_t count) noexcept {
-  HWY_DYNAMIC_DISPATCH(add_128)(from, to, count);
+void copy_byte_lines(const uint8_t* from, int64_t from_stride, uint8_t* to, int64_t to_stride, int64_t lines,
+                     int64_t count, bool is_signed) noexcept {
+  HWY_DYNAMIC_DISPATCH(flip_lines)(from, from_stride, to, to_stride, lines, count, is_signed ? 0x80 : 0);
 }
 
 }  // namespace kiln::cpu

@@ -74,7 +74,8 @@ int64_t int8_scratch_bytes(int64_t rows, int64_t terms, int threads);
 // out = epilogue(left * weights).
 void product_int8(const Int8Product& product, const SumEpilogue& epilogue, int threads, uint8_t* scratch) noexcept;
 
-// to[i] = from[i] + 128 as unsigned bytes.
-void shift_bytes(const uint8_t* from, uint8_t* to, int64_t count) noexcept;
+// Copies lines of `count` bytes; signed ones become unsigned by adding 128.
+void copy_byte_lines(const uint8_t* from, int64_t from_stride, uint8_t* to, int64_t to_stride, int64_t lines,
+                     int64_t count, bool is_signed) noexcept;
 
 }  // namespace kiln::cpu

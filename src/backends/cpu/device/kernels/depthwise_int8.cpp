@@ -23,14 +23,18 @@ class DepthwiseInt8 final : public Kernel {
   }
 
   Status launch(Stream&, const KernelCall& call) noexcept override {
+    auto* space = static_cast<std::byte*>(call.workspace);
     depthwise_int8(shape_, static_cast<const uint8_t*>(call.inputs[0].data), call.inputs[0].dtype == DType::kI8,
-                   parameters_.x_zero, static_cast<const int32_t*>(call.inputs[1].data), call.outputs[0].data,
-                   sums_.bind(call), thread_count(), static_cast<uint8_t*>(call.workspace));
+                   sums_.zero_point(call, parameters_.x_zero), static_cast<const int32_t*>(call.inputs[1].data),
+                   call.outputs[0].data, sums_.bind(call, 0, space), thread_count(),
+                   reinterpret_cast<uint8_t*>(space + SumOperands::space(call, 2, shape_.out_c)));
     return kOkStatus;
   }
 
   size_t workspace(const KernelCall& call) noexcept override {
-    return read(call).ok() ? static_cast<size_t>(depthwise_int8_scratch(shape_, thread_count())) : 0;
+    if (!read(call).ok()) return 0;
+    return SumOperands::space(call, 2, shape_.out_c) +
+           static_cast<size_t>(depthwise_int8_scratch(shape_, thread_count()));
   }
 
  private:

@@ -1,5 +1,5 @@
-// Kernel "gemm_int8": bytes a [..., m, k] times packed signed bytes [k, n]. Inputs: a, packed b, then start values and operands as
-// SumOperands has them. Parameter `n`.
+// Kernel "gemm_int8": bytes a [..., m, k] times packed signed bytes [k, n]. Inputs: a, packed b, then what SumOperands has. Parameters:
+// `n`; `parts`: b is the sum of so many matrices, packed below one another.
 #include "backends/cpu/device/kernels/parameters.h"
 #include "backends/cpu/device/kernels/registry.h"
 #include "backends/cpu/device/kernels/sum_steps.h"
@@ -10,34 +10,30 @@ namespace {
 // Rows at equal distances; copied where their bytes are signed or end between words.
 class MatrixRows final : public ByteRows {
  public:
-  MatrixRows(const uint8_t* base, int64_t stride, int64_t terms, bool is_signed)
-      : base_(base), stride_(stride), terms_(terms), signed_(is_signed) {}
+  MatrixRows(const uint8_t* base, int64_t stride, int64_t terms, int64_t parts, bool is_signed)
+      : base_(base), stride_(stride), terms_(terms), parts_(parts), signed_(is_signed) {}
 
   void locate(int64_t row, int64_t rows, const uint8_t** addresses, uint8_t* scratch) const noexcept override {
-    const int64_t padded = int8_terms(terms_);
+    const int64_t padded = int8_terms(terms_ * parts_);
+    const bool in_place = !signed_ && padded == terms_;
+    for (int64_t part = 0; part < parts_ && !in_place; ++part)
+      copy_byte_lines(base_ + row * stride_, stride_, scratch + part * terms_, padded, rows, terms_, signed_);
     for (int64_t i = 0; i < rows; ++i) {
-      const uint8_t* from = base_ + (row + i) * stride_;
-      if (!signed_ && padded == terms_) {
-        addresses[i] = from;
-        continue;
-      }
-      uint8_t* to = scratch + i * padded;
-      if (signed_) shift_bytes(from, to, terms_);
-      else std::copy(from, from + terms_, to);
-      std::fill(to + terms_, to + padded, uint8_t{0});
-      addresses[i] = to;
+      addresses[i] = in_place ? base_ + (row + i) * stride_ : scratch + i * padded;
+      if (!in_place) std::fill(scratch + i * padded + terms_ * parts_, scratch + (i + 1) * padded, uint8_t{0});
     }
   }
 
  private:
   const uint8_t* base_;
-  int64_t stride_, terms_;
+  int64_t stride_, terms_, parts_;
   bool signed_;
 };
 
 class GemmInt8 final : public Kernel {
  public:
-  explicit GemmInt8(const Attributes& p) : n_(read_integer(p, "n", 0, int64_t{1} << 40)), sums_(p) {}
+  explicit GemmInt8(const Attributes& p)
+      : n_(read_integer(p, "n", 0, int64_t{1} << 40)), parts_(read_integer(p, "parts", 1, 3)), sums_(p) {}
 
   Status prepare(const KernelCall& call) noexcept override {
     return guarded([&]() -> Status {
@@ -49,21 +45,26 @@ class GemmInt8 final : public Kernel {
   }
 
   Status launch(Stream&, const KernelCall& call) noexcept override {
-    const MatrixRows left(static_cast<const uint8_t*>(call.inputs[0].data), a_.stride, a_.columns,
-                          call.inputs[0].dtype == DType::kI8);
+    const bool is_signed = call.inputs[0].dtype == DType::kI8;
+    const MatrixRows left(static_cast<const uint8_t*>(call.inputs[0].data), a_.stride, a_.columns, parts_, is_signed);
     const Int8Product product{.rows = a_.rows,
                               .columns = n_,
-                              .terms = a_.columns,
+                              .terms = a_.columns * parts_,
                               .left = &left,
                               .packed = static_cast<const int8_t*>(call.inputs[1].data),
                               .out = call.outputs[0].data,
                               .out_stride = out_stride_};
-    product_int8(product, sums_.bind(call), thread_count(), static_cast<uint8_t*>(call.workspace));
+    auto* space = static_cast<std::byte*>(call.workspace);
+    const SumEpilogue epilogue = sums_.bind(call, is_signed ? 128 : 0, space);
+    product_int8(product, epilogue, thread_count(),
+                 reinterpret_cast<uint8_t*>(space + SumOperands::space(call, 2, n_)));
     return kOkStatus;
   }
 
   size_t workspace(const KernelCall& call) noexcept override {
-    return read(call).ok() ? static_cast<size_t>(int8_scratch_bytes(a_.rows, a_.columns, thread_count())) : 0;
+    if (!read(call).ok()) return 0;
+    return SumOperands::space(call, 2, n_) +
+           static_cast<size_t>(int8_scratch_bytes(a_.rows, a_.columns * parts_, thread_count()));
   }
 
  private:
@@ -77,14 +78,14 @@ class GemmInt8 final : public Kernel {
     const auto left = matrix_of(a), out = matrix_of(call.outputs[0]);
     if (!left || !out || left->rows != out->rows || out->columns != n_)
       return {Code::kShapeMismatch, "the operands of a product of bytes do not fit each other"};
-    const auto packed = checked_mul(int8_terms(left->columns), int8_columns(n_));
+    const auto packed = checked_mul(int8_terms(left->columns * parts_), int8_columns(n_));
     if (!packed || b.elements() != *packed) return {Code::kShapeMismatch, "packed weights have another size"};
     a_ = *left;
     out_stride_ = out->stride;
     return kOkStatus;
   }
 
-  int64_t n_, out_stride_ = 0;
+  int64_t n_, parts_, out_stride_ = 0;
   RowsView a_;
   SumOperands sums_;
 };

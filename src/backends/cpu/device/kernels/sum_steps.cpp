@@ -9,6 +9,7 @@ namespace kiln::cpu::kernels {
 namespace {
 
 constexpr size_t kMostSteps = 64;
+constexpr size_t kFixedInputs = 3;  // before the operands of steps
 
 bool has_operand(const SumStep& s) {
   return s.kind == SumStep::kMultiply || s.kind == SumStep::kAdd || s.kind == SumStep::kAddFloats ||
@@ -88,15 +89,21 @@ Status SumOperands::prepare(const KernelCall& call, size_t first, int64_t rows, 
     return {Code::kMalformedPlan, "the result of a product of bytes has another type"};
   const auto operands =
       static_cast<size_t>(std::count_if(parameters_.steps.begin(), parameters_.steps.end(), has_operand));
-  if (call.inputs.size() != first + 1 + operands)
+  if (call.inputs.size() != first + kFixedInputs + operands)
     return {Code::kMalformedPlan, "a product of bytes has another number of operands"};
   const int64_t vector = column_vector_size(columns);
   const TensorView& start = call.inputs[first];
   if (start.present() && (start.dtype != DType::kI32 || !start.is_dense() || start.elements() != vector))
     return {Code::kShapeMismatch, "the start values of sums are of another size"};
+  const TensorView &sums = call.inputs[first + 1], &zero = call.inputs[first + 2];
+  const bool dynamic = zero.present();
+  if (dynamic != sums.present() || (dynamic && (!is_byte(zero) || zero.elements() != 1 || sums.dtype != DType::kI32 ||
+                                                !sums.is_dense() || sums.elements() != vector || !start.present())))
+    return {Code::kShapeMismatch, "the zero point of a product of bytes is of another size"};
   first_ = first;
+  columns_ = columns;
   bound_ = parameters_.steps;
-  size_t next = first + 1;
+  size_t next = first + kFixedInputs;
   for (SumStep& s : bound_) {
     if (!has_operand(s)) continue;
     const TensorView& view = call.inputs[next++];
@@ -106,13 +113,31 @@ Status SumOperands::prepare(const KernelCall& call, size_t first, int64_t rows, 
   return kOkStatus;
 }
 
-SumEpilogue SumOperands::bind(const KernelCall& call) noexcept {
-  size_t next = first_ + 1;
+size_t SumOperands::space(const KernelCall& call, size_t first, int64_t columns) noexcept {
+  const bool dynamic = call.inputs.size() > first + 2 && call.inputs[first + 2].present();
+  return dynamic ? cache_lines(column_vector_size(columns) * static_cast<int64_t>(sizeof(int32_t))) : 0;
+}
+
+int32_t SumOperands::zero_point(const KernelCall& call, int32_t fixed) const noexcept {
+  const TensorView& zero = call.inputs[first_ + 2];
+  return zero.present() ? ZeroPoint(zero)[0] : fixed;
+}
+
+SumEpilogue SumOperands::bind(const KernelCall& call, int32_t shift, std::byte* space) noexcept {
+  size_t next = first_ + kFixedInputs;
   for (SumStep& s : bound_)
     if (has_operand(s)) s.operand = call.inputs[next++].data;
   SumEpilogue e;
   const TensorView& start = call.inputs[first_];
   e.start = start.present() ? static_cast<const int32_t*>(start.data) : nullptr;
+  if (call.inputs[first_ + 2].present()) {
+    const auto zero = static_cast<uint32_t>(zero_point(call, 0) + shift);
+    const auto* sums = static_cast<const uint32_t*>(call.inputs[first_ + 1].data);
+    auto* moved = reinterpret_cast<int32_t*>(space);
+    for (int64_t c = 0; c < column_vector_size(columns_); ++c)
+      moved[c] = static_cast<int32_t>(static_cast<uint32_t>(e.start[c]) - zero * sums[c]);
+    e.start = moved;
+  }
   e.steps = bound_;
   e.result = result_of(call.outputs[0].dtype).value_or(SumEpilogue::kInt32);
   e.zero = parameters_.zero;

@@ -19,16 +19,20 @@ SumParameters read_sum_parameters(const Attributes& parameters);  // throws Erro
 // Elements of a vector per column, of which a tile may read more than the result has columns.
 inline int64_t column_vector_size(int64_t columns) { return int8_columns(columns) + kInt8Panel; }
 
-// The epilogue of a kernel whose inputs from `first` on are the start values of the sums (int32 per column, may be absent) and the
-// operands of the steps that have one.
+// The epilogue of a kernel whose inputs from `first` on are the start values of the sums (int32 per column, may be absent), the sums of
+// the weights per column and the zero point of x where only running tells it (else absent), and the operands of the steps that have one.
 class SumOperands {
  public:
   explicit SumOperands(const Attributes& parameters) : parameters_(read_sum_parameters(parameters)) {}
   // `rows_of` sees a tensor as rows of columns, as the result is.
   Status prepare(const KernelCall& call, size_t first, int64_t rows, int64_t columns,
                  std::optional<RowsView> (*rows_of)(const TensorView&));
-  // Valid until the next call.
-  SumEpilogue bind(const KernelCall& call) noexcept;
+  // Bytes that bind() needs.
+  static size_t space(const KernelCall& call, size_t first, int64_t columns) noexcept;
+  // Valid until the next call. `shift` is added to the zero point.
+  SumEpilogue bind(const KernelCall& call, int32_t shift, std::byte* space) noexcept;
+  // The zero point of x, `fixed` when it is known.
+  int32_t zero_point(const KernelCall& call, int32_t fixed) const noexcept;
 
  private:
   Status check_operand(const SumStep& step, const TensorView& view, int64_t rows, int64_t columns, int64_t vector,
@@ -36,6 +40,7 @@ class SumOperands {
   SumParameters parameters_;
   std::vector<SumStep> bound_;
   size_t first_ = 0;
+  int64_t columns_ = 0;
 };
 
 }  // namespace kiln::cpu::kernels

@@ -61,15 +61,15 @@ Tensor packed_weights(const Problem& p, const ByteProblem& bytes) {
   const Dims& w = p.input(1).constant->dims();
   const int64_t groups = p.attributes().integer("group", 1), columns = w[0] / groups, channels = w[1];
   const int64_t terms = terms_of(p), taps = element_count(Dims(w.begin() + 2, w.end()));
-  const int64_t group = packed_int8_bytes(terms, columns);
+  const int64_t parts = int8_parts(bytes), group = packed_int8_bytes(terms * parts, columns);
   Tensor packed = Tensor::allocate(DType::kI8, {groups * group});
   if (packed.size() == 0) return packed;
   for (int64_t g = 0; g < groups; ++g) {
     const auto weight = [&](int64_t t, int64_t j) {
-      const int64_t from = (g * columns + j) * terms + t % channels * taps + t / channels;
-      return static_cast<int8_t>(bytes.weights[static_cast<size_t>(from)]);
+      const int64_t own = t % terms, from = (g * columns + j) * terms + own % channels * taps + own / channels;
+      return int8_part(bytes, t / terms, static_cast<size_t>(from));
     };
-    pack_int8(terms, columns, weight, packed.as_mutable<int8_t>().data() + g * group);
+    pack_int8(terms * parts, columns, weight, packed.as_mutable<int8_t>().data() + g * group);
   }
   return packed;
 }
@@ -99,17 +99,19 @@ const Tactic depthwise_int8{
 const Tactic conv_int8{
     .name = "conv_int8",
     .version = 1,
-    .accepts = [](const Problem& p) -> Refusal {
-      ByteProblem bytes;
-      if (const Refusal r = read_conv_int8(p, bytes); r.refused()) return r;
-      return fit_int8(bytes) ? accept() : refuse("weights less their zero point are no signed bytes");
-    },
+    .accepts =
+        [](const Problem& p) {
+          ByteProblem bytes;
+          return read_conv_int8(p, bytes);
+        },
     .configurations = nullptr,
     .emit =
         [](const Problem& p, const Config&) {
           const ByteProblem bytes = accepted_conv_int8(p);
           const int32_t shift = p.input(0).dtype == DType::kI8 ? 128 : 0;
-          return emit_conv_bytes(p, bytes, "conv_int8", packed_weights(p, bytes), shift);
+          Emitted e = emit_conv_bytes(p, bytes, "conv_int8", packed_weights(p, bytes), shift);
+          e.parameters.set("parts", int8_parts(bytes));
+          return e;
         },
 };
 

@@ -13,8 +13,7 @@ Refusal read_gemm_int8(const Problem& p, ByteProblem& bytes) {
   const Argument &a = p.input(0), &b = p.input(1), &y = p.outputs[0];
   if (!a.ranked || rank(a) < 2 || rank(b) != 2) return refuse("it is no product of matrices by one matrix");
   if (!a.layout.is_row_major() || !y.layout.is_row_major()) return refuse("an operand is not row-major");
-  if (const Refusal r = read_byte_problem(p, static_cast<int>(rank(y)) - 1, 1, bytes); r.refused()) return r;
-  return fit_int8(bytes) ? accept() : refuse("weights less their zero point are no signed bytes");
+  return read_byte_problem(p, static_cast<int>(rank(y)) - 1, 1, bytes);
 }
 
 }  // namespace
@@ -33,18 +32,15 @@ const Tactic gemm_int8{
           ByteProblem bytes;
           if (const Refusal r = read_gemm_int8(p, bytes); r.refused())
             throw Error(Code::kInternal, "a product of bytes was not accepted").cause(r.reason);
-          const int64_t k = p.input(1).opt[0], n = p.input(1).opt[1];
-          Tensor packed = Tensor::allocate(DType::kI8, {packed_int8_bytes(k, n)});
+          const int64_t k = p.input(1).opt[0], n = p.input(1).opt[1], parts = int8_parts(bytes);
+          Tensor packed = Tensor::allocate(DType::kI8, {packed_int8_bytes(k * parts, n)});
           std::vector<int32_t> sums(static_cast<size_t>(n), 0);
-          if (packed.size() > 0)
-            pack_int8(
-                k, n,
-                [&](int64_t t, int64_t j) {
-                  return static_cast<int8_t>(bytes.weights[static_cast<size_t>(t * n + j)]);
-                },
-                packed.as_mutable<int8_t>().data());
+          const auto weight = [&](int64_t t, int64_t j) {
+            return int8_part(bytes, t / k, static_cast<size_t>(t % k * n + j));
+          };
+          if (packed.size() > 0) pack_int8(k * parts, n, weight, packed.as_mutable<int8_t>().data());
           for (size_t i = 0; i < bytes.weights.size(); ++i) sums[i % sums.size()] += bytes.weights[i];
-          Emitted e = emit_kernel("gemm_int8", {{"n", n}}, {0});
+          Emitted e = emit_kernel("gemm_int8", {{"n", n}, {"parts", parts}}, {0});
           e.inputs.push_back(add_constant(e, std::move(packed)));
           emit_sums(bytes, std::move(sums), p.input(0).dtype == DType::kI8 ? 128 : 0, e);
           return e;

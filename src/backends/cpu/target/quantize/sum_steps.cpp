@@ -209,13 +209,14 @@ Refusal read_byte_problem(const Problem& p, int column_axis, int weight_axis, By
   if (!y.is_fixed(static_cast<size_t>(column_axis))) return refuse("the number of columns is not constant");
   const bool has_x_zero = p.node->base_input_count() > 2, has_w_zero = p.node->base_input_count() > 3;
   const Argument& x_zero = has_x_zero ? p.input(2) : Argument();
-  if (x_zero.present && (!x_zero.constant || x_zero.constant->size() != 1))
-    return refuse("the zero point of x is not one constant");
+  if (x_zero.present && (!x_zero.is_static || element_count(x_zero.opt) != 1))
+    return refuse("x has zero points " + to_string(x_zero.opt));
   const Dims& dims = w.constant->dims();
   const int64_t columns = dims[static_cast<size_t>(weight_axis)];
   const auto zeros = zero_points(has_w_zero ? p.input(3) : Argument(), columns);
   if (!zeros) return refuse("the zero points of the weights are not constants per column");
-  to.x_zero = x_zero.present ? static_cast<int32_t>(x_zero.constant->int_at(0)) : 0;
+  if (x_zero.present && !x_zero.constant) to.x_zero_input = 2;
+  else to.x_zero = x_zero.present ? static_cast<int32_t>(x_zero.constant->int_at(0)) : 0;
   int64_t inner = 1;
   for (size_t i = static_cast<size_t>(weight_axis) + 1; i < dims.size(); ++i) inner *= dims[i];
   to.weights.resize(static_cast<size_t>(w.constant->size()));
@@ -226,20 +227,33 @@ Refusal read_byte_problem(const Problem& p, int column_axis, int weight_axis, By
   return StepReader(p, column_axis, to).run();
 }
 
-bool fit_int8(const ByteProblem& bytes) {
-  return std::all_of(bytes.weights.begin(), bytes.weights.end(), [](int16_t w) { return w >= -128 && w <= 127; });
+int64_t int8_parts(const ByteProblem& bytes) {
+  int64_t parts = 1;
+  for (int w : bytes.weights)
+    for (int64_t needed = 1; w != 0; ++needed, w -= std::clamp(w, -128, 127)) parts = std::max(parts, needed);
+  return parts;
+}
+
+int8_t int8_part(const ByteProblem& bytes, int64_t part, size_t i) {
+  int rest = bytes.weights[i];
+  for (; part > 0; --part) rest -= std::clamp(rest, -128, 127);
+  return static_cast<int8_t>(std::clamp(rest, -128, 127));
 }
 
 void emit_sums(const ByteProblem& bytes, std::vector<int32_t> column_sums, int32_t shift, Emitted& emitted) {
   kernels::put_sum_parameters(emitted.parameters, bytes.parameters);
-  const auto columns = static_cast<int64_t>(column_sums.size());
-  Tensor start = Tensor::allocate(DType::kI32, {kernels::column_vector_size(columns)});
+  const bool dynamic = bytes.x_zero_input >= 0;
+  const auto zero = static_cast<uint32_t>(bytes.x_zero + shift);
+  const Dims vector{kernels::column_vector_size(static_cast<int64_t>(column_sums.size()))};
+  Tensor start = Tensor::allocate(DType::kI32, vector), sums = Tensor::allocate(DType::kI32, vector);
   for (size_t c = 0; c < column_sums.size(); ++c) {
-    const uint32_t zero = static_cast<uint32_t>(bytes.x_zero + shift);
-    start.as_mutable<int32_t>()[c] =
-        static_cast<int32_t>(static_cast<uint32_t>(bytes.bias[c]) - zero * static_cast<uint32_t>(column_sums[c]));
+    sums.as_mutable<int32_t>()[c] = column_sums[c];
+    const uint32_t known = dynamic ? 0 : zero * static_cast<uint32_t>(column_sums[c]);
+    start.as_mutable<int32_t>()[c] = static_cast<int32_t>(static_cast<uint32_t>(bytes.bias[c]) - known);
   }
   emitted.inputs.push_back(add_constant(emitted, std::move(start)));
+  emitted.inputs.push_back(dynamic ? add_constant(emitted, std::move(sums)) : Emitted::kAbsent);
+  emitted.inputs.push_back(dynamic ? bytes.x_zero_input : Emitted::kAbsent);
   for (const ByteProblem::Operand& operand : bytes.operands)
     emitted.inputs.push_back(operand.input >= 0 ? operand.input : add_constant(emitted, operand.constant));
 }

@@ -11,6 +11,7 @@ namespace kiln::cpu {
 struct ByteProblem {
   std::vector<int16_t> weights;  // w - w_zero_point, in the order of w
   int32_t x_zero = 0;
+  int x_zero_input = -1;      // of the problem, known only when running
   std::vector<int32_t> bias;  // per column
   kernels::SumParameters parameters;
   struct Operand {
@@ -23,8 +24,9 @@ struct ByteProblem {
 // `column_axis` is that of output 0, `weight_axis` that of w along which columns lie.
 Refusal read_byte_problem(const Problem& problem, int column_axis, int weight_axis, ByteProblem& bytes);
 
-// Whether all weights are signed bytes.
-bool fit_int8(const ByteProblem& bytes);
+// Weights of more than signed bytes are the sum of parts that are. How many parts, and weight `i` of part `part`.
+int64_t int8_parts(const ByteProblem& bytes);
+int8_t int8_part(const ByteProblem& bytes, int64_t part, size_t i);
 
 // Adds the parameters, the start values (bias less x_zero, of x moved up by `shift`, times the sums of the columns' weights) and the
 // operands.

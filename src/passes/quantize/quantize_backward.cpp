@@ -1,0 +1,42 @@
+// Quantize of what only moves elements comes before the move: bytes are moved, and the product before it may store them.
+#include <algorithm>
+
+#include "passes/quantize/quantized_values.h"
+#include "passes/rule_lists.h"
+
+namespace kiln::passes {
+namespace {
+
+constexpr std::string_view kReordering[] = {"DepthToSpace", "Flatten",   "Reshape",  "SpaceToDepth",
+                                            "Squeeze",      "Transpose", "Unsqueeze"};
+
+bool reorders(const Node& n) {
+  return n.post.empty() && std::count(std::begin(kReordering), std::end(kReordering), n.op_name()) > 0;
+}
+
+}  // namespace
+
+const Rule quantize_backward{
+    .name = "quantize_backward",
+    .pattern = node("Quantize", {once(one_of({}).as("move"))}),
+    .rewrite = [](const Match& m) -> std::optional<Patch> {
+      const Node &n = m.root(), &move = m["move"];
+      if (!reorders(move) || move.outputs().size() != 1) return std::nullopt;
+      if (!move.op().input_def(0)->types.has(n.output()->dtype()))
+        return decline("the operator has no form for these integers");
+      Patch p(m);
+      p.set_name(move.name());
+      std::vector<PatchValue> operands{move.input(0)};
+      for (Value* v : {n.input(1), n.input(2)}) {
+        if (!v) continue;
+        if (!v->constant() || v->constant()->size() != 1) return decline("scale or zero point are not one constant");
+        operands.push_back(v->rank() == 0 ? PatchValue(v) : p.constant(v->constant()->reshaped({}), v->name()));
+      }
+      std::vector<PatchValue> inputs(move.inputs().begin(), move.inputs().end());
+      inputs[0] = p.add("Quantize", std::move(operands), n.attributes);
+      p.replace(n.output(), p.add(move.op_name(), std::move(inputs), move.attributes));
+      return p;
+    },
+};
+
+}  // namespace kiln::passes
