@@ -26,21 +26,21 @@ bool needs_chirp(int64_t n) { return n > 1 && radices(n).empty(); }
 
 int64_t chirp_length(int64_t n) { return static_cast<int64_t>(std::bit_ceil(static_cast<uint64_t>(2 * n - 1))); }
 
-// exp(2 pi i * numerator / denominator) as T.
-template <class T> void put_root(double sign, int64_t numerator, int64_t denominator, T& re, T& im) {
+// exp(2 pi i * numerator / denominator) and its imaginary part.
+void put_root(double sign, int64_t numerator, int64_t denominator, double& re, double& im) {
   const double angle = 2 * std::numbers::pi * static_cast<double>(numerator) / static_cast<double>(denominator);
-  re = static_cast<T>(std::cos(angle));
-  im = static_cast<T>(sign * std::sin(angle));
+  re = std::cos(angle);
+  im = sign * std::sin(angle);
 }
 
 }  // namespace
 
-template <class T> int64_t Fft<T>::scratch_elements(int64_t n, int64_t lines) {
+int64_t Fft::scratch_elements(int64_t n, int64_t lines) {
   if (!needs_chirp(n)) return 2 * n * lines;
   return 4 * chirp_length(n) * lines;
 }
 
-template <class T> Fft<T>::Fft(int64_t n, bool inverse) : n_(n), sign_(inverse ? 1 : -1) {
+Fft::Fft(int64_t n, bool inverse) : n_(n), sign_(inverse ? 1 : -1) {
   if (needs_chirp(n)) {
     make_chirp();
     return;
@@ -66,11 +66,11 @@ template <class T> Fft<T>::Fft(int64_t n, bool inverse) : n_(n), sign_(inverse ?
   }
 }
 
-template <class T> void Fft<T>::make_chirp() {
+void Fft::make_chirp() {
   chirp_ = std::make_unique<Chirp>();
   const int64_t m = chirp_length(n_);
-  chirp_->forward = std::make_unique<Fft<T>>(m, false);
-  chirp_->backward = std::make_unique<Fft<T>>(m, true);
+  chirp_->forward = std::make_unique<Fft>(m, false);
+  chirp_->backward = std::make_unique<Fft>(m, true);
   chirp_->re.resize(static_cast<size_t>(n_));
   chirp_->im.resize(static_cast<size_t>(n_));
   chirp_->filter_re.assign(static_cast<size_t>(m), 0);
@@ -80,31 +80,31 @@ template <class T> void Fft<T>::make_chirp() {
     const auto at = static_cast<size_t>(t);
     put_root(sign_, square, 2 * n_, chirp_->re[at], chirp_->im[at]);
     for (const auto place : {at, static_cast<size_t>(t == 0 ? 0 : m - t)}) {
-      chirp_->filter_re[place] = chirp_->re[at] / static_cast<T>(m);
-      chirp_->filter_im[place] = -chirp_->im[at] / static_cast<T>(m);
+      chirp_->filter_re[place] = chirp_->re[at] / static_cast<double>(m);
+      chirp_->filter_im[place] = -chirp_->im[at] / static_cast<double>(m);
     }
     square = (square + 2 * t + 1) % (2 * n_);
   }
-  std::vector<T> scratch(static_cast<size_t>(scratch_elements(m, 1)));
+  std::vector<double> scratch(static_cast<size_t>(scratch_elements(m, 1)));
   chirp_->forward->run(chirp_->filter_re.data(), chirp_->filter_im.data(), scratch.data(), 1);
 }
 
 // Of `stride` interleaved transforms; element k of each radix group comes from the k-th part of the input.
-template <class T>
-void Fft<T>::run_stage(const Stage& s, const T* re, const T* im, T* to_re, T* to_im, int64_t stride) const noexcept {
+void Fft::run_stage(const Stage& s, const double* re, const double* im, double* to_re, double* to_im,
+                    int64_t stride) const noexcept {
   const int64_t radix = s.radix, part = s.rest * stride;
-  const T quarter = static_cast<T>(sign_);
+  const double quarter = sign_;
   for (int64_t p = 0; p < s.rest; ++p) {
-    const T *wr = s.turn_re.data() + p * radix, *wi = s.turn_im.data() + p * radix;
-    const T *xr = re + p * stride, *xi = im + p * stride;
-    T *yr = to_re + p * radix * stride, *yi = to_im + p * radix * stride;
+    const double *wr = s.turn_re.data() + p * radix, *wi = s.turn_im.data() + p * radix;
+    const double *xr = re + p * stride, *xi = im + p * stride;
+    double *yr = to_re + p * radix * stride, *yi = to_im + p * radix * stride;
     if (radix == 4) {
       for (int64_t q = 0; q < stride; ++q) {
-        const T ar = xr[q], br = xr[q + part], cr = xr[q + 2 * part], dr = xr[q + 3 * part];
-        const T ai = xi[q], bi = xi[q + part], ci = xi[q + 2 * part], di = xi[q + 3 * part];
-        const T sr = ar + cr, si = ai + ci, tr = br + dr, ti = bi + di;
-        const T ur = ar - cr, ui = ai - ci, vr = -quarter * (bi - di), vi = quarter * (br - dr);
-        const T r1 = ur + vr, i1 = ui + vi, r2 = sr - tr, i2 = si - ti, r3 = ur - vr, i3 = ui - vi;
+        const double ar = xr[q], br = xr[q + part], cr = xr[q + 2 * part], dr = xr[q + 3 * part];
+        const double ai = xi[q], bi = xi[q + part], ci = xi[q + 2 * part], di = xi[q + 3 * part];
+        const double sr = ar + cr, si = ai + ci, tr = br + dr, ti = bi + di;
+        const double ur = ar - cr, ui = ai - ci, vr = -quarter * (bi - di), vi = quarter * (br - dr);
+        const double r1 = ur + vr, i1 = ui + vi, r2 = sr - tr, i2 = si - ti, r3 = ur - vr, i3 = ui - vi;
         yr[q] = sr + tr, yi[q] = si + ti;
         yr[q + stride] = r1 * wr[1] - i1 * wi[1], yi[q + stride] = r1 * wi[1] + i1 * wr[1];
         yr[q + 2 * stride] = r2 * wr[2] - i2 * wi[2], yi[q + 2 * stride] = r2 * wi[2] + i2 * wr[2];
@@ -112,26 +112,26 @@ void Fft<T>::run_stage(const Stage& s, const T* re, const T* im, T* to_re, T* to
       }
     } else if (radix == 2) {
       for (int64_t q = 0; q < stride; ++q) {
-        const T ar = xr[q], br = xr[q + part], ai = xi[q], bi = xi[q + part];
-        const T dr = ar - br, di = ai - bi;
+        const double ar = xr[q], br = xr[q + part], ai = xi[q], bi = xi[q + part];
+        const double dr = ar - br, di = ai - bi;
         yr[q] = ar + br, yi[q] = ai + bi;
         yr[q + stride] = dr * wr[1] - di * wi[1], yi[q + stride] = dr * wi[1] + di * wr[1];
       }
     } else {
       for (int64_t j = 0; j < radix; ++j) {
-        T *jr = yr + j * stride, *ji = yi + j * stride;
+        double *jr = yr + j * stride, *ji = yi + j * stride;
         for (int64_t q = 0; q < stride; ++q) jr[q] = xr[q], ji[q] = xi[q];
         for (int64_t k = 1; k < radix; ++k) {
           const auto root = static_cast<size_t>(j * k % radix);
-          const T cr = s.root_re[root], ci = s.root_im[root];
-          const T *kr = xr + k * part, *ki = xi + k * part;
+          const double cr = s.root_re[root], ci = s.root_im[root];
+          const double *kr = xr + k * part, *ki = xi + k * part;
           for (int64_t q = 0; q < stride; ++q) {
             jr[q] += kr[q] * cr - ki[q] * ci;
             ji[q] += kr[q] * ci + ki[q] * cr;
           }
         }
         for (int64_t q = 0; q < stride; ++q) {
-          const T r = jr[q], i = ji[q];
+          const double r = jr[q], i = ji[q];
           jr[q] = r * wr[j] - i * wi[j], ji[q] = r * wi[j] + i * wr[j];
         }
       }
@@ -139,12 +139,12 @@ void Fft<T>::run_stage(const Stage& s, const T* re, const T* im, T* to_re, T* to
   }
 }
 
-template <class T> void Fft<T>::run_chirp(T* re, T* im, T* scratch, int64_t lines) const noexcept {
+void Fft::run_chirp(double* re, double* im, double* scratch, int64_t lines) const noexcept {
   const int64_t m = chirp_length(n_);
-  T *wide_re = scratch, *wide_im = scratch + m * lines, *rest = scratch + 2 * m * lines;
-  std::fill(wide_re, wide_re + 2 * m * lines, T{0});
+  double *wide_re = scratch, *wide_im = scratch + m * lines, *rest = scratch + 2 * m * lines;
+  std::fill(wide_re, wide_re + 2 * m * lines, 0.0);
   for (int64_t t = 0; t < n_; ++t) {
-    const T cr = chirp_->re[static_cast<size_t>(t)], ci = chirp_->im[static_cast<size_t>(t)];
+    const double cr = chirp_->re[static_cast<size_t>(t)], ci = chirp_->im[static_cast<size_t>(t)];
     for (int64_t q = t * lines; q < (t + 1) * lines; ++q) {
       wide_re[q] = re[q] * cr - im[q] * ci;
       wide_im[q] = re[q] * ci + im[q] * cr;
@@ -152,15 +152,15 @@ template <class T> void Fft<T>::run_chirp(T* re, T* im, T* scratch, int64_t line
   }
   chirp_->forward->run(wide_re, wide_im, rest, lines);
   for (int64_t t = 0; t < m; ++t) {
-    const T fr = chirp_->filter_re[static_cast<size_t>(t)], fi = chirp_->filter_im[static_cast<size_t>(t)];
+    const double fr = chirp_->filter_re[static_cast<size_t>(t)], fi = chirp_->filter_im[static_cast<size_t>(t)];
     for (int64_t q = t * lines; q < (t + 1) * lines; ++q) {
-      const T r = wide_re[q], i = wide_im[q];
+      const double r = wide_re[q], i = wide_im[q];
       wide_re[q] = r * fr - i * fi, wide_im[q] = r * fi + i * fr;
     }
   }
   chirp_->backward->run(wide_re, wide_im, rest, lines);
   for (int64_t t = 0; t < n_; ++t) {
-    const T cr = chirp_->re[static_cast<size_t>(t)], ci = chirp_->im[static_cast<size_t>(t)];
+    const double cr = chirp_->re[static_cast<size_t>(t)], ci = chirp_->im[static_cast<size_t>(t)];
     for (int64_t q = t * lines; q < (t + 1) * lines; ++q) {
       re[q] = wide_re[q] * cr - wide_im[q] * ci;
       im[q] = wide_re[q] * ci + wide_im[q] * cr;
@@ -168,9 +168,9 @@ template <class T> void Fft<T>::run_chirp(T* re, T* im, T* scratch, int64_t line
   }
 }
 
-template <class T> void Fft<T>::run(T* re, T* im, T* scratch, int64_t lines) const noexcept {
+void Fft::run(double* re, double* im, double* scratch, int64_t lines) const noexcept {
   if (chirp_) return run_chirp(re, im, scratch, lines);
-  T *from_re = re, *from_im = im, *to_re = scratch, *to_im = scratch + n_ * lines;
+  double *from_re = re, *from_im = im, *to_re = scratch, *to_im = scratch + n_ * lines;
   int64_t stride = lines;
   for (const Stage& s : stages_) {
     run_stage(s, from_re, from_im, to_re, to_im, stride);
@@ -182,8 +182,5 @@ template <class T> void Fft<T>::run(T* re, T* im, T* scratch, int64_t lines) con
   std::copy_n(from_re, n_ * lines, re);
   std::copy_n(from_im, n_ * lines, im);
 }
-
-template class Fft<float>;
-template class Fft<double>;
 
 }  // namespace kiln::cpu

@@ -1,5 +1,5 @@
-// Kernel "dft": Fourier transforms along an axis of [..., parts], float32 or float64. Parameters: axis, inverse, onesided, length (0:
-// that of the input).
+// Kernel "dft": Fourier transforms along an axis of [..., parts], float32 or float64, computed in float64, because a transform cancels
+// sums of many terms. Parameters: axis, inverse, onesided, length (0: that of the input).
 #include <algorithm>
 #include <optional>
 
@@ -54,7 +54,7 @@ class DftKernel final : public DenseKernel {
 
   static int64_t together(const Sizes& s) { return std::clamp<int64_t>(s.lines() / thread_count(), 1, kLines); }
   static int64_t elements_per_thread(const Sizes& s, int64_t lines) {
-    return 2 * s.length * lines + Fft<double>::scratch_elements(s.length, lines);
+    return 2 * s.length * lines + Fft::scratch_elements(s.length, lines);
   }
 
   Status prepare_dense(const KernelCall& call) override {
@@ -62,8 +62,7 @@ class DftKernel final : public DenseKernel {
     if (!sizes) return {Code::kShapeMismatch, "the operands of a Fourier transform do not fit each other"};
     if (workspace_dense(call) > call.workspace_size)
       return {Code::kMalformedPlan, "the workspace of a Fourier transform is too small"};
-    if (call.inputs[0].dtype == DType::kF32) single_.emplace(sizes->length, inverse_);
-    else twice_.emplace(sizes->length, inverse_);
+    fft_.emplace(sizes->length, inverse_);
     sizes_ = *sizes;
     return kOkStatus;
   }
@@ -71,44 +70,43 @@ class DftKernel final : public DenseKernel {
   size_t workspace_dense(const KernelCall& call) override {
     const auto s = sizes_of(call);
     if (!s) return 0;
-    const size_t width = call.inputs[0].dtype == DType::kF32 ? sizeof(float) : sizeof(double);
-    return static_cast<size_t>(thread_count() * elements_per_thread(*s, together(*s))) * width;
+    return static_cast<size_t>(thread_count() * elements_per_thread(*s, together(*s))) * sizeof(double);
   }
 
   Status launch_dense(const KernelCall& call) noexcept override {
     if (call.outputs[0].elements() == 0) return kOkStatus;
-    if (call.inputs[0].dtype == DType::kF32) run(*single_, call);
-    else run(*twice_, call);
+    if (call.inputs[0].dtype == DType::kF32) run<float>(call);
+    else run<double>(call);
     return kOkStatus;
   }
 
-  template <class T> void run(const Fft<T>& fft, const KernelCall& call) const noexcept {
+  template <class T> void run(const KernelCall& call) const noexcept {
     const Sizes& s = sizes_;
     const auto* x = static_cast<const T*>(call.inputs[0].data);
     auto* y = static_cast<T*>(call.outputs[0].data);
     const int64_t width = together(s), blocks = (s.lines() + width - 1) / width;
     const double work = 8.0 * static_cast<double>(s.lines()) * static_cast<double>(s.length);
     parallel_ranges(useful_threads(thread_count(), work), blocks, [&](int64_t begin, int64_t end, int part) {
-      T* re = static_cast<T*>(call.workspace) + part * elements_per_thread(s, width);
-      T *im = re + s.length * width, *scratch = im + s.length * width;
+      double* re = static_cast<double*>(call.workspace) + part * elements_per_thread(s, width);
+      double *im = re + s.length * width, *scratch = im + s.length * width;
       for (int64_t b = begin; b < end; ++b) {
         const int64_t first = b * width, lines = std::min(width, s.lines() - first);
         for (int64_t q = 0; q < lines; ++q) read_line(x, first + q, re + q, im + q, lines);
-        fft.run(re, im, scratch, lines);
+        fft_->run(re, im, scratch, lines);
         for (int64_t q = 0; q < lines; ++q) write_line(re + q, im + q, lines, y, first + q);
       }
     });
   }
 
   // One line into every `lines`-th element; what the input lacks is 0, or mirrors what it has.
-  template <class T> void read_line(const T* x, int64_t line, T* re, T* im, int64_t lines) const noexcept {
+  template <class T> void read_line(const T* x, int64_t line, double* re, double* im, int64_t lines) const noexcept {
     const Sizes& s = sizes_;
     const int64_t step = s.inner * s.parts;
     x += (line / s.inner * s.given * s.inner + line % s.inner) * s.parts;
     const int64_t count = std::min(s.given, mirrors() ? s.length / 2 + 1 : s.length);
     for (int64_t t = 0; t < count; ++t) {
       re[t * lines] = x[t * step];
-      im[t * lines] = s.parts == 2 ? x[t * step + 1] : T{0};
+      im[t * lines] = s.parts == 2 ? static_cast<double>(x[t * step + 1]) : 0;
     }
     for (int64_t t = count; t < s.length; ++t) re[t * lines] = im[t * lines] = 0;
     if (!mirrors()) return;
@@ -121,22 +119,22 @@ class DftKernel final : public DenseKernel {
     }
   }
 
-  template <class T> void write_line(const T* re, const T* im, int64_t lines, T* y, int64_t line) const noexcept {
+  template <class T>
+  void write_line(const double* re, const double* im, int64_t lines, T* y, int64_t line) const noexcept {
     const Sizes& s = sizes_;
     const int64_t step = s.inner * s.made_parts;
-    const T factor = inverse_ ? T{1} / static_cast<T>(s.length) : T{1};
+    const double factor = inverse_ ? 1 / static_cast<double>(s.length) : 1;
     y += (line / s.inner * s.made * s.inner + line % s.inner) * s.made_parts;
     for (int64_t t = 0; t < s.made; ++t) {
-      y[t * step] = re[t * lines] * factor;
-      if (s.made_parts == 2) y[t * step + 1] = im[t * lines] * factor;
+      y[t * step] = static_cast<T>(re[t * lines] * factor);
+      if (s.made_parts == 2) y[t * step + 1] = static_cast<T>(im[t * lines] * factor);
     }
   }
 
   int64_t axis_, given_length_;
   bool inverse_, half_;
   Sizes sizes_{};
-  std::optional<Fft<float>> single_;
-  std::optional<Fft<double>> twice_;
+  std::optional<Fft> fft_;
 };
 
 }  // namespace
