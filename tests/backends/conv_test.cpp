@@ -146,7 +146,8 @@ TEST(ConvTactics, RefusalsSayWhy) {
   EXPECT_EQ(refusal(conv({1, 16, 8, 8}, {16, 16, 5, 3}, {}), "winograd_f2_3x3"), "the kernel is 5x3, needs 3x3");
   NodeCase run_time = conv({1, 16, 8, 8}, {16, 16, 3, 3}, {});
   run_time.inputs[1].constant = false;
-  EXPECT_EQ(refusal(run_time, "conv_nhwc"), "the weights are not constant");
+  EXPECT_EQ(refusal(run_time, "winograd_f4_3x3"), "the weights are not constant");
+  EXPECT_EQ(refusal(run_time, "conv_nhwc"), "");
   NodeCase twice = conv({1, 16, 8, 8}, {16, 16, 3, 3}, {});
   twice.post = {post("Relu", {-1}), post("Tanh", {-1})};
   EXPECT_EQ(refusal(twice, "conv_nhwc"), "post-operation Tanh is a second activation");
