@@ -1,26 +1,10 @@
-// Questions that many tactics ask of a problem.
+// Questions that many tactics ask of a problem, and what they emit.
 #pragma once
-#include <optional>
-
-#include "target/target.h"
+#include "target/checks.h"
 
 namespace kiln::cpu {
 
-// Why a tactic without post-operations on plain (not blocked) tensors of whole bytes cannot take the problem.
-inline Refusal needs_plain(const Problem& p) {
-  if (!p.post().empty()) return refuse("it has post-operations");
-  for (const auto* list : {&p.inputs, &p.outputs})
-    for (const Argument& a : *list) {
-      if (!a.present) continue;
-      if (!a.layout.is_plain()) return refuse("an operand has the blocked layout " + to_string(a.layout));
-      if (!a.ranked) return refuse("the rank of an operand is not known");
-      if (bits(a.dtype) == 0 || bits(a.dtype) % 8 != 0)
-        return refuse(std::string("elements of type ") + std::string(name(a.dtype)));
-    }
-  return accept();
-}
-
-// As above, and every floating-point operand is float32.
+// A problem on plain tensors without post-operations, whose floating-point operands are all float32.
 inline Refusal needs_f32(const Problem& p) {
   if (Refusal r = needs_plain(p); r.refused()) return r;
   for (const auto* list : {&p.inputs, &p.outputs})
@@ -30,32 +14,6 @@ inline Refusal needs_f32(const Problem& p) {
   return accept();
 }
 
-inline Refusal needs_row_major(const Problem& p) {
-  for (const auto* list : {&p.inputs, &p.outputs})
-    for (const Argument& a : *list)
-      if (a.present && !a.layout.is_row_major()) return refuse("an operand has the layout " + to_string(a.layout));
-  return accept();
-}
-
-// Elements of an integer input when they are numbers that do not depend on dimensions.
-inline std::optional<Ints> known_ints(const Problem& p, int input) {
-  if (!p.input(input).present) return std::nullopt;
-  if (const Tensor* t = p.input(input).constant) return t->to_ints();
-  const auto& elements = p.node->input(input)->elements();
-  if (!elements) return std::nullopt;
-  Ints values;
-  for (const Dim& d : *elements) {
-    if (!d.is_constant()) return std::nullopt;
-    values.push_back(d.value());
-  }
-  return values;
-}
-
-inline int64_t rank(const Argument& a) { return static_cast<int64_t>(a.opt.size()); }
-inline int64_t axis_of(const Problem& p, const char* attribute, int64_t fallback, int64_t rank) {
-  return normalize_axis(p.attributes().integer(attribute, fallback), rank);
-}
-
 // A kernel of this device without constants.
 inline Emitted emit_kernel(std::string kernel, Attributes parameters, std::vector<int> inputs) {
   return {.device = "cpu",
@@ -63,14 +21,6 @@ inline Emitted emit_kernel(std::string kernel, Attributes parameters, std::vecto
           .parameters = std::move(parameters),
           .inputs = std::move(inputs),
           .constants = {}};
-}
-
-// All inputs of the problem in order, absent ones as such.
-inline std::vector<int> all_inputs(const Problem& p) {
-  std::vector<int> result;
-  for (size_t i = 0; i < p.inputs.size(); ++i)
-    result.push_back(p.inputs[i].present ? static_cast<int>(i) : Emitted::kAbsent);
-  return result;
 }
 
 }  // namespace kiln::cpu

@@ -3,9 +3,11 @@
 #include <cstdint>
 #include <span>
 
+#include "device/reduce_kind.h"
+
 namespace kiln::cpu {
 
-enum class ReduceKind : uint8_t { kSum, kMean, kMax, kMin, kProduct, kL1, kL2, kSumSquares, kLogSum, kLogSumExp };
+using kiln::ReduceKind;
 
 // y is dense over the kept dimensions, in their order. `reduced` holds a bit per dimension; strides are in elements, at most 16
 // dimensions. Results do not depend on `threads`. Over no elements: the neutral element; the mean is NaN.

@@ -2,8 +2,8 @@
 #pragma once
 #include <optional>
 
-#include "backends/cpu/target/epilogue.h"
 #include "backends/cpu/target/window.h"
+#include "target/epilogue.h"
 
 namespace kiln::cpu {
 

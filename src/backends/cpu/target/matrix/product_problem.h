@@ -1,6 +1,6 @@
 // What the tactics of matrix products share.
 #pragma once
-#include "backends/cpu/target/epilogue.h"
+#include "target/epilogue.h"
 
 namespace kiln::cpu {
 

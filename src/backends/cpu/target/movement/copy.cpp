@@ -1,75 +1,9 @@
 // Tactic: operators that place each element of one input somewhere in the result, as one copy between strides.
-#include <algorithm>
-
 #include "backends/cpu/target/checks.h"
 #include "backends/cpu/target/tactics.h"
-#include "passes/value_queries.h"
+#include "target/copy_parameters.h"
 
 namespace kiln::cpu::tactics {
-namespace {
-
-constexpr std::string_view kDense[] = {"Reshape", "Squeeze", "Unsqueeze", "Flatten", "Identity", "Reformat", "Dropout"};
-
-// Parameters of the kernel, or why there are none.
-Refusal slice_parameters(const Problem& p, Attributes& to) {
-  const Argument& given_starts = p.input(1);
-  const auto starts = known_ints(p, 1);
-  if (!starts && (!given_starts.is_static || given_starts.opt.size() != 1))
-    return refuse("the number of starts of the slice is known only at run time");
-  const size_t count = starts ? starts->size() : static_cast<size_t>(given_starts.opt[0]);
-  Ints axes, steps(count, 1);
-  if (p.input(3).present) {
-    auto given = known_ints(p, 3);
-    if (!given || given->size() != count) return refuse("the axes of the slice are known only at run time");
-    for (int64_t a : *given) axes.push_back(normalize_axis(a, rank(p.input(0))));
-  } else {
-    for (size_t i = 0; i < count; ++i) axes.push_back(static_cast<int64_t>(i));
-  }
-  if (p.input(4).present) {
-    auto given = known_ints(p, 4);
-    if (!given || given->size() != count) return refuse("the steps of the slice are known only at run time");
-    steps = *given;
-  }
-  to.set("axes", axes);
-  if (starts) to.set("starts", *starts);
-  to.set("steps", steps);
-  return accept();
-}
-
-Refusal parameters(const Problem& p, Attributes& to) {
-  if (Refusal r = needs_plain(p); r.refused()) return r;
-  const std::string& op = p.op();
-  if (std::find(std::begin(kDense), std::end(kDense), op) != std::end(kDense)) {
-    if (p.outputs.size() > 1) return refuse("it has more than one result");
-    if (!passes::is_told(*p.node)) return refuse("only running tells the shape");
-    const bool identity = op == "Identity" || op == "Reformat" || op == "Dropout";
-    to.set("what", std::string(identity ? "expand" : "dense"));
-  } else if (op == "Transpose") {
-    const int64_t n = rank(p.input(0));
-    Ints perm = p.attributes().ints("perm", {});
-    if (!p.attributes().has("perm"))
-      for (int64_t i = n; i-- > 0;) perm.push_back(i);
-    for (int64_t& a : perm) a = normalize_axis(a, n);
-    to.set("what", std::string("transpose"));
-    to.set("perm", perm);
-  } else if (op == "Expand") {
-    to.set("what", std::string("expand"));
-  } else if (op == "Tile") {
-    to.set("what", std::string("tile"));
-  } else if (op == "Slice") {
-    to.set("what", std::string("slice"));
-    return slice_parameters(p, to);
-  } else if (op == "DepthToSpace" || op == "SpaceToDepth") {
-    to.set("what", std::string(op == "DepthToSpace" ? "depth_to_space" : "space_to_depth"));
-    to.set("block", p.attributes().integer("blocksize"));
-    to.set("column_major", int64_t{p.attributes().text("mode", "DCR") == "CRD"});
-  } else {
-    return refuse(op + " does not move the elements of one tensor");
-  }
-  return accept();
-}
-
-}  // namespace
 
 const Tactic copy{
     .name = "copy",
@@ -77,13 +11,13 @@ const Tactic copy{
     .accepts =
         [](const Problem& p) {
           Attributes ignored;
-          return parameters(p, ignored);
+          return copy_parameters(p, ignored);
         },
     .configurations = nullptr,
     .emit =
         [](const Problem& p, const Config&) {
           Attributes to;
-          (void)parameters(p, to);
+          (void)copy_parameters(p, to);
           const bool late_starts = p.op() == "Slice" && !to.has("starts");
           return emit_kernel("copy", std::move(to), late_starts ? std::vector<int>{0, 1} : std::vector<int>{0});
         },

@@ -1,8 +1,8 @@
 // What the tactics of oneDNN share.
 #pragma once
-#include "backends/cpu/target/epilogue.h"
 #include "backends/onednn/device/packing.h"
 #include "backends/onednn/device/window.h"
+#include "target/epilogue.h"
 
 namespace kiln::cpu {
 

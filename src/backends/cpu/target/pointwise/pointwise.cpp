@@ -1,6 +1,6 @@
 // Tactic: pointwise operators and chains of them as one program over tiles that stay in the first-level cache.
-#include "backends/cpu/target/fused_program.h"
 #include "backends/cpu/target/tactics.h"
+#include "target/fused_program.h"
 #include "tensor/scalar_codec.h"
 
 namespace kiln::cpu::tactics {

@@ -1,11 +1,11 @@
 // Tactics: convolutions of bytes with constant weights, channels last, and what follows them.
 #include "backends/cpu/device/compute/depthwise_int8.h"
 #include "backends/cpu/target/checks.h"
-#include "backends/cpu/target/epilogue.h"
 #include "backends/cpu/target/quantize/sum_steps.h"
 #include "backends/cpu/target/tactics.h"
 #include "backends/cpu/target/window.h"
 #include "base/error.h"
+#include "target/epilogue.h"
 
 namespace kiln::cpu::tactics {
 namespace {

@@ -1,9 +1,9 @@
 // Tactic: products of bytes with constant weights, and what follows them.
 #include "backends/cpu/target/checks.h"
-#include "backends/cpu/target/epilogue.h"
 #include "backends/cpu/target/quantize/sum_steps.h"
 #include "backends/cpu/target/tactics.h"
 #include "base/error.h"
+#include "target/epilogue.h"
 
 namespace kiln::cpu::tactics {
 namespace {

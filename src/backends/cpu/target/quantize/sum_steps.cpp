@@ -6,7 +6,7 @@
 #include <limits>
 #include <optional>
 
-#include "backends/cpu/target/epilogue.h"
+#include "target/epilogue.h"
 
 namespace kiln::cpu {
 namespace {

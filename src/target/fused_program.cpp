@@ -1,10 +1,10 @@
 // The scalar program of a node whose base operator and post-operations are all pointwise.
-#include "backends/cpu/target/fused_program.h"
+#include "target/fused_program.h"
 
 #include "base/error.h"
 #include "ops/defaults.h"
 
-namespace kiln::cpu {
+namespace kiln {
 namespace {
 
 bool loadable(const Argument& a) { return kRealTypes.has(a.dtype); }
@@ -80,4 +80,4 @@ std::optional<ScalarProgram> fused_program(const Problem& problem, std::vector<i
   }
 }
 
-}  // namespace kiln::cpu
+}  // namespace kiln

@@ -1,10 +1,10 @@
 // Post-operations that a kernel does before it stores its results.
-#include "backends/cpu/target/epilogue.h"
+#include "target/epilogue.h"
 
 #include <cmath>
 #include <optional>
 
-namespace kiln::cpu {
+namespace kiln {
 namespace {
 
 struct ActivationFacts {
@@ -115,7 +115,9 @@ Refusal add_bias(const Problem& p, int i, int column_axis, double factor, FusedE
   const Argument &a = p.input(i), &out = p.outputs[0];
   const auto axis = static_cast<size_t>(column_axis);
   if (!a.present || factor == 0) return accept();
-  if (a.dtype != DType::kF32) return refuse("the bias is " + std::string(name(a.dtype)));
+  // Kernels take float32; a constant of another type is converted.
+  if (a.dtype != DType::kF32 && !(a.constant && is_float(a.dtype)))
+    return refuse("the bias is " + std::string(name(a.dtype)));
   const int64_t columns = axis < out.opt.size() ? out.opt[axis] : 1;
   const int64_t elements = element_count(a.opt);
   if (!a.is_static || (elements != columns && elements != 1) || (axis < out.opt.size() && !out.is_fixed(axis)))
@@ -154,4 +156,4 @@ void emit_epilogue(const FusedEpilogue& e, Emitted& emitted) {
   emitted.inputs.push_back(e.residual_input >= 0 ? e.residual_input : Emitted::kAbsent);
 }
 
-}  // namespace kiln::cpu
+}  // namespace kiln

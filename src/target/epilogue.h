@@ -2,14 +2,14 @@
 #pragma once
 #include <vector>
 
-#include "backends/cpu/device/kernels/parameters.h"
+#include "device/parameters.h"
 #include "target/target.h"
 
-namespace kiln::cpu {
+namespace kiln {
 
 // activation(x + bias [+ residual]) [+ residual].
 struct FusedEpilogue {
-  kernels::EpilogueParameters parameters;
+  EpilogueParameters parameters;
   std::vector<float> bias;  // sum of the constant ones, per column; empty: none
   int bias_input = -1;      // of the problem, known at run time
   int residual_input = -1;  // of the problem
@@ -39,4 +39,4 @@ template <class Fill> Tensor packed_floats(int64_t count, const Fill& fill) {
 // Appends a constant; returns its index as an input.
 int add_constant(Emitted& emitted, Tensor tensor);
 
-}  // namespace kiln::cpu
+}  // namespace kiln

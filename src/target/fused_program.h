@@ -4,10 +4,10 @@
 
 #include "target/target.h"
 
-namespace kiln::cpu {
+namespace kiln {
 
 // Inputs of the program are the present inputs of the problem, in order; `used` receives their indices.
 // Nothing when an operator is not pointwise or computes in types that a program cannot hold.
 std::optional<ScalarProgram> fused_program(const Problem& problem, std::vector<int>& used);
 
-}  // namespace kiln::cpu
+}  // namespace kiln

@@ -1,0 +1,29 @@
+// Arguments of the kernels of cu/attention.cu.
+#pragma once
+#include <cstdint>
+
+namespace kiln::cuda {
+
+inline constexpr int kAttentionThreads = 128;
+inline constexpr int kQueryRows = 64, kKeyRows = 64;  // of a block of the kernels on tensor cores
+
+enum class MaskKind : int32_t { kNone, kAllowed /* bool */, kAddedF32, kAddedLikeQ };
+
+// Elements between neighbours; the elements of a head are adjacent.
+struct HeadStrides {
+  int64_t batch, head, row;
+};
+
+// softmax(scale * q * k^T + mask) * v for each head; neighbouring query heads share keys and values.
+struct AttentionArguments {
+  const void *q, *k, *v, *mask;
+  void* y;
+  HeadStrides q_at, k_at, v_at, y_at, mask_at;
+  int64_t mask_key;  // elements between keys
+  MaskKind mask_kind;
+  int32_t batch, heads, heads_per_key_head, queries, keys, size, value_size;
+  int32_t causal;  // a query sees the keys up to its own position
+  float scale;
+};
+
+}  // namespace kiln::cuda

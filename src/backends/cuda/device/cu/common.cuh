@@ -1,0 +1,69 @@
+// What the kernels share: element types, the order between a kernel and the one before it, sums over blocks.
+#pragma once
+#include <cuda_bf16.h>
+#include <cuda_fp16.h>
+
+#include <cstdint>
+
+namespace kiln::cuda {
+
+// The next kernel of the stream may start now, as far as there is room; it still waits for this one's results.
+__device__ inline void let_next_start() {
+#if __CUDA_ARCH__ >= 900
+  asm volatile("griddepcontrol.launch_dependents;");
+#endif
+}
+// Until the kernels before this one have run. Every thread that reads or writes anything but constants calls it first.
+__device__ inline void wait_for_inputs() {
+#if __CUDA_ARCH__ >= 900
+  asm volatile("griddepcontrol.wait;" ::: "memory");
+#endif
+}
+__device__ inline void begin_kernel() {
+  let_next_start();
+  wait_for_inputs();
+}
+
+__device__ inline float to_float(float x) { return x; }
+__device__ inline float to_float(__half x) { return __half2float(x); }
+__device__ inline float to_float(__nv_bfloat16 x) { return __bfloat162float(x); }
+template <class T> __device__ inline T from_float(float x);
+template <> __device__ inline float from_float<float>(float x) { return x; }
+template <> __device__ inline __half from_float<__half>(float x) { return __float2half_rn(x); }
+template <> __device__ inline __nv_bfloat16 from_float<__nv_bfloat16>(float x) { return __float2bfloat16_rn(x); }
+
+// N adjacent elements that are read and written as one word.
+template <class T, int N> struct alignas(sizeof(T) * N) Pack {
+  T at[N];
+};
+
+inline constexpr unsigned kAllLanes = 0xffffffffu;
+
+template <class T, class Combine> __device__ inline T combine_warp(T x, Combine combine) {
+  for (int step = 16; step > 0; step /= 2) x = combine(x, __shfl_xor_sync(kAllLanes, x, step));
+  return x;
+}
+
+// Of all threads of a block of whole warps; every thread gets the result. `shared` holds 32 values.
+template <class T, class Combine> __device__ inline T combine_block(T x, T neutral, T* shared, Combine combine) {
+  const int lane = threadIdx.x % 32, warp = threadIdx.x / 32, warps = blockDim.x / 32;
+  x = combine_warp(x, combine);
+  __syncthreads();
+  if (lane == 0) shared[warp] = x;
+  __syncthreads();
+  x = lane < warps ? shared[lane] : neutral;
+  return combine_warp(x, combine);
+}
+
+struct Sum {
+  template <class T> __device__ T operator()(T a, T b) const { return a + b; }
+};
+// Carries NaN through.
+struct Largest {
+  template <class T> __device__ T operator()(T a, T b) const { return a > b || a != a ? a : b; }
+};
+struct Smallest {
+  template <class T> __device__ T operator()(T a, T b) const { return a < b || a != a ? a : b; }
+};
+
+}  // namespace kiln::cuda

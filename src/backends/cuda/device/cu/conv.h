@@ -1,0 +1,92 @@
+// Arguments of the convolutions and products by tiles. A row of the product is a pixel of the result, a column an output channel,
+// a term a channel of a pixel under the window; a plain product is a convolution of one row of pixels with a window of one. Host and GPU.
+#pragma once
+#include "backends/cuda/device/cu/epilogue.h"
+#include "backends/cuda/device/cu/walk.h"
+
+namespace kiln::cuda {
+
+// The source, and where results go.
+struct ConvGeometry {
+  int64_t from_batch = 0, from_row = 0, from_pixel = 0;  // elements of the source
+  int64_t to_pixel = 0;                                  // elements of the result: its pixels lie at equal distances
+  uint32_t pixels = 0, columns = 0;                      // of the result; columns of one group
+  FastDivisor out_plane, out_width;
+  int32_t height = 1, width = 1;  // of the source
+  int32_t stride_h = 1, stride_w = 1, dilation_h = 1, dilation_w = 1, top = 0, left = 0;
+  uint32_t taps_h = 1, taps_w = 1;
+  uint32_t channels = 0;  // of one group of the source
+};
+
+struct ConvMmaArguments {
+  ConvGeometry g;
+  EpilogueArguments epilogue;
+  const void* x;
+  const void* weights;  // [groups, columns, taps, channels]
+  void* y;
+  uint32_t terms;  // taps * channels: whole pieces
+  uint32_t chunks;
+  FastDivisor row_tiles;
+  FastDivisor pieces, tap_columns;  // pieces of a pixel; taps of a row of the window
+  int32_t weights_are_constant;
+};
+
+// x with channels padded to whole pieces: y[pixel, channel] = x, or 0 beyond the channels.
+struct PadChannelsArguments {
+  Walk<1> pixels;  // operand 0: the source
+  int64_t channel_stride;
+  uint32_t channels;
+  FastDivisor padded;
+};
+
+inline constexpr int kPadThreads = 256;
+
+// Tiles of the mma kernels: rows, columns, warps along each, stages of the pipeline.
+struct MmaTile {
+  int rows, columns, row_warps, column_warps, stages;
+  constexpr int threads() const { return row_warps * column_warps * 32; }
+  constexpr int shared() const { return stages * (rows + columns) * 128; }
+};
+inline constexpr MmaTile kMmaTiles[] = {
+    {128, 128, 2, 4, 3}, {128, 64, 4, 2, 4}, {64, 64, 2, 2, 4}, {64, 32, 4, 1, 4}, {32, 64, 2, 2, 4}};
+inline constexpr int kMmaTileCount = 5;
+
+// Tiles of the wgmma kernels: groups of four warps with 64 rows each, and columns.
+struct GroupTile {
+  int groups, columns;
+  constexpr int rows() const { return groups * 64; }
+  constexpr int threads() const { return groups * 128 + 32; }
+  constexpr int stage() const { return (rows() + columns) * 128; }  // bytes
+};
+inline constexpr GroupTile kGroupTiles[] = {{1, 32}, {1, 64}, {1, 128}, {2, 32}, {2, 64}, {2, 128}, {2, 256}};
+inline constexpr int kGroupTileCount = 7;
+inline constexpr int kMaxStages = 12;
+inline constexpr int kMaxSplits = 8;
+
+// The output channel, within a tile, whose weights lie in row `row` of the tile: such that the eight results that a thread has in
+// four neighbouring squares of eight columns are eight neighbouring channels.
+#ifdef __CUDACC__
+__host__ __device__
+#endif
+    inline uint32_t
+    channel_of_row(uint32_t row) {
+  return row / 32 * 32 + row % 8 / 2 * 8 + row % 32 / 8 * 2 + row % 2;
+}
+
+// Rows are the pixels of boxes of box_w x box_h x box_n pixels of the result, as the tensor map of the source has them.
+struct ConvWgmmaArguments {
+  ConvGeometry g;
+  EpilogueArguments epilogue;
+  const void* weights;  // [column tiles, chunks, rows of a tile, chunk], swizzled, rows in the order of channel_of_row
+  void* y;
+  uint32_t chunks, splits, stages;
+  uint32_t box_bytes;
+  int32_t batch, height, width;  // of the result
+  FastDivisor box_w, box_h;
+  uint32_t box_n;
+  FastDivisor row_tiles, tiles_w, tiles_h;
+  FastDivisor chunks_per_tap, tap_columns;
+  int32_t weights_are_constant;
+};
+
+}  // namespace kiln::cuda

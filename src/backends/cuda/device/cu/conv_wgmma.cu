@@ -1,0 +1,248 @@
+// Convolutions and products for compute capability 9.0: the copy engine brings boxes of pixels and packed weights, groups of four
+// warps multiply them; the terms may be split over the blocks of a cluster. Weights are fetched before the inputs are there.
+#include "backends/cuda/device/cu/conv.h"
+#include "backends/cuda/device/cu/epilogue.cuh"
+#include "backends/cuda/device/cu/hopper.cuh"
+
+namespace kiln::cuda {
+namespace {
+
+#if defined(__CUDA_ARCH_FEAT_SM90_ALL)
+
+template <class Math, int kTile> class ConvBlock {
+ public:
+  __device__ ConvBlock(const CUtensorMap& map, const ConvWgmmaArguments& arguments, char* shared)
+      : map_(map), a_(arguments), stages_(shared) {
+    split_ = blockIdx.x % a_.splits;
+    const uint32_t tile = blockIdx.x / a_.splits;
+    column_tile_ = a_.row_tiles.quotient(tile);
+    const uint32_t row_tile = tile - column_tile_ * a_.row_tiles.divisor;
+    const uint32_t line = a_.tiles_w.quotient(row_tile), plane = a_.tiles_h.quotient(line);
+    w0_ = (row_tile - line * a_.tiles_w.divisor) * a_.box_w.divisor;
+    h0_ = (line - plane * a_.tiles_h.divisor) * a_.box_h.divisor;
+    n0_ = plane * a_.box_n;
+    begin_ = a_.chunks * split_ / a_.splits;
+    end_ = a_.chunks * (split_ + 1) / a_.splits;
+  }
+
+  __device__ void run() {
+    __shared__ __align__(8) uint64_t full[kMaxStages], empty[kMaxStages], parts;
+    full_ = full;
+    empty_ = empty;
+    parts_ = &parts;
+    let_next_start();
+    if (threadIdx.x == kThreads) {
+      for (uint32_t i = 0; i < a_.stages; ++i) {
+        init_barrier(&full[i], 1);
+        init_barrier(&empty[i], kShape.groups);
+      }
+      init_barrier(&parts, 1);
+      publish_barriers();
+    }
+    __syncthreads();
+    if (a_.splits > 1) arrive_at_cluster();
+    if (threadIdx.x >= kThreads) produce();
+    else consume();
+  }
+
+ private:
+  using T = typename Math::Element;
+  static constexpr GroupTile kShape = kGroupTiles[kTile];
+  static constexpr int kThreads = kShape.groups * 128;  // that multiply
+  static constexpr int kSums = kShape.columns / 2;      // of a thread
+  static constexpr int kSourceBytes = kShape.rows() * kChunkBytes, kWeightBytes = kShape.columns * kChunkBytes;
+  static constexpr int kStageBytes = kShape.stage();
+  static constexpr int kOctets = kSums / 8;             // runs of eight results of a thread, for two rows together
+  static constexpr int kPartBytes = 16;                 // four results travel at once
+
+  __device__ char* stage(uint32_t index) const { return stages_ + index * kStageBytes; }
+
+  __device__ void fetch_weights(uint32_t chunk, uint32_t index) const {
+    arrive_expecting(&full_[index], a_.box_bytes + kWeightBytes);
+    const auto* from = static_cast<const char*>(a_.weights) + (int64_t{column_tile_} * a_.chunks + chunk) * kWeightBytes;
+    copy_bulk(stage(index) + kSourceBytes, from, kWeightBytes, &full_[index]);
+  }
+
+  __device__ void fetch_source(uint32_t chunk, uint32_t index) const {
+    const uint32_t tap = a_.chunks_per_tap.quotient(chunk), channel = (chunk - tap * a_.chunks_per_tap.divisor) * kChunkElements<Math>;
+    const uint32_t tap_h = a_.tap_columns.quotient(tap), tap_w = tap - tap_h * a_.tap_columns.divisor;
+    copy_box(stage(index), map_, static_cast<int>(channel),
+             static_cast<int>(w0_) * a_.g.stride_w - a_.g.left + static_cast<int>(tap_w) * a_.g.dilation_w,
+             static_cast<int>(h0_) * a_.g.stride_h - a_.g.top + static_cast<int>(tap_h) * a_.g.dilation_h,
+             static_cast<int>(n0_), &full_[index]);
+  }
+
+  // One thread keeps the copy engine busy.
+  __device__ void produce() const {
+    const bool leads = threadIdx.x == kThreads;
+    if (leads && a_.splits > 1) arrive_expecting(parts_, a_.splits * own_octets() * 2 * 32 * kPartBytes);
+    const uint32_t first = min(a_.stages, end_ - begin_);
+    if (leads) {
+      if (!a_.weights_are_constant) wait_for_inputs();
+      for (uint32_t i = 0; i < first; ++i) fetch_weights(begin_ + i, i);
+      wait_for_inputs();
+      for (uint32_t i = 0; i < first; ++i) fetch_source(begin_ + i, i);
+      uint32_t index = 0, parity = 0;
+      for (uint32_t chunk = begin_ + first; chunk < end_; ++chunk) {
+        wait(&empty_[index], parity);
+        fetch_weights(chunk, index);
+        fetch_source(chunk, index);
+        if (++index == a_.stages) index = 0, parity ^= 1;
+      }
+    }
+    __syncwarp();
+    if (a_.splits > 1) wait_for_cluster();
+  }
+
+  // Octets (eight rows of a warp, all columns) that each block of the cluster finishes.
+  __device__ uint32_t own_octets() const { return kShape.groups * 8 / a_.splits * kOctets; }
+
+  // Where in the result row `row` of the tile lies, in pixels; negative: nowhere.
+  __device__ int64_t pixel_of(uint32_t row) const {
+    const uint32_t line = a_.box_w.quotient(row), plane = a_.box_h.quotient(line);
+    const uint32_t w = w0_ + row - line * a_.box_w.divisor, h = h0_ + line - plane * a_.box_h.divisor, n = n0_ + plane;
+    if (plane >= a_.box_n || w >= static_cast<uint32_t>(a_.width) || h >= static_cast<uint32_t>(a_.height) ||
+        n >= static_cast<uint32_t>(a_.batch))
+      return -1;
+    return (int64_t{n} * a_.height + h) * a_.width + w;
+  }
+
+  __device__ void store(int64_t pixel, uint32_t column, const Eight& v) const {
+    if (pixel < 0 || column >= a_.g.columns) return;
+    const T* residual = static_cast<const T*>(a_.epilogue.residual);
+    finish<T>(a_.epilogue, v, residual ? residual + pixel * a_.epilogue.residual_stride + column : nullptr,
+              static_cast<T*>(a_.y) + pixel * a_.g.to_pixel + column, static_cast<int>(a_.g.columns - column));
+  }
+
+  // The first column, within the tile, of the octet `octet` of this thread.
+  __device__ static uint32_t column_of(uint32_t octet) { return octet * 32 + threadIdx.x % 4 * 8; }
+
+  __device__ void begin_sums(float (&sums)[kSums]) const {
+    const float* bias = split_ == 0 ? a_.epilogue.bias : nullptr;
+#pragma unroll
+    for (int octet = 0; octet < kOctets; ++octet) {
+      const uint32_t column = column_tile_ * kShape.columns + column_of(octet);
+#pragma unroll
+      for (int j = 0; j < 8; ++j) {
+        const float value = bias && column + j < a_.g.columns ? bias[column + j] : 0.0f;
+        const int at = octet * 16 + j / 2 * 4 + j % 2;
+        sums[at] = sums[at + 2] = value;
+      }
+    }
+  }
+
+  __device__ void multiply_all(float (&sums)[kSums]) const {
+    const uint32_t group = threadIdx.x / 128;
+    uint32_t index = 0, parity = 0;
+    for (uint32_t chunk = begin_; chunk < end_; ++chunk) {
+      wait(&full_[index], parity);
+      const uint32_t left = shared_address(stage(index)) + group * 64 * kChunkBytes;
+      const uint32_t right = shared_address(stage(index)) + kSourceBytes;
+      begin_products();
+#pragma unroll
+      for (int step = 0; step < 4; ++step)
+        GroupProduct<Math, kShape.columns>::add(sums, matrix_at(left + step * 32), matrix_at(right + step * 32));
+      commit_products();
+      wait_for_products<1>();
+      // The products of the chunk before are done with their stage.
+      if (chunk > begin_ && threadIdx.x % 128 == 0) arrive(&empty_[index == 0 ? a_.stages - 1 : index - 1]);
+      if (++index == a_.stages) index = 0, parity ^= 1;
+    }
+    wait_for_products<0>();
+#pragma unroll
+    for (int i = 0; i < kSums; ++i) asm volatile("" : "+f"(sums[i]));
+  }
+
+  __device__ void consume() const {
+    float sums[kSums];
+    if (!a_.epilogue.bias_is_constant) wait_for_inputs();
+    begin_sums(sums);
+    if (a_.splits > 1) wait_for_cluster();
+    wait_for_inputs();
+    multiply_all(sums);
+    if (a_.splits > 1) exchange(sums);
+    else finish_own(sums);
+  }
+
+  __device__ void finish_own(float (&sums)[kSums]) const {
+    const uint32_t row = threadIdx.x / 32 * 16 + threadIdx.x % 32 / 4;
+#pragma unroll
+    for (int half = 0; half < 2; ++half) {
+      const int64_t pixel = pixel_of(row + half * 8);
+#pragma unroll
+      for (int octet = 0; octet < kOctets; ++octet) {
+        Eight v;
+#pragma unroll
+        for (int j = 0; j < 8; ++j) v.at[j] = sums[octet * 16 + j / 2 * 4 + half * 2 + j % 2];
+        store(pixel, column_tile_ * kShape.columns + column_of(octet), v);
+      }
+    }
+  }
+
+  // Each block of the cluster adds up and finishes some runs of eight rows: all blocks send it their sums.
+  __device__ void exchange(float (&sums)[kSums]) const {
+    const uint32_t lane = threadIdx.x % 32, warp = threadIdx.x / 32, runs = kShape.groups * 8 / a_.splits;
+    char* parts = stage(a_.stages);  // [split][run][octet][half of an octet][lane]
+    const uint32_t bytes_of_split = runs * kOctets * 2 * 32 * kPartBytes;
+#pragma unroll
+    for (int half = 0; half < 2; ++half) {
+      const uint32_t run = warp * 2 + half, owner = run / runs;
+      const uint32_t own = shared_address(parts) + split_ * bytes_of_split + (run % runs * kOctets * 2 * 32 + lane) * kPartBytes;
+      const uint32_t to = in_block(own, owner), barrier = in_block(shared_address(parts_), owner);
+#pragma unroll
+      for (int part = 0; part < kOctets * 2; ++part) {
+        const int at = part * 8 + half * 2;
+        send(to + part * 32 * kPartBytes, sums[at], sums[at + 1], sums[at + 4], sums[at + 5], barrier);
+      }
+    }
+    wait(parts_, 0);
+    for (uint32_t item = warp; item < runs * kOctets; item += kThreads / 32) {
+      const uint32_t run = item / kOctets, octet = item % kOctets;
+      Eight v = {};
+      for (uint32_t split = 0; split < a_.splits; ++split) {
+        const auto* from = reinterpret_cast<const float4*>(parts + split * bytes_of_split + (item * 2 * 32 + lane) * kPartBytes);
+        const float4 low = from[0], high = from[32];
+        v.at[0] += low.x, v.at[1] += low.y, v.at[2] += low.z, v.at[3] += low.w;
+        v.at[4] += high.x, v.at[5] += high.y, v.at[6] += high.z, v.at[7] += high.w;
+      }
+      store(pixel_of((split_ * runs + run) * 8 + lane / 4), column_tile_ * kShape.columns + column_of(octet), v);
+    }
+  }
+
+  const CUtensorMap& map_;
+  const ConvWgmmaArguments& a_;
+  char* stages_;
+  uint64_t *full_, *empty_, *parts_;
+  uint32_t split_, column_tile_, w0_, h0_, n0_, begin_, end_;
+};
+
+template <class Math, int kTile> __device__ void conv_wgmma(const CUtensorMap& map, const ConvWgmmaArguments& a) {
+  extern __shared__ char unaligned[];
+  char* shared = unaligned + (1024 - shared_address(unaligned) % 1024) % 1024;
+  ConvBlock<Math, kTile>(map, a, shared).run();
+}
+
+#endif
+
+}  // namespace
+
+#if defined(__CUDA_ARCH_FEAT_SM90_ALL)
+#define KILN_CONV_TILE(name, math, tile)                                                                                     \
+  extern "C" __global__ void __launch_bounds__(kGroupTiles[tile].threads())                                                 \
+      conv_wgmma_##name##_##tile(const __grid_constant__ CUtensorMap map, const __grid_constant__ ConvWgmmaArguments a) {   \
+    conv_wgmma<math, tile>(map, a);                                                                                         \
+  }
+#define KILN_CONV(name, math)    \
+  KILN_CONV_TILE(name, math, 0)  \
+  KILN_CONV_TILE(name, math, 1)  \
+  KILN_CONV_TILE(name, math, 2)  \
+  KILN_CONV_TILE(name, math, 3)  \
+  KILN_CONV_TILE(name, math, 4)  \
+  KILN_CONV_TILE(name, math, 5)  \
+  KILN_CONV_TILE(name, math, 6)
+KILN_CONV(f16, MathF16)
+KILN_CONV(bf16, MathBF16)
+KILN_CONV(f32, MathTF32)
+#endif
+
+}  // namespace kiln::cuda

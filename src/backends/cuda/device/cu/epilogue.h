@@ -1,0 +1,21 @@
+// What a kernel does to its results before it stores them, as part of its arguments. Host and GPU.
+#pragma once
+#include <cstdint>
+
+#include "device/activation.h"
+
+namespace kiln::cuda {
+
+// activation(x + bias [+ residual]) [+ residual], for rows of adjacent columns.
+struct EpilogueArguments {
+  const float* bias = nullptr;     // per column, or null
+  const void* residual = nullptr;  // of the results' type, or null
+  int64_t residual_stride = 0;     // elements between rows
+  int32_t bias_is_constant = 0;    // it may be read before the kernels before this one have run
+  int32_t residual_after = 0;
+  int32_t in_words = 0;  // rows of results and residual are made of aligned words of 16 bytes
+  float alpha = 0, beta = 0;
+  Activation activation = Activation::kNone;
+};
+
+}  // namespace kiln::cuda

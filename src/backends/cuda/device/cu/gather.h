@@ -1,0 +1,16 @@
+// Arguments of the kernels of cu/gather.cu.
+#pragma once
+#include "backends/cuda/device/cu/walk.h"
+
+namespace kiln::cuda {
+
+inline constexpr int kGatherThreads = 256;
+
+// y[o, k, i] = x[o, indices[k], i] with x of [outer, extent, inner] words. An index outside of the axis gives zeros.
+struct GatherArguments {
+  uint32_t count;  // words of the result
+  FastDivisor inner, indices;
+  int64_t extent;
+};
+
+}  // namespace kiln::cuda

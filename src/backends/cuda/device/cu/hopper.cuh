@@ -1,0 +1,133 @@
+// Instructions of compute capability 9.0: barriers in shared memory, the copy engine, products by a group of four warps, clusters.
+#pragma once
+#include <cuda.h>
+
+#include "backends/cuda/device/cu/tensor_core.cuh"
+
+namespace kiln::cuda {
+
+#if __CUDA_ARCH__ >= 900
+
+__device__ inline void init_barrier(uint64_t* barrier, int arrivals) {
+  asm volatile("mbarrier.init.shared::cta.b64 [%0], %1;" ::"r"(shared_address(barrier)), "r"(arrivals));
+}
+// What was initialised is seen by the copy engine and by the other blocks of the cluster.
+__device__ inline void publish_barriers() {
+  asm volatile("fence.mbarrier_init.release.cluster;");
+  asm volatile("fence.proxy.async.shared::cta;");
+}
+__device__ inline void arrive(uint64_t* barrier) {
+  asm volatile("mbarrier.arrive.shared::cta.b64 _, [%0];" ::"r"(shared_address(barrier)) : "memory");
+}
+// Arrives; the phase ends when so many bytes have come too.
+__device__ inline void arrive_expecting(uint64_t* barrier, uint32_t bytes) {
+  asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(shared_address(barrier)), "r"(bytes) : "memory");
+}
+__device__ inline void wait(uint64_t* barrier, uint32_t parity) {
+  asm volatile(
+      "{\n"
+      ".reg .pred done;\n"
+      "again_%=:\n"
+      "mbarrier.try_wait.parity.shared::cta.b64 done, [%0], %1;\n"
+      "@!done bra again_%=;\n"
+      "}\n" ::"r"(shared_address(barrier)),
+      "r"(parity)
+      : "memory");
+}
+
+// Adjacent bytes, in multiples of 16.
+__device__ inline void copy_bulk(void* to, const void* from, uint32_t bytes, uint64_t* barrier) {
+  asm volatile("cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], %2, [%3];" ::"r"(shared_address(to)),
+               "l"(from), "r"(bytes), "r"(shared_address(barrier))
+               : "memory");
+}
+// A box of a tensor of four dimensions, beginning at these coordinates, innermost first. Outside of the tensor there are zeros.
+__device__ inline void copy_box(void* to, const CUtensorMap& map, int c0, int c1, int c2, int c3, uint64_t* barrier) {
+  asm volatile(
+      "cp.async.bulk.tensor.4d.shared::cluster.global.tile.mbarrier::complete_tx::bytes [%0], [%1, {%3, %4, %5, %6}], [%2];" ::"r"(
+          shared_address(to)),
+      "l"(&map), "r"(shared_address(barrier)), "r"(c0), "r"(c1), "r"(c2), "r"(c3)
+      : "memory");
+}
+
+__device__ inline void arrive_at_cluster() { asm volatile("barrier.cluster.arrive.release.aligned;" ::: "memory"); }
+__device__ inline void wait_for_cluster() { asm volatile("barrier.cluster.wait.acquire.aligned;" ::: "memory"); }
+// The address in block `rank` of the cluster that `address` is in this one.
+__device__ inline uint32_t in_block(uint32_t address, int rank) {
+  uint32_t there;
+  asm volatile("mapa.shared::cluster.u32 %0, %1, %2;" : "=r"(there) : "r"(address), "r"(rank));
+  return there;
+}
+// Stores to a block of the cluster; its barrier counts the 16 bytes.
+__device__ inline void send(uint32_t to, float a, float b, float c, float d, uint32_t barrier) {
+  asm volatile("st.async.shared::cluster.mbarrier::complete_tx::bytes.v4.f32 [%0], {%1, %2, %3, %4}, [%5];" ::"r"(to), "f"(a),
+               "f"(b), "f"(c), "f"(d), "r"(barrier)
+               : "memory");
+}
+
+// A matrix in shared memory as rows of kChunkBytes, swizzled by 128 bytes, from a multiple of 1,024 bytes on.
+__device__ inline uint64_t matrix_at(uint32_t address) {
+  constexpr uint64_t kEightRows = 8 * kChunkBytes / 16, kSwizzle128 = 1;
+  return static_cast<uint64_t>((address & 0x3ffff) >> 4) | uint64_t{1} << 16 | kEightRows << 32 | kSwizzle128 << 62;
+}
+
+__device__ inline void begin_products() { asm volatile("wgmma.fence.sync.aligned;" ::: "memory"); }
+__device__ inline void commit_products() { asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory"); }
+template <int kLeft> __device__ inline void wait_for_products() {
+  asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(kLeft) : "memory");
+}
+
+// The registers of the sums, as text and as operands.
+#define KILN_TEXT_0 "%0, %1, %2, %3, %4, %5, %6, %7"
+#define KILN_TEXT_8 "%8, %9, %10, %11, %12, %13, %14, %15"
+#define KILN_TEXT_16 "%16, %17, %18, %19, %20, %21, %22, %23"
+#define KILN_TEXT_24 "%24, %25, %26, %27, %28, %29, %30, %31"
+#define KILN_TEXT_32 "%32, %33, %34, %35, %36, %37, %38, %39"
+#define KILN_TEXT_40 "%40, %41, %42, %43, %44, %45, %46, %47"
+#define KILN_TEXT_48 "%48, %49, %50, %51, %52, %53, %54, %55"
+#define KILN_TEXT_56 "%56, %57, %58, %59, %60, %61, %62, %63"
+#define KILN_TEXT_64 "%64, %65, %66, %67, %68, %69, %70, %71"
+#define KILN_TEXT_72 "%72, %73, %74, %75, %76, %77, %78, %79"
+#define KILN_TEXT_80 "%80, %81, %82, %83, %84, %85, %86, %87"
+#define KILN_TEXT_88 "%88, %89, %90, %91, %92, %93, %94, %95"
+#define KILN_TEXT_96 "%96, %97, %98, %99, %100, %101, %102, %103"
+#define KILN_TEXT_104 "%104, %105, %106, %107, %108, %109, %110, %111"
+#define KILN_TEXT_112 "%112, %113, %114, %115, %116, %117, %118, %119"
+#define KILN_TEXT_120 "%120, %121, %122, %123, %124, %125, %126, %127"
+#define KILN_SUMS_16 KILN_TEXT_0 ", " KILN_TEXT_8
+#define KILN_SUMS_32 KILN_SUMS_16 ", " KILN_TEXT_16 ", " KILN_TEXT_24
+#define KILN_SUMS_64 KILN_SUMS_32 ", " KILN_TEXT_32 ", " KILN_TEXT_40 ", " KILN_TEXT_48 ", " KILN_TEXT_56
+#define KILN_SUMS_128                                                                                                        \
+  KILN_SUMS_64 ", " KILN_TEXT_64 ", " KILN_TEXT_72 ", " KILN_TEXT_80 ", " KILN_TEXT_88 ", " KILN_TEXT_96 ", " KILN_TEXT_104 \
+               ", " KILN_TEXT_112 ", " KILN_TEXT_120
+#define KILN_OPERANDS_4(i) "+f"(sums[i]), "+f"(sums[i + 1]), "+f"(sums[i + 2]), "+f"(sums[i + 3])
+#define KILN_OPERANDS_16(i) KILN_OPERANDS_4(i), KILN_OPERANDS_4(i + 4), KILN_OPERANDS_4(i + 8), KILN_OPERANDS_4(i + 12)
+#define KILN_OPERANDS_32(i) KILN_OPERANDS_16(i), KILN_OPERANDS_16(i + 16)
+#define KILN_OPERANDS_64(i) KILN_OPERANDS_32(i), KILN_OPERANDS_32(i + 32)
+#define KILN_OPERANDS_128(i) KILN_OPERANDS_64(i), KILN_OPERANDS_64(i + 64)
+
+// sums[64 rows x kColumns] += a[64 x 32 bytes] * b[kColumns x 32 bytes]^T, by a group of four warps, all from shared memory.
+template <class Math, int kColumns> struct GroupProduct;
+#define KILN_GROUP_PRODUCT(math, columns, count, a, b, shape, tail)                                            \
+  template <> struct GroupProduct<math, columns> {                                                            \
+    __device__ static void add(float (&sums)[count], uint64_t left, uint64_t right) {                         \
+      asm volatile("wgmma.mma_async.sync.aligned.m64n" #columns shape " {" KILN_SUMS_##count "}, " a ", " b  \
+                   ", 1, 1, 1" tail ";"                                                                       \
+                   : KILN_OPERANDS_##count(0)                                                                 \
+                   : "l"(left), "l"(right));                                                                  \
+    }                                                                                                         \
+  };
+#define KILN_GROUP_PRODUCTS(math, shape, tail)                             \
+  KILN_GROUP_PRODUCT(math, 32, 16, "%16", "%17", shape, tail)             \
+  KILN_GROUP_PRODUCT(math, 64, 32, "%32", "%33", shape, tail)             \
+  KILN_GROUP_PRODUCT(math, 128, 64, "%64", "%65", shape, tail)            \
+  KILN_GROUP_PRODUCT(math, 256, 128, "%128", "%129", shape, tail)
+#if defined(__CUDA_ARCH_FEAT_SM90_ALL)
+KILN_GROUP_PRODUCTS(MathF16, "k16.f32.f16.f16", ", 0, 0")
+KILN_GROUP_PRODUCTS(MathBF16, "k16.f32.bf16.bf16", ", 0, 0")
+KILN_GROUP_PRODUCTS(MathTF32, "k8.f32.tf32.tf32", "")
+#endif
+
+#endif  // compute capability 9.0
+
+}  // namespace kiln::cuda

@@ -1,0 +1,42 @@
+// A scalar program over broadcast tensors as the argument of a kernel. Host and GPU.
+#pragma once
+#include "backends/cuda/device/cu/walk.h"
+#include "tensor/dtype.h"
+#include "tensor/scalar_program.h"
+
+namespace kiln::cuda {
+
+inline constexpr int kPointwiseThreads = 128;
+inline constexpr int kLanes = 4;         // adjacent elements of one thread
+inline constexpr int kMaxOperands = 12;  // inputs and results
+inline constexpr int kMaxSteps = 112;    // instructions; a kernel's arguments hold 4 KB
+inline constexpr int kFloatSlots = 16;   // values that live at once, all of them float32 or bool
+inline constexpr int kAnySlots = 48;     // values that live at once, of any type
+
+// An instruction whose operands and result are slots.
+struct PointwiseStep {
+  ScalarOp op;
+  ScalarType operand, type;  // of operand a, of the result
+  uint8_t to, a, b, c;
+  uint8_t reserved = 0;
+  union {
+    double real;      // of a constant of a float type
+    int64_t integer;  // of others, of an input, of kNarrow
+  };
+};
+
+struct PointwiseArguments {
+  // The innermost axis counts groups of kLanes elements. Operands: inputs, then results.
+  Walk<kMaxOperands> walk;
+  uint32_t inner = 1;                   // elements of the innermost axis
+  int64_t inner_strides[kMaxOperands];  // elements
+  void* data[kMaxOperands];
+  DType types[kMaxOperands];
+  uint8_t results[kMaxOperands];  // slots, by result
+  ScalarType result_types[kMaxOperands];
+  uint8_t inputs, outputs, steps;
+  PointwiseStep code[kMaxSteps];
+};
+static_assert(sizeof(PointwiseArguments) <= 4096);
+
+}  // namespace kiln::cuda

@@ -1,0 +1,102 @@
+// Softmax, layer and RMS norm: a block for each row. Sums are float32.
+#include "backends/cuda/device/cu/common.cuh"
+#include "backends/cuda/device/cu/rows.h"
+
+namespace kiln::cuda {
+namespace {
+
+template <class T, int N, class F> __device__ void each_of_row(const T* row, int64_t n, F f) {
+  for (int64_t i = threadIdx.x * N; i < n; i += kRowThreads * N) {
+    const Pack<T, N> pack = *reinterpret_cast<const Pack<T, N>*>(row + i);
+#pragma unroll
+    for (int j = 0; j < N; ++j) f(i + j, to_float(pack.at[j]));
+  }
+}
+
+template <class T, int N, class F> __device__ void map_row(const T* row, T* to, int64_t n, F f) {
+  for (int64_t i = threadIdx.x * N; i < n; i += kRowThreads * N) {
+    Pack<T, N> pack = *reinterpret_cast<const Pack<T, N>*>(row + i);
+#pragma unroll
+    for (int j = 0; j < N; ++j) pack.at[j] = from_float<T>(f(i + j, to_float(pack.at[j])));
+    *reinterpret_cast<Pack<T, N>*>(to + i) = pack;
+  }
+}
+
+template <class T, int N> __device__ void softmax_row(const SoftmaxArguments& a, const T* x, T* y) {
+  begin_kernel();
+  __shared__ float shared[32];
+  const T* row = x + blockIdx.x * a.n;
+  float top = -INFINITY, sum = 0;
+  each_of_row<T, N>(row, a.n, [&](int64_t, float v) { top = Largest()(top, v); });
+  top = combine_block(top, -INFINITY, shared, Largest());
+  each_of_row<T, N>(row, a.n, [&](int64_t, float v) { sum += expf(v - top); });
+  sum = combine_block(sum, 0.0f, shared, Sum());
+  const float factor = 1 / sum, shift = top + logf(sum);
+  if (a.logarithm) map_row<T, N>(row, y + blockIdx.x * a.n, a.n, [&](int64_t, float v) { return v - shift; });
+  else map_row<T, N>(row, y + blockIdx.x * a.n, a.n, [&](int64_t, float v) { return expf(v - top) * factor; });
+}
+
+template <class T> __device__ void softmax_column(const SoftmaxArguments& a, const T* x, T* y) {
+  begin_kernel();
+  const int64_t column = int64_t{blockIdx.x} * kColumnThreads + threadIdx.x;
+  if (column >= a.outer * a.inner) return;
+  const int64_t at = column / a.inner * a.n * a.inner + column % a.inner;
+  float top = -INFINITY, sum = 0;
+  for (int64_t i = 0; i < a.n; ++i) top = Largest()(top, to_float(x[at + i * a.inner]));
+  for (int64_t i = 0; i < a.n; ++i) sum += expf(to_float(x[at + i * a.inner]) - top);
+  const float factor = 1 / sum, shift = top + logf(sum);
+  for (int64_t i = 0; i < a.n; ++i) {
+    const float v = to_float(x[at + i * a.inner]);
+    y[at + i * a.inner] = from_float<T>(a.logarithm ? v - shift : expf(v - top) * factor);
+  }
+}
+
+template <class T, int N> __device__ void normalize_row(const RowNormArguments& a, const T* x, T* y) {
+  begin_kernel();
+  __shared__ float shared[32];
+  const T* row = x + blockIdx.x * a.n;
+  float mean = 0, squares = 0;
+  if (a.subtract_mean) {
+    each_of_row<T, N>(row, a.n, [&](int64_t, float v) { mean += v; });
+    mean = combine_block(mean, 0.0f, shared, Sum()) / a.n;
+  }
+  each_of_row<T, N>(row, a.n, [&](int64_t, float v) { squares += (v - mean) * (v - mean); });
+  const float inverse = 1 / sqrtf(combine_block(squares, 0.0f, shared, Sum()) / a.n + a.epsilon);
+  const T *scale = static_cast<const T*>(a.scale), *bias = static_cast<const T*>(a.bias);
+  map_row<T, N>(row, y + blockIdx.x * a.n, a.n, [&](int64_t i, float v) {
+    const float normal = (v - mean) * inverse * (scale ? to_float(scale[i]) : 1.0f);
+    return bias ? normal + to_float(bias[i]) : normal;
+  });
+  if (threadIdx.x == 0) {
+    if (a.mean) static_cast<float*>(a.mean)[blockIdx.x] = mean;
+    if (a.inverse_deviation) static_cast<float*>(a.inverse_deviation)[blockIdx.x] = inverse;
+  }
+}
+
+}  // namespace
+
+// `words`: rows are made of aligned words of 16 bytes.
+#define KILN_ROWS(name, type)                                                                                         \
+  extern "C" __global__ void __launch_bounds__(kRowThreads) softmax_##name(SoftmaxArguments a, const type* x, type* y) { \
+    softmax_row<type, 1>(a, x, y);                                                                                   \
+  }                                                                                                                  \
+  extern "C" __global__ void __launch_bounds__(kRowThreads)                                                         \
+      softmax_words_##name(SoftmaxArguments a, const type* x, type* y) {                                            \
+    softmax_row<type, 16 / sizeof(type)>(a, x, y);                                                                   \
+  }                                                                                                                  \
+  extern "C" __global__ void __launch_bounds__(kColumnThreads)                                                      \
+      softmax_columns_##name(SoftmaxArguments a, const type* x, type* y) {                                          \
+    softmax_column(a, x, y);                                                                                         \
+  }                                                                                                                  \
+  extern "C" __global__ void __launch_bounds__(kRowThreads) row_norm_##name(RowNormArguments a, const type* x, type* y) { \
+    normalize_row<type, 1>(a, x, y);                                                                                 \
+  }                                                                                                                  \
+  extern "C" __global__ void __launch_bounds__(kRowThreads)                                                         \
+      row_norm_words_##name(RowNormArguments a, const type* x, type* y) {                                           \
+    normalize_row<type, 16 / sizeof(type)>(a, x, y);                                                                 \
+  }
+KILN_ROWS(f16, __half)
+KILN_ROWS(bf16, __nv_bfloat16)
+KILN_ROWS(f32, float)
+
+}  // namespace kiln::cuda

@@ -1,0 +1,26 @@
+// Arguments of kernels over rows: softmax and normalisations.
+#pragma once
+#include <cstdint>
+
+namespace kiln::cuda {
+
+inline constexpr int kRowThreads = 128;     // of a block that works on one row
+inline constexpr int kColumnThreads = 128;  // of a block in which each thread works on one column
+
+// softmax along the middle axis of [outer, n, inner].
+struct SoftmaxArguments {
+  int64_t outer, n, inner;
+  int32_t logarithm;
+};
+
+// y = (x - mean) / sqrt(variance + epsilon) * scale + bias along rows of n elements; without the mean: RMS norm, where the
+// variance is the mean of squares. scale and bias have n elements, or are null.
+struct RowNormArguments {
+  int64_t rows, n;
+  float epsilon;
+  int32_t subtract_mean;
+  const void *scale, *bias;
+  void *mean, *inverse_deviation;  // [rows], or null
+};
+
+}  // namespace kiln::cuda

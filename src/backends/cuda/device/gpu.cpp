@@ -1,0 +1,66 @@
+// Functions of the embedded modules, and launches.
+#include "backends/cuda/device/gpu.h"
+
+#include <algorithm>
+
+#include "backends/cuda/device/embedded.h"
+
+namespace kiln::cuda {
+
+CUmodule Gpu::module(std::string_view name) {
+  if (const auto it = modules_.find(name); it != modules_.end()) return it->second;
+  const auto all = embedded_modules();
+  const auto found = std::find_if(all.begin(), all.end(), [&](const EmbeddedModule& m) { return m.name == name; });
+  if (found == all.end()) throw Error(Code::kInternal, "there is no module '" + std::string(name) + "'");
+  CUmodule loaded = nullptr;
+  throw_if_failed(driver_->cuModuleLoadData(&loaded, found->image), "kernels could not be loaded");
+  modules_.emplace(name, loaded);
+  return loaded;
+}
+
+CUfunction Gpu::function(std::string_view module_name, const std::string& name, int shared) {
+  if (!driver_) return nullptr;
+  const CurrentContext current(*this);
+  std::lock_guard lock(mutex_);
+  Loaded& loaded = functions_[std::string(module_name) + "." + name];
+  if (!loaded.function)
+    throw_if_failed(driver_->cuModuleGetFunction(&loaded.function, module(module_name), name.c_str()), name.c_str());
+  if (shared > loaded.shared) {
+    throw_if_failed(
+        driver_->cuFuncSetAttribute(loaded.function, CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, shared),
+        "a kernel asks for more shared memory than the GPU has");
+    loaded.shared = shared;
+  }
+  return loaded.function;
+}
+
+Status Gpu::launch_with(Stream& stream, const Launch& launch, void** arguments) const noexcept {
+  if (launch.grid[0] == 0 || launch.grid[1] == 0 || launch.grid[2] == 0) return kOkStatus;
+  if (!launch.function) return {Code::kInvalidState, "a kernel was launched on a GPU that is not there"};
+  CUlaunchAttribute attributes[2] = {};
+  CUlaunchConfig config = {};
+  config.gridDimX = launch.grid[0];
+  config.gridDimY = launch.grid[1];
+  config.gridDimZ = launch.grid[2];
+  config.blockDimX = launch.threads;
+  config.blockDimY = config.blockDimZ = 1;
+  config.sharedMemBytes = launch.shared;
+  config.hStream = static_cast<CUstream>(stream.native());
+  config.attrs = attributes;
+  if (chip_.has_programmatic_launch()) {
+    CUlaunchAttribute& a = attributes[config.numAttrs++];
+    a.id = CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION;
+    a.value.programmaticStreamSerializationAllowed = 1;
+  }
+  if (launch.cluster > 1) {
+    CUlaunchAttribute& a = attributes[config.numAttrs++];
+    a.id = CU_LAUNCH_ATTRIBUTE_CLUSTER_DIMENSION;
+    a.value.clusterDim.x = launch.cluster;
+    a.value.clusterDim.y = a.value.clusterDim.z = 1;
+  }
+  const CurrentContext current(*this);
+  return status_of(driver_->cuLaunchKernelEx(&config, launch.function, arguments, nullptr),
+                   "a kernel could not be launched");
+}
+
+}  // namespace kiln::cuda

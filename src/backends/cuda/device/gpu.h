@@ -1,0 +1,93 @@
+// One GPU as its kernels see it: what it can do, the functions of the modules in this library, and launches.
+#pragma once
+#include <array>
+#include <map>
+#include <mutex>
+#include <string>
+#include <string_view>
+
+#include "backends/cuda/device/driver.h"
+#include "device/device.h"
+
+namespace kiln::cuda {
+
+struct Chip {
+  int compute = 0;  // compute capability: 90 is 9.0
+  int multiprocessors = 1;
+  int shared_per_block = 48 << 10;  // bytes that a block may ask for
+  int64_t cache = 0;                // bytes of the second-level cache
+  bool has_cp_async() const { return compute >= 80; }
+  // Kernels of compute_90a: they run on 9.0 alone.
+  bool has_wgmma() const { return compute == 90; }
+  // A kernel may start while the one before it ends.
+  bool has_programmatic_launch() const { return compute >= 90; }
+};
+
+// A launch without its arguments.
+struct Launch {
+  CUfunction function = nullptr;
+  std::array<unsigned, 3> grid = {1, 1, 1};
+  unsigned threads = 1;  // of a block
+  unsigned shared = 0;   // bytes of dynamic shared memory
+  unsigned cluster = 1;  // blocks along x that form a cluster; needs compute capability 9.0
+};
+
+// Thread-safe.
+class Gpu {
+ public:
+  // Without a driver, functions are null and nothing can be launched: parameters and shapes can be checked all the same.
+  Gpu(const Driver* driver, CUcontext context, const Chip& chip) : driver_(driver), context_(context), chip_(chip) {}
+  Gpu(const Gpu&) = delete;
+  Gpu& operator=(const Gpu&) = delete;
+
+  const Chip& chip() const { return chip_; }
+  const Driver& driver() const { return *driver_; }
+  CUcontext context() const { return context_; }
+
+  // Function `name` of the module made of cu/<module>.cu, which may be launched with `shared` bytes of dynamic shared memory.
+  // Throws Error.
+  CUfunction function(std::string_view module, const std::string& name, int shared = 0);
+
+  // Queues a kernel. It may start before the one queued last has ended: every kernel waits for its inputs (cu/common.cuh).
+  // A grid without blocks is no launch.
+  template <class... Arguments>
+  Status launch(Stream& stream, const Launch& launch, const Arguments&... arguments) const noexcept {
+    void* pointers[] = {const_cast<void*>(static_cast<const void*>(&arguments))...};
+    return launch_with(stream, launch, pointers);
+  }
+
+ private:
+  Status launch_with(Stream& stream, const Launch& launch, void** arguments) const noexcept;
+  CUmodule module(std::string_view name);
+
+  const Driver* driver_;
+  CUcontext context_;
+  Chip chip_;
+  std::mutex mutex_;
+  std::map<std::string, CUmodule, std::less<>> modules_;
+  struct Loaded {
+    CUfunction function = nullptr;
+    int shared = 0;
+  };
+  std::map<std::string, Loaded, std::less<>> functions_;  // by "module.name"
+};
+
+// Makes the GPU's context the thread's own while it lives; the thread has its former one back afterwards.
+class CurrentContext {
+ public:
+  explicit CurrentContext(const Gpu& gpu) noexcept : gpu_(gpu) {
+    entered_ = gpu_.driver().cuCtxPushCurrent(gpu_.context()) == CUDA_SUCCESS;
+  }
+  ~CurrentContext() {
+    CUcontext popped;
+    if (entered_) (void)gpu_.driver().cuCtxPopCurrent(&popped);
+  }
+  CurrentContext(const CurrentContext&) = delete;
+  CurrentContext& operator=(const CurrentContext&) = delete;
+
+ private:
+  const Gpu& gpu_;
+  bool entered_;
+};
+
+}  // namespace kiln::cuda

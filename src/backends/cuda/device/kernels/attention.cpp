@@ -1,0 +1,162 @@
+// Kernel "attention": inputs q, k, v of [batch, heads, sequence, size] or [batch, sequence, heads * size], and a mask (bool, float32
+// or like q; may be absent). float32, float16 or bfloat16. Parameters: q_heads, kv_heads (of inputs with three axes), causal, scale
+// (absent: 1 / sqrt(size)).
+#include "backends/cuda/device/cu/attention.h"
+
+#include <cmath>
+#include <optional>
+
+#include "backends/cuda/device/kernels/common.h"
+#include "backends/cuda/device/kernels/registry.h"
+
+namespace kiln::cuda::kernels {
+namespace {
+
+constexpr int64_t kWord = 16;           // bytes
+constexpr int64_t kChunkElements = 64;  // of a head, on tensor cores
+
+// A tensor seen as [batch, heads, rows, size].
+struct Heads {
+  int64_t batch, heads, rows, size;
+  HeadStrides strides;
+};
+
+std::optional<Heads> as_heads(const TensorView& v, int64_t heads) {
+  if (!is_plain(v) || v.rank < 3 || v.rank > 4) return std::nullopt;
+  if (v.strides[v.rank - 1] != 1 && v.dims[v.rank - 1] != 1) return std::nullopt;
+  if (v.rank == 4) return Heads{v.dims[0], v.dims[1], v.dims[2], v.dims[3], {v.strides[0], v.strides[1], v.strides[2]}};
+  if (heads < 1 || v.dims[2] % heads != 0) return std::nullopt;
+  const int64_t size = v.dims[2] / heads;
+  return Heads{v.dims[0], heads, v.dims[1], size, {v.strides[0], size, v.strides[1]}};
+}
+
+// Rows of the head are whole aligned words.
+bool in_words(const Heads& h, int bytes) {
+  const auto whole = [bytes](int64_t n) { return n * bytes % kWord == 0; };
+  return whole(h.size) && whole(h.strides.batch) && whole(h.strides.head) && whole(h.strides.row);
+}
+
+class AttentionKernel final : public Kernel {
+ public:
+  AttentionKernel(Gpu& gpu, const Attributes& p)
+      : gpu_(gpu),
+        q_heads_(p.integer("q_heads", 0)),
+        kv_heads_(p.integer("kv_heads", 0)),
+        causal_(p.integer("causal", 0) != 0) {
+    if (p.has("scale")) scale_ = static_cast<float>(p.real("scale"));
+  }
+
+  Status prepare(const KernelCall& call) noexcept override {
+    return guarded([&]() -> Status {
+      if (call.inputs.size() != 4 || call.outputs.size() != 1)
+        return {Code::kMalformedPlan, "attention has other operands"};
+      const DType type = call.inputs[0].dtype;
+      for (const TensorView& v : {call.inputs[0], call.inputs[1], call.inputs[2], call.outputs[0]})
+        if (!float_suffix(type) || v.dtype != type)
+          return {Code::kMalformedPlan, "the operands of attention are all float32, all float16 or all bfloat16"};
+      const auto q = as_heads(call.inputs[0], q_heads_), k = as_heads(call.inputs[1], kv_heads_),
+                 v = as_heads(call.inputs[2], kv_heads_), y = as_heads(call.outputs[0], q_heads_);
+      if (!q || !k || !v || !y || q->batch != k->batch || q->batch != v->batch || q->batch != y->batch ||
+          q->size != k->size || k->rows != v->rows || k->heads != v->heads || q->heads != y->heads ||
+          q->rows != y->rows || v->size != y->size || k->heads < 1 || q->heads % k->heads != 0)
+        return {Code::kShapeMismatch, "the operands of attention do not fit each other"};
+      for (int64_t n : {q->rows, k->rows, q->size, v->size})
+        if (n > INT32_MAX) return {Code::kUnsupported, "a sequence of attention is too long"};
+      if (q->heads > UINT16_MAX || q->batch > UINT16_MAX)
+        return {Code::kUnsupported, "attention has too many heads or batches"};
+      arguments_ = {};
+      AttentionArguments& a = arguments_;
+      a.q_at = q->strides, a.k_at = k->strides, a.v_at = v->strides, a.y_at = y->strides;
+      const auto narrow = [](int64_t n) { return static_cast<int32_t>(n); };
+      a.batch = narrow(q->batch);
+      a.heads = narrow(q->heads);
+      a.heads_per_key_head = narrow(q->heads / k->heads);
+      a.queries = narrow(q->rows);
+      a.keys = narrow(k->rows);
+      a.size = narrow(q->size);
+      a.value_size = narrow(v->size);
+      a.causal = causal_;
+      a.scale = scale_.value_or(1 / std::sqrt(static_cast<float>(q->size)));
+      KILN_RETURN_IF_ERROR(read_mask(call.inputs[3], type));
+      const int bytes = element_bytes(type);
+      fast_ = bytes == 2 && gpu_.chip().has_cp_async() && in_words(*q, bytes) && in_words(*k, bytes) &&
+              in_words(*v, bytes) && in_words(*y, bytes) && std::max(q->size, v->size) <= 2 * kChunkElements &&
+              k->rows > 0;
+      return choose(float_suffix(type));
+    });
+  }
+
+  Status launch(Stream& stream, const KernelCall& call) noexcept override {
+    AttentionArguments a = arguments_;
+    a.q = call.inputs[0].data, a.k = call.inputs[1].data, a.v = call.inputs[2].data, a.mask = call.inputs[3].data;
+    a.y = call.outputs[0].data;
+    bool aligned = fast_;
+    for (const void* p : {a.q, a.k, a.v, static_cast<const void*>(a.y)}) aligned = aligned && is_aligned(p, kWord);
+    return gpu_.launch(stream, aligned ? tiles_ : single_, a);
+  }
+
+ private:
+  Status read_mask(const TensorView& mask, DType type) {
+    AttentionArguments& a = arguments_;
+    if (!mask.present()) return kOkStatus;
+    if (mask.dtype == DType::kBool) a.mask_kind = MaskKind::kAllowed;
+    else if (mask.dtype == DType::kF32) a.mask_kind = MaskKind::kAddedF32;
+    else if (mask.dtype == type) a.mask_kind = MaskKind::kAddedLikeQ;
+    else return {Code::kMalformedPlan, "the mask of attention is bool, float32 or like the queries"};
+    if (!is_plain(mask) || mask.rank < 1 || mask.rank > 4 || mask.dims[mask.rank - 1] != a.keys)
+      return {Code::kShapeMismatch, "the mask of attention has another number of keys"};
+    const int64_t to[] = {a.batch, a.heads, a.queries, a.keys};
+    int64_t strides[4] = {};
+    for (int i = 0; i < 4; ++i) {
+      const int axis = i - (4 - mask.rank);
+      if (axis < 0) continue;
+      if (mask.dims[axis] != 1 && mask.dims[axis] != to[i])
+        return {Code::kShapeMismatch, "the mask of attention does not broadcast to its scores"};
+      strides[i] = mask.dims[axis] == 1 ? 0 : mask.strides[axis];
+    }
+    a.mask_at = {strides[0], strides[1], strides[2]};
+    a.mask_key = strides[3];
+    return kOkStatus;
+  }
+
+  Status choose(const std::string& suffix) {
+    const AttentionArguments& a = arguments_;
+    const auto heads = static_cast<unsigned>(a.heads), batch = static_cast<unsigned>(a.batch);
+    const int64_t scores = int64_t{a.keys} * 4;
+    if (scores > gpu_.chip().shared_per_block - 1024) {
+      if (!fast_)
+        return {Code::kUnsupported,
+                "a sequence of attention is too long for this type, size or alignment of its heads"};
+      single_ = {};
+    } else {
+      const int shared = static_cast<int>(scores);
+      single_ = {gpu_.function("attention", "attention_any" + suffix, shared),
+                 {static_cast<unsigned>(a.queries), heads, batch},
+                 kAttentionThreads,
+                 static_cast<unsigned>(shared)};
+    }
+    if (!fast_) return kOkStatus;
+    const int chunks = std::max(a.size, a.value_size) <= kChunkElements ? 1 : 2, shared = 5 * chunks * kQueryRows * 128;
+    tiles_ = {gpu_.function("attention", "attention" + suffix + "_" + std::to_string(chunks), shared),
+              {blocks_for(a.queries, kQueryRows), heads, batch},
+              kAttentionThreads,
+              static_cast<unsigned>(shared)};
+    return kOkStatus;
+  }
+
+  Gpu& gpu_;
+  int64_t q_heads_, kv_heads_;
+  bool causal_;
+  std::optional<float> scale_;
+  AttentionArguments arguments_ = {};
+  bool fast_ = false;  // when addresses are aligned too
+  Launch tiles_, single_;
+};
+
+}  // namespace
+
+std::unique_ptr<Kernel> make_attention(Gpu& gpu, const Attributes& parameters) {
+  return std::make_unique<AttentionKernel>(gpu, parameters);
+}
+
+}  // namespace kiln::cuda::kernels

@@ -1,0 +1,70 @@
+// What the kernels share on the host: checks of views, and the bridge from exceptions to Status.
+#pragma once
+#include <algorithm>
+#include <new>
+#include <string>
+
+#include "backends/cuda/device/gpu.h"
+#include "base/checked.h"
+#include "device/device.h"
+#include "device/parameters.h"
+
+namespace kiln::cuda::kernels {
+
+// Bytes of an element; 0 for types whose elements are not whole bytes.
+inline int element_bytes(DType type) { return bits(type) % 8 == 0 ? bits(type) / 8 : 0; }
+
+// Strides describe it, and it has its place.
+inline bool is_plain(const TensorView& v) { return !v.slot && (v.strides || v.rank == 0); }
+
+inline bool same_dims(const TensorView& a, const TensorView& b) {
+  return a.rank == b.rank && std::equal(a.dims, a.dims + a.rank, b.dims);
+}
+
+// Dimensions [begin, end) multiplied.
+inline int64_t extent(const TensorView& v, int begin, int end) {
+  int64_t n = 1;
+  for (int i = begin; i < end; ++i) n *= v.dims[i];
+  return n;
+}
+
+// The suffix of a function's name for float types that kernels compute with; null for others.
+inline const char* float_suffix(DType type) {
+  switch (type) {
+    case DType::kF16: return "_f16";
+    case DType::kBF16: return "_bf16";
+    case DType::kF32: return "_f32";
+    default: return nullptr;
+  }
+}
+
+template <class T> T* pointer_of(const TensorView& view) { return static_cast<T*>(view.data); }
+inline bool is_aligned(const void* pointer, int64_t bytes) {
+  return reinterpret_cast<uintptr_t>(pointer) % static_cast<uintptr_t>(bytes) == 0;
+}
+
+// Blocks that cover `count` elements; fails when a grid does not hold so many.
+inline unsigned blocks_for(int64_t count, int64_t per_block) {
+  const int64_t blocks = ceil_div(count, per_block);
+  if (blocks > INT32_MAX) throw Error(Code::kUnsupported, "a tensor is too large for the kernel");
+  return static_cast<unsigned>(blocks);
+}
+
+// Runs what may throw: a part of prepare.
+template <class Function> Status guarded(Function&& function) noexcept {
+  try {
+    return function();
+  } catch (const Error& e) {
+    thread_local char text[256];
+    const size_t length = std::min(e.message().size(), sizeof text - 1);
+    std::copy_n(e.message().data(), length, text);
+    text[length] = 0;
+    return {e.code(), text};
+  } catch (const std::bad_alloc&) {
+    return {Code::kOutOfMemory, "a kernel could not allocate its tables"};
+  } catch (...) {
+    return {Code::kInternal, "a kernel could not be prepared"};
+  }
+}
+
+}  // namespace kiln::cuda::kernels

@@ -1,0 +1,162 @@
+// What the convolutions and products by tiles share: checks of operands, and the copy of inputs whose channels are no whole words.
+#include "backends/cuda/device/kernels/conv_call.h"
+
+#include "backends/cuda/device/kernels/loop.h"
+
+namespace kiln::cuda::kernels {
+namespace {
+
+// Rows of adjacent elements as an image of one row; nothing when rows do not lie at equal distances.
+std::optional<ImageView> rows_as_image(const TensorView& v) {
+  if (!is_plain(v) || v.rank < 1) return std::nullopt;
+  const Dims dims(v.dims, v.dims + v.rank - 1), strides(v.strides, v.strides + v.rank - 1);
+  const Loop rows = merged({dims, {strides}});
+  ImageView image;
+  image.channels = v.dims[v.rank - 1];
+  image.channel_stride = v.strides[v.rank - 1];
+  if (rows.dims.size() > 1 || rows.count() > INT32_MAX || image.channels > INT32_MAX) return std::nullopt;
+  image.width = rows.count();
+  image.pixel_stride = rows.dims.empty() ? image.channels : rows.strides[0][0];
+  image.row_stride = image.batch_stride = image.pixel_stride * image.width;
+  return image;
+}
+
+uint32_t narrow(int64_t n) { return static_cast<uint32_t>(n); }
+FastDivisor divisor(int64_t n) { return FastDivisor::of(narrow(std::max<int64_t>(n, 1))); }
+
+}  // namespace
+
+ConvParameters::ConvParameters(const Attributes& p)
+    : window(read_sliding_window(p)),
+      groups(read_integer(p, "groups", 1, int64_t{1} << 30)),
+      matrix(read_integer(p, "matrix", 0, 1) != 0),
+      epilogue(read_epilogue(p)) {
+  constexpr int64_t kMostTaps = 1 << 20;
+  if (window.kernel[0] > kMostTaps / window.kernel[1])
+    throw Error(Code::kMalformedPlan, "a window has more than " + std::to_string(kMostTaps) + " elements");
+}
+
+Status ConvCall::read(const KernelCall& call, ConvOperands& o) const {
+  if (call.inputs.size() != 4 || call.outputs.size() != 1)
+    return {Code::kMalformedPlan, "a convolution has four operands"};
+  o = {};
+  KILN_RETURN_IF_ERROR(read_images(call, o));
+  const auto& w = parameters_.window;
+  const int64_t groups = parameters_.groups;
+  if (o.in.channels % groups != 0 || o.out.channels % groups != 0)
+    return {Code::kShapeMismatch, "the groups of a convolution do not divide its channels"};
+  if (o.in.batch != o.out.batch || !w.fits(0, o.in.height, o.out.height) || !w.fits(1, o.in.width, o.out.width))
+    return {Code::kShapeMismatch, "the operands of a convolution do not fit each other"};
+  if (o.out.pixels() > INT32_MAX) return {Code::kUnsupported, "the result of a convolution has too many pixels"};
+  o.channels = o.in.channels / groups;
+  plan_copy(o);
+  if (o.copies && groups > 1) return {Code::kMalformedPlan, "the channels of a group are no whole words of 16 bytes"};
+  ConvGeometry& g = o.geometry;
+  g.from_batch = o.in.batch_stride;
+  g.from_row = o.in.row_stride;
+  g.from_pixel = o.in.pixel_stride;
+  g.to_pixel = o.out.pixel_stride;
+  g.pixels = narrow(o.out.pixels());
+  g.columns = narrow(o.out.channels / groups);
+  g.out_plane = divisor(o.out.height * o.out.width);
+  g.out_width = divisor(o.out.width);
+  g.height = static_cast<int32_t>(o.in.height);
+  g.width = static_cast<int32_t>(o.in.width);
+  g.stride_h = static_cast<int32_t>(w.stride[0]);
+  g.stride_w = static_cast<int32_t>(w.stride[1]);
+  g.dilation_h = static_cast<int32_t>(w.dilation[0]);
+  g.dilation_w = static_cast<int32_t>(w.dilation[1]);
+  g.top = static_cast<int32_t>(w.pads(0, o.in.height, o.out.height).first);
+  g.left = static_cast<int32_t>(w.pads(1, o.in.width, o.out.width).first);
+  g.taps_h = narrow(w.kernel[0]);
+  g.taps_w = narrow(w.kernel[1]);
+  g.channels = narrow(o.channels);
+  return read_sums(call, o);
+}
+
+Status ConvCall::read_images(const KernelCall& call, ConvOperands& o) const {
+  const TensorView &x = call.inputs[0], &w = call.inputs[1], &y = call.outputs[0];
+  if (!float_suffix(x.dtype) || x.dtype != w.dtype || x.dtype != y.dtype)
+    return {Code::kMalformedPlan, "the operands of a convolution are all float32, all float16 or all bfloat16"};
+  o.type = x.dtype;
+  o.bytes = element_bytes(x.dtype);
+  const auto in = parameters_.matrix ? rows_as_image(x) : image_of(x);
+  const auto out = parameters_.matrix ? rows_as_image(y) : image_of(y);
+  if (!in || !out || !is_plain(w) || !w.is_dense())
+    return {Code::kMalformedPlan, "the operands of a convolution are no images, or no rows at equal distances"};
+  if (!out->equidistant()) return {Code::kMalformedPlan, "the result of a convolution is not channels last"};
+  o.in = *in;
+  o.out = *out;
+  return kOkStatus;
+}
+
+Status ConvCall::read_sums(const KernelCall& call, ConvOperands& o) const {
+  const TensorView &bias = call.inputs[2], &residual = call.inputs[3];
+  if (bias.present() &&
+      (bias.dtype != DType::kF32 || !is_plain(bias) || !bias.is_dense() || bias.elements() != o.out.channels))
+    return {Code::kShapeMismatch, "the bias of a convolution is one float32 for each channel"};
+  const int64_t lanes = kPiece / o.bytes;
+  o.results_in_words = o.out.pixel_stride % lanes == 0 && o.geometry.columns % lanes == 0;
+  o.epilogue.bias_is_constant = bias.host != nullptr || !bias.present();
+  o.epilogue.residual_after = parameters_.epilogue.residual_after;
+  o.epilogue.activation = parameters_.epilogue.activation;
+  o.epilogue.alpha = parameters_.epilogue.alpha;
+  o.epilogue.beta = parameters_.epilogue.beta;
+  if (!residual.present()) return kOkStatus;
+  const auto r = parameters_.matrix ? rows_as_image(residual) : image_of(residual);
+  if (!r || residual.dtype != o.type || !r->equidistant() || !same_dims(residual, call.outputs[0]))
+    return {Code::kShapeMismatch, "the sum of a convolution has another shape, type or layout"};
+  o.epilogue.residual_stride = r->pixel_stride;
+  o.results_in_words = o.results_in_words && r->pixel_stride % lanes == 0;
+  return kOkStatus;
+}
+
+void ConvCall::plan_copy(ConvOperands& o) const {
+  const int64_t lanes = kPiece / o.bytes;
+  const auto whole = [lanes](int64_t n) { return n % lanes == 0; };
+  o.copies = !(o.in.adjacent_channels() && whole(o.channels) && whole(o.in.pixel_stride) && whole(o.in.row_stride) &&
+               whole(o.in.batch_stride));
+  if (!o.copies || parameters_.groups > 1) return;
+  const int64_t padded = padded_channels(o.channels, o.bytes), pixels = o.in.pixels();
+  if (pixels > INT32_MAX / std::max<int64_t>(padded, 1))
+    throw Error(Code::kUnsupported, "the operand of a convolution has too many elements to be copied");
+  const Loop loop = {{o.in.batch, o.in.height, o.in.width}, {{o.in.batch_stride, o.in.row_stride, o.in.pixel_stride}}};
+  o.pad.pixels = walk_of<1>(loop);
+  o.pad.channel_stride = o.in.channel_stride;
+  o.pad.channels = narrow(o.channels);
+  o.pad.padded = divisor(padded);
+  o.copied_bytes = static_cast<size_t>(pixels * padded * o.bytes);
+  o.copy.function = gpu_.function("conv_mma", "pad_channels_" + std::to_string(o.bytes));
+  o.copy.threads = kPadThreads;
+  o.copy.grid[0] = blocks_for(pixels * padded, kPadThreads);
+  o.channels = padded;
+  o.in.channels = padded;
+  o.in.channel_stride = 1;
+  o.in.pixel_stride = padded;
+  o.in.row_stride = padded * o.in.width;
+  o.in.batch_stride = o.in.row_stride * o.in.height;
+}
+
+Status ConvCall::source(Stream& stream, const ConvOperands& o, const KernelCall& call, const void*& x) const noexcept {
+  x = call.inputs[0].data;
+  if (!is_aligned(call.inputs[1].data, kPiece))
+    return {Code::kInvalidArgument, "the weights of a convolution do not lie at a multiple of 16 bytes"};
+  if (!o.copies)
+    return is_aligned(x, kPiece) ? kOkStatus
+                                 : Status{Code::kInvalidArgument, "a tensor does not lie at a multiple of 16 bytes"};
+  if (call.workspace_size < o.copied_bytes)
+    return {Code::kMalformedPlan, "the workspace of a convolution is too small"};
+  KILN_RETURN_IF_ERROR(gpu_.launch(stream, o.copy, o.pad, x, call.workspace));
+  x = call.workspace;
+  return kOkStatus;
+}
+
+EpilogueArguments ConvCall::epilogue(const ConvOperands& o, const KernelCall& call) const noexcept {
+  EpilogueArguments e = o.epilogue;
+  e.bias = static_cast<const float*>(call.inputs[2].data);
+  e.residual = call.inputs[3].data;
+  e.in_words = o.results_in_words && is_aligned(call.outputs[0].data, kPiece) && is_aligned(e.residual, kPiece);
+  return e;
+}
+
+}  // namespace kiln::cuda::kernels

@@ -1,0 +1,56 @@
+// What the convolutions and products by tiles share: a call's operands (x, packed weights, bias, residual), checked.
+#pragma once
+#include "backends/cuda/device/cu/conv.h"
+#include "backends/cuda/device/kernels/common.h"
+#include "backends/cuda/device/kernels/image.h"
+#include "backends/cuda/device/kernels/packing.h"
+
+namespace kiln::cuda::kernels {
+
+// Parameters: the window, groups, the epilogue, and `matrix`: x is rows of terms instead of images, and the window one element.
+struct ConvParameters {
+  explicit ConvParameters(const Attributes& parameters);  // throws Error
+  SlidingWindow window;
+  int64_t groups = 1;
+  bool matrix = false;
+  EpilogueParameters epilogue;
+  int64_t taps() const { return window.kernel[0] * window.kernel[1]; }
+};
+
+// Sizes and distances of one call. All axes of a matrix but the last are the pixels of one row.
+struct ConvOperands {
+  ImageView in, out;
+  DType type = DType::kInvalid;
+  int bytes = 0;         // of an element
+  int64_t channels = 0;  // of one group of x, as the kernel sees them
+  ConvGeometry geometry;
+  EpilogueArguments epilogue;
+  bool results_in_words = false;  // when addresses are aligned too
+  // x is copied to the workspace first, with channels padded to whole pieces of 16 bytes.
+  bool copies = false;
+  Launch copy;
+  PadChannelsArguments pad;
+  size_t copied_bytes = 0;
+};
+
+class ConvCall {
+ public:
+  ConvCall(Gpu& gpu, const Attributes& parameters) : gpu_(gpu), parameters_(parameters) {}
+  const ConvParameters& parameters() const { return parameters_; }
+  // Checks all operands but the size of the packed weights. May throw Error.
+  Status read(const KernelCall& call, ConvOperands& operands) const;
+  // x as the kernel sees it, copied when it must be.
+  Status source(Stream& stream, const ConvOperands& operands, const KernelCall& call, const void*& x) const noexcept;
+  // With this call's addresses.
+  EpilogueArguments epilogue(const ConvOperands& operands, const KernelCall& call) const noexcept;
+
+ private:
+  Status read_images(const KernelCall& call, ConvOperands& o) const;
+  Status read_sums(const KernelCall& call, ConvOperands& o) const;
+  void plan_copy(ConvOperands& o) const;
+
+  Gpu& gpu_;
+  ConvParameters parameters_;
+};
+
+}  // namespace kiln::cuda::kernels

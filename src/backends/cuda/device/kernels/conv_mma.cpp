@@ -1,0 +1,83 @@
+// Kernel "conv_mma": convolutions and products on tensor cores of compute capability 8.0 and later. Inputs: x, weights packed by
+// pack_mma_weights, bias, residual. Parameters: those of ConvParameters, and `tile`, an index of kMmaTiles.
+#include "backends/cuda/device/kernels/conv_call.h"
+#include "backends/cuda/device/kernels/registry.h"
+
+namespace kiln::cuda::kernels {
+namespace {
+
+class ConvMma final : public Kernel {
+ public:
+  ConvMma(Gpu& gpu, const Attributes& p)
+      : gpu_(gpu), conv_(gpu, p), tile_(read_integer(p, "tile", 0, kMmaTileCount - 1)) {
+    if (!gpu.chip().has_cp_async())
+      throw Error(Code::kPlanDevice, "the kernel needs compute capability 8.0, this GPU has " +
+                                         std::to_string(gpu.chip().compute / 10) + "." +
+                                         std::to_string(gpu.chip().compute % 10));
+  }
+
+  Status prepare(const KernelCall& call) noexcept override {
+    return guarded([&]() -> Status {
+      KILN_RETURN_IF_ERROR(conv_.read(call, operands_));
+      const ConvOperands& o = operands_;
+      const int64_t taps = conv_.parameters().taps(), groups = conv_.parameters().groups,
+                    pieces = o.channels * o.bytes / kPiece;
+      if (call.inputs[1].elements() != mma_weight_elements(groups, o.geometry.columns, taps, o.channels, o.bytes))
+        return {Code::kShapeMismatch, "packed weights have another size"};
+      if (taps * pieces > INT32_MAX / 2 || groups > UINT16_MAX)
+        return {Code::kUnsupported, "a convolution has too many terms or groups for its kernel"};
+      const MmaTile& tile = kMmaTiles[tile_];
+      ConvMmaArguments& a = arguments_;
+      a = {};
+      a.g = o.geometry;
+      a.terms = static_cast<uint32_t>(taps * o.channels);
+      a.chunks = static_cast<uint32_t>(ceil_div(taps * pieces, kChunk / kPiece));
+      const int64_t row_tiles = ceil_div(a.g.pixels, tile.rows), column_tiles = ceil_div(a.g.columns, tile.columns);
+      a.row_tiles = FastDivisor::of(static_cast<uint32_t>(std::max<int64_t>(row_tiles, 1)));
+      a.pieces = FastDivisor::of(static_cast<uint32_t>(std::max<int64_t>(pieces, 1)));
+      a.tap_columns = FastDivisor::of(a.g.taps_w);
+      a.weights_are_constant = call.inputs[1].host != nullptr;
+      launch_.function = gpu_.function(
+          "conv_mma", "conv_mma" + std::string(float_suffix(o.type)) + "_" + std::to_string(tile_), tile.shared());
+      launch_.grid = {blocks_for(row_tiles * column_tiles, 1), static_cast<unsigned>(groups), 1};
+      launch_.threads = static_cast<unsigned>(tile.threads());
+      launch_.shared = static_cast<unsigned>(tile.shared());
+      return kOkStatus;
+    });
+  }
+
+  size_t workspace(const KernelCall& call) noexcept override {
+    size_t wanted = 0;
+    (void)guarded([&]() -> Status {
+      ConvOperands o;
+      KILN_RETURN_IF_ERROR(conv_.read(call, o));
+      wanted = o.copied_bytes;
+      return kOkStatus;
+    });
+    return wanted;
+  }
+
+  Status launch(Stream& stream, const KernelCall& call) noexcept override {
+    KILN_RETURN_IF_ERROR(conv_.source(stream, operands_, call, arguments_.x));
+    arguments_.weights = call.inputs[1].data;
+    arguments_.y = call.outputs[0].data;
+    arguments_.epilogue = conv_.epilogue(operands_, call);
+    return gpu_.launch(stream, launch_, arguments_);
+  }
+
+ private:
+  Gpu& gpu_;
+  ConvCall conv_;
+  int64_t tile_;
+  ConvOperands operands_;
+  ConvMmaArguments arguments_ = {};
+  Launch launch_;
+};
+
+}  // namespace
+
+std::unique_ptr<Kernel> make_conv_mma(Gpu& gpu, const Attributes& parameters) {
+  return std::make_unique<ConvMma>(gpu, parameters);
+}
+
+}  // namespace kiln::cuda::kernels

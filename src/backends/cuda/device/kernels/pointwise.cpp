@@ -1,0 +1,137 @@
+// Kernel "pointwise": a scalar program over broadcast tensors of any strides. Parameters: program.*.
+#include "backends/cuda/device/kernels/common.h"
+#include "backends/cuda/device/kernels/loop.h"
+#include "backends/cuda/device/kernels/pointwise_code.h"
+#include "backends/cuda/device/kernels/registry.h"
+#include "tensor/scalar_codec.h"
+
+namespace kiln::cuda::kernels {
+namespace {
+
+bool fits(const TensorView& v, const TensorView& out) {
+  const int shift = out.rank - v.rank;
+  for (int i = 0; i < v.rank; ++i)
+    if (v.dims[i] != 1 && v.dims[i] != out.dims[i + shift]) return false;
+  return shift >= 0;
+}
+
+PointwiseCode code_of(const ScalarProgram& program) {
+  std::string reason;
+  auto code = pointwise_code(program, reason);
+  if (!code) throw Error(Code::kMalformedPlan, "a scalar program does not fit the GPU's interpreter: " + reason);
+  return *std::move(code);
+}
+
+// Elements whose types a program on floats and bools can hold.
+bool is_float_operand(DType type) { return float_suffix(type) || type == DType::kBool; }
+
+class Pointwise final : public Kernel {
+ public:
+  Pointwise(Gpu& gpu, const ScalarProgram& program)
+      : gpu_(gpu), code_(code_of(program)), inputs_(program.input_count), program_(program) {}
+
+  Status prepare(const KernelCall& call) noexcept override {
+    return guarded([&]() -> Status {
+      KILN_RETURN_IF_ERROR(check(call));
+      // Operands in the order of the loop: the first result decides how it runs.
+      const TensorView& out = call.outputs[0];
+      const auto rank = static_cast<size_t>(out.rank);
+      Loop loop{Dims(out.dims, out.dims + out.rank), {}};
+      std::vector<const TensorView*> operands;
+      for (const TensorView& v : call.outputs) operands.push_back(&v);
+      for (const TensorView& v : call.inputs) operands.push_back(&v);
+      bool floats = code_.floats;
+      for (const TensorView* v : operands) {
+        loop.strides.push_back(broadcast_strides(v->rank, v->dims, v->strides, rank));
+        floats = floats && is_float_operand(v->dtype);
+      }
+      parts_.clear();
+      for (const LoopPart& part : parts(merged(loop))) parts_.push_back(make_part(part, operands, floats));
+      return kOkStatus;
+    });
+  }
+
+  Sharing sharing() const noexcept override { return Sharing::kInPlace; }
+
+  Status launch(Stream& stream, const KernelCall& call) noexcept override {
+    for (Part& part : parts_) {
+      PointwiseArguments& a = part.arguments;
+      const size_t inputs = call.inputs.size();
+      for (size_t k = 0; k < inputs; ++k) a.data[k] = static_cast<uint8_t*>(call.inputs[k].data) + part.starts[k];
+      for (size_t k = 0; k < call.outputs.size(); ++k)
+        a.data[inputs + k] = static_cast<uint8_t*>(call.outputs[k].data) + part.starts[inputs + k];
+      KILN_RETURN_IF_ERROR(gpu_.launch(stream, part.launch, a));
+    }
+    return kOkStatus;
+  }
+
+ private:
+  struct Part {
+    Launch launch;
+    PointwiseArguments arguments;
+    std::vector<int64_t> starts;  // bytes, per operand
+  };
+
+  Status check(const KernelCall& call) const {
+    if (call.outputs.size() != code_.results.size() || call.inputs.size() != inputs_ || call.outputs.empty())
+      return {Code::kMalformedPlan, "the program has other operands"};
+    const TensorView& out = call.outputs[0];
+    for (const auto& list : {call.inputs, call.outputs})
+      for (const TensorView& v : list)
+        if (!v.present() || !is_plain(v) || !is_pointwise_type(v.dtype))
+          return {Code::kMalformedPlan, "a pointwise kernel takes plain tensors of numbers"};
+    for (const TensorView& v : call.inputs)
+      if (!fits(v, out)) return {Code::kShapeMismatch, "an operand does not broadcast to the result"};
+    for (const TensorView& v : call.outputs)
+      if (!same_dims(v, out)) return {Code::kShapeMismatch, "results differ in shape"};
+    for (const ScalarInstruction& i : program_.code)
+      if (i.op == ScalarOp::kInput && i.type != scalar_type_of(call.inputs[static_cast<size_t>(i.integer)].dtype))
+        return {Code::kMalformedPlan, "an operand of the program has another type"};
+    return kOkStatus;
+  }
+
+  Part make_part(const LoopPart& from, const std::vector<const TensorView*>& operands, bool floats) {
+    Part part{{}, {}, std::vector<int64_t>(operands.size())};
+    PointwiseArguments& a = part.arguments;
+    const size_t outputs = code_.results.size();
+    a.inputs = static_cast<uint8_t>(inputs_);
+    a.outputs = static_cast<uint8_t>(outputs);
+    a.steps = static_cast<uint8_t>(code_.steps.size());
+    std::copy(code_.steps.begin(), code_.steps.end(), a.code);
+    std::copy(code_.results.begin(), code_.results.end(), a.results);
+    std::copy(code_.result_types.begin(), code_.result_types.end(), a.result_types);
+    // The kernel has its inputs first.
+    Loop loop{from.loop.dims, {}};
+    for (size_t k = 0; k < operands.size(); ++k) {
+      const size_t source = k < inputs_ ? outputs + k : k - inputs_;
+      loop.strides.push_back(from.loop.strides[source]);
+      a.types[k] = operands[source]->dtype;
+      part.starts[k] = from.starts[source] * element_bytes(a.types[k]);
+      a.inner_strides[k] = loop.dims.empty() ? 0 : loop.strides[k].back();
+    }
+    if (!loop.dims.empty()) {
+      a.inner = static_cast<uint32_t>(loop.dims.back());
+      loop.dims.back() = ceil_div(loop.dims.back(), kLanes);
+      for (Dims& s : loop.strides) s.back() *= kLanes;
+    }
+    a.walk = walk_of<kMaxOperands>(loop);
+    part.launch.function = gpu_.function("pointwise", floats ? "pointwise_f32" : "pointwise_any");
+    part.launch.threads = kPointwiseThreads;
+    part.launch.grid[0] = blocks_for(a.walk.count, kPointwiseThreads);
+    return part;
+  }
+
+  Gpu& gpu_;
+  PointwiseCode code_;
+  size_t inputs_;
+  ScalarProgram program_;
+  std::vector<Part> parts_;
+};
+
+}  // namespace
+
+std::unique_ptr<Kernel> make_pointwise(Gpu& gpu, const Attributes& parameters) {
+  return std::make_unique<Pointwise>(gpu, get_program(parameters, "program"));
+}
+
+}  // namespace kiln::cuda::kernels

@@ -1,0 +1,23 @@
+// Scalar programs as the interpreter on the GPU takes them: values in as few slots as live at once.
+#pragma once
+#include <optional>
+#include <string>
+
+#include "backends/cuda/device/cu/pointwise.h"
+
+namespace kiln::cuda::kernels {
+
+struct PointwiseCode {
+  std::vector<PointwiseStep> steps;
+  std::vector<uint8_t> results;  // slots
+  std::vector<ScalarType> result_types;
+  int slots = 0;
+  bool floats = true;  // every value is float32 or bool
+};
+
+// The types of elements that the interpreter loads and stores.
+bool is_pointwise_type(DType type);
+// Nothing, with the reason, when the program is too long or too wide for the interpreter.
+std::optional<PointwiseCode> pointwise_code(const ScalarProgram& program, std::string& reason);
+
+}  // namespace kiln::cuda::kernels

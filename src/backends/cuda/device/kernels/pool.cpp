@@ -1,0 +1,105 @@
+// Kernel "pool": maximum or mean of windows of float32, float16 or bfloat16, fastest with channels last. Parameters: kind (a
+// PoolKind) and the window.
+#include "backends/cuda/device/cu/pool.h"
+
+#include "backends/cuda/device/kernels/common.h"
+#include "backends/cuda/device/kernels/image.h"
+#include "backends/cuda/device/kernels/loop.h"
+#include "backends/cuda/device/kernels/registry.h"
+
+namespace kiln::cuda::kernels {
+namespace {
+
+constexpr int64_t kWord = 16;  // bytes that a thread reads at once
+
+class Pool final : public Kernel {
+ public:
+  Pool(Gpu& gpu, const Attributes& p)
+      : gpu_(gpu), kind_(read_integer(p, "kind", 0, 2)), window_(read_sliding_window(p)) {}
+
+  Status prepare(const KernelCall& call) noexcept override {
+    return guarded([&]() -> Status {
+      if (call.inputs.size() != 1 || call.outputs.size() != 1)
+        return {Code::kMalformedPlan, "a pooling has one operand and one result"};
+      const TensorView &x = call.inputs[0], &y = call.outputs[0];
+      const auto in = image_of(x), out = image_of(y);
+      if (!in || !out || !float_suffix(x.dtype) || x.dtype != y.dtype)
+        return {Code::kMalformedPlan, "operands of a pooling are no images of float32, float16 or bfloat16"};
+      if (in->batch != out->batch || in->channels != out->channels || !window_.fits(0, in->height, out->height) ||
+          !window_.fits(1, in->width, out->width))
+        return {Code::kShapeMismatch, "operands of a pooling do not fit each other"};
+      single_ = call_of(*in, *out, x.dtype, 1);
+      const int64_t lanes = kWord / element_bytes(x.dtype);
+      words_ = can_take_words(*in, lanes) && can_take_words(*out, lanes) ? call_of(*in, *out, x.dtype, lanes) : single_;
+      return kOkStatus;
+    });
+  }
+
+  Status launch(Stream& stream, const KernelCall& call) noexcept override {
+    void *x = call.inputs[0].data, *y = call.outputs[0].data;
+    const Call& c = is_aligned(x, kWord) && is_aligned(y, kWord) ? words_ : single_;
+    return gpu_.launch(stream, c.launch, c.arguments, x, y);
+  }
+
+ private:
+  struct Call {
+    Launch launch;
+    PoolArguments arguments;
+  };
+
+  static bool can_take_words(const ImageView& v, int64_t lanes) {
+    return v.channels > 1 && v.channel_stride == 1 && v.channels % lanes == 0 && v.pixel_stride % lanes == 0 &&
+           v.row_stride % lanes == 0 && v.batch_stride % lanes == 0;
+  }
+
+  Call call_of(const ImageView& in, const ImageView& out, DType type, int64_t lanes) {
+    const int64_t groups = out.channels / lanes, count = out.pixels() * groups;
+    if (count > INT32_MAX) throw Error(Code::kUnsupported, "the result of a pooling has too many elements");
+    Call c{};
+    PoolArguments& a = c.arguments;
+    const Loop loop{{out.batch, out.height, out.width, groups},
+                    {{out.batch_stride, out.row_stride, out.pixel_stride, out.channel_stride * lanes}}};
+    a.to = walk_of<1>(loop);
+    const auto divisor = [](int64_t n) { return FastDivisor::of(static_cast<uint32_t>(std::max<int64_t>(n, 1))); };
+    a.groups = divisor(groups);
+    a.columns = divisor(out.width);
+    a.rows = divisor(out.height);
+    a.from_batch = in.batch_stride;
+    a.from_row = in.row_stride;
+    a.from_column = in.pixel_stride;
+    a.from_group = in.channel_stride * lanes;
+    const auto [top, bottom] = window_.pads(0, in.height, out.height);
+    const auto [left, right] = window_.pads(1, in.width, out.width);
+    const auto narrow = [](int64_t n) { return static_cast<int32_t>(n); };
+    a.height = narrow(in.height);
+    a.width = narrow(in.width);
+    a.kernel_h = narrow(window_.kernel[0]);
+    a.kernel_w = narrow(window_.kernel[1]);
+    a.stride_h = narrow(window_.stride[0]);
+    a.stride_w = narrow(window_.stride[1]);
+    a.dilation_h = narrow(window_.dilation[0]);
+    a.dilation_w = narrow(window_.dilation[1]);
+    a.top = narrow(top);
+    a.left = narrow(left);
+    a.bottom = narrow(bottom);
+    a.right = narrow(right);
+    const std::string name = lanes > 1 ? "pool_words_" : "pool_";
+    c.launch.function = gpu_.function("pool", name + std::to_string(kind_) + float_suffix(type));
+    c.launch.threads = kPoolThreads;
+    c.launch.grid[0] = blocks_for(count, kPoolThreads);
+    return c;
+  }
+
+  Gpu& gpu_;
+  int64_t kind_;
+  SlidingWindow window_;
+  Call single_ = {}, words_ = {};
+};
+
+}  // namespace
+
+std::unique_ptr<Kernel> make_pool(Gpu& gpu, const Attributes& parameters) {
+  return std::make_unique<Pool>(gpu, parameters);
+}
+
+}  // namespace kiln::cuda::kernels

@@ -1,0 +1,111 @@
+// Kernel "reduce": a reduction of float32, float16 or bfloat16 over axes; sums are float32. Parameters: kind (a ReduceKind), axes.
+#include "backends/cuda/device/cu/reduce.h"
+
+#include "backends/cuda/device/kernels/common.h"
+#include "backends/cuda/device/kernels/loop.h"
+#include "backends/cuda/device/kernels/registry.h"
+
+namespace kiln::cuda::kernels {
+namespace {
+
+constexpr int64_t kFewResults = 16384;  // fewer than these do not fill a GPU with a thread each
+constexpr int64_t kLongRow = 1024;      // a warp takes fewer elements alone
+
+class Reduce final : public Kernel {
+ public:
+  Reduce(Gpu& gpu, const Attributes& p)
+      : gpu_(gpu), axes_(p.ints("axes")), kind_(read_integer(p, "kind", 0, kReduceKindCount - 1)) {}
+
+  Status prepare(const KernelCall& call) noexcept override {
+    return guarded([&]() -> Status {
+      if (call.inputs.size() != 1 || call.outputs.size() != 1)
+        return {Code::kMalformedPlan, "reduce has one operand and one result"};
+      const TensorView &in = call.inputs[0], &out = call.outputs[0];
+      if (!is_plain(in) || !is_plain(out) || !float_suffix(in.dtype) || in.dtype != out.dtype)
+        return {Code::kMalformedPlan, "reduce takes plain float32, float16 or bfloat16"};
+      std::vector<bool> gone(static_cast<size_t>(in.rank), false);
+      for (int64_t axis : axes_) {
+        if (axis < 0 || axis >= in.rank) return {Code::kShapeMismatch, "reduce has no such axis"};
+        gone[static_cast<size_t>(axis)] = true;
+      }
+      return plan(in, out, gone);
+    });
+  }
+
+  Status launch(Stream& stream, const KernelCall& call) noexcept override {
+    for (const Part& p : parts_) {
+      const void* x = static_cast<const uint8_t*>(call.inputs[0].data) + p.from;
+      void* y = static_cast<uint8_t*>(call.outputs[0].data) + p.to;
+      KILN_RETURN_IF_ERROR(gpu_.launch(stream, p.launch, p.arguments, x, y));
+    }
+    return kOkStatus;
+  }
+
+ private:
+  struct Part {
+    Launch launch;
+    ReduceArguments arguments;
+    int64_t from, to;  // bytes
+  };
+
+  Status plan(const TensorView& in, const TensorView& out, const std::vector<bool>& gone) {
+    Loop kept{{}, {{}, {}}}, reduced{{}, {{}}};
+    int result_axis = 0;
+    const bool keeps_axes = out.rank == in.rank;
+    for (int i = 0; i < in.rank; ++i) {
+      if (gone[static_cast<size_t>(i)]) {
+        if (keeps_axes && out.dims[result_axis++] != 1)
+          return {Code::kShapeMismatch, "the result of reduce has another size"};
+        reduced.dims.push_back(in.dims[i]);
+        reduced.strides[0].push_back(in.strides[i]);
+        continue;
+      }
+      if (result_axis >= out.rank || out.dims[result_axis] != in.dims[i])
+        return {Code::kShapeMismatch, "the result of reduce has another size"};
+      kept.dims.push_back(in.dims[i]);
+      kept.strides[0].push_back(out.strides[result_axis++]);
+      kept.strides[1].push_back(in.strides[i]);
+    }
+    if (result_axis != out.rank) return {Code::kShapeMismatch, "the result of reduce has another size"};
+    const Loop inner = merged(reduced);
+    if (inner.dims.size() > kMaxAxes || inner.count() > INT32_MAX)
+      return {Code::kUnsupported, "reduce takes together too many axes or elements"};
+    parts_.clear();
+    for (const LoopPart& part : kernels::parts(merged(kept))) add_part(part, inner, in.dtype);
+    return kOkStatus;
+  }
+
+  void add_part(const LoopPart& part, const Loop& inner, DType type) {
+    Part p{
+        {},
+        {static_cast<ReduceKind>(kind_), walk_of<2>(part.loop), walk_of<1>(inner), static_cast<double>(inner.count())},
+        0,
+        0};
+    p.to = part.starts[0] * element_bytes(type);
+    p.from = part.starts[1] * element_bytes(type);
+    const int64_t results = part.loop.count(), row = inner.count();
+    const bool adjacent = !part.loop.dims.empty() && part.loop.strides[1].back() == 1 && part.loop.dims.back() >= 32;
+    const char* way = "blocks";
+    int64_t per_block = 1;
+    if (adjacent && results >= kFewResults) way = "columns", per_block = kReduceThreads;
+    else if (adjacent) way = "shared_columns", per_block = 32;
+    else if (row < kLongRow) way = "warps", per_block = kReduceThreads / 32;
+    p.launch.function = gpu_.function("reduce", "reduce_" + std::string(way) + float_suffix(type));
+    p.launch.threads = kReduceThreads;
+    p.launch.grid[0] = blocks_for(results, per_block);
+    parts_.push_back(p);
+  }
+
+  Gpu& gpu_;
+  Ints axes_;
+  int64_t kind_;
+  std::vector<Part> parts_;
+};
+
+}  // namespace
+
+std::unique_ptr<Kernel> make_reduce(Gpu& gpu, const Attributes& parameters) {
+  return std::make_unique<Reduce>(gpu, parameters);
+}
+
+}  // namespace kiln::cuda::kernels

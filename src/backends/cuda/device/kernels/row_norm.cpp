@@ -1,0 +1,70 @@
+// Kernel "row_norm": layer or RMS normalisation over the axes from `axis` on, of float32, float16 or bfloat16; statistics are
+// float32. Inputs: x, scale, bias (may be absent). Results: y, mean, inverse deviation (may be absent). Parameters: axis,
+// epsilon, subtract_mean.
+#include "backends/cuda/device/cu/rows.h"
+#include "backends/cuda/device/kernels/dense.h"
+#include "backends/cuda/device/kernels/registry.h"
+
+namespace kiln::cuda::kernels {
+namespace {
+
+constexpr int64_t kWord = 16;  // bytes that a thread reads at once
+
+class RowNorm final : public DenseKernel {
+ public:
+  RowNorm(Gpu& gpu, const Attributes& p) : DenseKernel(gpu), axis_(p.integer("axis")) {
+    arguments_.epsilon = static_cast<float>(p.real("epsilon"));
+    arguments_.subtract_mean = p.integer("subtract_mean", 1) != 0;
+  }
+
+ private:
+  Status prepare_dense(const KernelCall& call) override {
+    if (call.inputs.empty() || call.inputs.size() > 3 || call.outputs.empty() || call.outputs.size() > 3)
+      return {Code::kMalformedPlan, "row_norm has other operands"};
+    const TensorView &x = call.inputs[0], &y = call.outputs[0];
+    const char* suffix = float_suffix(x.dtype);
+    if (!suffix) return {Code::kMalformedPlan, "row_norm is of float32, float16 or bfloat16"};
+    if (y.dtype != x.dtype || !same_dims(x, y) || axis_ < 0 || axis_ >= x.rank)
+      return {Code::kShapeMismatch, "row_norm has no such axis"};
+    arguments_.rows = extent(x, 0, static_cast<int>(axis_));
+    arguments_.n = extent(x, static_cast<int>(axis_), x.rank);
+    for (size_t i = 1; i < call.inputs.size(); ++i)
+      if (call.inputs[i].present() && (call.inputs[i].elements() != arguments_.n || call.inputs[i].dtype != x.dtype))
+        return {Code::kShapeMismatch, "scale or bias of row_norm has another size or type than a row"};
+    for (size_t i = 1; i < call.outputs.size(); ++i)
+      if (call.outputs[i].present() &&
+          (call.outputs[i].elements() != arguments_.rows || call.outputs[i].dtype != DType::kF32))
+        return {Code::kShapeMismatch, "the statistics of row_norm are one float32 for each row"};
+    launch_ = {gpu_.function("rows", "row_norm" + std::string(suffix))};
+    launch_.threads = kRowThreads;
+    launch_.grid[0] = blocks_for(arguments_.rows, 1);
+    const bool words = arguments_.n * element_bytes(x.dtype) % kWord == 0;
+    in_words_ = words ? gpu_.function("rows", "row_norm_words" + std::string(suffix)) : launch_.function;
+    return kOkStatus;
+  }
+
+  Status launch_dense(Stream& stream, const KernelCall& call) noexcept override {
+    RowNormArguments a = arguments_;
+    a.scale = call.inputs.size() > 1 ? call.inputs[1].data : nullptr;
+    a.bias = call.inputs.size() > 2 ? call.inputs[2].data : nullptr;
+    a.mean = call.outputs.size() > 1 ? call.outputs[1].data : nullptr;
+    a.inverse_deviation = call.outputs.size() > 2 ? call.outputs[2].data : nullptr;
+    void *x = call.inputs[0].data, *y = call.outputs[0].data;
+    Launch launch = launch_;
+    if (is_aligned(x, kWord) && is_aligned(y, kWord)) launch.function = in_words_;
+    return gpu_.launch(stream, launch, a, x, y);
+  }
+
+  int64_t axis_;
+  RowNormArguments arguments_ = {};
+  Launch launch_;
+  CUfunction in_words_ = nullptr;  // when operands are aligned
+};
+
+}  // namespace
+
+std::unique_ptr<Kernel> make_row_norm(Gpu& gpu, const Attributes& parameters) {
+  return std::make_unique<RowNorm>(gpu, parameters);
+}
+
+}  // namespace kiln::cuda::kernels

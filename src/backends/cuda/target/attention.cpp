@@ -1,0 +1,53 @@
+// Tactic: Attention.
+#include "backends/cuda/target/checks.h"
+#include "backends/cuda/target/tactics.h"
+
+namespace kiln::cuda::tactics {
+namespace {
+
+Refusal mask_fits(const Problem& p) {
+  const Argument& mask = p.input(3);
+  if (!mask.present) return accept();
+  if (mask.dtype != DType::kF32 && mask.dtype != DType::kBool && mask.dtype != p.input(0).dtype)
+    return refuse("the mask is " + std::string(name(mask.dtype)));
+  const Shape &m = p.node->input(3)->shape(), &k = p.node->input(1)->shape();
+  if (m.empty() || m.size() > 4 || !(m.back() == k[k.size() - 2]))
+    return refuse("the mask " + to_string(m) + " may be shorter than the keys " + to_string(k));
+  return accept();
+}
+
+Refusal accepts_attention(const Problem& p) {
+  if (p.op() != "Attention") return refuse(p.op() + " is not Attention");
+  if (Refusal r = needs_plain(p); r.refused()) return r;
+  const DType type = p.input(0).dtype;
+  if (!is_kernel_float(type)) return refuse("elements of type " + std::string(name(type)));
+  if (p.input(1).dtype != type || p.input(2).dtype != type)
+    return refuse("keys or values are of another type than queries");
+  if (p.outputs.size() > 1) return refuse("it has more than one result");
+  for (int i = 4; i < 7; ++i)
+    if (p.input(i).present) return refuse("it has a cache or lengths of sequences");
+  if (p.attributes().real("softcap", 0) != 0) return refuse("its scores are capped");
+  for (const Argument* a : {&p.inputs[0], &p.inputs[1], &p.inputs[2], &p.outputs[0]})
+    if (!a->layout.is_row_major()) return refuse("an operand has the layout " + to_string(a->layout));
+  return mask_fits(p);
+}
+
+}  // namespace
+
+const Tactic attention{
+    .name = "attention",
+    .version = 1,
+    .accepts = accepts_attention,
+    .configurations = nullptr,
+    .emit =
+        [](const Problem& p, const Config&) {
+          const Attributes& a = p.attributes();
+          Attributes parameters{{"q_heads", a.integer("q_num_heads", 0)},
+                                {"kv_heads", a.integer("kv_num_heads", 0)},
+                                {"causal", a.integer("is_causal", 0)}};
+          if (a.has("scale")) parameters.set("scale", a.real("scale"));
+          return emit_kernel("attention", std::move(parameters), {0, 1, 2, p.input(3).present ? 3 : Emitted::kAbsent});
+        },
+};
+
+}  // namespace kiln::cuda::tactics

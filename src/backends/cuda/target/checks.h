@@ -1,0 +1,30 @@
+// Questions that tactics of NVIDIA GPUs ask of a problem, and what they emit.
+#pragma once
+#include "target/checks.h"
+
+namespace kiln::cuda {
+
+inline bool is_kernel_float(DType type) { return type == DType::kF32 || type == DType::kF16 || type == DType::kBF16; }
+
+// A problem on plain tensors without post-operations, whose floating-point operands are of one type that kernels compute with.
+inline Refusal needs_one_float(const Problem& p) {
+  if (Refusal r = needs_plain(p); r.refused()) return r;
+  const DType type = p.input(0).dtype;
+  if (!is_kernel_float(type))
+    return refuse("elements of type " + std::string(name(type)) + ", needs float32, float16 or bfloat16");
+  for (const auto* list : {&p.inputs, &p.outputs})
+    for (const Argument& a : *list)
+      if (a.present && is_float(a.dtype) && a.dtype != type)
+        return refuse("operands of " + std::string(name(type)) + " and " + std::string(name(a.dtype)));
+  return accept();
+}
+
+inline Emitted emit_kernel(std::string kernel, Attributes parameters, std::vector<int> inputs) {
+  return {.device = "cuda",
+          .kernel = std::move(kernel),
+          .parameters = std::move(parameters),
+          .inputs = std::move(inputs),
+          .constants = {}};
+}
+
+}  // namespace kiln::cuda

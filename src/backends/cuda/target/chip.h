@@ -1,0 +1,10 @@
+// The GPU that engines are built for.
+#pragma once
+#include "backends/cuda/device/gpu.h"
+
+namespace kiln::cuda {
+
+// That of the first GPU of this machine; compute capability 9.0 where there is none.
+const Chip& target_chip();
+
+}  // namespace kiln::cuda

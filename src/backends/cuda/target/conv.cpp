@@ -1,0 +1,150 @@
+// Tactics: convolutions and products by tiles, on tensor cores and without.
+#include "backends/cuda/target/checks.h"
+#include "backends/cuda/target/chip.h"
+#include "backends/cuda/target/conv_problem.h"
+#include "backends/cuda/target/tactics.h"
+#include "base/error.h"
+
+namespace kiln::cuda::tactics {
+namespace {
+
+std::string compute_text(const Chip& chip) {
+  return std::to_string(chip.compute / 10) + "." + std::to_string(chip.compute % 10);
+}
+
+Refusal accepts_mma(const Problem& p) {
+  if (!target_chip().has_cp_async())
+    return refuse("compute capability is " + compute_text(target_chip()) + ", needs 8.0");
+  TiledProblem t;
+  if (const Refusal r = read_tiled(p, t); r.refused()) return r;
+  if (t.weights.groups > 1 && t.weights.channels * t.weights.bytes % kernels::kPiece != 0)
+    return refuse("a group has " + std::to_string(t.weights.channels) + " channels, no whole words of 16 bytes");
+  return accept();
+}
+
+Refusal accepts_wgmma(const Problem& p) {
+  if (!target_chip().has_wgmma()) return refuse("compute capability is " + compute_text(target_chip()) + ", needs 9.0");
+  TiledProblem t;
+  if (const Refusal r = read_tiled(p, t); r.refused()) return r;
+  if (t.weights.groups > 1) return refuse("there are " + std::to_string(t.weights.groups) + " groups, needs one");
+  return accept();
+}
+
+// What every operand of the kernels without tensor cores must be.
+Refusal accepts_any(const Problem& p) {
+  const DType type = p.input(0).dtype;
+  if (!is_kernel_float(type))
+    return refuse("elements of type " + std::string(name(type)) + ", needs float32, float16 or bfloat16");
+  for (const Argument* a : {&p.inputs[0], &p.inputs[1], &p.outputs[0]}) {
+    if (a->dtype != type) return refuse("an operand is " + std::string(name(a->dtype)));
+    if (!a->ranked || !a->layout.is_plain()) return refuse("an operand has the blocked layout " + to_string(a->layout));
+  }
+  return accept();
+}
+
+// The bias of the operator itself may be known only at run time, and be like x.
+Refusal add_own_bias(const Problem& p, int column_axis, double factor, FusedEpilogue& e) {
+  const Argument& bias = p.input(2);
+  const bool vector = bias.present && bias.opt.size() == 1 && bias.is_static;
+  if (vector && !bias.constant && bias.dtype == p.input(0).dtype && factor == 1 &&
+      bias.opt[0] == p.outputs[0].opt[static_cast<size_t>(column_axis)]) {
+    e.bias_input = 2;
+    return accept();
+  }
+  return add_bias(p, 2, column_axis, factor, e);
+}
+
+Refusal read_conv_any(const Problem& p, FusedEpilogue& e) {
+  if (p.op() != "Conv") return refuse("is for Conv");
+  for (const Refusal& r : {accepts_any(p), accept_image(p.input(0), "x"), accept_image(p.outputs[0], "y")})
+    if (r.refused()) return r;
+  const Argument& w = p.input(1);
+  if (w.opt.size() != p.input(0).opt.size() || !w.is_static)
+    return refuse("the weights have dimensions that are not known");
+  const Refusal r = p.node->base_input_count() > 2 ? add_own_bias(p, 1, 1, e) : accept();
+  return r.refused() ? r : read_epilogue(p, 1, e);
+}
+
+Refusal read_product_any(const Problem& p, FusedEpilogue& e) {
+  if (p.op() != "MatMul" && p.op() != "Gemm") return refuse("is for MatMul and Gemm");
+  if (Refusal r = accepts_any(p); r.refused()) return r;
+  const bool gemm = p.op() == "Gemm", has_columns = p.input(1).opt.size() > 1;
+  const int column_axis = has_columns ? static_cast<int>(p.outputs[0].opt.size()) - 1 : -1;
+  const bool has_c = gemm && p.node->base_input_count() > 2 && p.input(2).present;
+  const Refusal r = has_c ? add_own_bias(p, column_axis, p.attributes().real("beta", 1.0), e) : accept();
+  return r.refused() ? r : read_epilogue(p, column_axis, e);
+}
+
+}  // namespace
+
+const Tactic conv_wgmma{
+    .name = "conv_wgmma",
+    .version = 1,
+    .accepts = accepts_wgmma,
+    .configurations = [](const Problem& p) { return wgmma_configs(tiled_problem(p).product, target_chip()); },
+    .emit =
+        [](const Problem& p, const Config& config) {
+          const TiledProblem t = tiled_problem(p);
+          const int64_t tile = read_integer(config, "tile", 0, kGroupTileCount - 1);
+          return emit_tiled(t, "conv_wgmma", kernels::pack_wgmma_weights(t.weights, t.type, kGroupTiles[tile]), config);
+        },
+};
+
+const Tactic conv_mma{
+    .name = "conv_mma",
+    .version = 1,
+    .accepts = accepts_mma,
+    .configurations = [](const Problem& p) { return mma_configs(tiled_problem(p).product, target_chip()); },
+    .emit =
+        [](const Problem& p, const Config& config) {
+          const TiledProblem t = tiled_problem(p);
+          return emit_tiled(t, "conv_mma", kernels::pack_mma_weights(t.weights, t.type), config);
+        },
+};
+
+const Tactic conv_any{
+    .name = "conv_any",
+    .version = 1,
+    .accepts = [](const Problem& p) -> Refusal {
+      FusedEpilogue e;
+      return read_conv_any(p, e);
+    },
+    .configurations = nullptr,
+    .emit =
+        [](const Problem& p, const Config&) {
+          FusedEpilogue epilogue;
+          (void)read_conv_any(p, epilogue);
+          Emitted e = emit_kernel("conv_any", {{"groups", p.attributes().integer("group", 1)}}, {0, 1});
+          const Dims& w = p.input(1).opt;
+          put_window(e.parameters, window_of(p, Ints(w.begin() + 2, w.end())));
+          emit_epilogue(epilogue, e);
+          return e;
+        },
+};
+
+const Tactic product_any{
+    .name = "product_any",
+    .version = 1,
+    .accepts = [](const Problem& p) -> Refusal {
+      FusedEpilogue e;
+      return read_product_any(p, e);
+    },
+    .configurations = nullptr,
+    .emit =
+        [](const Problem& p, const Config&) {
+          FusedEpilogue epilogue;
+          (void)read_product_any(p, epilogue);
+          const bool gemm = p.op() == "Gemm";
+          Emitted e = emit_kernel("product_any",
+                                  {{"vector_a", int64_t{p.input(0).opt.size() == 1}},
+                                   {"vector_b", int64_t{p.input(1).opt.size() == 1}},
+                                   {"transpose_a", gemm ? p.attributes().integer("transA", 0) : 0},
+                                   {"transpose_b", gemm ? p.attributes().integer("transB", 0) : 0},
+                                   {"factor", gemm ? p.attributes().real("alpha", 1.0) : 1.0}},
+                                  {0, 1});
+          emit_epilogue(epilogue, e);
+          return e;
+        },
+};
+
+}  // namespace kiln::cuda::tactics

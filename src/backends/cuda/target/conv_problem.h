@@ -1,0 +1,28 @@
+// What the tactics of convolutions and products share.
+#pragma once
+#include "backends/cuda/device/kernels/packing.h"
+#include "backends/cuda/target/tiles.h"
+#include "backends/cuda/target/window.h"
+#include "target/epilogue.h"
+
+namespace kiln::cuda {
+
+// A convolution, or a product whose right operand is constant, as the kernels on tensor cores do it.
+struct TiledProblem {
+  bool matrix = false;
+  SlidingWindow window;
+  kernels::WeightView weights;
+  DType type = DType::kInvalid;
+  TiledProduct product;  // at the optimum; of one group
+  FusedEpilogue epilogue;
+};
+Refusal read_conv(const Problem& problem, TiledProblem& tiled);
+Refusal read_product(const Problem& problem, TiledProblem& tiled);
+// Whichever of them the operator is; why it cannot run on tensor cores otherwise.
+Refusal read_tiled(const Problem& problem, TiledProblem& tiled);
+// The same for a problem that was accepted.
+TiledProblem tiled_problem(const Problem& problem);
+// Inputs x, packed weights, bias, residual.
+Emitted emit_tiled(const TiledProblem& tiled, std::string kernel, Tensor packed, const Config& config);
+
+}  // namespace kiln::cuda

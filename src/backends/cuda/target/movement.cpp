@@ -1,0 +1,61 @@
+// Tactics: copies between strides, Concat and Split as copies of parts, Gather.
+#include "backends/cuda/target/checks.h"
+#include "backends/cuda/target/tactics.h"
+#include "target/copy_parameters.h"
+
+namespace kiln::cuda::tactics {
+
+const Tactic copy{
+    .name = "copy",
+    .version = 1,
+    .accepts = [](const Problem& p) -> Refusal {
+      Attributes parameters;
+      if (Refusal r = copy_parameters(p, parameters); r.refused()) return r;
+      if (p.op() == "Slice" && !parameters.has("starts"))
+        return refuse("the starts of the slice are known only at run time");
+      return accept();
+    },
+    .configurations = nullptr,
+    .emit =
+        [](const Problem& p, const Config&) {
+          Attributes parameters;
+          (void)copy_parameters(p, parameters);
+          return emit_kernel("copy", std::move(parameters), {0});
+        },
+};
+
+const Tactic concat_split{
+    .name = "concat_split",
+    .version = 1,
+    .accepts = [](const Problem& p) -> Refusal {
+      if (p.op() != "Concat" && p.op() != "Split") return refuse(p.op() + " neither joins nor cuts tensors");
+      if (Refusal r = needs_plain(p); r.refused()) return r;
+      for (const auto* list : {&p.inputs, &p.outputs})
+        for (const Argument& a : *list)
+          if (!a.present && list == (p.op() == "Concat" ? &p.inputs : &p.outputs)) return refuse("a part is absent");
+      return accept();
+    },
+    .configurations = nullptr,
+    .emit =
+        [](const Problem& p, const Config&) {
+          const bool join = p.op() == "Concat";
+          return emit_kernel(join ? "concat" : "split", {{"axis", axis_of(p, "axis", 0, rank(p.input(0)))}},
+                             join ? all_inputs(p) : std::vector<int>{0});
+        },
+};
+
+const Tactic gather{
+    .name = "gather",
+    .version = 1,
+    .accepts = [](const Problem& p) -> Refusal {
+      if (p.op() != "Gather") return refuse(p.op() + " is not Gather");
+      return needs_plain(p);
+    },
+    .configurations = nullptr,
+    .emit =
+        [](const Problem& p, const Config&) {
+          return emit_kernel("gather", {{"axis", axis_of(p, "axis", 0, rank(p.input(0)))}}, {0, 1});
+        },
+};
+
+}  // namespace kiln::cuda::tactics

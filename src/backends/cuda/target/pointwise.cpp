@@ -1,0 +1,38 @@
+// Tactic: pointwise operators and chains of them as one program that the GPU interprets.
+#include "backends/cuda/device/kernels/pointwise_code.h"
+#include "backends/cuda/target/checks.h"
+#include "backends/cuda/target/tactics.h"
+#include "target/fused_program.h"
+#include "tensor/scalar_codec.h"
+
+namespace kiln::cuda::tactics {
+
+const Tactic pointwise{
+    .name = "pointwise",
+    .version = 1,
+    .accepts = [](const Problem& p) -> Refusal {
+      std::vector<int> used;
+      const auto program = fused_program(p, used);
+      if (!program) return refuse(p.op() + " is not a chain of pointwise operators on plain numbers");
+      for (const auto* list : {&p.inputs, &p.outputs})
+        for (const Argument& a : *list) {
+          if (!a.present) continue;
+          if (!a.layout.is_plain()) return refuse("an operand has the blocked layout " + to_string(a.layout));
+          if (!kernels::is_pointwise_type(a.dtype)) return refuse("elements of type " + std::string(name(a.dtype)));
+        }
+      std::string reason;
+      if (!kernels::pointwise_code(*program, reason)) return refuse(reason);
+      return accept();
+    },
+    .configurations = nullptr,
+    .emit =
+        [](const Problem& p, const Config&) {
+          Emitted e = emit_kernel("pointwise", {}, {});
+          const auto program = fused_program(p, e.inputs);
+          e.strided_output = true;
+          put_program(e.parameters, "program", *program);
+          return e;
+        },
+};
+
+}  // namespace kiln::cuda::tactics

@@ -1,0 +1,34 @@
+// Tactic: poolings over one or two spatial dimensions.
+#include "backends/cuda/device/cu/pool.h"
+
+#include "backends/cuda/target/checks.h"
+#include "backends/cuda/target/tactics.h"
+#include "backends/cuda/target/window.h"
+
+namespace kiln::cuda::tactics {
+
+const Tactic pool{
+    .name = "pool",
+    .version = 1,
+    .accepts = [](const Problem& p) -> Refusal {
+      if (p.op() != "MaxPool" && p.op() != "AveragePool") return refuse("is for MaxPool and AveragePool");
+      for (const Refusal& r : {accept_image(p.input(0), "x"), accept_image(p.outputs[0], "y")})
+        if (r.refused()) return r;
+      if (p.outputs.size() != 1) return refuse("the positions of the maxima are wanted");
+      if (!p.post().empty()) return refuse("there are post-operations");
+      return accept();
+    },
+    .configurations = nullptr,
+    .emit =
+        [](const Problem& p, const Config&) {
+          const bool padded = p.attributes().integer("count_include_pad", 0) != 0;
+          const PoolKind kind = p.op() == "MaxPool" ? PoolKind::kMax
+                                : padded            ? PoolKind::kAverageWithPadding
+                                                    : PoolKind::kAverage;
+          Attributes parameters{{"kind", static_cast<int64_t>(kind)}};
+          put_window(parameters, window_of(p, p.attributes().ints("kernel_shape")));
+          return emit_kernel("pool", std::move(parameters), {0});
+        },
+};
+
+}  // namespace kiln::cuda::tactics

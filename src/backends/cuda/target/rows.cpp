@@ -1,0 +1,72 @@
+// Tactics: softmax, layer and RMS norm, reductions.
+#include "backends/cuda/target/checks.h"
+#include "backends/cuda/target/tactics.h"
+#include "target/reduce_problem.h"
+
+namespace kiln::cuda::tactics {
+
+const Tactic softmax{
+    .name = "softmax",
+    .version = 1,
+    .accepts = [](const Problem& p) -> Refusal {
+      if (p.op() != "Softmax" && p.op() != "LogSoftmax") return refuse(p.op() + " is not a softmax");
+      return needs_one_float(p);
+    },
+    .configurations = nullptr,
+    .emit =
+        [](const Problem& p, const Config&) {
+          return emit_kernel(
+              "softmax",
+              {{"axis", axis_of(p, "axis", -1, rank(p.input(0)))}, {"logarithm", int64_t{p.op() == "LogSoftmax"}}},
+              {0});
+        },
+};
+
+const Tactic row_norm{
+    .name = "row_norm",
+    .version = 1,
+    .accepts = [](const Problem& p) -> Refusal {
+      if (p.op() != "LayerNormalization" && p.op() != "RMSNormalization")
+        return refuse(p.op() + " does not normalise rows");
+      if (Refusal r = needs_plain(p); r.refused()) return r;
+      const DType type = p.input(0).dtype;
+      if (!is_kernel_float(type)) return refuse("elements of type " + std::string(name(type)));
+      for (int i : {1, 2})
+        if (p.input(i).present && p.input(i).dtype != type)
+          return refuse("scale or bias is " + std::string(name(p.input(i).dtype)));
+      for (size_t i = 1; i < p.outputs.size(); ++i)
+        if (p.outputs[i].present && p.outputs[i].dtype != DType::kF32)
+          return refuse("statistics of type " + std::string(name(p.outputs[i].dtype)));
+      return needs_row_vectors(p, {1, 2});
+    },
+    .configurations = nullptr,
+    .emit =
+        [](const Problem& p, const Config&) {
+          return emit_kernel("row_norm",
+                             {{"axis", axis_of(p, "axis", -1, rank(p.input(0)))},
+                              {"epsilon", p.attributes().real("epsilon", 1e-5)},
+                              {"subtract_mean", int64_t{p.op() == "LayerNormalization"}}},
+                             all_inputs(p));
+        },
+};
+
+const Tactic reduce{
+    .name = "reduce",
+    .version = 1,
+    .accepts = [](const Problem& p) -> Refusal {
+      if (!reduce_kind(p.op())) return refuse(p.op() + " is not a reduction");
+      if (Refusal r = needs_one_float(p); r.refused()) return r;
+      const auto axes = reduced_axes(p);
+      if (!axes) return refuse("the axes are known only at run time");
+      if (axes->empty() && rank(p.input(0)) > 0) return refuse("there is nothing to reduce");
+      return accept();
+    },
+    .configurations = nullptr,
+    .emit =
+        [](const Problem& p, const Config&) {
+          return emit_kernel("reduce",
+                             {{"kind", static_cast<int64_t>(*reduce_kind(p.op()))}, {"axes", *reduced_axes(p)}}, {0});
+        },
+};
+
+}  // namespace kiln::cuda::tactics

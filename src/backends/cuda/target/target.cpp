@@ -1,0 +1,42 @@
+// NVIDIA GPUs as a target.
+#include "backends/cuda/target/target.h"
+
+#include "passes/layout/choose_layouts.h"
+#include "passes/pass.h"
+#include "passes/rule.h"
+#include "passes/rule_lists.h"
+
+namespace kiln::cuda {
+namespace {
+
+// Those whose results there are kernels for.
+std::vector<const passes::Rule*> fusion_rules() {
+  std::vector<const passes::Rule*> rules = passes::fusion_rules();
+  std::erase_if(rules, [](const passes::Rule* rule) { return rule->name == "expand_depthwise"; });
+  return rules;
+}
+
+class CudaTarget final : public Target {
+ public:
+  std::string_view name() const override { return "cuda"; }
+  Device& device() const override { return open_device("cuda"); }
+  std::vector<passes::Pass> pipeline(const TargetOptions& options) const override {
+    std::vector<passes::Pass> list{passes::canonicalize()};
+    if (options.precisions.compute != DType::kF32) list.push_back(passes::compute_in(options.precisions.compute));
+    list.push_back(passes::fuse(fusion_rules()));
+    list.push_back(passes::choose_layouts());
+    return list;
+  }
+  std::vector<const Tactic*> tactics(std::string_view) const override { return cuda::all_tactics(); }
+  std::vector<const Tactic*> all_tactics() const override { return cuda::all_tactics(); }
+  const Target* fallback() const override { return &find_target("cpu"); }
+};
+
+}  // namespace
+
+const Target& target() {
+  static const CudaTarget instance;
+  return instance;
+}
+
+}  // namespace kiln::cuda

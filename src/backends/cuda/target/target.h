@@ -1,0 +1,11 @@
+// NVIDIA GPUs as a target: their passes and tactics.
+#pragma once
+#include "target/target.h"
+
+namespace kiln::cuda {
+
+// Tactics in the order of preference when nothing is measured; those of a family end in one that takes every type and layout.
+const std::vector<const Tactic*>& all_tactics();
+const Target& target();
+
+}  // namespace kiln::cuda

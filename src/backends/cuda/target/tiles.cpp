@@ -1,0 +1,74 @@
+// Which tiles of the kernels on tensor cores suit a product.
+#include "backends/cuda/target/tiles.h"
+
+#include <algorithm>
+
+#include "base/checked.h"
+
+namespace kiln::cuda {
+namespace {
+
+constexpr size_t kMostConfigs = 16;
+
+// Nanoseconds, for one multiprocessor: measured on compute capability 9.0, and good enough to put tiles of others in order.
+constexpr double kStart = 1500;                  // of a kernel, until its first product
+constexpr double kExchange = 700;                // sums between the blocks of a cluster
+constexpr double kBytesPerNanosecond = 42;       // from the second-level cache
+constexpr double kProductsPerNanosecond = 3500;  // multiplications and additions of 16-bit numbers
+
+struct Candidate {
+  double nanoseconds;
+  Config config;
+};
+
+double estimate(const TiledProduct& p, const Chip& chip, int64_t rows, int64_t columns, int64_t splits) {
+  const int64_t blocks = ceil_div(p.rows, rows) * ceil_div(p.columns, columns) * splits;
+  const double chunk = std::max(static_cast<double>((rows + columns) * 128) / kBytesPerNanosecond,
+                                static_cast<double>(rows * columns * 64) / kProductsPerNanosecond);
+  const auto waves = static_cast<double>(ceil_div(blocks, chip.multiprocessors));
+  const auto chunks = static_cast<double>(ceil_div(p.chunks, splits));
+  return kStart + waves * (chunks * chunk + kStart / 4) + (splits > 1 ? kExchange : 0);
+}
+
+std::vector<Config> best_of(std::vector<Candidate> candidates) {
+  std::stable_sort(candidates.begin(), candidates.end(),
+                   [](const Candidate& a, const Candidate& b) { return a.nanoseconds < b.nanoseconds; });
+  std::vector<Config> configs;
+  for (size_t i = 0; i < candidates.size() && i < kMostConfigs; ++i) configs.push_back(std::move(candidates[i].config));
+  return configs;
+}
+
+}  // namespace
+
+std::vector<Config> mma_configs(const TiledProduct& p, const Chip& chip) {
+  std::vector<Candidate> candidates;
+  for (int64_t i = 0; i < kMmaTileCount; ++i) {
+    const MmaTile& tile = kMmaTiles[i];
+    if (tile.shared() > chip.shared_per_block) continue;
+    candidates.push_back({estimate(p, chip, tile.rows, tile.columns, 1), Config{{"tile", i}}});
+  }
+  return best_of(std::move(candidates));
+}
+
+std::vector<Config> wgmma_configs(const TiledProduct& p, const Chip& chip) {
+  constexpr int64_t kSlack = 1024, kManyStages = 8, kFewStages = 4;
+  std::vector<Candidate> candidates;
+  for (int64_t i = 0; i < kGroupTileCount; ++i)
+    for (int64_t splits = 1; splits <= kMaxSplits; splits *= 2) {
+      const GroupTile& tile = kGroupTiles[i];
+      if (splits > 1 && (splits > p.chunks || tile.columns > 128)) continue;
+      const int64_t parts = splits > 1 ? int64_t{tile.rows()} * tile.columns * 4 : 0;
+      const int64_t room = (chip.shared_per_block - kSlack - parts) / tile.stage(),
+                    chunks = std::max<int64_t>(ceil_div(p.chunks, splits), 1);
+      const int64_t most = std::min<int64_t>({chunks, room, kMaxStages});
+      if (most < 1) continue;
+      const double time = estimate(p, chip, tile.rows(), tile.columns, splits);
+      for (int64_t stages : {std::min(most, kManyStages), std::min(most, kFewStages)}) {
+        const Config config{{"tile", i}, {"splits", splits}, {"stages", stages}};
+        if (candidates.empty() || !(candidates.back().config == config)) candidates.push_back({time, config});
+      }
+    }
+  return best_of(std::move(candidates));
+}
+
+}  // namespace kiln::cuda

@@ -1,0 +1,17 @@
+// Which tiles of the kernels on tensor cores suit a product, best guess first.
+#pragma once
+#include "backends/cuda/device/cu/conv.h"
+#include "backends/cuda/device/gpu.h"
+#include "target/target.h"
+
+namespace kiln::cuda {
+
+// rows x columns, each a sum of so many chunks of terms (128 bytes).
+struct TiledProduct {
+  int64_t rows = 0, columns = 0, chunks = 0;
+};
+// Configurations of kernel "conv_mma": tile. Of "conv_wgmma": tile, splits, stages.
+std::vector<Config> mma_configs(const TiledProduct& product, const Chip& chip);
+std::vector<Config> wgmma_configs(const TiledProduct& product, const Chip& chip);
+
+}  // namespace kiln::cuda

@@ -1,0 +1,15 @@
+// The window attributes of convolutions and poolings as kernels take them, and images as tactics see them.
+#pragma once
+#include "device/parameters.h"
+#include "target/target.h"
+
+namespace kiln::cuda {
+
+// One spatial dimension counts as a row of height 1. `kernel` holds the spatial sizes of the kernel (one or two).
+SlidingWindow window_of(const Problem& problem, const Ints& kernel);
+// A ranked tensor of 3 or 4 dimensions, of a type that kernels compute with, in a layout with strides.
+Refusal accept_image(const Argument& argument, const char* what);
+// Do the channels of an image lie innermost?
+bool is_channels_last(const Argument& argument);
+
+}  // namespace kiln::cuda

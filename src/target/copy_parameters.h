@@ -1,0 +1,10 @@
+// Operators that place each element of one input somewhere in the result, as parameters of kernels "copy".
+#pragma once
+#include "target/target.h"
+
+namespace kiln {
+
+// Those of CopyRule, or why there are none.
+Refusal copy_parameters(const Problem& problem, Attributes& to);
+
+}  // namespace kiln

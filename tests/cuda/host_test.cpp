@@ -1,0 +1,168 @@
+// What the host does for kernels of NVIDIA GPUs: loops, packing, slots of programs, parameters, facts. No GPU is needed.
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "backends/cuda/device/device.h"
+#include "backends/cuda/device/kernels/loop.h"
+#include "backends/cuda/device/kernels/packing.h"
+#include "backends/cuda/device/kernels/pointwise_code.h"
+#include "device/parameters.h"
+#include "ops/expr.h"
+
+namespace kiln::cuda {
+namespace {
+
+using kernels::Loop;
+
+uint32_t quotient(const FastDivisor& d, uint32_t n) {
+  return static_cast<uint32_t>((((uint64_t{n} * d.multiplier) >> 32) + n) >> d.shift);
+}
+
+TEST(CudaHost, FastDivisorIsExactBelowTwoToThe31) {
+  for (uint32_t divisor : {1u, 2u, 3u, 7u, 10u, 64u, 641u, 65535u, 65537u, 1000003u, 2147483647u})
+    for (uint32_t n : {0u, 1u, 2u, divisor - 1, divisor, divisor + 1, 65536u, 2147483646u, 2147483647u})
+      if (n <= 2147483647u) {
+        EXPECT_EQ(quotient(FastDivisor::of(divisor), n), n / divisor) << n << " / " << divisor;
+      }
+}
+
+TEST(CudaHost, LoopsMergeAndFollowTheResult) {
+  const Loop loop = kernels::merged({{2, 3, 1, 5}, {{15, 5, 5, 1}, {15, 5, 5, 1}}});
+  EXPECT_EQ(loop.dims, Dims{30});
+  const Loop turned = kernels::merged({{2, 3, 4}, {{12, 1, 3}, {12, 4, 1}}});
+  EXPECT_EQ(turned.dims, (Dims{2, 4, 3}));
+  EXPECT_EQ(turned.strides[1], (Dims{12, 1, 4}));
+}
+
+TEST(CudaHost, LoopsSplitIntoLaunches) {
+  const Loop big{{3, int64_t{1} << 30}, {{int64_t{1} << 30, 1}, {int64_t{1} << 31, 2}}};
+  int64_t count = 0;
+  for (const kernels::LoopPart& part : kernels::parts(big)) {
+    EXPECT_LE(part.loop.count(), INT32_MAX);
+    EXPECT_EQ(part.starts[1], 2 * part.starts[0]);
+    count += part.loop.count();
+  }
+  EXPECT_EQ(count, big.count());
+  Loop many{Dims(12, 3), {Dims(12, 7), Dims(12, 5)}};
+  count = 0;
+  for (const kernels::LoopPart& part : kernels::parts(many)) count += part.loop.count();
+  EXPECT_EQ(count, many.count());
+  EXPECT_TRUE(kernels::parts({{0, 5}, {{5, 1}}}).empty());
+}
+
+TEST(CudaHost, PackedWeightsHoldEveryElementOnce) {
+  const Tensor weights = Tensor::of<float>({5, 3, 2},
+                                           [] {
+                                             std::vector<float> values;
+                                             for (int i = 1; i <= 30; ++i) values.push_back(static_cast<float>(i));
+                                             return values;
+                                           }())
+                             .cast(DType::kF16);
+  kernels::WeightView view{weights.data(), 2, 1, 5, 2, 3, 0, 6, 1, 2};  // [column, channel, tap]
+  double sum = 0;
+  const Tensor mma = kernels::pack_mma_weights(view, DType::kF16);
+  EXPECT_EQ(mma.size(), 5 * 2 * 8);
+  for (int64_t i = 0; i < mma.size(); ++i) sum += mma.at(i);
+  EXPECT_EQ(sum, 465);
+  EXPECT_EQ(mma.at(8), 2);  // column 0, tap 1, channel 0
+  const Tensor grouped = kernels::pack_wgmma_weights(view, DType::kF16, kGroupTiles[0]);
+  EXPECT_EQ(grouped.size(), 32 * 2 * 64);
+  sum = 0;
+  for (int64_t i = 0; i < grouped.size(); ++i) sum += grouped.at(i);
+  EXPECT_EQ(sum, 465);
+}
+
+TEST(CudaHost, ChannelOfRowIsAPermutation) {
+  std::set<uint32_t> seen;
+  for (uint32_t row = 0; row < 256; ++row) seen.insert(channel_of_row(row));
+  EXPECT_EQ(seen.size(), 256u);
+  EXPECT_EQ(*seen.rbegin(), 255u);
+}
+
+TEST(CudaHost, ProgramsTakeAsFewSlotsAsLiveAtOnce) {
+  ExprBuilder builder;
+  Expr x = builder.input(0, ScalarType::kF32);
+  for (int i = 0; i < 40; ++i) x = x * x + x;
+  const Expr results[] = {x};
+  const ScalarProgram program = builder.finish(results);
+  std::string reason;
+  const auto code = kernels::pointwise_code(program, reason);
+  ASSERT_TRUE(code) << reason;
+  EXPECT_TRUE(code->floats);
+  EXPECT_LE(code->slots, 3);
+  // The slots give what the values gave.
+  std::vector<double> slots(static_cast<size_t>(code->slots)), values(program.code.size());
+  for (size_t i = 0; i < program.code.size(); ++i) {
+    const ScalarInstruction& v = program.code[i];
+    const PointwiseStep& s = code->steps[i];
+    const auto apply = [&](double a, double b) {
+      return v.op == ScalarOp::kInput      ? 0.25
+             : v.op == ScalarOp::kConstant ? v.real
+             : v.op == ScalarOp::kMul      ? a * b
+                                           : a + b;
+    };
+    values[i] = apply(values[v.a], values[v.b]);
+    slots[s.to] = apply(slots[s.a], slots[s.b]);
+  }
+  EXPECT_EQ(slots[code->results[0]], values[program.outputs[0]]);
+}
+
+TEST(CudaHost, ProgramsThatAreTooLongAreRefused) {
+  ExprBuilder builder;
+  Expr x = builder.input(0, ScalarType::kF32);
+  for (int i = 0; i < kMaxSteps; ++i) x = x * x;
+  const Expr results[] = {x};
+  std::string reason;
+  EXPECT_FALSE(kernels::pointwise_code(builder.finish(results), reason));
+  EXPECT_NE(reason, "");
+}
+
+TEST(CudaHost, KernelsCheckTheirParameters) {
+  Gpu gpu(nullptr, nullptr, {.compute = 90, .multiprocessors = 132, .shared_per_block = 227 << 10, .cache = 50 << 20});
+  EXPECT_EQ(make_kernel(gpu, "no such kernel", {}), nullptr);
+  EXPECT_THROW(make_kernel(gpu, "pool", {{"kind", int64_t{7}}}), Error);
+  EXPECT_THROW(make_kernel(gpu, "reduce", {{"axes", Ints{0}}, {"kind", int64_t{99}}}), Error);
+  EXPECT_THROW(make_kernel(gpu, "copy", {{"what", std::string("nothing")}}), Error);
+  EXPECT_THROW(make_kernel(gpu, "conv_mma", {}), Error);
+  Attributes conv;
+  put_window(conv, {});
+  put_epilogue(conv, {});
+  for (const char* name : {"groups", "splits", "stages"}) conv.set(name, int64_t{1});
+  for (const char* name : {"matrix", "tile"}) conv.set(name, int64_t{0});
+  EXPECT_NE(make_kernel(gpu, "conv_wgmma", conv), nullptr);
+  conv.set("splits", int64_t{3});
+  EXPECT_THROW(make_kernel(gpu, "conv_wgmma", conv), Error);
+  conv.set("splits", int64_t{1});
+  conv.set("tile", int64_t{6});
+  conv.set("stages", int64_t{12});
+  EXPECT_THROW(make_kernel(gpu, "conv_wgmma", conv), Error);
+  Gpu old(nullptr, nullptr, {.compute = 75, .multiprocessors = 40, .shared_per_block = 64 << 10, .cache = 4 << 20});
+  EXPECT_THROW(make_kernel(old, "conv_mma", conv), Error);
+}
+
+TEST(CudaHost, FactsNameTheChip) {
+  Card card{"NVIDIA H200",
+            {.compute = 90, .multiprocessors = 132, .shared_per_block = 227 << 10, .cache = 60 << 20},
+            int64_t{141} << 30,
+            1980000,
+            3201000,
+            6144};
+  const DeviceFacts facts = facts_of(card, 13000);
+  EXPECT_NEAR(facts.bytes_per_second, 4.28e12, 0.1e12);
+  EXPECT_FALSE(facts.host_memory);
+  const auto chip = chip_of(facts);
+  ASSERT_TRUE(chip);
+  EXPECT_EQ(chip->compute, 90);
+  EXPECT_EQ(chip->shared_per_block, 227 << 10);
+  EXPECT_FALSE(chip_of({}));
+}
+
+TEST(CudaHost, WithoutADriverThereIsAReason) {
+  std::string reason;
+  if (kiln_create_device_cuda(0, reason)) GTEST_SKIP() << "there is a GPU";
+  EXPECT_NE(reason, "");
+}
+
+}  // namespace
+}  // namespace kiln::cuda

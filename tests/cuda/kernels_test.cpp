@@ -1,0 +1,260 @@
+// The kernels of NVIDIA GPUs by their tactics: each is prepared everywhere, and compared with the reference where there is a GPU.
+#include <gtest/gtest.h>
+
+#include <limits>
+
+#include "cuda/node_check.h"
+
+namespace kiln::cuda::testing {
+namespace {
+
+const Layout kLast = Layout::channels_last(4);
+constexpr DType kFloats[] = {DType::kF32, DType::kF16, DType::kBF16};
+constexpr float kNan = std::numeric_limits<float>::quiet_NaN(), kInf = std::numeric_limits<float>::infinity();
+
+Operand constant(Dims dims, DType type) { return {.dims = std::move(dims), .type = type, .constant = true}; }
+Operand last(Dims dims, DType type) { return {.dims = std::move(dims), .type = type, .layout = kLast}; }
+Operand plain(Dims dims, DType type) { return {.dims = std::move(dims), .type = type}; }
+Operand special(DType type) {  // values at the edges
+  Tensor t = Tensor::of<float>({2, 3, 7}, std::vector<float>(42, 0.5f)).cast(type);
+  const float values[] = {kNan, kInf, -kInf, 0.0f, -0.0f, 60000.0f, -3.0f};
+  for (int64_t i = 0; i < 7; ++i) t.set(i * 5, static_cast<double>(values[i]));
+  return {.dims = {2, 3, 7}, .type = type, .value = t};
+}
+
+NodeCase conv(Dims x, Dims w, DType type, Attributes attributes, bool bias = true) {
+  NodeCase c{.op = "Conv",
+             .attributes = std::move(attributes),
+             .inputs = {last(std::move(x), type), constant(w, type)},
+             .output_layout = kLast};
+  if (bias) c.inputs.push_back(constant({w[0]}, type));
+  return c;
+}
+
+const Attributes kSame3x3{{"pads", Ints{1, 1, 1, 1}}};
+
+TEST(CudaConv, ThreeByThree) {
+  for (DType type : kFloats)
+    for (int64_t size : {1, 5, 14}) {
+      const auto names = check(conv({2, 64, size, size + 2}, {96, 64, 3, 3}, type, kSame3x3));
+      EXPECT_TRUE(names.count("conv_any"));
+      EXPECT_EQ(names.count("conv_mma"), type == DType::kF32 ? 0u : 1u);
+    }
+}
+
+TEST(CudaConv, KernelsStridesDilationsPadding) {
+  for (DType type : kFloats) {
+    check(conv({1, 128, 7, 9}, {72, 128, 1, 1}, type, {}));
+    check(conv({2, 64, 14, 14}, {128, 64, 1, 1}, type, {{"strides", Ints{2, 2}}}, false));
+    check(conv({2, 40, 11, 8}, {33, 40, 5, 3}, type,
+               {{"strides", Ints{2, 1}}, {"dilations", Ints{1, 2}}, {"pads", Ints{2, 1, 0, 3}}}));
+    for (const char* padding : {"SAME_UPPER", "SAME_LOWER", "VALID"})
+      check(conv({1, 24, 10, 11}, {16, 24, 4, 3}, type, {{"strides", Ints{2, 3}}, {"auto_pad", std::string(padding)}}));
+  }
+}
+
+TEST(CudaConv, OddChannelsAndTheFirstLayer) {
+  for (DType type : kFloats) {
+    check(conv({1, 3, 23, 19}, {64, 3, 7, 7}, type, {{"strides", Ints{2, 2}}, {"pads", Ints{3, 3, 3, 3}}}));
+    check(conv({2, 13, 6, 5}, {7, 13, 3, 3}, type, kSame3x3));
+    NodeCase rows = conv({1, 3, 12, 12}, {16, 3, 3, 3}, type, kSame3x3);
+    rows.inputs[0].layout = {};  // channels first
+    check(rows);
+  }
+}
+
+TEST(CudaConv, Groups) {
+  for (DType type : kFloats) {
+    check(conv({2, 32, 6, 5}, {48, 8, 3, 3}, type, {{"group", int64_t{4}}, {"pads", Ints{1, 1, 1, 1}}}));
+    check(conv({2, 21, 9, 7}, {21, 1, 3, 3}, type, {{"group", int64_t{21}}, {"pads", Ints{1, 1, 1, 1}}}));
+  }
+}
+
+TEST(CudaConv, Epilogues) {
+  for (DType type : kFloats) {
+    NodeCase c = conv({2, 64, 7, 7}, {72, 64, 3, 3}, type, kSame3x3);
+    c.post = {post("Add", {-1, 0}), post("Relu", {-1})};
+    c.extra = {last({2, 72, 7, 7}, type)};
+    EXPECT_TRUE(check(c).count("conv_any"));
+    c.post = {post("HardSwish", {-1}), post("Add", {-1, 0})};
+    EXPECT_TRUE(check(c).count("conv_any"));
+    c.extra.clear();
+    for (const char* op : {"Sigmoid", "Tanh", "LeakyRelu", "Elu", "HardSigmoid", "Gelu"}) {
+      c.post = {post(op, {-1})};
+      EXPECT_TRUE(check(c).count("conv_any")) << op;
+    }
+  }
+}
+
+TEST(CudaConv, Tf32) {
+  NodeCase c = conv({2, 36, 9, 8}, {40, 36, 3, 3}, DType::kF32, kSame3x3);
+  c.tf32 = true;
+  c.tolerance = 1e-3;
+  const auto names = check(c);
+  EXPECT_TRUE(names.count("conv_mma") && names.count("conv_wgmma"));
+}
+
+TEST(CudaConv, RunTimeWeightsAndNoPixels) {
+  NodeCase c = conv({1, 8, 6, 6}, {12, 8, 3, 3}, DType::kF16, kSame3x3);
+  c.inputs[1].constant = c.inputs[2].constant = false;
+  EXPECT_EQ(check(c), std::set<std::string>{"conv_any"});
+  check(conv({0, 64, 6, 6}, {64, 64, 3, 3}, DType::kF16, kSame3x3));
+}
+
+TEST(CudaProduct, ConstantRightOperand) {
+  for (DType type : kFloats)
+    for (const Dims& a : {Dims{1, 768}, Dims{2, 17, 256}, Dims{128, 40}, Dims{5, 13}}) {
+      NodeCase c{.op = "MatMul", .inputs = {plain(a, type), constant({a.back(), 200}, type)}};
+      c.post = {post("Add", {-1, 0})};
+      c.extra = {constant({200}, type)};
+      EXPECT_TRUE(check(c).count("product_any"));
+      c.post.push_back(post("Gelu", {-1}));
+      check(c);
+    }
+}
+
+TEST(CudaProduct, Residual) {
+  NodeCase c{.op = "MatMul", .inputs = {plain({130, 512}, DType::kF16), constant({512, 96}, DType::kF16)}};
+  c.post = {post("Add", {-1, 0}), post("Add", {-1, 1})};
+  c.extra = {constant({96}, DType::kF16), plain({130, 96}, DType::kF16)};
+  const auto names = check(c);
+  EXPECT_TRUE(names.count("conv_mma") && names.count("conv_wgmma"));
+}
+
+TEST(CudaProduct, RunTimeOperands) {
+  for (DType type : kFloats) {
+    check({.op = "MatMul", .inputs = {plain({2, 3, 17, 33}, type), plain({3, 33, 9}, type)}});
+    check({.op = "MatMul", .inputs = {plain({33}, type), plain({4, 33, 9}, type)}});
+    check({.op = "MatMul", .inputs = {plain({4, 9, 33}, type), plain({33}, type)}});
+    check({.op = "Gemm",
+           .attributes = {{"transA", int64_t{1}}, {"transB", int64_t{1}}, {"alpha", 0.5}},
+           .inputs = {plain({33, 20}, type), plain({11, 33}, type)}});
+  }
+}
+
+TEST(CudaRows, SoftmaxOfAnyAxis) {
+  for (DType type : kFloats)
+    for (int64_t axis : {0, 1, -1})
+      for (const char* op : {"Softmax", "LogSoftmax"})
+        for (const Dims& dims : {Dims{3, 5, 7}, Dims{2, 9, 128}, Dims{4, 3, 2000}, Dims{0, 4, 5}})
+          check({.op = op,
+                 .attributes = {{"axis", axis}},
+                 .inputs = {plain(dims, type)},
+                 .tolerance = type == DType::kF32 ? 0 : 4e-3});
+  for (DType type : kFloats) check({.op = "Softmax", .inputs = {special(type)}});
+}
+
+TEST(CudaRows, Norms) {
+  for (DType type : kFloats)
+    for (int64_t n : {1, 7, 768, 4096}) {
+      for (const char* op : {"LayerNormalization", "RMSNormalization"}) {
+        NodeCase c{.op = op,
+                   .inputs = {plain({3, 5, n}, type), constant({n}, type)},
+                   .tolerance = type == DType::kF32 ? 2e-5 : 0};
+        if (std::string(op) == "LayerNormalization") c.inputs.push_back(constant({n}, type));
+        check(c);
+      }
+    }
+}
+
+TEST(CudaRows, Reductions) {
+  for (DType type : kFloats)
+    for (const char* op : {"ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin", "ReduceProd", "ReduceL1", "ReduceL2",
+                           "ReduceSumSquare", "ReduceLogSumExp"})
+      for (const Ints& axes : {Ints{-1}, Ints{0}, Ints{1, 2}, Ints{0, 1, 2, 3}})
+        for (int64_t keep : {0, 1}) {
+          const Tensor list = Tensor::of<int64_t>({static_cast<int64_t>(axes.size())}, axes);
+          NodeCase c{.op = op,
+                     .attributes = {{"keepdims", keep}},
+                     .inputs = {last({2, 40, 5, 7}, type),
+                                {.dims = list.dims(), .type = DType::kI64, .constant = true, .value = list}},
+                     .tolerance = type == DType::kF32 ? 3e-5 : 0};
+          EXPECT_EQ(check(c), std::set<std::string>{"reduce"}) << op;
+        }
+}
+
+TEST(CudaPool, WindowsInEitherLayout) {
+  for (DType type : kFloats)
+    for (const char* op : {"MaxPool", "AveragePool"})
+      for (int64_t channels : {16, 5})
+        for (const Layout& layout : {kLast, Layout()}) {
+          NodeCase c{.op = op,
+                     .attributes = {{"kernel_shape", Ints{3, 3}}, {"strides", Ints{2, 2}}, {"pads", Ints{1, 1, 1, 1}}},
+                     .inputs = {{.dims = {2, channels, 12, 9}, .type = type, .layout = layout}},
+                     .output_layout = layout};
+          EXPECT_EQ(check(c), std::set<std::string>{"pool"});
+          if (std::string(op) == "AveragePool") {
+            c.attributes.set("count_include_pad", int64_t{1});
+            check(c);
+          }
+        }
+}
+
+TEST(CudaMovement, Copies) {
+  for (DType type : {DType::kI8, DType::kF16, DType::kF32, DType::kI64}) {
+    check({.op = "Transpose", .attributes = {{"perm", Ints{0, 2, 1, 3}}}, .inputs = {plain({2, 5, 7, 64}, type)}});
+    check({.op = "Transpose", .attributes = {{"perm", Ints{0, 3, 1, 2}}}, .inputs = {plain({2, 33, 40, 70}, type)}});
+    check({.op = "Reformat", .inputs = {plain({2, 33, 8, 9}, type)}, .output_layout = kLast});
+    check({.op = "Flatten", .inputs = {last({2, 33, 8, 9}, type)}});
+    check({.op = "Concat",
+           .attributes = {{"axis", int64_t{1}}},
+           .inputs = {plain({2, 3, 8}, type), plain({2, 4, 8}, type)}});
+    const Tensor indices = Tensor::of<int64_t>({2, 3}, {0, 4, -1, 2, 2, 1});
+    check({.op = "Gather",
+           .attributes = {{"axis", int64_t{1}}},
+           .inputs = {plain({3, 5, 24}, type), {.dims = {2, 3}, .type = DType::kI64, .value = indices}}});
+  }
+}
+
+TEST(CudaPointwise, TypesBroadcastsAndEdges) {
+  for (DType type : kFloats) {
+    check({.op = "Add", .inputs = {plain({2, 3, 37}, type), plain({3, 1}, type)}});
+    check({.op = "Mul", .inputs = {last({2, 24, 5, 6}, type), constant({24, 1, 1}, type)}, .output_layout = kLast});
+    for (const char* op : {"Relu", "Sigmoid", "Tanh", "Exp", "Sqrt", "Erf", "Floor", "Sign", "Neg"})
+      check({.op = op, .inputs = {special(type)}});
+    check({.op = "Cast", .attributes = {{"to", std::string("int64")}}, .inputs = {plain({5, 7}, type)}});
+  }
+  for (DType type : {DType::kI32, DType::kI64, DType::kU8, DType::kF64})
+    for (const char* op : {"Add", "Sub", "Mul", "Div"})
+      check({.op = op, .inputs = {plain({3, 9}, type), plain({9}, type)}});
+  check({.op = "Where", .inputs = {plain({4, 1}, DType::kBool), plain({4, 5}, DType::kF16), plain({5}, DType::kF16)}});
+  check({.op = "Equal", .inputs = {plain({4, 5}, DType::kI64), plain({5}, DType::kI64)}});
+}
+
+NodeCase attention(DType type, Dims q, Dims k, int64_t heads = 0, int64_t key_heads = 0) {
+  NodeCase c{.op = "Attention",
+             .inputs = {plain(q, type), plain(k, type), plain(k, type)},
+             .tolerance = type == DType::kF32 ? 2e-5 : 0};
+  if (heads > 0) c.attributes = {{"q_num_heads", heads}, {"kv_num_heads", key_heads}};
+  return c;
+}
+
+TEST(CudaAttention, SizesMasksAndHeads) {
+  for (DType type : kFloats) {
+    check(attention(type, {2, 3, 128, 64}, {2, 3, 128, 64}));
+    check(attention(type, {1, 4, 37, 128}, {1, 2, 70, 128}));
+    check(attention(type, {1, 2, 5, 20}, {1, 2, 9, 20}));
+    check(attention(type, {2, 65, 96}, {2, 130, 96}, 3, 3));
+    NodeCase causal = attention(type, {1, 2, 100, 32}, {1, 2, 100, 32});
+    causal.attributes.set("is_causal", int64_t{1});
+    check(causal);
+    for (DType mask : {DType::kBool, type}) {
+      NodeCase masked = attention(type, {2, 3, 70, 64}, {2, 3, 66, 64});
+      Tensor allowed = random_tensor(mask, {2, 1, 1, 66}, 9);
+      for (int64_t b = 0; b < 2; ++b) allowed.set(b * 66, mask == DType::kBool ? 1 : 0.5);
+      masked.inputs.push_back({.dims = {2, 1, 1, 66}, .type = mask, .value = allowed});
+      EXPECT_EQ(check(masked), std::set<std::string>{"attention"});
+    }
+  }
+}
+
+TEST(CudaTactics, RefuseWithAReason) {
+  EXPECT_NE(refusal(conv({1, 8, 4, 4}, {8, 8, 1, 1}, DType::kF32, {}), "conv_mma"), "");
+  EXPECT_NE(refusal(conv({1, 8, 4, 4}, {8, 8, 1, 1}, DType::kF16, {}), "pool"), "");
+  NodeCase late = conv({1, 8, 4, 4}, {8, 8, 1, 1}, DType::kF16, {});
+  late.inputs[1].constant = false;
+  EXPECT_EQ(refusal(late, "conv_wgmma"), "the weights are not constant");
+}
+
+}  // namespace
+}  // namespace kiln::cuda::testing

@@ -1,0 +1,324 @@
+// Runs every tactic of NVIDIA GPUs that accepts a node and compares with reference evaluation.
+#include "cuda/node_check.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+#include <random>
+
+#include "backends/cuda/device/device.h"
+#include "backends/cuda/device/memory.h"
+
+namespace kiln::cuda::testing {
+namespace {
+
+Argument argument(const Dims& dims, DType type, const Layout& layout) {
+  Argument a;
+  a.present = true;
+  a.dtype = type;
+  a.opt = a.max = dims;
+  a.layout = layout;
+  return a;
+}
+
+template <class F> void for_each_place(const Dims& dims, const Dims& strides, const F& f) {
+  const int64_t count = element_count(dims);
+  for (int64_t i = 0; i < count; ++i) {
+    int64_t rest = i, at = 0;
+    for (size_t axis = dims.size(); axis-- > 0;) {
+      at += rest % dims[axis] * strides[axis];
+      rest /= dims[axis];
+    }
+    f(i, at);
+  }
+}
+
+// The tensor's bytes with its elements where the layout has them.
+Tensor laid_out(const Tensor& t, const Dims& to) {
+  Tensor result = Tensor::allocate(t.dtype(), t.dims());
+  const auto size = static_cast<size_t>(bits(t.dtype()) / 8);
+  const auto* from = static_cast<const uint8_t*>(t.data());
+  auto* bytes = static_cast<uint8_t*>(result.mutable_data());
+  for_each_place(t.dims(), to, [&](int64_t i, int64_t at) {
+    std::memcpy(bytes + static_cast<size_t>(at) * size, from + static_cast<size_t>(i) * size, size);
+  });
+  return result;
+}
+Tensor row_major(const Tensor& t, const Dims& from) {
+  Tensor result = Tensor::allocate(t.dtype(), t.dims());
+  const auto size = static_cast<size_t>(bits(t.dtype()) / 8);
+  const auto* bytes = static_cast<const uint8_t*>(t.data());
+  auto* to = static_cast<uint8_t*>(result.mutable_data());
+  for_each_place(t.dims(), from, [&](int64_t i, int64_t at) {
+    std::memcpy(to + static_cast<size_t>(i) * size, bytes + static_cast<size_t>(at) * size, size);
+  });
+  return result;
+}
+
+double usual_tolerance(DType type) {
+  if (type == DType::kBF16) return 8e-3;
+  return type == DType::kF16 ? 1e-3 : 1e-5;
+}
+
+void expect_close(const Tensor& got, const Tensor& want, double tolerance, const std::string& what) {
+  ASSERT_EQ(got.dims(), want.dims()) << what;
+  double difference = 0, norm = 0;
+  for (int64_t i = 0; i < want.size(); ++i) {
+    const double g = got.at(i), w = want.at(i);
+    if (g == w || (std::isnan(g) && std::isnan(w))) continue;
+    ASSERT_TRUE(std::isfinite(g) && std::isfinite(w)) << what << " element " << i << ": " << g << ", not " << w;
+    difference += (g - w) * (g - w);
+  }
+  for (int64_t i = 0; i < want.size(); ++i)
+    if (std::isfinite(want.at(i))) norm += want.at(i) * want.at(i);
+  EXPECT_LE(std::sqrt(difference), tolerance * std::sqrt(norm) + 1e-30) << what;
+}
+
+// Every view of a step without memory, for kernels that are only prepared.
+void prepare_without_gpu(const BuiltNode& node, const Emitted& emitted, int compute, const std::string& what) {
+  const Chip chip{.compute = compute,
+                  .multiprocessors = 132,
+                  .shared_per_block = compute >= 90 ? 227 << 10 : 163 << 10,
+                  .cache = 50 << 20};
+  Gpu gpu(nullptr, nullptr, chip);
+  const std::unique_ptr<Kernel> kernel = make_kernel(gpu, emitted.kernel, emitted.parameters);
+  ASSERT_NE(kernel, nullptr) << what;
+  std::vector<Dims> dims, strided;
+  std::vector<TensorView> inputs, outputs;
+  const auto view = [&](const Dims& d, DType type, const Layout& layout, const void* host) {
+    dims.push_back(d);
+    strided.push_back(strides(layout, d));
+    TensorView v;
+    v.rank = static_cast<int>(d.size());
+    v.dtype = type;
+    v.host = host;
+    return v;
+  };
+  for (int from : emitted.inputs) {
+    if (from == Emitted::kAbsent) {
+      inputs.push_back(view({}, DType::kInvalid, {}, nullptr));
+    } else if (from >= 0) {
+      const Argument& a = node.problem().input(from);
+      inputs.push_back(view(a.opt, a.dtype, a.layout, a.constant ? a.constant->data() : nullptr));
+    } else {
+      const Tensor& t = emitted.constants.at(static_cast<size_t>(-2 - from));
+      inputs.push_back(view(t.dims(), t.dtype(), {}, t.data()));
+    }
+  }
+  for (const Argument& a : node.problem().outputs) outputs.push_back(view(a.opt, a.dtype, a.layout, nullptr));
+  for (size_t i = 0; i < inputs.size() + outputs.size(); ++i) {
+    TensorView& v = i < inputs.size() ? inputs[i] : outputs[i - inputs.size()];
+    v.dims = dims[i].data();
+    v.strides = strided[i].data();
+  }
+  const KernelCall call{inputs, outputs, nullptr, 0};
+  (void)kernel->workspace(call);
+  const Status prepared = kernel->prepare(call);
+  EXPECT_TRUE(prepared.ok()) << what << ": " << prepared.detail;
+}
+
+void run(const NodeCase& c, const BuiltNode& node, const Emitted& emitted, Device& device, const std::string& what) {
+  PlacedStep step(device, node, emitted);
+  step.prepare();
+  const auto stream = device.create_stream();
+  step.poison(*stream);
+  for (int i = 0; i < 2; ++i) {
+    const Status launched = step.launch(*stream);
+    ASSERT_TRUE(launched.ok()) << what << ": " << launched.detail;
+  }
+  const Status done = stream->synchronize();
+  ASSERT_TRUE(done.ok()) << what << ": " << done.detail;
+  const std::vector<Tensor> got = step.results(*stream), want = node.wanted();
+  const double tolerance = c.tolerance > 0 ? c.tolerance : usual_tolerance(c.inputs[0].type);
+  for (size_t i = 0; i < want.size(); ++i) expect_close(got[i], want[i], tolerance, what);
+}
+
+}  // namespace
+
+Tensor random_tensor(DType type, const Dims& dims, unsigned seed) {
+  Tensor t = Tensor::allocate(type, dims);
+  std::minstd_rand random(seed + 1);
+  std::uniform_real_distribution<double> uniform(-1, 1);
+  for (int64_t i = 0; i < t.size(); ++i) {
+    const double v = uniform(random);
+    if (is_float(type)) t.set(i, v);
+    else
+      t.set_int(
+          i, type == DType::kBool ? v > 0 : static_cast<int64_t>((is_unsigned_integer(type) ? std::fabs(v) : v) * 9));
+  }
+  return t;
+}
+
+ir::PostOp post(const std::string& op, std::vector<int> operands, Attributes attributes) {
+  return {find_op(op), std::move(attributes), std::move(operands)};
+}
+
+ir::Value* BuiltNode::add(const Operand& o) {
+  const auto index = static_cast<unsigned>(values_.size());
+  values_.push_back(!o.present ? Tensor() : o.value ? *o.value : random_tensor(o.type, o.dims, index));
+  if (!o.present) {
+    problem_.inputs.emplace_back();
+    return nullptr;
+  }
+  problem_.inputs.push_back(argument(o.dims, o.type, o.layout));
+  if (o.constant) {
+    ir::Value* value = graph_.add_constant(values_.back());
+    problem_.inputs.back().constant = value->constant();
+    return value;
+  }
+  EdgeType type;
+  type.tensor = {o.type, to_shape(o.dims), true};
+  return graph_.add_input("input" + std::to_string(index), type);
+}
+
+BuiltNode::BuiltNode(const NodeCase& c) {
+  ir::NodeSpec spec;
+  spec.op = find_op(c.op);
+  for (const Operand& o : c.inputs) spec.inputs.push_back(add(o));
+  std::vector<ir::Value*> extra;
+  for (const Operand& o : c.extra) extra.push_back(add(o));
+  spec.attributes = c.attributes;
+  spec.output_count = c.outputs;
+  ir::Node* node = graph_.add_node(std::move(spec));
+  for (ir::PostOp op : c.post) {
+    std::vector<ir::Value*> own;
+    for (int& operand : op.operands) {
+      if (operand < 0) continue;
+      own.push_back(extra[static_cast<size_t>(operand)]);
+      operand = static_cast<int>(own.size()) - 1;
+    }
+    node->add_post_op(op, own);
+  }
+  std::vector<ir::Value*> results = node->outputs();
+  graph_.set_outputs(results);
+  problem_.node = node;
+  problem_.tf32 = c.tf32;
+  for (size_t i = 0; i < results.size(); ++i)
+    problem_.outputs.push_back(
+        argument(static_dims(results[i]->shape()), results[i]->dtype(), i == 0 ? c.output_layout : Layout()));
+}
+
+std::vector<Tensor> BuiltNode::wanted() const {
+  std::vector<Datum> data;
+  for (const Tensor& t : values_) data.emplace_back(t);
+  std::vector<Tensor> result;
+  for (const Datum& d : ir::evaluate(*problem_.node, data)) result.push_back(d.tensor);
+  return result;
+}
+
+PlacedStep::PlacedStep(Device& device, const BuiltNode& node, const Emitted& emitted)
+    : device_(device), kernel_(device.create_kernel(emitted.kernel, emitted.parameters)) {
+  if (!kernel_) throw Error(Code::kNotFound, "there is no kernel " + emitted.kernel);
+  for (int from : emitted.inputs) {
+    if (from == Emitted::kAbsent) {
+      places_.emplace_back();
+    } else if (from >= 0) {
+      const auto i = static_cast<size_t>(from);
+      const Argument& a = node.problem().inputs[i];
+      place({laid_out(node.values()[i], strides(a.layout, a.opt)), a.opt, strides(a.layout, a.opt), a.dtype,
+             a.constant != nullptr});
+    } else {
+      const Tensor& t = emitted.constants.at(static_cast<size_t>(-2 - from));
+      place({t, t.dims(), row_major_strides(t.dims()), t.dtype(), true});
+    }
+  }
+  input_count_ = places_.size();
+  for (const Argument& a : node.problem().outputs)
+    place({Tensor::allocate(a.dtype, a.opt), a.opt, strides(a.layout, a.opt), a.dtype});
+  for (size_t i = 0; i < places_.size(); ++i) (i < input_count_ ? inputs_ : outputs_).push_back(view(places_[i]));
+}
+
+PlacedStep::~PlacedStep() {
+  for (const Place& p : places_) device_.allocator().deallocate(p.memory);
+  device_.allocator().deallocate(workspace_);
+}
+
+void PlacedStep::place(Place p) {
+  const auto size = static_cast<size_t>(p.host.bytes());
+  p.memory = device_.allocator().allocate(size, kAlignment);
+  if (!p.memory) throw Error(Code::kOutOfMemory, "no memory on the GPU");
+  const auto stream = device_.create_stream();
+  throw_if_error(device_.copy(*stream, p.memory, p.host.data(), size, CopyKind::kHostToDevice));
+  throw_if_error(stream->synchronize());
+  places_.push_back(std::move(p));
+}
+
+TensorView PlacedStep::view(const Place& p) const {
+  TensorView v;
+  if (p.type == DType::kInvalid) return v;
+  v.data = p.memory;
+  v.dims = p.dims.data();
+  v.strides = p.strides.data();
+  v.rank = static_cast<int>(p.dims.size());
+  v.dtype = p.type;
+  v.host = p.constant ? p.host.data() : nullptr;
+  return v;
+}
+
+void PlacedStep::prepare() {
+  workspace_size_ = kernel_->workspace(call());
+  if (workspace_size_ > 0) workspace_ = device_.allocator().allocate(workspace_size_, kAlignment);
+  throw_if_error(kernel_->prepare(call()));
+}
+
+void PlacedStep::poison(Stream& stream) {
+  for (size_t i = input_count_; i < places_.size(); ++i)
+    throw_if_error(
+        device_.fill(stream, places_[i].memory, std::byte{0xff}, static_cast<size_t>(places_[i].host.bytes())));
+}
+
+std::vector<Tensor> PlacedStep::results(Stream& stream) const {
+  std::vector<Tensor> list;
+  for (size_t i = input_count_; i < places_.size(); ++i) {
+    const Place& p = places_[i];
+    Tensor bytes = Tensor::allocate(p.type, p.dims);
+    throw_if_error(device_.copy(stream, bytes.mutable_data(), p.memory, static_cast<size_t>(bytes.bytes()),
+                                CopyKind::kDeviceToHost));
+    throw_if_error(stream.synchronize());
+    list.push_back(row_major(bytes, p.strides));
+  }
+  return list;
+}
+
+Device* gpu(std::string& reason) {
+  static std::string why;
+  static Device* const device = kiln_create_device_cuda(0, why);
+  reason = why;
+  return device;
+}
+
+std::set<std::string> check(const NodeCase& c) {
+  const BuiltNode node(c);
+  std::string reason;
+  Device* device = gpu(reason);
+  std::set<std::string> accepted;
+  for (const Tactic* tactic : all_tactics()) {
+    if (tactic->accepts(node.problem()).refused()) continue;
+    accepted.insert(tactic->name);
+    std::vector<Config> configs(1);
+    if (tactic->configurations) configs = tactic->configurations(node.problem());
+    EXPECT_FALSE(configs.empty()) << tactic->name;
+    for (const Config& config : configs) {
+      const std::string what = tactic->name + " " + to_string(config) + " on " + node.problem().str();
+      const Emitted emitted = tactic->emit(node.problem(), config);
+      try {
+        prepare_without_gpu(node, emitted, 90, what);
+        if (device) run(c, node, emitted, *device, what);
+      } catch (const Error& e) {
+        ADD_FAILURE() << what << ": " << e.what();
+      }
+    }
+  }
+  return accepted;
+}
+
+std::string refusal(const NodeCase& c, const std::string& name) {
+  const BuiltNode node(c);
+  for (const Tactic* tactic : all_tactics())
+    if (tactic->name == name) return tactic->accepts(node.problem()).reason;
+  ADD_FAILURE() << "no tactic " << name;
+  return "";
+}
+
+}  // namespace kiln::cuda::testing

@@ -1,0 +1,92 @@
+// Runs every tactic of NVIDIA GPUs that accepts a node, on a GPU or up to the launch, and compares with reference evaluation.
+#pragma once
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "backends/cuda/target/target.h"
+
+namespace kiln::cuda::testing {
+
+struct Operand {
+  Dims dims;
+  DType type = DType::kF32;
+  bool constant = false;
+  Layout layout = {};
+  std::optional<Tensor> value = {};  // random when absent
+  bool present = true;
+};
+
+struct NodeCase {
+  std::string op;
+  Attributes attributes = {};
+  std::vector<Operand> inputs = {};
+  Layout output_layout = {};
+  std::vector<ir::PostOp> post = {};  // operands >= 0 count within `extra`
+  std::vector<Operand> extra = {};
+  int outputs = 1;
+  bool tf32 = false;
+  double tolerance = 0;  // of ||difference|| / ||wanted||; 0: what the type of the first input allows
+};
+
+ir::PostOp post(const std::string& op, std::vector<int> operands, Attributes attributes = {});
+Tensor random_tensor(DType type, const Dims& dims, unsigned seed);
+
+// The node alone in a graph, its problem, and what its inputs hold.
+class BuiltNode {
+ public:
+  explicit BuiltNode(const NodeCase& node_case);
+  const Problem& problem() const { return problem_; }
+  const std::vector<Tensor>& values() const { return values_; }
+  std::vector<Tensor> wanted() const;  // by reference evaluation
+
+ private:
+  ir::Value* add(const Operand& operand);
+  ir::Graph graph_;
+  Problem problem_;
+  std::vector<Tensor> values_;
+};
+
+// What a tactic made of a node, in the memory of a device.
+class PlacedStep {
+ public:
+  PlacedStep(Device& device, const BuiltNode& node, const Emitted& emitted);  // throws Error
+  ~PlacedStep();
+  PlacedStep(const PlacedStep&) = delete;
+  PlacedStep& operator=(const PlacedStep&) = delete;
+  void prepare();  // throws Error
+  Status launch(Stream& stream) { return kernel_->launch(stream, call()); }
+  void poison(Stream& stream);  // results become NaN
+  std::vector<Tensor> results(Stream& stream) const;
+
+ private:
+  struct Place {
+    Tensor host;  // the bytes as they lie
+    Dims dims, strides;
+    DType type = DType::kInvalid;
+    bool constant = false;
+    void* memory = nullptr;
+  };
+  void place(Place place);
+  TensorView view(const Place& place) const;
+  KernelCall call() const { return {inputs_, outputs_, workspace_, workspace_size_}; }
+
+  Device& device_;
+  std::unique_ptr<Kernel> kernel_;
+  std::vector<Place> places_;  // inputs, then outputs
+  size_t input_count_ = 0;
+  std::vector<TensorView> inputs_, outputs_;
+  void* workspace_ = nullptr;
+  size_t workspace_size_ = 0;
+};
+
+// The GPU to run on; null, with the reason, where there is none.
+Device* gpu(std::string& reason);
+
+// Names of the tactics that accepted. Each configuration is prepared for the chips that tactics know, and run where there is a GPU.
+std::set<std::string> check(const NodeCase& node_case);
+// The reason for which the tactic refuses; empty when it accepts.
+std::string refusal(const NodeCase& node_case, const std::string& tactic);
+
+}  // namespace kiln::cuda::testing
