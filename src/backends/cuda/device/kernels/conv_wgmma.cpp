@@ -152,6 +152,7 @@ class ConvWgmma final : public Kernel {
     const CUtensorMapDataType type = o.type == DType::kF16    ? CU_TENSOR_MAP_DATA_TYPE_FLOAT16
                                      : o.type == DType::kBF16 ? CU_TENSOR_MAP_DATA_TYPE_BFLOAT16
                                                               : CU_TENSOR_MAP_DATA_TYPE_FLOAT32;
+    const CurrentContext current(gpu_);
     KILN_RETURN_IF_ERROR(status_of(
         gpu_.driver().cuTensorMapEncodeTiled(&map_, type, 4, const_cast<void*>(x), dims, strides, box, steps,
                                              CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
