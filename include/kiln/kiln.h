@@ -68,6 +68,9 @@ struct BuildOptions {
   int max_candidates = -1;         // that are measured for a layer; negative: as the level says
   // Rules and tactics by name; "onednn": all that use oneDNN. A name that is none of these is an error.
   std::vector<std::string> disabled;
+  // What the model has in float32 may be computed in: "float32", "float16" or "bfloat16". Back ends that cannot say so in the log.
+  std::string precision = "float32";
+  bool tf32 = true;         // float32 products may round their operands to TF32, where the device is faster then
   int max_threads = 0;      // that compute while candidates are measured; 0: all
   int64_t stop_after = -1;  // patches; negative: all
   std::string dump_stage;   // print the graph after this stage through `dump`

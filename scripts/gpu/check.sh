@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # Checks and times the back end of NVIDIA GPUs on a machine that has one, from a bundle that scripts/gpu/bundle.sh made.
-# Usage: scripts/gpu/check.sh BUNDLE [PART...]; parts: ops, sanitize, resnet50, bert; all of them when none is named.
+# Usage: scripts/gpu/check.sh BUNDLE [PART...]; parts: ops, sanitize, resnet50, bert (layers), networks; all of them when none is named.
 # Writes a log of each part, and to $OUT when it is set, a copy.
 set -uo pipefail
 bundle=$1
 shift
 parts=("$@")
-[[ ${#parts[@]} -gt 0 ]] || parts=(ops resnet50 bert sanitize)
+[[ ${#parts[@]} -gt 0 ]] || parts=(ops resnet50 bert networks sanitize)
 logs=${OUT:-$bundle/logs}
 mkdir -p "$logs"
 failed=0
@@ -24,12 +24,13 @@ run() {  # NAME SECONDS COMMAND...: runs it, keeps what it says, shows the end
 nvidia-smi --query-gpu=name,driver_version,memory.used --format=csv,noheader
 for part in "${parts[@]}"; do
   case $part in
-    ops) run ops 240 "$bundle/test_cuda" --gtest_brief=1 ;;
-    resnet50) run resnet50 200 "$bundle/cuda_layer_times" resnet50 1 8 ;;
-    bert) run bert 120 "$bundle/cuda_layer_times" bert 1 8 ;;
+    ops) run ops 240 "$bundle/bin/test_cuda" --gtest_brief=1 ;;
+    resnet50) run resnet50 200 "$bundle/bin/cuda_layer_times" resnet50 1 8 ;;
+    bert) run bert 120 "$bundle/bin/cuda_layer_times" bert 1 8 ;;
+    networks) run networks 300 python3 scripts/gpu/networks.py "$bundle" ${NETWORKS:-} ;;
     sanitize)
       for tool in memcheck racecheck; do
-        run "sanitize_$tool" 120 compute-sanitizer --tool "$tool" --error-exitcode 9 "$bundle/test_cuda" \
+        run "sanitize_$tool" 120 compute-sanitizer --tool "$tool" --error-exitcode 9 "$bundle/bin/test_cuda" \
           --gtest_brief=1 --gtest_filter='CudaConv.ThreeByThree:CudaAttention.*:CudaMovement.*'
       done ;;
     *) echo "there is no part '$part'"; failed=1 ;;

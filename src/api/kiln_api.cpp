@@ -79,6 +79,13 @@ void check_disabled(const std::vector<std::string>& disabled) {
           .remedy("kiln list rules; kiln list tactics");
 }
 
+DType precision_of(const std::string& text) {
+  const auto type = dtype_from_name(text);
+  if (type == DType::kF32 || type == DType::kF16 || type == DType::kBF16) return *type;
+  throw Error(Code::kInvalidArgument, "a network does not compute in '" + text + "'")
+      .remedy("choose float32, float16 or bfloat16");
+}
+
 std::string report_text(const CompileReport& report) {
   std::string text;
   for (const auto& p : report.passes.passes)
@@ -111,6 +118,7 @@ Engine Engine::build(const BuildOptions& options) {
     compile_options.passes.stop_after = options.stop_after;
     compile_options.passes.logger = &logger;
     TimingCache cache = read_cache(options, target.device().fingerprint(), logger);
+    compile_options.precisions = {precision_of(options.precision), options.tf32};
     compile_options.tuner.level = options.optimization_level;
     compile_options.tuner.budget_seconds = options.time_budget_s;
     compile_options.tuner.iterations = options.average_iterations;

@@ -33,17 +33,20 @@ namespace {
 // Flags that allow what the device may not have, with what the build does instead.
 struct Permission {
   nvinfer1::BuilderFlag flag;
+  DType type;
   const char* text;
 };
 constexpr const char* kCast = "remedy: cast tensors of the network where you want that type";
 constexpr const char* kQuantize = "remedy: quantise the network with IQuantizeLayer and IDequantizeLayer";
-constexpr Permission kPermissions[] = {{nvinfer1::BuilderFlag::kFP16, kCast},
-                                       {nvinfer1::BuilderFlag::kBF16, kCast},
-                                       {nvinfer1::BuilderFlag::kINT8, kQuantize},
-                                       {nvinfer1::BuilderFlag::kFP8, kQuantize},
-                                       {nvinfer1::BuilderFlag::kINT4, kQuantize},
-                                       {nvinfer1::BuilderFlag::kFP4, kQuantize},
-                                       {nvinfer1::BuilderFlag::kSPARSE_WEIGHTS, "weights are used as dense ones"}};
+constexpr Permission kPermissions[] = {
+    {nvinfer1::BuilderFlag::kFP16, DType::kF16, kCast},
+    {nvinfer1::BuilderFlag::kBF16, DType::kBF16, kCast},
+    {nvinfer1::BuilderFlag::kINT8, DType::kI8, kQuantize},
+    {nvinfer1::BuilderFlag::kFP8, DType::kF8E4M3FN, kQuantize},
+    {nvinfer1::BuilderFlag::kINT4, DType::kI4, kQuantize},
+    {nvinfer1::BuilderFlag::kFP4, DType::kF4E2M1, kQuantize},
+    {nvinfer1::BuilderFlag::kSPARSE_WEIGHTS, DType::kInvalid, "weights are used as dense ones"},
+};
 
 const char* name_of(nvinfer1::BuilderFlag flag) {
   using F = nvinfer1::BuilderFlag;
@@ -140,7 +143,9 @@ class BuilderImpl final : public nvinfer1::IBuilder {
     return max_threads_ > 0 ? max_threads_ : device_threads(reporter_);
   }
   void reset() noexcept override { allocator_ = nullptr, max_threads_ = 0, reporter_.set_recorder(nullptr); }
-  bool platformHasFastFp16() const noexcept override { return false; }
+  bool platformHasFastFp16() const noexcept override {
+    return guarded(reporter_, false, [] { return default_target().computes_in(DType::kF16); });
+  }
   bool platformHasFastInt8() const noexcept override { return false; }
   bool platformHasTf32() const noexcept override { return false; }
   int32_t getNbDLACores() const noexcept override { return 0; }
@@ -150,7 +155,7 @@ class BuilderImpl final : public nvinfer1::IBuilder {
   // Says which permissions change nothing here.
   void warn(const nvinfer1::IBuilderConfig& config) {
     for (const Permission& p : kPermissions)
-      if (config.getFlag(p.flag))
+      if (config.getFlag(p.flag) && !default_target().computes_in(p.type))
         reporter_.log(Severity::kWarning,
                       std::string("BuilderFlag::") + name_of(p.flag) +
                           ": this device has no faster kernels of that kind; layers keep the types of "
@@ -188,6 +193,11 @@ class BuilderImpl final : public nvinfer1::IBuilder {
       options.values.push_back(profile->values());
       for (const auto& [input, bounds] : options.values.back()) valued.insert(input);
     }
+    using Flag = nvinfer1::BuilderFlag;
+    options.precisions = {config.getFlag(Flag::kFP16)   ? DType::kF16
+                          : config.getFlag(Flag::kBF16) ? DType::kBF16
+                                                        : DType::kF32,
+                          config.getFlag(Flag::kTF32)};
     options.tuner.level = settings.level;
     options.tuner.iterations = settings.iterations;
     if (settings.cache && !config.getFlag(nvinfer1::BuilderFlag::kDISABLE_TIMING_CACHE))

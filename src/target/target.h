@@ -106,6 +106,8 @@ class Target {
   // Candidates for an operator, best guess first; empty when only the last resort can run it.
   virtual std::vector<const Tactic*> tactics(std::string_view op) const = 0;
   virtual std::vector<const Tactic*> all_tactics() const = 0;
+  // Whether passes of this target let a network in float32 compute in that type.
+  virtual bool computes_in(DType type) const { return type == DType::kF32; }
   // Whose tactics run on the host what this target's device, with memory of its own, cannot; null: reference evaluation does.
   virtual const Target* fallback() const { return nullptr; }
 };

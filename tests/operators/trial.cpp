@@ -224,7 +224,8 @@ std::vector<std::string> Trial::failures(bool measured) const {
   std::vector<std::string> failures;
   for (const Target* target : all_targets()) {
     const std::string name(target->name());
-    if (name == "pretend" && seed_ % kPretendEvery != 0) continue;
+    std::string reason;
+    if ((name == "pretend" && seed_ % kPretendEvery != 0) || !try_open_device(name, reason)) continue;
     run_tactics(name, failures);
     if (!measured) continue;
     CompileOptions options = testing::options_of(name, 4);

@@ -117,6 +117,10 @@ void add_build_flags(CLI::App& app, BuildFlags& f) {
   of_profile("--minShapes", &BuildFlags::ProfileShapes::min, "Smallest shapes of dynamic inputs, name:1x3x8x8,…");
   of_profile("--optShapes", &BuildFlags::ProfileShapes::opt, "Shapes that the engine is tuned for");
   of_profile("--maxShapes", &BuildFlags::ProfileShapes::max, "Largest shapes");
+  add(app.add_flag("--fp16", f.fp16, "What the model has in float32 may be computed in float16"));
+  add(app.add_flag("--bf16", f.bf16, "What the model has in float32 may be computed in bfloat16"));
+  add(app.add_flag("--best", f.best, "All types that are fast are allowed"));
+  add(app.add_flag("--noTF32", f.no_tf32, "Float32 products do not round their operands to TF32"));
   add(app.add_option("--builderOptimizationLevel", f.level, "0 takes the first tactic that fits, 5 measures all")
           ->check(CLI::Range(0, 5))
           ->capture_default_str());
@@ -184,6 +188,8 @@ api::Engine build_engine(const BuildFlags& flags) {
   options.use_timing_cache = !flags.no_timing_cache;
   options.timing_cache_only = flags.cache_only;
   options.max_candidates = flags.max_tactics;
+  options.precision = flags.fp16 || flags.best ? "float16" : flags.bf16 ? "bfloat16" : "float32";
+  options.tf32 = !flags.no_tf32;
   options.stop_after = flags.stop_after;
   options.disabled = split(flags.disable, ',');
   options.keep_graph = flags.keep_graph;

@@ -39,6 +39,7 @@ struct BuildFlags {
   int level = 3, average = 8, threads = 0, max_tactics = -1;
   double build_time = 0;
   int64_t stop_after = -1;
+  bool fp16 = false, bf16 = false, best = false, no_tf32 = false;
   bool no_timing_cache = false, cache_only = false, verbose = false, quiet = false;
   // Set by commands: log of the build only when verbose, no log and no progress at all, for check_layers.
   bool brief = false, silent = false, keep_graph = false;

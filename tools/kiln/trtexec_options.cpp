@@ -23,14 +23,10 @@ struct Ineffective {
 };
 
 constexpr Ineffective kIneffective[] = {
-    {"--fp16", false, kModelsTypes},
-    {"--bf16", false, kModelsTypes},
     {"--fp8", false, kModelsTypes},
     {"--int8", false, kModelsTypes},
     {"--int4", false, kModelsTypes},
-    {"--best", false, kModelsTypes},
     {"--stronglyTyped", false, "always so: each layer computes in the types of the model"},
-    {"--noTF32", false, "TF32 is never used"},
     {"--precisionConstraints", true, kModelsTypes},
     {"--layerPrecisions", true, kModelsTypes},
     {"--layerOutputTypes", true, kModelsTypes},

@@ -29,6 +29,9 @@ class CudaTarget final : public Target {
   }
   std::vector<const Tactic*> tactics(std::string_view) const override { return cuda::all_tactics(); }
   std::vector<const Tactic*> all_tactics() const override { return cuda::all_tactics(); }
+  bool computes_in(DType type) const override {
+    return type == DType::kF32 || type == DType::kF16 || type == DType::kBF16;
+  }
   const Target* fallback() const override { return &find_target("cpu"); }
 };
 
