@@ -256,5 +256,16 @@ TEST(CudaTactics, RefuseWithAReason) {
   EXPECT_EQ(refusal(late, "conv_wgmma"), "the weights are not constant");
 }
 
+TEST(CudaTactics, OneStageHoldsOneChunk) {
+  const BuiltNode node(conv({1, 128, 4, 4}, {32, 128, 1, 1}, DType::kF16, {}));
+  for (const Tactic* tactic : all_tactics()) {
+    if (tactic->name != "conv_wgmma") continue;
+    Config config{{"tile", int64_t{0}}, {"splits", int64_t{1}}, {"stages", int64_t{1}}};
+    EXPECT_EQ(prepare_without_gpu(node, tactic->emit(node.problem(), config), 90).code, Code::kMalformedPlan);
+    config.set("splits", int64_t{2});
+    EXPECT_TRUE(prepare_without_gpu(node, tactic->emit(node.problem(), config), 90).ok());
+  }
+}
+
 }  // namespace
 }  // namespace kiln::cuda::testing
