@@ -173,6 +173,14 @@ TEST(CudaRows, Reductions) {
         }
 }
 
+TEST(CudaPool, WholeImages) {
+  for (DType type : kFloats)
+    for (const char* op : {"GlobalAveragePool", "GlobalMaxPool"})
+      for (const Layout& layout : {kLast, Layout()})
+        EXPECT_EQ(check({.op = op, .inputs = {{.dims = {2, 40, 7, 5}, .type = type, .layout = layout}}}),
+                  std::set<std::string>{"reduce"});
+}
+
 TEST(CudaPool, WindowsInEitherLayout) {
   for (DType type : kFloats)
     for (const char* op : {"MaxPool", "AveragePool"})
