@@ -173,6 +173,14 @@ TEST(CudaRows, Reductions) {
         }
 }
 
+TEST(CudaPool, WholeImages) {
+  for (DType type : kFloats)
+    for (const char* op : {"GlobalAveragePool", "GlobalMaxPool"})
+      for (const Layout& layout : {kLast, Layout()})
+        EXPECT_EQ(check({.op = op, .inputs = {{.dims = {2, 40, 7, 5}, .type = type, .layout = layout}}}),
+                  std::set<std::string>{"reduce"});
+}
+
 TEST(CudaPool, WindowsInEitherLayout) {
   for (DType type : kFloats)
     for (const char* op : {"MaxPool", "AveragePool"})
@@ -254,6 +262,17 @@ TEST(CudaTactics, RefuseWithAReason) {
   NodeCase late = conv({1, 8, 4, 4}, {8, 8, 1, 1}, DType::kF16, {});
   late.inputs[1].constant = false;
   EXPECT_EQ(refusal(late, "conv_wgmma"), "the weights are not constant");
+}
+
+TEST(CudaTactics, OneStageHoldsOneChunk) {
+  const BuiltNode node(conv({1, 128, 4, 4}, {32, 128, 1, 1}, DType::kF16, {}));
+  for (const Tactic* tactic : all_tactics()) {
+    if (tactic->name != "conv_wgmma") continue;
+    Config config{{"tile", int64_t{0}}, {"splits", int64_t{1}}, {"stages", int64_t{1}}};
+    EXPECT_EQ(prepare_without_gpu(node, tactic->emit(node.problem(), config), 90).code, Code::kMalformedPlan);
+    config.set("splits", int64_t{2});
+    EXPECT_TRUE(prepare_without_gpu(node, tactic->emit(node.problem(), config), 90).ok());
+  }
 }
 
 }  // namespace

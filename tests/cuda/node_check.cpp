@@ -75,15 +75,32 @@ void expect_close(const Tensor& got, const Tensor& want, double tolerance, const
   EXPECT_LE(std::sqrt(difference), tolerance * std::sqrt(norm) + 1e-30) << what;
 }
 
-// Every view of a step without memory, for kernels that are only prepared.
-void prepare_without_gpu(const BuiltNode& node, const Emitted& emitted, int compute, const std::string& what) {
+void run(const NodeCase& c, const BuiltNode& node, const Emitted& emitted, Device& device, const std::string& what) {
+  PlacedStep step(device, node, emitted);
+  step.prepare();
+  const auto stream = device.create_stream();
+  step.poison(*stream);
+  for (int i = 0; i < 2; ++i) {
+    const Status launched = step.launch(*stream);
+    ASSERT_TRUE(launched.ok()) << what << ": " << launched.detail;
+  }
+  const Status done = stream->synchronize();
+  ASSERT_TRUE(done.ok()) << what << ": " << done.detail;
+  const std::vector<Tensor> got = step.results(*stream), want = node.wanted();
+  const double tolerance = c.tolerance > 0 ? c.tolerance : usual_tolerance(c.inputs[0].type);
+  for (size_t i = 0; i < want.size(); ++i) expect_close(got[i], want[i], tolerance, what);
+}
+
+}  // namespace
+
+Status prepare_without_gpu(const BuiltNode& node, const Emitted& emitted, int compute) {
   const Chip chip{.compute = compute,
                   .multiprocessors = 132,
                   .shared_per_block = compute >= 90 ? 227 << 10 : 163 << 10,
                   .cache = 50 << 20};
   Gpu gpu(nullptr, nullptr, chip);
   const std::unique_ptr<Kernel> kernel = make_kernel(gpu, emitted.kernel, emitted.parameters);
-  ASSERT_NE(kernel, nullptr) << what;
+  if (!kernel) return {Code::kNotFound, "there is no such kernel"};
   std::vector<Dims> dims, strided;
   std::vector<TensorView> inputs, outputs;
   const auto view = [&](const Dims& d, DType type, const Layout& layout, const void* host) {
@@ -114,27 +131,8 @@ void prepare_without_gpu(const BuiltNode& node, const Emitted& emitted, int comp
   }
   const KernelCall call{inputs, outputs, nullptr, 0};
   (void)kernel->workspace(call);
-  const Status prepared = kernel->prepare(call);
-  EXPECT_TRUE(prepared.ok()) << what << ": " << prepared.detail;
+  return kernel->prepare(call);
 }
-
-void run(const NodeCase& c, const BuiltNode& node, const Emitted& emitted, Device& device, const std::string& what) {
-  PlacedStep step(device, node, emitted);
-  step.prepare();
-  const auto stream = device.create_stream();
-  step.poison(*stream);
-  for (int i = 0; i < 2; ++i) {
-    const Status launched = step.launch(*stream);
-    ASSERT_TRUE(launched.ok()) << what << ": " << launched.detail;
-  }
-  const Status done = stream->synchronize();
-  ASSERT_TRUE(done.ok()) << what << ": " << done.detail;
-  const std::vector<Tensor> got = step.results(*stream), want = node.wanted();
-  const double tolerance = c.tolerance > 0 ? c.tolerance : usual_tolerance(c.inputs[0].type);
-  for (size_t i = 0; i < want.size(); ++i) expect_close(got[i], want[i], tolerance, what);
-}
-
-}  // namespace
 
 Tensor random_tensor(DType type, const Dims& dims, unsigned seed) {
   Tensor t = Tensor::allocate(type, dims);
@@ -303,7 +301,8 @@ std::set<std::string> check(const NodeCase& c) {
       const std::string what = tactic->name + " " + to_string(config) + " on " + node.problem().str();
       const Emitted emitted = tactic->emit(node.problem(), config);
       try {
-        prepare_without_gpu(node, emitted, 90, what);
+        const Status prepared = prepare_without_gpu(node, emitted, 90);
+        EXPECT_TRUE(prepared.ok()) << what << ": " << prepared.detail;
         if (device) run(c, node, emitted, *device, what);
       } catch (const Error& e) {
         ADD_FAILURE() << what << ": " << e.what();

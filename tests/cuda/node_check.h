@@ -81,6 +81,9 @@ class PlacedStep {
   size_t workspace_size_ = 0;
 };
 
+// The step up to its launch, on a chip of that compute capability that is not there. The text is good until the next call.
+Status prepare_without_gpu(const BuiltNode& node, const Emitted& emitted, int compute);
+
 // The GPU to run on; null, with the reason, where there is none.
 Device* gpu(std::string& reason);
 

@@ -23,6 +23,7 @@ PUBLIC = {"libkiln.so": (f"{RUN_NAMES}|{BUILD_NAMES}|{OWN_API}|{C_API}", None),
           "libkiln_cudart.so": (r"cuda\w+", None),
           "libkiln_cpu.so": ("kiln_create_device_cpu", None),
           "libkiln_ref.so": ("kiln_create_device_ref", None),
+          "libkiln_cuda.so": ("kiln_create_device_cuda", None),
           "libkiln_onednn.so": ("kiln_create_device_onednn", None)}
 
 
@@ -93,7 +94,7 @@ def main() -> None:
     parser.add_argument("sanitizers", nargs="?", default="")
     arguments = parser.parse_args()
     runtime = arguments.lib / "libkiln_runtime.so"
-    libraries = [arguments.lib / name for name in PUBLIC if (arguments.lib / name).exists() or "onednn" not in name]
+    libraries = [arguments.lib / name for name in PUBLIC if (arguments.lib / name).exists() or not re.search("onednn|_cuda\\.", name)]
     if arguments.sanitizers:  # its own symbols are among the others
         print("skipped: names are those of the sanitizer too", file=sys.stderr)
         return

@@ -50,13 +50,31 @@ const Tactic row_norm{
         },
 };
 
+namespace {
+
+// Poolings of whole images are reductions too.
+std::optional<ReduceKind> kind_of(const Problem& p) {
+  if (p.op() == "GlobalAveragePool") return ReduceKind::kMean;
+  if (p.op() == "GlobalMaxPool") return ReduceKind::kMax;
+  return reduce_kind(p.op());
+}
+
+std::optional<Ints> axes_of(const Problem& p) {
+  if (reduce_kind(p.op())) return reduced_axes(p);
+  Ints axes;
+  for (int64_t i = 2; i < rank(p.input(0)); ++i) axes.push_back(i);
+  return axes;
+}
+
+}  // namespace
+
 const Tactic reduce{
     .name = "reduce",
     .version = 1,
     .accepts = [](const Problem& p) -> Refusal {
-      if (!reduce_kind(p.op())) return refuse(p.op() + " is not a reduction");
+      if (!kind_of(p)) return refuse(p.op() + " is not a reduction");
       if (Refusal r = needs_one_float(p); r.refused()) return r;
-      const auto axes = reduced_axes(p);
+      const auto axes = axes_of(p);
       if (!axes) return refuse("the axes are known only at run time");
       if (axes->empty() && rank(p.input(0)) > 0) return refuse("there is nothing to reduce");
       return accept();
@@ -64,8 +82,7 @@ const Tactic reduce{
     .configurations = nullptr,
     .emit =
         [](const Problem& p, const Config&) {
-          return emit_kernel("reduce",
-                             {{"kind", static_cast<int64_t>(*reduce_kind(p.op()))}, {"axes", *reduced_axes(p)}}, {0});
+          return emit_kernel("reduce", {{"kind", static_cast<int64_t>(*kind_of(p))}, {"axes", *axes_of(p)}}, {0});
         },
 };
 

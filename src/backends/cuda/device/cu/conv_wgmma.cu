@@ -52,7 +52,7 @@ template <class Math, int kTile> class ConvBlock {
   static constexpr int kSums = kShape.columns / 2;      // of a thread
   static constexpr int kSourceBytes = kShape.rows() * kChunkBytes, kWeightBytes = kShape.columns * kChunkBytes;
   static constexpr int kStageBytes = kShape.stage();
-  static constexpr int kOctets = kSums / 16;            // runs of eight results of a thread, for two rows together
+  static constexpr int kOctets = kSums / 16;            // runs of eight adjacent results of a thread, in each of two rows
   static constexpr int kPartBytes = 16;                 // four results travel at once
 
   __device__ char* stage(uint32_t index) const { return stages_ + index * kStageBytes; }

@@ -36,6 +36,9 @@ class ConvWgmma final : public Kernel {
       if (call.inputs[1].elements() != wgmma_weight_elements(o.geometry.columns, taps, o.channels, o.bytes, tile))
         return {Code::kShapeMismatch, "packed weights have another size"};
       const int64_t chunks = wgmma_chunks(taps, o.channels, o.bytes);
+      // A stage is given back while the next chunk is multiplied.
+      if (stages_ == 1 && chunks > splits_)
+        return {Code::kMalformedPlan, "one stage is too few for several chunks of terms"};
       if (chunks > INT32_MAX) return {Code::kUnsupported, "a convolution has too many terms for its kernel"};
       if (is_flat(o)) flatten(o);
       ConvWgmmaArguments& a = arguments_;
