@@ -190,11 +190,11 @@ def test_latency_bound_and_sweep(kiln, model):
 TRTEXEC = """accuracyAlgorithm=x accuracyThreshold=1 adjustForDLA allocationStrategy=static allowGPUFallback allowWeightStreaming asyncFileReader
 buildDLAStandalone consistency continue cpuOnly decomposableAttentions=x directIO dumpKernelText dumpOptimizationProfile dumpRawBindingsToFile
 dumpRefit dynamicPlugins=x enablePluginOverride excludeLeanRuntime exposeDMA hardwareCompatibilityLevel=none helpBuildRoute
-ignoreParsedPluginLibs includeDataTransfers inputIOFormats=fp32:chw l2LimitForTiling=1 layerDeviceTypes=x leanDLLPath=x markDebug=x
+ignoreParsedPluginLibs includeDataTransfers inputIOFormats=fp32:chw l2LimitForTiling=1 layerDeviceTypes=x leanDLLPath=x
 markUnfusedTensorsAsDebugTensors maxAuxStreams=1 maxTactics=3 monitorMemory noBuilderCache noCompilationCache noCudaGraph noSpinWait
 outputIOFormats=fp32:chw persistentCacheRatio=0 pi pluginInstanceNorm preview=x profilingVerbosity=detailed refPair=x refit refitFromOnnx=x
 remoteAutoTuningConfig=x reportCapabilityDLA runtimePlatform=x safe safetyPlugins=x saveAllDebugTensors=x saveAllEngines=x
-saveDebugTensors=x setBuildRoute=x setPluginsToSerialize=x sleepTime=1 staticPlugins=x stripAllWeights stripWeights stronglyTyped
+setBuildRoute=x setPluginsToSerialize=x sleepTime=1 staticPlugins=x stripAllWeights stripWeights stronglyTyped
 tacticSources=-X tempdir=x tempfileControls=x tilingOptimizationLevel=1 timeRefit tuneBuildRouteFile=x tuneBuildRoutes=x
 tuningCacheFile=x tuningSearch=x tuningTimeOut=1 uint8AsymmetricQuantizationDLA useDLACore=0 useManagedMemory useProfile=0 useRuntime=full
 vc versionCompatible weightStreamingBudget=0 layerPrecisions=x precisionConstraints=none calib=x plugins=x""".split()
@@ -215,6 +215,14 @@ def test_every_option_of_trtexec_is_known_and_says_what_it_does(kiln, model):
     assert "Engine loaded in" in kiln.ok("bench", "--loadEngine=net.plan", "--timeDeserialize")
     assert "nothing was built" in kiln.ok("bench", f"--onnx={model}", "--shapes=x:2x3", "--dryRun")
     assert "K1004" in kiln.fails(1, "build", model, "--shapes=x:2x3", "--errorOnTimingCacheMiss", "--builderOptimizationLevel=5")
+
+
+def test_results_of_layers(kiln, network):
+    text = kiln.ok("bench", f"--onnx={network}", *FAST, "--markDebug=s", "--saveDebugTensors=s:s.npy", "--exportOutput=out.json")
+    (s,) = [o for o in load(kiln, "out.json") if o["name"] == "s"]
+    np.testing.assert_allclose(np.load(kiln.folder / "s.npy").ravel(), s["values"], rtol=1e-6)
+    error = kiln.fails(1, "bench", f"--onnx={network}", *FAST, "--markDebug=c1")
+    assert "no layer of the engine has the result 'c1'" in error and "there are: " in error.lower() and "Throughput" in text
 
 
 def test_reference_outputs(kiln, model):

@@ -13,7 +13,7 @@ from conftest import dense, save_model
 from onnx import TensorProto, helper, numpy_helper
 
 X = np.array([[1, -2, 0.5], [0, 3, 1]], np.float32)
-COMMANDS = ["bench", "build", "run", "inspect", "compare", "report", "list", "completion"]
+COMMANDS = ["bench", "build", "run", "inspect", "compare", "debug", "report", "list", "completion"]
 
 
 def read_pb(path):
@@ -464,3 +464,35 @@ def test_zsh_completion(kiln):
 
 def test_completion_of_another_shell(kiln):
     assert "fish" in kiln.fails(2, "completion", "fish")
+
+
+# ---- debug
+
+def fault_at(folder, text):
+    """A check that fails for models whose text holds the words."""
+    path = folder / "check.sh"
+    path.write_text(f"#!/bin/sh\n! grep -q '{text}' \"$1\"\n")
+    path.chmod(0o755)
+    return "./check.sh"
+
+
+def test_a_failing_model_is_cut_down(kiln, network, tmp_path):
+    check = fault_at(tmp_path, 'GlobalAveragePool "')
+    assert "of 6 nodes are left in small.kir" in kiln.ok("debug", "reduce", network, f"--check={check}", "-o", "small.kir")
+    text = (tmp_path / "small.kir").read_text()
+    assert re.findall(r"= (\w+) ", text) == ["GlobalAveragePool"] and text.count("return") == 1
+    kiln.ok("build", "small.kir", "-o", "small.plan")
+    error = kiln.fails(1, "debug", "reduce", network, "--check=true", "-o", "none.kir")
+    assert "error[K1002] the check finds no fault in the whole model" in error
+    assert "error[K1004] the check cannot be run" in kiln.fails(1, "debug", "reduce", network, "--check=./nothing", "-o", "none.kir")
+    assert "does not end in .kir" in kiln.fails(1, "debug", "reduce", network, "--check=false", "-o", "none.onnx")
+
+
+def test_the_rewrite_at_fault_is_found(kiln, network, tmp_path):
+    (tmp_path / "check.sh").write_text(f"#!/bin/sh\n! '{kiln.program}' inspect \"$1\" | grep -q 'conv2 + sum'\n")
+    (tmp_path / "check.sh").chmod(0o755)
+    done = kiln.run("debug", "bisect", network, "--check=./check.sh", "--builderOptimizationLevel=0")
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert re.search(r"the check fails from patch \d+ of \d+ on: fuse: post_operations: conv2 \+ sum", done.stderr), done.stderr
+    assert "nothing to find" in kiln.ok("debug", "bisect", network, "--check=true", "--builderOptimizationLevel=0")
+    assert "no rule is at fault" in kiln.run("debug", "bisect", network, "--check=false", "--builderOptimizationLevel=0").stderr

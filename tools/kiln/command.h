@@ -19,6 +19,7 @@ void add_compare(CLI::App& app);
 void add_list(CLI::App& app);
 void add_completion(CLI::App& app);
 void add_report(CLI::App& app);
+void add_debug(CLI::App& app);
 
 // Thrown by a callback that ends the program with a code of its own.
 struct Exit {

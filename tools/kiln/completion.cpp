@@ -33,6 +33,14 @@ const CLI::Option* positional_of(const CLI::App& command) {
   return nullptr;
 }
 
+// What may stand first: the values of the first argument, or the names of the command's own commands.
+std::vector<std::string> first_words(const CLI::App& command) {
+  if (const CLI::Option* first = positional_of(command)) return choices_of(*first);
+  std::vector<std::string> names;
+  for (const CLI::App* c : commands_of(command)) names.push_back(c->get_name());
+  return names;
+}
+
 std::string bash_script(const CLI::App& root) {
   std::string options, values, names;
   for (const CLI::App* command : commands_of(root)) {
@@ -46,9 +54,8 @@ std::string bash_script(const CLI::App& root) {
           values += fmt::format("    {}:--{}) choices='{}' ;;\n", command->get_name(), name, fmt::join(choices, " "));
       }
     }
-    const CLI::Option* first = positional_of(*command);
     options += fmt::format("    {}) options='{}' words='{}' ;;\n", command->get_name(), fmt::join(words, " "),
-                           fmt::join(first ? choices_of(*first) : std::vector<std::string>(), " "));
+                           fmt::join(first_words(*command), " "));
   }
   return fmt::format(R"(# bash completion of kiln and trtexec
 _kiln() {{
@@ -170,6 +177,9 @@ std::string man_page(const CLI::App& root) {
   for (const CLI::App* command : commands_of(root)) {
     text += ".SS kiln " + command->get_name() + "\n" + roff_text(command->get_description()) + "\n" +
             roff_options(*command);
+    for (const CLI::App* inner : commands_of(*command))
+      text += ".PP\n.B kiln " + command->get_name() + " " + inner->get_name() + ":\n" +
+              roff_text(inner->get_description()) + "\n" + roff_options(*inner);
     text += ".PP\n.nf\n" + roff_text(command->get_footer()) + "\n.fi\n";
   }
   return text + ".SH EXIT STATUS\n" + roff_text(kExitCodes) + "\n";

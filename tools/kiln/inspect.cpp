@@ -24,10 +24,11 @@ bool is_engine(const std::string& path) {
   return file.read(start.data(), 4) && start == "KILN";
 }
 
-std::string amount(double number) {
-  for (const auto& [unit, name] : {std::pair{1e12, " T"}, {1e9, " G"}, {1e6, " M"}, {1e3, " k"}})
-    if (number >= unit) return fmt::format("{:.4g}{}", number / unit, name);
-  return fmt::format("{:.4g} ", number);
+// "3.6 GFLOP", "11.7 M parameters", "16 parameters".
+std::string amount(double number, const std::string& unit, const char* gap) {
+  for (const auto& [size, prefix] : {std::pair{1e12, "T"}, {1e9, "G"}, {1e6, "M"}, {1e3, "k"}})
+    if (number >= size) return fmt::format("{:.4g} {}{}{}", number / size, prefix, gap, unit);
+  return fmt::format("{:.4g} {}", number, unit);
 }
 
 // "batchx3x224x224": names of dimensions where they are not fixed.
@@ -91,8 +92,8 @@ void show_model(const api::ModelInfo& m) {
   std::vector<std::string> opsets;
   for (const auto& [domain, version] : m.opsets)
     opsets.push_back((domain.empty() ? "" : domain + " ") + std::to_string(version));
-  fmt::print("model {}{}, opset {}: {}parameters, {}\n", m.name, m.producer.empty() ? "" : " by " + m.producer,
-             join(opsets, ", "), amount(static_cast<double>(m.parameters)),
+  fmt::print("model {}{}, opset {}: {}, {}\n", m.name, m.producer.empty() ? "" : " by " + m.producer,
+             join(opsets, ", "), amount(static_cast<double>(m.parameters), "parameters", " "),
              bytes_text(static_cast<double>(m.parameter_bytes)));
   bool dynamic = false;
   for (const api::IoTensor& io : m.io) {
@@ -100,8 +101,8 @@ void show_model(const api::ModelInfo& m) {
     fmt::print("{:7} {} {} {}\n", io.is_input ? "input" : "output", io.name, io.type, named_shape(io));
   }
   if (m.flops >= 0)
-    fmt::print("one inference{}: {}FLOP, {} of values and weights\n",
-               dynamic ? " (1 for each dimension that --shapes leaves open)" : "", amount(m.flops),
+    fmt::print("one inference{}: {}, {} of values and weights\n",
+               dynamic ? " (1 for each dimension that --shapes leaves open)" : "", amount(m.flops, "FLOP", ""),
                bytes_text(m.bytes));
   std::vector<std::pair<int64_t, std::string>> operators;
   int64_t nodes = 0;

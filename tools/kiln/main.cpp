@@ -88,6 +88,8 @@ int main(int argc, char** argv) {
   kiln::tool::add_run(*app.add_subcommand("run", "Run a model or engine on given inputs"));
   kiln::tool::add_inspect(*app.add_subcommand("inspect", "Show the layers, tactics, layouts and memory of an engine"));
   kiln::tool::add_compare(*app.add_subcommand("compare", "Compare an engine with the reference or with stored data"));
+  kiln::tool::add_debug(
+      *app.add_subcommand("debug", "Cut a failing model to a small one, or find the rewrite at fault"));
   kiln::tool::add_report(*app.add_subcommand("report", "Draw an engine, its times and its memory as one page"));
   kiln::tool::add_list(*app.add_subcommand("list", "List back ends, operators, rules, tactics and knobs"));
   kiln::tool::add_completion(

@@ -1,12 +1,7 @@
 // ONNX Runtime in a process of its own: inputs and outputs are .npz files.
 #include "onnxruntime.h"
 
-#include <sys/wait.h>
-#include <unistd.h>
-
-#include <cerrno>
-#include <cstring>
-
+#include "program.h"
 #include "temporary.h"
 
 namespace kiln::tool {
@@ -19,22 +14,6 @@ session = onnxruntime.InferenceSession(sys.argv[1], providers=['CPUExecutionProv
 names = [o.name for o in session.get_outputs()]
 numpy.savez(sys.argv[3], **dict(zip(names, session.run(names, dict(numpy.load(sys.argv[2]))))))
 )";
-
-// The exit code; 127 when there is no such program.
-int run_program(const std::vector<std::string>& words) {
-  std::vector<char*> arguments;
-  for (const std::string& word : words) arguments.push_back(const_cast<char*>(word.c_str()));
-  arguments.push_back(nullptr);
-  const pid_t child = fork();
-  if (child < 0) throw api::Failure(std::string("error[K1005] cannot start python3: ") + std::strerror(errno));
-  if (child == 0) {
-    execvp(arguments[0], arguments.data());
-    _exit(127);
-  }
-  int status = 0;
-  while (waitpid(child, &status, 0) < 0 && errno == EINTR) continue;
-  return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
-}
 
 }  // namespace
 

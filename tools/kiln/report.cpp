@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "command.h"
 #include "layer_table.h"
@@ -27,25 +28,55 @@ std::vector<std::string> value_names(const std::vector<std::string>& texts) {
   return names;
 }
 
-Json layer_json(const LayerTimes& l, const Limits& limits) {
+// Values that only rename the bytes of another, by which the layers are linked all the same: its name instead.
+class Links {
+ public:
+  explicit Links(const api::Engine& engine) {
+    for (const api::MemoryUse& use : engine.memory()) offsets_[use.name] = use.offset;
+  }
+  std::vector<std::string> reads(const api::LayerInfo& layer) const {
+    std::vector<std::string> names = value_names(layer.inputs);
+    for (std::string& name : names) {
+      const auto offset = offsets_.find(name);
+      if (made_.count(name) || offset == offsets_.end()) continue;
+      if (const auto maker = last_.find(offset->second); maker != last_.end()) name = maker->second;
+    }
+    return names;
+  }
+  void make(const api::LayerInfo& layer) {
+    for (const std::string& name : value_names(layer.outputs)) {
+      made_.insert(name);
+      if (const auto it = offsets_.find(name); it != offsets_.end()) last_[it->second] = name;
+    }
+  }
+
+ private:
+  std::map<std::string, uint64_t> offsets_;
+  std::map<uint64_t, std::string> last_;  // value that was made last at an offset
+  std::set<std::string> made_;
+};
+
+Json layer_json(const LayerTimes& l, const Limits& limits, Links& links) {
   const api::LayerInfo& info = l.layer;
   Json tried = Json::array();
   for (const auto& [candidate, ms] : info.tried) tried.push_back({candidate, ms});
-  return {{"name", info.name},
-          {"op", info.op},
-          {"backend", info.backend},
-          {"kernel", info.kernel},
-          {"tactic", info.tactic},
-          {"origins", info.origins},
-          {"inputs", info.inputs},
-          {"outputs", info.outputs},
-          {"reads", value_names(info.inputs)},
-          {"makes", value_names(info.outputs)},
-          {"ms", l.median()},
-          {"flops", info.flops},
-          {"bytes", info.bytes},
-          {"least", limits.least_ms(info)},
-          {"tried", tried}};
+  Json json{{"name", info.name},
+            {"op", info.op},
+            {"backend", info.backend},
+            {"kernel", info.kernel},
+            {"tactic", info.tactic},
+            {"origins", info.origins},
+            {"inputs", info.inputs},
+            {"outputs", info.outputs},
+            {"reads", links.reads(info)},
+            {"makes", value_names(info.outputs)},
+            {"ms", l.median()},
+            {"flops", info.flops},
+            {"bytes", info.bytes},
+            {"least", limits.least_ms(info)},
+            {"tried", tried}};
+  links.make(info);
+  return json;
 }
 
 Json engine_json(const std::string& path, const ReportOptions& o, const Limits& limits) {
@@ -68,7 +99,9 @@ Json engine_json(const std::string& path, const ReportOptions& o, const Limits& 
   for (const api::IoTensor& io : engine.io())
     json["io"].push_back(
         {{"name", io.name}, {"type", io.type}, {"shape", shape_text(session.shape(io.name))}, {"input", io.is_input}});
-  for (const LayerTimes& l : profile_layers(session, engine, o.rounds)) json["layers"].push_back(layer_json(l, limits));
+  Links links(engine);
+  for (const LayerTimes& l : profile_layers(session, engine, o.rounds))
+    json["layers"].push_back(layer_json(l, limits, links));
   for (const api::MemoryUse& m : engine.memory())
     json["memory"].push_back(
         {{"name", m.name}, {"offset", m.offset}, {"size", m.size}, {"first", m.first}, {"last", m.last}});

@@ -93,9 +93,7 @@ constexpr Ineffective kIneffective[] = {
     {"--stripAllWeights", false, kNoRefit},
     {"--allowWeightStreaming", false, kNoStreaming},
     {"--weightStreamingBudget", true, kNoStreaming},
-    {"--markDebug", true, kMarkIntermediate},
     {"--markUnfusedTensorsAsDebugTensors", false, kMarkIntermediate},
-    {"--saveDebugTensors", true, kMarkIntermediate},
     {"--saveAllDebugTensors", true, kMarkIntermediate},
     {"--remoteAutoTuningConfig", true, kNoRoutes},
     {"--setBuildRoute", true, kNoRoutes},
@@ -139,6 +137,9 @@ void add_trtexec_options(CLI::App& app, TrtexecOptions& o) {
   add(app.add_flag("--dumpOptimizationProfile", o.dump_profiles, "Print the profiles of the engine"));
   add(app.add_flag("--dumpRawBindingsToFile", o.raw_bindings, "Write the bytes of all inputs and outputs to files"));
   add(app.add_flag("--monitorMemory", o.monitor_memory, "Print the most memory that the process held"));
+  add(app.add_option("--markDebug", o.mark_debug,
+                     "Results of layers that --saveDebugTensors may save, a,b,c; all may be"));
+  add(app.add_option("--saveDebugTensors", o.save_debug, "Results of layers to save, name:file.npy,…"));
   add(app.add_option("--loadRefOutputs", o.references,
                      "Expected outputs, as --loadInputs; exit code 1 when one differs"));
   add(app.add_option("--rtol", o.rtol, "Relative tolerance of --loadRefOutputs")

@@ -11,7 +11,8 @@ struct TrtexecOptions {
   int device = 0;
   bool dry_run = false, plan_version_only = false, time_deserialize = false, dump_profiles = false,
        raw_bindings = false, monitor_memory = false;
-  std::string references;  // --loadRefOutputs
+  std::string references;              // --loadRefOutputs
+  std::string mark_debug, save_debug;  // results of layers
   double rtol = 1e-3, atol = 1e-5;
   std::string sparsity;
   std::map<std::string, std::string> without_effect;  // options that were given, and why they do nothing
