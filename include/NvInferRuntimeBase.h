@@ -44,6 +44,10 @@ enum class DataType : int32_t {
   kE8M0 = 11,
 };
 
+// How many enumerators an enumeration has; they are numbered from 0.
+template <typename T> constexpr int32_t EnumMax() noexcept;
+template <> constexpr int32_t EnumMax<DataType>() noexcept { return 12; }
+
 enum class ErrorCode : int32_t {
   kSUCCESS = 0,
   kUNSPECIFIED_ERROR = 1,

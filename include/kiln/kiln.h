@@ -15,6 +15,7 @@
 #include <span>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace kiln::api {
@@ -39,6 +40,12 @@ HostTensor load_tensor(const std::string& path);
 // .npy or .pb by the ending. Throws for types that numpy lacks in .npy (bfloat16, 8-bit floats, packed types), and when the file
 // cannot be written.
 void save_tensor(const std::string& path, const HostTensor& tensor);
+// Makes a file, or replaces one that is empty or begins with one of the `kinds`, whole or not at all; throws when it is anything else,
+// or cannot be written. No kinds: any file is replaced. Devices and pipes are written to.
+void save_bytes(const std::string& path, const std::vector<std::byte>& bytes,
+                const std::vector<std::string_view>& kinds = {});
+// Text to show that holds names from files: control characters as \xNN, lines of at most 1,000 bytes.
+std::string printable(std::string_view text);
 // The bytes of an .npy file. `what` names them in errors.
 HostTensor parse_npy(const std::vector<std::byte>& bytes, const std::string& what);
 std::vector<std::byte> npy_bytes(const HostTensor& tensor);
@@ -62,7 +69,7 @@ struct BuildOptions {
   int optimization_level = 3;      // 0 to 5: more candidates are measured
   double time_budget_s = 1e9;      // of measuring
   int average_iterations = 8;      // at least, per candidate
-  std::string timing_cache;        // path; read when it exists, written after the build
+  std::string timing_cache;        // path; read when it exists, joined with after the build
   bool use_timing_cache = true;    // within the build and the file
   bool timing_cache_only = false;  // nothing is measured; a layer without a time there is an error
   int max_candidates = -1;         // that are measured for a layer; negative: as the level says
@@ -122,11 +129,17 @@ using LayerObserver = std::function<void(const LayerInfo& layer, const std::stri
 // A built network. Immutable.
 class Engine {
  public:
+  Engine(const Engine&) = default;
+  Engine& operator=(const Engine&) = default;
   // Reads the model, optimises it, measures candidates on this machine. Takes seconds to minutes; `progress` can cancel, which throws.
   static Engine build(const BuildOptions& options);
   // Maps and verifies an engine file. Throws when it is damaged, of another version, or built on another kind of device.
-  static Engine load(const std::string& path);
-  void save(const std::string& path) const;  // replaces the file
+  // The file must not change in place as long as the engine lives: a mapped file that is cut off ends the process when it is read.
+  // save() and Kiln's program only ever put a new file in its place, which is safe. `copies` reads the file into memory instead, and
+  // then nothing that happens to it matters.
+  static Engine load(const std::string& path, bool copies = false);
+  // Replaces the file when it is an engine or empty, and throws when it is anything else. Devices and pipes are written to.
+  void save(const std::string& path) const;
 
   std::string name() const;
   std::string backend() const;
@@ -155,7 +168,7 @@ class Engine {
   std::shared_ptr<State> state_;
 };
 
-// The state of one inference at a time, with memory for inputs and outputs of its own.
+// The state of one inference at a time, with memory for inputs and outputs of its own. One that was moved away throws.
 class Session {
  public:
   Session(Session&&) noexcept;
@@ -172,6 +185,8 @@ class Session {
   void bind(const std::string& name, void* memory, size_t bytes);
   // One inference; returns when it is queued. The first after a shape change prepares.
   void enqueue();
+  // For any thread: ends the inference that runs, before its next layer or the next trip of a loop; its enqueue throws (K1002).
+  void stop();
   void synchronize();
   HostTensor output(const std::string& name);  // a copy of the last inference's result; waits for it
   std::vector<int64_t> shape(
@@ -189,6 +204,7 @@ class Session {
  private:
   friend class Engine;
   explicit Session(std::unique_ptr<State> state);
+  State& state() const;
   std::unique_ptr<State> state_;
 };
 

@@ -1,6 +1,6 @@
 // Enumerations of layers: kinds, operations, modes. The numbers are TensorRT's.
 #pragma once
-#include <cstdint>
+#include "NvInferRuntimeBase.h"
 
 namespace nvinfer1 {
 
@@ -145,5 +145,30 @@ enum class ResizeCoordinateTransformation : int32_t { kALIGN_CORNERS = 0, kASYMM
 enum class ResizeRoundMode : int32_t { kHALF_UP = 0, kHALF_DOWN = 1, kFLOOR = 2, kCEIL = 3 };
 enum class TopKOperation : int32_t { kMAX = 0, kMIN = 1 };
 enum class MatrixOperation : int32_t { kNONE = 0, kTRANSPOSE = 1, kVECTOR = 2 };
+
+// How many enumerators an enumeration has; they are numbered from 0.
+template <> constexpr int32_t EnumMax<ActivationType>() noexcept { return 14; }
+template <> constexpr int32_t EnumMax<ElementWiseOperation>() noexcept { return 14; }
+template <> constexpr int32_t EnumMax<UnaryOperation>() noexcept { return 25; }
+template <> constexpr int32_t EnumMax<ReduceOperation>() noexcept { return 5; }
+template <> constexpr int32_t EnumMax<PoolingType>() noexcept { return 3; }
+template <> constexpr int32_t EnumMax<PaddingMode>() noexcept { return 4; }
+template <> constexpr int32_t EnumMax<ScaleMode>() noexcept { return 3; }
+template <> constexpr int32_t EnumMax<GatherMode>() noexcept { return 3; }
+template <> constexpr int32_t EnumMax<SampleMode>() noexcept { return 5; }
+template <> constexpr int32_t EnumMax<ScatterMode>() noexcept { return 2; }
+template <> constexpr int32_t EnumMax<CumulativeOperation>() noexcept { return 1; }
+template <> constexpr int32_t EnumMax<FillOperation>() noexcept { return 3; }
+template <> constexpr int32_t EnumMax<BoundingBoxFormat>() noexcept { return 2; }
+template <> constexpr int32_t EnumMax<ResizeSelector>() noexcept { return 2; }
+template <> constexpr int32_t EnumMax<LoopOutput>() noexcept { return 3; }
+template <> constexpr int32_t EnumMax<TripLimit>() noexcept { return 2; }
+template <> constexpr int32_t EnumMax<AttentionNormalizationOp>() noexcept { return 2; }
+template <> constexpr int32_t EnumMax<CausalMaskKind>() noexcept { return 3; }
+template <> constexpr int32_t EnumMax<InterpolationMode>() noexcept { return 3; }
+template <> constexpr int32_t EnumMax<ResizeCoordinateTransformation>() noexcept { return 3; }
+template <> constexpr int32_t EnumMax<ResizeRoundMode>() noexcept { return 4; }
+template <> constexpr int32_t EnumMax<TopKOperation>() noexcept { return 2; }
+template <> constexpr int32_t EnumMax<MatrixOperation>() noexcept { return 3; }
 
 }  // namespace nvinfer1

@@ -74,7 +74,7 @@ void save_graph(const ir::Graph& graph, const std::string& path) {
         sink({zeros.data(), (kAligned - size % kAligned) % kAligned});
       }
     });
-  write_file(path, std::as_bytes(std::span(text)));
+  write_file(path, std::as_bytes(std::span(text)), {std::string_view(text).substr(0, 6)});
 }
 
 std::unique_ptr<ir::Graph> load_graph(const std::string& path) {

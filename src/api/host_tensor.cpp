@@ -7,6 +7,7 @@
 
 #include "api/kiln_api.h"
 #include "base/file_map.h"
+#include "base/printable.h"
 #include "frontends/onnx/tensor_proto.h"
 
 namespace kiln::api {
@@ -157,9 +158,16 @@ std::vector<std::byte> npy_bytes(const HostTensor& tensor) {
   return bytes;
 }
 
+void save_bytes(const std::string& path, const std::vector<std::byte>& bytes,
+                const std::vector<std::string_view>& kinds) {
+  guarded([&] { write_file(path, bytes, kinds); });
+}
+
+std::string printable(std::string_view text) { return kiln::printable(text); }
+
 void save_tensor(const std::string& path, const HostTensor& tensor) {
   guarded([&] {
-    if (!path.ends_with(".pb")) return write_file(path, npy_bytes(tensor));
+    if (!path.ends_with(".pb")) return write_file(path, npy_bytes(tensor), {kMagic});
     const std::string bytes = onnx::tensor_bytes(from_host(tensor), "");
     write_file(path, std::as_bytes(std::span(bytes)));
   });

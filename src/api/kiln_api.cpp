@@ -9,6 +9,7 @@
 #include "api/work.h"
 #include "base/error.h"
 #include "base/names.h"
+#include "base/printable.h"
 #include "base/version.h"
 #include "compiler/compile.h"
 #include "compiler/extents.h"
@@ -25,7 +26,7 @@ class FunctionLogger final : public Logger {
   void log(Severity severity, std::string_view message) noexcept override {
     if (!f_) return;
     try {
-      f_(static_cast<Level>(severity), std::string(message));
+      f_(static_cast<Level>(severity), kiln::printable(message));
     } catch (...) {
       f_ = nullptr;  // a sink that throws is not called again
     }
@@ -36,21 +37,32 @@ class FunctionLogger final : public Logger {
 };
 
 TimingCache read_cache(const BuildOptions& options, const std::string& fingerprint, Logger& logger) {
-  if (options.timing_cache.empty() || !std::filesystem::exists(options.timing_cache)) return TimingCache(fingerprint);
+  if (options.timing_cache.empty()) return TimingCache(fingerprint);
   try {
     return TimingCache::parse(FileMap::open(options.timing_cache)->bytes(), fingerprint);
   } catch (const Error& e) {
+    if (e.code() == Code::kNotFound) return TimingCache(fingerprint);
     logger.log(Severity::kWarning, std::string("the timing cache is not used: ") + e.what());
     return TimingCache(fingerprint);
   }
 }
 
-void keep_times(const BuildOptions& options, const TimingCache& cache, bool failed) {
+// Adds the times to those that other builds wrote meanwhile. The engine is worth more than its cache: a failure is a warning.
+void keep_times(const BuildOptions& options, const TimingCache& cache, const std::string& fingerprint, Logger& logger,
+                bool failed) {
   if (options.timing_cache.empty() || !options.use_timing_cache || (failed && cache.size() == 0)) return;
+  const auto join = [&](std::span<const std::byte> bytes) {
+    TimingCache joined = cache;
+    try {
+      joined.combine(TimingCache::parse(bytes, fingerprint), false);
+    } catch (const Error&) {  // damaged or another device's: the new times take its place
+    }
+    return joined.serialize();
+  };
   try {
-    write_file(options.timing_cache, cache.serialize());
-  } catch (const Error&) {
-    if (!failed) throw;  // else the build's own error matters
+    update_file(options.timing_cache, join, {TimingCache::kFileKind});
+  } catch (const Error& e) {
+    logger.log(Severity::kWarning, std::string("the timing cache is not written: ") + e.what());
   }
 }
 
@@ -140,11 +152,11 @@ Engine Engine::build(const BuildOptions& options) {
     try {
       plan = compile(std::move(graph), compile_options, &report);
     } catch (const Error&) {
-      keep_times(options, cache, true);  // of a build that was cancelled, too
+      keep_times(options, cache, target.device().fingerprint(), logger, true);  // of a build that was cancelled, too
       throw;
     }
     plan.build_info = notes_text(options_text(options), report.layers, work);
-    keep_times(options, cache, false);
+    keep_times(options, cache, target.device().fingerprint(), logger, false);
     state->engine = kiln::Engine::from_plan(std::move(plan));
     state->report = report_text(report);
     for (const auto& fired : report.passes.fired)
@@ -154,10 +166,10 @@ Engine Engine::build(const BuildOptions& options) {
   });
 }
 
-Engine Engine::load(const std::string& path) {
+Engine Engine::load(const std::string& path, bool copies) {
   return guarded([&] {
     auto state = std::make_shared<State>();
-    state->engine = kiln::Engine::load_file(path);
+    state->engine = kiln::Engine::load_file(path, {.allocator = nullptr, .ordinal = 0, .copies = copies});
     state->notes = parse_notes(state->engine->plan().build_info);
     return Engine(std::move(state));
   });

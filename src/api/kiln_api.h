@@ -1,6 +1,7 @@
 // What the parts of include/kiln/kiln.h share.
 #pragma once
 #include <algorithm>
+#include <filesystem>
 #include <map>
 #include <memory>
 #include <string>
@@ -26,10 +27,16 @@ struct Engine::State {
 template <class F> auto guarded(F&& f) {
   try {
     return f();
+  } catch (const Failure&) {
+    throw;
   } catch (const Error& e) {
     throw Failure(e.what());
   } catch (const std::bad_alloc&) {
-    throw Failure("error[K1003] out of memory");
+    throw Failure(Error(Code::kOutOfMemory, "there is not enough memory").what());
+  } catch (const std::filesystem::filesystem_error& e) {
+    throw Failure(Error(Code::kIo, "cannot use '" + e.path1().string() + "'").cause(e.code().message()).what());
+  } catch (const std::exception& e) {
+    throw Failure(Error(Code::kInternal, e.what()).what());
   }
 }
 
@@ -79,6 +86,7 @@ struct Session::State {
   int threads = 0;
   std::map<std::string, std::vector<std::byte>> sized_outputs;
   bool shapes_changed = true;
+  bool started = false;  // record_start was called
 
   State() = default;
   State(const State&) = delete;

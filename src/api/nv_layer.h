@@ -4,6 +4,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 
 #include "NvInfer.h"
 #include "api/run/nv_common.h"
@@ -121,6 +122,17 @@ struct LayerCore {
 void set_layer_input(LayerCore& layer, int32_t index, nvinfer1::ITensor& tensor) noexcept;
 void layer_changed(LayerCore& layer) noexcept;
 void set_output_type(LayerCore& layer, int32_t index, nvinfer1::DataType type) noexcept;
+// The enumerator; throws kInvalidArgument for a number that is none.
+template <class E> E known(E value) {
+  const auto number = static_cast<int32_t>(value);
+  if (number >= 0 && number < nvinfer1::EnumMax<E>()) return value;
+  throw Error(Code::kInvalidArgument, "there is no enumerator " + std::to_string(number) +
+                                          " of this enumeration, which has " + std::to_string(nvinfer1::EnumMax<E>()))
+      .remedy("use the enumerators of NvInfer.h");
+}
+void check_name(std::string_view name);  // throws kInvalidArgument when a tensor cannot have so long a name
+// Throws kInvalidArgument, unless there are so many weights with values, or a negative number of wanted ones is not known.
+void check_count(const nvinfer1::Weights& weights, int64_t wanted, const std::string& what);
 DType index_dtype(nvinfer1::DataType type);  // of kINT32 and kINT64; throws kInvalidArgument for others
 Reporter& reporter_of(const LayerCore& layer);
 template <class F> void change_layer(LayerCore& layer, F&& body) noexcept {
@@ -174,7 +186,10 @@ template <class Interface, nvinfer1::LayerType kType> class Layer : public Inter
  protected:
   template <class F> void change(F&& body) noexcept { change_layer(*this, body); }
   template <class T> void set(T& field, const T& value) noexcept {
-    change([&] { field = value; });
+    change([&] {
+      if constexpr (std::is_enum_v<T>) field = known(value);
+      else field = value;
+    });
   }
   bool set_index_type(nvinfer1::DataType& field, nvinfer1::DataType type) noexcept {
     return guarded(reporter_of(*this), false, [&] { return index_dtype(type), set(field, type), true; });

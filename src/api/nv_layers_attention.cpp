@@ -88,8 +88,13 @@ class AttentionImpl final : public nvinfer1::IAttention {
 
  private:
   template <class T> bool change(T& field, T value) noexcept {
-    change_layer(layer_, [&] { field = value; });
-    return true;
+    const bool done = guarded(reporter_of(layer_), false, [&] {
+      if constexpr (std::is_enum_v<T>) field = known(value);
+      else field = value;
+      return true;
+    });
+    layer_changed(layer_);
+    return done;
   }
   NetworkImpl& network_;
   AttentionLayer& layer_;
@@ -129,7 +134,7 @@ IAttention* NetworkImpl::addAttentionV2(ITensor& query, ITensor& key, ITensor& v
                                         Kind kind) noexcept {
   AttentionLayer* layer = add("Attention", {&query, &key, &value}, [&] {
     auto made = std::make_unique<AttentionLayer>();
-    made->normalised = op, made->kind = kind;
+    made->normalised = known(op), made->kind = known(kind);
     return made;
   });
   return guarded(reporter_, static_cast<IAttention*>(nullptr), [&]() -> IAttention* {

@@ -149,6 +149,9 @@ IConstantLayer* NetworkImpl::addConstant(nvinfer1::Dims const& dims, Weights wei
   return add("Constant", {}, [&] {
     auto layer = std::make_unique<Constant>();
     layer->dims = dims, layer->weights = weights;
+    const auto wanted = checked_element_count(from_nv(dims));
+    if (!wanted) throw Error(Code::kOverflow, "a constant of dimensions " + to_string(from_nv(dims)) + " is too large");
+    check_count(weights, *wanted, to_string(from_nv(dims)));
     return layer;
   });
 }

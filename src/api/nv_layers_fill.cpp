@@ -86,7 +86,7 @@ nvinfer1::IFillLayer* NetworkImpl::addFill(nvinfer1::Dims const& dims, nvinfer1:
                                            nvinfer1::DataType type) noexcept {
   return add("Fill", {}, [&] {
     auto layer = std::make_unique<Fill>();
-    layer->dims = dims, layer->operation = op, layer->to_type = type;
+    layer->dims = dims, layer->operation = known(op), layer->to_type = type;
     return layer;
   });
 }

@@ -163,14 +163,14 @@ IGatherLayer* NetworkImpl::addGather(ITensor& data, ITensor& indices, int32_t ax
 IGatherLayer* NetworkImpl::addGatherV2(ITensor& data, ITensor& indices, GatherMode mode) noexcept {
   return add("Gather", {&data, &indices}, [&] {
     auto layer = std::make_unique<Gather>();
-    layer->mode = mode;
+    layer->mode = known(mode);
     return layer;
   });
 }
 IScatterLayer* NetworkImpl::addScatter(ITensor& data, ITensor& indices, ITensor& updates, ScatterMode mode) noexcept {
   return add("Scatter", {&data, &indices, &updates}, [&] {
     auto layer = std::make_unique<Scatter>();
-    layer->mode = mode;
+    layer->mode = known(mode);
     return layer;
   });
 }

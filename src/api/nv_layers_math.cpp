@@ -241,7 +241,7 @@ using namespace nvinfer1;
 IActivationLayer* NetworkImpl::addActivation(ITensor& input, ActivationType type) noexcept {
   return add("Activation", {&input}, [&] {
     auto layer = std::make_unique<Activation>();
-    layer->type = type;
+    layer->type = known(type);
     const bool selu = type == ActivationType::kSELU, hard = type == ActivationType::kHARD_SIGMOID;
     layer->alpha = selu                                  ? 1.67326319F
                    : hard                                ? 0.2F
@@ -255,14 +255,14 @@ IActivationLayer* NetworkImpl::addActivation(ITensor& input, ActivationType type
 IElementWiseLayer* NetworkImpl::addElementWise(ITensor& a, ITensor& b, ElementWiseOperation op) noexcept {
   return add("ElementWise", {&a, &b}, [&] {
     auto layer = std::make_unique<ElementWise>();
-    layer->operation = op;
+    layer->operation = known(op);
     return layer;
   });
 }
 IUnaryLayer* NetworkImpl::addUnary(ITensor& input, UnaryOperation op) noexcept {
   return add("Unary", {&input}, [&] {
     auto layer = std::make_unique<Unary>();
-    layer->operation = op;
+    layer->operation = known(op);
     return layer;
   });
 }
@@ -274,7 +274,7 @@ IScaleLayer* NetworkImpl::addScaleNd(ITensor& input, ScaleMode mode, Weights shi
                                      int32_t axis) noexcept {
   return add("Scale", {&input}, [&] {
     auto layer = std::make_unique<Scale>();
-    layer->mode = mode, layer->shift = shift, layer->scale = scale, layer->power = power, layer->axis = axis;
+    layer->mode = known(mode), layer->shift = shift, layer->scale = scale, layer->power = power, layer->axis = axis;
     return layer;
   });
 }
@@ -288,7 +288,7 @@ ISoftMaxLayer* NetworkImpl::addSoftMax(ITensor& input) noexcept {
 IReduceLayer* NetworkImpl::addReduce(ITensor& input, ReduceOperation op, uint32_t axes, bool keep) noexcept {
   return add("Reduce", {&input}, [&] {
     auto layer = std::make_unique<Reduce>();
-    layer->operation = op, layer->axes = axes, layer->keep = keep;
+    layer->operation = known(op), layer->axes = axes, layer->keep = keep;
     return layer;
   });
 }
@@ -298,7 +298,7 @@ ITopKLayer* NetworkImpl::addTopK(ITensor& input, TopKOperation op, int32_t k, ui
       "TopK", {&input},
       [&] {
         auto layer = std::make_unique<TopK>();
-        layer->operation = op, layer->k = k, layer->axes = axes, layer->indices = indices;
+        layer->operation = known(op), layer->k = k, layer->axes = axes, layer->indices = indices;
         return layer;
       },
       2);
@@ -307,7 +307,7 @@ IMatrixMultiplyLayer* NetworkImpl::addMatrixMultiply(ITensor& a, MatrixOperation
                                                      MatrixOperation op_b) noexcept {
   return add("Matrix Multiply", {&a, &b}, [&] {
     auto layer = std::make_unique<MatrixMultiply>();
-    layer->operations[0] = op_a, layer->operations[1] = op_b;
+    layer->operations[0] = known(op_a), layer->operations[1] = known(op_b);
     return layer;
   });
 }

@@ -127,7 +127,7 @@ ICumulativeLayer* NetworkImpl::addCumulative(ITensor& input, ITensor& axis, Cumu
                                              bool reverse) noexcept {
   return add("Cumulative", {&input, &axis}, [&] {
     auto layer = std::make_unique<Cumulative>();
-    layer->operation = op, layer->exclusive = exclusive, layer->reverse = reverse;
+    layer->operation = known(op), layer->exclusive = exclusive, layer->reverse = reverse;
     return layer;
   });
 }

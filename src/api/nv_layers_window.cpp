@@ -263,9 +263,30 @@ template <class L> std::unique_ptr<L> with_window(const nvinfer1::Dims& window) 
   return layer;
 }
 
+// Refuses what no number of groups makes right, which is set later. Weights of count 0 come as input 1.
+void check_weights(const nvinfer1::ITensor& input, int64_t maps, const nvinfer1::Dims& window,
+                   const nvinfer1::Weights& kernel, const nvinfer1::Weights& bias) {
+  if (bias.count != 0) check_count(bias, maps, "one for each of the output maps");
+  if (kernel.count == 0) return;
+  const nvinfer1::Dims dims = input.getDimensions();
+  const int64_t channels = dims.nbDims > 1 ? dims.d[1] : -1;
+  Dims whole = from_nv(window);
+  whole.insert(whole.begin(), {maps, channels < 0 ? 1 : channels});
+  const int64_t all = checked_element_count(whole).value_or(0);
+  const int64_t groups = kernel.count > 0 && all % kernel.count == 0 ? all / kernel.count : 0;
+  const bool fits = channels < 0 ? all > 0 && kernel.count > 0 && kernel.count % (all / maps) == 0
+                                 : groups > 0 && channels % groups == 0 && maps % groups == 0;
+  if (fits) return check_count(kernel, kernel.count, "");
+  throw Error(Code::kInvalidArgument, "the layer has " + std::to_string(kernel.count) + " weights")
+      .cause("a window " + to_string(from_nv(window)) + " from " + std::to_string(channels) + " channels to " +
+             std::to_string(maps) + " maps takes another number, whatever the number of groups")
+      .remedy("give maps x channels / groups x window weights");
+}
+
 template <class L>
-std::unique_ptr<L> convolution(int64_t maps, const nvinfer1::Dims& window, const nvinfer1::Weights& kernel,
-                               const nvinfer1::Weights& bias) {
+std::unique_ptr<L> convolution(const nvinfer1::ITensor& input, int64_t maps, const nvinfer1::Dims& window,
+                               const nvinfer1::Weights& kernel, const nvinfer1::Weights& bias) {
+  check_weights(input, maps, window, kernel, bias);
   auto layer = with_window<L>(window);
   layer->dilation = filled(window, 1);
   layer->maps = maps;
@@ -280,16 +301,19 @@ using namespace nvinfer1;
 
 IConvolutionLayer* NetworkImpl::addConvolutionNd(ITensor& input, int64_t maps, nvinfer1::Dims const& window,
                                                  Weights kernel, Weights bias) noexcept {
-  return add("Convolution", {&input}, [&] { return convolution<Convolution>(maps, window, kernel, bias); });
+  return add("Convolution", {&input}, [&] { return convolution<Convolution>(input, maps, window, kernel, bias); });
 }
 IDeconvolutionLayer* NetworkImpl::addDeconvolutionNd(ITensor& input, int64_t maps, nvinfer1::Dims window,
                                                      Weights kernel, Weights bias) noexcept {
-  return add("Deconvolution", {&input}, [&] { return convolution<Deconvolution>(maps, window, kernel, bias); });
+  return add("Deconvolution", {&input}, [&] { return convolution<Deconvolution>(input, maps, window, kernel, bias); });
 }
 IFullyConnectedLayer* NetworkImpl::addFullyConnected(ITensor& input, int32_t maps, Weights kernel,
                                                      Weights bias) noexcept {
   return add("Fully Connected", {&input}, [&] {
     auto layer = std::make_unique<FullyConnected>();
+    if (bias.count != 0) check_count(bias, maps, "one for each of the outputs");
+    if (kernel.count % std::max(maps, 1) != 0 || (kernel.count != 0 && !kernel.values))
+      check_count(kernel, maps, "as many for each of the outputs");
     layer->maps = maps, layer->kernel = kernel, layer->bias = bias;
     return layer;
   });
@@ -297,7 +321,7 @@ IFullyConnectedLayer* NetworkImpl::addFullyConnected(ITensor& input, int32_t map
 IPoolingLayer* NetworkImpl::addPoolingNd(ITensor& input, PoolingType type, nvinfer1::Dims const& window) noexcept {
   return add("Pooling", {&input}, [&] {
     auto layer = with_window<Pooling>(window);
-    layer->type = type;
+    layer->type = known(type);
     return layer;
   });
 }

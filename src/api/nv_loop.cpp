@@ -107,7 +107,7 @@ class LoopImpl final : public nvinfer1::ILoop, public Construct {
   }
   nvinfer1::ITripLimitLayer* addTripLimit(nvinfer1::ITensor& tensor, nvinfer1::TripLimit limit) noexcept override {
     return add(limits_, "Trip Limit", tensor, 0, [&] {
-      if (limit_of(limit)) throw Error(Code::kInvalidState, "the loop has a trip limit of this kind already");
+      if (limit_of(known(limit))) throw Error(Code::kInvalidState, "the loop has a trip limit of this kind already");
       return std::make_unique<TripLimit>(*this, limit);
     });
   }
@@ -121,7 +121,7 @@ class LoopImpl final : public nvinfer1::ILoop, public Construct {
   nvinfer1::ILoopOutputLayer* addLoopOutput(nvinfer1::ITensor& tensor, nvinfer1::LoopOutput kind,
                                             int32_t axis) noexcept override {
     return add(results_, "Loop Output", tensor, 1, [&] {
-      auto layer = std::make_unique<LoopResult>(*this, kind);
+      auto layer = std::make_unique<LoopResult>(*this, known(kind));
       layer->axis = axis;
       return layer;
     });

@@ -44,6 +44,13 @@ void set_output_type(LayerCore& layer, int32_t index, nvinfer1::DataType type) n
   });
 }
 void layer_changed(LayerCore& layer) noexcept { layer.network->layer_changed(layer); }
+void check_count(const nvinfer1::Weights& weights, int64_t wanted, const std::string& what) {
+  if (weights.count == wanted && (weights.values || wanted == 0)) return;
+  throw Error(Code::kInvalidArgument,
+              "the layer has " + std::to_string(weights.count) + " weights" + (weights.values ? "" : " and no values"))
+      .cause("it needs " + std::to_string(wanted) + ": " + what)
+      .remedy("give Weights whose count is the number of elements and whose values point at them");
+}
 DType index_dtype(nvinfer1::DataType type) {
   if (type == nvinfer1::DataType::kINT32 || type == nvinfer1::DataType::kINT64) return from_nv(type);
   throw Error(Code::kInvalidArgument, "indices cannot be of type " + std::to_string(static_cast<int32_t>(type)))
@@ -55,6 +62,7 @@ nvinfer1::ITensor* NetworkImpl::addInput(char const* name, nvinfer1::DataType ty
                                          nvinfer1::Dims const& dims) noexcept {
   return guarded(reporter_, static_cast<nvinfer1::ITensor*>(nullptr), [&]() -> nvinfer1::ITensor* {
     if (!name || !*name) throw Error(Code::kInvalidArgument, "an input of a network needs a name");
+    check_name(name);
     for (const auto& other : inputs_)
       if (other->name() == name)
         throw Error(Code::kInvalidArgument, std::string("the network has an input '") + name + "' already");

@@ -133,11 +133,7 @@ ir::Value* Lower::node(const char* op, std::vector<ir::Value*> inputs, Attribute
 }
 
 ir::Value* Lower::weights(const nvinfer1::Weights& weights, Dims dims) {
-  const int64_t wanted = element_count(dims);
-  if (weights.count != wanted || (!weights.values && wanted > 0))
-    throw Error(Code::kInvalidArgument, "the layer has " + std::to_string(weights.count) + " weights" +
-                                            (weights.values ? "" : " and no values"))
-        .cause("it needs " + std::to_string(wanted) + ": " + to_string(dims));
+  check_count(weights, element_count(dims), to_string(dims));
   return graph.add_constant(Tensor::borrow(from_nv(weights.type), std::move(dims), weights.values));
 }
 ir::Value* Lower::ints(const Ints& values) {

@@ -8,9 +8,15 @@ nvinfer1::TensorFormats bit_of(nvinfer1::TensorFormat format) { return 1U << sta
 
 }  // namespace
 
+void check_name(std::string_view name) {
+  if (name.size() > ir::kLongestName)
+    throw Error(Code::kInvalidArgument, "the name of a tensor has " + std::to_string(name.size()) + " bytes")
+        .remedy("give it one of at most " + std::to_string(ir::kLongestName));
+}
+
 void TensorImpl::setName(char const* name) noexcept {
   if (!name) return;
-  guarded(network_.reporter(), false, [&] { return name_ = name, true; });
+  guarded(network_.reporter(), false, [&] { return check_name(name), name_ = name, true; });
   network_.changed();
 }
 

@@ -1,5 +1,6 @@
 // kiln::api::Session: one inference at a time.
 #include <cstring>
+#include <new>
 
 #include "api/host_tensor.h"
 #include "api/kiln_api.h"
@@ -46,81 +47,94 @@ Session Engine::create_session(int threads) const {
     state->stop = state->engine->device().create_event();
     auto* outputs = &state->sized_outputs;
     state->context->set_output_allocate([outputs](std::string_view name, size_t size) -> void* {
-      auto& bytes = (*outputs)[std::string(name)];
-      bytes.resize(size);
-      return bytes.data();
+      try {
+        auto& bytes = (*outputs)[std::string(name)];
+        bytes.resize(size);
+        return bytes.data();
+      } catch (const std::bad_alloc&) {
+        return nullptr;
+      }
     });
     return Session(std::move(state));
   });
 }
 
+Session::State& Session::state() const {
+  if (!state_)
+    throw Failure(
+        Error(Code::kInvalidState, "the session was moved away").remedy("use the session that it was moved to").what());
+  return *state_;
+}
+
 void Session::set_profile(int profile) {
-  guarded([&] { state_->check(state_->context->set_profile(profile)); });
-  state_->shapes_changed = true;
+  guarded([&] { state().check(state().context->set_profile(profile)); });
+  state().shapes_changed = true;
 }
 
 void Session::set_shape(const std::string& input, const std::vector<int64_t>& dims) {
   guarded([&] {
-    const int32_t t = state_->index(input);
-    state_->check(state_->context->set_input_dims(t, dims));
-    state_->buffer(t, dims);
-    state_->shapes_changed = true;
+    const int32_t t = state().index(input);
+    state().check(state().context->set_input_dims(t, dims));
+    state().buffer(t, dims);
+    state().shapes_changed = true;
   });
 }
 
 void Session::set_input(const std::string& input, const HostTensor& host) {
   set_shape(input, host.dims);
   guarded([&] {
-    const Tensor held = state_->held(state_->index(input));
+    const Tensor held = state().held(state().index(input));
     if (host.type != name(held.dtype()))
       throw Error(Code::kTypeMismatch,
                   "input '" + input + "' is " + std::string(name(held.dtype())) + ", the given tensor is " + host.type);
     if (host.data.size() != static_cast<size_t>(held.bytes()))
       throw Error(Code::kShapeMismatch,
                   "the tensor given for '" + input + "' has " + std::to_string(host.data.size()) + " bytes");
-    move_elements(tensor(*state_->engine, state_->index(input)).layout, held.dims(), bits(held.dtype()) / 8,
+    move_elements(tensor(*state().engine, state().index(input)).layout, held.dims(), bits(held.dtype()) / 8,
                   host.data.data(), static_cast<std::byte*>(const_cast<void*>(held.data())), host.data.size(), true);
-    state_->upload(state_->index(input));
+    state().upload(state().index(input));
   });
 }
 
 void Session::bind(const std::string& name, void* memory, size_t bytes) {
   guarded([&] {
-    const int32_t t = state_->index(name);
-    if (tensor(*state_->engine, t).storage == plan::Storage::kSlot)
+    const int32_t t = state().index(name);
+    if (tensor(*state().engine, t).storage == plan::Storage::kSlot)
       throw Error(Code::kInvalidArgument, "the size of output '" + name + "' is known only when running")
           .remedy("take it with Session::output");
     if (reinterpret_cast<uintptr_t>(memory) % plan::kAlignment != 0)
       throw Error(Code::kInvalidArgument, "the memory for '" + name + "' does not begin at a multiple of 64");
-    if (memory) state_->bound[t] = {memory, bytes};
-    else state_->bound.erase(t);
-    state_->buffers.erase(t);
-    if (const auto* dims = state_->context->dims(t)) state_->buffer(t, *dims);
-    state_->shapes_changed = true;
+    if (memory) state().bound[t] = {memory, bytes};
+    else state().bound.erase(t);
+    state().buffers.erase(t);
+    if (const auto* dims = state().context->dims(t)) state().buffer(t, *dims);
+    state().shapes_changed = true;
   });
 }
 
 void Session::enqueue() {
-  if (state_->shapes_changed) {
+  if (state().shapes_changed) {
     guarded([&] {
-      const ThreadLimit limit(state_->engine->devices(), state_->threads);
-      state_->check(state_->context->prepare());
-      for (int32_t t : state_->engine->main().outputs)
-        if (tensor(*state_->engine, t).storage != plan::Storage::kSlot) state_->buffer(t, *state_->context->dims(t));
+      const ThreadLimit limit(state().engine->devices(), state().threads);
+      state().check(state().context->prepare());
+      for (int32_t t : state().engine->main().outputs)
+        if (tensor(*state().engine, t).storage != plan::Storage::kSlot) state().buffer(t, *state().context->dims(t));
     });
-    state_->shapes_changed = false;
+    state().shapes_changed = false;
   }
-  const ThreadLimit limit(state_->engine->devices(), state_->threads);
-  if (Status s = state_->context->enqueue(*state_->stream); !s.ok()) guarded([&] { state_->check(s); });
+  const ThreadLimit limit(state().engine->devices(), state().threads);
+  if (Status s = state().context->enqueue(*state().stream); !s.ok()) guarded([&] { state().check(s); });
 }
 
+void Session::stop() { state().context->stop(); }
+
 void Session::synchronize() {
-  guarded([&] { throw_if_error(state_->stream->synchronize()); });
+  guarded([&] { throw_if_error(state().stream->synchronize()); });
 }
 
 std::vector<int64_t> Session::shape(const std::string& name) {
   return guarded([&] {
-    const auto* dims = state_->context->dims(state_->index(name));
+    const auto* dims = state().context->dims(state().index(name));
     if (!dims) throw Error(Code::kShapeNotSet, "the shape of '" + name + "' is not known yet");
     return *dims;
   });
@@ -129,25 +143,29 @@ std::vector<int64_t> Session::shape(const std::string& name) {
 HostTensor Session::output(const std::string& name) {
   return guarded([&] {
     synchronize();
-    const int32_t t = state_->index(name);
-    if (tensor(*state_->engine, t).storage != plan::Storage::kSlot) {
-      state_->download(t);
-      const Tensor held = state_->held(t);
+    const int32_t t = state().index(name);
+    if (tensor(*state().engine, t).storage != plan::Storage::kSlot) {
+      if (!state().buffers.count(t))
+        throw Error(Code::kInvalidState, "the result '" + name + "' is not there")
+            .cause("no inference ran yet")
+            .remedy("call enqueue before output");
+      state().download(t);
+      const Tensor held = state().held(t);
       HostTensor host = to_host(held);
-      move_elements(tensor(*state_->engine, t).layout, held.dims(), bits(held.dtype()) / 8,
+      move_elements(tensor(*state().engine, t).layout, held.dims(), bits(held.dtype()) / 8,
                     static_cast<const std::byte*>(held.data()), host.data.data(), host.data.size(), false);
       return host;
     }
-    return HostTensor{std::string(kiln::name(tensor(*state_->engine, t).dtype)), shape(name),
-                      state_->sized_outputs[name]};
+    return HostTensor{std::string(kiln::name(tensor(*state().engine, t).dtype)), shape(name),
+                      state().sized_outputs[name]};
   });
 }
 
 void Session::observe(ResultObserver observer) {
   guarded([&] {
-    if (!observer) return state_->context->set_observer(nullptr);
-    state_->context->set_observer(
-        [this_state = state_.get(), observer = std::move(observer)](size_t step, size_t output, const Datum& got) {
+    if (!observer) return state().context->set_observer(nullptr);
+    state().context->set_observer(
+        [this_state = &state(), observer = std::move(observer)](size_t step, size_t output, const Datum& got) {
           if (got.kind != Datum::kTensor || !got.tensor.valid() || got.tensor.dtype() == DType::kString) return;
           const int32_t t = this_state->engine->main().steps[step].outputs[output];
           observer(describe_step(*this_state->engine, step), tensor(*this_state->engine, t).name, to_host(got.tensor));
@@ -156,13 +174,17 @@ void Session::observe(ResultObserver observer) {
 }
 
 void Session::record_start() {
-  guarded([&] { throw_if_error(state_->start->record(*state_->stream)); });
+  guarded([&] { throw_if_error(state().start->record(*state().stream)); });
+  state().started = true;
 }
 
 double Session::record_stop_ms() {
   return guarded([&] {
-    throw_if_error(state_->stop->record(*state_->stream));
-    return state_->stop->milliseconds_since(*state_->start);
+    if (!state().started)
+      throw Error(Code::kInvalidState, "record_stop_ms without record_start")
+          .remedy("call record_start before the inferences that are to be timed");
+    throw_if_error(state().stop->record(*state().stream));
+    return state().stop->milliseconds_since(*state().start);
   });
 }
 
@@ -171,9 +193,16 @@ std::vector<std::pair<std::string, double>> Session::profile() {
     std::vector<std::pair<std::string, double>> times;
     void report(const plan::StepInfo& step, double ms) noexcept override { times.emplace_back(step.name, ms); }
   } collect;
-  state_->context->set_profiler(&collect);
-  enqueue();
-  state_->context->set_profiler(nullptr);
+  // Lets go of it however the inference ends.
+  struct Use {
+    Use(Context& c, StepProfiler& profiler) : context(c) { context.set_profiler(&profiler); }
+    ~Use() { context.set_profiler(nullptr); }
+    Context& context;
+  };
+  {
+    const Use use(*state().context, collect);
+    enqueue();
+  }
   return std::move(collect.times);
 }
 

@@ -1,6 +1,8 @@
 // Error text and code names.
 #include "base/error.h"
 
+#include "base/printable.h"
+
 namespace kiln {
 
 std::string_view code_name(Code code) {
@@ -93,6 +95,7 @@ void Error::render() {
   if (!cause_.empty()) text_ += "\n  cause: " + cause_;
   const std::string_view remedy = remedy_.empty() ? usual_remedy(code_) : remedy_;
   if (!remedy.empty()) text_.append("\n  remedy: ").append(remedy);
+  text_ = printable(text_);
 }
 
 void throw_if_error(Status status) {

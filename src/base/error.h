@@ -50,7 +50,7 @@ class Error : public std::exception {
   const std::string& node() const { return node_; }
   const std::string& cause() const { return cause_; }
   const std::string& remedy() const { return remedy_; }
-  // "error[K2005] node 'x' (Op): message\n  cause: ...\n  remedy: ...".
+  // "error[K2005] node 'x' (Op): message\n  cause: ...\n  remedy: ...", fit to be shown (base/printable.h).
   const char* what() const noexcept override { return text_.c_str(); }
 
  private:

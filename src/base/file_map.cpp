@@ -2,13 +2,17 @@
 #include "base/file_map.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
-#include <cstdio>
+#include <climits>
 #include <cstring>
+#include <utility>
 
 #include "base/error.h"
 
@@ -21,11 +25,15 @@ namespace {
       .remedy("check the path and its permissions");
 }
 
+constexpr size_t kLongestKind = 64;
+
 struct Descriptor {
-  int fd = -1;
+  explicit Descriptor(int descriptor = -1) : fd(descriptor) {}
+  Descriptor(Descriptor&& other) noexcept : fd(std::exchange(other.fd, -1)) {}
   ~Descriptor() {
     if (fd >= 0) ::close(fd);
   }
+  int fd;
 };
 }  // namespace
 
@@ -42,6 +50,10 @@ InputFile::InputFile(const std::string& path) : descriptor_(::open(path.c_str(),
 
 InputFile::~InputFile() { ::close(descriptor_); }
 
+void InputFile::rewind() const {
+  if (::lseek(descriptor_, 0, SEEK_SET) != 0) fail("read again", "a file");
+}
+
 std::shared_ptr<const FileMap> FileMap::open(const std::string& path) {
   const InputFile file(path);
   std::shared_ptr<FileMap> map(new FileMap);
@@ -56,32 +68,170 @@ std::shared_ptr<const FileMap> FileMap::open(const std::string& path) {
   return map;
 }
 
+std::shared_ptr<const FileMap> FileMap::read(const std::string& path) {
+  const InputFile file(path);
+  std::shared_ptr<FileMap> map(new FileMap);
+  if (file.size() == 0) return map;
+  void* data = ::mmap(nullptr, file.size(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (data == MAP_FAILED) throw Error(Code::kOutOfMemory, "there is no memory for '" + path + "'");
+  map->data_ = static_cast<const std::byte*>(data);
+  map->size_ = file.size();
+  for (size_t done = 0; done < file.size();) {
+    const ssize_t n =
+        ::pread(file.descriptor(), static_cast<char*>(data) + done, file.size() - done, static_cast<off_t>(done));
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) fail("read", path);
+    if (n == 0) throw Error(Code::kIo, "'" + path + "' became shorter while it was read");
+    done += static_cast<size_t>(n);
+  }
+  return map;
+}
+
 FileMap::~FileMap() {
   if (data_) ::munmap(const_cast<std::byte*>(data_), size_);
 }
 
-void write_file(const std::string& path, const std::function<void(const FileSink&)>& produce) {
-  const std::string temporary = path + ".tmp" + std::to_string(::getpid());
-  try {
-    Descriptor file{::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644)};
-    if (file.fd < 0) fail("create", temporary);
-    produce([&](std::span<const std::byte> bytes) {
-      for (size_t done = 0; done < bytes.size();) {
-        const ssize_t n = ::write(file.fd, bytes.data() + done, bytes.size() - done);
-        if (n < 0 && errno == EINTR) continue;
-        if (n < 0) fail("write", path);
-        done += static_cast<size_t>(n);
-      }
-    });
-    if (::rename(temporary.c_str(), path.c_str()) != 0) fail("rename to", path);
-  } catch (...) {
-    ::unlink(temporary.c_str());
-    throw;
+namespace {
+
+std::string folder_of(const std::string& path) {
+  const size_t slash = path.rfind('/');
+  return slash == std::string::npos ? "" : path.substr(0, slash + 1);
+}
+
+// Where a chain of links ends; the last name need not exist.
+std::string follow_links(std::string path) {
+  constexpr int kMostLinks = 40;
+  const std::string given = path;
+  for (int i = 0; i < kMostLinks; ++i) {
+    char target[PATH_MAX];
+    const ssize_t size = ::readlink(path.c_str(), target, sizeof target);
+    if (size < 0) return path;
+    const std::string next(target, static_cast<size_t>(size));
+    path = next.starts_with('/') ? next : folder_of(path) + next;
+  }
+  errno = ELOOP;
+  fail("follow the links of", given);
+}
+
+void write_all(int descriptor, std::span<const std::byte> bytes, const std::string& path) {
+  for (size_t done = 0; done < bytes.size();) {
+    const ssize_t n = ::write(descriptor, bytes.data() + done, bytes.size() - done);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) fail("write", path);
+    done += static_cast<size_t>(n);
   }
 }
 
-void write_file(const std::string& path, std::span<const std::byte> bytes) {
-  write_file(path, [&](const FileSink& sink) { sink(bytes); });
+void close_written(Descriptor& file, const std::string& path) {
+  if (::close(std::exchange(file.fd, -1)) != 0) fail("write", path);
+}
+
+bool begins_as(const std::string& path, size_t size, const FileKinds& kinds) {
+  if (size == 0 || kinds.empty()) return true;
+  const InputFile file(path);
+  std::string start(kLongestKind, '\0');
+  const ssize_t n = ::pread(file.descriptor(), start.data(), start.size(), 0);
+  if (n < 0) fail("read", path);
+  start.resize(static_cast<size_t>(n));
+  return std::any_of(kinds.begin(), kinds.end(), [&](std::string_view kind) { return start.starts_with(kind); });
+}
+
+// A file that no one else has, and a name that no one can know before.
+class TemporaryFile {
+ public:
+  TemporaryFile(const std::string& beside, mode_t mode) {
+    constexpr int kAttempts = 16;
+    for (int i = 0; i < kAttempts; ++i) {
+      uint64_t number = 0;
+      if (::getrandom(&number, sizeof number, 0) != sizeof number) fail("name a temporary file for", beside);
+      path_ = folder_of(beside) + ".kiln-" + std::to_string(number);
+      file_.fd = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
+      if (file_.fd >= 0) return;
+      if (errno != EEXIST) break;
+    }
+    path_.clear();
+    fail("create", beside);
+  }
+  ~TemporaryFile() {
+    if (!path_.empty()) ::unlink(path_.c_str());
+  }
+  TemporaryFile(const TemporaryFile&) = delete;
+  TemporaryFile& operator=(const TemporaryFile&) = delete;
+
+  Descriptor& file() { return file_; }
+  void become(const std::string& path) {
+    close_written(file_, path);
+    if (::rename(path_.c_str(), path.c_str()) != 0) fail("rename to", path);
+    path_.clear();
+  }
+
+ private:
+  Descriptor file_;
+  std::string path_;
+};
+
+// A device or pipe, which stays what it is.
+void write_through(const std::string& path, const std::function<void(const FileSink&)>& produce) {
+  Descriptor file{::open(path.c_str(), O_WRONLY | O_CLOEXEC | O_NOCTTY)};
+  if (file.fd < 0) fail("open", path);
+  produce([&](std::span<const std::byte> bytes) { write_all(file.fd, bytes, path); });
+  close_written(file, path);
+}
+
+}  // namespace
+
+void write_file(const std::string& given, const std::function<void(const FileSink&)>& produce, const FileKinds& kinds) {
+  const std::string path = follow_links(given);
+  struct stat info {};
+  const bool exists = ::stat(path.c_str(), &info) == 0;
+  if (exists && (S_ISCHR(info.st_mode) || S_ISFIFO(info.st_mode))) return write_through(path, produce);
+  if (exists && !S_ISREG(info.st_mode))
+    throw Error(Code::kIo, "'" + given + "' is not a file that can be written").remedy("give the path of a file");
+  if (exists && !begins_as(path, static_cast<size_t>(info.st_size), kinds))
+    throw Error(Code::kIo, "'" + given + "' exists and holds something else; it stays as it is")
+        .remedy("give another path, or remove the file");
+  TemporaryFile file(path, exists ? info.st_mode & 0777 : 0666);
+  produce([&](std::span<const std::byte> bytes) { write_all(file.file().fd, bytes, path); });
+  file.become(path);
+}
+
+void write_file(const std::string& path, std::span<const std::byte> bytes, const FileKinds& kinds) {
+  write_file(path, [&](const FileSink& sink) { sink(bytes); }, kinds);
+}
+
+namespace {
+
+// The file at `path`, held against other updates; made when there is none.
+Descriptor lock(const std::string& path) {
+  constexpr int kAttempts = 1000;
+  constexpr useconds_t kPause = 10'000;
+  for (int i = 0; i < kAttempts; ++i) {
+    Descriptor file{::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0666)};
+    if (file.fd < 0) fail("open", path);
+    struct stat held {
+    }, now{};
+    if (::fstat(file.fd, &held) != 0) fail("examine", path);
+    if (!S_ISREG(held.st_mode))
+      throw Error(Code::kIo, "'" + path + "' is not a regular file").remedy("give the path of a file");
+    if (::flock(file.fd, LOCK_EX | LOCK_NB) == 0) {
+      // Another update may have renamed a new file to this place since it was opened.
+      if (::stat(path.c_str(), &now) == 0 && now.st_ino == held.st_ino && now.st_dev == held.st_dev) return file;
+    } else if (errno != EWOULDBLOCK && errno != EINTR) {
+      fail("lock", path);
+    }
+    ::usleep(kPause);
+  }
+  throw Error(Code::kIo, "'" + path + "' is locked by another process")
+      .remedy("end that process, or give another path");
+}
+
+}  // namespace
+
+void update_file(const std::string& given, const FileChange& change, const FileKinds& kinds) {
+  const std::string path = follow_links(given);
+  const Descriptor held = lock(path);
+  const auto old = FileMap::open(path);
+  write_file(path, change(old->bytes()), kinds);
 }
 
 }  // namespace kiln

@@ -4,15 +4,12 @@
 #include <algorithm>
 #include <map>
 #include <set>
+#include <utility>
 
 #include "base/error.h"
+#include "base/printable.h"
 
 namespace kiln::ir {
-
-bool Value::is_graph_output() const {
-  const auto& outputs = graph_->outputs();
-  return std::find(outputs.begin(), outputs.end(), this) != outputs.end();
-}
 
 void Node::set_input(int i, Value* value) {
   Value*& slot = inputs_[static_cast<size_t>(i)];
@@ -58,6 +55,7 @@ std::vector<Node*> Graph::node_list() const {
 }
 
 std::string Graph::unique_name(Names& names, std::string wanted) {
+  if (wanted.size() > kLongestName) wanted = shortened(wanted, kLongestName);
   auto [it, fresh] = names.try_emplace(wanted, 0);
   while (!fresh) {
     std::string candidate = wanted + "_" + std::to_string(++it->second);
@@ -139,7 +137,19 @@ Node* Graph::add_node(NodeSpec spec, Node* before) {
   return result;
 }
 
-void Graph::set_outputs(std::vector<Value*> outputs) { outputs_ = std::move(outputs); }
+void Graph::set_outputs(std::vector<Value*> outputs) {
+  for (Value* v : outputs_)
+    if (v) --v->returned_;
+  outputs_ = std::move(outputs);
+  for (Value* v : outputs_)
+    if (v) ++v->returned_;
+}
+
+void Graph::set_output(size_t i, Value* value) {
+  if (outputs_[i]) --outputs_[i]->returned_;
+  outputs_[i] = value;
+  if (value) ++value->returned_;
+}
 
 void Graph::rename(Value* value, std::string name) {
   if (value->name_ == name) return;
@@ -153,8 +163,12 @@ void Graph::rename(Value* value, std::string name) {
 }
 
 void Graph::replace_uses(Value* old_value, Value* new_value) {
-  for (const Use& use : std::vector<Use>(old_value->uses_)) use.node->set_input(use.input, new_value);
-  std::replace(outputs_.begin(), outputs_.end(), old_value, new_value);
+  for (const Use& use : std::exchange(old_value->uses_, {})) {
+    use.node->inputs_[static_cast<size_t>(use.input)] = new_value;
+    new_value->uses_.push_back(use);
+  }
+  for (size_t i = 0; old_value->returned_ > 0 && i < outputs_.size(); ++i)
+    if (outputs_[i] == old_value) set_output(i, new_value);
 }
 
 void Graph::erase(Node* node) {
@@ -226,6 +240,7 @@ void Graph::sort() {
 std::unique_ptr<Graph> Graph::clone() const {
   auto copy = std::make_unique<Graph>();
   copy->name = name;
+  copy->folded_growth = folded_growth;
   copy->names_ = names_;
   copy->node_names_ = node_names_;
   std::map<const Value*, Value*> values{{nullptr, nullptr}};

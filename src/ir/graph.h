@@ -43,7 +43,7 @@ class Value {
   // Elements of a small integer tensor as expressions, when they follow from what is known.
   const std::optional<std::vector<Dim>>& elements() const { return elements_; }
   const std::vector<Use>& uses() const { return uses_; }  // by nodes of the same graph
-  bool is_graph_output() const;
+  bool is_graph_output() const { return returned_ > 0; }
   // One reader, and the graph itself does not return it.
   bool has_one_use() const { return uses_.size() == 1 && !is_graph_output(); }
 
@@ -63,6 +63,7 @@ class Value {
   std::optional<std::vector<Dim>> elements_;
   std::vector<Use> uses_;
   Graph* graph_ = nullptr;
+  int returned_ = 0;                                      // how often the graph returns it
   std::list<std::unique_ptr<Value>>::iterator position_;  // in its graph
 };
 
@@ -123,6 +124,8 @@ struct NodeSpec {
   std::vector<std::string> output_names;  // empty: made from the node's name
 };
 
+inline constexpr size_t kLongestName = 4096;  // of a value or node, in bytes
+
 // A function of tensors: inputs, outputs, and nodes in topological order. Regions are isolated graphs: what they use from
 // outside comes in through their inputs. Not thread-safe; distinct graphs may be used by distinct threads.
 class Graph {
@@ -133,6 +136,7 @@ class Graph {
   std::unique_ptr<Graph> clone() const;  // constants are shared
 
   std::string name = "main";
+  int64_t folded_growth = 0;  // elements that folding of constants has added
   const std::vector<Value*>& inputs() const { return inputs_; }
   const std::vector<Value*>& outputs() const { return outputs_; }
   const std::list<std::unique_ptr<Node>>& nodes() const { return nodes_; }
@@ -145,7 +149,7 @@ class Graph {
   // Appends, or inserts before `before`; infers the types of its outputs. Throws Error with the node's name.
   Node* add_node(NodeSpec spec, Node* before = nullptr);
   void set_outputs(std::vector<Value*> outputs);
-  void set_output(size_t i, Value* value) { outputs_[i] = value; }
+  void set_output(size_t i, Value* value);
   void rename(Value* value, std::string name);            // keeps names unique
   void replace_uses(Value* old_value, Value* new_value);  // in nodes and outputs
   void erase(Node* node);                                 // nobody may use its outputs
@@ -160,6 +164,7 @@ class Graph {
   friend class Node;
   using Names = std::map<std::string, int, std::less<>>;
   Value* add_value(std::string name);
+  // `wanted`, cut when it is longer than kLongestName, with a number when it is taken.
   static std::string unique_name(Names& names, std::string wanted);
   void erase_value(Value* value);
   std::list<std::unique_ptr<Node>> nodes_;

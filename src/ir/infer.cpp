@@ -287,6 +287,9 @@ void Graph::infer(Node& node) {
     else types = infer_types_of(node, call, infos);
     if (!types.empty()) types[0] = apply_post_ops(node, std::move(types[0]));
     for (size_t i = 0; i < node.outputs_.size(); ++i) {
+      if (types[i].tensor.shape.size() > kMostRank)
+        throw Error(Code::kUnsupported, "a result has " + std::to_string(types[i].tensor.shape.size()) + " dimensions")
+            .cause("a tensor has at most " + std::to_string(kMostRank));
       node.outputs_[i]->type_ = std::move(types[i]);
       node.outputs_[i]->elements_.reset();
     }

@@ -2,8 +2,11 @@
 #include "ir/patch.h"
 
 #include <algorithm>
+#include <set>
+#include <string_view>
 
 #include "base/error.h"
+#include "base/printable.h"
 
 namespace kiln::ir {
 namespace {
@@ -12,6 +15,9 @@ Value* resolve(const PatchValue& v, const std::vector<std::vector<Value*>>& made
   return v.made < 0 ? v.value : made.at(static_cast<size_t>(v.made)).at(static_cast<size_t>(v.output));
 }
 
+constexpr size_t kLongestJoinedName = 512;  // bytes
+constexpr size_t kMostOrigins = 256;        // of a node; a chain of thousands keeps its first ones
+
 bool unused(const Node& node) {
   return std::all_of(node.outputs().begin(), node.outputs().end(),
                      [](const Value* v) { return v->uses().empty() && !v->is_graph_output(); });
@@ -19,13 +25,15 @@ bool unused(const Node& node) {
 
 // Erases the nodes that nobody needs, and then those that only they needed.
 void erase_unused(Graph& graph, std::vector<Node*> candidates, std::vector<Node*>& erased) {
+  std::set<const Node*> gone;
   while (!candidates.empty()) {
     Node* node = candidates.back();
     candidates.pop_back();
-    if (std::find(erased.begin(), erased.end(), node) != erased.end() || !unused(*node)) continue;
+    if (gone.count(node) || !unused(*node)) continue;
     for (Value* v : node->inputs())
       if (v && v->producer()) candidates.push_back(v->producer());
     erased.push_back(node);
+    gone.insert(node);
     graph.erase(node);
   }
 }
@@ -104,14 +112,15 @@ std::string Patch::joined_name() const {
   if (!name_.empty()) return name_;
   std::string text;
   for (const Node* n : nodes_) text += (text.empty() ? "" : " + ") + n->name();
-  return text;
+  return shortened(text, kLongestJoinedName);
 }
 
 std::vector<std::string> Patch::joined_origins() const {
   std::vector<std::string> all;
+  std::set<std::string_view> known;
   for (const Node* n : nodes_)
     for (const std::string& o : n->origins)
-      if (std::find(all.begin(), all.end(), o) == all.end()) all.push_back(o);
+      if (all.size() < kMostOrigins && known.insert(o).second) all.push_back(o);
   return all;
 }
 

@@ -93,11 +93,13 @@ class Verifier {
 
   void check_uses() {
     for (const auto& v : graph_.values()) {
-      const std::vector<Use>& expected = uses_[v.get()];
-      bool same = expected.size() == v->uses().size();
-      for (const Use& use : expected)
-        same = same && std::find(v->uses().begin(), v->uses().end(), use) != v->uses().end();
-      if (!same) fail("the use list of '" + v->name() + "' is wrong");
+      const auto by_place = [](const Use& a, const Use& b) {
+        return std::pair(a.node, a.input) < std::pair(b.node, b.input);
+      };
+      std::vector<Use> expected = uses_[v.get()], found = v->uses();
+      std::sort(expected.begin(), expected.end(), by_place);
+      std::sort(found.begin(), found.end(), by_place);
+      if (expected != found) fail("the use list of '" + v->name() + "' is wrong");
     }
   }
 

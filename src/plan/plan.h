@@ -134,7 +134,7 @@ struct Plan {
 
 // Serialises. The same plan gives the same bytes.
 std::vector<std::byte> write(const Plan& plan);
-// The same to a file, piece by piece. Throws kIo.
+// The same to a file, piece by piece. Throws kIo, also when there is a file that is no engine: it stays.
 void write_file(const Plan& plan, const std::string& path);
 // Reads, verifies checksums and every index, offset, size and dimension program. Constants are borrowed from `bytes`, which
 // `owner` keeps alive; bytes that do not begin at a multiple of kAlignment are copied first. Throws kMalformedPlan or

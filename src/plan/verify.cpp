@@ -15,7 +15,6 @@ constexpr size_t kMaxItems = size_t{1} << 24;   // tensors, steps, dimension pro
 constexpr size_t kMaxText = size_t{1} << 16;    // of a name
 constexpr size_t kMaxInfo = size_t{1} << 26;    // of build_info
 constexpr size_t kMaxDimOps = size_t{1} << 12;  // of one dimension program
-constexpr size_t kMaxRank = 64;
 constexpr size_t kMaxProfiles = 256;
 constexpr size_t kMaxDepth = 64;  // of branches and loops in each other
 
@@ -156,7 +155,7 @@ class Verifier {
     check_tensor(t.storage != Storage::kNone || (t.dtype == DType::kInvalid && t.dims.empty()), i,
                  "it is absent and has a type or a shape");
     check_tensor(program_ == 0 || is_held(t) || t.storage == Storage::kNone, i, "a body has no memory for it");
-    check_tensor(t.dims.size() <= kMaxRank && (t.ranked || t.dims.empty()), i, "its rank is not sound");
+    check_tensor(t.dims.size() <= kMostRank && (t.ranked || t.dims.empty()), i, "its rank is not sound");
     for (uint32_t d : t.dims) check_tensor(d < plan_.dims.size(), i, "it names a dimension that does not exist");
     kiln::check(t.layout, static_cast<int>(t.dims.size()));
     const bool dense = t.kind == Datum::kTensor && t.ranked && bits(t.dtype) > 0;

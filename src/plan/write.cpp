@@ -160,7 +160,7 @@ std::vector<std::byte> write(const Plan& plan) {
 
 void write_file(const Plan& plan, const std::string& path) {
   with_container(plan, [&](const Container& container) {
-    kiln::write_file(path, [&](const FileSink& sink) { pack(container, sink); });
+    kiln::write_file(path, [&](const FileSink& sink) { pack(container, sink); }, {kMagic});
   });
 }
 

@@ -31,6 +31,7 @@ Context::Context(std::shared_ptr<Engine> engine, Allocator* allocator, void* are
       host_arena_(take_arena(*engine_, engine_->plan().host_arena_size, &engine_->device().staging())),
       runner_(*engine_, 0, static_cast<std::byte*>(arena ? arena : owned_arena_),
               static_cast<std::byte*>(host_arena_)) {
+  runner_.set_stop(&stop_);
   const plan::Program& program = engine_->main();
   for (size_t i = 0; i < program.steps.size(); ++i)
     for (int32_t t : program.steps[i].inputs)
@@ -166,6 +167,7 @@ Status Context::check_addresses() noexcept {
 }
 
 Status Context::enqueue(Stream& stream) noexcept {
+  stop_.store(false, std::memory_order_relaxed);
   KILN_RETURN_IF_ERROR(check_ready());
   const ThreadLimit limit(engine_->devices(), engine_->max_threads());
   current_stream_ = &stream;

@@ -1,5 +1,6 @@
 // An execution context: the state of one inference at a time. One thread at a time; make one per thread.
 #pragma once
+#include <atomic>
 #include <functional>
 #include <map>
 #include <memory>
@@ -75,6 +76,9 @@ class Context {
   // Queues one inference. After the first call with the same shapes: no allocation, no lock, no exception, unless the engine
   // has values whose size only running can tell.
   Status enqueue(Stream& stream) noexcept;
+  // Ends the inference that runs, before its next step or the next trip of a loop; one that begins later is not touched. For any
+  // thread, and for handlers of signals.
+  void stop() noexcept { stop_.store(true, std::memory_order_relaxed); }
   // Explains the last status that was not ok.
   const char* error_text() const { return *text_ ? text_ : runner_.error_text(); }
 
@@ -105,6 +109,7 @@ class Context {
   bool show_results_ = false, step_by_step_ = false;
   std::vector<std::unique_ptr<Event>> events_;
   Event* input_consumed_ = nullptr;
+  std::atomic<bool> stop_ = false;
   const char* text_ = "";
   std::string message_;
   std::vector<int64_t> expected_dims_, read_;

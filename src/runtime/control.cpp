@@ -56,6 +56,14 @@ bool truth(const Datum& value) {
   return value.tensor.int_at(0) != 0;
 }
 
+int64_t trip_count(const Datum& limit) {
+  if (!limit.tensor.valid()) return INT64_MAX;
+  if (limit.tensor.size() != 1)
+    throw Error(Code::kExecution, "the trip count of a loop is " + limit.tensor.type_string())
+        .remedy("give one integer, or none for a loop that its condition ends");
+  return limit.tensor.int_at(0);
+}
+
 }  // namespace
 
 Status Runner::run_control(size_t index, Stream& stream) {
@@ -94,7 +102,7 @@ Status Runner::run_loop(size_t index, Stream& stream) {
   if (info.bodies.size() != 1 || info.inputs.size() < 2 + captures)
     return {Code::kMalformedPlan, "a loop needs one body, a count and a condition"};
   const Datum limit = as_datum(info.inputs[0]), start = as_datum(info.inputs[1]);
-  const int64_t trips = limit.tensor.valid() && limit.tensor.size() == 1 ? limit.tensor.int_at(0) : INT64_MAX;
+  const int64_t trips = trip_count(limit);
   bool going = start.tensor.valid() ? truth(start) : true;
   const size_t states = info.inputs.size() - 2 - captures;
   std::vector<Datum> carried, captured;

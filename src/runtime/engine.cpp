@@ -109,7 +109,7 @@ std::shared_ptr<Engine> Engine::load(std::span<const std::byte> bytes, std::shar
 }
 
 std::shared_ptr<Engine> Engine::load_file(const std::string& path, const LoadOptions& options) {
-  auto file = FileMap::open(path);
+  auto file = options.copies ? FileMap::read(path) : FileMap::open(path);
   return load(file->bytes(), file, options);
 }
 

@@ -19,7 +19,8 @@ struct LoadOptions {
   // For the constants that the device reads; null: the device's own. It outlives the engine. Only engines whose device has memory of
   // its own take any.
   Allocator* allocator = nullptr;
-  int ordinal = 0;  // of the device among those of its back end
+  int ordinal = 0;      // of the device among those of its back end
+  bool copies = false;  // a file is read into memory instead of mapped
 };
 
 class Engine : public std::enable_shared_from_this<Engine> {

@@ -426,7 +426,9 @@ Status Runner::run_step(size_t index, Stream& stream) noexcept {
 
 Status Runner::run(Stream& stream, const StepHook* before_step) noexcept {
   if (!is_body_) forget_late_symbols();
-  for (size_t i = 0; i < steps_.size(); ++i) {
+  for (size_t i = 0; i <= steps_.size(); ++i) {
+    if (stopped()) return fail(Code::kInvalidState, "the inference was stopped");
+    if (i == steps_.size()) break;
     if (before_step) KILN_RETURN_IF_ERROR((*before_step)(i));
     if (const Status status = run_step(i, stream); !status.ok()) {
       const std::string detail = status.detail;
@@ -444,6 +446,12 @@ void Runner::set_scratch_allocator(Allocator* allocator) {
     step.workspace = Scratch();
     for (const auto& body : step.bodies) body->set_scratch_allocator(allocator);
   }
+}
+
+void Runner::set_stop(const std::atomic<bool>* stop) noexcept {
+  stop_ = stop;
+  for (StepState& step : steps_)
+    for (const auto& body : step.bodies) body->set_stop(stop);
 }
 
 void Runner::use_workspace(StepState& step) {

@@ -1,5 +1,6 @@
 // Runs one program of an engine: the steps of the main graph, or of a branch or loop body.
 #pragma once
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -54,6 +55,8 @@ class Runner {
 
   // Where late steps take workspaces whose size only running tells; null: the device's own.
   void set_scratch_allocator(Allocator* allocator);
+  // A run, bodies too, ends with kInvalidState before its next step once this is true; null: never. It outlives the runner.
+  void set_stop(const std::atomic<bool>* stop) noexcept;
 
   const char* error_text() const { return error_.c_str(); }
 
@@ -101,6 +104,7 @@ class Runner {
   Status keep_apart();
   static bool slots_fit(const StepState& step);
   static void use_workspace(StepState& step);
+  bool stopped() const noexcept { return stop_ && stop_->load(std::memory_order_relaxed); }
   Status reserve_workspace(StepState& step, const plan::StepInfo& info);
   Status run_late(size_t index, Stream& stream);
   Status run_control(size_t index, Stream& stream);
@@ -117,6 +121,7 @@ class Runner {
   const plan::Program& program_;
   std::byte *arena_, *host_arena_;
   Allocator* scratch_ = nullptr;
+  const std::atomic<bool>* stop_ = nullptr;
   bool is_body_;
   Symbols symbols_;
   // Elements of an input that dimensions depend on.

@@ -13,6 +13,8 @@ namespace kiln {
 using Dims = std::vector<int64_t>;
 using Shape = std::vector<Dim>;
 
+inline constexpr size_t kMostRank = 64;  // of a tensor
+
 bool is_static(const Shape& shape);
 Dims static_dims(const Shape& shape);  // throws kShapeNotSet when a dimension is symbolic
 Shape to_shape(const Dims& dims);

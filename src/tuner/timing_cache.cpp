@@ -10,7 +10,7 @@
 namespace kiln {
 namespace {
 
-constexpr std::string_view kMagic = "KILN timing cache 1\n";
+constexpr std::string_view kMagic = TimingCache::kFileKind;
 constexpr std::string_view kSumTag = "checksum ";
 
 constexpr const char* kPin = "=";

@@ -4,6 +4,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -23,6 +24,7 @@ uint64_t tactic_hash(const std::string& choice);
 // One thread at a time. Entries are sorted, so equal content gives equal bytes.
 class TimingCache {
  public:
+  static constexpr std::string_view kFileKind = "KILN timing cache 1\n";  // how its bytes begin
   // Times are true for one device; `fingerprint` says which.
   explicit TimingCache(std::string fingerprint) : fingerprint_(std::move(fingerprint)) {}
   // Throws kMalformedCache when the bytes are damaged or another device's. Empty bytes give an empty cache.

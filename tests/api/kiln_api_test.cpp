@@ -6,7 +6,9 @@
 #include <cmath>
 #include <cstdio>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
+#include <functional>
 
 #include "api/program.h"
 
@@ -193,6 +195,70 @@ TEST_F(Facade, ObserversSeeEveryResult) {
   session.observe(nullptr);
   session.enqueue();
   EXPECT_EQ(values.size(), engine.layers().size());
+}
+
+std::string text_of(const std::function<void()>& action) {
+  try {
+    action();
+  } catch (const Failure& e) {
+    return e.what();
+  }
+  return "nothing was thrown";
+}
+
+TEST_F(Facade, CallsInTheWrongOrderSayWhatIsMissing) {
+  const Engine engine = Engine::build(options_);
+  Session session = engine.create_session();
+  EXPECT_NE(text_of([&] { session.output("y"); }).find("K1002"), std::string::npos);
+  EXPECT_NE(text_of([&] { session.record_stop_ms(); }).find("K1002"), std::string::npos);
+  EXPECT_NE(text_of([&] { session.profile(); }).find("K4002"), std::string::npos);
+  session.set_input("x", random_tensor("float32", {2, 3}, 1));
+  session.enqueue();  // does not report to the profiler of the call that failed
+  EXPECT_EQ(session.profile().size(), engine.layers().size());
+  Session other = std::move(session);
+  EXPECT_NE(text_of([&] { session.enqueue(); }).find("moved away"), std::string::npos);
+  EXPECT_NE(text_of([&] { session.set_profile(0); }).find("moved away"), std::string::npos);
+  EXPECT_NE(text_of([&] { session.output("y"); }).find("moved away"), std::string::npos);
+  EXPECT_NE(text_of([&] { session.profile(); }).find("moved away"), std::string::npos);
+  EXPECT_EQ(other.output("y").dims, (std::vector<int64_t>{2, 4}));
+  Engine first = engine;
+  const Engine second = std::move(first);
+  EXPECT_EQ(first.name(), second.name());
+}
+
+TEST_F(Facade, SavingReplacesOnlyEngines) {
+  const Engine engine = Engine::build(options_);
+  EXPECT_NE(text_of([&] { engine.save(options_.onnx); }).find("K1005"), std::string::npos);
+  EXPECT_NO_THROW(Engine::build(options_));
+  const File file("engine.plan");
+  file.write("");
+  engine.save(file.path());
+  engine.save(file.path());
+  EXPECT_EQ(Engine::load(file.path(), true).layers().size(), engine.layers().size());
+}
+
+TEST_F(Facade, ATimingCacheThatCannotBeWrittenIsAWarning) {
+  std::string warnings;
+  options_.log = [&](Level level, const std::string& text) {
+    if (level == Level::kWarning) warnings += text + "\n";
+  };
+  for (const std::string& path : {options_.onnx, std::string("/no/such/folder/cache"), ::testing::TempDir()}) {
+    warnings.clear();
+    options_.timing_cache = path;
+    EXPECT_NO_THROW(Engine::build(options_)) << path;
+    EXPECT_NE(warnings.find("the timing cache is not written"), std::string::npos) << path << ": " << warnings;
+  }
+}
+
+TEST_F(Facade, BuildsJoinTheirTimes) {
+  const File cache("cache");
+  options_.timing_cache = cache.path();
+  options_.optimization_level = 3;
+  Engine::build(options_);
+  const auto size = std::filesystem::file_size(cache.path());
+  options_.profiles = {{{"x", {{1, 3}, {64, 3}, {64, 3}}}}};
+  Engine::build(options_);
+  EXPECT_GT(std::filesystem::file_size(cache.path()), size);
 }
 
 TEST(HostTensors, FilesKeepEveryType) {

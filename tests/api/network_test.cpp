@@ -200,11 +200,68 @@ TEST_F(Network, CycleIsRefused) {
 }
 
 TEST_F(Network, WrongNumberOfWeightsIsRefused) {
-  auto* conv = network->addConvolutionNd(*input("x", Dims4{1, 1, 3, 3}), 1, DimsHW{2, 2}, weights({1, 2, 3}),
-                                         {DataType::kFLOAT, nullptr, 0});
-  network->markOutput(*conv->getOutput(0));
-  EXPECT_FALSE(Owned<IHostMemory>(builder->buildSerializedNetwork(*network, *config)));
-  EXPECT_NE(logger.errors.find("3 weights"), std::string::npos) << logger.errors;
+  const Weights none{DataType::kFLOAT, nullptr, 0};
+  ITensor* x = input("x", Dims4{1, 4, 3, 3});
+  const auto refused = [&](auto* layer, const char* text) {
+    EXPECT_FALSE(layer);
+    EXPECT_NE(logger.errors.find(text), std::string::npos) << logger.errors;
+    logger.errors.clear();
+  };
+  refused(network->addConvolutionNd(*x, 1, DimsHW{2, 2}, weights({1, 2, 3}), none), "3 weights");
+  refused(network->addConvolutionNd(*x, 2, DimsHW{1, 1}, weights({1, 2, 3, 4, 5, 6}), none), "6 weights");
+  refused(network->addConvolutionNd(*x, 2, DimsHW{1, 1}, weights(std::vector<float>(8)), weights({1})), "1 weights");
+  refused(network->addConvolutionNd(*x, 2, DimsHW{1, 1}, {DataType::kFLOAT, nullptr, 8}, none), "no values");
+  refused(network->addConvolutionNd(*x, 0, DimsHW{1, 1}, weights({1}), none), "1 weights");
+  refused(network->addConvolutionNd(*x, 2, DimsHW{1, 1}, {DataType::kFLOAT, nullptr, -8}, none), "-8 weights");
+  refused(network->addDeconvolutionNd(*x, 2, DimsHW{2, 2}, weights(std::vector<float>(31)), none), "31 weights");
+  refused(network->addConstant(Dims2{2, 3}, weights({1, 2, 3, 4, 5})), "5 weights");
+  refused(network->addConstant(Dims2{INT64_MAX, 3}, weights({1})), "too large");
+  EXPECT_TRUE(network->addConvolutionNd(*x, 2, DimsHW{1, 1}, weights(std::vector<float>(8)), none));
+  EXPECT_TRUE(network->addConvolutionNd(*x, 2, DimsHW{1, 1}, weights(std::vector<float>(4)), none));  // in two groups
+  EXPECT_TRUE(network->addConvolutionNd(*x, 2, DimsHW{1, 1}, none, none));  // they may come as an input
+  EXPECT_TRUE(network->addDeconvolutionNd(*x, 2, DimsHW{2, 2}, weights(std::vector<float>(32)), none));
+  EXPECT_EQ(logger.errors, "");
+}
+
+TEST_F(Network, NamesAreNotTooLong) {
+  const std::string longest(4096, 'n'), longer(4097, 'n');
+  EXPECT_FALSE(input(longer.c_str(), Dims2{1, 1}));
+  ITensor* x = input(longest.c_str(), Dims2{1, 1});
+  ASSERT_TRUE(x);
+  EXPECT_NE(logger.errors.find("4097 bytes"), std::string::npos) << logger.errors;
+  ITensor* y = network->addActivation(*x, ActivationType::kRELU)->getOutput(0);
+  y->setName("y");
+  y->setName(longer.c_str());
+  EXPECT_STREQ(y->getName(), "y");
+}
+
+TEST_F(Network, NumbersThatAreNoEnumeratorsAreRefused) {
+  ITensor* x = input("x", Dims4{1, 4, 8, 8});
+  int refusals = 0;
+  const auto refused = [&](auto* layer) {
+    ++refusals;
+    EXPECT_FALSE(layer) << refusals;
+    EXPECT_NE(logger.errors.find("no enumerator"), std::string::npos) << refusals << ": " << logger.errors;
+    logger.errors.clear();
+  };
+  for (int number : {99, -1}) {
+    refused(network->addActivation(*x, static_cast<ActivationType>(number)));
+    refused(network->addElementWise(*x, *x, static_cast<ElementWiseOperation>(number)));
+    refused(network->addUnary(*x, static_cast<UnaryOperation>(number)));
+    refused(network->addReduce(*x, static_cast<ReduceOperation>(number), 1, true));
+    refused(network->addPoolingNd(*x, static_cast<PoolingType>(number), DimsHW{2, 2}));
+    refused(network->addTopK(*x, static_cast<TopKOperation>(number), 1, 2));
+    refused(network->addMatrixMultiply(*x, static_cast<MatrixOperation>(number), *x, MatrixOperation::kNONE));
+    refused(network->addGatherV2(*x, *x, static_cast<GatherMode>(number)));
+    refused(network->addScatter(*x, *x, *x, static_cast<ScatterMode>(number)));
+  }
+  auto* pool = network->addPoolingNd(*x, PoolingType::kMAX, DimsHW{2, 2});
+  pool->setPaddingMode(static_cast<PaddingMode>(99));
+  EXPECT_EQ(pool->getPaddingMode(), PaddingMode::kEXPLICIT_ROUND_DOWN);
+  EXPECT_NE(logger.errors.find("no enumerator 99"), std::string::npos) << logger.errors;
+  auto* resize = network->addResize(*x);
+  resize->setResizeMode(static_cast<InterpolationMode>(3));
+  EXPECT_EQ(resize->getResizeMode(), InterpolationMode::kNEAREST);
 }
 
 }  // namespace

@@ -3,11 +3,14 @@
 
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <filesystem>
+#include <fstream>
 #include <functional>
 #include <string_view>
+#include <thread>
 
 #include "base/error.h"
 
@@ -81,6 +84,110 @@ TEST_F(Files, FailedWritesLeaveNothing) {
   std::filesystem::create_directories(path("folder/inner"));
   EXPECT_EQ(code_of([&] { write(path("folder"), "x"); }), Code::kIo);
   EXPECT_EQ(file_count(), 1u);
+}
+
+TEST_F(Files, LinksAreFollowedAndStay) {
+  write(path("target"), "old");
+  std::filesystem::create_symlink("target", path("link"));
+  write(path("link"), "new");
+  EXPECT_TRUE(std::filesystem::is_symlink(path("link")));
+  EXPECT_EQ(text(*FileMap::open(path("target"))), "new");
+  std::filesystem::create_symlink("later", path("open link"));
+  write(path("open link"), "made");
+  EXPECT_TRUE(std::filesystem::is_symlink(path("open link")));
+  EXPECT_EQ(text(*FileMap::open(path("later"))), "made");
+  std::filesystem::create_symlink("loop", path("loop"));
+  EXPECT_EQ(code_of([&] { write(path("loop"), "x"); }), Code::kIo);
+}
+
+TEST_F(Files, DevicesAndPipesAreWrittenTo) {
+  // Devices of our own where we may make some: who may do that may also lose those of the system.
+  const auto device = [&](const char* name, unsigned minor) {
+    const std::string own = path(name);
+    const bool made = ::mknod(own.c_str(), S_IFCHR | 0600, makedev(1, minor)) == 0 && std::ofstream(own).is_open();
+    return made ? own : std::string("/dev/") + name;
+  };
+  const std::string null = device("null", 3), full = device("full", 7);
+  write(null, "nothing");
+  EXPECT_TRUE(std::filesystem::is_character_file(null));
+  EXPECT_EQ(code_of([&] { write(full, "x"); }), Code::kIo);
+  EXPECT_TRUE(std::filesystem::is_character_file(full));
+  ASSERT_EQ(::mkfifo(path("fifo").c_str(), 0600), 0);
+  std::string got;
+  std::thread reader([&] {
+    std::ifstream stream(path("fifo"));
+    std::getline(stream, got);
+  });
+  write(path("fifo"), "through");
+  reader.join();
+  EXPECT_EQ(got, "through");
+  EXPECT_TRUE(std::filesystem::is_fifo(path("fifo")));
+}
+
+TEST_F(Files, AnotherKindOfFileStays) {
+  write(path("model"), "a model");
+  const auto save = [&](const char* file) {
+    return code_of([&] { write_file(path(file), std::as_bytes(std::span("KILN 2", 6)), {"KILN ", "[kiln"}); });
+  };
+  EXPECT_EQ(save("model"), Code::kIo);
+  EXPECT_EQ(text(*FileMap::open(path("model"))), "a model");
+  write(path("short"), "KIL");
+  EXPECT_EQ(save("short"), Code::kIo);
+  for (const char* before : {"", "KILN 1", "[kiln]"}) {
+    write(path("file"), before);
+    EXPECT_EQ(save("file"), Code::kOk) << before;
+    EXPECT_EQ(text(*FileMap::open(path("file"))), "KILN 2");
+  }
+  EXPECT_EQ(save("fresh"), Code::kOk);
+}
+
+TEST_F(Files, RightsAreKept) {
+  write(path("file"), "old");
+  ASSERT_EQ(::chmod(path("file").c_str(), 0600), 0);
+  write(path("file"), "new");
+  EXPECT_EQ(std::filesystem::status(path("file")).permissions(), std::filesystem::perms(0600));
+}
+
+TEST_F(Files, WhatAProducerThrowsLeavesTheOldFile) {
+  write(path("file"), "old");
+  EXPECT_THROW(write_file(path("file"),
+                          [](const FileSink& sink) {
+                            sink(std::as_bytes(std::span("half", 4)));
+                            throw Error(Code::kInternal, "stop");
+                          }),
+               Error);
+  EXPECT_EQ(text(*FileMap::open(path("file"))), "old");
+  EXPECT_EQ(file_count(), 1u);
+}
+
+TEST_F(Files, UpdatesDoNotLoseEachOther) {
+  constexpr int kThreads = 4, kEach = 25;
+  std::vector<std::thread> threads;
+  for (int t = 0; t < kThreads; ++t)
+    threads.emplace_back([&] {
+      for (int i = 0; i < kEach; ++i)
+        update_file(path("count"),
+                    [](std::span<const std::byte> old) {
+                      std::vector<std::byte> longer(old.begin(), old.end());
+                      longer.push_back(std::byte{'+'});
+                      return longer;
+                    },
+                    {"+"});
+    });
+  for (std::thread& t : threads) t.join();
+  EXPECT_EQ(text(*FileMap::open(path("count"))), std::string(kThreads * kEach, '+'));
+  EXPECT_EQ(file_count(), 1u);
+}
+
+TEST_F(Files, ACopyOutlivesWhatHappensToItsFile) {
+  const std::string content(100000, 'c');
+  write(path("file"), content);
+  const auto copy = FileMap::read(path("file"));
+  std::filesystem::resize_file(path("file"), 10);
+  EXPECT_EQ(text(*copy), content);
+  write(path("empty"), "");
+  EXPECT_TRUE(FileMap::read(path("empty"))->bytes().empty());
+  EXPECT_EQ(code_of([&] { FileMap::read(path("missing")); }), Code::kNotFound);
 }
 
 }  // namespace

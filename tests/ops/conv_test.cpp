@@ -85,6 +85,11 @@ TEST(Conv, Errors) {
   EXPECT_THROW(shapes("Conv", {}, {{{"1", "3", "1"}}, {{"8", "3", "3"}}}), Error);
 }
 
+TEST(ConvTranspose, UnknownPaddingIsRefused) {
+  EXPECT_THROW(shapes("ConvTranspose", {{"auto_pad", std::string("ZZZ")}}, {{{"1", "3", "8"}}, {{"3", "4", "3"}}}),
+               Error);
+}
+
 // The transpose of a convolution: <conv(x), y> is <x, conv_transpose(y)>.
 TEST(ConvTranspose, IsTheTransposeOfConv) {
   const ConvCase cases[] = {{{2, 4, 7, 7}, {6, 2, 3, 2}, 2, {1, 0, 1, 1}, {2, 1}, {1, 2}},

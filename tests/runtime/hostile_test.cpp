@@ -1,7 +1,9 @@
 // Plans that verify and still ask for what must not be done: refused when loaded, prepared or run.
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <limits>
+#include <thread>
 
 #include "compiler/engine_testing.h"
 
@@ -48,6 +50,50 @@ TEST(Hostile, CountsOfALoop) {
     step_with(damaged, "loop").parameters.set("captures", captures);
     EXPECT_NE(outcome(damaged, inputs), Code::kOk) << captures;
   }
+}
+
+// The count is an input: none, one or two integers.
+TEST(Hostile, ALoopCountsWithOneNumber) {
+  std::string text = kLoop;
+  text.replace(text.find("graph main("), 11, "graph main(%count: int64[k], ");
+  text.erase(text.find("  %count = constant"), text.find("%y, %all") - text.find("  %count = constant") - 2);
+  const plan::Plan plan = build(text, options_of("cpu", 0, {{{"count", {{0}, {1}, {2}}}}}));
+  const Tensor x = random_f32({2}, 1);
+  EXPECT_EQ(outcome(plan, {Tensor::of<int64_t>({1}, {3}), x}), Code::kOk);
+  EXPECT_EQ(outcome(plan, {Tensor::of<int64_t>({2}, {3, 3}), x}), Code::kExecution);
+  EXPECT_EQ(outcome(plan, {Tensor::of<int64_t>({0}, {}), x}), Code::kExecution);
+}
+
+// A loop whose condition never ends it.
+TEST(Hostile, AnEndlessLoopCanBeStopped) {
+  const plan::Plan plan = build(R"(graph main(%x: float32[2]) {
+    %y = Loop(_, _, %x) regions {
+      graph body(%i: int64[], %c: bool[], %s: float32[2]) {
+        %c2 = Identity(%c)
+        %t = Neg(%s)
+        return %c2, %t
+      }
+    }
+    return %y
+  })",
+                                options_of("cpu", 0));
+  auto context = reload(plan)->create_context();
+  std::atomic<bool> done = false;
+  std::thread stopper([&] {
+    while (!done) {
+      context->stop();
+      std::this_thread::yield();
+    }
+  });
+  try {
+    run(*context, {random_f32({2}, 1)});
+    ADD_FAILURE() << "it ended";
+  } catch (const Error& e) {
+    EXPECT_EQ(e.code(), Code::kInvalidState);
+    EXPECT_NE(e.message().find("stopped"), std::string::npos) << e.message();
+  }
+  done = true;
+  stopper.join();
 }
 
 constexpr const char* kScan = R"(graph main(%s: float32[2], %x: float32[3,2]) {
@@ -107,6 +153,21 @@ TEST(Hostile, APadOverItsOwnInput) {
   for (Sharing sharing : {Sharing::kNothing, Sharing::kInPlace, Sharing::kParts}) {
     pad.sharing = sharing;
     EXPECT_EQ(outcome(plan, inputs), Code::kMalformedPlan);
+  }
+}
+
+// Preparing takes work and memory by the stretches of the result, not by its elements.
+TEST(Hostile, PadsOfBillions) {
+  for (const char* mode : {"edge", "wrap", "reflect", "constant"}) {
+    const plan::Plan plan = build(std::string(R"(graph main(%x: float32[3]) {
+      %pads = constant int64[2]:{4294967296, 4294967296}
+      %y = Pad(%x, %pads) {mode=")") + mode +
+                                      "\"}\n      return %y\n    }",
+                                  options_of("cpu", 0));
+    const auto context = reload(plan)->create_context_without_memory();
+    const Status status = context->prepare();
+    const bool repeats = std::string(mode) == "wrap" || std::string(mode) == "reflect";
+    EXPECT_EQ(status.ok(), !repeats) << mode << ": " << context->error_text();
   }
 }
 

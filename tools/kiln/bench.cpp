@@ -281,14 +281,12 @@ void add_bench(CLI::App& app, bool as_trtexec) {
   app.add_option("--iterations", o->iterations, "Inferences at least")
       ->check(CLI::Range(1, 1000000000))
       ->capture_default_str();
-  app.add_option("--duration", o->duration, "Seconds at least")->check(CLI::NonNegativeNumber)->capture_default_str();
-  app.add_option("--warmUp", o->warm_up, "Milliseconds of warm-up")
-      ->check(CLI::NonNegativeNumber)
-      ->capture_default_str();
+  app.add_option("--duration", o->duration, "Seconds at least")->check(not_negative())->capture_default_str();
+  app.add_option("--warmUp", o->warm_up, "Milliseconds of warm-up")->check(not_negative())->capture_default_str();
   app.add_option("--avgRuns", o->average_runs, "Print averages over this many runs (default: of 10, when verbose)")
       ->check(CLI::Range(1, 1000000000));
   app.add_option("--idleTime", o->idle, "Milliseconds to sleep between inferences")
-      ->check(CLI::NonNegativeNumber)
+      ->check(not_negative())
       ->capture_default_str();
   app.add_option("--streams,--infStreams", o->streams, "Contexts that run side by side, a thread each")
       ->check(CLI::Range(1, 64))
@@ -304,7 +302,7 @@ void add_bench(CLI::App& app, bool as_trtexec) {
       "Input values: name:file,… (.npy, .npz, .pb or raw bytes), or one .npz with all; random where not given");
   app.add_option("--useOptimizationProfile,--useProfile", o->profile,
                  "Profile of the engine to use (default: the first that takes the shapes)")
-      ->check(CLI::NonNegativeNumber);
+      ->check(not_negative());
   app.add_option("--exportOutput", o->export_output, "Write the outputs as JSON");
   app.add_option("--exportTimes", o->export_times, "Write the time of each inference as JSON");
   app.add_option("--exportProfile", o->export_profile, "Write the time per layer as JSON");

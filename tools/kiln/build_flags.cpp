@@ -128,7 +128,7 @@ void add_build_flags(CLI::App& app, BuildFlags& f) {
           ->check(CLI::Range(1, 1000))
           ->capture_default_str());
   add(app.add_option("--buildTime", f.build_time, "Seconds of measuring at most; 0: no limit")
-          ->check(CLI::NonNegativeNumber)
+          ->check(not_negative())
           ->capture_default_str());
   add(app.add_option("--timingCacheFile", f.timing_cache,
                      "File of measured times: read if it exists, written after the build"));

@@ -61,6 +61,9 @@ api::Engine build_engine(const BuildFlags& flags);
 
 std::vector<api::Profile> make_profiles(const BuildFlags& flags);  // that the flags ask for; checks names and shapes
 
+// A finite number of at least 0.
+CLI::Validator not_negative();
+
 using Shapes = std::map<std::string, std::vector<int64_t>>;
 // Texts of the command line; `option` is named in errors, which are CLI::ValidationError.
 Shapes parse_shapes(const std::string& option, const std::string& text);  // "x:1x3x224x224,y:2x5"

@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
+#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -50,7 +50,7 @@ void write(std::FILE* out, api::Level level, const std::string& text) {
                                                     : "[V] ";
   const bool loud = level <= api::Level::kWarning;
   const char* paint = !loud || !wants_colour(out) ? "" : level == api::Level::kWarning ? "\033[33m" : "\033[31m";
-  std::fputs(fmt::format("{}{}{}{}\n", paint, tag, text, *paint ? "\033[0m" : "").c_str(), out);
+  std::fputs(fmt::format("{}{}{}{}\n", paint, tag, api::printable(text), *paint ? "\033[0m" : "").c_str(), out);
   std::fflush(out);
 }
 
@@ -65,6 +65,16 @@ std::vector<std::string> split(const std::string& text, char separator) {
     start = end + 1;
   }
   return parts;
+}
+
+CLI::Validator not_negative() {
+  const auto check = [](const std::string& text) {
+    double value = -1;
+    return CLI::detail::lexical_cast(text, value) && std::isfinite(value) && value >= 0
+               ? std::string()
+               : "'" + text + "' is not a number of at least 0";
+  };
+  return CLI::Validator(check, "NONNEGATIVE");
 }
 
 void set_loudness(bool verbose, bool quiet) {
@@ -139,10 +149,8 @@ std::string join(const std::vector<std::string>& parts, const char* separator) {
 }
 
 void write_text(const std::string& path, const std::string& text) {
-  const std::unique_ptr<std::FILE, decltype(&std::fclose)> file(std::fopen(path.c_str(), "wb"), &std::fclose);
-  if (!file || std::fwrite(text.data(), 1, text.size(), file.get()) != text.size() || std::fflush(file.get()) != 0)
-    throw api::Failure("error[K1005] cannot write '" + path + "': " + std::strerror(errno) +
-                       "\n  remedy: check the path, its permissions and the space on the disk");
+  const auto* bytes = reinterpret_cast<const std::byte*>(text.data());
+  api::save_bytes(path, {bytes, bytes + text.size()}, {std::string_view(text).substr(0, 1)});
 }
 
 void write_bytes(const std::string& path, const std::vector<std::byte>& bytes) {

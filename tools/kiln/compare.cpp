@@ -368,9 +368,9 @@ void add_compare(CLI::App& app) {
                  "Folder with input_K.pb and output_K.pb, or with folders test_data_set_* of them, as in the ONNX test "
                  "sets; without it every layer is compared with the reference on the same inputs");
   app.add_option("--loadInputs,--inputs", o->inputs, "Input values as for kiln run; random where not given");
-  app.add_option("--rtol", o->rtol, "Relative tolerance")->check(CLI::NonNegativeNumber)->capture_default_str();
+  app.add_option("--rtol", o->rtol, "Relative tolerance")->check(not_negative())->capture_default_str();
   app.add_option("--atol", o->atol, "Absolute tolerance, times the largest element of the output or layer")
-      ->check(CLI::NonNegativeNumber)
+      ->check(not_negative())
       ->capture_default_str();
   app.add_option("--loadEngine", o->engine, "Saved engine of this model to check instead of a new one; outputs only");
   app.add_option("--golden", o->golden,

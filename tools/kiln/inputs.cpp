@@ -1,6 +1,7 @@
 // Inputs of an inference: from files, or random.
 #include <algorithm>
 #include <cstdio>
+#include <filesystem>
 #include <memory>
 
 #include "command.h"
@@ -42,6 +43,9 @@ std::vector<int64_t> shape_of_raw(const api::IoTensor& io, const Shapes& asked, 
 
 api::HostTensor load_raw(const api::IoTensor& io, const std::vector<int64_t>& dims, const std::string& path) {
   api::HostTensor tensor = api::random_tensor(io.type, dims, 0);
+  std::error_code error;
+  if (std::filesystem::exists(path, error) && !std::filesystem::is_regular_file(path, error))
+    throw api::Failure("error[K1005] '" + path + "' is not a regular file\n  remedy: copy the bytes to a file");
   const std::unique_ptr<std::FILE, decltype(&std::fclose)> file(std::fopen(path.c_str(), "rb"), &std::fclose);
   if (!file)
     throw api::Failure("error[K1004] cannot open '" + path + "'\n  remedy: check the path; --loadInputs=name:file,…");

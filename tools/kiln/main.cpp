@@ -1,7 +1,9 @@
 // kiln: one program, a subcommand per file; under the name trtexec it is `kiln bench`.
 #include <malloc.h>
 
+#include <cstdio>
 #include <iostream>
+#include <new>
 
 #include "command.h"
 
@@ -56,10 +58,27 @@ int run(CLI::App& app, int argc, char** argv) {
     return 2;
   } catch (const kiln::tool::Exit& e) {
     return e.code;
-  } catch (const std::exception& e) {
+  } catch (const kiln::api::Failure& e) {
     kiln::tool::say(kiln::api::Level::kError, e.what());
-    return 1;
+  } catch (const std::bad_alloc&) {
+    kiln::tool::say(kiln::api::Level::kError,
+                    "error[K1003] there is not enough memory\n  remedy: use smaller shapes, or a smaller model");
+  } catch (const std::exception& e) {
+    kiln::tool::say(kiln::api::Level::kError,
+                    std::string("error[K1000] ") + e.what() + "\n  remedy: report it with the command and the model");
   }
+  return 1;
+}
+
+// What was printed may still wait in a buffer, and the disk may be full.
+int run_and_flush(CLI::App& app, int argc, char** argv) {
+  const int code = run(app, argc, argv);
+  std::cout.flush();
+  if (std::fflush(stdout) == 0 && !std::ferror(stdout) && std::cout) return code;
+  kiln::tool::say(
+      kiln::api::Level::kError,
+      "error[K1005] cannot write to the standard output\n  remedy: check the disk or the program that reads it");
+  return code ? code : 1;
 }
 
 }  // namespace
@@ -72,7 +91,7 @@ int main(int argc, char** argv) {
     CLI::App app("Builds engines and measures inference (kiln bench)", "trtexec");
     let_last_win(app);
     kiln::tool::add_bench(app, true);
-    return run(app, argc, argv);
+    return run_and_flush(app, argc, argv);
   }
   CLI::App app("Kiln " + kiln::api::version() + ": compiles trained networks to tuned engines and runs them", "kiln");
   let_last_win(app);
@@ -98,5 +117,5 @@ int main(int argc, char** argv) {
     std::cerr << app.help();
     return 2;
   }
-  return run(app, argc, argv);
+  return run_and_flush(app, argc, argv);
 }

@@ -40,6 +40,18 @@ Archive open(const std::string& path) {
   bad_archive(path, text_of(code));
 }
 
+std::vector<std::byte> bytes_of(zip_source_t* source, const std::string& path) {
+  zip_stat_t stat;
+  zip_stat_init(&stat);
+  if (zip_source_stat(source, &stat) != 0 || !(stat.valid & ZIP_STAT_SIZE) || zip_source_open(source) != 0)
+    cannot_write(path, zip_error_strerror(zip_source_error(source)));
+  std::vector<std::byte> bytes(stat.size);
+  const zip_int64_t read = zip_source_read(source, bytes.data(), bytes.size());
+  zip_source_close(source);
+  if (read < 0 || static_cast<uint64_t>(read) != stat.size) cannot_write(path, "the archive cannot be read back");
+  return bytes;
+}
+
 }  // namespace
 
 std::vector<std::string> npz_arrays(const std::string& path) {
@@ -51,6 +63,7 @@ std::vector<std::string> npz_arrays(const std::string& path) {
     if (!name.ends_with(".npy")) bad_archive(path, "it holds '" + name + "', which is no .npy file");
     names.push_back(name.substr(0, name.size() - 4));
   }
+  if (names.empty()) bad_archive(path, "it holds no array");
   return names;
 }
 
@@ -86,9 +99,14 @@ api::HostTensor load_npz(const std::string& path, const std::string& array, uint
 }
 
 void save_npz(const std::string& path, const api::Values& arrays) {
-  int code = 0;
-  Archive archive(zip_open(path.c_str(), ZIP_CREATE | ZIP_TRUNCATE, &code), &zip_discard);
-  if (!archive) cannot_write(path, text_of(code));
+  zip_error_t error;
+  zip_error_init(&error);
+  const std::unique_ptr<zip_source_t, decltype(&zip_source_free)> memory(
+      zip_source_buffer_create(nullptr, 0, 0, &error), &zip_source_free);
+  if (!memory) cannot_write(path, zip_error_strerror(&error));
+  Archive archive(zip_open_from_source(memory.get(), ZIP_TRUNCATE, &error), &zip_discard);
+  if (!archive) cannot_write(path, zip_error_strerror(&error));
+  zip_source_keep(memory.get());              // the archive took the first reference
   std::vector<std::vector<std::byte>> files;  // until the archive is closed
   for (const auto& [name, tensor] : arrays) {
     files.push_back(api::npy_bytes(tensor));
@@ -102,6 +120,7 @@ void save_npz(const std::string& path, const api::Values& arrays) {
   }
   if (zip_close(archive.get()) != 0) cannot_write(path, zip_strerror(archive.get()));
   static_cast<void>(archive.release());
+  api::save_bytes(path, bytes_of(memory.get(), path), {"PK"});
 }
 
 }  // namespace kiln::tool

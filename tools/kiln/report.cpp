@@ -137,7 +137,7 @@ void add_report(CLI::App& app) {
   app.add_option("--shapes", o->shapes, "Shapes of the inputs, name:1x3x8x8,…; default: the optimum of the profile");
   app.add_option("--useOptimizationProfile", o->profile,
                  "Profile of the engines (default: the first that takes the shapes)")
-      ->check(CLI::NonNegativeNumber);
+      ->check(not_negative());
   app.add_option("--iterations", o->rounds, "Profiled inferences; the page shows medians")
       ->check(CLI::Range(1, 100000))
       ->capture_default_str();

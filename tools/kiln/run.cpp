@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <set>
 
 #include "command.h"
 
@@ -18,9 +19,29 @@ struct RunOptions {
   int profile = -1;
 };
 
-std::string file_name(std::string name) {
-  std::replace(name.begin(), name.end(), '/', '_');
-  return name;
+// What of a name a path can hold.
+std::string path_part(const std::string& name) {
+  constexpr size_t kLongest = 200;
+  std::string part = name.substr(0, kLongest);
+  for (char& c : part)
+    if (c == '/' || static_cast<unsigned char>(c) < 32 || c == 127) c = '_';
+  return part.find_first_not_of('.') == std::string::npos ? "_" : part;
+}
+
+// A file for each output. Those that can have their own name do; of the others, those that meet get a number.
+std::vector<std::string> file_names(const std::vector<api::IoTensor>& outputs) {
+  std::set<std::string> taken;
+  for (const api::IoTensor& output : outputs)
+    if (path_part(output.name) == output.name) taken.insert(output.name);
+  std::vector<std::string> names;
+  for (const api::IoTensor& output : outputs) {
+    const std::string wanted = path_part(output.name);
+    std::string name = wanted;
+    for (int number = 1; wanted != output.name && !taken.insert(name).second; ++number)
+      name = wanted + "_" + std::to_string(number);
+    names.push_back(name);
+  }
+  return names;
 }
 
 bool is_one_file(const std::string& path) { return path.ends_with(".npy") || path.ends_with(".pb"); }
@@ -37,10 +58,10 @@ void save(const RunOptions& o, const std::vector<api::IoTensor>& io, const api::
   if (o.outputs.ends_with(".npz")) return save_npz(o.outputs, outputs);
   if (is_one_file(o.outputs)) return api::save_tensor(o.outputs, outputs.at(io[0].name));
   make_folder(o.outputs);
+  const std::vector<std::string> names = file_names(io);
   for (size_t i = 0; i < io.size(); ++i)
-    api::save_tensor(
-        o.outputs + "/" + (o.format == "pb" ? "output_" + std::to_string(i) + ".pb" : file_name(io[i].name) + ".npy"),
-        outputs.at(io[i].name));
+    api::save_tensor(o.outputs + "/" + (o.format == "pb" ? "output_" + std::to_string(i) + ".pb" : names[i] + ".npy"),
+                     outputs.at(io[i].name));
 }
 
 // All elements when they are few, else what they range over.
@@ -68,7 +89,7 @@ class Dump {
  public:
   explicit Dump(std::string folder) : folder_(std::move(folder)) { make_folder(folder_); }
   void take(const api::LayerInfo& layer, const std::string& value, const api::HostTensor& tensor) {
-    const std::string path = fmt::format("{}/{:04}.{}.npy", folder_, count_++, file_name(value));
+    const std::string path = fmt::format("{}/{:04}.{}.npy", folder_, count_++, path_part(value));
     try {
       api::save_tensor(path, tensor);
     } catch (const api::Failure&) {  // a type that .npy lacks
@@ -152,7 +173,7 @@ void add_run(CLI::App& app) {
                  "Folder that receives each layer's results in order; the first NaN or infinity is named");
   app.add_option("--useOptimizationProfile", o->profile,
                  "Profile of the engine to use (default: the first that takes the shapes)")
-      ->check(CLI::NonNegativeNumber);
+      ->check(not_negative());
   add_build_flags(app, o->build);
   set_footer(app,
              "  kiln run resnet50.plan --loadInputs=image:cat.npy --saveOutputs=out\n"

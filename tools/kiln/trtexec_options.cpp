@@ -143,10 +143,10 @@ void add_trtexec_options(CLI::App& app, TrtexecOptions& o) {
   add(app.add_option("--loadRefOutputs", o.references,
                      "Expected outputs, as --loadInputs; exit code 1 when one differs"));
   add(app.add_option("--rtol", o.rtol, "Relative tolerance of --loadRefOutputs")
-          ->check(CLI::NonNegativeNumber)
+          ->check(not_negative())
           ->capture_default_str());
   add(app.add_option("--atol", o.atol, "Absolute tolerance of --loadRefOutputs, times the output's largest element")
-          ->check(CLI::NonNegativeNumber)
+          ->check(not_negative())
           ->capture_default_str());
   for (CLI::Option* option : options) option->group("trtexec");
 }

@@ -6,6 +6,7 @@
 #include <new>
 
 #include "backends/default_device.h"
+#include "base/printable.h"
 
 namespace kiln::api {
 namespace {
@@ -82,7 +83,7 @@ Dims from_nv(const nvinfer1::Dims& dims) {
 void Reporter::log(Severity severity, std::string_view message) noexcept {
   if (!logger_) return;
   try {
-    logger_->log(to_nv(severity), std::string(message).c_str());
+    logger_->log(to_nv(severity), kiln::printable(message).c_str());
   } catch (...) {
     logger_->log(nvinfer1::ILogger::Severity::kERROR, "out of memory");
   }
@@ -102,9 +103,9 @@ void Reporter::report_current() noexcept {
   } catch (const Error& e) {
     report(e.code(), e.what());
   } catch (const std::bad_alloc&) {
-    report(Code::kOutOfMemory, "out of memory");
+    report(Code::kOutOfMemory, "error[K1003] there is not enough memory");
   } catch (const std::exception& e) {
-    report(Code::kInternal, e.what());
+    report(Code::kInternal, Error(Code::kInternal, e.what()).what());
   } catch (...) {
     report(Code::kInternal, "an unknown exception");
   }

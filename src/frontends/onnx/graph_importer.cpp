@@ -4,10 +4,39 @@
 #include <algorithm>
 #include <set>
 
+#include "base/printable.h"
+
 namespace kiln::onnx {
 namespace {
 
-constexpr int64_t kMostNodes = 1'000'000;  // with function bodies inlined
+constexpr size_t kLongestPrefix = 512;       // bytes that the names of calls put before a name
+constexpr size_t kDeepestFunctions = 64;     // functions that call each other
+constexpr int64_t kAlwaysFewNodes = 20'000;  // with function bodies inlined
+constexpr int64_t kNodesPerNode = 100;       // of the file, at most, when there are more
+
+int64_t count_nodes(const ::onnx::GraphProto& graph) {
+  int64_t count = graph.node_size();
+  for (const auto& node : graph.node())
+    for (const auto& attribute : node.attribute()) {
+      if (attribute.has_g()) count += count_nodes(attribute.g());
+      for (const auto& g : attribute.graphs()) count += count_nodes(g);
+    }
+  return count;
+}
+
+// Functions are copied into each place that calls them, so a small file can stand for any number of nodes.
+int64_t most_nodes(const ::onnx::ModelProto& model) {
+  int64_t own = count_nodes(model.graph());
+  for (const auto& function : model.functions()) own += function.node_size();
+  return std::max(kAlwaysFewNodes, own * kNodesPerNode);
+}
+
+void check_name(const std::string& name) {
+  if (name.size() > ir::kLongestName)
+    throw Error(Code::kUnsupported, "the name of an input or output has " + std::to_string(name.size()) + " bytes")
+        .cause("names have at most " + std::to_string(ir::kLongestName))
+        .remedy("give it a shorter name");
+}
 
 std::string function_key(const std::string& domain, const std::string& name, const std::string& overload) {
   return (domain == "ai.onnx" ? "" : domain) + "::" + name + "::" + overload;
@@ -51,7 +80,10 @@ template <class F> void each_nested_node(const ::onnx::NodeProto& node, F f) {
 }  // namespace
 
 GraphImporter::GraphImporter(std::shared_ptr<::onnx::ModelProto> model, const ImportOptions& options)
-    : model_(std::move(model)), options_(options), external_(options.model_dir) {
+    : model_(std::move(model)),
+      options_(options),
+      external_(options.model_dir),
+      most_nodes_(options.most_nodes > 0 ? options.most_nodes : most_nodes(*model_)) {
   for (const auto& f : model_->functions())
     if (!functions_.try_emplace(function_key(f.domain(), f.name(), f.overload()), &f).second)
       throw Error(Code::kInvalidGraph, "the model has two functions '" + f.domain() + "." + f.name() + "'");
@@ -154,6 +186,7 @@ void GraphImporter::add_inputs(const ::onnx::GraphProto& graph, Scope& scope) {
   for (const auto& input : graph.input()) {
     if (initializers.count(input.name())) continue;
     try {
+      check_name(input.name());
       define(scope, input.name(), nullptr);
       scope.values[input.name()] =
           scope.graph->add_input(input.name(), read_type(input.type(), input.name(), options_.fixed_dims));
@@ -248,8 +281,10 @@ void GraphImporter::import_nodes(const Nodes& nodes, Scope& scope, const Context
 }
 
 void GraphImporter::import_node(const ::onnx::NodeProto& node, Scope& scope, const Context& context) {
-  if (++nodes_seen_ > kMostNodes)
-    throw Error(Code::kUnsupported, "the model has more than " + std::to_string(kMostNodes) + " nodes");
+  if (++nodes_seen_ > most_nodes_)
+    throw Error(Code::kUnsupported, "the model has more than " + std::to_string(most_nodes_) +
+                                        " nodes once the bodies of its functions stand where they are called")
+        .remedy("call functions less often, or set a larger limit of nodes");
   const bool outermost_error = !located_;
   NodeImport n(*this, node, scope, context);
   try {
@@ -349,7 +384,11 @@ const ::onnx::FunctionProto* GraphImporter::find_function(const ::onnx::NodeProt
 
 void GraphImporter::inline_function(const ::onnx::FunctionProto& function, NodeImport& call, const Context& context) {
   const std::string key = function_key(function.domain(), function.name(), function.overload());
-  Context body_context{opset_map(function.opset_import()), {}, call.name() + "/", context.functions};
+  if (context.functions.size() >= kDeepestFunctions)
+    throw Error(Code::kUnsupported, "more than " + std::to_string(kDeepestFunctions) + " functions call each other")
+        .remedy("inline the functions before the export");
+  Context body_context{
+      opset_map(function.opset_import()), {}, shortened(call.name(), kLongestPrefix) + "/", context.functions};
   if (body_context.opsets.empty()) body_context.opsets = context.opsets;
   if (std::find(context.functions.begin(), context.functions.end(), key) != context.functions.end())
     call.invalid("the function '" + function.name() + "' calls itself");
@@ -381,14 +420,16 @@ void GraphImporter::inline_function(const ::onnx::FunctionProto& function, NodeI
 // An output that is an input, a constant or another output too becomes a result of its own.
 void GraphImporter::set_outputs(const ::onnx::GraphProto& graph, Scope& scope) {
   std::vector<ir::Value*> outputs;
+  std::set<const ir::Value*> taken;
   for (const auto& output : graph.output()) {
+    check_name(output.name());
     ir::Value* value = nullptr;
     try {
       value = resolve(scope, output.name());
     } catch (const Error&) {
       throw Error(Code::kInvalidGraph, "the output '" + output.name() + "' is produced by nothing");
     }
-    if (!value->producer() || std::find(outputs.begin(), outputs.end(), value) != outputs.end()) {
+    if (!value->producer() || !taken.insert(value).second) {
       const OpDef* identity = find_op("Identity");
       if (!identity)
         throw Error(Code::kUnsupported,

@@ -82,6 +82,7 @@ class GraphImporter {
   int own_node_ = -1;     // of the model's graph, that is being imported
   bool located_ = false;  // the error under way names its node and inputs
   int64_t nodes_seen_ = 0;
+  int64_t most_nodes_;
 };
 
 std::string node_label(const ::onnx::NodeProto& node, const Context& context);

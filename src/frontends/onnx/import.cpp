@@ -12,19 +12,23 @@
 #include "base/error.h"
 #include "base/file_map.h"
 #include "frontends/onnx/graph_importer.h"
+#include "frontends/onnx/message_cost.h"
 
 namespace kiln::onnx {
 namespace {
 
+using google::protobuf::io::CodedInputStream;
+using google::protobuf::io::ZeroCopyInputStream;
+
 constexpr int kDeepestNesting = 100;  // of messages
 
-std::shared_ptr<::onnx::ModelProto> parse(google::protobuf::io::ZeroCopyInputStream& input, uint64_t size) {
+std::shared_ptr<::onnx::ModelProto> parse(ZeroCopyInputStream& input, uint64_t size) {
   if (size == 0) throw Error(Code::kMalformedModel, "the model is empty (0 bytes)");
   if (size > INT_MAX)
     throw Error(Code::kMalformedModel, "the model has " + std::to_string(size) + " bytes")
         .cause("the format ends at 2 GiB")
         .remedy("save the model with external data");
-  google::protobuf::io::CodedInputStream stream(&input);
+  CodedInputStream stream(&input);
   stream.SetTotalBytesLimit(INT_MAX);
   stream.SetRecursionLimit(kDeepestNesting);
   auto model = std::make_shared<::onnx::ModelProto>();
@@ -46,7 +50,9 @@ template <class F> auto with_memory(F&& body) {
 }  // namespace
 
 std::shared_ptr<::onnx::ModelProto> parse_bytes(std::span<const std::byte> bytes) {
-  google::protobuf::io::ArrayInputStream input(bytes.data(), static_cast<int>(std::min<size_t>(bytes.size(), INT_MAX)));
+  const int size = static_cast<int>(std::min<size_t>(bytes.size(), INT_MAX));
+  google::protobuf::io::ArrayInputStream counted(bytes.data(), size), input(bytes.data(), size);
+  check_message_cost(counted, bytes.size());
   return with_memory([&] { return parse(input, bytes.size()); });
 }
 
@@ -66,6 +72,9 @@ std::unique_ptr<ir::Graph> import_file(const std::string& path, const ImportOpti
     with_folder.model_dir = std::filesystem::path(path).parent_path().string();
     if (with_folder.model_dir.empty()) with_folder.model_dir = ".";
   }
+  google::protobuf::io::FileInputStream counted(file.descriptor());
+  check_message_cost(counted, file.size());
+  file.rewind();
   google::protobuf::io::FileInputStream input(file.descriptor());
   return import_model(with_memory([&] { return parse(input, file.size()); }), with_folder);
 }

@@ -41,6 +41,7 @@ struct ImportOptions {
   Logger* logger = nullptr;
   std::map<std::string, int64_t> fixed_dims;  // sizes of named dimensions
   ImportReport* report = nullptr;
+  int64_t most_nodes = 0;  // with function bodies where they are called; 0: 20,000, or 100 for each node of the file
   // Elements that take the place of the model's own, by the name of the initializer. Borrowed by the graph.
   std::map<std::string, std::span<const std::byte>> initializers = {};
 };

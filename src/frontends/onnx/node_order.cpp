@@ -3,6 +3,7 @@
 #include <set>
 
 #include "base/error.h"
+#include "base/printable.h"
 #include "frontends/onnx/graph_importer.h"
 
 namespace kiln::onnx {
@@ -54,9 +55,10 @@ std::vector<std::string> used_names(const ::onnx::NodeProto& node) {
 }  // namespace
 
 std::string node_name(const ::onnx::NodeProto& node, const Context& context) {
-  return context.prefix + (!node.name().empty()     ? node.name()
-                           : node.output_size() > 0 ? node.output(0)
-                                                    : node.op_type());
+  return shortened(context.prefix + (!node.name().empty()     ? node.name()
+                                     : node.output_size() > 0 ? node.output(0)
+                                                              : node.op_type()),
+                   ir::kLongestName);
 }
 
 std::string domain_of(const ::onnx::NodeProto& node) { return node.domain() == "ai.onnx" ? "" : node.domain(); }

@@ -20,6 +20,12 @@ std::string label(const ::onnx::TensorProto& proto) {
   return proto.name().empty() ? "a tensor" : "tensor '" + proto.name() + "'";
 }
 
+template <class Proto> void check_rank(const Proto& proto) {
+  if (static_cast<size_t>(proto.dims_size()) > kMostRank)
+    throw Error(Code::kUnsupported, "a stored tensor has " + std::to_string(proto.dims_size()) + " dimensions")
+        .cause("a tensor has at most " + std::to_string(kMostRank));
+}
+
 Error wrong_count(const ::onnx::TensorProto& proto, int64_t expected, int64_t given, const char* unit) {
   return Error(Code::kMalformedModel, label(proto) + " has the wrong size")
       .cause("its shape needs " + std::to_string(expected) + " " + unit + ", it holds " + std::to_string(given));
@@ -148,6 +154,7 @@ DType dtype_from_onnx(int64_t number) {
 
 Tensor read_tensor(const ::onnx::TensorProto& proto, const std::shared_ptr<const void>& owner, ExternalData* external) {
   const DType type = dtype_from_onnx(proto.data_type());
+  check_rank(proto);
   const Dims dims(proto.dims().begin(), proto.dims().end());
   const auto count = checked_element_count(dims);
   if (!count)
@@ -168,6 +175,7 @@ Tensor read_tensor(const ::onnx::TensorProto& proto, const std::shared_ptr<const
 Tensor read_sparse_tensor(const ::onnx::SparseTensorProto& proto, ExternalData* external) {
   const Tensor values = read_tensor(proto.values(), nullptr, external),
                indices = read_tensor(proto.indices(), nullptr, external);
+  check_rank(proto);
   const Dims dims(proto.dims().begin(), proto.dims().end());
   const auto rank = static_cast<int64_t>(dims.size());
   const auto count = checked_element_count(dims);

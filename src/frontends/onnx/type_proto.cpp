@@ -4,7 +4,9 @@
 #include <onnx/onnx-ml.pb.h>
 
 #include "base/error.h"
+#include "base/printable.h"
 #include "frontends/onnx/tensor_proto.h"
+#include "ir/graph.h"
 
 namespace kiln::onnx {
 namespace {
@@ -19,7 +21,7 @@ Dim read_dim(const ::onnx::TensorShapeProto::Dimension& proto, const std::string
   }
   const std::string& name = proto.dim_param().empty() ? unnamed : proto.dim_param();
   const auto fixed = fixed_dims.find(name);
-  return fixed == fixed_dims.end() ? Dim::symbol(name) : Dim(fixed->second);
+  return fixed == fixed_dims.end() ? Dim::symbol(shortened(name, ir::kLongestName + 32)) : Dim(fixed->second);
 }
 
 TensorType read_tensor_type(const ::onnx::TypeProto::Tensor& proto, const std::string& unnamed,
@@ -27,6 +29,9 @@ TensorType read_tensor_type(const ::onnx::TypeProto::Tensor& proto, const std::s
   TensorType type;
   type.dtype = dtype_from_onnx(proto.elem_type());
   type.ranked = proto.has_shape();
+  if (static_cast<size_t>(proto.shape().dim_size()) > kMostRank)
+    throw Error(Code::kUnsupported, "'" + unnamed + "' has " + std::to_string(proto.shape().dim_size()) + " dimensions")
+        .cause("a tensor has at most " + std::to_string(kMostRank));
   for (int i = 0; i < proto.shape().dim_size(); ++i)
     type.shape.push_back(read_dim(proto.shape().dim(i), unnamed + "." + std::to_string(i), fixed_dims));
   return type;

@@ -38,6 +38,9 @@ void loop_reference(RefCall& c) {
                                          std::to_string(c.output_count()) + " outputs");
   state.scans.resize(static_cast<size_t>(c.output_count() - carried));
   LoopState probe = state;
+  if (c.present(0) && c.input(0).size() != 1)
+    throw Error(Code::kExecution, "the trip count of a loop is " + c.input(0).type_string())
+        .remedy("give one integer, or none for a loop that its condition ends");
   const int64_t most = c.present(0) ? c.input(0).int_at(0) : std::numeric_limits<int64_t>::max();
   bool go = !c.present(1) || truth(c.datum(1));
   int64_t iteration = 0;

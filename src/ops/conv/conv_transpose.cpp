@@ -16,9 +16,9 @@ Window transpose_window(const ShapeCall& c) {
   Window w{
       weight_kernel(c), window_ints(c, "strides", rank, 1, 1), window_ints(c, "dilations", rank, 1, 1), {}, {}, {}};
   const Ints extra = window_ints(c, "output_padding", rank, 0, 0), sizes = window_ints(c, "output_shape", rank, -1, 1);
-  const std::string auto_pad = c.text("auto_pad");
-  const bool upper = auto_pad == "SAME_UPPER", same = upper || auto_pad == "SAME_LOWER";
-  const Ints pads = same || auto_pad == "VALID" ? Ints(2 * rank, 0) : window_ints(c, "pads", 2 * rank, 0, 0);
+  const std::string padding = auto_pad(c);
+  const bool upper = padding == "SAME_UPPER", same = upper || padding == "SAME_LOWER";
+  const Ints pads = same || padding == "VALID" ? Ints(2 * rank, 0) : window_ints(c, "pads", 2 * rank, 0, 0);
   const Shape reach = effective_kernel(w.kernel, w.dilations);
   for (size_t i = 0; i < rank; ++i) {
     const Dim full = (in[i] - 1) * Dim(w.strides[i]) + extra[i] + reach[i];

@@ -51,6 +51,15 @@ Dim output_size(const Dim& in, const Dim& begin, const Dim& end, const Dim& kern
 
 }  // namespace
 
+std::string auto_pad(const ShapeCall& c) {
+  const std::string word = c.text("auto_pad");
+  if (word.empty()) return "NOTSET";
+  if (word != "NOTSET" && word != "VALID" && word != "SAME_UPPER" && word != "SAME_LOWER")
+    throw Error(Code::kInvalidArgument, "auto_pad '" + word + "' is unknown")
+        .remedy("use NOTSET, SAME_UPPER, SAME_LOWER or VALID");
+  return word;
+}
+
 Window window_of(const ShapeCall& c, const Shape& spatial, Shape kernel, bool ceil_mode) {
   const size_t rank = spatial.size();
   Window w{
@@ -61,12 +70,9 @@ Window window_of(const ShapeCall& c, const Shape& spatial, Shape kernel, bool ce
   for (const Dim& k : w.kernel)
     if (k.is_constant() && k.value() < 1)
       throw Error(Code::kShapeMismatch, "the kernel " + to_string(w.kernel) + " has a dimension below 1");
-  const std::string auto_pad = c.text("auto_pad");
-  const bool upper = auto_pad == "SAME_UPPER", lower = auto_pad == "SAME_LOWER";
-  if (!upper && !lower && auto_pad != "NOTSET" && auto_pad != "VALID" && !auto_pad.empty())
-    throw Error(Code::kInvalidArgument, "auto_pad '" + auto_pad + "' is unknown")
-        .remedy("use NOTSET, SAME_UPPER, SAME_LOWER or VALID");
-  const Ints pads = auto_pad == "VALID" || upper || lower ? Ints(2 * rank, 0) : window_ints(c, "pads", 2 * rank, 0, 0);
+  const std::string padding = auto_pad(c);
+  const bool upper = padding == "SAME_UPPER", lower = padding == "SAME_LOWER";
+  const Ints pads = padding == "VALID" || upper || lower ? Ints(2 * rank, 0) : window_ints(c, "pads", 2 * rank, 0, 0);
   const Shape reach = effective_kernel(w.kernel, w.dilations);
   for (size_t i = 0; i < rank; ++i) {
     if (upper || lower) {

@@ -14,6 +14,8 @@ struct Window {
 
 // The attribute as it is, or `count` times `fallback` when absent; checks its length and that every value is at least `low`.
 Ints window_ints(const ShapeCall& c, std::string_view attribute, size_t count, int64_t fallback, int64_t low);
+// The attribute auto_pad, "NOTSET" when it is empty; throws kInvalidArgument for another word than the four.
+std::string auto_pad(const ShapeCall& c);
 // From auto_pad, pads, strides, dilations (and ceil_mode, when the operator has it) over an input of size `spatial`.
 Window window_of(const ShapeCall& c, const Shape& spatial, Shape kernel, bool ceil_mode);
 Shape spatial_dims(const Shape& dims);  // without the first two

@@ -1,4 +1,6 @@
 // A node whose inputs are constants becomes a constant.
+#include <set>
+
 #include "base/error.h"
 #include "passes/rule_lists.h"
 #include "passes/value_queries.h"
@@ -6,19 +8,25 @@
 namespace kiln::passes {
 namespace {
 
-constexpr int64_t kAlwaysSmall = int64_t{1} << 16;
+constexpr int64_t kAlwaysSmall = int64_t{1} << 16;  // elements
+constexpr int64_t kMostGrowth = int64_t{1} << 24;   // elements that folding adds to a graph
 
-// Folding must not blow a graph up: results may have as many elements as the inputs, or few.
+// Folding must not blow a graph up: results may have as many elements as the inputs, or few, and all of them together not too many more.
 bool outputs_fit(const Node& n) {
-  int64_t given = kAlwaysSmall, made = 0;
-  for (const Value* v : n.inputs()) given += v ? v->constant()->size() : 0;
+  int64_t given = 0, made = 0;
+  std::set<const Value*> counted;
+  for (const Value* v : n.inputs())
+    if (v && counted.insert(v).second) given += v->constant()->size();
   for (const Value* v : n.outputs()) {
     if (!v->is_tensor() || !v->ranked() || !is_static(v->shape())) return false;
     const auto count = checked_element_count(static_dims(v->shape()));
     if (!count) return false;
     made += *count;
   }
-  return made <= given;
+  if (made <= given) return true;
+  if (made - given > kAlwaysSmall || n.graph().folded_growth + made - given > kMostGrowth) return false;
+  n.graph().folded_growth += made - given;
+  return true;
 }
 
 }  // namespace

@@ -58,12 +58,15 @@ inline void* place_result(const TensorView& out, Dims dims) {
   return data;
 }
 
-// Runs what may throw: a part of prepare, or the launch of a kernel that works on slots.
+// Runs what may throw: a part of prepare, or the launch of a kernel that works on slots. The text of the status lives until the
+// thread's next one.
 template <class Function> Status guarded(Function&& function) noexcept {
   try {
     return function();
   } catch (const Error& e) {
-    return {e.code(), "the shapes of a step do not fit its kernel"};
+    static thread_local std::string text;
+    text = e.message();
+    return {e.code(), text.c_str()};
   } catch (const std::bad_alloc&) {
     return {Code::kOutOfMemory, "a kernel could not allocate its tables"};
   } catch (...) {

@@ -5,6 +5,7 @@
 #include "backends/cpu/device/compute/transpose.h"
 #include "backends/cpu/device/kernels/common.h"
 #include "backends/cpu/device/kernels/registry.h"
+#include "base/checked.h"
 
 namespace kiln::cpu::kernels {
 namespace {
@@ -52,6 +53,7 @@ class Pad final : public Kernel {
   }
 
  private:
+  static constexpr size_t kMostPieces = 1 << 16;
   struct Piece {
     StridedCopy copy;
     int64_t from, to;  // bytes
@@ -79,35 +81,28 @@ class Pad final : public Kernel {
     return kOkStatus;
   }
 
-  int64_t source(int64_t i, int64_t extent) const {
-    if (i >= 0 && i < extent) return i;
-    if (mode_ == "edge") return i < 0 ? 0 : extent - 1;
-    const int64_t period = mode_ == "wrap" ? extent : std::max<int64_t>(2 * (extent - 1), 1),
-                  k = (i % period + period) % period;
-    return k < extent ? k : period - k;
+  // The stretch that begins at position k of the source, which lies outside of it where it pads.
+  Stretch stretch_at(int64_t k, int64_t extent) const {
+    constexpr int64_t kToTheEnd = INT64_MAX;
+    if (k >= 0 && k < extent) return {0, extent - k, k, 1};
+    if (extent == 1 || (mode_ == "edge" && k >= extent)) return {0, kToTheEnd, extent - 1, 0};
+    if (mode_ == "edge") return {0, -k, 0, 0};
+    const int64_t period = mode_ == "wrap" ? extent : 2 * (extent - 1), at = floor_mod(k, period);
+    return at < extent ? Stretch{0, extent - at, at, 1} : Stretch{0, period - at, period - at, -1};
   }
 
   std::vector<Stretch> stretches(int64_t before, int64_t extent, int64_t length) const {
     std::vector<Stretch> list;
-    for (int64_t i = 0; i < length; ++i) {
-      const int64_t from = source(i - before, extent);
-      if (!list.empty()) {
-        Stretch& last = list.back();
-        const int64_t step = from - (last.from + (last.length - 1) * last.step);
-        if (last.length == 1 && step >= -1 && step <= 1) last.step = step;
-        if (step == last.step && step >= -1 && step <= 1) {
-          ++last.length;
-          continue;
-        }
-      }
-      list.push_back({i, 1, from, 0});
+    for (int64_t i = 0; i < length && list.size() <= kMostPieces; i += list.back().length) {
+      list.push_back(stretch_at(i - before, extent));
+      list.back().to = i;
+      list.back().length = std::min(list.back().length, length - i);
     }
     return list;
   }
 
   // The result as a grid of boxes, each copied from one place.
   Status prepare_pieces(const TensorView& in, const TensorView& out, int size) {
-    constexpr size_t kMostPieces = 1 << 16;
     const auto rank = static_cast<size_t>(in.rank);
     std::vector<std::vector<Stretch>> axes;
     size_t count = 1;

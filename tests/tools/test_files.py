@@ -1,0 +1,131 @@
+"""Files that the program writes: it replaces nothing but its own, keeps names apart, and says when it could not write."""
+import json
+import os
+import pathlib
+import stat
+import subprocess
+
+import numpy as np
+import pytest
+from conftest import save_model
+from onnx import TensorProto, helper
+
+F = TensorProto.FLOAT
+FAST = ["--builderOptimizationLevel=0"]
+
+
+@pytest.fixture
+def model(kiln):
+    path = kiln.folder / "model.onnx"
+    save_model(path, [helper.make_node("Relu", ["x"], ["y"])], {"x": (F, [2, 3])}, {"y": (F, [2, 3])})
+    return path
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+
+
+@pytest.mark.parametrize("option", ["-o", "--saveEngine="])
+def test_an_engine_does_not_replace_the_model(kiln, model, option):
+    before = contents(kiln.folder)
+    words = [option, model] if option == "-o" else [option + str(model)]
+    error = kiln.fails(1, "build", model, *words, *FAST, "--noTimingCache")
+    assert "K1005" in error and "remedy" in error
+    assert contents(kiln.folder) == before
+
+
+def test_a_timing_cache_does_not_replace_the_model(kiln, model):
+    before = model.read_bytes()
+    done = kiln.run("build", model, "-o", "m.plan", f"--timingCacheFile={model}", *FAST)
+    assert done.returncode == 0 and "the timing cache is not written" in done.stderr
+    assert model.read_bytes() == before and (kiln.folder / "m.plan").exists()
+
+
+@pytest.fixture
+def device(kiln):
+    """Devices of our own where we may make some: who may do that may also lose those of the system."""
+    def make(name, minor):
+        path = kiln.folder / name
+        try:
+            os.mknod(path, stat.S_IFCHR | 0o666, os.makedev(1, minor))
+            path.open("wb").close()
+        except PermissionError:
+            return pathlib.Path("/dev") / name
+        return path
+
+    return make
+
+
+def test_devices_stay_devices(kiln, model, device):
+    null, full = device("null", 3), device("full", 7)
+    kiln.ok("build", model, "-o", null, *FAST, "--noTimingCache")
+    assert "K1005" in kiln.fails(1, "build", model, "-o", full, *FAST, "--noTimingCache")
+    done = kiln.run("build", model, "-o", null, f"--timingCacheFile={null}", *FAST)
+    assert done.returncode == 0 and "the timing cache is not written" in done.stderr
+    assert stat.S_ISCHR(null.stat().st_mode) and stat.S_ISCHR(full.stat().st_mode)
+
+
+def test_archives_are_whole(kiln, model):
+    for _ in range(2):
+        kiln.ok("run", model, "--saveOutputs=out.npz", *FAST)
+        assert np.load(kiln.folder / "out.npz")["y"].shape == (2, 3)
+    assert sorted(contents(kiln.folder)) == ["model.onnx", "out.npz"]
+
+
+def test_exports_do_not_replace_the_model(kiln, model, device):
+    full = device("full", 7)
+    before = model.read_bytes()
+    bench = ["bench", f"--onnx={model}", "--iterations=1", "--duration=0", "--warmUp=0", *FAST, "--noTimingCache"]
+    for option in ("--exportTimes", "--exportProfile", "--exportLayerInfo", "--exportOutput"):
+        assert "K1005" in kiln.fails(1, *bench, f"{option}={model}")
+        assert "K1005" in kiln.fails(1, *bench, f"{option}={full}")
+        kiln.ok(*bench, f"{option}=out.json")
+        kiln.ok(*bench, f"{option}=out.json")
+        json.loads((kiln.folder / "out.json").read_text())
+    kiln.fails(1, "run", model, f"--saveOutputs={kiln.folder}/model.onnx", *FAST)
+    assert model.read_bytes() == before
+
+
+def test_a_full_disk_is_noticed(kiln, model):
+    kiln.ok("build", model, "-o", "m.plan", *FAST, "--noTimingCache")
+    for words in (["list"], ["inspect", "m.plan"], ["inspect", "m.plan", "--json"]):
+        with open("/dev/full", "w") as full:
+            done = subprocess.run([kiln.program, *words], cwd=kiln.folder, stdout=full, stderr=subprocess.PIPE, text=True)
+        assert done.returncode == 1 and "K1005" in done.stderr, words
+
+
+def test_outputs_whose_names_meet_are_kept_apart(kiln):
+    names = ["a/b", "a_b", "a\tb", "..", "c"]
+    path = kiln.folder / "names.onnx"
+    save_model(path, [helper.make_node("Mul", ["x", f"k{i}"], [n]) for i, n in enumerate(names)], {"x": (F, [1])},
+               {n: (F, [1]) for n in names}, {f"k{i}": np.full(1, i, np.float32) for i in range(len(names))})
+    np.save(kiln.folder / "x.npy", np.ones(1, np.float32))
+    kiln.ok("run", path, "--loadInputs=x:x.npy", "--saveOutputs=out", *FAST)
+    values = {f.name: float(np.load(f)[0]) for f in (kiln.folder / "out").iterdir()}
+    assert values["a_b.npy"] == 1 and values["c.npy"] == 4
+    assert sorted(values.values()) == [0, 1, 2, 3, 4]
+
+
+def test_archives_and_pipes_as_inputs(kiln, model):
+    np.savez(kiln.folder / "none.npz")
+    assert "holds no array" in kiln.fails(1, "run", model, "--loadInputs=none.npz", *FAST)
+    assert "holds no array" in kiln.fails(1, "run", model, "--loadInputs=x:none.npz", *FAST)
+    os.mkfifo(kiln.folder / "fifo")
+    assert "not a regular file" in kiln.fails(1, "run", model, "--loadInputs=x:fifo", *FAST)
+
+
+@pytest.mark.parametrize("value", ["nan", "-1", "inf", "x", "1e400", ""])
+def test_numbers_that_are_none(kiln, model, value):
+    for option in ("--duration", "--warmUp", "--idleTime", "--buildTime"):
+        done = kiln.run("bench", f"--onnx={model}", f"{option}={value}")
+        assert done.returncode == 2, (option, value, done.stdout, done.stderr)
+        assert len(done.stderr) < 500 and option in done.stderr
+
+
+def test_names_from_a_model_do_not_reach_the_terminal_raw(kiln):
+    path = kiln.folder / "escape.onnx"
+    save_model(path, [helper.make_node("Relu", ["x"], ["y"])], {"x": (F, [2])}, {"y": (F, [2])})
+    text = path.read_bytes().replace(b"Relu", b"R\x1b[m")
+    path.write_bytes(text)
+    done = kiln.run("build", path, *FAST)
+    assert done.returncode == 1 and "\x1b" not in done.stderr and "\\x1b" in done.stderr
