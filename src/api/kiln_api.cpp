@@ -218,6 +218,7 @@ std::vector<std::string> list_rules() {
   for (const auto* rule : passes::fusion_rules()) names.push_back(rule->name);
   for (const auto* rule : passes::precision_rules()) names.push_back(rule->name);
   for (const auto* rule : passes::narrow_rules()) names.push_back(rule->name);
+  for (const auto* rule : passes::quantize_rules()) names.push_back(rule->name);
   return names;
 }
 

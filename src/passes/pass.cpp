@@ -131,6 +131,10 @@ void PassContext::note_decline(const Rule& rule, const Node& node, const std::st
     options_.logger->log(Severity::kVerbose, pass_ + ": " + rule.name + " declines '" + node.name() + "': " + reason);
 }
 
+void PassContext::remark(const std::string& text) {
+  if (options_.logger) options_.logger->log(Severity::kInfo, pass_ + ": " + text);
+}
+
 void apply_rules(Graph& graph, const std::vector<const Rule*>& rules, PassContext& context) {
   for (const auto& n : graph.nodes())
     for (const auto& region : n->regions) apply_rules(*region, rules, context);

@@ -43,6 +43,7 @@ class PassContext {
   }
   void note(const Rule& rule, const std::string& name);
   void note_decline(const Rule& rule, const Node& node, const std::string& reason);
+  void remark(const std::string& text);  // goes to the log
   void begin(std::string pass) { pass_ = std::move(pass); }
 
  private:
@@ -59,7 +60,7 @@ struct Pass {
 Pass canonicalize();
 Pass fuse(std::vector<const Rule*> rules);
 // Products of quantized tensors become products of integers with post-operations, and what only moves or chooses elements does so with
-// integers.
+// integers. The log says which products stay wide, and why.
 Pass quantize();
 // For targets whose kernels compute in float32: what computes on float16 and bfloat16 does so between casts, which round as the
 // types say, and constants are dequantized.

@@ -2,6 +2,7 @@
 #include "passes/rule_lists.h"
 
 #include "passes/pass.h"
+#include "passes/quantize/wide_products.h"
 
 namespace kiln::passes {
 namespace {
@@ -83,6 +84,7 @@ Pass fuse(std::vector<const Rule*> rules) {
 Pass quantize() {
   return {"quantize", [](Graph& graph, PassContext& context) {
             apply_in_stages(graph, quantize_rules(), context);
+            for (const std::string& line : wide_products(graph)) context.remark(line);
             apply_rules(graph, canonical_rules(), context);
           }};
 }

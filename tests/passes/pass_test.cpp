@@ -48,6 +48,32 @@ TEST(Passes, ReportAndLog) {
   EXPECT_NE(log.verbose.find("fuse: post_operations: ip1 + bias1\n"), std::string::npos) << log.verbose;
 }
 
+TEST(Passes, QuantizeSaysWhatStaysWide) {
+  const auto g = ir::parse_graph(R"(graph main(%x: int8[4,4], %f: float32[4,4]) {
+    %s = constant float32[]:{0.5}
+    %w = random int8[4,4] seed 1
+    %dx = Dequantize "dx"(%x, %s)
+    %dw = Dequantize "dw"(%w, %s)
+    %a = MatMul "integers"(%dx, %dw)
+    %b = MatMul "half"(%f, %dw)
+    %c = MatMul "dynamic"(%dx, %b)
+    return %a, %b, %c
+  })");
+  Lines log;
+  PassOptions options;
+  options.logger = &log;
+  run_passes(*g, {quantize()}, options);
+  EXPECT_NE(log.text.find("quantize: 'half' (MatMul) stays in float32: x is not dequantized\n"), std::string::npos)
+      << log.text;
+  EXPECT_NE(log.text.find("'dynamic' (MatMul) stays in float32: the weights are not dequantized\n"), std::string::npos)
+      << log.text;
+  EXPECT_EQ(log.text.find("'integers'"), std::string::npos) << log.text;
+  const auto plain = network();
+  log.text.clear();
+  run_passes(*plain, {quantize()}, options);
+  EXPECT_EQ(log.text.find("stays"), std::string::npos) << log.text;
+}
+
 TEST(Passes, RulesCanBeSwitchedOff) {
   const auto g = network();
   PassOptions options;

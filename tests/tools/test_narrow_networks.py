@@ -182,6 +182,8 @@ def test_block_between_quantize_and_dequantize(kiln):
     model = save(graph_of(nodes, [2, 8, 12, 12], "y", constants), kiln.folder / "qdq.onnx")
     x = values(random, 2, 8, 12, 12)
     assert steps_by_reference(kiln, "qdq.onnx") == []
+    tactics = [layer["tactic"] for layer in json.loads(kiln.ok("inspect", "net.plan", "--json"))["layers"]]
+    assert (tactics.count("conv_int8"), tactics.count("gemm_int8")) == (2, 1), tactics
     want = ReferenceEvaluator(model).run(None, {"x": x})[0]
     # A value on the border between two quantized ones may fall to either side.
     np.testing.assert_allclose(result(kiln, "qdq.onnx", x), want, atol=0.06)

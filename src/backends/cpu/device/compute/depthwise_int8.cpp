@@ -59,7 +59,9 @@ HWY_INLINE void run_pixels(const uint8_t* const* addresses, int64_t taps, const 
         sums[i][j] = add_product(sums[i][j], load_words<T>(addresses[i] + at.column + j * kSumLanes, left), w);
     }
   }
-  finish_tile(e, at, sums, out, out_stride);
+  HWY_ALIGN int32_t stored[kPixels * kVectors * kSumLanes];
+  store_sums(sums, stored);
+  finish_tile<kVectors>(e, at, stored, out, out_stride);
 }
 
 // Output pixels [begin, end).

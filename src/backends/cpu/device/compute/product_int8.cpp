@@ -44,6 +44,7 @@ struct Tile {
   const uint8_t* const* rows;
   int64_t terms;         // a multiple of four
   const int8_t* panels;  // the first of them
+  int64_t group;         // panels that lie interleaved
   TilePlace at;          // columns count from the first column of the product
   const int32_t* start;  // of the first panel's columns
 };
@@ -59,17 +60,15 @@ HWY_INLINE void run_tile(const Tile& t, const SumEpilogue& e, void* out, int64_t
 #pragma GCC unroll 8
     for (int i = 0; i < kRows; ++i) sums[i][j] = start;
   }
-  const int64_t panel = t.terms * kInt8Panel;
+  const int64_t step = t.group * 4 * kInt8Panel;
   const uint8_t* rows[kRows];
 #pragma GCC unroll 8
   for (int i = 0; i < kRows; ++i) rows[i] = t.rows[std::min<int64_t>(i, t.at.rows - 1)];
   const int8_t* b = t.panels;
-  for (int64_t k = 0; k < t.terms; k += 4, b += 4 * kInt8Panel) {
+  for (int64_t k = 0; k < t.terms; k += 4, b += step) {
     Sums weights[kVectors];
 #pragma GCC unroll 8
-    for (int j = 0; j < kVectors; ++j)
-      weights[j] =
-          hn::BitCast(d, hn::LoadU(BytesTag(), b + j / kPanelVectors * panel + j % kPanelVectors * 4 * kSumLanes));
+    for (int j = 0; j < kVectors; ++j) weights[j] = hn::BitCast(d, hn::LoadU(BytesTag(), b + j * 4 * kSumLanes));
 #pragma GCC unroll 8
     for (int i = 0; i < kRows; ++i) {
       int32_t four;
@@ -79,7 +78,9 @@ HWY_INLINE void run_tile(const Tile& t, const SumEpilogue& e, void* out, int64_t
       for (int j = 0; j < kVectors; ++j) sums[i][j] = add_products(sums[i][j], a, weights[j]);
     }
   }
-  finish_tile(e, t.at, sums, out, out_stride);
+  HWY_ALIGN int32_t stored[kRows * kVectors * kSumLanes];
+  store_sums(sums, stored);
+  finish_tile<kVectors>(e, t.at, stored, out, out_stride);
 }
 
 template <int kPanels> void run_rows(const Tile& t, const SumEpilogue& e, void* out, int64_t out_stride) {
@@ -109,10 +110,12 @@ void run_block(const Int8Product& p, const SumEpilogue& e, int64_t first, int64_
     p.left->locate(row, rows, addresses, scratch);
     for (int64_t column = begin; column < end; column += kColumns)
       for (int64_t i = 0; i < rows; i += kTileRows) {
-        const int64_t place = p.first_column + column;
+        const int64_t place = p.first_column + column, group = column / kInt8Group * kInt8Group;
+        const int64_t panels = std::min<int64_t>(kInt8Group, int8_columns(p.columns) - group) / kInt8Panel;
         run_any_tile({addresses + i,
                       terms,
-                      p.packed + column * terms,
+                      p.packed + group * terms + (column - group) * 4,
+                      panels,
                       {row + i, std::min<int64_t>(kTileRows, rows - i), place, std::min(kColumns, end - column)},
                       e.start ? e.start + place : nullptr},
                      e, p.out, p.out_stride);
@@ -183,15 +186,14 @@ void product_int8(const Int8Product& p, const SumEpilogue& e, int threads, uint8
   const double work = static_cast<double>(p.rows) * static_cast<double>(p.columns) * static_cast<double>(p.terms);
   threads = useful_threads(threads, work / kProductsPerNanosecond);
   const int64_t tile = HWY_DYNAMIC_DISPATCH(tile_rows)(), block = block_rows(p.rows, p.terms);
-  constexpr int64_t kPiece = 4 * kInt8Panel;
-  const int64_t tiles = (p.rows + tile - 1) / tile, pieces = (p.columns + kPiece - 1) / kPiece;
+  const int64_t tiles = (p.rows + tile - 1) / tile, pieces = (p.columns + kInt8Group - 1) / kInt8Group;
   const bool by_rows = imbalance(tiles, threads) <= imbalance(pieces, threads);
   const int64_t own = block * int8_terms(p.terms);
   parallel_ranges(threads, by_rows ? tiles : pieces, [&](int64_t begin, int64_t end, int part) {
     uint8_t* space = scratch + part * own;
     const auto run = HWY_DYNAMIC_DISPATCH(run_block);
     if (by_rows) run(p, e, begin * tile, std::min(end * tile, p.rows), 0, p.columns, block, space);
-    else run(p, e, 0, p.rows, begin * kPiece, std::min(end * kPiece, p.columns), block, space);
+    else run(p, e, 0, p.rows, begin * kInt8Group, std::min(end * kInt8Group, p.columns), block, space);
   });
 }
 

@@ -1,11 +1,13 @@
 // Matrix products of bytes, exact in int32, and what is done to the sums before they are stored.
 #pragma once
+#include <algorithm>
 #include <cstdint>
 #include <span>
 
 namespace kiln::cpu {
 
 inline constexpr int64_t kInt8Panel = 16;       // columns of a packed panel
+inline constexpr int64_t kInt8Group = 64;       // columns whose panels lie interleaved
 inline constexpr int64_t kMostBlockRows = 192;  // rows that are located at once
 
 // Terms of a row and columns of a result, as packed weights hold them.
@@ -59,14 +61,14 @@ struct Int8Product {
   int64_t first_column = 0;  // where column 0 lies in the result, in tensors and in vectors per column
 };
 
-// weights(term, column), signed bytes, in panels. `packed` holds packed_int8_bytes().
+// weights(term, column), signed bytes: panels of four terms by kInt8Panel columns, those of kInt8Group columns beside one another.
+// `packed` holds packed_int8_bytes().
 inline int64_t packed_int8_bytes(int64_t terms, int64_t columns) { return int8_terms(terms) * int8_columns(columns); }
 template <class Weights> void pack_int8(int64_t terms, int64_t columns, const Weights& weights, int8_t* packed) {
-  for (int64_t panel = 0; panel < columns; panel += kInt8Panel)
+  for (int64_t group = 0; group < columns; group += kInt8Group)
     for (int64_t t = 0; t < int8_terms(terms); t += 4)
-      for (int64_t j = 0; j < kInt8Panel; ++j)
-        for (int64_t k = 0; k < 4; ++k)
-          *packed++ = t + k < terms && panel + j < columns ? weights(t + k, panel + j) : int8_t{0};
+      for (int64_t j = group; j < std::min(group + kInt8Group, int8_columns(columns)); ++j)
+        for (int64_t k = 0; k < 4; ++k) *packed++ = t + k < terms && j < columns ? weights(t + k, j) : int8_t{0};
 }
 
 // Bytes of scratch for `threads` threads.

@@ -1,4 +1,6 @@
 // The steps of a sum's epilogue on a tile of vectors. Included once per instruction set.
+#include <algorithm>
+
 #include "backends/cpu/device/compute/product_int8.h"
 #include "hwy/highway.h"
 
@@ -36,7 +38,7 @@ HWY_INLINE Reals load_bytes(const uint8_t* from, bool is_signed, int64_t n) {
   return hn::ConvertTo(RealTag(), hn::PromoteTo(d, load_some(bytes, from, n)));
 }
 
-// A piece of the result: rows from `row` on, of which `rows` are wanted, and columns from `column` on.
+// A piece of the result.
 struct TilePlace {
   int64_t row, rows, column, columns;
 };
@@ -80,7 +82,7 @@ HWY_INLINE void run_step(const SumStep& s, const TilePlace& at, Reals (&v)[kRows
       for (int i = 0; i < kRows; ++i)
 #pragma GCC unroll 8
         for (int j = 0; j < kVectors; ++j) {
-          if (i >= at.rows || j * kSumLanes >= at.columns) continue;
+          if (j * kSumLanes >= at.columns) continue;
           const auto* from = static_cast<const float*>(s.operand) + (at.row + i) * s.stride + at.column + j * kSumLanes;
           v[i][j] = hn::Add(v[i][j], load_some(d, from, at.columns - j * kSumLanes));
         }
@@ -91,7 +93,7 @@ HWY_INLINE void run_step(const SumStep& s, const TilePlace& at, Reals (&v)[kRows
       for (int i = 0; i < kRows; ++i)
 #pragma GCC unroll 8
         for (int j = 0; j < kVectors; ++j) {
-          if (i >= at.rows || j * kSumLanes >= at.columns) continue;
+          if (j * kSumLanes >= at.columns) continue;
           const auto* from =
               static_cast<const uint8_t*>(s.operand) + (at.row + i) * s.stride + at.column + j * kSumLanes;
           const Reals b = load_bytes(from, s.is_signed, at.columns - j * kSumLanes);
@@ -107,34 +109,24 @@ template <class T> HWY_INLINE void store_bytes(Sums v, T* to, int64_t n) {
   store_some(hn::DemoteTo(d, v), d, to, n);
 }
 
-// Runs the steps on a tile of sums and stores it; `out` is the result's first element.
+// Runs the steps on `kRows` rows of sums, kVectors vectors each, and stores them.
 template <int kRows, int kVectors>
-HWY_INLINE void finish_tile(const SumEpilogue& e, const TilePlace& at, const Sums (&sums)[kRows][kVectors], void* out,
+HWY_INLINE void finish_rows(const SumEpilogue& e, const TilePlace& at, const int32_t* sums, void* out,
                             int64_t out_stride) {
   const SumTag d;
-  if (e.result == SumEpilogue::kInt32) {
-#pragma GCC unroll 8
-    for (int i = 0; i < kRows; ++i)
-#pragma GCC unroll 8
-      for (int j = 0; j < kVectors; ++j) {
-        if (i >= at.rows || j * kSumLanes >= at.columns) continue;
-        store_some(sums[i][j], d, static_cast<int32_t*>(out) + (at.row + i) * out_stride + at.column + j * kSumLanes,
-                   at.columns - j * kSumLanes);
-      }
-    return;
-  }
   Reals v[kRows][kVectors];
 #pragma GCC unroll 8
   for (int i = 0; i < kRows; ++i)
 #pragma GCC unroll 8
-    for (int j = 0; j < kVectors; ++j) v[i][j] = hn::ConvertTo(RealTag(), sums[i][j]);
+    for (int j = 0; j < kVectors; ++j)
+      v[i][j] = hn::ConvertTo(RealTag(), hn::Load(d, sums + (i * kVectors + j) * kSumLanes));
   for (const SumStep& s : e.steps) run_step(s, at, v);
   const Sums zero = hn::Set(d, e.zero);
 #pragma GCC unroll 8
   for (int i = 0; i < kRows; ++i)
 #pragma GCC unroll 8
     for (int j = 0; j < kVectors; ++j) {
-      if (i >= at.rows || j * kSumLanes >= at.columns) continue;
+      if (j * kSumLanes >= at.columns) continue;
       const int64_t to = (at.row + i) * out_stride + at.column + j * kSumLanes, n = at.columns - j * kSumLanes;
       if (e.result == SumEpilogue::kFloat) {
         store_some(v[i][j], RealTag(), static_cast<float*>(out) + to, n);
@@ -144,6 +136,31 @@ HWY_INLINE void finish_tile(const SumEpilogue& e, const TilePlace& at, const Sum
       if (e.result == SumEpilogue::kInt8) store_bytes(bytes, static_cast<int8_t*>(out) + to, n);
       else store_bytes(bytes, static_cast<uint8_t*>(out) + to, n);
     }
+}
+
+// Stores a tile of sums, row by row in `sums`, after the steps; `out` is the result's first element.
+template <int kVectors>
+HWY_NOINLINE void finish_tile(const SumEpilogue& e, const TilePlace& at, const int32_t* sums, void* out,
+                              int64_t out_stride) {
+  constexpr int64_t kRow = kVectors * kSumLanes;
+  if (e.result == SumEpilogue::kInt32) {
+    for (int64_t i = 0; i < at.rows; ++i)
+      std::copy(sums + i * kRow, sums + i * kRow + at.columns,
+                static_cast<int32_t*>(out) + (at.row + i) * out_stride + at.column);
+    return;
+  }
+  int64_t i = 0;
+  for (; i + 2 <= at.rows; i += 2)
+    finish_rows<2, kVectors>(e, {at.row + i, 2, at.column, at.columns}, sums + i * kRow, out, out_stride);
+  if (i < at.rows)
+    finish_rows<1, kVectors>(e, {at.row + i, 1, at.column, at.columns}, sums + i * kRow, out, out_stride);
+}
+
+template <int kRows, int kVectors> HWY_INLINE void store_sums(const Sums (&sums)[kRows][kVectors], int32_t* to) {
+#pragma GCC unroll 8
+  for (int i = 0; i < kRows; ++i)
+#pragma GCC unroll 8
+    for (int j = 0; j < kVectors; ++j) hn::Store(sums[i][j], SumTag(), to + (i * kVectors + j) * kSumLanes);
 }
 
 }  // namespace kiln::cpu::HWY_NAMESPACE

@@ -1,0 +1,50 @@
+// Products of a quantized network that stay in wide types, and why.
+#include "passes/quantize/wide_products.h"
+
+#include "passes/quantize/quantized_values.h"
+#include "passes/rule_lists.h"
+
+namespace kiln::passes {
+namespace {
+
+bool is_wide_product(const Node& n) {
+  return n.is("Conv") || n.is("ConvTranspose") || n.is("Gemm") || n.is("MatMul") || n.is("QLinearConv") ||
+         n.is("QLinearMatMul");
+}
+
+bool is_quantized(const Node& n) {
+  return n.is("Quantize") || n.is("Dequantize") || n.is("QuantizeLinear") || n.is("DequantizeLinear") ||
+         n.is("ConvInteger") || n.is("MatMulInteger") || n.is("QLinearConv") || n.is("QLinearMatMul");
+}
+
+// What the rule that would make it a product of integers says.
+std::string refusal(const Rule& rule, Node& n) {
+  (void)take_decline_reason();
+  const auto match = ir::match(rule.pattern, n);
+  if (match) (void)rule.rewrite(*match);
+  return take_decline_reason();
+}
+
+std::string reason(Node& n) {
+  if (n.is("ConvTranspose")) return "there is no product of integers for it";
+  if (n.is("QLinearConv") || n.is("QLinearMatMul")) return refusal(qlinear_to_integer, n);
+  const bool x = dequantized(n.input(0)).has_value(), w = dequantized(n.input(1)).has_value();
+  if (!x) return w ? "x is not dequantized" : "no operand is dequantized";
+  return w ? refusal(quantized_product, n) : "the weights are not dequantized";
+}
+
+}  // namespace
+
+std::vector<std::string> wide_products(const Graph& graph) {
+  std::vector<std::string> lines;
+  bool quantized = false;
+  for (const auto& n : graph.nodes()) {
+    quantized = quantized || is_quantized(*n);
+    if (is_wide_product(*n))
+      lines.push_back("'" + n->name() + "' (" + n->op_name() + ") stays in " + std::string(name(n->output()->dtype())) +
+                      ": " + reason(*n));
+  }
+  return quantized ? lines : std::vector<std::string>();
+}
+
+}  // namespace kiln::passes

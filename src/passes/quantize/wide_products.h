@@ -1,0 +1,13 @@
+// Products of a quantized network that stay in wide types, and why.
+#pragma once
+#include <string>
+#include <vector>
+
+#include "passes/rule.h"
+
+namespace kiln::passes {
+
+// A line for each: "'fc1' (Gemm) stays in float32: the weights are not dequantized". None for a network without quantized values.
+std::vector<std::string> wide_products(const Graph& graph);
+
+}  // namespace kiln::passes
