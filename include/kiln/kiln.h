@@ -183,6 +183,9 @@ class Session {
   // memory holds `bytes` bytes, begins at a multiple of 64, lies where the device can reach it, and outlives its use; null ends it.
   // Throws kNotFound for an unknown name, kInvalidArgument when it is too small for the shape, and for outputs of unknown size.
   void bind(const std::string& name, void* memory, size_t bytes);
+  // From now on an inference is captured once and launched as a graph, which costs the host less; again after a change of shapes or
+  // memory. Returns why it cannot be: a device whose launches cost nothing, or a layer that runs on the host. Empty: it is.
+  std::string use_graphs();
   // One inference; returns when it is queued. The first after a shape change prepares.
   void enqueue();
   // For any thread: ends the inference that runs, before its next layer or the next trip of a loop; its enqueue throws (K1002).

@@ -82,6 +82,8 @@ struct Session::State {
     size_t size_;
   };
   std::map<int32_t, std::unique_ptr<Block>> blocks;
+  bool uses_graphs = false;
+  std::unique_ptr<Graph> graph;     // of an inference with the shapes and memory of now
   std::map<int32_t, Memory> bound;  // memory of the caller
   int threads = 0;
   std::map<std::string, std::vector<std::byte>> sized_outputs;
@@ -107,6 +109,7 @@ struct Session::State {
     Tensor& held = buffers[t];
     const DType type = tensor(*engine, t).dtype;
     if (held.valid() && held.dims() == dims) return held;
+    graph.reset();
     const auto own = bound.find(t);
     const auto needed = byte_size(type, kiln::element_count(dims));
     if (own != bound.end() && (!needed || static_cast<uint64_t>(*needed) > own->second.bytes))
@@ -135,6 +138,15 @@ struct Session::State {
       block = std::make_unique<Block>(engine->device(), size);
     }
     return block->data();
+  }
+  // Once an inference has run, so that what only the first one does is not noted.
+  void capture() {
+    throw_if_error(stream->synchronize());
+    throw_if_error(stream->begin_capture());
+    const Status queued = context->enqueue(*stream);
+    const Status ended = stream->end_capture(graph);
+    check(queued);
+    throw_if_error(ended);
   }
   void upload(int32_t t) {
     if (on_device(t))

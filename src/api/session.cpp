@@ -68,6 +68,7 @@ Session::State& Session::state() const {
 
 void Session::set_profile(int profile) {
   guarded([&] { state().check(state().context->set_profile(profile)); });
+  state().graph.reset();
   state().shapes_changed = true;
 }
 
@@ -107,6 +108,7 @@ void Session::bind(const std::string& name, void* memory, size_t bytes) {
     if (memory) state().bound[t] = {memory, bytes};
     else state().bound.erase(t);
     state().buffers.erase(t);
+    state().graph.reset();
     if (const auto* dims = state().context->dims(t)) state().buffer(t, *dims);
     state().shapes_changed = true;
   });
@@ -123,7 +125,22 @@ void Session::enqueue() {
     state().shapes_changed = false;
   }
   const ThreadLimit limit(state().engine->devices(), state().threads);
+  const bool by_graph = state().uses_graphs && !state().context->is_watched();
+  if (by_graph && state().graph) {
+    if (Status s = state().graph->launch(*state().stream); !s.ok()) guarded([&] { throw_if_error(s); });
+    return;
+  }
   if (Status s = state().context->enqueue(*state().stream); !s.ok()) guarded([&] { state().check(s); });
+  if (by_graph) guarded([&] { state().capture(); });
+}
+
+std::string Session::use_graphs() {
+  const kiln::Engine& engine = *state().engine;
+  if (engine.device().host_memory()) return "its device has no launches that a graph would save";
+  if (const plan::StepInfo* blocker = engine.capture_blocker())
+    return "the layer '" + blocker->name + "' (" + blocker->op + ") takes the host";
+  state().uses_graphs = true;
+  return "";
 }
 
 void Session::stop() { state().context->stop(); }

@@ -166,7 +166,18 @@ Status Context::check_addresses() noexcept {
   return kOkStatus;
 }
 
+// Why work that waits for the device, or looks at it, cannot be noted.
+Status Context::check_capture() noexcept {
+  if (is_watched())
+    return {Code::kInvalidState, text_ = "a profiled or observed inference cannot be captured: take the profiler away"};
+  const plan::StepInfo* blocker = engine_->capture_blocker();
+  if (!blocker) return kOkStatus;
+  message_ = "the inference cannot be captured: the layer '" + blocker->name + "' (" + blocker->op + ") takes the host";
+  return {Code::kInvalidState, text_ = message_.c_str()};
+}
+
 Status Context::enqueue(Stream& stream) noexcept {
+  if (stream.capturing()) KILN_RETURN_IF_ERROR(check_capture());
   stop_.store(false, std::memory_order_relaxed);
   KILN_RETURN_IF_ERROR(check_ready());
   const ThreadLimit limit(engine_->devices(), engine_->max_threads());

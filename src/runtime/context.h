@@ -57,6 +57,8 @@ class Context {
   void set_output_allocate(OutputAllocate allocate) { output_allocate_ = std::move(allocate); }
   void set_profiler(StepProfiler* profiler);
   StepProfiler* profiler() const { return profiler_; }
+  // Something is done after each step: steps are profiled, observed, shown or checked.
+  bool is_watched() const { return profiler_ || looks(); }
   // For one thing at a time: an observed enqueue is not profiled. Null for none.
   void set_observer(ResultObserver observer) { observer_ = std::move(observer); }
   // Hears of the values that are shown, as soon as they are there; null for none.
@@ -86,6 +88,7 @@ class Context {
   const plan::ProfileDims& bounds_of(size_t input) const;
   Status read_values() noexcept;
   Status check_addresses() noexcept;
+  Status check_capture() noexcept;
   Status deliver_outputs(Stream& stream) noexcept;
   bool looks() const;
   Status look(size_t step, Stream& stream);

@@ -49,6 +49,13 @@ Setting setting_of(const api::Engine& engine, const api::Values& values, int str
   return s;
 }
 
+void use_graphs(api::Session& session, const api::Engine& engine) {
+  const std::string reason = session.use_graphs();
+  if (!reason.empty())
+    say(api::Level::kWarning,
+        "--useCudaGraph: the engine runs without graphs on the back end '" + engine.backend() + "': " + reason);
+}
+
 // Streams of an engine, each with the same inputs.
 struct Team {
   std::vector<api::Session> sessions;
@@ -62,6 +69,7 @@ Team make_team(const api::Engine& engine, const BenchOptions& o, const api::Valu
   api::Values values;
   for (int i = 0; i < streams; ++i) {
     team.sessions.push_back(engine.create_session(threads));
+    if (o.trtexec.use_graph) use_graphs(team.sessions.back(), engine);
     values = set_inputs(team.sessions.back(), engine, inputs, asked, profile);
   }
   team.setting = setting_of(engine, values, streams, threads);

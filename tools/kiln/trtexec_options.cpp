@@ -34,7 +34,6 @@ constexpr Ineffective kIneffective[] = {
     {"--inputIOFormats", true, "inputs are row-major in the types of the model"},
     {"--outputIOFormats", true, "outputs are row-major in the types of the model"},
     {"--calib", true, "scales come from the model's Quantize and Dequantize nodes"},
-    {"--useCudaGraph", false, kNoGraphs},
     {"--noCudaGraph", false, kNoGraphs},
     {"--noDataTransfers", false, kNoCopies},
     {"--includeDataTransfers", false, kNoCopies},
@@ -131,6 +130,7 @@ void add_trtexec_options(CLI::App& app, TrtexecOptions& o) {
   add(app.add_option("--sparsity", o.sparsity, "Permit tactics for 2:4 sparse weights: disable or enable")
           ->check(CLI::IsMember({"disable", "enable"})));
   add(app.add_option("--device", o.device, "Number of the device; the CPU is 0")->check(CLI::Range(0, 0)));
+  add(app.add_flag("--useCudaGraph", o.use_graph, "Capture an inference once and replay it as a graph"));
   add(app.add_flag("--dryRun", o.dry_run, "Check the options, read the model, and build nothing"));
   add(app.add_flag("--getPlanVersionOnly", o.plan_version_only, "Print the version that built the engine, and end"));
   add(app.add_flag("--timeDeserialize", o.time_deserialize, "Print how long loading takes, and end"));

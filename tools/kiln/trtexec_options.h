@@ -9,7 +9,7 @@ namespace kiln::tool {
 
 struct TrtexecOptions {
   int device = 0;
-  bool dry_run = false, plan_version_only = false, time_deserialize = false, dump_profiles = false,
+  bool dry_run = false, plan_version_only = false, time_deserialize = false, dump_profiles = false, use_graph = false,
        raw_bindings = false, monitor_memory = false;
   std::string references;              // --loadRefOutputs
   std::string mark_debug, save_debug;  // results of layers
