@@ -96,6 +96,7 @@ template <class Math, int kChunks> class AttentionBlock {
         multiply<Math>(scores[j * 2], queries_[step], squares[0], squares[1]);
         multiply<Math>(scores[j * 2 + 1], queries_[step], squares[2], squares[3]);
       }
+    const bool masked = a_.mask_kind != MaskKind::kNone || a_.causal, last = (block + 1) * kKeyRows > a_.keys;
     float top[2] = {top_[0], top_[1]};
 #pragma unroll
     for (int j = 0; j < kKeySquares; ++j)
@@ -103,8 +104,9 @@ template <class Math, int kChunks> class AttentionBlock {
       for (int i = 0; i < 4; ++i) {
         const int query = query0_ + warp * 16 + lane / 4 + i / 2 * 8, key = block * kKeyRows + j * 8 + lane % 4 * 2 + i % 2;
         float& score = scores[j][i];
-        if (key >= a_.keys) score = -INFINITY;
-        else if (query < a_.queries) score = score * a_.scale + mask_of<T>(a_, mask_, query, key);
+        score *= a_.scale;
+        if (masked && query < a_.queries && key < a_.keys) score += mask_of<T>(a_, mask_, query, key);
+        if (last && key >= a_.keys) score = -INFINITY;
         top[i / 2] = Largest()(score, top[i / 2]);
       }
     float factor[2];
@@ -113,13 +115,13 @@ template <class Math, int kChunks> class AttentionBlock {
       for (int step = 1; step < 4; step *= 2) top[half] = Largest()(top[half], __shfl_xor_sync(kAllLanes, top[half], step));
       // Nothing is allowed yet: any finite number does.
       const float base = top[half] == -INFINITY ? 0 : top[half];
-      factor[half] = expf(top_[half] - base);
+      factor[half] = __expf(top_[half] - base);
       top_[half] = top[half];
       sum_[half] *= factor[half];
 #pragma unroll
       for (int j = 0; j < kKeySquares; ++j)
 #pragma unroll
-        for (int i = half * 2; i < half * 2 + 2; ++i) sum_[half] += scores[j][i] = expf(scores[j][i] - base);
+        for (int i = half * 2; i < half * 2 + 2; ++i) sum_[half] += scores[j][i] = __expf(scores[j][i] - base);
     }
 #pragma unroll
     for (int j = 0; j < kValueSquares; ++j)

@@ -43,11 +43,19 @@ __device__ float finished(ReduceKind kind, Running r, double count) {
 
 template <class T>
 __device__ Running reduce_some(const ReduceArguments& a, const T* from, uint32_t begin, uint32_t step) {
+  constexpr int kAtOnce = 4;  // loads on their way
   Running r = start(a.kind);
-  for (uint32_t i = begin; i < a.reduced.count; i += step) {
-    int64_t at[1];
-    a.reduced.offsets(i, at);
-    r = combined(a.kind, r, element(a.kind, to_float(from[at[0]])));
+  for (uint32_t i = begin; i < a.reduced.count; i += kAtOnce * step) {
+    float values[kAtOnce];
+#pragma unroll
+    for (int k = 0; k < kAtOnce; ++k) {
+      int64_t at[1] = {0};
+      if (i + k * step < a.reduced.count) a.reduced.offsets(i + k * step, at);
+      values[k] = to_float(from[at[0]]);
+    }
+#pragma unroll
+    for (int k = 0; k < kAtOnce; ++k)
+      if (i + k * step < a.reduced.count) r = combined(a.kind, r, element(a.kind, values[k]));
   }
   return r;
 }

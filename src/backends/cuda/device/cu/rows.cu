@@ -51,21 +51,49 @@ template <class T> __device__ void softmax_column(const SoftmaxArguments& a, con
   }
 }
 
+// Rows of up to kRowPacks packs a thread stay in registers.
 template <class T, int N> __device__ void normalize_row(const RowNormArguments& a, const T* x, T* y) {
   begin_kernel();
   __shared__ float shared[32];
   const T* row = x + blockIdx.x * a.n;
+  Pack<T, N> kept[kRowPacks];
+#pragma unroll
+  for (int k = 0; k < kRowPacks; ++k) {
+    const int64_t i = (k * kRowThreads + threadIdx.x) * N;
+    if (i < a.n) kept[k] = *reinterpret_cast<const Pack<T, N>*>(row + i);
+  }
+  // Calls f(index, pack) for each of the thread's packs.
+  const auto each_pack = [&](const auto& f) {
+#pragma unroll
+    for (int k = 0; k < kRowPacks; ++k) {
+      const int64_t i = (k * kRowThreads + threadIdx.x) * N;
+      if (i < a.n) f(i, kept[k]);
+    }
+    for (int64_t i = (kRowPacks * kRowThreads + threadIdx.x) * N; i < a.n; i += kRowThreads * N)
+      f(i, *reinterpret_cast<const Pack<T, N>*>(row + i));
+  };
   float mean = 0, squares = 0;
   if (a.subtract_mean) {
-    each_of_row<T, N>(row, a.n, [&](int64_t, float v) { mean += v; });
+    each_pack([&](int64_t, const Pack<T, N>& pack) {
+#pragma unroll
+      for (int j = 0; j < N; ++j) mean += to_float(pack.at[j]);
+    });
     mean = combine_block(mean, 0.0f, shared, Sum()) / a.n;
   }
-  each_of_row<T, N>(row, a.n, [&](int64_t, float v) { squares += (v - mean) * (v - mean); });
+  each_pack([&](int64_t, const Pack<T, N>& pack) {
+#pragma unroll
+    for (int j = 0; j < N; ++j) squares += (to_float(pack.at[j]) - mean) * (to_float(pack.at[j]) - mean);
+  });
   const float inverse = 1 / sqrtf(combine_block(squares, 0.0f, shared, Sum()) / a.n + a.epsilon);
   const T *scale = static_cast<const T*>(a.scale), *bias = static_cast<const T*>(a.bias);
-  map_row<T, N>(row, y + blockIdx.x * a.n, a.n, [&](int64_t i, float v) {
-    const float normal = (v - mean) * inverse * (scale ? to_float(scale[i]) : 1.0f);
-    return bias ? normal + to_float(bias[i]) : normal;
+  each_pack([&](int64_t i, const Pack<T, N>& pack) {
+    Pack<T, N> result;
+#pragma unroll
+    for (int j = 0; j < N; ++j) {
+      const float normal = (to_float(pack.at[j]) - mean) * inverse * (scale ? to_float(scale[i + j]) : 1.0f);
+      result.at[j] = from_float<T>(bias ? normal + to_float(bias[i + j]) : normal);
+    }
+    *reinterpret_cast<Pack<T, N>*>(y + blockIdx.x * a.n + i) = result;
   });
   if (threadIdx.x == 0) {
     if (a.mean) static_cast<float*>(a.mean)[blockIdx.x] = mean;

@@ -5,6 +5,7 @@
 namespace kiln::cuda {
 
 inline constexpr int kRowThreads = 128;     // of a block that works on one row
+inline constexpr int kRowPacks = 4;         // of a row that a thread of row_norm keeps
 inline constexpr int kColumnThreads = 128;  // of a block in which each thread works on one column
 
 // softmax along the middle axis of [outer, n, inner].
