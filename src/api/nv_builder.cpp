@@ -194,10 +194,9 @@ class BuilderImpl final : public nvinfer1::IBuilder {
       for (const auto& [input, bounds] : options.values.back()) valued.insert(input);
     }
     using Flag = nvinfer1::BuilderFlag;
-    options.precisions = {config.getFlag(Flag::kFP16)   ? DType::kF16
-                          : config.getFlag(Flag::kBF16) ? DType::kBF16
-                                                        : DType::kF32,
-                          config.getFlag(Flag::kTF32)};
+    for (const auto& [flag, type] : {std::pair{Flag::kBF16, DType::kBF16}, std::pair{Flag::kFP16, DType::kF16}})
+      if (config.getFlag(flag) && default_target().computes_in(type)) options.precisions.compute = type;
+    options.precisions.tf32 = config.getFlag(Flag::kTF32);
     options.tuner.level = settings.level;
     options.tuner.iterations = settings.iterations;
     if (settings.cache && !config.getFlag(nvinfer1::BuilderFlag::kDISABLE_TIMING_CACHE))

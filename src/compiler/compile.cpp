@@ -149,9 +149,9 @@ plan::Plan compile(std::unique_ptr<ir::Graph> graph, const CompileOptions& optio
   bind_fixed_symbols(*graph, options.profiles);
   TargetOptions target_options{options.passes.disabled, options.logger, options.precisions};
   if (DType& type = target_options.precisions.compute; !target.computes_in(type)) {
-    options.logger->log(Severity::kInfo, std::string(name(type)) + " is permitted; on the back end '" +
-                                             std::string(target.name()) +
-                                             "' each layer computes in the types of the model");
+    options.logger->log(Severity::kWarning, std::string(name(type)) + " is permitted; on the back end '" +
+                                                std::string(target.name()) +
+                                                "' each layer computes in the types of the model");
     type = DType::kF32;
   }
   for (const passes::Pass& pass : target.pipeline(target_options)) {

@@ -311,7 +311,7 @@ def test_options_of_scripts_for_gpus(kiln, model):
     text = bench(kiln, model, "--fp16", "--int8", "--noTF32", "--useCudaGraph", "--sparsity=enable", "--noDataTransfers",
                  "--separateProfileRun", "--explicitBatch", "--device=0", "--workspace=4096", "--infStreams=2")
     assert "[I] --int8: permitted; on the back end 'cpu' each layer computes in the types of the model" in text
-    assert "[I] float16 is permitted; on the back end 'cpu' each layer computes in the types of the model" in text
+    assert "[W] float16 is permitted; on the back end 'cpu' each layer computes in the types of the model" in text
     assert "--useCudaGraph: the engine runs without graphs on the back end 'cpu'" in text and "--sparsity=enable: permitted" in text
     assert times(text, "Latency")[0][0] > 0
     assert "--device" in kiln.fails(2, "bench", f"--onnx={model}", "--device=1")

@@ -26,7 +26,6 @@ std::string place_of_engine(const BuildCommand& o) {
 void run(const BuildCommand& o) {
   set_loudness(o.build.verbose, o.build.quiet);
   const std::string path = place_of_engine(o);
-  if (path == o.build.onnx) throw CLI::ValidationError("-o", "the engine would take the place of its model");
   if (o.trtexec.dry_run) {
     static_cast<void>(make_profiles(o.build));
     say(api::Level::kInfo, "dry run: the options and the model are sound; nothing was built");

@@ -150,7 +150,9 @@ std::string join(const std::vector<std::string>& parts, const char* separator) {
 
 void write_text(const std::string& path, const std::string& text) {
   const auto* bytes = reinterpret_cast<const std::byte*>(text.data());
-  api::save_bytes(path, {bytes, bytes + text.size()}, {std::string_view(text).substr(0, 1)});
+  std::vector<std::string_view> kinds{std::string_view(text).substr(0, 1)};
+  if (kinds[0] == "[" || kinds[0] == "{") kinds = {"[", "{"};  // JSON
+  api::save_bytes(path, {bytes, bytes + text.size()}, kinds);
 }
 
 void write_bytes(const std::string& path, const std::vector<std::byte>& bytes) {
