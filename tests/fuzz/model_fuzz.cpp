@@ -101,7 +101,7 @@ void build_and_run(const ir::Graph& graph) {
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   try {
-    const auto graph = onnx::import_bytes(std::as_bytes(std::span(data, size)));
+    const auto graph = kiln::onnx::import_bytes(std::as_bytes(std::span(data, size)));
     ir::verify(*graph);
     build_and_run(*graph);
   } catch (const Error& e) {
