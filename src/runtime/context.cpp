@@ -7,15 +7,6 @@
 namespace kiln {
 namespace {
 
-void* take_arena(const Engine& engine, size_t size, Allocator* allocator) {
-  if (size == 0) return nullptr;
-  void* memory = allocator->allocate(size, static_cast<size_t>(engine.device().facts().alignment));
-  if (!memory)
-    throw Error(Code::kOutOfMemory, "the allocator refused " + std::to_string(size) + " bytes for a context")
-        .remedy("use smaller maximum shapes, or fewer contexts");
-  return memory;
-}
-
 bool inside(std::span<const int64_t> dims, const plan::ProfileDims& bounds) {
   bool in = dims.size() == bounds.min.size();
   for (size_t i = 0; in && i < dims.size(); ++i) in = dims[i] >= bounds.min[i] && dims[i] <= bounds.max[i];
@@ -24,13 +15,22 @@ bool inside(std::span<const int64_t> dims, const plan::ProfileDims& bounds) {
 
 }  // namespace
 
+Context::Memory Context::take(const Engine& engine, size_t size, Allocator& allocator) {
+  if (size == 0) return {};
+  void* memory = allocator.allocate(size, static_cast<size_t>(engine.device().facts().alignment));
+  if (!memory)
+    throw Error(Code::kOutOfMemory, "the allocator refused " + std::to_string(size) + " bytes for a context")
+        .remedy("use smaller maximum shapes, or fewer contexts");
+  return Memory(memory, GiveBack{&allocator});
+}
+
 Context::Context(std::shared_ptr<Engine> engine, Allocator* allocator, void* arena, bool take_memory)
     : engine_(std::move(engine)),
       allocator_(allocator ? allocator : &engine_->device().allocator()),
-      owned_arena_(arena || !take_memory ? nullptr : take_arena(*engine_, engine_->context_memory(), allocator_)),
-      host_arena_(take_arena(*engine_, engine_->plan().host_arena_size, &engine_->device().staging())),
-      runner_(*engine_, 0, static_cast<std::byte*>(arena ? arena : owned_arena_),
-              static_cast<std::byte*>(host_arena_)) {
+      owned_arena_(arena || !take_memory ? Memory() : take(*engine_, engine_->context_memory(), *allocator_)),
+      host_arena_(take(*engine_, engine_->plan().host_arena_size, engine_->device().staging())),
+      runner_(*engine_, 0, static_cast<std::byte*>(arena ? arena : owned_arena_.get()),
+              static_cast<std::byte*>(host_arena_.get())) {
   runner_.set_stop(&stop_);
   const plan::Program& program = engine_->main();
   for (size_t i = 0; i < program.steps.size(); ++i)
@@ -47,10 +47,7 @@ Context::Context(std::shared_ptr<Engine> engine, Allocator* allocator, void* are
   };
 }
 
-Context::~Context() {
-  if (owned_arena_) allocator_->deallocate(owned_arena_);
-  if (host_arena_) engine_->device().staging().deallocate(host_arena_);
-}
+Context::~Context() = default;
 
 Status Context::set_arena(void* arena) noexcept {
   text_ = "";

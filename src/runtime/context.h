@@ -29,6 +29,11 @@ using ValueListener = std::function<void(const plan::TensorInfo& info, const Dat
 // Gives memory for a result whose size only running can tell; null refuses.
 using OutputAllocate = std::function<void*(std::string_view name, size_t size)>;
 
+struct GiveBack {
+  Allocator* allocator = nullptr;
+  void operator()(void* memory) const noexcept { allocator->deallocate(memory); }
+};
+
 class Context {
  public:
   Context(std::shared_ptr<Engine> engine, Allocator* allocator, void* arena, bool take_memory = true);
@@ -97,7 +102,9 @@ class Context {
 
   std::shared_ptr<Engine> engine_;
   Allocator* allocator_ = nullptr;
-  void *owned_arena_ = nullptr, *host_arena_ = nullptr;
+  using Memory = std::unique_ptr<void, GiveBack>;
+  static Memory take(const Engine& engine, size_t size, Allocator& allocator);
+  Memory owned_arena_, host_arena_;
   Runner runner_;
   int32_t profile_ = 0;
   size_t last_reader_ = 0;  // last step that reads an input
