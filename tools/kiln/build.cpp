@@ -26,6 +26,9 @@ std::string place_of_engine(const BuildCommand& o) {
 void run(const BuildCommand& o) {
   set_loudness(o.build.verbose, o.build.quiet);
   const std::string path = place_of_engine(o);
+  if (path == o.build.onnx)
+    throw api::Failure(
+        "error[K1005] the engine would take the place of its model\n  remedy: give another path with -o");
   if (o.trtexec.dry_run) {
     static_cast<void>(make_profiles(o.build));
     say(api::Level::kInfo, "dry run: the options and the model are sound; nothing was built");
