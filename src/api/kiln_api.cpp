@@ -79,7 +79,7 @@ void check_disabled(const std::vector<std::string>& disabled) {
   std::vector<std::string> known = list_rules();
   std::set<std::string> devices{"onednn"};  // also where Kiln was built without it
   for (const Target* target : all_targets())
-    for (const Tactic* t : target->all_tactics()) {
+    for (const Tactic* t : target->tactics().all()) {
       known.push_back(t->name);
       if (!t->device.empty()) devices.insert(t->device);
     }
@@ -225,7 +225,7 @@ std::vector<std::string> list_rules() {
 std::vector<std::string> list_tactics(const std::string& backend) {
   return guarded([&] {
     std::vector<std::string> names;
-    for (const Tactic* t : find_target(backend).all_tactics()) names.push_back(t->name);
+    for (const Tactic* t : find_target(backend).tactics().all()) names.push_back(t->name);
     return names;
   });
 }

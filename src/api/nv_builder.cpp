@@ -208,6 +208,7 @@ class BuilderImpl final : public nvinfer1::IBuilder {
     options.tuner.own_only = settings.own_only || settings.sources == 0;
     options.tuner.max_candidates = settings.max_tactics;
     options.tuner.max_threads = max_threads_;
+    options.tuner.workspace = settings.workspace;
     auto& own = static_cast<NetworkImpl&>(network);
     check_precisions(own, config);
     NetworkImpl::Lowered lowered = own.lower(valued);

@@ -183,10 +183,17 @@ Extents::Extents(const ir::Graph& graph, const std::vector<ProfileBounds>& profi
         bind((*input->elements())[i], profile.values.back(), i);
     }
     if (p == 0) opt_ = middle;
+    optima_.push_back(std::move(middle));
     corners_.push_back(std::move(high));
     corners_.push_back(std::move(low));
     profiles_.push_back(std::move(profile));
   }
+}
+
+Extents Extents::at_profile(size_t profile) const {
+  Extents same = *this;
+  same.opt_ = optima_.at(profile);
+  return same;
 }
 
 std::optional<Dims> Extents::evaluate_all(const Shape& shape, const Bindings& bindings,

@@ -18,6 +18,8 @@ class Extents {
           const std::vector<ProfileBounds>& values = {});
 
   const std::vector<plan::Profile>& profiles() const { return profiles_; }
+  // The same with the optimum of that profile; at first it is that of profile 0.
+  Extents at_profile(size_t profile) const;
   // Nothing when a dimension is known only while running.
   std::optional<Dims> opt(const Shape& shape) const { return evaluate_all(shape, opt_); }
   // No shape inside a profile is larger: bounds that hold between the corners of the profiles too.
@@ -35,6 +37,7 @@ class Extents {
   std::optional<Dims> bounds(const Shape& shape, End end) const;
   std::vector<plan::Profile> profiles_;
   Bindings opt_;
+  std::vector<Bindings> optima_;  // by profile
   std::vector<Bindings> corners_;
 };
 

@@ -9,6 +9,7 @@
 #include "compiler/plan_memory.h"
 #include "compiler/problems.h"
 #include "passes/value_queries.h"
+#include "target/step_call.h"
 
 namespace kiln {
 
@@ -42,6 +43,14 @@ bool reads_row_major(const ir::Value* v) {
          (v->layout == Layout::channels_last(static_cast<int>(v->rank())) && spatially_one(v));
 }
 
+// What the plan keeps of the step's kernel: its workspace and what its operands may share.
+void ask_kernel(const Problem& problem, const Emitted& emitted, plan::StepInfo& step) {
+  const StepCall call(problem, emitted, StepCall::Shapes::kLargest);
+  const std::unique_ptr<Kernel> kernel = make_kernel(emitted);
+  step.workspace_size = kernel->workspace(call.call());
+  step.sharing = kernel->sharing();
+}
+
 const char* control_kernel(const ir::Node& node) {
   if (node.is("If")) return "if";
   if (node.is("Loop")) return "loop";
@@ -50,6 +59,41 @@ const char* control_kernel(const ir::Node& node) {
 }
 
 }  // namespace
+
+namespace {
+
+TunerOptions host_options(TunerOptions options) {
+  options.cache = nullptr;  // its times are the device's
+  options.level = 0;        // copies cost more than a better tactic saves
+  options.progress = nullptr;
+  return options;
+}
+
+// Each profile is a share of all that is to be tuned.
+TunerOptions counting(TunerOptions options, size_t profiles) {
+  if (profiles < 2 || !options.progress) return options;
+  auto passed = std::make_shared<size_t>(0);  // profiles that are done
+  options.progress = [report = options.progress, passed, profiles](size_t done, size_t total,
+                                                                   const std::string& layer) {
+    const bool goes_on = report(std::min(*passed, profiles - 1) * total + done, profiles * total, layer);
+    *passed += done == total;
+    return goes_on;
+  };
+  return options;
+}
+
+}  // namespace
+
+Lowering::Lowering(const Extents& extents, const Target& target, TunerOptions tuner, Precisions precisions,
+                   CompileReport& report)
+    : extents_(extents),
+      target_(target),
+      tuner_(std::move(tuner)),
+      device_tuner_(target, counting(tuner_, tuner_.level > 0 ? extents.profiles().size() : 1)),
+      precisions_(precisions),
+      report_(report) {
+  if (const Target* host = target.fallback()) host_tuner_.emplace(*host, host_options(tuner_));
+}
 
 uint32_t Lowering::dim_of(const Dim& dim) {
   auto [it, fresh] = dims_.try_emplace(dim.str(), static_cast<uint32_t>(plan_.dims.size()));
@@ -143,53 +187,51 @@ bool Lowering::is_late(const Scope& scope, const plan::StepInfo& step) {
   return false;
 }
 
-// What the plan keeps of the step's kernel: its workspace and what its operands may share.
-void Lowering::ask_kernel(Scope& scope, plan::StepInfo& step) {
-  auto kernel = open_device(step.device).create_kernel(step.kernel, step.parameters);
-  if (!kernel) throw Error(Code::kInternal, "the device '" + step.device + "' has no kernel '" + step.kernel + "'");
-  struct Held {
-    Dims dims, strides;
-  };
-  std::vector<std::unique_ptr<Held>> held;
-  auto view = [&](int32_t t) {
-    if (t < 0) return TensorView{};
-    const plan::TensorInfo& info = scope.program->tensors[static_cast<size_t>(t)];
-    Shape shape;
-    auto value = scope.values.find(t);
-    std::optional<Dims> dims;
-    if (value != scope.values.end()) {
-      dims = value->second->ranked() ? extents_.max(value->second->shape()) : std::nullopt;
-    } else {
-      dims.emplace();
-      for (uint32_t d : info.dims)
-        dims->push_back(
-            evaluate(plan_.dims[d], [](const std::string&) { return std::optional<int64_t>(); }).value_or(0));
-    }
-    if (!dims) return TensorView{};
-    held.push_back(std::make_unique<Held>());
-    Held& h = *held.back();
-    h.dims = *dims;
-    h.strides = info.layout.is_plain() ? strides(info.layout, h.dims) : Dims();
-    const std::byte* constant =
-        info.storage == Storage::kConstant ? plan_.constants.at(info.offset, info.size) : nullptr;
-    const bool readable = !plan_.device_memory || step.device != plan_.device;
-    return TensorView{readable ? const_cast<std::byte*>(constant) : nullptr,
-                      h.dims.data(),
-                      info.layout.is_plain() ? h.strides.data() : nullptr,
-                      static_cast<int>(h.dims.size()),
-                      info.dtype,
-                      &info.layout,
-                      nullptr,
-                      constant};
-  };
-  std::vector<TensorView> inputs, outputs;
-  for (int32_t t : step.inputs) inputs.push_back(view(t));
-  for (int32_t t : step.outputs) outputs.push_back(view(t));
-  step.workspace_size = kernel->workspace({inputs, outputs, nullptr, 0});
-  step.sharing = kernel->sharing();
+std::vector<int32_t> Lowering::operands(Scope& scope, const ir::Node& node, const Emitted& emitted,
+                                        const std::string& suffix) {
+  std::vector<int32_t> inputs;
+  for (int from : emitted.inputs) {
+    if (from >= 0) inputs.push_back(tensor_of(scope, node.input(from)));
+    else if (from == Emitted::kAbsent) inputs.push_back(-1);
+    else
+      inputs.push_back(constant_tensor(scope, emitted.constants[static_cast<size_t>(-2 - from)],
+                                       node.name() + ".packed" + std::to_string(-2 - from) + suffix, Layout()));
+  }
+  return inputs;
 }
 
-void Lowering::lower_kernel(Scope& scope, const Problem& problem, const Choice& choice) {
+// Another profile's choice where it differs. What the memory of the step allows, each of its kernels must allow.
+void Lowering::add_variant(Scope& scope, plan::StepInfo& step, StepDetail& detail, const Choice& usual,
+                           const ProfileChoice& other) {
+  if (other.choice->tactic == usual.tactic && other.choice->config == usual.config) return;
+  const Emitted emitted = other.choice->emit(*other.problem);
+  if (open_device(emitted.device).host_memory() != open_device(step.device).host_memory()) return;
+  plan::StepVariant variant{{other.profile}, step};
+  variant.step.variants.clear();
+  variant.step.device = emitted.device;
+  variant.step.kernel = emitted.kernel;
+  variant.step.tactic = other.choice->tactic_name();
+  variant.step.parameters = emitted.parameters;
+  variant.step.inputs = operands(scope, *other.problem->node, emitted, "." + std::to_string(other.profile));
+  ask_kernel(*other.problem, emitted, variant.step);
+  for (plan::StepVariant& known : step.variants)
+    if (known.step.kernel == variant.step.kernel && known.step.parameters == variant.step.parameters &&
+        known.step.device == variant.step.device) {
+      known.profiles.push_back(other.profile);
+      return;
+    }
+  detail.strided_output = detail.strided_output && emitted.strided_output;
+  step.workspace_size = std::max(step.workspace_size, variant.step.workspace_size);
+  if (variant.step.sharing != step.sharing) step.sharing = Sharing::kNothing;
+  step.variants.push_back(std::move(variant));
+  for (plan::StepVariant& each : step.variants) {
+    each.step.workspace_size = step.workspace_size;
+    each.step.sharing = step.sharing;
+  }
+}
+
+void Lowering::lower_kernel(Scope& scope, const Problem& problem, const Choice& choice,
+                            const std::vector<ProfileChoice>& others) {
   const ir::Node& node = *problem.node;
   for (const ir::Value* v : node.inputs()) static_cast<void>(v && !v->constant() ? tensor_of(scope, v) : 0);
   if (shares_memory(scope, node)) {
@@ -206,20 +248,18 @@ void Lowering::lower_kernel(Scope& scope, const Problem& problem, const Choice& 
   step.tactic = choice.tactic_name();
   step.parameters = emitted.parameters;
   step.origins = node.origins;
-  for (int from : emitted.inputs) {
-    if (from >= 0) step.inputs.push_back(tensor_of(scope, node.input(from)));
-    else if (from == Emitted::kAbsent) step.inputs.push_back(-1);
-    else
-      step.inputs.push_back(constant_tensor(scope, emitted.constants[static_cast<size_t>(-2 - from)],
-                                            node.name() + ".packed" + std::to_string(-2 - from), Layout()));
-  }
+  step.inputs = operands(scope, node, emitted, "");
   for (size_t i = 0; i < node.outputs().size(); ++i)
     step.outputs.push_back(problem.outputs[i].present ? tensor_of(scope, node.outputs()[i]) : -1);
-  if (!scope.is_body && !is_late(scope, step)) ask_kernel(scope, step);
+  StepDetail detail{&node, emitted.strided_output};
+  if (!scope.is_body && !is_late(scope, step)) {
+    ask_kernel(problem, emitted, step);
+    for (const ProfileChoice& other : others) add_variant(scope, step, detail, choice, other);
+  }
   report_.layers.push_back(
       {node.name(), node.op_name(), choice.tactic_name(), problem.str(), choice.milliseconds, choice.tried});
   scope.program->steps.push_back(std::move(step));
-  scope.details.push_back({&node, emitted.strided_output});
+  scope.details.push_back(detail);
 }
 
 void Lowering::lower_control(Scope& scope, const ir::Node& node, size_t index) {
@@ -245,10 +285,34 @@ void Lowering::lower_control(Scope& scope, const ir::Node& node, size_t index) {
   scope.details.push_back({&node});
 }
 
-void Lowering::lower_program(const ir::Graph& graph, size_t index, bool is_body) {
-  std::vector<Problem> problems = make_problems(extents_, Tuner(target_, tuner_).threads(), graph, is_body);
+std::vector<Problem> Lowering::problems_of(const Extents& extents, const ir::Graph& graph, bool is_body) const {
+  std::vector<Problem> problems = make_problems(extents, device_tuner_.threads(), graph, is_body);
   for (Problem& problem : problems) problem.tf32 = precisions_.tf32;
+  return problems;
+}
+
+// What is best at the optima of the profiles behind the first, among the candidates that were near the best there.
+std::vector<Lowering::ProfileTuning> Lowering::tune_profiles(const ir::Graph& graph, const std::vector<Choice>& first) {
+  std::vector<ProfileTuning> list;
+  for (size_t p = 1; tuner_.level > 0 && p < extents_.profiles().size(); ++p) {
+    ProfileTuning tuning{static_cast<uint32_t>(p), problems_of(extents_.at_profile(p), graph, false), {}};
+    tuning.choices = choose(tuning.problems, false, &first);
+    list.push_back(std::move(tuning));
+  }
+  return list;
+}
+
+std::vector<Lowering::ProfileChoice> Lowering::choices_of(const std::vector<ProfileTuning>& others, size_t node) {
+  std::vector<ProfileChoice> list;
+  for (const ProfileTuning& tuning : others)
+    list.push_back({tuning.profile, &tuning.problems[node], &tuning.choices[node]});
+  return list;
+}
+
+void Lowering::lower_program(const ir::Graph& graph, size_t index, bool is_body) {
+  std::vector<Problem> problems = problems_of(extents_, graph, is_body);
   const std::vector<Choice> choices = choose(problems, is_body);
+  const std::vector<ProfileTuning> others = is_body ? std::vector<ProfileTuning>() : tune_profiles(graph, choices);
   Scope scope;
   scope.program = &plan_.programs[index];
   scope.is_body = is_body;
@@ -257,7 +321,7 @@ void Lowering::lower_program(const ir::Graph& graph, size_t index, bool is_body)
   for (const auto& node : graph.nodes()) {
     try {
       if (!node->regions.empty()) lower_control(scope, *node, index);
-      else lower_kernel(scope, problems[next], choices[next]);
+      else lower_kernel(scope, problems[next], choices[next], choices_of(others, next));
     } catch (Error& error) {
       error.add_node("'" + node->name() + "' (" + node->op_name() + ")");
       throw;
@@ -287,31 +351,29 @@ bool Lowering::host_only(const Problem& problem, bool is_body) const {
 }
 
 // What the device cannot run, tactics of the host take, and what they decline its reference evaluation.
-std::vector<Choice> Lowering::choose(std::vector<Problem>& problems, bool is_body) {
-  Tuner tuner(target_, tuner_);
-  if (!plan_.device_memory) return tuner.choose(problems);
+std::vector<Choice> Lowering::choose(std::vector<Problem>& problems, bool is_body, const std::vector<Choice>* earlier) {
+  if (!plan_.device_memory) return device_tuner_.choose(problems, earlier);
   std::vector<Problem> mine, hosts;
+  std::vector<Choice> mine_earlier;
   std::vector<bool> on_host;
-  const Target* fallback = target_.fallback();
   std::string names;
-  for (Problem& problem : problems) {
-    on_host.push_back(host_only(problem, is_body) || !tuner.accepts(problem));
+  for (size_t i = 0; i < problems.size(); ++i) {
+    Problem& problem = problems[i];
+    on_host.push_back(host_only(problem, is_body) || !device_tuner_.accepts(problem));
     if (on_host.back()) {
-      if (fallback) problem.threads = Tuner(*fallback, tuner_).threads();
+      if (host_tuner_) problem.threads = host_tuner_->threads();
       names += (names.empty() ? "" : ", ") + problem.node->name() + " (" + problem.op() + ")";
+    } else if (earlier) {
+      mine_earlier.push_back((*earlier)[i]);
     }
     (on_host.back() ? hosts : mine).push_back(problem);
   }
-  if (!names.empty())
+  if (!names.empty() && !earlier)
     tuner_.logger->log(
         is_body ? Severity::kVerbose : Severity::kWarning,
         std::to_string(hosts.size()) + " layers run on the host, and their operands are copied: " + names);
-  const std::vector<Choice> device_choices = tuner.choose(mine);
-  TunerOptions host_options = tuner_;
-  host_options.cache = nullptr;  // its times are the device's
-  host_options.level = 0;        // copies cost more than a better tactic saves
-  const std::vector<Choice> host_choices =
-      fallback ? Tuner(*fallback, host_options).choose(hosts) : std::vector<Choice>(hosts.size());
+  const std::vector<Choice> device_choices = device_tuner_.choose(mine, earlier ? &mine_earlier : nullptr);
+  const std::vector<Choice> host_choices = host_tuner_ ? host_tuner_->choose(hosts) : std::vector<Choice>(hosts.size());
   std::vector<Choice> all;
   size_t next_mine = 0, next_host = 0;
   for (bool host : on_host) all.push_back(host ? host_choices[next_host++] : device_choices[next_mine++]);

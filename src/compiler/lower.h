@@ -1,11 +1,13 @@
 // Writes a graph with its choices as a program of a plan.
 #pragma once
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
 
 #include "compiler/extents.h"
+#include "compiler/place.h"
 
 namespace kiln {
 
@@ -13,29 +15,48 @@ namespace kiln {
 class Lowering {
  public:
   Lowering(const Extents& extents, const Target& target, TunerOptions tuner, Precisions precisions,
-           CompileReport& report)
-      : extents_(extents), target_(target), tuner_(std::move(tuner)), precisions_(precisions), report_(report) {}
+           CompileReport& report);
   // Outputs behind the first `returned` are watched only.
   plan::Plan run(const ir::Graph& graph, const std::vector<WatchedOutput>& watched, size_t returned);
 
  private:
   struct Scope;  // one program under construction
+  // The choices for the nodes of the main program at the optimum of a profile.
+  struct ProfileTuning {
+    uint32_t profile;
+    std::vector<Problem> problems;
+    std::vector<Choice> choices;
+  };
+  struct ProfileChoice {  // for one node
+    uint32_t profile;
+    const Problem* problem;
+    const Choice* choice;
+  };
+  std::vector<Problem> problems_of(const Extents& extents, const ir::Graph& graph, bool is_body) const;
+  std::vector<ProfileTuning> tune_profiles(const ir::Graph& graph, const std::vector<Choice>& first);
+  static std::vector<ProfileChoice> choices_of(const std::vector<ProfileTuning>& others, size_t node);
+  std::vector<int32_t> operands(Scope& scope, const ir::Node& node, const Emitted& emitted, const std::string& suffix);
+  void add_variant(Scope& scope, plan::StepInfo& step, StepDetail& detail, const Choice& usual,
+                   const ProfileChoice& other);
   void lower_program(const ir::Graph& graph, size_t index, bool is_body);
   int32_t tensor_of(Scope& scope, const ir::Value* value);
   int32_t constant_tensor(Scope& scope, const Tensor& tensor, const std::string& name, const Layout& layout);
   uint32_t dim_of(const Dim& dim);
   void lower_control(Scope& scope, const ir::Node& node, size_t index);
-  void lower_kernel(Scope& scope, const Problem& problem, const Choice& choice);
+  void lower_kernel(Scope& scope, const Problem& problem, const Choice& choice,
+                    const std::vector<ProfileChoice>& others);
   static bool is_late(const Scope& scope, const plan::StepInfo& step);
-  void ask_kernel(Scope& scope, plan::StepInfo& step);
   bool host_only(const Problem& problem, bool is_body) const;
-  std::vector<Choice> choose(std::vector<Problem>& problems, bool is_body);
+  std::vector<Choice> choose(std::vector<Problem>& problems, bool is_body,
+                             const std::vector<Choice>* earlier = nullptr);
   bool shares_memory(const Scope& scope, const ir::Node& node) const;
   uint64_t add_constant(const Tensor& tensor);
 
   const Extents& extents_;
   const Target& target_;
   TunerOptions tuner_;
+  Tuner device_tuner_;
+  std::optional<Tuner> host_tuner_;  // of what the device cannot run
   Precisions precisions_;
   CompileReport& report_;
   plan::Plan plan_;

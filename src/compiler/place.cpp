@@ -64,9 +64,14 @@ class Placer {
   }
 
   void find_readers() {
-    for (const plan::StepInfo& step : program_.steps)
+    const auto read = [&](const plan::StepInfo& step) {
       for (int32_t t : step.inputs)
         if (t >= 0 && tensor(t).storage != Storage::kConstant) readers_[t].insert(side_of(step));
+    };
+    for (const plan::StepInfo& step : program_.steps) {
+      read(step);
+      for (const plan::StepVariant& variant : step.variants) read(variant.step);
+    }
   }
 
   // The tensor as a step of that side sees it; constants lie on both.
@@ -121,6 +126,8 @@ class Placer {
     plan::StepInfo step = std::move(steps_[i]);
     const Side side = side_of(step);
     for (int32_t& t : step.inputs) t = seen_by(side, t);
+    for (plan::StepVariant& variant : step.variants)
+      for (int32_t& t : variant.step.inputs) t = seen_by(side, t);
     std::vector<std::pair<int32_t, int32_t>> delivered;  // from the host's arena to where the user wants them
     const std::vector<int32_t> results = step.outputs;
     for (int32_t& t : step.outputs)
@@ -129,6 +136,7 @@ class Placer {
         delivered.emplace_back(made, t);
         t = made;
       }
+    for (plan::StepVariant& variant : step.variants) variant.step.outputs = step.outputs;
     program_.steps.push_back(std::move(step));
     details_.push_back(old_details_[i]);
     for (const auto& [from, to] : delivered) transfer(from, to, kDeviceSide);
@@ -158,6 +166,9 @@ class Placer {
         return it != copied.end() && it->second > waited;
       };
       step.waits = first || std::any_of(step.inputs.begin(), step.inputs.end(), fresh);
+      for (const plan::StepVariant& variant : step.variants)
+        step.waits |= std::any_of(variant.step.inputs.begin(), variant.step.inputs.end(), fresh);
+      for (plan::StepVariant& variant : step.variants) variant.step.waits = step.waits;
       if (step.waits) waited = i + 1;
       first = false;
     }

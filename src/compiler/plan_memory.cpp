@@ -76,10 +76,15 @@ class Planner {
   }
 
   template <class F> void for_each_operand(F&& visit) const {
-    for (size_t i = 0; i < steps_.size(); ++i)
-      for (const auto* list : {&steps_[i].inputs, &steps_[i].outputs})
-        for (int32_t t : *list)
-          if (t >= 0) visit(i, t);
+    const auto visit_all = [&](size_t i, const std::vector<int32_t>& list) {
+      for (int32_t t : list)
+        if (t >= 0) visit(i, t);
+    };
+    for (size_t i = 0; i < steps_.size(); ++i) {
+      visit_all(i, steps_[i].inputs);
+      visit_all(i, steps_[i].outputs);
+      for (const plan::StepVariant& variant : steps_[i].variants) visit_all(i, variant.step.inputs);
+    }
   }
 
   // The tensor in whose buffer it lies.
@@ -161,7 +166,10 @@ class Planner {
       list.push_back({static_cast<int64_t>(steps_[i].workspace_size), at, at, 0});
     }
     const auto size = static_cast<uint64_t>(list.empty() ? 0 : place_buffers(list, alignment));
-    for (const auto& [step, at] : workspaces) step->workspace_offset = static_cast<uint64_t>(list[at].offset);
+    for (const auto& [step, at] : workspaces) {
+      step->workspace_offset = static_cast<uint64_t>(list[at].offset);
+      for (plan::StepVariant& variant : step->variants) variant.step.workspace_offset = step->workspace_offset;
+    }
     for (size_t t = 0; t < tensors_.size(); ++t)
       if (tensors_[t].storage == arena)
         if (const auto it = position.find(root(static_cast<int32_t>(t))); it != position.end())

@@ -99,7 +99,7 @@ class Splitter {
 }  // namespace
 
 void split_declined(ir::Graph& graph, const Extents& extents, const Target& target, const TunerOptions& tuner) {
-  if (!target.all_tactics().empty()) Splitter(extents, target, tuner).run(graph, false);
+  if (!target.tactics().all().empty()) Splitter(extents, target, tuner).run(graph, false);
 }
 
 }  // namespace kiln

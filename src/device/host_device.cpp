@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cstdlib>
 #include <cstring>
@@ -177,14 +178,21 @@ class HostEvent final : public Event {
 // Handles with a meaning of their own in programs of the field: null and 1 are the default stream, 2 the thread's own.
 constexpr uintptr_t kLegacyStream = 1, kPerThreadStream = 2;
 
+// The kernel that showed that the parameters are sound is the first that is given out.
 class HostExecutable final : public Executable {
  public:
   using Make = std::function<std::unique_ptr<Kernel>()>;
-  explicit HostExecutable(Make make) : make_(std::move(make)) {}
-  std::unique_ptr<Kernel> create_kernel() const override { return make_(); }
+  HostExecutable(std::unique_ptr<Kernel> first, Make make) : make_(std::move(make)), first_(first.release()) {}
+  HostExecutable(const HostExecutable&) = delete;
+  ~HostExecutable() override { delete first_.load(); }
+  std::unique_ptr<Kernel> create_kernel() const override {
+    if (Kernel* first = first_.exchange(nullptr)) return std::unique_ptr<Kernel>(first);
+    return make_();
+  }
 
  private:
   Make make_;
+  mutable std::atomic<Kernel*> first_;
 };
 
 }  // namespace
@@ -244,10 +252,12 @@ Status HostDevice::fill(Stream& stream, void* to, std::byte value, size_t size) 
 }
 
 std::shared_ptr<const Executable> HostDevice::load(const KernelSource& source) {
-  if (!make_kernel(source.kernel, source.parameters)) return nullptr;
-  return std::make_shared<HostExecutable>([this, kernel = std::string(source.kernel), parameters = source.parameters] {
-    return make_kernel(kernel, parameters);
-  });
+  std::unique_ptr<Kernel> first = make_kernel(source.kernel, source.parameters);
+  if (!first) return nullptr;
+  return std::make_shared<HostExecutable>(std::move(first),
+                                          [this, kernel = std::string(source.kernel), parameters = source.parameters] {
+                                            return make_kernel(kernel, parameters);
+                                          });
 }
 
 }  // namespace kiln

@@ -177,16 +177,20 @@ class PartWalk {
 
 }  // namespace
 
-std::vector<size_t> check_sharing(const Program& program) {
-  std::vector<size_t> inside;
+std::vector<const StepInfo*> check_sharing(const Program& program) {
+  std::vector<const StepInfo*> inside;
   size_t pairs = 0;
-  for (size_t i = 0; i < program.steps.size(); ++i) {
-    const Operands operands(program, program.steps[i]);
+  const auto look = [&](size_t i, const StepInfo& step) {
+    const Operands operands(program, step);
     const size_t of_step = operands.pairs();
     pairs += of_step;
     const char* why = pairs > kMaxPairs ? "too many operands lie in one tensor" : operands.refuse();
-    if (why) malformed("step " + std::to_string(i) + " '" + program.steps[i].name.substr(0, 100) + "': " + why);
-    if (of_step > 0) inside.push_back(i);
+    if (why) malformed("step " + std::to_string(i) + " '" + step.name.substr(0, 100) + "': " + why);
+    if (of_step > 0) inside.push_back(&step);
+  };
+  for (size_t i = 0; i < program.steps.size(); ++i) {
+    look(i, program.steps[i]);
+    for (const StepVariant& variant : program.steps[i].variants) look(i, variant.step);
   }
   return inside;
 }

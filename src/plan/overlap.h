@@ -13,9 +13,9 @@ namespace kiln::plan {
 using DimValue = std::function<std::optional<int64_t>(uint32_t)>;
 
 // Checks all that can be told without shapes: throws kMalformedPlan where operands share bytes that the step's kernel does not let
-// them share. Returns the steps that write into a tensor of which another operand is a part too; of these only shapes tell.
+// them share. Returns the steps, variants among them, that write into a tensor of which another operand is a part too; of these only shapes tell.
 // Indices, views and StepInfo::sharing must be sound.
-std::vector<size_t> check_sharing(const Program& program);
+std::vector<const StepInfo*> check_sharing(const Program& program);
 // Whether the operands of such a step keep apart at these dimensions, or share as its kernel lets them. Nothing when a dimension is
 // not known.
 std::optional<bool> keeps_apart(const Program& program, const StepInfo& step, const DimValue& value);

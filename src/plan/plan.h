@@ -49,6 +49,8 @@ struct TensorInfo {
   bool on_host = false;     // the host reads or writes it, in an engine whose device has memory of its own
 };
 
+struct StepVariant;
+
 struct StepInfo {
   std::string name;    // "conv1 + relu1"
   std::string device;  // back end whose kernel runs
@@ -62,7 +64,14 @@ struct StepInfo {
   std::vector<uint32_t> bodies;                       // programs that a branch or loop runs
   bool waits = false;                                 // for all that is queued: the host reads what the device made
   bool is_transfer() const { return device.empty() && (kernel == kToHost || kernel == kToDevice); }
-  Sharing sharing = Sharing::kNothing;  // what its kernel says; the runtime asks the kernel again
+  Sharing sharing = Sharing::kNothing;     // what its kernel says; the runtime asks the kernel again
+  std::vector<StepVariant> variants = {};  // of the main program: how it runs in other profiles
+};
+
+// A step as it runs in these profiles: by another kernel, with packed weights of its own; results and workspace are those of the step.
+struct StepVariant {
+  std::vector<uint32_t> profiles;
+  StepInfo step;
 };
 
 struct Program {

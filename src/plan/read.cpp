@@ -177,6 +177,11 @@ class Reader {
     info.bodies = numbers(s.bodies());
     info.waits = s.waits();
     info.sharing = static_cast<Sharing>(s.sharing());
+    info.variants = list(s.variants(), [&](const fb::StepVariant& v) {
+      if (!v.step() || (v.step()->variants() && v.step()->variants()->size() > 0))
+        malformed("a step for some profiles is absent, or has others in it");
+      return StepVariant{numbers(v.profiles()), step(*v.step())};
+    });
     return info;
   }
 

@@ -205,6 +205,25 @@ class Verifier {
 
   void step(size_t i) const {
     const StepInfo& s = program().steps[i];
+    step(i, s);
+    std::set<uint32_t> profiles;
+    for (const StepVariant& v : s.variants) {
+      check_step(program_ == 0 && s.bodies.empty() && !s.is_transfer(), i, "it cannot differ between profiles");
+      step(i, v.step);
+      check_step(v.step.variants.empty() && v.step.bodies.empty() && !v.step.is_transfer(), i,
+                 "what runs in some profiles is no kernel");
+      check_step(v.step.name == s.name && v.step.outputs == s.outputs && v.step.waits == s.waits &&
+                     v.step.workspace_offset == s.workspace_offset && v.step.workspace_size == s.workspace_size,
+                 i, "it has other results or memory in some profiles");
+      check_step((v.step.device == plan_.device) == (s.device == plan_.device) || !plan_.device_memory, i,
+                 "it is on another side in some profiles");
+      for (uint32_t p : v.profiles)
+        check_step(p < plan_.profiles.size() && profiles.insert(p).second, i,
+                   "it names a profile that does not exist, or twice");
+    }
+  }
+
+  void step(size_t i, const StepInfo& s) const {
     for (const std::string* text : {&s.name, &s.device, &s.kernel, &s.tactic, &s.op})
       check_step(text->size() <= kMaxText, i, "a name is too long");
     for (const std::string& origin : s.origins) check_step(origin.size() <= kMaxText, i, "a name is too long");
@@ -223,7 +242,7 @@ class Verifier {
     check_step(s.workspace_offset <= arena && s.workspace_size <= arena - s.workspace_offset, i,
                "its workspace lies outside the arena");
     check_step(plan_.device_memory || !s.is_transfer(), i, "it copies to a device that has no memory of its own");
-    if (plan_.device_memory) sides(i);
+    if (plan_.device_memory) sides(i, s);
     check_step(s.workspace_offset % kAlignment == 0, i, "its workspace is not aligned");
     for (uint32_t body : s.bodies)
       check_step(body > program_ && body < plan_.programs.size(), i, "its body is not a later program");
@@ -236,8 +255,7 @@ class Verifier {
   }
 
   // A kernel sees memory of its own side only; a transfer goes from one to the other.
-  void sides(size_t i) const {
-    const StepInfo& s = program().steps[i];
+  void sides(size_t i, const StepInfo& s) const {
     const auto all_on = [&](const std::vector<int32_t>& list, bool host) {
       return std::all_of(list.begin(), list.end(), [&](int32_t t) { return t < 0 || on_host(t) == host; });
     };
@@ -381,9 +399,9 @@ class Verifier {
       for (program_ = 0; program_ < plan_.programs.size(); ++program_)
         for (size_t i = 0; i < tensors().size(); ++i) size(i, values);
       for (program_ = 0; program_ < plan_.programs.size(); ++program_)
-        for (size_t i : inside_[program_])
-          check_step(keeps_apart(program(), program().steps[i], [&](uint32_t d) { return values[d]; }).value_or(true),
-                     i, "its operands share bytes");
+        for (const StepInfo* step : inside_[program_])
+          check(keeps_apart(program(), *step, [&](uint32_t d) { return values[d]; }).value_or(true),
+                "step '" + step->name.substr(0, 100) + "'", "has operands that share bytes");
     });
   }
 
@@ -433,7 +451,8 @@ class Verifier {
 
   const Plan& plan_;
   size_t program_ = 0;
-  std::vector<std::vector<size_t>> inside_;  // by program: steps of which only shapes tell whether operands share bytes
+  std::vector<std::vector<const StepInfo*>>
+      inside_;  // by program: steps of which only shapes tell whether operands share bytes
 };
 
 }  // namespace

@@ -114,8 +114,15 @@ class Writer {
     auto inputs = numbers(s.inputs), outputs = numbers(s.outputs);
     auto origins = texts(s.origins);
     auto bodies = numbers(s.bodies);
+    auto variants = s.variants.empty() ? 0 : list(s.variants, [&](const StepVariant& v) { return variant(v); });
     return fb::CreateStep(b_, name, device, kernel, tactic, op, parameters, inputs, outputs, s.workspace_offset,
-                          s.workspace_size, origins, bodies, s.waits, static_cast<uint8_t>(s.sharing));
+                          s.workspace_size, origins, bodies, s.waits, static_cast<uint8_t>(s.sharing), variants);
+  }
+
+  Offset<fb::StepVariant> variant(const StepVariant& v) {
+    auto profiles = numbers(v.profiles);
+    auto info = step(v.step);
+    return fb::CreateStepVariant(b_, profiles, info);
   }
 
   Offset<fb::Program> program(const Program& p) {

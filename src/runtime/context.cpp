@@ -64,6 +64,7 @@ Status Context::set_profile(int32_t profile) noexcept {
   if (profile < 0 || profile >= static_cast<int32_t>(engine_->plan().profiles.size()))
     return {Code::kInvalidArgument, text_ = "there is no such optimisation profile"};
   profile_ = profile;
+  runner_.set_profile(static_cast<uint32_t>(profile));
   const auto& inputs = engine_->main().inputs;
   for (size_t i = 0; i < inputs.size(); ++i)
     if (runner_.dims_known(inputs[i]) && !inside(runner_.tensor_dims(inputs[i]), bounds_of(i)))

@@ -37,15 +37,27 @@ void Engine::open_devices(int ordinal) {
   devices_[plan_.device] = device_;
   for (const plan::Program& program : plan_.programs)
     for (const plan::StepInfo& step : program.steps) {
-      if (!step.bodies.empty() || step.is_transfer() || devices_.count(step.device)) continue;
-      Device& device = open_device(step.device);
-      if (!device.host_memory())
-        throw Error(Code::kMalformedPlan,
-                    "a step runs on a second device, '" + step.device + "', with memory of its own")
-            .node("'" + step.name + "'");
-      devices_[step.device] = &device;
+      open_device_of(step);
+      for (const plan::StepVariant& variant : step.variants) open_device_of(variant.step);
     }
   for (const auto& [name, device] : devices_) opened_.push_back(device);
+}
+
+void Engine::open_device_of(const plan::StepInfo& step) {
+  if (!step.bodies.empty() || step.is_transfer() || devices_.count(step.device)) return;
+  Device& device = kiln::open_device(step.device);
+  if (!device.host_memory())
+    throw Error(Code::kMalformedPlan, "a step runs on a second device, '" + step.device + "', with memory of its own")
+        .node("'" + step.name + "'");
+  devices_[step.device] = &device;
+}
+
+std::shared_ptr<const Executable> Engine::load_step(const plan::StepInfo& step) const {
+  std::shared_ptr<const Executable> made = devices_.at(step.device)->load({step.kernel, step.parameters});
+  if (!made)
+    throw Error(Code::kMalformedPlan, "the device '" + step.device + "' has no kernel '" + step.kernel + "'")
+        .node("'" + step.name + "'");
+  return made;
 }
 
 void Engine::load_executables() {
@@ -54,10 +66,8 @@ void Engine::load_executables() {
     for (size_t i = 0; i < program.steps.size(); ++i) {
       const plan::StepInfo& step = program.steps[i];
       if (!step.bodies.empty() || step.is_transfer()) continue;
-      list[i] = devices_.at(step.device)->load({step.kernel, step.parameters});
-      if (!list[i])
-        throw Error(Code::kMalformedPlan, "the device '" + step.device + "' has no kernel '" + step.kernel + "'")
-            .node("'" + step.name + "'");
+      list[i].push_back(load_step(step));
+      for (const plan::StepVariant& variant : step.variants) list[i].push_back(load_step(variant.step));
     }
   }
 }

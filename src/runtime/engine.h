@@ -36,8 +36,9 @@ class Engine : public std::enable_shared_from_this<Engine> {
   const plan::Plan& plan() const { return plan_; }
   const plan::Program& main() const { return plan_.programs[0]; }
   Device& device() const { return *device_; }
-  // Null for control steps and transfers.
-  const Executable* executable(size_t program, size_t step) const { return executables_[program][step].get(); }
+  // Of a step, then of its variants; empty for control steps and transfers.
+  using Executables = std::vector<std::shared_ptr<const Executable>>;
+  const Executables& executables(size_t program, size_t step) const { return executables_[program][step]; }
   // Where a constant lies for the steps that read it, and where the host reads it.
   void* constant(const plan::TensorInfo& info) const;
   const std::byte* host_constant(const plan::TensorInfo& info) const {
@@ -66,17 +67,19 @@ class Engine : public std::enable_shared_from_this<Engine> {
  private:
   Engine(plan::Plan plan, const LoadOptions& options);
   void open_devices(int ordinal);
+  void open_device_of(const plan::StepInfo& step);
+  std::shared_ptr<const Executable> load_step(const plan::StepInfo& step) const;
   void load_executables();
   void upload_constants();
   plan::Plan plan_;
   DimTable dims_;
   Device* device_ = nullptr;
   std::map<std::string, Device*> devices_;
-  std::vector<Device*> opened_;                                              // all of devices_
-  std::vector<std::vector<std::shared_ptr<const Executable>>> executables_;  // by program and step
-  Allocator* allocator_ = nullptr;                                           // of constants_
-  std::byte* constants_ = nullptr;                                           // in the device's memory
-  std::map<std::pair<uint64_t, uint64_t>, uint64_t> uploaded_;               // offset and size: place in constants_
+  std::vector<Device*> opened_;                                 // all of devices_
+  std::vector<std::vector<Executables>> executables_;           // by program and step
+  Allocator* allocator_ = nullptr;                              // of constants_
+  std::byte* constants_ = nullptr;                              // in the device's memory
+  std::map<std::pair<uint64_t, uint64_t>, uint64_t> uploaded_;  // offset and size: place in constants_
   int max_threads_ = 0;
 };
 

@@ -95,6 +95,40 @@ void Runner::set_arena(std::byte* arena) noexcept {
   dirty_addresses_ = true;
 }
 
+void Runner::make_kernels(StepState& step, size_t index) const {
+  const plan::StepInfo& base = program_.steps[index];
+  const auto number = static_cast<size_t>(&program_ - engine_.plan().programs.data());
+  for (const auto& executable : engine_.executables(number, index)) {
+    const plan::StepInfo& info = step.kernels.empty() ? base : base.variants[step.kernels.size() - 1].step;
+    step.kernels.push_back(executable->create_kernel());
+    if (info.sharing != Sharing::kNothing && info.sharing != step.kernels.back()->sharing())
+      throw Error(Code::kMalformedPlan,
+                  "the kernel '" + info.kernel + "' does not let its operands share bytes as the engine says")
+          .node("'" + info.name + "'")
+          .remedy("build the engine again");
+  }
+  step.info = &base;
+  step.kernel = step.kernels.empty() ? nullptr : step.kernels[0].get();
+}
+
+void Runner::set_profile(uint32_t profile) noexcept {
+  for (size_t i = 0; i < steps_.size(); ++i) {
+    StepState& step = steps_[i];
+    const plan::StepInfo& base = program_.steps[i];
+    const auto at = std::find_if(base.variants.begin(), base.variants.end(), [&](const plan::StepVariant& v) {
+      return std::find(v.profiles.begin(), v.profiles.end(), profile) != v.profiles.end();
+    });
+    const bool usual = at == base.variants.end();
+    const plan::StepInfo* info = usual ? &base : &at->step;
+    if (info == step.info) continue;
+    step.info = info;
+    step.kernel = step.kernels[usual ? 0 : static_cast<size_t>(at - base.variants.begin()) + 1].get();
+    step.inputs.resize(info->inputs.size());
+    step.prepared_dims.clear();
+    dirty_shapes_ = true;
+  }
+}
+
 void Runner::make_steps() {
   steps_.resize(program_.steps.size());
   std::set<int> bound;
@@ -105,13 +139,7 @@ void Runner::make_steps() {
     StepState& step = steps_[i];
     step.fresh = fresh_symbols(info, bound);
     for (uint32_t body : info.bodies) step.bodies.push_back(std::make_unique<Runner>(engine_, body, nullptr, nullptr));
-    const auto number = static_cast<size_t>(&program_ - engine_.plan().programs.data());
-    if (const Executable* executable = engine_.executable(number, i)) step.kernel = executable->create_kernel();
-    if (step.kernel && info.sharing != Sharing::kNothing && info.sharing != step.kernel->sharing())
-      throw Error(Code::kMalformedPlan,
-                  "the kernel '" + info.kernel + "' does not let its operands share bytes as the engine says")
-          .node("'" + info.name + "'")
-          .remedy("build the engine again");
+    make_kernels(step, i);
     step.inputs.resize(info.inputs.size());
     step.outputs.resize(info.outputs.size());
     auto is_late = [&](int32_t t) { return t >= 0 && states_[static_cast<size_t>(t)].slot != nullptr; };
@@ -308,9 +336,9 @@ Status Runner::place_views() {
 
 Status Runner::keep_apart() {
   const auto value = [this](uint32_t dim) { return engine_.dims().evaluate(dim, symbols_); };
-  for (size_t i : inside_)
-    if (!plan::keeps_apart(program_, program_.steps[i], value).value_or(false))
-      return fail(Code::kShapeOutOfProfile, "operands of the step '" + program_.steps[i].name + "' share bytes");
+  for (const plan::StepInfo* step : inside_)
+    if (!plan::keeps_apart(program_, *step, value).value_or(false))
+      return fail(Code::kShapeOutOfProfile, "operands of the step '" + step->name + "' share bytes");
   return kOkStatus;
 }
 
@@ -330,7 +358,7 @@ Status Runner::prepare() noexcept {
     KILN_RETURN_IF_ERROR(place_views());
     if (dirty_shapes_) KILN_RETURN_IF_ERROR(keep_apart());
     for (size_t i = 0; i < steps_.size(); ++i) {
-      const plan::StepInfo& info = program_.steps[i];
+      const plan::StepInfo& info = *steps_[i].info;
       if (steps_[i].late) continue;
       refresh_views(steps_[i], info);
       if (!dirty_shapes_) {
@@ -488,7 +516,7 @@ bool Runner::slots_fit(const StepState& step) {
 // A step some of whose shapes are known only now.
 Status Runner::run_late(size_t index, Stream& stream) {
   StepState& step = steps_[index];
-  const plan::StepInfo& info = program_.steps[index];
+  const plan::StepInfo& info = *step.info;
   for (int symbol : step.fresh) symbols_[static_cast<size_t>(symbol)].reset();
   for (int32_t t : info.outputs) {
     if (t < 0 || !states_[static_cast<size_t>(t)].slot) continue;

@@ -21,6 +21,8 @@ class Runner {
   // Inputs and outputs of the main program: the shape and the address of the tensor.
   Status set_input_dims(int32_t tensor, std::span<const int64_t> dims) noexcept;
   void forget_input_dims(int32_t tensor) noexcept;
+  // Steps run as they were tuned for the profile; 0 at first.
+  void set_profile(uint32_t profile) noexcept;
   std::byte* arena() const { return arena_; }
   void set_arena(std::byte* arena) noexcept;
   // Elements of a shape tensor among the inputs, as many as the profiles bound.
@@ -69,7 +71,9 @@ class Runner {
     bool known = false;
   };
   struct StepState {
-    std::unique_ptr<Kernel> kernel;
+    const plan::StepInfo* info = nullptr;          // the step, or its variant for the profile
+    Kernel* kernel = nullptr;                      // of `info`
+    std::vector<std::unique_ptr<Kernel>> kernels;  // of the step, then of its variants
     std::vector<TensorView> inputs, outputs;
     KernelCall call;
     bool late = false;
@@ -82,6 +86,7 @@ class Runner {
   };
 
   void make_steps();
+  void make_kernels(StepState& step, size_t index) const;
   std::vector<int> fresh_symbols(const plan::StepInfo& info, std::set<int>& bound) const;
   void order_views();
   Status bind_input(int32_t tensor) noexcept;
@@ -134,8 +139,8 @@ class Runner {
   std::vector<Values> values_;
   std::vector<TensorState> states_;
   std::vector<StepState> steps_;
-  std::vector<int32_t> views_;  // what a view lies in comes before it
-  std::vector<size_t> inside_;  // steps of which only shapes tell whether operands share bytes
+  std::vector<int32_t> views_;                 // what a view lies in comes before it
+  std::vector<const plan::StepInfo*> inside_;  // steps of which only shapes tell whether operands share bytes
   bool dirty_shapes_ = true, dirty_addresses_ = true;
   mutable std::string error_;
 };

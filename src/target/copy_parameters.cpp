@@ -9,6 +9,9 @@
 namespace kiln {
 namespace {
 
+constexpr std::string_view kOps[] = {"Reshape",  "Squeeze",      "Unsqueeze",   "Flatten", "Identity",
+                                     "Reformat", "Dropout",      "Transpose",   "Expand",  "Tile",
+                                     "Slice",    "DepthToSpace", "SpaceToDepth"};
 constexpr std::string_view kDense[] = {"Reshape", "Squeeze", "Unsqueeze", "Flatten", "Identity", "Reformat", "Dropout"};
 
 // Parameters of the kernel, or why there are none.
@@ -39,6 +42,8 @@ Refusal slice_parameters(const Problem& p, Attributes& to) {
 
 }  // namespace
 
+std::vector<std::string_view> copy_ops() { return {std::begin(kOps), std::end(kOps)}; }
+
 Refusal copy_parameters(const Problem& p, Attributes& to) {
   if (Refusal r = needs_plain(p); r.refused()) return r;
   const std::string& op = p.op();
@@ -62,12 +67,10 @@ Refusal copy_parameters(const Problem& p, Attributes& to) {
   } else if (op == "Slice") {
     to.set("what", std::string("slice"));
     return slice_parameters(p, to);
-  } else if (op == "DepthToSpace" || op == "SpaceToDepth") {
+  } else {
     to.set("what", std::string(op == "DepthToSpace" ? "depth_to_space" : "space_to_depth"));
     to.set("block", p.attributes().integer("blocksize"));
     to.set("column_major", int64_t{p.attributes().text("mode", "DCR") == "CRD"});
-  } else {
-    return refuse(op + " does not move the elements of one tensor");
   }
   return accept();
 }

@@ -4,6 +4,8 @@
 
 namespace kiln {
 
+// The operators that it is for.
+std::vector<std::string_view> copy_ops();
 // Those of CopyRule, or why there are none.
 Refusal copy_parameters(const Problem& problem, Attributes& to);
 

@@ -40,6 +40,28 @@ std::string Problem::str() const {
   return text;
 }
 
+Refusal Tactic::refusal(const Problem& problem) const {
+  if (!ops.empty() && std::find(ops.begin(), ops.end(), problem.op()) == ops.end())
+    return refuse("it is not for " + problem.op());
+  return accepts(problem);
+}
+
+TacticList::TacticList(std::vector<const Tactic*> all) : all_(std::move(all)) {
+  for (const Tactic* tactic : all_)
+    for (std::string_view op : tactic->ops) of_[op];
+  for (const Tactic* tactic : all_) {
+    if (tactic->ops.empty()) for_any_.push_back(tactic);
+    for (auto& [op, list] : of_)
+      if (tactic->ops.empty() || std::find(tactic->ops.begin(), tactic->ops.end(), op) != tactic->ops.end())
+        list.push_back(tactic);
+  }
+}
+
+const std::vector<const Tactic*>& TacticList::of(std::string_view op) const {
+  const auto it = of_.find(op);
+  return it == of_.end() ? for_any_ : it->second;
+}
+
 Hash128 Problem::key() const {
   std::string text = str() + " " + to_string(attributes()) + " threads " + std::to_string(threads);
   if (sizes_results) text += " sizes results";

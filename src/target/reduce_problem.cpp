@@ -17,6 +17,12 @@ constexpr std::pair<std::string_view, ReduceKind> kKinds[] = {
 
 }  // namespace
 
+std::vector<std::string_view> reduce_ops() {
+  std::vector<std::string_view> ops;
+  for (const auto& [op, kind] : kKinds) ops.push_back(op);
+  return ops;
+}
+
 std::optional<ReduceKind> reduce_kind(std::string_view op) {
   const auto found = std::find_if(std::begin(kKinds), std::end(kKinds), [&](const auto& k) { return k.first == op; });
   if (found == std::end(kKinds)) return std::nullopt;

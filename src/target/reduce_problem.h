@@ -7,6 +7,8 @@
 
 namespace kiln {
 
+// The operators that reduce along axes.
+std::vector<std::string_view> reduce_ops();
 // Nothing for other operators.
 std::optional<ReduceKind> reduce_kind(std::string_view op);
 // The axes to reduce; nothing when only running can tell.

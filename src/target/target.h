@@ -1,6 +1,7 @@
 // What a back end offers to the compiler: passes, tactics, packing.
 #pragma once
 #include <functional>
+#include <map>
 #include <memory>
 #include <set>
 #include <string>
@@ -71,16 +72,32 @@ struct Emitted {
   bool strided_output = false;    // output 0 may be a slice of a wider tensor along its innermost axes
 };
 
+// Its functions may run on several threads at once.
 struct Tactic {
   std::string name;
   int version = 1;
-  std::string device = {};     // whose kernels it emits; empty: the target's
-  bool sizes_results = false;  // its kernel stores results whose shape it alone can tell
+  std::vector<std::string_view> ops = {};  // that it is for; empty: any
+  std::string device = {};                 // whose kernels it emits; empty: the target's
+  bool sizes_results = false;              // its kernel stores results whose shape it alone can tell
   std::function<Refusal(const Problem&)> accepts;
   // At least one; in the order of preference when nothing is measured. Null: one empty configuration.
   std::function<std::vector<Config>(const Problem&)> configurations;
   // May throw Error; the tactic is then left out and the reason logged.
   std::function<Emitted(const Problem&, const Config&)> emit;
+  // Why it does not take the problem: the operator is another one, or as `accepts` says.
+  Refusal refusal(const Problem& problem) const;
+};
+
+// Tactics in the order of preference when nothing is measured.
+class TacticList {
+ public:
+  explicit TacticList(std::vector<const Tactic*> all);
+  const std::vector<const Tactic*>& all() const { return all_; }
+  const std::vector<const Tactic*>& of(std::string_view op) const;
+
+ private:
+  std::vector<const Tactic*> all_, for_any_;
+  std::map<std::string_view, std::vector<const Tactic*>> of_;
 };
 
 // What a build may do to the numbers of a network beside rounding results as float32 does.
@@ -103,9 +120,8 @@ class Target {
   virtual Device& device() const = 0;
   // The passes between import and choice, in order.
   virtual std::vector<passes::Pass> pipeline(const TargetOptions& options) const = 0;
-  // Candidates for an operator, best guess first; empty when only the last resort can run it.
-  virtual std::vector<const Tactic*> tactics(std::string_view op) const = 0;
-  virtual std::vector<const Tactic*> all_tactics() const = 0;
+  // Empty where only the last resort runs operators.
+  virtual const TacticList& tactics() const = 0;
   // Whether passes of this target let a network in float32 compute in that type.
   virtual bool computes_in(DType type) const { return type == DType::kF32; }
   // Whose tactics run on the host what this target's device, with memory of its own, cannot; null: reference evaluation does.

@@ -14,7 +14,6 @@ constexpr std::string_view kMagic = TimingCache::kFileKind;
 constexpr std::string_view kSumTag = "checksum ";
 
 constexpr const char* kPin = "=";
-constexpr double kForeignFactor = 1.05;
 
 [[noreturn]] void damaged(const char* cause) {
   throw Error(Code::kMalformedCache, "the timing cache is damaged")
@@ -30,11 +29,24 @@ std::string_view take_line(std::string_view& text) {
   return line;
 }
 
-}  // namespace
-
-double weighed(double milliseconds, bool foreign) {
-  return foreign ? milliseconds * kForeignFactor + kForeignMilliseconds : milliseconds;
+// The number behind the last space of the line, which it cuts off.
+double take_number(std::string_view& line) {
+  const size_t space = line.rfind(' ');
+  if (space == std::string_view::npos) damaged("an entry has no time");
+  double number = 0;
+  const auto [end, error] = std::from_chars(line.data() + space + 1, line.data() + line.size(), number);
+  if (error != std::errc() || end != line.data() + line.size() || !std::isfinite(number) || number < 0)
+    damaged("a time is not a number");
+  line = line.substr(0, space);
+  return number;
 }
+
+std::string text_of(double number) {
+  char text[64];
+  return std::string(text, std::to_chars(text, text + sizeof text, number).ptr);
+}
+
+}  // namespace
 
 uint64_t tactic_hash(const std::string& choice) { return checksum64(choice.data(), choice.size()); }
 
@@ -55,43 +67,35 @@ TimingCache TimingCache::parse(std::span<const std::byte> bytes, const std::stri
         .cause("it was measured on " + std::string(device) + "; this is " + fingerprint)
         .remedy("use another cache file");
   while (!body.empty()) {
-    const std::string_view line = take_line(body);
-    const size_t space = line.rfind(' ');
-    if (space == std::string_view::npos) damaged("an entry has no time");
-    double ms = 0;
-    const auto [end, error] = std::from_chars(line.data() + space + 1, line.data() + line.size(), ms);
-    if (error != std::errc() || end != line.data() + line.size() || !std::isfinite(ms) || ms < 0)
-      damaged("a time is not a number");
-    cache.entries_.emplace(line.substr(0, space), ms);
+    std::string_view line = take_line(body);
+    const double counts = take_number(line), milliseconds = take_number(line);
+    cache.entries_.emplace(line, Timing{milliseconds, counts});
   }
   return cache;
 }
 
 std::vector<std::byte> TimingCache::serialize() const {
   std::string text = std::string(kMagic) + fingerprint_ + "\n";
-  for (const auto& [key, ms] : entries_) {
-    char number[64];
-    const auto end = std::to_chars(number, number + sizeof number, ms).ptr;
-    text += key + " " + std::string(number, end) + "\n";
-  }
+  for (const auto& [key, timing] : entries_)
+    text += key + " " + text_of(timing.milliseconds) + " " + text_of(timing.counts) + "\n";
   text += std::string(kSumTag) + std::to_string(checksum64(text.data(), text.size())) + "\n";
   std::vector<std::byte> bytes(text.size());
   std::memcpy(bytes.data(), text.data(), text.size());
   return bytes;
 }
 
-std::optional<double> TimingCache::find(const Hash128& problem, const std::string& choice) const {
+std::optional<Timing> TimingCache::find(const Hash128& problem, const std::string& choice) const {
   auto it = entries_.find(problem.hex() + " " + choice);
   return it == entries_.end() ? std::nullopt : std::optional(it->second);
 }
 
-void TimingCache::put(const Hash128& problem, const std::string& choice, double milliseconds) {
-  entries_[problem.hex() + " " + choice] = milliseconds;
+void TimingCache::put(const Hash128& problem, const std::string& choice, Timing timing) {
+  entries_[problem.hex() + " " + choice] = timing;
 }
 
 std::vector<Hash128> TimingCache::problems() const {
   std::vector<Hash128> list;
-  for (const auto& [key, ms] : entries_)
+  for (const auto& [key, timing] : entries_)
     if (const auto hash = Hash128::parse(key.substr(0, key.find(' ')));
         hash && (list.empty() || !(list.back() == *hash)))
       list.push_back(*hash);
@@ -102,7 +106,7 @@ std::optional<std::pair<std::string, double>> TimingCache::pinned(const Hash128&
   const std::string start = problem.hex() + " " + kPin;
   const auto it = entries_.lower_bound(start);
   if (it == entries_.end() || !it->first.starts_with(start)) return std::nullopt;
-  return std::pair(it->first.substr(start.size()), it->second);
+  return std::pair(it->first.substr(start.size()), it->second.milliseconds);
 }
 
 std::optional<std::pair<std::string, double>> TimingCache::best(const Hash128& problem) const {
@@ -112,10 +116,9 @@ std::optional<std::pair<std::string, double>> TimingCache::best(const Hash128& p
   double least = 0;
   for (auto it = entries_.lower_bound(start); it != entries_.end() && it->first.starts_with(start); ++it) {
     const std::string choice = it->first.substr(start.size());
-    const double weight = weighed(it->second, choice.find(kForeignMark) != std::string::npos);
-    if (best && weight >= least) continue;
-    best = std::pair(choice, it->second);
-    least = weight;
+    if (best && it->second.counts >= least) continue;
+    best = std::pair(choice, it->second.milliseconds);
+    least = it->second.counts;
   }
   return best;
 }
@@ -125,9 +128,9 @@ bool TimingCache::pin(const Hash128& problem, uint64_t choice_hash, double milli
   for (auto it = entries_.lower_bound(start); it != entries_.end() && it->first.starts_with(start); ++it) {
     const std::string choice = it->first.substr(start.size());
     if (choice.starts_with(kPin) || tactic_hash(choice) != choice_hash) continue;
-    it->second = milliseconds;
+    it->second = {milliseconds, milliseconds};
     if (const auto old = pinned(problem)) entries_.erase(start + kPin + old->first);
-    entries_[start + kPin + choice] = milliseconds;
+    entries_[start + kPin + choice] = {milliseconds, milliseconds};
     return true;
   }
   return false;

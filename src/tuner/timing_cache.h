@@ -12,27 +12,26 @@
 
 namespace kiln {
 
-// What a time counts when tactics are compared. A step of another device brings its library and its threads, which go on waiting
-// for work for about a millisecond on the cores that the next steps of ours want: it must win by more than that.
-double weighed(double milliseconds, bool foreign);
-inline constexpr double kForeignMilliseconds = 1;
-// Stands in the name of a choice of another device's tactic.
-inline constexpr const char* kForeignMark = " on ";
+// What was measured, and what it counts when tactics are compared: with the cost of a switch between devices.
+struct Timing {
+  double milliseconds = 0, counts = 0;
+  bool operator==(const Timing&) const = default;
+};
 // Names a choice in 64 bits.
 uint64_t tactic_hash(const std::string& choice);
 
 // One thread at a time. Entries are sorted, so equal content gives equal bytes.
 class TimingCache {
  public:
-  static constexpr std::string_view kFileKind = "KILN timing cache 1\n";  // how its bytes begin
+  static constexpr std::string_view kFileKind = "KILN timing cache 2\n";  // how its bytes begin
   // Times are true for one device; `fingerprint` says which.
   explicit TimingCache(std::string fingerprint) : fingerprint_(std::move(fingerprint)) {}
   // Throws kMalformedCache when the bytes are damaged or another device's. Empty bytes give an empty cache.
   static TimingCache parse(std::span<const std::byte> bytes, const std::string& fingerprint);
   std::vector<std::byte> serialize() const;
 
-  std::optional<double> find(const Hash128& problem, const std::string& choice) const;  // milliseconds
-  void put(const Hash128& problem, const std::string& choice, double milliseconds);
+  std::optional<Timing> find(const Hash128& problem, const std::string& choice) const;
+  void put(const Hash128& problem, const std::string& choice, Timing timing);
   // Takes entries that are not here yet. Throws kMalformedCache when the other is another device's and `ignore_mismatch` is false.
   void combine(const TimingCache& other, bool ignore_mismatch);
   size_t size() const { return entries_.size(); }
@@ -48,7 +47,7 @@ class TimingCache {
 
  private:
   std::string fingerprint_;
-  std::map<std::string, double> entries_;  // "<problem> <choice>"; of a pin "<problem> =<choice>"
+  std::map<std::string, Timing> entries_;  // "<problem> <choice>"; of a pin "<problem> =<choice>"
 };
 
 }  // namespace kiln

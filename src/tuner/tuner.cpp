@@ -3,12 +3,38 @@
 
 #include <algorithm>
 #include <chrono>
+#include <future>
+#include <thread>
+
+#include "target/step_call.h"
 
 namespace kiln {
 namespace {
 
 constexpr size_t kFewMeasurements = 8;  // from which nothing is concluded
 constexpr double kNoisyShare = 0.1;
+constexpr double kNear = 1.5;                   // times the best: candidates that other sizes are tried with
+constexpr int64_t kPackedAtOnce = 256ll << 20;  // bytes of weights that are packed for candidates at the same time
+
+class Clock {
+ public:
+  explicit Clock(double& sum) : sum_(sum) {}
+  ~Clock() { sum_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count(); }
+  Clock(const Clock&) = delete;
+  Clock& operator=(const Clock&) = delete;
+
+ private:
+  double& sum_;
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+};
+
+// How many candidates' weights are packed at the same time.
+size_t emitted_at_once(const Problem& problem) {
+  int64_t bytes = 1;
+  for (const Argument& a : problem.inputs) bytes += a.constant ? a.constant->bytes() : 0;
+  return static_cast<size_t>(
+      std::clamp<int64_t>(kPackedAtOnce / bytes, 1, std::max(1u, std::thread::hardware_concurrency())));
+}
 
 }  // namespace
 
@@ -23,20 +49,28 @@ std::string Noise::warning() const {
 
 std::string Tuner::Candidate::name() const {
   const std::string text = tactic->name + "." + std::to_string(tactic->version) + to_string(config);
-  return tactic->device.empty() ? text : text + kForeignMark + open_device(tactic->device).fingerprint();
+  return tactic->device.empty() ? text : text + " on " + open_device(tactic->device).fingerprint();
 }
+
+double Tuner::Candidate::counts(double milliseconds) const {
+  if (tactic->device.empty()) return milliseconds;
+  const DeviceFacts& facts = open_device(tactic->device).facts();
+  return milliseconds * facts.switch_factor + facts.switch_milliseconds;
+}
+
+bool Tuner::Candidate::cannot_win(double least) const { return !tactic->device.empty() && least <= counts(0); }
 
 int Tuner::threads() const {
   const int all = target_.device().max_threads();
   return options_.max_threads > 0 ? std::min(all, options_.max_threads) : all;
 }
 
-std::vector<Tuner::Candidate> Tuner::candidates(const Problem& problem) const {
-  std::vector<Candidate> list;
+Tuner::Candidates Tuner::candidates(const Problem& problem) const {
+  Candidates list;
   for (const auto* arguments : {&problem.inputs, &problem.outputs})
     for (const Argument& a : *arguments)
       if (a.present && !a.ranked) return list;  // only the last resort takes values of any rank
-  for (const Tactic* tactic : target_.tactics(problem.op())) {
+  for (const Tactic* tactic : target_.tactics().of(problem.op())) {
     if (options_.disabled.count(tactic->name) || (problem.sizes_results && !tactic->sizes_results)) continue;
     if (!tactic->device.empty() && (options_.own_only || options_.disabled.count(tactic->device))) continue;
     const Refusal refusal = tactic->accepts(problem);
@@ -50,83 +84,149 @@ std::vector<Tuner::Candidate> Tuner::candidates(const Problem& problem) const {
     const size_t limit = options_.level <= 1 ? 1 : options_.level == 2 ? 2 : options_.level == 3 ? 4 : configs.size();
     if (configs.size() > limit) configs.resize(limit);
     for (Config& config : configs) list.push_back({tactic, std::move(config)});
-    if (options_.level == 0 && !list.empty()) break;
+    if (options_.level == 0 && options_.workspace == SIZE_MAX && !list.empty()) break;
   }
   if (options_.max_candidates > 0 && list.size() > static_cast<size_t>(options_.max_candidates))
     list.resize(static_cast<size_t>(options_.max_candidates));
   return list;
 }
 
-Tuner::Candidate Tuner::best(const Problem& problem, const std::vector<Candidate>& list, Choice& choice) {
-  double& milliseconds = choice.milliseconds;
-  milliseconds = -1;
-  if (list.size() == 1 || options_.level == 0) return list[0];
+// Without those that want more workspace than is allowed.
+Tuner::Candidates Tuner::fitting(const Problem& problem, Candidates list) const {
+  if (options_.workspace == SIZE_MAX) return list;
+  Candidates fit;
+  for (Candidate& candidate : list) {
+    const size_t size = workspace_of(problem, candidate.tactic->emit(problem, candidate.config));
+    if (size <= options_.workspace) fit.push_back(std::move(candidate));
+    else
+      options_.logger->log(Severity::kVerbose, problem.node->name() + ": " + candidate.name() +
+                                                   " wants a workspace of " + std::to_string(size) +
+                                                   " bytes, more than is allowed");
+    if (options_.level == 0 && !fit.empty()) break;
+  }
+  if (fit.empty())
+    options_.logger->log(Severity::kWarning,
+                         problem.node->name() + " (" + problem.op() + "): no tactic works within a workspace of " +
+                             std::to_string(options_.workspace) +
+                             " bytes, so the reference computes it\n  remedy: allow more workspace");
+  return fit;
+}
+
+Tuner::Candidates Tuner::near_best(Candidates list, const Choice& earlier) {
+  Candidates near;
+  for (Candidate& candidate : list)
+    for (const Tried& tried : earlier.tried)
+      if (tried.candidate == candidate.name() && tried.milliseconds <= kNear * earlier.milliseconds)
+        near.push_back(candidate);
+  return near.empty() ? list : near;
+}
+
+std::optional<double> Tuner::timed(const Problem& problem, const Candidate& candidate, const Emitted& emitted,
+                                   double least) {
+  try {
+    Device* const device = &open_device(emitted.device);
+    const ThreadLimit limit({&device, 1}, options_.max_threads);
+    return measure(problem, emitted, *device, options_.iterations, least, &noise_);
+  } catch (const Error& error) {
+    options_.logger->log(Severity::kVerbose,
+                         problem.node->name() + ": " + candidate.name() + " fails: " + error.what());
+    return std::nullopt;
+  }
+}
+
+// Milliseconds of each; nothing for those that failed, cannot win, or came after the budget was spent. Weights of several candidates
+// are packed at the same time; what is timed runs alone.
+std::vector<std::optional<double>> Tuner::times(const Problem& problem, const Candidates& list) {
+  const Hash128 key = problem.key();
+  const size_t at_once = emitted_at_once(problem);
+  std::vector<std::optional<double>> result(list.size());
+  double least = -1;  // of what counts
+  double fastest = -1;
+  const auto note = [&](size_t i, double time) {
+    result[i] = time;
+    if (least < 0 || list[i].counts(time) < least) least = list[i].counts(time), fastest = time;
+  };
+  std::vector<size_t> open;
+  for (size_t i = 0; i < list.size(); ++i) {
+    const auto known = options_.cache ? options_.cache->find(key, list[i].name()) : std::nullopt;
+    if (known) note(i, known->milliseconds);
+    else if (!options_.cache_only) open.push_back(i);
+  }
+  const auto hopeless = [&](size_t i) { return options_.level < 5 && least >= 0 && list[i].cannot_win(least); };
+  for (auto next = open.begin(); next != open.end() && spent_seconds_ <= options_.budget_seconds;) {
+    std::vector<std::pair<size_t, std::future<Emitted>>> emitted;
+    const Clock clock(spent_seconds_);
+    for (; next != open.end() && emitted.size() < at_once; ++next) {
+      if (hopeless(*next)) continue;
+      const Candidate& candidate = list[*next];
+      emitted.emplace_back(*next, std::async(at_once > 1 ? std::launch::async : std::launch::deferred,
+                                             [&] { return candidate.tactic->emit(problem, candidate.config); }));
+    }
+    for (auto& [i, future] : emitted) future.wait();
+    for (auto& [i, future] : emitted) {
+      if (hopeless(i)) continue;
+      std::optional<double> time;
+      try {
+        time = timed(problem, list[i], future.get(), fastest);
+      } catch (const Error& error) {
+        options_.logger->log(Severity::kVerbose,
+                             problem.node->name() + ": " + list[i].name() + " cannot be made: " + error.what());
+      }
+      if (!time) continue;
+      note(i, *time);
+      if (options_.cache) options_.cache->put(key, list[i].name(), {*time, list[i].counts(*time)});
+    }
+  }
+  return result;
+}
+
+Choice Tuner::best(const Problem& problem, Candidates list) {
+  if (list.size() == 1 || options_.level == 0) return {list[0].tactic, list[0].config};
   const Hash128 key = problem.key();
   if (const auto pin = options_.cache && options_.obey_pins ? options_.cache->pinned(key) : std::nullopt)
     for (const Candidate& candidate : list)
-      if (candidate.name() == pin->first) return milliseconds = pin->second, candidate;
-  const Candidate* winner = &list[0];
-  double least = 0;
-  for (const Candidate& candidate : list) {
-    const bool foreign = !candidate.tactic->device.empty(),
-               cannot_win = milliseconds >= 0 && least <= kForeignMilliseconds;
-    if (foreign && cannot_win && options_.level < 5) continue;
-    std::optional<double> time = options_.cache ? options_.cache->find(key, candidate.name()) : std::nullopt;
-    if (!time && options_.cache_only) continue;
-    if (!time) {
-      if (spent_seconds_ > options_.budget_seconds) continue;
-      const auto start = std::chrono::steady_clock::now();
-      try {
-        const Emitted emitted = candidate.tactic->emit(problem, candidate.config);
-        Device* const device = &open_device(emitted.device);
-        const ThreadLimit limit({&device, 1}, options_.max_threads);
-        time = measure(problem, emitted, *device, options_.iterations, milliseconds, &noise_);
-      } catch (const Error& error) {
-        options_.logger->log(Severity::kVerbose,
-                             problem.node->name() + ": " + candidate.name() + " fails: " + error.what());
-      }
-      spent_seconds_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-      if (!time) continue;
-      if (options_.cache) options_.cache->put(key, candidate.name(), *time);
-    }
-    options_.logger->log(Severity::kVerbose, problem.node->name() + ": " + candidate.name() + " " +
-                                                 std::to_string(*time) + " ms; key " + key.hex() + ", tactic hash " +
-                                                 std::to_string(tactic_hash(candidate.name())));
-    choice.tried.push_back({candidate.name(), *time});
-    const double weight = weighed(*time, !candidate.tactic->device.empty());
-    if (milliseconds < 0 || weight < least) {
-      milliseconds = *time;
-      least = weight;
-      winner = &candidate;
-    }
+      if (candidate.name() == pin->first) return {candidate.tactic, candidate.config, pin->second};
+  Choice choice{list[0].tactic, list[0].config};
+  const std::vector<std::optional<double>> measured = times(problem, list);
+  double least = -1;
+  for (size_t i = 0; i < list.size(); ++i) {
+    if (!measured[i]) continue;
+    options_.logger->log(Severity::kVerbose, problem.node->name() + ": " + list[i].name() + " " +
+                                                 std::to_string(*measured[i]) + " ms; key " + key.hex() +
+                                                 ", tactic hash " + std::to_string(tactic_hash(list[i].name())));
+    choice.tried.push_back({list[i].name(), *measured[i]});
+    const double counts = list[i].counts(*measured[i]);
+    if (least >= 0 && counts >= least) continue;
+    least = counts;
+    choice.tactic = list[i].tactic;
+    choice.config = list[i].config;
+    choice.milliseconds = *measured[i];
   }
-  if (options_.cache_only && milliseconds < 0)
+  if (options_.cache_only && choice.milliseconds < 0)
     throw Error(Code::kNotFound, "the timing cache has no time for " + problem.str())
         .node(problem.node->name())
         .remedy("build once without BuilderFlag::kERROR_ON_TIMING_CACHE_MISS and keep the cache");
-  return *winner;
+  return choice;
 }
 
-std::vector<Choice> Tuner::choose(const std::vector<Problem>& problems) {
-  std::map<Hash128, Choice> known;
+Choice Tuner::choose_one(const Problem& problem, const Choice* earlier) {
+  Candidates list = candidates(problem);
+  if (list.empty()) return {};
+  const Hash128 key = problem.key();
+  if (const auto known = known_.find(key); known != known_.end()) return known->second;
+  list = fitting(problem, std::move(list));
+  if (earlier) list = near_best(std::move(list), *earlier);
+  Choice choice = list.empty() ? Choice() : best(problem, std::move(list));
+  known_.emplace(key, choice);
+  return choice;
+}
+
+std::vector<Choice> Tuner::choose(const std::vector<Problem>& problems, const std::vector<Choice>* earlier) {
   std::vector<Choice> choices;
   for (const Problem& problem : problems) {
     if (options_.progress && !options_.progress(choices.size(), problems.size(), problem.node->name()))
       throw Error(Code::kInvalidState, "the build was cancelled");
-    Choice choice;
-    const std::vector<Candidate> list = candidates(problem);
-    if (!list.empty()) {
-      const Hash128 key = problem.key();
-      auto it = known.find(key);
-      if (it == known.end()) {
-        const Candidate winner = best(problem, list, choice);
-        choice.tactic = winner.tactic;
-        choice.config = winner.config;
-        it = known.emplace(key, choice).first;
-      }
-      choice = it->second;
-    }
-    choices.push_back(std::move(choice));
+    choices.push_back(choose_one(problem, earlier ? &earlier->at(choices.size()) : nullptr));
   }
   if (options_.progress) options_.progress(problems.size(), problems.size(), "");
   if (const std::string warning = noise_.warning(); !warning.empty()) options_.logger->log(Severity::kWarning, warning);

@@ -2,6 +2,7 @@
 #pragma once
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,7 @@ struct TunerOptions {
   bool own_only = false;           // no tactics of other devices
   int max_candidates = -1;         // that are measured for a problem; negative: as the level says
   int max_threads = 0;             // of the device while it measures; 0: all that it has
+  size_t workspace = SIZE_MAX;     // bytes; tactics that want more at the largest shapes are left out
   TimingCache* cache = nullptr;
   bool obey_pins = false;   // problems for which the cache says what to take are not measured
   bool cache_only = false;  // nothing is measured: Error(kNotFound) when the cache has no time for a problem
@@ -54,8 +56,9 @@ struct Noise {
 class Tuner {
  public:
   Tuner(const Target& target, TunerOptions options) : target_(target), options_(std::move(options)) {}
-  // Equal problems are measured once. Weights may differ: they are packed per problem.
-  std::vector<Choice> choose(const std::vector<Problem>& problems);
+  // Equal problems are measured once. Weights may differ: they are packed per problem. `earlier`: choices for the same nodes at
+  // other sizes; of what was measured then only the candidates that came near the best are tried.
+  std::vector<Choice> choose(const std::vector<Problem>& problems, const std::vector<Choice>* earlier = nullptr);
   int threads() const;  // that a kernel may use
   // Whether any tactic takes the problem; the last resort is none.
   bool accepts(const Problem& problem) const { return !candidates(problem).empty(); }
@@ -66,12 +69,20 @@ class Tuner {
     Config config;
     // Times of a device's kernels hold for its libraries only, so its fingerprint is part of the name.
     std::string name() const;
+    double counts(double milliseconds) const;  // with the cost of a switch to its device
+    bool cannot_win(double least) const;       // whatever its own time, when another counts so much
   };
-  std::vector<Candidate> candidates(const Problem& problem) const;
-  // Fills times of the choice.
-  Candidate best(const Problem& problem, const std::vector<Candidate>& list, Choice& choice);
+  using Candidates = std::vector<Candidate>;
+  Candidates candidates(const Problem& problem) const;
+  Candidates fitting(const Problem& problem, Candidates list) const;
+  static Candidates near_best(Candidates list, const Choice& earlier);
+  Choice best(const Problem& problem, Candidates list);
+  std::vector<std::optional<double>> times(const Problem& problem, const Candidates& list);
+  std::optional<double> timed(const Problem& problem, const Candidate& candidate, const Emitted& emitted, double least);
+  Choice choose_one(const Problem& problem, const Choice* earlier);
   const Target& target_;
   TunerOptions options_;
+  std::map<Hash128, Choice> known_;
   double spent_seconds_ = 0;
   Noise noise_;
 };

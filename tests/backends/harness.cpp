@@ -274,10 +274,10 @@ Operand absent() { return Operand(Tensor()); }
 std::vector<std::string> check_case(const Case& c, const std::string& only) {
   Built built(c);
   std::vector<std::string> accepted;
-  for (const Tactic* tactic : cpu::target().all_tactics()) {
+  for (const Tactic* tactic : cpu::target().tactics().all()) {
     if (!only.empty() && tactic->name != only) continue;
     if (built.problem.sizes_results && !tactic->sizes_results) continue;
-    if (tactic->accepts(built.problem).refused()) continue;
+    if (tactic->refusal(built.problem).refused()) continue;
     accepted.push_back(tactic->name);
     const std::vector<Config> configs =
         tactic->configurations ? tactic->configurations(built.problem) : std::vector<Config>{{}};

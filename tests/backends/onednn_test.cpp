@@ -15,7 +15,7 @@ namespace {
 constexpr float kNan = std::numeric_limits<float>::quiet_NaN(), kInfinity = std::numeric_limits<float>::infinity();
 
 const Tactic* find(const std::string& name) {
-  for (const Tactic* t : cpu::target().all_tactics())
+  for (const Tactic* t : cpu::target().tactics().all())
     if (t->name == name) return t;
   return nullptr;
 }

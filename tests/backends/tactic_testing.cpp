@@ -258,8 +258,8 @@ std::set<std::string> check(const NodeCase& c) {
   for (const Tensor& t : built.values()) data.emplace_back(t);
   const Tensor want = ir::evaluate(*built.problem().node, data)[0].tensor;
   std::set<std::string> accepted;
-  for (const Tactic* tactic : cpu::target().all_tactics()) {
-    if (tactic->accepts(built.problem()).refused()) continue;
+  for (const Tactic* tactic : cpu::target().tactics().all()) {
+    if (tactic->refusal(built.problem()).refused()) continue;
     accepted.insert(tactic->name);
     const std::vector<Config> configs =
         tactic->configurations ? tactic->configurations(built.problem()) : std::vector<Config>(1);
@@ -271,8 +271,8 @@ std::set<std::string> check(const NodeCase& c) {
 
 std::string refusal(const NodeCase& c, const std::string& name) {
   const Built built(c);
-  for (const Tactic* tactic : cpu::target().all_tactics())
-    if (tactic->name == name) return tactic->accepts(built.problem()).reason;
+  for (const Tactic* tactic : cpu::target().tactics().all())
+    if (tactic->name == name) return tactic->refusal(built.problem()).reason;
   ADD_FAILURE() << "no tactic " << name;
   return "";
 }

@@ -28,7 +28,7 @@ int64_t steps_on(const plan::Plan& plan, const std::string& device) {
 }
 
 bool has_onednn() {
-  for (const Tactic* t : find_target("cpu").all_tactics())
+  for (const Tactic* t : find_target("cpu").tactics().all())
     if (t->device == "onednn") return true;
   return false;
 }

@@ -291,8 +291,8 @@ std::set<std::string> check(const NodeCase& c) {
   std::string reason;
   Device* device = gpu(reason);
   std::set<std::string> accepted;
-  for (const Tactic* tactic : all_tactics()) {
-    if (tactic->accepts(node.problem()).refused()) continue;
+  for (const Tactic* tactic : tactic_list().all()) {
+    if (tactic->refusal(node.problem()).refused()) continue;
     accepted.insert(tactic->name);
     std::vector<Config> configs(1);
     if (tactic->configurations) configs = tactic->configurations(node.problem());
@@ -314,8 +314,8 @@ std::set<std::string> check(const NodeCase& c) {
 
 std::string refusal(const NodeCase& c, const std::string& name) {
   const BuiltNode node(c);
-  for (const Tactic* tactic : all_tactics())
-    if (tactic->name == name) return tactic->accepts(node.problem()).reason;
+  for (const Tactic* tactic : tactic_list().all())
+    if (tactic->name == name) return tactic->refusal(node.problem()).reason;
   ADD_FAILURE() << "no tactic " << name;
   return "";
 }

@@ -55,8 +55,8 @@ Best tune(Device& device, const Layer& layer) {
   Best best;
   best.node = std::make_unique<BuiltNode>(layer.node);
   bool found = false;
-  for (const Tactic* tactic : all_tactics()) {
-    if (tactic->accepts(best.node->problem()).refused()) continue;
+  for (const Tactic* tactic : tactic_list().all()) {
+    if (tactic->refusal(best.node->problem()).refused()) continue;
     if (found && (tactic->name == "conv_any" || tactic->name == "product_any")) continue;  // the last resort
     const std::vector<Config> configs =
         tactic->configurations ? tactic->configurations(best.node->problem()) : std::vector<Config>(1);

@@ -17,7 +17,8 @@ std::vector<std::byte> random_cache(unsigned int seed) {
   std::mt19937 random(seed);
   TimingCache cache(kDevice);
   for (size_t i = random() % 5; i > 0; --i)
-    cache.put({random(), random()}, "tactic" + std::to_string(random() % 9), static_cast<double>(random()) / 1e6);
+    cache.put({random(), random()}, "tactic" + std::to_string(random() % 9),
+              {static_cast<double>(random()) / 1e6, static_cast<double>(random()) / 1e6});
   return cache.serialize();
 }
 

@@ -240,7 +240,8 @@ const std::set<std::string> kHostOnly = {"top_k", "cumulative", "lrn", "hardmax"
 class PretendTarget final : public Target {
  public:
   PretendTarget() : cpu_(find_target("cpu")) {
-    for (const Tactic* tactic : cpu_.all_tactics()) {
+    std::vector<const Tactic*> list;
+    for (const Tactic* tactic : cpu_.tactics().all()) {
       if (!tactic->device.empty() || tactic->sizes_results || kHostOnly.contains(tactic->name)) continue;
       auto copy = std::make_unique<Tactic>(*tactic);
       copy->emit = [tactic](const Problem& p, const Config& c) {
@@ -248,21 +249,21 @@ class PretendTarget final : public Target {
         emitted.device = "pretend";
         return emitted;
       };
-      list_.push_back(copy.get());
+      list.push_back(copy.get());
       own_.push_back(std::move(copy));
     }
+    list_ = std::make_unique<TacticList>(std::move(list));
   }
   std::string_view name() const override { return "pretend"; }
   Device& device() const override { return open_device("pretend"); }
   std::vector<passes::Pass> pipeline(const TargetOptions& options) const override { return cpu_.pipeline(options); }
-  std::vector<const Tactic*> tactics(std::string_view) const override { return list_; }
-  std::vector<const Tactic*> all_tactics() const override { return list_; }
+  const TacticList& tactics() const override { return *list_; }
   const Target* fallback() const override { return &cpu_; }
 
  private:
   const Target& cpu_;
   std::vector<std::unique_ptr<Tactic>> own_;
-  std::vector<const Tactic*> list_;
+  std::unique_ptr<TacticList> list_;
 };
 
 }  // namespace

@@ -8,12 +8,14 @@
 namespace kiln {
 namespace {
 
+Timing at(double milliseconds) { return {milliseconds, milliseconds}; }
+
 Hash128 problem(int i) { return hash128("problem " + std::to_string(i)); }
 
 TimingCache filled(const std::string& fingerprint, int first, int last, double scale = 1) {
   TimingCache cache(fingerprint);
   for (int i = first; i < last; ++i)
-    cache.put(problem(i), "tactic.1{tile=" + std::to_string(i) + "}", scale * (i + 0.1));
+    cache.put(problem(i), "tactic.1{tile=" + std::to_string(i) + "}", at(scale * (i + 0.1)));
   return cache;
 }
 
@@ -29,24 +31,24 @@ Code parse_code(std::span<const std::byte> bytes, const std::string& fingerprint
 
 TEST(TimingCache, RoundTrip) {
   TimingCache cache = filled("x86-64 one", 0, 20);
-  cache.put(problem(30), "a choice with spaces", 1e-9);
-  cache.put(problem(31), "", 0);
+  cache.put(problem(30), "a choice with spaces", {1e-9, 1.5});
+  cache.put(problem(31), "", {});
   const auto bytes = cache.serialize();
   const TimingCache again = TimingCache::parse(bytes, "x86-64 one");
   EXPECT_EQ(again.size(), 22u);
-  EXPECT_EQ(again.find(problem(3), "tactic.1{tile=3}"), 3.1);
-  EXPECT_EQ(again.find(problem(30), "a choice with spaces"), 1e-9);
-  EXPECT_EQ(again.find(problem(31), ""), 0.0);
+  EXPECT_EQ(again.find(problem(3), "tactic.1{tile=3}"), at(3.1));
+  EXPECT_EQ(again.find(problem(30), "a choice with spaces"), (Timing{1e-9, 1.5}));
+  EXPECT_EQ(again.find(problem(31), ""), Timing());
   EXPECT_FALSE(again.find(problem(3), "tactic.1{tile=4}").has_value());
   EXPECT_EQ(again.serialize(), bytes);
 }
 
 TEST(TimingCache, PinsGoBeforeTimes) {
   TimingCache cache("f");
-  cache.put(problem(1), "slow", 2);
-  cache.put(problem(1), "fast", 1);
-  cache.put(problem(1), std::string("foreign") + kForeignMark + "library", 0.5);  // not faster by enough
-  cache.put(problem(2), "only", 3);
+  cache.put(problem(1), "slow", at(2));
+  cache.put(problem(1), "fast", at(1));
+  cache.put(problem(1), "another device's", {0.5, 1.525});  // not faster by enough
+  cache.put(problem(2), "only", at(3));
   EXPECT_EQ(cache.problems().size(), 2u);
   EXPECT_EQ(cache.best(problem(1)), (std::pair<std::string, double>("fast", 1)));
   EXPECT_FALSE(cache.pinned(problem(1)));
@@ -55,7 +57,7 @@ TEST(TimingCache, PinsGoBeforeTimes) {
   ASSERT_TRUE(cache.pin(problem(1), tactic_hash("slow"), 5));
   EXPECT_EQ(cache.pinned(problem(1)), (std::pair<std::string, double>("slow", 5)));
   EXPECT_EQ(cache.best(problem(1))->first, "slow");
-  EXPECT_EQ(cache.find(problem(1), "slow"), 5);
+  EXPECT_EQ(cache.find(problem(1), "slow"), at(5));
   EXPECT_FALSE(cache.pin(problem(1), tactic_hash("unheard"), 1));
   EXPECT_FALSE(cache.pin(problem(3), tactic_hash("slow"), 1));
   EXPECT_FALSE(cache.best(problem(3)));
@@ -71,8 +73,8 @@ TEST(TimingCache, PinsGoBeforeTimes) {
 TEST(TimingCache, OrderOfEntriesDoesNotMatter) {
   TimingCache a("f"), b("f");
   for (int i = 0; i < 9; ++i) {
-    a.put(problem(i), "t", i);
-    b.put(problem(8 - i), "t", 8 - i);
+    a.put(problem(i), "t", at(i));
+    b.put(problem(8 - i), "t", at(8 - i));
   }
   EXPECT_EQ(a.serialize(), b.serialize());
 }
@@ -108,8 +110,8 @@ TEST(TimingCache, Combine) {
   TimingCache a = filled("f", 0, 4), b = filled("f", 2, 6, 10), other = filled("g", 6, 7);
   a.combine(b, false);
   EXPECT_EQ(a.size(), 6u);
-  EXPECT_EQ(a.find(problem(3), "tactic.1{tile=3}"), 3.1);  // what is here stays
-  EXPECT_EQ(a.find(problem(5), "tactic.1{tile=5}"), 51.0);
+  EXPECT_EQ(a.find(problem(3), "tactic.1{tile=3}"), at(3.1));  // what is here stays
+  EXPECT_EQ(a.find(problem(5), "tactic.1{tile=5}"), at(51.0));
   EXPECT_THROW(a.combine(other, false), Error);
   EXPECT_EQ(a.size(), 6u);
   a.combine(other, true);

@@ -10,11 +10,14 @@
 namespace kiln::cpu {
 namespace {
 
-const std::vector<const Tactic*> kTactics = {
+const TacticList& list() {
+  static const TacticList kTactics({
 #define KILN_TACTIC(word) &tactics::word,
 #include "backends/cpu/target/list.inc"
 #undef KILN_TACTIC
-};
+  });
+  return kTactics;
+}
 
 class CpuTarget final : public Target {
  public:
@@ -24,8 +27,7 @@ class CpuTarget final : public Target {
     return {passes::canonicalize(), passes::quantize(), passes::compute_in_float32(),
             passes::fuse(passes::fusion_rules()), passes::choose_layouts()};
   }
-  std::vector<const Tactic*> tactics(std::string_view) const override { return kTactics; }
-  std::vector<const Tactic*> all_tactics() const override { return kTactics; }
+  const TacticList& tactics() const override { return list(); }
 };
 
 }  // namespace

@@ -17,7 +17,6 @@ Refusal mask_fits(const Problem& p) {
 }
 
 Refusal accepts_attention(const Problem& p) {
-  if (p.op() != "Attention") return refuse(p.op() + " is not Attention");
   if (Refusal r = needs_plain(p); r.refused()) return r;
   const DType type = p.input(0).dtype;
   if (!is_kernel_float(type)) return refuse("elements of type " + std::string(name(type)));
@@ -37,6 +36,7 @@ Refusal accepts_attention(const Problem& p) {
 const Tactic attention{
     .name = "attention",
     .version = 1,
+    .ops = {"Attention"},
     .accepts = accepts_attention,
     .configurations = nullptr,
     .emit =

@@ -55,7 +55,6 @@ Refusal add_own_bias(const Problem& p, int column_axis, double factor, FusedEpil
 }
 
 Refusal read_conv_any(const Problem& p, FusedEpilogue& e) {
-  if (p.op() != "Conv") return refuse("is for Conv");
   for (const Refusal& r : {accepts_any(p), accept_image(p.input(0), "x"), accept_image(p.outputs[0], "y")})
     if (r.refused()) return r;
   const Argument& w = p.input(1);
@@ -66,7 +65,6 @@ Refusal read_conv_any(const Problem& p, FusedEpilogue& e) {
 }
 
 Refusal read_product_any(const Problem& p, FusedEpilogue& e) {
-  if (p.op() != "MatMul" && p.op() != "Gemm") return refuse("is for MatMul and Gemm");
   if (Refusal r = accepts_any(p); r.refused()) return r;
   const bool gemm = p.op() == "Gemm", has_columns = p.input(1).opt.size() > 1;
   const int column_axis = has_columns ? static_cast<int>(p.outputs[0].opt.size()) - 1 : -1;
@@ -80,6 +78,7 @@ Refusal read_product_any(const Problem& p, FusedEpilogue& e) {
 const Tactic conv_wgmma{
     .name = "conv_wgmma",
     .version = 1,
+    .ops = {"Conv", "MatMul", "Gemm"},
     .accepts = accepts_wgmma,
     .configurations = [](const Problem& p) { return wgmma_configs(tiled_problem(p).product, target_chip()); },
     .emit =
@@ -93,6 +92,7 @@ const Tactic conv_wgmma{
 const Tactic conv_mma{
     .name = "conv_mma",
     .version = 1,
+    .ops = {"Conv", "MatMul", "Gemm"},
     .accepts = accepts_mma,
     .configurations = [](const Problem& p) { return mma_configs(tiled_problem(p).product, target_chip()); },
     .emit =
@@ -105,6 +105,7 @@ const Tactic conv_mma{
 const Tactic conv_any{
     .name = "conv_any",
     .version = 1,
+    .ops = {"Conv"},
     .accepts = [](const Problem& p) -> Refusal {
       FusedEpilogue e;
       return read_conv_any(p, e);
@@ -125,6 +126,7 @@ const Tactic conv_any{
 const Tactic product_any{
     .name = "product_any",
     .version = 1,
+    .ops = {"MatMul", "Gemm"},
     .accepts = [](const Problem& p) -> Refusal {
       FusedEpilogue e;
       return read_product_any(p, e);

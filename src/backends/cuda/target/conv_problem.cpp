@@ -85,9 +85,7 @@ Refusal read_product(const Problem& p, TiledProblem& t) {
 }
 
 Refusal read_tiled(const Problem& p, TiledProblem& t) {
-  if (p.op() == "Conv") return read_conv(p, t);
-  if (p.op() == "MatMul" || p.op() == "Gemm") return read_product(p, t);
-  return refuse("is for Conv, MatMul and Gemm");
+  return p.op() == "Conv" ? read_conv(p, t) : read_product(p, t);
 }
 
 TiledProblem tiled_problem(const Problem& p) {

@@ -8,6 +8,7 @@ namespace kiln::cuda::tactics {
 const Tactic copy{
     .name = "copy",
     .version = 1,
+    .ops = copy_ops(),
     .accepts = [](const Problem& p) -> Refusal {
       Attributes parameters;
       if (Refusal r = copy_parameters(p, parameters); r.refused()) return r;
@@ -27,8 +28,8 @@ const Tactic copy{
 const Tactic concat_split{
     .name = "concat_split",
     .version = 1,
+    .ops = {"Concat", "Split"},
     .accepts = [](const Problem& p) -> Refusal {
-      if (p.op() != "Concat" && p.op() != "Split") return refuse(p.op() + " neither joins nor cuts tensors");
       if (Refusal r = needs_plain(p); r.refused()) return r;
       for (const auto* list : {&p.inputs, &p.outputs})
         for (const Argument& a : *list)
@@ -47,10 +48,8 @@ const Tactic concat_split{
 const Tactic gather{
     .name = "gather",
     .version = 1,
-    .accepts = [](const Problem& p) -> Refusal {
-      if (p.op() != "Gather") return refuse(p.op() + " is not Gather");
-      return needs_plain(p);
-    },
+    .ops = {"Gather"},
+    .accepts = [](const Problem& p) -> Refusal { return needs_plain(p); },
     .configurations = nullptr,
     .emit =
         [](const Problem& p, const Config&) {

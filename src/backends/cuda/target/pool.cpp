@@ -10,8 +10,8 @@ namespace kiln::cuda::tactics {
 const Tactic pool{
     .name = "pool",
     .version = 1,
+    .ops = {"MaxPool", "AveragePool"},
     .accepts = [](const Problem& p) -> Refusal {
-      if (p.op() != "MaxPool" && p.op() != "AveragePool") return refuse("is for MaxPool and AveragePool");
       for (const Refusal& r : {accept_image(p.input(0), "x"), accept_image(p.outputs[0], "y")})
         if (r.refused()) return r;
       if (p.outputs.size() != 1) return refuse("the positions of the maxima are wanted");

@@ -8,10 +8,8 @@ namespace kiln::cuda::tactics {
 const Tactic softmax{
     .name = "softmax",
     .version = 1,
-    .accepts = [](const Problem& p) -> Refusal {
-      if (p.op() != "Softmax" && p.op() != "LogSoftmax") return refuse(p.op() + " is not a softmax");
-      return needs_one_float(p);
-    },
+    .ops = {"Softmax", "LogSoftmax"},
+    .accepts = [](const Problem& p) -> Refusal { return needs_one_float(p); },
     .configurations = nullptr,
     .emit =
         [](const Problem& p, const Config&) {
@@ -25,9 +23,8 @@ const Tactic softmax{
 const Tactic row_norm{
     .name = "row_norm",
     .version = 1,
+    .ops = {"LayerNormalization", "RMSNormalization"},
     .accepts = [](const Problem& p) -> Refusal {
-      if (p.op() != "LayerNormalization" && p.op() != "RMSNormalization")
-        return refuse(p.op() + " does not normalise rows");
       if (Refusal r = needs_plain(p); r.refused()) return r;
       const DType type = p.input(0).dtype;
       if (!is_kernel_float(type)) return refuse("elements of type " + std::string(name(type)));
@@ -59,6 +56,12 @@ std::optional<ReduceKind> kind_of(const Problem& p) {
   return reduce_kind(p.op());
 }
 
+std::vector<std::string_view> reducing_ops() {
+  std::vector<std::string_view> ops = reduce_ops();
+  ops.insert(ops.end(), {"GlobalAveragePool", "GlobalMaxPool"});
+  return ops;
+}
+
 std::optional<Ints> axes_of(const Problem& p) {
   if (reduce_kind(p.op())) return reduced_axes(p);
   Ints axes;
@@ -71,8 +74,8 @@ std::optional<Ints> axes_of(const Problem& p) {
 const Tactic reduce{
     .name = "reduce",
     .version = 1,
+    .ops = reducing_ops(),
     .accepts = [](const Problem& p) -> Refusal {
-      if (!kind_of(p)) return refuse(p.op() + " is not a reduction");
       if (Refusal r = needs_one_float(p); r.refused()) return r;
       const auto axes = axes_of(p);
       if (!axes) return refuse("the axes are known only at run time");

@@ -27,8 +27,7 @@ class CudaTarget final : public Target {
     list.push_back(passes::choose_layouts());
     return list;
   }
-  std::vector<const Tactic*> tactics(std::string_view) const override { return cuda::all_tactics(); }
-  std::vector<const Tactic*> all_tactics() const override { return cuda::all_tactics(); }
+  const TacticList& tactics() const override { return cuda::tactic_list(); }
   bool computes_in(DType type) const override {
     return type == DType::kF32 || type == DType::kF16 || type == DType::kBF16;
   }

@@ -5,7 +5,7 @@
 namespace kiln::cuda {
 
 // Tactics in the order of preference when nothing is measured; those of a family end in one that takes every type and layout.
-const std::vector<const Tactic*>& all_tactics();
+const TacticList& tactic_list();
 const Target& target();
 
 }  // namespace kiln::cuda

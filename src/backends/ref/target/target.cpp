@@ -12,8 +12,10 @@ class RefTarget final : public Target {
   std::string_view name() const override { return "ref"; }
   Device& device() const override { return open_device("ref"); }
   std::vector<passes::Pass> pipeline(const TargetOptions&) const override { return {}; }
-  std::vector<const Tactic*> tactics(std::string_view) const override { return {}; }
-  std::vector<const Tactic*> all_tactics() const override { return {}; }
+  const TacticList& tactics() const override { return none_; }
+
+ private:
+  TacticList none_{{}};
 };
 
 }  // namespace

@@ -21,8 +21,8 @@ Refusal mask_fits(const Problem& p) {
 const Tactic attention{
     .name = "attention",
     .version = 1,
+    .ops = {"Attention"},
     .accepts = [](const Problem& p) -> Refusal {
-      if (p.op() != "Attention") return refuse(p.op() + " is not Attention");
       if (Refusal r = needs_f32(p); r.refused()) return r;
       if (p.outputs.size() > 1) return refuse("it has more than one result");
       for (int i = 4; i < 7; ++i)

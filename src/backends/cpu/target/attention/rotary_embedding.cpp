@@ -7,10 +7,8 @@ namespace kiln::cpu::tactics {
 const Tactic rotary_embedding{
     .name = "rotary_embedding",
     .version = 1,
-    .accepts = [](const Problem& p) -> Refusal {
-      if (p.op() != "RotaryEmbedding") return refuse(p.op() + " turns no pairs");
-      return needs_f32(p);
-    },
+    .ops = {"RotaryEmbedding"},
+    .accepts = [](const Problem& p) -> Refusal { return needs_f32(p); },
     .configurations = nullptr,
     .emit =
         [](const Problem& p, const Config&) {

@@ -8,6 +8,7 @@ namespace kiln::cpu::tactics {
 const Tactic conv_depthwise{
     .name = "conv_depthwise",
     .version = 1,
+    .ops = {"Conv"},
     .accepts = [](const Problem& p) -> Refusal {
       ConvProblem conv;
       const Refusal r = read_constant_conv(p, conv);

@@ -13,6 +13,7 @@ constexpr int64_t kMostCopiedChannels = 8;
 const Tactic conv_nhwc{
     .name = "conv_nhwc",
     .version = 1,
+    .ops = {"Conv"},
     .accepts = [](const Problem& p) -> Refusal {
       ConvProblem conv;
       const Refusal r = read_conv(p, conv);

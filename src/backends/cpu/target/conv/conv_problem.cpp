@@ -6,7 +6,6 @@
 namespace kiln::cpu {
 
 Refusal read_conv(const Problem& p, ConvProblem& conv) {
-  if (p.op() != "Conv") return refuse("is for Conv");
   const Argument &x = p.input(0), &w = p.input(1), &y = p.outputs[0];
   for (const Refusal& r : {accept_image(x, "x"), accept_channels_last(y, "y")})
     if (r.refused()) return r;

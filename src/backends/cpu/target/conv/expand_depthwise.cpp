@@ -40,7 +40,6 @@ Refusal read_activation(const Problem& p, kernels::EpilogueParameters& e) {
 }
 
 Refusal read_convs(const Problem& p, FusedConvs& f) {
-  if (p.op() != "ExpandDepthwise") return refuse("is for ExpandDepthwise");
   for (const Refusal& r : {accept_channels_last(p.input(kX), "x"), accept_channels_last(p.outputs[0], "y")})
     if (r.refused()) return r;
   const Argument &x = p.input(kX), &y = p.outputs[0], &expand = p.input(kExpand), &w = p.input(kWeights);
@@ -113,6 +112,7 @@ Emitted emit(const Problem& p, const Config& config) {
 const Tactic expand_depthwise{
     .name = "expand_depthwise",
     .version = 1,
+    .ops = {"ExpandDepthwise"},
     .accepts =
         [](const Problem& p) {
           FusedConvs f;

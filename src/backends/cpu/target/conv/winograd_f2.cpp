@@ -7,6 +7,7 @@ namespace kiln::cpu::tactics {
 const Tactic winograd_f2{
     .name = "winograd_f2_3x3",
     .version = 1,
+    .ops = {"Conv"},
     .accepts = accept_winograd,
     .configurations = [](const Problem& p) { return winograd_configurations(p, 2); },
     .emit = emit_winograd,

@@ -7,6 +7,7 @@ namespace kiln::cpu::tactics {
 const Tactic winograd_f4{
     .name = "winograd_f4_3x3",
     .version = 2,
+    .ops = {"Conv"},
     .accepts = accept_winograd,
     .configurations = [](const Problem& p) { return winograd_configurations(p, 4); },
     .emit = emit_winograd,

@@ -28,6 +28,7 @@ std::vector<BlockConfig> batch_configs(const ProductProblem& product, int thread
 const Tactic gemm_batched{
     .name = "gemm_batched",
     .version = 1,
+    .ops = {"MatMul", "Gemm"},
     .accepts = [](const Problem& p) -> Refusal {
       ProductProblem product;
       const Refusal r = read_product(p, product);

@@ -27,6 +27,7 @@ void pack(const Problem& p, const ProductProblem& product, const BlockConfig& bl
 const Tactic gemm_packed{
     .name = "gemm_packed",
     .version = 1,
+    .ops = {"MatMul", "Gemm"},
     .accepts = [](const Problem& p) -> Refusal {
       ProductProblem product;
       const Refusal r = read_product(p, product);

@@ -7,8 +7,8 @@ namespace kiln::cpu::tactics {
 const Tactic product_f64{
     .name = "product_f64",
     .version = 1,
+    .ops = {"MatMul"},
     .accepts = [](const Problem& p) -> Refusal {
-      if (p.op() != "MatMul") return refuse(p.op() + " is no MatMul");
       if (Refusal r = needs_plain(p); r.refused()) return r;
       if (p.input(0).dtype != DType::kF64)
         return refuse("it computes in float64, not " + std::string(name(p.input(0).dtype)));

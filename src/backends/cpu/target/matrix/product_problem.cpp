@@ -38,7 +38,6 @@ Refusal add_c(const Problem& p, double beta, FusedEpilogue& e) {
 
 Refusal read_product(const Problem& p, ProductProblem& product) {
   const bool gemm = p.op() == "Gemm";
-  if (!gemm && p.op() != "MatMul") return refuse("is for MatMul and Gemm");
   const Argument &a = p.input(0), &b = p.input(1), &y = p.outputs[0];
   for (const Refusal& r : {accept_operand(a, "a"), accept_operand(b, "b"), accept_operand(y, "the result")})
     if (r.refused()) return r;

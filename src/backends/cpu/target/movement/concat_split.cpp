@@ -15,7 +15,6 @@ Ints part_sizes(const Problem& p) {
 }
 
 Refusal accepts_parts(const Problem& p) {
-  if (p.op() != "Concat" && p.op() != "Split") return refuse(p.op() + " neither joins nor cuts tensors");
   if (Refusal r = needs_plain(p); r.refused() || p.op() == "Concat") return r;
   const Ints sizes = part_sizes(p);
   int64_t open = 0;
@@ -29,6 +28,7 @@ Refusal accepts_parts(const Problem& p) {
 const Tactic concat_split{
     .name = "concat_split",
     .version = 1,
+    .ops = {"Concat", "Split"},
     .accepts = accepts_parts,
     .configurations = nullptr,
     .emit =

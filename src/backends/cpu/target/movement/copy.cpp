@@ -8,6 +8,7 @@ namespace kiln::cpu::tactics {
 const Tactic copy{
     .name = "copy",
     .version = 1,
+    .ops = copy_ops(),
     .accepts =
         [](const Problem& p) {
           Attributes ignored;

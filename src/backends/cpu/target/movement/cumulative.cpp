@@ -12,8 +12,8 @@ constexpr TypeSet kSummed{DType::kF32, DType::kF64, DType::kI32, DType::kI64};
 const Tactic cumulative{
     .name = "cumulative",
     .version = 1,
+    .ops = {"CumSum", "CumProd"},
     .accepts = [](const Problem& p) -> Refusal {
-      if (p.op() != "CumSum" && p.op() != "CumProd") return refuse(p.op() + " has no running values");
       if (Refusal r = needs_plain(p); r.refused()) return r;
       if (!kSummed.has(p.input(0).dtype)) return refuse("elements of type " + std::string(name(p.input(0).dtype)));
       return accept();

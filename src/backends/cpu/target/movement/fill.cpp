@@ -15,8 +15,6 @@ Tensor element(const Problem& p) {
 
 Refusal accepts_fill(const Problem& p) {
   const std::string& op = p.op();
-  if (op != "ConstantOfShape" && op != "EyeLike" && op != "OneHot" && op != "Trilu" && op != "Range")
-    return refuse(op + " does not fill a tensor");
   if (Refusal r = needs_plain(p); r.refused()) return r;
   const DType type = p.input(0).dtype;
   if (op == "OneHot" && !(kIndexTypes.has(type) && kIntegerTypes.has(p.input(1).dtype)))
@@ -45,6 +43,7 @@ Emitted emit_fill(const Problem& p, const Config&) {
 const Tactic fill{
     .name = "fill",
     .version = 1,
+    .ops = {"ConstantOfShape", "EyeLike", "OneHot", "Trilu", "Range"},
     .sizes_results = true,
     .accepts = accepts_fill,
     .configurations = nullptr,

@@ -7,10 +7,8 @@ namespace kiln::cpu::tactics {
 const Tactic gather{
     .name = "gather",
     .version = 1,
-    .accepts = [](const Problem& p) -> Refusal {
-      if (p.op() != "Gather") return refuse(p.op() + " is not Gather");
-      return needs_plain(p);
-    },
+    .ops = {"Gather"},
+    .accepts = [](const Problem& p) -> Refusal { return needs_plain(p); },
     .configurations = nullptr,
     .emit =
         [](const Problem& p, const Config&) {

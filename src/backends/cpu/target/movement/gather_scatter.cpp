@@ -5,7 +5,6 @@
 namespace kiln::cpu::tactics {
 namespace {
 
-bool gathers(const Problem& p) { return p.op() == "GatherElements" || p.op() == "GatherND"; }
 bool scatters(const Problem& p) { return p.op() == "ScatterElements" || p.op() == "ScatterND"; }
 
 }  // namespace
@@ -13,8 +12,8 @@ bool scatters(const Problem& p) { return p.op() == "ScatterElements" || p.op() =
 const Tactic gather_scatter{
     .name = "gather_scatter",
     .version = 1,
+    .ops = {"GatherElements", "GatherND", "ScatterElements", "ScatterND"},
     .accepts = [](const Problem& p) -> Refusal {
-      if (!gathers(p) && !scatters(p)) return refuse(p.op() + " does not take elements by index");
       if (Refusal r = needs_plain(p); r.refused()) return r;
       const DType type = p.input(0).dtype;
       if (scatters(p) && p.attributes().text("reduction", "none") != "none" && type != DType::kF32 &&

@@ -22,8 +22,6 @@ Attributes resize_parameters(const Problem& p) {
 
 Refusal accepts(const Problem& p) {
   const std::string& op = p.op();
-  if (op != "Reshape" && op != "Expand" && op != "Tile" && op != "Slice" && op != "Pad" && op != "Resize")
-    return refuse(op + " does not move elements by values");
   if (!p.post().empty()) return refuse("it has post-operations");
   for (const Argument& a : p.inputs) {
     if (!a.present) continue;
@@ -49,6 +47,7 @@ Refusal accepts(const Problem& p) {
 const Tactic late_shape{
     .name = "late_shape",
     .version = 1,
+    .ops = {"Reshape", "Expand", "Tile", "Slice", "Pad", "Resize"},
     .sizes_results = true,
     .accepts = accepts,
     .configurations = nullptr,

@@ -7,11 +7,9 @@ namespace kiln::cpu::tactics {
 const Tactic non_max_suppression{
     .name = "non_max_suppression",
     .version = 1,
+    .ops = {"NonMaxSuppression"},
     .sizes_results = true,
-    .accepts = [](const Problem& p) -> Refusal {
-      if (p.op() != "NonMaxSuppression") return refuse(p.op() + " is not NonMaxSuppression");
-      return needs_plain(p);
-    },
+    .accepts = [](const Problem& p) -> Refusal { return needs_plain(p); },
     .configurations = nullptr,
     .emit =
         [](const Problem& p, const Config&) {

@@ -7,9 +7,9 @@ namespace kiln::cpu::tactics {
 const Tactic nonzero_compress{
     .name = "nonzero_compress",
     .version = 1,
+    .ops = {"NonZero", "Compress"},
     .sizes_results = true,
     .accepts = [](const Problem& p) -> Refusal {
-      if (p.op() != "NonZero" && p.op() != "Compress") return refuse(p.op() + " does not select elements");
       if (Refusal r = needs_plain(p); r.refused()) return r;
       if (p.op() == "NonZero" && !(kNumericTypes | kBoolType).has(p.input(0).dtype))
         return refuse("elements of type " + std::string(name(p.input(0).dtype)));

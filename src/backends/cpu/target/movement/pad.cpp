@@ -26,8 +26,8 @@ std::optional<Ints> pads_before(const Problem& p) {
 const Tactic pad{
     .name = "pad",
     .version = 1,
+    .ops = {"Pad"},
     .accepts = [](const Problem& p) -> Refusal {
-      if (p.op() != "Pad") return refuse(p.op() + " is not Pad");
       if (Refusal r = needs_plain(p); r.refused()) return r;
       if (!pads_before(p)) return refuse("the pads are known only at run time");
       return accept();

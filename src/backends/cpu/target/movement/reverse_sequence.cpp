@@ -7,10 +7,8 @@ namespace kiln::cpu::tactics {
 const Tactic reverse_sequence{
     .name = "reverse_sequence",
     .version = 1,
-    .accepts = [](const Problem& p) -> Refusal {
-      if (p.op() != "ReverseSequence") return refuse(p.op() + " is not ReverseSequence");
-      return needs_plain(p);
-    },
+    .ops = {"ReverseSequence"},
+    .accepts = [](const Problem& p) -> Refusal { return needs_plain(p); },
     .configurations = nullptr,
     .emit =
         [](const Problem& p, const Config&) {

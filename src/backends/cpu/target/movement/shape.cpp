@@ -7,8 +7,8 @@ namespace kiln::cpu::tactics {
 const Tactic shape{
     .name = "shape",
     .version = 1,
+    .ops = {"Shape", "Size"},
     .accepts = [](const Problem& p) -> Refusal {
-      if (p.op() != "Shape" && p.op() != "Size") return refuse(p.op() + " does not ask for dimensions");
       if (!p.post().empty()) return refuse("it has post-operations");
       if (!p.input(0).ranked) return refuse("the rank of an operand is not known");
       return accept();

@@ -12,9 +12,9 @@ constexpr TypeSet kOrdered{DType::kF32, DType::kF64, DType::kI8, DType::kU8, DTy
 const Tactic top_k{
     .name = "top_k",
     .version = 1,
+    .ops = {"TopK"},
     .sizes_results = true,
     .accepts = [](const Problem& p) -> Refusal {
-      if (p.op() != "TopK") return refuse(p.op() + " is not TopK");
       if (Refusal r = needs_plain(p); r.refused()) return r;
       if (!kOrdered.has(p.input(0).dtype)) return refuse("elements of type " + std::string(name(p.input(0).dtype)));
       return accept();

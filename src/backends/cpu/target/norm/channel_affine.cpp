@@ -23,8 +23,8 @@ ScalarProgram multiply_add() {
 const Tactic channel_affine{
     .name = "channel_affine",
     .version = 1,
+    .ops = {"BatchNormalization"},
     .accepts = [](const Problem& p) -> Refusal {
-      if (p.op() != "BatchNormalization") return refuse(p.op() + " is not BatchNormalization");
       if (Refusal r = needs_f32(p); r.refused()) return r;
       if (p.outputs.size() > 1 || p.attributes().integer("training_mode", 0) != 0)
         return refuse("it is in training mode");

@@ -7,11 +7,8 @@ namespace kiln::cpu::tactics {
 const Tactic group_norm{
     .name = "group_norm",
     .version = 1,
-    .accepts = [](const Problem& p) -> Refusal {
-      if (p.op() != "GroupNormalization" && p.op() != "InstanceNormalization")
-        return refuse(p.op() + " does not normalise groups of channels");
-      return needs_f32(p);
-    },
+    .ops = {"GroupNormalization", "InstanceNormalization"},
+    .accepts = [](const Problem& p) -> Refusal { return needs_f32(p); },
     .configurations = nullptr,
     .emit =
         [](const Problem& p, const Config&) {

@@ -7,10 +7,8 @@ namespace kiln::cpu::tactics {
 const Tactic lrn{
     .name = "lrn",
     .version = 1,
-    .accepts = [](const Problem& p) -> Refusal {
-      if (p.op() != "LRN") return refuse(p.op() + " is not LRN");
-      return needs_f32(p);
-    },
+    .ops = {"LRN"},
+    .accepts = [](const Problem& p) -> Refusal { return needs_f32(p); },
     .configurations = nullptr,
     .emit =
         [](const Problem& p, const Config&) {

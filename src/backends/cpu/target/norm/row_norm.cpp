@@ -7,9 +7,8 @@ namespace kiln::cpu::tactics {
 const Tactic row_norm{
     .name = "row_norm",
     .version = 1,
+    .ops = {"LayerNormalization", "RMSNormalization"},
     .accepts = [](const Problem& p) -> Refusal {
-      if (p.op() != "LayerNormalization" && p.op() != "RMSNormalization")
-        return refuse(p.op() + " does not normalise rows");
       if (Refusal r = needs_f32(p); r.refused()) return r;
       return needs_row_vectors(p, {1, 2});
     },

@@ -7,10 +7,8 @@ namespace kiln::cpu::tactics {
 const Tactic softmax{
     .name = "softmax",
     .version = 1,
-    .accepts = [](const Problem& p) -> Refusal {
-      if (p.op() != "Softmax" && p.op() != "LogSoftmax") return refuse(p.op() + " is not a softmax");
-      return needs_f32(p);
-    },
+    .ops = {"Softmax", "LogSoftmax"},
+    .accepts = [](const Problem& p) -> Refusal { return needs_f32(p); },
     .configurations = nullptr,
     .emit =
         [](const Problem& p, const Config&) {
@@ -23,10 +21,8 @@ const Tactic softmax{
 const Tactic hardmax{
     .name = "hardmax",
     .version = 1,
-    .accepts = [](const Problem& p) -> Refusal {
-      if (p.op() != "Hardmax") return refuse(p.op() + " is not Hardmax");
-      return needs_f32(p);
-    },
+    .ops = {"Hardmax"},
+    .accepts = [](const Problem& p) -> Refusal { return needs_f32(p); },
     .configurations = nullptr,
     .emit =
         [](const Problem& p, const Config&) {

@@ -24,8 +24,7 @@ Emitted unpacked(const Problem& p, const FusedEpilogue& epilogue, const Config& 
 
 }  // namespace
 
-Refusal accept_onednn_convolution(const Problem& p, const std::string& op) {
-  if (p.op() != op) return refuse("is for " + op);
+Refusal accept_onednn_convolution(const Problem& p) {
   for (const Refusal& r : {accept_onednn_image(p.input(0), "x"), accept_onednn_image(p.outputs[0], "y")})
     if (r.refused()) return r;
   if (!p.input(1).constant || p.input(1).dtype != DType::kF32) return refuse("the weights are not constant float32");

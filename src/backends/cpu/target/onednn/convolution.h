@@ -4,8 +4,7 @@
 
 namespace kiln::cpu {
 
-// `op` is Conv or ConvTranspose.
-Refusal accept_onednn_convolution(const Problem& problem, const std::string& op);
+Refusal accept_onednn_convolution(const Problem& problem);
 Emitted emit_onednn_convolution(const Problem& problem, const Config& config);
 
 }  // namespace kiln::cpu

@@ -5,43 +5,20 @@
 
 #include "backends/cpu/target/window.h"
 #include "base/error.h"
+#include "target/step_call.h"
 
 namespace kiln::cpu {
 namespace {
 
 // The step's kernel, and a call of it at the problem's optimum.
-class Trial {
- public:
-  Trial(const Problem& p, const Emitted& e) {
-    kernel_ = open_device(kOnednn).create_kernel(e.kernel, e.parameters);
-    if (!kernel_) throw Error(Code::kInternal, "the device of oneDNN has no kernel '" + e.kernel + "'");
-    for (int from : e.inputs) {
-      if (from >= 0) add(inputs_, p.input(from));
-      else if (from == Emitted::kAbsent) inputs_.emplace_back();
-      else add(inputs_, constant(e.constants[static_cast<size_t>(-2 - from)]));
-    }
-    add(outputs_, p.outputs[0]);
-  }
-  onednn::PackingKernel& kernel() { return static_cast<onednn::PackingKernel&>(*kernel_); }
-  KernelCall call() const { return {inputs_, outputs_, nullptr, 0}; }
-
- private:
-  struct Held {
-    Dims dims, strides;
-  };
-  static Argument constant(const Tensor& tensor) {
-    return {.present = true, .dtype = tensor.dtype(), .opt = tensor.dims(), .max = tensor.dims(), .layout = {}};
-  }
-  void add(std::vector<TensorView>& to, const Argument& a) {
-    held_.push_back(std::make_unique<Held>(Held{a.opt, strides(a.layout, a.opt)}));
-    const Held& h = *held_.back();
-    to.push_back(
-        {nullptr, h.dims.data(), h.strides.data(), static_cast<int>(h.dims.size()), a.dtype, nullptr, nullptr});
-  }
-
-  std::unique_ptr<Kernel> kernel_;
-  std::vector<std::unique_ptr<Held>> held_;
-  std::vector<TensorView> inputs_, outputs_;
+struct Trial {
+  Trial(const Problem& p, const Emitted& e)
+      : step(p, e, StepCall::Shapes::kOptimum),
+        made(make_kernel(e)),
+        kernel(static_cast<onednn::PackingKernel&>(*made)) {}
+  StepCall step;
+  std::unique_ptr<Kernel> made;
+  onednn::PackingKernel& kernel;
 };
 
 }  // namespace
@@ -89,7 +66,7 @@ Refusal accept_onednn(const Problem& p, const Emitted& e) {
   if (element_count(p.outputs[0].opt) == 0) return refuse("the result " + to_string(p.outputs[0].opt) + " is empty");
   try {
     Trial trial(p, e);
-    const onednn::Preview preview = trial.kernel().preview(trial.call());
+    const onednn::Preview preview = trial.kernel.preview(trial.step.call());
     if (preview.implementation.empty()) return refuse("oneDNN has no primitive for " + p.str());
     if (preview.is_reference())
       return refuse("oneDNN has only its reference implementation (" + preview.implementation + ") for " + p.str());
@@ -103,8 +80,8 @@ Refusal accept_onednn(const Problem& p, const Emitted& e) {
 
 void pack_onednn(const Problem& p, Emitted& e, const void* weights) {
   Trial trial(p, e);
-  e.parameters.set("weights", trial.kernel().preview(trial.call()).weights);
-  e.inputs[1] = add_constant(e, trial.kernel().pack(trial.call(), weights));
+  e.parameters.set("weights", trial.kernel.preview(trial.step.call()).weights);
+  e.inputs[1] = add_constant(e, trial.kernel.pack(trial.step.call(), weights));
 }
 
 std::vector<Config> onednn_image_configurations(const Problem& p) {

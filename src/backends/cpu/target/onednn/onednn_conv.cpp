@@ -7,8 +7,9 @@ namespace kiln::cpu::tactics {
 const Tactic onednn_conv{
     .name = "onednn_conv",
     .version = 1,
+    .ops = {"Conv"},
     .device = kOnednn,
-    .accepts = [](const Problem& p) { return accept_onednn_convolution(p, "Conv"); },
+    .accepts = accept_onednn_convolution,
     .configurations = onednn_image_configurations,
     .emit = emit_onednn_convolution,
 };

@@ -7,8 +7,9 @@ namespace kiln::cpu::tactics {
 const Tactic onednn_deconv{
     .name = "onednn_deconv",
     .version = 1,
+    .ops = {"ConvTranspose"},
     .device = kOnednn,
-    .accepts = [](const Problem& p) { return accept_onednn_convolution(p, "ConvTranspose"); },
+    .accepts = accept_onednn_convolution,
     .configurations = onednn_image_configurations,
     .emit = emit_onednn_convolution,
 };

@@ -50,6 +50,7 @@ Emitted emit(const Problem& p, const Config&) {
 const Tactic onednn_matmul{
     .name = "onednn_matmul",
     .version = 1,
+    .ops = {"MatMul", "Gemm"},
     .device = kOnednn,
     .accepts = accepts_product,
     .configurations = nullptr,

@@ -23,9 +23,8 @@ bool reduces_pixels(const Problem& p) {
 const Tactic mean_pixels{
     .name = "mean_pixels",
     .version = 1,
+    .ops = {"GlobalAveragePool", "ReduceMean"},
     .accepts = [](const Problem& p) -> Refusal {
-      if (p.op() != "GlobalAveragePool" && p.op() != "ReduceMean")
-        return refuse("is for GlobalAveragePool and ReduceMean");
       if (const Refusal r = accept_channels_last(p.input(0), "x"); r.refused()) return r;
       if (p.op() == "ReduceMean" && !reduces_pixels(p)) return refuse("the axes are not all spatial ones");
       if (!p.post().empty()) return refuse("there are post-operations");

@@ -8,8 +8,8 @@ namespace kiln::cpu::tactics {
 const Tactic pool{
     .name = "pool",
     .version = 1,
+    .ops = {"MaxPool", "AveragePool"},
     .accepts = [](const Problem& p) -> Refusal {
-      if (p.op() != "MaxPool" && p.op() != "AveragePool") return refuse("is for MaxPool and AveragePool");
       const TypeSet types = p.op() == "MaxPool" ? TypeSet{DType::kF32, DType::kI8, DType::kU8} : DType::kF32;
       for (const Refusal& r : {accept_image(p.input(0), "x", types), accept_image(p.outputs[0], "y", types)})
         if (r.refused()) return r;

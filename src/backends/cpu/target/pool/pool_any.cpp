@@ -8,9 +8,8 @@ namespace kiln::cpu::tactics {
 const Tactic pool_any{
     .name = "pool_any",
     .version = 1,
+    .ops = {"MaxPool", "AveragePool", "LpPool"},
     .accepts = [](const Problem& p) -> Refusal {
-      if (p.op() != "MaxPool" && p.op() != "AveragePool" && p.op() != "LpPool")
-        return refuse(p.op() + " has no windows to pool");
       if (Refusal r = needs_f32(p); r.refused()) return r;
       if (p.input(0).dtype != DType::kF32)
         return refuse("it compares float32, not " + std::string(name(p.input(0).dtype)));

@@ -7,10 +7,8 @@ namespace kiln::cpu::tactics {
 const Tactic roi_align{
     .name = "roi_align",
     .version = 1,
-    .accepts = [](const Problem& p) -> Refusal {
-      if (p.op() != "RoiAlign") return refuse(p.op() + " has no regions");
-      return needs_f32(p);
-    },
+    .ops = {"RoiAlign"},
+    .accepts = [](const Problem& p) -> Refusal { return needs_f32(p); },
     .configurations = nullptr,
     .emit =
         [](const Problem& p, const Config&) {

@@ -11,7 +11,6 @@ namespace kiln::cpu::tactics {
 namespace {
 
 Refusal read_conv_int8(const Problem& p, ByteProblem& bytes) {
-  if (p.op() != "ConvInteger") return refuse("is for ConvInteger");
   const Argument &x = p.input(0), &y = p.outputs[0];
   constexpr TypeSet kBytes{DType::kI8, DType::kU8};
   if (const Refusal r = accept_channels_last(x, "x", kBytes); r.refused()) return r;
@@ -79,6 +78,7 @@ Tensor packed_weights(const Problem& p, const ByteProblem& bytes) {
 const Tactic depthwise_int8{
     .name = "depthwise_int8",
     .version = 1,
+    .ops = {"ConvInteger"},
     .accepts = [](const Problem& p) -> Refusal {
       ByteProblem bytes;
       if (const Refusal r = read_conv_int8(p, bytes); r.refused()) return r;
@@ -99,6 +99,7 @@ const Tactic depthwise_int8{
 const Tactic conv_int8{
     .name = "conv_int8",
     .version = 1,
+    .ops = {"ConvInteger"},
     .accepts =
         [](const Problem& p) {
           ByteProblem bytes;

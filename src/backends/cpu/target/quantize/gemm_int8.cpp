@@ -9,7 +9,6 @@ namespace kiln::cpu::tactics {
 namespace {
 
 Refusal read_gemm_int8(const Problem& p, ByteProblem& bytes) {
-  if (p.op() != "MatMulInteger") return refuse("is for MatMulInteger");
   const Argument &a = p.input(0), &b = p.input(1), &y = p.outputs[0];
   if (!a.ranked || rank(a) < 2 || rank(b) != 2) return refuse("it is no product of matrices by one matrix");
   if (!a.layout.is_row_major() || !y.layout.is_row_major()) return refuse("an operand is not row-major");
@@ -21,6 +20,7 @@ Refusal read_gemm_int8(const Problem& p, ByteProblem& bytes) {
 const Tactic gemm_int8{
     .name = "gemm_int8",
     .version = 1,
+    .ops = {"MatMulInteger"},
     .accepts =
         [](const Problem& p) {
           ByteProblem bytes;

@@ -30,7 +30,6 @@ Refusal accept_parameter(const Argument& a, bool per_index) {
 }
 
 Refusal accepts(const Problem& p) {
-  if (!is_product(p) && !is_conv(p)) return refuse(p.op() + " does not multiply bytes");
   if (Refusal r = needs_plain(p); r.refused()) return r;
   const std::vector<int> inputs = order(p);
   const Argument &a = p.input(0), &b = p.input(inputs[1]);
@@ -53,6 +52,7 @@ Refusal accepts(const Problem& p) {
 const Tactic integer_product{
     .name = "integer_product",
     .version = 1,
+    .ops = {"MatMulInteger", "QLinearMatMul", "ConvInteger", "QLinearConv"},
     .accepts = accepts,
     .configurations = nullptr,
     .emit =

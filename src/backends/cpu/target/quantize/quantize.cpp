@@ -84,7 +84,6 @@ ScalarProgram program(const Problem& p) {
 }
 
 Refusal accepts_quantize(const Problem& p) {
-  if (!is_quantize(p) && p.op() != "DequantizeLinear") return refuse(p.op() + " neither quantizes nor dequantizes");
   if (Refusal r = needs_plain(p); r.refused()) return r;
   if (Refusal r = types(p); r.refused()) return r;
   Parameter ignored;
@@ -97,6 +96,7 @@ Refusal accepts_quantize(const Problem& p) {
 const Tactic quantize{
     .name = "quantize",
     .version = 1,
+    .ops = {"QuantizeLinear", "DequantizeLinear"},
     .accepts = accepts_quantize,
     .configurations = nullptr,
     .emit =
@@ -121,10 +121,8 @@ const Tactic quantize{
 const Tactic dynamic_quantize{
     .name = "dynamic_quantize",
     .version = 1,
-    .accepts = [](const Problem& p) -> Refusal {
-      if (p.op() != "DynamicQuantizeLinear") return refuse(p.op() + " has no range of its own");
-      return needs_f32(p);
-    },
+    .ops = {"DynamicQuantizeLinear"},
+    .accepts = [](const Problem& p) -> Refusal { return needs_f32(p); },
     .configurations = nullptr,
     .emit = [](const Problem&, const Config&) { return emit_kernel("dynamic_quantize", {}, {0}); },
 };

@@ -24,7 +24,6 @@ std::optional<Cell> cell_of(const Problem& p) {
 }
 
 Refusal accepts_recurrence(const Problem& p) {
-  if (p.op() != "LSTM" && p.op() != "GRU" && p.op() != "RNN") return refuse(p.op() + " is not recurrent");
   if (Refusal r = needs_f32(p); r.refused()) return r;
   if (!cell_of(p)) return refuse("the cell has activations or a reset that the kernel does not know");
   if (!p.input(1).constant || !p.input(2).constant || (p.input(3).present && !p.input(3).constant))
@@ -57,6 +56,7 @@ Tensor packed_weights(const Problem& p, Cell cell) {
 const Tactic recurrent{
     .name = "recurrent",
     .version = 1,
+    .ops = {"LSTM", "GRU", "RNN"},
     .accepts = accepts_recurrence,
     .configurations = nullptr,
     .emit =

@@ -73,7 +73,6 @@ Refusal activations(const Problem& p, Attributes& to) {
 }
 
 Refusal accepts_steps(const Problem& p) {
-  if (p.op() != "LSTM" && p.op() != "GRU" && p.op() != "RNN") return refuse(p.op() + " is not recurrent");
   if (Refusal r = needs_f32(p); r.refused()) return r;
   if (!p.input(1).constant || !p.input(2).constant || (p.input(3).present && !p.input(3).constant))
     return refuse("the weights are not constant");
@@ -103,6 +102,7 @@ Tensor packed_weights(const Problem& p) {
 const Tactic recurrent_any{
     .name = "recurrent_any",
     .version = 1,
+    .ops = {"LSTM", "GRU", "RNN"},
     .accepts = accepts_steps,
     .configurations = nullptr,
     .emit =

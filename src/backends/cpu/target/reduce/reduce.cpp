@@ -8,8 +8,8 @@ namespace kiln::cpu::tactics {
 const Tactic reduce{
     .name = "reduce",
     .version = 1,
+    .ops = reduce_ops(),
     .accepts = [](const Problem& p) -> Refusal {
-      if (!reduce_kind(p.op())) return refuse(p.op() + " is not a reduction");
       if (Refusal r = needs_f32(p); r.refused()) return r;
       if (p.input(0).dtype != DType::kF32)
         return refuse(std::string("it reduces float32, not ") + std::string(name(p.input(0).dtype)));
@@ -30,8 +30,8 @@ const Tactic reduce{
 const Tactic arg_extreme{
     .name = "arg_extreme",
     .version = 1,
+    .ops = {"ArgMax", "ArgMin"},
     .accepts = [](const Problem& p) -> Refusal {
-      if (p.op() != "ArgMax" && p.op() != "ArgMin") return refuse(p.op() + " is neither ArgMax nor ArgMin");
       if (Refusal r = needs_plain(p); r.refused()) return r;
       if (p.input(0).dtype != DType::kF32)
         return refuse(std::string("it searches float32, not ") + std::string(name(p.input(0).dtype)));

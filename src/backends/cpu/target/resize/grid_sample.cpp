@@ -7,8 +7,8 @@ namespace kiln::cpu::tactics {
 const Tactic grid_sample{
     .name = "grid_sample",
     .version = 1,
+    .ops = {"GridSample"},
     .accepts = [](const Problem& p) -> Refusal {
-      if (p.op() != "GridSample") return refuse(p.op() + " is not GridSample");
       if (Refusal r = needs_f32(p); r.refused()) return r;
       if (p.input(0).dtype != DType::kF32) return refuse("elements of type " + std::string(name(p.input(0).dtype)));
       if (rank(p.input(0)) > 5) return refuse("there are more than three dimensions");

@@ -68,8 +68,8 @@ Refusal parameters(const Problem& p, Attributes& to) {
 const Tactic resize{
     .name = "resize",
     .version = 1,
+    .ops = {"Resize"},
     .accepts = [](const Problem& p) -> Refusal {
-      if (p.op() != "Resize") return refuse(p.op() + " is not Resize");
       if (Refusal r = needs_plain(p); r.refused()) return r;
       const bool moves = p.attributes().text("mode", "nearest") == "nearest" &&
                          p.attributes().text("coordinate_transformation_mode", "") != "tf_crop_and_resize";

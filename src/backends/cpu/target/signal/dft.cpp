@@ -6,7 +6,6 @@ namespace kiln::cpu::tactics {
 namespace {
 
 Refusal accepts_dft(const Problem& p) {
-  if (p.op() != "DFT") return refuse(p.op() + " is no Fourier transform");
   if (Refusal r = needs_plain(p); r.refused()) return r;
   const DType type = p.input(0).dtype;
   if (type != DType::kF32 && type != DType::kF64) return refuse("it computes in " + std::string(name(type)));
@@ -21,6 +20,7 @@ Refusal accepts_dft(const Problem& p) {
 const Tactic dft{
     .name = "dft",
     .version = 1,
+    .ops = {"DFT"},
     .accepts = accepts_dft,
     .configurations = nullptr,
     .emit =

@@ -1,0 +1,184 @@
+// Which tactics are asked, which are left out, and what is tried again at other sizes: a target of tactics that the test makes.
+#include "tuner/tuner.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <functional>
+
+#include "compiler/problems.h"
+#include "ir/text.h"
+#include "target/step_call.h"
+
+namespace kiln {
+namespace {
+
+class LastLog final : public Logger {
+ public:
+  void log(Severity severity, std::string_view text) noexcept override {
+    if (severity <= Severity::kWarning) warnings += std::string(text) + "\n";
+  }
+  std::string warnings;
+};
+
+// Emits what the last resort would, so that every candidate can be measured on this machine.
+Tactic tactic(std::string name, std::vector<std::string_view> ops, std::vector<Config> configs = {Config{}}) {
+  return {.name = std::move(name),
+          .version = 1,
+          .ops = std::move(ops),
+          .accepts = [](const Problem&) { return accept(); },
+          .configurations = [configs](const Problem&) { return configs; },
+          .emit = [](const Problem& p, const Config&) { return emit_reference(p); }};
+}
+
+class OwnTarget final : public Target {
+ public:
+  explicit OwnTarget(const std::vector<Tactic>& tactics) : own_(tactics), list_(pointers()) {}
+  std::string_view name() const override { return "own"; }
+  Device& device() const override { return open_device("ref"); }
+  std::vector<passes::Pass> pipeline(const TargetOptions&) const override { return {}; }
+  const TacticList& tactics() const override { return list_; }
+
+ private:
+  std::vector<const Tactic*> pointers() const {
+    std::vector<const Tactic*> list;
+    for (const Tactic& t : own_) list.push_back(&t);
+    return list;
+  }
+  std::vector<Tactic> own_;
+  TacticList list_;
+};
+
+struct Case {
+  explicit Case(const std::string& text = "graph main(%x: float32[4,8]) {\n  %y = Relu \"r\"(%x)\n  return %y\n}")
+      : graph(ir::parse_graph(text)), extents(*graph, {}), problems(make_problems(extents, 1, *graph, false)) {}
+  std::unique_ptr<ir::Graph> graph;
+  Extents extents;
+  std::vector<Problem> problems;
+};
+
+std::vector<std::string> names(const std::vector<const Tactic*>& list) {
+  std::vector<std::string> result;
+  for (const Tactic* t : list) result.push_back(t->name);
+  return result;
+}
+
+TEST(TacticList, KeepsTheOrderOfThoseForAnOperatorAndThoseForAny) {
+  const OwnTarget target(
+      {tactic("a", {"Relu", "Conv"}), tactic("any", {}), tactic("b", {"Relu"}), tactic("c", {"MatMul"})});
+  EXPECT_EQ(names(target.tactics().of("Relu")), (std::vector<std::string>{"a", "any", "b"}));
+  EXPECT_EQ(names(target.tactics().of("MatMul")), (std::vector<std::string>{"any", "c"}));
+  EXPECT_EQ(names(target.tactics().of("Sin")), (std::vector<std::string>{"any"}));
+  EXPECT_EQ(target.tactics().all().size(), 4u);
+}
+
+TEST(Tactic, RefusesOtherOperators) {
+  const Case c;
+  EXPECT_FALSE(tactic("a", {"Relu"}).refusal(c.problems[0]).refused());
+  EXPECT_FALSE(tactic("any", {}).refusal(c.problems[0]).refused());
+  EXPECT_NE(tactic("b", {"Conv"}).refusal(c.problems[0]).reason.find("Relu"), std::string::npos);
+}
+
+// A tactic whose kernel wants a workspace: the reference takes as many bytes as it has constants to copy, so the limit is put below.
+TEST(Tuner, LeavesOutWhatWantsMoreWorkspaceThanIsAllowed) {
+  const Case c(
+      "graph main(%x: float32[4,64]) {\n  %w = random float32[64,64] seed 1\n  %y = MatMul \"m\"(%x, %w)\n  return "
+      "%y\n}");
+  const Target& cpu = find_target("cpu");
+  size_t most = 0, least = SIZE_MAX;
+  for (int level : {0, 5}) {
+    for (const Tactic* t : cpu.tactics().of("MatMul")) {
+      if (!t->device.empty() || t->refusal(c.problems[0]).refused()) continue;
+      for (const Config& config :
+           t->configurations ? t->configurations(c.problems[0]) : std::vector<Config>{Config{}}) {
+        const Emitted e = t->emit(c.problems[0], config);
+        StepCall call(c.problems[0], e, StepCall::Shapes::kLargest);
+        const size_t size = make_kernel(e)->workspace(call.call());
+        EXPECT_EQ(size, workspace_of(c.problems[0], e));
+        most = std::max(most, size), least = std::min(least, size);
+      }
+    }
+    TunerOptions options;
+    options.level = level;
+    options.own_only = true;
+    options.workspace = least;
+    const Choice choice = Tuner(cpu, options).choose(c.problems)[0];
+    ASSERT_NE(choice.tactic, nullptr);
+    EXPECT_LE(workspace_of(c.problems[0], choice.emit(c.problems[0])), least);
+  }
+  ASSERT_LT(least, SIZE_MAX);
+}
+
+TEST(Tuner, SaysWhenNothingFitsTheWorkspace) {
+  const Case c(
+      "graph main(%x: float32[1,16,32,32]) {\n  %w = random float32[16,16,3,3] seed 1\n"
+      "  %y = Conv \"c\"(%x, %w) {pads=[1,1,1,1]}\n  return %y\n}");
+  Tactic hungry = tactic("hungry", {"Conv"});
+  hungry.emit = [](const Problem& p, const Config& config) {
+    for (const Tactic* t : find_target("cpu").tactics().of("Conv"))
+      if (t->device.empty() && !t->refusal(p).refused()) return t->emit(p, config);
+    return emit_reference(p);
+  };
+  LastLog log;
+  TunerOptions options;
+  options.level = 0;
+  options.workspace = 0;
+  options.logger = &log;
+  const OwnTarget target({hungry});
+  const size_t wanted = workspace_of(c.problems[0], hungry.emit(c.problems[0], {}));
+  const Choice choice = Tuner(target, options).choose(c.problems)[0];
+  EXPECT_EQ(choice.tactic == nullptr, wanted > 0);
+  EXPECT_EQ(log.warnings.find("workspace") != std::string::npos, wanted > 0) << log.warnings;
+}
+
+TEST(Tuner, TriesOnlyWhatCameNearTheBestAtOtherSizes) {
+  const Case c;
+  std::vector<Config> configs;
+  for (int64_t i = 0; i < 4; ++i) configs.push_back({{"n", i}});
+  std::atomic<int> emitted = 0;
+  Tactic counted = tactic("counted", {"Relu"}, configs);
+  counted.emit = [&](const Problem& p, const Config&) { return ++emitted, emit_reference(p); };
+  const OwnTarget target({counted});
+  TunerOptions options;
+  options.level = 5;
+  options.iterations = 1;
+  Choice earlier;
+  earlier.milliseconds = 1;
+  earlier.tried = {{"counted.1{n=0}", 1.4}, {"counted.1{n=1}", 1}, {"counted.1{n=2}", 1.6}, {"counted.1{n=3}", 40}};
+  const std::vector<Choice> first{earlier};
+  const Choice choice = Tuner(target, options).choose(c.problems, &first)[0];
+  EXPECT_EQ(emitted, 2);
+  EXPECT_EQ(choice.tried.size(), 2u);
+  emitted = 0;
+  EXPECT_EQ(Tuner(target, options).choose(c.problems)[0].tried.size(), 4u);
+  EXPECT_EQ(emitted, 4);
+}
+
+TEST(Tuner, MeasuresEqualProblemsOnce) {
+  const Case c("graph main(%x: float32[4,8]) {\n  %a = Relu(%x)\n  %b = Relu(%a)\n  return %b\n}");
+  std::atomic<int> emitted = 0;
+  Tactic counted = tactic("counted", {"Relu"}, {{{"n", int64_t{0}}}, {{"n", int64_t{1}}}});
+  counted.emit = [&](const Problem& p, const Config&) { return ++emitted, emit_reference(p); };
+  const OwnTarget target({counted});
+  TunerOptions options;
+  options.iterations = 1;
+  Tuner tuner(target, options);
+  EXPECT_EQ(tuner.choose(c.problems).size(), 2u);
+  EXPECT_EQ(emitted, 2);
+  tuner.choose(c.problems);
+  EXPECT_EQ(emitted, 2);
+}
+
+TEST(Tuner, AFailingCandidateIsLeftOut) {
+  const Case c;
+  Tactic bad = tactic("bad", {"Relu"}), good = tactic("good", {"Relu"});
+  bad.emit = [](const Problem&, const Config&) -> Emitted { throw Error(Code::kUnsupported, "no"); };
+  const OwnTarget target({bad, good});
+  TunerOptions options;
+  options.iterations = 1;
+  const Choice choice = Tuner(target, options).choose(c.problems)[0];
+  EXPECT_EQ(choice.tactic_name(), "good");
+}
+
+}  // namespace
+}  // namespace kiln
