@@ -40,9 +40,21 @@ std::string Problem::str() const {
   return text;
 }
 
+namespace {
+
+// "a, b and c"
+std::string listed(const std::vector<std::string_view>& words) {
+  std::string text;
+  for (size_t i = 0; i < words.size(); ++i)
+    text += (i == 0 ? "" : i + 1 < words.size() ? ", " : " and ") + std::string(words[i]);
+  return text;
+}
+
+}  // namespace
+
 Refusal Tactic::refusal(const Problem& problem) const {
   if (!ops.empty() && std::find(ops.begin(), ops.end(), problem.op()) == ops.end())
-    return refuse("it is not for " + problem.op());
+    return refuse("is for " + listed(ops));
   return accepts(problem);
 }
 
