@@ -1,37 +1,17 @@
 // The kernels of NVIDIA GPUs by their tactics: each is prepared everywhere, and compared with the reference where there is a GPU.
 #include <gtest/gtest.h>
 
-#include <limits>
-
-#include "cuda/node_check.h"
+#include "cuda/cases.h"
 
 namespace kiln::cuda::testing {
 namespace {
 
-const Layout kLast = Layout::channels_last(4);
-constexpr DType kFloats[] = {DType::kF32, DType::kF16, DType::kBF16};
-constexpr float kNan = std::numeric_limits<float>::quiet_NaN(), kInf = std::numeric_limits<float>::infinity();
-
-Operand constant(Dims dims, DType type) { return {.dims = std::move(dims), .type = type, .constant = true}; }
-Operand last(Dims dims, DType type) { return {.dims = std::move(dims), .type = type, .layout = kLast}; }
-Operand plain(Dims dims, DType type) { return {.dims = std::move(dims), .type = type}; }
 Operand special(DType type) {  // values at the edges
   Tensor t = Tensor::of<float>({2, 3, 7}, std::vector<float>(42, 0.5f)).cast(type);
   const float values[] = {kNan, kInf, -kInf, 0.0f, -0.0f, 60000.0f, -3.0f};
   for (int64_t i = 0; i < 7; ++i) t.set(i * 5, static_cast<double>(values[i]));
   return {.dims = {2, 3, 7}, .type = type, .value = t};
 }
-
-NodeCase conv(Dims x, Dims w, DType type, Attributes attributes, bool bias = true) {
-  NodeCase c{.op = "Conv",
-             .attributes = std::move(attributes),
-             .inputs = {last(std::move(x), type), constant(w, type)},
-             .output_layout = kLast};
-  if (bias) c.inputs.push_back(constant({w[0]}, type));
-  return c;
-}
-
-const Attributes kSame3x3{{"pads", Ints{1, 1, 1, 1}}};
 
 TEST(CudaConv, ThreeByThree) {
   for (DType type : kFloats)

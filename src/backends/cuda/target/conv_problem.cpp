@@ -15,19 +15,23 @@ Refusal accept_type(const Problem& p, const Argument& weights) {
   if (weights.dtype != type)
     return refuse("weights are " + std::string(name(weights.dtype)) + " and x " + std::string(name(type)));
   if (!weights.constant) return refuse("the weights are not constant");
-  if (type == DType::kF32 && !p.tf32) return refuse("the bits of float32 that TF32 lacks are wanted");
   if (!is_kernel_float(type)) return refuse("elements of type " + std::string(name(type)));
   return accept();
 }
 
+Refusal accept_rounding(const Problem& p) {
+  if (p.input(0).dtype != DType::kF32 || p.tf32) return accept();
+  return refuse("the bits of float32 that TF32 lacks are wanted");
+}
+
 }  // namespace
 
-Refusal read_conv(const Problem& p, TiledProblem& t) {
+Refusal read_constant_conv(const Problem& p, TiledProblem& t) {
+  if (p.op() != "Conv") return refuse("is for Conv");
   const Argument &x = p.input(0), &w = p.input(1), &y = p.outputs[0];
   for (const Refusal& r : {accept_image(x, "x"), accept_image(y, "y"), accept_type(p, w)})
     if (r.refused()) return r;
   if (y.dtype != x.dtype) return refuse("the result is " + std::string(name(y.dtype)));
-  if (!is_channels_last(y)) return refuse("y has layout " + to_string(y.layout) + ", needs channels last");
   if (!x.is_fixed(1) || !y.is_fixed(1)) return refuse("the number of channels is not constant");
   const Dims& dims = w.constant->dims();
   t.window = window_of(p, Ints(dims.begin() + 2, dims.end()));
@@ -44,16 +48,26 @@ Refusal read_conv(const Problem& p, TiledProblem& t) {
   v.column_stride = v.taps * v.channels;
   v.group_stride = v.column_stride * v.columns;
   if (v.taps * v.channels * v.columns == 0) return refuse("there are no weights");
-  t.product = {element_count(y.opt) / std::max<int64_t>(y.opt[1], 1), v.columns,
-               kernels::wgmma_chunks(v.taps, v.channels, v.bytes)};
   const Refusal r = p.node->base_input_count() > 2 ? add_bias(p, 2, 1, 1, t.epilogue) : accept();
   return r.refused() ? r : read_epilogue(p, 1, t.epilogue);
+}
+
+Refusal read_conv(const Problem& p, TiledProblem& t) {
+  for (const Refusal& r : {read_constant_conv(p, t), accept_rounding(p)})
+    if (r.refused()) return r;
+  const Argument& y = p.outputs[0];
+  if (!is_channels_last(y)) return refuse("y has layout " + to_string(y.layout) + ", needs channels last");
+  const kernels::WeightView& v = t.weights;
+  t.product = {element_count(y.opt) / std::max<int64_t>(y.opt[1], 1), v.columns,
+               kernels::wgmma_chunks(v.taps, v.channels, v.bytes)};
+  return accept();
 }
 
 Refusal read_product(const Problem& p, TiledProblem& t) {
   const bool gemm = p.op() == "Gemm";
   const Argument &a = p.input(0), &b = p.input(1), &y = p.outputs[0];
-  if (Refusal r = accept_type(p, b); r.refused()) return r;
+  for (const Refusal& r : {accept_type(p, b), accept_rounding(p)})
+    if (r.refused()) return r;
   for (const Argument* argument : {&a, &b, &y})
     if (!argument->ranked || !argument->layout.is_row_major())
       return refuse("an operand has the layout " + to_string(argument->layout));

@@ -16,6 +16,8 @@ struct TiledProblem {
   TiledProduct product;  // at the optimum; of one group
   FusedEpilogue epilogue;
 };
+// A convolution of images with constant weights of their type: all but `product`.
+Refusal read_constant_conv(const Problem& problem, TiledProblem& tiled);
 Refusal read_conv(const Problem& problem, TiledProblem& tiled);
 Refusal read_product(const Problem& problem, TiledProblem& tiled);
 // Whichever of them the operator is; why it cannot run on tensor cores otherwise.

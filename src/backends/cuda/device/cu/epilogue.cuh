@@ -6,20 +6,21 @@
 namespace kiln::cuda {
 
 // Adjacent results of one row.
-struct Eight {
-  float at[8];
+template <int N> struct Run {
+  float at[N];
 };
+using Eight = Run<8>;
 
-template <class F> __device__ inline Eight mapped(Eight v, F f) {
+template <int N, class F> __device__ inline Run<N> mapped(Run<N> v, F f) {
 #pragma unroll
-  for (int i = 0; i < 8; ++i) v.at[i] = f(v.at[i]);
+  for (int i = 0; i < N; ++i) v.at[i] = f(v.at[i]);
   return v;
 }
 
 __device__ inline float sigmoid(float x) { return 1 / (1 + expf(-x)); }
 
-// Not inline: kernels that keep many results in registers would hold a copy for each eight of them.
-__device__ __noinline__ Eight activated(Activation activation, float alpha, float beta, Eight v) {
+// Not inline: kernels that keep many results in registers would hold a copy for each run of them.
+template <int N> __device__ __noinline__ Run<N> activated(Activation activation, float alpha, float beta, Run<N> v) {
   switch (activation) {
     case Activation::kClip:
       return mapped(v, [=](float x) { return x < alpha ? fminf(alpha, beta) : x > beta ? beta : x; });
@@ -39,50 +40,67 @@ __device__ __noinline__ Eight activated(Activation activation, float alpha, floa
   }
 }
 
-// Eight adjacent results of one row, of which `columns` (at most 8) are stored. The bias has been added already.
-// `residual` and `y` point to the first; residual may be null.
-template <class T>
-__device__ inline void finish(const EpilogueArguments& e, Eight v, const T* residual, T* y, int columns) {
-  constexpr int kLanes = 16 / sizeof(T);
-  float add[8] = {};
-  const bool words = e.in_words && columns >= 8;
-  if (residual) {
-    if (words) {
+// Words of at most 16 bytes that a run of T is read and written in.
+template <class T, int N> constexpr int kWordLanes = N * sizeof(T) < 16 ? N : 16 / sizeof(T);
+
+// A run of which `columns` (at most N) are there; zeros for the others.
+template <class T, int N> __device__ inline Run<N> load_run(const T* from, bool words, int columns) {
+  constexpr int kLanes = kWordLanes<T, N>;
+  Run<N> v = {};
+  if (words && columns >= N) {
 #pragma unroll
-      for (int i = 0; i < 8; i += kLanes) {
-        const auto pack = *reinterpret_cast<const Pack<T, kLanes>*>(residual + i);
+    for (int i = 0; i < N; i += kLanes) {
+      const auto pack = *reinterpret_cast<const Pack<T, kLanes>*>(from + i);
 #pragma unroll
-        for (int j = 0; j < kLanes; ++j) add[i + j] = to_float(pack.at[j]);
-      }
-    } else {
-#pragma unroll
-      for (int i = 0; i < 8; ++i)
-        if (i < columns) add[i] = to_float(residual[i]);
-    }
-    if (!e.residual_after) {
-#pragma unroll
-      for (int i = 0; i < 8; ++i) v.at[i] += add[i];
-    }
-  }
-  if (e.activation == Activation::kRelu) v = mapped(v, [](float x) { return x < 0 ? 0.0f : x; });
-  else if (e.activation != Activation::kNone) v = activated(e.activation, e.alpha, e.beta, v);
-  if (residual && e.residual_after) {
-#pragma unroll
-    for (int i = 0; i < 8; ++i) v.at[i] += add[i];
-  }
-  if (words) {
-#pragma unroll
-    for (int i = 0; i < 8; i += kLanes) {
-      Pack<T, kLanes> pack;
-#pragma unroll
-      for (int j = 0; j < kLanes; ++j) pack.at[j] = from_float<T>(v.at[i + j]);
-      *reinterpret_cast<Pack<T, kLanes>*>(y + i) = pack;
+      for (int j = 0; j < kLanes; ++j) v.at[i + j] = to_float(pack.at[j]);
     }
   } else {
 #pragma unroll
-    for (int i = 0; i < 8; ++i)
-      if (i < columns) y[i] = from_float<T>(v.at[i]);
+    for (int i = 0; i < N; ++i)
+      if (i < columns) v.at[i] = to_float(from[i]);
   }
+  return v;
+}
+
+template <class T, int N> __device__ inline void store_run(T* to, const Run<N>& v, bool words, int columns) {
+  constexpr int kLanes = kWordLanes<T, N>;
+  if (words && columns >= N) {
+#pragma unroll
+    for (int i = 0; i < N; i += kLanes) {
+      Pack<T, kLanes> pack;
+#pragma unroll
+      for (int j = 0; j < kLanes; ++j) pack.at[j] = from_float<T>(v.at[i + j]);
+      *reinterpret_cast<Pack<T, kLanes>*>(to + i) = pack;
+    }
+  } else {
+#pragma unroll
+    for (int i = 0; i < N; ++i)
+      if (i < columns) to[i] = from_float<T>(v.at[i]);
+  }
+}
+
+// activation(v [+ add]) [+ add]. The bias has been added already; `add` is zero where there is no residual.
+template <int N> __device__ inline Run<N> with_epilogue(const EpilogueArguments& e, Run<N> v, const Run<N>& add) {
+  if (e.residual && !e.residual_after) {
+#pragma unroll
+    for (int i = 0; i < N; ++i) v.at[i] += add.at[i];
+  }
+  if (e.activation == Activation::kRelu) v = mapped(v, [](float x) { return x < 0 ? 0.0f : x; });
+  else if (e.activation != Activation::kNone) v = activated(e.activation, e.alpha, e.beta, v);
+  if (e.residual && e.residual_after) {
+#pragma unroll
+    for (int i = 0; i < N; ++i) v.at[i] += add.at[i];
+  }
+  return v;
+}
+
+// Adjacent results of one row, of which `columns` (at most N) are stored. The bias has been added already.
+// `residual` and `y` point to the first; residual may be null.
+template <class T, int N>
+__device__ inline void finish(const EpilogueArguments& e, const Run<N>& v, const T* residual, T* y, int columns) {
+  Run<N> add = {};
+  if (residual) add = load_run<T, N>(residual, e.in_words, columns);
+  store_run(y, with_epilogue(e, v, add), e.in_words, columns);
 }
 
 }  // namespace kiln::cuda

@@ -49,7 +49,7 @@ Status ConvCall::read(const KernelCall& call, ConvOperands& o) const {
     return {Code::kShapeMismatch, "the operands of a convolution do not fit each other"};
   if (o.out.pixels() > INT32_MAX) return {Code::kUnsupported, "the result of a convolution has too many pixels"};
   o.channels = o.in.channels / groups;
-  plan_copy(o);
+  if (source_ == Source::kPieces) plan_copy(o);
   if (o.copies && groups > 1) return {Code::kMalformedPlan, "the channels of a group are no whole words of 16 bytes"};
   ConvGeometry& g = o.geometry;
   g.from_batch = o.in.batch_stride;

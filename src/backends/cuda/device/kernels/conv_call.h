@@ -35,7 +35,10 @@ struct ConvOperands {
 
 class ConvCall {
  public:
-  ConvCall(Gpu& gpu, const Attributes& parameters) : gpu_(gpu), parameters_(parameters) {}
+  // Whether the kernel reads x from wherever it lies, or in whole pieces of 16 bytes, from a copy where there are none.
+  enum class Source : uint8_t { kPieces, kAnywhere };
+  ConvCall(Gpu& gpu, const Attributes& parameters, Source source = Source::kPieces)
+      : gpu_(gpu), parameters_(parameters), source_(source) {}
   const ConvParameters& parameters() const { return parameters_; }
   // Checks all operands but the size of the packed weights. May throw Error.
   Status read(const KernelCall& call, ConvOperands& operands) const;
@@ -51,6 +54,7 @@ class ConvCall {
 
   Gpu& gpu_;
   ConvParameters parameters_;
+  Source source_;
 };
 
 }  // namespace kiln::cuda::kernels

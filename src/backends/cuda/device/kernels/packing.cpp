@@ -3,6 +3,7 @@
 
 #include <cstring>
 
+#include "backends/cuda/device/cu/conv_few.h"
 #include "base/checked.h"
 
 namespace kiln::cuda::kernels {
@@ -65,6 +66,39 @@ Tensor pack_wgmma_weights(const WeightView& w, DType type, const GroupTile& tile
         }
       }
   return packed;
+}
+
+int64_t few_row_bytes(int64_t taps, int bytes) {
+  return align_up(product({taps, kFewChannels, bytes}), int64_t{kFewStepBytes}) + kPiece;
+}
+
+int64_t few_weight_elements(int64_t columns, int64_t taps, int bytes, int64_t tile_columns) {
+  return product({align_up(columns, tile_columns), few_row_bytes(taps, bytes) / bytes});
+}
+
+Tensor pack_few_weights(const WeightView& w, DType type, int64_t tile_columns) {
+  Tensor packed = Tensor::allocate(type, {few_weight_elements(w.columns, w.taps, w.bytes, tile_columns)});
+  auto* to = static_cast<uint8_t*>(packed.mutable_data());
+  const auto size = static_cast<size_t>(w.bytes);
+  for (int64_t row = 0; row < align_up(w.columns, tile_columns); ++row, to += few_row_bytes(w.taps, w.bytes)) {
+    const int64_t column = channel_of_row(static_cast<uint32_t>(row));
+    if (column >= w.columns) continue;
+    for (int64_t t = 0; t < w.taps; ++t)
+      for (int64_t c = 0; c < w.channels; ++c)
+        std::memcpy(to + (t * kFewChannels + c) * w.bytes, element(w, 0, column, t, c), size);
+  }
+  return packed;
+}
+
+FewShape few_shape(const SlidingWindow& w, int bytes, int64_t tile_columns) {
+  const auto reach = [&](int axis) {
+    return product({kFewSide - 1, w.stride[axis]}) + product({w.kernel[axis] - 1, w.dilation[axis]}) + 1;
+  };
+  FewShape s{few_row_bytes(product({w.kernel[0], w.kernel[1]}), bytes), reach(0), reach(1), 0};
+  const int64_t pixel = int64_t{kFewChannels} * bytes, taps = s.row_bytes / kFewStepBytes * kFewStepBytes / pixel;
+  s.shared = product({tile_columns, s.row_bytes}) + align_up(product({taps, sizeof(int32_t)}), kPiece) +
+             product({s.patch_rows, s.patch_columns, pixel});
+  return s;
 }
 
 }  // namespace kiln::cuda::kernels

@@ -1,6 +1,7 @@
 // Weights as the kernels of convolutions and products read them. The builder packs, the kernels check sizes.
 #pragma once
 #include "backends/cuda/device/cu/conv.h"
+#include "device/parameters.h"
 #include "tensor/tensor.h"
 
 namespace kiln::cuda::kernels {
@@ -27,5 +28,16 @@ int64_t wgmma_chunks(int64_t taps, int64_t channels, int bytes);
 // [column tiles, chunks, rows of a tile, chunk], as ConvWgmmaArguments describes them. One group.
 int64_t wgmma_weight_elements(int64_t columns, int64_t taps, int64_t channels, int bytes, const GroupTile& tile);
 Tensor pack_wgmma_weights(const WeightView& weights, DType type, const GroupTile& tile);
+
+// Bytes of a column's terms as ConvFewArguments describes them. One group of at most kFewChannels channels.
+int64_t few_row_bytes(int64_t taps, int bytes);
+int64_t few_weight_elements(int64_t columns, int64_t taps, int bytes, int64_t tile_columns);
+Tensor pack_few_weights(const WeightView& weights, DType type, int64_t tile_columns);
+
+// What a block of the kernel of few channels holds in shared memory. Throws Error when it is beyond all measure.
+struct FewShape {
+  int64_t row_bytes, patch_rows, patch_columns, shared;
+};
+FewShape few_shape(const SlidingWindow& window, int bytes, int64_t tile_columns);
 
 }  // namespace kiln::cuda::kernels

@@ -1,0 +1,55 @@
+// Arguments of the convolutions of each channel alone. Host and GPU.
+#pragma once
+#include "backends/cuda/device/cu/epilogue.h"
+#include "backends/cuda/device/cu/walk.h"
+
+namespace kiln::cuda {
+
+inline constexpr int kDepthwiseThreads = 128;
+inline constexpr int kDepthwiseLanes = 4;  // adjacent channels of a thread
+
+// Adjacent results of a thread of the kernels for square windows of constant size; each window has the first few.
+struct DepthwiseTile {
+  int rows, columns;
+};
+inline constexpr DepthwiseTile kDepthwiseTiles[] = {{1, 4}, {2, 4}, {4, 4}};
+
+struct DepthwiseGeometry {
+  int32_t height, width;          // of the source
+  int32_t out_height, out_width;  // of the result
+  int32_t top, left;
+  uint32_t channels;
+  int64_t from_batch, from_row, from_pixel;  // elements of the source
+};
+
+// Channels lie innermost, in whole runs. A thread's place is, innermost first: a run of channels within a slice of them, a tile of a row,
+// a row of tiles, a slice, an image.
+struct DepthwiseArguments {
+  DepthwiseGeometry g;
+  EpilogueArguments epilogue;
+  const void* x;
+  const void* weights;  // [taps, padded]
+  void* y;
+  int64_t to_pixel;  // elements of the result: its pixels lie at equal distances
+  uint32_t count;    // threads that have a place
+  uint32_t padded;   // channels rounded up to whole runs
+  FastDivisor slice, tiles_w, tiles_h, slices;
+};
+
+// Any window, any strides: a thread has one result.
+struct DepthwiseAnyArguments {
+  DepthwiseGeometry g;
+  EpilogueArguments epilogue;
+  const void* x;
+  const void* weights;  // [taps, padded]
+  void* y;
+  int64_t from_channel;
+  int64_t to[4], residual[4];  // elements between neighbours along batch, channel, row, pixel
+  uint32_t count, padded;
+  // Places are counted along rows first when `by_rows`, along channels first otherwise.
+  int32_t by_rows;
+  FastDivisor all_channels, all_rows, all_columns;
+  int32_t taps_h, taps_w, stride_h, stride_w, dilation_h, dilation_w;
+};
+
+}  // namespace kiln::cuda

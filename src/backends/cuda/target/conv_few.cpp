@@ -1,0 +1,54 @@
+// Tactic: convolutions of few channels, such as those of pictures.
+#include "backends/cuda/device/cu/conv_few.h"
+
+#include "backends/cuda/target/checks.h"
+#include "backends/cuda/target/chip.h"
+#include "backends/cuda/target/conv_problem.h"
+#include "backends/cuda/target/tactics.h"
+
+namespace kiln::cuda::tactics {
+namespace {
+
+bool fits(const TiledProblem& t, int64_t columns) {
+  return kernels::few_shape(t.window, t.weights.bytes, columns).shared <= target_chip().shared_per_block;
+}
+
+}  // namespace
+
+const Tactic conv_few{
+    .name = "conv_few",
+    .version = 1,
+    .accepts = [](const Problem& p) -> Refusal {
+      if (!target_chip().has_cp_async()) return refuse("compute capability is below 8.0");
+      TiledProblem t;
+      if (p.op() != "Conv") return refuse("is for Conv");
+      if (const Refusal r = read_conv(p, t); r.refused()) return r;
+      if (t.weights.groups > 1) return refuse("there are " + std::to_string(t.weights.groups) + " groups, needs one");
+      if (t.weights.channels > kFewChannels)
+        return refuse("x has " + std::to_string(t.weights.channels) + " channels, more than " +
+                      std::to_string(kFewChannels));
+      constexpr int64_t kLargest = 1 << 12;  // of which patches are counted
+      for (int axis : {0, 1})
+        for (int64_t n : {t.window.kernel[axis], t.window.stride[axis], t.window.dilation[axis]})
+          if (n > kLargest) return refuse("a window has an extent, stride or dilation of " + std::to_string(n));
+      if (!fits(t, kFewColumns[0])) return refuse("the pixels under a tile do not fit a block's memory");
+      return accept();
+    },
+    .configurations =
+        [](const Problem& p) {
+          const TiledProblem t = tiled_problem(p);
+          std::vector<Config> configs;
+          for (int64_t columns : {kFewColumns[1], kFewColumns[0]})
+            if (fits(t, columns) && (t.weights.columns > kFewColumns[0] || columns == kFewColumns[0]))
+              configs.push_back({{"columns", columns}});
+          return configs;
+        },
+    .emit =
+        [](const Problem& p, const Config& config) {
+          const TiledProblem t = tiled_problem(p);
+          const int64_t columns = read_integer(config, "columns", kFewColumns[0], kFewColumns[1]);
+          return emit_tiled(t, "conv_few", kernels::pack_few_weights(t.weights, t.type, columns), config);
+        },
+};
+
+}  // namespace kiln::cuda::tactics
