@@ -1,6 +1,7 @@
 """Builds engines of the networks of models/ for the GPU, compares them with float32 evaluation on the processor, and times them.
 
-Run it in the project's folder. Usage: networks.py BUNDLE [NAME[:BATCH]...]; without names resnet50:1 and resnet50:8. Prints one line a network.
+Run it in the project's folder. Usage: networks.py BUNDLE [NAME[:BATCH]...]; without names resnet50:1 and resnet50:8. Prints one line a network
+and build option; NETWORK_FLAGS says which options (default: --fp16 --noTF32).
 """
 import json
 import os
@@ -47,19 +48,19 @@ def main() -> None:
         reference = folder / f"{model.stem}_cpu"
         run(bundle, "build", str(model), "--backend=cpu", "--builderOptimizationLevel=0", "-o", f"{model}.cpu.plan")
         run(bundle, "run", f"{model}.cpu.plan", f"--saveOutputs={reference}")
-        for flags in (["--fp16"], ["--noTF32"]):
-            plan = f"{model}{flags[0]}.plan"
+        for flag in os.environ.get("NETWORK_FLAGS", "--fp16 --noTF32").split():
+            plan = f"{model}{flag}.plan"
             start = time.monotonic()
-            log = run(bundle, "build", str(model), "--backend=cuda", *flags, "-o", plan)
+            log = run(bundle, "build", str(model), "--backend=cuda", flag, "-o", plan)
             built = time.monotonic() - start
             hosts = re.findall(r"(\d+) layers run on the host", log)
-            outputs = folder / f"{model.stem}{flags[0]}"
+            outputs = folder / f"{model.stem}{flag}"
             run(bundle, "run", plan, f"--saveOutputs={outputs}")
             report = run(bundle, "bench", f"--loadEngine={plan}", "--duration=1", "--warmUp=200", "--useCudaGraph")
             median = re.search(r"(?:GPU )?Compute Time:.*?median = ([0-9.]+) ms", report, re.I)
             profile = run(bundle, "bench", f"--loadEngine={plan}", "--duration=0", "--iterations=3", "--dumpProfile")
-            (pathlib.Path(os.environ.get("OUT", folder)) / f"{model.stem}{flags[0]}.txt").write_text(log + report + profile)
-            print(f"{item:18} {flags[0]:9} median {median[1] if median else '?':>8} ms  error {difference(outputs, reference):.1e}  "
+            (pathlib.Path(os.environ.get("OUT", folder)) / f"{model.stem}{flag}.txt").write_text(log + report + profile)
+            print(f"{item:18} {flag:9} median {median[1] if median else '?':>8} ms  error {difference(outputs, reference):.1e}  "
                   f"built in {built:5.1f} s  layers on the host: {hosts[0] if hosts else 0}", flush=True)
 
 
