@@ -77,6 +77,11 @@ struct BuildOptions {
   std::vector<std::string> disabled;
   // What the model has in float32 may be computed in: "float32", "float16" or "bfloat16". Back ends that cannot say so in the log.
   std::string precision = "float32";
+  // Layers that compute in a type of their own, by their names in the model, in which '*' stands for any text: "float32", or
+  // `precision`. The last that fits counts. Where that cannot be, the log warns, or the build fails when it is to obey.
+  std::vector<std::pair<std::string, std::string>> layer_precisions;
+  bool obey_precisions = false;
+  int64_t workspace = -1;   // bytes that a layer may take beside its operands; negative: any number
   bool tf32 = true;         // float32 products may round their operands to TF32, where the device is faster then
   int max_threads = 0;      // that compute while candidates are measured; 0: all
   int64_t stop_after = -1;  // patches; negative: all

@@ -130,7 +130,11 @@ Engine Engine::build(const BuildOptions& options) {
     compile_options.passes.stop_after = options.stop_after;
     compile_options.passes.logger = &logger;
     TimingCache cache = read_cache(options, target.device().fingerprint(), logger);
-    compile_options.precisions = {precision_of(options.precision), options.tf32};
+    compile_options.precisions = {.compute = precision_of(options.precision), .tf32 = options.tf32};
+    for (const auto& [layer, type] : options.layer_precisions)
+      compile_options.precisions.layers.push_back({layer, precision_of(type), true});
+    compile_options.precisions.obey = options.obey_precisions;
+    if (options.workspace >= 0) compile_options.tuner.workspace = static_cast<size_t>(options.workspace);
     compile_options.tuner.level = options.optimization_level;
     compile_options.tuner.budget_seconds = options.time_budget_s;
     compile_options.tuner.iterations = options.average_iterations;

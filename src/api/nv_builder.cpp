@@ -162,21 +162,12 @@ class BuilderImpl final : public nvinfer1::IBuilder {
                           "the network\n  " +
                           p.text);
   }
-  // Layers compute in the types of the network; the flags tell what to do where a layer should not.
-  void check_precisions(NetworkImpl& network, const nvinfer1::IBuilderConfig& config) {
-    const bool obey = config.getFlag(nvinfer1::BuilderFlag::kOBEY_PRECISION_CONSTRAINTS);
-    if (!obey && !config.getFlag(nvinfer1::BuilderFlag::kPREFER_PRECISION_CONSTRAINTS)) return;
-    for (const auto& layer : network.layers()) {
-      if (!layer->precision || layer->inputs.empty() || !layer->inputs[0]) continue;
-      const EdgeType* type = network.type_of(*layer->inputs[0]);
-      if (!type || type->tensor.dtype == *layer->precision) continue;
-      Error mismatch = Error(Code::kUnsupported, "the layer is to compute in " + std::string(name(*layer->precision)))
-                           .node("'" + layer->name + "'")
-                           .cause("its first input is " + type->str())
-                           .remedy("cast the inputs of the layer");
-      if (obey) throw mismatch;
-      reporter_.log(Severity::kWarning, mismatch.what());
-    }
+  // What the layers ask for counts where a flag says so.
+  static void put_precisions(NetworkImpl& network, const nvinfer1::IBuilderConfig& config, Precisions& precisions) {
+    precisions.obey = config.getFlag(nvinfer1::BuilderFlag::kOBEY_PRECISION_CONSTRAINTS);
+    if (!precisions.obey && !config.getFlag(nvinfer1::BuilderFlag::kPREFER_PRECISION_CONSTRAINTS)) return;
+    for (const auto& layer : network.layers())
+      if (layer->precision) precisions.layers.push_back({layer->name, *layer->precision});
   }
   std::vector<std::byte> build(nvinfer1::INetworkDefinition& network, nvinfer1::IBuilderConfig& config) {
     const auto& settings = static_cast<ConfigImpl&>(config).s;
@@ -210,7 +201,7 @@ class BuilderImpl final : public nvinfer1::IBuilder {
     options.tuner.max_threads = max_threads_;
     options.tuner.workspace = settings.workspace;
     auto& own = static_cast<NetworkImpl&>(network);
-    check_precisions(own, config);
+    put_precisions(own, config, options.precisions);
     NetworkImpl::Lowered lowered = own.lower(valued);
     options.watched = std::move(lowered.watched);
     options.returned = lowered.returned;

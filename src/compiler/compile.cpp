@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/version.h"
 #include "compiler/extents.h"
+#include "compiler/layer_precisions.h"
 #include "compiler/lower.h"
 #include "compiler/split.h"
 
@@ -147,6 +148,7 @@ plan::Plan compile(std::unique_ptr<ir::Graph> graph, const CompileOptions& optio
   for (const ir::Value* v : graph->outputs()) output_names.push_back(v->name());
   if (options.after_stage) options.after_stage("import", *graph);
   bind_fixed_symbols(*graph, options.profiles);
+  if (!options.precisions.layers.empty()) mark_precisions(*graph, target, options.precisions, *options.logger);
   TargetOptions target_options{options.passes.disabled, options.logger, options.precisions};
   if (DType& type = target_options.precisions.compute; !target.computes_in(type)) {
     options.logger->log(Severity::kWarning, std::string(name(type)) + " is permitted; on the back end '" +

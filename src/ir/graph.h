@@ -94,7 +94,8 @@ class Node {
   Attributes attributes;
   std::vector<PostOp> post;
   std::vector<std::unique_ptr<Graph>> regions;
-  std::vector<std::string> origins;  // names of the model's nodes that this one came from
+  std::vector<std::string> origins;   // names of the model's nodes that this one came from
+  DType precision = DType::kInvalid;  // to compute in, whatever the build is allowed; kInvalid: free
 
   void set_input(int i, Value* value);
   void add_post_op(PostOp post_op, std::vector<Value*> extra);  // operands >= 0 count within `extra`
@@ -122,6 +123,7 @@ struct NodeSpec {
   int output_count = 1;
   std::vector<std::unique_ptr<Graph>> regions;
   std::vector<std::string> output_names;  // empty: made from the node's name
+  DType precision = DType::kInvalid;
 };
 
 inline constexpr size_t kLongestName = 4096;  // of a value or node, in bytes

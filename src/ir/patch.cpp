@@ -124,6 +124,14 @@ std::vector<std::string> Patch::joined_origins() const {
   return all;
 }
 
+// What any of the nodes is to compute in; float32 goes before narrower types.
+DType Patch::joined_precision() const {
+  DType joined = DType::kInvalid;
+  for (const Node* n : nodes_)
+    if (joined != DType::kF32 && n->precision != DType::kInvalid) joined = n->precision;
+  return joined;
+}
+
 Patch::Made Patch::build(Graph& graph, Applied& applied) const {
   Made made;
   size_t last = additions_.size();
@@ -140,6 +148,7 @@ Patch::Made Patch::build(Graph& graph, Applied& applied) const {
     spec.attributes = a.attributes;
     spec.name = i + 1 == last ? applied.name : applied.name + "." + a.op->name();
     spec.origins = joined_origins();
+    spec.precision = joined_precision();
     spec.output_count = a.output_count;
     Node* node = graph.add_node(std::move(spec), root_);
     if (a.post_ops_of) copy_post_ops(*a.post_ops_of, *node);
@@ -163,6 +172,7 @@ void Patch::put_post_op(Node& node, const AddedPostOp& post_op, const Made& made
 
 void Patch::append(Graph& graph, const Made& made) const {
   base_->origins = joined_origins();
+  base_->precision = joined_precision();
   graph.move_before(base_, root_);
   put_post_op(*base_, {&root_->op(), root_->attributes, operands_}, made);
   graph.infer(*base_);

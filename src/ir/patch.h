@@ -75,6 +75,7 @@ class Patch {
   static void put_post_op(Node& node, const AddedPostOp& post_op, const Made& made);
   void append(Graph& graph, const Made& made) const;
   std::vector<std::string> joined_origins() const;
+  DType joined_precision() const;
 
   Node* root_;
   std::vector<Node*> nodes_;

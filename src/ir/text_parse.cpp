@@ -352,6 +352,7 @@ class Parser {
     spec.attributes = attributes();
     std::vector<Post> posts;
     while (take('+')) posts.push_back(post_op(scope));
+    if (take_word("in")) spec.precision = dtype();
     spec.origins = origins();
     if (take_word("regions")) {
       expect('{');

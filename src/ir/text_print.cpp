@@ -70,6 +70,7 @@ class Printer {
     out += joined(base, value_text) + ")" + (n.attributes.empty() ? "" : " " + to_string(n.attributes));
     int next = n.base_input_count();
     for (const PostOp& post : n.post) out += post_text(n, post, next);
+    if (n.precision != DType::kInvalid) out += " in " + std::string(name(n.precision));
     if (!n.origins.empty()) out += " from [" + joined(n.origins, [](const std::string& s) { return quoted(s); }) + "]";
     if (n.regions.empty()) return out;
     out += " regions {\n";

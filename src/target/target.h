@@ -105,6 +105,14 @@ struct Precisions {
   DType compute =
       DType::kF32;  // of what the network has in float32: that, or kF16 or kBF16, which outputs are cast from
   bool tf32 = false;
+  // Layers of the model that compute in a type of their own: kF32, or `compute`. The last that fits counts.
+  struct Layer {
+    std::string name;
+    DType type;
+    bool is_pattern = false;  // '*' in the name stands for any text
+  };
+  std::vector<Layer> layers = {};
+  bool obey = false;  // a layer that cannot is an error; else a warning
 };
 
 struct TargetOptions {

@@ -197,7 +197,7 @@ remoteAutoTuningConfig=x reportCapabilityDLA runtimePlatform=x safe safetyPlugin
 setBuildRoute=x setPluginsToSerialize=x sleepTime=1 staticPlugins=x stripAllWeights stripWeights stronglyTyped
 tacticSources=-X tempdir=x tempfileControls=x tilingOptimizationLevel=1 timeRefit tuneBuildRouteFile=x tuneBuildRoutes=x
 tuningCacheFile=x tuningSearch=x tuningTimeOut=1 uint8AsymmetricQuantizationDLA useDLACore=0 useManagedMemory useProfile=0 useRuntime=full
-vc versionCompatible weightStreamingBudget=0 layerPrecisions=x precisionConstraints=none calib=x plugins=x""".split()
+vc versionCompatible weightStreamingBudget=0 layerOutputTypes=x calib=x plugins=x""".split()
 
 
 def test_every_option_of_trtexec_is_known_and_says_what_it_does(kiln, model):
@@ -288,8 +288,23 @@ def test_no_timing_cache(kiln, network):
     assert not (kiln.folder / "times.cache").exists()
 
 
-def test_memory_pool_size_is_accepted(kiln, model):
+def test_memory_pool_size(kiln, model):
     bench(kiln, model, "--memPoolSize=workspace:1024", "--skipInference")
+    text = kiln.run("bench", f"--onnx={model}", "--shapes=x:2x3", "--memPoolSize=workspace:1K,tacticDRAM:1G", "--skipInference").stderr
+    assert "'tacticDRAM' has no limit here" in text
+    for bad in ("workspace", "workspace:", "workspace:x", "workspace:1X", "workspace:-1", "workspace:nan", "workspace:1e30"):
+        assert "is not a pool and a size" in kiln.fails(2, "bench", f"--onnx={model}", f"--memPoolSize={bad}", "--skipInference"), bad
+
+
+def test_precisions_of_layers(kiln, model):
+    built = ["bench", f"--onnx={model}", "--shapes=x:2x3", "--skipInference"]
+    assert "counts only with --precisionConstraints" in kiln.run(*built, "--layerPrecisions=*:fp32").stderr
+    preferred = kiln.run(*built, "--layerPrecisions=*:fp32,nothing:fp32", "--precisionConstraints=prefer")
+    assert preferred.returncode == 0 and "no layer is called 'nothing'" in preferred.stderr
+    asked = [*built, "--precisionConstraints=obey"]
+    assert "no layer is called 'nothing'" in kiln.fails(1, *asked, "--layerPrecisions=nothing:fp32")
+    for bad in ("x", ":fp32", "x:fp", "x:"):
+        assert "is not a layer and a type" in kiln.fails(2, *asked, f"--layerPrecisions={bad}"), bad
 
 
 def test_verbose_tells_more(kiln, model):

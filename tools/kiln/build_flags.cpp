@@ -1,7 +1,10 @@
 // Options of a build, and the build they ask for.
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <charconv>
 #include <chrono>
+#include <cmath>
 #include <cstdio>
 
 #include "command.h"
@@ -98,6 +101,52 @@ std::vector<api::Profile> make_profiles(const BuildFlags& flags) {
   return profiles;
 }
 
+namespace {
+
+constexpr std::pair<const char*, const char*> kTypeNames[] = {
+    {"fp32", "float32"}, {"fp16", "float16"}, {"bf16", "bfloat16"}};
+
+void put_precisions(const BuildFlags& flags, api::BuildOptions& options) {
+  options.obey_precisions = flags.precision_constraints == "obey";
+  std::vector<std::pair<std::string, std::string>> layers;
+  for (const std::string& item : split(flags.layer_precisions, ',')) {
+    const size_t colon = item.rfind(':');
+    const std::string type = colon == std::string::npos ? "" : item.substr(colon + 1);
+    const auto* known =
+        std::find_if(std::begin(kTypeNames), std::end(kTypeNames), [&](const auto& t) { return type == t.first; });
+    if (colon == 0 || known == std::end(kTypeNames))
+      throw CLI::ValidationError("--layerPrecisions",
+                                 "'" + item + "' is not a layer and a type: name:fp32, name:fp16 or name:bf16");
+    layers.emplace_back(item.substr(0, colon), known->second);
+  }
+  if (flags.precision_constraints != "none") options.layer_precisions = std::move(layers);
+  else if (!layers.empty())
+    log(api::Level::kWarning, "--layerPrecisions counts only with --precisionConstraints=prefer or obey");
+}
+
+// Bytes of the pool "workspace" in "workspace:64,tacticDRAM:1G"; -1 when it is not named.
+int64_t workspace_of(const std::string& pools) {
+  int64_t workspace = -1;
+  for (const std::string& item : split(pools, ',')) {
+    const size_t colon = item.find(':');
+    const std::string pool = item.substr(0, colon), size = colon == std::string::npos ? "" : item.substr(colon + 1);
+    double number = 0;
+    const auto [end, error] = std::from_chars(size.data(), size.data() + size.size(), number);
+    const std::string unit(end, size.data() + size.size());
+    constexpr std::string_view kUnits = "BKMG";
+    const size_t power = unit.empty() ? 2 : unit.size() == 1 ? kUnits.find(unit[0]) : std::string_view::npos;
+    const double bytes = number * std::pow(1024, static_cast<double>(power == std::string_view::npos ? 0 : power));
+    if (error != std::errc() || power == std::string_view::npos || !(bytes >= 0) || bytes > 1e18)
+      throw CLI::ValidationError("--memPoolSize",
+                                 "'" + item + "' is not a pool and a size, as in workspace:64 (MiB) or workspace:512K");
+    if (pool == "workspace") workspace = static_cast<int64_t>(bytes);
+    else log(api::Level::kWarning, "--memPoolSize: the pool '" + pool + "' has no limit here");
+  }
+  return workspace;
+}
+
+}  // namespace
+
 void add_build_flags(CLI::App& app, BuildFlags& f) {
   std::vector<CLI::Option*> options;
   // Options that belong to the profile which was named last.
@@ -149,7 +198,15 @@ void add_build_flags(CLI::App& app, BuildFlags& f) {
       "--dumpFile", f.dump_file,
       "Write that graph to a file instead (.kir), which can be built; large constants lie in FILE.weights"));
   add(app.add_option("--memPoolSize", f.memory,
-                     "Accepted for compatibility; memory is planned exactly and needs no limit"));
+                     "workspace:SIZE: what a layer may take beside its operands, in MiB or with B, K, M, G behind it; "
+                     "other pools have no limit here"));
+  add(app.add_option(
+      "--layerPrecisions", f.layer_precisions,
+      "Types in which single layers compute, name:fp32,conv*:fp16,…; counts with --precisionConstraints"));
+  add(app.add_option("--precisionConstraints", f.precision_constraints,
+                     "What --layerPrecisions is: none (ignored), prefer (else a warning), obey (else an error)")
+          ->check(CLI::IsMember({"none", "prefer", "obey"}))
+          ->capture_default_str());
   add(app.add_option(
              "--cpuThreads", f.threads,
              "Threads that compute in each stream; 0: as many as there are processors, shared among the streams")
@@ -190,6 +247,8 @@ api::Engine build_engine(const BuildFlags& flags) {
   options.max_candidates = flags.max_tactics;
   options.precision = flags.fp16 || flags.best ? "float16" : flags.bf16 ? "bfloat16" : "float32";
   options.tf32 = !flags.no_tf32;
+  put_precisions(flags, options);
+  options.workspace = workspace_of(flags.memory);
   options.stop_after = flags.stop_after;
   options.disabled = split(flags.disable, ',');
   options.keep_graph = flags.keep_graph;

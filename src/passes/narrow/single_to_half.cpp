@@ -31,6 +31,8 @@ Rule single_to(DType type) {
       .rewrite = [type](const Match& m) -> std::optional<Patch> {
         const Node& n = m.root();
         if (n.is("Cast") || !n.regions.empty() || !n.op().deterministic()) return std::nullopt;
+        if (n.precision != DType::kInvalid && n.precision != type)
+          return decline("it is to compute in " + std::string(kiln::name(n.precision)));
         if (std::none_of(n.outputs().begin(), n.outputs().end(), is_single)) return std::nullopt;
         Patch p(m);
         std::vector<PatchValue> inputs;

@@ -1,0 +1,125 @@
+// Layers that compute in a type of their own.
+#include "compiler/layer_precisions.h"
+
+#include <gtest/gtest.h>
+
+#include <map>
+
+#include "base/error.h"
+#include "ir/text.h"
+#include "passes/pass.h"
+#include "passes/rule.h"
+
+namespace kiln {
+namespace {
+
+class HalfTarget final : public Target {
+ public:
+  std::string_view name() const override { return "half"; }
+  Device& device() const override { return open_device("ref"); }
+  std::vector<passes::Pass> pipeline(const TargetOptions&) const override { return {}; }
+  const TacticList& tactics() const override { return none_; }
+  bool computes_in(DType type) const override { return type == DType::kF32 || type == DType::kF16; }
+
+ private:
+  TacticList none_{{}};
+};
+
+class Warnings final : public Logger {
+ public:
+  void log(Severity severity, std::string_view line) noexcept override {
+    if (severity <= Severity::kWarning) text += std::string(line) + "\n";
+  }
+  std::string text;
+};
+
+const char* const kText = R"(graph main(%x: float32[2,8], %i: int32[2,8]) {
+  %w = random float32[8,8] seed 1
+  %a = MatMul "first"(%x, %w)
+  %s = Sin "middle"(%a)
+  %b = MatMul "last"(%s, %w)
+  %j = Abs "whole"(%i)
+  return %b, %j
+})";
+
+Precisions half(std::vector<Precisions::Layer> layers, bool obey = true) {
+  return {.compute = DType::kF16, .tf32 = false, .layers = std::move(layers), .obey = obey};
+}
+
+// The type that each node computes in after the pass, by name.
+std::map<std::string, DType> computed(const Precisions& precisions, std::string* warnings = nullptr) {
+  auto graph = ir::parse_graph(kText);
+  Warnings logger;
+  mark_precisions(*graph, HalfTarget(), precisions, logger);
+  if (warnings) *warnings = logger.text;
+  passes::run_passes(*graph, {passes::compute_in(DType::kF16)}, {});
+  std::map<std::string, DType> types;
+  for (const auto& node : graph->nodes())
+    if (!node->is("Cast")) types[node->name().substr(0, node->name().find('.'))] = node->input(0)->dtype();
+  return types;
+}
+
+TEST(LayerPrecisions, ThoseThatAreNamedStay) {
+  using Types = std::map<std::string, DType>;
+  constexpr DType h = DType::kF16, s = DType::kF32, i = DType::kI32;
+  EXPECT_EQ(computed(half({})), (Types{{"first", h}, {"middle", h}, {"last", h}, {"whole", i}}));
+  EXPECT_EQ(computed(half({{"middle", s}})), (Types{{"first", h}, {"middle", s}, {"last", h}, {"whole", i}}));
+  EXPECT_EQ(computed(half({{"*", s, true}, {"l*t", h, true}})),
+            (Types{{"first", s}, {"middle", s}, {"last", h}, {"whole", i}}));
+  EXPECT_EQ(computed(half({{"*i*d*", s, true}})), (Types{{"first", h}, {"middle", s}, {"last", h}, {"whole", i}}));
+}
+
+TEST(LayerPrecisions, StarsCountInPatternsOnly) {
+  std::string warnings;
+  computed(half({{"fir*", DType::kF32}}, false), &warnings);
+  EXPECT_NE(warnings.find("no layer is called 'fir*'"), std::string::npos) << warnings;
+}
+
+TEST(LayerPrecisions, WhatCannotBeIsSaid) {
+  const std::vector<std::pair<Precisions, const char*>> cases{
+      {half({{"whole", DType::kF16}}), "first input is int32"},
+      {half({{"firts", DType::kF32}}), "did you mean 'first'"},
+      {{.compute = DType::kF32, .tf32 = false, .layers = {{"first", DType::kF16}}, .obey = true},
+       "allowed float32 only"},
+      {{.compute = DType::kF32, .tf32 = false, .layers = {{"first", DType::kBF16}}, .obey = true},
+       "in the types of the model"}};
+  for (auto [precisions, what] : cases) {
+    auto graph = ir::parse_graph(kText);
+    try {
+      mark_precisions(*graph, HalfTarget(), precisions, null_logger());
+      ADD_FAILURE() << what;
+    } catch (const Error& e) {
+      EXPECT_NE(std::string(e.what()).find(what), std::string::npos) << e.what();
+      EXPECT_FALSE(e.remedy().empty());
+    }
+    precisions.obey = false;
+    Warnings logger;
+    mark_precisions(*graph, HalfTarget(), precisions, logger);
+    EXPECT_NE(logger.text.find(what), std::string::npos) << logger.text;
+  }
+}
+
+TEST(LayerPrecisions, AreReadBackFromText) {
+  auto graph = ir::parse_graph(kText);
+  mark_precisions(*graph, HalfTarget(), half({{"first", DType::kF32}, {"last", DType::kF16}}), null_logger());
+  const std::string text = ir::to_text(*graph);
+  EXPECT_NE(text.find("\"first\"(%x, %w) in float32"), std::string::npos) << text;
+  EXPECT_EQ(ir::to_text(*ir::parse_graph(text)), text);
+  EXPECT_EQ(ir::to_text(*graph->clone()), text);
+}
+
+TEST(LayerPrecisions, GoWithWhatTheNodeBecomes) {
+  auto graph = ir::parse_graph(R"(graph main(%x: float32[1,2,4,4]) {
+    %w = random float32[2,2,1,1] seed 1
+    %k = random float32[2] seed 2
+    %c = Conv "conv"(%x, %w)
+    %b = BatchNormalization "norm"(%c, %k, %k, %k, %k)
+    return %b
+  })");
+  mark_precisions(*graph, HalfTarget(), half({{"norm", DType::kF32}}), null_logger());
+  passes::run_passes(*graph, {passes::canonicalize(), passes::fuse(passes::fusion_rules())}, {});
+  for (const auto& node : graph->nodes()) EXPECT_EQ(node->precision, DType::kF32) << node->name();
+}
+
+}  // namespace
+}  // namespace kiln
