@@ -38,7 +38,7 @@ class Marker {
       if (!found_[i])
         report(Error(Code::kNotFound, "no layer is called '" + precisions_.layers[i].name + "'" +
                                           name_hint(precisions_.layers[i].name, names_))
-                   .remedy("kiln inspect MODEL --layers lists them"));
+                   .remedy("kiln build MODEL --dump=import prints the layers with their names"));
   }
 
  private:
