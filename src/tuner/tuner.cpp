@@ -74,7 +74,7 @@ Tuner::Candidate Tuner::best(const Problem& problem, const std::vector<Candidate
     std::optional<double> time = options_.cache ? options_.cache->find(key, candidate.name()) : std::nullopt;
     if (!time && options_.cache_only) continue;
     if (!time) {
-      if (spent_seconds_ > options_.budget_seconds) continue;
+      if (spent()) continue;
       const auto start = std::chrono::steady_clock::now();
       try {
         const Emitted emitted = candidate.tactic->emit(problem, candidate.config);

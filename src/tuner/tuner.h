@@ -24,6 +24,7 @@ struct TunerOptions {
   Logger* logger = &null_logger();
   // Called before each problem: how many are done, how many there are, its layer. False cancels: Error(kInvalidState).
   std::function<bool(size_t done, size_t total, const std::string& layer)> progress;
+  std::function<bool()> enough;  // true: the budget counts as spent
 };
 
 // A candidate that was measured, now or when the timing cache was written.
@@ -68,6 +69,7 @@ class Tuner {
     std::string name() const;
   };
   std::vector<Candidate> candidates(const Problem& problem) const;
+  bool spent() const { return spent_seconds_ > options_.budget_seconds || (options_.enough && options_.enough()); }
   // Fills times of the choice.
   Candidate best(const Problem& problem, const std::vector<Candidate>& list, Choice& choice);
   const Target& target_;
