@@ -85,13 +85,16 @@ struct BuildOptions {
   bool tf32 = true;         // float32 products may round their operands to TF32, where the device is faster then
   int max_threads = 0;      // that compute while candidates are measured; 0: all
   int64_t stop_after = -1;  // patches; negative: all
-  std::string dump_stage;   // print the graph after this stage through `dump`
+  std::vector<std::string> debug_tensors;  // values of the model that no fusion may swallow
+  bool debug_all = false;                  // every result of a layer is a debug tensor
+  std::string dump_stage;                  // print the graph after this stage through `dump`
   std::function<void(const std::string& text)> dump;
   std::string
       dump_file;  // path: the same graph, which can be built again when it ends in .kir; large constants lie in PATH.weights
   LogFunction log;
   std::function<bool(size_t done, size_t total, const std::string& layer)> progress;  // false cancels
-  bool keep_graph = false;                                                            // for Engine::check_layers
+  std::function<bool()> enough;  // true: nothing more is measured, the remaining layers take their first tactic
+  bool keep_graph = false;       // for Engine::check_layers
 };
 
 // An input or output of an engine or model.
@@ -148,6 +151,7 @@ class Engine {
 
   std::string name() const;
   std::string backend() const;
+  bool on_host() const;  // its device works on the host's memory: nothing is copied to it
   std::vector<IoTensor> io() const;
   std::vector<LayerInfo> layers() const;
   size_t context_bytes() const;  // device memory that each session takes
@@ -156,8 +160,9 @@ class Engine {
   std::string device() const;             // that it was built on, as text
   std::string build_options() const;      // "level 3, disabled winograd_f4"; empty when the engine does not say
   std::vector<MemoryUse> memory() const;  // within context_bytes()
-  std::string description() const;        // JSON
-  std::string build_report() const;       // text: passes, rules that fired; empty for a loaded engine
+  std::vector<std::string> debug_tensors() const;  // results that were marked when it was built
+  std::string description() const;                 // JSON
+  std::string build_report() const;                // text: passes, rules that fired; empty for a loaded engine
   size_t patches() const;  // that the build applied, as BuildOptions::stop_after counts; 0 for a loaded engine
   std::vector<std::string> patch_list() const;  // "pass: rule: name" of each, in order
   // Takes context_bytes() of memory; throws when there are not so many. At most `threads` threads compute; 0: all.
@@ -171,6 +176,12 @@ class Engine {
  private:
   explicit Engine(std::shared_ptr<State> state) : state_(std::move(state)) {}
   std::shared_ptr<State> state_;
+};
+
+// Where the milliseconds of one inference went: of the device, but for `queued`.
+struct InferenceTimes {
+  double upload = 0, compute = 0, download = 0;
+  double queued = 0;  // of the host, until all of it was queued
 };
 
 // The state of one inference at a time, with memory for inputs and outputs of its own. One that was moved away throws.
@@ -201,6 +212,9 @@ class Session {
       const std::string& name);  // of an input or output, for the shapes of the inputs as they are
   // Each enqueue shows every result of every layer, in order, before its memory is used again; null ends that. Such an enqueue is slow.
   void observe(ResultObserver observer);
+  // One inference to its end, with its times. `copies`: inputs are copied to the device before, from staging memory, and outputs
+  // into such memory after, where the device has memory of its own and the session holds them.
+  InferenceTimes timed(bool copies);
   // Milliseconds of the device for the inferences between the two calls.
   void record_start();
   double record_stop_ms();
@@ -238,6 +252,30 @@ ModelInfo model_info(const std::string& onnx, const std::map<std::string, std::v
 // The known name that differs least from `word`, or an empty text; and the end of an error: that name, and which there are.
 std::string nearest_name(const std::string& word, const std::vector<std::string>& known);
 std::string name_hint(const std::string& word, const std::vector<std::string>& known);
+
+// A device that engines are built for and run on. Numbers that are not known are 0.
+struct DeviceInfo {
+  std::string backend;
+  int ordinal = 0;      // among the devices of the back end
+  std::string missing;  // why it is not there; empty: it is. What follows is of devices that are there
+  std::string name, fingerprint;
+  int64_t memory = 0, cache = 0;  // cache: of the last level
+  int64_t free_memory = -1;       // negative when it cannot be told
+  int units = 0;                  // cores or multiprocessors
+  double bytes_per_second = 0;
+  std::map<std::string, double> operations_per_second;  // of matrix products, by element type
+  int64_t alignment = 0;
+  bool host_memory = true;  // it works on the host's memory
+  // A step of this device in an engine of another one costs so many milliseconds, and so much in proportion, more.
+  double switch_milliseconds = 0, switch_factor = 1;
+};
+// All devices of all back ends, and for a back end without a device why it has none.
+std::vector<DeviceInfo> list_devices();
+// What is known of a device as a JSON file, whole or not at all; throws when another kind of file is there. `free_memory` and `missing`
+// are not kept.
+void save_device_profile(const std::string& path, const DeviceInfo& device);
+// Throws for what is no such file.
+DeviceInfo load_device_profile(const std::string& path);
 
 // What this build of Kiln has. list_tactics throws for a back end that it lacks.
 std::vector<std::string> list_backends();

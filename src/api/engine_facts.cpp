@@ -139,6 +139,20 @@ std::vector<MemoryUse> Engine::memory() const {
   return uses;
 }
 
+std::vector<std::string> Engine::debug_tensors() const {
+  const kiln::Engine& engine = *state_->engine;
+  std::vector<std::string> names;
+  if (engine.plan().shows_results) {
+    for (const plan::StepInfo& step : engine.main().steps)
+      for (int32_t t : step.outputs)
+        if (t >= 0) names.push_back(tensor(engine, t).name);
+    return names;
+  }
+  for (const plan::Watch& watch : engine.plan().watches)
+    if (watch.kind == plan::Watch::kShown) names.push_back(tensor(engine, watch.tensor).name);
+  return names;
+}
+
 std::string Engine::description() const {
   nlohmann::ordered_json json;
   json["name"] = name();

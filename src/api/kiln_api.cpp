@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <filesystem>
+#include <set>
 
 #include "api/graph_file.h"
 #include "api/host_tensor.h"
@@ -98,6 +99,27 @@ DType precision_of(const std::string& text) {
       .remedy("choose float32, float16 or bfloat16");
 }
 
+// Makes the values outputs that are only watched.
+void mark_debug(ir::Graph& graph, const std::vector<std::string>& names, CompileOptions& options) {
+  if (names.empty()) return;
+  std::vector<ir::Value*> outputs = graph.outputs();
+  options.returned = outputs.size();
+  for (const std::string& name : std::set<std::string>(names.begin(), names.end())) {
+    ir::Value* value = graph.find_value(name);
+    if (!value || value->is_input() || value->constant()) {
+      std::vector<std::string> known;
+      for (const auto& node : graph.nodes())
+        for (const ir::Value* result : node->outputs()) known.push_back(result->name());
+      throw Error(Code::kNotFound, "the model computes no value '" + name + "'" + kiln::name_hint(name, known))
+          .remedy("mark results of nodes as debug tensors");
+    }
+    const auto at = std::find(outputs.begin(), outputs.end(), value);
+    options.watched.push_back({static_cast<size_t>(at - outputs.begin()), plan::Watch::kShown, "", ""});
+    if (at == outputs.end()) outputs.push_back(value);
+  }
+  graph.set_outputs(std::move(outputs));
+}
+
 std::string report_text(const CompileReport& report) {
   std::string text;
   for (const auto& p : report.passes.passes)
@@ -142,6 +164,9 @@ Engine Engine::build(const BuildOptions& options) {
     compile_options.tuner.max_candidates = options.max_candidates;
     compile_options.tuner.max_threads = options.max_threads;
     compile_options.tuner.progress = options.progress;
+    compile_options.tuner.enough = options.enough;
+    compile_options.shows_results = options.debug_all;
+    mark_debug(*graph, options.debug_tensors, compile_options);
     if (options.use_timing_cache) compile_options.tuner.cache = &cache;
     auto state = std::make_shared<State>();
     std::map<std::string, Work> work;
@@ -185,6 +210,7 @@ void Engine::save(const std::string& path) const {
 
 std::string Engine::name() const { return state_->engine->plan().name; }
 std::string Engine::backend() const { return state_->engine->plan().device; }
+bool Engine::on_host() const { return !state_->engine->plan().device_memory; }
 size_t Engine::context_bytes() const { return state_->engine->context_memory(); }
 size_t Engine::weight_bytes() const { return state_->engine->plan().constants.size(); }
 std::string Engine::built_by() const { return state_->engine->plan().built_by; }

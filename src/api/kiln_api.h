@@ -1,6 +1,7 @@
 // What the parts of include/kiln/kiln.h share.
 #pragma once
 #include <algorithm>
+#include <cstring>
 #include <filesystem>
 #include <map>
 #include <memory>
@@ -63,10 +64,10 @@ struct Session::State {
     void* data;
     size_t bytes;
   };
-  // Memory of a device that is not the host's.
+  // Memory that an allocator of a device gives.
   class Block {
    public:
-    Block(Device& device, size_t size) : allocator_(device.allocator()), size_(size) {
+    Block(Device& device, Allocator& allocator, size_t size) : allocator_(allocator), size_(size) {
       data_ = allocator_.allocate(std::max<size_t>(size, 1), static_cast<size_t>(device.facts().alignment));
       if (!data_) throw Error(Code::kOutOfMemory, "no " + std::to_string(size) + " bytes of the device's memory");
     }
@@ -81,7 +82,9 @@ struct Session::State {
     void* data_;
     size_t size_;
   };
-  std::map<int32_t, std::unique_ptr<Block>> blocks;
+  std::map<int32_t, std::unique_ptr<Block>> blocks;  // of the device
+  std::map<int32_t, std::unique_ptr<Block>> staged;  // of the host, for copies that are timed; inputs have their values
+  std::map<int, std::unique_ptr<Event>> marks;
   bool uses_graphs = false;
   std::unique_ptr<Graph> graph;     // of an inference with the shapes and memory of now
   std::map<int32_t, Memory> bound;  // memory of the caller
@@ -135,10 +138,64 @@ struct Session::State {
     const auto size = static_cast<size_t>(held(t).bytes());
     if (!block || block->size() < size) {
       throw_if_error(stream->synchronize());
-      block = std::make_unique<Block>(engine->device(), size);
+      block = std::make_unique<Block>(engine->device(), engine->device().allocator(), size);
     }
     return block->data();
   }
+  // Shapes and memory for the inputs as they are.
+  void settle() {
+    if (!shapes_changed) return;
+    guarded([&] {
+      const ThreadLimit limit(engine->devices(), threads);
+      check(context->prepare());
+      for (int32_t t : engine->main().outputs)
+        if (tensor(*engine, t).storage != plan::Storage::kSlot) buffer(t, *context->dims(t));
+    });
+    shapes_changed = false;
+  }
+  void launch() {
+    const ThreadLimit limit(engine->devices(), threads);
+    const bool by_graph = uses_graphs && !context->is_watched();
+    if (by_graph && graph) {
+      if (Status s = graph->launch(*stream); !s.ok()) guarded([&] { throw_if_error(s); });
+      return;
+    }
+    if (Status s = context->enqueue(*stream); !s.ok()) guarded([&] { check(s); });
+    if (by_graph) guarded([&] { capture(); });
+  }
+
+  void mark(int number) {
+    auto& event = marks[number];
+    if (!event) event = engine->device().create_event();
+    throw_if_error(event->record(*stream));
+  }
+  double between(int earlier, int later) { return marks.at(later)->milliseconds_since(*marks.at(earlier)); }
+  // Staging memory of a tensor that the session holds on the device; null for others, and for one without elements.
+  Block* staging_of(int32_t t) {
+    if (!on_device(t) || bound.count(t) || tensor(*engine, t).storage == plan::Storage::kSlot) return nullptr;
+    const Tensor& host = held(t);
+    if (host.bytes() == 0) return nullptr;
+    auto& block = staged[t];
+    if (!block || block->size() != static_cast<size_t>(host.bytes())) {
+      throw_if_error(stream->synchronize());
+      block = std::make_unique<Block>(engine->device(), engine->device().staging(), static_cast<size_t>(host.bytes()));
+      std::memcpy(block->data(), host.data(), block->size());
+    }
+    return block.get();
+  }
+  void upload_all() {
+    for (int32_t t : engine->main().inputs)
+      if (const Block* from = staging_of(t))
+        throw_if_error(
+            engine->device().copy(*stream, device_memory(t), from->data(), from->size(), CopyKind::kHostToDevice));
+  }
+  void download_all() {
+    for (int32_t t : engine->main().outputs)
+      if (Block* to = staging_of(t))
+        throw_if_error(
+            engine->device().copy(*stream, to->data(), device_memory(t), to->size(), CopyKind::kDeviceToHost));
+  }
+
   // Once an inference has run, so that what only the first one does is not noted.
   void capture() {
     throw_if_error(stream->synchronize());

@@ -1,4 +1,5 @@
 // kiln::api::Session: one inference at a time.
+#include <chrono>
 #include <cstring>
 #include <new>
 
@@ -94,6 +95,7 @@ void Session::set_input(const std::string& input, const HostTensor& host) {
     move_elements(tensor(*state().engine, state().index(input)).layout, held.dims(), bits(held.dtype()) / 8,
                   host.data.data(), static_cast<std::byte*>(const_cast<void*>(held.data())), host.data.size(), true);
     state().upload(state().index(input));
+    state().staged.erase(state().index(input));
   });
 }
 
@@ -115,23 +117,24 @@ void Session::bind(const std::string& name, void* memory, size_t bytes) {
 }
 
 void Session::enqueue() {
-  if (state().shapes_changed) {
-    guarded([&] {
-      const ThreadLimit limit(state().engine->devices(), state().threads);
-      state().check(state().context->prepare());
-      for (int32_t t : state().engine->main().outputs)
-        if (tensor(*state().engine, t).storage != plan::Storage::kSlot) state().buffer(t, *state().context->dims(t));
-    });
-    state().shapes_changed = false;
-  }
-  const ThreadLimit limit(state().engine->devices(), state().threads);
-  const bool by_graph = state().uses_graphs && !state().context->is_watched();
-  if (by_graph && state().graph) {
-    if (Status s = state().graph->launch(*state().stream); !s.ok()) guarded([&] { throw_if_error(s); });
-    return;
-  }
-  if (Status s = state().context->enqueue(*state().stream); !s.ok()) guarded([&] { state().check(s); });
-  if (by_graph) guarded([&] { state().capture(); });
+  state().settle();
+  state().launch();
+}
+
+InferenceTimes Session::timed(bool copies) {
+  return guarded([&] {
+    State& s = state();
+    s.settle();
+    const auto start = std::chrono::steady_clock::now();
+    if (copies) s.mark(0), s.upload_all();
+    s.mark(1);
+    s.launch();
+    s.mark(2);
+    if (copies) s.download_all(), s.mark(3);
+    const double queued = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
+    throw_if_error(s.stream->synchronize());
+    return InferenceTimes{copies ? s.between(0, 1) : 0, s.between(1, 2), copies ? s.between(2, 3) : 0, queued};
+  });
 }
 
 std::string Session::use_graphs() {

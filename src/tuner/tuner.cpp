@@ -153,7 +153,7 @@ std::vector<std::optional<double>> Tuner::times(const Problem& problem, const Ca
     else if (!options_.cache_only) open.push_back(i);
   }
   const auto hopeless = [&](size_t i) { return options_.level < 5 && least >= 0 && list[i].cannot_win(least); };
-  for (auto next = open.begin(); next != open.end() && spent_seconds_ <= options_.budget_seconds;) {
+  for (auto next = open.begin(); next != open.end() && !spent();) {
     std::vector<std::pair<size_t, std::future<Emitted>>> emitted;
     const Clock clock(spent_seconds_);
     for (; next != open.end() && emitted.size() < at_once; ++next) {
@@ -164,7 +164,7 @@ std::vector<std::optional<double>> Tuner::times(const Problem& problem, const Ca
     }
     for (auto& [i, future] : emitted) future.wait();
     for (auto& [i, future] : emitted) {
-      if (hopeless(i)) continue;
+      if (hopeless(i) || spent()) continue;
       std::optional<double> time;
       try {
         time = timed(problem, list[i], future.get(), fastest);

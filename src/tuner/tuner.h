@@ -26,6 +26,7 @@ struct TunerOptions {
   Logger* logger = &null_logger();
   // Called before each problem: how many are done, how many there are, its layer. False cancels: Error(kInvalidState).
   std::function<bool(size_t done, size_t total, const std::string& layer)> progress;
+  std::function<bool()> enough;  // true: the budget counts as spent
 };
 
 // A candidate that was measured, now or when the timing cache was written.
@@ -74,6 +75,7 @@ class Tuner {
   };
   using Candidates = std::vector<Candidate>;
   Candidates candidates(const Problem& problem) const;
+  bool spent() const { return spent_seconds_ > options_.budget_seconds || (options_.enough && options_.enough()); }
   Candidates fitting(const Problem& problem, Candidates list) const;
   static Candidates near_best(Candidates list, const Choice& earlier);
   Choice best(const Problem& problem, Candidates list);

@@ -6,7 +6,8 @@ import time
 
 import numpy as np
 import pytest
-from conftest import dense
+from conftest import dense, save_model
+from onnx import TensorProto, helper
 
 FAST = ["--iterations=12", "--duration=0", "--warmUp=0", "--builderOptimizationLevel=0"]
 TIMES = r"min = ([\d.e+-]+) ms, max = ([\d.e+-]+) ms, mean = ([\d.e+-]+) ms, median = ([\d.e+-]+) ms"
@@ -66,8 +67,10 @@ def test_iterations_and_export_times(kiln, model):
     samples = load(kiln, "times.json")
     assert len(samples) == 37
     for s in samples:
-        assert s["latencyMs"] >= s["enqueueMs"] > 0 and s["latencyMs"] >= s["computeMs"] > 0
-        assert abs(s["endEnqMs"] - s["startEnqMs"] - s["enqueueMs"]) < 1e-6
+        assert s["latencyMs"] >= s["endEnqMs"] - s["startEnqMs"] > 0 and s["latencyMs"] >= s["computeMs"] > 0
+        assert s["h2dMs"] == s["d2hMs"] == 0 and abs(s["endComputeMs"] - s["startComputeMs"] - s["computeMs"]) < 1e-6
+        assert set(s) == {f"{end}{part}Ms" for end in ("start", "end") for part in ("Enq", "H2d", "Compute", "D2h")} | {
+            "h2dMs", "computeMs", "d2hMs", "latencyMs"}
     assert [s["startEnqMs"] for s in samples] == sorted(s["startEnqMs"] for s in samples)
     (low, high, mean, _), _ = times(text, "Compute Time")
     computes = [s["computeMs"] for s in samples]
@@ -193,7 +196,7 @@ dumpRefit dynamicPlugins=x enablePluginOverride excludeLeanRuntime exposeDMA har
 ignoreParsedPluginLibs includeDataTransfers inputIOFormats=fp32:chw l2LimitForTiling=1 layerDeviceTypes=x leanDLLPath=x
 markUnfusedTensorsAsDebugTensors maxAuxStreams=1 maxTactics=3 monitorMemory noBuilderCache noCompilationCache noCudaGraph noSpinWait
 outputIOFormats=fp32:chw persistentCacheRatio=0 pi pluginInstanceNorm preview=x profilingVerbosity=detailed refPair=x refit refitFromOnnx=x
-remoteAutoTuningConfig=x reportCapabilityDLA runtimePlatform=x safe safetyPlugins=x saveAllDebugTensors=x saveAllEngines=x
+remoteAutoTuningConfig=x reportCapabilityDLA runtimePlatform=x safe safetyPlugins=x saveAllDebugTensors=summary saveAllEngines=x
 setBuildRoute=x setPluginsToSerialize=x sleepTime=1 staticPlugins=x stripAllWeights stripWeights stronglyTyped
 tacticSources=-X tempdir=x tempfileControls=x tilingOptimizationLevel=1 timeRefit tuneBuildRouteFile=x tuneBuildRoutes=x
 tuningCacheFile=x tuningSearch=x tuningTimeOut=1 uint8AsymmetricQuantizationDLA useDLACore=0 useManagedMemory useProfile=0 useRuntime=full
@@ -202,7 +205,8 @@ vc versionCompatible weightStreamingBudget=0 layerOutputTypes=x calib=x plugins=
 
 def test_every_option_of_trtexec_is_known_and_says_what_it_does(kiln, model):
     text = trtexec(kiln, model, *(f"--{option}" for option in TRTEXEC))
-    works = {"dumpOptimizationProfile", "dumpRawBindingsToFile", "maxTactics", "monitorMemory", "noBuilderCache", "useProfile"}
+    works = {"dumpOptimizationProfile", "dumpRawBindingsToFile", "maxTactics", "monitorMemory", "noBuilderCache", "useProfile",
+             "markUnfusedTensorsAsDebugTensors", "saveAllDebugTensors"}
     same = {"pluginInstanceNorm": "pi", "vc": "versionCompatible", "plugins": "staticPlugins"}
     for option in TRTEXEC:
         name = option.split("=")[0]
@@ -217,12 +221,60 @@ def test_every_option_of_trtexec_is_known_and_says_what_it_does(kiln, model):
     assert "K1004" in kiln.fails(1, "build", model, "--shapes=x:2x3", "--errorOnTimingCacheMiss", "--builderOptimizationLevel=5")
 
 
-def test_results_of_layers(kiln, network):
-    text = kiln.ok("bench", f"--onnx={network}", *FAST, "--markDebug=s", "--saveDebugTensors=s:s.npy", "--exportOutput=out.json")
-    (s,) = [o for o in load(kiln, "out.json") if o["name"] == "s"]
-    np.testing.assert_allclose(np.load(kiln.folder / "s.npy").ravel(), s["values"], rtol=1e-6)
-    error = kiln.fails(1, "bench", f"--onnx={network}", *FAST, "--markDebug=c1")
-    assert "no layer of the engine has the result 'c1'" in error and "there are: " in error.lower() and "Throughput" in text
+def test_debug_tensors(kiln, network):
+    """Marked values survive fusion; those that are named are saved as their file's ending says, raw bytes where it says nothing."""
+    random = np.random.default_rng(4)
+    x, z = (random.standard_normal((1, 8, 9, 7)).astype(np.float32) for _ in range(2))
+    np.savez(kiln.folder / "in.npz", x=x, z=z)
+    kiln.ok("bench", f"--onnx={network}", *FAST, "--markDebug=c1,s", "--loadInputs=in.npz", "--saveEngine=net.plan", "--exportOutput=out.json",
+            "--saveDebugTensors=c1:c1.npy,s:s.dat")
+    c1, (s,) = np.load(kiln.folder / "c1.npy"), [o for o in load(kiln, "out.json") if o["name"] == "s"]
+    assert c1.shape == (1, 8, 9, 7) and (c1 < 0).any()  # before Relu, with which it is fused when nobody asks for it
+    np.testing.assert_allclose(np.fromfile(kiln.folder / "s.dat", np.float32), s["values"], rtol=1e-6)
+    (kiln.folder / "c1.npy").unlink()
+    kiln.ok("bench", "--loadEngine=net.plan", *FAST[:3], "--loadInputs=in.npz", "--saveDebugTensors=c1:c1.npy")
+    np.testing.assert_array_equal(np.load(kiln.folder / "c1.npy"), c1)
+    error = kiln.fails(1, "bench", f"--onnx={network}", *FAST, "--saveDebugTensors=c1:c1.npy")
+    assert "no layer of the engine has the result 'c1'" in error and "--markDebug=c1 at the build keeps this one" in error
+    assert "the model computes no value 'c3'; did you mean 'c1'?" in kiln.fails(1, "bench", f"--onnx={network}", *FAST, "--markDebug=c3")
+    for name in ("x", "w1"):
+        assert f"the model computes no value '{name}'" in kiln.fails(1, "bench", f"--onnx={network}", *FAST, f"--markDebug={name}")
+
+
+def test_all_debug_tensors_in_every_form(kiln, network):
+    kiln.ok("bench", f"--onnx={network}", *FAST, "--markDebug=c1,p,q", "--saveAllDebugTensors=summary,numpy,string,raw")
+    summary = load(kiln, "tensor_summary.json")
+    assert summary["metadata"]["title"] == "Tensor Summary Report" and {t["name"] for t in summary["tensors"]} == {"c1", "p", "q"}
+    for tensor in summary["tensors"]:
+        value = np.load(kiln.folder / tensor["files"]["numpy"])
+        assert tensor["type"] == "FLOAT" and tuple(tensor["shape"]) == value.shape
+        np.testing.assert_array_equal(np.fromfile(kiln.folder / tensor["files"]["raw"], np.float32), value.ravel())
+        found = tensor["statistics"]
+        np.testing.assert_allclose([found["min"], found["max"], found["avg"]], [value.min(), value.max(), value.mean()], rtol=1e-5, atol=1e-6)
+        rows = (kiln.folder / tensor["files"]["string"]).read_text()
+        np.testing.assert_allclose([float(v) for v in re.findall(r"[-\d.e+]+", rows)], value.ravel(), rtol=1e-5)
+        assert rows.count("[") == rows.count("]") == 1 + sum(int(np.prod(value.shape[:n])) for n in range(1, value.ndim))
+    done = kiln.run("bench", f"--onnx={network}", *FAST, "--saveAllDebugTensors=numpy")
+    assert done.returncode == 0 and "the engine has no debug tensors" in done.stderr
+    assert "'nunpy' is none of summary, numpy, string, raw; did you mean 'numpy'?" in kiln.fails(
+        2, "bench", f"--onnx={network}", "--saveAllDebugTensors=nunpy")
+
+
+def test_every_result_as_a_debug_tensor(kiln, network):
+    kiln.ok("bench", f"--onnx={network}", *FAST, "--markUnfusedTensorsAsDebugTensors", "--saveAllDebugTensors=numpy", "--exportLayerInfo=layers.json")
+    results = [t["Name"] for layer in load(kiln, "layers.json")["Layers"] for t in layer["Outputs"]]
+    assert sorted(p.name[5:-4] for p in kiln.folder.glob("0*.npy")) == sorted(results)
+
+
+def test_debug_tensors_that_numpy_lacks(kiln):
+    save_model(kiln.folder / "narrow.onnx", [helper.make_node("Cast", ["x"], ["n"], to=TensorProto.BFLOAT16), helper.make_node("Cast", ["n"], ["y"], to=TensorProto.FLOAT)],
+               {"x": (TensorProto.FLOAT, [3])}, {"y": (TensorProto.FLOAT, [3])})
+    np.save(kiln.folder / "x.npy", np.array([1.5, np.inf, -3], np.float32))
+    done = kiln.run("bench", "--onnx=narrow.onnx", *FAST, "--markDebug=n", "--loadInputs=x:x.npy", "--saveAllDebugTensors=numpy,summary")
+    assert done.returncode == 0 and "the first NaN or infinity is in 'n'" in done.stderr, done.stderr
+    np.testing.assert_array_equal(np.load(kiln.folder / "0000_n_to_float.npy"), [1.5, np.inf, -3])
+    (tensor,) = load(kiln, "tensor_summary.json")["tensors"]
+    assert tensor["type"] == "BF16" and tensor["statistics"]["max"] == "inf" and tensor["statistics"]["elements"] == "1.5, inf, -3"
 
 
 def test_reference_outputs(kiln, model):

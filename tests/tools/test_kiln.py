@@ -293,6 +293,14 @@ def test_dump_of_all_layers(kiln, tmp_path):
     assert (values["m"] == 0).all() and np.isinf(values["l"]).all()
 
 
+def test_a_result_that_is_not_finite_names_its_layer(kiln, tmp_path):
+    save_model(tmp_path / "log.onnx", [helper.make_node("MatMul", ["x", "w"], ["m"], name="product"), helper.make_node("Log", ["m"], ["y"], name="log")],
+               {"x": (TensorProto.FLOAT, [2, 3])}, {"y": (TensorProto.FLOAT, [2, 4])}, {"w": np.zeros((3, 4), np.float32)})
+    done = kiln.run("run", "log.onnx", "--disable=post_operations,pointwise_chain")
+    assert done.returncode == 0 and "the first NaN or infinity is in 'y', made by layer 'log' (Log, " in done.stderr, done.stderr
+    assert "NaN or infinity" not in kiln.run("run", "log.onnx", "--dump-all=layers", "--stop-after=0").stdout
+
+
 def test_report_page(kiln, network, tmp_path):
     kiln.ok("build", network, "-o", "a.plan")
     kiln.ok("build", network, "-o", "b.plan", "--builderOptimizationLevel=0", "--disable=post_operations")
@@ -300,7 +308,7 @@ def test_report_page(kiln, network, tmp_path):
     page = (tmp_path / "report.html").read_text()
     assert "http://" not in page.replace("http://www.w3.org/2000/svg", "") and "https://" not in page and "src=" not in page
     data = json.loads(re.search(r"^const data = (.*);$", page, re.MULTILINE)[1])
-    assert data["limits"]["flops"] > 0 and data["limits"]["bytes"] > 0 and len(data["engines"]) == 2
+    assert len(data["engines"]) == 2 and all(e["limits"]["flops"] > 0 and e["limits"]["bytes"] > 0 for e in data["engines"])
     first = data["engines"][0]
     assert all(layer["ms"] > 0 for layer in first["layers"]) and any(layer["least"] > 0 for layer in first["layers"])
     assert any(len(layer["tried"]) > 1 for layer in first["layers"])
@@ -332,10 +340,65 @@ def test_interrupt_keeps_the_times(kiln, tmp_path):
     assert (tmp_path / "times.cache").stat().st_size > 100 and not (tmp_path / "deep.plan").exists()
 
 
+def test_interrupt_with_a_partial_engine(kiln, tmp_path):
+    """The measuring ends, the build does not; what is left takes its first tactic, and the result is right."""
+    nodes, constants = [], {}
+    for i in range(12):
+        nodes.append(helper.make_node("Conv", ["x" if i == 0 else f"v{i - 1}", f"w{i}"], [f"v{i}"], name=f"conv{i}", pads=[1, 1, 1, 1]))
+        constants[f"w{i}"] = np.full((16 + i + 1, 16 + i, 3, 3), 0.01, np.float32)
+    save_model(tmp_path / "deep.onnx", nodes, {"x": (TensorProto.FLOAT, [1, 16, 64, 64])}, {"v11": (TensorProto.FLOAT, [1, 28, 64, 64])}, constants)
+    with subprocess.Popen([kiln.program, "build", "deep.onnx", "--timingCacheFile=times.cache", "--builderOptimizationLevel=5", "--avgTiming=1000",
+                           "--partialEngine"], cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
+        for line in process.stderr:
+            if line.startswith("tactics chosen for "):
+                process.send_signal(signal.SIGINT)
+                break
+        rest = process.stderr.read()
+    assert process.returncode == 0 and "the measuring was interrupted" in rest, rest
+    assert (tmp_path / "times.cache").stat().st_size > 100
+    tried = [layer.get("built_ms", -1) >= 0 for layer in json.loads(kiln.ok("inspect", "deep.plan", "--json"))["layers"] if layer["op"] == "Conv"]
+    assert tried[0] and not all(tried), tried
+    assert "agrees" in kiln.ok("compare", "deep.onnx", "--loadEngine=deep.plan")
+
+
 def test_dump_stages(kiln, network):
     assert "Relu" in kiln.ok("build", network, "--dump=import", "--builderOptimizationLevel=0")
     kiln.ok("build", network, "--dump=final", "--builderOptimizationLevel=0")
     assert "--dump" in kiln.fails(2, "build", network, "--dump=nothing")
+
+
+def test_list_devices(kiln, tmp_path):
+    text = kiln.ok("list", "devices")
+    devices = json.loads(kiln.ok("list", "devices", "--json"))
+    assert {d["backend"] for d in devices} >= set(kiln.ok("list", "backends").split())
+    for d in devices:
+        if not d["available"]:
+            assert d["reason"] and f"{d['backend']}: not available: " in text
+            continue
+        assert d["name"] and d["fingerprint"] and d["units"] >= 1 and d["alignment"] >= 1
+        assert f"{d['backend']}:{d['ordinal']}: {d['name']}" in text and f"  fingerprint: {d['fingerprint']}" in text
+    (cpu,) = [d for d in devices if d["backend"] == "cpu"]
+    assert cpu["memory"] > 2 ** 28 and cpu["host_memory"] and 0 < cpu["free_memory"] <= cpu["memory"]
+    assert "0 units" not in text and kiln.ok("list", "devices", "--device=cpu").startswith("cpu:0: ")
+
+
+def test_profiles_of_devices(kiln, tmp_path):
+    assert "memory" in kiln.ok("list", "devices", "--device=cpu", "--saveProfile=cpu.json")
+    profile = json.loads((tmp_path / "cpu.json").read_text())
+    assert profile["bytes_per_second"] > 1e6 and profile["operations_per_second"]["float32"] > 1e6  # measured
+    other = {**profile, "backend": "elsewhere", "ordinal": 2, "name": "a device that is not here"}
+    (tmp_path / "other.json").write_text(json.dumps(other))
+    assert kiln.ok("list", "devices", "--loadProfile=other.json").startswith("elsewhere:2: a device that is not here\n")
+    kiln.ok("list", "devices", "--loadProfile=other.json", "--saveProfile=again.json")
+    assert json.loads((tmp_path / "again.json").read_text()) == other
+    assert "there is no device 'gpu'" in kiln.fails(1, "list", "devices", "--device=gpu")
+    (tmp_path / "bad.json").write_text(json.dumps({k: v for k, v in profile.items() if k != "memory"}))
+    assert "'bad.json' is not the profile of a device: there is no 'memory'" in kiln.fails(1, "list", "devices", "--loadProfile=bad.json")
+    for arguments in (["devices", "--loadProfile=nothing.json"], ["devices", "--device=cpu", "--saveProfile=nowhere/x.json"]):
+        assert "error[K1004]" in kiln.fails(1, "list", *arguments)
+    (tmp_path / "model.onnx").write_bytes(b"a model")
+    assert "error[K1005]" in kiln.fails(1, "list", "devices", "--device=cpu", "--saveProfile=model.onnx")
+    assert "goes with `kiln list devices`" in kiln.fails(2, "list", "rules", "--json")
 
 
 def test_list(kiln):

@@ -11,6 +11,7 @@
 
 #include "bench_load.h"
 #include "difference.h"
+#include "results.h"
 
 namespace kiln::tool {
 namespace {
@@ -155,26 +156,6 @@ bool check_references(api::Session& session, const api::Engine& engine, const Tr
   return all;
 }
 
-// Saves results of layers of one more inference, and checks that all that are named exist.
-void save_debug_tensors(api::Session& session, const TrtexecOptions& o) {
-  const auto files = parse_pairs("--saveDebugTensors", o.save_debug);
-  std::set<std::string> missing;
-  for (const std::string& name : split(o.mark_debug, ',')) missing.insert(name);
-  for (const auto& [name, file] : files) missing.insert(name);
-  std::vector<std::string> known;
-  session.observe([&](const api::LayerInfo&, const std::string& value, const api::HostTensor& tensor) {
-    known.push_back(value);
-    missing.erase(value);
-    if (const auto it = files.find(value); it != files.end()) api::save_tensor(it->second, tensor);
-  });
-  session.enqueue();
-  session.observe(nullptr);
-  if (!missing.empty())
-    throw api::Failure("error[K1004] no layer of the engine has the result '" + *missing.begin() + "'" +
-                       api::name_hint(*missing.begin(), known) +
-                       "\n  remedy: parts of a fused layer have no results; --disable=RULE keeps them apart");
-}
-
 void write_raw(api::Session& session, const api::Engine& engine, const api::Values& inputs) {
   for (const api::IoTensor& io : engine.io()) {
     const api::HostTensor tensor = io.is_input ? inputs.at(io.name) : session.output(io.name);
@@ -217,7 +198,8 @@ void measure_and_report(const api::Engine& engine, BenchOptions& o, const api::V
     again.enqueue();
     write_raw(again, engine, values);
   }
-  if (!o.trtexec.mark_debug.empty() || !o.trtexec.save_debug.empty()) save_debug_tensors(session, o.trtexec);
+  if (!o.trtexec.save_debug.empty() || !o.trtexec.save_all_debug.empty())
+    save_debug_tensors(session, engine, o.trtexec);
   if (o.trtexec.monitor_memory) show_memory();
   if (!o.trtexec.references.empty() && !check_references(session, engine, o.trtexec)) throw Exit{1};
 }
@@ -265,7 +247,7 @@ void run(BenchOptions& o) {
     return;
   }
   if (o.trtexec.time_deserialize || o.trtexec.dry_run) return;
-  tell_without_effect(o.trtexec, engine.backend());
+  tell_without_effect(o.trtexec, engine);
   if (!o.save_engine.empty()) engine.save(o.save_engine);
   if (o.dump_layers) show_layers(engine);
   if (o.trtexec.dump_profiles) show_profiles(engine);

@@ -22,7 +22,8 @@ struct BenchOptions {
 
 // Milliseconds; the points in time count from the start of all streams.
 struct Sample {
-  double start, queued, done, compute;
+  double start, queued, done;
+  api::InferenceTimes times;
   int stream = 0;
   double enqueue() const { return queued - start; }
   double latency() const { return done - start; }

@@ -71,14 +71,15 @@ namespace {
 // Left of trtexec's columns: operator, tactic, what they reach, and the share of what this machine can.
 class WorkColumns {
  public:
-  WorkColumns(const std::vector<LayerTimes>& layers, bool shown, int threads) : shown_(shown) {
+  WorkColumns(const std::vector<LayerTimes>& layers, bool shown, int threads, const std::string& backend)
+      : shown_(shown) {
     if (!shown) return;
-    limits_ = measure_limits(threads);
+    limits_ = measure_limits(threads, backend);
     for (const LayerTimes& l : layers) {
       op_ = std::max(op_, l.layer.op.size());
       tactic_ = std::max(tactic_, l.layer.tactic.size());
     }
-    say(api::Level::kInfo, fmt::format("This machine: {:.4g} GFLOP/s in float32 products, {:.4g} GB/s in sums",
+    say(api::Level::kInfo, fmt::format("This device: {:.4g} GFLOP/s in float32 products, {:.4g} GB/s in sums",
                                        limits_.flops_per_s / 1e9, limits_.bytes_per_s / 1e9));
   }
   std::string head() const {
@@ -103,10 +104,10 @@ class WorkColumns {
   size_t op_ = 8, tactic_ = 6;
 };
 
-void print_profile(std::vector<LayerTimes> layers, const BenchOptions& o, double total) {
+void print_profile(std::vector<LayerTimes> layers, const BenchOptions& o, const std::string& backend, double total) {
   const auto info = api::Level::kInfo;
   const auto share = [&](double ms) { return total > 0 ? 100 * ms / total : 0; };
-  const WorkColumns work(layers, !o.as_trtexec, o.build.threads);
+  const WorkColumns work(layers, !o.as_trtexec, o.build.threads, backend);
   if (o.profile_order == "time")
     std::stable_sort(layers.begin(), layers.end(), [](const auto& a, const auto& b) { return a.total() > b.total(); });
   say(info, fmt::format("=== Profile ({} iterations) ===", o.iterations));
@@ -124,7 +125,7 @@ void show_profile(api::Session& session, const api::Engine& engine, const BenchO
   const auto layers = profile_layers(session, engine, o.iterations);
   double total = 0;
   for (const LayerTimes& l : layers) total += l.total();
-  if (o.dump_profile) print_profile(layers, o, total);
+  if (o.dump_profile) print_profile(layers, o, engine.backend(), total);
   if (o.export_profile.empty()) return;
   Json json = {{{"count", o.iterations}}};
   for (const LayerTimes& l : layers)
@@ -139,19 +140,19 @@ void show_profile(api::Session& session, const api::Engine& engine, const BenchO
 void export_times(const std::vector<Sample>& samples, const std::string& path) {
   Json json = Json::array();
   for (const Sample& s : samples) {
-    const double compute_end = s.start + s.compute;
+    const api::InferenceTimes& t = s.times;
+    const double uploaded = s.start + t.upload, computed = uploaded + t.compute, downloaded = computed + t.download;
     json.push_back({{"startEnqMs", s.start},
                     {"endEnqMs", s.queued},
                     {"startH2dMs", s.start},
-                    {"endH2dMs", s.start},
-                    {"startComputeMs", s.start},
-                    {"endComputeMs", compute_end},
-                    {"startD2hMs", compute_end},
-                    {"endD2hMs", compute_end},
-                    {"h2dMs", 0},
-                    {"enqueueMs", s.enqueue()},
-                    {"computeMs", s.compute},
-                    {"d2hMs", 0},
+                    {"endH2dMs", uploaded},
+                    {"startComputeMs", uploaded},
+                    {"endComputeMs", computed},
+                    {"startD2hMs", computed},
+                    {"endD2hMs", downloaded},
+                    {"h2dMs", t.upload},
+                    {"computeMs", t.compute},
+                    {"d2hMs", t.download},
                     {"latencyMs", s.latency()}});
   }
   write_json(path, json);

@@ -17,13 +17,10 @@ using Milliseconds = std::chrono::duration<double, std::milli>;
 
 double ms_between(Clock::time_point a, Clock::time_point b) { return Milliseconds(b - a).count(); }
 
-Sample one(api::Session& session, Clock::time_point epoch, Clock::time_point due) {
-  session.record_start();
-  session.enqueue();
-  const double compute = session.record_stop_ms();
-  const auto queued = Clock::now();
-  session.synchronize();
-  return {ms_between(epoch, due), ms_between(epoch, queued), ms_between(epoch, Clock::now()), compute};
+Sample one(api::Session& session, Clock::time_point epoch, Clock::time_point due, bool copies) {
+  const auto start = Clock::now();
+  const api::InferenceTimes times = session.timed(copies);
+  return {ms_between(epoch, due), ms_between(epoch, start) + times.queued, ms_between(epoch, Clock::now()), times};
 }
 
 std::vector<Sample> measure(api::Session& session, const BenchOptions& o, Clock::time_point epoch, double interval) {
@@ -41,7 +38,7 @@ std::vector<Sample> measure(api::Session& session, const BenchOptions& o, Clock:
             std::chrono::duration_cast<Clock::duration>(Milliseconds(interval * static_cast<double>(samples.size())));
       std::this_thread::sleep_until(due);
     }
-    samples.push_back(one(session, epoch, due));
+    samples.push_back(one(session, epoch, due, o.trtexec.include_transfers));
     if (o.idle > 0) std::this_thread::sleep_for(Milliseconds(o.idle));
   }
   return samples;

@@ -18,15 +18,13 @@ std::string line(const std::string& title, const Summary& s, const std::vector<d
   return text;
 }
 
-// How the times are called: on a host's processor nothing is a GPU's, and nothing is copied.
+// How the times are called: on a host's processor nothing is a GPU's.
 struct Words {
   bool host, all_lines;
   std::string compute() const { return host && !all_lines ? "Compute" : "GPU Compute"; }
 };
 
-Words words_for(const api::Engine& engine, const BenchOptions& o) {
-  return {engine.backend() == "cpu" || engine.backend() == "ref", o.as_trtexec};
-}
+Words words_for(const api::Engine& engine, const BenchOptions& o) { return {engine.on_host(), o.as_trtexec}; }
 
 void warn(const Summary& enqueue, const Summary& compute, double host_ms, double total_compute_ms, const Words& words,
           bool idles) {
@@ -57,7 +55,7 @@ void report_averages(const std::vector<Sample>& samples, const BenchOptions& o, 
   for (size_t i = 0; i + runs <= samples.size(); i += runs) {
     double compute = 0, latency = 0, enqueue = 0;
     for (size_t k = i; k < i + runs; ++k) {
-      compute += samples[k].compute;
+      compute += samples[k].times.compute;
       latency += samples[k].latency();
       enqueue += samples[k].enqueue();
     }
@@ -119,14 +117,16 @@ void report(const std::vector<Sample>& samples, const BenchOptions& o, const api
             const Setting& setting) {
   const std::vector<double> percents = parse_percentiles(o.percentiles);
   const Words words = words_for(engine, o);
-  const auto computes = column(samples, [](const Sample& s) { return s.compute; });
+  const auto computes = column(samples, [](const Sample& s) { return s.times.compute; });
   const Summary latency = summarize(column(samples, [](const Sample& s) { return s.latency(); }), percents),
                 enqueue = summarize(column(samples, [](const Sample& s) { return s.enqueue(); }), percents),
-                compute = summarize(computes, percents), none = summarize({0}, percents);
+                compute = summarize(computes, percents),
+                upload = summarize(column(samples, [](const Sample& s) { return s.times.upload; }), percents),
+                download = summarize(column(samples, [](const Sample& s) { return s.times.download; }), percents);
   report_averages(samples, o, words);
   const double wall = wall_ms(samples), total = std::accumulate(computes.begin(), computes.end(), 0.0),
                throughput = queries_per_second(samples);
-  const bool copies = !words.host || words.all_lines;
+  const bool copies = (o.trtexec.include_transfers && !words.host) || words.all_lines;
   const auto info = api::Level::kInfo;
   say(info, "=== Performance summary ===");
   say(info, fmt::format("Measured: {}, {}; computing in {}, {}, {}", setting.network, setting.shapes, setting.types,
@@ -137,9 +137,9 @@ void report(const std::vector<Sample>& samples, const BenchOptions& o, const api
                         setting.batch));
   say(info, line("Latency", latency, percents));
   say(info, line("Enqueue Time", enqueue, percents));
-  if (copies) say(info, line("H2D Latency", none, percents));
+  if (copies) say(info, line("H2D Latency", upload, percents));
   say(info, line(words.compute() + " Time", compute, percents));
-  if (copies) say(info, line("D2H Latency", none, percents));
+  if (copies) say(info, line("D2H Latency", download, percents));
   say(info, fmt::format("Total Host Walltime: {:.6g} s", wall / 1e3));
   say(info, fmt::format("Total {} Time: {:.6g} s", words.compute(), total / 1e3));
   warn(enqueue, compute, wall, total / o.streams, words, o.idle > 0);

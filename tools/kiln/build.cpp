@@ -35,7 +35,7 @@ void run(const BuildCommand& o) {
     return;
   }
   const api::Engine engine = build_engine(o.build);
-  tell_without_effect(o.trtexec, engine.backend());
+  tell_without_effect(o.trtexec, engine);
   if (o.report) std::fputs(engine.build_report().c_str(), stdout);
   if (path.empty()) {
     log(api::Level::kInfo, "the engine is not kept (-o FILE keeps it)");

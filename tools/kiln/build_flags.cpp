@@ -179,6 +179,8 @@ void add_build_flags(CLI::App& app, BuildFlags& f) {
   add(app.add_option("--buildTime", f.build_time, "Seconds of measuring at most; 0: no limit")
           ->check(not_negative())
           ->capture_default_str());
+  add(app.add_flag("--partialEngine", f.partial,
+                   "Ctrl-C ends the measuring, not the build: the remaining layers take their first tactic"));
   add(app.add_option("--timingCacheFile", f.timing_cache,
                      "File of measured times: read if it exists, written after the build"));
   add(app.add_flag("--noTimingCache,--noBuilderCache", f.no_timing_cache, "Measure every layer anew"));
@@ -197,6 +199,10 @@ void add_build_flags(CLI::App& app, BuildFlags& f) {
   add(app.add_option(
       "--dumpFile", f.dump_file,
       "Write that graph to a file instead (.kir), which can be built; large constants lie in FILE.weights"));
+  add(app.add_option("--markDebug", f.mark_debug,
+                     "Values that no fusion may swallow, a,b,c: debug tensors, which `kiln bench` saves"));
+  add(app.add_flag("--markUnfusedTensorsAsDebugTensors", f.mark_all_debug,
+                   "Every result of a layer is a debug tensor"));
   add(app.add_option("--memPoolSize", f.memory,
                      "workspace:SIZE: what a layer may take beside its operands, in MiB or with B, K, M, G behind it; "
                      "other pools have no limit here"));
@@ -250,6 +256,8 @@ api::Engine build_engine(const BuildFlags& flags) {
   put_precisions(flags, options);
   options.workspace = workspace_of(flags.memory);
   options.stop_after = flags.stop_after;
+  options.debug_tensors = split(flags.mark_debug, ',');
+  options.debug_all = flags.mark_all_debug;
   options.disabled = split(flags.disable, ',');
   options.keep_graph = flags.keep_graph;
   options.log = log;
@@ -262,8 +270,9 @@ api::Engine build_engine(const BuildFlags& flags) {
   Recorder recorder(flags.events.get());
   options.progress = [&](size_t done, size_t total, const std::string& layer) {
     recorder.step(done, total, layer);
-    return progress.step(done, total, layer);
+    return progress.step(done, total, layer) || flags.partial;
   };
+  if (flags.partial) options.enough = [&] { return progress.interrupted(); };
   options.dump_stage = flags.dump;
   options.dump_file = flags.dump_file;
   if (!flags.dump_file.empty() && flags.dump.empty())
@@ -274,6 +283,10 @@ api::Engine build_engine(const BuildFlags& flags) {
   try {
     api::Engine engine = api::Engine::build(options);
     recorder.end("writing");
+    if (progress.interrupted())
+      log(api::Level::kWarning,
+          "the measuring was interrupted: layers that it had not come to have their first tactic (remedy: build again "
+          "with --timingCacheFile, which keeps what was measured)");
     return engine;
   } catch (const api::Failure&) {
     if (!progress.interrupted()) throw;

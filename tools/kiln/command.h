@@ -36,13 +36,14 @@ struct BuildFlags {
   };
   std::vector<ProfileShapes> profiles = std::vector<ProfileShapes>(1);
   size_t profile = 0;  // that the shapes on the command line now belong to
-  std::string onnx, backend, shapes, timing_cache, dump, dump_file, disable, memory, layer_precisions;
+  std::string onnx, backend, shapes, timing_cache, dump, dump_file, disable, memory, layer_precisions, mark_debug;
   std::string precision_constraints = "none";
   int level = 3, average = 8, threads = 0, max_tactics = -1;
   double build_time = 0;
   int64_t stop_after = -1;
   bool fp16 = false, bf16 = false, best = false, no_tf32 = false;
-  bool no_timing_cache = false, cache_only = false, verbose = false, quiet = false;
+  bool no_timing_cache = false, cache_only = false, mark_all_debug = false, partial = false, verbose = false,
+       quiet = false;
   // Set by commands: log of the build only when verbose, no log and no progress at all, for check_layers.
   bool brief = false, silent = false, keep_graph = false;
   struct Event {
@@ -57,7 +58,7 @@ void add_build_flags(CLI::App& app, BuildFlags& flags);
 // Checks the names in the shapes against a saved engine, and warns of options that only a build would heed.
 void check_unbuilt(const BuildFlags& flags, const api::Engine& engine);
 // Builds with a progress bar on a terminal; Ctrl-C ends the build after the layer at hand, with Exit(130), and keeps the times measured so
-// far in the timing cache. Dynamic inputs without shapes get 1 for each dynamic dimension, with a warning.
+// far in the timing cache; with `partial` it ends the measuring, and the remaining layers take their first tactic. Dynamic inputs without shapes get 1 for each dynamic dimension, with a warning.
 api::Engine build_engine(const BuildFlags& flags);
 
 std::vector<api::Profile> make_profiles(const BuildFlags& flags);  // that the flags ask for; checks names and shapes

@@ -12,12 +12,13 @@ namespace kiln::tool {
 namespace {
 
 // Milliseconds of one inference of a graph, the best of some.
-double best_ms(const std::string& graph, int threads) {
+double best_ms(const std::string& graph, int threads, const std::string& backend) {
   const TemporaryFolder folder;
   const std::string path = folder.path() + "/limit.kir";
   write_text(path, graph);
   api::BuildOptions options;
   options.onnx = path;
+  options.backend = backend;
   options.optimization_level = 2;
   options.max_threads = threads;
   const api::Engine engine = api::Engine::build(options);
@@ -46,16 +47,16 @@ double Limits::least_ms(const api::LayerInfo& layer) const {
   return 1e3 * std::max(compute, move);
 }
 
-Limits measure_limits(int threads) {
+Limits measure_limits(int threads, const std::string& backend) {
   constexpr double kSide = 1024, kLength = 1 << 24;
   const double product = best_ms(
       "graph main(%a: float32[1024,1024], %b: float32[1024,1024]) {\n"
       "  %y = MatMul \"product\"(%a, %b)\n  return %y\n}\n",
-      threads);
+      threads, backend);
   const double sum = best_ms(
       "graph main(%a: float32[16777216], %b: float32[16777216]) {\n"
       "  %y = Add \"sum\"(%a, %b)\n  return %y\n}\n",
-      threads);
+      threads, backend);
   return {2 * kSide * kSide * kSide / product * 1e3, 3 * 4 * kLength / sum * 1e3};
 }
 

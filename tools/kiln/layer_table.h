@@ -7,14 +7,14 @@
 
 namespace kiln::tool {
 
-// What this machine does at most, measured by this process once.
+// What a device does at most, measured by this process once.
 struct Limits {
   double flops_per_s = 0, bytes_per_s = 0;
   // The least milliseconds that the layer can take; 0 when the engine does not tell its work.
   double least_ms(const api::LayerInfo& layer) const;
 };
-// Of a product of large float32 matrices and of a sum of long vectors, by engines built for that; takes about a second.
-Limits measure_limits(int threads);
+// Of a product of large float32 matrices and of a sum of long vectors, by engines built for that back end; takes about a second.
+Limits measure_limits(int threads, const std::string& backend);
 
 struct LayerTimes {
   api::LayerInfo layer;

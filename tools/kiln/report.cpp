@@ -79,8 +79,23 @@ Json layer_json(const LayerTimes& l, const Limits& limits, Links& links) {
   return json;
 }
 
-Json engine_json(const std::string& path, const ReportOptions& o, const Limits& limits) {
+// Of each back end, measured when first asked for.
+class KnownLimits {
+ public:
+  explicit KnownLimits(int threads) : threads_(threads) {}
+  const Limits& of(const std::string& backend) {
+    const auto it = limits_.find(backend);
+    return it != limits_.end() ? it->second : limits_[backend] = measure_limits(threads_, backend);
+  }
+
+ private:
+  int threads_;
+  std::map<std::string, Limits> limits_;
+};
+
+Json engine_json(const std::string& path, const ReportOptions& o, KnownLimits& known) {
   const api::Engine engine = api::Engine::load(path);
+  const Limits& limits = known.of(engine.backend());
   const Shapes asked = parse_shapes("--shapes", o.shapes);
   check_names("--shapes", asked, engine.io());
   api::Session session = engine.create_session(o.threads);
@@ -93,6 +108,7 @@ Json engine_json(const std::string& path, const ReportOptions& o, const Limits& 
             {"options", engine.build_options()},
             {"weight_bytes", engine.weight_bytes()},
             {"context_bytes", engine.context_bytes()},
+            {"limits", {{"flops", limits.flops_per_s}, {"bytes", limits.bytes_per_s}}},
             {"io", Json::array()},
             {"layers", Json::array()},
             {"memory", Json::array()}};
@@ -119,8 +135,8 @@ std::string script_text(const Json& json) {
 }
 
 void run(const ReportOptions& o) {
-  const Limits limits = measure_limits(o.threads);
-  Json data{{"limits", {{"flops", limits.flops_per_s}, {"bytes", limits.bytes_per_s}}}, {"engines", Json::array()}};
+  KnownLimits limits(o.threads);
+  Json data{{"engines", Json::array()}};
   for (const std::string& path : o.engines) data["engines"].push_back(engine_json(path, o, limits));
   std::string page(kReportPage);
   page.replace(page.rfind(kPlace), kPlace.size(), script_text(data));

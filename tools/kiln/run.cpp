@@ -7,6 +7,7 @@
 #include <set>
 
 #include "command.h"
+#include "results.h"
 
 namespace kiln::tool {
 namespace {
@@ -18,15 +19,6 @@ struct RunOptions {
   std::string model, inputs, outputs, format = "npy", dump_all;
   int profile = -1;
 };
-
-// What of a name a path can hold.
-std::string path_part(const std::string& name) {
-  constexpr size_t kLongest = 200;
-  std::string part = name.substr(0, kLongest);
-  for (char& c : part)
-    if (c == '/' || static_cast<unsigned char>(c) < 32 || c == 127) c = '_';
-  return part.find_first_not_of('.') == std::string::npos ? "_" : part;
-}
 
 // A file for each output. Those that can have their own name do; of the others, those that meet get a number.
 std::vector<std::string> file_names(const std::vector<api::IoTensor>& outputs) {
@@ -95,25 +87,29 @@ class Dump {
     } catch (const api::Failure&) {  // a type that .npy lacks
       api::save_tensor(path.substr(0, path.size() - 3) + "pb", tensor);
     }
-    if (odd_.empty() && has_odd(tensor))
-      odd_ = fmt::format("the first NaN or infinity is in '{}', made by layer '{}' ({}, {})", value, layer.name,
-                         layer.op, layer.tactic);
+    odd_.take(layer, value, tensor);
   }
   void tell() const {
     say(api::Level::kInfo, fmt::format("{} results of layers are in {}", count_, folder_));
-    if (!odd_.empty()) say(api::Level::kWarning, odd_);
+    odd_.tell();
   }
 
  private:
-  static bool has_odd(const api::HostTensor& tensor) {
-    if (tensor.type.find("float") == std::string::npos) return false;
-    for (int64_t i = 0; i < api::element_count(tensor); ++i)
-      if (!std::isfinite(api::element(tensor, i))) return true;
-    return false;
-  }
-  std::string folder_, odd_;
+  std::string folder_;
+  FirstOdd odd_;
   size_t count_ = 0;
 };
+
+// Runs once more and looks at each layer.
+void name_first_odd(api::Session& session) {
+  FirstOdd odd;
+  session.observe([&](const api::LayerInfo& layer, const std::string& value, const api::HostTensor& tensor) {
+    odd.take(layer, value, tensor);
+  });
+  session.enqueue();
+  session.observe(nullptr);
+  odd.tell();
+}
 
 void run(RunOptions& o) {
   set_loudness(o.build.verbose, o.build.quiet);
@@ -149,10 +145,13 @@ void run(RunOptions& o) {
     session.enqueue();
   }
   api::Values outputs;
+  bool odd = false;
   for (const api::IoTensor& t : io) {
     api::HostTensor& value = outputs[t.name] = session.output(t.name);
     say(api::Level::kInfo, t.name + " " + value.type + " " + shape_text(value.dims) + values_text(value));
+    odd = odd || has_odd(value);
   }
+  if (odd && o.dump_all.empty()) name_first_odd(session);
   if (!o.outputs.empty()) save(o, io, outputs);
 }
 

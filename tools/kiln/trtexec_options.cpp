@@ -5,7 +5,6 @@ namespace kiln::tool {
 namespace {
 
 constexpr const char* kModelsTypes = "permitted; {} each layer computes in the types of the model";
-constexpr const char* kNoGraphs = "{} launches cost nothing that a graph would save; running plainly";
 constexpr const char* kNoDla = "there is no DLA";
 constexpr const char* kNoRefit = "engines cannot be refitted or stripped yet (docs/status.md, \"Not done yet\": refit)";
 constexpr const char* kNoStreaming =
@@ -13,8 +12,7 @@ constexpr const char* kNoStreaming =
 constexpr const char* kNoPlugins = "there are no plugins yet (docs/status.md, \"Not done yet\": plugins)";
 constexpr const char* kNoRoutes = "the tuner's search is set by --builderOptimizationLevel and --avgTiming alone";
 constexpr const char* kOneRuntime = "every engine runs on the one run-time library of its version";
-constexpr const char* kNoCopies = "the CPU reads inputs where they lie; nothing is copied";
-constexpr const char* kMarkIntermediate = "results of layers are saved by `kiln run --dump-all=DIR`";
+constexpr const char* kNoCopies = "the device reads inputs where they lie; nothing is copied";
 
 struct Ineffective {
   const char* names;  // as CLI11 takes them
@@ -32,12 +30,11 @@ constexpr Ineffective kIneffective[] = {
     {"--inputIOFormats", true, "inputs are row-major in the types of the model"},
     {"--outputIOFormats", true, "outputs are row-major in the types of the model"},
     {"--calib", true, "scales come from the model's Quantize and Dequantize nodes"},
-    {"--noCudaGraph", false, kNoGraphs},
-    {"--noDataTransfers", false, kNoCopies},
-    {"--includeDataTransfers", false, kNoCopies},
-    {"--useManagedMemory", false, "host and device share their memory"},
-    {"--useSpinWait", false, "always so: an inference computes in the calling thread"},
-    {"--noSpinWait", false, "an inference computes in the calling thread; nothing is waited for"},
+    {"--noCudaGraph", false, "always so without --useCudaGraph"},
+    {"--noDataTransfers", false, "always so without --includeDataTransfers"},
+    {"--useManagedMemory", false, "inputs and outputs lie in the device's memory"},
+    {"--useSpinWait", false, "how the host waits is the device's matter"},
+    {"--noSpinWait", false, "how the host waits is the device's matter"},
     {"--separateProfileRun", false, "always so"},
     {"--explicitBatch", false, "always so"},
     {"--threads", false, "always so: each stream has a thread"},
@@ -46,12 +43,12 @@ constexpr Ineffective kIneffective[] = {
     {"--workspace", true, "memory is planned exactly and needs no limit"},
     {"--maxAuxStreams", true, "an engine uses one stream"},
     {"--allocationStrategy", true, "a context has memory for the largest shapes of all profiles"},
-    {"--persistentCacheRatio", true, "the processor's caches cannot be set aside"},
+    {"--persistentCacheRatio", true, "no part of a cache is set aside"},
     {"--l2LimitForTiling", true, kNoRoutes},
     {"--tilingOptimizationLevel", true, kNoRoutes},
     {"--tacticSources", true, "--disable=NAME leaves out tactics and libraries by name"},
     {"--preview", true, "there are no preview features"},
-    {"--hardwareCompatibilityLevel", true, "an engine runs on the kind of processor that it was built on"},
+    {"--hardwareCompatibilityLevel", true, "an engine runs on the kind of device that it was built on"},
     {"--runtimePlatform", true, "an engine runs on the platform that it was built on"},
     {"--profilingVerbosity", true, "engines hold the names and tactics of all layers"},
     {"--versionCompatible,--vc", false, kOneRuntime},
@@ -64,7 +61,7 @@ constexpr Ineffective kIneffective[] = {
     {"--directIO", false, "an engine is mapped, not read"},
     {"--noCompilationCache", false, "no kernel is compiled"},
     {"--dumpKernelText", false, "no kernel is compiled"},
-    {"--cpuOnly", false, "always so"},
+    {"--cpuOnly", false, "--backend names the device that an engine is built for"},
     {"--pi,--pluginInstanceNorm", false, "InstanceNormalization has tactics of its own"},
     {"--decomposableAttentions", true, "attention that no tactic takes runs as its parts"},
     {"--safe", false, "there is no restricted mode"},
@@ -90,8 +87,6 @@ constexpr Ineffective kIneffective[] = {
     {"--stripAllWeights", false, kNoRefit},
     {"--allowWeightStreaming", false, kNoStreaming},
     {"--weightStreamingBudget", true, kNoStreaming},
-    {"--markUnfusedTensorsAsDebugTensors", false, kMarkIntermediate},
-    {"--saveAllDebugTensors", true, kMarkIntermediate},
     {"--remoteAutoTuningConfig", true, kNoRoutes},
     {"--setBuildRoute", true, kNoRoutes},
     {"--tuneBuildRoutes", true, kNoRoutes},
@@ -107,6 +102,17 @@ constexpr Ineffective kIneffective[] = {
     {"--refPair", true, "--loadInputs and --loadRefOutputs give one pair"},
     {"--sleepTime", true, "--idleTime sleeps between inferences"},
 };
+
+CLI::Validator check_forms() {
+  const auto check = [](const std::string& text) {
+    const std::vector<std::string> known{"summary", "numpy", "string", "raw"};
+    for (const std::string& form : split(text, ','))
+      if (std::find(known.begin(), known.end(), form) == known.end())
+        return "'" + form + "' is none of " + join(known, ", ") + did_you_mean(form, known);
+    return std::string();
+  };
+  return CLI::Validator(check, "FORMS");
+}
 
 std::string placed(std::string reason, const std::string& where) {
   const size_t at = reason.find("{}");
@@ -135,9 +141,13 @@ void add_trtexec_options(CLI::App& app, TrtexecOptions& o) {
   add(app.add_flag("--dumpOptimizationProfile", o.dump_profiles, "Print the profiles of the engine"));
   add(app.add_flag("--dumpRawBindingsToFile", o.raw_bindings, "Write the bytes of all inputs and outputs to files"));
   add(app.add_flag("--monitorMemory", o.monitor_memory, "Print the most memory that the process held"));
-  add(app.add_option("--markDebug", o.mark_debug,
-                     "Results of layers that --saveDebugTensors may save, a,b,c; all may be"));
-  add(app.add_option("--saveDebugTensors", o.save_debug, "Results of layers to save, name:file.npy,…"));
+  add(app.add_flag("--includeDataTransfers", o.include_transfers,
+                   "Time copies of inputs to the device and of outputs from it, too"));
+  add(app.add_option("--saveDebugTensors", o.save_debug,
+                     "Results of layers to save, name:file,… (.npy, .pb, else raw bytes); the first NaN is named"));
+  add(app.add_option("--saveAllDebugTensors", o.save_all_debug,
+                     "Save all debug tensors in the forms summary, numpy, string, raw (a,b,c)")
+          ->check(check_forms()));
   add(app.add_option("--loadRefOutputs", o.references,
                      "Expected outputs, as --loadInputs; exit code 1 when one differs"));
   add(app.add_option("--rtol", o.rtol, "Relative tolerance of --loadRefOutputs")
@@ -149,13 +159,14 @@ void add_trtexec_options(CLI::App& app, TrtexecOptions& o) {
   for (CLI::Option* option : options) option->group("trtexec");
 }
 
-void tell_without_effect(const TrtexecOptions& o, const std::string& backend) {
+void tell_without_effect(const TrtexecOptions& o, const api::Engine& engine) {
   std::map<std::string, std::string> by_reason;
   for (const auto& [name, reason] : o.without_effect)
     by_reason[reason] += (by_reason[reason].empty() ? "" : " ") + name;
+  if (o.include_transfers && engine.on_host()) by_reason[kNoCopies] = "--includeDataTransfers";
   if (o.sparsity == "enable") by_reason["permitted; {} no tactic uses sparse weights"] = "--sparsity=enable";
   for (const auto& [reason, names] : by_reason)
-    say(api::Level::kInfo, names + ": " + placed(reason, "on the back end '" + backend + "'"));
+    say(api::Level::kInfo, names + ": " + placed(reason, "on the back end '" + engine.backend() + "'"));
 }
 
 }  // namespace kiln::tool

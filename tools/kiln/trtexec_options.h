@@ -10,9 +10,9 @@ namespace kiln::tool {
 struct TrtexecOptions {
   int device = 0;
   bool dry_run = false, plan_version_only = false, time_deserialize = false, dump_profiles = false, use_graph = false,
-       raw_bindings = false, monitor_memory = false;
-  std::string references;              // --loadRefOutputs
-  std::string mark_debug, save_debug;  // results of layers
+       raw_bindings = false, monitor_memory = false, include_transfers = false;
+  std::string references;                  // --loadRefOutputs
+  std::string save_debug, save_all_debug;  // results of layers
   double rtol = 1e-3, atol = 1e-5;
   std::string sparsity;
   std::map<std::string, std::string> without_effect;  // options that were given, and why they do nothing
@@ -20,6 +20,6 @@ struct TrtexecOptions {
 
 void add_trtexec_options(CLI::App& app, TrtexecOptions& options);
 // One line for each option that was given and does nothing on this engine's device.
-void tell_without_effect(const TrtexecOptions& options, const std::string& backend);
+void tell_without_effect(const TrtexecOptions& options, const api::Engine& engine);
 
 }  // namespace kiln::tool

@@ -1,0 +1,100 @@
+// Devices of this machine, and profiles of devices as files.
+#include <set>
+
+#include "api/kiln_api.h"
+#include "base/file_map.h"
+#include "target/device_facts.h"
+#include "target/target.h"
+
+namespace kiln::api {
+namespace {
+
+constexpr int kMostOrdinals = 64;  // of one back end that are asked for
+
+DeviceInfo info_of(const DeviceProfile& profile) {
+  const DeviceFacts& f = profile.facts;
+  DeviceInfo info{.backend = profile.back_end,
+                  .ordinal = profile.ordinal,
+                  .missing = "",
+                  .name = f.name,
+                  .fingerprint = f.fingerprint,
+                  .memory = f.memory,
+                  .cache = f.cache,
+                  .units = f.units,
+                  .bytes_per_second = f.bytes_per_second,
+                  .operations_per_second = {},
+                  .alignment = f.alignment,
+                  .host_memory = f.host_memory,
+                  .switch_milliseconds = f.switch_milliseconds,
+                  .switch_factor = f.switch_factor};
+  for (const auto& [type, rate] : f.operations_per_second)
+    info.operations_per_second[std::string(kiln::name(type))] = rate;
+  return info;
+}
+
+// Back ends in the order of the list, then devices whose steps stand in engines of another back end.
+std::vector<std::string> device_names() {
+  std::vector<std::string> names = list_backends();
+  std::set<std::string> known(names.begin(), names.end());
+  for (const Target* target : all_targets())
+    for (const Tactic* tactic : target->tactics().all())
+      if (!tactic->device.empty() && known.insert(tactic->device).second) names.push_back(tactic->device);
+  return names;
+}
+
+DType type_of(const std::string& name) {
+  const auto type = dtype_from_name(name);
+  if (!type) throw Error(Code::kInvalidArgument, "'" + name + "' is no element type");
+  return *type;
+}
+
+}  // namespace
+
+std::vector<DeviceInfo> list_devices() {
+  return guarded([] {
+    std::vector<DeviceInfo> list;
+    for (const std::string& name : device_names())
+      for (int ordinal = 0; ordinal < kMostOrdinals; ++ordinal) {
+        std::string reason;
+        const Device* device = try_open_device(name + ":" + std::to_string(ordinal), reason);
+        if (device) {
+          list.push_back(info_of({name, ordinal, device->facts()}));
+          list.back().free_memory = device->free_memory();
+        } else {
+          if (ordinal > 0) break;
+          list.emplace_back().backend = name;
+          list.back().missing = reason;
+          break;
+        }
+      }
+    return list;
+  });
+}
+
+void save_device_profile(const std::string& path, const DeviceInfo& device) {
+  guarded([&] {
+    std::map<DType, double> rates;
+    for (const auto& [type, rate] : device.operations_per_second) rates[type_of(type)] = rate;
+    const DeviceProfile profile{device.backend,
+                                device.ordinal,
+                                {.name = device.name,
+                                 .fingerprint = device.fingerprint,
+                                 .memory = device.memory,
+                                 .cache = device.cache,
+                                 .units = device.units,
+                                 .bytes_per_second = device.bytes_per_second,
+                                 .operations_per_second = rates,
+                                 .alignment = device.alignment,
+                                 .host_memory = device.host_memory,
+                                 .switch_milliseconds = device.switch_milliseconds,
+                                 .switch_factor = device.switch_factor}};
+    const std::string text = device_profile_text(profile);
+    write_file(path, std::as_bytes(std::span(text)), {"{"});
+  });
+}
+
+DeviceInfo load_device_profile(const std::string& path) {
+  return guarded([&] { return info_of(parse_device_profile(FileMap::open(path)->bytes(), path)); });
+}
+
+}  // namespace kiln::api
