@@ -6,6 +6,7 @@
 
 #include "base/checked.h"
 #include "base/error.h"
+#include "compiler/cut_in_place.h"
 #include "compiler/plan_memory.h"
 #include "compiler/problems.h"
 #include "passes/value_queries.h"
@@ -219,7 +220,7 @@ void Lowering::lower_kernel(Scope& scope, const Problem& problem, const Choice& 
   report_.layers.push_back(
       {node.name(), node.op_name(), choice.tactic_name(), problem.str(), choice.milliseconds, choice.tried});
   scope.program->steps.push_back(std::move(step));
-  scope.details.push_back({&node, emitted.strided_output});
+  scope.details.push_back({&node, emitted.strided_output, emitted.strided_inputs});
 }
 
 void Lowering::lower_control(Scope& scope, const ir::Node& node, size_t index) {
@@ -269,9 +270,11 @@ void Lowering::lower_program(const ir::Graph& graph, size_t index, bool is_body)
   if (is_body) return;
   for (const WatchedOutput& w : watched_)
     plan_.watches.push_back({tensor_of(scope, graph.outputs()[w.output]), w.kind, w.message});
+  const MemoryPlan memory{*scope.program, scope.details, scope.shares, scope.tensors,
+                          [this](const Dim& d) { return dim_of(d); }};
+  cut_in_place(memory, plan_);
   if (plan_.device_memory) place_steps(*scope.program, scope.details, scope.shares, plan_);
-  plan_memory({*scope.program, scope.details, scope.shares, scope.tensors, [this](const Dim& d) { return dim_of(d); }},
-              plan_, std::max(plan::kAlignment, target_.device().facts().alignment));
+  plan_memory(memory, plan_, std::max(plan::kAlignment, target_.device().facts().alignment));
 }
 
 // A slot's tensor can be copied to the device when its shape is known before running.
