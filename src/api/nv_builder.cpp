@@ -197,6 +197,8 @@ class BuilderImpl final : public nvinfer1::IBuilder {
     options.tuner.progress = [&](size_t done, size_t total, const std::string&) { return progress.step(done, total); };
     options.tuner.obey_pins = config.getFlag(nvinfer1::BuilderFlag::kEDITABLE_TIMING_CACHE);
     options.tuner.own_only = settings.own_only || settings.sources == 0;
+    const bool has_cublas_lt = settings.sources >> static_cast<uint32_t>(nvinfer1::TacticSource::kCUBLAS_LT) & 1;
+    if (options.tuner.own_only || !has_cublas_lt) options.passes.disabled.insert("cublaslt");
     options.tuner.max_candidates = settings.max_tactics;
     options.tuner.max_threads = max_threads_;
     options.tuner.workspace = settings.workspace;

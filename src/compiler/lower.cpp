@@ -6,6 +6,7 @@
 
 #include "base/checked.h"
 #include "base/error.h"
+#include "compiler/cut_in_place.h"
 #include "compiler/plan_memory.h"
 #include "compiler/problems.h"
 #include "passes/value_queries.h"
@@ -221,6 +222,7 @@ void Lowering::add_variant(Scope& scope, plan::StepInfo& step, StepDetail& detai
       return;
     }
   detail.strided_output = detail.strided_output && emitted.strided_output;
+  detail.strided_inputs = 0;
   step.workspace_size = std::max(step.workspace_size, variant.step.workspace_size);
   if (variant.step.sharing != step.sharing) step.sharing = Sharing::kNothing;
   step.variants.push_back(std::move(variant));
@@ -251,7 +253,7 @@ void Lowering::lower_kernel(Scope& scope, const Problem& problem, const Choice& 
   step.inputs = operands(scope, node, emitted, "");
   for (size_t i = 0; i < node.outputs().size(); ++i)
     step.outputs.push_back(problem.outputs[i].present ? tensor_of(scope, node.outputs()[i]) : -1);
-  StepDetail detail{&node, emitted.strided_output};
+  StepDetail detail{&node, emitted.strided_output, emitted.strided_inputs};
   if (!scope.is_body && !is_late(scope, step)) {
     ask_kernel(problem, emitted, step);
     for (const ProfileChoice& other : others) add_variant(scope, step, detail, choice, other);
@@ -333,9 +335,11 @@ void Lowering::lower_program(const ir::Graph& graph, size_t index, bool is_body)
   if (is_body) return;
   for (const WatchedOutput& w : watched_)
     plan_.watches.push_back({tensor_of(scope, graph.outputs()[w.output]), w.kind, w.message});
+  const MemoryPlan memory{*scope.program, scope.details, scope.shares, scope.tensors,
+                          [this](const Dim& d) { return dim_of(d); }};
+  cut_in_place(memory, plan_);
   if (plan_.device_memory) place_steps(*scope.program, scope.details, scope.shares, plan_);
-  plan_memory({*scope.program, scope.details, scope.shares, scope.tensors, [this](const Dim& d) { return dim_of(d); }},
-              plan_, std::max(plan::kAlignment, target_.device().facts().alignment));
+  plan_memory(memory, plan_, std::max(plan::kAlignment, target_.device().facts().alignment));
 }
 
 // A slot's tensor can be copied to the device when its shape is known before running.

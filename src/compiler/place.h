@@ -12,6 +12,7 @@ namespace kiln {
 struct StepDetail {
   const ir::Node* node = nullptr;  // null for transfers
   bool strided_output = false;
+  uint32_t strided_inputs = 0;  // see Emitted
 };
 
 // Tensors that steps of the host write go to the host's arena. A step that needs a tensor from the other memory reads a copy, which a

@@ -70,6 +70,7 @@ struct Emitted {
   std::vector<int> inputs;
   std::vector<Tensor> constants;  // packed weights
   bool strided_output = false;    // output 0 may be a slice of a wider tensor along its innermost axes
+  uint32_t strided_inputs = 0;    // bit k: kernel input k may be one, too
 };
 
 // Its functions may run on several threads at once.

@@ -19,7 +19,7 @@ std::string version_text(int version) {
 const char* fill(Driver& driver, void* library) {
   const auto find = reinterpret_cast<decltype(&cuGetProcAddress)>(dlsym(library, "cuGetProcAddress_v2"));
   if (!find) return "cuGetProcAddress_v2";
-  for (const Driver::Slot& slot : driver.slots)
+  for (const FunctionSlot& slot : driver.slots)
     if (find(slot.name, slot.address, kInterface, CU_GET_PROC_ADDRESS_DEFAULT, nullptr) != CUDA_SUCCESS ||
         !*slot.address)
       return slot.name;

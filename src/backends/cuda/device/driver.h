@@ -9,81 +9,84 @@
 
 namespace kiln::cuda {
 
+// The functions of a library that is opened when the program runs: where the address of each goes.
+struct FunctionSlot {
+  const char* name;
+  void** address;
+};
+using FunctionTable = std::vector<FunctionSlot>;
+template <class F> struct LibraryFunction {
+  LibraryFunction(FunctionTable& table, const char* name) { table.push_back({name, reinterpret_cast<void**>(&call)}); }
+  template <class... Arguments> auto operator()(Arguments... arguments) const { return call(arguments...); }
+  explicit operator bool() const { return call != nullptr; }
+  F call = nullptr;
+};
+
+// A member of that name in a class whose table is `slots`.
+#define KILN_FUNCTION(word) LibraryFunction<decltype(&::word)> word{slots, #word};
+
 // The functions, called as those of the same names in NVIDIA's documentation.
 struct Driver {
   Driver() = default;
   Driver(const Driver&) = delete;
   Driver& operator=(const Driver&) = delete;
 
-  struct Slot {
-    const char* name;
-    void** address;
-  };
-  std::vector<Slot> slots;  // of all functions below
-
-  template <class F> struct Function {
-    Function(Driver& driver, const char* name) { driver.slots.push_back({name, reinterpret_cast<void**>(&call)}); }
-    template <class... Arguments> CUresult operator()(Arguments... arguments) const { return call(arguments...); }
-    explicit operator bool() const { return call != nullptr; }
-    F call = nullptr;
-  };
-#define KILN_DRIVER(word) Function<decltype(&::word)> word{*this, #word};
-  KILN_DRIVER(cuCtxGetStreamPriorityRange)
-  KILN_DRIVER(cuCtxPopCurrent)
-  KILN_DRIVER(cuCtxPushCurrent)
-  KILN_DRIVER(cuCtxSynchronize)
-  KILN_DRIVER(cuDeviceGet)
-  KILN_DRIVER(cuDeviceGetAttribute)
-  KILN_DRIVER(cuDeviceGetCount)
-  KILN_DRIVER(cuDeviceGetName)
-  KILN_DRIVER(cuDevicePrimaryCtxRetain)
-  KILN_DRIVER(cuDeviceTotalMem)
-  KILN_DRIVER(cuDriverGetVersion)
-  KILN_DRIVER(cuEventCreate)
-  KILN_DRIVER(cuEventDestroy)
-  KILN_DRIVER(cuEventElapsedTime)
-  KILN_DRIVER(cuEventQuery)
-  KILN_DRIVER(cuEventRecord)
-  KILN_DRIVER(cuEventSynchronize)
-  KILN_DRIVER(cuFuncSetAttribute)
-  KILN_DRIVER(cuGetErrorName)
-  KILN_DRIVER(cuGetErrorString)
-  KILN_DRIVER(cuGraphDestroy)
-  KILN_DRIVER(cuGraphExecDestroy)
-  KILN_DRIVER(cuGraphExecUpdate)
-  KILN_DRIVER(cuGraphGetNodes)
-  KILN_DRIVER(cuGraphInstantiate)
-  KILN_DRIVER(cuGraphLaunch)
-  KILN_DRIVER(cuInit)
-  KILN_DRIVER(cuLaunchHostFunc)
-  KILN_DRIVER(cuLaunchKernelEx)
-  KILN_DRIVER(cuMemAlloc)
-  KILN_DRIVER(cuMemAllocFromPoolAsync)
-  KILN_DRIVER(cuMemAllocHost)
-  KILN_DRIVER(cuMemFree)
-  KILN_DRIVER(cuMemFreeAsync)
-  KILN_DRIVER(cuMemFreeHost)
-  KILN_DRIVER(cuMemGetInfo)
-  KILN_DRIVER(cuMemPoolCreate)
-  KILN_DRIVER(cuMemPoolSetAttribute)
-  KILN_DRIVER(cuMemPoolTrimTo)
-  KILN_DRIVER(cuMemcpyAsync)
-  KILN_DRIVER(cuMemcpyDtoDAsync)
-  KILN_DRIVER(cuMemcpyDtoHAsync)
-  KILN_DRIVER(cuMemcpyHtoDAsync)
-  KILN_DRIVER(cuMemsetD8Async)
-  KILN_DRIVER(cuModuleGetFunction)
-  KILN_DRIVER(cuModuleLoadData)
-  KILN_DRIVER(cuStreamBeginCapture)
-  KILN_DRIVER(cuStreamCreateWithPriority)
-  KILN_DRIVER(cuStreamDestroy)
-  KILN_DRIVER(cuStreamEndCapture)
-  KILN_DRIVER(cuStreamIsCapturing)
-  KILN_DRIVER(cuStreamQuery)
-  KILN_DRIVER(cuStreamSynchronize)
-  KILN_DRIVER(cuStreamWaitEvent)
-  KILN_DRIVER(cuTensorMapEncodeTiled)
-#undef KILN_DRIVER
+  FunctionTable slots;  // of all functions below
+  KILN_FUNCTION(cuCtxGetStreamPriorityRange)
+  KILN_FUNCTION(cuCtxPopCurrent)
+  KILN_FUNCTION(cuCtxPushCurrent)
+  KILN_FUNCTION(cuCtxSynchronize)
+  KILN_FUNCTION(cuDeviceGet)
+  KILN_FUNCTION(cuDeviceGetAttribute)
+  KILN_FUNCTION(cuDeviceGetCount)
+  KILN_FUNCTION(cuDeviceGetName)
+  KILN_FUNCTION(cuDevicePrimaryCtxRetain)
+  KILN_FUNCTION(cuDeviceTotalMem)
+  KILN_FUNCTION(cuDriverGetVersion)
+  KILN_FUNCTION(cuEventCreate)
+  KILN_FUNCTION(cuEventDestroy)
+  KILN_FUNCTION(cuEventElapsedTime)
+  KILN_FUNCTION(cuEventQuery)
+  KILN_FUNCTION(cuEventRecord)
+  KILN_FUNCTION(cuEventSynchronize)
+  KILN_FUNCTION(cuFuncSetAttribute)
+  KILN_FUNCTION(cuGetErrorName)
+  KILN_FUNCTION(cuGetErrorString)
+  KILN_FUNCTION(cuGraphDestroy)
+  KILN_FUNCTION(cuGraphExecDestroy)
+  KILN_FUNCTION(cuGraphExecUpdate)
+  KILN_FUNCTION(cuGraphGetNodes)
+  KILN_FUNCTION(cuGraphInstantiate)
+  KILN_FUNCTION(cuGraphLaunch)
+  KILN_FUNCTION(cuInit)
+  KILN_FUNCTION(cuLaunchHostFunc)
+  KILN_FUNCTION(cuLaunchKernelEx)
+  KILN_FUNCTION(cuMemAlloc)
+  KILN_FUNCTION(cuMemAllocFromPoolAsync)
+  KILN_FUNCTION(cuMemAllocHost)
+  KILN_FUNCTION(cuMemFree)
+  KILN_FUNCTION(cuMemFreeAsync)
+  KILN_FUNCTION(cuMemFreeHost)
+  KILN_FUNCTION(cuMemGetInfo)
+  KILN_FUNCTION(cuMemPoolCreate)
+  KILN_FUNCTION(cuMemPoolSetAttribute)
+  KILN_FUNCTION(cuMemPoolTrimTo)
+  KILN_FUNCTION(cuMemcpyAsync)
+  KILN_FUNCTION(cuMemcpyDtoDAsync)
+  KILN_FUNCTION(cuMemcpyDtoHAsync)
+  KILN_FUNCTION(cuMemcpyHtoDAsync)
+  KILN_FUNCTION(cuMemsetD8Async)
+  KILN_FUNCTION(cuModuleGetFunction)
+  KILN_FUNCTION(cuModuleLoadData)
+  KILN_FUNCTION(cuStreamBeginCapture)
+  KILN_FUNCTION(cuStreamCreateWithPriority)
+  KILN_FUNCTION(cuStreamDestroy)
+  KILN_FUNCTION(cuStreamEndCapture)
+  KILN_FUNCTION(cuStreamIsCapturing)
+  KILN_FUNCTION(cuStreamQuery)
+  KILN_FUNCTION(cuStreamSynchronize)
+  KILN_FUNCTION(cuStreamWaitEvent)
+  KILN_FUNCTION(cuTensorMapEncodeTiled)
   int version = 0;  // 12040: CUDA 12.4
 };
 

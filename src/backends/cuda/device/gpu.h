@@ -41,6 +41,7 @@ class Gpu {
   Gpu& operator=(const Gpu&) = delete;
 
   const Chip& chip() const { return chip_; }
+  bool is_there() const { return driver_ != nullptr; }
   const Driver& driver() const { return *driver_; }
   CUcontext context() const { return context_; }
 

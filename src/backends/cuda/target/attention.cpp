@@ -46,7 +46,10 @@ const Tactic attention{
                                 {"kv_heads", a.integer("kv_num_heads", 0)},
                                 {"causal", a.integer("is_causal", 0)}};
           if (a.has("scale")) parameters.set("scale", a.real("scale"));
-          return emit_kernel("attention", std::move(parameters), {0, 1, 2, p.input(3).present ? 3 : Emitted::kAbsent});
+          Emitted e =
+              emit_kernel("attention", std::move(parameters), {0, 1, 2, p.input(3).present ? 3 : Emitted::kAbsent});
+          e.strided_inputs = 0b1111;
+          return e;
         },
 };
 

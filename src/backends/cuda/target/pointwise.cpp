@@ -30,6 +30,7 @@ const Tactic pointwise{
           Emitted e = emit_kernel("pointwise", {}, {});
           const auto program = fused_program(p, e.inputs);
           e.strided_output = true;
+          e.strided_inputs = ~0u;
           put_program(e.parameters, "program", *program);
           return e;
         },

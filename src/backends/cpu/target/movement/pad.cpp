@@ -1,27 +1,9 @@
 // Tactic: Pad with known pads.
 #include "backends/cpu/target/checks.h"
 #include "backends/cpu/target/tactics.h"
+#include "target/pad_parameters.h"
 
 namespace kiln::cpu::tactics {
-namespace {
-
-// Elements before each axis; nothing when only running can tell.
-std::optional<Ints> pads_before(const Problem& p) {
-  const auto pads = known_ints(p, 1);
-  if (!pads) return std::nullopt;
-  Ints before(static_cast<size_t>(rank(p.input(0))), 0), axes;
-  if (p.input(3).present) {
-    const auto given = known_ints(p, 3);
-    if (!given) return std::nullopt;
-    for (int64_t a : *given) axes.push_back(normalize_axis(a, rank(p.input(0))));
-  } else {
-    for (int64_t i = 0; i < rank(p.input(0)); ++i) axes.push_back(i);
-  }
-  for (size_t i = 0; i < axes.size(); ++i) before[static_cast<size_t>(axes[i])] = (*pads)[i];
-  return before;
-}
-
-}  // namespace
 
 const Tactic pad{
     .name = "pad",

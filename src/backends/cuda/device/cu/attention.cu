@@ -1,43 +1,19 @@
 // Attention: blocks of 64 queries on tensor cores with a running softmax, or a block for each query for every type and size.
-#include "backends/cuda/device/cu/attention.h"
-#include "backends/cuda/device/cu/tensor_core.cuh"
+#include "backends/cuda/device/cu/attention.cuh"
 
 namespace kiln::cuda {
 namespace {
 
-template <class T> __device__ float mask_of(const AttentionArguments& a, int64_t base, int query, int key) {
-  if (a.causal && key > query) return -INFINITY;
-  const int64_t at = base + query * a.mask_at.row + key * a.mask_key;
-  switch (a.mask_kind) {
-    case MaskKind::kNone: return 0;
-    case MaskKind::kAllowed: return static_cast<const uint8_t*>(a.mask)[at] ? 0 : -INFINITY;
-    case MaskKind::kAddedF32: return static_cast<const float*>(a.mask)[at];
-    default: return to_float(static_cast<const T*>(a.mask)[at]);
-  }
-}
-
-template <class T> __device__ uint32_t packed(float low, float high) {
-  const Pack<T, 2> pair{from_float<T>(low), from_float<T>(high)};
-  return *reinterpret_cast<const uint32_t*>(&pair);
-}
-
 // kChunks chunks of 64 elements hold a head.
 template <class Math, int kChunks> class AttentionBlock {
  public:
-  __device__ AttentionBlock(const AttentionArguments& arguments, char* shared) : a_(arguments), shared_(shared) {
-    query0_ = blockIdx.x * kQueryRows;
-    const int head = blockIdx.y, batch = blockIdx.z, key_head = head / a_.heads_per_key_head;
-    q_ = static_cast<const T*>(a_.q) + batch * a_.q_at.batch + head * a_.q_at.head;
-    k_ = static_cast<const T*>(a_.k) + batch * a_.k_at.batch + key_head * a_.k_at.head;
-    v_ = static_cast<const T*>(a_.v) + batch * a_.v_at.batch + key_head * a_.v_at.head;
-    y_ = static_cast<T*>(a_.y) + batch * a_.y_at.batch + head * a_.y_at.head;
-    mask_ = batch * a_.mask_at.batch + head * a_.mask_at.head;
-  }
+  __device__ AttentionBlock(const AttentionArguments& arguments, char* shared)
+      : a_(arguments), head_(arguments), shared_(shared), query0_(blockIdx.x * kQueryRows) {}
 
   __device__ void run() {
     const int keys = a_.causal ? min(a_.keys, query0_ + kQueryRows) : a_.keys;
     const int blocks = (keys + kKeyRows - 1) / kKeyRows;
-    copy_rows(0, q_, a_.q_at.row, query0_, a_.queries, a_.size);
+    copy_rows(0, head_.q, a_.q_at.row, query0_, a_.queries, a_.size);
     copy_keys(0, 0);
     commit_copies();
     for (int block = 0; block < blocks; ++block) {
@@ -45,7 +21,9 @@ template <class Math, int kChunks> class AttentionBlock {
       commit_copies();
       wait_for_copies<1>();
       __syncthreads();
-      if (block == 0) load_queries();
+      if (kKeeps && block == 0)
+#pragma unroll
+        for (int step = 0; step < kSteps; ++step) load_queries(queries_[kKeeps ? step : 0], step);
       add_block(block);
       __syncthreads();
     }
@@ -56,6 +34,7 @@ template <class Math, int kChunks> class AttentionBlock {
   using T = typename Math::Element;
   static constexpr int kRowsBytes = kQueryRows * kChunkBytes * kChunks;  // of a block of queries, keys or values
   static constexpr int kSteps = kChunks * 4;                             // of 32 bytes of a head
+  static constexpr bool kKeeps = kChunks <= 2;                           // the queries, in registers
   static constexpr int kKeySquares = kKeyRows / 8, kValueSquares = kChunks * 8;
 
   // Regions of shared memory: queries, then keys and values, twice.
@@ -72,15 +51,13 @@ template <class Math, int kChunks> class AttentionBlock {
     }
   }
   __device__ void copy_keys(int block, int half) const {
-    copy_rows(1 + 2 * half, k_, a_.k_at.row, block * kKeyRows, a_.keys, a_.size);
-    copy_rows(2 + 2 * half, v_, a_.v_at.row, block * kKeyRows, a_.keys, a_.value_size);
+    copy_rows(1 + 2 * half, head_.k, a_.k_at.row, block * kKeyRows, a_.keys, a_.size);
+    copy_rows(2 + 2 * half, head_.v, a_.v_at.row, block * kKeyRows, a_.keys, a_.value_size);
   }
 
-  __device__ void load_queries() {
+  __device__ void load_queries(uint32_t (&to)[4], int step) const {
     const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
-#pragma unroll
-    for (int step = 0; step < kSteps; ++step)
-      load_squares(queries_[step], place(region(0), warp * 16 + lane % 16, step * 2 + lane / 16));
+    load_squares(to, place(region(0), warp * 16 + lane % 16, step * 2 + lane / 16));
   }
 
   __device__ void add_block(int block) {
@@ -88,14 +65,17 @@ template <class Math, int kChunks> class AttentionBlock {
     const char *keys = region(1 + block % 2 * 2), *values = region(2 + block % 2 * 2);
     float scores[kKeySquares][4] = {};
 #pragma unroll
-    for (int step = 0; step < kSteps; ++step)
+    for (int step = 0; step < kSteps; ++step) {
+      uint32_t(&left)[4] = queries_[kKeeps ? step : 0];
+      if (!kKeeps) load_queries(left, step);
 #pragma unroll
       for (int j = 0; j < kKeySquares / 2; ++j) {
         uint32_t squares[4];
         load_squares(squares, place(keys, j * 16 + lane % 8 + lane / 16 * 8, step * 2 + lane / 8 % 2));
-        multiply<Math>(scores[j * 2], queries_[step], squares[0], squares[1]);
-        multiply<Math>(scores[j * 2 + 1], queries_[step], squares[2], squares[3]);
+        multiply<Math>(scores[j * 2], left, squares[0], squares[1]);
+        multiply<Math>(scores[j * 2 + 1], left, squares[2], squares[3]);
       }
+    }
     const bool masked = a_.mask_kind != MaskKind::kNone || a_.causal, last = (block + 1) * kKeyRows > a_.keys;
     float top[2] = {top_[0], top_[1]};
 #pragma unroll
@@ -105,7 +85,7 @@ template <class Math, int kChunks> class AttentionBlock {
         const int query = query0_ + warp * 16 + lane / 4 + i / 2 * 8, key = block * kKeyRows + j * 8 + lane % 4 * 2 + i % 2;
         float& score = scores[j][i];
         score *= a_.scale;
-        if (masked && query < a_.queries && key < a_.keys) score += mask_of<T>(a_, mask_, query, key);
+        if (masked && query < a_.queries && key < a_.keys) score += mask_of<T>(a_, head_.mask, query, key);
         if (last && key >= a_.keys) score = -INFINITY;
         top[i / 2] = Largest()(score, top[i / 2]);
       }
@@ -153,19 +133,17 @@ template <class Math, int kChunks> class AttentionBlock {
       for (int j = 0; j < kValueSquares; ++j) {
         const int at = j * 8 + lane % 4 * 2;
         if (at >= a_.value_size) continue;
-        *reinterpret_cast<uint32_t*>(y_ + query * a_.y_at.row + at) =
+        *reinterpret_cast<uint32_t*>(head_.y + query * a_.y_at.row + at) =
             packed<T>(results_[j][half * 2] / sum, results_[j][half * 2 + 1] / sum);
       }
     }
   }
 
   const AttentionArguments& a_;
-  char* shared_;
-  int query0_;
-  const T *q_, *k_, *v_;
-  T* y_;
-  int64_t mask_;
-  uint32_t queries_[kSteps][4];
+  const HeadPointers<T> head_;
+  char* const shared_;
+  const int query0_;
+  uint32_t queries_[kKeeps ? kSteps : 1][4];
   float top_[2] = {-INFINITY, -INFINITY}, sum_[2] = {0, 0};
   float results_[kValueSquares][4] = {};
 };
@@ -181,17 +159,15 @@ template <class T> __device__ void attend_any(const AttentionArguments& a) {
   begin_kernel();
   extern __shared__ float scores[];
   __shared__ float shared[32];
-  const int query = blockIdx.x, head = blockIdx.y, batch = blockIdx.z, key_head = head / a.heads_per_key_head;
-  const T* q = static_cast<const T*>(a.q) + batch * a.q_at.batch + head * a.q_at.head + query * a.q_at.row;
-  const T* k = static_cast<const T*>(a.k) + batch * a.k_at.batch + key_head * a.k_at.head;
-  const T* v = static_cast<const T*>(a.v) + batch * a.v_at.batch + key_head * a.v_at.head;
-  T* y = static_cast<T*>(a.y) + batch * a.y_at.batch + head * a.y_at.head + query * a.y_at.row;
-  const int64_t mask = batch * a.mask_at.batch + head * a.mask_at.head;
+  const HeadPointers<T> head(a);
+  const int query = blockIdx.x;
+  const T *q = head.q + query * a.q_at.row, *k = head.k, *v = head.v;
+  T* y = head.y + query * a.y_at.row;
   float top = -INFINITY, sum = 0;
   for (int key = threadIdx.x; key < a.keys; key += kAttentionThreads) {
     float score = 0;
     for (int i = 0; i < a.size; ++i) score += to_float(q[i]) * to_float(k[key * a.k_at.row + i]);
-    scores[key] = score = score * a.scale + mask_of<T>(a, mask, query, key);
+    scores[key] = score = score * a.scale + mask_of<T>(a, head.mask, query, key);
     top = Largest()(score, top);
   }
   top = combine_block(top, -INFINITY, shared, Largest());
@@ -214,8 +190,10 @@ template <class T> __device__ void attend_any(const AttentionArguments& a) {
   }
 KILN_ATTENTION(f16, MathF16, 1)
 KILN_ATTENTION(f16, MathF16, 2)
+KILN_ATTENTION(f16, MathF16, 4)
 KILN_ATTENTION(bf16, MathBF16, 1)
 KILN_ATTENTION(bf16, MathBF16, 2)
+KILN_ATTENTION(bf16, MathBF16, 4)
 
 #define KILN_ATTENTION_ANY(name, type)                                                                      \
   extern "C" __global__ void __launch_bounds__(kAttentionThreads)                                          \

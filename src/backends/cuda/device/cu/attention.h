@@ -9,6 +9,14 @@ inline constexpr int kQueryRows = 64, kKeyRows = 64;  // of a block of the kerne
 
 enum class MaskKind : int32_t { kNone, kAllowed /* bool */, kAddedF32, kAddedLikeQ };
 
+inline constexpr int kShortKeys = 32,
+                     kShortWarps = 8;  // of a block over short sequences: keys of a warp at a time, warps at most
+
+// Bytes of shared memory of the kernels over short sequences.
+constexpr int short_shared(int chunks, int tiles, int warps) {
+  return chunks * (tiles * 16 + warps * 2 * kShortKeys) * 128 + 2 * kShortWarps * tiles * 16 * 4;
+}
+
 // Elements between neighbours; the elements of a head are adjacent.
 struct HeadStrides {
   int64_t batch, head, row;

@@ -1,4 +1,4 @@
-// Softmax, layer and RMS norm: a block for each row. Sums are float32.
+// Softmax, layer and RMS norm: a block for each row, or a warp for each short row. Sums are float32.
 #include "backends/cuda/device/cu/common.cuh"
 #include "backends/cuda/device/cu/rows.h"
 
@@ -48,6 +48,59 @@ template <class T> __device__ void softmax_column(const SoftmaxArguments& a, con
   for (int64_t i = 0; i < a.n; ++i) {
     const float v = to_float(x[at + i * a.inner]);
     y[at + i * a.inner] = from_float<T>(a.logarithm ? v - shift : expf(v - top) * factor);
+  }
+}
+
+// A warp for each row of whole words that its registers hold. Constants are there before the inputs are.
+template <class T, int N> __device__ void normalize_short_row(const RowNormArguments& a, const T* x, T* y) {
+  constexpr int kPacks = kWarpRowElements / 32 / N;
+  const int lane = threadIdx.x % 32;
+  const int64_t row = int64_t{blockIdx.x} * (blockDim.x / 32) + threadIdx.x / 32, n = a.n;
+  const T *scale = static_cast<const T*>(a.scale), *bias = static_cast<const T*>(a.bias);
+  Pack<T, N> kept[kPacks], factors[kPacks], summands[kPacks];
+  const auto load = [&](Pack<T, N>(&to)[kPacks], const T* from) {
+#pragma unroll
+    for (int k = 0; k < kPacks; ++k)
+      if ((k * 32 + lane) * N < n) to[k] = *reinterpret_cast<const Pack<T, N>*>(from + (k * 32 + lane) * N);
+  };
+  // Calls f(pack, element) for all elements of the thread.
+  const auto each = [&](const auto& f) {
+#pragma unroll
+    for (int k = 0; k < kPacks; ++k)
+      if ((k * 32 + lane) * N < n) {
+#pragma unroll
+        for (int j = 0; j < N; ++j) f(k, j);
+      }
+  };
+  let_next_start();
+  if (!a.vectors_are_constant) wait_for_inputs();
+  if (scale) load(factors, scale);
+  if (bias) load(summands, bias);
+  wait_for_inputs();
+  if (row >= a.rows) return;
+  load(kept, x + row * n);
+  float mean = 0, squares = 0;
+  if (a.subtract_mean) {
+    each([&](int k, int j) { mean += to_float(kept[k].at[j]); });
+    mean = combine_warp(mean, Sum()) / n;
+  }
+  each([&](int k, int j) {
+    const float v = to_float(kept[k].at[j]) - mean;
+    squares += v * v;
+  });
+  const float inverse = 1 / sqrtf(combine_warp(squares, Sum()) / n + a.epsilon);
+  each([&](int k, int j) {
+    float v = (to_float(kept[k].at[j]) - mean) * inverse;
+    if (scale) v *= to_float(factors[k].at[j]);
+    if (bias) v += to_float(summands[k].at[j]);
+    kept[k].at[j] = from_float<T>(v);
+  });
+#pragma unroll
+  for (int k = 0; k < kPacks; ++k)
+    if ((k * 32 + lane) * N < n) *reinterpret_cast<Pack<T, N>*>(y + row * n + (k * 32 + lane) * N) = kept[k];
+  if (lane == 0) {
+    if (a.mean) static_cast<float*>(a.mean)[row] = mean;
+    if (a.inverse_deviation) static_cast<float*>(a.inverse_deviation)[row] = inverse;
   }
 }
 
@@ -103,7 +156,7 @@ template <class T, int N> __device__ void normalize_row(const RowNormArguments& 
 
 }  // namespace
 
-// `words`: rows are made of aligned words of 16 bytes.
+// `words` and `short`: rows are made of aligned words of 16 bytes.
 #define KILN_ROWS(name, type)                                                                                         \
   extern "C" __global__ void __launch_bounds__(kRowThreads) softmax_##name(SoftmaxArguments a, const type* x, type* y) { \
     softmax_row<type, 1>(a, x, y);                                                                                   \
@@ -122,6 +175,10 @@ template <class T, int N> __device__ void normalize_row(const RowNormArguments& 
   extern "C" __global__ void __launch_bounds__(kRowThreads)                                                         \
       row_norm_words_##name(RowNormArguments a, const type* x, type* y) {                                           \
     normalize_row<type, 16 / sizeof(type)>(a, x, y);                                                                 \
+  }                                                                                                                  \
+  extern "C" __global__ void __launch_bounds__(kRowThreads)                                                         \
+      row_norm_short_##name(RowNormArguments a, const type* x, type* y) {                                           \
+    normalize_short_row<type, 16 / sizeof(type)>(a, x, y);                                                           \
   }
 KILN_ROWS(f16, __half)
 KILN_ROWS(bf16, __nv_bfloat16)

@@ -12,8 +12,9 @@
 namespace kiln::cuda::kernels {
 namespace {
 
-constexpr int64_t kWord = 16;           // bytes
-constexpr int64_t kChunkElements = 64;  // of a head, on tensor cores
+constexpr int64_t kWord = 16;            // bytes
+constexpr int64_t kChunkElements = 64;   // of a head, on tensor cores
+constexpr int64_t kMostShortKeys = 512;  // beyond, larger blocks of queries pay
 
 // A tensor seen as [batch, heads, rows, size].
 struct Heads {
@@ -29,6 +30,11 @@ std::optional<Heads> as_heads(const TensorView& v, int64_t heads) {
   const int64_t size = v.dims[2] / heads;
   return Heads{v.dims[0], heads, v.dims[1], size, {v.strides[0], size, v.strides[1]}};
 }
+
+// Chunks that hold a head, as there are kernels for.
+int chunks_of(int64_t size) { return size <= kChunkElements ? 1 : size <= 2 * kChunkElements ? 2 : 4; }
+// Of a block: queries, and keys and values twice.
+int shared_of(int chunks) { return 5 * chunks * kQueryRows * 128; }
 
 // Rows of the head are whole aligned words.
 bool in_words(const Heads& h, int bytes) {
@@ -80,8 +86,8 @@ class AttentionKernel final : public Kernel {
       KILN_RETURN_IF_ERROR(read_mask(call.inputs[3], type));
       const int bytes = element_bytes(type);
       fast_ = bytes == 2 && gpu_.chip().has_cp_async() && in_words(*q, bytes) && in_words(*k, bytes) &&
-              in_words(*v, bytes) && in_words(*y, bytes) && std::max(q->size, v->size) <= 2 * kChunkElements &&
-              k->rows > 0;
+              in_words(*v, bytes) && in_words(*y, bytes) && std::max(q->size, v->size) <= 4 * kChunkElements &&
+              k->rows > 0 && shared_of(chunks_of(std::max(q->size, v->size))) <= gpu_.chip().shared_per_block;
       return choose(float_suffix(type));
     });
   }
@@ -121,27 +127,40 @@ class AttentionKernel final : public Kernel {
 
   Status choose(const std::string& suffix) {
     const AttentionArguments& a = arguments_;
-    const auto heads = static_cast<unsigned>(a.heads), batch = static_cast<unsigned>(a.batch);
     const int64_t scores = int64_t{a.keys} * 4;
-    if (scores > gpu_.chip().shared_per_block - 1024) {
-      if (!fast_)
-        return {Code::kUnsupported,
-                "a sequence of attention is too long for this type, size or alignment of its heads"};
-      single_ = {};
-    } else {
-      const int shared = static_cast<int>(scores);
-      single_ = {gpu_.function("attention", "attention_any" + suffix, shared),
-                 {static_cast<unsigned>(a.queries), heads, batch},
-                 kAttentionThreads,
-                 static_cast<unsigned>(shared)};
-    }
+    single_ = {};
+    if (scores <= gpu_.chip().shared_per_block - 1024)
+      single_ = launch_of("attention", "attention_any" + suffix, static_cast<unsigned>(a.queries), kAttentionThreads,
+                          static_cast<int>(scores));
+    else if (!fast_)
+      return {Code::kUnsupported, "a sequence of attention is too long for this type, size or alignment of its heads"};
     if (!fast_) return kOkStatus;
-    const int chunks = std::max(a.size, a.value_size) <= kChunkElements ? 1 : 2, shared = 5 * chunks * kQueryRows * 128;
-    tiles_ = {gpu_.function("attention", "attention" + suffix + "_" + std::to_string(chunks), shared),
-              {blocks_for(a.queries, kQueryRows), heads, batch},
-              kAttentionThreads,
-              static_cast<unsigned>(shared)};
+    const int chunks = chunks_of(std::max(a.size, a.value_size));
+    if (!choose_short(suffix, chunks))
+      tiles_ = launch_of("attention", "attention" + suffix + "_" + std::to_string(chunks),
+                         blocks_for(a.queries, kQueryRows), kAttentionThreads, shared_of(chunks));
     return kOkStatus;
+  }
+
+  // Few queries a block when there are too few for all multiprocessors. False: there is no such kernel.
+  bool choose_short(const std::string& suffix, int chunks) {
+    const AttentionArguments& a = arguments_;
+    const int64_t blocks = ceil_div(a.queries, 16) * a.heads * a.batch;
+    const int tiles = chunks == 1 && blocks > 2 * int64_t{gpu_.chip().multiprocessors} ? 2 : 1;
+    const auto warps = static_cast<int>(std::min<int64_t>(ceil_div(a.keys, kShortKeys), kShortWarps));
+    const int shared = short_shared(chunks, tiles, warps);
+    if (chunks > 2 || a.keys > kMostShortKeys || a.scale == 0 || shared > gpu_.chip().shared_per_block) return false;
+    tiles_ = launch_of("attention_short",
+                       "attention_short" + suffix + "_" + std::to_string(chunks) + "_" + std::to_string(tiles),
+                       blocks_for(a.queries, 16 * tiles), warps * 32, shared);
+    return true;
+  }
+
+  Launch launch_of(const char* module, const std::string& name, unsigned blocks, int threads, int shared) {
+    return {gpu_.function(module, name, shared),
+            {blocks, static_cast<unsigned>(arguments_.heads), static_cast<unsigned>(arguments_.batch)},
+            static_cast<unsigned>(threads),
+            static_cast<unsigned>(shared)};
   }
 
   Gpu& gpu_;

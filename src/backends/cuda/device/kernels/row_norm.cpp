@@ -35,11 +35,23 @@ class RowNorm final : public DenseKernel {
       if (call.outputs[i].present() &&
           (call.outputs[i].elements() != arguments_.rows || call.outputs[i].dtype != DType::kF32))
         return {Code::kShapeMismatch, "the statistics of row_norm are one float32 for each row"};
-    launch_ = {gpu_.function("rows", "row_norm" + std::string(suffix))};
-    launch_.threads = kRowThreads;
-    launch_.grid[0] = blocks_for(arguments_.rows, 1);
-    const bool words = arguments_.n * element_bytes(x.dtype) % kWord == 0;
-    in_words_ = words ? gpu_.function("rows", "row_norm_words" + std::string(suffix)) : launch_.function;
+    arguments_.vectors_are_constant = true;
+    for (size_t i = 1; i < call.inputs.size(); ++i)
+      arguments_.vectors_are_constant &= call.inputs[i].host || !call.inputs[i].present();
+    any_ = {gpu_.function("rows", "row_norm" + std::string(suffix))};
+    any_.threads = kRowThreads;
+    any_.grid[0] = blocks_for(arguments_.rows, 1);
+    in_words_ = any_;
+    if (arguments_.n * element_bytes(x.dtype) % kWord != 0) return kOkStatus;
+    if (arguments_.n > kWarpRowElements) {
+      in_words_.function = gpu_.function("rows", "row_norm_words" + std::string(suffix));
+      return kOkStatus;
+    }
+    // Rows of their own multiprocessors while there are some.
+    const int64_t warps = arguments_.rows > 4 * int64_t{gpu_.chip().multiprocessors} ? kRowThreads / 32 : 1;
+    in_words_ = {gpu_.function("rows", "row_norm_short" + std::string(suffix))};
+    in_words_.threads = static_cast<unsigned>(32 * warps);
+    in_words_.grid[0] = blocks_for(arguments_.rows, warps);
     return kOkStatus;
   }
 
@@ -50,15 +62,15 @@ class RowNorm final : public DenseKernel {
     a.mean = call.outputs.size() > 1 ? call.outputs[1].data : nullptr;
     a.inverse_deviation = call.outputs.size() > 2 ? call.outputs[2].data : nullptr;
     void *x = call.inputs[0].data, *y = call.outputs[0].data;
-    Launch launch = launch_;
-    if (is_aligned(x, kWord) && is_aligned(y, kWord)) launch.function = in_words_;
-    return gpu_.launch(stream, launch, a, x, y);
+    bool aligned = true;
+    for (const void* p : {static_cast<const void*>(x), static_cast<const void*>(y), a.scale, a.bias})
+      aligned = aligned && is_aligned(p, kWord);
+    return gpu_.launch(stream, aligned ? in_words_ : any_, a, x, y);
   }
 
   int64_t axis_;
   RowNormArguments arguments_ = {};
-  Launch launch_;
-  CUfunction in_words_ = nullptr;  // when operands are aligned
+  Launch any_, in_words_;  // the second when operands are aligned
 };
 
 }  // namespace

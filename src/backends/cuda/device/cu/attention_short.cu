@@ -1,0 +1,254 @@
+// Attention over short sequences: a block has 16 or 32 queries of a head, each of its warps 32 keys at a time, which it fetches, multiplies
+// and weighs without waiting for the others. At the end the warps' sums are put together.
+#include "backends/cuda/device/cu/attention.cuh"
+
+namespace kiln::cuda {
+namespace {
+
+// kChunks chunks of 64 elements hold a head; kTiles tiles of 16 queries.
+template <class Math, int kChunks, int kTiles> class ShortBlock {
+ public:
+  __device__ ShortBlock(const AttentionArguments& arguments, char* shared)
+      : a_(arguments),
+        head_(arguments),
+        query0_(blockIdx.x * kQueries),
+        warp_(threadIdx.x / 32),
+        lane_(threadIdx.x % 32),
+        queries_(shared),
+        own_(shared + kQueryBytes + warp_ * kWarpBytes),
+        tops_(reinterpret_cast<float*>(shared + kQueryBytes + blockDim.x / 32 * kWarpBytes)),
+        totals_(tops_ + kShortWarps * kQueries) {
+#pragma unroll
+    for (int tile = 0; tile < kTiles; ++tile) top_[tile][0] = top_[tile][1] = -INFINITY;
+  }
+
+  __device__ void run() {
+    const int end = a_.causal ? min(a_.keys, query0_ + kQueries) : a_.keys, step = blockDim.x / 32 * kShortKeys;
+    int key0 = warp_ * kShortKeys;
+    float scores[kTiles][kKeySquares][4];
+    wait_for_inputs();
+    copy_queries();
+    if (key0 < end) copy_keys(key0);
+    commit_copies();
+    if (key0 < end) begin_scores(scores, key0);
+    wait_for_copies<0>();
+    __syncthreads();  // the queries are everybody's
+    while (key0 < end) {
+      multiply_queries(scores);
+      weigh(scores, key0);
+      add_values(scores);
+      __syncwarp();
+      key0 += step;
+      if (key0 >= end) break;
+      copy_keys(key0);
+      commit_copies();
+      begin_scores(scores, key0);
+      wait_for_copies<0>();
+      __syncwarp();
+    }
+    leave_sums();
+    __syncthreads();
+    store();
+  }
+
+ private:
+  using T = typename Math::Element;
+  static constexpr int kQueries = kTiles * 16, kSteps = kChunks * 4, kSize = kChunks * 64;
+  static constexpr int kKeySquares = kShortKeys / 8, kValueSquares = kChunks * 8;
+  static constexpr int kQueryBytes = kQueries * kChunkBytes * kChunks;
+  static constexpr int kKeyBytes = kShortKeys * kChunkBytes * kChunks;  // values lie behind keys
+  static constexpr int kWarpBytes = 2 * kKeyBytes;
+  static_assert(kQueries * kSize * 4 <= kWarpBytes, "the sums of a warp lie where its keys and values lay");
+
+  template <int kRows> __device__ static uint32_t place(const char* region, uint32_t row, uint32_t piece) {
+    return shared_address(region) + piece / 8 * kRows * kChunkBytes + swizzled(row, piece % 8);
+  }
+
+  template <int kRows>
+  __device__ void copy(char* to, const T* from, int64_t stride, int row0, int rows, int size, int thread, int threads) const {
+    for (int i = thread; i < kRows * kChunks * 8; i += threads) {
+      const int row = i / (kChunks * 8), piece = i % (kChunks * 8);
+      const bool wanted = row0 + row < rows && piece * kPieceElements<Math> < size;
+      copy_piece(place<kRows>(to, row, piece), from + (wanted ? (row0 + row) * stride + piece * kPieceElements<Math> : 0), wanted);
+    }
+  }
+  __device__ void copy_queries() const {
+    copy<kQueries>(queries_, head_.q, a_.q_at.row, query0_, a_.queries, a_.size, threadIdx.x, blockDim.x);
+  }
+  __device__ void copy_keys(int key0) const {
+    copy<kShortKeys>(own_, head_.k, a_.k_at.row, key0, a_.keys, a_.size, lane_, 32);
+    copy<kShortKeys>(own_ + kKeyBytes, head_.v, a_.v_at.row, key0, a_.keys, a_.value_size, lane_, 32);
+  }
+
+  // Of element i of a square of scores in tile `tile`.
+  __device__ int query_of(int tile, int i) const { return query0_ + tile * 16 + lane_ / 4 + i / 2 * 8; }
+  __device__ int key_of(int key0, int square, int i) const { return key0 + square * 8 + lane_ % 4 * 2 + i % 2; }
+
+  // The mask, such that scaling comes afterwards.
+  __device__ void begin_scores(float (&scores)[kTiles][kKeySquares][4], int key0) const {
+    const bool masked = a_.mask_kind != MaskKind::kNone || a_.causal;
+    const float factor = masked ? 1 / a_.scale : 0;
+#pragma unroll
+    for (int tile = 0; tile < kTiles; ++tile)
+#pragma unroll
+      for (int j = 0; j < kKeySquares; ++j)
+#pragma unroll
+        for (int i = 0; i < 4; ++i) {
+          const int query = query_of(tile, i), key = key_of(key0, j, i);
+          const bool read = masked && query < a_.queries && key < a_.keys;
+          scores[tile][j][i] = read ? mask_of<T>(a_, head_.mask, query, key) * factor : 0;
+        }
+  }
+
+  __device__ void multiply_queries(float (&scores)[kTiles][kKeySquares][4]) const {
+#pragma unroll
+    for (int step = 0; step < kSteps; ++step) {
+      uint32_t left[kTiles][4];
+#pragma unroll
+      for (int tile = 0; tile < kTiles; ++tile)
+        load_squares(left[tile], place<kQueries>(queries_, tile * 16 + lane_ % 16, step * 2 + lane_ / 16));
+#pragma unroll
+      for (int j = 0; j < kKeySquares / 2; ++j) {
+        uint32_t right[4];
+        load_squares(right, place<kShortKeys>(own_, j * 16 + lane_ % 8 + lane_ / 16 * 8, step * 2 + lane_ / 8 % 2));
+#pragma unroll
+        for (int tile = 0; tile < kTiles; ++tile) {
+          multiply<Math>(scores[tile][j * 2], left[tile], right[0], right[1]);
+          multiply<Math>(scores[tile][j * 2 + 1], left[tile], right[2], right[3]);
+        }
+      }
+    }
+  }
+
+  // Scores become weights; what was summed up before is scaled down to them.
+  __device__ void weigh(float (&scores)[kTiles][kKeySquares][4], int key0) {
+    const bool last = key0 + kShortKeys > a_.keys;
+#pragma unroll
+    for (int tile = 0; tile < kTiles; ++tile)
+#pragma unroll
+      for (int half = 0; half < 2; ++half) {
+        float top = top_[tile][half];
+#pragma unroll
+        for (int j = 0; j < kKeySquares; ++j)
+#pragma unroll
+          for (int i = half * 2; i < half * 2 + 2; ++i) {
+            float& score = scores[tile][j][i];
+            score = last && key_of(key0, j, i) >= a_.keys ? -INFINITY : score * a_.scale;
+            top = Largest()(score, top);
+          }
+        for (int step = 1; step < 4; step *= 2) top = Largest()(top, __shfl_xor_sync(kAllLanes, top, step));
+        const float base = top == -INFINITY ? 0 : top;  // nothing is allowed yet: any finite number does
+        const float factor = __expf(top_[tile][half] - base);
+        top_[tile][half] = top;
+        float sum = sum_[tile][half] * factor;
+#pragma unroll
+        for (int j = 0; j < kKeySquares; ++j)
+#pragma unroll
+          for (int i = half * 2; i < half * 2 + 2; ++i) sum += scores[tile][j][i] = __expf(scores[tile][j][i] - base);
+        sum_[tile][half] = sum;
+#pragma unroll
+        for (int j = 0; j < kValueSquares; ++j)
+#pragma unroll
+          for (int i = half * 2; i < half * 2 + 2; ++i) results_[tile][j][i] *= factor;
+      }
+  }
+
+  __device__ void add_values(const float (&scores)[kTiles][kKeySquares][4]) {
+#pragma unroll
+    for (int t = 0; t < kKeySquares / 2; ++t) {  // sixteen keys
+      uint32_t left[kTiles][4];
+#pragma unroll
+      for (int tile = 0; tile < kTiles; ++tile) {
+        const float(&s)[4] = scores[tile][2 * t], (&u)[4] = scores[tile][2 * t + 1];
+        left[tile][0] = packed<T>(s[0], s[1]), left[tile][1] = packed<T>(s[2], s[3]);
+        left[tile][2] = packed<T>(u[0], u[1]), left[tile][3] = packed<T>(u[2], u[3]);
+      }
+#pragma unroll
+      for (int j = 0; j < kValueSquares / 2; ++j) {
+        uint32_t right[4];
+        load_squares_transposed(right, place<kShortKeys>(own_ + kKeyBytes, t * 16 + lane_ % 16, j * 2 + lane_ / 16));
+#pragma unroll
+        for (int tile = 0; tile < kTiles; ++tile) {
+          multiply<Math>(results_[tile][j * 2], left[tile], right[0], right[1]);
+          multiply<Math>(results_[tile][j * 2 + 1], left[tile], right[2], right[3]);
+        }
+      }
+    }
+  }
+
+  // Element `at` of row `row` of a warp's sums, such that rows beside each other meet all banks.
+  __device__ static int sum_place(int row, int at) { return row * kSize + (at ^ (row & 7) << 3); }
+
+  __device__ void leave_sums() const {
+    auto* sums = reinterpret_cast<float*>(own_);
+#pragma unroll
+    for (int tile = 0; tile < kTiles; ++tile)
+#pragma unroll
+      for (int half = 0; half < 2; ++half) {
+        const int row = tile * 16 + lane_ / 4 + half * 8;
+        float total = sum_[tile][half];
+        for (int step = 1; step < 4; step *= 2) total += __shfl_xor_sync(kAllLanes, total, step);
+        if (lane_ % 4 == 0) {
+          tops_[warp_ * kQueries + row] = top_[tile][half];
+          totals_[warp_ * kQueries + row] = total;
+        }
+#pragma unroll
+        for (int j = 0; j < kValueSquares; ++j)
+          *reinterpret_cast<float2*>(sums + sum_place(row, j * 8 + lane_ % 4 * 2)) =
+              make_float2(results_[tile][j][half * 2], results_[tile][j][half * 2 + 1]);
+      }
+  }
+
+  // Eight adjacent results of a query a thread.
+  __device__ void store() const {
+    const int warps = blockDim.x / 32;
+    for (int item = threadIdx.x; item < kQueries * kSize / 8; item += blockDim.x) {
+      const int row = item / (kSize / 8), at = item % (kSize / 8) * 8, query = query0_ + row;
+      if (query >= a_.queries || at >= a_.value_size) continue;
+      float top = -INFINITY, total = 0, sums[8] = {};
+      for (int w = 0; w < warps; ++w) top = Largest()(top, tops_[w * kQueries + row]);
+      const float base = top == -INFINITY ? 0 : top;
+      for (int w = 0; w < warps; ++w) {
+        const float factor = __expf(tops_[w * kQueries + row] - base);
+        total += factor * totals_[w * kQueries + row];
+        const auto* from = reinterpret_cast<const float*>(queries_ + kQueryBytes + w * kWarpBytes) + sum_place(row, at);
+#pragma unroll
+        for (int i = 0; i < 8; ++i) sums[i] += factor * from[i];
+      }
+      Pack<T, 8> pack;
+#pragma unroll
+      for (int i = 0; i < 8; ++i) pack.at[i] = from_float<T>(sums[i] / total);
+      *reinterpret_cast<Pack<T, 8>*>(head_.y + query * a_.y_at.row + at) = pack;
+    }
+  }
+
+  const AttentionArguments& a_;
+  const HeadPointers<T> head_;
+  const int query0_, warp_, lane_;
+  char *const queries_, *const own_;
+  float *const tops_, *const totals_;  // [warp][query]
+  float top_[kTiles][2], sum_[kTiles][2] = {};
+  float results_[kTiles][kValueSquares][4] = {};
+};
+
+template <class Math, int kChunks, int kTiles> __device__ void attend_short(const AttentionArguments& a) {
+  let_next_start();
+  extern __shared__ __align__(128) char shared[];
+  ShortBlock<Math, kChunks, kTiles>(a, shared).run();
+}
+
+}  // namespace
+
+#define KILN_SHORT(name, math, chunks, tiles)                                                                \
+  extern "C" __global__ void __launch_bounds__(kShortWarps * 32, 2)                                          \
+      attention_short_##name##_##chunks##_##tiles(const __grid_constant__ AttentionArguments a) {           \
+    attend_short<math, chunks, tiles>(a);                                                                   \
+  }
+KILN_SHORT(f16, MathF16, 1, 1)
+KILN_SHORT(f16, MathF16, 1, 2)
+KILN_SHORT(f16, MathF16, 2, 1)
+KILN_SHORT(bf16, MathBF16, 1, 1)
+KILN_SHORT(bf16, MathBF16, 1, 2)
+KILN_SHORT(bf16, MathBF16, 2, 1)
+
+}  // namespace kiln::cuda

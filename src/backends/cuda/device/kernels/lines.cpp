@@ -1,0 +1,158 @@
+// Kernels along one axis. "cumulative": running sums or products; parameters axis, product, exclusive, reverse. "arg_extreme": the place of
+// the largest or smallest element, int64; parameters axis, largest, last. "top_k": the first elements in order, and their places; parameters
+// axis, largest.
+#include "backends/cuda/device/cu/lines.h"
+
+#include <bit>
+
+#include "backends/cuda/device/kernels/dense.h"
+#include "backends/cuda/device/kernels/registry.h"
+
+namespace kiln::cuda::kernels {
+namespace {
+
+// The suffix of functions; null for types without such functions.
+const char* summed_suffix(DType type) {
+  switch (type) {
+    case DType::kF64: return "_f64";
+    case DType::kI32: return "_i32";
+    case DType::kI64: return "_i64";
+    default: return float_suffix(type);
+  }
+}
+const char* ordered_suffix(DType type) {
+  switch (type) {
+    case DType::kI8: return "_i8";
+    case DType::kU8: return "_u8";
+    default: return summed_suffix(type);
+  }
+}
+
+class LineKernel : public DenseKernel {
+ protected:
+  LineKernel(Gpu& gpu, const Attributes& p) : DenseKernel(gpu), axis_(p.integer("axis")) {}
+
+  Lines lines_of(const TensorView& x) const {
+    const int axis = static_cast<int>(axis_);
+    return {extent(x, 0, axis), x.dims[axis], extent(x, axis + 1, x.rank)};
+  }
+  bool has_axis(const TensorView& x) const { return axis_ >= 0 && axis_ < x.rank; }
+
+  // A warp for each row, or a thread for each column.
+  void cover(const std::string& name, const char* suffix, const Lines& l) {
+    const bool rows = l.inner == 1;
+    launch_ = {gpu_.function("lines", name + (rows ? "_rows" : "_columns") + suffix)};
+    launch_.threads = kLineThreads;
+    launch_.grid[0] = rows ? blocks_for(l.outer, kLineThreads / 32) : blocks_for(l.outer * l.inner, kLineThreads);
+    if (l.n == 0) launch_.grid[0] = 0;
+  }
+
+  int64_t axis_;
+  Launch launch_;
+};
+
+class Cumulative final : public LineKernel {
+ public:
+  Cumulative(Gpu& gpu, const Attributes& p) : LineKernel(gpu, p) {
+    arguments_.product = p.integer("product", 0) != 0;
+    arguments_.exclusive = p.integer("exclusive", 0) != 0;
+    arguments_.reverse = p.integer("reverse", 0) != 0;
+  }
+
+ private:
+  Status prepare_dense(const KernelCall& call) override {
+    if (call.inputs.size() != 1 || call.outputs.size() != 1)
+      return {Code::kMalformedPlan, "a running sum has one operand and one result"};
+    const TensorView &x = call.inputs[0], &y = call.outputs[0];
+    const char* suffix = summed_suffix(x.dtype);
+    if (!suffix || y.dtype != x.dtype) return {Code::kMalformedPlan, "there are no running sums of this type"};
+    if (!same_dims(x, y) || !has_axis(x)) return {Code::kShapeMismatch, "a running sum has no such axis"};
+    arguments_.lines = lines_of(x);
+    cover("cumulative", suffix, arguments_.lines);
+    return kOkStatus;
+  }
+  Status launch_dense(Stream& stream, const KernelCall& call) noexcept override {
+    void *x = call.inputs[0].data, *y = call.outputs[0].data;
+    return gpu_.launch(stream, launch_, arguments_, x, y);
+  }
+
+  CumulativeArguments arguments_ = {};
+};
+
+class ArgExtreme final : public LineKernel {
+ public:
+  ArgExtreme(Gpu& gpu, const Attributes& p) : LineKernel(gpu, p) {
+    arguments_.largest = p.integer("largest", 1) != 0;
+    arguments_.last = p.integer("last", 0) != 0;
+  }
+
+ private:
+  Status prepare_dense(const KernelCall& call) override {
+    if (call.inputs.size() != 1 || call.outputs.size() != 1)
+      return {Code::kMalformedPlan, "a search has one operand and one result"};
+    const TensorView &x = call.inputs[0], &y = call.outputs[0];
+    const char* suffix = ordered_suffix(x.dtype);
+    if (!suffix || y.dtype != DType::kI64) return {Code::kMalformedPlan, "there is no search in this type"};
+    if (!has_axis(x)) return {Code::kShapeMismatch, "a search has no such axis"};
+    const Lines l = lines_of(x);
+    if (y.elements() != l.outer * l.inner || (l.n == 0 && y.elements() > 0))
+      return {Code::kShapeMismatch, "the result of a search has another size"};
+    arguments_.lines = l;
+    cover("arg_extreme", suffix, l);
+    return kOkStatus;
+  }
+  Status launch_dense(Stream& stream, const KernelCall& call) noexcept override {
+    void *x = call.inputs[0].data, *y = call.outputs[0].data;
+    return gpu_.launch(stream, launch_, arguments_, x, y);
+  }
+
+  ArgExtremeArguments arguments_ = {};
+};
+
+class TopK final : public LineKernel {
+ public:
+  TopK(Gpu& gpu, const Attributes& p) : LineKernel(gpu, p) { arguments_.largest = p.integer("largest", 1) != 0; }
+
+ private:
+  Status prepare_dense(const KernelCall& call) override {
+    if (call.inputs.size() != 1 || call.outputs.empty() || call.outputs.size() > 2)
+      return {Code::kMalformedPlan, "top_k has other operands"};
+    const TensorView &x = call.inputs[0], &y = call.outputs[0];
+    const char* suffix = ordered_suffix(x.dtype);
+    if (!suffix || y.dtype != x.dtype) return {Code::kMalformedPlan, "there is no order of this type"};
+    if (!has_axis(x) || y.rank != x.rank) return {Code::kShapeMismatch, "top_k has no such axis"};
+    const int axis = static_cast<int>(axis_);
+    for (int i = 0; i < x.rank; ++i)
+      if (i == axis ? y.dims[i] > x.dims[i] : y.dims[i] != x.dims[i])
+        return {Code::kShapeMismatch, "the result of top_k has another size"};
+    if (call.outputs.size() > 1 && call.outputs[1].present() &&
+        (call.outputs[1].dtype != DType::kI64 || !same_dims(call.outputs[1], y)))
+      return {Code::kShapeMismatch, "the places of top_k are int64, one for each element"};
+    TopKArguments& a = arguments_;
+    a.lines = lines_of(x);
+    if (a.lines.n > kMostSorted) return {Code::kUnsupported, "a line is too long to be sorted"};
+    a.k = static_cast<int32_t>(y.dims[axis]);
+    a.size = std::max(2u, std::bit_ceil(static_cast<uint32_t>(a.lines.n)));
+    const int shared = static_cast<int>(a.size * (sizeof(int64_t) + sizeof(uint32_t)));
+    launch_ = {gpu_.function("lines", "top_k" + std::string(suffix), shared)};
+    launch_.threads = std::clamp(a.size / 2, 32u, static_cast<unsigned>(kSortThreads));
+    launch_.shared = static_cast<unsigned>(shared);
+    launch_.grid[0] = a.k == 0 ? 0 : blocks_for(a.lines.outer * a.lines.inner, 1);
+    return kOkStatus;
+  }
+  Status launch_dense(Stream& stream, const KernelCall& call) noexcept override {
+    void *x = call.inputs[0].data, *values = call.outputs[0].data,
+         *indices = call.outputs.size() > 1 ? call.outputs[1].data : nullptr;
+    return gpu_.launch(stream, launch_, arguments_, x, values, indices);
+  }
+
+  TopKArguments arguments_ = {};
+};
+
+}  // namespace
+
+std::unique_ptr<Kernel> make_cumulative(Gpu& gpu, const Attributes& p) { return std::make_unique<Cumulative>(gpu, p); }
+std::unique_ptr<Kernel> make_arg_extreme(Gpu& gpu, const Attributes& p) { return std::make_unique<ArgExtreme>(gpu, p); }
+std::unique_ptr<Kernel> make_top_k(Gpu& gpu, const Attributes& p) { return std::make_unique<TopK>(gpu, p); }
+
+}  // namespace kiln::cuda::kernels

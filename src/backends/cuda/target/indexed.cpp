@@ -1,0 +1,54 @@
+// Tactic: GatherElements, GatherND, ScatterElements, ScatterND.
+#include "backends/cuda/target/checks.h"
+#include "backends/cuda/target/tactics.h"
+
+namespace kiln::cuda::tactics {
+namespace {
+
+constexpr int64_t kMostTuples = 65536;  // that a thread can combine one after the other
+constexpr TypeSet kCombined{DType::kF16, DType::kBF16, DType::kF32, DType::kF64, DType::kI32, DType::kI64};
+
+const char* indexed_kernel(const std::string& op) {
+  if (op == "GatherElements") return "gather_elements";
+  if (op == "GatherND") return "gather_nd";
+  if (op == "ScatterElements") return "scatter_elements";
+  return op == "ScatterND" ? "scatter_nd" : nullptr;
+}
+
+bool scatters(const Problem& p) { return p.op().starts_with("Scatter"); }
+bool by_tuples(const Problem& p) { return p.op().ends_with("ND"); }
+
+Refusal accepts_indexed(const Problem& p) {
+  if (!indexed_kernel(p.op())) return refuse(p.op() + " does not take elements by index");
+  if (Refusal r = needs_plain(p); r.refused()) return r;
+  const DType type = p.input(0).dtype;
+  if (bits(type) > 64) return refuse("elements of type " + std::string(name(type)));
+  if (rank(p.input(0)) > 8) return refuse("there are more than eight axes");
+  if (by_tuples(p) && p.input(1).dtype != DType::kI64)
+    return refuse("indices of type " + std::string(name(p.input(1).dtype)));
+  if (!scatters(p) || p.attributes().text("reduction", "none") == "none") return accept();
+  if (!kCombined.has(type)) return refuse("it does not combine " + std::string(name(type)));
+  const Dims& indices = p.input(1).max;
+  if (by_tuples(p) && element_count(Dims(indices.begin(), indices.end() - 1)) > kMostTuples)
+    return refuse("too many tuples are combined one after the other");
+  return accept();
+}
+
+}  // namespace
+
+const Tactic indexed{
+    .name = "indexed",
+    .version = 1,
+    .accepts = accepts_indexed,
+    .configurations = nullptr,
+    .emit =
+        [](const Problem& p, const Config&) {
+          Attributes parameters;
+          if (by_tuples(p)) parameters.set("batch_axes", p.attributes().integer("batch_dims", 0));
+          else parameters.set("axis", axis_of(p, "axis", 0, rank(p.input(0))));
+          if (scatters(p)) parameters.set("reduction", p.attributes().text("reduction", "none"));
+          return emit_kernel(indexed_kernel(p.op()), std::move(parameters), all_inputs(p));
+        },
+};
+
+}  // namespace kiln::cuda::tactics

@@ -1,0 +1,80 @@
+// Tactics along one axis: CumSum and CumProd, ArgMax and ArgMin, TopK.
+#include "backends/cuda/device/cu/lines.h"
+
+#include "backends/cuda/target/checks.h"
+#include "backends/cuda/target/tactics.h"
+
+namespace kiln::cuda::tactics {
+namespace {
+
+constexpr TypeSet kSummed{DType::kF16, DType::kBF16, DType::kF32, DType::kF64, DType::kI32, DType::kI64};
+constexpr TypeSet kOrdered = kSummed | TypeSet{DType::kI8, DType::kU8};
+
+Refusal needs_type(const Problem& p, TypeSet types) {
+  if (Refusal r = needs_plain(p); r.refused()) return r;
+  return types.has(p.input(0).dtype) ? accept() : refuse("elements of type " + std::string(name(p.input(0).dtype)));
+}
+
+}  // namespace
+
+const Tactic cumulative{
+    .name = "cumulative",
+    .version = 1,
+    .accepts = [](const Problem& p) -> Refusal {
+      if (p.op() != "CumSum" && p.op() != "CumProd") return refuse(p.op() + " has no running values");
+      const auto axis = known_ints(p, 1);
+      if (!axis || axis->size() != 1) return refuse("the axis is known only at run time");
+      return needs_type(p, kSummed);
+    },
+    .configurations = nullptr,
+    .emit =
+        [](const Problem& p, const Config&) {
+          return emit_kernel("cumulative",
+                             {{"axis", normalize_axis((*known_ints(p, 1))[0], rank(p.input(0)))},
+                              {"product", int64_t{p.op() == "CumProd"}},
+                              {"exclusive", p.attributes().integer("exclusive", 0)},
+                              {"reverse", p.attributes().integer("reverse", 0)}},
+                             {0});
+        },
+};
+
+const Tactic arg_extreme{
+    .name = "arg_extreme",
+    .version = 1,
+    .accepts = [](const Problem& p) -> Refusal {
+      if (p.op() != "ArgMax" && p.op() != "ArgMin") return refuse(p.op() + " is neither ArgMax nor ArgMin");
+      return needs_type(p, kOrdered);
+    },
+    .configurations = nullptr,
+    .emit =
+        [](const Problem& p, const Config&) {
+          return emit_kernel("arg_extreme",
+                             {{"axis", axis_of(p, "axis", 0, rank(p.input(0)))},
+                              {"largest", int64_t{p.op() == "ArgMax"}},
+                              {"last", p.attributes().integer("select_last_index", 0)}},
+                             {0});
+        },
+};
+
+const Tactic top_k{
+    .name = "top_k",
+    .version = 1,
+    .accepts = [](const Problem& p) -> Refusal {
+      if (p.op() != "TopK") return refuse(p.op() + " is not TopK");
+      if (Refusal r = needs_type(p, kOrdered); r.refused()) return r;
+      if (!known_ints(p, 1)) return refuse("the number of elements is known only at run time");
+      const int64_t n = p.input(0).max[static_cast<size_t>(axis_of(p, "axis", -1, rank(p.input(0))))];
+      if (n > kMostSorted) return refuse("a line of " + std::to_string(n) + " elements is too long to be sorted");
+      return accept();
+    },
+    .configurations = nullptr,
+    .emit =
+        [](const Problem& p, const Config&) {
+          return emit_kernel(
+              "top_k",
+              {{"axis", axis_of(p, "axis", -1, rank(p.input(0)))}, {"largest", p.attributes().integer("largest", 1)}},
+              {0});
+        },
+};
+
+}  // namespace kiln::cuda::tactics

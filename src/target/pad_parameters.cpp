@@ -1,0 +1,23 @@
+// What a Pad asks of its kernel.
+#include "target/pad_parameters.h"
+
+#include "target/checks.h"
+
+namespace kiln {
+
+std::optional<Ints> pads_before(const Problem& p) {
+  const auto pads = known_ints(p, 1);
+  if (!pads) return std::nullopt;
+  Ints before(static_cast<size_t>(rank(p.input(0))), 0), axes;
+  if (p.input(3).present) {
+    const auto given = known_ints(p, 3);
+    if (!given) return std::nullopt;
+    for (int64_t a : *given) axes.push_back(normalize_axis(a, rank(p.input(0))));
+  } else {
+    for (int64_t i = 0; i < rank(p.input(0)); ++i) axes.push_back(i);
+  }
+  for (size_t i = 0; i < axes.size(); ++i) before[static_cast<size_t>(axes[i])] = (*pads)[i];
+  return before;
+}
+
+}  // namespace kiln

@@ -1,0 +1,104 @@
+// Attention on NVIDIA GPUs: short and long sequences, slices as operands, masks, heads of every size.
+#include <gtest/gtest.h>
+
+#include "cuda/node_check.h"
+
+namespace kiln::cuda::testing {
+namespace {
+
+constexpr DType kNarrow[] = {DType::kF16, DType::kBF16};
+
+Operand heads(Dims dims, DType type) { return {.dims = std::move(dims), .type = type}; }
+
+NodeCase joined(DType type, int64_t batch, int64_t queries, int64_t keys, int64_t q_heads, int64_t kv_heads,
+                int64_t size, int64_t value_size) {
+  return {.op = "Attention",
+          .attributes = {{"q_num_heads", q_heads}, {"kv_num_heads", kv_heads}},
+          .inputs = {heads({batch, queries, q_heads * size}, type), heads({batch, keys, kv_heads * size}, type),
+                     heads({batch, keys, kv_heads * value_size}, type)},
+          .tolerance = type == DType::kF32 ? 2e-5 : 0};
+}
+
+// The first key of every query is allowed, so that no row of the softmax is empty.
+Operand mask(DType type, Dims dims, unsigned seed) {
+  Tensor t = random_tensor(type, dims, seed);
+  const int64_t keys = dims.back();
+  for (int64_t i = 0; i < t.size(); i += keys) t.set(i, 1);
+  return {.dims = std::move(dims), .type = type, .value = t};
+}
+
+TEST(CudaAttention, SequencesAroundTheBlocks) {
+  for (DType type : kNarrow)
+    for (int64_t keys : {1, 31, 32, 33, 64, 128, 197, 256, 257, 300, 512, 513})
+      EXPECT_EQ(check(joined(type, 2, 19, keys, 3, 3, 64, 64)), std::set<std::string>{"attention"}) << keys;
+}
+
+TEST(CudaAttention, ManyQueries) {
+  for (DType type : kNarrow) {
+    check(joined(type, 8, 128, 128, 12, 12, 64, 64));
+    check(joined(type, 2, 700, 700, 2, 2, 64, 64));
+    check(joined(type, 8, 197, 197, 12, 12, 64, 64));
+  }
+}
+
+TEST(CudaAttention, HeadSizes) {
+  for (DType type : {DType::kF32, DType::kF16, DType::kBF16})
+    for (int64_t size : {8, 24, 32, 40, 64, 72, 128, 136, 192, 256, 264}) {
+      check(joined(type, 1, 20, 50, 2, 2, size, size));
+      check(joined(type, 1, 70, 600, 1, 1, size, 64));
+    }
+}
+
+TEST(CudaAttention, SharedKeys) {
+  for (DType type : kNarrow) {
+    check(joined(type, 2, 33, 65, 6, 2, 64, 32));
+    check(joined(type, 1, 40, 600, 4, 1, 128, 128));
+  }
+}
+
+TEST(CudaAttention, Causal) {
+  for (DType type : kNarrow)
+    for (int64_t keys : {7, 100, 256, 400, 530}) {
+      NodeCase c = joined(type, 2, keys, keys, 2, 2, 64, 64);
+      c.attributes.set("is_causal", int64_t{1});
+      check(c);
+    }
+}
+
+TEST(CudaAttention, MasksOfEveryShape) {
+  for (DType type : kNarrow)
+    for (DType of : {DType::kBool, DType::kF32, type})
+      for (const Dims& dims : {Dims{2, 1, 1, 70}, Dims{1, 3, 40, 70}, Dims{2, 3, 40, 70}, Dims{40, 70}}) {
+        NodeCase c = joined(type, 2, 40, 70, 3, 3, 32, 32);
+        c.inputs.push_back(mask(of, dims, 5));
+        if (of != type && of != DType::kBool && of != DType::kF32) continue;
+        EXPECT_EQ(check(c), std::set<std::string>{"attention"}) << to_string(dims);
+      }
+}
+
+TEST(CudaAttention, NothingAllowedIsNotANumber) {
+  for (DType type : {DType::kF32, DType::kF16}) {
+    NodeCase c = joined(type, 1, 4, 40, 2, 2, 16, 16);
+    Tensor none = Tensor::allocate(DType::kBool, {4, 40});
+    for (int64_t i = 0; i < none.size(); ++i) none.set(i, i >= 40 && i % 40 == 35);
+    c.inputs.push_back({.dims = {4, 40}, .type = DType::kBool, .value = none});
+    check(c);
+  }
+}
+
+TEST(CudaAttention, ScaleOfNoughtAndBelow) {
+  for (double scale : {0.0, -0.5}) {
+    NodeCase c = joined(DType::kF16, 1, 20, 40, 2, 2, 64, 64);
+    c.attributes.set("scale", scale);
+    c.inputs.push_back(mask(DType::kF16, {20, 40}, 7));
+    check(c);
+  }
+}
+
+TEST(CudaAttention, NoQueriesAndNoBatch) {
+  check(joined(DType::kF16, 2, 0, 40, 2, 2, 64, 64));
+  check(joined(DType::kF16, 0, 8, 40, 2, 2, 64, 64));
+}
+
+}  // namespace
+}  // namespace kiln::cuda::testing
