@@ -25,6 +25,7 @@ constexpr double kFarBehind = 8;             // one run is enough
 constexpr double kMinColdMilliseconds = 20;  // of a run that the first touch of memory does not make long
 constexpr double kBundleMilliseconds = 0.2;
 constexpr int kMaxBundle = 32;
+constexpr int64_t kDrawn = 1 << 20;  // elements of a sample, which larger ones repeat
 
 // Device memory that is freed at the end.
 struct Block {
@@ -40,16 +41,25 @@ struct Block {
   }
 };
 
-Tensor sample(const Argument& a) {
+// What an operand holds while it is measured: random elements, repeated.
+struct Sample {
+  Tensor pattern;
+  size_t bytes;
+};
+
+Sample sample(const Argument& a) {
   Dims dims = a.opt;
   const int64_t elements = a.layout.is_plain() ? element_count(dims) : storage_elements(a.layout, dims);
-  Tensor tensor = Tensor::allocate(a.dtype, {elements});
+  const auto bytes = byte_size(a.dtype, elements);
+  if (!bytes) throw Error(Code::kOutOfMemory, "no memory to measure a tactic");
+  const Dims drawn{std::min(elements, kDrawn)};
+  // Zeros flatter kernels of narrow types.
+  if (a.dtype != DType::kF32) return {ir::random_tensor(a.dtype, drawn, 1), static_cast<size_t>(*bytes)};
+  Tensor pattern = Tensor::allocate(a.dtype, drawn);
   std::minstd_rand random(1);
   std::uniform_real_distribution<float> uniform(-1, 1);
-  if (a.dtype != DType::kF32)
-    return ir::random_tensor(a.dtype, {elements}, 1);  // zeros flatter kernels of narrow types
-  for (float& v : tensor.as_mutable<float>()) v = uniform(random);
-  return tensor;
+  for (float& v : pattern.as_mutable<float>()) v = uniform(random);
+  return {std::move(pattern), static_cast<size_t>(*bytes)};
 }
 
 class Rig {
@@ -96,10 +106,14 @@ class Rig {
     return {inputs_[static_cast<size_t>(index % copies_)], step_.outputs, workspace_, workspace_size_};
   }
 
-  void* place(const Tensor& tensor) {
-    void* there = blocks_.emplace_back(device_.allocator(), static_cast<size_t>(tensor.bytes())).data;
-    throw_if_error(
-        device_.copy(*stream_, there, tensor.data(), static_cast<size_t>(tensor.bytes()), CopyKind::kHostToDevice));
+  void* place(const Tensor& tensor) { return place(Sample{tensor, static_cast<size_t>(tensor.bytes())}); }
+  void* place(const Sample& sample) {
+    auto* there = static_cast<char*>(blocks_.emplace_back(device_.allocator(), sample.bytes).data);
+    const auto whole = static_cast<size_t>(sample.pattern.bytes());
+    for (size_t at = 0, size; at < sample.bytes; at += size) {
+      size = std::min(whole, sample.bytes - at);
+      throw_if_error(device_.copy(*stream_, there + at, sample.pattern.data(), size, CopyKind::kHostToDevice));
+    }
     return there;
   }
 
@@ -112,7 +126,7 @@ class Rig {
         if (!list[i].data || &list != &inputs_.front()) list[i].data = place(constant);
     } else if (from >= 0 && step_.inputs[i].present() && !step_.inputs[i].data) {
       const Argument& a = problem.input(from);
-      void* const there = place(a.constant ? *a.constant : sample(a));
+      void* const there = a.constant ? place(*a.constant) : place(sample(a));
       for (auto& list : inputs_) list[i].data = there;
     }
   }

@@ -3,6 +3,7 @@
 #include "backends/cuda/target/chip.h"
 #include "backends/cuda/target/conv_problem.h"
 #include "backends/cuda/target/tactics.h"
+#include "base/checked.h"
 #include "base/error.h"
 
 namespace kiln::cuda::tactics {
@@ -27,6 +28,21 @@ Refusal accepts_wgmma(const Problem& p) {
   TiledProblem t;
   if (const Refusal r = read_tiled(p, t); r.refused()) return r;
   if (t.weights.groups > 1) return refuse("there are " + std::to_string(t.weights.groups) + " groups, needs one");
+  return accept();
+}
+
+Refusal accepts_stream(const Problem& p) {
+  if (const Refusal r = accepts_wgmma(p); r.refused()) return r;
+  const TiledProblem t = tiled_problem(p);
+  if (t.weights.bytes != 2)
+    return refuse("elements of type " + std::string(name(t.type)) + ", needs float16 or bfloat16");
+  if (t.weights.columns % 8 != 0)
+    return refuse(std::to_string(t.weights.columns) + " columns are no whole words of 16 bytes");
+  constexpr int64_t kSide = 128;
+  const int64_t tiles = ceil_div(t.product.rows, kSide) * ceil_div(t.product.columns, kSide);
+  if (tiles < target_chip().multiprocessors)
+    return refuse("there are " + std::to_string(tiles) + " tiles of 128 rows and columns for " +
+                  std::to_string(target_chip().multiprocessors) + " multiprocessors");
   return accept();
 }
 
@@ -86,6 +102,25 @@ const Tactic conv_wgmma{
           const TiledProblem t = tiled_problem(p);
           const int64_t tile = read_integer(config, "tile", 0, kGroupTileCount - 1);
           return emit_tiled(t, "conv_wgmma", kernels::pack_wgmma_weights(t.weights, t.type, kGroupTiles[tile]), config);
+        },
+};
+
+const Tactic conv_stream{
+    .name = "conv_stream",
+    .version = 1,
+    .ops = {"Conv", "MatMul", "Gemm"},
+    .accepts = accepts_stream,
+    .configurations =
+        [](const Problem& p) {
+          const TiledProblem t = tiled_problem(p);
+          return stream_configs(t.product, t.epilogue.residual_input >= 0, target_chip());
+        },
+    .emit =
+        [](const Problem& p, const Config& config) {
+          const TiledProblem t = tiled_problem(p);
+          const StreamTile& tile = kStreamTiles[read_integer(config, "tile", 0, kStreamTileCount - 1)];
+          return emit_tiled(t, "conv_stream",
+                            kernels::pack_wgmma_weights(t.weights, t.type, {tile.rows / 64, tile.columns}), config);
         },
 };
 

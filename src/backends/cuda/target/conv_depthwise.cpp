@@ -9,6 +9,7 @@ namespace kiln::cuda::tactics {
 const Tactic conv_depthwise{
     .name = "conv_depthwise",
     .version = 1,
+    .ops = {"Conv"},
     .accepts = [](const Problem& p) -> Refusal {
       TiledProblem t;
       if (const Refusal r = read_constant_conv(p, t); r.refused()) return r;

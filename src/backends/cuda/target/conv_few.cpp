@@ -18,10 +18,10 @@ bool fits(const TiledProblem& t, int64_t columns) {
 const Tactic conv_few{
     .name = "conv_few",
     .version = 1,
+    .ops = {"Conv"},
     .accepts = [](const Problem& p) -> Refusal {
       if (!target_chip().has_cp_async()) return refuse("compute capability is below 8.0");
       TiledProblem t;
-      if (p.op() != "Conv") return refuse("is for Conv");
       if (const Refusal r = read_conv(p, t); r.refused()) return r;
       if (t.weights.groups > 1) return refuse("there are " + std::to_string(t.weights.groups) + " groups, needs one");
       if (t.weights.channels > kFewChannels)

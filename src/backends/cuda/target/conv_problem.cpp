@@ -27,7 +27,6 @@ Refusal accept_rounding(const Problem& p) {
 }  // namespace
 
 Refusal read_constant_conv(const Problem& p, TiledProblem& t) {
-  if (p.op() != "Conv") return refuse("is for Conv");
   const Argument &x = p.input(0), &w = p.input(1), &y = p.outputs[0];
   for (const Refusal& r : {accept_image(x, "x"), accept_image(y, "y"), accept_type(p, w)})
     if (r.refused()) return r;

@@ -8,12 +8,14 @@
 namespace kiln::cuda {
 namespace {
 
-constexpr size_t kMostConfigs = 16;
+constexpr size_t kMostConfigs = 12;
+constexpr double kHopeless = 2.5;  // times the best estimate
 
 // Nanoseconds, for one multiprocessor: measured on compute capability 9.0, and good enough to put tiles of others in order.
 constexpr double kStart = 1500;                  // of a kernel, until its first product
 constexpr double kExchange = 700;                // sums between the blocks of a cluster
 constexpr double kBytesPerNanosecond = 42;       // from the second-level cache
+constexpr int64_t kSlack = 1024;                 // bytes of shared memory that alignment may take
 constexpr double kProductsPerNanosecond = 3500;  // multiplications and additions of 16-bit numbers
 
 struct Candidate {
@@ -34,7 +36,9 @@ std::vector<Config> best_of(std::vector<Candidate> candidates) {
   std::stable_sort(candidates.begin(), candidates.end(),
                    [](const Candidate& a, const Candidate& b) { return a.nanoseconds < b.nanoseconds; });
   std::vector<Config> configs;
-  for (size_t i = 0; i < candidates.size() && i < kMostConfigs; ++i) configs.push_back(std::move(candidates[i].config));
+  for (size_t i = 0; i < candidates.size() && i < kMostConfigs; ++i)
+    if (candidates[i].nanoseconds <= kHopeless * candidates[0].nanoseconds)
+      configs.push_back(std::move(candidates[i].config));
   return configs;
 }
 
@@ -51,7 +55,7 @@ std::vector<Config> mma_configs(const TiledProduct& p, const Chip& chip) {
 }
 
 std::vector<Config> wgmma_configs(const TiledProduct& p, const Chip& chip) {
-  constexpr int64_t kSlack = 1024, kManyStages = 8, kFewStages = 4;
+  constexpr int64_t kManyStages = 8, kFewStages = 4;
   std::vector<Candidate> candidates;
   for (int64_t i = 0; i < kGroupTileCount; ++i)
     for (int64_t splits = 1; splits <= kMaxSplits; splits *= 2) {
@@ -68,6 +72,25 @@ std::vector<Config> wgmma_configs(const TiledProduct& p, const Chip& chip) {
         if (candidates.empty() || !(candidates.back().config == config)) candidates.push_back({time, config});
       }
     }
+  return best_of(std::move(candidates));
+}
+
+std::vector<Config> stream_configs(const TiledProduct& p, bool has_residual, const Chip& chip) {
+  // Where results come fast, one buffer is filled while the other is stored.
+  constexpr int64_t kFewChunks = 8;
+  std::vector<Candidate> candidates;
+  for (int64_t i = 0; i < kStreamTileCount; ++i) {
+    const StreamTile& tile = kStreamTiles[i];
+    const auto stages_beside = [&](int64_t buffers) {
+      return std::min<int64_t>((chip.shared_per_block - kSlack - buffers * tile.result()) / tile.stage(), kMaxStages);
+    };
+    const int64_t wanted = has_residual || p.chunks <= kFewChunks ? 2 : 1,
+                  buffers = stages_beside(wanted) < 2 ? 1 : wanted;
+    const int64_t stages = stages_beside(buffers);
+    if (stages < 2) continue;
+    candidates.push_back(
+        {estimate(p, chip, tile.rows, tile.columns, 1), Config{{"tile", i}, {"stages", stages}, {"buffers", buffers}}});
+  }
   return best_of(std::move(candidates));
 }
 

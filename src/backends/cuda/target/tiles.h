@@ -10,8 +10,9 @@ namespace kiln::cuda {
 struct TiledProduct {
   int64_t rows = 0, columns = 0, chunks = 0;
 };
-// Configurations of kernel "conv_mma": tile. Of "conv_wgmma": tile, splits, stages.
+// Configurations of kernel "conv_mma": tile. Of "conv_wgmma": tile, splits, stages. Of "conv_stream": tile, stages, buffers.
 std::vector<Config> mma_configs(const TiledProduct& product, const Chip& chip);
 std::vector<Config> wgmma_configs(const TiledProduct& product, const Chip& chip);
+std::vector<Config> stream_configs(const TiledProduct& product, bool has_residual, const Chip& chip);
 
 }  // namespace kiln::cuda

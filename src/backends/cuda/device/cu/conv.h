@@ -58,8 +58,8 @@ struct GroupTile {
   constexpr int threads() const { return groups * 128 + 32; }
   constexpr int stage() const { return (rows() + columns) * 128; }  // bytes
 };
-inline constexpr GroupTile kGroupTiles[] = {{1, 32}, {1, 64}, {1, 128}, {2, 32}, {2, 64}, {2, 128}, {2, 256}};
-inline constexpr int kGroupTileCount = 7;
+inline constexpr GroupTile kGroupTiles[] = {{1, 32}, {1, 64}, {1, 128}, {2, 32}, {2, 64}, {2, 128}, {2, 256}, {4, 64}};
+inline constexpr int kGroupTileCount = 8;
 inline constexpr int kMaxStages = 12;
 inline constexpr int kMaxSplits = 8;
 
@@ -74,19 +74,41 @@ __host__ __device__
 }
 
 // Rows are the pixels of boxes of box_w x box_h x box_n pixels of the result, as the tensor map of the source has them.
-struct ConvWgmmaArguments {
+struct ConvBoxArguments {
   ConvGeometry g;
   EpilogueArguments epilogue;
   const void* weights;  // [column tiles, chunks, rows of a tile, chunk], swizzled, rows in the order of channel_of_row
-  void* y;
-  uint32_t chunks, splits, stages;
+  uint32_t chunks, stages;
   uint32_t box_bytes;
-  int32_t batch, height, width;  // of the result
   FastDivisor box_w, box_h;
   uint32_t box_n;
-  FastDivisor row_tiles, tiles_w, tiles_h;
+  FastDivisor tiles_w, tiles_h;
   FastDivisor chunks_per_tap, tap_columns;
   int32_t weights_are_constant;
+};
+
+struct ConvWgmmaArguments : ConvBoxArguments {
+  void* y;
+  uint32_t splits;
+  int32_t batch, height, width;  // of the result
+  FastDivisor row_tiles;
+};
+
+// Tiles of the stream kernels: the rows of two groups of four warps, and columns.
+struct StreamTile {
+  int rows, columns;
+  constexpr int stage() const { return (rows + columns) * 128; }  // bytes
+  constexpr int result() const { return rows * columns * 2; }     // bytes
+};
+inline constexpr StreamTile kStreamTiles[] = {{128, 64}, {256, 64}, {128, 128}, {256, 128}, {128, 256}};
+inline constexpr int kStreamTileCount = 5;
+inline constexpr int kStreamThreads = 3 * 128;  // two groups multiply, warps of the third copy
+inline constexpr int kMaxBuffers = 2;
+
+// Blocks go from tile to tile; results leave through as many buffers in shared memory, where the residual has come before.
+struct ConvStreamArguments : ConvBoxArguments {
+  uint32_t buffers, tiles;
+  FastDivisor column_tiles;
 };
 
 }  // namespace kiln::cuda

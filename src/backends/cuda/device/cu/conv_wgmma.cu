@@ -1,8 +1,6 @@
 // Convolutions and products for compute capability 9.0: the copy engine brings boxes of pixels and packed weights, groups of four
 // warps multiply them; the terms may be split over the blocks of a cluster. Weights are fetched before the inputs are there.
-#include "backends/cuda/device/cu/conv.h"
-#include "backends/cuda/device/cu/epilogue.cuh"
-#include "backends/cuda/device/cu/hopper.cuh"
+#include "backends/cuda/device/cu/conv_boxes.cuh"
 
 namespace kiln::cuda {
 namespace {
@@ -17,10 +15,7 @@ template <class Math, int kTile> class ConvBlock {
     const uint32_t tile = blockIdx.x / a_.splits;
     column_tile_ = a_.row_tiles.quotient(tile);
     const uint32_t row_tile = tile - column_tile_ * a_.row_tiles.divisor;
-    const uint32_t line = a_.tiles_w.quotient(row_tile), plane = a_.tiles_h.quotient(line);
-    w0_ = (row_tile - line * a_.tiles_w.divisor) * a_.box_w.divisor;
-    h0_ = (line - plane * a_.tiles_h.divisor) * a_.box_h.divisor;
-    n0_ = plane * a_.box_n;
+    origin_ = origin_of(a_, row_tile);
     begin_ = a_.chunks * split_ / a_.splits;
     end_ = a_.chunks * (split_ + 1) / a_.splits;
   }
@@ -58,18 +53,10 @@ template <class Math, int kTile> class ConvBlock {
   __device__ char* stage(uint32_t index) const { return stages_ + index * kStageBytes; }
 
   __device__ void fetch_weights(uint32_t chunk, uint32_t index) const {
-    arrive_expecting(&full_[index], a_.box_bytes + kWeightBytes);
-    const auto* from = static_cast<const char*>(a_.weights) + (int64_t{column_tile_} * a_.chunks + chunk) * kWeightBytes;
-    copy_bulk(stage(index) + kSourceBytes, from, kWeightBytes, &full_[index]);
+    cuda::fetch_weights<kWeightBytes>(a_, column_tile_, chunk, stage(index) + kSourceBytes, &full_[index]);
   }
-
   __device__ void fetch_source(uint32_t chunk, uint32_t index) const {
-    const uint32_t tap = a_.chunks_per_tap.quotient(chunk), channel = (chunk - tap * a_.chunks_per_tap.divisor) * kChunkElements<Math>;
-    const uint32_t tap_h = a_.tap_columns.quotient(tap), tap_w = tap - tap_h * a_.tap_columns.divisor;
-    copy_box(stage(index), map_, static_cast<int>(channel),
-             static_cast<int>(w0_) * a_.g.stride_w - a_.g.left + static_cast<int>(tap_w) * a_.g.dilation_w,
-             static_cast<int>(h0_) * a_.g.stride_h - a_.g.top + static_cast<int>(tap_h) * a_.g.dilation_h,
-             static_cast<int>(n0_), &full_[index]);
+    cuda::fetch_source<Math>(a_, map_, origin_, chunk, stage(index), &full_[index]);
   }
 
   // One thread keeps the copy engine busy.
@@ -100,35 +87,32 @@ template <class Math, int kTile> class ConvBlock {
   // Where in the result row `row` of the tile lies, in pixels; negative: nowhere.
   __device__ int64_t pixel_of(uint32_t row) const {
     const uint32_t line = a_.box_w.quotient(row), plane = a_.box_h.quotient(line);
-    const uint32_t w = w0_ + row - line * a_.box_w.divisor, h = h0_ + line - plane * a_.box_h.divisor, n = n0_ + plane;
+    const uint32_t w = origin_.w + row - line * a_.box_w.divisor, h = origin_.h + line - plane * a_.box_h.divisor, n = origin_.n + plane;
     if (plane >= a_.box_n || w >= static_cast<uint32_t>(a_.width) || h >= static_cast<uint32_t>(a_.height) ||
         n >= static_cast<uint32_t>(a_.batch))
       return -1;
     return (int64_t{n} * a_.height + h) * a_.width + w;
   }
 
-  __device__ void store(int64_t pixel, uint32_t column, const Eight& v) const {
-    if (pixel < 0 || column >= a_.g.columns) return;
-    const T* residual = static_cast<const T*>(a_.epilogue.residual);
-    finish<T>(a_.epilogue, v, residual ? residual + pixel * a_.epilogue.residual_stride + column : nullptr,
-              static_cast<T*>(a_.y) + pixel * a_.g.to_pixel + column, static_cast<int>(a_.g.columns - column));
+  // Runs of the residual are fetched while the products are under way: in whole words, by kernels that have registers left for them.
+  static constexpr bool kFetchesEarly = sizeof(T) == 2 && kSums * kShape.groups <= 128;
+
+  __device__ void fetch(int64_t pixel, uint32_t column, uint4& early) const {
+    if constexpr (kFetchesEarly)
+      if (a_.epilogue.residual && a_.epilogue.in_words && pixel >= 0 && column < a_.g.columns)
+        early = *reinterpret_cast<const uint4*>(static_cast<const T*>(a_.epilogue.residual) + pixel * a_.epilogue.residual_stride + column);
   }
 
-  // The first column, within the tile, of the octet `octet` of this thread.
-  __device__ static uint32_t column_of(uint32_t octet) { return octet * 32 + threadIdx.x % 4 * 8; }
-
-  __device__ void begin_sums(float (&sums)[kSums]) const {
-    const float* bias = split_ == 0 ? a_.epilogue.bias : nullptr;
-#pragma unroll
-    for (int octet = 0; octet < kOctets; ++octet) {
-      const uint32_t column = column_tile_ * kShape.columns + column_of(octet);
-#pragma unroll
-      for (int j = 0; j < 8; ++j) {
-        const float value = bias && column + j < a_.g.columns ? bias[column + j] : 0.0f;
-        const int at = octet * 16 + j / 2 * 4 + j % 2;
-        sums[at] = sums[at + 2] = value;
-      }
+  __device__ void store(int64_t pixel, uint32_t column, const Eight& v, const uint4& early) const {
+    if (pixel < 0 || column >= a_.g.columns) return;
+    T* y = static_cast<T*>(a_.y) + pixel * a_.g.to_pixel + column;
+    if (kFetchesEarly && a_.epilogue.in_words) {
+      store_run(y, with_epilogue(a_.epilogue, v, load_run<T, 8>(reinterpret_cast<const T*>(&early), true, 8)), true, 8);
+      return;
     }
+    const T* residual = static_cast<const T*>(a_.epilogue.residual);
+    finish<T>(a_.epilogue, v, residual ? residual + pixel * a_.epilogue.residual_stride + column : nullptr, y,
+              static_cast<int>(a_.g.columns - column));
   }
 
   __device__ void multiply_all(float (&sums)[kSums]) const {
@@ -149,41 +133,68 @@ template <class Math, int kTile> class ConvBlock {
       if (++index == a_.stages) index = 0, parity ^= 1;
     }
     wait_for_products<0>();
-#pragma unroll
-    for (int i = 0; i < kSums; ++i) asm volatile("" : "+f"(sums[i]));
+    settle(sums);
   }
 
   __device__ void consume() const {
     float sums[kSums];
     if (!a_.epilogue.bias_is_constant) wait_for_inputs();
-    begin_sums(sums);
+    begin_sums(sums, split_ == 0 ? a_.epilogue.bias : nullptr, column_tile_ * kShape.columns, a_.g.columns);
     if (a_.splits > 1) wait_for_cluster();
     wait_for_inputs();
-    multiply_all(sums);
-    if (a_.splits > 1) exchange(sums);
+    if (a_.splits > 1) finish_shared(sums);
     else finish_own(sums);
   }
 
   __device__ void finish_own(float (&sums)[kSums]) const {
-    const uint32_t row = threadIdx.x / 32 * 16 + threadIdx.x % 32 / 4;
+    const uint32_t row = threadIdx.x / 32 * 16 + threadIdx.x % 32 / 4, column0 = column_tile_ * kShape.columns;
+    const int64_t pixels[] = {pixel_of(row), pixel_of(row + 8)};
+    uint4 early[2][kOctets] = {};
 #pragma unroll
-    for (int half = 0; half < 2; ++half) {
-      const int64_t pixel = pixel_of(row + half * 8);
+    for (int half = 0; half < 2; ++half)
 #pragma unroll
-      for (int octet = 0; octet < kOctets; ++octet) {
-        Eight v;
+      for (int octet = 0; octet < kOctets; ++octet) fetch(pixels[half], column0 + column_of_octet(octet), early[half][octet]);
+    multiply_all(sums);
 #pragma unroll
-        for (int j = 0; j < 8; ++j) v.at[j] = sums[octet * 16 + j / 2 * 4 + half * 2 + j % 2];
-        store(pixel, column_tile_ * kShape.columns + column_of(octet), v);
-      }
-    }
+    for (int half = 0; half < 2; ++half)
+#pragma unroll
+      for (int octet = 0; octet < kOctets; ++octet)
+        store(pixels[half], column0 + column_of_octet(octet), octet_of(sums, octet, half), early[half][octet]);
   }
 
   // Each block of the cluster adds up and finishes some runs of eight rows: all blocks send it their sums.
-  __device__ void exchange(float (&sums)[kSums]) const {
+  __device__ void finish_shared(float (&sums)[kSums]) const {
     const uint32_t lane = threadIdx.x % 32, warp = threadIdx.x / 32, runs = kShape.groups * 8 / a_.splits;
+    const uint32_t column0 = column_tile_ * kShape.columns;
+    // Runs of eight rows and 32 columns of this warp: at most as many, for the rows are halved at least.
+    uint4 early[kOctets] = {};
+    const auto item_of = [&](int i) { return warp + i * (kThreads / 32); };
+    const auto pixel_of_item = [&](uint32_t item) { return pixel_of((split_ * runs + item / kOctets) * 8 + lane / 4); };
+#pragma unroll
+    for (int i = 0; i < kOctets; ++i)
+      if (item_of(i) < runs * kOctets) fetch(pixel_of_item(item_of(i)), column0 + column_of_octet(item_of(i) % kOctets), early[i]);
+    multiply_all(sums);
     char* parts = stage(a_.stages);  // [split][run][octet][half of an octet][lane]
     const uint32_t bytes_of_split = runs * kOctets * 2 * 32 * kPartBytes;
+    send_sums(sums, parts, runs, bytes_of_split);
+    wait(parts_, 0);
+#pragma unroll
+    for (int i = 0; i < kOctets; ++i) {
+      const uint32_t item = item_of(i);
+      if (item >= runs * kOctets) break;
+      Eight v = {};
+      for (uint32_t split = 0; split < a_.splits; ++split) {
+        const auto* from = reinterpret_cast<const float4*>(parts + split * bytes_of_split + (item * 2 * 32 + lane) * kPartBytes);
+        const float4 low = from[0], high = from[32];
+        v.at[0] += low.x, v.at[1] += low.y, v.at[2] += low.z, v.at[3] += low.w;
+        v.at[4] += high.x, v.at[5] += high.y, v.at[6] += high.z, v.at[7] += high.w;
+      }
+      store(pixel_of_item(item), column0 + column_of_octet(item % kOctets), v, early[i]);
+    }
+  }
+
+  __device__ void send_sums(const float (&sums)[kSums], char* parts, uint32_t runs, uint32_t bytes_of_split) const {
+    const uint32_t lane = threadIdx.x % 32, warp = threadIdx.x / 32;
 #pragma unroll
     for (int half = 0; half < 2; ++half) {
       const uint32_t run = warp * 2 + half, owner = run / runs;
@@ -195,25 +206,14 @@ template <class Math, int kTile> class ConvBlock {
         send(to + part * 32 * kPartBytes, sums[at], sums[at + 1], sums[at + 4], sums[at + 5], barrier);
       }
     }
-    wait(parts_, 0);
-    for (uint32_t item = warp; item < runs * kOctets; item += kThreads / 32) {
-      const uint32_t run = item / kOctets, octet = item % kOctets;
-      Eight v = {};
-      for (uint32_t split = 0; split < a_.splits; ++split) {
-        const auto* from = reinterpret_cast<const float4*>(parts + split * bytes_of_split + (item * 2 * 32 + lane) * kPartBytes);
-        const float4 low = from[0], high = from[32];
-        v.at[0] += low.x, v.at[1] += low.y, v.at[2] += low.z, v.at[3] += low.w;
-        v.at[4] += high.x, v.at[5] += high.y, v.at[6] += high.z, v.at[7] += high.w;
-      }
-      store(pixel_of((split_ * runs + run) * 8 + lane / 4), column_tile_ * kShape.columns + column_of(octet), v);
-    }
   }
 
   const CUtensorMap& map_;
   const ConvWgmmaArguments& a_;
   char* stages_;
   uint64_t *full_, *empty_, *parts_;
-  uint32_t split_, column_tile_, w0_, h0_, n0_, begin_, end_;
+  uint32_t split_, column_tile_, begin_, end_;
+  TileOrigin origin_;
 };
 
 template <class Math, int kTile> __device__ void conv_wgmma(const CUtensorMap& map, const ConvWgmmaArguments& a) {
@@ -239,7 +239,8 @@ template <class Math, int kTile> __device__ void conv_wgmma(const CUtensorMap& m
   KILN_CONV_TILE(name, math, 3)  \
   KILN_CONV_TILE(name, math, 4)  \
   KILN_CONV_TILE(name, math, 5)  \
-  KILN_CONV_TILE(name, math, 6)
+  KILN_CONV_TILE(name, math, 6)  \
+  KILN_CONV_TILE(name, math, 7)
 KILN_CONV(f16, MathF16)
 KILN_CONV(bf16, MathBF16)
 KILN_CONV(f32, MathTF32)

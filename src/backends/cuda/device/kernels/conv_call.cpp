@@ -137,6 +137,17 @@ void ConvCall::plan_copy(ConvOperands& o) const {
   o.in.batch_stride = o.in.row_stride * o.in.height;
 }
 
+size_t ConvCall::workspace(const KernelCall& call) const noexcept {
+  size_t wanted = 0;
+  (void)guarded([&]() -> Status {
+    ConvOperands o;
+    KILN_RETURN_IF_ERROR(read(call, o));
+    wanted = o.copied_bytes;
+    return kOkStatus;
+  });
+  return wanted;
+}
+
 Status ConvCall::source(Stream& stream, const ConvOperands& o, const KernelCall& call, const void*& x) const noexcept {
   x = call.inputs[0].data;
   if (!is_aligned(call.inputs[1].data, kPiece))

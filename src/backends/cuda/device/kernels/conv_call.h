@@ -42,6 +42,8 @@ class ConvCall {
   const ConvParameters& parameters() const { return parameters_; }
   // Checks all operands but the size of the packed weights. May throw Error.
   Status read(const KernelCall& call, ConvOperands& operands) const;
+  // Bytes for the copy of x.
+  size_t workspace(const KernelCall& call) const noexcept;
   // x as the kernel sees it, copied when it must be.
   Status source(Stream& stream, const ConvOperands& operands, const KernelCall& call, const void*& x) const noexcept;
   // With this call's addresses.

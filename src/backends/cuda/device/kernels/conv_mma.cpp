@@ -46,16 +46,7 @@ class ConvMma final : public Kernel {
     });
   }
 
-  size_t workspace(const KernelCall& call) noexcept override {
-    size_t wanted = 0;
-    (void)guarded([&]() -> Status {
-      ConvOperands o;
-      KILN_RETURN_IF_ERROR(conv_.read(call, o));
-      wanted = o.copied_bytes;
-      return kOkStatus;
-    });
-    return wanted;
-  }
+  size_t workspace(const KernelCall& call) noexcept override { return conv_.workspace(call); }
 
   Status launch(Stream& stream, const KernelCall& call) noexcept override {
     KILN_RETURN_IF_ERROR(conv_.source(stream, operands_, call, arguments_.x));

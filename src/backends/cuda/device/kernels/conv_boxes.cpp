@@ -1,0 +1,97 @@
+// What the convolutions by boxes of pixels share.
+#include "backends/cuda/device/kernels/conv_boxes.h"
+
+namespace kiln::cuda::kernels {
+namespace {
+
+constexpr int64_t kLongestBox = 256;
+
+FastDivisor divisor(int64_t n) { return FastDivisor::of(static_cast<uint32_t>(std::max<int64_t>(n, 1))); }
+
+bool is_flat(const ConvOperands& o) {
+  const ConvGeometry& g = o.geometry;
+  return g.taps_h * g.taps_w == 1 && g.stride_h == 1 && g.stride_w == 1 && g.top == 0 && g.left == 0 &&
+         o.in.equidistant() && o.in.height == o.out.height && o.in.width == o.out.width;
+}
+
+}  // namespace
+
+PixelBox PixelBox::covering(const ImageView& image, int64_t rows, int64_t most_w, int64_t most_h) {
+  const auto bounded = [](int64_t extent, int64_t most) { return std::clamp<int64_t>(extent, 1, most); };
+  PixelBox best;
+  for (int64_t w = bounded(image.width, std::min(rows, most_w)); w >= 1; --w)
+    for (int64_t h = bounded(image.height, std::min(rows / w, most_h)); h >= 1; --h) {
+      const PixelBox box{w, h, bounded(image.batch, rows / (w * h))};
+      if (box.count(image) < best.count(image)) best = box;
+    }
+  return best;
+}
+
+int64_t PixelBox::across(const ImageView& image) const { return ceil_div(image.width, w); }
+int64_t PixelBox::down(const ImageView& image) const { return ceil_div(image.height, h); }
+int64_t PixelBox::count(const ImageView& image) const { return across(image) * down(image) * ceil_div(image.batch, n); }
+
+void flatten_when_flat(ConvOperands& o) {
+  if (!is_flat(o)) return;
+  for (ImageView* v : {&o.in, &o.out}) {
+    v->width = v->pixels();
+    v->height = v->batch = 1;
+    v->row_stride = v->batch_stride = v->pixel_stride * v->width;
+  }
+  o.geometry.height = 1;
+  o.geometry.width = static_cast<int32_t>(o.in.width);
+}
+
+Status plan_boxes(const ConvCall& conv, const KernelCall& call, const ConvOperands& o, const GroupTile& tile,
+                  PixelBox& box, ConvBoxArguments& a) {
+  const int64_t taps = conv.parameters().taps();
+  if (call.inputs[1].elements() != wgmma_weight_elements(o.geometry.columns, taps, o.channels, o.bytes, tile))
+    return {Code::kShapeMismatch, "packed weights have another size"};
+  const int64_t chunks = wgmma_chunks(taps, o.channels, o.bytes);
+  if (chunks > INT32_MAX) return {Code::kUnsupported, "a convolution has too many terms for its kernel"};
+  const auto longest = [](int64_t stride) { return (kLongestBox - 1) / stride + 1; };
+  box = PixelBox::covering(o.out, tile.rows(), longest(o.geometry.stride_w), longest(o.geometry.stride_h));
+  a.g = o.geometry;
+  a.chunks = static_cast<uint32_t>(chunks);
+  a.box_bytes = static_cast<uint32_t>(box.w * box.h * box.n * kChunk);
+  a.box_w = divisor(box.w);
+  a.box_h = divisor(box.h);
+  a.box_n = static_cast<uint32_t>(box.n);
+  a.tiles_w = divisor(box.across(o.out));
+  a.tiles_h = divisor(box.down(o.out));
+  a.chunks_per_tap = divisor(chunks / std::max<int64_t>(taps, 1));
+  a.tap_columns = FastDivisor::of(a.g.taps_w);
+  a.weights_are_constant = call.inputs[1].host != nullptr;
+  return kOkStatus;
+}
+
+void PixelMap::plan(const ImageView& image, int64_t channels, DType type, const PixelBox& box, int64_t stride_w,
+                    int64_t stride_h) {
+  const int bytes = element_bytes(type);
+  const auto reach = [](int64_t count, int64_t stride) { return static_cast<cuuint32_t>((count - 1) * stride + 1); };
+  const auto copy = [](auto& to, std::initializer_list<int64_t> from) {
+    std::transform(from.begin(), from.end(), to, [](int64_t n) { return static_cast<std::decay_t<decltype(*to)>>(n); });
+  };
+  type_ = type == DType::kF16    ? CU_TENSOR_MAP_DATA_TYPE_FLOAT16
+          : type == DType::kBF16 ? CU_TENSOR_MAP_DATA_TYPE_BFLOAT16
+                                 : CU_TENSOR_MAP_DATA_TYPE_FLOAT32;
+  copy(dims_, {channels, image.width, image.height, image.batch});
+  copy(strides_, {image.pixel_stride * bytes, image.row_stride * bytes, image.batch_stride * bytes});
+  copy(box_, {kChunk / bytes, reach(box.w, stride_w), reach(box.h, stride_h), box.n});
+  copy(steps_, {1, stride_w, stride_h, 1});
+  mapped_ = nullptr;
+}
+
+Status PixelMap::place(Gpu& gpu, const void* data) noexcept {
+  if (data == mapped_) return kOkStatus;
+  const CurrentContext current(gpu);
+  KILN_RETURN_IF_ERROR(status_of(
+      gpu.driver().cuTensorMapEncodeTiled(&map_, type_, 4, const_cast<void*>(data), dims_, strides_, box_, steps_,
+                                          CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
+                                          CU_TENSOR_MAP_L2_PROMOTION_L2_256B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE),
+      "a tensor cannot be read in boxes"));
+  mapped_ = data;
+  return kOkStatus;
+}
+
+}  // namespace kiln::cuda::kernels

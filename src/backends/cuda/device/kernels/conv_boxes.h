@@ -1,0 +1,40 @@
+// What the convolutions by boxes of pixels share: the boxes, arguments that follow from them, and tensor maps.
+#pragma once
+#include "backends/cuda/device/kernels/conv_call.h"
+
+namespace kiln::cuda::kernels {
+
+// Pixels of the result, all boxes alike.
+struct PixelBox {
+  int64_t w = 1, h = 1, n = 1;
+  // The widest of those that cover the image with the fewest, and have at most `rows` pixels and lengths.
+  static PixelBox covering(const ImageView& image, int64_t rows, int64_t most_w, int64_t most_h);
+  int64_t across(const ImageView& image) const;
+  int64_t down(const ImageView& image) const;
+  int64_t count(const ImageView& image) const;
+};
+
+// A convolution whose results are made of the pixel in the same place becomes one of a single row of pixels.
+void flatten_when_flat(ConvOperands& operands);
+// For tiles of so many rows: arguments but weights, stages and what the kernel alone has. Checks the size of the packed weights.
+Status plan_boxes(const ConvCall& conv, const KernelCall& call, const ConvOperands& operands, const GroupTile& tile,
+                  PixelBox& box, ConvBoxArguments& arguments);
+
+// Tensor maps hold addresses: `map` is made anew when its tensor lies elsewhere.
+class PixelMap {
+ public:
+  // Boxes as wide as a chunk, whose pixels lie `stride_w` and `stride_h` apart.
+  void plan(const ImageView& image, int64_t channels, DType type, const PixelBox& box, int64_t stride_w,
+            int64_t stride_h);
+  Status place(Gpu& gpu, const void* data) noexcept;
+  const CUtensorMap& map() const { return map_; }
+
+ private:
+  CUtensorMap map_ = {};
+  CUtensorMapDataType type_ = CU_TENSOR_MAP_DATA_TYPE_FLOAT16;
+  cuuint64_t dims_[4] = {}, strides_[3] = {};
+  cuuint32_t box_[4] = {}, steps_[4] = {};
+  const void* mapped_ = nullptr;
+};
+
+}  // namespace kiln::cuda::kernels

@@ -1,0 +1,57 @@
+// Convolutions and products of many rows on NVIDIA GPUs: more tiles than multiprocessors, with all that can follow, against the reference.
+#include <gtest/gtest.h>
+
+#include "cuda/cases.h"
+
+namespace kiln::cuda::testing {
+namespace {
+
+constexpr DType kHalves[] = {DType::kF16, DType::kBF16};
+
+bool takes(const NodeCase& c) { return check(c).count("conv_stream") == 1; }
+
+TEST(CudaStream, ConvolutionsOfManyPixels) {
+  for (DType type : kHalves) {
+    EXPECT_TRUE(takes(conv({9, 16, 45, 44}, {24, 16, 3, 3}, type, kSame3x3)));
+    EXPECT_TRUE(takes(conv({130, 64, 14, 14}, {136, 64, 1, 1}, type, {}, false)));
+    EXPECT_TRUE(takes(conv({33, 72, 50, 50}, {40, 72, 1, 1}, type, {{"strides", Ints{2, 2}}})));
+    EXPECT_TRUE(takes(conv({600, 8, 6, 6}, {320, 8, 1, 1}, type, {})));
+  }
+}
+
+TEST(CudaStream, ResidualsAndActivations) {
+  for (DType type : kHalves)
+    for (int64_t columns : {64, 200}) {
+      NodeCase c = conv({17, 24, 33, 31}, {columns, 24, 1, 1}, type, {});
+      c.extra = {last({17, columns, 33, 31}, type)};
+      c.post = {post("Add", {-1, 0}), post("Relu", {-1})};
+      EXPECT_TRUE(takes(c));
+      c.post = {post("HardSwish", {-1}), post("Add", {-1, 0})};
+      EXPECT_TRUE(takes(c));
+    }
+}
+
+TEST(CudaStream, Products) {
+  for (DType type : kHalves) {
+    NodeCase c{.op = "MatMul", .inputs = {plain({17000, 40}, type), constant({40, 72}, type)}};
+    c.extra = {constant({72}, type), plain({17000, 72}, type)};
+    c.post = {post("Add", {-1, 0})};
+    EXPECT_TRUE(takes(c));
+    c.post = {post("Add", {-1, 0}), post("Add", {-1, 1})};
+    EXPECT_TRUE(takes(c));
+  }
+}
+
+TEST(CudaStream, RefusesWithAReason) {
+  EXPECT_NE(
+      refusal(conv({1, 64, 14, 14}, {64, 64, 3, 3}, DType::kF16, kSame3x3), "conv_stream").find("multiprocessors"),
+      std::string::npos);
+  EXPECT_NE(refusal(conv({128, 64, 14, 14}, {63, 64, 3, 3}, DType::kF16, kSame3x3), "conv_stream").find("63 columns"),
+            std::string::npos);
+  NodeCase wide = conv({128, 64, 14, 14}, {64, 64, 3, 3}, DType::kF32, kSame3x3);
+  wide.tf32 = true;
+  EXPECT_NE(refusal(wide, "conv_stream").find("float32"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace kiln::cuda::testing
