@@ -112,6 +112,18 @@ TEST(CudaProduct, RunTimeOperands) {
   }
 }
 
+TEST(CudaProduct, IntegersAndFloat64) {
+  for (DType type : {DType::kI32, DType::kU32, DType::kI64, DType::kU64, DType::kF64}) {
+    EXPECT_TRUE(check({.op = "MatMul", .inputs = {plain({2, 3, 17, 33}, type), plain({3, 33, 9}, type)}})
+                    .count("product_plain"));
+    check({.op = "MatMul", .inputs = {plain({40, 3}, type), constant({3, 70}, type)}});
+    check({.op = "MatMul", .inputs = {plain({0, 3}, type), plain({3, 5}, type)}});
+    check({.op = "Gemm",
+           .attributes = {{"transA", int64_t{1}}, {"transB", int64_t{1}}},
+           .inputs = {plain({33, 20}, type), plain({11, 33}, type)}});
+  }
+}
+
 TEST(CudaRows, SoftmaxOfAnyAxis) {
   for (DType type : kFloats)
     for (int64_t axis : {0, 1, -1})
@@ -126,7 +138,7 @@ TEST(CudaRows, SoftmaxOfAnyAxis) {
 
 TEST(CudaRows, Norms) {
   for (DType type : kFloats)
-    for (int64_t n : {1, 7, 768, 4096}) {
+    for (int64_t n : {1, 7, 96, 768, 1000, 1024, 1032, 4096}) {
       for (const char* op : {"LayerNormalization", "RMSNormalization"}) {
         NodeCase c{.op = op,
                    .inputs = {plain({3, 5, n}, type), constant({n}, type)},
@@ -192,6 +204,22 @@ TEST(CudaMovement, Copies) {
            .attributes = {{"axis", int64_t{1}}},
            .inputs = {plain({3, 5, 24}, type), {.dims = {2, 3}, .type = DType::kI64, .value = indices}}});
   }
+}
+
+TEST(CudaPointwise, ChainsOfOneRunningValue) {
+  for (DType type : kFloats) {
+    NodeCase c{.op = "Add", .inputs = {plain({2, 5, 37}, type), plain({37}, type)}};
+    check(c);
+    c.post = {post("Add", {-1, 0}), post("Sub", {1, -1}), post("Mul", {-1, 2})};
+    c.extra = {plain({5, 37}, type), constant({}, type), plain({2, 1, 1}, type)};
+    c.extra[1].value = Tensor::of<float>({}, {0.5f}).cast(type);
+    check(c);
+    check({.op = "Mul", .inputs = {special(type), plain({7}, type)}, .post = {post("Relu", {-1})}});
+    for (const char* op : {"Max", "Min", "Div"}) check({.op = op, .inputs = {special(type), plain({3, 1}, type)}});
+    for (const char* to : {"float32", "float16", "bfloat16"})
+      check({.op = "Cast", .attributes = {{"to", std::string(to)}}, .inputs = {special(type)}, .tolerance = 8e-3});
+  }
+  check({.op = "Add", .inputs = {plain({}, DType::kF32), plain({}, DType::kF32)}});
 }
 
 TEST(CudaPointwise, TypesBroadcastsAndEdges) {

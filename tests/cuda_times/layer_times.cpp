@@ -158,8 +158,11 @@ std::vector<Layer> bert(int64_t batch) {
                     .inputs = {{.dims = {rows, width}, .type = kType},
                                {.dims = {width}, .type = kType, .constant = true},
                                {.dims = {width}, .type = kType, .constant = true}}}};
-  const Operand heads{.dims = {batch, 12, 128, 64}, .type = kType};
-  const Layer attention{"attention", {.op = "Attention", .inputs = {heads, heads, heads}}};
+  const Operand heads{.dims = {batch, 128, width}, .type = kType};
+  const Layer attention{"attention",
+                        {.op = "Attention",
+                         .attributes = {{"q_num_heads", int64_t{12}}, {"kv_num_heads", int64_t{12}}},
+                         .inputs = {heads, heads, heads}}};
   std::vector<Layer> net;
   for (int i = 0; i < 12; ++i)
     for (const Layer& l :

@@ -1,6 +1,7 @@
-// Tactics: softmax, layer and RMS norm, reductions.
+// Tactics: softmax, layer, RMS, group and instance norm, reductions.
 #include "backends/cuda/target/checks.h"
 #include "backends/cuda/target/tactics.h"
+#include "target/epilogue.h"
 #include "target/reduce_problem.h"
 
 namespace kiln::cuda::tactics {
@@ -44,6 +45,25 @@ const Tactic row_norm{
                               {"epsilon", p.attributes().real("epsilon", 1e-5)},
                               {"subtract_mean", int64_t{p.op() == "LayerNormalization"}}},
                              all_inputs(p));
+        },
+};
+
+const Tactic group_norm{
+    .name = "group_norm",
+    .version = 1,
+    .accepts = [](const Problem& p) -> Refusal {
+      if (p.op() != "GroupNormalization" && p.op() != "InstanceNormalization")
+        return refuse(p.op() + " does not normalise groups of channels");
+      if (Refusal r = needs_one_float(p); r.refused()) return r;
+      if (!lies_like(p, 0)) return refuse("x and the result lie in different orders");
+      return accept();
+    },
+    .configurations = nullptr,
+    .emit =
+        [](const Problem& p, const Config&) {
+          const int64_t groups = p.op() == "InstanceNormalization" ? 0 : p.attributes().integer("num_groups");
+          return emit_kernel("group_norm", {{"groups", groups}, {"epsilon", p.attributes().real("epsilon", 1e-5)}},
+                             {0, 1, 2});
         },
 };
 

@@ -1,69 +1,9 @@
 // Tactic: Resize whose scales, or sizes, and region are known.
-#include <algorithm>
-#include <cmath>
-
 #include "backends/cpu/target/checks.h"
 #include "backends/cpu/target/tactics.h"
+#include "target/resize_problem.h"
 
 namespace kiln::cpu::tactics {
-namespace {
-
-bool given(const Argument& a) { return a.present && !(a.opt.size() == 1 && a.opt[0] == 0); }
-
-Floats values(const Tensor& t) {
-  Floats list;
-  for (int64_t i = 0; i < t.size(); ++i) list.push_back(t.at(i));
-  return list;
-}
-
-// The axis neither grows nor shrinks, whatever the shape.
-bool keeps(const Problem& p, int64_t axis) {
-  const auto k = static_cast<size_t>(axis);
-  return p.node->input(0)->shape()[k] == p.node->output()->shape()[k];
-}
-
-Refusal parameters(const Problem& p, Attributes& to) {
-  const Attributes& a = p.attributes();
-  const int64_t n = rank(p.input(0));
-  Ints axes = a.ints("axes", {});
-  for (int64_t& axis : axes) axis = normalize_axis(axis, n);
-  if (!a.has("axes"))
-    for (int64_t i = 0; i < n; ++i) axes.push_back(i);
-  const bool by_scales = given(p.input(2)),
-             crops = a.text("coordinate_transformation_mode", "") == "tf_crop_and_resize";
-  if (by_scales && !p.input(2).constant) return refuse("the scales are known only at run time");
-  if (crops && !p.input(1).constant) return refuse("the region is known only at run time");
-  if (!by_scales && a.text("keep_aspect_ratio_policy", "stretch") != "stretch")
-    return refuse("sizes that keep the aspect ratio");
-  const Floats scales = by_scales ? values(*p.input(2).constant) : Floats(),
-               roi = crops ? values(*p.input(1).constant) : Floats();
-  if ((by_scales && scales.size() != axes.size()) || (crops && roi.size() != 2 * axes.size()))
-    return refuse("the numbers of scales and axes differ");
-  Ints kept_axes;
-  Floats kept_scales, starts, ends;
-  for (size_t i = 0; i < axes.size(); ++i) {
-    if (crops ? roi[i] == 0 && roi[axes.size() + i] == 1 && keeps(p, axes[i]) && (!by_scales || scales[i] == 1)
-              : keeps(p, axes[i]) && (!by_scales || scales[i] == 1))
-      continue;
-    kept_axes.push_back(axes[i]);
-    if (by_scales) kept_scales.push_back(scales[i]);
-    if (crops) starts.push_back(roi[i]), ends.push_back(roi[axes.size() + i]);
-  }
-  starts.insert(starts.end(), ends.begin(), ends.end());
-  to = {{"mode", a.text("mode", "nearest")},
-        {"nearest_mode", a.text("nearest_mode", "round_prefer_floor")},
-        {"coordinates", a.text("coordinate_transformation_mode", "half_pixel")},
-        {"cubic_a", a.real("cubic_coeff_a", -0.75)},
-        {"antialias", a.integer("antialias", 0)},
-        {"exclude_outside", a.integer("exclude_outside", 0)},
-        {"outside", a.real("extrapolation_value", 0)},
-        {"axes", kept_axes},
-        {"scales", kept_scales},
-        {"roi", starts}};
-  return accept();
-}
-
-}  // namespace
 
 const Tactic resize{
     .name = "resize",
@@ -76,13 +16,13 @@ const Tactic resize{
       if (!moves && p.input(0).dtype != DType::kF32)
         return refuse("it computes in float32, not " + std::string(name(p.input(0).dtype)));
       Attributes ignored;
-      return parameters(p, ignored);
+      return read_resize(p, ignored);
     },
     .configurations = nullptr,
     .emit =
         [](const Problem& p, const Config&) {
           Attributes to;
-          (void)parameters(p, to);
+          (void)read_resize(p, to);
           return emit_kernel("resize", std::move(to), {0});
         },
 };

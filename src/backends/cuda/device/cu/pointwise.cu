@@ -1,5 +1,5 @@
 // Scalar programs over broadcast tensors, interpreted: every thread of a warp is at the same instruction, four elements each.
-#include "backends/cuda/device/cu/pointwise.h"
+#include "backends/cuda/device/cu/pointwise.cuh"
 #include "backends/cuda/device/cu/scalar_math.cuh"
 
 namespace kiln::cuda {
@@ -13,24 +13,6 @@ union Value {
   float f;
   double d;
 };
-
-__device__ float load_float(DType type, const void* data, int64_t at) {
-  switch (type) {
-    case DType::kF16: return to_float(static_cast<const __half*>(data)[at]);
-    case DType::kBF16: return to_float(static_cast<const __nv_bfloat16*>(data)[at]);
-    case DType::kBool: return static_cast<const uint8_t*>(data)[at] != 0;
-    default: return static_cast<const float*>(data)[at];
-  }
-}
-
-__device__ void store_float(DType type, void* data, int64_t at, float value) {
-  switch (type) {
-    case DType::kF16: static_cast<__half*>(data)[at] = from_float<__half>(value); break;
-    case DType::kBF16: static_cast<__nv_bfloat16*>(data)[at] = from_float<__nv_bfloat16>(value); break;
-    case DType::kBool: static_cast<uint8_t*>(data)[at] = value != 0; break;
-    default: static_cast<float*>(data)[at] = value;
-  }
-}
 
 __device__ Value load_any(DType type, const void* data, int64_t at) {
   Value v;
@@ -168,50 +150,15 @@ __device__ Group group_of(const PointwiseArguments& p) {
   return g;
 }
 
-template <class T> __device__ float4 four(const void* data, int64_t at) {
-  const auto pack = *reinterpret_cast<const Pack<T, 4>*>(static_cast<const T*>(data) + at);
-  return make_float4(to_float(pack.at[0]), to_float(pack.at[1]), to_float(pack.at[2]), to_float(pack.at[3]));
-}
-template <class T> __device__ void put_four(void* data, int64_t at, float4 v) {
-  *reinterpret_cast<Pack<T, 4>*>(static_cast<T*>(data) + at) = {from_float<T>(v.x), from_float<T>(v.y), from_float<T>(v.z), from_float<T>(v.w)};
-}
-
-// Four adjacent elements lie in one aligned word.
-__device__ bool in_a_word(const PointwiseArguments& p, const Group& g, int k) {
-  const int bytes = p.types[k] == DType::kF32 ? 4 : 2;
-  return g.lanes == kLanes && p.inner_strides[k] == 1 && p.types[k] != DType::kBool &&
-         (reinterpret_cast<uintptr_t>(p.data[k]) + g.at[k] * bytes) % (4 * bytes) == 0;
-}
-
 __device__ float4 load_four(const PointwiseArguments& p, const Group& g, int k) {
-  if (in_a_word(p, g, k)) {
-    if (p.types[k] == DType::kF16) return four<__half>(p.data[k], g.at[k]);
-    if (p.types[k] == DType::kBF16) return four<__nv_bfloat16>(p.data[k], g.at[k]);
-    return four<float>(p.data[k], g.at[k]);
-  }
-  float v[kLanes] = {};
-  for (int i = 0; i < kLanes; ++i)
-    if (i < g.lanes) v[i] = load_float(p.types[k], p.data[k], g.at[k] + i * p.inner_strides[k]);
-  return make_float4(v[0], v[1], v[2], v[3]);
+  return load_lanes(p.types[k], p.data[k], g.at[k], p.inner_strides[k], g.lanes);
 }
-
 __device__ void store_four(const PointwiseArguments& p, const Group& g, int k, float4 value) {
-  if (in_a_word(p, g, k)) {
-    if (p.types[k] == DType::kF16) return put_four<__half>(p.data[k], g.at[k], value);
-    if (p.types[k] == DType::kBF16) return put_four<__nv_bfloat16>(p.data[k], g.at[k], value);
-    return put_four<float>(p.data[k], g.at[k], value);
-  }
-  const float v[kLanes] = {value.x, value.y, value.z, value.w};
-  for (int i = 0; i < kLanes; ++i)
-    if (i < g.lanes) store_float(p.types[k], p.data[k], g.at[k] + i * p.inner_strides[k], v[i]);
+  store_lanes(p.types[k], p.data[k], g.at[k], p.inner_strides[k], g.lanes, value);
 }
 
 template <class F> __device__ float4 each(F f, float4 a, float4 b) {
   return make_float4(f(a.x, b.x), f(a.y, b.y), f(a.z, b.z), f(a.w, b.w));
-}
-
-__device__ float narrowed(DType type, float x) {
-  return type == DType::kF16 ? to_float(from_float<__half>(x)) : to_float(from_float<__nv_bfloat16>(x));
 }
 
 // A step on floats; bools are 0 and 1.

@@ -39,4 +39,25 @@ struct PointwiseArguments {
 };
 static_assert(sizeof(PointwiseArguments) <= 4096);
 
+inline constexpr int kChainInputs = 4, kChainSteps = 8;
+
+// A step of a short program on floats that goes from one running value to the next.
+struct ChainStep {
+  ScalarOp op;      // kNarrow, or one of two operands
+  uint8_t operand;  // the input that is the other one; kChainInputs: the constant
+  bool is_left;     // the other operand is the left one
+  DType type;       // of kNarrow
+  float constant;
+};
+
+struct ChainArguments {
+  Walk<kChainInputs + 1> walk;  // as above; the result is the last operand
+  uint32_t inner = 1;
+  int64_t inner_strides[kChainInputs + 1];
+  void* data[kChainInputs + 1];
+  DType types[kChainInputs + 1];
+  uint8_t inputs, first, steps;  // `first`: the input that the running value begins with
+  ChainStep code[kChainSteps];
+};
+
 }  // namespace kiln::cuda

@@ -28,7 +28,11 @@ bool is_float_operand(DType type) { return float_suffix(type) || type == DType::
 class Pointwise final : public Kernel {
  public:
   Pointwise(Gpu& gpu, const ScalarProgram& program)
-      : gpu_(gpu), code_(code_of(program)), inputs_(program.input_count), program_(program) {}
+      : gpu_(gpu),
+        code_(code_of(program)),
+        chain_(chain_code(program)),
+        inputs_(program.input_count),
+        program_(program) {}
 
   Status prepare(const KernelCall& call) noexcept override {
     return guarded([&]() -> Status {
@@ -40,13 +44,17 @@ class Pointwise final : public Kernel {
       std::vector<const TensorView*> operands;
       for (const TensorView& v : call.outputs) operands.push_back(&v);
       for (const TensorView& v : call.inputs) operands.push_back(&v);
-      bool floats = code_.floats;
+      bool floats = code_.floats, chains = chain_.has_value();
       for (const TensorView* v : operands) {
         loop.strides.push_back(broadcast_strides(v->rank, v->dims, v->strides, rank));
         floats = floats && is_float_operand(v->dtype);
+        chains = chains && float_suffix(v->dtype);
       }
       parts_.clear();
-      for (const LoopPart& part : parts(merged(loop))) parts_.push_back(make_part(part, operands, floats));
+      chain_parts_.clear();
+      for (const LoopPart& part : parts(merged(loop)))
+        if (chains) chain_parts_.push_back(make_chain(part, operands));
+        else parts_.push_back(make_part(part, operands, floats));
       return kOkStatus;
     });
   }
@@ -54,6 +62,12 @@ class Pointwise final : public Kernel {
   Sharing sharing() const noexcept override { return Sharing::kInPlace; }
 
   Status launch(Stream& stream, const KernelCall& call) noexcept override {
+    for (Chain& part : chain_parts_) {
+      ChainArguments& a = part.arguments;
+      for (size_t k = 0; k < inputs_; ++k) a.data[k] = static_cast<uint8_t*>(call.inputs[k].data) + part.starts[k];
+      a.data[kChainInputs] = static_cast<uint8_t*>(call.outputs[0].data) + part.starts[kChainInputs];
+      KILN_RETURN_IF_ERROR(gpu_.launch(stream, part.launch, a));
+    }
     for (Part& part : parts_) {
       PointwiseArguments& a = part.arguments;
       const size_t inputs = call.inputs.size();
@@ -70,6 +84,12 @@ class Pointwise final : public Kernel {
     Launch launch;
     PointwiseArguments arguments;
     std::vector<int64_t> starts;  // bytes, per operand
+  };
+
+  struct Chain {
+    Launch launch;
+    ChainArguments arguments;
+    int64_t starts[kChainInputs + 1] = {};  // bytes, per operand
   };
 
   Status check(const KernelCall& call) const {
@@ -109,11 +129,7 @@ class Pointwise final : public Kernel {
       part.starts[k] = from.starts[source] * element_bytes(a.types[k]);
       a.inner_strides[k] = loop.dims.empty() ? 0 : loop.strides[k].back();
     }
-    if (!loop.dims.empty()) {
-      a.inner = static_cast<uint32_t>(loop.dims.back());
-      loop.dims.back() = ceil_div(loop.dims.back(), kLanes);
-      for (Dims& s : loop.strides) s.back() *= kLanes;
-    }
+    group_lanes(loop, a.inner);
     a.walk = walk_of<kMaxOperands>(loop);
     part.launch.function = gpu_.function("pointwise", floats ? "pointwise_f32" : "pointwise_any");
     part.launch.threads = kPointwiseThreads;
@@ -121,11 +137,45 @@ class Pointwise final : public Kernel {
     return part;
   }
 
+  // `operands`: the result, then the inputs; the kernel has the result last.
+  Chain make_chain(const LoopPart& from, const std::vector<const TensorView*>& operands) {
+    Chain part{{}, {}};
+    ChainArguments& a = part.arguments;
+    a.inputs = static_cast<uint8_t>(inputs_);
+    a.first = chain_->first;
+    a.steps = static_cast<uint8_t>(chain_->steps.size());
+    std::copy(chain_->steps.begin(), chain_->steps.end(), a.code);
+    Loop loop{from.loop.dims, std::vector<Dims>(kChainInputs + 1, Dims(from.loop.dims.size(), 0))};
+    for (size_t source = 0; source <= inputs_; ++source) {
+      const size_t k = source == 0 ? kChainInputs : source - 1;
+      loop.strides[k] = from.loop.strides[source];
+      a.types[k] = operands[source]->dtype;
+      part.starts[k] = from.starts[source] * element_bytes(a.types[k]);
+      a.inner_strides[k] = loop.dims.empty() ? 0 : loop.strides[k].back();
+    }
+    group_lanes(loop, a.inner);
+    a.walk = walk_of<kChainInputs + 1>(loop);
+    part.launch = {gpu_.function("pointwise_chain", "pointwise_chain")};
+    part.launch.threads = kPointwiseThreads;
+    part.launch.grid[0] = blocks_for(a.walk.count, kPointwiseThreads);
+    return part;
+  }
+
+  // The innermost axis counts groups of kLanes elements.
+  static void group_lanes(Loop& loop, uint32_t& inner) {
+    if (loop.dims.empty()) return;
+    inner = static_cast<uint32_t>(loop.dims.back());
+    loop.dims.back() = ceil_div(loop.dims.back(), kLanes);
+    for (Dims& s : loop.strides) s.back() *= kLanes;
+  }
+
   Gpu& gpu_;
   PointwiseCode code_;
+  std::optional<ChainCode> chain_;
   size_t inputs_;
   ScalarProgram program_;
   std::vector<Part> parts_;
+  std::vector<Chain> chain_parts_;
 };
 
 }  // namespace

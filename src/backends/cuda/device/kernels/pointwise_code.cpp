@@ -34,9 +34,55 @@ PointwiseStep step_of(const ScalarProgram& program, const ScalarInstruction& v, 
   return s;
 }
 
+bool is_leaf(const ScalarInstruction& v) { return v.op == ScalarOp::kInput || v.op == ScalarOp::kConstant; }
+
+bool is_chained(ScalarOp op) {
+  return op == ScalarOp::kAdd || op == ScalarOp::kSub || op == ScalarOp::kMul || op == ScalarOp::kDiv ||
+         op == ScalarOp::kMin || op == ScalarOp::kMax;
+}
+
+// One step of a chain from value `running`; nothing when the instruction does not go on from it alone.
+std::optional<ChainStep> chain_step(const ScalarProgram& program, const ScalarInstruction& v, uint16_t running) {
+  ChainStep step{v.op, kChainInputs, false, DType::kInvalid, 0};
+  if (v.op == ScalarOp::kNarrow) {
+    step.type = static_cast<DType>(v.integer);
+    const bool known = step.type == DType::kF16 || step.type == DType::kBF16;
+    return known && v.a == running ? std::optional(step) : std::nullopt;
+  }
+  if (!is_chained(v.op) || (v.a == running) == (v.b == running)) return std::nullopt;
+  step.is_left = v.b == running;
+  const ScalarInstruction& other = program.code[step.is_left ? v.a : v.b];
+  if (!is_leaf(other)) return std::nullopt;
+  if (other.op == ScalarOp::kInput) step.operand = static_cast<uint8_t>(other.integer);
+  else step.constant = static_cast<float>(other.real);
+  return step;
+}
+
 bool is_float_or_bool(ScalarType type) { return type == ScalarType::kF32 || type == ScalarType::kBool; }
 
 }  // namespace
+
+std::optional<ChainCode> chain_code(const ScalarProgram& program) {
+  if (program.input_count > kChainInputs || program.outputs.size() != 1) return std::nullopt;
+  for (const ScalarInstruction& v : program.code)
+    if (v.type != ScalarType::kF32) return std::nullopt;
+  // The first instruction that is no leaf goes on from an input.
+  const auto begin = std::find_if_not(program.code.begin(), program.code.end(), is_leaf);
+  uint16_t running = begin == program.code.end() ? program.outputs[0] : begin->a;
+  if (begin != program.code.end() && program.code[running].op != ScalarOp::kInput) running = begin->b;
+  if (running >= program.code.size() || program.code[running].op != ScalarOp::kInput) return std::nullopt;
+  ChainCode chain;
+  chain.first = static_cast<uint8_t>(program.code[running].integer);
+  for (size_t i = 0; i < program.code.size(); ++i) {
+    const ScalarInstruction& v = program.code[i];
+    if (is_leaf(v)) continue;
+    const auto step = chain_step(program, v, running);
+    if (!step || chain.steps.size() == kChainSteps) return std::nullopt;
+    chain.steps.push_back(*step);
+    running = static_cast<uint16_t>(i);
+  }
+  return running == program.outputs[0] ? std::optional(chain) : std::nullopt;
+}
 
 bool is_pointwise_type(DType type) {
   switch (type) {

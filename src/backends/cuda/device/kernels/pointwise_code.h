@@ -15,6 +15,14 @@ struct PointwiseCode {
   bool floats = true;  // every value is float32 or bool
 };
 
+// A program that goes from one running value to the next.
+struct ChainCode {
+  std::vector<ChainStep> steps;
+  uint8_t first = 0;  // the input that it begins with
+};
+// Nothing when the program is longer or goes another way.
+std::optional<ChainCode> chain_code(const ScalarProgram& program);
+
 // The types of elements that the interpreter loads and stores.
 bool is_pointwise_type(DType type);
 // Nothing, with the reason, when the program is too long or too wide for the interpreter.

@@ -1,0 +1,135 @@
+// Resize: a thread for each element of the result.
+#include "backends/cuda/device/cu/common.cuh"
+#include "backends/cuda/device/cu/resize.h"
+
+namespace kiln::cuda {
+namespace {
+
+// Rounded as written: the host's reference says so, and neighbours depend on the last bit.
+__device__ float coordinate(const ResizedAxis& a, uint32_t index) {
+  const auto i = static_cast<float>(index);
+  if (!a.by_halves) return __fdiv_rn(__fmul_rn(i, a.factor), a.divisor);
+  return __fsub_rn(__fadd_rn(a.before, __fdiv_rn(i + 0.5f, a.scale)), a.after);
+}
+
+__device__ bool takes_right(NearestMode mode, float t) {
+  if (t == 1) return true;
+  switch (mode) {
+    case NearestMode::kPreferFloor: return t > 0.5f;
+    case NearestMode::kPreferCeil: return t >= 0.5f;
+    default: return mode == NearestMode::kCeil;
+  }
+}
+
+// Keys' kernel.
+__device__ float cubic(float x, float a) {
+  x = fabsf(x);
+  if (x <= 1) return ((a + 2) * x - (a + 3)) * x * x + 1;
+  return ((a * x - 5 * a) * x + 8 * a) * x - 4 * a;
+}
+
+// The elements of an axis that a result takes.
+struct Taps {
+  int64_t offsets[4];
+  float weights[4];
+};
+
+__device__ Taps taps_of(const ResizeArguments& a, const ResizedAxis& axis, float x) {
+  Taps taps = {};
+  const float left = ceilf(x) - 1, t = x - left;  // t in (0, 1]
+  auto first = static_cast<int64_t>(left);
+  const int count = a.mode == ResizeMode::kNearest ? 1 : a.mode == ResizeMode::kLinear ? 2 : 4;
+  if (a.mode == ResizeMode::kNearest) {
+    first += takes_right(a.nearest, t);
+    taps.weights[0] = 1;
+  } else if (a.mode == ResizeMode::kLinear) {
+    taps.weights[0] = 1 - t;
+    taps.weights[1] = t;
+  } else {
+    first -= 1;
+    for (int k = 0; k < 4; ++k) taps.weights[k] = cubic(k - 1 - t, a.cubic);
+  }
+  float sum = 0;
+  for (int k = 0; k < count; ++k) {
+    const int64_t at = first + k, inside = max(int64_t{0}, min(at, axis.extent - 1));
+    if (a.exclude_outside && a.mode != ResizeMode::kNearest && at != inside) taps.weights[k] = 0;
+    sum += taps.weights[k];
+    taps.offsets[k] = inside * axis.stride;
+  }
+  if (a.exclude_outside && a.mode != ResizeMode::kNearest && sum != 0)
+    for (int k = 0; k < count; ++k) taps.weights[k] /= sum;
+  return taps;
+}
+
+// Where a result goes, what of the source it takes along the axes that stay, and its place along the others.
+struct Target {
+  int64_t from, to;
+  uint32_t digits[kResizedAxes];
+  bool there;
+};
+__device__ Target target_of(const ResizeArguments& a) {
+  uint32_t index = blockIdx.x * kResizeThreads + threadIdx.x;
+  Target t = {};
+  t.there = index < a.count;
+  for (int axis = a.axes - 1; axis >= 0; --axis) {
+    const uint32_t rest = a.dims[axis].quotient(index), digit = index - rest * a.dims[axis].divisor;
+    t.to += digit * a.to_strides[axis];
+    if (a.which[axis] < 0) t.from += digit * a.from_strides[axis];
+#pragma unroll
+    for (int k = 0; k < kResizedAxes; ++k)
+      if (a.which[axis] == k) t.digits[k] = digit;
+    index = rest;
+  }
+  return t;
+}
+
+template <class T> __device__ void resize_nearest(const ResizeArguments& a, const T* x, T* y) {
+  begin_kernel();
+  const Target t = target_of(a);
+  if (!t.there) return;
+  int64_t from = t.from;
+#pragma unroll
+  for (int k = 0; k < kResizedAxes; ++k)
+    if (k < a.resized) from += taps_of(a, a.maps[k], coordinate(a.maps[k], t.digits[k])).offsets[0];
+  y[t.to] = x[from];
+}
+
+template <class T, int kTaps> __device__ float weighted_sum(const ResizeArguments& a, const T* x, const Target& t) {
+  Taps taps[kResizedAxes] = {};
+#pragma unroll
+  for (int k = 0; k < kResizedAxes; ++k) {
+    if (k < a.resized) taps[k] = taps_of(a, a.maps[k], coordinate(a.maps[k], t.digits[k]));
+    else taps[k].weights[0] = 1;
+  }
+  float sum = 0;
+  for (int i = 0; i < (a.resized > 2 ? kTaps : 1); ++i)
+    for (int j = 0; j < (a.resized > 1 ? kTaps : 1); ++j)
+      for (int k = 0; k < (a.resized > 0 ? kTaps : 1); ++k)
+        sum += taps[2].weights[i] * taps[1].weights[j] * taps[0].weights[k] *
+               to_float(x[t.from + taps[2].offsets[i] + taps[1].offsets[j] + taps[0].offsets[k]]);
+  return sum;
+}
+
+template <class T> __device__ void resize_weighted(const ResizeArguments& a, const T* x, T* y) {
+  begin_kernel();
+  const Target t = target_of(a);
+  if (!t.there) return;
+  y[t.to] = from_float<T>(a.mode == ResizeMode::kLinear ? weighted_sum<T, 2>(a, x, t) : weighted_sum<T, 4>(a, x, t));
+}
+
+}  // namespace
+
+#define KILN_RESIZE(how, name, type)                                                                  \
+  extern "C" __global__ void __launch_bounds__(kResizeThreads)                                       \
+      resize_##how##_##name(const __grid_constant__ ResizeArguments a, const type* x, type* y) {     \
+    resize_##how(a, x, y);                                                                           \
+  }
+KILN_RESIZE(nearest, 1, uint8_t)
+KILN_RESIZE(nearest, 2, uint16_t)
+KILN_RESIZE(nearest, 4, uint32_t)
+KILN_RESIZE(nearest, 8, uint64_t)
+KILN_RESIZE(weighted, f16, __half)
+KILN_RESIZE(weighted, bf16, __nv_bfloat16)
+KILN_RESIZE(weighted, f32, float)
+
+}  // namespace kiln::cuda

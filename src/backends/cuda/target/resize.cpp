@@ -1,0 +1,46 @@
+// Tactic: Resize of up to three axes whose scales, or sizes, are known.
+#include "backends/cuda/device/cu/resize.h"
+
+#include "backends/cuda/target/checks.h"
+#include "backends/cuda/target/tactics.h"
+#include "target/resize_problem.h"
+
+namespace kiln::cuda::tactics {
+namespace {
+
+Refusal read_gpu_resize(const Problem& p, Attributes& to) {
+  if (p.op() != "Resize") return refuse(p.op() + " is not Resize");
+  if (Refusal r = needs_plain(p); r.refused()) return r;
+  const DType type = p.input(0).dtype;
+  const bool nearest = p.attributes().text("mode", "nearest") == "nearest";
+  if (nearest ? bits(type) > 64 : !is_kernel_float(type)) return refuse("elements of type " + std::string(name(type)));
+  if (p.attributes().integer("antialias", 0) != 0 && !nearest) return refuse("its filter grows with the scale");
+  if (p.attributes().text("coordinate_transformation_mode", "") == "tf_crop_and_resize") return refuse("it crops");
+  if (rank(p.input(0)) > kMaxAxes) return refuse("there are more than eight axes");
+  if (Refusal r = read_resize(p, to); r.refused()) return r;
+  const size_t axes = to.ints("axes").size();
+  return axes > kResizedAxes ? refuse(std::to_string(axes) + " axes change") : accept();
+}
+
+}  // namespace
+
+const Tactic resize{
+    .name = "resize",
+    .version = 1,
+    .accepts =
+        [](const Problem& p) {
+          Attributes ignored;
+          return read_gpu_resize(p, ignored);
+        },
+    .configurations = nullptr,
+    .emit =
+        [](const Problem& p, const Config&) {
+          Attributes to;
+          (void)read_gpu_resize(p, to);
+          Emitted e = emit_kernel("resize", std::move(to), {0});
+          e.strided_inputs = 1;
+          return e;
+        },
+};
+
+}  // namespace kiln::cuda::tactics
