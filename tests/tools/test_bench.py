@@ -183,7 +183,7 @@ def test_perf_shows_layers(kiln, network):
     """Samples lie below frames that are named after the layers."""
     kiln.ok("build", network, "-o", "net.plan")
     record = ["perf", "record", "-q", "-e", "cpu-clock", "-F", "2000", "--call-graph", "dwarf,32768", "-o", "perf.data", kiln.program, "bench",
-              "--loadEngine=net.plan", "--cpuThreads=1", "--iterations=1", "--duration=0.5", "--warmUp=0"]
+              "--loadEngine=net.plan", "--cpuThreads=1", "--iterations=30000", "--duration=0", "--warmUp=0"]
     before = set(glob.glob("/tmp/perf-*.map"))
     try:
         done = subprocess.run(record, cwd=kiln.folder, capture_output=True, text=True, env={**os.environ, "KILN_PERF_MAP": "1"})
