@@ -18,6 +18,7 @@ Engine::Engine(plan::Plan plan, const LoadOptions& options)
     : plan_(std::move(plan)), dims_(plan_.dims), allocator_(options.allocator) {
   open_devices(options.ordinal);
   load_executables();
+  name_frames();
   if (plan_.device_memory) upload_constants();
 }
 
@@ -69,6 +70,16 @@ void Engine::load_executables() {
       list[i].push_back(load_step(step));
       for (const plan::StepVariant& variant : step.variants) list[i].push_back(load_step(variant.step));
     }
+  }
+}
+
+void Engine::name_frames() {
+  for (const plan::Program& program : plan_.programs) {
+    std::vector<std::string> names;
+    for (const plan::StepInfo& step : program.steps)
+      names.push_back("kiln: " + step.name + " [" + step.op + ", " + (step.tactic.empty() ? step.kernel : step.tactic) +
+                      "]");
+    frames_.push_back(StepFrames::make(names));
   }
 }
 

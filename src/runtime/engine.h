@@ -10,6 +10,7 @@
 #include "device/device.h"
 #include "plan/plan.h"
 #include "runtime/dim_table.h"
+#include "runtime/step_frames.h"
 
 namespace kiln {
 
@@ -39,6 +40,8 @@ class Engine : public std::enable_shared_from_this<Engine> {
   // Of a step, then of its variants; empty for control steps and transfers.
   using Executables = std::vector<std::shared_ptr<const Executable>>;
   const Executables& executables(size_t program, size_t step) const { return executables_[program][step]; }
+  // Through which the steps of a program are called; null: directly.
+  const StepFrames* frames(size_t program) const { return frames_[program].get(); }
   // Where a constant lies for the steps that read it, and where the host reads it.
   void* constant(const plan::TensorInfo& info) const;
   const std::byte* host_constant(const plan::TensorInfo& info) const {
@@ -70,6 +73,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   void open_device_of(const plan::StepInfo& step);
   std::shared_ptr<const Executable> load_step(const plan::StepInfo& step) const;
   void load_executables();
+  void name_frames();
   void upload_constants();
   plan::Plan plan_;
   DimTable dims_;
@@ -77,6 +81,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   std::map<std::string, Device*> devices_;
   std::vector<Device*> opened_;                                 // all of devices_
   std::vector<std::vector<Executables>> executables_;           // by program and step
+  std::vector<std::unique_ptr<StepFrames>> frames_;             // by program
   Allocator* allocator_ = nullptr;                              // of constants_
   std::byte* constants_ = nullptr;                              // in the device's memory
   std::map<std::pair<uint64_t, uint64_t>, uint64_t> uploaded_;  // offset and size: place in constants_

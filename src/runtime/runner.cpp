@@ -15,6 +15,7 @@ using plan::Storage;
 Runner::Runner(const Engine& engine, uint32_t program, std::byte* arena, std::byte* host_arena)
     : engine_(engine),
       program_(engine.plan().programs[program]),
+      frames_(engine.frames(program)),
       arena_(arena),
       host_arena_(host_arena),
       is_body_(program != 0),
@@ -452,13 +453,26 @@ Status Runner::run_step(size_t index, Stream& stream) noexcept {
   }
 }
 
+Status Runner::run_named_step(size_t index, Stream& stream) noexcept {
+  struct Step {
+    Runner& runner;
+    size_t index;
+    Stream& stream;
+  } step{*this, index, stream};
+  const StepFrames::Body body = [](void* data) noexcept {
+    const Step& s = *static_cast<Step*>(data);
+    return s.runner.run_step(s.index, s.stream);
+  };
+  return frames_->call(index, body, &step);
+}
+
 Status Runner::run(Stream& stream, const StepHook* before_step) noexcept {
   if (!is_body_) forget_late_symbols();
   for (size_t i = 0; i <= steps_.size(); ++i) {
     if (stopped()) return fail(Code::kInvalidState, "the inference was stopped");
     if (i == steps_.size()) break;
     if (before_step) KILN_RETURN_IF_ERROR((*before_step)(i));
-    if (const Status status = run_step(i, stream); !status.ok()) {
+    if (const Status status = frames_ ? run_named_step(i, stream) : run_step(i, stream); !status.ok()) {
       const std::string detail = status.detail;
       return fail(status.code, "step '" + program_.steps[i].name + "' (" + program_.steps[i].op + "): " + detail);
     }

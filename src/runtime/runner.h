@@ -103,6 +103,7 @@ class Runner {
   bool on_host(const plan::TensorInfo& info) const;
   Status measure_transfer(StepState& step, const plan::StepInfo& info) noexcept;
   Status run_step(size_t index, Stream& stream) noexcept;
+  Status run_named_step(size_t index, Stream& stream) noexcept;
   Status run_transfer(size_t index, Stream& stream) noexcept;
   Status check_reserved(int32_t tensor);
   Status place_views();
@@ -124,6 +125,7 @@ class Runner {
 
   const Engine& engine_;
   const plan::Program& program_;
+  const StepFrames* frames_;
   std::byte *arena_, *host_arena_;
   Allocator* scratch_ = nullptr;
   const std::atomic<bool>* stop_ = nullptr;

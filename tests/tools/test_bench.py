@@ -1,7 +1,9 @@
 """kiln bench and its other name trtexec: each option, the report in trtexec's words, the exported files."""
+import glob
 import json
 import os
 import re
+import subprocess
 import time
 
 import numpy as np
@@ -175,6 +177,26 @@ def test_trace(kiln, network):
             assert e["dur"] >= 0 and e["ts"] >= ends - 1e-3
             ends = e["ts"] + e["dur"]
     assert {"reading and passes", "writing"} < {e["name"] for e in events if e["pid"] == 1}
+
+
+def test_perf_shows_layers(kiln, network):
+    """Samples lie below frames that are named after the layers."""
+    kiln.ok("build", network, "-o", "net.plan")
+    record = ["perf", "record", "-q", "-e", "cpu-clock", "-F", "499", "--call-graph", "dwarf,65528", "-o", "perf.data", kiln.program, "bench",
+              "--loadEngine=net.plan", "--cpuThreads=1", "--iterations=60000", "--duration=0", "--warmUp=0"]
+    before = set(glob.glob("/tmp/perf-*.map"))
+    try:
+        done = subprocess.run(record, cwd=kiln.folder, capture_output=True, text=True, env={**os.environ, "KILN_PERF_MAP": "1"})
+    except FileNotFoundError:
+        pytest.skip("perf is not installed (Debian: apt-get install linux-perf)")
+    if done.returncode != 0:
+        pytest.skip("perf may not record here: " + done.stderr[-300:])
+    report = subprocess.run(["perf", "report", "-i", "perf.data", "--stdio", "--children", "--no-inline", "-g", "none", "--sort", "symbol"], cwd=kiln.folder,
+                            capture_output=True, text=True).stdout
+    for path in set(glob.glob("/tmp/perf-*.map")) - before:
+        os.unlink(path)
+    shares = {name: float(share) for share, name in re.findall(r"^ +([\d.]+)% +[\d.]+% +\[\.\] kiln: (.*?) \[\w+, \w+\]", report, re.MULTILINE)}
+    assert {"conv1 + relu1", "conv2 + sum"} <= set(shares), report[:2000]
 
 
 def test_latency_bound_and_sweep(kiln, model):
