@@ -63,8 +63,12 @@ struct Bounds {
 using Profile = std::map<std::string, Bounds>;  // by input name
 
 struct BuildOptions {
-  std::string onnx;                // path of the model: ONNX, or a graph in Kiln's text form when it ends in .kir
-  std::string backend;             // empty: the first of list_backends()
+  std::string onnx;     // path of the model: ONNX, or a graph in Kiln's text form when it ends in .kir
+  std::string backend;  // empty: that of device_profile, else the first of list_backends() that has a device
+  std::string
+      device_profile;  // path: builds for the device of save_device_profile, which this machine need not have. No tactic
+                       // is measured; times come from the timing cache. The engine can be saved, not run, and from
+                       // then on the process knows that device alone as the first of its back end
   std::vector<Profile> profiles;   // bounds of dynamic inputs; none when all are static
   int optimization_level = 3;      // 0 to 5: more candidates are measured
   double time_budget_s = 1e9;      // of measuring
@@ -146,6 +150,8 @@ class Engine {
   // save() and Kiln's program only ever put a new file in its place, which is safe. `copies` reads the file into memory instead, and
   // then nothing that happens to it matters.
   static Engine load(const std::string& path, bool copies = false);
+  // To be looked at, on any machine: the file is verified, its device is not opened, and sessions cannot be made.
+  static Engine look(const std::string& path);
   // Replaces the file when it is an engine or empty, and throws when it is anything else. Devices and pipes are written to.
   void save(const std::string& path) const;
 

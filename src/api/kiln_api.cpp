@@ -2,6 +2,8 @@
 #include <fmt/format.h>
 
 #include <filesystem>
+#include <map>
+#include <mutex>
 #include <set>
 
 #include "api/graph_file.h"
@@ -9,6 +11,7 @@
 #include "api/kiln_api.h"
 #include "api/work.h"
 #include "base/error.h"
+#include "base/file_map.h"
 #include "base/names.h"
 #include "base/printable.h"
 #include "base/version.h"
@@ -17,6 +20,7 @@
 #include "ir/text.h"
 #include "passes/rule_lists.h"
 #include "runtime/context.h"
+#include "target/device_facts.h"
 
 namespace kiln::api {
 namespace {
@@ -120,6 +124,25 @@ void mark_debug(ir::Graph& graph, const std::vector<std::string>& names, Compile
   graph.set_outputs(std::move(outputs));
 }
 
+// The back end to build for; makes the device of the profile known when there is one.
+std::string back_end_of(const BuildOptions& options) {
+  if (options.device_profile.empty()) return options.backend;
+  const DeviceProfile profile =
+      parse_device_profile(FileMap::open(options.device_profile)->bytes(), options.device_profile);
+  if (!options.backend.empty() && options.backend != profile.back_end)
+    throw Error(Code::kInvalidArgument, "the profile '" + options.device_profile + "' is of the back end '" +
+                                            profile.back_end + "', not of '" + options.backend + "'")
+        .remedy("leave out the back end, or give the profile of one of its devices");
+  static std::mutex mutex;
+  static std::map<std::string, std::string> described;  // back end: text of the profile
+  std::lock_guard lock(mutex);
+  const std::string text = device_profile_text(profile);
+  if (const auto known = described.find(profile.back_end); known == described.end() || known->second != text)
+    describe_device(profile.back_end, profile.facts);
+  described[profile.back_end] = text;
+  return profile.back_end;
+}
+
 std::string report_text(const CompileReport& report) {
   std::string text;
   for (const auto& p : report.passes.passes)
@@ -136,11 +159,12 @@ std::string report_text(const CompileReport& report) {
 Engine Engine::build(const BuildOptions& options) {
   return guarded([&] {
     FunctionLogger logger(options.log);
-    const Target& target = options.backend.empty() ? default_target() : find_target(options.backend);
+    const std::string backend = back_end_of(options);
+    const Target& target = backend.empty() ? default_target() : find_target(backend);
     check_disabled(options.disabled);
     auto graph = load_model(options.onnx, &logger);
     CompileOptions compile_options;
-    compile_options.target = options.backend;
+    compile_options.target = backend;
     compile_options.name = std::filesystem::path(options.onnx).stem().string();
     compile_options.logger = &logger;
     for (const Profile& profile : options.profiles) {
@@ -195,12 +219,20 @@ Engine Engine::build(const BuildOptions& options) {
   });
 }
 
+std::shared_ptr<Engine::State> Engine::State::open(const std::string& path, const LoadOptions& options) {
+  auto state = std::make_shared<State>();
+  state->engine = kiln::Engine::load_file(path, options);
+  state->notes = parse_notes(state->engine->plan().build_info);
+  return state;
+}
+
 Engine Engine::load(const std::string& path, bool copies) {
+  return guarded([&] { return Engine(State::open(path, {.allocator = nullptr, .ordinal = 0, .copies = copies})); });
+}
+
+Engine Engine::look(const std::string& path) {
   return guarded([&] {
-    auto state = std::make_shared<State>();
-    state->engine = kiln::Engine::load_file(path, {.allocator = nullptr, .ordinal = 0, .copies = copies});
-    state->notes = parse_notes(state->engine->plan().build_info);
-    return Engine(std::move(state));
+    return Engine(State::open(path, {.allocator = nullptr, .ordinal = 0, .copies = false, .looks_only = true}));
   });
 }
 

@@ -60,13 +60,13 @@ std::string own_folder() {
   return slash == std::string::npos ? "" : path.substr(0, slash + 1);
 }
 
-// Null, with the reason, when there is none.
-CreateDevice open_library(const std::string& name, std::string& reason) {
+// A function of the back end's library, kiln_<verb>_device_<name>. Null, with the reason, when there is none.
+void* find_in_library(const char* verb, const std::string& name, std::string& reason) {
   const std::string file = "libkiln_" + name + ".so";
   for (const std::string& folder : {own_folder(), own_folder() + "../lib/", std::string()}) {
     if (void* library = dlopen((folder + file).c_str(), RTLD_NOW | RTLD_GLOBAL)) {
-      const std::string symbol = "kiln_create_device_" + name;
-      if (void* create = dlsym(library, symbol.c_str())) return reinterpret_cast<CreateDevice>(create);
+      const std::string symbol = std::string("kiln_") + verb + "_device_" + name;
+      if (void* found = dlsym(library, symbol.c_str())) return found;
       reason = file + " has no symbol " + symbol;
     } else if (const char* text = dlerror()) {
       reason = text;
@@ -106,10 +106,28 @@ Device* try_open_device(const std::string& name, std::string& reason) {
   const std::string key = back_end + ":" + std::to_string(*ordinal);
   if (const auto it = registry().devices.find(key); it != registry().devices.end()) return it->second;
   const auto known = registry().creators.find(back_end);
-  const CreateDevice create = known != registry().creators.end() ? known->second : open_library(back_end, reason);
+  const CreateDevice create = known != registry().creators.end()
+                                  ? known->second
+                                  : reinterpret_cast<CreateDevice>(find_in_library("create", back_end, reason));
   Device* device = create ? create(*ordinal, reason) : nullptr;
   if (device) registry().devices[key] = device;
   return device;
+}
+
+Device& describe_device(const std::string& back_end, const DeviceFacts& facts) {
+  std::string reason = "'" + back_end + "' is not the name of a back end";
+  std::lock_guard lock(registry().mutex);
+  if (registry().devices.count(back_end + ":0"))
+    throw Error(Code::kInvalidState, "the device '" + back_end + "' is in use and cannot become another one")
+        .remedy("name the profile of the device before anything else of this program uses the back end");
+  const auto describe =
+      plain_name(back_end) ? reinterpret_cast<DescribeDevice>(find_in_library("describe", back_end, reason)) : nullptr;
+  Device* device = describe ? describe(facts, reason) : nullptr;
+  if (!device)
+    throw Error(Code::kNotFound, "the back end '" + back_end + "' builds for no device that is not there")
+        .cause(reason)
+        .remedy("build on a machine that has the device");
+  return *(registry().devices[back_end + ":0"] = device);
 }
 
 Device& open_device(const std::string& name) {

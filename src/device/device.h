@@ -161,6 +161,9 @@ class Device {
   virtual std::string_view name() const = 0;  // the back end's name
   virtual int ordinal() const { return 0; }
   virtual const DeviceFacts& facts() const = 0;
+  // False for one that this machine lacks, made from its facts: its kernels can be asked for workspaces and check parameters, and it has
+  // neither memory nor streams.
+  virtual bool is_present() const { return true; }
   const std::string& fingerprint() const { return facts().fingerprint; }
   bool host_memory() const { return facts().host_memory; }
   virtual int max_threads() const = 0;
@@ -214,5 +217,10 @@ Device& open_device(const std::string& name);
 Device* try_open_device(const std::string& name, std::string& reason);
 // Makes a device known without a library. Before any use of that name.
 void register_device(std::string name, CreateDevice create);
+// From now on device 0 of the back end is the one of these facts, which this machine need not have: engines can be built for it, not
+// run. Before any use of that back end. Throws kNotFound when its library knows no such devices, kInvalidState when it is in use.
+// A library offers them as kiln_describe_device_<name>.
+using DescribeDevice = Device* (*)(const DeviceFacts& facts, std::string& reason);
+Device& describe_device(const std::string& back_end, const DeviceFacts& facts);
 
 }  // namespace kiln

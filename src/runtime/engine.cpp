@@ -16,6 +16,7 @@ constexpr uint64_t kUploadBytes = uint64_t{64} << 20;  // of one copy, so that w
 
 Engine::Engine(plan::Plan plan, const LoadOptions& options)
     : plan_(std::move(plan)), dims_(plan_.dims), allocator_(options.allocator) {
+  if (options.looks_only) return;
   open_devices(options.ordinal);
   load_executables();
   name_frames();
@@ -85,6 +86,7 @@ void Engine::name_frames() {
 
 // Copies what steps of the device read; equal constants once.
 void Engine::upload_constants() {
+  if (!device_->is_present()) return;
   uint64_t size = 0;
   const auto alignment = static_cast<uint64_t>(device_->facts().alignment);
   for (const plan::Program& program : plan_.programs)
@@ -151,7 +153,18 @@ bool Engine::is_input(int32_t tensor) const {
 }
 
 std::unique_ptr<Context> Engine::create_context(Allocator* allocator, void* arena) {
+  require_device();
   return std::make_unique<Context>(shared_from_this(), allocator, arena);
+}
+
+void Engine::require_device() const {
+  if (!device_)
+    throw Error(Code::kInvalidState, "the engine was opened to be looked at, without its device")
+        .remedy("load it to run it");
+  if (!device_->is_present())
+    throw Error(Code::kPlanDevice, "the engine is of a device that this machine lacks")
+        .cause("it was built from the profile of " + device_->facts().name)
+        .remedy("save the engine, and load it on a machine that has the device");
 }
 
 std::optional<int64_t> Engine::max_bytes(int32_t tensor, int32_t profile) const {
@@ -172,6 +185,7 @@ std::optional<int64_t> Engine::max_bytes(int32_t tensor, int32_t profile) const 
 }
 
 std::unique_ptr<Context> Engine::create_context_without_memory() {
+  require_device();
   return std::make_unique<Context>(shared_from_this(), nullptr, nullptr, false);
 }
 

@@ -20,8 +20,9 @@ struct LoadOptions {
   // For the constants that the device reads; null: the device's own. It outlives the engine. Only engines whose device has memory of
   // its own take any.
   Allocator* allocator = nullptr;
-  int ordinal = 0;      // of the device among those of its back end
-  bool copies = false;  // a file is read into memory instead of mapped
+  int ordinal = 0;          // of the device among those of its back end
+  bool copies = false;      // a file is read into memory instead of mapped
+  bool looks_only = false;  // no device is opened: the plan can be looked at, on any machine, and not run
 };
 
 class Engine : public std::enable_shared_from_this<Engine> {
@@ -36,7 +37,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
 
   const plan::Plan& plan() const { return plan_; }
   const plan::Program& main() const { return plan_.programs[0]; }
-  Device& device() const { return *device_; }
+  Device& device() const { return *device_; }  // not of an engine that is only looked at
   // Of a step, then of its variants; empty for control steps and transfers.
   using Executables = std::vector<std::shared_ptr<const Executable>>;
   const Executables& executables(size_t program, size_t step) const { return executables_[program][step]; }
@@ -70,6 +71,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
  private:
   Engine(plan::Plan plan, const LoadOptions& options);
   void open_devices(int ordinal);
+  void require_device() const;
   void open_device_of(const plan::StepInfo& step);
   std::shared_ptr<const Executable> load_step(const plan::StepInfo& step) const;
   void load_executables();

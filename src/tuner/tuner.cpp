@@ -150,7 +150,7 @@ std::vector<std::optional<double>> Tuner::times(const Problem& problem, const Ca
   for (size_t i = 0; i < list.size(); ++i) {
     const auto known = options_.cache ? options_.cache->find(key, list[i].name()) : std::nullopt;
     if (known) note(i, known->milliseconds);
-    else if (!options_.cache_only) open.push_back(i);
+    else if (!options_.cache_only && target_.device().is_present()) open.push_back(i);
   }
   const auto hopeless = [&](size_t i) { return options_.level < 5 && least >= 0 && list[i].cannot_win(least); };
   for (auto next = open.begin(); next != open.end() && !spent();) {

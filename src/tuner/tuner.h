@@ -1,4 +1,4 @@
-// Chooses a tactic and a configuration for each problem: by order, by the timing cache, or by measuring on the device.
+// Chooses a tactic and a configuration for each problem: by order, by the timing cache, or by measuring on the device, when it is there.
 #pragma once
 #include <functional>
 #include <map>

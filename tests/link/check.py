@@ -23,7 +23,7 @@ PUBLIC = {"libkiln.so": (f"{RUN_NAMES}|{BUILD_NAMES}|{OWN_API}|{C_API}", None),
           "libkiln_cudart.so": (r"cuda\w+", None),
           "libkiln_cpu.so": ("kiln_create_device_cpu", None),
           "libkiln_ref.so": ("kiln_create_device_ref", None),
-          "libkiln_cuda.so": ("kiln_create_device_cuda", None),
+          "libkiln_cuda.so": ("kiln_(create|describe)_device_cuda", None),
           "libkiln_onednn.so": ("kiln_create_device_onednn", None)}
 
 

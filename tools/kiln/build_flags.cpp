@@ -157,6 +157,10 @@ void add_build_flags(CLI::App& app, BuildFlags& f) {
   auto add = [&](CLI::Option* option) { options.push_back(option); };
   add(app.add_option("--backend", f.backend, "Back end that runs the engine (kiln list backends); default: the first"));
   add(app.add_option(
+      "--deviceProfile", f.device_profile,
+      "Build for the device of this file (kiln list devices --saveProfile), which this machine need not have; "
+      "nothing is measured: times come from --timingCacheFile"));
+  add(app.add_option(
       "--shapes", f.shapes,
       "Shapes of inputs, name:1x3x8x8,…: of the profile where no min, opt or max is given, and of the inference"));
   add(app.add_option_function<size_t>(
@@ -243,6 +247,7 @@ api::Engine build_engine(const BuildFlags& flags) {
   api::BuildOptions options;
   options.onnx = flags.onnx;
   options.backend = flags.backend;
+  options.device_profile = flags.device_profile;
   options.optimization_level = flags.level;
   options.average_iterations = flags.average;
   options.max_threads = flags.threads;

@@ -36,7 +36,8 @@ struct BuildFlags {
   };
   std::vector<ProfileShapes> profiles = std::vector<ProfileShapes>(1);
   size_t profile = 0;  // that the shapes on the command line now belong to
-  std::string onnx, backend, shapes, timing_cache, dump, dump_file, disable, memory, layer_precisions, mark_debug;
+  std::string onnx, backend, device_profile, shapes, timing_cache, dump, dump_file, disable, memory, layer_precisions,
+      mark_debug;
   std::string precision_constraints = "none";
   int level = 3, average = 8, threads = 0, max_tactics = -1;
   double build_time = 0;

@@ -120,7 +120,7 @@ void show_model(const api::ModelInfo& m) {
 void run(const InspectOptions& o) {
   const Shapes shapes = parse_shapes("--shapes", o.shapes);
   if (is_engine(o.file) || !o.file.ends_with(".onnx")) {
-    const api::Engine engine = api::Engine::load(o.file);
+    const api::Engine engine = api::Engine::look(o.file);
     if (!shapes.empty()) throw CLI::ValidationError("--shapes", "an engine has the shapes of its profiles");
     if (o.json) std::puts(engine.description().c_str());
     else show_engine(engine);

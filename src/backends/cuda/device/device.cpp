@@ -126,13 +126,7 @@ class CudaDevice final : public Device {
                      "filling memory of the GPU failed");
   }
 
-  std::shared_ptr<const Executable> load(const KernelSource& source) override {
-    if (!make_kernel(gpu_, source.kernel, source.parameters)) return nullptr;
-    if (!source.binary.empty())
-      throw Error(Code::kMalformedPlan,
-                  "kernel '" + std::string(source.kernel) + "' brings machine code, and takes none");
-    return std::make_shared<CudaExecutable>(gpu_, source.kernel, source.parameters);
-  }
+  std::shared_ptr<const Executable> load(const KernelSource& source) override { return load_kernel(gpu_, source); }
 
  private:
   int ordinal_;
@@ -145,6 +139,14 @@ class CudaDevice final : public Device {
 };
 
 }  // namespace
+
+std::shared_ptr<const Executable> load_kernel(Gpu& gpu, const KernelSource& source) {
+  if (!make_kernel(gpu, source.kernel, source.parameters)) return nullptr;
+  if (!source.binary.empty())
+    throw Error(Code::kMalformedPlan,
+                "kernel '" + std::string(source.kernel) + "' brings machine code, and takes none");
+  return std::make_shared<CudaExecutable>(gpu, source.kernel, source.parameters);
+}
 
 std::unique_ptr<Kernel> make_kernel(Gpu& gpu, std::string_view name, const Attributes& parameters) {
   for (const kernels::KernelEntry& entry : kernels::all_kernels())
@@ -173,4 +175,8 @@ kiln::Device* kiln_create_device_cuda(int ordinal, std::string& reason) {
     reason = e.message();
     return nullptr;
   }
+}
+
+kiln::Device* kiln_describe_device_cuda(const kiln::DeviceFacts& facts, std::string& reason) {
+  return kiln::cuda::describe(facts, reason);
 }

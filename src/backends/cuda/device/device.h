@@ -10,6 +10,12 @@ namespace kiln::cuda {
 // The kernel of that name for a GPU; null when there is none. Throws Error when the parameters are not sound.
 std::unique_ptr<Kernel> make_kernel(Gpu& gpu, std::string_view name, const Attributes& parameters);
 
+// A GPU that this machine need not have; null, with the reason, when the facts are of none.
+Device* describe(const DeviceFacts& facts, std::string& reason);
+
+// What Device::load gives for it.
+std::shared_ptr<const Executable> load_kernel(Gpu& gpu, const KernelSource& source);
+
 // What is known of a card: from the driver, and rates from its clocks and its data sheet.
 struct Card {
   std::string name;
@@ -26,3 +32,4 @@ std::optional<Chip> chip_of(const DeviceFacts& facts);
 }  // namespace kiln::cuda
 
 extern "C" kiln::Device* kiln_create_device_cuda(int ordinal, std::string& reason);
+extern "C" kiln::Device* kiln_describe_device_cuda(const kiln::DeviceFacts& facts, std::string& reason);

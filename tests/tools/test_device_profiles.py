@@ -1,0 +1,87 @@
+"""Engines for GPUs that this machine need not have, built from profiles of them."""
+import json
+
+import numpy as np
+import pytest
+from conftest import save_model
+from onnx import TensorProto, helper
+
+# compute capability: multiprocessors of a card that has it
+CARDS = {75: 40, 80: 108, 86: 84, 89: 128, 90: 132, 100: 148, 120: 170}
+
+
+def profile(compute, **changes):
+    return {"kind": "kiln device profile 1", "backend": "cuda", "ordinal": 0, "name": f"card {compute}",
+            "fingerprint": f"cuda sm_{compute} card {CARDS.get(compute, 1)} multiprocessors, driver 13000", "memory": 16 << 30,
+            "cache": 40 << 20, "units": CARDS.get(compute, 1), "bytes_per_second": 1e12,
+            "operations_per_second": {"float16": 1e14, "float32": 1e13}, "alignment": 256, "host_memory": False,
+            "switch_milliseconds": 0, "switch_factor": 1} | changes
+
+
+@pytest.fixture
+def gpu(kiln):
+    if "cuda" not in kiln.ok("list", "backends").split():
+        pytest.skip("built without the back end of GPUs")
+
+
+@pytest.fixture
+def network(kiln):
+    random = np.random.default_rng(1)
+
+    def weights(*dims):
+        return random.standard_normal(dims).astype(np.float32)
+
+    nodes = [helper.make_node("Conv", ["x", "w1", "b1"], ["c1"], "conv1", pads=[1, 1, 1, 1], strides=[2, 2]),
+             helper.make_node("Relu", ["c1"], ["r1"], "relu1"),
+             helper.make_node("Conv", ["r1", "w2", "b1"], ["c2"], "conv2", pads=[1, 1, 1, 1]),
+             helper.make_node("Add", ["c2", "r1"], ["s"], "add"),
+             helper.make_node("GlobalAveragePool", ["s"], ["g"], "pool"),
+             helper.make_node("Flatten", ["g"], ["f"], "flatten"),
+             helper.make_node("Gemm", ["f", "w3", "b3"], ["l"], "fc"),
+             helper.make_node("Softmax", ["l"], ["y"], "softmax")]
+    save_model(kiln.folder / "net.onnx", nodes, {"x": (TensorProto.FLOAT, ["n", 3, 32, 32])}, {"y": (TensorProto.FLOAT, ["n", 10])},
+               {"w1": weights(32, 3, 3, 3), "b1": weights(32), "w2": weights(32, 32, 3, 3), "w3": weights(32, 10), "b3": weights(10)})
+    return "net.onnx"
+
+
+def build(kiln, network, name, *options):
+    return ["build", network, "--shapes=x:8x3x32x32", f"--deviceProfile={name}", *options]
+
+
+@pytest.mark.parametrize("compute", CARDS)
+def test_every_architecture(kiln, gpu, network, compute):
+    (kiln.folder / "card.json").write_text(json.dumps(profile(compute)))
+    for option, plan in ((["--fp16"], "half.plan"), (["--noTF32"], "single.plan"), (["--bf16"], "brain.plan")):
+        kiln.ok(*build(kiln, network, "card.json", *option, "-o", plan))
+        layers = json.loads(kiln.ok("inspect", plan, "--json"))
+        assert f"sm_{compute} " in layers["fingerprint"]
+        assert {layer["backend"] for layer in layers["layers"]} == {"cuda"}, layers
+        tactics = " ".join(layer["tactic"] for layer in layers["layers"])
+        if option == ["--fp16"] and compute >= 80:
+            assert "conv_any" not in tactics and "product_any" not in tactics, tactics
+
+
+def test_the_same_profile_gives_the_same_engine(kiln, gpu, network):
+    (kiln.folder / "card.json").write_text(json.dumps(profile(90)))
+    for plan in ("a.plan", "b.plan"):
+        kiln.ok(*build(kiln, network, "card.json", "--fp16", "-o", plan))
+    assert (kiln.folder / "a.plan").read_bytes() == (kiln.folder / "b.plan").read_bytes()
+
+
+def test_what_cannot_be_is_said(kiln, gpu, network):
+    folder = kiln.folder
+    (folder / "card.json").write_text(json.dumps(profile(90)))
+    kiln.ok(*build(kiln, network, "card.json", "-o", "net.plan"))
+    if "cuda:0" not in kiln.ok("list", "devices"):
+        assert "error[K1004] the device 'cuda:0' is not available" in kiln.fails(1, "bench", "--loadEngine=net.plan")
+    error = kiln.fails(1, "bench", "--onnx=net.onnx", "--shapes=x:1x3x32x32", "--deviceProfile=card.json")
+    assert "error[K3003] the engine is of a device that this machine lacks" in error and "remedy: " in error
+    assert "is of the back end 'cuda', not of 'cpu'" in kiln.fails(1, *build(kiln, network, "card.json", "--backend=cpu"))
+    for changes in ({"fingerprint": "x86"}, {"fingerprint": "cuda sm_x"}, {"alignment": 64}, {"host_memory": True}):
+        (folder / "bad.json").write_text(json.dumps(profile(90, **changes)))
+        assert "error[K1004] the back end 'cuda' builds for no device that is not there" in kiln.fails(
+            1, *build(kiln, network, "bad.json")), changes
+    for backend in ("cpu", "ref", "nothing", "../cuda"):
+        (folder / "bad.json").write_text(json.dumps(profile(90, backend=backend)))
+        assert "error[K1004]" in kiln.fails(1, *build(kiln, network, "bad.json")), backend
+    assert "is not the profile of a device" in kiln.fails(1, *build(kiln, network, "net.onnx"))
