@@ -22,10 +22,12 @@ class Cutter {
   }
 
   void run() {
+    std::vector<bool> done;
+    for (size_t i = 0; i < steps_.size(); ++i) done.push_back(cut(i));
     std::vector<plan::StepInfo> steps;
     std::vector<StepDetail> details;
     for (size_t i = 0; i < steps_.size(); ++i) {
-      if (cut(i)) continue;
+      if (done[i]) continue;
       steps.push_back(std::move(steps_[i]));
       details.push_back(m_.details[i]);
     }

@@ -22,6 +22,7 @@ TEST(Parts, ReadInPlace) {
                     returned = head + "return %y, %v\n}";
   for (const std::string& text : {alone, read, returned}) expect_same_as_reference(text, {inputs});
   EXPECT_EQ(splits_in(alone, "cpu"), 0u);
+  EXPECT_EQ(splits_in(alone, "pretend"), 0u);
   EXPECT_EQ(splits_in(read, "cpu"), 1u);
   EXPECT_EQ(splits_in(returned, "cpu"), 1u);
 }

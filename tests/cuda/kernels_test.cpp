@@ -220,6 +220,15 @@ TEST(CudaPointwise, ChainsOfOneRunningValue) {
       check({.op = "Cast", .attributes = {{"to", std::string(to)}}, .inputs = {special(type)}, .tolerance = 8e-3});
   }
   check({.op = "Add", .inputs = {plain({}, DType::kF32), plain({}, DType::kF32)}});
+  for (DType type : {DType::kBool, DType::kU8, DType::kI8, DType::kI32, DType::kI64, DType::kU64, DType::kF64}) {
+    NodeCase c{.op = "Cast", .attributes = {{"to", std::string("float32")}}, .inputs = {plain({3, 11}, type)}};
+    check(c);
+    c.post = {post("Sub", {0, -1}), post("Mul", {-1, 1})};
+    c.extra = {constant({}, DType::kF32), constant({}, DType::kF32)};
+    check(c);
+    c.post.push_back(post("Sigmoid", {-1}));  // no chain
+    check(c);
+  }
 }
 
 TEST(CudaPointwise, TypesBroadcastsAndEdges) {

@@ -307,7 +307,9 @@ std::set<std::string> check(const NodeCase& c) {
         EXPECT_TRUE(prepared.ok()) << what << ": " << prepared.detail;
         if (device) run(c, node, want, emitted, *device, what);
       } catch (const Error& e) {
-        ADD_FAILURE() << what << ": " << e.what();
+        // A library may have fewer kernels for a problem than are asked for; the tuner leaves these configurations out, too.
+        const bool further = e.code() == Code::kUnsupported && !(config == configs.front());
+        EXPECT_TRUE(further) << what << ": " << e.what();
       }
     }
   }

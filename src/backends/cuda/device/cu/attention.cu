@@ -19,12 +19,14 @@ template <class Math, int kChunks> class AttentionBlock {
     for (int block = 0; block < blocks; ++block) {
       if (block + 1 < blocks) copy_keys(block + 1, (block + 1) % 2);
       commit_copies();
+      Scores<1, kKeySquares> scores;
+      begin_scores<T>(scores, a_, head_.mask, score_place(block));
       wait_for_copies<1>();
       __syncthreads();
       if (kKeeps && block == 0)
 #pragma unroll
         for (int step = 0; step < kSteps; ++step) load_queries(queries_[kKeeps ? step : 0], step);
-      add_block(block);
+      add_block(block, scores[0]);
       __syncthreads();
     }
     store();
@@ -60,10 +62,14 @@ template <class Math, int kChunks> class AttentionBlock {
     load_squares(to, place(region(0), warp * 16 + lane % 16, step * 2 + lane / 16));
   }
 
-  __device__ void add_block(int block) {
+  __device__ ScorePlace score_place(int block) const {
     const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
+    return {query0_ + warp * 16 + lane / 4, block * kKeyRows + lane % 4 * 2};
+  }
+
+  __device__ void add_block(int block, float (&scores)[kKeySquares][4]) {
+    const int lane = threadIdx.x % 32;
     const char *keys = region(1 + block % 2 * 2), *values = region(2 + block % 2 * 2);
-    float scores[kKeySquares][4] = {};
 #pragma unroll
     for (int step = 0; step < kSteps; ++step) {
       uint32_t(&left)[4] = queries_[kKeeps ? step : 0];
@@ -76,17 +82,14 @@ template <class Math, int kChunks> class AttentionBlock {
         multiply<Math>(scores[j * 2 + 1], left, squares[2], squares[3]);
       }
     }
-    const bool masked = a_.mask_kind != MaskKind::kNone || a_.causal, last = (block + 1) * kKeyRows > a_.keys;
+    const ScorePlace at = score_place(block);
     float top[2] = {top_[0], top_[1]};
 #pragma unroll
     for (int j = 0; j < kKeySquares; ++j)
 #pragma unroll
       for (int i = 0; i < 4; ++i) {
-        const int query = query0_ + warp * 16 + lane / 4 + i / 2 * 8, key = block * kKeyRows + j * 8 + lane % 4 * 2 + i % 2;
         float& score = scores[j][i];
-        score *= a_.scale;
-        if (masked && query < a_.queries && key < a_.keys) score += mask_of<T>(a_, head_.mask, query, key);
-        if (last && key >= a_.keys) score = -INFINITY;
+        score = scaled(a_, score, at.query_of(0, i), at.key_of(j, i));
         top[i / 2] = Largest()(score, top[i / 2]);
       }
     float factor[2];
@@ -167,7 +170,7 @@ template <class T> __device__ void attend_any(const AttentionArguments& a) {
   for (int key = threadIdx.x; key < a.keys; key += kAttentionThreads) {
     float score = 0;
     for (int i = 0; i < a.size; ++i) score += to_float(q[i]) * to_float(k[key * a.k_at.row + i]);
-    scores[key] = score = score * a.scale + mask_of<T>(a, head.mask, query, key);
+    scores[key] = score = a.causal && key > query ? -INFINITY : score * a.scale + mask_of<T>(a, head.mask, query, key);
     top = Largest()(score, top);
   }
   top = combine_block(top, -INFINITY, shared, Largest());

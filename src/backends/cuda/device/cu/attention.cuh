@@ -5,9 +5,8 @@
 
 namespace kiln::cuda {
 
-// What is added to a score; `base` is where the mask of the head begins.
+// What the mask adds to a score; `base` is where the mask of the head begins.
 template <class T> __device__ inline float mask_of(const AttentionArguments& a, int64_t base, int query, int key) {
-  if (a.causal && key > query) return -INFINITY;
   const int64_t at = base + query * a.mask_at.row + key * a.mask_key;
   switch (a.mask_kind) {
     case MaskKind::kNone: return 0;
@@ -15,6 +14,74 @@ template <class T> __device__ inline float mask_of(const AttentionArguments& a, 
     case MaskKind::kAddedF32: return static_cast<const float*>(a.mask)[at];
     default: return to_float(static_cast<const T*>(a.mask)[at]);
   }
+}
+
+__device__ inline float added(uint8_t allowed) { return allowed ? 0.0f : -INFINITY; }
+template <class M> __device__ inline float added(M x) { return to_float(x); }
+
+// Scores of kTiles tiles of 16 queries as tensor cores have them: a lane has two queries of a tile, and two keys of a square.
+template <int kTiles, int kSquares> using Scores = float[kTiles][kSquares][4];
+
+// Where a lane's scores lie: its first query and key.
+struct ScorePlace {
+  int query, key;
+  __device__ int query_of(int tile, int i) const { return query + tile * 16 + i / 2 * 8; }
+  __device__ int key_of(int square, int i) const { return key + square * 8 + i % 2; }
+};
+
+template <class M, int kTiles, int kSquares>
+__device__ inline void fill_scores(Scores<kTiles, kSquares>& scores, const AttentionArguments& a, const M* mask, const ScorePlace& at) {
+  const float factor = 1 / a.scale;
+  if (a.mask_at.row == 0) {  // every query has the same mask
+#pragma unroll
+    for (int j = 0; j < kSquares; ++j)
+#pragma unroll
+      for (int e = 0; e < 2; ++e) {
+        const int key = at.key_of(j, e);
+        const float value = key < a.keys ? added(mask[key * a.mask_key]) * factor : 0;
+#pragma unroll
+        for (int tile = 0; tile < kTiles; ++tile) scores[tile][j][e] = scores[tile][j][e + 2] = value;
+      }
+    return;
+  }
+#pragma unroll
+  for (int tile = 0; tile < kTiles; ++tile)
+#pragma unroll
+    for (int half = 0; half < 2; ++half) {
+      const int query = at.query_of(tile, half * 2);
+      const M* row = mask + query * a.mask_at.row;
+#pragma unroll
+      for (int j = 0; j < kSquares; ++j)
+#pragma unroll
+        for (int e = 0; e < 2; ++e) {
+          const int key = at.key_of(j, e);
+          scores[tile][j][half * 2 + e] = query < a.queries && key < a.keys ? added(row[key * a.mask_key]) * factor : 0;
+        }
+    }
+}
+
+// Begins sums with the mask, such that scaling comes afterwards: all of it is fetched at once.
+template <class T, int kTiles, int kSquares>
+__device__ inline void begin_scores(Scores<kTiles, kSquares>& scores, const AttentionArguments& a, int64_t base, const ScorePlace& at) {
+  switch (a.mask_kind) {
+    case MaskKind::kNone:
+#pragma unroll
+      for (int tile = 0; tile < kTiles; ++tile)
+#pragma unroll
+        for (int j = 0; j < kSquares; ++j)
+#pragma unroll
+          for (int i = 0; i < 4; ++i) scores[tile][j][i] = 0;
+      break;
+    case MaskKind::kAllowed: fill_scores(scores, a, static_cast<const uint8_t*>(a.mask) + base, at); break;
+    case MaskKind::kAddedF32: fill_scores(scores, a, static_cast<const float*>(a.mask) + base, at); break;
+    default: fill_scores(scores, a, static_cast<const T*>(a.mask) + base, at);
+  }
+}
+
+// The score as the softmax takes it.
+__device__ inline float scaled(const AttentionArguments& a, float score, int query, int key) {
+  const bool hidden = key >= a.keys || (a.causal && key > query);
+  return hidden ? -INFINITY : score * a.scale;
 }
 
 template <class T> __device__ inline uint32_t packed(float low, float high) {

@@ -25,12 +25,12 @@ template <class Math, int kChunks, int kTiles> class ShortBlock {
   __device__ void run() {
     const int end = a_.causal ? min(a_.keys, query0_ + kQueries) : a_.keys, step = blockDim.x / 32 * kShortKeys;
     int key0 = warp_ * kShortKeys;
-    float scores[kTiles][kKeySquares][4];
+    Scores<kTiles, kKeySquares> scores;
     wait_for_inputs();
     copy_queries();
     if (key0 < end) copy_keys(key0);
     commit_copies();
-    if (key0 < end) begin_scores(scores, key0);
+    if (key0 < end) begin_scores<T>(scores, a_, head_.mask, score_place(key0));
     wait_for_copies<0>();
     __syncthreads();  // the queries are everybody's
     while (key0 < end) {
@@ -42,7 +42,7 @@ template <class Math, int kChunks, int kTiles> class ShortBlock {
       if (key0 >= end) break;
       copy_keys(key0);
       commit_copies();
-      begin_scores(scores, key0);
+      begin_scores<T>(scores, a_, head_.mask, score_place(key0));
       wait_for_copies<0>();
       __syncwarp();
     }
@@ -80,27 +80,9 @@ template <class Math, int kChunks, int kTiles> class ShortBlock {
     copy<kShortKeys>(own_ + kKeyBytes, head_.v, a_.v_at.row, key0, a_.keys, a_.value_size, lane_, 32);
   }
 
-  // Of element i of a square of scores in tile `tile`.
-  __device__ int query_of(int tile, int i) const { return query0_ + tile * 16 + lane_ / 4 + i / 2 * 8; }
-  __device__ int key_of(int key0, int square, int i) const { return key0 + square * 8 + lane_ % 4 * 2 + i % 2; }
+  __device__ ScorePlace score_place(int key0) const { return {query0_ + lane_ / 4, key0 + lane_ % 4 * 2}; }
 
-  // The mask, such that scaling comes afterwards.
-  __device__ void begin_scores(float (&scores)[kTiles][kKeySquares][4], int key0) const {
-    const bool masked = a_.mask_kind != MaskKind::kNone || a_.causal;
-    const float factor = masked ? 1 / a_.scale : 0;
-#pragma unroll
-    for (int tile = 0; tile < kTiles; ++tile)
-#pragma unroll
-      for (int j = 0; j < kKeySquares; ++j)
-#pragma unroll
-        for (int i = 0; i < 4; ++i) {
-          const int query = query_of(tile, i), key = key_of(key0, j, i);
-          const bool read = masked && query < a_.queries && key < a_.keys;
-          scores[tile][j][i] = read ? mask_of<T>(a_, head_.mask, query, key) * factor : 0;
-        }
-  }
-
-  __device__ void multiply_queries(float (&scores)[kTiles][kKeySquares][4]) const {
+  __device__ void multiply_queries(Scores<kTiles, kKeySquares>& scores) const {
 #pragma unroll
     for (int step = 0; step < kSteps; ++step) {
       uint32_t left[kTiles][4];
@@ -121,8 +103,8 @@ template <class Math, int kChunks, int kTiles> class ShortBlock {
   }
 
   // Scores become weights; what was summed up before is scaled down to them.
-  __device__ void weigh(float (&scores)[kTiles][kKeySquares][4], int key0) {
-    const bool last = key0 + kShortKeys > a_.keys;
+  __device__ void weigh(Scores<kTiles, kKeySquares>& scores, int key0) {
+    const ScorePlace at = score_place(key0);
 #pragma unroll
     for (int tile = 0; tile < kTiles; ++tile)
 #pragma unroll
@@ -133,7 +115,7 @@ template <class Math, int kChunks, int kTiles> class ShortBlock {
 #pragma unroll
           for (int i = half * 2; i < half * 2 + 2; ++i) {
             float& score = scores[tile][j][i];
-            score = last && key_of(key0, j, i) >= a_.keys ? -INFINITY : score * a_.scale;
+            score = scaled(a_, score, at.query_of(tile, i), at.key_of(j, i));
             top = Largest()(score, top);
           }
         for (int step = 1; step < 4; step *= 2) top = Largest()(top, __shfl_xor_sync(kAllLanes, top, step));
@@ -153,7 +135,7 @@ template <class Math, int kChunks, int kTiles> class ShortBlock {
       }
   }
 
-  __device__ void add_values(const float (&scores)[kTiles][kKeySquares][4]) {
+  __device__ void add_values(const Scores<kTiles, kKeySquares>& scores) {
 #pragma unroll
     for (int t = 0; t < kKeySquares / 2; ++t) {  // sixteen keys
       uint32_t left[kTiles][4];
@@ -199,26 +181,27 @@ template <class Math, int kChunks, int kTiles> class ShortBlock {
       }
   }
 
-  // Eight adjacent results of a query a thread.
+  // Four adjacent results of a query a thread.
   __device__ void store() const {
     const int warps = blockDim.x / 32;
-    for (int item = threadIdx.x; item < kQueries * kSize / 8; item += blockDim.x) {
-      const int row = item / (kSize / 8), at = item % (kSize / 8) * 8, query = query0_ + row;
+    for (int item = threadIdx.x; item < kQueries * kSize / 4; item += blockDim.x) {
+      const int row = item / (kSize / 4), at = item % (kSize / 4) * 4, query = query0_ + row;
       if (query >= a_.queries || at >= a_.value_size) continue;
-      float top = -INFINITY, total = 0, sums[8] = {};
+      float top = -INFINITY, total = 0, sums[4] = {};
       for (int w = 0; w < warps; ++w) top = Largest()(top, tops_[w * kQueries + row]);
       const float base = top == -INFINITY ? 0 : top;
       for (int w = 0; w < warps; ++w) {
         const float factor = __expf(tops_[w * kQueries + row] - base);
         total += factor * totals_[w * kQueries + row];
-        const auto* from = reinterpret_cast<const float*>(queries_ + kQueryBytes + w * kWarpBytes) + sum_place(row, at);
-#pragma unroll
-        for (int i = 0; i < 8; ++i) sums[i] += factor * from[i];
+        const auto* region = reinterpret_cast<const float*>(queries_ + kQueryBytes + w * kWarpBytes);
+        const float4 from = *reinterpret_cast<const float4*>(region + sum_place(row, at));
+        sums[0] += factor * from.x, sums[1] += factor * from.y, sums[2] += factor * from.z, sums[3] += factor * from.w;
       }
-      Pack<T, 8> pack;
+      const float share = 1 / total;
+      Pack<T, 4> pack;
 #pragma unroll
-      for (int i = 0; i < 8; ++i) pack.at[i] = from_float<T>(sums[i] / total);
-      *reinterpret_cast<Pack<T, 8>*>(head_.y + query * a_.y_at.row + at) = pack;
+      for (int i = 0; i < 4; ++i) pack.at[i] = from_float<T>(sums[i] * share);
+      *reinterpret_cast<Pack<T, 4>*>(head_.y + query * a_.y_at.row + at) = pack;
     }
   }
 

@@ -10,6 +10,14 @@ __device__ inline float load_float(DType type, const void* data, int64_t at) {
     case DType::kF16: return to_float(static_cast<const __half*>(data)[at]);
     case DType::kBF16: return to_float(static_cast<const __nv_bfloat16*>(data)[at]);
     case DType::kBool: return static_cast<const uint8_t*>(data)[at] != 0;
+    case DType::kU8: return static_cast<float>(static_cast<const uint8_t*>(data)[at]);
+    case DType::kI8: return static_cast<float>(static_cast<const int8_t*>(data)[at]);
+    case DType::kU16: return static_cast<float>(static_cast<const uint16_t*>(data)[at]);
+    case DType::kI16: return static_cast<float>(static_cast<const int16_t*>(data)[at]);
+    case DType::kU32: return static_cast<float>(static_cast<const uint32_t*>(data)[at]);
+    case DType::kI32: return static_cast<float>(static_cast<const int32_t*>(data)[at]);
+    case DType::kU64: return static_cast<float>(static_cast<const uint64_t*>(data)[at]);
+    case DType::kI64: return static_cast<float>(static_cast<const int64_t*>(data)[at]);
     default: return static_cast<const float*>(data)[at];
   }
 }
@@ -34,7 +42,7 @@ template <class T> __device__ inline void put_four(void* data, int64_t at, float
 // Four adjacent elements lie in one aligned word.
 __device__ inline bool in_a_word(DType type, const void* data, int64_t at, int64_t stride, int lanes) {
   const int bytes = type == DType::kF32 ? 4 : 2;
-  return lanes == kLanes && stride == 1 && type != DType::kBool &&
+  return lanes == kLanes && stride == 1 && (type == DType::kF32 || type == DType::kF16 || type == DType::kBF16) &&
          (reinterpret_cast<uintptr_t>(data) + at * bytes) % (4 * bytes) == 0;
 }
 

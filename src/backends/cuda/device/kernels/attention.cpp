@@ -87,7 +87,8 @@ class AttentionKernel final : public Kernel {
       const int bytes = element_bytes(type);
       fast_ = bytes == 2 && gpu_.chip().has_cp_async() && in_words(*q, bytes) && in_words(*k, bytes) &&
               in_words(*v, bytes) && in_words(*y, bytes) && std::max(q->size, v->size) <= 4 * kChunkElements &&
-              k->rows > 0 && shared_of(chunks_of(std::max(q->size, v->size))) <= gpu_.chip().shared_per_block;
+              k->rows > 0 && a.scale != 0 &&
+              shared_of(chunks_of(std::max(q->size, v->size))) <= gpu_.chip().shared_per_block;
       return choose(float_suffix(type));
     });
   }
@@ -127,7 +128,7 @@ class AttentionKernel final : public Kernel {
 
   Status choose(const std::string& suffix) {
     const AttentionArguments& a = arguments_;
-    const int64_t scores = int64_t{a.keys} * 4;
+    const int64_t scores = align_up(int64_t{a.keys} * 4, kWord);  // they are read by words
     single_ = {};
     if (scores <= gpu_.chip().shared_per_block - 1024)
       single_ = launch_of("attention", "attention_any" + suffix, static_cast<unsigned>(a.queries), kAttentionThreads,
@@ -149,7 +150,7 @@ class AttentionKernel final : public Kernel {
     const int tiles = chunks == 1 && blocks > 2 * int64_t{gpu_.chip().multiprocessors} ? 2 : 1;
     const auto warps = static_cast<int>(std::min<int64_t>(ceil_div(a.keys, kShortKeys), kShortWarps));
     const int shared = short_shared(chunks, tiles, warps);
-    if (chunks > 2 || a.keys > kMostShortKeys || a.scale == 0 || shared > gpu_.chip().shared_per_block) return false;
+    if (chunks > 2 || a.keys > kMostShortKeys || shared > gpu_.chip().shared_per_block) return false;
     tiles_ = launch_of("attention_short",
                        "attention_short" + suffix + "_" + std::to_string(chunks) + "_" + std::to_string(tiles),
                        blocks_for(a.queries, 16 * tiles), warps * 32, shared);

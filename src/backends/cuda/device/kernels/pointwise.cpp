@@ -22,15 +22,17 @@ PointwiseCode code_of(const ScalarProgram& program) {
   return *std::move(code);
 }
 
-// Elements whose types a program on floats and bools can hold.
-bool is_float_operand(DType type) { return float_suffix(type) || type == DType::kBool; }
+// Elements whose types a program on floats and bools can hold, and those that it can read.
+bool is_float_result(DType type) { return float_suffix(type) || type == DType::kBool; }
+bool is_float_input(DType type) { return is_pointwise_type(type) && type != DType::kF64; }
 
 class Pointwise final : public Kernel {
  public:
   Pointwise(Gpu& gpu, const ScalarProgram& program)
       : gpu_(gpu),
         code_(code_of(program)),
-        chain_(chain_code(program)),
+        float_code_(code_of(with_float_inputs(program))),
+        chain_(chain_code(with_float_inputs(program))),
         inputs_(program.input_count),
         program_(program) {}
 
@@ -44,16 +46,18 @@ class Pointwise final : public Kernel {
       std::vector<const TensorView*> operands;
       for (const TensorView& v : call.outputs) operands.push_back(&v);
       for (const TensorView& v : call.inputs) operands.push_back(&v);
-      bool floats = code_.floats, chains = chain_.has_value();
-      for (const TensorView* v : operands) {
+      for (const TensorView* v : operands)
         loop.strides.push_back(broadcast_strides(v->rank, v->dims, v->strides, rank));
-        floats = floats && is_float_operand(v->dtype);
-        chains = chains && float_suffix(v->dtype);
+      bool floats = float_code_.floats, chains = chain_.has_value();
+      for (const TensorView& v : call.outputs) {
+        floats = floats && is_float_result(v.dtype);
+        chains = chains && float_suffix(v.dtype);
       }
+      for (const TensorView& v : call.inputs) floats = floats && is_float_input(v.dtype);
       parts_.clear();
       chain_parts_.clear();
       for (const LoopPart& part : parts(merged(loop)))
-        if (chains) chain_parts_.push_back(make_chain(part, operands));
+        if (floats && chains) chain_parts_.push_back(make_chain(part, operands));
         else parts_.push_back(make_part(part, operands, floats));
       return kOkStatus;
     });
@@ -113,13 +117,14 @@ class Pointwise final : public Kernel {
   Part make_part(const LoopPart& from, const std::vector<const TensorView*>& operands, bool floats) {
     Part part{{}, {}, std::vector<int64_t>(operands.size())};
     PointwiseArguments& a = part.arguments;
-    const size_t outputs = code_.results.size();
+    const PointwiseCode& code = floats ? float_code_ : code_;
+    const size_t outputs = code.results.size();
     a.inputs = static_cast<uint8_t>(inputs_);
     a.outputs = static_cast<uint8_t>(outputs);
-    a.steps = static_cast<uint8_t>(code_.steps.size());
-    std::copy(code_.steps.begin(), code_.steps.end(), a.code);
-    std::copy(code_.results.begin(), code_.results.end(), a.results);
-    std::copy(code_.result_types.begin(), code_.result_types.end(), a.result_types);
+    a.steps = static_cast<uint8_t>(code.steps.size());
+    std::copy(code.steps.begin(), code.steps.end(), a.code);
+    std::copy(code.results.begin(), code.results.end(), a.results);
+    std::copy(code.result_types.begin(), code.result_types.end(), a.result_types);
     // The kernel has its inputs first.
     Loop loop{from.loop.dims, {}};
     for (size_t k = 0; k < operands.size(); ++k) {
@@ -170,7 +175,7 @@ class Pointwise final : public Kernel {
   }
 
   Gpu& gpu_;
-  PointwiseCode code_;
+  PointwiseCode code_, float_code_;  // the second where all values are floats and bools
   std::optional<ChainCode> chain_;
   size_t inputs_;
   ScalarProgram program_;

@@ -84,6 +84,36 @@ std::optional<ChainCode> chain_code(const ScalarProgram& program) {
   return running == program.outputs[0] ? std::optional(chain) : std::nullopt;
 }
 
+ScalarProgram with_float_inputs(const ScalarProgram& program) {
+  const auto to_float = [&](const ScalarInstruction& v) {
+    return v.op == ScalarOp::kConvert && v.type == ScalarType::kF32 && program.code[v.a].op == ScalarOp::kInput &&
+           program.code[v.a].type != ScalarType::kF64;
+  };
+  std::vector<bool> only_converted(program.code.size(), true);
+  for (const ScalarInstruction& v : program.code) {
+    const uint16_t operands[] = {v.a, v.b, v.c};
+    for (int k = 0; k < operand_count(v.op); ++k)
+      if (!to_float(v)) only_converted[operands[k]] = false;
+  }
+  for (uint16_t value : program.outputs) only_converted[value] = false;
+  ScalarProgram result;
+  result.input_count = program.input_count;
+  std::vector<uint16_t> place(program.code.size(), 0);
+  for (size_t i = 0; i < program.code.size(); ++i) {
+    ScalarInstruction v = program.code[i];
+    if (to_float(v) && only_converted[v.a]) {
+      place[i] = place[v.a];
+      continue;
+    }
+    v.a = place[v.a], v.b = place[v.b], v.c = place[v.c];
+    if (v.op == ScalarOp::kInput && only_converted[i] && v.type != ScalarType::kF64) v.type = ScalarType::kF32;
+    place[i] = static_cast<uint16_t>(result.code.size());
+    result.code.push_back(v);
+  }
+  for (uint16_t value : program.outputs) result.outputs.push_back(place[value]);
+  return result;
+}
+
 bool is_pointwise_type(DType type) {
   switch (type) {
     case DType::kBool:

@@ -25,6 +25,8 @@ std::optional<ChainCode> chain_code(const ScalarProgram& program);
 
 // The types of elements that the interpreter loads and stores.
 bool is_pointwise_type(DType type);
+// The program that reads integers which it only converts to float32 as such: kernels convert them as they load them.
+ScalarProgram with_float_inputs(const ScalarProgram& program);
 // Nothing, with the reason, when the program is too long or too wide for the interpreter.
 std::optional<PointwiseCode> pointwise_code(const ScalarProgram& program, std::string& reason);
 
