@@ -134,11 +134,14 @@ class Parser {
       }
       if (c == '\'') in_quote = !in_quote;
       if (in_quote) continue;
-      if (depth == 0 && (c == ',' || c == ']')) break;
+      if (c == '\n' || (depth == 0 && (c == ',' || c == ']'))) break;
       depth += (c == '(') - (c == ')');
     }
-    position_ = std::min(position_, text_.size());
-    return Dim::parse(text_.substr(start, position_ - start));
+    const std::string_view text = text_.substr(start, std::min(position_, text_.size()) - start);
+    position_ = start;
+    Dim result = Dim::parse(text);
+    position_ += text.size();
+    return result;
   }
 
   TensorType tensor_type() {

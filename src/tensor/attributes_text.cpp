@@ -124,10 +124,10 @@ class Reader {
 
  private:
   [[noreturn]] void fail(const std::string& what) const {
-    const size_t start = position_ < 20 ? 0 : position_ - 20;
-    std::string near = start < text_.size() ? std::string(text_.substr(start, 40)) : "";
+    const std::string_view rest = text_.substr(std::min(position_, text_.size()));
+    const std::string near(rest.substr(0, std::min<size_t>(rest.find('\n'), 40)));
     throw Error(Code::kInvalidArgument, "malformed attributes")
-        .cause(what + " at position " + std::to_string(position_) + ", near '" + near + "'");
+        .cause(near.empty() ? what + " at the end" : what + " before '" + near + "'");
   }
 
   char peek() const { return position_ < text_.size() ? text_[position_] : '\0'; }

@@ -56,7 +56,8 @@ class Parser {
  private:
   [[noreturn]] void fail(const std::string& what) const {
     throw Error(Code::kInvalidArgument, "'" + std::string(text_.substr(0, 200)) + "' is not a dimension")
-        .cause(what + " at position " + std::to_string(position_));
+        .cause(position_ < text_.size() ? what + " before '" + std::string(text_.substr(position_, 20)) + "'"
+                                        : what + " at its end");
   }
 
   void skip_space() {

@@ -62,13 +62,10 @@ int hex_digit(char c) {
   return -1;
 }
 
-[[noreturn]] void fail(const char* what, size_t position) {
-  throw Error(Code::kInvalidArgument, "malformed string")
-      .cause(std::string(what) + " at position " + std::to_string(position));
-}
+[[noreturn]] void fail(const char* what) { throw Error(Code::kInvalidArgument, "malformed string").cause(what); }
 
 char parse_escape(std::string_view text, size_t& position) {
-  if (position >= text.size()) fail("an escape is cut short", position);
+  if (position >= text.size()) fail("an escape is cut short");
   const char c = text[position++];
   switch (c) {
     case '"':
@@ -77,11 +74,11 @@ char parse_escape(std::string_view text, size_t& position) {
     case 't': return '\t';
     case 'r': return '\r';
     case 'x': break;
-    default: fail("unknown escape", position - 1);
+    default: fail("unknown escape");
   }
-  if (position + 2 > text.size()) fail("an escape is cut short", position);
+  if (position + 2 > text.size()) fail("an escape is cut short");
   const int high = hex_digit(text[position]), low = hex_digit(text[position + 1]);
-  if (high < 0 || low < 0) fail("not a hexadecimal digit", position);
+  if (high < 0 || low < 0) fail("not a hexadecimal digit");
   position += 2;
   return static_cast<char>(high * 16 + low);
 }
@@ -129,14 +126,14 @@ std::string quoted(std::string_view text) {
 }
 
 std::string parse_quoted(std::string_view text, size_t& position) {
-  if (position >= text.size() || text[position] != '"') fail("a quote is missing", position);
+  if (position >= text.size() || text[position] != '"') fail("a quote is missing");
   std::string out;
   for (++position; position < text.size();) {
     const char c = text[position++];
     if (c == '"') return out;
     out += c == '\\' ? parse_escape(text, position) : c;
   }
-  fail("the closing quote is missing", position);
+  fail("the closing quote is missing");
 }
 
 }  // namespace kiln

@@ -77,6 +77,11 @@ TEST(Text, ErrorsTellThePlace) {
       {"graph g(%x: float32[2]) { %y = Relu(%x) + Relu(#3) return %y }", "line 1"},
       {"graph g(%x: float32[2], %b: float32[3]) { %y = Add(%x, %b) return %y }", "line 1"},
       {"graph g() { return } tail", "line 1"},
+      {"graph g(%x: float32[(2+]) {\n return %x\n}", "line 1, column 21"},
+      {"graph g(%x: float32[2, n*]) {\n return %x\n}", "line 1, column 23"},
+      {"graph g(%x: float32[2]) {\n %y = Transpose(%x) {perm=[1,}\n return %y\n}", "line 2, column 30"},
+      {"graph g() {\n %k = constant float32:{1,2}\n return %k\n}", "line 2, column 23"},
+      {"graph g() {\n %y = Relu \"a\\q\"(%x)\n return %y\n}", "line 2"},
   };
   for (const auto& [text, place] : cases) {
     try {
@@ -85,6 +90,7 @@ TEST(Text, ErrorsTellThePlace) {
     } catch (const Error& error) {
       EXPECT_EQ(error.code(), Code::kInvalidArgument) << text;
       EXPECT_NE(std::string(error.what()).find(place), std::string::npos) << error.what();
+      EXPECT_EQ(std::string(error.what()).find("position"), std::string::npos) << error.what();
     }
   }
 }

@@ -1,5 +1,7 @@
 """kiln compare: layer by layer against the reference, and against stored data."""
+import os
 import re
+import sys
 
 import numpy as np
 import pytest
@@ -95,6 +97,46 @@ def test_dynamic_shapes_and_given_inputs(kiln, model, tmp_path):
     np.save(tmp_path / "x.npy", X)
     assert "layers agree" in kiln.ok("compare", model, "--loadInputs=x:x.npy")
     assert "layers agree" in kiln.ok("compare", model, "--minShapes=x:1x3", "--optShapes=x:5x3", "--maxShapes=x:9x3")
+
+
+ONNXRUNTIME = """from onnx.reference import ReferenceEvaluator
+class InferenceSession:
+    def __init__(self, path, providers):
+        self.evaluator = ReferenceEvaluator(path)
+    def get_outputs(self):
+        return [type("Output", (), {"name": name}) for name in self.evaluator.output_names]
+    def run(self, names, inputs):
+        return [value + OFFSET for value in self.evaluator.run(names, inputs)]
+"""
+
+
+@pytest.mark.parametrize("offset, code", [(0, 0), (0.25, 1)])
+def test_golden_outputs_of_onnxruntime(kiln, model, tmp_path, offset, code):
+    """ONNX Runtime itself where it is installed; in its place ONNX's own evaluation, which may be made wrong."""
+    (tmp_path / "modules").mkdir()
+    (tmp_path / "modules/onnxruntime.py").write_text(ONNXRUNTIME.replace("OFFSET", str(offset)))
+    environment = {"PATH": f"{os.path.dirname(sys.executable)}:{os.environ['PATH']}", "PYTHONPATH": str(tmp_path / "modules")}
+    done = kiln.run("compare", model, "--shapes=x:5x3", "--golden=onnxruntime", environment=environment)
+    assert done.returncode == code, done.stdout + done.stderr
+    assert "running the model by ONNX Runtime" in done.stdout
+    assert "output 'y' agrees" in done.stdout if code == 0 else "output 'y' 20 of 20 elements differ" in done.stderr
+
+
+def test_golden_outputs_of_the_real_onnxruntime(kiln, network):
+    pytest.importorskip("onnxruntime")
+    path = f"{os.path.dirname(sys.executable)}:{os.environ['PATH']}"
+    text = kiln.ok("compare", network, "--golden=onnxruntime", environment={"PATH": path})
+    assert "output 's' agrees" in text and "output 'q' agrees" in text
+
+
+def test_golden_outputs_without_onnxruntime(kiln, model, tmp_path):
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/python3").write_text("#!/bin/sh\necho no such module >&2\nexit 1\n")
+    (tmp_path / "bin/python3").chmod(0o755)
+    for path, code in ((str(tmp_path / "bin"), "K4001"), (str(tmp_path), "K1004")):
+        done = kiln.run("compare", model, "--shapes=x:5x3", "--golden=onnxruntime", environment={"PATH": path})
+        assert done.returncode != 0 and code in done.stderr and "remedy: " in done.stderr, done.stderr
+    assert "--golden" in kiln.fails(2, "compare", model, "--golden=tensorflow")
 
 
 # ---- against stored data

@@ -1,9 +1,12 @@
 """kiln run, build, inspect, list and the command line: values, files, shapes, messages."""
+import fcntl
 import json
 import os
 import re
 import signal
+import struct
 import subprocess
+import termios
 import zipfile
 
 import numpy as np
@@ -455,9 +458,10 @@ def test_failures(kiln, tmp_path):
     assert "error[K3001]" in kiln.fails(1, "inspect", "text.plan")
 
 
-def on_terminal(kiln, *arguments, environment):
+def on_terminal(kiln, *arguments, environment, columns=80):
     """What the program writes when standard error is a terminal."""
     main, side = os.openpty()
+    fcntl.ioctl(side, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     with subprocess.Popen([kiln.program, *map(str, arguments)], cwd=kiln.folder, stdout=side, stderr=side,
                           env={**os.environ, **environment}) as process:
         os.close(side)
@@ -482,6 +486,26 @@ def test_colours_and_progress_on_a_terminal(kiln, model):
         assert "\033[31m" not in on_terminal(kiln, "run", "nothing.onnx", environment=environment)[1]
     code, text = on_terminal(kiln, "build", model, "--shapes=x:2x3", environment=colours)
     assert code == 0 and re.search(r"\r\[#*\.*\] \d+/\d+ ", text)
+
+
+@pytest.mark.parametrize("columns", [1, 20, 80])
+def test_progress_fits_the_terminal(kiln, network, columns):
+    code, text = on_terminal(kiln, "build", network, "-o", "net.plan", "--buildTime=900", environment={"TERM": "xterm", "NO_COLOR": ""}, columns=columns)
+    bars = re.findall(r"\r([^\r\033]*)\033\[K", text)
+    assert code == 0 and bars and all(len(bar) < columns for bar in bars), bars
+    if columns == 80:
+        assert any(re.match(r"\[#*\.*\] \d+/\d+ tuning, \d+ s of at most 15:00 min", bar) for bar in bars), bars
+
+
+@pytest.mark.parametrize("command", [["list"], ["list", "devices", "--json"], ["build", "--help"], ["completion", "man"], ["inspect", "network.onnx"]])
+def test_a_closed_pipe(kiln, network, command):
+    """Who reads the output may stop: the program ends, without a word, as others do, or with an error and its code."""
+    read, write = os.pipe()
+    os.close(read)
+    with subprocess.Popen([kiln.program, *command], cwd=kiln.folder, stdout=write, stderr=subprocess.PIPE, text=True) as process:
+        os.close(write)
+        error = process.stderr.read()
+    assert process.returncode in (-signal.SIGPIPE, 1) and ("error[K1005]" in error or error == ""), (process.returncode, error)
 
 
 def test_lines_without_a_terminal(kiln, model):
