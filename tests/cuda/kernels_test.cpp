@@ -169,8 +169,8 @@ TEST(CudaPool, WholeImages) {
   for (DType type : kFloats)
     for (const char* op : {"GlobalAveragePool", "GlobalMaxPool"})
       for (const Layout& layout : {kLast, Layout()})
-        EXPECT_EQ(check({.op = op, .inputs = {{.dims = {2, 40, 7, 5}, .type = type, .layout = layout}}}),
-                  std::set<std::string>{"reduce"});
+        EXPECT_TRUE(
+            check({.op = op, .inputs = {{.dims = {2, 40, 7, 5}, .type = type, .layout = layout}}}).count("reduce"));
 }
 
 TEST(CudaPool, WindowsInEitherLayout) {

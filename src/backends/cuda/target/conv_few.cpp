@@ -22,7 +22,7 @@ const Tactic conv_few{
     .accepts = [](const Problem& p) -> Refusal {
       if (!target_chip().has_cp_async()) return refuse("compute capability is below 8.0");
       TiledProblem t;
-      if (const Refusal r = read_conv(p, t); r.refused()) return r;
+      if (const Refusal r = read_tiled(p, t); r.refused()) return r;
       if (t.weights.groups > 1) return refuse("there are " + std::to_string(t.weights.groups) + " groups, needs one");
       if (t.weights.channels > kFewChannels)
         return refuse("x has " + std::to_string(t.weights.channels) + " channels, more than " +

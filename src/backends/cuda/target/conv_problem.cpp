@@ -19,11 +19,6 @@ Refusal accept_type(const Problem& p, const Argument& weights) {
   return accept();
 }
 
-Refusal accept_rounding(const Problem& p) {
-  if (p.input(0).dtype != DType::kF32 || p.tf32) return accept();
-  return refuse("the bits of float32 that TF32 lacks are wanted");
-}
-
 }  // namespace
 
 Refusal read_constant_conv(const Problem& p, TiledProblem& t) {
@@ -51,9 +46,10 @@ Refusal read_constant_conv(const Problem& p, TiledProblem& t) {
   return r.refused() ? r : read_epilogue(p, 1, t.epilogue);
 }
 
+namespace {
+
 Refusal read_conv(const Problem& p, TiledProblem& t) {
-  for (const Refusal& r : {read_constant_conv(p, t), accept_rounding(p)})
-    if (r.refused()) return r;
+  if (const Refusal r = read_constant_conv(p, t); r.refused()) return r;
   const Argument& y = p.outputs[0];
   if (!is_channels_last(y)) return refuse("y has layout " + to_string(y.layout) + ", needs channels last");
   const kernels::WeightView& v = t.weights;
@@ -65,8 +61,7 @@ Refusal read_conv(const Problem& p, TiledProblem& t) {
 Refusal read_product(const Problem& p, TiledProblem& t) {
   const bool gemm = p.op() == "Gemm";
   const Argument &a = p.input(0), &b = p.input(1), &y = p.outputs[0];
-  for (const Refusal& r : {accept_type(p, b), accept_rounding(p)})
-    if (r.refused()) return r;
+  if (const Refusal r = accept_type(p, b); r.refused()) return r;
   for (const Argument* argument : {&a, &b, &y})
     if (!argument->ranked || !argument->layout.is_row_major())
       return refuse("an operand has the layout " + to_string(argument->layout));
@@ -97,8 +92,15 @@ Refusal read_product(const Problem& p, TiledProblem& t) {
   return r.refused() ? r : read_epilogue(p, column_axis, t.epilogue);
 }
 
-Refusal read_tiled(const Problem& p, TiledProblem& t) {
+}  // namespace
+
+Refusal read_exact(const Problem& p, TiledProblem& t) {
   return p.op() == "Conv" ? read_conv(p, t) : read_product(p, t);
+}
+
+Refusal read_tiled(const Problem& p, TiledProblem& t) {
+  if (p.input(0).dtype == DType::kF32 && !p.tf32) return refuse("the bits of float32 that TF32 lacks are wanted");
+  return read_exact(p, t);
 }
 
 TiledProblem tiled_problem(const Problem& p) {

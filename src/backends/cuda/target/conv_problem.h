@@ -18,9 +18,9 @@ struct TiledProblem {
 };
 // A convolution of images with constant weights of their type: all but `product`.
 Refusal read_constant_conv(const Problem& problem, TiledProblem& tiled);
-Refusal read_conv(const Problem& problem, TiledProblem& tiled);
-Refusal read_product(const Problem& problem, TiledProblem& tiled);
-// Whichever of them the operator is; why it cannot run on tensor cores otherwise.
+// One whose result has channels last, or a product: for kernels that keep all bits of float32.
+Refusal read_exact(const Problem& problem, TiledProblem& tiled);
+// The same for kernels on tensor cores, which keep those of TF32.
 Refusal read_tiled(const Problem& problem, TiledProblem& tiled);
 // The same for a problem that was accepted.
 TiledProblem tiled_problem(const Problem& problem);

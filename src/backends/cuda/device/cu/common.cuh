@@ -37,6 +37,44 @@ template <class T, int N> struct alignas(sizeof(T) * N) Pack {
   T at[N];
 };
 
+// The word at `from`, or zeros when it is not `wanted`, without a branch: many such loads are on their way at once.
+template <class T, int N> __device__ inline Pack<T, N> load_if(const T* from, bool wanted) {
+  constexpr int kWords = sizeof(T) * N / 4;
+  static_assert(kWords == 2 || kWords == 4);
+  uint32_t words[4] = {};
+  if constexpr (kWords == 2)
+    asm volatile("{\n.reg .pred wanted;\nsetp.ne.s32 wanted, %3, 0;\n@wanted ld.global.v2.u32 {%0, %1}, [%2];\n}"
+                 : "+r"(words[0]), "+r"(words[1])
+                 : "l"(from), "r"(static_cast<int>(wanted)));
+  else
+    asm volatile("{\n.reg .pred wanted;\nsetp.ne.s32 wanted, %5, 0;\n@wanted ld.global.v4.u32 {%0, %1, %2, %3}, [%4];\n}"
+                 : "+r"(words[0]), "+r"(words[1]), "+r"(words[2]), "+r"(words[3])
+                 : "l"(from), "r"(static_cast<int>(wanted)));
+  Pack<T, N> pack;
+  memcpy(&pack, words, sizeof pack);
+  return pack;
+}
+
+// The same for one element.
+template <class T> __device__ inline T load_if(const T* from, bool wanted) {
+  static_assert(sizeof(T) == 2 || sizeof(T) == 4);
+  T element;
+  if constexpr (sizeof(T) == 2) {
+    uint16_t bits = 0;
+    asm volatile("{\n.reg .pred wanted;\nsetp.ne.s32 wanted, %2, 0;\n@wanted ld.global.u16 %0, [%1];\n}"
+                 : "+h"(bits)
+                 : "l"(from), "r"(static_cast<int>(wanted)));
+    memcpy(&element, &bits, sizeof bits);
+  } else {
+    uint32_t bits = 0;
+    asm volatile("{\n.reg .pred wanted;\nsetp.ne.s32 wanted, %2, 0;\n@wanted ld.global.u32 %0, [%1];\n}"
+                 : "+r"(bits)
+                 : "l"(from), "r"(static_cast<int>(wanted)));
+    memcpy(&element, &bits, sizeof bits);
+  }
+  return element;
+}
+
 inline constexpr unsigned kAllLanes = 0xffffffffu;
 
 template <class T, class Combine> __device__ inline T combine_warp(T x, Combine combine) {

@@ -54,13 +54,13 @@ template <class T, int kSide, int kStride, int kTile> class Depthwise {
     const int h = row_ * kStride - a_.g.top + i, w0 = column_ * kStride - a_.g.left;
     const bool row_inside = static_cast<uint32_t>(h) < static_cast<uint32_t>(a_.g.height);
     const T* from = static_cast<const T*>(a_.x) + batch_ * a_.g.from_batch + h * a_.g.from_row + channel_;
+    Pack<T, kDepthwiseLanes> words[kSourceColumns];
 #pragma unroll
-    for (int q = 0; q < kSourceColumns; ++q) {
-      const int w = w0 + q;
-      line[q] = {};
-      if (row_inside && static_cast<uint32_t>(w) < static_cast<uint32_t>(a_.g.width))
-        line[q] = load_run<T, kDepthwiseLanes>(from + w * a_.g.from_pixel, true, kDepthwiseLanes);
-    }
+    for (int q = 0; q < kSourceColumns; ++q)
+      words[q] = load_if<T, kDepthwiseLanes>(from + (w0 + q) * a_.g.from_pixel,
+                                             row_inside && static_cast<uint32_t>(w0 + q) < static_cast<uint32_t>(a_.g.width));
+#pragma unroll
+    for (int q = 0; q < kSourceColumns; ++q) line[q] = run_of(words[q]);
   }
 
   __device__ void add_taps(int tap_row, const Lanes (&line)[kSourceColumns], Lanes (&sums)[kShape.columns]) const {

@@ -63,23 +63,26 @@ template <class Math, int kColumns> class FewBlock {
   }
 
   __device__ void load_patch() const {
+    constexpr int kAtOnce = 4;  // pixels on their way
     const int h0 = row0_ * a_.g.stride_h - a_.g.top, w0 = column_of_pixel0_ * a_.g.stride_w - a_.g.left;
     const uint32_t pixels = a_.patch_rows * a_.patch_columns.divisor;
     const T* x = static_cast<const T*>(a_.x) + batch_ * a_.g.from_batch;
-#pragma unroll 4
-    for (uint32_t i = threadIdx.x; i < pixels; i += kFewThreads) {
-      const uint32_t line = a_.patch_columns.quotient(i);
-      const int h = h0 + static_cast<int>(line), w = w0 + static_cast<int>(i - line * a_.patch_columns.divisor);
-      const bool inside =
-          static_cast<uint32_t>(h) < static_cast<uint32_t>(a_.g.height) && static_cast<uint32_t>(w) < static_cast<uint32_t>(a_.g.width);
-      const T* from = x + h * a_.g.from_row + w * a_.g.from_pixel;
-      Pixel pixel;
+    for (uint32_t i0 = threadIdx.x; i0 < pixels; i0 += kAtOnce * kFewThreads) {
+      Pixel loaded[kAtOnce];
 #pragma unroll
-      for (int c = 0; c < kFewChannels; ++c) {
-        pixel.at[c] = from_float<T>(0);
-        if (inside && c < static_cast<int>(a_.g.channels)) pixel.at[c] = from[c * a_.from_channel];
+      for (int k = 0; k < kAtOnce; ++k) {
+        const uint32_t i = i0 + k * kFewThreads, line = a_.patch_columns.quotient(i);
+        const int h = h0 + static_cast<int>(line), w = w0 + static_cast<int>(i - line * a_.patch_columns.divisor);
+        const bool inside = i < pixels && static_cast<uint32_t>(h) < static_cast<uint32_t>(a_.g.height) &&
+                            static_cast<uint32_t>(w) < static_cast<uint32_t>(a_.g.width);
+        const T* from = x + h * a_.g.from_row + w * a_.g.from_pixel;
+#pragma unroll
+        for (int c = 0; c < kFewChannels; ++c)
+          loaded[k].at[c] = load_if(from + c * a_.from_channel, inside && c < static_cast<int>(a_.g.channels));
       }
-      reinterpret_cast<Pixel*>(patch_)[i] = pixel;
+#pragma unroll
+      for (int k = 0; k < kAtOnce; ++k)
+        if (i0 + k * kFewThreads < pixels) reinterpret_cast<Pixel*>(patch_)[i0 + k * kFewThreads] = loaded[k];
     }
   }
 

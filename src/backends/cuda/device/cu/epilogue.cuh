@@ -62,6 +62,13 @@ template <class T, int N> __device__ inline Run<N> load_run(const T* from, bool 
   return v;
 }
 
+template <class T, int N> __device__ inline Run<N> run_of(const Pack<T, N>& pack) {
+  Run<N> v;
+#pragma unroll
+  for (int i = 0; i < N; ++i) v.at[i] = to_float(pack.at[i]);
+  return v;
+}
+
 template <class T, int N> __device__ inline void store_run(T* to, const Run<N>& v, bool words, int columns) {
   constexpr int kLanes = kWordLanes<T, N>;
   if (words && columns >= N) {

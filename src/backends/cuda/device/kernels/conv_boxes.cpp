@@ -31,8 +31,8 @@ int64_t PixelBox::across(const ImageView& image) const { return ceil_div(image.w
 int64_t PixelBox::down(const ImageView& image) const { return ceil_div(image.height, h); }
 int64_t PixelBox::count(const ImageView& image) const { return across(image) * down(image) * ceil_div(image.batch, n); }
 
-void flatten_when_flat(ConvOperands& o) {
-  if (!is_flat(o)) return;
+bool flatten_when_flat(ConvOperands& o) {
+  if (!is_flat(o)) return false;
   for (ImageView* v : {&o.in, &o.out}) {
     v->width = v->pixels();
     v->height = v->batch = 1;
@@ -40,6 +40,7 @@ void flatten_when_flat(ConvOperands& o) {
   }
   o.geometry.height = 1;
   o.geometry.width = static_cast<int32_t>(o.in.width);
+  return true;
 }
 
 Status plan_boxes(const ConvCall& conv, const KernelCall& call, const ConvOperands& o, const GroupTile& tile,

@@ -14,8 +14,8 @@ struct PixelBox {
   int64_t count(const ImageView& image) const;
 };
 
-// A convolution whose results are made of the pixel in the same place becomes one of a single row of pixels.
-void flatten_when_flat(ConvOperands& operands);
+// A convolution whose results are made of the pixel in the same place becomes one of a single row of pixels. False: it is none.
+bool flatten_when_flat(ConvOperands& operands);
 // For tiles of so many rows: arguments but weights, stages and what the kernel alone has. Checks the size of the packed weights.
 Status plan_boxes(const ConvCall& conv, const KernelCall& call, const ConvOperands& operands, const GroupTile& tile,
                   PixelBox& box, ConvBoxArguments& arguments);

@@ -31,7 +31,7 @@ class ConvStream final : public Kernel {
       ConvOperands& o = operands_;
       if (o.bytes != 2 || !o.results_in_words)
         return {Code::kMalformedPlan, "the results are no whole words of float16 or bfloat16"};
-      flatten_when_flat(o);
+      (void)flatten_when_flat(o);
       ConvStreamArguments& a = arguments_;
       a = {};
       PixelBox box;

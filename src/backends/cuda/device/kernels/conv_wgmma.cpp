@@ -31,7 +31,7 @@ class ConvWgmma final : public Kernel {
       KILN_RETURN_IF_ERROR(conv_.read(call, operands_));
       ConvOperands& o = operands_;
       const GroupTile& tile = kGroupTiles[tile_];
-      flatten_when_flat(o);
+      (void)flatten_when_flat(o);
       ConvWgmmaArguments& a = arguments_;
       a = {};
       PixelBox box;
