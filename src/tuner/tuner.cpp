@@ -13,8 +13,11 @@ namespace {
 
 constexpr size_t kFewMeasurements = 8;  // from which nothing is concluded
 constexpr double kNoisyShare = 0.1;
-constexpr double kNear = 1.5;                   // times the best: candidates that other sizes are tried with
+constexpr double kNear = 1.3;                   // times the best: candidates that other sizes are tried with
 constexpr int64_t kPackedAtOnce = 256ll << 20;  // bytes of weights that are packed for candidates at the same time
+
+// Times the best: what other sizes have stays, since another kernel has packed weights of its own.
+constexpr double kWorthChanging = 1.05;
 
 class Clock {
  public:
@@ -180,7 +183,7 @@ std::vector<std::optional<double>> Tuner::times(const Problem& problem, const Ca
   return result;
 }
 
-Choice Tuner::best(const Problem& problem, Candidates list) {
+Choice Tuner::best(const Problem& problem, Candidates list, const Choice* earlier) {
   if (list.size() == 1 || options_.level == 0) return {list[0].tactic, list[0].config};
   const Hash128 key = problem.key();
   if (const auto pin = options_.cache && options_.obey_pins ? options_.cache->pinned(key) : std::nullopt)
@@ -195,7 +198,8 @@ Choice Tuner::best(const Problem& problem, Candidates list) {
                                                  std::to_string(*measured[i]) + " ms; key " + key.hex() +
                                                  ", tactic hash " + std::to_string(tactic_hash(list[i].name())));
     choice.tried.push_back({list[i].name(), *measured[i]});
-    const double counts = list[i].counts(*measured[i]);
+    const bool is_known = earlier && list[i].tactic == earlier->tactic && list[i].config == earlier->config;
+    const double counts = list[i].counts(*measured[i]) / (is_known ? kWorthChanging : 1);
     if (least >= 0 && counts >= least) continue;
     least = counts;
     choice.tactic = list[i].tactic;
@@ -216,7 +220,7 @@ Choice Tuner::choose_one(const Problem& problem, const Choice* earlier) {
   if (const auto known = known_.find(key); known != known_.end()) return known->second;
   list = fitting(problem, std::move(list));
   if (earlier) list = near_best(std::move(list), *earlier);
-  Choice choice = list.empty() ? Choice() : best(problem, std::move(list));
+  Choice choice = list.empty() ? Choice() : best(problem, std::move(list), earlier);
   known_.emplace(key, choice);
   return choice;
 }

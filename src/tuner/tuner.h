@@ -78,7 +78,7 @@ class Tuner {
   bool spent() const { return spent_seconds_ > options_.budget_seconds || (options_.enough && options_.enough()); }
   Candidates fitting(const Problem& problem, Candidates list) const;
   static Candidates near_best(Candidates list, const Choice& earlier);
-  Choice best(const Problem& problem, Candidates list);
+  Choice best(const Problem& problem, Candidates list, const Choice* earlier);
   std::vector<std::optional<double>> times(const Problem& problem, const Candidates& list);
   std::optional<double> timed(const Problem& problem, const Candidate& candidate, const Emitted& emitted, double least);
   Choice choose_one(const Problem& problem, const Choice* earlier);

@@ -144,7 +144,7 @@ TEST(Tuner, TriesOnlyWhatCameNearTheBestAtOtherSizes) {
   options.iterations = 1;
   Choice earlier;
   earlier.milliseconds = 1;
-  earlier.tried = {{"counted.1{n=0}", 1.4}, {"counted.1{n=1}", 1}, {"counted.1{n=2}", 1.6}, {"counted.1{n=3}", 40}};
+  earlier.tried = {{"counted.1{n=0}", 1.2}, {"counted.1{n=1}", 1}, {"counted.1{n=2}", 1.4}, {"counted.1{n=3}", 40}};
   const std::vector<Choice> first{earlier};
   const Choice choice = Tuner(target, options).choose(c.problems, &first)[0];
   EXPECT_EQ(emitted, 2);
