@@ -1,6 +1,8 @@
-// Scaled dot-product attention that a model spells out: softmax(Q * K^T * scale + mask) * V becomes Attention.
+// Scaled dot-product attention that a model spells out: softmax(Q * K^T * scale + mask) * V becomes Attention. Windows of an image may have
+// a mask each.
 #include <cmath>
 
+#include "ops/reference_math.h"
 #include "passes/product_terms.h"
 #include "passes/rule_lists.h"
 #include "passes/value_queries.h"
@@ -64,6 +66,70 @@ int product_side(const Node& add) {
   return -1;
 }
 
+// Scores [batch * windows, heads, n, n] to which each window adds its own mask, seen as [batch, windows, heads, n, n].
+struct WindowMask {
+  Value* scores = nullptr;  // without it
+  Node *outer = nullptr, *add = nullptr, *inner = nullptr;
+  const Tensor* mask = nullptr;
+  Dims seen;
+};
+
+std::optional<WindowMask> window_mask(Value* v) {
+  const auto sole = [](Value* of, const char* op) {
+    Node* n = of->producer();
+    return n && n->is(op) && n->post.empty() && of->has_one_use() ? n : nullptr;
+  };
+  WindowMask w;
+  w.outer = sole(v, "Reshape");
+  w.add = w.outer ? sole(w.outer->input(0), "Add") : nullptr;
+  if (!w.add) return std::nullopt;
+  const int side = w.add->input(0)->constant() ? 1 : 0;
+  w.mask = w.add->input(1 - side)->constant();
+  w.inner = sole(w.add->input(side), "Reshape");
+  if (!w.mask || !w.inner) return std::nullopt;
+  w.scores = w.inner->input(0);
+  const Shape &whole = v->shape(), &seen = w.inner->output()->shape();
+  if (!is_static(seen) || seen.size() != 5 || !w.scores->ranked() || w.scores->shape() != whole ||
+      !(w.add->output()->shape() == seen))
+    return std::nullopt;
+  w.seen = static_dims(seen);
+  for (size_t i = 1; i < 4; ++i)
+    if (!(whole[i] == seen[i + 1])) return std::nullopt;
+  return w;
+}
+
+constexpr int64_t kMostMaskElements = int64_t{1} << 24;
+
+// The masks of all windows, and what is added to all of them (or null), as one mask of [batch * windows, heads or 1, n, n]; nothing when it
+// would be too large.
+std::optional<Tensor> whole_mask(const WindowMask& w, const Tensor* common) {
+  Dims to = w.seen;
+  const Tensor* parts[] = {w.mask, common};
+  bool one_head = true;
+  for (const Tensor* t : parts) {
+    if (!t) continue;
+    const Dims& dims = t->dims();
+    if (dims.size() > 5 || (t == common && dims.size() > 4)) return std::nullopt;
+    const size_t heads = dims.size() >= 3 ? dims.size() - 3 : 0;
+    one_head = one_head && (dims.size() < 3 || dims[heads] == 1);
+    // All but the batch of what is common stands for all windows.
+    if (t == common && dims.size() == 4 && dims[0] != 1) return std::nullopt;
+  }
+  if (one_head) to[2] = 1;
+  if (element_count(to) > kMostMaskElements) return std::nullopt;
+  Tensor result = Tensor::allocate(w.mask->dtype(), {to[0] * to[1], to[2], to[3], to[4]});
+  std::vector<double> sums(static_cast<size_t>(result.size()), 0.0);
+  for (const Tensor* t : parts) {
+    if (!t) continue;
+    const Dims places = ops::broadcast_strides(t->dims(), to);
+    Dims index(to.size(), 0);
+    size_t i = 0;
+    for (bool more = !sums.empty(); more; more = ops::advance(index, to)) sums[i++] += t->at(ops::dot(index, places));
+  }
+  ops::store(result, sums);
+  return result;
+}
+
 bool is_heads(const Value* v) { return v->ranked() && v->rank() == 4; }
 
 }  // namespace
@@ -79,6 +145,11 @@ const Rule attention{
       if (!find_op("Attention")) return decline("there is no operator for it");
       Value* mask = nullptr;
       std::vector<Node*> absorbed;
+      const auto windows = window_mask(scores);
+      if (windows) {
+        absorbed = {windows->outer, windows->add, windows->inner};
+        scores = windows->scores;
+      }
       if (Node* add = scores->producer(); add && add->is("Add") && add->post.empty() && scores->has_one_use()) {
         const int i = product_side(*add);
         if (i < 0) return decline("no operand of the sum is a product");
@@ -102,7 +173,14 @@ const Rule attention{
       absorbed.push_back(qk);
       absorb_all(p, {absorbed, product.nodes, q.nodes, k.nodes});
       std::vector<PatchValue> inputs = {q.value, keys(p, k.value), v};
-      if (mask) inputs.emplace_back(mask);
+      if (windows) {
+        if (mask && !mask->constant()) return decline("the mask of all windows is not constant");
+        auto whole = whole_mask(*windows, mask ? mask->constant() : nullptr);
+        if (!whole) return decline("the masks of all windows are no mask of the scores");
+        inputs.push_back(p.constant(*std::move(whole)));
+      } else if (mask) {
+        inputs.emplace_back(mask);
+      }
       p.replace(m.root().output(),
                 p.add("Attention", std::move(inputs), {{"scale", product.scale * q.scale * k.scale}}));
       return p;
