@@ -17,7 +17,7 @@ bool place_expanded(const TensorView& in, const TensorView& out, CopyWalk& w) {
   if (shift < 0) return false;
   for (int i = 0; i < in.rank; ++i) {
     if (in.dims[i] != 1 && in.dims[i] != out.dims[i + shift]) return false;
-    w.from[static_cast<size_t>(i + shift)] = in.dims[i] == 1 ? 0 : in.strides[i];
+    w.from[static_cast<size_t>(i) + static_cast<size_t>(shift)] = in.dims[i] == 1 ? 0 : in.strides[i];
   }
   return true;
 }

@@ -118,7 +118,8 @@ const Ints& Attributes::ints(std::string_view name) const {
 }
 
 Ints Attributes::ints(std::string_view name, Ints fallback) const {
-  return has(name) ? ints(name) : std::move(fallback);
+  if (has(name)) return ints(name);
+  return fallback;
 }
 
 Floats Attributes::reals(std::string_view name, Floats fallback) const {
@@ -128,7 +129,8 @@ Floats Attributes::reals(std::string_view name, Floats fallback) const {
 
 Strings Attributes::texts(std::string_view name, Strings fallback) const {
   const Attribute* value = find(name);
-  return value ? get<Strings>(name, *value, "a list of strings") : std::move(fallback);
+  if (value) return get<Strings>(name, *value, "a list of strings");
+  return fallback;
 }
 
 const Tensor& Attributes::tensor(std::string_view name) const {

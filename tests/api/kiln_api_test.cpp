@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <cstring>
@@ -11,6 +12,7 @@
 #include <functional>
 
 #include "api/program.h"
+#include "pretend/pretend.h"
 
 namespace kiln::api {
 namespace {
@@ -164,6 +166,90 @@ TEST_F(Facade, ACancelledBuildKeepsItsTimes) {
   };
   EXPECT_THROW(Engine::build(options_), Failure);
   EXPECT_GT(std::ifstream(cache.path(), std::ios::ate).tellg(), 100);
+}
+
+// A device with memory of its own copies inputs and outputs, and the results are the same with and without it.
+TEST_F(Facade, CopiesAreTimedWhereSomethingIsCopied) {
+  pretend::register_pretend();
+  const HostTensor x = random_tensor("float32", {7, 3}, 5), other = random_tensor("float32", {6, 3}, 6);
+  HostTensor want;
+  for (const char* backend : {"cpu", "pretend"}) {
+    options_.backend = backend;
+    const Engine engine = Engine::build(options_);
+    EXPECT_EQ(engine.on_host(), options_.backend == "cpu");
+    Session session = engine.create_session();
+    session.set_profile(1);
+    for (const HostTensor* input : {&x, &other, &x}) {
+      session.set_input("x", *input);
+      for (const bool copies : {false, true, true}) {
+        const InferenceTimes t = session.timed(copies);
+        EXPECT_GT(t.compute, 0);
+        EXPECT_GT(t.queued, 0);
+        if (!copies) EXPECT_EQ(t.upload + t.download, 0);
+        else EXPECT_TRUE(engine.on_host() || (t.upload > 0 && t.download > 0)) << t.upload << " " << t.download;
+      }
+    }
+    const HostTensor got = session.output("y");
+    if (want.dims.empty()) want = got;
+    ASSERT_EQ(got.dims, (std::vector<int64_t>{7, 4}));
+    for (int64_t i = 0; i < element_count(want); ++i) EXPECT_NEAR(element(got, i), element(want, i), 1e-6);
+  }
+}
+
+TEST_F(Facade, NoMoreIsMeasuredOnceItIsEnough) {
+  options_.optimization_level = 5;
+  int asked = 0;
+  options_.enough = [&] { return ++asked > 0; };
+  for (const LayerInfo& layer : Engine::build(options_).layers()) EXPECT_LT(layer.built_ms, 0) << layer.name;
+  EXPECT_GT(asked, 0);
+  options_.enough = [] { return false; };
+  const auto layers = Engine::build(options_).layers();
+  EXPECT_TRUE(std::any_of(layers.begin(), layers.end(), [](const LayerInfo& l) { return l.built_ms >= 0; }));
+}
+
+TEST_F(Facade, DebugTensorsAreNotFusedAway) {
+  options_.debug_tensors = {"m", "s", "m"};
+  const Engine engine = Engine::build(options_);
+  std::vector<std::string> marked = engine.debug_tensors();
+  std::sort(marked.begin(), marked.end());
+  EXPECT_EQ(marked, (std::vector<std::string>{"m", "s"}));
+  EXPECT_EQ(engine.io().size(), 2U);  // they are no outputs
+  std::vector<std::string> seen;
+  Session session = engine.create_session();
+  session.set_input("x", random_tensor("float32", {2, 3}, 5));
+  session.observe([&](const LayerInfo&, const std::string& value, const HostTensor&) { seen.push_back(value); });
+  session.enqueue();
+  for (const char* name : {"m", "s", "y"}) EXPECT_EQ(std::count(seen.begin(), seen.end(), name), 1) << name;
+  for (const char* name : {"x", "w", "nothing"}) {
+    options_.debug_tensors = {name};
+    EXPECT_THROW(Engine::build(options_), Failure) << name;
+  }
+  options_.debug_tensors.clear();
+  EXPECT_TRUE(Engine::build(options_).debug_tensors().empty());
+  options_.debug_all = true;
+  EXPECT_EQ(Engine::build(options_).debug_tensors().size(), Engine::build(options_).layers().size());
+}
+
+TEST(Devices, AreListedAndKept) {
+  const std::vector<DeviceInfo> devices = list_devices();
+  const auto cpu = std::find_if(devices.begin(), devices.end(), [](const DeviceInfo& d) { return d.backend == "cpu"; });
+  ASSERT_NE(cpu, devices.end());
+  EXPECT_TRUE(cpu->missing.empty());
+  EXPECT_GT(cpu->memory, 0);
+  const File file("device.json");
+  save_device_profile(file.path(), *cpu);
+  const DeviceInfo again = load_device_profile(file.path());
+  EXPECT_EQ(again.fingerprint, cpu->fingerprint);
+  EXPECT_EQ(again.memory, cpu->memory);
+  EXPECT_EQ(again.units, cpu->units);
+  EXPECT_LT(again.free_memory, 0);
+  const File model("device.onnx");
+  model.write("a model");
+  EXPECT_THROW(save_device_profile(model.path(), *cpu), Failure);
+  EXPECT_THROW(load_device_profile(model.path()), Failure);
+  DeviceInfo odd = *cpu;
+  odd.operations_per_second["float99"] = 1;
+  EXPECT_THROW(save_device_profile(file.path(), odd), Failure);
 }
 
 TEST_F(Facade, UnknownNamesAreRefused) {

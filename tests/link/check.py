@@ -11,7 +11,7 @@ import tempfile
 RUN_NAMES = r"createInferRuntime_INTERNAL|getInferLib(Major|Minor|Patch|Build)?Version"
 BUILD_NAMES = r"createInferBuilder_INTERNAL|createNvOnnxParser_INTERNAL|getNvOnnxParserVersion"
 OWN_API = (r"kiln::api::(Engine|Session|Failure|load_tensor|save_tensor|parse_npy|npy_bytes|element|element_count|random_tensor|evaluate_model"
-           r"|model_io|model_info|name_hint|nearest_name|reduce_model|list_\w+|version)\b.*|(typeinfo|typeinfo name|vtable) for kiln::api::Failure")
+           r"|model_io|model_info|name_hint|nearest_name|reduce_model|list_\w+|(load|save)_device_profile|save_bytes|printable|version)\b.*|(typeinfo|typeinfo name|vtable) for kiln::api::Failure")
 RUN_SIDE = r"((typeinfo|typeinfo name|vtable) for )?kiln::.*"
 BUILD_SIDE = re.compile(r"kiln::(ir|onnx|passes|ops|ref|cpu|onednn)::|google::protobuf|kiln::(compile|Tuner|Lowering|Target|Tactic)\b")
 VERSIONS = re.compile(r"KILN_(0\.1|PRIVATE)$")
@@ -42,6 +42,15 @@ def check_shown(library: pathlib.Path) -> None:
         allowed = private if version == "KILN_PRIVATE" else public
         assert allowed and re.fullmatch(allowed, plain), f"{library.name} shows {name}"
         assert not BUILD_SIDE.search(plain), f"{library.name} shows the build side: {name}"
+
+
+def check_declared(library: pathlib.Path, header: pathlib.Path) -> None:
+    """Every function that the header declares is there to be linked."""
+    declared = set(re.findall(r"^(?!using|class|struct|enum|namespace)[A-Za-z][\w:<>, ]* (\w+)\(", header.read_text(), re.MULTILINE))
+    assert {"load_tensor", "list_devices", "version"} <= declared, declared
+    shown = {name for kind, name in symbols(library, "-D", "--defined-only") if kind == "T"}
+    missing = [name for name in sorted(declared) if not any(text.startswith(f"kiln::api::{name}(") or text.startswith(f"kiln::api::{name}[") for text in shown)]
+    assert not missing, f"{library.name} does not show {missing} of {header.name}"
 
 
 def check_single(runtime: pathlib.Path, library: pathlib.Path) -> None:
@@ -102,6 +111,7 @@ def main() -> None:
         check_shown(library)
         if library != runtime:
             check_single(runtime, library)
+    check_declared(arguments.lib / "libkiln.so", arguments.source / "include/kiln/kiln.h")
     check_needed(runtime, set())
     check_needed(arguments.lib / "libkiln_cudart.so", {"libkiln_runtime.so"})
     check_program(arguments.lib, arguments.source, arguments.compiler)

@@ -408,6 +408,18 @@ def test_options_of_scripts_for_gpus(kiln, model):
     assert "--sparsity" in kiln.fails(2, "bench", f"--onnx={model}", "--sparsity=force")
 
 
+def test_build_takes_no_options_of_a_measurement(kiln, model):
+    for option in ("--useCudaGraph", "--saveDebugTensors=y:y.npy", "--includeDataTransfers", "--loadRefOutputs=y:y.npy", "--timeDeserialize"):
+        assert f"'{option.split('=')[0]}' is no option of build" in kiln.fails(2, "build", model, "--shapes=x:2x3", option)
+        assert option.split("=")[0] in kiln.ok("bench", "--help")
+
+
+def test_workspace_is_the_pool_of_that_name(kiln, model):
+    kiln.ok("build", model, "--shapes=x:2x3", "--workspace=16")
+    for option in ("--workspace=much", "--memPoolSize=workspace:much"):
+        assert "'workspace:much'" in kiln.fails(2, "build", model, "--shapes=x:2x3", option)
+
+
 def test_idle_time(kiln, model):
     bench(kiln, model, "--idleTime=20", "--iterations=4", "--exportTimes=times.json")
     starts = [s["startEnqMs"] for s in load(kiln, "times.json")]

@@ -307,7 +307,7 @@ void add_bench(CLI::App& app, bool as_trtexec) {
   app.add_flag("--dumpOutput", o->dump_output, "Print the outputs");
   app.add_flag("--skipInference,--buildOnly", o->skip_inference, "Build only");
   app.add_option("--percentile", o->percentiles, "Percentiles to report")->capture_default_str();
-  add_trtexec_options(app, o->trtexec);
+  add_trtexec_options(app, o->trtexec, true);
   set_footer(app,
              "  kiln bench --onnx=resnet50.onnx --shapes=image:8x3x224x224 --saveEngine=resnet50.plan\n"
              "  kiln bench --loadEngine=resnet50.plan --dumpProfile --profileOrder=time\n"

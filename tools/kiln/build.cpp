@@ -56,7 +56,7 @@ void add_build(CLI::App& app) {
                  "File of the engine (default: beside the model, ending in .plan; none with --dump)");
   app.add_flag("--report", o->report, "Print the passes and the rules that fired");
   add_build_flags(app, o->build);
-  add_trtexec_options(app, o->trtexec);
+  add_trtexec_options(app, o->trtexec, false);
   set_footer(
       app,
       "  kiln build resnet50.onnx -o resnet50.plan\n"

@@ -155,7 +155,8 @@ void add_build_flags(CLI::App& app, BuildFlags& f) {
     options.push_back(app.add_option_function<std::string>(name, set, help)->trigger_on_parse());
   };
   auto add = [&](CLI::Option* option) { options.push_back(option); };
-  add(app.add_option("--backend", f.backend, "Back end that runs the engine (kiln list backends); default: the first"));
+  add(app.add_option("--backend", f.backend,
+                     "Back end that runs the engine (kiln list backends); default: the first that is there"));
   add(app.add_option(
       "--deviceProfile", f.device_profile,
       "Build for the device of this file (kiln list devices --saveProfile), which this machine need not have; "
@@ -207,6 +208,9 @@ void add_build_flags(CLI::App& app, BuildFlags& f) {
                      "Values that no fusion may swallow, a,b,c: debug tensors, which `kiln bench` saves"));
   add(app.add_flag("--markUnfusedTensorsAsDebugTensors", f.mark_all_debug,
                    "Every result of a layer is a debug tensor"));
+  add(app.add_option_function<std::string>(
+      "--workspace", [&f](const std::string& size) { f.memory = "workspace:" + size; },
+      "The same as --memPoolSize=workspace:SIZE"));
   add(app.add_option("--memPoolSize", f.memory,
                      "workspace:SIZE: what a layer may take beside its operands, in MiB or with B, K, M, G behind it; "
                      "other pools have no limit here"));

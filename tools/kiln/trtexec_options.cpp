@@ -1,6 +1,9 @@
 // The table of trtexec's options.
 #include "trtexec_options.h"
 
+#include <algorithm>
+#include <functional>
+
 namespace kiln::tool {
 namespace {
 
@@ -40,7 +43,6 @@ constexpr Ineffective kIneffective[] = {
     {"--threads", false, "always so: each stream has a thread"},
     {"--maxBatch", true, "batches are explicit; --shapes gives them"},
     {"--batch", true, "batches are explicit; --shapes gives them"},
-    {"--workspace", true, "memory is planned exactly and needs no limit"},
     {"--maxAuxStreams", true, "an engine uses one stream"},
     {"--allocationStrategy", true, "a context has memory for the largest shapes of all profiles"},
     {"--persistentCacheRatio", true, "no part of a cache is set aside"},
@@ -119,23 +121,9 @@ std::string placed(std::string reason, const std::string& where) {
   return at == std::string::npos ? reason : reason.replace(at, 2, where);
 }
 
-}  // namespace
-
-void add_trtexec_options(CLI::App& app, TrtexecOptions& o) {
-  std::vector<CLI::Option*> options;
-  auto add = [&](CLI::Option* option) { options.push_back(option); };
-  for (const Ineffective& entry : kIneffective) {
-    const std::string name = entry.names, first = name.substr(0, name.find(',')), reason = entry.reason;
-    const auto note = [&o, first, reason](const std::string&) { o.without_effect[first] = reason; };
-    if (entry.takes_value)
-      add(app.add_option_function<std::string>(name, note, "No effect: " + placed(reason, "here")));
-    else add(app.add_flag_callback(name, [note] { note(""); }, "No effect: " + placed(reason, "here")));
-  }
-  add(app.add_option("--sparsity", o.sparsity, "Permit tactics for 2:4 sparse weights: disable or enable")
-          ->check(CLI::IsMember({"disable", "enable"})));
-  add(app.add_option("--device", o.device, "Number of the device; the CPU is 0")->check(CLI::Range(0, 0)));
+// Those that only a measurement heeds.
+void add_measuring_options(CLI::App& app, TrtexecOptions& o, const std::function<void(CLI::Option*)>& add) {
   add(app.add_flag("--useCudaGraph", o.use_graph, "Capture an inference once and replay it as a graph"));
-  add(app.add_flag("--dryRun", o.dry_run, "Check the options, read the model, and build nothing"));
   add(app.add_flag("--getPlanVersionOnly", o.plan_version_only, "Print the version that built the engine, and end"));
   add(app.add_flag("--timeDeserialize", o.time_deserialize, "Print how long loading takes, and end"));
   add(app.add_flag("--dumpOptimizationProfile", o.dump_profiles, "Print the profiles of the engine"));
@@ -156,6 +144,25 @@ void add_trtexec_options(CLI::App& app, TrtexecOptions& o) {
   add(app.add_option("--atol", o.atol, "Absolute tolerance of --loadRefOutputs, times the output's largest element")
           ->check(not_negative())
           ->capture_default_str());
+}
+
+}  // namespace
+
+void add_trtexec_options(CLI::App& app, TrtexecOptions& o, bool measures) {
+  std::vector<CLI::Option*> options;
+  auto add = [&](CLI::Option* option) { options.push_back(option); };
+  for (const Ineffective& entry : kIneffective) {
+    const std::string name = entry.names, first = name.substr(0, name.find(',')), reason = entry.reason;
+    const auto note = [&o, first, reason](const std::string&) { o.without_effect[first] = reason; };
+    if (entry.takes_value)
+      add(app.add_option_function<std::string>(name, note, "No effect: " + placed(reason, "here")));
+    else add(app.add_flag_callback(name, [note] { note(""); }, "No effect: " + placed(reason, "here")));
+  }
+  add(app.add_option("--sparsity", o.sparsity, "Permit tactics for 2:4 sparse weights: disable or enable")
+          ->check(CLI::IsMember({"disable", "enable"})));
+  add(app.add_option("--device", o.device, "Number of the device; the CPU is 0")->check(CLI::Range(0, 0)));
+  add(app.add_flag("--dryRun", o.dry_run, "Check the options, read the model, and build nothing"));
+  if (measures) add_measuring_options(app, o, add);
   for (CLI::Option* option : options) option->group("trtexec");
 }
 

@@ -18,7 +18,8 @@ struct TrtexecOptions {
   std::map<std::string, std::string> without_effect;  // options that were given, and why they do nothing
 };
 
-void add_trtexec_options(CLI::App& app, TrtexecOptions& options);
+// `measures`: with those that only a measurement heeds.
+void add_trtexec_options(CLI::App& app, TrtexecOptions& options, bool measures);
 // One line for each option that was given and does nothing on this engine's device.
 void tell_without_effect(const TrtexecOptions& options, const api::Engine& engine);
 
