@@ -142,8 +142,13 @@ class Rig {
     const int from = emitted.inputs[i];
     if (from < Emitted::kAbsent) {
       const Tensor& constant = emitted.constants[static_cast<size_t>(Emitted::from_constant(0) - from)];
-      for (auto& list : inputs_)
-        if (!list[i].data || &list != &inputs_.front()) list[i].data = place(constant);
+      if (!inputs_.front()[i].data) inputs_.front()[i].data = place(constant);
+      const auto size = static_cast<size_t>(constant.bytes());
+      for (auto list = inputs_.begin() + 1; list != inputs_.end(); ++list) {
+        (*list)[i].data = blocks_.emplace_back(device_.allocator(), size).data;
+        throw_if_error(
+            device_.copy(*stream_, (*list)[i].data, inputs_.front()[i].data, size, CopyKind::kDeviceToDevice));
+      }
     } else if (from >= 0 && step_.inputs[i].present() && !step_.inputs[i].data) {
       const Argument& a = problem.input(from);
       void* const there = a.constant ? place(*a.constant) : place(sample(a));

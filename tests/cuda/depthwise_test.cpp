@@ -94,11 +94,22 @@ TEST(CudaDepthwise, NotANumberStaysWhereItsWindowsAre) {
   }
 }
 
-TEST(CudaDepthwise, RefusesWhatHasSeveralChannelsInAGroup) {
-  NodeCase c = conv({1, 8, 6, 6}, {8, 2, 3, 3}, DType::kF16, {{"group", int64_t{4}}});
-  EXPECT_NE(refusal(c, "conv_depthwise").find("2 inputs and 2 outputs"), std::string::npos);
-  c = conv({1, 4, 6, 6}, {8, 1, 3, 3}, DType::kF16, {{"group", int64_t{4}}});
-  EXPECT_NE(refusal(c, "conv_depthwise").find("1 inputs and 2 outputs"), std::string::npos);
+TEST(CudaDepthwise, GroupsOfFewChannels) {
+  for (DType type : kFloats) {
+    EXPECT_TRUE(takes(conv({2, 32, 9, 8}, {32, 4, 3, 3}, type, {{"group", int64_t{8}}, {"pads", Ints{1, 1, 1, 1}}})));
+    EXPECT_TRUE(takes(conv({1, 6, 9, 8}, {9, 2, 3, 2}, type, {{"group", int64_t{3}}, {"strides", Ints{2, 1}}})));
+    EXPECT_TRUE(takes(conv({2, 5, 7, 7}, {10, 1, 3, 3}, type, {{"group", int64_t{5}}, {"pads", Ints{1, 1, 1, 1}}})));
+    NodeCase rows = conv({2, 12, 7, 7}, {12, 3, 1, 1}, type, {{"group", int64_t{4}}});
+    rows.inputs[0].layout = rows.output_layout = {};
+    EXPECT_TRUE(takes(rows));
+  }
+}
+
+TEST(CudaDepthwise, RefusesWithAReason) {
+  NodeCase c = conv({1, 32, 6, 6}, {32, 16, 3, 3}, DType::kF16, {{"group", int64_t{2}}});
+  EXPECT_NE(refusal(c, "conv_depthwise").find("2 groups of 16 inputs and 16 outputs"), std::string::npos);
+  EXPECT_NE(refusal(conv({1, 4, 6, 6}, {4, 4, 3, 3}, DType::kF16, {}), "conv_depthwise").find("1 groups"),
+            std::string::npos);
   NodeCase late = depthwise(1, 8, 6, 6, {3, 3}, DType::kF16, {});
   late.inputs[1].constant = false;
   EXPECT_EQ(refusal(late, "conv_depthwise"), "the weights are not constant");

@@ -101,5 +101,15 @@ TEST(CudaGraph, LayerOfATransformer) {
   EXPECT_EQ(steps_of(kLayer, DType::kF16), narrow);
 }
 
+TEST(CudaGraph, PicturesAreReadAsTheyLie) {
+  const auto network = [](int channels) {
+    const std::string c = std::to_string(channels);
+    return "graph main(%x: float32[n," + c + ",32,32]) {\n  %w = random float32[16," + c + ",3,3] seed 1\n" +
+           "  %v = random float32[16,16,3,3] seed 2\n  %y = Conv(%x, %w)\n  %z = Conv(%y, %v)\n  return %z\n}";
+  };
+  EXPECT_EQ(steps_of(network(3), DType::kF32), (std::vector<std::string>{"Conv", "Conv", "Reformat"}));
+  EXPECT_EQ(steps_of(network(8), DType::kF32), (std::vector<std::string>{"Reformat", "Conv", "Conv", "Reformat"}));
+}
+
 }  // namespace
 }  // namespace kiln::cuda::testing

@@ -4,6 +4,8 @@
 #include <set>
 
 #include "backends/cuda/device/device.h"
+#include "backends/cuda/device/kernels/conv_boxes.h"
+#include "backends/cuda/device/kernels/depthwise.h"
 #include "backends/cuda/device/kernels/loop.h"
 #include "backends/cuda/device/kernels/packing.h"
 #include "backends/cuda/device/kernels/pointwise_code.h"
@@ -73,6 +75,41 @@ TEST(CudaHost, PackedWeightsHoldEveryElementOnce) {
   EXPECT_EQ(sum, 465);
 }
 
+double sum_of(const Tensor& t) {
+  double sum = 0;
+  for (int64_t i = 0; i < t.size(); ++i) sum += t.at(i);
+  return sum;
+}
+
+TEST(CudaHost, PackedWeightsOfFewChannelsAndOfGroups) {
+  std::vector<float> values;
+  for (int i = 1; i <= 30; ++i) values.push_back(static_cast<float>(i));
+  const Tensor weights = Tensor::of<float>({5, 3, 2}, values);
+  kernels::WeightView view{weights.data(), 4, 1, 5, 2, 3, 0, 6, 1, 2};  // [column, channel, tap]
+  const Tensor few = kernels::pack_few_weights(view, DType::kF32, 32);
+  EXPECT_EQ(few.size(), 32 * 12);  // two taps of four channels and 16 bytes more
+  EXPECT_EQ(sum_of(few), 465);
+  EXPECT_EQ(few.at(4), 2);                             // column 0, tap 1, channel 0
+  view = {weights.data(), 4, 5, 1, 2, 3, 6, 6, 1, 2};  // five groups of one column
+  const Tensor groups = kernels::pack_depthwise_weights(view, DType::kF32);
+  EXPECT_EQ(groups.size(), 2 * 3 * 8);
+  EXPECT_EQ(sum_of(groups), 465);
+  EXPECT_EQ(groups.at(3 * 8 + 1), 8);  // tap 1, channel 0, column 1
+}
+
+TEST(CudaHost, BoxesLeaveNoRowsEmptyWhereImagesDivide) {
+  kernels::ImageView image;
+  image.batch = 128;
+  image.height = image.width = 14;
+  EXPECT_EQ(kernels::PixelBox::covering(image, 128, 256, 256).count(image), 128 * 14 * 14 / 128);
+  image.batch = 1;
+  const auto box = kernels::PixelBox::covering(image, 128, 256, 256);
+  EXPECT_EQ(box.count(image), 2);
+  EXPECT_EQ(box.w, 14);
+  image.height = image.width = 0;
+  EXPECT_EQ(kernels::PixelBox::covering(image, 128, 256, 256).count(image), 0);
+}
+
 TEST(CudaHost, ChannelOfRowIsAPermutation) {
   std::set<uint32_t> seen;
   for (uint32_t row = 0; row < 256; ++row) seen.insert(channel_of_row(row));
@@ -137,6 +174,19 @@ TEST(CudaHost, KernelsCheckTheirParameters) {
   conv.set("tile", int64_t{6});
   conv.set("stages", int64_t{12});
   EXPECT_THROW(make_kernel(gpu, "conv_wgmma", conv), Error);
+  conv.set("columns", int64_t{64});
+  conv.set("lines", int64_t{8});
+  EXPECT_NE(make_kernel(gpu, "conv_few", conv), nullptr);
+  conv.set("columns", int64_t{48});
+  EXPECT_THROW(make_kernel(gpu, "conv_few", conv), Error);
+  EXPECT_NE(make_kernel(gpu, "skinny", conv), nullptr);
+  conv.set("tile", int64_t{1});
+  EXPECT_THROW(make_kernel(gpu, "conv_depthwise", conv), Error);  // the window is one that tiles are not made for
+  conv.set("stages", int64_t{2});
+  conv.set("buffers", int64_t{2});
+  EXPECT_NE(make_kernel(gpu, "conv_stream", conv), nullptr);
+  conv.set("stages", int64_t{12});
+  EXPECT_THROW(make_kernel(gpu, "conv_stream", conv), Error);
   Gpu old(nullptr, nullptr, {.compute = 75, .multiprocessors = 40, .shared_per_block = 64 << 10, .cache = 4 << 20});
   EXPECT_THROW(make_kernel(old, "conv_mma", conv), Error);
 }

@@ -18,7 +18,8 @@ TEST(CudaConv, ThreeByThree) {
     for (int64_t size : {1, 5, 14}) {
       const auto names = check(conv({2, 64, size, size + 2}, {96, 64, 3, 3}, type, kSame3x3));
       EXPECT_TRUE(names.count("conv_any"));
-      EXPECT_EQ(names.count("conv_mma"), type == DType::kF32 ? 0u : 1u);
+      EXPECT_TRUE(names.count("conv_mma"));
+      EXPECT_EQ(names.count("conv_wgmma"), type == DType::kF32 ? 0u : 1u);
     }
 }
 
@@ -190,6 +191,25 @@ TEST(CudaPool, WindowsInEitherLayout) {
         }
 }
 
+TEST(CudaPool, WindowsOfAnySize) {
+  for (DType type : kFloats)
+    for (const char* op : {"MaxPool", "AveragePool"})
+      for (const Ints& kernel : {Ints{2, 2}, Ints{5, 5}, Ints{3, 2}})
+        for (const Ints& pads : {Ints{0, 0, 0, 0}, Ints{1, 1, 0, 1}}) {
+          NodeCase c{.op = op,
+                     .attributes = {{"kernel_shape", kernel}, {"strides", Ints{2, 1}}, {"pads", pads}},
+                     .inputs = {last({2, 24, 11, 9}, type)},
+                     .output_layout = kLast};
+          EXPECT_EQ(check(c), std::set<std::string>{"pool"});
+        }
+  Tensor x = random_tensor(DType::kF16, {1, 8, 12, 12}, 3);
+  x.set(40, static_cast<double>(kNan));
+  check({.op = "MaxPool",
+         .attributes = {{"kernel_shape", Ints{3, 3}}, {"dilations", Ints{2, 2}}},
+         .inputs = {{.dims = {1, 8, 12, 12}, .type = DType::kF16, .layout = kLast, .value = x}},
+         .output_layout = kLast});
+}
+
 TEST(CudaMovement, Copies) {
   for (DType type : {DType::kI8, DType::kF16, DType::kF32, DType::kI64}) {
     check({.op = "Transpose", .attributes = {{"perm", Ints{0, 2, 1, 3}}}, .inputs = {plain({2, 5, 7, 64}, type)}});
@@ -274,7 +294,7 @@ TEST(CudaAttention, SizesMasksAndHeads) {
 }
 
 TEST(CudaTactics, RefuseWithAReason) {
-  EXPECT_NE(refusal(conv({1, 8, 4, 4}, {8, 8, 1, 1}, DType::kF32, {}), "conv_mma"), "");
+  EXPECT_NE(refusal(conv({1, 8, 4, 4}, {8, 8, 1, 1}, DType::kF32, {}), "conv_wgmma"), "");
   EXPECT_NE(refusal(conv({1, 8, 4, 4}, {8, 8, 1, 1}, DType::kF16, {}), "pool"), "");
   NodeCase late = conv({1, 8, 4, 4}, {8, 8, 1, 1}, DType::kF16, {});
   late.inputs[1].constant = false;

@@ -17,7 +17,7 @@ Refusal accepts_mma(const Problem& p) {
   if (!target_chip().has_cp_async())
     return refuse("compute capability is " + compute_text(target_chip()) + ", needs 8.0");
   TiledProblem t;
-  if (const Refusal r = read_tiled(p, t); r.refused()) return r;
+  if (const Refusal r = read_exact(p, t); r.refused()) return r;
   if (t.weights.groups > 1 && t.weights.channels * t.weights.bytes % kernels::kPiece != 0)
     return refuse("a group has " + std::to_string(t.weights.channels) + " channels, no whole words of 16 bytes");
   return accept();
@@ -40,8 +40,8 @@ Refusal accepts_stream(const Problem& p) {
     return refuse(std::to_string(t.weights.columns) + " columns are no whole words of 16 bytes");
   constexpr int64_t kSide = 128;
   const int64_t tiles = ceil_div(t.product.rows, kSide) * ceil_div(t.product.columns, kSide);
-  if (tiles < target_chip().multiprocessors)
-    return refuse("there are " + std::to_string(tiles) + " tiles of 128 rows and columns for " +
+  if (2 * tiles < target_chip().multiprocessors)
+    return refuse("there are " + std::to_string(tiles) + " tiles of 128 rows and columns, too few for " +
                   std::to_string(target_chip().multiprocessors) + " multiprocessors");
   return accept();
 }
@@ -126,14 +126,16 @@ const Tactic conv_stream{
 
 const Tactic conv_mma{
     .name = "conv_mma",
-    .version = 1,
+    .version = 2,
     .ops = {"Conv", "MatMul", "Gemm"},
     .accepts = accepts_mma,
     .configurations = [](const Problem& p) { return mma_configs(tiled_problem(p).product, target_chip()); },
     .emit =
         [](const Problem& p, const Config& config) {
           const TiledProblem t = tiled_problem(p);
-          return emit_tiled(t, "conv_mma", kernels::pack_mma_weights(t.weights, t.type), config);
+          Emitted e = emit_tiled(t, "conv_mma", kernels::pack_mma_weights(t.weights, t.type), config);
+          e.parameters.set("tf32", int64_t{p.tf32});
+          return e;
         },
 };
 

@@ -9,8 +9,8 @@
 namespace kiln::cuda::tactics {
 namespace {
 
-bool fits(const TiledProblem& t, int64_t columns) {
-  return kernels::few_shape(t.window, t.weights.bytes, columns).shared <= target_chip().shared_per_block;
+bool fits(const TiledProblem& t, int64_t columns, int64_t lines) {
+  return kernels::few_shape(t.window, t.weights.bytes, columns, lines).shared <= target_chip().shared_per_block;
 }
 
 }  // namespace
@@ -31,7 +31,7 @@ const Tactic conv_few{
       for (int axis : {0, 1})
         for (int64_t n : {t.window.kernel[axis], t.window.stride[axis], t.window.dilation[axis]})
           if (n > kLargest) return refuse("a window has an extent, stride or dilation of " + std::to_string(n));
-      if (!fits(t, kFewColumns[0])) return refuse("the pixels under a tile do not fit a block's memory");
+      if (!fits(t, kFewColumns[0], kFewLines[0])) return refuse("the pixels under a tile do not fit a block's memory");
       return accept();
     },
     .configurations =
@@ -39,8 +39,9 @@ const Tactic conv_few{
           const TiledProblem t = tiled_problem(p);
           std::vector<Config> configs;
           for (int64_t columns : {kFewColumns[1], kFewColumns[0]})
-            if (fits(t, columns) && (t.weights.columns > kFewColumns[0] || columns == kFewColumns[0]))
-              configs.push_back({{"columns", columns}});
+            for (int64_t lines : kFewLines)
+              if (fits(t, columns, lines) && (t.weights.columns > kFewColumns[0] || columns == kFewColumns[0]))
+                configs.push_back({{"columns", columns}, {"lines", lines}});
           return configs;
         },
     .emit =

@@ -105,7 +105,7 @@ Refusal read_tiled(const Problem& p, TiledProblem& t) {
 
 TiledProblem tiled_problem(const Problem& p) {
   TiledProblem t;
-  const Refusal r = read_tiled(p, t);
+  const Refusal r = read_exact(p, t);
   if (r.refused()) throw Error(Code::kInternal, "a product was not accepted").cause(r.reason);
   return t;
 }

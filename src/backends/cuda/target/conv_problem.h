@@ -22,7 +22,7 @@ Refusal read_constant_conv(const Problem& problem, TiledProblem& tiled);
 Refusal read_exact(const Problem& problem, TiledProblem& tiled);
 // The same for kernels on tensor cores, which keep those of TF32.
 Refusal read_tiled(const Problem& problem, TiledProblem& tiled);
-// The same for a problem that was accepted.
+// For a problem that one of them accepted.
 TiledProblem tiled_problem(const Problem& problem);
 // Inputs x, packed weights, bias, residual.
 Emitted emit_tiled(const TiledProblem& tiled, std::string kernel, Tensor packed, const Config& config);

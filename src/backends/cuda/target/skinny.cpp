@@ -32,8 +32,7 @@ const Tactic skinny{
     .configurations = nullptr,
     .emit =
         [](const Problem& p, const Config& config) {
-          TiledProblem t;
-          (void)read_exact(p, t);
+          const TiledProblem t = tiled_problem(p);
           return emit_tiled(t, "skinny", kernels::pack_mma_weights(t.weights, t.type), config);
         },
 };

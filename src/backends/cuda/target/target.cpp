@@ -1,6 +1,7 @@
 // NVIDIA GPUs as a target.
 #include "backends/cuda/target/target.h"
 
+#include "backends/cuda/target/first_layers.h"
 #include "passes/layout/choose_layouts.h"
 #include "passes/pass.h"
 #include "passes/rule.h"
@@ -25,6 +26,7 @@ class CudaTarget final : public Target {
     if (options.precisions.compute != DType::kF32) list.push_back(passes::compute_in(options.precisions.compute));
     list.push_back(passes::fuse(fusion_rules()));
     list.push_back(passes::choose_layouts());
+    list.push_back(read_rows_at_the_entrance());
     return list;
   }
   const TacticList& tactics() const override { return cuda::tactic_list(); }

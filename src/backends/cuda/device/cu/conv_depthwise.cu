@@ -1,4 +1,4 @@
-// Convolutions of each channel alone. A thread has a run of adjacent channels of a small tile of results, walks down the rows of the
+// Convolutions of each channel alone, or of few together. A thread has a run of adjacent channels of a small tile of results, walks down the rows of the
 // source under it, and uses each row for all results that it reaches.
 #include "backends/cuda/device/cu/conv_depthwise.h"
 #include "backends/cuda/device/cu/epilogue.cuh"
@@ -104,7 +104,7 @@ template <class T> __device__ void depthwise_any(const DepthwiseAnyArguments& a)
   const uint32_t rest = first.quotient(index), more = second.quotient(rest), batch = third.quotient(more);
   const uint32_t inner = index - rest * first.divisor, middle = rest - more * second.divisor, outer = more - batch * third.divisor;
   const uint32_t channel = a.by_rows ? outer : inner, row = a.by_rows ? middle : outer, column = a.by_rows ? inner : middle;
-  const auto* x = static_cast<const T*>(a.x) + batch * a.g.from_batch + channel * a.from_channel;
+  const auto* x = static_cast<const T*>(a.x) + batch * a.g.from_batch + int64_t{a.columns.quotient(channel)} * a.terms * a.from_channel;
   const auto* weights = static_cast<const T*>(a.weights) + channel;
   const int h0 = static_cast<int>(row) * a.stride_h - a.g.top, w0 = static_cast<int>(column) * a.stride_w - a.g.left;
   Run<1> sum = {};
@@ -115,7 +115,9 @@ template <class T> __device__ void depthwise_any(const DepthwiseAnyArguments& a)
     for (int s = 0; s < a.taps_w; ++s) {
       const int w = w0 + s * a.dilation_w;
       if (static_cast<uint32_t>(w) >= static_cast<uint32_t>(a.g.width)) continue;
-      sum.at[0] += to_float(x[h * a.g.from_row + w * a.g.from_pixel]) * to_float(weights[int64_t{r * a.taps_w + s} * a.padded]);
+      const T* from = x + h * a.g.from_row + w * a.g.from_pixel;
+      const T* weight = weights + int64_t{r * a.taps_w + s} * a.terms * a.padded;
+      for (uint32_t c = 0; c < a.terms; ++c) sum.at[0] += to_float(from[c * a.from_channel]) * to_float(weight[int64_t{c} * a.padded]);
     }
   }
   const auto at = [&](const int64_t (&strides)[4]) {

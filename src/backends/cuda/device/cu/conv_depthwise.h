@@ -36,13 +36,15 @@ struct DepthwiseArguments {
   FastDivisor slice, tiles_w, tiles_h, slices;
 };
 
-// Any window, any strides: a thread has one result.
+// Any window, any strides, groups of few channels: a thread has one result.
 struct DepthwiseAnyArguments {
   DepthwiseGeometry g;
   EpilogueArguments epilogue;
   const void* x;
-  const void* weights;  // [taps, padded]
+  const void* weights;  // [taps, terms, padded]
   void* y;
+  uint32_t terms;       // channels of a group of the source
+  FastDivisor columns;  // channels of a group of the result
   int64_t from_channel;
   int64_t to[4], residual[4];  // elements between neighbours along batch, channel, row, pixel
   uint32_t count, padded;

@@ -7,7 +7,7 @@
 namespace kiln::cuda {
 namespace {
 
-template <class Math, int kColumns> class FewBlock {
+template <class Math, int kColumns, int kLines> class FewBlock {
  public:
   __device__ FewBlock(const ConvFewArguments& arguments, char* shared) : a_(arguments) {
     weights_ = shared;
@@ -25,8 +25,8 @@ template <class Math, int kColumns> class FewBlock {
     for (uint32_t tile = blockIdx.x; tile < a_.tiles; tile += gridDim.x) {
       const uint32_t line = a_.tiles_w.quotient(tile);
       batch_ = a_.tiles_h.quotient(line);
-      row0_ = static_cast<int>(line - batch_ * a_.tiles_h.divisor) * kFewSide;
-      column_of_pixel0_ = static_cast<int>(tile - line * a_.tiles_w.divisor) * kFewSide;
+      row0_ = static_cast<int>(line - batch_ * a_.tiles_h.divisor) * kLines;
+      column_of_pixel0_ = static_cast<int>(tile - line * a_.tiles_w.divisor) * kFewAcross;
       load_patch();
       wait_for_copies<0>();
       __syncthreads();
@@ -40,7 +40,7 @@ template <class Math, int kColumns> class FewBlock {
  private:
   using T = typename Math::Element;
   using Pixel = Pack<T, kFewChannels>;
-  static constexpr int kRowSquares = kFewSide / kFewWarps, kColumnSquares = kColumns / 8;
+  static constexpr int kRowSquares = kLines / kFewWarps, kColumnSquares = kColumns / 8;
   static constexpr int kPixelWords = sizeof(Pixel) / 4;
   static constexpr int kStepTaps = kFewStepBytes / sizeof(Pixel);
 
@@ -148,20 +148,23 @@ template <class Math, int kColumns> class FewBlock {
   int row0_, column_of_pixel0_;  // of the result
 };
 
-template <class Math, int kColumns> __device__ void conv_few(const ConvFewArguments& a) {
+template <class Math, int kColumns, int kLines> __device__ void conv_few(const ConvFewArguments& a) {
   extern __shared__ __align__(128) char shared[];
-  FewBlock<Math, kColumns>(a, shared).run();
+  FewBlock<Math, kColumns, kLines>(a, shared).run();
 }
 
 }  // namespace
 
-#define KILN_FEW_COLUMNS(name, math, columns)                                                                                    \
-  extern "C" __global__ void __launch_bounds__(kFewThreads) conv_few_##name##_##columns(const __grid_constant__ ConvFewArguments a) { \
-    conv_few<math, columns>(a);                                                                                                  \
+#define KILN_FEW_TILE(name, math, columns, lines)                                                  \
+  extern "C" __global__ void __launch_bounds__(kFewThreads)                                        \
+      conv_few_##name##_##columns##_##lines(const __grid_constant__ ConvFewArguments a) {          \
+    conv_few<math, columns, lines>(a);                                                             \
   }
-#define KILN_FEW(name, math)        \
-  KILN_FEW_COLUMNS(name, math, 32) \
-  KILN_FEW_COLUMNS(name, math, 64)
+#define KILN_FEW(name, math)           \
+  KILN_FEW_TILE(name, math, 32, 8)     \
+  KILN_FEW_TILE(name, math, 32, 16)    \
+  KILN_FEW_TILE(name, math, 64, 8)     \
+  KILN_FEW_TILE(name, math, 64, 16)
 KILN_FEW(f16, MathF16)
 KILN_FEW(bf16, MathBF16)
 KILN_FEW(f32, MathTF32)

@@ -5,10 +5,9 @@
 namespace kiln::cuda {
 
 inline constexpr int kFewChannels = 4;  // each pixel counts as so many, with zeros where there are fewer
-inline constexpr int kFewSide = 16;     // rows and columns of a block's tile of pixels
 inline constexpr int kFewWarps = 4, kFewThreads = kFewWarps * 32;
-inline constexpr int kFewColumns[] = {32, 64};  // of a block's tile
-inline constexpr int kFewColumnCount = 2;
+// A block's tile: rows of pixels of the result, each of so many pixels, and columns.
+inline constexpr int kFewLines[] = {8, 16}, kFewAcross = 16, kFewColumns[] = {32, 64};
 inline constexpr int kFewStepBytes = 32;  // of a row of terms that are multiplied at a time
 
 // A block holds the weights of its columns, and one patch of the source after the other. Terms are the channels of one tap after

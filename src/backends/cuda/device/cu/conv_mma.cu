@@ -180,7 +180,8 @@ template <class T> __device__ void pad_channels(const PadChannelsArguments& a, c
   KILN_CONV_TILE(name, math, 4)
 KILN_CONV(f16, MathF16)
 KILN_CONV(bf16, MathBF16)
-KILN_CONV(f32, MathTF32)
+KILN_CONV(f32, MathF32)
+KILN_CONV(tf32, MathTF32)
 
 extern "C" __global__ void __launch_bounds__(kPadThreads)
     pad_channels_2(const __grid_constant__ PadChannelsArguments a, const uint16_t* x, uint16_t* y) {

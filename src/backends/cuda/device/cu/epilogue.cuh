@@ -17,7 +17,8 @@ template <int N, class F> __device__ inline Run<N> mapped(Run<N> v, F f) {
   return v;
 }
 
-__device__ inline float sigmoid(float x) { return 1 / (1 + expf(-x)); }
+// Right to a millionth or so.
+__device__ inline float sigmoid(float x) { return __fdividef(1.0f, 1.0f + __expf(-x)); }
 
 // Not inline: kernels that keep many results in registers would hold a copy for each run of them.
 template <int N> __device__ __noinline__ Run<N> activated(Activation activation, float alpha, float beta, Run<N> v) {

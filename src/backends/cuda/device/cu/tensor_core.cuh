@@ -14,6 +14,9 @@ struct MathBF16 {
 struct MathTF32 {  // float32 of which 10 bits of the mantissa count
   using Element = float;
 };
+struct MathF32 {  // float32 as the sum of two numbers of TF32: three products for one, and all but the last bits count
+  using Element = float;
+};
 
 inline constexpr int kPieceBytes = 16;
 inline constexpr int kChunkBytes = 128;  // of a row that is multiplied at a time
@@ -85,6 +88,30 @@ template <> __device__ inline void multiply<MathTF32>(float (&sum)[4], const uin
       : "+f"(sum[0]), "+f"(sum[1]), "+f"(sum[2]), "+f"(sum[3])
       : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
 #endif
+}
+
+// What TF32 has of float32, and the rest, which is nothing of what is not finite.
+struct Halves {
+  uint32_t high, low;
+};
+__device__ inline Halves halves_of(uint32_t bits) {
+  constexpr uint32_t kBitsOfTF32 = 0xffffe000u, kExponent = 0x7f800000u;
+  const uint32_t high = bits & kBitsOfTF32;
+  const float low = __uint_as_float(bits) - __uint_as_float(high);
+  return {high, (bits & kExponent) == kExponent ? 0 : __float_as_uint(low)};
+}
+template <> __device__ inline void multiply<MathF32>(float (&sum)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1) {
+  uint32_t high[4], low[4];
+#pragma unroll
+  for (int i = 0; i < 4; ++i) {
+    const Halves half = halves_of(a[i]);
+    high[i] = half.high;
+    low[i] = half.low;
+  }
+  const Halves first = halves_of(b0), second = halves_of(b1);
+  multiply<MathTF32>(sum, low, first.high, second.high);
+  multiply<MathTF32>(sum, high, first.low, second.low);
+  multiply<MathTF32>(sum, high, first.high, second.high);
 }
 
 }  // namespace kiln::cuda

@@ -1,6 +1,6 @@
-// Kernel "conv_depthwise": convolutions of each channel alone, of float32, float16 or bfloat16. Inputs: x, weights packed by
-// pack_depthwise_weights, bias (float32), residual. Parameters: the window, the epilogue, and `tile`, an index of kDepthwiseTiles
-// that counts for square windows of 3, 5 and 7 elements whose channels lie innermost.
+// Kernel "conv_depthwise": convolutions of each channel alone, or of few together, of float32, float16 or bfloat16. Inputs: x, weights
+// packed by pack_depthwise_weights, bias (float32), residual. Parameters: the window, groups, the epilogue, and `tile`, an index of
+// kDepthwiseTiles that counts for single channels that lie innermost, under the windows that tiles are made for.
 #include "backends/cuda/device/cu/conv_depthwise.h"
 
 #include "backends/cuda/device/kernels/common.h"
@@ -29,6 +29,7 @@ class ConvDepthwise final : public Kernel {
   ConvDepthwise(Gpu& gpu, const Attributes& p)
       : gpu_(gpu),
         window_(read_sliding_window(p)),
+        groups_(read_integer(p, "groups", 1, int64_t{1} << 30)),
         epilogue_(read_epilogue(p)),
         tile_(read_integer(p, "tile", 0, std::max<int64_t>(depthwise_tiles(window_), 1) - 1)) {}
 
@@ -76,10 +77,12 @@ class ConvDepthwise final : public Kernel {
       return {Code::kMalformedPlan, "the operands of a convolution are no images"};
     if (sum.present() && !same_dims(sum, y))
       return {Code::kShapeMismatch, "the sum of a convolution has another shape"};
-    if (in->batch != out->batch || in->channels != out->channels || !window_.fits(0, in->height, out->height) ||
-        !window_.fits(1, in->width, out->width))
+    if (in->channels % groups_ != 0 || out->channels % groups_ != 0)
+      return {Code::kShapeMismatch, "the groups of a convolution do not divide its channels"};
+    if (in->batch != out->batch || !window_.fits(0, in->height, out->height) || !window_.fits(1, in->width, out->width))
       return {Code::kShapeMismatch, "the operands of a convolution do not fit each other"};
-    if (w.elements() != depthwise_weight_elements(in->channels, window_.kernel[0], window_.kernel[1]))
+    if (w.elements() !=
+        depthwise_weight_elements(window_.kernel[0], window_.kernel[1], in->channels / groups_, out->channels))
       return {Code::kShapeMismatch, "packed weights have another size"};
     in_ = *in;
     out_ = *out;
@@ -96,8 +99,8 @@ class ConvDepthwise final : public Kernel {
            whole(v.batch_stride);
   }
   bool has_tiles() const {
-    return depthwise_tiles(window_) > 0 && in_words(in_) && in_words(out_) && in_words(residual_) &&
-           out_.equidistant() && residual_.equidistant();
+    return in_.channels == groups_ && out_.channels == groups_ && depthwise_tiles(window_) > 0 && in_words(in_) &&
+           in_words(out_) && in_words(residual_) && out_.equidistant() && residual_.equidistant();
   }
 
   DepthwiseGeometry geometry() const {
@@ -107,7 +110,7 @@ class ConvDepthwise final : public Kernel {
             narrow(out_.width),
             narrow(window_.pads(0, in_.height, out_.height).first),
             narrow(window_.pads(1, in_.width, out_.width).first),
-            static_cast<uint32_t>(in_.channels),
+            static_cast<uint32_t>(out_.channels),
             in_.batch_stride,
             in_.row_stride,
             in_.pixel_stride};
@@ -148,6 +151,8 @@ class ConvDepthwise final : public Kernel {
     any_ = {};
     any_.g = geometry();
     any_.epilogue = epilogue();
+    any_.terms = static_cast<uint32_t>(in_.channels / groups_);
+    any_.columns = divisor(out_.channels / groups_);
     any_.from_channel = in_.channel_stride;
     for (const auto& [v, to] : {std::pair(&out_, &any_.to), std::pair(&residual_, &any_.residual)}) {
       (*to)[0] = v->batch_stride;
@@ -155,7 +160,7 @@ class ConvDepthwise final : public Kernel {
       (*to)[2] = v->row_stride;
       (*to)[3] = v->pixel_stride;
     }
-    any_.padded = static_cast<uint32_t>(depthwise_padded(in_.channels));
+    any_.padded = static_cast<uint32_t>(depthwise_padded(out_.channels));
     any_.count = thread_count({out_.batch, out_.channels, out_.height, out_.width});
     any_.by_rows = !out_.adjacent_channels();
     any_.all_channels = divisor(out_.channels);
@@ -176,6 +181,7 @@ class ConvDepthwise final : public Kernel {
 
   Gpu& gpu_;
   SlidingWindow window_;
+  int64_t groups_;
   EpilogueParameters epilogue_;
   int64_t tile_;
   ImageView in_, out_, residual_;

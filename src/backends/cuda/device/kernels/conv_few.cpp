@@ -1,5 +1,6 @@
 // Kernel "conv_few": convolutions of at most four channels on tensor cores of compute capability 8.0 and later. Inputs: x in any
-// layout, weights packed by pack_few_weights, bias, residual. Parameters: those of ConvParameters, and `columns`, one of kFewColumns.
+// layout, weights packed by pack_few_weights, bias, residual. Parameters: those of ConvParameters, `columns` (one of kFewColumns) and
+// `lines` (one of kFewLines).
 #include "backends/cuda/device/cu/conv_few.h"
 
 #include "backends/cuda/device/kernels/conv_call.h"
@@ -13,10 +14,15 @@ class ConvFew final : public Kernel {
   ConvFew(Gpu& gpu, const Attributes& p)
       : gpu_(gpu),
         conv_(gpu, p, ConvCall::Source::kAnywhere),
-        columns_(read_integer(p, "columns", kFewColumns[0], kFewColumns[1])) {
+        columns_(read_integer(p, "columns", kFewColumns[0], kFewColumns[1])),
+        lines_(read_integer(p, "lines", kFewLines[0], kFewLines[1])) {
     if (!gpu.chip().has_cp_async()) throw Error(Code::kPlanDevice, "the kernel needs compute capability 8.0");
-    if (columns_ != kFewColumns[0] && columns_ != kFewColumns[1])
-      throw Error(Code::kMalformedPlan, "there is no tile of " + std::to_string(columns_) + " columns");
+    const auto among = [](const auto& list, int64_t n) {
+      return std::find(std::begin(list), std::end(list), n) != std::end(list);
+    };
+    if (!among(kFewColumns, columns_) || !among(kFewLines, lines_))
+      throw Error(Code::kMalformedPlan, "there is no tile of " + std::to_string(lines_) + " rows of pixels and " +
+                                            std::to_string(columns_) + " columns");
     if (conv_.parameters().groups != 1) throw Error(Code::kMalformedPlan, "the kernel takes one group");
   }
 
@@ -29,10 +35,10 @@ class ConvFew final : public Kernel {
       if (call.inputs[1].elements() !=
           few_weight_elements(o.geometry.columns, conv_.parameters().taps(), o.bytes, columns_))
         return {Code::kShapeMismatch, "packed weights have another size"};
-      const FewShape shape = few_shape(w, o.bytes, columns_);
+      const FewShape shape = few_shape(w, o.bytes, columns_, lines_);
       if (shape.shared > gpu_.chip().shared_per_block)
         return {Code::kMalformedPlan, "a patch of the source does not fit a block's memory"};
-      const int64_t tiles_w = ceil_div(o.out.width, kFewSide), tiles_h = ceil_div(o.out.height, kFewSide);
+      const int64_t tiles_w = ceil_div(o.out.width, kFewAcross), tiles_h = ceil_div(o.out.height, lines_);
       const int64_t tiles = tiles_w * tiles_h * o.out.batch;
       ConvFewArguments& a = arguments_;
       a = {};
@@ -78,7 +84,7 @@ class ConvFew final : public Kernel {
 
   Gpu& gpu_;
   ConvCall conv_;
-  int64_t columns_;
+  int64_t columns_, lines_;
   ConvOperands operands_;
   ConvFewArguments arguments_ = {};
   Launch launch_;

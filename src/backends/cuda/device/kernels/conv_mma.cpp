@@ -1,5 +1,6 @@
 // Kernel "conv_mma": convolutions and products on tensor cores of compute capability 8.0 and later. Inputs: x, weights packed by
-// pack_mma_weights, bias, residual. Parameters: those of ConvParameters, and `tile`, an index of kMmaTiles.
+// pack_mma_weights, bias, residual. Parameters: those of ConvParameters, `tile` (an index of kMmaTiles) and `tf32` (float32 may lose what
+// TF32 lacks).
 #include "backends/cuda/device/kernels/conv_call.h"
 #include "backends/cuda/device/kernels/registry.h"
 
@@ -9,7 +10,10 @@ namespace {
 class ConvMma final : public Kernel {
  public:
   ConvMma(Gpu& gpu, const Attributes& p)
-      : gpu_(gpu), conv_(gpu, p), tile_(read_integer(p, "tile", 0, kMmaTileCount - 1)) {
+      : gpu_(gpu),
+        conv_(gpu, p),
+        tile_(read_integer(p, "tile", 0, kMmaTileCount - 1)),
+        tf32_(read_integer(p, "tf32", 0, 1) != 0) {
     if (!gpu.chip().has_cp_async())
       throw Error(Code::kPlanDevice, "the kernel needs compute capability 8.0, this GPU has " +
                                          std::to_string(gpu.chip().compute / 10) + "." +
@@ -37,8 +41,8 @@ class ConvMma final : public Kernel {
       a.pieces = FastDivisor::of(static_cast<uint32_t>(std::max<int64_t>(pieces, 1)));
       a.tap_columns = FastDivisor::of(a.g.taps_w);
       a.weights_are_constant = call.inputs[1].host != nullptr;
-      launch_.function = gpu_.function(
-          "conv_mma", "conv_mma" + std::string(float_suffix(o.type)) + "_" + std::to_string(tile_), tile.shared());
+      const std::string type = tf32_ && o.type == DType::kF32 ? "_tf32" : float_suffix(o.type);
+      launch_.function = gpu_.function("conv_mma", "conv_mma" + type + "_" + std::to_string(tile_), tile.shared());
       launch_.grid = {blocks_for(row_tiles * column_tiles, 1), static_cast<unsigned>(groups), 1};
       launch_.threads = static_cast<unsigned>(tile.threads());
       launch_.shared = static_cast<unsigned>(tile.shared());
@@ -60,6 +64,7 @@ class ConvMma final : public Kernel {
   Gpu& gpu_;
   ConvCall conv_;
   int64_t tile_;
+  bool tf32_;
   ConvOperands operands_;
   ConvMmaArguments arguments_ = {};
   Launch launch_;

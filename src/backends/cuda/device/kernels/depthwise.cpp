@@ -10,19 +10,24 @@ namespace kiln::cuda::kernels {
 
 int64_t depthwise_padded(int64_t channels) { return align_up(channels, int64_t{kDepthwiseLanes}); }
 
-int64_t depthwise_weight_elements(int64_t channels, int64_t taps_h, int64_t taps_w) {
+int64_t depthwise_weight_elements(int64_t taps_h, int64_t taps_w, int64_t group_channels, int64_t channels) {
   constexpr const char* kWhat = "packed weights";
-  return mul_or_throw(mul_or_throw(taps_h, taps_w, kWhat), depthwise_padded(channels), kWhat);
+  return mul_or_throw(mul_or_throw(mul_or_throw(taps_h, taps_w, kWhat), group_channels, kWhat),
+                      depthwise_padded(channels), kWhat);
 }
 
 Tensor pack_depthwise_weights(const WeightView& w, DType type) {
-  Tensor packed = Tensor::allocate(type, {depthwise_weight_elements(w.groups, w.taps, 1)});
+  const int64_t channels = w.groups * w.columns;
+  Tensor packed = Tensor::allocate(type, {depthwise_weight_elements(w.taps, 1, w.channels, channels)});
   auto* to = static_cast<uint8_t*>(packed.mutable_data());
   const auto* from = static_cast<const uint8_t*>(w.data);
-  for (int64_t tap = 0; tap < w.taps; ++tap, to += depthwise_padded(w.groups) * w.bytes)
-    for (int64_t channel = 0; channel < w.groups; ++channel)
-      std::memcpy(to + channel * w.bytes, from + (channel * w.group_stride + tap * w.tap_stride) * w.bytes,
-                  static_cast<size_t>(w.bytes));
+  for (int64_t tap = 0; tap < w.taps; ++tap)
+    for (int64_t c = 0; c < w.channels; ++c, to += depthwise_padded(channels) * w.bytes)
+      for (int64_t k = 0; k < channels; ++k) {
+        const int64_t at = k / w.columns * w.group_stride + k % w.columns * w.column_stride + tap * w.tap_stride +
+                           c * w.channel_stride;
+        std::memcpy(to + k * w.bytes, from + at * w.bytes, static_cast<size_t>(w.bytes));
+      }
   return packed;
 }
 

@@ -90,9 +90,10 @@ Tensor pack_few_weights(const WeightView& w, DType type, int64_t tile_columns) {
   return packed;
 }
 
-FewShape few_shape(const SlidingWindow& w, int bytes, int64_t tile_columns) {
+FewShape few_shape(const SlidingWindow& w, int bytes, int64_t tile_columns, int64_t tile_lines) {
   const auto reach = [&](int axis) {
-    return product({kFewSide - 1, w.stride[axis]}) + product({w.kernel[axis] - 1, w.dilation[axis]}) + 1;
+    return product({(axis == 0 ? tile_lines : kFewAcross) - 1, w.stride[axis]}) +
+           product({w.kernel[axis] - 1, w.dilation[axis]}) + 1;
   };
   FewShape s{few_row_bytes(product({w.kernel[0], w.kernel[1]}), bytes), reach(0), reach(1), 0};
   const int64_t pixel = int64_t{kFewChannels} * bytes, taps = s.row_bytes / kFewStepBytes * kFewStepBytes / pixel;

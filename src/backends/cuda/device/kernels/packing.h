@@ -38,6 +38,6 @@ Tensor pack_few_weights(const WeightView& weights, DType type, int64_t tile_colu
 struct FewShape {
   int64_t row_bytes, patch_rows, patch_columns, shared;
 };
-FewShape few_shape(const SlidingWindow& window, int bytes, int64_t tile_columns);
+FewShape few_shape(const SlidingWindow& window, int bytes, int64_t tile_columns, int64_t tile_lines);
 
 }  // namespace kiln::cuda::kernels

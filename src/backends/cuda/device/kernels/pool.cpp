@@ -83,7 +83,10 @@ class Pool final : public Kernel {
     a.left = narrow(left);
     a.bottom = narrow(bottom);
     a.right = narrow(right);
-    const std::string name = lanes > 1 ? "pool_words_" : "pool_";
+    const bool square = window_.kernel[0] == window_.kernel[1] && (window_.kernel[0] == 2 || window_.kernel[0] == 3);
+    const std::string name = lanes == 1 ? "pool_"
+                             : square   ? "pool_words" + std::to_string(window_.kernel[0]) + "_"
+                                        : "pool_words_";
     c.launch.function = gpu_.function("pool", name + std::to_string(kind_) + float_suffix(type));
     c.launch.threads = kPoolThreads;
     c.launch.grid[0] = blocks_for(count, kPoolThreads);
