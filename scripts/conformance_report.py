@@ -20,8 +20,6 @@ special cases. `ref` evaluates the imported graph; `ref-engine`, `cpu` and `cpu-
 order, not by time), `cpu-reload` serialises the engine and loads it again. `scripts/conformance_report.py` writes this file and
 `conformance.json`; the counts below which the CTest entry `conformance` fails are in `tests/conformance/floors.txt`.
 
-Engines take tensors of numbers only: the models with sequences, optionals or strings as inputs fail for that reason.
-
 """
 
 

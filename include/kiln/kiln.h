@@ -132,6 +132,17 @@ struct MemoryUse {
 // One result of a layer as it was computed.
 using ResultObserver = std::function<void(const LayerInfo& layer, const std::string& value, const HostTensor& result)>;
 
+// What an input or output is that is no tensor of numbers: strings, a list of values, or at most one value.
+struct HostValue {
+  enum class Kind { kNumbers, kStrings, kSequence, kOptional };
+  Kind kind = Kind::kNumbers;
+  HostTensor tensor;                 // kNumbers
+  std::vector<int64_t> dims;         // kStrings: in row-major order
+  std::vector<std::string> strings;  // kStrings
+  std::string type;  // kSequence, kOptional: of the elements, "string" among them; also where there are none
+  std::vector<HostValue> items;  // kSequence; kOptional: none or one
+};
+
 class Session;
 using Values = std::map<std::string, HostTensor>;
 // One result of a layer, and what the reference makes of the same inputs.
@@ -201,6 +212,9 @@ class Session {
   void set_shape(const std::string& input, const std::vector<int64_t>& dims);
   // Copies the values in and sets the shape to the tensor's. Throws when the element type is not the input's.
   void set_input(const std::string& input, const HostTensor& tensor);
+  // An input that is strings, a sequence or an optional: copies it. Throws when it is of another kind or type than the input, and for
+  // strings outside the engine's bounds.
+  void set_value(const std::string& input, const HostValue& value);
   // Lets an input be read from, or an output be written to, memory of the caller instead of the session's own: no copy is made. The
   // memory holds `bytes` bytes, begins at a multiple of 64, lies where the device can reach it, and outlives its use; null ends it.
   // Throws kNotFound for an unknown name, kInvalidArgument when it is too small for the shape, and for outputs of unknown size.
@@ -213,7 +227,8 @@ class Session {
   // For any thread: ends the inference that runs, before its next layer or the next trip of a loop; its enqueue throws (K1002).
   void stop();
   void synchronize();
-  HostTensor output(const std::string& name);  // a copy of the last inference's result; waits for it
+  HostTensor output(const std::string& name);  // a copy of the last inference's result, which is numbers; waits for it
+  HostValue value(const std::string& name);    // the same of any result
   std::vector<int64_t> shape(
       const std::string& name);  // of an input or output, for the shapes of the inputs as they are
   // Each enqueue shows every result of every layer, in order, before its memory is used again; null ends that. Such an enqueue is slow.

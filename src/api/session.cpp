@@ -4,6 +4,7 @@
 #include <new>
 
 #include "api/host_tensor.h"
+#include "api/host_value.h"
 #include "api/kiln_api.h"
 
 namespace kiln::api {
@@ -27,6 +28,13 @@ void move_elements(const Layout& layout, const Dims& dims, int size, const std::
     std::memcpy(to + (there ? place : i * width), from + (there ? i * width : place), width);
     for (size_t d = dims.size(); d-- > 0 && ++index[d] == dims[d];) index[d] = 0;
   }
+}
+
+void require_numbers(const kiln::Engine& engine, int32_t t, const char* instead) {
+  const plan::TensorInfo& info = tensor(engine, t);
+  if (info.kind != Datum::kTensor || info.dtype == DType::kString)
+    throw Error(Code::kTypeMismatch, "'" + info.name + "' is no tensor of numbers")
+        .remedy(std::string("use Session::") + instead);
 }
 
 }  // namespace
@@ -76,6 +84,7 @@ void Session::set_profile(int profile) {
 void Session::set_shape(const std::string& input, const std::vector<int64_t>& dims) {
   guarded([&] {
     const int32_t t = state().index(input);
+    require_numbers(*state().engine, t, "set_value");
     state().check(state().context->set_input_dims(t, dims));
     state().buffer(t, dims);
     state().shapes_changed = true;
@@ -96,6 +105,13 @@ void Session::set_input(const std::string& input, const HostTensor& host) {
                   host.data.data(), static_cast<std::byte*>(const_cast<void*>(held.data())), host.data.size(), true);
     state().upload(state().index(input));
     state().staged.erase(state().index(input));
+  });
+}
+
+void Session::set_value(const std::string& input, const HostValue& value) {
+  guarded([&] {
+    state().check(state().context->set_input_value(state().index(input), from_host_value(value)));
+    state().shapes_changed = true;
   });
 }
 
@@ -164,6 +180,7 @@ HostTensor Session::output(const std::string& name) {
   return guarded([&] {
     synchronize();
     const int32_t t = state().index(name);
+    require_numbers(*state().engine, t, "value");
     if (tensor(*state().engine, t).storage != plan::Storage::kSlot) {
       if (!state().buffers.count(t))
         throw Error(Code::kInvalidState, "the result '" + name + "' is not there")
@@ -178,6 +195,23 @@ HostTensor Session::output(const std::string& name) {
     }
     return HostTensor{std::string(kiln::name(tensor(*state().engine, t).dtype)), shape(name),
                       state().sized_outputs[name]};
+  });
+}
+
+HostValue Session::value(const std::string& name) {
+  const bool numbers = guarded([&] {
+    const plan::TensorInfo& info = tensor(*state().engine, state().index(name));
+    return info.kind == Datum::kTensor && info.dtype != DType::kString;
+  });
+  if (numbers) return {HostValue::Kind::kNumbers, output(name), {}, {}, {}, {}};
+  synchronize();
+  return guarded([&] {
+    const Datum* held = state().context->slot(state().index(name));
+    if (!held || (held->kind == Datum::kTensor && !held->tensor.valid()))
+      throw Error(Code::kInvalidState, "the result '" + name + "' is not there")
+          .cause("no inference ran yet")
+          .remedy("call enqueue before value");
+    return to_host_value(*held);
   });
 }
 

@@ -12,6 +12,7 @@
 #include "compiler/layer_precisions.h"
 #include "compiler/lower.h"
 #include "compiler/split.h"
+#include "compiler/string_constants.h"
 
 namespace kiln {
 namespace {
@@ -171,6 +172,7 @@ plan::Plan compile(std::unique_ptr<ir::Graph> graph, const CompileOptions& optio
   tuner.disabled.insert(options.passes.disabled.begin(), options.passes.disabled.end());
   split_declined(*graph, extents, target, tuner);
   restore_output_names(*graph, output_names);
+  compute_string_constants(*graph);
   ir::verify(*graph);
   if (options.after_stage) options.after_stage(kLastStage, *graph);
   r.seconds_passes = seconds_since(start);

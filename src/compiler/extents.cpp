@@ -102,6 +102,15 @@ plan::ProfileDims value_bounds(const ir::Value& input, const ProfileBounds* valu
   return {it->second.min, it->second.opt, it->second.max};
 }
 
+// A sequence or optional has no shape that a profile could bound.
+void add_unbounded(const ir::Value& input, const ProfileBounds& bounds, plan::Profile& profile) {
+  if (bounds.count(input.name()))
+    throw Error(Code::kInvalidArgument, "a profile bounds input '" + input.name() + "', which is " + input.type().str())
+        .remedy("leave it out of the profile");
+  profile.inputs.emplace_back();
+  profile.values.emplace_back();
+}
+
 }  // namespace
 
 void bind_fixed_symbols(ir::Graph& graph, const std::vector<ProfileBounds>& profiles) {
@@ -128,7 +137,9 @@ void bind_fixed_symbols(ir::Graph& graph, const std::vector<ProfileBounds>& prof
   };
   for (ir::Value* input : graph.inputs()) {
     EdgeType type = input->type();
-    for (Dim& d : type.tensor.shape) d = d.substitute(size_of);
+    if (input->is_tensor())
+      for (Dim& d : type.tensor.shape) d = d.substitute(size_of);
+    else if (!is_static(type.tensor.shape)) type.tensor = {type.tensor.dtype, {}, false};  // items may differ in size
     input->set_type(std::move(type));
   }
   graph.infer_types();
@@ -144,12 +155,16 @@ Extents::Extents(const ir::Graph& graph, const std::vector<ProfileBounds>& profi
       if (std::none_of(graph.inputs().begin(), graph.inputs().end(), [&](auto* v) { return v->name() == name; }))
         throw Error(Code::kInvalidArgument, "a profile names '" + name + "', which is not an input of the network");
     for (const ir::Value* input : graph.inputs()) {
+      if (!input->is_tensor()) {
+        add_unbounded(*input, wanted[p], profile);
+        continue;
+      }
       InputBounds bounds;
       if (auto it = wanted[p].find(input->name()); it != wanted[p].end()) {
         bounds = it->second;
-      } else if (!input->is_tensor() || !input->ranked()) {
+      } else if (!input->ranked()) {
         throw Error(Code::kUnsupported, "input '" + input->name() + "' is " + input->type().str() +
-                                            "; an engine's inputs are tensors of known rank");
+                                            "; tensors that an engine takes have a known rank");
       } else if (is_static(input->shape())) {
         bounds.min = bounds.opt = bounds.max = static_dims(input->shape());
       } else {

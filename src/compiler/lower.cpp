@@ -142,9 +142,12 @@ int32_t Lowering::tensor_of(Scope& scope, const ir::Value* value) {
   info.name = value->name();
   info.kind = value->type().kind;
   info.dtype = value->dtype();
-  info.ranked = value->ranked();
+  const bool collection =
+      value->is_input() && !value->is_tensor() && !scope.is_body;  // no profile gives its items' sizes
+  info.ranked = value->ranked() && !collection;
   info.layout = value->layout;
-  for (const Dim& d : value->shape()) info.dims.push_back(dim_of(d));
+  if (info.ranked)
+    for (const Dim& d : value->shape()) info.dims.push_back(dim_of(d));
   const auto max = value->is_tensor() && value->ranked() ? extents_.max(value->shape()) : std::nullopt;
   const bool from_control = value->producer() && !value->producer()->regions.empty();
   if (scope.is_body || !max || from_control || value->dtype() == DType::kString) {

@@ -3,6 +3,7 @@
 
 #include <dlfcn.h>
 
+#include <cstdlib>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -60,9 +61,25 @@ std::string own_folder() {
   return slash == std::string::npos ? "" : path.substr(0, slash + 1);
 }
 
+// OpenMP's threads spin after their work, on cores that the next steps want, unless this variable says otherwise when their library is
+// loaded, which a back end's library may bring along. What the user set stays.
+class SleepingThreads {
+ public:
+  SleepingThreads()
+      : set_(!std::getenv(kPolicy) && !std::getenv("GOMP_SPINCOUNT") && setenv(kPolicy, "passive", 0) == 0) {}
+  ~SleepingThreads() {
+    if (set_) unsetenv(kPolicy);
+  }
+
+ private:
+  static constexpr const char* kPolicy = "OMP_WAIT_POLICY";
+  bool set_;
+};
+
 // A function of the back end's library, kiln_<verb>_device_<name>. Null, with the reason, when there is none.
 void* find_in_library(const char* verb, const std::string& name, std::string& reason) {
   const std::string file = "libkiln_" + name + ".so";
+  const SleepingThreads sleeping;
   for (const std::string& folder : {own_folder(), own_folder() + "../lib/", std::string()}) {
     if (void* library = dlopen((folder + file).c_str(), RTLD_NOW | RTLD_GLOBAL)) {
       const std::string symbol = std::string("kiln_") + verb + "_device_" + name;

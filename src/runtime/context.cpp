@@ -13,6 +13,13 @@ bool inside(std::span<const int64_t> dims, const plan::ProfileDims& bounds) {
   return in;
 }
 
+bool holds_only(const Datum& value, DType type) {
+  if (value.kind == Datum::kTensor) return value.tensor.dtype() == type;
+  const size_t most = value.kind == Datum::kOptional ? 1 : SIZE_MAX;
+  return value.items.size() <= most && std::all_of(value.items.begin(), value.items.end(),
+                                                   [type](const Datum& item) { return holds_only(item, type); });
+}
+
 }  // namespace
 
 Context::Memory Context::take(const Engine& engine, size_t size, Allocator& allocator) {
@@ -91,6 +98,26 @@ Status Context::set_input_dims(int32_t tensor, std::span<const int64_t> dims) no
   return runner_.set_input_dims(tensor, dims);
 }
 
+Status Context::set_input_value(int32_t tensor, Datum value) noexcept {
+  text_ = "";
+  const plan::TensorInfo& info = engine_->main().tensors[static_cast<size_t>(tensor)];
+  if (!engine_->is_input(tensor) || info.storage != plan::Storage::kSlot)
+    return {Code::kInvalidArgument, text_ = "the tensor is not an input that is given as a value"};
+  if (value.kind != info.kind || !holds_only(value, info.dtype)) {
+    message_ = "input '" + info.name + "': the value is not of its kind, or holds other elements than " +
+               std::string(name(info.dtype));
+    return {Code::kTypeMismatch, text_ = message_.c_str()};
+  }
+  if (info.kind == Datum::kTensor) KILN_RETURN_IF_ERROR(set_input_dims(tensor, value.tensor.dims()));
+  try {
+    runner_.set_slot(tensor, std::move(value));
+  } catch (const Error& e) {
+    message_ = e.message();
+    return {e.code(), text_ = message_.c_str()};
+  }
+  return kOkStatus;
+}
+
 Status Context::set_address(int32_t tensor, void* address) noexcept {
   runner_.set_address(tensor, address);
   return kOkStatus;
@@ -155,6 +182,10 @@ Status Context::check_addresses() noexcept {
   for (const auto* list : {&engine_->main().inputs, &engine_->main().outputs})
     for (int32_t t : *list) {
       const plan::TensorInfo& info = engine_->main().tensors[static_cast<size_t>(t)];
+      if (info.storage == plan::Storage::kSlot && engine_->is_input(t) && !runner_.slot_is_set(t)) {
+        message_ = "input '" + info.name + "' has no value";
+        return {Code::kShapeNotSet, text_ = message_.c_str()};
+      }
       if (info.storage == plan::Storage::kSlot || runner_.address(t)) continue;
       const auto& dims = runner_.tensor_dims(t);
       if (std::find(dims.begin(), dims.end(), 0) != dims.end()) continue;

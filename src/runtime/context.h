@@ -46,6 +46,8 @@ class Context {
   Status set_profile(int32_t profile) noexcept;
   int32_t profile() const { return profile_; }
   Status set_input_dims(int32_t tensor, std::span<const int64_t> dims) noexcept;
+  // An input that is a sequence, an optional or a tensor of strings. Kept until another is set; it borrows what the datum borrows.
+  Status set_input_value(int32_t tensor, Datum value) noexcept;
   Status set_address(int32_t tensor, void* address) noexcept;
   void* address(int32_t tensor) const { return runner_.address(tensor); }
   // Shapes of all tensors from those of the inputs, and from the elements of shape tensors, which lie at their addresses in host

@@ -157,10 +157,10 @@ Status Runner::fail(Code code, std::string text) const {
 void Runner::set_slot(int32_t tensor, Datum value) {
   TensorState& state = states_[static_cast<size_t>(tensor)];
   *state.slot = std::move(value);
-  if (state.slot->kind == Datum::kTensor) {
-    state.dims = state.slot->tensor.dims();
-    place(tensor);
-  }
+  state.known = true;
+  if (state.slot->kind != Datum::kTensor) return;
+  state.dims = state.slot->tensor.dims();
+  place(tensor);
 }
 
 namespace {
@@ -350,7 +350,8 @@ Status Runner::prepare() noexcept {
       std::fill(symbols_.begin(), symbols_.end(), std::nullopt);
       for (int32_t t : program_.inputs) {
         if (!states_[static_cast<size_t>(t)].known)
-          return fail(Code::kShapeNotSet, "input '" + program_.tensors[static_cast<size_t>(t)].name + "' has no shape");
+          return fail(Code::kShapeNotSet, "input '" + program_.tensors[static_cast<size_t>(t)].name + "' has no " +
+                                              (has_slot(t) ? "value" : "shape"));
         KILN_RETURN_IF_ERROR(bind_input(t));
       }
       KILN_RETURN_IF_ERROR(bind_values());

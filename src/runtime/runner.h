@@ -42,6 +42,10 @@ class Runner {
   // Dimensions that such a result will have, after prepare(); nothing when only running can tell.
   std::optional<std::vector<int64_t>> expected_dims(int32_t tensor) const;
   void set_slot(int32_t tensor, Datum value);
+  bool slot_is_set(int32_t tensor) const {
+    const Datum& held = slot(tensor);
+    return held.kind != Datum::kTensor || held.tensor.valid();
+  }
   // What the tensor holds now, copied to the host in row-major order.
   Datum value(Stream& stream, int32_t tensor) const;
 

@@ -9,10 +9,9 @@
 namespace kiln {
 namespace {
 
-constexpr std::string_view kOps[] = {"Reshape",  "Squeeze",      "Unsqueeze",   "Flatten", "Identity",
-                                     "Reformat", "Dropout",      "Transpose",   "Expand",  "Tile",
-                                     "Slice",    "DepthToSpace", "SpaceToDepth"};
-constexpr std::string_view kDense[] = {"Reshape", "Squeeze", "Unsqueeze", "Flatten", "Identity", "Reformat", "Dropout"};
+constexpr std::string_view kOps[] = {"Reshape",   "Squeeze", "Unsqueeze", "Flatten", "Identity",     "Reformat",
+                                     "Transpose", "Expand",  "Tile",      "Slice",   "DepthToSpace", "SpaceToDepth"};
+constexpr std::string_view kDense[] = {"Reshape", "Squeeze", "Unsqueeze", "Flatten", "Identity", "Reformat"};
 
 // Parameters of the kernel, or why there are none.
 Refusal slice_parameters(const Problem& p, Attributes& to) {
@@ -50,7 +49,7 @@ Refusal copy_parameters(const Problem& p, Attributes& to) {
   if (std::find(std::begin(kDense), std::end(kDense), op) != std::end(kDense)) {
     if (p.outputs.size() > 1) return refuse("it has more than one result");
     if (!passes::is_told(*p.node)) return refuse("only running tells the shape");
-    const bool identity = op == "Identity" || op == "Reformat" || op == "Dropout";
+    const bool identity = op == "Identity" || op == "Reformat";
     to.set("what", std::string(identity ? "expand" : "dense"));
   } else if (op == "Transpose") {
     const int64_t n = rank(p.input(0));

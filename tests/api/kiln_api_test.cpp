@@ -347,6 +347,43 @@ TEST_F(Facade, BuildsJoinTheirTimes) {
   EXPECT_GT(std::filesystem::file_size(cache.path()), size);
 }
 
+TEST(HostValues, StringsAndSequencesGoInAndOut) {
+  const File model("strings.onnx");
+  model.write(onnx_model(R"(
+nodes = [h.make_node('StringConcat', ['a', 'a'], ['b']), h.make_node('SequenceInsert', ['s', 'x'], ['t']), h.make_node('SequenceLength', ['t'], ['n'])]
+g = h.make_graph(nodes, 'net', [h.make_tensor_value_info('a', T.STRING, [2]), h.make_tensor_sequence_value_info('s', T.FLOAT, None),
+                                h.make_tensor_value_info('x', T.FLOAT, [1])],
+                 [h.make_tensor_value_info('b', T.STRING, [2]), h.make_tensor_sequence_value_info('t', T.FLOAT, None), h.make_tensor_value_info('n', T.INT64, [])])
+model = h.make_model(g, opset_imports=[h.make_opsetid('', 20)], ir_version=9)
+)"));
+  BuildOptions options;
+  options.onnx = model.path();
+  options.optimization_level = 0;
+  options.backend = "cpu";
+  const Engine engine = Engine::build(options);
+  Session session = engine.create_session();
+  HostValue words{HostValue::Kind::kStrings, {}, {2}, {"x", "yz"}, {}, {}};
+  HostValue list{HostValue::Kind::kSequence, {}, {}, {}, "float32", {}};
+  list.items.push_back({HostValue::Kind::kNumbers, random_tensor("float32", {3}, 1), {}, {}, {}, {}});
+  session.set_input("x", random_tensor("float32", {1}, 2));
+  EXPECT_THROW(session.enqueue(), Failure);
+  session.set_value("a", words);
+  session.set_value("s", list);
+  session.enqueue();
+  EXPECT_EQ(session.value("b").strings, (std::vector<std::string>{"xx", "yzyz"}));
+  const HostValue longer = session.value("t");
+  ASSERT_EQ(longer.items.size(), 2u);
+  EXPECT_EQ(longer.items[0].tensor.data, list.items[0].tensor.data);
+  EXPECT_EQ(element(session.value("n").tensor, 0), 2);
+  EXPECT_THROW(session.output("b"), Failure);
+  EXPECT_THROW(session.set_input("a", random_tensor("float32", {2}, 1)), Failure);
+  EXPECT_THROW(session.set_value("a", list), Failure);
+  words.dims = {3};
+  EXPECT_THROW(session.set_value("a", words), Failure);
+  list.type = "words";
+  EXPECT_THROW(session.set_value("s", list), Failure);
+}
+
 TEST(HostTensors, FilesKeepEveryType) {
   for (const char* type : {"bool", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64", "float16",
                            "float32", "float64", "bfloat16", "float8e4m3fn", "int4", "uint4"}) {

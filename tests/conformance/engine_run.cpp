@@ -18,9 +18,8 @@ CompileOptions options_for(const ir::Graph& graph, const std::vector<Datum>& inp
   ProfileBounds bounds;
   for (size_t i = 0; i < graph.inputs().size() && i < inputs.size(); ++i) {
     const ir::Value* v = graph.inputs()[i];
-    if (!v->is_tensor() || v->dtype() == DType::kString || inputs[i].kind != Datum::kTensor)
-      throw Error(Code::kUnsupported, "engines take tensors of numbers; '" + v->name() + "' is " + v->type().str());
-    if (v->ranked()) bounds[v->name()] = {inputs[i].tensor.dims(), inputs[i].tensor.dims(), inputs[i].tensor.dims()};
+    if (v->is_tensor() && v->ranked())
+      bounds[v->name()] = {inputs[i].tensor.dims(), inputs[i].tensor.dims(), inputs[i].tensor.dims()};
   }
   options.profiles.push_back(std::move(bounds));
   return options;
@@ -44,6 +43,10 @@ class Session {
     places.reserve(program.outputs.size());
     for (size_t i = 0; i < program.inputs.size(); ++i) {
       if (i >= inputs.size()) throw Error(Code::kInvalidArgument, "too few inputs");
+      if (tensor(program.inputs[i]).storage == plan::Storage::kSlot) {
+        check(context_->set_input_value(program.inputs[i], inputs[i]));
+        continue;
+      }
       held.emplace_back(*engine_, tensor(program.inputs[i]), inputs[i].tensor.clone());
       check(context_->set_input_dims(program.inputs[i], inputs[i].tensor.dims()));
       check(context_->set_address(program.inputs[i], held.back().address()));

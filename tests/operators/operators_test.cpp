@@ -15,15 +15,19 @@ constexpr uint64_t kSeeds = 100;
 struct Exempt {
   const char *op, *reason;
 };
+constexpr const char *kStrings = "takes or gives strings; tests/ops/strings_test.cpp",
+                     *kImage = "takes an image file; tests/ops/image_test.cpp";
 constexpr const char *kSequence = "takes or gives a sequence or optional; tests/ops/sequence_test.cpp",
                      *kControl = "holds graphs; tests/compiler/compile_test.cpp";
 constexpr Exempt kExempt[] = {
     {"ConcatFromSequence", kSequence},
     {"If", kControl},
+    {"ImageDecoder", kImage},
     {"Loop", kControl},
     {"Optional", kSequence},
     {"OptionalGetElement", kSequence},
     {"OptionalHasElement", kSequence},
+    {"RegexFullMatch", kStrings},
     {"Scan", kControl},
     {"SequenceAt", kSequence},
     {"SequenceConstruct", kSequence},
@@ -32,6 +36,10 @@ constexpr Exempt kExempt[] = {
     {"SequenceInsert", kSequence},
     {"SequenceLength", kSequence},
     {"SplitToSequence", kSequence},
+    {"StringConcat", kStrings},
+    {"StringConstant", kStrings},
+    {"StringNormalizer", kStrings},
+    {"StringSplit", kStrings},
 };
 
 bool is_exempt(const std::string& op) {

@@ -68,7 +68,7 @@ const Entries& all_samplers() {
   static const Entries entries = [] {
     Entries all;
     for (const auto family :
-         {attention_samplers, cast_samplers, conv_samplers, index_samplers, math_samplers, matrix_samplers,
+         {attention_samplers, cast_samplers, conv_samplers, index_samplers, math_samplers, matrix_samplers, ml_samplers,
           norm_samplers, pool_samplers, quantize_samplers, random_samplers, recurrent_samplers, reduce_samplers,
           resize_samplers, shape_samplers, signal_samplers, softmax_samplers})
       for (Entry& entry : family()) all.push_back(std::move(entry));

@@ -52,6 +52,7 @@ Entries conv_samplers();
 Entries index_samplers();
 Entries math_samplers();
 Entries matrix_samplers();
+Entries ml_samplers();
 Entries norm_samplers();
 Entries pool_samplers();
 Entries quantize_samplers();

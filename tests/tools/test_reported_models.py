@@ -13,7 +13,7 @@ def write_set(folder, model, feed, answer):
     for kind, infos, values in (("input", model.graph.input, [feed[i.name] for i in model.graph.input]),
                                 ("output", model.graph.output, answer)):
         for k, (info, value) in enumerate(zip(infos, values)):
-            tensor = numpy_helper.from_array(np.ascontiguousarray(value), info.name)
+            tensor = numpy_helper.from_array(np.asarray(value, order="C"), info.name)
             (folder / f"{kind}_{k}.pb").write_bytes(tensor.SerializeToString())
 
 

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "frontends/onnx/graph_importer.h"
+#include "frontends/onnx/inlined.h"
 
 namespace kiln::onnx {
 namespace {
@@ -284,6 +285,15 @@ void NodeImport::emit_nested(std::string_view op_name, std::vector<ir::Value*> o
   ir::NodeSpec s = spec(op_name, std::move(operands), std::move(values));
   s.regions = std::move(nested.graphs);
   finish(std::move(s));
+}
+
+std::vector<ir::Value*> NodeImport::inline_graph(const std::string& graph, const std::vector<ir::Value*>& arguments) {
+  std::vector<EdgeType> formals;
+  for (const ir::Value* v : arguments) formals.push_back(v->type());
+  const Nested nested = import_regions({graph}, formals);
+  std::vector<ir::Value*> all = arguments;
+  all.insert(all.end(), nested.captures.begin(), nested.captures.end());
+  return inlined(*nested.graphs[0], *scope_.graph, all);
 }
 
 void NodeImport::emit_regions(std::string_view op_name, std::vector<ir::Value*> operands, Attributes values,

@@ -75,6 +75,8 @@ class NodeImport {
   Nested import_regions(const std::vector<std::string>& graphs, const std::vector<EdgeType>& formals) const;
   // The operation that gives the node's results; the captures become its last inputs.
   void emit_nested(std::string_view op, std::vector<ir::Value*> inputs, Attributes attributes, Nested nested);
+  // The results of a nested graph that uses the values outside as if it stood where the node is.
+  std::vector<ir::Value*> inline_graph(const std::string& graph, const std::vector<ir::Value*>& arguments);
   // Both at once.
   void emit_regions(std::string_view op, std::vector<ir::Value*> inputs, Attributes attributes,
                     const std::vector<std::string>& graphs, const std::vector<EdgeType>& formals);

@@ -6,8 +6,28 @@
 #include "ops/dim_checks.h"
 #include "ops/reference_math.h"
 #include "ops/registry.h"
+#include "ops/signal/spectrum.h"
 
 namespace kiln::ops {
+
+Line transformed(const Line& x, double sign, int64_t count) {
+  const auto n = static_cast<int64_t>(x.re.size());
+  std::vector<double> cosine(x.re.size()), sine(x.re.size());
+  for (int64_t i = 0; i < n; ++i) {
+    const double angle = 2 * std::numbers::pi * static_cast<double>(i) / static_cast<double>(n);
+    cosine[static_cast<size_t>(i)] = std::cos(angle);
+    sine[static_cast<size_t>(i)] = sign * std::sin(angle);
+  }
+  Line y{std::vector<double>(static_cast<size_t>(count)), std::vector<double>(static_cast<size_t>(count))};
+  for (int64_t k = 0; k < count; ++k)
+    for (int64_t i = 0, at = 0; i < n; ++i, at = (at + k) % n) {
+      const auto s = static_cast<size_t>(i), t = static_cast<size_t>(at), o = static_cast<size_t>(k);
+      y.re[o] += x.re[s] * cosine[t] - x.im[s] * sine[t];
+      y.im[o] += x.re[s] * sine[t] + x.im[s] * cosine[t];
+    }
+  return y;
+}
+
 namespace {
 
 std::optional<int64_t> axis_of(const ShapeCall& c) {
@@ -39,29 +59,6 @@ OutputShape dft_shape(ShapeCall& c) {
     length = given->front();
   }
   d = half && !inverse ? floor_div(length, 2) + Dim(1) : length;
-  return y;
-}
-
-struct Line {
-  std::vector<double> re, im;
-};
-
-// Sum over n of x[n] * exp(sign * 2 pi i k n / N) for the first `count` k.
-Line transformed(const Line& x, double sign, int64_t count) {
-  const auto n = static_cast<int64_t>(x.re.size());
-  std::vector<double> cosine(x.re.size()), sine(x.re.size());
-  for (int64_t i = 0; i < n; ++i) {
-    const double angle = 2 * std::numbers::pi * static_cast<double>(i) / static_cast<double>(n);
-    cosine[static_cast<size_t>(i)] = std::cos(angle);
-    sine[static_cast<size_t>(i)] = sign * std::sin(angle);
-  }
-  Line y{std::vector<double>(static_cast<size_t>(count)), std::vector<double>(static_cast<size_t>(count))};
-  for (int64_t k = 0; k < count; ++k)
-    for (int64_t i = 0, at = 0; i < n; ++i, at = (at + k) % n) {
-      const auto s = static_cast<size_t>(i), t = static_cast<size_t>(at), o = static_cast<size_t>(k);
-      y.re[o] += x.re[s] * cosine[t] - x.im[s] * sine[t];
-      y.im[o] += x.re[s] * sine[t] + x.im[s] * cosine[t];
-    }
   return y;
 }
 

@@ -77,10 +77,25 @@ Sample sample_det(Draw& draw) {
   return Sample().data(draw.numbers(draw.type(kFloatTypes), dims, -2, 2));
 }
 
+// Far from those that have no inverse.
+Sample sample_inverse(Draw& draw) {
+  Dims dims = draw.dims(0, 2);
+  const int64_t n = draw.integer(0, 5);
+  dims.insert(dims.end(), {n, n});
+  Tensor x = draw.numbers(DType::kF64, dims, -1, 1);
+  for (int64_t i = 0; n > 0 && i < x.size(); ++i)
+    if (i % (n * n) % (n + 1) == 0) x.set(i, 8 + x.at(i));
+  return Sample().data(x.cast(draw.type({DType::kF16, DType::kF32, DType::kF64})));
+}
+
 }  // namespace
 
 Entries matrix_samplers() {
-  return {{"Det", sample_det}, {"Einsum", sample_einsum}, {"Gemm", sample_gemm}, {"MatMul", sample_matmul}};
+  return {{"Det", sample_det},
+          {"Einsum", sample_einsum},
+          {"Gemm", sample_gemm},
+          {"Inverse", sample_inverse},
+          {"MatMul", sample_matmul}};
 }
 
 }  // namespace kiln::operators

@@ -16,6 +16,16 @@ Sample sample_bernoulli(Draw& draw) {
   return s.data(draw.numbers(draw.type(kFloatTypes), draw.dims(0, 4), 0, 1));
 }
 
+Sample sample_dropout(Draw& draw) {
+  Sample s;
+  s.data(draw.values(draw.type(kFloatTypes), draw.dims(0, 4)));
+  if (draw.chance(0.7)) s.parameter(draw.scalar(draw.type(kFloatTypes), draw.integer(0, 7) / 8.0));
+  else s.absent();
+  if (draw.chance(0.8)) s.data(Tensor::scalar<bool>(draw.flag() != 0));
+  s.outputs = static_cast<int>(draw.integer(1, 2));
+  return s.set("seed", draw.integer(0, 1000));
+}
+
 Sample sample_multinomial(Draw& draw) {
   Sample s = keyed(draw, kIndexTypes);
   s.data(draw.numbers(draw.type(kFloatTypes), {draw.size() % 5, draw.integer(1, 9)}, -3, 3));
@@ -32,8 +42,9 @@ Sample sample_like(Draw& draw) {
 }  // namespace
 
 Entries random_samplers() {
-  return {{"Bernoulli", sample_bernoulli},   {"Multinomial", sample_multinomial}, {"RandomNormal", sample_shaped},
-          {"RandomNormalLike", sample_like}, {"RandomUniform", sample_shaped},    {"RandomUniformLike", sample_like}};
+  return {{"Bernoulli", sample_bernoulli},   {"Dropout", sample_dropout},       {"Multinomial", sample_multinomial},
+          {"RandomNormal", sample_shaped},   {"RandomNormalLike", sample_like}, {"RandomUniform", sample_shaped},
+          {"RandomUniformLike", sample_like}};
 }
 
 }  // namespace kiln::operators

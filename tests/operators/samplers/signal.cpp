@@ -32,8 +32,24 @@ Sample sample_mel_weight_matrix(Draw& draw) {
   return s;
 }
 
+Sample sample_stft(Draw& draw) {
+  Sample s;
+  draw.tame();
+  const DType type = draw.type(kFloatTypes);
+  const int64_t frame = draw.integer(1, 9), parts = draw.integer(1, 2);
+  s.data(draw.numbers(type, {draw.integer(0, 2), draw.integer(frame, 30), parts}, -3, 3));
+  s.data(draw.scalar(draw.type(kIndexTypes), static_cast<double>(draw.integer(1, 5))));
+  if (draw.chance(0.5)) s.weight(draw.numbers(type, {frame}, 0, 1));
+  else s.absent();
+  if (draw.chance(0.5) || !s.inputs.back().value.valid())
+    s.parameter(draw.scalar(DType::kI64, static_cast<double>(frame)));
+  return s.set("onesided", draw.flag());
+}
+
 }  // namespace
 
-Entries signal_samplers() { return {{"DFT", sample_dft}, {"MelWeightMatrix", sample_mel_weight_matrix}}; }
+Entries signal_samplers() {
+  return {{"DFT", sample_dft}, {"MelWeightMatrix", sample_mel_weight_matrix}, {"STFT", sample_stft}};
+}
 
 }  // namespace kiln::operators

@@ -1,4 +1,4 @@
-// com.microsoft Attention, MultiHeadAttention and RotaryEmbedding.
+// com.microsoft Attention, QAttention, PackedAttention, MultiHeadAttention and RotaryEmbedding.
 #include "base/error.h"
 #include "frontends/onnx/ops/ops.h"
 
@@ -38,23 +38,67 @@ std::vector<ir::Value*> attended(NodeImport& n, const Operands& o, bool cache) {
   return n.add_many("Attention", inputs, attention_attributes(n), 3);
 }
 
-// The packed projection: input times weights [width, q + k + v] plus bias, cut into three.
-void import_attention(NodeImport& n) {
-  if (n.optional(4) || n.wants(1))
-    n.unsupported("a cache in one tensor", "export the cache as past_key and past_value");
-  ir::Value* all = n.add("MatMul", {n.in(0), n.in(1)});
-  if (n.optional(2)) all = n.add("Add", {all, n.in(2)});
+// Queries, keys and values out of their packed projections.
+Operands unpacked(NodeImport& n, ir::Value* all, const Dim& columns) {
   Ints sizes = n.ints("qkv_hidden_sizes");
   if (sizes.empty()) {
-    const Dim& width = n.in(1)->shape().back();
-    if (!width.is_constant() || width.value() % 3 != 0) n.unsupported("the width of the weights is not known");
-    sizes.assign(3, width.value() / 3);
+    if (!columns.is_constant() || columns.value() % 3 != 0) n.unsupported("the width of the weights is not known");
+    sizes.assign(3, columns.value() / 3);
   }
   const auto parts = n.add_many("Split", {all, n.ints(sizes)}, {{"axis", int64_t{-1}}}, 3);
-  Operands o{parts[0], parts[1], parts[2]};
+  return {parts[0], parts[1], parts[2]};
+}
+
+// Keys, then values, of the past and of the present are one tensor [2, batch, heads, sequence, size].
+void yield_attention(NodeImport& n, Operands o, ir::Value* past) {
+  if (past) {
+    o.past_k = n.add("Gather", {past, n.scalar(DType::kI64, 0)}, {{"axis", int64_t{0}}});
+    o.past_v = n.add("Gather", {past, n.scalar(DType::kI64, 1)}, {{"axis", int64_t{0}}});
+  }
+  std::vector<ir::Value*> results = attended(n, o, n.wants(1));
+  if (n.wants(1)) {
+    const auto stacked = [&](ir::Value* x) { return n.add("Unsqueeze", {x, n.ints(Ints{0})}); };
+    results = {results[0], n.result(1, "Concat", {stacked(results[1]), stacked(results[2])}, {{"axis", int64_t{0}}})};
+  }
+  n.yield(std::move(results));
+}
+
+// The projection is the input times weights [width, q + k + v] plus bias.
+void import_attention(NodeImport& n) {
+  if (n.optional(6)) n.unsupported("a cache that is shared with the results");
+  ir::Value* all = n.add("MatMul", {n.in(0), n.in(1)});
+  if (n.optional(2)) all = n.add("Add", {all, n.in(2)});
+  Operands o = unpacked(n, all, n.in(1)->shape().back());
   o.padding = n.optional(3);
   o.bias = n.optional(5);
-  n.yield(attended(n, o, false));
+  yield_attention(n, o, n.optional(4));
+}
+
+// Input and weights are integers with scales and zero points.
+void import_qattention(NodeImport& n) {
+  ir::Value* sums = n.add("MatMulInteger", {n.in(0), n.in(1), n.optional(6), n.optional(7)});
+  ir::Value* scaled =
+      n.add("Mul", {n.add("Cast", {sums}, {{"to", std::string("float32")}}), n.add("Mul", {n.in(3), n.in(4)})});
+  Operands o = unpacked(n, n.add("Add", {scaled, n.in(2)}), n.in(1)->shape().back());
+  o.padding = n.optional(5);
+  yield_attention(n, o, n.optional(8));
+}
+
+// Tokens of all sequences without padding, [tokens, width]: a token sees those of its own sequence, which begins and ends where the
+// cumulated lengths (input 4) say.
+void import_packed_attention(NodeImport& n) {
+  if (n.optional(5)) n.unsupported("a bias of packed attention");
+  ir::Value* all = n.add("Add", {n.add("MatMul", {n.in(0), n.in(1)}), n.in(2)});
+  Operands o = unpacked(n, n.add("Unsqueeze", {all, n.ints(Ints{0})}), n.in(1)->shape().back());
+  const auto number = [&](int64_t v) { return n.constant(Tensor::scalar<int64_t>(v)); };
+  ir::Value* count = n.add("Gather", {n.add("Shape", {n.in(0)}), number(0)});
+  ir::Value* tokens = n.add("Unsqueeze", {n.add("Range", {number(0), count, number(1)}), n.ints(Ints{1})});
+  ir::Value* ends = n.add("Cast", {n.in(4)}, {{"to", std::string("int64")}});
+  ir::Value* begun = n.add("Cast", {n.add("GreaterOrEqual", {tokens, ends})}, {{"to", std::string("int64")}});
+  ir::Value* sequence = n.add("ReduceSum", {begun, n.ints(Ints{1})});
+  ir::Value* same = n.add("Equal", {sequence, n.add("Transpose", {sequence}, {{"perm", Ints{1, 0}}})});
+  ir::Value* y = n.add("Attention", {o.q, o.k, o.v, same}, attention_attributes(n));
+  n.emit("Squeeze", {y, n.ints(Ints{0})});
 }
 
 ir::Value* plus(NodeImport& n, ir::Value* x, ir::Value* bias) { return bias ? n.add("Add", {x, bias}) : x; }
@@ -88,9 +132,15 @@ void import_rotary(NodeImport& n) {
   if (n.rank(1) != 2) n.unsupported("position_ids of rank " + std::to_string(n.rank(1)), "give [batch, sequence]");
   if (n.integer("is_packed_batching", 0) != 0 || n.real("scale", 1.0) != 1)
     n.unsupported("packed batches and scales other than 1");
+  int64_t heads = n.integer("num_heads", 0);
+  if (heads == 0 && n.rank() == 3) {  // a head is twice as wide as the tables
+    const auto width = n.in(0)->shape()[2].constant(), half = n.in(2)->shape().back().constant();
+    if (!width || !half || *half == 0) n.unsupported("the number of heads is not known", "set num_heads");
+    heads = *width / (2 * *half);
+  }
   n.emit("RotaryEmbedding", {n.in(0), n.in(2), n.in(3), n.in(1)},
          {{"interleaved", n.integer("interleaved", 0)},
-          {"num_heads", n.integer("num_heads", 0)},
+          {"num_heads", heads},
           {"rotary_embedding_dim", n.integer("rotary_embedding_dim", 0)}});
 }
 
@@ -98,6 +148,8 @@ void import_rotary(NodeImport& n) {
 
 const OnnxOp ms_attention{"com.microsoft.Attention", {{1, import_attention}}};
 const OnnxOp ms_multi_head_attention{"com.microsoft.MultiHeadAttention", {{1, import_multi_head}}};
+const OnnxOp ms_packed_attention{"com.microsoft.PackedAttention", {{1, import_packed_attention}}};
+const OnnxOp ms_qattention{"com.microsoft.QAttention", {{1, import_qattention}}};
 const OnnxOp ms_rotary_embedding{"com.microsoft.RotaryEmbedding", {{1, import_rotary}}};
 
 }  // namespace kiln::onnx::ops

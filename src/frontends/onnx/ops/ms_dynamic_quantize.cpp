@@ -1,4 +1,4 @@
-// com.microsoft DynamicQuantizeMatMul, MatMulIntegerToFloat, QuantizeLinear and DequantizeLinear.
+// com.microsoft DynamicQuantizeMatMul, DynamicQuantizeLSTM, MatMulIntegerToFloat, QuantizeLinear and DequantizeLinear.
 #include "frontends/onnx/ops/ops.h"
 
 namespace kiln::onnx::ops {
@@ -22,8 +22,28 @@ void import_to_float(NodeImport& n) {
   emit_scaled(n, {n.in(0), n.in(1), n.optional(4), n.optional(5)}, n.in(2), n.in(3), n.optional(6));
 }
 
+// Weights [directions, inputs, gates] with a scale and zero point for each direction, or for each gate too, as LSTM takes them.
+ir::Value* recurrent_weights(NodeImport& n, int input, int scale) {
+  const auto spread = [&](ir::Value* x) {
+    const int64_t rank = x->rank();
+    return rank == 2 ? n.add("Unsqueeze", {x, n.ints(Ints{1})}) : n.add("Reshape", {x, n.ints(Ints{-1, 1, 1})});
+  };
+  const auto as_float = [&](ir::Value* x) { return n.add("Cast", {x}, {{"to", std::string("float32")}}); };
+  ir::Value* centred = n.add("Sub", {as_float(n.in(input)), spread(as_float(n.in(scale + 1)))});
+  return n.add("Transpose", {n.add("Mul", {centred, spread(n.in(scale))})}, {{"perm", Ints{0, 2, 1}}});
+}
+
+// The sums are computed in float32: inputs and states are not rounded to eight bits on the way.
+void import_dynamic_lstm(NodeImport& n) {
+  n.emit("LSTM",
+         {n.in(0), recurrent_weights(n, 1, 8), recurrent_weights(n, 2, 10), n.optional(3), n.optional(4), n.optional(5),
+          n.optional(6), n.optional(7)},
+         n.attributes(*find_op("LSTM")));
+}
+
 }  // namespace
 
+const OnnxOp ms_dynamic_quantize_lstm{"com.microsoft.DynamicQuantizeLSTM", {{1, import_dynamic_lstm}}};
 const OnnxOp ms_dequantize_linear{"com.microsoft.DequantizeLinear",
                                   {{1, [](NodeImport& n) { n.emit("DequantizeLinear", n.inputs(), n.attributes()); }}}};
 const OnnxOp ms_dynamic_quantize_matmul{"com.microsoft.DynamicQuantizeMatMul", {{1, import_dynamic}}};

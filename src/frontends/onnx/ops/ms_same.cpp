@@ -1,4 +1,4 @@
-// com.microsoft operators that ONNX took over: GridSample and Trilu.
+// com.microsoft operators that ONNX or Kiln has as they are: GridSample, Inverse and Trilu.
 #include "base/error.h"
 #include "frontends/onnx/ops/ops.h"
 
@@ -18,6 +18,7 @@ void import_grid_sample(NodeImport& n) {
 }  // namespace
 
 const OnnxOp ms_grid_sample{"com.microsoft.GridSample", {{1, import_grid_sample}}};
+const OnnxOp ms_inverse{"com.microsoft.Inverse", {{1, import_as_is}}};
 const OnnxOp ms_trilu{"com.microsoft.Trilu",
                       {{1, [](NodeImport& n) { n.emit("Trilu", n.inputs(), {{"upper", n.integer("upper", 1)}}); }}}};
 

@@ -1,6 +1,8 @@
-// STFT: frames of the signal times cosines and sines, which is a convolution whose channels are the parts of the frequencies.
+// STFT: frames of the signal times cosines and sines, which is a convolution whose channels are the parts of the frequencies, as long as
+// the frames are known.
 #include <cmath>
 #include <numbers>
+#include <optional>
 
 #include "frontends/onnx/ops/ops.h"
 
@@ -9,19 +11,15 @@ namespace {
 
 constexpr int64_t kMostWeights = int64_t{1} << 28;
 
-int64_t known_integer(NodeImport& n, int input, const char* what) {
+std::optional<int64_t> known_integer(NodeImport& n, int input) {
   const Tensor* value = n.in(input)->constant();
-  if (!value || value->size() != 1) n.unsupported(std::string(what) + " is not constant");
-  return value->int_at(0);
+  return value && value->size() == 1 ? std::optional(value->int_at(0)) : std::nullopt;
 }
 
-int64_t frame_length(NodeImport& n) {
-  if (n.optional(3)) return known_integer(n, 3, "frame_length");
-  if (n.optional(2)) {
-    const Shape& window = n.in(2)->shape();
-    if (n.rank(2) == 1 && window[0].is_constant()) return window[0].value();
-  }
-  n.unsupported("the length of frames is not known", "give frame_length as a constant");
+std::optional<int64_t> frame_length(NodeImport& n) {
+  if (n.optional(3)) return known_integer(n, 3);
+  if (n.optional(2) && n.in(2)->ranked() && n.rank(2) == 1) return n.in(2)->shape()[0].constant();
+  return std::nullopt;
 }
 
 // [2 * bins, parts, frame]: real parts of all bins, then imaginary parts, of the parts of the signal.
@@ -41,13 +39,16 @@ Tensor waves(int64_t bins, int64_t parts, int64_t frame) {
 }
 
 void import_stft(NodeImport& n) {
-  const Shape& signal = n.in(0)->shape();
-  if (n.rank(0) != 3 || !signal[2].is_constant()) n.unsupported("the signal is not known to be real or complex");
-  const int64_t parts = signal[2].value(), step = known_integer(n, 1, "frame_step"), frame = frame_length(n);
+  const bool ranked = n.in(0)->ranked() && n.rank(0) == 3;
+  const auto known_parts = ranked ? n.in(0)->shape()[2].constant() : std::nullopt;
+  const auto known_step = known_integer(n, 1), known_frame = frame_length(n);
+  if (!known_parts || !known_step || !known_frame) return import_as_is(n);
+  const int64_t parts = *known_parts, step = *known_step, frame = *known_frame;
   const bool half = n.integer("onesided", 1) != 0;
   if (parts < 1 || parts > 2 || step < 1 || frame < 1) n.invalid("signal, frame_step and frame_length do not fit");
+  if (frame > kMostWeights) return import_as_is(n);
   const int64_t bins = half ? frame / 2 + 1 : frame;
-  if (frame > kMostWeights / (2 * bins * parts)) n.unsupported("frames of " + std::to_string(frame) + " elements");
+  if (frame > kMostWeights / (2 * bins * parts)) return import_as_is(n);
   ir::Value* weights = n.constant(waves(bins, parts, frame).cast(n.dtype(0)));
   if (n.optional(2)) weights = n.add("Mul", {weights, n.in(2)});
   ir::Value* lines = n.add("Transpose", {n.in(0)}, {{"perm", Ints{0, 2, 1}}});

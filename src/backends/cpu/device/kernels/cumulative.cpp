@@ -3,6 +3,7 @@
 #include <type_traits>
 
 #include "backends/cpu/device/compute/parallel.h"
+#include "backends/cpu/device/compute/running.h"
 #include "backends/cpu/device/kernels/dense.h"
 #include "backends/cpu/device/kernels/registry.h"
 #include "tensor/convert.h"
@@ -53,7 +54,10 @@ class Cumulative final : public DenseKernel {
       for (int64_t b = begin; b < end; ++b) {
         const int64_t first = b / blocks * n * inner + b % blocks * kColumns;
         const int64_t columns = std::min(kColumns, inner - b % blocks * kColumns);
-        if (product_) lines<T, Sum, true>(from + first, to + first, n, inner, columns);
+        if (std::is_same_v<T, float> && !product_ && inner > 1)
+          running_sums(static_cast<const float*>(in.data) + first, static_cast<float*>(call.outputs[0].data) + first, n,
+                       columns, inner, exclusive_, reverse_);
+        else if (product_) lines<T, Sum, true>(from + first, to + first, n, inner, columns);
         else lines<T, Sum, false>(from + first, to + first, n, inner, columns);
       }
     });

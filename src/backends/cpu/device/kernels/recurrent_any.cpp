@@ -1,6 +1,6 @@
 // Kernel "recurrent_any": LSTM, GRU and RNN with all that ONNX lets them have. Inputs: x, packed weights of all directions, then, each
-// may be absent: lengths (int32), initial_h, initial_c, peepholes. Results: y, y_h, y_c (may be absent). Parameters: cell, directions,
-// reverse, hidden, input, batch_first, linear (a GRU resets after the product), coupled (the forget gate is 1 - input), clip (0: none),
+// may be absent: lengths (int32), initial_h, initial_c, peepholes. Results: y, y_h, y_c (may be absent). With the parameter `packs` the
+// weights are packed at each launch, and w, r and b (may be absent) are inputs 1, 6 and 7. Parameters: cell, directions, reverse, hidden, input, batch_first, linear (a GRU resets after the product), coupled (the forget gate is 1 - input), clip (0: none),
 // and kinds, alphas, betas of the activations of all directions.
 #include "backends/cpu/device/kernels/recurrent_any.h"
 
@@ -65,7 +65,8 @@ class RecurrentAny final : public DenseKernel {
         reverse_(p.integer("reverse") != 0),
         batch_first_(p.integer("batch_first") != 0),
         linear_(p.integer("linear", 0) != 0),
-        coupled_(p.integer("coupled", 0) != 0) {
+        coupled_(p.integer("coupled", 0) != 0),
+        packs_(p.integer("packs", 0) != 0) {
     const int64_t cell = p.integer("cell");
     if (cell < 0 || cell > 2 || directions_ < 1 || directions_ > 2 || hidden_ < 1 || hidden_ > kMostUnits ||
         input_ < 1 || input_ > kMostUnits)
@@ -87,7 +88,7 @@ class RecurrentAny final : public DenseKernel {
 
  private:
   Status prepare_dense(const KernelCall& call) override {
-    if (call.inputs.size() != 6 || call.outputs.empty() || call.outputs.size() > 3)
+    if (call.inputs.size() != (packs_ ? 8u : 6u) || call.outputs.empty() || call.outputs.size() > 3)
       return {Code::kMalformedPlan, "a recurrent layer has other operands"};
     for (const auto& list : {call.inputs, call.outputs})
       for (const TensorView& v : list)
@@ -95,8 +96,7 @@ class RecurrentAny final : public DenseKernel {
           return {Code::kMalformedPlan, "a recurrent layer computes in float32"};
     const TensorView& x = call.inputs[0];
     const PackedCell packed(cell_, input_, hidden_);
-    if (x.rank != 3 || x.dims[2] != input_ || !call.inputs[1].present() ||
-        call.inputs[1].elements() != directions_ * packed.total)
+    if (x.rank != 3 || x.dims[2] != input_ || !call.inputs[1].present() || !weights_fit(call, packed))
       return {Code::kShapeMismatch, "input or weights of a recurrent layer have another size"};
     steps_ = x.dims[batch_first_ ? 1 : 0];
     batch_ = x.dims[batch_first_ ? 0 : 1];
@@ -111,10 +111,20 @@ class RecurrentAny final : public DenseKernel {
     return kOkStatus;
   }
 
+  bool weights_fit(const KernelCall& call, const PackedCell& packed) const {
+    if (!packs_) return call.inputs[1].elements() == directions_ * packed.total;
+    return call.inputs[6].present() && call.inputs[1].elements() == directions_ * columns() * input_ &&
+           call.inputs[6].elements() == directions_ * columns() * hidden_ &&
+           (!call.inputs[7].present() || call.inputs[7].elements() == directions_ * 2 * columns());
+  }
+
   int64_t columns() const { return gates_ * hidden_; }
-  int64_t floats() const {
+  // Weights that are packed at launch stand at the end of the workspace.
+  int64_t packed_floats() const { return packs_ ? align16(directions_ * PackedCell(cell_, input_, hidden_).total) : 0; }
+  int64_t state_floats() const {
     return align16(steps_ * batch_ * columns()) + align16(batch_ * columns()) + 4 * align16(batch_ * hidden_);
   }
+  int64_t floats() const { return state_floats() + packed_floats(); }
   size_t workspace_dense(const KernelCall& call) override {
     return prepare_dense(call).ok() && batch_ > 0 ? static_cast<size_t>(floats()) * sizeof(float) : 0;
   }
@@ -128,8 +138,19 @@ class RecurrentAny final : public DenseKernel {
       if (lengths[n] < 0 || lengths[n] > steps_)
         return {Code::kInvalidArgument, "a sequence is longer than its tensor, or has a negative length"};
     if (float* y = output(call, 0)) std::memset(y, 0, static_cast<size_t>(call.outputs[0].elements()) * sizeof(float));
-    for (int64_t d = 0; d < directions_; ++d) run(call, d, lengths);
+    const float* packed = packs_ ? pack(call) : input(call, 1);
+    for (int64_t d = 0; d < directions_; ++d) run(call, packed, d, lengths);
     return kOkStatus;
+  }
+
+  const float* pack(const KernelCall& call) const {
+    float* packed = static_cast<float*>(call.workspace) + state_floats();
+    const int64_t total = PackedCell(cell_, input_, hidden_).total;
+    for (int64_t d = 0; d < directions_; ++d)
+      pack_cell(cell_, input_, hidden_, input(call, 1) + d * columns() * input_,
+                input(call, 6) + d * columns() * hidden_, input(call, 7) ? input(call, 7) + d * 2 * columns() : nullptr,
+                packed + d * total);
+    return packed;
   }
 
   struct Space {
@@ -158,10 +179,10 @@ class RecurrentAny final : public DenseKernel {
     gemm({m, n, k, a, k, c, c_stride}, b, e, config, nullptr);
   }
 
-  void run(const KernelCall& call, int64_t d, const int32_t* lengths) const {
+  void run(const KernelCall& call, const float* all_packed, int64_t d, const int32_t* lengths) const {
     const Space s = space(call);
     const PackedCell at(cell_, input_, hidden_);
-    const float* packed = input(call, 1) + d * at.total;
+    const float* packed = all_packed + d * at.total;
     product(steps_ * batch_, columns(), input_, input(call, 0), packed + at.w, packed + at.w_bias, s.x, columns());
     for (int64_t n = 0; n < batch_; ++n) {
       load(input(call, 3), d, n, s.h + n * hidden_);
@@ -269,7 +290,7 @@ class RecurrentAny final : public DenseKernel {
 
   AnyCell cell_ = AnyCell::kRnn;
   int64_t directions_, hidden_, input_, gates_ = 1;
-  bool reverse_, batch_first_, linear_, coupled_;
+  bool reverse_, batch_first_, linear_, coupled_, packs_;
   std::vector<Function> functions_;
   int64_t steps_ = 0, batch_ = 0;
 };

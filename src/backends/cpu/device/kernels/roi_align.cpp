@@ -93,34 +93,41 @@ class RoiAlign final : public DenseKernel {
     return kOkStatus;
   }
 
-  // One bin of all channels.
+  // One bin of all channels, some at a time: a sample's places and weights count for all of them.
   void bin(const TensorView& x, const TensorView& y, const Span& down, const Span& across, int64_t image, int64_t roi,
            int64_t index) const {
+    constexpr int64_t kChannels = 128;
     const int64_t channels = y.dims[1], plane = x.dims[2] * x.dims[3], bins = y.dims[2] * y.dims[3], width = x.dims[3];
-    const auto* from = static_cast<const float*>(x.data) + image * channels * plane;
-    auto* to = static_cast<float*>(y.data) + roi * channels * bins + index;
     const auto count = static_cast<double>(std::max<int64_t>(down.samples * across.samples, 1));
-    for (int64_t c = 0; c < channels; ++c, from += plane, to += bins) {
-      double sum = 0;
-      bool first = true;
+    for (int64_t first = 0; first < channels; first += kChannels) {
+      const int64_t some = std::min(kChannels, channels - first);
+      const auto* from = static_cast<const float*>(x.data) + (image * channels + first) * plane;
+      auto* to = static_cast<float*>(y.data) + (roi * channels + first) * bins + index;
+      double values[kChannels];
+      std::fill(values, values + some, 0.0);
+      bool is_first = true;
       for (int64_t a = 0; a < down.samples; ++a) {
         const Sample v = sample_of(down.at(index / y.dims[3], a), x.dims[2]);
-        for (int64_t b = 0; b < across.samples; ++b) {
-          const Sample h = sample_of(across.at(index % y.dims[3], b), width);
-          const bool inside = v.inside && h.inside;
-          const double terms[] = {(1 - v.part) * (1 - h.part) * from[v.low * width + h.low],
-                                  (1 - v.part) * h.part * from[v.low * width + h.high],
-                                  v.part * (1 - h.part) * from[v.high * width + h.low],
-                                  v.part * h.part * from[v.high * width + h.high]};
-          for (double term : terms) {
-            if (!inside) term = 0;
-            sum = maximum_ ? (first ? term : std::max(sum, term)) : sum + term;
-            first = false;
-          }
-        }
+        for (int64_t b = 0; b < across.samples; ++b, is_first = false)
+          add_sample(v, sample_of(across.at(index % y.dims[3], b), width), from, plane, width, some, is_first, values);
       }
-      *to = static_cast<float>(maximum_ ? sum : sum / count);
+      for (int64_t c = 0; c < some; ++c) to[c * bins] = static_cast<float>(maximum_ ? values[c] : values[c] / count);
     }
+  }
+
+  void add_sample(const Sample& v, const Sample& h, const float* from, int64_t plane, int64_t width, int64_t channels,
+                  bool is_first, double* values) const {
+    const bool inside = v.inside && h.inside;
+    if (!inside && !maximum_) return;
+    const int64_t at[] = {v.low * width + h.low, v.low * width + h.high, v.high * width + h.low,
+                          v.high * width + h.high};
+    const double weights[] = {(1 - v.part) * (1 - h.part), (1 - v.part) * h.part, v.part * (1 - h.part),
+                              v.part * h.part};
+    for (int64_t c = 0; c < channels; ++c, from += plane)
+      for (int k = 0; k < 4; ++k) {
+        const double term = inside ? weights[k] * static_cast<double>(from[at[k]]) : 0;
+        values[c] = !maximum_ ? values[c] + term : is_first && k == 0 ? term : std::max(values[c], term);
+      }
   }
 
   bool shifted_, maximum_;

@@ -1,4 +1,4 @@
-// Tactic: LSTM, GRU and RNN with lengths, peepholes, clipping and any activations; constant weights.
+// Tactic: LSTM, GRU and RNN with lengths, peepholes, clipping and any activations; weights that are not constant are packed at each run.
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -74,12 +74,15 @@ Refusal activations(const Problem& p, Attributes& to) {
 
 Refusal accepts_steps(const Problem& p) {
   if (Refusal r = needs_f32(p); r.refused()) return r;
-  if (!p.input(1).constant || !p.input(2).constant || (p.input(3).present && !p.input(3).constant))
-    return refuse("the weights are not constant");
+  if (!p.input(1).is_static || !p.input(2).is_static) return refuse("the sizes of the weights are not known");
   const Dims& w = p.input(1).opt;
   if (w[1] == 0 || w[2] == 0) return refuse("there are no units or no inputs");
   Attributes ignored;
   return activations(p, ignored);
+}
+
+bool has_constant_weights(const Problem& p) {
+  return p.input(1).constant && p.input(2).constant && (!p.input(3).present || p.input(3).constant);
 }
 
 Tensor packed_weights(const Problem& p) {
@@ -119,6 +122,11 @@ const Tactic recurrent_any{
                         {"clip", a.real("clip", 0)}};
           (void)activations(p, to);
           const auto present = [&](int i) { return p.input(i).present ? i : Emitted::kAbsent; };
+          if (!has_constant_weights(p)) {
+            to.set("packs", int64_t{1});
+            return emit_kernel("recurrent_any", std::move(to),
+                               {0, 1, present(4), present(5), present(6), present(7), 2, present(3)});
+          }
           Emitted e = emit_kernel("recurrent_any", std::move(to),
                                   {0, Emitted::from_constant(0), present(4), present(5), present(6), present(7)});
           e.constants.push_back(packed_weights(p));

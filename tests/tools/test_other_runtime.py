@@ -1,0 +1,47 @@
+"""Operators of com.microsoft and ai.onnx.ml beside ONNX Runtime, where it is installed, and beside their definitions."""
+import onnx
+import pytest
+from onnx import helper, numpy_helper
+from other_runtime_cases import CASES, DEFINED
+from test_reported_models import write_set
+
+# What ONNX Runtime computes in eight bits may round the other way.
+STEPS = {"qlinear_sigmoid", "qlinear_softmax", "qlinear_mul", "qlinear_add", "qlinear_leaky_relu", "qlinear_average_pool",
+         "qlinear_global_average_pool", "qgemm", "qlinear_concat"}
+
+
+def model_of(name, case):
+    operator, arrays, attributes, results, weights = case
+    domain, _, kind = operator.rpartition(".")
+    names = ["" if a is None else f"x{i}" for i, a in enumerate(arrays)]
+    outputs = [f"y{i}" for i in range(results)]
+    node = helper.make_node(kind, names, outputs, domain=domain, **attributes)
+    feeds = {n: a for i, (n, a) in enumerate(zip(names, arrays)) if n and i not in weights}
+    graph = helper.make_graph(
+        [node], name, [helper.make_tensor_value_info(n, helper.np_dtype_to_tensor_dtype(a.dtype), a.shape) for n, a in feeds.items()],
+        [onnx.ValueInfoProto(name=o) for o in outputs], [numpy_helper.from_array(arrays[i], names[i]) for i in weights])
+    imports = [helper.make_opsetid("", 17), helper.make_opsetid("com.microsoft", 1), helper.make_opsetid("ai.onnx.ml", 3)]
+    return helper.make_model(graph, opset_imports=imports, ir_version=8), feeds
+
+
+def agrees(kiln, name, model, feeds, answers):
+    onnx.save(model, kiln.folder / "model.onnx")
+    write_set(kiln.folder / "test_data_set_0", model, feeds, answers)
+    kiln.ok("compare", "model.onnx", "--data=.", "--backend=cpu", "--builderOptimizationLevel=0", "--rtol=1e-3",
+            f"--atol={0.006 if name in STEPS else 1e-4}")
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_agrees_with_onnx_runtime(kiln, name):
+    onnxruntime = pytest.importorskip("onnxruntime")
+    model, feeds = model_of(name, CASES[name])
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    agrees(kiln, name, model, feeds, session.run(None, feeds))
+
+
+@pytest.mark.parametrize("name", DEFINED)
+def test_agrees_with_its_definition(kiln, name):
+    case, answers = DEFINED[name]
+    agrees(kiln, name, *model_of(name, case), answers)
