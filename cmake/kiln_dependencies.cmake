@@ -10,6 +10,8 @@ find_path(KILN_XXHASH_INCLUDE xxhash.h REQUIRED)
 find_path(KILN_CLI11_INCLUDE CLI/CLI.hpp REQUIRED)
 find_path(KILN_ZIP_INCLUDE zip.h REQUIRED)
 find_library(KILN_ZIP_LIBRARY zip REQUIRED)
+find_path(KILN_RE2_INCLUDE re2/re2.h REQUIRED)
+find_library(KILN_RE2_LIBRARY re2 REQUIRED)
 find_path(KILN_HWY_INCLUDE hwy/highway.h REQUIRED)
 find_library(KILN_HWY_LIBRARY hwy REQUIRED)
 

@@ -1,5 +1,4 @@
 // Operators on strings: concatenation, splitting, normalising, regular expressions, counts of n-grams.
-#include "ops/strings/regex.h"
 
 #include "ops/nn_testing.h"
 
@@ -58,53 +57,26 @@ TEST(StringNormalizer, StopWordsAndCase) {
   EXPECT_THROW(normalized({}, Tensor::strings({2, 1}, {"a", "b"})), Error);
 }
 
-bool matches(const char* pattern, std::string_view text) { return ops::Regex(pattern).matches(text); }
+bool matches(const std::string& pattern, const std::string& text) {
+  return run("RegexFullMatch", {{"pattern", pattern}}, {words({text})})[0].as<bool>()[0];
+}
 
-TEST(Regex, WhatRe2Matches) {
+TEST(RegexFullMatch, WholeTexts) {
   EXPECT_TRUE(matches(R"(www\.[\w.-]+\.\bcom\b)", "www.google.com"));
   EXPECT_FALSE(matches(R"(www\.[\w.-]+\.\bcom\b)", "www.google.de"));
   EXPECT_TRUE(matches("", ""));
   EXPECT_FALSE(matches("", "a"));
-  EXPECT_TRUE(matches("a|bc|", "bc"));
-  EXPECT_TRUE(matches("a|bc|", ""));
-  EXPECT_TRUE(matches("(?:ab)+c*?", "ababcc"));
-  EXPECT_TRUE(matches("a{2,3}", "aaa"));
-  EXPECT_FALSE(matches("a{2,3}", "a"));
-  EXPECT_FALSE(matches("a{2,3}", "aaaa"));
-  EXPECT_TRUE(matches("a{2,}", "aaaaa"));
-  EXPECT_TRUE(matches("a{0}b", "b"));
-  EXPECT_TRUE(matches("a{,3}", "a{,3}"));
-  EXPECT_TRUE(matches("(?P<year>\\d{4})-(?<month>\\d\\d)", "2026-11"));
-  EXPECT_TRUE(matches("(?i)gRÜN", "Grün"));
-  EXPECT_TRUE(matches("(?i:a)b", "Ab"));
-  EXPECT_FALSE(matches("(?i:a)b", "AB"));
-  EXPECT_FALSE(matches(".", "\n"));
-  EXPECT_TRUE(matches("(?s).", "\n"));
-  EXPECT_TRUE(matches(".", "ß"));
-  EXPECT_TRUE(matches(".", "\xff"));
-  EXPECT_TRUE(matches("[^a-c]", "d"));
-  EXPECT_FALSE(matches("[^a-c]", "b"));
-  EXPECT_TRUE(matches("[]a-]+", "]-a"));
-  EXPECT_TRUE(matches("[[:alpha:][:^print:]]+", "aZ\x01"));
-  EXPECT_TRUE(matches("[\\D]+", "ab"));
-  EXPECT_TRUE(matches("(?m)a$\n^b", "a\nb"));
-  EXPECT_FALSE(matches("a$\nb", "a\nb"));
-  EXPECT_TRUE(matches("\\Aab\\z", "ab"));
-  EXPECT_TRUE(matches("\\x41\\x{df}", "Aß"));
-  EXPECT_TRUE(matches("\\Qa.b\\E", "a.b"));
-  EXPECT_FALSE(matches("\\Qa.b\\E", "axb"));
+  EXPECT_FALSE(matches("a", "ab"));
+  EXPECT_TRUE(matches("\\pL+", "h\u00e9"));
 }
 
-TEST(Regex, RefusesWhatIsNone) {
-  for (const char* pattern :
-       {"(", ")", "[a", "*a", "a**", "a{3,2}", "a{1001}", "\\", "[b-a]", "(?z)", "\\y", "[[:none:]]", "\\x{110000}"})
-    EXPECT_THROW(ops::Regex{pattern}, Error) << pattern;
-  EXPECT_THROW(ops::Regex{"\\pL"}, Error);
-  EXPECT_THROW(ops::Regex{"((a{1000}){1000}){1000}"}, Error);
-  EXPECT_THROW(ops::Regex{std::string(100000, '(')}, Error);
+TEST(RegexFullMatch, RefusesWhatIsNone) {
+  for (const std::string& pattern : {std::string("("), std::string("[a"), std::string("a{1001}"),
+                                     std::string("((a{1000}){1000}){1000}"), std::string(100000, '(')})
+    EXPECT_THROW(matches(pattern, "a"), Error) << pattern.substr(0, 40);
 }
 
-TEST(Regex, HostileTextTakesLinearTime) {
+TEST(RegexFullMatch, HostileTextTakesLinearTime) {
   const std::string many(200000, 'a');
   EXPECT_FALSE(matches("(a*)*b", many));
   EXPECT_TRUE(matches("(a|a)*", many));
