@@ -159,7 +159,7 @@ void add_build_flags(CLI::App& app, BuildFlags& f) {
                      "Back end that runs the engine (kiln list backends); default: the first that is there"));
   add(app.add_option(
       "--deviceProfile", f.device_profile,
-      "Build for the device of this file (kiln list devices --saveProfile), which this machine need not have; "
+      "Build for the device of this file, which `kiln list devices` wrote elsewhere and which this machine need not have; "
       "nothing is measured: times come from --timingCacheFile"));
   add(app.add_option(
       "--shapes", f.shapes,

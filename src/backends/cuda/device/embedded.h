@@ -8,6 +8,7 @@ namespace kiln::cuda {
 struct EmbeddedModule {
   std::string_view name;
   const unsigned char* image;  // a fat binary
+  const char* functions;       // its kernels, a line each: name, space, compute capability
 };
 std::span<const EmbeddedModule> embedded_modules();
 

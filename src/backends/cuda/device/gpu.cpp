@@ -7,19 +7,40 @@
 
 namespace kiln::cuda {
 
-CUmodule Gpu::module(std::string_view name) {
-  if (const auto it = modules_.find(name); it != modules_.end()) return it->second;
+namespace {
+
+const EmbeddedModule& find_module(std::string_view name) {
   const auto all = embedded_modules();
   const auto found = std::find_if(all.begin(), all.end(), [&](const EmbeddedModule& m) { return m.name == name; });
   if (found == all.end()) throw Error(Code::kInternal, "there is no module '" + std::string(name) + "'");
+  return *found;
+}
+
+// Tells without a GPU what loading would tell with one. Where nothing was compiled for the capability, those for others tell.
+void require_function(std::string_view module, const std::string& name, int compute) {
+  const std::string all = "\n" + std::string(find_module(module).functions),
+                    of_chip = " " + std::to_string(compute) + "\n";
+  const bool compiled = all.find(of_chip) != std::string::npos;
+  if (all.find("\n" + name + (compiled ? of_chip : " ")) == std::string::npos)
+    throw Error(Code::kInternal, "the module '" + std::string(module) + "' has no function '" + name + "' for " +
+                                     std::to_string(compute / 10) + "." + std::to_string(compute % 10));
+}
+
+}  // namespace
+
+CUmodule Gpu::module(std::string_view name) {
+  if (const auto it = modules_.find(name); it != modules_.end()) return it->second;
   CUmodule loaded = nullptr;
-  throw_if_failed(driver_->cuModuleLoadData(&loaded, found->image), "kernels could not be loaded");
+  throw_if_failed(driver_->cuModuleLoadData(&loaded, find_module(name).image), "kernels could not be loaded");
   modules_.emplace(name, loaded);
   return loaded;
 }
 
 CUfunction Gpu::function(std::string_view module_name, const std::string& name, int shared) {
-  if (!driver_) return nullptr;
+  if (!driver_) {
+    require_function(module_name, name, chip_.compute);
+    return nullptr;
+  }
   const CurrentContext current(*this);
   std::lock_guard lock(mutex_);
   Loaded& loaded = functions_[std::string(module_name) + "." + name];

@@ -35,7 +35,8 @@ struct Launch {
 // Thread-safe.
 class Gpu {
  public:
-  // Without a driver, functions are null and nothing can be launched: parameters and shapes can be checked all the same.
+  // Without a driver, functions are null and nothing can be launched: parameters, shapes and names of functions can be checked all the
+  // same.
   Gpu(const Driver* driver, CUcontext context, const Chip& chip) : driver_(driver), context_(context), chip_(chip) {}
   Gpu(const Gpu&) = delete;
   Gpu& operator=(const Gpu&) = delete;
