@@ -15,30 +15,10 @@
 HWY_BEFORE_NAMESPACE();
 namespace kiln::cpu::HWY_NAMESPACE {
 
-using BytesTag = hn::Repartition<int8_t, SumTag>;
-using PairsTag = hn::Repartition<int16_t, SumTag>;
-
 // The tile that fits the registers, in rows and panels.
 inline constexpr int kPanelVectors = static_cast<int>(kInt8Panel) / kSumLanes;
 inline constexpr int kTileRows = kSumLanes == 16 ? 6 : kSumLanes == 8 ? 4 : 2;
 inline constexpr int kTilePanels = kSumLanes == 16 ? 4 : 1;
-
-// sums + the products of four unsigned bytes of `a` and four signed ones of `b` in each lane.
-HWY_INLINE Sums add_products(Sums sums, Sums a, Sums b) {
-#if HWY_TARGET == HWY_AVX3_DL
-  asm("vpdpbusd %2, %1, %0" : "+v"(sums.raw) : "v"(a.raw), "v"(b.raw));  // Highway compiles this target without VNNI
-  return sums;
-#else
-  const PairsTag d;
-  const auto low = hn::Set(d, int16_t{0xFF});
-  const auto a16 = hn::BitCast(d, a), b16 = hn::BitCast(d, b);
-  Sums unused = hn::Zero(SumTag());
-  sums = hn::ReorderWidenMulAccumulate(SumTag(), hn::And(a16, low), hn::ShiftRight<8>(hn::ShiftLeft<8>(b16)), sums,
-                                       unused);
-  const auto high = hn::BitCast(d, hn::ShiftRight<8>(hn::BitCast(hn::RebindToUnsigned<PairsTag>(), a)));
-  return hn::ReorderWidenMulAccumulate(SumTag(), high, hn::ShiftRight<8>(b16), sums, unused);
-#endif
-}
 
 struct Tile {
   const uint8_t* const* rows;
@@ -49,8 +29,9 @@ struct Tile {
   const int32_t* start;  // of the first panel's columns
 };
 
-template <int kRows, int kPanels>
-HWY_INLINE void run_tile(const Tile& t, const SumEpilogue& e, void* out, int64_t out_stride) {
+// kFlip: the rows hold signed bytes, which become unsigned by adding 128.
+template <bool kFlip, int kRows, int kPanels>
+HWY_NOINLINE void run_tile(const Tile& t, const SumEpilogue& e, void* out, int64_t out_stride) {
   constexpr int kVectors = kPanels * kPanelVectors;
   const SumTag d;
   Sums sums[kRows][kVectors];
@@ -65,38 +46,41 @@ HWY_INLINE void run_tile(const Tile& t, const SumEpilogue& e, void* out, int64_t
 #pragma GCC unroll 8
   for (int i = 0; i < kRows; ++i) rows[i] = t.rows[std::min<int64_t>(i, t.at.rows - 1)];
   const int8_t* b = t.panels;
+  const Sums flip = hn::BitCast(d, hn::Set(hn::Repartition<uint8_t, SumTag>(), uint8_t{0x80}));
   for (int64_t k = 0; k < t.terms; k += 4, b += step) {
     Sums weights[kVectors];
 #pragma GCC unroll 8
-    for (int j = 0; j < kVectors; ++j) weights[j] = hn::BitCast(d, hn::LoadU(BytesTag(), b + j * 4 * kSumLanes));
+    for (int j = 0; j < kVectors; ++j)
+      weights[j] = hn::BitCast(d, hn::LoadU(hn::Repartition<int8_t, SumTag>(), b + j * 4 * kSumLanes));
 #pragma GCC unroll 8
     for (int i = 0; i < kRows; ++i) {
       int32_t four;
       std::memcpy(&four, rows[i] + k, sizeof four);
-      const Sums a = hn::Set(d, four);
+      Sums a = hn::Set(d, four);
+      if (kFlip) a = hn::Xor(a, flip);
 #pragma GCC unroll 8
       for (int j = 0; j < kVectors; ++j) sums[i][j] = add_products(sums[i][j], a, weights[j]);
     }
   }
-  HWY_ALIGN int32_t stored[kRows * kVectors * kSumLanes];
-  store_sums(sums, stored);
-  finish_tile<kVectors>(e, t.at, stored, out, out_stride);
+  finish_tile(e, t.at, sums, out, out_stride);
 }
 
-template <int kPanels> void run_rows(const Tile& t, const SumEpilogue& e, void* out, int64_t out_stride) {
-  if (t.at.rows == 1) run_tile<1, kPanels>(t, e, out, out_stride);
-  else run_tile<kTileRows, kPanels>(t, e, out, out_stride);
-}
+using TileRunner = void (*)(const Tile&, const SumEpilogue&, void*, int64_t);
 
-// A tile of at most tile_rows() rows and tile_panels() panels.
-void run_any_tile(const Tile& t, const SumEpilogue& e, void* out, int64_t out_stride) {
-  const int64_t panels = (t.at.columns + kInt8Panel - 1) / kInt8Panel;
+template <bool kFlip, int kRows> TileRunner runner_of(int64_t panels) {
   if constexpr (kTilePanels > 1) {
-    if (panels == 4) return run_rows<4>(t, e, out, out_stride);
-    if (panels == 3) return run_rows<3>(t, e, out, out_stride);
-    if (panels == 2) return run_rows<2>(t, e, out, out_stride);
+    if (panels == 4) return run_tile<kFlip, kRows, 4>;
+    if (panels == 3) return run_tile<kFlip, kRows, 3>;
+    if (panels == 2) return run_tile<kFlip, kRows, 2>;
   }
-  run_rows<1>(t, e, out, out_stride);
+  return run_tile<kFlip, kRows, 1>;
+}
+
+// For tiles of at most tile_rows() rows, and columns of at most kTilePanels panels.
+TileRunner runner_of(bool flip, int64_t rows, int64_t columns) {
+  const int64_t panels = (columns + kInt8Panel - 1) / kInt8Panel;
+  if (rows == 1) return flip ? runner_of<true, 1>(panels) : runner_of<false, 1>(panels);
+  return flip ? runner_of<true, kTileRows>(panels) : runner_of<false, kTileRows>(panels);
 }
 
 // Rows [first, last) and columns [begin, end) of the product; `block` rows are located at once.
@@ -108,18 +92,17 @@ void run_block(const Int8Product& p, const SumEpilogue& e, int64_t first, int64_
   for (int64_t row = first; row < last; row += block) {
     const int64_t rows = std::min(block, last - row);
     p.left->locate(row, rows, addresses, scratch);
-    for (int64_t column = begin; column < end; column += kColumns)
+    for (int64_t column = begin; column < end; column += kColumns) {
+      const int64_t place = p.first_column + column, group = column / kInt8Group * kInt8Group;
+      const int64_t columns = std::min(kColumns, end - column);
+      const int64_t panels = std::min<int64_t>(kInt8Group, int8_columns(p.columns) - group) / kInt8Panel;
+      const int8_t* packed = p.packed + group * terms + (column - group) * 4;
+      const int32_t* start = e.start ? e.start + place : nullptr;
       for (int64_t i = 0; i < rows; i += kTileRows) {
-        const int64_t place = p.first_column + column, group = column / kInt8Group * kInt8Group;
-        const int64_t panels = std::min<int64_t>(kInt8Group, int8_columns(p.columns) - group) / kInt8Panel;
-        run_any_tile({addresses + i,
-                      terms,
-                      p.packed + group * terms + (column - group) * 4,
-                      panels,
-                      {row + i, std::min<int64_t>(kTileRows, rows - i), place, std::min(kColumns, end - column)},
-                      e.start ? e.start + place : nullptr},
-                     e, p.out, p.out_stride);
+        const TilePlace at{row + i, std::min<int64_t>(kTileRows, rows - i), place, columns};
+        runner_of(p.flip, at.rows, columns)({addresses + i, terms, packed, panels, at, start}, e, p.out, p.out_stride);
       }
+    }
   }
 }
 

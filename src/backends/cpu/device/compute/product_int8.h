@@ -42,7 +42,7 @@ struct SumEpilogue {
   int32_t zero = 0;  // added to the bytes of the result, which the last steps have clamped and rounded
 };
 
-// Where the rows of the left operand lie: unsigned bytes, int8_terms() readable ones each.
+// Where the rows of the left operand lie: bytes, int8_terms() readable ones each.
 class ByteRows {
  public:
   // addresses[i] = row `row` + i, for i < rows. `scratch` holds `rows` rows and belongs to the caller until its next call.
@@ -55,6 +55,7 @@ class ByteRows {
 struct Int8Product {
   int64_t rows = 0, columns = 0, terms = 0;  // of the result; of each sum
   const ByteRows* left = nullptr;
+  bool flip = false;  // the rows hold signed bytes: 128 is added to each
   const int8_t* packed = nullptr;
   void* out = nullptr;
   int64_t out_stride = 0;    // elements between rows

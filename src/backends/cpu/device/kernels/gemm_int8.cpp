@@ -13,14 +13,16 @@ class MatrixRows final : public ByteRows {
   MatrixRows(const uint8_t* base, int64_t stride, int64_t terms, int64_t parts, bool is_signed)
       : base_(base), stride_(stride), terms_(terms), parts_(parts), signed_(is_signed) {}
 
+  // Rows that are read where they lie hold signed bytes when the matrix does.
+  bool in_place() const { return parts_ == 1 && int8_terms(terms_) == terms_; }
+
   void locate(int64_t row, int64_t rows, const uint8_t** addresses, uint8_t* scratch) const noexcept override {
     const int64_t padded = int8_terms(terms_ * parts_);
-    const bool in_place = !signed_ && padded == terms_;
-    for (int64_t part = 0; part < parts_ && !in_place; ++part)
+    for (int64_t part = 0; part < parts_ && !in_place(); ++part)
       copy_byte_lines(base_ + row * stride_, stride_, scratch + part * terms_, padded, rows, terms_, signed_);
     for (int64_t i = 0; i < rows; ++i) {
-      addresses[i] = in_place ? base_ + (row + i) * stride_ : scratch + i * padded;
-      if (!in_place) std::fill(scratch + i * padded + terms_ * parts_, scratch + (i + 1) * padded, uint8_t{0});
+      addresses[i] = in_place() ? base_ + (row + i) * stride_ : scratch + i * padded;
+      if (!in_place()) std::fill(scratch + i * padded + terms_ * parts_, scratch + (i + 1) * padded, uint8_t{0});
     }
   }
 
@@ -51,6 +53,7 @@ class GemmInt8 final : public Kernel {
                               .columns = n_,
                               .terms = a_.columns * parts_,
                               .left = &left,
+                              .flip = is_signed && left.in_place(),
                               .packed = static_cast<const int8_t*>(call.inputs[1].data),
                               .out = call.outputs[0].data,
                               .out_stride = out_stride_};
