@@ -77,10 +77,23 @@ Sample sample_det(Draw& draw) {
   return Sample().data(draw.numbers(draw.type(kFloatTypes), dims, -2, 2));
 }
 
+Sample sample_matmul_bfloat16(Draw& draw) {
+  draw.tame();
+  Sample s;
+  const int64_t k = draw.size(), n = draw.size();
+  Dims a = draw.dims(1, 3);
+  a.push_back(k);
+  return s.data(draw.values(DType::kF32, a)).weight(draw.values(DType::kBF16, {k, n}));
+}
+
 }  // namespace
 
 Entries matrix_samplers() {
-  return {{"Det", sample_det}, {"Einsum", sample_einsum}, {"Gemm", sample_gemm}, {"MatMul", sample_matmul}};
+  return {{"Det", sample_det},
+          {"Einsum", sample_einsum},
+          {"Gemm", sample_gemm},
+          {"MatMul", sample_matmul},
+          {"MatMulBfloat16", sample_matmul_bfloat16}};
 }
 
 }  // namespace kiln::operators

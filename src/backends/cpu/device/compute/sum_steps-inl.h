@@ -112,6 +112,14 @@ HWY_INLINE void run_step(const SumStep& s, const TilePlace& at, Reals (&v)[kRows
         for (int j = 0; j < kVectors; ++j) v[i][j] = hn::Min(hn::Max(v[i][j], low), high);
       break;
     }
+    case SumStep::kAtLeast: {
+      const Reals low = hn::Set(d, s.low);
+#pragma GCC unroll 8
+      for (int i = 0; i < kRows; ++i)
+#pragma GCC unroll 8
+        for (int j = 0; j < kVectors; ++j) v[i][j] = hn::Max(v[i][j], low);
+      break;
+    }
     case SumStep::kRound:
 #pragma GCC unroll 8
       for (int i = 0; i < kRows; ++i)
@@ -145,7 +153,7 @@ HWY_INLINE void run_step(const SumStep& s, const TilePlace& at, Reals (&v)[kRows
   }
 }
 
-// Columns [0, n) of a row of numbers that fit bytes.
+// Columns [0, n) of a row of numbers, saturated.
 template <class T, int kVectors> HWY_INLINE void store_bytes(const Sums (&v)[kVectors], T* to, int64_t n) {
 #if HWY_TARGET <= HWY_AVX3
   const auto vector = [&](int j) { return j < kVectors ? v[j < kVectors ? j : 0].raw : _mm512_setzero_si512(); };
@@ -169,23 +177,11 @@ HWY_INLINE void store_columns(const hn::Vec<Tag> (&v)[kVectors], Tag d, T* to, i
     if (j * kSumLanes < n) store_some(v[j], d, to + j * kSumLanes, n - j * kSumLanes);
 }
 
-// Stores a tile of sums, of which `at` is a part, after the steps; `out` is the result's first element.
+// Stores a tile of numbers, of which `at` is a part, after the steps; `out` is the result's first element.
 template <int kRows, int kVectors>
-HWY_INLINE void finish_tile(const SumEpilogue& e, const TilePlace& at, const Sums (&sums)[kRows][kVectors], void* out,
-                            int64_t out_stride) {
+HWY_INLINE void finish_reals(const SumEpilogue& e, const TilePlace& at, Reals (&v)[kRows][kVectors], void* out,
+                             int64_t out_stride) {
   const int64_t first = at.row * out_stride + at.column;
-  if (e.result == SumEpilogue::kInt32) {
-#pragma GCC unroll 8
-    for (int i = 0; i < kRows; ++i)
-      if (i < at.rows)
-        store_columns(sums[i], SumTag(), static_cast<int32_t*>(out) + first + i * out_stride, at.columns);
-    return;
-  }
-  Reals v[kRows][kVectors];
-#pragma GCC unroll 8
-  for (int i = 0; i < kRows; ++i)
-#pragma GCC unroll 8
-    for (int j = 0; j < kVectors; ++j) v[i][j] = hn::ConvertTo(RealTag(), sums[i][j]);
   for (const SumStep& s : e.steps) run_step(s, at, v);
   if (e.result == SumEpilogue::kFloat) {
 #pragma GCC unroll 8
@@ -204,6 +200,26 @@ HWY_INLINE void finish_tile(const SumEpilogue& e, const TilePlace& at, const Sum
     if (e.result == SumEpilogue::kInt8) store_bytes(bytes, static_cast<int8_t*>(out) + to, at.columns);
     else store_bytes(bytes, static_cast<uint8_t*>(out) + to, at.columns);
   }
+}
+
+// The same of sums.
+template <int kRows, int kVectors>
+HWY_INLINE void finish_tile(const SumEpilogue& e, const TilePlace& at, const Sums (&sums)[kRows][kVectors], void* out,
+                            int64_t out_stride) {
+  const int64_t first = at.row * out_stride + at.column;
+  if (e.result == SumEpilogue::kInt32) {
+#pragma GCC unroll 8
+    for (int i = 0; i < kRows; ++i)
+      if (i < at.rows)
+        store_columns(sums[i], SumTag(), static_cast<int32_t*>(out) + first + i * out_stride, at.columns);
+    return;
+  }
+  Reals v[kRows][kVectors];
+#pragma GCC unroll 8
+  for (int i = 0; i < kRows; ++i)
+#pragma GCC unroll 8
+    for (int j = 0; j < kVectors; ++j) v[i][j] = hn::ConvertTo(RealTag(), sums[i][j]);
+  finish_reals(e, at, v, out, out_stride);
 }
 
 }  // namespace kiln::cpu::HWY_NAMESPACE

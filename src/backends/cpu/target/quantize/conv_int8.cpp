@@ -79,8 +79,8 @@ Tensor packed_weights(const Problem& p, const ByteProblem& bytes) {
 
 const Tactic depthwise_int8{
     .name = "depthwise_int8",
-    .ops = {"ConvInteger"},
     .version = 2,
+    .ops = {"ConvInteger"},
     .accepts = [](const Problem& p) -> Refusal {
       ByteProblem bytes;
       if (const Refusal r = read_conv_int8(p, bytes); r.refused()) return r;
