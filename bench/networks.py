@@ -14,6 +14,8 @@ import subprocess
 import sys
 import time
 
+from quantized import SUFFIX
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PEERS = ("onnxruntime", "openvino")
 MEMORY_LIMIT = 1.3  # times ONNX Runtime's peak, load and run
@@ -161,7 +163,7 @@ def report(rows, targets, options):
     versions = ", ".join(f"{peer} {metadata.version(peer)}" for peer in PEERS)
     return "\n".join([
         "# Measured", "",
-        f"What `bench/networks.py` last printed. FP32, batch 1, {options.threads} threads; {cores} cores of: {model}; {versions}; "
+        f"What `bench/networks.py` last printed. Batch 1; names in {SUFFIX} are quantized (`bench/quantized.py`), the others FP32; {options.threads} threads; {cores} cores of: {model}; {versions}; "
         f"{options.rounds} interleaved rounds of {options.seconds:g} s, medians. \"least\" and \"goal\" are bounds of the ratio "
         "(`bench/targets.json`); \"spread\" is the slowest round of the steadiest runtime ÷ its fastest.", "",
         HEAD, *(line(row, targets.get(row.name, OTHERS)) for row in rows), "", MEMORY_HEAD, *map(memory_line, rows), "",
@@ -187,6 +189,16 @@ def parse(targets):
     return options
 
 
+def write_models(folder, names):
+    """By models/write.py; NAME_int8 is made of NAME."""
+    quantized = [name for name in names if name.endswith(SUFFIX)]
+    plain = {name.removesuffix(SUFFIX): None for name in names}
+    subprocess.run([sys.executable, str(ROOT / "models/write.py"), str(folder), *plain], check=True)
+    if quantized:
+        subprocess.run([sys.executable, str(ROOT / "bench/quantized.py"),
+                        *(str(folder / f"{name.removesuffix(SUFFIX)}.onnx") for name in quantized)], check=True)
+
+
 def main():
     targets = json.loads((ROOT / "bench/targets.json").read_text())
     options = parse(targets)
@@ -194,7 +206,7 @@ def main():
     folder.mkdir(parents=True, exist_ok=True)
     models = options.models or folder
     if not options.models:
-        subprocess.run([sys.executable, str(ROOT / "models/write.py"), str(folder), *options.names], check=True)
+        write_models(folder, options.names)
     rows, failures = [], []
     print(HEAD, flush=True)
     for name in options.names:

@@ -21,6 +21,7 @@ writes into OUTDIR:
   digits_test/input_0.npy, labels.npy   the held-out images and their digits
   digits_data/test_data_set_0/input_0.pb, output_0.pb
                                         the same images and the logits that belong to them
+  digits_calibration.npz                "image": some of the images it was trained on, for kiln calibrate
 
 examples:
   digits.py out
@@ -29,6 +30,7 @@ examples:
 WIDTHS = (16, 32)  # channels of the two convolutions
 HIDDEN = 64
 BATCH = 64
+CALIBRATION = 256  # images to calibrate with
 
 
 def he(random, *shape):
@@ -246,6 +248,7 @@ def main(arguments=None):
     print(f"training on {len(images)} digits, {len(test_images)} held out", flush=True)
     train(layers, images, labels, options.epochs, random)
     os.makedirs(options.outdir, exist_ok=True)
+    np.savez(os.path.join(options.outdir, "digits_calibration.npz"), image=images[:CALIBRATION])
     save(options.outdir, build(layers), test_images, test_labels, forward(layers, test_images).astype(np.float32))
     print(f"held-out accuracy {100 * accuracy(layers, test_images, test_labels):.2f} %  ({time.time() - start:.1f} s)  "
           f"{os.path.join(options.outdir, 'digits.onnx')}")

@@ -13,6 +13,7 @@ begin_stages "$out/stages" \
   "digits: from ONNX to a tuned engine|15" \
   "digits: the engine on the held-out images|3" \
   "digits: the engine against the stored outputs|5" \
+  "digits: in int8, calibrated on images of the training set|20" \
   "ResNet-50: writing the model|5" \
   "ResNet-50: from ONNX to a tuned engine, saved|60" \
   "ResNet-50: against the reference, layer by layer|60" \
@@ -32,6 +33,14 @@ mkdir -p "$out/digits_answers"
 
 stage "digits: the engine against the stored outputs"
 "$kiln" compare "$out/digits.onnx" --data="$out/digits_data/test_data_set_0" --rtol=1e-3 --atol=1e-5
+
+stage "digits: in int8, calibrated on images of the training set"
+"$kiln" calibrate "$out/digits.onnx" --data="$out/digits_calibration.npz" -o "$out/digits.calib"
+"$kiln" build --onnx="$out/digits.onnx" --minShapes=image:1x1x8x8 --optShapes=image:64x1x8x8 --maxShapes=image:512x1x8x8 \
+  --int8 --calib="$out/digits.calib" --saveEngine="$out/digits_int8.engine"
+mkdir -p "$out/digits_int8_answers"
+"$kiln" run "$out/digits_int8.engine" --loadInputs=image:"$out/digits_test/input_0.npy" --saveOutputs="$out/digits_int8_answers"
+"$python" scripts/demo_accuracy.py "$out/digits_int8_answers/logits.npy" "$out/digits_test/labels.npy" --least=0.99
 
 stage "ResNet-50: writing the model"
 "$python" models/write.py "$out" resnet50

@@ -85,7 +85,10 @@ struct BuildOptions {
   // `precision`. The last that fits counts. Where that cannot be, the log warns, or the build fails when it is to obey.
   std::vector<std::pair<std::string, std::string>> layer_precisions;
   bool obey_precisions = false;
-  int64_t workspace = -1;   // bytes that a layer may take beside its operands; negative: any number
+  int64_t workspace = -1;  // bytes that a layer may take beside its operands; negative: any number
+  // The largest absolute values of tensors, by name: products compute in int8 where they are known (load_calibration). None: nothing is
+  // quantized that the model does not quantize itself. Throws when the network has no such tensors.
+  std::map<std::string, double> ranges;
   bool tf32 = true;         // float32 products may round their operands to TF32, where the device is faster then
   int max_threads = 0;      // that compute while candidates are measured; 0: all
   int64_t stop_after = -1;  // patches; negative: all
@@ -100,6 +103,23 @@ struct BuildOptions {
   std::function<bool()> enough;  // true: nothing more is measured, the remaining layers take their first tactic
   bool keep_graph = false;       // for Engine::check_layers
 };
+
+// What calibration found out about a tensor.
+struct TensorRange {
+  double range = 0;          // what int8 reaches to, on both sides of zero
+  double low = 0, high = 0;  // that were seen
+  double clipped = 0;        // share of the elements beyond the range
+  double error = 0;          // root mean square of what int8 changes ÷ that of the elements
+};
+struct Calibration {
+  std::string algorithm;
+  std::map<std::string, TensorRange> tensors;
+};
+// A file that save_calibration or TensorRT wrote; of the latter only ranges are known. Throws for anything else, and for ranges that are
+// negative or no numbers.
+Calibration load_calibration(const std::string& path);
+// Replaces a file of calibration, or one that is empty; in TensorRT's text form when `tensorrt`.
+void save_calibration(const std::string& path, const Calibration& calibration, bool tensorrt = false);
 
 // An input or output of an engine or model.
 struct IoTensor {

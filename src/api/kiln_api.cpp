@@ -181,6 +181,7 @@ Engine Engine::build(const BuildOptions& options) {
       compile_options.precisions.layers.push_back({layer, precision_of(type), true});
     compile_options.precisions.obey = options.obey_precisions;
     if (options.workspace >= 0) compile_options.tuner.workspace = static_cast<size_t>(options.workspace);
+    compile_options.ranges = options.ranges;
     compile_options.tuner.level = options.optimization_level;
     compile_options.tuner.budget_seconds = options.time_budget_s;
     compile_options.tuner.iterations = options.average_iterations;

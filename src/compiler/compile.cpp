@@ -157,7 +157,10 @@ plan::Plan compile(std::unique_ptr<ir::Graph> graph, const CompileOptions& optio
                                                 "' each layer computes in the types of the model");
     type = DType::kF32;
   }
-  for (const passes::Pass& pass : target.pipeline(target_options)) {
+  std::vector<passes::Pass> pipeline = target.pipeline(target_options);
+  if (!options.ranges.empty())
+    pipeline.insert(pipeline.begin(), {passes::canonicalize(), passes::quantize_by_ranges(options.ranges)});
+  for (const passes::Pass& pass : pipeline) {
     passes::PassReport one = passes::run_passes(*graph, {pass}, options.passes);
     r.passes.passes.insert(r.passes.passes.end(), one.passes.begin(), one.passes.end());
     r.passes.fired.insert(r.passes.fired.end(), one.fired.begin(), one.fired.end());

@@ -7,6 +7,7 @@
 
 #include "ir/graph.h"
 #include "passes/pass.h"
+#include "passes/quantize/by_range.h"
 #include "plan/plan.h"
 #include "target/target.h"
 #include "tuner/tuner.h"
@@ -43,6 +44,7 @@ struct CompileOptions {
   std::vector<Layout> output_layouts;
   TunerOptions tuner;
   passes::PassOptions passes;
+  passes::TensorRanges ranges;  // some: products compute in int8 where their operands have one
   Precisions precisions;
   Logger* logger = &null_logger();
   // Called after each stage with its name ("import", "canonicalize", …, kLastStage) and the graph; for dumps.

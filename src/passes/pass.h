@@ -69,6 +69,10 @@ Pass compute_in_float32();
 // What computes on float32 does so on `type`, float16 or bfloat16, between casts, where the operator has such a form.
 Pass compute_in(DType type);
 
+// Matrix products of float32 by constant matrices take bfloat16 and sum in float32. Before quantize(), which gives them their
+// post-operations.
+Pass multiply_in_bfloat16();
+
 // Runs the passes in order. After each: dead nodes removed, types inferred again, the graph verified.
 PassReport run_passes(Graph& graph, const std::vector<Pass>& passes, const PassOptions& options = {});
 // Applies the rules to this graph and those nested in it, in topological order, until none fires.

@@ -97,6 +97,10 @@ Pass compute_in(DType type) {
           }};
 }
 
+Pass multiply_in_bfloat16() {
+  return {"precision", [](Graph& graph, PassContext& context) { apply_rules(graph, {&bfloat16_products}, context); }};
+}
+
 Pass compute_in_float32() {
   return {"precision", [](Graph& graph, PassContext& context) {
             if (!has_narrow_numbers(graph)) return;

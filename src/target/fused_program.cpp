@@ -29,14 +29,6 @@ Expr apply(const OpDef& op, const Attributes& attributes, std::span<const Expr> 
   return op.scalar_rule()(operands, with_defaults(op, attributes));
 }
 
-bool one_type(std::span<const Expr> operands) {
-  for (const Expr& e : operands)
-    if (e.present() && e.type() != operands[0].type() && e.type() != ScalarType::kBool &&
-        operands[0].type() != ScalarType::kBool)
-      return false;
-  return true;
-}
-
 }  // namespace
 
 std::optional<ScalarProgram> fused_program(const Problem& problem, std::vector<int>& used) {
@@ -69,14 +61,13 @@ std::optional<ScalarProgram> fused_program(const Problem& problem, std::vector<i
         operands.push_back(operand < 0 ? result : loaded[static_cast<size_t>(operand)]);
         operand_types.push_back(operand < 0 ? type : types[static_cast<size_t>(operand)]);
       }
-      if (!one_type(operands)) return std::nullopt;
       result = apply(*post.op, post.attributes, operands);
       type = result_type(*post.op, post.attributes, operand_types);
     }
     const Expr outputs[] = {result.convert(scalar_type_of(problem.outputs[0].dtype))};
     return builder.finish(outputs);
   } catch (const Error&) {
-    return std::nullopt;  // the operator has no formula for these types or attributes
+    return std::nullopt;  // an operator has no formula for these types or attributes, or one that mixes types
   }
 }
 

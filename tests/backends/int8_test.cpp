@@ -113,6 +113,37 @@ TEST(Int8, ProductsOfOtherKinds) {
   expect_no_case({"MatMulInteger", {a, b}, {}, 1, {kCast, {"Sigmoid"}}}, "gemm_int8");
 }
 
+TEST(Int8, ProductsOfTwoRunTimeOperands) {
+  std::mt19937 rng(8);
+  for (DType type : {DType::kU8, DType::kI8})
+    for (const auto& [m, k, n] : std::vector<std::array<int64_t, 3>>{
+             {1, 1, 1}, {7, 13, 21}, {5, 64, 130}, {16, 33, 64}, {9, 100, 79}, {0, 4, 5}, {5, 0, 3}}) {
+      const Operand a(random_bytes(rng, type, {2, 3, m, k})), b(random_bytes(rng, DType::kI8, {2, 3, k, n}));
+      const Operand like(random_bytes(rng, DType::kU8, {2, 3, m, n}));
+      const Operand zero = byte(type, type == DType::kU8 ? 255 : -128);
+      for (auto& posts : chains(rng, n, false, like))
+        expect_case({"MatMulInteger", {a, b, zero}, {}, 1, posts}, "gemm_int8_batched");
+      const Operand centred(random_bytes(rng, DType::kU8, {2, 3, k, n}));
+      expect_case({"MatMulInteger", {a, centred, absent(), byte(DType::kU8, 128)}}, "gemm_int8_batched");
+      expect_case({"MatMulInteger", {gapped(a.tensor), gapped(b.tensor)}}, "gemm_int8_batched");
+    }
+  const Operand a(random_bytes(rng, DType::kU8, {3, 4})), b(random_bytes(rng, DType::kU8, {4, 5}));
+  expect_no_case({"MatMulInteger", {a, b}}, "gemm_int8_batched");
+  expect_no_case({"MatMulInteger", {a, b, absent(), byte(DType::kU8, 127)}}, "gemm_int8_batched");
+  expect_no_case({"MatMulInteger", {random_bytes(rng, DType::kU8, {2, 3, 4}), b, absent(), byte(DType::kU8, 128)}},
+                 "gemm_int8_batched");
+}
+
+TEST(Int8, SummandsPerColumnOfARun) {
+  std::mt19937 rng(9);
+  const Operand a(random_bytes(rng, DType::kU8, {6, 9})), b(constant(random_bytes(rng, DType::kI8, {9, 32})));
+  const Post sum{"Add", {}, {-1, 0}, {numbers(rng, {1, 32}, -9, 9)}};
+  expect_case({"MatMulInteger", {a, b}, {}, 1, {kCast, sum}}, "gemm_int8");
+  const Operand narrow(constant(random_bytes(rng, DType::kI8, {9, 20})));
+  const Post few{"Add", {}, {-1, 0}, {numbers(rng, {1, 20}, -9, 9)}};
+  expect_no_case({"MatMulInteger", {a, narrow}, {}, 1, {kCast, few}}, "gemm_int8");
+}
+
 struct ConvDims {
   Dims x, w;
   Attributes attributes;

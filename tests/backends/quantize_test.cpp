@@ -50,6 +50,51 @@ TEST(Quantize, PerTensor) {
               "quantize");
 }
 
+TEST(Quantize, BytesByOneScale) {
+  std::mt19937 rng(11);
+  const float nan = std::nanf(""), inf = std::numeric_limits<float>::infinity();
+  const Tensor odd = Tensor::of<float>(
+      {14}, {nan, inf, -inf, 1e30f, -1e30f, 0, -0.0f, 1e-30f, 3e5f, 0.5f, 1.5f, -0.5f, -2.5f, 254.5f});
+  for (DType type : {DType::kI8, DType::kU8})
+    for (int64_t zero : {0, 127, type == DType::kI8 ? -128 : 255}) {
+      Tensor point = Tensor::allocate(type, {});
+      point.set_int(0, zero);
+      const Attributes to{{"to", std::string(name(type))}};
+      for (float scale : {1.0f, 0.037f, 1e-30f})
+        for (const Tensor& x : {odd, random_tensor(rng, DType::kF32, {3, 0}), random_tensor(rng, DType::kF32, {5, 77})})
+          expect_case({"Quantize", {x, constant(Tensor::scalar(scale)), constant(point)}, to}, "byte_quantize");
+      const Operand one = constant(Tensor::scalar(0.1f));
+      expect_case({"Quantize", {gapped(random_tensor(rng, DType::kF32, {4, 9})), one}, to}, "byte_quantize");
+      Case last{"Quantize", {channels_last(random_tensor(rng, DType::kF32, {2, 5, 3, 4})), one, constant(point)}, to};
+      last.output_layouts = {Layout::channels_last(4)};
+      expect_case(last, "byte_quantize");
+    }
+  const Attributes to{{"to", std::string("int8")}};
+  const Tensor x = random_tensor(rng, DType::kF32, {3, 4});
+  expect_no_case({"Quantize", {x, scales(rng, {})}, to}, "byte_quantize");
+  expect_no_case({"Quantize", {x, constant(scales(rng, {4}))}, to}, "byte_quantize");
+}
+
+TEST(Quantize, TablesOfBytes) {
+  std::mt19937 rng(12);
+  const Operand scale = constant(Tensor::scalar(0.05f)), other = constant(Tensor::scalar(0.03f));
+  for (DType type : {DType::kI8, DType::kU8}) {
+    Tensor point = Tensor::allocate(type, {});
+    point.set_int(0, 100);
+    const Post quantize{"Quantize", {{"to", std::string(name(type))}}, {-1, 0, 1}, {other, constant(point)}};
+    for (const char* op : {"Sigmoid", "Gelu", "Exp", "Tanh"})
+      for (const Tensor& x : {random_bytes(rng, type, {3, 100}), random_bytes(rng, type, {0})})
+        expect_case({"Dequantize", {x, scale, constant(point)}, {}, 1, {{op}, quantize}}, "byte_table");
+    Case last{"Dequantize", {channels_last(random_bytes(rng, type, {2, 5, 3, 4})), scale}, {}, 1, {{"Relu"}, quantize}};
+    last.output_layouts = {Layout::channels_last(4)};
+    expect_case(last, "byte_table");
+    expect_case({"Relu", {gapped(random_bytes(rng, DType::kI8, {4, 70}))}}, "byte_table");
+    expect_no_case({"Dequantize", {random_bytes(rng, type, {9}), scale, constant(point)}}, "byte_table");
+    expect_no_case({"Dequantize", {random_bytes(rng, type, {9}), scales(rng, {}), constant(point)}, {}, 1, {quantize}},
+                   "byte_table");
+  }
+}
+
 TEST(Quantize, SixteenBitFloats) {
   std::mt19937 rng(7);
   for (DType real : {DType::kF16, DType::kBF16})

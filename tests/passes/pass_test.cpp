@@ -63,7 +63,8 @@ TEST(Passes, QuantizeSaysWhatStaysWide) {
   PassOptions options;
   options.logger = &log;
   run_passes(*g, {quantize()}, options);
-  EXPECT_NE(log.text.find("quantize: 'half' (MatMul) stays in float32: x is not dequantized\n"), std::string::npos)
+  EXPECT_NE(log.text.find("quantize: 'half' (MatMulDequantized) stays in float32: x is not dequantized\n"),
+            std::string::npos)
       << log.text;
   EXPECT_NE(log.text.find("'dynamic' (MatMul) stays in float32: the weights are not dequantized\n"), std::string::npos)
       << log.text;

@@ -92,8 +92,9 @@ std::vector<Datum> run(const Graph& g) {
 double rounding_of(const Graph& g) {
   double rounding = 2e-4;
   for (const auto& n : g.nodes())
-    for (const Value* v : n->outputs())
-      rounding = std::max(rounding, v->dtype() == DType::kF16 ? 1e-3 : v->dtype() == DType::kBF16 ? 8e-3 : 0);
+    for (const auto* list : {&n->outputs(), &n->inputs()})
+      for (const Value* v : *list)
+        if (v) rounding = std::max(rounding, v->dtype() == DType::kF16 ? 1e-3 : v->dtype() == DType::kBF16 ? 8e-3 : 0);
   return rounding;
 }
 

@@ -1,5 +1,6 @@
 """Networks in float16, bfloat16 and quantized form: right, and without a step of the reference."""
 import json
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -140,6 +141,18 @@ def test_bfloat16_runs_by_kernels(kiln, network):
     assert steps_by_reference(kiln, "half.onnx") == []
     got = result(kiln, "half.onnx", x)
     np.testing.assert_allclose(got, want, rtol=5e-2, atol=TOLERANCE["bfloat16"] * np.abs(want).max())
+
+
+def test_permission_to_compute_in_bfloat16(kiln):
+    graph, x = transformer(np.random.default_rng(7))
+    model = save(graph, kiln.folder / "wide.onnx")
+    want = ReferenceEvaluator(model).run(None, {"x": x})[0]
+    kiln.ok("build", "wide.onnx", "--bf16", "-o", "net.plan")
+    tactics = [layer["tactic"] for layer in json.loads(kiln.ok("inspect", "net.plan", "--json"))["layers"]]
+    has_products = "avx512_bf16" in Path("/proc/cpuinfo").read_text()
+    assert tactics.count("gemm_bfloat16") == (6 if has_products else 0)
+    got = result(kiln, "net.plan", x)
+    np.testing.assert_allclose(got, want, rtol=2e-2, atol=1e-2 * np.abs(want).max())
 
 
 def quantized(random, name, array, axis=None):

@@ -86,6 +86,20 @@ void select_profile(BuildFlags& flags, size_t profile) {
   flags.profiles.resize(std::max(flags.profiles.size(), profile + 1));
 }
 
+// What --int8 lets products compute by.
+std::map<std::string, double> ranges_of(const BuildFlags& flags) {
+  std::map<std::string, double> ranges;
+  if (flags.calibration.empty() && flags.int8)
+    say(api::Level::kInfo, "--int8: without --calib only what the model quantizes itself computes in int8");
+  if (flags.calibration.empty()) return ranges;
+  if (!flags.int8) {
+    log(api::Level::kWarning, "--calib has no effect without --int8 (remedy: --int8)");
+    return ranges;
+  }
+  for (const auto& [name, tensor] : api::load_calibration(flags.calibration).tensors) ranges[name] = tensor.range;
+  return ranges;
+}
+
 }  // namespace
 
 std::vector<api::Profile> make_profiles(const BuildFlags& flags) {
@@ -173,6 +187,9 @@ void add_build_flags(CLI::App& app, BuildFlags& f) {
   of_profile("--maxShapes", &BuildFlags::ProfileShapes::max, "Largest shapes");
   add(app.add_flag("--fp16", f.fp16, "What the model has in float32 may be computed in float16"));
   add(app.add_flag("--bf16", f.bf16, "What the model has in float32 may be computed in bfloat16"));
+  add(app.add_flag("--int8", f.int8, "Products may compute in int8 where ranges are known: see --calib"));
+  add(app.add_option("--calib", f.calibration,
+                     "Ranges of tensors for --int8, as kiln calibrate or TensorRT wrote them"));
   add(app.add_flag("--best", f.best, "All types that are fast are allowed"));
   add(app.add_flag("--noTF32", f.no_tf32, "Float32 products do not round their operands to TF32"));
   add(app.add_option("--builderOptimizationLevel", f.level, "0 takes the first tactic that fits, 5 measures all")
@@ -264,6 +281,7 @@ api::Engine build_engine(const BuildFlags& flags) {
   options.tf32 = !flags.no_tf32;
   put_precisions(flags, options);
   options.workspace = workspace_of(flags.memory);
+  options.ranges = ranges_of(flags);
   options.stop_after = flags.stop_after;
   options.debug_tensors = split(flags.mark_debug, ',');
   options.debug_all = flags.mark_all_debug;

@@ -13,6 +13,7 @@ namespace kiln::tool {
 // Each adds its options and a callback to `app`.
 void add_bench(CLI::App& app, bool as_trtexec = false);
 void add_build(CLI::App& app);
+void add_calibrate(CLI::App& app);
 void add_run(CLI::App& app);
 void add_inspect(CLI::App& app);
 void add_compare(CLI::App& app);
@@ -37,12 +38,12 @@ struct BuildFlags {
   std::vector<ProfileShapes> profiles = std::vector<ProfileShapes>(1);
   size_t profile = 0;  // that the shapes on the command line now belong to
   std::string onnx, backend, device_profile, shapes, timing_cache, dump, dump_file, disable, memory, layer_precisions,
-      mark_debug;
+      mark_debug, calibration;
   std::string precision_constraints = "none";
   int level = 3, average = 8, threads = 0, max_tactics = -1;
   double build_time = 0;
   int64_t stop_after = -1;
-  bool fp16 = false, bf16 = false, best = false, no_tf32 = false;
+  bool fp16 = false, bf16 = false, int8 = false, best = false, no_tf32 = false;
   bool no_timing_cache = false, cache_only = false, mark_all_debug = false, partial = false, verbose = false,
        quiet = false;
   // Set by commands: log of the build only when verbose, no log and no progress at all, for check_layers.

@@ -104,6 +104,8 @@ int main(int argc, char** argv) {
                          kiln::tool::kExitCodes + std::string(" `kiln compare` has its own."));
   kiln::tool::add_bench(*app.add_subcommand("bench", "Build or load an engine and measure it (trtexec)"));
   kiln::tool::add_build(*app.add_subcommand("build", "Build an engine and save it"));
+  kiln::tool::add_calibrate(
+      *app.add_subcommand("calibrate", "Find the ranges of a model's tensors, for an engine in int8"));
   kiln::tool::add_run(*app.add_subcommand("run", "Run a model or engine on given inputs"));
   kiln::tool::add_inspect(*app.add_subcommand("inspect", "Show the layers, tactics, layouts and memory of an engine"));
   kiln::tool::add_compare(*app.add_subcommand("compare", "Compare an engine with the reference or with stored data"));

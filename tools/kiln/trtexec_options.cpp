@@ -25,14 +25,12 @@ struct Ineffective {
 
 constexpr Ineffective kIneffective[] = {
     {"--fp8", false, kModelsTypes},
-    {"--int8", false, kModelsTypes},
     {"--int4", false, kModelsTypes},
     {"--stronglyTyped", false, "always so: each layer computes in the types of the model"},
     {"--layerOutputTypes", true, "the type between two layers follows from what they compute in (--layerPrecisions)"},
     {"--layerDeviceTypes", true, kNoDla},
     {"--inputIOFormats", true, "inputs are row-major in the types of the model"},
     {"--outputIOFormats", true, "outputs are row-major in the types of the model"},
-    {"--calib", true, "scales come from the model's Quantize and Dequantize nodes"},
     {"--noCudaGraph", false, "always so without --useCudaGraph"},
     {"--noDataTransfers", false, "always so without --includeDataTransfers"},
     {"--useManagedMemory", false, "inputs and outputs lie in the device's memory"},

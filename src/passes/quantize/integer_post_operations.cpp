@@ -1,4 +1,4 @@
-// What follows a product of integers, scaling, bias, limits, quantized sums and quantization, becomes its post-operations.
+// What follows a product of integers or of bfloat16, scaling, bias, limits, quantized sums and quantization, becomes its post-operations.
 #include <algorithm>
 #include <cmath>
 
@@ -11,9 +11,9 @@ namespace {
 
 constexpr size_t kMaxSumSteps = 16;
 
-// One number, or constants per column: channels of images, the last axis of matrices.
+// One number, or one per column: channels of images, the last axis of matrices.
 bool is_per_column(const Value* operand, const Value* result, bool images) {
-  if (!operand->ranked() || (!operand->constant() && !(element_count(operand->shape()) == Dim(1)))) return false;
+  if (!operand->ranked()) return false;
   const int64_t axis = images ? 1 : result->rank() - 1;
   if (!broadcasts_into(operand, result->shape())) return false;
   const int64_t own = axis - (result->rank() - operand->rank());
@@ -61,12 +61,12 @@ const Rule integer_post_operations{
       const Node& root = m.root();
       for (int i = 0; i < static_cast<int>(root.inputs().size()); ++i) {
         const Node* base = root.input(i) ? root.input(i)->producer() : nullptr;
-        if (!base || !is_integer_product(*base) || !root.output()->ranked()) continue;
+        if (!base || !is_summed_product(*base) || !root.output()->ranked()) continue;
         if (!finishes_with(*base, root, i)) {
           decline("the kernels finish their results otherwise");
           continue;
         }
-        if (auto patch = append_post_op(m, i, kMaxSumSteps, is_integer_product)) return patch;
+        if (auto patch = append_post_op(m, i, kMaxSumSteps, is_summed_product)) return patch;
       }
       return std::nullopt;
     },

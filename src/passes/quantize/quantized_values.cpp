@@ -1,6 +1,7 @@
 // What the rules of quantization ask about values.
 #include "passes/quantize/quantized_values.h"
 
+#include <algorithm>
 #include <cmath>
 
 namespace kiln::passes {
@@ -9,19 +10,34 @@ namespace {
 // Far from where products of scales leave the normal numbers.
 constexpr float kLeastScale = 1e-18f, kMostScale = 1e18f;
 
-bool sound(float scale) { return scale >= kLeastScale && scale <= kMostScale; }
-
 }  // namespace
+
+bool sound_scale(float scale) { return scale >= kLeastScale && scale <= kMostScale; }
+
+bool centres_bytes(DType type, const Value* zero_point) {
+  const auto zero = zero_point ? uniform(zero_point) : 0.0;
+  return zero && *zero == (type == DType::kU8 ? 128 : 0);
+}
+
+bool multiplies_alike(const Value* a, const Value* b) {
+  if (!a->ranked() || !b->ranked() || a->rank() < 2 || a->rank() != b->rank()) return false;
+  return std::equal(a->shape().begin(), a->shape().end() - 2, b->shape().begin());
+}
+
+bool is_summed_product(const Node& n) { return n.is("MatMulBfloat16") || is_integer_product(n); }
 
 bool is_integer_product(const Node& n) {
   const bool conv = n.is("ConvInteger");
   if (!conv && !n.is("MatMulInteger")) return false;
   const Value *x = n.input(0), *w = n.input(1);
+  const Value* x_zero = n.base_input_count() > 2 ? n.input(2) : nullptr;
+  const Value* w_zero = n.base_input_count() > 3 ? n.input(3) : nullptr;
+  if (!conv && !w->constant())
+    return multiplies_alike(x, w) && (!x_zero || uniform(x_zero)) && centres_bytes(w->dtype(), w_zero);
   if (!x->ranked() || !w->constant() || w->rank() != (conv ? 4 : 2) || (conv ? x->rank() != 4 : x->rank() < 2))
     return false;
-  if (n.base_input_count() > 2 && n.input(2) && !(n.input(2)->ranked() && element_count(n.input(2)->shape()) == Dim(1)))
-    return false;
-  return n.base_input_count() <= 3 || !n.input(3) || n.input(3)->constant();
+  if (x_zero && !(x_zero->ranked() && element_count(x_zero->shape()) == Dim(1))) return false;
+  return !w_zero || w_zero->constant();
 }
 
 std::optional<Dequantized> dequantized(const Value* value) {
@@ -32,7 +48,7 @@ std::optional<Dequantized> dequantized(const Value* value) {
 
 std::optional<float> one_scale(const Value* scale) {
   const Tensor* t = scale ? scale->constant() : nullptr;
-  if (!t || t->size() != 1 || t->dtype() != DType::kF32 || !sound(t->as<float>()[0])) return std::nullopt;
+  if (!t || t->size() != 1 || t->dtype() != DType::kF32 || !sound_scale(t->as<float>()[0])) return std::nullopt;
   return t->as<float>()[0];
 }
 
@@ -41,7 +57,7 @@ std::optional<std::vector<float>> scales_along(const Value* scale, const Shape& 
   if (!values || scale->dtype() != DType::kF32) return std::nullopt;
   std::vector<float> scales(values->begin(), values->end());
   for (float s : scales)
-    if (!sound(s)) return std::nullopt;
+    if (!sound_scale(s)) return std::nullopt;
   return scales;
 }
 

@@ -13,15 +13,23 @@ struct Dequantized {
 };
 std::optional<Dequantized> dequantized(const Value* value);
 
-// The scale as one number that is finite, normal and positive; nothing otherwise.
+// Positive, and far from where products of scales leave the normal numbers.
+bool sound_scale(float scale);
+// The scale as one number that is sound; nothing otherwise.
 std::optional<float> one_scale(const Value* scale);
 // The same for scales along `axis` of a tensor of this shape; one per index.
 std::optional<std::vector<float>> scales_along(const Value* scale, const Shape& shape, int64_t axis);
 
 inline constexpr TypeSet kByteTypes{DType::kI8, DType::kU8};
-// A product of bytes, with sums in int32, by constant weights: images of two spatial dimensions, or matrices by one matrix. Targets finish
-// such sums themselves.
+// Bytes less their zero point are signed bytes: signed ones without, or unsigned ones less 128.
+bool centres_bytes(DType type, const Value* zero_point);
+// Matrices of as many leading axes, none of which broadcasts.
+bool multiplies_alike(const Value* a, const Value* b);
+// A product of bytes, with sums in int32: by constant weights images of two spatial dimensions, or matrices by one matrix; or matrices
+// by as many centred ones. Targets finish such sums themselves.
 bool is_integer_product(const Node& node);
+// That, or a product of bfloat16 whose sums targets finish likewise.
+bool is_summed_product(const Node& node);
 
 // Dimensions of a parameter per column: channels, with `inner` axes behind them, or the last axis.
 Dims per_column(int64_t count, int64_t inner);

@@ -8,8 +8,8 @@ namespace kiln::passes {
 namespace {
 
 bool is_wide_product(const Node& n) {
-  return n.is("Conv") || n.is("ConvTranspose") || n.is("Gemm") || n.is("MatMul") || n.is("QLinearConv") ||
-         n.is("QLinearMatMul");
+  return n.is("Conv") || n.is("ConvTranspose") || n.is("MatMulDequantized") || n.is("Gemm") || n.is("MatMul") ||
+         n.is("QLinearConv") || n.is("QLinearMatMul");
 }
 
 bool is_quantized(const Node& n) {
@@ -26,11 +26,14 @@ std::string refusal(const Rule& rule, Node& n) {
 }
 
 std::string reason(Node& n) {
+  if (n.is("MatMulDequantized")) return "x is not dequantized";
   if (n.is("ConvTranspose")) return "there is no product of integers for it";
   if (n.is("QLinearConv") || n.is("QLinearMatMul")) return refusal(qlinear_to_integer, n);
   const bool x = dequantized(n.input(0)).has_value(), w = dequantized(n.input(1)).has_value();
   if (!x) return w ? "x is not dequantized" : "no operand is dequantized";
-  return w ? refusal(quantized_product, n) : "the weights are not dequantized";
+  if (!w) return "the weights are not dequantized";
+  return refusal(n.is("MatMul") && !dequantized(n.input(1))->integers->constant() ? quantized_pair : quantized_product,
+                 n);
 }
 
 }  // namespace

@@ -88,6 +88,15 @@ Sample sample_inverse(Draw& draw) {
   return Sample().data(x.cast(draw.type({DType::kF16, DType::kF32, DType::kF64})));
 }
 
+Sample sample_matmul_bfloat16(Draw& draw) {
+  draw.tame();
+  Sample s;
+  const int64_t k = draw.size(), n = draw.size();
+  Dims a = draw.dims(1, 3);
+  a.push_back(k);
+  return s.data(draw.values(DType::kF32, a)).weight(draw.values(DType::kBF16, {k, n}));
+}
+
 }  // namespace
 
 Entries matrix_samplers() {
@@ -95,7 +104,8 @@ Entries matrix_samplers() {
           {"Einsum", sample_einsum},
           {"Gemm", sample_gemm},
           {"Inverse", sample_inverse},
-          {"MatMul", sample_matmul}};
+          {"MatMul", sample_matmul},
+          {"MatMulBfloat16", sample_matmul_bfloat16}};
 }
 
 }  // namespace kiln::operators

@@ -126,6 +126,20 @@ Sample sample_matmul_integer(Draw& draw) {
   return s;
 }
 
+Sample sample_matmul_dequantized(Draw& draw) {
+  Sample s;
+  const DType codes = draw.type({DType::kI4, DType::kU4, DType::kI8, DType::kU8});
+  const int64_t k = draw.size(), n = draw.size(), block = draw.integer(1, 40);
+  Dims a = draw.dims(1, 3);
+  a.push_back(k);
+  const Dims blocks{(k + block - 1) / block, n};
+  s.data(draw.values(DType::kF32, a))
+      .weight(draw.values(codes, {k, n}))
+      .weight(draw.numbers(DType::kF32, blocks, 0.01, 1));
+  if (draw.chance(0.6)) s.weight(draw.integers(codes, blocks, 0, 7));
+  return s.set("block_size", block);
+}
+
 Sample sample_qlinear_matmul(Draw& draw) {
   Sample s;
   draw.tame();
@@ -148,6 +162,7 @@ Entries quantize_samplers() {
           {"MatMulInteger", sample_matmul_integer},
           {"QLinearConv", sample_qlinear_conv},
           {"QLinearMatMul", sample_qlinear_matmul},
+          {"MatMulDequantized", sample_matmul_dequantized},
           {"Quantize", sample_quantize},
           {"QuantizeLinear", sample_quantize_linear}};
 }

@@ -1,6 +1,7 @@
 // The CPU target: its passes and its tactics.
 #include "backends/cpu/target/target.h"
 
+#include "backends/cpu/device/compute/product_int8.h"
 #include "backends/cpu/device/device.h"
 #include "backends/cpu/target/tactics.h"
 #include "passes/layout/choose_layouts.h"
@@ -23,9 +24,15 @@ class CpuTarget final : public Target {
  public:
   std::string_view name() const override { return "cpu"; }
   Device& device() const override { return open_device("cpu"); }
-  std::vector<passes::Pass> pipeline(const TargetOptions&) const override {
-    return {passes::canonicalize(), passes::quantize(), passes::compute_in_float32(),
-            passes::fuse(passes::fusion_rules()), passes::choose_layouts()};
+  std::vector<passes::Pass> pipeline(const TargetOptions& options) const override {
+    std::vector<passes::Pass> list{passes::canonicalize()};
+    if (options.precisions.compute == DType::kBF16) list.push_back(passes::multiply_in_bfloat16());
+    list.insert(list.end(), {passes::quantize(), passes::compute_in_float32(), passes::fuse(passes::fusion_rules()),
+                             passes::choose_layouts()});
+    return list;
+  }
+  bool computes_in(DType type) const override {
+    return type == DType::kF32 || (type == DType::kBF16 && multiplies_bfloat16());
   }
   const TacticList& tactics() const override { return list(); }
 };

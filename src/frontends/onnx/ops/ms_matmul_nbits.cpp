@@ -1,5 +1,5 @@
 // com.microsoft MatMulNBits: a product with weights of 2, 4 or 8 bits in blocks along the inner axis, each block with a scale and a
-// zero point. Constant weights become numbers when the model is read.
+// zero point. Constant weights of 4 and 8 bits become dequantized integers, others numbers when the model is read.
 #include "base/error.h"
 #include "frontends/onnx/ops/ops.h"
 
@@ -56,6 +56,38 @@ Tensor dequantized_blocks(const NodeImport& n, const Blocks& b) {
   return weights;
 }
 
+// Integers of 4 or 8 bits, [k, n], from a list that holds them one after another for each column, each column beginning a byte.
+Tensor unpacked(const uint8_t* bytes, int64_t column_bytes, int64_t bits, int64_t k, int64_t n) {
+  Tensor codes = Tensor::allocate(bits == 4 ? DType::kU4 : DType::kU8, {k, n});
+  for (int64_t column = 0; column < n; ++column)
+    for (int64_t i = 0; i < k; ++i) codes.set_int(i * n + column, packed(bytes + column * column_bytes, i, bits));
+  return codes;
+}
+
+// The weights dequantized by their blocks, when the integers hold what they are.
+ir::Value* dequantized_codes(NodeImport& n, const Blocks& b) {
+  const Tensor &codes = constant_of(n, 1, "the weights"), &scales = constant_of(n, 2, "the scales");
+  const Tensor* zeros = n.optional(3) ? &constant_of(n, 3, "the zero points") : nullptr;
+  if (b.bits == 2 || b.size * b.bits % 8 != 0 || (zeros && zeros->dtype() != DType::kU8)) return nullptr;
+  if (codes.dtype() != DType::kU8) n.unsupported("weights of type " + codes.type_string());
+  const int64_t zero_row = (b.count() * b.bits + 7) / 8;
+  require_size(n, codes, b.n * b.count() * b.bytes(), "the weights");
+  require_size(n, scales, b.n * b.count(), "the scales");
+  if (zeros) require_size(n, *zeros, b.n * zero_row, "the zero points");
+  Tensor by_block = Tensor::allocate(DType::kF32, {b.count(), b.n});
+  for (int64_t column = 0; column < b.n; ++column)
+    for (int64_t block = 0; block < b.count(); ++block)
+      by_block.set(block * b.n + column, scales.at(column * b.count() + block));
+  Tensor points = Tensor::allocate(b.bits == 4 ? DType::kU4 : DType::kU8, {b.count(), b.n});
+  for (int64_t i = 0; i < points.size(); ++i) points.set_int(i, int64_t{1} << (b.bits - 1));
+  if (zeros) points = unpacked(static_cast<const uint8_t*>(zeros->data()), zero_row, b.bits, b.count(), b.n);
+  return n.add(
+      "DequantizeLinear",
+      {n.constant(unpacked(static_cast<const uint8_t*>(codes.data()), b.count() * b.bytes(), b.bits, b.k, b.n)),
+       n.constant(std::move(by_block)), n.constant(std::move(points))},
+      {{"axis", int64_t{0}}, {"block_size", b.size}});
+}
+
 void import_matmul_nbits(NodeImport& n) {
   const Blocks b{n.integer("N"), n.integer("K"), n.integer("bits", 4), n.integer("block_size")};
   if (b.bits != 2 && b.bits != 4 && b.bits != 8) n.unsupported("weights of " + std::to_string(b.bits) + " bits");
@@ -63,10 +95,16 @@ void import_matmul_nbits(NodeImport& n) {
   if (b.n < 1 || b.k < 1 || b.size < 1 || b.n > kMost || b.k > kMost || b.size > kMost)
     n.invalid("N, K or block_size is out of range");
   if (n.optional(4)) n.unsupported("weights in the order of g_idx", "export without reordered groups");
-  ir::Value* weights = n.constant(dequantized_blocks(n, b));
-  if (n.dtype() != DType::kF32) weights = n.add("Cast", {weights}, {{"to", std::string(kiln::name(n.dtype()))}});
-  if (!n.optional(5)) return n.emit("MatMul", {n.in(0), weights});
-  n.emit("Add", {n.add("MatMul", {n.in(0), weights}), n.in(5)});
+  ir::Value *weights = dequantized_codes(n, b), *x = n.in(0);
+  if (!weights) weights = n.constant(dequantized_blocks(n, b));
+  const Attributes own{{"to", std::string(kiln::name(n.dtype()))}};
+  if (n.dtype() == DType::kF32) {
+    if (!n.optional(5)) return n.emit("MatMul", {x, weights});
+    return n.emit("Add", {n.add("MatMul", {x, weights}), n.in(5)});
+  }
+  ir::Value* y = n.add("MatMul", {n.add("Cast", {x}, {{"to", std::string("float32")}}), weights});
+  if (!n.optional(5)) return n.emit("Cast", {y}, own);
+  n.emit("Add", {n.add("Cast", {y}, own), n.in(5)});
 }
 
 }  // namespace

@@ -1,100 +1,110 @@
-// Depthwise convolution of bytes: a word for each channel, four pixels at once.
+// Depthwise convolution of bytes: the bytes of four kernel columns are interleaved, so that one instruction adds four products.
 #include "backends/cpu/device/compute/depthwise_int8.h"
 
 #include <algorithm>
 #include <cstring>
 
+#include "backends/cpu/device/compute/depthwise_tile.h"
 #include "backends/cpu/device/compute/hwy_byte_targets.h"
 #include "backends/cpu/device/compute/parallel.h"
+
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "backends/cpu/device/compute/depthwise_int8.cpp"
 #include "hwy/foreach_target.h"
 
 #include "backends/cpu/device/compute/sum_steps-inl.h"
+// behind it
+#include "backends/cpu/device/compute/interleave-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace kiln::cpu::HWY_NAMESPACE {
 
-inline constexpr int kPixels = 4;
-inline constexpr int kVectors = 2;
-
-// sums + x * w, where x fits int16 and the upper half of w is zero.
-HWY_INLINE Sums add_product(Sums sums, Sums x, Sums w) {
-#if HWY_TARGET == HWY_AVX3_DL
-  asm("vpdpwssd %2, %1, %0" : "+v"(sums.raw) : "v"(x.raw), "v"(w.raw));  // Highway compiles this target without VNNI
-  return sums;
-#else
-  const hn::Repartition<int16_t, SumTag> d;
-  Sums unused = hn::Zero(SumTag());
-  return hn::ReorderWidenMulAccumulate(SumTag(), hn::BitCast(d, x), hn::BitCast(d, w), sums, unused);
-#endif
-}
-
-template <class T> HWY_INLINE Sums load_words(const uint8_t* from, int64_t n) {
-  const hn::Rebind<T, SumTag> d;
-  return hn::PromoteTo(SumTag(), load_some(d, reinterpret_cast<const T*>(from), n));
-}
-
-// Pixels [at.row, at.row + at.rows) and channels [at.column, at.column + at.columns); addresses by tap, then pixel.
-template <class T>
-HWY_INLINE void run_pixels(const uint8_t* const* addresses, int64_t taps, const int32_t* packed, int64_t tap_words,
-                           const TilePlace& at, const SumEpilogue& e, void* out, int64_t out_stride) {
-  const SumTag d;
-  Sums sums[kPixels][kVectors];
+inline constexpr int kPixels = static_cast<int>(kTilePixels);
+HWY_INLINE void load_weights(const int8_t* from, Sums (&to)[kBlockVectors]) {
 #pragma GCC unroll 8
-  for (int j = 0; j < kVectors; ++j) {
-    const int64_t column = at.column + j * kSumLanes;
-    const Sums start = e.start && column < at.column + at.columns ? hn::LoadU(d, e.start + column) : hn::Zero(d);
+  for (int j = 0; j < kBlockVectors; ++j)
+    to[j] = hn::BitCast(SumTag(), hn::LoadU(hn::Repartition<int8_t, SumTag>(), from + j * 4 * kSumLanes));
+}
+
+HWY_INLINE void add_row(const Sums (&x)[kBlockVectors], const Sums (&w)[kBlockVectors], Sums (&sums)[kBlockVectors]) {
+#pragma GCC unroll 8
+  for (int j = 0; j < kBlockVectors; ++j) sums[j] = add_products(sums[j], x[j], w[j]);
+}
+
+// One kernel row of four neighbouring pixels: the columns of the second and the fourth lie one byte further.
+HWY_INLINE void add_shared_row(const BlockLoader& load, const uint8_t* const* columns, const Sums (&w)[kBlockVectors],
+                               Sums (&sums)[kPixels][kBlockVectors]) {
+  Sums moved[kBlockVectors];
+#pragma GCC unroll 8
+  for (int j = 0; j < kBlockVectors; ++j) moved[j] = hn::ShiftLeft<8>(w[j]);
+  ByteVector a = load(columns[0]), b = load(columns[1]);
+#pragma GCC unroll 2
+  for (int i = 0; i < kPixels; i += 2) {
+    const ByteVector c = load(columns[i + 2]), d = load(columns[i + 3]);
+    Sums x[kBlockVectors];
+    interleave(a, b, c, d, x);
+    add_row(x, w, sums[i]);
+    add_row(x, moved, sums[i + 1]);
+    a = c;
+    b = d;
+  }
+}
+
+// Pixels and channels of `at`; `addresses` as locate_tile() writes them.
+template <bool kShared>
+HWY_NOINLINE void run_block(const DepthwiseCall& call, const uint8_t* const* addresses, const DepthwiseWeights& w,
+                            const TilePlace& at, const SumEpilogue& e) {
+  Sums sums[kPixels][kBlockVectors];
+#pragma GCC unroll 8
+  for (int j = 0; j < kBlockVectors; ++j) {
+    const Sums start = e.start ? hn::LoadU(SumTag(), e.start + at.column_of(j)) : hn::Zero(SumTag());
 #pragma GCC unroll 8
     for (int i = 0; i < kPixels; ++i) sums[i][j] = start;
   }
-  for (int64_t t = 0; t < taps; ++t, addresses += kPixels, packed += tap_words) {
+  const BlockLoader load_channels = block_loader(at.columns, call.is_signed);
+  const auto load = [&](const uint8_t* pixel) { return load_channels(pixel + at.column); };
+  const int8_t* packed = call.packed + at.column * 4;
+  for (int64_t part = 0; part < w.parts; ++part) {
+    const uint8_t* const* from = addresses;
+    for (int64_t row = 0; row < w.kernel_h * w.quads(); ++row, packed += w.packed_channels() * 4) {
+      Sums weights[kBlockVectors];
+      load_weights(packed, weights);
+      if constexpr (kShared) {
+        const uint8_t* columns[kSharedColumns];
 #pragma GCC unroll 8
-    for (int j = 0; j < kVectors; ++j) {
-      const int64_t left = at.columns - j * kSumLanes;
-      if (left <= 0) continue;
-      const Sums w = hn::LoadU(d, packed + at.column + j * kSumLanes);
+        for (int c = 0; c < kSharedColumns; ++c) columns[c] = from[c] + at.column;
+        add_shared_row(load_channels, columns, weights, sums);
+        from += kSharedColumns;
+      } else {
 #pragma GCC unroll 8
-      for (int i = 0; i < kPixels; ++i)
-        sums[i][j] = add_product(sums[i][j], load_words<T>(addresses[i] + at.column + j * kSumLanes, left), w);
-    }
-  }
-  HWY_ALIGN int32_t stored[kPixels * kVectors * kSumLanes];
-  store_sums(sums, stored);
-  finish_tile<kVectors>(e, at, stored, out, out_stride);
-}
-
-// Output pixels [begin, end).
-template <class T>
-void run_range(const ConvShape& s, const uint8_t* x, const int32_t* packed, void* out, const SumEpilogue& e,
-               int64_t begin, int64_t end, const uint8_t** addresses, const uint8_t* padding) {
-  const int64_t out_w = s.out_w(), out_h = s.out_h(), taps = s.kernel_h * s.kernel_w;
-  const int64_t words = packed_depthwise_words(1, s.in_c);
-  for (int64_t pixel = begin; pixel < end; pixel += kPixels) {
-    const int64_t pixels = std::min<int64_t>(kPixels, end - pixel);
-    for (int64_t i = 0; i < kPixels; ++i) {
-      const int64_t p = pixel + std::min(i, pixels - 1);
-      const uint8_t* image = x + p / out_w / out_h * s.in_h * s.in_w * s.in_stride;
-      const int64_t iy = p / out_w % out_h * s.stride_h - s.pad_top, ix = p % out_w * s.stride_w - s.pad_left;
-      const uint8_t** to = addresses + i;
-      for (int64_t ky = 0; ky < s.kernel_h; ++ky)
-        for (int64_t kx = 0; kx < s.kernel_w; ++kx, to += kPixels) {
-          const int64_t y = iy + ky * s.dilation_h, column = ix + kx * s.dilation_w;
-          const bool inside = y >= 0 && y < s.in_h && column >= 0 && column < s.in_w;
-          *to = inside ? image + (y * s.in_w + column) * s.in_stride : padding;
+        for (int i = 0; i < kPixels; ++i) {
+          Sums x[kBlockVectors];
+          interleave(load(from[i]), load(from[kPixels + i]), load(from[2 * kPixels + i]), load(from[3 * kPixels + i]),
+                     x);
+          add_row(x, weights, sums[i]);
         }
+        from += 4 * kPixels;
+      }
     }
-    for (int64_t c = 0; c < s.in_c; c += kVectors * kSumLanes)
-      run_pixels<T>(addresses, taps, packed, words,
-                    {pixel, pixels, c, std::min<int64_t>(kVectors * kSumLanes, s.in_c - c)}, e, out, s.out_stride);
   }
+  finish_tile(e, at, sums, call.out, call.shape.out_stride);
 }
 
-void depthwise_range(const ConvShape& s, const uint8_t* x, bool is_signed, const int32_t* packed, void* out,
-                     const SumEpilogue& e, int64_t begin, int64_t end, const uint8_t** addresses,
-                     const uint8_t* padding) {
-  if (is_signed) run_range<int8_t>(s, x, packed, out, e, begin, end, addresses, padding);
-  else run_range<uint8_t>(s, x, packed, out, e, begin, end, addresses, padding);
+// Tiles [begin, end), row by row of the result.
+void run_tiles(const DepthwiseCall& call, const SumEpilogue& e, int64_t begin, int64_t end, uint8_t* scratch) {
+  const ConvShape& s = call.shape;
+  const DepthwiseWeights weights{call.parts, s.kernel_h, s.kernel_w, s.in_c};
+  auto* offsets = reinterpret_cast<int64_t*>(scratch);
+  auto** addresses = reinterpret_cast<const uint8_t**>(offsets + tile_columns(s));
+  const int64_t row_tiles = call.row_tiles(), out_w = s.out_w(), out_h = s.out_h();
+  const auto run = shares_columns(s) ? run_block<true> : run_block<false>;
+  for (int64_t tile = begin; tile < end; ++tile) {
+    const int64_t row = tile / row_tiles, ox = tile % row_tiles * kTilePixels;
+    locate_tile(call, row / out_h, row % out_h, ox, offsets, addresses);
+    for (int64_t c = 0; c < s.in_c; c += kBlockBytes)
+      run(call, addresses, weights,
+          {row * out_w + ox, std::min(kTilePixels, out_w - ox), c, std::min<int64_t>(kBlockBytes, s.in_c - c)}, e);
+  }
 }
 
 }  // namespace kiln::cpu::HWY_NAMESPACE
@@ -102,40 +112,29 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace kiln::cpu {
-HWY_EXPORT(depthwise_range);
+HWY_EXPORT(run_tiles);
 
 namespace {
 
-constexpr int64_t kMostPixels = 4;
-constexpr double kProductsPerNanosecond = 12;
-
-int64_t address_bytes(const ConvShape& s) {
-  return (s.kernel_h * s.kernel_w * kMostPixels * static_cast<int64_t>(sizeof(uint8_t*)) + 63) / 64 * 64;
-}
+constexpr double kProductsPerNanosecond = 40;
 
 }  // namespace
-
-void pack_depthwise_int8(int64_t taps, int64_t channels, const int16_t* weights, int32_t* packed) {
-  for (int64_t t = 0; t < taps; ++t)
-    for (int64_t c = 0; c < int8_columns(channels); ++c)
-      *packed++ = c < channels ? static_cast<uint16_t>(weights[c * taps + t]) : 0;
-}
 
 int64_t depthwise_int8_scratch(const ConvShape& s, int threads) {
   return address_bytes(s) * threads + (s.in_c + 63) / 64 * 64;
 }
 
-void depthwise_int8(const ConvShape& s, const uint8_t* x, bool is_signed, int32_t zero, const int32_t* packed,
-                    void* out, const SumEpilogue& e, int threads, uint8_t* scratch) noexcept {
+void depthwise_int8(const ConvShape& s, const uint8_t* x, bool is_signed, int32_t zero, int64_t parts,
+                    const int8_t* packed, void* out, const SumEpilogue& e, int threads, uint8_t* scratch) noexcept {
   const int64_t pixels = s.batch * s.out_h() * s.out_w();
   if (pixels == 0 || s.in_c == 0) return;
   const double work = static_cast<double>(pixels) * static_cast<double>(s.in_c * s.kernel_h * s.kernel_w);
   threads = useful_threads(threads, work / kProductsPerNanosecond);
   uint8_t* padding = scratch + address_bytes(s) * threads;
   std::memset(padding, zero, static_cast<size_t>(s.in_c));
-  parallel_ranges(threads, pixels, [&](int64_t begin, int64_t end, int part) {
-    auto** addresses = reinterpret_cast<const uint8_t**>(scratch + part * address_bytes(s));
-    HWY_DYNAMIC_DISPATCH(depthwise_range)(s, x, is_signed, packed, out, e, begin, end, addresses, padding);
+  const DepthwiseCall call{s, x, is_signed, parts, packed, out, padding};
+  parallel_ranges(threads, s.batch * s.out_h() * call.row_tiles(), [&](int64_t begin, int64_t end, int part) {
+    HWY_DYNAMIC_DISPATCH(run_tiles)(call, e, begin, end, scratch + part * address_bytes(s));
   });
 }
 

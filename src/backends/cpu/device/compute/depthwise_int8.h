@@ -5,15 +5,31 @@
 
 namespace kiln::cpu {
 
-// Weights by tap, then channel: each in the lower half of a word whose upper half is zero.
-inline int64_t packed_depthwise_words(int64_t taps, int64_t channels) { return taps * int8_columns(channels); }
-// weights[channel * taps + tap] as int16.
-void pack_depthwise_int8(int64_t taps, int64_t channels, const int16_t* weights, int32_t* packed);
+inline constexpr int64_t kDepthwiseBlock = 64;  // to a multiple of which packed channels are rounded up
+
+// Weights are the sum of `parts` signed bytes. Packed: by part, kernel row, four kernel columns and channel, four bytes.
+struct DepthwiseWeights {
+  int64_t parts = 1, kernel_h = 1, kernel_w = 1, channels = 0;
+  int64_t quads() const { return (kernel_w + 3) / 4; }
+  int64_t packed_channels() const { return (channels + kDepthwiseBlock - 1) / kDepthwiseBlock * kDepthwiseBlock; }
+  int64_t part_bytes() const { return kernel_h * quads() * packed_channels() * 4; }
+};
+
+// weight(part, channel, tap), taps row by row.
+template <class Weight> void pack_depthwise_int8(const DepthwiseWeights& w, const Weight& weight, int8_t* packed) {
+  for (int64_t part = 0; part < w.parts; ++part)
+    for (int64_t ky = 0; ky < w.kernel_h; ++ky)
+      for (int64_t first = 0; first < w.quads() * 4; first += 4)
+        for (int64_t c = 0; c < w.packed_channels(); ++c)
+          for (int64_t kx = first; kx < first + 4; ++kx)
+            *packed++ = c < w.channels && kx < w.kernel_w ? weight(part, c, ky * w.kernel_w + kx) : int8_t{0};
+}
 
 // Bytes of scratch for `threads` threads.
 int64_t depthwise_int8_scratch(const ConvShape& shape, int threads);
-// groups = in_c = out_c. x holds signed or unsigned bytes; padding is `zero`.
-void depthwise_int8(const ConvShape& shape, const uint8_t* x, bool is_signed, int32_t zero, const int32_t* packed,
-                    void* out, const SumEpilogue& epilogue, int threads, uint8_t* scratch) noexcept;
+// groups = in_c = out_c. x holds bytes, to which 128 is added when they are signed; padding is `zero`.
+void depthwise_int8(const ConvShape& shape, const uint8_t* x, bool is_signed, int32_t zero, int64_t parts,
+                    const int8_t* packed, void* out, const SumEpilogue& epilogue, int threads,
+                    uint8_t* scratch) noexcept;
 
 }  // namespace kiln::cpu

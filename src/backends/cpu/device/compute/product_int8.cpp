@@ -1,8 +1,9 @@
-// Matrix products of bytes: four products of bytes are added by one instruction where the machine has it, else pairs of int16.
+// Matrix products of bytes, and of bfloat16 as two bytes each: four products of bytes are added by one instruction where the machine has it, else pairs of int16.
 #include "backends/cpu/device/compute/product_int8.h"
 
 #include <algorithm>
 #include <cstring>
+#include <type_traits>
 
 #include "backends/cpu/device/compute/hwy_byte_targets.h"
 #include "backends/cpu/device/compute/parallel.h"
@@ -11,34 +12,16 @@
 #include "hwy/foreach_target.h"
 
 #include "backends/cpu/device/compute/sum_steps-inl.h"
+// behind it
+#include "backends/cpu/device/compute/interleave-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace kiln::cpu::HWY_NAMESPACE {
-
-using BytesTag = hn::Repartition<int8_t, SumTag>;
-using PairsTag = hn::Repartition<int16_t, SumTag>;
 
 // The tile that fits the registers, in rows and panels.
 inline constexpr int kPanelVectors = static_cast<int>(kInt8Panel) / kSumLanes;
 inline constexpr int kTileRows = kSumLanes == 16 ? 6 : kSumLanes == 8 ? 4 : 2;
 inline constexpr int kTilePanels = kSumLanes == 16 ? 4 : 1;
-
-// sums + the products of four unsigned bytes of `a` and four signed ones of `b` in each lane.
-HWY_INLINE Sums add_products(Sums sums, Sums a, Sums b) {
-#if HWY_TARGET == HWY_AVX3_DL
-  asm("vpdpbusd %2, %1, %0" : "+v"(sums.raw) : "v"(a.raw), "v"(b.raw));  // Highway compiles this target without VNNI
-  return sums;
-#else
-  const PairsTag d;
-  const auto low = hn::Set(d, int16_t{0xFF});
-  const auto a16 = hn::BitCast(d, a), b16 = hn::BitCast(d, b);
-  Sums unused = hn::Zero(SumTag());
-  sums = hn::ReorderWidenMulAccumulate(SumTag(), hn::And(a16, low), hn::ShiftRight<8>(hn::ShiftLeft<8>(b16)), sums,
-                                       unused);
-  const auto high = hn::BitCast(d, hn::ShiftRight<8>(hn::BitCast(hn::RebindToUnsigned<PairsTag>(), a)));
-  return hn::ReorderWidenMulAccumulate(SumTag(), high, hn::ShiftRight<8>(b16), sums, unused);
-#endif
-}
 
 struct Tile {
   const uint8_t* const* rows;
@@ -49,14 +32,36 @@ struct Tile {
   const int32_t* start;  // of the first panel's columns
 };
 
-template <int kRows, int kPanels>
-HWY_INLINE void run_tile(const Tile& t, const SumEpilogue& e, void* out, int64_t out_stride) {
+// sums + the products of two numbers of bfloat16 of `a` and of `b` in each lane.
+template <bool kNative> HWY_INLINE Reals add_bfloats(Reals sums, Sums a, Sums b) {
+#if HWY_TARGET == HWY_AVX3_DL
+  if constexpr (kNative) {
+    asm("vdpbf16ps %2, %1, %0" : "+v"(sums.raw) : "v"(a.raw), "v"(b.raw));
+    return sums;
+  }
+#endif
+  const RealTag d;
+  const Sums high = hn::Set(SumTag(), static_cast<int32_t>(0xFFFF0000u));
+  sums = hn::MulAdd(hn::BitCast(d, hn::ShiftLeft<16>(a)), hn::BitCast(d, hn::ShiftLeft<16>(b)), sums);
+  return hn::MulAdd(hn::BitCast(d, hn::And(a, high)), hn::BitCast(d, hn::And(b, high)), sums);
+}
+
+// How a tile multiplies: the kinds of a product, and bfloat16 by the instruction for it.
+enum Way { kUnsignedWay, kFlippedWay, kBfloatWay, kNativeWay };
+
+template <Way kWay, int kRows, int kPanels>
+HWY_NOINLINE void run_tile(const Tile& t, const SumEpilogue& e, void* out, int64_t out_stride) {
+  constexpr bool kReal = kWay == kBfloatWay || kWay == kNativeWay;
   constexpr int kVectors = kPanels * kPanelVectors;
+  using Lanes = std::conditional_t<kReal, Reals, Sums>;
   const SumTag d;
-  Sums sums[kRows][kVectors];
+  const std::conditional_t<kReal, RealTag, SumTag> lanes;
+  Lanes sums[kRows][kVectors];
 #pragma GCC unroll 8
   for (int j = 0; j < kVectors; ++j) {
-    const Sums start = t.start ? hn::LoadU(d, t.start + j * kSumLanes) : hn::Zero(d);
+    Lanes start = hn::Zero(lanes);
+    if constexpr (!kReal)
+      if (t.start) start = hn::LoadU(d, t.start + j * kSumLanes);
 #pragma GCC unroll 8
     for (int i = 0; i < kRows; ++i) sums[i][j] = start;
   }
@@ -65,38 +70,53 @@ HWY_INLINE void run_tile(const Tile& t, const SumEpilogue& e, void* out, int64_t
 #pragma GCC unroll 8
   for (int i = 0; i < kRows; ++i) rows[i] = t.rows[std::min<int64_t>(i, t.at.rows - 1)];
   const int8_t* b = t.panels;
+  const Sums flip = hn::BitCast(d, hn::Set(hn::Repartition<uint8_t, SumTag>(), uint8_t{0x80}));
   for (int64_t k = 0; k < t.terms; k += 4, b += step) {
     Sums weights[kVectors];
 #pragma GCC unroll 8
-    for (int j = 0; j < kVectors; ++j) weights[j] = hn::BitCast(d, hn::LoadU(BytesTag(), b + j * 4 * kSumLanes));
+    for (int j = 0; j < kVectors; ++j)
+      weights[j] = hn::BitCast(d, hn::LoadU(hn::Repartition<int8_t, SumTag>(), b + j * 4 * kSumLanes));
 #pragma GCC unroll 8
     for (int i = 0; i < kRows; ++i) {
-      int32_t four;
-      std::memcpy(&four, rows[i] + k, sizeof four);
-      const Sums a = hn::Set(d, four);
+      int32_t word;
+      std::memcpy(&word, rows[i] + k, sizeof word);
+      Sums a = hn::Set(d, word);
+      if constexpr (kWay == kFlippedWay) a = hn::Xor(a, flip);
 #pragma GCC unroll 8
-      for (int j = 0; j < kVectors; ++j) sums[i][j] = add_products(sums[i][j], a, weights[j]);
+      for (int j = 0; j < kVectors; ++j) {
+        if constexpr (kReal) sums[i][j] = add_bfloats<kWay == kNativeWay>(sums[i][j], a, weights[j]);
+        else sums[i][j] = add_products(sums[i][j], a, weights[j]);
+      }
     }
   }
-  HWY_ALIGN int32_t stored[kRows * kVectors * kSumLanes];
-  store_sums(sums, stored);
-  finish_tile<kVectors>(e, t.at, stored, out, out_stride);
+  if constexpr (kReal) finish_reals(e, t.at, sums, out, out_stride);
+  else finish_tile(e, t.at, sums, out, out_stride);
 }
 
-template <int kPanels> void run_rows(const Tile& t, const SumEpilogue& e, void* out, int64_t out_stride) {
-  if (t.at.rows == 1) run_tile<1, kPanels>(t, e, out, out_stride);
-  else run_tile<kTileRows, kPanels>(t, e, out, out_stride);
-}
+using TileRunner = void (*)(const Tile&, const SumEpilogue&, void*, int64_t);
 
-// A tile of at most tile_rows() rows and tile_panels() panels.
-void run_any_tile(const Tile& t, const SumEpilogue& e, void* out, int64_t out_stride) {
-  const int64_t panels = (t.at.columns + kInt8Panel - 1) / kInt8Panel;
+template <Way kWay, int kRows> TileRunner runner_of(int64_t panels) {
   if constexpr (kTilePanels > 1) {
-    if (panels == 4) return run_rows<4>(t, e, out, out_stride);
-    if (panels == 3) return run_rows<3>(t, e, out, out_stride);
-    if (panels == 2) return run_rows<2>(t, e, out, out_stride);
+    if (panels == 4) return run_tile<kWay, kRows, 4>;
+    if (panels == 3) return run_tile<kWay, kRows, 3>;
+    if (panels == 2) return run_tile<kWay, kRows, 2>;
   }
-  run_rows<1>(t, e, out, out_stride);
+  return run_tile<kWay, kRows, 1>;
+}
+
+template <Way kWay> TileRunner runner_of(int64_t rows, int64_t panels) {
+  return rows == 1 ? runner_of<kWay, 1>(panels) : runner_of<kWay, kTileRows>(panels);
+}
+
+// For tiles of at most tile_rows() rows, and columns of at most kTilePanels panels.
+TileRunner runner_of(Int8Product::Kind kind, int64_t rows, int64_t columns) {
+  const int64_t panels = (columns + kInt8Panel - 1) / kInt8Panel;
+  if (kind == Int8Product::kUnsigned) return runner_of<kUnsignedWay>(rows, panels);
+  if (kind == Int8Product::kFlipped) return runner_of<kFlippedWay>(rows, panels);
+#if HWY_TARGET == HWY_AVX3_DL
+  if (multiplies_bfloat16()) return runner_of<kNativeWay>(rows, panels);
+#endif
+  return runner_of<kBfloatWay>(rows, panels);
 }
 
 // Rows [first, last) and columns [begin, end) of the product; `block` rows are located at once.
@@ -108,22 +128,56 @@ void run_block(const Int8Product& p, const SumEpilogue& e, int64_t first, int64_
   for (int64_t row = first; row < last; row += block) {
     const int64_t rows = std::min(block, last - row);
     p.left->locate(row, rows, addresses, scratch);
-    for (int64_t column = begin; column < end; column += kColumns)
+    for (int64_t column = begin; column < end; column += kColumns) {
+      const int64_t place = p.first_column + column, group = column / kInt8Group * kInt8Group;
+      const int64_t columns = std::min(kColumns, end - column);
+      const int64_t panels = std::min<int64_t>(kInt8Group, int8_columns(p.columns) - group) / kInt8Panel;
+      const int8_t* packed = p.packed + group * terms + (column - group) * 4;
+      const int32_t* start = e.start ? e.start + place : nullptr;
       for (int64_t i = 0; i < rows; i += kTileRows) {
-        const int64_t place = p.first_column + column, group = column / kInt8Group * kInt8Group;
-        const int64_t panels = std::min<int64_t>(kInt8Group, int8_columns(p.columns) - group) / kInt8Panel;
-        run_any_tile({addresses + i,
-                      terms,
-                      p.packed + group * terms + (column - group) * 4,
-                      panels,
-                      {row + i, std::min<int64_t>(kTileRows, rows - i), place, std::min(kColumns, end - column)},
-                      e.start ? e.start + place : nullptr},
-                     e, p.out, p.out_stride);
+        const TilePlace at{p.first_row + row + i, std::min<int64_t>(kTileRows, rows - i), place, columns};
+        runner_of(p.kind, at.rows, columns)({addresses + i, terms, packed, panels, at, start}, e, p.out, p.out_stride);
       }
+    }
   }
 }
 
 int tile_rows() { return kTileRows; }
+
+// kBlockBytes columns at most: four rows at a time, `step` bytes of packed ones apart.
+void pack_columns(const uint8_t* rows, int64_t stride, bool is_signed, int64_t terms, int64_t columns, int8_t* packed,
+                  int64_t step, int32_t* sums) {
+  const SumTag d;
+  const BlockLoader load = block_loader(columns, !is_signed);
+  const Sums ones = hn::BitCast(d, hn::Set(ByteTag(), uint8_t{1}));
+  Sums totals[kBlockVectors] = {hn::Zero(d), hn::Zero(d), hn::Zero(d), hn::Zero(d)};
+  const auto row = [&](int64_t t) { return t < terms ? load(rows + t * stride) : hn::Zero(ByteTag()); };
+  for (int64_t t = 0; t < terms; t += 4, packed += step) {
+    Sums words[kBlockVectors];
+    interleave(row(t), row(t + 1), row(t + 2), row(t + 3), words);
+#pragma GCC unroll 8
+    for (int j = 0; j < kBlockVectors; ++j) {
+      if (j * kSumLanes >= columns) break;
+      totals[j] = add_products(totals[j], ones, words[j]);
+      hn::StoreU(hn::BitCast(hn::Repartition<int8_t, SumTag>(), words[j]), hn::Repartition<int8_t, SumTag>(),
+                 packed + j * 4 * kSumLanes);
+    }
+  }
+#pragma GCC unroll 8
+  for (int j = 0; j < kBlockVectors; ++j)
+    if (j * kSumLanes < columns) hn::StoreU(totals[j], d, sums + j * kSumLanes);
+}
+
+void pack_matrix(const uint8_t* rows, int64_t stride, bool is_signed, int64_t terms, int64_t columns, int8_t* packed,
+                 int32_t* sums) {
+  for (int64_t group = 0; group < columns; group += kInt8Group) {
+    const int64_t width = std::min(kInt8Group, int8_columns(columns) - group);
+    for (int64_t j = group; j < std::min(group + width, columns); j += kBlockBytes)
+      pack_columns(rows + j, stride, is_signed, terms, std::min<int64_t>(kBlockBytes, columns - j),
+                   packed + (j - group) * 4, width * 4, sums + j);
+    packed += int8_terms(terms) * width;
+  }
+}
 
 // One line; the last vector may overlap the one before it.
 template <class D>
@@ -135,6 +189,38 @@ HWY_INLINE int64_t flip_vectors(D d, const uint8_t* from, uint8_t* to, int64_t b
   return i;
 }
 
+// In integers: what is cut off is rounded, numbers that are none stay so.
+void round_floats(const float* from, uint16_t* to, int64_t count) {
+  const hn::CappedTag<uint32_t, 16> d;
+  const hn::RebindToFloat<decltype(d)> real;
+  const hn::Rebind<uint16_t, decltype(d)> half;
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  const auto rounded = [&](auto x) HWY_ATTR {
+    const auto bits = hn::BitCast(d, x);
+    const auto even = hn::And(hn::ShiftRight<16>(bits), hn::Set(d, 1));
+    const auto nearest = hn::ShiftRight<16>(hn::Add(hn::Add(bits, even), hn::Set(d, 0x7FFF)));
+    const auto none = hn::RebindMask(d, hn::Ne(x, x));
+    return hn::IfThenElse(none, hn::Set(d, 0x7FC0), nearest);
+  };
+  int64_t i = 0;
+  for (; i + lanes <= count; i += lanes)
+    hn::StoreU(hn::DemoteTo(half, hn::BitCast(hn::RebindToSigned<decltype(d)>(), rounded(hn::LoadU(real, from + i)))),
+               half, to + i);
+  for (; i < count; ++i) to[i] = static_cast<uint16_t>(hn::GetLane(rounded(hn::Set(real, from[i]))));
+}
+
+// The first and the last bytes of a line of one to two words.
+template <class Word> HWY_INLINE void flip_ends(const uint8_t* from, uint8_t* to, int64_t count, uint8_t flip) {
+  const auto sign = static_cast<Word>(static_cast<Word>(~Word{0}) / 255 * flip);
+  Word first, last;
+  std::memcpy(&first, from, sizeof first);
+  std::memcpy(&last, from + count - static_cast<int64_t>(sizeof last), sizeof last);
+  first ^= sign;
+  last ^= sign;
+  std::memcpy(to, &first, sizeof first);
+  std::memcpy(to + count - static_cast<int64_t>(sizeof last), &last, sizeof last);
+}
+
 void flip_lines(const uint8_t* from, int64_t from_stride, uint8_t* to, int64_t to_stride, int64_t lines, int64_t count,
                 uint8_t flip) {
   const hn::CappedTag<uint8_t, 64> wide;
@@ -143,6 +229,8 @@ void flip_lines(const uint8_t* from, int64_t from_stride, uint8_t* to, int64_t t
     int64_t i = flip_vectors(wide, from, to, 0, count, flip);
     i = flip_vectors(narrow, from, to, i, count, flip);
     if (i < count && count >= 16) flip_vectors(narrow, from, to, count - 16, count, flip);
+    else if (count >= 8 && count < 16) flip_ends<uint64_t>(from, to, count, flip);
+    else if (count >= 4 && count < 8) flip_ends<uint32_t>(from, to, count, flip);
     else
       for (; i < count; ++i) to[i] = from[i] ^ flip;
   }
@@ -156,6 +244,8 @@ namespace kiln::cpu {
 HWY_EXPORT(run_block);
 HWY_EXPORT(tile_rows);
 HWY_EXPORT(flip_lines);
+HWY_EXPORT(pack_matrix);
+HWY_EXPORT(round_floats);
 
 namespace {
 
@@ -195,6 +285,24 @@ void product_int8(const Int8Product& p, const SumEpilogue& e, int threads, uint8
     if (by_rows) run(p, e, begin * tile, std::min(end * tile, p.rows), 0, p.columns, block, space);
     else run(p, e, 0, p.rows, begin * kInt8Group, std::min(end * kInt8Group, p.columns), block, space);
   });
+}
+
+bool multiplies_bfloat16() noexcept {
+#if HWY_ARCH_X86
+  static const bool known = __builtin_cpu_supports("avx512bf16");
+  return known;
+#else
+  return false;
+#endif
+}
+
+void round_to_bfloat16(const float* from, uint16_t* to, int64_t count) noexcept {
+  HWY_DYNAMIC_DISPATCH(round_floats)(from, to, count);
+}
+
+void pack_int8_rows(const uint8_t* rows, int64_t stride, bool is_signed, int64_t terms, int64_t columns, int8_t* packed,
+                    int32_t* sums) noexcept {
+  HWY_DYNAMIC_DISPATCH(pack_matrix)(rows, stride, is_signed, terms, columns, packed, sums);
 }
 
 void copy_byte_lines(const uint8_t* from, int64_t from_stride, uint8_t* to, int64_t to_stride, int64_t lines,

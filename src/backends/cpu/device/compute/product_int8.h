@@ -1,4 +1,4 @@
-// Matrix products of bytes, exact in int32, and what is done to the sums before they are stored.
+// Matrix products of bytes, exact in int32, and of bfloat16 with sums in float32, and what is done to the sums before they are stored.
 #pragma once
 #include <algorithm>
 #include <cstdint>
@@ -24,6 +24,7 @@ struct SumStep {
     kRound,      // half to even
     kAddFloats,  // a tensor of float32
     kAddBytes,   // (a tensor of bytes - low) * high
+    kAtLeast,    // low
   };
   Kind kind = kMultiply;
   const void* operand = nullptr;  // float32 per column, or a tensor
@@ -31,7 +32,7 @@ struct SumStep {
   float low = 0, high = 0;
   bool is_signed = false;  // bytes of the tensor
 };
-inline constexpr int kSumStepKinds = SumStep::kAddBytes + 1;
+inline constexpr int kSumStepKinds = SumStep::kAtLeast + 1;
 
 // How sums become results. Vectors per column hold int8_columns() elements.
 struct SumEpilogue {
@@ -39,10 +40,10 @@ struct SumEpilogue {
   const int32_t* start = nullptr;  // per column, added to the sum modulo 2^32
   std::span<const SumStep> steps;  // none when the result is int32
   Result result = kInt32;
-  int32_t zero = 0;  // added to the bytes of the result, which the last steps have clamped and rounded
+  int32_t zero = 0;  // added to the bytes of the result when they are rounded, and before they saturate
 };
 
-// Where the rows of the left operand lie: unsigned bytes, int8_terms() readable ones each.
+// Where the rows of the left operand lie: bytes, int8_terms() readable ones each.
 class ByteRows {
  public:
   // addresses[i] = row `row` + i, for i < rows. `scratch` holds `rows` rows and belongs to the caller until its next call.
@@ -55,10 +56,14 @@ class ByteRows {
 struct Int8Product {
   int64_t rows = 0, columns = 0, terms = 0;  // of the result; of each sum
   const ByteRows* left = nullptr;
+  // What the rows and the weights hold: bytes, of which kFlipped ones become unsigned by adding 128, or bfloat16, two bytes each.
+  enum Kind : uint8_t { kUnsigned, kFlipped, kBfloat16 };
+  Kind kind = kUnsigned;
   const int8_t* packed = nullptr;
   void* out = nullptr;
-  int64_t out_stride = 0;    // elements between rows
-  int64_t first_column = 0;  // where column 0 lies in the result, in tensors and in vectors per column
+  int64_t out_stride = 0;  // elements between rows
+  int64_t first_row = 0,
+          first_column = 0;  // where the product lies in the result, in tensors and in vectors per column
 };
 
 // weights(term, column), signed bytes: panels of four terms by kInt8Panel columns, those of kInt8Group columns beside one another.
@@ -71,10 +76,20 @@ template <class Weights> void pack_int8(int64_t terms, int64_t columns, const We
         for (int64_t k = 0; k < 4; ++k) *packed++ = t + k < terms && j < columns ? weights(t + k, j) : int8_t{0};
 }
 
+// The same of a matrix that only running tells: bytes, rows `stride` apart, of which unsigned ones are less by 128. `sums` receives
+// those of the columns, int8_columns() of them.
+void pack_int8_rows(const uint8_t* rows, int64_t stride, bool is_signed, int64_t terms, int64_t columns, int8_t* packed,
+                    int32_t* sums) noexcept;
+
 // Bytes of scratch for `threads` threads.
 int64_t int8_scratch_bytes(int64_t rows, int64_t terms, int threads);
 // out = epilogue(left * weights).
 void product_int8(const Int8Product& product, const SumEpilogue& epilogue, int threads, uint8_t* scratch) noexcept;
+
+// Whether this machine multiplies bfloat16 faster than float32.
+bool multiplies_bfloat16() noexcept;
+// Rounds floats to bfloat16, to nearest, ties to even.
+void round_to_bfloat16(const float* from, uint16_t* to, int64_t count) noexcept;
 
 // Copies lines of `count` bytes; signed ones become unsigned by adding 128.
 void copy_byte_lines(const uint8_t* from, int64_t from_stride, uint8_t* to, int64_t to_stride, int64_t lines,

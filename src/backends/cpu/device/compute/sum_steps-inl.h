@@ -1,5 +1,6 @@
-// The steps of a sum's epilogue on a tile of vectors. Included once per instruction set.
+// Sums of products of bytes, and the steps of their epilogue on a tile of vectors. Included once per instruction set.
 #include <algorithm>
+#include <type_traits>
 
 #include "backends/cpu/device/compute/product_int8.h"
 #include "hwy/highway.h"
@@ -14,18 +15,44 @@ using Sums = hn::Vec<SumTag>;
 using Reals = hn::Vec<RealTag>;
 inline constexpr int kSumLanes = static_cast<int>(hn::MaxLanes(SumTag()));
 
+// sums + the products of four unsigned bytes of `a` and four signed ones of `b` in each lane.
+HWY_INLINE Sums add_products(Sums sums, Sums a, Sums b) {
+#if HWY_TARGET == HWY_AVX3_DL
+  asm("vpdpbusd %2, %1, %0" : "+v"(sums.raw) : "v"(a.raw), "v"(b.raw));  // Highway compiles this target without VNNI
+  return sums;
+#else
+  using PairsTag = hn::Repartition<int16_t, SumTag>;
+  const PairsTag d;
+  const auto low = hn::Set(d, int16_t{0xFF});
+  const auto a16 = hn::BitCast(d, a), b16 = hn::BitCast(d, b);
+  Sums unused = hn::Zero(SumTag());
+  sums = hn::ReorderWidenMulAccumulate(SumTag(), hn::And(a16, low), hn::ShiftRight<8>(hn::ShiftLeft<8>(b16)), sums,
+                                       unused);
+  const auto high = hn::BitCast(d, hn::ShiftRight<8>(hn::BitCast(hn::RebindToUnsigned<PairsTag>(), a)));
+  return hn::ReorderWidenMulAccumulate(SumTag(), high, hn::ShiftRight<8>(b16), sums, unused);
+#endif
+}
+
 // Elements [0, n) of `from`; what lies behind them is not read.
 template <class D, class T> HWY_INLINE hn::Vec<D> load_some(D d, const T* from, int64_t n) {
   if (n >= kSumLanes) return hn::LoadU(d, from);
+#if HWY_TARGET <= HWY_AVX3
+  return hn::MaskedLoad(hn::FirstN(d, static_cast<size_t>(n)), d, from);
+#else
   HWY_ALIGN T copy[kSumLanes] = {};
   for (int64_t i = 0; i < n; ++i) copy[i] = from[i];
   return hn::Load(d, copy);
+#endif
 }
 template <class D, class T> HWY_INLINE void store_some(hn::Vec<D> v, D d, T* to, int64_t n) {
   if (n >= kSumLanes) return hn::StoreU(v, d, to);
+#if HWY_TARGET <= HWY_AVX3
+  hn::BlendedStore(v, hn::FirstN(d, static_cast<size_t>(n)), d, to);
+#else
   HWY_ALIGN T copy[kSumLanes];
   hn::Store(v, d, copy);
   for (int64_t i = 0; i < n; ++i) to[i] = copy[i];
+#endif
 }
 
 HWY_INLINE Reals load_bytes(const uint8_t* from, bool is_signed, int64_t n) {
@@ -41,20 +68,34 @@ HWY_INLINE Reals load_bytes(const uint8_t* from, bool is_signed, int64_t n) {
 // A piece of the result.
 struct TilePlace {
   int64_t row, rows, column, columns;
+  // The last row stands for those behind it, the first vector for those that hold no column.
+  int64_t row_of(int i) const { return row + std::min<int64_t>(i, rows - 1); }
+  int64_t column_of(int j) const { return column + (j * kSumLanes < columns ? j * kSumLanes : 0); }
 };
+
+HWY_INLINE Reals per_column(const SumStep& s, const TilePlace& at, int j) {
+  const auto* from = static_cast<const float*>(s.operand);
+  return s.stride ? hn::LoadU(RealTag(), from + at.column_of(j)) : hn::Set(RealTag(), *from);
+}
 
 template <int kRows, int kVectors>
 HWY_INLINE void run_step(const SumStep& s, const TilePlace& at, Reals (&v)[kRows][kVectors]) {
   const RealTag d;
   switch (s.kind) {
     case SumStep::kMultiply:
+#pragma GCC unroll 8
+      for (int j = 0; j < kVectors; ++j) {
+        const Reals b = per_column(s, at, j);
+#pragma GCC unroll 8
+        for (int i = 0; i < kRows; ++i) v[i][j] = hn::Mul(v[i][j], b);
+      }
+      break;
     case SumStep::kAdd:
 #pragma GCC unroll 8
       for (int j = 0; j < kVectors; ++j) {
-        const auto* from = static_cast<const float*>(s.operand);
-        const Reals b = s.stride ? hn::LoadU(d, from + at.column + j * kSumLanes) : hn::Set(d, *from);
+        const Reals b = per_column(s, at, j);
 #pragma GCC unroll 8
-        for (int i = 0; i < kRows; ++i) v[i][j] = s.kind == SumStep::kAdd ? hn::Add(v[i][j], b) : hn::Mul(v[i][j], b);
+        for (int i = 0; i < kRows; ++i) v[i][j] = hn::Add(v[i][j], b);
       }
       break;
     case SumStep::kDivide:
@@ -71,6 +112,14 @@ HWY_INLINE void run_step(const SumStep& s, const TilePlace& at, Reals (&v)[kRows
         for (int j = 0; j < kVectors; ++j) v[i][j] = hn::Min(hn::Max(v[i][j], low), high);
       break;
     }
+    case SumStep::kAtLeast: {
+      const Reals low = hn::Set(d, s.low);
+#pragma GCC unroll 8
+      for (int i = 0; i < kRows; ++i)
+#pragma GCC unroll 8
+        for (int j = 0; j < kVectors; ++j) v[i][j] = hn::Max(v[i][j], low);
+      break;
+    }
     case SumStep::kRound:
 #pragma GCC unroll 8
       for (int i = 0; i < kRows; ++i)
@@ -83,7 +132,7 @@ HWY_INLINE void run_step(const SumStep& s, const TilePlace& at, Reals (&v)[kRows
 #pragma GCC unroll 8
         for (int j = 0; j < kVectors; ++j) {
           if (j * kSumLanes >= at.columns) continue;
-          const auto* from = static_cast<const float*>(s.operand) + (at.row + i) * s.stride + at.column + j * kSumLanes;
+          const auto* from = static_cast<const float*>(s.operand) + at.row_of(i) * s.stride + at.column + j * kSumLanes;
           v[i][j] = hn::Add(v[i][j], load_some(d, from, at.columns - j * kSumLanes));
         }
       break;
@@ -95,7 +144,7 @@ HWY_INLINE void run_step(const SumStep& s, const TilePlace& at, Reals (&v)[kRows
         for (int j = 0; j < kVectors; ++j) {
           if (j * kSumLanes >= at.columns) continue;
           const auto* from =
-              static_cast<const uint8_t*>(s.operand) + (at.row + i) * s.stride + at.column + j * kSumLanes;
+              static_cast<const uint8_t*>(s.operand) + at.row_of(i) * s.stride + at.column + j * kSumLanes;
           const Reals b = load_bytes(from, s.is_signed, at.columns - j * kSumLanes);
           v[i][j] = hn::Add(v[i][j], hn::Mul(hn::Sub(b, zero), scale));
         }
@@ -104,63 +153,73 @@ HWY_INLINE void run_step(const SumStep& s, const TilePlace& at, Reals (&v)[kRows
   }
 }
 
-template <class T> HWY_INLINE void store_bytes(Sums v, T* to, int64_t n) {
+// Columns [0, n) of a row of numbers, saturated.
+template <class T, int kVectors> HWY_INLINE void store_bytes(const Sums (&v)[kVectors], T* to, int64_t n) {
+#if HWY_TARGET <= HWY_AVX3
+  const auto vector = [&](int j) { return j < kVectors ? v[j < kVectors ? j : 0].raw : _mm512_setzero_si512(); };
+  const __m512i low = _mm512_packs_epi32(vector(0), vector(1)), high = _mm512_packs_epi32(vector(2), vector(3));
+  const __m512i bytes = std::is_signed_v<T> ? _mm512_packs_epi16(low, high) : _mm512_packus_epi16(low, high);
+  const __m512i order = _mm512_set_epi32(15, 11, 7, 3, 14, 10, 6, 2, 13, 9, 5, 1, 12, 8, 4, 0);
+  const __mmask64 stored = n >= 64 ? ~__mmask64{0} : (__mmask64{1} << n) - 1;
+  _mm512_mask_storeu_epi8(to, stored, _mm512_permutexvar_epi32(order, bytes));
+#else
   const hn::Rebind<T, SumTag> d;
-  store_some(hn::DemoteTo(d, v), d, to, n);
+#pragma GCC unroll 8
+  for (int j = 0; j < kVectors; ++j)
+    if (j * kSumLanes < n) store_some(hn::DemoteTo(d, v[j]), d, to + j * kSumLanes, n - j * kSumLanes);
+#endif
 }
 
-// Runs the steps on `kRows` rows of sums, kVectors vectors each, and stores them.
+template <class Tag, class T, int kVectors>
+HWY_INLINE void store_columns(const hn::Vec<Tag> (&v)[kVectors], Tag d, T* to, int64_t n) {
+#pragma GCC unroll 8
+  for (int j = 0; j < kVectors; ++j)
+    if (j * kSumLanes < n) store_some(v[j], d, to + j * kSumLanes, n - j * kSumLanes);
+}
+
+// Stores a tile of numbers, of which `at` is a part, after the steps; `out` is the result's first element.
 template <int kRows, int kVectors>
-HWY_INLINE void finish_rows(const SumEpilogue& e, const TilePlace& at, const int32_t* sums, void* out,
+HWY_INLINE void finish_reals(const SumEpilogue& e, const TilePlace& at, Reals (&v)[kRows][kVectors], void* out,
+                             int64_t out_stride) {
+  const int64_t first = at.row * out_stride + at.column;
+  for (const SumStep& s : e.steps) run_step(s, at, v);
+  if (e.result == SumEpilogue::kFloat) {
+#pragma GCC unroll 8
+    for (int i = 0; i < kRows; ++i)
+      if (i < at.rows) store_columns(v[i], RealTag(), static_cast<float*>(out) + first + i * out_stride, at.columns);
+    return;
+  }
+  const Sums zero = hn::Set(SumTag(), e.zero);
+#pragma GCC unroll 8
+  for (int i = 0; i < kRows; ++i) {
+    if (i >= at.rows) break;
+    Sums bytes[kVectors];
+#pragma GCC unroll 8
+    for (int j = 0; j < kVectors; ++j) bytes[j] = hn::Add(hn::NearestInt(v[i][j]), zero);
+    const int64_t to = first + i * out_stride;
+    if (e.result == SumEpilogue::kInt8) store_bytes(bytes, static_cast<int8_t*>(out) + to, at.columns);
+    else store_bytes(bytes, static_cast<uint8_t*>(out) + to, at.columns);
+  }
+}
+
+// The same of sums.
+template <int kRows, int kVectors>
+HWY_INLINE void finish_tile(const SumEpilogue& e, const TilePlace& at, const Sums (&sums)[kRows][kVectors], void* out,
                             int64_t out_stride) {
-  const SumTag d;
+  const int64_t first = at.row * out_stride + at.column;
+  if (e.result == SumEpilogue::kInt32) {
+#pragma GCC unroll 8
+    for (int i = 0; i < kRows; ++i)
+      if (i < at.rows)
+        store_columns(sums[i], SumTag(), static_cast<int32_t*>(out) + first + i * out_stride, at.columns);
+    return;
+  }
   Reals v[kRows][kVectors];
 #pragma GCC unroll 8
   for (int i = 0; i < kRows; ++i)
 #pragma GCC unroll 8
-    for (int j = 0; j < kVectors; ++j)
-      v[i][j] = hn::ConvertTo(RealTag(), hn::Load(d, sums + (i * kVectors + j) * kSumLanes));
-  for (const SumStep& s : e.steps) run_step(s, at, v);
-  const Sums zero = hn::Set(d, e.zero);
-#pragma GCC unroll 8
-  for (int i = 0; i < kRows; ++i)
-#pragma GCC unroll 8
-    for (int j = 0; j < kVectors; ++j) {
-      if (j * kSumLanes >= at.columns) continue;
-      const int64_t to = (at.row + i) * out_stride + at.column + j * kSumLanes, n = at.columns - j * kSumLanes;
-      if (e.result == SumEpilogue::kFloat) {
-        store_some(v[i][j], RealTag(), static_cast<float*>(out) + to, n);
-        continue;
-      }
-      const Sums bytes = hn::Add(hn::NearestInt(v[i][j]), zero);
-      if (e.result == SumEpilogue::kInt8) store_bytes(bytes, static_cast<int8_t*>(out) + to, n);
-      else store_bytes(bytes, static_cast<uint8_t*>(out) + to, n);
-    }
-}
-
-// Stores a tile of sums, row by row in `sums`, after the steps; `out` is the result's first element.
-template <int kVectors>
-HWY_NOINLINE void finish_tile(const SumEpilogue& e, const TilePlace& at, const int32_t* sums, void* out,
-                              int64_t out_stride) {
-  constexpr int64_t kRow = kVectors * kSumLanes;
-  if (e.result == SumEpilogue::kInt32) {
-    for (int64_t i = 0; i < at.rows; ++i)
-      std::copy(sums + i * kRow, sums + i * kRow + at.columns,
-                static_cast<int32_t*>(out) + (at.row + i) * out_stride + at.column);
-    return;
-  }
-  int64_t i = 0;
-  for (; i + 2 <= at.rows; i += 2)
-    finish_rows<2, kVectors>(e, {at.row + i, 2, at.column, at.columns}, sums + i * kRow, out, out_stride);
-  if (i < at.rows)
-    finish_rows<1, kVectors>(e, {at.row + i, 1, at.column, at.columns}, sums + i * kRow, out, out_stride);
-}
-
-template <int kRows, int kVectors> HWY_INLINE void store_sums(const Sums (&sums)[kRows][kVectors], int32_t* to) {
-#pragma GCC unroll 8
-  for (int i = 0; i < kRows; ++i)
-#pragma GCC unroll 8
-    for (int j = 0; j < kVectors; ++j) hn::Store(sums[i][j], SumTag(), to + (i * kVectors + j) * kSumLanes);
+    for (int j = 0; j < kVectors; ++j) v[i][j] = hn::ConvertTo(RealTag(), sums[i][j]);
+  finish_reals(e, at, v, out, out_stride);
 }
 
 }  // namespace kiln::cpu::HWY_NAMESPACE

@@ -21,9 +21,12 @@ class WindowRows final : public ByteRows {
     joined_ = channels_ == s_.in_c && s_.in_stride == s_.in_c && s_.dilation_w == 1;
     const bool pointwise =
         s_.kernel_h * s_.kernel_w == 1 && s_.pad_top + s_.pad_left + s_.pad_bottom + s_.pad_right == 0;
-    in_place_ = pointwise && !signed_ && terms_ % 4 == 0 && parts_ == 1;
+    in_place_ = pointwise && terms_ % 4 == 0 && parts_ == 1;
     flat_ = pointwise && !in_place_ && parts_ == 1 && s_.stride_h == 1 && s_.stride_w == 1;
   }
+
+  // Rows that are read where they lie hold signed bytes when x does.
+  bool in_place() const { return in_place_; }
 
   void locate(int64_t row, int64_t rows, const uint8_t** addresses, uint8_t* scratch) const noexcept override {
     const int64_t out_w = s_.out_w(), out_h = s_.out_h(), padded = int8_terms(terms_ * parts_);
@@ -104,6 +107,7 @@ class ConvInt8 final : public Kernel {
                                 .columns = columns,
                                 .terms = terms_,
                                 .left = &left,
+                                .kind = is_signed && left.in_place() ? Int8Product::kFlipped : Int8Product::kUnsigned,
                                 .packed = static_cast<const int8_t*>(call.inputs[1].data) + g * packed,
                                 .out = call.outputs[0].data,
                                 .out_stride = shape_.out_stride,

@@ -1,5 +1,5 @@
 // Kernel "depthwise_int8": convolution of bytes of each channel by itself, channels last. Inputs and parameters as byte_image.h has them;
-// packed weights are int32 words.
+// packed weights as DepthwiseWeights has them, the sum of `parts`.
 #include "backends/cpu/device/compute/depthwise_int8.h"
 
 #include "backends/cpu/device/kernels/byte_image.h"
@@ -11,7 +11,7 @@ namespace {
 
 class DepthwiseInt8 final : public Kernel {
  public:
-  explicit DepthwiseInt8(const Attributes& p) : parameters_(p), sums_(p) {}
+  explicit DepthwiseInt8(const Attributes& p) : parameters_(p), parts_(read_integer(p, "parts", 1, 3)), sums_(p) {}
 
   Status prepare(const KernelCall& call) noexcept override {
     return guarded([&]() -> Status {
@@ -24,9 +24,10 @@ class DepthwiseInt8 final : public Kernel {
 
   Status launch(Stream&, const KernelCall& call) noexcept override {
     auto* space = static_cast<std::byte*>(call.workspace);
-    depthwise_int8(shape_, static_cast<const uint8_t*>(call.inputs[0].data), call.inputs[0].dtype == DType::kI8,
-                   sums_.zero_point(call, parameters_.x_zero), static_cast<const int32_t*>(call.inputs[1].data),
-                   call.outputs[0].data, sums_.bind(call, 0, space), thread_count(),
+    const bool is_signed = call.inputs[0].dtype == DType::kI8;
+    depthwise_int8(shape_, static_cast<const uint8_t*>(call.inputs[0].data), is_signed,
+                   sums_.zero_point(call, parameters_.x_zero), parts_, static_cast<const int8_t*>(call.inputs[1].data),
+                   call.outputs[0].data, sums_.bind(call, is_signed ? 128 : 0, space), thread_count(),
                    reinterpret_cast<uint8_t*>(space + SumOperands::space(call, 2, shape_.out_c)));
     return kOkStatus;
   }
@@ -39,16 +40,20 @@ class DepthwiseInt8 final : public Kernel {
 
  private:
   Status read(const KernelCall& call) noexcept {
-    KILN_RETURN_IF_ERROR(read_byte_images(parameters_, call, DType::kI32, shape_));
+    KILN_RETURN_IF_ERROR(read_byte_images(parameters_, call, DType::kI8, shape_));
     if (shape_.groups != shape_.in_c || shape_.out_c != shape_.in_c)
       return {Code::kShapeMismatch, "a depthwise convolution has groups of several channels"};
-    const auto words = checked_mul(shape_.kernel_h * shape_.kernel_w, int8_columns(shape_.in_c));
-    if (!words || call.inputs[1].elements() != *words)
+    const DepthwiseWeights w{parts_, shape_.kernel_h, shape_.kernel_w,
+                             shape_.in_c};  // kernels have less than 2^31 rows
+    const auto words = checked_mul(w.kernel_h * w.quads(), w.packed_channels());
+    const auto bytes = words ? checked_mul(*words, 4 * parts_) : std::nullopt;
+    if (!bytes || call.inputs[1].elements() != *bytes)
       return {Code::kShapeMismatch, "packed weights have another size"};
     return kOkStatus;
   }
 
   ByteImageParameters parameters_;
+  int64_t parts_;
   SumOperands sums_;
   ConvShape shape_;
 };

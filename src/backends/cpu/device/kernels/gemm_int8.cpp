@@ -1,34 +1,12 @@
 // Kernel "gemm_int8": bytes a [..., m, k] times packed signed bytes [k, n]. Inputs: a, packed b, then what SumOperands has. Parameters:
 // `n`; `parts`: b is the sum of so many matrices, packed below one another.
+#include "backends/cpu/device/kernels/matrix_rows.h"
 #include "backends/cpu/device/kernels/parameters.h"
 #include "backends/cpu/device/kernels/registry.h"
 #include "backends/cpu/device/kernels/sum_steps.h"
 
 namespace kiln::cpu::kernels {
 namespace {
-
-// Rows at equal distances; copied where their bytes are signed or end between words.
-class MatrixRows final : public ByteRows {
- public:
-  MatrixRows(const uint8_t* base, int64_t stride, int64_t terms, int64_t parts, bool is_signed)
-      : base_(base), stride_(stride), terms_(terms), parts_(parts), signed_(is_signed) {}
-
-  void locate(int64_t row, int64_t rows, const uint8_t** addresses, uint8_t* scratch) const noexcept override {
-    const int64_t padded = int8_terms(terms_ * parts_);
-    const bool in_place = !signed_ && padded == terms_;
-    for (int64_t part = 0; part < parts_ && !in_place; ++part)
-      copy_byte_lines(base_ + row * stride_, stride_, scratch + part * terms_, padded, rows, terms_, signed_);
-    for (int64_t i = 0; i < rows; ++i) {
-      addresses[i] = in_place ? base_ + (row + i) * stride_ : scratch + i * padded;
-      if (!in_place) std::fill(scratch + i * padded + terms_ * parts_, scratch + (i + 1) * padded, uint8_t{0});
-    }
-  }
-
- private:
-  const uint8_t* base_;
-  int64_t stride_, terms_, parts_;
-  bool signed_;
-};
 
 class GemmInt8 final : public Kernel {
  public:
@@ -51,6 +29,7 @@ class GemmInt8 final : public Kernel {
                               .columns = n_,
                               .terms = a_.columns * parts_,
                               .left = &left,
+                              .kind = is_signed && left.in_place() ? Int8Product::kFlipped : Int8Product::kUnsigned,
                               .packed = static_cast<const int8_t*>(call.inputs[1].data),
                               .out = call.outputs[0].data,
                               .out_stride = out_stride_};

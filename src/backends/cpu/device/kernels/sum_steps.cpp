@@ -70,7 +70,8 @@ Status SumOperands::check_operand(const SumStep& s, const TensorView& view, int6
   if (!(bytes ? is_byte(view) : is_f32(view)))
     return {Code::kMalformedPlan, "an operand of a step after a sum has another type"};
   if (s.kind == SumStep::kMultiply || s.kind == SumStep::kAdd) {
-    if (!is_plain(view) || !view.is_dense() || (view.elements() != 1 && view.elements() != vector))
+    const bool whole_vectors = view.elements() == columns && columns % kInt8Panel == 0;
+    if (!is_plain(view) || !view.is_dense() || (view.elements() != 1 && view.elements() != vector && !whole_vectors))
       return {Code::kShapeMismatch, "numbers per column of a product are of another size"};
     stride = view.elements() == 1 ? 0 : 1;
     return kOkStatus;

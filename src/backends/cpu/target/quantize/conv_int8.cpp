@@ -44,12 +44,14 @@ std::vector<int32_t> sums_of(const ByteProblem& bytes, int64_t columns) {
   return sums;
 }
 
-Emitted emit_conv_bytes(const Problem& p, const ByteProblem& bytes, const char* kernel, Tensor packed, int32_t shift) {
+Emitted emit_conv_bytes(const Problem& p, const ByteProblem& bytes, const char* kernel, Tensor packed) {
+  const int32_t shift = p.input(0).dtype == DType::kI8 ? 128 : 0;
   const Dims& w = p.input(1).constant->dims();
   Emitted e = emit_kernel(kernel, {}, {0});
   put_window(e.parameters, window_of(p, {w.begin() + 2, w.end()}));
   e.parameters.set("groups", p.attributes().integer("group", 1));
   e.parameters.set("x_zero", int64_t{bytes.x_zero});
+  e.parameters.set("parts", int8_parts(bytes));
   e.inputs.push_back(add_constant(e, std::move(packed)));
   emit_sums(bytes, sums_of(bytes, w[0]), shift, e);
   return e;
@@ -77,7 +79,7 @@ Tensor packed_weights(const Problem& p, const ByteProblem& bytes) {
 
 const Tactic depthwise_int8{
     .name = "depthwise_int8",
-    .version = 1,
+    .version = 2,
     .ops = {"ConvInteger"},
     .accepts = [](const Problem& p) -> Refusal {
       ByteProblem bytes;
@@ -88,11 +90,14 @@ const Tactic depthwise_int8{
     .emit =
         [](const Problem& p, const Config&) {
           const ByteProblem bytes = accepted_conv_int8(p);
-          const int64_t channels = p.input(1).opt[0], taps = terms_of(p);
-          Tensor packed = Tensor::allocate(DType::kI32, {packed_depthwise_words(taps, channels)});
-          if (packed.size() > 0)
-            pack_depthwise_int8(taps, channels, bytes.weights.data(), packed.as_mutable<int32_t>().data());
-          return emit_conv_bytes(p, bytes, "depthwise_int8", std::move(packed), 0);
+          const Dims& dims = p.input(1).opt;
+          const DepthwiseWeights w{int8_parts(bytes), dims[2], dims[3], dims[0]};
+          Tensor packed = Tensor::allocate(DType::kI8, {w.parts * w.part_bytes()});
+          const auto weight = [&](int64_t part, int64_t channel, int64_t tap) {
+            return int8_part(bytes, part, static_cast<size_t>(channel * terms_of(p) + tap));
+          };
+          if (packed.size() > 0) pack_depthwise_int8(w, weight, packed.as_mutable<int8_t>().data());
+          return emit_conv_bytes(p, bytes, "depthwise_int8", std::move(packed));
         },
 };
 
@@ -109,10 +114,7 @@ const Tactic conv_int8{
     .emit =
         [](const Problem& p, const Config&) {
           const ByteProblem bytes = accepted_conv_int8(p);
-          const int32_t shift = p.input(0).dtype == DType::kI8 ? 128 : 0;
-          Emitted e = emit_conv_bytes(p, bytes, "conv_int8", packed_weights(p, bytes), shift);
-          e.parameters.set("parts", int8_parts(bytes));
-          return e;
+          return emit_conv_bytes(p, bytes, "conv_int8", packed_weights(p, bytes));
         },
 };
 

@@ -12,12 +12,15 @@ namespace kiln::cpu {
 namespace {
 
 constexpr TypeSet kBytes{DType::kI8, DType::kU8};
+constexpr double kFarBelow = 0x1p30;  // of what rounds to int32, and stays there plus a zero point
 
 // Reads the post-operations in order. The running result is the sums, then real numbers, then (after Quantize) real numbers that are
 // whole and less than the quantized ones by their zero point.
 class StepReader {
  public:
-  StepReader(const Problem& p, int column_axis, ByteProblem& to) : p_(p), axis_(column_axis), to_(to) {}
+  enum State { kSums, kReal, kWhole };
+  StepReader(const Problem& p, int column_axis, State first, ByteProblem& to)
+      : p_(p), axis_(column_axis), to_(to), state_(first) {}
 
   Refusal run() {
     for (const ir::PostOp& post : p_.post()) {
@@ -30,13 +33,53 @@ class StepReader {
     if (state_ == kWhole) {
       to_.parameters.zero = static_cast<int32_t>(zero_);
       if (steps().back().kind == SumStep::kRound) steps().pop_back();  // storing rounds
+      drop_limits();
     }
     return accept();
   }
 
  private:
-  enum State { kSums, kReal, kWhole };
   std::vector<SumStep>& steps() { return to_.parameters.steps; }
+
+  // Storing saturates: the last limits may go where they are those of the bytes, and the numbers before them are far below 2^31.
+  void drop_limits() {
+    if (steps().empty() || steps().back().kind != SumStep::kClamp || !(bound_before_last() < kFarBelow)) return;
+    SumStep& last = steps().back();
+    const double least = (integers_ == DType::kI8 ? -128 : 0) - zero_;
+    if (static_cast<double>(last.high) < least + 255) return;
+    if (static_cast<double>(last.low) > least) last.kind = SumStep::kAtLeast;
+    else steps().pop_back();
+  }
+
+  // What the numbers stay below before the last step, in absolute value.
+  double bound_before_last() const {
+    double bound = 0x1p31;
+    auto operand = to_.operands.begin();
+    const auto& list = to_.parameters.steps;
+    for (auto s = list.begin(); s + 1 != list.end(); ++s) {
+      const double low = std::abs(static_cast<double>(s->low)), high = std::abs(static_cast<double>(s->high));
+      switch (s->kind) {
+        case SumStep::kMultiply: bound *= largest(*operand++); break;
+        case SumStep::kAdd: bound += largest(*operand++); break;
+        case SumStep::kDivide: bound /= low; break;
+        case SumStep::kClamp: bound = std::min(bound, std::max(low, high)); break;
+        case SumStep::kRound: bound += 1; break;
+        case SumStep::kAddFloats: return HUGE_VAL;
+        case SumStep::kAddBytes: bound += (255 + low) * high, ++operand; break;
+        case SumStep::kAtLeast: bound = std::max(bound, low); break;
+      }
+    }
+    return bound;
+  }
+  double largest(const ByteProblem::Operand& operand) const {
+    if (!operand.constant.valid()) return HUGE_VAL;
+    double most = 0;
+    for (int64_t i = 0; i < std::min(operand.constant.size(), columns()); ++i) {
+      const double v = std::abs(operand.constant.at(i));
+      most = v <= most ? most : v;  // NaN stays
+    }
+    return most;
+  }
 
   Refusal read(const ir::PostOp& post) {
     const std::string& op = post.op->name();
@@ -88,13 +131,19 @@ class StepReader {
     return accept();
   }
 
+  // Kernels read whole vectors of it.
+  bool is_vector_or_number(const Argument& a) const {
+    const int64_t count = element_count(a.opt);
+    return count == 1 || (count == columns() && count % kInt8Panel == 0);
+  }
+
   Refusal per_column(const ir::PostOp& post, SumStep::Kind kind) {
     const int input = other(post);
     if (input < 0 || p_.input(input).dtype != DType::kF32) return refuse("has no float32 operand");
     ByteProblem::Operand operand;
     const Argument& a = p_.input(input);
     if (const auto v = vector_of(input)) operand.constant = *v;
-    else if (a.is_static && element_count(a.opt) == 1 && runs_along(a, p_.outputs[0], axis_)) operand.input = input;
+    else if (a.is_static && runs_along(a, p_.outputs[0], axis_) && is_vector_or_number(a)) operand.input = input;
     else return refuse("has an operand " + to_string(a.opt) + ", neither constant per column nor one number");
     push(kind);
     to_.operands.push_back(std::move(operand));
@@ -185,10 +234,15 @@ class StepReader {
   const Problem& p_;
   int axis_;
   ByteProblem& to_;
-  State state_ = kSums;
+  State state_;
   DType integers_ = DType::kInvalid;
   double zero_ = 0;
 };
+
+void emit_operands(const ByteProblem& steps, Emitted& emitted) {
+  for (const ByteProblem::Operand& operand : steps.operands)
+    emitted.inputs.push_back(operand.input >= 0 ? operand.input : add_constant(emitted, operand.constant));
+}
 
 // One number or one per column, as int16.
 std::optional<std::vector<int16_t>> zero_points(const Argument& a, int64_t columns) {
@@ -202,29 +256,38 @@ std::optional<std::vector<int16_t>> zero_points(const Argument& a, int64_t colum
 
 }  // namespace
 
-Refusal read_byte_problem(const Problem& p, int column_axis, int weight_axis, ByteProblem& to) {
-  const Argument &x = p.input(0), &w = p.input(1), &y = p.outputs[0];
+Refusal read_byte_steps(const Problem& p, int column_axis, ByteProblem& to) {
+  const Argument &x = p.input(0), &y = p.outputs[0];
   if (!kBytes.has(x.dtype)) return refuse("x is " + std::string(name(x.dtype)));
-  if (!w.constant || !kBytes.has(w.dtype)) return refuse("the weights are not constant bytes");
   if (!y.is_fixed(static_cast<size_t>(column_axis))) return refuse("the number of columns is not constant");
-  const bool has_x_zero = p.node->base_input_count() > 2, has_w_zero = p.node->base_input_count() > 3;
-  const Argument& x_zero = has_x_zero ? p.input(2) : Argument();
+  const Argument& x_zero = p.node->base_input_count() > 2 ? p.input(2) : Argument();
   if (x_zero.present && (!x_zero.is_static || element_count(x_zero.opt) != 1))
     return refuse("x has zero points " + to_string(x_zero.opt));
-  const Dims& dims = w.constant->dims();
-  const int64_t columns = dims[static_cast<size_t>(weight_axis)];
-  const auto zeros = zero_points(has_w_zero ? p.input(3) : Argument(), columns);
-  if (!zeros) return refuse("the zero points of the weights are not constants per column");
   if (x_zero.present && !x_zero.constant) to.x_zero_input = 2;
   else to.x_zero = x_zero.present ? static_cast<int32_t>(x_zero.constant->int_at(0)) : 0;
+  to.bias.assign(static_cast<size_t>(y.opt[static_cast<size_t>(column_axis)]), 0);
+  return StepReader(p, column_axis, StepReader::kSums, to).run();
+}
+
+Refusal read_real_steps(const Problem& p, int column_axis, ByteProblem& to) {
+  if (!p.outputs[0].is_fixed(static_cast<size_t>(column_axis))) return refuse("the number of columns is not constant");
+  return StepReader(p, column_axis, StepReader::kReal, to).run();
+}
+
+Refusal read_byte_problem(const Problem& p, int column_axis, int weight_axis, ByteProblem& to) {
+  const Argument& w = p.input(1);
+  if (!w.constant || !kBytes.has(w.dtype)) return refuse("the weights are not constant bytes");
+  const Dims& dims = w.constant->dims();
+  const int64_t columns = dims[static_cast<size_t>(weight_axis)];
+  const auto zeros = zero_points(p.node->base_input_count() > 3 ? p.input(3) : Argument(), columns);
+  if (!zeros) return refuse("the zero points of the weights are not constants per column");
   int64_t inner = 1;
   for (size_t i = static_cast<size_t>(weight_axis) + 1; i < dims.size(); ++i) inner *= dims[i];
   to.weights.resize(static_cast<size_t>(w.constant->size()));
   for (int64_t i = 0; i < w.constant->size(); ++i)
     to.weights[static_cast<size_t>(i)] =
         static_cast<int16_t>(w.constant->int_at(i) - (*zeros)[static_cast<size_t>(i / inner % columns)]);
-  to.bias.assign(static_cast<size_t>(y.opt[static_cast<size_t>(column_axis)]), 0);
-  return StepReader(p, column_axis, to).run();
+  return read_byte_steps(p, column_axis, to);
 }
 
 int64_t int8_parts(const ByteProblem& bytes) {
@@ -254,8 +317,13 @@ void emit_sums(const ByteProblem& bytes, std::vector<int32_t> column_sums, int32
   emitted.inputs.push_back(add_constant(emitted, std::move(start)));
   emitted.inputs.push_back(dynamic ? add_constant(emitted, std::move(sums)) : Emitted::kAbsent);
   emitted.inputs.push_back(dynamic ? bytes.x_zero_input : Emitted::kAbsent);
-  for (const ByteProblem::Operand& operand : bytes.operands)
-    emitted.inputs.push_back(operand.input >= 0 ? operand.input : add_constant(emitted, operand.constant));
+  emit_operands(bytes, emitted);
+}
+
+void emit_steps(const ByteProblem& steps, Emitted& emitted) {
+  kernels::put_sum_parameters(emitted.parameters, steps.parameters);
+  emitted.inputs.insert(emitted.inputs.end(), 3, Emitted::kAbsent);
+  emit_operands(steps, emitted);
 }
 
 }  // namespace kiln::cpu

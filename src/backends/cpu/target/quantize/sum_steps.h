@@ -23,6 +23,10 @@ struct ByteProblem {
 
 // `column_axis` is that of output 0, `weight_axis` that of w along which columns lie.
 Refusal read_byte_problem(const Problem& problem, int column_axis, int weight_axis, ByteProblem& bytes);
+// The same but for the weights, which may be anything.
+Refusal read_byte_steps(const Problem& problem, int column_axis, ByteProblem& bytes);
+// What follows a product whose sums are real numbers.
+Refusal read_real_steps(const Problem& problem, int column_axis, ByteProblem& steps);
 
 // Weights of more than signed bytes are the sum of parts that are. How many parts, and weight `i` of part `part`.
 int64_t int8_parts(const ByteProblem& bytes);
@@ -31,5 +35,7 @@ int8_t int8_part(const ByteProblem& bytes, int64_t part, size_t i);
 // Adds the parameters, the start values (bias less x_zero, of x moved up by `shift`, times the sums of the columns' weights) and the
 // operands.
 void emit_sums(const ByteProblem& bytes, std::vector<int32_t> column_sums, int32_t shift, Emitted& emitted);
+// The same of real numbers: the parameters and the operands.
+void emit_steps(const ByteProblem& steps, Emitted& emitted);
 
 }  // namespace kiln::cpu

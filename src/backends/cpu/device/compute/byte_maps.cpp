@@ -1,0 +1,89 @@
+// Bytes made of bytes by a table, and of floats by a scale and a zero point.
+#include "backends/cpu/device/compute/byte_maps.h"
+
+#include "backends/cpu/device/compute/hwy_byte_targets.h"
+#include "backends/cpu/device/compute/parallel.h"
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "backends/cpu/device/compute/byte_maps.cpp"
+#include "hwy/foreach_target.h"
+
+#include "backends/cpu/device/compute/sum_steps-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace kiln::cpu::HWY_NAMESPACE {
+
+void map_range(const uint8_t* from, uint8_t* to, int64_t count, const uint8_t* table) {
+  int64_t i = 0;
+#if HWY_TARGET == HWY_AVX3_DL
+  const __m512i quarters[] = {_mm512_loadu_si512(table), _mm512_loadu_si512(table + 64),
+                              _mm512_loadu_si512(table + 128), _mm512_loadu_si512(table + 192)};
+  for (; i < count; i += 64) {
+    const __mmask64 some = count - i >= 64 ? ~__mmask64{0} : (__mmask64{1} << (count - i)) - 1;
+    const __m512i x = _mm512_maskz_loadu_epi8(some, from + i);
+    const __m512i low = _mm512_permutex2var_epi8(quarters[0], x, quarters[1]);
+    const __m512i high = _mm512_permutex2var_epi8(quarters[2], x, quarters[3]);
+    _mm512_mask_storeu_epi8(to + i, some, _mm512_mask_blend_epi8(_mm512_movepi8_mask(x), low, high));
+  }
+#else
+  for (; i < count; ++i) to[i] = table[from[i]];
+#endif
+}
+
+// Four vectors at most from `from` on.
+HWY_INLINE void quantize_vectors(const float* from, uint8_t* to, int64_t count, const Quantizer& q) {
+  const RealTag d;
+  const Reals scale = hn::Set(d, q.scale);
+  const auto least = static_cast<float>((q.is_signed ? -128 : 0) - q.zero);
+  const Reals low = hn::Set(d, least), high = hn::Set(d, least + 255);
+  Sums v[4];
+#pragma GCC unroll 4
+  for (int j = 0; j < 4; ++j) {
+    const Reals x = j * kSumLanes < count ? load_some(d, from + j * kSumLanes, count - j * kSumLanes) : hn::Zero(d);
+    const Reals units = hn::Div(x, scale);
+    const Reals known = hn::IfThenElse(hn::Gt(units, low), units, low);  // NaN is not greater
+    v[j] = hn::Add(hn::NearestInt(hn::Min(known, high)), hn::Set(SumTag(), q.zero));
+  }
+  if (q.is_signed) store_bytes(v, reinterpret_cast<int8_t*>(to), count);
+  else store_bytes(v, to, count);
+}
+
+void quantize_range(const float* from, uint8_t* to, int64_t count, const Quantizer& q) {
+  for (int64_t i = 0; i < count; i += 4 * kSumLanes) quantize_vectors(from + i, to + i, count - i, q);
+}
+
+}  // namespace kiln::cpu::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace kiln::cpu {
+HWY_EXPORT(map_range);
+HWY_EXPORT(quantize_range);
+
+namespace {
+
+constexpr double kMappedPerNanosecond = 4, kQuantizedPerNanosecond = 2;
+constexpr int64_t kLine = 64;  // threads write lines of their own
+
+template <class Body> void in_lines(int64_t count, int threads, double per_nanosecond, const Body& body) {
+  const int64_t lines = (count + kLine - 1) / kLine;
+  parallel_ranges(
+      useful_threads(threads, static_cast<double>(count) / per_nanosecond), lines,
+      [&](int64_t begin, int64_t end) { body(begin * kLine, std::min(end * kLine, count) - begin * kLine); });
+}
+
+}  // namespace
+
+void map_bytes(const uint8_t* from, uint8_t* to, int64_t count, const uint8_t* table, int threads) noexcept {
+  in_lines(count, threads, kMappedPerNanosecond, [&](int64_t first, int64_t n) {
+    HWY_DYNAMIC_DISPATCH(map_range)(from + first, to + first, n, table);
+  });
+}
+
+void quantize_floats(const float* from, uint8_t* to, int64_t count, const Quantizer& q, int threads) noexcept {
+  in_lines(count, threads, kQuantizedPerNanosecond, [&](int64_t first, int64_t n) {
+    HWY_DYNAMIC_DISPATCH(quantize_range)(from + first, to + first, n, q);
+  });
+}
+
+}  // namespace kiln::cpu
+#endif

@@ -1,0 +1,20 @@
+// Bytes made of bytes by a table, and of floats by a scale and a zero point.
+#pragma once
+#include <cstdint>
+
+namespace kiln::cpu {
+
+inline constexpr int64_t kByteTable = 256;
+
+// to[i] = table[from[i]].
+void map_bytes(const uint8_t* from, uint8_t* to, int64_t count, const uint8_t* table, int threads) noexcept;
+
+// round(x / scale) + zero, half to even, saturated; NaN becomes the least byte.
+struct Quantizer {
+  float scale = 1;
+  int32_t zero = 0;
+  bool is_signed = false;
+};
+void quantize_floats(const float* from, uint8_t* to, int64_t count, const Quantizer& q, int threads) noexcept;
+
+}  // namespace kiln::cpu

@@ -1,0 +1,49 @@
+// Matrix products with weights of 2, 4 or 8 bits in blocks along the inner axis, unpacked in registers.
+#pragma once
+#include <algorithm>
+#include <cstdint>
+
+namespace kiln::cpu {
+
+// Codes without sign in words of 32 bits, whole words for each block: by group of kGroup columns, word and column. A weight is
+// (code - zero) * scale; scales and zero points by block and column, padded as columns are.
+struct BlockWeights {
+  static constexpr int64_t kPanel = 16, kGroup = 64;
+  int64_t terms = 0, columns = 0, block = 1, bits = 4;
+  int64_t codes() const { return 32 / bits; }  // in a word
+  int64_t blocks() const { return (terms + block - 1) / block; }
+  int64_t block_terms(int64_t b) const { return std::min(block, terms - b * block); }
+  int64_t block_words(int64_t b) const { return (block_terms(b) + codes() - 1) / codes(); }
+  int64_t words() const { return blocks() == 0 ? 0 : (blocks() - 1) * block_words(0) + block_words(blocks() - 1); }
+  int64_t padded_columns() const { return (columns + kPanel - 1) / kPanel * kPanel; }
+};
+
+// code(term, column), below 2^bits. `packed` holds words() * padded_columns().
+template <class Code> void pack_blocks(const BlockWeights& w, const Code& code, int32_t* packed) {
+  for (int64_t group = 0; group < w.columns; group += BlockWeights::kGroup)
+    for (int64_t b = 0; b < w.blocks(); ++b)
+      for (int64_t word = 0; word < w.block_words(b); ++word)
+        for (int64_t j = group; j < std::min(group + BlockWeights::kGroup, w.padded_columns()); ++j) {
+          uint32_t bits = 0;
+          for (int64_t i = 0; i < w.codes() && word * w.codes() + i < w.block_terms(b) && j < w.columns; ++i)
+            bits |= static_cast<uint32_t>(code(b * w.block + word * w.codes() + i, j)) << (i * w.bits);
+          *packed++ = static_cast<int32_t>(bits);
+        }
+}
+
+struct BlockProduct {
+  BlockWeights weights;
+  int64_t rows = 0;
+  const float* a = nullptr;
+  int64_t a_stride = 0;  // elements between rows
+  const int32_t* packed = nullptr;
+  const float *scales = nullptr, *zeros = nullptr;
+  float* out = nullptr;
+  int64_t out_stride = 0;
+};
+
+// Floats of scratch.
+inline int64_t block_product_scratch(const BlockWeights& w, int64_t rows) { return rows * w.blocks(); }
+void product_blocks(const BlockProduct& product, int threads, float* scratch) noexcept;
+
+}  // namespace kiln::cpu

@@ -1,0 +1,92 @@
+// Kernel "gemm_bfloat16": float32 a [..., m, k], rounded to bfloat16, times packed bfloat16 [k, n]. Inputs: a, packed b, then what
+// SumOperands has, whose first three are absent. Parameter: `n`.
+#include "backends/cpu/device/kernels/parameters.h"
+#include "backends/cpu/device/kernels/registry.h"
+#include "backends/cpu/device/kernels/sum_steps.h"
+
+namespace kiln::cpu::kernels {
+namespace {
+
+constexpr int64_t kBytes = 2;  // of a number
+
+// Rows at equal distances, rounded.
+class RoundedRows final : public ByteRows {
+ public:
+  RoundedRows(const float* base, int64_t stride, int64_t terms) : base_(base), stride_(stride), terms_(terms) {}
+
+  void locate(int64_t row, int64_t rows, const uint8_t** addresses, uint8_t* scratch) const noexcept override {
+    const int64_t padded = int8_terms(terms_ * kBytes);
+    for (int64_t i = 0; i < rows; ++i, scratch += padded) {
+      round_to_bfloat16(base_ + (row + i) * stride_, reinterpret_cast<uint16_t*>(scratch), terms_);
+      std::fill(scratch + terms_ * kBytes, scratch + padded, uint8_t{0});
+      addresses[i] = scratch;
+    }
+  }
+
+ private:
+  const float* base_;
+  int64_t stride_, terms_;
+};
+
+class GemmBfloat16 final : public Kernel {
+ public:
+  explicit GemmBfloat16(const Attributes& p) : n_(read_integer(p, "n", 0, int64_t{1} << 40)), sums_(p) {}
+
+  Status prepare(const KernelCall& call) noexcept override {
+    return guarded([&]() -> Status {
+      KILN_RETURN_IF_ERROR(read(call));
+      if (workspace(call) > call.workspace_size)
+        return {Code::kMalformedPlan, "the workspace of a product of bfloat16 is too small"};
+      return sums_.prepare(call, 2, a_.rows, n_, matrix_of);
+    });
+  }
+
+  Status launch(Stream&, const KernelCall& call) noexcept override {
+    const RoundedRows left(static_cast<const float*>(call.inputs[0].data), a_.stride, a_.columns);
+    const Int8Product product{.rows = a_.rows,
+                              .columns = n_,
+                              .terms = a_.columns * kBytes,
+                              .left = &left,
+                              .kind = Int8Product::kBfloat16,
+                              .packed = static_cast<const int8_t*>(call.inputs[1].data),
+                              .out = call.outputs[0].data,
+                              .out_stride = out_stride_};
+    product_int8(product, sums_.bind(call, 0, nullptr), thread_count(), static_cast<uint8_t*>(call.workspace));
+    return kOkStatus;
+  }
+
+  size_t workspace(const KernelCall& call) noexcept override {
+    if (!read(call).ok()) return 0;
+    return static_cast<size_t>(int8_scratch_bytes(a_.rows, a_.columns * kBytes, thread_count()));
+  }
+
+ private:
+  Status read(const KernelCall& call) noexcept {
+    if (call.inputs.size() < 5 || call.outputs.size() != 1 || call.inputs[2].present() || call.inputs[4].present() ||
+        call.outputs[0].dtype == DType::kI32)
+      return {Code::kMalformedPlan, "a product of bfloat16 has five operands or more, and a result of other types"};
+    const TensorView &a = call.inputs[0], &b = call.inputs[1];
+    if (!is_f32(a) || b.dtype != DType::kBF16 || !is_plain(b) || !b.is_dense())
+      return {Code::kMalformedPlan, "a product of bfloat16 has operands of other types"};
+    const auto left = matrix_of(a), out = matrix_of(call.outputs[0]);
+    if (!left || !out || left->rows != out->rows || out->columns != n_)
+      return {Code::kShapeMismatch, "the operands of a product of bfloat16 do not fit each other"};
+    const auto packed = checked_mul(int8_terms(left->columns * kBytes) / kBytes, int8_columns(n_));
+    if (!packed || b.elements() != *packed) return {Code::kShapeMismatch, "packed weights have another size"};
+    a_ = *left;
+    out_stride_ = out->stride;
+    return kOkStatus;
+  }
+
+  int64_t n_, out_stride_ = 0;
+  RowsView a_;
+  SumOperands sums_;
+};
+
+}  // namespace
+
+std::unique_ptr<Kernel> make_gemm_bfloat16(const Attributes& parameters) {
+  return std::make_unique<GemmBfloat16>(parameters);
+}
+
+}  // namespace kiln::cpu::kernels

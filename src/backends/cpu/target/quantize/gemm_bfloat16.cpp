@@ -1,0 +1,50 @@
+// Tactic: products by constant weights of bfloat16, and what follows them.
+#include "backends/cpu/target/checks.h"
+#include "backends/cpu/target/quantize/sum_steps.h"
+#include "backends/cpu/target/tactics.h"
+#include "base/error.h"
+#include "target/epilogue.h"
+
+namespace kiln::cpu::tactics {
+namespace {
+
+Refusal read_gemm_bfloat16(const Problem& p, ByteProblem& steps) {
+  const Argument &a = p.input(0), &y = p.outputs[0];
+  if (!p.input(1).constant) return refuse("the weights are not constant");
+  if (!a.layout.is_row_major() || !y.layout.is_row_major()) return refuse("an operand is not row-major");
+  return read_real_steps(p, static_cast<int>(rank(y)) - 1, steps);
+}
+
+}  // namespace
+
+const Tactic gemm_bfloat16{
+    .name = "gemm_bfloat16",
+    .version = 1,
+    .ops = {"MatMulBfloat16"},
+    .accepts =
+        [](const Problem& p) {
+          ByteProblem steps;
+          return read_gemm_bfloat16(p, steps);
+        },
+    .configurations = nullptr,
+    .emit =
+        [](const Problem& p, const Config&) {
+          ByteProblem steps;
+          if (const Refusal r = read_gemm_bfloat16(p, steps); r.refused())
+            throw Error(Code::kInternal, "a product of bfloat16 was not accepted").cause(r.reason);
+          const Tensor& b = *p.input(1).constant;
+          const int64_t k = b.dims()[0], n = b.dims()[1];
+          const auto* bytes = static_cast<const int8_t*>(b.data());
+          Tensor packed = Tensor::allocate(DType::kBF16, {packed_int8_bytes(k * 2, n) / 2});
+          if (packed.size() > 0)
+            pack_int8(
+                k * 2, n, [&](int64_t t, int64_t j) { return bytes[(t / 2 * n + j) * 2 + t % 2]; },
+                static_cast<int8_t*>(packed.mutable_data()));
+          Emitted e = emit_kernel("gemm_bfloat16", {{"n", n}}, {0});
+          e.inputs.push_back(add_constant(e, std::move(packed)));
+          emit_steps(steps, e);
+          return e;
+        },
+};
+
+}  // namespace kiln::cpu::tactics

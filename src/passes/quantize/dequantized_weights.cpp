@@ -1,0 +1,105 @@
+// A matrix product of float32 by dequantized constants keeps the integers: MatMulDequantized unpacks them as it multiplies.
+#include "passes/quantize/quantized_values.h"
+#include "passes/rule_lists.h"
+
+namespace kiln::passes {
+namespace {
+
+constexpr TypeSet kCodes{DType::kI4, DType::kU4, DType::kI8, DType::kU8};
+
+// Constant integers [k, n], and their parameters [blocks, n].
+struct Codes {
+  Tensor integers, scales, zeros;  // the last invalid: none
+  int64_t block = 0;
+};
+
+Tensor turned(const Tensor& t) {
+  const int64_t rows = t.dims()[0], columns = t.dims()[1];
+  Tensor result = Tensor::allocate(t.dtype(), {columns, rows});
+  for (int64_t i = 0; i < rows; ++i)
+    for (int64_t j = 0; j < columns; ++j) copy_elements(t, i * columns + j, result, j * rows + i, 1);
+  return result;
+}
+
+// One parameter, or one for each column, as [1, n]; nothing when it varies otherwise.
+std::optional<Tensor> row_of_columns(const Tensor& t, const Tensor& integers, int64_t axis) {
+  const int64_t n = integers.dims()[static_cast<size_t>(axis)];
+  if (t.size() != 1 && (t.rank() > 2 || t.size() != n || t.dims()[static_cast<size_t>(axis - (2 - t.rank()))] != n))
+    return std::nullopt;
+  Tensor row = Tensor::allocate(t.dtype(), {1, n});
+  for (int64_t j = 0; j < n; ++j) copy_elements(t, t.size() == 1 ? 0 : j, row, j, 1);
+  return row;
+}
+
+bool has_sound_scales(const Value* scale) {
+  const Tensor* t = scale->constant();
+  return t && t->dtype() == DType::kF32 && t->size() > 0;
+}
+
+// By columns: of Dequantize. Columns of the product lie along `axis` of the integers.
+std::optional<Codes> codes_by_column(const Node& n, int64_t axis) {
+  const Tensor& integers = *n.input(0)->constant();
+  if (n.input(1)->rank() == 1 && n.input(1)->constant()->size() != 1 && axis != 1)
+    return decline("the weights have a scale per row");
+  const auto scales = row_of_columns(*n.input(1)->constant(), integers, axis);
+  if (!scales) return decline("the weights have other scales than one per column");
+  Codes codes{integers, *scales, {}, integers.dims()[static_cast<size_t>(1 - axis)]};
+  if (n.input(2)) {
+    if (!n.input(2)->constant()) return decline("the zero points are not constant");
+    const auto zeros = row_of_columns(*n.input(2)->constant(), integers, axis);
+    if (!zeros) return decline("the weights have other zero points than one per column");
+    codes.zeros = *zeros;
+  }
+  return codes;
+}
+
+// By blocks: of DequantizeLinear.
+std::optional<Codes> codes_by_block(const Node& n, int64_t axis) {
+  const int64_t block = integer(n, "block_size");
+  if (block == 0 || normalize_axis(integer(n, "axis"), 2) == axis) return decline("there are no blocks along the rows");
+  if (n.input(2) && !n.input(2)->constant()) return decline("the zero points are not constant");
+  Codes codes{*n.input(0)->constant(), *n.input(1)->constant(), {}, block};
+  if (n.input(2)) codes.zeros = *n.input(2)->constant();
+  return codes;
+}
+
+}  // namespace
+
+const Rule dequantized_weights{
+    .name = "dequantized_weights",
+    .pattern = one_of({"Gemm", "MatMul"}),
+    .rewrite = [](const Match& m) -> std::optional<Patch> {
+      const Node& n = m.root();
+      const Node* w = n.input(1)->producer();
+      if (!w || !(w->is("Dequantize") || w->is("DequantizeLinear")) || !w->post.empty()) return std::nullopt;
+      const Value* integers = w->input(0);
+      if (!integers->constant() || !kCodes.has(integers->dtype()) || integers->rank() != 2 ||
+          integers->constant()->size() == 0)
+        return decline("the weights are no constant matrix of integers of 4 or 8 bits");
+      if (n.output()->dtype() != DType::kF32) return decline("the result is not float32");
+      if (!n.input(0)->ranked() || n.input(0)->rank() < 2) return decline("it is no product of matrices");
+      if (n.is("Gemm") && (integer(n, "transA") != 0 || real(n, "alpha") != 1 || n.input(2)))
+        return decline("it is more than a product");
+      if (!has_sound_scales(w->input(1))) return decline("the scales are not constants of float32");
+      const bool transposed = n.is("Gemm") && integer(n, "transB") != 0;
+      const int64_t axis = transposed ? 0 : 1;
+      auto codes = w->is("Dequantize") ? codes_by_column(*w, axis) : codes_by_block(*w, axis);
+      if (!codes) return std::nullopt;
+      if (transposed) {
+        codes->integers = turned(codes->integers);
+        if (w->is("DequantizeLinear")) {
+          codes->scales = turned(codes->scales);
+          if (codes->zeros.valid()) codes->zeros = turned(codes->zeros);
+        }
+      }
+      Patch p(m);
+      std::vector<PatchValue> inputs{n.input(0), p.constant(codes->integers, integers->name()),
+                                     p.constant(codes->scales, w->input(1)->name())};
+      if (codes->zeros.valid()) inputs.push_back(p.constant(codes->zeros, w->input(2)->name()));
+      p.replace(n.output(), p.add("MatMulDequantized", std::move(inputs), {{"block_size", codes->block}}));
+      return p;
+    },
+    .stage = 3,
+};
+
+}  // namespace kiln::passes

@@ -1,0 +1,94 @@
+// Products with weights of few bits in blocks.
+#include <gtest/gtest.h>
+
+#include <limits>
+
+#include "backends/harness.h"
+#include "base/error.h"
+
+namespace kiln::testing {
+namespace {
+
+Tensor random_codes(std::mt19937& rng, DType type, Dims dims) {
+  Tensor t = Tensor::allocate(type, std::move(dims));
+  for (int64_t i = 0; i < t.size(); ++i) {
+    const auto code = static_cast<int64_t>(rng() % (1u << bits(type)));
+    t.set_int(i, is_signed_integer(type) ? code - (int64_t{1} << (bits(type) - 1)) : code);
+  }
+  return t;
+}
+
+Tensor block_scales(std::mt19937& rng, Dims dims) {
+  Tensor t = Tensor::allocate(DType::kF32, std::move(dims));
+  std::uniform_real_distribution<float> uniform(0.01f, 0.2f);
+  for (float& v : t.as_mutable<float>()) v = uniform(rng);
+  return t;
+}
+
+Case block_case(std::mt19937& rng, DType type, Dims a, int64_t n, int64_t block, bool zeros) {
+  const int64_t k = a.back();
+  const Dims parameters{(k + block - 1) / block, n};
+  Case c{"MatMulDequantized",
+         {random_tensor(rng, DType::kF32, std::move(a)), constant(random_codes(rng, type, {k, n})),
+          constant(block_scales(rng, parameters))},
+         {{"block_size", block}}};
+  if (zeros) c.inputs.push_back(constant(random_codes(rng, type, parameters)));
+  c.tolerance = bits(type) == 8 ? 1e-3 : 1e-4;  // of sums of larger numbers
+  return c;
+}
+
+TEST(Blocks, Products) {
+  std::mt19937 rng(1);
+  for (DType type : {DType::kI4, DType::kU4, DType::kI8, DType::kU8})
+    for (bool zeros : {false, true})
+      for (int64_t m : {1, 2, 5, 8, 70})
+        for (const auto& [k, n, block] : std::vector<std::array<int64_t, 3>>{
+                 {1, 1, 1}, {32, 64, 16}, {70, 100, 32}, {130, 17, 128}, {33, 150, 5}, {64, 48, 100}})
+          expect_case(block_case(rng, type, {m, k}, n, block, zeros), "gemm_blocks");
+}
+
+TEST(Blocks, OtherShapes) {
+  std::mt19937 rng(2);
+  expect_case(block_case(rng, DType::kU4, {2, 3, 40}, 24, 16, true), "gemm_blocks");
+  expect_case(block_case(rng, DType::kU4, {0, 40}, 24, 16, true), "gemm_blocks");
+  Case gaps = block_case(rng, DType::kI4, {3, 40}, 24, 16, false);
+  gaps.inputs[0].gaps = true;
+  gaps.gapped_outputs = true;
+  expect_case(gaps, "gemm_blocks");
+  Case late = block_case(rng, DType::kI8, {3, 40}, 24, 16, false);
+  late.inputs[1].constant = false;
+  expect_no_case(late, "gemm_blocks");
+  Case followed = block_case(rng, DType::kI8, {3, 40}, 24, 16, false);
+  followed.posts = {{"Relu"}};
+  expect_no_case(followed, "gemm_blocks");
+}
+
+TEST(Blocks, NotANumberStaysInItsRow) {
+  std::mt19937 rng(3);
+  for (int64_t m : {1, 9}) {
+    Case c = block_case(rng, DType::kU4, {m, 48}, 20, 16, true);
+    c.inputs[0].tensor.set(3, std::numeric_limits<double>::quiet_NaN());
+    expect_case(c, "gemm_blocks");
+  }
+}
+
+TEST(Blocks, KernelRefusesWhatDoesNotFit) {
+  const Attributes parameters{{"k", int64_t{8}}, {"n", int64_t{3}}, {"block", int64_t{4}}, {"bits", int64_t{4}}};
+  const Tensor a = Tensor::allocate(DType::kF32, {2, 8}), codes = Tensor::allocate(DType::kI32, {2 * 16}),
+               numbers = Tensor::allocate(DType::kF32, {2 * 16});
+  std::vector<Tensor> out{Tensor::allocate(DType::kF32, {2, 3})};
+  EXPECT_TRUE(launch_kernel("gemm_blocks", parameters, {a, codes, numbers, numbers}, out).ok());
+  EXPECT_FALSE(launch_kernel("gemm_blocks", parameters, {a, numbers, numbers, numbers}, out).ok());
+  EXPECT_FALSE(launch_kernel("gemm_blocks", parameters, {a, codes, codes, numbers}, out).ok());
+  EXPECT_FALSE(
+      launch_kernel("gemm_blocks", parameters, {Tensor::allocate(DType::kF32, {2, 9}), codes, numbers, numbers}, out)
+          .ok());
+  EXPECT_FALSE(
+      launch_kernel("gemm_blocks", parameters, {a, Tensor::allocate(DType::kI32, {3}), numbers, numbers}, out).ok());
+  Attributes other = parameters;
+  other.set("bits", int64_t{3});
+  EXPECT_THROW((void)launch_kernel("gemm_blocks", other, {a, codes, numbers, numbers}, out), Error);
+}
+
+}  // namespace
+}  // namespace kiln::testing
