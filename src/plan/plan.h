@@ -64,8 +64,8 @@ struct StepInfo {
   std::vector<uint32_t> bodies;                       // programs that a branch or loop runs
   bool waits = false;                                 // for all that is queued: the host reads what the device made
   bool is_transfer() const { return device.empty() && (kernel == kToHost || kernel == kToDevice); }
-  Sharing sharing = Sharing::kNothing;     // what its kernel says; the runtime asks the kernel again
-  std::vector<StepVariant> variants = {};  // of the main program: how it runs in other profiles
+  Sharing sharing = Sharing::kNothing;  // what its kernel says; the runtime asks the kernel again
+  std::vector<StepVariant> variants;    // of the main program: how it runs in other profiles
 };
 
 // A step as it runs in these profiles: by another kernel, with packed weights of its own; results and workspace are those of the step.
