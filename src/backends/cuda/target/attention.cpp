@@ -1,4 +1,4 @@
-// Tactic: Attention.
+// Tactics: Attention and RotaryEmbedding.
 #include "backends/cuda/target/checks.h"
 #include "backends/cuda/target/tactics.h"
 
@@ -49,6 +49,27 @@ const Tactic attention{
           Emitted e =
               emit_kernel("attention", std::move(parameters), {0, 1, 2, p.input(3).present ? 3 : Emitted::kAbsent});
           e.strided_inputs = 0b1111;
+          return e;
+        },
+};
+
+const Tactic rotary{
+    .name = "rotary",
+    .version = 1,
+    .ops = {"RotaryEmbedding"},
+    .accepts = [](const Problem& p) -> Refusal {
+      if (Refusal r = needs_one_float(p); r.refused()) return r;
+      return needs_row_major(p);
+    },
+    .configurations = nullptr,
+    .emit =
+        [](const Problem& p, const Config&) {
+          Emitted e = emit_kernel("rotary",
+                                  {{"heads", p.attributes().integer("num_heads", 0)},
+                                   {"rotated", p.attributes().integer("rotary_embedding_dim", 0)},
+                                   {"interleaved", p.attributes().integer("interleaved", 0)}},
+                                  {0, 1, 2, p.input(3).present ? 3 : Emitted::kAbsent});
+          e.strided_inputs = 1;
           return e;
         },
 };
