@@ -100,5 +100,26 @@ TEST(CudaAttention, NoQueriesAndNoBatch) {
   check(joined(DType::kF16, 0, 8, 40, 2, 2, 64, 64));
 }
 
+TEST(CudaRotary, PairsPositionsAndShapes) {
+  for (DType type : {DType::kF32, DType::kF16, DType::kBF16})
+    for (int64_t interleaved : {0, 1})
+      for (int64_t rotated : {0, 4}) {
+        const int64_t half = rotated == 0 ? 4 : 2;
+        const Attributes a{{"interleaved", interleaved},
+                           {"rotary_embedding_dim", rotated},
+                           {"num_heads", int64_t{rotated > 0 ? 3 : 0}}};
+        const Operand angles = heads({9, half}, type);
+        Tensor ids = Tensor::of<int64_t>({2, 5}, {0, 8, 3, 3, 1, 7, 2, 5, 4, 6});
+        const Operand places{.dims = {2, 5}, .type = DType::kI64, .value = ids};
+        EXPECT_EQ(check({.op = "RotaryEmbedding",
+                         .attributes = a,
+                         .inputs = {heads({2, 3, 5, 8}, type), angles, angles, places}}),
+                  std::set<std::string>{"rotary"});
+        if (rotated == 0) continue;
+        const Operand own = heads({2, 5, half}, type);
+        check({.op = "RotaryEmbedding", .attributes = a, .inputs = {heads({2, 5, 24}, type), own, own}});
+      }
+}
+
 }  // namespace
 }  // namespace kiln::cuda::testing

@@ -1,4 +1,4 @@
-// Tactic: Attention.
+// Tactics: Attention and RotaryEmbedding.
 #include "backends/cuda/target/checks.h"
 #include "backends/cuda/target/tactics.h"
 
@@ -35,20 +35,48 @@ Refusal accepts_attention(const Problem& p) {
 
 const Tactic attention{
     .name = "attention",
-    .version = 1,
+    .version = 2,
     .ops = {"Attention"},
     .accepts = accepts_attention,
-    .configurations = nullptr,
+    .configurations =
+        [](const Problem& p) {
+          std::vector<Config> configs{{{"queries", int64_t{0}}}};
+          if (p.input(0).dtype != DType::kF32)
+            for (int64_t queries : {16, 32, 64}) configs.push_back({{"queries", queries}});
+          return configs;
+        },
     .emit =
-        [](const Problem& p, const Config&) {
+        [](const Problem& p, const Config& config) {
           const Attributes& a = p.attributes();
           Attributes parameters{{"q_heads", a.integer("q_num_heads", 0)},
                                 {"kv_heads", a.integer("kv_num_heads", 0)},
                                 {"causal", a.integer("is_causal", 0)}};
+          parameters.set("queries", config.integer("queries", 0));
           if (a.has("scale")) parameters.set("scale", a.real("scale"));
           Emitted e =
               emit_kernel("attention", std::move(parameters), {0, 1, 2, p.input(3).present ? 3 : Emitted::kAbsent});
           e.strided_inputs = 0b1111;
+          return e;
+        },
+};
+
+const Tactic rotary{
+    .name = "rotary",
+    .version = 1,
+    .ops = {"RotaryEmbedding"},
+    .accepts = [](const Problem& p) -> Refusal {
+      if (Refusal r = needs_one_float(p); r.refused()) return r;
+      return needs_row_major(p);
+    },
+    .configurations = nullptr,
+    .emit =
+        [](const Problem& p, const Config&) {
+          Emitted e = emit_kernel("rotary",
+                                  {{"heads", p.attributes().integer("num_heads", 0)},
+                                   {"rotated", p.attributes().integer("rotary_embedding_dim", 0)},
+                                   {"interleaved", p.attributes().integer("interleaved", 0)}},
+                                  {0, 1, 2, p.input(3).present ? 3 : Emitted::kAbsent});
+          e.strided_inputs = 1;
           return e;
         },
 };

@@ -93,7 +93,6 @@ Refusal read_lt_conv(const Problem& p, LtProblem& t) {
 }
 
 Refusal read_lt(const Problem& p, LtProblem& t) {
-  if (p.op() != "Conv" && p.op() != "MatMul" && p.op() != "Gemm") return refuse("is for Conv, MatMul and Gemm");
   if (const Refusal r = accept_operands(p); r.refused()) return r;
   const Refusal r = p.op() == "Conv" ? read_lt_conv(p, t) : read_lt_product(p, t);
   if (r.refused()) return r;
@@ -125,6 +124,7 @@ Tensor packed_weights(const LtProblem& t) {
 const Tactic cublaslt{
     .name = "cublaslt",
     .version = 1,
+    .ops = {"Conv", "MatMul", "Gemm"},
     .accepts = [](const Problem& p) -> Refusal {
       LtProblem t;
       return read_lt(p, t);

@@ -12,14 +12,13 @@ const char* indexed_kernel(const std::string& op) {
   if (op == "GatherElements") return "gather_elements";
   if (op == "GatherND") return "gather_nd";
   if (op == "ScatterElements") return "scatter_elements";
-  return op == "ScatterND" ? "scatter_nd" : nullptr;
+  return "scatter_nd";
 }
 
 bool scatters(const Problem& p) { return p.op().starts_with("Scatter"); }
 bool by_tuples(const Problem& p) { return p.op().ends_with("ND"); }
 
 Refusal accepts_indexed(const Problem& p) {
-  if (!indexed_kernel(p.op())) return refuse(p.op() + " does not take elements by index");
   if (Refusal r = needs_plain(p); r.refused()) return r;
   const DType type = p.input(0).dtype;
   if (bits(type) > 64) return refuse("elements of type " + std::string(name(type)));
@@ -39,6 +38,7 @@ Refusal accepts_indexed(const Problem& p) {
 const Tactic indexed{
     .name = "indexed",
     .version = 1,
+    .ops = {"GatherElements", "GatherND", "ScatterElements", "ScatterND"},
     .accepts = accepts_indexed,
     .configurations = nullptr,
     .emit =

@@ -20,8 +20,8 @@ Refusal needs_type(const Problem& p, TypeSet types) {
 const Tactic cumulative{
     .name = "cumulative",
     .version = 1,
+    .ops = {"CumSum", "CumProd"},
     .accepts = [](const Problem& p) -> Refusal {
-      if (p.op() != "CumSum" && p.op() != "CumProd") return refuse(p.op() + " has no running values");
       const auto axis = known_ints(p, 1);
       if (!axis || axis->size() != 1) return refuse("the axis is known only at run time");
       return needs_type(p, kSummed);
@@ -41,10 +41,8 @@ const Tactic cumulative{
 const Tactic arg_extreme{
     .name = "arg_extreme",
     .version = 1,
-    .accepts = [](const Problem& p) -> Refusal {
-      if (p.op() != "ArgMax" && p.op() != "ArgMin") return refuse(p.op() + " is neither ArgMax nor ArgMin");
-      return needs_type(p, kOrdered);
-    },
+    .ops = {"ArgMax", "ArgMin"},
+    .accepts = [](const Problem& p) -> Refusal { return needs_type(p, kOrdered); },
     .configurations = nullptr,
     .emit =
         [](const Problem& p, const Config&) {
@@ -59,8 +57,8 @@ const Tactic arg_extreme{
 const Tactic top_k{
     .name = "top_k",
     .version = 1,
+    .ops = {"TopK"},
     .accepts = [](const Problem& p) -> Refusal {
-      if (p.op() != "TopK") return refuse(p.op() + " is not TopK");
       if (Refusal r = needs_type(p, kOrdered); r.refused()) return r;
       if (!known_ints(p, 1)) return refuse("the number of elements is known only at run time");
       const int64_t n = p.input(0).max[static_cast<size_t>(axis_of(p, "axis", -1, rank(p.input(0))))];

@@ -9,8 +9,8 @@ namespace kiln::cuda::tactics {
 const Tactic pad{
     .name = "pad",
     .version = 1,
+    .ops = {"Pad"},
     .accepts = [](const Problem& p) -> Refusal {
-      if (p.op() != "Pad") return refuse(p.op() + " is not Pad");
       if (Refusal r = needs_plain(p); r.refused()) return r;
       if (bits(p.input(0).dtype) > 64) return refuse("elements of type " + std::string(name(p.input(0).dtype)));
       if (rank(p.input(0)) > 8) return refuse("there are more than eight axes");

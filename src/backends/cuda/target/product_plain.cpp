@@ -12,9 +12,9 @@ constexpr TypeSet kPlain{DType::kI32, DType::kU32, DType::kI64, DType::kU64, DTy
 const Tactic product_plain{
     .name = "product_plain",
     .version = 1,
+    .ops = {"MatMul", "Gemm"},
     .accepts = [](const Problem& p) -> Refusal {
       const bool gemm = p.op() == "Gemm";
-      if (p.op() != "MatMul" && !gemm) return refuse("is for MatMul and Gemm");
       if (Refusal r = needs_plain(p); r.refused()) return r;
       if (!kPlain.has(p.input(0).dtype)) return refuse("elements of type " + std::string(name(p.input(0).dtype)));
       for (int i : {0, 1})

@@ -32,8 +32,8 @@ std::string cell_of(const Problem& p) {
 const Tactic recurrent{
     .name = "recurrent",
     .version = 1,
+    .ops = {"LSTM", "GRU", "RNN"},
     .accepts = [](const Problem& p) -> Refusal {
-      if (p.op() != "LSTM" && p.op() != "GRU" && p.op() != "RNN") return refuse(p.op() + " is not recurrent");
       if (Refusal r = needs_one_float(p); r.refused()) return r;
       if (cell_of(p).empty()) return refuse("it has other activations than usual");
       if (p.attributes().real("clip", 0) != 0) return refuse("it clips");

@@ -9,7 +9,6 @@ namespace kiln::cuda::tactics {
 namespace {
 
 Refusal read_gpu_resize(const Problem& p, Attributes& to) {
-  if (p.op() != "Resize") return refuse(p.op() + " is not Resize");
   if (Refusal r = needs_plain(p); r.refused()) return r;
   const DType type = p.input(0).dtype;
   const bool nearest = p.attributes().text("mode", "nearest") == "nearest";
@@ -27,6 +26,7 @@ Refusal read_gpu_resize(const Problem& p, Attributes& to) {
 const Tactic resize{
     .name = "resize",
     .version = 1,
+    .ops = {"Resize"},
     .accepts =
         [](const Problem& p) {
           Attributes ignored;

@@ -51,9 +51,8 @@ const Tactic row_norm{
 const Tactic group_norm{
     .name = "group_norm",
     .version = 1,
+    .ops = {"GroupNormalization", "InstanceNormalization"},
     .accepts = [](const Problem& p) -> Refusal {
-      if (p.op() != "GroupNormalization" && p.op() != "InstanceNormalization")
-        return refuse(p.op() + " does not normalise groups of channels");
       if (Refusal r = needs_one_float(p); r.refused()) return r;
       if (!lies_like(p, 0)) return refuse("x and the result lie in different orders");
       return accept();

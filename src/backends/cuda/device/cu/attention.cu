@@ -82,29 +82,22 @@ template <class Math, int kChunks> class AttentionBlock {
         multiply<Math>(scores[j * 2 + 1], left, squares[2], squares[3]);
       }
     }
-    const ScorePlace at = score_place(block);
-    float top[2] = {top_[0], top_[1]};
-#pragma unroll
-    for (int j = 0; j < kKeySquares; ++j)
-#pragma unroll
-      for (int i = 0; i < 4; ++i) {
-        float& score = scores[j][i];
-        score = scaled(a_, score, at.query_of(0, i), at.key_of(j, i));
-        top[i / 2] = Largest()(score, top[i / 2]);
-      }
+    if ((block + 1) * kKeyRows > a_.keys || a_.causal) hide(scores, score_place(block));
     float factor[2];
 #pragma unroll
     for (int half = 0; half < 2; ++half) {
-      for (int step = 1; step < 4; step *= 2) top[half] = Largest()(top[half], __shfl_xor_sync(kAllLanes, top[half], step));
-      // Nothing is allowed yet: any finite number does.
-      const float base = top[half] == -INFINITY ? 0 : top[half];
-      factor[half] = __expf(top_[half] - base);
-      top_[half] = top[half];
+      float top = top_[half];
+#pragma unroll
+      for (int j = 0; j < kKeySquares; ++j) top = larger(top, larger(scores[j][half * 2], scores[j][half * 2 + 1]));
+      for (int step = 1; step < 4; step *= 2) top = larger(top, __shfl_xor_sync(kAllLanes, top, step));
+      const Weights weights(a_, top);
+      factor[half] = weights.of(top_[half]);
+      top_[half] = top;
       sum_[half] *= factor[half];
 #pragma unroll
       for (int j = 0; j < kKeySquares; ++j)
 #pragma unroll
-        for (int i = half * 2; i < half * 2 + 2; ++i) sum_[half] += scores[j][i] = __expf(scores[j][i] - base);
+        for (int i = half * 2; i < half * 2 + 2; ++i) sum_[half] += scores[j][i] = weights.of(scores[j][i]);
     }
 #pragma unroll
     for (int j = 0; j < kValueSquares; ++j)
@@ -122,6 +115,14 @@ template <class Math, int kChunks> class AttentionBlock {
         multiply<Math>(results_[j * 2 + 1], left, squares[2], squares[3]);
       }
     }
+  }
+
+  __device__ void hide(float (&scores)[kKeySquares][4], const ScorePlace& at) const {
+#pragma unroll
+    for (int j = 0; j < kKeySquares; ++j)
+#pragma unroll
+      for (int i = 0; i < 4; ++i)
+        if (is_hidden(a_, at.query_of(0, i), at.key_of(j, i))) scores[j][i] = -INFINITY;
   }
 
   __device__ void store() {

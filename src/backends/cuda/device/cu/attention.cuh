@@ -78,11 +78,37 @@ __device__ inline void begin_scores(Scores<kTiles, kSquares>& scores, const Atte
   }
 }
 
-// The score as the softmax takes it.
-__device__ inline float scaled(const AttentionArguments& a, float score, int query, int key) {
-  const bool hidden = key >= a.keys || (a.causal && key > query);
-  return hidden ? -INFINITY : score * a.scale;
+// Whether a query does not see a key.
+__device__ inline bool is_hidden(const AttentionArguments& a, int query, int key) {
+  return key >= a.keys || (a.causal && key > query);
 }
+
+// The larger one; NaN when one is.
+__device__ inline float larger(float a, float b) {
+#if __CUDA_ARCH__ >= 800
+  float r;
+  asm("max.NaN.f32 %0, %1, %2;" : "=f"(r) : "f"(a), "f"(b));
+  return r;
+#else
+  return Largest()(a, b);
+#endif
+}
+
+// Weights of scores that are still to be scaled: exp(scale * (score - base)), as powers of two.
+class Weights {
+ public:
+  // No score is above `top`. Where nothing is allowed, any finite number does.
+  __device__ Weights(const AttentionArguments& a, float top)
+      : factor_(a.scale * 1.44269504f), shift_(top == -INFINITY ? 0 : top * factor_) {}
+  __device__ float of(float score) const {
+    float weight;
+    asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(weight) : "f"(fmaf(score, factor_, -shift_)));
+    return weight;
+  }
+
+ private:
+  float factor_, shift_;
+};
 
 template <class T> __device__ inline uint32_t packed(float low, float high) {
   const Pack<T, 2> pair{from_float<T>(low), from_float<T>(high)};

@@ -104,35 +104,40 @@ template <class Math, int kChunks, int kTiles> class ShortBlock {
 
   // Scores become weights; what was summed up before is scaled down to them.
   __device__ void weigh(Scores<kTiles, kKeySquares>& scores, int key0) {
-    const ScorePlace at = score_place(key0);
+    if (key0 + kShortKeys > a_.keys || a_.causal) hide(scores, score_place(key0));
 #pragma unroll
     for (int tile = 0; tile < kTiles; ++tile)
 #pragma unroll
       for (int half = 0; half < 2; ++half) {
         float top = top_[tile][half];
 #pragma unroll
-        for (int j = 0; j < kKeySquares; ++j)
-#pragma unroll
-          for (int i = half * 2; i < half * 2 + 2; ++i) {
-            float& score = scores[tile][j][i];
-            score = scaled(a_, score, at.query_of(tile, i), at.key_of(j, i));
-            top = Largest()(score, top);
-          }
-        for (int step = 1; step < 4; step *= 2) top = Largest()(top, __shfl_xor_sync(kAllLanes, top, step));
-        const float base = top == -INFINITY ? 0 : top;  // nothing is allowed yet: any finite number does
-        const float factor = __expf(top_[tile][half] - base);
+        for (int j = 0; j < kKeySquares; ++j) top = larger(top, larger(scores[tile][j][half * 2], scores[tile][j][half * 2 + 1]));
+        for (int step = 1; step < 4; step *= 2) top = larger(top, __shfl_xor_sync(kAllLanes, top, step));
+        const Weights weights(a_, top);
+        const float factor = weights.of(top_[tile][half]);
         top_[tile][half] = top;
         float sum = sum_[tile][half] * factor;
 #pragma unroll
         for (int j = 0; j < kKeySquares; ++j)
 #pragma unroll
-          for (int i = half * 2; i < half * 2 + 2; ++i) sum += scores[tile][j][i] = __expf(scores[tile][j][i] - base);
+          for (int i = half * 2; i < half * 2 + 2; ++i) sum += scores[tile][j][i] = weights.of(scores[tile][j][i]);
         sum_[tile][half] = sum;
+        if (key0 >= kShortWarps * kShortKeys)  // else there is nothing yet
 #pragma unroll
-        for (int j = 0; j < kValueSquares; ++j)
+          for (int j = 0; j < kValueSquares; ++j)
 #pragma unroll
-          for (int i = half * 2; i < half * 2 + 2; ++i) results_[tile][j][i] *= factor;
+            for (int i = half * 2; i < half * 2 + 2; ++i) results_[tile][j][i] *= factor;
       }
+  }
+
+  __device__ void hide(Scores<kTiles, kKeySquares>& scores, const ScorePlace& at) const {
+#pragma unroll
+    for (int tile = 0; tile < kTiles; ++tile)
+#pragma unroll
+      for (int j = 0; j < kKeySquares; ++j)
+#pragma unroll
+        for (int i = 0; i < 4; ++i)
+          if (is_hidden(a_, at.query_of(tile, i), at.key_of(j, i))) scores[tile][j][i] = -INFINITY;
   }
 
   __device__ void add_values(const Scores<kTiles, kKeySquares>& scores) {
@@ -188,10 +193,10 @@ template <class Math, int kChunks, int kTiles> class ShortBlock {
       const int row = item / (kSize / 4), at = item % (kSize / 4) * 4, query = query0_ + row;
       if (query >= a_.queries || at >= a_.value_size) continue;
       float top = -INFINITY, total = 0, sums[4] = {};
-      for (int w = 0; w < warps; ++w) top = Largest()(top, tops_[w * kQueries + row]);
-      const float base = top == -INFINITY ? 0 : top;
+      for (int w = 0; w < warps; ++w) top = larger(top, tops_[w * kQueries + row]);
+      const Weights weights(a_, top);
       for (int w = 0; w < warps; ++w) {
-        const float factor = __expf(tops_[w * kQueries + row] - base);
+        const float factor = weights.of(tops_[w * kQueries + row]);
         total += factor * totals_[w * kQueries + row];
         const auto* region = reinterpret_cast<const float*>(queries_ + kQueryBytes + w * kWarpBytes);
         const float4 from = *reinterpret_cast<const float4*>(region + sum_place(row, at));

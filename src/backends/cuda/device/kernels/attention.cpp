@@ -1,6 +1,6 @@
 // Kernel "attention": inputs q, k, v of [batch, heads, sequence, size] or [batch, sequence, heads * size], and a mask (bool, float32
 // or like q; may be absent). float32, float16 or bfloat16. Parameters: q_heads, kv_heads (of inputs with three axes), causal, scale
-// (absent: 1 / sqrt(size)).
+// (absent: 1 / sqrt(size)), queries of a block on tensor cores (16, 32 or 64, where there is such a kernel; 0: as seems best).
 #include "backends/cuda/device/cu/attention.h"
 
 #include <cmath>
@@ -48,7 +48,8 @@ class AttentionKernel final : public Kernel {
       : gpu_(gpu),
         q_heads_(p.integer("q_heads", 0)),
         kv_heads_(p.integer("kv_heads", 0)),
-        causal_(p.integer("causal", 0) != 0) {
+        causal_(p.integer("causal", 0) != 0),
+        block_(read_integer(p, "queries", 0, kQueryRows)) {
     if (p.has("scale")) scale_ = static_cast<float>(p.real("scale"));
   }
 
@@ -146,8 +147,10 @@ class AttentionKernel final : public Kernel {
   // Few queries a block when there are too few for all multiprocessors. False: there is no such kernel.
   bool choose_short(const std::string& suffix, int chunks) {
     const AttentionArguments& a = arguments_;
-    const int64_t blocks = ceil_div(a.queries, 16) * a.heads * a.batch;
-    const int tiles = chunks == 1 && blocks > 2 * int64_t{gpu_.chip().multiprocessors} ? 2 : 1;
+    const int64_t blocks = ceil_div(a.queries, 16) * a.heads * a.batch, many = 2 * int64_t{gpu_.chip().multiprocessors};
+    const int64_t block = block_ != 0 ? block_ : blocks > 4 * many ? kQueryRows : blocks > many ? 32 : 16;
+    if (block == kQueryRows) return false;
+    const int tiles = chunks == 1 && block == 32 ? 2 : 1;
     const auto warps = static_cast<int>(std::min<int64_t>(ceil_div(a.keys, kShortKeys), kShortWarps));
     const int shared = short_shared(chunks, tiles, warps);
     if (chunks > 2 || a.keys > kMostShortKeys || shared > gpu_.chip().shared_per_block) return false;
@@ -167,6 +170,7 @@ class AttentionKernel final : public Kernel {
   Gpu& gpu_;
   int64_t q_heads_, kv_heads_;
   bool causal_;
+  int64_t block_;
   std::optional<float> scale_;
   AttentionArguments arguments_ = {};
   bool fast_ = false;  // when addresses are aligned too
