@@ -101,13 +101,19 @@ TEST(CudaHost, BoxesLeaveNoRowsEmptyWhereImagesDivide) {
   kernels::ImageView image;
   image.batch = 128;
   image.height = image.width = 14;
-  EXPECT_EQ(kernels::PixelBox::covering(image, 128, 256, 256).count(image), 128 * 14 * 14 / 128);
+  EXPECT_EQ(kernels::PixelBox::covering(image, 128, 256, 256, 0).count(image), 128 * 14 * 14 / 128);
   image.batch = 1;
-  const auto box = kernels::PixelBox::covering(image, 128, 256, 256);
+  const auto box = kernels::PixelBox::covering(image, 128, 256, 256, 0);
   EXPECT_EQ(box.count(image), 2);
   EXPECT_EQ(box.w, 14);
+  image.batch = 8;  // 14 boxes would do, and 16 are enough
+  EXPECT_EQ(kernels::PixelBox::covering(image, 128, 256, 256, 0).count(image), 14);
+  const auto wide = kernels::PixelBox::covering(image, 128, 256, 256, 16);
+  EXPECT_EQ(wide.count(image), 16);
+  EXPECT_EQ(wide.w, 14);
+  EXPECT_EQ(wide.h, 7);
   image.height = image.width = 0;
-  EXPECT_EQ(kernels::PixelBox::covering(image, 128, 256, 256).count(image), 0);
+  EXPECT_EQ(kernels::PixelBox::covering(image, 128, 256, 256, 0).count(image), 0);
 }
 
 TEST(CudaHost, ChannelOfRowIsAPermutation) {

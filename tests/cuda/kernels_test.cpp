@@ -75,6 +75,21 @@ TEST(CudaConv, Tf32) {
   EXPECT_TRUE(names.count("conv_mma") && names.count("conv_wgmma"));
 }
 
+TEST(CudaConv, NotANumberStaysWhereItsWindowsAre) {
+  for (DType type : kFloats) {
+    NodeCase c = conv({1, 16, 9, 9}, {24, 16, 3, 3}, type, kSame3x3);
+    Tensor x = random_tensor(type, c.inputs[0].dims, 3);
+    x.set(40, static_cast<double>(kNan));
+    x.set(700, static_cast<double>(kInf));
+    c.inputs[0].value = x;
+    EXPECT_TRUE(check(c).count("conv_mma"));
+  }
+}
+
+TEST(CudaConv, ManyTermsOfFloat32) {
+  EXPECT_TRUE(check(conv({1, 512, 7, 7}, {32, 512, 3, 3}, DType::kF32, kSame3x3)).count("conv_mma"));
+}
+
 TEST(CudaConv, RunTimeWeightsAndNoPixels) {
   NodeCase c = conv({1, 8, 6, 6}, {12, 8, 3, 3}, DType::kF16, kSame3x3);
   c.inputs[1].constant = c.inputs[2].constant = false;

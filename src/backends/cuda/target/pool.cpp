@@ -9,7 +9,7 @@ namespace kiln::cuda::tactics {
 
 const Tactic pool{
     .name = "pool",
-    .version = 1,
+    .version = 2,
     .ops = {"MaxPool", "AveragePool"},
     .accepts = [](const Problem& p) -> Refusal {
       for (const Refusal& r : {accept_image(p.input(0), "x"), accept_image(p.outputs[0], "y")})

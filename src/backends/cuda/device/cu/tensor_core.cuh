@@ -90,28 +90,40 @@ template <> __device__ inline void multiply<MathTF32>(float (&sum)[4], const uin
 #endif
 }
 
-// What TF32 has of float32, and the rest, which is nothing of what is not finite.
+// What TF32 has of float32, and the rest, rounded to TF32. What is not finite has no rest, and nothing that meets the other's rest.
 struct Halves {
-  uint32_t high, low;
+  uint32_t high, finite, low;
 };
 __device__ inline Halves halves_of(uint32_t bits) {
+#if __CUDA_ARCH__ >= 800
   constexpr uint32_t kBitsOfTF32 = 0xffffe000u, kExponent = 0x7f800000u;
   const uint32_t high = bits & kBitsOfTF32;
-  const float low = __uint_as_float(bits) - __uint_as_float(high);
-  return {high, (bits & kExponent) == kExponent ? 0 : __float_as_uint(low)};
+  if ((bits & kExponent) == kExponent) return {high, 0, 0};
+  const float rest = __uint_as_float(bits) - __uint_as_float(high);
+  uint32_t low;
+  asm("cvt.rna.tf32.f32 %0, %1;" : "=r"(low) : "f"(rest));
+  return {high, high, low};
+#else
+  return {bits, bits, 0};
+#endif
 }
+// Tensor cores cut off what does not fit a sum; few products are therefore summed there, and the sums rounded as float32 is.
 template <> __device__ inline void multiply<MathF32>(float (&sum)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1) {
-  uint32_t high[4], low[4];
+  uint32_t high[4], finite[4], low[4];
 #pragma unroll
   for (int i = 0; i < 4; ++i) {
     const Halves half = halves_of(a[i]);
     high[i] = half.high;
+    finite[i] = half.finite;
     low[i] = half.low;
   }
   const Halves first = halves_of(b0), second = halves_of(b1);
-  multiply<MathTF32>(sum, low, first.high, second.high);
-  multiply<MathTF32>(sum, high, first.low, second.low);
-  multiply<MathTF32>(sum, high, first.high, second.high);
+  float part[4] = {};
+  multiply<MathTF32>(part, low, first.finite, second.finite);
+  multiply<MathTF32>(part, finite, first.low, second.low);
+  multiply<MathTF32>(part, high, first.high, second.high);
+#pragma unroll
+  for (int i = 0; i < 4; ++i) sum[i] += part[i];
 }
 
 }  // namespace kiln::cuda

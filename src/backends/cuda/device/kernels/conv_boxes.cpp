@@ -16,15 +16,21 @@ bool is_flat(const ConvOperands& o) {
 
 }  // namespace
 
-PixelBox PixelBox::covering(const ImageView& image, int64_t rows, int64_t most_w, int64_t most_h) {
+PixelBox PixelBox::covering(const ImageView& image, int64_t rows, int64_t most_w, int64_t most_h, int64_t enough) {
+  const auto cost = [&](const PixelBox& box) { return std::max(box.count(image), enough); };
   const auto bounded = [](int64_t extent, int64_t most) { return std::clamp<int64_t>(extent, 1, most); };
-  PixelBox best;
+  std::optional<PixelBox> best;
   for (int64_t w = bounded(image.width, std::min(rows, most_w)); w >= 1; --w)
     for (int64_t h = bounded(image.height, std::min(rows / w, most_h)); h >= 1; --h) {
       const PixelBox box{w, h, bounded(image.batch, rows / (w * h))};
-      if (box.count(image) < best.count(image)) best = box;
+      if (!best || cost(box) < cost(*best)) best = box;
     }
-  return best;
+  // No longer than it must be to cover as much.
+  const auto even = [](int64_t extent, int64_t length) {
+    const int64_t whole = std::max<int64_t>(extent, 1);
+    return ceil_div(whole, ceil_div(whole, length));
+  };
+  return {even(image.width, best->w), even(image.height, best->h), even(image.batch, best->n)};
 }
 
 int64_t PixelBox::across(const ImageView& image) const { return ceil_div(image.width, w); }
@@ -44,14 +50,17 @@ bool flatten_when_flat(ConvOperands& o) {
 }
 
 Status plan_boxes(const ConvCall& conv, const KernelCall& call, const ConvOperands& o, const GroupTile& tile,
-                  PixelBox& box, ConvBoxArguments& a) {
+                  int64_t splits, const Chip& chip, PixelBox& box, ConvBoxArguments& a) {
   const int64_t taps = conv.parameters().taps();
   if (call.inputs[1].elements() != wgmma_weight_elements(o.geometry.columns, taps, o.channels, o.bytes, tile))
     return {Code::kShapeMismatch, "packed weights have another size"};
   const int64_t chunks = wgmma_chunks(taps, o.channels, o.bytes);
   if (chunks > INT32_MAX) return {Code::kUnsupported, "a convolution has too many terms for its kernel"};
   const auto longest = [](int64_t stride) { return (kLongestBox - 1) / stride + 1; };
-  box = PixelBox::covering(o.out, tile.rows(), longest(o.geometry.stride_w), longest(o.geometry.stride_h));
+  // Blocks that run at the same time anyway need not be fewer.
+  const int64_t blocks_of_box = std::max<int64_t>(ceil_div(o.geometry.columns, tile.columns) * splits, 1);
+  box = PixelBox::covering(o.out, tile.rows(), longest(o.geometry.stride_w), longest(o.geometry.stride_h),
+                           chip.multiprocessors / blocks_of_box);
   a.g = o.geometry;
   a.chunks = static_cast<uint32_t>(chunks);
   a.box_bytes = static_cast<uint32_t>(box.w * box.h * box.n * kChunk);

@@ -7,8 +7,9 @@ namespace kiln::cuda::kernels {
 // Pixels of the result, all boxes alike.
 struct PixelBox {
   int64_t w = 1, h = 1, n = 1;
-  // The widest of those that cover the image with the fewest, and have at most `rows` pixels and lengths.
-  static PixelBox covering(const ImageView& image, int64_t rows, int64_t most_w, int64_t most_h);
+  // The widest of those that cover the image with the fewest, and have at most `rows` pixels and lengths. As few as `enough` are as good
+  // as fewer.
+  static PixelBox covering(const ImageView& image, int64_t rows, int64_t most_w, int64_t most_h, int64_t enough);
   int64_t across(const ImageView& image) const;
   int64_t down(const ImageView& image) const;
   int64_t count(const ImageView& image) const;
@@ -16,9 +17,10 @@ struct PixelBox {
 
 // A convolution whose results are made of the pixel in the same place becomes one of a single row of pixels. False: it is none.
 bool flatten_when_flat(ConvOperands& operands);
-// For tiles of so many rows: arguments but weights, stages and what the kernel alone has. Checks the size of the packed weights.
+// For tiles of so many rows, whose terms are split over so many blocks: arguments but weights, stages and what the kernel alone has.
+// Checks the size of the packed weights.
 Status plan_boxes(const ConvCall& conv, const KernelCall& call, const ConvOperands& operands, const GroupTile& tile,
-                  PixelBox& box, ConvBoxArguments& arguments);
+                  int64_t splits, const Chip& chip, PixelBox& box, ConvBoxArguments& arguments);
 
 // Tensor maps hold addresses: `map` is made anew when its tensor lies elsewhere.
 class PixelMap {

@@ -55,9 +55,9 @@ class ConvFew final : public Kernel {
       a.patch_columns = divisor(shape.patch_columns);
       a.tap_columns = divisor(w.kernel[1]);
       a.weights_are_constant = call.inputs[1].host != nullptr;
-      launch_.function =
-          gpu_.function("conv_few", "conv_few" + std::string(float_suffix(o.type)) + "_" + std::to_string(columns_),
-                        static_cast<int>(shape.shared));
+      const std::string tile = "_" + std::to_string(columns_) + "_" + std::to_string(lines_);
+      launch_.function = gpu_.function("conv_few", "conv_few" + std::string(float_suffix(o.type)) + tile,
+                                       static_cast<int>(shape.shared));
       // Blocks that run at once go from tile to tile with the weights that they hold.
       const int64_t at_once = std::min<int64_t>(gpu_.chip().shared_per_block / shape.shared, kMostBlocks);
       launch_.grid = {blocks_for(std::min(tiles, at_once * gpu_.chip().multiprocessors), 1),

@@ -35,7 +35,7 @@ class ConvStream final : public Kernel {
       ConvStreamArguments& a = arguments_;
       a = {};
       PixelBox box;
-      KILN_RETURN_IF_ERROR(plan_boxes(conv_, call, o, {tile_.rows / 64, tile_.columns}, box, a));
+      KILN_RETURN_IF_ERROR(plan_boxes(conv_, call, o, {tile_.rows / 64, tile_.columns}, 1, gpu_.chip(), box, a));
       if (a.chunks == 0) return {Code::kMalformedPlan, "a convolution has no terms"};
       a.stages = static_cast<uint32_t>(stages_);
       a.buffers = static_cast<uint32_t>(buffers_);

@@ -35,7 +35,7 @@ class ConvWgmma final : public Kernel {
       ConvWgmmaArguments& a = arguments_;
       a = {};
       PixelBox box;
-      KILN_RETURN_IF_ERROR(plan_boxes(conv_, call, o, tile, box, a));
+      KILN_RETURN_IF_ERROR(plan_boxes(conv_, call, o, tile, splits_, gpu_.chip(), box, a));
       // A stage is given back while the next chunk is multiplied.
       if (stages_ == 1 && a.chunks > splits_)
         return {Code::kMalformedPlan, "one stage is too few for several chunks of terms"};
