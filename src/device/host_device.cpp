@@ -176,7 +176,7 @@ class HostEvent final : public Event {
 };
 
 // Handles with a meaning of their own in programs of the field: null and 1 are the default stream, 2 the thread's own.
-constexpr uintptr_t kLegacyStream = 1, kPerThreadStream = 2;
+constexpr uintptr_t kPerThreadStream = 2;
 
 // The kernel that showed that the parameters are sound is the first that is given out.
 class HostExecutable final : public Executable {

@@ -24,7 +24,7 @@ document.title = "PROBE" + JSON.stringify({
 
 def browse(folder, page, *options):
     return subprocess.run([BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", f"--user-data-dir={folder}/browser",
-                           "--window-size=1400,2400", *options, f"file://{folder}/{page}"], capture_output=True, text=True, timeout=240)
+                           "--window-size=1400,2400", *options, f"file://{folder}/{page}"], capture_output=True, text=True, timeout=1800)
 
 
 def opened(folder, page):
