@@ -171,10 +171,10 @@ void add_build_flags(CLI::App& app, BuildFlags& f) {
   auto add = [&](CLI::Option* option) { options.push_back(option); };
   add(app.add_option("--backend", f.backend,
                      "Back end that runs the engine (kiln list backends); default: the first that is there"));
-  add(app.add_option(
-      "--deviceProfile", f.device_profile,
-      "Build for the device of this file, which `kiln list devices` wrote elsewhere and which this machine need not have; "
-      "nothing is measured: times come from --timingCacheFile"));
+  add(app.add_option("--deviceProfile", f.device_profile,
+                     "Build for the device of this file, which `kiln list devices` wrote elsewhere and which this "
+                     "machine need not have; "
+                     "nothing is measured: times come from --timingCacheFile"));
   add(app.add_option(
       "--shapes", f.shapes,
       "Shapes of inputs, name:1x3x8x8,…: of the profile where no min, opt or max is given, and of the inference"));

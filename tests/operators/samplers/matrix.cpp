@@ -100,12 +100,8 @@ Sample sample_matmul_bfloat16(Draw& draw) {
 }  // namespace
 
 Entries matrix_samplers() {
-  return {{"Det", sample_det},
-          {"Einsum", sample_einsum},
-          {"Gemm", sample_gemm},
-          {"Inverse", sample_inverse},
-          {"MatMul", sample_matmul},
-          {"MatMulBfloat16", sample_matmul_bfloat16}};
+  return {{"Det", sample_det},         {"Einsum", sample_einsum}, {"Gemm", sample_gemm},
+          {"Inverse", sample_inverse}, {"MatMul", sample_matmul}, {"MatMulBfloat16", sample_matmul_bfloat16}};
 }
 
 }  // namespace kiln::operators

@@ -88,7 +88,7 @@ class AttentionKernel final : public Kernel {
       const int bytes = element_bytes(type);
       fast_ = bytes == 2 && gpu_.chip().has_cp_async() && in_words(*q, bytes) && in_words(*k, bytes) &&
               in_words(*v, bytes) && in_words(*y, bytes) && std::max(q->size, v->size) <= 4 * kChunkElements &&
-              k->rows > 0 && a.scale != 0 &&
+              k->rows > 0 && a.scale > 0 &&
               shared_of(chunks_of(std::max(q->size, v->size))) <= gpu_.chip().shared_per_block;
       return choose(float_suffix(type));
     });
