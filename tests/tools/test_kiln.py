@@ -16,7 +16,7 @@ from conftest import dense, save_model
 from onnx import TensorProto, helper, numpy_helper
 
 X = np.array([[1, -2, 0.5], [0, 3, 1]], np.float32)
-COMMANDS = ["bench", "build", "run", "inspect", "compare", "debug", "report", "list", "completion"]
+COMMANDS = ["bench", "build", "calibrate", "run", "inspect", "compare", "debug", "report", "list", "completion"]
 
 
 def read_pb(path):
