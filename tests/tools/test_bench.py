@@ -222,7 +222,7 @@ remoteAutoTuningConfig=x reportCapabilityDLA runtimePlatform=x safe safetyPlugin
 setBuildRoute=x setPluginsToSerialize=x sleepTime=1 staticPlugins=x stripAllWeights stripWeights stronglyTyped
 tacticSources=-X tempdir=x tempfileControls=x tilingOptimizationLevel=1 timeRefit tuneBuildRouteFile=x tuneBuildRoutes=x
 tuningCacheFile=x tuningSearch=x tuningTimeOut=1 uint8AsymmetricQuantizationDLA useDLACore=0 useManagedMemory useProfile=0 useRuntime=full
-vc versionCompatible weightStreamingBudget=0 layerOutputTypes=x calib=x plugins=x""".split()
+vc versionCompatible weightStreamingBudget=0 layerOutputTypes=x plugins=x""".split()
 
 
 def test_every_option_of_trtexec_is_known_and_says_what_it_does(kiln, model):

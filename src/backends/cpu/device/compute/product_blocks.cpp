@@ -2,6 +2,9 @@
 // of which is multiplied into all rows of a tile. What the zero points take off is the sum of the row's elements times them.
 #include "backends/cpu/device/compute/product_blocks.h"
 
+#include <algorithm>
+#include <cmath>
+
 #include "backends/cpu/device/compute/hwy_targets.h"
 #include "backends/cpu/device/compute/parallel.h"
 #undef HWY_TARGET_INCLUDE
@@ -171,6 +174,31 @@ void sum_rows(const BlockProduct& p, float* sums) {
     }
 }
 
+// With each weight as it is. Where a sum of elements is infinite or not a number, taking it times the zero point off is neither.
+void run_row_plainly(const BlockProduct& p, int64_t row) {
+  const BlockWeights& w = p.weights;
+  const int64_t codes = 32 / w.bits, padded = w.padded_columns();
+  const uint32_t mask = (uint32_t{1} << w.bits) - 1;
+  for (int64_t column = 0; column < w.columns; ++column) {
+    const int64_t group = column / BlockWeights::kGroup * BlockWeights::kGroup;
+    const int64_t width = std::min(BlockWeights::kGroup, padded - group);
+    const int32_t* packed = p.packed + group * w.words() + column - group;
+    const float* a = p.a + row * p.a_stride;
+    float total = 0;
+    for (int64_t b = 0; b < w.blocks(); ++b) {
+      const float scale = p.scales[b * padded + column], zero = p.zeros[b * padded + column];
+      for (int64_t t = 0; t < w.block_terms(b); ++t) {
+        const auto word = static_cast<uint32_t>(packed[t / codes * width]);
+        const uint32_t code = word >> (t % codes * w.bits) & mask;
+        total += a[t] * ((static_cast<float>(code) - zero) * scale);
+      }
+      packed += w.block_words(b) * width;
+      a += w.block;
+    }
+    p.out[row * p.out_stride + column] = total;
+  }
+}
+
 }  // namespace
 
 void product_blocks(const BlockProduct& p, int threads, float* scratch) noexcept {
@@ -185,6 +213,11 @@ void product_blocks(const BlockProduct& p, int threads, float* scratch) noexcept
       (p, scratch, row, std::min(row + kRowsAtOnce, p.rows), i / parts * BlockWeights::kGroup);
     }
   });
+  const int64_t blocks = p.weights.blocks();
+  for (int64_t row = 0; row < p.rows; ++row)
+    if (!std::all_of(scratch + row * blocks, scratch + (row + 1) * blocks,
+                     [](float sum) { return std::isfinite(sum); }))
+      run_row_plainly(p, row);
 }
 
 }  // namespace kiln::cpu
