@@ -162,7 +162,9 @@ std::vector<std::optional<double>> Tuner::times(const Problem& problem, const Ca
     for (; next != open.end() && emitted.size() < at_once; ++next) {
       if (hopeless(*next)) continue;
       const Candidate& candidate = list[*next];
-      emitted.emplace_back(*next, std::async(at_once > 1 ? std::launch::async : std::launch::deferred,
+      // Other devices' libraries keep threads for each thread that calls them.
+      const bool beside = at_once > 1 && candidate.tactic->device.empty();
+      emitted.emplace_back(*next, std::async(beside ? std::launch::async : std::launch::deferred,
                                              [&] { return candidate.tactic->emit(problem, candidate.config); }));
     }
     for (auto& [i, future] : emitted) future.wait();

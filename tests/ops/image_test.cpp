@@ -12,7 +12,7 @@ Tensor decoded(const std::string& file, const char* format = "RGB") {
 
 std::string number(uint32_t value, int bytes) {
   std::string text;
-  for (int i = 0; i < bytes; ++i) text += static_cast<char>(value >> (8 * i));
+  for (int i = 0; i < bytes; ++i, value /= 256) text += static_cast<char>(value % 256);
   return text;
 }
 

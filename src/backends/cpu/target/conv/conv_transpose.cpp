@@ -35,7 +35,6 @@ Refusal read_padding(const Problem& p, TransposeProblem& t) {
 }
 
 Refusal read_transpose(const Problem& p, TransposeProblem& t) {
-  if (p.op() != "ConvTranspose") return refuse("is for ConvTranspose");
   const Argument &x = p.input(0), &w = p.input(1), &y = p.outputs[0];
   for (const Refusal& r : {accept_channels_last(x, "x"), accept_channels_last(y, "y")})
     if (r.refused()) return r;
@@ -78,6 +77,7 @@ Tensor packed_weights(const TransposeShape& shape, const float* weights, const B
 const Tactic conv_transpose{
     .name = "conv_transpose",
     .version = 1,
+    .ops = {"ConvTranspose"},
     .accepts = [](const Problem& p) -> Refusal {
       TransposeProblem t;
       return read_transpose(p, t);
