@@ -12,7 +12,8 @@
 namespace kiln {
 namespace {
 
-constexpr double kWeightRotation = 48e6;  // bytes, at least: more than the caches hold
+constexpr double kWeightRotation = 48e6;    // bytes, at least: more than the caches hold
+constexpr double kMostHostRotation = 96e6;  // a processor may report caches that its cores do not share
 constexpr int kMaxCopies = 16;
 // Runs are taken in rounds. Other work on the machine makes rounds slower, never faster: the fastest counts, once a second
 // one confirms it.
@@ -120,7 +121,10 @@ class Rig {
     graph_ = std::move(graph);
   }
 
-  double rotation() const { return std::max(kWeightRotation, 2.0 * static_cast<double>(device_.facts().cache)); }
+  double rotation() const {
+    const double wanted = std::max(kWeightRotation, 2.0 * static_cast<double>(device_.facts().cache));
+    return device_.host_memory() ? std::min(wanted, kMostHostRotation) : wanted;
+  }
 
   KernelCall call(int index) const {
     return {inputs_[static_cast<size_t>(index % copies_)], step_.outputs, workspace_, workspace_size_};
