@@ -9,14 +9,21 @@
 namespace kiln {
 namespace {
 
+// Each piece between stars may as well be the first of its kind; the last one ends the text.
 bool fits(std::string_view pattern, std::string_view text) {
-  const size_t star = pattern.find('*');
+  size_t star = pattern.find('*');
   if (star == std::string_view::npos) return pattern == text;
   if (!text.starts_with(pattern.substr(0, star))) return false;
-  const std::string_view rest = pattern.substr(star + 1);
-  for (size_t i = star; i <= text.size(); ++i)
-    if (fits(rest, text.substr(i))) return true;
-  return false;
+  text.remove_prefix(star);
+  while (true) {
+    pattern.remove_prefix(star + 1);
+    star = pattern.find('*');
+    if (star == std::string_view::npos) return text.ends_with(pattern);
+    const std::string_view piece = pattern.substr(0, star);
+    const size_t at = text.find(piece);
+    if (at == std::string_view::npos) return false;
+    text.remove_prefix(at + piece.size());
+  }
 }
 
 class Marker {

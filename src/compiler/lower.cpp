@@ -210,6 +210,12 @@ void Lowering::add_variant(Scope& scope, plan::StepInfo& step, StepDetail& detai
   if (other.choice->tactic == usual.tactic && other.choice->config == usual.config) return;
   const Emitted emitted = other.choice->emit(*other.problem);
   if (open_device(emitted.device).host_memory() != open_device(step.device).host_memory()) return;
+  for (plan::StepVariant& known : step.variants)
+    if (known.step.kernel == emitted.kernel && known.step.parameters == emitted.parameters &&
+        known.step.device == emitted.device) {
+      known.profiles.push_back(other.profile);
+      return;
+    }
   plan::StepVariant variant{{other.profile}, step};
   variant.step.variants.clear();
   variant.step.device = emitted.device;
@@ -218,12 +224,6 @@ void Lowering::add_variant(Scope& scope, plan::StepInfo& step, StepDetail& detai
   variant.step.parameters = emitted.parameters;
   variant.step.inputs = operands(scope, *other.problem->node, emitted, "." + std::to_string(other.profile));
   ask_kernel(*other.problem, emitted, variant.step);
-  for (plan::StepVariant& known : step.variants)
-    if (known.step.kernel == variant.step.kernel && known.step.parameters == variant.step.parameters &&
-        known.step.device == variant.step.device) {
-      known.profiles.push_back(other.profile);
-      return;
-    }
   detail.strided_output = detail.strided_output && emitted.strided_output;
   detail.strided_inputs = 0;
   step.workspace_size = std::max(step.workspace_size, variant.step.workspace_size);

@@ -66,6 +66,9 @@ TEST(LayerPrecisions, ThoseThatAreNamedStay) {
   EXPECT_EQ(computed(half({{"middle", s}})), (Types{{"first", h}, {"middle", s}, {"last", h}, {"whole", i}}));
   EXPECT_EQ(computed(half({{"*", s, true}, {"l*t", h, true}})),
             (Types{{"first", s}, {"middle", s}, {"last", h}, {"whole", i}}));
+  const std::string hostile = std::string(2000, '*') + "x";
+  EXPECT_EQ(computed(half({{"*", s, true}, {hostile, h, true}}, false)),
+            (Types{{"first", s}, {"middle", s}, {"last", s}, {"whole", i}}));
   EXPECT_EQ(computed(half({{"*i*d*", s, true}})), (Types{{"first", h}, {"middle", s}, {"last", h}, {"whole", i}}));
 }
 
