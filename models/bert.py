@@ -1,4 +1,4 @@
-"""BERT-base, uncased (Devlin et al. 2018, arXiv:1810.04805): 12 layers, 768 features, 12 heads.
+"""BERT, uncased (Devlin et al. 2018, arXiv:1810.04805).
 
 Layer normalisation and GELU are written as chains of elementary nodes, as older exporters do.
 """
@@ -9,15 +9,15 @@ import numpy as np
 from graph import Model
 from transformer import BRANCH, attention, layer_norm_decomposed, look_up, positions, split_heads
 
-VOCABULARY, POSITIONS, FEATURES, LAYERS, HEADS = 30522, 512, 768, 12, 12
+VOCABULARY, POSITIONS = 30522, 512
 EPSILON = 1e-12
 
 
-def embeddings(g, ids):
+def embeddings(g, ids, features):
     with g.scope("embeddings"):
-        words = look_up(g, g.normal("words", [VOCABULARY, FEATURES], 1.0), ids)
-        kind = g.gather(g.normal("types", [2, FEATURES], 0.1), g.constant(0, np.int64), 0)
-        place = look_up(g, g.normal("positions", [POSITIONS, FEATURES], 0.5), positions(g, ids))
+        words = look_up(g, g.normal("words", [VOCABULARY, features], 1.0), ids)
+        kind = g.gather(g.normal("types", [2, features], 0.1), g.constant(0, np.int64), 0)
+        place = look_up(g, g.normal("positions", [POSITIONS, features], 0.5), positions(g, ids))
         x = g.add(words, dataclasses.replace(kind, sample=kind.sample[0]))
         return layer_norm_decomposed(g, g.add(x, place), EPSILON)
 
@@ -29,31 +29,37 @@ def additive_mask(g, mask):
         return g.op("Mul", g.op("Sub", g.constant(1.0), kept), g.constant(np.finfo(np.float32).min))
 
 
-def layer(g, x, bias):
+def layer(g, x, bias, heads):
+    features = x.channels
     with g.scope("attention"):
-        query, key, value = (split_heads(g, g.linear(x, FEATURES, name), HEADS) for name in ("query", "key", "value"))
-        y = attention(g, query, key, value, HEADS, lambda scores: g.op("Add", scores, bias))
-        x = layer_norm_decomposed(g, g.add(g.linear(y, FEATURES, "output", BRANCH), x), EPSILON)
+        query, key, value = (split_heads(g, g.linear(x, features, name), heads) for name in ("query", "key", "value"))
+        y = attention(g, query, key, value, heads, lambda scores: g.op("Add", scores, bias))
+        x = layer_norm_decomposed(g, g.add(g.linear(y, features, "output", BRANCH), x), EPSILON)
     with g.scope("feed_forward"):
-        y = g.linear(g.gelu_erf(g.linear(x, FEATURES * 4, "up")), FEATURES, "down", BRANCH)
+        y = g.linear(g.gelu_erf(g.linear(x, features * 4, "up")), features, "down", BRANCH)
         return layer_norm_decomposed(g, g.add(y, x), EPSILON)
 
 
-def bert_base(g):
-    ids = g.input("ids", [g.batch, g.seq], np.int64)
-    mask = g.input("mask", [g.batch, g.seq], np.int64)
-    bias = additive_mask(g, mask)
-    x = embeddings(g, ids)
-    for index in range(LAYERS):
-        with g.scope(f"layer{index}"):
-            x = layer(g, x, bias)
-    with g.scope("pooler"):
-        pooled = g.tanh(g.fully_connected(g.gather(x, g.constant(0, np.int64), 1), FEATURES))
-    g.output(x, "last_hidden_state", [g.batch, g.seq, FEATURES])
-    g.output(pooled, "pooled", [g.batch, FEATURES])
+def bert(layers, features, heads):
+    def build(g):
+        ids = g.input("ids", [g.batch, g.seq], np.int64)
+        mask = g.input("mask", [g.batch, g.seq], np.int64)
+        bias = additive_mask(g, mask)
+        x = embeddings(g, ids, features)
+        for index in range(layers):
+            with g.scope(f"layer{index}"):
+                x = layer(g, x, bias, heads)
+        with g.scope("pooler"):
+            pooled = g.tanh(g.fully_connected(g.gather(x, g.constant(0, np.int64), 1), features))
+        g.output(x, "last_hidden_state", [g.batch, g.seq, features])
+        g.output(pooled, "pooled", [g.batch, features])
+
+    return build
 
 
 MODELS = [
-    Model("bert_base", bert_base, 109_482_240, "BERT-base, uncased: int64 ids and mask [batch, seq]",
+    Model("bert_base", bert(12, 768, 12), 109_482_240, "BERT-base, uncased: int64 ids and mask [batch, seq]",
           sequence_limit=POSITIONS),
+    Model("bert_large", bert(24, 1024, 16), 335_141_888, "BERT-large, uncased: int64 ids and mask [batch, seq]",
+          sequence_limit=POSITIONS, on_request=True),
 ]

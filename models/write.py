@@ -14,11 +14,12 @@ import mobilenet
 import recurrent
 import resnet
 import squeezenet
+import swin
 import vgg
 import vit
 from graph import NEWEST_OPSET, OLDEST_OPSET, ExternalData, Graph, ModelTooLarge
 
-FAMILIES = [resnet, mobilenet, efficientnet, squeezenet, inception, vgg, bert, vit, gpt2, recurrent, mlp]
+FAMILIES = [resnet, mobilenet, efficientnet, squeezenet, inception, vgg, bert, vit, swin, gpt2, recurrent, mlp]
 CATALOGUE = {model.name: model for family in FAMILIES for model in family.MODELS}
 
 EXAMPLES = """\
@@ -44,7 +45,7 @@ def parse(arguments):
     parser = argparse.ArgumentParser(prog="write.py", description=__doc__, epilog=EXAMPLES,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("outdir", metavar="OUTDIR", nargs="?", help="folder for NAME.onnx; made when missing")
-    parser.add_argument("names", metavar="NAME", nargs="*", help="networks to write; default: all but gpt2_large")
+    parser.add_argument("names", metavar="NAME", nargs="*", help="networks to write; default: all but bert_large, gpt2_large and swin_b")
     parser.add_argument("--list", action="store_true", help="list the networks and stop")
     parser.add_argument("--batch", type=dimension, default=1, metavar="N|dynamic", help="batch size (default: 1)")
     parser.add_argument("--seq", type=dimension, default=128, metavar="N|dynamic",

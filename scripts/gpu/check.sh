@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Checks and times the back end of NVIDIA GPUs on a machine that has one, from a bundle that scripts/gpu/bundle.sh made.
 # Usage: scripts/gpu/check.sh BUNDLE [PART...]; parts: ops, sanitize, resnet50, bert (layers), networks; all of them when none is named.
-# Writes a log of each part, and to $OUT when it is set, a copy.
+# Writes a log of each part to $OUT, or to BUNDLE/logs when it is not set. NETWORKS and NETWORK_FLAGS say which networks (scripts/gpu/networks.py),
+# SANITIZED which tests compute-sanitizer watches.
 set -uo pipefail
 bundle=$1
 shift
@@ -9,6 +10,7 @@ parts=("$@")
 [[ ${#parts[@]} -gt 0 ]] || parts=(ops resnet50 bert networks sanitize)
 logs=${OUT:-$bundle/logs}
 mkdir -p "$logs"
+export LD_LIBRARY_PATH=$bundle/lib
 failed=0
 
 run() {  # NAME SECONDS COMMAND...: runs it, keeps what it says, shows the end
@@ -30,8 +32,8 @@ for part in "${parts[@]}"; do
     networks) run networks 300 python3 scripts/gpu/networks.py "$bundle" ${NETWORKS:-} ;;
     sanitize)
       for tool in memcheck racecheck; do
-        run "sanitize_$tool" 120 compute-sanitizer --tool "$tool" --error-exitcode 9 "$bundle/bin/test_cuda" \
-          --gtest_brief=1 --gtest_filter='CudaConv.ThreeByThree:CudaAttention.*:CudaMovement.*'
+        run "sanitize_$tool" 170 compute-sanitizer --tool "$tool" --error-exitcode 9 "$bundle/bin/test_cuda" \
+          --gtest_brief=1 --gtest_filter="${SANITIZED:-CudaConv.ThreeByThree:CudaAttention.*:CudaMovement.*}"
       done ;;
     *) echo "there is no part '$part'"; failed=1 ;;
   esac

@@ -21,12 +21,20 @@ def run(bundle: pathlib.Path, *arguments: str, timeout: int = 300) -> str:
     return done.stdout + done.stderr
 
 
-def write_model(name: str, batch: int, folder: pathlib.Path) -> pathlib.Path:
-    path = folder / f"{name}_b{batch}.onnx"
-    if not path.exists():
-        subprocess.run([sys.executable, "models/write.py", "--batch", str(batch), str(folder / "written"), name], check=True)
-        (folder / "written" / f"{name}.onnx").rename(path)
-    return path
+def write_models(wanted: list[tuple[str, int]], folder: pathlib.Path) -> dict[tuple[str, int], pathlib.Path]:
+    """The files of the networks, written side by side by a process each."""
+    paths = {(name, batch): folder / f"{name}_b{batch}.onnx" for name, batch in wanted}
+    writers = []
+    for (name, batch), path in paths.items():
+        if not path.exists():
+            written = folder / f"written_{path.stem}"
+            command = [sys.executable, "models/write.py", "--batch", str(batch), str(written), name]
+            writers.append((subprocess.Popen(command, stdout=subprocess.DEVNULL, env=dict(os.environ, OPENBLAS_NUM_THREADS="2")), written / f"{name}.onnx", path))
+    for writer, written, path in writers:
+        if writer.wait() != 0:
+            raise SystemExit(f"{written} could not be written")
+        written.rename(path)
+    return paths
 
 
 def difference(a: pathlib.Path, b: pathlib.Path) -> float:
@@ -42,10 +50,9 @@ def main() -> None:
     wanted = sys.argv[2:] or ["resnet50:1", "resnet50:8"]
     folder = pathlib.Path("gpu_networks")
     folder.mkdir(exist_ok=True)
-    for item in wanted:
-        name, _, batch = item.partition(":")
-        model = write_model(name, int(batch or 1), folder)
-        reference = folder / f"{model.stem}_cpu"
+    paths = write_models([(name, int(batch or 1)) for name, _, batch in (item.partition(":") for item in wanted)], folder)
+    for (name, batch), model in paths.items():
+        item, reference = f"{name}:{batch}", folder / f"{model.stem}_cpu"
         run(bundle, "build", str(model), "--backend=cpu", "--builderOptimizationLevel=0", "-o", f"{model}.cpu.plan")
         run(bundle, "run", f"{model}.cpu.plan", f"--saveOutputs={reference}")
         for flag in os.environ.get("NETWORK_FLAGS", "--fp16 --noTF32").split():
@@ -57,11 +64,14 @@ def main() -> None:
             outputs = folder / f"{model.stem}{flag}"
             run(bundle, "run", plan, f"--saveOutputs={outputs}")
             report = run(bundle, "bench", f"--loadEngine={plan}", "--duration=1", "--warmUp=200", "--useCudaGraph")
-            median = re.search(r"(?:GPU )?Compute Time:.*?median = ([0-9.]+) ms", report, re.I)
+            median = lambda row, text: (re.search(row + r":.*?median = ([0-9.]+) ms", text) or [None, "?"])[1]
+            plain = run(bundle, "bench", f"--loadEngine={plan}", "--duration=0.3", "--warmUp=100")
+            loaded = re.search(r"Engine loaded in ([0-9.]+) s", plain)
             profile = run(bundle, "bench", f"--loadEngine={plan}", "--duration=0", "--iterations=3", "--dumpProfile")
-            (pathlib.Path(os.environ.get("OUT", folder)) / f"{model.stem}{flag}.txt").write_text(log + report + profile)
-            print(f"{item:18} {flag:9} median {median[1] if median else '?':>8} ms  error {difference(outputs, reference):.1e}  "
-                  f"built in {built:5.1f} s  layers on the host: {hosts[0] if hosts else 0}", flush=True)
+            (pathlib.Path(os.environ.get("OUT", folder)) / f"{model.stem}{flag}.txt").write_text(log + report + plain + profile)
+            print(f"{item:18} {flag:9} median {median('Compute Time', report):>8} ms, without a graph {median('Compute Time', plain):>8} ms  "
+                  f"enqueue {median('Enqueue Time', report)} / {median('Enqueue Time', plain)} ms  error {difference(outputs, reference):.1e}  "
+                  f"built in {built:5.1f} s, loaded in {loaded[1] if loaded else '?'} s  layers on the host: {hosts[0] if hosts else 0}", flush=True)
 
 
 if __name__ == "__main__":
