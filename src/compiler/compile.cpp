@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/version.h"
 #include "compiler/extents.h"
+#include "compiler/formats.h"
 #include "compiler/layer_precisions.h"
 #include "compiler/lower.h"
 #include "compiler/split.h"
@@ -43,28 +44,6 @@ void restore_output_names(ir::Graph& graph, const std::vector<std::string>& name
       graph.rename(other, names[i] + ".before");
     graph.rename(v, names[i]);
   }
-}
-
-void lay_out_outputs(ir::Graph& graph, const std::vector<Layout>& layouts) {
-  for (size_t i = 0; i < layouts.size(); ++i) {
-    ir::Value* v = graph.outputs()[i];
-    if (v->layout == layouts[i] || layouts[i].is_row_major()) continue;
-    ir::Value* before = v->producer() && v->producer()->is("Reformat") ? v->producer()->input(0) : nullptr;
-    if (before && before->layout == layouts[i] && before->producer() && !before->is_graph_output()) {
-      graph.set_output(i, before);
-      continue;
-    }
-    ir::Node* copy = graph.add_node({.op = find_op("Reformat"),
-                                     .inputs = {v},
-                                     .attributes = {},
-                                     .name = "reformat " + v->name(),
-                                     .origins = {},
-                                     .regions = {},
-                                     .output_names = {}});
-    copy->output()->layout = layouts[i];
-    graph.set_output(i, copy->output());
-  }
-  graph.remove_dead();
 }
 
 // What only running can size lies in row-major order.
@@ -168,12 +147,13 @@ plan::Plan compile(std::unique_ptr<ir::Graph> graph, const CompileOptions& optio
     if (options.after_stage) options.after_stage(pass.name, *graph);
   }
   const std::vector<WatchedOutput> watched = settle_watches(*graph, options, output_names);
-  lay_out_outputs(*graph, options.output_layouts);
   const Extents extents(*graph, options.profiles, options.values);
   TunerOptions tuner = options.tuner;
   tuner.logger = options.logger;
   tuner.disabled.insert(options.passes.disabled.begin(), options.passes.disabled.end());
   split_declined(*graph, extents, target, tuner);
+  choose_formats(*graph, extents, target, tuner, options.output_layouts);
+  if (options.after_stage) options.after_stage("formats", *graph);
   restore_output_names(*graph, output_names);
   compute_string_constants(*graph);
   ir::verify(*graph);

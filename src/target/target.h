@@ -80,6 +80,7 @@ struct Tactic {
   std::vector<std::string_view> ops = {};  // that it is for; empty: any
   std::string device = {};                 // whose kernels it emits; empty: the target's
   bool sizes_results = false;              // its kernel stores results whose shape it alone can tell
+  bool turns_layouts = false;  // reads row-major images and writes channels-last ones, or the reverse, at no cost
   std::function<Refusal(const Problem&)> accepts;
   // At least one; in the order of preference when nothing is measured. Null: one empty configuration.
   std::function<std::vector<Config>(const Problem&)> configurations;

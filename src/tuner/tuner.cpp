@@ -68,14 +68,31 @@ int Tuner::threads() const {
   return options_.max_threads > 0 ? std::min(all, options_.max_threads) : all;
 }
 
+// Only the last resort takes values of any rank.
+static bool has_ranks(const Problem& problem) {
+  const auto ranked = [](const Argument& a) { return !a.present || a.ranked; };
+  return std::all_of(problem.inputs.begin(), problem.inputs.end(), ranked) &&
+         std::all_of(problem.outputs.begin(), problem.outputs.end(), ranked);
+}
+
+bool Tuner::is_allowed(const Tactic& tactic, const Problem& problem) const {
+  if (options_.disabled.count(tactic.name) || (problem.sizes_results && !tactic.sizes_results)) return false;
+  return tactic.device.empty() || (!options_.own_only && !options_.disabled.count(tactic.device));
+}
+
+Tuner::Preferred Tuner::first_accepting(const Problem& problem) const {
+  if (!has_ranks(problem)) return {};
+  const std::vector<const Tactic*>& tactics = target_.tactics().of(problem.op());
+  for (size_t i = 0; i < tactics.size(); ++i)
+    if (is_allowed(*tactics[i], problem) && !tactics[i]->accepts(problem).refused()) return {tactics[i], i};
+  return {};
+}
+
 Tuner::Candidates Tuner::candidates(const Problem& problem) const {
   Candidates list;
-  for (const auto* arguments : {&problem.inputs, &problem.outputs})
-    for (const Argument& a : *arguments)
-      if (a.present && !a.ranked) return list;  // only the last resort takes values of any rank
+  if (!has_ranks(problem)) return list;
   for (const Tactic* tactic : target_.tactics().of(problem.op())) {
-    if (options_.disabled.count(tactic->name) || (problem.sizes_results && !tactic->sizes_results)) continue;
-    if (!tactic->device.empty() && (options_.own_only || options_.disabled.count(tactic->device))) continue;
+    if (!is_allowed(*tactic, problem)) continue;
     const Refusal refusal = tactic->accepts(problem);
     if (refusal.refused()) {
       options_.logger->log(Severity::kVerbose,

@@ -530,7 +530,7 @@ def test_bash_completion(kiln):
     assert words_of(kiln, "bench", "--loadE") == ["--loadEngine="]
     assert words_of(kiln, "bench", "--dumpP") == ["--dumpProfile"]
     assert words_of(kiln, "list", "kn") == ["knobs"]
-    assert set(words_of(kiln, "build", "--dump", "=", "")) == {"import", "canonicalize", "quantize", "precision", "fuse", "layout", "final"}
+    assert set(words_of(kiln, "build", "--dump", "=", "")) == {"import", "canonicalize", "quantize", "precision", "fuse", "formats", "final"}
     assert words_of(kiln, "build", "--dump", "=", "fu") == ["fuse"]
     offered = set(words_of(kiln, "run", "--"))
     known = set(re.findall(r"--\w[\w-]*", kiln.ok("run", "--help").split("\nExamples")[0]))

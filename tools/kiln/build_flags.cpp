@@ -217,7 +217,7 @@ void add_build_flags(CLI::App& app, BuildFlags& f) {
   add(app.add_option("--stop-after", f.stop_after, "Stop rewriting after this many patches, to bisect a fault; -1: all")
           ->capture_default_str());
   add(app.add_option("--dump", f.dump, "Print the graph after a stage")
-          ->check(CLI::IsMember({"import", "canonicalize", "quantize", "precision", "fuse", "layout", "final"})));
+          ->check(CLI::IsMember({"import", "canonicalize", "quantize", "precision", "fuse", "formats", "final"})));
   add(app.add_option(
       "--dumpFile", f.dump_file,
       "Write that graph to a file instead (.kir), which can be built; large constants lie in FILE.weights"));

@@ -4,7 +4,6 @@
 #include "backends/cpu/device/compute/product_int8.h"
 #include "backends/cpu/device/device.h"
 #include "backends/cpu/target/tactics.h"
-#include "passes/layout/choose_layouts.h"
 #include "passes/pass.h"
 #include "passes/rule_lists.h"
 
@@ -27,8 +26,7 @@ class CpuTarget final : public Target {
   std::vector<passes::Pass> pipeline(const TargetOptions& options) const override {
     std::vector<passes::Pass> list{passes::canonicalize()};
     if (options.precisions.compute == DType::kBF16) list.push_back(passes::multiply_in_bfloat16());
-    list.insert(list.end(), {passes::quantize(), passes::compute_in_float32(), passes::fuse(passes::fusion_rules()),
-                             passes::choose_layouts()});
+    list.insert(list.end(), {passes::quantize(), passes::compute_in_float32(), passes::fuse(passes::fusion_rules())});
     return list;
   }
   bool computes_in(DType type) const override {

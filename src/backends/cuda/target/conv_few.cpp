@@ -19,6 +19,7 @@ const Tactic conv_few{
     .name = "conv_few",
     .version = 1,
     .ops = {"Conv"},
+    .turns_layouts = true,
     .accepts = [](const Problem& p) -> Refusal {
       if (!target_chip().has_cp_async()) return refuse("compute capability is below 8.0");
       TiledProblem t;

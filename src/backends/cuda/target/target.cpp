@@ -1,8 +1,6 @@
 // NVIDIA GPUs as a target.
 #include "backends/cuda/target/target.h"
 
-#include "backends/cuda/target/first_layers.h"
-#include "passes/layout/choose_layouts.h"
 #include "passes/pass.h"
 #include "passes/rule.h"
 #include "passes/rule_lists.h"
@@ -25,8 +23,6 @@ class CudaTarget final : public Target {
     std::vector<passes::Pass> list{passes::canonicalize()};
     if (options.precisions.compute != DType::kF32) list.push_back(passes::compute_in(options.precisions.compute));
     list.push_back(passes::fuse(fusion_rules()));
-    list.push_back(passes::choose_layouts());
-    list.push_back(read_rows_at_the_entrance());
     return list;
   }
   const TacticList& tactics() const override { return cuda::tactic_list(); }
