@@ -35,7 +35,7 @@ Refusal accepts_attention(const Problem& p) {
 
 const Tactic attention{
     .name = "attention",
-    .version = 2,
+    .version = 3,
     .ops = {"Attention"},
     .accepts = accepts_attention,
     .configurations =

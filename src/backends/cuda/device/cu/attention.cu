@@ -8,7 +8,7 @@ namespace {
 template <class Math, int kChunks> class AttentionBlock {
  public:
   __device__ AttentionBlock(const AttentionArguments& arguments, char* shared)
-      : a_(arguments), head_(arguments), shared_(shared), query0_(blockIdx.x * kQueryRows) {}
+      : a_(arguments), head_(arguments), shared_(shared), query0_(blockIdx.x * kQueryRows), mask_(a_, head_.mask, region(5)) {}
 
   __device__ void run() {
     const int keys = a_.causal ? min(a_.keys, query0_ + kQueryRows) : a_.keys;
@@ -19,14 +19,13 @@ template <class Math, int kChunks> class AttentionBlock {
     for (int block = 0; block < blocks; ++block) {
       if (block + 1 < blocks) copy_keys(block + 1, (block + 1) % 2);
       commit_copies();
-      Scores<1, kKeySquares> scores;
-      begin_scores<T>(scores, a_, head_.mask, score_place(block));
+      mask_.template fill<T>(query0_, kQueryRows, block * kKeyRows, threadIdx.x, kAttentionThreads);
       wait_for_copies<1>();
       __syncthreads();
       if (kKeeps && block == 0)
 #pragma unroll
         for (int step = 0; step < kSteps; ++step) load_queries(queries_[kKeeps ? step : 0], step);
-      add_block(block, scores[0]);
+      add_block(block);
       __syncthreads();
     }
     store();
@@ -46,11 +45,8 @@ template <class Math, int kChunks> class AttentionBlock {
   }
 
   __device__ void copy_rows(int to, const T* from, int64_t stride, int row0, int rows, int size) const {
-    for (int i = threadIdx.x; i < kQueryRows * kChunks * 8; i += kAttentionThreads) {
-      const int row = i / (kChunks * 8), piece = i % (kChunks * 8);
-      const bool wanted = row0 + row < rows && piece * kPieceElements<Math> < size;
-      copy_piece(place(region(to), row, piece), from + (wanted ? (row0 + row) * stride + piece * kPieceElements<Math> : 0), wanted);
-    }
+    copy_head_rows<kQueryRows, kChunks * 8, Math>(from, stride, row0, rows, size, threadIdx.x, kAttentionThreads,
+                                                  [&](int row, int piece) { return place(region(to), row, piece); });
   }
   __device__ void copy_keys(int block, int half) const {
     copy_rows(1 + 2 * half, head_.k, a_.k_at.row, block * kKeyRows, a_.keys, a_.size);
@@ -67,8 +63,11 @@ template <class Math, int kChunks> class AttentionBlock {
     return {query0_ + warp * 16 + lane / 4, block * kKeyRows + lane % 4 * 2};
   }
 
-  __device__ void add_block(int block, float (&scores)[kKeySquares][4]) {
+  __device__ void add_block(int block) {
     const int lane = threadIdx.x % 32;
+    Scores<1, kKeySquares> all;
+    mask_.template begin<1>(all, threadIdx.x / 32 * 16);
+    float(&scores)[kKeySquares][4] = all[0];
     const char *keys = region(1 + block % 2 * 2), *values = region(2 + block % 2 * 2);
 #pragma unroll
     for (int step = 0; step < kSteps; ++step) {
@@ -82,7 +81,7 @@ template <class Math, int kChunks> class AttentionBlock {
         multiply<Math>(scores[j * 2 + 1], left, squares[2], squares[3]);
       }
     }
-    if ((block + 1) * kKeyRows > a_.keys || a_.causal) hide(scores, score_place(block));
+    if (a_.causal) hide(scores, score_place(block));
     float factor[2];
 #pragma unroll
     for (int half = 0; half < 2; ++half) {
@@ -117,12 +116,13 @@ template <class Math, int kChunks> class AttentionBlock {
     }
   }
 
+  // What comes later than a query.
   __device__ void hide(float (&scores)[kKeySquares][4], const ScorePlace& at) const {
 #pragma unroll
     for (int j = 0; j < kKeySquares; ++j)
 #pragma unroll
       for (int i = 0; i < 4; ++i)
-        if (is_hidden(a_, at.query_of(0, i), at.key_of(j, i))) scores[j][i] = -INFINITY;
+        if (at.key_of(j, i) > at.query_of(0, i)) scores[j][i] = -INFINITY;
   }
 
   __device__ void store() {
@@ -131,6 +131,7 @@ template <class Math, int kChunks> class AttentionBlock {
     for (int half = 0; half < 2; ++half) {
       float sum = sum_[half];
       for (int step = 1; step < 4; step *= 2) sum += __shfl_xor_sync(kAllLanes, sum, step);
+      const float share = __fdividef(1.0f, sum);
       const int query = query0_ + warp * 16 + lane / 4 + half * 8;
       if (query >= a_.queries) continue;
 #pragma unroll
@@ -138,7 +139,7 @@ template <class Math, int kChunks> class AttentionBlock {
         const int at = j * 8 + lane % 4 * 2;
         if (at >= a_.value_size) continue;
         *reinterpret_cast<uint32_t*>(head_.y + query * a_.y_at.row + at) =
-            packed<T>(results_[j][half * 2] / sum, results_[j][half * 2 + 1] / sum);
+            packed<T>(results_[j][half * 2] * share, results_[j][half * 2 + 1] * share);
       }
     }
   }
@@ -147,6 +148,7 @@ template <class Math, int kChunks> class AttentionBlock {
   const HeadPointers<T> head_;
   char* const shared_;
   const int query0_;
+  MaskTile<kKeyRows> mask_;
   uint32_t queries_[kKeeps ? kSteps : 1][4];
   float top_[2] = {-INFINITY, -INFINITY}, sum_[2] = {0, 0};
   float results_[kValueSquares][4] = {};

@@ -20,6 +20,14 @@ template <int N, class F> __device__ inline Run<N> mapped(Run<N> v, F f) {
 // Right to a millionth or so.
 __device__ inline float sigmoid(float x) { return __fdividef(1.0f, 1.0f + __expf(-x)); }
 
+// x (1 + erf(x / sqrt 2)) / 2 to 2e-7: erf by Abramowitz and Stegun 7.1.26.
+__device__ inline float gelu(float x) {
+  const float u = fabsf(x) * 0.70710678f, t = __fdividef(1.0f, 1 + 0.3275911f * u);
+  const float sum = t * (0.254829592f + t * (-0.284496736f + t * (1.421413741f + t * (-1.453152027f + t * 1.061405429f))));
+  const float tail = 0.5f * sum * __expf(-u * u);
+  return x * (x >= 0 ? 1 - tail : tail);
+}
+
 // Not inline: kernels that keep many results in registers would hold a copy for each run of them.
 template <int N> __device__ __noinline__ Run<N> activated(Activation activation, float alpha, float beta, Run<N> v) {
   switch (activation) {
@@ -33,9 +41,9 @@ template <int N> __device__ __noinline__ Run<N> activated(Activation activation,
       return mapped(v, [](float x) { return x != x ? x : x * fminf(fmaxf(x * (1.0f / 6) + 0.5f, 0.0f), 1.0f); });
     case Activation::kHardSigmoid:
       return mapped(v, [=](float x) { return x != x ? x : fminf(fmaxf(alpha * x + beta, 0.0f), 1.0f); });
-    case Activation::kGeluErf: return mapped(v, [](float x) { return 0.5f * x * (1 + erff(x * 0.70710678f)); });
-    case Activation::kGeluTanh:
-      return mapped(v, [](float x) { return 0.5f * x * (1 + tanhf(0.79788456f * (x + 0.044715f * x * x * x))); });
+    case Activation::kGeluErf: return mapped(v, [](float x) { return gelu(x); });
+    case Activation::kGeluTanh:  // (1 + tanh(u)) / 2 is sigmoid(2 u)
+      return mapped(v, [](float x) { return x * sigmoid(1.59576912f * (x + 0.044715f * x * x * x)); });
     case Activation::kElu: return mapped(v, [=](float x) { return x < 0 ? alpha * expm1f(x) : x; });
     default: return v;
   }
