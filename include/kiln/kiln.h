@@ -191,7 +191,8 @@ class Engine {
   bool on_host() const;  // its device works on the host's memory: nothing is copied to it
   std::vector<IoTensor> io() const;
   std::vector<LayerInfo> layers() const;
-  size_t context_bytes() const;  // device memory that each session takes
+  std::string layer_information() const;  // JSON in the form of TensorRT's IEngineInspector
+  size_t context_bytes() const;           // device memory that each session takes
   size_t weight_bytes() const;
   std::string built_by() const;           // version of Kiln
   std::string device() const;             // that it was built on, as text
@@ -312,6 +313,9 @@ struct DeviceInfo {
 };
 // All devices of all back ends, and for a back end without a device why it has none.
 std::vector<DeviceInfo> list_devices();
+// Engines that are built or loaded from now on are this device's, which list_devices() calls "backend:ordinal", where they are of its back
+// end; at first they are those of ordinal 0. Throws when there is no such device.
+void choose_device(const std::string& backend, int ordinal);
 // What is known of a device as a JSON file, whole or not at all; throws when another kind of file is there. `free_memory` and `missing`
 // are not kept.
 void save_device_profile(const std::string& path, const DeviceInfo& device);

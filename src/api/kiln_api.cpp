@@ -228,13 +228,12 @@ std::shared_ptr<Engine::State> Engine::State::open(const std::string& path, cons
 }
 
 Engine Engine::load(const std::string& path, bool copies) {
-  return guarded([&] { return Engine(State::open(path, {.allocator = nullptr, .ordinal = 0, .copies = copies})); });
+  return guarded([&] { return Engine(State::open(path, {.allocator = nullptr, .copies = copies})); });
 }
 
 Engine Engine::look(const std::string& path) {
-  return guarded([&] {
-    return Engine(State::open(path, {.allocator = nullptr, .ordinal = 0, .copies = false, .looks_only = true}));
-  });
+  return guarded(
+      [&] { return Engine(State::open(path, {.allocator = nullptr, .copies = false, .looks_only = true})); });
 }
 
 void Engine::save(const std::string& path) const {

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "api/nv_scope.h"
+#include "base/index.h"
 #include "plan/plan.h"
 
 namespace kiln::api {
@@ -28,7 +29,7 @@ void set_layer_input(LayerCore& layer, int32_t index, nvinfer1::ITensor& tensor)
     if (&own.network() != layer.network)
       throw Error(Code::kInvalidArgument, "tensor '" + own.name() + "' belongs to another network");
     if (layer.inputs.size() <= static_cast<size_t>(index)) layer.inputs.resize(static_cast<size_t>(index) + 1);
-    layer.inputs[static_cast<size_t>(index)] = &own;
+    nth(layer.inputs, index) = &own;
   });
 }
 void set_output_type(LayerCore& layer, int32_t index, nvinfer1::DataType type) noexcept {

@@ -1,6 +1,8 @@
 // Tensors of a network.
 #include "api/nv_network.h"
 
+#include "base/index.h"
+
 namespace kiln::api {
 namespace {
 
@@ -41,8 +43,7 @@ void TensorImpl::setDimensions(nvinfer1::Dims const& given) noexcept {
 EdgeType TensorImpl::input_type() const {
   Shape shape = dims;
   for (const auto& [i, dim_name] : dim_names)
-    if (i < static_cast<int32_t>(shape.size()) && !shape[static_cast<size_t>(i)].is_constant())
-      shape[static_cast<size_t>(i)] = Dim::symbol(dim_name);
+    if (i < static_cast<int32_t>(shape.size()) && !nth(shape, i).is_constant()) nth(shape, i) = Dim::symbol(dim_name);
   EdgeType type;
   type.tensor = {dtype, std::move(shape), true};
   return type;

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "base/error.h"
+#include "base/index.h"
 #include "base/version.h"
 #include "compiler/extents.h"
 #include "compiler/formats.h"
@@ -49,7 +50,7 @@ void restore_output_names(ir::Graph& graph, const std::vector<std::string>& name
 // What only running can size lies in row-major order.
 void check_layouts(const plan::Plan& plan) {
   for (int32_t t : plan.programs[0].outputs) {
-    const plan::TensorInfo& info = plan.programs[0].tensors[static_cast<size_t>(t)];
+    const plan::TensorInfo& info = nth(plan.programs[0].tensors, t);
     if (info.storage == plan::Storage::kSlot && !info.layout.is_row_major())
       throw Error(Code::kUnsupported, "the size of output '" + info.name + "' is known only when running")
           .cause("such outputs are row-major")

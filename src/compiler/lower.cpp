@@ -6,6 +6,7 @@
 
 #include "base/checked.h"
 #include "base/error.h"
+#include "base/index.h"
 #include "compiler/cut_in_place.h"
 #include "compiler/plan_memory.h"
 #include "compiler/problems.h"
@@ -179,7 +180,7 @@ bool Lowering::shares_memory(const Scope& scope, const ir::Node& node) const {
   auto it = scope.tensors.find(in);
   if (it == scope.tensors.end() || out->is_graph_output() || !extents_.max(out->shape()) || !out->ranked())
     return false;
-  return scope.program->tensors[static_cast<size_t>(it->second)].storage == Storage::kArena && reads_row_major(in) &&
+  return nth(scope.program->tensors, it->second).storage == Storage::kArena && reads_row_major(in) &&
          reads_row_major(out);
 }
 
@@ -187,7 +188,7 @@ bool Lowering::shares_memory(const Scope& scope, const ir::Node& node) const {
 bool Lowering::is_late(const Scope& scope, const plan::StepInfo& step) {
   for (const auto* list : {&step.inputs, &step.outputs})
     for (int32_t t : *list)
-      if (t >= 0 && scope.program->tensors[static_cast<size_t>(t)].storage == Storage::kSlot) return true;
+      if (t >= 0 && nth(scope.program->tensors, t).storage == Storage::kSlot) return true;
   return false;
 }
 
@@ -198,7 +199,7 @@ std::vector<int32_t> Lowering::operands(Scope& scope, const ir::Node& node, cons
     if (from >= 0) inputs.push_back(tensor_of(scope, node.input(from)));
     else if (from == Emitted::kAbsent) inputs.push_back(-1);
     else
-      inputs.push_back(constant_tensor(scope, emitted.constants[static_cast<size_t>(-2 - from)],
+      inputs.push_back(constant_tensor(scope, nth(emitted.constants, -2 - from),
                                        node.name() + ".packed" + std::to_string(-2 - from) + suffix, Layout()));
   }
   return inputs;

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/index.h"
 #include "compiler/problems.h"
 #include "compiler/signatures.h"
 
@@ -25,7 +26,7 @@ void put_behind(ir::Graph& graph, ir::Node& node, ir::Node* before, Tail tail) {
   ir::NodeSpec spec;
   spec.op = first.op;
   spec.attributes = first.attributes;
-  for (int operand : first.operands) spec.inputs.push_back(operand < 0 ? result : extra[static_cast<size_t>(operand)]);
+  for (int operand : first.operands) spec.inputs.push_back(operand < 0 ? result : nth(extra, operand));
   spec.name = node.name() + " (" + names_of(tail) + ")";
   spec.origins = node.origins;
   ir::Node* made = graph.add_node(std::move(spec), before);

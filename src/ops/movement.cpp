@@ -4,6 +4,8 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "base/index.h"
+#include "base/require.h"
 #include "ops/reference_math.h"
 #include "ops/shape_elements.h"
 
@@ -39,13 +41,12 @@ void pick(const Tensor& source, const std::vector<int64_t>& positions, Tensor& o
     throw Error(Code::kTypeMismatch, "elements of " + source.type_string() + " do not fit " + out.type_string());
   if (static_cast<int64_t>(positions.size()) != out.size())
     throw_size_mismatch(out.size(), static_cast<int64_t>(positions.size()));
-  for (int64_t p : positions)
-    if (p >= source.size()) throw Error(Code::kInternal, "an element position is out of range");
+  for (int64_t p : positions) require(p < source.size(), Code::kInternal, "an element position is out of range");
   if (positions.empty()) return;
   if (source.dtype() == DType::kString) {
     auto& to = out.mutable_string_values();
     for (size_t i = 0; i < positions.size(); ++i)
-      if (positions[i] >= 0) to[i] = source.string_values()[static_cast<size_t>(positions[i])];
+      if (positions[i] >= 0) to[i] = nth(source.string_values(), positions[i]);
     return;
   }
   switch (bits(source.dtype())) {
@@ -151,7 +152,7 @@ std::optional<std::vector<Dim>> few_elements(const ShapeCall& c, std::string_vie
 
 std::vector<Dim> pick(const std::vector<Dim>& source, const std::vector<int64_t>& positions) {
   std::vector<Dim> result;
-  for (int64_t p : positions) result.push_back(source[static_cast<size_t>(p)]);
+  for (int64_t p : positions) result.push_back(nth(source, p));
   return result;
 }
 

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "base/index.h"
 #include "ops/op.h"
 #include "ops/shape_elements.h"
 
@@ -48,7 +49,7 @@ bool ShapeCall::present(std::string_view input) const { return present(find(inpu
 const InputInfo& ShapeCall::info(std::string_view input) const {
   static const InputInfo absent;
   const int i = find(input);
-  return i < input_count() ? inputs_[static_cast<size_t>(i)] : absent;
+  return i < input_count() ? nth(inputs_, i) : absent;
 }
 
 std::optional<std::vector<Dim>> ShapeCall::elements(int index) const {

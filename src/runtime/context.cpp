@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "base/index.h"
+
 namespace kiln {
 namespace {
 
@@ -80,7 +82,7 @@ Status Context::set_profile(int32_t profile) noexcept {
 }
 
 const plan::ProfileDims& Context::bounds_of(size_t input) const {
-  return engine_->plan().profiles[static_cast<size_t>(profile_)].inputs[input];
+  return nth(engine_->plan().profiles, profile_).inputs[input];
 }
 
 Status Context::set_input_dims(int32_t tensor, std::span<const int64_t> dims) noexcept {
@@ -90,7 +92,7 @@ Status Context::set_input_dims(int32_t tensor, std::span<const int64_t> dims) no
   if (at == inputs.end()) return {Code::kInvalidArgument, text_ = "the tensor is not an input"};
   const plan::ProfileDims& bounds = bounds_of(static_cast<size_t>(at - inputs.begin()));
   if (!inside(dims, bounds)) {
-    message_ = "input '" + engine_->main().tensors[static_cast<size_t>(tensor)].name + "': shape " +
+    message_ = "input '" + nth(engine_->main().tensors, tensor).name + "': shape " +
                to_string(Dims(dims.begin(), dims.end())) + " is outside the profile, min " + to_string(bounds.min) +
                " max " + to_string(bounds.max);
     return {Code::kShapeOutOfProfile, text_ = message_.c_str()};
@@ -100,7 +102,7 @@ Status Context::set_input_dims(int32_t tensor, std::span<const int64_t> dims) no
 
 Status Context::set_input_value(int32_t tensor, Datum value) noexcept {
   text_ = "";
-  const plan::TensorInfo& info = engine_->main().tensors[static_cast<size_t>(tensor)];
+  const plan::TensorInfo& info = nth(engine_->main().tensors, tensor);
   if (!engine_->is_input(tensor) || info.storage != plan::Storage::kSlot)
     return {Code::kInvalidArgument, text_ = "the tensor is not an input that is given as a value"};
   if (value.kind != info.kind || !holds_only(value, info.dtype)) {
@@ -125,14 +127,14 @@ Status Context::set_address(int32_t tensor, void* address) noexcept {
 
 // The elements of shape tensors as they are now.
 Status Context::read_values() noexcept {
-  const auto& list = engine_->plan().profiles[static_cast<size_t>(profile_)].values;
+  const auto& list = nth(engine_->plan().profiles, profile_).values;
   for (size_t i = 0; i < list.size(); ++i) {
     const plan::ProfileDims& bounds = list[i];
     const int32_t tensor = engine_->main().inputs[i];
     const void* data = bounds.opt.empty() ? nullptr : runner_.address(tensor);
     if (!data) continue;
     read_.resize(bounds.opt.size());
-    const plan::TensorInfo& info = engine_->main().tensors[static_cast<size_t>(tensor)];
+    const plan::TensorInfo& info = nth(engine_->main().tensors, tensor);
     for (size_t k = 0; k < read_.size(); ++k) read_[k] = load_int(info.dtype, data, static_cast<int64_t>(k));
     if (!inside(read_, bounds)) {
       message_ = "input '" + info.name + "': the values " + to_string(read_) + " are outside the profile, min " +
@@ -181,7 +183,7 @@ Status Context::check_addresses() noexcept {
     return {Code::kShapeNotSet, text_ = "the context has no device memory: it was made without, and none was set"};
   for (const auto* list : {&engine_->main().inputs, &engine_->main().outputs})
     for (int32_t t : *list) {
-      const plan::TensorInfo& info = engine_->main().tensors[static_cast<size_t>(t)];
+      const plan::TensorInfo& info = nth(engine_->main().tensors, t);
       if (info.storage == plan::Storage::kSlot && engine_->is_input(t) && !runner_.slot_is_set(t)) {
         message_ = "input '" + info.name + "' has no value";
         return {Code::kShapeNotSet, text_ = message_.c_str()};
@@ -236,7 +238,7 @@ Status Context::enqueue_stepwise(Stream& stream) {
 // Results whose size only running could tell go where the user's allocator or, without one, the address says.
 Status Context::deliver_outputs(Stream& stream) noexcept {
   for (int32_t t : engine_->main().outputs) {
-    const plan::TensorInfo& info = engine_->main().tensors[static_cast<size_t>(t)];
+    const plan::TensorInfo& info = nth(engine_->main().tensors, t);
     if (info.storage != plan::Storage::kSlot || info.kind != Datum::kTensor) continue;
     if (!output_allocate_ && !runner_.address(t)) continue;
     const Tensor& result = runner_.slot(t).tensor;

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "base/checked.h"
+#include "base/index.h"
 #include "runtime/runner.h"
 
 namespace kiln {
@@ -34,11 +35,10 @@ Tensor stack(const std::vector<Tensor>& parts, int64_t axis, const Tensor& empty
                       ? Tensor::strings(dims, std::vector<std::string>(static_cast<size_t>(element_count(dims))))
                       : Tensor::allocate(first.dtype(), dims);
   for (int64_t p = 0; p < count; ++p) {
-    if (parts[static_cast<size_t>(p)].dims() != first.dims())
+    if (nth(parts, p).dims() != first.dims())
       throw Error(Code::kShapeMismatch, "a loop returns results of different shapes: " + first.type_string() + " and " +
-                                            parts[static_cast<size_t>(p)].type_string());
-    for (int64_t o = 0; o < outer; ++o)
-      copy_elements(parts[static_cast<size_t>(p)], o * inner, result, (o * count + p) * inner, inner);
+                                            nth(parts, p).type_string());
+    for (int64_t o = 0; o < outer; ++o) copy_elements(nth(parts, p), o * inner, result, (o * count + p) * inner, inner);
   }
   return result;
 }
@@ -89,7 +89,7 @@ Status Runner::run_if(size_t index, Stream& stream) {
 // What one trip would have given for output `t`, whose trips lie along `axis`, when there was no trip: its type and shape.
 Tensor Runner::slice_of_none(const std::vector<Tensor>& trips, int32_t t, int64_t axis) const {
   if (!trips.empty() || t < 0) return Tensor::allocate(DType::kF32, {0});
-  const plan::TensorInfo& tensor = program_.tensors[static_cast<size_t>(t)];
+  const plan::TensorInfo& tensor = nth(program_.tensors, t);
   Dims dims;
   for (uint32_t d : tensor.dims) dims.push_back(engine_.dims().evaluate(d, symbols_).value_or(0));
   if (!dims.empty()) dims.erase(dims.begin() + normalize_axis(axis, static_cast<int64_t>(dims.size())));
@@ -177,7 +177,7 @@ Status Runner::run_scan(size_t index, Stream& stream) {
 
 Datum Runner::as_datum(int32_t tensor) const {
   if (tensor < 0) return Datum();
-  const TensorState& state = states_[static_cast<size_t>(tensor)];
+  const TensorState& state = nth(states_, tensor);
   if (state.slot) return *state.slot;
   return Datum(Tensor::borrow(state.view.dtype, state.dims, state.view.data));
 }
@@ -185,7 +185,7 @@ Datum Runner::as_datum(int32_t tensor) const {
 void Runner::take_results(size_t index, std::vector<Datum> results) {
   const plan::StepInfo& info = program_.steps[index];
   for (size_t i = 0; i < info.outputs.size() && i < results.size(); ++i)
-    if (info.outputs[i] >= 0) *states_[static_cast<size_t>(info.outputs[i])].slot = std::move(results[i]);
+    if (info.outputs[i] >= 0) *nth(states_, info.outputs[i]).slot = std::move(results[i]);
   bind_results(info);
 }
 
@@ -195,12 +195,12 @@ Status Runner::call(Stream& stream, const Symbols& outer, std::vector<Datum> inp
   for (size_t i = 0; i < program_.inputs.size() && i < inputs.size(); ++i) {
     const int32_t t = program_.inputs[i];
     set_slot(t, std::move(inputs[i]));
-    const plan::TensorInfo& info = program_.tensors[static_cast<size_t>(t)];
-    const TensorState& state = states_[static_cast<size_t>(t)];
+    const plan::TensorInfo& info = nth(program_.tensors, t);
+    const TensorState& state = nth(states_, t);
     for (size_t d = 0;
          info.ranked && state.slot->kind == Datum::kTensor && d < info.dims.size() && d < state.dims.size(); ++d)
       if (const int symbol = engine_.dims().lone_symbol(info.dims[d]); symbol >= 0)
-        symbols_[static_cast<size_t>(symbol)] = state.dims[d];
+        nth(symbols_, symbol) = state.dims[d];
   }
   for (size_t i = 0; i < states_.size(); ++i)
     if (!states_[i].slot && !states_[i].known && resolve(static_cast<int32_t>(i))) place(static_cast<int32_t>(i));

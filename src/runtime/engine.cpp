@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "base/index.h"
 #include "plan/verify_shapes.h"
 #include "runtime/context.h"
 
@@ -17,7 +18,7 @@ constexpr uint64_t kUploadBytes = uint64_t{64} << 20;  // of one copy, so that w
 Engine::Engine(plan::Plan plan, const LoadOptions& options)
     : plan_(std::move(plan)), dims_(plan_.dims), allocator_(options.allocator) {
   if (options.looks_only) return;
-  open_devices(options.ordinal);
+  open_devices(options.device);
   load_executables();
   name_frames();
   if (plan_.device_memory) upload_constants();
@@ -27,8 +28,8 @@ Engine::~Engine() {
   if (constants_) allocator_->deallocate(constants_);
 }
 
-void Engine::open_devices(int ordinal) {
-  device_ = &open_device(plan_.device + ":" + std::to_string(ordinal));
+void Engine::open_devices(Device* wanted) {
+  device_ = wanted && wanted->name() == plan_.device ? wanted : &open_device(plan_.device);
   if (device_->fingerprint() != plan_.fingerprint)
     throw Error(Code::kPlanDevice, "the engine was built for another device")
         .cause("built for " + plan_.fingerprint + "; this is " + device_->fingerprint())
@@ -144,7 +145,7 @@ std::shared_ptr<Engine> Engine::from_plan(plan::Plan plan, const LoadOptions& op
 std::optional<int32_t> Engine::find_io(std::string_view name) const {
   for (const auto* list : {&main().inputs, &main().outputs})
     for (int32_t t : *list)
-      if (main().tensors[static_cast<size_t>(t)].name == name) return t;
+      if (nth(main().tensors, t).name == name) return t;
   return std::nullopt;
 }
 
@@ -168,7 +169,7 @@ void Engine::require_device() const {
 }
 
 std::optional<int64_t> Engine::max_bytes(int32_t tensor, int32_t profile) const {
-  const plan::TensorInfo& info = main().tensors[static_cast<size_t>(tensor)];
+  const plan::TensorInfo& info = nth(main().tensors, tensor);
   std::optional<int64_t> most;
   int32_t corner = 0;
   plan::for_each_corner(plan_, [&](const plan::DimValues& values) {

@@ -7,6 +7,7 @@
 #include <set>
 #include <vector>
 
+#include "base/index.h"
 #include "runtime/engine.h"
 #include "runtime/scratch.h"
 
@@ -28,17 +29,17 @@ class Runner {
   // Elements of a shape tensor among the inputs, as many as the profiles bound.
   void set_input_values(int32_t tensor, std::span<const int64_t> values) noexcept;
   void set_address(int32_t tensor, void* address) noexcept {
-    states_[static_cast<size_t>(tensor)].given = address;
-    if (states_[static_cast<size_t>(tensor)].slot) return;
-    states_[static_cast<size_t>(tensor)].view.data = address;
+    nth(states_, tensor).given = address;
+    if (nth(states_, tensor).slot) return;
+    nth(states_, tensor).view.data = address;
     dirty_addresses_ = true;
   }
-  void* address(int32_t tensor) const { return states_[static_cast<size_t>(tensor)].given; }
-  bool dims_known(int32_t tensor) const { return states_[static_cast<size_t>(tensor)].known; }
-  const std::vector<int64_t>& tensor_dims(int32_t tensor) const { return states_[static_cast<size_t>(tensor)].dims; }
-  bool has_slot(int32_t tensor) const { return states_[static_cast<size_t>(tensor)].slot != nullptr; }
+  void* address(int32_t tensor) const { return nth(states_, tensor).given; }
+  bool dims_known(int32_t tensor) const { return nth(states_, tensor).known; }
+  const std::vector<int64_t>& tensor_dims(int32_t tensor) const { return nth(states_, tensor).dims; }
+  bool has_slot(int32_t tensor) const { return nth(states_, tensor).slot != nullptr; }
   // A result that only running could size: valid after run().
-  const Datum& slot(int32_t tensor) const { return *states_[static_cast<size_t>(tensor)].slot; }
+  const Datum& slot(int32_t tensor) const { return *nth(states_, tensor).slot; }
   // Dimensions that such a result will have, after prepare(); nothing when only running can tell.
   std::optional<std::vector<int64_t>> expected_dims(int32_t tensor) const;
   void set_slot(int32_t tensor, Datum value);
@@ -100,7 +101,7 @@ class Runner {
   Status resolve_all();
   TensorView view_of(int32_t tensor) const;
   void forget_late_symbols() {
-    for (int symbol : engine_.dims().late_symbols()) symbols_[static_cast<size_t>(symbol)].reset();
+    for (int symbol : engine_.dims().late_symbols()) nth(symbols_, symbol).reset();
   }
   void refresh_views(StepState& step, const plan::StepInfo& info);
   bool on_host(const plan::StepInfo& info) const;

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <optional>
 
+#include "base/index.h"
+
 namespace kiln {
 namespace {
 
@@ -131,7 +133,7 @@ Refusal add_bias(const Problem& p, int i, int column_axis, double factor, FusedE
   if (e.bias_input >= 0) return refuse("there are two biases, one of them not constant");
   e.bias.resize(static_cast<size_t>(columns), 0.0f);
   for (int64_t c = 0; c < columns; ++c)
-    e.bias[static_cast<size_t>(c)] += static_cast<float>(factor * a.constant->at(elements == 1 ? 0 : c));
+    nth(e.bias, c) += static_cast<float>(factor * a.constant->at(elements == 1 ? 0 : c));
   return accept();
 }
 

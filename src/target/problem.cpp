@@ -1,12 +1,13 @@
 // Problems: their text, their key, and the last resort.
 #include "base/error.h"
+#include "base/index.h"
 #include "target/target.h"
 
 namespace kiln {
 
 const Argument& Problem::input(int i) const {
   static const Argument absent;
-  return i < static_cast<int>(inputs.size()) ? inputs[static_cast<size_t>(i)] : absent;
+  return i < static_cast<int>(inputs.size()) ? nth(inputs, i) : absent;
 }
 
 namespace {
@@ -107,7 +108,7 @@ Emitted emit_reference(const Problem& problem) {
     e.parameters.set("post" + std::to_string(i) + ".operands", Ints(post.operands.begin(), post.operands.end()));
   }
   for (int i = 0; i < static_cast<int>(problem.inputs.size()); ++i)
-    e.inputs.push_back(problem.inputs[static_cast<size_t>(i)].present ? i : Emitted::kAbsent);
+    e.inputs.push_back(nth(problem.inputs, i).present ? i : Emitted::kAbsent);
   return e;
 }
 

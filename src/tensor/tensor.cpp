@@ -7,6 +7,8 @@
 #include <cstring>
 
 #include "base/error.h"
+#include "base/index.h"
+#include "base/require.h"
 
 namespace kiln {
 namespace {
@@ -100,8 +102,8 @@ Tensor Tensor::strings(Dims dims, std::vector<std::string> values) {
 }
 
 void* Tensor::mutable_data() {
-  if (dtype_ == DType::kString) throw Error(Code::kTypeMismatch, "the elements of a string tensor are not plain data");
-  if (!valid()) throw Error(Code::kInvalidState, "the tensor is empty");
+  require(dtype_ != DType::kString, Code::kTypeMismatch, "the elements of a string tensor are not plain data");
+  require(valid(), Code::kInvalidState, "the tensor is empty");
   if (!writable_) throw Error(Code::kInvalidState, type_string() + " is read-only").remedy("write to a clone()");
   if (owner_.use_count() != 1)
     throw Error(Code::kInvalidState, type_string() + " is shared").remedy("write to a clone()");
@@ -149,7 +151,7 @@ std::vector<int64_t> Tensor::to_ints() const {
   if (!is_integer(dtype_) && dtype_ != DType::kBool)
     throw Error(Code::kTypeMismatch, type_string() + " holds no integers");
   std::vector<int64_t> values(static_cast<size_t>(count_));
-  for (int64_t i = 0; i < count_; ++i) values[static_cast<size_t>(i)] = int_at(i);
+  for (int64_t i = 0; i < count_; ++i) nth(values, i) = int_at(i);
   return values;
 }
 

@@ -5,6 +5,7 @@
 #include <random>
 #include <utility>
 
+#include "base/index.h"
 #include "ir/text.h"
 #include "target/step_call.h"
 #include "tuner/tuner.h"
@@ -127,7 +128,7 @@ class Rig {
   }
 
   KernelCall call(int index) const {
-    return {inputs_[static_cast<size_t>(index % copies_)], step_.outputs, workspace_, workspace_size_};
+    return {nth(inputs_, index % copies_), step_.outputs, workspace_, workspace_size_};
   }
 
   void* place(const Tensor& tensor) { return place(Sample{tensor, static_cast<size_t>(tensor.bytes())}); }
@@ -145,7 +146,7 @@ class Rig {
   void place_input(const Problem& problem, const Emitted& emitted, size_t i) {
     const int from = emitted.inputs[i];
     if (from < Emitted::kAbsent) {
-      const Tensor& constant = emitted.constants[static_cast<size_t>(Emitted::from_constant(0) - from)];
+      const Tensor& constant = nth(emitted.constants, Emitted::from_constant(0) - from);
       if (!inputs_.front()[i].data) inputs_.front()[i].data = place(constant);
       const auto size = static_cast<size_t>(constant.bytes());
       for (auto list = inputs_.begin() + 1; list != inputs_.end(); ++list) {

@@ -2,6 +2,7 @@
 import json
 import os
 import pathlib
+import re
 import stat
 import subprocess
 
@@ -88,10 +89,11 @@ def test_exports_do_not_replace_the_model(kiln, model, device):
 
 def test_a_full_disk_is_noticed(kiln, model):
     kiln.ok("build", model, "-o", "m.plan", *FAST, "--noTimingCache")
-    for words in (["list"], ["inspect", "m.plan"], ["inspect", "m.plan", "--json"]):
+    for words in (["list"], ["list", "devices"], ["inspect", "m.plan"], ["inspect", "m.plan", "--json"], ["inspect", model], ["run", "m.plan"],
+                  ["bench", "--loadEngine=m.plan", *FAST], ["build", model, "--dump=fuse"], ["compare", model], ["completion", "bash"], ["--help"]):
         with open("/dev/full", "w") as full:
             done = subprocess.run([kiln.program, *words], cwd=kiln.folder, stdout=full, stderr=subprocess.PIPE, text=True)
-        assert done.returncode == 1 and "K1005" in done.stderr, words
+        assert done.returncode == 1 and re.findall(r"\[E\] (error\[K\d+\])", done.stderr) == ["error[K1005]"], (words, done.stderr)
 
 
 def test_outputs_whose_names_meet_are_kept_apart(kiln):
@@ -129,3 +131,9 @@ def test_names_from_a_model_do_not_reach_the_terminal_raw(kiln):
     path.write_bytes(text)
     done = kiln.run("build", path, *FAST)
     assert done.returncode == 1 and "\x1b" not in done.stderr and "\\x1b" in done.stderr
+    save_model(path, [helper.make_node("Relu", ["xx"], ["y"], name="nn")], {"xx": (F, [2])}, {"y": (F, [2])})
+    path.write_bytes(path.read_bytes().replace(b"xx", b"x\x1b").replace(b"nn", b"n\x1b"))
+    kiln.ok("build", path, "-o", "escape.plan", *FAST)
+    for shown in ("escape.onnx", "escape.plan"):
+        text = kiln.ok("inspect", shown)
+        assert "\x1b" not in text and "x\\x1b" in text

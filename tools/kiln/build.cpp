@@ -23,8 +23,9 @@ std::string place_of_engine(const BuildCommand& o) {
   return std::filesystem::path(o.build.onnx).replace_extension(".plan").string();
 }
 
-void run(const BuildCommand& o) {
+void run(BuildCommand& o) {
   set_loudness(o.build.verbose, o.build.quiet);
+  choose_device(o.trtexec, o.build, "");
   const std::string path = place_of_engine(o);
   if (path == o.build.onnx)
     throw api::Failure(

@@ -27,6 +27,12 @@ struct Exit {
   int code;
 };
 inline constexpr const char* kExitCodes = "Exit codes: 0 success, 1 failure (error[K…] says which), 2 wrong usage.";
+// They act in every program that uses Kiln's libraries, but for the last.
+inline constexpr const char* kEnvironment =
+    "  OMP_NUM_THREADS=N   threads that compute at most (--cpuThreads: of one inference)\n"
+    "  KILN_CUBLASLT=FILE  the library cuBLASLt, when it is not where libraries are looked for\n"
+    "  KILN_PERF_MAP=1     `perf` shows the layers of engines\n"
+    "  NO_COLOR=1          no colours on a terminal\n";
 // The end of a command's help.
 void set_footer(CLI::App& app, const std::string& examples, const std::string& exit_codes = kExitCodes);
 

@@ -4,7 +4,9 @@
 #include <algorithm>
 #include <set>
 
+#include "base/index.h"
 #include "base/printable.h"
+#include "base/require.h"
 
 namespace kiln::onnx {
 namespace {
@@ -93,7 +95,7 @@ void GraphImporter::check_opsets() const {
   const auto opsets = opset_map(model_->opset_import());
   const auto onnx = opsets.find("");
   if (onnx == opsets.end()) {
-    if (opsets.empty()) throw Error(Code::kInvalidGraph, "the model imports no operator set");
+    require(!opsets.empty(), Code::kInvalidGraph, "the model imports no operator set");
     return;
   }
   if (onnx->second < kOldestOpset || onnx->second > kNewestOpset)
@@ -103,7 +105,7 @@ void GraphImporter::check_opsets() const {
 }
 
 std::unique_ptr<ir::Graph> GraphImporter::run() {
-  if (!model_->has_graph()) throw Error(Code::kMalformedModel, "the model has no graph");
+  require(model_->has_graph(), Code::kMalformedModel, "the model has no graph");
   if (options_.report) options_.report->nodes = model_->graph().node_size();
   check_opsets();
   auto graph = std::make_unique<ir::Graph>();
@@ -135,7 +137,7 @@ void GraphImporter::throw_unsupported() const {
 }
 
 void GraphImporter::define(Scope& scope, const std::string& name, ir::Value* value) const {
-  if (name.empty()) throw Error(Code::kInvalidGraph, "an input or initializer has no name");
+  require(!name.empty(), Code::kInvalidGraph, "an input or initializer has no name");
   if (!scope.values.try_emplace(name, value).second)
     throw Error(Code::kInvalidGraph, "the name '" + name + "' is given to two values");
 }
@@ -240,7 +242,7 @@ std::unique_ptr<ir::Graph> GraphImporter::import_region(const ::onnx::GraphProto
   std::vector<ir::Value*> outputs;
   for (const auto& output : proto.output()) {
     ir::Value* value = resolve(scope, output.name());
-    if (!value) throw Error(Code::kUnsupported, "a nested graph holds nodes that cannot be imported");
+    require(value, Code::kUnsupported, "a nested graph holds nodes that cannot be imported");
     outputs.push_back(value);
   }
   graph->set_outputs(std::move(outputs));
@@ -319,7 +321,7 @@ void GraphImporter::import_node(const ::onnx::NodeProto& node, Scope& scope, con
   for (int i = 0; i < node.output_size(); ++i) {
     if (node.output(i).empty()) continue;
     if (static_cast<size_t>(i) >= n.results_.size()) n.invalid("output " + std::to_string(i) + " does not exist");
-    scope.values[node.output(i)] = n.results_[static_cast<size_t>(i)];
+    scope.values[node.output(i)] = nth(n.results_, i);
   }
 }
 
@@ -445,7 +447,7 @@ void GraphImporter::set_outputs(const ::onnx::GraphProto& graph, Scope& scope) {
     if (value->name() != output.name()) scope.graph->rename(value, output.name());
     outputs.push_back(value);
   }
-  if (outputs.empty()) throw Error(Code::kInvalidGraph, "the graph has no outputs");
+  require(!outputs.empty(), Code::kInvalidGraph, "the graph has no outputs");
   scope.graph->set_outputs(std::move(outputs));
 }
 

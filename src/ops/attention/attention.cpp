@@ -5,6 +5,8 @@
 #include <cmath>
 #include <limits>
 
+#include "base/index.h"
+#include "base/require.h"
 #include "ops/dim_checks.h"
 #include "ops/reference_math.h"
 #include "ops/registry.h"
@@ -47,8 +49,8 @@ void check_attention(const ShapeCall& c, const AttentionShapes& s) {
     throw Error(Code::kShapeMismatch,
                 "Attention has " + s.q[1].str() + " query heads over " + s.k[1].str() + " key heads")
         .cause("the first must be a multiple of the second");
-  if (c.present("past_key") != c.present("past_value"))
-    throw Error(Code::kInvalidGraph, "Attention needs both past_key and past_value, or neither");
+  require(c.present("past_key") == c.present("past_value"), Code::kInvalidGraph,
+          "Attention needs both past_key and past_value, or neither");
   if (c.present("past_key")) {
     const Shape &key = c.dims("past_key"), &value = c.dims("past_value");
     for (size_t i : {0, 1, 3}) {
@@ -109,7 +111,7 @@ class Bias {
     if (c.present("nonpad_kv_seqlen")) lengths_ = integers(c.input("nonpad_kv_seqlen"));
     if (!c.present("attn_mask")) return;
     const Tensor& mask = c.input("attn_mask");
-    if (mask.rank() < 1) throw Error(Code::kShapeMismatch, "attn_mask is a scalar");
+    require(mask.rank() >= 1, Code::kShapeMismatch, "attn_mask is a scalar");
     values_ = doubles(mask);
     if (mask.dtype() == DType::kBool)
       for (double& v : values_) v = v != 0 ? 0 : kMasked;
@@ -124,9 +126,9 @@ class Bias {
   }
   double at(int64_t b, int64_t h, int64_t i, int64_t j) const {
     if (causal_ && j > i + past_) return kMasked;
-    if (!lengths_.empty() && j >= lengths_[static_cast<size_t>(b)]) return kMasked;
+    if (!lengths_.empty() && j >= nth(lengths_, b)) return kMasked;
     if (values_.empty()) return 0;
-    return j < length_ ? values_[static_cast<size_t>(dot({b, h, i, j}, strides_))] : kMasked;
+    return j < length_ ? nth(values_, dot({b, h, i, j}, strides_)) : kMasked;
   }
 
  private:
@@ -183,13 +185,12 @@ void attention_reference(RefCall& c) {
           const double* key = k.data() + (group * total + j) * size;
           double sum = 0;
           for (int64_t d = 0; d < size; ++d) sum += query[d] * key[d];
-          row[static_cast<size_t>(j)] = sum * scale;
+          nth(row, j) = sum * scale;
         }
         score_row(c, bias, b, h, i, row, shown.data() + ((b * heads + h) * seq + i) * total);
         double* out = y.data() + (flat ? (b * seq + i) * heads + h : (b * heads + h) * seq + i) * v_size;
         for (int64_t j = 0; j < total; ++j)
-          for (int64_t d = 0; d < v_size; ++d)
-            out[d] += row[static_cast<size_t>(j)] * v[static_cast<size_t>((group * total + j) * v_size + d)];
+          for (int64_t d = 0; d < v_size; ++d) out[d] += nth(row, j) * nth(v, (group * total + j) * v_size + d);
       }
   store(c.output(), y);
   if (c.wants(1)) store(c.output(1), k);

@@ -3,6 +3,7 @@
 #include <map>
 
 #include "base/error.h"
+#include "base/index.h"
 #include "ops/matrix/wrapping.h"
 #include "ops/reference_math.h"
 #include "ops/registry.h"
@@ -129,8 +130,7 @@ Loops make_loops(const RefCall& c, const Equation& equation) {
     Dims strides(order.size(), 0);
     for (size_t k = 0; k < dims.size(); ++k)
       if (dims[k] != 1)
-        strides[static_cast<size_t>(std::find(order.begin(), order.end(), equation.inputs[i][k]) - order.begin())] +=
-            own[k];
+        nth(strides, std::find(order.begin(), order.end(), equation.inputs[i][k]) - order.begin()) += own[k];
     loops.strides.push_back(strides);
   }
   return loops;

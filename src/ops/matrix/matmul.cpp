@@ -1,5 +1,6 @@
 // MatMul: numpy.matmul; leading dimensions broadcast, a 1-D operand counts as a row or a column.
 #include "base/error.h"
+#include "base/require.h"
 #include "ops/broadcasting.h"
 #include "ops/matrix/wrapping.h"
 #include "ops/reference_math.h"
@@ -16,7 +17,7 @@ template <class List> List as_matrix(List dims, bool left) {
 
 OutputShape matmul_shape(ShapeCall& c) {
   const bool row = c.rank("a") == 1, column = c.rank("b") == 1;
-  if (c.rank("a") == 0 || c.rank("b") == 0) throw Error(Code::kShapeMismatch, "MatMul takes no scalars");
+  require(c.rank("a") != 0 && c.rank("b") != 0, Code::kShapeMismatch, "MatMul takes no scalars");
   const Shape a = as_matrix(c.dims("a"), true), b = as_matrix(c.dims("b"), false);
   const Dim k = a.back(), k2 = b[b.size() - 2];
   if (k.is_constant() && k2.is_constant() && !(k == k2))

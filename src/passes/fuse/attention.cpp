@@ -2,6 +2,7 @@
 // a mask each.
 #include <cmath>
 
+#include "base/index.h"
 #include "ops/reference_math.h"
 #include "passes/product_terms.h"
 #include "passes/rule_lists.h"
@@ -52,7 +53,7 @@ PatchValue keys(Patch& p, Value* transposed) {
   if (!n || !n->is("Transpose") || !n->post.empty()) return p.add("Transpose", {transposed}, {{"perm", perm}});
   p.absorb(*n);
   const Ints inner = permutation(*n).value();
-  for (int64_t& axis : perm) axis = inner[static_cast<size_t>(axis)];
+  for (int64_t& axis : perm) axis = nth(inner, axis);
   if (perm == Ints{0, 1, 2, 3}) return n->input(0);
   return p.add("Transpose", {n->input(0)}, {{"perm", perm}});
 }

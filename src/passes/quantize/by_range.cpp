@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "base/index.h"
 #include "passes/quantize/quantized_values.h"
 #include "passes/rule_lists.h"
 
@@ -45,9 +46,9 @@ struct ByteWeights {
   Tensor integers, scales;
 };
 std::optional<ByteWeights> in_bytes(const Tensor& w, int64_t axis) {
-  const int64_t count = w.dims()[static_cast<size_t>(axis)];
+  const int64_t count = nth(w.dims(), axis);
   int64_t inner = 1;
-  for (int64_t i = axis + 1; i < w.rank(); ++i) inner *= w.dims()[static_cast<size_t>(i)];
+  for (int64_t i = axis + 1; i < w.rank(); ++i) inner *= nth(w.dims(), i);
   const auto numbers = w.as<float>();
   std::vector<float> most(static_cast<size_t>(count), 0);
   const auto index_of = [&](size_t i) { return static_cast<size_t>(static_cast<int64_t>(i) / inner % count); };
@@ -133,7 +134,7 @@ Rule sums_of_bytes() {
           if (!integers || !same_type(n.input(i), n.output())) continue;
           Patch p(m);
           std::vector<PatchValue> inputs(n.inputs().begin(), n.inputs().end());
-          inputs[static_cast<size_t>(i)] = p.add("Dequantize", {integers, integers->producer()->input(1)});
+          nth(inputs, i) = p.add("Dequantize", {integers, integers->producer()->input(1)});
           p.replace(n.output(), p.add("Add", std::move(inputs)));
           return p;
         }

@@ -1,6 +1,8 @@
 // ai.onnx.ml.ArrayFeatureExtractor, FeatureVectorizer, OneHotEncoder and the support vector machines; and those on maps, which Kiln has not.
 #include "frontends/onnx/ops/ml_scores.h"
 
+#include "base/index.h"
+
 namespace kiln::onnx::ops {
 namespace {
 
@@ -17,8 +19,7 @@ void import_vectorizer(NodeImport& n) {
     const int64_t rank = n.rank(i);
     if (rank != 1 && rank != 2) n.invalid("an input has rank " + std::to_string(rank), "it needs 1 or 2");
     const auto width = n.in(i)->shape().back().constant();
-    if (!widths.empty() && width &&
-        (widths.size() <= static_cast<size_t>(i) || widths[static_cast<size_t>(i)] != *width))
+    if (!widths.empty() && width && (widths.size() <= static_cast<size_t>(i) || nth(widths, i) != *width))
       n.invalid("inputdimensions does not fit input " + std::to_string(i) + " of width " + std::to_string(*width));
     ir::Value* part = cast_to(n, n.in(i), DType::kF32);
     parts.push_back(rank == 2 ? part : n.add("Unsqueeze", {part, n.ints(Ints{0})}));

@@ -7,6 +7,7 @@
 #include "backends/cpu/device/compute/parallel.h"
 #include "backends/cpu/device/kernels/dense.h"
 #include "backends/cpu/device/kernels/registry.h"
+#include "base/index.h"
 
 namespace kiln::cpu::kernels {
 namespace {
@@ -71,14 +72,14 @@ class NonMaxSuppression final : public DenseKernel {
       parallel_ranges(threads, problems, [&](int64_t begin, int64_t end) {
         for (int64_t p = begin; p < end; ++p)
           keep(call, boxes.data() + p / classes * count, static_cast<const float*>(scores.data) + p * count, count,
-               candidates.data() + p * count, taken.data() + p * most, most, kept[static_cast<size_t>(p)]);
+               candidates.data() + p * count, taken.data() + p * most, most, nth(kept, p));
       });
       int64_t total = 0;
       for (const auto& k : kept) total += static_cast<int64_t>(k.size());
       auto* to = static_cast<int64_t*>(place_result(call.outputs[0], {total, 3}));
       if (!to) return {Code::kShapeMismatch, "the result of non_max_suppression has another shape"};
       for (int64_t p = 0; p < problems; ++p)
-        for (int64_t i : kept[static_cast<size_t>(p)]) {
+        for (int64_t i : nth(kept, p)) {
           *to++ = p / classes;
           *to++ = p % classes;
           *to++ = i;

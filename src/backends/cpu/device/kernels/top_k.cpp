@@ -8,6 +8,7 @@
 #include "backends/cpu/device/compute/parallel.h"
 #include "backends/cpu/device/kernels/dense.h"
 #include "backends/cpu/device/kernels/registry.h"
+#include "base/index.h"
 
 namespace kiln::cpu::kernels {
 namespace {
@@ -86,7 +87,7 @@ class TopK final : public DenseKernel {
     const int64_t k = *static_cast<const int64_t*>(call.inputs[1].data);
     if (k < 0 || k > axis_extent_) return {Code::kInvalidArgument, "TopK of more elements than its axis has"};
     Dims dims(in.dims, in.dims + in.rank);
-    dims[static_cast<size_t>(axis_)] = k;
+    nth(dims, axis_) = k;
     auto* values = static_cast<T*>(place_result(call.outputs[0], dims));
     auto* indices = wants_indices(call) ? static_cast<int64_t*>(place_result(call.outputs[1], dims)) : nullptr;
     if (!values || (wants_indices(call) && !indices))

@@ -6,6 +6,7 @@
 #include <limits>
 #include <optional>
 
+#include "base/index.h"
 #include "target/epilogue.h"
 
 namespace kiln::cpu {
@@ -111,7 +112,7 @@ class StepReader {
     if (post.operands[i] < 0 || !a.constant || a.constant->size() != 1) return std::nullopt;
     return a.constant->at(0);
   }
-  int64_t columns() const { return p_.outputs[0].opt[static_cast<size_t>(axis_)]; }
+  int64_t columns() const { return nth(p_.outputs[0].opt, axis_); }
 
   // Constant numbers per column, or one for all; nothing when there is another way they vary.
   std::optional<Tensor> vector_of(int input) const {
@@ -127,7 +128,7 @@ class StepReader {
     const auto v = vector_of(other(post));
     if (!v || v->dtype() != DType::kI32) return refuse("has no constants per column");
     for (int64_t c = 0; c < columns(); ++c)
-      wrapping_add(to_.bias[static_cast<size_t>(c)], v->as<int32_t>()[static_cast<size_t>(v->size() == 1 ? 0 : c)]);
+      wrapping_add(nth(to_.bias, c), v->as<int32_t>()[static_cast<size_t>(v->size() == 1 ? 0 : c)]);
     return accept();
   }
 
@@ -250,7 +251,7 @@ std::optional<std::vector<int16_t>> zero_points(const Argument& a, int64_t colum
   if (!a.present) return zeros;
   if (!a.constant || (a.constant->size() != 1 && a.constant->size() != columns)) return std::nullopt;
   for (int64_t c = 0; c < columns; ++c)
-    zeros[static_cast<size_t>(c)] = static_cast<int16_t>(a.constant->int_at(a.constant->size() == 1 ? 0 : c));
+    nth(zeros, c) = static_cast<int16_t>(a.constant->int_at(a.constant->size() == 1 ? 0 : c));
   return zeros;
 }
 
@@ -265,7 +266,7 @@ Refusal read_byte_steps(const Problem& p, int column_axis, ByteProblem& to) {
     return refuse("x has zero points " + to_string(x_zero.opt));
   if (x_zero.present && !x_zero.constant) to.x_zero_input = 2;
   else to.x_zero = x_zero.present ? static_cast<int32_t>(x_zero.constant->int_at(0)) : 0;
-  to.bias.assign(static_cast<size_t>(y.opt[static_cast<size_t>(column_axis)]), 0);
+  to.bias.assign(static_cast<size_t>(nth(y.opt, column_axis)), 0);
   return StepReader(p, column_axis, StepReader::kSums, to).run();
 }
 
@@ -278,15 +279,14 @@ Refusal read_byte_problem(const Problem& p, int column_axis, int weight_axis, By
   const Argument& w = p.input(1);
   if (!w.constant || !kBytes.has(w.dtype)) return refuse("the weights are not constant bytes");
   const Dims& dims = w.constant->dims();
-  const int64_t columns = dims[static_cast<size_t>(weight_axis)];
+  const int64_t columns = nth(dims, weight_axis);
   const auto zeros = zero_points(p.node->base_input_count() > 3 ? p.input(3) : Argument(), columns);
   if (!zeros) return refuse("the zero points of the weights are not constants per column");
   int64_t inner = 1;
   for (size_t i = static_cast<size_t>(weight_axis) + 1; i < dims.size(); ++i) inner *= dims[i];
   to.weights.resize(static_cast<size_t>(w.constant->size()));
   for (int64_t i = 0; i < w.constant->size(); ++i)
-    to.weights[static_cast<size_t>(i)] =
-        static_cast<int16_t>(w.constant->int_at(i) - (*zeros)[static_cast<size_t>(i / inner % columns)]);
+    nth(to.weights, i) = static_cast<int16_t>(w.constant->int_at(i) - nth(*zeros, i / inner % columns));
   return read_byte_steps(p, column_axis, to);
 }
 
