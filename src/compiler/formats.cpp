@@ -1,3 +1,4 @@
+// Which layout each value has: of what the target's tactics can take and give, the cheapest over the whole graph.
 #include "compiler/formats.h"
 
 #include <algorithm>

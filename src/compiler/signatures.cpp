@@ -1,3 +1,4 @@
+// Which layouts the tactics of a target can take and give for a node: found by asking them.
 #include "compiler/signatures.h"
 
 #include <algorithm>
