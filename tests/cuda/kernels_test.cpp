@@ -316,7 +316,7 @@ TEST(CudaTactics, RefuseWithAReason) {
   EXPECT_EQ(refusal(late, "conv_wgmma"), "the weights are not constant");
 }
 
-TEST(CudaTactics, OneStageHoldsOneChunk) {
+TEST(CudaTactics, StagesAndSplitsHoldChunks) {
   const BuiltNode node(conv({1, 128, 4, 4}, {32, 128, 1, 1}, DType::kF16, {}));
   for (const Tactic* tactic : tactic_list().all()) {
     if (tactic->name != "conv_wgmma") continue;
@@ -324,6 +324,8 @@ TEST(CudaTactics, OneStageHoldsOneChunk) {
     EXPECT_EQ(prepare_without_gpu(node, tactic->emit(node.problem(), config), 90).code, Code::kMalformedPlan);
     config.set("splits", int64_t{2});
     EXPECT_TRUE(prepare_without_gpu(node, tactic->emit(node.problem(), config), 90).ok());
+    config.set("splits", int64_t{4});
+    EXPECT_EQ(prepare_without_gpu(node, tactic->emit(node.problem(), config), 90).code, Code::kMalformedPlan);
   }
 }
 

@@ -29,6 +29,9 @@ template <class Math, int kTile> class StreamBlock {
     b_ = &barriers;
     let_next_start();
     if (threadIdx.x == 0) {
+      fetch_map(maps_.source);
+      fetch_map(maps_.result);
+      if (a_.epilogue.residual) fetch_map(maps_.residual);
       for (uint32_t i = 0; i < a_.stages; ++i) {
         init_barrier(&b_->full[i], 1);
         init_barrier(&b_->empty[i], kGroups);

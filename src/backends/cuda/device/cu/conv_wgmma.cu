@@ -27,6 +27,7 @@ template <class Math, int kTile> class ConvBlock {
     parts_ = &parts;
     let_next_start();
     if (threadIdx.x == kThreads) {
+      fetch_map(map_);
       for (uint32_t i = 0; i < a_.stages; ++i) {
         init_barrier(&full[i], 1);
         init_barrier(&empty[i], kShape.groups);
@@ -62,7 +63,7 @@ template <class Math, int kTile> class ConvBlock {
   // One thread keeps the copy engine busy.
   __device__ void produce() const {
     const bool leads = threadIdx.x == kThreads;
-    if (leads && a_.splits > 1) arrive_expecting(parts_, a_.splits * own_octets() * 2 * 32 * kPartBytes);
+    if (leads && a_.splits > 1) arrive_expecting(parts_, a_.splits * own_runs() * kOctets * 2 * 32 * kPartBytes);
     const uint32_t first = min(a_.stages, end_ - begin_);
     if (leads) {
       if (!a_.weights_are_constant) wait_for_inputs();
@@ -80,9 +81,6 @@ template <class Math, int kTile> class ConvBlock {
     __syncwarp();
     if (a_.splits > 1) wait_for_cluster();
   }
-
-  // Octets (eight rows of a warp, all columns) that each block of the cluster finishes.
-  __device__ uint32_t own_octets() const { return kShape.groups * 8 / a_.splits * kOctets; }
 
   // Where in the result row `row` of the tile lies, in pixels; negative: nowhere.
   __device__ int64_t pixel_of(uint32_t row) const {
@@ -115,65 +113,89 @@ template <class Math, int kTile> class ConvBlock {
               static_cast<int>(a_.g.columns - column));
   }
 
-  __device__ void multiply_all(float (&sums)[kSums]) const {
+  __device__ void multiply_chunk(float (&sums)[kSums], uint32_t index, uint32_t parity) const {
     const uint32_t group = threadIdx.x / 128;
-    uint32_t index = 0, parity = 0;
-    for (uint32_t chunk = begin_; chunk < end_; ++chunk) {
-      wait(&full_[index], parity);
-      const uint32_t left = shared_address(stage(index)) + group * 64 * kChunkBytes;
-      const uint32_t right = shared_address(stage(index)) + kSourceBytes;
-      begin_products();
+    wait(&full_[index], parity);
+    const uint32_t left = shared_address(stage(index)) + group * 64 * kChunkBytes;
+    const uint32_t right = shared_address(stage(index)) + kSourceBytes;
+    begin_products();
 #pragma unroll
-      for (int step = 0; step < 4; ++step)
-        GroupProduct<Math, kShape.columns>::add(sums, matrix_at(left + step * 32), matrix_at(right + step * 32));
-      commit_products();
+    for (int step = 0; step < 4; ++step)
+      GroupProduct<Math, kShape.columns>::add(sums, matrix_at(left + step * 32), matrix_at(right + step * 32));
+    commit_products();
+  }
+
+  // There is one chunk at least.
+  __device__ void multiply_all(float (&sums)[kSums]) const {
+    settle(sums);
+    multiply_chunk(sums, 0, 0);
+    uint32_t before = 0, index = 1, parity = 0;
+    for (uint32_t chunk = begin_ + 1; chunk < end_; ++chunk) {
+      if (index == a_.stages) index = 0, parity ^= 1;
+      multiply_chunk(sums, index, parity);
       wait_for_products<1>();
       // The products of the chunk before are done with their stage.
-      if (chunk > begin_ && threadIdx.x % 128 == 0) arrive(&empty_[index == 0 ? a_.stages - 1 : index - 1]);
-      if (++index == a_.stages) index = 0, parity ^= 1;
+      if (threadIdx.x % 128 == 0) arrive(&empty_[before]);
+      before = index++;
     }
     wait_for_products<0>();
     settle(sums);
   }
 
+  // The products stand in one place for both ways to end: the compiler would wait for each of them were there two.
   __device__ void consume() const {
     float sums[kSums];
     if (!a_.epilogue.bias_is_constant) wait_for_inputs();
     begin_sums(sums, split_ == 0 ? a_.epilogue.bias : nullptr, column_tile_ * kShape.columns, a_.g.columns);
     if (a_.splits > 1) wait_for_cluster();
     wait_for_inputs();
-    if (a_.splits > 1) finish_shared(sums);
-    else finish_own(sums);
-  }
-
-  __device__ void finish_own(float (&sums)[kSums]) const {
-    const uint32_t row = threadIdx.x / 32 * 16 + threadIdx.x % 32 / 4, column0 = column_tile_ * kShape.columns;
-    const int64_t pixels[] = {pixel_of(row), pixel_of(row + 8)};
     uint4 early[2][kOctets] = {};
-#pragma unroll
-    for (int half = 0; half < 2; ++half)
-#pragma unroll
-      for (int octet = 0; octet < kOctets; ++octet) fetch(pixels[half], column0 + column_of_octet(octet), early[half][octet]);
+    if (a_.splits > 1) fetch_shared(early[0]);
+    else fetch_own(early);
     multiply_all(sums);
-#pragma unroll
-    for (int half = 0; half < 2; ++half)
-#pragma unroll
-      for (int octet = 0; octet < kOctets; ++octet)
-        store(pixels[half], column0 + column_of_octet(octet), octet_of(sums, octet, half), early[half][octet]);
+    if (a_.splits > 1) finish_shared(sums, early[0]);
+    else finish_own(sums, early);
   }
 
-  // Each block of the cluster adds up and finishes some runs of eight rows: all blocks send it their sums.
-  __device__ void finish_shared(float (&sums)[kSums]) const {
-    const uint32_t lane = threadIdx.x % 32, warp = threadIdx.x / 32, runs = kShape.groups * 8 / a_.splits;
-    const uint32_t column0 = column_tile_ * kShape.columns;
-    // Runs of eight rows and 32 columns of this warp: at most as many, for the rows are halved at least.
-    uint4 early[kOctets] = {};
-    const auto item_of = [&](int i) { return warp + i * (kThreads / 32); };
-    const auto pixel_of_item = [&](uint32_t item) { return pixel_of((split_ * runs + item / kOctets) * 8 + lane / 4); };
+  // The pixel of the thread's first or second row.
+  __device__ int64_t own_pixel(int half) const { return pixel_of(threadIdx.x / 32 * 16 + threadIdx.x % 32 / 4 + half * 8); }
+  __device__ uint32_t column_at(uint32_t octet) const { return column_tile_ * kShape.columns + column_of_octet(octet); }
+
+  __device__ void fetch_own(uint4 (&early)[2][kOctets]) const {
+#pragma unroll
+    for (int half = 0; half < 2; ++half) {
+      const int64_t pixel = own_pixel(half);
+#pragma unroll
+      for (int octet = 0; octet < kOctets; ++octet) fetch(pixel, column_at(octet), early[half][octet]);
+    }
+  }
+
+  __device__ void finish_own(const float (&sums)[kSums], const uint4 (&early)[2][kOctets]) const {
+#pragma unroll
+    for (int half = 0; half < 2; ++half) {
+      const int64_t pixel = own_pixel(half);
+#pragma unroll
+      for (int octet = 0; octet < kOctets; ++octet) store(pixel, column_at(octet), octet_of(sums, octet, half), early[half][octet]);
+    }
+  }
+
+  // Each block of the cluster finishes some runs of eight rows. A warp has items of them, runs of 32 columns: at most kOctets, for the
+  // rows are halved at least.
+  __device__ uint32_t own_runs() const { return kShape.groups * 8 / a_.splits; }
+  __device__ uint32_t item_of(int i) const { return threadIdx.x / 32 + i * (kThreads / 32); }
+  __device__ int64_t pixel_of_item(uint32_t item) const {
+    return pixel_of((split_ * own_runs() + item / kOctets) * 8 + threadIdx.x % 32 / 4);
+  }
+
+  __device__ void fetch_shared(uint4 (&early)[kOctets]) const {
 #pragma unroll
     for (int i = 0; i < kOctets; ++i)
-      if (item_of(i) < runs * kOctets) fetch(pixel_of_item(item_of(i)), column0 + column_of_octet(item_of(i) % kOctets), early[i]);
-    multiply_all(sums);
+      if (item_of(i) < own_runs() * kOctets) fetch(pixel_of_item(item_of(i)), column_at(item_of(i) % kOctets), early[i]);
+  }
+
+  // All blocks send it their sums, and it adds them up.
+  __device__ void finish_shared(const float (&sums)[kSums], const uint4 (&early)[kOctets]) const {
+    const uint32_t lane = threadIdx.x % 32, runs = own_runs();
     char* parts = stage(a_.stages);  // [split][run][octet][half of an octet][lane]
     const uint32_t bytes_of_split = runs * kOctets * 2 * 32 * kPartBytes;
     send_sums(sums, parts, runs, bytes_of_split);
@@ -189,7 +211,7 @@ template <class Math, int kTile> class ConvBlock {
         v.at[0] += low.x, v.at[1] += low.y, v.at[2] += low.z, v.at[3] += low.w;
         v.at[4] += high.x, v.at[5] += high.y, v.at[6] += high.z, v.at[7] += high.w;
       }
-      store(pixel_of_item(item), column0 + column_of_octet(item % kOctets), v, early[i]);
+      store(pixel_of_item(item), column_at(item % kOctets), v, early[i]);
     }
   }
 

@@ -41,6 +41,8 @@ __device__ inline void copy_bulk(void* to, const void* from, uint32_t bytes, uin
                "l"(from), "r"(bytes), "r"(shared_address(barrier))
                : "memory");
 }
+// The map will be used soon. It is an argument of the kernel.
+__device__ inline void fetch_map(const CUtensorMap& map) { asm volatile("prefetch.tensormap [%0];" ::"l"(&map) : "memory"); }
 // A box of a tensor of four dimensions, beginning at these coordinates, innermost first. Outside of the tensor there are zeros.
 __device__ inline void copy_box(void* to, const CUtensorMap& map, int c0, int c1, int c2, int c3, uint64_t* barrier) {
   asm volatile(
@@ -73,6 +75,10 @@ __device__ inline uint32_t in_block(uint32_t address, int rank) {
   uint32_t there;
   asm volatile("mapa.shared::cluster.u32 %0, %1, %2;" : "=r"(there) : "r"(address), "r"(rank));
   return there;
+}
+// Stores to a block of the cluster, for whom waits for the cluster.
+__device__ inline void send_float(uint32_t to, float value) {
+  asm volatile("st.shared::cluster.f32 [%0], %1;" ::"r"(to), "f"(value) : "memory");
 }
 // Stores to a block of the cluster; its barrier counts the 16 bytes.
 __device__ inline void send(uint32_t to, float a, float b, float c, float d, uint32_t barrier) {

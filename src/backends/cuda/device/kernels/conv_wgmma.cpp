@@ -36,6 +36,8 @@ class ConvWgmma final : public Kernel {
       a = {};
       PixelBox box;
       KILN_RETURN_IF_ERROR(plan_boxes(conv_, call, o, tile, splits_, gpu_.chip(), box, a));
+      if (a.chunks < splits_)
+        return {Code::kMalformedPlan, "the terms of a convolution are fewer than the blocks that share them"};
       // A stage is given back while the next chunk is multiplied.
       if (stages_ == 1 && a.chunks > splits_)
         return {Code::kMalformedPlan, "one stage is too few for several chunks of terms"};
