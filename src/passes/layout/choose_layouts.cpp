@@ -15,9 +15,9 @@ constexpr double kTypicalSymbol = 8;  // a symbolic dimension counts as this man
 constexpr int kMinRank = 3;           // batch, channels and at least one spatial axis
 
 // Run channels-last: their kernels read and write whole pixels.
-const std::set<std::string, std::less<>> kSpatial = {"Conv",    "ConvInteger", "ConvTranspose",     "ExpandDepthwise",
-                                                     "MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool",
-                                                     "LRN"};
+const std::set<std::string, std::less<>> kSpatial = {"Conv",    "ConvInteger",  "ConvTranspose",     "ExpandDepthwise",
+                                                     "MaxPool", "AveragePool",  "GlobalAveragePool", "GlobalMaxPool",
+                                                     "LRN",     "SqueezeExcite"};
 // Run in either layout.
 const std::set<std::string, std::less<>> kEither = {
     "Concat", "Split", "Slice", "Pad", "Resize", "BatchNormalization", "InstanceNormalization", "GroupNormalization"};

@@ -1,6 +1,7 @@
 // NVIDIA GPUs as a target.
 #include "backends/cuda/target/target.h"
 
+#include "backends/cuda/target/chip.h"
 #include "backends/cuda/target/first_layers.h"
 #include "passes/layout/choose_layouts.h"
 #include "passes/pass.h"
@@ -12,9 +13,8 @@ namespace {
 
 // Those whose results there are kernels for.
 std::vector<const passes::Rule*> fusion_rules() {
-  std::vector<const passes::Rule*> rules = passes::fusion_rules();
-  std::erase_if(rules, [](const passes::Rule* rule) { return rule->name == "expand_depthwise"; });
-  return rules;
+  if (target_chip().has_clusters()) return passes::fusion_rules({"expand_depthwise"});
+  return passes::fusion_rules({"expand_depthwise", "squeeze_excite"});
 }
 
 class CudaTarget final : public Target {
