@@ -1,8 +1,10 @@
 // Rules: pattern, conditions, patch. A rule never edits the graph.
 #pragma once
 #include <functional>
+#include <initializer_list>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "ir/patch.h"
@@ -37,7 +39,7 @@ std::string take_decline_reason();
 
 // The lists of the families, in the order in which the rules are tried.
 std::vector<const Rule*> canonical_rules();
-std::vector<const Rule*> fusion_rules();
+std::vector<const Rule*> fusion_rules(std::initializer_list<std::string_view> without = {});
 std::vector<const Rule*> precision_rules();
 std::vector<const Rule*> narrow_rules();
 std::vector<const Rule*> quantize_rules();

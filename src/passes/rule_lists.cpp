@@ -1,6 +1,8 @@
 // The lists of rules, from the families' lists, and the passes made of them.
 #include "passes/rule_lists.h"
 
+#include <algorithm>
+
 #include "passes/pass.h"
 #include "passes/quantize/wide_products.h"
 
@@ -36,10 +38,12 @@ std::vector<const Rule*> canonical_rules() {
   };
 }
 
-std::vector<const Rule*> fusion_rules() {
-  return {
+std::vector<const Rule*> fusion_rules(std::initializer_list<std::string_view> without) {
+  std::vector<const Rule*> rules = {
 #include "passes/fuse/list.inc"
   };
+  std::erase_if(rules, [&](const Rule* rule) { return std::count(without.begin(), without.end(), rule->name) > 0; });
+  return rules;
 }
 
 std::vector<const Rule*> precision_rules() {

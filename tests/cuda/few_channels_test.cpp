@@ -57,6 +57,46 @@ TEST(CudaFewChannels, Epilogues) {
     }
 }
 
+TEST(CudaFewChannels, PicturesInFloat32) {
+  for (DType type : {DType::kF16, DType::kBF16})
+    for (const Layout& layout : {Layout(), kLast})
+      for (int64_t channels : {1, 3, 4}) {
+        NodeCase c = picture({2, channels, 61, 45}, {64, channels, 7, 7}, type,
+                             {{"strides", Ints{2, 2}}, {"pads", Ints{3, 3, 3, 3}}});
+        c.op = "CastConv";
+        c.inputs[0].type = DType::kF32;
+        c.inputs[0].layout = layout;
+        c.tolerance = type == DType::kF16 ? 1e-3 : 8e-3;
+        EXPECT_EQ(check(c), std::set<std::string>{"conv_few"});
+        Tensor x = random_tensor(DType::kF32, {2, channels, 61, 45}, 3);
+        x.set(45, static_cast<double>(kNan));
+        x.set(700, 1e6);  // float16 has no such number
+        c.inputs[0].value = x;
+        c.post = {post("HardSwish", {-1})};
+        EXPECT_TRUE(takes(c));
+      }
+  NodeCase c = picture({0, 3, 20, 17}, {64, 3, 3, 3}, DType::kF16, kSame3x3);
+  c.op = "CastConv";
+  c.inputs[0].type = DType::kF32;
+  EXPECT_TRUE(takes(c));
+}
+
+// Float32 is rounded by the kernel of few channels alone.
+TEST(CudaFewChannels, OthersReadNoFloat32) {
+  NodeCase c = picture({1, 3, 4, 4}, {64, 3, 1, 1}, DType::kF16, {});
+  c.op = "CastConv";
+  c.inputs[0].type = DType::kF32;
+  const BuiltNode node(c);
+  for (const Tactic* tactic : tactic_list().all()) {
+    if (tactic->name != "conv_few") continue;
+    Emitted e = tactic->emit(node.problem(), tactic->configurations(node.problem()).front());
+    EXPECT_TRUE(prepare_without_gpu(node, e, 90).ok());
+    e.kernel = "skinny";
+    const Status refused = prepare_without_gpu(node, e, 90);
+    EXPECT_NE(std::string(refused.detail).find("all float32, all float16"), std::string::npos) << refused.detail;
+  }
+}
+
 TEST(CudaFewChannels, NothingToDo) {
   EXPECT_TRUE(takes(picture({0, 3, 20, 17}, {64, 3, 3, 3}, DType::kF16, kSame3x3)));
 }

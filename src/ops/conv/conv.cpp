@@ -12,24 +12,6 @@ namespace {
 
 Window conv_window(const ShapeCall& c) { return window_of(c, spatial_dims(c.dims("x")), weight_kernel(c), false); }
 
-OutputShape conv_shape(ShapeCall& c) {
-  require_rank(c, "x", 3, INT64_MAX);
-  require_rank(c, "w", c.rank("x"));
-  const Shape &x = c.dims("x"), &w = c.dims("w");
-  const int64_t group = c.integer("group");
-  if (group < 1)
-    throw Error(Code::kInvalidArgument, "Conv has group " + std::to_string(group)).remedy("group is at least 1");
-  require_same(x[1], w[1] * Dim(group), "channels of x and w, times group,");
-  if (w[0].is_constant() && w[0].value() % group != 0)
-    throw Error(Code::kShapeMismatch,
-                "Conv has " + w[0].str() + " output channels in " + std::to_string(group) + " groups");
-  if (c.present("b")) require_vector(c, "b", w[0]);
-  const Window window = conv_window(c);
-  Shape y{x[0], w[0]};
-  y.insert(y.end(), window.output.begin(), window.output.end());
-  return y;
-}
-
 // out += weight * in, where they meet.
 void add_tap(const Tap& tap, int64_t step, double weight, const double* in, double* out) {
   for (const Tap::Row& row : tap.rows) {
@@ -67,6 +49,24 @@ void conv_reference(RefCall& c) {
 }
 
 }  // namespace
+
+OutputShape conv_shape(ShapeCall& c) {
+  require_rank(c, "x", 3, INT64_MAX);
+  require_rank(c, "w", c.rank("x"));
+  const Shape &x = c.dims("x"), &w = c.dims("w");
+  const int64_t group = c.integer("group");
+  if (group < 1)
+    throw Error(Code::kInvalidArgument, "Conv has group " + std::to_string(group)).remedy("group is at least 1");
+  require_same(x[1], w[1] * Dim(group), "channels of x and w, times group,");
+  if (w[0].is_constant() && w[0].value() % group != 0)
+    throw Error(Code::kShapeMismatch,
+                "Conv has " + w[0].str() + " output channels in " + std::to_string(group) + " groups");
+  if (c.present("b")) require_vector(c, "b", w[0]);
+  const Window window = conv_window(c);
+  Shape y{x[0], w[0]};
+  y.insert(y.end(), window.output.begin(), window.output.end());
+  return y;
+}
 
 const OpDef conv = op("Conv")
                        .input("x", kFloatTypes)

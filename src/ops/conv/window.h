@@ -19,6 +19,7 @@ std::string auto_pad(const ShapeCall& c);
 // From auto_pad, pads, strides, dilations (and ceil_mode, when the operator has it) over an input of size `spatial`.
 Window window_of(const ShapeCall& c, const Shape& spatial, Shape kernel, bool ceil_mode);
 Shape spatial_dims(const Shape& dims);  // without the first two
+OutputShape conv_shape(ShapeCall& c);   // the shape rule of Conv
 // The kernel of the weights w [m,c,kernel...]; checked against the attribute kernel_shape when that is given.
 Shape weight_kernel(const ShapeCall& c);
 // kernel * dilation without the last gap.

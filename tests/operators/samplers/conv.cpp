@@ -39,6 +39,15 @@ Sample sample_conv(Draw& draw) {
   return s;
 }
 
+Sample sample_cast_conv(Draw& draw) {
+  Sample s = sample_conv(draw);
+  // Of a type that x need not have.
+  const DType type = draw.type(kFloatTypes);
+  draw.tame();
+  for (size_t i = 1; i < s.inputs.size(); ++i) s.inputs[i].value = draw.numbers(type, s.inputs[i].value.dims(), -3, 3);
+  return s;
+}
+
 Sample sample_conv_transpose(Draw& draw) {
   Sample s;
   const DType type = draw.type(kFloatTypes);
@@ -114,7 +123,8 @@ Sample sample_expand_depthwise(Draw& draw) {
 }  // namespace
 
 Entries conv_samplers() {
-  return {{"Col2Im", sample_col2im},
+  return {{"CastConv", sample_cast_conv},
+          {"Col2Im", sample_col2im},
           {"Conv", sample_conv},
           {"ConvTranspose", sample_conv_transpose},
           {"DeformConv", sample_deform_conv},

@@ -91,6 +91,23 @@ Sample sample_roi_align(Draw& draw) {
   return s.set("sampling_ratio", draw.integer(0, 3)).set("spatial_scale", draw.real(0.25, 1));
 }
 
+Sample sample_squeeze_excite(Draw& draw) {
+  Sample s;
+  const DType type = draw.type(kFloatTypes);
+  const int64_t channels = draw.chance(0.7) ? 8 * draw.integer(1, 20) : draw.integer(1, 40),
+                hidden = draw.integer(1, 30);
+  // Infinities that cancel between the products do so by their order.
+  draw.tame();
+  s.data(draw.values(type, {draw.size() % 4, channels, draw.size() % 12, draw.size() % 12}));
+  s.weight(draw.numbers(type, {hidden, channels, 1, 1}, -1, 1));
+  draw.chance(0.5) ? s.weight(draw.numbers(type, {hidden}, -1, 1)) : s.absent();
+  s.weight(draw.numbers(type, {channels, hidden, 1, 1}, -1, 1));
+  if (draw.chance(0.5)) s.weight(draw.numbers(type, {channels}, -1, 1));
+  s.set("squeeze_activation", draw.word({"HardSwish", "Relu", "Sigmoid", "Swish", "Tanh"}));
+  if (draw.chance(0.5)) s.set("excite_activation", draw.word({"HardSigmoid", "Sigmoid"}));
+  return s.set("alpha", draw.real(0.1, 0.4)).set("beta", draw.real(0.2, 0.6));
+}
+
 }  // namespace
 
 Entries pool_samplers() {
@@ -102,7 +119,8 @@ Entries pool_samplers() {
           {"MaxPool", sample_max_pool},
           {"MaxRoiPool", sample_max_roi_pool},
           {"MaxUnpool", sample_max_unpool},
-          {"RoiAlign", sample_roi_align}};
+          {"RoiAlign", sample_roi_align},
+          {"SqueezeExcite", sample_squeeze_excite}};
 }
 
 }  // namespace kiln::operators

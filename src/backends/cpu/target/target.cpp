@@ -26,7 +26,8 @@ class CpuTarget final : public Target {
   std::vector<passes::Pass> pipeline(const TargetOptions& options) const override {
     std::vector<passes::Pass> list{passes::canonicalize()};
     if (options.precisions.compute == DType::kBF16) list.push_back(passes::multiply_in_bfloat16());
-    list.insert(list.end(), {passes::quantize(), passes::compute_in_float32(), passes::fuse(passes::fusion_rules())});
+    list.insert(list.end(), {passes::quantize(), passes::compute_in_float32(),
+                             passes::fuse(passes::fusion_rules({"squeeze_excite"}))});
     return list;
   }
   bool computes_in(DType type) const override {

@@ -4,36 +4,44 @@
 #include "backends/cuda/target/checks.h"
 #include "backends/cuda/target/chip.h"
 #include "backends/cuda/target/conv_problem.h"
+#include "backends/cuda/target/first_layers.h"
 #include "backends/cuda/target/tactics.h"
 
-namespace kiln::cuda::tactics {
+namespace kiln::cuda {
 namespace {
 
-bool fits(const TiledProblem& t, int64_t columns, int64_t lines) {
-  return kernels::few_shape(t.window, t.weights.bytes, columns, lines).shared <= target_chip().shared_per_block;
+bool fits(const SlidingWindow& window, int bytes, int64_t columns, int64_t lines) {
+  return kernels::few_shape(window, bytes, columns, lines).shared <= target_chip().shared_per_block;
 }
 
 }  // namespace
 
+Refusal accept_few_window(const SlidingWindow& window, int bytes) {
+  if (!target_chip().has_cp_async()) return refuse("compute capability is below 8.0");
+  constexpr int64_t kLargest = 1 << 12;  // of which patches are counted
+  for (int axis : {0, 1})
+    for (int64_t n : {window.kernel[axis], window.stride[axis], window.dilation[axis]})
+      if (n > kLargest) return refuse("a window has an extent, stride or dilation of " + std::to_string(n));
+  if (!fits(window, bytes, kFewColumns[0], kFewLines[0]))
+    return refuse("the pixels under a tile do not fit a block's memory");
+  return accept();
+}
+
+namespace tactics {
+
 const Tactic conv_few{
     .name = "conv_few",
-    .version = 1,
-    .ops = {"Conv"},
+    .version = 2,
+    .ops = {"CastConv", "Conv"},
     .turns_layouts = true,
     .accepts = [](const Problem& p) -> Refusal {
-      if (!target_chip().has_cp_async()) return refuse("compute capability is below 8.0");
       TiledProblem t;
       if (const Refusal r = read_tiled(p, t); r.refused()) return r;
       if (t.weights.groups > 1) return refuse("there are " + std::to_string(t.weights.groups) + " groups, needs one");
       if (t.weights.channels > kFewChannels)
         return refuse("x has " + std::to_string(t.weights.channels) + " channels, more than " +
                       std::to_string(kFewChannels));
-      constexpr int64_t kLargest = 1 << 12;  // of which patches are counted
-      for (int axis : {0, 1})
-        for (int64_t n : {t.window.kernel[axis], t.window.stride[axis], t.window.dilation[axis]})
-          if (n > kLargest) return refuse("a window has an extent, stride or dilation of " + std::to_string(n));
-      if (!fits(t, kFewColumns[0], kFewLines[0])) return refuse("the pixels under a tile do not fit a block's memory");
-      return accept();
+      return accept_few_window(t.window, t.weights.bytes);
     },
     .configurations =
         [](const Problem& p) {
@@ -41,7 +49,8 @@ const Tactic conv_few{
           std::vector<Config> configs;
           for (int64_t columns : {kFewColumns[1], kFewColumns[0]})
             for (int64_t lines : kFewLines)
-              if (fits(t, columns, lines) && (t.weights.columns > kFewColumns[0] || columns == kFewColumns[0]))
+              if (fits(t.window, t.weights.bytes, columns, lines) &&
+                  (t.weights.columns > kFewColumns[0] || columns == kFewColumns[0]))
                 configs.push_back({{"columns", columns}, {"lines", lines}});
           return configs;
         },
@@ -53,4 +62,5 @@ const Tactic conv_few{
         },
 };
 
-}  // namespace kiln::cuda::tactics
+}  // namespace tactics
+}  // namespace kiln::cuda

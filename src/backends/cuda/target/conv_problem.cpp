@@ -12,10 +12,11 @@ namespace {
 
 Refusal accept_type(const Problem& p, const Argument& weights) {
   const DType type = p.input(0).dtype;
-  if (weights.dtype != type)
+  const bool casts = p.op() == "CastConv" && type == DType::kF32;
+  if (weights.dtype != type && !casts)
     return refuse("weights are " + std::string(name(weights.dtype)) + " and x " + std::string(name(type)));
   if (!weights.constant) return refuse("the weights are not constant");
-  if (!is_kernel_float(type)) return refuse("elements of type " + std::string(name(type)));
+  if (!is_kernel_float(weights.dtype)) return refuse("elements of type " + std::string(name(weights.dtype)));
   return accept();
 }
 
@@ -25,14 +26,14 @@ Refusal read_constant_conv(const Problem& p, TiledProblem& t) {
   const Argument &x = p.input(0), &w = p.input(1), &y = p.outputs[0];
   for (const Refusal& r : {accept_image(x, "x"), accept_image(y, "y"), accept_type(p, w)})
     if (r.refused()) return r;
-  if (y.dtype != x.dtype) return refuse("the result is " + std::string(name(y.dtype)));
+  if (y.dtype != w.dtype) return refuse("the result is " + std::string(name(y.dtype)));
   if (!x.is_fixed(1) || !y.is_fixed(1)) return refuse("the number of channels is not constant");
   const Dims& dims = w.constant->dims();
   t.window = window_of(p, Ints(dims.begin() + 2, dims.end()));
-  t.type = x.dtype;
+  t.type = w.dtype;
   kernels::WeightView& v = t.weights;
   v.data = w.constant->data();
-  v.bytes = bits(x.dtype) / 8;
+  v.bytes = bits(w.dtype) / 8;
   v.groups = p.attributes().integer("group", 1);
   v.columns = dims[0] / v.groups;
   v.channels = dims[1];
@@ -95,11 +96,12 @@ Refusal read_product(const Problem& p, TiledProblem& t) {
 }  // namespace
 
 Refusal read_exact(const Problem& p, TiledProblem& t) {
-  return p.op() == "Conv" ? read_conv(p, t) : read_product(p, t);
+  const bool conv = p.op() == "Conv" || p.op() == "CastConv";
+  return conv ? read_conv(p, t) : read_product(p, t);
 }
 
 Refusal read_tiled(const Problem& p, TiledProblem& t) {
-  if (p.input(0).dtype == DType::kF32 && !p.tf32) return refuse("the bits of float32 that TF32 lacks are wanted");
+  if (p.input(1).dtype == DType::kF32 && !p.tf32) return refuse("the bits of float32 that TF32 lacks are wanted");
   return read_exact(p, t);
 }
 

@@ -16,7 +16,7 @@ struct TiledProblem {
   TiledProduct product;  // at the optimum; of one group
   FusedEpilogue epilogue;
 };
-// A convolution of images with constant weights of their type: all but `product`.
+// A convolution of images with constant weights of their type, or that they are cast to: all but `product`.
 Refusal read_constant_conv(const Problem& problem, TiledProblem& tiled);
 // One whose result has channels last, or a product: for kernels that keep all bits of float32.
 Refusal read_exact(const Problem& problem, TiledProblem& tiled);

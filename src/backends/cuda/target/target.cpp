@@ -1,6 +1,8 @@
 // NVIDIA GPUs as a target.
 #include "backends/cuda/target/target.h"
 
+#include "backends/cuda/target/chip.h"
+#include "backends/cuda/target/first_layers.h"
 #include "passes/pass.h"
 #include "passes/rule.h"
 #include "passes/rule_lists.h"
@@ -10,9 +12,8 @@ namespace {
 
 // Those whose results there are kernels for.
 std::vector<const passes::Rule*> fusion_rules() {
-  std::vector<const passes::Rule*> rules = passes::fusion_rules();
-  std::erase_if(rules, [](const passes::Rule* rule) { return rule->name == "expand_depthwise"; });
-  return rules;
+  if (target_chip().has_clusters()) return passes::fusion_rules({"expand_depthwise"});
+  return passes::fusion_rules({"expand_depthwise", "squeeze_excite"});
 }
 
 class CudaTarget final : public Target {
@@ -23,6 +24,7 @@ class CudaTarget final : public Target {
     std::vector<passes::Pass> list{passes::canonicalize()};
     if (options.precisions.compute != DType::kF32) list.push_back(passes::compute_in(options.precisions.compute));
     list.push_back(passes::fuse(fusion_rules()));
+    list.push_back(round_pictures_at_the_entrance());
     return list;
   }
   const TacticList& tactics() const override { return cuda::tactic_list(); }

@@ -7,8 +7,7 @@
 
 namespace kiln::cuda {
 
-SlidingWindow window_of(const Problem& p, const Ints& kernel) {
-  const Attributes& a = p.attributes();
+SlidingWindow window_of(const Attributes& a, const Ints& kernel) {
   const size_t n = kernel.size(), first = 2 - n;
   const auto filled = [&](const char* name, size_t count, int64_t fallback) {
     Ints values = a.ints(name, {});

@@ -6,7 +6,10 @@
 namespace kiln::cuda {
 
 // One spatial dimension counts as a row of height 1. `kernel` holds the spatial sizes of the kernel (one or two).
-SlidingWindow window_of(const Problem& problem, const Ints& kernel);
+SlidingWindow window_of(const Attributes& attributes, const Ints& kernel);
+inline SlidingWindow window_of(const Problem& problem, const Ints& kernel) {
+  return window_of(problem.attributes(), kernel);
+}
 // A ranked tensor of 3 or 4 dimensions, of a type that kernels compute with, in a layout with strides.
 Refusal accept_image(const Argument& argument, const char* what);
 // Do the channels of an image lie innermost?

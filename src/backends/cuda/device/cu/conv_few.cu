@@ -7,7 +7,7 @@
 namespace kiln::cuda {
 namespace {
 
-template <class Math, int kColumns, int kLines> class FewBlock {
+template <class Math, class Source, int kColumns, int kLines> class FewBlock {
  public:
   __device__ FewBlock(const ConvFewArguments& arguments, char* shared) : a_(arguments) {
     weights_ = shared;
@@ -62,27 +62,34 @@ template <class Math, int kColumns, int kLines> class FewBlock {
     }
   }
 
+  __device__ static T element_of(T x) { return x; }
+  template <class Other> __device__ static T element_of(Other x) { return from_float<T>(x); }
+
   __device__ void load_patch() const {
     constexpr int kAtOnce = 4;  // pixels on their way
     const int h0 = row0_ * a_.g.stride_h - a_.g.top, w0 = column_of_pixel0_ * a_.g.stride_w - a_.g.left;
     const uint32_t pixels = a_.patch_rows * a_.patch_columns.divisor;
-    const T* x = static_cast<const T*>(a_.x) + batch_ * a_.g.from_batch;
+    const Source* x = static_cast<const Source*>(a_.x) + batch_ * a_.g.from_batch;
     for (uint32_t i0 = threadIdx.x; i0 < pixels; i0 += kAtOnce * kFewThreads) {
-      Pixel loaded[kAtOnce];
+      Source loaded[kAtOnce][kFewChannels];
 #pragma unroll
       for (int k = 0; k < kAtOnce; ++k) {
         const uint32_t i = i0 + k * kFewThreads, line = a_.patch_columns.quotient(i);
         const int h = h0 + static_cast<int>(line), w = w0 + static_cast<int>(i - line * a_.patch_columns.divisor);
         const bool inside = i < pixels && static_cast<uint32_t>(h) < static_cast<uint32_t>(a_.g.height) &&
                             static_cast<uint32_t>(w) < static_cast<uint32_t>(a_.g.width);
-        const T* from = x + h * a_.g.from_row + w * a_.g.from_pixel;
+        const Source* from = x + h * a_.g.from_row + w * a_.g.from_pixel;
 #pragma unroll
         for (int c = 0; c < kFewChannels; ++c)
-          loaded[k].at[c] = load_if(from + c * a_.from_channel, inside && c < static_cast<int>(a_.g.channels));
+          loaded[k][c] = load_if(from + c * a_.from_channel, inside && c < static_cast<int>(a_.g.channels));
       }
 #pragma unroll
-      for (int k = 0; k < kAtOnce; ++k)
-        if (i0 + k * kFewThreads < pixels) reinterpret_cast<Pixel*>(patch_)[i0 + k * kFewThreads] = loaded[k];
+      for (int k = 0; k < kAtOnce; ++k) {
+        Pixel pixel;
+#pragma unroll
+        for (int c = 0; c < kFewChannels; ++c) pixel.at[c] = element_of(loaded[k][c]);
+        if (i0 + k * kFewThreads < pixels) reinterpret_cast<Pixel*>(patch_)[i0 + k * kFewThreads] = pixel;
+      }
     }
   }
 
@@ -148,25 +155,27 @@ template <class Math, int kColumns, int kLines> class FewBlock {
   int row0_, column_of_pixel0_;  // of the result
 };
 
-template <class Math, int kColumns, int kLines> __device__ void conv_few(const ConvFewArguments& a) {
+template <class Math, class Source, int kColumns, int kLines> __device__ void conv_few(const ConvFewArguments& a) {
   extern __shared__ __align__(128) char shared[];
-  FewBlock<Math, kColumns, kLines>(a, shared).run();
+  FewBlock<Math, Source, kColumns, kLines>(a, shared).run();
 }
 
 }  // namespace
 
-#define KILN_FEW_TILE(name, math, columns, lines)                                                  \
+#define KILN_FEW_TILE(name, math, source, columns, lines)                                          \
   extern "C" __global__ void __launch_bounds__(kFewThreads)                                        \
       conv_few_##name##_##columns##_##lines(const __grid_constant__ ConvFewArguments a) {          \
-    conv_few<math, columns, lines>(a);                                                             \
+    conv_few<math, source, columns, lines>(a);                                                     \
   }
-#define KILN_FEW(name, math)           \
-  KILN_FEW_TILE(name, math, 32, 8)     \
-  KILN_FEW_TILE(name, math, 32, 16)    \
-  KILN_FEW_TILE(name, math, 64, 8)     \
-  KILN_FEW_TILE(name, math, 64, 16)
-KILN_FEW(f16, MathF16)
-KILN_FEW(bf16, MathBF16)
-KILN_FEW(f32, MathTF32)
+#define KILN_FEW(name, math, source)           \
+  KILN_FEW_TILE(name, math, source, 32, 8)     \
+  KILN_FEW_TILE(name, math, source, 32, 16)    \
+  KILN_FEW_TILE(name, math, source, 64, 8)     \
+  KILN_FEW_TILE(name, math, source, 64, 16)
+KILN_FEW(f16, MathF16, __half)
+KILN_FEW(bf16, MathBF16, __nv_bfloat16)
+KILN_FEW(f32, MathTF32, float)
+KILN_FEW(f16_from_f32, MathF16, float)
+KILN_FEW(bf16_from_f32, MathBF16, float)
 
 }  // namespace kiln::cuda

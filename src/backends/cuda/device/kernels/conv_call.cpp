@@ -76,10 +76,11 @@ Status ConvCall::read(const KernelCall& call, ConvOperands& o) const {
 
 Status ConvCall::read_images(const KernelCall& call, ConvOperands& o) const {
   const TensorView &x = call.inputs[0], &w = call.inputs[1], &y = call.outputs[0];
-  if (!float_suffix(x.dtype) || x.dtype != w.dtype || x.dtype != y.dtype)
+  o.casts = source_ == Source::kAnywhereOrFloat32 && x.dtype == DType::kF32 && w.dtype != DType::kF32;
+  if (!float_suffix(w.dtype) || (x.dtype != w.dtype && !o.casts) || w.dtype != y.dtype)
     return {Code::kMalformedPlan, "the operands of a convolution are all float32, all float16 or all bfloat16"};
-  o.type = x.dtype;
-  o.bytes = element_bytes(x.dtype);
+  o.type = w.dtype;
+  o.bytes = element_bytes(w.dtype);
   const auto in = parameters_.matrix ? rows_as_image(x) : image_of(x);
   const auto out = parameters_.matrix ? rows_as_image(y) : image_of(y);
   if (!in || !out || !is_plain(w) || !w.is_dense())

@@ -20,9 +20,10 @@ struct ConvParameters {
 // Sizes and distances of one call. All axes of a matrix but the last are the pixels of one row.
 struct ConvOperands {
   ImageView in, out;
-  DType type = DType::kInvalid;
-  int bytes = 0;         // of an element
-  int64_t channels = 0;  // of one group of x, as the kernel sees them
+  DType type = DType::kInvalid;  // of weights and results
+  bool casts = false;            // x is float32, and they are not
+  int bytes = 0;                 // of an element of that type
+  int64_t channels = 0;          // of one group of x, as the kernel sees them
   ConvGeometry geometry;
   EpilogueArguments epilogue;
   bool results_in_words = false;  // when addresses are aligned too
@@ -35,8 +36,9 @@ struct ConvOperands {
 
 class ConvCall {
  public:
-  // Whether the kernel reads x from wherever it lies, or in whole pieces of 16 bytes, from a copy where there are none.
-  enum class Source : uint8_t { kPieces, kAnywhere };
+  // Whether the kernel reads x from wherever it lies, also as float32 that it rounds to the type of the weights, or in whole pieces of 16
+  // bytes, from a copy where there are none.
+  enum class Source : uint8_t { kPieces, kAnywhere, kAnywhereOrFloat32 };
   ConvCall(Gpu& gpu, const Attributes& parameters, Source source = Source::kPieces)
       : gpu_(gpu), parameters_(parameters), source_(source) {}
   const ConvParameters& parameters() const { return parameters_; }

@@ -1,5 +1,5 @@
 // Kernel "conv_few": convolutions of at most four channels on tensor cores of compute capability 8.0 and later. Inputs: x in any
-// layout, weights packed by pack_few_weights, bias, residual. Parameters: those of ConvParameters, `columns` (one of kFewColumns) and
+// layout, of the type of the weights or float32, weights packed by pack_few_weights, bias, residual. Parameters: those of ConvParameters, `columns` (one of kFewColumns) and
 // `lines` (one of kFewLines).
 #include "backends/cuda/device/cu/conv_few.h"
 
@@ -13,7 +13,7 @@ class ConvFew final : public Kernel {
  public:
   ConvFew(Gpu& gpu, const Attributes& p)
       : gpu_(gpu),
-        conv_(gpu, p, ConvCall::Source::kAnywhere),
+        conv_(gpu, p, ConvCall::Source::kAnywhereOrFloat32),
         columns_(read_integer(p, "columns", kFewColumns[0], kFewColumns[1])),
         lines_(read_integer(p, "lines", kFewLines[0], kFewLines[1])) {
     if (!gpu.chip().has_cp_async()) throw Error(Code::kPlanDevice, "the kernel needs compute capability 8.0");
@@ -55,7 +55,8 @@ class ConvFew final : public Kernel {
       a.patch_columns = divisor(shape.patch_columns);
       a.tap_columns = divisor(w.kernel[1]);
       a.weights_are_constant = call.inputs[1].host != nullptr;
-      const std::string tile = "_" + std::to_string(columns_) + "_" + std::to_string(lines_);
+      const std::string tile =
+          std::string(o.casts ? "_from_f32" : "") + "_" + std::to_string(columns_) + "_" + std::to_string(lines_);
       launch_.function = gpu_.function("conv_few", "conv_few" + std::string(float_suffix(o.type)) + tile,
                                        static_cast<int>(shape.shared));
       // Blocks that run at once go from tile to tile with the weights that they hold.

@@ -1,0 +1,233 @@
+// Squeeze-and-excite in one kernel: the blocks of a cluster share an image, of which each keeps its part in shared memory. The first
+// product is linear in the means, so blocks exchange nothing but their parts of its sums; the second each does for its own channels.
+#include "backends/cuda/device/cu/epilogue.cuh"
+#include "backends/cuda/device/cu/hopper.cuh"
+#include "backends/cuda/device/cu/squeeze_excite.h"
+
+namespace kiln::cuda {
+namespace {
+
+// What a block sent before the beginning the others have after the end. A block may be alone.
+__device__ inline void begin_exchange(uint32_t blocks) {
+#if __CUDA_ARCH__ >= 900
+  if (blocks > 1) arrive_at_cluster();
+#endif
+}
+__device__ inline void end_exchange(uint32_t blocks) {
+#if __CUDA_ARCH__ >= 900
+  if (blocks > 1) wait_for_cluster();
+#endif
+}
+
+template <class T> class SqueezeBlock {
+ public:
+  __device__ SqueezeBlock(const SqueezeExciteArguments& arguments, char* shared) : a_(arguments) {
+    const SqueezeFloats floats = squeeze_floats(a_.slice_words, kLanes, a_.hidden, a_.excite_words, a_.blocks);
+    kept_ = reinterpret_cast<Word*>(shared);
+    weights_ = kept_ + a_.kept_words;
+    sums_ = reinterpret_cast<float*>(weights_ + a_.weight_words);
+    groups_ = sums_ + floats.sums;
+    means_ = groups_ + floats.groups;
+    factors_ = means_ + floats.channels;
+    parts_ = factors_ + floats.channels;
+    hidden_ = parts_ + floats.parts;
+    rank_ = blockIdx.x % a_.blocks;
+    const uint32_t slice = rank_ % a_.slices, part = rank_ / a_.slices, parts = a_.blocks / a_.slices;
+    word0_ = a_.words * slice / a_.slices;
+    width_ = a_.words * (slice + 1) / a_.slices - word0_;
+    const uint32_t pixel0 = uint64_t{a_.pixels} * part / parts;
+    count_ = uint64_t{a_.pixels} * (part + 1) / parts - pixel0;
+    pixel0_ = int64_t{blockIdx.x / a_.blocks} * a_.pixels + pixel0;
+    rows_ = kSqueezeThreads / width_;
+    row_ = threadIdx.x / width_;
+    word_ = threadIdx.x - row_ * width_;
+  }
+
+  __device__ void run() {
+    let_next_start();
+    begin_exchange(a_.blocks);
+    if (!a_.weights_are_constant) wait_for_inputs();
+    copy_weights();
+    wait_for_inputs();
+    add_pixels();
+    wait_for_copies<0>();
+    __syncthreads();
+    average();
+    end_exchange(a_.blocks);  // all blocks are there to be written to
+    squeeze();
+    excite();
+    scale();
+  }
+
+ private:
+  static constexpr int kLanes = 16 / sizeof(T);
+  using Word = Pack<T, kLanes>;
+
+  __device__ uint32_t channels() const { return width_ * kLanes; }
+
+  // The block's weights: of all rows of the first product its slice of words, and whole rows of the second.
+  __device__ void copy_weights() const {
+    if (a_.weight_words == 0) return;
+    const Word* squeeze = static_cast<const Word*>(a_.squeeze) + word0_;
+    const uint32_t first = a_.hidden * width_, second = channels() * a_.excite_words, to = shared_address(weights_);
+    for (uint32_t i = threadIdx.x; i < first; i += kSqueezeThreads) {
+      const uint32_t row = i / width_;
+      copy_piece(to + i * kPieceBytes, squeeze + row * a_.words + (i - row * width_), true);
+    }
+    const Word* excite = static_cast<const Word*>(a_.excite) + word0_ * kLanes * a_.excite_words;
+    for (uint32_t i = threadIdx.x; i < second; i += kSqueezeThreads) copy_piece(to + (first + i) * kPieceBytes, excite + i, true);
+    commit_copies();
+  }
+  __device__ const Word* squeeze_row(uint32_t row) const {
+    return a_.weight_words ? weights_ + row * width_ : static_cast<const Word*>(a_.squeeze) + row * a_.words + word0_;
+  }
+  __device__ const Word* excite_row(uint32_t channel) const {
+    return a_.weight_words ? weights_ + a_.hidden * width_ + channel * a_.excite_words
+                           : static_cast<const Word*>(a_.excite) + (word0_ * kLanes + channel) * a_.excite_words;
+  }
+
+  __device__ void add_pixels() const {
+    constexpr int kAtOnce = 4;  // loads on their way
+    if (row_ >= rows_) return;
+    Run<kLanes> sum = {};
+    const T* from = static_cast<const T*>(a_.x) + pixel0_ * a_.from_pixel + (word0_ + word_) * kLanes;
+    for (uint32_t pixel = row_; pixel < count_; pixel += kAtOnce * rows_) {
+      Word v[kAtOnce];
+#pragma unroll
+      for (int i = 0; i < kAtOnce; ++i) {
+        const uint32_t at = pixel + i * rows_;
+        v[i] = load_if<T, kLanes>(from + at * a_.from_pixel, at < count_);
+      }
+#pragma unroll
+      for (int i = 0; i < kAtOnce; ++i) {
+        const uint32_t at = pixel + i * rows_;
+        if (a_.kept_words && at < count_) kept_[at * width_ + word_] = v[i];
+        const Run<kLanes> run = run_of<T, kLanes>(v[i]);
+#pragma unroll
+        for (int j = 0; j < kLanes; ++j) sum.at[j] += run.at[j];
+      }
+    }
+#pragma unroll
+    for (int j = 0; j < kLanes; ++j) sums_[threadIdx.x * kLanes + j] = sum.at[j];
+  }
+
+  // The block's part of the means, from the sums of the threads, [row, channel].
+  __device__ void average() const {
+    const uint32_t channels = this->channels(), groups = max(kSqueezeThreads / channels, 1u);
+    for (uint32_t i = threadIdx.x; i < groups * channels; i += kSqueezeThreads) {
+      const uint32_t group = i / channels, channel = i - group * channels;
+      float sum = 0;
+      for (uint32_t row = group; row < rows_; row += groups) sum += sums_[row * channels + channel];
+      groups_[i] = sum;
+    }
+    __syncthreads();
+    for (uint32_t channel = threadIdx.x; channel < channels; channel += kSqueezeThreads) {
+      float sum = 0;
+      for (uint32_t group = 0; group < groups; ++group) sum += groups_[group * channels + channel];
+      means_[channel] = sum / a_.pixels;
+    }
+    __syncthreads();
+  }
+
+  // A warp has an element between the products; every block gets this one's part of its sum.
+  __device__ void squeeze() const {
+    const uint32_t lane = threadIdx.x % 32;
+    for (uint32_t element = threadIdx.x / 32; element < a_.hidden; element += kSqueezeThreads / 32) {
+      const Word* row = squeeze_row(element);
+      float sum = 0;
+      for (uint32_t word = lane; word < width_; word += 32) sum += product(row[word], means_ + word * kLanes);
+      send_part(rank_ * a_.hidden + element, combine_warp(sum, Sum()));
+    }
+    __syncthreads();
+    begin_exchange(a_.blocks);
+    end_exchange(a_.blocks);
+    for (uint32_t element = threadIdx.x; element < a_.excite_words * kLanes; element += kSqueezeThreads) {
+      Run<1> v = {};
+      if (element < a_.hidden) {
+        if (a_.squeezed.bias) v.at[0] = a_.squeezed.bias[element];
+        for (uint32_t block = 0; block < a_.blocks; ++block) v.at[0] += parts_[block * a_.hidden + element];
+        v = with_epilogue(a_.squeezed, v, Run<1>{});
+      }
+      hidden_[element] = v.at[0];
+    }
+    __syncthreads();
+  }
+
+  __device__ static float product(const Word& weights, const float* values) {
+    const Run<kLanes> w = run_of<T, kLanes>(weights);
+    float sum = 0;
+#pragma unroll
+    for (int j = 0; j < kLanes; ++j) sum += w.at[j] * values[j];
+    return sum;
+  }
+
+  __device__ void send_part(uint32_t index, float part) const {
+    const uint32_t lane = threadIdx.x % 32;
+    if (lane >= a_.blocks) return;
+#if __CUDA_ARCH__ >= 900
+    if (a_.blocks > 1) {
+      send_float(in_block(shared_address(parts_ + index), lane), part);
+      return;
+    }
+#endif
+    parts_[index] = part;
+  }
+
+  // Neighbouring threads begin at different words of their rows, which lie in different banks.
+  __device__ void excite() const {
+    for (uint32_t channel = threadIdx.x; channel < channels(); channel += kSqueezeThreads) {
+      const Word* row = excite_row(channel);
+      Run<1> v = {};
+      if (a_.excited.bias) v.at[0] = a_.excited.bias[word0_ * kLanes + channel];
+      uint32_t word = channel % a_.excite_words;
+      for (uint32_t i = 0; i < a_.excite_words; ++i) {
+        v.at[0] += product(row[word], hidden_ + word * kLanes);
+        if (++word == a_.excite_words) word = 0;
+      }
+      factors_[channel] = with_epilogue(a_.excited, v, Run<1>{}).at[0];
+    }
+    __syncthreads();
+  }
+
+  __device__ void scale() const {
+    if (row_ >= rows_) return;
+    const Run<kLanes> factor = load_run<float, kLanes>(factors_ + word_ * kLanes, true, kLanes);
+    const int64_t column = (word0_ + word_) * kLanes;
+    const T* from = static_cast<const T*>(a_.x) + pixel0_ * a_.from_pixel + column;
+    T* to = static_cast<T*>(a_.y) + pixel0_ * a_.to_pixel + column;
+#pragma unroll 4
+    for (uint32_t pixel = row_; pixel < count_; pixel += rows_) {
+      const Word word = a_.kept_words ? kept_[pixel * width_ + word_] : *reinterpret_cast<const Word*>(from + pixel * a_.from_pixel);
+      Run<kLanes> v = run_of<T, kLanes>(word);
+#pragma unroll
+      for (int j = 0; j < kLanes; ++j) v.at[j] *= factor.at[j];
+      store_run(to + pixel * a_.to_pixel, v, true, kLanes);
+    }
+  }
+
+  const SqueezeExciteArguments& a_;
+  Word *kept_, *weights_;
+  float *sums_, *groups_, *means_, *factors_, *parts_, *hidden_;
+  uint32_t rank_, word0_, width_;  // words of the block's slice
+  uint32_t count_;                 // pixels of its part
+  int64_t pixel0_;                 // the first of them, of all images
+  uint32_t rows_, row_, word_;     // pixels at a time; the thread's place
+};
+
+template <class T> __device__ void squeeze_excite(const SqueezeExciteArguments& a) {
+  extern __shared__ __align__(128) char shared[];
+  SqueezeBlock<T>(a, shared).run();
+}
+
+}  // namespace
+
+#define KILN_SQUEEZE_EXCITE(name, type)                                                   \
+  extern "C" __global__ void __launch_bounds__(kSqueezeThreads, 2)                        \
+      squeeze_excite_##name(const __grid_constant__ SqueezeExciteArguments a) {           \
+    squeeze_excite<type>(a);                                                              \
+  }
+KILN_SQUEEZE_EXCITE(f16, __half)
+KILN_SQUEEZE_EXCITE(bf16, __nv_bfloat16)
+KILN_SQUEEZE_EXCITE(f32, float)
+
+}  // namespace kiln::cuda

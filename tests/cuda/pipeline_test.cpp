@@ -1,0 +1,59 @@
+// What the passes for NVIDIA GPUs make of the beginning of networks.
+#include <gtest/gtest.h>
+
+#include "backends/cuda/target/target.h"
+#include "ir/text.h"
+#include "passes/pass.h"
+
+namespace kiln::cuda {
+namespace {
+
+std::string operators_after(const std::string& text, DType compute) {
+  const auto graph = ir::parse_graph(text);
+  TargetOptions options;
+  options.precisions.compute = compute;
+  passes::run_passes(*graph, target().pipeline(options));
+  std::string names;
+  for (const auto& node : graph->nodes()) {
+    names += (names.empty() ? "" : " ") + node->op_name();
+    for (const ir::PostOp& post : node->post) names += "+" + post.op->name();
+  }
+  return names;
+}
+
+std::string network(const std::string& channels) {
+  return "graph main(%x: float32[n," + channels + R"(,32,32]) {
+  %w = random float32[16,)" +
+         channels + R"(,3,3] seed 1
+  %b = random float32[16] seed 2
+  %s = random float32[4,16,1,1] seed 3
+  %e = random float32[16,4,1,1] seed 4
+  %v = random float32[24,16,1,1] seed 5
+  %a = Conv "first"(%x, %w, %b) {pads=[1,1,1,1],strides=[2,2]}
+  %h = HardSwish(%a)
+  %m = GlobalAveragePool(%h)
+  %q = Conv(%m, %s)
+  %r = Relu(%q)
+  %t = Conv(%r, %e)
+  %g = HardSigmoid(%t)
+  %z = Mul(%h, %g)
+  %y = Conv(%z, %v)
+  return %y
+}
+)";
+}
+
+TEST(CudaPipeline, PicturesAreReadInTheirType) {
+  EXPECT_EQ(operators_after(network("3"), DType::kF16), "CastConv+HardSwish SqueezeExcite Conv Cast");
+  EXPECT_EQ(operators_after(network("3"), DType::kBF16), "CastConv+HardSwish SqueezeExcite Conv Cast");
+  EXPECT_EQ(operators_after(network("3"), DType::kF32), "Conv+HardSwish SqueezeExcite Conv");
+}
+
+TEST(CudaPipeline, ManyChannelsAreCast) {
+  const std::string operators = operators_after(network("5"), DType::kF16);
+  EXPECT_EQ(operators.find("CastConv"), std::string::npos) << operators;
+  EXPECT_NE(operators.find("Cast "), std::string::npos) << operators;
+}
+
+}  // namespace
+}  // namespace kiln::cuda
