@@ -140,8 +140,10 @@ plan::Plan compile(std::unique_ptr<ir::Graph> graph, const CompileOptions& optio
   std::vector<passes::Pass> pipeline = target.pipeline(target_options);
   if (!options.ranges.empty())
     pipeline.insert(pipeline.begin(), {passes::canonicalize(), passes::quantize_by_ranges(options.ranges)});
+  passes::PassOptions pass_options = options.passes;
+  pass_options.limits = target.fusion();
   for (const passes::Pass& pass : pipeline) {
-    passes::PassReport one = passes::run_passes(*graph, {pass}, options.passes);
+    passes::PassReport one = passes::run_passes(*graph, {pass}, pass_options);
     r.passes.passes.insert(r.passes.passes.end(), one.passes.begin(), one.passes.end());
     r.passes.fired.insert(r.passes.fired.end(), one.fired.begin(), one.fired.end());
     for (const auto& [rule, count] : one.counts) r.passes.counts[rule] += count;

@@ -86,7 +86,7 @@ class Applier {
   std::optional<std::vector<Node*>> try_rule(const Rule& rule, Node& node) {
     const auto match = ir::match(rule.pattern, node);
     if (!match) return std::nullopt;
-    const auto patch = rule.rewrite(*match);
+    const auto patch = rule.rewrite ? rule.rewrite(*match) : rule.rewrite_within(*match, context_.limits());
     if (patch) return apply(rule, *patch);
     if (const std::string reason = take_decline_reason(); !reason.empty()) context_.note_decline(rule, node, reason);
     return std::nullopt;

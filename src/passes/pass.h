@@ -16,6 +16,7 @@ struct PassOptions {
   std::set<std::string> disabled;  // names of rules
   int64_t stop_after = -1;         // patches in all; negative: no limit. For bisection
   Logger* logger = nullptr;
+  FusionLimits limits = {};  // of the target
 };
 
 struct PassReport {
@@ -37,7 +38,10 @@ struct PassReport {
 class PassContext {
  public:
   PassContext(const PassOptions& options, PassReport& report) : options_(options), report_(report) {}
-  bool enabled(const Rule& rule) const { return !options_.disabled.count(rule.name); }
+  bool enabled(const Rule& rule) const {
+    return !options_.disabled.count(rule.name) && (rule.makes.empty() || options_.limits.operators.count(rule.makes));
+  }
+  const FusionLimits& limits() const { return options_.limits; }
   bool may_patch() const {
     return options_.stop_after < 0 || static_cast<int64_t>(report_.fired.size()) < options_.stop_after;
   }
@@ -58,7 +62,8 @@ struct Pass {
 };
 
 Pass canonicalize();
-Pass fuse(std::vector<const Rule*> rules);
+// Within the limits of the target.
+Pass fuse();
 // Products of quantized tensors become products of integers with post-operations, and what only moves or chooses elements does so with
 // integers. The log says which products stay wide, and why.
 Pass quantize();

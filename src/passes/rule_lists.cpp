@@ -38,12 +38,10 @@ std::vector<const Rule*> canonical_rules() {
   };
 }
 
-std::vector<const Rule*> fusion_rules(std::initializer_list<std::string_view> without) {
-  std::vector<const Rule*> rules = {
+std::vector<const Rule*> fusion_rules() {
+  return {
 #include "passes/fuse/list.inc"
   };
-  std::erase_if(rules, [&](const Rule* rule) { return std::count(without.begin(), without.end(), rule->name) > 0; });
-  return rules;
 }
 
 std::vector<const Rule*> precision_rules() {
@@ -80,9 +78,8 @@ Pass canonicalize() {
   return {"canonicalize", [](Graph& graph, PassContext& context) { apply_rules(graph, canonical_rules(), context); }};
 }
 
-Pass fuse(std::vector<const Rule*> rules) {
-  return {"fuse",
-          [rules = std::move(rules)](Graph& graph, PassContext& context) { apply_in_stages(graph, rules, context); }};
+Pass fuse() {
+  return {"fuse", [](Graph& graph, PassContext& context) { apply_in_stages(graph, fusion_rules(), context); }};
 }
 
 Pass quantize() {

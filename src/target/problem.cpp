@@ -70,6 +70,12 @@ TacticList::TacticList(std::vector<const Tactic*> all) : all_(std::move(all)) {
   }
 }
 
+std::set<std::string, std::less<>> TacticList::ops() const {
+  std::set<std::string, std::less<>> names;
+  for (const auto& [name, tactics] : of_) names.emplace(name);
+  return names;
+}
+
 const std::vector<const Tactic*>& TacticList::of(std::string_view op) const {
   const auto it = of_.find(op);
   return it == of_.end() ? for_any_ : it->second;

@@ -11,6 +11,7 @@
 #include "base/hash.h"
 #include "device/device.h"
 #include "ir/graph.h"
+#include "passes/fusion_limits.h"
 
 namespace kiln::passes {
 struct Pass;
@@ -96,6 +97,7 @@ class TacticList {
   explicit TacticList(std::vector<const Tactic*> all);
   const std::vector<const Tactic*>& all() const { return all_; }
   const std::vector<const Tactic*>& of(std::string_view op) const;
+  std::set<std::string, std::less<>> ops() const;  // that a tactic names
 
  private:
   std::vector<const Tactic*> all_, for_any_;
@@ -134,6 +136,8 @@ class Target {
   virtual const TacticList& tactics() const = 0;
   // Whether passes of this target let a network in float32 compute in that type.
   virtual bool computes_in(DType type) const { return type == DType::kF32; }
+  // What its kernels do in one step.
+  virtual passes::FusionLimits fusion() const { return {}; }
   // Whose tactics run on the host what this target's device, with memory of its own, cannot; null: reference evaluation does.
   virtual const Target* fallback() const { return nullptr; }
 };

@@ -12,7 +12,7 @@ std::string operators_after(const std::string& text, DType compute) {
   const auto graph = ir::parse_graph(text);
   TargetOptions options;
   options.precisions.compute = compute;
-  passes::run_passes(*graph, target().pipeline(options));
+  passes::run_passes(*graph, target().pipeline(options), {.limits = target().fusion()});
   std::string names;
   for (const auto& node : graph->nodes()) {
     names += (names.empty() ? "" : " ") + node->op_name();

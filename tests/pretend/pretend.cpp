@@ -258,6 +258,7 @@ class PretendTarget final : public Target {
   Device& device() const override { return open_device("pretend"); }
   std::vector<passes::Pass> pipeline(const TargetOptions& options) const override { return cpu_.pipeline(options); }
   const TacticList& tactics() const override { return *list_; }
+  passes::FusionLimits fusion() const override { return cpu_.fusion(); }
   const Target* fallback() const override { return &cpu_; }
 
  private:
