@@ -55,7 +55,7 @@ template <class Math, int kChunks> class AttentionBlock {
 
   __device__ void load_queries(uint32_t (&to)[4], int step) const {
     const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
-    load_squares(to, place(region(0), warp * 16 + lane % 16, step * 2 + lane / 16));
+    load_squares(to, SquareAddress(region(0), warp * 16 + lane % 16, lane / 16).at<kQueryRows>(0, step * 2));
   }
 
   __device__ ScorePlace score_place(int block) const {
@@ -68,7 +68,8 @@ template <class Math, int kChunks> class AttentionBlock {
     Scores<1, kKeySquares> all;
     mask_.template begin<1>(all, threadIdx.x / 32 * 16);
     float(&scores)[kKeySquares][4] = all[0];
-    const char *keys = region(1 + block % 2 * 2), *values = region(2 + block % 2 * 2);
+    const SquareAddress keys(region(1 + block % 2 * 2), lane % 8 + lane / 16 * 8, lane / 8 % 2);
+    const SquareAddress values(region(2 + block % 2 * 2), lane % 16, lane / 16);
 #pragma unroll
     for (int step = 0; step < kSteps; ++step) {
       uint32_t(&left)[4] = queries_[kKeeps ? step : 0];
@@ -76,7 +77,7 @@ template <class Math, int kChunks> class AttentionBlock {
 #pragma unroll
       for (int j = 0; j < kKeySquares / 2; ++j) {
         uint32_t squares[4];
-        load_squares(squares, place(keys, j * 16 + lane % 8 + lane / 16 * 8, step * 2 + lane / 8 % 2));
+        load_squares(squares, keys.at<kKeyRows>(j * 16, step * 2));
         multiply<Math>(scores[j * 2], left, squares[0], squares[1]);
         multiply<Math>(scores[j * 2 + 1], left, squares[2], squares[3]);
       }
@@ -109,7 +110,7 @@ template <class Math, int kChunks> class AttentionBlock {
 #pragma unroll
       for (int j = 0; j < kValueSquares / 2; ++j) {
         uint32_t squares[4];
-        load_squares_transposed(squares, place(values, t * 16 + lane % 16, j * 2 + lane / 16));
+        load_squares_transposed(squares, values.at<kKeyRows>(t * 16, j * 2));
         multiply<Math>(results_[j * 2], left, squares[0], squares[1]);
         multiply<Math>(results_[j * 2 + 1], left, squares[2], squares[3]);
       }
@@ -134,13 +135,11 @@ template <class Math, int kChunks> class AttentionBlock {
       const float share = __fdividef(1.0f, sum);
       const int query = query0_ + warp * 16 + lane / 4 + half * 8;
       if (query >= a_.queries) continue;
+      T* to = head_.y + query * a_.y_at.row + lane % 4 * 2;
 #pragma unroll
-      for (int j = 0; j < kValueSquares; ++j) {
-        const int at = j * 8 + lane % 4 * 2;
-        if (at >= a_.value_size) continue;
-        *reinterpret_cast<uint32_t*>(head_.y + query * a_.y_at.row + at) =
-            packed<T>(results_[j][half * 2] * share, results_[j][half * 2 + 1] * share);
-      }
+      for (int j = 0; j < kValueSquares; ++j)
+        if (j * 8 + lane % 4 * 2 < a_.value_size)
+          *reinterpret_cast<uint32_t*>(to + j * 8) = packed<T>(results_[j][half * 2] * share, results_[j][half * 2 + 1] * share);
     }
   }
 

@@ -66,20 +66,24 @@ template <int kKeys> class MaskTile {
   }
 
  private:
-  template <class M> __device__ void fill_from(int query0, int rows, int key0, int thread, int threads) {
-    const M* mask = static_cast<const M*>(a_.mask) + base_;
-    fill_with(query0, a_.mask_at.row == 0 ? 1 : rows, key0, thread, threads, [&](int query, int key) {
-      return query < a_.queries ? added(mask[query * a_.mask_at.row + key * a_.mask_key]) * a_.inverse_scale : 0;
-    });
-  }
   // Several rows at a time, for all of them to be on their way at once.
-  template <class F> __device__ void fill_with(int query0, int rows, int key0, int thread, int threads, const F& f) {
+  template <class M> __device__ void fill_from(int query0, int rows, int key0, int thread, int threads) {
     constexpr int kAtOnce = 4;
     const int at = thread % kKeys, key = key0 + at, step = threads / kKeys;
+    const bool is_key = key < a_.keys;
+    const M* mask = static_cast<const M*>(a_.mask) + base_ + key * a_.mask_key;
+    if (a_.mask_at.row == 0) {
+      if (thread < kKeys) tile_[at] = is_key ? added(*mask) * a_.inverse_scale : -INFINITY;
+      return;
+    }
+    int query = query0 + thread / kKeys;
+    mask += query * a_.mask_at.row;
+#pragma unroll 1
     for (int row = thread / kKeys; row < rows; row += kAtOnce * step) {
       float values[kAtOnce];
 #pragma unroll
-      for (int i = 0; i < kAtOnce; ++i) values[i] = row + i * step < rows && key < a_.keys ? f(query0 + row + i * step, key) : -INFINITY;
+      for (int i = 0; i < kAtOnce; ++i, query += step, mask += step * a_.mask_at.row)
+        values[i] = !is_key ? -INFINITY : query < a_.queries ? added(*mask) * a_.inverse_scale : 0;
 #pragma unroll
       for (int i = 0; i < kAtOnce; ++i)
         if (row + i * step < rows) tile_[(row + i * step) * kStride + at] = values[i];
@@ -122,6 +126,21 @@ template <class T> __device__ inline uint32_t packed(float low, float high) {
   const Pack<T, 2> pair{from_float<T>(low), from_float<T>(high)};
   return *reinterpret_cast<const uint32_t*>(&pair);
 }
+
+// Where the squares of a lane lie in a region of rows, swizzled: as few instructions as can be, for all else is known when compiling.
+class SquareAddress {
+ public:
+  // The lane's row among those of its squares, and its piece, 0 or 1.
+  __device__ SquareAddress(const char* region, int row, int piece)
+      : base_(shared_address(region) + row * kChunkBytes), bits_((piece ^ (row & 7)) * kPieceBytes) {}
+  // `rows`, a multiple of 8, and `pieces`, an even number, further; kRows: of the region.
+  template <int kRows> __device__ uint32_t at(int rows, int pieces) const {
+    return base_ + (pieces % 8 * kPieceBytes ^ bits_) + rows * kChunkBytes + pieces / 8 * kRows * kChunkBytes;
+  }
+
+ private:
+  uint32_t base_, bits_;
+};
 
 // Copies rows of a head while the threads go on, a piece each, to where `place(row, piece)` says; zeros where there is none.
 template <int kRows, int kPieces, class Math, class Place>

@@ -86,16 +86,17 @@ template <class Math, int kChunks, int kTiles> class ShortBlock {
   __device__ ScorePlace score_place(int key0) const { return {query0_ + lane_ / 4, key0 + lane_ % 4 * 2}; }
 
   __device__ void multiply_queries(Scores<kTiles, kKeySquares>& scores) const {
+    const SquareAddress queries(queries_, lane_ % 16, lane_ / 16), keys(own_, lane_ % 8 + lane_ / 16 * 8, lane_ / 8 % 2);
 #pragma unroll
     for (int step = 0; step < kSteps; ++step) {
       uint32_t left[kTiles][4];
 #pragma unroll
       for (int tile = 0; tile < kTiles; ++tile)
-        load_squares(left[tile], place<kQueries>(queries_, tile * 16 + lane_ % 16, step * 2 + lane_ / 16));
+        load_squares(left[tile], queries.at<kQueries>(tile * 16, step * 2));
 #pragma unroll
       for (int j = 0; j < kKeySquares / 2; ++j) {
         uint32_t right[4];
-        load_squares(right, place<kShortKeys>(own_, j * 16 + lane_ % 8 + lane_ / 16 * 8, step * 2 + lane_ / 8 % 2));
+        load_squares(right, keys.at<kShortKeys>(j * 16, step * 2));
 #pragma unroll
         for (int tile = 0; tile < kTiles; ++tile) {
           multiply<Math>(scores[tile][j * 2], left[tile], right[0], right[1]);
@@ -144,6 +145,7 @@ template <class Math, int kChunks, int kTiles> class ShortBlock {
   }
 
   __device__ void add_values(const Scores<kTiles, kKeySquares>& scores) {
+    const SquareAddress values(own_ + kKeyBytes, lane_ % 16, lane_ / 16);
 #pragma unroll
     for (int t = 0; t < kKeySquares / 2; ++t) {  // sixteen keys
       uint32_t left[kTiles][4];
@@ -156,7 +158,7 @@ template <class Math, int kChunks, int kTiles> class ShortBlock {
 #pragma unroll
       for (int j = 0; j < kValueSquares / 2; ++j) {
         uint32_t right[4];
-        load_squares_transposed(right, place<kShortKeys>(own_ + kKeyBytes, t * 16 + lane_ % 16, j * 2 + lane_ / 16));
+        load_squares_transposed(right, values.at<kShortKeys>(t * 16, j * 2));
 #pragma unroll
         for (int tile = 0; tile < kTiles; ++tile) {
           multiply<Math>(results_[tile][j * 2], left[tile], right[0], right[1]);
