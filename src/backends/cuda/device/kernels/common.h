@@ -38,6 +38,16 @@ inline const char* float_suffix(DType type) {
   }
 }
 
+// The same with float64 and signed integers.
+inline const char* number_suffix(DType type) {
+  switch (type) {
+    case DType::kF64: return "_f64";
+    case DType::kI32: return "_i32";
+    case DType::kI64: return "_i64";
+    default: return float_suffix(type);
+  }
+}
+
 template <class T> T* pointer_of(const TensorView& view) { return static_cast<T*>(view.data); }
 inline bool is_aligned(const void* pointer, int64_t bytes) {
   return reinterpret_cast<uintptr_t>(pointer) % static_cast<uintptr_t>(bytes) == 0;
