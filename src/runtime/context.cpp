@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "base/index.h"
+#include "runtime/take_memory.h"
 
 namespace kiln {
 namespace {
@@ -26,10 +27,8 @@ bool holds_only(const Datum& value, DType type) {
 
 Context::Memory Context::take(const Engine& engine, size_t size, Allocator& allocator) {
   if (size == 0) return {};
-  void* memory = allocator.allocate(size, static_cast<size_t>(engine.device().facts().alignment));
-  if (!memory)
-    throw Error(Code::kOutOfMemory, "the allocator refused " + std::to_string(size) + " bytes for a context")
-        .remedy("use smaller maximum shapes, or fewer contexts");
+  void* memory = take_memory(allocator, size, static_cast<size_t>(engine.device().facts().alignment), "a context",
+                             "use smaller maximum shapes, or fewer contexts");
   return Memory(memory, GiveBack{&allocator});
 }
 
@@ -41,6 +40,7 @@ Context::Context(std::shared_ptr<Engine> engine, Allocator* allocator, void* are
       runner_(*engine_, 0, static_cast<std::byte*>(arena ? arena : owned_arena_.get()),
               static_cast<std::byte*>(host_arena_.get())) {
   runner_.set_stop(&stop_);
+  set_ranges(Ranges::kNames);
   const plan::Program& program = engine_->main();
   for (size_t i = 0; i < program.steps.size(); ++i)
     for (int32_t t : program.steps[i].inputs)
@@ -65,6 +65,11 @@ Status Context::set_arena(void* arena) noexcept {
     message_ = "the memory of a context does not begin at a multiple of " + std::to_string(alignment) + " bytes";
     return {Code::kInvalidArgument, text_ = message_.c_str()};
   }
+  if (arena)
+    if (const Status status = engine_->device().check_address(arena); !status.ok()) {
+      message_ = std::string("the memory of a context: ") + status.detail;
+      return {status.code, text_ = message_.c_str()};
+    }
   runner_.set_arena(static_cast<std::byte*>(arena));
   return kOkStatus;
 }
@@ -121,6 +126,13 @@ Status Context::set_input_value(int32_t tensor, Datum value) noexcept {
 }
 
 Status Context::set_address(int32_t tensor, void* address) noexcept {
+  const plan::TensorInfo& info = engine_->main().tensors[static_cast<size_t>(tensor)];
+  const bool is_new = address && address != runner_.address(tensor);
+  if (is_new && !info.on_host && info.storage != plan::Storage::kSlot)
+    if (const Status status = engine_->device().check_address(address); !status.ok()) {
+      message_ = "tensor '" + info.name + "': " + status.detail;
+      return {status.code, text_ = message_.c_str()};
+    }
   runner_.set_address(tensor, address);
   return kOkStatus;
 }
@@ -207,6 +219,19 @@ Status Context::check_capture() noexcept {
   return {Code::kInvalidState, text_ = message_.c_str()};
 }
 
+void Context::set_ranges(Ranges ranges) {
+  const auto& steps = engine_->main().steps;
+  std::vector<std::string> details;
+  if (ranges == Ranges::kDetails)
+    for (const plan::StepInfo& step : steps) details.push_back(step.name + " (" + step.op + ", " + step.tactic + ")");
+  std::vector<const char*> names;
+  for (size_t i = 0; i < steps.size() && ranges != Ranges::kNone; ++i)
+    names.push_back(ranges == Ranges::kNames ? steps[i].name.c_str() : details[i].c_str());
+  runner_.set_ranges(std::move(names));
+  range_names_ = std::move(details);
+  ranges_ = ranges;
+}
+
 Status Context::enqueue(Stream& stream) noexcept {
   if (stream.capturing()) KILN_RETURN_IF_ERROR(check_capture());
   stop_.flag.store(false, std::memory_order_relaxed);
@@ -216,6 +241,7 @@ Status Context::enqueue(Stream& stream) noexcept {
   KILN_RETURN_IF_ERROR(check_ready());
   const ThreadLimit limit(engine_->devices(), engine_->max_threads());
   current_stream_ = &stream;
+  const NamedRange range(engine_->device(), "enqueue");
   if (profiler_ || looks()) KILN_RETURN_IF_ERROR(enqueue_stepwise(stream));
   else KILN_RETURN_IF_ERROR(runner_.run(stream, input_consumed_ ? &consumed_hook_ : nullptr));
   return deliver_outputs(stream);

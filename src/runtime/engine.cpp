@@ -6,6 +6,7 @@
 #include "base/index.h"
 #include "plan/verify_shapes.h"
 #include "runtime/context.h"
+#include "runtime/take_memory.h"
 
 namespace kiln {
 
@@ -19,6 +20,7 @@ Engine::Engine(plan::Plan plan, const LoadOptions& options)
     : plan_(std::move(plan)), dims_(plan_.dims), allocator_(options.allocator) {
   if (options.looks_only) return;
   open_devices(options.device);
+  const NamedRange range(*device_, "load");
   load_executables();
   name_frames();
   if (plan_.device_memory) upload_constants();
@@ -98,10 +100,9 @@ void Engine::upload_constants() {
                 alignment;  // the plan holds them: the sum is far from the end of 64 bits
   if (size == 0) return;
   if (!allocator_) allocator_ = &device_->allocator();
-  constants_ = static_cast<std::byte*>(allocator_->allocate(size, alignment));
-  if (!constants_)
-    throw Error(Code::kOutOfMemory, "the allocator refused " + std::to_string(size) + " bytes for the engine's weights")
-        .remedy("free memory of the device, or build the engine with smaller weights");
+  constants_ =
+      static_cast<std::byte*>(take_memory(*allocator_, size, alignment, "the engine's weights",
+                                          "free memory of the device, or build the engine with smaller weights"));
   const auto stream = device_->create_stream();
   for (const auto& [from, to] : uploaded_) {
     const std::byte* bytes = plan_.constants.at(from.first, from.second);

@@ -472,7 +472,10 @@ Status Runner::run(Stream& stream, const StepHook* before_step) noexcept {
     KILN_RETURN_IF_ERROR(check_stop());
     if (i == steps_.size()) break;
     if (before_step) KILN_RETURN_IF_ERROR((*before_step)(i));
-    if (const Status status = frames_ ? run_named_step(i, stream) : run_step(i, stream); !status.ok()) {
+    if (!ranges_.empty()) engine_.device().begin_range(ranges_[i]);
+    const Status status = frames_ ? run_named_step(i, stream) : run_step(i, stream);
+    if (!ranges_.empty()) engine_.device().end_range();
+    if (!status.ok()) {
       const std::string detail = status.detail;
       return fail(status.code, "step '" + program_.steps[i].name + "' (" + program_.steps[i].op + "): " + detail);
     }

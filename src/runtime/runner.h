@@ -72,6 +72,9 @@ class Runner {
   // A run, bodies too, ends with kInvalidState before its next step once it is to end; null: never. It outlives the runner.
   void set_stop(const RunStop* stop) noexcept;
 
+  // Each step is a range of the device's under its name here; none when there are no names, which outlive the runner.
+  void set_ranges(std::vector<const char*> names) { ranges_ = std::move(names); }
+
   const char* error_text() const { return error_.c_str(); }
 
  private:
@@ -140,6 +143,7 @@ class Runner {
   const Engine& engine_;
   const plan::Program& program_;
   const StepFrames* frames_;
+  std::vector<const char*> ranges_;  // by step
   std::byte *arena_, *host_arena_;
   Allocator* scratch_ = nullptr;
   const RunStop* stop_ = nullptr;

@@ -63,25 +63,33 @@ template <class Math, int kChunks> class AttentionBlock {
     return {query0_ + warp * 16 + lane / 4, block * kKeyRows + lane % 4 * 2};
   }
 
-  __device__ void add_block(int block) {
-    const int lane = threadIdx.x % 32;
-    Scores<1, kKeySquares> all;
-    mask_.template begin<1>(all, threadIdx.x / 32 * 16);
-    float(&scores)[kKeySquares][4] = all[0];
-    const SquareAddress keys(region(1 + block % 2 * 2), lane % 8 + lane / 16 * 8, lane / 8 % 2);
-    const SquareAddress values(region(2 + block % 2 * 2), lane % 16, lane / 16);
+  // Scores of pairs of squares of keys: of all, or of the first so many.
+  template <bool kAll> __device__ void multiply_keys(float (&scores)[kKeySquares][4], const SquareAddress& keys, int pairs) {
 #pragma unroll
     for (int step = 0; step < kSteps; ++step) {
       uint32_t(&left)[4] = queries_[kKeeps ? step : 0];
       if (!kKeeps) load_queries(left, step);
 #pragma unroll
       for (int j = 0; j < kKeySquares / 2; ++j) {
+        if (!kAll && j >= pairs) continue;
         uint32_t squares[4];
         load_squares(squares, keys.at<kKeyRows>(j * 16, step * 2));
         multiply<Math>(scores[j * 2], left, squares[0], squares[1]);
         multiply<Math>(scores[j * 2 + 1], left, squares[2], squares[3]);
       }
     }
+  }
+
+  __device__ void add_block(int block) {
+    const int lane = threadIdx.x % 32;
+    const SquareAddress keys(region(1 + block % 2 * 2), lane % 8 + lane / 16 * 8, lane / 8 % 2);
+    const SquareAddress values(region(2 + block % 2 * 2), lane % 16, lane / 16);
+    const int pairs = min(kKeySquares / 2, (a_.keys - block * kKeyRows + 15) / 16);  // that there are
+    Scores<1, kKeySquares> all;
+    mask_.template begin<1>(all, threadIdx.x / 32 * 16);
+    float(&scores)[kKeySquares][4] = all[0];
+    if (pairs == kKeySquares / 2) multiply_keys<true>(scores, keys, pairs);
+    else multiply_keys<false>(scores, keys, pairs);
     if (a_.causal) hide(scores, score_place(block));
     float factor[2];
 #pragma unroll
@@ -99,12 +107,14 @@ template <class Math, int kChunks> class AttentionBlock {
 #pragma unroll
         for (int i = half * 2; i < half * 2 + 2; ++i) sum_[half] += scores[j][i] = weights.of(scores[j][i]);
     }
+    if (block > 0)  // else there is nothing yet
 #pragma unroll
-    for (int j = 0; j < kValueSquares; ++j)
+      for (int j = 0; j < kValueSquares; ++j)
 #pragma unroll
-      for (int i = 0; i < 4; ++i) results_[j][i] *= factor[i / 2];
+        for (int i = 0; i < 4; ++i) results_[j][i] *= factor[i / 2];
 #pragma unroll
     for (int t = 0; t < kKeySquares / 2; ++t) {  // sixteen keys
+      if (t >= pairs) break;
       const float(&s)[4] = scores[2 * t], (&u)[4] = scores[2 * t + 1];
       const uint32_t left[4] = {packed<T>(s[0], s[1]), packed<T>(s[2], s[3]), packed<T>(u[0], u[1]), packed<T>(u[2], u[3])};
 #pragma unroll

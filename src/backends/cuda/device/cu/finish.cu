@@ -7,12 +7,16 @@ namespace {
 
 template <class T> __device__ void finish_results(const FinishArguments& a, T* y) {
   begin_kernel();
-  const int64_t at = (int64_t{blockIdx.x} * kFinishThreads + threadIdx.x) * 8;
-  if (at >= a.count) return;
-  const int columns = static_cast<int>(min(a.count - at, int64_t{8}));
-  const Eight v = load_run<T, 8>(y + at, a.epilogue.in_words, columns);
   const T* residual = static_cast<const T*>(a.epilogue.residual);
-  finish<T>(a.epilogue, v, residual ? residual + at : nullptr, y + at, columns);
+  const int64_t first = (int64_t{blockIdx.x} * kFinishRuns * kFinishThreads + threadIdx.x) * 8;
+  Eight v[kFinishRuns];
+  const auto place = [&](int run) { return first + run * kFinishThreads * 8; };
+  const auto columns = [&](int run) { return static_cast<int>(max(min(a.count - place(run), int64_t{8}), int64_t{0})); };
+#pragma unroll
+  for (int run = 0; run < kFinishRuns; ++run) v[run] = load_run<T, 8>(y + place(run), a.epilogue.in_words, columns(run));
+#pragma unroll
+  for (int run = 0; run < kFinishRuns; ++run)
+    finish<T>(a.epilogue, v[run], residual ? residual + place(run) : nullptr, y + place(run), columns(run));
 }
 
 }  // namespace

@@ -57,33 +57,39 @@ template <class T, int N> __device__ void normalize_short_row(const RowNormArgum
   const int lane = threadIdx.x % 32, n = static_cast<int>(a.n);
   const int64_t row = int64_t{blockIdx.x} * (blockDim.x / 32) + threadIdx.x / 32;
   const T *scale = static_cast<const T*>(a.scale), *bias = static_cast<const T*>(a.bias);
-  Pack<T, N> factors[kPacks] = {}, summands[kPacks] = {};
-  float v[kPacks][N] = {};
+  Pack<T, N> kept[kPacks], factors[kPacks], summands[kPacks];
   const auto is_there = [&](int k) { return (k * 32 + lane) * N < n; };
-  const auto pack_of = [&](const T* from, int k) { return *reinterpret_cast<const Pack<T, N>*>(from + (k * 32 + lane) * N); };
+  // All at once, zeros where there is nothing.
+  const auto load = [&](Pack<T, N>(&to)[kPacks], const T* from) {
+#pragma unroll
+    for (int k = 0; k < kPacks; ++k) to[k] = load_if<T, N>(from + (k * 32 + lane) * N, from && is_there(k));
+  };
   let_next_start();
   if (!a.vectors_are_constant) wait_for_inputs();
-#pragma unroll
-  for (int k = 0; k < kPacks; ++k) {
-    if (scale && is_there(k)) factors[k] = pack_of(scale, k);
-    if (bias && is_there(k)) summands[k] = pack_of(bias, k);
-  }
+  load(factors, scale);
+  load(summands, bias);
   wait_for_inputs();
   if (row >= a.rows) return;
-  float mean = 0, squares = 0;
+  load(kept, x + row * n);
+  // Sums of their own for each pack do not wait for each other.
+  float v[kPacks][N], sums[kPacks], mean = 0, squares = 0;
 #pragma unroll
-  for (int k = 0; k < kPacks; ++k)
-    if (is_there(k)) {
-      const Pack<T, N> pack = pack_of(x + row * n, k);
+  for (int k = 0; k < kPacks; ++k) {
+    sums[k] = 0;
 #pragma unroll
-      for (int j = 0; j < N; ++j) mean += v[k][j] = to_float(pack.at[j]);
-    }
+    for (int j = 0; j < N; ++j) sums[k] += v[k][j] = to_float(kept[k].at[j]);
+  }
+#pragma unroll
+  for (int k = 0; k < kPacks; ++k) mean += sums[k];
   mean = a.subtract_mean ? combine_warp(mean, Sum()) * a.share : 0;
 #pragma unroll
-  for (int k = 0; k < kPacks; ++k)
-    if (is_there(k))
+  for (int k = 0; k < kPacks; ++k) {
+    sums[k] = 0;
 #pragma unroll
-      for (int j = 0; j < N; ++j) squares += (v[k][j] - mean) * (v[k][j] - mean);
+    for (int j = 0; j < N; ++j) sums[k] += (v[k][j] - mean) * (v[k][j] - mean);
+  }
+#pragma unroll
+  for (int k = 0; k < kPacks; ++k) squares += is_there(k) ? sums[k] : 0;
   const float inverse = rsqrtf(combine_warp(squares, Sum()) * a.share + a.epsilon);
 #pragma unroll
   for (int k = 0; k < kPacks; ++k)

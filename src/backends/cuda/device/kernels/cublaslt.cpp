@@ -271,7 +271,7 @@ class LtProduct final : public Kernel {
     e.in_words = 1;
     finish_.function = gpu_.function("finish", "finish" + std::string(suffix));
     finish_.threads = kFinishThreads;
-    finish_.grid[0] = blocks_for(y.elements(), 8 * kFinishThreads);
+    finish_.grid[0] = blocks_for(y.elements(), 8 * kFinishRuns * kFinishThreads);
     return kOkStatus;
   }
 
