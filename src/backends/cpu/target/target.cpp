@@ -27,8 +27,9 @@ class CpuTarget final : public Target {
   std::vector<passes::Pass> pipeline(const TargetOptions& options) const override {
     std::vector<passes::Pass> list{passes::canonicalize()};
     if (options.precisions.compute == DType::kBF16) list.push_back(passes::multiply_in_bfloat16());
-    list.insert(list.end(), {passes::quantize(), passes::compute_in_float32(),
-                             passes::fuse(passes::fusion_rules({"squeeze_excite"})), passes::choose_layouts()});
+    list.insert(list.end(),
+                {passes::quantize(), passes::compute_in_float32(),
+                 passes::fuse(passes::fusion_rules({"squeeze_excite", "transposed_conv"})), passes::choose_layouts()});
     return list;
   }
   bool computes_in(DType type) const override {
