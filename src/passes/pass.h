@@ -39,7 +39,9 @@ class PassContext {
  public:
   PassContext(const PassOptions& options, PassReport& report) : options_(options), report_(report) {}
   bool enabled(const Rule& rule) const {
-    return !options_.disabled.count(rule.name) && (rule.makes.empty() || options_.limits.operators.count(rule.makes));
+    const auto& run = options_.limits.operators;
+    return !options_.disabled.count(rule.name) && (rule.makes.empty() || run.count(rule.makes)) &&
+           (rule.replaces.empty() || !run.count(rule.replaces));
   }
   const FusionLimits& limits() const { return options_.limits; }
   bool may_patch() const {

@@ -33,8 +33,9 @@ struct Rule {
   std::function<std::optional<Patch>(const Match&, const FusionLimits&)> rewrite_within = nullptr;
   // Instead of pattern and rewrite, for rules that compare nodes which have no edge in common: all patches of one walk over the graph.
   std::function<std::vector<Patch>(Graph&)> walk = nullptr;
-  std::string_view makes = {};  // an operator of Kiln's own; the rule is for targets that run it
-  int stage = 0;                // rules of a later stage wait until the earlier ones are done
+  std::string_view makes = {};     // an operator of Kiln's own; the rule is for targets that run it
+  std::string_view replaces = {};  // an operator; the rule is for targets that have no tactic for it
+  int stage = 0;                   // rules of a later stage wait until the earlier ones are done
 };
 
 // For `return decline("weights are not constant");`. The reason of the last refusal on this thread goes to the verbose log.
