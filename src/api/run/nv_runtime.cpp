@@ -6,6 +6,7 @@
 #include <new>
 
 #include "base/index.h"
+#include "plan/container.h"
 
 namespace kiln::api {
 namespace {
@@ -48,7 +49,8 @@ class RuntimeImpl final : public nvinfer1::IRuntime {
           throw Error(Code::kIo, "the stream reader returned " + std::to_string(count) + " for " +
                                      std::to_string(kPiece) + " bytes");
         bytes.resize(have + static_cast<size_t>(count));
-        if (count == 0) break;
+        // A stream may go on behind the engine, or for ever.
+        if (count == 0 || (bytes.size() >= plan::kHeaderSize && bytes.size() >= plan::announced_size(bytes))) break;
       }
       return load_engine(bytes.data(), bytes.size(), reporter_, allocator_, max_threads_);
     });
