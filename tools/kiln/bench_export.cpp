@@ -147,6 +147,7 @@ Json named(const char* what, const std::string& name, int process, int thread) {
 struct Profiled {
   double begin = 0;
   std::vector<std::pair<std::string, double>> layers;
+  std::string failure;  // not empty: there are no layers
 };
 
 std::vector<Profiled> profile_all(std::vector<api::Session>& sessions, double begin) {
@@ -159,11 +160,14 @@ std::vector<Profiled> profile_all(std::vector<api::Session>& sessions, double be
           begin + std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
       try {
         all[i].layers = sessions[i].profile();
-      } catch (const std::exception&) {
-        all[i].layers.clear();  // the inferences are shown without layers
+      } catch (const std::exception& e) {
+        all[i].failure = e.what();
       }
     });
   for (std::thread& t : threads) t.join();
+  for (size_t i = 0; i < all.size(); ++i)
+    if (!all[i].failure.empty())
+      log(api::Level::kWarning, fmt::format("the trace has no layers of stream {}: {}", i, all[i].failure));
   return all;
 }
 
