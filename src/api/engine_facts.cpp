@@ -135,6 +135,7 @@ std::string Engine::description() const {
   json["built_by"] = built_by();
   json["fingerprint"] = device();
   json["build_options"] = build_options();
+  json["remarks"] = remarks();
   json["context_bytes"] = context_bytes();
   json["weight_bytes"] = weight_bytes();
   for (const IoTensor& t : io()) json[t.is_input ? "inputs" : "outputs"].push_back(io_json(t));

@@ -3,8 +3,7 @@
 #include <chrono>
 #include <new>
 
-#include "api/nv_config.h"
-#include "api/nv_network.h"
+#include "api/nv_calibration.h"
 #include "api/run/streams.h"
 #include "base/work.h"
 
@@ -159,7 +158,9 @@ class BuilderImpl final : public nvinfer1::IBuilder {
   bool platformHasFastFp16() const noexcept override {
     return guarded(reporter_, false, [] { return default_target().computes_in(DType::kF16); });
   }
-  bool platformHasFastInt8() const noexcept override { return false; }
+  bool platformHasFastInt8() const noexcept override {
+    return guarded(reporter_, false, [] { return default_target().computes_in(DType::kI8); });
+  }
   bool platformHasTf32() const noexcept override { return false; }
   int32_t getNbDLACores() const noexcept override { return 0; }
   int32_t getMaxDLABatchSize() const noexcept override { return 0; }
@@ -218,7 +219,14 @@ class BuilderImpl final : public nvinfer1::IBuilder {
     options.tuner.workspace = settings.workspace;
     auto& own = static_cast<NetworkImpl&>(network);
     put_precisions(own, config, options.precisions);
-    NetworkImpl::Lowered lowered = own.lower(valued);
+    const bool bytes = config.getFlag(Flag::kINT8) && default_target().computes_in(DType::kI8);
+    if (bytes && settings.calibrator) {
+      const ProfileImpl* first = settings.profiles.empty() ? nullptr : settings.profiles[0];
+      options.ranges = calibrated_ranges(
+          own, *settings.calibrator, settings.calibration_profile ? settings.calibration_profile : first, reporter_);
+    }
+    NetworkImpl::Lowered lowered = own.lower(valued, bytes);
+    for (const auto& [name, range] : lowered.ranges) options.ranges[name] = range;
     options.watched = std::move(lowered.watched);
     options.returned = lowered.returned;
     options.output_layouts = std::move(lowered.layouts);

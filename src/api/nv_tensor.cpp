@@ -115,4 +115,19 @@ char const* TensorImpl::getDimensionName(int32_t index) const noexcept {
   return it == dim_names.end() ? nullptr : it->second.c_str();
 }
 
+bool TensorImpl::setDynamicRange(float min, float max) noexcept {
+  return guarded(network_.reporter(), false, [&] {
+    if (!std::isfinite(min) || !std::isfinite(max) || min > max)
+      throw Error(Code::kInvalidArgument, "setDynamicRange: tensor '" + name_ + "' does not reach from " +
+                                              std::to_string(min) + " to " + std::to_string(max));
+    range_ = {min, max};
+    return true;
+  });
+}
+
+std::optional<double> TensorImpl::reach() const {
+  if (!range_) return std::nullopt;
+  return std::max(std::abs(static_cast<double>(range_->first)), std::abs(static_cast<double>(range_->second)));
+}
+
 }  // namespace kiln::api

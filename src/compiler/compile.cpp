@@ -138,14 +138,19 @@ plan::Plan compile(std::unique_ptr<ir::Graph> graph, const CompileOptions& optio
     type = DType::kF32;
   }
   std::vector<passes::Pass> pipeline = target.pipeline(target_options);
-  if (!options.ranges.empty())
-    pipeline.insert(pipeline.begin(), {passes::canonicalize(), passes::quantize_by_ranges(options.ranges)});
+  std::vector<passes::Pass> asked;
+  if (options.equalizes) asked.push_back(passes::equalize_layers());
+  if (!options.ranges.empty()) asked.push_back(passes::quantize_by_ranges(options.ranges, options.range_options));
+  if (options.weights) asked.push_back(passes::weights_in_few_bits(*options.weights));
+  if (!asked.empty()) asked.insert(asked.begin(), passes::canonicalize());
+  pipeline.insert(pipeline.begin(), asked.begin(), asked.end());
   passes::PassOptions pass_options = options.passes;
   pass_options.limits = target.fusion();
   for (const passes::Pass& pass : pipeline) {
     passes::PassReport one = passes::run_passes(*graph, {pass}, pass_options);
     r.passes.passes.insert(r.passes.passes.end(), one.passes.begin(), one.passes.end());
     r.passes.fired.insert(r.passes.fired.end(), one.fired.begin(), one.fired.end());
+    r.passes.remarks.insert(r.passes.remarks.end(), one.remarks.begin(), one.remarks.end());
     for (const auto& [rule, count] : one.counts) r.passes.counts[rule] += count;
     if (options.after_stage) options.after_stage(pass.name, *graph);
   }

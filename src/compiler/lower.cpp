@@ -6,6 +6,7 @@
 
 #include "base/checked.h"
 #include "base/error.h"
+#include "base/file_map.h"
 #include "base/index.h"
 #include "compiler/cut_in_place.h"
 #include "compiler/plan_memory.h"
@@ -257,6 +258,8 @@ void Lowering::lower_kernel(Scope& scope, const Problem& problem, const Choice& 
   step.inputs = operands(scope, node, emitted, "");
   for (size_t i = 0; i < node.outputs().size(); ++i)
     step.outputs.push_back(problem.outputs[i].present ? tensor_of(scope, node.outputs()[i]) : -1);
+  for (const Argument& a : problem.inputs)  // the plan holds what the kernel reads
+    if (a.constant) FileMap::let_go(a.constant->data(), static_cast<size_t>(a.constant->bytes()));
   StepDetail detail{&node, emitted.strided_output, emitted.strided_inputs};
   if (!scope.is_body && !is_late(scope, step)) {
     ask_kernel(problem, emitted, step);

@@ -136,6 +136,7 @@ void PassContext::note_decline(const Rule& rule, const Node& node, const std::st
 }
 
 void PassContext::remark(const std::string& text) {
+  report_.remarks.push_back(text);
   if (options_.logger) options_.logger->log(Severity::kInfo, pass_ + ": " + text);
 }
 

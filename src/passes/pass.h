@@ -32,6 +32,7 @@ struct PassReport {
   std::vector<Timing> passes;
   std::map<std::string, size_t> counts;  // per rule
   std::vector<Fired> fired;
+  std::vector<std::string> remarks;  // on layers that stay as they were, and why
 };
 
 // What a running pass sees: options, and where it notes what it did.
@@ -49,7 +50,7 @@ class PassContext {
   }
   void note(const Rule& rule, const std::string& name);
   void note_decline(const Rule& rule, const Node& node, const std::string& reason);
-  void remark(const std::string& text);  // goes to the log
+  void remark(const std::string& text);  // goes to the log and to the report
   void begin(std::string pass) { pass_ = std::move(pass); }
 
  private:

@@ -72,6 +72,14 @@ void apply_in_stages(Graph& graph, const std::vector<const Rule*>& rules, PassCo
   for (const auto& [stage, list] : stages) apply_rules(graph, list, context);
 }
 
+// Convolutions of float32 that are free to compute in any type may do so in this one: their tactics are compared by time.
+void mark_convolutions(Graph& graph, DType type) {
+  for (const auto& n : graph.nodes()) {
+    for (const auto& region : n->regions) mark_convolutions(*region, type);
+    if (n->is("Conv") && n->output()->dtype() == DType::kF32 && n->precision == DType::kInvalid) n->precision = type;
+  }
+}
+
 }  // namespace
 
 Pass canonicalize() {
@@ -99,7 +107,10 @@ Pass compute_in(DType type) {
 }
 
 Pass multiply_in_bfloat16() {
-  return {"precision", [](Graph& graph, PassContext& context) { apply_rules(graph, {&bfloat16_products}, context); }};
+  return {"precision", [](Graph& graph, PassContext& context) {
+            apply_rules(graph, {&bfloat16_products}, context);
+            mark_convolutions(graph, DType::kBF16);
+          }};
 }
 
 Pass compute_in_float32() {

@@ -85,6 +85,7 @@ Hash128 Problem::key() const {
   std::string text = str() + " " + to_string(attributes()) + " threads " + std::to_string(threads);
   if (sizes_results) text += " sizes results";
   if (tf32) text += " tf32";
+  if (node->precision != DType::kInvalid) text += " in " + std::string(name(node->precision));
   for (const auto* arguments : {&inputs, &outputs})
     for (const Argument& a : *arguments)
       if (!a.min.empty()) text += " from " + to_string(a.min);

@@ -6,6 +6,7 @@
 #include <future>
 #include <thread>
 
+#include "base/file_map.h"
 #include "base/work.h"
 #include "target/step_call.h"
 
@@ -253,6 +254,8 @@ std::vector<Choice> Tuner::choose(const std::vector<Problem>& problems, const st
     if (options_.progress && !options_.progress(choices.size(), problems.size(), problem.node->name()))
       throw Error(Code::kInvalidState, "the build was cancelled");
     choices.push_back(choose_one(problem, earlier ? &earlier->at(choices.size()) : nullptr));
+    for (const Argument& a : problem.inputs)
+      if (a.constant) FileMap::let_go(a.constant->data(), static_cast<size_t>(a.constant->bytes()));
   }
   if (options_.progress) options_.progress(problems.size(), problems.size(), "");
   if (const std::string warning = noise_.warning(); !warning.empty()) options_.logger->log(Severity::kWarning, warning);

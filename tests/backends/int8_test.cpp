@@ -75,6 +75,30 @@ std::vector<std::vector<Post>> chains(std::mt19937& rng, int64_t columns, bool i
   };
 }
 
+// Sums that lie halfway between two whole numbers after a division, and limits between two roundings.
+TEST(Int8, SumsThatLieHalfway) {
+  std::mt19937 rng(10);
+  const Operand a(random_bytes(rng, DType::kU8, {13, 2})), b(constant(random_bytes(rng, DType::kI8, {2, 70})));
+  const Operand like(random_bytes(rng, DType::kI8, {13, 70}));
+  const Post scale{"Mul", {}, {-1, 0}, {one(0.75f)}}, back{"Dequantize", {}, {-1, 0}, {one(1.5f)}};
+  const Post limits{"Clip", {}, {-1, 0, 1}, {one(0), one(6)}}, sum{"AddDequantized", {}, {-1, 0, 1}, {like, one(1.5f)}};
+  for (const float step : {6.0f, 12.0f, 0.5f, 64.0f, 1e-39f, 3e38f}) {
+    expect_case({"MatMulInteger", {a, b}, {}, 1, {kCast, quantize(one(step), DType::kI8, 0)}}, "gemm_int8");
+    expect_case({"MatMulInteger",
+                 {a, b},
+                 {},
+                 1,
+                 {kCast, scale, quantize(one(step), DType::kI8, 7), back, limits, quantize(one(0.5f), DType::kU8, 3)}},
+                "gemm_int8");
+    expect_case({"MatMulInteger",
+                 {a, b},
+                 {},
+                 1,
+                 {kCast, scale, quantize(one(step), DType::kI8, 0), back, sum, quantize(one(3), DType::kI8, 0)}},
+                "gemm_int8");
+  }
+}
+
 TEST(Int8, Products) {
   std::mt19937 rng(1);
   for (DType type : {DType::kU8, DType::kI8})

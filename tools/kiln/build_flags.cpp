@@ -10,6 +10,7 @@
 
 #include "command.h"
 #include "progress.h"
+#include "samples.h"
 
 namespace kiln::tool {
 namespace {
@@ -37,6 +38,8 @@ class Recorder {
   bool choosing_ = false;
   std::string layer_;
 };
+
+constexpr std::string_view kBlock = "block=";
 
 struct ParsedProfile {
   Shapes min, opt, max;
@@ -88,17 +91,63 @@ void select_profile(BuildFlags& flags, size_t profile) {
 }
 
 // What --int8 lets products compute by.
-std::map<std::string, double> ranges_of(const BuildFlags& flags) {
-  std::map<std::string, double> ranges;
-  if (flags.calibration.empty() && flags.int8)
+void put_int8(const BuildFlags& flags, const Samples& samples, api::BuildOptions& options) {
+  options.equalizes = flags.equalizes;
+  const bool known = !flags.calibration.empty() || !samples.empty();
+  if (!known && flags.int8)
     say(api::Level::kInfo, "--int8: without --calib only what the model quantizes itself computes in int8");
-  if (flags.calibration.empty()) return ranges;
-  if (!flags.int8) {
-    log(api::Level::kWarning, "--calib has no effect without --int8 (remedy: --int8)");
-    return ranges;
+  if (!known) return;
+  if (!flags.int8)
+    return log(api::Level::kWarning, "--calib and --data have no effect without --int8 (remedy: --int8)");
+  const bool channels = flags.corrects_bias || flags.smoothing > 0;
+  const api::Calibration calibration =
+      flags.calibration.empty() ? calibrate_model(flags, samples, {api::RangeRule::kEntropy, 0, channels, log})
+                                : api::load_calibration(flags.calibration);
+  for (const auto& [name, tensor] : calibration.tensors) {
+    options.ranges[name] = tensor.range;
+    if (!tensor.channels.mean.empty()) options.channels[name] = tensor.channels;
   }
-  for (const auto& [name, tensor] : api::load_calibration(flags.calibration).tensors) ranges[name] = tensor.range;
-  return ranges;
+  if (options.channels.empty() && channels)
+    throw api::Failure("error[K1002] '" + flags.calibration +
+                       "' does not tell the channels of tensors, which --biasCorrection and --smooth need\n  remedy: "
+                       "kiln calibrate --channels");
+  options.corrects_bias = flags.corrects_bias;
+  options.smoothing = flags.smoothing;
+  options.compares_int8 = !flags.keeps_int8;
+  options.equalizes = options.equalizes || calibration.equalized;
+}
+
+// "int4:block=32", "int8".
+void put_weights(const std::string& text, api::BuildOptions& options) {
+  if (text.empty()) return;
+  const size_t colon = text.find(':');
+  const std::string type = text.substr(0, colon), rest = colon == std::string::npos ? "" : text.substr(colon + 1);
+  options.weight_bits = type == "int4" ? 4 : type == "int8" ? 8 : 0;
+  bool sound = options.weight_bits > 0 && (colon == std::string::npos || rest.starts_with(kBlock));
+  if (sound && colon != std::string::npos) {
+    const char *begin = rest.data() + kBlock.size(), *end = rest.data() + rest.size();
+    const auto [stop, error] = std::from_chars(begin, end, options.weight_block);
+    sound = error == std::errc() && stop == end && options.weight_block > 0;
+  }
+  if (!sound)
+    throw CLI::ValidationError("--weights", "'" + text + "' is not int4 or int8, with :block=N behind it or not");
+}
+
+// Lets layers stay in float32 as --errorBudget asks, and shows what each does.
+void put_budget(const BuildFlags& flags, const Samples& samples, api::BuildOptions& options) {
+  if (flags.error_budget <= 0) return;
+  if (options.ranges.empty() || samples.empty())
+    throw CLI::ValidationError("--errorBudget", "it counts with --int8 and --data");
+  const api::BudgetReport report = api::keep_within_error(options, samples, flags.error_budget);
+  say(api::Level::kInfo, fmt::format("error in int8 {:.4g}, allowed {:.4g}", report.error_of_all, flags.error_budget));
+  if (report.layers.empty()) return;
+  say(api::Level::kInfo, fmt::format("{:>10} {:>10}  {:<8} {}", "error", "saved µs", "type", "layer"));
+  for (const api::LayerEffect& l : report.layers)
+    say(api::Level::kInfo, fmt::format("{:10.4g} {:10.2f}  {:<8} {}", l.error, l.saved_us,
+                                       l.stays_wide ? "float32" : "int8", api::printable(l.layer)));
+  say(api::Level::kInfo, fmt::format("error with those in float32: {:.4g}", report.error));
+  if (report.error > flags.error_budget)
+    log(api::Level::kWarning, "the error stays above the budget with all of them in float32");
 }
 
 }  // namespace
@@ -207,6 +256,25 @@ void add_build_flags(CLI::App& app, BuildFlags& f) {
   add(app.add_flag("--int8", f.int8, "Products may compute in int8 where ranges are known: see --calib"));
   add(app.add_option("--calib", f.calibration,
                      "Ranges of tensors for --int8, as kiln calibrate or TensorRT wrote them"));
+  add(app.add_flag("--keepInt8", f.keeps_int8,
+                   "Products stay in int8 also where float32 is faster, which is not measured then"));
+  add(app.add_flag("--biasCorrection", f.corrects_bias,
+                   "Biases make up for what int8 weights change of the mean (kiln calibrate --channels)"));
+  add(app.add_option("--smooth", f.smoothing,
+                     "How far channels of what products read in int8 are made alike, 0 to 1: SmoothQuant's alpha (kiln "
+                     "calibrate --channels)")
+          ->check(CLI::Range(0.0, 1.0)));
+  add(app.add_flag(
+      "--equalize", f.equalizes,
+      "Channels between convolutions are made alike before they are quantized (kiln calibrate --equalize)"));
+  add(app.add_option(
+             "--errorBudget", f.error_budget,
+             "Layers stay in float32, the most harmful for each microsecond first, until results in int8 differ "
+             "so much at most: |difference| / |result|, on --data")
+          ->check(not_negative()));
+  add(app.add_option("--weights", f.weights,
+                     "Products keep float32 weights as int4 or int8, with a scale for each block of a column: "
+                     "int4:block=32"));
   add(app.add_flag("--best", f.best, "All types that are fast are allowed"));
   add(app.add_flag("--noTF32", f.no_tf32, "Float32 products do not round their operands to TF32"));
   add(app.add_option("--builderOptimizationLevel", f.level, "0 takes the first tactic that fits, 5 measures all")
@@ -304,7 +372,10 @@ api::Engine build_engine(const BuildFlags& flags) {
   options.tf32 = !flags.no_tf32;
   put_precisions(flags, options);
   options.workspace = workspace_of(flags.memory);
-  options.ranges = ranges_of(flags);
+  const Samples samples =
+      flags.samples.data.empty() ? Samples() : read_samples(flags.samples, of_kind(api::model_io(flags.onnx), true));
+  put_int8(flags, samples, options);
+  put_weights(flags.weights, options);
   options.time_limit_s = flags.build_limit;
   options.memory_limit = memory_limit_of(flags.build_memory);
   options.stop_after = flags.stop_after;
@@ -333,6 +404,7 @@ api::Engine build_engine(const BuildFlags& flags) {
   if (!flags.dump.empty() && flags.dump_file.empty())
     options.dump = [](const std::string& text) { std::fputs(text.c_str(), stdout); };
   options.profiles = make_profiles(flags);
+  put_budget(flags, samples, options);
   try {
     api::Engine engine = api::Engine::build(options);
     recorder.end("writing");

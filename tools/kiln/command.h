@@ -36,6 +36,12 @@ inline constexpr const char* kEnvironment =
 // The end of a command's help.
 void set_footer(CLI::App& app, const std::string& examples, const std::string& exit_codes = kExitCodes);
 
+// Data for a model.
+struct SampleOptions {
+  std::string data;  // .npz, or a folder of .npz, .npy, .pb or images
+  size_t limit = 1000;
+  std::vector<float> mean, scale;  // of images: (pixel - mean) * scale, one number or one per channel
+};
 // Options of a build that several commands share.
 struct BuildFlags {
   struct ProfileShapes {
@@ -45,12 +51,15 @@ struct BuildFlags {
   size_t profile = 0;  // that the shapes on the command line now belong to
   std::string onnx, backend, device_profile, shapes, timing_cache, dump, dump_file, disable, memory, layer_precisions,
       mark_debug, calibration;
-  std::string precision_constraints = "none";
+  std::string precision_constraints = "none", weights;
+  double smoothing = 0, error_budget = 0;
+  SampleOptions samples;  // that ranges and errors are found by
   int level = 3, average = 8, threads = 0, max_tactics = -1;
   double build_time = 0, build_limit = 86400;
   std::string build_memory;
   int64_t stop_after = -1;
   bool fp16 = false, bf16 = false, int8 = false, best = false, no_tf32 = false;
+  bool corrects_bias = false, equalizes = false, keeps_int8 = false;
   bool no_timing_cache = false, cache_only = false, mark_all_debug = false, partial = false, verbose = false,
        quiet = false;
   // Set by commands: log of the build only when verbose, no log and no progress at all, for check_layers.

@@ -67,6 +67,7 @@ void show_engine(const api::Engine& engine) {
     name = std::max(name, std::min<size_t>(l.name.size(), 60));
     op = std::max(op, l.op.size());
   }
+  for (const std::string& remark : engine.remarks()) fmt::print("{}\n", remark);
   size_t number = 0;
   for (const api::LayerInfo& l : layers) {
     const std::string time = l.built_ms >= 0 ? fmt::format("  {:.4g} ms", l.built_ms) : "";

@@ -30,7 +30,7 @@ class CpuTarget final : public Target {
     return list;
   }
   bool computes_in(DType type) const override {
-    return type == DType::kF32 || (type == DType::kBF16 && multiplies_bfloat16());
+    return type == DType::kF32 || type == DType::kI8 || (type == DType::kBF16 && multiplies_bfloat16());
   }
   const TacticList& tactics() const override { return list(); }
   passes::FusionLimits fusion() const override { return epilogue_limits(list()); }

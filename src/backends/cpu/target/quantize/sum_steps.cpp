@@ -13,6 +13,7 @@ namespace kiln::cpu {
 namespace {
 
 constexpr TypeSet kBytes{DType::kI8, DType::kU8};
+constexpr int kLargeExponent = 100;   // far from where float32 ends
 constexpr double kFarBelow = 0x1p30;  // of what rounds to int32, and stays there plus a zero point
 
 // Reads the post-operations in order. The running result is the sums, then real numbers, then (after Quantize) real numbers that are
@@ -23,6 +24,17 @@ class StepReader {
   StepReader(const Problem& p, int column_axis, State first, ByteProblem& to)
       : p_(p), axis_(column_axis), to_(to), state_(first) {}
 
+  // Constants of one per column, in a list.
+  Refusal add_first(int input) {
+    const Argument& a = p_.input(input);
+    if (!a.present) return accept();
+    if (!a.constant || a.dtype != DType::kF32 || a.constant->size() != columns())
+      return refuse("the bias has no constants per column");
+    push(SumStep::kAdd);
+    to_.operands.push_back({-1, padded(*a.constant)});
+    return accept();
+  }
+
   Refusal run() {
     for (const ir::PostOp& post : p_.post()) {
       const Refusal r = read(post);
@@ -32,6 +44,7 @@ class StepReader {
     if (type != (state_ == kSums ? DType::kI32 : state_ == kReal ? DType::kF32 : integers_))
       return refuse("the result is " + std::string(name(type)));
     if (state_ == kWhole) {
+      end_in_a_table();
       to_.parameters.zero = static_cast<int32_t>(zero_);
       if (steps().back().kind == SumStep::kRound) steps().pop_back();  // storing rounds
       drop_limits();
@@ -41,6 +54,43 @@ class StepReader {
 
  private:
   std::vector<SumStep>& steps() { return to_.parameters.steps; }
+
+  // Where the numbers are bytes once, and no tensor and no column has a say any more, a table holds what becomes of them.
+  void end_in_a_table() {
+    for (const Whole& at : wholes_) {
+      if (at.steps == steps().size()) return;
+      const bool numbers = std::all_of(to_.operands.begin() + static_cast<long>(at.operands), to_.operands.end(),
+                                       [](const auto& o) { return o.constant.valid() && o.constant.size() == 1; });
+      if (!numbers) continue;
+      for (int bits = 0; bits < 256; ++bits) to_.parameters.table.push_back(byte_after(at, static_cast<uint8_t>(bits)));
+      to_.parameters.is_signed = at.integers == DType::kI8;
+      steps().resize(at.steps);
+      to_.operands.resize(at.operands);
+      integers_ = at.integers;
+      zero_ = at.zero;
+      return;
+    }
+  }
+
+  // What the steps behind make of a byte.
+  struct Whole;
+  uint8_t byte_after(const Whole& at, uint8_t bits) const {
+    float v = static_cast<float>((at.integers == DType::kI8 ? static_cast<int8_t>(bits) : bits) - at.zero);
+    auto operand = to_.operands.begin() + static_cast<long>(at.operands);
+    const auto next = [&] { return (operand++)->constant.as<float>()[0]; };
+    const auto& list = to_.parameters.steps;
+    for (auto s = list.begin() + static_cast<long>(at.steps); s != list.end(); ++s) switch (s->kind) {
+        case SumStep::kMultiply: v *= next(); break;
+        case SumStep::kAdd: v += next(); break;
+        case SumStep::kDivide: v /= s->low; break;
+        case SumStep::kClamp: v = std::min(v > s->low ? v : s->low, s->high); break;  // NaN becomes the least
+        case SumStep::kRound: v = std::nearbyint(v); break;
+        case SumStep::kAtLeast: v = v > s->low ? v : s->low; break;
+        case SumStep::kAddFloats:
+        case SumStep::kAddBytes: break;  // their operands are tensors
+      }
+    return static_cast<uint8_t>(static_cast<int>(v) + static_cast<int>(zero_));
+  }
 
   // Storing saturates: the last limits may go where they are those of the bytes, and the numbers before them are far below 2^31.
   void drop_limits() {
@@ -120,8 +170,11 @@ class StepReader {
     const Argument& a = p_.input(input);
     if (input < 0 || !a.constant || !runs_along(a, p_.outputs[0], axis_)) return std::nullopt;
     if (a.constant->size() == 1) return a.constant->reshaped({});
-    Tensor v = Tensor::allocate(a.dtype, {kernels::column_vector_size(columns())});
-    copy_elements(*a.constant, 0, v, 0, a.constant->size());
+    return padded(*a.constant);
+  }
+  Tensor padded(const Tensor& per_column) const {
+    Tensor v = Tensor::allocate(per_column.dtype(), {kernels::column_vector_size(columns())});
+    copy_elements(per_column, 0, v, 0, per_column.size());
     return v;
   }
 
@@ -185,11 +238,15 @@ class StepReader {
     integers_ = post.attributes.dtype("to");
     if (post.operands[0] >= 0 || !scale || !zero || !kBytes.has(integers_))
       return refuse("does not give bytes by constants");
-    if (*scale != 1) push(SumStep::kDivide, *scale);
+    int exponent = 0;
+    const bool power = std::frexp(*scale, &exponent) == 0.5 && std::abs(exponent) < kLargeExponent;
+    if (power && *scale != 1) push_number(SumStep::kMultiply, 1 / *scale);  // the same, and faster
+    else if (*scale != 1) push(SumStep::kDivide, *scale);
     const bool is_signed = integers_ == DType::kI8;
     (void)clamp(SumStep::kClamp, (is_signed ? -128 : 0) - *zero, (is_signed ? 127 : 255) - *zero);
     push(SumStep::kRound);
     zero_ = *zero;
+    wholes_.push_back({steps().size(), to_.operands.size(), integers_, zero_});
     state_ = kWhole;
     return accept();
   }
@@ -240,6 +297,13 @@ class StepReader {
   State state_;
   DType integers_ = DType::kInvalid;
   double zero_ = 0;
+  // Where the numbers are bytes: so many steps and operands are done.
+  struct Whole {
+    size_t steps, operands;
+    DType integers;
+    double zero;
+  };
+  std::vector<Whole> wholes_;
 };
 
 void emit_operands(const ByteProblem& steps, Emitted& emitted) {
@@ -272,9 +336,11 @@ Refusal read_byte_steps(const Problem& p, int column_axis, ByteProblem& to) {
   return StepReader(p, column_axis, StepReader::kSums, to).run();
 }
 
-Refusal read_real_steps(const Problem& p, int column_axis, ByteProblem& to) {
+Refusal read_real_steps(const Problem& p, int column_axis, ByteProblem& to, int bias) {
   if (!p.outputs[0].is_fixed(static_cast<size_t>(column_axis))) return refuse("the number of columns is not constant");
-  return StepReader(p, column_axis, StepReader::kReal, to).run();
+  StepReader reader(p, column_axis, StepReader::kReal, to);
+  if (const Refusal r = bias < 0 ? accept() : reader.add_first(bias); r.refused()) return r;
+  return reader.run();
 }
 
 Refusal read_byte_problem(const Problem& p, int column_axis, int weight_axis, ByteProblem& to) {
