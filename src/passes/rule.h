@@ -28,7 +28,7 @@ using ir::Value;
 struct Rule {
   std::string name;
   Pattern pattern;  // of the outermost node
-  std::function<std::optional<Patch>(const Match&)> rewrite;
+  std::function<std::optional<Patch>(const Match&)> rewrite = nullptr;
   // Instead of it, for rules that ask what the target's kernels do in one step.
   std::function<std::optional<Patch>(const Match&, const FusionLimits&)> rewrite_within = nullptr;
   // Instead of pattern and rewrite, for rules that compare nodes which have no edge in common: all patches of one walk over the graph.
