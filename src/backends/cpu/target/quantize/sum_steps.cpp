@@ -83,7 +83,8 @@ class StepReader {
         case SumStep::kMultiply: v *= next(); break;
         case SumStep::kAdd: v += next(); break;
         case SumStep::kDivide: v /= s->low; break;
-        case SumStep::kClamp: v = std::min(v > s->low ? v : s->low, s->high); break;  // NaN becomes the least
+        case SumStep::kClamp: v = std::min(v > s->low ? v : s->low, s->high); break;       // NaN becomes the least
+        case SumStep::kLimit: v = v < s->low ? s->low : v > s->high ? s->high : v; break;  // NaN stays
         case SumStep::kRound: v = std::nearbyint(v); break;
         case SumStep::kAtLeast: v = v > s->low ? v : s->low; break;
         case SumStep::kAddFloats:
