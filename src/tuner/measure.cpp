@@ -121,15 +121,15 @@ class Rig {
   // kernels of the device's own, whose time is taken off: what a library's kernel costs its neighbours, which cannot begin before it ends
   // nor end after it begins, is part of its time. Where kernels cannot be captured, the host queues them.
   void capture_bundle() {
-    const auto neighbour = make_neighbour();
-    const size_t each = neighbour ? 2 : 1;
+    neighbour_ = make_neighbour();
+    const size_t each = neighbour_ ? 2 : 1;
     auto graph = captured(each * static_cast<size_t>(bundle_), [&](int i) {
-      if (neighbour) KILN_RETURN_IF_ERROR(neighbour->launch());
+      if (neighbour_) KILN_RETURN_IF_ERROR(neighbour_->launch());
       return kernel_->launch(*stream_, call(i));
     });
     if (!graph) return;
-    if (neighbour) {
-      const auto alone = captured(static_cast<size_t>(bundle_), [&](int) { return neighbour->launch(); });
+    if (neighbour_) {
+      const auto alone = captured(static_cast<size_t>(bundle_), [&](int) { return neighbour_->launch(); });
       if (!alone) return;
       neighbours_ = elapsed([&] { throw_if_error(alone->launch(*stream_)); });
       for (int i = 0; i < kNeighbourRuns; ++i)
@@ -222,7 +222,8 @@ class Rig {
   std::unique_ptr<Stream> stream_;
   std::unique_ptr<Event> start_, stop_;
   std::unique_ptr<Kernel> kernel_;
-  std::unique_ptr<Graph> graph_;  // of a bundle
+  std::unique_ptr<Neighbour> neighbour_;  // graph_ refers to it
+  std::unique_ptr<Graph> graph_;          // of a bundle
   StepCall step_;
   int copies_ = 1, bundle_ = 1;
   double neighbours_ = 0;  // milliseconds of a bundle's neighbours alone

@@ -68,7 +68,7 @@ template <int kKeys> class MaskTile {
  private:
   // Several rows at a time, for all of them to be on their way at once.
   template <class M> __device__ void fill_from(int query0, int rows, int key0, int thread, int threads) {
-    constexpr int kAtOnce = 4;
+    constexpr int kAtOnce = 16;
     const int at = thread % kKeys, key = key0 + at, step = threads / kKeys;
     const bool is_key = key < a_.keys;
     const M* mask = static_cast<const M*>(a_.mask) + base_ + key * a_.mask_key;
@@ -80,13 +80,17 @@ template <int kKeys> class MaskTile {
     mask += query * a_.mask_at.row;
 #pragma unroll 1
     for (int row = thread / kKeys; row < rows; row += kAtOnce * step) {
-      float values[kAtOnce];
+      M values[kAtOnce];  // fetched without a branch, which would wait for each
 #pragma unroll
-      for (int i = 0; i < kAtOnce; ++i, query += step, mask += step * a_.mask_at.row)
-        values[i] = !is_key ? -INFINITY : query < a_.queries ? added(*mask) * a_.inverse_scale : 0;
+      for (int i = 0; i < kAtOnce; ++i, mask += step * a_.mask_at.row)
+        values[i] = *(is_key && query + i * step < a_.queries ? mask : static_cast<const M*>(a_.mask));
 #pragma unroll
       for (int i = 0; i < kAtOnce; ++i)
-        if (row + i * step < rows) tile_[(row + i * step) * kStride + at] = values[i];
+        if (row + i * step < rows) {
+          const float summand = query + i * step < a_.queries ? added(values[i]) * a_.inverse_scale : 0;
+          tile_[(row + i * step) * kStride + at] = is_key ? summand : -INFINITY;
+        }
+      query += kAtOnce * step;
     }
   }
 
