@@ -13,8 +13,8 @@
 namespace kiln::passes {
 
 struct PassOptions {
-  std::set<std::string> disabled;  // names of rules
-  int64_t stop_after = -1;         // patches in all; negative: no limit. For bisection
+  std::set<std::string> disabled = {};  // names of rules
+  int64_t stop_after = -1;              // patches in all; negative: no limit. For bisection
   Logger* logger = nullptr;
   FusionLimits limits = {};  // of the target
 };

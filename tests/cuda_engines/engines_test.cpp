@@ -158,7 +158,7 @@ TEST_P(Engines, SeveralDevicesAtOnce) {
   std::vector<std::thread> threads;
   for (int ordinal : {0, 1})
     threads.emplace_back([&, ordinal] {
-      const auto engine = load(plan, {.ordinal = ordinal});
+      const auto engine = load(plan, {.device = &open_device(std::string(GetParam()) + ":" + std::to_string(ordinal))});
       const auto context = engine->create_context();
       for (int i = 0; i < 20; ++i)
         wrong[static_cast<size_t>(ordinal)] += !same_bits(run(*context, {batch_of(4, 3)}), wanted);
