@@ -2,9 +2,9 @@
 #pragma once
 #include "passes/fusion_limits.h"
 
-namespace kiln::testing {
+namespace kiln::passes {
 
-inline passes::FusionLimits usual_limits() {
+inline FusionLimits usual_limits() {
   return {.operators = {"ExpandDepthwise", "SqueezeExcite"},
           .bases = {"Conv", "ConvTranspose", "Gemm", "MatMul"},
           .activations = {"Clip", "Gelu", "HardSigmoid", "HardSwish", "LeakyRelu", "PRelu", "Relu", "Sigmoid", "Swish",
@@ -13,4 +13,4 @@ inline passes::FusionLimits usual_limits() {
           .sums_behind = true};
 }
 
-}  // namespace kiln::testing
+}  // namespace kiln::passes

@@ -40,7 +40,7 @@ TEST(Passes, FusionStaysWithinTheLimitsOfTheTarget) {
     return made;
   };
   using Names = std::vector<std::string>;
-  FusionLimits limits = testing::usual_limits();
+  FusionLimits limits = usual_limits();
   EXPECT_EQ(names(limits), Names{"ip1 + bias1 + relu1"});
   limits.activations.erase("Relu");
   EXPECT_EQ(names(limits), (Names{"ip1 + bias1", "relu1"}));
@@ -51,7 +51,7 @@ TEST(Passes, FusionStaysWithinTheLimitsOfTheTarget) {
 TEST(Passes, ReportAndLog) {
   const auto g = network();
   Lines log;
-  PassOptions options{.limits = testing::usual_limits()};
+  PassOptions options{.limits = usual_limits()};
   options.logger = &log;
   const PassReport report = run_passes(*g, {canonicalize(), fuse()}, options);
   EXPECT_EQ(ir::to_text(*g).find("Identity"), std::string::npos);
@@ -78,7 +78,7 @@ TEST(Passes, QuantizeSaysWhatStaysWide) {
     return %a, %b, %c
   })");
   Lines log;
-  PassOptions options{.limits = testing::usual_limits()};
+  PassOptions options{.limits = usual_limits()};
   options.logger = &log;
   run_passes(*g, {quantize()}, options);
   EXPECT_NE(log.text.find("quantize: 'half' (MatMulDequantized) stays in float32: x is not dequantized\n"),
@@ -95,7 +95,7 @@ TEST(Passes, QuantizeSaysWhatStaysWide) {
 
 TEST(Passes, RulesCanBeSwitchedOff) {
   const auto g = network();
-  PassOptions options{.limits = testing::usual_limits()};
+  PassOptions options{.limits = usual_limits()};
   options.disabled = {"post_operations", "pointwise_chain"};
   run_passes(*g, {canonicalize(), fuse()}, options);
   EXPECT_EQ(g->nodes().size(), 3u);
@@ -104,7 +104,7 @@ TEST(Passes, RulesCanBeSwitchedOff) {
 TEST(Passes, StopAfterSomePatches) {
   for (int64_t limit = 0; limit <= 3; ++limit) {
     const auto g = network();
-    PassOptions options{.limits = testing::usual_limits()};
+    PassOptions options{.limits = usual_limits()};
     options.stop_after = limit;
     const PassReport report = run_passes(*g, {canonicalize(), fuse()}, options);
     EXPECT_EQ(report.fired.size(), static_cast<size_t>(limit));
