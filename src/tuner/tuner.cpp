@@ -6,6 +6,7 @@
 #include <future>
 #include <thread>
 
+#include "device/workspace.h"
 #include "target/step_call.h"
 
 namespace kiln {
@@ -100,7 +101,7 @@ Tuner::Candidates Tuner::fitting(const Problem& problem, Candidates list) const 
   Candidates fit;
   for (Candidate& candidate : list) {
     const size_t size = workspace_of(problem, candidate.tactic->emit(problem, candidate.config));
-    if (size <= options_.workspace) fit.push_back(std::move(candidate));
+    if (size <= options_.workspace || size == kNoWorkspace) fit.push_back(std::move(candidate));
     else
       options_.logger->log(Severity::kVerbose, problem.node->name() + ": " + candidate.name() +
                                                    " wants a workspace of " + std::to_string(size) +
