@@ -35,7 +35,7 @@ struct HostTensor {
   std::vector<int64_t> dims;
   std::vector<std::byte> data;
 };
-// .npy (little-endian, C order), or an ONNX TensorProto (.pb). Throws for other endings, for what cannot be read and for damaged files.
+// .npy, or an ONNX TensorProto (.pb). Throws for other endings, for what cannot be read and for damaged files.
 HostTensor load_tensor(const std::string& path);
 // An image file (BMP, JPEG, PNG, …) as float32 [1, 3, height, width], red, green, blue, each 0 to 255, resized to that size. Throws for what
 // cannot be decoded.
@@ -158,6 +158,7 @@ struct IoTensor {
   std::vector<Bounds> profiles;  // inputs: of each profile
   bool is_input = false;
   std::vector<std::string> symbols = {};  // of a model: how it names each dimension; empty where fixed
+  std::string collection = {};            // "sequence" or "optional" of such tensors; empty: one tensor
 };
 
 // A step of an engine; fusion joins the names of what it is made of ("conv1 + relu1").
@@ -192,6 +193,12 @@ struct HostValue {
   std::string type;  // kSequence, kOptional: of the elements, "string" among them; also where there are none
   std::vector<HostValue> items;  // kSequence; kOptional: none or one
 };
+
+// A value of a file: numbers or text of .npy; of .pb what the kind says, as ONNX stores it. Throws as load_tensor.
+HostValue load_value(const std::string& path, HostValue::Kind kind);
+// The bytes of an .npy file of numbers or text, and what they hold.
+HostValue parse_npy_value(const std::vector<std::byte>& bytes, const std::string& what);
+std::vector<std::byte> npy_bytes(const HostValue& value);
 
 class Session;
 using Values = std::map<std::string, HostTensor>;

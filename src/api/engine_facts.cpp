@@ -1,6 +1,7 @@
 // What an engine says about itself: inputs and outputs, layers, memory.
 #include <nlohmann/json.hpp>
 
+#include "api/host_value.h"
 #include "api/kiln_api.h"
 #include "api/run/layer_information.h"
 #include "base/index.h"
@@ -24,6 +25,7 @@ LayerInfo describe(const kiln::Engine& engine, const plan::StepInfo& step, const
 
 nlohmann::ordered_json io_json(const IoTensor& t) {
   nlohmann::ordered_json json{{"name", t.name}, {"type", t.type}, {"dims", t.dims}};
+  if (!t.collection.empty()) json["collection"] = t.collection;
   for (const Bounds& b : t.profiles) json["profiles"].push_back({{"min", b.min}, {"opt", b.opt}, {"max", b.max}});
   return json;
 }
@@ -49,11 +51,23 @@ std::vector<IoTensor> Engine::io() const {
     std::vector<Bounds> profiles;
     for (const plan::Profile& p : engine.plan().profiles)
       profiles.push_back({p.inputs[i].min, p.inputs[i].opt, p.inputs[i].max});
-    list.push_back({info.name, std::string(kiln::name(info.dtype)), known_dims(engine, info, symbols), profiles, true});
+    list.push_back({info.name,
+                    std::string(kiln::name(info.dtype)),
+                    known_dims(engine, info, symbols),
+                    profiles,
+                    true,
+                    {},
+                    collection_name(info.kind)});
   }
   for (int32_t t : engine.main().outputs) {
     const plan::TensorInfo& info = tensor(engine, t);
-    list.push_back({info.name, std::string(kiln::name(info.dtype)), known_dims(engine, info, symbols), {}, false});
+    list.push_back({info.name,
+                    std::string(kiln::name(info.dtype)),
+                    known_dims(engine, info, symbols),
+                    {},
+                    false,
+                    {},
+                    collection_name(info.kind)});
   }
   return list;
 }

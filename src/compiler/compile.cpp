@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <iterator>
 #include <optional>
 #include <set>
 
@@ -129,6 +130,7 @@ plan::Plan compile(std::unique_ptr<ir::Graph> graph, const CompileOptions& optio
   for (const ir::Value* v : graph->outputs()) output_names.push_back(v->name());
   if (options.after_stage) options.after_stage("import", *graph);
   bind_fixed_symbols(*graph, options.profiles);
+  std::vector<ir::DimFact> facts = ir::dim_facts(*graph);
   if (!options.precisions.layers.empty()) mark_precisions(*graph, target, options.precisions, *options.logger);
   TargetOptions target_options{options.passes.disabled, options.logger, options.precisions};
   if (DType& type = target_options.precisions.compute; !target.computes_in(type)) {
@@ -155,7 +157,8 @@ plan::Plan compile(std::unique_ptr<ir::Graph> graph, const CompileOptions& optio
     if (options.after_stage) options.after_stage(pass.name, *graph);
   }
   const std::vector<WatchedOutput> watched = settle_watches(*graph, options, output_names);
-  const Extents extents(*graph, options.profiles, options.values);
+  std::ranges::move(ir::dim_facts(*graph), std::back_inserter(facts));
+  const Extents extents(*graph, options.profiles, options.values, facts);
   TunerOptions tuner = options.tuner;
   tuner.logger = options.logger;
   tuner.disabled.insert(options.passes.disabled.begin(), options.passes.disabled.end());

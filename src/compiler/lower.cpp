@@ -11,6 +11,7 @@
 #include "compiler/cut_in_place.h"
 #include "compiler/plan_memory.h"
 #include "compiler/problems.h"
+#include "device/workspace.h"
 #include "passes/value_queries.h"
 #include "target/step_call.h"
 
@@ -50,7 +51,8 @@ bool reads_row_major(const ir::Value* v) {
 void ask_kernel(const Problem& problem, const Emitted& emitted, plan::StepInfo& step) {
   const StepCall call(problem, emitted, StepCall::Shapes::kLargest);
   const std::unique_ptr<Kernel> kernel = make_kernel(emitted);
-  step.workspace_size = kernel->workspace(call.call());
+  const size_t wanted = kernel->workspace(call.call());
+  step.workspace_size = wanted == kNoWorkspace ? 0 : wanted;  // the runner reserves what the shapes that meet want
   step.sharing = kernel->sharing();
 }
 
@@ -150,7 +152,7 @@ int32_t Lowering::tensor_of(Scope& scope, const ir::Value* value) {
   info.layout = value->layout;
   if (info.ranked)
     for (const Dim& d : value->shape()) info.dims.push_back(dim_of(d));
-  const auto max = value->is_tensor() && value->ranked() ? extents_.max(value->shape()) : std::nullopt;
+  const auto max = value->is_tensor() && value->ranked() ? extents_.reserved(value->shape()) : std::nullopt;
   const bool from_control = value->producer() && !value->producer()->regions.empty();
   if (scope.is_body || !max || from_control || value->dtype() == DType::kString) {
     info.storage = Storage::kSlot;
@@ -179,7 +181,7 @@ bool Lowering::shares_memory(const Scope& scope, const ir::Node& node) const {
   if (scope.is_body || !is_reshape(node) || !node.post.empty()) return false;
   const ir::Value *in = node.input(0), *out = node.output();
   auto it = scope.tensors.find(in);
-  if (it == scope.tensors.end() || out->is_graph_output() || !extents_.max(out->shape()) || !out->ranked())
+  if (it == scope.tensors.end() || out->is_graph_output() || !extents_.reserved(out->shape()) || !out->ranked())
     return false;
   return nth(scope.program->tensors, it->second).storage == Storage::kArena && reads_row_major(in) &&
          reads_row_major(out);
@@ -354,7 +356,7 @@ bool Lowering::host_only(const Problem& problem, bool is_body) const {
   const auto sized = [&](const ir::Value* v) {
     return !v || v->constant() ||
            (v->is_tensor() && v->ranked() && v->dtype() != DType::kString && extents_.opt(v->shape()) &&
-            extents_.max(v->shape()));
+            extents_.reserved(v->shape()));
   };
   const ir::Node& node = *problem.node;
   return is_body || problem.sizes_results || !std::all_of(node.inputs().begin(), node.inputs().end(), sized) ||

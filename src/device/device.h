@@ -112,7 +112,7 @@ class Kernel {
   // Queues the work. Same shapes as in the last prepare. Neither allocates, nor locks, nor throws; kernels that work on slots
   // are exempt, and a library that a kernel calls may allocate inside.
   virtual Status launch(Stream& stream, const KernelCall& call) noexcept = 0;
-  // Bytes of workspace wanted for the shapes of `call`; asked at build time with the largest shapes.
+  // Bytes of workspace wanted for the shapes of `call`, or kNoWorkspace; asked at build time with the largest shapes.
   virtual size_t workspace(const KernelCall&) noexcept { return 0; }
   // Which operands may be slots. The others are tensors with data, whatever the plan says.
   enum class Slots { kNone, kResults, kAll };

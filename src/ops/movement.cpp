@@ -8,6 +8,7 @@
 #include "base/require.h"
 #include "ops/reference_math.h"
 #include "ops/shape_elements.h"
+#include "tensor/dim_demands.h"
 
 namespace kiln::ops {
 namespace {
@@ -179,6 +180,7 @@ Ints normalized_axes(const Ints& axes, int64_t rank) {
 Dim same_dim(const Dim& a, const Dim& b, const std::string& what) {
   if (a.is_constant() && b.is_constant() && !(a == b))
     throw Error(Code::kShapeMismatch, what).cause(a.str() + " is not " + b.str());
+  DimDemands::note(a, b);
   return a.is_constant() ? a : b;
 }
 

@@ -6,6 +6,7 @@
 
 #include "base/checked.h"
 #include "base/index.h"
+#include "device/workspace.h"
 #include "plan/overlap.h"
 #include "plan/verify_shapes.h"
 
@@ -514,9 +515,10 @@ void Runner::use_workspace(StepState& step) {
 }
 
 // The plan reserves what the largest shapes want. Smaller ones may want more, and where the largest shapes of several operands
-// cannot meet, the plan could not tell.
+// cannot meet, the plan reserves nothing.
 Status Runner::reserve_workspace(StepState& step, const plan::StepInfo& info) {
   const size_t wanted = step.kernel->workspace(step.call);
+  if (wanted == kNoWorkspace) return kOkStatus;  // prepare says what does not fit
   // Steps whose sizes only running tells work on the host, as do those of another device.
   const bool by_host = engine_.plan().device_memory && (step.late || on_host(info));
   Allocator& scratch = by_host ? engine_.device().staging() : scratch_ ? *scratch_ : engine_.device().allocator();

@@ -7,6 +7,7 @@
 
 #include "base/cold_memory.h"
 #include "base/index.h"
+#include "device/workspace.h"
 #include "ir/text.h"
 #include "target/step_call.h"
 #include "tuner/tuner.h"
@@ -86,6 +87,7 @@ class Rig {
     inputs_.assign(static_cast<size_t>(copies_), step_.inputs);
     for (size_t i = 0; i < emitted.inputs.size(); ++i) place_input(problem, emitted, i);
     workspace_size_ = kernel_->workspace(call(0));
+    if (workspace_size_ == kNoWorkspace) workspace_size_ = 0;  // prepare says why
     workspace_ = blocks_.emplace_back(device.allocator(), workspace_size_).data;
     throw_if_error(kernel_->prepare(call(0)));
   }

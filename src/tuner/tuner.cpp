@@ -8,6 +8,7 @@
 
 #include "base/file_map.h"
 #include "base/work.h"
+#include "device/workspace.h"
 #include "target/step_call.h"
 
 namespace kiln {
@@ -119,7 +120,7 @@ Tuner::Candidates Tuner::fitting(const Problem& problem, Candidates list) const 
   Candidates fit;
   for (Candidate& candidate : list) {
     const size_t size = workspace_of(problem, candidate.tactic->emit(problem, candidate.config));
-    if (size <= options_.workspace) fit.push_back(std::move(candidate));
+    if (size <= options_.workspace || size == kNoWorkspace) fit.push_back(std::move(candidate));
     else
       options_.logger->log(Severity::kVerbose, problem.node->name() + ": " + candidate.name() +
                                                    " wants a workspace of " + std::to_string(size) +

@@ -72,6 +72,7 @@ Team make_team(const api::Engine& engine, const BenchOptions& o, const api::Valu
     team.sessions.push_back(engine.create_session(threads));
     if (o.trtexec.use_graph) use_graphs(team.sessions.back(), engine);
     values = set_inputs(team.sessions.back(), engine, inputs, asked, profile);
+    set_others(team.sessions.back(), engine.io(), o.inputs);
   }
   team.setting = setting_of(engine, values, streams, threads);
   return team;

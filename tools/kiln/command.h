@@ -106,8 +106,13 @@ void set_loudness(bool verbose, bool quiet);
 // "; did you mean 'x'?" for the candidate nearest to `word`, or nothing when none is near.
 std::string did_you_mean(const std::string& word, const std::vector<std::string>& candidates);
 
-// Values of inputs from the files that --loadInputs names: "name:file,…" or one .npz with all of them. `asked` and `io` bound the
-// size of what an archive may hold.
+// Not strings, a sequence or an optional.
+bool is_numbers(const api::IoTensor& io);
+// Gives a session those of its inputs that are no numbers, from the files that --loadInputs names: text as .npy; a sequence or optional as
+// .pb, or as .npz whose arrays are its items in order. Throws where one is missing.
+void set_others(api::Session& session, const std::vector<api::IoTensor>& io, const std::string& text);
+// Values of the other inputs from these files: "name:file,…" or one .npz with all of them. `asked` and `io` bound the size of what an
+// archive may hold.
 api::Values load_inputs(const std::string& text, const std::vector<api::IoTensor>& io, const Shapes& asked);
 // Loads the inputs, and lets their shapes be those of a build whose flags do not give them.
 api::Values load_inputs_for_build(const std::string& text, BuildFlags& flags);
@@ -126,7 +131,8 @@ void write_bytes(const std::string& path, const std::vector<std::byte>& bytes);
 
 // Archives of numpy arrays, stored or compressed.
 api::HostTensor load_npz(const std::string& path, const std::string& array, uint64_t max_bytes);
+api::HostValue load_npz_value(const std::string& path, const std::string& array, uint64_t max_bytes);
 std::vector<std::string> npz_arrays(const std::string& path);
-void save_npz(const std::string& path, const api::Values& arrays);
+void save_npz(const std::string& path, const std::map<std::string, api::HostValue>& arrays);
 
 }  // namespace kiln::tool

@@ -69,7 +69,9 @@ std::vector<std::string> npz_arrays(const std::string& path) {
   return names;
 }
 
-api::HostTensor load_npz(const std::string& path, const std::string& array, uint64_t max_bytes) {
+namespace {
+
+std::vector<std::byte> bytes_of_array(const std::string& path, const std::string& array, uint64_t max_bytes) {
   const Archive archive = open(path);
   const zip_int64_t index = zip_name_locate(archive.get(), (array + ".npy").c_str(), 0);
   if (index < 0)
@@ -101,10 +103,20 @@ api::HostTensor load_npz(const std::string& path, const std::string& array, uint
   }
   if (filled != stat.size) bad_archive(path, "array '" + array + "' is longer or shorter than the archive says");
   bytes.pop_back();
-  return api::parse_npy(bytes, path + ":" + array);
+  return bytes;
 }
 
-void save_npz(const std::string& path, const api::Values& arrays) {
+}  // namespace
+
+api::HostTensor load_npz(const std::string& path, const std::string& array, uint64_t max_bytes) {
+  return api::parse_npy(bytes_of_array(path, array, max_bytes), path + ":" + array);
+}
+
+api::HostValue load_npz_value(const std::string& path, const std::string& array, uint64_t max_bytes) {
+  return api::parse_npy_value(bytes_of_array(path, array, max_bytes), path + ":" + array);
+}
+
+void save_npz(const std::string& path, const std::map<std::string, api::HostValue>& arrays) {
   zip_error_t error;
   zip_error_init(&error);
   const std::unique_ptr<zip_source_t, decltype(&zip_source_free)> memory(
@@ -114,8 +126,8 @@ void save_npz(const std::string& path, const api::Values& arrays) {
   if (!archive) cannot_write(path, zip_error_strerror(&error));
   zip_source_keep(memory.get());              // the archive took the first reference
   std::vector<std::vector<std::byte>> files;  // until the archive is closed
-  for (const auto& [name, tensor] : arrays) {
-    files.push_back(api::npy_bytes(tensor));
+  for (const auto& [name, value] : arrays) {
+    files.push_back(api::npy_bytes(value));
     zip_source_t* source = zip_source_buffer(archive.get(), files.back().data(), files.back().size(), 0);
     const zip_int64_t index =
         source ? zip_file_add(archive.get(), (name + ".npy").c_str(), source, ZIP_FL_ENC_UTF_8) : -1;

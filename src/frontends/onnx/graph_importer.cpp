@@ -65,13 +65,11 @@ std::set<std::string> initializer_names(const ::onnx::GraphProto& graph) {
   return names;
 }
 
-// Every graph nested in the node, itself not included.
-template <class F> void each_nested_node(const ::onnx::NodeProto& node, F f) {
-  auto visit = [&](const ::onnx::GraphProto& g) {
-    for (const auto& n : g.node()) {
-      f(n);
-      each_nested_node(n, f);
-    }
+// Every graph nested in the node, at any depth.
+template <class F> void each_nested_graph(const ::onnx::NodeProto& node, F f) {
+  const auto visit = [&](const ::onnx::GraphProto& g) {
+    f(g);
+    for (const auto& n : g.node()) each_nested_graph(n, f);
   };
   for (const auto& a : node.attribute()) {
     if (a.has_g()) visit(a.g());
@@ -182,6 +180,49 @@ void GraphImporter::add_initializers(const ::onnx::GraphProto& graph, Scope& sco
            scope.graph->add_constant(read_sparse_tensor(proto, &external_), context.prefix + proto.values().name()));
 }
 
+bool GraphImporter::is_read(const std::string& name) {
+  const auto add_node = [&](const ::onnx::NodeProto& node) { read_.insert(node.input().begin(), node.input().end()); };
+  const auto add_nodes = [&](const Nodes& nodes) {
+    for (const auto& node : nodes) {
+      add_node(node);
+      each_nested_graph(node, [&](const ::onnx::GraphProto& g) {
+        for (const auto& inner : g.node()) add_node(inner);
+        for (const auto& output : g.output()) read_.insert(output.name());
+      });
+    }
+  };
+  if (read_.empty()) {
+    add_nodes(model_->graph().node());
+    for (const auto& output : model_->graph().output()) read_.insert(output.name());
+    for (const auto& function : model_->functions()) {
+      add_nodes(function.node());
+      read_.insert(function.output().begin(), function.output().end());
+    }
+  }
+  return read_.count(name) != 0;
+}
+
+ir::Value* GraphImporter::keys_of(const ir::Value* map) const {
+  const auto found = keys_.find(map);
+  return found == keys_.end() ? nullptr : found->second;
+}
+
+// Two inputs: NAME.keys, and NAME.values in the same order.
+ir::Value* GraphImporter::add_map_input(const ::onnx::ValueInfoProto& input, Scope& scope) {
+  const auto& type = input.type().map_type();
+  if (!type.value_type().has_tensor_type())
+    throw Error(Code::kUnsupported, "a map holds other things than numbers or strings");
+  const auto part = [&](const char* suffix, int32_t elements) {
+    EdgeType vector;
+    vector.tensor = {dtype_from_onnx(elements), {Dim::symbol(input.name() + ".length")}, true};
+    return scope.graph->add_input(input.name() + suffix, vector);
+  };
+  ir::Value* keys = part(".keys", type.key_type());
+  ir::Value* values = part(".values", type.value_type().tensor_type().elem_type());
+  set_keys(values, keys);
+  return values;
+}
+
 // Old files list initializers among the inputs, as defaults; here they are constants.
 void GraphImporter::add_inputs(const ::onnx::GraphProto& graph, Scope& scope) {
   const auto initializers = initializer_names(graph);
@@ -191,7 +232,9 @@ void GraphImporter::add_inputs(const ::onnx::GraphProto& graph, Scope& scope) {
       check_name(input.name());
       define(scope, input.name(), nullptr);
       scope.values[input.name()] =
-          scope.graph->add_input(input.name(), read_type(input.type(), input.name(), options_.fixed_dims));
+          input.type().has_map_type()
+              ? add_map_input(input, scope)
+              : scope.graph->add_input(input.name(), read_type(input.type(), input.name(), options_.fixed_dims));
     } catch (Error& error) {
       error.add_node("input '" + input.name() + "'");
       throw;
@@ -370,12 +413,14 @@ void GraphImporter::reject(const ::onnx::NodeProto& node, Scope& scope, const Co
 
 // Of the graphs inside of a node that cannot be imported, the unknown operators alone are reported.
 void GraphImporter::check_nested(const ::onnx::NodeProto& node, const Context& context) {
-  each_nested_node(node, [&](const ::onnx::NodeProto& inner) {
-    const std::string label = node_label(inner, context);
-    const bool known =
-        std::any_of(unsupported_.begin(), unsupported_.end(), [&](const auto& u) { return u.error.node() == label; });
-    if (auto reason = refusal(inner, context); reason && !known)
-      refuse(Error(Code::kUnsupported, *reason).node(label), context);
+  each_nested_graph(node, [&](const ::onnx::GraphProto& graph) {
+    for (const auto& inner : graph.node()) {
+      const std::string label = node_label(inner, context);
+      const bool known =
+          std::any_of(unsupported_.begin(), unsupported_.end(), [&](const auto& u) { return u.error.node() == label; });
+      if (auto reason = refusal(inner, context); reason && !known)
+        refuse(Error(Code::kUnsupported, *reason).node(label), context);
+    }
   });
 }
 
@@ -419,7 +464,22 @@ void GraphImporter::inline_function(const ::onnx::FunctionProto& function, NodeI
   call.yield(std::move(results));
 }
 
-// An output that is an input, a constant or another output too becomes a result of its own.
+namespace {
+
+// A result of its own that bears this name.
+ir::Value* copy_of(ir::Graph& graph, ir::Value* value, const std::string& name) {
+  if (value->constant()) graph.rename(value, name + ".constant");
+  ir::NodeSpec spec;
+  spec.op = find_op("Identity");
+  spec.inputs = {value};
+  spec.name = name + ".Identity";
+  spec.output_names = {name};
+  return graph.add_node(std::move(spec))->output();
+}
+
+}  // namespace
+
+// An output that is an input, a constant or another output too becomes a result of its own. A map is two outputs: behind it stands NAME.keys.
 void GraphImporter::set_outputs(const ::onnx::GraphProto& graph, Scope& scope) {
   std::vector<ir::Value*> outputs;
   std::set<const ir::Value*> taken;
@@ -431,21 +491,11 @@ void GraphImporter::set_outputs(const ::onnx::GraphProto& graph, Scope& scope) {
     } catch (const Error&) {
       throw Error(Code::kInvalidGraph, "the output '" + output.name() + "' is produced by nothing");
     }
-    if (!value->producer() || !taken.insert(value).second) {
-      const OpDef* identity = find_op("Identity");
-      if (!identity)
-        throw Error(Code::kUnsupported,
-                    "the output '" + output.name() + "' is an input or a constant, and there is no operator Identity");
-      if (value->constant()) scope.graph->rename(value, output.name() + ".constant");
-      ir::NodeSpec spec;
-      spec.op = identity;
-      spec.inputs = {value};
-      spec.name = output.name() + ".Identity";
-      spec.output_names = {output.name()};
-      value = scope.graph->add_node(std::move(spec))->output();
-    }
+    ir::Value* keys = keys_of(value);
+    if (!value->producer() || !taken.insert(value).second) value = copy_of(*scope.graph, value, output.name());
     if (value->name() != output.name()) scope.graph->rename(value, output.name());
     outputs.push_back(value);
+    if (keys) outputs.push_back(copy_of(*scope.graph, keys, output.name() + ".keys"));
   }
   require(!outputs.empty(), Code::kInvalidGraph, "the graph has no outputs");
   scope.graph->set_outputs(std::move(outputs));

@@ -60,6 +60,8 @@ void check_attention(const ShapeCall& c, const AttentionShapes& s) {
     require_same(key[2], value[2], "lengths of past_key and past_value");
   }
   if (c.present("nonpad_kv_seqlen")) require_vector(c, "nonpad_kv_seqlen", s.q[0]);
+  if (c.integer("whole_mask") != 0 && c.present("attn_mask") && c.rank("attn_mask") > 0)
+    require_same(c.dims("attn_mask").back(), s.total, "lengths of the mask and of the keys");
   const std::string precision = c.text("softmax_precision");
   if (!precision.empty() && !dtype_from_name(precision))
     throw Error(Code::kTypeMismatch, "'" + precision + "' is not an element type");
@@ -118,7 +120,8 @@ class Bias {
     length_ = mask.dims().back();
     Dims to = scores;
     to.back() = length_;
-    if (length_ > scores.back() || broadcast(mask.dims(), to) != to)
+    const bool is_short = c.integer("whole_mask") != 0 && length_ != scores.back();
+    if (is_short || length_ > scores.back() || broadcast(mask.dims(), to) != to)
       throw Error(Code::kShapeMismatch,
                   "attn_mask " + mask.type_string() + " does not fit scores " + to_string(scores));
     strides_ = broadcast_strides(mask.dims(), to);
@@ -215,6 +218,7 @@ const OpDef attention = op("Attention")
                             .attr("scale", 0.0)
                             .attr("softcap", 0.0)
                             .attr("softmax_precision", std::string(""))
+                            .attr("whole_mask", int64_t{0})  // 1: the mask is as long as the keys. Kiln's own
                             .output("y", same_type("q"))
                             .optional_output("present_key", same_type("k"))
                             .optional_output("present_value", same_type("v"))

@@ -53,8 +53,9 @@ OutputShape deform_conv_shape(ShapeCall& c) {
   return Shape{x[0], w[0], window.output[0], window.output[1]};
 }
 
-// Bilinear in a plane, zeros outside.
+// Bilinear in a plane, zeros outside: a point whole pixels away takes nothing, not even an infinity times 0.
 double sample(const double* plane, int64_t height, int64_t width, double y, double x) {
+  if (!(y > -1 && y < static_cast<double>(height) && x > -1 && x < static_cast<double>(width))) return 0;
   const double top = std::floor(y), left = std::floor(x);
   double sum = 0;
   for (int64_t i = 0; i < 2; ++i)

@@ -182,8 +182,11 @@ const Rule attention{
       } else if (mask) {
         inputs.emplace_back(mask);
       }
-      p.replace(m.root().output(),
-                p.add("Attention", std::move(inputs), {{"scale", product.scale * q.scale * k.scale}}));
+      Attributes attributes{{"scale", product.scale * q.scale * k.scale}};
+      // The sum demands that both have one size, whatever it is called.
+      if (mask && !windows && !mask->shape().back().is_constant() && !(mask->shape().back() == v->shape()[2]))
+        attributes.set("whole_mask", int64_t{1});
+      p.replace(m.root().output(), p.add("Attention", std::move(inputs), std::move(attributes)));
       return p;
     },
 };

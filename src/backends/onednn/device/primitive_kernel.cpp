@@ -166,9 +166,9 @@ PrimitiveKernel::Spaces PrimitiveKernel::spaces(const Recipe& recipe) const {
 }
 
 size_t PrimitiveKernel::workspace(const KernelCall& call) noexcept {
-  size_t wanted = 0;
+  size_t wanted = kNoWorkspace;
   (void)cpu::kernels::guarded([&]() -> Status {
-    if (is_empty(call)) return kOkStatus;
+    if (is_empty(call)) return wanted = 0, kOkStatus;
     const Recipe recipe = choose(call);
     if (recipe.primitive) wanted = spaces(recipe).total;
     return kOkStatus;

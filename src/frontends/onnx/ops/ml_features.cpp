@@ -1,4 +1,4 @@
-// ai.onnx.ml.ArrayFeatureExtractor, FeatureVectorizer, OneHotEncoder and the support vector machines; and those on maps, which Kiln has not.
+// ai.onnx.ml.ArrayFeatureExtractor, FeatureVectorizer, OneHotEncoder and the support vector machines.
 #include "frontends/onnx/ops/ml_scores.h"
 
 #include "base/index.h"
@@ -27,21 +27,12 @@ void import_vectorizer(NodeImport& n) {
   n.emit("Concat", parts, {{"axis", int64_t{1}}});
 }
 
-void refuse_maps(NodeImport& n) {
-  n.unsupported(
-      "the operator works on maps, which Kiln does not have",
-      n.op() == "ZipMap" ? "convert the model with options={'zipmap': False}" : "give the values as a tensor");
-}
-
 }  // namespace
 
 const OnnxOp ml_array_feature_extractor{"ai.onnx.ml.ArrayFeatureExtractor", {{1, import_extractor}}};
-const OnnxOp ml_cast_map{"ai.onnx.ml.CastMap", {{1, refuse_maps}}};
-const OnnxOp ml_dict_vectorizer{"ai.onnx.ml.DictVectorizer", {{1, refuse_maps}}};
 const OnnxOp ml_feature_vectorizer{"ai.onnx.ml.FeatureVectorizer", {{1, import_vectorizer}}};
 const OnnxOp ml_one_hot_encoder{"ai.onnx.ml.OneHotEncoder", {{1, import_as_is}}};
 const OnnxOp ml_svm_classifier{"ai.onnx.ml.SVMClassifier", {{1, import_as_is}}};
 const OnnxOp ml_svm_regressor{"ai.onnx.ml.SVMRegressor", {{1, import_as_is}}};
-const OnnxOp ml_zip_map{"ai.onnx.ml.ZipMap", {{1, refuse_maps}}};
 
 }  // namespace kiln::onnx::ops

@@ -92,6 +92,12 @@ const OnnxOp training_adagrad{"ai.onnx.preview.training.Adagrad",
                               {{1, [](NodeImport& n) { import_training(n, 3, adagrad_step); }}}};
 const OnnxOp training_adam{"ai.onnx.preview.training.Adam",
                            {{1, [](NodeImport& n) { import_training(n, 4, adam_step); }}}};
+const OnnxOp training_gradient{"ai.onnx.preview.training.Gradient",
+                               {{1, [](NodeImport& n) {
+                                   n.unsupported(
+                                       "derivatives are not taken: Kiln runs networks and does not train them",
+                                       "export the graph of the gradient itself");
+                                 }}}};
 const OnnxOp training_momentum{"ai.onnx.preview.training.Momentum",
                                {{1, [](NodeImport& n) { import_training(n, 3, momentum_step); }}}};
 

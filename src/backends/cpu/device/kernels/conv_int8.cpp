@@ -46,7 +46,7 @@ class ConvInt8 final : public Kernel {
   }
 
   size_t workspace(const KernelCall& call) noexcept override {
-    if (!read(call).ok()) return 0;
+    if (!read(call).ok()) return kNoWorkspace;
     return SumOperands::space(call, 2, shape_.out_c) +
            static_cast<size_t>(int8_scratch_bytes(rows(), terms_, thread_count()));
   }

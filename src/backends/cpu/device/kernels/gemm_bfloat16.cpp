@@ -36,7 +36,7 @@ class GemmBfloat16 final : public Kernel {
   }
 
   size_t workspace(const KernelCall& call) noexcept override {
-    if (!read(call).ok()) return 0;
+    if (!read(call).ok()) return kNoWorkspace;
     return static_cast<size_t>(int8_scratch_bytes(a_.rows, a_.columns * kBfloat16Bytes, thread_count()));
   }
 

@@ -68,7 +68,8 @@ class IntegerProduct final : public DenseKernel {
   }
   size_t own_bytes() const { return cache_lines(terms() * kIntegerPanel * 2) + kRows * kIntegerPanel * 4; }
   size_t workspace_dense(const KernelCall& call) override {
-    if (!prepare_dense(call).ok() || call.outputs[0].elements() == 0) return 0;
+    if (!prepare_dense(call).ok()) return kNoWorkspace;
+    if (call.outputs[0].elements() == 0) return 0;
     return left_bytes(call) + own_bytes() * static_cast<size_t>(thread_count());
   }
 

@@ -127,7 +127,8 @@ class RecurrentAny final : public DenseKernel {
   }
   int64_t floats() const { return state_floats() + packed_floats(); }
   size_t workspace_dense(const KernelCall& call) override {
-    return prepare_dense(call).ok() && batch_ > 0 ? static_cast<size_t>(floats()) * sizeof(float) : 0;
+    if (!prepare_dense(call).ok()) return kNoWorkspace;
+    return batch_ > 0 ? static_cast<size_t>(floats()) * sizeof(float) : 0;
   }
 
   Status launch_dense(const KernelCall& call) noexcept override {

@@ -279,9 +279,8 @@ class Resize final : public DenseKernel {
     return kOkStatus;
   }
   size_t workspace_dense(const KernelCall& call) override {
-    if (call.inputs.empty() || call.outputs.empty()) return 0;
-    const TensorView &in = call.inputs[0], &out = call.outputs[0];
-    return nearest() || in.rank != out.rank || axes_.empty() ? 0 : (reserve(call), weighted_.workspace());
+    if (call.inputs.empty() || call.outputs.empty() || call.inputs[0].rank != call.outputs[0].rank) return kNoWorkspace;
+    return nearest() || axes_.empty() ? 0 : (reserve(call), weighted_.workspace());
   }
   void reserve(const KernelCall& call) {
     const TensorView &in = call.inputs[0], &out = call.outputs[0];

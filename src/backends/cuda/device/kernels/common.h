@@ -8,6 +8,7 @@
 #include "base/checked.h"
 #include "device/device.h"
 #include "device/parameters.h"
+#include "device/workspace.h"
 
 namespace kiln::cuda::kernels {
 
