@@ -55,16 +55,24 @@ TimingCache read_cache(const BuildOptions& options, const std::string& fingerpri
   }
 }
 
+// The times that a file holds now; none when it is damaged or another device's, and those of this build take its place.
+TimingCache times_in(std::span<const std::byte> bytes, const std::string& fingerprint, Logger& logger) {
+  if (bytes.empty()) return TimingCache(fingerprint);
+  try {
+    return TimingCache::parse(bytes, fingerprint);
+  } catch (const Error& e) {
+    logger.log(Severity::kVerbose, std::string("the timing cache begins anew: ") + e.what());
+    return TimingCache(fingerprint);
+  }
+}
+
 // Adds the times to those that other builds wrote meanwhile. The engine is worth more than its cache: a failure is a warning.
 void keep_times(const BuildOptions& options, const TimingCache& cache, const std::string& fingerprint, Logger& logger,
                 bool failed) {
   if (options.timing_cache.empty() || !options.use_timing_cache || (failed && cache.size() == 0)) return;
   const auto join = [&](std::span<const std::byte> bytes) {
     TimingCache joined = cache;
-    try {
-      joined.combine(TimingCache::parse(bytes, fingerprint), false);
-    } catch (const Error&) {  // damaged or another device's: the new times take its place
-    }
+    joined.combine(times_in(bytes, fingerprint, logger), false);
     return joined.serialize();
   };
   try {
