@@ -52,9 +52,8 @@ INSTANTIATE_TEST_SUITE_P(Devices, Engines, ::testing::Values("pretend", "cuda"),
                          [](const auto& device) { return std::string(device.param); });
 
 bool same_bits(const std::vector<Tensor>& a, const std::vector<Tensor>& b) {
-  for (size_t i = 0; i < a.size(); ++i)
-    if (!a[i].identical(b[i])) return false;
-  return a.size() == b.size();
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [](const Tensor& x, const Tensor& y) { return x.identical(y); });
 }
 
 TEST_P(Engines, SameAsTheReference) {
@@ -211,7 +210,7 @@ TEST_P(Engines, AddressesOfTheHostAreRefused) {
   const Status status = context->set_address(*engine->find_io("x"), const_cast<void*>(host.data()));
   if (status.ok()) GTEST_SKIP() << "this GPU reads the host's memory";
   EXPECT_EQ(status.code, Code::kInvalidArgument);
-  EXPECT_FALSE(same_bits(run(*context, {host}), {}));
+  EXPECT_EQ(run(*context, {host}).size(), 2u);
 }
 
 class Limited final : public Allocator {
