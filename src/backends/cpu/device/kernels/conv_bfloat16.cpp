@@ -41,7 +41,7 @@ class ConvBfloat16 final : public Kernel {
   }
 
   size_t workspace(const KernelCall& call) noexcept override {
-    if (!read(call).ok()) return 0;
+    if (!read(call).ok()) return kNoWorkspace;
     return static_cast<size_t>(image_bytes() + int8_scratch_bytes(rows(), terms_, thread_count()));
   }
 
