@@ -142,7 +142,7 @@ std::optional<Product> foldable_product(const Value* value) {
   return p;
 }
 
-Tensor scaled_weights(const Product& product, const std::vector<double>& factors) {
+std::optional<Tensor> scaled_weights(const Product& product, const std::vector<double>& factors) {
   Tensor w = product.node->input(1)->constant()->clone();
   const Dims& dims = w.dims();
   const auto channels = static_cast<int64_t>(factors.size());
@@ -156,9 +156,10 @@ Tensor scaled_weights(const Product& product, const std::vector<double>& factors
   float* fast = w.dtype() == DType::kF32 ? w.as_mutable<float>().data() : nullptr;
   for (int64_t i = 0; i < w.size(); ++i) {
     const int64_t channel = groups == 1 ? i / inner % channels : i / block * per_group + i / inner % per_group;
-    const double factor = factors[static_cast<size_t>(channel)];
-    if (fast) fast[i] = static_cast<float>(fast[i] * factor);
-    else w.set(i, w.at(i) * factor);
+    const double before = fast ? fast[i] : w.at(i), scaled = before * factors[static_cast<size_t>(channel)];
+    if (fast) fast[i] = static_cast<float>(scaled);
+    else w.set(i, scaled);
+    if (!std::isfinite(fast ? fast[i] : w.at(i)) && std::isfinite(before)) return std::nullopt;
   }
   return w;
 }

@@ -1,6 +1,8 @@
 // Products and convolutions of bytes with what follows them: bit for bit what the reference gives.
 #include <gtest/gtest.h>
 
+#include <limits>
+
 #include "backends/harness.h"
 
 namespace kiln::testing {
@@ -84,6 +86,18 @@ TEST(Int8, Products) {
         expect_case({"MatMulInteger", {a, b, zero}, {}, 1, posts}, "gemm_int8");
       expect_case({"MatMulInteger", {a, b}}, "gemm_int8");
     }
+}
+
+// Limits keep NaN where the result is real.
+TEST(Int8, LimitsOfWhatIsNoNumber) {
+  std::mt19937 rng(7);
+  Tensor summand = random_tensor(rng, DType::kF32, {6, 20});
+  summand.set(3, std::numeric_limits<double>::quiet_NaN());
+  summand.set(77, std::numeric_limits<double>::quiet_NaN());
+  const Operand a(random_bytes(rng, DType::kU8, {6, 9})), b(constant(random_bytes(rng, DType::kI8, {9, 20})));
+  const Post sum{"Add", {}, {-1, 0}, {summand}}, clip{"Clip", {}, {-1, 0, 1}, {one(-0.5f), one(6.3f)}};
+  for (const Post& limit : {Post{"Relu"}, clip})
+    expect_case({"MatMulInteger", {a, b}, {}, 1, {kCast, sum, limit}}, "gemm_int8");
 }
 
 TEST(Int8, ProductsOfOtherKinds) {

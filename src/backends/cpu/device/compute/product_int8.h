@@ -20,11 +20,12 @@ struct SumStep {
     kMultiply,   // by `operand`
     kDivide,     // by `low`
     kAdd,        // `operand`
-    kClamp,      // to [low, high]
+    kClamp,      // to [low, high]; NaN becomes low
     kRound,      // half to even
     kAddFloats,  // a tensor of float32
     kAddBytes,   // (a tensor of bytes - low) * high
     kAtLeast,    // low
+    kLimit,      // to [low, high]; NaN stays
   };
   Kind kind = kMultiply;
   const void* operand = nullptr;  // float32 per column, or a tensor
@@ -32,7 +33,7 @@ struct SumStep {
   float low = 0, high = 0;
   bool is_signed = false;  // bytes of the tensor
 };
-inline constexpr int kSumStepKinds = SumStep::kAtLeast + 1;
+inline constexpr int kSumStepKinds = SumStep::kLimit + 1;
 
 // How sums become results. Vectors per column hold int8_columns() elements.
 struct SumEpilogue {

@@ -112,6 +112,14 @@ HWY_INLINE void run_step(const SumStep& s, const TilePlace& at, Reals (&v)[kRows
         for (int j = 0; j < kVectors; ++j) v[i][j] = hn::Min(hn::Max(v[i][j], low), high);
       break;
     }
+    case SumStep::kLimit: {
+      const Reals low = hn::Set(d, s.low), high = hn::Set(d, s.high);
+#pragma GCC unroll 8
+      for (int i = 0; i < kRows; ++i)
+#pragma GCC unroll 8
+        for (int j = 0; j < kVectors; ++j) v[i][j] = hn::Min(high, hn::Max(low, v[i][j]));
+      break;
+    }
     case SumStep::kAtLeast: {
       const Reals low = hn::Set(d, s.low);
 #pragma GCC unroll 8

@@ -62,7 +62,8 @@ class StepReader {
         case SumStep::kMultiply: bound *= largest(*operand++); break;
         case SumStep::kAdd: bound += largest(*operand++); break;
         case SumStep::kDivide: bound /= low; break;
-        case SumStep::kClamp: bound = std::min(bound, std::max(low, high)); break;
+        case SumStep::kClamp:
+        case SumStep::kLimit: bound = std::min(bound, std::max(low, high)); break;
         case SumStep::kRound: bound += 1; break;
         case SumStep::kAddFloats: return HUGE_VAL;
         case SumStep::kAddBytes: bound += (255 + low) * high, ++operand; break;
@@ -93,7 +94,7 @@ class StepReader {
     if (op == "Mul") return per_column(post, SumStep::kMultiply);
     if (op == "Add") return add(post);
     if (op == "AddDequantized") return add_dequantized(post);
-    if (op == "Relu") return clamp(0, std::numeric_limits<float>::infinity());
+    if (op == "Relu") return clamp(SumStep::kLimit, 0, std::numeric_limits<float>::infinity());
     if (op == "Clip") return clip(post);
     if (op == "Quantize") return quantize(post);
     return refuse("is unknown to the kernels");
@@ -175,7 +176,7 @@ class StepReader {
   Refusal clip(const ir::PostOp& post) {
     const auto low = number(post, 1, -HUGE_VAL), high = number(post, 2, HUGE_VAL);
     if (post.operands[0] >= 0 || !low || !high || !(*low <= *high)) return refuse("has no constant limits in order");
-    return clamp(*low, *high);
+    return clamp(SumStep::kLimit, *low, *high);
   }
 
   Refusal quantize(const ir::PostOp& post) {
@@ -185,7 +186,7 @@ class StepReader {
       return refuse("does not give bytes by constants");
     if (*scale != 1) push(SumStep::kDivide, *scale);
     const bool is_signed = integers_ == DType::kI8;
-    (void)clamp((is_signed ? -128 : 0) - *zero, (is_signed ? 127 : 255) - *zero);
+    (void)clamp(SumStep::kClamp, (is_signed ? -128 : 0) - *zero, (is_signed ? 127 : 255) - *zero);
     push(SumStep::kRound);
     zero_ = *zero;
     state_ = kWhole;
@@ -202,16 +203,17 @@ class StepReader {
   }
 
   // Limits of limits are limits.
-  Refusal clamp(double low, double high) {
-    if (!steps().empty() && steps().back().kind == SumStep::kClamp) {
+  Refusal clamp(SumStep::Kind kind, double low, double high) {
+    if (!steps().empty() && steps().back().kind == SumStep::kLimit) {
       SumStep& last = steps().back();
+      last.kind = kind;
       const auto limited = [&](float v) {
         return std::min(std::max(v, static_cast<float>(low)), static_cast<float>(high));
       };
       last.low = limited(last.low);
       last.high = limited(last.high);
     } else {
-      push(SumStep::kClamp, low, high);
+      push(kind, low, high);
     }
     return accept();
   }
