@@ -100,6 +100,12 @@ struct BuildOptions {
       dump_file;  // path: the same graph, which can be built again when it ends in .kir; large constants lie in PATH.weights
   LogFunction log;
   std::function<bool(size_t done, size_t total, const std::string& layer)> progress;  // false cancels
+  // Asked often, from reading the model to the end, by the thread that builds: true cancels, which throws.
+  std::function<bool()> stop;
+  double time_limit_s = 86400;  // of the whole build, which throws when it takes longer
+  // Bytes of tensors that the build may hold at once beside the file: weights in other types and layouts, folded constants, what is
+  // measured. 0: as many as the machine has. The build throws when it wants more.
+  int64_t memory_limit = 0;
   std::function<bool()> enough;  // true: nothing more is measured, the remaining layers take their first tactic
   bool keep_graph = false;       // for Engine::check_layers
 };
@@ -174,7 +180,7 @@ class Engine {
  public:
   Engine(const Engine&) = default;
   Engine& operator=(const Engine&) = default;
-  // Reads the model, optimises it, measures candidates on this machine. Takes seconds to minutes; `progress` can cancel, which throws.
+  // Reads the model, optimises it, measures candidates on this machine. Takes seconds to minutes; `progress` and `stop` can cancel, which throws.
   static Engine build(const BuildOptions& options);
   // Maps and verifies an engine file. Throws when it is damaged, of another version, or built on another kind of device.
   // The file must not change in place as long as the engine lives: a mapped file that is cut off ends the process when it is read.
@@ -246,6 +252,8 @@ class Session {
   void enqueue();
   // For any thread: ends the inference that runs, before its next layer or the next trip of a loop; its enqueue throws (K1002).
   void stop();
+  // An enqueue that takes longer ends as after stop(); 0, as at first: no limit. A device that computes beside the host ends what was queued.
+  void set_time_limit(double seconds);
   void synchronize();
   HostTensor output(const std::string& name);  // a copy of the last inference's result, which is numbers; waits for it
   HostValue value(const std::string& name);    // the same of any result

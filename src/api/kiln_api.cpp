@@ -15,12 +15,14 @@
 #include "base/names.h"
 #include "base/printable.h"
 #include "base/version.h"
+#include "base/work.h"
 #include "compiler/compile.h"
 #include "compiler/extents.h"
 #include "ir/text.h"
 #include "passes/rule_lists.h"
 #include "runtime/context.h"
 #include "target/device_facts.h"
+#include "tensor/number_text.h"
 
 namespace kiln::api {
 namespace {
@@ -154,10 +156,24 @@ std::string report_text(const CompileReport& report) {
   return text;
 }
 
+// What holds for the whole of a build.
+WorkLimits limits_of(const BuildOptions& options) {
+  if (!(options.time_limit_s > 0) || options.memory_limit < 0)
+    throw Error(Code::kInvalidArgument, "a build within " + real_text(options.time_limit_s) + " s and " +
+                                            std::to_string(options.memory_limit) + " bytes")
+        .remedy("give a positive limit of time, and one of memory that is not negative");
+  WorkLimits limits{.name = "the build", .stopped = options.stop};
+  limits.seconds = options.time_limit_s;
+  limits.deadline = deadline_after(options.time_limit_s);
+  limits.most_bytes = options.memory_limit > 0 ? options.memory_limit : machine_bytes();
+  return limits;
+}
+
 }  // namespace
 
 Engine Engine::build(const BuildOptions& options) {
   return guarded([&] {
+    const WorkScope scope(limits_of(options));
     FunctionLogger logger(options.log);
     const std::string backend = back_end_of(options);
     const Target& target = backend.empty() ? default_target() : find_target(backend);

@@ -1,10 +1,12 @@
 // IBuilder.
 #include <algorithm>
+#include <chrono>
 #include <new>
 
 #include "api/nv_config.h"
 #include "api/nv_network.h"
 #include "api/run/streams.h"
+#include "base/work.h"
 
 namespace kiln::api {
 
@@ -72,18 +74,29 @@ class Progress {
     if (total_) monitor_->phaseFinish(kTactics);
     monitor_->phaseFinish(kBuild);
   }
+  // Asks now and then whether to go on; also between and inside steps.
+  bool stopped() {
+    const auto now = std::chrono::steady_clock::now();
+    if (!monitor_ || now - asked_ < kOften) return false;
+    asked_ = now;
+    return !monitor_->stepComplete(total_ ? kTactics : kBuild, done_);
+  }
   bool step(size_t done, size_t total) {
     if (!monitor_) return true;
     if (!total_) monitor_->phaseStart(kTactics, kBuild, static_cast<int32_t>(total));
     total_ = total;
+    done_ = static_cast<int32_t>(done);
     return monitor_->stepComplete(kTactics, static_cast<int32_t>(done));
   }
 
  private:
   static constexpr const char* kBuild = "Building the engine";
   static constexpr const char* kTactics = "Choosing tactics";
+  static constexpr auto kOften = std::chrono::milliseconds(50);
   nvinfer1::IProgressMonitor* monitor_;
+  std::chrono::steady_clock::time_point asked_ = std::chrono::steady_clock::now();
   size_t total_ = 0;
+  int32_t done_ = 0;
 };
 
 class BuilderImpl final : public nvinfer1::IBuilder {
@@ -174,6 +187,7 @@ class BuilderImpl final : public nvinfer1::IBuilder {
     warn(config);
     if (settings.stream) throw_if_error(stream_of(api_device(), settings.stream).synchronize());
     Progress progress(settings.monitor);
+    const WorkScope scope({.name = "the build", .stopped = [&] { return progress.stopped(); }});
     CompileOptions options;
     options.name = network.getName();
     options.logger = &reporter_;

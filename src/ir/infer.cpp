@@ -4,6 +4,7 @@
 #include <set>
 
 #include "base/error.h"
+#include "base/work.h"
 #include "ir/graph.h"
 
 namespace kiln::ir {
@@ -275,6 +276,7 @@ bool small_integers(const EdgeType& type) {
 }  // namespace
 
 void Graph::infer(Node& node) {
+  check_work();
   std::vector<InputInfo> infos;
   for (int i = 0; i < node.base_inputs_; ++i) infos.push_back(info_of(node.inputs_[static_cast<size_t>(i)]));
   ShapeCall call(node.op(), node.attributes, infos, node.outputs_.empty() ? node.name_ : node.outputs_[0]->name_,

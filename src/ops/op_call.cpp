@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "base/work.h"
 #include "ops/op.h"
 #include "ops/shape_elements.h"
 
@@ -111,6 +112,7 @@ EdgeType edge_type_of(const Datum& datum) {
 
 std::vector<Datum> evaluate(const OpDef& op, const Attributes& attributes, std::vector<Datum> inputs, int output_count,
                             const RefCall::RegionRunner& regions) {
+  check_work();
   std::vector<InputInfo> infos;
   for (const Datum& d : inputs) {
     InputInfo info;

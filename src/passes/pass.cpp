@@ -5,6 +5,8 @@
 #include <chrono>
 #include <unordered_set>
 
+#include "base/work.h"
+
 #include "base/error.h"
 
 namespace kiln::passes {
@@ -38,12 +40,14 @@ class Applier {
     bool fired = false;
     gone_.clear();
     for (Node* node : graph_.node_list()) {
+      check_work();
       // What was folded before it tells more of its shape, on which in turn depends what folds behind it.
       if (!gone_.count(node)) graph_.infer(*node);
       fired = visit(node) || fired;
     }
     for (const Rule* rule : walks_)
       for (const Patch& patch : rule->walk(graph_)) {
+        check_work();
         if (!context_.may_patch()) return false;
         apply(*rule, patch);
         fired = true;

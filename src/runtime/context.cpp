@@ -207,7 +207,10 @@ Status Context::check_capture() noexcept {
 
 Status Context::enqueue(Stream& stream) noexcept {
   if (stream.capturing()) KILN_RETURN_IF_ERROR(check_capture());
-  stop_.store(false, std::memory_order_relaxed);
+  stop_.flag.store(false, std::memory_order_relaxed);
+  stop_.deadline = time_limit_ > 0 ? deadline_after(time_limit_) : WorkLimits::Clock::time_point::max();
+  const WorkScope scope(
+      {.name = "the inference", .stop = &stop_.flag, .deadline = stop_.deadline, .seconds = time_limit_});
   KILN_RETURN_IF_ERROR(check_ready());
   const ThreadLimit limit(engine_->devices(), engine_->max_threads());
   current_stream_ = &stream;

@@ -87,7 +87,8 @@ class Context {
   Status enqueue(Stream& stream) noexcept;
   // Ends the inference that runs, before its next step or the next trip of a loop; one that begins later is not touched. For any
   // thread, and for handlers of signals.
-  void stop() noexcept { stop_.store(true, std::memory_order_relaxed); }
+  void stop() noexcept { stop_.flag.store(true, std::memory_order_relaxed); }
+  void set_time_limit(double seconds) noexcept { time_limit_ = seconds; }  // of each enqueue; 0: none
   // Explains the last status that was not ok.
   const char* error_text() const { return *text_ ? text_ : runner_.error_text(); }
 
@@ -121,7 +122,8 @@ class Context {
   bool show_results_ = false, step_by_step_ = false;
   std::vector<std::unique_ptr<Event>> events_;
   Event* input_consumed_ = nullptr;
-  std::atomic<bool> stop_ = false;
+  RunStop stop_;
+  double time_limit_ = 0;
   const char* text_ = "";
   std::string message_;
   std::vector<int64_t> expected_dims_, read_;

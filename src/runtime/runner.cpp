@@ -470,7 +470,7 @@ Status Runner::run_named_step(size_t index, Stream& stream) noexcept {
 Status Runner::run(Stream& stream, const StepHook* before_step) noexcept {
   if (!is_body_) forget_late_symbols();
   for (size_t i = 0; i <= steps_.size(); ++i) {
-    if (stopped()) return fail(Code::kInvalidState, "the inference was stopped");
+    KILN_RETURN_IF_ERROR(check_stop());
     if (i == steps_.size()) break;
     if (before_step) KILN_RETURN_IF_ERROR((*before_step)(i));
     if (const Status status = frames_ ? run_named_step(i, stream) : run_step(i, stream); !status.ok()) {
@@ -491,7 +491,15 @@ void Runner::set_scratch_allocator(Allocator* allocator) {
   }
 }
 
-void Runner::set_stop(const std::atomic<bool>* stop) noexcept {
+Status Runner::check_stop() const noexcept {
+  if (!stop_) return kOkStatus;
+  if (stop_->flag.load(std::memory_order_relaxed)) return {Code::kInvalidState, "the inference was stopped"};
+  if (stop_->deadline != WorkLimits::Clock::time_point::max() && WorkLimits::Clock::now() > stop_->deadline)
+    return {Code::kInvalidState, "the inference took longer than its limit of time"};
+  return kOkStatus;
+}
+
+void Runner::set_stop(const RunStop* stop) noexcept {
   stop_ = stop;
   for (StepState& step : steps_)
     for (const auto& body : step.bodies) body->set_stop(stop);

@@ -7,10 +7,17 @@
 #include <set>
 #include <vector>
 
+#include "base/work.h"
 #include "runtime/engine.h"
 #include "runtime/scratch.h"
 
 namespace kiln {
+
+// What ends a run early.
+struct RunStop {
+  std::atomic<bool> flag = false;
+  WorkLimits::Clock::time_point deadline = WorkLimits::Clock::time_point::max();
+};
 
 class Runner {
  public:
@@ -61,8 +68,8 @@ class Runner {
 
   // Where late steps take workspaces whose size only running tells; null: the device's own.
   void set_scratch_allocator(Allocator* allocator);
-  // A run, bodies too, ends with kInvalidState before its next step once this is true; null: never. It outlives the runner.
-  void set_stop(const std::atomic<bool>* stop) noexcept;
+  // A run, bodies too, ends with kInvalidState before its next step once it is to end; null: never. It outlives the runner.
+  void set_stop(const RunStop* stop) noexcept;
 
   const char* error_text() const { return error_.c_str(); }
 
@@ -114,14 +121,16 @@ class Runner {
   Status keep_apart();
   static bool slots_fit(const StepState& step);
   static void use_workspace(StepState& step);
-  bool stopped() const noexcept { return stop_ && stop_->load(std::memory_order_relaxed); }
+  Status check_stop() const noexcept;
   Status reserve_workspace(StepState& step, const plan::StepInfo& info);
   Status run_late(size_t index, Stream& stream);
   Status run_control(size_t index, Stream& stream);
   Status run_if(size_t index, Stream& stream);
   Status run_loop(size_t index, Stream& stream);
   Status run_scan(size_t index, Stream& stream);
-  Tensor slice_of_none(const std::vector<Tensor>& trips, int32_t t, int64_t axis) const;
+  std::optional<Tensor> slice_of_none(int32_t t, int64_t axis) const;
+  std::vector<Tensor> outputs_of_none(size_t index, size_t first, const Ints& axes, std::vector<Datum> arguments,
+                                      size_t skipped, Stream& stream);
   void take_results(size_t index, std::vector<Datum> results);
   void bind_results(const plan::StepInfo& info);
   Datum as_datum(int32_t tensor) const;
@@ -132,7 +141,7 @@ class Runner {
   const StepFrames* frames_;
   std::byte *arena_, *host_arena_;
   Allocator* scratch_ = nullptr;
-  const std::atomic<bool>* stop_ = nullptr;
+  const RunStop* stop_ = nullptr;
   bool is_body_;
   Symbols symbols_;
   // Elements of an input that dimensions depend on.

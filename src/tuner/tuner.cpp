@@ -6,6 +6,7 @@
 #include <future>
 #include <thread>
 
+#include "base/work.h"
 #include "target/step_call.h"
 
 namespace kiln {
@@ -169,6 +170,7 @@ std::vector<std::optional<double>> Tuner::times(const Problem& problem, const Ca
     }
     for (auto& [i, future] : emitted) future.wait();
     for (auto& [i, future] : emitted) {
+      check_work();
       if (hopeless(i) || spent()) continue;
       std::optional<double> time;
       try {
@@ -230,6 +232,7 @@ Choice Tuner::choose_one(const Problem& problem, const Choice* earlier) {
 std::vector<Choice> Tuner::choose(const std::vector<Problem>& problems, const std::vector<Choice>* earlier) {
   std::vector<Choice> choices;
   for (const Problem& problem : problems) {
+    check_work();
     if (options_.progress && !options_.progress(choices.size(), problems.size(), problem.node->name()))
       throw Error(Code::kInvalidState, "the build was cancelled");
     choices.push_back(choose_one(problem, earlier ? &earlier->at(choices.size()) : nullptr));

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cmath>
 #include <cstdio>
+#include <optional>
 
 #include "command.h"
 #include "progress.h"
@@ -138,22 +139,38 @@ void put_precisions(const BuildFlags& flags, api::BuildOptions& options) {
     log(api::Level::kWarning, "--layerPrecisions counts only with --precisionConstraints=prefer or obey");
 }
 
+// "64" is MiB, "512K", "1G"; nothing when it is no size.
+std::optional<int64_t> bytes_of(const std::string& size) {
+  double number = 0;
+  const auto [end, error] = std::from_chars(size.data(), size.data() + size.size(), number);
+  const std::string unit(end, size.data() + size.size());
+  constexpr std::string_view kUnits = "BKMG";
+  const size_t power = unit.empty() ? 2 : unit.size() == 1 ? kUnits.find(unit[0]) : std::string_view::npos;
+  if (error != std::errc() || power == std::string_view::npos) return std::nullopt;
+  const double bytes = number * std::pow(1024, static_cast<double>(power));
+  return bytes >= 0 && bytes <= 1e18 ? std::optional(static_cast<int64_t>(bytes)) : std::nullopt;
+}
+
+// 0 when it is not given.
+int64_t memory_limit_of(const std::string& size) {
+  if (size.empty()) return 0;
+  const auto bytes = bytes_of(size);
+  if (!bytes || *bytes == 0)
+    throw CLI::ValidationError("--buildMemory", "'" + size + "' is not a size, as in 512 (MiB) or 2G");
+  return *bytes;
+}
+
 // Bytes of the pool "workspace" in "workspace:64,tacticDRAM:1G"; -1 when it is not named.
 int64_t workspace_of(const std::string& pools) {
   int64_t workspace = -1;
   for (const std::string& item : split(pools, ',')) {
     const size_t colon = item.find(':');
     const std::string pool = item.substr(0, colon), size = colon == std::string::npos ? "" : item.substr(colon + 1);
-    double number = 0;
-    const auto [end, error] = std::from_chars(size.data(), size.data() + size.size(), number);
-    const std::string unit(end, size.data() + size.size());
-    constexpr std::string_view kUnits = "BKMG";
-    const size_t power = unit.empty() ? 2 : unit.size() == 1 ? kUnits.find(unit[0]) : std::string_view::npos;
-    const double bytes = number * std::pow(1024, static_cast<double>(power == std::string_view::npos ? 0 : power));
-    if (error != std::errc() || power == std::string_view::npos || !(bytes >= 0) || bytes > 1e18)
+    const auto bytes = bytes_of(size);
+    if (!bytes)
       throw CLI::ValidationError("--memPoolSize",
                                  "'" + item + "' is not a pool and a size, as in workspace:64 (MiB) or workspace:512K");
-    if (pool == "workspace") workspace = static_cast<int64_t>(bytes);
+    if (pool == "workspace") workspace = *bytes;
     else log(api::Level::kWarning, "--memPoolSize: the pool '" + pool + "' has no limit here");
   }
   return workspace;
@@ -201,6 +218,12 @@ void add_build_flags(CLI::App& app, BuildFlags& f) {
   add(app.add_option("--buildTime", f.build_time, "Seconds of measuring at most; 0: no limit")
           ->check(not_negative())
           ->capture_default_str());
+  add(app.add_option("--buildTimeLimit", f.build_limit, "Seconds of the whole build; one that takes longer fails")
+          ->check(CLI::PositiveNumber)
+          ->capture_default_str());
+  add(app.add_option("--buildMemory", f.build_memory,
+                     "What the build may hold at once beside the model, in MiB or with B, K, M, G behind it; one that "
+                     "wants more fails; as much as the machine has when not given"));
   add(app.add_flag("--partialEngine", f.partial,
                    "Ctrl-C ends the measuring, not the build: the remaining layers take their first tactic"));
   add(app.add_option("--timingCacheFile", f.timing_cache,
@@ -282,6 +305,8 @@ api::Engine build_engine(const BuildFlags& flags) {
   put_precisions(flags, options);
   options.workspace = workspace_of(flags.memory);
   options.ranges = ranges_of(flags);
+  options.time_limit_s = flags.build_limit;
+  options.memory_limit = memory_limit_of(flags.build_memory);
   options.stop_after = flags.stop_after;
   options.debug_tensors = split(flags.mark_debug, ',');
   options.debug_all = flags.mark_all_debug;
@@ -300,6 +325,7 @@ api::Engine build_engine(const BuildFlags& flags) {
     return progress.step(done, total, layer) || flags.partial;
   };
   if (flags.partial) options.enough = [&] { return progress.interrupted(); };
+  else options.stop = [&] { return progress.interrupted(); };
   options.dump_stage = flags.dump;
   options.dump_file = flags.dump_file;
   if (!flags.dump_file.empty() && flags.dump.empty())

@@ -41,7 +41,8 @@ struct BuildFlags {
       mark_debug, calibration;
   std::string precision_constraints = "none";
   int level = 3, average = 8, threads = 0, max_tactics = -1;
-  double build_time = 0;
+  double build_time = 0, build_limit = 86400;
+  std::string build_memory;
   int64_t stop_after = -1;
   bool fp16 = false, bf16 = false, int8 = false, best = false, no_tf32 = false;
   bool no_timing_cache = false, cache_only = false, mark_all_debug = false, partial = false, verbose = false,

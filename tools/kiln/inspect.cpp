@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <cstdio>
+#include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
 
@@ -19,6 +20,8 @@ struct InspectOptions {
 
 // An engine begins with a line that says so.
 bool is_engine(const std::string& path) {
+  std::error_code error;
+  if (!std::filesystem::is_regular_file(path, error)) return false;  // a pipe would wait for who writes
   std::ifstream file(path, std::ios::binary);
   std::string start(4, ' ');
   return file.read(start.data(), 4) && start == "KILN";

@@ -9,6 +9,8 @@ namespace kiln::tool {
 namespace {
 
 constexpr uint64_t kHeaderBytes = 64 << 10;  // of an .npy file, at most
+constexpr uint64_t kMostUnpacked = 256 << 20,
+                   kMostRatio = 100;  // bytes of what is compressed so far that it says nothing
 
 using Archive = std::unique_ptr<zip_t, decltype(&zip_discard)>;
 using Entry = std::unique_ptr<zip_file_t, decltype(&zip_fclose)>;
@@ -83,6 +85,10 @@ api::HostTensor load_npz(const std::string& path, const std::string& array, uint
     throw api::Failure("error[K2005] array '" + array + "' of '" + path + "' has " + std::to_string(stat.size) +
                        " bytes, the network takes at most " + std::to_string(max_bytes) +
                        "\n  remedy: give an array of the input's shape, or larger --shapes or --maxShapes");
+  if (stat.size > kMostUnpacked && stat.size / kMostRatio > stat.comp_size)
+    throw api::Failure("error[K2005] array '" + array + "' of '" + path + "' unpacks from " +
+                       std::to_string(stat.comp_size) + " bytes to " + std::to_string(stat.size) +
+                       "\n  remedy: write it with numpy.savez, which does not compress");
   const Entry entry(zip_fopen_index(archive.get(), at, 0), &zip_fclose);
   if (!entry) bad_archive(path, zip_strerror(archive.get()));
   std::vector<std::byte> bytes(stat.size + 1);  // one more, to see an end that is not there

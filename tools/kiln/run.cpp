@@ -7,6 +7,7 @@
 #include <set>
 
 #include "command.h"
+#include "progress.h"
 #include "results.h"
 
 namespace kiln::tool {
@@ -18,6 +19,7 @@ struct RunOptions {
   BuildFlags build;
   std::string model, inputs, outputs, format = "npy", dump_all;
   int profile = -1;
+  double time_limit = 0;
 };
 
 // A file for each output. Those that can have their own name do; of the others, those that meet get a number.
@@ -133,16 +135,18 @@ void run(RunOptions& o) {
   api::Session session = engine.create_session(o.build.threads);
   set_inputs(session, engine, inputs, asked, choose_profile(engine, inputs, asked, o.profile));
   tell_random(engine.io(), inputs);
+  session.set_time_limit(o.time_limit);
+  const StopOnInterrupt stopper(session);
   if (!o.dump_all.empty()) {
     Dump dump(o.dump_all);
     session.observe([&](const api::LayerInfo& layer, const std::string& value, const api::HostTensor& tensor) {
       dump.take(layer, value, tensor);
     });
-    session.enqueue();
+    stopper.guard([&] { session.enqueue(); });
     session.observe(nullptr);
     dump.tell();
   } else {
-    session.enqueue();
+    stopper.guard([&] { session.enqueue(); });
   }
   api::Values outputs;
   bool odd = false;
@@ -173,6 +177,9 @@ void add_run(CLI::App& app) {
   app.add_option("--useOptimizationProfile", o->profile,
                  "Profile of the engine to use (default: the first that takes the shapes)")
       ->check(not_negative());
+  app.add_option("--timeLimit", o->time_limit, "Seconds that the inference may take; 0: no limit")
+      ->check(not_negative())
+      ->capture_default_str();
   add_build_flags(app, o->build);
   set_footer(app,
              "  kiln run resnet50.plan --loadInputs=image:cat.npy --saveOutputs=out\n"

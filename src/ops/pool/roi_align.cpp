@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/work.h"
 #include "ops/dim_checks.h"
 #include "ops/reference_math.h"
 #include "ops/registry.h"
@@ -79,6 +80,7 @@ void roi_align_reference(RefCall& c) {
           bool first = true;
           for (int64_t a = 0; a < down.samples; ++a)
             for (int64_t b = 0; b < across.samples; ++b) {
+              poll_work();
               const Corners p = corners_of(down.at(i, a), across.at(j, b), height, width);
               for (int q = 0; q < 4; ++q) {
                 const double term = p.weight[q] * from[p.at[q]];
