@@ -2,8 +2,10 @@
 import json
 import os
 import pathlib
+import re
 import stat
 import subprocess
+import zipfile
 
 import numpy as np
 import pytest
@@ -112,6 +114,43 @@ def test_archives_and_pipes_as_inputs(kiln, model):
     assert "holds no array" in kiln.fails(1, "run", model, "--loadInputs=x:none.npz", *FAST)
     os.mkfifo(kiln.folder / "fifo")
     assert "not a regular file" in kiln.fails(1, "run", model, "--loadInputs=x:fifo", *FAST)
+
+
+ENDLESS = {"model": "run {} --quiet", "model of a build": "build {} -o out.plan", "inspected": "inspect {}", "input": "run model.onnx --loadInputs=x:{}",
+           "engine of a benchmark": "bench --loadEngine={}", "profile": "build model.onnx -o out.plan --deviceProfile={}",
+           "calibration": "build model.onnx -o out.plan --int8 --calib={}"}
+
+
+@pytest.mark.parametrize("use", ENDLESS)
+@pytest.mark.parametrize("ending", [".onnx", ".plan", ".npy", ".pb", ".npz", ".json", None])
+def test_what_never_ends_is_no_file(kiln, model, use, ending):
+    """Pipes that nobody writes to, and /dev/zero."""
+    name = f"pipe{ending}" if ending else "/dev/zero"
+    if ending:
+        os.mkfifo(kiln.folder / name)
+    done = subprocess.run([kiln.program, *ENDLESS[use].format(name).split()], cwd=kiln.folder, capture_output=True, text=True, timeout=120,
+                          stdin=subprocess.DEVNULL)
+    assert done.returncode == 1 and re.search(r"error\[K\d{4}\]", done.stderr) and "K1000" not in done.stderr, done.stderr
+
+
+@pytest.mark.parametrize("pipe", [True, False])
+def test_a_cache_that_never_ends_is_not_used(kiln, model, pipe):
+    if pipe:
+        os.mkfifo(kiln.folder / "cache")
+    done = subprocess.run([kiln.program, "build", "model.onnx", "-o", "out.plan", f"--timingCacheFile={'cache' if pipe else '/dev/zero'}", *FAST],
+                          cwd=kiln.folder, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0 and "the timing cache is not" in done.stderr
+
+
+def test_archives_that_grow(kiln):
+    """A megabyte that unpacks to a gigabyte."""
+    path = kiln.folder / "any.onnx"
+    save_model(path, [helper.make_node("Relu", ["x"], ["y"])], {"x": (F, ["n"])}, {"y": (F, ["n"])})
+    with zipfile.ZipFile(kiln.folder / "bomb.npz", "w", zipfile.ZIP_DEFLATED) as archive, archive.open("x.npy", "w", force_zip64=True) as entry:
+        np.lib.format.write_array_header_1_0(entry, {"descr": "<f4", "fortran_order": False, "shape": (1 << 28,)})
+        for _ in range(1 << 30 >> 22):
+            entry.write(bytes(1 << 22))
+    assert "unpacks from" in kiln.fails(1, "run", path, "--loadInputs=bomb.npz", *FAST)
 
 
 @pytest.mark.parametrize("value", ["nan", "-1", "inf", "x", "1e400", ""])
