@@ -23,7 +23,7 @@ import threading
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests/fuzz"))
-CPU_SECONDS, WALL_SECONDS, MEMORY = 5, 60, 256 << 20
+CPU_SECONDS, WALL_SECONDS, MEMORY = 5, 300, 256 << 20
 INPUT_COPIES = 8  # made at random, as arrays, in the session, in the results
 FINDS = ROOT / "build/hostile"
 # What the program itself takes: libraries, and what they set aside at start.

@@ -3,8 +3,10 @@ import json
 import os
 import pathlib
 import re
+import signal
 import stat
 import subprocess
+import time
 import zipfile
 
 import numpy as np
@@ -168,3 +170,66 @@ def test_names_from_a_model_do_not_reach_the_terminal_raw(kiln):
     path.write_bytes(text)
     done = kiln.run("build", path, *FAST)
     assert done.returncode == 1 and "\x1b" not in done.stderr and "\\x1b" in done.stderr
+
+
+def test_output_names_that_are_no_text(kiln):
+    """NUL, bytes that are no UTF-8, and names that differ in those alone."""
+    names = ["aXb", "aYb", "aZb"]
+    path = kiln.folder / "names.onnx"
+    save_model(path, [helper.make_node("Mul", ["x", f"k{i}"], [n]) for i, n in enumerate(names)], {"x": (F, [1])}, {n: (F, [1]) for n in names},
+               {f"k{i}": np.full(1, i, np.float32) for i in range(len(names))})
+    path.write_bytes(path.read_bytes().replace(b"aXb", b"a\0b").replace(b"aYb", b"a\xffb").replace(b"aZb", b"a\x80b"))
+    np.save(kiln.folder / "x.npy", np.ones(1, np.float32))
+    done = kiln.run("run", path, "--loadInputs=x:x.npy", "--saveOutputs=out", *FAST)
+    if done.returncode == 0:
+        assert sorted(float(np.load(f)[0]) for f in (kiln.folder / "out").iterdir()) == [0, 1, 2]
+    else:
+        assert done.returncode == 1 and re.search(r"error\[K2\d{3}\]", done.stderr) and "\0" not in done.stderr, done.stderr
+
+
+def test_lines_of_the_log_are_short(kiln):
+    """Names of layers that are made of hundreds of others."""
+    count = 400
+    path = kiln.folder / "chain.onnx"
+    save_model(path, [helper.make_node("Tanh" if i % 2 else "Neg", [f"v{i}" if i else "x"], [f"v{i + 1}"], name="n" * 60 + str(i)) for i in range(count)],
+               {"x": (F, [2])}, {f"v{count}": (F, [2])})
+    done = kiln.run("build", path, "-o", "chain.plan", "--verbose", *FAST)
+    assert done.returncode == 0 and done.stderr
+    assert max(len(line.encode()) for line in done.stderr.splitlines()) <= 1024
+
+
+def test_memory_that_is_refused_while_running(kiln):
+    path = kiln.folder / "fill.onnx"
+    save_model(path, [helper.make_node("ConstantOfShape", ["n"], ["y"])], {"n": (TensorProto.INT64, [1])}, {"y": (F, ["m"])})
+    np.save(kiln.folder / "n.npy", np.array([1 << 30], np.int64))
+    limited = f"ulimit -v {2 << 20}; exec {kiln.program} run fill.onnx --loadInputs=n:n.npy --backend=cpu --builderOptimizationLevel=0"
+    done = subprocess.run(["sh", "-c", limited], cwd=kiln.folder, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    assert done.returncode == 1 and "error[K1003]" in done.stderr, (done.returncode, done.stderr)
+
+
+def endless(path):
+    """A loop whose condition never ends it."""
+    body = helper.make_graph([helper.make_node("Identity", ["c"], ["d"]), helper.make_node("Neg", ["s"], ["t"])], "body",
+                             [helper.make_tensor_value_info("i", TensorProto.INT64, []), helper.make_tensor_value_info("c", TensorProto.BOOL, []),
+                              helper.make_tensor_value_info("s", F, [2])],
+                             [helper.make_tensor_value_info("d", TensorProto.BOOL, []), helper.make_tensor_value_info("t", F, [2])])
+    save_model(path, [helper.make_node("Loop", ["", "", "x"], ["y"], body=body)], {"x": (F, [2])}, {"y": (F, [2])})
+
+
+def test_a_loop_without_end_is_stopped(kiln):
+    endless(kiln.folder / "loop.onnx")
+    assert "limit of time" in kiln.fails(1, "run", "loop.onnx", "--timeLimit=0.2", *FAST)
+    running = subprocess.Popen([kiln.program, "run", "loop.onnx", *FAST], cwd=kiln.folder, stderr=subprocess.PIPE, text=True)
+    time.sleep(2)
+    running.send_signal(signal.SIGINT)
+    _, errors = running.communicate(timeout=120)
+    assert running.returncode in (130, -signal.SIGINT), errors
+
+
+def test_limits_of_a_build(kiln, model):
+    assert "took longer than" in kiln.fails(1, "build", model, "-o", "m.plan", "--buildTimeLimit=0.000001", *FAST)
+    assert "K1003" in kiln.fails(1, "build", model, "-o", "m.plan", "--buildMemory=1B", *FAST)
+    for value in ("0", "-1", "x", "nan"):
+        assert "--buildMemory" in kiln.fails(2, "build", model, f"--buildMemory={value}")
+        assert "--buildTimeLimit" in kiln.fails(2, "build", model, f"--buildTimeLimit={value}")
+    kiln.ok("build", model, "-o", "m.plan", "--buildMemory=64M", "--buildTimeLimit=1000", *FAST)

@@ -219,7 +219,7 @@ void add_build_flags(CLI::App& app, BuildFlags& f) {
           ->check(not_negative())
           ->capture_default_str());
   add(app.add_option("--buildTimeLimit", f.build_limit, "Seconds of the whole build; one that takes longer fails")
-          ->check(CLI::PositiveNumber)
+          ->check(not_negative() & CLI::PositiveNumber)
           ->capture_default_str());
   add(app.add_option("--buildMemory", f.build_memory,
                      "What the build may hold at once beside the model, in MiB or with B, K, M, G behind it; one that "
