@@ -5,6 +5,8 @@
 #include <cstring>
 #include <new>
 
+#include "plan/container.h"
+
 namespace kiln::api {
 namespace {
 
@@ -46,7 +48,8 @@ class RuntimeImpl final : public nvinfer1::IRuntime {
           throw Error(Code::kIo, "the stream reader returned " + std::to_string(count) + " for " +
                                      std::to_string(kPiece) + " bytes");
         bytes.resize(have + static_cast<size_t>(count));
-        if (count == 0) break;
+        // A stream may go on behind the engine, or for ever.
+        if (count == 0 || (bytes.size() >= plan::kHeaderSize && bytes.size() >= plan::announced_size(bytes))) break;
       }
       return load_engine(bytes.data(), bytes.size(), reporter_, allocator_, max_threads_);
     });
