@@ -73,7 +73,7 @@ WorkBytes::WorkBytes(int64_t bytes) : bytes_(bytes) {
     total_->fetch_sub(bytes, std::memory_order_relaxed);
     total_ = nullptr;
     throw Error(Code::kOutOfMemory, std::string(scope->limits_.name) + " wants more than " +
-                                        std::to_string(scope->limits_.most_bytes >> 20) + " MiB of tensors at once")
+                                        std::to_string(scope->limits_.most_bytes) + " bytes of tensors at once")
         .remedy("raise the limit of memory, or use smaller shapes");
   }
 }

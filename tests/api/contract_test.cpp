@@ -192,7 +192,8 @@ TEST(Contract, ABuildCanBeEndedEarly) {
   EXPECT_NE(failure([&] { Engine::build(options); }).find("took longer than"), std::string::npos);
   options.time_limit_s = 3600;
   options.memory_limit = 16;
-  EXPECT_NE(failure([&] { Engine::build(options); }).find("K1003"), std::string::npos);
+  const std::string refusal = failure([&] { Engine::build(options); });
+  EXPECT_NE(refusal.find("K1003"), std::string::npos) << refusal;
 }
 
 TEST(Contract, AnInferenceHasALimitOfTime) {
@@ -212,8 +213,8 @@ TEST(Contract, AnInferenceHasALimitOfTime) {
 
 // One layer of the reference that would run for days.
 TEST(Contract, ALayerOfTheReferenceHasALimitOfTime) {
-  const Model model("sum.kir", R"(graph main(%x: float32[40,40]) {
-    %y = Einsum(%x, %x, %x, %x) {equation="ab,cd,ef,gh->"}
+  const Model model("sum.kir", R"(graph main(%x: float32[30,30,30,30]) {
+    %y = Einsum(%x, %x) {equation="abcd,efgh->"}
     return %y
   })");
   BuildOptions options;
@@ -222,7 +223,7 @@ TEST(Contract, ALayerOfTheReferenceHasALimitOfTime) {
   options.optimization_level = 0;
   options.disabled = {"einsum_to_matmul"};
   Session session = Engine::build(options).create_session();
-  session.set_input("x", random_tensor("float32", {40, 40}, 1));
+  session.set_input("x", random_tensor("float32", {30, 30, 30, 30}, 1));
   session.set_time_limit(0.05);
   EXPECT_NE(failure([&] { session.enqueue(); }).find("K1002"), std::string::npos);
 }

@@ -235,7 +235,8 @@ class Checker {
       }
       const std::vector<Tensor> single = testing::run(*dynamic_->create_context(), inputs);
       for (size_t i = 0; i < whole.size(); ++i) {
-        if (is_batched(i) && agrees(expected[i].value, ops::section(expected_[i].value, 0, item, 1)))
+        // By the reference, each item is computed for itself.
+        if (is_batched(i) && distance(expected[i].value, ops::section(expected_[i].value, 0, item, 1)) == 0.0)
           expected[i].value = ops::section(whole[i], 0, item, 1);
         if (const std::string text = difference_from(expected[i], single[i]); !text.empty())
           return "item " + std::to_string(item) + " of output " + std::to_string(i) + ": " + text;
