@@ -25,33 +25,8 @@ HWY_INLINE void gather_vector(D d, const float* x, const int32_t* offsets, const
   hn::StoreU(scale ? hn::Mul(sum, hn::LoadU(d, scale)) : sum, d, to);
 }
 
-// Where no offset is negative, single loads are faster than gathering.
-HWY_INLINE void sum_of_four(const float* x, const int32_t* o, const float* w, const float* scale, int64_t stride,
-                            int64_t count, float* to) {
-  for (int64_t i = 0; i < count; ++i) {
-    const float first = w[i] * x[o[i]] + w[stride + i] * x[o[stride + i]];
-    const float second = w[2 * stride + i] * x[o[2 * stride + i]] + w[3 * stride + i] * x[o[3 * stride + i]];
-    to[i] = scale ? (first + second) * scale[i] : first + second;
-  }
-}
-
-HWY_INLINE bool any_negative(const int32_t* offsets, int64_t terms, int64_t stride, int64_t count) {
-  const hn::ScalableTag<int32_t> d;
-  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
-  auto all = hn::Zero(d);
-  int32_t rest = 0;
-  for (int64_t t = 0; t < terms; ++t, offsets += stride) {
-    int64_t i = 0;
-    for (; i + lanes <= count; i += lanes) all = hn::Or(all, hn::LoadU(d, offsets + i));
-    for (; i < count; ++i) rest |= offsets[i];
-  }
-  return rest < 0 || !hn::AllFalse(d, hn::Lt(all, hn::Zero(d)));
-}
-
 void gather_all(const float* x, const int32_t* offsets, const float* weights, const float* scale, int64_t terms,
                 int64_t stride, int64_t count, float* to) {
-  if (terms == 4 && !any_negative(offsets, terms, stride, count))
-    return sum_of_four(x, offsets, weights, scale, stride, count, to);
   const hn::ScalableTag<float> d;
   const hn::CappedTag<float, 1> one;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
