@@ -53,8 +53,15 @@ bool sizes_results(const Node& node, std::set<std::string>& bound) {
   return !fresh.empty();
 }
 
+// Elements of less than a byte lie one behind the other in row-major order.
+bool packs_elements(const Node& node) {
+  const auto is_packed = [](const Value* v) { return v && v->is_tensor() && bits(v->dtype()) % 8 != 0; };
+  return std::any_of(node.inputs().begin(), node.inputs().end(), is_packed) ||
+         std::any_of(node.outputs().begin(), node.outputs().end(), is_packed);
+}
+
 Wish wish_of(const Node& node, std::set<std::string>& bound) {
-  if (sizes_results(node, bound)) return Wish::kRow;
+  if (sizes_results(node, bound) || packs_elements(node)) return Wish::kRow;
   if (is_mean_of_pixels(node)) return Wish::kEither;
   if (!node.regions.empty() || node.outputs().empty() || !big_enough(node.output())) return Wish::kRow;
   const bool four = node.output()->rank() >= 4;
