@@ -17,8 +17,11 @@ void set_row_major(std::vector<Argument>& arguments) {
   for (Argument& a : arguments) a.layout = Layout();
 }
 
+// Elements of less than a byte lie one behind the other in row-major order.
+bool has_whole_bytes(DType type) { return bits(type) % 8 == 0; }
+
 void set_channels_last(Argument& a) {
-  if (a.present && a.ranked && a.opt.size() >= kMinRank)
+  if (a.present && a.ranked && a.opt.size() >= kMinRank && has_whole_bytes(a.dtype))
     a.layout = Layout::channels_last(static_cast<int>(a.opt.size()));
 }
 
@@ -68,7 +71,8 @@ Signatures signatures(const Problem& problem, const Tuner& tuner) {
 }  // namespace
 
 bool is_image(const ir::Value* value) {
-  return value && value->is_tensor() && value->ranked() && value->shape().size() >= kMinRank;
+  return value && value->is_tensor() && value->ranked() && value->shape().size() >= kMinRank &&
+         has_whole_bytes(value->dtype());
 }
 
 std::optional<size_t> Signatures::best() const {

@@ -9,7 +9,8 @@
 
 namespace kiln {
 
-// Images: tensors of three dimensions and more (batch, channels, and at least one spatial axis). The others are row-major always.
+// Images: tensors of three dimensions and more (batch, channels, and at least one spatial axis) of whole bytes. The others are row-major
+// always.
 bool is_image(const ir::Value* value);
 
 struct Signatures {

@@ -632,5 +632,18 @@ TEST(Compile, LoopsThatDoNotRunHaveTheShapesOfOneTrip) {
                            sets, {{{"x", {{0, 3}, {3, 3}, {3, 3}}}}});
 }
 
+// Elements of less than a byte behind a convolution, whose result is channels-last.
+TEST(Compile, PackedElementsAreRowMajor) {
+  expect_same_as_reference(R"(graph main(%x: float32[1,3,6,6]) {
+    %w = random float32[8,3,3,3] seed 3
+    %c = Conv(%x, %w)
+    %t = Tanh(%c)
+    %i = Cast(%t) {to="int8"}
+    %p = Cast(%i) {to="int4"}
+    return %p
+  })",
+                           {{{random_f32({1, 3, 6, 6}, 1)}}});
+}
+
 }  // namespace
 }  // namespace kiln::testing
