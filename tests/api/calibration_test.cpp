@@ -51,7 +51,9 @@ class Calibration : public Network {
   Calibration() {
     config->setFlag(BuilderFlag::kINT8);
     config->setBuilderOptimizationLevel(0);
+    config->setProfilingVerbosity(ProfilingVerbosity::kDETAILED);
   }
+  bool builds() { return Owned<IHostMemory>(builder->buildSerializedNetwork(*network, *config)) != nullptr; }
   // Two convolutions, so that the range of the tensor between them counts.
   void convolutions(const Dims& dims = Dims4{1, 4, 9, 9}) {
     x = input("x", dims);
@@ -107,7 +109,6 @@ class Calibration : public Network {
 
 TEST_F(Calibration, EachKindOfCalibrator) {
   convolutions();
-  config->setProfilingVerbosity(ProfilingVerbosity::kDETAILED);
   FromMemory<IInt8EntropyCalibrator> entropy(images(4));
   FromMemory<IInt8EntropyCalibrator2> entropy2(images(4));
   FromMemory<IInt8MinMaxCalibrator> largest(images(4));
@@ -145,7 +146,7 @@ TEST_F(Calibration, CachesTakeThePlaceOfBatches) {
   EXPECT_EQ(again.asked, 0);
   expect_near(*engine);
   again.cache = "no cache";
-  EXPECT_FALSE(build());
+  EXPECT_FALSE(builds());
   EXPECT_NE(logger.errors.find("the calibrator's cache is no file of calibration"), std::string::npos) << logger.errors;
 }
 
@@ -153,12 +154,12 @@ TEST_F(Calibration, WhatCalibratorsMustNotDo) {
   convolutions();
   FromMemory<IInt8MinMaxCalibrator> none({});
   config->setInt8Calibrator(&none);
-  EXPECT_FALSE(build());
+  EXPECT_FALSE(builds());
   EXPECT_NE(logger.errors.find("neither a cache nor a batch"), std::string::npos) << logger.errors;
   Legacy legacy(images(2));
   legacy.quantile = 1.5;
   config->setInt8Calibrator(&legacy);
-  EXPECT_FALSE(build());
+  EXPECT_FALSE(builds());
   EXPECT_NE(logger.errors.find("getQuantile"), std::string::npos) << logger.errors;
   // Without the flag nobody asks it.
   config->clearFlag(BuilderFlag::kINT8);
@@ -178,7 +179,7 @@ TEST_F(Calibration, RangesOfTensors) {
   EXPECT_EQ(x->getDynamicRangeMax(), 0.5f);
   const auto one = build();
   ASSERT_TRUE(one) << logger.errors;
-  EXPECT_TRUE(between->setDynamicRange(-12, 12));
+  EXPECT_TRUE(between->setDynamicRange(-4, 4));
   const auto both = build();
   ASSERT_TRUE(both) << logger.errors;
   EXPECT_EQ(in_bytes(*one), 1);
@@ -195,7 +196,8 @@ TEST_F(Calibration, RangesOfTensors) {
 TEST_F(Calibration, ProfilesOfDynamicInputs) {
   convolutions(Dims4{-1, 4, 9, 9});
   IOptimizationProfile* profile = builder->createOptimizationProfile();
-  EXPECT_FALSE(config->setCalibrationProfile(profile));
+  EXPECT_TRUE(profile->setDimensions("x", OptProfileSelector::kMIN, Dims4{1, 4, 9, 9}));
+  EXPECT_FALSE(config->setCalibrationProfile(profile));  // not complete
   for (const auto& [select, batch] : {std::pair{OptProfileSelector::kMIN, 1}, std::pair{OptProfileSelector::kOPT, 1},
                                       std::pair{OptProfileSelector::kMAX, 4}})
     EXPECT_TRUE(profile->setDimensions("x", select, Dims4{batch, 4, 9, 9}));
