@@ -28,7 +28,7 @@ nvidia-smi --query-gpu=name,driver_version,memory.used --format=csv,noheader
 for part in "${parts[@]}"; do
   case $part in
     ops) run ops 240 "$bundle/bin/test_cuda" --gtest_brief=1 ;;
-    engines) run engines 120 "$bundle/bin/test_cuda_engines" --gtest_brief=1 ;;
+    engines) run engines 120 "$bundle/bin/test_cuda_engines" ;;
     resnet50) run resnet50 200 "$bundle/bin/cuda_layer_times" resnet50 1 8 ;;
     bert) run bert 120 "$bundle/bin/cuda_layer_times" bert 1 8 ;;
     networks) run networks 300 python3 scripts/gpu/networks.py "$bundle" ${NETWORKS:-} ;;
