@@ -201,6 +201,9 @@ class IExecutionContext : public INoCopy {
   virtual void setEnqueueEmitsProfile(bool enqueueEmitsProfile) noexcept = 0;
   virtual bool getEnqueueEmitsProfile() const noexcept = 0;
   virtual bool reportToProfiler() const noexcept = 0;
+  // How much the NVTX ranges of layers say; at first as the engine was built. False for more than the build kept.
+  virtual bool setNvtxVerbosity(ProfilingVerbosity verbosity) noexcept = 0;
+  virtual ProfilingVerbosity getNvtxVerbosity() const noexcept = 0;
   // Debug tensors: whoever listens hears of those whose state is true; at first it is false. The setters return false for a tensor that is
   // not marked for debugging. While one is heard, enqueueV3 waits after each layer, and allocates.
   virtual bool setDebugListener(IDebugListener* listener) noexcept = 0;  // null for none

@@ -16,6 +16,8 @@ import tree
 
 CLEAN = "build/tidy"  # an empty file for each clean (files, includes, flags, checks, version)
 UNITY_PART = re.compile(r'^#include "([^"]+)"', re.MULTILINE)
+# What is deprecated the compiler of the build finds; clang finds it inside std::stable_sort, too.
+WARNINGS = ["--extra-arg=-Wno-unknown-warning-option", "--extra-arg=-Wno-deprecated-declarations"]
 UNITY_CHECKS = "--checks=-bugprone-suspicious-include"  # such a file includes .cpp files
 
 
@@ -81,7 +83,7 @@ def main():
     clang = subprocess.run(["clang", "-print-resource-dir"], capture_output=True, text=True).stdout.strip()  # has omp.h
 
     def look(name):
-        command = [tool, "-quiet", f"-p={root / arguments.build}", f"--extra-arg=-idirafter{clang}/include", "--extra-arg=-Wno-unknown-warning-option",
+        command = [tool, "-quiet", f"-p={root / arguments.build}", f"--extra-arg=-idirafter{clang}/include", *WARNINGS,
                    f"--config-file={root / '.clang-tidy'}", *([UNITY_CHECKS] if count[name] > 1 else []), str(root / name)]
         result = subprocess.run(command, capture_output=True, text=True)
         print(f"tidy: {' '.join(compiled[name][1])}{': not clean' if result.returncode else ''}", flush=True)

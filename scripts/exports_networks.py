@@ -13,6 +13,7 @@ class Network:
     make: Callable  # → module, {input name: example}
     dynamic: dict   # input name: {axis: sizes}
     opset: int = 18
+    slack: float = 1  # what is allowed counts so many times: 16-bit types round
 
 
 def images(size, channels=3):
@@ -123,8 +124,8 @@ def picture(model, config, size=32, function=None, **options):
     return Network("transformers", make, {"image": {0: BATCH}})
 
 
-def gpt2_past():
-    """One step of generation: new tokens, and the keys and values of those before."""
+def gpt2_past(half=False):
+    """One step of generation: new tokens, and the keys and values of those before; `half`: all in float16."""
     layers, heads, width = 2, 4, 16
 
     def make():
@@ -145,12 +146,14 @@ def gpt2_past():
             return (result.logits, *kept)
 
         inputs = {"ids": torch.randint(0, VOCABULARY, (2, 1)), "mask": torch.ones(2, 6, dtype=torch.long)}
-        inputs |= {f"past{i}": torch.randn(2, heads, 5, width) for i in range(2 * layers)}
-        return call(transformers.GPT2LMHeadModel(config).eval(), run), inputs
+        kind = torch.float16 if half else torch.float32
+        inputs |= {f"past{i}": torch.randn(2, heads, 5, width, dtype=kind) for i in range(2 * layers)}
+        return call(transformers.GPT2LMHeadModel(config).to(kind).eval(), run), inputs
 
     longer = tuple(s + 1 for s in SEQUENCE)
     dynamic = {"ids": {0: BATCH}, "mask": {0: BATCH, 1: longer}}
-    return Network("transformers", make, dynamic | {f"past{i}": {0: BATCH, 2: SEQUENCE} for i in range(2 * layers)})
+    dynamic |= {f"past{i}": {0: BATCH, 2: SEQUENCE} for i in range(2 * layers)}
+    return Network("transformers", make, dynamic, slack=20 if half else 1)
 
 
 def t5_decoder():
@@ -289,6 +292,7 @@ NETWORKS = {
                     max_relative_positions=32, **SMALL),
     "gpt2": text("GPT2LMHeadModel", "GPT2Config", vocab_size=VOCABULARY, n_embd=64, n_layer=2, n_head=4),
     "gpt2_past": gpt2_past(),
+    "gpt2_past_f16": gpt2_past(half=True),
     "llama": text("LlamaForCausalLM", "LlamaConfig", num_key_value_heads=2, **SMALL),
     "t5_encoder": t5_encoder(),
     "t5_decoder": t5_decoder(),

@@ -35,8 +35,11 @@ struct HostTensor {
   std::vector<int64_t> dims;
   std::vector<std::byte> data;
 };
-// .npy (little-endian, C order), or an ONNX TensorProto (.pb). Throws for other endings, for what cannot be read and for damaged files.
+// .npy, or an ONNX TensorProto (.pb). Throws for other endings, for what cannot be read and for damaged files.
 HostTensor load_tensor(const std::string& path);
+// An image file (BMP, JPEG, PNG, …) as float32 [1, 3, height, width], red, green, blue, each 0 to 255, resized to that size. Throws for what
+// cannot be decoded.
+HostTensor load_image(const std::string& path, int64_t height, int64_t width);
 // .npy or .pb by the ending. Throws for types that numpy lacks in .npy (bfloat16, 8-bit floats, packed types), and when the file
 // cannot be written.
 void save_tensor(const std::string& path, const HostTensor& tensor);
@@ -61,6 +64,11 @@ struct Bounds {
 };
 
 using Profile = std::map<std::string, Bounds>;  // by input name
+
+// Of each channel of a tensor: along axis 1 of images, else along the last axis.
+struct ChannelRanges {
+  std::vector<float> mean, most;  // most: the largest absolute value
+};
 
 struct BuildOptions {
   std::string onnx;     // path of the model: ONNX, or a graph in Kiln's text form when it ends in .kir
@@ -89,6 +97,20 @@ struct BuildOptions {
   // The largest absolute values of tensors, by name: products compute in int8 where they are known (load_calibration). None: nothing is
   // quantized that the model does not quantize itself. Throws when the network has no such tensors.
   std::map<std::string, double> ranges;
+  // Where some are known and candidates are measured, products that int8 makes slower stay in float32, and so does all of a network that it
+  // makes slower; Engine::remarks() says which.
+  bool compares_int8 = true;
+  // What makes results in int8 better. Mean and largest absolute value of tensors' channels, by name, as calibrate() finds them; whether
+  // biases make up for what rounding the weights changes of the mean; and above 0 to 1 how far channels of what products read are made
+  // alike at the weights' cost (SmoothQuant).
+  std::map<std::string, ChannelRanges> channels;
+  bool corrects_bias = false;
+  double smoothing = 0;
+  // Channels between two convolutions are made alike, which changes no result. Ranges are those of a network that was built so, too.
+  bool equalizes = false;
+  // Products by constant matrices of float32 keep the weights as integers of so many bits, 4 or 8, with a scale for so many weights of a
+  // column; 0: the weights stay, or all of a column share a scale.
+  int weight_bits = 0, weight_block = 0;
   bool tf32 = true;         // float32 products may round their operands to TF32, where the device is faster then
   int max_threads = 0;      // that compute while candidates are measured; 0: all
   int64_t stop_after = -1;  // patches; negative: all
@@ -100,19 +122,27 @@ struct BuildOptions {
       dump_file;  // path: the same graph, which can be built again when it ends in .kir; large constants lie in PATH.weights
   LogFunction log;
   std::function<bool(size_t done, size_t total, const std::string& layer)> progress;  // false cancels
+  // Asked often, from reading the model to the end, by the thread that builds: true cancels, which throws.
+  std::function<bool()> stop;
+  double time_limit_s = 86400;  // of the whole build, which throws when it takes longer
+  // Bytes of tensors that the build may hold at once beside the file: weights in other types and layouts, folded constants, what is
+  // measured. 0: as many as the machine has. The build throws when it wants more.
+  int64_t memory_limit = 0;
   std::function<bool()> enough;  // true: nothing more is measured, the remaining layers take their first tactic
   bool keep_graph = false;       // for Engine::check_layers
 };
 
 // What calibration found out about a tensor.
 struct TensorRange {
-  double range = 0;          // what int8 reaches to, on both sides of zero
-  double low = 0, high = 0;  // that were seen
-  double clipped = 0;        // share of the elements beyond the range
-  double error = 0;          // root mean square of what int8 changes ÷ that of the elements
+  double range = 0;             // what int8 reaches to, on both sides of zero
+  double low = 0, high = 0;     // that were seen
+  double clipped = 0;           // share of the elements beyond the range
+  double error = 0;             // root mean square of what int8 changes ÷ that of the elements
+  ChannelRanges channels = {};  // where they were asked for
 };
 struct Calibration {
   std::string algorithm;
+  bool equalized = false;  // the network was built with BuildOptions::equalizes
   std::map<std::string, TensorRange> tensors;
 };
 // A file that save_calibration or TensorRT wrote; of the latter only ranges are known. Throws for anything else, and for ranges that are
@@ -128,6 +158,7 @@ struct IoTensor {
   std::vector<Bounds> profiles;  // inputs: of each profile
   bool is_input = false;
   std::vector<std::string> symbols = {};  // of a model: how it names each dimension; empty where fixed
+  std::string collection = {};            // "sequence" or "optional" of such tensors; empty: one tensor
 };
 
 // A step of an engine; fusion joins the names of what it is made of ("conv1 + relu1").
@@ -163,6 +194,12 @@ struct HostValue {
   std::vector<HostValue> items;  // kSequence; kOptional: none or one
 };
 
+// A value of a file: numbers or text of .npy; of .pb what the kind says, as ONNX stores it. Throws as load_tensor.
+HostValue load_value(const std::string& path, HostValue::Kind kind);
+// The bytes of an .npy file of numbers or text, and what they hold.
+HostValue parse_npy_value(const std::vector<std::byte>& bytes, const std::string& what);
+std::vector<std::byte> npy_bytes(const HostValue& value);
+
 class Session;
 using Values = std::map<std::string, HostTensor>;
 // One result of a layer, and what the reference makes of the same inputs.
@@ -174,7 +211,7 @@ class Engine {
  public:
   Engine(const Engine&) = default;
   Engine& operator=(const Engine&) = default;
-  // Reads the model, optimises it, measures candidates on this machine. Takes seconds to minutes; `progress` can cancel, which throws.
+  // Reads the model, optimises it, measures candidates on this machine. Takes seconds to minutes; `progress` and `stop` can cancel, which throws.
   static Engine build(const BuildOptions& options);
   // Maps and verifies an engine file. Throws when it is damaged, of another version, or built on another kind of device.
   // The file must not change in place as long as the engine lives: a mapped file that is cut off ends the process when it is read.
@@ -191,12 +228,14 @@ class Engine {
   bool on_host() const;  // its device works on the host's memory: nothing is copied to it
   std::vector<IoTensor> io() const;
   std::vector<LayerInfo> layers() const;
-  size_t context_bytes() const;  // device memory that each session takes
+  std::string layer_information() const;  // JSON in the form of TensorRT's IEngineInspector
+  size_t context_bytes() const;           // device memory that each session takes
   size_t weight_bytes() const;
-  std::string built_by() const;           // version of Kiln
-  std::string device() const;             // that it was built on, as text
-  std::string build_options() const;      // "level 3, disabled winograd_f4"; empty when the engine does not say
-  std::vector<MemoryUse> memory() const;  // within context_bytes()
+  std::string built_by() const;              // version of Kiln
+  std::string device() const;                // that it was built on, as text
+  std::string build_options() const;         // "level 3, disabled winograd_f4"; empty when the engine does not say
+  std::vector<std::string> remarks() const;  // layers that compute in a wider type than was allowed, and why
+  std::vector<MemoryUse> memory() const;     // within context_bytes()
   std::vector<std::string> debug_tensors() const;  // results that were marked when it was built
   std::string description() const;                 // JSON
   std::string build_report() const;                // text: passes, rules that fired; empty for a loaded engine
@@ -209,9 +248,9 @@ class Engine {
   Values check_layers(const Values& inputs, int profile, const LayerObserver& observer) const;
 
   struct State;
+  explicit Engine(std::shared_ptr<State> state) : state_(std::move(state)) {}  // for Kiln itself
 
  private:
-  explicit Engine(std::shared_ptr<State> state) : state_(std::move(state)) {}
   std::shared_ptr<State> state_;
 };
 
@@ -246,6 +285,8 @@ class Session {
   void enqueue();
   // For any thread: ends the inference that runs, before its next layer or the next trip of a loop; its enqueue throws (K1002).
   void stop();
+  // An enqueue that takes longer ends as after stop(); 0, as at first: no limit. A device that computes beside the host ends what was queued.
+  void set_time_limit(double seconds);
   void synchronize();
   HostTensor output(const std::string& name);  // a copy of the last inference's result, which is numbers; waits for it
   HostValue value(const std::string& name);    // the same of any result
@@ -270,6 +311,38 @@ class Session {
   State& state() const;
   std::unique_ptr<State> state_;
 };
+
+// How far int8 reaches: to the largest element; as far as loses least information, `kEntropy2` with the elements next to zero counted like
+// their neighbours; over a share of the elements; with the least squared error.
+enum class RangeRule { kMinMax, kEntropy, kEntropy2, kPercentile, kMse };
+std::string rule_name(RangeRule rule);  // "minmax", "entropy", …
+struct CalibrationOptions {
+  RangeRule rule = RangeRule::kEntropy;
+  double percentile = 99.99;  // of kPercentile
+  bool channels = false;      // tells those of each tensor, too
+  LogFunction log;            // warns of tensors with elements that are no numbers, which are left out
+};
+// Ranges of the tensors of float32 that an engine computes for the samples that `next` gives, inputs by name; false ends them.
+Calibration calibrate(const Engine& engine, const std::function<bool(Values& sample)>& next,
+                      const CalibrationOptions& options = {});
+
+// What one product in int8 changes, and what it saves.
+struct LayerEffect {
+  std::string layer;
+  double error =
+      0;  // ‖results - those in float32‖ ÷ ‖those in float32‖, the worst output, with this layer alone in int8
+  double saved_us = 0;  // microseconds of an inference
+  bool stays_wide = false;
+};
+struct BudgetReport {
+  double error_of_all = 0;          // with all layers in int8
+  double error = 0;                 // with those in float32 that stay wide
+  std::vector<LayerEffect> layers;  // by harm per microsecond, the worst first
+};
+// Chooses layers that stay in float32, those with most harm for each microsecond that int8 saves first, until the network with
+// `options.ranges` differs from the one in float32 by `budget` at most on the samples, and adds them to options.layer_precisions. Builds the
+// network once for each product. Throws when there are no samples.
+BudgetReport keep_within_error(BuildOptions& options, const std::vector<Values>& samples, double budget);
 
 // Runs a model by reference evaluation, slowly. Returns outputs by name. `inputs` holds every input of the model; throws otherwise.
 Values evaluate_model(const std::string& onnx, const Values& inputs);
@@ -312,6 +385,9 @@ struct DeviceInfo {
 };
 // All devices of all back ends, and for a back end without a device why it has none.
 std::vector<DeviceInfo> list_devices();
+// Engines that are built or loaded from now on are this device's, which list_devices() calls "backend:ordinal", where they are of its back
+// end; at first they are those of ordinal 0. Throws when there is no such device.
+void choose_device(const std::string& backend, int ordinal);
 // What is known of a device as a JSON file, whole or not at all; throws when another kind of file is there. `free_memory` and `missing`
 // are not kept.
 void save_device_profile(const std::string& path, const DeviceInfo& device);

@@ -1,10 +1,11 @@
 // Builder, configuration, profiles, timing cache.
 #pragma once
+#include "nvinfer/calibrator.h"
 #include "nvinfer/network.h"
 
 namespace nvinfer1 {
 
-// kFP16 to kFP4, kTF32 and kSPARSE_WEIGHTS allow what may be faster, never force it: a build on a device without faster kernels of
+// kINT8: products of tensors whose ranges are known compute in int8. kFP16 to kFP4, kTF32 and kSPARSE_WEIGHTS allow what may be faster, never force it: a build on a device without faster kernels of
 // that kind says so in the log, by the flag's name, and keeps the types of the network.
 enum class BuilderFlag : int32_t {
   kFP16 = 0,
@@ -129,6 +130,12 @@ class IBuilderConfig : public INoCopy {
   virtual bool getPreviewFeature(PreviewFeature feature) const noexcept = 0;
   virtual void setEngineCapability(EngineCapability capability) noexcept = 0;
   virtual EngineCapability getEngineCapability() const noexcept = 0;
+  // What gives ranges to a build with BuilderFlag::kINT8; null for none: then only tensors with a range of their own, and what the network
+  // quantizes itself, are of int8. The profile bounds dynamic inputs while data is looked at; none: the first.
+  virtual void setInt8Calibrator(IInt8Calibrator* calibrator) noexcept = 0;
+  virtual IInt8Calibrator* getInt8Calibrator() const noexcept = 0;
+  virtual bool setCalibrationProfile(IOptimizationProfile const* profile) noexcept = 0;  // false for an invalid one
+  virtual IOptimizationProfile const* getCalibrationProfile() noexcept = 0;
   virtual void setMaxAuxStreams(int32_t nbStreams) noexcept = 0;  // engines take none
   virtual int32_t getMaxAuxStreams() const noexcept = 0;
   virtual void reset() noexcept = 0;

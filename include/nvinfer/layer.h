@@ -35,6 +35,13 @@ class ITensor : public INoCopy {
   // Equal names of dimensions of inputs mean equal sizes.
   virtual void setDimensionName(int32_t index, char const* name) noexcept = 0;
   virtual char const* getDimensionName(int32_t index) const noexcept = 0;
+  // How far the elements reach, for builds with BuilderFlag::kINT8: the larger absolute value counts, before what a calibrator says. False,
+  // reported, unless both are finite and min <= max.
+  virtual bool setDynamicRange(float min, float max) noexcept = 0;
+  virtual bool dynamicRangeIsSet() const noexcept = 0;
+  virtual void resetDynamicRange() noexcept = 0;
+  virtual float getDynamicRangeMin() const noexcept = 0;  // NaN when none is set
+  virtual float getDynamicRangeMax() const noexcept = 0;
 };
 
 // An operation of a network. Owned by the network.

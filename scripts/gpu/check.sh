@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
 # Checks and times the back end of NVIDIA GPUs on a machine that has one, from a bundle that scripts/gpu/bundle.sh made.
-# Usage: scripts/gpu/check.sh BUNDLE [PART...]; parts: ops, sanitize, resnet50, bert (layers), networks; all of them when none is named.
+# Usage: scripts/gpu/check.sh BUNDLE [PART...]; parts: ops, engines (leaks, threads, several
+# devices, times of the host), sanitize, resnet50, bert (layers), networks; all of them when none is named.
 # Writes a log of each part to $OUT, or to BUNDLE/logs when it is not set. NETWORKS and NETWORK_FLAGS say which networks (scripts/gpu/networks.py),
 # SANITIZED which tests compute-sanitizer watches.
 set -uo pipefail
 bundle=$1
 shift
 parts=("$@")
-[[ ${#parts[@]} -gt 0 ]] || parts=(ops resnet50 bert networks sanitize)
+[[ ${#parts[@]} -gt 0 ]] || parts=(ops engines resnet50 bert networks sanitize)
 logs=${OUT:-$bundle/logs}
 mkdir -p "$logs"
 export LD_LIBRARY_PATH=$bundle/lib
@@ -27,13 +28,14 @@ nvidia-smi --query-gpu=name,driver_version,memory.used --format=csv,noheader
 for part in "${parts[@]}"; do
   case $part in
     ops) run ops 240 "$bundle/bin/test_cuda" --gtest_brief=1 ;;
+    engines) run engines 120 "$bundle/bin/test_cuda_engines" --gtest_brief=1 ;;
     resnet50) run resnet50 200 "$bundle/bin/cuda_layer_times" resnet50 1 8 ;;
     bert) run bert 120 "$bundle/bin/cuda_layer_times" bert 1 8 ;;
     networks) run networks 300 python3 scripts/gpu/networks.py "$bundle" ${NETWORKS:-} ;;
     sanitize)
       for tool in memcheck racecheck; do
         run "sanitize_$tool" 170 compute-sanitizer --tool "$tool" --error-exitcode 9 "$bundle/bin/test_cuda" \
-          --gtest_brief=1 --gtest_filter="${SANITIZED:-CudaConv.ThreeByThree:CudaAttention.*:CudaMovement.*}"
+          --gtest_brief=1 --gtest_filter="${SANITIZED:-CudaConv.ThreeByThree:CudaWholeProduct.*:CudaAttention.*:CudaMovement.*}"
       done ;;
     *) echo "there is no part '$part'"; failed=1 ;;
   esac

@@ -3,6 +3,7 @@
 
 #include "api/kiln_api.h"
 #include "base/file_map.h"
+#include "device/choice.h"
 #include "target/device_facts.h"
 #include "target/target.h"
 
@@ -69,6 +70,10 @@ std::vector<DeviceInfo> list_devices() {
       }
     return list;
   });
+}
+
+void choose_device(const std::string& backend, int ordinal) {
+  guarded([&] { choose_ordinal(backend, ordinal); });
 }
 
 void save_device_profile(const std::string& path, const DeviceInfo& device) {

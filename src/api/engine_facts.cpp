@@ -1,51 +1,19 @@
 // What an engine says about itself: inputs and outputs, layers, memory.
 #include <nlohmann/json.hpp>
 
+#include "api/host_value.h"
 #include "api/kiln_api.h"
+#include "api/run/layer_information.h"
+#include "base/index.h"
 
 namespace kiln::api {
 namespace {
-
-// The number that all profiles give to each symbol which stands alone as a dimension of an input; unbound where they differ.
-Symbols fixed_symbols(const kiln::Engine& engine) {
-  Symbols symbols(engine.dims().symbol_count());
-  std::vector<bool> varies(symbols.size());
-  const auto& inputs = engine.main().inputs;
-  for (size_t i = 0; i < inputs.size(); ++i) {
-    const plan::TensorInfo& info = tensor(engine, inputs[i]);
-    for (size_t d = 0; d < info.dims.size(); ++d) {
-      const int symbol = engine.dims().lone_symbol(info.dims[d]);
-      if (symbol < 0) continue;
-      const auto at = static_cast<size_t>(symbol);
-      for (const plan::Profile& p : engine.plan().profiles) {
-        const int64_t low = p.inputs[i].min[d], high = p.inputs[i].max[d];
-        varies[at] = varies[at] || low != high || symbols[at].value_or(low) != low;
-        symbols[at] = low;
-      }
-    }
-  }
-  for (size_t s = 0; s < symbols.size(); ++s)
-    if (varies[s]) symbols[s].reset();
-  return symbols;
-}
-
-std::vector<int64_t> known_dims(const kiln::Engine& engine, const plan::TensorInfo& info, const Symbols& symbols) {
-  std::vector<int64_t> dims;
-  for (uint32_t d : info.dims) dims.push_back(engine.dims().evaluate(d, symbols).value_or(-1));
-  return dims;
-}
-
-std::string layout_words(const Layout& layout, size_t rank) {
-  if (layout.is_row_major()) return "";
-  const bool last = rank >= 3 && layout == Layout::channels_last(static_cast<int>(rank));
-  return last ? " channels-last" : " order " + to_string(layout);
-}
 
 std::string describe(const kiln::Engine& engine, int32_t index, const Symbols& symbols) {
   if (index < 0) return "-";
   const plan::TensorInfo& info = tensor(engine, index);
   return info.name + " " + std::string(name(info.dtype)) + to_string(known_dims(engine, info, symbols)) +
-         layout_words(info.layout, info.dims.size());
+         (info.layout.is_row_major() ? "" : " " + layout_words(info.layout, info.dims.size()));
 }
 
 LayerInfo describe(const kiln::Engine& engine, const plan::StepInfo& step, const Symbols& symbols) {
@@ -57,6 +25,7 @@ LayerInfo describe(const kiln::Engine& engine, const plan::StepInfo& step, const
 
 nlohmann::ordered_json io_json(const IoTensor& t) {
   nlohmann::ordered_json json{{"name", t.name}, {"type", t.type}, {"dims", t.dims}};
+  if (!t.collection.empty()) json["collection"] = t.collection;
   for (const Bounds& b : t.profiles) json["profiles"].push_back({{"min", b.min}, {"opt", b.opt}, {"max", b.max}});
   return json;
 }
@@ -82,11 +51,23 @@ std::vector<IoTensor> Engine::io() const {
     std::vector<Bounds> profiles;
     for (const plan::Profile& p : engine.plan().profiles)
       profiles.push_back({p.inputs[i].min, p.inputs[i].opt, p.inputs[i].max});
-    list.push_back({info.name, std::string(kiln::name(info.dtype)), known_dims(engine, info, symbols), profiles, true});
+    list.push_back({info.name,
+                    std::string(kiln::name(info.dtype)),
+                    known_dims(engine, info, symbols),
+                    profiles,
+                    true,
+                    {},
+                    collection_name(info.kind)});
   }
   for (int32_t t : engine.main().outputs) {
     const plan::TensorInfo& info = tensor(engine, t);
-    list.push_back({info.name, std::string(kiln::name(info.dtype)), known_dims(engine, info, symbols), {}, false});
+    list.push_back({info.name,
+                    std::string(kiln::name(info.dtype)),
+                    known_dims(engine, info, symbols),
+                    {},
+                    false,
+                    {},
+                    collection_name(info.kind)});
   }
   return list;
 }
@@ -108,6 +89,14 @@ std::vector<LayerInfo> Engine::layers() const {
   return list;
 }
 
+std::string Engine::layer_information() const {
+  const kiln::Engine& engine = *state_->engine;
+  const Symbols symbols = fixed_symbols(engine);
+  std::vector<std::string> layers;
+  for (const plan::StepInfo& step : engine.main().steps) layers.push_back(layer_json(engine, step, symbols));
+  return engine_json(engine, layers);
+}
+
 LayerInfo describe_step(const kiln::Engine& engine, size_t step) {
   return describe(engine, engine.main().steps[step], fixed_symbols(engine));
 }
@@ -117,13 +106,13 @@ std::vector<MemoryUse> Engine::memory() const {
   std::vector<MemoryUse> uses;
   std::map<std::pair<uint64_t, int32_t>, size_t> places;  // by offset and tensor that owns the storage
   auto owner = [&](int32_t t) {
-    while (program.tensors[static_cast<size_t>(t)].view_of >= 0) t = program.tensors[static_cast<size_t>(t)].view_of;
+    while (nth(program.tensors, t).view_of >= 0) t = nth(program.tensors, t).view_of;
     return t;
   };
   auto touch = [&](int32_t index, size_t step) {
     if (index < 0) return;
     const int32_t t = owner(index);
-    const plan::TensorInfo& info = program.tensors[static_cast<size_t>(t)];
+    const plan::TensorInfo& info = nth(program.tensors, t);
     if (info.storage != plan::Storage::kArena) return;
     const auto [it, added] = places.emplace(std::pair(info.offset, t), uses.size());
     if (added) uses.push_back({info.name, info.offset, info.size, step, step});
@@ -160,6 +149,7 @@ std::string Engine::description() const {
   json["built_by"] = built_by();
   json["fingerprint"] = device();
   json["build_options"] = build_options();
+  json["remarks"] = remarks();
   json["context_bytes"] = context_bytes();
   json["weight_bytes"] = weight_bytes();
   for (const IoTensor& t : io()) json[t.is_input ? "inputs" : "outputs"].push_back(io_json(t));

@@ -26,9 +26,10 @@ Json tried_json(const std::vector<Tried>& list) {
   return json;
 }
 
-std::string text(const std::string& options, const std::vector<LayerReport>& layers,
-                 const std::map<std::string, Work>& work, bool with_tried) {
+std::string text(const std::string& options, const std::vector<std::string>& remarks,
+                 const std::vector<LayerReport>& layers, const std::map<std::string, Work>& work, bool with_tried) {
   Json json{{"options", options}, {"tried", Json::array()}, {"layers", Json::array()}};
+  if (!remarks.empty()) json["remarks"] = remarks;
   std::map<std::string, size_t> places{{"[]", 0}};  // of lists that are there
   for (const LayerReport& layer : layers) {
     Json one{{"name", layer.name}};
@@ -56,15 +57,21 @@ std::string options_text(const BuildOptions& o) {
     text += ", without";
     for (const std::string& name : o.disabled) text += " " + name;
   }
+  if (!o.ranges.empty()) text += ", int8";
+  if (o.corrects_bias) text += ", corrected biases";
+  if (o.smoothing > 0) text += fmt::format(", smoothed by {}", o.smoothing);
+  if (o.equalizes) text += ", equalized layers";
+  if (o.weight_bits > 0) text += fmt::format(", weights of {} bits", o.weight_bits);
+  if (o.weight_bits > 0 && o.weight_block > 0) text += fmt::format(" in blocks of {}", o.weight_block);
   if (o.stop_after >= 0) text += fmt::format(", {} patches", o.stop_after);
   if (o.max_threads > 0) text += fmt::format(", {} threads", o.max_threads);
   return text;
 }
 
-std::string notes_text(const std::string& options, const std::vector<LayerReport>& layers,
-                       const std::map<std::string, Work>& work) {
-  std::string all = text(options, layers, work, true);
-  if (all.size() > kLargestNotes) all = text(options, layers, work, false);
+std::string notes_text(const std::string& options, const std::vector<std::string>& remarks,
+                       const std::vector<LayerReport>& layers, const std::map<std::string, Work>& work) {
+  std::string all = text(options, remarks, layers, work, true);
+  if (all.size() > kLargestNotes) all = text(options, remarks, layers, work, false);
   return all.size() > kLargestNotes ? "" : all;
 }
 
@@ -74,6 +81,9 @@ EngineNotes parse_notes(const std::string& text) {
   const Json json = Json::parse(text, nullptr, false);
   if (!json.is_object()) return notes;
   if (const auto it = json.find("options"); it != json.end() && it->is_string()) notes.options = it->get<std::string>();
+  if (const auto list = json.find("remarks"); list != json.end() && list->is_array())
+    for (const Json& one : *list)
+      if (one.is_string()) notes.remarks.push_back(one.get<std::string>());
   if (const auto lists = json.find("tried"); lists != json.end() && lists->is_array())
     for (const Json& list : *lists) {
       auto& into = notes.tried.emplace_back();

@@ -1,4 +1,4 @@
-// What the build notes in an engine for people: options, and for each layer its work, time and the candidates that were compared.
+// What the build notes in an engine for people: options, remarks, and for each layer its work, time and the candidates that were compared.
 #pragma once
 #include <map>
 #include <string>
@@ -20,6 +20,7 @@ struct EngineNotes {
     size_t tried = 0;  // index
   };
   std::string options;
+  std::vector<std::string> remarks;
   std::map<std::string, Layer> layers;  // by name
   std::vector<std::vector<std::pair<std::string, double>>> tried{
       1};  // lists of candidates and milliseconds; the first is empty
@@ -27,8 +28,8 @@ struct EngineNotes {
 
 std::string options_text(const BuildOptions& options);  // what differs from the defaults
 // JSON for Plan::build_info: a pure function of what it is given.
-std::string notes_text(const std::string& options, const std::vector<LayerReport>& layers,
-                       const std::map<std::string, Work>& work);
+std::string notes_text(const std::string& options, const std::vector<std::string>& remarks,
+                       const std::vector<LayerReport>& layers, const std::map<std::string, Work>& work);
 // Tolerates any text: what cannot be read is left out.
 EngineNotes parse_notes(const std::string& text);
 

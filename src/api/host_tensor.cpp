@@ -1,11 +1,11 @@
 // Tensors of the public API: conversion, files, random values.
 #include "api/host_tensor.h"
 
-#include <charconv>
 #include <cstring>
 #include <random>
 
 #include "api/kiln_api.h"
+#include "api/npy.h"
 #include "base/file_map.h"
 #include "base/printable.h"
 #include "frontends/onnx/tensor_proto.h"
@@ -50,112 +50,12 @@ HostTensor random_tensor(const std::string& type, const std::vector<int64_t>& di
   return to_host(tensor);
 }
 
-namespace {
-
-constexpr std::string_view kMagic = "\x93NUMPY";
-
-struct NpyType {
-  std::string_view code, name;
-};
-constexpr NpyType kNpyTypes[] = {{"|b1", "bool"},      {"|u1", "uint8"},      {"|i1", "int8"},    {"<u2", "uint16"},
-                                 {"<i2", "int16"},     {"<u4", "uint32"},     {"<i4", "int32"},   {"<u8", "uint64"},
-                                 {"<i8", "int64"},     {"<f2", "float16"},    {"<f4", "float32"}, {"<f8", "float64"},
-                                 {"<c8", "complex64"}, {"<c16", "complex128"}};
-
-[[noreturn]] void bad_npy(const std::string& what, const std::string& cause,
-                          const std::string& remedy = "write it with numpy.save") {
-  throw Failure("error[K2001] '" + what + "' is not a readable .npy file\n  cause: " + cause + "\n  remedy: " + remedy);
-}
-
-// The text between quotes that follows 'key':.
-std::string_view field(std::string_view header, std::string_view key, char open, char close) {
-  size_t at = header.find(key);
-  if (at == std::string_view::npos) return {};
-  at = header.find(open, at + key.size() + 1);
-  const size_t end = at == std::string_view::npos ? at : header.find(close, at + 1);
-  return end == std::string_view::npos ? std::string_view() : header.substr(at + 1, end - at - 1);
-}
-
-Dims npy_dims(std::string_view text, const std::string& what) {
-  Dims dims;
-  for (size_t i = 0; i < text.size();) {
-    if (text[i] == ',' || text[i] == ' ') {
-      ++i;
-      continue;
-    }
-    int64_t value = 0;
-    const auto [end, error] = std::from_chars(text.data() + i, text.data() + text.size(), value);
-    if (error != std::errc() || value < 0) bad_npy(what, "its shape is '" + std::string(text) + "'");
-    dims.push_back(value);
-    i = static_cast<size_t>(end - text.data());
-  }
-  return dims;
-}
-
-}  // namespace
-
-namespace {
-
-HostTensor read_npy(std::span<const std::byte> bytes, const std::string& what) {
-  const std::string_view all(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-  if (all.size() < 12 || !all.starts_with(kMagic)) bad_npy(what, "it does not begin as one");
-  const bool wide = all[6] >= 2;
-  size_t length = static_cast<uint8_t>(all[8]) | static_cast<size_t>(static_cast<uint8_t>(all[9])) << 8;
-  if (wide)
-    length |= static_cast<size_t>(static_cast<uint8_t>(all[10])) << 16 |
-              static_cast<size_t>(static_cast<uint8_t>(all[11])) << 24;
-  const size_t start = wide ? 12 : 10;
-  if (length > all.size() - start) bad_npy(what, "its header is cut off");
-  const std::string_view header = all.substr(start, length);
-  HostTensor tensor;
-  const std::string_view code = field(header, "'descr'", '\'', '\'');
-  for (const NpyType& t : kNpyTypes)
-    if (t.code == code) tensor.type = t.name;
-  if (tensor.type.empty())
-    bad_npy(what, "its element type is '" + std::string(code) + "'",
-            "convert it: numbers, little-endian, numpy.save(file, array.astype(numpy.float32))");
-  if (header.find("'fortran_order': False") == std::string_view::npos)
-    bad_npy(what, "it is in Fortran order", "write it with numpy.save(file, numpy.ascontiguousarray(array))");
-  tensor.dims = npy_dims(field(header, "'shape'", '(', ')'), what);
-  const auto count = checked_element_count(tensor.dims);
-  const auto size = count ? byte_size(*dtype_from_name(tensor.type), *count) : std::nullopt;
-  if (!size || static_cast<size_t>(*size) != all.size() - start - length)
-    bad_npy(what, "its size does not fit its shape");
-  tensor.data.assign(bytes.begin() + static_cast<std::ptrdiff_t>(start + length), bytes.end());
-  return tensor;
-}
-
-}  // namespace
-
-HostTensor parse_npy(const std::vector<std::byte>& bytes, const std::string& what) { return read_npy(bytes, what); }
-
 HostTensor load_tensor(const std::string& path) {
   return guarded([&] {
-    if (path.ends_with(".npy")) return read_npy(FileMap::open(path)->bytes(), path);
+    if (path.ends_with(".npy")) return numbers_of(read_npy(FileMap::open(path)->bytes(), path), path);
     if (path.ends_with(".pb")) return to_host(onnx::load_datum(path).tensor);
     throw Error(Code::kInvalidArgument, "'" + path + "' is neither .npy nor .pb").remedy("convert it with numpy.save");
   });
-}
-
-std::vector<std::byte> npy_bytes(const HostTensor& tensor) {
-  std::string_view code;
-  for (const NpyType& t : kNpyTypes)
-    if (t.name == tensor.type) code = t.code;
-  if (code.empty())
-    throw Failure("error[K2003] numpy has no element type " + tensor.type + "\n  remedy: write .pb files");
-  std::string shape;
-  for (int64_t d : tensor.dims) shape += std::to_string(d) + ",";
-  std::string header = "{'descr': '" + std::string(code) + "', 'fortran_order': False, 'shape': (" + shape + "), }";
-  header.resize((header.size() + 1 + 10 + 63) / 64 * 64 - 10 - 1, ' ');
-  header += '\n';
-  std::vector<std::byte> bytes(10 + header.size() + tensor.data.size());
-  std::memcpy(bytes.data(), kMagic.data(), kMagic.size());
-  bytes[6] = std::byte{1};
-  bytes[8] = static_cast<std::byte>(header.size() & 255);
-  bytes[9] = static_cast<std::byte>(header.size() >> 8);
-  std::memcpy(bytes.data() + 10, header.data(), header.size());
-  if (!tensor.data.empty()) std::memcpy(bytes.data() + 10 + header.size(), tensor.data.data(), tensor.data.size());
-  return bytes;
 }
 
 void save_bytes(const std::string& path, const std::vector<std::byte>& bytes,
@@ -167,7 +67,7 @@ std::string printable(std::string_view text) { return kiln::printable(text); }
 
 void save_tensor(const std::string& path, const HostTensor& tensor) {
   guarded([&] {
-    if (!path.ends_with(".pb")) return write_file(path, npy_bytes(tensor), {kMagic});
+    if (!path.ends_with(".pb")) return write_file(path, npy_bytes(tensor), {kNpyMagic});
     const std::string bytes = onnx::tensor_bytes(from_host(tensor), "");
     write_file(path, std::as_bytes(std::span(bytes)));
   });

@@ -2,7 +2,11 @@
 #include "api/host_value.h"
 
 #include "api/host_tensor.h"
+#include "api/kiln_api.h"
+#include "api/npy.h"
 #include "base/error.h"
+#include "base/file_map.h"
+#include "frontends/onnx/tensor_proto.h"
 
 namespace kiln::api {
 namespace {
@@ -45,6 +49,23 @@ HostValue to_host_value(const Datum& datum) {
     for (const Datum& item : datum.items) value.items.push_back(to_host_value(item));
   }
   return value;
+}
+
+HostValue load_value(const std::string& path, ValueKind kind) {
+  return guarded([&] {
+    if (path.ends_with(".npy")) return read_npy(FileMap::open(path)->bytes(), path);
+    if (!path.ends_with(".pb"))
+      throw Error(Code::kInvalidArgument, "'" + path + "' is neither .npy nor .pb")
+          .remedy("convert it with numpy.save");
+    const bool tensor = kind == ValueKind::kNumbers || kind == ValueKind::kStrings;
+    return to_host_value(onnx::load_datum(path, tensor                         ? Datum::kTensor
+                                                : kind == ValueKind::kSequence ? Datum::kSequence
+                                                                               : Datum::kOptional));
+  });
+}
+
+std::string collection_name(Datum::Kind kind) {
+  return kind == Datum::kSequence ? "sequence" : kind == Datum::kOptional ? "optional" : "";
 }
 
 }  // namespace kiln::api

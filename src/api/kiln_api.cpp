@@ -8,6 +8,7 @@
 
 #include "api/graph_file.h"
 #include "api/host_tensor.h"
+#include "api/int8_choice.h"
 #include "api/kiln_api.h"
 #include "api/work.h"
 #include "base/error.h"
@@ -15,12 +16,14 @@
 #include "base/names.h"
 #include "base/printable.h"
 #include "base/version.h"
+#include "base/work.h"
 #include "compiler/compile.h"
 #include "compiler/extents.h"
 #include "ir/text.h"
 #include "passes/rule_lists.h"
 #include "runtime/context.h"
 #include "target/device_facts.h"
+#include "tensor/number_text.h"
 
 namespace kiln::api {
 namespace {
@@ -52,16 +55,24 @@ TimingCache read_cache(const BuildOptions& options, const std::string& fingerpri
   }
 }
 
+// The times that a file holds now; none when it is damaged or another device's, and those of this build take its place.
+TimingCache times_in(std::span<const std::byte> bytes, const std::string& fingerprint, Logger& logger) {
+  if (bytes.empty()) return TimingCache(fingerprint);
+  try {
+    return TimingCache::parse(bytes, fingerprint);
+  } catch (const Error& e) {
+    logger.log(Severity::kVerbose, std::string("the timing cache begins anew: ") + e.what());
+    return TimingCache(fingerprint);
+  }
+}
+
 // Adds the times to those that other builds wrote meanwhile. The engine is worth more than its cache: a failure is a warning.
 void keep_times(const BuildOptions& options, const TimingCache& cache, const std::string& fingerprint, Logger& logger,
                 bool failed) {
   if (options.timing_cache.empty() || !options.use_timing_cache || (failed && cache.size() == 0)) return;
   const auto join = [&](std::span<const std::byte> bytes) {
     TimingCache joined = cache;
-    try {
-      joined.combine(TimingCache::parse(bytes, fingerprint), false);
-    } catch (const Error&) {  // damaged or another device's: the new times take its place
-    }
+    joined.combine(times_in(bytes, fingerprint, logger), false);
     return joined.serialize();
   };
   try {
@@ -143,6 +154,24 @@ std::string back_end_of(const BuildOptions& options) {
   return profile.back_end;
 }
 
+void put_few_bits(const BuildOptions& options, CompileOptions& to) {
+  to.ranges = options.ranges;
+  to.range_options.corrects_bias = options.corrects_bias;
+  to.range_options.smoothing = options.smoothing;
+  if (!(options.smoothing >= 0 && options.smoothing <= 1))
+    throw Error(Code::kInvalidArgument, "channels are smoothed by " + std::to_string(options.smoothing))
+        .remedy("give a number from 0, not at all, to 1");
+  for (const auto& [name, channels] : options.channels)
+    to.range_options.channels[name] = {channels.mean, channels.most};
+  to.equalizes = options.equalizes;
+  if (options.weight_bits == 0 && options.weight_block == 0) return;
+  if ((options.weight_bits != 4 && options.weight_bits != 8) || options.weight_block < 0)
+    throw Error(Code::kInvalidArgument, "weights of " + std::to_string(options.weight_bits) + " bits in blocks of " +
+                                            std::to_string(options.weight_block))
+        .remedy("choose 4 or 8 bits");
+  to.weights = {options.weight_bits == 4 ? DType::kI4 : DType::kI8, options.weight_block};
+}
+
 std::string report_text(const CompileReport& report) {
   std::string text;
   for (const auto& p : report.passes.passes)
@@ -154,10 +183,33 @@ std::string report_text(const CompileReport& report) {
   return text;
 }
 
+// What holds for the whole of a build.
+WorkLimits limits_of(const BuildOptions& options) {
+  if (!(options.time_limit_s > 0) || options.memory_limit < 0)
+    throw Error(Code::kInvalidArgument, "a build within " + real_text(options.time_limit_s) + " s and " +
+                                            std::to_string(options.memory_limit) + " bytes")
+        .remedy("give a positive limit of time, and one of memory that is not negative");
+  WorkLimits limits{.name = "the build", .stopped = options.stop};
+  limits.seconds = options.time_limit_s;
+  limits.deadline = deadline_after(options.time_limit_s);
+  limits.most_bytes = options.memory_limit > 0 ? options.memory_limit : machine_bytes();
+  return limits;
+}
+
 }  // namespace
 
 Engine Engine::build(const BuildOptions& options) {
+  // Without a device nothing can be compared.
+  const bool compares = options.compares_int8 && !options.ranges.empty() && options.optimization_level > 0 &&
+                        options.device_profile.empty();
+  if (compares) return build_by_time(options);
+  BuildMemory memory;
+  return build_once(options, memory);
+}
+
+Engine build_once(const BuildOptions& options, BuildMemory& memory) {
   return guarded([&] {
+    const WorkScope scope(limits_of(options));
     FunctionLogger logger(options.log);
     const std::string backend = back_end_of(options);
     const Target& target = backend.empty() ? default_target() : find_target(backend);
@@ -176,12 +228,13 @@ Engine Engine::build(const BuildOptions& options) {
     compile_options.passes.stop_after = options.stop_after;
     compile_options.passes.logger = &logger;
     TimingCache cache = read_cache(options, target.device().fingerprint(), logger);
+    if (memory.times) cache.combine(*memory.times, true);
     compile_options.precisions = {.compute = precision_of(options.precision), .tf32 = options.tf32};
     for (const auto& [layer, type] : options.layer_precisions)
       compile_options.precisions.layers.push_back({layer, precision_of(type), true});
     compile_options.precisions.obey = options.obey_precisions;
     if (options.workspace >= 0) compile_options.tuner.workspace = static_cast<size_t>(options.workspace);
-    compile_options.ranges = options.ranges;
+    put_few_bits(options, compile_options);
     compile_options.tuner.level = options.optimization_level;
     compile_options.tuner.budget_seconds = options.time_budget_s;
     compile_options.tuner.iterations = options.average_iterations;
@@ -193,7 +246,7 @@ Engine Engine::build(const BuildOptions& options) {
     compile_options.shows_results = options.debug_all;
     mark_debug(*graph, options.debug_tensors, compile_options);
     if (options.use_timing_cache) compile_options.tuner.cache = &cache;
-    auto state = std::make_shared<State>();
+    auto state = std::make_shared<Engine::State>();
     std::map<std::string, Work> work;
     compile_options.after_stage = [&](const std::string& stage, const ir::Graph& g) {
       if (stage == kLastStage) work = work_of_nodes(g, compile_options.profiles);
@@ -209,7 +262,10 @@ Engine Engine::build(const BuildOptions& options) {
       keep_times(options, cache, target.device().fingerprint(), logger, true);  // of a build that was cancelled, too
       throw;
     }
-    plan.build_info = notes_text(options_text(options), report.layers, work);
+    std::vector<std::string> remarks = report.passes.remarks;
+    remarks.insert(remarks.end(), memory.remarks.begin(), memory.remarks.end());
+    plan.build_info = notes_text(options_text(options), remarks, report.layers, work);
+    memory.times = cache;
     keep_times(options, cache, target.device().fingerprint(), logger, false);
     state->engine = kiln::Engine::from_plan(std::move(plan));
     state->report = report_text(report);
@@ -228,13 +284,12 @@ std::shared_ptr<Engine::State> Engine::State::open(const std::string& path, cons
 }
 
 Engine Engine::load(const std::string& path, bool copies) {
-  return guarded([&] { return Engine(State::open(path, {.allocator = nullptr, .ordinal = 0, .copies = copies})); });
+  return guarded([&] { return Engine(State::open(path, {.allocator = nullptr, .copies = copies})); });
 }
 
 Engine Engine::look(const std::string& path) {
-  return guarded([&] {
-    return Engine(State::open(path, {.allocator = nullptr, .ordinal = 0, .copies = false, .looks_only = true}));
-  });
+  return guarded(
+      [&] { return Engine(State::open(path, {.allocator = nullptr, .copies = false, .looks_only = true})); });
 }
 
 void Engine::save(const std::string& path) const {
@@ -249,6 +304,7 @@ size_t Engine::weight_bytes() const { return state_->engine->plan().constants.si
 std::string Engine::built_by() const { return state_->engine->plan().built_by; }
 std::string Engine::device() const { return state_->engine->plan().fingerprint; }
 std::string Engine::build_options() const { return state_->notes.options; }
+std::vector<std::string> Engine::remarks() const { return state_->notes.remarks; }
 std::string Engine::build_report() const { return state_->report; }
 size_t Engine::patches() const { return state_->patches.size(); }
 std::vector<std::string> Engine::patch_list() const { return state_->patches; }

@@ -49,6 +49,10 @@ inline const plan::TensorInfo& tensor(const kiln::Engine& engine, int32_t index)
 // Name, operator, back end, kernel, tactic, origins, inputs and outputs of a step.
 LayerInfo describe_step(const kiln::Engine& engine, size_t step);
 
+// A file of calibration, which errors call `what`; and its text. Throw Error.
+Calibration parse_calibration(std::string_view text, const std::string& what);
+std::string calibration_text(const Calibration& calibration, bool tensorrt);
+
 // Inputs, then outputs, with the names of dynamic dimensions.
 std::vector<IoTensor> io_of(const ir::Graph& graph);
 

@@ -24,7 +24,7 @@ struct kiln_session {
 namespace kiln::api {
 namespace {
 
-constexpr int kInternal = 1000, kInvalid = 1001, kNoMemory = 1003;
+constexpr int kInternal = 1000, kNoMemory = 1003;
 thread_local std::string last_error;
 
 int fail(int code, const char* text) noexcept {
@@ -149,18 +149,16 @@ int kiln_options_set(kiln_options* options, const char* name, const char* value)
 int kiln_engine_build(const kiln_options* options, kiln_engine** engine) {
   return guarded_c([&] {
     require(options && engine, "kiln_engine_build: an argument is null");
-    Engine built = Engine::build(options->options);
-    auto io = built.io();
-    *engine = new kiln_engine{std::move(built), std::move(io)};
+    const Engine built = Engine::build(options->options);
+    *engine = new kiln_engine{built, built.io()};
   });
 }
 
 int kiln_engine_load(const char* path, kiln_engine** engine) {
   return guarded_c([&] {
     require(path && engine, "kiln_engine_load: an argument is null");
-    Engine loaded = Engine::load(path);
-    auto io = loaded.io();
-    *engine = new kiln_engine{std::move(loaded), std::move(io)};
+    const Engine loaded = Engine::load(path);
+    *engine = new kiln_engine{loaded, loaded.io()};
   });
 }
 

@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "api/graph_file.h"
+#include "api/host_value.h"
 #include "api/kiln_api.h"
 #include "api/work.h"
 #include "base/file_map.h"
@@ -144,7 +145,7 @@ ModelInfo describe(const std::string& path, const Shapes& shapes) {
 std::vector<IoTensor> io_of(const ir::Graph& graph) {
   std::vector<IoTensor> list;
   auto add = [&](const ir::Value* v, bool input) {
-    IoTensor t{v->name(), std::string(name(v->dtype())), {}, {}, input};
+    IoTensor t{v->name(), std::string(name(v->dtype())), {}, {}, input, {}, collection_name(v->type().kind)};
     for (const Dim& d : v->shape()) {
       t.dims.push_back(d.constant().value_or(-1));
       t.symbols.push_back(d.is_constant() ? "" : d.str());

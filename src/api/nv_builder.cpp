@@ -1,10 +1,11 @@
 // IBuilder.
 #include <algorithm>
+#include <chrono>
 #include <new>
 
-#include "api/nv_config.h"
-#include "api/nv_network.h"
+#include "api/nv_calibration.h"
 #include "api/run/streams.h"
+#include "base/work.h"
 
 namespace kiln::api {
 
@@ -72,18 +73,29 @@ class Progress {
     if (total_) monitor_->phaseFinish(kTactics);
     monitor_->phaseFinish(kBuild);
   }
+  // Asks now and then whether to go on; also between and inside steps.
+  bool stopped() {
+    const auto now = std::chrono::steady_clock::now();
+    if (!monitor_ || now - asked_ < kOften) return false;
+    asked_ = now;
+    return !monitor_->stepComplete(total_ ? kTactics : kBuild, done_);
+  }
   bool step(size_t done, size_t total) {
     if (!monitor_) return true;
     if (!total_) monitor_->phaseStart(kTactics, kBuild, static_cast<int32_t>(total));
     total_ = total;
+    done_ = static_cast<int32_t>(done);
     return monitor_->stepComplete(kTactics, static_cast<int32_t>(done));
   }
 
  private:
   static constexpr const char* kBuild = "Building the engine";
   static constexpr const char* kTactics = "Choosing tactics";
+  static constexpr auto kOften = std::chrono::milliseconds(50);
   nvinfer1::IProgressMonitor* monitor_;
+  std::chrono::steady_clock::time_point asked_ = std::chrono::steady_clock::now();
   size_t total_ = 0;
+  int32_t done_ = 0;
 };
 
 class BuilderImpl final : public nvinfer1::IBuilder {
@@ -146,7 +158,9 @@ class BuilderImpl final : public nvinfer1::IBuilder {
   bool platformHasFastFp16() const noexcept override {
     return guarded(reporter_, false, [] { return default_target().computes_in(DType::kF16); });
   }
-  bool platformHasFastInt8() const noexcept override { return false; }
+  bool platformHasFastInt8() const noexcept override {
+    return guarded(reporter_, false, [] { return default_target().computes_in(DType::kI8); });
+  }
   bool platformHasTf32() const noexcept override { return false; }
   int32_t getNbDLACores() const noexcept override { return 0; }
   int32_t getMaxDLABatchSize() const noexcept override { return 0; }
@@ -174,6 +188,7 @@ class BuilderImpl final : public nvinfer1::IBuilder {
     warn(config);
     if (settings.stream) throw_if_error(stream_of(api_device(), settings.stream).synchronize());
     Progress progress(settings.monitor);
+    const WorkScope scope({.name = "the build", .stopped = [&] { return progress.stopped(); }});
     CompileOptions options;
     options.name = network.getName();
     options.logger = &reporter_;
@@ -204,7 +219,14 @@ class BuilderImpl final : public nvinfer1::IBuilder {
     options.tuner.workspace = settings.workspace;
     auto& own = static_cast<NetworkImpl&>(network);
     put_precisions(own, config, options.precisions);
-    NetworkImpl::Lowered lowered = own.lower(valued);
+    const bool bytes = config.getFlag(Flag::kINT8) && default_target().computes_in(DType::kI8);
+    if (bytes && settings.calibrator) {
+      const ProfileImpl* first = settings.profiles.empty() ? nullptr : settings.profiles[0];
+      options.ranges = calibrated_ranges(
+          own, *settings.calibrator, settings.calibration_profile ? settings.calibration_profile : first, reporter_);
+    }
+    NetworkImpl::Lowered lowered = own.lower(valued, bytes);
+    for (const auto& [name, range] : lowered.ranges) options.ranges[name] = range;
     options.watched = std::move(lowered.watched);
     options.returned = lowered.returned;
     options.output_layouts = std::move(lowered.layouts);

@@ -229,6 +229,15 @@ class ConfigImpl final : public nvinfer1::IBuilderConfig {
   nvinfer1::EngineCapability getEngineCapability() const noexcept override {
     return nvinfer1::EngineCapability::kSTANDARD;
   }
+  void setInt8Calibrator(nvinfer1::IInt8Calibrator* calibrator) noexcept override { s.calibrator = calibrator; }
+  nvinfer1::IInt8Calibrator* getInt8Calibrator() const noexcept override { return s.calibrator; }
+  bool setCalibrationProfile(nvinfer1::IOptimizationProfile const* profile) noexcept override {
+    if (profile && !profile->isValid())
+      return reporter_.report(Code::kInvalidArgument, "setCalibrationProfile: the profile is not complete"), false;
+    s.calibration_profile = static_cast<const ProfileImpl*>(profile);
+    return true;
+  }
+  nvinfer1::IOptimizationProfile const* getCalibrationProfile() noexcept override { return s.calibration_profile; }
   void setMaxAuxStreams(int32_t count) noexcept override { s.aux_streams = count; }
   int32_t getMaxAuxStreams() const noexcept override { return s.aux_streams; }
   void reset() noexcept override { s = {}; }
@@ -245,6 +254,8 @@ class ConfigImpl final : public nvinfer1::IBuilderConfig {
     std::vector<const ProfileImpl*> profiles;
     const TimingCacheImpl* cache = nullptr;
     nvinfer1::IProgressMonitor* monitor = nullptr;
+    nvinfer1::IInt8Calibrator* calibrator = nullptr;
+    const ProfileImpl* calibration_profile = nullptr;
     cudaStream_t stream = nullptr;
     int32_t aux_streams = 0, max_tactics = -1;
     nvinfer1::TacticSources sources = kAllSources;

@@ -1,5 +1,6 @@
 // Tensors and layers of a network: layers hold their own settings and lower themselves to nodes of the graph.
 #pragma once
+#include <cmath>
 #include <map>
 #include <optional>
 #include <set>
@@ -36,6 +37,11 @@ class TensorImpl final : public nvinfer1::ITensor {
   bool isExecutionTensor() const noexcept override { return !isShapeTensor(); }
   void setDimensionName(int32_t index, char const* name) noexcept override;
   char const* getDimensionName(int32_t index) const noexcept override;
+  bool setDynamicRange(float min, float max) noexcept override;
+  bool dynamicRangeIsSet() const noexcept override { return range_.has_value(); }
+  void resetDynamicRange() noexcept override { range_.reset(); }
+  float getDynamicRangeMin() const noexcept override { return range_ ? range_->first : std::nanf(""); }
+  float getDynamicRangeMax() const noexcept override { return range_ ? range_->second : std::nanf(""); }
 
   const std::string& name() const { return name_; }
   LayerCore* producer() const { return producer_; }
@@ -43,6 +49,7 @@ class TensorImpl final : public nvinfer1::ITensor {
   NetworkImpl& network() const { return network_; }
   Layout layout(int64_t rank) const;  // of an input or output; throws kUnsupported when no allowed format fits the rank
   EdgeType input_type() const;        // of a network input, as the network computes with it
+  std::optional<double> reach() const;  // the largest absolute value, when a range is set
 
   bool is_input = false;
   DType dtype = DType::kInvalid;    // of a network input
@@ -56,6 +63,7 @@ class TensorImpl final : public nvinfer1::ITensor {
   std::string name_;
   LayerCore* producer_;  // null for inputs and constants
   int index_;
+  std::optional<std::pair<float, float>> range_;
   nvinfer1::TensorFormats formats_ = 1U << static_cast<uint32_t>(nvinfer1::TensorFormat::kLINEAR);
 };
 

@@ -1,6 +1,7 @@
 // Tensors made from numbers alone.
 #include "api/nv_network.h"
 #include "base/hash.h"
+#include "base/index.h"
 
 namespace kiln::api {
 namespace {
@@ -74,7 +75,7 @@ std::vector<ir::Value*> Fill::lower(Lower& l) const {
     ir::Value* step = number(l, type, beta, beta_int);
     if (l.in(2)) step = l.cast(l.in(2)->rank() == 0 ? l.in(2) : l.node("Gather", {l.in(2), index(axis)}), type);
     Ints ones(static_cast<size_t>(*count), 1);
-    ones[static_cast<size_t>(axis)] = -1;
+    nth(ones, axis) = -1;
     sum = l.node("Add", {sum, l.reshaped(l.node("Mul", {steps, step}), ones)});
   }
   return {sum};

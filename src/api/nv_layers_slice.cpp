@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "api/nv_network.h"
+#include "base/index.h"
 
 namespace kiln::api {
 namespace {
@@ -80,7 +81,7 @@ ir::Value* Slice::strict(Lower& l, const Parts& p) {
   }
   Ints ends;
   for (size_t i = 0; i < p.axes.size(); ++i) {
-    const Dim& dim = l.in(0)->shape()[static_cast<size_t>(p.axes[i])];
+    const Dim& dim = nth(l.in(0)->shape(), p.axes[i]);
     const int64_t last = p.starts[i] + (p.sizes[i] - 1) * p.strides[i],
                   extent = dim.constant().value_or(std::numeric_limits<int64_t>::max());
     if (p.strides[i] == 0 || p.sizes[i] < 0 ||
@@ -121,7 +122,7 @@ ir::Value* Slice::sampled(Lower& l, const Parts& p) const {
     if (mode == nvinfer1::SampleMode::kFILL) {
       ir::Value* outside = l.node("Or", {l.node("Less", {index, number(0)}), l.node("GreaterOrEqual", {index, n})});
       Ints dims(static_cast<size_t>(l.in(0)->rank()), 1);
-      dims[static_cast<size_t>(axis)] = -1;
+      nth(dims, axis) = -1;
       outside = l.reshaped(outside, dims);
       filled = filled ? l.node("Or", {filled, outside}) : outside;
     }

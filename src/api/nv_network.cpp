@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "api/nv_scope.h"
+#include "base/index.h"
 #include "plan/plan.h"
 
 namespace kiln::api {
@@ -28,7 +29,7 @@ void set_layer_input(LayerCore& layer, int32_t index, nvinfer1::ITensor& tensor)
     if (&own.network() != layer.network)
       throw Error(Code::kInvalidArgument, "tensor '" + own.name() + "' belongs to another network");
     if (layer.inputs.size() <= static_cast<size_t>(index)) layer.inputs.resize(static_cast<size_t>(index) + 1);
-    layer.inputs[static_cast<size_t>(index)] = &own;
+    nth(layer.inputs, index) = &own;
   });
 }
 void set_output_type(LayerCore& layer, int32_t index, nvinfer1::DataType type) noexcept {
@@ -273,7 +274,20 @@ void NetworkImpl::watch_all(Draft& draft, std::vector<ir::Value*>& results, Lowe
   }
 }
 
-NetworkImpl::Lowered NetworkImpl::lower(const std::set<std::string>& valued) {
+// A value that several tensors are has the name of the first.
+void NetworkImpl::name_values(Draft& draft, Lowered& lowered) const {
+  const auto name = [&](const TensorImpl& tensor) {
+    if (!draft.scope.knows(tensor)) return;
+    ir::Value* value = draft.scope.value(tensor);
+    if (value->producer() && !draft.graph->find_value(tensor.name())) draft.graph->rename(value, tensor.name());
+    if (const auto reach = tensor.reach()) lowered.ranges[value->name()] = *reach;
+  };
+  for (const auto& input : inputs_) name(*input);
+  for (const auto& layer : layers_)
+    for (const auto& output : layer->outputs) name(*output);
+}
+
+NetworkImpl::Lowered NetworkImpl::lower(const std::set<std::string>& valued, bool named) {
   if (outputs_.empty())
     throw Error(Code::kInvalidGraph, "the network has no output").remedy("mark one with markOutput");
   Draft draft(false);
@@ -293,6 +307,7 @@ NetworkImpl::Lowered NetworkImpl::lower(const std::set<std::string>& valued) {
   for (size_t i = 0; i < results.size(); ++i)
     lowered.layouts.push_back(results[i]->ranked() ? outputs_[i]->layout(results[i]->rank()) : Layout());
   watch_all(draft, results, lowered);
+  if (named) name_values(draft, lowered);
   draft.graph->set_outputs(results);
   draft.graph->remove_dead();
   if (!name_.empty()) draft.graph->name = name_;

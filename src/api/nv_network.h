@@ -137,11 +137,12 @@ class NetworkImpl final : public nvinfer1::INetworkDefinition {
   struct Lowered {
     std::unique_ptr<ir::Graph> graph;
     std::vector<WatchedOutput> watched;
-    std::vector<Layout> layouts;  // of the outputs that are returned
-    size_t returned = 0;          // outputs of the graph that markOutput marked; they come first
+    std::vector<Layout> layouts;           // of the outputs that are returned
+    size_t returned = 0;                   // outputs of the graph that markOutput marked; they come first
+    std::map<std::string, double> ranges;  // of values whose tensors have a range
   };
-  // The elements of the inputs in `valued` are dimensions of the graph. Throws Error.
-  Lowered lower(const std::set<std::string>& valued = {});
+  // The elements of the inputs in `valued` are dimensions of the graph. `named`: values have the names of their tensors. Throws Error.
+  Lowered lower(const std::set<std::string>& valued = {}, bool named = false);
   bool shows_results() const { return shows_results_; }
   const std::vector<std::unique_ptr<LayerCore>>& layers() const { return layers_; }
   const EdgeType* type_of(
@@ -176,6 +177,7 @@ class NetworkImpl final : public nvinfer1::INetworkDefinition {
   void begin(Draft& draft, const std::set<std::string>& valued);
   static ir::Value* result_of(Draft& draft, const TensorImpl& tensor, const std::vector<ir::Value*>& others);
   void watch_all(Draft& draft, std::vector<ir::Value*>& results, Lowered& lowered);
+  void name_values(Draft& draft, Lowered& lowered) const;
   void check_own(const TensorImpl& tensor) const;
   void lower_in_order(Draft& draft, std::vector<const TensorImpl*> wanted);
 

@@ -1,6 +1,8 @@
 // Tensors of a network.
 #include "api/nv_network.h"
 
+#include "base/index.h"
+
 namespace kiln::api {
 namespace {
 
@@ -41,8 +43,7 @@ void TensorImpl::setDimensions(nvinfer1::Dims const& given) noexcept {
 EdgeType TensorImpl::input_type() const {
   Shape shape = dims;
   for (const auto& [i, dim_name] : dim_names)
-    if (i < static_cast<int32_t>(shape.size()) && !shape[static_cast<size_t>(i)].is_constant())
-      shape[static_cast<size_t>(i)] = Dim::symbol(dim_name);
+    if (i < static_cast<int32_t>(shape.size()) && !nth(shape, i).is_constant()) nth(shape, i) = Dim::symbol(dim_name);
   EdgeType type;
   type.tensor = {dtype, std::move(shape), true};
   return type;
@@ -112,6 +113,21 @@ void TensorImpl::setDimensionName(int32_t index, char const* name) noexcept {
 char const* TensorImpl::getDimensionName(int32_t index) const noexcept {
   const auto it = dim_names.find(index);
   return it == dim_names.end() ? nullptr : it->second.c_str();
+}
+
+bool TensorImpl::setDynamicRange(float min, float max) noexcept {
+  return guarded(network_.reporter(), false, [&] {
+    if (!std::isfinite(min) || !std::isfinite(max) || min > max)
+      throw Error(Code::kInvalidArgument, "setDynamicRange: tensor '" + name_ + "' does not reach from " +
+                                              std::to_string(min) + " to " + std::to_string(max));
+    range_ = {min, max};
+    return true;
+  });
+}
+
+std::optional<double> TensorImpl::reach() const {
+  if (!range_) return std::nullopt;
+  return std::max(std::abs(static_cast<double>(range_->first)), std::abs(static_cast<double>(range_->second)));
 }
 
 }  // namespace kiln::api

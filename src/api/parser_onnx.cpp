@@ -8,6 +8,7 @@
 
 #include "NvOnnxParser.h"
 #include "api/nv_network.h"
+#include "base/index.h"
 #include "frontends/onnx/import.h"
 #include "frontends/onnx/node_import.h"
 #include "ops/registry.h"
@@ -78,12 +79,12 @@ class ParserImpl final : public nvonnxparser::IParser {
   }
   int64_t getNbSubgraphs() noexcept override { return static_cast<int64_t>(subgraphs_.size()); }
   bool isSubgraphSupported(int64_t const index) noexcept override {
-    return index >= 0 && index < getNbSubgraphs() && subgraphs_[static_cast<size_t>(index)].supported;
+    return index >= 0 && index < getNbSubgraphs() && nth(subgraphs_, index).supported;
   }
   int64_t* getSubgraphNodes(int64_t const index, int64_t& length) noexcept override {
     length = 0;
     if (index < 0 || index >= getNbSubgraphs()) return nullptr;
-    std::vector<int64_t>& nodes = subgraphs_[static_cast<size_t>(index)].nodes;
+    std::vector<int64_t>& nodes = nth(subgraphs_, index).nodes;
     length = static_cast<int64_t>(nodes.size());
     return nodes.data();
   }
@@ -137,7 +138,7 @@ class ParserImpl final : public nvonnxparser::IParser {
   }
   int getNbErrors() const noexcept override { return static_cast<int>(errors_.size()); }
   nvonnxparser::IParserError const* getError(int i) const noexcept override {
-    return i >= 0 && i < getNbErrors() ? errors_[static_cast<size_t>(i)].get() : nullptr;
+    return i >= 0 && i < getNbErrors() ? nth(errors_, i).get() : nullptr;
   }
   void clearErrors() noexcept override { errors_.clear(); }
 

@@ -6,6 +6,7 @@
 #include "api/host_tensor.h"
 #include "api/host_value.h"
 #include "api/kiln_api.h"
+#include "tensor/number_text.h"
 
 namespace kiln::api {
 namespace {
@@ -163,6 +164,13 @@ std::string Session::use_graphs() {
 }
 
 void Session::stop() { state().context->stop(); }
+
+void Session::set_time_limit(double seconds) {
+  guarded([&] {
+    if (!(seconds >= 0)) throw Error(Code::kInvalidArgument, "a time limit of " + real_text(seconds) + " s");
+    state().context->set_time_limit(seconds);
+  });
+}
 
 void Session::synchronize() {
   guarded([&] { throw_if_error(state().stream->synchronize()); });

@@ -3,6 +3,8 @@
 
 #include <set>
 
+#include "base/index.h"
+
 namespace kiln::api {
 namespace {
 
@@ -24,7 +26,7 @@ struct Sizes {
   double dim(int i, int axis) const {
     const auto d = dims(node.input(i));
     const int at = d && axis < 0 ? axis + static_cast<int>(d->size()) : axis;
-    return d && at >= 0 && at < static_cast<int>(d->size()) ? static_cast<double>((*d)[static_cast<size_t>(at)]) : 1;
+    return d && at >= 0 && at < static_cast<int>(d->size()) ? static_cast<double>(nth(*d, at)) : 1;
   }
   double per_first(int i) const { return product(dims(node.input(i)), 1); }
   double bytes(const ir::Value* v) const { return v && v->is_tensor() ? product(dims(v)) * bits(v->dtype()) / 8 : 0; }

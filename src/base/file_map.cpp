@@ -12,6 +12,8 @@
 #include <cerrno>
 #include <climits>
 #include <cstring>
+#include <map>
+#include <mutex>
 #include <utility>
 
 #include "base/error.h"
@@ -54,6 +56,20 @@ void InputFile::rewind() const {
   if (::lseek(descriptor_, 0, SEEK_SET) != 0) fail("read again", "a file");
 }
 
+namespace {
+
+// Files that are mapped now: their first bytes and sizes.
+struct Mapped {
+  std::mutex mutex;
+  std::map<const std::byte*, size_t> ranges;
+};
+Mapped& mapped() {
+  static auto* const instance = new Mapped;  // outlives maps that are static
+  return *instance;
+}
+
+}  // namespace
+
 std::shared_ptr<const FileMap> FileMap::open(const std::string& path) {
   const InputFile file(path);
   std::shared_ptr<FileMap> map(new FileMap);
@@ -65,7 +81,22 @@ std::shared_ptr<const FileMap> FileMap::open(const std::string& path) {
     fail("map", path);
   }
   map->data_ = static_cast<const std::byte*>(data);
+  const std::lock_guard lock(mapped().mutex);
+  mapped().ranges[map->data_] = map->size_;
   return map;
+}
+
+void FileMap::let_go(const void* data, size_t size) noexcept {
+  const auto page = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));
+  const auto* from = static_cast<const std::byte*>(data);
+  const std::lock_guard lock(mapped().mutex);
+  auto it = mapped().ranges.upper_bound(from);
+  if (it == mapped().ranges.begin()) return;
+  --it;
+  if (from + size > it->first + it->second) return;
+  const uintptr_t begin = (reinterpret_cast<uintptr_t>(from) + page - 1) / page * page;
+  const uintptr_t end = (reinterpret_cast<uintptr_t>(from) + size) / page * page;
+  if (begin < end) static_cast<void>(::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED));
 }
 
 std::shared_ptr<const FileMap> FileMap::read(const std::string& path) {
@@ -88,6 +119,10 @@ std::shared_ptr<const FileMap> FileMap::read(const std::string& path) {
 }
 
 FileMap::~FileMap() {
+  {
+    const std::lock_guard lock(mapped().mutex);
+    mapped().ranges.erase(data_);
+  }
   if (data_) ::munmap(const_cast<std::byte*>(data_), size_);
 }
 

@@ -38,6 +38,9 @@ class FileMap {
   FileMap& operator=(const FileMap&) = delete;
 
   std::span<const std::byte> bytes() const { return {data_, size_}; }
+  // The pages of a mapped file that lie in the range need no memory of the process until they are read again. Other memory stays as it
+  // is.
+  static void let_go(const void* data, size_t size) noexcept;
 
  private:
   FileMap() = default;

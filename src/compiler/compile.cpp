@@ -3,12 +3,15 @@
 
 #include <algorithm>
 #include <chrono>
+#include <iterator>
 #include <optional>
 #include <set>
 
 #include "base/error.h"
+#include "base/index.h"
 #include "base/version.h"
 #include "compiler/extents.h"
+#include "compiler/formats.h"
 #include "compiler/layer_precisions.h"
 #include "compiler/lower.h"
 #include "compiler/split.h"
@@ -45,32 +48,10 @@ void restore_output_names(ir::Graph& graph, const std::vector<std::string>& name
   }
 }
 
-void lay_out_outputs(ir::Graph& graph, const std::vector<Layout>& layouts) {
-  for (size_t i = 0; i < layouts.size(); ++i) {
-    ir::Value* v = graph.outputs()[i];
-    if (v->layout == layouts[i] || layouts[i].is_row_major()) continue;
-    ir::Value* before = v->producer() && v->producer()->is("Reformat") ? v->producer()->input(0) : nullptr;
-    if (before && before->layout == layouts[i] && before->producer() && !before->is_graph_output()) {
-      graph.set_output(i, before);
-      continue;
-    }
-    ir::Node* copy = graph.add_node({.op = find_op("Reformat"),
-                                     .inputs = {v},
-                                     .attributes = {},
-                                     .name = "reformat " + v->name(),
-                                     .origins = {},
-                                     .regions = {},
-                                     .output_names = {}});
-    copy->output()->layout = layouts[i];
-    graph.set_output(i, copy->output());
-  }
-  graph.remove_dead();
-}
-
 // What only running can size lies in row-major order.
 void check_layouts(const plan::Plan& plan) {
   for (int32_t t : plan.programs[0].outputs) {
-    const plan::TensorInfo& info = plan.programs[0].tensors[static_cast<size_t>(t)];
+    const plan::TensorInfo& info = nth(plan.programs[0].tensors, t);
     if (info.storage == plan::Storage::kSlot && !info.layout.is_row_major())
       throw Error(Code::kUnsupported, "the size of output '" + info.name + "' is known only when running")
           .cause("such outputs are row-major")
@@ -149,6 +130,7 @@ plan::Plan compile(std::unique_ptr<ir::Graph> graph, const CompileOptions& optio
   for (const ir::Value* v : graph->outputs()) output_names.push_back(v->name());
   if (options.after_stage) options.after_stage("import", *graph);
   bind_fixed_symbols(*graph, options.profiles);
+  std::vector<ir::DimFact> facts = ir::dim_facts(*graph);
   if (!options.precisions.layers.empty()) mark_precisions(*graph, target, options.precisions, *options.logger);
   TargetOptions target_options{options.passes.disabled, options.logger, options.precisions};
   if (DType& type = target_options.precisions.compute; !target.computes_in(type)) {
@@ -158,22 +140,31 @@ plan::Plan compile(std::unique_ptr<ir::Graph> graph, const CompileOptions& optio
     type = DType::kF32;
   }
   std::vector<passes::Pass> pipeline = target.pipeline(target_options);
-  if (!options.ranges.empty())
-    pipeline.insert(pipeline.begin(), {passes::canonicalize(), passes::quantize_by_ranges(options.ranges)});
+  std::vector<passes::Pass> asked;
+  if (options.equalizes) asked.push_back(passes::equalize_layers());
+  if (!options.ranges.empty()) asked.push_back(passes::quantize_by_ranges(options.ranges, options.range_options));
+  if (options.weights) asked.push_back(passes::weights_in_few_bits(*options.weights));
+  if (!asked.empty()) asked.insert(asked.begin(), passes::canonicalize());
+  pipeline.insert(pipeline.begin(), asked.begin(), asked.end());
+  passes::PassOptions pass_options = options.passes;
+  pass_options.limits = target.fusion();
   for (const passes::Pass& pass : pipeline) {
-    passes::PassReport one = passes::run_passes(*graph, {pass}, options.passes);
+    passes::PassReport one = passes::run_passes(*graph, {pass}, pass_options);
     r.passes.passes.insert(r.passes.passes.end(), one.passes.begin(), one.passes.end());
     r.passes.fired.insert(r.passes.fired.end(), one.fired.begin(), one.fired.end());
+    r.passes.remarks.insert(r.passes.remarks.end(), one.remarks.begin(), one.remarks.end());
     for (const auto& [rule, count] : one.counts) r.passes.counts[rule] += count;
     if (options.after_stage) options.after_stage(pass.name, *graph);
   }
   const std::vector<WatchedOutput> watched = settle_watches(*graph, options, output_names);
-  lay_out_outputs(*graph, options.output_layouts);
-  const Extents extents(*graph, options.profiles, options.values);
+  std::ranges::move(ir::dim_facts(*graph), std::back_inserter(facts));
+  const Extents extents(*graph, options.profiles, options.values, facts);
   TunerOptions tuner = options.tuner;
   tuner.logger = options.logger;
   tuner.disabled.insert(options.passes.disabled.begin(), options.passes.disabled.end());
   split_declined(*graph, extents, target, tuner);
+  choose_formats(*graph, extents, target, tuner, options.output_layouts);
+  if (options.after_stage) options.after_stage("formats", *graph);
   restore_output_names(*graph, output_names);
   compute_string_constants(*graph);
   ir::verify(*graph);

@@ -2,12 +2,14 @@
 #pragma once
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "ir/graph.h"
 #include "passes/pass.h"
 #include "passes/quantize/by_range.h"
+#include "passes/quantize/few_bits.h"
 #include "plan/plan.h"
 #include "target/target.h"
 #include "tuner/tuner.h"
@@ -45,6 +47,9 @@ struct CompileOptions {
   TunerOptions tuner;
   passes::PassOptions passes;
   passes::TensorRanges ranges;  // some: products compute in int8 where their operands have one
+  passes::RangeOptions range_options;
+  bool equalizes = false;                       // see passes::equalize_layers
+  std::optional<passes::FewBits> weights = {};  // of products, in few bits
   Precisions precisions;
   Logger* logger = &null_logger();
   // Called after each stage with its name ("import", "canonicalize", …, kLastStage) and the graph; for dumps.

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <set>
 
+#include "base/index.h"
+
 namespace kiln {
 namespace {
 
@@ -40,7 +42,7 @@ class Cutter {
     size_t step, input;
   };
 
-  const plan::TensorInfo& tensor(int32_t t) const { return tensors_[static_cast<size_t>(t)]; }
+  const plan::TensorInfo& tensor(int32_t t) const { return nth(tensors_, t); }
   bool on_device(size_t step) const { return !plan_.device_memory || steps_[step].device == plan_.device; }
 
   // Its bytes lie in the arena, in an order in which a part of them is a slice.
@@ -78,11 +80,11 @@ class Cutter {
     const int64_t axis = normalize_axis(node->attributes.integer("axis", 0), node->input(0)->rank());
     Dim start = 0;
     for (size_t k = 0; k < parts.size(); ++k) {
-      plan::TensorInfo& info = tensors_[static_cast<size_t>(parts[k])];
+      plan::TensorInfo& info = nth(tensors_, parts[k]);
       info.view_of = whole;
       info.view_axis = static_cast<int32_t>(axis);
       info.view_start = m_.dim_of(start);
-      start = start + node->outputs()[k]->shape()[static_cast<size_t>(axis)];
+      start = start + nth(node->outputs()[k]->shape(), axis);
     }
     return true;
   }

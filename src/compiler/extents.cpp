@@ -2,7 +2,6 @@
 #include "compiler/extents.h"
 
 #include <algorithm>
-#include <initializer_list>
 
 #include "base/error.h"
 
@@ -33,54 +32,6 @@ bool is_symbol(const Dim& dim, std::string& name) {
   dim.collect_symbols(symbols);
   if (symbols.size() != 1 || !(dim == Dim::symbol(*symbols.begin()))) return false;
   return name = *symbols.begin(), true;
-}
-
-// From the least to the largest value of an expression.
-struct Range {
-  int64_t low = 0, high = 0;
-};
-
-std::optional<Range> hull(std::initializer_list<std::optional<int64_t>> values) {
-  Range range{INT64_MAX, INT64_MIN};
-  for (const auto& v : values) {
-    if (!v) return std::nullopt;
-    range = {std::min(range.low, *v), std::max(range.high, *v)};
-  }
-  return range;
-}
-
-// Nothing on overflow, and for divisors that vary: a dividend that varies with them would make the range too wide.
-std::optional<Range> combined(DimOp::Kind kind, Range a, Range b) {
-  const std::vector<DimOp> program = {{DimOp::kSymbol, 0, "a"}, {DimOp::kSymbol, 0, "b"}, {kind, 0, {}}};
-  const auto value = [&](int64_t x, int64_t y) {
-    return evaluate(program, [&](const std::string& s) { return std::optional(s == "a" ? x : y); });
-  };
-  const bool divides = kind == DimOp::kFloorDiv || kind == DimOp::kCeilDiv || kind == DimOp::kMod;
-  if (divides && (b.low != b.high || b.low <= 0)) return std::nullopt;
-  if (kind == DimOp::kMod) return Range{0, b.high - 1};
-  return hull({value(a.low, b.low), value(a.low, b.high), value(a.high, b.low), value(a.high, b.high)});
-}
-
-// The range of a postfix program where each symbol lies between its values in `low` and `high`; nothing when it cannot be told.
-std::optional<Range> range_of(const std::vector<DimOp>& program, const std::map<std::string, int64_t>& low,
-                              const std::map<std::string, int64_t>& high) {
-  std::vector<Range> stack;
-  for (const DimOp& op : program) {
-    if (op.kind == DimOp::kConstant) {
-      stack.push_back({op.value, op.value});
-    } else if (op.kind == DimOp::kSymbol) {
-      const auto l = low.find(op.symbol), h = high.find(op.symbol);
-      if (l == low.end() || h == high.end()) return std::nullopt;
-      stack.push_back({l->second, h->second});
-    } else {
-      const Range b = stack.back();
-      stack.pop_back();
-      const auto range = combined(op.kind, stack.back(), b);
-      if (!range) return std::nullopt;
-      stack.back() = *range;
-    }
-  }
-  return stack.back();
 }
 
 // Bounds of the elements of an input that gives dimensions; empty ones for others.
@@ -146,7 +97,7 @@ void bind_fixed_symbols(ir::Graph& graph, const std::vector<ProfileBounds>& prof
 }
 
 Extents::Extents(const ir::Graph& graph, const std::vector<ProfileBounds>& profiles,
-                 const std::vector<ProfileBounds>& values) {
+                 const std::vector<ProfileBounds>& values, const std::vector<ir::DimFact>& facts) {
   const std::vector<ProfileBounds> wanted = profiles.empty() ? std::vector<ProfileBounds>(1) : profiles;
   for (size_t p = 0; p < wanted.size(); ++p) {
     plan::Profile profile;
@@ -197,10 +148,13 @@ Extents::Extents(const ir::Graph& graph, const std::vector<ProfileBounds>& profi
       for (size_t i = 0; i < profile.values.back().opt.size(); ++i)
         bind((*input->elements())[i], profile.values.back(), i);
     }
+    Corners corners{std::move(low), std::move(high), {}};
+    given_.push_back(corners);
+    narrow(corners, facts);
+    settle_optimum(middle, corners, facts);
     if (p == 0) opt_ = middle;
     optima_.push_back(std::move(middle));
-    corners_.push_back(std::move(high));
-    corners_.push_back(std::move(low));
+    narrowed_.push_back(std::move(corners));
     profiles_.push_back(std::move(profile));
   }
 }
@@ -225,26 +179,77 @@ std::optional<Dims> Extents::evaluate_all(const Shape& shape, const Bindings& bi
   return dims;
 }
 
+std::optional<DimRange> Extents::range(const Dim& dim, const Corners& corners) {
+  auto range = range_of(dim, corners.low, corners.high);
+  if (!range || corners.sums.empty()) return range;
+  const auto known = corners.sums.find(dim.str());
+  return known == corners.sums.end() ? range : common(*range, known->second);
+}
+
+// Whether the dimension's range became smaller.
+bool Extents::narrow(Corners& corners, const Dim& dim, DimRange to) {
+  const auto now = range(dim, corners);
+  if (dim.is_constant() || !now || (now->low >= to.low && now->high <= to.high)) return false;
+  to = common(*now, to);
+  std::string symbol;
+  if (is_symbol(dim, symbol)) corners.low[symbol] = to.low, corners.high[symbol] = to.high;
+  else corners.sums[dim.str()] = to;
+  return true;
+}
+
+void Extents::narrow(Corners& corners, const std::vector<ir::DimFact>& facts) {
+  constexpr int kRounds = 8;
+  bool changed = true;
+  for (int round = 0; changed && round < kRounds; ++round) {
+    changed = false;
+    for (const ir::DimFact& fact : facts) {
+      const DimDemand& d = fact.demand;
+      const auto same = range(d.same, corners), other = range(d.other, corners);
+      if (!same || !other) continue;
+      const bool is_one = d.or_one && other->low <= 1;
+      if (!is_one && (same->high < other->low || other->high < same->low))
+        throw Error(Code::kInvalidArgument, "no shape inside a profile fits the operands of " + fact.node)
+            .cause("its dimensions " + d.same.str() + ", " + to_string(*same) + ", and " + d.other.str() + ", " +
+                   to_string(*other) + ", must be equal")
+            .remedy("give the inputs sizes that meet");
+      changed |= narrow(corners, d.other, {is_one ? other->low : same->low, std::max<int64_t>(same->high, is_one)});
+      if (!is_one) changed |= narrow(corners, d.same, *other);
+    }
+  }
+}
+
+// Symbols get the sizes that the facts ask for at the optimum.
+void Extents::settle_optimum(Bindings& optimum, const Corners& corners, const std::vector<ir::DimFact>& facts) {
+  for (const ir::DimFact& fact : facts) {
+    const auto same = evaluate_all({fact.demand.same}, optimum), other = evaluate_all({fact.demand.other}, optimum);
+    if (!same || !other || *same == *other || (fact.demand.or_one && other->front() == 1)) continue;
+    std::string symbol;
+    const bool first = is_symbol(fact.demand.same, symbol);
+    if (!first && !is_symbol(fact.demand.other, symbol)) continue;
+    optimum[symbol] = std::clamp((first ? other : same)->front(), corners.low.at(symbol), corners.high.at(symbol));
+  }
+}
+
 // The lowest or highest value of a dimension; nothing when only running can tell, or it is negative.
-std::optional<int64_t> Extents::bound(const Dim& dim, const Bindings& low, const Bindings& high, End end) {
+std::optional<int64_t> Extents::bound(const Dim& dim, const Corners& corners, End end) {
   if (dim.is_constant()) return dim.value();
-  if (const auto range = range_of(dim.program(), low, high)) {
-    if (range->high < 0) return std::nullopt;
-    return end == End::kHigh ? range->high : std::max<int64_t>(range->low, 0);
+  if (const auto all = range(dim, corners)) {
+    if (all->high < 0) return std::nullopt;
+    return end == End::kHigh ? all->high : std::max<int64_t>(all->low, 0);
   }
   std::optional<int64_t> value;
-  for (const Bindings* corner : {&low, &high})
+  for (const Bindings* corner : {&corners.low, &corners.high})
     if (const auto at = evaluate_all({dim}, *corner))
       value = !value ? at->front() : end == End::kHigh ? std::max(*value, at->front()) : std::min(*value, at->front());
   return value;
 }
 
-std::optional<Dims> Extents::bounds(const Shape& shape, End end) const {
+std::optional<Dims> Extents::bounds(const Shape& shape, const std::vector<Corners>& profiles, End end) {
   std::optional<Dims> result;
-  for (size_t p = 0; p + 1 < corners_.size(); p += 2) {
+  for (const Corners& corners : profiles) {
     Dims dims;
     for (const Dim& d : shape)
-      if (const auto value = bound(d, corners_[p + 1], corners_[p], end)) dims.push_back(*value);
+      if (const auto value = bound(d, corners, end)) dims.push_back(*value);
     if (dims.size() != shape.size()) continue;
     if (!result) result = dims;
     for (size_t i = 0; i < dims.size(); ++i)
@@ -253,7 +258,8 @@ std::optional<Dims> Extents::bounds(const Shape& shape, End end) const {
   return result;
 }
 
-std::optional<Dims> Extents::max(const Shape& shape) const { return bounds(shape, End::kHigh); }
-std::optional<Dims> Extents::min(const Shape& shape) const { return bounds(shape, End::kLow); }
+std::optional<Dims> Extents::max(const Shape& shape) const { return bounds(shape, narrowed_, End::kHigh); }
+std::optional<Dims> Extents::min(const Shape& shape) const { return bounds(shape, narrowed_, End::kLow); }
+std::optional<Dims> Extents::reserved(const Shape& shape) const { return bounds(shape, given_, End::kHigh); }
 
 }  // namespace kiln

@@ -6,9 +6,12 @@
 
 #include "base/checked.h"
 #include "base/error.h"
+#include "base/file_map.h"
+#include "base/index.h"
 #include "compiler/cut_in_place.h"
 #include "compiler/plan_memory.h"
 #include "compiler/problems.h"
+#include "device/workspace.h"
 #include "passes/value_queries.h"
 #include "target/step_call.h"
 
@@ -48,7 +51,8 @@ bool reads_row_major(const ir::Value* v) {
 void ask_kernel(const Problem& problem, const Emitted& emitted, plan::StepInfo& step) {
   const StepCall call(problem, emitted, StepCall::Shapes::kLargest);
   const std::unique_ptr<Kernel> kernel = make_kernel(emitted);
-  step.workspace_size = kernel->workspace(call.call());
+  const size_t wanted = kernel->workspace(call.call());
+  step.workspace_size = wanted == kNoWorkspace ? 0 : wanted;  // the runner reserves what the shapes that meet want
   step.sharing = kernel->sharing();
 }
 
@@ -148,7 +152,7 @@ int32_t Lowering::tensor_of(Scope& scope, const ir::Value* value) {
   info.layout = value->layout;
   if (info.ranked)
     for (const Dim& d : value->shape()) info.dims.push_back(dim_of(d));
-  const auto max = value->is_tensor() && value->ranked() ? extents_.max(value->shape()) : std::nullopt;
+  const auto max = value->is_tensor() && value->ranked() ? extents_.reserved(value->shape()) : std::nullopt;
   const bool from_control = value->producer() && !value->producer()->regions.empty();
   if (scope.is_body || !max || from_control || value->dtype() == DType::kString) {
     info.storage = Storage::kSlot;
@@ -177,9 +181,9 @@ bool Lowering::shares_memory(const Scope& scope, const ir::Node& node) const {
   if (scope.is_body || !is_reshape(node) || !node.post.empty()) return false;
   const ir::Value *in = node.input(0), *out = node.output();
   auto it = scope.tensors.find(in);
-  if (it == scope.tensors.end() || out->is_graph_output() || !extents_.max(out->shape()) || !out->ranked())
+  if (it == scope.tensors.end() || out->is_graph_output() || !extents_.reserved(out->shape()) || !out->ranked())
     return false;
-  return scope.program->tensors[static_cast<size_t>(it->second)].storage == Storage::kArena && reads_row_major(in) &&
+  return nth(scope.program->tensors, it->second).storage == Storage::kArena && reads_row_major(in) &&
          reads_row_major(out);
 }
 
@@ -187,7 +191,7 @@ bool Lowering::shares_memory(const Scope& scope, const ir::Node& node) const {
 bool Lowering::is_late(const Scope& scope, const plan::StepInfo& step) {
   for (const auto* list : {&step.inputs, &step.outputs})
     for (int32_t t : *list)
-      if (t >= 0 && scope.program->tensors[static_cast<size_t>(t)].storage == Storage::kSlot) return true;
+      if (t >= 0 && nth(scope.program->tensors, t).storage == Storage::kSlot) return true;
   return false;
 }
 
@@ -198,7 +202,7 @@ std::vector<int32_t> Lowering::operands(Scope& scope, const ir::Node& node, cons
     if (from >= 0) inputs.push_back(tensor_of(scope, node.input(from)));
     else if (from == Emitted::kAbsent) inputs.push_back(-1);
     else
-      inputs.push_back(constant_tensor(scope, emitted.constants[static_cast<size_t>(-2 - from)],
+      inputs.push_back(constant_tensor(scope, nth(emitted.constants, -2 - from),
                                        node.name() + ".packed" + std::to_string(-2 - from) + suffix, Layout()));
   }
   return inputs;
@@ -256,6 +260,8 @@ void Lowering::lower_kernel(Scope& scope, const Problem& problem, const Choice& 
   step.inputs = operands(scope, node, emitted, "");
   for (size_t i = 0; i < node.outputs().size(); ++i)
     step.outputs.push_back(problem.outputs[i].present ? tensor_of(scope, node.outputs()[i]) : -1);
+  for (const Argument& a : problem.inputs)  // the plan holds what the kernel reads
+    if (a.constant) FileMap::let_go(a.constant->data(), static_cast<size_t>(a.constant->bytes()));
   StepDetail detail{&node, emitted.strided_output, emitted.strided_inputs};
   if (!scope.is_body && !is_late(scope, step)) {
     ask_kernel(problem, emitted, step);
@@ -350,7 +356,7 @@ bool Lowering::host_only(const Problem& problem, bool is_body) const {
   const auto sized = [&](const ir::Value* v) {
     return !v || v->constant() ||
            (v->is_tensor() && v->ranked() && v->dtype() != DType::kString && extents_.opt(v->shape()) &&
-            extents_.max(v->shape()));
+            extents_.reserved(v->shape()));
   };
   const ir::Node& node = *problem.node;
   return is_body || problem.sizes_results || !std::all_of(node.inputs().begin(), node.inputs().end(), sized) ||

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <set>
 
+#include "base/index.h"
+
 namespace kiln {
 namespace {
 
@@ -36,7 +38,7 @@ class Placer {
  private:
   Side side_of(const plan::StepInfo& step) const { return step.device == device_ ? kDeviceSide : kHostSide; }
 
-  plan::TensorInfo& tensor(int32_t t) { return program_.tensors[static_cast<size_t>(t)]; }
+  plan::TensorInfo& tensor(int32_t t) { return nth(program_.tensors, t); }
 
   // Another name of bytes lies where they lie.
   int32_t root(int32_t t) const {
@@ -44,17 +46,16 @@ class Placer {
     return t;
   }
 
-  Side home(int32_t t) const { return homes_[static_cast<size_t>(root(t))]; }
+  Side home(int32_t t) const { return nth(homes_, root(t)); }
 
   void find_homes() {
     homes_.assign(program_.tensors.size(), kDeviceSide);
     for (size_t t = 0; t < homes_.size(); ++t)
       if (program_.tensors[t].storage == Storage::kSlot) homes_[t] = kHostSide;
-    for (int32_t t : given_on_host_) homes_[static_cast<size_t>(t)] = kHostSide;
+    for (int32_t t : given_on_host_) nth(homes_, t) = kHostSide;
     for (const plan::StepInfo& step : program_.steps)
       for (int32_t t : step.outputs)
-        if (t >= 0 && side_of(step) == kHostSide && tensor(t).storage == Storage::kArena)
-          homes_[static_cast<size_t>(t)] = kHostSide;
+        if (t >= 0 && side_of(step) == kHostSide && tensor(t).storage == Storage::kArena) nth(homes_, t) = kHostSide;
     for (size_t t = 0; t < homes_.size(); ++t) {
       plan::TensorInfo& info = program_.tensors[t];
       const bool host = home(static_cast<int32_t>(t)) == kHostSide;

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <set>
 
+#include "base/index.h"
 #include "compiler/memory.h"
 
 namespace kiln {
@@ -27,8 +28,8 @@ class Planner {
   }
 
  private:
-  plan::TensorInfo& tensor(int32_t t) { return tensors_[static_cast<size_t>(t)]; }
-  Storage storage(int32_t t) const { return t < 0 ? Storage::kNone : tensors_[static_cast<size_t>(t)].storage; }
+  plan::TensorInfo& tensor(int32_t t) { return nth(tensors_, t); }
+  Storage storage(int32_t t) const { return t < 0 ? Storage::kNone : nth(tensors_, t).storage; }
   bool in_arena(int32_t t) const { return storage(t) == Storage::kArena || storage(t) == Storage::kHostArena; }
 
   void find_producers() {
@@ -48,7 +49,7 @@ class Planner {
     std::set<int32_t> seen;
     for (const ir::Value* part : node->inputs()) {
       const Dim begin = start;
-      start = start + part->shape()[static_cast<size_t>(axis)];
+      start = start + nth(part->shape(), axis);
       const auto at = m_.tensors.find(part);
       if (at == m_.tensors.end() || !part->has_one_use() || !seen.insert(at->second).second) continue;
       if (!(part->layout == node->output()->layout) || !may_lie_inside(at->second, whole)) continue;
@@ -72,7 +73,7 @@ class Planner {
     last_.assign(tensors_.size(), -1);
     root_.resize(tensors_.size());
     for (size_t t = 0; t < root_.size(); ++t) root_[t] = static_cast<int32_t>(t);
-    for_each_operand([&](size_t step, int32_t t) { last_[static_cast<size_t>(t)] = static_cast<int32_t>(step); });
+    for_each_operand([&](size_t step, int32_t t) { nth(last_, t) = static_cast<int32_t>(step); });
   }
 
   template <class F> void for_each_operand(F&& visit) const {
@@ -89,15 +90,15 @@ class Planner {
 
   // The tensor in whose buffer it lies.
   int32_t root(int32_t t) const {
-    while (root_[static_cast<size_t>(t)] != t) t = root_[static_cast<size_t>(t)];
+    while (nth(root_, t) != t) t = nth(root_, t);
     return t;
   }
 
   void merge(int32_t child, int32_t parent) {
     const int32_t c = root(child), p = root(parent);
     if (c == p) return;
-    root_[static_cast<size_t>(c)] = p;
-    last_[static_cast<size_t>(p)] = std::max(last_[static_cast<size_t>(p)], last_[static_cast<size_t>(c)]);
+    nth(root_, c) = p;
+    nth(last_, p) = std::max(nth(last_, p), nth(last_, c));
   }
 
   void merge_names_and_views() {
@@ -122,7 +123,7 @@ class Planner {
     const plan::TensorInfo &a = tensor(in), &b = tensor(out);
     const int32_t r = root(in);
     return a.view_of < 0 && a.storage == b.storage && a.dtype == b.dtype && a.dims == b.dims && a.layout == b.layout &&
-           a.size == b.size && last_[static_cast<size_t>(r)] == static_cast<int32_t>(i) && tensor(r).size == b.size &&
+           a.size == b.size && nth(last_, r) == static_cast<int32_t>(i) && tensor(r).size == b.size &&
            std::count_if(steps_[i].inputs.begin(), steps_[i].inputs.end(),
                          [&](int32_t t) { return t >= 0 && root(t) == r; }) == 1;
   }

@@ -4,7 +4,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/index.h"
 #include "compiler/problems.h"
+#include "compiler/signatures.h"
 
 namespace kiln {
 namespace {
@@ -24,7 +26,7 @@ void put_behind(ir::Graph& graph, ir::Node& node, ir::Node* before, Tail tail) {
   ir::NodeSpec spec;
   spec.op = first.op;
   spec.attributes = first.attributes;
-  for (int operand : first.operands) spec.inputs.push_back(operand < 0 ? result : extra[static_cast<size_t>(operand)]);
+  for (int operand : first.operands) spec.inputs.push_back(operand < 0 ? result : nth(extra, operand));
   spec.name = node.name() + " (" + names_of(tail) + ")";
   spec.origins = node.origins;
   ir::Node* made = graph.add_node(std::move(spec), before);
@@ -42,8 +44,8 @@ void put_behind(ir::Graph& graph, ir::Node& node, ir::Node* before, Tail tail) {
 
 class Splitter {
  public:
-  Splitter(const Extents& extents, const Target& target, TunerOptions options)
-      : extents_(extents), logger_(*options.logger), tuner_(target, quiet(std::move(options))) {}
+  Splitter(const Extents& extents, const Target& target, const TunerOptions& options)
+      : extents_(extents), logger_(*options.logger), finder_(target, options) {}
 
   void run(ir::Graph& graph, bool is_body) {
     for (ir::Node* node : graph.node_list())
@@ -53,21 +55,16 @@ class Splitter {
   }
 
  private:
-  static TunerOptions quiet(TunerOptions options) {
-    options.logger = &null_logger();
-    return options;
-  }
-
   // Every declined node once; the nodes that come out are looked at in the next round.
   bool split_one_round(ir::Graph& graph, bool is_body) {
     std::vector<std::pair<ir::Node*, ir::Node*>> declined;  // with the node that stands behind it
     const std::vector<ir::Node*> nodes = graph.node_list();
-    const std::vector<Problem> problems = make_problems(extents_, tuner_.threads(), graph, is_body);
+    const std::vector<Problem> problems = make_problems(extents_, finder_.threads(), graph, is_body);
     size_t next = 0;
     for (size_t i = 0; i < nodes.size(); ++i) {
       if (!nodes[i]->regions.empty()) continue;
       const Problem& problem = problems[next++];
-      if (!nodes[i]->post.empty() && nodes[i]->outputs().size() == 1 && !tuner_.accepts(problem))
+      if (!nodes[i]->post.empty() && nodes[i]->outputs().size() == 1 && !finder_.takes(problem))
         declined.emplace_back(nodes[i], i + 1 < nodes.size() ? nodes[i + 1] : nullptr);
     }
     for (const auto& [node, before] : declined) split(graph, *node, before, is_body);
@@ -86,14 +83,14 @@ class Splitter {
   }
 
   bool accepted(const ir::Graph& graph, const ir::Node& node, bool is_body) const {
-    const std::vector<Problem> problems = make_problems(extents_, tuner_.threads(), graph, is_body);
+    const std::vector<Problem> problems = make_problems(extents_, finder_.threads(), graph, is_body);
     return std::any_of(problems.begin(), problems.end(),
-                       [&](const Problem& p) { return p.node == &node && tuner_.accepts(p); });
+                       [&](const Problem& p) { return p.node == &node && finder_.takes(p); });
   }
 
   const Extents& extents_;
   Logger& logger_;
-  Tuner tuner_;
+  SignatureFinder finder_;
 };
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/checked.h"
+#include "base/index.h"
 #include "tensor/convert.h"
 
 namespace kiln {
@@ -85,9 +86,9 @@ bool CopyRule::place(const TensorView& in, const TensorView& out, CopyWalk& w) c
 bool CopyRule::place_transposed(const TensorView& in, const TensorView& out, CopyWalk& w) const {
   if (in.rank != out.rank || static_cast<int>(perm_.size()) != in.rank) return false;
   for (int i = 0; i < out.rank; ++i) {
-    const int64_t p = perm_[static_cast<size_t>(i)];
+    const int64_t p = nth(perm_, i);
     if (p < 0 || p >= in.rank || in.dims[p] != out.dims[i]) return false;
-    w.from[static_cast<size_t>(i)] = in.strides[p];
+    nth(w.from, i) = in.strides[p];
   }
   return true;
 }
@@ -98,9 +99,9 @@ bool CopyRule::place_slice(const TensorView& in, const TensorView& out, CopyWalk
   std::copy(in.strides, in.strides + in.rank, w.from.begin());
   for (size_t k = 0; k < axes_.size(); ++k) {
     const int64_t axis = axes_[k], step = steps_[k];
-    if (axis < 0 || axis >= in.rank || step == 0 || sliced[static_cast<size_t>(axis)]) return false;
+    if (axis < 0 || axis >= in.rank || step == 0 || nth(sliced, axis)) return false;
     const int64_t extent = in.dims[axis], length = out.dims[axis];
-    sliced[static_cast<size_t>(axis)] = true;
+    nth(sliced, axis) = true;
     if (length == 0) continue;
     if (extent == 0) return false;
     if (!late_starts_) {
@@ -108,10 +109,10 @@ bool CopyRule::place_slice(const TensorView& in, const TensorView& out, CopyWalk
       if (!start) return false;
       w.from_start += *start * in.strides[axis];
     }
-    w.from[static_cast<size_t>(axis)] = length > 1 ? in.strides[axis] * step : 0;
+    nth(w.from, axis) = length > 1 ? in.strides[axis] * step : 0;
   }
   for (int i = 0; i < in.rank; ++i)
-    if (!sliced[static_cast<size_t>(i)] && in.dims[i] != out.dims[i]) return false;
+    if (!nth(sliced, i) && in.dims[i] != out.dims[i]) return false;
   return true;
 }
 

@@ -8,6 +8,8 @@
 #include <mutex>
 #include <optional>
 
+#include "device/choice.h"
+
 namespace kiln {
 
 int64_t TensorView::elements() const {
@@ -46,6 +48,7 @@ struct Registry {
   std::recursive_mutex mutex;  // a device may open another when it is made
   std::map<std::string, CreateDevice> creators;
   std::map<std::string, Device*> devices;  // by name and ordinal
+  std::map<std::string, int> chosen;       // ordinals that names without one stand for, where not 0
 };
 
 Registry& registry() {
@@ -104,6 +107,11 @@ std::optional<int> ordinal_of(const std::string& text) {
   return std::stoi(text);
 }
 
+int usual_ordinal(const std::string& back_end) {
+  const auto chosen = registry().chosen.find(back_end);
+  return chosen == registry().chosen.end() ? 0 : chosen->second;
+}
+
 }  // namespace
 
 void register_device(std::string name, CreateDevice create) {
@@ -114,12 +122,13 @@ void register_device(std::string name, CreateDevice create) {
 Device* try_open_device(const std::string& name, std::string& reason) {
   const size_t colon = name.find(':');
   const std::string back_end = name.substr(0, colon);
-  const std::optional<int> ordinal = colon == std::string::npos ? 0 : ordinal_of(name.substr(colon + 1));
+  std::lock_guard lock(registry().mutex);
+  const std::optional<int> ordinal =
+      colon == std::string::npos ? usual_ordinal(back_end) : ordinal_of(name.substr(colon + 1));
   if (!plain_name(back_end) || !ordinal) {
     reason = "'" + name + "' is not the name of a device: letters, digits and '_', then perhaps ':' and its number";
     return nullptr;
   }
-  std::lock_guard lock(registry().mutex);
   const std::string key = back_end + ":" + std::to_string(*ordinal);
   if (const auto it = registry().devices.find(key); it != registry().devices.end()) return it->second;
   const auto known = registry().creators.find(back_end);
@@ -145,6 +154,12 @@ Device& describe_device(const std::string& back_end, const DeviceFacts& facts) {
         .cause(reason)
         .remedy("build on a machine that has the device");
   return *(registry().devices[back_end + ":0"] = device);
+}
+
+void choose_ordinal(const std::string& back_end, int ordinal) {
+  std::lock_guard lock(registry().mutex);
+  static_cast<void>(open_device(back_end + ":" + std::to_string(ordinal)));
+  registry().chosen[back_end] = ordinal;
 }
 
 Device& open_device(const std::string& name) {

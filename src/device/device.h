@@ -112,7 +112,7 @@ class Kernel {
   // Queues the work. Same shapes as in the last prepare. Neither allocates, nor locks, nor throws; kernels that work on slots
   // are exempt, and a library that a kernel calls may allocate inside.
   virtual Status launch(Stream& stream, const KernelCall& call) noexcept = 0;
-  // Bytes of workspace wanted for the shapes of `call`; asked at build time with the largest shapes.
+  // Bytes of workspace wanted for the shapes of `call`, or kNoWorkspace; asked at build time with the largest shapes.
   virtual size_t workspace(const KernelCall&) noexcept { return 0; }
   // Which operands may be slots. The others are tensors with data, whatever the plan says.
   enum class Slots { kNone, kResults, kAll };
@@ -183,6 +183,12 @@ class Device {
   // Ordered in the stream. Copies from and to staging memory run while the host goes on: it must stay as it is until they have run.
   virtual Status copy(Stream& stream, void* to, const void* from, size_t size, CopyKind kind) noexcept = 0;
   virtual Status fill(Stream& stream, void* to, std::byte value, size_t size) noexcept = 0;
+  // Whether kernels can follow an address that a program gives; else why not.
+  virtual Status check_address(const void* /*address*/) const noexcept { return kOkStatus; }
+  // What the calling thread does from begin to end stands under that name in the time lines of tools that watch the device. Nested as
+  // they are called; costs next to nothing where no tool does.
+  virtual void begin_range(const char* /*name*/) noexcept {}
+  virtual void end_range() noexcept {}
   // Null when the device has no kernel of that name. Throws Error when the parameters or the binary are not sound: they are checked
   // here and in prepare.
   virtual std::shared_ptr<const Executable> load(const KernelSource& source) = 0;
@@ -204,6 +210,17 @@ class ThreadLimit {
 
  private:
   std::span<Device* const> devices_;
+};
+
+class NamedRange {
+ public:
+  NamedRange(Device& device, const char* name) noexcept : device_(device) { device_.begin_range(name); }
+  ~NamedRange() { device_.end_range(); }
+  NamedRange(const NamedRange&) = delete;
+  NamedRange& operator=(const NamedRange&) = delete;
+
+ private:
+  Device& device_;
 };
 
 // Makes the device of an ordinal; null with a reason when it is not there. Called once for each ordinal; what it returns lives

@@ -7,12 +7,13 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/index.h"
 #include "base/printable.h"
 
 namespace kiln::ir {
 
 void Node::set_input(int i, Value* value) {
-  Value*& slot = inputs_[static_cast<size_t>(i)];
+  Value*& slot = nth(inputs_, i);
   if (slot) std::erase(slot->uses_, Use{this, i});
   slot = value;
   if (slot) slot->uses_.push_back({this, i});
@@ -165,7 +166,7 @@ void Graph::rename(Value* value, std::string name) {
 
 void Graph::replace_uses(Value* old_value, Value* new_value) {
   for (const Use& use : std::exchange(old_value->uses_, {})) {
-    use.node->inputs_[static_cast<size_t>(use.input)] = new_value;
+    nth(use.node->inputs_, use.input) = new_value;
     new_value->uses_.push_back(use);
   }
   for (size_t i = 0; old_value->returned_ > 0 && i < outputs_.size(); ++i)

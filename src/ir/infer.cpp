@@ -4,6 +4,9 @@
 #include <set>
 
 #include "base/error.h"
+#include "base/index.h"
+#include "base/require.h"
+#include "base/work.h"
 #include "ir/graph.h"
 
 namespace kiln::ir {
@@ -73,8 +76,8 @@ void set_region_input(Graph& region, size_t i, EdgeType type) {
 
 void set_captures(const Node& node, Graph& region) {
   const auto captures = static_cast<size_t>(node.attributes.integer("captures", 0));
-  if (captures > region.inputs().size() || captures > node.inputs().size())
-    throw Error(Code::kInvalidGraph, "more captures than inputs");
+  require(captures <= region.inputs().size() && captures <= node.inputs().size(), Code::kInvalidGraph,
+          "more captures than inputs");
   for (size_t i = 0; i < captures; ++i)
     set_region_input(region, region.inputs().size() - captures + i,
                      node.inputs()[node.inputs().size() - captures + i]->type());
@@ -137,12 +140,12 @@ std::vector<EdgeType> infer_loop(Node& node, const ShapeCall& call) {
   set_region_input(body, 1, flag);
   for (size_t i = 0; i < states; ++i) set_region_input(body, 2 + i, node.inputs()[2 + i]->type());
   set_captures(node, body);
-  if (body.outputs().size() < 1 + states) throw Error(Code::kInvalidGraph, "the body returns too few values");
+  require(body.outputs().size() >= 1 + states, Code::kInvalidGraph, "the body returns too few values");
   settle_states(body, 2, 1, states);
   std::vector<EdgeType> types;
   for (size_t i = 0; i < node.outputs().size(); ++i) {
     const auto k = static_cast<int>(i);
-    if (1 + i >= body.outputs().size()) throw Error(Code::kInvalidGraph, "the body returns too few values");
+    require(1 + i < body.outputs().size(), Code::kInvalidGraph, "the body returns too few values");
     const EdgeType& out = body.outputs()[1 + i]->type();
     // A state may begin as an optional and go on as what the optional holds.
     const bool by_input = i < states && body.inputs()[2 + i]->type().kind == out.kind;
@@ -156,8 +159,7 @@ std::vector<EdgeType> infer_scan(Node& node, const ShapeCall& call) {
   Graph& body = *node.regions.at(0);
   const auto captures = static_cast<size_t>(node.attributes.integer("captures", 0));
   const auto scans = static_cast<size_t>(node.attributes.integer("num_scan_inputs"));
-  if (scans + captures > node.inputs().size())
-    throw Error(Code::kInvalidGraph, "num_scan_inputs is more than the inputs");
+  require(scans + captures <= node.inputs().size(), Code::kInvalidGraph, "num_scan_inputs is more than the inputs");
   const size_t states = node.inputs().size() - captures - scans;
   const Ints in_axes = node.attributes.ints("scan_input_axes", {}),
              out_axes = node.attributes.ints("scan_output_axes", {});
@@ -168,7 +170,7 @@ std::vector<EdgeType> infer_scan(Node& node, const ShapeCall& call) {
     if (type.tensor.ranked) {
       const auto axis =
           normalize_axis(i < in_axes.size() ? in_axes[i] : 0, static_cast<int64_t>(type.tensor.shape.size()));
-      length = type.tensor.shape[static_cast<size_t>(axis)];
+      length = nth(type.tensor.shape, axis);
       type.tensor.shape.erase(type.tensor.shape.begin() + axis);
     }
     set_region_input(body, states + i, type);
@@ -178,7 +180,7 @@ std::vector<EdgeType> infer_scan(Node& node, const ShapeCall& call) {
   std::vector<EdgeType> types;
   for (size_t i = 0; i < node.outputs().size(); ++i) {
     const auto k = static_cast<int>(i);
-    if (i >= body.outputs().size()) throw Error(Code::kInvalidGraph, "the body returns too few values");
+    require(i < body.outputs().size(), Code::kInvalidGraph, "the body returns too few values");
     const EdgeType inner = outside(i < states ? body.inputs()[i]->type() : body.outputs()[i]->type(), call, k);
     types.push_back(i < states ? inner
                                : stacked(inner, i - states < out_axes.size() ? out_axes[i - states] : 0, length));
@@ -275,8 +277,9 @@ bool small_integers(const EdgeType& type) {
 }  // namespace
 
 void Graph::infer(Node& node) {
+  check_work();
   std::vector<InputInfo> infos;
-  for (int i = 0; i < node.base_inputs_; ++i) infos.push_back(info_of(node.inputs_[static_cast<size_t>(i)]));
+  for (int i = 0; i < node.base_inputs_; ++i) infos.push_back(info_of(nth(node.inputs_, i)));
   ShapeCall call(node.op(), node.attributes, infos, node.outputs_.empty() ? node.name_ : node.outputs_[0]->name_,
                  static_cast<int>(node.outputs_.size()));
   try {

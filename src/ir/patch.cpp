@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "base/error.h"
+#include "base/index.h"
 #include "base/printable.h"
 
 namespace kiln::ir {
@@ -85,14 +86,11 @@ PatchValue Patch::constant(Tensor tensor, std::string name) {
   return v;
 }
 
-void Patch::take_post_ops(const PatchValue& made, const Node& node) {
-  additions_[static_cast<size_t>(made.made)].post_ops_of = &node;
-}
+void Patch::take_post_ops(const PatchValue& made, const Node& node) { nth(additions_, made.made).post_ops_of = &node; }
 
 void Patch::add_post_op(const PatchValue& made, std::string_view op, Attributes attributes,
                         std::vector<std::optional<PatchValue>> operands) {
-  additions_[static_cast<size_t>(made.made)].post_ops.push_back(
-      {&known_op(op), std::move(attributes), std::move(operands)});
+  nth(additions_, made.made).post_ops.push_back({&known_op(op), std::move(attributes), std::move(operands)});
 }
 
 void Patch::replace(Value* old_value, PatchValue by) { replacements_.emplace_back(old_value, by); }

@@ -3,6 +3,7 @@
 #include <charconv>
 
 #include "base/error.h"
+#include "base/work.h"
 #include "ir/text.h"
 #include "tensor/number_text.h"
 
@@ -36,6 +37,8 @@ class Parser {
       if (position_ != text_.size()) fail("text follows the graph");
       return graph;
     } catch (const Error& error) {
+      check_work();
+      if (error.code() == Code::kOutOfMemory) throw;
       throw Error(Code::kInvalidArgument, "malformed graph at " + place())
           .node(error.node())
           .cause(error.message() + (error.cause().empty() ? "" : ": " + error.cause()));

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "ops/op.h"
+#include "tensor/dim_demands.h"
 
 namespace kiln::ops {
 
@@ -11,6 +12,7 @@ namespace kiln::ops {
 inline void require_same(const Dim& a, const Dim& b, const std::string& what) {
   if (a.is_constant() && b.is_constant() && !(a == b))
     throw Error(Code::kShapeMismatch, what + " differ").cause("they are " + a.str() + " and " + b.str());
+  DimDemands::note(a, b);
 }
 
 inline void require_rank(const ShapeCall& c, std::string_view input, int64_t low, int64_t high) {

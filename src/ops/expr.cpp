@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "base/require.h"
 
 namespace kiln {
 
@@ -26,7 +27,7 @@ Expr ExprBuilder::append(const ScalarInstruction& instruction) {
   auto& code = program_.code;
   auto it = std::find(code.begin(), code.end(), instruction);
   if (it == code.end()) {
-    if (code.size() >= kMaxScalarInstructions) throw Error(Code::kInternal, "a scalar program is too long");
+    require(code.size() < kMaxScalarInstructions, Code::kInternal, "a scalar program is too long");
     it = code.insert(code.end(), instruction);
   }
   return Expr(this, static_cast<uint16_t>(it - code.begin()), instruction.type);

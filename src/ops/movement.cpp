@@ -4,8 +4,11 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "base/index.h"
+#include "base/require.h"
 #include "ops/reference_math.h"
 #include "ops/shape_elements.h"
+#include "tensor/dim_demands.h"
 
 namespace kiln::ops {
 namespace {
@@ -39,13 +42,12 @@ void pick(const Tensor& source, const std::vector<int64_t>& positions, Tensor& o
     throw Error(Code::kTypeMismatch, "elements of " + source.type_string() + " do not fit " + out.type_string());
   if (static_cast<int64_t>(positions.size()) != out.size())
     throw_size_mismatch(out.size(), static_cast<int64_t>(positions.size()));
-  for (int64_t p : positions)
-    if (p >= source.size()) throw Error(Code::kInternal, "an element position is out of range");
+  for (int64_t p : positions) require(p < source.size(), Code::kInternal, "an element position is out of range");
   if (positions.empty()) return;
   if (source.dtype() == DType::kString) {
     auto& to = out.mutable_string_values();
     for (size_t i = 0; i < positions.size(); ++i)
-      if (positions[i] >= 0) to[i] = source.string_values()[static_cast<size_t>(positions[i])];
+      if (positions[i] >= 0) to[i] = nth(source.string_values(), positions[i]);
     return;
   }
   switch (bits(source.dtype())) {
@@ -151,7 +153,7 @@ std::optional<std::vector<Dim>> few_elements(const ShapeCall& c, std::string_vie
 
 std::vector<Dim> pick(const std::vector<Dim>& source, const std::vector<int64_t>& positions) {
   std::vector<Dim> result;
-  for (int64_t p : positions) result.push_back(source[static_cast<size_t>(p)]);
+  for (int64_t p : positions) result.push_back(nth(source, p));
   return result;
 }
 
@@ -178,6 +180,7 @@ Ints normalized_axes(const Ints& axes, int64_t rank) {
 Dim same_dim(const Dim& a, const Dim& b, const std::string& what) {
   if (a.is_constant() && b.is_constant() && !(a == b))
     throw Error(Code::kShapeMismatch, what).cause(a.str() + " is not " + b.str());
+  DimDemands::note(a, b);
   return a.is_constant() ? a : b;
 }
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "base/index.h"
 
 namespace kiln {
 
@@ -161,12 +162,12 @@ const AttributeDef* OpDef::find_attribute(std::string_view name) const {
 }
 
 const InputDef* OpDef::input_def(int index) const {
-  if (index < static_cast<int>(inputs_.size())) return &inputs_[static_cast<size_t>(index)];
+  if (index < static_cast<int>(inputs_.size())) return &nth(inputs_, index);
   return !inputs_.empty() && inputs_.back().variadic ? &inputs_.back() : nullptr;
 }
 
 const OutputDef* OpDef::output_def(int index) const {
-  if (index < static_cast<int>(outputs_.size())) return &outputs_[static_cast<size_t>(index)];
+  if (index < static_cast<int>(outputs_.size())) return &nth(outputs_, index);
   return !outputs_.empty() && outputs_.back().variadic ? &outputs_.back() : nullptr;
 }
 
@@ -213,9 +214,8 @@ void check_inputs(const OpDef& op, const ShapeCall& call) {
     if (call.present(i)) check_input_type(op, call, i, *def);
   }
   for (int i = 0; i < static_cast<int>(op.inputs().size()); ++i)
-    if (!op.inputs()[static_cast<size_t>(i)].optional && !call.present(i))
-      throw Error(Code::kInvalidGraph,
-                  op.name() + " lacks its input '" + op.inputs()[static_cast<size_t>(i)].name + "'");
+    if (!nth(op.inputs(), i).optional && !call.present(i))
+      throw Error(Code::kInvalidGraph, op.name() + " lacks its input '" + nth(op.inputs(), i).name + "'");
 }
 
 bool any_unranked(const ShapeCall& call) {

@@ -2,6 +2,8 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "base/index.h"
+#include "base/work.h"
 #include "ops/op.h"
 #include "ops/shape_elements.h"
 
@@ -48,7 +50,7 @@ bool ShapeCall::present(std::string_view input) const { return present(find(inpu
 const InputInfo& ShapeCall::info(std::string_view input) const {
   static const InputInfo absent;
   const int i = find(input);
-  return i < input_count() ? inputs_[static_cast<size_t>(i)] : absent;
+  return i < input_count() ? nth(inputs_, i) : absent;
 }
 
 std::optional<std::vector<Dim>> ShapeCall::elements(int index) const {
@@ -111,6 +113,7 @@ EdgeType edge_type_of(const Datum& datum) {
 
 std::vector<Datum> evaluate(const OpDef& op, const Attributes& attributes, std::vector<Datum> inputs, int output_count,
                             const RefCall::RegionRunner& regions) {
+  check_work();
   std::vector<InputInfo> infos;
   for (const Datum& d : inputs) {
     InputInfo info;

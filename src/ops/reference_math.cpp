@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/work.h"
+
 namespace kiln::ops {
 
 std::vector<double> doubles(const Tensor& tensor) {
@@ -29,6 +31,7 @@ void store(Tensor& tensor, const std::vector<int64_t>& values) {
 }
 
 bool advance(Dims& index, const Dims& dims) {
+  poll_work();
   for (size_t i = dims.size(); i-- > 0;) {
     if (++index[i] < dims[i]) return true;
     index[i] = 0;

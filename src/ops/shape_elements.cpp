@@ -7,6 +7,7 @@
 #include <string>
 
 #include "base/error.h"
+#include "base/index.h"
 #include "ops/reference_math.h"
 
 namespace kiln::ops {
@@ -61,7 +62,7 @@ Elements apply(const ElementFunction& function, ShapeCall& c) {
   Dims index(dims.size(), 0);
   do {
     for (size_t i = 0; i < arguments.size(); ++i)
-      arguments[i] = (*operands)[i].elements[static_cast<size_t>(dot(index, (*operands)[i].strides))];
+      arguments[i] = nth((*operands)[i].elements, dot(index, (*operands)[i].strides));
     const auto element = has_unknown_element(arguments) ? std::nullopt : function(arguments);
     result.push_back(element ? *element : unknown_element(c, static_cast<int64_t>(result.size())));
   } while (advance(index, dims));

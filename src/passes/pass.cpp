@@ -5,6 +5,8 @@
 #include <chrono>
 #include <unordered_set>
 
+#include "base/work.h"
+
 #include "base/error.h"
 
 namespace kiln::passes {
@@ -38,12 +40,14 @@ class Applier {
     bool fired = false;
     gone_.clear();
     for (Node* node : graph_.node_list()) {
+      check_work();
       // What was folded before it tells more of its shape, on which in turn depends what folds behind it.
       if (!gone_.count(node)) graph_.infer(*node);
       fired = visit(node) || fired;
     }
     for (const Rule* rule : walks_)
       for (const Patch& patch : rule->walk(graph_)) {
+        check_work();
         if (!context_.may_patch()) return false;
         apply(*rule, patch);
         fired = true;
@@ -82,7 +86,7 @@ class Applier {
   std::optional<std::vector<Node*>> try_rule(const Rule& rule, Node& node) {
     const auto match = ir::match(rule.pattern, node);
     if (!match) return std::nullopt;
-    const auto patch = rule.rewrite(*match);
+    const auto patch = rule.rewrite ? rule.rewrite(*match) : rule.rewrite_within(*match, context_.limits());
     if (patch) return apply(rule, *patch);
     if (const std::string reason = take_decline_reason(); !reason.empty()) context_.note_decline(rule, node, reason);
     return std::nullopt;
@@ -132,6 +136,7 @@ void PassContext::note_decline(const Rule& rule, const Node& node, const std::st
 }
 
 void PassContext::remark(const std::string& text) {
+  report_.remarks.push_back(text);
   if (options_.logger) options_.logger->log(Severity::kInfo, pass_ + ": " + text);
 }
 

@@ -13,9 +13,10 @@
 namespace kiln::passes {
 
 struct PassOptions {
-  std::set<std::string> disabled;  // names of rules
-  int64_t stop_after = -1;         // patches in all; negative: no limit. For bisection
+  std::set<std::string> disabled = {};  // names of rules
+  int64_t stop_after = -1;              // patches in all; negative: no limit. For bisection
   Logger* logger = nullptr;
+  FusionLimits limits = {};  // of the target
 };
 
 struct PassReport {
@@ -31,19 +32,25 @@ struct PassReport {
   std::vector<Timing> passes;
   std::map<std::string, size_t> counts;  // per rule
   std::vector<Fired> fired;
+  std::vector<std::string> remarks;  // on layers that stay as they were, and why
 };
 
 // What a running pass sees: options, and where it notes what it did.
 class PassContext {
  public:
   PassContext(const PassOptions& options, PassReport& report) : options_(options), report_(report) {}
-  bool enabled(const Rule& rule) const { return !options_.disabled.count(rule.name); }
+  bool enabled(const Rule& rule) const {
+    const auto& run = options_.limits.operators;
+    return !options_.disabled.count(rule.name) && (rule.makes.empty() || run.count(rule.makes)) &&
+           (rule.replaces.empty() || !run.count(rule.replaces));
+  }
+  const FusionLimits& limits() const { return options_.limits; }
   bool may_patch() const {
     return options_.stop_after < 0 || static_cast<int64_t>(report_.fired.size()) < options_.stop_after;
   }
   void note(const Rule& rule, const std::string& name);
   void note_decline(const Rule& rule, const Node& node, const std::string& reason);
-  void remark(const std::string& text);  // goes to the log
+  void remark(const std::string& text);  // goes to the log and to the report
   void begin(std::string pass) { pass_ = std::move(pass); }
 
  private:
@@ -58,7 +65,8 @@ struct Pass {
 };
 
 Pass canonicalize();
-Pass fuse(std::vector<const Rule*> rules);
+// Within the limits of the target.
+Pass fuse();
 // Products of quantized tensors become products of integers with post-operations, and what only moves or chooses elements does so with
 // integers. The log says which products stay wide, and why.
 Pass quantize();

@@ -5,7 +5,8 @@
 
 namespace kiln::passes {
 
-std::optional<Patch> append_post_op(const Match& match, int i, size_t limit, bool (*accepts)(const Node&)) {
+std::optional<Patch> append_post_op(const Match& match, int i, size_t limit,
+                                    const std::function<bool(const Node&)>& accepts) {
   Node& root = match.root();
   Value *x = root.input(i), *y = root.output();
   Node* base = x ? x->producer() : nullptr;

@@ -6,6 +6,7 @@ namespace kiln::passes {
 
 // Makes the root of the match a post-operation of the producer of its operand `i`, if the producer is one of those that `accepts`
 // takes, nobody else reads it, and no operand would grow or shrink its result. Nothing, with a reason, otherwise.
-std::optional<Patch> append_post_op(const Match& match, int i, size_t limit, bool (*accepts)(const Node&));
+std::optional<Patch> append_post_op(const Match& match, int i, size_t limit,
+                                    const std::function<bool(const Node&)>& accepts);
 
 }  // namespace kiln::passes

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "ir/patch.h"
+#include "passes/fusion_limits.h"
 
 namespace kiln::passes {
 
@@ -27,10 +28,14 @@ using ir::Value;
 struct Rule {
   std::string name;
   Pattern pattern;  // of the outermost node
-  std::function<std::optional<Patch>(const Match&)> rewrite;
-  // Instead of both, for rules that compare nodes which have no edge in common: all patches of one walk over the graph.
+  std::function<std::optional<Patch>(const Match&)> rewrite = nullptr;
+  // Instead of it, for rules that ask what the target's kernels do in one step.
+  std::function<std::optional<Patch>(const Match&, const FusionLimits&)> rewrite_within = nullptr;
+  // Instead of pattern and rewrite, for rules that compare nodes which have no edge in common: all patches of one walk over the graph.
   std::function<std::vector<Patch>(Graph&)> walk = nullptr;
-  int stage = 0;  // rules of a later stage wait until the earlier ones are done
+  std::string_view makes = {};     // an operator of Kiln's own; the rule is for targets that run it
+  std::string_view replaces = {};  // an operator; the rule is for targets that have no tactic for it
+  int stage = 0;                   // rules of a later stage wait until the earlier ones are done
 };
 
 // For `return decline("weights are not constant");`. The reason of the last refusal on this thread goes to the verbose log.
@@ -39,7 +44,7 @@ std::string take_decline_reason();
 
 // The lists of the families, in the order in which the rules are tried.
 std::vector<const Rule*> canonical_rules();
-std::vector<const Rule*> fusion_rules(std::initializer_list<std::string_view> without = {});
+std::vector<const Rule*> fusion_rules();
 std::vector<const Rule*> precision_rules();
 std::vector<const Rule*> narrow_rules();
 std::vector<const Rule*> quantize_rules();

@@ -38,12 +38,10 @@ std::vector<const Rule*> canonical_rules() {
   };
 }
 
-std::vector<const Rule*> fusion_rules(std::initializer_list<std::string_view> without) {
-  std::vector<const Rule*> rules = {
+std::vector<const Rule*> fusion_rules() {
+  return {
 #include "passes/fuse/list.inc"
   };
-  std::erase_if(rules, [&](const Rule* rule) { return std::count(without.begin(), without.end(), rule->name) > 0; });
-  return rules;
 }
 
 std::vector<const Rule*> precision_rules() {
@@ -74,15 +72,22 @@ void apply_in_stages(Graph& graph, const std::vector<const Rule*>& rules, PassCo
   for (const auto& [stage, list] : stages) apply_rules(graph, list, context);
 }
 
+// Convolutions of float32 that are free to compute in any type may do so in this one: their tactics are compared by time.
+void mark_convolutions(Graph& graph, DType type) {
+  for (const auto& n : graph.nodes()) {
+    for (const auto& region : n->regions) mark_convolutions(*region, type);
+    if (n->is("Conv") && n->output()->dtype() == DType::kF32 && n->precision == DType::kInvalid) n->precision = type;
+  }
+}
+
 }  // namespace
 
 Pass canonicalize() {
   return {"canonicalize", [](Graph& graph, PassContext& context) { apply_rules(graph, canonical_rules(), context); }};
 }
 
-Pass fuse(std::vector<const Rule*> rules) {
-  return {"fuse",
-          [rules = std::move(rules)](Graph& graph, PassContext& context) { apply_in_stages(graph, rules, context); }};
+Pass fuse() {
+  return {"fuse", [](Graph& graph, PassContext& context) { apply_in_stages(graph, fusion_rules(), context); }};
 }
 
 Pass quantize() {
@@ -102,7 +107,10 @@ Pass compute_in(DType type) {
 }
 
 Pass multiply_in_bfloat16() {
-  return {"precision", [](Graph& graph, PassContext& context) { apply_rules(graph, {&bfloat16_products}, context); }};
+  return {"precision", [](Graph& graph, PassContext& context) {
+            apply_rules(graph, {&bfloat16_products}, context);
+            mark_convolutions(graph, DType::kBF16);
+          }};
 }
 
 Pass compute_in_float32() {

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "base/index.h"
 #include "ops/shape_elements.h"
 
 namespace kiln::passes {
@@ -70,12 +71,12 @@ bool broadcasts_into(const Value* operand, const Shape& shape) {
 
 std::optional<std::vector<double>> along_axis(const Value* value, const Shape& shape, int64_t axis) {
   const Tensor* t = value ? value->constant() : nullptr;
-  if (!t || !is_float(t->dtype()) || !broadcasts_into(value, shape) || !shape[static_cast<size_t>(axis)].is_constant())
+  if (!t || !is_float(t->dtype()) || !broadcasts_into(value, shape) || !nth(shape, axis).is_constant())
     return std::nullopt;
-  const int64_t count = shape[static_cast<size_t>(axis)].value();
+  const int64_t count = nth(shape, axis).value();
   const int64_t own = axis - (static_cast<int64_t>(shape.size()) - t->rank());
   for (int64_t i = 0; i < t->rank(); ++i)
-    if (i != own && t->dims()[static_cast<size_t>(i)] != 1) return std::nullopt;
+    if (i != own && nth(t->dims(), i) != 1) return std::nullopt;
   std::vector<double> values;
   for (int64_t i = 0; i < count; ++i) values.push_back(t->at(t->size() == 1 ? 0 : i));
   return values;
@@ -136,13 +137,13 @@ std::optional<Product> foldable_product(const Value* value) {
   else if (!n->is("Conv") && !n->is("ConvTranspose")) return std::nullopt;
   const Value* w = n->input(1);
   if (!w->constant() || !is_float(w->dtype()) || w->rank() < 2 || n->input(0)->rank() < 2) return std::nullopt;
-  const Dim& channels = value->shape()[static_cast<size_t>(p.channel_axis)];
+  const Dim& channels = nth(value->shape(), p.channel_axis);
   if (!channels.is_constant() || channels.value() == 0) return std::nullopt;
   p.channels = channels.value();
   return p;
 }
 
-Tensor scaled_weights(const Product& product, const std::vector<double>& factors) {
+std::optional<Tensor> scaled_weights(const Product& product, const std::vector<double>& factors) {
   Tensor w = product.node->input(1)->constant()->clone();
   const Dims& dims = w.dims();
   const auto channels = static_cast<int64_t>(factors.size());
@@ -156,9 +157,10 @@ Tensor scaled_weights(const Product& product, const std::vector<double>& factors
   float* fast = w.dtype() == DType::kF32 ? w.as_mutable<float>().data() : nullptr;
   for (int64_t i = 0; i < w.size(); ++i) {
     const int64_t channel = groups == 1 ? i / inner % channels : i / block * per_group + i / inner % per_group;
-    const double factor = factors[static_cast<size_t>(channel)];
-    if (fast) fast[i] = static_cast<float>(fast[i] * factor);
-    else w.set(i, w.at(i) * factor);
+    const double before = fast ? fast[i] : w.at(i), scaled = before * nth(factors, channel);
+    if (fast) fast[i] = static_cast<float>(scaled);
+    else w.set(i, scaled);
+    if (!std::isfinite(fast ? fast[i] : w.at(i)) && std::isfinite(before)) return std::nullopt;
   }
   return w;
 }

@@ -49,8 +49,8 @@ struct Product {
   int64_t channels = 0;
 };
 std::optional<Product> foldable_product(const Value* value);
-// Weights times a factor per channel of the result.
-Tensor scaled_weights(const Product& product, const std::vector<double>& factors);
+// Weights times a factor per channel of the result; nothing when that is infinite or no number where the weight was one.
+std::optional<Tensor> scaled_weights(const Product& product, const std::vector<double>& factors);
 // The constant bias of a convolution, zeros when absent; nothing when it is not constant. Matrix products have none.
 std::optional<std::vector<double>> constant_bias(const Product& product);
 

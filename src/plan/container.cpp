@@ -59,11 +59,16 @@ std::string read_versions(std::span<const std::byte> file) {
   return built_by;
 }
 
+Numbers stored_numbers(std::span<const std::byte> front) {
+  Numbers numbers;
+  std::memcpy(&numbers, front.data() + kNumbersAt, sizeof numbers);
+  return numbers;
+}
+
 Numbers read_numbers(std::span<const std::byte> file) {
   if (file.size() < kHeaderSize)
     malformed("it ends inside its header, after " + std::to_string(file.size()) + " bytes");
-  Numbers numbers;
-  std::memcpy(&numbers, file.data() + kNumbersAt, sizeof numbers);
+  const Numbers numbers = stored_numbers(file);
   if (numbers.file_size != file.size())
     malformed("it has " + std::to_string(file.size()) + " bytes, its header says " + std::to_string(numbers.file_size));
   if (numbers.sections > kMaxSections)
@@ -114,6 +119,11 @@ void malformed(std::string cause) {
 bool is_version_text(std::string_view text) {
   return !text.empty() && text.size() <= 64 &&
          std::all_of(text.begin(), text.end(), [](char c) { return c >= ' ' && c <= '~'; });
+}
+
+uint64_t announced_size(std::span<const std::byte> front) {
+  static_cast<void>(read_versions(front));
+  return stored_numbers(front.first(kHeaderSize)).file_size;
 }
 
 uint64_t section_checksum(const Section& section) {

@@ -45,6 +45,8 @@ void pack(const Container& container, const Sink& sink);
 std::vector<std::byte> pack(const Container& container);
 // Throws kPlanVersion for another format, kMalformedPlan for anything that is wrong.
 Container unpack(std::span<const std::byte> file);
+// Bytes of the whole file, as its first kHeaderSize say. Throws as unpack.
+uint64_t announced_size(std::span<const std::byte> front);
 uint64_t section_checksum(const Section& section);
 // Whether it may stand in the header: short and printable.
 bool is_version_text(std::string_view text);

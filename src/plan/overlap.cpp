@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/checked.h"
+#include "base/index.h"
 #include "plan/container.h"
 
 namespace kiln::plan {
@@ -15,7 +16,7 @@ namespace {
 constexpr size_t kMaxViewDepth = 64;           // of views in views
 constexpr size_t kMaxPairs = size_t{1} << 20;  // of operands in one tensor, in all steps of a program
 
-const TensorInfo& at(const Program& program, int32_t tensor) { return program.tensors[static_cast<size_t>(tensor)]; }
+const TensorInfo& at(const Program& program, int32_t tensor) { return nth(program.tensors, tensor); }
 
 std::optional<int32_t> root_of(const Program& program, int32_t tensor) {
   for (size_t depth = 0; depth <= kMaxViewDepth; ++depth) {
@@ -119,7 +120,7 @@ std::optional<Box> box_of(const Program& program, int32_t tensor, const DimValue
     const auto start = value(view.view_start);
     if (!start) return std::nullopt;
     for (auto* list : {&box.begin, &box.end}) {
-      int64_t& position = (*list)[static_cast<size_t>(view.view_axis)];
+      int64_t& position = nth(*list, view.view_axis);
       const auto moved = checked_add(position, *start);
       if (!moved) return std::nullopt;
       position = *moved;
@@ -164,7 +165,7 @@ class PartWalk {
 
   std::optional<int64_t> behind(int32_t t) const {
     if (!end_ || t < 0 || at(program_, t).dims.size() <= static_cast<size_t>(axis_)) return std::nullopt;
-    const auto extent = value_(at(program_, t).dims[static_cast<size_t>(axis_)]);
+    const auto extent = value_(nth(at(program_, t).dims, axis_));
     return extent ? checked_add(*end_, *extent) : std::nullopt;
   }
 

@@ -3,6 +3,8 @@
 #include <limits>
 
 #include "base/error.h"
+#include "base/index.h"
+#include "base/require.h"
 #include "plan/container.h"
 #include "plan/overlap.h"
 #include "plan/plan.h"
@@ -117,8 +119,8 @@ class Verifier {
     for (size_t i = 0; i < program().steps.size(); ++i) {
       step(i);
       for (int32_t t : program().steps[i].outputs) {
-        check_step(t < 0 || !is_set[static_cast<size_t>(t)], i, "it writes a tensor that is set already");
-        if (t >= 0) is_set[static_cast<size_t>(t)] = true;
+        check_step(t < 0 || !nth(is_set, t), i, "it writes a tensor that is set already");
+        if (t >= 0) nth(is_set, t) = true;
       }
     }
   }
@@ -133,14 +135,14 @@ class Verifier {
     check(w.tensor >= 0 && static_cast<size_t>(w.tensor) < all.size(), "a watch", "names a tensor that does not exist");
     check(w.kind <= Watch::kRequired, "a watch", "is of an unknown kind");
     check(w.message.size() <= kMaxText, "a watch", "has a message that is too long");
-    check(w.kind != Watch::kRequired || all[static_cast<size_t>(w.tensor)].dtype == DType::kBool, "a watch",
+    check(w.kind != Watch::kRequired || nth(all, w.tensor).dtype == DType::kBool, "a watch",
           "requires a tensor to be true that is not of type bool");
   }
 
   void mark(std::vector<bool>& marks, int32_t index) const {
     check(index >= 0 && static_cast<size_t>(index) < marks.size(), "program " + number(program_),
           "names a tensor that does not exist");
-    marks[static_cast<size_t>(index)] = true;
+    nth(marks, index) = true;
   }
 
   void tensor(size_t i) const {
@@ -173,7 +175,7 @@ class Verifier {
   void view(size_t i, bool dense) const {
     const TensorInfo& t = tensors()[i];
     check_tensor(static_cast<size_t>(t.view_of) < tensors().size(), i, "it is a view of a tensor that does not exist");
-    const TensorInfo& parent = tensors()[static_cast<size_t>(t.view_of)];
+    const TensorInfo& parent = nth(tensors(), t.view_of);
     check_tensor(dense && bits(t.dtype) % 8 == 0 && t.layout.is_plain(), i, "such a value cannot be a view");
     check_tensor(t.storage != Storage::kNone && t.storage != Storage::kSlot, i, "its storage cannot hold a view");
     check_tensor(t.storage == parent.storage && t.kind == parent.kind && t.ranked == parent.ranked, i,
@@ -234,7 +236,7 @@ class Verifier {
     for (int32_t t : s.inputs) check_step(exists(t), i, "it reads a tensor that does not exist");
     for (int32_t t : s.outputs) {
       check_step(exists(t), i, "it writes a tensor that does not exist");
-      const Storage storage = t < 0 ? Storage::kNone : tensors()[static_cast<size_t>(t)].storage;
+      const Storage storage = t < 0 ? Storage::kNone : nth(tensors(), t).storage;
       check_step(storage != Storage::kConstant && storage != Storage::kInput, i,
                  "it writes a tensor that may only be read");
     }
@@ -250,7 +252,7 @@ class Verifier {
 
   // Where a tensor lies. Slots are the host's.
   bool on_host(int32_t t) const {
-    const TensorInfo& info = tensors()[static_cast<size_t>(t)];
+    const TensorInfo& info = nth(tensors(), t);
     return info.on_host || info.storage == Storage::kSlot || info.storage == Storage::kHostArena;
   }
 
@@ -269,8 +271,7 @@ class Verifier {
     check_step(s.inputs.size() == 1 && s.outputs.size() == 1 && s.inputs[0] >= 0 && s.outputs[0] >= 0, i,
                "a transfer is of one tensor");
     check_step(all_on(s.inputs, !to_host) && all_on(s.outputs, to_host), i, "it copies within one memory");
-    const TensorInfo &from = tensors()[static_cast<size_t>(s.inputs[0])],
-                     &to = tensors()[static_cast<size_t>(s.outputs[0])];
+    const TensorInfo &from = nth(tensors(), s.inputs[0]), &to = nth(tensors(), s.outputs[0]);
     check_step(from.dtype == to.dtype && from.dims == to.dims && from.layout == to.layout && from.view_of < 0 &&
                    to.view_of < 0 && from.kind == Datum::kTensor && to.kind == Datum::kTensor &&
                    to.storage != Storage::kSlot && bits(to.dtype) > 0,
@@ -285,7 +286,7 @@ class Verifier {
   // By the context or by the file, not in memory that only the main program has.
   static bool is_held(const TensorInfo& t) { return t.storage == Storage::kSlot || t.storage == Storage::kConstant; }
 
-  bool in_slot(int32_t t) const { return t < 0 || tensors()[static_cast<size_t>(t)].storage == Storage::kSlot; }
+  bool in_slot(int32_t t) const { return t < 0 || nth(tensors(), t).storage == Storage::kSlot; }
 
   // Branches and loops take and give what the context holds, and no program is the body of two.
   void bodies() {
@@ -304,8 +305,7 @@ class Verifier {
       }
       if (program_ == 0) continue;
       for (int32_t t : program().inputs) check(in_slot(t), "a body", "has inputs that are not in slots");
-      for (int32_t t : program().outputs)
-        check(is_held(tensors()[static_cast<size_t>(t)]), "a body", "has an output that is absent");
+      for (int32_t t : program().outputs) check(is_held(nth(tensors(), t)), "a body", "has an output that is absent");
     }
   }
 
@@ -342,7 +342,7 @@ class Verifier {
     check(profile.inputs.size() == count, where, "has not one entry per input");
     check(profile.values.empty() || profile.values.size() == count, where, "has not one list of values per input");
     for (size_t i = 0; i < count; ++i) {
-      const TensorInfo& input = tensors()[static_cast<size_t>(program().inputs[i])];
+      const TensorInfo& input = nth(tensors(), program().inputs[i]);
       const ProfileDims& dims = profile.inputs[i];
       check(ordered(dims) && dims.min.size() == input.dims.size(), where,
             "does not fit the rank of an input, or is not in order");
@@ -360,7 +360,7 @@ class Verifier {
   // Every profile bounds the elements of the same inputs.
   void values(const Profile& profile, size_t i, const std::string& where) const {
     const ProfileDims& bounds = profile.values[i];
-    const TensorInfo& input = tensors()[static_cast<size_t>(program().inputs[i])];
+    const TensorInfo& input = nth(tensors(), program().inputs[i]);
     check(ordered(bounds), where, "has values that are not in order");
     const bool same = plan_.profiles[0].values.size() == profile.values.size() &&
                       plan_.profiles[0].values[i].opt.size() == bounds.opt.size();
@@ -429,7 +429,7 @@ class Verifier {
 
   void view_extent(size_t i, const Dims& dims, const DimValues& values) const {
     const TensorInfo& t = tensors()[i];
-    const std::optional<Dims> parent = dims_of(tensors()[static_cast<size_t>(t.view_of)], values);
+    const std::optional<Dims> parent = dims_of(nth(tensors(), t.view_of), values);
     const std::optional<int64_t> start = values[t.view_start];
     if (!parent || !start) return;
     check_tensor(lies_inside(t, dims, *parent, *start), i, "it does not lie inside what it is a view of");

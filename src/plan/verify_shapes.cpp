@@ -4,6 +4,8 @@
 #include <map>
 #include <utility>
 
+#include "base/index.h"
+
 namespace kiln::plan {
 namespace {
 
@@ -23,7 +25,7 @@ DimValues evaluate_all(const Plan& plan, const Symbols& symbols) {
 template <class F> void for_each_binding(const Plan& plan, F visit) {
   const Program& main = plan.programs[0];
   for (size_t i = 0; i < main.inputs.size(); ++i) {
-    const TensorInfo& input = main.tensors[static_cast<size_t>(main.inputs[i])];
+    const TensorInfo& input = nth(main.tensors, main.inputs[i]);
     for (size_t axis = 0; axis < input.dims.size(); ++axis) {
       const std::vector<DimOp>& program = plan.dims[input.dims[axis]];
       if (program.size() == 1 && program[0].kind == DimOp::kSymbol) visit(&Profile::inputs, i, axis, program[0].symbol);

@@ -4,6 +4,9 @@
 #include <algorithm>
 #include <cstring>
 
+#include "base/index.h"
+#include "runtime/take_memory.h"
+
 namespace kiln {
 namespace {
 
@@ -24,10 +27,8 @@ bool holds_only(const Datum& value, DType type) {
 
 Context::Memory Context::take(const Engine& engine, size_t size, Allocator& allocator) {
   if (size == 0) return {};
-  void* memory = allocator.allocate(size, static_cast<size_t>(engine.device().facts().alignment));
-  if (!memory)
-    throw Error(Code::kOutOfMemory, "the allocator refused " + std::to_string(size) + " bytes for a context")
-        .remedy("use smaller maximum shapes, or fewer contexts");
+  void* memory = take_memory(allocator, size, static_cast<size_t>(engine.device().facts().alignment), "a context",
+                             "use smaller maximum shapes, or fewer contexts");
   return Memory(memory, GiveBack{&allocator});
 }
 
@@ -39,6 +40,7 @@ Context::Context(std::shared_ptr<Engine> engine, Allocator* allocator, void* are
       runner_(*engine_, 0, static_cast<std::byte*>(arena ? arena : owned_arena_.get()),
               static_cast<std::byte*>(host_arena_.get())) {
   runner_.set_stop(&stop_);
+  set_ranges(Ranges::kNames);
   const plan::Program& program = engine_->main();
   for (size_t i = 0; i < program.steps.size(); ++i)
     for (int32_t t : program.steps[i].inputs)
@@ -63,6 +65,11 @@ Status Context::set_arena(void* arena) noexcept {
     message_ = "the memory of a context does not begin at a multiple of " + std::to_string(alignment) + " bytes";
     return {Code::kInvalidArgument, text_ = message_.c_str()};
   }
+  if (arena)
+    if (const Status status = engine_->device().check_address(arena); !status.ok()) {
+      message_ = std::string("the memory of a context: ") + status.detail;
+      return {status.code, text_ = message_.c_str()};
+    }
   runner_.set_arena(static_cast<std::byte*>(arena));
   return kOkStatus;
 }
@@ -80,7 +87,7 @@ Status Context::set_profile(int32_t profile) noexcept {
 }
 
 const plan::ProfileDims& Context::bounds_of(size_t input) const {
-  return engine_->plan().profiles[static_cast<size_t>(profile_)].inputs[input];
+  return nth(engine_->plan().profiles, profile_).inputs[input];
 }
 
 Status Context::set_input_dims(int32_t tensor, std::span<const int64_t> dims) noexcept {
@@ -90,7 +97,7 @@ Status Context::set_input_dims(int32_t tensor, std::span<const int64_t> dims) no
   if (at == inputs.end()) return {Code::kInvalidArgument, text_ = "the tensor is not an input"};
   const plan::ProfileDims& bounds = bounds_of(static_cast<size_t>(at - inputs.begin()));
   if (!inside(dims, bounds)) {
-    message_ = "input '" + engine_->main().tensors[static_cast<size_t>(tensor)].name + "': shape " +
+    message_ = "input '" + nth(engine_->main().tensors, tensor).name + "': shape " +
                to_string(Dims(dims.begin(), dims.end())) + " is outside the profile, min " + to_string(bounds.min) +
                " max " + to_string(bounds.max);
     return {Code::kShapeOutOfProfile, text_ = message_.c_str()};
@@ -100,7 +107,7 @@ Status Context::set_input_dims(int32_t tensor, std::span<const int64_t> dims) no
 
 Status Context::set_input_value(int32_t tensor, Datum value) noexcept {
   text_ = "";
-  const plan::TensorInfo& info = engine_->main().tensors[static_cast<size_t>(tensor)];
+  const plan::TensorInfo& info = nth(engine_->main().tensors, tensor);
   if (!engine_->is_input(tensor) || info.storage != plan::Storage::kSlot)
     return {Code::kInvalidArgument, text_ = "the tensor is not an input that is given as a value"};
   if (value.kind != info.kind || !holds_only(value, info.dtype)) {
@@ -119,20 +126,27 @@ Status Context::set_input_value(int32_t tensor, Datum value) noexcept {
 }
 
 Status Context::set_address(int32_t tensor, void* address) noexcept {
+  const plan::TensorInfo& info = engine_->main().tensors[static_cast<size_t>(tensor)];
+  const bool is_new = address && address != runner_.address(tensor);
+  if (is_new && !info.on_host && info.storage != plan::Storage::kSlot)
+    if (const Status status = engine_->device().check_address(address); !status.ok()) {
+      message_ = "tensor '" + info.name + "': " + status.detail;
+      return {status.code, text_ = message_.c_str()};
+    }
   runner_.set_address(tensor, address);
   return kOkStatus;
 }
 
 // The elements of shape tensors as they are now.
 Status Context::read_values() noexcept {
-  const auto& list = engine_->plan().profiles[static_cast<size_t>(profile_)].values;
+  const auto& list = nth(engine_->plan().profiles, profile_).values;
   for (size_t i = 0; i < list.size(); ++i) {
     const plan::ProfileDims& bounds = list[i];
     const int32_t tensor = engine_->main().inputs[i];
     const void* data = bounds.opt.empty() ? nullptr : runner_.address(tensor);
     if (!data) continue;
     read_.resize(bounds.opt.size());
-    const plan::TensorInfo& info = engine_->main().tensors[static_cast<size_t>(tensor)];
+    const plan::TensorInfo& info = nth(engine_->main().tensors, tensor);
     for (size_t k = 0; k < read_.size(); ++k) read_[k] = load_int(info.dtype, data, static_cast<int64_t>(k));
     if (!inside(read_, bounds)) {
       message_ = "input '" + info.name + "': the values " + to_string(read_) + " are outside the profile, min " +
@@ -181,7 +195,7 @@ Status Context::check_addresses() noexcept {
     return {Code::kShapeNotSet, text_ = "the context has no device memory: it was made without, and none was set"};
   for (const auto* list : {&engine_->main().inputs, &engine_->main().outputs})
     for (int32_t t : *list) {
-      const plan::TensorInfo& info = engine_->main().tensors[static_cast<size_t>(t)];
+      const plan::TensorInfo& info = nth(engine_->main().tensors, t);
       if (info.storage == plan::Storage::kSlot && engine_->is_input(t) && !runner_.slot_is_set(t)) {
         message_ = "input '" + info.name + "' has no value";
         return {Code::kShapeNotSet, text_ = message_.c_str()};
@@ -205,12 +219,29 @@ Status Context::check_capture() noexcept {
   return {Code::kInvalidState, text_ = message_.c_str()};
 }
 
+void Context::set_ranges(Ranges ranges) {
+  const auto& steps = engine_->main().steps;
+  std::vector<std::string> details;
+  if (ranges == Ranges::kDetails)
+    for (const plan::StepInfo& step : steps) details.push_back(step.name + " (" + step.op + ", " + step.tactic + ")");
+  std::vector<const char*> names;
+  for (size_t i = 0; i < steps.size() && ranges != Ranges::kNone; ++i)
+    names.push_back(ranges == Ranges::kNames ? steps[i].name.c_str() : details[i].c_str());
+  runner_.set_ranges(std::move(names));
+  range_names_ = std::move(details);
+  ranges_ = ranges;
+}
+
 Status Context::enqueue(Stream& stream) noexcept {
   if (stream.capturing()) KILN_RETURN_IF_ERROR(check_capture());
-  stop_.store(false, std::memory_order_relaxed);
+  stop_.flag.store(false, std::memory_order_relaxed);
+  stop_.deadline = time_limit_ > 0 ? deadline_after(time_limit_) : WorkLimits::Clock::time_point::max();
+  const WorkScope scope(
+      {.name = "the inference", .stop = &stop_.flag, .deadline = stop_.deadline, .seconds = time_limit_});
   KILN_RETURN_IF_ERROR(check_ready());
   const ThreadLimit limit(engine_->devices(), engine_->max_threads());
   current_stream_ = &stream;
+  const NamedRange range(engine_->device(), "enqueue");
   if (profiler_ || looks()) KILN_RETURN_IF_ERROR(enqueue_stepwise(stream));
   else KILN_RETURN_IF_ERROR(runner_.run(stream, input_consumed_ ? &consumed_hook_ : nullptr));
   return deliver_outputs(stream);
@@ -236,7 +267,7 @@ Status Context::enqueue_stepwise(Stream& stream) {
 // Results whose size only running could tell go where the user's allocator or, without one, the address says.
 Status Context::deliver_outputs(Stream& stream) noexcept {
   for (int32_t t : engine_->main().outputs) {
-    const plan::TensorInfo& info = engine_->main().tensors[static_cast<size_t>(t)];
+    const plan::TensorInfo& info = nth(engine_->main().tensors, t);
     if (info.storage != plan::Storage::kSlot || info.kind != Datum::kTensor) continue;
     if (!output_allocate_ && !runner_.address(t)) continue;
     const Tensor& result = runner_.slot(t).tensor;

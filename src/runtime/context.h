@@ -77,6 +77,10 @@ class Context {
   bool shows_results() const { return show_results_; }
   // Waits after each step, so that an error names its step.
   void set_step_by_step(bool on) { step_by_step_ = on; }
+  // What tools that watch the device show of an inference.
+  enum class Ranges { kNone, kNames /* of steps */, kDetails /* and what runs them */ };
+  void set_ranges(Ranges ranges);
+  Ranges ranges() const { return ranges_; }
   // Memory beyond the arena, of steps whose sizes only running tells; null: the device's own. It outlives the context.
   void set_scratch_allocator(Allocator* allocator) { runner_.set_scratch_allocator(allocator); }
   // Recorded as soon as the inputs may be overwritten; null for none.
@@ -87,7 +91,8 @@ class Context {
   Status enqueue(Stream& stream) noexcept;
   // Ends the inference that runs, before its next step or the next trip of a loop; one that begins later is not touched. For any
   // thread, and for handlers of signals.
-  void stop() noexcept { stop_.store(true, std::memory_order_relaxed); }
+  void stop() noexcept { stop_.flag.store(true, std::memory_order_relaxed); }
+  void set_time_limit(double seconds) noexcept { time_limit_ = seconds; }  // of each enqueue; 0: none
   // Explains the last status that was not ok.
   const char* error_text() const { return *text_ ? text_ : runner_.error_text(); }
 
@@ -119,9 +124,12 @@ class Context {
   std::set<int32_t> shown_;
   std::map<int32_t, const plan::Watch*> required_;
   bool show_results_ = false, step_by_step_ = false;
+  Ranges ranges_ = Ranges::kNone;
+  std::vector<std::string> range_names_;
   std::vector<std::unique_ptr<Event>> events_;
   Event* input_consumed_ = nullptr;
-  std::atomic<bool> stop_ = false;
+  RunStop stop_;
+  double time_limit_ = 0;
   const char* text_ = "";
   std::string message_;
   std::vector<int64_t> expected_dims_, read_;

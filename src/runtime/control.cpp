@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "base/checked.h"
+#include "base/index.h"
 #include "runtime/runner.h"
 
 namespace kiln {
@@ -20,6 +21,13 @@ Tensor part(const Tensor& tensor, size_t axis, int64_t index) {
   return result;
 }
 
+// Zeros of the shape that a part along an axis of length 0 would have.
+Tensor slice_of_empty(const Tensor& tensor, size_t axis) {
+  Dims dims = tensor.dims();
+  dims.erase(dims.begin() + static_cast<int64_t>(axis));
+  return Tensor::allocate(tensor.dtype(), dims);
+}
+
 // Joins equal tensors along a new axis; `empty` gives type and shape when there are none.
 Tensor stack(const std::vector<Tensor>& parts, int64_t axis, const Tensor& empty) {
   const Tensor& first = parts.empty() ? empty : parts[0];
@@ -34,11 +42,10 @@ Tensor stack(const std::vector<Tensor>& parts, int64_t axis, const Tensor& empty
                       ? Tensor::strings(dims, std::vector<std::string>(static_cast<size_t>(element_count(dims))))
                       : Tensor::allocate(first.dtype(), dims);
   for (int64_t p = 0; p < count; ++p) {
-    if (parts[static_cast<size_t>(p)].dims() != first.dims())
+    if (nth(parts, p).dims() != first.dims())
       throw Error(Code::kShapeMismatch, "a loop returns results of different shapes: " + first.type_string() + " and " +
-                                            parts[static_cast<size_t>(p)].type_string());
-    for (int64_t o = 0; o < outer; ++o)
-      copy_elements(parts[static_cast<size_t>(p)], o * inner, result, (o * count + p) * inner, inner);
+                                            nth(parts, p).type_string());
+    for (int64_t o = 0; o < outer; ++o) copy_elements(nth(parts, p), o * inner, result, (o * count + p) * inner, inner);
   }
   return result;
 }
@@ -64,6 +71,12 @@ int64_t trip_count(const Datum& limit) {
   return limit.tensor.int_at(0);
 }
 
+// States that no trip has replaced lie where the step's inputs lie, which later steps may write over.
+void own(std::vector<Datum>& states) {
+  for (Datum& d : states)
+    if (d.kind == Datum::kTensor && d.tensor.valid()) d.tensor = d.tensor.clone();
+}
+
 }  // namespace
 
 Status Runner::run_control(size_t index, Stream& stream) {
@@ -86,14 +99,46 @@ Status Runner::run_if(size_t index, Stream& stream) {
   return kOkStatus;
 }
 
-// What one trip would have given for output `t`, whose trips lie along `axis`, when there was no trip: its type and shape.
-Tensor Runner::slice_of_none(const std::vector<Tensor>& trips, int32_t t, int64_t axis) const {
-  if (!trips.empty() || t < 0) return Tensor::allocate(DType::kF32, {0});
+// What one trip would give for output `t`, whose trips lie along `axis`, when there was none: its type and shape; nothing when only a trip
+// can tell.
+std::optional<Tensor> Runner::slice_of_none(int32_t t, int64_t axis) const {
+  if (t < 0) return Tensor::allocate(DType::kF32, {0});
   const plan::TensorInfo& tensor = program_.tensors[static_cast<size_t>(t)];
+  if (!tensor.ranked || tensor.dims.empty()) return std::nullopt;
   Dims dims;
-  for (uint32_t d : tensor.dims) dims.push_back(engine_.dims().evaluate(d, symbols_).value_or(0));
-  if (!dims.empty()) dims.erase(dims.begin() + normalize_axis(axis, static_cast<int64_t>(dims.size())));
+  const auto trips = static_cast<size_t>(normalize_axis(axis, static_cast<int64_t>(tensor.dims.size())));
+  for (size_t i = 0; i < tensor.dims.size(); ++i) {
+    if (i == trips) continue;
+    const auto size = engine_.dims().evaluate(tensor.dims[i], symbols_);
+    if (!size) return std::nullopt;
+    dims.push_back(*size);
+  }
   return Tensor::allocate(tensor.dtype, dims);
+}
+
+// The empty outputs from `first` on of a step without trips, their trips along `axes`. Where the plan does not know their shapes, one run of
+// the body, whose results are dropped, tells them; they are zero when it cannot run.
+std::vector<Tensor> Runner::outputs_of_none(size_t index, size_t first, const Ints& axes, std::vector<Datum> arguments,
+                                            size_t skipped, Stream& stream) {
+  const plan::StepInfo& info = program_.steps[index];
+  for (int symbol : steps_[index].fresh) symbols_[static_cast<size_t>(symbol)].reset();
+  std::vector<std::optional<Tensor>> slices;
+  for (size_t i = first; i < info.outputs.size(); ++i)
+    slices.push_back(slice_of_none(info.outputs[i], axes[i - first]));
+  std::vector<Datum> probed;
+  if (std::any_of(slices.begin(), slices.end(), [](const auto& s) { return !s; }) &&
+      !steps_[index].bodies[0]->call(stream, symbols_, std::move(arguments), probed).ok())
+    probed.clear();
+  std::vector<Tensor> outputs;
+  for (size_t i = 0; i < slices.size(); ++i) {
+    if (!slices[i] && skipped + i < probed.size()) slices[i] = probed[skipped + i].tensor;
+    if (!slices[i] || !slices[i]->valid()) {
+      const plan::TensorInfo& tensor = program_.tensors[static_cast<size_t>(info.outputs[first + i])];
+      slices[i] = Tensor::allocate(tensor.dtype, Dims(std::max<size_t>(tensor.dims.size(), 1) - 1, 0));
+    }
+    outputs.push_back(stack({}, axes[i], *slices[i]));
+  }
+  return outputs;
 }
 
 Status Runner::run_loop(size_t index, Stream& stream) {
@@ -110,6 +155,8 @@ Status Runner::run_loop(size_t index, Stream& stream) {
   for (size_t i = 0; i < captures; ++i) captured.push_back(as_datum(info.inputs[2 + states + i]));
   if (info.outputs.size() < states) return {Code::kMalformedPlan, "a loop has fewer results than carried values"};
   std::vector<std::vector<Tensor>> scans(info.outputs.size() - states);
+  const bool runs = going && trips > 0;
+  if (!runs) own(carried);
   for (int64_t trip = 0; going && trip < trips; ++trip) {
     std::vector<Datum> arguments{Datum(Tensor::scalar<int64_t>(trip)), Datum(Tensor::scalar(going))}, results;
     arguments.insert(arguments.end(), carried.begin(), carried.end());
@@ -121,9 +168,16 @@ Status Runner::run_loop(size_t index, Stream& stream) {
     for (size_t i = 0; i < states; ++i) carried[i] = std::move(results[1 + i]);
     for (size_t i = 0; i < scans.size(); ++i) scans[i].push_back(results[1 + states + i].tensor);
   }
-  std::vector<Datum> results = std::move(carried);
-  for (size_t i = 0; i < scans.size(); ++i)
-    results.push_back(Datum(stack(scans[i], 0, slice_of_none(scans[i], info.outputs[states + i], 0))));
+  std::vector<Datum> results = carried;
+  if (runs) {
+    for (const std::vector<Tensor>& trips_of : scans) results.push_back(Datum(stack(trips_of, 0, {})));
+  } else {
+    std::vector<Datum> arguments{Datum(Tensor::scalar<int64_t>(0)), Datum(Tensor::scalar(true))};
+    arguments.insert(arguments.end(), carried.begin(), carried.end());
+    arguments.insert(arguments.end(), captured.begin(), captured.end());
+    for (Tensor& t : outputs_of_none(index, states, Ints(scans.size()), std::move(arguments), 1 + states, stream))
+      results.push_back(Datum(std::move(t)));
+  }
   take_results(index, std::move(results));
   return kOkStatus;
 }
@@ -153,6 +207,7 @@ Status Runner::run_scan(size_t index, Stream& stream) {
   for (size_t i = 0; i < scans; ++i)
     if (sources[i].dims()[axes[i]] != length) return {Code::kShapeMismatch, "scan inputs have different lengths"};
   std::vector<std::vector<Tensor>> collected(info.outputs.size() - states);
+  if (length == 0) own(carried);
   for (int64_t step = 0; step < length; ++step) {
     std::vector<Datum> arguments = carried, results;
     for (size_t i = 0; i < scans; ++i)
@@ -165,11 +220,20 @@ Status Runner::run_scan(size_t index, Stream& stream) {
     for (size_t i = 0; i < states; ++i) carried[i] = std::move(results[i]);
     for (size_t i = 0; i < collected.size(); ++i) collected[i].push_back(results[states + i].tensor);
   }
-  std::vector<Datum> results = std::move(carried);
-  for (size_t i = 0; i < collected.size(); ++i) {
-    if (entry("scan_output_directions", i)) std::reverse(collected[i].begin(), collected[i].end());
-    const int64_t axis = entry("scan_output_axes", i);
-    results.push_back(Datum(stack(collected[i], axis, slice_of_none(collected[i], info.outputs[states + i], axis))));
+  std::vector<Datum> results = carried;
+  Ints output_axes;
+  for (size_t i = 0; i < collected.size(); ++i) output_axes.push_back(entry("scan_output_axes", i));
+  if (length > 0) {
+    for (size_t i = 0; i < collected.size(); ++i) {
+      if (entry("scan_output_directions", i)) std::reverse(collected[i].begin(), collected[i].end());
+      results.push_back(Datum(stack(collected[i], output_axes[i], {})));
+    }
+  } else {
+    std::vector<Datum> arguments = carried;
+    for (size_t i = 0; i < scans; ++i) arguments.push_back(Datum(slice_of_empty(sources[i], axes[i])));
+    arguments.insert(arguments.end(), captured.begin(), captured.end());
+    for (Tensor& t : outputs_of_none(index, states, output_axes, std::move(arguments), states, stream))
+      results.push_back(Datum(std::move(t)));
   }
   take_results(index, std::move(results));
   return kOkStatus;
@@ -177,7 +241,7 @@ Status Runner::run_scan(size_t index, Stream& stream) {
 
 Datum Runner::as_datum(int32_t tensor) const {
   if (tensor < 0) return Datum();
-  const TensorState& state = states_[static_cast<size_t>(tensor)];
+  const TensorState& state = nth(states_, tensor);
   if (state.slot) return *state.slot;
   return Datum(Tensor::borrow(state.view.dtype, state.dims, state.view.data));
 }
@@ -185,7 +249,7 @@ Datum Runner::as_datum(int32_t tensor) const {
 void Runner::take_results(size_t index, std::vector<Datum> results) {
   const plan::StepInfo& info = program_.steps[index];
   for (size_t i = 0; i < info.outputs.size() && i < results.size(); ++i)
-    if (info.outputs[i] >= 0) *states_[static_cast<size_t>(info.outputs[i])].slot = std::move(results[i]);
+    if (info.outputs[i] >= 0) *nth(states_, info.outputs[i]).slot = std::move(results[i]);
   bind_results(info);
 }
 
@@ -195,12 +259,12 @@ Status Runner::call(Stream& stream, const Symbols& outer, std::vector<Datum> inp
   for (size_t i = 0; i < program_.inputs.size() && i < inputs.size(); ++i) {
     const int32_t t = program_.inputs[i];
     set_slot(t, std::move(inputs[i]));
-    const plan::TensorInfo& info = program_.tensors[static_cast<size_t>(t)];
-    const TensorState& state = states_[static_cast<size_t>(t)];
+    const plan::TensorInfo& info = nth(program_.tensors, t);
+    const TensorState& state = nth(states_, t);
     for (size_t d = 0;
          info.ranked && state.slot->kind == Datum::kTensor && d < info.dims.size() && d < state.dims.size(); ++d)
       if (const int symbol = engine_.dims().lone_symbol(info.dims[d]); symbol >= 0)
-        symbols_[static_cast<size_t>(symbol)] = state.dims[d];
+        nth(symbols_, symbol) = state.dims[d];
   }
   for (size_t i = 0; i < states_.size(); ++i)
     if (!states_[i].slot && !states_[i].known && resolve(static_cast<int32_t>(i))) place(static_cast<int32_t>(i));

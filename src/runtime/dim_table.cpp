@@ -5,6 +5,7 @@
 #include <array>
 
 #include "base/checked.h"
+#include "base/index.h"
 
 namespace kiln {
 namespace {
@@ -56,7 +57,7 @@ std::optional<int64_t> DimTable::evaluate(uint32_t dim, const Symbols& symbols) 
     if (op.kind == DimOp::kConstant) {
       value = op.value;
     } else if (op.kind == DimOp::kSymbol) {
-      value = symbols[static_cast<size_t>(op.symbol)];
+      value = nth(symbols, op.symbol);
     } else {
       if (depth < 2) return std::nullopt;
       value = apply(op.kind, stack[depth - 2], stack[depth - 1]);

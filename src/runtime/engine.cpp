@@ -3,8 +3,10 @@
 
 #include <algorithm>
 
+#include "base/index.h"
 #include "plan/verify_shapes.h"
 #include "runtime/context.h"
+#include "runtime/take_memory.h"
 
 namespace kiln {
 
@@ -17,7 +19,8 @@ constexpr uint64_t kUploadBytes = uint64_t{64} << 20;  // of one copy, so that w
 Engine::Engine(plan::Plan plan, const LoadOptions& options)
     : plan_(std::move(plan)), dims_(plan_.dims), allocator_(options.allocator) {
   if (options.looks_only) return;
-  open_devices(options.ordinal);
+  open_devices(options.device);
+  const NamedRange range(*device_, "load");
   load_executables();
   name_frames();
   if (plan_.device_memory) upload_constants();
@@ -27,8 +30,8 @@ Engine::~Engine() {
   if (constants_) allocator_->deallocate(constants_);
 }
 
-void Engine::open_devices(int ordinal) {
-  device_ = &open_device(plan_.device + ":" + std::to_string(ordinal));
+void Engine::open_devices(Device* wanted) {
+  device_ = wanted && wanted->name() == plan_.device ? wanted : &open_device(plan_.device);
   if (device_->fingerprint() != plan_.fingerprint)
     throw Error(Code::kPlanDevice, "the engine was built for another device")
         .cause("built for " + plan_.fingerprint + "; this is " + device_->fingerprint())
@@ -97,10 +100,9 @@ void Engine::upload_constants() {
                 alignment;  // the plan holds them: the sum is far from the end of 64 bits
   if (size == 0) return;
   if (!allocator_) allocator_ = &device_->allocator();
-  constants_ = static_cast<std::byte*>(allocator_->allocate(size, alignment));
-  if (!constants_)
-    throw Error(Code::kOutOfMemory, "the allocator refused " + std::to_string(size) + " bytes for the engine's weights")
-        .remedy("free memory of the device, or build the engine with smaller weights");
+  constants_ =
+      static_cast<std::byte*>(take_memory(*allocator_, size, alignment, "the engine's weights",
+                                          "free memory of the device, or build the engine with smaller weights"));
   const auto stream = device_->create_stream();
   for (const auto& [from, to] : uploaded_) {
     const std::byte* bytes = plan_.constants.at(from.first, from.second);
@@ -144,7 +146,7 @@ std::shared_ptr<Engine> Engine::from_plan(plan::Plan plan, const LoadOptions& op
 std::optional<int32_t> Engine::find_io(std::string_view name) const {
   for (const auto* list : {&main().inputs, &main().outputs})
     for (int32_t t : *list)
-      if (main().tensors[static_cast<size_t>(t)].name == name) return t;
+      if (nth(main().tensors, t).name == name) return t;
   return std::nullopt;
 }
 
@@ -168,7 +170,7 @@ void Engine::require_device() const {
 }
 
 std::optional<int64_t> Engine::max_bytes(int32_t tensor, int32_t profile) const {
-  const plan::TensorInfo& info = main().tensors[static_cast<size_t>(tensor)];
+  const plan::TensorInfo& info = nth(main().tensors, tensor);
   std::optional<int64_t> most;
   int32_t corner = 0;
   plan::for_each_corner(plan_, [&](const plan::DimValues& values) {

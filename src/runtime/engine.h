@@ -20,7 +20,8 @@ struct LoadOptions {
   // For the constants that the device reads; null: the device's own. It outlives the engine. Only engines whose device has memory of
   // its own take any.
   Allocator* allocator = nullptr;
-  int ordinal = 0;          // of the device among those of its back end
+  // To run on, where it is of the engine's back end; else, and when null: the device that the back end's name stands for.
+  Device* device = nullptr;
   bool copies = false;      // a file is read into memory instead of mapped
   bool looks_only = false;  // no device is opened: the plan can be looked at, on any machine, and not run
 };
@@ -70,7 +71,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
 
  private:
   Engine(plan::Plan plan, const LoadOptions& options);
-  void open_devices(int ordinal);
+  void open_devices(Device* wanted);
   void require_device() const;
   void open_device_of(const plan::StepInfo& step);
   std::shared_ptr<const Executable> load_step(const plan::StepInfo& step) const;

@@ -5,6 +5,8 @@
 #include <exception>
 
 #include "base/checked.h"
+#include "base/index.h"
+#include "device/workspace.h"
 #include "plan/overlap.h"
 #include "plan/verify_shapes.h"
 
@@ -52,7 +54,7 @@ Runner::Runner(const Engine& engine, uint32_t program, std::byte* arena, std::by
     Values values{program_.inputs[i], {}, std::vector<int64_t>(count), false};
     for (size_t k = 0; k < count; ++k)
       values.symbols.push_back(engine.dims().find_symbol(
-          plan::value_symbol(program_.tensors[static_cast<size_t>(values.tensor)].name, static_cast<int64_t>(k))));
+          plan::value_symbol(nth(program_.tensors, values.tensor).name, static_cast<int64_t>(k))));
     values_.push_back(std::move(values));
   }
 }
@@ -61,10 +63,9 @@ void Runner::order_views() {
   std::vector<bool> done(states_.size(), false);
   std::vector<int32_t> chain;
   for (size_t i = 0; i < states_.size(); ++i) {
-    for (auto t = static_cast<int32_t>(i); t >= 0 && !done[static_cast<size_t>(t)];
-         t = program_.tensors[static_cast<size_t>(t)].view_of) {
-      done[static_cast<size_t>(t)] = true;
-      if (program_.tensors[static_cast<size_t>(t)].view_of >= 0) chain.push_back(t);
+    for (auto t = static_cast<int32_t>(i); t >= 0 && !nth(done, t); t = nth(program_.tensors, t).view_of) {
+      nth(done, t) = true;
+      if (nth(program_.tensors, t).view_of >= 0) chain.push_back(t);
     }
     views_.insert(views_.end(), chain.rbegin(), chain.rend());
     chain.clear();
@@ -78,7 +79,7 @@ std::vector<int> Runner::fresh_symbols(const plan::StepInfo& info, std::set<int>
   std::vector<int> fresh;
   for (int32_t t : info.outputs) {
     if (t < 0) continue;
-    for (uint32_t d : program_.tensors[static_cast<size_t>(t)].dims)
+    for (uint32_t d : nth(program_.tensors, t).dims)
       if (const int symbol = engine_.dims().lone_symbol(d);
           symbol >= 0 && engine_.dims().is_late(d) && bound.insert(symbol).second)
         fresh.push_back(symbol);
@@ -134,7 +135,7 @@ void Runner::make_steps() {
   steps_.resize(program_.steps.size());
   std::set<int> bound;
   for (int32_t t : program_.inputs)
-    for (uint32_t d : program_.tensors[static_cast<size_t>(t)].dims) bound.insert(engine_.dims().lone_symbol(d));
+    for (uint32_t d : nth(program_.tensors, t).dims) bound.insert(engine_.dims().lone_symbol(d));
   for (size_t i = 0; i < steps_.size(); ++i) {
     const plan::StepInfo& info = program_.steps[i];
     StepState& step = steps_[i];
@@ -143,7 +144,7 @@ void Runner::make_steps() {
     make_kernels(step, i);
     step.inputs.resize(info.inputs.size());
     step.outputs.resize(info.outputs.size());
-    auto is_late = [&](int32_t t) { return t >= 0 && states_[static_cast<size_t>(t)].slot != nullptr; };
+    auto is_late = [&](int32_t t) { return t >= 0 && nth(states_, t).slot != nullptr; };
     step.late = !info.bodies.empty() || std::any_of(info.inputs.begin(), info.inputs.end(), is_late) ||
                 std::any_of(info.outputs.begin(), info.outputs.end(), is_late);
   }
@@ -155,7 +156,7 @@ Status Runner::fail(Code code, std::string text) const {
 }
 
 void Runner::set_slot(int32_t tensor, Datum value) {
-  TensorState& state = states_[static_cast<size_t>(tensor)];
+  TensorState& state = nth(states_, tensor);
   *state.slot = std::move(value);
   state.known = true;
   if (state.slot->kind != Datum::kTensor) return;
@@ -184,8 +185,8 @@ void check_extent(const std::vector<int64_t>& dims) {
 
 // Strides and address of a tensor whose dims are set.
 void Runner::place(int32_t tensor) {
-  TensorState& state = states_[static_cast<size_t>(tensor)];
-  const plan::TensorInfo& info = program_.tensors[static_cast<size_t>(tensor)];
+  TensorState& state = nth(states_, tensor);
+  const plan::TensorInfo& info = nth(program_.tensors, tensor);
   state.known = true;
   state.view.rank = static_cast<int>(state.dims.size());
   state.view.dims = state.dims.data();
@@ -198,10 +199,10 @@ void Runner::place(int32_t tensor) {
     return;
   }
   if (info.view_of >= 0) {
-    const TensorState& parent = states_[static_cast<size_t>(info.view_of)];
+    const TensorState& parent = nth(states_, info.view_of);
     keep_place(state.strides, parent.strides);
     const int64_t shift = engine_.dims().evaluate(info.view_start, symbols_).value_or(0) *
-                          parent.strides[static_cast<size_t>(info.view_axis)] * bits(info.dtype) / 8;
+                          nth(parent.strides, info.view_axis) * bits(info.dtype) / 8;
     state.view.data = parent.view.data ? static_cast<std::byte*>(parent.view.data) + shift : nullptr;
   } else if (info.layout.is_plain()) {
     keep_place(state.strides, strides(info.layout, state.dims));
@@ -210,7 +211,7 @@ void Runner::place(int32_t tensor) {
 }
 
 std::optional<std::vector<int64_t>> Runner::expected_dims(int32_t tensor) const {
-  const plan::TensorInfo& info = program_.tensors[static_cast<size_t>(tensor)];
+  const plan::TensorInfo& info = nth(program_.tensors, tensor);
   if (!info.ranked || info.kind != Datum::kTensor) return std::nullopt;
   std::vector<int64_t> dims;
   for (uint32_t d : info.dims) {
@@ -222,8 +223,8 @@ std::optional<std::vector<int64_t>> Runner::expected_dims(int32_t tensor) const 
 }
 
 bool Runner::resolve(int32_t tensor) {
-  TensorState& state = states_[static_cast<size_t>(tensor)];
-  const plan::TensorInfo& info = program_.tensors[static_cast<size_t>(tensor)];
+  TensorState& state = nth(states_, tensor);
+  const plan::TensorInfo& info = nth(program_.tensors, tensor);
   if (!info.ranked || info.kind != Datum::kTensor) return false;
   state.dims.resize(info.dims.size());
   for (size_t d = 0; d < info.dims.size(); ++d) {
@@ -235,12 +236,12 @@ bool Runner::resolve(int32_t tensor) {
 }
 
 void Runner::forget_input_dims(int32_t tensor) noexcept {
-  states_[static_cast<size_t>(tensor)].known = false;
+  nth(states_, tensor).known = false;
   dirty_shapes_ = true;
 }
 
 Status Runner::set_input_dims(int32_t tensor, std::span<const int64_t> dims) noexcept {
-  TensorState& state = states_[static_cast<size_t>(tensor)];
+  TensorState& state = nth(states_, tensor);
   if (state.known && std::equal(dims.begin(), dims.end(), state.dims.begin(), state.dims.end())) return kOkStatus;
   state.dims.assign(dims.begin(), dims.end());
   state.known = true;
@@ -260,25 +261,25 @@ void Runner::set_input_values(int32_t tensor, std::span<const int64_t> values) n
 Status Runner::bind_values() noexcept {
   for (const Values& v : values_) {
     if (!v.known)
-      return fail(Code::kShapeNotSet, "the values of input '" + program_.tensors[static_cast<size_t>(v.tensor)].name +
+      return fail(Code::kShapeNotSet, "the values of input '" + nth(program_.tensors, v.tensor).name +
                                           "', which give shapes, are not known");
     for (size_t k = 0; k < v.symbols.size(); ++k)
-      if (v.symbols[k] >= 0) symbols_[static_cast<size_t>(v.symbols[k])] = v.now[k];
+      if (v.symbols[k] >= 0) nth(symbols_, v.symbols[k]) = v.now[k];
   }
   return kOkStatus;
 }
 
 // Gives the input's symbols their values.
 Status Runner::bind_input(int32_t tensor) noexcept {
-  const plan::TensorInfo& info = program_.tensors[static_cast<size_t>(tensor)];
-  const TensorState& state = states_[static_cast<size_t>(tensor)];
+  const plan::TensorInfo& info = nth(program_.tensors, tensor);
+  const TensorState& state = nth(states_, tensor);
   if (!info.ranked) return kOkStatus;
   if (state.dims.size() != info.dims.size())
     return fail(Code::kShapeMismatch, "input '" + info.name + "' has the wrong rank");
   for (size_t d = 0; d < info.dims.size(); ++d) {
     const int symbol = engine_.dims().lone_symbol(info.dims[d]);
     if (symbol < 0) continue;
-    auto& bound = symbols_[static_cast<size_t>(symbol)];
+    auto& bound = nth(symbols_, symbol);
     if (bound && *bound != state.dims[d] && !engine_.dims().is_late(info.dims[d]))
       return fail(Code::kShapeMismatch, "dimension '" + engine_.dims().symbol_name(symbol) + "' is " +
                                             std::to_string(*bound) + " in one input and " +
@@ -289,10 +290,10 @@ Status Runner::bind_input(int32_t tensor) noexcept {
 }
 
 Status Runner::check_reserved(int32_t tensor) {
-  const plan::TensorInfo& info = program_.tensors[static_cast<size_t>(tensor)];
+  const plan::TensorInfo& info = nth(program_.tensors, tensor);
   if (info.storage != Storage::kArena && info.storage != Storage::kHostArena && info.storage != Storage::kConstant)
     return kOkStatus;
-  const TensorState& state = states_[static_cast<size_t>(tensor)];
+  const TensorState& state = nth(states_, tensor);
   const auto needed =
       byte_size(info.dtype, info.view_of >= 0 ? element_count(state.dims) : storage_elements(info.layout, state.dims));
   if (!needed || static_cast<uint64_t>(*needed) > info.size)
@@ -325,10 +326,10 @@ Status Runner::resolve_all() {
 
 Status Runner::place_views() {
   for (int32_t t : views_) {
-    const plan::TensorInfo& info = program_.tensors[static_cast<size_t>(t)];
+    const plan::TensorInfo& info = nth(program_.tensors, t);
     const auto start = engine_.dims().evaluate(info.view_start, symbols_);
-    const auto& parent = states_[static_cast<size_t>(info.view_of)].dims;
-    if (!start || !plan::lies_inside(info, states_[static_cast<size_t>(t)].dims, parent, *start))
+    const auto& parent = nth(states_, info.view_of).dims;
+    if (!start || !plan::lies_inside(info, nth(states_, t).dims, parent, *start))
       return fail(Code::kShapeOutOfProfile, "'" + info.name + "' does not lie inside what it is a part of");
     place(t);
   }
@@ -349,9 +350,9 @@ Status Runner::prepare() noexcept {
     if (dirty_shapes_) {
       std::fill(symbols_.begin(), symbols_.end(), std::nullopt);
       for (int32_t t : program_.inputs) {
-        if (!states_[static_cast<size_t>(t)].known)
-          return fail(Code::kShapeNotSet, "input '" + program_.tensors[static_cast<size_t>(t)].name + "' has no " +
-                                              (has_slot(t) ? "value" : "shape"));
+        if (!nth(states_, t).known)
+          return fail(Code::kShapeNotSet,
+                      "input '" + nth(program_.tensors, t).name + "' has no " + (has_slot(t) ? "value" : "shape"));
         KILN_RETURN_IF_ERROR(bind_input(t));
       }
       KILN_RETURN_IF_ERROR(bind_values());
@@ -387,7 +388,7 @@ Status Runner::prepare() noexcept {
 // What a kernel sees of a tensor: one of numbers that lies in a slot is like any other once it has its place.
 TensorView Runner::view_of(int32_t tensor) const {
   if (tensor < 0) return {};
-  const TensorState& state = states_[static_cast<size_t>(tensor)];
+  const TensorState& state = nth(states_, tensor);
   TensorView view = state.view;
   if (view.slot && view.data && view.dtype != DType::kString && state.slot->kind == Datum::kTensor &&
       state.slot->tensor.dtype() == view.dtype)
@@ -427,8 +428,7 @@ Status Runner::measure_transfer(StepState& step, const plan::StepInfo& info) noe
 Status Runner::run_transfer(size_t index, Stream& stream) noexcept {
   StepState& step = steps_[index];
   const plan::StepInfo& info = program_.steps[index];
-  const TensorState &from = states_[static_cast<size_t>(info.inputs[0])],
-                    &to = states_[static_cast<size_t>(info.outputs[0])];
+  const TensorState &from = nth(states_, info.inputs[0]), &to = nth(states_, info.outputs[0]);
   if (from.slot) {
     if (from.slot->kind != Datum::kTensor || from.slot->tensor.dtype() != to.view.dtype || from.dims != to.dims)
       return {Code::kExecution, "a result is not the tensor that the device takes"};
@@ -470,10 +470,13 @@ Status Runner::run_named_step(size_t index, Stream& stream) noexcept {
 Status Runner::run(Stream& stream, const StepHook* before_step) noexcept {
   if (!is_body_) forget_late_symbols();
   for (size_t i = 0; i <= steps_.size(); ++i) {
-    if (stopped()) return fail(Code::kInvalidState, "the inference was stopped");
+    KILN_RETURN_IF_ERROR(check_stop());
     if (i == steps_.size()) break;
     if (before_step) KILN_RETURN_IF_ERROR((*before_step)(i));
-    if (const Status status = frames_ ? run_named_step(i, stream) : run_step(i, stream); !status.ok()) {
+    if (!ranges_.empty()) engine_.device().begin_range(ranges_[i]);
+    const Status status = frames_ ? run_named_step(i, stream) : run_step(i, stream);
+    if (!ranges_.empty()) engine_.device().end_range();
+    if (!status.ok()) {
       const std::string detail = status.detail;
       return fail(status.code, "step '" + program_.steps[i].name + "' (" + program_.steps[i].op + "): " + detail);
     }
@@ -491,7 +494,15 @@ void Runner::set_scratch_allocator(Allocator* allocator) {
   }
 }
 
-void Runner::set_stop(const std::atomic<bool>* stop) noexcept {
+Status Runner::check_stop() const noexcept {
+  if (!stop_) return kOkStatus;
+  if (stop_->flag.load(std::memory_order_relaxed)) return {Code::kInvalidState, "the inference was stopped"};
+  if (stop_->deadline != WorkLimits::Clock::time_point::max() && WorkLimits::Clock::now() > stop_->deadline)
+    return {Code::kInvalidState, "the inference took longer than its limit of time"};
+  return kOkStatus;
+}
+
+void Runner::set_stop(const RunStop* stop) noexcept {
   stop_ = stop;
   for (StepState& step : steps_)
     for (const auto& body : step.bodies) body->set_stop(stop);
@@ -504,9 +515,10 @@ void Runner::use_workspace(StepState& step) {
 }
 
 // The plan reserves what the largest shapes want. Smaller ones may want more, and where the largest shapes of several operands
-// cannot meet, the plan could not tell.
+// cannot meet, the plan reserves nothing.
 Status Runner::reserve_workspace(StepState& step, const plan::StepInfo& info) {
   const size_t wanted = step.kernel->workspace(step.call);
+  if (wanted == kNoWorkspace) return kOkStatus;  // prepare says what does not fit
   // Steps whose sizes only running tells work on the host, as do those of another device.
   const bool by_host = engine_.plan().device_memory && (step.late || on_host(info));
   Allocator& scratch = by_host ? engine_.device().staging() : scratch_ ? *scratch_ : engine_.device().allocator();
@@ -532,11 +544,11 @@ bool Runner::slots_fit(const StepState& step) {
 Status Runner::run_late(size_t index, Stream& stream) {
   StepState& step = steps_[index];
   const plan::StepInfo& info = *step.info;
-  for (int symbol : step.fresh) symbols_[static_cast<size_t>(symbol)].reset();
+  for (int symbol : step.fresh) nth(symbols_, symbol).reset();
   for (int32_t t : info.outputs) {
-    if (t < 0 || !states_[static_cast<size_t>(t)].slot) continue;
-    TensorState& state = states_[static_cast<size_t>(t)];
-    const plan::TensorInfo& tensor = program_.tensors[static_cast<size_t>(t)];
+    if (t < 0 || !nth(states_, t).slot) continue;
+    TensorState& state = nth(states_, t);
+    const plan::TensorInfo& tensor = nth(program_.tensors, t);
     state.view.data = nullptr;
     if (tensor.kind != Datum::kTensor || tensor.dtype == DType::kString || tensor.dtype == DType::kInvalid ||
         !resolve(t))
@@ -568,15 +580,15 @@ Status Runner::run_late(size_t index, Stream& stream) {
 
 void Runner::bind_results(const plan::StepInfo& info) {
   for (int32_t t : info.outputs) {
-    if (t < 0 || !states_[static_cast<size_t>(t)].slot) continue;
-    TensorState& state = states_[static_cast<size_t>(t)];
+    if (t < 0 || !nth(states_, t).slot) continue;
+    TensorState& state = nth(states_, t);
     if (state.slot->kind != Datum::kTensor) continue;
     state.dims = state.slot->tensor.dims();
     place(t);
-    const plan::TensorInfo& tensor = program_.tensors[static_cast<size_t>(t)];
+    const plan::TensorInfo& tensor = nth(program_.tensors, t);
     for (size_t d = 0; tensor.ranked && d < tensor.dims.size() && d < state.dims.size(); ++d)
       if (const int symbol = engine_.dims().lone_symbol(tensor.dims[d]); symbol >= 0)
-        symbols_[static_cast<size_t>(symbol)] = state.dims[d];
+        nth(symbols_, symbol) = state.dims[d];
   }
 }
 

@@ -7,10 +7,18 @@
 #include <set>
 #include <vector>
 
+#include "base/index.h"
+#include "base/work.h"
 #include "runtime/engine.h"
 #include "runtime/scratch.h"
 
 namespace kiln {
+
+// What ends a run early.
+struct RunStop {
+  std::atomic<bool> flag = false;
+  WorkLimits::Clock::time_point deadline = WorkLimits::Clock::time_point::max();
+};
 
 class Runner {
  public:
@@ -28,17 +36,17 @@ class Runner {
   // Elements of a shape tensor among the inputs, as many as the profiles bound.
   void set_input_values(int32_t tensor, std::span<const int64_t> values) noexcept;
   void set_address(int32_t tensor, void* address) noexcept {
-    states_[static_cast<size_t>(tensor)].given = address;
-    if (states_[static_cast<size_t>(tensor)].slot) return;
-    states_[static_cast<size_t>(tensor)].view.data = address;
+    nth(states_, tensor).given = address;
+    if (nth(states_, tensor).slot) return;
+    nth(states_, tensor).view.data = address;
     dirty_addresses_ = true;
   }
-  void* address(int32_t tensor) const { return states_[static_cast<size_t>(tensor)].given; }
-  bool dims_known(int32_t tensor) const { return states_[static_cast<size_t>(tensor)].known; }
-  const std::vector<int64_t>& tensor_dims(int32_t tensor) const { return states_[static_cast<size_t>(tensor)].dims; }
-  bool has_slot(int32_t tensor) const { return states_[static_cast<size_t>(tensor)].slot != nullptr; }
+  void* address(int32_t tensor) const { return nth(states_, tensor).given; }
+  bool dims_known(int32_t tensor) const { return nth(states_, tensor).known; }
+  const std::vector<int64_t>& tensor_dims(int32_t tensor) const { return nth(states_, tensor).dims; }
+  bool has_slot(int32_t tensor) const { return nth(states_, tensor).slot != nullptr; }
   // A result that only running could size: valid after run().
-  const Datum& slot(int32_t tensor) const { return *states_[static_cast<size_t>(tensor)].slot; }
+  const Datum& slot(int32_t tensor) const { return *nth(states_, tensor).slot; }
   // Dimensions that such a result will have, after prepare(); nothing when only running can tell.
   std::optional<std::vector<int64_t>> expected_dims(int32_t tensor) const;
   void set_slot(int32_t tensor, Datum value);
@@ -61,8 +69,11 @@ class Runner {
 
   // Where late steps take workspaces whose size only running tells; null: the device's own.
   void set_scratch_allocator(Allocator* allocator);
-  // A run, bodies too, ends with kInvalidState before its next step once this is true; null: never. It outlives the runner.
-  void set_stop(const std::atomic<bool>* stop) noexcept;
+  // A run, bodies too, ends with kInvalidState before its next step once it is to end; null: never. It outlives the runner.
+  void set_stop(const RunStop* stop) noexcept;
+
+  // Each step is a range of the device's under its name here; none when there are no names, which outlive the runner.
+  void set_ranges(std::vector<const char*> names) { ranges_ = std::move(names); }
 
   const char* error_text() const { return error_.c_str(); }
 
@@ -100,7 +111,7 @@ class Runner {
   Status resolve_all();
   TensorView view_of(int32_t tensor) const;
   void forget_late_symbols() {
-    for (int symbol : engine_.dims().late_symbols()) symbols_[static_cast<size_t>(symbol)].reset();
+    for (int symbol : engine_.dims().late_symbols()) nth(symbols_, symbol).reset();
   }
   void refresh_views(StepState& step, const plan::StepInfo& info);
   bool on_host(const plan::StepInfo& info) const;
@@ -114,14 +125,16 @@ class Runner {
   Status keep_apart();
   static bool slots_fit(const StepState& step);
   static void use_workspace(StepState& step);
-  bool stopped() const noexcept { return stop_ && stop_->load(std::memory_order_relaxed); }
+  Status check_stop() const noexcept;
   Status reserve_workspace(StepState& step, const plan::StepInfo& info);
   Status run_late(size_t index, Stream& stream);
   Status run_control(size_t index, Stream& stream);
   Status run_if(size_t index, Stream& stream);
   Status run_loop(size_t index, Stream& stream);
   Status run_scan(size_t index, Stream& stream);
-  Tensor slice_of_none(const std::vector<Tensor>& trips, int32_t t, int64_t axis) const;
+  std::optional<Tensor> slice_of_none(int32_t t, int64_t axis) const;
+  std::vector<Tensor> outputs_of_none(size_t index, size_t first, const Ints& axes, std::vector<Datum> arguments,
+                                      size_t skipped, Stream& stream);
   void take_results(size_t index, std::vector<Datum> results);
   void bind_results(const plan::StepInfo& info);
   Datum as_datum(int32_t tensor) const;
@@ -130,9 +143,10 @@ class Runner {
   const Engine& engine_;
   const plan::Program& program_;
   const StepFrames* frames_;
+  std::vector<const char*> ranges_;  // by step
   std::byte *arena_, *host_arena_;
   Allocator* scratch_ = nullptr;
-  const std::atomic<bool>* stop_ = nullptr;
+  const RunStop* stop_ = nullptr;
   bool is_body_;
   Symbols symbols_;
   // Elements of an input that dimensions depend on.

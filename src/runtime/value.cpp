@@ -2,6 +2,7 @@
 #include <cstring>
 
 #include "base/checked.h"
+#include "base/index.h"
 #include "runtime/runner.h"
 
 namespace kiln {
@@ -24,8 +25,8 @@ template <class F> void for_each_offset(const Layout& layout, const Dims& dims, 
 }  // namespace
 
 Datum Runner::value(Stream& stream, int32_t tensor) const {
-  const TensorState& state = states_[static_cast<size_t>(tensor)];
-  const plan::TensorInfo& info = program_.tensors[static_cast<size_t>(tensor)];
+  const TensorState& state = nth(states_, tensor);
+  const plan::TensorInfo& info = nth(program_.tensors, tensor);
   const bool in_memory = !state.slot || (state.slot->kind == Datum::kTensor && !info.layout.is_row_major());
   if (!in_memory) {
     Datum copy = *state.slot;

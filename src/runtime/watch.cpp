@@ -1,6 +1,8 @@
 // What a context looks at between steps: results for an observer, values for a listener, and what is required to be true.
 #include "runtime/context.h"
 
+#include "base/index.h"
+
 namespace kiln {
 
 void Context::show(int32_t tensor, bool on) {
@@ -34,7 +36,7 @@ void Context::look_at(size_t step, size_t output, Stream& stream) {
   const auto required = required_.find(t);
   const bool heard = listener_ && (show_results_ || shown_.count(t));
   if (!observer_ && !heard && required == required_.end()) return;
-  const plan::TensorInfo& info = engine_->main().tensors[static_cast<size_t>(t)];
+  const plan::TensorInfo& info = nth(engine_->main().tensors, t);
   const Datum value = runner_.value(stream, t);
   if (observer_) observer_(step, output, value);
   if (heard && value.kind == Datum::kTensor && value.tensor.valid()) listener_(info, value);

@@ -2,7 +2,10 @@
 #include "target/epilogue.h"
 
 #include <cmath>
+#include <map>
 #include <optional>
+
+#include "base/index.h"
 
 namespace kiln {
 namespace {
@@ -21,32 +24,64 @@ std::optional<double> scalar_operand(const Problem& p, const ir::PostOp& post, s
   return a.constant->at(0);
 }
 
+using Facts = std::optional<ActivationFacts>;
+using FactsReader = Facts (*)(const Problem&, const ir::PostOp&);
+
+template <Activation kKind> Facts plain(const Problem&, const ir::PostOp&) { return ActivationFacts{kKind}; }
+
+Facts gelu(const Problem&, const ir::PostOp& post) {
+  const std::string form = post.attributes.text("approximate", "none");
+  if (form == "none") return ActivationFacts{Activation::kGeluErf};
+  return form == "tanh" ? Facts(ActivationFacts{Activation::kGeluTanh}) : std::nullopt;
+}
+
+Facts swish(const Problem&, const ir::PostOp& post) {
+  return post.attributes.real("alpha", 1.0) == 1.0 ? Facts(ActivationFacts{Activation::kSilu}) : std::nullopt;
+}
+
+Facts clip(const Problem& p, const ir::PostOp& post) {
+  const auto low = scalar_operand(p, post, 1, -HUGE_VAL), high = scalar_operand(p, post, 2, HUGE_VAL);
+  return low && high ? Facts(ActivationFacts{Activation::kClip, *low, *high}) : std::nullopt;
+}
+
+Facts p_relu(const Problem& p, const ir::PostOp& post) {
+  const auto slope = scalar_operand(p, post, 1, NAN);
+  return slope && !std::isnan(*slope) ? Facts(ActivationFacts{Activation::kLeakyRelu, *slope}) : std::nullopt;
+}
+
+// The operators that are activations of the kernels, in some or all of their forms.
+const std::map<std::string_view, FactsReader>& activations() {
+  static const std::map<std::string_view, FactsReader> kActivations = {
+      {"Clip", clip},
+      {"Elu",
+       [](const Problem&, const ir::PostOp& post) -> Facts {
+         return ActivationFacts{Activation::kElu, post.attributes.real("alpha", 1.0)};
+       }},
+      {"Gelu", gelu},
+      {"HardSigmoid",
+       [](const Problem&, const ir::PostOp& post) -> Facts {
+         return ActivationFacts{Activation::kHardSigmoid, post.attributes.real("alpha", 0.2),
+                                post.attributes.real("beta", 0.5)};
+       }},
+      {"HardSwish", plain<Activation::kHardSwish>},
+      {"LeakyRelu",
+       [](const Problem&, const ir::PostOp& post) -> Facts {
+         return ActivationFacts{Activation::kLeakyRelu, post.attributes.real("alpha", 0.01)};
+       }},
+      {"PRelu", p_relu},
+      {"Relu", plain<Activation::kRelu>},
+      {"Sigmoid", plain<Activation::kSigmoid>},
+      {"Silu", swish},
+      {"Swish", swish},
+      {"Tanh", plain<Activation::kTanh>},
+  };
+  return kActivations;
+}
+
 // Nothing when the operator is no activation of the kernels.
-std::optional<ActivationFacts> activation_of(const Problem& p, const ir::PostOp& post) {
-  const std::string& name = post.op->name();
-  const Attributes& a = post.attributes;
-  if (name == "Relu") return ActivationFacts{Activation::kRelu};
-  if (name == "Sigmoid") return ActivationFacts{Activation::kSigmoid};
-  if (name == "Tanh") return ActivationFacts{Activation::kTanh};
-  if (name == "HardSwish") return ActivationFacts{Activation::kHardSwish};
-  if (name == "LeakyRelu") return ActivationFacts{Activation::kLeakyRelu, a.real("alpha", 0.01)};
-  if (name == "Elu") return ActivationFacts{Activation::kElu, a.real("alpha", 1.0)};
-  if (name == "HardSigmoid")
-    return ActivationFacts{Activation::kHardSigmoid, a.real("alpha", 0.2), a.real("beta", 0.5)};
-  if (name == "Gelu") {
-    const std::string form = a.text("approximate", "none");
-    if (form == "none") return ActivationFacts{Activation::kGeluErf};
-    if (form == "tanh") return ActivationFacts{Activation::kGeluTanh};
-  }
-  if ((name == "Swish" || name == "Silu") && a.real("alpha", 1.0) == 1.0) return ActivationFacts{Activation::kSilu};
-  if (name == "Clip") {
-    const auto low = scalar_operand(p, post, 1, -HUGE_VAL), high = scalar_operand(p, post, 2, HUGE_VAL);
-    if (low && high) return ActivationFacts{Activation::kClip, *low, *high};
-  }
-  if (name == "PRelu")
-    if (const auto slope = scalar_operand(p, post, 1, NAN); slope && !std::isnan(*slope))
-      return ActivationFacts{Activation::kLeakyRelu, *slope};
-  return std::nullopt;
+Facts activation_of(const Problem& p, const ir::PostOp& post) {
+  const auto at = activations().find(post.op->name());
+  return at == activations().end() ? std::nullopt : at->second(p, post);
 }
 
 bool same_place(const Problem& p, int i) { return p.input(i).dtype == p.outputs[0].dtype && lies_like(p, i); }
@@ -131,7 +166,7 @@ Refusal add_bias(const Problem& p, int i, int column_axis, double factor, FusedE
   if (e.bias_input >= 0) return refuse("there are two biases, one of them not constant");
   e.bias.resize(static_cast<size_t>(columns), 0.0f);
   for (int64_t c = 0; c < columns; ++c)
-    e.bias[static_cast<size_t>(c)] += static_cast<float>(factor * a.constant->at(elements == 1 ? 0 : c));
+    nth(e.bias, c) += static_cast<float>(factor * a.constant->at(elements == 1 ? 0 : c));
   return accept();
 }
 
@@ -154,6 +189,16 @@ void emit_epilogue(const FusedEpilogue& e, Emitted& emitted) {
   if (!e.bias.empty()) bias = add_constant(emitted, Tensor::of<float>({static_cast<int64_t>(e.bias.size())}, e.bias));
   emitted.inputs.push_back(bias);
   emitted.inputs.push_back(e.residual_input >= 0 ? e.residual_input : Emitted::kAbsent);
+}
+
+passes::FusionLimits epilogue_limits(const TacticList& tactics) {
+  passes::FusionLimits limits{.operators = tactics.ops(),
+                              .bases = {"Conv", "ConvTranspose", "Gemm", "MatMul"},
+                              .activations = {},
+                              .sums = 1,
+                              .sums_behind = true};
+  for (const auto& [name, reader] : activations()) limits.activations.emplace(name);
+  return limits;
 }
 
 }  // namespace kiln

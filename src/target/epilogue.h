@@ -36,6 +36,9 @@ template <class Fill> Tensor packed_floats(int64_t count, const Fill& fill) {
   if (count > 0) fill(t.as_mutable<float>().data());
   return t;
 }
+// Of targets whose convolutions and products end with such an epilogue; with the fused operators that a tactic is for.
+passes::FusionLimits epilogue_limits(const TacticList& tactics);
+
 // Appends a constant; returns its index as an input.
 int add_constant(Emitted& emitted, Tensor tensor);
 

@@ -2,6 +2,7 @@
 #include "target/fused_program.h"
 
 #include "base/error.h"
+#include "base/index.h"
 #include "ops/defaults.h"
 
 namespace kiln {
@@ -58,8 +59,8 @@ std::optional<ScalarProgram> fused_program(const Problem& problem, std::vector<i
       std::vector<Expr> operands;
       std::vector<DType> operand_types;
       for (int operand : post.operands) {
-        operands.push_back(operand < 0 ? result : loaded[static_cast<size_t>(operand)]);
-        operand_types.push_back(operand < 0 ? type : types[static_cast<size_t>(operand)]);
+        operands.push_back(operand < 0 ? result : nth(loaded, operand));
+        operand_types.push_back(operand < 0 ? type : nth(types, operand));
       }
       result = apply(*post.op, post.attributes, operands);
       type = result_type(*post.op, post.attributes, operand_types);

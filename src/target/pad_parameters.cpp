@@ -1,6 +1,7 @@
 // What a Pad asks of its kernel.
 #include "target/pad_parameters.h"
 
+#include "base/index.h"
 #include "target/checks.h"
 
 namespace kiln {
@@ -16,7 +17,7 @@ std::optional<Ints> pads_before(const Problem& p) {
   } else {
     for (int64_t i = 0; i < rank(p.input(0)); ++i) axes.push_back(i);
   }
-  for (size_t i = 0; i < axes.size(); ++i) before[static_cast<size_t>(axes[i])] = (*pads)[i];
+  for (size_t i = 0; i < axes.size(); ++i) nth(before, axes[i]) = (*pads)[i];
   return before;
 }
 

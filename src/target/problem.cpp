@@ -1,12 +1,13 @@
 // Problems: their text, their key, and the last resort.
 #include "base/error.h"
+#include "base/index.h"
 #include "target/target.h"
 
 namespace kiln {
 
 const Argument& Problem::input(int i) const {
   static const Argument absent;
-  return i < static_cast<int>(inputs.size()) ? inputs[static_cast<size_t>(i)] : absent;
+  return i < static_cast<int>(inputs.size()) ? nth(inputs, i) : absent;
 }
 
 namespace {
@@ -69,6 +70,12 @@ TacticList::TacticList(std::vector<const Tactic*> all) : all_(std::move(all)) {
   }
 }
 
+std::set<std::string, std::less<>> TacticList::ops() const {
+  std::set<std::string, std::less<>> names;
+  for (const auto& [name, tactics] : of_) names.emplace(name);
+  return names;
+}
+
 const std::vector<const Tactic*>& TacticList::of(std::string_view op) const {
   const auto it = of_.find(op);
   return it == of_.end() ? for_any_ : it->second;
@@ -78,6 +85,7 @@ Hash128 Problem::key() const {
   std::string text = str() + " " + to_string(attributes()) + " threads " + std::to_string(threads);
   if (sizes_results) text += " sizes results";
   if (tf32) text += " tf32";
+  if (node->precision != DType::kInvalid) text += " in " + std::string(name(node->precision));
   for (const auto* arguments : {&inputs, &outputs})
     for (const Argument& a : *arguments)
       if (!a.min.empty()) text += " from " + to_string(a.min);
@@ -107,7 +115,7 @@ Emitted emit_reference(const Problem& problem) {
     e.parameters.set("post" + std::to_string(i) + ".operands", Ints(post.operands.begin(), post.operands.end()));
   }
   for (int i = 0; i < static_cast<int>(problem.inputs.size()); ++i)
-    e.inputs.push_back(problem.inputs[static_cast<size_t>(i)].present ? i : Emitted::kAbsent);
+    e.inputs.push_back(nth(problem.inputs, i).present ? i : Emitted::kAbsent);
   return e;
 }
 

@@ -11,6 +11,7 @@
 #include "base/hash.h"
 #include "device/device.h"
 #include "ir/graph.h"
+#include "passes/fusion_limits.h"
 
 namespace kiln::passes {
 struct Pass;
@@ -80,6 +81,7 @@ struct Tactic {
   std::vector<std::string_view> ops = {};  // that it is for; empty: any
   std::string device = {};                 // whose kernels it emits; empty: the target's
   bool sizes_results = false;              // its kernel stores results whose shape it alone can tell
+  bool turns_layouts = false;  // reads row-major images and writes channels-last ones, or the reverse, at no cost
   std::function<Refusal(const Problem&)> accepts;
   // At least one; in the order of preference when nothing is measured. Null: one empty configuration.
   std::function<std::vector<Config>(const Problem&)> configurations;
@@ -95,6 +97,7 @@ class TacticList {
   explicit TacticList(std::vector<const Tactic*> all);
   const std::vector<const Tactic*>& all() const { return all_; }
   const std::vector<const Tactic*>& of(std::string_view op) const;
+  std::set<std::string, std::less<>> ops() const;  // that a tactic names
 
  private:
   std::vector<const Tactic*> all_, for_any_;
@@ -133,6 +136,8 @@ class Target {
   virtual const TacticList& tactics() const = 0;
   // Whether passes of this target let a network in float32 compute in that type.
   virtual bool computes_in(DType type) const { return type == DType::kF32; }
+  // What its kernels do in one step.
+  virtual passes::FusionLimits fusion() const { return {}; }
   // Whose tactics run on the host what this target's device, with memory of its own, cannot; null: reference evaluation does.
   virtual const Target* fallback() const { return nullptr; }
 };

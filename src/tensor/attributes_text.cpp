@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "base/error.h"
+#include "base/index.h"
 #include "tensor/attributes.h"
 #include "tensor/number_text.h"
 
@@ -67,7 +68,7 @@ std::string element_text(const Tensor& tensor, int64_t i) {
   const DType type = tensor.dtype();
   const void* data = tensor.data();
   switch (type) {
-    case DType::kString: return quoted(tensor.string_values()[static_cast<size_t>(i)]);
+    case DType::kString: return quoted(nth(tensor.string_values(), i));
     case DType::kC64:
       return "(" + real_text(load_bits<float>(data, 2 * i)) + "," + real_text(load_bits<float>(data, 2 * i + 1)) + ")";
     case DType::kC128:

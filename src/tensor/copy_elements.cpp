@@ -2,6 +2,8 @@
 #include <cstring>
 
 #include "base/error.h"
+#include "base/index.h"
+#include "base/require.h"
 #include "tensor/tensor.h"
 
 namespace kiln {
@@ -10,13 +12,12 @@ void copy_elements(const Tensor& source, int64_t from, Tensor& destination, int6
   if (source.dtype() != destination.dtype())
     throw Error(Code::kTypeMismatch,
                 "cannot copy elements of " + source.type_string() + " into " + destination.type_string());
-  if (from < 0 || to < 0 || count < 0 || from + count > source.size() || to + count > destination.size())
-    throw Error(Code::kInternal, "copy_elements is out of range");
+  require(from >= 0 && to >= 0 && count >= 0 && from + count <= source.size() && to + count <= destination.size(),
+          Code::kInternal, "copy_elements is out of range");
   const int width = bits(source.dtype());
   if (source.dtype() == DType::kString) {
     for (int64_t i = 0; i < count; ++i)
-      destination.mutable_string_values()[static_cast<size_t>(to + i)] =
-          source.string_values()[static_cast<size_t>(from + i)];
+      nth(destination.mutable_string_values(), to + i) = nth(source.string_values(), from + i);
   } else if (width % 8 == 0) {
     const int64_t bytes = width / 8;
     if (count > 0)

@@ -7,6 +7,7 @@
 
 #include "base/checked.h"
 #include "base/error.h"
+#include "base/require.h"
 #include "tensor/dim_expression.h"
 
 namespace kiln {
@@ -157,8 +158,8 @@ DimTerm common_divisor(const DimTerms& a, const DimTerms& b) {
   DimTerm common{0, b.front().factors};
   for (const DimTerms* terms : {&a, &b}) {
     for (const DimTerm& t : *terms) {
-      if (t.coefficient == std::numeric_limits<int64_t>::min())
-        throw Error(Code::kOverflow, "a dimension's coefficient is too large");
+      require(t.coefficient != std::numeric_limits<int64_t>::min(), Code::kOverflow,
+              "a dimension's coefficient is too large");
       common.coefficient = std::gcd(common.coefficient, t.coefficient);
       std::vector<DimAtomPtr> shared;
       std::set_intersection(common.factors.begin(), common.factors.end(), t.factors.begin(), t.factors.end(),

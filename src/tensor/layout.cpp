@@ -7,6 +7,7 @@
 
 #include "base/checked.h"
 #include "base/error.h"
+#include "base/index.h"
 
 namespace kiln {
 namespace {
@@ -22,7 +23,7 @@ std::vector<int> full_order(const Layout& layout, size_t rank) {
 Dims block_sizes(const Layout& layout, size_t rank) {
   Dims sizes(rank, 1);
   for (const Layout::Block& b : layout.blocks) {
-    int64_t& size = sizes[static_cast<size_t>(b.axis)];
+    int64_t& size = nth(sizes, b.axis);
     size = mul_or_throw(size, b.size, "the blocks of a layout");
   }
   return sizes;
@@ -89,8 +90,8 @@ void check(const Layout& layout, int rank) {
     for (int axis : layout.order) {
       if (axis < 0 || axis >= rank)
         fail(layout, "axis " + std::to_string(axis) + " is outside rank " + std::to_string(rank));
-      if (seen[static_cast<size_t>(axis)]) fail(layout, "axis " + std::to_string(axis) + " occurs twice");
-      seen[static_cast<size_t>(axis)] = true;
+      if (nth(seen, axis)) fail(layout, "axis " + std::to_string(axis) + " occurs twice");
+      nth(seen, axis) = true;
     }
   }
   for (const Layout::Block& b : layout.blocks) {

@@ -2,6 +2,7 @@
 #include <cmath>
 #include <limits>
 
+#include "base/index.h"
 #include "tensor/convert.h"
 #include "tensor/scalar_program.h"
 
@@ -209,7 +210,7 @@ ScalarValue constant(const ScalarInstruction& v) {
 
 ScalarValue run(const ScalarProgram& program, const ScalarInstruction& v, std::span<const ScalarValue> inputs,
                 std::span<const ScalarValue> values) {
-  if (v.op == ScalarOp::kInput) return inputs[static_cast<size_t>(v.integer)];
+  if (v.op == ScalarOp::kInput) return nth(inputs, v.integer);
   if (v.op == ScalarOp::kConstant) return constant(v);
   if (v.op == ScalarOp::kSelect) return values[v.a].b ? values[v.b] : values[v.c];
   const ScalarType operand = program.code[v.a].type;

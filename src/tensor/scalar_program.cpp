@@ -4,6 +4,7 @@
 #include <array>
 
 #include "base/error.h"
+#include "base/index.h"
 #include "tensor/number_text.h"
 
 namespace kiln {
@@ -83,7 +84,7 @@ bool is_known(ScalarType type) { return type <= ScalarType::kF64; }
 const OpInfo& info(ScalarOp op) {
   if (!is_known(op))
     throw Error(Code::kInvalidArgument, "unknown scalar operation " + std::to_string(static_cast<int>(op)));
-  return kOps[static_cast<size_t>(op)];
+  return nth(kOps, op);
 }
 
 bool allows(const OpInfo& op, ScalarType type) { return op.types >> static_cast<int>(type) & 1; }
@@ -133,7 +134,7 @@ std::string instruction_defect(const ScalarProgram& program, size_t index, std::
     if ((k == 0 ? v.a : k == 1 ? v.b : v.c) >= index) return "an operand is not an earlier value";
   if (v.op == ScalarOp::kInput) {
     if (v.integer < 0 || v.integer >= program.input_count) return "there is no input " + std::to_string(v.integer);
-    int& known = input_types[static_cast<size_t>(v.integer)];
+    int& known = nth(input_types, v.integer);
     if (known >= 0 && known != static_cast<int>(v.type)) return "an input is read as two types";
     known = static_cast<int>(v.type);
   }
@@ -174,7 +175,7 @@ std::string_view name(ScalarOp op) { return info(op).name; }
 
 std::string_view name(ScalarType type) {
   static constexpr std::string_view kNames[] = {"bool", "i64", "u64", "f32", "f64"};
-  return is_known(type) ? kNames[static_cast<size_t>(type)] : "unknown";
+  return is_known(type) ? nth(kNames, type) : "unknown";
 }
 
 std::string find_defect(const ScalarProgram& program) {

@@ -5,6 +5,7 @@
 
 #include "base/checked.h"
 #include "base/error.h"
+#include "tensor/dim_demands.h"
 
 namespace kiln {
 
@@ -95,6 +96,7 @@ Shape broadcast(const Shape& a, const Shape& b) {
       result[i] = y;
     } else if (!x.is_constant() || !y.is_constant()) {
       result[i] = simpler(x, y);
+      DimDemands::note(result[i], result[i] == x ? y : x, true);
     } else {
       throw Error(Code::kShapeMismatch, "shapes " + to_string(a) + " and " + to_string(b) + " do not broadcast")
           .cause("dimension " + std::to_string(i) + " is " + x.str() + " and " + y.str())

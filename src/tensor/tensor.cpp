@@ -1,27 +1,18 @@
 // Storage of host tensors.
 #include "tensor/tensor.h"
 
-#include <sys/sysinfo.h>
-
 #include <cstdlib>
 #include <cstring>
 
 #include "base/error.h"
+#include "base/index.h"
+#include "base/require.h"
+#include "base/work.h"
 
 namespace kiln {
 namespace {
 
 constexpr int64_t kAlignment = 64;
-
-// All memory and swap of the machine: nothing larger can be filled, whatever the kernel promises.
-int64_t largest_allocation() {
-  static const int64_t bytes = [] {
-    struct sysinfo info {};
-    if (::sysinfo(&info) != 0) return int64_t{1} << 40;
-    return static_cast<int64_t>(info.totalram + info.totalswap) * static_cast<int64_t>(info.mem_unit);
-  }();
-  return bytes;
-}
 
 int64_t storage_bytes(DType type, const Dims& dims, int64_t count) {
   if (auto bytes = byte_size(type, count)) return *bytes;
@@ -46,20 +37,22 @@ Tensor Tensor::allocate(DType type, Dims dims) {
   Tensor t;
   t.count_ = element_count(dims);
   if (type == DType::kString) {
-    if (t.count_ > largest_allocation() / static_cast<int64_t>(sizeof(std::string)))
+    if (t.count_ > machine_bytes() / static_cast<int64_t>(sizeof(std::string)))
       throw Error(Code::kOutOfMemory, "cannot allocate " + std::to_string(t.count_) + " strings");
     return strings(std::move(dims), std::vector<std::string>(static_cast<size_t>(t.count_)));
   }
   t.bytes_ = storage_bytes(type, dims, t.count_);
+  WorkBytes counted(t.bytes_);
   void* raw = nullptr;
   // calloc takes large blocks from the kernel already zero and untouched.
-  if (t.bytes_ <= largest_allocation()) raw = std::calloc(1, static_cast<size_t>(t.bytes_ + kAlignment));
+  if (t.bytes_ <= machine_bytes()) raw = std::calloc(1, static_cast<size_t>(t.bytes_ + kAlignment));
   if (!raw) {
     throw Error(Code::kOutOfMemory, "cannot allocate " + std::to_string(t.bytes_) + " bytes for " +
                                         std::string(name(type)) + to_string(dims))
         .remedy("use smaller shapes or a machine with more memory");
   }
-  t.owner_ = std::shared_ptr<const void>(raw, [](const void* p) { std::free(const_cast<void*>(p)); });
+  t.owner_ = std::shared_ptr<const void>(
+      raw, [counted = std::move(counted)](const void* p) { std::free(const_cast<void*>(p)); });
   const auto address = reinterpret_cast<uintptr_t>(raw);
   t.data_ = static_cast<char*>(raw) + (kAlignment - address % kAlignment) % kAlignment;
   t.dtype_ = type;
@@ -100,8 +93,8 @@ Tensor Tensor::strings(Dims dims, std::vector<std::string> values) {
 }
 
 void* Tensor::mutable_data() {
-  if (dtype_ == DType::kString) throw Error(Code::kTypeMismatch, "the elements of a string tensor are not plain data");
-  if (!valid()) throw Error(Code::kInvalidState, "the tensor is empty");
+  require(dtype_ != DType::kString, Code::kTypeMismatch, "the elements of a string tensor are not plain data");
+  require(valid(), Code::kInvalidState, "the tensor is empty");
   if (!writable_) throw Error(Code::kInvalidState, type_string() + " is read-only").remedy("write to a clone()");
   if (owner_.use_count() != 1)
     throw Error(Code::kInvalidState, type_string() + " is shared").remedy("write to a clone()");
@@ -149,7 +142,7 @@ std::vector<int64_t> Tensor::to_ints() const {
   if (!is_integer(dtype_) && dtype_ != DType::kBool)
     throw Error(Code::kTypeMismatch, type_string() + " holds no integers");
   std::vector<int64_t> values(static_cast<size_t>(count_));
-  for (int64_t i = 0; i < count_; ++i) values[static_cast<size_t>(i)] = int_at(i);
+  for (int64_t i = 0; i < count_; ++i) nth(values, i) = int_at(i);
   return values;
 }
 

@@ -6,6 +6,9 @@
 #include <future>
 #include <thread>
 
+#include "base/file_map.h"
+#include "base/work.h"
+#include "device/workspace.h"
 #include "target/step_call.h"
 
 namespace kiln {
@@ -68,14 +71,31 @@ int Tuner::threads() const {
   return options_.max_threads > 0 ? std::min(all, options_.max_threads) : all;
 }
 
+// Only the last resort takes values of any rank.
+static bool has_ranks(const Problem& problem) {
+  const auto ranked = [](const Argument& a) { return !a.present || a.ranked; };
+  return std::all_of(problem.inputs.begin(), problem.inputs.end(), ranked) &&
+         std::all_of(problem.outputs.begin(), problem.outputs.end(), ranked);
+}
+
+bool Tuner::is_allowed(const Tactic& tactic, const Problem& problem) const {
+  if (options_.disabled.count(tactic.name) || (problem.sizes_results && !tactic.sizes_results)) return false;
+  return tactic.device.empty() || (!options_.own_only && !options_.disabled.count(tactic.device));
+}
+
+Tuner::Preferred Tuner::first_accepting(const Problem& problem) const {
+  if (!has_ranks(problem)) return {};
+  const std::vector<const Tactic*>& tactics = target_.tactics().of(problem.op());
+  for (size_t i = 0; i < tactics.size(); ++i)
+    if (is_allowed(*tactics[i], problem) && !tactics[i]->accepts(problem).refused()) return {tactics[i], i};
+  return {};
+}
+
 Tuner::Candidates Tuner::candidates(const Problem& problem) const {
   Candidates list;
-  for (const auto* arguments : {&problem.inputs, &problem.outputs})
-    for (const Argument& a : *arguments)
-      if (a.present && !a.ranked) return list;  // only the last resort takes values of any rank
+  if (!has_ranks(problem)) return list;
   for (const Tactic* tactic : target_.tactics().of(problem.op())) {
-    if (options_.disabled.count(tactic->name) || (problem.sizes_results && !tactic->sizes_results)) continue;
-    if (!tactic->device.empty() && (options_.own_only || options_.disabled.count(tactic->device))) continue;
+    if (!is_allowed(*tactic, problem)) continue;
     const Refusal refusal = tactic->accepts(problem);
     if (refusal.refused()) {
       options_.logger->log(Severity::kVerbose,
@@ -100,7 +120,7 @@ Tuner::Candidates Tuner::fitting(const Problem& problem, Candidates list) const 
   Candidates fit;
   for (Candidate& candidate : list) {
     const size_t size = workspace_of(problem, candidate.tactic->emit(problem, candidate.config));
-    if (size <= options_.workspace) fit.push_back(std::move(candidate));
+    if (size <= options_.workspace || size == kNoWorkspace) fit.push_back(std::move(candidate));
     else
       options_.logger->log(Severity::kVerbose, problem.node->name() + ": " + candidate.name() +
                                                    " wants a workspace of " + std::to_string(size) +
@@ -169,6 +189,7 @@ std::vector<std::optional<double>> Tuner::times(const Problem& problem, const Ca
     }
     for (auto& [i, future] : emitted) future.wait();
     for (auto& [i, future] : emitted) {
+      check_work();
       if (hopeless(i) || spent()) continue;
       std::optional<double> time;
       try {
@@ -230,9 +251,12 @@ Choice Tuner::choose_one(const Problem& problem, const Choice* earlier) {
 std::vector<Choice> Tuner::choose(const std::vector<Problem>& problems, const std::vector<Choice>* earlier) {
   std::vector<Choice> choices;
   for (const Problem& problem : problems) {
+    check_work();
     if (options_.progress && !options_.progress(choices.size(), problems.size(), problem.node->name()))
       throw Error(Code::kInvalidState, "the build was cancelled");
     choices.push_back(choose_one(problem, earlier ? &earlier->at(choices.size()) : nullptr));
+    for (const Argument& a : problem.inputs)
+      if (a.constant) FileMap::let_go(a.constant->data(), static_cast<size_t>(a.constant->bytes()));
   }
   if (options_.progress) options_.progress(problems.size(), problems.size(), "");
   if (const std::string warning = noise_.warning(); !warning.empty()) options_.logger->log(Severity::kWarning, warning);

@@ -62,7 +62,13 @@ class Tuner {
   std::vector<Choice> choose(const std::vector<Problem>& problems, const std::vector<Choice>* earlier = nullptr);
   int threads() const;  // that a kernel may use
   // Whether any tactic takes the problem; the last resort is none.
-  bool accepts(const Problem& problem) const { return !candidates(problem).empty(); }
+  bool accepts(const Problem& problem) const { return first_accepting(problem).tactic; }
+  struct Preferred {
+    const Tactic* tactic = nullptr;
+    size_t rank = 0;  // its place among the tactics of the operator
+  };
+  // The first in the order of preference that takes the problem; null when none does.
+  Preferred first_accepting(const Problem& problem) const;
 
  private:
   struct Candidate {
@@ -74,6 +80,7 @@ class Tuner {
     bool cannot_win(double least) const;       // whatever its own time, when another counts so much
   };
   using Candidates = std::vector<Candidate>;
+  bool is_allowed(const Tactic& tactic, const Problem& problem) const;
   Candidates candidates(const Problem& problem) const;
   bool spent() const { return spent_seconds_ > options_.budget_seconds || (options_.enough && options_.enough()); }
   Candidates fitting(const Problem& problem, Candidates list) const;

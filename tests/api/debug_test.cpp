@@ -217,6 +217,21 @@ TEST_F(Debug, StepByStepGivesTheSame) {
   EXPECT_EQ(y, (std::vector<float>{0, 2, 6}));
 }
 
+TEST_F(Debug, NvtxSaysAsMuchAsTheEngineKept) {
+  chain();
+  config->setProfilingVerbosity(ProfilingVerbosity::kLAYER_NAMES_ONLY);
+  const auto engine = build();
+  Owned<IExecutionContext> context(engine->createExecutionContext());
+  EXPECT_EQ(context->getNvtxVerbosity(), ProfilingVerbosity::kLAYER_NAMES_ONLY);
+  EXPECT_TRUE(context->setNvtxVerbosity(ProfilingVerbosity::kNONE));
+  EXPECT_EQ(context->getNvtxVerbosity(), ProfilingVerbosity::kNONE);
+  EXPECT_FALSE(context->setNvtxVerbosity(ProfilingVerbosity::kDETAILED));
+  EXPECT_NE(logger.errors.find("setNvtxVerbosity"), std::string::npos) << logger.errors;
+  EXPECT_EQ(context->getNvtxVerbosity(), ProfilingVerbosity::kNONE);
+  ASSERT_TRUE(run_on(*context, x, y)) << logger.errors;
+  EXPECT_EQ(y, (std::vector<float>{0, 2, 6}));
+}
+
 TEST_F(Debug, LateWorkspacesComeFromTheUsersAllocator) {
   struct Allocator : IGpuAllocator {
     void* allocate(uint64_t size, uint64_t alignment, AllocatorFlags) noexcept override {

@@ -408,6 +408,38 @@ TEST(HostTensors, FilesKeepEveryType) {
   }
 }
 
+TEST(HostTensors, NpyOfEitherByteOrderAndOrderOfDimensions) {
+  const HostTensor numbers = random_tensor("int16", {2, 3}, 1);
+  std::vector<std::byte> bytes = npy_bytes(numbers);
+  std::string text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  text.replace(text.find("<i2"), 3, ">i2");
+  for (size_t i = text.size() - 12; i < text.size(); i += 2) std::swap(text[i], text[i + 1]);
+  const auto bytes_of = [](const std::string& t) {
+    const auto* data = reinterpret_cast<const std::byte*>(t.data());
+    return std::vector<std::byte>(data, data + t.size());
+  };
+  EXPECT_EQ(parse_npy(bytes_of(text), "bytes").data, numbers.data);
+  text = std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  text.replace(text.find("False"), 5, "True ");
+  const HostTensor turned = parse_npy(bytes_of(text), "bytes");
+  EXPECT_EQ(turned.dims, numbers.dims);
+  for (int64_t row = 0; row < 2; ++row)
+    for (int64_t column = 0; column < 3; ++column)
+      EXPECT_EQ(element(turned, row * 3 + column), element(numbers, column * 2 + row));
+}
+
+TEST(HostTensors, TextInNpy) {
+  HostValue words;
+  words.kind = HostValue::Kind::kStrings;
+  words.dims = {2, 2};
+  words.strings = {"", "é", "longer words", "\U0001F600"};
+  const HostValue back = parse_npy_value(npy_bytes(words), "bytes");
+  EXPECT_EQ(back.kind, HostValue::Kind::kStrings);
+  EXPECT_EQ(back.dims, words.dims);
+  EXPECT_EQ(back.strings, words.strings);
+  EXPECT_THROW(parse_npy(npy_bytes(words), "bytes"), Failure);
+}
+
 TEST(HostTensors, DamagedNpyIsRefused) {
   const std::vector<std::byte> good = npy_bytes(random_tensor("float32", {2, 3}, 1));
   const auto refused = [](std::vector<std::byte> bytes) { EXPECT_THROW(parse_npy(bytes, "bytes"), Failure); };
@@ -420,9 +452,11 @@ TEST(HostTensors, DamagedNpyIsRefused) {
     const auto* data = reinterpret_cast<const std::byte*>(text.data());
     return std::vector<std::byte>(data, data + text.size());
   };
-  refused(edited("<f4", ">f4"));
   refused(edited("<f4", "|O8"));
-  refused(edited("False", "True "));
+  refused(edited("<f4", ">f8"));
+  refused(edited("<f4", "<U9"));
+  refused(edited("<f4", "<U-"));
+  refused(edited("False", "Maybe"));
   refused(edited("(2,3,)", "(2,9,)"));
   refused(edited("(2,3,)", "(-2,3)"));
   refused(edited("(2,3,), }   ", "(99999999999"));

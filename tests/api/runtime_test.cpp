@@ -237,6 +237,30 @@ TEST_F(Runtime, EnginesThroughStreamsOfBytes) {
   EXPECT_FALSE(builder->buildSerializedNetworkToStream(*network, *config, writer));
 }
 
+TEST_F(Runtime, StreamsThatNeverEndAreRefused) {
+  struct Endless : IStreamReader {
+    int64_t read(void* to, int64_t size) override {
+      std::memset(to, 0, static_cast<size_t>(size));
+      const auto count = std::min<size_t>(static_cast<size_t>(size), start.size() - std::min(start.size(), given));
+      if (count > 0) std::memcpy(to, start.data() + given, count);
+      given += static_cast<size_t>(size);
+      return size;
+    }
+    std::string start;
+    size_t given = 0;
+  };
+  const auto built = dynamic_engine();
+  ASSERT_TRUE(built);
+  Owned<IHostMemory> plan(built->serialize());
+  for (const std::string& start : {std::string(static_cast<const char*>(plan->data()), plan->size()), std::string(),
+                                   std::string("KILN engine\n")}) {
+    Endless reader;
+    reader.start = start;
+    EXPECT_FALSE(Owned<ICudaEngine>(runtime->deserializeCudaEngine(reader))) << start.size();
+    EXPECT_LT(reader.given, plan->size() + (size_t{4} << 20)) << start.size();
+  }
+}
+
 TEST_F(Runtime, PermissionsSayWhatTheyChange) {
   ITensor* y = network->addUnary(*input("x", Dims2{1, 3}), UnaryOperation::kABS)->getOutput(0);
   network->markOutput(*y);

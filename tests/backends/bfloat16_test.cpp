@@ -44,6 +44,67 @@ TEST(Bfloat16, OtherShapes) {
   expect_no_case(bfloat_case(rng, {3, 40}, 24, {{"Sigmoid"}}), "gemm_bfloat16");
 }
 
+// Numbers that bfloat16 holds, so that only the order of the sums differs from the reference.
+Tensor exact_tensor(std::mt19937& rng, Dims dims) {
+  return random_tensor(rng, DType::kF32, std::move(dims)).cast(DType::kBF16).cast(DType::kF32);
+}
+
+Case conv_case(std::mt19937& rng, Dims x, Dims w, Attributes attributes, std::vector<Post> posts = {}) {
+  const Dims columns{w[0]};
+  Case c{"Conv",
+         {channels_last(exact_tensor(rng, std::move(x))), constant(exact_tensor(rng, std::move(w))),
+          constant(random_tensor(rng, DType::kF32, columns))},
+         std::move(attributes)};
+  c.posts = std::move(posts);
+  c.output_layouts = {Layout::channels_last(4)};
+  c.tolerance = 1e-4;
+  c.precision = DType::kBF16;
+  return c;
+}
+
+TEST(Bfloat16, Convolutions) {
+  std::mt19937 rng(3);
+  const Attributes padded{{"pads", Ints{1, 1, 1, 1}}}, strided{{"strides", Ints{2, 2}}};
+  const Attributes late{{"dilations", Ints{2, 2}}, {"auto_pad", std::string("SAME_UPPER")}};
+  const Operand like = channels_last(random_tensor(rng, DType::kF32, {2, 24, 5, 7}));
+  const Post sum{"Add", {}, {0, -1}, {like}};
+  expect_case(conv_case(rng, {2, 16, 5, 7}, {24, 16, 1, 1}, {}, {sum, {"Relu"}}), "conv_bfloat16");
+  expect_case(conv_case(rng, {2, 15, 5, 7}, {24, 15, 3, 3}, padded, {{"Relu"}, sum}), "conv_bfloat16");
+  expect_case(conv_case(rng, {1, 7, 9, 7}, {70, 7, 1, 1}, strided), "conv_bfloat16");
+  expect_case(conv_case(rng, {1, 5, 8, 8}, {4, 5, 3, 3}, late), "conv_bfloat16");
+  expect_case(conv_case(rng, {1, 12, 6, 6}, {20, 3, 3, 3}, {{"group", int64_t{4}}, {"pads", Ints{0, 1, 2, 1}}}),
+              "conv_bfloat16");
+  expect_case(conv_case(rng, {1, 12, 6, 6}, {20, 3, 1, 1}, {{"group", int64_t{4}}}), "conv_bfloat16");
+  expect_case(conv_case(rng, {0, 8, 6, 6}, {4, 8, 1, 1}, {}), "conv_bfloat16");
+  Case unbiased = conv_case(rng, {1, 64, 14, 14}, {130, 64, 3, 3}, padded);
+  unbiased.inputs.pop_back();
+  expect_case(unbiased, "conv_bfloat16");
+}
+
+TEST(Bfloat16, ConvolutionsThatStayWide) {
+  std::mt19937 rng(4);
+  Case free = conv_case(rng, {1, 8, 6, 6}, {4, 8, 1, 1}, {});
+  free.precision = DType::kInvalid;
+  expect_no_case(free, "conv_bfloat16");
+  free.precision = DType::kF32;
+  expect_no_case(free, "conv_bfloat16");
+  expect_no_case(conv_case(rng, {1, 8, 6, 6}, {4, 8, 1, 1}, {}, {{"HardSwish"}}), "conv_bfloat16");
+  Case rows = conv_case(rng, {1, 8, 6, 6}, {4, 8, 1, 1}, {});
+  rows.inputs[0].layout = Layout();
+  expect_no_case(rows, "conv_bfloat16");
+}
+
+TEST(Bfloat16, ConvolutionsKeepWhatIsNoNumber) {
+  const float inf = std::numeric_limits<float>::infinity();
+  for (float x : {inf, -inf, std::nanf("")}) {
+    Case c{"Conv",
+           {channels_last(Tensor::of<float>({1, 1, 1, 2}, {x, 1})), constant(Tensor::of<float>({1, 1, 1, 1}, {1}))}};
+    c.output_layouts = {Layout::channels_last(4)};
+    c.precision = DType::kBF16;
+    expect_case(c, "conv_bfloat16");
+  }
+}
+
 // What lies halfway goes to the even neighbour; what is no number stays so.
 TEST(Bfloat16, RoundsToNearest) {
   const float inf = std::numeric_limits<float>::infinity();

@@ -39,7 +39,8 @@ struct Case {
   std::vector<Post> posts = {};
   std::vector<Layout> output_layouts = {};  // row-major where it ends
   bool gapped_outputs = false;
-  double tolerance = 0;  // of |difference| / (1 + |wanted|)
+  double tolerance = 0;               // of |difference| / (1 + |wanted|)
+  DType precision = DType::kInvalid;  // of the node
 };
 
 // The device that runs what a tactic emitted; the CPU's without opening its library.

@@ -1,6 +1,8 @@
 // Products and convolutions of bytes with what follows them: bit for bit what the reference gives.
 #include <gtest/gtest.h>
 
+#include <limits>
+
 #include "backends/harness.h"
 
 namespace kiln::testing {
@@ -73,6 +75,30 @@ std::vector<std::vector<Post>> chains(std::mt19937& rng, int64_t columns, bool i
   };
 }
 
+// Sums that lie halfway between two whole numbers after a division, and limits between two roundings.
+TEST(Int8, SumsThatLieHalfway) {
+  std::mt19937 rng(10);
+  const Operand a(random_bytes(rng, DType::kU8, {13, 2})), b(constant(random_bytes(rng, DType::kI8, {2, 70})));
+  const Operand like(random_bytes(rng, DType::kI8, {13, 70}));
+  const Post scale{"Mul", {}, {-1, 0}, {one(0.75f)}}, back{"Dequantize", {}, {-1, 0}, {one(1.5f)}};
+  const Post limits{"Clip", {}, {-1, 0, 1}, {one(0), one(6)}}, sum{"AddDequantized", {}, {-1, 0, 1}, {like, one(1.5f)}};
+  for (const float step : {6.0f, 12.0f, 0.5f, 64.0f, 1e-39f, 3e38f}) {
+    expect_case({"MatMulInteger", {a, b}, {}, 1, {kCast, quantize(one(step), DType::kI8, 0)}}, "gemm_int8");
+    expect_case({"MatMulInteger",
+                 {a, b},
+                 {},
+                 1,
+                 {kCast, scale, quantize(one(step), DType::kI8, 7), back, limits, quantize(one(0.5f), DType::kU8, 3)}},
+                "gemm_int8");
+    expect_case({"MatMulInteger",
+                 {a, b},
+                 {},
+                 1,
+                 {kCast, scale, quantize(one(step), DType::kI8, 0), back, sum, quantize(one(3), DType::kI8, 0)}},
+                "gemm_int8");
+  }
+}
+
 TEST(Int8, Products) {
   std::mt19937 rng(1);
   for (DType type : {DType::kU8, DType::kI8})
@@ -84,6 +110,18 @@ TEST(Int8, Products) {
         expect_case({"MatMulInteger", {a, b, zero}, {}, 1, posts}, "gemm_int8");
       expect_case({"MatMulInteger", {a, b}}, "gemm_int8");
     }
+}
+
+// Limits keep NaN where the result is real.
+TEST(Int8, LimitsOfWhatIsNoNumber) {
+  std::mt19937 rng(7);
+  Tensor summand = random_tensor(rng, DType::kF32, {6, 20});
+  summand.set(3, std::numeric_limits<double>::quiet_NaN());
+  summand.set(77, std::numeric_limits<double>::quiet_NaN());
+  const Operand a(random_bytes(rng, DType::kU8, {6, 9})), b(constant(random_bytes(rng, DType::kI8, {9, 20})));
+  const Post sum{"Add", {}, {-1, 0}, {summand}}, clip{"Clip", {}, {-1, 0, 1}, {one(-0.5f), one(6.3f)}};
+  for (const Post& limit : {Post{"Relu"}, clip})
+    expect_case({"MatMulInteger", {a, b}, {}, 1, {kCast, sum, limit}}, "gemm_int8");
 }
 
 TEST(Int8, ProductsOfOtherKinds) {

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include "base/require.h"
+
 namespace kiln {
 namespace {
 
@@ -68,6 +70,17 @@ TEST(Error, EveryCodeHasAName) {
                     Code::kShapeNotSet,
                     Code::kShapeOutOfProfile})
     EXPECT_NE(code_name(code), "unknown");
+}
+
+TEST(Error, IsRequired) {
+  EXPECT_NO_THROW(require(true, Code::kShapeMismatch, "it fits"));
+  try {
+    require(false, Code::kShapeMismatch, "it does not fit");
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), Code::kShapeMismatch);
+    EXPECT_EQ(error.message(), "it does not fit");
+  }
 }
 
 }  // namespace

@@ -6,6 +6,8 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <functional>
@@ -44,6 +46,42 @@ class Files : public testing::Test {
   std::filesystem::path folder_ =
       std::filesystem::path(testing::TempDir()) / ("kiln_files_" + std::to_string(::getpid()));
 };
+
+// Kilobytes that a mapping has in memory, by /proc; -1 when it is none.
+int64_t resident_kilobytes(const void* address) {
+  std::ifstream maps("/proc/self/smaps");
+  bool inside = false;
+  for (std::string line; std::getline(maps, line);) {
+    uintptr_t begin = 0, end = 0;
+    if (std::sscanf(line.c_str(), "%lx-%lx ", &begin, &end) == 2) {
+      const auto at = reinterpret_cast<uintptr_t>(address);
+      inside = begin <= at && at < end;
+    }
+    if (inside && line.starts_with("Rss:")) return std::stoll(line.substr(4));
+  }
+  return -1;
+}
+
+TEST_F(Files, PagesThatAreLetGoAreReadAgain) {
+  const std::string text(size_t{1} << 20, 'k');
+  write(path("large"), text);
+  const auto map = FileMap::open(path("large"));
+  const auto bytes = map->bytes();
+  const auto all = [&] {
+    return std::all_of(bytes.begin(), bytes.end(), [](std::byte b) { return b == std::byte{'k'}; });
+  };
+  EXPECT_TRUE(all());
+  EXPECT_GE(resident_kilobytes(bytes.data()), 1000);
+  FileMap::let_go(bytes.data() + 100, bytes.size() - 200);
+  EXPECT_LE(resident_kilobytes(bytes.data()), 100);
+  EXPECT_TRUE(all());
+  // What is no part of a map stays.
+  std::vector<char> own(size_t{1} << 20, 'o');
+  FileMap::let_go(own.data(), own.size());
+  EXPECT_EQ(std::count(own.begin(), own.end(), 'o'), 1 << 20);
+  FileMap::let_go(bytes.data(), bytes.size() + 4096);
+  FileMap::let_go(nullptr, 0);
+}
 
 TEST_F(Files, WriteAndMap) {
   const std::string large(3 << 20, 'x');

@@ -11,6 +11,19 @@ namespace {
 TEST(Printable, ControlCharactersAreShownAsNumbers) {
   EXPECT_EQ(printable("plain text, \xc3\xa9, a\ttab\nand a line"), "plain text, \xc3\xa9, a\ttab\nand a line");
   EXPECT_EQ(printable(std::string_view("\x1b[31mred\0end\r\x7f", 14)), "\\x1b[31mred\\x00end\\x0d\\x7f");
+  EXPECT_EQ(printable("a\xff"
+                      "b\x80"
+                      "c\xc3"),
+            "a\\xff"
+            "b\\x80"
+            "c\\xc3");
+  EXPECT_EQ(printable("\xc2\x9b"
+                      "31m \xc2\xa0"),
+            "\\xc2\\x9b31m \xc2\xa0")
+      << "CSI is a control character, too";
+  EXPECT_EQ(printable("\xe2\x82\xac \xf0\x9f\x98\x80"), "\xe2\x82\xac \xf0\x9f\x98\x80");
+  EXPECT_EQ(printable("\xe0\x80\x80\xed\xa0\x80\xf4\x90\x80\x80"),
+            "\\xe0\\x80\\x80\\xed\\xa0\\x80\\xf4\\x90\\x80\\x80");
   EXPECT_EQ(printable(""), "");
   EXPECT_EQ(printable("\n"), "\n");
 }

@@ -578,5 +578,59 @@ TEST(Compile, LoopsThatDoNotRunKeepKnownDimensions) {
                            sets);
 }
 
+// What a loop or scan was given and does not change outlives the memory in which it was given.
+TEST(Compile, StatesOfLoopsThatDoNotRunAreTheirOwn) {
+  std::vector<InputSet> sets;
+  for (int64_t trips : {0, 1}) sets.push_back({{Tensor::scalar(trips), random_f32({64}, 1), random_f32({0, 2}, 2)}});
+  expect_same_as_reference(R"(graph main(%n: int64[], %x: float32[64], %none: float32[0,2]) {
+    %a = Tanh(%x)
+    %y = Loop(%n, _, %a) regions {
+      graph body(%j: int64[], %c: bool[], %v: float32[64]) {
+        %t = Identity(%c)
+        %e = Identity(%v)
+        return %t, %e
+      }
+    }
+    %p = Neg(%x)
+    %z, %w = Scan(%p, %none) {num_scan_inputs=1} regions {
+      graph body(%v: float32[64], %s: float32[2]) {
+        %e = Identity(%v)
+        return %e, %s
+      }
+    }
+    %axis = constant int64[]:{0}
+    %b = CumSum(%x, %axis)
+    %c = CumSum(%b, %axis)
+    %d = CumSum(%c, %axis)
+    return %y, %z, %d
+  })",
+                           sets);
+}
+
+// Only a run of the body tells how long its result is.
+TEST(Compile, LoopsThatDoNotRunHaveTheShapesOfOneTrip) {
+  std::vector<InputSet> sets;
+  for (int64_t trips : {2, 0, 1, 0})
+    for (int64_t rows : {3, 0})
+      sets.push_back({{Tensor::scalar(trips), random_f32({rows, 3}, 2), Tensor::of<int64_t>({4}, {1, 2, 1, 3})}});
+  expect_same_as_reference(R"(graph main(%n: int64[], %x: float32[rows,3], %k: int64[4]) {
+    %all = Loop(%n, _, %k) {captures=1} regions {
+      graph body(%j: int64[], %c: bool[], %v: int64[4]) {
+        %t = Identity(%c)
+        %u = Unique(%v)
+        return %t, %u
+      }
+    }
+    %rest = Scan(%x, %k) {num_scan_inputs=1, captures=1, scan_output_axes=[1]} regions {
+      graph body(%s: float32[3], %v: int64[4]) {
+        %u = Unique(%v)
+        return %u
+      }
+    }
+    return %all, %rest
+  })",
+                           sets, {{{"x", {{0, 3}, {3, 3}, {3, 3}}}}});
+}
+
 }  // namespace
 }  // namespace kiln::testing

@@ -1,4 +1,7 @@
 // Values whose size only running tells, from every kind of producer into every kind of consumer.
+#include <functional>
+#include <random>
+
 #include "compiler/engine_testing.h"
 
 namespace kiln::testing {
@@ -186,7 +189,10 @@ std::vector<Tensor> inputs(int kept) {
 
 class LateSizes : public ::testing::TestWithParam<Producer> {};
 
-void expect_right(const std::string& text, const plan::Plan& plan, const std::string& where) {
+using Check = void (*)(const Tensor& actual, const Tensor& expected, const std::string& where);
+
+void expect_right(const std::string& text, const plan::Plan& plan, const std::string& where,
+                  Check check = expect_close) {
   const auto engine = Engine::from_plan(plan);
   auto context = engine->create_context();
   for (int kept : {2, 5, 1}) {
@@ -194,8 +200,17 @@ void expect_right(const std::string& text, const plan::Plan& plan, const std::st
     ASSERT_NO_THROW(actual = run(*context, inputs(kept))) << where;
     const std::vector<Tensor> expected = reference(text, inputs(kept));
     for (size_t i = 0; i < actual.size(); ++i)
-      expect_close(actual[i], expected[i], where + ", " + std::to_string(kept) + " kept");
+      check(actual[i], expected[i], where + ", " + std::to_string(kept) + " kept");
   }
+}
+
+// Sums of sums round apart, but not so far that another element would pass.
+void expect_near(const Tensor& actual, const Tensor& expected, const std::string& where) {
+  ASSERT_EQ(actual.type_string(), expected.type_string()) << where;
+  double largest = 1e-3;
+  for (int64_t i = 0; i < expected.size(); ++i) largest = std::max(largest, std::abs(expected.at(i)));
+  for (int64_t i = 0; i < expected.size(); ++i)
+    ASSERT_NEAR(actual.at(i), expected.at(i), 2e-3 * largest) << where << ": element " << i;
 }
 
 TEST_P(LateSizes, EveryConsumer) {
@@ -216,6 +231,56 @@ TEST_P(LateSizes, SeveralConsumersAtOnce) {
               "%p = MaxPool(%v) {kernel_shape=[2,2]}\n%s = Softmax(%v) {axis=1}\n%y = Mul(%c, %s)\n",
               "%y, %p, %v");
   expect_same_as_reference(text, {{inputs(2)}, {inputs(6)}, {inputs(1)}});
+}
+
+// What keeps eight channels: %i becomes %o, names that end in @ are the link's own.
+const char* const kLinks[] = {
+    "%w@ = random float32[8,8,3,3] seed 1\n%o = Conv(%i, %w@) {pads=[1,1,1,1]}\n",
+    "%w@ = random float32[8,1,3,3] seed 2\n%o = Conv(%i, %w@) {group=8,pads=[1,1,1,1]}\n",
+    "%w@ = random float32[8,8,1,1] seed 3\n%c@ = Conv(%i, %w@)\n%r@ = Relu(%c@)\n%o = Add(%r@, %i)\n",
+    "%w@ = random float32[8,8,2,2] seed 4\n%o = ConvTranspose(%i, %w@) {strides=[1,1]}\n",
+    "%p@ = GlobalAveragePool(%i)\n%s@ = Sigmoid(%p@)\n%o = Mul(%i, %s@)\n",
+    "%o = MaxPool(%i) {kernel_shape=[3,3],pads=[1,1,1,1]}\n",
+    "%o = AveragePool(%i) {kernel_shape=[3,3],pads=[1,1,1,1]}\n",
+    "%s@ = random float32[8] seed 5\n%b@ = random float32[8] seed 6\n%o = InstanceNormalization(%i, %s@, %b@)\n",
+    "%o = LRN(%i) {size=3}\n",
+    "%o = Softmax(%i) {axis=1}\n",
+    "%o = Tanh(%i)\n",
+    "%a@, %b@ = Split(%i) {axis=1,num_outputs=2}\n%o = Concat(%b@, %a@) {axis=1}\n",
+    "%t@ = Transpose(%i) {perm=[0,2,3,1]}\n%w@ = random float32[8,8] seed 7\n%m@ = MatMul(%t@, %w@)\n%o = "
+    "Transpose(%m@) {perm=[0,3,1,2]}\n",
+    "%f@ = constant int64[1]:{0}\n%o = Slice(%i, %f@, %late, %f@)\n",
+    "%f@ = constant int64[6]:{0,0,0,0,0,0}\n%e@ = constant int64[1]:{0}\n%q@ = Concat(%f@, %late, %e@) {axis=0}\n"
+    "%o = Pad(%i, %q@)\n",
+    "%f@ = constant int64[3]:{1,1,1}\n%g@ = Concat(%late, %f@) {axis=0}\n%d@ = Tile(%i, %g@)\n%e@ = constant "
+    "int64[1]:{0}\n"
+    "%t@ = constant int64[1]:{9}\n%o = Slice(%d@, %e@, %t@, %e@)\n",
+};
+
+std::string replaced(std::string text, const std::string& what, const std::string& with) {
+  for (size_t at = 0; (at = text.find(what, at)) != std::string::npos; at += with.size())
+    text.replace(at, what.size(), with);
+  return text;
+}
+
+TEST_P(LateSizes, RandomChains) {
+  std::mt19937 random(static_cast<uint32_t>(std::hash<std::string>()(GetParam().name)));
+  for (int chain = 0; chain < 8; ++chain) {
+    std::string body, value = "%v";
+    const uint32_t length = 2 + random() % 4;
+    for (uint32_t i = 0; i < length; ++i) {
+      const std::string number = std::to_string(i), next = i + 1 == length ? "%y" : "%v" + number;
+      std::string link = replaced(kLinks[random() % std::size(kLinks)], "@", number);
+      link = replaced(replaced(link, "%i", value), "%o ", next + " ");
+      body += link;
+      value = next;
+    }
+    SCOPED_TRACE(body);
+    const std::string text = program(GetParam(), body, "%y");
+    plan::Plan plan;
+    ASSERT_NO_THROW(plan = build(text, options_of("cpu", 0)));
+    expect_right(text, plan, "chain " + std::to_string(chain), expect_near);
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Producers, LateSizes, ::testing::ValuesIn(kProducers),

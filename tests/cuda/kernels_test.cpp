@@ -181,6 +181,28 @@ TEST(CudaRows, Reductions) {
         }
 }
 
+TEST(CudaRows, ReductionsOfIntegersAndFloat64) {
+  const auto reduction = [](const char* op, DType type, const Dims& dims, const Ints& axes) {
+    const Tensor list = Tensor::of<int64_t>({static_cast<int64_t>(axes.size())}, axes);
+    NodeCase c{
+        .op = op,
+        .inputs = {plain(dims, type), {.dims = list.dims(), .type = DType::kI64, .constant = true, .value = list}}};
+    return c;
+  };
+  for (DType type : {DType::kI32, DType::kI64, DType::kU32, DType::kU64, DType::kF64})
+    for (const char* op : {"ReduceSum", "ReduceMax", "ReduceMin", "ReduceProd", "ReduceL1", "ReduceSumSquare"}) {
+      for (const Ints& axes : {Ints{-1}, Ints{0}, Ints{0, 2}})
+        EXPECT_EQ(check(reduction(op, type, {3, 40, 70}, axes)), std::set<std::string>{"reduce"}) << op;
+      check(reduction(op, type, {2, 3000}, {1}));
+      check(reduction(op, type, {3, 0, 4}, {1}));
+    }
+  for (const char* op : {"ReduceMean", "ReduceL2", "ReduceLogSumExp"}) {
+    EXPECT_EQ(check(reduction(op, DType::kF64, {3, 40, 70}, {1})), std::set<std::string>{"reduce"}) << op;
+    EXPECT_NE(refusal(reduction(op, DType::kI64, {3, 4}, {1}), "reduce").find("fraction"), std::string::npos) << op;
+  }
+  EXPECT_NE(refusal(reduction("ReduceMax", DType::kI8, {3, 4}, {1}), "reduce").find("int8"), std::string::npos);
+}
+
 TEST(CudaPool, WholeImages) {
   for (DType type : kFloats)
     for (const char* op : {"GlobalAveragePool", "GlobalMaxPool"})

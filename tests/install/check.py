@@ -58,9 +58,12 @@ def has(program):
 
 def check_program(prefix, work):
     path = f"{prefix}/bin:{os.environ['PATH']}"
+    assert "x float32 (n)x3" in run("kiln", "inspect", "model.onnx", cwd=work, PATH=path)
     run("kiln", "build", "model.onnx", "--shapes=x:2x3", "-o", "model.plan", cwd=work, PATH=path)
     assert "Throughput" in run("kiln", "bench", "--loadEngine=model.plan", "--duration=0", "--warmUp=0", cwd=work, PATH=path)
     assert "GPU Compute Time" in run("trtexec", "--loadEngine=model.plan", "--duration=0", "--warmUp=0", cwd=work, PATH=path)
+    run("kiln", "report", "model.plan", "-o", "report.html", cwd=work, PATH=path)
+    assert (work / "report.html").stat().st_size > 0
     assert "agree" in run("kiln", "compare", "model.onnx", cwd=work, PATH=path)
 
 

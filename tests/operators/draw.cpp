@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <complex>
 #include <limits>
+#include <utility>
 
 namespace kiln::operators {
 namespace {
@@ -17,6 +18,13 @@ double largest_of(DType type) {
   return type == DType::kF64 ? std::numeric_limits<double>::max() : 16;
 }
 
+bool within(const Tensor& tensor, double low, double high) {
+  if (low == -kInfinity && high == kInfinity) return true;
+  for (int64_t i = 0; i < tensor.size(); ++i)
+    if (!(tensor.at(i) >= low && tensor.at(i) <= high)) return false;
+  return true;
+}
+
 }  // namespace
 
 Draw::Draw(uint64_t seed, bool extremes) : random_(seed), extremes_(extremes) {
@@ -24,10 +32,25 @@ Draw::Draw(uint64_t seed, bool extremes) : random_(seed), extremes_(extremes) {
   empty_ = chance(0.12);
 }
 
+Tensor Draw::known(DType type, const Dims& dims, double low, double high) {
+  if (!known_ || !chance(0.85)) return {};
+  std::vector<Tensor> fitting;
+  for (const Tensor& t : known_->tensors)
+    if (t.dtype() == type && t.dims() == dims && within(t, low, high)) fitting.push_back(t);
+  if (!fitting.empty()) return pick(fitting);
+  if (!known_->made || !chance(0.6)) return {};
+  const Tensor made = known_->made(type, dims);
+  return made.valid() && within(made, low, high) ? made : Tensor();
+}
+
 int64_t Draw::integer(int64_t low, int64_t high) { return std::uniform_int_distribution<int64_t>(low, high)(random_); }
 double Draw::real(double low, double high) { return std::uniform_real_distribution<double>(low, high)(random_); }
 
 DType Draw::type(TypeSet types) {
+  if (known_ && !known_->tensors.empty() && chance(0.7)) {
+    const DType type = pick(known_->tensors).dtype();
+    if (types.has(type)) return type;
+  }
   if (types.has(DType::kF32) && chance(0.5)) return DType::kF32;
   std::vector<DType> list = types.list();
   std::erase(list, DType::kString);
@@ -35,6 +58,8 @@ DType Draw::type(TypeSet types) {
 }
 
 int64_t Draw::size() {
+  if (known_ && !known_->tensors.empty() && chance(0.5))
+    if (const Dims dims = pick(known_->tensors).dims(); !dims.empty()) return pick(dims);
   const double kind = real(0, 1);
   if (empty_ && kind < 0.25) return 0;
   if (kind < 0.4) return 1;
@@ -43,6 +68,10 @@ int64_t Draw::size() {
 }
 
 Dims Draw::dims(int64_t low_rank, int64_t high_rank) {
+  if (known_ && !known_->tensors.empty() && chance(0.7)) {
+    const Dims dims = pick(known_->tensors).dims();
+    if (const auto rank = static_cast<int64_t>(dims.size()); rank >= low_rank && rank <= high_rank) return dims;
+  }
   Dims dims(static_cast<size_t>(integer(low_rank, high_rank)));
   for (int64_t& d : dims) d = size();
   while (element_count(dims) > kMostElements) {
@@ -90,6 +119,7 @@ void Draw::special(Tensor& tensor, int64_t i) {
 }
 
 Tensor Draw::values(DType type, Dims dims) {
+  if (Tensor t = known(type, dims, -kInfinity, kInfinity); t.valid()) return t;
   if (is_complex(type)) {
     Tensor t = Tensor::allocate(type, std::move(dims));
     for (int64_t i = 0; i < t.size(); ++i) {
@@ -101,8 +131,10 @@ Tensor Draw::values(DType type, Dims dims) {
     }
     return t;
   }
+  const Known* all = std::exchange(known_, nullptr);
   Tensor t = is_float(type) ? numbers(type, std::move(dims), type == DType::kF8E8M0 ? 0.1 : -3, 3)
                             : integers(type, std::move(dims), is_signed_integer(type) ? -9 : 0, 12);
+  known_ = all;
   if (wild_ && type != DType::kBool)
     for (int64_t i = 0; i < t.size(); ++i)
       if (chance(0.15)) special(t, i);
@@ -110,12 +142,14 @@ Tensor Draw::values(DType type, Dims dims) {
 }
 
 Tensor Draw::numbers(DType type, Dims dims, double low, double high) {
+  if (Tensor t = known(type, dims, low, high); t.valid()) return t;
   Tensor t = Tensor::allocate(type, std::move(dims));
   for (int64_t i = 0; i < t.size(); ++i) t.set(i, chance(0.1) ? std::clamp(0.0, low, high) : real(low, high));
   return t;
 }
 
 Tensor Draw::integers(DType type, Dims dims, int64_t low, int64_t high) {
+  if (Tensor t = known(type, dims, static_cast<double>(low), static_cast<double>(high)); t.valid()) return t;
   Tensor t = Tensor::allocate(type, std::move(dims));
   for (int64_t i = 0; i < t.size(); ++i) {
     if (is_float(type)) t.set(i, static_cast<double>(integer(low, high)));

@@ -1,5 +1,6 @@
 // Random choices of operator tests: shapes, types, values and axes out of one seed.
 #pragma once
+#include <functional>
 #include <random>
 #include <string>
 #include <vector>
@@ -8,11 +9,19 @@
 
 namespace kiln::operators {
 
+// Tensors that exist already, for samples that continue a graph: a draw takes their sizes, types and elements more often than new ones.
+struct Known {
+  std::vector<Tensor> tensors;
+  // One of this type and shape made out of them; invalid when that is not possible.
+  std::function<Tensor(DType, const Dims&)> made;
+};
+
 // Decides once whether the sample is wild (NaN, infinities and -0 among its values; the extremes of its types too where `extremes` allows) and
 // whether it may be empty.
 class Draw {
  public:
   Draw(uint64_t seed, bool extremes);
+  void prefer(const Known* known) { known_ = known; }
 
   int64_t integer(int64_t low, int64_t high);
   double real(double low, double high);
@@ -44,7 +53,10 @@ class Draw {
 
  private:
   void special(Tensor& tensor, int64_t i);
+  // One that is known of the type and shape, its elements within the bounds; invalid when there is none.
+  Tensor known(DType type, const Dims& dims, double low, double high);
   std::mt19937_64 random_;
+  const Known* known_ = nullptr;
   bool wild_, extremes_, empty_;
 };
 

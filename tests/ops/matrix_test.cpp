@@ -36,6 +36,14 @@ TEST(Einsum, Forms) {
   expect_values(einsum("...,...->...", {m, v}), {2, 2}, {10, 200, 30, 400});
   expect_values(einsum("i,j,ij->", {v, v, m}), {}, {100 + 2000 + 3000 + 40000});
   expect_values(einsum("ij->i", {f32({2, 0}, {})}), {2}, {0, 0});
+  // Three and more factors: sizes of 1 are repeated, diagonals, labels that only one of them has.
+  expect_values(einsum("ij,jk,k->ik", {f32({1, 1}, {2}), m, v}), {1, 2}, {2 * 10 * 4, 2 * 100 * 6});
+  expect_values(einsum("ii,kk,i->k", {f32({1, 2}, {3, 5}), m, v}), {2}, {530, 2120});
+  expect_values(einsum("ij,k,l->", {m, v, v}), {}, {10 * 110 * 110});
+  expect_values(einsum("ij,k,l->", {f32({0, 2}, {}), v, v}), {}, {0});
+  const Tensor ones = f32({40, 40}, std::vector<float>(1600, 1));
+  expect_values(einsum("ab,cd,ef,gh->", {ones, ones, ones, ones}), {}, {6553600000000.0});  // 40^8 rounds
+  expect_values(einsum("ab,bc,cd,de,ef->", {ones, ones, ones, ones, ones}), {}, {4096000000.0});
   EXPECT_EQ(shapes("Einsum", {{"equation", std::string("bhqd,bhkd->bhqk")}},
                    {{{"b", "12", "q", "64"}}, {{"b", "12", "k", "64"}}}),
             Strs{"float32[b,12,q,k]"});

@@ -49,6 +49,11 @@ TEST(Lstm, Equations) {
   expect_values(y[2], {1, 1, 1}, {cell});
   y = run("LSTM", {{"input_forget", int64_t{1}}}, {x, w, r, b, Tensor(), h, c, p}, 3);
   expect_values(y[2], {1, 1, 1}, {(1 - i) * 3 + i * g});
+  // Peepholes that are absent add nothing, whatever the cell is.
+  const float infinite = std::numeric_limits<float>::infinity();
+  y = run("LSTM", {}, {x, w, r, b, Tensor(), h, f32({1, 1, 1}, {infinite})}, 3);
+  expect_values(y[1], {1, 1, 1}, {sigmoid(1 + 0.4 + 0.2)});
+  EXPECT_EQ(y[2].at(0), infinite);
   EXPECT_EQ(shapes("LSTM", {{"direction", std::string("bidirectional")}},
                    {{{"s", "n", "8"}}, {{"2", "20", "8"}}, {{"2", "20", "5"}}}, 3),
             (Strs{"float32[s,2,n,5]", "float32[2,n,5]", "float32[2,n,5]"}));

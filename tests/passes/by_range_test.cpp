@@ -67,6 +67,127 @@ TEST(ByRange, RangesThatAreNoneAreNotUsed) {
   }
 }
 
+// ‖got - wanted‖² / ‖wanted‖² of the first output, and the mean of the differences per column of two dimensions.
+struct Difference {
+  double squared = 0;
+  std::vector<double> means;
+};
+Difference difference(const ir::Graph& got, const ir::Graph& wanted, const Tensor& x) {
+  const Tensor a = ir::evaluate(got, {x}).at(0).tensor, b = ir::evaluate(wanted, {x}).at(0).tensor;
+  Difference d;
+  double size = 0;
+  const int64_t columns = b.dims().back();
+  d.means.assign(static_cast<size_t>(columns), 0);
+  for (int64_t i = 0; i < b.size(); ++i) {
+    d.squared += std::pow(a.at(i) - b.at(i), 2);
+    size += std::pow(b.at(i), 2);
+    d.means[static_cast<size_t>(i % columns)] += (a.at(i) - b.at(i)) / static_cast<double>(b.size() / columns);
+  }
+  d.squared /= size;
+  return d;
+}
+
+// Facts of the columns of a matrix.
+ChannelFacts facts_of(const Tensor& x) {
+  ChannelFacts facts;
+  const int64_t columns = x.dims().back();
+  for (int64_t j = 0; j < columns; ++j) {
+    float mean = 0, most = 0;
+    for (int64_t i = j; i < x.size(); i += columns) {
+      mean += static_cast<float>(x.at(i)) / static_cast<float>(x.size() / columns);
+      most = std::max(most, std::abs(static_cast<float>(x.at(i))));
+    }
+    facts.mean.push_back(mean);
+    facts.most.push_back(most);
+  }
+  return facts;
+}
+
+std::unique_ptr<ir::Graph> product() {
+  return ir::parse_graph(R"(graph main(%x: float32[64,16]) {
+    %w = random float32[16,5] seed 3
+    %y = MatMul "fc"(%x, %w)
+    return %y
+  })");
+}
+
+TEST(ByRange, TheBiasMakesUpForTheMean) {
+  Tensor x = ir::random_tensor(DType::kF32, {64, 16}, 5);
+  for (int64_t i = 0; i < x.size(); ++i) x.set(i, x.at(i) + 3);
+  const auto before = product();
+  double largest[2] = {};
+  for (const bool corrects : {false, true}) {
+    const auto g = product();
+    RangeOptions options{{{"x", facts_of(x)}}, corrects, 0};
+    run_passes(*g, {canonicalize(), quantize_by_ranges({{"x", 4.0}}, options)});
+    for (double mean : difference(*g, *before, x).means)
+      largest[corrects] = std::max(largest[corrects], std::abs(mean));
+  }
+  EXPECT_LT(largest[1], largest[0] / 2);
+}
+
+TEST(ByRange, OneLargeChannelIsSmoothed) {
+  Tensor x = ir::random_tensor(DType::kF32, {64, 16}, 5);
+  for (int64_t i = 0; i < x.size(); i += 16) x.set(i, x.at(i) * 100);
+  const auto before = product();
+  double errors[2] = {};
+  for (const bool smooths : {false, true}) {
+    const auto g = product();
+    RangeOptions options{{{"x", facts_of(x)}}, false, smooths ? 0.5 : 0};
+    run_passes(*g, {canonicalize(), quantize_by_ranges({{"x", 100.0}}, options)});
+    EXPECT_EQ(count(*g, "Mul"), smooths ? 1u : 0u);
+    errors[smooths] = difference(*g, *before, x).squared;
+  }
+  EXPECT_LT(errors[1], errors[0]);
+}
+
+TEST(ByRange, FactsOfOtherChannelsAreNotUsed) {
+  const auto g = product();
+  RangeOptions options{{{"x", {{1, 2}, {1, 2}}}}, true, 0.5};
+  run_passes(*g, {canonicalize(), quantize_by_ranges({{"x", 1.0}}, options)});
+  EXPECT_EQ(count(*g, "Mul") + count(*g, "Add"), 0u);
+}
+
+TEST(ByRange, LayersBecomeAlikeAndResultsStay) {
+  const char* text = R"(graph main(%x: float32[1,2,5,5]) {
+    %a = constant float32[3,2,1,1]:{8,4,0.5,-0.25,64,1}
+    %b = constant float32[3]:{1,-2,3}
+    %v = constant float32[3,1,1,1]:{0.5,2,0.25}
+    %w = constant float32[1,3,1,1]:{1,1,1}
+    %c = Conv "conv1"(%x, %a, %b)
+    %r = Relu "relu1"(%c)
+    %d = Conv "depthwise"(%r, %v) {group = 3}
+    %y = Conv "conv2"(%d, %w)
+    return %y
+  })";
+  const auto before = ir::parse_graph(text), g = ir::parse_graph(text);
+  run_passes(*g, {canonicalize(), equalize_layers()});
+  const Tensor x = ir::random_tensor(DType::kF32, {1, 2, 5, 5}, 7);
+  const Tensor want = ir::evaluate(*before, {x}).at(0).tensor, got = ir::evaluate(*g, {x}).at(0).tensor;
+  for (int64_t i = 0; i < want.size(); ++i) EXPECT_FLOAT_EQ(got.at(i), want.at(i));
+  std::vector<double> largest(3, 0);
+  for (const auto& n : g->nodes())
+    if (n->name() == "conv1")
+      for (int64_t i = 0; i < 6; ++i)
+        largest[static_cast<size_t>(i / 2)] =
+            std::max(largest[static_cast<size_t>(i / 2)], std::abs(n->input(1)->constant()->at(i)));
+  EXPECT_LE(*std::max_element(largest.begin(), largest.end()), 8 * *std::min_element(largest.begin(), largest.end()));
+}
+
+TEST(ByRange, WhatOthersReadIsNotEqualized) {
+  for (const char* rest : {"%s = Add(%d, %r)\n return %s", "%s = Sigmoid(%r)\n %t = Add(%d, %s)\n return %t"}) {
+    const auto g = ir::parse_graph(std::string(R"(graph main(%x: float32[1,2,5,5]) {
+      %a = constant float32[2,2,1,1]:{8,4,0.5,-0.25}
+      %v = constant float32[2,2,1,1]:{0.5,2,0.25,1}
+      %c = Conv "conv1"(%x, %a)
+      %r = Relu "relu1"(%c)
+      %d = Conv "conv2"(%r, %v)
+      )") + rest + "\n}");
+    run_passes(*g, {equalize_layers()});
+    EXPECT_EQ(g->nodes().front()->input(1)->constant()->at(0), 8);
+  }
+}
+
 TEST(ByRange, RangesOfAnotherNetworkAreAnError) {
   const auto g = block();
   EXPECT_THROW(run_passes(*g, {canonicalize(), quantize_by_ranges({{"elsewhere", 1.0}})}), Error);

@@ -1,5 +1,6 @@
 // The pass manager: reports, switches, bisection, logging.
 #include "passes/pass.h"
+#include "passes/limits.h"
 
 #include <gtest/gtest.h>
 
@@ -30,12 +31,29 @@ std::unique_ptr<Graph> network() {
   })");
 }
 
+TEST(Passes, FusionStaysWithinTheLimitsOfTheTarget) {
+  const auto names = [](const FusionLimits& limits) {
+    const auto g = network();
+    run_passes(*g, {canonicalize(), fuse()}, {.limits = limits});
+    std::vector<std::string> made;
+    for (const auto& node : g->nodes()) made.push_back(node->name());
+    return made;
+  };
+  using Names = std::vector<std::string>;
+  FusionLimits limits = usual_limits();
+  EXPECT_EQ(names(limits), Names{"ip1 + bias1 + relu1"});
+  limits.activations.erase("Relu");
+  EXPECT_EQ(names(limits), (Names{"ip1 + bias1", "relu1"}));
+  limits.bases.erase("MatMul");
+  EXPECT_EQ(names(limits), (Names{"ip1", "bias1 + relu1"}));
+}
+
 TEST(Passes, ReportAndLog) {
   const auto g = network();
   Lines log;
-  PassOptions options;
+  PassOptions options{.limits = usual_limits()};
   options.logger = &log;
-  const PassReport report = run_passes(*g, {canonicalize(), fuse(fusion_rules())}, options);
+  const PassReport report = run_passes(*g, {canonicalize(), fuse()}, options);
   EXPECT_EQ(ir::to_text(*g).find("Identity"), std::string::npos);
   ASSERT_EQ(g->nodes().size(), 1u);
   EXPECT_EQ(g->nodes().front()->name(), "ip1 + bias1 + relu1");
@@ -60,7 +78,7 @@ TEST(Passes, QuantizeSaysWhatStaysWide) {
     return %a, %b, %c
   })");
   Lines log;
-  PassOptions options;
+  PassOptions options{.limits = usual_limits()};
   options.logger = &log;
   run_passes(*g, {quantize()}, options);
   EXPECT_NE(log.text.find("quantize: 'half' (MatMulDequantized) stays in float32: x is not dequantized\n"),
@@ -77,18 +95,18 @@ TEST(Passes, QuantizeSaysWhatStaysWide) {
 
 TEST(Passes, RulesCanBeSwitchedOff) {
   const auto g = network();
-  PassOptions options;
+  PassOptions options{.limits = usual_limits()};
   options.disabled = {"post_operations", "pointwise_chain"};
-  run_passes(*g, {canonicalize(), fuse(fusion_rules())}, options);
+  run_passes(*g, {canonicalize(), fuse()}, options);
   EXPECT_EQ(g->nodes().size(), 3u);
 }
 
 TEST(Passes, StopAfterSomePatches) {
   for (int64_t limit = 0; limit <= 3; ++limit) {
     const auto g = network();
-    PassOptions options;
+    PassOptions options{.limits = usual_limits()};
     options.stop_after = limit;
-    const PassReport report = run_passes(*g, {canonicalize(), fuse(fusion_rules())}, options);
+    const PassReport report = run_passes(*g, {canonicalize(), fuse()}, options);
     EXPECT_EQ(report.fired.size(), static_cast<size_t>(limit));
     EXPECT_EQ(g->nodes().size(), static_cast<size_t>(4 - limit));
   }

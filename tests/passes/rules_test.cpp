@@ -9,6 +9,7 @@
 #include <sstream>
 
 #include "ir/text.h"
+#include "passes/limits.h"
 #include "passes/pass.h"
 
 namespace kiln::passes {
@@ -114,7 +115,7 @@ void run_case(const Rule& rule, const std::string& text) {
   ir::verify(*before);
   const auto after = before->clone();
   const Pass pass{"test", [&](Graph& g, PassContext& c) { apply_rules(g, {&rule}, c); }};
-  const PassReport report = run_passes(*after, {pass});
+  const PassReport report = run_passes(*after, {pass}, {.limits = usual_limits()});
   if (halves[1].starts_with("unchanged")) {
     EXPECT_EQ(report.fired.size(), 0u);
     return;

@@ -158,6 +158,21 @@ class LateExecutable final : public Executable {
   Memory& memory_;
 };
 
+struct RangeLog {
+  std::mutex mutex;
+  bool watches = false;
+  std::vector<std::string> seen;
+};
+RangeLog& range_log() {
+  static RangeLog log;
+  return log;
+}
+void note_range(const char* name) noexcept {
+  RangeLog& log = range_log();
+  std::lock_guard lock(log.mutex);
+  if (log.watches) log.seen.emplace_back(name);
+}
+
 class PretendDevice final : public Device {
  public:
   explicit PretendDevice(int ordinal) : ordinal_(ordinal) {
@@ -176,6 +191,12 @@ class PretendDevice final : public Device {
   Allocator& staging() override { return staging_; }
   std::unique_ptr<Stream> create_stream(int) override { return std::make_unique<LateStream>(); }
   std::unique_ptr<Event> create_event(bool timing) override { return std::make_unique<LateEvent>(timing); }
+  Status check_address(const void* address) const noexcept override {
+    if (pool_.memory.touches(address)) return kOkStatus;
+    return {Code::kInvalidArgument, "the address lies in memory of the host"};
+  }
+  void begin_range(const char* name) noexcept override { note_range(name); }
+  void end_range() noexcept override { note_range("end"); }
   Stream* adopt_stream(void* native) noexcept override {
     if (!native) return &default_stream_;
     return static_cast<LateStream*>(native);
@@ -258,6 +279,7 @@ class PretendTarget final : public Target {
   Device& device() const override { return open_device("pretend"); }
   std::vector<passes::Pass> pipeline(const TargetOptions& options) const override { return cpu_.pipeline(options); }
   const TacticList& tactics() const override { return *list_; }
+  passes::FusionLimits fusion() const override { return cpu_.fusion(); }
   const Target* fallback() const override { return &cpu_; }
 
  private:
@@ -287,5 +309,16 @@ int64_t memory_in_use() {
 }
 
 int64_t work_done() { return work_count(); }
+void watch_ranges(bool on) {
+  RangeLog& log = range_log();
+  std::lock_guard lock(log.mutex);
+  log.watches = on;
+  log.seen.clear();
+}
+std::vector<std::string> seen_ranges() {
+  RangeLog& log = range_log();
+  std::lock_guard lock(log.mutex);
+  return log.seen;
+}
 
 }  // namespace kiln::pretend

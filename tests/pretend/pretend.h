@@ -1,6 +1,8 @@
 // A device for tests: the CPU's kernels behind memory that the host cannot touch and streams that run late.
 #pragma once
 #include <cstdint>
+#include <string>
+#include <vector>
 
 #include "device/device.h"
 #include "target/target.h"
@@ -21,5 +23,8 @@ void lose_device(bool lost);
 // Device memory that is taken, in bytes, and pieces of work that ran, since the start.
 int64_t memory_in_use();
 int64_t work_done();
+// From now on, names of the ranges that begin, and "end" for each that ends, are kept.
+void watch_ranges(bool on);
+std::vector<std::string> seen_ranges();
 
 }  // namespace kiln::pretend

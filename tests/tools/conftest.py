@@ -19,7 +19,7 @@ class Kiln:
         self.program = PROGRAM
 
     def run(self, *arguments, program=None, environment=None):
-        return subprocess.run([program or self.program, *map(str, arguments)], cwd=self.folder, capture_output=True, text=True,
+        return subprocess.run([program or self.program, *map(str, arguments)], cwd=self.folder, capture_output=True, text=True, errors="replace",
                               env={**os.environ, **(environment or {})})
 
     def ok(self, *arguments, **options):

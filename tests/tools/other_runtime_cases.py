@@ -94,6 +94,27 @@ case("dynamic_quantize_lstm", MS + "DynamicQuantizeLSTM",
      [f(3, 2, 4), i8(1, 4, 12), i8(1, 3, 12), f(1, 24), None, None, None, None, scalar([0.01]), np.zeros(1, np.int8), scalar([0.02]), np.zeros(1, np.int8)],
      results=3, weights=(1, 2, 3, 8, 9, 10, 11), hidden_size=3)
 
+
+def packed_codes(codes, bits):
+    """Several codes to a byte along the last axis, the first in the lowest bits."""
+    per_byte = 8 // bits
+    parts = codes.reshape(*codes.shape[:-1], -1, per_byte).astype(np.uint32) << (bits * np.arange(per_byte, dtype=np.uint32))
+    return parts.sum(-1).astype(np.uint8)
+
+
+for bits in (4, 8):
+    for block in (16, 32, 128):
+        for zero_points in (False, True):
+            depth, columns = 144, 5
+            blocks = -(-depth // block)
+            codes = rng.integers(0, 2 ** bits, (columns, blocks, block))
+            operands = [f(3, depth), packed_codes(codes, bits), np.abs(f(columns, blocks, scale=0.1)) + np.float32(0.01)]
+            if zero_points:
+                zeros = rng.integers(0, 2 ** bits, (columns, blocks + blocks % 2))
+                operands.append(packed_codes(zeros, bits) if bits == 4 else zeros[:, :blocks].astype(np.uint8))
+            case(f"matmul_nbits_{bits}_block_{block}{'_zero_points' * zero_points}", MS + "MatMulNBits", operands, weights=tuple(range(1, len(operands))),
+                 N=columns, K=depth, bits=bits, block_size=block)
+
 ML = "ai.onnx.ml."
 ROWS = f(6, 3)
 case("scaler", ML + "Scaler", [ROWS], offset=[0.1, 0.2, 0.3], scale=[2.0, 0.5, 1.0])

@@ -150,7 +150,7 @@ def test_layer_info(kiln, network):
     info = load(kiln, "layers.json")
     assert info["Bindings"] == ["x", "z", "s", "q"]
     read = [t for layer in info["Layers"] for t in layer["Inputs"] if t["Name"] == "x"]
-    assert read and read[0]["Dimensions"] == [1, 8, 9, 7] and read[0]["Format/Datatype"] == "row-major float32"
+    assert read and read[0]["Dimensions"] == [1, 8, 9, 7] and read[0]["Format/Datatype"] == "Row major linear FP32"
     assert {"[ONNX Layer: conv1]", "[ONNX Layer: relu1]"} <= {o for layer in info["Layers"] for o in layer["Metadata"].split("\x1e")}
     for layer in info["Layers"]:
         assert f"{layer['Name']} [{layer['LayerType']}] {layer['Backend']}/{layer['TacticName']}: " in text
@@ -404,8 +404,26 @@ def test_options_of_scripts_for_gpus(kiln, model):
     assert "[W] float16 is permitted; on the back end 'cpu' each layer computes in the types of the model" in told
     assert "--sparsity=enable: permitted" in text
     assert times(text, "Latency")[0][0] > 0
-    assert "--device" in kiln.fails(2, "bench", f"--onnx={model}", "--device=1")
     assert "--sparsity" in kiln.fails(2, "bench", f"--onnx={model}", "--sparsity=force")
+
+
+def test_device(kiln, model):
+    command = ["--shapes=x:2x3", "--builderOptimizationLevel=0"]
+    for device in ("0", "cpu", "cpu:0"):
+        kiln.ok("build", model, *command, "--backend=cpu", f"--device={device}", "-o", "net.plan")
+        kiln.ok("bench", "--loadEngine=net.plan", *FAST, f"--device={device}")
+    kiln.ok("build", model, *command, "--device=ref", "-o", "ref.plan")
+    assert json.loads(kiln.ok("inspect", "ref.plan", "--json"))["backend"] == "ref"
+    for given, path in ((["build", model, *command, "--backend=cpu"], "net.plan"), (["bench", "--loadEngine=net.plan"], None)):
+        keep = ["-o", path] if path else []
+        error = kiln.fails(1, *given, *keep, "--device=1")
+        assert "error[K1004] the device 'cpu:1' is not available" in error and "one such device" in error
+        assert "is no device of" in kiln.fails(2, *given, *keep, "--device=ref")
+        for nonsense in ("", ":", "cpu:", "cpu:x", ":1", "-1", "99999999999", "cpu:1:2"):
+            assert "--device" in kiln.fails(2, *given, *keep, f"--device={nonsense}"), nonsense
+    assert "error[K1004]" in kiln.fails(1, "build", model, *command, "--device=gpu", "-o", "net.plan")
+    (kiln.folder / "card.json").write_text(kiln.ok("list", "devices", "--device=cpu", "--json"))
+    assert "--deviceProfile" in kiln.fails(2, "build", model, *command, "--device=0", "--deviceProfile=card.json")
 
 
 def test_build_takes_no_options_of_a_measurement(kiln, model):

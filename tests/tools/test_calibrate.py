@@ -33,14 +33,14 @@ def network(kiln):
     return path, images
 
 
-@pytest.mark.parametrize("algorithm", ["minmax", "entropy", "percentile", "mse"])
+@pytest.mark.parametrize("algorithm", ["minmax", "entropy", "entropy2", "percentile", "mse"])
 def test_engines_in_int8_are_near_the_float_ones(kiln, network, algorithm):
     path, images = network
     text = kiln.ok("calibrate", path, "--data=images.npz", f"--algorithm={algorithm}", "-o", "net.calib")
     assert "from 12 samples" in text and algorithm in text
     kept = json.loads((kiln.folder / "net.calib").read_text())
     assert kept["tensors"]["x"]["high"] == pytest.approx(images.max()) and kept["tensors"]["x"]["low"] == pytest.approx(images.min())
-    kiln.ok("build", path, "--int8", "--calib=net.calib", "-o", "net.plan")
+    kiln.ok("build", path, "--int8", "--calib=net.calib", "--keepInt8", "-o", "net.plan")
     layers = kiln.ok("inspect", "net.plan")
     assert "ConvInteger" in layers and "conv_int8" in layers and "gemm_int8" in layers
     np.save(kiln.folder / "x.npy", images[:1])
@@ -61,7 +61,7 @@ def test_tensorrt_reads_the_same_ranges(kiln, network):
     assert own.keys() == scales.keys()
     for name, scale in scales.items():
         assert own[name]["range"] == pytest.approx(127 * scale, rel=1e-6)
-    kiln.ok("build", path, "--int8", "--calib=net.cache", "-o", "net.plan")
+    kiln.ok("build", path, "--int8", "--calib=net.cache", "--keepInt8", "-o", "net.plan")
     assert "conv_int8" in kiln.ok("inspect", "net.plan")
 
 
@@ -73,6 +73,91 @@ def test_folders_of_arrays(kiln, network):
         np.save(folder / f"{i}.npy", image[None])
     assert "from 3 samples" in kiln.ok("calibrate", path, "--data=samples")
     assert "from 2 samples" in kiln.ok("calibrate", path, "--data=samples", "--samples=2")
+
+
+def error_of(kiln, path, images, *options):
+    """|difference| / |result| of the engine in int8."""
+    kiln.ok("build", path, *options, "-o", "net.plan")
+    np.save(kiln.folder / "x.npy", images[:1])
+    kiln.ok("run", "net.plan", "--loadInputs=x:x.npy", "--saveOutputs=out.npz")
+    got = np.load(kiln.folder / "out.npz")["y"]
+    want = ReferenceEvaluator(onnx.load(path)).run(None, {"x": images[:1]})[0]
+    return np.linalg.norm(got - want) / np.linalg.norm(want)
+
+
+def test_builds_from_data_with_all_that_makes_int8_better(kiln, network):
+    path, images = network
+    known = ["--int8", "--keepInt8", "--data=images.npz"]
+    for options in ([], ["--biasCorrection"], ["--smooth=0.5"], ["--equalize"], ["--biasCorrection", "--equalize"]):
+        assert 0 < error_of(kiln, path, images, *known, *options) < 0.1, options
+    kiln.ok("calibrate", path, "--data=images.npz", "--equalize", "--channels", "-o", "net.calib")
+    kept = json.loads((kiln.folder / "net.calib").read_text())
+    assert kept["equalized"] is True and len(kept["tensors"]["r1"]["mean"]) == 16
+    np.testing.assert_allclose(kept["tensors"]["x"]["mean"], images.mean((0, 2, 3)), atol=1e-5)
+    np.testing.assert_allclose(kept["tensors"]["x"]["most"], np.abs(images).max((0, 2, 3)), rtol=1e-6)
+    assert "equalized layers" in kiln.ok("inspect", "net.plan")
+    assert error_of(kiln, path, images, "--int8", "--keepInt8", "--calib=net.calib", "--biasCorrection") < 0.1
+    kiln.ok("calibrate", path, "--data=images.npz", "-o", "plain.calib")
+    text = kiln.fails(1, "build", path, "--int8", "--calib=plain.calib", "--biasCorrection")
+    assert "does not tell the channels" in text and "--channels" in text
+
+
+def test_error_budget(kiln, network):
+    path, images = network
+    options = ["--int8", "--keepInt8", "--data=images.npz", "-o", "net.plan"]
+    free = kiln.ok("build", path, *options, "--errorBudget=0.9")
+    assert "allowed 0.9" in free and "float32" not in free.split("allowed")[1]
+    text = kiln.ok("build", path, *options, "--errorBudget=0.004")
+    rows = [line.split() for line in text.splitlines() if line.rstrip().endswith(("conv1", "conv2", "dense4"))]
+    assert len(rows) == 3 and {row[-2] for row in rows} >= {"float32"}
+    error = float(text.split("error with those in float32: ")[1].split()[0])
+    assert error <= 0.004
+    assert error_of(kiln, path, images, *options[:3], "--errorBudget=0.004") < 0.01
+    assert "it counts with --int8 and --data" in kiln.fails(2, "build", path, "--errorBudget=0.1")
+
+
+def test_the_faster_type_is_chosen(kiln, network):
+    path, _ = network
+    done = kiln.run("build", path, "--int8", "--data=images.npz", "-o", "net.plan")
+    text = done.stdout + done.stderr
+    assert done.returncode == 0 and "in int8 " in text and "in float32 " in text, text
+    remarks = [line for line in text.splitlines() if "slower in int8 by" in line]
+    shown = kiln.ok("inspect", "net.plan")
+    for line in remarks:
+        assert line.removeprefix("[I] ") in shown
+
+
+def test_folders_of_images(kiln, network):
+    path, _ = network
+    folder = kiln.folder / "photos"
+    folder.mkdir()
+    for i in range(3):
+        pixels = np.full((4, 6, 3), [10 * i, 100, 250], np.uint8)
+        (folder / f"{i}.ppm").write_bytes(b"P6 6 4 255\n" + pixels.tobytes())
+    text = kiln.ok("calibrate", path, "--data=photos", "--mean=0,100,200", "--scale=0.1", "--algorithm=minmax", "-o", "net.calib")
+    assert "from 3 samples" in text
+    x = json.loads((kiln.folder / "net.calib").read_text())["tensors"]["x"]
+    assert x["low"] == pytest.approx(0) and x["high"] == pytest.approx(5)
+    assert "one for each of 3" in kiln.fails(2, "calibrate", path, "--data=photos", "--mean=1,2")
+    (folder / "3.png").write_bytes(b"no image")
+    assert "3.png' is no image" in kiln.fails(1, "calibrate", path, "--data=photos")
+
+
+def test_weights_in_few_bits(kiln):
+    random = np.random.default_rng(1)
+    w = random.standard_normal([96, 40]).astype(np.float32)
+    nodes = [helper.make_node("MatMul", ["x", "w"], ["y"], name="fc")]
+    save_model(kiln.folder / "net.onnx", nodes, {"x": (TensorProto.FLOAT, [2, 96])}, {"y": (TensorProto.FLOAT, [2, 40])}, {"w": w})
+    x = random.standard_normal([2, 96]).astype(np.float32)
+    np.save(kiln.folder / "x.npy", x)
+    for form, bound in {"int8": 0.02, "int8:block=32": 0.02, "int4:block=32": 0.2, "int4": 0.2}.items():
+        kiln.ok("build", "net.onnx", f"--weights={form}", "-o", "net.plan")
+        assert "MatMulDequantized" in kiln.ok("inspect", "net.plan")
+        kiln.ok("run", "net.plan", "--loadInputs=x:x.npy", "--saveOutputs=out.npz")
+        error = np.linalg.norm(np.load(kiln.folder / "out.npz")["y"] - x @ w) / np.linalg.norm(x @ w)
+        assert 0 < error < bound, form
+    for form in ["int3", "int4:32", "int4:block=", "int4:block=0", "int4:block=-1", "int4:block=8x", "float16"]:
+        assert "is not int4 or int8" in kiln.fails(2, "build", "net.onnx", f"--weights={form}")
 
 
 def test_bad_data(kiln, network):

@@ -2,8 +2,12 @@
 import json
 import os
 import pathlib
+import re
+import signal
 import stat
 import subprocess
+import time
+import zipfile
 
 import numpy as np
 import pytest
@@ -88,10 +92,11 @@ def test_exports_do_not_replace_the_model(kiln, model, device):
 
 def test_a_full_disk_is_noticed(kiln, model):
     kiln.ok("build", model, "-o", "m.plan", *FAST, "--noTimingCache")
-    for words in (["list"], ["inspect", "m.plan"], ["inspect", "m.plan", "--json"]):
+    for words in (["list"], ["list", "devices"], ["inspect", "m.plan"], ["inspect", "m.plan", "--json"], ["inspect", model], ["run", "m.plan"],
+                  ["bench", "--loadEngine=m.plan", *FAST], ["build", model, "--dump=fuse"], ["compare", model], ["completion", "bash"], ["--help"]):
         with open("/dev/full", "w") as full:
             done = subprocess.run([kiln.program, *words], cwd=kiln.folder, stdout=full, stderr=subprocess.PIPE, text=True)
-        assert done.returncode == 1 and "K1005" in done.stderr, words
+        assert done.returncode == 1 and re.findall(r"\[E\] (error\[K\d+\])", done.stderr) == ["error[K1005]"], (words, done.stderr)
 
 
 def test_outputs_whose_names_meet_are_kept_apart(kiln):
@@ -114,6 +119,43 @@ def test_archives_and_pipes_as_inputs(kiln, model):
     assert "not a regular file" in kiln.fails(1, "run", model, "--loadInputs=x:fifo", *FAST)
 
 
+ENDLESS = {"model": "run {} --quiet", "model of a build": "build {} -o out.plan", "inspected": "inspect {}", "input": "run model.onnx --loadInputs=x:{}",
+           "engine of a benchmark": "bench --loadEngine={}", "profile": "build model.onnx -o out.plan --deviceProfile={}",
+           "calibration": "build model.onnx -o out.plan --int8 --calib={}"}
+
+
+@pytest.mark.parametrize("use", ENDLESS)
+@pytest.mark.parametrize("ending", [".onnx", ".plan", ".npy", ".pb", ".npz", ".json", None])
+def test_what_never_ends_is_no_file(kiln, model, use, ending):
+    """Pipes that nobody writes to, and /dev/zero."""
+    name = f"pipe{ending}" if ending else "/dev/zero"
+    if ending:
+        os.mkfifo(kiln.folder / name)
+    done = subprocess.run([kiln.program, *ENDLESS[use].format(name).split()], cwd=kiln.folder, capture_output=True, text=True, timeout=120,
+                          stdin=subprocess.DEVNULL)
+    assert done.returncode == 1 and re.search(r"error\[K\d{4}\]", done.stderr) and "K1000" not in done.stderr, done.stderr
+
+
+@pytest.mark.parametrize("pipe", [True, False])
+def test_a_cache_that_never_ends_is_not_used(kiln, model, pipe):
+    if pipe:
+        os.mkfifo(kiln.folder / "cache")
+    done = subprocess.run([kiln.program, "build", "model.onnx", "-o", "out.plan", f"--timingCacheFile={'cache' if pipe else '/dev/zero'}", *FAST],
+                          cwd=kiln.folder, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0 and "the timing cache is not" in done.stderr
+
+
+def test_archives_that_grow(kiln):
+    """A megabyte that unpacks to a gigabyte."""
+    path = kiln.folder / "any.onnx"
+    save_model(path, [helper.make_node("Relu", ["x"], ["y"])], {"x": (F, ["n"])}, {"y": (F, ["n"])})
+    with zipfile.ZipFile(kiln.folder / "bomb.npz", "w", zipfile.ZIP_DEFLATED) as archive, archive.open("x.npy", "w", force_zip64=True) as entry:
+        np.lib.format.write_array_header_1_0(entry, {"descr": "<f4", "fortran_order": False, "shape": (1 << 28,)})
+        for _ in range(1 << 30 >> 22):
+            entry.write(bytes(1 << 22))
+    assert "unpacks from" in kiln.fails(1, "run", path, "--loadInputs=bomb.npz", *FAST)
+
+
 @pytest.mark.parametrize("value", ["nan", "-1", "inf", "x", "1e400", ""])
 def test_numbers_that_are_none(kiln, model, value):
     for option in ("--duration", "--warmUp", "--idleTime", "--buildTime"):
@@ -129,3 +171,74 @@ def test_names_from_a_model_do_not_reach_the_terminal_raw(kiln):
     path.write_bytes(text)
     done = kiln.run("build", path, *FAST)
     assert done.returncode == 1 and "\x1b" not in done.stderr and "\\x1b" in done.stderr
+    save_model(path, [helper.make_node("Relu", ["xx"], ["y"], name="nn")], {"xx": (F, [2])}, {"y": (F, [2])})
+    path.write_bytes(path.read_bytes().replace(b"xx", b"x\x1b").replace(b"nn", b"n\x1b"))
+    kiln.ok("build", path, "-o", "escape.plan", *FAST)
+    for shown in ("escape.onnx", "escape.plan"):
+        text = kiln.ok("inspect", shown)
+        assert "\x1b" not in text and "x\\x1b" in text
+
+
+def test_output_names_that_are_no_text(kiln):
+    """NUL, bytes that are no UTF-8, and names that differ in those alone."""
+    names = ["aXb", "aYb", "aZb"]
+    path = kiln.folder / "names.onnx"
+    save_model(path, [helper.make_node("Mul", ["x", f"k{i}"], [n]) for i, n in enumerate(names)], {"x": (F, [1])}, {n: (F, [1]) for n in names},
+               {f"k{i}": np.full(1, i, np.float32) for i in range(len(names))})
+    path.write_bytes(path.read_bytes().replace(b"aXb", b"a\0b").replace(b"aYb", b"a\xffb").replace(b"aZb", b"a\x80b"))
+    np.save(kiln.folder / "x.npy", np.ones(1, np.float32))
+    done = kiln.run("run", path, "--loadInputs=x:x.npy", "--saveOutputs=out", *FAST)
+    if done.returncode == 0:
+        assert sorted(float(np.load(f)[0]) for f in (kiln.folder / "out").iterdir()) == [0, 1, 2]
+    else:
+        assert done.returncode == 1 and re.search(r"error\[K2\d{3}\]", done.stderr) and "\0" not in done.stderr, done.stderr
+
+
+def test_lines_of_the_log_are_short(kiln):
+    """Names of layers that are made of hundreds of others."""
+    count = 400
+    path = kiln.folder / "chain.onnx"
+    save_model(path, [helper.make_node("Tanh" if i % 2 else "Neg", [f"v{i}" if i else "x"], [f"v{i + 1}"], name="n" * 60 + str(i)) for i in range(count)],
+               {"x": (F, [2])}, {f"v{count}": (F, [2])})
+    done = kiln.run("build", path, "-o", "chain.plan", "--verbose", *FAST)
+    assert done.returncode == 0 and done.stderr
+    assert max(len(line.encode()) for line in done.stderr.splitlines()) <= 1024
+
+
+def test_memory_that_is_refused_while_running(kiln):
+    path = kiln.folder / "fill.onnx"
+    save_model(path, [helper.make_node("ConstantOfShape", ["n"], ["y"])], {"n": (TensorProto.INT64, [1])}, {"y": (F, ["m"])})
+    np.save(kiln.folder / "n.npy", np.array([1 << 30], np.int64))
+    limited = f"ulimit -v {2 << 20}; exec {kiln.program} run fill.onnx --loadInputs=n:n.npy --backend=cpu --builderOptimizationLevel=0"
+    done = subprocess.run(["sh", "-c", limited], cwd=kiln.folder, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    assert done.returncode == 1 and "error[K1003]" in done.stderr, (done.returncode, done.stderr)
+
+
+def endless(path):
+    """A loop whose condition never ends it."""
+    body = helper.make_graph([helper.make_node("Identity", ["c"], ["d"]), helper.make_node("Neg", ["s"], ["t"])], "body",
+                             [helper.make_tensor_value_info("i", TensorProto.INT64, []), helper.make_tensor_value_info("c", TensorProto.BOOL, []),
+                              helper.make_tensor_value_info("s", F, [2])],
+                             [helper.make_tensor_value_info("d", TensorProto.BOOL, []), helper.make_tensor_value_info("t", F, [2])])
+    save_model(path, [helper.make_node("Loop", ["", "", "x"], ["y"], body=body)], {"x": (F, [2])}, {"y": (F, [2])})
+
+
+def test_a_loop_without_end_is_stopped(kiln):
+    endless(kiln.folder / "loop.onnx")
+    assert "limit of time" in kiln.fails(1, "run", "loop.onnx", "--timeLimit=0.2", *FAST)
+    running = subprocess.Popen([kiln.program, "run", "loop.onnx", *FAST], cwd=kiln.folder, stderr=subprocess.PIPE, text=True)
+    time.sleep(2)
+    running.send_signal(signal.SIGINT)
+    _, errors = running.communicate(timeout=120)
+    assert running.returncode in (130, -signal.SIGINT), errors
+
+
+def test_limits_of_a_build(kiln):
+    model = kiln.folder / "product.onnx"
+    save_model(model, [helper.make_node("MatMul", ["x", "w"], ["y"])], {"x": (F, [2, 300])}, {"y": (F, [2, 300])}, {"w": np.ones((300, 300), np.float32)})
+    assert "took longer than" in kiln.fails(1, "build", model, "-o", "m.plan", "--buildTimeLimit=0.000001", *FAST)
+    assert "K1003" in kiln.fails(1, "build", model, "-o", "m.plan", "--buildMemory=64K", *FAST)
+    for value in ("0", "-1", "x", "nan"):
+        assert "--buildMemory" in kiln.fails(2, "build", model, f"--buildMemory={value}")
+        assert "--buildTimeLimit" in kiln.fails(2, "build", model, f"--buildTimeLimit={value}")
+    kiln.ok("build", model, "-o", "m.plan", "--buildMemory=64M", "--buildTimeLimit=1000", *FAST)

@@ -8,6 +8,7 @@ import struct
 import subprocess
 import termios
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -241,7 +242,7 @@ def test_inspect_a_model(kiln, model, tmp_path):
                               [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)])
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)]), tmp_path / "strange.onnx")
     text = kiln.ok("inspect", "strange.onnx")
-    assert "1 nodes cannot be built:" in text and "'strange' (Nonsense, opset 18)" in text and "input   x float32 (n)x3" in text
+    assert "1 node cannot be built:" in text and "'strange' (Nonsense, opset 18)" in text and "input   x float32 (n)x3" in text
 
 
 def test_build_keeps_its_engine(kiln, model):
@@ -429,6 +430,13 @@ def test_help_of_the_program(kiln):
     assert "Exit codes:" in text and re.fullmatch(r"\d+\.\d+\.\d+\n", kiln.ok("--version"))
 
 
+def test_help_lists_the_variables_that_are_read(kiln):
+    sources = [p for folder in ("src", "tools") for p in (Path(__file__).resolve().parents[2] / folder).rglob("*.cpp")]
+    read = {name for p in sources for name in re.findall(r'getenv\("(KILN_\w+)"\)', p.read_text())}
+    help_text, manual = kiln.ok("--help"), kiln.ok("completion", "man")
+    assert read and all(f"  {name}=" in help_text and name in manual for name in read | {"NO_COLOR", "OMP_NUM_THREADS"})
+
+
 @pytest.mark.parametrize("typed, meant", [
     (["bnech"], "'bnech' is no command; did you mean 'bench'?"),
     (["bench", "--itertions=3"], "'--itertions' is no option of bench; did you mean '--iterations'?"),
@@ -530,7 +538,7 @@ def test_bash_completion(kiln):
     assert words_of(kiln, "bench", "--loadE") == ["--loadEngine="]
     assert words_of(kiln, "bench", "--dumpP") == ["--dumpProfile"]
     assert words_of(kiln, "list", "kn") == ["knobs"]
-    assert set(words_of(kiln, "build", "--dump", "=", "")) == {"import", "canonicalize", "quantize", "precision", "fuse", "layout", "final"}
+    assert set(words_of(kiln, "build", "--dump", "=", "")) == {"import", "canonicalize", "quantize", "precision", "fuse", "formats", "final"}
     assert words_of(kiln, "build", "--dump", "=", "fu") == ["fuse"]
     offered = set(words_of(kiln, "run", "--"))
     known = set(re.findall(r"--\w[\w-]*", kiln.ok("run", "--help").split("\nExamples")[0]))

@@ -155,6 +155,16 @@ def test_permission_to_compute_in_bfloat16(kiln):
     np.testing.assert_allclose(got, want, rtol=2e-2, atol=1e-2 * np.abs(want).max())
 
 
+def test_convolutions_may_compute_in_bfloat16(kiln):
+    graph, x = convolutions(np.random.default_rng(8))
+    model = save(graph, kiln.folder / "wide.onnx")
+    want = ReferenceEvaluator(model).run(None, {"x": x})[0]
+    kiln.ok("build", "wide.onnx", "--bf16", "--builderOptimizationLevel=0", "-o", "net.plan")
+    tactics = [layer["tactic"] for layer in json.loads(kiln.ok("inspect", "net.plan", "--json"))["layers"]]
+    assert ("conv_bfloat16" in tactics) == ("avx512_bf16" in Path("/proc/cpuinfo").read_text())
+    np.testing.assert_allclose(result(kiln, "net.plan", x), want, rtol=2e-2, atol=2e-2 * np.abs(want).max())
+
+
 def quantized(random, name, array, axis=None):
     """Constants and node of a weight as a quantizer writes it."""
     scale = np.abs(array).max(axis=tuple(i for i in range(array.ndim) if i != axis)) / 127 if axis is not None else np.abs(array).max() / 127

@@ -72,6 +72,7 @@ Team make_team(const api::Engine& engine, const BenchOptions& o, const api::Valu
     team.sessions.push_back(engine.create_session(threads));
     if (o.trtexec.use_graph) use_graphs(team.sessions.back(), engine);
     values = set_inputs(team.sessions.back(), engine, inputs, asked, profile);
+    set_others(team.sessions.back(), engine.io(), o.inputs);
   }
   team.setting = setting_of(engine, values, streams, threads);
   return team;
@@ -232,6 +233,7 @@ void run(BenchOptions& o) {
   check_options(o);
   const bool builds = o.load_engine.empty();
   const Shapes asked = parse_shapes("--shapes", o.build.shapes);
+  choose_device(o.trtexec, o.build, o.load_engine);
   api::Values inputs;
   if (builds) inputs = load_inputs_for_build(o.inputs, o.build);
   if (o.trtexec.dry_run && builds) {
@@ -251,7 +253,7 @@ void run(BenchOptions& o) {
   if (!o.save_engine.empty()) engine.save(o.save_engine);
   if (o.dump_layers) show_layers(engine);
   if (o.trtexec.dump_profiles) show_profiles(engine);
-  if (!o.export_layers.empty()) write_json(o.export_layers, layer_information(engine));
+  if (!o.export_layers.empty()) write_text(o.export_layers, engine.layer_information() + "\n");
   if (o.skip_inference) return;
   if (!builds) inputs = load_inputs(o.inputs, engine.io(), asked);
   if (o.latency_bound > 0) return find_bound(engine, o, inputs, asked);

@@ -49,7 +49,6 @@ void report(const std::vector<Sample>& samples, const BenchOptions& o, const api
 
 void write_json(const std::string& path, const nlohmann::ordered_json& json);
 void show_layers(const api::Engine& engine);
-nlohmann::ordered_json layer_information(const api::Engine& engine);  // as IEngineInspector gives it
 void show_profile(api::Session& session, const api::Engine& engine, const BenchOptions& o);
 void export_times(const std::vector<Sample>& samples, const std::string& path);
 void outputs(api::Session& session, const api::Engine& engine, const BenchOptions& o);

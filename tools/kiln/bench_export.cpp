@@ -9,37 +9,8 @@
 #include "layer_table.h"
 
 namespace kiln::tool {
-namespace {
 
 using Json = nlohmann::ordered_json;
-
-// "name float32[1,64,56,56] channels-last" in trtexec's form.
-Json tensor_json(const std::string& text) {
-  const size_t close = text.rfind(']'), open = text.rfind('[', close), type = text.rfind(' ', open);
-  if (open == std::string::npos || type == std::string::npos) return {{"Name", text}};
-  Json dims = Json::array();
-  for (const std::string& d : split(text.substr(open + 1, close - open - 1), ',')) dims.push_back(std::stoll(d));
-  const std::string layout = close + 1 < text.size() ? text.substr(close + 2) : "row-major";
-  return {{"Name", text.substr(0, type)},
-          {"Location", "Device"},
-          {"Dimensions", dims},
-          {"Format/Datatype", layout + " " + text.substr(type + 1, open - type - 1)}};
-}
-
-Json tensors_json(const std::vector<std::string>& texts) {
-  Json list = Json::array();
-  for (const std::string& text : texts)
-    if (text != "-") list.push_back(tensor_json(text));
-  return list;
-}
-
-std::string origins_text(const std::vector<std::string>& origins) {
-  std::string text;
-  for (const std::string& origin : origins) text += (text.empty() ? "" : "\x1e") + ("[ONNX Layer: " + origin + "]");
-  return text;
-}
-
-}  // namespace
 
 void write_json(const std::string& path, const Json& json) {
   write_text(path, json.dump(1, ' ', false, Json::error_handler_t::replace) + "\n");
@@ -49,21 +20,6 @@ void show_layers(const api::Engine& engine) {
   for (const auto& l : engine.layers())
     say(api::Level::kInfo, fmt::format("{} [{}] {}/{}: {} -> {}", l.name, l.op, l.backend, l.tactic,
                                        join(l.inputs, ", "), join(l.outputs, ", ")));
-}
-
-Json layer_information(const api::Engine& engine) {
-  Json json{{"Layers", Json::array()}, {"Bindings", names_of(engine.io())}};
-  for (const api::LayerInfo& l : engine.layers())
-    json["Layers"].push_back({{"Name", l.name},
-                              {"LayerType", l.op},
-                              {"Inputs", tensors_json(l.inputs)},
-                              {"Outputs", tensors_json(l.outputs)},
-                              {"TacticName", l.tactic},
-                              {"Backend", l.backend},
-                              {"Kernel", l.kernel},
-                              {"StreamId", 0},
-                              {"Metadata", origins_text(l.origins)}});
-  return json;
 }
 
 namespace {
@@ -191,6 +147,7 @@ Json named(const char* what, const std::string& name, int process, int thread) {
 struct Profiled {
   double begin = 0;
   std::vector<std::pair<std::string, double>> layers;
+  std::string failure;  // not empty: there are no layers
 };
 
 std::vector<Profiled> profile_all(std::vector<api::Session>& sessions, double begin) {
@@ -203,11 +160,14 @@ std::vector<Profiled> profile_all(std::vector<api::Session>& sessions, double be
           begin + std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
       try {
         all[i].layers = sessions[i].profile();
-      } catch (const std::exception&) {
-        all[i].layers.clear();  // the inferences are shown without layers
+      } catch (const std::exception& e) {
+        all[i].failure = e.what();
       }
     });
   for (std::thread& t : threads) t.join();
+  for (size_t i = 0; i < all.size(); ++i)
+    if (!all[i].failure.empty())
+      log(api::Level::kWarning, fmt::format("the trace has no layers of stream {}: {}", i, all[i].failure));
   return all;
 }
 

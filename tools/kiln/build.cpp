@@ -4,7 +4,7 @@
 #include <cstdio>
 #include <filesystem>
 
-#include "command.h"
+#include "samples.h"
 #include "trtexec_options.h"
 
 namespace kiln::tool {
@@ -23,8 +23,9 @@ std::string place_of_engine(const BuildCommand& o) {
   return std::filesystem::path(o.build.onnx).replace_extension(".plan").string();
 }
 
-void run(const BuildCommand& o) {
+void run(BuildCommand& o) {
   set_loudness(o.build.verbose, o.build.quiet);
+  choose_device(o.trtexec, o.build, "");
   const std::string path = place_of_engine(o);
   if (path == o.build.onnx)
     throw api::Failure(
@@ -56,12 +57,15 @@ void add_build(CLI::App& app) {
                  "File of the engine (default: beside the model, ending in .plan; none with --dump)");
   app.add_flag("--report", o->report, "Print the passes and the rules that fired");
   add_build_flags(app, o->build);
+  add_sample_flags(app, o->build.samples)->description("For --int8: as kiln calibrate takes it; instead of --calib");
   add_trtexec_options(app, o->trtexec, false);
   set_footer(
       app,
       "  kiln build resnet50.onnx -o resnet50.plan\n"
       "  kiln build bert.onnx --minShapes=ids:1x1 --optShapes=ids:1x128 --maxShapes=ids:8x512 -o bert.plan\n"
       "  kiln build net.onnx --profile=0 --shapes=x:1x8 --profile=1 --minShapes=x:2x8 --maxShapes=x:64x8 -o net.plan\n"
+      "  kiln build resnet50.onnx --int8 --data=images.npz --errorBudget=0.02\n"
+      "  kiln build llm.onnx --weights=int4:block=32\n"
       "  kiln build model.onnx --dump=fuse\n"
       "  kiln build model.onnx --dump=fuse --dumpFile=fused.kir && kiln build fused.kir -o model.plan\n");
   app.callback([o] { run(*o); });

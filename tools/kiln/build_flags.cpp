@@ -6,9 +6,11 @@
 #include <chrono>
 #include <cmath>
 #include <cstdio>
+#include <optional>
 
 #include "command.h"
 #include "progress.h"
+#include "samples.h"
 
 namespace kiln::tool {
 namespace {
@@ -36,6 +38,8 @@ class Recorder {
   bool choosing_ = false;
   std::string layer_;
 };
+
+constexpr std::string_view kBlock = "block=";
 
 struct ParsedProfile {
   Shapes min, opt, max;
@@ -87,17 +91,63 @@ void select_profile(BuildFlags& flags, size_t profile) {
 }
 
 // What --int8 lets products compute by.
-std::map<std::string, double> ranges_of(const BuildFlags& flags) {
-  std::map<std::string, double> ranges;
-  if (flags.calibration.empty() && flags.int8)
+void put_int8(const BuildFlags& flags, const Samples& samples, api::BuildOptions& options) {
+  options.equalizes = flags.equalizes;
+  const bool known = !flags.calibration.empty() || !samples.empty();
+  if (!known && flags.int8)
     say(api::Level::kInfo, "--int8: without --calib only what the model quantizes itself computes in int8");
-  if (flags.calibration.empty()) return ranges;
-  if (!flags.int8) {
-    log(api::Level::kWarning, "--calib has no effect without --int8 (remedy: --int8)");
-    return ranges;
+  if (!known) return;
+  if (!flags.int8)
+    return log(api::Level::kWarning, "--calib and --data have no effect without --int8 (remedy: --int8)");
+  const bool channels = flags.corrects_bias || flags.smoothing > 0;
+  const api::Calibration calibration =
+      flags.calibration.empty() ? calibrate_model(flags, samples, {api::RangeRule::kEntropy, 0, channels, log})
+                                : api::load_calibration(flags.calibration);
+  for (const auto& [name, tensor] : calibration.tensors) {
+    options.ranges[name] = tensor.range;
+    if (!tensor.channels.mean.empty()) options.channels[name] = tensor.channels;
   }
-  for (const auto& [name, tensor] : api::load_calibration(flags.calibration).tensors) ranges[name] = tensor.range;
-  return ranges;
+  if (options.channels.empty() && channels)
+    throw api::Failure("error[K1002] '" + flags.calibration +
+                       "' does not tell the channels of tensors, which --biasCorrection and --smooth need\n  remedy: "
+                       "kiln calibrate --channels");
+  options.corrects_bias = flags.corrects_bias;
+  options.smoothing = flags.smoothing;
+  options.compares_int8 = !flags.keeps_int8;
+  options.equalizes = options.equalizes || calibration.equalized;
+}
+
+// "int4:block=32", "int8".
+void put_weights(const std::string& text, api::BuildOptions& options) {
+  if (text.empty()) return;
+  const size_t colon = text.find(':');
+  const std::string type = text.substr(0, colon), rest = colon == std::string::npos ? "" : text.substr(colon + 1);
+  options.weight_bits = type == "int4" ? 4 : type == "int8" ? 8 : 0;
+  bool sound = options.weight_bits > 0 && (colon == std::string::npos || rest.starts_with(kBlock));
+  if (sound && colon != std::string::npos) {
+    const char *begin = rest.data() + kBlock.size(), *end = rest.data() + rest.size();
+    const auto [stop, error] = std::from_chars(begin, end, options.weight_block);
+    sound = error == std::errc() && stop == end && options.weight_block > 0;
+  }
+  if (!sound)
+    throw CLI::ValidationError("--weights", "'" + text + "' is not int4 or int8, with :block=N behind it or not");
+}
+
+// Lets layers stay in float32 as --errorBudget asks, and shows what each does.
+void put_budget(const BuildFlags& flags, const Samples& samples, api::BuildOptions& options) {
+  if (flags.error_budget <= 0) return;
+  if (options.ranges.empty() || samples.empty())
+    throw CLI::ValidationError("--errorBudget", "it counts with --int8 and --data");
+  const api::BudgetReport report = api::keep_within_error(options, samples, flags.error_budget);
+  say(api::Level::kInfo, fmt::format("error in int8 {:.4g}, allowed {:.4g}", report.error_of_all, flags.error_budget));
+  if (report.layers.empty()) return;
+  say(api::Level::kInfo, fmt::format("{:>10} {:>10}  {:<8} {}", "error", "saved µs", "type", "layer"));
+  for (const api::LayerEffect& l : report.layers)
+    say(api::Level::kInfo, fmt::format("{:10.4g} {:10.2f}  {:<8} {}", l.error, l.saved_us,
+                                       l.stays_wide ? "float32" : "int8", api::printable(l.layer)));
+  say(api::Level::kInfo, fmt::format("error with those in float32: {:.4g}", report.error));
+  if (report.error > flags.error_budget)
+    log(api::Level::kWarning, "the error stays above the budget with all of them in float32");
 }
 
 }  // namespace
@@ -138,22 +188,38 @@ void put_precisions(const BuildFlags& flags, api::BuildOptions& options) {
     log(api::Level::kWarning, "--layerPrecisions counts only with --precisionConstraints=prefer or obey");
 }
 
+// "64" is MiB, "512K", "1G"; nothing when it is no size.
+std::optional<int64_t> bytes_of(const std::string& size) {
+  double number = 0;
+  const auto [end, error] = std::from_chars(size.data(), size.data() + size.size(), number);
+  const std::string unit(end, size.data() + size.size());
+  constexpr std::string_view kUnits = "BKMG";
+  const size_t power = unit.empty() ? 2 : unit.size() == 1 ? kUnits.find(unit[0]) : std::string_view::npos;
+  if (error != std::errc() || power == std::string_view::npos) return std::nullopt;
+  const double bytes = number * std::pow(1024, static_cast<double>(power));
+  return bytes >= 0 && bytes <= 1e18 ? std::optional(static_cast<int64_t>(bytes)) : std::nullopt;
+}
+
+// 0 when it is not given.
+int64_t memory_limit_of(const std::string& size) {
+  if (size.empty()) return 0;
+  const auto bytes = bytes_of(size);
+  if (!bytes || *bytes == 0)
+    throw CLI::ValidationError("--buildMemory", "'" + size + "' is not a size, as in 512 (MiB) or 2G");
+  return *bytes;
+}
+
 // Bytes of the pool "workspace" in "workspace:64,tacticDRAM:1G"; -1 when it is not named.
 int64_t workspace_of(const std::string& pools) {
   int64_t workspace = -1;
   for (const std::string& item : split(pools, ',')) {
     const size_t colon = item.find(':');
     const std::string pool = item.substr(0, colon), size = colon == std::string::npos ? "" : item.substr(colon + 1);
-    double number = 0;
-    const auto [end, error] = std::from_chars(size.data(), size.data() + size.size(), number);
-    const std::string unit(end, size.data() + size.size());
-    constexpr std::string_view kUnits = "BKMG";
-    const size_t power = unit.empty() ? 2 : unit.size() == 1 ? kUnits.find(unit[0]) : std::string_view::npos;
-    const double bytes = number * std::pow(1024, static_cast<double>(power == std::string_view::npos ? 0 : power));
-    if (error != std::errc() || power == std::string_view::npos || !(bytes >= 0) || bytes > 1e18)
+    const auto bytes = bytes_of(size);
+    if (!bytes)
       throw CLI::ValidationError("--memPoolSize",
                                  "'" + item + "' is not a pool and a size, as in workspace:64 (MiB) or workspace:512K");
-    if (pool == "workspace") workspace = static_cast<int64_t>(bytes);
+    if (pool == "workspace") workspace = *bytes;
     else log(api::Level::kWarning, "--memPoolSize: the pool '" + pool + "' has no limit here");
   }
   return workspace;
@@ -190,6 +256,25 @@ void add_build_flags(CLI::App& app, BuildFlags& f) {
   add(app.add_flag("--int8", f.int8, "Products may compute in int8 where ranges are known: see --calib"));
   add(app.add_option("--calib", f.calibration,
                      "Ranges of tensors for --int8, as kiln calibrate or TensorRT wrote them"));
+  add(app.add_flag("--keepInt8", f.keeps_int8,
+                   "Products stay in int8 also where float32 is faster, which is not measured then"));
+  add(app.add_flag("--biasCorrection", f.corrects_bias,
+                   "Biases make up for what int8 weights change of the mean (kiln calibrate --channels)"));
+  add(app.add_option("--smooth", f.smoothing,
+                     "How far channels of what products read in int8 are made alike, 0 to 1: SmoothQuant's alpha (kiln "
+                     "calibrate --channels)")
+          ->check(CLI::Range(0.0, 1.0)));
+  add(app.add_flag(
+      "--equalize", f.equalizes,
+      "Channels between convolutions are made alike before they are quantized (kiln calibrate --equalize)"));
+  add(app.add_option(
+             "--errorBudget", f.error_budget,
+             "Layers stay in float32, the most harmful for each microsecond first, until results in int8 differ "
+             "so much at most: |difference| / |result|, on --data")
+          ->check(not_negative()));
+  add(app.add_option("--weights", f.weights,
+                     "Products keep float32 weights as int4 or int8, with a scale for each block of a column: "
+                     "int4:block=32"));
   add(app.add_flag("--best", f.best, "All types that are fast are allowed"));
   add(app.add_flag("--noTF32", f.no_tf32, "Float32 products do not round their operands to TF32"));
   add(app.add_option("--builderOptimizationLevel", f.level, "0 takes the first tactic that fits, 5 measures all")
@@ -201,6 +286,12 @@ void add_build_flags(CLI::App& app, BuildFlags& f) {
   add(app.add_option("--buildTime", f.build_time, "Seconds of measuring at most; 0: no limit")
           ->check(not_negative())
           ->capture_default_str());
+  add(app.add_option("--buildTimeLimit", f.build_limit, "Seconds of the whole build; one that takes longer fails")
+          ->check(not_negative() & CLI::PositiveNumber)
+          ->capture_default_str());
+  add(app.add_option("--buildMemory", f.build_memory,
+                     "What the build may hold at once beside the model, in MiB or with B, K, M, G behind it; one that "
+                     "wants more fails; as much as the machine has when not given"));
   add(app.add_flag("--partialEngine", f.partial,
                    "Ctrl-C ends the measuring, not the build: the remaining layers take their first tactic"));
   add(app.add_option("--timingCacheFile", f.timing_cache,
@@ -217,7 +308,7 @@ void add_build_flags(CLI::App& app, BuildFlags& f) {
   add(app.add_option("--stop-after", f.stop_after, "Stop rewriting after this many patches, to bisect a fault; -1: all")
           ->capture_default_str());
   add(app.add_option("--dump", f.dump, "Print the graph after a stage")
-          ->check(CLI::IsMember({"import", "canonicalize", "quantize", "precision", "fuse", "layout", "final"})));
+          ->check(CLI::IsMember({"import", "canonicalize", "quantize", "precision", "fuse", "formats", "final"})));
   add(app.add_option(
       "--dumpFile", f.dump_file,
       "Write that graph to a file instead (.kir), which can be built; large constants lie in FILE.weights"));
@@ -281,7 +372,12 @@ api::Engine build_engine(const BuildFlags& flags) {
   options.tf32 = !flags.no_tf32;
   put_precisions(flags, options);
   options.workspace = workspace_of(flags.memory);
-  options.ranges = ranges_of(flags);
+  const Samples samples =
+      flags.samples.data.empty() ? Samples() : read_samples(flags.samples, of_kind(api::model_io(flags.onnx), true));
+  put_int8(flags, samples, options);
+  put_weights(flags.weights, options);
+  options.time_limit_s = flags.build_limit;
+  options.memory_limit = memory_limit_of(flags.build_memory);
   options.stop_after = flags.stop_after;
   options.debug_tensors = split(flags.mark_debug, ',');
   options.debug_all = flags.mark_all_debug;
@@ -300,6 +396,7 @@ api::Engine build_engine(const BuildFlags& flags) {
     return progress.step(done, total, layer) || flags.partial;
   };
   if (flags.partial) options.enough = [&] { return progress.interrupted(); };
+  else options.stop = [&] { return progress.interrupted(); };
   options.dump_stage = flags.dump;
   options.dump_file = flags.dump_file;
   if (!flags.dump_file.empty() && flags.dump.empty())
@@ -307,6 +404,7 @@ api::Engine build_engine(const BuildFlags& flags) {
   if (!flags.dump.empty() && flags.dump_file.empty())
     options.dump = [](const std::string& text) { std::fputs(text.c_str(), stdout); };
   options.profiles = make_profiles(flags);
+  put_budget(flags, samples, options);
   try {
     api::Engine engine = api::Engine::build(options);
     recorder.end("writing");

@@ -27,9 +27,21 @@ struct Exit {
   int code;
 };
 inline constexpr const char* kExitCodes = "Exit codes: 0 success, 1 failure (error[K…] says which), 2 wrong usage.";
+// They act in every program that uses Kiln's libraries, but for the last.
+inline constexpr const char* kEnvironment =
+    "  OMP_NUM_THREADS=N   threads that compute at most (--cpuThreads: of one inference)\n"
+    "  KILN_CUBLASLT=FILE  the library cuBLASLt, when it is not where libraries are looked for\n"
+    "  KILN_PERF_MAP=1     `perf` shows the layers of engines\n"
+    "  NO_COLOR=1          no colours on a terminal\n";
 // The end of a command's help.
 void set_footer(CLI::App& app, const std::string& examples, const std::string& exit_codes = kExitCodes);
 
+// Data for a model.
+struct SampleOptions {
+  std::string data;  // .npz, or a folder of .npz, .npy, .pb or images
+  size_t limit = 1000;
+  std::vector<float> mean, scale;  // of images: (pixel - mean) * scale, one number or one per channel
+};
 // Options of a build that several commands share.
 struct BuildFlags {
   struct ProfileShapes {
@@ -39,11 +51,15 @@ struct BuildFlags {
   size_t profile = 0;  // that the shapes on the command line now belong to
   std::string onnx, backend, device_profile, shapes, timing_cache, dump, dump_file, disable, memory, layer_precisions,
       mark_debug, calibration;
-  std::string precision_constraints = "none";
+  std::string precision_constraints = "none", weights;
+  double smoothing = 0, error_budget = 0;
+  SampleOptions samples;  // that ranges and errors are found by
   int level = 3, average = 8, threads = 0, max_tactics = -1;
-  double build_time = 0;
+  double build_time = 0, build_limit = 86400;
+  std::string build_memory;
   int64_t stop_after = -1;
   bool fp16 = false, bf16 = false, int8 = false, best = false, no_tf32 = false;
+  bool corrects_bias = false, equalizes = false, keeps_int8 = false;
   bool no_timing_cache = false, cache_only = false, mark_all_debug = false, partial = false, verbose = false,
        quiet = false;
   // Set by commands: log of the build only when verbose, no log and no progress at all, for check_layers.
@@ -90,8 +106,13 @@ void set_loudness(bool verbose, bool quiet);
 // "; did you mean 'x'?" for the candidate nearest to `word`, or nothing when none is near.
 std::string did_you_mean(const std::string& word, const std::vector<std::string>& candidates);
 
-// Values of inputs from the files that --loadInputs names: "name:file,…" or one .npz with all of them. `asked` and `io` bound the
-// size of what an archive may hold.
+// Not strings, a sequence or an optional.
+bool is_numbers(const api::IoTensor& io);
+// Gives a session those of its inputs that are no numbers, from the files that --loadInputs names: text as .npy; a sequence or optional as
+// .pb, or as .npz whose arrays are its items in order. Throws where one is missing.
+void set_others(api::Session& session, const std::vector<api::IoTensor>& io, const std::string& text);
+// Values of the other inputs from these files: "name:file,…" or one .npz with all of them. `asked` and `io` bound the size of what an
+// archive may hold.
 api::Values load_inputs(const std::string& text, const std::vector<api::IoTensor>& io, const Shapes& asked);
 // Loads the inputs, and lets their shapes be those of a build whose flags do not give them.
 api::Values load_inputs_for_build(const std::string& text, BuildFlags& flags);
@@ -110,7 +131,8 @@ void write_bytes(const std::string& path, const std::vector<std::byte>& bytes);
 
 // Archives of numpy arrays, stored or compressed.
 api::HostTensor load_npz(const std::string& path, const std::string& array, uint64_t max_bytes);
+api::HostValue load_npz_value(const std::string& path, const std::string& array, uint64_t max_bytes);
 std::vector<std::string> npz_arrays(const std::string& path);
-void save_npz(const std::string& path, const api::Values& arrays);
+void save_npz(const std::string& path, const std::map<std::string, api::HostValue>& arrays);
 
 }  // namespace kiln::tool

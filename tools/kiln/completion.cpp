@@ -182,7 +182,8 @@ std::string man_page(const CLI::App& root) {
               roff_text(inner->get_description()) + "\n" + roff_options(*inner);
     text += ".PP\n.nf\n" + roff_text(command->get_footer()) + "\n.fi\n";
   }
-  return text + ".SH EXIT STATUS\n" + roff_text(kExitCodes) + "\n";
+  return text + ".SH ENVIRONMENT\n.nf\n" + roff_text(kEnvironment) + ".fi\n.SH EXIT STATUS\n" + roff_text(kExitCodes) +
+         "\n";
 }
 
 }  // namespace

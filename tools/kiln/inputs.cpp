@@ -80,28 +80,65 @@ bool takes(const api::Bounds& bounds, const std::vector<int64_t>& dims) {
   return inside;
 }
 
-}  // namespace
-
-api::Values load_inputs(const std::string& text, const std::vector<api::IoTensor>& io, const Shapes& asked) {
-  api::Values values;
-  if (text.empty()) return values;
-  const auto inputs = of_kind(io, true);
-  const std::vector<std::string> names = names_of(inputs);
+// The file of each input that --loadInputs names.
+std::map<std::string, std::string> input_files(const std::string& text, const std::vector<std::string>& names) {
   std::map<std::string, std::string> files;
-  const bool archive =
-      text.ends_with(".npz") && text.find(',') == std::string::npos && text.find(':') == std::string::npos;
-  if (archive)
+  if (text.empty()) return files;
+  if (text.ends_with(".npz") && text.find(',') == std::string::npos && text.find(':') == std::string::npos)
     for (const std::string& array : npz_arrays(text)) files[array] = text;
   else files = parse_pairs("--loadInputs", text);
-  for (const auto& [name, path] : files) {
-    const auto at = std::find(names.begin(), names.end(), name);
-    if (at == names.end())
+  for (const auto& [name, path] : files)
+    if (std::find(names.begin(), names.end(), name) == names.end())
       throw api::Failure("error[K1004] the network has no input '" + name + "'" + api::name_hint(name, names) +
                          "\n  remedy: --loadInputs=NAME:FILE,… with names of these");
-    const api::IoTensor& input = inputs[static_cast<size_t>(at - names.begin())];
-    values[name] = archive ? load_npz(path, name, most_bytes(input, asked)) : load_file(input, path, asked);
+  return files;
+}
+
+api::HostValue load_other(const api::IoTensor& io, const std::string& path) {
+  if (io.collection.empty())
+    return path.ends_with(".npz") ? load_npz_value(path, io.name, kLargestUnbounded)
+                                  : api::load_value(path, api::HostValue::Kind::kStrings);
+  const auto kind = io.collection == "sequence" ? api::HostValue::Kind::kSequence : api::HostValue::Kind::kOptional;
+  if (!path.ends_with(".npz")) return api::load_value(path, kind);
+  api::HostValue value;
+  value.kind = kind;
+  value.type = io.type;
+  for (const std::string& array : npz_arrays(path))
+    value.items.push_back(load_npz_value(path, array, kLargestUnbounded));
+  return value;
+}
+
+}  // namespace
+
+bool is_numbers(const api::IoTensor& io) { return io.type != "string" && io.collection.empty(); }
+
+api::Values load_inputs(const std::string& text, const std::vector<api::IoTensor>& io, const Shapes& asked) {
+  const auto inputs = of_kind(io, true);
+  const auto files = input_files(text, names_of(inputs));
+  const bool archive = text.ends_with(".npz") && files.size() > 1 && text.find(':') == std::string::npos;
+  api::Values values;
+  for (const api::IoTensor& input : inputs) {
+    const auto file = files.find(input.name);
+    if (file == files.end() || !is_numbers(input)) continue;
+    values[input.name] =
+        archive ? load_npz(file->second, input.name, most_bytes(input, asked)) : load_file(input, file->second, asked);
   }
   return values;
+}
+
+void set_others(api::Session& session, const std::vector<api::IoTensor>& io, const std::string& text) {
+  const auto inputs = of_kind(io, true);
+  const auto files = input_files(text, names_of(inputs));
+  for (const api::IoTensor& input : inputs) {
+    if (is_numbers(input)) continue;
+    const auto file = files.find(input.name);
+    if (file == files.end())
+      throw api::Failure("error[K1004] input '" + input.name + "' is " +
+                         (input.collection.empty() ? "text" : "a value of the kind " + input.collection) +
+                         ", and no file gives it\n  remedy: --loadInputs=" + input.name + ":FILE" +
+                         (input.collection.empty() ? ".npy" : ".npz"));
+    session.set_value(input.name, load_other(input, file->second));
+  }
 }
 
 api::Values load_inputs_for_build(const std::string& text, BuildFlags& flags) {
@@ -109,14 +146,17 @@ api::Values load_inputs_for_build(const std::string& text, BuildFlags& flags) {
   const auto io = api::model_io(flags.onnx);
   const Shapes asked = parse_shapes("--shapes", flags.shapes);
   api::Values values = load_inputs(text, io, asked);
+  const auto files = input_files(text, names_of(of_kind(io, true)));
   Shapes given = asked;
   for (const BuildFlags::ProfileShapes& p : flags.profiles)
     for (const std::string* part : {&p.min, &p.opt, &p.max}) given.merge(parse_shapes("--minShapes", *part));
   for (const api::IoTensor& input : of_kind(io, true)) {
-    if (!values.count(input.name) || given.count(input.name) ||
+    const auto file = files.find(input.name);
+    if (file == files.end() || !input.collection.empty() || given.count(input.name) ||
         std::count(input.dims.begin(), input.dims.end(), -1) == 0)
       continue;
-    flags.shapes += (flags.shapes.empty() ? "" : ",") + input.name + ":" + shape_text(values[input.name].dims);
+    const auto dims = is_numbers(input) ? values[input.name].dims : load_other(input, file->second).dims;
+    flags.shapes += (flags.shapes.empty() ? "" : ",") + input.name + ":" + shape_text(dims);
   }
   return values;
 }
@@ -139,7 +179,7 @@ int choose_profile(const api::Engine& engine, const api::Values& loaded, const S
 void tell_random(const std::vector<api::IoTensor>& io, const api::Values& loaded) {
   std::vector<std::string> names;
   for (const api::IoTensor& input : of_kind(io, true))
-    if (!loaded.count(input.name)) names.push_back(input.name);
+    if (!loaded.count(input.name) && is_numbers(input)) names.push_back(input.name);
   if (!names.empty())
     log(api::Level::kInfo,
         "random values for " + join(names, ", ") + " (--loadInputs=" + names[0] + ":FILE,… gives others)");
@@ -150,6 +190,7 @@ api::Values set_inputs(api::Session& session, const api::Engine& engine, const a
   session.set_profile(profile);
   api::Values values;
   for (const api::IoTensor& io : of_kind(engine.io(), true)) {
+    if (!is_numbers(io)) continue;
     const auto dims = input_shape(io, loaded, asked, profile);
     session.set_shape(io.name, dims);  // refuses what the profile does not take
     auto it = loaded.find(io.name);

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <cstdio>
+#include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
 
@@ -9,6 +10,11 @@
 
 namespace kiln::tool {
 namespace {
+
+// Names of the model are shown as they are, but for what a terminal would take for commands.
+template <class... Parts> void print(fmt::format_string<Parts...> form, Parts&&... parts) {
+  std::fputs(api::printable(fmt::format(form, std::forward<Parts>(parts)...)).c_str(), stdout);
+}
 
 using Json = nlohmann::ordered_json;
 
@@ -19,6 +25,8 @@ struct InspectOptions {
 
 // An engine begins with a line that says so.
 bool is_engine(const std::string& path) {
+  std::error_code error;
+  if (!std::filesystem::is_regular_file(path, error)) return false;  // a pipe would wait for who writes
   std::ifstream file(path, std::ios::binary);
   std::string start(4, ' ');
   return file.read(start.data(), 4) && start == "KILN";
@@ -42,18 +50,16 @@ std::string named_shape(const api::IoTensor& io) {
 }
 
 void show_engine(const api::Engine& engine) {
-  fmt::print("engine {} for {}: weights {}, a context takes {}\n", engine.name(), engine.backend(),
-             bytes_text(static_cast<double>(engine.weight_bytes())),
-             bytes_text(static_cast<double>(engine.context_bytes())));
+  print("engine {} for {}: weights {}, a context takes {}\n", engine.name(), engine.backend(),
+        bytes_text(static_cast<double>(engine.weight_bytes())),
+        bytes_text(static_cast<double>(engine.context_bytes())));
   const std::string options = engine.build_options();
-  fmt::print("built by Kiln {}{} on {}\n", engine.built_by(), options.empty() ? "" : " (" + options + ")",
-             engine.device());
+  print("built by Kiln {}{} on {}\n", engine.built_by(), options.empty() ? "" : " (" + options + ")", engine.device());
   for (const api::IoTensor& io : engine.io()) {
-    fmt::print("{:7} {} {} {}\n", io.is_input ? "input" : "output", io.name, io.type, named_shape(io));
+    print("{:7} {} {} {}\n", io.is_input ? "input" : "output", io.name, io.type, named_shape(io));
     for (size_t p = 0; p < io.profiles.size(); ++p)
       if (const api::Bounds& b = io.profiles[p]; io.profiles.size() > 1 || b.min != b.max)
-        fmt::print("        profile {}: min {} opt {} max {}\n", p, shape_text(b.min), shape_text(b.opt),
-                   shape_text(b.max));
+        print("        profile {}: min {} opt {} max {}\n", p, shape_text(b.min), shape_text(b.opt), shape_text(b.max));
   }
   const auto layers = engine.layers();
   size_t name = 0, op = 0;
@@ -61,12 +67,13 @@ void show_engine(const api::Engine& engine) {
     name = std::max(name, std::min<size_t>(l.name.size(), 60));
     op = std::max(op, l.op.size());
   }
+  for (const std::string& remark : engine.remarks()) fmt::print("{}\n", remark);
   size_t number = 0;
   for (const api::LayerInfo& l : layers) {
     const std::string time = l.built_ms >= 0 ? fmt::format("  {:.4g} ms", l.built_ms) : "";
-    fmt::print("{:4} {:<{}} {:<{}} {}/{}{}\n", number++, l.name, name, l.op, op, l.backend, l.tactic, time);
-    for (const std::string& t : l.inputs) fmt::print("       <- {}\n", t);
-    for (const std::string& t : l.outputs) fmt::print("       -> {}\n", t);
+    print("{:4} {:<{}} {:<{}} {}/{}{}\n", number++, l.name, name, l.op, op, l.backend, l.tactic, time);
+    for (const std::string& t : l.inputs) print("       <- {}\n", t);
+    for (const std::string& t : l.outputs) print("       -> {}\n", t);
   }
 }
 
@@ -92,18 +99,19 @@ void show_model(const api::ModelInfo& m) {
   std::vector<std::string> opsets;
   for (const auto& [domain, version] : m.opsets)
     opsets.push_back((domain.empty() ? "" : domain + " ") + std::to_string(version));
-  fmt::print("model {}{}, opset {}: {}, {}\n", m.name, m.producer.empty() ? "" : " by " + m.producer,
-             join(opsets, ", "), amount(static_cast<double>(m.parameters), "parameters", " "),
-             bytes_text(static_cast<double>(m.parameter_bytes)));
+  print("model {}{}, opset {}: {}, {}\n", m.name.empty() ? "without a name" : m.name,
+        m.producer.empty() ? "" : " by " + m.producer, join(opsets, ", "),
+        amount(static_cast<double>(m.parameters), "parameters", " "),
+        bytes_text(static_cast<double>(m.parameter_bytes)));
   bool dynamic = false;
   for (const api::IoTensor& io : m.io) {
     dynamic = dynamic || (io.is_input && std::count(io.dims.begin(), io.dims.end(), -1) > 0);
-    fmt::print("{:7} {} {} {}\n", io.is_input ? "input" : "output", io.name, io.type, named_shape(io));
+    print("{:7} {} {} {}\n", io.is_input ? "input" : "output", io.name, io.type, named_shape(io));
   }
   if (m.flops >= 0)
-    fmt::print("one inference{}: {}, {} of values and weights\n",
-               dynamic ? " (1 for each dimension that --shapes leaves open)" : "", amount(m.flops, "FLOP", ""),
-               bytes_text(m.bytes));
+    print("one inference{}: {}, {} of values and weights\n",
+          dynamic ? " (1 for each dimension that --shapes leaves open)" : "", amount(m.flops, "FLOP", ""),
+          bytes_text(m.bytes));
   std::vector<std::pair<int64_t, std::string>> operators;
   int64_t nodes = 0;
   for (const auto& [name, count] : m.operators) {
@@ -111,10 +119,11 @@ void show_model(const api::ModelInfo& m) {
     nodes += count;
   }
   std::sort(operators.begin(), operators.end());
-  fmt::print("{} nodes\n", nodes);
-  for (const auto& [count, name] : operators) fmt::print("{:6} {}\n", -count, name);
-  if (!m.unsupported.empty()) fmt::print("{} nodes cannot be built:\n", m.unsupported.size());
-  for (const std::string& node : m.unsupported) fmt::print("       {}\n", node);
+  print("{} {}\n", nodes, nodes == 1 ? "node" : "nodes");
+  for (const auto& [count, name] : operators) print("{:6} {}\n", -count, name);
+  if (!m.unsupported.empty())
+    print("{} {} cannot be built:\n", m.unsupported.size(), m.unsupported.size() == 1 ? "node" : "nodes");
+  for (const std::string& node : m.unsupported) print("       {}\n", node);
 }
 
 void run(const InspectOptions& o) {

@@ -101,7 +101,8 @@ int main(int argc, char** argv) {
                          "  kiln bench --onnx=resnet50.onnx --saveEngine=resnet50.plan\n"
                          "  kiln run resnet50.plan --loadInputs=image:cat.npy --saveOutputs=out\n"
                          "  kiln compare model.onnx --data=test_data_set_0\n",
-                         kiln::tool::kExitCodes + std::string(" `kiln compare` has its own."));
+                         std::string("Environment:\n") + kiln::tool::kEnvironment + kiln::tool::kExitCodes +
+                             " `kiln compare` has its own.");
   kiln::tool::add_bench(*app.add_subcommand("bench", "Build or load an engine and measure it (trtexec)"));
   kiln::tool::add_build(*app.add_subcommand("build", "Build an engine and save it"));
   kiln::tool::add_calibrate(

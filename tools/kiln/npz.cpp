@@ -9,6 +9,8 @@ namespace kiln::tool {
 namespace {
 
 constexpr uint64_t kHeaderBytes = 64 << 10;  // of an .npy file, at most
+constexpr uint64_t kMostUnpacked = 256 << 20,
+                   kMostRatio = 100;  // bytes of what is compressed so far that it says nothing
 
 using Archive = std::unique_ptr<zip_t, decltype(&zip_discard)>;
 using Entry = std::unique_ptr<zip_file_t, decltype(&zip_fclose)>;
@@ -67,7 +69,9 @@ std::vector<std::string> npz_arrays(const std::string& path) {
   return names;
 }
 
-api::HostTensor load_npz(const std::string& path, const std::string& array, uint64_t max_bytes) {
+namespace {
+
+std::vector<std::byte> bytes_of_array(const std::string& path, const std::string& array, uint64_t max_bytes) {
   const Archive archive = open(path);
   const zip_int64_t index = zip_name_locate(archive.get(), (array + ".npy").c_str(), 0);
   if (index < 0)
@@ -83,6 +87,10 @@ api::HostTensor load_npz(const std::string& path, const std::string& array, uint
     throw api::Failure("error[K2005] array '" + array + "' of '" + path + "' has " + std::to_string(stat.size) +
                        " bytes, the network takes at most " + std::to_string(max_bytes) +
                        "\n  remedy: give an array of the input's shape, or larger --shapes or --maxShapes");
+  if (stat.size > kMostUnpacked && stat.size / kMostRatio > stat.comp_size)
+    throw api::Failure("error[K2005] array '" + array + "' of '" + path + "' unpacks from " +
+                       std::to_string(stat.comp_size) + " bytes to " + std::to_string(stat.size) +
+                       "\n  remedy: write it with numpy.savez, which does not compress");
   const Entry entry(zip_fopen_index(archive.get(), at, 0), &zip_fclose);
   if (!entry) bad_archive(path, zip_strerror(archive.get()));
   std::vector<std::byte> bytes(stat.size + 1);  // one more, to see an end that is not there
@@ -95,10 +103,20 @@ api::HostTensor load_npz(const std::string& path, const std::string& array, uint
   }
   if (filled != stat.size) bad_archive(path, "array '" + array + "' is longer or shorter than the archive says");
   bytes.pop_back();
-  return api::parse_npy(bytes, path + ":" + array);
+  return bytes;
 }
 
-void save_npz(const std::string& path, const api::Values& arrays) {
+}  // namespace
+
+api::HostTensor load_npz(const std::string& path, const std::string& array, uint64_t max_bytes) {
+  return api::parse_npy(bytes_of_array(path, array, max_bytes), path + ":" + array);
+}
+
+api::HostValue load_npz_value(const std::string& path, const std::string& array, uint64_t max_bytes) {
+  return api::parse_npy_value(bytes_of_array(path, array, max_bytes), path + ":" + array);
+}
+
+void save_npz(const std::string& path, const std::map<std::string, api::HostValue>& arrays) {
   zip_error_t error;
   zip_error_init(&error);
   const std::unique_ptr<zip_source_t, decltype(&zip_source_free)> memory(
@@ -108,8 +126,8 @@ void save_npz(const std::string& path, const api::Values& arrays) {
   if (!archive) cannot_write(path, zip_error_strerror(&error));
   zip_source_keep(memory.get());              // the archive took the first reference
   std::vector<std::vector<std::byte>> files;  // until the archive is closed
-  for (const auto& [name, tensor] : arrays) {
-    files.push_back(api::npy_bytes(tensor));
+  for (const auto& [name, value] : arrays) {
+    files.push_back(api::npy_bytes(value));
     zip_source_t* source = zip_source_buffer(archive.get(), files.back().data(), files.back().size(), 0);
     const zip_int64_t index =
         source ? zip_file_add(archive.get(), (name + ".npy").c_str(), source, ZIP_FL_ENC_UTF_8) : -1;

@@ -21,7 +21,9 @@ api::Values run_onnxruntime(const std::string& model, const api::Values& inputs,
                             const std::vector<api::IoTensor>& outputs) {
   const TemporaryFolder folder;
   const std::string in = folder.path() + "/in.npz", out = folder.path() + "/out.npz";
-  save_npz(in, inputs);
+  std::map<std::string, api::HostValue> arrays;
+  for (const auto& [name, tensor] : inputs) arrays[name].tensor = tensor;
+  save_npz(in, arrays);
   if (const int code = run_program({"python3", "-c", kScript, model, in, out}); code != 0)
     throw api::Failure(code == 127
                            ? "error[K1004] there is no python3\n  remedy: install it, with the package onnxruntime"

@@ -6,8 +6,11 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <csignal>
 #include <cstdio>
+
+#include "command.h"
 
 namespace kiln::tool {
 namespace {
@@ -55,6 +58,39 @@ Progress::~Progress() {
 }
 
 bool Progress::interrupted() const { return interrupts > 0; }
+
+namespace {
+
+std::atomic<api::Session*> running = nullptr;
+
+void stop_running(int number) {
+  note_interrupt(number);
+  if (api::Session* session = running.load()) session->stop();
+}
+
+}  // namespace
+
+StopOnInterrupt::StopOnInterrupt(api::Session& session) {
+  interrupts = 0;
+  running = &session;
+  before_ = std::signal(SIGINT, stop_running);
+  if (before_ == SIG_IGN) std::signal(SIGINT, SIG_IGN);
+}
+
+StopOnInterrupt::~StopOnInterrupt() {
+  if (before_ != SIG_ERR) std::signal(SIGINT, before_);
+  running = nullptr;
+}
+
+void StopOnInterrupt::guard(const std::function<void()>& inference) const {
+  try {
+    inference();
+  } catch (const api::Failure&) {
+    if (interrupts == 0) throw;
+    log(api::Level::kError, "the inference was interrupted");
+    throw Exit{kInterrupted};
+  }
+}
 
 std::string Progress::times(size_t done, size_t total) const {
   const double elapsed = std::chrono::duration<double>(Clock::now() - start_).count();

@@ -1,7 +1,10 @@
 // How far a build is: a bar on a terminal, else a line now and then; and Ctrl-C, which ends it in order.
 #pragma once
 #include <chrono>
+#include <functional>
 #include <string>
+
+#include "kiln/kiln.h"
 
 namespace kiln::tool {
 
@@ -29,6 +32,20 @@ class Progress {
   double budget_s_;
   Clock::time_point start_ = Clock::now(), told_ = start_;
   size_t quarter_ = 0;
+  void (*before_)(int);
+};
+
+// While it lives, the first Ctrl-C stops the session's inference, and a second one ends the program as usual. One at a time.
+class StopOnInterrupt {
+ public:
+  explicit StopOnInterrupt(api::Session& session);
+  ~StopOnInterrupt();
+  StopOnInterrupt(const StopOnInterrupt&) = delete;
+  StopOnInterrupt& operator=(const StopOnInterrupt&) = delete;
+  // Runs the inference; one that was interrupted ends the program with kInterrupted.
+  void guard(const std::function<void()>& inference) const;
+
+ private:
   void (*before_)(int);
 };
 

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "command.h"
+#include "progress.h"
 #include "results.h"
 
 namespace kiln::tool {
@@ -18,6 +19,7 @@ struct RunOptions {
   BuildFlags build;
   std::string model, inputs, outputs, format = "npy", dump_all;
   int profile = -1;
+  double time_limit = 0;
 };
 
 // A file for each output. Those that can have their own name do; of the others, those that meet get a number.
@@ -46,14 +48,35 @@ void make_folder(const std::string& path) {
                        "\n  remedy: give another folder, or FILE.npz");
 }
 
-void save(const RunOptions& o, const std::vector<api::IoTensor>& io, const api::Values& outputs) {
-  if (o.outputs.ends_with(".npz")) return save_npz(o.outputs, outputs);
-  if (is_one_file(o.outputs)) return api::save_tensor(o.outputs, outputs.at(io[0].name));
+using HostValues = std::map<std::string, api::HostValue>;
+
+// The arrays of a value: itself, or its items as NAME.0, NAME.1 ….
+void add_arrays(const std::string& name, const api::HostValue& value, HostValues& arrays) {
+  const bool is_array = value.kind == api::HostValue::Kind::kNumbers || value.kind == api::HostValue::Kind::kStrings;
+  if (is_array) arrays[name] = value;
+  for (size_t i = 0; i < value.items.size(); ++i) add_arrays(name + "." + std::to_string(i), value.items[i], arrays);
+}
+
+void save_array(const std::string& path, const api::HostValue& value) {
+  if (value.kind == api::HostValue::Kind::kNumbers) return api::save_tensor(path, value.tensor);
+  if (path.ends_with(".pb"))
+    throw api::Failure("error[K2003] '" + path + "' would hold text, which is written as .npy\n  remedy: --format=npy");
+  api::save_bytes(path, api::npy_bytes(value), {"\x93NUMPY"});
+}
+
+void save(const RunOptions& o, const std::vector<api::IoTensor>& io, const HostValues& outputs) {
+  HostValues arrays;
+  if (o.outputs.ends_with(".npz")) {
+    for (const auto& [name, value] : outputs) add_arrays(name, value, arrays);
+    return save_npz(o.outputs, arrays);
+  }
+  if (is_one_file(o.outputs)) return save_array(o.outputs, outputs.at(io[0].name));
   make_folder(o.outputs);
   const std::vector<std::string> names = file_names(io);
   for (size_t i = 0; i < io.size(); ++i)
-    api::save_tensor(o.outputs + "/" + (o.format == "pb" ? "output_" + std::to_string(i) + ".pb" : names[i] + ".npy"),
-                     outputs.at(io[i].name));
+    add_arrays(o.format == "pb" ? "output_" + std::to_string(i) : names[i], outputs.at(io[i].name), arrays);
+  for (const auto& [name, value] : arrays)
+    save_array(o.outputs + "/" + name + (o.format == "pb" ? ".pb" : ".npy"), value);
 }
 
 // All elements when they are few, else what they range over.
@@ -74,6 +97,32 @@ std::string values_text(const api::HostTensor& tensor) {
   }
   if (odd < count) text = fmt::format(", from {:.6g} to {:.6g}", least, most);
   return odd > 0 ? text + fmt::format(", {} NaN or infinite", odd) : text;
+}
+
+// The first of them, between quotes.
+std::string words_text(const std::vector<std::string>& strings) {
+  std::string text = strings.empty() ? "" : ":";
+  for (size_t i = 0; i < strings.size() && i < static_cast<size_t>(kPrinted); ++i)
+    text += " \"" + api::printable(strings[i]) + "\"";
+  return strings.size() > static_cast<size_t>(kPrinted) ? text + " …" : text;
+}
+
+// One line for a tensor, and one for each item of a sequence or optional below its own.
+void show(const std::string& name, const api::HostValue& value) {
+  using Kind = api::HostValue::Kind;
+  if (value.kind == Kind::kNumbers)
+    return say(api::Level::kInfo,
+               name + " " + value.tensor.type + " " + shape_text(value.tensor.dims) + values_text(value.tensor));
+  if (value.kind == Kind::kStrings)
+    return say(api::Level::kInfo, name + " string " + shape_text(value.dims) + words_text(value.strings));
+  say(api::Level::kInfo, fmt::format("{} {} of {} {}", name, value.kind == Kind::kSequence ? "sequence" : "optional",
+                                     value.items.size(), value.type));
+  for (size_t i = 0; i < value.items.size(); ++i) show(name + "." + std::to_string(i), value.items[i]);
+}
+
+bool holds_odd(const api::HostValue& value) {
+  return (value.kind == api::HostValue::Kind::kNumbers && has_odd(value.tensor)) ||
+         std::any_of(value.items.begin(), value.items.end(), holds_odd);
 }
 
 // Writes each layer's results, and names the first that holds NaN or an infinity.
@@ -132,24 +181,27 @@ void run(RunOptions& o) {
                                            o.outputs, io.size(), join(names_of(io), ", ")));
   api::Session session = engine.create_session(o.build.threads);
   set_inputs(session, engine, inputs, asked, choose_profile(engine, inputs, asked, o.profile));
+  set_others(session, engine.io(), o.inputs);
   tell_random(engine.io(), inputs);
+  session.set_time_limit(o.time_limit);
+  const StopOnInterrupt stopper(session);
   if (!o.dump_all.empty()) {
     Dump dump(o.dump_all);
     session.observe([&](const api::LayerInfo& layer, const std::string& value, const api::HostTensor& tensor) {
       dump.take(layer, value, tensor);
     });
-    session.enqueue();
+    stopper.guard([&] { session.enqueue(); });
     session.observe(nullptr);
     dump.tell();
   } else {
-    session.enqueue();
+    stopper.guard([&] { session.enqueue(); });
   }
-  api::Values outputs;
+  HostValues outputs;
   bool odd = false;
   for (const api::IoTensor& t : io) {
-    api::HostTensor& value = outputs[t.name] = session.output(t.name);
-    say(api::Level::kInfo, t.name + " " + value.type + " " + shape_text(value.dims) + values_text(value));
-    odd = odd || has_odd(value);
+    const api::HostValue& value = outputs[t.name] = session.value(t.name);
+    show(t.name, value);
+    odd = odd || holds_odd(value);
   }
   if (odd && o.dump_all.empty()) name_first_odd(session);
   if (!o.outputs.empty()) save(o, io, outputs);
@@ -173,6 +225,9 @@ void add_run(CLI::App& app) {
   app.add_option("--useOptimizationProfile", o->profile,
                  "Profile of the engine to use (default: the first that takes the shapes)")
       ->check(not_negative());
+  app.add_option("--timeLimit", o->time_limit, "Seconds that the inference may take; 0: no limit")
+      ->check(not_negative())
+      ->capture_default_str();
   add_build_flags(app, o->build);
   set_footer(app,
              "  kiln run resnet50.plan --loadInputs=image:cat.npy --saveOutputs=out\n"

@@ -2,6 +2,7 @@
 #include "trtexec_options.h"
 
 #include <algorithm>
+#include <charconv>
 #include <functional>
 
 namespace kiln::tool {
@@ -144,6 +145,29 @@ void add_measuring_options(CLI::App& app, TrtexecOptions& o, const std::function
           ->capture_default_str());
 }
 
+struct Place {
+  std::string backend;  // empty when only a number was given
+  int ordinal = -1;     // negative when the text is no place
+};
+
+Place parse_place(const std::string& text) {
+  const size_t colon = text.find(':');
+  const bool numbered = text.find_first_not_of("0123456789") == std::string::npos;
+  Place place{.backend = numbered ? "" : text.substr(0, colon)};
+  const std::string number = numbered ? text : colon == std::string::npos ? "0" : text.substr(colon + 1);
+  const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), place.ordinal);
+  const bool whole = error == std::errc() && end == number.data() + number.size();
+  if (!whole || (!numbered && place.backend.empty())) place.ordinal = -1;
+  return place;
+}
+
+// That a build takes when none is named.
+std::string first_back_end() {
+  for (const api::DeviceInfo& d : api::list_devices())
+    if (d.missing.empty()) return d.backend;
+  return "";
+}
+
 }  // namespace
 
 void add_trtexec_options(CLI::App& app, TrtexecOptions& o, bool measures) {
@@ -158,10 +182,30 @@ void add_trtexec_options(CLI::App& app, TrtexecOptions& o, bool measures) {
   }
   add(app.add_option("--sparsity", o.sparsity, "Permit tactics for 2:4 sparse weights: disable or enable")
           ->check(CLI::IsMember({"disable", "enable"})));
-  add(app.add_option("--device", o.device, "Number of the device; the CPU is 0")->check(CLI::Range(0, 0)));
+  add(app.add_option("--device", o.device,
+                     "Device that runs the engine: its number among those of the back end (default: 0), or its name "
+                     "(kiln list devices)"));
   add(app.add_flag("--dryRun", o.dry_run, "Check the options, read the model, and build nothing"));
   if (measures) add_measuring_options(app, o, add);
   for (CLI::Option* option : options) option->group("trtexec");
+}
+
+void choose_device(const TrtexecOptions& o, BuildFlags& build, const std::string& engine) {
+  if (o.device.empty()) return;
+  const auto refuse = [&](const std::string& why) {
+    throw CLI::ValidationError("--device", "'" + o.device + "' " + why);
+  };
+  const Place place = parse_place(o.device);
+  if (place.ordinal < 0) refuse("is no number and no name of a device, such as cpu or cuda:1");
+  if (!build.device_profile.empty())
+    refuse("does not go with --deviceProfile, whose device this machine need not have");
+  std::string backend = engine.empty() ? build.backend : api::Engine::look(engine).backend();
+  if (!place.backend.empty() && !backend.empty() && place.backend != backend)
+    refuse(engine.empty() ? "is no device of --backend=" + backend
+                          : "is no device of the engine's back end " + backend);
+  if (backend.empty()) backend = place.backend.empty() ? first_back_end() : place.backend;
+  api::choose_device(backend, place.ordinal);
+  if (engine.empty()) build.backend = backend;
 }
 
 void tell_without_effect(const TrtexecOptions& o, const api::Engine& engine) {

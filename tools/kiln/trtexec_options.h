@@ -8,7 +8,7 @@
 namespace kiln::tool {
 
 struct TrtexecOptions {
-  int device = 0;
+  std::string device;  // a number, or a name of `kiln list devices`
   bool dry_run = false, plan_version_only = false, time_deserialize = false, dump_profiles = false, use_graph = false,
        raw_bindings = false, monitor_memory = false, include_transfers = false;
   std::string references;                  // --loadRefOutputs
@@ -20,6 +20,8 @@ struct TrtexecOptions {
 
 // `measures`: with those that only a measurement heeds.
 void add_trtexec_options(CLI::App& app, TrtexecOptions& options, bool measures);
+// Takes the device of --device for all that follows, and its back end for the build, if there is to be one; `engine`: the saved one.
+void choose_device(const TrtexecOptions& options, BuildFlags& build, const std::string& engine);
 // One line for each option that was given and does nothing on this engine's device.
 void tell_without_effect(const TrtexecOptions& options, const api::Engine& engine);
 

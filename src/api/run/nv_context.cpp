@@ -33,6 +33,7 @@ class ContextImpl final : public nvinfer1::IExecutionContext {
                                                      : engine.engine()->create_context(allocator)),
         config_(make_runtime_config()) {
     config_->setExecutionContextAllocationStrategy(strategy);
+    static_cast<void>(setNvtxVerbosity(engine_.getProfilingVerbosity()));
     for (int32_t t : engine_.engine()->main().inputs) given_[t] = context_->dims(t) != nullptr;
     context_->set_output_allocate(
         [this](std::string_view name, size_t size) { return place_late(std::string(name), size); });
@@ -194,6 +195,8 @@ class ContextImpl final : public nvinfer1::IExecutionContext {
     return true;
   }
 
+  bool setNvtxVerbosity(nvinfer1::ProfilingVerbosity verbosity) noexcept override;
+  nvinfer1::ProfilingVerbosity getNvtxVerbosity() const noexcept override { return nvtx_; }
   bool setDebugListener(nvinfer1::IDebugListener* listener) noexcept override;
   nvinfer1::IDebugListener* getDebugListener() noexcept override { return listener_; }
   bool setTensorDebugState(char const* name, bool flag) noexcept override;
@@ -285,6 +288,7 @@ class ContextImpl final : public nvinfer1::IExecutionContext {
   nvinfer1::IGpuAllocator* scratch_user_ = nullptr;
   std::unique_ptr<Context> context_;
   nvinfer1::IDebugListener* listener_ = nullptr;
+  nvinfer1::ProfilingVerbosity nvtx_ = nvinfer1::ProfilingVerbosity::kNONE;
   bool debug_sync_ = false;
   std::map<int32_t, bool> given_;  // inputs: shape known
   std::map<std::string, nvinfer1::IOutputAllocator*> allocators_;
@@ -445,6 +449,25 @@ bool ContextImpl::getShapeBinding(int32_t index, int32_t* data) const noexcept {
   for (size_t k = 0; k < count; ++k)
     data[k] = static_cast<int32_t>(load_int(engine_.info(t).dtype, from, static_cast<int64_t>(k)));
   return true;
+}
+
+Context::Ranges ranges_of(nvinfer1::ProfilingVerbosity verbosity) {
+  switch (verbosity) {
+    case nvinfer1::ProfilingVerbosity::kNONE: return Context::Ranges::kNone;
+    case nvinfer1::ProfilingVerbosity::kDETAILED: return Context::Ranges::kDetails;
+    default: return Context::Ranges::kNames;
+  }
+}
+
+bool ContextImpl::setNvtxVerbosity(nvinfer1::ProfilingVerbosity verbosity) noexcept {
+  return guarded(reporter_, false, [&] {
+    if (ranges_of(verbosity) > ranges_of(engine_.getProfilingVerbosity()))
+      throw Error(Code::kInvalidArgument, "setNvtxVerbosity: the engine was built with less")
+          .remedy("build it with IBuilderConfig::setProfilingVerbosity");
+    context_->set_ranges(ranges_of(verbosity));
+    nvtx_ = verbosity;
+    return true;
+  });
 }
 
 }  // namespace

@@ -1,19 +1,10 @@
 // IEngineInspector.
+#include "api/run/layer_information.h"
 #include "api/run/nv_runtime.h"
+#include "base/index.h"
 
 namespace kiln::api {
 namespace {
-
-std::string quoted(const std::string& text) {
-  std::string out = "\"";
-  for (char c : text) {
-    if (c == '"' || c == '\\') out += '\\';
-    if (static_cast<unsigned char>(c) < 0x20)
-      out += "\\u00" + std::string(1, "01"[c >> 4 & 1]) + "0123456789abcdef"[c & 15];
-    else out += c;
-  }
-  return out + '"';
-}
 
 class InspectorImpl final : public nvinfer1::IEngineInspector {
  public:
@@ -27,8 +18,7 @@ class InspectorImpl final : public nvinfer1::IEngineInspector {
     if (index < 0 || index >= engine_.getNbLayers())
       return reporter_.report(Code::kInvalidArgument, "getLayerInformation: the index is out of range"), nullptr;
     return keep([&] {
-      return layer(engine_.engine()->main().steps[static_cast<size_t>(index)],
-                   format == nvinfer1::LayerInformationFormat::kJSON);
+      return layer(nth(engine_.engine()->main().steps, index), format == nvinfer1::LayerInformationFormat::kJSON);
     });
   }
   nvinfer1::AsciiChar const* getEngineInformation(nvinfer1::LayerInformationFormat format) const noexcept override {
@@ -43,48 +33,35 @@ class InspectorImpl final : public nvinfer1::IEngineInspector {
                    [&] { return texts_.emplace_back(std::make_unique<std::string>(text()))->c_str(); });
   }
   std::string all(bool json) const {
-    std::string out = json ? "{\"Layers\": [" : "Layers:\n";
-    bool first = true;
-    for (const plan::StepInfo& step : engine_.engine()->main().steps) {
-      out += (json && !first ? ",\n" : "") + layer(step, json) + (json ? "" : "\n");
-      first = false;
-    }
-    out += json ? "],\n\"Bindings\": [" : "\nBindings:\n";
-    first = true;
-    for (int32_t t : engine_.io()) {
-      out += json ? (first ? "" : ", ") + quoted(engine_.info(t).name) : engine_.info(t).name + "\n";
-      first = false;
-    }
-    return out + (json ? "]}" : "");
+    std::vector<std::string> layers;
+    for (const plan::StepInfo& step : engine_.engine()->main().steps) layers.push_back(layer(step, json));
+    if (json) return engine_json(*engine_.engine(), layers);
+    std::string out = "Layers:\n";
+    for (const std::string& line : layers) out += line + "\n";
+    out += "\nBindings:\n";
+    for (int32_t t : engine_.io()) out += engine_.info(t).name + "\n";
+    return out;
   }
   std::string layer(const plan::StepInfo& step, bool json) const {
     const nvinfer1::ProfilingVerbosity verbosity = engine_.getProfilingVerbosity();
     if (verbosity == nvinfer1::ProfilingVerbosity::kNONE) return json ? "\"\"" : "";
     if (verbosity == nvinfer1::ProfilingVerbosity::kLAYER_NAMES_ONLY) return json ? quoted(step.name) : step.name;
-    if (json)
-      return "{\"Name\": " + quoted(step.name) + ", \"LayerType\": " + quoted(step.op) +
-             ", \"Inputs\": " + tensors(step.inputs, true) + ", \"Outputs\": " + tensors(step.outputs, true) +
-             ", \"TacticName\": " + quoted(step.tactic) + ", \"Device\": " + quoted(step.device) +
-             ", \"WorkspaceSize\": " + std::to_string(step.workspace_size) + "}";
-    return step.name + ", LayerType: " + step.op + ", Inputs: " + tensors(step.inputs, false) +
-           ", Outputs: " + tensors(step.outputs, false) + ", TacticName: " + step.tactic;
+    if (json) return layer_json(*engine_.engine(), step, symbols_);
+    return step.name + ", LayerType: " + step.op + ", Inputs: " + tensors(step.inputs) +
+           ", Outputs: " + tensors(step.outputs) + ", TacticName: " + step.tactic;
   }
-  std::string tensors(const std::vector<int32_t>& list, bool json) const {
+  std::string tensors(const std::vector<int32_t>& list) const {
     std::string out = "[";
     for (int32_t t : list) {
       if (t < 0) continue;
       const plan::TensorInfo& info = engine_.info(t);
-      const std::string type = std::string(kiln::name(info.dtype));
-      if (out.size() > 1) out += ", ";
-      if (json)
-        out += "{\"Name\": " + quoted(info.name) + ", \"Type\": " + quoted(type) +
-               ", \"Rank\": " + std::to_string(info.dims.size()) + "}";
-      else out += info.name + " (" + type + ")";
+      out += (out.size() > 1 ? ", " : "") + info.name + " (" + std::string(kiln::name(info.dtype)) + ")";
     }
     return out + "]";
   }
 
   const EngineImpl& engine_;
+  Symbols symbols_ = fixed_symbols(*engine_.engine());
   mutable Reporter reporter_;
   nvinfer1::IExecutionContext const* context_ = nullptr;
   mutable std::vector<std::unique_ptr<std::string>> texts_;

@@ -5,6 +5,9 @@
 #include <cstring>
 #include <new>
 
+#include "base/index.h"
+#include "plan/container.h"
+
 namespace kiln::api {
 namespace {
 
@@ -46,7 +49,8 @@ class RuntimeImpl final : public nvinfer1::IRuntime {
           throw Error(Code::kIo, "the stream reader returned " + std::to_string(count) + " for " +
                                      std::to_string(kPiece) + " bytes");
         bytes.resize(have + static_cast<size_t>(count));
-        if (count == 0) break;
+        // A stream may go on behind the engine, or for ever.
+        if (count == 0 || (bytes.size() >= plan::kHeaderSize && bytes.size() >= plan::announced_size(bytes))) break;
       }
       return load_engine(bytes.data(), bytes.size(), reporter_, allocator_, max_threads_);
     });
@@ -86,7 +90,7 @@ nvinfer1::ICudaEngine* load_engine(const void* bytes, size_t size, const Reporte
   auto copy = std::make_shared<Tensor>(Tensor::allocate(DType::kU8, {static_cast<int64_t>(size)}));
   std::memcpy(copy->mutable_data(), bytes, size);
   const std::span<const std::byte> view(static_cast<const std::byte*>(copy->data()), size);
-  auto engine = Engine::load(view, copy);
+  auto engine = Engine::load(view, copy, {.device = &api_device()});
   engine->set_max_threads(max_threads);
   return new EngineImpl(std::move(engine), view, reporter, allocator);
 }
@@ -188,7 +192,7 @@ int32_t const* EngineImpl::getProfileTensorValues(char const* name, int32_t prof
                                                   nvinfer1::OptProfileSelector select) const noexcept {
   const plan::ProfileDims* values = profile_values(name, profile, select);
   if (!values) return nullptr;
-  const std::vector<plan::ProfileDims>& list = engine_->plan().profiles[static_cast<size_t>(profile)].values;
+  const std::vector<plan::ProfileDims>& list = nth(engine_->plan().profiles, profile).values;
   const size_t input = static_cast<size_t>(values - list.data()) + list.size() * static_cast<size_t>(profile);
   return narrow_[input * 3 + static_cast<size_t>(select)].data();
 }
@@ -225,7 +229,7 @@ char const* EngineImpl::getIOTensorName(int32_t index) const noexcept {
     reporter_.report(Code::kInvalidArgument, "getIOTensorName: the index is out of range");
     return nullptr;
   }
-  return info(io_[static_cast<size_t>(index)]).name.c_str();
+  return info(nth(io_, index)).name.c_str();
 }
 
 nvinfer1::TensorIOMode EngineImpl::getTensorIOMode(char const* name) const noexcept {
@@ -283,8 +287,7 @@ nvinfer1::Dims EngineImpl::getProfileShape(char const* name, int32_t profile,
                      "getProfileShape: there is no such profile, or the tensor is not an input");
     return unknown_dims();
   }
-  const plan::ProfileDims& d =
-      engine_->plan().profiles[static_cast<size_t>(profile)].inputs[static_cast<size_t>(at - inputs.begin())];
+  const plan::ProfileDims& d = nth(nth(engine_->plan().profiles, profile).inputs, at - inputs.begin());
   const bool min = select == nvinfer1::OptProfileSelector::kMIN, opt = select == nvinfer1::OptProfileSelector::kOPT;
   return guarded(reporter_, unknown_dims(), [&] { return to_nv(min ? d.min : opt ? d.opt : d.max); });
 }

@@ -4,7 +4,9 @@
 #include <algorithm>
 #include <set>
 
+#include "base/index.h"
 #include "base/printable.h"
+#include "base/require.h"
 
 namespace kiln::onnx {
 namespace {
@@ -63,13 +65,11 @@ std::set<std::string> initializer_names(const ::onnx::GraphProto& graph) {
   return names;
 }
 
-// Every graph nested in the node, itself not included.
-template <class F> void each_nested_node(const ::onnx::NodeProto& node, F f) {
-  auto visit = [&](const ::onnx::GraphProto& g) {
-    for (const auto& n : g.node()) {
-      f(n);
-      each_nested_node(n, f);
-    }
+// Every graph nested in the node, at any depth.
+template <class F> void each_nested_graph(const ::onnx::NodeProto& node, F f) {
+  const auto visit = [&](const ::onnx::GraphProto& g) {
+    f(g);
+    for (const auto& n : g.node()) each_nested_graph(n, f);
   };
   for (const auto& a : node.attribute()) {
     if (a.has_g()) visit(a.g());
@@ -93,7 +93,7 @@ void GraphImporter::check_opsets() const {
   const auto opsets = opset_map(model_->opset_import());
   const auto onnx = opsets.find("");
   if (onnx == opsets.end()) {
-    if (opsets.empty()) throw Error(Code::kInvalidGraph, "the model imports no operator set");
+    require(!opsets.empty(), Code::kInvalidGraph, "the model imports no operator set");
     return;
   }
   if (onnx->second < kOldestOpset || onnx->second > kNewestOpset)
@@ -103,7 +103,7 @@ void GraphImporter::check_opsets() const {
 }
 
 std::unique_ptr<ir::Graph> GraphImporter::run() {
-  if (!model_->has_graph()) throw Error(Code::kMalformedModel, "the model has no graph");
+  require(model_->has_graph(), Code::kMalformedModel, "the model has no graph");
   if (options_.report) options_.report->nodes = model_->graph().node_size();
   check_opsets();
   auto graph = std::make_unique<ir::Graph>();
@@ -135,7 +135,7 @@ void GraphImporter::throw_unsupported() const {
 }
 
 void GraphImporter::define(Scope& scope, const std::string& name, ir::Value* value) const {
-  if (name.empty()) throw Error(Code::kInvalidGraph, "an input or initializer has no name");
+  require(!name.empty(), Code::kInvalidGraph, "an input or initializer has no name");
   if (!scope.values.try_emplace(name, value).second)
     throw Error(Code::kInvalidGraph, "the name '" + name + "' is given to two values");
 }
@@ -180,6 +180,49 @@ void GraphImporter::add_initializers(const ::onnx::GraphProto& graph, Scope& sco
            scope.graph->add_constant(read_sparse_tensor(proto, &external_), context.prefix + proto.values().name()));
 }
 
+bool GraphImporter::is_read(const std::string& name) {
+  const auto add_node = [&](const ::onnx::NodeProto& node) { read_.insert(node.input().begin(), node.input().end()); };
+  const auto add_nodes = [&](const Nodes& nodes) {
+    for (const auto& node : nodes) {
+      add_node(node);
+      each_nested_graph(node, [&](const ::onnx::GraphProto& g) {
+        for (const auto& inner : g.node()) add_node(inner);
+        for (const auto& output : g.output()) read_.insert(output.name());
+      });
+    }
+  };
+  if (read_.empty()) {
+    add_nodes(model_->graph().node());
+    for (const auto& output : model_->graph().output()) read_.insert(output.name());
+    for (const auto& function : model_->functions()) {
+      add_nodes(function.node());
+      read_.insert(function.output().begin(), function.output().end());
+    }
+  }
+  return read_.count(name) != 0;
+}
+
+ir::Value* GraphImporter::keys_of(const ir::Value* map) const {
+  const auto found = keys_.find(map);
+  return found == keys_.end() ? nullptr : found->second;
+}
+
+// Two inputs: NAME.keys, and NAME.values in the same order.
+ir::Value* GraphImporter::add_map_input(const ::onnx::ValueInfoProto& input, Scope& scope) {
+  const auto& type = input.type().map_type();
+  if (!type.value_type().has_tensor_type())
+    throw Error(Code::kUnsupported, "a map holds other things than numbers or strings");
+  const auto part = [&](const char* suffix, int32_t elements) {
+    EdgeType vector;
+    vector.tensor = {dtype_from_onnx(elements), {Dim::symbol(input.name() + ".length")}, true};
+    return scope.graph->add_input(input.name() + suffix, vector);
+  };
+  ir::Value* keys = part(".keys", type.key_type());
+  ir::Value* values = part(".values", type.value_type().tensor_type().elem_type());
+  set_keys(values, keys);
+  return values;
+}
+
 // Old files list initializers among the inputs, as defaults; here they are constants.
 void GraphImporter::add_inputs(const ::onnx::GraphProto& graph, Scope& scope) {
   const auto initializers = initializer_names(graph);
@@ -189,7 +232,9 @@ void GraphImporter::add_inputs(const ::onnx::GraphProto& graph, Scope& scope) {
       check_name(input.name());
       define(scope, input.name(), nullptr);
       scope.values[input.name()] =
-          scope.graph->add_input(input.name(), read_type(input.type(), input.name(), options_.fixed_dims));
+          input.type().has_map_type()
+              ? add_map_input(input, scope)
+              : scope.graph->add_input(input.name(), read_type(input.type(), input.name(), options_.fixed_dims));
     } catch (Error& error) {
       error.add_node("input '" + input.name() + "'");
       throw;
@@ -240,7 +285,7 @@ std::unique_ptr<ir::Graph> GraphImporter::import_region(const ::onnx::GraphProto
   std::vector<ir::Value*> outputs;
   for (const auto& output : proto.output()) {
     ir::Value* value = resolve(scope, output.name());
-    if (!value) throw Error(Code::kUnsupported, "a nested graph holds nodes that cannot be imported");
+    require(value, Code::kUnsupported, "a nested graph holds nodes that cannot be imported");
     outputs.push_back(value);
   }
   graph->set_outputs(std::move(outputs));
@@ -319,7 +364,7 @@ void GraphImporter::import_node(const ::onnx::NodeProto& node, Scope& scope, con
   for (int i = 0; i < node.output_size(); ++i) {
     if (node.output(i).empty()) continue;
     if (static_cast<size_t>(i) >= n.results_.size()) n.invalid("output " + std::to_string(i) + " does not exist");
-    scope.values[node.output(i)] = n.results_[static_cast<size_t>(i)];
+    scope.values[node.output(i)] = nth(n.results_, i);
   }
 }
 
@@ -368,12 +413,14 @@ void GraphImporter::reject(const ::onnx::NodeProto& node, Scope& scope, const Co
 
 // Of the graphs inside of a node that cannot be imported, the unknown operators alone are reported.
 void GraphImporter::check_nested(const ::onnx::NodeProto& node, const Context& context) {
-  each_nested_node(node, [&](const ::onnx::NodeProto& inner) {
-    const std::string label = node_label(inner, context);
-    const bool known =
-        std::any_of(unsupported_.begin(), unsupported_.end(), [&](const auto& u) { return u.error.node() == label; });
-    if (auto reason = refusal(inner, context); reason && !known)
-      refuse(Error(Code::kUnsupported, *reason).node(label), context);
+  each_nested_graph(node, [&](const ::onnx::GraphProto& graph) {
+    for (const auto& inner : graph.node()) {
+      const std::string label = node_label(inner, context);
+      const bool known =
+          std::any_of(unsupported_.begin(), unsupported_.end(), [&](const auto& u) { return u.error.node() == label; });
+      if (auto reason = refusal(inner, context); reason && !known)
+        refuse(Error(Code::kUnsupported, *reason).node(label), context);
+    }
   });
 }
 
@@ -417,7 +464,22 @@ void GraphImporter::inline_function(const ::onnx::FunctionProto& function, NodeI
   call.yield(std::move(results));
 }
 
-// An output that is an input, a constant or another output too becomes a result of its own.
+namespace {
+
+// A result of its own that bears this name.
+ir::Value* copy_of(ir::Graph& graph, ir::Value* value, const std::string& name) {
+  if (value->constant()) graph.rename(value, name + ".constant");
+  ir::NodeSpec spec;
+  spec.op = find_op("Identity");
+  spec.inputs = {value};
+  spec.name = name + ".Identity";
+  spec.output_names = {name};
+  return graph.add_node(std::move(spec))->output();
+}
+
+}  // namespace
+
+// An output that is an input, a constant or another output too becomes a result of its own. A map is two outputs: behind it stands NAME.keys.
 void GraphImporter::set_outputs(const ::onnx::GraphProto& graph, Scope& scope) {
   std::vector<ir::Value*> outputs;
   std::set<const ir::Value*> taken;
@@ -429,23 +491,13 @@ void GraphImporter::set_outputs(const ::onnx::GraphProto& graph, Scope& scope) {
     } catch (const Error&) {
       throw Error(Code::kInvalidGraph, "the output '" + output.name() + "' is produced by nothing");
     }
-    if (!value->producer() || !taken.insert(value).second) {
-      const OpDef* identity = find_op("Identity");
-      if (!identity)
-        throw Error(Code::kUnsupported,
-                    "the output '" + output.name() + "' is an input or a constant, and there is no operator Identity");
-      if (value->constant()) scope.graph->rename(value, output.name() + ".constant");
-      ir::NodeSpec spec;
-      spec.op = identity;
-      spec.inputs = {value};
-      spec.name = output.name() + ".Identity";
-      spec.output_names = {output.name()};
-      value = scope.graph->add_node(std::move(spec))->output();
-    }
+    ir::Value* keys = keys_of(value);
+    if (!value->producer() || !taken.insert(value).second) value = copy_of(*scope.graph, value, output.name());
     if (value->name() != output.name()) scope.graph->rename(value, output.name());
     outputs.push_back(value);
+    if (keys) outputs.push_back(copy_of(*scope.graph, keys, output.name() + ".keys"));
   }
-  if (outputs.empty()) throw Error(Code::kInvalidGraph, "the graph has no outputs");
+  require(!outputs.empty(), Code::kInvalidGraph, "the graph has no outputs");
   scope.graph->set_outputs(std::move(outputs));
 }
 

@@ -44,6 +44,12 @@ class GraphImporter {
   ExternalData& external() { return external_; }
   const ImportOptions& options() const { return options_; }
 
+  // Whether a node or graph of the model reads a value of that name, or returns it.
+  bool is_read(const std::string& name);
+  // A map is two values: what it holds, known under its name, and the keys in the same order. Null for what is no map.
+  ir::Value* keys_of(const ir::Value* map) const;
+  void set_keys(const ir::Value* map, ir::Value* keys) { keys_[map] = keys; }
+
   // Nested graph: inputs, then `captures`, which the caller finds in its own scope.
   // The value of that name in the scope or those around it; null when there is none.
   static ir::Value* find(const Scope& scope, const std::string& name);
@@ -53,6 +59,7 @@ class GraphImporter {
 
  private:
   void add_inputs(const ::onnx::GraphProto& graph, Scope& scope);
+  ir::Value* add_map_input(const ::onnx::ValueInfoProto& input, Scope& scope);
   void add_own_initializers(Scope& scope);
   void add_initializers(const ::onnx::GraphProto& graph, Scope& scope, const Context& context);
   void add_formals(const ::onnx::GraphProto& graph, Scope& scope, const Context& context,
@@ -79,8 +86,10 @@ class GraphImporter {
   void refuse(Error error, const Context& context);
   Tensor own_tensor(const std::shared_ptr<::onnx::TensorProto>& proto);
   std::vector<UnsupportedNode> unsupported_;
-  int own_node_ = -1;     // of the model's graph, that is being imported
-  bool located_ = false;  // the error under way names its node and inputs
+  std::map<const ir::Value*, ir::Value*> keys_;  // by map
+  std::set<std::string> read_;                   // names; empty until somebody asks
+  int own_node_ = -1;                            // of the model's graph, that is being imported
+  bool located_ = false;                         // the error under way names its node and inputs
   int64_t nodes_seen_ = 0;
   int64_t most_nodes_;
 };

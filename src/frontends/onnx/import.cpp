@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "base/file_map.h"
+#include "base/require.h"
 #include "frontends/onnx/graph_importer.h"
 #include "frontends/onnx/message_cost.h"
 
@@ -23,7 +24,7 @@ using google::protobuf::io::ZeroCopyInputStream;
 constexpr int kDeepestNesting = 100;  // of messages
 
 std::shared_ptr<::onnx::ModelProto> parse(ZeroCopyInputStream& input, uint64_t size) {
-  if (size == 0) throw Error(Code::kMalformedModel, "the model is empty (0 bytes)");
+  require(size != 0, Code::kMalformedModel, "the model is empty (0 bytes)");
   if (size > INT_MAX)
     throw Error(Code::kMalformedModel, "the model has " + std::to_string(size) + " bytes")
         .cause("the format ends at 2 GiB")

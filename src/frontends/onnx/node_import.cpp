@@ -105,6 +105,8 @@ int NodeImport::output_count() const {
   return count;
 }
 
+bool NodeImport::is_read(int i) const { return wants(i) && importer_.is_read(node_.output(i)); }
+
 bool NodeImport::wants(int i) const { return i < node_.output_size() && !node_.output(i).empty(); }
 
 const Proto* NodeImport::find(std::string_view name) const {
@@ -304,6 +306,16 @@ void NodeImport::emit_regions(std::string_view op_name, std::vector<ir::Value*> 
 void NodeImport::yield(std::vector<ir::Value*> values) {
   results_ = std::move(values);
   done_ = true;
+}
+
+ir::Value* NodeImport::keys(int i) const {
+  if (ir::Value* keys = importer_.keys_of(in(i))) return keys;
+  invalid("input " + std::to_string(i) + " is no map");
+}
+
+void NodeImport::yield_map(ir::Value* values, ir::Value* keys) {
+  importer_.set_keys(values, keys);
+  yield({values});
 }
 
 void NodeImport::unsupported(std::string reason, std::string remedy) const {

@@ -37,6 +37,7 @@ class NodeImport {
   int64_t rank(int i = 0) const;  // throws kUnsupported when not known
   int output_count() const;       // up to the last one that has a name
   bool wants(int i) const;
+  bool is_read(int i) const;  // by a node, or returned
 
   bool has_attr(std::string_view name) const { return attributes_.find(name) != attributes_.end(); }
   int64_t integer(std::string_view name, int64_t fallback) const;
@@ -84,6 +85,9 @@ class NodeImport {
   ir::Value* constant_result(Tensor tensor) const;
   // The node's results are these values.
   void yield(std::vector<ir::Value*> values);
+  // Maps: input i's keys, whose values the input is; throws kInvalidGraph when it is no map. The node's result is a map of both.
+  ir::Value* keys(int i) const;
+  void yield_map(ir::Value* values, ir::Value* keys);
 
   // Throws kUnsupported with this reason.
   [[noreturn]] void unsupported(std::string reason, std::string remedy = "") const;

@@ -3,6 +3,7 @@
 #include <set>
 
 #include "base/error.h"
+#include "base/index.h"
 #include "base/printable.h"
 #include "frontends/onnx/graph_importer.h"
 
@@ -95,23 +96,23 @@ std::vector<int> topological_order(const Nodes& nodes, const Context& context) {
   for (int i = 0; i < nodes.size(); ++i)
     for (const auto& name : used_names(nodes[i]))
       if (auto p = producer.find(name); p != producer.end()) {
-        readers[static_cast<size_t>(p->second)].push_back(i);
-        ++missing[static_cast<size_t>(i)];
+        nth(readers, p->second).push_back(i);
+        ++nth(missing, i);
       }
   std::priority_queue<int, std::vector<int>, std::greater<>> ready;
   for (int i = 0; i < nodes.size(); ++i)
-    if (missing[static_cast<size_t>(i)] == 0) ready.push(i);
+    if (nth(missing, i) == 0) ready.push(i);
   std::vector<int> order;
   while (!ready.empty()) {
     const int i = ready.top();
     ready.pop();
     order.push_back(i);
-    for (int reader : readers[static_cast<size_t>(i)])
-      if (--missing[static_cast<size_t>(reader)] == 0) ready.push(reader);
+    for (int reader : nth(readers, i))
+      if (--nth(missing, reader) == 0) ready.push(reader);
   }
   if (order.size() == missing.size()) return order;
   for (int i = 0; i < nodes.size(); ++i)
-    if (missing[static_cast<size_t>(i)] > 0)
+    if (nth(missing, i) > 0)
       throw Error(Code::kInvalidGraph, "the graph has a cycle")
           .node(node_label(nodes[i], context))
           .cause("the node needs its own result, or follows nodes that do");

@@ -8,6 +8,8 @@
 #include <cstring>
 
 #include "base/error.h"
+#include "base/index.h"
+#include "base/require.h"
 
 namespace kiln::onnx {
 namespace {
@@ -193,8 +195,8 @@ Tensor read_sparse_tensor(const ::onnx::SparseTensorProto& proto, ExternalData* 
     int64_t at = linear ? indices.int_at(i) : 0;
     for (int64_t d = 0; d < rank && !linear; ++d) {
       const int64_t index = indices.int_at(i * rank + d);
-      if (index < 0 || index >= dims[static_cast<size_t>(d)]) at = -1;
-      if (at >= 0) at += index * strides[static_cast<size_t>(d)];
+      if (index < 0 || index >= nth(dims, d)) at = -1;
+      if (at >= 0) at += index * nth(strides, d);
     }
     if (at < 0 || at >= *count)
       throw Error(Code::kMalformedModel, "an index of a sparse tensor is outside of its shape " + to_string(dims));
@@ -204,7 +206,7 @@ Tensor read_sparse_tensor(const ::onnx::SparseTensorProto& proto, ExternalData* 
 }
 
 std::string tensor_bytes(const Tensor& tensor, const std::string& name) {
-  if (tensor.dtype() == DType::kString) throw Error(Code::kUnsupported, "tensors of strings are not written");
+  require(tensor.dtype() != DType::kString, Code::kUnsupported, "tensors of strings are not written");
   using Onnx = ::onnx::TensorProto;
   Onnx proto;
   proto.set_name(name);

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/printable.h"
+#include "base/require.h"
 #include "frontends/onnx/tensor_proto.h"
 #include "ir/graph.h"
 
@@ -48,10 +49,10 @@ Datum tensor_datum(const ::onnx::TensorProto& proto) { return Datum(read_tensor(
 Datum sequence_datum(const ::onnx::SequenceProto& proto) {
   Datum datum;
   datum.kind = Datum::kSequence;
-  if (proto.sequence_values_size() + proto.map_values_size() + proto.optional_values_size() +
-          proto.sparse_tensor_values_size() >
-      0)
-    throw Error(Code::kUnsupported, "a stored sequence holds other things than tensors");
+  require(proto.sequence_values_size() + proto.map_values_size() + proto.optional_values_size() +
+                  proto.sparse_tensor_values_size() ==
+              0,
+          Code::kUnsupported, "a stored sequence holds other things than tensors");
   for (const auto& item : proto.tensor_values()) datum.items.push_back(tensor_datum(item));
   if (!datum.items.empty()) datum.element_dtype = datum.items[0].tensor.dtype();
   return datum;

@@ -5,6 +5,8 @@
 #include <cmath>
 #include <limits>
 
+#include "base/index.h"
+#include "base/require.h"
 #include "ops/dim_checks.h"
 #include "ops/reference_math.h"
 #include "ops/registry.h"
@@ -47,8 +49,8 @@ void check_attention(const ShapeCall& c, const AttentionShapes& s) {
     throw Error(Code::kShapeMismatch,
                 "Attention has " + s.q[1].str() + " query heads over " + s.k[1].str() + " key heads")
         .cause("the first must be a multiple of the second");
-  if (c.present("past_key") != c.present("past_value"))
-    throw Error(Code::kInvalidGraph, "Attention needs both past_key and past_value, or neither");
+  require(c.present("past_key") == c.present("past_value"), Code::kInvalidGraph,
+          "Attention needs both past_key and past_value, or neither");
   if (c.present("past_key")) {
     const Shape &key = c.dims("past_key"), &value = c.dims("past_value");
     for (size_t i : {0, 1, 3}) {
@@ -58,6 +60,8 @@ void check_attention(const ShapeCall& c, const AttentionShapes& s) {
     require_same(key[2], value[2], "lengths of past_key and past_value");
   }
   if (c.present("nonpad_kv_seqlen")) require_vector(c, "nonpad_kv_seqlen", s.q[0]);
+  if (c.integer("whole_mask") != 0 && c.present("attn_mask") && c.rank("attn_mask") > 0)
+    require_same(c.dims("attn_mask").back(), s.total, "lengths of the mask and of the keys");
   const std::string precision = c.text("softmax_precision");
   if (!precision.empty() && !dtype_from_name(precision))
     throw Error(Code::kTypeMismatch, "'" + precision + "' is not an element type");
@@ -109,14 +113,15 @@ class Bias {
     if (c.present("nonpad_kv_seqlen")) lengths_ = integers(c.input("nonpad_kv_seqlen"));
     if (!c.present("attn_mask")) return;
     const Tensor& mask = c.input("attn_mask");
-    if (mask.rank() < 1) throw Error(Code::kShapeMismatch, "attn_mask is a scalar");
+    require(mask.rank() >= 1, Code::kShapeMismatch, "attn_mask is a scalar");
     values_ = doubles(mask);
     if (mask.dtype() == DType::kBool)
       for (double& v : values_) v = v != 0 ? 0 : kMasked;
     length_ = mask.dims().back();
     Dims to = scores;
     to.back() = length_;
-    if (length_ > scores.back() || broadcast(mask.dims(), to) != to)
+    const bool is_short = c.integer("whole_mask") != 0 && length_ != scores.back();
+    if (is_short || length_ > scores.back() || broadcast(mask.dims(), to) != to)
       throw Error(Code::kShapeMismatch,
                   "attn_mask " + mask.type_string() + " does not fit scores " + to_string(scores));
     strides_ = broadcast_strides(mask.dims(), to);
@@ -124,9 +129,9 @@ class Bias {
   }
   double at(int64_t b, int64_t h, int64_t i, int64_t j) const {
     if (causal_ && j > i + past_) return kMasked;
-    if (!lengths_.empty() && j >= lengths_[static_cast<size_t>(b)]) return kMasked;
+    if (!lengths_.empty() && j >= nth(lengths_, b)) return kMasked;
     if (values_.empty()) return 0;
-    return j < length_ ? values_[static_cast<size_t>(dot({b, h, i, j}, strides_))] : kMasked;
+    return j < length_ ? nth(values_, dot({b, h, i, j}, strides_)) : kMasked;
   }
 
  private:
@@ -183,13 +188,12 @@ void attention_reference(RefCall& c) {
           const double* key = k.data() + (group * total + j) * size;
           double sum = 0;
           for (int64_t d = 0; d < size; ++d) sum += query[d] * key[d];
-          row[static_cast<size_t>(j)] = sum * scale;
+          nth(row, j) = sum * scale;
         }
         score_row(c, bias, b, h, i, row, shown.data() + ((b * heads + h) * seq + i) * total);
         double* out = y.data() + (flat ? (b * seq + i) * heads + h : (b * heads + h) * seq + i) * v_size;
         for (int64_t j = 0; j < total; ++j)
-          for (int64_t d = 0; d < v_size; ++d)
-            out[d] += row[static_cast<size_t>(j)] * v[static_cast<size_t>((group * total + j) * v_size + d)];
+          for (int64_t d = 0; d < v_size; ++d) out[d] += nth(row, j) * nth(v, (group * total + j) * v_size + d);
       }
   store(c.output(), y);
   if (c.wants(1)) store(c.output(1), k);
@@ -214,6 +218,7 @@ const OpDef attention = op("Attention")
                             .attr("scale", 0.0)
                             .attr("softcap", 0.0)
                             .attr("softmax_precision", std::string(""))
+                            .attr("whole_mask", int64_t{0})  // 1: the mask is as long as the keys. Kiln's own
                             .output("y", same_type("q"))
                             .optional_output("present_key", same_type("k"))
                             .optional_output("present_value", same_type("v"))

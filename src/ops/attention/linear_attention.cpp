@@ -2,6 +2,8 @@
 // key [b, t, hkv * d_k], value [b, t, hkv * d_v]; heads of query share those of key in groups. The state is kept in float32.
 #include <cmath>
 
+#include "base/index.h"
+#include "base/require.h"
 #include "ops/dim_checks.h"
 #include "ops/reference_math.h"
 #include "ops/registry.h"
@@ -91,7 +93,7 @@ void linear_attention_reference(RefCall& c) {
                 beta_width = beta.empty() ? 0 : c.input("beta").dims().back();
   const bool fits = (decay.empty() || decay_width == shared || decay_width == shared * d_k) &&
                     (beta.empty() || beta_width == shared || beta_width == 1);
-  if (!fits) throw Error(Code::kShapeMismatch, "decay or beta of LinearAttention has another width");
+  require(fits, Code::kShapeMismatch, "decay or beta of LinearAttention has another width");
   const double given = c.real("scale"), scale = given == 0 ? 1 / std::sqrt(static_cast<double>(d_k)) : given;
   std::vector<double> y(static_cast<size_t>(c.output().size())), states;
   for (int64_t b = 0; b < batch; ++b)
@@ -106,8 +108,7 @@ void linear_attention_reference(RefCall& c) {
                   beta.empty() ? nullptr : beta.data() + row * beta_width + (beta_width == 1 ? 0 : h));
         for (int64_t g = h * group; g < (h + 1) * group; ++g) {
           const std::vector<double> read = state.read(q.data() + (row * heads + g) * d_k);
-          for (int64_t j = 0; j < d_v; ++j)
-            y[static_cast<size_t>((row * heads + g) * d_v + j)] = scale * read[static_cast<size_t>(j)];
+          for (int64_t j = 0; j < d_v; ++j) nth(y, (row * heads + g) * d_v + j) = scale * nth(read, j);
         }
       }
       states.insert(states.end(), state.elements().begin(), state.elements().end());

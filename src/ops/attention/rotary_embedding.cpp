@@ -1,4 +1,6 @@
 // RotaryEmbedding: turns pairs of each head's elements by angles given as cosines and sines per position.
+#include "base/index.h"
+#include "base/require.h"
 #include "ops/dim_checks.h"
 #include "ops/reference_math.h"
 #include "ops/registry.h"
@@ -44,20 +46,19 @@ void rotary_reference(RefCall& c) {
                                           ", half of the rotated part is " + std::to_string(half));
   const std::vector<int64_t> ids =
       c.present("position_ids") ? integers(c.input("position_ids")) : std::vector<int64_t>{};
-  if (cosines.size() != sines.size() || (!ids.empty() && static_cast<int64_t>(ids.size()) != view.batch * view.seq))
-    throw Error(Code::kShapeMismatch, "the caches or positions of RotaryEmbedding do not fit its input");
+  require(cosines.size() == sines.size() && (ids.empty() || static_cast<int64_t>(ids.size()) == view.batch * view.seq),
+          Code::kShapeMismatch, "the caches or positions of RotaryEmbedding do not fit its input");
   std::vector<double> x = doubles(c.input("x"));
   const int64_t first = c.integer("interleaved") != 0 ? 2 : 1, second = c.integer("interleaved") != 0 ? 1 : half;
   for (int64_t b = 0; b < view.batch; ++b)
     for (int64_t t = 0; t < view.seq; ++t) {
-      const int64_t row = ids.empty() ? b * view.seq + t : ids[static_cast<size_t>(b * view.seq + t)];
+      const int64_t row = ids.empty() ? b * view.seq + t : nth(ids, b * view.seq + t);
       if (row < 0 || (row + 1) * half > static_cast<int64_t>(cosines.size()))
         throw Error(Code::kInvalidArgument, "position " + std::to_string(row) + " is outside the cache");
       for (int64_t h = 0; h < view.heads; ++h) {
         double* head = x.data() + b * view.batch_stride + t * view.seq_stride + h * view.head_stride;
         for (int64_t i = 0; i < half; ++i) {
-          const double co = cosines[static_cast<size_t>(row * half + i)],
-                       si = sines[static_cast<size_t>(row * half + i)];
+          const double co = nth(cosines, row * half + i), si = nth(sines, row * half + i);
           double &re = head[i * first], &im = head[i * first + second];
           const double turned = co * re - si * im;
           im = si * re + co * im;

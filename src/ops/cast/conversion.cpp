@@ -7,6 +7,8 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "base/index.h"
+#include "base/require.h"
 #include "ops/shape_elements.h"
 #include "tensor/number_text.h"
 
@@ -108,7 +110,7 @@ Tensor numbers_of(const Tensor& from, DType type) {
   const bool integer = is_integer(type);
   Tensor numbers = Tensor::allocate(integer ? type : type == DType::kF32 ? DType::kF32 : DType::kF64, from.dims());
   for (int64_t i = 0; i < from.size(); ++i) {
-    const std::string& text = from.string_values()[static_cast<size_t>(i)];
+    const std::string& text = nth(from.string_values(), i);
     if (integer && parse_integer(text, numbers, i)) continue;
     numbers.set(i, number_of(text, type));
   }
@@ -120,7 +122,7 @@ Tensor numbers_of(const Tensor& from, DType type) {
 void cast_tensor(const Tensor& from, Tensor& to, bool saturate, const std::string& round_mode) {
   if (from.dtype() == to.dtype()) return copy_elements(from, 0, to, 0, from.size());
   if (to.dtype() == DType::kString) {
-    for (int64_t i = 0; i < from.size(); ++i) to.mutable_string_values()[static_cast<size_t>(i)] = text_of(from, i);
+    for (int64_t i = 0; i < from.size(); ++i) nth(to.mutable_string_values(), i) = text_of(from, i);
     return;
   }
   if (from.dtype() == DType::kString) return cast_tensor(numbers_of(from, to.dtype()), to, saturate, round_mode);
@@ -129,10 +131,8 @@ void cast_tensor(const Tensor& from, Tensor& to, bool saturate, const std::strin
 }
 
 Expr cast_scalar(Expr x, DType to, bool saturate, const std::string& round_mode) {
-  if (kFloat8Types.has(to) && !saturate)
-    throw Error(Code::kUnsupported, "a scalar program has no cast without saturation");
-  if (to == DType::kF8E8M0 && round_mode != "up")
-    throw Error(Code::kUnsupported, "a scalar program has no rounding modes");
+  require(!kFloat8Types.has(to) || saturate, Code::kUnsupported, "a scalar program has no cast without saturation");
+  require(to != DType::kF8E8M0 || round_mode == "up", Code::kUnsupported, "a scalar program has no rounding modes");
   const ScalarType type = scalar_type_of(to);
   const bool rounds_once = x.type() == ScalarType::kF64 && type == ScalarType::kF32 && to != DType::kF32;
   if (rounds_once) return x;

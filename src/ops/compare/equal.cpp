@@ -1,4 +1,5 @@
 // Equal: a == b; strings byte by byte.
+#include "base/index.h"
 #include "ops/reference_math.h"
 #include "ops/registry.h"
 #include "ops/shape_elements.h"
@@ -15,8 +16,7 @@ void equal_strings(RefCall& c) {
   Dims index(dims.size(), 0);
   size_t position = 0;
   do {
-    out[position++] = a.string_values()[static_cast<size_t>(dot(index, a_strides))] ==
-                      b.string_values()[static_cast<size_t>(dot(index, b_strides))];
+    out[position++] = nth(a.string_values(), dot(index, a_strides)) == nth(b.string_values(), dot(index, b_strides));
   } while (advance(index, dims));
 }
 

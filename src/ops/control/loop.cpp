@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "base/error.h"
+#include "base/index.h"
 #include "ops/control/control.h"
 #include "ops/movement.h"
 #include "ops/registry.h"
@@ -47,7 +48,7 @@ void loop_reference(RefCall& c) {
   for (; go && iteration < most; ++iteration) go = iterate(c, iteration, state);
   // Without iterations, one run whose results are dropped tells type and shape of the empty scan outputs.
   if (iteration == 0 && !state.scans.empty()) iterate(c, 0, probe);
-  for (int i = 0; i < carried; ++i) c.set_output(i, std::move(state.values[static_cast<size_t>(i)]));
+  for (int i = 0; i < carried; ++i) c.set_output(i, std::move(nth(state.values, i)));
   for (size_t i = 0; i < state.scans.size(); ++i)
     c.set_output(carried + static_cast<int>(i),
                  iteration > 0 ? stacked(state.scans[i], 0) : section(stacked(probe.scans[i], 0), 0, 0, 0));

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "base/index.h"
 #include "ops/control/control.h"
 #include "ops/movement.h"
 #include "ops/registry.h"
@@ -39,7 +40,7 @@ struct ScanLoop {
     for (int i = begin; i < end; ++i) {
       scanned.push_back(c.input(i));
       axes.push_back(normalize_axis(entry(c, "scan_input_axes", scanned.size() - 1), scanned.back().rank()));
-      const int64_t extent = scanned.back().dims()[static_cast<size_t>(axes.back())];
+      const int64_t extent = nth(scanned.back().dims(), axes.back());
       if (i > begin && extent != length)
         throw Error(Code::kShapeMismatch,
                     "Scan over axes of " + std::to_string(length) + " and " + std::to_string(extent));
@@ -84,7 +85,7 @@ void scan_reference(RefCall& c) {
   // Without steps, one run on zeros tells type and shape of the empty results.
   if (scan.length == 0 && !scan.results.empty()) scan.step(0);
   const auto count = static_cast<int>(scan.states.size());
-  for (int i = 0; i < count; ++i) c.set_output(i, scan.states[static_cast<size_t>(i)]);
+  for (int i = 0; i < count; ++i) c.set_output(i, nth(scan.states, i));
   for (size_t i = 0; i < scan.results.size(); ++i) c.set_output(count + static_cast<int>(i), scan.result(i));
 }
 

@@ -1,4 +1,6 @@
 // Col2Im: columns [n, c * block, positions], each a block of an image, summed into the image [n, c, image_shape...].
+#include "base/index.h"
+#include "base/require.h"
 #include "ops/conv/window.h"
 #include "ops/dim_checks.h"
 #include "ops/reference_math.h"
@@ -24,8 +26,7 @@ OutputShape col2im_shape(ShapeCall& c) {
       throw Error(Code::kShapeMismatch, "Col2Im of " + x[1].str() + " rows with blocks of " + std::to_string(size));
     y[1] = floor_div(x[1], size);
   }
-  for (int64_t i = 0; i < rank; ++i)
-    y.push_back(image ? (*image)[static_cast<size_t>(i)] : c.unknown_dim(0, static_cast<int>(i) + 2));
+  for (int64_t i = 0; i < rank; ++i) y.push_back(image ? nth(*image, i) : c.unknown_dim(0, static_cast<int>(i) + 2));
   return y;
 }
 
@@ -35,7 +36,7 @@ void col2im_reference(RefCall& c) {
   const ShapeCall& s = c.shapes();
   const Ints strides = window_ints(s, "strides", rank, 1, 1), dilations = window_ints(s, "dilations", rank, 1, 1),
              pads = window_ints(s, "pads", 2 * rank, 0, 0);
-  if (block.size() != rank) throw Error(Code::kShapeMismatch, "Col2Im has an image and blocks of different ranks");
+  require(block.size() == rank, Code::kShapeMismatch, "Col2Im has an image and blocks of different ranks");
   Dims positions;
   for (size_t i = 0; i < rank; ++i)
     positions.push_back((image[i] + pads[i] + pads[rank + i] - dilations[i] * (block[i] - 1) - 1) / strides[i] + 1);
@@ -51,10 +52,9 @@ void col2im_reference(RefCall& c) {
                               Dims(pads.begin(), pads.begin() + static_cast<int64_t>(rank)));
   for (int64_t k = 0; k < planes; ++k)
     for (int64_t t = 0; t < taps; ++t)
-      for (const Tap::Row& row : meet.taps[static_cast<size_t>(t)].rows)
+      for (const Tap::Row& row : nth(meet.taps, t).rows)
         for (int64_t i = 0; i < row.count; ++i)
-          y[static_cast<size_t>(k * plane + row.big + i * meet.step)] +=
-              x[static_cast<size_t>((k * taps + t) * count + row.small + i)];
+          nth(y, k * plane + row.big + i * meet.step) += nth(x, (k * taps + t) * count + row.small + i);
   Dims out{x_dims[0], x_dims[1] / taps};
   out.insert(out.end(), image.begin(), image.end());
   Tensor result = Tensor::allocate(c.input("input").dtype(), out);

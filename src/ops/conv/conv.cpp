@@ -1,6 +1,7 @@
 // Conv: convolution (correlation) of x [n,c,spatial...] with w [m,c/group,kernel...], plus the bias b [m].
 #include <algorithm>
 
+#include "base/index.h"
 #include "ops/conv/window.h"
 #include "ops/dim_checks.h"
 #include "ops/reference_math.h"
@@ -38,7 +39,7 @@ void conv_reference(RefCall& c) {
   double* out = y.data();
   for (int64_t n = 0; n < x_dims[0]; ++n)
     for (int64_t m = 0; m < w_dims[0]; ++m, out += out_plane) {
-      std::fill(out, out + out_plane, bias[static_cast<size_t>(m)]);
+      std::fill(out, out + out_plane, nth(bias, m));
       const double* weight = w.data() + m * channels * element_count(static_dims(window.kernel));
       const double* in = x.data() + (n * x_dims[1] + m / per_group * channels) * in_plane;
       for (int64_t k = 0; k < channels; ++k, in += in_plane)

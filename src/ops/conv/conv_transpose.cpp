@@ -1,6 +1,7 @@
 // ConvTranspose: every element of x [n,c,spatial...] adds its multiple of w [c,m/group,kernel...] to y; plus the bias b [m].
 #include <algorithm>
 
+#include "base/index.h"
 #include "ops/conv/window.h"
 #include "ops/dim_checks.h"
 #include "ops/reference_math.h"
@@ -76,7 +77,7 @@ void conv_transpose_reference(RefCall& c) {
   for (int64_t n = 0; n < y_dims[0]; ++n)
     for (int64_t m = 0; m < y_dims[1]; ++m) {
       double* out = y.data() + (n * y_dims[1] + m) * out_plane;
-      std::fill(out, out + out_plane, bias[static_cast<size_t>(m)]);
+      std::fill(out, out + out_plane, nth(bias, m));
       for (int64_t k = m / per_group * channels; k < (m / per_group + 1) * channels; ++k) {
         const double* weight = w.data() + (k * per_group + m % per_group) * kernel;
         for (const Tap& tap : taps.taps)

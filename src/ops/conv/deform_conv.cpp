@@ -1,6 +1,8 @@
 // DeformConv: convolution of images whose taps are moved by `offset` (bilinear in x, zeros outside) and weighted by `mask`.
 #include <cmath>
 
+#include "base/index.h"
+#include "base/require.h"
 #include "ops/conv/window.h"
 #include "ops/dim_checks.h"
 #include "ops/reference_math.h"
@@ -30,14 +32,14 @@ OutputShape deform_conv_shape(ShapeCall& c) {
   for (const char* name : {"x", "w", "offset"}) require_rank(c, name, 4);
   const Shape &x = c.dims("x"), &w = c.dims("w"), &offset = c.dims("offset");
   const int64_t group = c.integer("group"), offset_group = c.integer("offset_group");
-  if (group < 1 || offset_group < 1) throw Error(Code::kInvalidArgument, "DeformConv has a group count below 1");
+  require(group >= 1 && offset_group >= 1, Code::kInvalidArgument, "DeformConv has a group count below 1");
   require_same(x[1], w[1] * Dim(group), "channels of x and w, times group,");
   for (const Dim& channels : {x[1], w[0]})
     if (channels.is_constant() && channels.value() % group != 0)
       throw Error(Code::kShapeMismatch,
                   "DeformConv has " + channels.str() + " channels in " + std::to_string(group) + " groups");
-  if (x[1].is_constant() && x[1].value() % offset_group != 0)
-    throw Error(Code::kShapeMismatch, "offset_group does not divide the channels of x");
+  require(!x[1].is_constant() || x[1].value() % offset_group == 0, Code::kShapeMismatch,
+          "offset_group does not divide the channels of x");
   const DeformWindow window = deform_window(c);
   const Dim taps = window.kernel[0] * window.kernel[1] * Dim(offset_group);
   require_same(offset[1], taps * 2, "channels of offset and twice the taps");
@@ -51,8 +53,9 @@ OutputShape deform_conv_shape(ShapeCall& c) {
   return Shape{x[0], w[0], window.output[0], window.output[1]};
 }
 
-// Bilinear in a plane, zeros outside.
+// Bilinear in a plane, zeros outside: a point whole pixels away takes nothing, not even an infinity times 0.
 double sample(const double* plane, int64_t height, int64_t width, double y, double x) {
+  if (!(y > -1 && y < static_cast<double>(height) && x > -1 && x < static_cast<double>(width))) return 0;
   const double top = std::floor(y), left = std::floor(x);
   double sum = 0;
   for (int64_t i = 0; i < 2; ++i)
@@ -82,8 +85,8 @@ std::vector<double> columns_of(const RefCall& c, const DeformWindow& window, con
       const int64_t row = p / out[1] * window.strides[0] - window.pads[0] + t / kernel[1] * window.dilations[0];
       const int64_t column = p % out[1] * window.strides[1] - window.pads[1] + t % kernel[1] * window.dilations[1];
       const double y = static_cast<double>(row) + moved[0], at = static_cast<double>(column) + moved[places];
-      const double weight = mask.empty() ? 1 : mask[static_cast<size_t>((group * taps + t) * places + p)];
-      columns[static_cast<size_t>(t * places + p)] = weight * sample(plane, dims[2], dims[3], y, at);
+      const double weight = mask.empty() ? 1 : nth(mask, (group * taps + t) * places + p);
+      nth(columns, t * places + p) = weight * sample(plane, dims[2], dims[3], y, at);
     }
   return columns;
 }
@@ -107,9 +110,8 @@ void deform_conv_reference(RefCall& c) {
       for (int64_t m = first; m < first + per_group; ++m)
         for (int64_t t = 0; t < taps; ++t)
           for (int64_t p = 0; p < places; ++p)
-            y[static_cast<size_t>((n * w_dims[0] + m) * places + p)] +=
-                w[static_cast<size_t>((m * w_dims[1] + k % w_dims[1]) * taps + t)] *
-                columns[static_cast<size_t>(t * places + p)];
+            nth(y, (n * w_dims[0] + m) * places + p) +=
+                nth(w, (m * w_dims[1] + k % w_dims[1]) * taps + t) * nth(columns, t * places + p);
     }
   store(c.output(), y);
 }

@@ -1,7 +1,8 @@
 // What ArgMax and ArgMin share: the search for an extreme element along an axis. A NaN is more extreme than anything.
 #include "ops/index/arg_extreme.h"
 
-#include "base/error.h"
+#include "base/index.h"
+#include "base/require.h"
 #include "ops/index/order.h"
 #include "ops/reference_math.h"
 
@@ -11,9 +12,8 @@ namespace {
 OutputShape arg_shape(ShapeCall& c) {
   Shape shape = c.dims("data");
   const int64_t axis = c.axis("axis", c.rank("data"));
-  if (shape[static_cast<size_t>(axis)] == Dim(0))
-    throw Error(Code::kShapeMismatch, "there is no extreme element in an axis of 0");
-  if (c.integer("keepdims") != 0) shape[static_cast<size_t>(axis)] = 1;
+  require(nth(shape, axis) != Dim(0), Code::kShapeMismatch, "there is no extreme element in an axis of 0");
+  if (c.integer("keepdims") != 0) nth(shape, axis) = 1;
   else shape.erase(shape.begin() + axis);
   return shape;
 }
@@ -27,7 +27,7 @@ void arg_reference(RefCall& c, bool largest) {
   std::vector<int64_t> results;
   for (int64_t o = 0; o < product(data.dims(), 0, axis); ++o)
     for (int64_t i = 0; i < inner; ++i) {
-      auto key = [&](int64_t j) { return keys[static_cast<size_t>((o * extent + j) * inner + i)]; };
+      auto key = [&](int64_t j) { return nth(keys, (o * extent + j) * inner + i); };
       int64_t best = 0;
       for (int64_t j = 1; j < extent; ++j)
         if ((largest ? key(j) > key(best) : key(j) < key(best)) || (last && key(j) == key(best))) best = j;

@@ -1,5 +1,6 @@
 // Compress: the slices along an axis, or the elements of the flattened input, for which the condition holds.
 #include "base/error.h"
+#include "base/index.h"
 #include "ops/movement.h"
 #include "ops/reference_math.h"
 #include "ops/registry.h"
@@ -11,7 +12,7 @@ OutputShape compress_shape(ShapeCall& c) {
   if (!c.has_attr("axis")) return Shape{c.unknown_dim(0, 0)};
   Shape result = c.dims("input");
   const int64_t axis = c.axis("axis", c.rank("input"));
-  result[static_cast<size_t>(axis)] = c.unknown_dim(0, static_cast<int>(axis));
+  nth(result, axis) = c.unknown_dim(0, static_cast<int>(axis));
   return result;
 }
 

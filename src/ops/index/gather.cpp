@@ -2,6 +2,7 @@
 #include <cstring>
 
 #include "base/error.h"
+#include "base/index.h"
 #include "ops/registry.h"
 #include "ops/shape_elements.h"
 
@@ -23,7 +24,7 @@ std::optional<std::vector<Dim>> known_elements(ShapeCall& c) {
   const auto size = static_cast<int64_t>(data->size());
   for (int64_t i : *indices) {
     if (i < -size || i >= size) return std::nullopt;
-    result.push_back((*data)[static_cast<size_t>(i < 0 ? i + size : i)]);
+    result.push_back(nth(*data, i < 0 ? i + size : i));
   }
   return result;
 }

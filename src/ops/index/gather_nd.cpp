@@ -1,5 +1,6 @@
 // GatherND: slices of `data` chosen by index tuples; the first batch_dims axes of both run together.
 #include "base/error.h"
+#include "base/index.h"
 #include "ops/movement.h"
 #include "ops/reference_math.h"
 #include "ops/registry.h"
@@ -19,8 +20,7 @@ OutputShape gather_nd_shape(ShapeCall& c) {
   if (batch + depth > c.rank("data"))
     throw Error(Code::kShapeMismatch, what).cause("an index names more axes than there are");
   Shape result;
-  for (int64_t i = 0; i < batch; ++i)
-    result.push_back(same_dim(data[static_cast<size_t>(i)], indices[static_cast<size_t>(i)], what));
+  for (int64_t i = 0; i < batch; ++i) result.push_back(same_dim(nth(data, i), nth(indices, i), what));
   result.insert(result.end(), indices.begin() + batch, indices.end() - 1);
   result.insert(result.end(), data.begin() + batch + depth, data.end());
   return result;

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "base/index.h"
 #include "ops/reference_math.h"
 #include "ops/registry.h"
 
@@ -43,9 +44,7 @@ std::vector<int64_t> keep(const std::vector<Box>& boxes, const double* scores, i
   std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) { return scores[a] > scores[b]; });
   for (int64_t i : order) {
     if (static_cast<int64_t>(kept.size()) >= most) break;
-    auto covers = [&](int64_t k) {
-      return overlap(boxes[static_cast<size_t>(i)], boxes[static_cast<size_t>(k)]) > iou_threshold;
-    };
+    auto covers = [&](int64_t k) { return overlap(nth(boxes, i), nth(boxes, k)) > iou_threshold; };
     if (std::none_of(kept.begin(), kept.end(), covers)) kept.push_back(i);
   }
   return kept;
@@ -68,8 +67,7 @@ void suppression_reference(RefCall& c) {
   for (int64_t b = 0; b < batches; ++b) {
     std::vector<Box> candidates;
     for (int64_t i = 0; i < count; ++i)
-      candidates.push_back(
-          make_box(&boxes[static_cast<size_t>((b * count + i) * 4)], c.integer("center_point_box") != 0));
+      candidates.push_back(make_box(&nth(boxes, (b * count + i) * 4), c.integer("center_point_box") != 0));
     for (int64_t k = 0; k < classes; ++k)
       for (int64_t i : keep(candidates, scores.data() + (b * classes + k) * count, most, number("iou_threshold"),
                             c.present("score_threshold") ? &score_threshold : nullptr))

@@ -1,4 +1,5 @@
 // NonZero: the indices of the elements that are not zero, one column for each.
+#include "base/index.h"
 #include "ops/index/order.h"
 #include "ops/movement.h"
 #include "ops/reference_math.h"
@@ -15,7 +16,7 @@ void non_zero_reference(RefCall& c) {
   const Dims strides = row_major_strides(x.dims());
   std::vector<int64_t> found;
   for (int64_t i = 0; i < x.size(); ++i)
-    if (keys[static_cast<size_t>(i)] != keys.back()) found.push_back(i);
+    if (nth(keys, i) != keys.back()) found.push_back(i);
   std::vector<int64_t> y;
   for (size_t k = 0; k < strides.size(); ++k)
     for (int64_t i : found) y.push_back(i / strides[k] % x.dims()[k]);

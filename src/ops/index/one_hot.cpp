@@ -1,5 +1,6 @@
 // OneHot: a new axis of `depth` entries, on_value at the index and off_value elsewhere (everywhere when the index is outside).
 #include "base/error.h"
+#include "base/index.h"
 #include "ops/movement.h"
 #include "ops/reference_math.h"
 #include "ops/registry.h"
@@ -40,8 +41,7 @@ void one_hot_reference(RefCall& c) {
   for (int64_t i = 0; i < indices.size(); ++i) {
     int64_t index = as_index(indices, i);
     if (index < 0) index += depth;
-    if (index >= 0 && index < depth)
-      positions[static_cast<size_t>((i / inner * depth + index) * inner + i % inner)] = 1;
+    if (index >= 0 && index < depth) nth(positions, (i / inner * depth + index) * inner + i % inner) = 1;
   }
   pick(values, positions, c.output());
 }

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "base/index.h"
 #include "ops/movement.h"
 #include "ops/reference_math.h"
 
@@ -31,7 +32,7 @@ void combine_all(Tensor& out, std::vector<T> values, const std::vector<T>& updat
                  const std::vector<int64_t>& positions, const std::string& reduction) {
   const bool is_unsigned = is_unsigned_integer(out.dtype());
   for (size_t i = 0; i < positions.size(); ++i) {
-    T& value = values[static_cast<size_t>(positions[i])];
+    T& value = nth(values, positions[i]);
     value = combine(reduction, value, updates[i], is_unsigned);
   }
   store(out, values);

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "base/index.h"
 #include "ops/index/order.h"
 #include "ops/movement.h"
 #include "ops/reference_math.h"
@@ -34,7 +35,7 @@ void top_k_reference(RefCall& c) {
       order(static_cast<size_t>(extent));
   for (int64_t o = 0; o < outer; ++o)
     for (int64_t i = 0; i < inner; ++i) {
-      auto key = [&](int64_t j) { return keys[static_cast<size_t>((o * extent + j) * inner + i)]; };
+      auto key = [&](int64_t j) { return nth(keys, (o * extent + j) * inner + i); };
       for (size_t j = 0; j < order.size(); ++j) order[j] = static_cast<int64_t>(j);
       std::partial_sort(order.begin(), order.begin() + k, order.end(), [&](int64_t a, int64_t b) {
         if (key(a) != key(b)) return largest ? key(a) > key(b) : key(a) < key(b);
@@ -42,7 +43,7 @@ void top_k_reference(RefCall& c) {
       });
       for (int64_t j = 0; j < k; ++j) {
         const auto to = static_cast<size_t>((o * k + j) * inner + i);
-        indices[to] = order[static_cast<size_t>(j)];
+        indices[to] = nth(order, j);
         positions[to] = (o * extent + indices[to]) * inner + i;
       }
     }

@@ -1,6 +1,7 @@
 // Unique: the distinct elements, or slices along an axis, with their first places, the way back and their counts.
 #include <algorithm>
 
+#include "base/index.h"
 #include "ops/index/order.h"
 #include "ops/movement.h"
 #include "ops/reference_math.h"
@@ -32,13 +33,11 @@ void unique_reference(RefCall& c) {
     slices[i / static_cast<size_t>(inner) % static_cast<size_t>(extent)].push_back(keys[i]);
   std::vector<int64_t> order(static_cast<size_t>(extent));
   for (size_t i = 0; i < order.size(); ++i) order[i] = static_cast<int64_t>(i);
-  std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) {
-    return slices[static_cast<size_t>(a)] < slices[static_cast<size_t>(b)];
-  });
+  std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) { return nth(slices, a) < nth(slices, b); });
   std::vector<std::vector<int64_t>> groups;  // places of equal slices, ascending
   for (int64_t i : order) {
-    const auto& slice = slices[static_cast<size_t>(i)];
-    if (groups.empty() || slices[static_cast<size_t>(groups.back().front())] != slice) groups.emplace_back();
+    const auto& slice = nth(slices, i);
+    if (groups.empty() || nth(slices, groups.back().front()) != slice) groups.emplace_back();
     groups.back().push_back(i);
   }
   if (c.integer("sorted") == 0) std::sort(groups.begin(), groups.end());
@@ -46,7 +45,7 @@ void unique_reference(RefCall& c) {
   for (size_t g = 0; g < groups.size(); ++g) {
     first.push_back(groups[g].front());
     counts.push_back(static_cast<int64_t>(groups[g].size()));
-    for (int64_t i : groups[g]) inverse[static_cast<size_t>(i)] = static_cast<int64_t>(g);
+    for (int64_t i : groups[g]) nth(inverse, i) = static_cast<int64_t>(g);
   }
   for (int64_t o = 0; o < outer; ++o)
     for (int64_t f : first)

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "base/index.h"
 #include "ops/reference_math.h"
 #include "ops/registry.h"
 
@@ -20,7 +21,7 @@ OutputShape scale_shape(ShapeCall& c) {
   Dim expected = 1;
   if (mode != "uniform") {
     const int64_t axis = c.axis("channel_axis", c.rank("x"));
-    expected = mode == "channel" ? x[static_cast<size_t>(axis)] : element_count(Shape(x.begin() + axis, x.end()));
+    expected = mode == "channel" ? nth(x, axis) : element_count(Shape(x.begin() + axis, x.end()));
   }
   for (const char* name : kCoefficients) {
     if (!c.present(name)) continue;

@@ -3,6 +3,7 @@
 #include <map>
 
 #include "base/error.h"
+#include "base/index.h"
 #include "ops/matrix/wrapping.h"
 #include "ops/reference_math.h"
 #include "ops/registry.h"
@@ -115,22 +116,27 @@ struct Loops {
   std::vector<Dims> strides;
 };
 
-Loops make_loops(const RefCall& c, const Equation& equation) {
+// A factor: its labels, sizes along them, which are 1 where it is repeated, and elements.
+template <class T> struct Factor {
+  Labels labels;
+  Dims dims;
+  std::vector<T> elements;
+};
+using Sizes = std::map<int, int64_t>;
+
+template <class T> Loops make_loops(const std::vector<Factor<T>>& factors, const Labels& output, const Sizes& sizes) {
   Loops loops;
-  Labels order = equation.output;
+  Labels order = output;
   loops.output_rank = order.size();
-  const std::map<int, Dim> sizes = label_sizes(c.shapes(), equation);
-  for (const auto& [label, size] : sizes)
-    if (std::find(order.begin(), order.end(), label) == order.end()) order.push_back(label);
-  for (int label : order) loops.sizes.push_back(sizes.at(label).value());
-  for (size_t i = 0; i < equation.inputs.size(); ++i) {
-    const Dims& dims = c.input(static_cast<int>(i)).dims();
-    const Dims own = row_major_strides(dims);
+  for (const Factor<T>& f : factors)
+    for (int label : f.labels)
+      if (std::find(order.begin(), order.end(), label) == order.end()) order.push_back(label);
+  for (int label : order) loops.sizes.push_back(sizes.at(label));
+  for (const Factor<T>& f : factors) {
+    const Dims own = row_major_strides(f.dims);
     Dims strides(order.size(), 0);
-    for (size_t k = 0; k < dims.size(); ++k)
-      if (dims[k] != 1)
-        strides[static_cast<size_t>(std::find(order.begin(), order.end(), equation.inputs[i][k]) - order.begin())] +=
-            own[k];
+    for (size_t k = 0; k < f.dims.size(); ++k)
+      if (f.dims[k] != 1) nth(strides, std::find(order.begin(), order.end(), f.labels[k]) - order.begin()) += own[k];
     loops.strides.push_back(strides);
   }
   return loops;
@@ -172,14 +178,65 @@ std::vector<T> contract(Loops loops, const std::vector<std::vector<T>>& operands
   return y;
 }
 
-template <class T> void run(RefCall& c, std::vector<T> (*load)(const Tensor&)) {
+template <class T>
+Factor<T> product_of(const std::vector<Factor<T>>& factors, const Labels& output, const Sizes& sizes) {
+  Factor<T> result{output, {}, {}};
+  for (int label : output) result.dims.push_back(sizes.at(label));
   std::vector<std::vector<T>> operands;
-  std::vector<int64_t> ranks;
-  for (int i = 0; i < c.input_count(); ++i) {
-    operands.push_back(load(c.input(i)));
-    ranks.push_back(c.input(i).rank());
+  for (const Factor<T>& f : factors) operands.push_back(f.elements);
+  result.elements =
+      contract(make_loops(factors, output, sizes), operands, static_cast<size_t>(element_count(result.dims)));
+  return result;
+}
+
+// The labels of some factors that the output or another factor names.
+template <class T>
+Labels kept(const std::vector<Factor<T>>& some, const std::vector<Factor<T>>& others, const Labels& output) {
+  Labels labels;
+  const auto names = [](const Labels& list, int label) {
+    return std::find(list.begin(), list.end(), label) != list.end();
+  };
+  for (const Factor<T>& f : some)
+    for (int label : f.labels) {
+      const bool needed =
+          names(output, label) ||
+          std::any_of(others.begin(), others.end(), [&](const Factor<T>& other) { return names(other.labels, label); });
+      if (needed && !names(labels, label)) labels.push_back(label);
+    }
+  return labels;
+}
+
+// Three factors and more two at a time: the loops over the labels of all of them together may be endless.
+template <class T> Factor<T> contract_all(std::vector<Factor<T>> factors, const Labels& output, const Sizes& sizes) {
+  for (size_t i = 0; i < factors.size() && factors.size() > 2; ++i) {
+    const std::vector<Factor<T>> one{std::move(factors[i])};
+    factors.erase(factors.begin() + static_cast<int64_t>(i));
+    Sizes own;  // what is repeated is so later
+    for (size_t k = 0; k < one[0].dims.size(); ++k) {
+      const auto [known, fresh] = own.emplace(one[0].labels[k], one[0].dims[k]);
+      if (!fresh && known->second == 1) known->second = one[0].dims[k];
+    }
+    Factor<T> summed = product_of(one, kept(one, factors, output), own);
+    factors.insert(factors.begin() + static_cast<int64_t>(i), std::move(summed));
   }
-  store(c.output(), contract(make_loops(c, equation_of(c, ranks)), operands, static_cast<size_t>(c.output().size())));
+  while (factors.size() > 2) {
+    const std::vector<Factor<T>> pair{factors[0], factors[1]};
+    factors.erase(factors.begin(), factors.begin() + 2);
+    factors.push_back(product_of(pair, kept(pair, factors, output), sizes));
+  }
+  return product_of(factors, output, sizes);
+}
+
+template <class T> void run(RefCall& c, std::vector<T> (*load)(const Tensor&)) {
+  std::vector<int64_t> ranks;
+  for (int i = 0; i < c.input_count(); ++i) ranks.push_back(c.input(i).rank());
+  const Equation equation = equation_of(c, ranks);
+  std::vector<Factor<T>> factors;
+  for (int i = 0; i < c.input_count(); ++i)
+    factors.push_back({equation.inputs[static_cast<size_t>(i)], c.input(i).dims(), load(c.input(i))});
+  Sizes sizes;
+  for (const auto& [label, size] : label_sizes(c.shapes(), equation)) sizes[label] = size.value();
+  store(c.output(), contract_all(std::move(factors), equation.output, sizes).elements);
 }
 
 }  // namespace

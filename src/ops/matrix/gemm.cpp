@@ -1,4 +1,5 @@
 // Gemm: alpha * a' * b' + beta * c, where a' and b' may be transposed and c broadcasts to the product.
+#include "base/index.h"
 #include "ops/dim_checks.h"
 #include "ops/matrix/wrapping.h"
 #include "ops/reference_math.h"
@@ -26,8 +27,7 @@ OutputShape gemm_shape(ShapeCall& c) {
 template <class T> std::vector<T> transposed(const std::vector<T>& a, int64_t rows, int64_t columns) {
   std::vector<T> t(a.size());
   for (int64_t i = 0; i < rows; ++i)
-    for (int64_t j = 0; j < columns; ++j)
-      t[static_cast<size_t>(j * rows + i)] = a[static_cast<size_t>(i * columns + j)];
+    for (int64_t j = 0; j < columns; ++j) nth(t, j * rows + i) = nth(a, i * columns + j);
   return t;
 }
 
@@ -48,12 +48,10 @@ std::vector<T> gemm_values(const RefCall& call, std::vector<T> a, std::vector<T>
   for (int64_t i = 0; i < m; ++i) {
     T* row = y.data() + i * n;
     for (int64_t j = 0; j < k; ++j)
-      for (int64_t x = 0; x < n; ++x)
-        row[x] = with_product(row[x], a[static_cast<size_t>(i * k + j)], b[static_cast<size_t>(j * n + x)]);
+      for (int64_t x = 0; x < n; ++x) row[x] = with_product(row[x], nth(a, i * k + j), nth(b, j * n + x));
     for (int64_t x = 0; x < n; ++x) {
       row[x] = scaled(row[x], alpha);
-      if (!c.empty())
-        row[x] = with_product(row[x], scaled(c[static_cast<size_t>(i * c_strides[0] + x * c_strides[1])], beta), T(1));
+      if (!c.empty()) row[x] = with_product(row[x], scaled(nth(c, i * c_strides[0] + x * c_strides[1]), beta), T(1));
     }
   }
   return y;

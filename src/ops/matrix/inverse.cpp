@@ -2,6 +2,7 @@
 #include <cmath>
 #include <utility>
 
+#include "base/index.h"
 #include "ops/dim_checks.h"
 #include "ops/reference_math.h"
 #include "ops/registry.h"
@@ -11,9 +12,7 @@ namespace {
 
 // Turns m into the identity, and what was the identity into its inverse.
 void invert(std::vector<double>& m, std::vector<double>& inverse, int64_t n) {
-  const auto at = [n](std::vector<double>& a, int64_t i, int64_t j) -> double& {
-    return a[static_cast<size_t>(i * n + j)];
-  };
+  const auto at = [n](std::vector<double>& a, int64_t i, int64_t j) -> double& { return nth(a, i * n + j); };
   for (int64_t k = 0; k < n; ++k) {
     int64_t pivot = k;
     for (int64_t i = k + 1; i < n; ++i)
@@ -43,7 +42,7 @@ void inverse_reference(RefCall& c) {
   const int64_t n = c.input("X").dims().back(), size = n * n;
   for (int64_t first = 0; first < static_cast<int64_t>(x.size()); first += size) {
     std::vector<double> m(x.begin() + first, x.begin() + first + size), inverse(static_cast<size_t>(size));
-    for (int64_t i = 0; i < n; ++i) inverse[static_cast<size_t>(i * n + i)] = 1;
+    for (int64_t i = 0; i < n; ++i) nth(inverse, i * n + i) = 1;
     invert(m, inverse, n);
     y.insert(y.end(), inverse.begin(), inverse.end());
   }

@@ -1,6 +1,8 @@
 // MatMul: numpy.matmul; leading dimensions broadcast, a 1-D operand counts as a row or a column.
 #include "base/error.h"
+#include "base/require.h"
 #include "ops/broadcasting.h"
+#include "ops/dim_checks.h"
 #include "ops/matrix/wrapping.h"
 #include "ops/reference_math.h"
 #include "ops/registry.h"
@@ -16,12 +18,10 @@ template <class List> List as_matrix(List dims, bool left) {
 
 OutputShape matmul_shape(ShapeCall& c) {
   const bool row = c.rank("a") == 1, column = c.rank("b") == 1;
-  if (c.rank("a") == 0 || c.rank("b") == 0) throw Error(Code::kShapeMismatch, "MatMul takes no scalars");
+  require(c.rank("a") != 0 && c.rank("b") != 0, Code::kShapeMismatch, "MatMul takes no scalars");
   const Shape a = as_matrix(c.dims("a"), true), b = as_matrix(c.dims("b"), false);
-  const Dim k = a.back(), k2 = b[b.size() - 2];
-  if (k.is_constant() && k2.is_constant() && !(k == k2))
-    throw Error(Code::kShapeMismatch, "MatMul of " + to_string(c.dims("a")) + " and " + to_string(c.dims("b")))
-        .cause("the inner dimensions are " + k.str() + " and " + k2.str());
+  require_same(a.back(), b[b.size() - 2],
+               "inner dimensions of a " + to_string(c.dims("a")) + " and b " + to_string(c.dims("b")));
   Shape y = broadcast_shapes(Shape(a.begin(), a.end() - 2), Shape(b.begin(), b.end() - 2));
   if (!row) y.push_back(a[a.size() - 2]);
   if (!column) y.push_back(b.back());

@@ -1,5 +1,6 @@
 // DecisionTrees: each row of features walks down every tree, and the leaves' votes make the row's targets: their sum, mean, least or
 // greatest, and the base values. What ai.onnx.ml's three ensembles of trees become; tensor/trees.h says what the attributes mean.
+#include "base/index.h"
 #include "ops/dim_checks.h"
 #include "ops/reference_math.h"
 #include "ops/registry.h"
@@ -37,15 +38,15 @@ void trees_reference(RefCall& c) {
     std::vector<bool> has_vote(static_cast<size_t>(trees.targets));
     for (int32_t at : trees.roots) {
       while (at >= 0) {
-        const TreeNode& node = trees.nodes[static_cast<size_t>(at)];
-        at = node.next(x[static_cast<size_t>(r * features + node.feature)]);
+        const TreeNode& node = nth(trees.nodes, at);
+        at = node.next(nth(x, r * features + node.feature));
       }
       for (const TreeVote& vote : trees.leaf(at)) add_vote(trees, vote, sums, has_vote);
     }
     for (int64_t t = 0; t < trees.targets; ++t) {
       if (trees.aggregate == Trees::kAverage && !trees.roots.empty())
         sums[t] /= static_cast<double>(trees.roots.size());
-      if (!trees.base.empty()) sums[t] += trees.base[static_cast<size_t>(t)];
+      if (!trees.base.empty()) sums[t] += nth(trees.base, t);
     }
   }
   store(c.output(), y);

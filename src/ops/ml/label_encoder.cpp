@@ -5,6 +5,7 @@
 #include <unordered_map>
 
 #include "base/error.h"
+#include "base/index.h"
 #include "ops/movement.h"
 #include "ops/registry.h"
 
@@ -50,8 +51,7 @@ void encode_labels(RefCall& c) {
       concatenated({a.tensor("values_tensor").reshaped({keys.size()}), a.tensor("default_tensor").reshaped({1})}, 0);
   std::vector<int64_t> found;
   if (x.dtype() == DType::kString)
-    found = look_up<std::string>(x, keys,
-                                 [](const Tensor& t, int64_t i) { return t.string_values()[static_cast<size_t>(i)]; });
+    found = look_up<std::string>(x, keys, [](const Tensor& t, int64_t i) { return nth(t.string_values(), i); });
   else if (is_integer(x.dtype()))
     found = look_up<int64_t>(x, keys, [](const Tensor& t, int64_t i) { return t.int_at(i); });
   else found = look_up<uint64_t>(x, keys, number_key);

@@ -2,6 +2,7 @@
 #include <map>
 
 #include "base/error.h"
+#include "base/index.h"
 #include "ops/registry.h"
 
 namespace kiln::ops {
@@ -33,7 +34,7 @@ void encode_reference(RefCall& c) {
   const auto numbers = columns_of(c.ints("cats_int64s"));
   const auto column = [&](int64_t i) -> int64_t {
     if (is_text) {
-      const auto at = words.find(x.string_values()[static_cast<size_t>(i)]);
+      const auto at = words.find(nth(x.string_values(), i));
       return at == words.end() ? -1 : at->second;
     }
     const auto at = numbers.find(x.int_at(i));
@@ -43,7 +44,7 @@ void encode_reference(RefCall& c) {
   const int64_t width = category_count(c.shapes());
   for (int64_t i = 0; i < x.size(); ++i) {
     const int64_t at = column(i);
-    if (at >= 0) y[static_cast<size_t>(i * width + at)] = 1;
+    if (at >= 0) nth(y, i * width + at) = 1;
     else if (c.integer("zeros") == 0)
       throw Error(Code::kInvalidArgument, "OneHotEncoder: element " + std::to_string(i) + " is none of the categories");
   }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/index.h"
 #include "ops/dim_checks.h"
 #include "ops/ml/svm.h"
 #include "ops/registry.h"
@@ -81,8 +82,7 @@ std::vector<double> duel_scores(const Classifier& m, const SvmKernel& kernel, co
   const auto part = [&](int64_t row_of_coefficients, size_t of) {
     double sum = 0;
     for (int64_t s = m.starts[of]; s < m.starts[of] + m.per_class[of]; ++s)
-      sum +=
-          m.coefficients[static_cast<size_t>(row_of_coefficients * m.supports + s)] * likeness[static_cast<size_t>(s)];
+      sum += nth(m.coefficients, row_of_coefficients * m.supports + s) * nth(likeness, s);
     return sum;
   };
   const auto classes = static_cast<size_t>(m.classes);

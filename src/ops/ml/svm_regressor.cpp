@@ -1,4 +1,5 @@
 // SVMRegressor: the weighted sum of a row's likeness to each support vector, or of its features; one_class: its sign.
+#include "base/index.h"
 #include "ops/dim_checks.h"
 #include "ops/ml/svm.h"
 #include "ops/registry.h"
@@ -47,7 +48,7 @@ void regressor_reference(RefCall& c) {
     std::vector<double> score{machine.rho};
     for (int64_t s = 0; s < count; ++s) {
       const double likeness = kernel(x.values.data() + r * x.features, vectors.data() + s * x.features, x.features);
-      score[0] += linear ? likeness : machine.coefficients[static_cast<size_t>(s)] * likeness;
+      score[0] += linear ? likeness : nth(machine.coefficients, s) * likeness;
     }
     if (c.integer("one_class") != 0) score[0] = score[0] > 0 ? 1 : -1;
     else transform_scores(post_transform_of(c.shapes()), score);

@@ -1,4 +1,5 @@
 // GroupNormalization: each group of channels of each image by its own mean and variance, then scale and bias per channel.
+#include "base/index.h"
 #include "ops/dim_checks.h"
 #include "ops/norm/normalize.h"
 #include "ops/reference_math.h"
@@ -28,8 +29,8 @@ void group_normalization_reference(RefCall& c) {
   for (int64_t g = 0; g < dims[0] * groups; ++g) normalize(x.data() + g * size, size, c.real("epsilon"));
   for (int64_t k = 0; k < dims[0] * dims[1]; ++k)
     for (int64_t i = 0; i < plane; ++i) {
-      double& v = x[static_cast<size_t>(k * plane + i)];
-      v = v * scale[static_cast<size_t>(k % dims[1])] + bias[static_cast<size_t>(k % dims[1])];
+      double& v = nth(x, k * plane + i);
+      v = v * nth(scale, k % dims[1]) + nth(bias, k % dims[1]);
     }
   store(c.output(), x);
 }

@@ -1,4 +1,5 @@
 // LayerNormalization: over the axes from `axis` on, (x - mean) / sqrt(variance + epsilon) * scale + b.
+#include "base/index.h"
 #include "ops/dim_checks.h"
 #include "ops/norm/normalize.h"
 #include "ops/reference_math.h"
@@ -26,8 +27,8 @@ void layer_normalization_reference(RefCall& c) {
   std::vector<double> x = doubles(c.input("x")), means(static_cast<size_t>(outer)), inverses(means.size());
   for (int64_t o = 0; o < outer; ++o) {
     const auto [mean, inverse] = normalize(x.data() + o * inner, inner, c.real("epsilon"));
-    means[static_cast<size_t>(o)] = mean;
-    inverses[static_cast<size_t>(o)] = inverse;
+    nth(means, o) = mean;
+    nth(inverses, o) = inverse;
   }
   scale_and_shift(x, dims, c.input("scale"), c.present("b") ? &c.input("b") : nullptr);
   store(c.output(), x);

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/index.h"
 #include "ops/dim_checks.h"
 #include "ops/reference_math.h"
 #include "ops/registry.h"
@@ -21,7 +22,7 @@ void lrn_reference(RefCall& c) {
       for (int64_t i = 0; i < plane; ++i) {
         double squares = 0;
         for (int64_t j = first; j <= last; ++j) {
-          const double v = x[static_cast<size_t>((n * channels + j) * plane + i)];
+          const double v = nth(x, (n * channels + j) * plane + i);
           squares += v * v;
         }
         const auto at = static_cast<size_t>((n * channels + k) * plane + i);

@@ -1,6 +1,7 @@
 // MeanVarianceNormalization: over `axes`, (x - mean) / (standard deviation + 1e-9).
 #include <cmath>
 
+#include "base/index.h"
 #include "ops/dim_checks.h"
 #include "ops/reference_math.h"
 #include "ops/registry.h"
@@ -13,7 +14,7 @@ void mean_variance_normalization_reference(RefCall& c) {
   std::vector<double> x = doubles(c.input("x"));
   if (x.empty()) return;
   Dims kept = dims;
-  for (int64_t a : c.ints("axes")) kept[static_cast<size_t>(normalize_axis(a, c.input("x").rank()))] = 1;
+  for (int64_t a : c.ints("axes")) nth(kept, normalize_axis(a, c.input("x").rank())) = 1;
   const Dims strides = broadcast_strides(kept, dims);
   const auto groups = static_cast<size_t>(element_count(kept));
   const double n = static_cast<double>(x.size() / groups);

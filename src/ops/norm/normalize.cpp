@@ -3,6 +3,7 @@
 
 #include <cmath>
 
+#include "base/index.h"
 #include "ops/reference_math.h"
 
 namespace kiln::ops {
@@ -28,8 +29,7 @@ void scale_and_shift(std::vector<double>& x, const Dims& dims, const Tensor& sca
              term_strides = broadcast_strides(shift ? shift->dims() : Dims{}, dims);
   Dims index(dims.size(), 0);
   for (double& v : x) {
-    v = v * factors[static_cast<size_t>(dot(index, factor_strides))] +
-        terms[static_cast<size_t>(dot(index, term_strides))];
+    v = v * nth(factors, dot(index, factor_strides)) + nth(terms, dot(index, term_strides));
     advance(index, dims);
   }
 }

@@ -1,4 +1,5 @@
 // AveragePool: the mean of each window; with count_include_pad, padding counts as zeros, but what ceil_mode reaches beyond it does not.
+#include "base/index.h"
 #include "ops/pool/pooling.h"
 #include "ops/reference_math.h"
 #include "ops/registry.h"
@@ -19,7 +20,7 @@ std::vector<double> window_sizes(const PoolPlan& plan, bool include_pad) {
   }
   for (const Tap& tap : (include_pad ? padded : plan.taps).taps)
     for (const Tap::Row& row : tap.rows)
-      for (int64_t i = 0; i < row.count; ++i) ++sizes[static_cast<size_t>(row.small + i)];
+      for (int64_t i = 0; i < row.count; ++i) ++nth(sizes, row.small + i);
   return sizes;
 }
 

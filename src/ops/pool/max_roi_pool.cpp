@@ -3,6 +3,7 @@
 #include <cmath>
 #include <limits>
 
+#include "base/require.h"
 #include "ops/dim_checks.h"
 #include "ops/reference_math.h"
 #include "ops/registry.h"
@@ -15,8 +16,8 @@ OutputShape max_roi_pool_shape(ShapeCall& c) {
   require_rank(c, "rois", 2);
   require_same(c.dims("rois")[1], 5, "columns of rois and the five of a region");
   const Ints pooled = c.ints("pooled_shape");
-  if (pooled.size() != 2 || pooled[0] < 1 || pooled[1] < 1)
-    throw Error(Code::kInvalidArgument, "pooled_shape is not two sizes above 0");
+  require(pooled.size() == 2 && pooled[0] >= 1 && pooled[1] >= 1, Code::kInvalidArgument,
+          "pooled_shape is not two sizes above 0");
   return Shape{c.dims("rois")[0], c.dims("x")[1], pooled[0], pooled[1]};
 }
 
@@ -43,8 +44,8 @@ void max_roi_pool_reference(RefCall& c) {
   Dims at(4, 0);
   for (double& out : y) {
     const double* roi = rois.data() + at[0] * 5;
-    if (!(roi[0] >= 0 && roi[0] < static_cast<double>(x_dims[0])))
-      throw Error(Code::kInvalidArgument, "MaxRoiPool has a region of an image that does not exist");
+    require(roi[0] >= 0 && roi[0] < static_cast<double>(x_dims[0]), Code::kInvalidArgument,
+            "MaxRoiPool has a region of an image that does not exist");
     const Span rows = cell(std::round(roi[2] * scale), std::round(roi[4] * scale), at[2], y_dims[2], x_dims[2]);
     const Span columns = cell(std::round(roi[1] * scale), std::round(roi[3] * scale), at[3], y_dims[3], x_dims[3]);
     const double* plane = x.data() + (static_cast<int64_t>(roi[0]) * x_dims[1] + at[1]) * x_dims[2] * x_dims[3];

@@ -1,4 +1,5 @@
 // MaxUnpool: puts each element of x where MaxPool's indices say; zeros elsewhere.
+#include "base/index.h"
 #include "ops/conv/window.h"
 #include "ops/dim_checks.h"
 #include "ops/reference_math.h"
@@ -53,7 +54,7 @@ void max_unpool_reference(RefCall& c) {
       at += rest / own[k] * to[k];
       rest %= own[k];
     }
-    y[static_cast<size_t>(at)] = x[i];
+    nth(y, at) = x[i];
   }
   store(c.output(), y);
 }

@@ -2,6 +2,7 @@
 #pragma once
 #include <functional>
 
+#include "base/work.h"
 #include "ops/conv/window.h"
 
 namespace kiln::ops {
@@ -23,10 +24,12 @@ struct PoolPlan {
 template <class Visit> void for_each_tap(const PoolPlan& plan, Visit visit) {
   for (int64_t k = 0; k < plan.channels; ++k)
     for (const Tap& tap : plan.taps.taps)
-      for (const Tap::Row& row : tap.rows)
+      for (const Tap::Row& row : tap.rows) {
+        poll_work();
         for (int64_t i = 0; i < row.count; ++i)
           visit(static_cast<size_t>(k * plan.in_plane + row.big + i * plan.taps.step),
                 static_cast<size_t>(k * plan.out_plane + row.small + i));
+      }
 }
 
 // Reduces each channel of x by `reduce(first, count)`.

@@ -2,6 +2,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/require.h"
+#include "base/work.h"
 #include "ops/dim_checks.h"
 #include "ops/reference_math.h"
 #include "ops/registry.h"
@@ -61,7 +63,7 @@ void roi_align_reference(RefCall& c) {
   const int64_t height = x_dims[2], width = x_dims[3], plane = height * width, ratio = c.integer("sampling_ratio");
   const double scale = c.real("spatial_scale");
   const bool shifted = c.text("coordinate_transformation_mode") == "half_pixel", mean = c.text("mode") == "avg";
-  if (c.output().size() > 0 && plane == 0) throw Error(Code::kShapeMismatch, "RoiAlign of an empty plane");
+  require(c.output().size() == 0 || plane != 0, Code::kShapeMismatch, "RoiAlign of an empty plane");
   std::vector<double> y(static_cast<size_t>(c.output().size()), 0.0);
   size_t to = 0;
   for (int64_t r = 0; r < y_dims[0]; ++r) {
@@ -79,6 +81,7 @@ void roi_align_reference(RefCall& c) {
           bool first = true;
           for (int64_t a = 0; a < down.samples; ++a)
             for (int64_t b = 0; b < across.samples; ++b) {
+              poll_work();
               const Corners p = corners_of(down.at(i, a), across.at(j, b), height, width);
               for (int q = 0; q < 4; ++q) {
                 const double term = p.weight[q] * from[p.at[q]];
@@ -100,8 +103,8 @@ OutputShape roi_align_shape(ShapeCall& c) {
   if (mode != "avg" && mode != "max") throw Error(Code::kInvalidArgument, "RoiAlign mode '" + mode + "' is unknown");
   if (transform != "half_pixel" && transform != "output_half_pixel")
     throw Error(Code::kInvalidArgument, "coordinate_transformation_mode '" + transform + "' is unknown");
-  if (c.integer("output_height") < 1 || c.integer("output_width") < 1)
-    throw Error(Code::kInvalidArgument, "RoiAlign has no bins");
+  require(c.integer("output_height") >= 1 && c.integer("output_width") >= 1, Code::kInvalidArgument,
+          "RoiAlign has no bins");
   return Shape{c.dims("rois")[0], c.dims("x")[1], Dim(c.integer("output_height")), Dim(c.integer("output_width"))};
 }
 

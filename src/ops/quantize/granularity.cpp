@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "base/index.h"
 #include "ops/reference_math.h"
 
 namespace kiln::ops {
@@ -43,8 +44,7 @@ std::vector<double> spread(const Tensor& parameter, const Dims& x, int64_t axis,
   for (int64_t o = 0; o < lines.outer; ++o)
     for (int64_t k = 0; k < lines.extent; ++k)
       for (int64_t i = 0; i < lines.inner; ++i)
-        result[position++] =
-            values[static_cast<size_t>(block_size > 0 ? (o * blocks + k / block_size) * lines.inner + i : k)];
+        result[position++] = nth(values, block_size > 0 ? (o * blocks + k / block_size) * lines.inner + i : k);
   return result;
 }
 
@@ -57,7 +57,7 @@ std::vector<double> broadcast_values(const Tensor& tensor, const Dims& to) {
   if (element_count(to) == 0) return result;
   const Dims strides = broadcast_strides(tensor.dims(), to);
   Dims index(to.size(), 0);
-  do result.push_back(values[static_cast<size_t>(dot(index, strides))]);
+  do result.push_back(nth(values, dot(index, strides)));
   while (advance(index, to));
   return result;
 }

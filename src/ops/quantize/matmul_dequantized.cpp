@@ -2,6 +2,7 @@
 // each block of `block_size` elements along k and each column: [blocks, n]. The last block may be shorter. Kiln's own; made of MatMul
 // and DequantizeLinear.
 #include "base/error.h"
+#include "base/require.h"
 #include "ops/quantize/granularity.h"
 #include "ops/registry.h"
 
@@ -14,8 +15,8 @@ OutputShape dequantized_product_shape(ShapeCall& c) {
   const int64_t block = c.attributes().integer("block_size");
   if (block < 1)
     throw Error(Code::kInvalidArgument, "MatMulDequantized has blocks of " + std::to_string(block) + " elements");
-  if (c.rank("a") < 2 || c.rank("b") != 2)
-    throw Error(Code::kShapeMismatch, "MatMulDequantized multiplies matrices by one matrix");
+  require(c.rank("a") >= 2 && c.rank("b") == 2, Code::kShapeMismatch,
+          "MatMulDequantized multiplies matrices by one matrix");
   const Dim k = c.dims("b")[0], n = c.dims("b")[1];
   for (const char* parameter : {"scale", "zero_point"}) {
     if (!c.present(parameter)) continue;

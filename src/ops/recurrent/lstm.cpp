@@ -25,18 +25,19 @@ std::vector<OutputShape> lstm_shapes(ShapeCall& c) {
 void lstm_reference(RefCall& call) {
   const Recurrence recurrence(call, 4, {"Sigmoid", "Tanh", "Tanh"});
   const auto hidden = static_cast<size_t>(recurrence.hidden());
-  const std::vector<double> peepholes =
-      call.present("p") ? doubles(call.input("p")) : std::vector<double>(6 * hidden, 0.0);
+  const std::vector<double> peepholes = call.present("p") ? doubles(call.input("p")) : std::vector<double>();
   const bool coupled = call.integer("input_forget") != 0;
   const auto step = [&](int64_t d, const std::vector<double>& x, std::vector<double>& h, std::vector<double>& c) {
     const std::vector<double> r = recurrence.recurrent_part(d, h, 0, 4);
-    const double* p = peepholes.data() + static_cast<size_t>(d) * 3 * hidden;
+    const auto peephole = [&](size_t g, size_t i) {  // zero times infinity is no number
+      return peepholes.empty() ? 0 : peepholes[(static_cast<size_t>(d) * 3 + g) * hidden + i] * c[i];
+    };
     for (size_t i = 0; i < hidden; ++i) {
       const auto gate = [&](size_t g) { return x[g * hidden + i] + r[g * hidden + i]; };
-      const double input = recurrence.activate(d, 0, gate(0) + p[i] * c[i]);
-      const double forget = coupled ? 1 - input : recurrence.activate(d, 0, gate(2) + p[2 * hidden + i] * c[i]);
+      const double input = recurrence.activate(d, 0, gate(0) + peephole(0, i));
+      const double forget = coupled ? 1 - input : recurrence.activate(d, 0, gate(2) + peephole(2, i));
       c[i] = forget * c[i] + input * recurrence.activate(d, 1, gate(3));
-      h[i] = recurrence.activate(d, 0, gate(1) + p[hidden + i] * c[i]) * recurrence.activate(d, 2, c[i]);
+      h[i] = recurrence.activate(d, 0, gate(1) + peephole(1, i)) * recurrence.activate(d, 2, c[i]);
     }
   };
   recurrence.run(call, step, true);

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 
+#include "base/index.h"
 #include "ops/dim_checks.h"
 #include "ops/reference_math.h"
 
@@ -92,8 +93,7 @@ std::vector<double> transposed(const std::vector<double>& m, int64_t directions,
   std::vector<double> t(m.size());
   for (int64_t d = 0; d < directions; ++d)
     for (int64_t i = 0; i < rows; ++i)
-      for (int64_t j = 0; j < columns; ++j)
-        t[static_cast<size_t>((d * columns + j) * rows + i)] = m[static_cast<size_t>((d * rows + i) * columns + j)];
+      for (int64_t j = 0; j < columns; ++j) nth(t, (d * columns + j) * rows + i) = nth(m, (d * rows + i) * columns + j);
   return t;
 }
 
@@ -148,7 +148,7 @@ std::vector<double> Recurrence::recurrent_part(int64_t direction, const std::vec
   std::vector<double> result(bias, bias + count);
   const double* r = r_.data() + direction * hidden_ * all + from;
   for (int64_t j = 0; j < hidden_; ++j, r += all)
-    for (int64_t i = 0; i < count; ++i) result[static_cast<size_t>(i)] += state[static_cast<size_t>(j)] * r[i];
+    for (int64_t i = 0; i < count; ++i) nth(result, i) += nth(state, j) * r[i];
   return result;
 }
 
@@ -158,7 +158,7 @@ std::vector<double> Recurrence::input_part(int64_t direction, const double* x) c
   std::vector<double> result(bias, bias + all);
   const double* w = w_.data() + direction * input_ * all;
   for (int64_t j = 0; j < input_; ++j, w += all)
-    for (int64_t i = 0; i < all; ++i) result[static_cast<size_t>(i)] += x[j] * w[i];
+    for (int64_t i = 0; i < all; ++i) nth(result, i) += x[j] * w[i];
   return result;
 }
 
@@ -188,7 +188,7 @@ void Recurrence::run(RefCall& c, const Step& step, bool has_cell) const {
   for (int64_t d = 0; d < directions_; ++d)
     for (int64_t n = 0; n < batch_; ++n) {
       const int64_t state_at = (batch_first_ ? n * directions_ + d : d * batch_ + n) * hidden_,
-                    length = lengths[static_cast<size_t>(n)];
+                    length = nth(lengths, n);
       std::vector<double> h(hs.begin() + state_at, hs.begin() + state_at + hidden_),
           cell(cs.begin() + state_at, cs.begin() + state_at + hidden_);
       const bool backward = d == 1 || c.text("direction") == "reverse";

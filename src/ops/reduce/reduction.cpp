@@ -2,6 +2,7 @@
 #include "ops/reduce/reduction.h"
 
 #include "base/error.h"
+#include "base/index.h"
 #include "ops/reference_math.h"
 
 namespace kiln::ops {
@@ -32,7 +33,7 @@ OutputShape reduced_shape(ShapeCall& c) {
   Shape shape;
   for (int64_t i = 0; i < c.rank("data"); ++i) {
     const bool reduced = contains(*axes, i);
-    if (!reduced || keep) shape.push_back(reduced ? Dim(1) : c.dims("data")[static_cast<size_t>(i)]);
+    if (!reduced || keep) shape.push_back(reduced ? Dim(1) : nth(c.dims("data"), i));
   }
   return shape;
 }
@@ -50,7 +51,7 @@ void reduce_values(RefCall& c, const std::vector<T>& values, const std::function
   std::vector<T> sorted;
   sorted.reserve(values.size());
   for (int64_t p : strided_positions(0, dims, permuted(row_major_strides(data.dims()), order)))
-    sorted.push_back(values[static_cast<size_t>(p)]);
+    sorted.push_back(nth(values, p));
   std::vector<T> results;
   for (size_t i = 0; i < static_cast<size_t>(c.output().size()); ++i)
     results.push_back(finish(std::span<const T>(sorted).subspan(i * run, run)));

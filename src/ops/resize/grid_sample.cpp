@@ -1,4 +1,6 @@
 // GridSample: samples x [n,c,spatial...] at the points of grid [n,out...,rank], whose coordinates are in [-1, 1] and last dimension first.
+#include "base/index.h"
+#include "base/require.h"
 #include "ops/dim_checks.h"
 #include "ops/reference_math.h"
 #include "ops/registry.h"
@@ -29,7 +31,7 @@ void grid_sample_reference(RefCall& c) {
   const std::vector<double> x = doubles(c.input("x")), grid = doubles(c.input("grid"));
   const int64_t rank = c.input("x").rank() - 2, plane = element_count(sampler.dims),
                 points = c.output().size() / (x_dims[0] * x_dims[1]);
-  if (plane == 0) throw Error(Code::kShapeMismatch, "GridSample of an empty plane");
+  require(plane != 0, Code::kShapeMismatch, "GridSample of an empty plane");
   std::vector<double> y(static_cast<size_t>(c.output().size()), 0.0);
   std::vector<GridTerm> terms(size_t{1} << (2 * rank));
   for (int64_t n = 0; n < x_dims[0]; ++n)
@@ -37,8 +39,8 @@ void grid_sample_reference(RefCall& c) {
       const size_t count = sampler.terms_at(grid.data() + (n * points + p) * rank, terms.data());
       for (int64_t k = 0; k < x_dims[1]; ++k)
         for (size_t t = 0; t < count; ++t)
-          y[static_cast<size_t>((n * x_dims[1] + k) * points + p)] +=
-              terms[t].weight * x[static_cast<size_t>((n * x_dims[1] + k) * plane + terms[t].offset)];
+          nth(y, (n * x_dims[1] + k) * points + p) +=
+              terms[t].weight * nth(x, (n * x_dims[1] + k) * plane + terms[t].offset);
     }
   round_to_type(y, c.output().dtype());
   store(c.output(), y);

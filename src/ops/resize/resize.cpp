@@ -2,6 +2,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/index.h"
+#include "base/require.h"
 #include "ops/dim_checks.h"
 #include "ops/reference_math.h"
 #include "ops/registry.h"
@@ -39,9 +41,9 @@ void scale_shape(const ShapeCall& c, const Ints& axes, Shape& y) {
   require_vector(c, "scales", static_cast<int64_t>(axes.size()));
   const Tensor* scales = c.constant("scales");
   for (size_t i = 0; i < axes.size(); ++i) {
-    Dim& d = y[static_cast<size_t>(axes[i])];
-    if (scales && !(scales->at(static_cast<int64_t>(i)) > 0))
-      throw Error(Code::kInvalidArgument, "Resize has a scale that is not above 0");
+    Dim& d = nth(y, axes[i]);
+    require(!scales || scales->at(static_cast<int64_t>(i)) > 0, Code::kInvalidArgument,
+            "Resize has a scale that is not above 0");
     const std::optional<Dim> size = scales ? scaled_dim(d, scales->at(static_cast<int64_t>(i))) : std::nullopt;
     d = size ? *size : c.unknown_dim(0, static_cast<int>(axes[i]));
   }
@@ -62,12 +64,12 @@ void size_shape(const ShapeCall& c, const Ints& axes, Shape& y) {
   const auto sizes = partial_elements(c, "sizes");
   const std::string policy = c.text("keep_aspect_ratio_policy");
   Shape in;
-  for (int64_t a : axes) in.push_back(y[static_cast<size_t>(a)]);
+  for (int64_t a : axes) in.push_back(nth(y, a));
   const bool known = sizes && (policy == "stretch" || (is_static(*sizes) && is_static(in)));
   const double scale =
       known && policy != "stretch" && !axes.empty() ? common_scale(policy, static_dims(*sizes), static_dims(in)) : 0;
   for (size_t i = 0; i < axes.size(); ++i) {
-    Dim& d = y[static_cast<size_t>(axes[i])];
+    Dim& d = nth(y, axes[i]);
     if (!known || is_unknown_element((*sizes)[i])) d = c.unknown_dim(0, static_cast<int>(axes[i]));
     else if (policy == "stretch") d = (*sizes)[i];
     else d = static_cast<int64_t>(std::floor(scale * static_cast<double>(d.value()) + 0.5));
@@ -109,15 +111,15 @@ std::vector<AxisMap> axis_maps(RefCall& c) {
   const bool has_scales = given(s, "scales"), stretch = c.text("keep_aspect_ratio_policy") == "stretch";
   const bool crop = c.text("coordinate_transformation_mode") == "tf_crop_and_resize";
   const auto count = static_cast<int64_t>(axes.size());
-  if (crop && (!given(s, "roi") || c.input("roi").size() != 2 * count))
-    throw Error(Code::kInvalidGraph, "tf_crop_and_resize needs a roi of two numbers per axis");
+  require(!crop || (given(s, "roi") && c.input("roi").size() == 2 * count), Code::kInvalidGraph,
+          "tf_crop_and_resize needs a roi of two numbers per axis");
   Dims sizes, lengths;
-  for (int64_t a : axes) lengths.push_back(in[static_cast<size_t>(a)]);
+  for (int64_t a : axes) lengths.push_back(nth(in, a));
   if (!has_scales) sizes = integers(c.input("sizes"));
   std::vector<AxisMap> maps;
   for (int64_t i = 0; i < count; ++i) {
     const auto k = static_cast<size_t>(i);
-    AxisMap map{.axis = static_cast<size_t>(axes[k]), .in = lengths[k], .out = out[static_cast<size_t>(axes[k])]};
+    AxisMap map{.axis = static_cast<size_t>(axes[k]), .in = lengths[k], .out = nth(out, axes[k])};
     if (has_scales) map.scale = c.input("scales").at(i);
     else
       map.scale = stretch ? static_cast<double>(sizes[k]) / static_cast<double>(lengths[k])
@@ -143,15 +145,15 @@ void resize_nearest(RefCall& c, const std::vector<AxisMap>& maps, const Resample
   for (const AxisMap& map : maps)
     for (int64_t i = 0; i < map.out; ++i) {
       const Sample sample = sample_at(map, rule, i);
-      from[map.axis][static_cast<size_t>(i)] = sample.outside ? -1 : sample.first * strides[map.axis];
+      nth(from[map.axis], i) = sample.outside ? -1 : sample.first * strides[map.axis];
     }
   Dims index(out.size(), 0);
   for (int64_t to = 0; to < c.output().size(); ++to) {
     int64_t offset = 0;
     bool outside = false;
     for (size_t a = 0; a < out.size(); ++a) {
-      outside = outside || from[a][static_cast<size_t>(index[a])] < 0;
-      offset += from[a][static_cast<size_t>(index[a])];
+      outside = outside || nth(from[a], index[a]) < 0;
+      offset += nth(from[a], index[a]);
     }
     if (!outside) copy_elements(x, offset, c.output(), to, 1);
     else if (x.dtype() != DType::kString) c.output().set(to, c.real("extrapolation_value"));

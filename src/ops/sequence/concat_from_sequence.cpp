@@ -1,5 +1,6 @@
 // ConcatFromSequence: the tensors of a sequence joined along an axis, or along a new one.
-#include "base/error.h"
+#include "base/index.h"
+#include "base/require.h"
 #include "ops/movement.h"
 #include "ops/registry.h"
 #include "ops/sequence/sequences.h"
@@ -13,14 +14,14 @@ std::vector<EdgeType> concat_edges(ShapeCall& c) {
   const bool is_new = c.integer("new_axis") != 0;
   const int64_t axis = c.axis("axis", static_cast<int64_t>(element.shape.size()) + (is_new ? 1 : 0));
   if (is_new) element.shape.insert(element.shape.begin() + axis, 1);
-  element.shape[static_cast<size_t>(axis)] = c.unknown_dim(0, static_cast<int>(axis));
+  nth(element.shape, axis) = c.unknown_dim(0, static_cast<int>(axis));
   return {tensor_edge(element.dtype, element.shape)};
 }
 
 void join_reference(RefCall& c) {
   std::vector<Tensor> tensors;
   for (const Datum& d : c.datum(0).items) tensors.push_back(d.tensor);
-  if (tensors.empty()) throw Error(Code::kInvalidArgument, "ConcatFromSequence of an empty sequence");
+  require(!tensors.empty(), Code::kInvalidArgument, "ConcatFromSequence of an empty sequence");
   const bool is_new = c.integer("new_axis") != 0;
   const int64_t axis = c.axis("axis", tensors.front().rank() + (is_new ? 1 : 0));
   c.set_output(0, is_new ? stacked(tensors, axis) : concatenated(tensors, axis));

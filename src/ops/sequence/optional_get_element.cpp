@@ -1,5 +1,5 @@
 // OptionalGetElement: the value of an optional; anything else passes as it is.
-#include "base/error.h"
+#include "base/require.h"
 #include "ops/registry.h"
 #include "ops/sequence/sequences.h"
 
@@ -15,8 +15,8 @@ std::vector<EdgeType> get_edges(ShapeCall& c) {
 
 void get_reference(RefCall& c) {
   const Datum& input = c.datum(0);
-  if (input.kind == Datum::kOptional && input.items.empty())
-    throw Error(Code::kInvalidArgument, "OptionalGetElement of an empty optional");
+  require(input.kind != Datum::kOptional || !input.items.empty(), Code::kInvalidArgument,
+          "OptionalGetElement of an empty optional");
   c.set_output(0, input.kind == Datum::kOptional ? input.items.front() : input);
 }
 

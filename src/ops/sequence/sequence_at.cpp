@@ -1,4 +1,5 @@
 // SequenceAt: the tensor at a position of a sequence.
+#include "base/index.h"
 #include "ops/registry.h"
 #include "ops/sequence/sequences.h"
 
@@ -13,15 +14,14 @@ std::vector<EdgeType> at_edges(ShapeCall& c) {
 
 }  // namespace
 
-const OpDef sequence_at =
-    op("SequenceAt")
-        .input("input_sequence", kAnyType)
-        .input("position", kIndexTypes)
-        .output("tensor", same_type("input_sequence"))
-        .edges(at_edges)
-        .reference([](RefCall& c) {
-          const auto& items = c.datum(0).items;
-          c.set_output(0, items[static_cast<size_t>(list_position(c, 1, static_cast<int64_t>(items.size()), 0))]);
-        });
+const OpDef sequence_at = op("SequenceAt")
+                              .input("input_sequence", kAnyType)
+                              .input("position", kIndexTypes)
+                              .output("tensor", same_type("input_sequence"))
+                              .edges(at_edges)
+                              .reference([](RefCall& c) {
+                                const auto& items = c.datum(0).items;
+                                c.set_output(0, nth(items, list_position(c, 1, static_cast<int64_t>(items.size()), 0)));
+                              });
 
 }  // namespace kiln::ops

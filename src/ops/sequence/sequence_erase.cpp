@@ -1,5 +1,5 @@
 // SequenceErase: the sequence without the tensor at a position; without the last one when none is given.
-#include "base/error.h"
+#include "base/require.h"
 #include "ops/registry.h"
 #include "ops/sequence/sequences.h"
 
@@ -9,7 +9,7 @@ namespace {
 void erase_reference(RefCall& c) {
   std::vector<Datum> items = c.datum(0).items;
   const auto count = static_cast<int64_t>(items.size());
-  if (count == 0) throw Error(Code::kInvalidArgument, "SequenceErase of an empty sequence");
+  require(count != 0, Code::kInvalidArgument, "SequenceErase of an empty sequence");
   const DType type = items.front().tensor.dtype();
   items.erase(items.begin() + list_position(c, 1, count, count - 1));
   c.set_output(0, make_sequence(std::move(items), type));

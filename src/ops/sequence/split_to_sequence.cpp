@@ -1,6 +1,7 @@
 // SplitToSequence: a tensor cut along an axis: into parts of one size, of given sizes, or of size 1 (without the axis when
 // keepdims is 0).
 #include "base/error.h"
+#include "base/index.h"
 #include "ops/movement.h"
 #include "ops/registry.h"
 #include "ops/sequence/sequences.h"
@@ -12,7 +13,7 @@ std::vector<EdgeType> split_edges(ShapeCall& c) {
   TensorType element = c.info(0).type.tensor;
   if (!element.ranked || c.present(1)) return {sequence_edge({element.dtype, {}, false})};
   const int64_t axis = c.axis("axis", static_cast<int64_t>(element.shape.size()));
-  if (c.integer("keepdims") != 0) element.shape[static_cast<size_t>(axis)] = 1;
+  if (c.integer("keepdims") != 0) nth(element.shape, axis) = 1;
   else element.shape.erase(element.shape.begin() + axis);
   return {sequence_edge(element)};
 }
@@ -28,7 +29,7 @@ Ints sizes(const RefCall& c, int64_t extent) {
 
 void split_reference(RefCall& c) {
   const Tensor& input = c.input(0);
-  const int64_t axis = c.axis("axis", input.rank()), extent = input.dims()[static_cast<size_t>(axis)];
+  const int64_t axis = c.axis("axis", input.rank()), extent = nth(input.dims(), axis);
   std::vector<Datum> items;
   int64_t begin = 0;
   for (int64_t count : sizes(c, extent)) {

@@ -3,6 +3,7 @@
 
 #include "base/checked.h"
 #include "base/error.h"
+#include "base/index.h"
 #include "ops/movement.h"
 #include "ops/reference_math.h"
 #include "ops/registry.h"
@@ -34,7 +35,7 @@ OutputShape pad_shape(ShapeCall& c) {
   const Ints axes = padded_axes(c, pads->size());
   Shape shape = c.dims("data");
   for (size_t i = 0; i < axes.size(); ++i) {
-    Dim& d = shape[static_cast<size_t>(axes[i])];
+    Dim& d = nth(shape, axes[i]);
     const Dim &before = (*pads)[i], &after = (*pads)[i + axes.size()];
     d = has_unknown_element({before, after}) ? c.unknown_dim(0, static_cast<int>(axes[i])) : d + before + after;
   }
@@ -74,7 +75,7 @@ void pad_reference(RefCall& c) {
   do {
     int64_t position = 0;
     for (size_t k = 0; k < index.size() && position >= 0; ++k) {
-      const int64_t i = sources[k][static_cast<size_t>(index[k])];
+      const int64_t i = nth(sources[k], index[k]);
       position = i < 0 ? -1 : position + i * strides[k];
     }
     positions.push_back(position);

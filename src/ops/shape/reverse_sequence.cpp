@@ -1,5 +1,6 @@
 // ReverseSequence: reverses the first sequence_lens[b] steps of time of every batch entry b.
 #include "base/error.h"
+#include "base/index.h"
 #include "ops/movement.h"
 #include "ops/reference_math.h"
 #include "ops/registry.h"
@@ -32,7 +33,7 @@ void reverse_reference(RefCall& c) {
   Dims index(input.dims().size(), 0);
   do {
     Dims from = index;
-    const int64_t n = lengths[static_cast<size_t>(index[batch])];
+    const int64_t n = nth(lengths, index[batch]);
     if (index[time] < n) from[time] = n - 1 - index[time];
     positions.push_back(dot(from, strides));
   } while (advance(index, input.dims()));

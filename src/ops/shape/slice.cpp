@@ -3,6 +3,8 @@
 
 #include "base/checked.h"
 #include "base/error.h"
+#include "base/index.h"
+#include "base/require.h"
 #include "ops/movement.h"
 #include "ops/reference_math.h"
 #include "ops/registry.h"
@@ -72,9 +74,9 @@ OutputShape slice_shape(ShapeCall& c) {
   const Ints axes = sliced_axes(c, static_cast<size_t>(*count));
   const Ints steps = c.present("steps") ? c.int_values("steps").value_or(Ints{}) : Ints(axes.size(), 1);
   for (size_t i = 0; i < axes.size(); ++i) {
-    Dim& d = shape[static_cast<size_t>(axes[i])];
+    Dim& d = nth(shape, axes[i]);
     std::optional<Dim> result;
-    if (i < steps.size() && steps[i] == 0) throw Error(Code::kInvalidArgument, "Slice with a step of 0");
+    require(i >= steps.size() || steps[i] != 0, Code::kInvalidArgument, "Slice with a step of 0");
     if (starts && ends && i < ends->size() && i < steps.size() && !has_unknown_element({(*starts)[i], (*ends)[i]}))
       result = length(d, (*starts)[i], (*ends)[i], std::clamp(steps[i], -kLongestStep, kLongestStep));
     d = result ? *result : c.unknown_dim(0, static_cast<int>(axes[i]));

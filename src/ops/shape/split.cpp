@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "base/index.h"
 #include "ops/movement.h"
 #include "ops/reference_math.h"
 #include "ops/registry.h"
@@ -18,7 +19,7 @@ std::vector<Dim> equal_parts(const Dim& extent, int64_t count) {
 }
 
 std::optional<std::vector<Dim>> part_sizes(const ShapeCall& c) {
-  const Dim extent = c.dims("input")[static_cast<size_t>(c.axis("axis", c.rank("input")))];
+  const Dim extent = nth(c.dims("input"), c.axis("axis", c.rank("input")));
   const int64_t outputs = c.output_count();
   if (!c.present("split")) {
     if (c.has_attr("num_outputs") && c.integer("num_outputs") != outputs)
@@ -42,7 +43,7 @@ std::vector<OutputShape> split_shapes(ShapeCall& c) {
   std::vector<OutputShape> shapes;
   for (int i = 0; i < c.output_count(); ++i) {
     Shape shape = c.dims("input");
-    shape[axis] = sizes ? (*sizes)[static_cast<size_t>(i)] : c.unknown_dim(i, static_cast<int>(axis));
+    shape[axis] = sizes ? nth(*sizes, i) : c.unknown_dim(i, static_cast<int>(axis));
     shapes.emplace_back(std::move(shape));
   }
   return shapes;

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <numbers>
 
+#include "base/index.h"
 #include "ops/dim_checks.h"
 #include "ops/reference_math.h"
 #include "ops/registry.h"
@@ -15,8 +16,8 @@ Line transformed(const Line& x, double sign, int64_t count) {
   std::vector<double> cosine(x.re.size()), sine(x.re.size());
   for (int64_t i = 0; i < n; ++i) {
     const double angle = 2 * std::numbers::pi * static_cast<double>(i) / static_cast<double>(n);
-    cosine[static_cast<size_t>(i)] = std::cos(angle);
-    sine[static_cast<size_t>(i)] = sign * std::sin(angle);
+    nth(cosine, i) = std::cos(angle);
+    nth(sine, i) = sign * std::sin(angle);
   }
   Line y{std::vector<double>(static_cast<size_t>(count)), std::vector<double>(static_cast<size_t>(count))};
   for (int64_t k = 0; k < count; ++k)
@@ -48,7 +49,7 @@ OutputShape dft_shape(ShapeCall& c) {
   y.back() = Dim(half && inverse ? 1 : 2);
   const auto axis = axis_of(c);
   if (!axis) return c.unknown_shape(0, c.rank("input"));
-  Dim& d = y[static_cast<size_t>(*axis)];
+  Dim& d = nth(y, *axis);
   Dim length = half && inverse ? (d - Dim(1)) * Dim(2) : d;
   if (c.present("dft_length")) {
     const auto given = c.elements("dft_length");
@@ -87,10 +88,10 @@ void dft_reference(RefCall& c) {
     if (mirrors) {
       // Of a real signal the second half is the conjugate of the first; what has no partner is real.
       in.im[0] = 0;
-      if (length % 2 == 0) in.im[static_cast<size_t>(length / 2)] = 0;
+      if (length % 2 == 0) nth(in.im, length / 2) = 0;
       for (int64_t t = length / 2 + 1; t < length; ++t) {
-        in.re[static_cast<size_t>(t)] = in.re[static_cast<size_t>(length - t)];
-        in.im[static_cast<size_t>(t)] = -in.im[static_cast<size_t>(length - t)];
+        nth(in.re, t) = nth(in.re, length - t);
+        nth(in.im, t) = -nth(in.im, length - t);
       }
     }
     const Line result = transformed(in, inverse ? 1 : -1, out[axis]);

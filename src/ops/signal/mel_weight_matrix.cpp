@@ -1,7 +1,7 @@
 // MelWeightMatrix: triangles over the bins of a spectrum, evenly spaced on the mel scale.
 #include <cmath>
 
-#include "base/error.h"
+#include "base/require.h"
 #include "ops/registry.h"
 
 namespace kiln::ops {
@@ -16,7 +16,7 @@ OutputShape mel_shape(ShapeCall& c) {
 void mel_reference(RefCall& c) {
   const int64_t bins = c.input("num_mel_bins").int_at(0), length = c.input("dft_length").int_at(0),
                 rate = c.input("sample_rate").int_at(0), rows = length / 2 + 1;
-  if (bins < 0 || length < 0 || rate <= 0) throw Error(Code::kInvalidArgument, "MelWeightMatrix of a negative size");
+  require(bins >= 0 && length >= 0 && rate > 0, Code::kInvalidArgument, "MelWeightMatrix of a negative size");
   const auto mel = [](double hertz) { return 2595 * std::log10(1 + hertz / 700); };
   const double low = mel(c.input("lower_edge_hertz").at(0)), high = mel(c.input("upper_edge_hertz").at(0));
   const double step = (high - low) / static_cast<double>(bins + 2);

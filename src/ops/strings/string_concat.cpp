@@ -1,4 +1,5 @@
 // StringConcat: the strings of two tensors, one behind the other; broadcasts.
+#include "base/index.h"
 #include "ops/broadcasting.h"
 #include "ops/reference_math.h"
 #include "ops/registry.h"
@@ -15,8 +16,7 @@ void join_strings(RefCall& c) {
   Dims index(dims.size(), 0);
   size_t position = 0;
   do {
-    out[position++] = x.string_values()[static_cast<size_t>(dot(index, x_strides))] +
-                      y.string_values()[static_cast<size_t>(dot(index, y_strides))];
+    out[position++] = nth(x.string_values(), dot(index, x_strides)) + nth(y.string_values(), dot(index, y_strides));
   } while (advance(index, dims));
 }
 

@@ -3,6 +3,8 @@
 #include <map>
 
 #include "base/error.h"
+#include "base/index.h"
+#include "base/require.h"
 #include "ops/dim_checks.h"
 #include "ops/registry.h"
 
@@ -15,8 +17,8 @@ class Grams {
   explicit Grams(const Attributes& attributes) {
     const Strings words = attributes.texts("pool_strings", {});
     std::vector<int64_t> pool = attributes.ints("pool_int64s", {});
-    if (!words.empty() && !pool.empty())
-      throw Error(Code::kInvalidArgument, "TfIdfVectorizer has both pool_strings and pool_int64s");
+    require(words.empty() || pool.empty(), Code::kInvalidArgument,
+            "TfIdfVectorizer has both pool_strings and pool_int64s");
     for (const std::string& word : words) pool.push_back(ids_.emplace(word, ids_.size()).first->second);
     const Ints &starts = attributes.ints("ngram_counts"), &columns = attributes.ints("ngram_indexes");
     size_t gram = 0;
@@ -27,7 +29,7 @@ class Grams {
           (end - starts[n]) % length != 0)
         throw Error(Code::kInvalidArgument, "ngram_counts does not fit the pool of " + std::to_string(pool.size()));
       for (int64_t at = starts[n]; at < end; at += length, ++gram) {
-        if (gram >= columns.size()) throw Error(Code::kInvalidArgument, "ngram_indexes has too few elements");
+        require(gram < columns.size(), Code::kInvalidArgument, "ngram_indexes has too few elements");
         add({pool.begin() + at, pool.begin() + at + length}, gram);
       }
     }
@@ -44,7 +46,7 @@ class Grams {
     return found == edges_.end() ? -1 : found->second;
   }
   // The n-gram that ends at the node; -1 when there is none.
-  int64_t gram(int64_t node) const { return grams_[static_cast<size_t>(node)]; }
+  int64_t gram(int64_t node) const { return nth(grams_, node); }
 
  private:
   void add(const std::vector<int64_t>& tokens, size_t gram) {
@@ -54,7 +56,7 @@ class Grams {
       if (added) grams_.push_back(-1);
       node = edge->second;
     }
-    grams_[static_cast<size_t>(node)] = static_cast<int64_t>(gram);
+    nth(grams_, node) = static_cast<int64_t>(gram);
   }
 
   std::map<std::string, int64_t> ids_;
@@ -107,9 +109,9 @@ void count_row(const std::vector<int64_t>& row, const Grams& grams, const GramLe
     for (int64_t start = 0; start < size; ++start) {
       int64_t node = 0, length = 1;
       for (int64_t at = start; at < size && length <= n.most; at += distance, ++length) {
-        node = grams.follow(node, row[static_cast<size_t>(at)]);
+        node = grams.follow(node, nth(row, at));
         if (node < 0) break;
-        if (const int64_t gram = grams.gram(node); gram >= 0 && length >= least) ++counts[static_cast<size_t>(gram)];
+        if (const int64_t gram = grams.gram(node); gram >= 0 && length >= least) ++nth(counts, gram);
       }
     }
   }
@@ -129,9 +131,8 @@ void vectorizer_reference(RefCall& c) {
   std::vector<int64_t> row(static_cast<size_t>(width)), counts(columns.size());
   for (int64_t r = 0; r < rows; ++r) {
     for (int64_t i = 0; i < width; ++i)
-      row[static_cast<size_t>(i)] = x.dtype() == DType::kString
-                                        ? grams.id(x.string_values()[static_cast<size_t>(r * width + i)])
-                                        : x.int_at(r * width + i);
+      nth(row, i) =
+          x.dtype() == DType::kString ? grams.id(nth(x.string_values(), r * width + i)) : x.int_at(r * width + i);
     std::fill(counts.begin(), counts.end(), 0);
     count_row(row, grams, lengths, counts);
     for (size_t g = 0; g < counts.size(); ++g) {

@@ -2,6 +2,7 @@
 #include <set>
 
 #include "base/error.h"
+#include "base/work.h"
 #include "passes/rule_lists.h"
 #include "passes/value_queries.h"
 
@@ -9,6 +10,7 @@ namespace kiln::passes {
 namespace {
 
 constexpr int64_t kAlwaysSmall = int64_t{1} << 16;  // elements
+constexpr int64_t kMostRounds = int64_t{1} << 27;   // of the loops of one evaluation
 constexpr int64_t kMostGrowth = int64_t{1} << 24;   // elements that folding adds to a graph
 
 // Folding must not blow a graph up: results may have as many elements as the inputs, or few, and all of them together not too many more.
@@ -42,8 +44,10 @@ std::optional<Patch> folded(const Match& m) {
   for (const Value* v : n.inputs()) inputs.push_back(v ? Datum(*v->constant()) : Datum());
   std::vector<Datum> results;
   try {
+    const WorkScope scope({.name = "folding", .most_rounds = kMostRounds});
     results = ir::evaluate(n, std::move(inputs));
   } catch (const Error& error) {
+    check_work();
     return decline(error.message());
   }
   Patch p(m);

@@ -1,4 +1,5 @@
 // Two transpositions in a row are one.
+#include "base/index.h"
 #include "passes/rule_lists.h"
 #include "passes/value_queries.h"
 
@@ -11,7 +12,7 @@ const Rule merge_transposes{
       const auto outer = permutation(m.root()), inner = permutation(m["inner"]);
       if (!outer || !inner) return decline("the rank is not known");
       Ints perm;
-      for (int64_t axis : *outer) perm.push_back((*inner)[static_cast<size_t>(axis)]);
+      for (int64_t axis : *outer) perm.push_back(nth(*inner, axis));
       Patch p(m);
       p.replace(m.root().output(), p.add("Transpose", {m.value("x")}, {{"perm", perm}}));
       return p;

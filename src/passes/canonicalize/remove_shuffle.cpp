@@ -1,5 +1,6 @@
 // Movements of elements that leave everything in its place.
 #include <algorithm>
+#include "base/index.h"
 #include "passes/rule_lists.h"
 #include "passes/value_queries.h"
 
@@ -22,7 +23,7 @@ bool keeps_order(const Node& n) {
   if (!perm) return false;
   int64_t last = -1;
   for (int64_t axis : *perm) {
-    if (n.input(0)->shape()[static_cast<size_t>(axis)] == Dim(1)) continue;
+    if (nth(n.input(0)->shape(), axis) == Dim(1)) continue;
     if (axis < last) return false;
     last = axis;
   }

@@ -2,6 +2,7 @@
 // a mask each.
 #include <cmath>
 
+#include "base/index.h"
 #include "ops/reference_math.h"
 #include "passes/product_terms.h"
 #include "passes/rule_lists.h"
@@ -52,7 +53,7 @@ PatchValue keys(Patch& p, Value* transposed) {
   if (!n || !n->is("Transpose") || !n->post.empty()) return p.add("Transpose", {transposed}, {{"perm", perm}});
   p.absorb(*n);
   const Ints inner = permutation(*n).value();
-  for (int64_t& axis : perm) axis = inner[static_cast<size_t>(axis)];
+  for (int64_t& axis : perm) axis = nth(inner, axis);
   if (perm == Ints{0, 1, 2, 3}) return n->input(0);
   return p.add("Transpose", {n->input(0)}, {{"perm", perm}});
 }
@@ -181,8 +182,11 @@ const Rule attention{
       } else if (mask) {
         inputs.emplace_back(mask);
       }
-      p.replace(m.root().output(),
-                p.add("Attention", std::move(inputs), {{"scale", product.scale * q.scale * k.scale}}));
+      Attributes attributes{{"scale", product.scale * q.scale * k.scale}};
+      // The sum demands that both have one size, whatever it is called.
+      if (mask && !windows && !mask->shape().back().is_constant() && !(mask->shape().back() == v->shape()[2]))
+        attributes.set("whole_mask", int64_t{1});
+      p.replace(m.root().output(), p.add("Attention", std::move(inputs), std::move(attributes)));
       return p;
     },
 };

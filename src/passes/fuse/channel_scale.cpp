@@ -18,10 +18,11 @@ const Rule channel_scale{
         if (!factors || !bias) return decline("factor or bias is not a constant per channel");
         if (root.is("Div"))
           for (double& f : *factors) f = 1 / f;
+        const auto weights = scaled_weights(*product, *factors);
+        if (!weights) return decline("the weights overflow");
         Patch p(m);
         p.absorb(n);
-        std::vector<PatchValue> inputs = {n.input(0),
-                                          p.constant(scaled_weights(*product, *factors), n.input(1)->name())};
+        std::vector<PatchValue> inputs = {n.input(0), p.constant(*weights, n.input(1)->name())};
         if (n.input(2)) {
           std::vector<double> scaled = *bias;
           for (size_t k = 0; k < scaled.size(); ++k) scaled[k] *= (*factors)[k];

@@ -19,8 +19,10 @@ const Rule conv_batch_norm{
       const DType type = m.value("product")->dtype();
       std::vector<double> summands = line->summands;
       for (size_t i = 0; i < summands.size(); ++i) summands[i] += (*bias)[i] * line->factors[i];
+      const auto weights = scaled_weights(*product, line->factors);
+      if (!weights) return decline("the weights overflow");
       Patch p(m);
-      const PatchValue w = p.constant(scaled_weights(*product, line->factors), n.input(1)->name());
+      const PatchValue w = p.constant(*weights, n.input(1)->name());
       const PatchValue b = p.constant(tensor_of(type, {product->channels}, summands), n.name() + ".bias");
       if (n.is("MatMul")) p.replace(m.root().output(), p.add("Add", {p.add("MatMul", {n.input(0), w}), b}));
       else p.replace(m.root().output(), p.add(n.op_name(), {n.input(0), w, b}, n.attributes));

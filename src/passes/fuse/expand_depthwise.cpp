@@ -84,6 +84,7 @@ const Rule expand_depthwise{
       p.replace(depthwise.output(), fused);
       return p;
     },
+    .makes = "ExpandDepthwise",
     .stage = 2,
 };
 

@@ -10,48 +10,41 @@ namespace {
 
 constexpr size_t kMaxPostOps = 8;
 
-constexpr std::string_view kActivations[] = {"Clip",  "Elu",  "Gelu",    "HardSigmoid", "HardSwish", "LeakyRelu",
-                                             "PRelu", "Relu", "Sigmoid", "Silu",        "Swish",     "Tanh"};
-
-bool is_activation(const OpDef& op) {
-  return std::count(std::begin(kActivations), std::end(kActivations), op.name()) > 0;
-}
-
 bool adds_tensor(const Node& base, const ir::PostOp& post) {
   return std::any_of(post.operands.begin(), post.operands.end(),
                      [&](int operand) { return operand >= 0 && !base.input(operand)->constant(); });
 }
 
-// Kernels finish their results with biases and one sum, then one activation, or with the sum after it; what is more stays a node
-// of its own.
-bool takes(const Node& base, const Node& root, int x) {
-  bool active = false, summed = false, closed = false;
+// What is more than the kernels finish their results with stays a node of its own.
+bool takes(const Node& base, const Node& root, int x, const FusionLimits& limits) {
+  const auto is_activation = [&](const OpDef& op) { return limits.activations.count(op.name()) > 0; };
+  bool active = false, closed = false;
+  size_t sums = 0;
   for (const ir::PostOp& post : base.post) {
     const bool sum = !is_activation(*post.op) && adds_tensor(base, post);
     closed = closed || (active && sum);
     active = active || is_activation(*post.op);
-    summed = summed || sum;
+    sums += sum;
   }
   if (closed) return false;
   if (is_activation(root.op())) return !active;
   if (!root.is("Add")) return false;
-  return root.input(1 - x)->constant() ? !active : !summed;
+  return root.input(1 - x)->constant() ? !active : sums < limits.sums && (!active || limits.sums_behind);
 }
-
-bool is_base(const Node& n) { return n.is("Conv") || n.is("ConvTranspose") || n.is("Gemm") || n.is("MatMul"); }
 
 }  // namespace
 
 const Rule post_operations{
     .name = "post_operations",
     .pattern = one_of({}),
-    .rewrite = [](const Match& m) -> std::optional<Patch> {
+    .rewrite_within = [](const Match& m, const FusionLimits& limits) -> std::optional<Patch> {
       const Node& root = m.root();
       if (!root.op().is_pointwise()) return std::nullopt;
+      const auto is_base = [&](const Node& n) { return limits.bases.count(n.op_name()) > 0; };
       for (int i = 0; i < static_cast<int>(root.inputs().size()); ++i) {
         if (!root.input(i) || root.input(i)->dtype() != root.output()->dtype()) continue;
         const Node* base = root.input(i)->producer();
-        if (base && is_base(*base) && !takes(*base, root, i)) {
+        if (base && is_base(*base) && !takes(*base, root, i, limits)) {
           decline("the kernels finish their results otherwise");
           continue;
         }

@@ -81,6 +81,7 @@ const Rule squeeze_excite{
                       std::move(*attributes)));
       return p;
     },
+    .makes = "SqueezeExcite",
     .stage = 2,
 };
 

@@ -189,6 +189,7 @@ const Rule transposed_conv{
       p.replace(n.output(), y);
       return p;
     },
+    .replaces = "ConvTranspose",
     .stage = 2,
 };
 

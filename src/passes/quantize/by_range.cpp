@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "base/index.h"
 #include "passes/quantize/quantized_values.h"
 #include "passes/rule_lists.h"
 
@@ -45,9 +46,9 @@ struct ByteWeights {
   Tensor integers, scales;
 };
 std::optional<ByteWeights> in_bytes(const Tensor& w, int64_t axis) {
-  const int64_t count = w.dims()[static_cast<size_t>(axis)];
+  const int64_t count = nth(w.dims(), axis);
   int64_t inner = 1;
-  for (int64_t i = axis + 1; i < w.rank(); ++i) inner *= w.dims()[static_cast<size_t>(i)];
+  for (int64_t i = axis + 1; i < w.rank(); ++i) inner *= nth(w.dims(), i);
   const auto numbers = w.as<float>();
   std::vector<float> most(static_cast<size_t>(count), 0);
   const auto index_of = [&](size_t i) { return static_cast<size_t>(static_cast<int64_t>(i) / inner % count); };
@@ -66,8 +67,8 @@ std::optional<ByteWeights> in_bytes(const Tensor& w, int64_t axis) {
   return bytes;
 }
 
-PatchValue through_bytes(Patch& p, Value* x, double range) {
-  const PatchValue scale = p.constant(Tensor::scalar(scale_of(range)), x->name() + ".scale");
+PatchValue through_bytes(Patch& p, PatchValue x, const std::string& name, double range) {
+  const PatchValue scale = p.constant(Tensor::scalar(scale_of(range)), name + ".scale");
   const PatchValue integers = p.add("Quantize", {x, scale}, {{"to", std::string("int8")}});
   return p.add("Dequantize", {integers, scale});
 }
@@ -91,23 +92,121 @@ std::string reason_to_stay(const TensorRanges& ranges, const Node& n) {
   return "";
 }
 
-Rule quantized_by_range(const TensorRanges& ranges) {
+// Facts of the channels that a product reads, when there are so many of them.
+const ChannelFacts* channels_of(const RangeOptions& options, const Value* x, int64_t count) {
+  const auto it = options.channels.find(x->name());
+  if (it == options.channels.end()) return nullptr;
+  const auto fits = [&](const std::vector<float>& v) {
+    return static_cast<int64_t>(v.size()) == count &&
+           std::all_of(v.begin(), v.end(), [](float f) { return std::isfinite(f); });
+  };
+  return fits(it->second.mean) && fits(it->second.most) ? &it->second : nullptr;
+}
+
+// What makes up for the change of the weights' means, per column of the result; nothing when the channels are not known.
+std::optional<Tensor> mean_correction(const RangeOptions& options, const Node& n, const Tensor& w,
+                                      const ByteWeights& bytes) {
+  const bool conv = n.is("Conv");
+  const int64_t columns = conv ? w.dims()[0] : w.dims()[1], terms = conv ? w.dims()[1] : w.dims()[0];
+  const int64_t groups = conv ? integer(n, "group") : 1,
+                taps = conv ? w.size() / std::max<int64_t>(columns * terms, 1) : 1;
+  const ChannelFacts* facts = options.corrects_bias ? channels_of(options, n.input(0), terms * groups) : nullptr;
+  if (!facts) return std::nullopt;
+  Tensor correction = Tensor::allocate(DType::kF32, {columns});
+  const auto numbers = w.as<float>();
+  for (int64_t j = 0; j < columns; ++j) {
+    const double scale = bytes.scales.at(bytes.scales.size() == 1 ? 0 : j);
+    double sum = 0;
+    for (int64_t t = 0; t < terms; ++t)
+      for (int64_t tap = 0; tap < taps; ++tap) {
+        const int64_t at = conv ? (j * terms + t) * taps + tap : t * columns + j;
+        const double change = scale * static_cast<double>(bytes.integers.int_at(at)) -
+                              static_cast<double>(numbers[static_cast<size_t>(at)]);
+        sum += change * static_cast<double>(facts->mean[static_cast<size_t>(j / (columns / groups) * terms + t)]);
+      }
+    correction.set(j, -sum);
+  }
+  return correction;
+}
+
+// Divisors of the channels that products by matrices read; nothing where they stay.
+std::optional<std::vector<float>> divisors_of(const RangeOptions& options, const Node& n) {
+  const Value* x = n.input(0);
+  if (options.smoothing <= 0 || !n.is("MatMul")) return std::nullopt;
+  const int64_t terms = n.input(1)->constant()->dims()[0];
+  const ChannelFacts* facts = channels_of(options, x, terms);
+  if (!facts) return std::nullopt;
+  std::vector<float> largest(static_cast<size_t>(terms), 0);
+  for (const ir::Use& use : x->uses()) {  // all that read it share its integers
+    if (use.input != 0 || !use.node->is("MatMul") || !is_product(*use.node) || use.node->input(1)->rank() != 2)
+      continue;
+    const Tensor& w = *use.node->input(1)->constant();
+    for (int64_t i = 0; i < w.size(); ++i) {
+      float& most = largest[static_cast<size_t>(i / w.dims()[1])];
+      most = std::max(most, std::abs(w.as<float>()[static_cast<size_t>(i)]));
+    }
+  }
+  for (size_t i = 0; i < largest.size(); ++i) {
+    const double own = std::pow(static_cast<double>(facts->most[i]), options.smoothing),
+                 other = std::pow(static_cast<double>(largest[i]), 1 - options.smoothing);
+    const auto divisor = static_cast<float>(own / other);
+    largest[i] = std::isnormal(divisor) ? divisor : 1;
+  }
+  return largest;
+}
+
+// x and the weights with channels divided and multiplied; and the range that x has then.
+struct Smoothed {
+  PatchValue x;
+  Tensor weights;
+  double range;
+};
+Smoothed smoothed(Patch& p, const ChannelFacts& facts, Value* x, const Tensor& w, double range,
+                  const std::vector<float>& divisors) {
+  Tensor factors = Tensor::allocate(DType::kF32, {w.dims()[0]}), weights = Tensor::allocate(DType::kF32, w.dims());
+  double most = 0, before = 0;
+  for (size_t i = 0; i < divisors.size(); ++i) {
+    factors.as_mutable<float>()[i] = 1 / divisors[i];
+    most = std::max(most, static_cast<double>(facts.most[i] / divisors[i]));
+    before = std::max(before, static_cast<double>(facts.most[i]));
+  }
+  for (int64_t i = 0; i < w.size(); ++i)
+    weights.as_mutable<float>()[static_cast<size_t>(i)] =
+        w.as<float>()[static_cast<size_t>(i)] * divisors[static_cast<size_t>(i / w.dims()[1])];
+  const PatchValue divided = p.add("Mul", {x, p.constant(factors, x->name() + ".smooth")});
+  return {divided, weights, before > 0 ? range * most / before : range};
+}
+
+Rule quantized_by_range(const TensorRanges& ranges, const RangeOptions& options) {
   return {
       .name = "quantized_by_range",
       .pattern = one_of({"Conv", "MatMul"}),
-      .rewrite = [&ranges](const Match& m) -> std::optional<Patch> {
+      .rewrite = [&ranges, &options](const Match& m) -> std::optional<Patch> {
         const Node& n = m.root();
         if (!is_product(n)) return std::nullopt;
         if (const std::string reason = reason_to_stay(ranges, n); !reason.empty()) return decline(reason);
-        const auto weights = in_bytes(*n.input(1)->constant(), n.is("Conv") ? 0 : 1);
-        if (!weights) return decline("a weight is not finite");
         Patch p(m);
+        Smoothed from{n.input(0), *n.input(1)->constant(), *range_of(ranges, n.input(0))};
+        if (const auto divisors = divisors_of(options, n))
+          from = smoothed(p, *channels_of(options, n.input(0), from.weights.dims()[0]), n.input(0), from.weights,
+                          from.range, *divisors);
+        const auto weights = in_bytes(from.weights, n.is("Conv") ? 0 : 1);
+        if (!weights) return decline("a weight is not finite");
         std::vector<PatchValue> inputs(n.inputs().begin(), n.inputs().end());
-        inputs[0] = through_bytes(p, n.input(0), *range_of(ranges, n.input(0)));
+        inputs[0] = through_bytes(p, from.x, n.input(0)->name(), from.range);
         const std::string& name = n.input(1)->name();
         inputs[1] =
             p.add("Dequantize", {p.constant(weights->integers, name), p.constant(weights->scales, name + ".scale")});
-        p.replace(n.output(), p.add(n.op_name(), std::move(inputs), n.attributes));
+        const auto correction = options.smoothing > 0 && n.is("MatMul")
+                                    ? std::nullopt
+                                    : mean_correction(options, n, *n.input(1)->constant(), *weights);
+        const PatchValue y = p.add(n.op_name(), std::move(inputs), n.attributes);
+        if (!correction) {
+          p.replace(n.output(), y);
+          return p;
+        }
+        const Dims dims = per_column(correction->size(), n.is("Conv") ? 2 : 0);
+        p.replace(n.output(), p.add("Add", {y, p.constant(correction->reshaped(dims), name + ".correction")}));
         return p;
       },
   };
@@ -133,7 +232,7 @@ Rule sums_of_bytes() {
           if (!integers || !same_type(n.input(i), n.output())) continue;
           Patch p(m);
           std::vector<PatchValue> inputs(n.inputs().begin(), n.inputs().end());
-          inputs[static_cast<size_t>(i)] = p.add("Dequantize", {integers, integers->producer()->input(1)});
+          nth(inputs, i) = p.add("Dequantize", {integers, integers->producer()->input(1)});
           p.replace(n.output(), p.add("Add", std::move(inputs)));
           return p;
         }
@@ -148,7 +247,7 @@ void note_what_stays(const Graph& graph, const TensorRanges& ranges, PassContext
     if (!n->is("Conv") && !n->is("MatMul")) continue;
     if (dequantized(n->input(0))) ++bytes;
     if (!is_product(*n)) continue;
-    ++wide;
+    if (n->precision != DType::kF32) ++wide;
     const std::string reason = reason_to_stay(ranges, *n);
     context.remark("'" + n->name() + "' (" + n->op_name() +
                    ") stays in float32: " + (reason.empty() ? "its weights are not finite" : reason));
@@ -161,10 +260,10 @@ void note_what_stays(const Graph& graph, const TensorRanges& ranges, PassContext
 
 }  // namespace
 
-Pass quantize_by_ranges(TensorRanges ranges) {
-  return {"ranges", [ranges = std::move(ranges)](Graph& graph, PassContext& context) {
+Pass quantize_by_ranges(TensorRanges ranges, RangeOptions options) {
+  return {"ranges", [ranges = std::move(ranges), options = std::move(options)](Graph& graph, PassContext& context) {
             apply_rules(graph, {&conv_batch_norm, &conv_bias, &pad_conv}, context);
-            const Rule products = quantized_by_range(ranges), sums = sums_of_bytes();
+            const Rule products = quantized_by_range(ranges, options), sums = sums_of_bytes();
             apply_rules(graph, {&products}, context);
             apply_rules(graph, canonical_rules(), context);
             apply_rules(graph, {&sums}, context);

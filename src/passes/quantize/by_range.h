@@ -2,6 +2,7 @@
 #pragma once
 #include <map>
 #include <string>
+#include <vector>
 
 #include "passes/pass.h"
 
@@ -10,9 +11,27 @@ namespace kiln::passes {
 // The largest absolute value of a tensor, by its name.
 using TensorRanges = std::map<std::string, double>;
 
+// Mean and largest absolute value of each channel of a tensor: along axis 1 of images, else along the last.
+struct ChannelFacts {
+  std::vector<float> mean, most;
+};
+
+// What makes results in int8 better, where channels are known.
+struct RangeOptions {
+  std::map<std::string, ChannelFacts> channels = {};  // by the names of tensors
+  bool corrects_bias = false;  // the bias makes up for what the rounding of weights changes of the mean
+  // > 0: channels of what a product by a matrix reads are divided by most^smoothing / (largest weight)^(1 - smoothing), and the weights
+  // multiplied by it (SmoothQuant, Xiao et al. 2022).
+  double smoothing = 0;
+};
+
 // Convolutions and products by constant weights whose operand has a range read it as int8, between Quantize and Dequantize of one scale,
 // and their weights as int8 with a scale per channel of the result; sums read the same integers. The log says which stay as they are,
 // and why. Throws Error when no tensor that a product reads has a range.
-Pass quantize_by_ranges(TensorRanges ranges);
+Pass quantize_by_ranges(TensorRanges ranges, RangeOptions options = {});
+
+// Channels between two convolutions, with nothing but Relu in between, become alike: the weights that make a channel are multiplied, and
+// those that read it divided, by a power of two, so that results stay the same (Nagel et al. 2019).
+Pass equalize_layers();
 
 }  // namespace kiln::passes

@@ -1,6 +1,7 @@
 // What only moves or chooses elements does so with the integers; they are dequantized after it.
 #include <algorithm>
 
+#include "base/index.h"
 #include "passes/quantize/quantized_values.h"
 #include "passes/rule_lists.h"
 
@@ -43,7 +44,7 @@ std::optional<PatchValue> permuted(Patch& p, Value* parameter, const Ints& perm)
   Dims dims(perm.size(), 1), moved;
   std::copy(t->dims().begin(), t->dims().end(), dims.end() - t->rank());
   if (*std::max_element(dims.begin(), dims.end()) != t->size()) return std::nullopt;  // it varies along several axes
-  for (int64_t axis : perm) moved.push_back(dims[static_cast<size_t>(axis)]);
+  for (int64_t axis : perm) moved.push_back(nth(dims, axis));
   return p.constant(t->reshaped(moved), parameter->name());
 }
 

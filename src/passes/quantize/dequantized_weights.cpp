@@ -1,4 +1,5 @@
 // A matrix product of float32 by dequantized constants keeps the integers: MatMulDequantized unpacks them as it multiplies.
+#include "base/index.h"
 #include "passes/quantize/quantized_values.h"
 #include "passes/rule_lists.h"
 
@@ -23,8 +24,8 @@ Tensor turned(const Tensor& t) {
 
 // One parameter, or one for each column, as [1, n]; nothing when it varies otherwise.
 std::optional<Tensor> row_of_columns(const Tensor& t, const Tensor& integers, int64_t axis) {
-  const int64_t n = integers.dims()[static_cast<size_t>(axis)];
-  if (t.size() != 1 && (t.rank() > 2 || t.size() != n || t.dims()[static_cast<size_t>(axis - (2 - t.rank()))] != n))
+  const int64_t n = nth(integers.dims(), axis);
+  if (t.size() != 1 && (t.rank() > 2 || t.size() != n || nth(t.dims(), axis - (2 - t.rank())) != n))
     return std::nullopt;
   Tensor row = Tensor::allocate(t.dtype(), {1, n});
   for (int64_t j = 0; j < n; ++j) copy_elements(t, t.size() == 1 ? 0 : j, row, j, 1);
@@ -43,7 +44,7 @@ std::optional<Codes> codes_by_column(const Node& n, int64_t axis) {
     return decline("the weights have a scale per row");
   const auto scales = row_of_columns(*n.input(1)->constant(), integers, axis);
   if (!scales) return decline("the weights have other scales than one per column");
-  Codes codes{integers, *scales, {}, integers.dims()[static_cast<size_t>(1 - axis)]};
+  Codes codes{integers, *scales, {}, nth(integers.dims(), 1 - axis)};
   if (n.input(2)) {
     if (!n.input(2)->constant()) return decline("the zero points are not constant");
     const auto zeros = row_of_columns(*n.input(2)->constant(), integers, axis);

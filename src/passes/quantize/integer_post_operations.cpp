@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/index.h"
 #include "passes/post_ops.h"
 #include "passes/quantize/quantized_values.h"
 #include "passes/rule_lists.h"
@@ -18,7 +19,7 @@ bool is_per_column(const Value* operand, const Value* result, bool images) {
   if (!broadcasts_into(operand, result->shape())) return false;
   const int64_t own = axis - (result->rank() - operand->rank());
   for (int64_t i = 0; i < operand->rank(); ++i)
-    if (i != own && !(operand->shape()[static_cast<size_t>(i)] == Dim(1))) return false;
+    if (i != own && !(nth(operand->shape(), i) == Dim(1))) return false;
   return true;
 }
 

@@ -10,6 +10,26 @@ namespace {
 constexpr std::string_view kReordering[] = {"DepthToSpace", "Flatten",   "Reshape",  "SpaceToDepth",
                                             "Squeeze",      "Transpose", "Unsqueeze"};
 
+constexpr int kMostSteps = 8;  // that are followed
+
+// Numbers that are none, which the largest of a window may be, are not among these.
+bool holds_numbers(const Value* v) {
+  for (int i = 0; i < kMostSteps; ++i) {
+    if (const auto from = dequantized(v)) return one_scale(from->scale).has_value();
+    const Node* n = v->producer();
+    if (!n || !n->post.empty() || !(n->is("Relu") || n->is("MaxPool") || n->is("Clip"))) return false;
+    for (int bound : {1, 2})
+      if (n->is("Clip") && n->input(bound) && !uniform(n->input(bound))) return false;
+    v = n->input(0);
+  }
+  return false;
+}
+
+// Quantization keeps the order of numbers, so the largest of them becomes the largest of the bytes.
+bool chooses_largest(const Node& n) {
+  return n.post.empty() && n.is("MaxPool") && n.outputs().size() == 1 && holds_numbers(n.input(0));
+}
+
 bool reorders(const Node& n) {
   return n.post.empty() && std::count(std::begin(kReordering), std::end(kReordering), n.op_name()) > 0;
 }
@@ -21,12 +41,13 @@ const Rule quantize_backward{
     .pattern = node("Quantize", {once(one_of({}).as("move"))}),
     .rewrite = [](const Match& m) -> std::optional<Patch> {
       const Node &n = m.root(), &move = m["move"];
-      if (!reorders(move) || move.outputs().size() != 1) return std::nullopt;
+      if (!(reorders(move) || chooses_largest(move)) || move.outputs().size() != 1) return std::nullopt;
       if (!move.op().input_def(0)->types.has(n.output()->dtype()))
         return decline("the operator has no form for these integers");
       Patch p(m);
       p.set_name(move.name());
       std::vector<PatchValue> operands{move.input(0)};
+      if (move.is("MaxPool") && !one_scale(n.input(1))) return decline("the scale is not sound");
       for (Value* v : {n.input(1), n.input(2)}) {
         if (!v) continue;
         if (!v->constant() || v->constant()->size() != 1) return decline("scale or zero point are not one constant");

@@ -2,6 +2,7 @@
 // afterwards.
 #include <cmath>
 
+#include "base/index.h"
 #include "passes/quantize/quantized_values.h"
 #include "passes/rule_lists.h"
 
@@ -35,7 +36,7 @@ std::optional<Tensor> zero_points_along(const Value* zero, const Shape& shape, i
   if (!t || !broadcasts_into(zero, shape)) return std::nullopt;
   const int64_t own = axis - (static_cast<int64_t>(shape.size()) - t->rank());
   for (int64_t i = 0; i < t->rank(); ++i)
-    if (i != own && t->dims()[static_cast<size_t>(i)] != 1) return std::nullopt;
+    if (i != own && nth(t->dims(), i) != 1) return std::nullopt;
   return as_bytes(*t).reshaped(t->size() == 1 ? Dims{} : Dims{t->size()});
 }
 

@@ -73,16 +73,28 @@ Sample sample_conv_transpose(Draw& draw) {
 Sample sample_deform_conv(Draw& draw) {
   Sample s;
   const DType type = draw.type(kFloatTypes);
-  const int64_t group = draw.integer(1, 2), in = draw.integer(1, 3), out = draw.integer(1, 3),
+  const int64_t group = draw.integer(1, 2), in = draw.integer(1, 3), out_channels = draw.integer(1, 3),
                 offsets = draw.integer(1, 2);
-  const Ints kernel{draw.integer(1, 3), draw.integer(1, 3)}, places{draw.integer(1, 5), draw.integer(1, 5)};
+  const Ints kernel{draw.integer(1, 3), draw.integer(1, 3)},
+      places{draw.integer(1, 5), draw.chance(0.1) ? 40 : draw.integer(1, 5)},
+      strides{draw.integer(1, 2), draw.integer(1, 2)}, dilations{draw.integer(1, 2), draw.integer(1, 2)},
+      pads{draw.integer(0, 1), draw.integer(0, 1), draw.integer(0, 1), draw.integer(0, 1)};
   const int64_t batch = draw.integer(1, 2), channels = group * in * offsets, taps = kernel[0] * kernel[1] * offsets;
-  s.data(draw.values(type, {batch, channels, places[0] + kernel[0] - 1, places[1] + kernel[1] - 1}));
-  s.weight(weights(draw, type, {group * out, in * offsets, kernel[0], kernel[1]}));
-  s.data(draw.numbers(type, {batch, 2 * taps, places[0], places[1]}, -2, 2));
-  if (draw.chance(0.5)) s.weight(draw.values(type, {group * out}));
+  Dims x{batch, channels};
+  for (size_t i = 0; i < 2; ++i) {
+    const int64_t reach = (kernel[i] - 1) * dilations[i] + 1;
+    x.push_back(std::max<int64_t>((places[i] - 1) * strides[i] + reach - pads[i] - pads[i + 2], 1));
+  }
+  Dims out;
+  for (size_t i = 0; i < 2; ++i)
+    out.push_back((x[i + 2] + pads[i] + pads[i + 2] - (kernel[i] - 1) * dilations[i] - 1) / strides[i] + 1);
+  s.data(draw.values(type, x));
+  s.weight(weights(draw, type, {group * out_channels, in * offsets, kernel[0], kernel[1]}));
+  s.data(draw.numbers(type, {batch, 2 * taps, out[0], out[1]}, -2, 2));
+  if (draw.chance(0.5)) s.weight(draw.values(type, {group * out_channels}));
   else s.absent();
-  if (draw.chance(0.5)) s.data(draw.values(type, {batch, taps, places[0], places[1]}));
+  if (draw.chance(0.5)) s.data(draw.values(type, {batch, taps, out[0], out[1]}));
+  s.set("strides", strides).set("dilations", dilations).set("pads", pads);
   return s.set("group", group).set("offset_group", offsets);
 }
 

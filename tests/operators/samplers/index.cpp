@@ -40,7 +40,8 @@ Sample sample_compress(Draw& draw) {
 
 Sample sample_cumulative(Draw& draw) {
   Sample s;
-  const Dims x = draw.dims(1, 4);
+  Dims x = draw.dims(1, 3);
+  if (draw.chance(0.3)) x.push_back(draw.integer(1, 300));
   s.data(draw.values(draw.type(kFloatTypes | TypeSet{DType::kI32, DType::kI64, DType::kU32, DType::kU64}), x));
   s.parameter(draw.scalar(draw.type(kIndexTypes), static_cast<double>(draw.axis(rank_of(x)))));
   if (draw.chance(0.5)) s.set("exclusive", draw.flag());
@@ -94,10 +95,11 @@ Sample sample_gather_nd(Draw& draw) {
 
 Sample sample_non_max_suppression(Draw& draw) {
   Sample s;
-  const int64_t batch = draw.size() % 4, boxes = draw.size(), classes = draw.size() % 5;
+  const bool many = draw.chance(0.2);
+  const int64_t batch = draw.size() % 4, boxes = many ? draw.integer(20, 80) : draw.size(), classes = draw.size() % 5;
   Tensor corners = draw.numbers(DType::kF32, {batch, boxes, 4}, 0, 1);
   s.data(corners).data(draw.numbers(DType::kF32, {batch, classes, boxes}, -1, 1));
-  if (draw.chance(0.8)) s.parameter(draw.scalar(DType::kI64, static_cast<double>(draw.integer(0, 8))));
+  if (draw.chance(0.8)) s.parameter(draw.scalar(DType::kI64, static_cast<double>(draw.integer(0, many ? 40 : 8))));
   else s.absent();
   if (draw.chance(0.6)) s.parameter(draw.scalar(DType::kF32, draw.real(0, 1)));
   else s.absent();
@@ -170,7 +172,12 @@ Sample sample_top_k(Draw& draw) {
   Sample s;
   Dims x = draw.dims(1, 4);
   const int64_t axis = draw.chance(0.4) ? -1 : draw.axis(rank_of(x));
-  s.data(draw.values(draw.type(kNumericTypes), x)).parameter(draw.vector({draw.integer(0, at_axis(x, axis))}));
+  const bool few = draw.chance(0.3);  // of many
+  int64_t& length = x[static_cast<size_t>(axis < 0 ? axis + rank_of(x) : axis)];
+  if (few) length = draw.integer(60, 300);
+  const DType type = draw.type(kNumericTypes);
+  s.data(draw.chance(0.3) ? draw.integers(DType::kI32, x, 0, 9).cast(type) : draw.values(type, x));
+  s.parameter(draw.vector({draw.integer(0, few ? 12 : length)}));
   if (axis != -1 || draw.chance(0.3)) s.set("axis", axis);
   if (draw.chance(0.5)) s.set("largest", draw.flag());
   if (draw.chance(0.3)) s.set("sorted", draw.flag());

@@ -4,9 +4,8 @@
 #include "backends/cpu/device/compute/product_int8.h"
 #include "backends/cpu/device/device.h"
 #include "backends/cpu/target/tactics.h"
-#include "passes/layout/choose_layouts.h"
 #include "passes/pass.h"
-#include "passes/rule_lists.h"
+#include "target/epilogue.h"
 
 namespace kiln::cpu {
 namespace {
@@ -27,15 +26,14 @@ class CpuTarget final : public Target {
   std::vector<passes::Pass> pipeline(const TargetOptions& options) const override {
     std::vector<passes::Pass> list{passes::canonicalize()};
     if (options.precisions.compute == DType::kBF16) list.push_back(passes::multiply_in_bfloat16());
-    list.insert(list.end(),
-                {passes::quantize(), passes::compute_in_float32(),
-                 passes::fuse(passes::fusion_rules({"squeeze_excite", "transposed_conv"})), passes::choose_layouts()});
+    list.insert(list.end(), {passes::quantize(), passes::compute_in_float32(), passes::fuse()});
     return list;
   }
   bool computes_in(DType type) const override {
-    return type == DType::kF32 || (type == DType::kBF16 && multiplies_bfloat16());
+    return type == DType::kF32 || type == DType::kI8 || (type == DType::kBF16 && multiplies_bfloat16());
   }
   const TacticList& tactics() const override { return list(); }
+  passes::FusionLimits fusion() const override { return epilogue_limits(list()); }
 };
 
 }  // namespace

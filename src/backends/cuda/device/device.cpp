@@ -6,6 +6,7 @@
 
 #include "backends/cuda/device/kernels/registry.h"
 #include "backends/cuda/device/memory.h"
+#include "backends/cuda/device/ranges.h"
 #include "backends/cuda/device/stream.h"
 
 namespace kiln::cuda {
@@ -82,7 +83,8 @@ class CudaDevice final : public Device {
         gpu_(&driver, retain_context(driver, device), card.chip),
         facts_(facts_of(card, driver.version)),
         memory_(gpu_, ordinal),
-        staging_(gpu_) {}
+        staging_(gpu_),
+        reads_host_memory_(attribute(driver, device, CU_DEVICE_ATTRIBUTE_PAGEABLE_MEMORY_ACCESS) != 0) {}
 
   std::string_view name() const override { return "cuda"; }
   int ordinal() const override { return ordinal_; }
@@ -126,6 +128,27 @@ class CudaDevice final : public Device {
                      "filling memory of the GPU failed");
   }
 
+  Status check_address(const void* address) const noexcept override {
+    const CurrentContext current(gpu_);
+    const auto get = [&](auto& value, CUpointer_attribute which) {
+      return gpu_.driver().cuPointerGetAttribute(&value, which, reinterpret_cast<CUdeviceptr>(address)) == CUDA_SUCCESS;
+    };
+    unsigned kind = 0, is_managed = 0;
+    int ordinal = 0;
+    if (!get(kind, CU_POINTER_ATTRIBUTE_MEMORY_TYPE))
+      return reads_host_memory_
+                 ? kOkStatus
+                 : Status{Code::kInvalidArgument,
+                          "the address lies in memory of the host that the GPU does not reach; copy it to "
+                          "memory of the GPU, or allocate it with cudaMallocHost"};
+    if (kind == CU_MEMORYTYPE_DEVICE && get(ordinal, CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL) && ordinal != ordinal_ &&
+        get(is_managed, CU_POINTER_ATTRIBUTE_IS_MANAGED) && !is_managed)
+      return {Code::kInvalidArgument, "the address lies in memory of another GPU; copy it to this one"};
+    return kOkStatus;
+  }
+  void begin_range(const char* name) noexcept override { cuda::begin_range(name); }
+  void end_range() noexcept override { cuda::end_range(); }
+
   std::shared_ptr<const Executable> load(const KernelSource& source) override { return load_kernel(gpu_, source); }
 
  private:
@@ -134,6 +157,7 @@ class CudaDevice final : public Device {
   DeviceFacts facts_;
   DeviceMemory memory_;
   PinnedMemory staging_;
+  bool reads_host_memory_;  // that no one registered
   Adopted<CudaStream> streams_;
   Adopted<CudaEvent> events_;
 };

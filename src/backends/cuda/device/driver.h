@@ -78,6 +78,7 @@ struct Driver {
   KILN_FUNCTION(cuMemsetD8Async)
   KILN_FUNCTION(cuModuleGetFunction)
   KILN_FUNCTION(cuModuleLoadData)
+  KILN_FUNCTION(cuPointerGetAttribute)
   KILN_FUNCTION(cuStreamBeginCapture)
   KILN_FUNCTION(cuStreamCreateWithPriority)
   KILN_FUNCTION(cuStreamDestroy)

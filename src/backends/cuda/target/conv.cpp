@@ -5,6 +5,7 @@
 #include "backends/cuda/target/tactics.h"
 #include "base/checked.h"
 #include "base/error.h"
+#include "base/index.h"
 
 namespace kiln::cuda::tactics {
 namespace {
@@ -63,7 +64,7 @@ Refusal add_own_bias(const Problem& p, int column_axis, double factor, FusedEpil
   const Argument& bias = p.input(2);
   const bool vector = bias.present && bias.opt.size() == 1 && bias.is_static;
   if (vector && !bias.constant && bias.dtype == p.input(0).dtype && factor == 1 &&
-      bias.opt[0] == p.outputs[0].opt[static_cast<size_t>(column_axis)]) {
+      bias.opt[0] == nth(p.outputs[0].opt, column_axis)) {
     e.bias_input = 2;
     return accept();
   }

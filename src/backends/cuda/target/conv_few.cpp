@@ -33,6 +33,7 @@ const Tactic conv_few{
     .name = "conv_few",
     .version = 2,
     .ops = {"CastConv", "Conv"},
+    .turns_layouts = true,
     .accepts = [](const Problem& p) -> Refusal {
       TiledProblem t;
       if (const Refusal r = read_tiled(p, t); r.refused()) return r;

@@ -105,6 +105,13 @@ Refusal read_tiled(const Problem& p, TiledProblem& t) {
   return read_exact(p, t);
 }
 
+bool keeps_pixels(const Problem& p, const TiledProblem& t) {
+  const SlidingWindow& w = t.window;
+  for (int axis : {0, 1})
+    if (w.kernel[axis] != 1 || w.stride[axis] != 1 || w.begin[axis] != 0 || w.end[axis] != 0) return false;
+  return is_channels_last(p.input(0));
+}
+
 TiledProblem tiled_problem(const Problem& p) {
   TiledProblem t;
   const Refusal r = read_exact(p, t);

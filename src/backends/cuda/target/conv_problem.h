@@ -22,6 +22,8 @@ Refusal read_constant_conv(const Problem& problem, TiledProblem& tiled);
 Refusal read_exact(const Problem& problem, TiledProblem& tiled);
 // The same for kernels on tensor cores, which keep those of TF32.
 Refusal read_tiled(const Problem& problem, TiledProblem& tiled);
+// Whether the pixels of a convolution's result are those of x, in the same order.
+bool keeps_pixels(const Problem& problem, const TiledProblem& tiled);
 // For a problem that one of them accepted.
 TiledProblem tiled_problem(const Problem& problem);
 // Inputs x, packed weights, bias, residual.

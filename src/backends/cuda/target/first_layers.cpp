@@ -14,13 +14,6 @@ bool has_few_channels(const ir::Node& conv) {
          conv.attributes.integer("group", 1) == 1;
 }
 
-// What a Reformat before the convolution turns; null: there is none, or not of rows of pixels.
-ir::Value* rows_before(const ir::Value& x) {
-  const ir::Node* reformat = x.producer();
-  const bool turns = reformat && reformat->is("Reformat") && reformat->input(0)->layout.is_row_major();
-  return turns ? reformat->input(0) : nullptr;
-}
-
 // The Cast to a shorter type that made x; null: none did.
 ir::Node* cast_before(const ir::Value& x) {
   ir::Node* cast = x.producer();
@@ -33,33 +26,28 @@ ir::Node* cast_before(const ir::Value& x) {
 bool takes_cast(const ir::Node& conv) {
   const Dims& w = conv.input(1)->constant()->dims();
   const ir::Value* bias = conv.base_input_count() > 2 ? conv.input(2) : nullptr;
-  if (conv.output()->layout != Layout::channels_last(4) || (bias && !bias->constant()) || element_count(w) == 0)
-    return false;
+  if ((bias && !bias->constant()) || element_count(w) == 0) return false;
   const SlidingWindow window = window_of(conv.attributes, Ints(w.begin() + 2, w.end()));
   return !accept_few_window(window, bits(conv.input(1)->dtype()) / 8).refused();
 }
 
 void read_float32(ir::Graph& graph, ir::Node& conv, ir::Node& cast) {
-  const Layout layout = conv.output()->layout;
-  ir::Value* x = cast.input(0);
-  if (ir::Value* rows = rows_before(*x)) x = rows;
   passes::Patch p(conv);
   p.absorb(cast);
-  std::vector<passes::PatchValue> inputs = {x, conv.input(1)};
+  std::vector<passes::PatchValue> inputs = {cast.input(0), conv.input(1)};
   if (conv.base_input_count() > 2) inputs.emplace_back(conv.input(2));
   const passes::PatchValue made = p.add("CastConv", std::move(inputs), conv.attributes);
   p.take_post_ops(made, conv);
   p.replace(conv.output(), made);
-  p.apply(graph).added.front()->output()->layout = layout;
+  p.apply(graph);
 }
 
 }  // namespace
 
-passes::Pass read_rows_at_the_entrance() {
+passes::Pass round_pictures_at_the_entrance() {
   return {"entrance", [](ir::Graph& graph, passes::PassContext&) {
             for (ir::Node* node : graph.node_list()) {
               if (!has_few_channels(*node)) continue;
-              if (ir::Value* rows = rows_before(*node->input(0))) node->set_input(0, rows);
               if (ir::Node* cast = cast_before(*node->input(0)); cast && takes_cast(*node))
                 read_float32(graph, *node, *cast);
             }

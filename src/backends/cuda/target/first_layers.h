@@ -6,9 +6,8 @@
 
 namespace kiln::cuda {
 
-// After layouts are chosen: convolutions of few channels read rows of pixels where they lie, also in float32, and no Reformat or Cast
-// comes before them.
-passes::Pass read_rows_at_the_entrance();
+// Convolutions of few channels read float32 pictures and round them, and no Cast comes before them.
+passes::Pass round_pictures_at_the_entrance();
 // Whether the kernel of few channels takes such a window over elements of so many bytes.
 Refusal accept_few_window(const SlidingWindow& window, int bytes);
 

@@ -3,6 +3,7 @@
 
 #include "backends/cuda/target/checks.h"
 #include "backends/cuda/target/tactics.h"
+#include "base/index.h"
 
 namespace kiln::cuda::tactics {
 namespace {
@@ -61,7 +62,7 @@ const Tactic top_k{
     .accepts = [](const Problem& p) -> Refusal {
       if (Refusal r = needs_type(p, kOrdered); r.refused()) return r;
       if (!known_ints(p, 1)) return refuse("the number of elements is known only at run time");
-      const int64_t n = p.input(0).max[static_cast<size_t>(axis_of(p, "axis", -1, rank(p.input(0))))];
+      const int64_t n = nth(p.input(0).max, axis_of(p, "axis", -1, rank(p.input(0))));
       if (n > kMostSorted) return refuse("a line of " + std::to_string(n) + " elements is too long to be sorted");
       return accept();
     },

@@ -9,6 +9,7 @@ const Tactic copy{
     .name = "copy",
     .version = 1,
     .ops = copy_ops(),
+    .turns_layouts = true,
     .accepts = [](const Problem& p) -> Refusal {
       Attributes parameters;
       if (Refusal r = copy_parameters(p, parameters); r.refused()) return r;
@@ -21,7 +22,12 @@ const Tactic copy{
         [](const Problem& p, const Config&) {
           Attributes parameters;
           (void)copy_parameters(p, parameters);
-          return emit_kernel("copy", std::move(parameters), {0});
+          Emitted e = emit_kernel("copy", std::move(parameters), {0});
+          // These find every element by the strides of both sides.
+          const std::string& op = p.op();
+          e.strided_output = op == "Slice" || op == "Transpose" || op == "Expand";
+          e.strided_inputs = e.strided_output;
+          return e;
         },
 };
 
@@ -40,8 +46,10 @@ const Tactic concat_split{
     .emit =
         [](const Problem& p, const Config&) {
           const bool join = p.op() == "Concat";
-          return emit_kernel(join ? "concat" : "split", {{"axis", axis_of(p, "axis", 0, rank(p.input(0)))}},
-                             join ? all_inputs(p) : std::vector<int>{0});
+          Emitted e = emit_kernel(join ? "concat" : "split", {{"axis", axis_of(p, "axis", 0, rank(p.input(0)))}},
+                                  join ? all_inputs(p) : std::vector<int>{0});
+          e.strided_inputs = ~0u;
+          return e;
         },
 };
 

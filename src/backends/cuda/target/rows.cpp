@@ -68,6 +68,9 @@ const Tactic group_norm{
 
 namespace {
 
+constexpr TypeSet kReduced{DType::kF16, DType::kBF16, DType::kF32, DType::kF64,
+                           DType::kI32, DType::kI64,  DType::kU32, DType::kU64};
+
 // Poolings of whole images are reductions too.
 std::optional<ReduceKind> kind_of(const Problem& p) {
   if (p.op() == "GlobalAveragePool") return ReduceKind::kMean;
@@ -92,10 +95,13 @@ std::optional<Ints> axes_of(const Problem& p) {
 
 const Tactic reduce{
     .name = "reduce",
-    .version = 1,
+    .version = 2,
     .ops = reducing_ops(),
     .accepts = [](const Problem& p) -> Refusal {
-      if (Refusal r = needs_one_float(p); r.refused()) return r;
+      if (Refusal r = needs_plain(p); r.refused()) return r;
+      const DType type = p.input(0).dtype;
+      if (!kReduced.has(type)) return refuse("elements of type " + std::string(name(type)));
+      if (!is_float(type) && !is_exact(*kind_of(p))) return refuse("the result for integers has a fraction");
       const auto axes = axes_of(p);
       if (!axes) return refuse("the axes are known only at run time");
       if (axes->empty() && rank(p.input(0)) > 0) return refuse("there is nothing to reduce");

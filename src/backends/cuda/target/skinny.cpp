@@ -4,17 +4,6 @@
 #include "backends/cuda/target/tactics.h"
 
 namespace kiln::cuda::tactics {
-namespace {
-
-// The pixels of the result are those of x, in the same order.
-bool keeps_pixels(const Problem& p, const SlidingWindow& w) {
-  for (int axis : {0, 1})
-    if (w.kernel[axis] != 1 || w.stride[axis] != 1 || w.begin[axis] != 0 || w.end[axis] != 0) return false;
-  return is_channels_last(p.input(0));
-}
-
-}  // namespace
-
 const Tactic skinny{
     .name = "skinny",
     .version = 1,
@@ -26,7 +15,7 @@ const Tactic skinny{
       if (t.product.rows > kMostRows)
         return refuse("there are " + std::to_string(t.product.rows) + " rows, more than " + std::to_string(kMostRows));
       if (t.weights.groups > 1) return refuse("there are " + std::to_string(t.weights.groups) + " groups, needs one");
-      if (!t.matrix && !keeps_pixels(p, t.window)) return refuse("the pixels of the result are not those of x");
+      if (!t.matrix && !keeps_pixels(p, t)) return refuse("the pixels of the result are not those of x");
       return accept();
     },
     .configurations = nullptr,

@@ -3,19 +3,11 @@
 
 #include "backends/cuda/target/chip.h"
 #include "backends/cuda/target/first_layers.h"
-#include "passes/layout/choose_layouts.h"
 #include "passes/pass.h"
-#include "passes/rule.h"
-#include "passes/rule_lists.h"
+#include "target/epilogue.h"
 
 namespace kiln::cuda {
 namespace {
-
-// Those whose results there are kernels for.
-std::vector<const passes::Rule*> fusion_rules() {
-  if (target_chip().has_clusters()) return passes::fusion_rules({"expand_depthwise"});
-  return passes::fusion_rules({"expand_depthwise", "squeeze_excite"});
-}
 
 class CudaTarget final : public Target {
  public:
@@ -24,12 +16,16 @@ class CudaTarget final : public Target {
   std::vector<passes::Pass> pipeline(const TargetOptions& options) const override {
     std::vector<passes::Pass> list{passes::canonicalize()};
     if (options.precisions.compute != DType::kF32) list.push_back(passes::compute_in(options.precisions.compute));
-    list.push_back(passes::fuse(fusion_rules()));
-    list.push_back(passes::choose_layouts());
-    list.push_back(read_rows_at_the_entrance());
+    list.push_back(passes::fuse());
+    list.push_back(round_pictures_at_the_entrance());
     return list;
   }
   const TacticList& tactics() const override { return cuda::tactic_list(); }
+  passes::FusionLimits fusion() const override {
+    passes::FusionLimits limits = epilogue_limits(tactics());
+    if (!target_chip().has_clusters()) limits.operators.erase("SqueezeExcite");
+    return limits;
+  }
   bool computes_in(DType type) const override {
     return type == DType::kF32 || type == DType::kF16 || type == DType::kBF16;
   }

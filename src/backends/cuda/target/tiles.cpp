@@ -75,6 +75,28 @@ std::vector<Config> wgmma_configs(const TiledProduct& p, const Chip& chip) {
   return best_of(std::move(candidates));
 }
 
+std::vector<Config> whole_configs(const TiledProduct& p, const Chip& chip) {
+  constexpr int64_t kMostWaves = 2;          // beyond, kernels that fetch while they multiply are better
+  constexpr double kIntoOneBlock = 100;      // bytes a nanosecond, fetched by whichever block of the cluster
+  constexpr int64_t kUnusedByClusters = 12;  // multiprocessors that clusters of four and eight blocks leave out
+  const int64_t row_tiles = ceil_div(p.rows, kWholeTile.rows()), column_tiles = ceil_div(p.columns, kWholeTile.columns);
+  std::vector<Candidate> candidates;
+  for (int64_t splits = 1; splits <= kMostClusterBlocks; splits *= 2)
+    for (int64_t shares = 1; splits * shares <= kMostClusterBlocks; shares *= 2) {
+      const int64_t held = ceil_div(p.chunks, splits), blocks = row_tiles * column_tiles * splits;
+      const int64_t room = chip.multiprocessors - (splits * shares > 2 ? kUnusedByClusters : 0);
+      if (splits > p.chunks || held > kMostWholeChunks || column_tiles % shares != 0 || blocks > kMostWaves * room ||
+          whole_shared(held) + kSlack > chip.shared_per_block)
+        continue;
+      const auto bytes = [&](int64_t rows) { return static_cast<double>(held * rows * 128); };
+      const double wave = std::max(bytes(kWholeTile.rows() / shares + kWholeTile.columns) / kBytesPerNanosecond,
+                                   bytes(kWholeTile.rows() + kWholeTile.columns) / kIntoOneBlock);
+      const double time = static_cast<double>(ceil_div(blocks, room)) * (kStart + wave) + (splits > 1 ? kExchange : 0);
+      candidates.push_back({time, Config{{"splits", splits}, {"shares", shares}}});
+    }
+  return best_of(std::move(candidates));
+}
+
 std::vector<Config> stream_configs(const TiledProduct& p, bool has_residual, const Chip& chip) {
   // Where results come fast, one buffer is filled while the other is stored.
   constexpr int64_t kFewChunks = 8;

@@ -1,6 +1,6 @@
 // Which tiles of the kernels on tensor cores suit a product, best guess first.
 #pragma once
-#include "backends/cuda/device/cu/conv.h"
+#include "backends/cuda/device/cu/product_wgmma.h"
 #include "backends/cuda/device/gpu.h"
 #include "target/target.h"
 
@@ -13,6 +13,8 @@ struct TiledProduct {
 // Configurations of kernel "conv_mma": tile. Of "conv_wgmma": tile, splits, stages. Of "conv_stream": tile, stages, buffers.
 std::vector<Config> mma_configs(const TiledProduct& product, const Chip& chip);
 std::vector<Config> wgmma_configs(const TiledProduct& product, const Chip& chip);
+// Of "product_wgmma": splits, shares. Empty: the product is too large for it.
+std::vector<Config> whole_configs(const TiledProduct& product, const Chip& chip);
 std::vector<Config> stream_configs(const TiledProduct& product, bool has_residual, const Chip& chip);
 
 }  // namespace kiln::cuda

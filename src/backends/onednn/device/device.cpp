@@ -6,6 +6,7 @@
 #include <dnnl.h>
 #include <dnnl_debug.h>
 #include <algorithm>
+#include <cstdlib>
 #include <utility>
 
 #include "backends/onednn/device/registry.h"
@@ -41,6 +42,14 @@ class OnednnDevice final : public HostDevice {
     }
   }
 
+ private:
+  // OpenMP's threads that have nothing to do leave the cores to others: so the library is opened, unless the user wants it otherwise.
+  static bool waits_asleep() {
+    if (const char* policy = std::getenv("OMP_WAIT_POLICY")) return policy[0] == 'p' || policy[0] == 'P';
+    const char* spins = std::getenv("GOMP_SPINCOUNT");
+    return !spins || std::string_view(spins) == "0";
+  }
+
  protected:
   DeviceFacts make_facts() const override {
     const dnnl_version_t& v = *dnnl_version();
@@ -50,7 +59,7 @@ class OnednnDevice final : public HostDevice {
             .fingerprint = version + " " + dnnl_cpu_isa2str(dnnl_get_effective_cpu_isa()) + " threads " +
                            std::to_string(max_threads()),
             .units = max_threads(),
-            .switch_milliseconds = 1,
+            .switch_milliseconds = waits_asleep() ? 0.1 : 1,
             .switch_factor = 1.05};
   }
   std::unique_ptr<Kernel> make_kernel(std::string_view kernel, const Attributes& parameters) const override {

@@ -7,6 +7,7 @@
 
 #include "backends/cpu/device/kernels/common.h"
 #include "base/checked.h"
+#include "base/index.h"
 
 namespace kiln::onednn {
 namespace {
@@ -97,7 +98,7 @@ Operand bias_operand(const TensorView& v, int64_t count, int rank, int axis) {
     throw Error(Code::kShapeMismatch,
                 "the bias has " + std::to_string(v.elements()) + " elements for " + std::to_string(count) + " columns");
   Ints dims(static_cast<size_t>(rank), 1);
-  dims[static_cast<size_t>(axis)] = count;
+  nth(dims, axis) = count;
   return {.argument = DNNL_ARG_BIAS, .input = 2, .primitive = dense_desc(dims)};
 }
 
@@ -165,9 +166,9 @@ PrimitiveKernel::Spaces PrimitiveKernel::spaces(const Recipe& recipe) const {
 }
 
 size_t PrimitiveKernel::workspace(const KernelCall& call) noexcept {
-  size_t wanted = 0;
+  size_t wanted = kNoWorkspace;
   (void)cpu::kernels::guarded([&]() -> Status {
-    if (is_empty(call)) return kOkStatus;
+    if (is_empty(call)) return wanted = 0, kOkStatus;
     const Recipe recipe = choose(call);
     if (recipe.primitive) wanted = spaces(recipe).total;
     return kOkStatus;
@@ -183,7 +184,7 @@ Status PrimitiveKernel::prepare(const KernelCall& call) noexcept {
 }
 
 Status PrimitiveKernel::bind_packed(const KernelCall& call, const Operand& o, Bound& bound) const {
-  const TensorView& blob = call.inputs[static_cast<size_t>(o.input)];
+  const TensorView& blob = nth(call.inputs, o.input);
   const Desc stored = layout_desc(o.primitive.get_dims(), weights_);
   if (stored.is_zero() || blob.dtype != DType::kU8 || !blob.is_dense() ||
       static_cast<uint64_t>(blob.elements()) != stored.get_size())
@@ -242,7 +243,7 @@ void PrimitiveKernel::set_addresses(const KernelCall& call, std::byte* workspace
   set_address(scratchpad_, workspace + scratchpad_offset_);
   for (Bound& b : bound_) {
     if (b.fixed) continue;
-    void* own = (b.input == kResult ? call.outputs[0] : call.inputs[static_cast<size_t>(b.input)]).data;
+    void* own = (b.input == kResult ? call.outputs[0] : nth(call.inputs, b.input)).data;
     b.address = b.copied ? workspace + b.offset : own;
     set_address(b.memory, b.address);
     set_address(b.copied, b.address);

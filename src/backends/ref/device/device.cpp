@@ -3,6 +3,7 @@
 
 #include <cstring>
 
+#include "base/require.h"
 #include "device/host_device.h"
 #include "ops/op.h"
 
@@ -29,8 +30,7 @@ Operation read_operation(const Attributes& parameters, const std::string& prefix
 }
 
 void check_strided(const TensorView& view) {
-  if (!view.strides || bits(view.dtype) % 8)
-    throw Error(Code::kMalformedPlan, "the reference cannot use a blocked layout");
+  require(view.strides && bits(view.dtype) % 8 == 0, Code::kMalformedPlan, "the reference cannot use a blocked layout");
 }
 
 // A dense copy of a view, or the view itself when it is dense.
@@ -86,9 +86,9 @@ class Reference final : public Kernel {
   explicit Reference(const Attributes& parameters) : base_(read_operation(parameters, "base")) {
     base_inputs_ = parameters.integer("base.inputs");
     const int64_t count = parameters.integer("posts", 0);
-    if (count < 0 || count > 64) throw Error(Code::kMalformedPlan, "too many post-operations");
+    require(count >= 0 && count <= 64, Code::kMalformedPlan, "too many post-operations");
     for (int64_t i = 0; i < count; ++i) posts_.push_back(read_operation(parameters, "post" + std::to_string(i)));
-    if (base_.op->region_count() > 0) throw Error(Code::kMalformedPlan, "a control step is not a kernel");
+    require(base_.op->region_count() == 0, Code::kMalformedPlan, "a control step is not a kernel");
   }
 
   Status prepare(const KernelCall&) noexcept override { return kOkStatus; }
@@ -125,9 +125,9 @@ class Reference final : public Kernel {
   }
 
   std::vector<Datum> run(const std::vector<Datum>& inputs, int outputs) const {
-    if (base_inputs_ < 0 || base_inputs_ > static_cast<int64_t>(inputs.size()))
-      throw Error(Code::kMalformedPlan, "the step has too few inputs");
-    if (outputs < 1) throw Error(Code::kMalformedPlan, "the step has no result");
+    require(base_inputs_ >= 0 && base_inputs_ <= static_cast<int64_t>(inputs.size()), Code::kMalformedPlan,
+            "the step has too few inputs");
+    require(outputs >= 1, Code::kMalformedPlan, "the step has no result");
     std::vector<Datum> results =
         evaluate(*base_.op, base_.attributes, {inputs.begin(), inputs.begin() + base_inputs_}, outputs);
     for (const Operation& post : posts_) {

@@ -1,5 +1,7 @@
-// ai.onnx.ml.ArrayFeatureExtractor, FeatureVectorizer, OneHotEncoder and the support vector machines; and those on maps, which Kiln has not.
+// ai.onnx.ml.ArrayFeatureExtractor, FeatureVectorizer, OneHotEncoder and the support vector machines.
 #include "frontends/onnx/ops/ml_scores.h"
+
+#include "base/index.h"
 
 namespace kiln::onnx::ops {
 namespace {
@@ -17,8 +19,7 @@ void import_vectorizer(NodeImport& n) {
     const int64_t rank = n.rank(i);
     if (rank != 1 && rank != 2) n.invalid("an input has rank " + std::to_string(rank), "it needs 1 or 2");
     const auto width = n.in(i)->shape().back().constant();
-    if (!widths.empty() && width &&
-        (widths.size() <= static_cast<size_t>(i) || widths[static_cast<size_t>(i)] != *width))
+    if (!widths.empty() && width && (widths.size() <= static_cast<size_t>(i) || nth(widths, i) != *width))
       n.invalid("inputdimensions does not fit input " + std::to_string(i) + " of width " + std::to_string(*width));
     ir::Value* part = cast_to(n, n.in(i), DType::kF32);
     parts.push_back(rank == 2 ? part : n.add("Unsqueeze", {part, n.ints(Ints{0})}));
@@ -26,21 +27,12 @@ void import_vectorizer(NodeImport& n) {
   n.emit("Concat", parts, {{"axis", int64_t{1}}});
 }
 
-void refuse_maps(NodeImport& n) {
-  n.unsupported(
-      "the operator works on maps, which Kiln does not have",
-      n.op() == "ZipMap" ? "convert the model with options={'zipmap': False}" : "give the values as a tensor");
-}
-
 }  // namespace
 
 const OnnxOp ml_array_feature_extractor{"ai.onnx.ml.ArrayFeatureExtractor", {{1, import_extractor}}};
-const OnnxOp ml_cast_map{"ai.onnx.ml.CastMap", {{1, refuse_maps}}};
-const OnnxOp ml_dict_vectorizer{"ai.onnx.ml.DictVectorizer", {{1, refuse_maps}}};
 const OnnxOp ml_feature_vectorizer{"ai.onnx.ml.FeatureVectorizer", {{1, import_vectorizer}}};
 const OnnxOp ml_one_hot_encoder{"ai.onnx.ml.OneHotEncoder", {{1, import_as_is}}};
 const OnnxOp ml_svm_classifier{"ai.onnx.ml.SVMClassifier", {{1, import_as_is}}};
 const OnnxOp ml_svm_regressor{"ai.onnx.ml.SVMRegressor", {{1, import_as_is}}};
-const OnnxOp ml_zip_map{"ai.onnx.ml.ZipMap", {{1, refuse_maps}}};
 
 }  // namespace kiln::onnx::ops

@@ -4,7 +4,8 @@
 #include <map>
 #include <set>
 
-#include "base/error.h"
+#include "base/index.h"
+#include "base/require.h"
 #include "frontends/onnx/ops/ml_scores.h"
 #include "tensor/trees.h"
 
@@ -30,7 +31,7 @@ std::vector<int64_t> parents_first(const std::vector<Branch>& branches, const In
   const auto visit = [&](int64_t child) {
     if (child < 0) return;
     State& state = states.at(static_cast<size_t>(child));
-    if (state == kOpen) throw Error(Code::kInvalidGraph, "a node of a decision tree is below itself");
+    require(state != kOpen, Code::kInvalidGraph, "a node of a decision tree is below itself");
     if (state == kNew) {
       state = kOpen;
       path.emplace_back(child, 0);
@@ -40,13 +41,13 @@ std::vector<int64_t> parents_first(const std::vector<Branch>& branches, const In
     visit(root);
     while (!path.empty()) {
       const int64_t at = path.back().first;
-      const Branch& b = branches[static_cast<size_t>(at)];
+      const Branch& b = nth(branches, at);
       const int next = path.back().second++;
       if (next < 2) {
         visit(next == 0 ? b.if_false : b.if_true);
         continue;
       }
-      states[static_cast<size_t>(at)] = kDone;
+      nth(states, at) = kDone;
       order.push_back(at);
       path.pop_back();
     }
@@ -79,15 +80,13 @@ void set_nodes(NodeImport& n, const std::vector<Branch>& branches, const Ints& r
   std::vector<int64_t> places(branches.size(), 0);
   int64_t count = 0;
   for (int64_t at : order) {
-    places[static_cast<size_t>(at)] = count;
-    count += length_of(branches[static_cast<size_t>(at)]);
+    nth(places, at) = count;
+    count += length_of(nth(branches, at));
   }
   if (count > INT32_MAX) n.unsupported("decision trees of " + std::to_string(count) + " nodes");
-  const auto place = [&](int64_t child) {
-    return static_cast<int32_t>(child < 0 ? child : places[static_cast<size_t>(child)]);
-  };
+  const auto place = [&](int64_t child) { return static_cast<int32_t>(child < 0 ? child : nth(places, child)); };
   for (int64_t at : order) {
-    const Branch& b = branches[static_cast<size_t>(at)];
+    const Branch& b = nth(branches, at);
     if (b.feature < 0 || b.feature > INT32_MAX) n.invalid("a node looks at feature " + std::to_string(b.feature));
     TreeNode node{b.split,          static_cast<int32_t>(b.feature),
                   place(b.if_true), place(b.if_false),
@@ -99,7 +98,7 @@ void set_nodes(NodeImport& n, const std::vector<Branch>& branches, const Ints& r
     }
     const int64_t length = length_of(b);
     for (int64_t i = 0; i < length; ++i) {
-      node.split = b.members.empty() ? std::nan("") : b.members[static_cast<size_t>(i)];
+      node.split = b.members.empty() ? std::nan("") : nth(b.members, i);
       const bool last = i + 1 == length;
       node.if_false = last ? place(b.if_false) : static_cast<int32_t>(trees.nodes.size()) + 1;
       trees.nodes.push_back(node);

@@ -2,6 +2,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/index.h"
 #include "frontends/onnx/ops/ms_activated.h"
 #include "frontends/onnx/ops/ops.h"
 
@@ -18,7 +19,7 @@ ir::Value* turned(NodeImport& n, int input, bool last, bool batch) {
     perm.erase(perm.begin());
     perm.insert(perm.end() - 1, 0);
   }
-  if (last) std::swap(perm[static_cast<size_t>(rank - 1)], perm[static_cast<size_t>(rank - 2)]);
+  if (last) std::swap(nth(perm, rank - 1), nth(perm, rank - 2));
   return n.add("Transpose", {n.in(input)}, {{"perm", perm}});
 }
 

@@ -1,6 +1,7 @@
 // com.microsoft GroupQueryAttention: attention with a cache, in which each sequence of the batch ends at a place of its own.
 #include <limits>
 
+#include "base/index.h"
 #include "frontends/onnx/ops/ops.h"
 
 namespace kiln::onnx::ops {
@@ -68,14 +69,14 @@ void import_group_query(NodeImport& n) {
   if (n.integer("do_rotary", 0) != 0) {
     ir::Value* ids = n.optional(9) ? n.in(9) : positions;
     for (int i : {0, 1})
-      operands[static_cast<size_t>(i)] = n.add(
-          "RotaryEmbedding", {operands[static_cast<size_t>(i)], n.in(7), n.in(8), ids},
+      nth(operands, i) = n.add(
+          "RotaryEmbedding", {nth(operands, i), n.in(7), n.in(8), ids},
           {{"interleaved", n.integer("rotary_interleaved", 0)}, {"num_heads", i == 0 ? heads.queries : heads.keys}});
   }
   std::vector<ir::Value*> cache{by_heads(n, operands[1], heads.keys), by_heads(n, operands[2], heads.keys)};
   for (int i : {0, 1}) {
     if (!n.optional(3 + i)) continue;
-    ir::Value*& kept = cache[static_cast<size_t>(i)];
+    ir::Value*& kept = nth(cache, i);
     ir::Value* room = n.add("Concat", {n.in(3 + i), kept}, {{"axis", int64_t{2}}});
     kept = n.result(1 + i, "TensorScatter", {room, kept, begin}, {{"axis", int64_t{2}}});
   }

@@ -1,5 +1,6 @@
 // Scan: a loop over slices. Before opset 9 axis 0 is a batch, and sequences may differ in length.
 #include "base/error.h"
+#include "base/index.h"
 #include "frontends/onnx/ops/ops.h"
 
 namespace kiln::onnx::ops {
@@ -43,7 +44,7 @@ class SequenceGraph {
     }
     std::vector<ir::Value*> inputs;
     for (size_t i = 0; i < types.size(); ++i) inputs.push_back(graph_->add_input("in" + std::to_string(i), types[i]));
-    whole_ = inputs[static_cast<size_t>(states)];
+    whole_ = nth(inputs, states);
     for (size_t i = static_cast<size_t>(states); has_length && i < inputs.size(); ++i)
       inputs[i] = add("Slice", {inputs[i], ints({0}), length_, ints({0})});
     for (const ir::Value* v : body.captures)

@@ -2,6 +2,8 @@
 // that are trained, their gradients and what is kept of earlier steps, list by list; the results are the new tensors and what is kept.
 #include "frontends/onnx/ops/ops.h"
 
+#include "base/index.h"
+
 namespace kiln::onnx::ops {
 namespace {
 
@@ -48,8 +50,7 @@ void import_training(NodeImport& n, int lists, Step step) {
     std::vector<ir::Value*> given;
     for (int list = 0; list < lists; ++list) given.push_back(n.in(2 + list * tensors + t));
     const std::vector<ir::Value*> made = step(n, Arithmetic(n, given[0]->dtype()), given);
-    for (int list = 0; list + 1 < lists; ++list)
-      results[static_cast<size_t>(list * tensors + t)] = made[static_cast<size_t>(list)];
+    for (int list = 0; list + 1 < lists; ++list) nth(results, list * tensors + t) = nth(made, list);
   }
   n.yield(std::move(results));
 }
@@ -91,6 +92,12 @@ const OnnxOp training_adagrad{"ai.onnx.preview.training.Adagrad",
                               {{1, [](NodeImport& n) { import_training(n, 3, adagrad_step); }}}};
 const OnnxOp training_adam{"ai.onnx.preview.training.Adam",
                            {{1, [](NodeImport& n) { import_training(n, 4, adam_step); }}}};
+const OnnxOp training_gradient{"ai.onnx.preview.training.Gradient",
+                               {{1, [](NodeImport& n) {
+                                   n.unsupported(
+                                       "derivatives are not taken: Kiln runs networks and does not train them",
+                                       "export the graph of the gradient itself");
+                                 }}}};
 const OnnxOp training_momentum{"ai.onnx.preview.training.Momentum",
                                {{1, [](NodeImport& n) { import_training(n, 3, momentum_step); }}}};
 

@@ -15,14 +15,9 @@ namespace kiln::cpu::HWY_NAMESPACE {
 void map_range(const uint8_t* from, uint8_t* to, int64_t count, const uint8_t* table) {
   int64_t i = 0;
 #if HWY_TARGET == HWY_AVX3_DL
-  const __m512i quarters[] = {_mm512_loadu_si512(table), _mm512_loadu_si512(table + 64),
-                              _mm512_loadu_si512(table + 128), _mm512_loadu_si512(table + 192)};
   for (; i < count; i += 64) {
     const __mmask64 some = count - i >= 64 ? ~__mmask64{0} : (__mmask64{1} << (count - i)) - 1;
-    const __m512i x = _mm512_maskz_loadu_epi8(some, from + i);
-    const __m512i low = _mm512_permutex2var_epi8(quarters[0], x, quarters[1]);
-    const __m512i high = _mm512_permutex2var_epi8(quarters[2], x, quarters[3]);
-    _mm512_mask_storeu_epi8(to + i, some, _mm512_mask_blend_epi8(_mm512_movepi8_mask(x), low, high));
+    _mm512_mask_storeu_epi8(to + i, some, map_vector(table, _mm512_maskz_loadu_epi8(some, from + i)));
   }
 #else
   for (; i < count; ++i) to[i] = table[from[i]];

@@ -6,6 +6,8 @@
 #include <cmath>
 #include <numbers>
 
+#include "base/index.h"
+
 namespace kiln::cpu {
 namespace {
 
@@ -59,8 +61,7 @@ Fft::Fft(int64_t n, bool inverse) : n_(n), sign_(inverse ? 1 : -1) {
       }
     s.root_re.resize(static_cast<size_t>(radix));
     s.root_im.resize(static_cast<size_t>(radix));
-    for (int64_t j = 0; j < radix; ++j)
-      put_root(sign_, j, radix, s.root_re[static_cast<size_t>(j)], s.root_im[static_cast<size_t>(j)]);
+    for (int64_t j = 0; j < radix; ++j) put_root(sign_, j, radix, nth(s.root_re, j), nth(s.root_im, j));
     length = s.rest;
     stages_.push_back(std::move(s));
   }
@@ -144,7 +145,7 @@ void Fft::run_chirp(double* re, double* im, double* scratch, int64_t lines) cons
   double *wide_re = scratch, *wide_im = scratch + m * lines, *rest = scratch + 2 * m * lines;
   std::fill(wide_re, wide_re + 2 * m * lines, 0.0);
   for (int64_t t = 0; t < n_; ++t) {
-    const double cr = chirp_->re[static_cast<size_t>(t)], ci = chirp_->im[static_cast<size_t>(t)];
+    const double cr = nth(chirp_->re, t), ci = nth(chirp_->im, t);
     for (int64_t q = t * lines; q < (t + 1) * lines; ++q) {
       wide_re[q] = re[q] * cr - im[q] * ci;
       wide_im[q] = re[q] * ci + im[q] * cr;
@@ -152,7 +153,7 @@ void Fft::run_chirp(double* re, double* im, double* scratch, int64_t lines) cons
   }
   chirp_->forward->run(wide_re, wide_im, rest, lines);
   for (int64_t t = 0; t < m; ++t) {
-    const double fr = chirp_->filter_re[static_cast<size_t>(t)], fi = chirp_->filter_im[static_cast<size_t>(t)];
+    const double fr = nth(chirp_->filter_re, t), fi = nth(chirp_->filter_im, t);
     for (int64_t q = t * lines; q < (t + 1) * lines; ++q) {
       const double r = wide_re[q], i = wide_im[q];
       wide_re[q] = r * fr - i * fi, wide_im[q] = r * fi + i * fr;
@@ -160,7 +161,7 @@ void Fft::run_chirp(double* re, double* im, double* scratch, int64_t lines) cons
   }
   chirp_->backward->run(wide_re, wide_im, rest, lines);
   for (int64_t t = 0; t < n_; ++t) {
-    const double cr = chirp_->re[static_cast<size_t>(t)], ci = chirp_->im[static_cast<size_t>(t)];
+    const double cr = nth(chirp_->re, t), ci = nth(chirp_->im, t);
     for (int64_t q = t * lines; q < (t + 1) * lines; ++q) {
       re[q] = wide_re[q] * cr - wide_im[q] * ci;
       im[q] = wide_re[q] * ci + wide_im[q] * cr;

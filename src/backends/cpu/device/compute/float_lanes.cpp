@@ -6,6 +6,8 @@
 #include <limits>
 #include <vector>
 
+#include "base/index.h"
+
 namespace kiln::cpu {
 namespace {
 
@@ -56,7 +58,7 @@ class Rewriter {
   }
 
   bool input(const ScalarInstruction& c) {
-    const DType type = inputs_[static_cast<size_t>(c.integer)];
+    const DType type = nth(inputs_, c.integer);
     if (!is_small_integer(type)) return copy(c);
     ScalarInstruction floats = c;
     floats.type = ScalarType::kF32;

@@ -13,6 +13,7 @@
 #include "backends/cpu/device/compute/parallel.h"
 #include "backends/cpu/device/compute/pointwise_tiles.h"
 #include "base/error.h"
+#include "base/index.h"
 
 namespace kiln::cpu {
 namespace {
@@ -103,7 +104,7 @@ struct PointwisePlan::Impl {
 
   int64_t outer_offset(const View& view, const std::array<int64_t, kMaxRank>& index) const {
     int64_t offset = 0;
-    for (int64_t d = 0; d <= split; ++d) offset += index[static_cast<size_t>(d)] * view.strides[static_cast<size_t>(d)];
+    for (int64_t d = 0; d <= split; ++d) offset += nth(index, d) * nth(view.strides, d);
     return offset;
   }
   template <class Row> void for_each_row(const View& view, int64_t offset, int64_t extent, const Row& row) const;
@@ -151,12 +152,12 @@ void PointwisePlan::Impl::choose_tiles(int64_t bytes_per_element) {
   const auto rank = static_cast<int64_t>(dims.size());
   split = rank - 1;
   inner = 1;
-  while (split > 0 && dims[static_cast<size_t>(split)] * inner <= target) inner *= dims[static_cast<size_t>(split--)];
-  const int64_t extent = dims[static_cast<size_t>(split)];
+  while (split > 0 && nth(dims, split) * inner <= target) inner *= nth(dims, split--);
+  const int64_t extent = nth(dims, split);
   block = std::clamp<int64_t>(target / std::max<int64_t>(inner, 1), 1, std::max<int64_t>(extent, 1));
   blocks = (extent + block - 1) / block;
   tiles = blocks;
-  for (int64_t d = 0; d < split; ++d) tiles *= dims[static_cast<size_t>(d)];
+  for (int64_t d = 0; d < split; ++d) tiles *= nth(dims, d);
   for (auto& view : inputs) classify(view);
   for (auto& view : outputs) classify(view);
 }
@@ -165,10 +166,10 @@ void PointwisePlan::Impl::classify(View& view) const {
   view.dense = view.uniform = true;
   int64_t run = 1;
   for (auto d = static_cast<int64_t>(dims.size()) - 1; d >= split; --d) {
-    const int64_t stride = view.strides[static_cast<size_t>(d)];
+    const int64_t stride = nth(view.strides, d);
     if (stride != run) view.dense = false;
     if (stride != 0) view.uniform = false;
-    run *= dims[static_cast<size_t>(d)];
+    run *= nth(dims, d);
   }
 }
 
@@ -204,7 +205,7 @@ class Lowering {
         l.operands = operand_count(c.op);
         l.operand = {c.a, c.b, c.c};
       }
-      for (int k = 0; k < l.operands; ++k) result_[l.operand[static_cast<size_t>(k)]].live = true;
+      for (int k = 0; k < l.operands; ++k) result_[nth(l.operand, k)].live = true;
     }
     return std::move(result_);
   }
@@ -310,8 +311,7 @@ void PointwisePlan::Impl::compile(const ScalarProgram& program) {
   std::vector<size_t> last_use(count, 0);
   int64_t live_bytes = 0;
   for (size_t i = 0; i < count; ++i) {
-    for (int k = 0; k < lowered[i].operands && lowered[i].live; ++k)
-      last_use[lowered[i].operand[static_cast<size_t>(k)]] = i;
+    for (int k = 0; k < lowered[i].operands && lowered[i].live; ++k) last_use[nth(lowered[i].operand, k)] = i;
   }
   for (uint16_t v : program.outputs) last_use[v] = count;
   int64_t peak = 0;
@@ -350,7 +350,7 @@ void PointwisePlan::Impl::compile(const ScalarProgram& program) {
       continue;
     }
     if (c.op == ScalarOp::kInput) {
-      const View& view = inputs[static_cast<size_t>(c.integer)];
+      const View& view = nth(inputs, c.integer);
       const bool small = holds_as_floats(view.dtype, c.type);
       if (scalar_type_of(view.dtype) != c.type && !small) refuse("input type does not fit the program");
       const bool direct = view.dense && lanes_are_elements(view.dtype, c.type);
@@ -370,9 +370,9 @@ void PointwisePlan::Impl::compile(const ScalarProgram& program) {
       step.single = singles.back().get();
     }
     for (int k = 0; k < l.operands; ++k) {
-      const int slot = slot_of[l.operand[static_cast<size_t>(k)]];
-      step.in[static_cast<size_t>(k)] = slot;
-      step.uniform = step.uniform && slots[static_cast<size_t>(slot)].kind == SlotKind::kUniform;
+      const int slot = slot_of[nth(l.operand, k)];
+      nth(step.in, k) = slot;
+      step.uniform = step.uniform && nth(slots, slot).kind == SlotKind::kUniform;
     }
     const bool is_result = program.outputs.size() == 1 && program.outputs[0] == i;
     if (step.uniform) {
@@ -386,10 +386,10 @@ void PointwisePlan::Impl::compile(const ScalarProgram& program) {
     steps.push_back(step);
     if (!step.uniform) nanoseconds += kernel.nanoseconds;
     for (int k = 0; k < l.operands; ++k) {
-      const size_t v = l.operand[static_cast<size_t>(k)];
+      const size_t v = nth(l.operand, k);
       const bool repeated = std::find(l.operand.begin(), l.operand.begin() + k, v) != l.operand.begin() + k;
       const bool is_step = program.code[v].op != ScalarOp::kInput && program.code[v].op != ScalarOp::kConstant;
-      const Slot& slot = slots[static_cast<size_t>(slot_of[v])];
+      const Slot& slot = nth(slots, slot_of[v]);
       if (!repeated && is_step && last_use[v] == i && slot.kind == SlotKind::kRegister) {
         free_registers.push_back({lane_bytes(slot.type), slot_of[v]});
       }
@@ -401,7 +401,7 @@ void PointwisePlan::Impl::compile(const ScalarProgram& program) {
     if (slot_of[v] == direct_output_slot && direct_output_slot >= 0) continue;
     int slot = slot_of[v];
     const ScalarType type = program.code[v].type;
-    if (slots[static_cast<size_t>(slot)].kind == SlotKind::kUniform) {
+    if (nth(slots, slot).kind == SlotKind::kUniform) {
       const int spread = new_slot(SlotKind::kRegister, type);
       steps.push_back({any_tile(ScalarOp::kConvert, type, type).function, nullptr, spread, {slot, 0, 0}, 1});
       slot = spread;
@@ -429,7 +429,7 @@ void PointwisePlan::Impl::allocate(const ScalarProgram& program, const std::vect
     for (size_t i = 0; i < constant_slots.size(); ++i) {
       if (constant_slots[i] < 0) continue;
       const auto& c = program.code[i];
-      void* lanes = thread.slots[static_cast<size_t>(constant_slots[i])];
+      void* lanes = nth(thread.slots, constant_slots[i]);
       for (int64_t k = 0; k < kUniformLanes; ++k) {
         switch (c.type) {
           case ScalarType::kBool: static_cast<int32_t*>(lanes)[k] = c.integer ? -1 : 0; break;
@@ -449,25 +449,25 @@ template <class Row>
 void PointwisePlan::Impl::for_each_row(const View& view, int64_t offset, int64_t extent, const Row& row) const {
   const auto last = static_cast<int64_t>(dims.size()) - 1;
   if (view.dense || last == split) return row(offset, 0, extent * inner);
-  const int64_t length = dims[static_cast<size_t>(last)];
+  const int64_t length = nth(dims, last);
   std::array<int64_t, kMaxRank> index{};
   for (int64_t lane = 0; lane < extent * inner; lane += length) {
     row(offset, lane, length);
     for (int64_t d = last - 1; d >= split; --d) {
-      const int64_t stride = view.strides[static_cast<size_t>(d)];
+      const int64_t stride = nth(view.strides, d);
       offset += stride;
-      if (d == split || ++index[static_cast<size_t>(d)] < dims[static_cast<size_t>(d)]) break;
-      offset -= stride * dims[static_cast<size_t>(d)];
-      index[static_cast<size_t>(d)] = 0;
+      if (d == split || ++nth(index, d) < nth(dims, d)) break;
+      offset -= stride * nth(dims, d);
+      nth(index, d) = 0;
     }
   }
 }
 
 void PointwisePlan::Impl::load(const Load& load, Thread& thread, const void* base, int64_t offset,
                                int64_t extent) const {
-  const View& view = inputs[static_cast<size_t>(load.input)];
-  const Slot& slot = slots[static_cast<size_t>(load.slot)];
-  void*& pointer = thread.slots[static_cast<size_t>(load.slot)];
+  const View& view = nth(inputs, load.input);
+  const Slot& slot = nth(slots, load.slot);
+  void*& pointer = nth(thread.slots, load.slot);
   if (slot.kind == SlotKind::kInput) {
     pointer = static_cast<std::byte*>(const_cast<void*>(base)) + offset * lane_bytes(slot.type);
     return;
@@ -491,19 +491,18 @@ void PointwisePlan::Impl::load(const Load& load, Thread& thread, const void* bas
 void PointwisePlan::Impl::run_tile(Thread& thread, const void* const* in, void* const* out,
                                    const std::array<int64_t, kMaxRank>& index, int64_t extent) const {
   for (const Load& l : loads) {
-    load(l, thread, in[l.input], outer_offset(inputs[static_cast<size_t>(l.input)], index), extent);
+    load(l, thread, in[l.input], outer_offset(nth(inputs, l.input), index), extent);
   }
   const auto& pointers = thread.slots;
   if (direct_output_slot >= 0) {
-    const int64_t width = lane_bytes(slots[static_cast<size_t>(direct_output_slot)].type);
-    thread.slots[static_cast<size_t>(direct_output_slot)] =
-        static_cast<std::byte*>(out[0]) + outer_offset(outputs[0], index) * width;
+    const int64_t width = lane_bytes(nth(slots, direct_output_slot).type);
+    nth(thread.slots, direct_output_slot) = static_cast<std::byte*>(out[0]) + outer_offset(outputs[0], index) * width;
   }
   TileCall call{};
   for (const Step& step : steps) {
-    call.out = pointers[static_cast<size_t>(step.out)];
+    call.out = nth(pointers, step.out);
     for (int k = 0; k < step.operands; ++k) {
-      const auto slot = static_cast<size_t>(step.in[static_cast<size_t>(k)]);
+      const auto slot = static_cast<size_t>(nth(step.in, k));
       call.in[k] = pointers[slot];
       call.step[k] = slots[slot].kind == SlotKind::kUniform ? 0 : 1;
     }
@@ -514,8 +513,8 @@ void PointwisePlan::Impl::run_tile(Thread& thread, const void* const* in, void* 
     step.function(call);
   }
   for (const Store& store : stores) {
-    const View& view = outputs[static_cast<size_t>(store.output)];
-    const auto* lanes = static_cast<const std::byte*>(pointers[static_cast<size_t>(store.slot)]);
+    const View& view = nth(outputs, store.output);
+    const auto* lanes = static_cast<const std::byte*>(nth(pointers, store.slot));
     for_each_row(view, outer_offset(view, index), extent, [&](int64_t at, int64_t lane, int64_t n) {
       const int64_t stride = view.dense ? 1 : view.strides.back();
       const std::byte* from = lanes + lane * lane_bytes(store.type);
@@ -528,15 +527,15 @@ void PointwisePlan::Impl::run_tile(Thread& thread, const void* const* in, void* 
 
 void PointwisePlan::Impl::run_range(int thread_index, const void* const* in, void* const* out, int64_t begin,
                                     int64_t end) {
-  Thread& thread = thread_state[static_cast<size_t>(thread_index)];
+  Thread& thread = nth(thread_state, thread_index);
   std::fill(thread.held_offset.begin(), thread.held_offset.end(), -1);
   const auto at = static_cast<size_t>(split);
   std::array<int64_t, kMaxRank> index{};
   index[at] = begin % blocks * block;
   int64_t rest = begin / blocks;
   for (int64_t d = split - 1; d >= 0; --d) {
-    index[static_cast<size_t>(d)] = rest % dims[static_cast<size_t>(d)];
-    rest /= dims[static_cast<size_t>(d)];
+    nth(index, d) = rest % nth(dims, d);
+    rest /= nth(dims, d);
   }
   for (int64_t tile = begin; tile < end; ++tile) {
     run_tile(thread, in, out, index, std::min(block, dims[at] - index[at]));
@@ -544,8 +543,8 @@ void PointwisePlan::Impl::run_range(int thread_index, const void* const* in, voi
     if (index[at] < dims[at]) continue;
     index[at] = 0;
     for (int64_t d = split - 1; d >= 0; --d) {
-      if (++index[static_cast<size_t>(d)] < dims[static_cast<size_t>(d)]) break;
-      index[static_cast<size_t>(d)] = 0;
+      if (++nth(index, d) < nth(dims, d)) break;
+      nth(index, d) = 0;
     }
   }
 }

@@ -249,7 +249,7 @@ HWY_EXPORT(round_floats);
 
 namespace {
 
-constexpr int64_t kBlockBytes = 48 * 1024;  // of located rows
+constexpr int64_t kBlockBytes = 160 * 1024;  // of located rows
 constexpr double kProductsPerNanosecond = 100;
 
 // Rows that are located at once: a multiple of a tile's.

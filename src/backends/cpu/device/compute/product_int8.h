@@ -18,13 +18,14 @@ inline int64_t int8_columns(int64_t columns) { return (columns + kInt8Panel - 1)
 struct SumStep {
   enum Kind : uint8_t {
     kMultiply,   // by `operand`
-    kDivide,     // by `low`
+    kDivide,     // by `low`; `high` is its reciprocal, or 0 where that is no normal number
     kAdd,        // `operand`
-    kClamp,      // to [low, high]
+    kClamp,      // to [low, high]; NaN becomes low
     kRound,      // half to even
     kAddFloats,  // a tensor of float32
     kAddBytes,   // (a tensor of bytes - low) * high
     kAtLeast,    // low
+    kLimit,      // to [low, high]; NaN stays
   };
   Kind kind = kMultiply;
   const void* operand = nullptr;  // float32 per column, or a tensor
@@ -32,7 +33,7 @@ struct SumStep {
   float low = 0, high = 0;
   bool is_signed = false;  // bytes of the tensor
 };
-inline constexpr int kSumStepKinds = SumStep::kAtLeast + 1;
+inline constexpr int kSumStepKinds = SumStep::kLimit + 1;
 
 // How sums become results. Vectors per column hold int8_columns() elements.
 struct SumEpilogue {
@@ -40,7 +41,8 @@ struct SumEpilogue {
   const int32_t* start = nullptr;  // per column, added to the sum modulo 2^32
   std::span<const SumStep> steps;  // none when the result is int32
   Result result = kInt32;
-  int32_t zero = 0;  // added to the bytes of the result when they are rounded, and before they saturate
+  int32_t zero = 0;                // added to the bytes of the result when they are rounded, and before they saturate
+  const uint8_t* table = nullptr;  // what each of the 256 bytes of the result becomes; null: they stay
 };
 
 // Where the rows of the left operand lie: bytes, int8_terms() readable ones each.

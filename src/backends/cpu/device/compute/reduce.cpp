@@ -19,6 +19,7 @@ enum class Fold : uint8_t { kSum, kSumAbs, kSumSquares, kSumExp, kMax, kMin, kPr
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "backends/cpu/device/compute/reduce.cpp"
+#include "base/index.h"
 #include "hwy/foreach_target.h"
 
 #include "backends/cpu/device/compute/reduce-inl.h"
@@ -146,25 +147,25 @@ struct Walk {
   std::array<Axis, kMaxRank> axes;
   int64_t rank = 0, count = 1;
   void push(Axis axis) {
-    if (rank > 0 && axes[static_cast<size_t>(rank - 1)].stride == axis.extent * axis.stride) {
-      axes[static_cast<size_t>(rank - 1)] = {axes[static_cast<size_t>(rank - 1)].extent * axis.extent, axis.stride};
+    if (rank > 0 && nth(axes, rank - 1).stride == axis.extent * axis.stride) {
+      nth(axes, rank - 1) = {nth(axes, rank - 1).extent * axis.extent, axis.stride};
     } else {
-      axes[static_cast<size_t>(rank++)] = axis;
+      nth(axes, rank++) = axis;
     }
     count *= axis.extent;
   }
   // Takes the innermost dimension away; of extent 1 when there is none.
   Axis pop() {
     if (rank == 0) return {1, 1};
-    const Axis last = axes[static_cast<size_t>(--rank)];
+    const Axis last = nth(axes, --rank);
     count = 1;
-    for (int64_t i = 0; i < rank; ++i) count *= axes[static_cast<size_t>(i)].extent;
+    for (int64_t i = 0; i < rank; ++i) count *= nth(axes, i).extent;
     return last;
   }
   int64_t offset(int64_t index) const {
     int64_t at = 0;
     for (int64_t i = rank - 1; i >= 0; --i) {
-      const Axis& a = axes[static_cast<size_t>(i)];
+      const Axis& a = nth(axes, i);
       at += index % a.extent * a.stride;
       index /= a.extent;
     }
@@ -275,7 +276,7 @@ Problem make_problem(std::span<const int64_t> dims, std::span<const int64_t> str
     (p.rows ? p.reduced : p.kept).push({dims[d], strides[d]});
   }
   // Columns are made for adjacent elements; all else goes by rows.
-  if (!any || (!p.rows && p.kept.axes[static_cast<size_t>(p.kept.rank - 1)].stride != 1)) p.rows = true;
+  if (!any || (!p.rows && nth(p.kept.axes, p.kept.rank - 1).stride != 1)) p.rows = true;
   p.inner = p.rows ? p.reduced.pop() : p.kept.pop();
   return p;
 }

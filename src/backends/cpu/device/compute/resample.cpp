@@ -7,6 +7,7 @@
 #include "backends/cpu/device/compute/parallel.h"
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "backends/cpu/device/compute/resample.cpp"
+#include "base/index.h"
 #include "hwy/foreach_target.h"
 
 #include "backends/cpu/device/compute/simd_math-inl.h"
@@ -70,7 +71,7 @@ void resample_axis(const AxisTaps& taps, int64_t outer, int64_t inner, const flo
         float* to = y + o * taps.out;
         HWY_DYNAMIC_DISPATCH(resample_line)(taps, x + o * taps.in, to);
         for (int64_t i = 0; i < taps.out; ++i)
-          if (taps.outside[static_cast<size_t>(i)]) to[i] = outside;
+          if (nth(taps.outside, i)) to[i] = outside;
       }
     });
     return;
@@ -78,7 +79,7 @@ void resample_axis(const AxisTaps& taps, int64_t outer, int64_t inner, const flo
   parallel_ranges(threads, outer * taps.out, [&](int64_t begin, int64_t end) {
     for (int64_t r = begin; r < end; ++r) {
       const int64_t o = r / taps.out, i = r % taps.out;
-      if (taps.outside[static_cast<size_t>(i)]) std::fill(y + r * inner, y + (r + 1) * inner, outside);
+      if (nth(taps.outside, i)) std::fill(y + r * inner, y + (r + 1) * inner, outside);
       else HWY_DYNAMIC_DISPATCH(resample_rows)(taps, i, inner, x + o * taps.in * inner, y + r * inner);
     }
   });

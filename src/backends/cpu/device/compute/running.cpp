@@ -1,4 +1,4 @@
-// Running sums down the rows of a matrix, float32, a strip of columns at a time.
+// Running sums down the rows of a matrix.
 #include "backends/cpu/device/compute/running.h"
 
 #include "backends/cpu/device/compute/hwy_targets.h"
@@ -11,28 +11,30 @@ HWY_BEFORE_NAMESPACE();
 namespace kiln::cpu::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-// kVectors whole vectors of columns; each sum stays in a register.
-template <int kVectors, class D>
-HWY_INLINE void strip(D d, const float* x, float* y, int64_t rows, int64_t stride, bool exclusive) {
-  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
-  hn::Vec<D> sums[kVectors];
-  for (int v = 0; v < kVectors; ++v) sums[v] = hn::Zero(d);
-  for (int64_t j = 0; j < rows; ++j, x += stride, y += stride)
-    for (int v = 0; v < kVectors; ++v) {
-      const auto before = sums[v];
-      sums[v] = hn::Add(before, hn::LoadU(d, x + v * lanes));
-      hn::StoreU(exclusive ? before : sums[v], d, y + v * lanes);
-    }
-}
-
-void sum_columns(const float* x, float* y, int64_t rows, int64_t columns, int64_t stride, bool exclusive) {
-  const hn::ScalableTag<float> d;
-  const hn::CappedTag<float, 1> one;
+template <class T> HWY_INLINE void add_rows(const T* a, const T* b, T* y, int64_t columns) {
+  const hn::ScalableTag<T> d;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
   int64_t i = 0;
-  for (; i + 4 * lanes <= columns; i += 4 * lanes) strip<4>(d, x + i, y + i, rows, stride, exclusive);
-  for (; i + lanes <= columns; i += lanes) strip<1>(d, x + i, y + i, rows, stride, exclusive);
-  for (; i < columns; ++i) strip<1>(one, x + i, y + i, rows, stride, exclusive);
+  for (; i + lanes <= columns; i += lanes) hn::StoreU(hn::Add(hn::LoadU(d, a + i), hn::LoadU(d, b + i)), d, y + i);
+  for (; i < columns; ++i) y[i] = a[i] + b[i];
+}
+
+// Each row from the one before it, which is still at hand.
+template <class T>
+HWY_INLINE void sum_all(const T* x, T* y, int64_t rows, int64_t columns, int64_t stride, bool exclusive) {
+  for (int64_t i = 0; i < columns; ++i) y[i] = exclusive ? T{0} : x[i];
+  for (int64_t j = 1; j < rows; ++j, x += stride, y += stride)
+    add_rows(y, exclusive ? x : x + stride, y + stride, columns);
+}
+
+void sum_f32(const float* x, float* y, int64_t rows, int64_t columns, int64_t stride, bool exclusive) {
+  sum_all(x, y, rows, columns, stride, exclusive);
+}
+void sum_u32(const uint32_t* x, uint32_t* y, int64_t rows, int64_t columns, int64_t stride, bool exclusive) {
+  sum_all(x, y, rows, columns, stride, exclusive);
+}
+void sum_u64(const uint64_t* x, uint64_t* y, int64_t rows, int64_t columns, int64_t stride, bool exclusive) {
+  sum_all(x, y, rows, columns, stride, exclusive);
 }
 
 }  // namespace kiln::cpu::HWY_NAMESPACE
@@ -41,12 +43,33 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace kiln::cpu {
 
-HWY_EXPORT(sum_columns);
+HWY_EXPORT(sum_f32);
+HWY_EXPORT(sum_u32);
+HWY_EXPORT(sum_u64);
+
+namespace {
+
+// From the last row up, rows follow each other at a negative distance.
+template <class T, class Function>
+void from_either_end(Function&& sum, const T* x, T* y, int64_t rows, int64_t columns, int64_t stride, bool exclusive,
+                     bool reverse) {
+  const int64_t first = reverse ? (rows - 1) * stride : 0;
+  sum(x + first, y + first, rows, columns, reverse ? -stride : stride, exclusive);
+}
+
+}  // namespace
 
 void running_sums(const float* x, float* y, int64_t rows, int64_t columns, int64_t stride, bool exclusive,
                   bool reverse) noexcept {
-  const int64_t first = reverse ? (rows - 1) * stride : 0;
-  HWY_DYNAMIC_DISPATCH(sum_columns)(x + first, y + first, rows, columns, reverse ? -stride : stride, exclusive);
+  from_either_end(HWY_DYNAMIC_DISPATCH(sum_f32), x, y, rows, columns, stride, exclusive, reverse);
+}
+void running_sums(const uint32_t* x, uint32_t* y, int64_t rows, int64_t columns, int64_t stride, bool exclusive,
+                  bool reverse) noexcept {
+  from_either_end(HWY_DYNAMIC_DISPATCH(sum_u32), x, y, rows, columns, stride, exclusive, reverse);
+}
+void running_sums(const uint64_t* x, uint64_t* y, int64_t rows, int64_t columns, int64_t stride, bool exclusive,
+                  bool reverse) noexcept {
+  from_either_end(HWY_DYNAMIC_DISPATCH(sum_u64), x, y, rows, columns, stride, exclusive, reverse);
 }
 
 }  // namespace kiln::cpu

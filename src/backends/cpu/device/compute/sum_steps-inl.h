@@ -65,6 +65,24 @@ HWY_INLINE Reals load_bytes(const uint8_t* from, bool is_signed, int64_t n) {
   return hn::ConvertTo(RealTag(), hn::PromoteTo(d, load_some(bytes, from, n)));
 }
 
+// To the nearest whole number, half to even; for numbers far below 2^31.
+HWY_INLINE Sums whole_of(Reals v) {
+#if HWY_TARGET <= HWY_AVX3
+  return Sums{_mm512_cvtps_epi32(v.raw)};
+#else
+  return hn::NearestInt(v);
+#endif
+}
+
+#if HWY_TARGET == HWY_AVX3_DL
+// Each byte becomes what the table of 256 says.
+HWY_INLINE __m512i map_vector(const uint8_t* table, __m512i x) {
+  const __m512i low = _mm512_permutex2var_epi8(_mm512_loadu_si512(table), x, _mm512_loadu_si512(table + 64));
+  const __m512i high = _mm512_permutex2var_epi8(_mm512_loadu_si512(table + 128), x, _mm512_loadu_si512(table + 192));
+  return _mm512_mask_blend_epi8(_mm512_movepi8_mask(x), low, high);
+}
+#endif
+
 // A piece of the result.
 struct TilePlace {
   int64_t row, rows, column, columns;
@@ -112,6 +130,14 @@ HWY_INLINE void run_step(const SumStep& s, const TilePlace& at, Reals (&v)[kRows
         for (int j = 0; j < kVectors; ++j) v[i][j] = hn::Min(hn::Max(v[i][j], low), high);
       break;
     }
+    case SumStep::kLimit: {
+      const Reals low = hn::Set(d, s.low), high = hn::Set(d, s.high);
+#pragma GCC unroll 8
+      for (int i = 0; i < kRows; ++i)
+#pragma GCC unroll 8
+        for (int j = 0; j < kVectors; ++j) v[i][j] = hn::Min(high, hn::Max(low, v[i][j]));
+      break;
+    }
     case SumStep::kAtLeast: {
       const Reals low = hn::Set(d, s.low);
 #pragma GCC unroll 8
@@ -145,29 +171,99 @@ HWY_INLINE void run_step(const SumStep& s, const TilePlace& at, Reals (&v)[kRows
           if (j * kSumLanes >= at.columns) continue;
           const auto* from =
               static_cast<const uint8_t*>(s.operand) + at.row_of(i) * s.stride + at.column + j * kSumLanes;
-          const Reals b = load_bytes(from, s.is_signed, at.columns - j * kSumLanes);
-          v[i][j] = hn::Add(v[i][j], hn::Mul(hn::Sub(b, zero), scale));
+          Reals b = load_bytes(from, s.is_signed, at.columns - j * kSumLanes);
+          if (s.low != 0) b = hn::Sub(b, zero);
+          v[i][j] = hn::Add(v[i][j], hn::Mul(b, scale));
         }
       break;
     }
   }
 }
 
-// Columns [0, n) of a row of numbers, saturated.
-template <class T, int kVectors> HWY_INLINE void store_bytes(const Sums (&v)[kVectors], T* to, int64_t n) {
+// Products by the reciprocal of a divisor, made a little smaller and a little larger: the quotient as it is rounded lies between them.
+struct Quotients {
+  explicit Quotients(const SumStep& s)
+      : low(hn::Set(RealTag(), s.high * (1 - kMargin))), high(hn::Set(RealTag(), s.high * (1 + kMargin))) {}
+  static constexpr float kMargin = 0x1p-21f;  // twice what four roundings may do
+  Reals low, high;
+};
+
+// A row of numbers divided and rounded to whole ones, far below 2^31. Where both products round alike the quotient does so, too.
+template <int kVectors>
+HWY_INLINE void divide_to_whole(const SumStep& s, const Reals (&v)[kVectors], Sums (&to)[kVectors]) {
+  if (s.high != 0) {
+    const Quotients q(s);
+    auto differ = hn::Zero(SumTag());
+#pragma GCC unroll 8
+    for (int j = 0; j < kVectors; ++j) {
+      to[j] = whole_of(hn::Mul(v[j], q.low));
+      differ = hn::Or(differ, hn::Xor(to[j], whole_of(hn::Mul(v[j], q.high))));
+    }
+    if (hn::AllTrue(SumTag(), hn::Eq(differ, hn::Zero(SumTag())))) return;
+  }
+#pragma GCC unroll 8
+  for (int j = 0; j < kVectors; ++j) to[j] = whole_of(hn::Div(v[j], hn::Set(RealTag(), s.low)));
+}
+
+// The same of a tile whose quotients stay real numbers, and are limited before they are rounded.
+template <int kRows, int kVectors>
+HWY_INLINE void divide_limit_round(const SumStep& s, const SumStep& limits, Reals (&v)[kRows][kVectors]) {
+  const Reals least = hn::Set(RealTag(), limits.low), most = hn::Set(RealTag(), limits.high);
+  const auto limited = [&](Reals x) HWY_ATTR { return hn::Round(hn::Min(hn::Max(x, least), most)); };
+  const Quotients q(s);
+#pragma GCC unroll 8
+  for (int i = 0; i < kRows; ++i) {
+    Reals quotients[kVectors];
+    auto same = hn::Eq(least, least);
+#pragma GCC unroll 8
+    for (int j = 0; j < kVectors; ++j) {
+      quotients[j] = limited(hn::Mul(v[i][j], q.low));
+      same = hn::And(same, hn::Eq(quotients[j], limited(hn::Mul(v[i][j], q.high))));
+    }
+    const bool certain = hn::AllTrue(RealTag(), same);
+#pragma GCC unroll 8
+    for (int j = 0; j < kVectors; ++j)
+      v[i][j] = certain ? quotients[j] : limited(hn::Div(v[i][j], hn::Set(RealTag(), s.low)));
+  }
+}
+
+// The first step, which may be three in one. Returns how many it was.
+template <int kRows, int kVectors>
+HWY_INLINE size_t run_steps(std::span<const SumStep> steps, const TilePlace& at, Reals (&v)[kRows][kVectors]) {
+  const bool rounds = steps.size() > 2 && steps[0].kind == SumStep::kDivide && steps[0].high != 0 &&
+                      steps[1].kind == SumStep::kClamp && steps[2].kind == SumStep::kRound;
+  if (rounds) divide_limit_round(steps[0], steps[1], v);
+  else run_step(steps[0], at, v);
+  return rounds ? 3 : 1;
+}
+
+// Columns [0, n) of a row of bytes become what the table says.
+HWY_INLINE void map_in_place(const uint8_t* table, uint8_t* row, int64_t n) {
+  for (int64_t j = 0; j < n; ++j) row[j] = table[row[j]];
+}
+
+// Columns [0, n) of a row of numbers, saturated, and then by a table where there is one.
+template <class T, int kVectors>
+HWY_INLINE void store_bytes(const Sums (&v)[kVectors], T* to, int64_t n, const uint8_t* table = nullptr) {
 #if HWY_TARGET <= HWY_AVX3
   const auto vector = [&](int j) { return j < kVectors ? v[j < kVectors ? j : 0].raw : _mm512_setzero_si512(); };
   const __m512i low = _mm512_packs_epi32(vector(0), vector(1)), high = _mm512_packs_epi32(vector(2), vector(3));
-  const __m512i bytes = std::is_signed_v<T> ? _mm512_packs_epi16(low, high) : _mm512_packus_epi16(low, high);
+  __m512i bytes = std::is_signed_v<T> ? _mm512_packs_epi16(low, high) : _mm512_packus_epi16(low, high);
   const __m512i order = _mm512_set_epi32(15, 11, 7, 3, 14, 10, 6, 2, 13, 9, 5, 1, 12, 8, 4, 0);
   const __mmask64 stored = n >= 64 ? ~__mmask64{0} : (__mmask64{1} << n) - 1;
-  _mm512_mask_storeu_epi8(to, stored, _mm512_permutexvar_epi32(order, bytes));
+  bytes = _mm512_permutexvar_epi32(order, bytes);
+#if HWY_TARGET == HWY_AVX3_DL
+  if (table) bytes = map_vector(table, bytes);
+  table = nullptr;
+#endif
+  _mm512_mask_storeu_epi8(to, stored, bytes);
 #else
   const hn::Rebind<T, SumTag> d;
 #pragma GCC unroll 8
   for (int j = 0; j < kVectors; ++j)
     if (j * kSumLanes < n) store_some(hn::DemoteTo(d, v[j]), d, to + j * kSumLanes, n - j * kSumLanes);
 #endif
+  if (table) map_in_place(table, reinterpret_cast<uint8_t*>(to), std::min<int64_t>(n, kVectors * kSumLanes));
 }
 
 template <class Tag, class T, int kVectors>
@@ -182,7 +278,8 @@ template <int kRows, int kVectors>
 HWY_INLINE void finish_reals(const SumEpilogue& e, const TilePlace& at, Reals (&v)[kRows][kVectors], void* out,
                              int64_t out_stride) {
   const int64_t first = at.row * out_stride + at.column;
-  for (const SumStep& s : e.steps) run_step(s, at, v);
+  const bool divides = e.result != SumEpilogue::kFloat && !e.steps.empty() && e.steps.back().kind == SumStep::kDivide;
+  for (auto rest = e.steps.first(e.steps.size() - divides); !rest.empty();) rest = rest.subspan(run_steps(rest, at, v));
   if (e.result == SumEpilogue::kFloat) {
 #pragma GCC unroll 8
     for (int i = 0; i < kRows; ++i)
@@ -194,11 +291,14 @@ HWY_INLINE void finish_reals(const SumEpilogue& e, const TilePlace& at, Reals (&
   for (int i = 0; i < kRows; ++i) {
     if (i >= at.rows) break;
     Sums bytes[kVectors];
+    if (divides) divide_to_whole(e.steps.back(), v[i], bytes);
 #pragma GCC unroll 8
-    for (int j = 0; j < kVectors; ++j) bytes[j] = hn::Add(hn::NearestInt(v[i][j]), zero);
+    for (int j = 0; !divides && j < kVectors; ++j) bytes[j] = hn::NearestInt(v[i][j]);
+#pragma GCC unroll 8
+    for (int j = 0; j < kVectors; ++j) bytes[j] = hn::Add(bytes[j], zero);
     const int64_t to = first + i * out_stride;
-    if (e.result == SumEpilogue::kInt8) store_bytes(bytes, static_cast<int8_t*>(out) + to, at.columns);
-    else store_bytes(bytes, static_cast<uint8_t*>(out) + to, at.columns);
+    if (e.result == SumEpilogue::kInt8) store_bytes(bytes, static_cast<int8_t*>(out) + to, at.columns, e.table);
+    else store_bytes(bytes, static_cast<uint8_t*>(out) + to, at.columns, e.table);
   }
 }
 

@@ -85,7 +85,8 @@ class AttentionKernel final : public DenseKernel {
   }
 
   size_t workspace_dense(const KernelCall& call) override {
-    if (!prepare_dense(call).ok() || shape_.keys == 0) return 0;
+    if (!prepare_dense(call).ok()) return kNoWorkspace;
+    if (shape_.keys == 0) return 0;
     return static_cast<size_t>(attention_workspace(shape_, thread_count()) + mask_floats(call)) * sizeof(float);
   }
 

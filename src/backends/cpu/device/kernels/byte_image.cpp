@@ -14,18 +14,24 @@ Status read_byte_images(const ByteImageParameters& p, const KernelCall& call, DT
                         ConvShape& shape) noexcept {
   if (call.inputs.size() < 3 || call.outputs.size() != 1)
     return {Code::kMalformedPlan, "a convolution of bytes has three operands or more"};
-  const TensorView &x = call.inputs[0], &w = call.inputs[1];
-  const auto in = image_of(x), out = image_of(call.outputs[0]);
-  if (!in || !out || !is_byte(x) || w.dtype != weights || !w.is_dense() || !in->equidistant || !out->equidistant)
-    return {Code::kMalformedPlan, "the operands of a convolution of bytes are no channels-last images"};
-  if (!p.window.fits(0, in->height, out->height) || !p.window.fits(1, in->width, out->width))
-    return {Code::kShapeMismatch, "the result of a convolution of bytes has another size"};
-  shape = conv_shape(p.window, p.groups, *in, *out);
+  const TensorView& w = call.inputs[1];
+  if (!is_byte(call.inputs[0]) || w.dtype != weights || !w.is_dense())
+    return {Code::kMalformedPlan, "the operands of a convolution of bytes have other types"};
+  return read_windows(p.window, p.groups, call, shape);
+}
+
+Status read_windows(const SlidingWindow& window, int64_t groups, const KernelCall& call, ConvShape& shape) noexcept {
+  const auto in = image_of(call.inputs[0]), out = image_of(call.outputs[0]);
+  if (!in || !out || !in->equidistant || !out->equidistant)
+    return {Code::kMalformedPlan, "the operands of a convolution are no channels-last images"};
+  if (!window.fits(0, in->height, out->height) || !window.fits(1, in->width, out->width))
+    return {Code::kShapeMismatch, "the result of a convolution has another size"};
+  shape = conv_shape(window, groups, *in, *out);
   shape.in_stride = in->pixel_stride;
   shape.out_stride = out->pixel_stride;
-  if (shape.in_c % p.groups != 0 || shape.out_c % p.groups != 0 || in->batch != out->batch ||
+  if (shape.in_c % groups != 0 || shape.out_c % groups != 0 || in->batch != out->batch ||
       shape.out_h() != out->height || shape.out_w() != out->width)
-    return {Code::kShapeMismatch, "the operands of a convolution of bytes do not fit each other"};
+    return {Code::kShapeMismatch, "the operands of a convolution do not fit each other"};
   return kOkStatus;
 }
 

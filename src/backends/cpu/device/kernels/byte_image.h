@@ -17,6 +17,8 @@ struct ByteImageParameters {
 // Checks x, the result and the type of the packed weights, whose size is left to the caller.
 Status read_byte_images(const ByteImageParameters& parameters, const KernelCall& call, DType weights,
                         ConvShape& shape) noexcept;
+// The images of a convolution alone, of any type: inputs[0] and the result, channels last.
+Status read_windows(const SlidingWindow& window, int64_t groups, const KernelCall& call, ConvShape& shape) noexcept;
 
 // An image with equidistant pixels as rows of channels.
 std::optional<RowsView> pixels_of(const TensorView& image);

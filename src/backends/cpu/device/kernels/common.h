@@ -6,6 +6,7 @@
 #include "backends/cpu/device/compute/parallel.h"
 #include "base/checked.h"
 #include "device/device.h"
+#include "device/workspace.h"
 #include "tensor/tensor.h"
 
 namespace kiln::cpu::kernels {

@@ -44,7 +44,7 @@ class ConvNhwc final : public Kernel {
 
   size_t workspace(const KernelCall& call) noexcept override {
     ConvOperands o;
-    if (!read_operands(parameters_, call, o).ok()) return 0;
+    if (!read_operands(parameters_, call, o).ok()) return kNoWorkspace;
     const int64_t packed = packs_ ? align_up(packed_conv_floats(o.shape), 16) : 0;
     return static_cast<size_t>(align_up(o.copied_floats(), 16) + packed + conv_workspace(o.shape, blocks_)) *
            sizeof(float);

@@ -30,7 +30,7 @@ class ConvTranspose final : public Kernel {
   size_t workspace(const KernelCall& call) noexcept override {
     TransposeShape s;
     int64_t stride = 0;
-    return read(call, s, stride).ok() ? static_cast<size_t>(floats(s)) * sizeof(float) : 0;
+    return read(call, s, stride).ok() ? static_cast<size_t>(floats(s)) * sizeof(float) : kNoWorkspace;
   }
 
   Status launch(Stream&, const KernelCall& call) noexcept override {

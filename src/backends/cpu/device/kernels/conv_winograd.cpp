@@ -37,7 +37,7 @@ class ConvWinograd final : public Kernel {
 
   size_t workspace(const KernelCall& call) noexcept override {
     ConvOperands o;
-    if (!read_operands(parameters_, call, o).ok()) return 0;
+    if (!read_operands(parameters_, call, o).ok()) return kNoWorkspace;
     return static_cast<size_t>(winograd_workspace(o.shape, config_)) * sizeof(float);
   }
 

@@ -19,7 +19,8 @@ class Cumulative final : public DenseKernel {
         reverse_(p.integer("reverse") != 0) {}
 
  private:
-  static constexpr int64_t kColumns = 64;  // lines whose running values one thread holds
+  static constexpr int64_t kColumns = 64;        // lines whose running values one thread holds
+  static constexpr int64_t kWideColumns = 1024;  // of which whole rows are added
 
   Status prepare_dense(const KernelCall& call) override {
     if (call.inputs.size() != 2 || call.outputs.size() != 1 || call.inputs[0].dtype != call.outputs[0].dtype ||
@@ -48,15 +49,16 @@ class Cumulative final : public DenseKernel {
     if (in.elements() == 0) return kOkStatus;
     const auto* from = static_cast<const T*>(in.data);
     auto* to = static_cast<T*>(call.outputs[0].data);
-    const int64_t blocks = (inner + kColumns - 1) / kColumns;
     const int threads = useful_threads(thread_count(), static_cast<double>(in.elements()));
+    const bool adds_rows = !product_ && inner > 1 && !std::is_same_v<T, double>;
+    const int64_t lines_of_each = in.elements() / n / threads;
+    const int64_t most = adds_rows ? std::clamp(lines_of_each, kColumns, kWideColumns) : kColumns;
+    const int64_t blocks = (inner + most - 1) / most;
     parallel_ranges(threads, in.elements() / (n * inner) * blocks, [&](int64_t begin, int64_t end) {
       for (int64_t b = begin; b < end; ++b) {
-        const int64_t first = b / blocks * n * inner + b % blocks * kColumns;
-        const int64_t columns = std::min(kColumns, inner - b % blocks * kColumns);
-        if (std::is_same_v<T, float> && !product_ && inner > 1)
-          running_sums(static_cast<const float*>(in.data) + first, static_cast<float*>(call.outputs[0].data) + first, n,
-                       columns, inner, exclusive_, reverse_);
+        const int64_t first = b / blocks * n * inner + b % blocks * most;
+        const int64_t columns = std::min(most, inner - b % blocks * most);
+        if (adds_rows) sum_rows(from + first, to + first, n, columns, inner);
         else if (product_) lines<T, Sum, true>(from + first, to + first, n, inner, columns);
         else lines<T, Sum, false>(from + first, to + first, n, inner, columns);
       }
@@ -64,8 +66,13 @@ class Cumulative final : public DenseKernel {
     return kOkStatus;
   }
 
+  template <class T> void sum_rows(const T* from, T* to, int64_t n, int64_t columns, int64_t stride) const noexcept {
+    if constexpr (!std::is_same_v<T, double>) running_sums(from, to, n, columns, stride, exclusive_, reverse_);
+  }
+
   template <class T, class Sum, bool kProduct>
   void lines(const T* from, T* to, int64_t n, int64_t stride, int64_t columns) const noexcept {
+    if (columns == 1) return line<T, Sum, kProduct>(from, to, n, stride);
     Sum sums[kColumns];
     std::fill(sums, sums + columns, Sum{kProduct});
     for (int64_t j = 0; j < n; ++j) {
@@ -75,6 +82,17 @@ class Cumulative final : public DenseKernel {
         sums[i] = kProduct ? before * x : before + x;
         to[row + i] = static_cast<T>(exclusive_ ? before : sums[i]);
       }
+    }
+  }
+
+  template <class T, class Sum, bool kProduct>
+  void line(const T* from, T* to, int64_t n, int64_t stride) const noexcept {
+    Sum sum{kProduct};
+    const int64_t step = reverse_ ? -stride : stride, first = reverse_ ? (n - 1) * stride : 0;
+    for (int64_t j = 0, at = first; j < n; ++j, at += step) {
+      const Sum before = sum, x = static_cast<Sum>(from[at]);
+      sum = kProduct ? before * x : before + x;
+      to[at] = static_cast<T>(exclusive_ ? before : sum);
     }
   }
 

@@ -33,7 +33,7 @@ class DepthwiseInt8 final : public Kernel {
   }
 
   size_t workspace(const KernelCall& call) noexcept override {
-    if (!read(call).ok()) return 0;
+    if (!read(call).ok()) return kNoWorkspace;
     return SumOperands::space(call, 2, shape_.out_c) +
            static_cast<size_t>(depthwise_int8_scratch(shape_, thread_count()));
   }

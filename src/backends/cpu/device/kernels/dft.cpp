@@ -69,7 +69,7 @@ class DftKernel final : public DenseKernel {
 
   size_t workspace_dense(const KernelCall& call) override {
     const auto s = sizes_of(call);
-    if (!s) return 0;
+    if (!s) return kNoWorkspace;
     return static_cast<size_t>(thread_count() * elements_per_thread(*s, together(*s))) * sizeof(double);
   }
 

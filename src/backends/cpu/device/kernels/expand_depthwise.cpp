@@ -45,8 +45,9 @@ class ExpandDepthwise final : public Kernel {
   }
 
   size_t workspace(const KernelCall& call) noexcept override {
-    if (!read(call).ok()) return 0;
-    return static_cast<size_t>(expand_depthwise_workspace(shape_, config_).value_or(0)) * sizeof(float);
+    if (!read(call).ok()) return kNoWorkspace;
+    const auto floats = expand_depthwise_workspace(shape_, config_);
+    return floats ? static_cast<size_t>(*floats) * sizeof(float) : kNoWorkspace;
   }
 
  private:

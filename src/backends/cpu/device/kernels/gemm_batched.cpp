@@ -68,7 +68,7 @@ class GemmBatched final : public Kernel {
 
   size_t workspace(const KernelCall& call) noexcept override {
     ProductShape s;
-    if (!read(call, s).ok()) return 0;
+    if (!read(call, s).ok()) return kNoWorkspace;
     return static_cast<size_t>(gemm_unpacked_workspace(s.gemm, blocks_, s.batch)) * sizeof(float);
   }
 

@@ -2,31 +2,11 @@
 // SumOperands has, whose first three are absent. Parameter: `n`.
 #include "backends/cpu/device/kernels/parameters.h"
 #include "backends/cpu/device/kernels/registry.h"
+#include "backends/cpu/device/kernels/rounded_rows.h"
 #include "backends/cpu/device/kernels/sum_steps.h"
 
 namespace kiln::cpu::kernels {
 namespace {
-
-constexpr int64_t kBytes = 2;  // of a number
-
-// Rows at equal distances, rounded.
-class RoundedRows final : public ByteRows {
- public:
-  RoundedRows(const float* base, int64_t stride, int64_t terms) : base_(base), stride_(stride), terms_(terms) {}
-
-  void locate(int64_t row, int64_t rows, const uint8_t** addresses, uint8_t* scratch) const noexcept override {
-    const int64_t padded = int8_terms(terms_ * kBytes);
-    for (int64_t i = 0; i < rows; ++i, scratch += padded) {
-      round_to_bfloat16(base_ + (row + i) * stride_, reinterpret_cast<uint16_t*>(scratch), terms_);
-      std::fill(scratch + terms_ * kBytes, scratch + padded, uint8_t{0});
-      addresses[i] = scratch;
-    }
-  }
-
- private:
-  const float* base_;
-  int64_t stride_, terms_;
-};
 
 class GemmBfloat16 final : public Kernel {
  public:
@@ -45,7 +25,7 @@ class GemmBfloat16 final : public Kernel {
     const RoundedRows left(static_cast<const float*>(call.inputs[0].data), a_.stride, a_.columns);
     const Int8Product product{.rows = a_.rows,
                               .columns = n_,
-                              .terms = a_.columns * kBytes,
+                              .terms = a_.columns * kBfloat16Bytes,
                               .left = &left,
                               .kind = Int8Product::kBfloat16,
                               .packed = static_cast<const int8_t*>(call.inputs[1].data),
@@ -56,8 +36,8 @@ class GemmBfloat16 final : public Kernel {
   }
 
   size_t workspace(const KernelCall& call) noexcept override {
-    if (!read(call).ok()) return 0;
-    return static_cast<size_t>(int8_scratch_bytes(a_.rows, a_.columns * kBytes, thread_count()));
+    if (!read(call).ok()) return kNoWorkspace;
+    return static_cast<size_t>(int8_scratch_bytes(a_.rows, a_.columns * kBfloat16Bytes, thread_count()));
   }
 
  private:
@@ -71,7 +51,7 @@ class GemmBfloat16 final : public Kernel {
     const auto left = matrix_of(a), out = matrix_of(call.outputs[0]);
     if (!left || !out || left->rows != out->rows || out->columns != n_)
       return {Code::kShapeMismatch, "the operands of a product of bfloat16 do not fit each other"};
-    const auto packed = checked_mul(int8_terms(left->columns * kBytes) / kBytes, int8_columns(n_));
+    const auto packed = checked_mul(int8_terms(left->columns * kBfloat16Bytes) / kBfloat16Bytes, int8_columns(n_));
     if (!packed || b.elements() != *packed) return {Code::kShapeMismatch, "packed weights have another size"};
     a_ = *left;
     out_stride_ = out->stride;

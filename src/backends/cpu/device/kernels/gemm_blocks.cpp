@@ -43,7 +43,7 @@ class GemmBlocks final : public Kernel {
   }
 
   size_t workspace(const KernelCall& call) noexcept override {
-    if (!read(call).ok()) return 0;
+    if (!read(call).ok()) return kNoWorkspace;
     return static_cast<size_t>(block_product_scratch(weights_, a_.rows)) * sizeof(float);
   }
 

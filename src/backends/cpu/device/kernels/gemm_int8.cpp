@@ -41,7 +41,7 @@ class GemmInt8 final : public Kernel {
   }
 
   size_t workspace(const KernelCall& call) noexcept override {
-    if (!read(call).ok()) return 0;
+    if (!read(call).ok()) return kNoWorkspace;
     return SumOperands::space(call, 2, n_) +
            static_cast<size_t>(int8_scratch_bytes(a_.rows, a_.columns * parts_, thread_count()));
   }

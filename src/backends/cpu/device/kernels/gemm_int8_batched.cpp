@@ -38,7 +38,7 @@ class GemmInt8Batched final : public Kernel {
   }
 
   size_t workspace(const KernelCall& call) noexcept override {
-    if (!read(call).ok()) return 0;
+    if (!read(call).ok()) return kNoWorkspace;
     return team_space(thread_count()) * static_cast<size_t>(std::min<int64_t>(thread_count(), items_));
   }
 

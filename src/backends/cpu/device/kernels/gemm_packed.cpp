@@ -46,7 +46,7 @@ class GemmPacked final : public Kernel {
 
   size_t workspace(const KernelCall& call) noexcept override {
     GemmCall gemm_call;
-    if (!read(call, gemm_call).ok()) return 0;
+    if (!read(call, gemm_call).ok()) return kNoWorkspace;
     return static_cast<size_t>(gemm_workspace(gemm_call, blocks_)) * sizeof(float);
   }
 

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "backends/cpu/device/compute/weighted_gather.h"
 #include "backends/cpu/device/kernels/dense.h"
 #include "backends/cpu/device/kernels/registry.h"
 #include "tensor/grid_sampling.h"
@@ -33,6 +34,7 @@ class GridSample final : public DenseKernel {
     sampler_.dims.assign(x.dims + 2, x.dims + x.rank);
     plane_ = extent(x, 2, x.rank);
     points_ = extent(y, 2, y.rank);
+    if (plane_ > INT32_MAX) return {Code::kUnsupported, "a plane of grid_sample has more than 2^31 elements"};
     if (plane_ == 0 && y.elements() > 0) return {Code::kShapeMismatch, "grid_sample takes points of an empty plane"};
     return kOkStatus;
   }
@@ -65,46 +67,57 @@ class GridSample final : public DenseKernel {
                            : sampler.mode == GridSampler::Mode::kLinear ? 2
                                                                         : 4;
       for (int64_t a = 0; a < axes; ++a) terms_ *= each;
+      is_square_ = axes == 2 && each == 2;
     }
     int64_t room() const { return std::min(kMostPoints, kMostPoints * 4 / terms_); }
     void read(const float* grid, int64_t count) noexcept {
       count_ = count;
-      GridTerm terms[kMostTerms];
-      double point[kMostAxes];
-      for (int64_t i = 0; i < count; ++i) {
-        for (int64_t a = 0; a < axes_; ++a) point[a] = static_cast<double>(grid[i * axes_ + a]);
-        const auto found = static_cast<int64_t>(sampler_.terms_at(point, terms));
-        for (int64_t t = 0; t < found; ++t) {
-          offsets_[t * count + i] = terms[t].offset;
-          weights_[t * count + i] = static_cast<float>(terms[t].weight);
-        }
-        found_[i] = static_cast<uint8_t>(found);
-      }
+      for (int64_t i = 0; i < count; ++i)
+        if (!is_square_ || !read_square(grid + i * axes_, i)) read_any(grid + i * axes_, i);
     }
     void sample(const float* x, float* to) const noexcept {
-      if (terms_ == 4) return sample_four(x, to);
-      for (int64_t i = 0; i < count_; ++i) to[i] = sum(x, i);
+      weighted_gather(x, offsets_, weights_, nullptr, terms_, count_, count_, to);
     }
 
    private:
-    float sum(const float* x, int64_t i) const noexcept {
-      float sum = 0;
-      for (int64_t t = 0; t < found_[i]; ++t) sum += weights_[t * count_ + i] * x[offsets_[t * count_ + i]];
-      return sum;
+    // A point between four elements of a plane: no padding comes in. The numbers are those of GridSampler.
+    bool read_square(const float* point, int64_t i) noexcept {
+      const int64_t height = sampler_.dims[0], width = sampler_.dims[1];
+      const double x = at(point[0], width), y = at(point[1], height);
+      if (!(x >= 0 && x < static_cast<double>(width - 1) && y >= 0 && y < static_cast<double>(height - 1)))
+        return false;
+      const auto left = static_cast<int32_t>(x), top = static_cast<int32_t>(y);
+      const double h = x - left, v = y - top;
+      const auto first = static_cast<int32_t>(top * width + left), below = static_cast<int32_t>(first + width);
+      put(0, i, first, (1 - v) * (1 - h));
+      put(1, i, first + 1, (1 - v) * h);
+      put(2, i, below, v * (1 - h));
+      put(3, i, below + 1, v * h);
+      return true;
     }
-    void sample_four(const float* x, float* to) const noexcept {
-      const int64_t *o0 = offsets_, *o1 = o0 + count_, *o2 = o1 + count_, *o3 = o2 + count_;
-      const float *w0 = weights_, *w1 = w0 + count_, *w2 = w1 + count_, *w3 = w2 + count_;
-      for (int64_t i = 0; i < count_; ++i)
-        to[i] =
-            found_[i] == 4 ? (w0[i] * x[o0[i]] + w1[i] * x[o1[i]]) + (w2[i] * x[o2[i]] + w3[i] * x[o3[i]]) : sum(x, i);
+    double at(float normalized, int64_t length) const noexcept {
+      const auto from = static_cast<double>(normalized) + 1;
+      return sampler_.corners ? from / 2 * static_cast<double>(length - 1)
+                              : (from * static_cast<double>(length) - 1) / 2;
+    }
+    void read_any(const float* grid, int64_t i) noexcept {
+      GridTerm terms[kMostTerms];
+      double point[kMostAxes];
+      for (int64_t a = 0; a < axes_; ++a) point[a] = static_cast<double>(grid[a]);
+      const auto found = static_cast<int64_t>(sampler_.terms_at(point, terms));
+      for (int64_t t = 0; t < found; ++t) put(t, i, static_cast<int32_t>(terms[t].offset), terms[t].weight);
+      for (int64_t t = found; t < terms_; ++t) put(t, i, -1, 0);
+    }
+    void put(int64_t term, int64_t i, int32_t offset, double weight) noexcept {
+      offsets_[term * count_ + i] = offset;
+      weights_[term * count_ + i] = static_cast<float>(weight);
     }
 
     const GridSampler& sampler_;
     int64_t axes_, terms_ = 1, count_ = 0;
-    int64_t offsets_[kMostPoints * 4];
+    bool is_square_;
+    int32_t offsets_[kMostPoints * 4];
     float weights_[kMostPoints * 4];
-    uint8_t found_[kMostPoints];
   };
 
   GridSampler sampler_;

@@ -1,6 +1,8 @@
 // Where indexed elements and slices lie.
 #include "backends/cpu/device/kernels/indexed.h"
 
+#include "base/index.h"
+
 namespace kiln::cpu::kernels {
 namespace {
 
@@ -11,7 +13,7 @@ std::vector<int64_t> bases(const TensorView& indices, const Dims& strides, int b
     std::vector<int64_t> next;
     next.reserve(list.size() * static_cast<size_t>(indices.dims[k]));
     for (int64_t base : list)
-      for (int64_t i = 0; i < indices.dims[k]; ++i) next.push_back(base + i * strides[static_cast<size_t>(k)]);
+      for (int64_t i = 0; i < indices.dims[k]; ++i) next.push_back(base + i * nth(strides, k));
     list = std::move(next);
   }
   return list;
@@ -31,7 +33,7 @@ bool ElementPairs::prepare(const TensorView& data, const TensorView& indices, in
   inner_ = static_cast<int64_t>(inner_base_.size());
   count_ = indices.dims[at];
   extent_ = data.dims[at];
-  stride_ = strides[static_cast<size_t>(at)];
+  stride_ = nth(strides, at);
   return true;
 }
 

@@ -64,7 +64,8 @@ class IntegerConv final : public DenseKernel {
            cache_lines(outputs_ * kIntegerPanel * 4);
   }
   size_t workspace_dense(const KernelCall& call) override {
-    if (!prepare_dense(call).ok() || call.outputs[0].elements() == 0) return 0;
+    if (!prepare_dense(call).ok()) return kNoWorkspace;
+    if (call.outputs[0].elements() == 0) return 0;
     return weight_bytes() + own_bytes() * static_cast<size_t>(thread_count());
   }
 

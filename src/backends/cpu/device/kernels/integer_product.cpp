@@ -7,6 +7,7 @@
 #include "backends/cpu/device/kernels/dense.h"
 #include "backends/cpu/device/kernels/integer_result.h"
 #include "backends/cpu/device/kernels/registry.h"
+#include "base/index.h"
 
 namespace kiln::cpu::kernels {
 namespace {
@@ -67,7 +68,8 @@ class IntegerProduct final : public DenseKernel {
   }
   size_t own_bytes() const { return cache_lines(terms() * kIntegerPanel * 2) + kRows * kIntegerPanel * 4; }
   size_t workspace_dense(const KernelCall& call) override {
-    if (!prepare_dense(call).ok() || call.outputs[0].elements() == 0) return 0;
+    if (!prepare_dense(call).ok()) return kNoWorkspace;
+    if (call.outputs[0].elements() == 0) return 0;
     return left_bytes(call) + own_bytes() * static_cast<size_t>(thread_count());
   }
 
@@ -113,7 +115,7 @@ class IntegerProduct final : public DenseKernel {
   }
 
   void run_panel(const KernelCall& call, const int16_t* left, int64_t product, int64_t column, uint8_t* own) const {
-    const auto [a, b] = pairs_[static_cast<size_t>(product)];
+    const auto [a, b] = nth(pairs_, product);
     const int64_t columns = std::min(kIntegerPanel, n_ - column);
     auto* panel = reinterpret_cast<int16_t*>(own);
     auto* sums = reinterpret_cast<int32_t*>(own + cache_lines(terms() * kIntegerPanel * 2));

@@ -7,6 +7,7 @@
 
 #include "backends/cpu/device/kernels/common.h"
 #include "backends/cpu/device/kernels/registry.h"
+#include "base/index.h"
 #include "tensor/convert.h"
 
 namespace kiln::cpu::kernels {
@@ -66,7 +67,7 @@ Dims reshaped(const Dims& in, Ints shape, bool allow_zero) {
   const int64_t count = element_count(others);
   if (unknown >= 0) {
     if (known == 0 || count % known != 0) refuse("a Reshape does not fit the number of elements");
-    shape[static_cast<size_t>(unknown)] = count / known;
+    nth(shape, unknown) = count / known;
   } else if (element_count(shape) != element_count(in)) {
     refuse("a Reshape does not fit the number of elements");
   }
@@ -220,7 +221,7 @@ class LateShape final : public Kernel {
       const Floats scales = read_reals(call.inputs[2]);
       if (scales.size() != axes.size()) refuse("a Resize has other scales than axes");
       for (size_t i = 0; i < axes.size(); ++i) {
-        int64_t& d = out[static_cast<size_t>(axes[i])];
+        int64_t& d = nth(out, axes[i]);
         const float size = std::floor(static_cast<float>(d) * static_cast<float>(scales[i]));
         if (!(scales[i] > 0) || !(size < 1e15f)) refuse("a Resize has a scale that cannot be");
         d = static_cast<int64_t>(size);
@@ -230,7 +231,7 @@ class LateShape final : public Kernel {
       if (!call.inputs[3].present()) refuse("a Resize has neither scales nor sizes");
       const Ints sizes = read_ints(call.inputs[3]);
       if (sizes.size() != axes.size()) refuse("a Resize has other sizes than axes");
-      for (size_t i = 0; i < axes.size(); ++i) out[static_cast<size_t>(axes[i])] = sizes[i];
+      for (size_t i = 0; i < axes.size(); ++i) nth(out, axes[i]) = sizes[i];
     }
     return {make_resize(inner), out, {call.inputs[0]}};
   }

@@ -2,18 +2,17 @@
 // Inputs: boxes [batch, count, 4], scores [batch, classes, count], the most boxes per class, overlap and score thresholds; the last
 // three may be absent. Parameter center: boxes are centres and sizes, not corners.
 #include <algorithm>
+#include <memory>
 #include <vector>
 
+#include "backends/cpu/device/compute/box_overlap.h"
 #include "backends/cpu/device/compute/parallel.h"
 #include "backends/cpu/device/kernels/dense.h"
 #include "backends/cpu/device/kernels/registry.h"
+#include "base/index.h"
 
 namespace kiln::cpu::kernels {
 namespace {
-
-struct Box {
-  double x0, y0, x1, y1, area;
-};
 
 Box make_box(const float* v, bool center) {
   const double a = v[0], b = v[1], c = v[2], d = v[3];
@@ -21,13 +20,6 @@ Box make_box(const float* v, bool center) {
                    : Box{std::min(b, d), std::min(a, c), std::max(b, d), std::max(a, c), 0};
   box.area = (box.x1 - box.x0) * (box.y1 - box.y0);
   return box;
-}
-
-bool overlap_more(const Box& a, const Box& b, double threshold) {
-  const double width = std::min(a.x1, b.x1) - std::max(a.x0, b.x0),
-               height = std::min(a.y1, b.y1) - std::max(a.y0, b.y0);
-  if (width <= 0 || height <= 0 || a.area <= 0 || b.area <= 0) return 0 > threshold;
-  return width * height / (a.area + b.area - width * height) > threshold;
 }
 
 class NonMaxSuppression final : public DenseKernel {
@@ -59,26 +51,28 @@ class NonMaxSuppression final : public DenseKernel {
       const TensorView& scores = call.inputs[1];
       const int64_t classes = scores.dims[1], count = scores.dims[2], problems = scores.dims[0] * classes;
       std::vector<Box> boxes;
+      boxes.reserve(static_cast<size_t>(scores.dims[0] * count));
       const auto* corners = static_cast<const float*>(call.inputs[0].data);
       for (int64_t i = 0; i < scores.dims[0] * count; ++i) boxes.push_back(make_box(corners + 4 * i, center_));
       std::vector<std::vector<int64_t>> kept(static_cast<size_t>(problems));
       const int64_t most = std::clamp<int64_t>(number<int64_t>(call.inputs[2]), 0, count);
       for (auto& k : kept) k.reserve(static_cast<size_t>(most));
-      std::vector<Candidate> candidates(static_cast<size_t>(problems * count));
-      std::vector<Box> taken(static_cast<size_t>(problems * most));
       const int threads =
           useful_threads(thread_count(), 20.0 * static_cast<double>(problems) * static_cast<double>(count));
-      parallel_ranges(threads, problems, [&](int64_t begin, int64_t end) {
+      const auto candidates = std::make_unique_for_overwrite<Candidate[]>(static_cast<size_t>(threads * count));
+      const auto taken = std::make_unique_for_overwrite<double[]>(static_cast<size_t>(threads * most) * kBoxNumbers);
+      parallel_ranges(threads, problems, [&](int64_t begin, int64_t end, int part) {
+        const BoxRows rows{taken.get() + static_cast<size_t>(part * most) * kBoxNumbers, most};
         for (int64_t p = begin; p < end; ++p)
           keep(call, boxes.data() + p / classes * count, static_cast<const float*>(scores.data) + p * count, count,
-               candidates.data() + p * count, taken.data() + p * most, most, kept[static_cast<size_t>(p)]);
+               candidates.get() + part * count, rows, most, nth(kept, p));
       });
       int64_t total = 0;
       for (const auto& k : kept) total += static_cast<int64_t>(k.size());
       auto* to = static_cast<int64_t*>(place_result(call.outputs[0], {total, 3}));
       if (!to) return {Code::kShapeMismatch, "the result of non_max_suppression has another shape"};
       for (int64_t p = 0; p < problems; ++p)
-        for (int64_t i : kept[static_cast<size_t>(p)]) {
+        for (int64_t i : nth(kept, p)) {
           *to++ = p / classes;
           *to++ = p % classes;
           *to++ = i;
@@ -100,7 +94,7 @@ class NonMaxSuppression final : public DenseKernel {
 
   // A heap gives the best candidates one by one: few are asked for.
   static void keep(const KernelCall& call, const Box* boxes, const float* scores, int64_t count, Candidate* heap,
-                   Box* taken, int64_t most, std::vector<int64_t>& kept) noexcept {
+                   const BoxRows& taken, int64_t most, std::vector<int64_t>& kept) noexcept {
     const double overlap = number<float>(call.inputs[3]);
     const float least = number<float>(call.inputs[4]);
     const bool filtered = call.inputs[4].present();
@@ -111,10 +105,9 @@ class NonMaxSuppression final : public DenseKernel {
     for (; n > 0 && static_cast<int64_t>(kept.size()) < most; --n) {
       std::pop_heap(heap, heap + n, is_behind);
       const Box& box = boxes[heap[n - 1].box];
-      const Box* end = taken + kept.size();
-      if (std::any_of(static_cast<const Box*>(taken), end, [&](const Box& b) { return overlap_more(box, b, overlap); }))
-        continue;
-      taken[kept.size()] = box;
+      const auto count_taken = static_cast<int64_t>(kept.size());
+      if (overlaps_one(box, taken, count_taken, overlap)) continue;
+      taken.put(count_taken, box);
       kept.push_back(heap[n - 1].box);
     }
   }

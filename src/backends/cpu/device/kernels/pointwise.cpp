@@ -6,6 +6,7 @@
 #include "backends/cpu/device/compute/pointwise.h"
 #include "backends/cpu/device/kernels/common.h"
 #include "backends/cpu/device/kernels/registry.h"
+#include "base/index.h"
 #include "tensor/scalar_codec.h"
 
 namespace kiln::cpu::kernels {
@@ -14,8 +15,7 @@ namespace {
 PointwiseOperand operand(const TensorView& view, int rank) {
   PointwiseOperand result{view.dtype, Dims(static_cast<size_t>(rank), 0)};
   const int shift = rank - view.rank;
-  for (int i = 0; i < view.rank; ++i)
-    result.strides[static_cast<size_t>(i + shift)] = view.dims[i] == 1 ? 0 : view.strides[i];
+  for (int i = 0; i < view.rank; ++i) nth(result.strides, i + shift) = view.dims[i] == 1 ? 0 : view.strides[i];
   return result;
 }
 

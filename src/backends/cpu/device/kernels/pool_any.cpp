@@ -8,6 +8,7 @@
 #include "backends/cpu/device/kernels/dense.h"
 #include "backends/cpu/device/kernels/registry.h"
 #include "backends/cpu/device/kernels/spatial_window.h"
+#include "base/index.h"
 
 namespace kiln::cpu::kernels {
 namespace {
@@ -107,7 +108,7 @@ class PoolAny final : public DenseKernel {
       int64_t rest = first + k, divisor = 1;
       bool any = true;
       for (size_t i = rank; i-- > 0;) {
-        window[i] = reaches_[i][static_cast<size_t>(rest % y.dims[i + 2])];
+        window[i] = nth(reaches_[i], rest % y.dims[i + 2]);
         rest /= y.dims[i + 2];
         divisor *= window[i].divisor;
         any = any && window[i].count > 0;

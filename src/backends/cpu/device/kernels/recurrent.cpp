@@ -55,7 +55,7 @@ class Recurrent final : public DenseKernel {
   }
 
   size_t workspace_dense(const KernelCall& call) override {
-    return prepare_dense(call).ok() ? static_cast<size_t>(recurrent_workspace(layer_)) * sizeof(float) : 0;
+    return prepare_dense(call).ok() ? static_cast<size_t>(recurrent_workspace(layer_)) * sizeof(float) : kNoWorkspace;
   }
 
   Status launch_dense(const KernelCall& call) noexcept override {

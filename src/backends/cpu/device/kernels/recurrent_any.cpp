@@ -11,6 +11,7 @@
 #include "backends/cpu/device/compute/gemm.h"
 #include "backends/cpu/device/kernels/dense.h"
 #include "backends/cpu/device/kernels/registry.h"
+#include "base/index.h"
 
 namespace kiln::cpu::kernels {
 namespace {
@@ -126,7 +127,8 @@ class RecurrentAny final : public DenseKernel {
   }
   int64_t floats() const { return state_floats() + packed_floats(); }
   size_t workspace_dense(const KernelCall& call) override {
-    return prepare_dense(call).ok() && batch_ > 0 ? static_cast<size_t>(floats()) * sizeof(float) : 0;
+    if (!prepare_dense(call).ok()) return kNoWorkspace;
+    return batch_ > 0 ? static_cast<size_t>(floats()) * sizeof(float) : 0;
   }
 
   Status launch_dense(const KernelCall& call) noexcept override {
@@ -234,9 +236,7 @@ class RecurrentAny final : public DenseKernel {
     product(batch_, h, h, s.gated, packed + at.candidate, bias + 2 * h, s.candidate, h);
   }
 
-  const Function& function(int64_t d, int64_t i) const {
-    return functions_[static_cast<size_t>(d * activations_of(cell_) + i)];
-  }
+  const Function& function(int64_t d, int64_t i) const { return nth(functions_, d * activations_of(cell_) + i); }
 
   // One sequence by one step.
   void step(const Space& s, int64_t d, int64_t n, const float* x, const float* peepholes) const {

@@ -12,6 +12,7 @@
 #include "backends/cpu/device/kernels/indexed.h"
 #include "backends/cpu/device/kernels/registry.h"
 #include "backends/cpu/device/kernels/views.h"
+#include "base/index.h"
 #include "tensor/sampling.h"
 
 namespace kiln::cpu::kernels {
@@ -98,7 +99,7 @@ class Weighted {
     for (int64_t i = 0; i < map.out; ++i) {
       const Sample s = sample_at(map, rule, i);
       if (s.outside) {
-        taps.outside[static_cast<size_t>(i)] = 1;
+        nth(taps.outside, i) = 1;
         continue;
       }
       if (taps.count == 0) {
@@ -109,7 +110,7 @@ class Weighted {
       for (int64_t k = 0; k < taps.count; ++k) {
         const auto to = static_cast<size_t>(k * taps.out + i);
         taps.index[to] = static_cast<int32_t>(std::clamp<int64_t>(s.first + k, 0, map.in - 1));
-        taps.weight[to] = static_cast<float>(s.weights[static_cast<size_t>(k)]);
+        taps.weight[to] = static_cast<float>(nth(s.weights, k));
       }
     }
     return taps;
@@ -142,7 +143,7 @@ class Nearest {
     for (const AxisMap& m : maps)
       for (int64_t i = 0; i < m.out; ++i) {
         const Sample s = sample_at(m, rule, i);
-        from_[m.axis][static_cast<size_t>(i)] = s.outside ? -1 : s.first * strides[m.axis] * size;
+        nth(from_[m.axis], i) = s.outside ? -1 : s.first * strides[m.axis] * size;
       }
     run_ = strides[last] * size;
     rows_ = 1;
@@ -163,7 +164,7 @@ class Nearest {
         else if (start >= 0 && run_ == size) pick(from + start, row, outside, size);
         else
           for (int64_t i = 0; i < count; ++i)
-            copy_run(from + start, start < 0 ? -1 : columns[static_cast<size_t>(i)], row + i * run_, outside, size);
+            copy_run(from + start, start < 0 ? -1 : nth(columns, i), row + i * run_, outside, size);
         before = start;
       }
     });
@@ -174,7 +175,7 @@ class Nearest {
     int64_t at = 0;
     for (size_t a = from_.size() - 1; a-- > 0;) {
       const auto n = static_cast<int64_t>(from_[a].size());
-      const int64_t part = from_[a][static_cast<size_t>(row % n)];
+      const int64_t part = nth(from_[a], row % n);
       if (part < 0) return -1;
       at += part;
       row /= n;
@@ -233,8 +234,8 @@ class Resize final : public DenseKernel {
     std::vector<bool> changes(static_cast<size_t>(in.rank), false);
     for (size_t i = 0; i < axes_.size(); ++i) {
       const int64_t axis = axes_[i];
-      if (axis < 0 || axis >= in.rank || changes[static_cast<size_t>(axis)]) return std::nullopt;
-      changes[static_cast<size_t>(axis)] = true;
+      if (axis < 0 || axis >= in.rank || nth(changes, axis)) return std::nullopt;
+      nth(changes, axis) = true;
       const auto at = static_cast<size_t>(std::find(order.begin(), order.end(), axis) - order.begin());
       AxisMap m{.axis = at, .in = in.dims[axis], .out = out.dims[axis]};
       if (m.in > INT32_MAX || m.in < 1) return std::nullopt;
@@ -246,7 +247,7 @@ class Resize final : public DenseKernel {
       if (m.scale != 1 || m.in != m.out || crops) list.push_back(m);
     }
     for (int i = 0; i < in.rank; ++i)
-      if (!changes[static_cast<size_t>(i)] && in.dims[i] != out.dims[i]) return std::nullopt;
+      if (!nth(changes, i) && in.dims[i] != out.dims[i]) return std::nullopt;
     return list;
   }
 
@@ -278,9 +279,8 @@ class Resize final : public DenseKernel {
     return kOkStatus;
   }
   size_t workspace_dense(const KernelCall& call) override {
-    if (call.inputs.empty() || call.outputs.empty()) return 0;
-    const TensorView &in = call.inputs[0], &out = call.outputs[0];
-    return nearest() || in.rank != out.rank || axes_.empty() ? 0 : (reserve(call), weighted_.workspace());
+    if (call.inputs.empty() || call.outputs.empty() || call.inputs[0].rank != call.outputs[0].rank) return kNoWorkspace;
+    return nearest() || axes_.empty() ? 0 : (reserve(call), weighted_.workspace());
   }
   void reserve(const KernelCall& call) {
     const TensorView &in = call.inputs[0], &out = call.outputs[0];

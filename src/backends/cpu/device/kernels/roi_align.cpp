@@ -3,6 +3,7 @@
 #include <cmath>
 #include <vector>
 
+#include "backends/cpu/device/compute/weighted_gather.h"
 #include "backends/cpu/device/kernels/dense.h"
 #include "backends/cpu/device/kernels/registry.h"
 
@@ -10,6 +11,9 @@ namespace kiln::cpu::kernels {
 namespace {
 
 constexpr double kMostSamples = 1 << 20;  // of a bin
+constexpr int64_t kCorners = 4;           // elements of a sample
+constexpr int64_t kTable = 4096;          // elements of bins whose places and weights a thread holds
+constexpr int64_t kTogether = 64;         // channels that share them
 
 // A sample along one axis: two elements and their weights; nothing when it lies too far outside.
 struct Sample {
@@ -82,37 +86,79 @@ class RoiAlign final : public DenseKernel {
     for (int64_t r = 0; r < y.dims[0]; ++r)
       if (images[r] < 0 || images[r] >= x.dims[0])
         return {Code::kInvalidArgument, "a region lies in an image that there is not"};
+    const int64_t parts = (y.dims[1] + kTogether - 1) / kTogether;
     const int threads = useful_threads(thread_count(), 20.0 * static_cast<double>(y.elements()));
-    parallel_ranges(threads, y.dims[0] * y.dims[2] * y.dims[3], [&](int64_t begin, int64_t end) {
+    parallel_ranges(threads, y.dims[0] * parts, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) {
-        const int64_t bins = y.dims[2] * y.dims[3], r = i / bins;
+        const int64_t r = i / parts;
         const auto* roi = static_cast<const float*>(call.inputs[1].data) + r * 4;
-        bin(x, y, span(roi[1], roi[3], y.dims[2]), span(roi[0], roi[2], y.dims[3]), images[r], r, i % bins);
+        region(x, y, span(roi[1], roi[3], y.dims[2]), span(roi[0], roi[2], y.dims[3]), images[r], r,
+               i % parts * kTogether);
       }
     });
     return kOkStatus;
   }
 
-  // One bin of all channels, some at a time: a sample's places and weights count for all of them.
-  void bin(const TensorView& x, const TensorView& y, const Span& down, const Span& across, int64_t image, int64_t roi,
-           int64_t index) const {
-    constexpr int64_t kChannels = 128;
-    const int64_t channels = y.dims[1], plane = x.dims[2] * x.dims[3], bins = y.dims[2] * y.dims[3], width = x.dims[3];
-    const auto count = static_cast<double>(std::max<int64_t>(down.samples * across.samples, 1));
-    for (int64_t first = 0; first < channels; first += kChannels) {
-      const int64_t some = std::min(kChannels, channels - first);
-      const auto* from = static_cast<const float*>(x.data) + (image * channels + first) * plane;
-      auto* to = static_cast<float*>(y.data) + (roi * channels + first) * bins + index;
-      double values[kChannels];
-      std::fill(values, values + some, 0.0);
-      bool is_first = true;
-      for (int64_t a = 0; a < down.samples; ++a) {
-        const Sample v = sample_of(down.at(index / y.dims[3], a), x.dims[2]);
-        for (int64_t b = 0; b < across.samples; ++b, is_first = false)
-          add_sample(v, sample_of(across.at(index % y.dims[3], b), width), from, plane, width, some, is_first, values);
-      }
-      for (int64_t c = 0; c < some; ++c) to[c * bins] = static_cast<float>(maximum_ ? values[c] : values[c] / count);
+  // All bins of some channels.
+  void region(const TensorView& x, const TensorView& y, const Span& down, const Span& across, int64_t image,
+              int64_t roi, int64_t first) const {
+    const int64_t channels = std::min(kTogether, y.dims[1] - first), bins = y.dims[2] * y.dims[3];
+    const int64_t plane = x.dims[2] * x.dims[3];
+    const auto* from = static_cast<const float*>(x.data) + (image * y.dims[1] + first) * plane;
+    auto* to = static_cast<float*>(y.data) + (roi * y.dims[1] + first) * bins;
+    const bool few = down.samples > 0 && across.samples > 0 && down.samples <= kTable / kCorners / across.samples;
+    if (maximum_ || !few || plane > INT32_MAX) {
+      for (int64_t b = 0; b < bins; ++b) bin(x, y, down, across, from, channels, b, to + b);
+      return;
     }
+    const int64_t terms = down.samples * across.samples * kCorners, some = kTable / terms;
+    int32_t offsets[kTable];
+    float weights[kTable];
+    for (int64_t b = 0; b < bins; b += some) {
+      const int64_t count = std::min(some, bins - b);
+      for (int64_t i = 0; i < count; ++i) list_terms(x, y, down, across, b + i, count, offsets + i, weights + i);
+      for (int64_t c = 0; c < channels; ++c)
+        weighted_gather(from + c * plane, offsets, weights, nullptr, terms, count, count, to + c * bins + b);
+    }
+  }
+
+  // The elements that a bin takes, `stride` apart, with what each counts in the mean.
+  static void list_terms(const TensorView& x, const TensorView& y, const Span& down, const Span& across, int64_t index,
+                         int64_t stride, int32_t* offsets, float* weights) {
+    const int64_t width = x.dims[3];
+    const auto count = static_cast<double>(down.samples * across.samples);
+    for (int64_t a = 0; a < down.samples; ++a) {
+      const Sample v = sample_of(down.at(index / y.dims[3], a), x.dims[2]);
+      for (int64_t b = 0; b < across.samples; ++b) {
+        const Sample h = sample_of(across.at(index % y.dims[3], b), width);
+        const bool inside = v.inside && h.inside;
+        const int64_t at[] = {v.low * width + h.low, v.low * width + h.high, v.high * width + h.low,
+                              v.high * width + h.high};
+        const double parts[] = {(1 - v.part) * (1 - h.part), (1 - v.part) * h.part, v.part * (1 - h.part),
+                                v.part * h.part};
+        for (int64_t k = 0; k < kCorners; ++k, offsets += stride, weights += stride) {
+          *offsets = inside ? static_cast<int32_t>(at[k]) : -1;
+          *weights = static_cast<float>(parts[k] / count);
+        }
+      }
+    }
+  }
+
+  // One bin, sample by sample.
+  void bin(const TensorView& x, const TensorView& y, const Span& down, const Span& across, const float* from,
+           int64_t channels, int64_t index, float* to) const {
+    const int64_t plane = x.dims[2] * x.dims[3], bins = y.dims[2] * y.dims[3], width = x.dims[3];
+    const auto count = static_cast<double>(std::max<int64_t>(down.samples * across.samples, 1));
+    double values[kTogether];
+    std::fill(values, values + channels, 0.0);
+    bool is_first = true;
+    for (int64_t a = 0; a < down.samples; ++a) {
+      const Sample v = sample_of(down.at(index / y.dims[3], a), x.dims[2]);
+      for (int64_t b = 0; b < across.samples; ++b, is_first = false)
+        add_sample(v, sample_of(across.at(index % y.dims[3], b), width), from, plane, width, channels, is_first,
+                   values);
+    }
+    for (int64_t c = 0; c < channels; ++c) to[c * bins] = static_cast<float>(maximum_ ? values[c] : values[c] / count);
   }
 
   void add_sample(const Sample& v, const Sample& h, const float* from, int64_t plane, int64_t width, int64_t channels,

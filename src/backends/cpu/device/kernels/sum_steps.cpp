@@ -1,6 +1,8 @@
 // What products of bytes do with their sums: checked reading, and binding to a call.
 #include "backends/cpu/device/kernels/sum_steps.h"
 
+#include <cmath>
+
 #include "backends/cpu/device/kernels/integer_result.h"
 #include "backends/cpu/device/kernels/parameters.h"
 #include "base/error.h"
@@ -10,6 +12,13 @@ namespace {
 
 constexpr size_t kMostSteps = 64;
 constexpr size_t kFixedInputs = 3;  // before the operands of steps
+constexpr size_t kBytes = 256;      // that there are
+
+// 0 where it leaves the normal numbers.
+float reciprocal_of(float v) {
+  const float r = 1 / v;
+  return std::isnormal(v) && std::isnormal(r) ? r : 0;
+}
 
 bool has_operand(const SumStep& s) {
   return s.kind == SumStep::kMultiply || s.kind == SumStep::kAdd || s.kind == SumStep::kAddFloats ||
@@ -40,6 +49,9 @@ void put_sum_parameters(Attributes& to, const SumParameters& p) {
   to.set("step_lows", lows);
   to.set("step_highs", highs);
   to.set("result_zero", int64_t{p.zero});
+  if (p.table.empty()) return;
+  to.set("table", Ints(p.table.begin(), p.table.end()));
+  to.set("table_signed", int64_t{p.is_signed});
 }
 
 SumParameters read_sum_parameters(const Attributes& from) {
@@ -56,10 +68,14 @@ SumParameters read_sum_parameters(const Attributes& from) {
     SumStep s;
     s.kind = static_cast<SumStep::Kind>(kinds[i]);
     s.low = static_cast<float>(lows[i]);
-    s.high = static_cast<float>(highs[i]);
+    s.high = s.kind == SumStep::kDivide ? reciprocal_of(s.low) : static_cast<float>(highs[i]);
     p.steps.push_back(s);
   }
   p.zero = static_cast<int32_t>(read_integer(from, "result_zero", -128, 255));
+  for (int64_t to : from.ints("table", {})) p.table.push_back(static_cast<uint8_t>(to));
+  if (!p.table.empty() && p.table.size() != kBytes)
+    throw Error(Code::kMalformedPlan, "the table after a sum has " + std::to_string(p.table.size()) + " bytes");
+  p.is_signed = from.integer("table_signed", 0) != 0;
   return p;
 }
 
@@ -86,7 +102,9 @@ Status SumOperands::check_operand(const SumStep& s, const TensorView& view, int6
 Status SumOperands::prepare(const KernelCall& call, size_t first, int64_t rows, int64_t columns,
                             std::optional<RowsView> (*rows_of)(const TensorView&)) {
   const auto result = result_of(call.outputs[0].dtype);
-  if (!result || (*result == SumEpilogue::kInt32 && !parameters_.steps.empty()))
+  const bool sums_stay = parameters_.steps.empty() && parameters_.table.empty();
+  const bool bytes = result == SumEpilogue::kUint8 || result == SumEpilogue::kInt8;
+  if (!result || (result == SumEpilogue::kInt32 && !sums_stay) || (!bytes && !parameters_.table.empty()))
     return {Code::kMalformedPlan, "the result of a product of bytes has another type"};
   const auto operands =
       static_cast<size_t>(std::count_if(parameters_.steps.begin(), parameters_.steps.end(), has_operand));
@@ -142,6 +160,9 @@ SumEpilogue SumOperands::bind(const KernelCall& call, int32_t shift, std::byte* 
   e.steps = bound_;
   e.result = result_of(call.outputs[0].dtype).value_or(SumEpilogue::kInt32);
   e.zero = parameters_.zero;
+  if (parameters_.table.empty()) return e;
+  e.table = parameters_.table.data();
+  e.result = parameters_.is_signed ? SumEpilogue::kInt8 : SumEpilogue::kUint8;
   return e;
 }
 

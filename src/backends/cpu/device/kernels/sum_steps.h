@@ -12,6 +12,9 @@ namespace kiln::cpu::kernels {
 struct SumParameters {
   std::vector<SumStep> steps;  // their kinds and numbers; operands and strides are those of a call
   int32_t zero = 0;            // of a result of bytes
+  // What the bytes of the result become at last, and whether they are signed before; empty: they stay.
+  std::vector<uint8_t> table;
+  bool is_signed = false;
 };
 void put_sum_parameters(Attributes& to, const SumParameters& parameters);
 SumParameters read_sum_parameters(const Attributes& parameters);  // throws Error(kMalformedPlan)

@@ -8,6 +8,7 @@
 #include "backends/cpu/device/compute/parallel.h"
 #include "backends/cpu/device/kernels/dense.h"
 #include "backends/cpu/device/kernels/registry.h"
+#include "base/index.h"
 
 namespace kiln::cpu::kernels {
 namespace {
@@ -37,6 +38,8 @@ template <class T> struct Entry {
 };
 
 constexpr size_t kEntryBytes = 16;
+constexpr int64_t kTogether = 16;  // neighbouring lines that are read at once
+constexpr int64_t kRoom = 64;      // entries of a line that are kept before the first cut
 
 class TopK final : public DenseKernel {
  public:
@@ -61,7 +64,7 @@ class TopK final : public DenseKernel {
     return kOkStatus;
   }
   size_t workspace_dense(const KernelCall& call) override {
-    if (call.inputs.empty() || axis_ < 0 || axis_ >= call.inputs[0].rank) return 0;
+    if (call.inputs.empty() || axis_ < 0 || axis_ >= call.inputs[0].rank) return kNoWorkspace;
     return static_cast<size_t>(call.inputs[0].dims[axis_]) * kEntryBytes * static_cast<size_t>(thread_count());
   }
   Status launch_dense(const KernelCall& call) noexcept override {
@@ -86,7 +89,7 @@ class TopK final : public DenseKernel {
     const int64_t k = *static_cast<const int64_t*>(call.inputs[1].data);
     if (k < 0 || k > axis_extent_) return {Code::kInvalidArgument, "TopK of more elements than its axis has"};
     Dims dims(in.dims, in.dims + in.rank);
-    dims[static_cast<size_t>(axis_)] = k;
+    nth(dims, axis_) = k;
     auto* values = static_cast<T*>(place_result(call.outputs[0], dims));
     auto* indices = wants_indices(call) ? static_cast<int64_t*>(place_result(call.outputs[1], dims)) : nullptr;
     if (!values || (wants_indices(call) && !indices))
@@ -96,35 +99,87 @@ class TopK final : public DenseKernel {
     if (k == 0 || lines == 0) return kOkStatus;
     const int threads = static_cast<int>(std::min<int64_t>(
         useful_threads(thread_count(), 4.0 * static_cast<double>(lines) * static_cast<double>(n)), lines));
-    parallel_ranges(threads, lines, [&](int64_t begin, int64_t end, int part) {
+    const int64_t room = k * 8 <= n ? std::max<int64_t>(2 * k, std::min<int64_t>(kRoom, n)) : n;
+    const int64_t together = std::min({kTogether, inner_, n / room}), blocks = (inner_ + together - 1) / together;
+    parallel_ranges(threads, outer_ * blocks, [&](int64_t begin, int64_t end, int part) {
       using Word = typename Entry<T>::Word;
       auto* entries = reinterpret_cast<Word*>(static_cast<uint8_t*>(call.workspace) +
                                               static_cast<size_t>(part) * static_cast<size_t>(n) * kEntryBytes);
-      for (int64_t line = begin; line < end; ++line) {
-        const int64_t first = line / inner_ * n * inner_ + line % inner_;
-        for (int64_t j = 0; j < n; ++j)
-          entries[j] = Entry<T>::make(data[first + j * inner_], static_cast<uint32_t>(j), largest_);
-        select(entries, k, n);
-        const int64_t to = line / inner_ * k * inner_ + line % inner_;
-        for (int64_t j = 0; j < k; ++j) {
-          const auto index = static_cast<int64_t>(static_cast<uint32_t>(entries[j]));
-          values[to + j * inner_] = data[first + index * inner_];
-          if (indices) indices[to + j * inner_] = index;
+      for (int64_t b = begin; b < end; ++b) {
+        const int64_t column = b % blocks * together, count = std::min(together, inner_ - column);
+        const T* line = data + b / blocks * n * inner_ + column;
+        if (largest_) Lines<T, true>(line, inner_, k, room, entries).select(count, n);
+        else Lines<T, false>(line, inner_, k, room, entries).select(count, n);
+        for (int64_t c = 0; c < count; ++c) {
+          const int64_t to = b / blocks * k * inner_ + column + c;
+          for (int64_t j = 0; j < k; ++j) {
+            const auto index = static_cast<int64_t>(static_cast<uint32_t>(entries[c * room + j]));
+            values[to + j * inner_] = line[index * inner_ + c];
+            if (indices) indices[to + j * inner_] = index;
+          }
         }
       }
     });
     return kOkStatus;
   }
 
-  // The k first of n, in order: by a heap when they are few, else by partition.
-  template <class Word> static void select(Word* entries, int64_t k, int64_t n) {
-    if (k * 8 <= n) {
-      std::partial_sort(entries, entries + k, entries + n);
-      return;
+  // The k first of each of some neighbouring lines, in order, at the beginning of its `room` entries. Where room is short, only what comes
+  // before the k-th of those seen so far is kept, and cut to k now and then.
+  template <class T, bool kLargest> class Lines {
+   public:
+    using Word = typename Entry<T>::Word;
+    Lines(const T* data, int64_t stride, int64_t k, int64_t room, Word* entries)
+        : data_(data), stride_(stride), k_(k), room_(room), entries_(entries) {}
+
+    void select(int64_t lines, int64_t n) {
+      for (int64_t c = 0; c < lines; ++c) {
+        for (int64_t j = 0; j < room_; ++j) put(c, j);
+        if (room_ < n) cut(c);
+      }
+      if (stride_ == 1) scan_line(n);
+      else
+        for (int64_t j = room_; j < n; ++j)
+          for (int64_t c = 0; c < lines; ++c)
+            if (!is_behind(data_[j * stride_ + c], bounds_[c])) add(c, j);
+      for (int64_t c = 0; c < lines; ++c) {
+        Word* const to = entries_ + c * room_;
+        if (k_ < counts_[c]) std::nth_element(to, to + k_, to + counts_[c]);
+        std::sort(to, to + k_);
+      }
     }
-    if (k < n) std::nth_element(entries, entries + k, entries + n);
-    std::sort(entries, entries + k);
-  }
+
+   private:
+    // An element that equals the k-th is behind it: its index is higher.
+    static bool is_behind(T x, T bound) { return kLargest ? x <= bound : x >= bound; }
+
+    void scan_line(int64_t n) {
+      T bound = bounds_[0];
+      for (int64_t j = room_; j < n; ++j)
+        if (!is_behind(data_[j], bound)) {
+          add(0, j);
+          bound = bounds_[0];
+        }
+    }
+    void put(int64_t c, int64_t j) {
+      entries_[c * room_ + counts_[c]++] = Entry<T>::make(data_[j * stride_ + c], static_cast<uint32_t>(j), kLargest);
+    }
+    void add(int64_t c, int64_t j) {
+      put(c, j);
+      if (counts_[c] == room_) cut(c);
+    }
+    void cut(int64_t c) {
+      Word* const to = entries_ + c * room_;
+      std::nth_element(to, to + k_ - 1, to + counts_[c]);
+      counts_[c] = k_;
+      bounds_[c] = data_[static_cast<int64_t>(static_cast<uint32_t>(to[k_ - 1])) * stride_ + c];
+    }
+
+    const T* data_;
+    int64_t stride_, k_, room_;
+    Word* entries_;
+    int64_t counts_[kTogether] = {};
+    T bounds_[kTogether] = {};
+  };
 
   int64_t axis_;
   bool largest_;

@@ -11,7 +11,8 @@ Refusal mask_fits(const Problem& p) {
   if (mask.dtype != DType::kF32 && mask.dtype != DType::kBool)
     return refuse(std::string("the mask is ") + std::string(name(mask.dtype)));
   const Shape &m = p.node->input(3)->shape(), &k = p.node->input(1)->shape();
-  if (m.empty() || m.size() > 4 || !(m.back() == k[k.size() - 2]))
+  const bool is_whole = p.attributes().integer("whole_mask", 0) != 0;
+  if (m.empty() || m.size() > 4 || (!is_whole && !(m.back() == k[k.size() - 2])))
     return refuse("the mask " + to_string(m) + " may be shorter than the keys " + to_string(k));
   return accept();
 }

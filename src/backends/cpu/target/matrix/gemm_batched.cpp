@@ -1,6 +1,7 @@
 // Tactic: matrix products whose right operand is packed while running, over leading axes that broadcast.
 #include <algorithm>
 
+#include "backends/cpu/device/kernels/parameters.h"
 #include "backends/cpu/target/matrix/product_problem.h"
 #include "backends/cpu/target/tactics.h"
 

@@ -1,4 +1,5 @@
 // Tactic: matrix product with constant right operand, packed when the engine is built.
+#include "backends/cpu/device/kernels/parameters.h"
 #include "backends/cpu/target/matrix/product_problem.h"
 #include "backends/cpu/target/tactics.h"
 #include "base/error.h"

@@ -9,6 +9,7 @@ const Tactic copy{
     .name = "copy",
     .version = 1,
     .ops = copy_ops(),
+    .turns_layouts = true,
     .accepts =
         [](const Problem& p) {
           Attributes ignored;

@@ -79,7 +79,7 @@ Tensor packed_weights(const Problem& p, const ByteProblem& bytes) {
 
 const Tactic depthwise_int8{
     .name = "depthwise_int8",
-    .version = 2,
+    .version = 3,
     .ops = {"ConvInteger"},
     .accepts = [](const Problem& p) -> Refusal {
       ByteProblem bytes;
@@ -103,7 +103,7 @@ const Tactic depthwise_int8{
 
 const Tactic conv_int8{
     .name = "conv_int8",
-    .version = 1,
+    .version = 2,
     .ops = {"ConvInteger"},
     .accepts =
         [](const Problem& p) {

@@ -44,7 +44,7 @@ Refusal read_gemm_int8_batched(const Problem& p, ByteProblem& bytes) {
 
 const Tactic gemm_int8_batched{
     .name = "gemm_int8_batched",
-    .version = 1,
+    .version = 2,
     .ops = {"MatMulInteger"},
     .accepts =
         [](const Problem& p) {
@@ -65,7 +65,7 @@ const Tactic gemm_int8_batched{
 
 const Tactic gemm_int8{
     .name = "gemm_int8",
-    .version = 1,
+    .version = 2,
     .ops = {"MatMulInteger"},
     .accepts =
         [](const Problem& p) {

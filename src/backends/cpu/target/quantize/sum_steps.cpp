@@ -6,12 +6,14 @@
 #include <limits>
 #include <optional>
 
+#include "base/index.h"
 #include "target/epilogue.h"
 
 namespace kiln::cpu {
 namespace {
 
 constexpr TypeSet kBytes{DType::kI8, DType::kU8};
+constexpr int kLargeExponent = 100;   // far from where float32 ends
 constexpr double kFarBelow = 0x1p30;  // of what rounds to int32, and stays there plus a zero point
 
 // Reads the post-operations in order. The running result is the sums, then real numbers, then (after Quantize) real numbers that are
@@ -22,6 +24,17 @@ class StepReader {
   StepReader(const Problem& p, int column_axis, State first, ByteProblem& to)
       : p_(p), axis_(column_axis), to_(to), state_(first) {}
 
+  // Constants of one per column, in a list.
+  Refusal add_first(int input) {
+    const Argument& a = p_.input(input);
+    if (!a.present) return accept();
+    if (!a.constant || a.dtype != DType::kF32 || a.constant->size() != columns())
+      return refuse("the bias has no constants per column");
+    push(SumStep::kAdd);
+    to_.operands.push_back({-1, padded(*a.constant)});
+    return accept();
+  }
+
   Refusal run() {
     for (const ir::PostOp& post : p_.post()) {
       const Refusal r = read(post);
@@ -31,6 +44,7 @@ class StepReader {
     if (type != (state_ == kSums ? DType::kI32 : state_ == kReal ? DType::kF32 : integers_))
       return refuse("the result is " + std::string(name(type)));
     if (state_ == kWhole) {
+      end_in_a_table();
       to_.parameters.zero = static_cast<int32_t>(zero_);
       if (steps().back().kind == SumStep::kRound) steps().pop_back();  // storing rounds
       drop_limits();
@@ -40,6 +54,44 @@ class StepReader {
 
  private:
   std::vector<SumStep>& steps() { return to_.parameters.steps; }
+
+  // Where the numbers are bytes once, and no tensor and no column has a say any more, a table holds what becomes of them.
+  void end_in_a_table() {
+    for (const Whole& at : wholes_) {
+      if (at.steps == steps().size()) return;
+      const bool numbers = std::all_of(to_.operands.begin() + static_cast<long>(at.operands), to_.operands.end(),
+                                       [](const auto& o) { return o.constant.valid() && o.constant.size() == 1; });
+      if (!numbers) continue;
+      for (int bits = 0; bits < 256; ++bits) to_.parameters.table.push_back(byte_after(at, static_cast<uint8_t>(bits)));
+      to_.parameters.is_signed = at.integers == DType::kI8;
+      steps().resize(at.steps);
+      to_.operands.resize(at.operands);
+      integers_ = at.integers;
+      zero_ = at.zero;
+      return;
+    }
+  }
+
+  // What the steps behind make of a byte.
+  struct Whole;
+  uint8_t byte_after(const Whole& at, uint8_t bits) const {
+    float v = static_cast<float>((at.integers == DType::kI8 ? static_cast<int8_t>(bits) : bits) - at.zero);
+    auto operand = to_.operands.begin() + static_cast<long>(at.operands);
+    const auto next = [&] { return (operand++)->constant.as<float>()[0]; };
+    const auto& list = to_.parameters.steps;
+    for (auto s = list.begin() + static_cast<long>(at.steps); s != list.end(); ++s) switch (s->kind) {
+        case SumStep::kMultiply: v *= next(); break;
+        case SumStep::kAdd: v += next(); break;
+        case SumStep::kDivide: v /= s->low; break;
+        case SumStep::kClamp: v = std::min(v > s->low ? v : s->low, s->high); break;       // NaN becomes the least
+        case SumStep::kLimit: v = v < s->low ? s->low : v > s->high ? s->high : v; break;  // NaN stays
+        case SumStep::kRound: v = std::nearbyint(v); break;
+        case SumStep::kAtLeast: v = v > s->low ? v : s->low; break;
+        case SumStep::kAddFloats:
+        case SumStep::kAddBytes: break;  // their operands are tensors
+      }
+    return static_cast<uint8_t>(static_cast<int>(v) + static_cast<int>(zero_));
+  }
 
   // Storing saturates: the last limits may go where they are those of the bytes, and the numbers before them are far below 2^31.
   void drop_limits() {
@@ -62,7 +114,8 @@ class StepReader {
         case SumStep::kMultiply: bound *= largest(*operand++); break;
         case SumStep::kAdd: bound += largest(*operand++); break;
         case SumStep::kDivide: bound /= low; break;
-        case SumStep::kClamp: bound = std::min(bound, std::max(low, high)); break;
+        case SumStep::kClamp:
+        case SumStep::kLimit: bound = std::min(bound, std::max(low, high)); break;
         case SumStep::kRound: bound += 1; break;
         case SumStep::kAddFloats: return HUGE_VAL;
         case SumStep::kAddBytes: bound += (255 + low) * high, ++operand; break;
@@ -93,7 +146,7 @@ class StepReader {
     if (op == "Mul") return per_column(post, SumStep::kMultiply);
     if (op == "Add") return add(post);
     if (op == "AddDequantized") return add_dequantized(post);
-    if (op == "Relu") return clamp(0, std::numeric_limits<float>::infinity());
+    if (op == "Relu") return clamp(SumStep::kLimit, 0, std::numeric_limits<float>::infinity());
     if (op == "Clip") return clip(post);
     if (op == "Quantize") return quantize(post);
     return refuse("is unknown to the kernels");
@@ -111,15 +164,18 @@ class StepReader {
     if (post.operands[i] < 0 || !a.constant || a.constant->size() != 1) return std::nullopt;
     return a.constant->at(0);
   }
-  int64_t columns() const { return p_.outputs[0].opt[static_cast<size_t>(axis_)]; }
+  int64_t columns() const { return nth(p_.outputs[0].opt, axis_); }
 
   // Constant numbers per column, or one for all; nothing when there is another way they vary.
   std::optional<Tensor> vector_of(int input) const {
     const Argument& a = p_.input(input);
     if (input < 0 || !a.constant || !runs_along(a, p_.outputs[0], axis_)) return std::nullopt;
     if (a.constant->size() == 1) return a.constant->reshaped({});
-    Tensor v = Tensor::allocate(a.dtype, {kernels::column_vector_size(columns())});
-    copy_elements(*a.constant, 0, v, 0, a.constant->size());
+    return padded(*a.constant);
+  }
+  Tensor padded(const Tensor& per_column) const {
+    Tensor v = Tensor::allocate(per_column.dtype(), {kernels::column_vector_size(columns())});
+    copy_elements(per_column, 0, v, 0, per_column.size());
     return v;
   }
 
@@ -127,7 +183,7 @@ class StepReader {
     const auto v = vector_of(other(post));
     if (!v || v->dtype() != DType::kI32) return refuse("has no constants per column");
     for (int64_t c = 0; c < columns(); ++c)
-      wrapping_add(to_.bias[static_cast<size_t>(c)], v->as<int32_t>()[static_cast<size_t>(v->size() == 1 ? 0 : c)]);
+      wrapping_add(nth(to_.bias, c), v->as<int32_t>()[static_cast<size_t>(v->size() == 1 ? 0 : c)]);
     return accept();
   }
 
@@ -175,7 +231,7 @@ class StepReader {
   Refusal clip(const ir::PostOp& post) {
     const auto low = number(post, 1, -HUGE_VAL), high = number(post, 2, HUGE_VAL);
     if (post.operands[0] >= 0 || !low || !high || !(*low <= *high)) return refuse("has no constant limits in order");
-    return clamp(*low, *high);
+    return clamp(SumStep::kLimit, *low, *high);
   }
 
   Refusal quantize(const ir::PostOp& post) {
@@ -183,11 +239,15 @@ class StepReader {
     integers_ = post.attributes.dtype("to");
     if (post.operands[0] >= 0 || !scale || !zero || !kBytes.has(integers_))
       return refuse("does not give bytes by constants");
-    if (*scale != 1) push(SumStep::kDivide, *scale);
+    int exponent = 0;
+    const bool power = std::frexp(*scale, &exponent) == 0.5 && std::abs(exponent) < kLargeExponent;
+    if (power && *scale != 1) push_number(SumStep::kMultiply, 1 / *scale);  // the same, and faster
+    else if (*scale != 1) push(SumStep::kDivide, *scale);
     const bool is_signed = integers_ == DType::kI8;
-    (void)clamp((is_signed ? -128 : 0) - *zero, (is_signed ? 127 : 255) - *zero);
+    (void)clamp(SumStep::kClamp, (is_signed ? -128 : 0) - *zero, (is_signed ? 127 : 255) - *zero);
     push(SumStep::kRound);
     zero_ = *zero;
+    wholes_.push_back({steps().size(), to_.operands.size(), integers_, zero_});
     state_ = kWhole;
     return accept();
   }
@@ -202,16 +262,17 @@ class StepReader {
   }
 
   // Limits of limits are limits.
-  Refusal clamp(double low, double high) {
-    if (!steps().empty() && steps().back().kind == SumStep::kClamp) {
+  Refusal clamp(SumStep::Kind kind, double low, double high) {
+    if (!steps().empty() && steps().back().kind == SumStep::kLimit) {
       SumStep& last = steps().back();
+      last.kind = kind;
       const auto limited = [&](float v) {
         return std::min(std::max(v, static_cast<float>(low)), static_cast<float>(high));
       };
       last.low = limited(last.low);
       last.high = limited(last.high);
     } else {
-      push(SumStep::kClamp, low, high);
+      push(kind, low, high);
     }
     return accept();
   }
@@ -237,6 +298,13 @@ class StepReader {
   State state_;
   DType integers_ = DType::kInvalid;
   double zero_ = 0;
+  // Where the numbers are bytes: so many steps and operands are done.
+  struct Whole {
+    size_t steps, operands;
+    DType integers;
+    double zero;
+  };
+  std::vector<Whole> wholes_;
 };
 
 void emit_operands(const ByteProblem& steps, Emitted& emitted) {
@@ -250,7 +318,7 @@ std::optional<std::vector<int16_t>> zero_points(const Argument& a, int64_t colum
   if (!a.present) return zeros;
   if (!a.constant || (a.constant->size() != 1 && a.constant->size() != columns)) return std::nullopt;
   for (int64_t c = 0; c < columns; ++c)
-    zeros[static_cast<size_t>(c)] = static_cast<int16_t>(a.constant->int_at(a.constant->size() == 1 ? 0 : c));
+    nth(zeros, c) = static_cast<int16_t>(a.constant->int_at(a.constant->size() == 1 ? 0 : c));
   return zeros;
 }
 
@@ -265,28 +333,29 @@ Refusal read_byte_steps(const Problem& p, int column_axis, ByteProblem& to) {
     return refuse("x has zero points " + to_string(x_zero.opt));
   if (x_zero.present && !x_zero.constant) to.x_zero_input = 2;
   else to.x_zero = x_zero.present ? static_cast<int32_t>(x_zero.constant->int_at(0)) : 0;
-  to.bias.assign(static_cast<size_t>(y.opt[static_cast<size_t>(column_axis)]), 0);
+  to.bias.assign(static_cast<size_t>(nth(y.opt, column_axis)), 0);
   return StepReader(p, column_axis, StepReader::kSums, to).run();
 }
 
-Refusal read_real_steps(const Problem& p, int column_axis, ByteProblem& to) {
+Refusal read_real_steps(const Problem& p, int column_axis, ByteProblem& to, int bias) {
   if (!p.outputs[0].is_fixed(static_cast<size_t>(column_axis))) return refuse("the number of columns is not constant");
-  return StepReader(p, column_axis, StepReader::kReal, to).run();
+  StepReader reader(p, column_axis, StepReader::kReal, to);
+  if (const Refusal r = bias < 0 ? accept() : reader.add_first(bias); r.refused()) return r;
+  return reader.run();
 }
 
 Refusal read_byte_problem(const Problem& p, int column_axis, int weight_axis, ByteProblem& to) {
   const Argument& w = p.input(1);
   if (!w.constant || !kBytes.has(w.dtype)) return refuse("the weights are not constant bytes");
   const Dims& dims = w.constant->dims();
-  const int64_t columns = dims[static_cast<size_t>(weight_axis)];
+  const int64_t columns = nth(dims, weight_axis);
   const auto zeros = zero_points(p.node->base_input_count() > 3 ? p.input(3) : Argument(), columns);
   if (!zeros) return refuse("the zero points of the weights are not constants per column");
   int64_t inner = 1;
   for (size_t i = static_cast<size_t>(weight_axis) + 1; i < dims.size(); ++i) inner *= dims[i];
   to.weights.resize(static_cast<size_t>(w.constant->size()));
   for (int64_t i = 0; i < w.constant->size(); ++i)
-    to.weights[static_cast<size_t>(i)] =
-        static_cast<int16_t>(w.constant->int_at(i) - (*zeros)[static_cast<size_t>(i / inner % columns)]);
+    nth(to.weights, i) = static_cast<int16_t>(w.constant->int_at(i) - nth(*zeros, i / inner % columns));
   return read_byte_steps(p, column_axis, to);
 }
 

@@ -25,8 +25,8 @@ struct ByteProblem {
 Refusal read_byte_problem(const Problem& problem, int column_axis, int weight_axis, ByteProblem& bytes);
 // The same but for the weights, which may be anything.
 Refusal read_byte_steps(const Problem& problem, int column_axis, ByteProblem& bytes);
-// What follows a product whose sums are real numbers.
-Refusal read_real_steps(const Problem& problem, int column_axis, ByteProblem& steps);
+// What follows a product whose sums are real numbers; `bias`: the input that is added first, constants per column, or kAbsent.
+Refusal read_real_steps(const Problem& problem, int column_axis, ByteProblem& steps, int bias = Emitted::kAbsent);
 
 // Weights of more than signed bytes are the sum of parts that are. How many parts, and weight `i` of part `part`.
 int64_t int8_parts(const ByteProblem& bytes);

@@ -8,7 +8,7 @@ namespace {
 template <class Math, int kChunks> class AttentionBlock {
  public:
   __device__ AttentionBlock(const AttentionArguments& arguments, char* shared)
-      : a_(arguments), head_(arguments), shared_(shared), query0_(blockIdx.x * kQueryRows) {}
+      : a_(arguments), head_(arguments), shared_(shared), query0_(blockIdx.x * kQueryRows), mask_(a_, head_.mask, region(5)) {}
 
   __device__ void run() {
     const int keys = a_.causal ? min(a_.keys, query0_ + kQueryRows) : a_.keys;
@@ -19,14 +19,13 @@ template <class Math, int kChunks> class AttentionBlock {
     for (int block = 0; block < blocks; ++block) {
       if (block + 1 < blocks) copy_keys(block + 1, (block + 1) % 2);
       commit_copies();
-      Scores<1, kKeySquares> scores;
-      begin_scores<T>(scores, a_, head_.mask, score_place(block));
+      mask_.template fill<T>(query0_, kQueryRows, block * kKeyRows, threadIdx.x, kAttentionThreads);
       wait_for_copies<1>();
       __syncthreads();
       if (kKeeps && block == 0)
 #pragma unroll
         for (int step = 0; step < kSteps; ++step) load_queries(queries_[kKeeps ? step : 0], step);
-      add_block(block, scores[0]);
+      add_block(block);
       __syncthreads();
     }
     store();
@@ -46,11 +45,8 @@ template <class Math, int kChunks> class AttentionBlock {
   }
 
   __device__ void copy_rows(int to, const T* from, int64_t stride, int row0, int rows, int size) const {
-    for (int i = threadIdx.x; i < kQueryRows * kChunks * 8; i += kAttentionThreads) {
-      const int row = i / (kChunks * 8), piece = i % (kChunks * 8);
-      const bool wanted = row0 + row < rows && piece * kPieceElements<Math> < size;
-      copy_piece(place(region(to), row, piece), from + (wanted ? (row0 + row) * stride + piece * kPieceElements<Math> : 0), wanted);
-    }
+    copy_head_rows<kQueryRows, kChunks * 8, Math>(from, stride, row0, rows, size, threadIdx.x, kAttentionThreads,
+                                                  [&](int row, int piece) { return place(region(to), row, piece); });
   }
   __device__ void copy_keys(int block, int half) const {
     copy_rows(1 + 2 * half, head_.k, a_.k_at.row, block * kKeyRows, a_.keys, a_.size);
@@ -59,7 +55,7 @@ template <class Math, int kChunks> class AttentionBlock {
 
   __device__ void load_queries(uint32_t (&to)[4], int step) const {
     const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
-    load_squares(to, place(region(0), warp * 16 + lane % 16, step * 2 + lane / 16));
+    load_squares(to, SquareAddress(region(0), warp * 16 + lane % 16, lane / 16).at<kQueryRows>(0, step * 2));
   }
 
   __device__ ScorePlace score_place(int block) const {
@@ -67,22 +63,34 @@ template <class Math, int kChunks> class AttentionBlock {
     return {query0_ + warp * 16 + lane / 4, block * kKeyRows + lane % 4 * 2};
   }
 
-  __device__ void add_block(int block, float (&scores)[kKeySquares][4]) {
-    const int lane = threadIdx.x % 32;
-    const char *keys = region(1 + block % 2 * 2), *values = region(2 + block % 2 * 2);
+  // Scores of pairs of squares of keys: of all, or of the first so many.
+  template <bool kAll> __device__ void multiply_keys(float (&scores)[kKeySquares][4], const SquareAddress& keys, int pairs) {
 #pragma unroll
     for (int step = 0; step < kSteps; ++step) {
       uint32_t(&left)[4] = queries_[kKeeps ? step : 0];
       if (!kKeeps) load_queries(left, step);
 #pragma unroll
       for (int j = 0; j < kKeySquares / 2; ++j) {
+        if (!kAll && j >= pairs) continue;
         uint32_t squares[4];
-        load_squares(squares, place(keys, j * 16 + lane % 8 + lane / 16 * 8, step * 2 + lane / 8 % 2));
+        load_squares(squares, keys.at<kKeyRows>(j * 16, step * 2));
         multiply<Math>(scores[j * 2], left, squares[0], squares[1]);
         multiply<Math>(scores[j * 2 + 1], left, squares[2], squares[3]);
       }
     }
-    if ((block + 1) * kKeyRows > a_.keys || a_.causal) hide(scores, score_place(block));
+  }
+
+  __device__ void add_block(int block) {
+    const int lane = threadIdx.x % 32;
+    const SquareAddress keys(region(1 + block % 2 * 2), lane % 8 + lane / 16 * 8, lane / 8 % 2);
+    const SquareAddress values(region(2 + block % 2 * 2), lane % 16, lane / 16);
+    const int pairs = min(kKeySquares / 2, (a_.keys - block * kKeyRows + 15) / 16);  // that there are
+    Scores<1, kKeySquares> all;
+    mask_.template begin<1>(all, threadIdx.x / 32 * 16);
+    float(&scores)[kKeySquares][4] = all[0];
+    if (pairs == kKeySquares / 2) multiply_keys<true>(scores, keys, pairs);
+    else multiply_keys<false>(scores, keys, pairs);
+    if (a_.causal) hide(scores, score_place(block));
     float factor[2];
 #pragma unroll
     for (int half = 0; half < 2; ++half) {
@@ -99,30 +107,33 @@ template <class Math, int kChunks> class AttentionBlock {
 #pragma unroll
         for (int i = half * 2; i < half * 2 + 2; ++i) sum_[half] += scores[j][i] = weights.of(scores[j][i]);
     }
+    if (block > 0)  // else there is nothing yet
 #pragma unroll
-    for (int j = 0; j < kValueSquares; ++j)
+      for (int j = 0; j < kValueSquares; ++j)
 #pragma unroll
-      for (int i = 0; i < 4; ++i) results_[j][i] *= factor[i / 2];
+        for (int i = 0; i < 4; ++i) results_[j][i] *= factor[i / 2];
 #pragma unroll
     for (int t = 0; t < kKeySquares / 2; ++t) {  // sixteen keys
+      if (t >= pairs) break;
       const float(&s)[4] = scores[2 * t], (&u)[4] = scores[2 * t + 1];
       const uint32_t left[4] = {packed<T>(s[0], s[1]), packed<T>(s[2], s[3]), packed<T>(u[0], u[1]), packed<T>(u[2], u[3])};
 #pragma unroll
       for (int j = 0; j < kValueSquares / 2; ++j) {
         uint32_t squares[4];
-        load_squares_transposed(squares, place(values, t * 16 + lane % 16, j * 2 + lane / 16));
+        load_squares_transposed(squares, values.at<kKeyRows>(t * 16, j * 2));
         multiply<Math>(results_[j * 2], left, squares[0], squares[1]);
         multiply<Math>(results_[j * 2 + 1], left, squares[2], squares[3]);
       }
     }
   }
 
+  // What comes later than a query.
   __device__ void hide(float (&scores)[kKeySquares][4], const ScorePlace& at) const {
 #pragma unroll
     for (int j = 0; j < kKeySquares; ++j)
 #pragma unroll
       for (int i = 0; i < 4; ++i)
-        if (is_hidden(a_, at.query_of(0, i), at.key_of(j, i))) scores[j][i] = -INFINITY;
+        if (at.key_of(j, i) > at.query_of(0, i)) scores[j][i] = -INFINITY;
   }
 
   __device__ void store() {
@@ -131,15 +142,14 @@ template <class Math, int kChunks> class AttentionBlock {
     for (int half = 0; half < 2; ++half) {
       float sum = sum_[half];
       for (int step = 1; step < 4; step *= 2) sum += __shfl_xor_sync(kAllLanes, sum, step);
+      const float share = __fdividef(1.0f, sum);
       const int query = query0_ + warp * 16 + lane / 4 + half * 8;
       if (query >= a_.queries) continue;
+      T* to = head_.y + query * a_.y_at.row + lane % 4 * 2;
 #pragma unroll
-      for (int j = 0; j < kValueSquares; ++j) {
-        const int at = j * 8 + lane % 4 * 2;
-        if (at >= a_.value_size) continue;
-        *reinterpret_cast<uint32_t*>(head_.y + query * a_.y_at.row + at) =
-            packed<T>(results_[j][half * 2] / sum, results_[j][half * 2 + 1] / sum);
-      }
+      for (int j = 0; j < kValueSquares; ++j)
+        if (j * 8 + lane % 4 * 2 < a_.value_size)
+          *reinterpret_cast<uint32_t*>(to + j * 8) = packed<T>(results_[j][half * 2] * share, results_[j][half * 2 + 1] * share);
     }
   }
 
@@ -147,6 +157,7 @@ template <class Math, int kChunks> class AttentionBlock {
   const HeadPointers<T> head_;
   char* const shared_;
   const int query0_;
+  MaskTile<kKeyRows> mask_;
   uint32_t queries_[kKeeps ? kSteps : 1][4];
   float top_[2] = {-INFINITY, -INFINITY}, sum_[2] = {0, 0};
   float results_[kValueSquares][4] = {};

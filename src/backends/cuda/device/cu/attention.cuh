@@ -29,59 +29,75 @@ struct ScorePlace {
   __device__ int key_of(int square, int i) const { return key + square * 8 + i % 2; }
 };
 
-template <class M, int kTiles, int kSquares>
-__device__ inline void fill_scores(Scores<kTiles, kSquares>& scores, const AttentionArguments& a, const M* mask, const ScorePlace& at) {
-  const float factor = 1 / a.scale;
-  if (a.mask_at.row == 0) {  // every query has the same mask
-#pragma unroll
-    for (int j = 0; j < kSquares; ++j)
-#pragma unroll
-      for (int e = 0; e < 2; ++e) {
-        const int key = at.key_of(j, e);
-        const float value = key < a.keys ? added(mask[key * a.mask_key]) * factor : 0;
-#pragma unroll
-        for (int tile = 0; tile < kTiles; ++tile) scores[tile][j][e] = scores[tile][j][e + 2] = value;
-      }
-    return;
-  }
-#pragma unroll
-  for (int tile = 0; tile < kTiles; ++tile)
-#pragma unroll
-    for (int half = 0; half < 2; ++half) {
-      const int query = at.query_of(tile, half * 2);
-      const M* row = mask + query * a.mask_at.row;
-#pragma unroll
-      for (int j = 0; j < kSquares; ++j)
-#pragma unroll
-        for (int e = 0; e < 2; ++e) {
-          const int key = at.key_of(j, e);
-          scores[tile][j][half * 2 + e] = query < a.queries && key < a.keys ? added(row[key * a.mask_key]) * factor : 0;
-        }
+// What the mask adds to scores, in shared memory: a row of numbers for each query, or one for all of them. Scores begin with
+// it and are scaled afterwards, so it is divided by the scale. Nobody sees keys beyond the last: the mask takes them away.
+template <int kKeys> class MaskTile {
+ public:
+  static constexpr int kStride = mask_stride(kKeys);
+
+  __device__ MaskTile(const AttentionArguments& a, int64_t base, char* shared)
+      : a_(a), base_(base), tile_(reinterpret_cast<float*>(shared)) {}
+
+  // Of `rows` queries from query0 on, by `threads` threads.
+  template <class T> __device__ void fill(int query0, int rows, int key0, int thread, int threads) {
+    switch (a_.mask_kind) {
+      case MaskKind::kNone:
+        if (thread < kKeys) tile_[thread] = key0 + thread < a_.keys ? 0 : -INFINITY;
+        break;
+      case MaskKind::kAllowed: fill_from<uint8_t>(query0, rows, key0, thread, threads); break;
+      case MaskKind::kAddedF32: fill_from<float>(query0, rows, key0, thread, threads); break;
+      default: fill_from<T>(query0, rows, key0, thread, threads);
     }
-}
-
-// Begins sums with the mask, such that scaling comes afterwards: all of it is fetched at once.
-template <class T, int kTiles, int kSquares>
-__device__ inline void begin_scores(Scores<kTiles, kSquares>& scores, const AttentionArguments& a, int64_t base, const ScorePlace& at) {
-  switch (a.mask_kind) {
-    case MaskKind::kNone:
-#pragma unroll
-      for (int tile = 0; tile < kTiles; ++tile)
-#pragma unroll
-        for (int j = 0; j < kSquares; ++j)
-#pragma unroll
-          for (int i = 0; i < 4; ++i) scores[tile][j][i] = 0;
-      break;
-    case MaskKind::kAllowed: fill_scores(scores, a, static_cast<const uint8_t*>(a.mask) + base, at); break;
-    case MaskKind::kAddedF32: fill_scores(scores, a, static_cast<const float*>(a.mask) + base, at); break;
-    default: fill_scores(scores, a, static_cast<const T*>(a.mask) + base, at);
   }
-}
 
-// Whether a query does not see a key.
-__device__ inline bool is_hidden(const AttentionArguments& a, int query, int key) {
-  return key >= a.keys || (a.causal && key > query);
-}
+  // Scores of the warp's queries from `row` of the tile on.
+  template <int kTiles> __device__ void begin(Scores<kTiles, kKeys / 8>& scores, int row) const {
+    const int lane = threadIdx.x % 32, step = a_.mask_at.row == 0 ? 0 : kStride;
+    const float* from = tile_ + (row + lane / 4) * step + lane % 4 * 2;
+#pragma unroll
+    for (int tile = 0; tile < kTiles; ++tile)
+#pragma unroll
+      for (int half = 0; half < 2; ++half)
+#pragma unroll
+        for (int j = 0; j < kKeys / 8; ++j) {
+          const float2 pair = *reinterpret_cast<const float2*>(from + (tile * 16 + half * 8) * step + j * 8);
+          scores[tile][j][half * 2] = pair.x, scores[tile][j][half * 2 + 1] = pair.y;
+        }
+  }
+
+ private:
+  // Several rows at a time, for all of them to be on their way at once.
+  template <class M> __device__ void fill_from(int query0, int rows, int key0, int thread, int threads) {
+    constexpr int kAtOnce = 16;
+    const int at = thread % kKeys, key = key0 + at, step = threads / kKeys;
+    const bool is_key = key < a_.keys;
+    const M* mask = static_cast<const M*>(a_.mask) + base_ + key * a_.mask_key;
+    if (a_.mask_at.row == 0) {
+      if (thread < kKeys) tile_[at] = is_key ? added(*mask) * a_.inverse_scale : -INFINITY;
+      return;
+    }
+    int query = query0 + thread / kKeys;
+    mask += query * a_.mask_at.row;
+#pragma unroll 1
+    for (int row = thread / kKeys; row < rows; row += kAtOnce * step) {
+      M values[kAtOnce];  // fetched without a branch, which would wait for each
+#pragma unroll
+      for (int i = 0; i < kAtOnce; ++i, mask += step * a_.mask_at.row)
+        values[i] = *(is_key && query + i * step < a_.queries ? mask : static_cast<const M*>(a_.mask));
+#pragma unroll
+      for (int i = 0; i < kAtOnce; ++i)
+        if (row + i * step < rows) {
+          const float summand = query + i * step < a_.queries ? added(values[i]) * a_.inverse_scale : 0;
+          tile_[(row + i * step) * kStride + at] = is_key ? summand : -INFINITY;
+        }
+      query += kAtOnce * step;
+    }
+  }
+
+  const AttentionArguments& a_;
+  const int64_t base_;
+  float* const tile_;
+};
 
 // The larger one; NaN when one is.
 __device__ inline float larger(float a, float b) {
@@ -113,6 +129,35 @@ class Weights {
 template <class T> __device__ inline uint32_t packed(float low, float high) {
   const Pack<T, 2> pair{from_float<T>(low), from_float<T>(high)};
   return *reinterpret_cast<const uint32_t*>(&pair);
+}
+
+// Where the squares of a lane lie in a region of rows, swizzled: as few instructions as can be, for all else is known when compiling.
+class SquareAddress {
+ public:
+  // The lane's row among those of its squares, and its piece, 0 or 1.
+  __device__ SquareAddress(const char* region, int row, int piece)
+      : base_(shared_address(region) + row * kChunkBytes), bits_((piece ^ (row & 7)) * kPieceBytes) {}
+  // `rows`, a multiple of 8, and `pieces`, an even number, further; kRows: of the region.
+  template <int kRows> __device__ uint32_t at(int rows, int pieces) const {
+    return base_ + (pieces % 8 * kPieceBytes ^ bits_) + rows * kChunkBytes + pieces / 8 * kRows * kChunkBytes;
+  }
+
+ private:
+  uint32_t base_, bits_;
+};
+
+// Copies rows of a head while the threads go on, a piece each, to where `place(row, piece)` says; zeros where there is none.
+template <int kRows, int kPieces, class Math, class Place>
+__device__ inline void copy_head_rows(const typename Math::Element* from, int64_t stride, int row0, int rows, int size, int thread, int threads,
+                                      const Place& place) {
+  const int piece = thread % kPieces, step = threads / kPieces;
+  const bool is_there = piece * kPieceElements<Math> < size;
+  const auto* at = from + (row0 + thread / kPieces) * stride + piece * kPieceElements<Math>;
+#pragma unroll 2
+  for (int row = thread / kPieces; row < kRows; row += step, at += step * stride) {
+    const bool wanted = is_there && row0 + row < rows;
+    copy_piece(place(row, piece), wanted ? at : from, wanted);
+  }
 }
 
 // The tensors of one head, as the grid's y and z choose it.

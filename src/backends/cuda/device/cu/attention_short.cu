@@ -17,33 +17,25 @@ template <class Math, int kChunks, int kTiles> class ShortBlock {
         queries_(shared),
         own_(shared + kQueryBytes + warp_ * kWarpBytes),
         tops_(reinterpret_cast<float*>(shared + kQueryBytes + blockDim.x / 32 * kWarpBytes)),
-        totals_(tops_ + kShortWarps * kQueries) {
+        totals_(tops_ + kShortWarps * kQueries),
+        mask_(a_, head_.mask, reinterpret_cast<char*>(totals_ + kShortWarps * kQueries) + warp_ * mask_bytes(arguments)) {
 #pragma unroll
     for (int tile = 0; tile < kTiles; ++tile) top_[tile][0] = top_[tile][1] = -INFINITY;
   }
 
   __device__ void run() {
     const int end = a_.causal ? min(a_.keys, query0_ + kQueries) : a_.keys, step = blockDim.x / 32 * kShortKeys;
-    int key0 = warp_ * kShortKeys;
-    Scores<kTiles, kKeySquares> scores;
     wait_for_inputs();
     copy_queries();
-    if (key0 < end) copy_keys(key0);
-    commit_copies();
-    if (key0 < end) begin_scores<T>(scores, a_, head_.mask, score_place(key0));
-    wait_for_copies<0>();
-    __syncthreads();  // the queries are everybody's
-    while (key0 < end) {
-      multiply_queries(scores);
-      weigh(scores, key0);
-      add_values(scores);
-      __syncwarp();
-      key0 += step;
-      if (key0 >= end) break;
-      copy_keys(key0);
+    bool first = true;  // every warp waits once, for the queries
+    for (int key0 = warp_ * kShortKeys; first || key0 < end; key0 += step, first = false) {
+      if (key0 < end) copy_keys(key0);
       commit_copies();
-      begin_scores<T>(scores, a_, head_.mask, score_place(key0));
+      if (key0 < end) mask_.template fill<T>(query0_, kQueries, key0, lane_, 32);
       wait_for_copies<0>();
+      if (first) __syncthreads();
+      else __syncwarp();
+      if (key0 < end) add_keys(key0);
       __syncwarp();
     }
     leave_sums();
@@ -53,6 +45,7 @@ template <class Math, int kChunks, int kTiles> class ShortBlock {
 
  private:
   using T = typename Math::Element;
+  using Mask = MaskTile<kShortKeys>;
   static constexpr int kQueries = kTiles * 16, kSteps = kChunks * 4, kSize = kChunks * 64;
   static constexpr int kKeySquares = kShortKeys / 8, kValueSquares = kChunks * 8;
   static constexpr int kQueryBytes = kQueries * kChunkBytes * kChunks;
@@ -64,35 +57,46 @@ template <class Math, int kChunks, int kTiles> class ShortBlock {
     return shared_address(region) + piece / 8 * kRows * kChunkBytes + swizzled(row, piece % 8);
   }
 
-  template <int kRows>
-  __device__ void copy(char* to, const T* from, int64_t stride, int row0, int rows, int size, int thread, int threads) const {
-    for (int i = thread; i < kRows * kChunks * 8; i += threads) {
-      const int row = i / (kChunks * 8), piece = i % (kChunks * 8);
-      const bool wanted = row0 + row < rows && piece * kPieceElements<Math> < size;
-      copy_piece(place<kRows>(to, row, piece), from + (wanted ? (row0 + row) * stride + piece * kPieceElements<Math> : 0), wanted);
-    }
-  }
+  static constexpr int kPieces = kChunks * 8;
   __device__ void copy_queries() const {
-    copy<kQueries>(queries_, head_.q, a_.q_at.row, query0_, a_.queries, a_.size, threadIdx.x, blockDim.x);
+    copy_head_rows<kQueries, kPieces, Math>(head_.q, a_.q_at.row, query0_, a_.queries, a_.size, threadIdx.x, blockDim.x,
+                                            [&](int row, int piece) { return place<kQueries>(queries_, row, piece); });
   }
   __device__ void copy_keys(int key0) const {
-    copy<kShortKeys>(own_, head_.k, a_.k_at.row, key0, a_.keys, a_.size, lane_, 32);
-    copy<kShortKeys>(own_ + kKeyBytes, head_.v, a_.v_at.row, key0, a_.keys, a_.value_size, lane_, 32);
+    copy_head_rows<kShortKeys, kPieces, Math>(head_.k, a_.k_at.row, key0, a_.keys, a_.size, lane_, 32,
+                                              [&](int row, int piece) { return place<kShortKeys>(own_, row, piece); });
+    copy_head_rows<kShortKeys, kPieces, Math>(head_.v, a_.v_at.row, key0, a_.keys, a_.value_size, lane_, 32,
+                                              [&](int row, int piece) { return place<kShortKeys>(own_ + kKeyBytes, row, piece); });
+  }
+
+  // Of the part of a warp.
+  __device__ static int mask_bytes(const AttentionArguments& a) {
+    return (a.mask_at.row == 0 ? 1 : kQueries) * Mask::kStride * static_cast<int>(sizeof(float));
+  }
+
+  __device__ void add_keys(int key0) {
+    Scores<kTiles, kKeySquares> scores;
+    mask_.template begin<kTiles>(scores, 0);
+    multiply_queries(scores);
+    if (a_.causal) hide(scores, score_place(key0));
+    weigh(scores, key0);
+    add_values(scores);
   }
 
   __device__ ScorePlace score_place(int key0) const { return {query0_ + lane_ / 4, key0 + lane_ % 4 * 2}; }
 
   __device__ void multiply_queries(Scores<kTiles, kKeySquares>& scores) const {
+    const SquareAddress queries(queries_, lane_ % 16, lane_ / 16), keys(own_, lane_ % 8 + lane_ / 16 * 8, lane_ / 8 % 2);
 #pragma unroll
     for (int step = 0; step < kSteps; ++step) {
       uint32_t left[kTiles][4];
 #pragma unroll
       for (int tile = 0; tile < kTiles; ++tile)
-        load_squares(left[tile], place<kQueries>(queries_, tile * 16 + lane_ % 16, step * 2 + lane_ / 16));
+        load_squares(left[tile], queries.at<kQueries>(tile * 16, step * 2));
 #pragma unroll
       for (int j = 0; j < kKeySquares / 2; ++j) {
         uint32_t right[4];
-        load_squares(right, place<kShortKeys>(own_, j * 16 + lane_ % 8 + lane_ / 16 * 8, step * 2 + lane_ / 8 % 2));
+        load_squares(right, keys.at<kShortKeys>(j * 16, step * 2));
 #pragma unroll
         for (int tile = 0; tile < kTiles; ++tile) {
           multiply<Math>(scores[tile][j * 2], left[tile], right[0], right[1]);
@@ -104,7 +108,6 @@ template <class Math, int kChunks, int kTiles> class ShortBlock {
 
   // Scores become weights; what was summed up before is scaled down to them.
   __device__ void weigh(Scores<kTiles, kKeySquares>& scores, int key0) {
-    if (key0 + kShortKeys > a_.keys || a_.causal) hide(scores, score_place(key0));
 #pragma unroll
     for (int tile = 0; tile < kTiles; ++tile)
 #pragma unroll
@@ -130,6 +133,7 @@ template <class Math, int kChunks, int kTiles> class ShortBlock {
       }
   }
 
+  // What comes later than a query.
   __device__ void hide(Scores<kTiles, kKeySquares>& scores, const ScorePlace& at) const {
 #pragma unroll
     for (int tile = 0; tile < kTiles; ++tile)
@@ -137,10 +141,11 @@ template <class Math, int kChunks, int kTiles> class ShortBlock {
       for (int j = 0; j < kKeySquares; ++j)
 #pragma unroll
         for (int i = 0; i < 4; ++i)
-          if (is_hidden(a_, at.query_of(tile, i), at.key_of(j, i))) scores[tile][j][i] = -INFINITY;
+          if (at.key_of(j, i) > at.query_of(tile, i)) scores[tile][j][i] = -INFINITY;
   }
 
   __device__ void add_values(const Scores<kTiles, kKeySquares>& scores) {
+    const SquareAddress values(own_ + kKeyBytes, lane_ % 16, lane_ / 16);
 #pragma unroll
     for (int t = 0; t < kKeySquares / 2; ++t) {  // sixteen keys
       uint32_t left[kTiles][4];
@@ -153,7 +158,7 @@ template <class Math, int kChunks, int kTiles> class ShortBlock {
 #pragma unroll
       for (int j = 0; j < kValueSquares / 2; ++j) {
         uint32_t right[4];
-        load_squares_transposed(right, place<kShortKeys>(own_ + kKeyBytes, t * 16 + lane_ % 16, j * 2 + lane_ / 16));
+        load_squares_transposed(right, values.at<kShortKeys>(t * 16, j * 2));
 #pragma unroll
         for (int tile = 0; tile < kTiles; ++tile) {
           multiply<Math>(results_[tile][j * 2], left[tile], right[0], right[1]);
@@ -189,6 +194,7 @@ template <class Math, int kChunks, int kTiles> class ShortBlock {
   // Four adjacent results of a query a thread.
   __device__ void store() const {
     const int warps = blockDim.x / 32;
+#pragma unroll 1
     for (int item = threadIdx.x; item < kQueries * kSize / 4; item += blockDim.x) {
       const int row = item / (kSize / 4), at = item % (kSize / 4) * 4, query = query0_ + row;
       if (query >= a_.queries || at >= a_.value_size) continue;
@@ -202,7 +208,7 @@ template <class Math, int kChunks, int kTiles> class ShortBlock {
         const float4 from = *reinterpret_cast<const float4*>(region + sum_place(row, at));
         sums[0] += factor * from.x, sums[1] += factor * from.y, sums[2] += factor * from.z, sums[3] += factor * from.w;
       }
-      const float share = 1 / total;
+      const float share = __fdividef(1.0f, total);
       Pack<T, 4> pack;
 #pragma unroll
       for (int i = 0; i < 4; ++i) pack.at[i] = from_float<T>(sums[i] * share);
@@ -215,6 +221,7 @@ template <class Math, int kChunks, int kTiles> class ShortBlock {
   const int query0_, warp_, lane_;
   char *const queries_, *const own_;
   float *const tops_, *const totals_;  // [warp][query]
+  Mask mask_;
   float top_[kTiles][2], sum_[kTiles][2] = {};
   float results_[kTiles][kValueSquares][4] = {};
 };
@@ -228,7 +235,7 @@ template <class Math, int kChunks, int kTiles> __device__ void attend_short(cons
 }  // namespace
 
 #define KILN_SHORT(name, math, chunks, tiles)                                                                \
-  extern "C" __global__ void __launch_bounds__(kShortWarps * 32, 2)                                          \
+  extern "C" __global__ void __launch_bounds__(kShortWarps * 32, 3 - tiles)                                        \
       attention_short_##name##_##chunks##_##tiles(const __grid_constant__ AttentionArguments a) {           \
     attend_short<math, chunks, tiles>(a);                                                                   \
   }

@@ -17,12 +17,27 @@ template <int N, class F> __device__ inline Run<N> mapped(Run<N> v, F f) {
   return v;
 }
 
-// Right to a millionth or so, in four instructions: kernels with few terms spend their time here.
-__device__ inline float sigmoid(float x) {
-  float power, inverse;
-  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(power) : "f"(-1.44269504f * x));
-  asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(inverse) : "f"(1.0f + power));
-  return inverse;
+// One instruction each, right to the last bits but for denormal numbers, which are 0.
+__device__ inline float reciprocal(float x) {
+  float r;
+  asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(r) : "f"(x));
+  return r;
+}
+__device__ inline float exponential(float x) {
+  float r;
+  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(r) : "f"(x * 1.44269504f));
+  return r;
+}
+
+// Right to a millionth or so.
+__device__ inline float sigmoid(float x) { return reciprocal(1.0f + exponential(-x)); }
+
+// x (1 + erf(x / sqrt 2)) / 2 to 2e-7: erf by Abramowitz and Stegun 7.1.26.
+__device__ inline float gelu(float x) {
+  const float u = fabsf(x) * 0.70710678f, t = reciprocal(1 + 0.3275911f * u);
+  const float sum = t * (0.254829592f + t * (-0.284496736f + t * (1.421413741f + t * (-1.453152027f + t * 1.061405429f))));
+  const float tail = 0.5f * sum * exponential(-u * u);
+  return x * (x >= 0 ? 1 - tail : tail);
 }
 
 // Not inline: kernels that keep many results in registers would hold a copy for each run of them.
@@ -38,9 +53,9 @@ template <int N> __device__ __noinline__ Run<N> activated(Activation activation,
       return mapped(v, [](float x) { return x * __saturatef(x * (1.0f / 6) + 0.5f); });  // NaN times 0 is NaN
     case Activation::kHardSigmoid:
       return mapped(v, [=](float x) { return x != x ? x : __saturatef(alpha * x + beta); });
-    case Activation::kGeluErf: return mapped(v, [](float x) { return 0.5f * x * (1 + erff(x * 0.70710678f)); });
-    case Activation::kGeluTanh:
-      return mapped(v, [](float x) { return 0.5f * x * (1 + tanhf(0.79788456f * (x + 0.044715f * x * x * x))); });
+    case Activation::kGeluErf: return mapped(v, [](float x) { return gelu(x); });
+    case Activation::kGeluTanh:  // (1 + tanh(u)) / 2 is sigmoid(2 u)
+      return mapped(v, [](float x) { return x * sigmoid(1.59576912f * (x + 0.044715f * x * x * x)); });
     case Activation::kElu: return mapped(v, [=](float x) { return x < 0 ? alpha * expm1f(x) : x; });
     default: return v;
   }

@@ -4,7 +4,8 @@
 
 namespace kiln::cuda {
 
-inline constexpr int kFinishThreads = 256;  // of a block; each finishes eight results
+inline constexpr int kFinishThreads = 256;  // of a block
+inline constexpr int kFinishRuns = 2;       // of eight results, that a thread finishes
 
 // y = activation(y) [+ residual] for `count` adjacent results; the bias is there already.
 struct FinishArguments {

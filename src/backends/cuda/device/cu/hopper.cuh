@@ -52,6 +52,17 @@ __device__ inline void copy_box(void* to, const CUtensorMap& map, int c0, int c1
       : "memory");
 }
 
+// The same box for several blocks of the cluster, a bit of `blocks` each: it lies at the same place in each, and ends a phase there.
+__device__ inline void copy_box_to(uint16_t blocks, void* to, const CUtensorMap& map, int c0, int c1, int c2, int c3, uint64_t* barrier) {
+  asm volatile(
+      "cp.async.bulk.tensor.4d.shared::cluster.global.tile.mbarrier::complete_tx::bytes.multicast::cluster [%0], [%1, {%3, %4, %5, %6}], "
+      "[%2], %7;" ::"r"(shared_address(to)),
+      "l"(&map), "r"(shared_address(barrier)), "r"(c0), "r"(c1), "r"(c2), "r"(c3), "h"(blocks)
+      : "memory");
+}
+// Fetches what the copy engine is told about a tensor.
+__device__ inline void prefetch_map(const CUtensorMap& map) { asm volatile("prefetch.tensormap [%0];" ::"l"(&map) : "memory"); }
+
 // Stores a box; what lies outside of the tensor is left out. The thread's stores up to a commit are waited for together.
 __device__ inline void store_box(const CUtensorMap& map, const void* from, int c0, int c1, int c2, int c3) {
   asm volatile("cp.async.bulk.tensor.4d.global.shared::cta.bulk_group [%0, {%2, %3, %4, %5}], [%1];" ::"l"(&map),

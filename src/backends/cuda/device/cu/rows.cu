@@ -54,50 +54,54 @@ template <class T> __device__ void softmax_column(const SoftmaxArguments& a, con
 // A warp for each row of whole words that its registers hold. Constants are there before the inputs are.
 template <class T, int N> __device__ void normalize_short_row(const RowNormArguments& a, const T* x, T* y) {
   constexpr int kPacks = kWarpRowElements / 32 / N;
-  const int lane = threadIdx.x % 32;
-  const int64_t row = int64_t{blockIdx.x} * (blockDim.x / 32) + threadIdx.x / 32, n = a.n;
+  const int lane = threadIdx.x % 32, n = static_cast<int>(a.n);
+  const int64_t row = int64_t{blockIdx.x} * (blockDim.x / 32) + threadIdx.x / 32;
   const T *scale = static_cast<const T*>(a.scale), *bias = static_cast<const T*>(a.bias);
   Pack<T, N> kept[kPacks], factors[kPacks], summands[kPacks];
+  const auto is_there = [&](int k) { return (k * 32 + lane) * N < n; };
+  // All at once, zeros where there is nothing.
   const auto load = [&](Pack<T, N>(&to)[kPacks], const T* from) {
 #pragma unroll
-    for (int k = 0; k < kPacks; ++k)
-      if ((k * 32 + lane) * N < n) to[k] = *reinterpret_cast<const Pack<T, N>*>(from + (k * 32 + lane) * N);
-  };
-  // Calls f(pack, element) for all elements of the thread.
-  const auto each = [&](const auto& f) {
-#pragma unroll
-    for (int k = 0; k < kPacks; ++k)
-      if ((k * 32 + lane) * N < n) {
-#pragma unroll
-        for (int j = 0; j < N; ++j) f(k, j);
-      }
+    for (int k = 0; k < kPacks; ++k) to[k] = load_if<T, N>(from + (k * 32 + lane) * N, from && is_there(k));
   };
   let_next_start();
   if (!a.vectors_are_constant) wait_for_inputs();
-  if (scale) load(factors, scale);
-  if (bias) load(summands, bias);
+  load(factors, scale);
+  load(summands, bias);
   wait_for_inputs();
   if (row >= a.rows) return;
   load(kept, x + row * n);
-  float mean = 0, squares = 0;
-  if (a.subtract_mean) {
-    each([&](int k, int j) { mean += to_float(kept[k].at[j]); });
-    mean = combine_warp(mean, Sum()) / n;
+  // Sums of their own for each pack do not wait for each other.
+  float v[kPacks][N], sums[kPacks], mean = 0, squares = 0;
+#pragma unroll
+  for (int k = 0; k < kPacks; ++k) {
+    sums[k] = 0;
+#pragma unroll
+    for (int j = 0; j < N; ++j) sums[k] += v[k][j] = to_float(kept[k].at[j]);
   }
-  each([&](int k, int j) {
-    const float v = to_float(kept[k].at[j]) - mean;
-    squares += v * v;
-  });
-  const float inverse = 1 / sqrtf(combine_warp(squares, Sum()) / n + a.epsilon);
-  each([&](int k, int j) {
-    float v = (to_float(kept[k].at[j]) - mean) * inverse;
-    if (scale) v *= to_float(factors[k].at[j]);
-    if (bias) v += to_float(summands[k].at[j]);
-    kept[k].at[j] = from_float<T>(v);
-  });
+#pragma unroll
+  for (int k = 0; k < kPacks; ++k) mean += sums[k];
+  mean = a.subtract_mean ? combine_warp(mean, Sum()) * a.share : 0;
+#pragma unroll
+  for (int k = 0; k < kPacks; ++k) {
+    sums[k] = 0;
+#pragma unroll
+    for (int j = 0; j < N; ++j) sums[k] += (v[k][j] - mean) * (v[k][j] - mean);
+  }
+#pragma unroll
+  for (int k = 0; k < kPacks; ++k) squares += is_there(k) ? sums[k] : 0;
+  const float inverse = rsqrtf(combine_warp(squares, Sum()) * a.share + a.epsilon);
 #pragma unroll
   for (int k = 0; k < kPacks; ++k)
-    if ((k * 32 + lane) * N < n) *reinterpret_cast<Pack<T, N>*>(y + row * n + (k * 32 + lane) * N) = kept[k];
+    if (is_there(k)) {
+      Pack<T, N> result;
+#pragma unroll
+      for (int j = 0; j < N; ++j) {
+        const float normal = (v[k][j] - mean) * inverse, scaled = scale ? normal * to_float(factors[k].at[j]) : normal;
+        result.at[j] = from_float<T>(scaled + to_float(summands[k].at[j]));
+      }
+      *reinterpret_cast<Pack<T, N>*>(y + row * n + (k * 32 + lane) * N) = result;
+    }
   if (lane == 0) {
     if (a.mean) static_cast<float*>(a.mean)[row] = mean;
     if (a.inverse_deviation) static_cast<float*>(a.inverse_deviation)[row] = inverse;

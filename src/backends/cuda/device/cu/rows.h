@@ -20,6 +20,7 @@ struct SoftmaxArguments {
 struct RowNormArguments {
   int64_t rows, n;
   float epsilon;
+  float share;  // 1 / n
   int32_t subtract_mean;
   int32_t vectors_are_constant;  // scale and bias may be read before the kernels before this one have run
   const void *scale, *bias;

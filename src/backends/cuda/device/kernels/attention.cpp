@@ -33,8 +33,6 @@ std::optional<Heads> as_heads(const TensorView& v, int64_t heads) {
 
 // Chunks that hold a head, as there are kernels for.
 int chunks_of(int64_t size) { return size <= kChunkElements ? 1 : size <= 2 * kChunkElements ? 2 : 4; }
-// Of a block: queries, and keys and values twice.
-int shared_of(int chunks) { return 5 * chunks * kQueryRows * 128; }
 
 // Rows of the head are whole aligned words.
 bool in_words(const Heads& h, int bytes) {
@@ -84,12 +82,14 @@ class AttentionKernel final : public Kernel {
       a.value_size = narrow(v->size);
       a.causal = causal_;
       a.scale = scale_.value_or(1 / std::sqrt(static_cast<float>(q->size)));
+      a.inverse_scale = 1 / a.scale;
       KILN_RETURN_IF_ERROR(read_mask(call.inputs[3], type));
       const int bytes = element_bytes(type);
-      fast_ = bytes == 2 && gpu_.chip().has_cp_async() && in_words(*q, bytes) && in_words(*k, bytes) &&
-              in_words(*v, bytes) && in_words(*y, bytes) && std::max(q->size, v->size) <= 4 * kChunkElements &&
-              k->rows > 0 && a.scale > 0 &&
-              shared_of(chunks_of(std::max(q->size, v->size))) <= gpu_.chip().shared_per_block;
+      fast_ =
+          bytes == 2 && gpu_.chip().has_cp_async() && in_words(*q, bytes) && in_words(*k, bytes) &&
+          in_words(*v, bytes) && in_words(*y, bytes) && std::max(q->size, v->size) <= 4 * kChunkElements &&
+          k->rows > 0 && a.scale > 0 &&
+          block_shared(chunks_of(std::max(q->size, v->size)), mask_rows(kQueryRows)) <= gpu_.chip().shared_per_block;
       return choose(float_suffix(type));
     });
   }
@@ -127,6 +127,9 @@ class AttentionKernel final : public Kernel {
     return kOkStatus;
   }
 
+  // Of a block of so many queries.
+  int mask_rows(int queries) const { return arguments_.mask_at.row == 0 ? 1 : queries; }
+
   Status choose(const std::string& suffix) {
     const AttentionArguments& a = arguments_;
     const int64_t scores = align_up(int64_t{a.keys} * 4, kWord);  // they are read by words
@@ -139,8 +142,9 @@ class AttentionKernel final : public Kernel {
     if (!fast_) return kOkStatus;
     const int chunks = chunks_of(std::max(a.size, a.value_size));
     if (!choose_short(suffix, chunks))
-      tiles_ = launch_of("attention", "attention" + suffix + "_" + std::to_string(chunks),
-                         blocks_for(a.queries, kQueryRows), kAttentionThreads, shared_of(chunks));
+      tiles_ =
+          launch_of("attention", "attention" + suffix + "_" + std::to_string(chunks), blocks_for(a.queries, kQueryRows),
+                    kAttentionThreads, block_shared(chunks, mask_rows(kQueryRows)));
     return kOkStatus;
   }
 
@@ -152,7 +156,7 @@ class AttentionKernel final : public Kernel {
     if (block == kQueryRows) return false;
     const int tiles = chunks == 1 && block == 32 ? 2 : 1;
     const auto warps = static_cast<int>(std::min<int64_t>(ceil_div(a.keys, kShortKeys), kShortWarps));
-    const int shared = short_shared(chunks, tiles, warps);
+    const int shared = short_shared(chunks, tiles, warps, mask_rows(16 * tiles));
     if (chunks > 2 || a.keys > kMostShortKeys || shared > gpu_.chip().shared_per_block) return false;
     tiles_ = launch_of("attention_short",
                        "attention_short" + suffix + "_" + std::to_string(chunks) + "_" + std::to_string(tiles),

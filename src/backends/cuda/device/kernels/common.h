@@ -8,6 +8,7 @@
 #include "base/checked.h"
 #include "device/device.h"
 #include "device/parameters.h"
+#include "device/workspace.h"
 
 namespace kiln::cuda::kernels {
 
@@ -35,6 +36,16 @@ inline const char* float_suffix(DType type) {
     case DType::kBF16: return "_bf16";
     case DType::kF32: return "_f32";
     default: return nullptr;
+  }
+}
+
+// The same with float64 and signed integers.
+inline const char* number_suffix(DType type) {
+  switch (type) {
+    case DType::kF64: return "_f64";
+    case DType::kI32: return "_i32";
+    case DType::kI64: return "_i64";
+    default: return float_suffix(type);
   }
 }
 

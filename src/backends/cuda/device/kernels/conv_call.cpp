@@ -139,7 +139,7 @@ void ConvCall::plan_copy(ConvOperands& o) const {
 }
 
 size_t ConvCall::workspace(const KernelCall& call) const noexcept {
-  size_t wanted = 0;
+  size_t wanted = kNoWorkspace;
   (void)guarded([&]() -> Status {
     ConvOperands o;
     KILN_RETURN_IF_ERROR(read(call, o));

@@ -34,7 +34,7 @@ class Copy final : public Kernel {
   }
 
   size_t workspace(const KernelCall& call) noexcept override {
-    return prepare(call).ok() ? static_cast<size_t>(dense_size_) : 0;
+    return prepare(call).ok() ? static_cast<size_t>(dense_size_) : kNoWorkspace;
   }
 
   Status launch(Stream& stream, const KernelCall& call) noexcept override {

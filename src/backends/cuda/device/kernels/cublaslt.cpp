@@ -120,9 +120,10 @@ class LtProduct final : public Kernel {
   }
 
   size_t workspace(const KernelCall& call) noexcept override {
-    size_t wanted = 0;
+    size_t wanted = kNoWorkspace;
     (void)guarded([&]() -> Status {
       KILN_RETURN_IF_ERROR(read(call));
+      wanted = 0;
       if (gpu_.is_there() && !is_empty()) {
         KILN_RETURN_IF_ERROR(describe());
         KILN_RETURN_IF_ERROR(choose(kMostWorkspace, proposal_));
@@ -271,7 +272,7 @@ class LtProduct final : public Kernel {
     e.in_words = 1;
     finish_.function = gpu_.function("finish", "finish" + std::string(suffix));
     finish_.threads = kFinishThreads;
-    finish_.grid[0] = blocks_for(y.elements(), 8 * kFinishThreads);
+    finish_.grid[0] = blocks_for(y.elements(), 8 * kFinishRuns * kFinishThreads);
     return kOkStatus;
   }
 

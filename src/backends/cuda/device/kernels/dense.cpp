@@ -40,10 +40,10 @@ Status DenseKernel::prepare(const KernelCall& call) noexcept {
 }
 
 size_t DenseKernel::workspace(const KernelCall& call) noexcept {
-  size_t wanted = 0;
+  size_t wanted = kNoWorkspace;
   (void)guarded([&]() -> Status {
-    const size_t staged = plan(call);
-    wanted = staged + workspace_dense({inputs_, outputs_, nullptr, 0});
+    const size_t staged = plan(call), own = workspace_dense({inputs_, outputs_, nullptr, 0});
+    if (own != kNoWorkspace) wanted = staged + own;
     return kOkStatus;
   });
   return wanted;

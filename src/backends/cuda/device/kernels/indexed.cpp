@@ -20,16 +20,6 @@ Combine combine_of(const Attributes& p) {
   throw Error(Code::kMalformedPlan, "scattering has no reduction '" + name + "'");
 }
 
-// The suffix of functions that combine elements; null for types that they do not combine.
-const char* combined_suffix(DType type) {
-  switch (type) {
-    case DType::kF64: return "_f64";
-    case DType::kI32: return "_i32";
-    case DType::kI64: return "_i64";
-    default: return float_suffix(type);
-  }
-}
-
 uint32_t narrow(int64_t n, const char* what) {
   if (n > INT32_MAX) throw Error(Code::kUnsupported, std::string(what) + " has too many elements");
   return static_cast<uint32_t>(n);
@@ -52,7 +42,7 @@ class Indexed : public DenseKernel {
       return {Code::kMalformedPlan, "an indexing kernel has operands of other types"};
     suffix_ = "_" + std::to_string(bytes);
     if (!scatters_) return kOkStatus;
-    const char* combined = combined_suffix(data.dtype);
+    const char* combined = number_suffix(data.dtype);
     if (call.inputs[2].dtype != data.dtype || (combine_ != Combine::kReplace && !combined))
       return {Code::kMalformedPlan, "a scattering kernel has operands of other types"};
     if (combine_ != Combine::kReplace) suffix_ = combined;

@@ -12,19 +12,11 @@ namespace kiln::cuda::kernels {
 namespace {
 
 // The suffix of functions; null for types without such functions.
-const char* summed_suffix(DType type) {
-  switch (type) {
-    case DType::kF64: return "_f64";
-    case DType::kI32: return "_i32";
-    case DType::kI64: return "_i64";
-    default: return float_suffix(type);
-  }
-}
 const char* ordered_suffix(DType type) {
   switch (type) {
     case DType::kI8: return "_i8";
     case DType::kU8: return "_u8";
-    default: return summed_suffix(type);
+    default: return number_suffix(type);
   }
 }
 
@@ -64,7 +56,7 @@ class Cumulative final : public LineKernel {
     if (call.inputs.size() != 1 || call.outputs.size() != 1)
       return {Code::kMalformedPlan, "a running sum has one operand and one result"};
     const TensorView &x = call.inputs[0], &y = call.outputs[0];
-    const char* suffix = summed_suffix(x.dtype);
+    const char* suffix = number_suffix(x.dtype);
     if (!suffix || y.dtype != x.dtype) return {Code::kMalformedPlan, "there are no running sums of this type"};
     if (!same_dims(x, y) || !has_axis(x)) return {Code::kShapeMismatch, "a running sum has no such axis"};
     arguments_.lines = lines_of(x);

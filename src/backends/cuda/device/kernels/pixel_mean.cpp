@@ -31,10 +31,11 @@ class PixelMean final : public Kernel {
   }
 
   size_t workspace(const KernelCall& call) noexcept override {
-    size_t wanted = 0;
+    size_t wanted = kNoWorkspace;
     (void)guarded([&]() -> Status {
       ImageView image;
       KILN_RETURN_IF_ERROR(read(call, image));
+      wanted = 0;
       const int64_t lanes = kWord / element_bytes(call.inputs[0].dtype);
       for (int64_t channels : {int64_t{1}, lanes}) wanted = std::max(wanted, bytes_of_parts(image, channels));
       return kOkStatus;

@@ -70,7 +70,7 @@ class Recurrent final : public DenseKernel {
 
   int64_t state_bytes() const { return align_up(state_ * static_cast<int64_t>(sizeof(float)), kAlignment); }
   size_t workspace_dense(const KernelCall& call) override {
-    return prepare_dense(call).ok() ? static_cast<size_t>(3 * state_bytes()) : 0;
+    return prepare_dense(call).ok() ? static_cast<size_t>(3 * state_bytes()) : kNoWorkspace;
   }
 
   Status launch_dense(Stream& stream, const KernelCall& call) noexcept override {

@@ -1,4 +1,5 @@
-// Kernel "reduce": a reduction of float32, float16 or bfloat16 over axes; sums are float32. Parameters: kind (a ReduceKind), axes.
+// Kernel "reduce": a reduction over axes of float32, float16, bfloat16 (sums are float32), float64, or 32 and 64-bit integers, which wrap
+// around and have no means, roots and logarithms. Parameters: kind (a ReduceKind), axes.
 #include "backends/cuda/device/cu/reduce.h"
 
 #include "backends/cuda/device/kernels/common.h"
@@ -11,18 +12,25 @@ namespace {
 constexpr int64_t kFewResults = 16384;  // fewer than these do not fill a GPU with a thread each
 constexpr int64_t kLongRow = 1024;      // a warp takes fewer elements alone
 
+const char* reduced_suffix(DType type) {
+  return type == DType::kU32 ? "_u32" : type == DType::kU64 ? "_u64" : number_suffix(type);
+}
+
 class Reduce final : public Kernel {
  public:
   Reduce(Gpu& gpu, const Attributes& p)
-      : gpu_(gpu), axes_(p.ints("axes")), kind_(read_integer(p, "kind", 0, kReduceKindCount - 1)) {}
+      : gpu_(gpu),
+        axes_(p.ints("axes")),
+        kind_(static_cast<ReduceKind>(read_integer(p, "kind", 0, kReduceKindCount - 1))) {}
 
   Status prepare(const KernelCall& call) noexcept override {
     return guarded([&]() -> Status {
       if (call.inputs.size() != 1 || call.outputs.size() != 1)
         return {Code::kMalformedPlan, "reduce has one operand and one result"};
       const TensorView &in = call.inputs[0], &out = call.outputs[0];
-      if (!is_plain(in) || !is_plain(out) || !float_suffix(in.dtype) || in.dtype != out.dtype)
-        return {Code::kMalformedPlan, "reduce takes plain float32, float16 or bfloat16"};
+      if (!is_plain(in) || !is_plain(out) || !reduced_suffix(in.dtype) || in.dtype != out.dtype)
+        return {Code::kMalformedPlan, "reduce takes plain floats or integers of 32 or 64 bits"};
+      if (!is_float(in.dtype) && !is_exact(kind_)) return {Code::kMalformedPlan, "integers have no such reduction"};
       std::vector<bool> gone(static_cast<size_t>(in.rank), false);
       for (int64_t axis : axes_) {
         if (axis < 0 || axis >= in.rank) return {Code::kShapeMismatch, "reduce has no such axis"};
@@ -76,11 +84,7 @@ class Reduce final : public Kernel {
   }
 
   void add_part(const LoopPart& part, const Loop& inner, DType type) {
-    Part p{
-        {},
-        {static_cast<ReduceKind>(kind_), walk_of<2>(part.loop), walk_of<1>(inner), static_cast<double>(inner.count())},
-        0,
-        0};
+    Part p{{}, {kind_, walk_of<2>(part.loop), walk_of<1>(inner), static_cast<double>(inner.count())}, 0, 0};
     p.to = part.starts[0] * element_bytes(type);
     p.from = part.starts[1] * element_bytes(type);
     const int64_t results = part.loop.count(), row = inner.count();
@@ -90,7 +94,7 @@ class Reduce final : public Kernel {
     if (adjacent && results >= kFewResults) way = "columns", per_block = kReduceThreads;
     else if (adjacent) way = "shared_columns", per_block = 32;
     else if (row < kLongRow) way = "warps", per_block = kReduceThreads / 32;
-    p.launch.function = gpu_.function("reduce", "reduce_" + std::string(way) + float_suffix(type));
+    p.launch.function = gpu_.function("reduce", "reduce_" + std::string(way) + reduced_suffix(type));
     p.launch.threads = kReduceThreads;
     p.launch.grid[0] = blocks_for(results, per_block);
     parts_.push_back(p);
@@ -98,7 +102,7 @@ class Reduce final : public Kernel {
 
   Gpu& gpu_;
   Ints axes_;
-  int64_t kind_;
+  ReduceKind kind_;
   std::vector<Part> parts_;
 };
 

@@ -28,6 +28,7 @@ class RowNorm final : public DenseKernel {
       return {Code::kShapeMismatch, "row_norm has no such axis"};
     arguments_.rows = extent(x, 0, static_cast<int>(axis_));
     arguments_.n = extent(x, static_cast<int>(axis_), x.rank);
+    arguments_.share = 1 / static_cast<float>(arguments_.n);
     for (size_t i = 1; i < call.inputs.size(); ++i)
       if (call.inputs[i].present() && (call.inputs[i].elements() != arguments_.n || call.inputs[i].dtype != x.dtype))
         return {Code::kShapeMismatch, "scale or bias of row_norm has another size or type than a row"};

@@ -1,29 +1,28 @@
 // What a tensor's elements were while a network was calibrated, and the range that int8 should reach to.
 #pragma once
 #include <cstdint>
-#include <string>
 #include <vector>
 
 #include "kiln/kiln.h"
 
-namespace kiln::tool {
+namespace kiln::api {
 
-enum class RangeRule { kMinMax, kEntropy, kPercentile, kMse };
+inline constexpr double kInt8Steps = 127;  // from zero to the end of a range
 
 // Absolute values in bins of one width, which doubles when a larger one comes.
 class Histogram {
  public:
-  void add(const api::HostTensor& tensor);  // float32
-  int64_t odd() const { return odd_; }      // elements that are not finite, which are left out
+  void add(const HostTensor& tensor);   // float32
+  int64_t odd() const { return odd_; }  // elements that are not finite, which are left out
   // `percentile` of the elements lie within the range of kPercentile.
-  api::TensorRange range(RangeRule rule, double percentile) const;
+  TensorRange range(RangeRule rule, double percentile) const;
 
  private:
   double largest() const { return -low_ > high_ ? -low_ : high_; }
   double upper_edge(size_t bin) const { return static_cast<double>(bin + 1) * width_; }
   void widen(double largest);
   double by_percentile(double percentile) const;
-  double by_entropy() const;
+  double by_entropy(bool counts_least) const;
   double by_mse() const;
   double squared_error(double range) const;  // of all elements together
 
@@ -32,4 +31,4 @@ class Histogram {
   int64_t count_ = 0, odd_ = 0;
 };
 
-}  // namespace kiln::tool
+}  // namespace kiln::api

@@ -1,15 +1,14 @@
 // Histograms of tensors and the ranges made of them.
-#include "histogram.h"
+#include "api/histogram.h"
 
 #include <algorithm>
 #include <cmath>
 #include <cstring>
 
-namespace kiln::tool {
+namespace kiln::api {
 namespace {
 
 constexpr size_t kBins = 2048, kLevels = 128, kCandidateStep = 16;
-constexpr double kInt8Steps = 127;
 
 // Kullback-Leibler divergence of the first `bins` counts, the rest counted to the last, from what kLevels levels keep of them.
 double divergence(const std::vector<uint64_t>& counts, size_t bins) {
@@ -51,7 +50,7 @@ void Histogram::widen(double largest) {
   }
 }
 
-void Histogram::add(const api::HostTensor& tensor) {
+void Histogram::add(const HostTensor& tensor) {
   std::vector<float> values(tensor.data.size() / sizeof(float));
   std::memcpy(values.data(), tensor.data.data(), values.size() * sizeof(float));
   for (float v : values) {
@@ -82,11 +81,14 @@ double Histogram::by_percentile(double percentile) const {
   return largest();
 }
 
-double Histogram::by_entropy() const {
+// Numbers next to zero, of which activations leave many, may count as many as their neighbours.
+double Histogram::by_entropy(bool counts_least) const {
+  std::vector<uint64_t> counts = bins_;
+  if (!counts_least) counts[0] = counts[1];
   size_t best = kBins;
   double least = HUGE_VAL;
   for (size_t bins = kLevels; bins <= kBins; bins += kCandidateStep) {
-    const double d = divergence(bins_, bins);
+    const double d = divergence(counts, bins);
     if (d < least) least = d, best = bins;
   }
   return std::min(upper_edge(best - 1), largest());
@@ -110,15 +112,16 @@ double Histogram::by_mse() const {
   return std::min(best, largest());
 }
 
-api::TensorRange Histogram::range(RangeRule rule, double percentile) const {
-  api::TensorRange r;
+TensorRange Histogram::range(RangeRule rule, double percentile) const {
+  TensorRange r;
   if (count_ == 0) return r;
   r.low = low_;
   r.high = high_;
   if (bins_.empty()) return r;
   switch (rule) {
     case RangeRule::kMinMax: r.range = largest(); break;
-    case RangeRule::kEntropy: r.range = by_entropy(); break;
+    case RangeRule::kEntropy: r.range = by_entropy(true); break;
+    case RangeRule::kEntropy2: r.range = by_entropy(false); break;
     case RangeRule::kPercentile: r.range = by_percentile(percentile); break;
     case RangeRule::kMse: r.range = by_mse(); break;
   }
@@ -130,4 +133,4 @@ api::TensorRange Histogram::range(RangeRule rule, double percentile) const {
   return r;
 }
 
-}  // namespace kiln::tool
+}  // namespace kiln::api

@@ -1,10 +1,10 @@
 // Dinic's algorithm (E. A. Dinic, 1970).
-#include "passes/layout/min_cut.h"
+#include "compiler/min_cut.h"
 
 #include <algorithm>
 #include <limits>
 
-namespace kiln::passes {
+namespace kiln {
 
 void MinCut::connect(size_t from, size_t to, double forward, double backward) {
   arcs_[from].push_back({to, arcs_[to].size(), forward});
@@ -17,8 +17,8 @@ void MinCut::add_label_cost(size_t node, double cost_false, double cost_true) {
   if (cost_true > 0) connect(node, sink(), cost_true, 0);
 }
 
-void MinCut::add_pair_cost(size_t a, size_t b, double cost) {
-  if (cost > 0 && a != b) connect(a, b, cost, cost);
+void MinCut::add_pair_cost(size_t a, size_t b, double cost_false_true, double cost_true_false) {
+  if (a != b && (cost_false_true > 0 || cost_true_false > 0)) connect(a, b, cost_true_false, cost_false_true);
 }
 
 bool MinCut::make_levels() {
@@ -34,25 +34,36 @@ bool MinCut::make_levels() {
   return level_[sink()] >= 0;
 }
 
-double MinCut::push(size_t node, double flow) {
-  if (node == sink()) return flow;
-  for (size_t& i = next_[node]; i < arcs_[node].size(); ++i) {
-    Arc& arc = arcs_[node][i];
-    if (arc.room <= 0 || level_[arc.to] != level_[node] + 1) continue;
-    const double pushed = push(arc.to, std::min(flow, arc.room));
-    if (pushed > 0) {
-      arc.room -= pushed;
-      arcs_[arc.to][arc.reverse].room += pushed;
-      return pushed;
+// One way from the source to the sink along the levels: what could be pushed through it; 0 when there is none left.
+double MinCut::push_one_path() {
+  std::vector<Arc*> path;
+  size_t node = source();
+  while (node != sink()) {
+    size_t& i = next_[node];
+    while (i < arcs_[node].size() && (arcs_[node][i].room <= 0 || level_[arcs_[node][i].to] != level_[node] + 1)) ++i;
+    if (i < arcs_[node].size()) {
+      path.push_back(&arcs_[node][i]);
+      node = path.back()->to;
+    } else {
+      if (path.empty()) return 0;
+      node = arcs_[path.back()->to][path.back()->reverse].to;
+      path.pop_back();
+      ++next_[node];
     }
   }
-  return 0;
+  double flow = std::numeric_limits<double>::max();
+  for (const Arc* arc : path) flow = std::min(flow, arc->room);
+  for (Arc* arc : path) {
+    arc->room -= flow;
+    arcs_[arc->to][arc->reverse].room += flow;
+  }
+  return flow;
 }
 
 std::vector<bool> MinCut::solve() {
   while (make_levels()) {
     next_.assign(arcs_.size(), 0);
-    while (push(source(), std::numeric_limits<double>::max()) > 0) {
+    while (push_one_path() > 0) {
     }
   }
   std::vector<bool> labels(arcs_.size() - 2);
@@ -60,4 +71,4 @@ std::vector<bool> MinCut::solve() {
   return labels;
 }
 
-}  // namespace kiln::passes
+}  // namespace kiln

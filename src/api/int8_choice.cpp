@@ -1,0 +1,294 @@
+// Products in int8 or in float32: by time, and by what they change of the results.
+#include "api/int8_choice.h"
+
+#include <fmt/format.h>
+
+#include <chrono>
+#include <cmath>
+#include <set>
+
+#include "api/graph_file.h"
+
+namespace kiln::api {
+namespace {
+
+constexpr int kRounds = 8;
+
+bool is_product_name(const ir::Node& n) { return n.is("Conv") || n.is("MatMul") || n.is("Gemm"); }
+
+std::set<std::string> products_of(const std::string& model) {
+  std::set<std::string> names;
+  const auto graph = load_model(model);
+  for (const auto& n : graph->nodes())
+    if (is_product_name(*n)) names.insert(n->name());
+  return names;
+}
+
+Values random_inputs(const Engine& engine) {
+  Values values;
+  for (const IoTensor& io : engine.io())
+    if (io.is_input)
+      values[io.name] = random_tensor(io.type, io.profiles.empty() ? io.dims : io.profiles[0].opt, values.size());
+  return values;
+}
+
+Session session_with(const Engine& engine, const Values& inputs, int threads) {
+  Session session = engine.create_session(threads);
+  for (const auto& [name, value] : inputs) session.set_input(name, value);
+  session.enqueue();
+  session.synchronize();
+  return session;
+}
+
+// An engine and its least times.
+struct Timed {
+  Timed(Engine built, const Values& inputs, int threads)
+      : engine(std::move(built)), session(session_with(engine, inputs, threads)) {}
+  void profile_once() {
+    for (const auto& [name, ms] : session.profile()) keep_least(layers[name], ms);
+  }
+  void run_once() {
+    const auto start = std::chrono::steady_clock::now();
+    session.enqueue();
+    session.synchronize();
+    keep_least(whole, std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count());
+  }
+  static void keep_least(double& least, double ms) { least = least > 0 ? std::min(least, ms) : ms; }
+
+  Engine engine;
+  Session session;
+  std::map<std::string, double> layers;  // milliseconds by name
+  double whole = 0;
+};
+
+// Products of the model that share a layer in float32, and what they and their conversions take in each.
+struct Group {
+  std::set<std::string> products;
+  double bytes = 0, wide = 0;  // milliseconds
+};
+
+class Grouping {
+ public:
+  Grouping(const std::set<std::string>& products, const Timed& bytes, const Timed& wide) : products_(products) {
+    for (const LayerInfo& layer : wide.engine.layers()) join(layer);
+    add_times(bytes, &Group::bytes);
+    add_times(wide, &Group::wide);
+  }
+
+  std::vector<Group> groups() const {
+    std::vector<Group> list;
+    for (const auto& [root, group] : groups_) list.push_back(group);
+    return list;
+  }
+
+ private:
+  std::string root_of(const std::string& product) {
+    std::string& up = up_.emplace(product, product).first->second;
+    return up == product ? product : up = root_of(up);
+  }
+  std::vector<std::string> products_in(const LayerInfo& layer) const {
+    std::vector<std::string> names;
+    for (const std::string& origin : layer.origins)
+      if (products_.count(origin)) names.push_back(origin);
+    return names;
+  }
+  // Layers in int8 name the products that read their integers, too, behind their own.
+  void join(const LayerInfo& layer) {
+    const auto names = products_in(layer);
+    for (const std::string& name : names) up_[root_of(name)] = root_of(names[0]);
+  }
+  void add_times(const Timed& timed, double Group::*sum) {
+    for (const LayerInfo& layer : timed.engine.layers()) {
+      const auto names = products_in(layer);
+      const auto time = timed.layers.find(layer.name);
+      if (names.empty() || time == timed.layers.end()) continue;
+      Group& group = groups_[root_of(names[0])];
+      for (const std::string& name : names)
+        if (root_of(name) == root_of(names[0])) group.products.insert(name);
+      group.*sum += time->second;
+    }
+  }
+
+  const std::set<std::string>& products_;
+  std::map<std::string, std::string> up_;
+  std::map<std::string, Group> groups_;
+};
+
+BuildOptions without_ranges(BuildOptions options) {
+  options.ranges.clear();
+  return options;
+}
+
+// Nobody is shown graphs of builds that only compare.
+BuildOptions unseen(BuildOptions options) {
+  options.dump = nullptr;
+  options.dump_file.clear();
+  options.keep_graph = false;
+  return options;
+}
+
+void say(const BuildOptions& options, const std::string& text) {
+  if (options.log) options.log(Level::kInfo, text);
+}
+
+std::string names_of(const Group& group) {
+  std::string text;
+  for (const std::string& name : group.products) text += (text.empty() ? "'" : ", '") + printable(name) + "'";
+  return text;
+}
+
+std::string slower_by(double bytes, double wide) {
+  return fmt::format("slower in int8 by {:.4f} ms ({:.4f} instead of {:.4f})", bytes - wide, bytes, wide);
+}
+
+// Lets the products of groups that int8 makes slower compute in float32. Returns why.
+std::vector<std::string> keep_slow_ones_wide(const std::vector<Group>& groups, BuildOptions& options) {
+  std::vector<std::string> remarks;
+  for (const Group& group : groups) {
+    if (group.bytes <= group.wide) continue;
+    for (const std::string& name : group.products) options.layer_precisions.emplace_back(name, "float32");
+    remarks.push_back(names_of(group) + " stays in float32: " + slower_by(group.bytes, group.wide));
+  }
+  return remarks;
+}
+
+// Outputs for each sample.
+std::vector<Values> results_of(const Engine& engine, const std::vector<Values>& samples, int threads) {
+  Session session = engine.create_session(threads);
+  std::vector<Values> results;
+  for (const Values& sample : samples) {
+    for (const auto& [name, value] : sample) session.set_input(name, value);
+    session.enqueue();
+    Values& outputs = results.emplace_back();
+    for (const IoTensor& io : engine.io())
+      if (!io.is_input) outputs[io.name] = session.output(io.name);
+  }
+  return results;
+}
+
+// ‖got - wanted‖ / ‖wanted‖ over all samples, of the worst output. What is no number counts as infinitely far.
+double error_of(const std::vector<Values>& got, const std::vector<Values>& wanted) {
+  std::map<std::string, std::pair<double, double>> sums;
+  for (size_t i = 0; i < wanted.size(); ++i)
+    for (const auto& [name, want] : wanted[i]) {
+      auto& [squares, size] = sums[name];
+      const HostTensor& have = got[i].at(name);
+      for (int64_t k = 0; k < std::min(element_count(want), element_count(have)); ++k) {
+        const double w = element(want, k), difference = element(have, k) - w;
+        squares += difference * difference;
+        size += w * w;
+      }
+    }
+  double worst = 0;
+  for (const auto& [name, sum] : sums) {
+    const double error = sum.first == 0 ? 0 : std::sqrt(sum.first / sum.second);
+    worst = std::max(worst, std::isnan(error) ? HUGE_VAL : error);
+  }
+  return worst;
+}
+
+// Builds quickly, and nobody hears of it.
+class Trials {
+ public:
+  Trials(const BuildOptions& options, const std::vector<Values>& samples) : quick_(unseen(options)), samples_(samples) {
+    quick_.optimization_level = 0;
+    quick_.timing_cache.clear();
+    quick_.log = nullptr;
+    quick_.progress = nullptr;
+  }
+  Engine build(const std::set<std::string>& wide) {
+    BuildOptions options = quick_;
+    for (const std::string& name : wide) options.layer_precisions.emplace_back(name, "float32");
+    return build_once(options, memory_);
+  }
+  Engine in_floats() { return build_once(without_ranges(quick_), memory_); }
+  std::vector<Values> results(const Engine& engine) const { return results_of(engine, samples_, quick_.max_threads); }
+
+ private:
+  BuildOptions quick_;
+  const std::vector<Values>& samples_;
+  BuildMemory memory_;
+};
+
+std::set<std::string> without(std::set<std::string> all, const std::set<std::string>& some) {
+  for (const std::string& name : some) all.erase(name);
+  return all;
+}
+
+std::string joined(const std::set<std::string>& names) {
+  std::string text;
+  for (const std::string& name : names) text += (text.empty() ? "" : " + ") + name;
+  return text;
+}
+
+struct Candidate {
+  std::set<std::string> products;
+  LayerEffect effect;
+  double harm_per_us() const { return effect.error * effect.error / std::max(effect.saved_us, 1e-3); }
+};
+
+}  // namespace
+
+BudgetReport keep_within_error(BuildOptions& options, const std::vector<Values>& samples, double budget) {
+  if (samples.empty()) throw Failure(Error(Code::kInvalidArgument, "there are no samples to measure errors on").what());
+  Trials trials(options, samples);
+  const Engine wide = trials.in_floats(), bytes = trials.build({});
+  const std::vector<Values> wanted = trials.results(wide);
+  BudgetReport report;
+  report.error = report.error_of_all = error_of(trials.results(bytes), wanted);
+  if (report.error <= budget) return report;
+  Timed in_bytes(bytes, samples[0], options.max_threads), in_floats(wide, samples[0], options.max_threads);
+  for (int i = 0; i < kRounds; ++i) in_bytes.profile_once(), in_floats.profile_once();
+  const std::set<std::string> products = products_of(options.onnx);
+  std::vector<Candidate> candidates;
+  double predicted = 0;
+  for (const Group& group : Grouping(products, in_bytes, in_floats).groups()) {
+    const double error = error_of(trials.results(trials.build(without(products, group.products))), wanted);
+    candidates.push_back({group.products, {joined(group.products), error, 1e3 * (group.wide - group.bytes), false}});
+    predicted += error * error;
+  }
+  std::stable_sort(candidates.begin(), candidates.end(),
+                   [](const auto& a, const auto& b) { return a.harm_per_us() > b.harm_per_us(); });
+  std::set<std::string> stay;
+  for (Candidate& candidate : candidates) {
+    if (predicted <= budget * budget) {
+      report.error = error_of(trials.results(trials.build(stay)), wanted);
+      if (report.error <= budget) break;
+    }
+    predicted -= candidate.effect.error * candidate.effect.error;
+    candidate.effect.stays_wide = true;
+    stay.insert(candidate.products.begin(), candidate.products.end());
+  }
+  report.error = error_of(trials.results(trials.build(stay)), wanted);
+  for (const std::string& name : stay) options.layer_precisions.emplace_back(name, "float32");
+  for (const Candidate& candidate : candidates) report.layers.push_back(candidate.effect);
+  return report;
+}
+
+Engine build_by_time(const BuildOptions& options) {
+  BuildMemory memory;
+  const Engine bytes = build_once(unseen(options), memory), wide = build_once(unseen(without_ranges(options)), memory);
+  const Values inputs = random_inputs(bytes);
+  Timed in_bytes(bytes, inputs, options.max_threads), in_floats(wide, inputs, options.max_threads);
+  for (int i = 0; i < kRounds; ++i) in_bytes.profile_once(), in_floats.profile_once();
+  BuildOptions mixed = options;
+  const std::set<std::string> products = products_of(options.onnx);
+  memory.remarks = keep_slow_ones_wide(Grouping(products, in_bytes, in_floats).groups(), mixed);
+  Timed in_both(build_once(unseen(mixed), memory), inputs, options.max_threads);
+  for (int i = 0; i < kRounds; ++i) in_bytes.run_once(), in_floats.run_once(), in_both.run_once();
+  const BuildOptions* best = in_both.whole <= in_bytes.whole ? &mixed : &options;
+  const BuildOptions none = without_ranges(options);
+  if (in_floats.whole < std::min(in_both.whole, in_bytes.whole)) {
+    best = &none;
+    memory.remarks = {"all layers stay in float32: the network is " +
+                      slower_by(std::min(in_both.whole, in_bytes.whole), in_floats.whole)};
+  } else if (best == &options) {
+    memory.remarks.clear();
+  }
+  for (const std::string& remark : memory.remarks) say(options, remark);
+  say(options, fmt::format("in int8 {:.4f} ms, in float32 {:.4f} ms, with what is slower in float32 {:.4f} ms",
+                           in_bytes.whole, in_floats.whole, in_both.whole));
+  return build_once(*best, memory);
+}
+
+}  // namespace kiln::api

@@ -1,0 +1,89 @@
+// The windows of an image of bytes, channels last, as the left operand of a product.
+#pragma once
+#include <algorithm>
+
+#include "backends/cpu/device/compute/conv_nhwc.h"
+#include "backends/cpu/device/compute/nhwc.h"
+#include "backends/cpu/device/compute/product_int8.h"
+
+namespace kiln::cpu::kernels {
+
+// The inputs of each output pixel of one group: kernel rows, kernel columns, channels.
+class WindowRows final : public ByteRows {
+ public:
+  WindowRows(const ConvShape& shape, const uint8_t* x, int64_t parts, bool is_signed, int32_t zero)
+      : s_(shape),
+        x_(x),
+        parts_(parts),
+        signed_(is_signed),
+        zero_(static_cast<uint8_t>(is_signed ? zero + 128 : zero)) {
+    channels_ = s_.in_c / s_.groups;
+    terms_ = s_.kernel_h * s_.kernel_w * channels_;
+    joined_ = channels_ == s_.in_c && s_.in_stride == s_.in_c && s_.dilation_w == 1;
+    const bool pointwise =
+        s_.kernel_h * s_.kernel_w == 1 && s_.pad_top + s_.pad_left + s_.pad_bottom + s_.pad_right == 0;
+    in_place_ = pointwise && terms_ % 4 == 0 && parts_ == 1;
+    flat_ = pointwise && !in_place_ && parts_ == 1 && s_.stride_h == 1 && s_.stride_w == 1;
+  }
+
+  // Rows that are read where they lie hold signed bytes when x does.
+  bool in_place() const { return in_place_; }
+
+  void locate(int64_t row, int64_t rows, const uint8_t** addresses, uint8_t* scratch) const noexcept override {
+    const int64_t out_w = s_.out_w(), out_h = s_.out_h(), padded = int8_terms(terms_ * parts_);
+    if (flat_) copy_byte_lines(x_ + row * s_.in_stride, s_.in_stride, scratch, padded, rows, terms_, signed_);
+    int64_t x = row % out_w, y = row / out_w % out_h, image = row / out_w / out_h;
+    for (int64_t i = 0; i < rows; ++i, scratch += in_place_ ? 0 : padded) {
+      const uint8_t* from = x_ + image * s_.in_h * s_.in_w * s_.in_stride;
+      const int64_t iy = y * s_.stride_h - s_.pad_top, ix = x * s_.stride_w - s_.pad_left;
+      if (in_place_) {
+        addresses[i] = from + (iy * s_.in_w + ix) * s_.in_stride;
+      } else {
+        if (!flat_) copy_window(from, iy, ix, scratch);
+        for (int64_t part = 1; part < parts_; ++part) std::copy(scratch, scratch + terms_, scratch + part * terms_);
+        std::fill(scratch + terms_ * parts_, scratch + padded, uint8_t{0});
+        addresses[i] = scratch;
+      }
+      if (++x < out_w) continue;
+      x = 0;
+      if (++y < out_h) continue;
+      y = 0;
+      ++image;
+    }
+  }
+
+ private:
+  // inner_taps() without its divisions where the window lies inside.
+  static Taps taps_inside(int64_t start, int64_t kernel, int64_t dilation, int64_t extent) {
+    const bool whole = start >= 0 && start + (kernel - 1) * dilation < extent;
+    return whole ? Taps{0, kernel} : inner_taps(start, kernel, dilation, extent);
+  }
+
+  void copy_window(const uint8_t* image, int64_t iy, int64_t ix, uint8_t* to) const {
+    const int64_t run = s_.kernel_w * channels_, line = s_.in_w * s_.in_stride;
+    const Taps rows = taps_inside(iy, s_.kernel_h, s_.dilation_h, s_.in_h);
+    const Taps columns = taps_inside(ix, s_.kernel_w, s_.dilation_w, s_.in_w);
+    const bool whole = rows.end - rows.begin == s_.kernel_h && columns.end - columns.begin == s_.kernel_w;
+    if (!whole) std::fill(to, to + s_.kernel_h * run, zero_);
+    const int64_t lines = rows.end - rows.begin, taps = columns.end - columns.begin;
+    if (lines <= 0 || taps <= 0) return;
+    const uint8_t* from =
+        image + (iy + rows.begin * s_.dilation_h) * line + (ix + columns.begin * s_.dilation_w) * s_.in_stride;
+    to += rows.begin * run + columns.begin * channels_;
+    if (joined_) return copy_byte_lines(from, s_.dilation_h * line, to, run, lines, taps * channels_, signed_);
+    for (int64_t ky = 0; ky < lines; ++ky)
+      copy_byte_lines(from + ky * s_.dilation_h * line, s_.dilation_w * s_.in_stride, to + ky * run, channels_, taps,
+                      channels_, signed_);
+  }
+
+  const ConvShape& s_;
+  const uint8_t* x_;
+  int64_t parts_;
+  bool signed_, joined_ = false;
+  bool in_place_ = false;  // rows are read where they lie
+  bool flat_ = false;      // rows are neighbouring pixels
+  uint8_t zero_;
+  int64_t channels_ = 0, terms_ = 0;
+};
+
+}  // namespace kiln::cpu::kernels

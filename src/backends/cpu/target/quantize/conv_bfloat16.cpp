@@ -1,0 +1,73 @@
+// Tactic: convolutions of float32 that may compute in bfloat16, channels last, by constant weights, and what follows them.
+#include "backends/cpu/device/kernels/rounded_rows.h"
+#include "backends/cpu/target/checks.h"
+#include "backends/cpu/target/quantize/sum_steps.h"
+#include "backends/cpu/target/tactics.h"
+#include "backends/cpu/target/window.h"
+#include "base/error.h"
+#include "target/epilogue.h"
+
+namespace kiln::cpu::tactics {
+namespace {
+
+Refusal read_conv_bfloat16(const Problem& p, ByteProblem& steps) {
+  const Argument &x = p.input(0), &w = p.input(1), &y = p.outputs[0];
+  if (p.node->precision != DType::kBF16) return refuse("it is not to compute in bfloat16");
+  for (const Refusal& r : {accept_channels_last(x, "x"), accept_channels_last(y, "y")})
+    if (r.refused()) return r;
+  if (!w.constant || w.dtype != DType::kF32) return refuse("the weights are not constants of float32");
+  if (!x.is_fixed(1)) return refuse("the number of channels is not constant");
+  return read_real_steps(p, 1, steps, p.node->base_input_count() > 2 ? 2 : Emitted::kAbsent);
+}
+
+// OIHW to rows of kernel elements, then channels, two of them beside one another, group by group.
+Tensor packed_bfloats(const Tensor& weights, int64_t groups) {
+  const Dims& w = weights.dims();
+  const int64_t columns = w[0] / groups, channels = w[1], taps = element_count(Dims(w.begin() + 2, w.end()));
+  const int64_t terms = channels * taps, bytes = terms * kernels::kBfloat16Bytes;
+  const int64_t group = packed_int8_bytes(bytes, columns);
+  Tensor packed = Tensor::allocate(DType::kBF16, {groups * group / kernels::kBfloat16Bytes});
+  if (packed.size() == 0) return packed;
+  const Tensor rounded = weights.cast(DType::kBF16);
+  const auto* from = static_cast<const int8_t*>(rounded.data());
+  auto* to = static_cast<int8_t*>(packed.mutable_data());
+  for (int64_t g = 0; g < groups; ++g, to += group) {
+    const auto weight = [&](int64_t t, int64_t j) {
+      const int64_t term = t / kernels::kBfloat16Bytes, half = t % kernels::kBfloat16Bytes;
+      const int64_t own = (g * columns + j) * terms + term % channels * taps + term / channels;
+      return from[own * kernels::kBfloat16Bytes + half];
+    };
+    pack_int8(bytes, columns, weight, to);
+  }
+  return packed;
+}
+
+}  // namespace
+
+const Tactic conv_bfloat16{
+    .name = "conv_bfloat16",
+    .version = 1,
+    .ops = {"Conv"},
+    .accepts =
+        [](const Problem& p) {
+          ByteProblem steps;
+          return read_conv_bfloat16(p, steps);
+        },
+    .configurations = nullptr,
+    .emit =
+        [](const Problem& p, const Config&) {
+          ByteProblem steps;
+          if (const Refusal r = read_conv_bfloat16(p, steps); r.refused())
+            throw Error(Code::kInternal, "a convolution of bfloat16 was not accepted").cause(r.reason);
+          const Tensor& w = *p.input(1).constant;
+          const int64_t groups = p.attributes().integer("group", 1);
+          Emitted e = emit_kernel("conv_bfloat16", {}, {0});
+          put_window(e.parameters, window_of(p, {w.dims().begin() + 2, w.dims().end()}));
+          e.parameters.set("groups", groups);
+          e.inputs.push_back(add_constant(e, packed_bfloats(w, groups)));
+          emit_steps(steps, e);
+          return e;
+        },
+};
+
+}  // namespace kiln::cpu::tactics

@@ -1,0 +1,19 @@
+// What the kernels of a target do in one step.
+#pragma once
+#include <set>
+#include <string>
+#include <string_view>
+
+namespace kiln::passes {
+
+// Nothing, until a target says more.
+struct FusionLimits {
+  using Names = std::set<std::string, std::less<>>;
+  Names operators = {};      // that its tactics run; rules that make others of Kiln's own are left out
+  Names bases = {};          // operators that take post-operations: biases, sums and activations
+  Names activations = {};    // that finish a base, one in a step
+  size_t sums = 0;           // tensors known only when running that a base may add
+  bool sums_behind = false;  // may they be added behind the activation, too?
+};
+
+}  // namespace kiln::passes

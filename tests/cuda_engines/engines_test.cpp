@@ -1,0 +1,306 @@
+// Engines on a GPU, and on the pretend device where there is none: leaks, threads and streams, several devices, captures, memory that is
+// refused. On a GPU the times of the host are printed.
+#include <chrono>
+#include <cmath>
+#include <cstdio>
+#include <thread>
+
+#include "compiler/engine_testing.h"
+
+namespace kiln::testing {
+namespace {
+
+constexpr const char* kNetwork = R"(graph main(%x: float32[n,8,12,12]) {
+  %w1 = random float32[16,8,3,3] seed 1
+  %w2 = random float32[16,16,3,3] seed 2
+  %w3 = random float32[16,8] seed 3
+  %a = Conv(%x, %w1) {pads=[1,1,1,1]}
+  %b = Relu(%a)
+  %c = Conv(%b, %w2) {pads=[1,1,1,1]}
+  %d = Add(%c, %b)
+  %e = MaxPool(%d) {kernel_shape=[2,2],strides=[2,2]}
+  %g = GlobalAveragePool(%e)
+  %f = Flatten(%g)
+  %h = MatMul(%f, %w3)
+  %y = Softmax(%h)
+  return %y, %e
+})";
+
+const std::vector<ProfileBounds> kProfiles{{{"x", {{1, 8, 12, 12}, {2, 8, 12, 12}, {6, 8, 12, 12}}}}};
+
+Tensor batch_of(int64_t n, uint64_t seed) { return random_f32({n, 8, 12, 12}, seed); }
+
+// Each test runs on a device by its name.
+class Engines : public ::testing::TestWithParam<const char*> {
+ protected:
+  void SetUp() override {
+    pretend::register_pretend();
+    std::string reason;
+    if (!try_open_device(GetParam(), reason)) GTEST_SKIP() << reason;
+  }
+  bool is_gpu() const { return std::string_view(GetParam()) == "cuda"; }
+  // Without tuning: the same kernels each time.
+  plan::Plan make_plan(const std::string& text = kNetwork) const {
+    return build(text, options_of(GetParam(), 0, kProfiles));
+  }
+  static std::shared_ptr<Engine> load(const plan::Plan& plan, const LoadOptions& options) {
+    auto bytes = std::make_shared<std::vector<std::byte>>(plan::write(plan));
+    return Engine::load(*bytes, bytes, options);
+  }
+};
+INSTANTIATE_TEST_SUITE_P(Devices, Engines, ::testing::Values("pretend", "cuda"),
+                         [](const auto& device) { return std::string(device.param); });
+
+bool same_bits(const std::vector<Tensor>& a, const std::vector<Tensor>& b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [](const Tensor& x, const Tensor& y) { return x.identical(y); });
+}
+
+TEST_P(Engines, SameAsTheReference) {
+  const auto engine = reload(make_plan());
+  const auto context = engine->create_context();
+  for (int64_t n : {1, 6, 2}) {
+    const Tensor x = batch_of(n, 5);
+    const std::vector<Tensor> got = run(*context, {x}), want = reference(kNetwork, {x});
+    for (size_t i = 0; i < want.size(); ++i) {
+      double difference = 0, norm = 0;
+      for (int64_t k = 0; k < want[i].size(); ++k) {
+        difference += std::pow(got[i].at(k) - want[i].at(k), 2);
+        norm += std::pow(want[i].at(k), 2);
+      }
+      EXPECT_LE(std::sqrt(difference / norm), 1e-3) << "batch " << n << " output " << i;  // as TF32 allows
+    }
+  }
+}
+
+// Slices and transposes write their parts of what is joined, and read parts of what is cut.
+TEST_P(Engines, PartsLieInPlace) {
+  constexpr const char* kRolled = R"(graph main(%x: float32[n,8,12,12]) {
+  %none = constant int64[1]:{0}
+  %five = constant int64[1]:{5}
+  %end = constant int64[1]:{12}
+  %down = constant int64[1]:{2}
+  %across = constant int64[1]:{3}
+  %v = Relu(%x)
+  %a = Slice(%v, %five, %end, %down)
+  %b = Slice(%v, %none, %five, %down)
+  %c = Concat(%a, %b) {axis=2}
+  %d = Slice(%c, %five, %end, %across)
+  %e = Slice(%c, %none, %five, %across)
+  %f = Concat(%d, %e) {axis=3}
+  %g, %h = Split(%f) {axis=1,num_outputs=2}
+  %i = Transpose(%g) {perm=[0,1,3,2]}
+  %j = Concat(%i, %h, %i) {axis=1}
+  return %j, %f
+})";
+  const auto engine = reload(make_plan(kRolled));
+  const auto context = engine->create_context();
+  for (int64_t n : {1, 6}) {
+    const Tensor x = batch_of(n, 4);
+    EXPECT_TRUE(same_bits(run(*context, {x}), reference(kRolled, {x}))) << "batch " << n;
+  }
+}
+
+TEST_P(Engines, NothingIsLeaked) {
+  const plan::Plan plan = make_plan();
+  const Device& device = open_device(GetParam());
+  const auto use = [&] {
+    const auto engine = reload(plan);
+    const auto first = engine->create_context(), second = engine->create_context();
+    run(*first, {batch_of(2, 1)});
+    auto stream = engine->device().create_stream();
+    const Bound bound = bind(*second, {batch_of(3, 2)});
+    std::unique_ptr<Graph> graph;
+    ASSERT_TRUE(stream->begin_capture().ok());
+    const Status queued = second->enqueue(*stream);
+    ASSERT_TRUE(stream->end_capture(graph).ok() && queued.ok()) << second->error_text();
+    ASSERT_TRUE(graph->launch(*stream).ok() && stream->synchronize().ok());
+  };
+  for (int i = 0; i < 5; ++i) use();
+  const int64_t before = device.free_memory();
+  for (int i = 0; i < (is_gpu() ? 1000 : 20) && !HasFatalFailure(); ++i) use();
+  const int64_t lost = before - device.free_memory();
+  std::printf("%s: device memory after many engines and contexts: %lld bytes less\n", GetParam(),
+              static_cast<long long>(lost));
+  constexpr int64_t kDriverPage = 2 << 20;
+  EXPECT_LE(lost, is_gpu() ? kDriverPage : 0);
+}
+
+TEST_P(Engines, ThreadsAndStreamsAtOnce) {
+  const auto engine = reload(make_plan());
+  constexpr int kThreads = 4, kRuns = 25;
+  std::vector<std::vector<Tensor>> wanted;
+  for (int t = 0; t < kThreads; ++t)
+    wanted.push_back(run(*engine->create_context(), {batch_of(1 + t, static_cast<uint64_t>(t))}));
+  std::vector<int> wrong(kThreads, 0);
+  std::vector<std::thread> threads;
+  for (int t = 0; t < kThreads; ++t)
+    threads.emplace_back([&, t] {
+      const auto one = engine->create_context(), two = engine->create_context();
+      for (int i = 0; i < kRuns; ++i)
+        for (Context* context : {one.get(), two.get()}) {
+          if (i % 3 == 1) run(*context, {batch_of(6 - t, 9)});
+          wrong[static_cast<size_t>(t)] +=
+              !same_bits(run(*context, {batch_of(1 + t, static_cast<uint64_t>(t))}), wanted[static_cast<size_t>(t)]);
+        }
+    });
+  for (std::thread& thread : threads) thread.join();
+  for (int w : wrong) EXPECT_EQ(w, 0);
+}
+
+TEST_P(Engines, SeveralDevicesAtOnce) {
+  std::string reason;
+  if (!try_open_device(std::string(GetParam()) + ":1", reason)) GTEST_SKIP() << reason;
+  const plan::Plan plan = make_plan();
+  const std::vector<Tensor> wanted = run(*reload(plan)->create_context(), {batch_of(4, 3)});
+  std::vector<int> wrong(2, 0);
+  std::vector<std::thread> threads;
+  for (int ordinal : {0, 1})
+    threads.emplace_back([&, ordinal] {
+      const auto engine = load(plan, {.device = &open_device(std::string(GetParam()) + ":" + std::to_string(ordinal))});
+      const auto context = engine->create_context();
+      for (int i = 0; i < 20; ++i)
+        wrong[static_cast<size_t>(ordinal)] += !same_bits(run(*context, {batch_of(4, 3)}), wanted);
+    });
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(wrong, (std::vector<int>{0, 0}));
+}
+
+TEST_P(Engines, MemoryOfAnotherDeviceIsRefused) {
+  std::string reason;
+  Device* other = try_open_device(std::string(GetParam()) + ":1", reason);
+  if (!other || !is_gpu()) GTEST_SKIP() << reason;
+  const auto engine = reload(make_plan());
+  const auto context = engine->create_context();
+  void* const memory = other->allocator().allocate(1 << 20, 256);
+  ASSERT_NE(memory, nullptr);
+  EXPECT_EQ(context->set_address(*engine->find_io("x"), memory).code, Code::kInvalidArgument);
+  other->allocator().deallocate(memory);
+}
+
+TEST_P(Engines, CapturedInferencesReadTheirInputsAnew) {
+  const auto engine = reload(make_plan());
+  const auto context = engine->create_context();
+  Bound bound = bind(*context, {batch_of(2, 1)});
+  Device& device = engine->device();
+  const auto stream = device.create_stream();
+  std::unique_ptr<Graph> graph;
+  ASSERT_TRUE(context->enqueue(*stream).ok());
+  ASSERT_TRUE(stream->synchronize().ok());
+  ASSERT_TRUE(stream->begin_capture().ok());
+  EXPECT_TRUE(context->enqueue(*stream).ok()) << context->error_text();
+  ASSERT_TRUE(stream->end_capture(graph).ok());
+  for (uint64_t seed : {7u, 8u}) {
+    const Tensor x = batch_of(2, seed);
+    ASSERT_TRUE(device
+                    .copy(*stream, context->address(*engine->find_io("x")), x.data(), static_cast<size_t>(x.bytes()),
+                          CopyKind::kHostToDevice)
+                    .ok());
+    ASSERT_TRUE(graph->launch(*stream).ok());
+    ASSERT_TRUE(stream->synchronize().ok());
+    const Tensor got = bound.results[0]->fetch().clone();
+    EXPECT_TRUE(got.identical(run(*engine->create_context(), {x})[0])) << "seed " << seed;
+  }
+}
+
+TEST_P(Engines, AddressesOfTheHostAreRefused) {
+  const auto engine = reload(make_plan());
+  const auto context = engine->create_context();
+  const Tensor host = batch_of(2, 1);
+  const Status status = context->set_address(*engine->find_io("x"), const_cast<void*>(host.data()));
+  if (status.ok()) GTEST_SKIP() << "this GPU reads the host's memory";
+  EXPECT_EQ(status.code, Code::kInvalidArgument);
+  EXPECT_EQ(run(*context, {host}).size(), 2u);
+}
+
+class Limited final : public Allocator {
+ public:
+  explicit Limited(Allocator& from) : from_(from) {}
+  void* allocate(size_t size, size_t alignment) noexcept override {
+    return left-- > 0 ? from_.allocate(size, alignment) : nullptr;
+  }
+  void deallocate(void* memory) noexcept override { from_.deallocate(memory); }
+  int left = 0;
+
+ private:
+  Allocator& from_;
+};
+
+TEST_P(Engines, MemoryThatIsRefusedIsAnError) {
+  const plan::Plan plan = make_plan();
+  Limited limited(open_device(GetParam()).allocator());
+  const auto code_of = [](const auto& make) {
+    try {
+      make();
+    } catch (const Error& e) {
+      return e.code();
+    }
+    return Code::kOk;
+  };
+  EXPECT_EQ(code_of([&] { load(plan, {.allocator = &limited}); }), Code::kOutOfMemory);
+  limited.left = 1;
+  const auto engine = load(plan, {.allocator = &limited});
+  EXPECT_EQ(code_of([&] { engine->create_context(&limited); }), Code::kOutOfMemory);
+  EXPECT_EQ(code_of([&] { run(*engine->create_context(), {batch_of(1, 1)}); }), Code::kOk);
+}
+
+// Microseconds of the host, the median of many calls.
+template <class F> double median_microseconds(int calls, const F& call) {
+  std::vector<double> times;
+  for (int i = 0; i < calls; ++i) {
+    const auto start = std::chrono::steady_clock::now();
+    call(i);
+    times.push_back(std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - start).count());
+  }
+  std::nth_element(times.begin(), times.begin() + calls / 2, times.end());
+  return times[static_cast<size_t>(calls / 2)];
+}
+
+// A row of convolutions, as many as ResNet-50 has layers.
+std::string deep_network() {
+  std::string text = "graph main(%x: float32[n,8,12,12]) {\n  %w = random float32[8,8,3,3] seed 1\n  %v0 = Relu(%x)\n";
+  constexpr int kLayers = 53;
+  for (int i = 0; i < kLayers; ++i)
+    text += "  %v" + std::to_string(i + 1) + " = Conv(%v" + std::to_string(i) + ", %w) {pads=[1,1,1,1]}\n";
+  return text + "  return %v" + std::to_string(kLayers) + "\n}";
+}
+
+TEST_P(Engines, TimesOfTheHost) {
+  if (!is_gpu()) GTEST_SKIP() << "times of a GPU";
+  const auto start = std::chrono::steady_clock::now();
+  const plan::Plan plan = make_plan(deep_network());
+  const double built = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  std::shared_ptr<Engine> engine;
+  const double loaded = median_microseconds(5, [&](int) { engine = reload(plan); });
+  const auto context = engine->create_context();
+  const Bound bound = bind(*context, {batch_of(6, 1)});
+  const auto stream = engine->device().create_stream();
+  const int32_t x = *engine->find_io("x");
+  const auto enqueue = [&] { ASSERT_TRUE(context->enqueue(*stream).ok()) << context->error_text(); };
+  const auto wait = [&] { ASSERT_TRUE(stream->synchronize().ok()); };
+  enqueue(), wait();
+  const double same = median_microseconds(200, [&](int) { enqueue(); });
+  wait();
+  const double changed = median_microseconds(200, [&](int i) {
+    ASSERT_TRUE(context->set_input_dims(x, Dims{1 + i % 6, 8, 12, 12}).ok());
+    enqueue();
+  });
+  wait();
+  std::unique_ptr<Graph> graph;
+  ASSERT_TRUE(stream->begin_capture().ok());
+  enqueue();
+  ASSERT_TRUE(stream->end_capture(graph).ok());
+  ASSERT_TRUE(graph->launch(*stream).ok());
+  wait();
+  const double replay = median_microseconds(200, [&](int) { ASSERT_TRUE(graph->launch(*stream).ok()); });
+  wait();
+  const size_t steps = engine->main().steps.size();
+  std::printf(
+      "host, engine of %zu steps:\n  build without tuning %.3f s\n  load %.2f ms\n  enqueue %.1f us (%.2f a step)\n",
+      steps, built, loaded / 1e3, same, same / static_cast<double>(steps));
+  std::printf("  enqueue after a change of shapes %.1f us (%.2f times)\n  launch of its graph %.1f us\n", changed,
+              changed / same, replay);
+}
+
+}  // namespace
+}  // namespace kiln::testing

@@ -1,0 +1,16 @@
+// What the kernels of a usual target do in one step.
+#pragma once
+#include "passes/fusion_limits.h"
+
+namespace kiln::passes {
+
+inline FusionLimits usual_limits() {
+  return {.operators = {"ExpandDepthwise", "SqueezeExcite"},
+          .bases = {"Conv", "ConvTranspose", "Gemm", "MatMul"},
+          .activations = {"Clip", "Gelu", "HardSigmoid", "HardSwish", "LeakyRelu", "PRelu", "Relu", "Sigmoid", "Swish",
+                          "Tanh"},
+          .sums = 1,
+          .sums_behind = true};
+}
+
+}  // namespace kiln::passes
