@@ -35,6 +35,12 @@ TEST(CudaSqueeze, ImagesOfAnySize) {
   }
 }
 
+// A cluster has one after the other.
+TEST(CudaSqueeze, ManyImages) {
+  EXPECT_TRUE(takes_squeeze(squeeze_excite({301, 16, 5, 3}, 9, DType::kF16)));
+  EXPECT_TRUE(takes_squeeze(squeeze_excite({70, 960, 3, 3}, 240, DType::kF16)));
+}
+
 // More than the blocks of a cluster hold: the image is read twice, or the weights stay where they are.
 TEST(CudaSqueeze, WhatDoesNotFitSharedMemory) {
   EXPECT_TRUE(takes_squeeze(squeeze_excite({1, 64, 160, 120}, 16, DType::kF16)));
@@ -87,12 +93,13 @@ TEST(CudaSqueeze, ParametersAreChecked) {
     if (t->name == "squeeze_excite") tactic = t;
   ASSERT_NE(tactic, nullptr);
   const auto with = [&](const char* parameter, int64_t value, int compute = 90) {
-    Emitted e = tactic->emit(node.problem(), {{"blocks", int64_t{2}}});
+    Emitted e = tactic->emit(node.problem(), {{"blocks", int64_t{2}}, {"keep", int64_t{1}}});
     e.parameters.set(parameter, value);
     return prepare_without_gpu(node, e, compute);
   };
   EXPECT_TRUE(with("blocks", 4).ok());
   EXPECT_EQ(with("hidden", 9).code, Code::kShapeMismatch);
+  EXPECT_THROW((void)with("keep", 2), Error);
   EXPECT_THROW((void)with("blocks", 3), Error);
   EXPECT_THROW((void)with("blocks", 16), Error);
   EXPECT_THROW((void)with("excite", 99), Error);

@@ -48,7 +48,7 @@ int add_bias_of(const Problem& p, int input, Emitted& e) {
 
 const Tactic squeeze_excite{
     .name = "squeeze_excite",
-    .version = 1,
+    .version = 2,
     .ops = {"SqueezeExcite"},
     .accepts = [](const Problem& p) -> Refusal {
       if (Refusal r = needs_one_float(p); r.refused()) return r;
@@ -81,7 +81,8 @@ const Tactic squeeze_excite{
             return enough(a) != enough(b) ? enough(a) : (enough(a) ? a < b : a > b);
           });
           std::vector<Config> configs;
-          for (int64_t n : blocks) configs.push_back({{"blocks", n}});
+          for (int64_t keep : {1, 0})
+            for (int64_t n : blocks) configs.push_back({{"blocks", n}, {"keep", keep}});
           return configs;
         },
     .emit =

@@ -1,5 +1,6 @@
-// Squeeze-and-excite in one kernel: the blocks of a cluster share an image, of which each keeps its part in shared memory. The first
-// product is linear in the means, so blocks exchange nothing but their parts of its sums; the second each does for its own channels.
+// Squeeze-and-excite in one kernel: the blocks of a cluster share one image after the other, of which each may keep its part in shared
+// memory. The first product is linear in the means, so blocks exchange nothing but their parts of its sums, in two places in turn: who is
+// ahead by an image writes where nobody reads. The second product each block does for its own channels.
 #include "backends/cuda/device/cu/epilogue.cuh"
 #include "backends/cuda/device/cu/hopper.cuh"
 #include "backends/cuda/device/cu/squeeze_excite.h"
@@ -29,15 +30,14 @@ template <class T> class SqueezeBlock {
     groups_ = sums_ + floats.sums;
     means_ = groups_ + floats.groups;
     factors_ = means_ + floats.channels;
-    parts_ = factors_ + floats.channels;
-    hidden_ = parts_ + floats.parts;
+    all_parts_ = factors_ + floats.channels;
+    hidden_ = all_parts_ + floats.parts;
     rank_ = blockIdx.x % a_.blocks;
     const uint32_t slice = rank_ % a_.slices, part = rank_ / a_.slices, parts = a_.blocks / a_.slices;
     word0_ = a_.words * slice / a_.slices;
     width_ = a_.words * (slice + 1) / a_.slices - word0_;
-    const uint32_t pixel0 = uint64_t{a_.pixels} * part / parts;
-    count_ = uint64_t{a_.pixels} * (part + 1) / parts - pixel0;
-    pixel0_ = int64_t{blockIdx.x / a_.blocks} * a_.pixels + pixel0;
+    first_ = uint64_t{a_.pixels} * part / parts;
+    count_ = uint64_t{a_.pixels} * (part + 1) / parts - first_;
     rows_ = kSqueezeThreads / width_;
     row_ = threadIdx.x / width_;
     word_ = threadIdx.x - row_ * width_;
@@ -49,14 +49,18 @@ template <class T> class SqueezeBlock {
     if (!a_.weights_are_constant) wait_for_inputs();
     copy_weights();
     wait_for_inputs();
-    add_pixels();
-    wait_for_copies<0>();
-    __syncthreads();
-    average();
     end_exchange(a_.blocks);  // all blocks are there to be written to
-    squeeze();
-    excite();
-    scale();
+    wait_for_copies<0>();
+    for (uint32_t image = blockIdx.x / a_.blocks, turn = 0; image < a_.images; image += gridDim.x / a_.blocks, turn ^= 1) {
+      pixel0_ = int64_t{image} * a_.pixels + first_;
+      parts_ = all_parts_ + turn * a_.blocks * a_.hidden;
+      add_pixels();
+      __syncthreads();
+      average();
+      squeeze();
+      excite();
+      scale();
+    }
   }
 
  private:
@@ -70,19 +74,21 @@ template <class T> class SqueezeBlock {
     if (a_.weight_words == 0) return;
     const Word* squeeze = static_cast<const Word*>(a_.squeeze) + word0_;
     const uint32_t first = a_.hidden * width_, second = channels() * a_.excite_words, to = shared_address(weights_);
+    const uint32_t gap = squeeze_row_words(a_.excite_words) - a_.excite_words;
     for (uint32_t i = threadIdx.x; i < first; i += kSqueezeThreads) {
       const uint32_t row = i / width_;
       copy_piece(to + i * kPieceBytes, squeeze + row * a_.words + (i - row * width_), true);
     }
     const Word* excite = static_cast<const Word*>(a_.excite) + word0_ * kLanes * a_.excite_words;
-    for (uint32_t i = threadIdx.x; i < second; i += kSqueezeThreads) copy_piece(to + (first + i) * kPieceBytes, excite + i, true);
+    for (uint32_t i = threadIdx.x; i < second; i += kSqueezeThreads)
+      copy_piece(to + (first + i + i / a_.excite_words * gap) * kPieceBytes, excite + i, true);
     commit_copies();
   }
   __device__ const Word* squeeze_row(uint32_t row) const {
     return a_.weight_words ? weights_ + row * width_ : static_cast<const Word*>(a_.squeeze) + row * a_.words + word0_;
   }
   __device__ const Word* excite_row(uint32_t channel) const {
-    return a_.weight_words ? weights_ + a_.hidden * width_ + channel * a_.excite_words
+    return a_.weight_words ? weights_ + a_.hidden * width_ + channel * squeeze_row_words(a_.excite_words)
                            : static_cast<const Word*>(a_.excite) + (word0_ * kLanes + channel) * a_.excite_words;
   }
 
@@ -129,14 +135,28 @@ template <class T> class SqueezeBlock {
     __syncthreads();
   }
 
-  // A warp has an element between the products; every block gets this one's part of its sum.
+  // A warp has elements between the products, some at a time; every block gets this one's part of their sums.
   __device__ void squeeze() const {
+    constexpr uint32_t kAtOnce = 4, kWarps = kSqueezeThreads / 32;
     const uint32_t lane = threadIdx.x % 32;
-    for (uint32_t element = threadIdx.x / 32; element < a_.hidden; element += kSqueezeThreads / 32) {
-      const Word* row = squeeze_row(element);
-      float sum = 0;
-      for (uint32_t word = lane; word < width_; word += 32) sum += product(row[word], means_ + word * kLanes);
-      send_part(rank_ * a_.hidden + element, combine_warp(sum, Sum()));
+    Run<kLanes> means = {};  // of the lane's first word
+    if (lane < width_) means = load_run<float, kLanes>(means_ + lane * kLanes, true, kLanes);
+    for (uint32_t first = threadIdx.x / 32; first < a_.hidden; first += kAtOnce * kWarps) {
+      float sums[kAtOnce] = {};
+#pragma unroll
+      for (uint32_t i = 0; i < kAtOnce; ++i) {
+        const uint32_t element = first + i * kWarps;
+        if (element >= a_.hidden) continue;
+        const Word* row = squeeze_row(element);
+        if (lane < width_) sums[i] = product(row[lane], means);
+        for (uint32_t word = lane + 32; word < width_; word += 32)
+          sums[i] += product(row[word], load_run<float, kLanes>(means_ + word * kLanes, true, kLanes));
+      }
+#pragma unroll
+      for (uint32_t i = 0; i < kAtOnce; ++i) sums[i] = combine_warp(sums[i], Sum());
+#pragma unroll
+      for (uint32_t i = 0; i < kAtOnce; ++i)
+        if (first + i * kWarps < a_.hidden) send_part(rank_ * a_.hidden + first + i * kWarps, sums[i]);
     }
     __syncthreads();
     begin_exchange(a_.blocks);
@@ -153,11 +173,11 @@ template <class T> class SqueezeBlock {
     __syncthreads();
   }
 
-  __device__ static float product(const Word& weights, const float* values) {
+  __device__ static float product(const Word& weights, const Run<kLanes>& values) {
     const Run<kLanes> w = run_of<T, kLanes>(weights);
     float sum = 0;
 #pragma unroll
-    for (int j = 0; j < kLanes; ++j) sum += w.at[j] * values[j];
+    for (int j = 0; j < kLanes; ++j) sum += w.at[j] * values.at[j];
     return sum;
   }
 
@@ -173,17 +193,14 @@ template <class T> class SqueezeBlock {
     parts_[index] = part;
   }
 
-  // Neighbouring threads begin at different words of their rows, which lie in different banks.
   __device__ void excite() const {
     for (uint32_t channel = threadIdx.x; channel < channels(); channel += kSqueezeThreads) {
       const Word* row = excite_row(channel);
       Run<1> v = {};
       if (a_.excited.bias) v.at[0] = a_.excited.bias[word0_ * kLanes + channel];
-      uint32_t word = channel % a_.excite_words;
-      for (uint32_t i = 0; i < a_.excite_words; ++i) {
-        v.at[0] += product(row[word], hidden_ + word * kLanes);
-        if (++word == a_.excite_words) word = 0;
-      }
+#pragma unroll 2
+      for (uint32_t word = 0; word < a_.excite_words; ++word)
+        v.at[0] += product(row[word], load_run<float, kLanes>(hidden_ + word * kLanes, true, kLanes));
       factors_[channel] = with_epilogue(a_.excited, v, Run<1>{}).at[0];
     }
     __syncthreads();
@@ -207,9 +224,9 @@ template <class T> class SqueezeBlock {
 
   const SqueezeExciteArguments& a_;
   Word *kept_, *weights_;
-  float *sums_, *groups_, *means_, *factors_, *parts_, *hidden_;
+  float *sums_, *groups_, *means_, *factors_, *all_parts_, *parts_, *hidden_;  // parts: of this image
   uint32_t rank_, word0_, width_;  // words of the block's slice
-  uint32_t count_;                 // pixels of its part
+  uint32_t first_, count_;         // pixels of its part of each image
   int64_t pixel0_;                 // the first of them, of all images
   uint32_t rows_, row_, word_;     // pixels at a time; the thread's place
 };

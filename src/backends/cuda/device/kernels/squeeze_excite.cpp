@@ -1,7 +1,7 @@
 // Kernel "squeeze_excite": images times factors that two products make of the means of their pixels, of float32, float16 or bfloat16,
 // channels innermost and in whole words of 16 bytes. Inputs: x, weights [hidden, channels], bias, weights [channels, hidden], bias; the
-// weights packed by pack_mma_weights. Parameters: `blocks` (of a cluster, which shares an image), `hidden`, and the activations
-// `squeeze` and `excite`, the latter with `alpha` and `beta`.
+// weights packed by pack_mma_weights. Parameters: `blocks` (of a cluster, which shares an image), `keep` (0: x is read twice), `hidden`,
+// and the activations `squeeze` and `excite`, the latter with `alpha` and `beta`.
 #include "backends/cuda/device/cu/squeeze_excite.h"
 
 #include "backends/cuda/device/kernels/common.h"
@@ -13,6 +13,7 @@ namespace kiln::cuda::kernels {
 namespace {
 
 constexpr int64_t kFewestSliceWords = 4;  // of a pixel: shorter slices read parts of sectors
+constexpr int64_t kMostBlocks = 2;        // of a multiprocessor, for which there are registers
 
 Activation read_activation(const Attributes& p, std::string_view name) {
   return static_cast<Activation>(read_integer(p, name, 0, kActivationCount - 1));
@@ -23,6 +24,7 @@ class SqueezeExcite final : public Kernel {
   SqueezeExcite(Gpu& gpu, const Attributes& p)
       : gpu_(gpu),
         blocks_(read_integer(p, "blocks", 1, kMostSqueezeBlocks)),
+        keeps_(read_integer(p, "keep", 0, 1) != 0),
         hidden_(read_integer(p, "hidden", 1, 1 << 16)) {
     squeezed_.activation = read_activation(p, "squeeze");
     excited_.activation = read_activation(p, "excite");
@@ -103,6 +105,7 @@ class SqueezeExcite final : public Kernel {
     a.squeezed = squeezed_;
     a.excited = excited_;
     a.from_pixel = in.pixel_stride;
+    a.images = narrow(in.batch);
     a.pixels = narrow(pixels);
     a.words = narrow(words);
     a.hidden = narrow(hidden_);
@@ -119,17 +122,28 @@ class SqueezeExcite final : public Kernel {
       return narrow(wanted);
     };
     // Tables of a cluster that have no room are read where they are.
-    if (gpu_.chip().has_cp_async()) a.weight_words = take(slice_words * (hidden_ + lanes * a.excite_words));
-    a.kept_words = take(ceil_div(pixels, blocks_ / slices) * slice_words);
+    if (gpu_.chip().has_cp_async())
+      a.weight_words = take(slice_words * (hidden_ + lanes * squeeze_row_words(a.excite_words)));
+    if (keeps_) a.kept_words = take(ceil_div(pixels, blocks_ / slices) * slice_words);
     launch_.shared = static_cast<unsigned>(gpu_.chip().shared_per_block - room);
-    launch_.grid[0] = pixels == 0 ? 0 : blocks_for(mul_or_throw(in.batch, blocks_, "blocks of images"), 1);
+    launch_.grid[0] = pixels == 0 ? 0 : blocks_for(std::min(in.batch, clusters_at_once()) * blocks_, 1);
     launch_.threads = kSqueezeThreads;
     launch_.cluster = a.blocks;
     return kOkStatus;
   }
 
+  // As many as hold their weights at the same time; those of several blocks do not fit all multiprocessors.
+  int64_t clusters_at_once() const {
+    const Chip& chip = gpu_.chip();
+    const int64_t of_multiprocessor = std::clamp<int64_t>(chip.shared_per_block / launch_.shared, 1, kMostBlocks);
+    const int64_t places = chip.multiprocessors * of_multiprocessor;
+    return std::max<int64_t>(blocks_ > 1 ? places * 15 / (16 * blocks_) : places, 1);
+  }
+
   Gpu& gpu_;
-  int64_t blocks_, hidden_;
+  int64_t blocks_;
+  bool keeps_;
+  int64_t hidden_;
   EpilogueArguments squeezed_, excited_;
   SqueezeExciteArguments arguments_ = {};
   Launch launch_;
