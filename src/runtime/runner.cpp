@@ -470,7 +470,7 @@ Status Runner::run_named_step(size_t index, Stream& stream) noexcept {
 Status Runner::run(Stream& stream, const StepHook* before_step) noexcept {
   if (!is_body_) forget_late_symbols();
   for (size_t i = 0; i <= steps_.size(); ++i) {
-    KILN_RETURN_IF_ERROR(check_stop());
+    if (const Status stopped = check_stop(); !stopped.ok()) return fail(stopped.code, stopped.detail);
     if (i == steps_.size()) break;
     if (before_step) KILN_RETURN_IF_ERROR((*before_step)(i));
     if (!ranges_.empty()) engine_.device().begin_range(ranges_[i]);

@@ -212,6 +212,22 @@ def test_latency_bound_and_sweep(kiln, model):
     assert (kiln.folder / "sweep.svg").read_text().startswith("<svg ")
 
 
+@pytest.mark.parametrize("options, error", [
+    (["--sweepPicture=sweep.svg"], "--sweepPicture: draws what --sweep measures"),
+    (["--sweep", "--latencyBound=5"], "--sweep: does not go with --latencyBound"),
+    (["--sweep", "--exportTimes=t.json", "--dumpProfile"], "--exportTimes, --dumpProfile: of one measurement, and --sweep makes many"),
+    (["--latencyBound=5", "--dumpOutput"], "--dumpOutput: of one measurement, and --latencyBound makes many"),
+])
+def test_options_of_another_measurement(kiln, model, options, error):
+    assert error in kiln.fails(2, "bench", f"--onnx={model}", "--shapes=x:2x3", *options)
+
+
+def test_options_of_a_measurement_that_is_left_out(kiln, model):
+    done = kiln.run("bench", f"--onnx={model}", "--shapes=x:2x3", "--skipInference", "--exportTimes=t.json")
+    assert done.returncode == 0 and "--exportTimes: no effect, because --skipInference" in done.stderr
+    assert not (kiln.folder / "t.json").exists()
+
+
 TRTEXEC = """accuracyAlgorithm=x accuracyThreshold=1 adjustForDLA allocationStrategy=static allowGPUFallback allowWeightStreaming asyncFileReader
 buildDLAStandalone consistency continue cpuOnly decomposableAttentions=x directIO dumpKernelText dumpOptimizationProfile dumpRawBindingsToFile
 dumpRefit dynamicPlugins=x enablePluginOverride excludeLeanRuntime exposeDMA hardwareCompatibilityLevel=none helpBuildRoute

@@ -116,6 +116,34 @@ def test_error_budget(kiln, network):
     assert "it counts with --int8 and --data" in kiln.fails(2, "build", path, "--errorBudget=0.1")
 
 
+def test_bench_takes_samples_too(kiln, network):
+    path, _ = network
+    quick = ["--iterations=1", "--duration=0", "--warmUp=0"]
+    text = kiln.ok("bench", f"--onnx={path}", "--int8", "--keepInt8", "--data=images.npz", "--errorBudget=0.9", "--saveEngine=net.plan", *quick)
+    assert "allowed 0.9" in text and "ConvInteger" in kiln.ok("inspect", "net.plan")
+    assert "--int8, --data: only a build heeds this" in kiln.run("bench", "--loadEngine=net.plan", "--int8", "--data=images.npz", *quick).stderr
+
+
+@pytest.mark.parametrize("options, error", [
+    (["--samples=3"], "--samples requires --data"),
+    (["--int8", "--data=images.npz", "--mean=1"], "they are for images, and 'images.npz' holds arrays"),
+    (["--int8", "--data=folder", "--scale=2"], "they are for images, and 'folder/x.npy' holds arrays"),
+    (["--int8", "--data=images.npz", "--errorBudget=0"], "--errorBudget"),
+])
+def test_options_of_samples_that_nothing_heeds(kiln, network, options, error):
+    path, images = network
+    (kiln.folder / "folder").mkdir()
+    np.save(kiln.folder / "folder/x.npy", images)
+    assert error in kiln.fails(2, "build", path, *options)
+
+
+def test_options_of_ranges_that_nobody_gave(kiln, network):
+    path, _ = network
+    done = kiln.run("build", path, "--builderOptimizationLevel=0", "--smooth=0.5", "--keepInt8")
+    assert done.returncode == 0 and "--keepInt8, --smooth: no effect without ranges" in done.stderr
+    assert "--algorithm=percentile" in kiln.fails(2, "calibrate", path, "--data=images.npz", "--percentile=99")
+
+
 def test_the_faster_type_is_chosen(kiln, network):
     path, _ = network
     done = kiln.run("build", path, "--int8", "--data=images.npz", "-o", "net.plan")

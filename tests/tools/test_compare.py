@@ -151,6 +151,18 @@ def test_folder_of_data(kiln, model, tmp_path):
     assert "1 of 8 elements differ; worst at [1,2]:" in error and f"expected {wrong[1, 2]:g}" in error
 
 
+def test_engine_of_another_model(kiln, model, network):
+    kiln.ok("build", model, "--shapes=x:1x3", "--builderOptimizationLevel=0", "-o", "other.plan")
+    error = kiln.fails(2, "compare", network, "--loadEngine=other.plan")
+    assert "is no engine of" in error and "cause: the inputs of the engine are x, those of the model " in error
+
+
+@pytest.mark.parametrize("option", ["--loadInputs=x:x.npy", "--golden=onnxruntime"])
+def test_data_hold_inputs_and_outputs(kiln, model, tmp_path, option):
+    write_set(tmp_path / "data", [X], [dense(X)])
+    assert f"{option.split('=')[0]}: does not go with --data" in kiln.fails(2, "compare", model, "--data=data", option)
+
+
 def test_all_sets_of_a_folder(kiln, model, tmp_path):
     for rows in (1, 4, 2):
         x = np.random.default_rng(rows).standard_normal((rows, 3)).astype(np.float32)

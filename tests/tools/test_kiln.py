@@ -447,6 +447,34 @@ def test_typing_errors(kiln, typed, meant):
     assert meant in kiln.fails(2, *typed)
 
 
+def test_errors_of_a_command_in_a_command(kiln, model):
+    assert "--output is required" in kiln.fails(2, "debug", "reduce", model, "--check=false")
+    assert "'--chek' is no option of reduce; did you mean '--check'?" in kiln.fails(2, "debug", "reduce", model, "--chek=false")
+    assert "'redcue' is no command; did you mean 'reduce'?" in kiln.fails(2, "debug", "redcue")
+
+
+def test_a_missing_folder_is_noticed_before_the_work(kiln, model):
+    fast = ["--shapes=x:1x3", "--builderOptimizationLevel=0"]
+    for command in (["build", model, *fast, "-o", "nowhere/net.plan"], ["build", model, *fast, "--timingCacheFile=nowhere/cache"],
+                    ["bench", f"--onnx={model}", *fast, "--exportTimes=nowhere/times.json"]):
+        done = kiln.run(*command)
+        assert done.returncode == 1 and "error[K1004] cannot create 'nowhere/" in done.stderr and "remedy: " in done.stderr
+        assert "tactics chosen" not in done.stderr and done.stdout == ""
+    kiln.ok("build", model, *fast, "-o", "net.plan")
+    assert "there is no folder 'nowhere'" in kiln.fails(1, "report", "net.plan", "-o", "nowhere/report.html")
+
+
+def test_a_report_of_three_engines(kiln, model):
+    kiln.ok("build", model, "--shapes=x:1x3", "--builderOptimizationLevel=0", "-o", "net.plan")
+    kiln.fails(2, "report", "net.plan", "net.plan", "net.plan", "-o", "report.html")
+    assert not (kiln.folder / "report.html").exists()
+
+
+def test_a_limit_of_time_says_that_it_was_met(kiln, model):
+    kiln.ok("build", model, "--shapes=x:1x3", "--builderOptimizationLevel=0", "-o", "net.plan")
+    assert "error[K1002] the inference took longer than its limit of time" in kiln.fails(1, "run", "net.plan", "--timeLimit=1e-9")
+
+
 def test_usage_errors(kiln, model):
     kiln.fails(2)
     kiln.fails(2, "run")
@@ -455,7 +483,7 @@ def test_usage_errors(kiln, model):
     for shapes in ("x", "x:", "x:1x", "x:axb", "x:-1x3", ":1x3", "x:1x3,"):
         kiln.fails(2, "build", model, f"--shapes={shapes}")
     for option in ("--iterations=0", "--iterations=x", "--streams=0", "--streams=65", "--percentile=101", "--percentile=a,b",
-                   "--duration=-1", "--builderOptimizationLevel=6"):
+                   "--duration=-1", "--builderOptimizationLevel=6", "--latencyBound=0", "--latencyBound=nan", "--stop-after=-2"):
         kiln.fails(2, "bench", f"--onnx={model}", "--shapes=x:1x3", option)
 
 

@@ -12,6 +12,7 @@
 #include "bench_load.h"
 #include "difference.h"
 #include "results.h"
+#include "samples.h"
 
 namespace kiln::tool {
 namespace {
@@ -92,9 +93,9 @@ void find_bound(const api::Engine& engine, BenchOptions& o, const api::Values& i
   }
   say(api::Level::kInfo,
       fmt::format("Highest load with percentile(99%) <= {:g} ms: {:.6g} qps, {:.6g} items per second "
-                  "(percentile(99%) = {:.4g} ms; {} streams of {} threads)",
+                  "(percentile(99%) = {:.4g} ms; {} stream{} of {} thread{})",
                   o.latency_bound, found.rate, found.rate * static_cast<double>(team.setting.batch), found.percentile,
-                  o.streams, team.setting.threads));
+                  o.streams, o.streams == 1 ? "" : "s", team.setting.threads, team.setting.threads == 1 ? "" : "s"));
 }
 
 // Batches 1, 2, 4, … that the profile takes in place of every dynamic first dimension; -1 alone where there is none.
@@ -160,9 +161,7 @@ bool check_references(api::Session& session, const api::Engine& engine, const Tr
 void write_raw(api::Session& session, const api::Engine& engine, const api::Values& inputs) {
   for (const api::IoTensor& io : engine.io()) {
     const api::HostTensor tensor = io.is_input ? inputs.at(io.name) : session.output(io.name);
-    std::string name = io.name;
-    std::replace(name.begin(), name.end(), '/', '_');
-    const std::string path = fmt::format("{}.{}.{}.{}.raw", name, io.is_input ? "input" : "output",
+    const std::string path = fmt::format("{}.{}.{}.{}.raw", path_part(io.name), io.is_input ? "input" : "output",
                                          fmt::join(tensor.dims, "."), tensor.type);
     write_bytes(path, tensor.data);
   }
@@ -205,10 +204,44 @@ void measure_and_report(const api::Engine& engine, BenchOptions& o, const api::V
   if (!o.trtexec.references.empty() && !check_references(session, engine, o.trtexec)) throw Exit{1};
 }
 
+// What is of one measurement goes neither with many nor with none.
+void check_single(const BenchOptions& o) {
+  const char* many = o.sweep ? "--sweep" : o.latency_bound > 0 ? "--latencyBound" : nullptr;
+  if (o.sweep && o.latency_bound > 0)
+    throw CLI::ValidationError("--sweep", "does not go with --latencyBound (remedy: one after the other)");
+  if (!o.sweep && !o.sweep_picture.empty()) throw CLI::ValidationError("--sweepPicture", "draws what --sweep measures");
+  if (!many && !o.skip_inference) return;
+  const TrtexecOptions& t = o.trtexec;
+  std::vector<std::string> given;
+  for (const auto& [is_given, name] : {std::pair{!o.export_times.empty(), "--exportTimes"},
+                                       {!o.export_trace.empty(), "--exportTrace"},
+                                       {!o.export_profile.empty(), "--exportProfile"},
+                                       {!o.export_output.empty(), "--exportOutput"},
+                                       {o.dump_profile, "--dumpProfile"},
+                                       {o.dump_output, "--dumpOutput"},
+                                       {t.raw_bindings, "--dumpRawBindingsToFile"},
+                                       {!t.save_debug.empty(), "--saveDebugTensors"},
+                                       {!t.save_all_debug.empty(), "--saveAllDebugTensors"},
+                                       {!t.references.empty(), "--loadRefOutputs"}})
+    if (is_given) given.push_back(name);
+  if (given.empty()) return;
+  const std::string names = join(given, ", ");
+  if (many)
+    throw CLI::ValidationError(
+        names, std::string("of one measurement, and ") + many + " makes many (remedy: another run without it)");
+  log(api::Level::kWarning, names + ": no effect, because --skipInference measures nothing");
+}
+
 void check_options(const BenchOptions& o) {
   if (o.build.onnx.empty() == o.load_engine.empty())
     throw CLI::ValidationError("model", "give either --onnx or --loadEngine");
   static_cast<void>(parse_percentiles(o.percentiles));
+  check_single(o);
+  static_cast<void>(parse_pairs("--saveDebugTensors", o.trtexec.save_debug));
+  static_cast<void>(parse_pairs("--loadRefOutputs", o.trtexec.references));
+  for (const std::string& path : {o.save_engine, o.export_output, o.export_times, o.export_profile, o.export_layers,
+                                  o.export_trace, o.sweep_picture, o.build.timing_cache})
+    check_folder(path);
   if (!o.load_engine.empty()) return;
   for (const auto& [given, name] : {std::pair{o.trtexec.plan_version_only, "--getPlanVersionOnly"},
                                     std::pair{o.trtexec.time_deserialize, "--timeDeserialize"}})
@@ -224,6 +257,7 @@ api::Engine obtain(BenchOptions& o) {
                                      builds ? "built" : "loaded", seconds_since(start), engine.layers().size(),
                                      static_cast<double>(engine.weight_bytes()) / 1048576,
                                      static_cast<double>(engine.context_bytes()) / 1048576));
+  if (!builds && !o.build.samples.data.empty()) o.build.given.push_back("--data");
   if (!builds) check_unbuilt(o.build, engine);
   return engine;
 }
@@ -270,6 +304,7 @@ void add_bench(CLI::App& app, bool as_trtexec) {
   app.add_option("--loadEngine", o->load_engine, "Saved engine to load instead");
   app.add_option("--saveEngine", o->save_engine, "Save the engine to this file");
   add_build_flags(app, o->build);
+  add_sample_flags(app, o->build.samples)->description("For --int8: as kiln calibrate takes it; instead of --calib");
   app.add_option("--iterations", o->iterations, "Inferences at least")
       ->check(CLI::Range(1, 1000000000))
       ->capture_default_str();
@@ -285,7 +320,7 @@ void add_bench(CLI::App& app, bool as_trtexec) {
       ->capture_default_str();
   app.add_option("--latencyBound", o->latency_bound,
                  "Find the highest load whose 99th percentile of latency is at most so many milliseconds")
-      ->check(CLI::PositiveNumber);
+      ->check(positive());
   app.add_flag("--sweep", o->sweep,
                "Measure throughput over numbers of streams and the batches that the profile takes");
   app.add_option("--sweepPicture", o->sweep_picture, "Draw what --sweep measured (.svg)");

@@ -30,6 +30,8 @@ void run(BuildCommand& o) {
   if (path == o.build.onnx)
     throw api::Failure(
         "error[K1005] the engine would take the place of its model\n  remedy: give another path with -o");
+  check_folder(path);
+  check_folder(o.build.timing_cache);
   if (o.trtexec.dry_run) {
     static_cast<void>(make_profiles(o.build));
     say(api::Level::kInfo, "dry run: the options and the model are sound; nothing was built");
@@ -43,9 +45,10 @@ void run(BuildCommand& o) {
     return;
   }
   engine.save(path);
-  say(api::Level::kInfo, fmt::format("saved {}: {} layers, weights {}, a context takes {}", path,
-                                     engine.layers().size(), bytes_text(static_cast<double>(engine.weight_bytes())),
-                                     bytes_text(static_cast<double>(engine.context_bytes()))));
+  say(api::Level::kInfo,
+      fmt::format("saved {}: {} layer{}, weights {}, a context takes {}", path, engine.layers().size(),
+                  engine.layers().size() == 1 ? "" : "s", bytes_text(static_cast<double>(engine.weight_bytes())),
+                  bytes_text(static_cast<double>(engine.context_bytes()))));
 }
 
 }  // namespace

@@ -94,8 +94,15 @@ void select_profile(BuildFlags& flags, size_t profile) {
 void put_int8(const BuildFlags& flags, const Samples& samples, api::BuildOptions& options) {
   options.equalizes = flags.equalizes;
   const bool known = !flags.calibration.empty() || !samples.empty();
+  std::vector<std::string> idle;  // options that were given for ranges that nobody gave
+  for (const auto& [given, name] : {std::pair{flags.keeps_int8, "--keepInt8"},
+                                    {flags.corrects_bias, "--biasCorrection"},
+                                    {flags.smoothing > 0, "--smooth"}})
+    if (given && !(known && flags.int8)) idle.push_back(name);
+  if (!idle.empty())
+    log(api::Level::kWarning, join(idle, ", ") + ": no effect without ranges (remedy: --int8 with --calib or --data)");
   if (!known && flags.int8)
-    say(api::Level::kInfo, "--int8: without --calib only what the model quantizes itself computes in int8");
+    say(api::Level::kInfo, "--int8: without --calib or --data only what the model quantizes itself computes in int8");
   if (!known) return;
   if (!flags.int8)
     return log(api::Level::kWarning, "--calib and --data have no effect without --int8 (remedy: --int8)");
@@ -137,7 +144,7 @@ void put_weights(const std::string& text, api::BuildOptions& options) {
 void put_budget(const BuildFlags& flags, const Samples& samples, api::BuildOptions& options) {
   if (flags.error_budget <= 0) return;
   if (options.ranges.empty() || samples.empty())
-    throw CLI::ValidationError("--errorBudget", "it counts with --int8 and --data");
+    throw CLI::ValidationError("--errorBudget", "it counts with --int8 and --data of kiln build or kiln bench");
   const api::BudgetReport report = api::keep_within_error(options, samples, flags.error_budget);
   say(api::Level::kInfo, fmt::format("error in int8 {:.4g}, allowed {:.4g}", report.error_of_all, flags.error_budget));
   if (report.layers.empty()) return;
@@ -271,7 +278,7 @@ void add_build_flags(CLI::App& app, BuildFlags& f) {
              "--errorBudget", f.error_budget,
              "Layers stay in float32, the most harmful for each microsecond first, until results in int8 differ "
              "so much at most: |difference| / |result|, on --data")
-          ->check(not_negative()));
+          ->check(positive()));
   add(app.add_option("--weights", f.weights,
                      "Products keep float32 weights as int4 or int8, with a scale for each block of a column: "
                      "int4:block=32"));
@@ -287,7 +294,7 @@ void add_build_flags(CLI::App& app, BuildFlags& f) {
           ->check(not_negative())
           ->capture_default_str());
   add(app.add_option("--buildTimeLimit", f.build_limit, "Seconds of the whole build; one that takes longer fails")
-          ->check(not_negative() & CLI::PositiveNumber)
+          ->check(positive())
           ->capture_default_str());
   add(app.add_option("--buildMemory", f.build_memory,
                      "What the build may hold at once beside the model, in MiB or with B, K, M, G behind it; one that "
@@ -306,6 +313,7 @@ void add_build_flags(CLI::App& app, BuildFlags& f) {
   add(app.add_option("--disable", f.disable,
                      "Rules and tactics to leave out, a,b,c (names: kiln list; onednn: all that use oneDNN)"));
   add(app.add_option("--stop-after", f.stop_after, "Stop rewriting after this many patches, to bisect a fault; -1: all")
+          ->check(CLI::Range(int64_t{-1}, INT64_MAX))
           ->capture_default_str());
   add(app.add_option("--dump", f.dump, "Print the graph after a stage")
           ->check(CLI::IsMember({"import", "canonicalize", "quantize", "precision", "fuse", "formats", "final"})));

@@ -52,6 +52,7 @@ void print_ranges(const api::Calibration& calibration, size_t rows) {
 
 void run_calibrate(const CalibrateCommand& o) {
   set_loudness(o.build.verbose, o.build.quiet);
+  check_folder(o.output);
   const Samples samples = read_samples(o.build.samples, of_kind(api::model_io(o.build.onnx), true));
   const api::Calibration calibration = calibrate_model(o.build, samples, {o.rule, o.percentile, o.channels, log});
   print_ranges(calibration, o.rows);
@@ -94,9 +95,9 @@ void add_calibrate(CLI::App& app) {
   app.add_option("--algorithm", o->rule,
                  "How far int8 reaches: minmax, entropy, entropy2, percentile or mse (default: entropy)")
       ->transform(CLI::CheckedTransformer(known_rules()));
-  app.add_option("--percentile", o->percentile, "Of the elements that percentile keeps")
-      ->check(CLI::Range(50.0, 100.0))
-      ->capture_default_str();
+  const CLI::Option* percentile = app.add_option("--percentile", o->percentile, "Of the elements that percentile keeps")
+                                      ->check(CLI::Range(50.0, 100.0))
+                                      ->capture_default_str();
   app.add_flag("--channels", o->channels,
                "Keep mean and largest element of each channel, for --biasCorrection and --smooth of kiln build");
   app.add_flag("--equalize", o->build.equalizes, "Of the network whose layers kiln build --int8 equalizes, too");
@@ -114,7 +115,11 @@ void add_calibrate(CLI::App& app) {
       "  kiln calibrate bert.onnx --data=batches/ --algorithm=percentile --percentile=99.9\n"
       "  kiln calibrate resnet50.onnx --data=photos/ --mean=123.7,116.3,103.5 --scale=0.0171,0.0175,0.0174\n"
       "  kiln calibrate net.onnx --data=images.npz --format=tensorrt -o net.cache\n");
-  app.callback([o] { run_calibrate(*o); });
+  app.callback([o, percentile] {
+    if (percentile->count() > 0 && o->rule != api::RangeRule::kPercentile)
+      throw CLI::ValidationError("--percentile", "counts with --algorithm=percentile");
+    run_calibrate(*o);
+  });
 }
 
 }  // namespace kiln::tool

@@ -81,8 +81,9 @@ api::Engine build_engine(const BuildFlags& flags);
 
 std::vector<api::Profile> make_profiles(const BuildFlags& flags);  // that the flags ask for; checks names and shapes
 
-// A finite number of at least 0.
+// A finite number of at least 0, and one above 0.
 CLI::Validator not_negative();
+CLI::Validator positive();
 
 using Shapes = std::map<std::string, std::vector<int64_t>>;
 // Texts of the command line; `option` is named in errors, which are CLI::ValidationError.
@@ -125,6 +126,8 @@ api::Values set_inputs(api::Session& session, const api::Engine& engine, const a
 int choose_profile(const api::Engine& engine, const api::Values& loaded, const Shapes& asked, int wanted);
 std::vector<api::IoTensor> of_kind(const std::vector<api::IoTensor>& list, bool inputs);
 
+// Before long work whose result is to go to a file: throws Failure (K1004) when the file's folder is missing.
+void check_folder(const std::string& path);
 // Replaces a file; throws Failure (K1005).
 void write_text(const std::string& path, const std::string& text);
 void write_bytes(const std::string& path, const std::vector<std::byte>& bytes);

@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <memory>
 
 #include "command.h"
@@ -35,6 +36,12 @@ std::vector<int64_t> parse_dims(const std::string& option, const std::string& te
     dims.push_back(value);
   }
   return dims;
+}
+
+// That a text is, -1 when it is no finite number.
+double number_of(const std::string& text) {
+  double value = -1;
+  return CLI::detail::lexical_cast(text, value) && std::isfinite(value) ? value : -1;
 }
 
 bool wants_colour(std::FILE* file) {
@@ -69,12 +76,16 @@ std::vector<std::string> split(const std::string& text, char separator) {
 
 CLI::Validator not_negative() {
   const auto check = [](const std::string& text) {
-    double value = -1;
-    return CLI::detail::lexical_cast(text, value) && std::isfinite(value) && value >= 0
-               ? std::string()
-               : "'" + text + "' is not a number of at least 0";
+    return number_of(text) >= 0 ? std::string() : "'" + text + "' is not a number of at least 0";
   };
   return CLI::Validator(check, "NONNEGATIVE");
+}
+
+CLI::Validator positive() {
+  const auto check = [](const std::string& text) {
+    return number_of(text) > 0 ? std::string() : "'" + text + "' is not a number above 0";
+  };
+  return CLI::Validator(check, "POSITIVE");
 }
 
 void set_loudness(bool verbose, bool quiet) {
@@ -146,6 +157,14 @@ std::string bytes_text(double bytes) {
 
 std::string join(const std::vector<std::string>& parts, const char* separator) {
   return fmt::format("{}", fmt::join(parts, separator));
+}
+
+void check_folder(const std::string& path) {
+  const std::filesystem::path folder = std::filesystem::path(path).parent_path();
+  std::error_code error;
+  if (folder.empty() || std::filesystem::is_directory(folder, error)) return;
+  throw api::Failure("error[K1004] cannot create '" + path + "'\n  cause: there is no folder '" + folder.string() +
+                     "'\n  remedy: make the folder, or give another path");
 }
 
 void write_text(const std::string& path, const std::string& text) {

@@ -293,6 +293,14 @@ api::Engine engine_for(const CompareOptions& o) {
   if (o.engine.empty()) return build_engine(o.build);
   const api::Engine engine = api::Engine::load(o.engine);
   check_unbuilt(o.build, engine);
+  const auto model = api::model_io(o.model), own = engine.io();
+  for (const bool inputs : {true, false})
+    if (names_of(of_kind(model, inputs)) != names_of(of_kind(own, inputs)))
+      throw api::Failure(
+          fmt::format("error[K1001] '{0}' is no engine of '{1}'\n  cause: the {2} of the engine are {3}, "
+                      "those of the model {4}\n  remedy: kiln build {1}",
+                      o.engine, o.model, inputs ? "inputs" : "outputs", join(names_of(of_kind(own, inputs)), ", "),
+                      join(names_of(of_kind(model, inputs)), ", ")));
   return engine;
 }
 
@@ -345,6 +353,10 @@ void run(CompareOptions& o) {
   set_loudness(o.build.verbose, o.build.quiet);
   o.build.onnx = o.model;
   o.build.brief = true;
+  if (!o.data.empty() && !o.inputs.empty())
+    throw CLI::ValidationError("--loadInputs", "does not go with --data, which holds the inputs");
+  if (!o.data.empty() && o.golden != "reference")
+    throw CLI::ValidationError("--golden", "does not go with --data, which holds the right outputs");
   bool agree = false;
   try {
     agree = o.data.empty() ? compare_with_golden(o) : compare_with_data(o);

@@ -23,15 +23,16 @@ std::vector<std::string> option_names(const CLI::App& app) {
 // The first word of the command line that is no command or no option of its command, and what may have been meant.
 std::string unknown_word(const CLI::App& root, const std::vector<std::string>& words) {
   const CLI::App* command = &root;
-  const auto commands = root.get_subcommands([](const CLI::App*) { return true; });
-  if (!commands.empty() && !words.empty() && words[0].find('-') != 0) {
+  for (const std::string& word : words) {
+    const auto commands = command->get_subcommands([](const CLI::App*) { return true; });
+    if (commands.empty() || word.find('-') == 0) break;
     std::vector<std::string> names;
     command = nullptr;
     for (const CLI::App* c : commands) {
       names.push_back(c->get_name());
-      if (names.back() == words[0]) command = c;
+      if (names.back() == word) command = c;
     }
-    if (!command) return "'" + words[0] + "' is no command" + did_you_mean(words[0], names);
+    if (!command) return "'" + word + "' is no command" + did_you_mean(word, names);
   }
   const auto known = option_names(*command);
   for (const std::string& word : words) {

@@ -95,12 +95,12 @@ class KnownLimits {
 
 Json engine_json(const std::string& path, const ReportOptions& o, KnownLimits& known) {
   const api::Engine engine = api::Engine::load(path);
-  const Limits& limits = known.of(engine.backend());
   const Shapes asked = parse_shapes("--shapes", o.shapes);
   check_names("--shapes", asked, engine.io());
   api::Session session = engine.create_session(o.threads);
   set_inputs(session, engine, {}, asked, choose_profile(engine, {}, asked, o.profile));
   session.enqueue();  // the first prepares
+  const Limits& limits = known.of(engine.backend());
   Json json{{"name", engine.name()},
             {"backend", engine.backend()},
             {"device", engine.device()},
@@ -135,6 +135,7 @@ std::string script_text(const Json& json) {
 }
 
 void run(const ReportOptions& o) {
+  check_folder(o.output);
   KnownLimits limits(o.threads);
   Json data{{"engines", Json::array()}};
   for (const std::string& path : o.engines) data["engines"].push_back(engine_json(path, o, limits));
@@ -148,7 +149,10 @@ void run(const ReportOptions& o) {
 
 void add_report(CLI::App& app) {
   auto o = std::make_shared<ReportOptions>();
-  app.add_option("engines", o->engines, "Saved engine; or two, which are compared")->required()->expected(1, 2);
+  app.add_option("engines", o->engines, "Saved engine; or two, which are compared")
+      ->required()
+      ->expected(1, 2)
+      ->multi_option_policy(CLI::MultiOptionPolicy::Throw);
   app.add_option("-o,--output", o->output, "The page (.html)")->required();
   app.add_option("--shapes", o->shapes, "Shapes of the inputs, name:1x3x8x8,…; default: the optimum of the profile");
   app.add_option("--useOptimizationProfile", o->profile,

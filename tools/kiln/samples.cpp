@@ -65,7 +65,15 @@ void join_input(Samples& samples, bool is_first, const std::string& input, std::
   for (size_t i = 0; i < values.size(); ++i) samples[i][input] = std::move(values[i]);
 }
 
-Samples read_archive(const std::string& path, const std::vector<api::IoTensor>& inputs) {
+// Arrays are taken as they are.
+void refuse_pixels(const SampleOptions& o, const std::string& path) {
+  if (!o.mean.empty() || !o.scale.empty())
+    throw CLI::ValidationError("--mean, --scale", "they are for images, and '" + path +
+                                                      "' holds arrays (remedy: store what the network is to read)");
+}
+
+Samples read_archive(const SampleOptions& o, const std::string& path, const std::vector<api::IoTensor>& inputs) {
+  refuse_pixels(o, path);
   const auto arrays = npz_arrays(path);
   Samples samples;
   for (const api::IoTensor& io : inputs) {
@@ -111,11 +119,12 @@ bool is_image(const fs::path& path) {
 
 // Of one file of a folder.
 Samples read_file(const SampleOptions& o, const std::string& path, const std::vector<api::IoTensor>& inputs) {
-  if (path.ends_with(".npz")) return read_archive(path, inputs);
+  if (path.ends_with(".npz")) return read_archive(o, path, inputs);
   if (inputs.size() != 1)
     throw api::Failure("error[K4002] '" + path + "' holds one array, and the model has " +
                        std::to_string(inputs.size()) + " inputs\n  remedy: give .npz files");
   if (is_image(path)) return {image_sample(o, path, inputs[0])};
+  refuse_pixels(o, path);
   Samples samples;
   join_input(samples, true, inputs[0].name, samples_of(inputs[0], api::load_tensor(path), "'" + path + "'"));
   return samples;
@@ -141,7 +150,7 @@ Samples read_folder(const SampleOptions& o, const std::vector<api::IoTensor>& in
 }  // namespace
 
 Samples read_samples(const SampleOptions& o, const std::vector<api::IoTensor>& inputs) {
-  Samples samples = fs::is_directory(o.data) ? read_folder(o, inputs) : read_archive(o.data, inputs);
+  Samples samples = fs::is_directory(o.data) ? read_folder(o, inputs) : read_archive(o, o.data, inputs);
   if (samples.empty())
     throw api::Failure("error[K1004] '" + o.data +
                        "' holds no samples\n  remedy: give .npz, or a folder of .npz, .npy, .pb or images");
@@ -154,10 +163,14 @@ CLI::Option* add_sample_flags(CLI::App& app, SampleOptions& o) {
       app.add_option("--data", o.data,
                      "Samples: .npz with an array for each input, one value or many along the first axis; or a folder "
                      "of .npz, .npy, .pb or images, which are resized to the input");
-  app.add_option("--samples", o.limit, "Samples at most")->check(CLI::PositiveNumber)->capture_default_str();
+  app.add_option("--samples", o.limit, "Samples at most")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str()
+      ->needs(data);
   app.add_option("--mean", o.mean, "Of images: what is taken off pixels of 0 to 255, a number or one for each channel")
-      ->delimiter(',');
-  app.add_option("--scale", o.scale, "Of images: what they are multiplied by then")->delimiter(',');
+      ->delimiter(',')
+      ->needs(data);
+  app.add_option("--scale", o.scale, "Of images: what they are multiplied by then")->delimiter(',')->needs(data);
   return data;
 }
 
