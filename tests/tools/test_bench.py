@@ -415,7 +415,7 @@ def test_optimisation_profile_of_an_engine(kiln, model):
 def test_options_of_scripts_for_gpus(kiln, model):
     text = bench(kiln, model, "--fp16", "--int8", "--noTF32", "--useCudaGraph", "--sparsity=enable", "--noDataTransfers",
                  "--separateProfileRun", "--explicitBatch", "--device=0", "--workspace=4096", "--infStreams=2")
-    assert "[I] --int8: without --calib only what the model quantizes itself computes in int8" in text
+    assert "[I] --int8: without --calib or --data only what the model quantizes itself computes in int8" in text
     told = kiln.run("build", model, "--shapes=x:2x3", "--fp16", "-o", "narrow.plan", "--builderOptimizationLevel=0").stderr
     assert "[W] float16 is permitted; on the back end 'cpu' each layer computes in the types of the model" in told
     assert "--sparsity=enable: permitted" in text

@@ -577,7 +577,7 @@ def test_zsh_completion(kiln):
     script = kiln.ok("completion", "zsh")
     assert script.startswith("#compdef kiln trtexec\n")
     assert "'bench:Build or load an engine" in script and "'--dumpProfile[Print the time per layer]'" in script
-    assert ":value:(import canonicalize quantize precision fuse layout final)'" in script
+    assert ":value:(import canonicalize quantize precision fuse formats final)'" in script
     (kiln.folder / "_kiln").write_text(script)
     try:
         done = subprocess.run(["zsh", "-n", kiln.folder / "_kiln"], capture_output=True, text=True)

@@ -266,18 +266,18 @@ void add_build_flags(CLI::App& app, BuildFlags& f) {
   add(app.add_flag("--keepInt8", f.keeps_int8,
                    "Products stay in int8 also where float32 is faster, which is not measured then"));
   add(app.add_flag("--biasCorrection", f.corrects_bias,
-                   "Biases make up for what int8 weights change of the mean (kiln calibrate --channels)"));
+                   "Biases make up for what int8 weights change of the mean; for ranges with channels"));
   add(app.add_option("--smooth", f.smoothing,
-                     "How far channels of what products read in int8 are made alike, 0 to 1: SmoothQuant's alpha (kiln "
-                     "calibrate --channels)")
+                     "How far channels of what products read in int8 are made alike, 0 to 1: SmoothQuant's alpha; for "
+                     "ranges with channels")
           ->check(CLI::Range(0.0, 1.0)));
   add(app.add_flag(
       "--equalize", f.equalizes,
-      "Channels between convolutions are made alike before they are quantized (kiln calibrate --equalize)"));
+      "Channels between convolutions are made alike before they are quantized, as when they were calibrated"));
   add(app.add_option(
              "--errorBudget", f.error_budget,
              "Layers stay in float32, the most harmful for each microsecond first, until results in int8 differ "
-             "so much at most: |difference| / |result|, on --data")
+             "so much at most: |difference| / |result|, on the samples of kiln build")
           ->check(positive()));
   add(app.add_option("--weights", f.weights,
                      "Products keep float32 weights as int4 or int8, with a scale for each block of a column: "
