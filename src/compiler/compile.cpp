@@ -129,6 +129,18 @@ std::vector<WatchedOutput> settle_watches(ir::Graph& graph, const CompileOptions
   return open;
 }
 
+// Shapes whose bytes no engine can count.
+void check_sizes(const ir::Graph& graph) {
+  for (const auto& v : graph.values()) {
+    if (!v->is_tensor() || !v->ranked() || bits(v->dtype()) == 0 || !is_static(v->shape())) continue;
+    const auto count = checked_element_count(static_dims(v->shape()));
+    if (!count || !byte_size(v->dtype(), *count))
+      throw Error(Code::kOverflow,
+                  "the bytes of '" + v->name() + "', which is " + v->type().str() + ", do not fit 64 bits")
+          .remedy("correct its shape in the model, or those that were given");
+  }
+}
+
 // There is no engine file yet: a plan or a kernel that is found unsound while building is a fault of the compiler.
 Error own_fault(const Error& e) {
   Error fault = Error(Code::kInternal, "the compiler made a step that is unsound: " + e.message()).cause(e.cause());
@@ -167,6 +179,7 @@ plan::Plan compile(std::unique_ptr<ir::Graph> graph, const CompileOptions& optio
     for (const auto& [rule, count] : one.counts) r.passes.counts[rule] += count;
     if (options.after_stage) options.after_stage(pass.name, *graph);
   }
+  check_sizes(*graph);
   const std::vector<WatchedOutput> watched = settle_watches(*graph, options, output_names);
   lay_out_outputs(*graph, options.output_layouts);
   const Extents extents(*graph, options.profiles, options.values);

@@ -204,6 +204,7 @@ def hostile_models():
     yield "outside_weight", model_bytes([add], [x], [outside])
     yield "negative_input", model_bytes([node("Relu", "x")], [info("x", [-2, 3])])
     yield "overflowing_input", model_bytes([node("Relu", "x")], [info("x", [1 << 62, 1 << 62])])
+    yield "overflowing_bytes", model_bytes([node("Relu", "x")], [info("x", [1 << 61, 2])])
     yield "large_input", model_bytes([node("Relu", "x")], [info("x", [1 << 20, 1 << 20])])
     yield "large_product", model_bytes([node("MatMul", "a b")], [info("a", [1 << 24, 1]), info("b", [1, 1 << 24])])
     yield "cycle", model_bytes([node("Add", "x b", "a"), node("Relu", "a", "b"), node("Relu", "a")], [x])
