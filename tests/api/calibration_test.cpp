@@ -87,7 +87,8 @@ class Calibration : public Network {
     Owned<IEngineInspector> inspector(engine.createEngineInspector());
     const std::string text = inspector->getEngineInformation(LayerInformationFormat::kJSON);
     int64_t count = 0;
-    for (size_t at = text.find("conv_int8"); at != std::string::npos; at = text.find("conv_int8", at + 1)) ++count;
+    const std::string wanted = "\"TacticName\": \"conv_int8\"";
+    for (size_t at = text.find(wanted); at != std::string::npos; at = text.find(wanted, at + 1)) ++count;
     return count;
   }
   // The results are near those of the network in float32, and not the same.

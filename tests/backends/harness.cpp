@@ -8,6 +8,7 @@
 
 #include "backends/cpu/device/device.h"
 #include "backends/cpu/target/target.h"
+#include "device/workspace.h"
 
 namespace kiln::testing {
 namespace {
@@ -231,7 +232,7 @@ void run(const Case& c, Built& built, const Tactic& tactic, const Config& config
     outputs.push_back(memory.back()->view());
   }
   KernelCall call{inputs, outputs, nullptr, 0};
-  std::vector<uint8_t> workspace(kernel->workspace(call) + 64);
+  std::vector<uint8_t> workspace(reserved(kernel->workspace(call)) + 64);
   const auto address = reinterpret_cast<uintptr_t>(workspace.data());
   call.workspace = workspace.data() + ((address + 63) / 64 * 64 - address);
   call.workspace_size = workspace.size() - 64;
@@ -306,7 +307,7 @@ Status launch_kernel(const std::string& name, const Attributes& parameters, cons
       views[list == &outputs].push_back(given ? memory.back()->view() : TensorView{});
     }
   KernelCall call{views[0], views[1], nullptr, 0};
-  Tensor workspace = Tensor::allocate(DType::kU8, {static_cast<int64_t>(kernel->workspace(call))});
+  Tensor workspace = Tensor::allocate(DType::kU8, {static_cast<int64_t>(reserved(kernel->workspace(call)))});
   call.workspace = workspace.mutable_data();
   call.workspace_size = static_cast<size_t>(workspace.bytes());
   KILN_RETURN_IF_ERROR(kernel->prepare(call));

@@ -10,6 +10,7 @@
 #include "backends/cpu/device/device.h"
 #include "backends/cpu/target/target.h"
 #include "backends/harness.h"
+#include "device/workspace.h"
 
 namespace kiln::tactic_testing {
 namespace {
@@ -228,7 +229,7 @@ void run(const NodeCase& c, const Built& built, const Tactic& tactic, const Conf
     inputs[i].dims = constant_dims[i].data();
   }
   KernelCall call{inputs, outputs, nullptr, 0};
-  call.workspace_size = kernel->workspace(call);
+  call.workspace_size = reserved(kernel->workspace(call));
   Tensor space = Tensor::allocate(DType::kU8, {static_cast<int64_t>(call.workspace_size) + 64});
   for (uint8_t& b : space.as_mutable<uint8_t>()) b = 0xff;
   call.workspace = space.mutable_data();

@@ -120,7 +120,7 @@ TEST(LayerPrecisions, GoWithWhatTheNodeBecomes) {
     return %b
   })");
   mark_precisions(*graph, HalfTarget(), half({{"norm", DType::kF32}}), null_logger());
-  passes::run_passes(*graph, {passes::canonicalize(), passes::fuse()}, {});
+  passes::run_passes(*graph, {passes::canonicalize(), passes::fuse()}, {.limits = find_target("cpu").fusion()});
   for (const auto& node : graph->nodes()) EXPECT_EQ(node->precision, DType::kF32) << node->name();
 }
 

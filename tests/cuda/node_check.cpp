@@ -9,6 +9,7 @@
 
 #include "backends/cuda/device/device.h"
 #include "backends/cuda/device/memory.h"
+#include "device/workspace.h"
 
 namespace kiln::cuda::testing {
 namespace {
@@ -256,7 +257,7 @@ TensorView PlacedStep::view(const Place& p) const {
 }
 
 void PlacedStep::prepare() {
-  workspace_size_ = kernel_->workspace(call());
+  workspace_size_ = reserved(kernel_->workspace(call()));
   if (workspace_size_ > 0) workspace_ = device_.allocator().allocate(workspace_size_, kAlignment);
   throw_if_error(kernel_->prepare(call()));
 }

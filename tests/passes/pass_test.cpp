@@ -45,7 +45,7 @@ TEST(Passes, FusionStaysWithinTheLimitsOfTheTarget) {
   limits.activations.erase("Relu");
   EXPECT_EQ(names(limits), (Names{"ip1 + bias1", "relu1"}));
   limits.bases.erase("MatMul");
-  EXPECT_EQ(names(limits), (Names{"ip1", "bias1 + relu1"}));
+  EXPECT_EQ(names(limits), (Names{"ip1", "fusedPointwiseNode(bias1, relu1)"}));
 }
 
 TEST(Passes, ReportAndLog) {
