@@ -115,8 +115,9 @@ TEST(LayerPrecisions, GoWithWhatTheNodeBecomes) {
   auto graph = ir::parse_graph(R"(graph main(%x: float32[1,2,4,4]) {
     %w = random float32[2,2,1,1] seed 1
     %k = random float32[2] seed 2
+    %v = constant float32[2]:{1.0,2.0}
     %c = Conv "conv"(%x, %w)
-    %b = BatchNormalization "norm"(%c, %k, %k, %k, %k)
+    %b = BatchNormalization "norm"(%c, %k, %k, %k, %v)
     return %b
   })");
   mark_precisions(*graph, HalfTarget(), half({{"norm", DType::kF32}}), null_logger());
