@@ -49,6 +49,13 @@ std::optional<Attributes> activations(const ir::PostOp& squeeze, const ir::PostO
   return attributes;
 }
 
+// Both convolutions' weights, once for each image. Beyond some 16 million products for all images are faster.
+constexpr double kMostRead = 1 << 24;
+double weights_read(const Shape& squeeze, int64_t images) {
+  return 2.0 * static_cast<double>(squeeze[0].value()) * static_cast<double>(squeeze[1].value()) *
+         static_cast<double>(images);
+}
+
 }  // namespace
 
 const Rule squeeze_excite{
@@ -73,6 +80,8 @@ const Rule squeeze_excite{
       const Shape& w = squeeze.input(1)->shape();
       if (w[0].value() > kMostSqueezed || w[1].value() > kMostSqueezed || w[1].value() % kWholeWords != 0)
         return decline("the convolutions have weights " + to_string(w));
+      if (const Dim& images = x->shape()[0]; images.is_constant() && weights_read(w, images.value()) > kMostRead)
+        return decline(to_string(x->shape()) + " would read weights " + to_string(w) + " for each image");
       auto attributes = activations(squeeze.post[0], excite.post[0]);
       if (!attributes) return decline("the kernels have other activations");
       Patch p(m);
