@@ -188,6 +188,14 @@ def test_weights_in_few_bits(kiln):
         assert "is not int4 or int8" in kiln.fails(2, "build", "net.onnx", f"--weights={form}")
 
 
+def test_types_that_have_no_effect_are_named(kiln):
+    save_model(kiln.folder / "relu.onnx", [helper.make_node("Relu", ["x"], ["y"])], {"x": (TensorProto.FLOAT, [2])}, {"y": (TensorProto.FLOAT, [2])})
+    assert "no product has constant weights" in kiln.run("build", "relu.onnx", "--weights=int4", "-o", "a.plan").stderr
+    for other in ("--fp16", "--best"):
+        assert f"--bf16: no effect beside {other}" in kiln.run("build", "relu.onnx", "--bf16", other, "-o", "a.plan").stderr
+    kiln.fails(2, "calibrate", "relu.onnx", "--data=.", "--rows=-1")
+
+
 def test_bad_data(kiln, network):
     path, images = network
     np.savez(kiln.folder / "flat.npz", x=images.reshape(12, -1))

@@ -104,7 +104,9 @@ void add_calibrate(CLI::App& app) {
   app.add_option("--format", o->format, "Of the file")
       ->check(CLI::IsMember({"kiln", "tensorrt"}))
       ->capture_default_str();
-  app.add_option("--rows", o->rows, "Tensors in the table")->capture_default_str();
+  app.add_option("--rows", o->rows, "Tensors in the table")
+      ->check(CLI::Range(int64_t{0}, int64_t{1000000}))
+      ->capture_default_str();
   app.add_option("--backend", o->build.backend,
                  "Back end that runs the model (kiln list backends); default: the first");
   app.add_flag("--verbose", o->build.verbose, "Log every decision");

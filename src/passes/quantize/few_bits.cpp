@@ -68,9 +68,12 @@ Rule in_few_bits(const FewBits& form) {
 Pass weights_in_few_bits(const FewBits& form) {
   return {"weights", [form](Graph& graph, PassContext& context) {
             const Rule rule = in_few_bits(form);
+            const auto multiplies_constant = [](const auto& n) { return n->is("MatMul") && n->input(1)->constant(); };
+            if (std::none_of(graph.nodes().begin(), graph.nodes().end(), multiplies_constant))
+              context.remark("no product has constant weights: none are kept in few bits");
             apply_rules(graph, {&rule}, context);
             for (const auto& n : graph.nodes()) {
-              if (!n->is("MatMul") || !n->input(1)->constant()) continue;
+              if (!multiplies_constant(n)) continue;
               (void)take_decline_reason();
               if (const auto match = ir::match(rule.pattern, *n)) (void)rule.rewrite(*match);
               context.remark("'" + n->name() + "' keeps its weights: " + take_decline_reason());
