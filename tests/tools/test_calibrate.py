@@ -1,5 +1,6 @@
 """kiln calibrate: ranges of a float network, and the engine in int8 that they give."""
 import json
+import re
 import struct
 
 import numpy as np
@@ -186,6 +187,13 @@ def test_weights_in_few_bits(kiln):
         assert 0 < error < bound, form
     for form in ["int3", "int4:32", "int4:block=", "int4:block=0", "int4:block=-1", "int4:block=8x", "float16"]:
         assert "is not int4 or int8" in kiln.fails(2, "build", "net.onnx", f"--weights={form}")
+
+
+def test_layers_stand_beside_the_limit_of_their_type(kiln, network):
+    path, _ = network
+    kiln.ok("build", path, "--int8", "--keepInt8", "--data=images.npz", "-o", "net.plan")
+    text = kiln.ok("bench", "--loadEngine=net.plan", "--iterations=1", "--duration=0", "--dumpProfile")
+    assert re.search(r"This device: .* in float32 products, [0-9.e+]+ in u?int8, ", text), text
 
 
 def test_types_that_have_no_effect_are_named(kiln):

@@ -30,13 +30,17 @@ class WorkColumns {
   WorkColumns(const std::vector<LayerTimes>& layers, bool shown, int threads, const std::string& backend)
       : shown_(shown) {
     if (!shown) return;
-    limits_ = measure_limits(threads, backend);
+    std::vector<api::LayerInfo> infos;
     for (const LayerTimes& l : layers) {
+      infos.push_back(l.layer);
       op_ = std::max(op_, l.layer.op.size());
       tactic_ = std::max(tactic_, l.layer.tactic.size());
     }
-    say(api::Level::kInfo, fmt::format("This device: {:.4g} GFLOP/s in float32 products, {:.4g} GB/s in sums",
-                                       limits_.flops_per_s / 1e9, limits_.bytes_per_s / 1e9));
+    limits_ = measure_limits(threads, backend, infos);
+    std::string others;
+    for (const auto& [type, rate] : limits_.flops_in) others += fmt::format("{:.4g} in {}, ", rate / 1e9, type);
+    say(api::Level::kInfo, fmt::format("This device: {:.4g} GFLOP/s in float32 products, {}{:.4g} GB/s in sums",
+                                       limits_.flops_per_s / 1e9, others, limits_.bytes_per_s / 1e9));
   }
   std::string head() const {
     return shown_ ? fmt::format("{:<{}} {:<{}} {:>9} {:>7} {:>8}", "Operator", op_, "Tactic", tactic_, "GFLOP/s",

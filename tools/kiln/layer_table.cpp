@@ -39,25 +39,55 @@ double best_ms(const std::string& graph, int threads, const std::string& backend
   return std::max(best, 1e-6);
 }
 
+constexpr double kSide = 1024;  // of the matrices that are multiplied
+
+double product_flops(const std::string& type, const std::string& op, int threads, const std::string& backend) {
+  const double ms = best_ms("graph main(%a: " + type + "[1024,1024], %b: " + type + "[1024,1024]) {\n  %y = " + op +
+                                " \"product\"(%a, %b)\n  return %y\n}\n",
+                            threads, backend);
+  return 2 * kSide * kSide * kSide / ms * 1e3;
+}
+
+// "float16" of "x float16[1,64] channels-last": of what the layer reads first.
+std::string type_read(const api::LayerInfo& layer) {
+  if (layer.inputs.empty()) return "";
+  const std::string& first = layer.inputs.front();
+  const size_t end = first.rfind('['), begin = first.rfind(' ', end);
+  return end == std::string::npos || begin == std::string::npos ? "" : first.substr(begin + 1, end - begin - 1);
+}
+
+std::map<std::string, double> rates_told(const std::string& backend) {
+  for (const api::DeviceInfo& d : api::list_devices())
+    if (d.backend == backend && d.missing.empty()) return d.operations_per_second;
+  return {};
+}
+
 }  // namespace
 
 double Limits::least_ms(const api::LayerInfo& layer) const {
-  const double compute = layer.flops > 0 && flops_per_s > 0 ? layer.flops / flops_per_s : 0;
+  const auto other = flops_in.find(type_read(layer));
+  const double rate = other == flops_in.end() ? flops_per_s : other->second;
+  const double compute = layer.flops > 0 && rate > 0 ? layer.flops / rate : 0;
   const double move = layer.bytes > 0 && bytes_per_s > 0 ? layer.bytes / bytes_per_s : 0;
   return 1e3 * std::max(compute, move);
 }
 
-Limits measure_limits(int threads, const std::string& backend) {
-  constexpr double kSide = 1024, kLength = 1 << 24;
-  const double product = best_ms(
-      "graph main(%a: float32[1024,1024], %b: float32[1024,1024]) {\n"
-      "  %y = MatMul \"product\"(%a, %b)\n  return %y\n}\n",
-      threads, backend);
+Limits measure_limits(int threads, const std::string& backend, const std::vector<api::LayerInfo>& layers) {
+  constexpr double kLength = 1 << 24;
   const double sum = best_ms(
       "graph main(%a: float32[16777216], %b: float32[16777216]) {\n"
       "  %y = Add \"sum\"(%a, %b)\n  return %y\n}\n",
       threads, backend);
-  return {2 * kSide * kSide * kSide / product * 1e3, 3 * 4 * kLength / sum * 1e3};
+  Limits limits{product_flops("float32", "MatMul", threads, backend), 3 * 4 * kLength / sum * 1e3};
+  const std::map<std::string, double> told = rates_told(backend);
+  for (const api::LayerInfo& layer : layers) {
+    const std::string type = type_read(layer);
+    if (layer.flops <= 0 || limits.flops_in.count(type)) continue;
+    if (const auto rate = told.find(type); rate != told.end()) limits.flops_in[type] = rate->second;
+    else if (type == "int8" || type == "uint8")
+      limits.flops_in[type] = product_flops(type, "MatMulInteger", threads, backend);
+  }
+  return limits;
 }
 
 double LayerTimes::total() const { return std::accumulate(ms.begin(), ms.end(), 0.0); }

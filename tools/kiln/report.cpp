@@ -83,9 +83,11 @@ Json layer_json(const LayerTimes& l, const Limits& limits, Links& links) {
 class KnownLimits {
  public:
   explicit KnownLimits(int threads) : threads_(threads) {}
-  const Limits& of(const std::string& backend) {
-    const auto it = limits_.find(backend);
-    return it != limits_.end() ? it->second : limits_[backend] = measure_limits(threads_, backend);
+  const Limits& of(const api::Engine& engine) {
+    const auto it = limits_.find(engine.backend());
+    return it != limits_.end()
+               ? it->second
+               : limits_[engine.backend()] = measure_limits(threads_, engine.backend(), engine.layers());
   }
 
  private:
@@ -100,7 +102,7 @@ Json engine_json(const std::string& path, const ReportOptions& o, KnownLimits& k
   api::Session session = engine.create_session(o.threads);
   set_inputs(session, engine, {}, asked, choose_profile(engine, {}, asked, o.profile));
   session.enqueue();  // the first prepares
-  const Limits& limits = known.of(engine.backend());
+  const Limits& limits = known.of(engine);
   Json json{{"name", engine.name()},
             {"backend", engine.backend()},
             {"device", engine.device()},
