@@ -122,6 +122,14 @@ TEST(ConvTranspose, SizesAndSymbols) {
   EXPECT_THROW(shapes("ConvTranspose", {}, {{{"1", "3", "8"}}, {{"4", "3", "2"}}}), Error);
 }
 
+TEST(DeformConv, OffsetsAndMasksAreOfAsManyImages) {
+  const Tensor x = counting({2, 1, 3, 3}), w = counting({1, 1, 2, 2});
+  EXPECT_THROW(run("DeformConv", {}, {x, w, counting({1, 8, 2, 2})}), Error);
+  EXPECT_THROW(run("DeformConv", {}, {x, w, counting({2, 8, 2, 2}), Tensor(), counting({1, 4, 2, 2})}), Error);
+  EXPECT_EQ(run("DeformConv", {}, {x, w, counting({2, 8, 2, 2}), Tensor(), counting({2, 4, 2, 2})})[0].dims(),
+            (Dims{2, 1, 2, 2}));
+}
+
 TEST(DeformConv, WithoutOffsetsIsConv) {
   const Tensor x = counting({1, 2, 4, 4}), w = counting({2, 2, 2, 2}),
                offset = Tensor::allocate(DType::kF32, {1, 8, 3, 3});

@@ -42,11 +42,13 @@ OutputShape deform_conv_shape(ShapeCall& c) {
           "offset_group does not divide the channels of x");
   const DeformWindow window = deform_window(c);
   const Dim taps = window.kernel[0] * window.kernel[1] * Dim(offset_group);
+  require_same(offset[0], x[0], "images of offset and x");
   require_same(offset[1], taps * 2, "channels of offset and twice the taps");
   for (size_t i = 0; i < 2; ++i) require_same(offset[i + 2], window.output[i], "sizes of offset and output");
   if (c.present("b")) require_vector(c, "b", w[0]);
   if (c.present("mask")) {
     require_rank(c, "mask", 4);
+    require_same(c.dims("mask")[0], x[0], "images of mask and x");
     require_same(c.dims("mask")[1], taps, "channels of mask and taps");
     for (size_t i = 0; i < 2; ++i) require_same(c.dims("mask")[i + 2], window.output[i], "sizes of mask and output");
   }
