@@ -26,6 +26,12 @@ TEST(Attention, HeadsMasksAndCausality) {
   Tensor mask = random_tensor(rng, DType::kBool, {2, 1, 5, 19});
   for (int64_t i = 0; i < mask.size(); i += 19) mask.set_int(i, 1);
   check({"Attention", {x({2, 3, 5, 16}), x({2, 3, 19, 16}), x({2, 3, 19, 16}), mask}});
+  check({"Attention",
+         {x({6, 2, 5, 16}), x({6, 2, 9, 16}), x({6, 2, 9, 16}), x({3, 2, 5, 9})},
+         {{"mask_period", int64_t{3}}}});
+  check({"Attention",
+         {x({3, 2, 5, 16}), x({3, 2, 9, 16}), x({3, 2, 9, 16}), x({3, 1, 5, 9})},
+         {{"mask_period", int64_t{3}}}});
 }
 
 TEST(Attention, ThreeAxesAndStrides) {

@@ -76,6 +76,16 @@ TEST(CudaAttention, MasksOfEveryShape) {
       }
 }
 
+TEST(CudaAttention, MasksThatRepeatOverBatches) {
+  for (DType type : {DType::kF32, DType::kF16})
+    for (int64_t batch : {3, 12}) {
+      NodeCase c = joined(type, batch, 49, 49, 4, 4, 32, 32);
+      c.attributes.set("mask_period", int64_t{3});
+      c.inputs.push_back(mask(type, {3, 4, 49, 49}, 5));
+      EXPECT_EQ(check(c), std::set<std::string>{"attention"}) << batch;
+    }
+}
+
 TEST(CudaAttention, NothingAllowedIsNotANumber) {
   for (DType type : {DType::kF32, DType::kF16}) {
     NodeCase c = joined(type, 1, 4, 40, 2, 2, 16, 16);

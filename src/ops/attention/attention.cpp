@@ -109,7 +109,8 @@ constexpr double kMasked = -std::numeric_limits<double>::infinity();
 // What is added to the scores: the mask, causality and padding. The mask may be shorter than the keys; what it lacks is masked.
 class Bias {
  public:
-  Bias(const RefCall& c, const Dims& scores, int64_t past) : causal_(c.integer("is_causal") != 0), past_(past) {
+  Bias(const RefCall& c, const Dims& scores, int64_t past)
+      : causal_(c.integer("is_causal") != 0), past_(past), period_(c.integer("mask_period")) {
     if (c.present("nonpad_kv_seqlen")) lengths_ = integers(c.input("nonpad_kv_seqlen"));
     if (!c.present("attn_mask")) return;
     const Tensor& mask = c.input("attn_mask");
@@ -120,6 +121,7 @@ class Bias {
     length_ = mask.dims().back();
     Dims to = scores;
     to.back() = length_;
+    if (period_ > 0 && scores[0] % period_ == 0) to[0] = period_;
     const bool is_short = c.integer("whole_mask") != 0 && length_ != scores.back();
     if (is_short || length_ > scores.back() || broadcast(mask.dims(), to) != to)
       throw Error(Code::kShapeMismatch,
@@ -131,12 +133,12 @@ class Bias {
     if (causal_ && j > i + past_) return kMasked;
     if (!lengths_.empty() && j >= nth(lengths_, b)) return kMasked;
     if (values_.empty()) return 0;
-    return j < length_ ? nth(values_, dot({b, h, i, j}, strides_)) : kMasked;
+    return j < length_ ? nth(values_, dot({period_ > 0 ? b % period_ : b, h, i, j}, strides_)) : kMasked;
   }
 
  private:
   bool causal_;
-  int64_t past_, length_ = 0;
+  int64_t past_, period_, length_ = 0;
   std::vector<double> values_;
   std::vector<int64_t> lengths_;
   Dims strides_;
@@ -203,28 +205,30 @@ void attention_reference(RefCall& c) {
 
 }  // namespace
 
-const OpDef attention = op("Attention")
-                            .input("q", kFloatTypes)
-                            .input("k", kFloatTypes, "q")
-                            .input("v", kFloatTypes)
-                            .optional_input("attn_mask", kNumericTypes | kBoolType)
-                            .optional_input("past_key", kFloatTypes, "k")
-                            .optional_input("past_value", kFloatTypes, "v")
-                            .optional_input("nonpad_kv_seqlen", DType::kI64)
-                            .attr("is_causal", int64_t{0})
-                            .attr("kv_num_heads", int64_t{0})
-                            .attr("q_num_heads", int64_t{0})
-                            .attr("qk_matmul_output_mode", int64_t{0})
-                            .attr("scale", 0.0)
-                            .attr("softcap", 0.0)
-                            .attr("softmax_precision", std::string(""))
-                            .attr("whole_mask", int64_t{0})  // 1: the mask is as long as the keys. Kiln's own
-                            .output("y", same_type("q"))
-                            .optional_output("present_key", same_type("k"))
-                            .optional_output("present_value", same_type("v"))
-                            .optional_output("qk_matmul_output", same_type("q"))
-                            .shapes(attention_shapes)
-                            .reference(attention_reference)
-                            .accuracy(Accuracy::kReduction);
+const OpDef attention =
+    op("Attention")
+        .input("q", kFloatTypes)
+        .input("k", kFloatTypes, "q")
+        .input("v", kFloatTypes)
+        .optional_input("attn_mask", kNumericTypes | kBoolType)
+        .optional_input("past_key", kFloatTypes, "k")
+        .optional_input("past_value", kFloatTypes, "v")
+        .optional_input("nonpad_kv_seqlen", DType::kI64)
+        .attr("is_causal", int64_t{0})
+        .attr("kv_num_heads", int64_t{0})
+        .attr("q_num_heads", int64_t{0})
+        .attr("qk_matmul_output_mode", int64_t{0})
+        .attr("scale", 0.0)
+        .attr("softcap", 0.0)
+        .attr("softmax_precision", std::string(""))
+        .attr("whole_mask", int64_t{0})   // 1: the mask is as long as the keys. Kiln's own
+        .attr("mask_period", int64_t{0})  // n: batches b and b + n share a mask [n, ...]. Kiln's own
+        .output("y", same_type("q"))
+        .optional_output("present_key", same_type("k"))
+        .optional_output("present_value", same_type("v"))
+        .optional_output("qk_matmul_output", same_type("q"))
+        .shapes(attention_shapes)
+        .reference(attention_reference)
+        .accuracy(Accuracy::kReduction);
 
 }  // namespace kiln::ops

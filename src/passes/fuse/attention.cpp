@@ -72,7 +72,7 @@ struct WindowMask {
   Value* scores = nullptr;  // without it
   Node *outer = nullptr, *add = nullptr, *inner = nullptr;
   const Tensor* mask = nullptr;
-  Dims seen;
+  Dims seen;  // windows, heads, n, n
 };
 
 std::optional<WindowMask> window_mask(Value* v) {
@@ -90,10 +90,10 @@ std::optional<WindowMask> window_mask(Value* v) {
   if (!w.mask || !w.inner) return std::nullopt;
   w.scores = w.inner->input(0);
   const Shape &whole = v->shape(), &seen = w.inner->output()->shape();
-  if (!is_static(seen) || seen.size() != 5 || !w.scores->ranked() || w.scores->shape() != whole ||
-      !(w.add->output()->shape() == seen))
+  if (seen.size() != 5 || !is_static({seen.begin() + 1, seen.end()}) || !w.scores->ranked() ||
+      w.scores->shape() != whole || !(w.add->output()->shape() == seen))
     return std::nullopt;
-  w.seen = static_dims(seen);
+  w.seen = static_dims({seen.begin() + 1, seen.end()});
   for (size_t i = 1; i < 4; ++i)
     if (!(whole[i] == seen[i + 1])) return std::nullopt;
   return w;
@@ -101,8 +101,8 @@ std::optional<WindowMask> window_mask(Value* v) {
 
 constexpr int64_t kMostMaskElements = int64_t{1} << 24;
 
-// The masks of all windows, and what is added to all of them (or null), as one mask of [batch * windows, heads or 1, n, n]; nothing when it
-// would be too large.
+// The masks of all windows, and what is added to all of them (or null), as one mask of [windows, heads or 1, n, n]; nothing when it would be
+// too large, or images have masks of their own.
 std::optional<Tensor> whole_mask(const WindowMask& w, const Tensor* common) {
   Dims to = w.seen;
   const Tensor* parts[] = {w.mask, common};
@@ -110,19 +110,20 @@ std::optional<Tensor> whole_mask(const WindowMask& w, const Tensor* common) {
   for (const Tensor* t : parts) {
     if (!t) continue;
     const Dims& dims = t->dims();
-    if (dims.size() > 5 || (t == common && dims.size() > 4)) return std::nullopt;
+    if (dims.size() > 5 || (t == common && dims.size() > 4) || (dims.size() == 5 && dims[0] != 1)) return std::nullopt;
     const size_t heads = dims.size() >= 3 ? dims.size() - 3 : 0;
     one_head = one_head && (dims.size() < 3 || dims[heads] == 1);
     // All but the batch of what is common stands for all windows.
     if (t == common && dims.size() == 4 && dims[0] != 1) return std::nullopt;
   }
-  if (one_head) to[2] = 1;
+  if (one_head) to[1] = 1;
   if (element_count(to) > kMostMaskElements) return std::nullopt;
-  Tensor result = Tensor::allocate(w.mask->dtype(), {to[0] * to[1], to[2], to[3], to[4]});
+  Tensor result = Tensor::allocate(w.mask->dtype(), to);
   std::vector<double> sums(static_cast<size_t>(result.size()), 0.0);
   for (const Tensor* t : parts) {
     if (!t) continue;
-    const Dims places = ops::broadcast_strides(t->dims(), to);
+    const Dims& dims = t->dims();
+    const Dims places = ops::broadcast_strides(dims.size() == 5 ? Dims(dims.begin() + 1, dims.end()) : dims, to);
     Dims index(to.size(), 0);
     size_t i = 0;
     for (bool more = !sums.empty(); more; more = ops::advance(index, to)) sums[i++] += t->at(ops::dot(index, places));
@@ -183,6 +184,7 @@ const Rule attention{
         inputs.emplace_back(mask);
       }
       Attributes attributes{{"scale", product.scale * q.scale * k.scale}};
+      if (windows) attributes.set("mask_period", windows->seen[0]);
       // The sum demands that both have one size, whatever it is called.
       if (mask && !windows && !mask->shape().back().is_constant() && !(mask->shape().back() == v->shape()[2]))
         attributes.set("whole_mask", int64_t{1});

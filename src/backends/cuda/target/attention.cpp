@@ -51,7 +51,8 @@ const Tactic attention{
           const Attributes& a = p.attributes();
           Attributes parameters{{"q_heads", a.integer("q_num_heads", 0)},
                                 {"kv_heads", a.integer("kv_num_heads", 0)},
-                                {"causal", a.integer("is_causal", 0)}};
+                                {"causal", a.integer("is_causal", 0)},
+                                {"mask_period", a.integer("mask_period", 0)}};
           parameters.set("queries", config.integer("queries", 0));
           if (a.has("scale")) parameters.set("scale", a.real("scale"));
           Emitted e =

@@ -60,7 +60,7 @@ void run_head(const AttentionShape& s, const Plan& plan, int64_t item, int64_t b
   pack_b({v + b * s.v.batch + kv * s.v.head, s.v.row, false}, s.keys, s.value_size, kValues.panel, packed_v);
   q += b * s.q.batch + h * s.q.head;
   y += b * s.y.batch + h * s.y.head;
-  if (mask) mask += b * s.mask_strides[0] + h * s.mask_strides[1];
+  if (mask) mask += (s.mask_period > 0 ? b % s.mask_period : b) * s.mask_strides[0] + h * s.mask_strides[1];
   for (int64_t i = begin; i < end; i += plan.rows) {
     // Whole panels, as they were packed.
     const int64_t rows = std::min(plan.rows, end - i),

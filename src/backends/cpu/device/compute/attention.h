@@ -17,6 +17,7 @@ struct AttentionShape {
   bool causal = false;  // query i sees keys 0 to i
   // Of the mask over [batch, heads, queries]; rows of `keys` adjacent elements. 0 where it is broadcast.
   int64_t mask_strides[3] = {0, 0, 0};
+  int64_t mask_period = 0;  // n > 0: batches b and b + n share a mask
 };
 
 // Floats of workspace.

@@ -1,5 +1,6 @@
 // Kernel "attention": inputs q, k, v of [batch, heads, sequence, size] or [batch, sequence, heads * size], and a mask (float32 or
-// bool, may be absent). Parameters: q_heads, kv_heads (of inputs with three axes), causal, scale (absent: 1 / sqrt(size)).
+// bool, may be absent). Parameters: q_heads, kv_heads (of inputs with three axes), causal, scale (absent: 1 / sqrt(size)), mask_period (n:
+// batches b and b + n share a mask).
 #include "backends/cpu/device/compute/attention.h"
 
 #include <algorithm>
@@ -29,7 +30,10 @@ std::optional<Heads> as_heads(const TensorView& v, int64_t heads) {
 class AttentionKernel final : public DenseKernel {
  public:
   explicit AttentionKernel(const Attributes& p)
-      : q_heads_(p.integer("q_heads", 0)), kv_heads_(p.integer("kv_heads", 0)), causal_(p.integer("causal", 0) != 0) {
+      : q_heads_(p.integer("q_heads", 0)),
+        kv_heads_(p.integer("kv_heads", 0)),
+        causal_(p.integer("causal", 0) != 0),
+        mask_period_(p.integer("mask_period", 0)) {
     if (p.has("scale")) scale_ = static_cast<float>(p.real("scale"));
   }
 
@@ -52,10 +56,10 @@ class AttentionKernel final : public DenseKernel {
         q->size != k->size || k->rows != v->rows || k->heads != v->heads || q->heads != y->heads ||
         q->rows != y->rows || v->size != y->size || k->heads < 1 || q->heads % k->heads != 0)
       return {Code::kShapeMismatch, "the operands of attention do not fit each other"};
-    shape_ = {q->batch,   q->heads,   k->heads,   q->rows,
-              k->rows,    q->size,    v->size,    q->strides,
-              k->strides, v->strides, y->strides, scale_.value_or(1 / std::sqrt(static_cast<float>(q->size))),
-              causal_,    {0, 0, 0}};
+    shape_ = {q->batch,   q->heads,   k->heads,    q->rows,
+              k->rows,    q->size,    v->size,     q->strides,
+              k->strides, v->strides, y->strides,  scale_.value_or(1 / std::sqrt(static_cast<float>(q->size))),
+              causal_,    {0, 0, 0},  mask_period_};
     return prepare_mask(call.inputs[3]);
   }
 
@@ -64,7 +68,8 @@ class AttentionKernel final : public DenseKernel {
     if (!mask.present()) return kOkStatus;
     if (mask.dtype != DType::kF32 && mask.dtype != DType::kBool)
       return {Code::kMalformedPlan, "the mask of attention is float32 or bool"};
-    const int64_t to[] = {shape_.batch, shape_.heads, shape_.queries, shape_.keys};
+    const bool repeats = mask_period_ > 0 && shape_.batch % mask_period_ == 0;
+    const int64_t to[] = {repeats ? mask_period_ : shape_.batch, shape_.heads, shape_.queries, shape_.keys};
     if (mask.rank < 1 || mask.rank > 4 || mask.dims[mask.rank - 1] != shape_.keys)
       return {Code::kShapeMismatch, "the mask of attention has another number of keys"};
     int64_t stride = shape_.keys;
@@ -116,6 +121,7 @@ class AttentionKernel final : public DenseKernel {
 
   int64_t q_heads_, kv_heads_;
   bool causal_;
+  int64_t mask_period_;
   std::optional<float> scale_;
   AttentionShape shape_;
   int64_t mask_elements_ = 0;

@@ -38,7 +38,8 @@ const Tactic attention{
           const Attributes& a = p.attributes();
           Attributes to{{"q_heads", a.integer("q_num_heads", 0)},
                         {"kv_heads", a.integer("kv_num_heads", 0)},
-                        {"causal", a.integer("is_causal", 0)}};
+                        {"causal", a.integer("is_causal", 0)},
+                        {"mask_period", a.integer("mask_period", 0)}};
           if (a.has("scale")) to.set("scale", a.real("scale"));
           Emitted e = emit_kernel("attention", std::move(to), {0, 1, 2, p.input(3).present ? 3 : Emitted::kAbsent});
           e.strided_inputs = 0b0111;

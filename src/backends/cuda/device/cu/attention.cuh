@@ -171,7 +171,7 @@ template <class T> struct HeadPointers {
     k = static_cast<const T*>(a.k) + batch * a.k_at.batch + key_head * a.k_at.head;
     v = static_cast<const T*>(a.v) + batch * a.v_at.batch + key_head * a.v_at.head;
     y = static_cast<T*>(a.y) + batch * a.y_at.batch + head * a.y_at.head;
-    mask = batch * a.mask_at.batch + head * a.mask_at.head;
+    mask = batch % a.mask_period * a.mask_at.batch + head * a.mask_at.head;
   }
 };
 

@@ -44,7 +44,8 @@ struct AttentionArguments {
   int64_t mask_key;  // elements between keys
   MaskKind mask_kind;
   int32_t batch, heads, heads_per_key_head, queries, keys, size, value_size;
-  int32_t causal;  // a query sees the keys up to its own position
+  int32_t mask_period;  // batches b and b + mask_period share a mask
+  int32_t causal;       // a query sees the keys up to its own position
   float scale, inverse_scale;
 };
 

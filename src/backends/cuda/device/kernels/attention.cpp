@@ -1,6 +1,7 @@
 // Kernel "attention": inputs q, k, v of [batch, heads, sequence, size] or [batch, sequence, heads * size], and a mask (bool, float32
 // or like q; may be absent). float32, float16 or bfloat16. Parameters: q_heads, kv_heads (of inputs with three axes), causal, scale
-// (absent: 1 / sqrt(size)), queries of a block on tensor cores (16, 32 or 64, where there is such a kernel; 0: as seems best).
+// (absent: 1 / sqrt(size)), queries of a block on tensor cores (16, 32 or 64, where there is such a kernel; 0: as seems best), mask_period (n:
+// batches b and b + n share a mask).
 #include "backends/cuda/device/cu/attention.h"
 
 #include <cmath>
@@ -47,6 +48,7 @@ class AttentionKernel final : public Kernel {
         q_heads_(p.integer("q_heads", 0)),
         kv_heads_(p.integer("kv_heads", 0)),
         causal_(p.integer("causal", 0) != 0),
+        mask_period_(static_cast<int32_t>(read_integer(p, "mask_period", 0, INT32_MAX))),
         block_(read_integer(p, "queries", 0, kQueryRows)) {
     if (p.has("scale")) scale_ = static_cast<float>(p.real("scale"));
   }
@@ -106,6 +108,7 @@ class AttentionKernel final : public Kernel {
  private:
   Status read_mask(const TensorView& mask, DType type) {
     AttentionArguments& a = arguments_;
+    a.mask_period = std::max(a.batch, 1);
     if (!mask.present()) return kOkStatus;
     if (mask.dtype == DType::kBool) a.mask_kind = MaskKind::kAllowed;
     else if (mask.dtype == DType::kF32) a.mask_kind = MaskKind::kAddedF32;
@@ -113,7 +116,8 @@ class AttentionKernel final : public Kernel {
     else return {Code::kMalformedPlan, "the mask of attention is bool, float32 or like the queries"};
     if (!is_plain(mask) || mask.rank < 1 || mask.rank > 4 || mask.dims[mask.rank - 1] != a.keys)
       return {Code::kShapeMismatch, "the mask of attention has another number of keys"};
-    const int64_t to[] = {a.batch, a.heads, a.queries, a.keys};
+    if (mask_period_ > 0 && a.batch % mask_period_ == 0) a.mask_period = mask_period_;
+    const int64_t to[] = {a.mask_period, a.heads, a.queries, a.keys};
     int64_t strides[4] = {};
     for (int i = 0; i < 4; ++i) {
       const int axis = i - (4 - mask.rank);
@@ -174,6 +178,7 @@ class AttentionKernel final : public Kernel {
   Gpu& gpu_;
   int64_t q_heads_, kv_heads_;
   bool causal_;
+  int32_t mask_period_;
   int64_t block_;
   std::optional<float> scale_;
   AttentionArguments arguments_ = {};
