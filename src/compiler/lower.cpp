@@ -9,7 +9,6 @@
 #include "base/file_map.h"
 #include "base/index.h"
 #include "compiler/cut_in_place.h"
-#include "compiler/plan_memory.h"
 #include "compiler/problems.h"
 #include "device/workspace.h"
 #include "passes/value_queries.h"
@@ -130,7 +129,6 @@ int32_t Lowering::constant_tensor(Scope& scope, const Tensor& tensor, const std:
   for (int64_t d : tensor.dims()) info.dims.push_back(dim_of(d));
   info.layout = layout;
   info.storage = Storage::kConstant;
-  info.on_host = plan_.device_memory && scope.is_body;  // bodies run on the host
   info.offset = add_constant(tensor);
   info.size = static_cast<uint64_t>(tensor.bytes());
   scope.program->tensors.push_back(std::move(info));
@@ -154,7 +152,8 @@ int32_t Lowering::tensor_of(Scope& scope, const ir::Value* value) {
     for (const Dim& d : value->shape()) info.dims.push_back(dim_of(d));
   const auto max = value->is_tensor() && value->ranked() ? extents_.reserved(value->shape()) : std::nullopt;
   const bool from_control = value->producer() && !value->producer()->regions.empty();
-  if (scope.is_body || !max || from_control || value->dtype() == DType::kString) {
+  const bool passed = scope.is_body && (value->is_input() || value->is_graph_output());  // between a body and its step
+  if (passed || !max || from_control || value->dtype() == DType::kString) {
     info.storage = Storage::kSlot;
   } else if (value->is_input()) {
     info.storage = Storage::kInput;
@@ -178,7 +177,7 @@ int32_t Lowering::tensor_of(Scope& scope, const ir::Value* value) {
 
 // A node that only renames the bytes of its input.
 bool Lowering::shares_memory(const Scope& scope, const ir::Node& node) const {
-  if (scope.is_body || !is_reshape(node) || !node.post.empty()) return false;
+  if (!is_reshape(node) || !node.post.empty()) return false;
   const ir::Value *in = node.input(0), *out = node.output();
   auto it = scope.tensors.find(in);
   if (it == scope.tensors.end() || out->is_graph_output() || !extents_.reserved(out->shape()) || !out->ranked())
@@ -263,7 +262,7 @@ void Lowering::lower_kernel(Scope& scope, const Problem& problem, const Choice& 
   for (const Argument& a : problem.inputs)  // the plan holds what the kernel reads
     if (a.constant) FileMap::let_go(a.constant->data(), static_cast<size_t>(a.constant->bytes()));
   StepDetail detail{&node, emitted.strided_output, emitted.strided_inputs};
-  if (!scope.is_body && !is_late(scope, step)) {
+  if (!is_late(scope, step)) {
     ask_kernel(problem, emitted, step);
     for (const ProfileChoice& other : others) add_variant(scope, step, detail, choice, other);
   }
@@ -340,27 +339,56 @@ void Lowering::lower_program(const ir::Graph& graph, size_t index, bool is_body)
     if (node->regions.empty()) ++next;
   }
   for (const ir::Value* v : graph.outputs())
-    if (is_body || !watched_only_.count(v)) scope.program->outputs.push_back(tensor_of(scope, v));
-  if (is_body) return;
-  for (const WatchedOutput& w : watched_)
+    if (is_body || !watched_only_.count(v)) scope.program->outputs.push_back(output_of(scope, v));
+  for (const WatchedOutput& w : is_body ? std::vector<WatchedOutput>() : watched_)
     plan_.watches.push_back({tensor_of(scope, graph.outputs()[w.output]), w.kind, w.message});
+  plan_scope(scope, index);
+}
+
+// Bodies give their results on the host.
+int32_t Lowering::output_of(Scope& scope, const ir::Value* value) {
+  if (!scope.is_body || !plan_.device_memory || !value || !value->constant()) return tensor_of(scope, value);
+  const int32_t index = constant_tensor(scope, *value->constant(), value->name(), value->layout);
+  nth(scope.program->tensors, index).on_host = true;
+  return index;
+}
+
+void Lowering::plan_scope(Scope& scope, size_t index) {
   const MemoryPlan memory{*scope.program, scope.details, scope.shares, scope.tensors,
                           [this](const Dim& d) { return dim_of(d); }};
   cut_in_place(memory, plan_);
-  if (plan_.device_memory) place_steps(*scope.program, scope.details, scope.shares, plan_);
-  plan_memory(memory, plan_, std::max(plan::kAlignment, target_.device().facts().alignment));
+  if (plan_.device_memory) place_steps(*scope.program, scope.is_body, scope.details, scope.shares, plan_);
+  memory_.resize(plan_.programs.size());
+  memory_[index] = plan_memory(memory, plan_, memory_, std::max(plan::kAlignment, target_.device().facts().alignment));
+  if (scope.is_body) return;
+  plan_.arena_size = memory_[index].device;
+  plan_.host_arena_size = memory_[index].host;
 }
 
-// A slot's tensor can be copied to the device when its shape is known before running.
-bool Lowering::host_only(const Problem& problem, bool is_body) const {
+// What lies in a slot can be copied to the device when its shape is known before running.
+bool Lowering::is_sized(const Problem& problem) const {
   const auto sized = [&](const ir::Value* v) {
     return !v || v->constant() ||
            (v->is_tensor() && v->ranked() && v->dtype() != DType::kString && extents_.opt(v->shape()) &&
             extents_.reserved(v->shape()));
   };
   const ir::Node& node = *problem.node;
-  return is_body || problem.sizes_results || !std::all_of(node.inputs().begin(), node.inputs().end(), sized) ||
-         !std::all_of(node.outputs().begin(), node.outputs().end(), sized);
+  return !problem.sizes_results && std::all_of(node.inputs().begin(), node.inputs().end(), sized) &&
+         std::all_of(node.outputs().begin(), node.outputs().end(), sized);
+}
+
+// Whether a layer of a body reads and writes so much that it pays to copy what the body takes and gives to the device and back.
+bool Lowering::pays_copies(const std::vector<Problem>& problems) const {
+  constexpr double kBytes = 1 << 18;  // what a processor reads while it waits for two small copies
+  const auto bytes = [](const std::vector<Argument>& list) {
+    double sum = 0;
+    for (const Argument& a : list)
+      if (a.present && a.ranked) sum += static_cast<double>(element_count(a.opt)) * bits(a.dtype) / 8.0;
+    return sum;
+  };
+  return std::any_of(problems.begin(), problems.end(), [&](const Problem& p) {
+    return is_sized(p) && bytes(p.inputs) + bytes(p.outputs) >= kBytes && device_tuner_.accepts(p);
+  });
 }
 
 // What the device cannot run, tactics of the host take, and what they decline its reference evaluation.
@@ -370,9 +398,10 @@ std::vector<Choice> Lowering::choose(std::vector<Problem>& problems, bool is_bod
   std::vector<Choice> mine_earlier;
   std::vector<bool> on_host;
   std::string names;
+  const bool stays = is_body && !pays_copies(problems);
   for (size_t i = 0; i < problems.size(); ++i) {
     Problem& problem = problems[i];
-    on_host.push_back(host_only(problem, is_body) || !device_tuner_.accepts(problem));
+    on_host.push_back(stays || !is_sized(problem) || !device_tuner_.accepts(problem));
     if (on_host.back()) {
       if (host_tuner_) problem.threads = host_tuner_->threads();
       names += (names.empty() ? "" : ", ") + problem.node->name() + " (" + problem.op() + ")";

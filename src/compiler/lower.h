@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "compiler/extents.h"
-#include "compiler/place.h"
+#include "compiler/plan_memory.h"
 
 namespace kiln {
 
@@ -46,7 +46,10 @@ class Lowering {
   void lower_kernel(Scope& scope, const Problem& problem, const Choice& choice,
                     const std::vector<ProfileChoice>& others);
   static bool is_late(const Scope& scope, const plan::StepInfo& step);
-  bool host_only(const Problem& problem, bool is_body) const;
+  bool is_sized(const Problem& problem) const;
+  bool pays_copies(const std::vector<Problem>& problems) const;
+  int32_t output_of(Scope& scope, const ir::Value* value);
+  void plan_scope(Scope& scope, size_t index);
   std::vector<Choice> choose(std::vector<Problem>& problems, bool is_body,
                              const std::vector<Choice>* earlier = nullptr);
   bool shares_memory(const Scope& scope, const ir::Node& node) const;
@@ -60,6 +63,7 @@ class Lowering {
   Precisions precisions_;
   CompileReport& report_;
   plan::Plan plan_;
+  std::vector<ArenaSizes> memory_;  // by program
   std::vector<WatchedOutput> watched_;
   std::set<const ir::Value*> watched_only_;
   std::map<std::string, uint32_t> dims_;

@@ -15,10 +15,11 @@ enum Side : uint8_t { kDeviceSide, kHostSide };
 
 class Placer {
  public:
-  Placer(plan::Program& program, std::vector<StepDetail>& details, const std::map<int32_t, int32_t>& shares,
-         const plan::Plan& plan)
+  Placer(plan::Program& program, bool is_body, std::vector<StepDetail>& details,
+         const std::map<int32_t, int32_t>& shares, const plan::Plan& plan)
       : program_(program), details_(details), shares_(shares), device_(plan.device) {
-    const std::vector<plan::ProfileDims>* values = plan.profiles.empty() ? nullptr : &plan.profiles[0].values;
+    const bool has_values = !is_body && !plan.profiles.empty();
+    const std::vector<plan::ProfileDims>* values = has_values ? &plan.profiles[0].values : nullptr;
     for (size_t i = 0; values && i < values->size(); ++i)
       if (!(*values)[i].opt.empty())
         given_on_host_.insert(program.inputs[i]);  // as the field has it: shapes are the host's
@@ -60,7 +61,7 @@ class Placer {
       plan::TensorInfo& info = program_.tensors[t];
       const bool host = home(static_cast<int32_t>(t)) == kHostSide;
       if (host && info.storage == Storage::kArena) info.storage = Storage::kHostArena;
-      info.on_host = host && info.storage == Storage::kInput;
+      if (info.storage == Storage::kInput) info.on_host = host;
     }
   }
 
@@ -129,18 +130,19 @@ class Placer {
     for (int32_t& t : step.inputs) t = seen_by(side, t);
     for (plan::StepVariant& variant : step.variants)
       for (int32_t& t : variant.step.inputs) t = seen_by(side, t);
-    std::vector<std::pair<int32_t, int32_t>> delivered;  // from the host's arena to where the user wants them
+    std::vector<std::pair<int32_t, int32_t>> delivered;  // to where the user wants them, or the branch or loop
     const std::vector<int32_t> results = step.outputs;
     for (int32_t& t : step.outputs)
       if (t >= 0 && home(t) != side) {
         const int32_t made = make_twin(t, side);
         delivered.emplace_back(made, t);
+        twins_[t] = made;
         t = made;
       }
     for (plan::StepVariant& variant : step.variants) variant.step.outputs = step.outputs;
     program_.steps.push_back(std::move(step));
     details_.push_back(old_details_[i]);
-    for (const auto& [from, to] : delivered) transfer(from, to, kDeviceSide);
+    for (const auto& [from, to] : delivered) transfer(from, to, home(to));
     for (int32_t t : results) {
       if (t < 0) continue;
       copy_for_readers(t);
@@ -189,9 +191,9 @@ class Placer {
 
 }  // namespace
 
-void place_steps(plan::Program& program, std::vector<StepDetail>& details, const std::map<int32_t, int32_t>& shares,
-                 const plan::Plan& plan) {
-  Placer(program, details, shares, plan).run();
+void place_steps(plan::Program& program, bool is_body, std::vector<StepDetail>& details,
+                 const std::map<int32_t, int32_t>& shares, const plan::Plan& plan) {
+  Placer(program, is_body, details, shares, plan).run();
 }
 
 }  // namespace kiln

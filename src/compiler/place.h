@@ -17,8 +17,8 @@ struct StepDetail {
 
 // Tensors that steps of the host write go to the host's arena. A step that needs a tensor from the other memory reads a copy, which a
 // transfer step makes as soon as the tensor is there; a step of the host waits for the device only when a copy that it reads is not
-// known to be done, so that one wait serves many copies. `shares` holds tensors that are other names of a tensor's bytes.
-void place_steps(plan::Program& program, std::vector<StepDetail>& details, const std::map<int32_t, int32_t>& shares,
-                 const plan::Plan& plan);
+// known to be done, so that one wait serves many copies. Bodies take and give values on the host. `shares` holds tensors that are other names of a tensor's bytes.
+void place_steps(plan::Program& program, bool is_body, std::vector<StepDetail>& details,
+                 const std::map<int32_t, int32_t>& shares, const plan::Plan& plan);
 
 }  // namespace kiln

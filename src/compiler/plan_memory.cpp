@@ -14,17 +14,22 @@ using plan::Storage;
 
 class Planner {
  public:
-  explicit Planner(const MemoryPlan& memory)
-      : tensors_(memory.program.tensors), steps_(memory.program.steps), m_(memory) {}
+  Planner(const MemoryPlan& memory, plan::Plan& plan, const std::vector<ArenaSizes>& bodies, int64_t alignment)
+      : tensors_(memory.program.tensors),
+        steps_(memory.program.steps),
+        m_(memory),
+        plan_(plan),
+        bodies_(bodies),
+        alignment_(alignment) {}
 
-  void run(plan::Plan& plan, int64_t alignment) {
+  ArenaSizes run() {
     find_producers();
     for (size_t i = 0; i < steps_.size(); ++i) concatenate_in_place(i);
     find_last_uses();
     merge_names_and_views();
     for (size_t i = 0; i < steps_.size(); ++i) write_in_place(i);
-    plan.arena_size = place(Storage::kArena, plan, alignment);
-    plan.host_arena_size = plan.device_memory ? place(Storage::kHostArena, plan, alignment) : 0;
+    const uint64_t device = place(Storage::kArena);
+    return {device, plan_.device_memory ? place(Storage::kHostArena) : 0};
   }
 
  private:
@@ -151,22 +156,51 @@ class Planner {
     return static_cast<int32_t>(end);
   }
 
-  uint64_t place(Storage arena, const plan::Plan& plan, int64_t alignment) {
+  bool works_in(const plan::StepInfo& step, Storage arena) const {
+    const bool on_host = plan_.device_memory && step.device != plan_.device;
+    return on_host == (arena == Storage::kHostArena);
+  }
+
+  // One body runs at a time.
+  uint64_t body_bytes(const plan::StepInfo& step, Storage arena) const {
+    uint64_t most = 0;
+    for (uint32_t body : step.bodies)
+      most = std::max(most, arena == Storage::kArena ? bodies_[body].device : bodies_[body].host);
+    return most;
+  }
+
+  void move_bodies(const plan::StepInfo& step, Storage arena, uint64_t by) {
+    for (uint32_t body : step.bodies) {
+      for (plan::TensorInfo& t : plan_.programs[body].tensors)
+        if (t.storage == arena) t.offset += by;
+      for (plan::StepInfo& inner : plan_.programs[body].steps) {
+        if (works_in(inner, arena)) inner.workspace_offset += by;
+        move_bodies(inner, arena, by);
+      }
+    }
+  }
+
+  uint64_t place(Storage arena) {
     std::vector<Buffer> list;
     std::map<int32_t, size_t> position;
     for (const auto& [r, buffer] : buffers(arena)) {
       position[r] = list.size();
       list.push_back(buffer);
     }
-    std::vector<std::pair<plan::StepInfo*, size_t>> workspaces;
+    std::vector<std::pair<plan::StepInfo*, size_t>> workspaces, bodies;
     for (size_t i = 0; i < steps_.size(); ++i) {
-      const bool on_host = plan.device_memory && steps_[i].device != plan.device;
-      if (on_host != (arena == Storage::kHostArena)) continue;
-      workspaces.emplace_back(&steps_[i], list.size());
       const auto at = static_cast<int32_t>(i);
-      list.push_back({static_cast<int64_t>(steps_[i].workspace_size), at, at, 0});
+      if (works_in(steps_[i], arena)) {
+        workspaces.emplace_back(&steps_[i], list.size());
+        list.push_back({static_cast<int64_t>(steps_[i].workspace_size), at, at, 0});
+      }
+      if (const uint64_t bytes = body_bytes(steps_[i], arena)) {
+        bodies.emplace_back(&steps_[i], list.size());
+        list.push_back({static_cast<int64_t>(bytes), at, at, 0});
+      }
     }
-    const auto size = static_cast<uint64_t>(list.empty() ? 0 : place_buffers(list, alignment));
+    const auto size = static_cast<uint64_t>(list.empty() ? 0 : place_buffers(list, alignment_));
+    for (const auto& [step, at] : bodies) move_bodies(*step, arena, static_cast<uint64_t>(list[at].offset));
     for (const auto& [step, at] : workspaces) {
       step->workspace_offset = static_cast<uint64_t>(list[at].offset);
       for (plan::StepVariant& variant : step->variants) variant.step.workspace_offset = step->workspace_offset;
@@ -181,6 +215,9 @@ class Planner {
   std::vector<plan::TensorInfo>& tensors_;
   std::vector<plan::StepInfo>& steps_;
   const MemoryPlan& m_;
+  plan::Plan& plan_;
+  const std::vector<ArenaSizes>& bodies_;
+  int64_t alignment_;
   std::map<int32_t, size_t> producer_;
   std::set<int32_t> named_;  // with bytes that have two names
   std::vector<int32_t> root_, last_;
@@ -188,8 +225,9 @@ class Planner {
 
 }  // namespace
 
-void plan_memory(const MemoryPlan& memory, plan::Plan& plan, int64_t alignment) {
-  Planner(memory).run(plan, alignment);
+ArenaSizes plan_memory(const MemoryPlan& memory, plan::Plan& plan, const std::vector<ArenaSizes>& bodies,
+                       int64_t alignment) {
+  return Planner(memory, plan, bodies, alignment).run();
 }
 
 }  // namespace kiln

@@ -16,8 +16,15 @@ struct MemoryPlan {
   std::function<uint32_t(const Dim&)> dim_of;          // index of a dimension in the plan
 };
 
+// Bytes of each arena that a program takes, its bodies' too.
+struct ArenaSizes {
+  uint64_t device = 0, host = 0;
+};
+
 // Puts producers of a concatenation into its result where their kernels can write slices, lets pointwise steps write where they read,
-// and places all buffers and workspaces. Sets the sizes of the arenas. Throws kOverflow.
-void plan_memory(const MemoryPlan& memory, plan::Plan& plan, int64_t alignment);
+// and places all buffers and workspaces, from offset 0 on. The memory of bodies, whose sizes are `bodies` by program, is that of their
+// branch or loop: their offsets are moved there. Throws kOverflow.
+ArenaSizes plan_memory(const MemoryPlan& memory, plan::Plan& plan, const std::vector<ArenaSizes>& bodies,
+                       int64_t alignment);
 
 }  // namespace kiln

@@ -156,7 +156,8 @@ class Verifier {
     check_tensor(t.storage == Storage::kNone || t.dtype != DType::kInvalid, i, "it has no type");
     check_tensor(t.storage != Storage::kNone || (t.dtype == DType::kInvalid && t.dims.empty()), i,
                  "it is absent and has a type or a shape");
-    check_tensor(program_ == 0 || is_held(t) || t.storage == Storage::kNone, i, "a body has no memory for it");
+    check_tensor(program_ == 0 || (t.storage != Storage::kInput && t.storage != Storage::kOutput), i,
+                 "the user is to give it, but it is a body's");
     check_tensor(t.dims.size() <= kMostRank && (t.ranked || t.dims.empty()), i, "its rank is not sound");
     for (uint32_t d : t.dims) check_tensor(d < plan_.dims.size(), i, "it names a dimension that does not exist");
     kiln::check(t.layout, static_cast<int>(t.dims.size()));
@@ -266,7 +267,6 @@ class Verifier {
       check_step(all_on(s.inputs, host) && all_on(s.outputs, host), i, "it works on memory that is not its device's");
       return;
     }
-    check_step(program_ == 0, i, "a body has no device to copy to");
     const bool to_host = s.kernel == kToHost;
     check_step(s.inputs.size() == 1 && s.outputs.size() == 1 && s.inputs[0] >= 0 && s.outputs[0] >= 0, i,
                "a transfer is of one tensor");
@@ -274,7 +274,7 @@ class Verifier {
     const TensorInfo &from = nth(tensors(), s.inputs[0]), &to = nth(tensors(), s.outputs[0]);
     check_step(from.dtype == to.dtype && from.dims == to.dims && from.layout == to.layout && from.view_of < 0 &&
                    to.view_of < 0 && from.kind == Datum::kTensor && to.kind == Datum::kTensor &&
-                   to.storage != Storage::kSlot && bits(to.dtype) > 0,
+                   (to.storage != Storage::kSlot || (program_ > 0 && to_host)) && bits(to.dtype) > 0,
                i, "it copies between tensors that differ, or that are no blocks of numbers");
   }
 
@@ -283,8 +283,10 @@ class Verifier {
     return t.storage == Storage::kConstant || t.storage == Storage::kArena || t.storage == Storage::kHostArena;
   }
 
-  // By the context or by the file, not in memory that only the main program has.
-  static bool is_held(const TensorInfo& t) { return t.storage == Storage::kSlot || t.storage == Storage::kConstant; }
+  // On the host, by the context or by the file.
+  bool is_held(const TensorInfo& t) const {
+    return t.storage == Storage::kSlot || (t.storage == Storage::kConstant && (t.on_host || !plan_.device_memory));
+  }
 
   bool in_slot(int32_t t) const { return t < 0 || nth(tensors(), t).storage == Storage::kSlot; }
 
@@ -305,7 +307,49 @@ class Verifier {
       }
       if (program_ == 0) continue;
       for (int32_t t : program().inputs) check(in_slot(t), "a body", "has inputs that are not in slots");
-      for (int32_t t : program().outputs) check(is_held(nth(tensors(), t)), "a body", "has an output that is absent");
+      for (int32_t t : program().outputs)
+        check(is_held(nth(tensors(), t)), "a body",
+              "has an output that is neither in a slot nor a constant of the host");
+    }
+    body_memory();
+  }
+
+  struct Span {
+    uint64_t begin = std::numeric_limits<uint64_t>::max(), end = 0;
+    void add(uint64_t from, uint64_t size) {
+      if (size == 0) return;
+      begin = std::min(begin, from);
+      end = std::max(end, from + size);
+    }
+    bool meets(uint64_t from, uint64_t size) const { return size > 0 && from < end && begin < from + size; }
+  };
+
+  // What a program and its bodies use of the arena.
+  Span span(uint32_t of, Storage arena, const std::vector<Span>& known) const {
+    Span span;
+    for (const TensorInfo& t : plan_.programs[of].tensors)
+      if (t.storage == arena) span.add(t.offset, t.size);
+    for (const StepInfo& s : plan_.programs[of].steps) {
+      const bool on_host = plan_.device_memory && s.device != plan_.device;
+      if (on_host == (arena == Storage::kHostArena)) span.add(s.workspace_offset, s.workspace_size);
+      for (uint32_t body : s.bodies)
+        if (known[body].end > 0) span.add(known[body].begin, known[body].end - known[body].begin);
+    }
+    return span;
+  }
+
+  // A body does not write over what its branch or loop reads. Bodies come behind the programs that they belong to.
+  void body_memory() {
+    for (Storage arena : {Storage::kArena, Storage::kHostArena}) {
+      std::vector<Span> spans(plan_.programs.size());
+      for (size_t p = plan_.programs.size(); p-- > 1;) spans[p] = span(static_cast<uint32_t>(p), arena, spans);
+      for (program_ = 0; program_ < plan_.programs.size(); ++program_)
+        for (size_t i = 0; i < program().steps.size(); ++i)
+          for (uint32_t body : program().steps[i].bodies)
+            for (int32_t t : program().steps[i].inputs)
+              check_step(t < 0 || nth(tensors(), t).storage != arena ||
+                             !spans[body].meets(nth(tensors(), t).offset, nth(tensors(), t).size),
+                         i, "its body writes over what it reads");
     }
   }
 

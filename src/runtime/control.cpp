@@ -253,22 +253,35 @@ void Runner::take_results(size_t index, std::vector<Datum> results) {
   bind_results(info);
 }
 
+// Gives the symbols of a body's input their values.
+void Runner::bind_argument(int32_t tensor) {
+  const plan::TensorInfo& info = nth(program_.tensors, tensor);
+  const TensorState& state = nth(states_, tensor);
+  if (!info.ranked || state.slot->kind != Datum::kTensor) return;
+  for (size_t d = 0; d < info.dims.size() && d < state.dims.size(); ++d)
+    if (const int symbol = engine_.dims().lone_symbol(info.dims[d]); symbol >= 0) nth(symbols_, symbol) = state.dims[d];
+}
+
+// Sizes of what a body keeps in its memory seldom change from call to call.
+Status Runner::prepare_body() {
+  Symbols now;
+  for (int symbol : sizing_) now.push_back(nth(symbols_, symbol));
+  if (now != sized_by_) dirty_shapes_ = true;
+  if (!dirty_shapes_ && !dirty_addresses_) return kOkStatus;
+  KILN_RETURN_IF_ERROR(prepare_steps());
+  sized_by_ = std::move(now);
+  return kOkStatus;
+}
+
 Status Runner::call(Stream& stream, const Symbols& outer, std::vector<Datum> inputs, std::vector<Datum>& outputs) {
   symbols_ = outer;
-  dirty_shapes_ = false;
   for (size_t i = 0; i < program_.inputs.size() && i < inputs.size(); ++i) {
-    const int32_t t = program_.inputs[i];
-    set_slot(t, std::move(inputs[i]));
-    const plan::TensorInfo& info = nth(program_.tensors, t);
-    const TensorState& state = nth(states_, t);
-    for (size_t d = 0;
-         info.ranked && state.slot->kind == Datum::kTensor && d < info.dims.size() && d < state.dims.size(); ++d)
-      if (const int symbol = engine_.dims().lone_symbol(info.dims[d]); symbol >= 0)
-        nth(symbols_, symbol) = state.dims[d];
+    set_slot(program_.inputs[i], std::move(inputs[i]));
+    bind_argument(program_.inputs[i]);
   }
-  for (size_t i = 0; i < states_.size(); ++i)
-    if (!states_[i].slot && !states_[i].known && resolve(static_cast<int32_t>(i))) place(static_cast<int32_t>(i));
+  KILN_RETURN_IF_ERROR(prepare_body());
   KILN_RETURN_IF_ERROR(run(stream, nullptr));
+  if (transfers_) KILN_RETURN_IF_ERROR(stream.synchronize());
   outputs.clear();
   for (int32_t t : program_.outputs) {
     Datum result = as_datum(t);

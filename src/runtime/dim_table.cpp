@@ -69,6 +69,11 @@ std::optional<int64_t> DimTable::evaluate(uint32_t dim, const Symbols& symbols) 
   return depth == 1 ? std::optional(stack[0]) : std::nullopt;
 }
 
+void DimTable::collect_symbols(uint32_t dim, std::set<int>& to) const {
+  for (const Op& op : programs_[dim])
+    if (op.kind == DimOp::kSymbol) to.insert(op.symbol);
+}
+
 int DimTable::find_symbol(const std::string& name) const {
   const auto at = std::find(names_.begin(), names_.end(), name);
   return at == names_.end() ? -1 : static_cast<int>(at - names_.begin());

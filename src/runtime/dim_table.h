@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -25,6 +26,7 @@ class DimTable {
   int lone_symbol(uint32_t dim) const { return programs_[dim].size() == 1 ? programs_[dim][0].symbol : -1; }
   // The value depends on a symbol that only running the program binds.
   bool is_late(uint32_t dim) const { return late_[dim]; }
+  void collect_symbols(uint32_t dim, std::set<int>& to) const;
   const std::vector<int>& late_symbols() const { return late_symbols_; }  // that only running the program binds
   int find_symbol(const std::string& name) const;                         // -1 when no dimension depends on it
   const std::string& symbol_name(int symbol) const { return names_[static_cast<size_t>(symbol)]; }

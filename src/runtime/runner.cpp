@@ -44,9 +44,10 @@ Runner::Runner(const Engine& engine, uint32_t program, std::byte* arena, std::by
     if (info.storage == Storage::kHostArena && info.view_of < 0 && host_arena)
       state.view.data = host_arena + info.offset;
   }
+  make_steps();
   set_arena(arena);
   order_views();
-  make_steps();
+  if (is_body_) find_sizing();
   const plan::Profile& profile = engine.plan().profiles[0];
   for (size_t i = 0; program == 0 && i < profile.values.size(); ++i) {
     const size_t count = profile.values[i].opt.size();
@@ -72,6 +73,16 @@ void Runner::order_views() {
   }
 }
 
+void Runner::find_sizing() {
+  std::set<int> symbols;
+  for (const plan::TensorInfo& info : program_.tensors) {
+    if (info.storage == Storage::kSlot) continue;
+    for (uint32_t d : info.dims) engine_.dims().collect_symbols(d, symbols);
+    if (info.view_of >= 0) engine_.dims().collect_symbols(info.view_start, symbols);
+  }
+  sizing_.assign(symbols.begin(), symbols.end());
+}
+
 Runner::~Runner() = default;
 
 // The step's results are the first to give these symbols numbers.
@@ -95,6 +106,8 @@ void Runner::set_arena(std::byte* arena) noexcept {
       states_[i].view.data = arena_ ? arena_ + info.offset : nullptr;
   }
   dirty_addresses_ = true;
+  for (StepState& step : steps_)
+    for (const auto& body : step.bodies) body->set_arena(arena);
 }
 
 void Runner::make_kernels(StepState& step, size_t index) const {
@@ -140,7 +153,9 @@ void Runner::make_steps() {
     const plan::StepInfo& info = program_.steps[i];
     StepState& step = steps_[i];
     step.fresh = fresh_symbols(info, bound);
-    for (uint32_t body : info.bodies) step.bodies.push_back(std::make_unique<Runner>(engine_, body, nullptr, nullptr));
+    for (uint32_t body : info.bodies)
+      step.bodies.push_back(std::make_unique<Runner>(engine_, body, arena_, host_arena_));
+    transfers_ = transfers_ || info.is_transfer();
     make_kernels(step, i);
     step.inputs.resize(info.inputs.size());
     step.outputs.resize(info.outputs.size());
@@ -357,29 +372,34 @@ Status Runner::prepare() noexcept {
       }
       KILN_RETURN_IF_ERROR(bind_values());
     }
-    if (dirty_shapes_) KILN_RETURN_IF_ERROR(resolve_all());
-    KILN_RETURN_IF_ERROR(place_views());
-    if (dirty_shapes_) KILN_RETURN_IF_ERROR(keep_apart());
-    for (size_t i = 0; i < steps_.size(); ++i) {
-      const plan::StepInfo& info = *steps_[i].info;
-      if (steps_[i].late) continue;
-      refresh_views(steps_[i], info);
-      if (!dirty_shapes_) {
-        use_workspace(steps_[i]);
-        continue;
-      }
-      if (info.is_transfer()) {
-        KILN_RETURN_IF_ERROR(measure_transfer(steps_[i], info));
-        continue;
-      }
-      KILN_RETURN_IF_ERROR(reserve_workspace(steps_[i], info));
-      if (Status s = steps_[i].kernel->prepare(steps_[i].call); !s.ok())
-        return fail(s.code, "step '" + info.name + "' (" + info.kernel + "): " + s.detail);
-    }
+    return prepare_steps();
   } catch (const Error& e) {
     return fail(e.code(), e.message());
   } catch (const std::exception& e) {
     return fail(Code::kShapeMismatch, e.what());
+  }
+}
+
+// What follows from the symbols.
+Status Runner::prepare_steps() {
+  if (dirty_shapes_) KILN_RETURN_IF_ERROR(resolve_all());
+  KILN_RETURN_IF_ERROR(place_views());
+  if (dirty_shapes_) KILN_RETURN_IF_ERROR(keep_apart());
+  for (size_t i = 0; i < steps_.size(); ++i) {
+    const plan::StepInfo& info = *steps_[i].info;
+    if (steps_[i].late) continue;
+    refresh_views(steps_[i], info);
+    if (!dirty_shapes_) {
+      use_workspace(steps_[i]);
+      continue;
+    }
+    if (info.is_transfer()) {
+      KILN_RETURN_IF_ERROR(measure_transfer(steps_[i], info));
+      continue;
+    }
+    KILN_RETURN_IF_ERROR(reserve_workspace(steps_[i], info));
+    if (Status s = steps_[i].kernel->prepare(steps_[i].call); !s.ok())
+      return fail(s.code, "step '" + info.name + "' (" + info.kernel + "): " + s.detail);
   }
   dirty_shapes_ = dirty_addresses_ = false;
   return kOkStatus;
@@ -429,6 +449,12 @@ Status Runner::run_transfer(size_t index, Stream& stream) noexcept {
   StepState& step = steps_[index];
   const plan::StepInfo& info = program_.steps[index];
   const TensorState &from = nth(states_, info.inputs[0]), &to = nth(states_, info.outputs[0]);
+  if (to.slot) {
+    Tensor& held = to.slot->tensor;
+    if (held.dtype() != to.view.dtype || held.dims() != from.dims) held = Tensor::allocate(to.view.dtype, from.dims);
+    bind_results(info);
+    KILN_RETURN_IF_ERROR(measure_transfer(step, info));
+  }
   if (from.slot) {
     if (from.slot->kind != Datum::kTensor || from.slot->tensor.dtype() != to.view.dtype || from.dims != to.dims)
       return {Code::kExecution, "a result is not the tensor that the device takes"};
@@ -443,9 +469,9 @@ Status Runner::run_step(size_t index, Stream& stream) noexcept {
   StepState& step = steps_[index];
   const plan::StepInfo& info = program_.steps[index];
   if (info.waits) KILN_RETURN_IF_ERROR(stream.synchronize());
-  if (info.is_transfer()) return run_transfer(index, stream);
-  if (!step.late) return step.kernel->launch(stream, step.call);
+  if (!step.late && !info.is_transfer()) return step.kernel->launch(stream, step.call);
   try {
+    if (info.is_transfer()) return run_transfer(index, stream);
     return step.bodies.empty() ? run_late(index, stream) : run_control(index, stream);
   } catch (const Error& e) {
     return fail(e.code(), e.message());
@@ -522,7 +548,7 @@ Status Runner::reserve_workspace(StepState& step, const plan::StepInfo& info) {
   // Steps whose sizes only running tells work on the host, as do those of another device.
   const bool by_host = engine_.plan().device_memory && (step.late || on_host(info));
   Allocator& scratch = by_host ? engine_.device().staging() : scratch_ ? *scratch_ : engine_.device().allocator();
-  if (wanted > (is_body_ ? 0 : info.workspace_size) && !step.workspace.reserve(scratch, wanted)) {
+  if (wanted > info.workspace_size && !step.workspace.reserve(scratch, wanted)) {
     step.workspace_text = "the allocator refused a workspace of " + std::to_string(wanted) + " bytes";
     return {Code::kOutOfMemory, step.workspace_text.c_str()};
   }

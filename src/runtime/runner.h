@@ -22,7 +22,7 @@ struct RunStop {
 
 class Runner {
  public:
-  // `arena` and `host_arena` are the context's memory; null for bodies, whose values are slots.
+  // `arena` and `host_arena` are the context's memory.
   Runner(const Engine& engine, uint32_t program, std::byte* arena, std::byte* host_arena);
   ~Runner();
 
@@ -104,7 +104,11 @@ class Runner {
   void make_kernels(StepState& step, size_t index) const;
   std::vector<int> fresh_symbols(const plan::StepInfo& info, std::set<int>& bound) const;
   void order_views();
+  void find_sizing();
   Status bind_input(int32_t tensor) noexcept;
+  void bind_argument(int32_t tensor);
+  Status prepare_steps();
+  Status prepare_body();
   Status bind_values() noexcept;
   bool resolve(int32_t tensor);  // dims, strides from symbols; false when not known yet
   void place(int32_t tensor);
@@ -147,8 +151,11 @@ class Runner {
   std::byte *arena_, *host_arena_;
   Allocator* scratch_ = nullptr;
   const RunStop* stop_ = nullptr;
-  bool is_body_;
+  bool is_body_, transfers_ = false;
   Symbols symbols_;
+  // Of a body: symbols that sizes in its memory depend on, and their values at the last prepare.
+  std::vector<int> sizing_;
+  Symbols sized_by_;
   // Elements of an input that dimensions depend on.
   struct Values {
     int32_t tensor;
