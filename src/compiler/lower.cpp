@@ -431,7 +431,20 @@ plan::Plan Lowering::run(const ir::Graph& graph, const std::vector<WatchedOutput
   plan_.device_memory = !target_.device().host_memory();
   plan_.profiles = extents_.profiles();
   lower_program(graph, 0, false);
+  note_devices();
   return std::move(plan_);
+}
+
+void Lowering::note_devices() {
+  std::set<std::string> names;
+  for (const plan::Program& program : plan_.programs)
+    for (const plan::StepInfo& step : program.steps) {
+      names.insert(step.device);
+      for (const plan::StepVariant& variant : step.variants) names.insert(variant.step.device);
+    }
+  names.erase("");  // control and transfers
+  names.erase(plan_.device);
+  for (const std::string& name : names) plan_.others.push_back({name, open_device(name).fingerprint()});
 }
 
 }  // namespace kiln

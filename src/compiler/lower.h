@@ -49,6 +49,7 @@ class Lowering {
   bool is_sized(const Problem& problem) const;
   bool pays_copies(const std::vector<Problem>& problems) const;
   int32_t output_of(Scope& scope, const ir::Value* value);
+  void note_devices();
   void plan_scope(Scope& scope, size_t index);
   std::vector<Choice> choose(std::vector<Problem>& problems, bool is_body,
                              const std::vector<Choice>* earlier = nullptr);

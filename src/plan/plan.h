@@ -14,7 +14,7 @@
 
 namespace kiln::plan {
 
-inline constexpr uint32_t kFormatVersion = 2;
+inline constexpr uint32_t kFormatVersion = 3;
 inline constexpr int64_t kAlignment = 64;  // of every tensor and section, in bytes
 
 // Number is stored: append only.
@@ -122,11 +122,17 @@ class Constants {
   uint64_t size_ = 0;
 };
 
+// A device and what it was when the engine was built.
+struct UsedDevice {
+  std::string name, fingerprint;
+};
+
 struct Plan {
   std::string built_by;                  // "0.1.0"
   std::string name;                      // of the network
   std::string device;                    // back end of the engine
   std::string fingerprint;               // of the device at build time
+  std::vector<UsedDevice> others;        // whose kernels steps run, beside the device's, by name
   std::vector<std::vector<DimOp>> dims;  // postfix programs over symbols
   std::vector<Program> programs;         // 0 is the main one
   std::vector<Profile> profiles;         // at least one

@@ -41,6 +41,8 @@ class Reader {
     plan.shows_results = p.shows_results();
     plan.device_memory = p.device_memory();
     plan.host_arena_size = p.host_arena_size();
+    plan.others =
+        list(p.others(), [&](const fb::UsedDevice& d) { return UsedDevice{text(d.name()), text(d.fingerprint())}; });
     return plan;
   }
 

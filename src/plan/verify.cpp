@@ -18,6 +18,7 @@ constexpr size_t kMaxText = size_t{1} << 16;    // of a name
 constexpr size_t kMaxInfo = size_t{1} << 26;    // of build_info
 constexpr size_t kMaxDimOps = size_t{1} << 12;  // of one dimension program
 constexpr size_t kMaxProfiles = 256;
+constexpr size_t kMaxDevices = 64;
 constexpr size_t kMaxDepth = 64;  // of branches and loops in each other
 
 std::string number(uint64_t n) { return std::to_string(n); }
@@ -63,6 +64,13 @@ class Verifier {
     check(is_version_text(plan_.built_by), "built_by", "is not a version");
     for (const std::string* s : {&plan_.name, &plan_.device, &plan_.fingerprint})
       check(s->size() <= kMaxText, "a name", "is too long");
+    check(plan_.others.size() <= kMaxDevices, "the engine", "names too many devices");
+    for (size_t i = 0; i < plan_.others.size(); ++i) {
+      const UsedDevice& d = plan_.others[i];
+      check(d.name.size() <= kMaxText && d.fingerprint.size() <= kMaxText, "a name", "is too long");
+      check(d.name != plan_.device && (i == 0 || plan_.others[i - 1].name < d.name), "the engine",
+            "names a device twice, or devices out of order");
+    }
     check(plan_.build_info.size() <= kMaxInfo, "build_info", "is too long");
   }
 
@@ -241,6 +249,8 @@ class Verifier {
       check_step(storage != Storage::kConstant && storage != Storage::kInput, i,
                  "it writes a tensor that may only be read");
     }
+    check_step(!s.bodies.empty() || s.is_transfer() || is_named(s.device), i,
+               "it runs on a device that the engine does not name");
     const uint64_t arena = plan_.device_memory && s.device != plan_.device ? plan_.host_arena_size : plan_.arena_size;
     check_step(s.workspace_offset <= arena && s.workspace_size <= arena - s.workspace_offset, i,
                "its workspace lies outside the arena");
@@ -249,6 +259,11 @@ class Verifier {
     check_step(s.workspace_offset % kAlignment == 0, i, "its workspace is not aligned");
     for (uint32_t body : s.bodies)
       check_step(body > program_ && body < plan_.programs.size(), i, "its body is not a later program");
+  }
+
+  bool is_named(const std::string& device) const {
+    return device == plan_.device ||
+           std::any_of(plan_.others.begin(), plan_.others.end(), [&](const UsedDevice& d) { return d.name == device; });
   }
 
   // Where a tensor lies. Slots are the host's.

@@ -25,8 +25,12 @@ class Writer {
       auto message = text(w.message);
       return fb::CreateWatch(b_, w.tensor, w.kind, message);
     });
+    auto others = plan.others.empty() ? 0 : list(plan.others, [&](const UsedDevice& d) {
+      auto other = text(d.name), print = text(d.fingerprint);
+      return fb::CreateUsedDevice(b_, other, print);
+    });
     b_.Finish(fb::CreatePlan(b_, name, device, fingerprint, dims, programs, profiles, plan.arena_size, build_info,
-                             watches, plan.shows_results, plan.device_memory, plan.host_arena_size));
+                             watches, plan.shows_results, plan.device_memory, plan.host_arena_size, others));
     const auto* data = reinterpret_cast<const std::byte*>(b_.GetBufferPointer());
     return {data, data + b_.GetSize()};
   }

@@ -14,6 +14,14 @@ namespace {
 
 constexpr uint64_t kUploadBytes = uint64_t{64} << 20;  // of one copy, so that what a driver stages stays bounded
 
+// Kernels and packed constants are made for one device.
+void check_same(const Device& device, const std::string& fingerprint) {
+  if (device.fingerprint() == fingerprint) return;
+  throw Error(Code::kPlanDevice, "the engine was built for another device")
+      .cause("built for " + fingerprint + "; this is " + device.fingerprint())
+      .remedy("build the engine on this machine");
+}
+
 }  // namespace
 
 Engine::Engine(plan::Plan plan, const LoadOptions& options)
@@ -32,29 +40,19 @@ Engine::~Engine() {
 
 void Engine::open_devices(Device* wanted) {
   device_ = wanted && wanted->name() == plan_.device ? wanted : &open_device(plan_.device);
-  if (device_->fingerprint() != plan_.fingerprint)
-    throw Error(Code::kPlanDevice, "the engine was built for another device")
-        .cause("built for " + plan_.fingerprint + "; this is " + device_->fingerprint())
-        .remedy("build the engine on this machine");
+  check_same(*device_, plan_.fingerprint);
   if (device_->host_memory() == plan_.device_memory)
     throw Error(Code::kPlanDevice, "the engine was built for a device with another kind of memory")
         .remedy("build the engine on this machine");
   devices_[plan_.device] = device_;
-  for (const plan::Program& program : plan_.programs)
-    for (const plan::StepInfo& step : program.steps) {
-      open_device_of(step);
-      for (const plan::StepVariant& variant : step.variants) open_device_of(variant.step);
-    }
+  for (const plan::UsedDevice& other : plan_.others) {
+    Device& device = open_device(other.name);
+    if (!device.host_memory())
+      throw Error(Code::kMalformedPlan, "steps run on a second device, '" + other.name + "', with memory of its own");
+    check_same(device, other.fingerprint);
+    devices_[other.name] = &device;
+  }
   for (const auto& [name, device] : devices_) opened_.push_back(device);
-}
-
-void Engine::open_device_of(const plan::StepInfo& step) {
-  if (!step.bodies.empty() || step.is_transfer() || devices_.count(step.device)) return;
-  Device& device = kiln::open_device(step.device);
-  if (!device.host_memory())
-    throw Error(Code::kMalformedPlan, "a step runs on a second device, '" + step.device + "', with memory of its own")
-        .node("'" + step.name + "'");
-  devices_[step.device] = &device;
 }
 
 std::shared_ptr<const Executable> Engine::load_step(const plan::StepInfo& step) const {

@@ -73,7 +73,6 @@ class Engine : public std::enable_shared_from_this<Engine> {
   Engine(plan::Plan plan, const LoadOptions& options);
   void open_devices(Device* wanted);
   void require_device() const;
-  void open_device_of(const plan::StepInfo& step);
   std::shared_ptr<const Executable> load_step(const plan::StepInfo& step) const;
   void load_executables();
   void name_frames();

@@ -390,6 +390,25 @@ TEST(Compile, DamagedPlansAreRefused) {
   }
 }
 
+TEST(Compile, TheHostsStepsAreForOneProcessorToo) {
+  pretend::register_pretend();
+  plan::Plan plan = build(R"(graph main(%x: float32[3,4]) {
+    %r = Relu(%x)
+    %i = NonZero(%r)
+    return %i
+  })",
+                          options_of("pretend", 0));
+  ASSERT_FALSE(plan.others.empty());
+  plan.others[0].fingerprint = "another processor";
+  try {
+    reload(plan);
+    FAIL() << "steps of another processor were taken";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), Code::kPlanDevice);
+    EXPECT_NE(error.cause().find("another processor"), std::string::npos);
+  }
+}
+
 TEST(Compile, MistakesOfCallersHaveText) {
   const auto engine = reload(build(kSequence, options_of("cpu", 0, {{{"x", {{1, 1, 12}, {2, 8, 12}, {4, 16, 12}}}}})));
   auto context = engine->create_context();

@@ -109,6 +109,11 @@ void expect_same(const Plan& a, const Plan& b) {
   EXPECT_EQ(a.name, b.name);
   EXPECT_EQ(a.device, b.device);
   EXPECT_EQ(a.fingerprint, b.fingerprint);
+  ASSERT_EQ(a.others.size(), b.others.size());
+  for (size_t i = 0; i < a.others.size(); ++i) {
+    EXPECT_EQ(a.others[i].name, b.others[i].name);
+    EXPECT_EQ(a.others[i].fingerprint, b.others[i].fingerprint);
+  }
   EXPECT_EQ(a.build_info, b.build_info);
   EXPECT_EQ(a.arena_size, b.arena_size);
   expect_same(a.dims, b.dims);
@@ -134,6 +139,7 @@ TEST(EngineFile, ParametersKeepTheirBits) {
   Plan plan = random_plan(1);
   StepInfo step;
   step.kernel = "k";
+  step.device = plan.device;
   const double nan = std::bit_cast<double>(uint64_t{0x7ff8000000001234});
   step.parameters = {{"nan", nan}, {"zero", -0.0}, {"t", Tensor::of<uint16_t>({3}, {1, 0xffff, 7})}};
   plan.programs[0].steps = {step};
@@ -148,7 +154,7 @@ TEST(EngineFile, HeaderIsText) {
   Plan plan = random_plan(3);
   plan.built_by = "0.1.0";
   const Bytes bytes = write(plan);
-  const std::string text = "KILN engine\nbuilt by 0.1.0\nformat 2\n";
+  const std::string text = "KILN engine\nbuilt by 0.1.0\nformat " + std::to_string(kFormatVersion) + "\n";
   EXPECT_EQ(std::string(reinterpret_cast<const char*>(bytes.data()), text.size()), text);
 }
 
@@ -225,7 +231,9 @@ TEST(EngineFile, AnotherFormatIsNamed) {
     FAIL() << "read";
   } catch (const Error& e) {
     EXPECT_EQ(e.code(), Code::kPlanVersion);
-    EXPECT_NE(e.message().find("built by Kiln 7.5.1 in format 12, this runtime reads format 2"), std::string::npos)
+    EXPECT_NE(e.message().find("built by Kiln 7.5.1 in format 12, this runtime reads format " +
+                               std::to_string(kFormatVersion)),
+              std::string::npos)
         << e.message();
     EXPECT_FALSE(e.remedy().empty());
   }

@@ -23,6 +23,7 @@ class Generator {
     plan_.name = text("net");
     plan_.device = "ref";
     plan_.fingerprint = text("print");
+    plan_.others = {{"another", text("print")}, {"other", text("print")}};
     plan_.build_info = "{\"n\": " + std::to_string(pick(1000)) + "}";
     dims();
     const size_t count = 1 + pick(3);

@@ -129,6 +129,11 @@ const Case kDamage[] = {
     {"built_by", [](Plan& p) { p.built_by = std::string(65, '1'); }},
     {"too long", [](Plan& p) { p.name = std::string(70000, 'n'); }},
     {"too long", [](Plan& p) { p.device = std::string(70000, 'n'); }},
+    {"too long", [](Plan& p) { p.others = {{std::string(70000, 'n'), ""}}; }},
+    {"twice", [](Plan& p) { p.others = {{"b", ""}, {"a", ""}}; }},
+    {"twice", [](Plan& p) { p.others = {{p.device, ""}}; }},
+    {"too many devices", [](Plan& p) { p.others.resize(65); }},
+    {"does not name", [](Plan& p) { step(p).device = "another"; }},
     {"too long", [](Plan& p) { p.fingerprint = std::string(70000, 'n'); }},
     {"too long", [](Plan& p) { p.build_info = std::string(70 << 20, 'n'); }},
     {"no program", [](Plan& p) { p.programs.clear(); }},
@@ -371,6 +376,7 @@ Plan two_memories() {
   Plan plan;
   plan.built_by = "0.1.0";
   plan.device = "far";
+  plan.others = {{"near", ""}};
   plan.device_memory = true;
   plan.arena_size = 64;
   plan.host_arena_size = 128;
@@ -407,7 +413,12 @@ TEST(Verify, NothingIsDoneInTheOtherMemory) {
   const Case cases[] = {
       {"memory that is not its device's", [](Plan& p) { p.programs[0].steps[1].device = "far"; }},
       {"memory that is not its device's", [](Plan& p) { p.programs[0].steps[1].inputs = {0}; }},
-      {"memory that is not its device's", [](Plan& p) { p.programs[0].steps[0].kernel = "copy"; }},
+      {"does not name", [](Plan& p) { p.programs[0].steps[0].kernel = "copy"; }},
+      {"memory that is not its device's",
+       [](Plan& p) {
+         p.programs[0].steps[0].kernel = "copy";
+         p.programs[0].steps[0].device = "near";
+       }},
       {"copies within one memory", [](Plan& p) { p.programs[0].steps[0].kernel = kToDevice; }},
       {"copies within one memory", [](Plan& p) { p.programs[0].steps[2].outputs = {1}; }},
       {"is of one tensor", [](Plan& p) { p.programs[0].steps[0].outputs.clear(); }},
