@@ -230,6 +230,8 @@ class Engine {
   std::vector<LayerInfo> layers() const;
   std::string layer_information() const;  // JSON in the form of TensorRT's IEngineInspector
   size_t context_bytes() const;           // device memory that each session takes
+  double device_seconds()
+      const;  // what opening its devices took while it was loaded: a GPU's driver starts once in a process
   size_t weight_bytes() const;
   std::string built_by() const;              // version of Kiln
   std::string device() const;                // that it was built on, as text

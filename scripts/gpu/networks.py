@@ -68,12 +68,12 @@ def main() -> None:
             report = run(bundle, "bench", f"--loadEngine={plan}", "--duration=1", "--warmUp=200", "--useCudaGraph")
             median = lambda row, text: (re.search(row + r":.*?median = ([0-9.]+) ms", text) or [None, "?"])[1]
             plain = run(bundle, "bench", f"--loadEngine={plan}", "--duration=0.3", "--warmUp=100")
-            loaded = re.search(r"Engine loaded in ([0-9.]+) s", plain)
+            loaded = re.search(r"Engine loaded in ([0-9.]+) s, of which ([0-9.]+) s", plain)
             profile = run(bundle, "bench", f"--loadEngine={plan}", "--duration=0", "--iterations=3", "--dumpProfile")
             (kept / f"{model.stem}{flag}.txt").write_text(log + report + plain + profile)
             print(f"{item:18} {flag:9} median {median('Compute Time', report):>8} ms, without a graph {median('Compute Time', plain):>8} ms  "
                   f"enqueue {median('Enqueue Time', report)} / {median('Enqueue Time', plain)} ms  error {difference(outputs, reference):.1e}  "
-                  f"built in {built:5.1f} s, loaded in {loaded[1] if loaded else '?'} s  layers on the host: {hosts[0] if hosts else 0}", flush=True)
+                  f"built in {built:5.1f} s, loaded in {loaded[1] if loaded else '?'} s (device {loaded[2] if loaded else '?'} s)  layers on the host: {hosts[0] if hosts else 0}", flush=True)
 
 
 if __name__ == "__main__":

@@ -300,6 +300,7 @@ std::string Engine::name() const { return state_->engine->plan().name; }
 std::string Engine::backend() const { return state_->engine->plan().device; }
 bool Engine::on_host() const { return !state_->engine->plan().device_memory; }
 size_t Engine::context_bytes() const { return state_->engine->context_memory(); }
+double Engine::device_seconds() const { return state_->engine->device_seconds(); }
 size_t Engine::weight_bytes() const { return state_->engine->plan().constants.size(); }
 std::string Engine::built_by() const { return state_->engine->plan().built_by; }
 std::string Engine::device() const { return state_->engine->plan().fingerprint; }

@@ -2,6 +2,7 @@
 #include "runtime/engine.h"
 
 #include <algorithm>
+#include <chrono>
 
 #include "base/index.h"
 #include "plan/verify_shapes.h"
@@ -27,7 +28,9 @@ void check_same(const Device& device, const std::string& fingerprint) {
 Engine::Engine(plan::Plan plan, const LoadOptions& options)
     : plan_(std::move(plan)), dims_(plan_.dims), allocator_(options.allocator) {
   if (options.looks_only) return;
+  const auto start = std::chrono::steady_clock::now();
   open_devices(options.device);
+  device_seconds_ = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   const NamedRange range(*device_, "load");
   load_executables();
   name_frames();

@@ -56,6 +56,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   void set_max_threads(int most) { max_threads_ = most; }
   int max_threads() const { return max_threads_; }
   std::span<Device* const> devices() const { return opened_; }
+  double device_seconds() const { return device_seconds_; }  // that opening them took
   // Bytes of the device that each context takes for activations and workspaces, at the largest shapes of all profiles.
   size_t context_memory() const { return plan_.arena_size; }
   // Index of an input or output tensor of the main program by name; nothing when there is none.
@@ -88,6 +89,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   std::byte* constants_ = nullptr;                              // in the device's memory
   std::map<std::pair<uint64_t, uint64_t>, uint64_t> uploaded_;  // offset and size: place in constants_
   int max_threads_ = 0;
+  double device_seconds_ = 0;
 };
 
 }  // namespace kiln
