@@ -57,20 +57,68 @@ bool same_bits(const std::vector<Tensor>& a, const std::vector<Tensor>& b) {
                     [](const Tensor& x, const Tensor& y) { return x.identical(y); });
 }
 
+// In the norm of all elements.
+void expect_near(const Tensor& got, const Tensor& want, double tolerance) {
+  ASSERT_EQ(got.dims(), want.dims());
+  double difference = 0, norm = 0;
+  for (int64_t k = 0; k < want.size(); ++k) {
+    difference += std::pow(got.at(k) - want.at(k), 2);
+    norm += std::pow(want.at(k), 2);
+  }
+  EXPECT_LE(std::sqrt(difference), tolerance * std::sqrt(norm)) << got.type_string();
+}
+
 TEST_P(Engines, SameAsTheReference) {
   const auto engine = reload(make_plan());
   const auto context = engine->create_context();
   for (int64_t n : {1, 6, 2}) {
     const Tensor x = batch_of(n, 5);
     const std::vector<Tensor> got = run(*context, {x}), want = reference(kNetwork, {x});
-    for (size_t i = 0; i < want.size(); ++i) {
-      double difference = 0, norm = 0;
-      for (int64_t k = 0; k < want[i].size(); ++k) {
-        difference += std::pow(got[i].at(k) - want[i].at(k), 2);
-        norm += std::pow(want[i].at(k), 2);
+    for (size_t i = 0; i < want.size(); ++i) expect_near(got[i], want[i], 1e-3);  // as TF32 allows
+  }
+}
+
+// The loop's body has layers that are worth copies to the device, a branch of its own, and a state that stays on the host.
+TEST_P(Engines, LoopsAndBranches) {
+  constexpr const char* kLoop = R"(graph main(%x: float32[n,8,12,12], %trips: int64[]) {
+  %shape = constant int64[2]:{-1,1152}
+  %v = Reshape(%x, %shape)
+  %y, %all = Loop(%trips, _, %v) regions {
+    graph body(%i: int64[], %go: bool[], %s: float32[n,1152]) {
+      %w = random float32[1152,1152] seed 4
+      %small = constant float32[]:{0.003}
+      %q = Mul(%s, %small)
+      %m = MatMul(%q, %w)
+      %h = Tanh(%m)
+      %zero = constant int64[]:{0}
+      %first = Equal(%i, %zero)
+      %b = If(%first, %h, %s) {captures=2} regions {
+        graph yes(%a: float32[n,1152], %o: float32[n,1152]) {
+          %r = Add(%a, %o)
+          return %r
+        }
+        graph no(%a: float32[n,1152], %o: float32[n,1152]) {
+          %r = Sub(%a, %o)
+          return %r
+        }
       }
-      EXPECT_LE(std::sqrt(difference / norm), 1e-3) << "batch " << n << " output " << i;  // as TF32 allows
+      %t = Identity(%go)
+      return %t, %b, %h
     }
+  }
+  return %y, %all
+})";
+  std::vector<ProfileBounds> profiles = kProfiles;
+  profiles[0]["trips"] = {{}, {}, {}};
+  const plan::Plan plan = build(kLoop, options_of(GetParam(), 0, profiles));
+  const auto on_device = [&](const plan::StepInfo& s) { return s.device == plan.device; };
+  EXPECT_TRUE(std::any_of(plan.programs.at(1).steps.begin(), plan.programs[1].steps.end(), on_device));
+  const auto engine = reload(plan);
+  const auto context = engine->create_context();
+  for (int64_t n : {1, 6, 2}) {
+    const std::vector<Tensor> in{batch_of(n, 5), Tensor::scalar(3 - n % 3)};
+    const std::vector<Tensor> got = run(*context, in), want = reference(kLoop, in);
+    for (size_t i = 0; i < want.size(); ++i) expect_near(got[i], want[i], 1e-3);
   }
 }
 
