@@ -175,8 +175,9 @@ plan::Plan compile(std::unique_ptr<ir::Graph> graph, const CompileOptions& optio
   TunerOptions tuner = options.tuner;
   tuner.logger = options.logger;
   tuner.disabled.insert(options.passes.disabled.begin(), options.passes.disabled.end());
-  split_declined(*graph, extents, target, tuner);
-  choose_formats(*graph, extents, target, tuner, options.output_layouts);
+  const SignatureFinder finder(target, tuner);
+  split_declined(*graph, extents, finder, *options.logger);
+  choose_formats(*graph, extents, finder, options.output_layouts);
   if (options.after_stage) options.after_stage("formats", *graph);
   restore_output_names(*graph, output_names);
   compute_string_constants(*graph);

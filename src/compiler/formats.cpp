@@ -36,8 +36,13 @@ Layout layout_of(const Value* v, bool channels_last) {
 
 class FormatChooser {
  public:
-  FormatChooser(ir::Graph& graph, const Extents& extents, const Target& target, const TunerOptions& options)
-      : graph_(graph), extents_(extents), finder_(target, options), nodes_(graph.node_list()), cut_(2 * nodes_.size()) {
+  FormatChooser(ir::Graph& graph, bool is_body, const Extents& extents, const SignatureFinder& finder)
+      : graph_(graph),
+        is_body_(is_body),
+        extents_(extents),
+        finder_(finder),
+        nodes_(graph.node_list()),
+        cut_(2 * nodes_.size()) {
     for (size_t i = 0; i < nodes_.size(); ++i) index_[nodes_[i]] = i;
   }
 
@@ -67,7 +72,7 @@ class FormatChooser {
 
   void find_signatures() {
     signatures_.resize(nodes_.size());
-    for (const Problem& problem : make_problems(extents_, finder_.threads(), graph_, false))
+    for (const Problem& problem : make_problems(extents_, finder_.threads(), graph_, is_body_))
       signatures_[index_.at(problem.node)] = finder_.of(problem);
   }
 
@@ -160,8 +165,9 @@ class FormatChooser {
   }
 
   ir::Graph& graph_;
+  bool is_body_;
   const Extents& extents_;
-  SignatureFinder finder_;
+  const SignatureFinder& finder_;
   std::vector<Node*> nodes_;
   std::map<const Node*, size_t> index_;
   std::vector<Signatures> signatures_;
@@ -169,12 +175,19 @@ class FormatChooser {
   std::map<std::pair<Value*, bool>, Value*> copies_;
 };
 
+void choose_formats(ir::Graph& graph, bool is_body, const Extents& extents, const SignatureFinder& finder,
+                    const std::vector<Layout>& outputs) {
+  for (ir::Node* node : graph.node_list())
+    for (const auto& region : node->regions) choose_formats(*region, true, extents, finder, {});
+  FormatChooser(graph, is_body, extents, finder).run(outputs);
+  graph.remove_dead();
+}
+
 }  // namespace
 
-void choose_formats(ir::Graph& graph, const Extents& extents, const Target& target, const TunerOptions& tuner,
+void choose_formats(ir::Graph& graph, const Extents& extents, const SignatureFinder& finder,
                     const std::vector<Layout>& outputs) {
-  FormatChooser(graph, extents, target, tuner).run(outputs);
-  graph.remove_dead();
+  choose_formats(graph, false, extents, finder, outputs);
 }
 
 }  // namespace kiln

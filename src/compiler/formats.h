@@ -3,14 +3,13 @@
 #include <vector>
 
 #include "compiler/extents.h"
-#include "target/target.h"
-#include "tuner/tuner.h"
+#include "compiler/signatures.h"
 
 namespace kiln {
 
 // Gives every value its layout, and puts Reformat where a reader wants another one. `outputs`: the layouts of the graph's outputs; those
-// behind its end are row-major. Bodies of loops and branches stay row-major.
-void choose_formats(ir::Graph& graph, const Extents& extents, const Target& target, const TunerOptions& tuner,
+// behind its end are row-major. What bodies of loops and branches take and give is row-major.
+void choose_formats(ir::Graph& graph, const Extents& extents, const SignatureFinder& finder,
                     const std::vector<Layout>& outputs);
 
 }  // namespace kiln

@@ -39,24 +39,34 @@ std::vector<std::vector<size_t>> image_groups(const ir::Node& node) {
   return {all, data};
 }
 
-Signatures with_images(const Problem& problem, const Tuner& tuner, std::vector<size_t> images) {
-  Signatures found;
-  found.images = std::move(images);
+// Asks for a tactic with these inputs, and the outputs, in either layout, until `enough` says so of what was found; returns whether it did.
+template <class Enough>
+bool ask(const Problem& problem, const Tuner& tuner, const std::vector<size_t>& images, const Enough& enough) {
   const bool gives_images = std::any_of(problem.node->outputs().begin(), problem.node->outputs().end(),
                                         [](const ir::Value* v) { return is_image(v); });
   Problem asked = problem;
   for (const size_t in : {0, 1}) {
     for (const size_t out : {0, 1}) {
-      if ((in && found.images.empty()) || (out && (!gives_images || problem.sizes_results))) continue;
+      if ((in && images.empty()) || (out && (!gives_images || problem.sizes_results))) continue;
       set_row_major(asked.inputs);
       set_row_major(asked.outputs);
       if (in)
-        for (size_t i : found.images) set_channels_last(asked.inputs[i]);
+        for (size_t i : images) set_channels_last(asked.inputs[i]);
       if (out)
         for (Argument& a : asked.outputs) set_channels_last(a);
-      found.by[in][out] = tuner.first_accepting(asked);
+      if (enough(in, out, tuner.first_accepting(asked))) return true;
     }
   }
+  return false;
+}
+
+Signatures with_images(const Problem& problem, const Tuner& tuner, std::vector<size_t> images) {
+  Signatures found;
+  found.images = std::move(images);
+  ask(problem, tuner, found.images, [&](size_t in, size_t out, const Tuner::Preferred& tactic) {
+    found.by[in][out] = tactic;
+    return false;
+  });
   return found;
 }
 
@@ -83,7 +93,8 @@ std::optional<size_t> Signatures::best() const {
   return least;
 }
 
-SignatureFinder::SignatureFinder(const Target& target, const TunerOptions& options) : own_(target, quiet(options)) {
+SignatureFinder::SignatureFinder(const Target& target, const TunerOptions& options)
+    : has_tactics_(!target.tactics().all().empty()), own_(target, quiet(options)) {
   if (const Target* fallback = target.fallback()) fallback_.emplace_back(*fallback, quiet(options));
 }
 
@@ -92,6 +103,12 @@ Signatures SignatureFinder::of(const Problem& problem) const {
   return !found.best() && !fallback_.empty() ? signatures(problem, fallback_.front()) : found;
 }
 
-bool SignatureFinder::takes(const Problem& problem) const { return signatures(problem, own_).best().has_value(); }
+bool SignatureFinder::takes(const Problem& problem) const {
+  const auto groups = image_groups(*problem.node);
+  return std::any_of(groups.begin(), groups.end(), [&](const std::vector<size_t>& images) {
+    return ask(problem, own_, images,
+               [](size_t, size_t, const Tuner::Preferred& found) { return found.tactic != nullptr; });
+  });
+}
 
 }  // namespace kiln

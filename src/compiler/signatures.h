@@ -25,12 +25,14 @@ class SignatureFinder {
  public:
   SignatureFinder(const Target& target, const TunerOptions& options);
   int threads() const { return own_.threads(); }
+  bool has_tactics() const { return has_tactics_; }  // else the target only evaluates by the reference
   // Of the target's tactics; where it has none for the node, of those of its fallback. `problem`: the layouts in it do not count.
   Signatures of(const Problem& problem) const;
   // Whether a tactic of the target itself takes the problem in any layouts.
   bool takes(const Problem& problem) const;
 
  private:
+  bool has_tactics_;
   Tuner own_;
   std::vector<Tuner> fallback_;  // one or none
 };

@@ -44,8 +44,8 @@ void put_behind(ir::Graph& graph, ir::Node& node, ir::Node* before, Tail tail) {
 
 class Splitter {
  public:
-  Splitter(const Extents& extents, const Target& target, const TunerOptions& options)
-      : extents_(extents), logger_(*options.logger), finder_(target, options) {}
+  Splitter(const Extents& extents, const SignatureFinder& finder, Logger& logger)
+      : extents_(extents), logger_(logger), finder_(finder) {}
 
   void run(ir::Graph& graph, bool is_body) {
     for (ir::Node* node : graph.node_list())
@@ -90,13 +90,13 @@ class Splitter {
 
   const Extents& extents_;
   Logger& logger_;
-  SignatureFinder finder_;
+  const SignatureFinder& finder_;
 };
 
 }  // namespace
 
-void split_declined(ir::Graph& graph, const Extents& extents, const Target& target, const TunerOptions& tuner) {
-  if (!target.tactics().all().empty()) Splitter(extents, target, tuner).run(graph, false);
+void split_declined(ir::Graph& graph, const Extents& extents, const SignatureFinder& finder, Logger& logger) {
+  if (finder.has_tactics()) Splitter(extents, finder, logger).run(graph, false);
 }
 
 }  // namespace kiln

@@ -57,6 +57,28 @@ TEST(Formats, NothingIsTurnedWithoutNeed) {
   EXPECT_EQ(steps_of(text), "Sin Softmax");
 }
 
+TEST(Formats, BodiesOfLoopsHaveLayoutsOfTheirOwn) {
+  const std::string text = R"(graph main(%n: int64[], %x: float32[1,16,12,12]) {
+  %y = Loop(%n, _, %x) regions {
+    graph body(%i: int64[], %c: bool[], %s: float32[1,16,12,12]) {
+      %w = random float32[16,16,3,3] seed 1
+      %v = random float32[16,16,3,3] seed 2
+      %few = constant float32[]:{0.02}
+      %q = Mul(%s, %few)
+      %a = Conv(%q, %w) {pads=[1,1,1,1]}
+      %b = Softmax(%a) {axis=1}
+      %d = Conv(%b, %v) {pads=[1,1,1,1]}
+      %t = Identity(%c)
+      return %t, %d
+    }
+  }
+  return %y
+})";
+  const std::string steps = steps_of(text);
+  EXPECT_EQ(steps, "Mul Reformat Conv Softmax Conv Identity Reformat");
+  expect_same_as_reference(text, {{{Tensor::scalar(int64_t{3}), random_f32({1, 16, 12, 12}, 3)}}});
+}
+
 TEST(Formats, ALastResortReadsRows) {
   const std::string text = graph_of("  %a = Conv(%x, %w)" + kConv + "  %d = Det(%a)\n  return %d\n");
   EXPECT_EQ(steps_of(text), "Reformat Conv Reformat Det");
