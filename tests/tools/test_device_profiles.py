@@ -1,11 +1,13 @@
 """Engines for GPUs that this machine need not have, built from profiles of them."""
 import json
+import pathlib
 
 import numpy as np
 import pytest
 from conftest import save_model
 from onnx import TensorProto, helper
 
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 # compute capability: multiprocessors of a card that has it
 CARDS = {75: 40, 80: 108, 86: 84, 89: 128, 90: 132, 100: 148, 120: 170}
 
@@ -46,6 +48,12 @@ def network(kiln):
 
 def build(kiln, network, name, *options):
     return ["build", network, "--shapes=x:8x3x32x32", f"--deviceProfile={name}", *options]
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "profiles").glob("*.json")), ids=lambda file: file.stem)
+def test_the_profiles_of_the_tree(kiln, gpu, network, file):
+    kiln.ok(*build(kiln, network, file, "--fp16", "-o", "card.plan"))
+    assert json.loads(kiln.ok("inspect", "card.plan", "--json"))["fingerprint"] == json.loads(file.read_text())["fingerprint"]
 
 
 @pytest.mark.parametrize("compute", CARDS)
