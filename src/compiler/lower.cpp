@@ -319,7 +319,21 @@ std::vector<Lowering::ProfileChoice> Lowering::choices_of(const std::vector<Prof
   return list;
 }
 
-void Lowering::lower_program(const ir::Graph& graph, size_t index, bool is_body) {
+// Large weights of the node whose step was made last leave memory, unless the plan refers to them or another node reads them.
+void Lowering::let_go_packed(const Scope& scope, ir::Node& node) {
+  constexpr int64_t kLarge = 1 << 20;
+  bool found = false;
+  for (size_t i = 0; i < node.inputs().size(); ++i) {
+    const ir::Value* v = node.inputs()[i];
+    if (!v || !v->constant() || v->constant()->bytes() < kLarge || !v->has_one_use() || scope.tensors.count(v))
+      continue;
+    node.set_input(static_cast<int>(i), nullptr);
+    found = true;
+  }
+  if (found) node.graph().remove_dead();
+}
+
+void Lowering::lower_program(ir::Graph& graph, size_t index, bool is_body) {
   std::vector<Problem> problems = problems_of(extents_, graph, is_body);
   const std::vector<Choice> choices = choose(problems, is_body);
   const std::vector<ProfileTuning> others = is_body ? std::vector<ProfileTuning>() : tune_profiles(graph, choices);
@@ -336,7 +350,7 @@ void Lowering::lower_program(const ir::Graph& graph, size_t index, bool is_body)
       error.add_node("'" + node->name() + "' (" + node->op_name() + ")");
       throw;
     }
-    if (node->regions.empty()) ++next;
+    if (node->regions.empty()) ++next, let_go_packed(scope, *node);
   }
   for (const ir::Value* v : graph.outputs())
     if (is_body || !watched_only_.count(v)) scope.program->outputs.push_back(output_of(scope, v));
@@ -422,7 +436,8 @@ std::vector<Choice> Lowering::choose(std::vector<Problem>& problems, bool is_bod
   return all;
 }
 
-plan::Plan Lowering::run(const ir::Graph& graph, const std::vector<WatchedOutput>& watched, size_t returned) {
+plan::Plan Lowering::run(ir::Graph& graph, const std::vector<WatchedOutput>& watched, size_t returned) {
+  graph.remove_dead();
   watched_ = watched;
   for (size_t i = returned; i < graph.outputs().size(); ++i) watched_only_.insert(graph.outputs()[i]);
   plan_.programs.emplace_back();

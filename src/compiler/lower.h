@@ -17,7 +17,8 @@ class Lowering {
   Lowering(const Extents& extents, const Target& target, TunerOptions tuner, Precisions precisions,
            CompileReport& report);
   // Outputs behind the first `returned` are watched only.
-  plan::Plan run(const ir::Graph& graph, const std::vector<WatchedOutput>& watched, size_t returned);
+  // Takes what no step reads itself out of the graph's nodes: the plan has it packed.
+  plan::Plan run(ir::Graph& graph, const std::vector<WatchedOutput>& watched, size_t returned);
 
  private:
   struct Scope;  // one program under construction
@@ -38,13 +39,14 @@ class Lowering {
   std::vector<int32_t> operands(Scope& scope, const ir::Node& node, const Emitted& emitted, const std::string& suffix);
   void add_variant(Scope& scope, plan::StepInfo& step, StepDetail& detail, const Choice& usual,
                    const ProfileChoice& other);
-  void lower_program(const ir::Graph& graph, size_t index, bool is_body);
+  void lower_program(ir::Graph& graph, size_t index, bool is_body);
   int32_t tensor_of(Scope& scope, const ir::Value* value);
   int32_t constant_tensor(Scope& scope, const Tensor& tensor, const std::string& name, const Layout& layout);
   uint32_t dim_of(const Dim& dim);
   void lower_control(Scope& scope, const ir::Node& node, size_t index);
   void lower_kernel(Scope& scope, const Problem& problem, const Choice& choice,
                     const std::vector<ProfileChoice>& others);
+  static void let_go_packed(const Scope& scope, ir::Node& node);
   static bool is_late(const Scope& scope, const plan::StepInfo& step);
   bool is_sized(const Problem& problem) const;
   bool pays_copies(const std::vector<Problem>& problems) const;

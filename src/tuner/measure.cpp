@@ -23,8 +23,10 @@ constexpr int kMaxCopies = 16;
 constexpr double kRoundMilliseconds = 2.5;
 constexpr int kMinRoundRuns = 2, kMaxRoundRuns = 64;
 constexpr size_t kMinRounds = 3, kMaxRounds = 16;
-constexpr double kAgreement = 1.04;          // of the two fastest rounds
-constexpr double kHopelessly = 3;            // slower than the best so far: two rounds are enough
+constexpr double kAgreement = 1.04;  // of the two fastest rounds
+// Times the best so far.
+constexpr double kBehind = 1.1;              // two rounds that agree are enough
+constexpr double kHopelessly = 1.5;          // two rounds are enough
 constexpr double kFarBehind = 8;             // one run is enough
 constexpr double kMinColdMilliseconds = 20;  // of a run that the first touch of memory does not make long
 constexpr double kBundleMilliseconds = 0.2;
@@ -238,16 +240,24 @@ class Rig {
   size_t workspace_size_ = 0;
 };
 
-// Lower median of `runs` runs.
-double round_median(Rig& rig, int runs, int& next) {
+double timed_round(Rig& rig, int runs, int& next) {
   std::vector<double> times;
   for (int i = 0; i < runs; ++i) times.push_back(rig.run(next++));
-  const auto middle = times.begin() + (runs - 1) / 2;
-  std::nth_element(times.begin(), middle, times.end());
-  return *middle;
+  return middle_half(std::move(times));
 }
 
 }  // namespace
+
+double middle_half(std::vector<double> times) {
+  std::sort(times.begin(), times.end());
+  const double quarter = static_cast<double>(times.size()) / 4;
+  double sum = 0, at = 0;
+  for (const double time : times) {
+    sum += time * std::max(std::min(at + 1, 3 * quarter) - std::max(at, quarter), 0.0);
+    ++at;
+  }
+  return sum / (2 * quarter);
+}
 
 double measure(const Problem& problem, const Emitted& emitted, Device& device, int iterations, double best,
                Noise* noise) {
@@ -266,10 +276,12 @@ double measure(const Problem& problem, const Emitted& emitted, Device& device, i
   std::vector<double> rounds;  // ascending
   int next = 2;
   while (rounds.size() < kMaxRounds) {
-    const double time = round_median(rig, runs, next);
+    const double time = timed_round(rig, runs, next);
     rounds.insert(std::lower_bound(rounds.begin(), rounds.end(), time), time);
-    if (rounds.size() == 2 && best > 0 && rounds[0] > kHopelessly * best) break;
-    if (rounds.size() >= kMinRounds && next > iterations && rounds[1] <= kAgreement * rounds[0]) break;
+    if (rounds.size() < 2) continue;
+    const bool agree = rounds[1] <= kAgreement * rounds[0];
+    if (best > 0 && rounds[0] > (agree ? kBehind : kHopelessly) * best) break;
+    if (rounds.size() >= kMinRounds && next > iterations && agree) break;
   }
   if (noise) {
     ++noise->measured;

@@ -14,7 +14,7 @@ namespace kiln {
 struct TunerOptions {
   int level = 3;  // 0: first that accepts; 1: first configuration of each tactic; 2-3: few; 4: all that may win; 5: all
   double budget_seconds = 1e9;     // of measuring in all; afterwards the first that accepts is taken
-  int iterations = 8;              // runs of each candidate, at least; 1: no repetition
+  int iterations = 8;              // runs of each candidate that comes near the best, at least; 1: no repetition
   std::set<std::string> disabled;  // tactics by name or by their device
   bool own_only = false;           // no tactics of other devices
   int max_candidates = -1;         // that are measured for a problem; negative: as the level says
@@ -96,7 +96,10 @@ class Tuner {
   Noise noise_;
 };
 
-// Milliseconds of one launch on the device with the problem's optimum shapes, weights not left in cache: the median
+// Mean of the middle half of the sorted times; of those at its ends only the part that lies inside counts. Not for an empty list.
+double middle_half(std::vector<double> times);
+
+// Milliseconds of one launch on the device with the problem's optimum shapes, weights not left in cache: the middle half
 // of the fastest round of runs. `best` is the time of the best candidate so far (0: none); one that is far slower is measured
 // less carefully. `noise` non-null: counts the measurement. Throws Error when the kernel refuses.
 double measure(const Problem& problem, const Emitted& emitted, Device& device, int iterations, double best = -1,

@@ -29,9 +29,11 @@ NodeCase gemm(Dims a, Dims b, Dims add, bool constant, Attributes attributes) {
 TEST(ProductTactics, ConstantRightOperand) {
   for (int64_t m : {1, 3, 8, 37})
     for (int64_t n : {1, 10, 65}) {
-      const Names names = check(matmul({m, 29}, {29, n}, true));
-      EXPECT_TRUE(has(names, "gemm_packed") && has(names, "gemm_batched"));
+      EXPECT_TRUE(has(check(matmul({m, 29}, {29, n}, true)), "gemm_packed"));
+      EXPECT_TRUE(has(check(matmul({m, 29}, {29, n}, false)), "gemm_batched"));
     }
+  EXPECT_EQ(refusal(matmul({3, 29}, {29, 4}, true), "gemm_batched"),
+            "b is one constant matrix, packed when the engine is built");
   EXPECT_TRUE(has(check(matmul({2, 3, 5, 7}, {7, 11}, true)), "gemm_packed"));
   EXPECT_TRUE(has(check(matmul({2, 3, 5, 7}, {1, 1, 7, 11}, true)), "gemm_packed"));
   EXPECT_EQ(refusal(matmul({2, 5, 7}, {2, 7, 11}, true), "gemm_packed"), "b has shape [2,7,11], needs one matrix");
@@ -98,7 +100,7 @@ TEST(ProductTactics, Epilogues) {
     c.extra = {{.dims = {33}, .constant = true}, {.dims = {2, 9, 33}}};
     c.post[2].operands = {1, -1};
     const Names names = check(c);
-    EXPECT_TRUE(has(names, "gemm_batched")) << refusal(c, "gemm_batched");
+    EXPECT_EQ(has(names, "gemm_batched"), !constant) << refusal(c, "gemm_batched");
     EXPECT_EQ(has(names, "gemm_packed"), constant) << refusal(c, "gemm_packed");
   }
   NodeCase batched = matmul({3, 9, 7}, {3, 7, 5}, false);

@@ -129,37 +129,53 @@ void gemm_unpacked(const GemmCall& call, const RightOperand& b, const Epilogue& 
   });
 }
 
+namespace {
+
+// Whether `parts` nearly equal numbers of panels hold nearly equal numbers of columns.
+bool splits_evenly(int64_t n, int32_t panel, int parts) {
+  constexpr double kUneven = 1.05;
+  const int64_t panels = ceil_div(n, panel);
+  int64_t most = 0;
+  for (int i = 0; i < parts; ++i) {
+    const Range r = Range::piece(panels, parts, i);
+    most = std::max(most, std::min(r.end * panel, n) - r.begin * panel);
+  }
+  return static_cast<double>(most) * parts <= kUneven * static_cast<double>(n);
+}
+
+}  // namespace
+
 std::vector<BlockConfig> gemm_configs(int64_t m, int64_t n, int64_t k, int threads) {
   // Work below this is done before a second thread would have woken.
   constexpr double kTermsPerThread = 100'000;
   const double terms = static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k);
   const int useful = static_cast<int>(std::clamp<double>(terms / kTermsPerThread, 1, std::max(threads, 1)));
-  // Rows with strides that are multiples of a page fall on the same cache sets.
-  const bool alias = k >= 1024 && k % 1024 == 0 && m > 8;
   std::vector<BlockConfig> list;
-  const auto add = [&](int32_t panel, int32_t rows, int32_t depth, int32_t block_rows, bool by_rows, bool copy) {
-    BlockConfig c{panel, rows, depth, block_rows, 0, by_rows ? useful : 1, by_rows ? 1 : useful, copy};
+  enum class Split { kBetter, kOther };
+  const auto add = [&](Split split, int32_t panel, int32_t rows, int32_t depth, int32_t block_rows, bool copy = false) {
+    // The better split reads less: of rows, each thread reads all of B; of columns, all of A.
+    const bool rows_first = m >= 8 * useful && (n < m || !splits_evenly(n, panel, useful));
+    const bool by_rows = rows_first == (split == Split::kBetter);
+    const BlockConfig c{panel, rows, depth, block_rows, 0, by_rows ? useful : 1, by_rows ? 1 : useful, copy};
     if (std::find(list.begin(), list.end(), c) == list.end()) list.push_back(c);
   };
-  const auto add_splits = [&](int32_t panel, int32_t rows, int32_t depth, int32_t block_rows, bool copy) {
-    // The split that reads less: of rows, each thread reads all of B; of columns, all of A.
-    const bool columns_even = ceil_div(n, panel) % useful == 0 || ceil_div(n, panel) >= 8 * useful;
-    const bool rows_first = m >= 8 * useful && (n < m || !columns_even);
-    add(panel, rows, depth, block_rows, rows_first, copy);
-    if (useful > 1) add(panel, rows, depth, block_rows, !rows_first, copy);
-  };
   if (m <= 6) {
-    add_splits(64, 6, 4096, 112, false);
-    add_splits(32, 14, 4096, 112, false);
+    for (const Split split : {Split::kBetter, Split::kOther}) add(split, 64, 6, 4096, 112);
+    for (const Split split : {Split::kBetter, Split::kOther}) add(split, 32, 14, 4096, 112);
     return list;
   }
-  if (m <= 9) add_splits(48, 9, 384, 112, alias);
-  add_splits(32, 14, 512, 112, alias);
-  add_splits(48, 9, 256, 108, alias);
-  add_splits(64, 6, 256, 96, alias);
-  add_splits(32, 14, 256, 224, alias);
-  add_splits(32, 14, 512, 112, !alias);
-  add_splits(32, 12, 384, 48, alias);
+  add(Split::kBetter, 48, 9, 1024, 64);
+  add(Split::kBetter, 64, 6, 1024, 224);
+  add(Split::kBetter, 32, 14, 512, 112);
+  add(Split::kOther, 48, 9, 1024, 64);
+  for (const Split split : {Split::kBetter, Split::kOther}) {
+    add(split, 64, 6, 1024, 224);
+    add(split, 32, 14, 512, 112);
+    add(split, 48, 9, 256, 108);
+    add(split, 32, 14, 256, 224);
+    // Rows with strides that are multiples of a page fall on the same cache sets.
+    if (m > 8 && k >= 1024 && k % 1024 == 0) add(split, 48, 9, 512, 224, true);
+  }
   return list;
 }
 

@@ -183,8 +183,21 @@ void activate_rows(const Epilogue& e, const float* after, float* c, int64_t c_st
   });
 }
 
+// Of three columns side by side, as images have them.
+void interleave_three(const float* in, int64_t stride, int64_t depth, float* out) {
+  const F32 d;
+  int64_t k = 0;
+  for (; k + kLanes <= depth; k += kLanes)
+    hn::StoreInterleaved3(hn::LoadU(d, in + k), hn::LoadU(d, in + stride + k), hn::LoadU(d, in + 2 * stride + k), d,
+                          out + 3 * k);
+  for (; k < depth; ++k) {
+    for (int64_t j = 0; j < 3; ++j) out[3 * k + j] = in[j * stride + k];
+  }
+}
+
 // 4x4 blocks in 128-bit registers.
 void transpose_panel(const float* in, int64_t stride, int64_t columns, int64_t depth, float* out, int64_t width) {
+  if (columns == 3 && width == 3) return interleave_three(in, stride, depth, out);
   const hn::FixedTag<float, 4> d;
   const hn::RepartitionToWide<decltype(d)> dw;
   int64_t j = 0;

@@ -35,6 +35,8 @@ const Tactic gemm_batched{
       const Refusal r = read_product(p, product);
       if (r.refused()) return r;
       if (product.transpose_a) return refuse("a is transposed");
+      if (p.input(1).constant && product.shared_b)
+        return refuse("b is one constant matrix, packed when the engine is built");
       if (product.alpha != 1) return refuse("alpha is " + std::to_string(product.alpha) + ", needs 1");
       return accept();
     },
