@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "base/work.h"
 #include "ops/broadcasting.h"
 #include "ops/defaults.h"
 #include "ops/op.h"
@@ -35,15 +36,24 @@ void run_pointwise(const OpDef& op, RefCall& c) {
   std::vector<Dims> strides;
   for (const Tensor* t : inputs) strides.push_back(ops::broadcast_strides(t->dims(), out.dims()));
   std::vector<ScalarValue> arguments(inputs.size()), values(program.code.size());
-  Dims index(out.dims().size(), 0);
+  // The last axis is walked by itself.
+  Dims outer = out.dims();
+  const int64_t length = outer.empty() ? 1 : outer.back();
+  if (!outer.empty()) outer.back() = 1;
+  Dims index(outer.size(), 0), at(inputs.size()), step(inputs.size());
+  for (size_t i = 0; i < inputs.size(); ++i) step[i] = strides[i].empty() ? 0 : strides[i].back();
   void* data = out.mutable_data();
   int64_t position = 0;
   do {
-    for (size_t i = 0; i < inputs.size(); ++i)
-      arguments[i] = load_scalar(inputs[i]->dtype(), inputs[i]->data(), ops::dot(index, strides[i]));
-    interpret(program, arguments, values);
-    store_scalar(out.dtype(), data, position++, result_type, values[program.outputs[0]]);
-  } while (ops::advance(index, out.dims()));
+    for (size_t i = 0; i < inputs.size(); ++i) at[i] = ops::dot(index, strides[i]);
+    for (int64_t k = 0; k < length; ++k) {
+      for (size_t i = 0; i < inputs.size(); ++i)
+        arguments[i] = load_scalar(inputs[i]->dtype(), inputs[i]->data(), at[i] + k * step[i]);
+      interpret(program, arguments, values);
+      store_scalar(out.dtype(), data, position++, result_type, values[program.outputs[0]]);
+      poll_work();
+    }
+  } while (ops::advance(index, outer));
 }
 
 }  // namespace
