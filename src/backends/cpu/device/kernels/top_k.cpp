@@ -138,10 +138,7 @@ class TopK final : public DenseKernel {
         if (room_ < n) cut(c);
       }
       if (stride_ == 1) scan_line(n);
-      else
-        for (int64_t j = room_; j < n; ++j)
-          for (int64_t c = 0; c < lines; ++c)
-            if (!is_behind(data_[j * stride_ + c], bounds_[c])) add(c, j);
+      else scan_lines(lines, n);
       for (int64_t c = 0; c < lines; ++c) {
         Word* const to = entries_ + c * room_;
         if (k_ < counts_[c]) std::nth_element(to, to + k_, to + counts_[c]);
@@ -153,16 +150,29 @@ class TopK final : public DenseKernel {
     // An element that equals the k-th is behind it: its index is higher.
     static bool is_behind(T x, T bound) { return kLargest ? x <= bound : x >= bound; }
 
-    static bool all_behind(const T* x, T bound) {
-      using Flags = std::conditional_t<sizeof(T) == 8, int64_t, int32_t>;  // as wide as T: vectors
+    using Flags = std::conditional_t<sizeof(T) == 8, int64_t, int32_t>;  // as wide as T: vectors
+    static bool group_is_behind(const T* x, T bound) {
       Flags ahead = 0;
       for (int64_t i = 0; i < kGroup; ++i) ahead |= is_behind(x[i], bound) ? Flags{0} : Flags{1};
       return ahead == 0;
     }
+    bool row_is_behind(const T* row, int64_t lines) const {
+      Flags ahead = 0;
+      for (int64_t c = 0; c < lines; ++c) ahead |= is_behind(row[c], bounds_[c]) ? Flags{0} : Flags{1};
+      return ahead == 0;
+    }
+    void scan_lines(int64_t lines, int64_t n) {
+      for (int64_t j = room_; j < n; ++j) {
+        const T* row = data_ + j * stride_;
+        if (row_is_behind(row, lines)) continue;
+        for (int64_t c = 0; c < lines; ++c)
+          if (!is_behind(row[c], bounds_[c])) add(c, j);
+      }
+    }
     void scan_line(int64_t n) {
       for (int64_t j = room_; j < n;) {
         const int64_t end = std::min(j + kGroup, n);
-        if (end - j == kGroup && all_behind(data_ + j, bounds_[0])) j = end;
+        if (end - j == kGroup && group_is_behind(data_ + j, bounds_[0])) j = end;
         for (; j < end; ++j)
           if (!is_behind(data_[j], bounds_[0])) add(0, j);
       }
