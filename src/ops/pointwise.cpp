@@ -34,8 +34,11 @@ void float_row(const float* a, int64_t a_step, const float* b, int64_t b_step, f
 // Nothing where the program is more than that.
 FloatRow find_float_row(const ScalarProgram& program) {
   const auto& code = program.code;
-  const auto is_input = [&](size_t v) { return code[v].op == ScalarOp::kInput && code[v].integer == static_cast<int64_t>(v); };
-  if (code.size() != 3 || !is_input(0) || !is_input(1) || code[2].a != 0 || code[2].b != 1 || program.outputs[0] != 2) return nullptr;
+  const auto is_input = [&](size_t v) {
+    return code[v].op == ScalarOp::kInput && code[v].integer == static_cast<int64_t>(v);
+  };
+  if (code.size() != 3 || !is_input(0) || !is_input(1) || code[2].a != 0 || code[2].b != 1 || program.outputs[0] != 2)
+    return nullptr;
   switch (code[2].op) {
     case ScalarOp::kAdd: return float_row<std::plus<float>>;
     case ScalarOp::kSub: return float_row<std::minus<float>>;
@@ -59,12 +62,18 @@ void run_pointwise(const OpDef& op, RefCall& c) {
   std::vector<Dims> strides;
   for (const Tensor* t : inputs) strides.push_back(ops::broadcast_strides(t->dims(), out.dims()));
   std::vector<ScalarValue> arguments(inputs.size()), values(program.code.size());
-  // The last axis is walked by itself.
-  Dims outer = out.dims();
-  const int64_t length = outer.empty() ? 1 : outer.back();
-  if (!outer.empty()) outer.back() = 1;
-  Dims index(outer.size(), 0), at(inputs.size()), step(inputs.size());
-  for (size_t i = 0; i < inputs.size(); ++i) step[i] = strides[i].empty() ? 0 : strides[i].back();
+  // The last axes, as many as every operand walks in equal steps, are one row.
+  Dims outer = out.dims(), index(outer.size(), 0), at(inputs.size()), step(inputs.size());
+  int64_t length = 1;
+  for (size_t d = outer.size(); d-- > 0; outer[d] = 1) {
+    if (outer[d] == 1) continue;
+    const auto goes_on = [&](size_t i) { return length == 1 || strides[i][d] == step[i] * length; };
+    bool all = true;
+    for (size_t i = 0; i < inputs.size(); ++i) all = all && goes_on(i);
+    if (!all) break;
+    for (size_t i = 0; i < inputs.size() && length == 1; ++i) step[i] = strides[i][d];
+    length *= outer[d];
+  }
   void* data = out.mutable_data();
   const auto is_float32 = [](const Tensor* t) { return t->dtype() == DType::kF32; };
   const FloatRow row =
@@ -76,7 +85,6 @@ void run_pointwise(const OpDef& op, RefCall& c) {
       const auto from = [&](size_t i) { return static_cast<const float*>(inputs[i]->data()) + at[i]; };
       row(from(0), step[0], from(1), step[1], static_cast<float*>(data) + position, length);
       position += length;
-      count_rounds(length);
       continue;
     }
     for (int64_t k = 0; k < length; ++k) {
