@@ -215,13 +215,14 @@ void pack_winograd(const ConvShape& s, const float* weights, const WinogradConfi
   const int64_t plane = packed_b_floats(s.in_c, s.out_c), panel = config.block.panel;
   std::memset(packed, 0, static_cast<size_t>(plan.planes * plane) * sizeof(float));
   double u[kMaxWinogradInput * kMaxWinogradInput];
-  for (int64_t o = 0; o < s.out_c; ++o) {
-    const int64_t column = o / panel * panel, width = align_up(std::min(panel, s.out_c - column), 16);
-    for (int64_t c = 0; c < s.in_c; ++c) {
-      transform_filter(weights + (o * s.in_c + c) * 9, config.tile, u);
-      float* to = packed + column * s.in_c + c * width + (o - column);
-      for (int64_t p = 0; p < plan.planes; ++p) to[p * plane] = static_cast<float>(u[p]);
-    }
+  for (int64_t column = 0; column < s.out_c; column += panel) {
+    const int64_t count = std::min(panel, s.out_c - column), width = align_up(count, 16);
+    for (int64_t c = 0; c < s.in_c; ++c)
+      for (int64_t o = 0; o < count; ++o) {
+        transform_filter(weights + ((column + o) * s.in_c + c) * 9, config.tile, u);
+        float* to = packed + column * s.in_c + c * width + o;
+        for (int64_t p = 0; p < plan.planes; ++p) to[p * plane] = static_cast<float>(u[p]);
+      }
   }
 }
 
