@@ -14,6 +14,7 @@ class Network:
     dynamic: dict   # input name: {axis: sizes}
     opset: int = 18
     slack: float = 1  # what is allowed counts so many times: 16-bit types round
+    traced: bool = False  # exported by tracing: torch.export does not follow what depends on values
 
 
 def images(size, channels=3):
@@ -31,6 +32,36 @@ def vision(name, size=224, **options):
         return only_tensors(builder(weights=None, **options).eval()), images(size)
 
     return Network("torchvision", make, {"image": {0: BATCH}})
+
+
+def detector(name, **options):
+    """Of one image; scores of random weights lie close to each other, so all that passes the first selection is kept."""
+    def make():
+        import torch
+        import torchvision
+
+        net = getattr(torchvision.models.detection, name)(weights=None, weights_backbone=None, num_classes=5, **options).eval()
+
+        def run(m, image):
+            found = m([image])[0]
+            return found["boxes"], found["scores"], found["labels"]
+
+        return call(net, run), {"image": torch.rand(3, 96, 128)}
+
+    return Network("torchvision", make, {"image": {1: (96, 117, 160), 2: (96, 141, 160)}}, traced=True)
+
+
+def swin_dynamic():
+    """Any size: padding to windows, and masks of what the padding shifted."""
+    def make():
+        import torch
+        import torchvision
+
+        net = torchvision.models.SwinTransformer(patch_size=[4, 4], embed_dim=32, depths=[2, 2], num_heads=[2, 4], window_size=[7, 7],
+                                                 num_classes=10)
+        return net.eval(), {"image": torch.randn(2, 3, 96, 128)}
+
+    return Network("torchvision", make, {"image": {0: BATCH, 2: (72, 101, 128), 3: (72, 118, 160)}})
 
 
 def video(name):
@@ -124,8 +155,9 @@ def picture(model, config, size=32, function=None, **options):
     return Network("transformers", make, {"image": {0: BATCH}})
 
 
-def gpt2_past(half=False):
-    """One step of generation: new tokens, and the keys and values of those before; `half`: all in float16."""
+def gpt2_past(half=False, brain=False):
+    """One step of generation: new tokens, and the keys and values of those before; `half`: all in float16, `brain`: all between inputs
+    and results in bfloat16."""
     layers, heads, width = 2, 4, 16
 
     def make():
@@ -138,22 +170,24 @@ def gpt2_past(half=False):
 
         def run(m, ids, mask, *past):
             cache = DynamicCache()
+            past = [t.to(kind) for t in past]
             for layer in range(layers):
                 cache.update(past[2 * layer], past[2 * layer + 1], layer)
             result = m(input_ids=ids, attention_mask=mask, past_key_values=cache, use_cache=True)
             present = result.past_key_values
             kept = [t for layer in present.layers for t in (layer.keys, layer.values)]
-            return (result.logits, *kept)
+            return tuple(t.to(outside) for t in (result.logits, *kept))
 
+        kind = torch.float16 if half else torch.bfloat16 if brain else torch.float32
+        outside = torch.float32 if brain else kind
         inputs = {"ids": torch.randint(0, VOCABULARY, (2, 1)), "mask": torch.ones(2, 6, dtype=torch.long)}
-        kind = torch.float16 if half else torch.float32
-        inputs |= {f"past{i}": torch.randn(2, heads, 5, width, dtype=kind) for i in range(2 * layers)}
+        inputs |= {f"past{i}": torch.randn(2, heads, 5, width, dtype=outside) for i in range(2 * layers)}
         return call(transformers.GPT2LMHeadModel(config).to(kind).eval(), run), inputs
 
     longer = tuple(s + 1 for s in SEQUENCE)
     dynamic = {"ids": {0: BATCH}, "mask": {0: BATCH, 1: longer}}
     dynamic |= {f"past{i}": {0: BATCH, 2: SEQUENCE} for i in range(2 * layers)}
-    return Network("transformers", make, dynamic, slack=20 if half else 1)
+    return Network("transformers", make, dynamic, slack=20 if half else 200 if brain else 1)
 
 
 def t5_decoder():
@@ -272,6 +306,11 @@ NETWORKS = {
     "fcn_resnet50": vision("fcn_resnet50", 96, weights_backbone=None),
     "lraspp": vision("lraspp_mobilenet_v3_large", 96, weights_backbone=None),
     "r3d_18": video("r3d_18"),
+    "swin_dynamic": swin_dynamic(),
+    "faster_rcnn": detector("fasterrcnn_mobilenet_v3_large_320_fpn", min_size=96, max_size=160, rpn_pre_nms_top_n_test=50,
+                            rpn_post_nms_top_n_test=20, box_score_thresh=0.0, box_detections_per_img=20),
+    "retinanet": detector("retinanet_resnet50_fpn", min_size=96, max_size=160, score_thresh=0.0, topk_candidates=20, detections_per_img=20),
+    "ssd": detector("ssd300_vgg16", score_thresh=0.0, topk_candidates=20, detections_per_img=20),
     "mobilevit_s": timm_net("mobilevit_s", 128),
     "ghostnet": timm_net("ghostnet_100", 96),
     "repvgg": timm_net("repvgg_a0", 96),
@@ -293,6 +332,7 @@ NETWORKS = {
     "gpt2": text("GPT2LMHeadModel", "GPT2Config", vocab_size=VOCABULARY, n_embd=64, n_layer=2, n_head=4),
     "gpt2_past": gpt2_past(),
     "gpt2_past_f16": gpt2_past(half=True),
+    "gpt2_past_bf16": gpt2_past(brain=True),
     "llama": text("LlamaForCausalLM", "LlamaConfig", num_key_value_heads=2, **SMALL),
     "t5_encoder": t5_encoder(),
     "t5_decoder": t5_decoder(),

@@ -155,12 +155,18 @@ std::optional<Tensor> scaled_weights(const Product& product, const std::vector<d
   const int64_t per_group = channels / groups;
   const int64_t block = w.size() / groups;
   float* fast = w.dtype() == DType::kF32 ? w.as_mutable<float>().data() : nullptr;
-  for (int64_t i = 0; i < w.size(); ++i) {
-    const int64_t channel = groups == 1 ? i / inner % channels : i / block * per_group + i / inner % per_group;
-    const double before = fast ? fast[i] : w.at(i), scaled = before * nth(factors, channel);
-    if (fast) fast[i] = static_cast<float>(scaled);
-    else w.set(i, scaled);
-    if (!std::isfinite(fast ? fast[i] : w.at(i)) && std::isfinite(before)) return std::nullopt;
+  for (int64_t first = 0; first < w.size(); first += inner) {
+    const int64_t channel =
+        groups == 1 ? first / inner % channels : first / block * per_group + first / inner % per_group;
+    const double factor = nth(factors, channel);
+    bool overflows = false;
+    for (int64_t i = first; i < first + inner; ++i) {
+      const double before = fast ? fast[i] : w.at(i), scaled = before * factor;
+      if (fast) fast[i] = static_cast<float>(scaled);
+      else w.set(i, scaled);
+      overflows |= !std::isfinite(fast ? fast[i] : w.at(i)) && std::isfinite(before);
+    }
+    if (overflows) return std::nullopt;
   }
   return w;
 }

@@ -28,7 +28,22 @@ TEST(Softmax, AxesLayoutsAndEmptyTensors) {
     expect_case(with({op, {dynamic(random_tensor(rng, DType::kF32, {4, 11}), {Dim::symbol("batch"), 11})}}, 2e-6),
                 "softmax");
   }
-  EXPECT_TRUE(check_case({"Softmax", {random_tensor(rng, DType::kF64, {3, 4})}}, "softmax").empty());
+  EXPECT_TRUE(check_case({"Softmax", {random_tensor(rng, DType::kF16, {3, 4})}}, "softmax").empty());
+}
+
+TEST(Softmax, Float64) {
+  std::mt19937 rng(22);
+  for (const char* op : {"Softmax", "LogSoftmax"}) {
+    for (const Dims& dims : {Dims{3, 37, 19}, Dims{1, 1, 1}, Dims{2, 130, 3}, Dims{2, 0, 3}, Dims{0, 4, 4}})
+      for (int64_t axis : {-1, 0, 1})
+        expect_case(with({op, {random_tensor(rng, DType::kF64, dims)}, {{"axis", axis}}}, 1e-14), "softmax");
+    Tensor special = random_tensor(rng, DType::kF64, {4, 9});
+    special.set(1, -INFINITY), special.set(10, NAN), special.set(20, 800), special.set(21, -800),
+        special.set(30, INFINITY);
+    for (int64_t axis : {0, 1}) expect_case(with({op, {special}, {{"axis", axis}}}, 1e-14), "softmax");
+    expect_case(with({op, {dynamic(random_tensor(rng, DType::kF64, {4, 11}), {Dim::symbol("batch"), 11})}}, 1e-14),
+                "softmax");
+  }
 }
 
 TEST(LayerNormalization, StatisticsAndShapes) {
@@ -40,6 +55,20 @@ TEST(LayerNormalization, StatisticsAndShapes) {
               "row_norm");
   expect_case(with({"RMSNormalization", {x({4, 65}), x({65})}}, 1e-5), "row_norm");
   EXPECT_TRUE(check_case({"LayerNormalization", {x({4, 6}), x({1})}}, "row_norm").empty());
+}
+
+TEST(LayerNormalization, Float64) {
+  std::mt19937 rng(23);
+  const auto x = [&](Dims d) { return random_tensor(rng, DType::kF64, std::move(d)); };
+  for (int64_t n : {1, 7, 8, 33, 96, 5000})
+    expect_case(with({"LayerNormalization", {x({5, n}), x({n}), x({n})}}, 1e-12), "row_norm");
+  expect_case(with({"LayerNormalization", {gapped(x({5, 33})), x({33})}, {{"epsilon", 0.1}}}, 1e-12), "row_norm");
+  expect_case(with({"LayerNormalization", {x({0, 33}), x({33})}}, 1e-12), "row_norm");
+  const Attributes own{{"stash_type", std::string("float64")}};
+  expect_case(with({"LayerNormalization", {x({5, 33}), x({33}), x({33})}, own, 3}, 1e-12), "row_norm");
+  expect_case(with({"RMSNormalization", {x({4, 65}), x({65})}}, 1e-12), "row_norm");
+  // Statistics of another type.
+  EXPECT_TRUE(check_case({"LayerNormalization", {x({4, 6}), x({6})}, {}, 3}, "row_norm").empty());
 }
 
 TEST(GroupNormalization, ChannelsFirstAndLast) {

@@ -122,6 +122,33 @@ TEST(RegionBins, ModesAndRegions) {
             Code::kInvalidArgument);
 }
 
+TEST(RegionBins, OutsideLargeAndSpecial) {
+  std::mt19937 rng(7);
+  const Tensor images = Tensor::of<int64_t>({6}, {0, 0, 0, 0, 0, 0});
+  // Partly outside, all of it, upside down, a point, large (more samples than a table holds), NaN.
+  const Tensor rois = Tensor::of<float>(
+      {6, 4}, {-9, -5, 6, 4, 90, 90, 95, 99, 8, 6, 2, 1, 3, 3, 3, 3, -900, -800, 900, 800, 1, NAN, 5, 5});
+  for (const char* mode : {"avg", "max"})
+    for (int64_t ratio : {0, 2}) {
+      Tensor x = random_tensor(rng, DType::kF32, {1, 70, 9, 12});
+      x.set(5, NAN), x.set(130, NAN), x.set(300, 1e30);
+      Case c{"RoiAlign",
+             {x, rois, images},
+             {{"mode", std::string(mode)},
+              {"sampling_ratio", ratio},
+              {"output_height", int64_t{7}},
+              {"output_width", int64_t{5}}}};
+      c.tolerance = 1e-5;
+      expect_case(c, "roi_align");
+    }
+  Case wide{"RoiAlign",
+            {random_tensor(rng, DType::kF32, {1, 2, 2, 5000}), Tensor::of<float>({1, 4}, {2, 0, 4900, 2}),
+             Tensor::of<int64_t>({1}, {0})},
+            {{"sampling_ratio", int64_t{2}}, {"output_width", int64_t{3}}}};
+  wide.tolerance = 1e-5;
+  expect_case(wide, "roi_align");
+}
+
 TEST(RotaryPairs, LayoutsPositionsAndParts) {
   std::mt19937 rng(6);
   const Tensor ids = Tensor::of<int64_t>({2, 3}, {0, 4, 2, 1, 1, 3});

@@ -115,7 +115,7 @@ TEST(Normalize, NanStaysInItsRow) {
     normalize_rows(norm, x.data(), 20, y.data(), 20, 1);
     for (size_t i = 0; i < 60; ++i) EXPECT_EQ(std::isnan(y[i]), i / 20 == 1) << i;
   });
-  normalize_rows({}, nullptr, 0, nullptr, 0, 1);
+  normalize_rows(RowNorm{}, nullptr, 0, nullptr, 0, 1);
 }
 
 }  // namespace

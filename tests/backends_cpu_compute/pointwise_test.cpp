@@ -379,6 +379,53 @@ TEST(Pointwise, Accuracy) {
   });
 }
 
+TEST(Pointwise, SpecialValuesOfFloat64) {
+  for_each_isa([] {
+    const std::vector<double> special = {
+        NAN,     INFINITY, -INFINITY, 0.0, -0.0, 5e-324, -1e-310, 1.7e308, -1.7e308, 709.7, 709.79, -708.4, -720.5,
+        -745.13, -745.2,   1,         -1,  0.5,  1e-20,  -2.5,    3.5,     1e17,     -1e17, 800,    -800};
+    const auto n = static_cast<int64_t>(special.size());
+    for (int o = 0; o < kScalarOpCount; ++o) {
+      const auto op = static_cast<ScalarOp>(o);
+      if (!exists_for(op, ScalarType::kF64)) continue;
+      Builder b;
+      const int operands = operand_count(op);
+      for (int k = 0; k < operands; ++k) b.input(ScalarType::kF64);
+      const auto result = op >= kEqual || (op >= kIsNan && op <= kIsNegativeInf) ? ScalarType::kBool : ScalarType::kF64;
+      const auto program = b.finish({b.push(op, result, 0, 1)});
+      SCOPED_TRACE(to_string(program));
+      std::vector<Operand> in, out;
+      const Dims dims{operands == 2 ? n : 1, n};
+      for (int k = 0; k < operands; ++k)
+        in.push_back({Tensor::of<double>({n}, special), {DType::kF64, k == 0 ? Dims{0, 1} : Dims{1, 0}}});
+      out.push_back(make_operand(dtype_for(result), dims, 0, false, 1));
+      check(program, dims, in, out, 4.5e-16, 1e-323);
+    }
+  });
+}
+
+// Two units in the last place.
+TEST(Pointwise, AccuracyOfFloat64) {
+  for_each_isa([] {
+    for (auto op : {kExp, kLog})
+      for (double range : {1e-9, 1.0, 40.0, 700.0}) {
+        std::mt19937 generator(7);
+        std::uniform_real_distribution<double> real(op == kLog ? 1e-300 : -range, range);
+        std::vector<double> values(20001);
+        for (double& v : values) v = real(generator);
+        Builder b;
+        b.input(ScalarType::kF64);
+        const auto program = b.finish({b.push(op, ScalarType::kF64, 0)});
+        SCOPED_TRACE(to_string(program));
+        const auto n = static_cast<int64_t>(values.size());
+        std::vector<Operand> in, out;
+        in.push_back({Tensor::of<double>({n}, values), {DType::kF64, {1}}});
+        out.push_back(make_operand(DType::kF64, {n}, 0, false, 1));
+        check(program, {n}, in, out, 4.5e-16, 0, 2);
+      }
+  });
+}
+
 TEST(Pointwise, ManyInstructionsAndThreads) {
   Builder b;
   const auto f = ScalarType::kF32;

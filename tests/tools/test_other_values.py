@@ -112,6 +112,9 @@ def test_cast_map(kiln, tmp_path):
     node = helper.make_node("CastMap", ["m"], ["y"], domain="ai.onnx.ml", cast_to="TO_INT64")
     got = map_run(kiln, tmp_path, node, TensorProto.INT64, TensorProto.STRING, keys, np.array(["7", "8", "9"]))
     np.testing.assert_array_equal(got, [[8, 9, 7]])
+    node = helper.make_node("CastMap", ["m"], ["y"], domain="ai.onnx.ml", cast_to="TO_STRING", map_form="SPARSE", max_map=4)
+    got = map_run(kiln, tmp_path, node, TensorProto.INT64, TensorProto.STRING, np.array([2, 0]), np.array(["two", "zero"]))
+    np.testing.assert_array_equal(got, [["zero", "0.f", "two", "0.f"]])
 
 
 def test_what_is_no_map_is_refused(kiln, tmp_path):

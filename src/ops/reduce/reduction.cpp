@@ -38,8 +38,19 @@ OutputShape reduced_shape(ShapeCall& c) {
   return shape;
 }
 
+// Whether elements taken in that order of axes lie one behind the other. An axis of one may stand anywhere.
+bool keeps_places(const Ints& order, const Dims& dims) {
+  int64_t last = -1;
+  for (int64_t axis : order) {
+    if (nth(dims, axis) == 1) continue;
+    if (axis < last) return false;
+    last = axis;
+  }
+  return true;
+}
+
 template <class T>
-void reduce_values(RefCall& c, const std::vector<T>& values, const std::function<T(std::span<const T>)>& finish) {
+void reduce_values(RefCall& c, std::vector<T> values, const std::function<T(std::span<const T>)>& finish) {
   const Tensor& data = c.input("data");
   const Ints axes = *reduced_axes(c.shapes());
   Ints order;  // kept axes, then reduced ones
@@ -48,13 +59,16 @@ void reduce_values(RefCall& c, const std::vector<T>& values, const std::function
   order.insert(order.end(), axes.begin(), axes.end());
   const Dims dims = permuted(data.dims(), order);
   const auto run = static_cast<size_t>(product(dims, dims.size() - axes.size(), dims.size()));
-  std::vector<T> sorted;
-  sorted.reserve(values.size());
-  for (int64_t p : strided_positions(0, dims, permuted(row_major_strides(data.dims()), order)))
-    sorted.push_back(nth(values, p));
+  if (!keeps_places(order, data.dims())) {
+    std::vector<T> sorted;
+    sorted.reserve(values.size());
+    for (int64_t p : strided_positions(0, dims, permuted(row_major_strides(data.dims()), order)))
+      sorted.push_back(nth(values, p));
+    values = std::move(sorted);
+  }
   std::vector<T> results;
   for (size_t i = 0; i < static_cast<size_t>(c.output().size()); ++i)
-    results.push_back(finish(std::span<const T>(sorted).subspan(i * run, run)));
+    results.push_back(finish(std::span<const T>(values).subspan(i * run, run)));
   store(c.output(), results);
 }
 

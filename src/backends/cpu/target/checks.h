@@ -14,6 +14,20 @@ inline Refusal needs_f32(const Problem& p) {
   return accept();
 }
 
+// The same of float32 or float64, whichever the first input has.
+inline Refusal needs_f32_or_f64(const Problem& p) {
+  if (Refusal r = needs_plain(p); r.refused()) return r;
+  const DType type = p.input(0).dtype;
+  if (type != DType::kF32 && type != DType::kF64)
+    return refuse(std::string("it computes in float32 and float64, not ") + std::string(name(type)));
+  for (const auto* list : {&p.inputs, &p.outputs})
+    for (const Argument& a : *list)
+      if (a.present && is_float(a.dtype) && a.dtype != type)
+        return refuse(std::string("one operand is ") + std::string(name(type)) + ", another " +
+                      std::string(name(a.dtype)));
+  return accept();
+}
+
 // A kernel of this device without constants.
 inline Emitted emit_kernel(std::string kernel, Attributes parameters, std::vector<int> inputs) {
   return {.device = "cpu",

@@ -55,8 +55,9 @@ void import_cast_map(NodeImport& n) {
   if (form == "SPARSE") {
     const int64_t length = n.integer("max_map", 1);
     if (length < 0 || length > INT32_MAX) n.invalid("max_map is " + std::to_string(length));
-    if (type == DType::kString) n.unsupported("a sparse map of strings", "give the map the form DENSE");
-    ir::Value* zeros = n.constant(Tensor::allocate(type, {length}));
+    // What no key names is 0; among strings "0.f", as ONNX Runtime writes it.
+    const Tensor zero = type == DType::kString ? Tensor::strings({1}, {"0.f"}) : Tensor::allocate(type, {1});
+    ir::Value* zeros = n.add("Expand", {n.constant(zero), n.ints(Ints{length})});
     cast = n.add("ScatterElements", {zeros, keys, cast}, {{"axis", int64_t{0}}});
   } else {
     ir::Value* order =

@@ -1,4 +1,4 @@
-// Normalisations on float32. Means first, then the squares of differences: exact for data far from zero.
+// Normalisations. Means first, then the squares of differences: exact for data far from zero.
 #include "backends/cpu/device/compute/normalize.h"
 
 #include <cmath>
@@ -14,28 +14,26 @@
 HWY_BEFORE_NAMESPACE();
 namespace kiln::cpu::HWY_NAMESPACE {
 
-HWY_INLINE double sum_squares(const float* p, int64_t n, float mean) {
-  const VF m = hn::Set(F32(), mean);
-  return sum_row(p, n, [&](VF v) HWY_ATTR {
+template <class T> HWY_INLINE double sum_squares(const T* p, int64_t n, T mean) {
+  const auto m = hn::Set(hn::ScalableTag<T>(), mean);
+  return sum_row(p, n, [&](auto v) HWY_ATTR {
     v = hn::Sub(v, m);
     return hn::Mul(v, v);
   });
 }
-HWY_INLINE double sum_plain(const float* p, int64_t n) {
-  return sum_row(p, n, [](VF v) HWY_ATTR { return v; });
+template <class T> HWY_INLINE double sum_plain(const T* p, int64_t n) {
+  return sum_row(p, n, [](auto v) HWY_ATTR { return v; });
 }
-HWY_INLINE float inverse_root(double variance, float epsilon) {
-  return static_cast<float>(1.0 / std::sqrt(variance + static_cast<double>(epsilon)));
-}
+HWY_INLINE double inverse_root(double variance, double epsilon) { return 1.0 / std::sqrt(variance + epsilon); }
 
 // to = x + skip + skip_bias
-HWY_INLINE void add_rows(const float* x, const float* skip, const float* skip_bias, float* to, int64_t n) {
-  const F32 d;
+template <class T> HWY_INLINE void add_rows(const T* x, const T* skip, const T* skip_bias, T* to, int64_t n) {
+  const hn::ScalableTag<T> d;
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
   for (int64_t i = 0; i < n; i += lanes) {
     const int64_t part = std::min(lanes, n - i);
-    auto load = [&](const float* p) HWY_ATTR { return part < lanes ? load_part(d, p + i, part) : hn::LoadU(d, p + i); };
-    VF v = load(x);
+    auto load = [&](const T* p) HWY_ATTR { return load_part_or_all(d, p + i, part, lanes); };
+    auto v = load(x);
     if (skip) v = hn::Add(v, load(skip));
     if (skip_bias) v = hn::Add(v, load(skip_bias));
     if (part < lanes) store_part(d, v, to + i, part);
@@ -44,15 +42,15 @@ HWY_INLINE void add_rows(const float* x, const float* skip, const float* skip_bi
 }
 
 // y = (x - mean) * factor * scale + bias
-HWY_INLINE void scale_row(const float* x, float* y, int64_t n, float mean, float factor, const float* scale,
-                          const float* bias) {
-  const F32 d;
+template <class T>
+HWY_INLINE void scale_row(const T* x, T* y, int64_t n, T mean, T factor, const T* scale, const T* bias) {
+  const hn::ScalableTag<T> d;
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
-  const VF m = hn::Set(d, mean), f = hn::Set(d, factor);
+  const auto m = hn::Set(d, mean), f = hn::Set(d, factor);
   for (int64_t i = 0; i < n; i += lanes) {
     const int64_t part = std::min(lanes, n - i);
-    auto load = [&](const float* p) HWY_ATTR { return part < lanes ? load_part(d, p + i, part) : hn::LoadU(d, p + i); };
-    VF v = hn::Mul(hn::Sub(load(x), m), f);
+    auto load = [&](const T* p) HWY_ATTR { return load_part_or_all(d, p + i, part, lanes); };
+    auto v = hn::Mul(hn::Sub(load(x), m), f);
     if (scale) v = hn::Mul(v, load(scale));
     if (bias) v = hn::Add(v, load(bias));
     if (part < lanes) store_part(d, v, y + i, part);
@@ -60,24 +58,34 @@ HWY_INLINE void scale_row(const float* x, float* y, int64_t n, float mean, float
   }
 }
 
-void norm_rows(const RowNorm& norm, const float* x, int64_t x_stride, float* y, int64_t y_stride, int64_t begin,
-               int64_t end) {
+template <class T>
+HWY_INLINE void norm_rows(const RowNormOf<T>& norm, const T* x, int64_t x_stride, T* y, int64_t y_stride, int64_t begin,
+                          int64_t end) {
   const int64_t n = norm.n;
   const auto count = static_cast<double>(n);
   for (int64_t r = begin; r < end; ++r) {
-    const float* row = x + r * x_stride;
-    float* out = y + r * y_stride;
+    const T* row = x + r * x_stride;
+    T* out = y + r * y_stride;
     if (norm.skip || norm.skip_bias || norm.sum) {
-      float* sum = norm.sum ? norm.sum + r * norm.sum_stride : out;
+      T* sum = norm.sum ? norm.sum + r * norm.sum_stride : out;
       add_rows(row, norm.skip ? norm.skip + r * norm.skip_stride : nullptr, norm.skip_bias, sum, n);
       row = sum;
     }
-    const auto mean = norm.subtract_mean ? static_cast<float>(sum_plain(row, n) / count) : 0.0f;
-    const float factor = inverse_root(sum_squares(row, n, mean) / count, norm.epsilon);
+    const T mean = norm.subtract_mean ? static_cast<T>(sum_plain(row, n) / count) : T{0};
+    const T factor = static_cast<T>(inverse_root(sum_squares(row, n, mean) / count, norm.epsilon));
     scale_row(row, out, n, mean, factor, norm.scale, norm.bias);
     if (norm.mean) norm.mean[r] = mean;
     if (norm.inverse_deviation) norm.inverse_deviation[r] = factor;
   }
+}
+
+void norm_rows_f32(const RowNorm& norm, const float* x, int64_t x_stride, float* y, int64_t y_stride, int64_t begin,
+                   int64_t end) {
+  norm_rows(norm, x, x_stride, y, y_stride, begin, end);
+}
+void norm_rows_f64(const RowNormOf<double>& norm, const double* x, int64_t x_stride, double* y, int64_t y_stride,
+                   int64_t begin, int64_t end) {
+  norm_rows(norm, x, x_stride, y, y_stride, begin, end);
 }
 
 // Groups of channels that lie together: [begin, end) numbers the groups of all images.
@@ -88,7 +96,7 @@ void norm_planes(const GroupNorm& norm, const float* x, float* y, int64_t begin,
     const float* in = x + g * n;
     float* out = y + g * n;
     const auto mean = static_cast<float>(sum_plain(in, n) / count);
-    const float factor = inverse_root(sum_squares(in, n, mean) / count, norm.epsilon);
+    const auto factor = static_cast<float>(inverse_root(sum_squares(in, n, mean) / count, norm.epsilon));
     for (int64_t k = 0; k < channels; ++k) {
       const int64_t c = g % norm.groups * channels + k;
       const VF m = hn::Set(F32(), mean), f = hn::Set(F32(), norm.scale ? factor * norm.scale[c] : factor);
@@ -146,7 +154,7 @@ void norm_pixels(const GroupNorm& norm, const float* x, float* y, int64_t group)
   };
   const auto mean = static_cast<float>(total(std::false_type()));
   std::fill(means, means + kGroupChannels, mean);
-  const float factor = inverse_root(total(std::true_type()), norm.epsilon);
+  const auto factor = static_cast<float>(inverse_root(total(std::true_type()), norm.epsilon));
   for (int64_t p = 0; p < norm.pixels; ++p) {
     scale_row(in + p * norm.channels, out + p * norm.channels, channels, mean, factor,
               norm.scale ? norm.scale + first : nullptr, norm.bias ? norm.bias + first : nullptr);
@@ -167,7 +175,8 @@ void norm_instances(const GroupNorm& norm, const float* x, float* y, int64_t pie
   for (int64_t i = 0; i < n; ++i) means[i] = static_cast<float>(sums[i] / count);
   add_pixels<true>(in, norm.pixels, norm.channels, n, means, squares);
   for (int64_t i = 0; i < n; ++i) {
-    scale[i] = inverse_root(squares[i] / count, norm.epsilon) * (norm.scale ? norm.scale[first + i] : 1.0f);
+    scale[i] = static_cast<float>(inverse_root(squares[i] / count, norm.epsilon)) *
+               (norm.scale ? norm.scale[first + i] : 1.0f);
     bias[i] = norm.bias ? norm.bias[first + i] : 0.0f;
   }
   const F32 d;
@@ -189,7 +198,8 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace kiln::cpu {
-HWY_EXPORT(norm_rows);
+HWY_EXPORT(norm_rows_f32);
+HWY_EXPORT(norm_rows_f64);
 HWY_EXPORT(norm_planes);
 HWY_EXPORT(norm_pixels);
 HWY_EXPORT(norm_instances);
@@ -198,7 +208,14 @@ void normalize_rows(const RowNorm& norm, const float* x, int64_t x_stride, float
                     int threads) noexcept {
   const double nanoseconds = 0.15 * static_cast<double>(norm.rows) * static_cast<double>(norm.n);
   parallel_ranges(useful_threads(threads, nanoseconds), norm.rows, [&](int64_t begin, int64_t end) {
-    HWY_DYNAMIC_DISPATCH(norm_rows)(norm, x, x_stride, y, y_stride, begin, end);
+    HWY_DYNAMIC_DISPATCH(norm_rows_f32)(norm, x, x_stride, y, y_stride, begin, end);
+  });
+}
+void normalize_rows(const RowNormOf<double>& norm, const double* x, int64_t x_stride, double* y, int64_t y_stride,
+                    int threads) noexcept {
+  const double nanoseconds = 0.3 * static_cast<double>(norm.rows) * static_cast<double>(norm.n);
+  parallel_ranges(useful_threads(threads, nanoseconds), norm.rows, [&](int64_t begin, int64_t end) {
+    HWY_DYNAMIC_DISPATCH(norm_rows_f64)(norm, x, x_stride, y, y_stride, begin, end);
   });
 }
 

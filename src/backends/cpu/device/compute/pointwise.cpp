@@ -299,8 +299,9 @@ std::unique_ptr<ScalarProgram> isolate(const ScalarProgram& program, const Scala
 
 TileKernel find_tile(const ScalarInstruction& c, const Lowered& l, ScalarType from) {
   if (l.fused) return fused_tile(*l.fused);
-  const TileKernel fast = f32_tile(c.op, c.type, from);
-  return fast.function ? fast : any_tile(c.op, c.type, from);
+  if (const TileKernel floats = f32_tile(c.op, c.type, from); floats.function) return floats;
+  if (const TileKernel doubles = f64_tile(c.op, c.type, from); doubles.function) return doubles;
+  return any_tile(c.op, c.type, from);
 }
 
 }  // namespace

@@ -11,33 +11,11 @@
 #include "hwy/foreach_target.h"
 
 #include "backends/cpu/device/compute/epilogue-inl.h"
+#include "backends/cpu/device/compute/pointwise_loops-inl.h"
 #include "hwy/contrib/math/math-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace kiln::cpu::HWY_NAMESPACE {
-
-struct Lanes {
-  const float* p;
-  int64_t step;
-  HWY_INLINE Lanes(const TileCall& c, int k)
-      : p(static_cast<const float*>(c.in[k])), step(c.step[k] * static_cast<int64_t>(hn::Lanes(F32()))) {}
-};
-
-template <class Op> HWY_INLINE void unary(const TileCall& c, const Op& op) {
-  transform(static_cast<const float*>(c.in[0]), static_cast<float*>(c.out), c.n, op);
-}
-
-template <class Op> HWY_INLINE void binary(const TileCall& c, const Op& op) {
-  const F32 d;
-  const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
-  Lanes a(c, 0), b(c, 1);
-  float* out = static_cast<float*>(c.out);
-  int64_t left = c.n;
-  for (; left >= lanes; left -= lanes, a.p += a.step, b.p += b.step, out += lanes) {
-    hn::StoreU(op(d, hn::LoadU(d, a.p), hn::LoadU(d, b.p)), d, out);
-  }
-  if (left) store_part(d, op(d, load_part(d, a.p, left), load_part(d, b.p, left)), out, left);
-}
 
 HWY_INLINE VF from_mask(F32 d, hn::Mask<F32> m) { return hn::VecFromMask(d, m); }
 
@@ -73,71 +51,55 @@ template <bool cosine> HWY_INLINE VF sine(F32 d, VF x) {
   return hn::Sin(d, x);
 }
 
-#define KILN_UNARY(name, expression)    \
-  void name(const TileCall& c) {        \
-    unary(c, [](F32 d, VF x) HWY_ATTR { \
-      (void)d;                          \
-      return expression;                \
-    });                                 \
-  }
-#define KILN_BINARY(name, expression)          \
-  void name(const TileCall& c) {               \
-    binary(c, [](F32 d, VF x, VF y) HWY_ATTR { \
-      (void)d;                                 \
-      return expression;                       \
-    });                                        \
-  }
-KILN_UNARY(tile_neg, hn::Neg(x))
-KILN_UNARY(tile_abs, hn::Abs(x))
-KILN_UNARY(tile_floor, hn::Floor(x))
-KILN_UNARY(tile_ceil, hn::Ceil(x))
-KILN_UNARY(tile_round, hn::Round(x))
-KILN_UNARY(tile_trunc, hn::Trunc(x))
-KILN_UNARY(tile_sqrt, hn::Sqrt(x))
-KILN_UNARY(tile_exp, exp(d, x))
-KILN_UNARY(tile_log, log(d, x))
-KILN_UNARY(tile_sin, sine<false>(d, x))
-KILN_UNARY(tile_cos, sine<true>(d, x))
-KILN_UNARY(tile_tanh, tanh(d, x))
-KILN_UNARY(tile_erf, erf(d, x))
-KILN_UNARY(tile_log1p, log1p(d, x))
-KILN_UNARY(tile_expm1, expm1(d, x))
-KILN_UNARY(tile_not, hn::Not(x))
-KILN_UNARY(tile_is_nan, from_mask(d, hn::IsNaN(x)))
-KILN_UNARY(tile_is_positive_inf, from_mask(d, hn::Eq(x, hn::Set(d, std::numeric_limits<float>::infinity()))))
-KILN_UNARY(tile_is_negative_inf, from_mask(d, hn::Eq(x, hn::Set(d, -std::numeric_limits<float>::infinity()))))
-KILN_UNARY(tile_sign,
+KILN_UNARY(float, tile_neg, hn::Neg(x))
+KILN_UNARY(float, tile_abs, hn::Abs(x))
+KILN_UNARY(float, tile_floor, hn::Floor(x))
+KILN_UNARY(float, tile_ceil, hn::Ceil(x))
+KILN_UNARY(float, tile_round, hn::Round(x))
+KILN_UNARY(float, tile_trunc, hn::Trunc(x))
+KILN_UNARY(float, tile_sqrt, hn::Sqrt(x))
+KILN_UNARY(float, tile_exp, exp(d, x))
+KILN_UNARY(float, tile_log, log(d, x))
+KILN_UNARY(float, tile_sin, sine<false>(d, x))
+KILN_UNARY(float, tile_cos, sine<true>(d, x))
+KILN_UNARY(float, tile_tanh, tanh(d, x))
+KILN_UNARY(float, tile_erf, erf(d, x))
+KILN_UNARY(float, tile_log1p, log1p(d, x))
+KILN_UNARY(float, tile_expm1, expm1(d, x))
+KILN_UNARY(float, tile_not, hn::Not(x))
+KILN_UNARY(float, tile_is_nan, from_mask(d, hn::IsNaN(x)))
+KILN_UNARY(float, tile_is_positive_inf, from_mask(d, hn::Eq(x, hn::Set(d, std::numeric_limits<float>::infinity()))))
+KILN_UNARY(float, tile_is_negative_inf, from_mask(d, hn::Eq(x, hn::Set(d, -std::numeric_limits<float>::infinity()))))
+KILN_UNARY(float, tile_sign,
            hn::IfThenElse(hn::Gt(x, hn::Zero(d)), hn::Set(d, 1.0f),
                           hn::IfThenElse(hn::Lt(x, hn::Zero(d)), hn::Set(d, -1.0f), hn::Add(x, hn::Zero(d)))))
-KILN_UNARY(tile_sigmoid, sigmoid(d, x))
-KILN_UNARY(tile_silu, activate<Activation::kSilu>(d, x, x, x))
-KILN_UNARY(tile_relu, activate<Activation::kRelu>(d, x, x, x))
-KILN_BINARY(tile_add, hn::Add(x, y))
-KILN_BINARY(tile_add_relu, activate<Activation::kRelu>(d, hn::Add(x, y), x, x))
-KILN_BINARY(tile_sub, hn::Sub(x, y))
-KILN_BINARY(tile_mul, hn::Mul(x, y))
-KILN_BINARY(tile_div, hn::Div(x, y))
-KILN_BINARY(tile_pow, pow(d, x, y))
-KILN_BINARY(tile_min, nan_min(x, y))
-KILN_BINARY(tile_max, nan_max(x, y))
-KILN_BINARY(tile_and, hn::And(x, y))
-KILN_BINARY(tile_or, hn::Or(x, y))
-KILN_BINARY(tile_xor, hn::Xor(x, y))
-KILN_BINARY(tile_equal, from_mask(d, hn::Eq(x, y)))
-KILN_BINARY(tile_less, from_mask(d, hn::Lt(x, y)))
-KILN_BINARY(tile_less_equal, from_mask(d, hn::Le(x, y)))
-#undef KILN_UNARY
-#undef KILN_BINARY
+KILN_UNARY(float, tile_sigmoid, sigmoid(d, x))
+KILN_UNARY(float, tile_silu, activate<Activation::kSilu>(d, x, x, x))
+KILN_UNARY(float, tile_relu, activate<Activation::kRelu>(d, x, x, x))
+KILN_BINARY(float, tile_add, hn::Add(x, y))
+KILN_BINARY(float, tile_add_relu, activate<Activation::kRelu>(d, hn::Add(x, y), x, x))
+KILN_BINARY(float, tile_sub, hn::Sub(x, y))
+KILN_BINARY(float, tile_mul, hn::Mul(x, y))
+KILN_BINARY(float, tile_div, hn::Div(x, y))
+KILN_BINARY(float, tile_pow, pow(d, x, y))
+KILN_BINARY(float, tile_min, nan_min(x, y))
+KILN_BINARY(float, tile_max, nan_max(x, y))
+KILN_BINARY(float, tile_and, hn::And(x, y))
+KILN_BINARY(float, tile_or, hn::Or(x, y))
+KILN_BINARY(float, tile_xor, hn::Xor(x, y))
+KILN_BINARY(float, tile_equal, from_mask(d, hn::Eq(x, y)))
+KILN_BINARY(float, tile_less, from_mask(d, hn::Lt(x, y)))
+KILN_BINARY(float, tile_less_equal, from_mask(d, hn::Le(x, y)))
 
 void tile_clip(const TileCall& c) {
   const VF low = hn::Set(F32(), c.alpha), high = hn::Set(F32(), c.beta);
-  unary(c, [&](F32, VF x) HWY_ATTR { return clamp(x, low, high); });
+  unary<float>(c, [&](F32, VF x) HWY_ATTR { return clamp(x, low, high); });
 }
 
 void tile_select(const TileCall& c) {
   const F32 d;
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
-  Lanes m(c, 0), a(c, 1), b(c, 2);
+  Lanes<float> m(c, 0), a(c, 1), b(c, 2);
   float* out = static_cast<float*>(c.out);
   int64_t left = c.n;
   for (; left >= lanes; left -= lanes, m.p += m.step, a.p += a.step, b.p += b.step, out += lanes) {

@@ -28,6 +28,8 @@ struct TileKernel {
 
 // Vector loops on f32 (and on bool beside it); an empty kernel when there is none.
 TileKernel f32_tile(ScalarOp op, ScalarType type, ScalarType operand_type);
+// Vector loops on f64 that give f64; an empty kernel when there is none.
+TileKernel f64_tile(ScalarOp op, ScalarType type, ScalarType operand_type);
 // Patterns of several instructions.
 enum class FusedOp : uint8_t { kSigmoid, kSilu, kRelu, kClip, kAddRelu };
 TileKernel fused_tile(FusedOp op);

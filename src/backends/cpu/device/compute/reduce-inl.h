@@ -15,11 +15,11 @@ HWY_BEFORE_NAMESPACE();
 namespace kiln::cpu::HWY_NAMESPACE {
 
 // map(x) for each element, folded by combine(a, b) whose neutral element is `neutral`. Four independent chains.
-template <class Map, class Combine>
-HWY_INLINE VF fold_block(const float* p, int64_t n, VF neutral, const Map& map, const Combine& combine) {
-  const F32 d;
+template <class T, class V, class Map, class Combine>
+HWY_INLINE V fold_block(const T* p, int64_t n, V neutral, const Map& map, const Combine& combine) {
+  const hn::ScalableTag<T> d;
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
-  VF a0 = neutral, a1 = neutral, a2 = neutral, a3 = neutral;
+  V a0 = neutral, a1 = neutral, a2 = neutral, a3 = neutral;
   int64_t i = 0;
   for (; i + 4 * lanes <= n; i += 4 * lanes) {
     a0 = combine(a0, map(hn::LoadU(d, p + i)));
@@ -37,24 +37,24 @@ HWY_INLINE VF fold_block(const float* p, int64_t n, VF neutral, const Map& map, 
 
 inline constexpr int64_t kSumBlock = 4096;
 
-template <class Map> HWY_INLINE double sum_row(const float* p, int64_t n, const Map& map) {
-  const F32 d;
-  auto add = [](VF a, VF b) HWY_ATTR { return hn::Add(a, b); };
+template <class T, class Map> HWY_INLINE double sum_row(const T* p, int64_t n, const Map& map) {
+  const hn::ScalableTag<T> d;
+  auto add = [](auto a, auto b) HWY_ATTR { return hn::Add(a, b); };
   double total = 0;
   for (int64_t i = 0; i < n; i += kSumBlock) {
-    const VF sum = fold_block(p + i, std::min(kSumBlock, n - i), hn::Zero(d), map, add);
+    const auto sum = fold_block(p + i, std::min(kSumBlock, n - i), hn::Zero(d), map, add);
     total += static_cast<double>(hn::GetLane(hn::SumOfLanes(d, sum)));
   }
   return total;
 }
 
 // NaN when any element is.
-HWY_INLINE float max_row(const float* p, int64_t n) {
-  const F32 d;
-  const VF lowest = hn::Set(d, -std::numeric_limits<float>::infinity());
-  const VF m =
-      fold_block(p, n, lowest, [](VF v) HWY_ATTR { return v; }, [](VF a, VF b) HWY_ATTR { return nan_max(a, b); });
-  if (!hn::AllFalse(d, hn::IsNaN(m))) return std::numeric_limits<float>::quiet_NaN();
+template <class T> HWY_INLINE T max_row(const T* p, int64_t n) {
+  const hn::ScalableTag<T> d;
+  const auto lowest = hn::Set(d, -std::numeric_limits<T>::infinity());
+  const auto m = fold_block(
+      p, n, lowest, [](auto v) HWY_ATTR { return v; }, [](auto a, auto b) HWY_ATTR { return nan_max(a, b); });
+  if (!hn::AllFalse(d, hn::IsNaN(m))) return std::numeric_limits<T>::quiet_NaN();
   return hn::GetLane(hn::MaxOfLanes(d, m));
 }
 

@@ -1,5 +1,5 @@
-// Vector loads of partial vectors and elementary functions on float lanes. Relative errors are a few ulp; NaN, infinities
-// and denormals behave as in <cmath>. Included once per instruction set.
+// Vector loads of partial vectors and elementary functions on float lanes, e^x on double lanes too. Relative errors are a few ulp; NaN,
+// infinities and denormals behave as in <cmath>. Included once per instruction set.
 #if defined(KILN_SIMD_MATH_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef KILN_SIMD_MATH_INL_H_
 #undef KILN_SIMD_MATH_INL_H_
@@ -18,6 +18,8 @@ namespace hn = hwy::HWY_NAMESPACE;
 using F32 = hn::ScalableTag<float>;
 using I32 = hn::RebindToSigned<F32>;
 using VF = hn::Vec<F32>;
+using F64 = hn::ScalableTag<double>;
+using VD = hn::Vec<F64>;
 
 // The first n lanes, n < Lanes(d); the others are zero. Reads nothing behind them.
 template <class D> HWY_INLINE hn::Vec<D> load_part(D d, const hn::TFromD<D>* p, int64_t n) {
@@ -46,8 +48,8 @@ template <class D> HWY_INLINE void store_part(D d, hn::Vec<D> v, hn::TFromD<D>* 
 }
 
 // Applies op(d, vector) to n elements.
-template <class Op> HWY_INLINE void transform(const float* in, float* out, int64_t n, const Op& op) {
-  const F32 d;
+template <class T, class Op> HWY_INLINE void transform(const T* in, T* out, int64_t n, const Op& op) {
+  const hn::ScalableTag<T> d;
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
   int64_t i = 0;
   for (; i + lanes <= n; i += lanes) hn::StoreU(op(d, hn::LoadU(d, in + i)), d, out + i);
@@ -93,6 +95,39 @@ HWY_INLINE VF exp(F32 d, VF x) {
   VF n;
   const VF p = exp_reduced(d, clamp(x, hn::Set(d, -105.0f), hn::Set(d, 90.0f)), n);
   return scale_by_power(d, hn::Add(p, hn::Set(d, 1.0f)), n);
+}
+
+// x * 2^n for integral n in [-1100, 1100].
+HWY_INLINE VD scale_by_power(F64 d, VD x, VD n) {
+#if HWY_TARGET <= HWY_AVX3
+  (void)d;
+  return VD{_mm512_scalef_pd(x.raw, n.raw)};
+#else
+  const hn::RebindToSigned<F64> di;
+  // The sum's lowest bits are the power's exponent.
+  const auto power = [&](VD k) HWY_ATTR {
+    return hn::BitCast(d, hn::ShiftLeft<52>(hn::BitCast(di, hn::Add(k, hn::Set(d, 0x1.8p52 + 1023)))));
+  };
+  const VD half = hn::Floor(hn::Mul(n, hn::Set(d, 0.5)));
+  return hn::Mul(hn::Mul(x, power(half)), power(hn::Sub(n, half)));
+#endif
+}
+
+HWY_INLINE VD exp(F64 d, VD x) {
+  x = clamp(x, hn::Set(d, -746.0), hn::Set(d, 710.0));
+  const VD n = hn::Round(hn::Mul(x, hn::Set(d, 1.4426950408889634)));
+  VD r = hn::NegMulAdd(n, hn::Set(d, 0x1.62e42feep-1), x);
+  r = hn::NegMulAdd(n, hn::Set(d, 0x1.a39ef35793c76p-33), r);
+  // (e^r - 1 - r) / r^2 = 1/2! + r/3! + ..., by pairs in powers of r^2: short chains.
+  const VD square = hn::Mul(r, r);
+  const auto pair = [&](double even, double odd) HWY_ATTR { return hn::MulAdd(hn::Set(d, odd), r, hn::Set(d, even)); };
+  VD p = pair(1.0 / 479001600, 1.0 / 6227020800);
+  p = hn::MulAdd(p, square, pair(1.0 / 3628800, 1.0 / 39916800));
+  p = hn::MulAdd(p, square, pair(1.0 / 40320, 1.0 / 362880));
+  p = hn::MulAdd(p, square, pair(1.0 / 720, 1.0 / 5040));
+  p = hn::MulAdd(p, square, pair(1.0 / 24, 1.0 / 120));
+  p = hn::MulAdd(p, square, pair(1.0 / 2, 1.0 / 6));
+  return scale_by_power(d, hn::Add(hn::MulAdd(p, square, r), hn::Set(d, 1.0)), n);
 }
 
 HWY_INLINE VF expm1(F32 d, VF x) {

@@ -1,4 +1,4 @@
-// Softmax and log-softmax on float32.
+// Softmax and log-softmax on float32 and float64.
 #pragma once
 #include <cstdint>
 
@@ -16,6 +16,8 @@ void softmax_rows(bool logarithm, int64_t rows, int64_t n, const float* x, int64
                   float scale, const SoftmaxMask& mask, int threads) noexcept;
 // Along the middle of [outer, n, inner], dense.
 void softmax_middle(bool logarithm, int64_t outer, int64_t n, int64_t inner, const float* x, float* y,
+                    int threads) noexcept;
+void softmax_middle(bool logarithm, int64_t outer, int64_t n, int64_t inner, const double* x, double* y,
                     int threads) noexcept;
 
 }  // namespace kiln::cpu

@@ -1,9 +1,10 @@
 // Kernel "roi_align": regions of float32 x [n, c, h, w] as bins of bilinear samples. Inputs: x, rois [r, 4], images [r] (int64).
 // Parameters: shifted (by half a pixel), maximum, ratio (samples of a bin along an axis; 0: as many as it has pixels), scale.
+#include <algorithm>
 #include <cmath>
-#include <vector>
+#include <span>
 
-#include "backends/cpu/device/compute/weighted_gather.h"
+#include "backends/cpu/device/compute/weighted_rows.h"
 #include "backends/cpu/device/kernels/dense.h"
 #include "backends/cpu/device/kernels/registry.h"
 
@@ -11,9 +12,9 @@ namespace kiln::cpu::kernels {
 namespace {
 
 constexpr double kMostSamples = 1 << 20;  // of a bin
-constexpr int64_t kCorners = 4;           // elements of a sample
-constexpr int64_t kTable = 4096;          // elements of bins whose places and weights a thread holds
-constexpr int64_t kTogether = 64;         // channels that share them
+constexpr int64_t kMostTerms = 1024;      // of the bins of a region along one axis, for a table
+constexpr int64_t kMostColumns = 4096;    // of a region, for a table
+constexpr int64_t kTogether = 64;         // channels that share the tables
 
 // A sample along one axis: two elements and their weights; nothing when it lies too far outside.
 struct Sample {
@@ -40,6 +41,42 @@ struct Span {
   double at(int64_t index, int64_t sample) const {
     return start + static_cast<double>(index) * bin +
            (static_cast<double>(sample) + 0.5) * bin / static_cast<double>(samples);
+  }
+};
+
+// What the bins of a region take along one axis: bin i the places [first[i], first[i + 1]), each counted as often as its weight says. A
+// mean of bilinear samples is the product of both axes' sums.
+struct Terms {
+  int64_t first[kMostTerms + 1], places[kMostTerms];
+  float weights[kMostTerms];
+
+  static bool can_hold(const Span& span, int64_t bins) {
+    return span.samples > 0 && bins <= kMostTerms / 2 && span.samples <= kMostTerms / 2 / bins;
+  }
+  Terms(const Span& span, int64_t bins, int64_t extent) {
+    int64_t size = 0;
+    for (int64_t i = 0; i < bins; ++i) {
+      first[i] = size;
+      for (int64_t k = 0; k < span.samples; ++k) {
+        const Sample s = sample_of(span.at(i, k), extent);
+        if (!s.inside) continue;
+        add(first[i], size, s.low, static_cast<float>(1 - s.part));
+        add(first[i], size, s.high, static_cast<float>(s.part));
+      }
+    }
+    first[bins] = size;
+  }
+
+ private:
+  // Samples follow each other, so the place is one of the last two or new.
+  void add(int64_t begin, int64_t& size, int64_t place, float weight) {
+    for (int64_t k = size - 1; k >= std::max(begin, size - 2); --k)
+      if (places[k] == place) {
+        weights[k] += weight;
+        return;
+      }
+    places[size] = place;
+    weights[size++] = weight;
   }
 };
 
@@ -106,42 +143,36 @@ class RoiAlign final : public DenseKernel {
     const int64_t plane = x.dims[2] * x.dims[3];
     const auto* from = static_cast<const float*>(x.data) + (image * y.dims[1] + first) * plane;
     auto* to = static_cast<float*>(y.data) + (roi * y.dims[1] + first) * bins;
-    const bool few = down.samples > 0 && across.samples > 0 && down.samples <= kTable / kCorners / across.samples;
-    if (maximum_ || !few || plane > INT32_MAX) {
-      for (int64_t b = 0; b < bins; ++b) bin(x, y, down, across, from, channels, b, to + b);
+    if (!maximum_ && Terms::can_hold(down, y.dims[2]) && Terms::can_hold(across, y.dims[3]) &&
+        means(x, y, down, across, from, channels, to))
       return;
-    }
-    const int64_t terms = down.samples * across.samples * kCorners, some = kTable / terms;
-    int32_t offsets[kTable];
-    float weights[kTable];
-    for (int64_t b = 0; b < bins; b += some) {
-      const int64_t count = std::min(some, bins - b);
-      for (int64_t i = 0; i < count; ++i) list_terms(x, y, down, across, b + i, count, offsets + i, weights + i);
-      for (int64_t c = 0; c < channels; ++c)
-        weighted_gather(from + c * plane, offsets, weights, nullptr, terms, count, count, to + c * bins + b);
-    }
+    for (int64_t b = 0; b < bins; ++b) bin(x, y, down, across, from, channels, b, to + b);
   }
 
-  // The elements that a bin takes, `stride` apart, with what each counts in the mean.
-  static void list_terms(const TensorView& x, const TensorView& y, const Span& down, const Span& across, int64_t index,
-                         int64_t stride, int32_t* offsets, float* weights) {
-    const int64_t width = x.dims[3];
-    const auto count = static_cast<double>(down.samples * across.samples);
-    for (int64_t a = 0; a < down.samples; ++a) {
-      const Sample v = sample_of(down.at(index / y.dims[3], a), x.dims[2]);
-      for (int64_t b = 0; b < across.samples; ++b) {
-        const Sample h = sample_of(across.at(index % y.dims[3], b), width);
-        const bool inside = v.inside && h.inside;
-        const int64_t at[] = {v.low * width + h.low, v.low * width + h.high, v.high * width + h.low,
-                              v.high * width + h.high};
-        const double parts[] = {(1 - v.part) * (1 - h.part), (1 - v.part) * h.part, v.part * (1 - h.part),
-                                v.part * h.part};
-        for (int64_t k = 0; k < kCorners; ++k, offsets += stride, weights += stride) {
-          *offsets = inside ? static_cast<int32_t>(at[k]) : -1;
-          *weights = static_cast<float>(parts[k] / count);
+  // All bins of some channels as sums of rows, then of columns. False when the region has too many columns.
+  static bool means(const TensorView& x, const TensorView& y, const Span& down, const Span& across, const float* from,
+                    int64_t channels, float* to) {
+    const int64_t height = x.dims[2], width = x.dims[3], columns = y.dims[3];
+    Terms rows(down, y.dims[2], height), along(across, columns, width);
+    const int64_t size = along.first[columns];
+    const auto [low, high] = std::minmax_element(along.places, along.places + size);
+    const int64_t begin = size ? *low : 0, span = size ? *high + 1 - begin : 0;
+    if (span > kMostColumns) return false;
+    for (int64_t& place : std::span(rows.places, static_cast<size_t>(rows.first[y.dims[2]]))) place *= width;
+    for (int64_t& place : std::span(along.places, static_cast<size_t>(size))) place -= begin;
+    const auto scale = static_cast<float>(1.0 / static_cast<double>(down.samples * across.samples));
+    float sums[kMostColumns];
+    for (int64_t c = 0; c < channels; ++c, from += height * width)
+      for (int64_t i = 0; i < y.dims[2]; ++i) {
+        const int64_t row = rows.first[i];
+        weighted_rows(from + begin, rows.places + row, rows.weights + row, rows.first[i + 1] - row, scale, span, sums);
+        for (int64_t j = 0; j < columns; ++j) {
+          float sum = 0;
+          for (int64_t k = along.first[j]; k < along.first[j + 1]; ++k) sum += along.weights[k] * sums[along.places[k]];
+          *to++ = sum;
         }
       }
-    }
+    return true;
   }
 
   // One bin, sample by sample.

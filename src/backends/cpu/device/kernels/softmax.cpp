@@ -1,4 +1,4 @@
-// Kernel "softmax": softmax or its logarithm along one axis of float32. Parameters: axis, logarithm.
+// Kernel "softmax": softmax or its logarithm along one axis of float32 or float64. Parameters: axis, logarithm.
 #include "backends/cpu/device/compute/softmax.h"
 
 #include "backends/cpu/device/kernels/dense.h"
@@ -16,8 +16,8 @@ class Softmax final : public DenseKernel {
     if (call.inputs.size() != 1 || call.outputs.size() != 1)
       return {Code::kMalformedPlan, "softmax has one input and one result"};
     const TensorView &in = call.inputs[0], &out = call.outputs[0];
-    if (in.dtype != DType::kF32 || out.dtype != DType::kF32)
-      return {Code::kMalformedPlan, "softmax computes in float32"};
+    if ((in.dtype != DType::kF32 && in.dtype != DType::kF64) || out.dtype != in.dtype)
+      return {Code::kMalformedPlan, "softmax computes in float32 and float64"};
     if (!same_dims(in, out) || axis_ < 0 || axis_ >= in.rank) return {Code::kShapeMismatch, "softmax has no such axis"};
     const int axis = static_cast<int>(axis_);
     outer_ = extent(in, 0, axis);
@@ -26,10 +26,14 @@ class Softmax final : public DenseKernel {
     return kOkStatus;
   }
   Status launch_dense(const KernelCall& call) noexcept override {
-    if (outer_ * n_ * inner_ > 0)
-      softmax_middle(logarithm_, outer_, n_, inner_, static_cast<const float*>(call.inputs[0].data),
-                     static_cast<float*>(call.outputs[0].data), thread_count());
+    if (outer_ * n_ * inner_ == 0) return kOkStatus;
+    if (call.inputs[0].dtype == DType::kF32) run<float>(call);
+    else run<double>(call);
     return kOkStatus;
+  }
+  template <class T> void run(const KernelCall& call) const noexcept {
+    softmax_middle(logarithm_, outer_, n_, inner_, static_cast<const T*>(call.inputs[0].data),
+                   static_cast<T*>(call.outputs[0].data), thread_count());
   }
 
   int64_t axis_;

@@ -39,7 +39,8 @@ template <class T> struct Entry {
 
 constexpr size_t kEntryBytes = 16;
 constexpr int64_t kTogether = 16;  // neighbouring lines that are read at once
-constexpr int64_t kRoom = 64;      // entries of a line that are kept before the first cut
+constexpr int64_t kRoom = 16;      // entries of a line that are kept before the first cut
+constexpr int64_t kGroup = 32;     // neighbours that are passed over at once
 
 class TopK final : public DenseKernel {
  public:
@@ -137,10 +138,7 @@ class TopK final : public DenseKernel {
         if (room_ < n) cut(c);
       }
       if (stride_ == 1) scan_line(n);
-      else
-        for (int64_t j = room_; j < n; ++j)
-          for (int64_t c = 0; c < lines; ++c)
-            if (!is_behind(data_[j * stride_ + c], bounds_[c])) add(c, j);
+      else scan_lines(lines, n);
       for (int64_t c = 0; c < lines; ++c) {
         Word* const to = entries_ + c * room_;
         if (k_ < counts_[c]) std::nth_element(to, to + k_, to + counts_[c]);
@@ -152,13 +150,32 @@ class TopK final : public DenseKernel {
     // An element that equals the k-th is behind it: its index is higher.
     static bool is_behind(T x, T bound) { return kLargest ? x <= bound : x >= bound; }
 
+    using Flags = std::conditional_t<sizeof(T) == 8, int64_t, int32_t>;  // as wide as T: vectors
+    static bool group_is_behind(const T* x, T bound) {
+      Flags ahead = 0;
+      for (int64_t i = 0; i < kGroup; ++i) ahead |= is_behind(x[i], bound) ? Flags{0} : Flags{1};
+      return ahead == 0;
+    }
+    bool row_is_behind(const T* row, int64_t lines) const {
+      Flags ahead = 0;
+      for (int64_t c = 0; c < lines; ++c) ahead |= is_behind(row[c], bounds_[c]) ? Flags{0} : Flags{1};
+      return ahead == 0;
+    }
+    void scan_lines(int64_t lines, int64_t n) {
+      for (int64_t j = room_; j < n; ++j) {
+        const T* row = data_ + j * stride_;
+        if (row_is_behind(row, lines)) continue;
+        for (int64_t c = 0; c < lines; ++c)
+          if (!is_behind(row[c], bounds_[c])) add(c, j);
+      }
+    }
     void scan_line(int64_t n) {
-      T bound = bounds_[0];
-      for (int64_t j = room_; j < n; ++j)
-        if (!is_behind(data_[j], bound)) {
-          add(0, j);
-          bound = bounds_[0];
-        }
+      for (int64_t j = room_; j < n;) {
+        const int64_t end = std::min(j + kGroup, n);
+        if (end - j == kGroup && group_is_behind(data_ + j, bounds_[0])) j = end;
+        for (; j < end; ++j)
+          if (!is_behind(data_[j], bounds_[0])) add(0, j);
+      }
     }
     void put(int64_t c, int64_t j) {
       entries_[c * room_ + counts_[c]++] = Entry<T>::make(data_[j * stride_ + c], static_cast<uint32_t>(j), kLargest);

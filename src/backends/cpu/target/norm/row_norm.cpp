@@ -9,7 +9,7 @@ const Tactic row_norm{
     .version = 1,
     .ops = {"LayerNormalization", "RMSNormalization"},
     .accepts = [](const Problem& p) -> Refusal {
-      if (Refusal r = needs_f32(p); r.refused()) return r;
+      if (Refusal r = needs_f32_or_f64(p); r.refused()) return r;
       return needs_row_vectors(p, {1, 2});
     },
     .configurations = nullptr,

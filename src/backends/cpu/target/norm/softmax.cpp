@@ -8,7 +8,7 @@ const Tactic softmax{
     .name = "softmax",
     .version = 1,
     .ops = {"Softmax", "LogSoftmax"},
-    .accepts = [](const Problem& p) -> Refusal { return needs_f32(p); },
+    .accepts = [](const Problem& p) -> Refusal { return needs_f32_or_f64(p); },
     .configurations = nullptr,
     .emit =
         [](const Problem& p, const Config&) {
