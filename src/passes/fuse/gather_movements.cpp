@@ -129,18 +129,43 @@ std::optional<Rows> rows_of(const Tensor& moved, int64_t samples, int64_t given)
   return rows;
 }
 
-std::optional<Rows> rows_of(const Movements& m) {
-  const Shape& shape = m.source->shape();
-  Dims dims{shape[0].is_constant() ? shape[0].value() : kAnySamples};
+// All axes but the first as one; nothing where a size is not known.
+std::optional<int64_t> behind_first(const Shape& shape) {
+  Dims dims;
   for (size_t i = 1; i < shape.size(); ++i) {
-    if (!shape[i].is_constant()) return decline("a size is not known");
+    if (!shape[i].is_constant()) return std::nullopt;
     dims.push_back(shape[i].value());
   }
+  return checked_element_count(dims);
+}
+
+// The source as so many samples, of which each has `parts` entries of the first axis: windows of a picture.
+struct Samples {
+  Dim count;
+  int64_t parts = 1;
+};
+
+Samples samples_of(const Movements& m) {
+  const Shape &from = m.source->shape(), &to = m.nodes[0]->output()->shape();
+  const auto given = behind_first(from), made = behind_first(to);
+  if (!from[0].is_constant() && !to.empty() && given.value_or(0) > 0 && made && *made % *given == 0) {
+    const int64_t parts = *made / *given;
+    if (parts > 0 && from[0] == to[0] * Dim(parts)) return {to[0], parts};
+  }
+  return {from[0], 1};
+}
+
+std::optional<Rows> rows_of(const Movements& m, const Samples& samples) {
+  const Shape& shape = m.source->shape();
+  if (!behind_first(shape)) return decline("a size is not known");
+  const int64_t tried = samples.count.is_constant() ? samples.count.value() : kAnySamples;
+  Dims dims{tried * samples.parts};
+  for (size_t i = 1; i < shape.size(); ++i) dims.push_back(shape[i].value());
   const auto count = checked_element_count(dims);
   if (!count || *count == 0 || *count > kMostFollowed) return decline("the tensor is empty or too large");
   const auto moved = follow(m, dims);
   if (!moved || moved->size() > kMostFollowed) return std::nullopt;
-  const auto rows = rows_of(*moved, dims[0], *count / dims[0]);
+  const auto rows = rows_of(*moved, tried, *count / tried);
   if (!rows) return decline("samples mix");
   if (rows->length * bits(m.source->dtype()) < 8 * kLeastBytes)
     return decline("only " + std::to_string(rows->length) + " elements stay together");
@@ -161,11 +186,12 @@ const Rule gather_movements{
       if (count_of(movements, joins) == 0) return decline("nothing is joined: parts may be read in place");
       Value* x = movements.source;
       if (!x->ranked() || x->rank() == 0) return decline("the rank is not known");
-      const auto rows = rows_of(movements);
+      const Samples samples = samples_of(movements);
+      const auto rows = rows_of(movements, samples);
       if (!rows) return std::nullopt;
       const auto made = static_cast<int64_t>(rows->from.size());
-      const Shape given{x->shape()[0], Dim(rows->count), Dim(rows->length)};
-      const Shape taken{x->shape()[0], Dim(made), Dim(rows->length)}, &wanted = root.output()->shape();
+      const Shape given{samples.count, Dim(rows->count), Dim(rows->length)};
+      const Shape taken{samples.count, Dim(made), Dim(rows->length)}, &wanted = root.output()->shape();
       const auto open = reshape_target(x->shape(), given), close = reshape_target(taken, wanted);
       if (!open || !close) return decline("a shape is not known when building");
       Patch p(m);
