@@ -269,6 +269,9 @@ TEST(CudaMovement, Copies) {
     check({.op = "Gather",
            .attributes = {{"axis", int64_t{1}}},
            .inputs = {plain({3, 5, 24}, type), {.dims = {2, 3}, .type = DType::kI64, .value = indices}}});
+    const Tensor known = Tensor::of<int32_t>({4}, {3, 0, -2, 3});
+    const Operand rows{.dims = {4}, .type = DType::kI32, .constant = true, .value = known};
+    check({.op = "Gather", .attributes = {{"axis", int64_t{1}}}, .inputs = {plain({3, 5, 24}, type), rows}});
   }
 }
 
