@@ -86,6 +86,37 @@ TEST(CudaAttention, MasksThatRepeatOverBatches) {
     }
 }
 
+TEST(CudaAttention, ManyHeadsThatShareAMaskAmongQueries) {
+  for (DType type : kNarrow)
+    for (DType of : {DType::kBool, DType::kF32, type})
+      for (int64_t size : {32, 64, 128}) {
+        NodeCase c = joined(type, 12, 257, 70, 8, 4, size, size);
+        c.inputs.push_back(mask(of, {12, 1, 1, 70}, 11));
+        check(c);
+      }
+}
+
+TEST(CudaAttention, ManyHeadsWithMasksThatRepeat) {
+  NodeCase c = joined(DType::kF16, 12, 130, 70, 12, 12, 32, 32);
+  c.attributes.set("mask_period", int64_t{4});
+  c.inputs.push_back(mask(DType::kF16, {4, 12, 1, 70}, 11));
+  check(c);
+}
+
+TEST(CudaAttention, ManyHeadsCausal) {
+  for (DType type : kNarrow)
+    for (int64_t keys : {70, 130, 320}) {
+      NodeCase c = joined(type, 9, 300, keys, 10, 10, 16, 24);
+      c.attributes.set("is_causal", int64_t{1});
+      check(c);
+    }
+}
+
+TEST(CudaAttention, ValuesWiderAndNarrowerThanKeys) {
+  for (const auto& [size, values] : {std::pair{64, 128}, {128, 64}, {8, 72}})
+    check(joined(DType::kF16, 3, 129, 65, 4, 4, size, values));
+}
+
 TEST(CudaAttention, NothingAllowedIsNotANumber) {
   for (DType type : {DType::kF32, DType::kF16}) {
     NodeCase c = joined(type, 1, 4, 40, 2, 2, 16, 16);

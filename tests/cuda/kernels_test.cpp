@@ -114,7 +114,16 @@ TEST(CudaProduct, Residual) {
   c.post = {post("Add", {-1, 0}), post("Add", {-1, 1})};
   c.extra = {constant({96}, DType::kF16), plain({130, 96}, DType::kF16)};
   const auto names = check(c);
-  EXPECT_TRUE(names.count("conv_mma") && names.count("conv_wgmma"));
+  EXPECT_TRUE(names.count("conv_mma") && names.count("product_wgmma"));
+}
+
+TEST(CudaProduct, FewRowsAreLeftToProductWgmma) {
+  for (const auto& [rows, expected] : {std::pair{130, 0u}, {3000, 1u}}) {
+    NodeCase c{.op = "MatMul", .inputs = {plain({rows, 64}, DType::kF16), constant({64, 512}, DType::kF16)}};
+    const auto names = check(c);
+    EXPECT_EQ(names.count("conv_wgmma"), expected) << rows;
+    EXPECT_EQ(names.count("product_wgmma"), 1 - expected) << rows;
+  }
 }
 
 TEST(CudaProduct, RunTimeOperands) {
@@ -260,6 +269,9 @@ TEST(CudaMovement, Copies) {
     check({.op = "Gather",
            .attributes = {{"axis", int64_t{1}}},
            .inputs = {plain({3, 5, 24}, type), {.dims = {2, 3}, .type = DType::kI64, .value = indices}}});
+    const Tensor known = Tensor::of<int32_t>({4}, {3, 0, -2, 3});
+    const Operand rows{.dims = {4}, .type = DType::kI32, .constant = true, .value = known};
+    check({.op = "Gather", .attributes = {{"axis", int64_t{1}}}, .inputs = {plain({3, 5, 24}, type), rows}});
   }
 }
 

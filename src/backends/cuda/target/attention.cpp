@@ -1,5 +1,7 @@
 // Tactics: Attention and RotaryEmbedding.
+#include "backends/cuda/device/cu/attention_stream.h"
 #include "backends/cuda/target/checks.h"
+#include "backends/cuda/target/chip.h"
 #include "backends/cuda/target/tactics.h"
 
 namespace kiln::cuda::tactics {
@@ -32,11 +34,19 @@ Refusal accepts_attention(const Problem& p) {
   return mask_fits(p);
 }
 
+// The kernel that goes from head to head keeps one row of the mask for all queries.
+bool takes_stream(const Problem& p) {
+  if (p.input(0).dtype == DType::kF32 || !target_chip().has_wgmma()) return false;
+  if (!p.input(3).present) return true;
+  const Shape& mask = p.node->input(3)->shape();
+  return mask.size() < 2 || mask[mask.size() - 2] == Dim(1);
+}
+
 }  // namespace
 
 const Tactic attention{
     .name = "attention",
-    .version = 3,
+    .version = 4,
     .ops = {"Attention"},
     .accepts = accepts_attention,
     .configurations =
@@ -44,6 +54,7 @@ const Tactic attention{
           std::vector<Config> configs{{{"queries", int64_t{0}}}};
           if (p.input(0).dtype != DType::kF32)
             for (int64_t queries : {16, 32, 64}) configs.push_back({{"queries", queries}});
+          if (takes_stream(p)) configs.push_back({{"queries", int64_t{kStreamQueries}}});
           return configs;
         },
     .emit =

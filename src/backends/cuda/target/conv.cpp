@@ -32,6 +32,15 @@ Refusal accepts_wgmma(const Problem& p) {
   return accept();
 }
 
+// Alone it is as fast as product_wgmma; between a network's other layers it makes those wait longer, which the clock does not see.
+Refusal accepts_conv_wgmma(const Problem& p) {
+  if (const Refusal r = accepts_wgmma(p); r.refused()) return r;
+  const TiledProblem t = tiled_problem(p);
+  if (t.matrix && !whole_configs(t.product, target_chip()).empty())
+    return refuse("a product of so few rows and terms is product_wgmma's");
+  return accept();
+}
+
 Refusal accepts_stream(const Problem& p) {
   if (const Refusal r = accepts_wgmma(p); r.refused()) return r;
   const TiledProblem t = tiled_problem(p);
@@ -96,7 +105,7 @@ const Tactic conv_wgmma{
     .name = "conv_wgmma",
     .version = 2,
     .ops = {"Conv", "MatMul", "Gemm"},
-    .accepts = accepts_wgmma,
+    .accepts = accepts_conv_wgmma,
     .configurations = [](const Problem& p) { return wgmma_configs(tiled_problem(p).product, target_chip()); },
     .emit =
         [](const Problem& p, const Config& config) {

@@ -8,14 +8,6 @@ namespace {
 
 #if defined(__CUDA_ARCH_FEAT_SM90_ALL)
 
-// A place in a ring, and the parity of the phase of its barriers.
-struct Turn {
-  uint32_t index = 0, parity = 0;
-  __device__ void next(uint32_t count) {
-    if (++index == count) index = 0, parity ^= 1;
-  }
-};
-
 template <class Math, int kTile> class StreamBlock {
  public:
   struct Maps {

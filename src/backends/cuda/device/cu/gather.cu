@@ -6,12 +6,14 @@ namespace kiln::cuda {
 namespace {
 
 template <class T, class Index> __device__ void gather(const GatherArguments& a, const T* x, const Index* indices, T* y) {
-  begin_kernel();
+  let_next_start();
+  if (!a.constant_indices) wait_for_inputs();
   const uint32_t at = blockIdx.x * kGatherThreads + threadIdx.x;
-  if (at >= a.count) return;
   const uint32_t slice = a.inner.quotient(at), inner = at - slice * a.inner.divisor;
   const uint32_t outer = a.indices.quotient(slice);
-  int64_t index = indices[slice - outer * a.indices.divisor];
+  int64_t index = at < a.count ? indices[slice - outer * a.indices.divisor] : 0;
+  wait_for_inputs();
+  if (at >= a.count) return;
   if (index < 0) index += a.extent;
   const bool inside = index >= 0 && index < a.extent;
   y[at] = inside ? x[(outer * a.extent + index) * a.inner.divisor + inner] : T{};

@@ -11,6 +11,7 @@ struct GatherArguments {
   uint32_t count;  // words of the result
   FastDivisor inner, indices;
   int64_t extent;
+  int32_t constant_indices;  // they may be read before the inputs are there
 };
 
 }  // namespace kiln::cuda

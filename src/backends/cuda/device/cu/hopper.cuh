@@ -35,10 +35,25 @@ __device__ inline void wait(uint64_t* barrier, uint32_t parity) {
       : "memory");
 }
 
+// A place in a ring, and the parity of the phase of its barriers.
+struct Turn {
+  uint32_t index = 0, parity = 0;
+  __device__ void next(uint32_t count) {
+    if (++index == count) index = 0, parity ^= 1;
+  }
+};
+
 // Adjacent bytes, in multiples of 16.
 __device__ inline void copy_bulk(void* to, const void* from, uint32_t bytes, uint64_t* barrier) {
   asm volatile("cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], %2, [%3];" ::"r"(shared_address(to)),
                "l"(from), "r"(bytes), "r"(shared_address(barrier))
+               : "memory");
+}
+// The same bytes for several blocks of the cluster, as copy_box_to.
+__device__ inline void copy_bulk_to(uint16_t blocks, void* to, const void* from, uint32_t bytes, uint64_t* barrier) {
+  asm volatile("cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes.multicast::cluster [%0], [%1], %2, [%3], %4;" ::"r"(
+                   shared_address(to)),
+               "l"(from), "r"(bytes), "r"(shared_address(barrier)), "h"(blocks)
                : "memory");
 }
 // The map will be used soon. It is an argument of the kernel.
@@ -70,10 +85,15 @@ __device__ inline void store_box(const CUtensorMap& map, const void* from, int c
                : "memory");
 }
 __device__ inline void commit_stores() { asm volatile("cp.async.bulk.commit_group;" ::: "memory"); }
-// Until the shared memory that is being stored may be written again.
-__device__ inline void wait_for_stores_to_read() { asm volatile("cp.async.bulk.wait_group.read 0;" ::: "memory"); }
+// Until the shared memory of all but the last kLeft commits may be written again.
+template <int kLeft = 0> __device__ inline void wait_for_stores_to_read() {
+  asm volatile("cp.async.bulk.wait_group.read %0;" ::"n"(kLeft) : "memory");
+}
 // What this thread wrote to shared memory is seen by the copy engine, after a barrier.
 __device__ inline void publish_to_copy_engine() { asm volatile("fence.proxy.async.shared::cta;" ::: "memory"); }
+
+// Waits for the four warps of the calling thread's group.
+__device__ inline void join_group() { asm volatile("bar.sync %0, 128;" ::"r"(1 + threadIdx.x / 128) : "memory"); }
 
 // Registers move from groups of warps that need few to those that need many.
 template <int kRegisters> __device__ inline void keep_registers() { asm volatile("setmaxnreg.dec.sync.aligned.u32 %0;" ::"n"(kRegisters)); }
@@ -86,6 +106,10 @@ __device__ inline uint32_t in_block(uint32_t address, int rank) {
   uint32_t there;
   asm volatile("mapa.shared::cluster.u32 %0, %1, %2;" : "=r"(there) : "r"(address), "r"(rank));
   return there;
+}
+// Arrives at a barrier of a block of the cluster, which learns nothing else by it.
+__device__ inline void arrive_there(uint32_t barrier) {
+  asm volatile("mbarrier.arrive.shared::cluster.b64 _, [%0];" ::"r"(barrier) : "memory");
 }
 // Stores to a block of the cluster, for whom waits for the cluster.
 __device__ inline void send_float(uint32_t to, float value) {
@@ -160,7 +184,23 @@ template <class Math, int kColumns> struct GroupProduct;
   KILN_GROUP_PRODUCT(math, 64, 32, "%32", "%33", shape, tail)             \
   KILN_GROUP_PRODUCT(math, 128, 64, "%64", "%65", shape, tail)            \
   KILN_GROUP_PRODUCT(math, 256, 128, "%128", "%129", shape, tail)
+
+// sums[64 rows x 64] += a[64 x 16] * b[16 x 64]: each lane has its part of a in registers, as the sums of two squares lie; rows of b lie
+// behind each other in shared memory, swizzled.
+template <class Math> struct RegisterProduct;
+#define KILN_REGISTER_PRODUCT(math, shape)                                                                     \
+  template <> struct RegisterProduct<math> {                                                                  \
+    __device__ static void add(float (&sums)[32], const uint32_t (&left)[4], uint64_t right) {                \
+      asm volatile("wgmma.mma_async.sync.aligned.m64n64" shape " {" KILN_SUMS_32                              \
+                   "}, {%32, %33, %34, %35}, %36, 1, 1, 1, 1;"                                                \
+                   : KILN_OPERANDS_32(0)                                                                      \
+                   : "r"(left[0]), "r"(left[1]), "r"(left[2]), "r"(left[3]), "l"(right));                     \
+    }                                                                                                         \
+  };
+
 #if defined(__CUDA_ARCH_FEAT_SM90_ALL)
+KILN_REGISTER_PRODUCT(MathF16, "k16.f32.f16.f16")
+KILN_REGISTER_PRODUCT(MathBF16, "k16.f32.bf16.bf16")
 KILN_GROUP_PRODUCTS(MathF16, "k16.f32.f16.f16", ", 0, 0")
 KILN_GROUP_PRODUCTS(MathBF16, "k16.f32.bf16.bf16", ", 0, 0")
 KILN_GROUP_PRODUCTS(MathTF32, "k8.f32.tf32.tf32", "")

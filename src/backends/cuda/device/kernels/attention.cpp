@@ -1,13 +1,14 @@
 // Kernel "attention": inputs q, k, v of [batch, heads, sequence, size] or [batch, sequence, heads * size], and a mask (bool, float32
 // or like q; may be absent). float32, float16 or bfloat16. Parameters: q_heads, kv_heads (of inputs with three axes), causal, scale
-// (absent: 1 / sqrt(size)), queries of a block on tensor cores (16, 32 or 64, where there is such a kernel; 0: as seems best), mask_period (n:
-// batches b and b + n share a mask).
-#include "backends/cuda/device/cu/attention.h"
+// (absent: 1 / sqrt(size)), queries of a block on tensor cores (16, 32, 64 or 128, where there is such a kernel; 0: as seems best),
+// mask_period (n: batches b and b + n share a mask).
+#include "backends/cuda/device/cu/attention_stream.h"
 
 #include <cmath>
 #include <optional>
 
 #include "backends/cuda/device/kernels/common.h"
+#include "backends/cuda/device/kernels/conv_boxes.h"
 #include "backends/cuda/device/kernels/registry.h"
 
 namespace kiln::cuda::kernels {
@@ -16,6 +17,7 @@ namespace {
 constexpr int64_t kWord = 16;            // bytes
 constexpr int64_t kChunkElements = 64;   // of a head, on tensor cores
 constexpr int64_t kMostShortKeys = 512;  // beyond, larger blocks of queries pay
+constexpr int64_t kSlack = 1024;         // bytes to begin regions of shared memory at a multiple of
 
 // A tensor seen as [batch, heads, rows, size].
 struct Heads {
@@ -41,6 +43,16 @@ bool in_words(const Heads& h, int bytes) {
   return whole(h.size) && whole(h.strides.batch) && whole(h.strides.head) && whole(h.strides.row);
 }
 
+// Heads as the copy engine sees them: an axis of one element lies anywhere. Nothing when elements of an axis share a place.
+std::optional<ImageView> image_of_heads(const Heads& h) {
+  ImageView image{.batch = h.batch, .channels = h.size, .height = h.heads, .width = h.rows, .channel_stride = 1};
+  image.pixel_stride = h.rows == 1 ? align_up(h.size, kWord) : h.strides.row;
+  image.row_stride = h.heads == 1 ? image.pixel_stride : h.strides.head;
+  image.batch_stride = h.batch == 1 ? image.pixel_stride : h.strides.batch;
+  if (std::min({image.pixel_stride, image.row_stride, image.batch_stride}) < 1) return std::nullopt;
+  return image;
+}
+
 class AttentionKernel final : public Kernel {
  public:
   AttentionKernel(Gpu& gpu, const Attributes& p)
@@ -49,7 +61,7 @@ class AttentionKernel final : public Kernel {
         kv_heads_(p.integer("kv_heads", 0)),
         causal_(p.integer("causal", 0) != 0),
         mask_period_(static_cast<int32_t>(read_integer(p, "mask_period", 0, INT32_MAX))),
-        block_(read_integer(p, "queries", 0, kQueryRows)) {
+        block_(read_integer(p, "queries", 0, kStreamQueries)) {
     if (p.has("scale")) scale_ = static_cast<float>(p.real("scale"));
   }
 
@@ -92,7 +104,7 @@ class AttentionKernel final : public Kernel {
           in_words(*v, bytes) && in_words(*y, bytes) && std::max(q->size, v->size) <= 4 * kChunkElements &&
           k->rows > 0 && a.scale > 0 &&
           block_shared(chunks_of(std::max(q->size, v->size)), mask_rows(kQueryRows)) <= gpu_.chip().shared_per_block;
-      return choose(float_suffix(type));
+      return choose(type, {*q, *k, *v, *y});
     });
   }
 
@@ -102,10 +114,23 @@ class AttentionKernel final : public Kernel {
     a.y = call.outputs[0].data;
     bool aligned = fast_;
     for (const void* p : {a.q, a.k, a.v, static_cast<const void*>(a.y)}) aligned = aligned && is_aligned(p, kWord);
-    return gpu_.launch(stream, aligned ? tiles_ : single_, a);
+    return aligned && streams_ ? launch_stream(stream, a) : gpu_.launch(stream, aligned ? tiles_ : single_, a);
   }
 
  private:
+  struct Operands {
+    Heads q, k, v, y;
+  };
+
+  Status launch_stream(Stream& stream, const AttentionArguments& a) noexcept {
+    KILN_RETURN_IF_ERROR(q_map_.place(gpu_, a.q));
+    KILN_RETURN_IF_ERROR(k_map_.place(gpu_, a.k));
+    KILN_RETURN_IF_ERROR(v_map_.place(gpu_, a.v));
+    KILN_RETURN_IF_ERROR(y_map_.place(gpu_, a.y));
+    static_cast<AttentionArguments&>(stream_arguments_) = a;
+    return gpu_.launch(stream, tiles_, q_map_.map(), k_map_.map(), v_map_.map(), y_map_.map(), stream_arguments_);
+  }
+
   Status read_mask(const TensorView& mask, DType type) {
     AttentionArguments& a = arguments_;
     a.mask_period = std::max(a.batch, 1);
@@ -134,7 +159,8 @@ class AttentionKernel final : public Kernel {
   // Of a block of so many queries.
   int mask_rows(int queries) const { return arguments_.mask_at.row == 0 ? 1 : queries; }
 
-  Status choose(const std::string& suffix) {
+  Status choose(DType type, const Operands& operands) {
+    const std::string suffix = float_suffix(type);
     const AttentionArguments& a = arguments_;
     const int64_t scores = align_up(int64_t{a.keys} * 4, kWord);  // they are read by words
     single_ = {};
@@ -143,13 +169,44 @@ class AttentionKernel final : public Kernel {
                           static_cast<int>(scores));
     else if (!fast_)
       return {Code::kUnsupported, "a sequence of attention is too long for this type, size or alignment of its heads"};
+    streams_ = false;
     if (!fast_) return kOkStatus;
     const int chunks = chunks_of(std::max(a.size, a.value_size));
-    if (!choose_short(suffix, chunks))
+    if (!choose_stream(type, chunks, operands) && !choose_short(suffix, chunks))
       tiles_ =
           launch_of("attention", "attention" + suffix + "_" + std::to_string(chunks), blocks_for(a.queries, kQueryRows),
                     kAttentionThreads, block_shared(chunks, mask_rows(kQueryRows)));
     return kOkStatus;
+  }
+
+  // Many queries, whose heads have one row of the mask each, or none. False: there is no such kernel, or too little for it to do.
+  bool choose_stream(DType type, int chunks, const Operands& o) {
+    const AttentionArguments& a = arguments_;
+    const auto q = image_of_heads(o.q), k = image_of_heads(o.k), v = image_of_heads(o.v), y = image_of_heads(o.y);
+    const int64_t tiles = ceil_div(a.queries, int64_t{kStreamQueries}),
+                  shared = stream_attention_shared(chunks) + kSlack;
+    const int64_t items = tiles * a.heads * a.batch, reach = mul_or_throw(a.keys, a.mask_key, "the mask of attention");
+    const bool seems_best = block_ == 0 && a.queries >= kQueryRows && items >= gpu_.chip().multiprocessors;
+    if (!(block_ == kStreamQueries || seems_best) || !gpu_.chip().has_wgmma() || chunks > 2 || a.mask_at.row != 0 ||
+        !q || !k || !v || !y || shared > gpu_.chip().shared_per_block || std::max(items, reach) > INT32_MAX)
+      return false;
+    const auto divisor = [](int64_t n) { return FastDivisor::of(static_cast<uint32_t>(n)); };
+    stream_arguments_ = {};
+    stream_arguments_.items = static_cast<uint32_t>(items);
+    stream_arguments_.mask_step = static_cast<int32_t>(a.mask_key);
+    stream_arguments_.tiles = divisor(tiles);
+    stream_arguments_.head_count = divisor(a.heads);
+    stream_arguments_.key_share = divisor(a.heads_per_key_head);
+    q_map_.plan(*q, a.size, type, {kStreamQueries, 1, 1}, 1, 1);
+    k_map_.plan(*k, a.size, type, {kKeyRows, 1, 1}, 1, 1);
+    v_map_.plan(*v, a.value_size, type, {kKeyRows, 1, 1}, 1, 1);
+    y_map_.plan(*y, a.value_size, type, {kQueryRows, 1, 1}, 1, 1);
+    tiles_ = launch_of("attention_stream",
+                       "attention_stream" + std::string(float_suffix(type)) + "_" + std::to_string(chunks), 1,
+                       kStreamAttentionThreads, static_cast<int>(shared));
+    const int64_t room = int64_t{gpu_.chip().multiprocessors} * stream_attention_blocks(chunks);
+    tiles_.grid = {blocks_for(std::min(items, room), 1), 1, 1};
+    return streams_ = true;
   }
 
   // Few queries a block when there are too few for all multiprocessors. False: there is no such kernel.
@@ -157,7 +214,7 @@ class AttentionKernel final : public Kernel {
     const AttentionArguments& a = arguments_;
     const int64_t blocks = ceil_div(a.queries, 16) * a.heads * a.batch, many = 2 * int64_t{gpu_.chip().multiprocessors};
     const int64_t block = block_ != 0 ? block_ : blocks > 4 * many ? kQueryRows : blocks > many ? 32 : 16;
-    if (block == kQueryRows) return false;
+    if (block >= kQueryRows) return false;
     const int tiles = chunks == 1 && block == 32 ? 2 : 1;
     const auto warps = static_cast<int>(std::min<int64_t>(ceil_div(a.keys, kShortKeys), kShortWarps));
     const int shared = short_shared(chunks, tiles, warps, mask_rows(16 * tiles));
@@ -184,6 +241,9 @@ class AttentionKernel final : public Kernel {
   AttentionArguments arguments_ = {};
   bool fast_ = false;  // when addresses are aligned too
   Launch tiles_, single_;
+  bool streams_ = false;  // tiles_ is of a kernel with maps of its operands
+  StreamAttentionArguments stream_arguments_ = {};
+  PixelMap q_map_, k_map_, v_map_, y_map_;
 };
 
 }  // namespace

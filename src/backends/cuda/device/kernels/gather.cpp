@@ -26,6 +26,7 @@ class Gather final : public DenseKernel {
     int64_t word = size;
     while (word < 16 && inner * size % (2 * word) == 0) word *= 2;
     const std::string suffix = indices.dtype == DType::kI32 ? "_i32" : "_i64";
+    constant_indices_ = indices.host != nullptr;
     single_ = call_of(outer, count, data.dims[axis], inner, size, suffix);
     words_ = call_of(outer, count, data.dims[axis], inner * size / word, static_cast<int>(word), suffix);
     word_ = word;
@@ -46,7 +47,7 @@ class Gather final : public DenseKernel {
     const int64_t words = outer * count * inner;
     if (words > INT32_MAX) throw Error(Code::kUnsupported, "the result of gather has too many elements");
     const auto divisor = [](int64_t n) { return FastDivisor::of(static_cast<uint32_t>(std::max<int64_t>(n, 1))); };
-    Call c{{}, {static_cast<uint32_t>(words), divisor(inner), divisor(count), extent}};
+    Call c{{}, {static_cast<uint32_t>(words), divisor(inner), divisor(count), extent, constant_indices_}};
     c.launch.function = gpu_.function("gather", "gather_" + std::to_string(word) + suffix);
     c.launch.threads = kGatherThreads;
     c.launch.grid[0] = blocks_for(words, kGatherThreads);
@@ -54,6 +55,7 @@ class Gather final : public DenseKernel {
   }
 
   int64_t axis_;
+  bool constant_indices_ = false;
   Call single_ = {}, words_ = {};
   int64_t word_ = 1;  // bytes
 };
