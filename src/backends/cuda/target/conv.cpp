@@ -10,10 +10,6 @@
 namespace kiln::cuda::tactics {
 namespace {
 
-std::string compute_text(const Chip& chip) {
-  return std::to_string(chip.compute / 10) + "." + std::to_string(chip.compute % 10);
-}
-
 Refusal accepts_mma(const Problem& p) {
   if (!target_chip().has_cp_async())
     return refuse("compute capability is " + compute_text(target_chip()) + ", needs 8.0");
