@@ -90,7 +90,7 @@ Refusal read_product_any(const Problem& p, FusedEpilogue& e) {
 
 const Tactic conv_wgmma{
     .name = "conv_wgmma",
-    .version = 2,
+    .version = 3,
     .ops = {"Conv", "MatMul", "Gemm"},
     .accepts = accepts_wgmma,
     .configurations = [](const Problem& p) { return wgmma_configs(tiled_problem(p).product, target_chip()); },
