@@ -30,4 +30,21 @@ std::optional<Patch> append_post_op(const Match& match, int i, size_t limit,
   return p;
 }
 
+bool acts_on_elements_alone(const Node& n) {
+  return std::all_of(n.post.begin(), n.post.end(), [&](const ir::PostOp& post) {
+    return std::all_of(post.operands.begin(), post.operands.end(), [&](int operand) {
+      return operand < 0 || (n.input(operand)->constant() && n.input(operand)->constant()->size() == 1);
+    });
+  });
+}
+
+PatchValue with_post_ops_behind(Patch& p, const Node& n, PatchValue y) {
+  for (const ir::PostOp& post : n.post) {
+    std::vector<PatchValue> operands;
+    for (int operand : post.operands) operands.push_back(operand < 0 ? y : PatchValue(n.input(operand)));
+    y = p.add(post.op->name(), std::move(operands), post.attributes);
+  }
+  return y;
+}
+
 }  // namespace kiln::passes

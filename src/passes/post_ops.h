@@ -9,4 +9,9 @@ namespace kiln::passes {
 std::optional<Patch> append_post_op(const Match& match, int i, size_t limit,
                                     const std::function<bool(const Node&)>& accepts);
 
+// Whether what the node does afterwards is the same wherever an element lies: its operands are scalars that are known.
+bool acts_on_elements_alone(const Node& node);
+// The post-operations of `node` as nodes of their own that begin with `value`.
+PatchValue with_post_ops_behind(Patch& patch, const Node& node, PatchValue value);
+
 }  // namespace kiln::passes

@@ -105,6 +105,80 @@ TEST(CudaDepthwise, GroupsOfFewChannels) {
   }
 }
 
+constexpr DType kHalves[] = {DType::kF16, DType::kBF16};
+
+bool takes_boxes(const NodeCase& c) { return check(c).count("depthwise_boxes") == 1; }
+
+TEST(CudaDepthwiseBoxes, Windows) {
+  for (DType type : kHalves)
+    for (int64_t side : {3, 5})
+      for (int64_t stride : {1, 2})
+        for (int64_t channels : {8, 32, 72, 144}) {
+          const Attributes a = window(Ints(4, side / 2), {stride, stride});
+          EXPECT_TRUE(takes_boxes(depthwise(3, channels, 14, 11, {side, side}, type, a)));
+          EXPECT_TRUE(takes_boxes(depthwise(1, channels, 1, 2, {side, side}, type, a)));
+          EXPECT_TRUE(
+              takes_boxes(depthwise(2, channels, 37, 61, {side, side}, type, window({0, 1, 2, 2}, {stride, stride}))));
+        }
+}
+
+TEST(CudaDepthwiseBoxes, MoreTilesThanBlocksAndMoreSlicesThanBlocks) {
+  for (DType type : kHalves) {
+    EXPECT_TRUE(takes_boxes(depthwise(150, 16, 30, 29, {3, 3}, type, kSame3x3)));
+    EXPECT_TRUE(takes_boxes(depthwise(67, 960, 7, 7, {5, 5}, type, window({2, 2, 2, 2}))));
+    EXPECT_TRUE(takes_boxes(depthwise(2, 17408, 4, 5, {3, 3}, type, kSame3x3)));
+  }
+}
+
+TEST(CudaDepthwiseBoxes, Epilogues) {
+  for (DType type : kHalves)
+    for (int64_t channels : {40, 96}) {
+      NodeCase c = depthwise(2, channels, 15, 17, {5, 5}, type, window({2, 2, 2, 2}));
+      for (const char* op : {"Relu", "Swish", "HardSwish", "Sigmoid", "Tanh"}) {
+        c.extra.clear();
+        c.post = {post(op, {-1})};
+        EXPECT_TRUE(takes_boxes(c));
+        c.extra = {last({2, channels, 15, 17}, type)};
+        c.post = {post("Add", {-1, 0}), post(op, {-1})};
+        EXPECT_TRUE(takes_boxes(c));
+        c.post = {post(op, {-1}), post("Add", {-1, 0})};
+        EXPECT_TRUE(takes_boxes(c));
+      }
+    }
+}
+
+TEST(CudaDepthwiseBoxes, NothingToDo) {
+  for (DType type : kHalves) {
+    EXPECT_TRUE(takes_boxes(depthwise(0, 16, 9, 9, {3, 3}, type, kSame3x3)));
+    EXPECT_TRUE(takes_boxes(depthwise(2, 16, 2, 9, {3, 3}, type, {})));
+  }
+}
+
+TEST(CudaDepthwiseBoxes, NotANumberStaysWhereItsWindowsAre) {
+  for (DType type : kHalves) {
+    Tensor x = random_tensor(type, {2, 8, 9, 9}, 3);
+    x.set(40, static_cast<double>(kNan));
+    x.set(100, static_cast<double>(kInf));
+    NodeCase c = depthwise(2, 8, 9, 9, {3, 3}, type, kSame3x3);
+    c.inputs[0].value = x;
+    EXPECT_TRUE(takes_boxes(c));
+  }
+}
+
+TEST(CudaDepthwiseBoxes, RefusesWithAReason) {
+  const auto why = [](const NodeCase& c) { return refusal(c, "depthwise_boxes"); };
+  EXPECT_NE(why(depthwise(1, 12, 6, 6, {3, 3}, DType::kF16, kSame3x3)).find("12 channels"), std::string::npos);
+  EXPECT_NE(why(depthwise(1, 16, 6, 6, {3, 3}, DType::kF32, kSame3x3)).find("float32"), std::string::npos);
+  EXPECT_NE(why(depthwise(1, 16, 9, 9, {7, 7}, DType::kF16, {})).find("window"), std::string::npos);
+  EXPECT_NE(why(depthwise(1, 16, 9, 9, {3, 3}, DType::kF16, window({0, 0, 0, 0}, {1, 1}, {2, 2}))).find("window"),
+            std::string::npos);
+  EXPECT_NE(why(conv({1, 32, 6, 6}, {32, 2, 3, 3}, DType::kF16, {{"group", int64_t{16}}})).find("2 inputs"),
+            std::string::npos);
+  NodeCase rows = depthwise(1, 16, 9, 9, {3, 3}, DType::kF16, kSame3x3);
+  rows.inputs[0].layout = {};
+  EXPECT_NE(why(rows).find("channels last"), std::string::npos);
+}
+
 TEST(CudaDepthwise, RefusesWithAReason) {
   NodeCase c = conv({1, 32, 6, 6}, {32, 16, 3, 3}, DType::kF16, {{"group", int64_t{2}}});
   EXPECT_NE(refusal(c, "conv_depthwise").find("2 groups of 16 inputs and 16 outputs"), std::string::npos);

@@ -26,8 +26,10 @@ TEST(CudaStream, ResidualsAndActivations) {
       c.extra = {last({9, columns, 33, 31}, type)};
       c.post = {post("Add", {-1, 0}), post("Relu", {-1})};
       EXPECT_TRUE(takes(c));
-      c.post = {post("HardSwish", {-1}), post("Add", {-1, 0})};
-      EXPECT_TRUE(takes(c));
+      for (const char* op : {"HardSwish", "Swish", "Gelu", "Tanh"}) {
+        c.post = {post(op, {-1}), post("Add", {-1, 0})};
+        EXPECT_TRUE(takes(c));
+      }
     }
 }
 

@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "base/checked.h"
+#include "passes/post_ops.h"
 #include "passes/rule_lists.h"
 #include "passes/value_queries.h"
 
@@ -13,12 +14,19 @@ namespace {
 constexpr int64_t kMostPlaces = 1024;  // within the strides
 constexpr int64_t kMostParts = 16;     // each with a convolution of its own
 constexpr int64_t kLongestStride = 64;
+constexpr int64_t kMostStretched = 16;  // times the taps of a window, with those between them that weigh nothing
 
-// One spatial axis: result o = q * stride + place is reached by x[q + reach] through tap  place + begin - stride * reach.
+// One spatial axis: result o = q * stride + place is reached by x[q + reach] through the element  place + begin - stride * reach  of the
+// window, which has a tap at each multiple of the dilation.
 struct TransposedAxis {
-  int64_t kernel = 1, stride = 1, begin = 0;
-  int64_t longer = 0;  // places q beyond those of x; may be below nought
-  int64_t crop = 0;    // results beyond those wanted
+  int64_t taps = 1, dilation = 1, kernel = 1, stride = 1, begin = 0;  // kernel: elements of the window
+  int64_t longer = 0;                                                 // places q beyond those of x; may be below nought
+  int64_t crop = 0;                                                   // results beyond those wanted
+  // -1: there is none.
+  int64_t tap_of(int64_t place, int64_t reach) const {
+    const int64_t element = place + begin - stride * reach;
+    return element < 0 || element >= kernel || element % dilation != 0 ? -1 : element / dilation;
+  }
 };
 
 // The reaches of the taps of a place, from `low` to `high`.
@@ -59,15 +67,19 @@ std::optional<TransposedConv> read_transposed(const Node& n) {
   };
   const Ints strides = ints("strides", axes, 1), pads = ints("pads", 2 * axes, 0),
              dilations = ints("dilations", axes, 1);
-  if ((padding != "NOTSET" && padding != "VALID" && !padding.empty()) ||
-      !n.attributes.ints("output_shape", {}).empty() ||
-      std::any_of(dilations.begin(), dilations.end(), [](int64_t d) { return d != 1; }))
+  if ((padding != "NOTSET" && padding != "VALID" && !padding.empty()) || !n.attributes.ints("output_shape", {}).empty())
     return std::nullopt;
   TransposedConv t;
   t.group = integer(n, "group");
+  double stretched = 1;
   for (size_t i = 0; i < axes; ++i) {
     TransposedAxis& a = t.axes[2 - axes + i];
-    a.kernel = n.input(1)->shape()[2 + i].value();
+    a.taps = n.input(1)->shape()[2 + i].value();
+    a.dilation = dilations[i];
+    stretched *=
+        1 + static_cast<double>(a.taps - 1) * static_cast<double>(a.dilation - 1) / static_cast<double>(a.taps);
+    if (stretched > kMostStretched) return std::nullopt;
+    a.kernel = (a.taps - 1) * a.dilation + 1;
     a.stride = strides[i];
     a.begin = padding == "VALID" ? 0 : pads[i];
     const auto beyond = (y[2 + i] - x[2 + i] * Dim(a.stride)).constant();
@@ -83,7 +95,7 @@ Tensor weights_of_places(const Tensor& w, const TransposedConv& t, int64_t first
   const auto [down, across] = t.reach(first);
   const int64_t rows = down.high - down.low + 1, wide = across.high - across.low + 1;
   const TransposedAxis &h = t.axes[0], &v = t.axes[1];
-  const int64_t channels = w.dims()[0] / t.group, columns = w.dims()[1], taps = h.kernel * v.kernel;
+  const int64_t channels = w.dims()[0] / t.group, columns = w.dims()[1], taps = h.taps * v.taps;
   Tensor result = Tensor::allocate(w.dtype(), {t.group * columns * count, channels, rows, wide});
   int64_t to = 0;
   for (int64_t column = 0; column < t.group * columns; ++column)
@@ -91,11 +103,10 @@ Tensor weights_of_places(const Tensor& w, const TransposedConv& t, int64_t first
       for (int64_t c = 0; c < channels; ++c)
         for (int64_t r = down.low; r <= down.high; ++r)
           for (int64_t s = across.low; s <= across.high; ++s, ++to) {
-            const int64_t tap_h = place / v.stride + h.begin - h.stride * r,
-                          tap_w = place % v.stride + v.begin - v.stride * s;
-            if (tap_h < 0 || tap_h >= h.kernel || tap_w < 0 || tap_w >= v.kernel) continue;
+            const int64_t tap_h = h.tap_of(place / v.stride, r), tap_w = v.tap_of(place % v.stride, s);
+            if (tap_h < 0 || tap_w < 0) continue;
             const int64_t channel = column / columns * channels + c;
-            copy_elements(w, (channel * columns + column % columns) * taps + tap_h * v.kernel + tap_w, result, to, 1);
+            copy_elements(w, (channel * columns + column % columns) * taps + tap_h * v.taps + tap_w, result, to, 1);
           }
   return result;
 }
@@ -104,23 +115,6 @@ Tensor repeated(const Tensor& bias, int64_t count) {
   Tensor result = Tensor::allocate(bias.dtype(), {bias.size() * count});
   for (int64_t i = 0; i < result.size(); ++i) copy_elements(bias, i / count, result, i, 1);
   return result;
-}
-
-bool acts_on_elements_alone(const Node& n) {
-  return std::all_of(n.post.begin(), n.post.end(), [&](const ir::PostOp& post) {
-    return std::all_of(post.operands.begin(), post.operands.end(), [&](int operand) {
-      return operand < 0 || (n.input(operand)->constant() && n.input(operand)->constant()->size() == 1);
-    });
-  });
-}
-
-PatchValue with_post_ops_behind(Patch& p, const Node& n, PatchValue y) {
-  for (const ir::PostOp& post : n.post) {
-    std::vector<PatchValue> operands;
-    for (int operand : post.operands) operands.push_back(operand < 0 ? y : PatchValue(n.input(operand)));
-    y = p.add(post.op->name(), std::move(operands), post.attributes);
-  }
-  return y;
 }
 
 Tensor list_of(Ints values) { return Tensor::of<int64_t>({static_cast<int64_t>(values.size())}, values); }
@@ -160,7 +154,7 @@ const Rule transposed_conv{
       if (!w || w->size() == 0 || (bias && !bias->constant())) return decline("the weights are not constant");
       if (!x->ranked() || (x->rank() != 3 && x->rank() != 4)) return decline("x is no image");
       const auto t = read_transposed(n);
-      if (!t) return decline("the window is dilated, the strides are long, or the size of the result is given");
+      if (!t) return decline("the window is wide, the strides are long, or the size of the result is given");
       const bool alike = t->places_are_alike();
       const int64_t places = t->places(), at_once = alike ? places : 1;
       if (places > (alike ? kMostPlaces : kMostParts))

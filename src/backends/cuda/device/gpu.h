@@ -19,6 +19,8 @@ struct Chip {
   bool has_cp_async() const { return compute >= 80; }
   // Kernels of compute_90a: they run on 9.0 alone.
   bool has_wgmma() const { return compute == 90; }
+  // The copy engine brings boxes of tensors.
+  bool has_boxes() const { return compute >= 90; }
   // Blocks may form clusters, which share their memory.
   bool has_clusters() const { return compute >= 90; }
   // A kernel may start while the one before it ends.

@@ -22,4 +22,8 @@ const Chip& target_chip() {
   return chip;
 }
 
+std::string compute_text(const Chip& chip) {
+  return std::to_string(chip.compute / 10) + "." + std::to_string(chip.compute % 10);
+}
+
 }  // namespace kiln::cuda

@@ -6,5 +6,7 @@ namespace kiln::cuda {
 
 // That of the first GPU of this machine; compute capability 9.0 where there is none.
 const Chip& target_chip();
+// Its compute capability, as "9.0".
+std::string compute_text(const Chip& chip);
 
 }  // namespace kiln::cuda

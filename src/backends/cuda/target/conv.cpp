@@ -10,10 +10,6 @@
 namespace kiln::cuda::tactics {
 namespace {
 
-std::string compute_text(const Chip& chip) {
-  return std::to_string(chip.compute / 10) + "." + std::to_string(chip.compute % 10);
-}
-
 Refusal accepts_mma(const Problem& p) {
   if (!target_chip().has_cp_async())
     return refuse("compute capability is " + compute_text(target_chip()) + ", needs 8.0");
@@ -103,7 +99,7 @@ Refusal read_product_any(const Problem& p, FusedEpilogue& e) {
 
 const Tactic conv_wgmma{
     .name = "conv_wgmma",
-    .version = 2,
+    .version = 3,
     .ops = {"Conv", "MatMul", "Gemm"},
     .accepts = accepts_conv_wgmma,
     .configurations = [](const Problem& p) { return wgmma_configs(tiled_problem(p).product, target_chip()); },

@@ -1,10 +1,63 @@
-// Tactic: convolutions of each channel alone, or of few together.
+// Tactics: convolutions of each channel alone, or of few together.
 #include "backends/cuda/device/kernels/depthwise.h"
+
+#include "backends/cuda/device/cu/conv_depthwise.h"
 #include "backends/cuda/target/checks.h"
+#include "backends/cuda/target/chip.h"
 #include "backends/cuda/target/conv_problem.h"
 #include "backends/cuda/target/tactics.h"
 
 namespace kiln::cuda::tactics {
+namespace {
+
+Emitted emit_depthwise(const Problem& p, std::string kernel, const Config& config) {
+  TiledProblem t;
+  (void)read_constant_conv(p, t);
+  return emit_tiled(t, std::move(kernel), kernels::pack_depthwise_weights(t.weights, t.type), config);
+}
+
+// The slices of a block's channels that leave the fewest threads without any, and no others.
+std::vector<int64_t> pairs_of_slices(int64_t channels) {
+  const auto threads = [&](int64_t pairs) { return ceil_div(channels, 2 * pairs) * pairs; };
+  if (threads(16) < threads(32)) return {16, 32};
+  return {32};
+}
+
+}  // namespace
+
+const Tactic depthwise_boxes{
+    .name = "depthwise_boxes",
+    .version = 1,
+    .ops = {"Conv"},
+    .accepts = [](const Problem& p) -> Refusal {
+      if (!target_chip().has_boxes())
+        return refuse("compute capability is " + compute_text(target_chip()) + ", needs 9.0");
+      TiledProblem t;
+      if (const Refusal r = read_constant_conv(p, t); r.refused()) return r;
+      const kernels::WeightView& w = t.weights;
+      constexpr int64_t kLanes = 8;
+      if (w.bytes != 2) return refuse("elements of type " + std::string(name(t.type)) + ", needs float16 or bfloat16");
+      if (w.channels * w.columns != 1)
+        return refuse("a group has " + std::to_string(w.channels) + " inputs and " + std::to_string(w.columns) +
+                      " outputs, needs one");
+      if (w.groups % kLanes != 0) return refuse(std::to_string(w.groups) + " channels are no whole words of 16 bytes");
+      for (const Argument* a : {&p.input(0), &p.outputs[0]})
+        if (!is_channels_last(*a))
+          return refuse("an image has layout " + to_string(a->layout) + ", needs channels last");
+      if (!kernels::has_depthwise_boxes(t.window))
+        return refuse("the window is not 3x3 or 5x5 with one stride of 1 or 2 and without dilation");
+      return accept();
+    },
+    .configurations =
+        [](const Problem& p) {
+          std::vector<Config> configs;
+          for (int64_t pairs : pairs_of_slices(p.input(0).opt[1]))
+            for (int64_t patch = 0; patch < (pairs == 32 ? kDepthwisePatchCount : 1); ++patch)
+              configs.push_back({{"patch", patch}, {"pairs", pairs}});
+          return configs;
+        },
+    .emit = [](const Problem& p, const Config& config) { return emit_depthwise(p, "depthwise_boxes", config); },
+};
 
 const Tactic conv_depthwise{
     .name = "conv_depthwise",
@@ -30,17 +83,7 @@ const Tactic conv_depthwise{
             configs.push_back({{"tile", tile}});
           return configs;
         },
-    .emit =
-        [](const Problem& p, const Config& config) {
-          TiledProblem t;
-          (void)read_constant_conv(p, t);
-          Emitted e = emit_kernel("conv_depthwise", config, {0});
-          put_window(e.parameters, t.window);
-          e.parameters.set("groups", t.weights.groups);
-          e.inputs.push_back(add_constant(e, kernels::pack_depthwise_weights(t.weights, t.type)));
-          emit_epilogue(t.epilogue, e);
-          return e;
-        },
+    .emit = [](const Problem& p, const Config& config) { return emit_depthwise(p, "conv_depthwise", config); },
 };
 
 }  // namespace kiln::cuda::tactics

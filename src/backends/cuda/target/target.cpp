@@ -2,6 +2,7 @@
 #include "backends/cuda/target/target.h"
 
 #include "backends/cuda/target/chip.h"
+#include "backends/cuda/target/deep_conv.h"
 #include "backends/cuda/target/first_layers.h"
 #include "passes/pass.h"
 #include "target/epilogue.h"
@@ -17,6 +18,7 @@ class CudaTarget final : public Target {
     std::vector<passes::Pass> list{passes::canonicalize()};
     if (options.precisions.compute != DType::kF32) list.push_back(passes::compute_in(options.precisions.compute));
     list.push_back(passes::fuse());
+    list.push_back(convolutions_over_depth());
     list.push_back(round_pictures_at_the_entrance());
     return list;
   }

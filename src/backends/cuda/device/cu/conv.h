@@ -87,11 +87,12 @@ struct ConvBoxArguments {
   int32_t weights_are_constant;
 };
 
+// Blocks of a cluster: `splits` for each of `shares` neighbouring row tiles, which fetch weights for each other.
 struct ConvWgmmaArguments : ConvBoxArguments {
   void* y;
-  uint32_t splits;
+  uint32_t splits, shares;
   int32_t batch, height, width;  // of the result
-  FastDivisor row_tiles;
+  FastDivisor row_tiles;         // whole clusters of them
 };
 
 // Tiles of the stream kernels: the rows of two groups of four warps, and columns.

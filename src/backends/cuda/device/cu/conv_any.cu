@@ -90,8 +90,7 @@ template <class T> class AnyTile {
         if (a_.residual && column + j < a_.columns) add.at[j] = to_float(residual_[at[1] + (column + j) * a_.residual_column]);
         v.at[j] = sums[i][j] * a_.factor + bias(column + j) + (a_.residual_after ? 0 : add.at[j]);
       }
-      if (a_.activation == Activation::kRelu) v = mapped(v, [](float x) { return x < 0 ? 0.0f : x; });
-      else if (a_.activation != Activation::kNone) v = activated(a_.activation, a_.alpha, a_.beta, v);
+      v = activated(a_.activation, a_.alpha, a_.beta, v);
       for (int j = 0; j < 4; ++j)
         if (column + j < a_.columns)
           y_[at[0] + (column + j) * a_.y_column] = from_float<T>(v.at[j] + (a_.residual_after ? add.at[j] : 0));

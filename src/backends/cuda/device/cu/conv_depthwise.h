@@ -54,4 +54,26 @@ struct DepthwiseAnyArguments {
   int32_t taps_h, taps_w, stride_h, stride_w, dilation_h, dilation_w;
 };
 
+// The kernels that read boxes of pixels from shared memory. A thread has two adjacent channels of a patch of results, and as many
+// threads as there are pairs of channels in a block's slice have the same patch.
+inline constexpr int kDepthwiseBoxThreads = 256, kMaxDepthwiseStages = 4;
+inline constexpr DepthwiseTile kDepthwisePatches[] = {{4, 4}, {2, 7}};
+inline constexpr int kDepthwisePatchCount = 2;
+
+// A block has one slice of channels, and goes from tile to tile: a tile is the patches of a few images in the same place.
+struct DepthwiseBoxArguments {
+  EpilogueArguments epilogue;
+  const void* weights;  // [taps, padded]
+  void* y;
+  int64_t to_pixel;  // elements of the result: its pixels lie at equal distances
+  uint32_t batch, channels, padded;
+  int32_t out_height, out_width, top, left;
+  uint32_t tiles, stages;
+  uint32_t box_w, box_h, box_bytes;  // of the source under a tile
+  uint32_t stage_bytes;              // they begin so far apart in shared memory
+  uint32_t box_n;                    // images of a tile
+  FastDivisor slices, tiles_w, tiles_h, patches_w, patches_h;
+  int32_t weights_are_constant;
+};
+
 }  // namespace kiln::cuda

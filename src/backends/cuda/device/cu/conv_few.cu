@@ -22,18 +22,19 @@ template <class Math, class Source, int kColumns, int kLines> class FewBlock {
     copy_weights();
     place_taps();
     wait_for_inputs();
+    Ahead ahead;
+    if (blockIdx.x < a_.tiles) fetch(place_of(blockIdx.x), ahead);
+    wait_for_copies<0>();
     for (uint32_t tile = blockIdx.x; tile < a_.tiles; tile += gridDim.x) {
-      const uint32_t line = a_.tiles_w.quotient(tile);
-      batch_ = a_.tiles_h.quotient(line);
-      row0_ = static_cast<int>(line - batch_ * a_.tiles_h.divisor) * kLines;
-      column_of_pixel0_ = static_cast<int>(tile - line * a_.tiles_w.divisor) * kFewAcross;
-      load_patch();
-      wait_for_copies<0>();
+      const Place place = place_of(tile);
+      store_patch(place, ahead);
       __syncthreads();
+      // The pixels of the next tile are on their way while this one is multiplied.
+      if (tile + gridDim.x < a_.tiles) fetch(place_of(tile + gridDim.x), ahead);
       float sums[kRowSquares][kColumnSquares][4] = {};
       multiply_all(sums);
       __syncthreads();
-      store(sums);
+      store(place, sums);
     }
   }
 
@@ -43,6 +44,21 @@ template <class Math, class Source, int kColumns, int kLines> class FewBlock {
   static constexpr int kRowSquares = kLines / kFewWarps, kColumnSquares = kColumns / 8;
   static constexpr int kPixelWords = sizeof(Pixel) / 4;
   static constexpr int kStepTaps = kFewStepBytes / sizeof(Pixel);
+  static constexpr int kAhead = 7;  // pixels of a thread that are on their way
+
+  struct Place {  // of a tile, in the result
+    uint32_t batch;
+    int row, across;
+  };
+  struct Ahead {
+    Source at[kAhead][kFewChannels];
+  };
+
+  __device__ Place place_of(uint32_t tile) const {
+    const uint32_t line = a_.tiles_w.quotient(tile), batch = a_.tiles_h.quotient(line);
+    return {batch, static_cast<int>(line - batch * a_.tiles_h.divisor) * kLines,
+            static_cast<int>(tile - line * a_.tiles_w.divisor) * kFewAcross};
+  }
 
   __device__ static uint32_t align4(uint32_t n) { return (n + 3) / 4 * 4; }
 
@@ -65,31 +81,42 @@ template <class Math, class Source, int kColumns, int kLines> class FewBlock {
   __device__ static T element_of(T x) { return x; }
   template <class Other> __device__ static T element_of(Other x) { return from_float<T>(x); }
 
-  __device__ void load_patch() const {
-    constexpr int kAtOnce = 4;  // pixels on their way
-    const int h0 = row0_ * a_.g.stride_h - a_.g.top, w0 = column_of_pixel0_ * a_.g.stride_w - a_.g.left;
-    const uint32_t pixels = a_.patch_rows * a_.patch_columns.divisor;
-    const Source* x = static_cast<const Source*>(a_.x) + batch_ * a_.g.from_batch;
-    for (uint32_t i0 = threadIdx.x; i0 < pixels; i0 += kAtOnce * kFewThreads) {
-      Source loaded[kAtOnce][kFewChannels];
+  __device__ uint32_t pixels() const { return a_.patch_rows * a_.patch_columns.divisor; }
+
+  // Pixel `i` of the patch under a tile; zeros outside of the source.
+  __device__ void load_pixel(const Place& place, uint32_t i, Source (&to)[kFewChannels]) const {
+    const uint32_t line = a_.patch_columns.quotient(i);
+    const int h = place.row * a_.g.stride_h - a_.g.top + static_cast<int>(line),
+              w = place.across * a_.g.stride_w - a_.g.left + static_cast<int>(i - line * a_.patch_columns.divisor);
+    const bool inside = i < pixels() && static_cast<uint32_t>(h) < static_cast<uint32_t>(a_.g.height) &&
+                        static_cast<uint32_t>(w) < static_cast<uint32_t>(a_.g.width);
+    const Source* from = static_cast<const Source*>(a_.x) + place.batch * a_.g.from_batch + h * a_.g.from_row + w * a_.g.from_pixel;
 #pragma unroll
-      for (int k = 0; k < kAtOnce; ++k) {
-        const uint32_t i = i0 + k * kFewThreads, line = a_.patch_columns.quotient(i);
-        const int h = h0 + static_cast<int>(line), w = w0 + static_cast<int>(i - line * a_.patch_columns.divisor);
-        const bool inside = i < pixels && static_cast<uint32_t>(h) < static_cast<uint32_t>(a_.g.height) &&
-                            static_cast<uint32_t>(w) < static_cast<uint32_t>(a_.g.width);
-        const Source* from = x + h * a_.g.from_row + w * a_.g.from_pixel;
+    for (int c = 0; c < kFewChannels; ++c)
+      to[c] = load_if(from + c * a_.from_channel, inside && c < static_cast<int>(a_.g.channels));
+  }
+  __device__ void store_pixel(uint32_t i, const Source (&from)[kFewChannels]) const {
+    Pixel pixel;
 #pragma unroll
-        for (int c = 0; c < kFewChannels; ++c)
-          loaded[k][c] = load_if(from + c * a_.from_channel, inside && c < static_cast<int>(a_.g.channels));
-      }
+    for (int c = 0; c < kFewChannels; ++c) pixel.at[c] = element_of(from[c]);
+    if (i < pixels()) reinterpret_cast<Pixel*>(patch_)[i] = pixel;
+  }
+
+  __device__ void fetch(const Place& place, Ahead& ahead) const {
 #pragma unroll
-      for (int k = 0; k < kAtOnce; ++k) {
-        Pixel pixel;
+    for (int k = 0; k < kAhead; ++k) load_pixel(place, threadIdx.x + k * kFewThreads, ahead.at[k]);
+  }
+
+  // What was fetched, and the rest of a large patch.
+  __device__ void store_patch(const Place& place, const Ahead& ahead) const {
 #pragma unroll
-        for (int c = 0; c < kFewChannels; ++c) pixel.at[c] = element_of(loaded[k][c]);
-        if (i0 + k * kFewThreads < pixels) reinterpret_cast<Pixel*>(patch_)[i0 + k * kFewThreads] = pixel;
-      }
+    for (int k = 0; k < kAhead; ++k) store_pixel(threadIdx.x + k * kFewThreads, ahead.at[k]);
+    for (uint32_t i0 = threadIdx.x + kAhead * kFewThreads; i0 < pixels(); i0 += kAhead * kFewThreads) {
+      Ahead rest;
+#pragma unroll
+      for (int k = 0; k < kAhead; ++k) load_pixel(place, i0 + k * kFewThreads, rest.at[k]);
+#pragma unroll
+      for (int k = 0; k < kAhead; ++k) store_pixel(i0 + k * kFewThreads, rest.at[k]);
     }
   }
 
@@ -121,7 +148,7 @@ template <class Math, class Source, int kColumns, int kLines> class FewBlock {
     }
   }
 
-  __device__ void store(const float (&sums)[kRowSquares][kColumnSquares][4]) const {
+  __device__ void store(const Place& place, const float (&sums)[kRowSquares][kColumnSquares][4]) const {
     const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
     const T* residual = static_cast<const T*>(a_.epilogue.residual);
 #pragma unroll
@@ -135,9 +162,9 @@ template <class Math, class Source, int kColumns, int kLines> class FewBlock {
       for (int i = 0; i < kRowSquares; ++i)
 #pragma unroll
         for (int half = 0; half < 2; ++half) {
-          const int row = row0_ + warp * kRowSquares + i, across = column_of_pixel0_ + half * 8 + lane / 4;
+          const int row = place.row + warp * kRowSquares + i, across = place.across + half * 8 + lane / 4;
           if (row >= a_.out_height || across >= a_.out_width) continue;
-          const int64_t pixel = (int64_t{batch_} * a_.out_height + row) * a_.out_width + across;
+          const int64_t pixel = (int64_t{place.batch} * a_.out_height + row) * a_.out_width + across;
           Eight v;
 #pragma unroll
           for (int j = 0; j < 8; ++j) v.at[j] = sums[i][g * 4 + j / 2][half * 2 + j % 2] + bias.at[j];
@@ -151,8 +178,7 @@ template <class Math, class Source, int kColumns, int kLines> class FewBlock {
   char* weights_;
   int32_t* taps_;
   uint32_t* patch_;
-  uint32_t column0_, batch_;
-  int row0_, column_of_pixel0_;  // of the result
+  uint32_t column0_;
 };
 
 template <class Math, class Source, int kColumns, int kLines> __device__ void conv_few(const ConvFewArguments& a) {
@@ -163,7 +189,7 @@ template <class Math, class Source, int kColumns, int kLines> __device__ void co
 }  // namespace
 
 #define KILN_FEW_TILE(name, math, source, columns, lines)                                          \
-  extern "C" __global__ void __launch_bounds__(kFewThreads)                                        \
+  extern "C" __global__ void __launch_bounds__(kFewThreads, few_blocks(columns, lines))            \
       conv_few_##name##_##columns##_##lines(const __grid_constant__ ConvFewArguments a) {          \
     conv_few<math, source, columns, lines>(a);                                                     \
   }

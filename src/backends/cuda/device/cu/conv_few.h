@@ -8,6 +8,8 @@ inline constexpr int kFewChannels = 4;  // each pixel counts as so many, with ze
 inline constexpr int kFewWarps = 4, kFewThreads = kFewWarps * 32;
 // A block's tile: rows of pixels of the result, each of so many pixels, and columns.
 inline constexpr int kFewLines[] = {8, 16}, kFewAcross = 16, kFewColumns[] = {32, 64};
+// Blocks of a multiprocessor that there are registers for.
+constexpr int few_blocks(int columns, int lines) { return columns * lines <= 256 ? 4 : columns * lines <= 512 ? 3 : 2; }
 inline constexpr int kFewStepBytes = 32;  // of a row of terms that are multiplied at a time
 
 // A block holds the weights of its columns, and one patch of the source after the other. Terms are the channels of one tap after

@@ -138,7 +138,7 @@ template <class Math, int kTile> class StreamBlock {
       // The buffer holds the residual, or nothing that is still wanted.
       if (a_.epilogue.residual) wait(&b_->residual[buffer_turn.index], buffer_turn.parity);
       else wait(&b_->stored[buffer_turn.index], buffer_turn.parity ^ 1);
-      finish_all(sums, buffer(buffer_turn.index));
+      finish_all(sums, buffer(buffer_turn.index), a_.g.columns - column0);
       publish_to_copy_engine();
       arrive(&b_->done[buffer_turn.index]);
     }
@@ -178,20 +178,29 @@ template <class Math, int kTile> class StreamBlock {
     if (speaks) arrive(&b_->empty[before]);
   }
 
-  // Results take the place of the residual in rows of 128 bytes, swizzled as the copy engine has them.
-  __device__ void finish_all(const float (&sums)[kSquares][kSums], char* results) const {
+  // Two groups of warps finish all results of a multiprocessor: no activation of products by the million is a call.
+  __device__ void finish_all(const float (&sums)[kSquares][kSums], char* results, uint32_t columns) const {
+    const EpilogueArguments& e = a_.epilogue;
+    if (e.activation == Activation::kGeluErf) finish_by(sums, results, columns, [](const Eight& v) { return mapped(v, gelu); });
+    else finish_by(sums, results, columns, [&e](const Eight& v) { return activated(e.activation, e.alpha, e.beta, v); });
+  }
+
+  // Results take the place of the residual in rows of 128 bytes, swizzled as the copy engine has them; of `columns` that there are.
+  template <class Activate>
+  __device__ void finish_by(const float (&sums)[kSquares][kSums], char* results, uint32_t columns, Activate activate) const {
     const uint32_t row0 = threadIdx.x / 128 * kSquares * 64 + threadIdx.x % 128 / 32 * 16 + threadIdx.x % 32 / 4;
 #pragma unroll
     for (int i = 0; i < kSquares; ++i)
 #pragma unroll
       for (int octet = 0; octet < kSums / 16; ++octet) {
+        if (octet * 32 >= columns) break;
         const uint32_t column = column_of_octet(octet), piece = column % kSlabColumns * sizeof(T) / kPieceBytes;
 #pragma unroll
         for (int half = 0; half < 2; ++half) {
           auto* at = reinterpret_cast<T*>(results + column / kSlabColumns * kSlabBytes + swizzled(row0 + i * 64 + half * 8, piece));
           Eight add = {};
           if (a_.epilogue.residual) add = load_run<T, 8>(at, true, 8);
-          store_run(at, with_epilogue(a_.epilogue, octet_of(sums[i], octet, half), add), true, 8);
+          store_run(at, with_epilogue(a_.epilogue, octet_of(sums[i], octet, half), add, activate), true, 8);
         }
       }
   }

@@ -43,17 +43,17 @@ __device__ inline float gelu(float x) {
   return x * (x >= 0 ? 1 - tail : tail);
 }
 
+__device__ inline float silu(float x) { return x * sigmoid(x); }
+__device__ inline float hard_swish(float x) { return x * __saturatef(x * (1.0f / 6) + 0.5f); }  // NaN times 0 is NaN
+
 // Not inline: kernels that keep many results in registers would hold a copy for each run of them.
-template <int N> __device__ __noinline__ Run<N> activated(Activation activation, float alpha, float beta, Run<N> v) {
+template <int N> __device__ __noinline__ Run<N> rarely_activated(Activation activation, float alpha, float beta, Run<N> v) {
   switch (activation) {
     case Activation::kClip:
       return mapped(v, [=](float x) { return x < alpha ? fminf(alpha, beta) : x > beta ? beta : x; });
     case Activation::kLeakyRelu: return mapped(v, [=](float x) { return x < 0 ? alpha * x : x; });
     case Activation::kSigmoid: return mapped(v, [](float x) { return sigmoid(x); });
     case Activation::kTanh: return mapped(v, [](float x) { return tanhf(x); });
-    case Activation::kSilu: return mapped(v, [](float x) { return x * sigmoid(x); });
-    case Activation::kHardSwish:
-      return mapped(v, [](float x) { return x * __saturatef(x * (1.0f / 6) + 0.5f); });  // NaN times 0 is NaN
     case Activation::kHardSigmoid:
       return mapped(v, [=](float x) { return x != x ? x : __saturatef(alpha * x + beta); });
     case Activation::kGeluErf: return mapped(v, [](float x) { return gelu(x); });
@@ -62,6 +62,15 @@ template <int N> __device__ __noinline__ Run<N> activated(Activation activation,
     case Activation::kElu: return mapped(v, [=](float x) { return x < 0 ? alpha * expm1f(x) : x; });
     default: return v;
   }
+}
+
+// Those of convolutional networks, of few instructions, are no call: around one, what a kernel keeps in registers goes through memory.
+template <int N> __device__ inline Run<N> activated(Activation activation, float alpha, float beta, const Run<N>& v) {
+  if (activation == Activation::kNone) return v;
+  if (activation == Activation::kRelu) return mapped(v, [](float x) { return x < 0 ? 0.0f : x; });
+  if (activation == Activation::kSilu) return mapped(v, silu);
+  if (activation == Activation::kHardSwish) return mapped(v, hard_swish);
+  return rarely_activated(activation, alpha, beta, v);
 }
 
 // Words of at most 16 bytes that a run of T is read and written in.
@@ -111,18 +120,21 @@ template <class T, int N> __device__ inline void store_run(T* to, const Run<N>& 
 }
 
 // activation(v [+ add]) [+ add]. The bias has been added already; `add` is zero where there is no residual.
-template <int N> __device__ inline Run<N> with_epilogue(const EpilogueArguments& e, Run<N> v, const Run<N>& add) {
+template <int N, class Activate>
+__device__ inline Run<N> with_epilogue(const EpilogueArguments& e, Run<N> v, const Run<N>& add, Activate activate) {
   if (e.residual && !e.residual_after) {
 #pragma unroll
     for (int i = 0; i < N; ++i) v.at[i] += add.at[i];
   }
-  if (e.activation == Activation::kRelu) v = mapped(v, [](float x) { return x < 0 ? 0.0f : x; });
-  else if (e.activation != Activation::kNone) v = activated(e.activation, e.alpha, e.beta, v);
+  v = activate(v);
   if (e.residual && e.residual_after) {
 #pragma unroll
     for (int i = 0; i < N; ++i) v.at[i] += add.at[i];
   }
   return v;
+}
+template <int N> __device__ inline Run<N> with_epilogue(const EpilogueArguments& e, const Run<N>& v, const Run<N>& add) {
+  return with_epilogue(e, v, add, [&](const Run<N>& sum) { return activated(e.activation, e.alpha, e.beta, sum); });
 }
 
 // Adjacent results of one row, of which `columns` (at most N) are stored. The bias has been added already.

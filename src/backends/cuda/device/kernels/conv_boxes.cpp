@@ -14,6 +14,10 @@ bool is_flat(const ConvOperands& o) {
          o.in.equidistant() && o.in.height == o.out.height && o.in.width == o.out.width;
 }
 
+template <class To> void copy_to(To& to, std::initializer_list<int64_t> from) {
+  std::transform(from.begin(), from.end(), to, [](int64_t n) { return static_cast<std::decay_t<decltype(*to)>>(n); });
+}
+
 }  // namespace
 
 PixelBox PixelBox::covering(const ImageView& image, int64_t rows, int64_t most_w, int64_t most_h, int64_t enough) {
@@ -75,21 +79,30 @@ Status plan_boxes(const ConvCall& conv, const KernelCall& call, const ConvOperan
   return kOkStatus;
 }
 
-void PixelMap::plan(const ImageView& image, int64_t channels, DType type, const PixelBox& box, int64_t stride_w,
-                    int64_t stride_h) {
+void PixelMap::plan_tensor(const ImageView& image, int64_t channels, DType type) {
   const int bytes = element_bytes(type);
-  const auto reach = [](int64_t count, int64_t stride) { return static_cast<cuuint32_t>((count - 1) * stride + 1); };
-  const auto copy = [](auto& to, std::initializer_list<int64_t> from) {
-    std::transform(from.begin(), from.end(), to, [](int64_t n) { return static_cast<std::decay_t<decltype(*to)>>(n); });
-  };
   type_ = type == DType::kF16    ? CU_TENSOR_MAP_DATA_TYPE_FLOAT16
           : type == DType::kBF16 ? CU_TENSOR_MAP_DATA_TYPE_BFLOAT16
                                  : CU_TENSOR_MAP_DATA_TYPE_FLOAT32;
-  copy(dims_, {channels, image.width, image.height, image.batch});
-  copy(strides_, {image.pixel_stride * bytes, image.row_stride * bytes, image.batch_stride * bytes});
-  copy(box_, {kChunk / bytes, reach(box.w, stride_w), reach(box.h, stride_h), box.n});
-  copy(steps_, {1, stride_w, stride_h, 1});
+  copy_to(dims_, {channels, image.width, image.height, image.batch});
+  copy_to(strides_, {image.pixel_stride * bytes, image.row_stride * bytes, image.batch_stride * bytes});
   mapped_ = nullptr;
+}
+
+void PixelMap::plan(const ImageView& image, int64_t channels, DType type, const PixelBox& box, int64_t stride_w,
+                    int64_t stride_h) {
+  const auto reach = [](int64_t count, int64_t stride) { return (count - 1) * stride + 1; };
+  plan_tensor(image, channels, type);
+  swizzle_ = CU_TENSOR_MAP_SWIZZLE_128B;
+  copy_to(box_, {kChunk / element_bytes(type), reach(box.w, stride_w), reach(box.h, stride_h), box.n});
+  copy_to(steps_, {1, stride_w, stride_h, 1});
+}
+
+void PixelMap::plan_dense(const ImageView& image, DType type, const PixelBox& box, int64_t box_channels) {
+  plan_tensor(image, image.channels, type);
+  swizzle_ = CU_TENSOR_MAP_SWIZZLE_NONE;
+  copy_to(box_, {box_channels, box.w, box.h, box.n});
+  copy_to(steps_, {1, 1, 1, 1});
 }
 
 Status PixelMap::place(Gpu& gpu, const void* data) noexcept {
@@ -97,8 +110,8 @@ Status PixelMap::place(Gpu& gpu, const void* data) noexcept {
   const CurrentContext current(gpu);
   KILN_RETURN_IF_ERROR(status_of(
       gpu.driver().cuTensorMapEncodeTiled(&map_, type_, 4, const_cast<void*>(data), dims_, strides_, box_, steps_,
-                                          CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
-                                          CU_TENSOR_MAP_L2_PROMOTION_L2_256B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE),
+                                          CU_TENSOR_MAP_INTERLEAVE_NONE, swizzle_, CU_TENSOR_MAP_L2_PROMOTION_L2_256B,
+                                          CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE),
       "a tensor cannot be read in boxes"));
   mapped_ = data;
   return kOkStatus;

@@ -28,12 +28,17 @@ class PixelMap {
   // Boxes as wide as a chunk, whose pixels lie `stride_w` and `stride_h` apart.
   void plan(const ImageView& image, int64_t channels, DType type, const PixelBox& box, int64_t stride_w,
             int64_t stride_h);
+  // Boxes of so many channels of all pixels in them, as they are.
+  void plan_dense(const ImageView& image, DType type, const PixelBox& box, int64_t box_channels);
   Status place(Gpu& gpu, const void* data) noexcept;
   const CUtensorMap& map() const { return map_; }
 
  private:
+  void plan_tensor(const ImageView& image, int64_t channels, DType type);
+
   CUtensorMap map_ = {};
   CUtensorMapDataType type_ = CU_TENSOR_MAP_DATA_TYPE_FLOAT16;
+  CUtensorMapSwizzle swizzle_ = CU_TENSOR_MAP_SWIZZLE_128B;
   cuuint64_t dims_[4] = {}, strides_[3] = {};
   cuuint32_t box_[4] = {}, steps_[4] = {};
   const void* mapped_ = nullptr;

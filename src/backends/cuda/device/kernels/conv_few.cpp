@@ -60,7 +60,8 @@ class ConvFew final : public Kernel {
       launch_.function = gpu_.function("conv_few", "conv_few" + std::string(float_suffix(o.type)) + tile,
                                        static_cast<int>(shape.shared));
       // Blocks that run at once go from tile to tile with the weights that they hold.
-      const int64_t at_once = std::min<int64_t>(gpu_.chip().shared_per_block / shape.shared, kMostBlocks);
+      const int64_t at_once = std::min<int64_t>(gpu_.chip().shared_per_block / shape.shared,
+                                                few_blocks(static_cast<int>(columns_), static_cast<int>(lines_)));
       launch_.grid = {blocks_for(std::min(tiles, at_once * gpu_.chip().multiprocessors), 1),
                       blocks_for(a.g.columns, columns_), 1};
       launch_.threads = kFewThreads;
@@ -80,7 +81,6 @@ class ConvFew final : public Kernel {
   }
 
  private:
-  static constexpr int64_t kMostBlocks = 4;  // of a multiprocessor, for which there are registers
   static FastDivisor divisor(int64_t n) { return FastDivisor::of(static_cast<uint32_t>(std::max<int64_t>(n, 1))); }
 
   Gpu& gpu_;

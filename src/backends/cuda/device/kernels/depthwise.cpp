@@ -38,4 +38,6 @@ int64_t depthwise_tiles(const SlidingWindow& w) {
   return side == 7 && stride == 1 ? 2 : 0;
 }
 
+bool has_depthwise_boxes(const SlidingWindow& w) { return depthwise_tiles(w) > 0 && w.kernel[0] < 7; }
+
 }  // namespace kiln::cuda::kernels

@@ -12,5 +12,7 @@ Tensor pack_depthwise_weights(const WeightView& weights, DType type);
 
 // How many of kDepthwiseTiles suit the window; 0: none, it may be anything.
 int64_t depthwise_tiles(const SlidingWindow& window);
+// Whether the kernels that read boxes of pixels have the window.
+bool has_depthwise_boxes(const SlidingWindow& window);
 
 }  // namespace kiln::cuda::kernels

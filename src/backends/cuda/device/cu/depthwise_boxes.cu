@@ -1,0 +1,171 @@
+// Convolutions of each channel alone for compute capability 9.0 and later. The copy engine brings boxes of the source with zeros around
+// it, some tiles ahead; threads hold the weights of their channels, walk down the rows of a box, and use each row for all results that it
+// reaches.
+#include "backends/cuda/device/cu/conv_depthwise.h"
+#include "backends/cuda/device/cu/epilogue.cuh"
+#include "backends/cuda/device/cu/hopper.cuh"
+
+namespace kiln::cuda {
+namespace {
+
+#if __CUDA_ARCH__ >= 900
+
+template <class T, int kSide, int kStride, int kPatch, int kPairs> class DepthwiseBoxes {
+ public:
+  __device__ DepthwiseBoxes(const CUtensorMap& source, const DepthwiseBoxArguments& arguments, char* shared)
+      : source_(source), a_(arguments), stages_(shared) {
+    first_tile_ = a_.slices.quotient(blockIdx.x);
+    channel0_ = (blockIdx.x - first_tile_ * a_.slices.divisor) * kPairs * 2;
+    channel_ = channel0_ + threadIdx.x % kPairs * 2;
+  }
+
+  __device__ void run() {
+    __shared__ __align__(8) uint64_t full[kMaxDepthwiseStages];
+    let_next_start();
+    if (threadIdx.x == 0) {
+      fetch_map(source_);
+      for (uint32_t i = 0; i < a_.stages; ++i) init_barrier(&full[i], 1);
+      publish_barriers();
+    }
+    if (!a_.weights_are_constant) wait_for_inputs();
+    Pair weights[kSide * kSide];
+    load_weights(weights);
+    wait_for_inputs();
+    __syncthreads();
+    const uint32_t step = gridDim.x / a_.slices.divisor;
+    if (threadIdx.x == 0)
+      for (uint32_t i = 0, tile = first_tile_; i < a_.stages && tile < a_.tiles; ++i, tile += step) fetch(tile, i, &full[i]);
+    uint32_t stage = 0, parity = 0;
+    for (uint32_t tile = first_tile_; tile < a_.tiles; tile += step) {
+      wait(&full[stage], parity);
+      add_patches(place_of(tile), stages_ + stage * a_.stage_bytes, weights);
+      __syncthreads();  // nobody reads the box any more
+      if (threadIdx.x == 0 && tile + a_.stages * step < a_.tiles) fetch(tile + a_.stages * step, stage, &full[stage]);
+      if (++stage == a_.stages) stage = 0, parity ^= 1;
+    }
+  }
+
+ private:
+  using Pair = Run<2>;
+  struct Place {  // of the result
+    int row, column;
+    uint32_t image;
+  };
+  static constexpr DepthwiseTile kShape = kDepthwisePatches[kPatch];
+  static constexpr int kSourceRows = (kShape.rows - 1) * kStride + kSide, kSourceColumns = (kShape.columns - 1) * kStride + kSide;
+  static constexpr int kPixelBytes = kPairs * 2 * sizeof(T);
+
+  __device__ Place place_of(uint32_t tile) const {
+    const uint32_t line = a_.tiles_w.quotient(tile), plane = a_.tiles_h.quotient(line);
+    return {static_cast<int>((line - plane * a_.tiles_h.divisor) * a_.patches_h.divisor) * kShape.rows,
+            static_cast<int>((tile - line * a_.tiles_w.divisor) * a_.patches_w.divisor) * kShape.columns, plane * a_.box_n};
+  }
+
+  __device__ void fetch(uint32_t tile, uint32_t stage, uint64_t* full) const {
+    const Place at = place_of(tile);
+    arrive_expecting(full, a_.box_bytes);
+    copy_box(stages_ + stage * a_.stage_bytes, source_, static_cast<int>(channel0_), at.column * kStride - a_.left,
+             at.row * kStride - a_.top, static_cast<int>(at.image), full);
+  }
+
+  __device__ void load_weights(Pair (&weights)[kSide * kSide]) const {
+    const T* from = static_cast<const T*>(a_.weights) + channel_;
+#pragma unroll
+    for (int tap = 0; tap < kSide * kSide; ++tap) {
+      weights[tap] = {};
+      if (channel_ < a_.channels) weights[tap] = load_run<T, 2>(from + tap * a_.padded, true, 2);
+    }
+  }
+
+  __device__ void add_patches(const Place& tile, const char* box, const Pair (&weights)[kSide * kSide]) const {
+    if (channel_ >= a_.channels) return;
+    Pair bias = {};
+    if (a_.epilogue.bias) bias = load_run<float, 2>(a_.epilogue.bias + channel_, false, 2);
+    const uint32_t patches = a_.box_n * a_.patches_h.divisor * a_.patches_w.divisor;
+    for (uint32_t patch = threadIdx.x / kPairs; patch < patches; patch += kDepthwiseBoxThreads / kPairs) {
+      const uint32_t line = a_.patches_w.quotient(patch), image = a_.patches_h.quotient(line);
+      const int row = static_cast<int>(line - image * a_.patches_h.divisor) * kShape.rows,
+                column = static_cast<int>(patch - line * a_.patches_w.divisor) * kShape.columns;
+      const Place at{tile.row + row, tile.column + column, tile.image + image};
+      if (at.image >= a_.batch || at.row >= a_.out_height || at.column >= a_.out_width) continue;
+      Pair sums[kShape.rows][kShape.columns];
+#pragma unroll
+      for (auto& of_row : sums)
+#pragma unroll
+        for (Pair& sum : of_row) sum = bias;
+      const uint32_t pixel = (image * a_.box_h + row * kStride) * a_.box_w + column * kStride;
+      add_rows(box + pixel * kPixelBytes + threadIdx.x % kPairs * sizeof(Pack<T, 2>), weights, sums);
+      store(at, sums);
+    }
+  }
+
+  __device__ void add_rows(const char* from, const Pair (&weights)[kSide * kSide], Pair (&sums)[kShape.rows][kShape.columns]) const {
+    const uint32_t row_bytes = a_.box_w * kPixelBytes;
+#pragma unroll
+    for (int i = 0; i < kSourceRows; ++i, from += row_bytes) {
+      Pair line[kSourceColumns];
+#pragma unroll
+      for (int q = 0; q < kSourceColumns; ++q) line[q] = run_of(*reinterpret_cast<const Pack<T, 2>*>(from + q * kPixelBytes));
+#pragma unroll
+      for (int r = 0; r < kShape.rows; ++r) {
+        const int tap_row = i - r * kStride;
+        if (tap_row < 0 || tap_row >= kSide) continue;
+#pragma unroll
+        for (int s = 0; s < kSide; ++s)
+#pragma unroll
+          for (int q = 0; q < kShape.columns; ++q)
+#pragma unroll
+            for (int j = 0; j < 2; ++j) sums[r][q].at[j] += line[q * kStride + s].at[j] * weights[tap_row * kSide + s].at[j];
+      }
+    }
+  }
+
+  __device__ void store(const Place& at, const Pair (&sums)[kShape.rows][kShape.columns]) const {
+    const auto* residuals = static_cast<const T*>(a_.epilogue.residual);
+#pragma unroll
+    for (int r = 0; r < kShape.rows; ++r) {
+      if (at.row + r >= a_.out_height) return;
+      const int64_t pixel = (int64_t{at.image} * a_.out_height + at.row + r) * a_.out_width + at.column;
+      T* y = static_cast<T*>(a_.y) + pixel * a_.to_pixel + channel_;
+      const T* residual = residuals ? residuals + pixel * a_.epilogue.residual_stride + channel_ : nullptr;
+#pragma unroll
+      for (int q = 0; q < kShape.columns; ++q, y += a_.to_pixel) {
+        if (at.column + q >= a_.out_width) break;
+        finish<T>(a_.epilogue, sums[r][q], residual, y, 2);
+        if (residual) residual += a_.epilogue.residual_stride;
+      }
+    }
+  }
+
+  const CUtensorMap& source_;
+  const DepthwiseBoxArguments& a_;
+  char* stages_;
+  uint32_t first_tile_, channel0_, channel_;
+};
+
+#endif
+
+}  // namespace
+
+#if __CUDA_ARCH__ >= 900
+#define KILN_BOXES_PATCH(name, type, side, stride, patch, pairs)                                                     \
+  extern "C" __global__ void __launch_bounds__(kDepthwiseBoxThreads, 2)                                              \
+      depthwise_boxes_##name##_##side##_##stride##_##patch##_##pairs(const __grid_constant__ CUtensorMap source,     \
+                                                                     const __grid_constant__ DepthwiseBoxArguments a) { \
+    extern __shared__ __align__(128) char shared[];                                                                  \
+    DepthwiseBoxes<type, side, stride, patch, pairs>(source, a, shared).run();                                       \
+  }
+#define KILN_BOXES_WINDOW(name, type, side, stride)    \
+  KILN_BOXES_PATCH(name, type, side, stride, 0, 16)    \
+  KILN_BOXES_PATCH(name, type, side, stride, 0, 32)    \
+  KILN_BOXES_PATCH(name, type, side, stride, 1, 32)
+#define KILN_BOXES(name, type)         \
+  KILN_BOXES_WINDOW(name, type, 3, 1)  \
+  KILN_BOXES_WINDOW(name, type, 5, 1)  \
+  KILN_BOXES_WINDOW(name, type, 3, 2)  \
+  KILN_BOXES_WINDOW(name, type, 5, 2)
+KILN_BOXES(f16, __half)
+KILN_BOXES(bf16, __nv_bfloat16)
+#endif
+
+}  // namespace kiln::cuda

@@ -1,0 +1,190 @@
+// Kernel "depthwise_boxes": convolutions of each channel alone for compute capability 9.0 and later, of float16 or bfloat16, channels
+// innermost and in whole words of 16 bytes, under the windows that has_depthwise_boxes knows. Inputs: x, weights packed by
+// pack_depthwise_weights, bias, residual. Parameters: those of ConvParameters, `patch` (an index of kDepthwisePatches), and `pairs` of
+// channels of a block, 16 or 32.
+#include <algorithm>
+
+#include "backends/cuda/device/cu/conv_depthwise.h"
+#include "backends/cuda/device/kernels/conv_boxes.h"
+#include "backends/cuda/device/kernels/depthwise.h"
+#include "backends/cuda/device/kernels/registry.h"
+
+namespace kiln::cuda::kernels {
+namespace {
+
+constexpr int64_t kBlocks = 2;  // of a multiprocessor, for which there are registers
+constexpr int64_t kMostBoxBytes = 48 << 10;
+constexpr int64_t kLongestBox = 256;    // of the copy engine
+constexpr int64_t kLanes = kPiece / 2;  // channels of a word
+
+uint32_t narrow(int64_t n) { return static_cast<uint32_t>(n); }
+FastDivisor divisor(int64_t n) { return FastDivisor::of(narrow(std::max<int64_t>(n, 1))); }
+
+// Patches of a tile.
+struct Tile {
+  int64_t w, h, n;
+};
+
+class DepthwiseBoxes final : public Kernel {
+ public:
+  DepthwiseBoxes(Gpu& gpu, const Attributes& p)
+      : gpu_(gpu),
+        conv_(gpu, p, ConvCall::Source::kAnywhere),
+        patch_(read_integer(p, "patch", 0, kDepthwisePatchCount - 1)),
+        pairs_(read_integer(p, "pairs", 16, 32)) {
+    if (!gpu.chip().has_boxes()) throw Error(Code::kPlanDevice, "the kernel needs compute capability 9.0");
+    if (!has_depthwise_boxes(conv_.parameters().window))
+      throw Error(Code::kMalformedPlan, "the kernel has no such window");
+    if ((pairs_ != 16 && pairs_ != 32) || (pairs_ == 16 && patch_ != 0))
+      throw Error(Code::kMalformedPlan, "the kernel has no such patches");
+  }
+
+  Status prepare(const KernelCall& call) noexcept override {
+    return guarded([&]() -> Status {
+      ConvOperands& o = operands_;
+      KILN_RETURN_IF_ERROR(conv_.read(call, o));
+      const ConvParameters& p = conv_.parameters();
+      if (o.in.channels != p.groups || o.out.channels != p.groups || o.bytes != 2 || !has_words(o))
+        return {Code::kMalformedPlan,
+                "the operands are no whole words of channels of float16 or bfloat16, one in a group"};
+      if (call.inputs[1].elements() != depthwise_weight_elements(p.window.kernel[0], p.window.kernel[1], 1, p.groups))
+        return {Code::kShapeMismatch, "packed weights have another size"};
+      if (o.out.pixels() == 0) {
+        launch_.grid[0] = 0;
+        return kOkStatus;
+      }
+      plan(o);
+      arguments_.weights_are_constant = call.inputs[1].host != nullptr;
+      const std::string variant = std::to_string(p.window.kernel[0]) + "_" + std::to_string(p.window.stride[0]) + "_" +
+                                  std::to_string(patch_) + "_" + std::to_string(pairs_);
+      launch_.function =
+          gpu_.function("depthwise_boxes", "depthwise_boxes" + std::string(float_suffix(o.type)) + "_" + variant,
+                        static_cast<int>(launch_.shared));
+      return kOkStatus;
+    });
+  }
+
+  Status launch(Stream& stream, const KernelCall& call) noexcept override {
+    if (launch_.grid[0] == 0) return kOkStatus;
+    const void *x = call.inputs[0].data, *residual = call.inputs[3].data;
+    for (const void* data : {x, static_cast<const void*>(call.outputs[0].data), residual})
+      if (!is_aligned(data, kPiece)) return {Code::kInvalidArgument, "a tensor does not lie at a multiple of 16 bytes"};
+    KILN_RETURN_IF_ERROR(source_.place(gpu_, x));
+    DepthwiseBoxArguments& a = arguments_;
+    a.weights = call.inputs[1].data;
+    a.y = call.outputs[0].data;
+    a.epilogue.bias = static_cast<const float*>(call.inputs[2].data);
+    a.epilogue.residual = residual;
+    return gpu_.launch(stream, launch_, source_.map(), a);
+  }
+
+ private:
+  static bool has_words(const ConvOperands& o) {
+    const auto whole = [](int64_t n) { return n % kLanes == 0; };
+    return o.in.adjacent_channels() && whole(o.in.channels) && whole(o.in.pixel_stride) && whole(o.in.row_stride) &&
+           whole(o.in.batch_stride) && whole(o.out.pixel_stride) && whole(o.epilogue.residual_stride);
+  }
+
+  void plan(const ConvOperands& o) {
+    const DepthwiseTile& shape = kDepthwisePatches[patch_];
+    const int64_t slices = ceil_div(o.in.channels, 2 * pairs_);
+    const Tile tile = best_tile(o.out, slices);
+    const PixelBox box = box_under(tile);
+    const int64_t tiles_w = ceil_div(o.out.width, tile.w * shape.columns),
+                  tiles_h = ceil_div(o.out.height, tile.h * shape.rows);
+    const int64_t tiles = mul_or_throw(tiles_w * tiles_h, ceil_div(o.out.batch, tile.n), "the tiles of a convolution");
+    if (tiles > INT32_MAX) throw Error(Code::kUnsupported, "a convolution has too many tiles for its kernel");
+    DepthwiseBoxArguments& a = arguments_;
+    a = {};
+    a.epilogue = o.epilogue;
+    a.epilogue.in_words = 1;
+    a.to_pixel = o.out.pixel_stride;
+    a.batch = narrow(o.out.batch);
+    a.channels = narrow(o.in.channels);
+    a.padded = narrow(depthwise_padded(o.in.channels));
+    a.out_height = static_cast<int32_t>(o.out.height);
+    a.out_width = static_cast<int32_t>(o.out.width);
+    a.top = o.geometry.top;
+    a.left = o.geometry.left;
+    a.tiles = narrow(tiles);
+    a.box_w = narrow(box.w);
+    a.box_h = narrow(box.h);
+    a.box_n = narrow(box.n);
+    a.box_bytes = narrow(box_bytes(box));
+    a.stage_bytes = narrow(align_up(box_bytes(box), int64_t{128}));
+    a.slices = divisor(slices);
+    a.tiles_w = divisor(tiles_w);
+    a.tiles_h = divisor(tiles_h);
+    a.patches_w = divisor(tile.w);
+    a.patches_h = divisor(tile.h);
+    // Blocks of a slice share its tiles; all blocks run at once.
+    const int64_t share = std::clamp<int64_t>(places() / slices, 1, tiles);
+    constexpr int64_t kOwn = 2 << 10;  // bytes of a block that are not its stages
+    const int64_t fit = (gpu_.chip().shared_per_block / kBlocks - kOwn) / a.stage_bytes;
+    a.stages = narrow(std::clamp<int64_t>(ceil_div(tiles, share), 1, std::clamp<int64_t>(fit, 1, kMaxDepthwiseStages)));
+    launch_.grid[0] = blocks_for(mul_or_throw(share, slices, "the blocks of a convolution"), 1);
+    launch_.threads = kDepthwiseBoxThreads;
+    launch_.shared = a.stages * a.stage_bytes;
+    source_.plan_dense(o.in, o.type, box, 2 * pairs_);
+  }
+
+  int64_t places() const { return gpu_.chip().multiprocessors * kBlocks; }
+  int64_t units() const { return kDepthwiseBoxThreads / pairs_; }  // of threads that have one patch each
+
+  PixelBox box_under(const Tile& tile) const {
+    const SlidingWindow& w = conv_.parameters().window;
+    const DepthwiseTile& shape = kDepthwisePatches[patch_];
+    return {(tile.w * shape.columns - 1) * w.stride[1] + w.kernel[1],
+            (tile.h * shape.rows - 1) * w.stride[0] + w.kernel[0], tile.n};
+  }
+  int64_t box_bytes(const PixelBox& box) const { return box.w * box.h * box.n * pairs_ * 4; }
+
+  // Turns of all blocks, times what a tile costs: the products of its patches, its pixels on their way, and the wait for them.
+  int64_t cost(const ImageView& out, int64_t slices, const Tile& tile, const PixelBox& box) const {
+    constexpr int64_t kPixel = 4, kWait = 300;  // cycles
+    const DepthwiseTile& shape = kDepthwisePatches[patch_];
+    const int64_t side = conv_.parameters().window.kernel[0];
+    const int64_t tiles = ceil_div(out.width, tile.w * shape.columns) * ceil_div(out.height, tile.h * shape.rows) *
+                          ceil_div(out.batch, tile.n);
+    const int64_t turns = ceil_div(tiles, std::max<int64_t>(places() / slices, 1));
+    const int64_t patches = ceil_div(tile.w * tile.h * tile.n, units()) * units() * shape.rows * shape.columns;
+    const int64_t products =
+        patches * (side * side + 10) / 2 * pairs_ / 32;  // of a block, with what each result takes besides
+    return turns * (products + box.w * box.h * box.n * kPixel * pairs_ / 32 + kWait);
+  }
+
+  Tile best_tile(const ImageView& out, int64_t slices) const {
+    const DepthwiseTile& shape = kDepthwisePatches[patch_];
+    const int64_t most_w = ceil_div(out.width, shape.columns), most_h = ceil_div(out.height, shape.rows);
+    Tile best = {1, 1, 1};
+    int64_t least = cost(out, slices, best, box_under(best));
+    for (int64_t n = 1; n <= std::min<int64_t>(out.batch, 8); n *= 2)
+      for (int64_t h = 1; h <= most_h && fits({1, h, n}); ++h)
+        for (int64_t w = 1; w <= most_w && fits({w, h, n}); ++w) {
+          const Tile tile{w, h, n};
+          const int64_t costs = cost(out, slices, tile, box_under(tile));
+          if (costs < least) best = tile, least = costs;
+        }
+    return best;
+  }
+  bool fits(const Tile& tile) const {
+    const PixelBox box = box_under(tile);
+    return box_bytes(box) <= kMostBoxBytes && std::max(box.w, box.h) <= kLongestBox;
+  }
+
+  Gpu& gpu_;
+  ConvCall conv_;
+  int64_t patch_, pairs_;
+  ConvOperands operands_;
+  DepthwiseBoxArguments arguments_ = {};
+  Launch launch_;
+  PixelMap source_;
+};
+
+}  // namespace
+
+std::unique_ptr<Kernel> make_depthwise_boxes(Gpu& gpu, const Attributes& parameters) {
+  return std::make_unique<DepthwiseBoxes>(gpu, parameters);
+}
+
+}  // namespace kiln::cuda::kernels
