@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Writes quantized forms of networks, as ONNX Runtime's static quantization makes them: pairs of QuantizeLinear and DequantizeLinear in int8,
-weights with a scale per channel, seeded random data. They are anchors of speed, not of accuracy."""
+or operators of integers (QLinearConv and its like), weights with a scale per channel, seeded random data. They are anchors of speed, not of
+accuracy."""
 import argparse
 import pathlib
 import tempfile
@@ -9,6 +10,7 @@ import numpy as np
 import onnx
 
 SUFFIX = "_int8"
+OPERATORS = "_qop"  # of operators of integers
 IMAGES = ["Conv", "Gemm", "MatMul", "Add", "MaxPool", "GlobalAveragePool"]
 TOKENS = ["Gemm", "MatMul"]
 SAMPLES = 2
@@ -35,8 +37,8 @@ def seeded_reader(path):
     return Reader()
 
 
-def write(path, out, operators=None):
-    """The quantized form of the network at `path`; `operators`: those that are quantized."""
+def write(path, out, operators=None, pairs=True):
+    """The quantized form of the network at `path`; `operators`: those that are quantized. Not in pairs: by operators of integers."""
     from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
@@ -44,7 +46,8 @@ def write(path, out, operators=None):
     with tempfile.TemporaryDirectory() as folder:
         prepared = str(pathlib.Path(folder) / "prepared.onnx")
         quant_pre_process(str(path), prepared, skip_symbolic_shape=True)
-        quantize_static(prepared, str(out), seeded_reader(prepared), quant_format=QuantFormat.QDQ, per_channel=True,
+        quantize_static(prepared, str(out), seeded_reader(prepared), per_channel=True,
+                        quant_format=QuantFormat.QDQ if pairs else QuantFormat.QOperator,
                         op_types_to_quantize=operators or (IMAGES if convolves else TOKENS), activation_type=QuantType.QInt8,
                         weight_type=QuantType.QInt8, extra_options={"ActivationSymmetric": True, "WeightSymmetric": True})
 
@@ -52,8 +55,10 @@ def write(path, out, operators=None):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("models", nargs="+", type=pathlib.Path, help="NAME.onnx; NAME_int8.onnx is written beside it")
-    for path in parser.parse_args().models:
-        write(path, path.with_name(path.stem + SUFFIX + path.suffix))
+    parser.add_argument("--operators", action="store_true", help="write NAME_qop.onnx, with operators of integers instead of pairs")
+    options = parser.parse_args()
+    for path in options.models:
+        write(path, path.with_name(path.stem + (OPERATORS if options.operators else SUFFIX) + path.suffix), pairs=not options.operators)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ namespace kiln::api {
 namespace {
 
 constexpr int kRounds = 8;
+constexpr double kClearly = 1.5;  // float32 by tactics in order of preference ÷ int8: more than tuning takes off
 
 bool is_product_name(const ir::Node& n) { return n.is("Conv") || n.is("MatMul") || n.is("Gemm"); }
 
@@ -114,8 +115,24 @@ class Grouping {
   std::map<std::string, Group> groups_;
 };
 
-BuildOptions without_ranges(BuildOptions options) {
+BuildOptions with_wide(BuildOptions options, const std::set<std::string>& products) {
+  for (const std::string& name : products) options.layer_precisions.emplace_back(name, "float32");
+  return options;
+}
+
+// The network with all its products in float32.
+BuildOptions in_float32(BuildOptions options, const std::set<std::string>& products) {
+  if (options.ranges.empty()) return with_wide(std::move(options), products);
   options.ranges.clear();
+  return options;
+}
+
+// By tactics in order of preference, and nobody hears of it.
+BuildOptions quick(BuildOptions options) {
+  options.optimization_level = 0;
+  options.timing_cache.clear();
+  options.log = nullptr;
+  options.progress = nullptr;
   return options;
 }
 
@@ -146,7 +163,7 @@ std::vector<std::string> keep_slow_ones_wide(const std::vector<Group>& groups, B
   std::vector<std::string> remarks;
   for (const Group& group : groups) {
     if (group.bytes <= group.wide) continue;
-    for (const std::string& name : group.products) options.layer_precisions.emplace_back(name, "float32");
+    options = with_wide(std::move(options), group.products);
     remarks.push_back(names_of(group) + " stays in float32: " + slower_by(group.bytes, group.wide));
   }
   return remarks;
@@ -187,21 +204,13 @@ double error_of(const std::vector<Values>& got, const std::vector<Values>& wante
   return worst;
 }
 
-// Builds quickly, and nobody hears of it.
+// Builds quickly.
 class Trials {
  public:
-  Trials(const BuildOptions& options, const std::vector<Values>& samples) : quick_(unseen(options)), samples_(samples) {
-    quick_.optimization_level = 0;
-    quick_.timing_cache.clear();
-    quick_.log = nullptr;
-    quick_.progress = nullptr;
-  }
-  Engine build(const std::set<std::string>& wide) {
-    BuildOptions options = quick_;
-    for (const std::string& name : wide) options.layer_precisions.emplace_back(name, "float32");
-    return build_once(options, memory_);
-  }
-  Engine in_floats() { return build_once(without_ranges(quick_), memory_); }
+  Trials(const BuildOptions& options, const std::vector<Values>& samples)
+      : quick_(quick(unseen(options))), samples_(samples) {}
+  Engine build(const std::set<std::string>& wide) { return build_once(with_wide(quick_, wide), memory_); }
+  Engine in_floats() { return build_once(in_float32(quick_, {}), memory_); }
   std::vector<Values> results(const Engine& engine) const { return results_of(engine, samples_, quick_.max_threads); }
 
  private:
@@ -226,6 +235,30 @@ struct Candidate {
   LayerEffect effect;
   double harm_per_us() const { return effect.error * effect.error / std::max(effect.saved_us, 1e-3); }
 };
+
+// Not every network takes any numbers: then nothing is compared.
+bool takes_random_inputs(const Engine& engine, const BuildOptions& options) {
+  try {
+    session_with(engine, random_inputs(engine), options.max_threads);
+    return true;
+  } catch (const Failure& failure) {
+    say(options,
+        std::string("int8 and float32 were not compared, for random inputs end in an error: ") + failure.what());
+    return false;
+  }
+}
+
+// Whether the engine in int8 wins by so much over a network in float32 that was not tuned that tuning would not change it.
+bool wins_clearly(const Engine& bytes, const BuildOptions& wide, const BuildOptions& asked) {
+  BuildMemory none;
+  const Engine floats = build_once(quick(unseen(wide)), none);
+  const Values inputs = random_inputs(bytes);
+  Timed in_bytes(bytes, inputs, asked.max_threads), in_floats(floats, inputs, asked.max_threads);
+  for (int i = 0; i < kRounds; ++i) in_bytes.run_once(), in_floats.run_once();
+  if (in_floats.whole < kClearly * in_bytes.whole) return false;
+  say(asked, fmt::format("in int8 {:.4f} ms, in float32 without tuning {:.4f} ms", in_bytes.whole, in_floats.whole));
+  return true;
+}
 
 }  // namespace
 
@@ -265,19 +298,32 @@ BudgetReport keep_within_error(BuildOptions& options, const std::vector<Values>&
   return report;
 }
 
+bool is_quantized_network(const std::string& model) {
+  const auto graph = load_model(model);
+  return std::any_of(graph->nodes().begin(), graph->nodes().end(), [](const auto& n) {
+    const ir::Node* from = is_product_name(*n) && n->input(0) ? n->input(0)->producer() : nullptr;
+    return from && from->is("DequantizeLinear");
+  });
+}
+
 Engine build_by_time(const BuildOptions& options) {
   BuildMemory memory;
-  const Engine bytes = build_once(unseen(options), memory), wide = build_once(unseen(without_ranges(options)), memory);
+  const std::set<std::string> products = products_of(options.onnx);
+  const BuildOptions none = in_float32(options, products);
+  const bool is_quantized = options.ranges.empty(), shows_graph = options.dump || !options.dump_file.empty();
+  const bool may_stay = is_quantized && !shows_graph;  // what is shown is the graph of the engine that is chosen
+  const Engine bytes = build_once(may_stay ? options : unseen(options), memory);
+  if (is_quantized && (!takes_random_inputs(bytes, options) || wins_clearly(bytes, none, options)))
+    return may_stay ? bytes : build_once(options, memory);
+  const Engine wide = build_once(unseen(none), memory);
   const Values inputs = random_inputs(bytes);
   Timed in_bytes(bytes, inputs, options.max_threads), in_floats(wide, inputs, options.max_threads);
   for (int i = 0; i < kRounds; ++i) in_bytes.profile_once(), in_floats.profile_once();
   BuildOptions mixed = options;
-  const std::set<std::string> products = products_of(options.onnx);
   memory.remarks = keep_slow_ones_wide(Grouping(products, in_bytes, in_floats).groups(), mixed);
   Timed in_both(build_once(unseen(mixed), memory), inputs, options.max_threads);
   for (int i = 0; i < kRounds; ++i) in_bytes.run_once(), in_floats.run_once(), in_both.run_once();
   const BuildOptions* best = in_both.whole <= in_bytes.whole ? &mixed : &options;
-  const BuildOptions none = without_ranges(options);
   if (in_floats.whole < std::min(in_both.whole, in_bytes.whole)) {
     best = &none;
     memory.remarks = {"all layers stay in float32: the network is " +

@@ -1,4 +1,5 @@
-// Which products of a float network compute in int8 when their ranges are known: those that win time, and that an error budget allows.
+// Which products compute in int8, of a float network whose ranges are known or of a quantized one: those that win time, and that an error
+// budget allows.
 #pragma once
 #include <optional>
 
@@ -14,8 +15,11 @@ struct BuildMemory {
 };
 Engine build_once(const BuildOptions& options, BuildMemory& memory);
 
+// Whether products of the network have quantized operands, so that it can be built in int8 without ranges. Throws what reading it throws.
+bool is_quantized_network(const std::string& model);
+
 // The network in int8 and in float32, measured; then again, with those products in float32 that int8 makes slower, conversions included.
-// The fastest of the three.
+// The fastest of the three. A network that is quantized itself is tuned in float32 only where int8 does not win clearly without that.
 Engine build_by_time(const BuildOptions& options);
 
 }  // namespace kiln::api

@@ -200,9 +200,9 @@ WorkLimits limits_of(const BuildOptions& options) {
 
 Engine Engine::build(const BuildOptions& options) {
   // Without a device nothing can be compared.
-  const bool compares = options.compares_int8 && !options.ranges.empty() && options.optimization_level > 0 &&
-                        options.device_profile.empty();
-  if (compares) return build_by_time(options);
+  const bool compares = options.compares_int8 && options.optimization_level > 0 && options.device_profile.empty();
+  if (compares && (!options.ranges.empty() || guarded([&] { return is_quantized_network(options.onnx); })))
+    return build_by_time(options);
   BuildMemory memory;
   return build_once(options, memory);
 }

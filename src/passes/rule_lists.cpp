@@ -72,11 +72,16 @@ void apply_in_stages(Graph& graph, const std::vector<const Rule*>& rules, PassCo
   for (const auto& [stage, list] : stages) apply_rules(graph, list, context);
 }
 
-// Convolutions of float32 that are free to compute in any type may do so in this one: their tactics are compared by time.
-void mark_convolutions(Graph& graph, DType type) {
+bool multiplies_by_constants(const Node& n) {
+  if (!n.is("Conv") && !n.is("MatMul")) return false;
+  return n.output()->dtype() == DType::kF32 && n.input(1)->constant();
+}
+
+// Products of float32 that are free to compute in any type may do so in this one: their tactics are compared by time.
+void mark_products(Graph& graph, DType type) {
   for (const auto& n : graph.nodes()) {
-    for (const auto& region : n->regions) mark_convolutions(*region, type);
-    if (n->is("Conv") && n->output()->dtype() == DType::kF32 && n->precision == DType::kInvalid) n->precision = type;
+    for (const auto& region : n->regions) mark_products(*region, type);
+    if (multiplies_by_constants(*n) && n->precision == DType::kInvalid) n->precision = type;
   }
 }
 
@@ -92,6 +97,7 @@ Pass fuse() {
 
 Pass quantize() {
   return {"quantize", [](Graph& graph, PassContext& context) {
+            for (const std::string& line : unsound_scales(graph)) context.remark(line);
             apply_in_stages(graph, quantize_rules(), context);
             for (const std::string& line : wide_products(graph)) context.remark(line);
             apply_rules(graph, canonical_rules(), context);
@@ -107,10 +113,7 @@ Pass compute_in(DType type) {
 }
 
 Pass multiply_in_bfloat16() {
-  return {"precision", [](Graph& graph, PassContext& context) {
-            apply_rules(graph, {&bfloat16_products}, context);
-            mark_convolutions(graph, DType::kBF16);
-          }};
+  return {"precision", [](Graph& graph, PassContext&) { mark_products(graph, DType::kBF16); }};
 }
 
 Pass compute_in_float32() {

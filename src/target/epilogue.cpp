@@ -3,17 +3,12 @@
 
 #include <cmath>
 #include <map>
-#include <optional>
 
 #include "base/index.h"
+#include "target/activation_facts.h"
 
 namespace kiln {
 namespace {
-
-struct ActivationFacts {
-  Activation kind;
-  double alpha = 0, beta = 0;
-};
 
 // A scalar known at build time; `fallback` when the operand is absent.
 std::optional<double> scalar_operand(const Problem& p, const ir::PostOp& post, size_t i, double fallback) {
@@ -78,12 +73,6 @@ const std::map<std::string_view, FactsReader>& activations() {
   return kActivations;
 }
 
-// Nothing when the operator is no activation of the kernels.
-Facts activation_of(const Problem& p, const ir::PostOp& post) {
-  const auto at = activations().find(post.op->name());
-  return at == activations().end() ? std::nullopt : at->second(p, post);
-}
-
 bool same_place(const Problem& p, int i) { return p.input(i).dtype == p.outputs[0].dtype && lies_like(p, i); }
 
 Refusal add_activation(const Problem& p, const ir::PostOp& post, FusedEpilogue& e) {
@@ -123,6 +112,11 @@ Refusal add_sum(const Problem& p, const ir::PostOp& post, int column_axis, Fused
 }
 
 }  // namespace
+
+std::optional<ActivationFacts> activation_of(const Problem& p, const ir::PostOp& post) {
+  const auto at = activations().find(post.op->name());
+  return at == activations().end() ? std::nullopt : at->second(p, post);
+}
 
 bool runs_along(const Argument& a, const Argument& out, int column_axis) {
   if (!a.is_static || !a.ranked || a.opt.size() > out.opt.size()) return false;

@@ -1,20 +1,26 @@
 // Products of bfloat16 with sums in float32.
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <limits>
 
+#include "backends/cpu/device/compute/product_int8.h"
 #include "backends/harness.h"
 
 namespace kiln::testing {
 namespace {
 
+// Numbers that bfloat16 holds, so that only the order of the sums differs from the reference.
+Tensor exact_tensor(std::mt19937& rng, Dims dims) {
+  return random_tensor(rng, DType::kF32, std::move(dims)).cast(DType::kBF16).cast(DType::kF32);
+}
+
 Case bfloat_case(std::mt19937& rng, Dims a, int64_t n, std::vector<Post> posts = {}) {
   const int64_t k = a.back();
-  Case c{"MatMulBfloat16",
-         {random_tensor(rng, DType::kF32, std::move(a)),
-          constant(random_tensor(rng, DType::kF32, {k, n}).cast(DType::kBF16))}};
+  Case c{"MatMul", {exact_tensor(rng, std::move(a)), constant(exact_tensor(rng, {k, n}))}};
   c.posts = std::move(posts);
   c.tolerance = 1e-4;
+  c.precision = DType::kBF16;
   return c;
 }
 
@@ -41,12 +47,40 @@ TEST(Bfloat16, OtherShapes) {
   Case late = bfloat_case(rng, {3, 40}, 24);
   late.inputs[1].constant = false;
   expect_no_case(late, "gemm_bfloat16");
-  expect_no_case(bfloat_case(rng, {3, 40}, 24, {{"Sigmoid"}}), "gemm_bfloat16");
+  for (DType type : {DType::kInvalid, DType::kF32}) {
+    Case wide = bfloat_case(rng, {3, 40}, 24);
+    wide.precision = type;
+    expect_no_case(wide, "gemm_bfloat16");
+    expect_case(wide, "gemm_packed");
+  }
+  expect_no_case(bfloat_case(rng, {40}, 24), "gemm_bfloat16");
+  expect_no_case(bfloat_case(rng, {3, 40}, 24, {{"Mish"}}), "gemm_bfloat16");
 }
 
-// Numbers that bfloat16 holds, so that only the order of the sums differs from the reference.
-Tensor exact_tensor(std::mt19937& rng, Dims dims) {
-  return random_tensor(rng, DType::kF32, std::move(dims)).cast(DType::kBF16).cast(DType::kF32);
+const std::vector<Post>& finishes() {
+  static const std::vector<Post> kPosts{{"Sigmoid"},
+                                        {"Tanh"},
+                                        {"HardSwish"},
+                                        {"Swish"},
+                                        {"HardSigmoid", {{"alpha", 0.3}, {"beta", 0.4}}},
+                                        {"LeakyRelu", {{"alpha", 0.25}}},
+                                        {"Elu", {{"alpha", 0.5}}},
+                                        {"Gelu"},
+                                        {"Gelu", {{"approximate", std::string("tanh")}}}};
+  return kPosts;
+}
+
+// What a kernel in float32 may do to its results one in bfloat16 does, too, so that the clock alone decides.
+TEST(Bfloat16, Activations) {
+  std::mt19937 rng(5);
+  const Operand like(random_tensor(rng, DType::kF32, {9, 70}));
+  const Operand bias = constant(random_tensor(rng, DType::kF32, {70}));
+  const Post before{"Add", {}, {0, -1}, {like}}, biased{"Add", {}, {-1, 0}, {bias}};
+  for (const Post& post : finishes())
+    for (const std::vector<Post>& posts :
+         std::vector<std::vector<Post>>{{post}, {biased, post}, {biased, before, post}, {post, before}})
+      for (const char* tactic : {"gemm_bfloat16", "gemm_packed"})
+        expect_case(bfloat_case(rng, {9, 40}, 70, posts), tactic);
 }
 
 Case conv_case(std::mt19937& rng, Dims x, Dims w, Attributes attributes, std::vector<Post> posts = {}) {
@@ -81,6 +115,27 @@ TEST(Bfloat16, Convolutions) {
   expect_case(unbiased, "conv_bfloat16");
 }
 
+// Windows that are read where they lie in the padded image: taps of even numbers of channels, in lines or one by one.
+TEST(Bfloat16, ConvolutionsOfPaddedImages) {
+  std::mt19937 rng(6);
+  const Attributes padded{{"pads", Ints{1, 2, 0, 3}}};
+  for (const int64_t channels : {2, 6, 34}) {
+    expect_case(conv_case(rng, {2, channels, 7, 9}, {18, channels, 3, 3}, padded), "conv_bfloat16");
+    expect_case(conv_case(rng, {2, channels, 7, 9}, {18, channels, 1, 1}, padded), "conv_bfloat16");
+    for (const Ints& dilations : {Ints{1, 2}, Ints{2, 1}})
+      expect_case(conv_case(rng, {1, channels, 11, 12}, {5, channels, 3, 2},
+                            {{"pads", Ints{2, 1, 1, 2}}, {"dilations", dilations}, {"strides", Ints{2, 3}}}),
+                  "conv_bfloat16");
+  }
+  expect_case(conv_case(rng, {2, 12, 7, 7}, {10, 6, 3, 3}, {{"group", int64_t{2}}, {"pads", Ints{1, 1, 1, 1}}}),
+              "conv_bfloat16");
+  expect_case(conv_case(rng, {1, 3, 9, 9}, {10, 3, 3, 4}, {{"pads", Ints{1, 1, 1, 1}}}), "conv_bfloat16");  // 12 a line
+  expect_case(conv_case(rng, {3, 16, 6, 5}, {300, 16, 3, 3}, padded), "conv_bfloat16");
+  expect_case(conv_case(rng, {3, 5, 6, 5}, {20, 5, 1, 1}, {{"strides", Ints{2, 3}}}), "conv_bfloat16");
+  for (const Post& post : finishes())
+    expect_case(conv_case(rng, {1, 8, 6, 6}, {20, 8, 3, 3}, {{"pads", Ints{1, 1, 1, 1}}}, {post}), "conv_bfloat16");
+}
+
 TEST(Bfloat16, ConvolutionsThatStayWide) {
   std::mt19937 rng(4);
   Case free = conv_case(rng, {1, 8, 6, 6}, {4, 8, 1, 1}, {});
@@ -88,7 +143,7 @@ TEST(Bfloat16, ConvolutionsThatStayWide) {
   expect_no_case(free, "conv_bfloat16");
   free.precision = DType::kF32;
   expect_no_case(free, "conv_bfloat16");
-  expect_no_case(conv_case(rng, {1, 8, 6, 6}, {4, 8, 1, 1}, {}, {{"HardSwish"}}), "conv_bfloat16");
+  expect_no_case(conv_case(rng, {1, 8, 6, 6}, {4, 8, 1, 1}, {}, {{"Mish"}}), "conv_bfloat16");
   Case rows = conv_case(rng, {1, 8, 6, 6}, {4, 8, 1, 1}, {});
   rows.inputs[0].layout = Layout();
   expect_no_case(rows, "conv_bfloat16");
@@ -105,14 +160,20 @@ TEST(Bfloat16, ConvolutionsKeepWhatIsNoNumber) {
   }
 }
 
-// What lies halfway goes to the even neighbour; what is no number stays so.
+// What lies halfway goes to the even neighbour; what is no number stays so. In whole vectors and behind them.
 TEST(Bfloat16, RoundsToNearest) {
   const float inf = std::numeric_limits<float>::infinity();
-  for (float x : {1.00390625f, 1.01171875f, 1.00390637f, 3.3e38f, 1e-30f, -0.0f, inf, std::nanf("")}) {
-    Case c{"MatMulBfloat16",
-           {Tensor::of<float>({1, 3}, {x, 0, 0}), constant(Tensor::of<float>({3, 1}, {1, 0, 0}).cast(DType::kBF16))}};
-    c.tolerance = 1e-7;
-    expect_case(c, "gemm_bfloat16");
+  std::vector<float> numbers{1.00390625f, 1.01171875f, 1.00390637f, 3.3e38f, 1e-30f,
+                             -0.0f,       3.4e38f,     inf,         -inf,    std::nanf("")};
+  for (int i = 0; i < 29; ++i) numbers.push_back(std::ldexp(1.0f + static_cast<float>(i) * 0x1p-9f, i % 7));
+  const auto count = static_cast<int64_t>(numbers.size());
+  const Tensor wanted = Tensor::of<float>({count}, numbers).cast(DType::kBF16);
+  std::vector<uint16_t> got(numbers.size());
+  cpu::round_to_bfloat16(numbers.data(), got.data(), count);
+  for (size_t i = 0; i < numbers.size(); ++i) {
+    const auto* want = static_cast<const uint16_t*>(wanted.data());
+    if (std::isnan(numbers[i])) EXPECT_GT(got[i] & 0x7FFF, 0x7F80) << i;
+    else EXPECT_EQ(got[i], want[i]) << numbers[i];
   }
 }
 

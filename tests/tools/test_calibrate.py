@@ -140,8 +140,8 @@ def test_options_of_samples_that_nothing_heeds(kiln, network, options, error):
 
 def test_options_of_ranges_that_nobody_gave(kiln, network):
     path, _ = network
-    done = kiln.run("build", path, "--builderOptimizationLevel=0", "--smooth=0.5", "--keepInt8")
-    assert done.returncode == 0 and "--keepInt8, --smooth: no effect without ranges" in done.stderr
+    done = kiln.run("build", path, "--builderOptimizationLevel=0", "--smooth=0.5", "--biasCorrection")
+    assert done.returncode == 0 and "--biasCorrection, --smooth: no effect without ranges" in done.stderr
     assert "--algorithm=percentile" in kiln.fails(2, "calibrate", path, "--data=images.npz", "--percentile=99")
 
 
@@ -202,6 +202,12 @@ def test_types_that_have_no_effect_are_named(kiln):
     for other in ("--fp16", "--best"):
         assert f"--bf16: no effect beside {other}" in kiln.run("build", "relu.onnx", "--bf16", other, "-o", "a.plan").stderr
     kiln.fails(2, "calibrate", "relu.onnx", "--data=.", "--rows=-1")
+
+
+def test_progress(kiln, network):
+    path, _ = network
+    assert "ranges seen in 12 of 12 samples" in kiln.run("calibrate", path, "--data=images.npz").stderr
+    assert "ranges seen" not in kiln.run("calibrate", path, "--data=images.npz", "--quiet").stderr
 
 
 def test_bad_data(kiln, network):

@@ -93,11 +93,11 @@ void select_profile(BuildFlags& flags, size_t profile) {
 // What --int8 lets products compute by.
 void put_int8(const BuildFlags& flags, const Samples& samples, api::BuildOptions& options) {
   options.equalizes = flags.equalizes;
+  options.compares_int8 = !flags.keeps_int8;
   const bool known = !flags.calibration.empty() || !samples.empty();
   std::vector<std::string> idle;  // options that were given for ranges that nobody gave
-  for (const auto& [given, name] : {std::pair{flags.keeps_int8, "--keepInt8"},
-                                    {flags.corrects_bias, "--biasCorrection"},
-                                    {flags.smoothing > 0, "--smooth"}})
+  for (const auto& [given, name] :
+       {std::pair{flags.corrects_bias, "--biasCorrection"}, {flags.smoothing > 0, "--smooth"}})
     if (given && !(known && flags.int8)) idle.push_back(name);
   if (!idle.empty())
     log(api::Level::kWarning, join(idle, ", ") + ": no effect without ranges (remedy: --int8 with --calib or --data)");
@@ -120,7 +120,6 @@ void put_int8(const BuildFlags& flags, const Samples& samples, api::BuildOptions
                        "kiln calibrate --channels");
   options.corrects_bias = flags.corrects_bias;
   options.smoothing = flags.smoothing;
-  options.compares_int8 = !flags.keeps_int8;
   options.equalizes = options.equalizes || calibration.equalized;
 }
 
@@ -263,8 +262,9 @@ void add_build_flags(CLI::App& app, BuildFlags& f) {
   add(app.add_flag("--int8", f.int8, "Products may compute in int8 where ranges are known: see --calib"));
   add(app.add_option("--calib", f.calibration,
                      "Ranges of tensors for --int8, as kiln calibrate or TensorRT wrote them"));
-  add(app.add_flag("--keepInt8", f.keeps_int8,
-                   "Products stay in int8 also where float32 is faster, which is not measured then"));
+  add(app.add_flag(
+      "--keepInt8", f.keeps_int8,
+      "Products stay in int8 also where float32 is faster, which is not measured then; of quantized models, too"));
   add(app.add_flag("--biasCorrection", f.corrects_bias,
                    "Biases make up for what int8 weights change of the mean; for ranges with channels"));
   add(app.add_option("--smooth", f.smoothing,

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "progress.h"
 #include "samples.h"
 
 namespace kiln::tool {
@@ -76,13 +77,18 @@ api::Calibration calibrate_model(const BuildFlags& asked, const Samples& samples
   flags.brief = true;
   for (const auto& [name, value] : samples[0])
     flags.shapes += (flags.shapes.empty() ? "" : ",") + name + ":" + shape_text(value.dims);
+  const api::Engine engine = build_engine(flags);
+  Progress progress(asked.quiet || asked.silent, 0, {"calibrating", "ranges seen in {} of {} samples"});
   size_t used = 0;
   const auto next = [&](api::Values& sample) {
-    if (used > 0 && used % 100 == 0) log(api::Level::kInfo, fmt::format("{} of {} samples", used, samples.size()));
+    if (!progress.step(used, samples.size(), fmt::format("sample {}", used + 1))) {
+      log(api::Level::kError, "the calibration was interrupted");
+      throw Exit{kInterrupted};
+    }
     if (used < samples.size()) sample = samples[used];
     return used++ < samples.size();
   };
-  api::Calibration calibration = api::calibrate(build_engine(flags), next, options);
+  api::Calibration calibration = api::calibrate(engine, next, options);
   calibration.equalized = flags.equalizes;
   return calibration;
 }

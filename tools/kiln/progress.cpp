@@ -1,4 +1,4 @@
-// The progress of a build.
+// The progress of a build or a calibration.
 #include "progress.h"
 
 #include <fmt/format.h>
@@ -47,7 +47,8 @@ std::string clock_text(double seconds) {
 
 }  // namespace
 
-Progress::Progress(bool quiet, double budget_s) : quiet_(quiet), budget_s_(budget_s) {
+Progress::Progress(bool quiet, double budget_s, Counted counted)
+    : quiet_(quiet), budget_s_(budget_s), counted_(counted) {
   interrupts = 0;
   before_ = std::signal(SIGINT, note_interrupt);
   if (before_ == SIG_IGN) std::signal(SIGINT, SIG_IGN);  // as a shell asks of programs in the background
@@ -101,14 +102,15 @@ std::string Progress::times(size_t done, size_t total) const {
   return text;
 }
 
-void Progress::draw(size_t done, size_t total, const std::string& layer) {
+void Progress::draw(size_t done, size_t total, const std::string& next) {
   if (done == total) {
     std::fputs("\r\033[K", stderr);
     return;
   }
   const size_t width = terminal_width() - 1, bar = std::min(kWidestBar, width / 3), filled = done * bar / total;
-  const std::string line = fmt::format("[{}{}] {}/{} tuning, {}: {}", std::string(filled, '#'),
-                                       std::string(bar - filled, '.'), done, total, times(done, total), layer);
+  const std::string line =
+      fmt::format("[{}{}] {}/{} {}, {}: {}", std::string(filled, '#'), std::string(bar - filled, '.'), done, total,
+                  counted_.bar, times(done, total), next);
   std::fputs(("\r" + shortened(line, width) + "\033[K").c_str(), stderr);
 }
 
@@ -118,12 +120,12 @@ void Progress::tell(size_t done, size_t total) {
   quarter_ = quarter;
   told_ = Clock::now();
   const std::string so_far = done < total ? " (" + times(done, total) + ")" : "";
-  std::fputs(fmt::format("tactics chosen for {} of {} problems{}\n", done, total, so_far).c_str(), stderr);
+  std::fputs((fmt::format(fmt::runtime(counted_.line), done, total) + so_far + "\n").c_str(), stderr);
 }
 
-bool Progress::step(size_t done, size_t total, const std::string& layer) {
+bool Progress::step(size_t done, size_t total, const std::string& next) {
   if (!quiet_) {
-    if (isatty(STDERR_FILENO)) draw(done, total, layer);
+    if (isatty(STDERR_FILENO)) draw(done, total, next);
     else tell(done, total);
   }
   return !interrupted();

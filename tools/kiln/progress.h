@@ -1,4 +1,4 @@
-// How far a build is: a bar on a terminal, else a line now and then; and Ctrl-C, which ends it in order.
+// How far a build or a calibration is: a bar on a terminal, else a line now and then; and Ctrl-C, which ends it in order.
 #pragma once
 #include <chrono>
 #include <functional>
@@ -10,26 +10,33 @@ namespace kiln::tool {
 
 inline constexpr int kInterrupted = 130;  // exit code, as shells give it after Ctrl-C
 
+// What is counted: on the bar, and in a line with the numbers done and in all.
+struct Counted {
+  const char* bar = "tuning";
+  const char* line = "tactics chosen for {} of {} problems";
+};
+
 // One at a time. While it lives, the first Ctrl-C is noted and a second one ends the program as usual.
 class Progress {
  public:
   // `budget_s`: seconds of measuring at most, shown; 0: no limit.
-  Progress(bool quiet, double budget_s);
+  Progress(bool quiet, double budget_s, Counted counted = {});
   ~Progress();
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
-  // `done` of `total` layers have a tactic, `layer` comes next. False: stop.
-  bool step(size_t done, size_t total, const std::string& layer);
+  // `done` of `total` are done, `next` comes next. False: stop.
+  bool step(size_t done, size_t total, const std::string& next);
   bool interrupted() const;
 
  private:
   using Clock = std::chrono::steady_clock;
-  void draw(size_t done, size_t total, const std::string& layer);
+  void draw(size_t done, size_t total, const std::string& next);
   void tell(size_t done, size_t total);
   std::string times(size_t done, size_t total) const;
 
   bool quiet_;
   double budget_s_;
+  Counted counted_;
   Clock::time_point start_ = Clock::now(), told_ = start_;
   size_t quarter_ = 0;
   void (*before_)(int);

@@ -11,6 +11,7 @@ const Rule quantized_pair{
       const Node& n = m.root();
       const auto a = dequantized(n.input(0)), b = dequantized(n.input(1));
       if (!a || !b || b->integers->constant()) return std::nullopt;
+      if (n.precision == DType::kF32) return decline("it is to compute in float32");
       if (!kByteTypes.has(a->integers->dtype()) || !kByteTypes.has(b->integers->dtype()))
         return decline("an operand is not of bytes");
       if (!multiplies_alike(a->integers, b->integers)) return decline("leading axes broadcast");

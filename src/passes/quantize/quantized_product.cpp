@@ -95,6 +95,7 @@ const Rule quantized_product{
       const auto x = dequantized(n.input(0)), w = dequantized(n.input(1));
       if (!x || !w) return std::nullopt;
       if (n.output()->dtype() != DType::kF32) return decline("the result is not float32");
+      if (n.precision == DType::kF32) return decline("it is to compute in float32");
       if (!kByteTypes.has(x->integers->dtype())) return decline("x is not of bytes");
       if (!x->integers->ranked() || !n.output()->ranked()) return decline("the rank is not known");
       const auto x_scale = one_scale(x->scale);

@@ -1,8 +1,12 @@
-// Products of a quantized network that stay in wide types, and why.
+// Products of a quantized network that stay in wide types, and why; and scales that are none.
 #include "passes/quantize/wide_products.h"
+
+#include <cmath>
+#include <set>
 
 #include "passes/quantize/quantized_values.h"
 #include "passes/rule_lists.h"
+#include "tensor/number_text.h"
 
 namespace kiln::passes {
 namespace {
@@ -36,7 +40,36 @@ std::string reason(Node& n) {
                  n);
 }
 
+// Where operators have their scales.
+std::vector<int> scale_inputs(const Node& n) {
+  if (n.is("QuantizeLinear") || n.is("DequantizeLinear")) return {1};
+  if (n.is("QLinearConv") || n.is("QLinearMatMul")) return {1, 4, 6};
+  return {};
+}
+
+// The first element that is no scale.
+std::optional<float> unsound_element(const Value* scale) {
+  const Tensor* t = scale ? scale->constant() : nullptr;
+  for (int64_t i = 0; t && i < t->size(); ++i)
+    if (const auto v = static_cast<float>(t->at(i)); !(v > 0) || !std::isnormal(v)) return v;
+  return std::nullopt;
+}
+
 }  // namespace
+
+std::vector<std::string> unsound_scales(const Graph& graph) {
+  std::vector<std::string> lines;
+  std::set<const Value*> seen;
+  for (const auto& n : graph.nodes())
+    for (int input : scale_inputs(*n)) {
+      const Value* scale = n->input(input);
+      const auto element = unsound_element(scale);
+      if (element && seen.insert(scale).second)
+        lines.push_back("the scale '" + scale->name() + "' of '" + n->name() + "' (" + n->op_name() + ") has " +
+                        real_text(*element) + ": it is computed with as it stands, in float32");
+    }
+  return lines;
+}
 
 std::vector<std::string> wide_products(const Graph& graph) {
   std::vector<std::string> lines;

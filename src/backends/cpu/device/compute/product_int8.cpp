@@ -25,7 +25,8 @@ inline constexpr int kTilePanels = kSumLanes == 16 ? 4 : 1;
 
 struct Tile {
   const uint8_t* const* rows;
-  int64_t terms;         // a multiple of four
+  std::span<const int64_t> pieces;
+  int64_t terms;         // of a piece, a multiple of four
   const int8_t* panels;  // the first of them
   int64_t group;         // panels that lie interleaved
   TilePlace at;          // columns count from the first column of the product
@@ -70,22 +71,27 @@ HWY_NOINLINE void run_tile(const Tile& t, const SumEpilogue& e, void* out, int64
 #pragma GCC unroll 8
   for (int i = 0; i < kRows; ++i) rows[i] = t.rows[std::min<int64_t>(i, t.at.rows - 1)];
   const int8_t* b = t.panels;
+  const uint8_t* from[kRows];
   const Sums flip = hn::BitCast(d, hn::Set(hn::Repartition<uint8_t, SumTag>(), uint8_t{0x80}));
-  for (int64_t k = 0; k < t.terms; k += 4, b += step) {
-    Sums weights[kVectors];
+  for (const int64_t piece : t.pieces) {
 #pragma GCC unroll 8
-    for (int j = 0; j < kVectors; ++j)
-      weights[j] = hn::BitCast(d, hn::LoadU(hn::Repartition<int8_t, SumTag>(), b + j * 4 * kSumLanes));
+    for (int i = 0; i < kRows; ++i) from[i] = rows[i] + piece;
+    for (int64_t k = 0; k < t.terms; k += 4, b += step) {
+      Sums weights[kVectors];
 #pragma GCC unroll 8
-    for (int i = 0; i < kRows; ++i) {
-      int32_t word;
-      std::memcpy(&word, rows[i] + k, sizeof word);
-      Sums a = hn::Set(d, word);
-      if constexpr (kWay == kFlippedWay) a = hn::Xor(a, flip);
+      for (int j = 0; j < kVectors; ++j)
+        weights[j] = hn::BitCast(d, hn::LoadU(hn::Repartition<int8_t, SumTag>(), b + j * 4 * kSumLanes));
 #pragma GCC unroll 8
-      for (int j = 0; j < kVectors; ++j) {
-        if constexpr (kReal) sums[i][j] = add_bfloats<kWay == kNativeWay>(sums[i][j], a, weights[j]);
-        else sums[i][j] = add_products(sums[i][j], a, weights[j]);
+      for (int i = 0; i < kRows; ++i) {
+        int32_t word;
+        std::memcpy(&word, from[i] + k, sizeof word);
+        Sums a = hn::Set(d, word);
+        if constexpr (kWay == kFlippedWay) a = hn::Xor(a, flip);
+#pragma GCC unroll 8
+        for (int j = 0; j < kVectors; ++j) {
+          if constexpr (kReal) sums[i][j] = add_bfloats<kWay == kNativeWay>(sums[i][j], a, weights[j]);
+          else sums[i][j] = add_products(sums[i][j], a, weights[j]);
+        }
       }
     }
   }
@@ -124,7 +130,9 @@ void run_block(const Int8Product& p, const SumEpilogue& e, int64_t first, int64_
                int64_t block, uint8_t* scratch) {
   constexpr int64_t kColumns = kTilePanels * kInt8Panel;
   const uint8_t* addresses[kMostBlockRows];
-  const int64_t terms = int8_terms(p.terms);
+  const int64_t terms = int8_terms(p.terms), whole = 0;
+  const std::span<const int64_t> pieces = p.pieces.empty() ? std::span(&whole, 1) : p.pieces;
+  const int64_t own = terms / static_cast<int64_t>(pieces.size());
   for (int64_t row = first; row < last; row += block) {
     const int64_t rows = std::min(block, last - row);
     p.left->locate(row, rows, addresses, scratch);
@@ -136,7 +144,8 @@ void run_block(const Int8Product& p, const SumEpilogue& e, int64_t first, int64_
       const int32_t* start = e.start ? e.start + place : nullptr;
       for (int64_t i = 0; i < rows; i += kTileRows) {
         const TilePlace at{p.first_row + row + i, std::min<int64_t>(kTileRows, rows - i), place, columns};
-        runner_of(p.kind, at.rows, columns)({addresses + i, terms, packed, panels, at, start}, e, p.out, p.out_stride);
+        runner_of(p.kind, at.rows, columns)({addresses + i, pieces, own, packed, panels, at, start}, e, p.out,
+                                            p.out_stride);
       }
     }
   }
@@ -189,6 +198,21 @@ HWY_INLINE int64_t flip_vectors(D d, const uint8_t* from, uint8_t* to, int64_t b
   return i;
 }
 
+// The first of `count` numbers, by the instruction for it; returns how many, whole vectors of them.
+int64_t round_natively([[maybe_unused]] const float* from, [[maybe_unused]] uint16_t* to,
+                       [[maybe_unused]] int64_t count) {
+  int64_t i = 0;
+#if HWY_TARGET == HWY_AVX3_DL
+  if (!multiplies_bfloat16()) return 0;
+  for (; i + 16 <= count; i += 16) {
+    __m256i rounded;
+    asm("vcvtneps2bf16 %1, %0" : "=v"(rounded) : "v"(_mm512_loadu_ps(from + i)));
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(to + i), rounded);
+  }
+#endif
+  return i;
+}
+
 // In integers: what is cut off is rounded, numbers that are none stay so.
 void round_floats(const float* from, uint16_t* to, int64_t count) {
   const hn::CappedTag<uint32_t, 16> d;
@@ -202,7 +226,7 @@ void round_floats(const float* from, uint16_t* to, int64_t count) {
     const auto none = hn::RebindMask(d, hn::Ne(x, x));
     return hn::IfThenElse(none, hn::Set(d, 0x7FC0), nearest);
   };
-  int64_t i = 0;
+  int64_t i = round_natively(from, to, count);
   for (; i + lanes <= count; i += lanes)
     hn::StoreU(hn::DemoteTo(half, hn::BitCast(hn::RebindToSigned<decltype(d)>(), rounded(hn::LoadU(real, from + i)))),
                half, to + i);
@@ -275,10 +299,10 @@ void product_int8(const Int8Product& p, const SumEpilogue& e, int threads, uint8
   if (p.rows == 0 || p.columns == 0) return;
   const double work = static_cast<double>(p.rows) * static_cast<double>(p.columns) * static_cast<double>(p.terms);
   threads = useful_threads(threads, work / kProductsPerNanosecond);
-  const int64_t tile = HWY_DYNAMIC_DISPATCH(tile_rows)(), block = block_rows(p.rows, p.terms);
+  const int64_t tile = HWY_DYNAMIC_DISPATCH(tile_rows)(), block = block_rows(p.rows, p.pieces.empty() ? p.terms : 0);
   const int64_t tiles = (p.rows + tile - 1) / tile, pieces = (p.columns + kInt8Group - 1) / kInt8Group;
   const bool by_rows = imbalance(tiles, threads) <= imbalance(pieces, threads);
-  const int64_t own = block * int8_terms(p.terms);
+  const int64_t own = p.pieces.empty() ? block * int8_terms(p.terms) : 0;
   parallel_ranges(threads, by_rows ? tiles : pieces, [&](int64_t begin, int64_t end, int part) {
     uint8_t* space = scratch + part * own;
     const auto run = HWY_DYNAMIC_DISPATCH(run_block);

@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <span>
 
+#include "backends/cpu/device/compute/epilogue.h"
+
 namespace kiln::cpu {
 
 inline constexpr int64_t kInt8Panel = 16;       // columns of a packed panel
@@ -26,14 +28,16 @@ struct SumStep {
     kAddBytes,   // (a tensor of bytes - low) * high
     kAtLeast,    // low
     kLimit,      // to [low, high]; NaN stays
+    kActivate,   // `activation` with the numbers low and high
   };
   Kind kind = kMultiply;
   const void* operand = nullptr;  // float32 per column, or a tensor
   int64_t stride = 0;  // kMultiply, kAdd: 1, or 0 for one number for all columns; tensors: elements between rows
   float low = 0, high = 0;
   bool is_signed = false;  // bytes of the tensor
+  Activation activation = Activation::kNone;
 };
-inline constexpr int kSumStepKinds = SumStep::kLimit + 1;
+inline constexpr int kSumStepKinds = SumStep::kActivate + 1;
 
 // How sums become results. Vectors per column hold int8_columns() elements.
 struct SumEpilogue {
@@ -58,6 +62,8 @@ class ByteRows {
 struct Int8Product {
   int64_t rows = 0, columns = 0, terms = 0;  // of the result; of each sum
   const ByteRows* left = nullptr;
+  // Where the terms of a row lie: in pieces of equal length, these bytes behind the row's address; none: in one piece.
+  std::span<const int64_t> pieces;
   // What the rows and the weights hold: bytes, of which kFlipped ones become unsigned by adding 128, or bfloat16, two bytes each.
   enum Kind : uint8_t { kUnsigned, kFlipped, kBfloat16 };
   Kind kind = kUnsigned;
@@ -83,7 +89,7 @@ template <class Weights> void pack_int8(int64_t terms, int64_t columns, const We
 void pack_int8_rows(const uint8_t* rows, int64_t stride, bool is_signed, int64_t terms, int64_t columns, int8_t* packed,
                     int32_t* sums) noexcept;
 
-// Bytes of scratch for `threads` threads.
+// Bytes of scratch for `threads` threads, where rows are located in it.
 int64_t int8_scratch_bytes(int64_t rows, int64_t terms, int threads);
 // out = epilogue(left * weights).
 void product_int8(const Int8Product& product, const SumEpilogue& epilogue, int threads, uint8_t* scratch) noexcept;

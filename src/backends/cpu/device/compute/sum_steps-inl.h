@@ -177,6 +177,19 @@ HWY_INLINE void run_step(const SumStep& s, const TilePlace& at, Reals (&v)[kRows
         }
       break;
     }
+    case SumStep::kActivate: {
+      HWY_ALIGN float numbers[kRows * kVectors * kSumLanes];
+#pragma GCC unroll 8
+      for (int i = 0; i < kRows; ++i)
+#pragma GCC unroll 8
+        for (int j = 0; j < kVectors; ++j) hn::Store(v[i][j], d, numbers + (i * kVectors + j) * kSumLanes);
+      apply_activation(s.activation, s.low, s.high, numbers, numbers, std::ssize(numbers));
+#pragma GCC unroll 8
+      for (int i = 0; i < kRows; ++i)
+#pragma GCC unroll 8
+        for (int j = 0; j < kVectors; ++j) v[i][j] = hn::Load(d, numbers + (i * kVectors + j) * kSumLanes);
+      break;
+    }
   }
 }
 

@@ -1,6 +1,6 @@
-// Kernel "conv_bfloat16": convolution of float32 with packed bfloat16, channels last, sums in float32. x is rounded to bfloat16: row by row
-// where windows are pixels, else as a whole before. Inputs: x, packed weights, then what SumOperands has, whose first three are absent.
-// Parameters: window and groups.
+// Kernel "conv_bfloat16": convolution of float32 with packed bfloat16, channels last, sums in float32. x is rounded to bfloat16: pixel by
+// pixel where windows are pixels, else as a whole before, with its padding where the terms of a window are read from it in place. Inputs:
+// x, packed weights, then what SumOperands has, whose first three are absent. Parameters: window and groups.
 #include "backends/cpu/device/compute/parallel.h"
 #include "backends/cpu/device/kernels/byte_image.h"
 #include "backends/cpu/device/kernels/registry.h"
@@ -9,6 +9,56 @@
 
 namespace kiln::cpu::kernels {
 namespace {
+
+// Calls f(i, image, top, left) for output pixels row + i: where their windows begin in an image that has its padding.
+template <class F> void each_window(const ConvShape& s, int64_t row, int64_t rows, const F& f) {
+  const int64_t width = s.out_w(), height = s.out_h();
+  int64_t x = row % width, y = row / width % height, image = row / width / height;
+  for (int64_t i = 0; i < rows; ++i) {
+    f(i, image, y * s.stride_h, x * s.stride_w);
+    if (++x < width) continue;
+    x = 0;
+    if (++y < height) continue;
+    y = 0;
+    ++image;
+  }
+}
+
+// The pixels that a convolution of one tap reads, rounded.
+class RoundedPixels final : public ByteRows {
+ public:
+  RoundedPixels(const ConvShape& shape, const float* x) : s_(shape), x_(x) {}
+  void locate(int64_t row, int64_t rows, const uint8_t** addresses, uint8_t* scratch) const noexcept override {
+    const int64_t padded = int8_terms(s_.in_c * kBfloat16Bytes);
+    each_window(s_, row, rows, [&](int64_t i, int64_t image, int64_t top, int64_t left) {
+      const int64_t pixel = (image * s_.in_h + top) * s_.in_w + left;
+      addresses[i] = scratch + i * padded;
+      round_row(x_ + pixel * s_.in_stride, s_.in_c, scratch + i * padded);
+    });
+  }
+
+ private:
+  const ConvShape& s_;
+  const float* x_;
+};
+
+// The windows of a rounded image that has its padding.
+class PaddedWindows final : public ByteRows {
+ public:
+  // `line` and `pixel`: bytes.
+  PaddedWindows(const ConvShape& shape, const uint8_t* x, int64_t image, int64_t line, int64_t pixel)
+      : s_(shape), x_(x), image_(image), line_(line), pixel_(pixel) {}
+  void locate(int64_t row, int64_t rows, const uint8_t** addresses, uint8_t*) const noexcept override {
+    each_window(s_, row, rows, [&](int64_t i, int64_t image, int64_t top, int64_t left) {
+      addresses[i] = x_ + image * image_ + top * line_ + left * pixel_;
+    });
+  }
+
+ private:
+  const ConvShape& s_;
+  const uint8_t* x_;
+  int64_t image_, line_, pixel_;
+};
 
 class ConvBfloat16 final : public Kernel {
  public:
@@ -20,6 +70,8 @@ class ConvBfloat16 final : public Kernel {
       KILN_RETURN_IF_ERROR(read(call));
       if (workspace(call) > call.workspace_size)
         return {Code::kMalformedPlan, "the workspace of a convolution of bfloat16 is too small"};
+      pieces_.clear();
+      if (way_ == kInPlace && rows() > 0) find_pieces();
       return sums_.prepare(call, 2, rows(), shape_.out_c, pixels_of);
     });
   }
@@ -28,36 +80,48 @@ class ConvBfloat16 final : public Kernel {
     const auto* x = static_cast<const float*>(call.inputs[0].data);
     auto* space = static_cast<uint8_t*>(call.workspace);
     const SumEpilogue epilogue = sums_.bind(call, 0, nullptr);
-    if (pixels_are_rows()) {
-      multiply(call, RoundedRows(x, shape_.in_stride, shape_.in_c), epilogue, 0, space);
+    if (way_ == kPixels) {
+      multiply(call, RoundedPixels(shape_, x), epilogue, 0, space);
       return kOkStatus;
     }
     round_image(x, reinterpret_cast<uint16_t*>(space));
     const ConvShape bytes = in_bytes();
-    for (int64_t g = 0; g < groups_; ++g)
-      multiply(call, WindowRows(bytes, space + g * (bytes.in_c / groups_), 1, false, 0), epilogue, g,
-               space + image_bytes());
+    for (int64_t g = 0; g < groups_; ++g) {
+      const uint8_t* channels = space + g * (bytes.in_c / groups_);
+      if (way_ == kInPlace)
+        multiply(call, PaddedWindows(shape_, channels, lines() * line_bytes(), line_bytes(), bytes.in_c), epilogue, g,
+                 nullptr);
+      else multiply(call, WindowRows(bytes, channels, 1, false, 0), epilogue, g, space + image_bytes_);
+    }
     return kOkStatus;
   }
 
   size_t workspace(const KernelCall& call) noexcept override {
     if (!read(call).ok()) return kNoWorkspace;
-    return static_cast<size_t>(image_bytes() + int8_scratch_bytes(rows(), terms_, thread_count()));
+    const int64_t located = way_ == kInPlace ? 0 : int8_scratch_bytes(rows(), terms_, thread_count());
+    return static_cast<size_t>(image_bytes_ + located);
   }
 
  private:
+  // How the rows of the product are found: pixels of x; windows of the rounded image, read in place or copied.
+  enum Way { kPixels, kInPlace, kCopied };
+
   int64_t rows() const { return shape_.batch * shape_.out_h() * shape_.out_w(); }
-  int64_t pixels() const { return shape_.batch * shape_.in_h * shape_.in_w; }
-  // Each row of the product is a pixel of x.
-  bool pixels_are_rows() const {
-    const ConvShape& s = shape_;
-    return groups_ == 1 && s.kernel_h * s.kernel_w == 1 && s.stride_h * s.stride_w == 1 &&
-           s.pad_top + s.pad_left + s.pad_bottom + s.pad_right == 0;
+  bool is_one_tap() const { return shape_.kernel_h * shape_.kernel_w == 1; }
+  bool is_padded() const { return shape_.pad_top + shape_.pad_left + shape_.pad_bottom + shape_.pad_right != 0; }
+  // A line of taps lies in one piece.
+  bool lines_are_joined() const { return groups_ == 1 && shape_.dilation_w == 1; }
+  Way way() const {
+    if (is_one_tap() && groups_ == 1 && !is_padded()) return kPixels;
+    const int64_t piece = shape_.in_c / groups_ * (lines_are_joined() ? shape_.kernel_w : 1);
+    return piece > 0 && piece * kBfloat16Bytes % 4 == 0 ? kInPlace : kCopied;
   }
-  int64_t image_bytes() const {
-    return pixels_are_rows() ? 0 : align_up(pixels() * shape_.in_c * kBfloat16Bytes, int64_t{64});
-  }
-  // The rounded image, whose pixels lie side by side.
+
+  // Of the rounded image.
+  int64_t lines() const { return shape_.in_h + (way_ == kInPlace ? shape_.pad_top + shape_.pad_bottom : 0); }
+  int64_t width() const { return shape_.in_w + (way_ == kInPlace ? shape_.pad_left + shape_.pad_right : 0); }
+  int64_t line_bytes() const { return width() * shape_.in_c * kBfloat16Bytes; }
+  // The rounded image without padding, whose pixels lie side by side.
   ConvShape in_bytes() const {
     ConvShape s = shape_;
     s.in_c *= kBfloat16Bytes;
@@ -65,14 +129,36 @@ class ConvBfloat16 final : public Kernel {
     return s;
   }
 
+  void find_pieces() {
+    const int64_t pixel = shape_.in_c * kBfloat16Bytes;
+    for (int64_t y = 0; y < shape_.kernel_h; ++y)
+      for (int64_t x = 0; x < (lines_are_joined() ? 1 : shape_.kernel_w); ++x)
+        pieces_.push_back(y * shape_.dilation_h * line_bytes() + x * shape_.dilation_w * pixel);
+  }
+
   void round_image(const float* x, uint16_t* to) const noexcept {
+    const int64_t channels = shape_.in_c, inner = shape_.in_w * channels, all = lines(), line = width() * channels;
+    const int64_t top = way_ == kInPlace ? shape_.pad_top : 0, left = way_ == kInPlace ? shape_.pad_left * channels : 0;
+    const double nanoseconds = static_cast<double>(shape_.batch * all) * static_cast<double>(line) * 0.05;
+    parallel_ranges(useful_threads(thread_count(), nanoseconds), shape_.batch * all,
+                    [&](int64_t begin, int64_t end, int) {
+                      for (int64_t i = begin; i < end; ++i) {
+                        uint16_t* out = to + i * line;
+                        const int64_t y = i % all - top;
+                        if (y < 0 || y >= shape_.in_h) {
+                          std::fill_n(out, line, uint16_t{0});
+                          continue;
+                        }
+                        std::fill_n(out, left, uint16_t{0});
+                        round_line(x + (i / all * shape_.in_h + y) * shape_.in_w * shape_.in_stride, out + left);
+                        std::fill(out + left + inner, out + line, uint16_t{0});
+                      }
+                    });
+  }
+  void round_line(const float* x, uint16_t* to) const noexcept {
     const int64_t channels = shape_.in_c;
-    const double nanoseconds = static_cast<double>(pixels()) * static_cast<double>(channels) * 0.1;
-    parallel_ranges(useful_threads(thread_count(), nanoseconds), pixels(), [&](int64_t begin, int64_t end, int) {
-      if (shape_.in_stride == channels)
-        return round_to_bfloat16(x + begin * channels, to + begin * channels, (end - begin) * channels);
-      for (int64_t i = begin; i < end; ++i) round_to_bfloat16(x + i * shape_.in_stride, to + i * channels, channels);
-    });
+    if (shape_.in_stride == channels) return round_to_bfloat16(x, to, shape_.in_w * channels);
+    for (int64_t i = 0; i < shape_.in_w; ++i) round_to_bfloat16(x + i * shape_.in_stride, to + i * channels, channels);
   }
 
   void multiply(const KernelCall& call, const ByteRows& left, const SumEpilogue& epilogue, int64_t group,
@@ -83,6 +169,7 @@ class ConvBfloat16 final : public Kernel {
         .columns = columns,
         .terms = terms_,
         .left = &left,
+        .pieces = pieces_,
         .kind = Int8Product::kBfloat16,
         .packed = static_cast<const int8_t*>(call.inputs[1].data) + group * packed_int8_bytes(terms_, columns),
         .out = call.outputs[0].data,
@@ -108,6 +195,19 @@ class ConvBfloat16 final : public Kernel {
     if (!all || w.elements() != *all / kBfloat16Bytes)
       return {Code::kShapeMismatch, "packed weights have another size"};
     terms_ = *bytes;
+    way_ = way();
+    return find_image_bytes();
+  }
+
+  Status find_image_bytes() noexcept {
+    image_bytes_ = 0;
+    if (way_ == kPixels) return kOkStatus;
+    const auto line = checked_mul(width(), shape_.in_c * kBfloat16Bytes);
+    const auto image = line ? checked_mul(*line, lines()) : std::nullopt;
+    const auto images = image ? checked_mul(*image, shape_.batch) : std::nullopt;
+    const auto most = images ? checked_add(*images, 63) : std::nullopt;
+    if (!most) return {Code::kOverflow, "the padded image of a convolution of bfloat16 has too many bytes"};
+    image_bytes_ = *most / 64 * 64;
     return kOkStatus;
   }
 
@@ -115,7 +215,10 @@ class ConvBfloat16 final : public Kernel {
   int64_t groups_;
   SumOperands sums_;
   ConvShape shape_;
-  int64_t terms_ = 0;  // bytes of a row
+  Way way_ = kCopied;
+  std::vector<int64_t> pieces_;
+  int64_t terms_ = 0;        // bytes of a row
+  int64_t image_bytes_ = 0;  // of the rounded image
 };
 
 }  // namespace

@@ -8,6 +8,13 @@ namespace kiln::cpu::kernels {
 
 inline constexpr int64_t kBfloat16Bytes = 2;
 
+// `terms` numbers rounded, and zeros up to int8_terms() bytes.
+inline void round_row(const float* from, int64_t terms, uint8_t* to) noexcept {
+  const int64_t bytes = terms * kBfloat16Bytes;
+  round_to_bfloat16(from, reinterpret_cast<uint16_t*>(to), terms);
+  std::fill(to + bytes, to + int8_terms(bytes), uint8_t{0});
+}
+
 // Rows at equal distances, rounded.
 class RoundedRows final : public ByteRows {
  public:
@@ -16,8 +23,7 @@ class RoundedRows final : public ByteRows {
   void locate(int64_t row, int64_t rows, const uint8_t** addresses, uint8_t* scratch) const noexcept override {
     const int64_t padded = int8_terms(terms_ * kBfloat16Bytes);
     for (int64_t i = 0; i < rows; ++i, scratch += padded) {
-      round_to_bfloat16(base_ + (row + i) * stride_, reinterpret_cast<uint16_t*>(scratch), terms_);
-      std::fill(scratch + terms_ * kBfloat16Bytes, scratch + padded, uint8_t{0});
+      round_row(base_ + (row + i) * stride_, terms_, scratch);
       addresses[i] = scratch;
     }
   }

@@ -1,4 +1,4 @@
-// Tactic: products by constant weights of bfloat16, and what follows them.
+// Tactic: matrix products of float32 that may compute in bfloat16, by one constant matrix, and what follows them.
 #include "backends/cpu/target/checks.h"
 #include "backends/cpu/target/quantize/sum_steps.h"
 #include "backends/cpu/target/tactics.h"
@@ -9,8 +9,10 @@ namespace kiln::cpu::tactics {
 namespace {
 
 Refusal read_gemm_bfloat16(const Problem& p, ByteProblem& steps) {
-  const Argument &a = p.input(0), &y = p.outputs[0];
-  if (!p.input(1).constant) return refuse("the weights are not constant");
+  const Argument &a = p.input(0), &b = p.input(1), &y = p.outputs[0];
+  if (p.node->precision != DType::kBF16) return refuse("it is not to compute in bfloat16");
+  if (a.dtype != DType::kF32 || !a.ranked || a.opt.size() < 2) return refuse("a is no matrix of float32");
+  if (!b.constant || b.constant->rank() != 2) return refuse("the weights are no constant matrix");
   if (!a.layout.is_row_major() || !y.layout.is_row_major()) return refuse("an operand is not row-major");
   return read_real_steps(p, static_cast<int>(rank(y)) - 1, steps);
 }
@@ -20,7 +22,7 @@ Refusal read_gemm_bfloat16(const Problem& p, ByteProblem& steps) {
 const Tactic gemm_bfloat16{
     .name = "gemm_bfloat16",
     .version = 1,
-    .ops = {"MatMulBfloat16"},
+    .ops = {"MatMul"},
     .accepts =
         [](const Problem& p) {
           ByteProblem steps;
@@ -32,7 +34,7 @@ const Tactic gemm_bfloat16{
           ByteProblem steps;
           if (const Refusal r = read_gemm_bfloat16(p, steps); r.refused())
             throw Error(Code::kInternal, "a product of bfloat16 was not accepted").cause(r.reason);
-          const Tensor& b = *p.input(1).constant;
+          const Tensor b = p.input(1).constant->cast(DType::kBF16);
           const int64_t k = b.dims()[0], n = b.dims()[1];
           const auto* bytes = static_cast<const int8_t*>(b.data());
           Tensor packed = Tensor::allocate(DType::kBF16, {packed_int8_bytes(k * 2, n) / 2});

@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "base/index.h"
+#include "target/activation_facts.h"
 #include "target/epilogue.h"
 
 namespace kiln::cpu {
@@ -22,7 +23,7 @@ class StepReader {
  public:
   enum State { kSums, kReal, kWhole };
   StepReader(const Problem& p, int column_axis, State first, ByteProblem& to)
-      : p_(p), axis_(column_axis), to_(to), state_(first) {}
+      : p_(p), axis_(column_axis), to_(to), state_(first), real_sums_(first == kReal) {}
 
   // Constants of one per column, in a list.
   Refusal add_first(int input) {
@@ -89,6 +90,7 @@ class StepReader {
         case SumStep::kAtLeast: v = v > s->low ? v : s->low; break;
         case SumStep::kAddFloats:
         case SumStep::kAddBytes: break;  // their operands are tensors
+        case SumStep::kActivate: break;  // does not follow bytes
       }
     return static_cast<uint8_t>(static_cast<int>(v) + static_cast<int>(zero_));
   }
@@ -117,7 +119,8 @@ class StepReader {
         case SumStep::kClamp:
         case SumStep::kLimit: bound = std::min(bound, std::max(low, high)); break;
         case SumStep::kRound: bound += 1; break;
-        case SumStep::kAddFloats: return HUGE_VAL;
+        case SumStep::kAddFloats:
+        case SumStep::kActivate: return HUGE_VAL;
         case SumStep::kAddBytes: bound += (255 + low) * high, ++operand; break;
         case SumStep::kAtLeast: bound = std::max(bound, low); break;
       }
@@ -149,7 +152,7 @@ class StepReader {
     if (op == "Relu") return clamp(SumStep::kLimit, 0, std::numeric_limits<float>::infinity());
     if (op == "Clip") return clip(post);
     if (op == "Quantize") return quantize(post);
-    return refuse("is unknown to the kernels");
+    return activate(post);
   }
 
   // The operand beside the running result; -1 unless the latter stands once.
@@ -234,6 +237,16 @@ class StepReader {
     return clamp(SumStep::kLimit, *low, *high);
   }
 
+  // Of real sums alone: what integers become is the same on every device.
+  Refusal activate(const ir::PostOp& post) {
+    const auto facts = activation_of(p_, post);
+    if (!facts || !real_sums_ || !wholes_.empty()) return refuse("is unknown to the kernels");
+    if (post.operands.empty() || post.operands[0] >= 0) return refuse("does not act on the result");
+    push(SumStep::kActivate, facts->alpha, facts->beta);
+    steps().back().activation = facts->kind;
+    return accept();
+  }
+
   Refusal quantize(const ir::PostOp& post) {
     const auto scale = number(post, 1, 1), zero = number(post, 2, 0);
     integers_ = post.attributes.dtype("to");
@@ -296,6 +309,7 @@ class StepReader {
   int axis_;
   ByteProblem& to_;
   State state_;
+  bool real_sums_;
   DType integers_ = DType::kInvalid;
   double zero_ = 0;
   // Where the numbers are bytes: so many steps and operands are done.
