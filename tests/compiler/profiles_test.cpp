@@ -31,6 +31,7 @@ plan::Plan with_variant(const std::string& target) {
   plan::Plan plan = usual;
   plan::StepInfo& step = plan.programs[0].steps[0];
   plan::StepInfo changed = other.programs[0].steps[0];
+  if (plan.others.empty()) plan.others = other.others;
   EXPECT_NE(changed.tactic, taken);
   for (int32_t& t : changed.inputs) {
     if (t < 0) continue;

@@ -22,6 +22,7 @@ using google::protobuf::io::CodedInputStream;
 using google::protobuf::io::ZeroCopyInputStream;
 
 constexpr int kDeepestNesting = 100;  // of messages
+constexpr int kBlockBytes = 1 << 20;  // read at once
 
 std::shared_ptr<::onnx::ModelProto> parse(ZeroCopyInputStream& input, uint64_t size) {
   require(size != 0, Code::kMalformedModel, "the model is empty (0 bytes)");
@@ -76,7 +77,7 @@ std::unique_ptr<ir::Graph> import_file(const std::string& path, const ImportOpti
   google::protobuf::io::FileInputStream counted(file.descriptor());
   check_message_cost(counted, file.size());
   file.rewind();
-  google::protobuf::io::FileInputStream input(file.descriptor());
+  google::protobuf::io::FileInputStream input(file.descriptor(), kBlockBytes);
   return import_model(with_memory([&] { return parse(input, file.size()); }), with_folder);
 }
 

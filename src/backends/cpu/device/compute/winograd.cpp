@@ -2,7 +2,6 @@
 #include "backends/cpu/device/compute/winograd.h"
 
 #include <algorithm>
-#include <cstring>
 
 #include "backends/cpu/device/compute/denormals.h"
 #include "backends/cpu/device/compute/parallel.h"
@@ -186,18 +185,6 @@ const double* weight_matrix(int32_t tile) {
   return tile == 4 ? kTile4 : kTile2;
 }
 
-// u = G w G^T for one 3x3 filter.
-void transform_filter(const float* w, int32_t tile, double* u) {
-  const double* g = weight_matrix(tile);
-  const int side = tile + 2;
-  for (int i = 0; i < side; ++i) {
-    double half[3];
-    for (int x = 0; x < 3; ++x) half[x] = g[i * 3] * w[x] + g[i * 3 + 1] * w[3 + x] + g[i * 3 + 2] * w[6 + x];
-    for (int j = 0; j < side; ++j)
-      u[i * side + j] = half[0] * g[j * 3] + half[1] * g[j * 3 + 1] + half[2] * g[j * 3 + 2];
-  }
-}
-
 }  // namespace
 
 bool winograd_accepts(const ConvShape& s) {
@@ -209,10 +196,12 @@ int64_t packed_winograd_floats(const ConvShape& s, const WinogradConfig& config)
   return Plan(s, config).planes * packed_b_floats(s.in_c, s.out_c);
 }
 
-void pack_winograd(const ConvShape& s, const float* weights, const WinogradConfig& config, float* packed) {
+void pack_winograd(const ConvShape& s, const float* weights, const WinogradConfig& config, float* packed,
+                   int threads) noexcept {
   if (s.in_c == 0) return;
   const Plan plan(s, config);
   const int64_t plane = packed_b_floats(s.in_c, s.out_c), panel = config.block.panel;
+<<<<<<< HEAD
   double u[kMaxWinogradInput * kMaxWinogradInput];
   std::vector<float> row(static_cast<size_t>(plan.planes * panel));  // one input channel of a panel, in each plane
   for (int64_t column = 0; column < s.out_c; column += panel) {
@@ -227,6 +216,16 @@ void pack_winograd(const ConvShape& s, const float* weights, const WinogradConfi
       for (int64_t p = 0; p < plan.planes; ++p) std::copy_n(row.data() + p * panel, width, to + p * plane);
     }
   }
+=======
+  parallel_ranges(threads, ceil_div(s.out_c, panel) * s.in_c, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const int64_t column = i / s.in_c * panel, c = i % s.in_c;
+      const int64_t count = std::min(panel, s.out_c - column), width = align_up(count, 16);
+      winograd_filters(config.tile, weight_matrix(config.tile), weights + (column * s.in_c + c) * 9, s.in_c * 9, count,
+                       width, packed + column * s.in_c + c * width, plane);
+    }
+  });
+>>>>>>> ops
 }
 
 int64_t winograd_workspace(const ConvShape& s, const WinogradConfig& config) {

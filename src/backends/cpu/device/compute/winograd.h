@@ -19,7 +19,8 @@ struct WinogradConfig {
 bool winograd_accepts(const ConvShape& shape);
 int64_t packed_winograd_floats(const ConvShape& shape, const WinogradConfig& config);
 // From OIHW, as pack_conv.
-void pack_winograd(const ConvShape& shape, const float* weights, const WinogradConfig& config, float* packed);
+void pack_winograd(const ConvShape& shape, const float* weights, const WinogradConfig& config, float* packed,
+                   int threads = 1) noexcept;
 // Floats of workspace for winograd_nhwc; 64-byte alignment is wanted.
 int64_t winograd_workspace(const ConvShape& shape, const WinogradConfig& config);
 // As conv_nhwc, with larger rounding errors: about 3e-6 of the largest sum for tile 4.

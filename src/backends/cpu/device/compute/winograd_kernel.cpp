@@ -1,6 +1,8 @@
 // Transforms of Winograd tiles on vectors of channels, for each instruction set.
 #include "backends/cpu/device/compute/winograd_kernel.h"
 
+#include <algorithm>
+
 #include "backends/cpu/device/compute/hwy_targets.h"
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "backends/cpu/device/compute/winograd_kernel.cpp"
@@ -145,6 +147,31 @@ void output_transform(int tile, const WinogradOutput& output) {
   output_tile<2>(output);
 }
 
+// In double: filters are transformed once.
+void filter_transform(int tile, const double* g, const float* filters, int64_t stride, int64_t count, int64_t width,
+                      float* to, int64_t plane) {
+  const F64 d;
+  const hn::Rebind<float, F64> narrow;
+  constexpr auto kDoubles = static_cast<int64_t>(hn::MaxLanes(F64()));
+  const int side = tile + 2;
+  for (int64_t first = 0; first < width; first += kDoubles) {
+    HWY_ALIGN double w[9][kDoubles] = {};
+    for (int64_t k = first; k < std::min(first + kDoubles, count); ++k)
+      for (int t = 0; t < 9; ++t) w[t][k - first] = static_cast<double>(filters[k * stride + t]);
+    for (int i = 0; i < side; ++i) {
+      const auto line = [&](int row, VD a, VD b, VD c) HWY_ATTR {
+        const VD sum = hn::MulAdd(hn::Set(d, g[row * 3 + 1]), b, hn::Mul(hn::Set(d, g[row * 3]), a));
+        return hn::MulAdd(hn::Set(d, g[row * 3 + 2]), c, sum);
+      };
+      VD half[3];
+      for (int x = 0; x < 3; ++x) half[x] = line(i, hn::Load(d, w[x]), hn::Load(d, w[3 + x]), hn::Load(d, w[6 + x]));
+      for (int j = 0; j < side; ++j)
+        hn::StoreU(hn::DemoteTo(narrow, line(j, half[0], half[1], half[2])), narrow,
+                   to + (i * side + j) * plane + first);
+    }
+  }
+}
+
 }  // namespace kiln::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
@@ -152,6 +179,7 @@ HWY_AFTER_NAMESPACE();
 namespace kiln::cpu {
 HWY_EXPORT(input_transform);
 HWY_EXPORT(output_transform);
+HWY_EXPORT(filter_transform);
 
 void winograd_input(int tile, const float* const* pixels, int64_t channels, float* v, int64_t v_stride) noexcept {
   HWY_DYNAMIC_DISPATCH(input_transform)(tile, pixels, channels, v, v_stride);
@@ -159,6 +187,11 @@ void winograd_input(int tile, const float* const* pixels, int64_t channels, floa
 
 void winograd_output(int tile, const WinogradOutput& output) noexcept {
   HWY_DYNAMIC_DISPATCH(output_transform)(tile, output);
+}
+
+void winograd_filters(int tile, const double* matrix, const float* filters, int64_t stride, int64_t count,
+                      int64_t width, float* to, int64_t plane) noexcept {
+  HWY_DYNAMIC_DISPATCH(filter_transform)(tile, matrix, filters, stride, count, width, to, plane);
 }
 
 }  // namespace kiln::cpu

@@ -25,4 +25,9 @@ struct WinogradOutput {
 // A^T m A, bias, sums and limits.
 void winograd_output(int tile, const WinogradOutput& output) noexcept;
 
+// G w G^T of 3x3 filters, where `matrix` is G, [tile + 2, 3]: element p of filter k, which begins at filters[k * stride], goes to
+// to[p * plane + k]. Zeros for filters from `count` to `width`, a multiple of 16.
+void winograd_filters(int tile, const double* matrix, const float* filters, int64_t stride, int64_t count,
+                      int64_t width, float* to, int64_t plane) noexcept;
+
 }  // namespace kiln::cpu

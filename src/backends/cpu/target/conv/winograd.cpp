@@ -51,7 +51,7 @@ Emitted emit_winograd(const Problem& p, const Config& config) {
   const ConvProblem conv = conv_problem(p);
   const WinogradConfig c = config_of(config);
   Emitted e = emit_conv(conv, "conv_winograd", packed_floats(packed_winograd_floats(conv.shape, c), [&](float* to) {
-                          pack_winograd(conv.shape, conv.weights, c, to);
+                          pack_winograd(conv.shape, conv.weights, c, to, p.threads);
                         }));
   for (const auto& [name, value] : config) e.parameters.set(name, value);
   return e;

@@ -20,7 +20,7 @@ void pack(const Problem& p, const ProductProblem& product, const BlockConfig& bl
     from = scaled.data();
   }
   pack_b({from, product.transpose_b ? product.k : product.n, product.transpose_b}, product.k, product.n, blocks.panel,
-         to);
+         to, p.threads);
 }
 
 }  // namespace
