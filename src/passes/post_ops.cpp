@@ -1,6 +1,8 @@
 // Appending pointwise nodes to the node that computes their operand.
 #include "passes/post_ops.h"
 
+#include <set>
+
 #include "passes/value_queries.h"
 
 namespace kiln::passes {
@@ -28,6 +30,11 @@ std::optional<Patch> append_post_op(const Match& match, int i, size_t limit,
   p.absorb(*base);
   p.append_to(*base, std::move(operands));
   return p;
+}
+
+bool is_plain_activation(const ir::PostOp& post) {
+  static const std::set<std::string, std::less<>> names = {"HardSwish", "Relu", "Sigmoid", "Swish", "Tanh"};
+  return names.contains(post.op->name()) && post.attributes == Attributes();
 }
 
 }  // namespace kiln::passes

@@ -9,4 +9,7 @@ namespace kiln::passes {
 std::optional<Patch> append_post_op(const Match& match, int i, size_t limit,
                                     const std::function<bool(const Node&)>& accepts);
 
+// An activation without attributes and further operands that fused operators take by its name.
+bool is_plain_activation(const ir::PostOp& post);
+
 }  // namespace kiln::passes
