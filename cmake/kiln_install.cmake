@@ -5,8 +5,8 @@
 include(GNUInstallDirs)
 set(private ${CMAKE_INSTALL_LIBDIR}/kiln)  # what only Kiln's own libraries and makefiles of the field look for
 
-list(GET KILN_BACKENDS 0 first)
-get_target_property(devices device_libraries MANUALLY_ADDED_DEPENDENCIES)
+list(GET KILN_TARGETS 0 first)
+list(TRANSFORM KILN_DEVICES PREPEND kiln_library_ OUTPUT_VARIABLE devices)
 list(REMOVE_ITEM devices kiln_library_${first})
 set(libraries kiln kiln_runtime_library kiln_cudart kiln_library_${first} ${devices})
 set_target_properties(${libraries} PROPERTIES INSTALL_RPATH "$ORIGIN;$ORIGIN/kiln")

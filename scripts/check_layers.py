@@ -122,7 +122,15 @@ def word_allowed(name, word):
     return any(name.startswith(start) and words.fullmatch(word) for start, words, _ in ALLOWED_WORDS)
 
 
+def back_end_name(root, names):
+    """What finds the name of any back end: as a string, with or without an ordinal, or as a namespace."""
+    folders = sorted({name.split("/")[2] for name in names if name.startswith(WORDS_STAY_IN) and name.count("/") > 2})
+    either = "|".join(folders) or "(?!)"
+    return re.compile(rf"""["'](?:{either})(?::\d+)?["']|\b(?:{either})::""")
+
+
 def check_words(root, names):
+    named = back_end_name(root, names)
     for name in names:
         if not name.startswith("src/") or name.startswith(WORDS_STAY_IN):
             continue
@@ -131,6 +139,8 @@ def check_words(root, names):
             for word in DEVICE_WORD.findall(text):
                 if not word_allowed(name, word):
                     yield f"{name}:{number}: the word '{word}' belongs to {WORDS_STAY_IN}"
+            for text_found in named.findall(text):
+                yield f"{name}:{number}: {text_found} names a back end, which only {WORDS_STAY_IN} may do"
 
 
 def main():

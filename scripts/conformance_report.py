@@ -12,11 +12,11 @@ import sys
 import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-BACKENDS = ["ref", "ref-engine", "cpu", "cpu-reload"]
+BACKENDS = ["evaluate", "ref", "cpu", "cpu-reload"]
 HEAD = """# Conformance
 
 The backend tests that come with onnx 1.22.0, with the tolerance of onnx's own runner (rtol 1e-3, atol 1e-7, or what the test says) and no
-special cases. `ref` evaluates the imported graph; `ref-engine`, `cpu` and `cpu-reload` compile it with all optimisations (tactics chosen by
+special cases. `evaluate` evaluates the imported graph; `ref`, `cpu` and `cpu-reload` compile it with all optimisations (tactics chosen by
 order, not by time), `cpu-reload` serialises the engine and loads it again. `scripts/conformance_report.py` writes this file and
 `conformance.json`; the counts below which the CTest entry `conformance` fails are in `tests/conformance/floors.txt`.
 

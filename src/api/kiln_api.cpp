@@ -11,6 +11,7 @@
 #include "api/int8_choice.h"
 #include "api/kiln_api.h"
 #include "api/work.h"
+#include "backends/lent_devices.h"
 #include "base/error.h"
 #include "base/file_map.h"
 #include "base/names.h"
@@ -93,7 +94,7 @@ std::map<std::string, Work> work_of_nodes(const ir::Graph& graph, const std::vec
 // Refuses names that are no rule, no tactic and no device of tactics.
 void check_disabled(const std::vector<std::string>& disabled) {
   std::vector<std::string> known = list_rules();
-  std::set<std::string> devices{"onednn"};  // also where Kiln was built without it
+  std::set<std::string> devices(lent_devices().begin(), lent_devices().end());
   for (const Target* target : all_targets())
     for (const Tactic* t : target->tactics().all()) {
       known.push_back(t->name);

@@ -198,11 +198,13 @@ std::vector<int32_t> Lowering::operands(Scope& scope, const ir::Node& node, cons
                                         const std::string& suffix) {
   std::vector<int32_t> inputs;
   for (int from : emitted.inputs) {
-    if (from >= 0) inputs.push_back(tensor_of(scope, node.input(from)));
-    else if (from == Emitted::kAbsent) inputs.push_back(-1);
-    else
-      inputs.push_back(constant_tensor(scope, nth(emitted.constants, -2 - from),
-                                       node.name() + ".packed" + std::to_string(-2 - from) + suffix, Layout()));
+    if (Emitted::is_constant(from)) {
+      const int k = Emitted::constant_of(from);
+      inputs.push_back(constant_tensor(scope, nth(emitted.constants, k),
+                                       node.name() + ".packed" + std::to_string(k) + suffix, Layout()));
+    } else {
+      inputs.push_back(from == Emitted::kAbsent ? -1 : tensor_of(scope, node.input(from)));
+    }
   }
   return inputs;
 }

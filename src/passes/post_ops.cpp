@@ -1,6 +1,8 @@
 // Appending pointwise nodes to the node that computes their operand.
 #include "passes/post_ops.h"
 
+#include <set>
+
 #include "passes/value_queries.h"
 
 namespace kiln::passes {
@@ -45,6 +47,11 @@ PatchValue with_post_ops_behind(Patch& p, const Node& n, PatchValue y) {
     y = p.add(post.op->name(), std::move(operands), post.attributes);
   }
   return y;
+}
+
+bool is_plain_activation(const ir::PostOp& post) {
+  static const std::set<std::string, std::less<>> names = {"HardSwish", "Relu", "Sigmoid", "Swish", "Tanh"};
+  return names.contains(post.op->name()) && post.attributes == Attributes();
 }
 
 }  // namespace kiln::passes

@@ -13,5 +13,7 @@ std::optional<Patch> append_post_op(const Match& match, int i, size_t limit,
 bool acts_on_elements_alone(const Node& node);
 // The post-operations of `node` as nodes of their own that begin with `value`.
 PatchValue with_post_ops_behind(Patch& patch, const Node& node, PatchValue value);
+// An activation without attributes and further operands that fused operators take by its name.
+bool is_plain_activation(const ir::PostOp& post);
 
 }  // namespace kiln::passes

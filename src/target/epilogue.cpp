@@ -22,7 +22,7 @@ std::optional<double> scalar_operand(const Problem& p, const ir::PostOp& post, s
 using Facts = std::optional<ActivationFacts>;
 using FactsReader = Facts (*)(const Problem&, const ir::PostOp&);
 
-template <Activation kKind> Facts plain(const Problem&, const ir::PostOp&) { return ActivationFacts{kKind}; }
+Facts plain(const Problem&, const ir::PostOp& post) { return ActivationFacts{*plain_activation(post.op->name())}; }
 
 Facts gelu(const Problem&, const ir::PostOp& post) {
   const std::string form = post.attributes.text("approximate", "none");
@@ -30,8 +30,8 @@ Facts gelu(const Problem&, const ir::PostOp& post) {
   return form == "tanh" ? Facts(ActivationFacts{Activation::kGeluTanh}) : std::nullopt;
 }
 
-Facts swish(const Problem&, const ir::PostOp& post) {
-  return post.attributes.real("alpha", 1.0) == 1.0 ? Facts(ActivationFacts{Activation::kSilu}) : std::nullopt;
+Facts swish(const Problem& p, const ir::PostOp& post) {
+  return post.attributes.real("alpha", 1.0) == 1.0 ? plain(p, post) : std::nullopt;
 }
 
 Facts clip(const Problem& p, const ir::PostOp& post) {
@@ -58,17 +58,17 @@ const std::map<std::string_view, FactsReader>& activations() {
          return ActivationFacts{Activation::kHardSigmoid, post.attributes.real("alpha", 0.2),
                                 post.attributes.real("beta", 0.5)};
        }},
-      {"HardSwish", plain<Activation::kHardSwish>},
+      {"HardSwish", plain},
       {"LeakyRelu",
        [](const Problem&, const ir::PostOp& post) -> Facts {
          return ActivationFacts{Activation::kLeakyRelu, post.attributes.real("alpha", 0.01)};
        }},
       {"PRelu", p_relu},
-      {"Relu", plain<Activation::kRelu>},
-      {"Sigmoid", plain<Activation::kSigmoid>},
+      {"Relu", plain},
+      {"Sigmoid", plain},
       {"Silu", swish},
       {"Swish", swish},
-      {"Tanh", plain<Activation::kTanh>},
+      {"Tanh", plain},
   };
   return kActivations;
 }
@@ -116,6 +116,15 @@ Refusal add_sum(const Problem& p, const ir::PostOp& post, int column_axis, Fused
 std::optional<ActivationFacts> activation_of(const Problem& p, const ir::PostOp& post) {
   const auto at = activations().find(post.op->name());
   return at == activations().end() ? std::nullopt : at->second(p, post);
+}
+
+std::optional<Activation> plain_activation(std::string_view op) {
+  static const std::map<std::string_view, Activation> kPlain = {
+      {"HardSwish", Activation::kHardSwish}, {"Relu", Activation::kRelu},  {"Sigmoid", Activation::kSigmoid},
+      {"Silu", Activation::kSilu},           {"Swish", Activation::kSilu}, {"Tanh", Activation::kTanh},
+  };
+  const auto at = kPlain.find(op);
+  return at == kPlain.end() ? std::nullopt : std::optional(at->second);
 }
 
 bool runs_along(const Argument& a, const Argument& out, int column_axis) {

@@ -1,11 +1,15 @@
 // Post-operations that a kernel does before it stores its results: bias, residual sum, activation.
 #pragma once
+#include <optional>
 #include <vector>
 
 #include "device/parameters.h"
 #include "target/target.h"
 
 namespace kiln {
+
+// The activation of the kernels that an operator of one operand, without attributes, is; nothing when they have none.
+std::optional<Activation> plain_activation(std::string_view op);
 
 // activation(x + bias [+ residual]) [+ residual].
 struct FusedEpilogue {

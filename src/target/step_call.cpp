@@ -26,10 +26,9 @@ TensorView StepCall::view(DType dtype, const Dims& dims, const Layout& layout) {
 
 TensorView StepCall::input(const Problem& problem, const Emitted& emitted, int from, Shapes shapes, bool readable) {
   if (from == Emitted::kAbsent) return {};
-  const bool packed = from < 0;
+  const bool packed = Emitted::is_constant(from);
   const Argument& a = problem.input(from);
-  const Tensor* constant =
-      packed ? &emitted.constants.at(static_cast<size_t>(Emitted::from_constant(0) - from)) : a.constant;
+  const Tensor* constant = packed ? &emitted.constants.at(static_cast<size_t>(Emitted::constant_of(from))) : a.constant;
   TensorView v = packed ? view(constant->dtype(), constant->dims(), Layout())
                         : view(a.dtype, shapes == Shapes::kLargest ? a.max : a.opt, a.layout);
   if (!constant) return v;

@@ -68,6 +68,8 @@ struct Emitted {
   // Kernel inputs: >= 0 an input of the problem, kAbsent, or constant k as from_constant(k).
   static constexpr int kAbsent = -1;
   static constexpr int from_constant(int k) { return -2 - k; }
+  static constexpr bool is_constant(int from) { return from < kAbsent; }
+  static constexpr int constant_of(int from) { return -2 - from; }
   std::vector<int> inputs;
   std::vector<Tensor> constants;  // packed weights
   bool strided_output = false;    // output 0 may be a slice of a wider tensor along its innermost axes

@@ -205,8 +205,8 @@ class Rig {
   // Packed weights lie at another place in each copy; where the device reads the host's memory, the first are those that were emitted.
   void place_input(const Problem& problem, const Emitted& emitted, size_t i) {
     const int from = emitted.inputs[i];
-    if (from < Emitted::kAbsent) {
-      const Tensor& constant = nth(emitted.constants, Emitted::from_constant(0) - from);
+    if (Emitted::is_constant(from)) {
+      const Tensor& constant = nth(emitted.constants, Emitted::constant_of(from));
       if (!inputs_.front()[i].data) inputs_.front()[i].data = place(constant);
       const auto size = static_cast<size_t>(constant.bytes());
       constants_.emplace_back(inputs_.front()[i].data, size);

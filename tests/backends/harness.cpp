@@ -214,7 +214,7 @@ void run(const Case& c, Built& built, const Tactic& tactic, const Config& config
       memory.push_back(std::make_unique<Stored>(o.tensor.dtype(), o.tensor.dims(), o.layout, o.gaps, &o.tensor));
       inputs.push_back(memory.back()->view());
     } else {
-      const Tensor& t = e.constants[static_cast<size_t>(-2 - from)];
+      const Tensor& t = e.constants[static_cast<size_t>(Emitted::constant_of(from))];
       memory.push_back(std::make_unique<Stored>(t.dtype(), t.dims(), Layout{}, false, &t));
       inputs.push_back(memory.back()->view());
     }

@@ -210,7 +210,7 @@ void run(const NodeCase& c, const Built& built, const Tactic& tactic, const Conf
     } else if (from == Emitted::kAbsent) {
       placed.emplace_back();
     } else {
-      const Tensor& constant = emitted.constants.at(static_cast<size_t>(-2 - from));
+      const Tensor& constant = emitted.constants.at(static_cast<size_t>(Emitted::constant_of(from)));
       Tensor floats = Tensor::borrow(DType::kF32, {constant.bytes() / 4}, constant.data());
       placed.emplace_back(floats.dims(), Layout(), 0).store(floats);
     }
@@ -220,12 +220,12 @@ void run(const NodeCase& c, const Built& built, const Tactic& tactic, const Conf
   for (Placed& p : placed) inputs.push_back(p.view());
   std::vector<TensorView> outputs{out.view()};
   for (size_t i = 0; i < inputs.size(); ++i)
-    if (emitted.inputs[i] < Emitted::kAbsent)
-      inputs[i].dtype = emitted.constants.at(static_cast<size_t>(-2 - emitted.inputs[i])).dtype();
+    if (Emitted::is_constant(emitted.inputs[i]))
+      inputs[i].dtype = emitted.constants.at(static_cast<size_t>(Emitted::constant_of(emitted.inputs[i]))).dtype();
   std::vector<Dims> constant_dims(inputs.size());
   for (size_t i = 0; i < inputs.size(); ++i) {
     if (emitted.inputs[i] >= Emitted::kAbsent) continue;
-    constant_dims[i] = emitted.constants.at(static_cast<size_t>(-2 - emitted.inputs[i])).dims();
+    constant_dims[i] = emitted.constants.at(static_cast<size_t>(Emitted::constant_of(emitted.inputs[i]))).dims();
     inputs[i].dims = constant_dims[i].data();
   }
   KernelCall call{inputs, outputs, nullptr, 0};

@@ -124,16 +124,14 @@ struct InputSet {
 };
 inline void expect_same_as_reference(const std::string& text, const std::vector<InputSet>& sets,
                                      const std::vector<ProfileBounds>& profiles = {}) {
-  pretend::register_pretend();
-  for (const char* target : {"cpu", "ref", "pretend"}) {
+  for (const std::string& target : pretend::every_target()) {
     for (int level : {0, 3}) {
       const plan::Plan plan = build(text, options_of(target, level, profiles));
       for (const auto& engine : {reload(plan), Engine::from_plan(plan)}) {
         auto context = engine->create_context();
         for (size_t s = 0; s < 2 * sets.size(); ++s) {
           const InputSet& set = sets[s % sets.size()];
-          const std::string where =
-              std::string(target) + " level " + std::to_string(level) + " set " + std::to_string(s);
+          const std::string where = target + " level " + std::to_string(level) + " set " + std::to_string(s);
           ASSERT_TRUE(context->set_profile(set.profile).ok());
           std::vector<Tensor> actual;
           ASSERT_NO_THROW(actual = run(*context, set.inputs)) << where;

@@ -6,14 +6,22 @@
 namespace kiln::testing {
 namespace {
 
-const char* const kText = R"(graph main(%x: float32[n,64]) {
-  %w = random float32[64,48] seed 1
-  %m = MatMul "product"(%x, %w)
+const char* const kText = R"(graph main(%x: float32[n,8,6,6]) {
+  %w = random float32[16,8,3,3] seed 1
+  %m = Conv "product"(%x, %w) {pads=[1,1,1,1]}
   %y = Relu "act"(%m)
   return %y
 })";
 
-ProfileBounds rows(int64_t min, int64_t opt, int64_t max) { return {{"x", {{min, 64}, {opt, 64}, {max, 64}}}}; }
+ProfileBounds rows(int64_t min, int64_t opt, int64_t max) {
+  return {{"x", {{min, 8, 6, 6}, {opt, 8, 6, 6}, {max, 8, 6, 6}}}};
+}
+
+// Behind a step that turns the images.
+template <class Program> auto& product_of(Program& program) {
+  return *std::find_if(program.steps.begin(), program.steps.end(),
+                       [](const plan::StepInfo& s) { return s.op == "Conv"; });
+}
 
 CompileOptions two_profiles(const std::string& target, int level) {
   CompileOptions o = options_of(target, level, {rows(1, 1, 4), rows(4, 200, 256)});
@@ -24,14 +32,12 @@ CompileOptions two_profiles(const std::string& target, int level) {
 // Makes a variant of the product by hand for profile 1: whichever other tactic takes it.
 plan::Plan with_variant(const std::string& target) {
   CompileOptions first = two_profiles(target, 0), second = first;
-  const plan::Plan usual = build(kText, first);
-  const std::string taken = usual.programs[0].steps[0].tactic;
+  plan::Plan plan = build(kText, first);
+  const std::string taken = product_of(plan.programs[0]).tactic;
   second.passes.disabled.insert(taken);
   plan::Plan other = build(kText, second);
-  plan::Plan plan = usual;
-  plan::StepInfo& step = plan.programs[0].steps[0];
-  plan::StepInfo changed = other.programs[0].steps[0];
-  if (plan.others.empty()) plan.others = other.others;
+  plan::StepInfo& step = product_of(plan.programs[0]);
+  plan::StepInfo changed = product_of(other.programs[0]);
   EXPECT_NE(changed.tactic, taken);
   for (int32_t& t : changed.inputs) {
     if (t < 0) continue;
@@ -62,7 +68,7 @@ plan::Plan with_variant(const std::string& target) {
 
 void expect_right(Context& context, int32_t profile, int64_t n) {
   ASSERT_TRUE(context.set_profile(profile).ok());
-  const Tensor x = random_f32({n, 64}, static_cast<uint32_t>(n));
+  const Tensor x = random_f32({n, 8, 6, 6}, static_cast<uint32_t>(n));
   expect_close(run(context, {x})[0], reference(kText, {x})[0], "profile " + std::to_string(profile));
 }
 
@@ -72,7 +78,7 @@ TEST(Profiles, AStepRunsAsTheProfileSays) {
     pretend::register_pretend();
     const plan::Plan plan = with_variant(target);
     const auto engine = reload(plan);
-    const plan::StepInfo& step = engine->main().steps[0];
+    const plan::StepInfo& step = product_of(engine->main());
     ASSERT_EQ(step.variants.size(), 1u);
     EXPECT_NE(step.variants[0].step.tactic, step.tactic);
     EXPECT_EQ(step.variants[0].profiles, std::vector<uint32_t>{1});
@@ -136,7 +142,7 @@ TEST(Profiles, UnsoundVariantsAreRefused) {
       {"a transfer", [](auto& s) { s.variants[0].step.device.clear(), s.variants[0].step.kernel = plan::kToHost; }}};
   for (const auto& [what, change] : changes) {
     plan::Plan bad = good;
-    change(bad.programs[0].steps[0]);
+    change(product_of(bad.programs[0]));
     try {
       plan::verify(bad);
       ADD_FAILURE() << what << " was accepted";

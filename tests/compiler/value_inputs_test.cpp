@@ -19,7 +19,7 @@ std::vector<Datum> run_values(Context& context, const std::vector<Datum>& inputs
   return results;
 }
 
-std::shared_ptr<Engine> engine_of(const ir::Graph& graph, const char* target,
+std::shared_ptr<Engine> engine_of(const ir::Graph& graph, const std::string& target,
                                   std::vector<ProfileBounds> profiles = {}) {
   pretend::register_pretend();
   return reload(compile(graph.clone(), options_of(target, 0, std::move(profiles))));
@@ -44,7 +44,7 @@ TEST(ValueInputs, StringsOfVaryingNumberAndConstantOnes) {
   ir::Value* x = graph.add_input("x", tensor_type(DType::kString, {Dim::symbol("n")}));
   ir::Value* y = add_node(graph, "StringConcat", {x, graph.add_constant(Tensor::strings({1}, {"!"}))});
   graph.set_outputs({y, add_node(graph, "Equal", {y, y})});
-  for (const char* target : {"cpu", "ref", "pretend"}) {
+  for (const std::string& target : pretend::every_target()) {
     auto engine = engine_of(graph, target, {{{"x", {{0}, {2}, {3}}}}});
     auto context = engine->create_context();
     context->set_output_allocate([](std::string_view, size_t) -> void* { return nullptr; });
@@ -62,7 +62,7 @@ TEST(ValueInputs, StringsOfVaryingNumberAndConstantOnes) {
   ir::Graph strings;
   x = strings.add_input("x", tensor_type(DType::kString, {Dim::symbol("n")}));
   strings.set_outputs({add_node(strings, "StringConcat", {x, strings.add_constant(Tensor::strings({1}, {"!"}))})});
-  for (const char* target : {"cpu", "ref", "pretend"}) {
+  for (const std::string& target : pretend::every_target()) {
     auto context = engine_of(strings, target, {{{"x", {{0}, {2}, {3}}}}})->create_context();
     for (const Strings& words : {Strings{"a", "b"}, Strings{}, Strings{"c"}}) {
       const auto count = static_cast<int64_t>(words.size());
@@ -80,7 +80,7 @@ TEST(ValueInputs, SequencesWhoseItemsDifferInSize) {
   ir::Value* x = graph.add_input("x", list);
   graph.set_outputs(
       {add_node(graph, "ConcatFromSequence", {x}, {{"axis", int64_t{0}}}), add_node(graph, "Identity", {x})});
-  for (const char* target : {"cpu", "ref", "pretend"}) {
+  for (const std::string& target : pretend::every_target()) {
     auto engine = engine_of(graph, target);
     auto context = engine->create_context();
     for (int64_t first : {1, 2}) {
@@ -105,7 +105,7 @@ TEST(ValueInputs, OptionalsWithAndWithoutValue) {
   maybe.kind = Datum::kOptional;
   ir::Value* x = graph.add_input("x", maybe);
   graph.set_outputs({add_node(graph, "Identity", {x})});
-  for (const char* target : {"cpu", "ref", "pretend"}) {
+  for (const std::string& target : pretend::every_target()) {
     auto context = engine_of(graph, target)->create_context();
     Datum value;
     value.kind = Datum::kOptional;

@@ -11,24 +11,30 @@
 #include "base/file_map.h"
 #include "conformance/conformance.h"
 #include "pretend/pretend.h"
+#include "target/target.h"
 
 namespace kiln::conformance {
 
 const std::vector<Backend>& backends() {
-  static const std::vector<Backend> list{
-      {"ref", [](const ir::Graph& graph, std::vector<Datum> inputs) { return ir::evaluate(graph, std::move(inputs)); }},
-      {"ref-engine", [](const ir::Graph& graph, std::vector<Datum> in) { return run_engine("ref", false, graph, in); }},
-      {"cpu", [](const ir::Graph& graph, std::vector<Datum> in) { return run_engine("cpu", false, graph, in); }},
-      {"cpu-reload", [](const ir::Graph& graph, std::vector<Datum> in) { return run_engine("cpu", true, graph, in); }},
-      {"pretend", [](const ir::Graph& graph, std::vector<Datum> in) { return run_engine("pretend", true, graph, in); }},
-  };
+  static const std::vector<Backend> list = [] {
+    std::vector<Backend> all{{"evaluate", [](const ir::Graph& graph, std::vector<Datum> inputs) {
+                                return ir::evaluate(graph, std::move(inputs));
+                              }}};
+    for (const Target* target : all_targets())
+      for (const bool reload : {false, true})
+        all.push_back({std::string(target->name()) + (reload ? "-reload" : ""),
+                       [name = std::string(target->name()), reload](const ir::Graph& graph, std::vector<Datum> inputs) {
+                         return run_engine(name, reload, graph, inputs);
+                       }});
+    return all;
+  }();
   return list;
 }
 
 namespace {
 
 struct Options {
-  std::string backend = "ref", report, json, floors, data = KILN_ONNX_TESTS;
+  std::string backend = "evaluate", report, json, floors, data = KILN_ONNX_TESTS;
   std::vector<std::string> filters;
   int timeout = 60;
   bool here = false, verbose = false;

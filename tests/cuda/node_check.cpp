@@ -121,7 +121,7 @@ Status prepare_without_gpu(const BuiltNode& node, const Emitted& emitted, int co
       const Argument& a = node.problem().input(from);
       inputs.push_back(view(a.opt, a.dtype, a.layout, a.constant ? a.constant->data() : nullptr));
     } else {
-      const Tensor& t = emitted.constants.at(static_cast<size_t>(-2 - from));
+      const Tensor& t = emitted.constants.at(static_cast<size_t>(Emitted::constant_of(from)));
       inputs.push_back(view(t.dims(), t.dtype(), {}, t.data()));
     }
   }
@@ -219,7 +219,7 @@ PlacedStep::PlacedStep(Device& device, const BuiltNode& node, const Emitted& emi
       place({laid_out(node.values()[i], strides(a.layout, a.opt)), a.opt, strides(a.layout, a.opt), a.dtype,
              a.constant != nullptr});
     } else {
-      const Tensor& t = emitted.constants.at(static_cast<size_t>(-2 - from));
+      const Tensor& t = emitted.constants.at(static_cast<size_t>(Emitted::constant_of(from)));
       place({t, t.dims(), row_major_strides(t.dims()), t.dtype(), true});
     }
   }

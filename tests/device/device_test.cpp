@@ -5,6 +5,7 @@
 #include <cstring>
 #include <numeric>
 
+#include "backends/lent_devices.h"
 #include "pretend/pretend.h"
 
 namespace kiln {
@@ -230,12 +231,18 @@ TEST(Devices, Ordinals) {
   EXPECT_THROW(open_device("pretend:2"), Error);
 }
 
-INSTANTIATE_TEST_SUITE_P(All, DeviceTest, ::testing::Values("cpu", "ref", "pretend", "pretend:1"),
-                         [](const auto& test) {
-                           std::string name = test.param;
-                           std::replace(name.begin(), name.end(), ':', '_');
-                           return name;
-                         });
+std::vector<std::string> names_of_devices() {
+  std::vector<std::string> names = lent_devices();
+  for (const Target* target : all_targets()) names.emplace_back(target->name());
+  names.insert(names.end(), {"pretend", "pretend:1"});
+  return names;
+}
+
+INSTANTIATE_TEST_SUITE_P(All, DeviceTest, ::testing::ValuesIn(names_of_devices()), [](const auto& test) {
+  std::string name = test.param;
+  std::replace(name.begin(), name.end(), ':', '_');
+  return name;
+});
 
 }  // namespace
 }  // namespace kiln

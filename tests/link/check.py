@@ -13,18 +13,15 @@ BUILD_NAMES = r"createInferBuilder_INTERNAL|createNvOnnxParser_INTERNAL|getNvOnn
 OWN_API = (r"kiln::api::(Engine|Session|Failure|load_calibration|save_calibration|choose_device|load_tensor|load_value|save_tensor|parse_npy|parse_npy_value|npy_bytes|element|element_count|random_tensor|evaluate_model"
            r"|model_io|model_info|load_image|calibrate|rule_name|keep_within_error|name_hint|nearest_name|reduce_model|list_\w+|(load|save)_device_profile|save_bytes|printable|version)\b.*|(typeinfo|typeinfo name|vtable) for kiln::api::Failure")
 RUN_SIDE = r"((typeinfo|typeinfo name|vtable) for )?kiln::.*"
-BUILD_SIDE = re.compile(r"kiln::(ir|onnx|passes|ops|ref|cpu|onednn)::|google::protobuf|kiln::(compile|Tuner|Lowering|Target|Tactic)\b")
+BUILD_SIDE = re.compile(r"kiln::(ir|onnx|passes|ops)::|google::protobuf|kiln::(compile|Tuner|Lowering|Target|Tactic)\b")
 VERSIONS = re.compile(r"KILN_(0\.1|PRIVATE)$")
 
 # library: names that any program may use, names that Kiln's own libraries alone may use
 C_API = r"kiln_(version|error|(options|engine|session)_\w+)"
 PUBLIC = {"libkiln.so": (f"{RUN_NAMES}|{BUILD_NAMES}|{OWN_API}|{C_API}", None),
           "libkiln_runtime.so": (RUN_NAMES, RUN_SIDE),
-          "libkiln_cudart.so": (r"cuda\w+", None),
-          "libkiln_cpu.so": ("kiln_create_device_cpu", None),
-          "libkiln_ref.so": ("kiln_create_device_ref", None),
-          "libkiln_cuda.so": ("kiln_(create|describe)_device_cuda", None),
-          "libkiln_onednn.so": ("kiln_create_device_onednn", None)}
+          "libkiln_cudart.so": (r"cuda\w+", None)}
+DEVICE = re.compile(r"libkiln_(\w+)\.so")
 
 
 def symbols(library: pathlib.Path, *flags: str) -> list[tuple[str, str]]:
@@ -33,15 +30,16 @@ def symbols(library: pathlib.Path, *flags: str) -> list[tuple[str, str]]:
     return [(m[1], m[2]) for line in out.splitlines() if (m := re.match(r"[0-9a-f ]{16} (\w) (.*)$", line))]
 
 
-def check_shown(library: pathlib.Path) -> None:
-    public, private = PUBLIC[library.name]
+def check_shown(library: pathlib.Path, devices: str) -> None:
+    rooms = re.compile(rf"kiln::({devices})::")
+    public, private = PUBLIC.get(library.name) or (f"kiln_(create|describe)_device_{DEVICE.fullmatch(library.name)[1]}", None)
     names = [name for kind, name in symbols(library, "-D", "--defined-only") if not VERSIONS.fullmatch(name)]
     assert names, f"{library} shows nothing"
     for name in names:
         plain, _, version = name.partition("@@")
         allowed = private if version == "KILN_PRIVATE" else public
         assert allowed and re.fullmatch(allowed, plain), f"{library.name} shows {name}"
-        assert not BUILD_SIDE.search(plain), f"{library.name} shows the build side: {name}"
+        assert not BUILD_SIDE.search(plain) and not rooms.search(plain), f"{library.name} shows the build side or a back end: {name}"
 
 
 def check_declared(library: pathlib.Path, header: pathlib.Path) -> None:
@@ -100,15 +98,16 @@ def main() -> None:
     for name in ("lib", "source"):
         parser.add_argument(name, type=lambda text: pathlib.Path(text).resolve())
     parser.add_argument("compiler")
+    parser.add_argument("devices", help="names of the back ends that have a device, between commas")
     parser.add_argument("sanitizers", nargs="?", default="")
     arguments = parser.parse_args()
     runtime = arguments.lib / "libkiln_runtime.so"
-    libraries = [arguments.lib / name for name in PUBLIC if (arguments.lib / name).exists() or not re.search("onednn|_cuda\\.", name)]
+    libraries = [arguments.lib / name for name in [*PUBLIC, *(f"libkiln_{device}.so" for device in arguments.devices.split(","))]]
     if arguments.sanitizers:  # its own symbols are among the others
         print("skipped: names are those of the sanitizer too", file=sys.stderr)
         return
     for library in libraries:
-        check_shown(library)
+        check_shown(library, arguments.devices.replace(",", "|"))
         if library != runtime:
             check_single(runtime, library)
     check_declared(arguments.lib / "libkiln.so", arguments.source / "include/kiln/kiln.h")

@@ -299,8 +299,18 @@ void register_pretend() {
   });
 }
 
+std::vector<std::string> every_target() {
+  register_pretend();
+  std::vector<std::string> names;
+  std::string reason;
+  for (const Target* target : all_targets())
+    if (try_open_device(std::string(target->name()), reason)) names.emplace_back(target->name());
+  return names;
+}
+
 void fail_allocations_after(int count) { allocations_left = count; }
 void lose_device(bool lost) { set_lost(lost); }
+void lose_device_after(int64_t pieces) { set_lost_after(pieces); }
 
 int64_t memory_in_use() {
   int64_t total = 0;

@@ -16,10 +16,15 @@ inline constexpr int kDevices = 2;  // "pretend:0" and "pretend:1"
 // kernel or a copy as the device's, or the reverse, is an error.
 void register_pretend();
 
+// Names of all targets, "pretend" among them, whose device this machine has.
+std::vector<std::string> every_target();
+
 // The allocation of that number from now on fails, and all behind it; negative: none does.
 void fail_allocations_after(int count);
 // While lost, whatever is queued fails.
 void lose_device(bool lost);
+// The device is lost once so many more pieces of work ran.
+void lose_device_after(int64_t pieces);
 // Device memory that is taken, in bytes, and pieces of work that ran, since the start.
 int64_t memory_in_use();
 int64_t work_done();

@@ -8,13 +8,18 @@ namespace {
 
 constexpr auto kLate = std::chrono::microseconds(50);
 std::atomic<bool> lost{false};
+std::atomic<int64_t> pieces_left{-1};  // until it is lost; negative: no end
 std::atomic<int64_t> done_count{0};
 
 constexpr Status kLost{Code::kExecution, "the pretend device is lost"};
 
 }  // namespace
 
-void set_lost(bool value) { lost = value; }
+void set_lost(bool value) {
+  pieces_left = -1;
+  lost = value;
+}
+void set_lost_after(int64_t pieces) { pieces_left = pieces; }
 int64_t work_count() { return done_count; }
 
 Status LateGraph::launch(Stream& stream) noexcept {
@@ -50,6 +55,7 @@ void LateStream::work() {
     busy_ = true;
     lock.unlock();
     std::this_thread::sleep_for(kLate);
+    if (pieces_left >= 0 && pieces_left-- == 0) lost = true;
     const Status status = lost ? kLost : next();
     next = nullptr;  // what it holds may go before anybody hears that it is done
     ++done_count;

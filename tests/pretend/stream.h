@@ -79,6 +79,7 @@ class LateEvent final : public Event {
 
 // What the tests set and read.
 void set_lost(bool lost);
+void set_lost_after(int64_t pieces);
 int64_t work_count();
 
 }  // namespace kiln::pretend

@@ -59,3 +59,13 @@ def test_api_has_only_the_allowed_device_words(small_tree):
     small_tree.passes("layers")
     small_tree.write("src/api/a.cpp", "// A.\nvoid on_cpu();\n")
     small_tree.fails("layers", "on_cpu")
+
+
+@pytest.mark.parametrize("text", ['open_device("gpu");', 'open_device("gpu:1");', "gpu::target();", "list = ['gpu']"])
+def test_names_of_back_ends(small_tree, text):
+    small_tree.write("src/runtime/a.h", f"// A.\n{text}\n")
+    small_tree.passes("layers")  # there is no such back end
+    small_tree.write("src/backends/gpu/device/a.h", f"// A.\n{text}\n")
+    small_tree.fails("layers", "src/runtime/a.h:2", "names a back end")
+    small_tree.write("src/runtime/a.h", "// A gpu, a gpu_unit and \"gpus\".\n")
+    small_tree.passes("layers")

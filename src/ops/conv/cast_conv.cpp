@@ -7,12 +7,9 @@ namespace {
 
 void cast_conv_reference(RefCall& c) {
   const Attributes to{{"to", std::string(name(c.input("w").dtype()))}};
-  Attributes window{{"group", c.integer("group")}, {"auto_pad", c.text("auto_pad")}};
-  for (const char* name : {"dilations", "kernel_shape", "pads", "strides"})
-    if (!c.ints(name).empty()) window.set(name, c.ints(name));
   std::vector<Datum> inputs = {evaluate(*find_op("Cast"), to, {c.datum(0)}, 1)[0], c.datum(1)};
   if (c.present("b")) inputs.push_back(c.datum(2));
-  c.set_output(0, evaluate(*find_op("Conv"), window, std::move(inputs), 1)[0]);
+  c.set_output(0, evaluate(*find_op("Conv"), c.shapes().attributes(), std::move(inputs), 1)[0]);
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 // A 1x1 convolution and the depthwise convolution of its results become one: what lies between them need not leave the caches.
-#include <set>
+#include <algorithm>
 
+#include "passes/post_ops.h"
 #include "passes/rule_lists.h"
 #include "passes/value_queries.h"
 
@@ -30,13 +31,12 @@ bool is_depthwise(const Node& n) {
 
 // The activation as attributes of the fused node; nothing when the post-operations are more than one activation.
 std::optional<Attributes> activation_of(const Node& expansion) {
-  static const std::set<std::string, std::less<>> plain = {"HardSwish", "Relu", "Sigmoid", "Swish", "Tanh"};
   Attributes attributes;
   if (expansion.post.empty()) return attributes;
   const ir::PostOp& post = expansion.post[0];
   if (expansion.post.size() > 1) return std::nullopt;
   attributes.set("activation", post.op->name());
-  if (plain.count(post.op->name()) && post.attributes == Attributes()) return attributes;
+  if (is_plain_activation(post)) return attributes;
   if (post.op->name() != "Clip" || post.operands.size() != 3) return std::nullopt;
   const auto low = uniform(expansion.input(post.operands[1])), high = uniform(expansion.input(post.operands[2]));
   if (post.operands[0] >= 0 || !low || !high) return std::nullopt;

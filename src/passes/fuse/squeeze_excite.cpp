@@ -1,7 +1,7 @@
 // What squeeze-and-excite does to an image, from the mean of its pixels to their product with the factors, becomes one operation.
 #include <algorithm>
-#include <set>
 
+#include "passes/post_ops.h"
 #include "passes/rule_lists.h"
 #include "passes/value_queries.h"
 
@@ -37,8 +37,7 @@ bool is_step(const Node& conv) {
 
 // The activations as attributes; nothing when the kernels have others.
 std::optional<Attributes> activations(const ir::PostOp& squeeze, const ir::PostOp& excite) {
-  static const std::set<std::string, std::less<>> plain = {"HardSwish", "Relu", "Sigmoid", "Swish", "Tanh"};
-  if (!plain.count(squeeze.op->name()) || squeeze.attributes != Attributes()) return std::nullopt;
+  if (!is_plain_activation(squeeze)) return std::nullopt;
   Attributes attributes{{"squeeze_activation", squeeze.op->name()}, {"excite_activation", excite.op->name()}};
   if (excite.op->name() == "HardSigmoid") {
     for (const char* name : {"alpha", "beta"})

@@ -3,6 +3,7 @@
 
 #include "backends/cuda/target/checks.h"
 #include "backends/cuda/target/tactics.h"
+#include "target/region_parameters.h"
 
 namespace kiln::cuda::tactics {
 
@@ -18,14 +19,8 @@ const Tactic grid_sample{
       return accept();
     },
     .configurations = nullptr,
-    .emit =
-        [](const Problem& p, const Config&) {
-          return emit_kernel("grid_sample",
-                             {{"mode", p.attributes().text("mode", "linear")},
-                              {"padding", p.attributes().text("padding_mode", "zeros")},
-                              {"corners", p.attributes().integer("align_corners", 0)}},
-                             {0, 1});
-        },
+    .emit = [](const Problem& p,
+               const Config&) { return emit_kernel("grid_sample", grid_sample_parameters(p), {0, 1}); },
 };
 
 const Tactic roi_align{
@@ -34,17 +29,8 @@ const Tactic roi_align{
     .ops = {"RoiAlign"},
     .accepts = needs_one_float,
     .configurations = nullptr,
-    .emit =
-        [](const Problem& p, const Config&) {
-          const Attributes& a = p.attributes();
-          return emit_kernel(
-              "roi_align",
-              {{"shifted", int64_t{a.text("coordinate_transformation_mode", "half_pixel") == "half_pixel"}},
-               {"maximum", int64_t{a.text("mode", "avg") == "max"}},
-               {"ratio", a.integer("sampling_ratio", 0)},
-               {"scale", a.real("spatial_scale", 1)}},
-              {0, 1, 2});
-        },
+    .emit = [](const Problem& p,
+               const Config&) { return emit_kernel("roi_align", roi_align_parameters(p), {0, 1, 2}); },
 };
 
 const Tactic lrn{
@@ -53,15 +39,7 @@ const Tactic lrn{
     .ops = {"LRN"},
     .accepts = needs_one_float,
     .configurations = nullptr,
-    .emit =
-        [](const Problem& p, const Config&) {
-          return emit_kernel("lrn",
-                             {{"alpha", p.attributes().real("alpha", 1e-4)},
-                              {"beta", p.attributes().real("beta", 0.75)},
-                              {"bias", p.attributes().real("bias", 1.0)},
-                              {"size", p.attributes().integer("size")}},
-                             {0});
-        },
+    .emit = [](const Problem& p, const Config&) { return emit_kernel("lrn", lrn_parameters(p), {0}); },
 };
 
 }  // namespace kiln::cuda::tactics

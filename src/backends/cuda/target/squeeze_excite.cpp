@@ -13,13 +13,8 @@
 namespace kiln::cuda::tactics {
 namespace {
 
-// What the kernels call the operator's activation; nothing when they lack it.
 std::optional<Activation> kernel_activation(const std::string& name) {
-  static const std::map<std::string, Activation, std::less<>> known = {
-      {"HardSigmoid", Activation::kHardSigmoid}, {"HardSwish", Activation::kHardSwish}, {"Relu", Activation::kRelu},
-      {"Sigmoid", Activation::kSigmoid},         {"Swish", Activation::kSilu},          {"Tanh", Activation::kTanh}};
-  const auto found = known.find(name);
-  return found == known.end() ? std::nullopt : std::optional(found->second);
+  return name == "HardSigmoid" ? Activation::kHardSigmoid : plain_activation(name);
 }
 
 std::string squeeze_name(const Problem& p) { return p.attributes().text("squeeze_activation", "Relu"); }

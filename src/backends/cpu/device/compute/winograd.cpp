@@ -201,22 +201,6 @@ void pack_winograd(const ConvShape& s, const float* weights, const WinogradConfi
   if (s.in_c == 0) return;
   const Plan plan(s, config);
   const int64_t plane = packed_b_floats(s.in_c, s.out_c), panel = config.block.panel;
-<<<<<<< HEAD
-  double u[kMaxWinogradInput * kMaxWinogradInput];
-  std::vector<float> row(static_cast<size_t>(plan.planes * panel));  // one input channel of a panel, in each plane
-  for (int64_t column = 0; column < s.out_c; column += panel) {
-    const int64_t columns = std::min(panel, s.out_c - column), width = align_up(columns, 16);
-    std::fill(row.begin(), row.end(), 0.0f);
-    for (int64_t c = 0; c < s.in_c; ++c) {
-      for (int64_t o = 0; o < columns; ++o) {
-        transform_filter(weights + ((column + o) * s.in_c + c) * 9, config.tile, u);
-        for (int64_t p = 0; p < plan.planes; ++p) row[static_cast<size_t>(p * panel + o)] = static_cast<float>(u[p]);
-      }
-      float* to = packed + column * s.in_c + c * width;
-      for (int64_t p = 0; p < plan.planes; ++p) std::copy_n(row.data() + p * panel, width, to + p * plane);
-    }
-  }
-=======
   parallel_ranges(threads, ceil_div(s.out_c, panel) * s.in_c, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       const int64_t column = i / s.in_c * panel, c = i % s.in_c;
@@ -225,7 +209,6 @@ void pack_winograd(const ConvShape& s, const float* weights, const WinogradConfi
                        width, packed + column * s.in_c + c * width, plane);
     }
   });
->>>>>>> ops
 }
 
 int64_t winograd_workspace(const ConvShape& s, const WinogradConfig& config) {

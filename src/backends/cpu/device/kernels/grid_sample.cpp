@@ -5,7 +5,7 @@
 #include "backends/cpu/device/compute/weighted_gather.h"
 #include "backends/cpu/device/kernels/dense.h"
 #include "backends/cpu/device/kernels/registry.h"
-#include "tensor/grid_sampling.h"
+#include "device/region_parameters.h"
 
 namespace kiln::cpu::kernels {
 namespace {
@@ -16,8 +16,7 @@ constexpr int64_t kMostPoints = 256;  // whose terms one thread holds
 
 class GridSample final : public DenseKernel {
  public:
-  explicit GridSample(const Attributes& p)
-      : sampler_(GridSampler::named(p.text("mode"), p.text("padding"), p.integer("corners") != 0, {})) {}
+  explicit GridSample(const GridSampleParameters& p) : sampler_{p.mode, p.padding, p.corners, {}} {}
 
  private:
   Status prepare_dense(const KernelCall& call) override {
@@ -126,6 +125,8 @@ class GridSample final : public DenseKernel {
 
 }  // namespace
 
-std::unique_ptr<Kernel> make_grid_sample(const Attributes& p) { return std::make_unique<GridSample>(p); }
+std::unique_ptr<Kernel> make_grid_sample(const Attributes& p) {
+  return std::make_unique<GridSample>(read_grid_sample(p));
+}
 
 }  // namespace kiln::cpu::kernels

@@ -6,19 +6,18 @@
 #include "backends/cpu/device/kernels/dense.h"
 #include "backends/cpu/device/kernels/registry.h"
 #include "backends/cpu/device/kernels/views.h"
+#include "device/region_parameters.h"
 
 namespace kiln::cpu::kernels {
 namespace {
 
 class Lrn final : public DenseKernel {
  public:
-  explicit Lrn(const Attributes& p)
-      : beta_(static_cast<float>(p.real("beta"))),
-        bias_(static_cast<float>(p.real("bias"))),
-        size_(p.integer("size")),
-        factor_(static_cast<float>(p.real("alpha") / static_cast<double>(std::max<int64_t>(size_, 1)))) {
-    if (size_ < 1) throw Error(Code::kMalformedPlan, "lrn has no neighbours");
-  }
+  explicit Lrn(const LrnParameters& p)
+      : beta_(static_cast<float>(p.beta)),
+        bias_(static_cast<float>(p.bias)),
+        size_(p.size),
+        factor_(static_cast<float>(p.alpha / static_cast<double>(p.size))) {}
 
  private:
   static constexpr int64_t kBlock = 256;  // sums at a time
@@ -103,6 +102,6 @@ class Lrn final : public DenseKernel {
 
 }  // namespace
 
-std::unique_ptr<Kernel> make_lrn(const Attributes& p) { return std::make_unique<Lrn>(p); }
+std::unique_ptr<Kernel> make_lrn(const Attributes& p) { return std::make_unique<Lrn>(read_lrn(p)); }
 
 }  // namespace kiln::cpu::kernels

@@ -7,6 +7,7 @@
 #include "backends/cpu/device/compute/weighted_rows.h"
 #include "backends/cpu/device/kernels/dense.h"
 #include "backends/cpu/device/kernels/registry.h"
+#include "device/region_parameters.h"
 
 namespace kiln::cpu::kernels {
 namespace {
@@ -82,14 +83,7 @@ struct Terms {
 
 class RoiAlign final : public DenseKernel {
  public:
-  explicit RoiAlign(const Attributes& p)
-      : shifted_(p.integer("shifted") != 0),
-        maximum_(p.integer("maximum") != 0),
-        ratio_(p.integer("ratio")),
-        scale_(p.real("scale")) {
-    if (ratio_ > static_cast<int64_t>(kMostSamples))
-      throw Error(Code::kMalformedPlan, "roi_align has too many samples");
-  }
+  explicit RoiAlign(const RoiAlignParameters& p) : p_(p) {}
 
  private:
   Status prepare_dense(const KernelCall& call) override {
@@ -106,13 +100,15 @@ class RoiAlign final : public DenseKernel {
   }
 
   Span span(double from, double to, int64_t bins) const {
-    const double offset = shifted_ ? 0.5 : 0;
+    const double offset = p_.shifted ? 0.5 : 0;
     Span s;
-    s.start = from * scale_ - offset;
-    double size = to * scale_ - offset - s.start;
-    if (!shifted_) size = std::max(size, 1.0);
+    s.start = from * p_.scale - offset;
+    double size = to * p_.scale - offset - s.start;
+    if (!p_.shifted) size = std::max(size, 1.0);
     s.bin = size / static_cast<double>(bins);
-    s.samples = ratio_ > 0 ? ratio_ : s.bin > 0 && s.bin < kMostSamples ? static_cast<int64_t>(std::ceil(s.bin)) : 0;
+    s.samples = p_.ratio > 0                        ? p_.ratio
+                : s.bin > 0 && s.bin < kMostSamples ? static_cast<int64_t>(std::ceil(s.bin))
+                                                    : 0;
     return s;
   }
 
@@ -143,7 +139,7 @@ class RoiAlign final : public DenseKernel {
     const int64_t plane = x.dims[2] * x.dims[3];
     const auto* from = static_cast<const float*>(x.data) + (image * y.dims[1] + first) * plane;
     auto* to = static_cast<float*>(y.data) + (roi * y.dims[1] + first) * bins;
-    if (!maximum_ && Terms::can_hold(down, y.dims[2]) && Terms::can_hold(across, y.dims[3]) &&
+    if (!p_.maximum && Terms::can_hold(down, y.dims[2]) && Terms::can_hold(across, y.dims[3]) &&
         means(x, y, down, across, from, channels, to))
       return;
     for (int64_t b = 0; b < bins; ++b) bin(x, y, down, across, from, channels, b, to + b);
@@ -189,13 +185,14 @@ class RoiAlign final : public DenseKernel {
         add_sample(v, sample_of(across.at(index % y.dims[3], b), width), from, plane, width, channels, is_first,
                    values);
     }
-    for (int64_t c = 0; c < channels; ++c) to[c * bins] = static_cast<float>(maximum_ ? values[c] : values[c] / count);
+    for (int64_t c = 0; c < channels; ++c)
+      to[c * bins] = static_cast<float>(p_.maximum ? values[c] : values[c] / count);
   }
 
   void add_sample(const Sample& v, const Sample& h, const float* from, int64_t plane, int64_t width, int64_t channels,
                   bool is_first, double* values) const {
     const bool inside = v.inside && h.inside;
-    if (!inside && !maximum_) return;
+    if (!inside && !p_.maximum) return;
     const int64_t at[] = {v.low * width + h.low, v.low * width + h.high, v.high * width + h.low,
                           v.high * width + h.high};
     const double weights[] = {(1 - v.part) * (1 - h.part), (1 - v.part) * h.part, v.part * (1 - h.part),
@@ -203,17 +200,15 @@ class RoiAlign final : public DenseKernel {
     for (int64_t c = 0; c < channels; ++c, from += plane)
       for (int k = 0; k < 4; ++k) {
         const double term = inside ? weights[k] * static_cast<double>(from[at[k]]) : 0;
-        values[c] = !maximum_ ? values[c] + term : is_first && k == 0 ? term : std::max(values[c], term);
+        values[c] = !p_.maximum ? values[c] + term : is_first && k == 0 ? term : std::max(values[c], term);
       }
   }
 
-  bool shifted_, maximum_;
-  int64_t ratio_;
-  double scale_;
+  RoiAlignParameters p_;
 };
 
 }  // namespace
 
-std::unique_ptr<Kernel> make_roi_align(const Attributes& p) { return std::make_unique<RoiAlign>(p); }
+std::unique_ptr<Kernel> make_roi_align(const Attributes& p) { return std::make_unique<RoiAlign>(read_roi_align(p)); }
 
 }  // namespace kiln::cpu::kernels

@@ -25,15 +25,14 @@ struct FusedConvs {
 Refusal read_activation(const Problem& p, kernels::EpilogueParameters& e) {
   const Attributes& a = p.attributes();
   const std::string name = a.text("activation", "");
-  constexpr std::pair<std::string_view, Activation> kKnown[] = {
-      {"", Activation::kNone},           {"Clip", Activation::kClip},  {"HardSwish", Activation::kHardSwish},
-      {"Relu", Activation::kRelu},       {"Swish", Activation::kSilu}, {"Tanh", Activation::kTanh},
-      {"Sigmoid", Activation::kSigmoid},
-  };
-  const auto known = std::find_if(std::begin(kKnown), std::end(kKnown), [&](const auto& k) { return k.first == name; });
-  if (known == std::end(kKnown)) return refuse("the activation " + name + " is none of the kernels");
-  e.activation = known->second;
-  if (e.activation != Activation::kClip) return accept();
+  if (name.empty()) return accept();
+  if (name != "Clip") {
+    const auto plain = plain_activation(name);
+    if (!plain) return refuse("the activation " + name + " is none of the kernels");
+    e.activation = *plain;
+    return accept();
+  }
+  e.activation = Activation::kClip;
   e.alpha = static_cast<float>(a.real("low", 0));
   e.beta = static_cast<float>(a.real("high", 0));
   return accept();

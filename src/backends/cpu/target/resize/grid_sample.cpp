@@ -1,6 +1,7 @@
 // Tactic: GridSample over one to three dimensions.
 #include "backends/cpu/target/checks.h"
 #include "backends/cpu/target/tactics.h"
+#include "target/region_parameters.h"
 
 namespace kiln::cpu::tactics {
 
@@ -10,19 +11,12 @@ const Tactic grid_sample{
     .ops = {"GridSample"},
     .accepts = [](const Problem& p) -> Refusal {
       if (Refusal r = needs_f32(p); r.refused()) return r;
-      if (p.input(0).dtype != DType::kF32) return refuse("elements of type " + std::string(name(p.input(0).dtype)));
       if (rank(p.input(0)) > 5) return refuse("there are more than three dimensions");
       return accept();
     },
     .configurations = nullptr,
-    .emit =
-        [](const Problem& p, const Config&) {
-          return emit_kernel("grid_sample",
-                             {{"mode", p.attributes().text("mode", "linear")},
-                              {"padding", p.attributes().text("padding_mode", "zeros")},
-                              {"corners", p.attributes().integer("align_corners", 0)}},
-                             {0, 1});
-        },
+    .emit = [](const Problem& p,
+               const Config&) { return emit_kernel("grid_sample", grid_sample_parameters(p), {0, 1}); },
 };
 
 }  // namespace kiln::cpu::tactics

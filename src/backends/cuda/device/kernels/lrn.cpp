@@ -5,16 +5,17 @@
 #include "backends/cuda/device/kernels/common.h"
 #include "backends/cuda/device/kernels/loop.h"
 #include "backends/cuda/device/kernels/registry.h"
+#include "device/region_parameters.h"
 
 namespace kiln::cuda::kernels {
 namespace {
 
 class Lrn final : public Kernel {
  public:
-  Lrn(Gpu& gpu, const Attributes& p) : gpu_(gpu), size_(read_integer(p, "size", 1, INT32_MAX)) {
-    arguments_.factor = static_cast<float>(p.real("alpha") / static_cast<double>(size_));
-    arguments_.bias = static_cast<float>(p.real("bias"));
-    arguments_.beta = static_cast<float>(p.real("beta"));
+  Lrn(Gpu& gpu, const LrnParameters& p) : gpu_(gpu), size_(p.size) {
+    arguments_.factor = static_cast<float>(p.alpha / static_cast<double>(p.size));
+    arguments_.bias = static_cast<float>(p.bias);
+    arguments_.beta = static_cast<float>(p.beta);
   }
 
   Status prepare(const KernelCall& call) noexcept override {
@@ -72,7 +73,7 @@ class Lrn final : public Kernel {
 }  // namespace
 
 std::unique_ptr<Kernel> make_lrn(Gpu& gpu, const Attributes& parameters) {
-  return std::make_unique<Lrn>(gpu, parameters);
+  return std::make_unique<Lrn>(gpu, read_lrn(parameters));
 }
 
 }  // namespace kiln::cuda::kernels

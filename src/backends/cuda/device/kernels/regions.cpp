@@ -6,9 +6,15 @@
 
 #include "backends/cuda/device/kernels/dense.h"
 #include "backends/cuda/device/kernels/registry.h"
+#include "device/region_parameters.h"
 
 namespace kiln::cuda::kernels {
 namespace {
+
+static_assert(static_cast<int>(GridMode::kLinear) == static_cast<int>(GridSampler::Mode::kLinear) &&
+              static_cast<int>(GridMode::kCubic) == static_cast<int>(GridSampler::Mode::kCubic) &&
+              static_cast<int>(GridPadding::kBorder) == static_cast<int>(GridSampler::Padding::kBorder) &&
+              static_cast<int>(GridPadding::kReflection) == static_cast<int>(GridSampler::Padding::kReflection));
 
 FastDivisor divisor(int64_t n) { return FastDivisor::of(static_cast<uint32_t>(n)); }
 
@@ -20,22 +26,12 @@ Launch launch_of(Gpu& gpu, const std::string& name, DType type, int64_t results)
   return launch;
 }
 
-template <class Value>
-Value chosen(const std::string& given, std::initializer_list<std::pair<const char*, Value>> names) {
-  for (const auto& [name, value] : names)
-    if (given == name) return value;
-  throw Error(Code::kMalformedPlan, "grid_sample has no '" + given + "'");
-}
-
 class GridSample final : public DenseKernel {
  public:
-  GridSample(Gpu& gpu, const Attributes& p) : DenseKernel(gpu) {
-    arguments_.mode = chosen<GridMode>(
-        p.text("mode"), {{"nearest", GridMode::kNearest}, {"linear", GridMode::kLinear}, {"cubic", GridMode::kCubic}});
-    arguments_.padding = chosen<GridPadding>(
-        p.text("padding"),
-        {{"zeros", GridPadding::kZeros}, {"border", GridPadding::kBorder}, {"reflection", GridPadding::kReflection}});
-    arguments_.corners = p.integer("corners") != 0;
+  GridSample(Gpu& gpu, const GridSampleParameters& p) : DenseKernel(gpu) {
+    arguments_.mode = static_cast<GridMode>(p.mode);
+    arguments_.padding = static_cast<GridPadding>(p.padding);
+    arguments_.corners = p.corners;
   }
 
  private:
@@ -77,12 +73,11 @@ class GridSample final : public DenseKernel {
 
 class RoiAlign final : public DenseKernel {
  public:
-  RoiAlign(Gpu& gpu, const Attributes& p) : DenseKernel(gpu) {
-    constexpr int64_t kMostSamples = 1 << 20;
-    arguments_.shifted = p.integer("shifted") != 0;
-    arguments_.maximum = p.integer("maximum") != 0;
-    arguments_.ratio = static_cast<int32_t>(read_integer(p, "ratio", 0, kMostSamples));
-    arguments_.scale = static_cast<float>(p.real("scale"));
+  RoiAlign(Gpu& gpu, const RoiAlignParameters& p) : DenseKernel(gpu) {
+    arguments_.shifted = p.shifted;
+    arguments_.maximum = p.maximum;
+    arguments_.ratio = static_cast<int32_t>(p.ratio);
+    arguments_.scale = static_cast<float>(p.scale);
   }
 
  private:
@@ -123,10 +118,10 @@ class RoiAlign final : public DenseKernel {
 }  // namespace
 
 std::unique_ptr<Kernel> make_grid_sample(Gpu& gpu, const Attributes& parameters) {
-  return std::make_unique<GridSample>(gpu, parameters);
+  return std::make_unique<GridSample>(gpu, read_grid_sample(parameters));
 }
 std::unique_ptr<Kernel> make_roi_align(Gpu& gpu, const Attributes& parameters) {
-  return std::make_unique<RoiAlign>(gpu, parameters);
+  return std::make_unique<RoiAlign>(gpu, read_roi_align(parameters));
 }
 
 }  // namespace kiln::cuda::kernels
