@@ -101,19 +101,22 @@ void Engine::upload_constants() {
                 alignment;  // the plan holds them: the sum is far from the end of 64 bits
   if (size == 0) return;
   if (!allocator_) allocator_ = &device_->allocator();
-  constants_ =
+  const auto give_back = [this](std::byte* memory) { allocator_->deallocate(memory); };
+  std::unique_ptr<std::byte, decltype(give_back)> memory(
       static_cast<std::byte*>(take_memory(*allocator_, size, alignment, "the engine's weights",
-                                          "free memory of the device, or build the engine with smaller weights"));
+                                          "free memory of the device, or build the engine with smaller weights")),
+      give_back);
   const auto stream = device_->create_stream();
   for (const auto& [from, to] : uploaded_) {
     const std::byte* bytes = plan_.constants.at(from.first, from.second);
     for (uint64_t done = 0; done < from.second; done += kUploadBytes) {
-      const Status copied = device_->copy(*stream, constants_ + to + done, bytes + done,
+      const Status copied = device_->copy(*stream, memory.get() + to + done, bytes + done,
                                           std::min(kUploadBytes, from.second - done), CopyKind::kHostToDevice);
       if (!copied.ok()) throw Error(copied.code, copied.detail);
     }
   }
   throw_if_error(stream->synchronize());
+  constants_ = memory.release();
 }
 
 void* Engine::constant(const plan::TensorInfo& info) const {

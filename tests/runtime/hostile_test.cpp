@@ -40,9 +40,17 @@ constexpr const char* kLoop = R"(graph main(%x: float32[2]) {
   return %y, %all
 })";
 
-TEST(Hostile, CountsOfALoop) {
+// Each on the host's memory, and on a device with memory of its own.
+class Hostile : public ::testing::TestWithParam<const char*> {
+ protected:
+  void SetUp() override { pretend::register_pretend(); }
+};
+INSTANTIATE_TEST_SUITE_P(Devices, Hostile, ::testing::Values("cpu", "pretend"),
+                         [](const auto& device) { return std::string(device.param); });
+
+TEST_P(Hostile, CountsOfALoop) {
   const std::vector<Tensor> inputs{random_f32({2}, 1)};
-  const plan::Plan plan = build(kLoop, options_of("cpu", 0));
+  const plan::Plan plan = build(kLoop, options_of(GetParam(), 0));
   EXPECT_EQ(outcome(plan, inputs), Code::kOk);
   for (int64_t captures : {int64_t{-1}, int64_t{2}, int64_t{100}, std::numeric_limits<int64_t>::max(),
                            std::numeric_limits<int64_t>::min()}) {
@@ -53,11 +61,11 @@ TEST(Hostile, CountsOfALoop) {
 }
 
 // The count is an input: none, one or two integers.
-TEST(Hostile, ALoopCountsWithOneNumber) {
+TEST_P(Hostile, ALoopCountsWithOneNumber) {
   std::string text = kLoop;
   text.replace(text.find("graph main("), 11, "graph main(%count: int64[k], ");
   text.erase(text.find("  %count = constant"), text.find("%y, %all") - text.find("  %count = constant") - 2);
-  const plan::Plan plan = build(text, options_of("cpu", 0, {{{"count", {{0}, {1}, {2}}}}}));
+  const plan::Plan plan = build(text, options_of(GetParam(), 0, {{{"count", {{0}, {1}, {2}}}}}));
   const Tensor x = random_f32({2}, 1);
   EXPECT_EQ(outcome(plan, {Tensor::of<int64_t>({1}, {3}), x}), Code::kOk);
   EXPECT_EQ(outcome(plan, {Tensor::of<int64_t>({2}, {3, 3}), x}), Code::kExecution);
@@ -65,7 +73,7 @@ TEST(Hostile, ALoopCountsWithOneNumber) {
 }
 
 // A loop whose condition never ends it.
-TEST(Hostile, AnEndlessLoopCanBeStopped) {
+TEST_P(Hostile, AnEndlessLoopCanBeStopped) {
   const plan::Plan plan = build(R"(graph main(%x: float32[2]) {
     %y = Loop(_, _, %x) regions {
       graph body(%i: int64[], %c: bool[], %s: float32[2]) {
@@ -76,7 +84,7 @@ TEST(Hostile, AnEndlessLoopCanBeStopped) {
     }
     return %y
   })",
-                                options_of("cpu", 0));
+                                options_of(GetParam(), 0));
   auto context = reload(plan)->create_context();
   std::atomic<bool> done = false;
   std::thread stopper([&] {
@@ -107,9 +115,9 @@ constexpr const char* kScan = R"(graph main(%s: float32[2], %x: float32[3,2]) {
   return %y, %all
 })";
 
-TEST(Hostile, CountsOfAScan) {
+TEST_P(Hostile, CountsOfAScan) {
   const std::vector<Tensor> inputs{random_f32({2}, 1), random_f32({3, 2}, 2)};
-  const plan::Plan plan = build(kScan, options_of("cpu", 0));
+  const plan::Plan plan = build(kScan, options_of(GetParam(), 0));
   EXPECT_EQ(outcome(plan, inputs), Code::kOk);
   for (const char* name : {"captures", "num_scan_inputs"})
     for (int64_t count : {int64_t{-1}, int64_t{5}, std::numeric_limits<int64_t>::min()}) {
@@ -120,9 +128,9 @@ TEST(Hostile, CountsOfAScan) {
 }
 
 // A kernel of a loop's body that takes tensors of known shape, and a slot that holds another type than the plan says.
-TEST(Hostile, SlotsOfAnotherType) {
+TEST_P(Hostile, SlotsOfAnotherType) {
   const std::vector<Tensor> inputs{random_f32({2}, 1)};
-  plan::Plan plan = build(kLoop, options_of("cpu", 0));
+  plan::Plan plan = build(kLoop, options_of(GetParam(), 0));
   plan::Program& body = plan.programs.at(1);
   ASSERT_EQ(body.inputs.size(), 3u);
   plan::TensorInfo& state = body.tensors[static_cast<size_t>(body.inputs[2])];
@@ -136,7 +144,7 @@ plan::TensorInfo& operand(plan::Plan& plan, const std::vector<int32_t>& operands
 }
 
 // A Pad that writes over its own input, as a fuzzer once found it.
-TEST(Hostile, APadOverItsOwnInput) {
+TEST_P(Hostile, APadOverItsOwnInput) {
   const std::vector<Tensor> inputs{random_f32({2, 8}, 1)};
   plan::Plan plan = build(R"(graph main(%x: float32[2,8]) {
     %a = Tanh(%x)
@@ -145,7 +153,7 @@ TEST(Hostile, APadOverItsOwnInput) {
     %y = Neg(%b)
     return %y
   })",
-                          options_of("cpu", 0));
+                          options_of(GetParam(), 0));
   EXPECT_EQ(outcome(plan, inputs), Code::kOk);
   plan::StepInfo& pad = step_with(plan, "pad");
   ASSERT_EQ(operand(plan, pad.outputs).storage, plan::Storage::kArena);
@@ -157,13 +165,13 @@ TEST(Hostile, APadOverItsOwnInput) {
 }
 
 // Preparing takes work and memory by the stretches of the result, not by its elements.
-TEST(Hostile, PadsOfBillions) {
+TEST_P(Hostile, PadsOfBillions) {
   for (const char* mode : {"edge", "wrap", "reflect", "constant"}) {
     const plan::Plan plan = build(std::string(R"(graph main(%x: float32[3]) {
       %pads = constant int64[2]:{4294967296, 4294967296}
       %y = Pad(%x, %pads) {mode=")") + mode +
                                       "\"}\n      return %y\n    }",
-                                  options_of("cpu", 0));
+                                  options_of(GetParam(), 0));
     const auto context = reload(plan)->create_context_without_memory();
     const Status status = context->prepare();
     const bool repeats = std::string(mode) == "wrap" || std::string(mode) == "reflect";
@@ -172,7 +180,7 @@ TEST(Hostile, PadsOfBillions) {
 }
 
 // What the plan lets a step share counts only when its kernel says the same.
-TEST(Hostile, AKernelThatSharesNothing) {
+TEST_P(Hostile, AKernelThatSharesNothing) {
   const std::vector<Tensor> inputs{random_f32({2, 8}, 1)};
   plan::Plan plan = build(R"(graph main(%x: float32[2,8]) {
     %a = Tanh(%x)
@@ -181,7 +189,7 @@ TEST(Hostile, AKernelThatSharesNothing) {
     %y = Neg(%b)
     return %y
   })",
-                          options_of("cpu", 0));
+                          options_of(GetParam(), 0));
   EXPECT_EQ(outcome(plan, inputs), Code::kOk);
   plan::StepInfo& sum = step_with(plan, "cumulative");
   ASSERT_EQ(operand(plan, sum.inputs).size, operand(plan, sum.outputs).size);
@@ -193,8 +201,8 @@ TEST(Hostile, AKernelThatSharesNothing) {
 }
 
 // A body that writes into what it was given, which may be a constant of the file.
-TEST(Hostile, ABodyThatWritesItsInput) {
-  plan::Plan plan = build(kLoop, options_of("cpu", 0));
+TEST_P(Hostile, ABodyThatWritesItsInput) {
+  plan::Plan plan = build(kLoop, options_of(GetParam(), 0));
   plan::Program& body = plan.programs.at(1);
   for (plan::StepInfo& step : body.steps)
     if (step.op == "Add") step.outputs[0] = body.inputs[2];
@@ -202,7 +210,7 @@ TEST(Hostile, ABodyThatWritesItsInput) {
 }
 
 // At n = 3 two parts would meet, though they keep apart at every corner of the profile.
-TEST(Hostile, PartsThatMeetBetweenTheCorners) {
+TEST_P(Hostile, PartsThatMeetBetweenTheCorners) {
   plan::Plan plan = build(R"(graph main(%x: float32[n,2]) {
     %a = Relu(%x)
     %b = Neg(%x)
@@ -210,7 +218,7 @@ TEST(Hostile, PartsThatMeetBetweenTheCorners) {
     %y = Tanh(%c)
     return %y
   })",
-                          options_of("cpu", 0, {{{"x", {{1, 2}, {2, 2}, {4, 2}}}}}));
+                          options_of(GetParam(), 0, {{{"x", {{1, 2}, {2, 2}, {4, 2}}}}}));
   plan::StepInfo& concat = step_with(plan, "concat");
   ASSERT_EQ(concat.sharing, Sharing::kParts);
   plan::TensorInfo& second = plan.programs[0].tensors.at(static_cast<size_t>(concat.inputs.at(1)));
@@ -223,7 +231,7 @@ TEST(Hostile, PartsThatMeetBetweenTheCorners) {
 }
 
 // At n = 3 a part would begin behind the end of the whole, though it fits at every corner of the profile.
-TEST(Hostile, ViewsBetweenTheCorners) {
+TEST_P(Hostile, ViewsBetweenTheCorners) {
   plan::Plan plan = build(R"(graph main(%x: float32[n,2]) {
     %a = Relu(%x)
     %b = Neg(%x)
@@ -231,7 +239,7 @@ TEST(Hostile, ViewsBetweenTheCorners) {
     %y = Tanh(%c)
     return %y
   })",
-                          options_of("cpu", 0, {{{"x", {{1, 2}, {2, 2}, {4, 2}}}}}));
+                          options_of(GetParam(), 0, {{{"x", {{1, 2}, {2, 2}, {4, 2}}}}}));
   EXPECT_EQ(outcome(plan, {random_f32({3, 2}, 1)}), Code::kOk);
   std::vector<plan::TensorInfo*> views;
   for (plan::TensorInfo& t : plan.programs[0].tensors)
