@@ -153,8 +153,9 @@ std::vector<BlockConfig> gemm_configs(int64_t m, int64_t n, int64_t k, int threa
   std::vector<BlockConfig> list;
   enum class Split { kBetter, kOther };
   const auto add = [&](Split split, int32_t panel, int32_t rows, int32_t depth, int32_t block_rows, bool copy = false) {
-    // The better split reads less: of rows, each thread reads all of B; of columns, all of A.
-    const bool rows_first = m >= 8 * useful && (n < m || !splits_evenly(n, panel, useful));
+    // The better split reads less: of rows, each thread reads all of B; of columns, all of A, and of the result, whose readers mostly
+    // split rows, the other half.
+    const bool rows_first = m >= 8 * useful && (n < m || k < m || !splits_evenly(n, panel, useful));
     const bool by_rows = rows_first == (split == Split::kBetter);
     const BlockConfig c{panel, rows, depth, block_rows, 0, by_rows ? useful : 1, by_rows ? 1 : useful, copy};
     if (std::find(list.begin(), list.end(), c) == list.end()) list.push_back(c);
