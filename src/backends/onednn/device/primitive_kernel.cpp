@@ -39,9 +39,14 @@ Desc layout_desc(const Ints& dims, const std::string& name) {
   return it == layouts_by_name().end() ? Desc() : layout_desc(dims, it->second);
 }
 
+// A layout's name is a letter for each axis, then its blocks: ABcd16b16a. Making a description takes far longer than reading the name.
 std::string layout_name(const Desc& desc) {
+  std::string blocks;
+  const Ints sizes = desc.get_inner_blks(), axes = desc.get_inner_idxs();
+  for (size_t i = 0; i < sizes.size(); ++i) blocks += std::to_string(sizes[i]) + static_cast<char>('a' + axes[i]);
+  const size_t size = static_cast<size_t>(desc.get_ndims()) + blocks.size();
   for (const auto& [name, layout] : layouts_by_name())
-    if (layout_desc(desc.get_dims(), layout) == desc) return name;
+    if (name.size() == size && name.ends_with(blocks) && layout_desc(desc.get_dims(), layout) == desc) return name;
   return "";
 }
 
