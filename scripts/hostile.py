@@ -16,6 +16,7 @@ import pathlib
 import random
 import re
 import resource
+import signal
 import subprocess
 import sys
 import tempfile
@@ -93,7 +94,7 @@ def complaint(program, command, path, folder):
     with open(folder / "log", "w+b") as log:
         child = subprocess.Popen([program, *map(str, command)], stdin=subprocess.DEVNULL, stdout=log, stderr=log, preexec_fn=limited,
                                  cwd=folder, env={**os.environ, "OMP_NUM_THREADS": "1"})
-        hangs = threading.Timer(WALL_SECONDS, child.kill)
+        hangs = threading.Timer(WALL_SECONDS, os.kill, (child.pid, signal.SIGKILL))
         hangs.start()
         _, status, used = os.wait4(child.pid, 0)
         waited = not hangs.is_alive()

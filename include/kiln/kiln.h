@@ -285,7 +285,7 @@ class Session {
   std::string use_graphs();
   // One inference; returns when it is queued. The first after a shape change prepares.
   void enqueue();
-  // For any thread: ends the inference that runs, before its next layer or the next trip of a loop; its enqueue throws (K1002).
+  // For any thread: ends the inference that runs, before its next layer or within a long one; its enqueue throws (K1002).
   void stop();
   // An enqueue that takes longer ends as after stop(); 0, as at first: no limit. A device that computes beside the host ends what was queued.
   void set_time_limit(double seconds);

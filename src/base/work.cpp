@@ -11,6 +11,8 @@ namespace kiln {
 namespace {
 
 thread_local WorkScope* innermost = nullptr;
+thread_local Work lent;
+std::atomic<CurrentWork> of_program = nullptr;
 
 std::string number(double value) {
   std::string text = std::to_string(value);
@@ -44,15 +46,43 @@ WorkScope::WorkScope(WorkLimits limits) : limits_(std::move(limits)), outer_(inn
 
 WorkScope::~WorkScope() { innermost = outer_; }
 
+bool WorkScope::is_stopped() {
+  if (!stopped_ && ((limits_.stop && limits_.stop->load(std::memory_order_relaxed)) ||
+                    (limits_.stopped && std::this_thread::get_id() == thread_ && limits_.stopped())))
+    stopped_ = true;
+  return stopped_;
+}
+
+bool WorkScope::is_late() const noexcept {
+  return limits_.deadline != WorkLimits::Clock::time_point::max() && WorkLimits::Clock::now() > limits_.deadline;
+}
+
 void WorkScope::check() {
-  stopped_ = stopped_ || (limits_.stop && limits_.stop->load(std::memory_order_relaxed)) ||
-             (limits_.stopped && limits_.stopped());
-  if (stopped_) throw Error(Code::kInvalidState, std::string(limits_.name) + " was stopped");
-  if (limits_.deadline != WorkLimits::Clock::time_point::max() && WorkLimits::Clock::now() > limits_.deadline)
+  if (is_stopped()) throw Error(Code::kInvalidState, std::string(limits_.name) + " was stopped");
+  if (is_late())
     throw Error(Code::kInvalidState, std::string(limits_.name) + " took longer than " + number(limits_.seconds) + " s")
         .remedy("raise the limit of time, or look for what the network does so long");
   if (rounds_ > limits_.most_rounds) throw Error(Code::kInvalidState, std::string(limits_.name) + " is too much work");
 }
+
+bool WorkScope::has_ended(void* scope) noexcept {
+  for (auto* each = static_cast<WorkScope*>(scope); each; each = each->outer_) try {
+      if (each->is_stopped() || each->is_late()) return true;
+    } catch (...) {
+      return each->stopped_ = true;
+    }
+  return false;
+}
+
+Work current_work() noexcept {
+  if (lent.scope) return lent;
+  if (innermost) return {innermost, &WorkScope::has_ended};
+  const CurrentWork program = of_program.load(std::memory_order_acquire);
+  return program ? program() : Work();
+}
+
+LentWork::LentWork(Work work) noexcept : outer_(lent) { lent = work; }
+LentWork::~LentWork() { lent = outer_; }
 
 void check_work() { count_rounds(0); }
 
@@ -61,6 +91,7 @@ void count_rounds(int64_t rounds) {
     scope->rounds_ += rounds;
     scope->check();
   }
+  if (!innermost && current_work().ended()) throw Error(Code::kInvalidState, "the work was ended");
 }
 
 WorkBytes::WorkBytes(int64_t bytes) : bytes_(bytes) {
@@ -83,3 +114,7 @@ WorkBytes::~WorkBytes() {
 }
 
 }  // namespace kiln
+
+void kiln_adopt_work(kiln::CurrentWork current) noexcept {
+  if (current != &kiln::current_work) kiln::of_program.store(current, std::memory_order_release);
+}

@@ -8,6 +8,7 @@
 #include <mutex>
 #include <optional>
 
+#include "base/work.h"
 #include "device/choice.h"
 
 namespace kiln {
@@ -79,6 +80,12 @@ class SleepingThreads {
   bool set_;
 };
 
+// Kernels of the library, or those of the libraries that it brings along, ask about the limits of this program's work.
+void lend_work(void* library) {
+  if (void* adopt = dlsym(library, "kiln_adopt_work"))
+    reinterpret_cast<decltype(&kiln_adopt_work)>(adopt)(&current_work);
+}
+
 // A function of the back end's library, kiln_<verb>_device_<name>. Null, with the reason, when there is none.
 void* find_in_library(const char* verb, const std::string& name, std::string& reason) {
   const std::string file = "libkiln_" + name + ".so";
@@ -86,7 +93,10 @@ void* find_in_library(const char* verb, const std::string& name, std::string& re
   for (const std::string& folder : {own_folder(), own_folder() + "../lib/", std::string()}) {
     if (void* library = dlopen((folder + file).c_str(), RTLD_NOW | RTLD_GLOBAL)) {
       const std::string symbol = std::string("kiln_") + verb + "_device_" + name;
-      if (void* found = dlsym(library, symbol.c_str())) return found;
+      if (void* found = dlsym(library, symbol.c_str())) {
+        lend_work(library);
+        return found;
+      }
       reason = file + " has no symbol " + symbol;
     } else if (const char* text = dlerror()) {
       reason = text;

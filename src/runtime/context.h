@@ -89,8 +89,8 @@ class Context {
   // Queues one inference. After the first call with the same shapes: no allocation, no lock, no exception, unless the engine
   // has values whose size only running can tell.
   Status enqueue(Stream& stream) noexcept;
-  // Ends the inference that runs, before its next step or the next trip of a loop; one that begins later is not touched. For any
-  // thread, and for handlers of signals.
+  // Ends the inference that runs, before its next step or trip of a loop, or within a long step; one that begins later is not touched.
+  // For any thread, and for handlers of signals.
   void stop() noexcept { stop_.flag.store(true, std::memory_order_relaxed); }
   void set_time_limit(double seconds) noexcept { time_limit_ = seconds; }  // of each enqueue; 0: none
   // Explains the last status that was not ok.

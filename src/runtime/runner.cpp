@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <exception>
+#include <new>
 
 #include "base/checked.h"
 #include "base/index.h"
@@ -475,6 +476,8 @@ Status Runner::run_step(size_t index, Stream& stream) noexcept {
     return step.bodies.empty() ? run_late(index, stream) : run_control(index, stream);
   } catch (const Error& e) {
     return fail(e.code(), e.message());
+  } catch (const std::bad_alloc&) {
+    return fail(Code::kOutOfMemory, "there is no memory for the values of the layer");
   } catch (const std::exception& e) {
     return fail(Code::kExecution, e.what());
   }
@@ -503,6 +506,7 @@ Status Runner::run(Stream& stream, const StepHook* before_step) noexcept {
     const Status status = frames_ ? run_named_step(i, stream) : run_step(i, stream);
     if (!ranges_.empty()) engine_.device().end_range();
     if (!status.ok()) {
+      if (const Status stopped = check_stop(); !stopped.ok()) return fail(stopped.code, stopped.detail);
       const std::string detail = status.detail;
       return fail(status.code, "step '" + program_.steps[i].name + "' (" + program_.steps[i].op + "): " + detail);
     }
@@ -525,6 +529,7 @@ Status Runner::check_stop() const noexcept {
   if (stop_->flag.load(std::memory_order_relaxed)) return {Code::kInvalidState, "the inference was stopped"};
   if (stop_->deadline != WorkLimits::Clock::time_point::max() && WorkLimits::Clock::now() > stop_->deadline)
     return {Code::kInvalidState, "the inference took longer than its limit of time"};
+  if (current_work().ended()) return {Code::kInvalidState, "what the inference is a part of was ended"};
   return kOkStatus;
 }
 

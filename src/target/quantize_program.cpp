@@ -30,7 +30,9 @@ Refusal parameter(const Problem& p, int input, Parameter& to) {
     return accept();
   }
   if (one || rank(a) != 1) return refuse("a scale or zero point of shape " + to_string(a.opt));
-  const int64_t axis = axis_of(p, "axis", 1, n);
+  const int64_t asked = p.attributes().integer("axis", 1);
+  if (asked < -n || asked >= n) return refuse("the axis is none of its input");
+  const int64_t axis = normalize_axis(asked, n);
   if (axis == n - 1) return accept();
   if (!a.constant) return refuse("a scale or zero point per index of an inner axis is not constant");
   Dims dims(static_cast<size_t>(n - axis), 1);

@@ -198,6 +198,7 @@ std::vector<std::optional<double>> Tuner::times(const Problem& problem, const Ca
         options_.logger->log(Severity::kVerbose,
                              problem.node->name() + ": " + list[i].name() + " cannot be made: " + error.what());
       }
+      check_work();  // a kernel that was ended has no time
       if (!time) continue;
       note(i, *time);
       if (options_.cache) options_.cache->put(key, list[i].name(), {*time, list[i].counts(*time)});

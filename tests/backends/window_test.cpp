@@ -63,6 +63,38 @@ TEST(PoolWalk, PositionsNanAndInfinity) {
   }
 }
 
+// Windows that are folded axis by axis.
+TEST(PoolWalk, LongWindows) {
+  std::mt19937 rng(3);
+  const float nan = std::nanf(""), inf = std::numeric_limits<float>::infinity();
+  for (const char* op : {"MaxPool", "AveragePool", "LpPool"}) {
+    const auto check = [&](Tensor x, Attributes attributes, bool gaps = false) {
+      Case c = pool(op, std::move(x), std::move(attributes), std::string(op) == "MaxPool" ? 2 : 1);
+      c.inputs[0].gaps = gaps;
+      expect_case(c, "pool_any");
+      expect_no_case(c, "pool");
+    };
+    check(random_tensor(rng, DType::kF32, {2, 3, 3000}), {{"kernel_shape", Ints{2000}}, {"pads", Ints{1999, 1500}}});
+    check(random_tensor(rng, DType::kF32, {1, 2, 4000}),
+          {{"kernel_shape", Ints{1301}}, {"pads", Ints{1000, 900}}, {"dilations", Ints{3}}}, true);
+    Tensor image = random_tensor(rng, DType::kF32, {1, 2, 75, 60});
+    for (int64_t i = 0; i < image.size(); i += 501) image.set(i, i % 3 == 0 ? nan : i % 2 ? inf : -inf);
+    check(image, {{"kernel_shape", Ints{51, 44}}, {"pads", Ints{40, 43, 50, 30}}});
+    check(image, {{"kernel_shape", Ints{70, 40}}, {"pads", Ints{69, 20, 69, 19}}, {"dilations", Ints{1, 1}}});
+    check(image, {{"kernel_shape", Ints{60, 60}}, {"auto_pad", std::string("SAME_LOWER")}});
+  }
+  Case padded = pool("AveragePool", random_tensor(rng, DType::kF32, {1, 2, 40, 80}),
+                     {{"kernel_shape", Ints{40, 40}},
+                      {"pads", Ints{30, 20, 39, 39}},
+                      {"count_include_pad", int64_t{1}},
+                      {"ceil_mode", int64_t{1}}});
+  expect_case(padded, "pool_any");
+  // As long, but apart: each element is met once.
+  Case apart = pool("AveragePool", random_tensor(rng, DType::kF32, {1, 2, 80, 80}),
+                    {{"kernel_shape", Ints{40, 40}}, {"strides", Ints{40, 40}}});
+  expect_case(apart, "pool");
+}
+
 TEST(GridPoints, ModesPaddingsAndRanks) {
   std::mt19937 rng(3);
   for (const char* mode : {"nearest", "linear", "cubic"})

@@ -3,6 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <stdexcept>
+#include <thread>
+
 #include "base/error.h"
 
 namespace kiln {
@@ -34,6 +37,61 @@ TEST(Work, EndsWhenItIsToldTo) {
   EXPECT_EQ(outcome(check_work), Code::kInvalidState);
 }
 
+// Those who cannot throw ask; so do threads that help.
+TEST(Work, ToldToThreadsThatHelp) {
+  EXPECT_FALSE(current_work().ended());
+  std::atomic<bool> flag = false;
+  int asked = 0;
+  const WorkScope outer({.name = "outer", .stop = &flag, .stopped = [&] { return ++asked > 1000; }});
+  const WorkScope inner({.name = "inner"});
+  const Work work = current_work();
+  EXPECT_FALSE(work.ended());
+  EXPECT_GT(asked, 0);
+  const auto seen_by_helper = [&] {
+    bool ended = false;
+    std::thread([&] {
+      EXPECT_FALSE(current_work().ended());
+      const LentWork lent(work);
+      ended = current_work().ended();
+    }).join();
+    return ended;
+  };
+  const int before = asked;
+  EXPECT_FALSE(seen_by_helper());
+  EXPECT_EQ(asked, before) << "a function of the user belongs to the thread that works";
+  flag = true;
+  EXPECT_TRUE(seen_by_helper());
+  EXPECT_TRUE(work.ended());
+  flag = false;
+  EXPECT_TRUE(work.ended()) << "for good";
+}
+
+TEST(Work, AFunctionThatThrowsEndsIt) {
+  const WorkScope scope({.stopped = []() -> bool { throw std::runtime_error("no"); }});
+  EXPECT_TRUE(current_work().ended());
+}
+
+// Kernels of another copy of this library ask the program's.
+Work work_of_program() noexcept {
+  static char scope;
+  return {&scope, [](void*) noexcept { return true; }};
+}
+
+TEST(Work, OfAnotherCopy) {
+  kiln_adopt_work(&current_work);  // its own: changes nothing
+  EXPECT_FALSE(current_work().ended());
+  kiln_adopt_work(&work_of_program);
+  EXPECT_TRUE(current_work().ended());
+  EXPECT_EQ(outcome(check_work), Code::kInvalidState);
+  {
+    const WorkScope own({.name = "own"});
+    EXPECT_FALSE(current_work().ended());
+    EXPECT_EQ(outcome(check_work), Code::kOk);
+  }
+  kiln_adopt_work(nullptr);
+  EXPECT_FALSE(current_work().ended());
+}
+
 TEST(Work, TakesNoLongerThanItsLimits) {
   {
     const WorkScope scope({.deadline = deadline_after(-1)});
@@ -49,6 +107,9 @@ TEST(Work, TakesNoLongerThanItsLimits) {
   };
   EXPECT_EQ(outcome([&] { loop(90000); }), Code::kOk);
   EXPECT_EQ(outcome([&] { loop(20000); }), Code::kInvalidState);
+  std::atomic<bool> stop = true;
+  const WorkScope other({.stop = &stop});
+  EXPECT_EQ(outcome([] { poll_work(int64_t{1} << 30); }), Code::kInvalidState) << "a long round is asked about at once";
 }
 
 TEST(Work, BytesThatLiveAtTheSameTime) {

@@ -283,6 +283,25 @@ TEST_P(LateSizes, RandomChains) {
   }
 }
 
+// Axis 1, the usual one, is none of a vector: one scale is right, several are not, and only running tells how many there are.
+TEST(LateScales, OfAVector) {
+  const std::string text = R"(graph main(%x: float32[7], %scales: float32[3], %kept: bool[3]) {
+    %scale = Compress(%scales, %kept) {axis=0}
+    %q = QuantizeLinear(%x, %scale)
+    %y = DequantizeLinear(%q, %scale)
+    return %q, %y
+  })";
+  const Tensor x = random_f32({7}, 1), scales = Tensor::of<float>({3}, {0.5f, 0.25f, 2.0f});
+  for (const char* device : {"cpu", "ref"}) {
+    const auto engine = Engine::from_plan(build(text, options_of(device, 0)));
+    auto context = engine->create_context();
+    const std::vector<Tensor> one{x, scales, Tensor::of<bool>({3}, {false, true, false})};
+    const std::vector<Tensor> actual = run(*context, one), expected = reference(text, one);
+    for (size_t i = 0; i < actual.size(); ++i) expect_close(actual[i], expected[i], device);
+    EXPECT_THROW(run(*context, {x, scales, Tensor::of<bool>({3}, {true, true, false})}), Error) << device;
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Producers, LateSizes, ::testing::ValuesIn(kProducers),
                          [](const auto& one) { return std::string(one.param.name); });
 

@@ -1,9 +1,10 @@
-// Every operator on random samples, as engines of every back end. `--gtest_random_seed=N` takes other samples.
+// Every operator on random samples, as engines of every back end. `--gtest_random_seed=N` takes other samples, KILN_SAMPLES=N other numbers of them.
 #include <gtest/gtest.h>
 
 #include <algorithm>
 
 #include "base/error.h"
+#include "operators/seeds.h"
 #include "operators/trial.h"
 
 namespace kiln::operators {
@@ -65,7 +66,8 @@ class OperatorTest : public ::testing::TestWithParam<const OpDef*> {};
 
 TEST_P(OperatorTest, AgreesWithItsReferenceOnEveryBackEnd) {
   const auto first = static_cast<uint64_t>(GTEST_FLAG_GET(random_seed));
-  for (uint64_t seed = first; seed < first + kSeeds; ++seed) {
+  const uint64_t count = seeds_wanted("KILN_SAMPLES", kSeeds);
+  for (uint64_t seed = first; seed < first + count; ++seed) {
     SCOPED_TRACE(GetParam()->name() + " seed " + std::to_string(seed));
     try {
       Trial trial(*GetParam(), seed);

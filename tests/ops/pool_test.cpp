@@ -1,6 +1,8 @@
 // The poolings.
 #include <limits>
+#include <random>
 
+#include "base/work.h"
 #include "ops/nn_testing.h"
 
 namespace kiln::nn_testing {
@@ -60,6 +62,102 @@ TEST(Pools, GlobalAndNorms) {
   expect_values(run("GlobalMaxPool", {}, {f32({1, 1, 2}, {kNan, 1})})[0], {1, 1, 1}, {kNan});
   EXPECT_EQ(shapes("GlobalAveragePool", {}, {{{"n", "c", "h", "w"}}}), Strs{"float32[n,c,1,1]"});
   EXPECT_EQ(run("GlobalMaxPool", {}, {f32({0, 2, 3}, {})})[0].size(), 0);
+}
+
+// The positions of the window of output `o`, in the order of a row-major walk; one entry per axis.
+struct Windows {
+  Dims in, out, kernel;
+  Ints strides, dilations, begin;
+  std::vector<int64_t> positions(int64_t output) const {
+    std::vector<int64_t> found{0};
+    int64_t inner = 1;
+    for (size_t i = 0; i < in.size(); ++i) inner *= out[i];
+    for (size_t i = 0; i < in.size(); ++i) {
+      inner /= out[i];
+      const int64_t o = output / inner % out[i];
+      std::vector<int64_t> next;
+      for (const int64_t before : found)
+        for (int64_t t = 0; t < kernel[i]; ++t)
+          if (const int64_t at = o * strides[i] - begin[i] + t * dilations[i]; at >= 0 && at < in[i])
+            next.push_back(before * in[i] + at);
+      found = next;
+    }
+    return found;
+  }
+};
+
+TEST(Pools, WindowsByThemselves) {
+  std::mt19937 random(1);
+  const auto pick = [&](int64_t low, int64_t high) { return low + static_cast<int64_t>(random() % (high - low + 1)); };
+  for (int round = 0; round < 200; ++round) {
+    const size_t rank = static_cast<size_t>(pick(1, 3));
+    Windows w;
+    Ints pads;
+    for (size_t i = 0; i < rank; ++i) {
+      w.kernel.push_back(pick(1, 5));
+      w.strides.push_back(pick(1, 3));
+      w.dilations.push_back(pick(1, 3));
+      w.begin.push_back(pick(0, 4));
+      w.in.push_back(pick(1, 4) + (w.kernel[i] - 1) * w.dilations[i]);
+    }
+    pads = w.begin;
+    for (size_t i = 0; i < rank; ++i) pads.push_back(pick(0, 4));
+    for (size_t i = 0; i < rank; ++i)
+      w.out.push_back((w.in[i] + pads[i] + pads[rank + i] - (w.kernel[i] - 1) * w.dilations[i] - 1) / w.strides[i] + 1);
+    Dims dims{2, 1};
+    dims.insert(dims.end(), w.in.begin(), w.in.end());
+    Tensor x = Tensor::allocate(DType::kF32, dims);
+    for (int64_t i = 0; i < x.size(); ++i) {
+      const int64_t kind = pick(0, 40);
+      x.set(i, kind == 0   ? kNan
+               : kind == 1 ? std::numeric_limits<float>::infinity()
+               : kind == 2 ? -std::numeric_limits<float>::infinity()
+                           : static_cast<double>(pick(-3, 3)));
+    }
+    const Attributes a{{"kernel_shape", w.kernel}, {"strides", w.strides}, {"dilations", w.dilations}, {"pads", pads}};
+    const std::vector<Tensor> most = run("MaxPool", a, {x}, 2);
+    const Tensor mean = run("AveragePool", a, {x})[0], norm = run("LpPool", a, {x})[0];
+    const int64_t plane = x.size() / 2, outputs = mean.size() / 2;
+    std::vector<double> values, places, means, norms;
+    for (int64_t i = 0; i < mean.size(); ++i) {
+      double best = -std::numeric_limits<double>::infinity(), place = -1, sum = 0, squares = 0;
+      const std::vector<int64_t> window = w.positions(i % outputs);
+      for (const int64_t at : window) {
+        const double v = x.at(i / outputs * plane + at);
+        sum += v;
+        squares += v * v;
+        if (place >= 0 && (v <= best || std::isnan(best))) continue;
+        best = v;
+        place = static_cast<double>(i / outputs * plane + at);
+      }
+      values.push_back(best);
+      places.push_back(place);
+      means.push_back(sum / static_cast<double>(window.size()));
+      norms.push_back(std::sqrt(squares));
+    }
+    expect_values(most[0], mean.dims(), values, 0);
+    expect_values(most[1], mean.dims(), places, 0);
+    expect_values(mean, mean.dims(), means);
+    expect_values(norm, mean.dims(), norms);
+  }
+}
+
+// A million windows of a million elements: the work is that of the elements, counted.
+TEST(Pools, LongWindowsAreNotMoreWork) {
+  constexpr int64_t kMany = int64_t{1} << 20;
+  const Tensor x = counting({1, 1, kMany});
+  for (const char* op : {"MaxPool", "AveragePool", "LpPool"}) {
+    const WorkScope scope({.name = "the pooling", .most_rounds = 4 * kMany});
+    const Tensor y = run(op, {{"kernel_shape", Ints{kMany}}, {"pads", Ints{kMany / 2, kMany / 2 - 1}}}, {x})[0];
+    EXPECT_EQ(y.size(), kMany);
+    if (std::string(op) == "MaxPool") {
+      EXPECT_EQ(y.at(0), kMany / 2);
+    }
+  }
+  const Tensor image = counting({1, 1, 1024, 1});
+  const WorkScope scope({.name = "the pooling", .most_rounds = 4 * kMany});
+  const Attributes wide{{"kernel_shape", Ints{1024, 1024}}, {"pads", Ints{0, 1023, 0, 1023}}};
+  EXPECT_EQ(run("MaxPool", wide, {image})[0].dims(), (Dims{1, 1, 1, 1024}));
 }
 
 TEST(MaxUnpool, PutsValuesBack) {

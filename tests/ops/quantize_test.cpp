@@ -135,6 +135,11 @@ TEST(Quantize, SymbolicShapes) {
   EXPECT_EQ(infer("QuantizeLinear", {{"axis", int64_t{0}}}, {{DType::kF32, {n, 3}}, {DType::kF32, {n}}}).first.str(),
             "uint8[n,3]");
   EXPECT_EQ(infer("DequantizeLinear", {}, {{DType::kI8, {n, 3}}, {DType::kBF16, {3}}}).first.str(), "bfloat16[n,3]");
+  // A vector has no axis 1: only one scale fits, and whether it is one may be told by running alone.
+  EXPECT_EQ(infer("QuantizeLinear", {}, {{DType::kF32, {5}}, {DType::kF32, {n}}}).first.str(), "uint8[5]");
+  EXPECT_EQ(infer("DequantizeLinear", {}, {{DType::kI8, {5}}, {DType::kF32, {n}}}).first.str(), "float32[5]");
+  EXPECT_THROW(infer("QuantizeLinear", {}, {{DType::kF32, {5}}, {DType::kF32, {5}}}), Error);
+  EXPECT_THROW(infer("QuantizeLinear", {{"block_size", int64_t{2}}}, {{DType::kF32, {5}}, {DType::kF32, {n}}}), Error);
   EXPECT_EQ(infer("MatMulInteger", {}, {{DType::kI8, {n, 3}}, {DType::kU8, {3, 5}}}).first.str(), "int32[n,5]");
 }
 

@@ -111,6 +111,11 @@ TEST(RotaryEmbedding, TurnsPairs) {
   expect_values(run("RotaryEmbedding", {{"interleaved", int64_t{1}}}, {x, co, si, id})[0], {1, 1, 1, 4},
                 {-2, 1, -4, 3});
   EXPECT_THROW(run("RotaryEmbedding", {}, {x, co, si, Tensor::of<int64_t>({1, 1}, {2})}), Error);
+  // Without positions each step of x has a row of its own.
+  const Tensor row = f32({1, 1, 2}, {0, 0}), ones = f32({1, 1, 2}, {1, 1});
+  expect_values(run("RotaryEmbedding", {}, {x, row, ones})[0], {1, 1, 1, 4}, {-3, -4, 1, 2});
+  EXPECT_THROW(run("RotaryEmbedding", {}, {x, f32({1, 2, 2}, {0, 0, 0, 0}), f32({1, 2, 2}, {1, 1, 1, 1})}), Error);
+  EXPECT_THROW(run("RotaryEmbedding", {}, {x, f32({2, 1, 2}, {0, 0, 0, 0}), f32({2, 1, 2}, {1, 1, 1, 1})}), Error);
 }
 
 }  // namespace

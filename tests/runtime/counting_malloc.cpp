@@ -15,11 +15,17 @@
 #endif
 
 namespace {
-std::atomic<int64_t> count{0};
+std::atomic<int64_t> count{0}, bytes{0};
+
+[[maybe_unused]] void note(size_t size) {
+  ++count;
+  bytes += static_cast<int64_t>(size);
 }
+}  // namespace
 
 namespace kiln::testing {
 int64_t allocation_count() { return count.load(); }
+int64_t allocated_bytes() { return bytes.load(); }
 #ifdef KILN_SANITIZED
 bool can_count_allocations() { return false; }
 #else
@@ -37,23 +43,23 @@ void* __libc_memalign(size_t, size_t);
 // NOLINTEND(bugprone-reserved-identifier)
 
 void* malloc(size_t size) {
-  ++count;
+  note(size);
   return __libc_malloc(size);
 }
 void* calloc(size_t items, size_t size) {
-  ++count;
+  note(items * size);
   return __libc_calloc(items, size);
 }
 void* realloc(void* memory, size_t size) {
-  ++count;
+  note(size);
   return __libc_realloc(memory, size);
 }
 void* aligned_alloc(size_t alignment, size_t size) {
-  ++count;
+  note(size);
   return __libc_memalign(alignment, size);
 }
 int posix_memalign(void** memory, size_t alignment, size_t size) {
-  ++count;
+  note(size);
   *memory = __libc_memalign(alignment, size);
   return *memory ? 0 : ENOMEM;
 }

@@ -104,6 +104,73 @@ TEST_P(Hostile, AnEndlessLoopCanBeStopped) {
   stopper.join();
 }
 
+// Layers that would take very long: three million boxes of which none hides another, and a transform of a million steps by its
+// definition.
+struct HugeLayer {
+  const char *device, *text;
+  std::vector<Dims> inputs;
+};
+const HugeLayer kHugeLayers[] = {{"cpu",
+                                  R"(graph main(%boxes: float32[1,3000000,4], %scores: float32[1,1,3000000]) {
+    %most = constant int64[]:{3000000}
+    %overlap = constant float32[]:{1.0}
+    %y = NonMaxSuppression(%boxes, %scores, %most, %overlap)
+    return %y
+  })",
+                                  {{1, 3000000, 4}, {1, 1, 3000000}}},
+                                 {"ref",
+                                  R"(graph main(%x: float32[1,1048576,1]) {
+    %y = DFT(%x)
+    return %y
+  })",
+                                  {{1, 1048576, 1}}}};
+
+std::vector<Tensor> inputs_of(const HugeLayer& layer) {
+  std::vector<Tensor> inputs;
+  for (const Dims& dims : layer.inputs) inputs.push_back(random_f32(dims, inputs.size()));
+  return inputs;
+}
+
+std::string refusal(Context& context, const std::vector<Tensor>& inputs) {
+  try {
+    run(context, inputs);
+    return "it ended";
+  } catch (const Error& e) {
+    EXPECT_EQ(e.code(), Code::kInvalidState);
+    return e.message();
+  }
+}
+
+TEST(Hostile, AHugeLayerEndsWithin) {
+  for (const HugeLayer& layer : kHugeLayers) {
+    const std::vector<Tensor> inputs = inputs_of(layer);
+    auto context = reload(build(layer.text, options_of(layer.device, 0)))->create_context();
+    context->set_time_limit(0.3);
+    const std::string late = refusal(*context, inputs);
+    EXPECT_NE(late.find("longer than its limit of time"), std::string::npos) << layer.device << ": " << late;
+    context->set_time_limit(0);
+    std::atomic<bool> done = false;
+    std::thread stopper([&] {
+      while (!done) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(50));
+        context->stop();
+      }
+    });
+    const std::string stopped = refusal(*context, inputs);
+    EXPECT_NE(stopped.find("the inference was stopped"), std::string::npos) << layer.device << ": " << stopped;
+    done = true;
+    stopper.join();
+  }
+}
+
+// Of what is around it.
+TEST(Hostile, AHugeLayerEndsWithTheWorkThatItIsAPartOf) {
+  auto context = reload(build(kHugeLayers[0].text, options_of("cpu", 0)))->create_context();
+  const WorkScope scope({.name = "the whole", .deadline = deadline_after(0.3), .seconds = 0.3});
+  EXPECT_NE(refusal(*context, inputs_of(kHugeLayers[0])).find("was ended"), std::string::npos);
+  EXPECT_THROW(check_work(), Error);
+}
+
 constexpr const char* kScan = R"(graph main(%s: float32[2], %x: float32[3,2]) {
   %y, %all = Scan(%s, %x) {num_scan_inputs=1} regions {
     graph body(%a: float32[2], %b: float32[2]) {

@@ -223,10 +223,19 @@ def endless(path):
     save_model(path, [helper.make_node("Loop", ["", "", "x"], ["y"], body=body)], {"x": (F, [2])}, {"y": (F, [2])})
 
 
-def test_a_loop_without_end_is_stopped(kiln):
-    endless(kiln.folder / "loop.onnx")
-    assert "took longer than" in kiln.fails(1, "run", "loop.onnx", "--timeLimit=0.2", *FAST)
-    running = subprocess.Popen([kiln.program, "run", "loop.onnx", *FAST], cwd=kiln.folder, stderr=subprocess.PIPE, text=True)
+def three_million_boxes(path):
+    """None of them hides another: trillions of pairs in one layer."""
+    count = 3_000_000
+    save_model(path, [helper.make_node("NonMaxSuppression", ["boxes", "scores", "most", "overlap"], ["y"])],
+               {"boxes": (F, [1, count, 4]), "scores": (F, [1, 1, count])}, {"y": (TensorProto.INT64, ["n", 3])},
+               {"most": np.array(count, np.int64), "overlap": np.array(1, np.float32)})
+
+
+@pytest.mark.parametrize("network", [endless, three_million_boxes])
+def test_what_takes_too_long_is_stopped(kiln, network):
+    network(kiln.folder / "long.onnx")
+    assert "took longer than" in kiln.fails(1, "run", "long.onnx", "--timeLimit=0.2", *FAST)
+    running = subprocess.Popen([kiln.program, "run", "long.onnx", *FAST], cwd=kiln.folder, stderr=subprocess.PIPE, text=True)
     time.sleep(2)
     running.send_signal(signal.SIGINT)
     _, errors = running.communicate(timeout=120)

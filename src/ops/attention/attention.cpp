@@ -7,6 +7,7 @@
 
 #include "base/index.h"
 #include "base/require.h"
+#include "base/work.h"
 #include "ops/dim_checks.h"
 #include "ops/reference_math.h"
 #include "ops/registry.h"
@@ -184,6 +185,7 @@ void attention_reference(RefCall& c) {
   for (int64_t b = 0; b < batch; ++b)
     for (int64_t h = 0; h < heads && total > 0; ++h)
       for (int64_t i = 0; i < seq; ++i) {
+        poll_work(total * size);
         const double* query = q.data() + ((b * heads + h) * seq + i) * size;
         const int64_t group = b * kv_heads + h / (heads / kv_heads);
         for (int64_t j = 0; j < total; ++j) {

@@ -4,6 +4,7 @@
 
 #include "base/index.h"
 #include "base/require.h"
+#include "base/work.h"
 #include "ops/dim_checks.h"
 #include "ops/reference_math.h"
 #include "ops/registry.h"
@@ -100,6 +101,7 @@ void linear_attention_reference(RefCall& c) {
     for (int64_t h = 0; h < shared; ++h) {
       HeadState state(d_k, d_v, past.empty() ? nullptr : past.data() + (b * shared + h) * d_k * d_v);
       for (int64_t t = 0; t < steps; ++t) {
+        poll_work();
         const int64_t row = b * steps + t;
         if (!decay.empty())
           state.decay(decay.data() + row * decay_width + h * (decay_width / shared), decay_width == shared);

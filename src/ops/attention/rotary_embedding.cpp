@@ -17,6 +17,10 @@ OutputShape rotary_shape(ShapeCall& c) {
   if (c.present("position_ids")) require_rank(c, "position_ids", 2);
   for (size_t i = 0; i < c.dims("cos_cache").size(); ++i)
     require_same(c.dims("cos_cache")[i], c.dims("sin_cache")[i], "dimensions of cos_cache and sin_cache");
+  if (!c.present("position_ids")) {
+    require_same(c.dims("cos_cache")[0], c.dims("x")[0], "batch of cos_cache and x");
+    require_same(c.dims("cos_cache")[1], c.dims("x")[c.rank("x") == 4 ? 2 : 1], "length of cos_cache and x");
+  }
   return c.dims("x");
 }
 

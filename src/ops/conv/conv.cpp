@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "base/index.h"
+#include "base/work.h"
 #include "ops/conv/window.h"
 #include "ops/dim_checks.h"
 #include "ops/reference_math.h"
@@ -15,6 +16,7 @@ Window conv_window(const ShapeCall& c) { return window_of(c, spatial_dims(c.dims
 // out += weight * in, where they meet.
 void add_tap(const Tap& tap, int64_t step, double weight, const double* in, double* out) {
   for (const Tap::Row& row : tap.rows) {
+    poll_work(row.count);
     const double* from = in + row.big;
     double* to = out + row.small;
     if (step == 1)

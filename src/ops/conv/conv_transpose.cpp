@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "base/index.h"
+#include "base/work.h"
 #include "ops/conv/window.h"
 #include "ops/dim_checks.h"
 #include "ops/reference_math.h"
@@ -57,8 +58,10 @@ OutputShape conv_transpose_shape(ShapeCall& c) {
 
 // big += weight * small, where they meet.
 void scatter_tap(const Tap& tap, int64_t step, double weight, const double* small, double* big) {
-  for (const Tap::Row& row : tap.rows)
+  for (const Tap::Row& row : tap.rows) {
+    poll_work(row.count);
     for (int64_t i = 0; i < row.count; ++i) big[row.big + i * step] += weight * small[row.small + i];
+  }
 }
 
 void conv_transpose_reference(RefCall& c) {

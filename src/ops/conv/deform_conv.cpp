@@ -3,6 +3,7 @@
 
 #include "base/index.h"
 #include "base/require.h"
+#include "base/work.h"
 #include "ops/conv/window.h"
 #include "ops/dim_checks.h"
 #include "ops/reference_math.h"
@@ -110,10 +111,12 @@ void deform_conv_reference(RefCall& c) {
       const std::vector<double> columns = columns_of(c, window, x, offset, mask, n, k);
       const int64_t first = k / w_dims[1] * per_group;
       for (int64_t m = first; m < first + per_group; ++m)
-        for (int64_t t = 0; t < taps; ++t)
+        for (int64_t t = 0; t < taps; ++t) {
+          poll_work(places);
           for (int64_t p = 0; p < places; ++p)
             nth(y, (n * w_dims[0] + m) * places + p) +=
                 nth(w, (m * w_dims[1] + k % w_dims[1]) * taps + t) * nth(columns, t * places + p);
+        }
     }
   store(c.output(), y);
 }

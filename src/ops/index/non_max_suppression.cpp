@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "base/index.h"
+#include "base/work.h"
 #include "ops/reference_math.h"
 #include "ops/registry.h"
 
@@ -43,6 +44,7 @@ std::vector<int64_t> keep(const std::vector<Box>& boxes, const double* scores, i
     if (!score_threshold || scores[i] > *score_threshold) order.push_back(static_cast<int64_t>(i));
   std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) { return scores[a] > scores[b]; });
   for (int64_t i : order) {
+    poll_work(static_cast<int64_t>(kept.size()));
     if (static_cast<int64_t>(kept.size()) >= most) break;
     auto covers = [&](int64_t k) { return overlap(nth(boxes, i), nth(boxes, k)) > iou_threshold; };
     if (std::none_of(kept.begin(), kept.end(), covers)) kept.push_back(i);

@@ -2,6 +2,7 @@
 #include <cmath>
 #include <utility>
 
+#include "base/work.h"
 #include "ops/dim_checks.h"
 #include "ops/reference_math.h"
 #include "ops/registry.h"
@@ -22,6 +23,7 @@ double determinant(double* m, int64_t n) {
     }
     result *= m[k * n + k];
     for (int64_t i = k + 1; i < n; ++i) {
+      poll_work(n);
       const double factor = m[i * n + k] / m[k * n + k];
       for (int64_t j = k; j < n; ++j) m[i * n + j] -= factor * m[k * n + j];
     }

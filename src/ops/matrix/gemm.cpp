@@ -1,5 +1,6 @@
 // Gemm: alpha * a' * b' + beta * c, where a' and b' may be transposed and c broadcasts to the product.
 #include "base/index.h"
+#include "base/work.h"
 #include "ops/dim_checks.h"
 #include "ops/matrix/wrapping.h"
 #include "ops/reference_math.h"
@@ -47,8 +48,10 @@ std::vector<T> gemm_values(const RefCall& call, std::vector<T> a, std::vector<T>
   std::vector<T> y(static_cast<size_t>(m * n), T(0));
   for (int64_t i = 0; i < m; ++i) {
     T* row = y.data() + i * n;
-    for (int64_t j = 0; j < k; ++j)
+    for (int64_t j = 0; j < k; ++j) {
+      poll_work(n);
       for (int64_t x = 0; x < n; ++x) row[x] = with_product(row[x], nth(a, i * k + j), nth(b, j * n + x));
+    }
     for (int64_t x = 0; x < n; ++x) {
       row[x] = scaled(row[x], alpha);
       if (!c.empty()) row[x] = with_product(row[x], scaled(nth(c, i * c_strides[0] + x * c_strides[1]), beta), T(1));

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/index.h"
+#include "base/work.h"
 #include "ops/dim_checks.h"
 #include "ops/reference_math.h"
 #include "ops/registry.h"
@@ -27,6 +28,7 @@ void invert(std::vector<double>& m, std::vector<double>& inverse, int64_t n) {
       at(inverse, k, j) /= divisor;
     }
     for (int64_t i = 0; i < n; ++i) {
+      poll_work(n);
       const double factor = at(m, i, k);
       for (int64_t j = 0; i != k && j < n; ++j) {
         at(m, i, j) -= factor * at(m, k, j);

@@ -1,6 +1,7 @@
 // MatMul: numpy.matmul; leading dimensions broadcast, a 1-D operand counts as a row or a column.
 #include "base/error.h"
 #include "base/require.h"
+#include "base/work.h"
 #include "ops/broadcasting.h"
 #include "ops/dim_checks.h"
 #include "ops/matrix/wrapping.h"
@@ -43,8 +44,10 @@ std::vector<T> products(const std::vector<T>& a, const Dims& a_dims, const std::
     const T* pa = a.data() + dot(index, a_strides) * m * k;
     const T* pb = b.data() + dot(index, b_strides) * k * n;
     for (int64_t i = 0; i < m; ++i, out += n)
-      for (int64_t j = 0; j < k; ++j)
+      for (int64_t j = 0; j < k; ++j) {
+        poll_work(n);
         for (int64_t x = 0; x < n; ++x) out[x] = with_product(out[x], pa[i * k + j], pb[j * n + x]);
+      }
   } while (advance(index, batch));
   return y;
 }

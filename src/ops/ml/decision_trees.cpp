@@ -1,6 +1,7 @@
 // DecisionTrees: each row of features walks down every tree, and the leaves' votes make the row's targets: their sum, mean, least or
 // greatest, and the base values. What ai.onnx.ml's three ensembles of trees become; tensor/trees.h says what the attributes mean.
 #include "base/index.h"
+#include "base/work.h"
 #include "ops/dim_checks.h"
 #include "ops/reference_math.h"
 #include "ops/registry.h"
@@ -37,6 +38,7 @@ void trees_reference(RefCall& c) {
     double* sums = y.data() + r * trees.targets;
     std::vector<bool> has_vote(static_cast<size_t>(trees.targets));
     for (int32_t at : trees.roots) {
+      poll_work();
       while (at >= 0) {
         const TreeNode& node = nth(trees.nodes, at);
         at = node.next(nth(x, r * features + node.feature));

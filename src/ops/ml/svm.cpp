@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "base/work.h"
 #include "ops/reference_math.h"
 
 namespace kiln::ops {
@@ -53,6 +54,7 @@ SvmKernel::SvmKernel(const ShapeCall& c, bool linear) {
 }
 
 double SvmKernel::operator()(const double* row, const double* vector, int64_t features) const {
+  poll_work(features);
   double sum = 0;
   for (int64_t i = 0; i < features; ++i) {
     const double difference = row[i] - vector[i];

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "base/index.h"
+#include "base/work.h"
 #include "ops/dim_checks.h"
 #include "ops/reference_math.h"
 #include "ops/registry.h"
@@ -20,6 +21,7 @@ void lrn_reference(RefCall& c) {
     for (int64_t k = 0; k < channels; ++k) {
       const int64_t first = std::max<int64_t>(0, k - (size - 1) / 2), last = std::min(channels - 1, k + size / 2);
       for (int64_t i = 0; i < plane; ++i) {
+        poll_work(last - first);
         double squares = 0;
         for (int64_t j = first; j <= last; ++j) {
           const double v = nth(x, (n * channels + j) * plane + i);

@@ -21,10 +21,9 @@ const OpDef lp_pool = op("LpPool")
                           .reference([](RefCall& c) {
                             const PoolPlan plan(c);
                             const auto p = static_cast<double>(c.integer("p"));
-                            std::vector<double> x = doubles(c.input("x")),
-                                                y(static_cast<size_t>(c.output().size()), 0.0);
+                            std::vector<double> x = doubles(c.input("x"));
                             for (double& v : x) v = std::pow(std::abs(v), p);
-                            for_each_tap(plan, [&](size_t from, size_t to) { y[to] += x[from]; });
+                            std::vector<double> y = sum_planes(plan, std::move(x));
                             for (double& v : y) v = std::pow(v, 1 / p);
                             store(c.output(), y);
                           })

@@ -1,5 +1,4 @@
 // MaxPool: the maximum of each window, and its position in x. NaN wins; padding never does; the first of equals gives the position.
-#include <cmath>
 #include <limits>
 
 #include "ops/pool/pooling.h"
@@ -27,14 +26,15 @@ int64_t column_major(int64_t position, const Dims& dims) {
 
 void max_pool_reference(RefCall& c) {
   const PoolPlan plan(c);
-  const std::vector<double> x = doubles(c.input("x"));
-  std::vector<double> y(static_cast<size_t>(c.output().size()), lowest(c.input("x").dtype()));
-  std::vector<int64_t> indices(y.size(), -1);
-  for_each_tap(plan, [&](size_t from, size_t to) {
-    if (indices[to] >= 0 && (x[from] <= y[to] || std::isnan(y[to]))) return;
-    y[to] = x[from];
-    indices[to] = static_cast<int64_t>(from);
-  });
+  std::vector<Extreme> elements;
+  for (const double value : doubles(c.input("x"))) elements.push_back({value, static_cast<int64_t>(elements.size())});
+  const Extreme none{lowest(c.input("x").dtype()), -1};
+  std::vector<double> y;
+  std::vector<int64_t> indices;
+  for (const Extreme& most : fold_planes(plan, std::move(elements), none, larger)) {
+    y.push_back(most.value);
+    indices.push_back(most.position);
+  }
   store(c.output(), y);
   if (!c.wants(1)) return;
   if (c.integer("storage_order") == 1)

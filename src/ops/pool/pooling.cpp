@@ -2,7 +2,6 @@
 #include "ops/pool/pooling.h"
 
 #include "ops/dim_checks.h"
-#include "ops/reference_math.h"
 
 namespace kiln::ops {
 
@@ -31,7 +30,13 @@ PoolPlan::PoolPlan(const RefCall& c) : window(pool_window(c.shapes())), out(stat
   channels = x[0] * x[1];
   in_plane = element_count(in);
   out_plane = element_count(out);
-  taps = make_taps(out, in, static_dims(window.kernel), window.strides, window.dilations, static_dims(window.begin));
+  const Dims kernel = static_dims(window.kernel), begin = static_dims(window.begin);
+  for (size_t i = 0; i < in.size(); ++i)
+    axes.push_back({in[i], out[i], kernel[i], window.strides[i], window.dilations[i], begin[i]});
+}
+
+std::vector<double> sum_planes(const PoolPlan& plan, std::vector<double> values) {
+  return fold_planes(plan, std::move(values), 0.0, [](double a, double b) { return a + b; });
 }
 
 void reduce_channels(RefCall& c, const std::function<double(const double*, int64_t)>& reduce) {

@@ -1,9 +1,11 @@
-// What the poolings share: their window, their shape rule, and the walk over all channels.
+// What the poolings share: their window, their shape rule, and what becomes of each window.
 #pragma once
 #include <functional>
 
 #include "base/work.h"
 #include "ops/conv/window.h"
+#include "ops/reference_math.h"
+#include "tensor/sliding_fold.h"
 
 namespace kiln::ops {
 
@@ -18,19 +20,29 @@ struct PoolPlan {
   Dims in, out;      // spatial sizes
   int64_t channels;  // n * c
   int64_t in_plane, out_plane;
-  Taps taps;
+  std::vector<SlidingAxis> axes;
 };
-// For every channel and every pair (element of the window, output): visit(input position, output position), both in the whole tensor.
-template <class Visit> void for_each_tap(const PoolPlan& plan, Visit visit) {
-  for (int64_t k = 0; k < plan.channels; ++k)
-    for (const Tap& tap : plan.taps.taps)
-      for (const Tap::Row& row : tap.rows) {
-        poll_work();
-        for (int64_t i = 0; i < row.count; ++i)
-          visit(static_cast<size_t>(k * plan.in_plane + row.big + i * plan.taps.step),
-                static_cast<size_t>(k * plan.out_plane + row.small + i));
-      }
+// For every channel of `values` and every output, what join makes of the window's elements, `none` where there are none.
+template <class T, class Join>
+std::vector<T> fold_planes(const PoolPlan& plan, std::vector<T> values, const T& none, Join join) {
+  Dims dims = plan.in;
+  for (const size_t i : folding_order(plan.axes)) {
+    const SlidingAxis& axis = plan.axes[i];
+    const int64_t outer = plan.channels * product(dims, 0, i), inner = product(dims, i + 1, dims.size());
+    std::vector<T> folded(static_cast<size_t>(outer * axis.out * inner)), scratch(static_cast<size_t>(2 * axis.in));
+    for (int64_t line = 0; line < outer * inner; ++line) {
+      count_rounds(axis.in + axis.out);
+      const int64_t o = line / inner, at = line % inner;
+      fold_windows(axis, values.data() + o * axis.in * inner + at, folded.data() + o * axis.out * inner + at, inner,
+                   none, join, scratch.data());
+    }
+    dims[i] = axis.out;
+    values = std::move(folded);
+  }
+  return values;
 }
+// The sums of the windows of `values`.
+std::vector<double> sum_planes(const PoolPlan& plan, std::vector<double> values);
 
 // Reduces each channel of x by `reduce(first, count)`.
 void reduce_channels(RefCall& c, const std::function<double(const double*, int64_t)>& reduce);

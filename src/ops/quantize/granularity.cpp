@@ -69,7 +69,10 @@ void check_granularity(ShapeCall& c, std::string_view x, std::string_view parame
   if (count == Dim(1)) return;
   const int64_t block_size = c.integer("block_size");
   if (block_size < 0) throw Error(Code::kInvalidArgument, "block_size is " + std::to_string(block_size));
-  const auto axis = static_cast<size_t>(c.axis("axis", c.rank(x)));
+  // The usual axis, 1, is none of a vector: a count that only running can tell must be 1 then.
+  const int64_t asked = c.integer("axis"), rank = c.rank(x);
+  if (block_size == 0 && !count.is_constant() && (asked < -rank || asked >= rank)) return;
+  const auto axis = static_cast<size_t>(normalize_axis(asked, rank));
   if (block_size == 0) {
     if (shape.size() != 1)
       fail(parameter, to_string(shape), to_string(dims), "block_size is 0, so that only one dimension is allowed");

@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "base/index.h"
+#include "base/work.h"
 #include "ops/dim_checks.h"
 #include "ops/reference_math.h"
 
@@ -147,6 +148,7 @@ std::vector<double> Recurrence::recurrent_part(int64_t direction, const std::vec
   const double* bias = b_.data() + (direction * 2 + 1) * all + from;
   std::vector<double> result(bias, bias + count);
   const double* r = r_.data() + direction * hidden_ * all + from;
+  poll_work(hidden_ * count);
   for (int64_t j = 0; j < hidden_; ++j, r += all)
     for (int64_t i = 0; i < count; ++i) nth(result, i) += nth(state, j) * r[i];
   return result;

@@ -4,6 +4,7 @@
 #include <numbers>
 
 #include "base/index.h"
+#include "base/work.h"
 #include "ops/dim_checks.h"
 #include "ops/reference_math.h"
 #include "ops/registry.h"
@@ -20,12 +21,14 @@ Line transformed(const Line& x, double sign, int64_t count) {
     nth(sine, i) = sign * std::sin(angle);
   }
   Line y{std::vector<double>(static_cast<size_t>(count)), std::vector<double>(static_cast<size_t>(count))};
-  for (int64_t k = 0; k < count; ++k)
+  for (int64_t k = 0; k < count; ++k) {
+    poll_work(n);
     for (int64_t i = 0, at = 0; i < n; ++i, at = (at + k) % n) {
       const auto s = static_cast<size_t>(i), t = static_cast<size_t>(at), o = static_cast<size_t>(k);
       y.re[o] += x.re[s] * cosine[t] - x.im[s] * sine[t];
       y.im[o] += x.re[s] * sine[t] + x.im[s] * cosine[t];
     }
+  }
   return y;
 }
 

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/index.h"
 #include "base/require.h"
+#include "base/work.h"
 #include "ops/dim_checks.h"
 #include "ops/registry.h"
 
@@ -107,6 +108,7 @@ void count_row(const std::vector<int64_t>& row, const Grams& grams, const GramLe
   for (int64_t distance = 1; distance <= std::min(n.skips, size) + 1; ++distance) {
     const int64_t least = distance == 1 ? n.least : std::max<int64_t>(n.least, 2);
     for (int64_t start = 0; start < size; ++start) {
+      poll_work();
       int64_t node = 0, length = 1;
       for (int64_t at = start; at < size && length <= n.most; at += distance, ++length) {
         node = grams.follow(node, nth(row, at));

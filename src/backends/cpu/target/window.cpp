@@ -46,6 +46,17 @@ kernels::SlidingWindow window_of(const Problem& p, const Ints& kernel) {
   return w;
 }
 
+Refusal needs_short_windows(const Problem& p) {
+  const auto plane = [](const Argument& a) {
+    double count = 1;
+    for (size_t i = 2; i < a.opt.size(); ++i) count *= static_cast<double>(a.opt[i]);
+    return count;
+  };
+  if (!kernels::windows_overlap(p.attributes().ints("kernel_shape"), plane(p.input(0)), plane(p.outputs[0])))
+    return accept();
+  return refuse("the windows are long and overlap");
+}
+
 kernels::ImageView image_of(const Dims& d) {
   kernels::ImageView v;
   v.batch = d[0];

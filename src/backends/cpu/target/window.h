@@ -10,6 +10,8 @@ namespace kiln::cpu {
 kernels::SlidingWindow window_of(const Problem& problem, const Ints& kernel);
 // The same for any number of spatial dimensions.
 kernels::SpatialWindow spatial_window_of(const Problem& problem, const Ints& kernel);
+// The windows of a pooling do not have so many elements in common that folding them axis by axis is much less work.
+Refusal needs_short_windows(const Problem& pooling);
 // Argument [n,c,w] or [n,c,h,w] at these dimensions.
 kernels::ImageView image_of(const Dims& dims);
 // Do the channels of an image lie innermost?

@@ -2,6 +2,7 @@
 #include "backends/ref/device/device.h"
 
 #include <cstring>
+#include <new>
 
 #include "base/require.h"
 #include "device/host_device.h"
@@ -112,6 +113,8 @@ class Reference final : public Kernel {
     } catch (const Error& e) {
       message_ = e.message();
       return {e.code(), message_.c_str()};
+    } catch (const std::bad_alloc&) {
+      return {Code::kOutOfMemory, "there is no memory for what the layer computes with"};
     } catch (const std::exception& e) {
       message_ = e.what();
       return {Code::kExecution, message_.c_str()};

@@ -4,7 +4,7 @@
 #include <algorithm>
 
 #include "backends/cpu/device/compute/gemm.h"
-#include "backends/cpu/device/compute/parallel.h"
+#include "backends/cpu/device/compute/pieces.h"
 #include "backends/cpu/device/compute/softmax.h"
 
 namespace kiln::cpu {
@@ -14,6 +14,7 @@ constexpr int64_t kScoreFloats = 48 * 1024;  // of a block of queries
 
 constexpr BlockConfig kScores{};
 constexpr BlockConfig kValues{.block_rows = 56};
+constexpr double kNanosecondsPerPair = 0.02;  // of a query's and a key's number
 
 int64_t align(int64_t floats) { return (floats + 15) / 16 * 16; }
 
@@ -21,7 +22,7 @@ struct Plan {
   Plan(const AttentionShape& s, int most_threads) {
     const double terms = static_cast<double>(s.batch * s.heads) * static_cast<double>(s.queries * s.keys) *
                          static_cast<double>(s.size + s.value_size + 20);
-    threads = useful_threads(most_threads, terms * 0.02);
+    threads = useful_threads(most_threads, terms * kNanosecondsPerPair);
     items = s.batch * s.heads;
     splits = items % threads == 0 || items >= 4 * threads
                  ? 1
@@ -61,7 +62,9 @@ void run_head(const AttentionShape& s, const Plan& plan, int64_t item, int64_t b
   q += b * s.q.batch + h * s.q.head;
   y += b * s.y.batch + h * s.y.head;
   if (mask) mask += (s.mask_period > 0 ? b % s.mask_period : b) * s.mask_strides[0] + h * s.mask_strides[1];
+  Looks looks(kNanosecondsPerPair);
   for (int64_t i = begin; i < end; i += plan.rows) {
+    if (looks.before(static_cast<double>(plan.rows * s.keys) * static_cast<double>(s.size + s.value_size))) return;
     // Whole panels, as they were packed.
     const int64_t rows = std::min(plan.rows, end - i),
                   seen = s.causal ? std::min(s.keys, (i + rows + kScores.panel - 1) / kScores.panel * kScores.panel)
@@ -99,7 +102,7 @@ void attention(const AttentionShape& s, const float* q, const float* k, const fl
   const int64_t pieces = std::min<int64_t>(plan.threads, units);
   parallel_ranges(static_cast<int>(pieces), pieces, [&](int64_t first, int64_t last) {
     for (int64_t piece = first; piece < last; ++piece)
-      for (int64_t unit = units * piece / pieces; unit < units * (piece + 1) / pieces; ++unit) {
+      for (int64_t unit = units * piece / pieces; unit < units * (piece + 1) / pieces && !work_ended(); ++unit) {
         const int64_t part = unit % plan.splits, begin = s.queries * part / plan.splits,
                       end = s.queries * (part + 1) / plan.splits;
         run_head(s, plan, unit / plan.splits, begin, end, q, k, v, mask, y,

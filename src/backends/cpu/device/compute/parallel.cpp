@@ -10,7 +10,9 @@
 #include <system_error>
 #include <thread>
 
+#include "backends/cpu/device/compute/pieces.h"
 #include "backends/cpu/device/compute/thread_limit.h"
+#include "base/work.h"
 
 namespace kiln::cpu {
 namespace {
@@ -35,6 +37,7 @@ class alignas(64) Job {
   void open(int parts, PartFunction function, void* context, int helpers) noexcept {
     function_ = function;
     context_ = context;
+    work_ = current_work();
     places_.store(helpers, std::memory_order_relaxed);
     done_.store(1, std::memory_order_relaxed);
     const uint64_t epoch = (state_.load(std::memory_order_relaxed) >> 32) + 1;
@@ -47,7 +50,10 @@ class alignas(64) Job {
     uint64_t s = state_.load(std::memory_order_acquire);
     while ((s >> 16 & kMaxParts) < (s & kMaxParts)) {
       if (!state_.compare_exchange_weak(s, s + (uint64_t{1} << 16), std::memory_order_acquire)) continue;
-      function_(context_, static_cast<int>(s >> 16 & kMaxParts));
+      {
+        const LentWork lent(work_);
+        function_(context_, static_cast<int>(s >> 16 & kMaxParts));
+      }
       done_.fetch_add(1, std::memory_order_release);
       helped = true;
       s = state_.load(std::memory_order_acquire);
@@ -78,6 +84,7 @@ class alignas(64) Job {
   std::atomic_flag taken_ = ATOMIC_FLAG_INIT;
   PartFunction function_ = nullptr;
   void* context_ = nullptr;
+  Work work_;
 };
 
 class Pool {
@@ -165,6 +172,8 @@ int thread_count() noexcept {
 }
 
 void limit_threads(int most) noexcept { most_threads = most; }
+
+bool work_ended() noexcept { return current_work().ended(); }
 
 void run_parts(int parts, PartFunction function, void* context) noexcept {
   static Pool& pool = *new Pool(thread_count() - 1);  // its threads live until the process ends

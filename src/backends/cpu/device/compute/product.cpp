@@ -5,7 +5,7 @@
 #include <cmath>
 
 #include "backends/cpu/device/compute/denormals.h"
-#include "backends/cpu/device/compute/parallel.h"
+#include "backends/cpu/device/compute/pieces.h"
 #include "backends/cpu/device/compute/tile_kernel.h"
 #include "base/checked.h"
 
@@ -146,9 +146,13 @@ void run_product_part(const Product& product, const BlockConfig& config, int par
   Walk w(own, config);
   const int64_t at_once = config.block_columns > 0 ? ceil_div(config.block_columns, config.panel) : panels;
   const int64_t row_parts = ceil_div(rows.size(), w.rows_at_once);
+  const double depth = static_cast<double>(product.taps * product.depth);
+  Looks looks(kNanosecondsPerTerm);
   for (int64_t first = columns.begin; first < columns.end; first += at_once) {
     for (int64_t i = 0; i < row_parts; ++i) {
       const Range r = Range::piece(rows.size(), row_parts, i);
+      if (looks.before(static_cast<double>(r.size() * std::min(at_once, columns.end - first) * config.panel) * depth))
+        return;
       run_rows(w, rows.begin + r.begin, r.size(), first, std::min(first + at_once, columns.end));
     }
   }

@@ -9,12 +9,13 @@
 #include "backends/cpu/device/compute/denormals.h"
 #include "backends/cpu/device/compute/epilogue.h"
 #include "backends/cpu/device/compute/gemm.h"
-#include "backends/cpu/device/compute/parallel.h"
+#include "backends/cpu/device/compute/pieces.h"
 
 namespace kiln::cpu {
 namespace {
 
-constexpr int64_t kUnits = 16;  // of a block
+constexpr int64_t kUnits = 16;              // of a block
+constexpr int64_t kStepsBetweenLooks = 64;  // at whether the work is to end
 
 int64_t align(int64_t n) { return (n + 15) / 16 * 16; }
 
@@ -116,6 +117,7 @@ class Run {
              d_.packed, bias, config, nullptr);
     }
     for (int64_t i = 0; i < l_.steps; ++i) {
+      if (i % kStepsBetweenLooks == kStepsBetweenLooks - 1 && work_ended()) return;
       const int64_t at = l_.reverse ? l_.steps - 1 - i : i;
       parallel_ranges(threads_, s_.blocks, [&](int64_t first, int64_t last) {
         const DenormalsAreZero fast;

@@ -4,7 +4,7 @@
 #include <algorithm>
 
 #include "backends/cpu/device/compute/denormals.h"
-#include "backends/cpu/device/compute/parallel.h"
+#include "backends/cpu/device/compute/pieces.h"
 #include "backends/cpu/device/compute/product.h"
 #include "backends/cpu/device/compute/tile_kernel.h"
 #include "backends/cpu/device/compute/winograd_kernel.h"
@@ -73,8 +73,12 @@ class Worker {
 
   void run(Range tiles, Range columns) {
     const int64_t parts = ceil_div(tiles.size(), plan_.at_once);
+    Looks looks(kNanosecondsPerTerm);
     for (int64_t i = 0; i < parts; ++i) {
       const Range part = Range::piece(tiles.size(), parts, i);
+      if (looks.before(static_cast<double>(part.size() * plan_.planes) *
+                       static_cast<double>(s_.in_c * (columns.end - columns.begin))))
+        return;
       const Range block{tiles.begin + part.begin, tiles.begin + part.end};
       for (int64_t t = block.begin; t < block.end; ++t) transform_in(t, v_ + (t - block.begin) * plan_.channels);
       for (int64_t c = columns.begin; c < columns.end; c += plan_.columns) {

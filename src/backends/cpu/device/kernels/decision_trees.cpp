@@ -5,6 +5,7 @@
 #include <limits>
 #include <vector>
 
+#include "backends/cpu/device/compute/pieces.h"
 #include "backends/cpu/device/kernels/dense.h"
 #include "backends/cpu/device/kernels/registry.h"
 #include "tensor/trees.h"
@@ -133,16 +134,17 @@ class DecisionTrees final : public DenseKernel {
     auto* y = static_cast<T*>(call.outputs[0].data);
     const auto trees = static_cast<double>(trees_.roots.size());
     const double depth = 1 + std::log2(1 + static_cast<double>(trees_.nodes.size()) / std::max(trees, 1.0));
-    const int threads = useful_threads(thread_count(), 1.5 * static_cast<double>(rows) * trees * depth);
-    parallel_ranges(threads, (rows + kTogether - 1) / kTogether, [&](int64_t begin, int64_t end, int part) {
-      auto* sums = reinterpret_cast<double*>(static_cast<uint8_t*>(call.workspace) + part * block_bytes());
-      const int64_t last = std::min(end * kTogether, rows);
-      for (int64_t first = begin * kTogether; first < last; first += block_rows()) {
-        const int64_t count = std::min(block_rows(), last - first);
-        block(walk, x + first * features, features, count, sums);
-        finish(sums, count, y + first * trees_.targets);
-      }
-    });
+    const double work = 1.5 * static_cast<double>(rows) * trees * depth;
+    parallel_pieces(
+        thread_count(), work, (rows + kTogether - 1) / kTogether, [&](int64_t begin, int64_t end, int part) {
+          auto* sums = reinterpret_cast<double*>(static_cast<uint8_t*>(call.workspace) + part * block_bytes());
+          const int64_t last = std::min(end * kTogether, rows);
+          for (int64_t first = begin * kTogether; first < last; first += block_rows()) {
+            const int64_t count = std::min(block_rows(), last - first);
+            block(walk, x + first * features, features, count, sums);
+            finish(sums, count, y + first * trees_.targets);
+          }
+        });
   }
 
   template <class T>

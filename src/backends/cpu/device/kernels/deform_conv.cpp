@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "backends/cpu/device/compute/gemm.h"
+#include "backends/cpu/device/compute/pieces.h"
 #include "backends/cpu/device/compute/transpose.h"
 #include "backends/cpu/device/compute/weighted_rows.h"
 #include "backends/cpu/device/kernels/dense.h"
@@ -110,12 +111,11 @@ class DeformConv final : public DenseKernel {
     const int64_t blocks = (places_ + kPlaces - 1) / kPlaces;
     const double work = static_cast<double>(y.dims[0] * places_) * static_cast<double>(in_ * taps_) *
                         (0.2 + 0.05 * static_cast<double>(product_.n));
-    parallel_ranges(useful_threads(thread_count(), work), y.dims[0] * groups_ * blocks,
-                    [&](int64_t begin, int64_t end, int part) {
-                      float* own = space + shared_floats() + part * own_floats();
-                      for (int64_t i = begin; i < end; ++i)
-                        block(call, i / blocks / groups_, i / blocks % groups_, i % blocks * kPlaces, space, own);
-                    });
+    parallel_pieces(thread_count(), work, y.dims[0] * groups_ * blocks, [&](int64_t begin, int64_t end, int part) {
+      float* own = space + shared_floats() + part * own_floats();
+      for (int64_t i = begin; i < end; ++i)
+        block(call, i / blocks / groups_, i / blocks % groups_, i % blocks * kPlaces, space, own);
+    });
     return kOkStatus;
   }
 

@@ -2,6 +2,7 @@
 // points (may be absent), then either nothing more (the result is int32), or scales of x and w, scale and zero point of the result
 // (bytes), and a bias (int32, may be absent). Parameters: the window, groups.
 #include "backends/cpu/device/compute/integer_product.h"
+#include "backends/cpu/device/compute/pieces.h"
 #include "backends/cpu/device/kernels/dense.h"
 #include "backends/cpu/device/kernels/integer_result.h"
 #include "backends/cpu/device/kernels/registry.h"
@@ -72,8 +73,8 @@ class IntegerConv final : public DenseKernel {
   Status launch_dense(const KernelCall& call) noexcept override {
     const TensorView &w = call.inputs[1], &y = call.outputs[0];
     if (y.elements() == 0) return kOkStatus;
-    const int parts = useful_threads(
-        thread_count(), kNanosecondsPerConvTerm * static_cast<double>(y.elements()) * static_cast<double>(depth()));
+    const double work = kNanosecondsPerConvTerm * static_cast<double>(y.elements()) * static_cast<double>(depth());
+    const int parts = useful_threads(thread_count(), work);
     if (call.workspace_size < weight_bytes() + own_bytes() * static_cast<size_t>(parts))
       return {Code::kMalformedPlan, "the workspace of a convolution of bytes is too small"};
     auto* weights = static_cast<int16_t*>(call.workspace);
@@ -86,7 +87,7 @@ class IntegerConv final : public DenseKernel {
       }
     });
     const int64_t panels = (out_plane_ + kIntegerPanel - 1) / kIntegerPanel;
-    parallel_ranges(parts, y.dims[0] * groups_ * panels, [&](int64_t begin, int64_t end, int part) {
+    parallel_pieces(parts, work, y.dims[0] * groups_ * panels, [&](int64_t begin, int64_t end, int part) {
       auto* own = static_cast<uint8_t*>(call.workspace) + weight_bytes() + own_bytes() * static_cast<size_t>(part);
       for (int64_t i = begin; i < end; ++i)
         run_panel(call, weights, i / panels / groups_, i / panels % groups_, i % panels * kIntegerPanel, own);

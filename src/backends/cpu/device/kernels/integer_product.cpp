@@ -4,6 +4,7 @@
 
 #include <vector>
 
+#include "backends/cpu/device/compute/pieces.h"
 #include "backends/cpu/device/kernels/dense.h"
 #include "backends/cpu/device/kernels/integer_result.h"
 #include "backends/cpu/device/kernels/registry.h"
@@ -58,9 +59,8 @@ class IntegerProduct final : public DenseKernel {
     return true;
   }
 
-  int threads(const KernelCall& call) const {
-    return useful_threads(thread_count(), kNanosecondsPerProductTerm * static_cast<double>(call.outputs[0].elements()) *
-                                              static_cast<double>(k_));
+  double nanoseconds(const KernelCall& call) const {
+    return kNanosecondsPerProductTerm * static_cast<double>(call.outputs[0].elements()) * static_cast<double>(k_);
   }
   int64_t terms() const { return paired(k_); }
   size_t left_bytes(const KernelCall& call) const {
@@ -75,16 +75,19 @@ class IntegerProduct final : public DenseKernel {
 
   Status launch_dense(const KernelCall& call) noexcept override {
     if (call.outputs[0].elements() == 0) return kOkStatus;
-    const int parts = threads(call);
+    const int parts = useful_threads(thread_count(), nanoseconds(call));
     if (call.workspace_size < left_bytes(call) + own_bytes() * static_cast<size_t>(parts))
       return {Code::kMalformedPlan, "the workspace of a product of bytes is too small"};
     auto* left = static_cast<int16_t*>(call.workspace);
     center_left(call, left, parts);
     const int64_t panels = (n_ + kIntegerPanel - 1) / kIntegerPanel;
-    parallel_ranges(parts, static_cast<int64_t>(pairs_.size()) * panels, [&](int64_t begin, int64_t end, int part) {
-      auto* own = static_cast<uint8_t*>(call.workspace) + left_bytes(call) + own_bytes() * static_cast<size_t>(part);
-      for (int64_t i = begin; i < end; ++i) run_panel(call, left, i / panels, i % panels * kIntegerPanel, own);
-    });
+    parallel_pieces(parts, nanoseconds(call), static_cast<int64_t>(pairs_.size()) * panels,
+                    [&](int64_t begin, int64_t end, int part) {
+                      auto* own = static_cast<uint8_t*>(call.workspace) + left_bytes(call) +
+                                  own_bytes() * static_cast<size_t>(part);
+                      for (int64_t i = begin; i < end; ++i)
+                        run_panel(call, left, i / panels, i % panels * kIntegerPanel, own);
+                    });
     return kOkStatus;
   }
 

@@ -6,13 +6,15 @@
 #include <vector>
 
 #include "backends/cpu/device/compute/box_overlap.h"
-#include "backends/cpu/device/compute/parallel.h"
+#include "backends/cpu/device/compute/pieces.h"
 #include "backends/cpu/device/kernels/dense.h"
 #include "backends/cpu/device/kernels/registry.h"
 #include "base/index.h"
 
 namespace kiln::cpu::kernels {
 namespace {
+
+constexpr double kNanosecondsPerPair = 0.5;  // of boxes
 
 Box make_box(const float* v, bool center) {
   const double a = v[0], b = v[1], c = v[2], d = v[3];
@@ -102,7 +104,9 @@ class NonMaxSuppression final : public DenseKernel {
     for (int64_t i = 0; i < count && most > 0; ++i)
       if (!filtered || scores[i] > least) heap[n++] = {scores[i], i};
     std::make_heap(heap, heap + n, is_behind);
+    Looks looks(kNanosecondsPerPair);
     for (; n > 0 && static_cast<int64_t>(kept.size()) < most; --n) {
+      if (looks.before(static_cast<double>(kept.size()))) return;
       std::pop_heap(heap, heap + n, is_behind);
       const Box& box = boxes[heap[n - 1].box];
       const auto count_taken = static_cast<int64_t>(kept.size());

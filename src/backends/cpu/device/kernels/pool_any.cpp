@@ -5,13 +5,21 @@
 #include <limits>
 #include <vector>
 
+#include "backends/cpu/device/compute/pieces.h"
 #include "backends/cpu/device/kernels/dense.h"
 #include "backends/cpu/device/kernels/registry.h"
 #include "backends/cpu/device/kernels/spatial_window.h"
 #include "base/index.h"
+#include "tensor/sliding_fold.h"
 
 namespace kiln::cpu::kernels {
 namespace {
+
+constexpr size_t kMostAxes = 8;
+constexpr double kNanosecondsPerFold = 15;  // of an element of an axis
+
+constexpr Extreme kNothing{-std::numeric_limits<double>::infinity(), -1};
+Extreme sum(const Extreme& a, const Extreme& b) { return {a.value + b.value, a.position}; }
 
 enum class Kind : uint8_t { kMax, kMean, kMeanWithPadding, kNorm };
 
@@ -43,33 +51,46 @@ class PoolAny final : public DenseKernel {
     if (two && call.outputs[1].present() && (call.outputs[1].dtype != DType::kI64 || !same_dims(call.outputs[1], y)))
       return {Code::kShapeMismatch, "the positions of a pooling have another shape"};
     reaches_.clear();
+    axes_.clear();
+    slides_ = false;
     if (y.elements() == 0) return kOkStatus;
     for (size_t i = 0; i < window_.rank(); ++i) {
       if (!window_.fits(i, x.dims[i + 2], y.dims[i + 2]))
         return {Code::kShapeMismatch, "operands of a pooling do not fit each other"};
       reaches_.push_back(reach(i, x.dims[i + 2], y.dims[i + 2]));
     }
+    order_ = folding_order(axes_);
+    slides_ = windows_overlap(window_.kernel, static_cast<double>(extent(x, 2, x.rank)),
+                              static_cast<double>(extent(y, 2, y.rank)));
     return kOkStatus;
   }
 
-  std::vector<Reach> reach(size_t axis, int64_t in, int64_t out) const {
+  std::vector<Reach> reach(size_t axis, int64_t in, int64_t out) {
     const auto [begin, end] = window_.pads(axis, in, out);
-    const int64_t step = window_.dilations[axis], taps = window_.kernel[axis];
-    // Taps at start + t * step that lie in [0, length).
-    const auto inside = [&](int64_t start, int64_t length, int64_t& skipped) {
-      skipped = start < 0 ? std::min((-start + step - 1) / step, taps) : 0;
-      const int64_t first = start + skipped * step;
-      return first >= length ? 0 : std::min(taps - skipped, (length - first + step - 1) / step);
-    };
+    const SlidingAxis windows{in, out, window_.kernel[axis], window_.strides[axis], window_.dilations[axis], begin};
+    axes_.push_back(windows);
     std::vector<Reach> list;
     for (int64_t o = 0; o < out; ++o) {
-      const int64_t start = o * window_.strides[axis] - begin;
-      int64_t skipped = 0, ignored = 0;
-      const int64_t count = inside(start, in, skipped);
-      const int64_t padded = inside(start + begin, in + begin + end, ignored);
-      list.push_back({start + skipped * step, count, kind_ == Kind::kMeanWithPadding ? padded : count});
+      const auto [first, count] = windows.reach(o);
+      const bool padded = kind_ == Kind::kMeanWithPadding;
+      list.push_back({first, count, padded ? windows.padded_reach(o, end).count : count});
     }
     return list;
+  }
+
+  // A plane, what is made of it, and room to fold a line.
+  size_t elements_of_fold(const KernelCall& call) const {
+    int64_t line = 0;
+    for (const SlidingAxis& axis : axes_) line = std::max(line, 2 * axis.in);
+    return static_cast<size_t>(line + 2 * std::max(extent(call.inputs[0], 2, call.inputs[0].rank),
+                                                   extent(call.outputs[0], 2, call.outputs[0].rank)));
+  }
+  static int fold_threads(const KernelCall& call) {
+    return static_cast<int>(std::min<int64_t>(thread_count(), call.outputs[0].dims[0] * call.outputs[0].dims[1]));
+  }
+  size_t workspace_dense(const KernelCall& call) override {
+    if (!prepare_dense(call).ok()) return kNoWorkspace;
+    return slides_ ? sizeof(Extreme) * elements_of_fold(call) * static_cast<size_t>(fold_threads(call)) : 0;
   }
 
   Status launch_dense(const KernelCall& call) noexcept override {
@@ -78,10 +99,11 @@ class PoolAny final : public DenseKernel {
     const int64_t planes = y.dims[0] * y.dims[1], in = extent(x, 2, x.rank), out = extent(y, 2, y.rank);
     double taps = 1;
     for (int64_t k : window_.kernel) taps *= static_cast<double>(k);
-    const int threads = useful_threads(thread_count(), static_cast<double>(y.elements()) * (5 + taps));
     auto* positions =
         call.outputs.size() == 2 && call.outputs[1].present() ? static_cast<int64_t*>(call.outputs[1].data) : nullptr;
-    parallel_ranges(threads, planes * y.dims[2], [&](int64_t begin, int64_t end) {
+    if (slides_) return launch_fold(call, positions);
+    const double nanoseconds = static_cast<double>(y.elements()) * (5 + taps);
+    parallel_pieces(thread_count(), nanoseconds, planes * y.dims[2], [&](int64_t begin, int64_t end) {
       const int64_t slice = out / y.dims[2];
       for (int64_t i = begin; i < end; ++i) {
         const int64_t plane = i / y.dims[2], at = plane * out + i % y.dims[2] * slice;
@@ -92,11 +114,69 @@ class PoolAny final : public DenseKernel {
     return kOkStatus;
   }
 
+  // Long windows, axis by axis.
+  Status launch_fold(const KernelCall& call, int64_t* positions) const noexcept {
+    const TensorView &x = call.inputs[0], &y = call.outputs[0];
+    const int64_t planes = y.dims[0] * y.dims[1], in = extent(x, 2, x.rank), out = extent(y, 2, y.rank);
+    const size_t own = elements_of_fold(call);
+    const int threads = fold_threads(call);
+    if (call.workspace_size < sizeof(Extreme) * own * static_cast<size_t>(threads))
+      return {Code::kMalformedPlan, "the workspace of a pooling is too small"};
+    parallel_ranges(threads, planes, [&](int64_t begin, int64_t end, int part) {
+      Extreme* const space = static_cast<Extreme*>(call.workspace) + own * static_cast<size_t>(part);
+      for (int64_t p = begin; p < end; ++p) {
+        const Extreme* folded = fold_plane(static_cast<const float*>(x.data) + p * in, in, std::max(in, out), space);
+        if (!folded) return;
+        for (int64_t k = 0; k < out; ++k) {
+          Result r;
+          r.position = folded[k].position;
+          if (kind_ == Kind::kMax) r.best = static_cast<float>(folded[k].value);
+          else r.sum = folded[k].value;
+          static_cast<float*>(y.data)[p * out + k] = finish(r, divisor_of(y, k));
+          if (positions) positions[p * out + k] = r.position < 0 ? -1 : p * in + position_of(x, r.position);
+        }
+      }
+    });
+    return kOkStatus;
+  }
+
+  // What becomes of the windows of a plane, in `space`; null when the work was ended.
+  const Extreme* fold_plane(const float* plane, int64_t in, int64_t room, Extreme* space) const noexcept {
+    Extreme *from = space, *to = space + room, *const line = to + room;
+    for (int64_t i = 0; i < in; ++i) from[i] = {kind_ == Kind::kNorm ? power(plane[i]) : plane[i], i};
+    int64_t sizes[kMostAxes];
+    for (size_t i = 0; i < axes_.size(); ++i) sizes[i] = axes_[i].in;
+    Looks looks(kNanosecondsPerFold);
+    for (const size_t i : order_) {
+      const SlidingAxis& axis = axes_[i];
+      int64_t outer = 1, inner = 1;
+      for (size_t k = 0; k < axes_.size(); ++k) (k < i ? outer : inner) *= k == i ? 1 : sizes[k];
+      for (int64_t n = 0; n < outer * inner; ++n) {
+        if (looks.before(static_cast<double>(axis.in + axis.out))) return nullptr;
+        const Extreme* source = from + n / inner * axis.in * inner + n % inner;
+        Extreme* result = to + n / inner * axis.out * inner + n % inner;
+        if (kind_ == Kind::kMax) fold_windows(axis, source, result, inner, kNothing, larger, line);
+        else fold_windows(axis, source, result, inner, Extreme{0, -1}, sum, line);
+      }
+      sizes[i] = axis.out;
+      std::swap(from, to);
+    }
+    return from;
+  }
+
+  int64_t divisor_of(const TensorView& y, int64_t output) const {
+    int64_t divisor = 1;
+    for (size_t i = window_.rank(); i-- > 0;) {
+      divisor *= nth(reaches_[i], output % y.dims[i + 2]).divisor;
+      output /= y.dims[i + 2];
+    }
+    return divisor;
+  }
+
   // Outputs [first, first + count) of one plane.
   void run_slice(const TensorView& x, const TensorView& y, const float* plane, int64_t plane_at, int64_t first,
                  int64_t count, float* to, int64_t* positions) const {
     const size_t rank = window_.rank();
-    constexpr size_t kMostAxes = 8;
     Reach window[kMostAxes];
     int64_t strides[kMostAxes];
     int64_t step = 1;
@@ -128,7 +208,7 @@ class PoolAny final : public DenseKernel {
 
   void walk(const Reach* window, const int64_t* strides, const float* plane, Result& r) const {
     const size_t rank = window_.rank(), last = rank - 1;
-    int64_t index[8] = {};
+    int64_t index[kMostAxes] = {};
     for (;;) {
       int64_t at = 0;
       for (size_t i = 0; i < rank; ++i) at += (window[i].first + index[i] * window_.dilations[i]) * strides[i];
@@ -157,12 +237,14 @@ class PoolAny final : public DenseKernel {
         for (int64_t k = 0; k < count; ++k, at += step) r.sum += plane[at];
         return;
       case Kind::kNorm:
-        for (int64_t k = 0; k < count; ++k, at += step) {
-          const double v = std::abs(static_cast<double>(plane[at]));
-          r.sum += p_ == 1 ? v : p_ == 2 ? v * v : std::pow(v, static_cast<double>(p_));
-        }
+        for (int64_t k = 0; k < count; ++k, at += step) r.sum += power(plane[at]);
         return;
     }
+  }
+
+  double power(double v) const {
+    v = std::abs(v);
+    return p_ == 1 ? v : p_ == 2 ? v * v : std::pow(v, static_cast<double>(p_));
   }
 
   float finish(const Result& r, int64_t divisor) const {
@@ -188,6 +270,10 @@ class PoolAny final : public DenseKernel {
   int64_t p_;
   bool column_major_;
   std::vector<std::vector<Reach>> reaches_;
+  // Of long windows.
+  bool slides_ = false;
+  std::vector<SlidingAxis> axes_;
+  std::vector<size_t> order_;
 };
 
 }  // namespace

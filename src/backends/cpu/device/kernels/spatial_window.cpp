@@ -18,6 +18,13 @@ bool SpatialWindow::fits(size_t axis, int64_t in, int64_t out) const {
   return out <= 1 || out - 1 <= (in + begin[axis] + end[axis]) / strides[axis];
 }
 
+bool windows_overlap(const Ints& kernel, double in, double out) {
+  constexpr double kLong = 1024, kOften = 256;
+  double taps = 1;
+  for (int64_t k : kernel) taps *= static_cast<double>(k);
+  return taps > kLong && out * taps > kOften * (in + out);
+}
+
 void put_spatial_window(Attributes& to, const SpatialWindow& w) {
   to.set("kernel", w.kernel);
   to.set("strides", w.strides);

@@ -19,6 +19,9 @@ struct SpatialWindow {
   bool fits(size_t axis, int64_t in, int64_t out) const;
 };
 
+// Whether windows have so many elements in common that they are better folded axis by axis. Sizes are those of a plane and its result.
+bool windows_overlap(const Ints& kernel, double in, double out);
+
 void put_spatial_window(Attributes& to, const SpatialWindow& window);
 SpatialWindow read_spatial_window(const Attributes& parameters);  // throws Error(kMalformedPlan)
 

@@ -1,6 +1,7 @@
 // Tactic: means of windows by oneDNN.
 #include "backends/cpu/target/onednn/onednn.h"
 #include "backends/cpu/target/tactics.h"
+#include "backends/cpu/target/window.h"
 
 namespace kiln::cpu::tactics {
 namespace {
@@ -21,6 +22,8 @@ Refusal accepts_mean(const Problem& p) {
   for (const Refusal& r : {accept_onednn_image(p.input(0), "x"), accept_onednn_image(p.outputs[0], "y")})
     if (r.refused()) return r;
   if (!p.post().empty()) return refuse("there are post-operations");
+  if (!is_whole(p))
+    if (Refusal r = needs_short_windows(p); r.refused()) return r;
   if (counts_padding(p) && p.attributes().integer("ceil_mode", 0) != 0)
     return refuse("ceil_mode is 1 and padding counts: windows beyond the padding have fewer elements");
   return accept_onednn(p, step(p, {{"copied", int64_t{0}}}));

@@ -15,7 +15,7 @@ const Tactic pool{
         if (r.refused()) return r;
       if (p.outputs.size() != 1) return refuse("the positions of the maxima are wanted");
       if (!p.post().empty()) return refuse("there are post-operations");
-      return accept();
+      return needs_short_windows(p);
     },
     .configurations = nullptr,
     .emit =
