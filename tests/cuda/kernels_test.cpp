@@ -119,7 +119,7 @@ TEST(CudaProduct, Residual) {
 
 TEST(CudaProduct, FewRowsAreLeftToProductWgmma) {
   for (const auto& [rows, expected] : {std::pair{130, 0u}, {3000, 1u}}) {
-    NodeCase c{.op = "MatMul", .inputs = {plain({rows, 64}, DType::kF16), constant({64, 512}, DType::kF16)}};
+    NodeCase c{.op = "MatMul", .inputs = {plain({rows, 16}, DType::kF16), constant({16, 512}, DType::kF16)}};
     const auto names = check(c);
     EXPECT_EQ(names.count("conv_wgmma"), expected) << rows;
     EXPECT_EQ(names.count("product_wgmma"), 1 - expected) << rows;

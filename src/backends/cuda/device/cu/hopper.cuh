@@ -85,10 +85,8 @@ __device__ inline void store_box(const CUtensorMap& map, const void* from, int c
                : "memory");
 }
 __device__ inline void commit_stores() { asm volatile("cp.async.bulk.commit_group;" ::: "memory"); }
-// Until the shared memory of all but the last kLeft commits may be written again.
-template <int kLeft = 0> __device__ inline void wait_for_stores_to_read() {
-  asm volatile("cp.async.bulk.wait_group.read %0;" ::"n"(kLeft) : "memory");
-}
+// Until the shared memory that is being stored may be written again.
+__device__ inline void wait_for_stores_to_read() { asm volatile("cp.async.bulk.wait_group.read 0;" ::: "memory"); }
 // What this thread wrote to shared memory is seen by the copy engine, after a barrier.
 __device__ inline void publish_to_copy_engine() { asm volatile("fence.proxy.async.shared::cta;" ::: "memory"); }
 

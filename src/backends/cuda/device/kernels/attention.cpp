@@ -123,6 +123,7 @@ class AttentionKernel final : public Kernel {
   };
 
   Status launch_stream(Stream& stream, const AttentionArguments& a) noexcept {
+    if (tiles_.grid[0] == 0) return kOkStatus;
     KILN_RETURN_IF_ERROR(q_map_.place(gpu_, a.q));
     KILN_RETURN_IF_ERROR(k_map_.place(gpu_, a.k));
     KILN_RETURN_IF_ERROR(v_map_.place(gpu_, a.v));
