@@ -97,8 +97,8 @@ struct BuildOptions {
   // The largest absolute values of tensors, by name: products compute in int8 where they are known (load_calibration). None: nothing is
   // quantized that the model does not quantize itself. Throws when the network has no such tensors.
   std::map<std::string, double> ranges;
-  // Where some are known and candidates are measured, products that int8 makes slower stay in float32, and so does all of a network that it
-  // makes slower; Engine::remarks() says which.
+  // Where some are known or the model is quantized itself (QuantizeLinear, DequantizeLinear), and candidates are measured, products that
+  // int8 makes slower stay in float32, and so does all of a network that it makes slower; Engine::remarks() says which.
   bool compares_int8 = true;
   // What makes results in int8 better. Mean and largest absolute value of tensors' channels, by name, as calibrate() finds them; whether
   // biases make up for what rounding the weights changes of the mean; and above 0 to 1 how far channels of what products read are made

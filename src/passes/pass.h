@@ -77,8 +77,8 @@ Pass compute_in_float32();
 // What computes on float32 does so on `type`, float16 or bfloat16, between casts, where the operator has such a form.
 Pass compute_in(DType type);
 
-// Matrix products of float32 by constant matrices take bfloat16 and sum in float32. Before quantize(), which gives them their
-// post-operations.
+// Products and convolutions of float32 by constants may take bfloat16 and sum in float32; tactics that do are compared by time with those
+// in float32.
 Pass multiply_in_bfloat16();
 
 // Runs the passes in order. After each: dead nodes removed, types inferred again, the graph verified.
