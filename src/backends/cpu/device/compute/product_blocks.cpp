@@ -25,14 +25,18 @@ inline constexpr int kLanes = static_cast<int>(hn::MaxLanes(WordTag()));
 inline constexpr int kManyRows = kLanes == 16 ? 8 : 4;
 inline constexpr int kFewRows = 4;
 
+// Codes are counted from the middle, where weights and their zero points mostly lie: sums of large numbers would lose what lies between.
+template <int kBits> inline constexpr int kMiddle = 1 << (kBits - 1);
+
 // The lowest code of each word, as floats.
 template <int kBits> HWY_INLINE Floats low_codes(Words words) {
 #if HWY_TARGET <= HWY_AVX3
   if constexpr (kBits == 4)
-    return Floats{_mm512_permutexvar_ps(
-        words.raw, _mm512_setr_ps(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15))};  // reads four bits of a word
+    return Floats{_mm512_permutexvar_ps(words.raw, _mm512_setr_ps(-8, -7, -6, -5, -4, -3, -2, -1, 0, 1, 2, 3, 4, 5, 6,
+                                                                  7))};  // reads four bits of a word
 #endif
-  return hn::ConvertTo(FloatTag(), hn::And(words, hn::Set(WordTag(), (1 << kBits) - 1)));
+  const Words codes = hn::And(words, hn::Set(WordTag(), (1 << kBits) - 1));
+  return hn::ConvertTo(FloatTag(), hn::Sub(codes, hn::Set(WordTag(), kMiddle<kBits>)));
 }
 
 // Sums of one block: of kRows rows and kVectors vectors of columns. Sums of even and odd terms are apart where rows are few.
@@ -105,7 +109,7 @@ HWY_NOINLINE void run_tile(const BlockProduct& p, const float* row_sums, int64_t
 #pragma GCC unroll 8
     for (int j = 0; j < kVectors; ++j) {
       const Floats scale = hn::LoadU(d, p.scales + b * padded + column + j * kLanes);
-      const Floats zero = hn::LoadU(d, p.zeros + b * padded + column + j * kLanes);
+      const Floats zero = hn::Sub(hn::LoadU(d, p.zeros + b * padded + column + j * kLanes), hn::Set(d, kMiddle<kBits>));
 #pragma GCC unroll 8
       for (int i = 0; i < kRows; ++i)
         totals[i][j] = hn::MulAdd(hn::NegMulAdd(zero, hn::Set(d, sums_of[i][b]), sums[i][j]), scale, totals[i][j]);

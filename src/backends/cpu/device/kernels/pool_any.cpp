@@ -16,7 +16,8 @@ namespace kiln::cpu::kernels {
 namespace {
 
 constexpr size_t kMostAxes = 8;
-constexpr double kNanosecondsPerFold = 15;  // of an element of an axis
+constexpr int64_t kMostKnown = int64_t{1} << 16;  // outputs along an axis whose windows are worked out beforehand
+constexpr double kNanosecondsPerFold = 15;        // of an element of an axis
 
 constexpr Extreme kNothing{-std::numeric_limits<double>::infinity(), -1};
 Extreme sum(const Extreme& a, const Extreme& b) { return {a.value + b.value, a.position}; }
@@ -51,13 +52,14 @@ class PoolAny final : public DenseKernel {
     if (two && call.outputs[1].present() && (call.outputs[1].dtype != DType::kI64 || !same_dims(call.outputs[1], y)))
       return {Code::kShapeMismatch, "the positions of a pooling have another shape"};
     reaches_.clear();
+    ends_.clear();
     axes_.clear();
     slides_ = false;
     if (y.elements() == 0) return kOkStatus;
     for (size_t i = 0; i < window_.rank(); ++i) {
       if (!window_.fits(i, x.dims[i + 2], y.dims[i + 2]))
         return {Code::kShapeMismatch, "operands of a pooling do not fit each other"};
-      reaches_.push_back(reach(i, x.dims[i + 2], y.dims[i + 2]));
+      add_axis(i, x.dims[i + 2], y.dims[i + 2]);
     }
     order_ = folding_order(axes_);
     slides_ = windows_overlap(window_.kernel, static_cast<double>(extent(x, 2, x.rank)),
@@ -65,18 +67,19 @@ class PoolAny final : public DenseKernel {
     return kOkStatus;
   }
 
-  std::vector<Reach> reach(size_t axis, int64_t in, int64_t out) {
+  void add_axis(size_t axis, int64_t in, int64_t out) {
     const auto [begin, end] = window_.pads(axis, in, out);
-    const SlidingAxis windows{in, out, window_.kernel[axis], window_.strides[axis], window_.dilations[axis], begin};
-    axes_.push_back(windows);
+    axes_.push_back({in, out, window_.kernel[axis], window_.strides[axis], window_.dilations[axis], begin});
+    ends_.push_back(end);
     std::vector<Reach> list;
-    for (int64_t o = 0; o < out; ++o) {
-      const auto [first, count] = windows.reach(o);
-      const bool padded = kind_ == Kind::kMeanWithPadding;
-      list.push_back({first, count, padded ? windows.padded_reach(o, end).count : count});
-    }
-    return list;
+    for (int64_t o = 0; o < std::min(out, kMostKnown); ++o) list.push_back(reach(axis, o));
+    reaches_.push_back(std::move(list));
   }
+  Reach reach(size_t axis, int64_t o) const {
+    const auto [first, count] = axes_[axis].reach(o);
+    return {first, count, kind_ == Kind::kMeanWithPadding ? axes_[axis].padded_reach(o, ends_[axis]).count : count};
+  }
+  Reach known_reach(size_t axis, int64_t o) const { return o < kMostKnown ? nth(reaches_[axis], o) : reach(axis, o); }
 
   // A plane, what is made of it, and room to fold a line.
   size_t elements_of_fold(const KernelCall& call) const {
@@ -167,7 +170,7 @@ class PoolAny final : public DenseKernel {
   int64_t divisor_of(const TensorView& y, int64_t output) const {
     int64_t divisor = 1;
     for (size_t i = window_.rank(); i-- > 0;) {
-      divisor *= nth(reaches_[i], output % y.dims[i + 2]).divisor;
+      divisor *= known_reach(i, output % y.dims[i + 2]).divisor;
       output /= y.dims[i + 2];
     }
     return divisor;
@@ -188,7 +191,7 @@ class PoolAny final : public DenseKernel {
       int64_t rest = first + k, divisor = 1;
       bool any = true;
       for (size_t i = rank; i-- > 0;) {
-        window[i] = nth(reaches_[i], rest % y.dims[i + 2]);
+        window[i] = known_reach(i, rest % y.dims[i + 2]);
         rest /= y.dims[i + 2];
         divisor *= window[i].divisor;
         any = any && window[i].count > 0;
@@ -269,10 +272,11 @@ class PoolAny final : public DenseKernel {
   Kind kind_ = Kind::kMax;
   int64_t p_;
   bool column_major_;
-  std::vector<std::vector<Reach>> reaches_;
+  std::vector<SlidingAxis> axes_;
+  Ints ends_;                                // padding behind
+  std::vector<std::vector<Reach>> reaches_;  // of the first outputs along each axis
   // Of long windows.
   bool slides_ = false;
-  std::vector<SlidingAxis> axes_;
   std::vector<size_t> order_;
 };
 
