@@ -362,14 +362,14 @@ bool shares_weights(const NodeCase& c) {
 
 TEST(CudaConv, RowTilesFetchWeightsTogether) {
   for (DType type : {DType::kF16, DType::kBF16}) {
-    for (int64_t batch : {1, 3}) {
-      NodeCase c = conv({batch, 72, 15, 13}, {200, 72, 3, 3}, type, kSame3x3);
-      c.extra = {last({batch, 200, 15, 13}, type)};
+    for (int64_t batch : {1, 2}) {
+      NodeCase c = conv({batch, 72, 15, 13}, {72, 72, 3, 3}, type, kSame3x3);
+      c.extra = {last({batch, 72, 15, 13}, type)};
       c.post = {post("Add", {-1, 0}), post("Relu", {-1})};
       EXPECT_TRUE(shares_weights(c));
       EXPECT_EQ(check(c).count("conv_wgmma"), 1u);
     }
-    const NodeCase product{.op = "MatMul", .inputs = {plain({6433, 1024}, type), constant({1024, 136}, type)}};
+    const NodeCase product{.op = "MatMul", .inputs = {plain({133, 6208}, type), constant({6208, 40}, type)}};
     EXPECT_TRUE(shares_weights(product));
     EXPECT_EQ(check(product).count("conv_wgmma"), 1u);
   }

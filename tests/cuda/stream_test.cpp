@@ -23,10 +23,14 @@ TEST(CudaStream, ResidualsAndActivations) {
   for (DType type : kHalves)
     for (int64_t columns : {64, 200}) {
       NodeCase c = conv({9, 8, 33, 31}, {columns, 8, 1, 1}, type, {});
+      for (const char* op : {"Relu", "Swish", "Gelu", "Sigmoid"}) {
+        c.post = {post(op, {-1})};
+        EXPECT_TRUE(takes(c));
+      }
       c.extra = {last({9, columns, 33, 31}, type)};
       c.post = {post("Add", {-1, 0}), post("Relu", {-1})};
       EXPECT_TRUE(takes(c));
-      for (const char* op : {"HardSwish", "Swish", "Gelu", "Tanh"}) {
+      for (const char* op : {"HardSwish", "Tanh"}) {
         c.post = {post(op, {-1}), post("Add", {-1, 0})};
         EXPECT_TRUE(takes(c));
       }

@@ -113,7 +113,7 @@ const Tactic conv_wgmma{
 
 const Tactic conv_stream{
     .name = "conv_stream",
-    .version = 1,
+    .version = 2,
     .ops = {"Conv", "MatMul", "Gemm"},
     .accepts = accepts_stream,
     .configurations =

@@ -178,16 +178,36 @@ template <class Math, int kTile> class StreamBlock {
     if (speaks) arrive(&b_->empty[before]);
   }
 
-  // Two groups of warps finish all results of a multiprocessor: no activation of products by the million is a call.
+  // Two groups of warps finish all results of a multiprocessor, by instructions that run once a tile: what is asked for each tile is not
+  // asked for each run of results, since fetching what is jumped over takes longer than what is done.
   __device__ void finish_all(const float (&sums)[kSquares][kSums], char* results, uint32_t columns) const {
     const EpilogueArguments& e = a_.epilogue;
-    if (e.activation == Activation::kGeluErf) finish_by(sums, results, columns, [](const Eight& v) { return mapped(v, gelu); });
-    else finish_by(sums, results, columns, [&e](const Eight& v) { return activated(e.activation, e.alpha, e.beta, v); });
+    const auto plainly = [&](auto activate) { finish_by(sums, results, columns, [&](const Eight& v, const T*) { return activate(v); }); };
+    const auto with_residual = [&](auto activate) {
+      finish_by(sums, results, columns, [&](const Eight& v, const T* at) { return with_epilogue(e, v, load_run<T, 8>(at, true, 8), activate); });
+    };
+    const auto same = [](const Eight& v) { return v; };
+    const auto relu = [](const Eight& v) { return mapped(v, [](float x) { return x < 0 ? 0.0f : x; }); };
+    const auto any = [&](const Eight& v) { return activated(e.activation, e.alpha, e.beta, v); };
+    if (e.residual) {
+      if (e.activation == Activation::kNone) with_residual(same);
+      else if (e.activation == Activation::kRelu) with_residual(relu);
+      else with_residual(any);
+      return;
+    }
+    switch (e.activation) {
+      case Activation::kNone: return plainly(same);
+      case Activation::kRelu: return plainly(relu);
+      case Activation::kSilu: return plainly([](const Eight& v) { return mapped(v, silu); });
+      case Activation::kHardSwish: return plainly([](const Eight& v) { return mapped(v, hard_swish); });
+      case Activation::kGeluErf: return plainly([](const Eight& v) { return mapped(v, gelu); });
+      default: return plainly(any);
+    }
   }
 
   // Results take the place of the residual in rows of 128 bytes, swizzled as the copy engine has them; of `columns` that there are.
-  template <class Activate>
-  __device__ void finish_by(const float (&sums)[kSquares][kSums], char* results, uint32_t columns, Activate activate) const {
+  template <class Finish>
+  __device__ void finish_by(const float (&sums)[kSquares][kSums], char* results, uint32_t columns, Finish finish) const {
     const uint32_t row0 = threadIdx.x / 128 * kSquares * 64 + threadIdx.x % 128 / 32 * 16 + threadIdx.x % 32 / 4;
 #pragma unroll
     for (int i = 0; i < kSquares; ++i)
@@ -198,9 +218,7 @@ template <class Math, int kTile> class StreamBlock {
 #pragma unroll
         for (int half = 0; half < 2; ++half) {
           auto* at = reinterpret_cast<T*>(results + column / kSlabColumns * kSlabBytes + swizzled(row0 + i * 64 + half * 8, piece));
-          Eight add = {};
-          if (a_.epilogue.residual) add = load_run<T, 8>(at, true, 8);
-          store_run(at, with_epilogue(a_.epilogue, octet_of(sums[i], octet, half), add, activate), true, 8);
+          store_run(at, finish(octet_of(sums[i], octet, half), at), true, 8);
         }
       }
   }

@@ -55,6 +55,14 @@ template <class T, int kSide, int kStride, int kPatch, int kPairs> class Depthwi
   static constexpr int kSourceRows = (kShape.rows - 1) * kStride + kSide, kSourceColumns = (kShape.columns - 1) * kStride + kSide;
   static constexpr int kPixelBytes = kPairs * 2 * sizeof(T);
 
+  // In one word: the compiler would read two halves.
+  __device__ static Pair pair_at(const void* from) {
+    const uint32_t word = *static_cast<const uint32_t*>(from);
+    Pack<T, 2> pack;
+    memcpy(&pack, &word, sizeof pack);
+    return run_of(pack);
+  }
+
   __device__ Place place_of(uint32_t tile) const {
     const uint32_t line = a_.tiles_w.quotient(tile), plane = a_.tiles_h.quotient(line);
     return {static_cast<int>((line - plane * a_.tiles_h.divisor) * a_.patches_h.divisor) * kShape.rows,
@@ -105,7 +113,7 @@ template <class T, int kSide, int kStride, int kPatch, int kPairs> class Depthwi
     for (int i = 0; i < kSourceRows; ++i, from += row_bytes) {
       Pair line[kSourceColumns];
 #pragma unroll
-      for (int q = 0; q < kSourceColumns; ++q) line[q] = run_of(*reinterpret_cast<const Pack<T, 2>*>(from + q * kPixelBytes));
+      for (int q = 0; q < kSourceColumns; ++q) line[q] = pair_at(from + q * kPixelBytes);
 #pragma unroll
       for (int r = 0; r < kShape.rows; ++r) {
         const int tap_row = i - r * kStride;
@@ -120,19 +128,33 @@ template <class T, int kSide, int kStride, int kPatch, int kPairs> class Depthwi
     }
   }
 
+  // What is asked once for a patch is not asked for each of its results.
   __device__ void store(const Place& at, const Pair (&sums)[kShape.rows][kShape.columns]) const {
-    const auto* residuals = static_cast<const T*>(a_.epilogue.residual);
+    const EpilogueArguments& e = a_.epilogue;
+    const auto* residuals = static_cast<const T*>(e.residual);
+    if (residuals)
+      store_by(at, sums, [&](const Pair& v, int64_t pixel, bool inside) {
+        return inside ? with_epilogue(e, v, pair_at(residuals + pixel * e.residual_stride + channel_)) : v;
+      });
+    else if (e.activation == Activation::kSilu) store_by(at, sums, [](const Pair& v, int64_t, bool) { return mapped(v, silu); });
+    else if (e.activation == Activation::kHardSwish) store_by(at, sums, [](const Pair& v, int64_t, bool) { return mapped(v, hard_swish); });
+    else store_by(at, sums, [&e](const Pair& v, int64_t, bool) { return activated(e.activation, e.alpha, e.beta, v); });
+  }
+
+  template <class Finish>
+  __device__ void store_by(const Place& at, const Pair (&sums)[kShape.rows][kShape.columns], Finish finish) const {
+    bool inside[kShape.columns];
+#pragma unroll
+    for (int q = 0; q < kShape.columns; ++q) inside[q] = at.column + q < a_.out_width;
 #pragma unroll
     for (int r = 0; r < kShape.rows; ++r) {
       if (at.row + r >= a_.out_height) return;
       const int64_t pixel = (int64_t{at.image} * a_.out_height + at.row + r) * a_.out_width + at.column;
       T* y = static_cast<T*>(a_.y) + pixel * a_.to_pixel + channel_;
-      const T* residual = residuals ? residuals + pixel * a_.epilogue.residual_stride + channel_ : nullptr;
 #pragma unroll
       for (int q = 0; q < kShape.columns; ++q, y += a_.to_pixel) {
-        if (at.column + q >= a_.out_width) break;
-        finish<T>(a_.epilogue, sums[r][q], residual, y, 2);
-        if (residual) residual += a_.epilogue.residual_stride;
+        const Pair v = finish(sums[r][q], pixel + q, inside[q]);
+        if (inside[q]) store_run(y, v, true, 2);
       }
     }
   }
