@@ -10,9 +10,10 @@
 namespace kiln {
 namespace {
 
-// A scalar known at build time; `fallback` when the operand is absent.
+// A scalar known at build time; `fallback` when the operand is absent. The running result is none.
 std::optional<double> scalar_operand(const Problem& p, const ir::PostOp& post, size_t i, double fallback) {
   if (i >= post.operands.size()) return fallback;
+  if (post.operands[i] < 0) return std::nullopt;
   const Argument& a = p.input(post.operands[i]);
   if (!a.present) return fallback;
   if (!a.constant || a.constant->size() != 1) return std::nullopt;

@@ -7,7 +7,7 @@ namespace kiln {
 
 const Argument& Problem::input(int i) const {
   static const Argument absent;
-  return i < static_cast<int>(inputs.size()) ? nth(inputs, i) : absent;
+  return i >= 0 && i < static_cast<int>(inputs.size()) ? nth(inputs, i) : absent;
 }
 
 namespace {

@@ -150,24 +150,16 @@ class TopK final : public DenseKernel {
     // An element that equals the k-th is behind it: its index is higher.
     static bool is_behind(T x, T bound) { return kLargest ? x <= bound : x >= bound; }
 
-    using Flags = std::conditional_t<sizeof(T) == 8, int64_t, int32_t>;  // as wide as T: vectors
     static bool group_is_behind(const T* x, T bound) {
+      using Flags = std::conditional_t<sizeof(T) == 8, int64_t, int32_t>;  // as wide as T: vectors
       Flags ahead = 0;
       for (int64_t i = 0; i < kGroup; ++i) ahead |= is_behind(x[i], bound) ? Flags{0} : Flags{1};
       return ahead == 0;
     }
-    bool row_is_behind(const T* row, int64_t lines) const {
-      Flags ahead = 0;
-      for (int64_t c = 0; c < lines; ++c) ahead |= is_behind(row[c], bounds_[c]) ? Flags{0} : Flags{1};
-      return ahead == 0;
-    }
     void scan_lines(int64_t lines, int64_t n) {
-      for (int64_t j = room_; j < n; ++j) {
-        const T* row = data_ + j * stride_;
-        if (row_is_behind(row, lines)) continue;
+      for (int64_t j = room_; j < n; ++j)
         for (int64_t c = 0; c < lines; ++c)
-          if (!is_behind(row[c], bounds_[c])) add(c, j);
-      }
+          if (!is_behind(data_[j * stride_ + c], bounds_[c])) add(c, j);
     }
     void scan_line(int64_t n) {
       for (int64_t j = room_; j < n;) {
