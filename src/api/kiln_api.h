@@ -133,7 +133,13 @@ struct Session::State {
     check(context->set_address(t, on_device(t) ? device_memory(t) : held.mutable_data()));
     return held;
   }
-  const Tensor& held(int32_t t) const { return buffers.at(t); }
+  const Tensor& held(int32_t t) const {
+    const auto known = buffers.find(t);
+    if (known == buffers.end())
+      throw Error(Code::kShapeNotSet, "'" + tensor(*engine, t).name + "' has no memory yet")
+          .remedy("set the inputs before anything is copied");
+    return known->second;
+  }
 
   // The engine reads or writes it in memory that the host does not see; the host's tensor is a copy.
   bool on_device(int32_t t) const { return engine->plan().device_memory && !tensor(*engine, t).on_host; }

@@ -155,12 +155,13 @@ TEST_F(ClassicProgram, RunsByBindingIndexWithEvents) {
   EXPECT_NE(prob[0], prob[3]);
   // The same image alone in the first profile gives the same.
   auto single = SampleUniquePtr<IExecutionContext>(engine->createExecutionContext());
-  std::vector<float> one(3);
-  void* bindings[] = {image.data(), one.data(), nullptr, nullptr};
+  image.resize(64);
+  const OnDevice<float> first_image(image), one(3);
+  void* bindings[] = {first_image.data(), one.data(), nullptr, nullptr};
   ASSERT_TRUE(single->setBindingDimensions(0, Dims4(1, 1, 8, 8)));
   EXPECT_FALSE(single->setBindingDimensions(0, Dims4(2, 1, 8, 8)));
   ASSERT_TRUE(single->executeV2(bindings));
-  for (size_t i = 0; i < 3; ++i) EXPECT_NEAR(one[i], prob[i], 1e-6);
+  for (size_t i = 0; i < 3; ++i) EXPECT_NEAR(one.get()[i], prob[i], 1e-6);
   for (cudaEvent_t event : {start, stop, consumed}) EXPECT_EQ(cudaEventDestroy(event), cudaSuccess);
   EXPECT_EQ(cudaStreamDestroy(stream), cudaSuccess);
 }

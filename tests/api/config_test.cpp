@@ -167,13 +167,13 @@ TEST_F(Settings, TypesOfOutputsAndPrecisions) {
   const auto engine = build();
   ASSERT_TRUE(engine) << logger.errors;
   EXPECT_EQ(engine->getTensorDataType("y"), DataType::kINT32);
-  float in[] = {-1.5f, 2.5f, 3};
-  int32_t out[3] = {};
-  void* bindings[] = {in, out};
+  const OnDevice<float> in({-1.5f, 2.5f, 3});
+  const OnDevice<int32_t> out(3);
+  void* bindings[] = {in.data(), out.data()};
   Owned<IExecutionContext> context(engine->createExecutionContext());
   ASSERT_TRUE(context->executeV2(bindings));
-  EXPECT_EQ(out[0], 1);
-  EXPECT_EQ(out[2], 3);
+  EXPECT_EQ(out.get()[0], 1);
+  EXPECT_EQ(out.get()[2], 3);
   config->setFlag(BuilderFlag::kPREFER_PRECISION_CONSTRAINTS);
   EXPECT_TRUE(build());
   EXPECT_NE(logger.warnings.find("float16"), std::string::npos) << logger.warnings;

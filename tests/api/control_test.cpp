@@ -131,11 +131,10 @@ TEST_F(Control, LoopOfDynamicShape) {
   Owned<IExecutionContext> context(engine->createExecutionContext());
   ASSERT_TRUE(context->setInputShape("x", Dims2{3, 2}));
   EXPECT_EQ(context->getTensorShape("y").d[0], 3) << logger.errors;
-  float in[] = {1, 2, 3, 4, 5, 6};
-  std::vector<float> out(6);
-  void* bindings[] = {in, out.data()};
+  const OnDevice<float> in({1, 2, 3, 4, 5, 6}), out(6);
+  void* bindings[] = {in.data(), out.data()};
   ASSERT_TRUE(context->executeV2(bindings)) << logger.errors;
-  EXPECT_EQ(out, (std::vector<float>{1, 2, 4, 6, 9, 12}));
+  EXPECT_EQ(out.get(), (std::vector<float>{1, 2, 4, 6, 9, 12}));
 }
 
 TEST_F(Control, ConditionalTakesOneBranch) {

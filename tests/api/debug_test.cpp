@@ -44,10 +44,13 @@ class Debug : public Network {
     profile->setDimensions(name, OptProfileSelector::kMAX, Dims2{1, max});
     config->addOptimizationProfile(profile);
   }
-  bool run_on(IExecutionContext& context, std::vector<float>& x, std::vector<float>& y) {
-    return context.setInputShape("x", Dims2{1, static_cast<int64_t>(x.size())}) &&
-           context.setTensorAddress("x", x.data()) && context.setTensorAddress("y", y.data()) &&
-           context.enqueueV3(nullptr);
+  bool run_on(IExecutionContext& context, const std::vector<float>& x, std::vector<float>& y) {
+    const OnDevice<float> in(x), out(y);
+    const bool good = context.setInputShape("x", Dims2{1, static_cast<int64_t>(x.size())}) &&
+                      context.setTensorAddress("x", in.data()) && context.setTensorAddress("y", out.data()) &&
+                      context.enqueueV3(nullptr);
+    y = out.get();
+    return good;
   }
   ITensor *sum = nullptr, *relu = nullptr;
   std::vector<float> x{-3, 0, 2}, y = std::vector<float>(3);
@@ -119,9 +122,10 @@ TEST_F(Debug, LayoutsAndConstantsAreShownAsTheNetworkHasThem) {
   Listener listener;
   context->setDebugListener(&listener);
   context->setAllTensorsDebugState(true);
-  std::vector<float> in(3 * 35), out(8);
+  std::vector<float> in(3 * 35);
   for (size_t i = 0; i < in.size(); ++i) in[i] = static_cast<float>(i % 5);
-  context->setTensorAddress("x", in.data());
+  const OnDevice<float> image_data(in), out(8);
+  context->setTensorAddress("x", image_data.data());
   context->setTensorAddress("y", out.data());
   ASSERT_TRUE(context->enqueueV3(nullptr)) << logger.errors;
   EXPECT_EQ(listener.seen["one"], (std::vector<float>{0, 1}));
@@ -234,11 +238,11 @@ TEST_F(Debug, NvtxSaysAsMuchAsTheEngineKept) {
 
 TEST_F(Debug, LateWorkspacesComeFromTheUsersAllocator) {
   struct Allocator : IGpuAllocator {
-    void* allocate(uint64_t size, uint64_t alignment, AllocatorFlags) noexcept override {
+    void* allocate(uint64_t size, uint64_t, AllocatorFlags) noexcept override {
       ++taken;
-      return refuses ? nullptr : std::aligned_alloc(alignment, (size + alignment - 1) / alignment * alignment);
+      return refuses ? nullptr : device_memory(size);
     }
-    bool deallocate(void* memory) noexcept override { return ++given_back, std::free(memory), true; }
+    bool deallocate(void* memory) noexcept override { return ++given_back, cudaFree(memory) == cudaSuccess; }
     int taken = 0, given_back = 0;
     bool refuses = false;
   } allocator;
@@ -257,21 +261,23 @@ TEST_F(Debug, LateWorkspacesComeFromTheUsersAllocator) {
   EXPECT_EQ(context->getTemporaryStorageAllocator(), nullptr);
   ASSERT_TRUE(context->setTemporaryStorageAllocator(&allocator));
   EXPECT_EQ(context->getTemporaryStorageAllocator(), &allocator);
-  std::vector<float> in(64), out(1);
-  in[5] = 3, in[9] = 7, in[40] = -1;
+  std::vector<float> values(64);
+  values[5] = 3, values[9] = 7, values[40] = -1;
+  OnDevice<float> in(values), out(1);
   context->setTensorAddress("x", in.data());
   context->setTensorAddress("y", out.data());
   ASSERT_TRUE(context->enqueueV3(nullptr)) << logger.errors;
-  EXPECT_EQ(out[0], 7);
+  EXPECT_EQ(out.get()[0], 7);
   EXPECT_GT(allocator.taken, 0);
   allocator.refuses = true;
-  in[11] = 9;
+  values[11] = 9;
+  in.set(values);
   EXPECT_FALSE(context->enqueueV3(nullptr));
   EXPECT_NE(logger.errors.find("refused a workspace"), std::string::npos) << logger.errors;
   ASSERT_TRUE(context->setTemporaryStorageAllocator(nullptr));
   EXPECT_EQ(allocator.given_back + 1, allocator.taken);
   ASSERT_TRUE(context->enqueueV3(nullptr)) << logger.errors;
-  EXPECT_EQ(out[0], 9);
+  EXPECT_EQ(out.get()[0], 9);
 }
 
 }  // namespace

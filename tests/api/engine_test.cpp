@@ -244,11 +244,11 @@ TEST_F(Engine, ProfilerInspectorAndEvents) {
   context->setProfiler(&profiler);
   cudaEvent_t consumed = nullptr;
   ASSERT_EQ(cudaEventCreate(&consumed), cudaSuccess);
-  std::vector<float> x = kX, y(8);
+  const OnDevice<float> x(kX), y(8);
   void* bindings[] = {x.data(), y.data()};
   EXPECT_TRUE(context->enqueueV2(bindings, nullptr, &consumed));
   EXPECT_EQ(cudaEventSynchronize(consumed), cudaSuccess);
-  EXPECT_EQ(y, kY);
+  EXPECT_EQ(y.get(), kY);
   EXPECT_EQ(profiler.layers.size(), static_cast<size_t>(engine->getNbLayers()));
   EXPECT_FALSE(profiler.negative);
   context->setEnqueueEmitsProfile(false);
@@ -271,10 +271,11 @@ TEST_F(Engine, ProfilerInspectorAndEvents) {
 TEST_F(Engine, OutputAllocatorGivesTheMemory) {
   struct Allocator : IOutputAllocator {
     void* reallocateOutput(char const*, void*, uint64_t size, uint64_t) noexcept override {
-      return memory.resize(size), memory.data();
+      memory = std::make_unique<OnDevice<int32_t>>(size / sizeof(int32_t));
+      return memory->data();
     }
     void notifyShape(char const*, Dims const& d) noexcept override { dims = d; }
-    std::vector<char> memory;
+    std::unique_ptr<OnDevice<int32_t>> memory;
     Dims dims{};
   } allocator;
   ITensor* x = network->addInput("x", DataType::kFLOAT, Dims2{2, 3});
@@ -284,25 +285,23 @@ TEST_F(Engine, OutputAllocatorGivesTheMemory) {
   const auto engine = build();
   ASSERT_TRUE(engine);
   Owned<IExecutionContext> context(engine->createExecutionContext());
-  std::vector<float> in = kX;
+  const OnDevice<float> in(kX);
   EXPECT_TRUE(context->setTensorAddress("x", in.data()));
   EXPECT_TRUE(context->setOutputAllocator("y", &allocator));
   ASSERT_TRUE(context->enqueueV3(nullptr)) << logger.errors;
   ASSERT_EQ(cudaStreamSynchronize(nullptr), cudaSuccess);
   ASSERT_EQ(allocator.dims.nbDims, 2);
   EXPECT_EQ(allocator.dims.d[1], 3);
-  std::vector<int32_t> indices(6);
-  ASSERT_EQ(allocator.memory.size(), 24u);
-  std::memcpy(indices.data(), allocator.memory.data(), 24);
-  EXPECT_EQ(indices, (std::vector<int32_t>{0, 0, 1, 0, 2, 1}));
+  ASSERT_EQ(allocator.memory->bytes(), 24u);
+  EXPECT_EQ(allocator.memory->get(), (std::vector<int32_t>{0, 0, 1, 0, 2, 1}));
 }
 
 TEST_F(Engine, UserAllocatorSeesEveryContext) {
   struct Allocator : IGpuAllocator {
-    void* allocate(uint64_t size, uint64_t alignment, AllocatorFlags) noexcept override {
-      return ++live, refuse ? nullptr : std::aligned_alloc(alignment, (size + alignment - 1) / alignment * alignment);
+    void* allocate(uint64_t size, uint64_t, AllocatorFlags) noexcept override {
+      return ++live, refuse ? nullptr : device_memory(size);
     }
-    bool deallocate(void* memory) noexcept override { return --live, std::free(memory), true; }
+    bool deallocate(void* memory) noexcept override { return --live, cudaFree(memory) == cudaSuccess; }
     int live = 0;
     bool refuse = false;
   } allocator;

@@ -55,12 +55,12 @@ class Formats : public Network {
     EXPECT_EQ(y->getAllowedFormats(), out);
     return build();
   }
-  std::vector<float> run_once(ICudaEngine& e, std::vector<float> x, size_t count) {
-    std::vector<float> y(count);
-    void* bindings[] = {x.data(), y.data()};
+  std::vector<float> run_once(ICudaEngine& e, const std::vector<float>& x, size_t count) {
+    const OnDevice<float> in(x), y(count);
+    void* bindings[] = {in.data(), y.data()};
     Owned<IExecutionContext> context(e.createExecutionContext());
     EXPECT_TRUE(context->executeV2(bindings)) << logger.errors;
-    return y;
+    return y.get();
   }
 };
 

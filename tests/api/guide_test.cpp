@@ -91,6 +91,7 @@ TEST_F(Guide, InputsAreRefilledWhenTheyAreConsumed) {
 
 TEST_F(Guide, CapturedAndReplayed) {
   ASSERT_TRUE(context->enqueueV2(buffers, stream, nullptr));
+  ASSERT_EQ(cudaStreamSynchronize(stream), cudaSuccess);
   cudaGraph_t graph;
   cudaGraphExec_t instance, second;
   ASSERT_EQ(cudaStreamBeginCapture(stream, cudaStreamCaptureModeGlobal), cudaSuccess);
@@ -100,21 +101,22 @@ TEST_F(Guide, CapturedAndReplayed) {
   ASSERT_EQ(cudaStreamEndCapture(stream, &graph), cudaSuccess);
   size_t nodes = 0;
   ASSERT_EQ(cudaGraphGetNodes(graph, nullptr, &nodes), cudaSuccess);
-  EXPECT_EQ(nodes, 1u);
+  EXPECT_GE(nodes, 1u);
   ASSERT_EQ(cudaGraphInstantiate(&instance, graph, nullptr, nullptr, 0), cudaSuccess);
   ASSERT_EQ(cudaGraphInstantiate(&second, graph, 0), cudaSuccess);
   ASSERT_EQ(cudaGraphLaunch(instance, stream), cudaSuccess);
   ASSERT_EQ(cudaStreamSynchronize(stream), cudaSuccess);
   EXPECT_EQ(first(), 18);
   // The addresses of the capture, whatever the context has now.
-  float x[16] = {}, y[8] = {};
-  void* others[] = {x, y};
+  const OnDevice<float> x(16), y(8);
+  void* others[] = {x.data(), y.data()};
   ASSERT_TRUE(context->executeV2(others));
   fill(3);
   ASSERT_EQ(cudaGraphLaunch(second, stream), cudaSuccess);
+  ASSERT_EQ(cudaStreamSynchronize(stream), cudaSuccess);
   EXPECT_EQ(first(), 27);
-  EXPECT_EQ(y[0], 0);
-  EXPECT_EQ(context->getTensorAddress("y"), static_cast<void*>(y));
+  EXPECT_EQ(y.get()[0], 0);
+  EXPECT_EQ(context->getTensorAddress("y"), y.data());
   context.reset();
   EXPECT_NE(cudaGraphLaunch(instance, stream), cudaSuccess);
   EXPECT_EQ(cudaGraphExecDestroy(instance), cudaSuccess);
@@ -136,6 +138,7 @@ TEST_F(Guide, CaptureOfCopiesAndWhatBreaksIt) {
   ASSERT_EQ(cudaGraphInstantiateWithFlags(&instance, graph, 0), cudaSuccess);
   EXPECT_EQ(y[0], 0);
   ASSERT_EQ(cudaGraphLaunch(instance, stream), cudaSuccess);
+  ASSERT_EQ(cudaStreamSynchronize(stream), cudaSuccess);
   EXPECT_EQ(y[0], 45);
   EXPECT_EQ(first(), 0);
   EXPECT_EQ(cudaGraphExecDestroy(instance), cudaSuccess);
@@ -150,6 +153,7 @@ TEST_F(Guide, CaptureOfCopiesAndWhatBreaksIt) {
   EXPECT_EQ(graph, nullptr);
   EXPECT_NE(cudaStreamBeginCapture(nullptr, cudaStreamCaptureModeGlobal), cudaSuccess);
   ASSERT_TRUE(context->enqueueV2(buffers, stream, nullptr));  // runs again without a graph
+  ASSERT_EQ(cudaStreamSynchronize(stream), cudaSuccess);
   EXPECT_EQ(first(), 45);
 }
 
@@ -162,47 +166,49 @@ TEST_F(Guide, EnginesWithLateSizesFallBackFromCapture) {
   Owned<ICudaEngine> of_late(builder->buildEngineWithConfig(*late, *config));
   ASSERT_TRUE(of_late) << logger.errors;
   Owned<IExecutionContext> own(of_late->createExecutionContext());
-  float in[] = {0, 1, 0, 1};
-  int32_t out[8] = {};
-  void* bindings[] = {in, out};
+  const OnDevice<float> in({0, 1, 0, 1});
+  const OnDevice<int32_t> out(8);
+  void* bindings[] = {in.data(), out.data()};
   ASSERT_EQ(cudaStreamBeginCapture(stream, cudaStreamCaptureModeGlobal), cudaSuccess);
   EXPECT_FALSE(own->enqueueV2(bindings, stream, nullptr));
   EXPECT_NE(logger.errors.find("cannot be captured"), std::string::npos) << logger.errors;
   cudaGraph_t graph;
   EXPECT_NE(cudaStreamEndCapture(stream, &graph), cudaSuccess);
   ASSERT_TRUE(own->enqueueV2(bindings, stream, nullptr)) << logger.errors;
-  EXPECT_EQ(out[2], 1);
-  EXPECT_EQ(out[3], 3);
+  EXPECT_EQ(cudaStreamSynchronize(stream), cudaSuccess);
+  EXPECT_EQ(out.get()[2], 1);
+  EXPECT_EQ(out.get()[3], 3);
 }
 
 TEST_F(Guide, AStreamAndAContextForEachBatch) {
   constexpr int kBatches = 4;
   std::vector<Owned<IExecutionContext>> contexts;
   std::vector<cudaStream_t> streams(kBatches);
-  std::vector<std::vector<float>> in, out(kBatches, std::vector<float>(8));
+  std::vector<std::unique_ptr<OnDevice<float>>> in, out;
   for (int i = 0; i < kBatches; ++i) {
     ASSERT_EQ(cudaStreamCreateWithFlags(&streams[static_cast<size_t>(i)], cudaStreamNonBlocking), cudaSuccess);
     contexts.emplace_back(engine->createExecutionContext());
-    in.emplace_back(16, static_cast<float>(i));
+    in.push_back(std::make_unique<OnDevice<float>>(std::vector<float>(16, static_cast<float>(i))));
+    out.push_back(std::make_unique<OnDevice<float>>(8));
   }
   for (size_t i = 0; i < kBatches; ++i) {
-    void* bindings[] = {in[i].data(), out[i].data()};
+    void* bindings[] = {in[i]->data(), out[i]->data()};
     ASSERT_TRUE(contexts[i]->enqueue(1, bindings, streams[i], nullptr));
   }
   for (size_t i = 0; i < kBatches; ++i) {
     ASSERT_EQ(cudaStreamSynchronize(streams[i]), cudaSuccess);
-    EXPECT_EQ(out[i][0], 9.f * static_cast<float>(i));
+    EXPECT_EQ(out[i]->get()[0], 9.f * static_cast<float>(i));
     EXPECT_EQ(cudaStreamDestroy(streams[i]), cudaSuccess);
   }
 }
 
 TEST_F(Guide, AllocatorOfOlderProgramsSeesAllMemory) {
   struct Allocator : IGpuAllocator {
-    void* allocate(uint64_t size, uint64_t alignment, AllocatorFlags) noexcept override {
+    void* allocate(uint64_t size, uint64_t, AllocatorFlags) noexcept override {
       total += size;
-      return std::aligned_alloc(alignment, (size + alignment - 1) / alignment * alignment);
+      return device_memory(size);
     }
-    void free(void* memory) noexcept override { ++freed, std::free(memory); }
+    void free(void* memory) noexcept override { ++freed, cudaFree(memory); }
     uint64_t total = 0;
     int freed = 0;
   } allocator;
@@ -225,7 +231,9 @@ TEST_F(Guide, TheDeviceTellsAboutItself) {
   ASSERT_EQ(cudaMemGetInfo(&free_bytes, &total), cudaSuccess);
   EXPECT_EQ(total, properties.totalGlobalMem);
   EXPECT_LE(free_bytes, total);
-  EXPECT_EQ(cudaGetDeviceProperties(&properties, 1), cudaErrorInvalidDevice);
+  int devices = 0;
+  ASSERT_EQ(cudaGetDeviceCount(&devices), cudaSuccess);
+  EXPECT_EQ(cudaGetDeviceProperties(&properties, devices), cudaErrorInvalidDevice);
   int called = 0;
   ASSERT_EQ(cudaLaunchHostFunc(stream, [](void* data) { ++*static_cast<int*>(data); }, &called), cudaSuccess);
   ASSERT_EQ(cudaStreamSynchronize(stream), cudaSuccess);

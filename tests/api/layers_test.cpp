@@ -74,11 +74,13 @@ TEST_F(Layers, SuppressionAmongTheBestOnly) {
   const auto engine = build();
   ASSERT_TRUE(engine) << logger.errors;
   std::vector<float> best{0.9f, 0.1f, 0.2f, 0.8f, 0.3f, 0.4f, 0.5f, 0.6f, -1, -2, -3, -4, -5, -6, -7, -8};
-  std::vector<int32_t> selected(48, -1);
-  void* bindings[] = {places.data(), best.data(), selected.data()};
+  const OnDevice<float> boxes_data(places), scores_data(best);
+  const OnDevice<int32_t> result_data(48);
+  void* bindings[] = {boxes_data.data(), scores_data.data(), result_data.data()};
   Owned<IExecutionContext> context(engine->createExecutionContext());
   ASSERT_TRUE(context->executeV2(bindings)) << logger.errors;
   EXPECT_EQ(context->getTensorShape("y").d[0], 6);
+  std::vector<int32_t> selected = result_data.get();
   selected.resize(18);
   EXPECT_EQ(selected, (std::vector<int32_t>{0, 0, 0, 0, 1, 1, 0, 1, 3, 1, 0, 0, 1, 0, 1, 1, 1, 0}));
 }
@@ -359,14 +361,12 @@ TEST_F(Layers, TypesAtTheBoundary) {
   ASSERT_TRUE(engine);
   EXPECT_EQ(engine->getTensorDataType("x"), DataType::kINT32);
   EXPECT_EQ(engine->getTensorDataType("y"), DataType::kHALF);
-  int32_t in[] = {1, 2, 3};
-  uint16_t out[3] = {};
-  void* bindings[] = {in, out};
+  const OnDevice<int32_t> in({1, 2, 3});
+  const OnDevice<uint16_t> out(3);
+  void* bindings[] = {in.data(), out.data()};
   Owned<IExecutionContext> context(engine->createExecutionContext());
   ASSERT_TRUE(context->executeV2(bindings)) << logger.errors;
-  EXPECT_EQ(out[0], 0x3800);  // 0.5
-  EXPECT_EQ(out[1], 0x3c00);  // 1
-  EXPECT_EQ(out[2], 0x3e00);  // 1.5
+  EXPECT_EQ(out.get(), (std::vector<uint16_t>{0x3800, 0x3c00, 0x3e00}));  // 0.5, 1, 1.5
 }
 
 TEST_F(Layers, OnlyFormatsThatEnginesHaveAreTaken) {

@@ -162,11 +162,10 @@ TEST_F(Network, DynamicShapesKeepToTheProfile) {
   EXPECT_TRUE(context->setInputShape("x", Dims2{3, 2}));
   EXPECT_EQ(context->inferShapes(0, nullptr), 0);
   EXPECT_EQ(context->getTensorShape("y").d[0], 3);
-  float in[] = {1, 2, 3, 4, 5, 6}, out[3] = {};
-  void* bindings[] = {in, out};
+  const OnDevice<float> in({1, 2, 3, 4, 5, 6}), out(3);
+  void* bindings[] = {in.data(), out.data()};
   EXPECT_TRUE(context->executeV2(bindings)) << logger.errors;
-  EXPECT_EQ(out[0], 3);
-  EXPECT_EQ(out[2], 11);
+  EXPECT_EQ(out.get(), (std::vector<float>{3, 7, 11}));
 }
 
 TEST_F(Network, RefusesWhatIsNotValid) {

@@ -5,16 +5,7 @@
 #include <fstream>
 #include <sstream>
 
-#include "backends/cpu/device/device.h"
-#include "backends/ref/device/device.h"
-
 Program::Program() {
-  static const bool registered = [] {
-    kiln::register_device("cpu", kiln_create_device_cpu);
-    kiln::register_device("ref", kiln_create_device_ref);
-    return true;
-  }();
-  static_cast<void>(registered);
   builder.reset(nvinfer1::createInferBuilder(logger));
   network.reset(
       builder->createNetworkV2(1U << static_cast<uint32_t>(nvinfer1::NetworkDefinitionCreationFlag::kEXPLICIT_BATCH)));

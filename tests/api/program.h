@@ -2,6 +2,7 @@
 #pragma once
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -25,6 +26,41 @@ class TestLogger : public nvinfer1::ILogger {
 };
 
 template <class T> using Owned = std::unique_ptr<T>;
+
+// Numbers in memory of the device, which the host need not be able to touch.
+template <class T> class OnDevice {
+ public:
+  explicit OnDevice(const std::vector<T>& values) : count_(values.size()) {
+    EXPECT_EQ(cudaMalloc(&data_, std::max<size_t>(bytes(), 1)), cudaSuccess);
+    set(values);
+  }
+  explicit OnDevice(size_t count) : OnDevice(std::vector<T>(count)) {}
+  OnDevice(const OnDevice&) = delete;
+  OnDevice& operator=(const OnDevice&) = delete;
+  ~OnDevice() { EXPECT_EQ(cudaFree(data_), cudaSuccess); }
+  void* data() const { return data_; }
+  size_t bytes() const { return count_ * sizeof(T); }
+  void set(const std::vector<T>& values) {
+    EXPECT_EQ(values.size(), count_);
+    EXPECT_EQ(cudaMemcpy(data_, values.data(), bytes(), cudaMemcpyHostToDevice), cudaSuccess);
+  }
+  // After all that the default stream has to do.
+  std::vector<T> get() const {
+    std::vector<T> values(count_);
+    EXPECT_EQ(cudaMemcpy(values.data(), data_, bytes(), cudaMemcpyDeviceToHost), cudaSuccess);
+    return values;
+  }
+
+ private:
+  size_t count_;
+  void* data_ = nullptr;
+};
+
+// Memory of the device as an allocator of the program's gives it; cudaFree takes it back.
+inline void* device_memory(uint64_t size) {
+  void* memory = nullptr;
+  return cudaMalloc(&memory, size) == cudaSuccess ? memory : nullptr;
+}
 
 // Builder, network and configuration, and an engine out of them.
 class Program : public testing::Test {

@@ -83,7 +83,7 @@ TEST_F(Runtime, ShapeValuesDecideShapes) {
   EXPECT_EQ(context->inferShapes(1, &missing), 1);
   EXPECT_STREQ(missing, "dims");
   int32_t dims[] = {2, 6};
-  std::vector<float> x = counted(12), y(12);
+  const OnDevice<float> x(counted(12)), y(12);
   ASSERT_TRUE(context->setTensorAddress("dims", dims));
   ASSERT_TRUE(context->setTensorAddress("x", x.data()));
   ASSERT_TRUE(context->setTensorAddress("y", y.data()));
@@ -91,7 +91,7 @@ TEST_F(Runtime, ShapeValuesDecideShapes) {
   EXPECT_EQ(context->getTensorShape("y").d[1], 6);
   EXPECT_EQ(context->getMaxOutputSize("y"), 12 * 12 * 4);
   ASSERT_TRUE(context->enqueueV3(nullptr)) << logger.errors;
-  EXPECT_EQ(y, doubled(x));
+  EXPECT_EQ(y.get(), doubled(x.get()));
   dims[0] = 4, dims[1] = 3;
   EXPECT_EQ(context->getTensorShape("y").d[0], 4);
   ASSERT_TRUE(context->enqueueV3(nullptr)) << logger.errors;
@@ -117,10 +117,10 @@ TEST_F(Runtime, ShapeValuesByBindingIndex) {
   EXPECT_TRUE(context->getShapeBinding(1, read));
   EXPECT_EQ(read[0], 6);
   EXPECT_EQ(context->getBindingDimensions(2).d[1], 2);
-  std::vector<float> x = counted(12), y(12);
+  const OnDevice<float> x(counted(12)), y(12);
   void* bindings[] = {x.data(), nullptr, y.data()};
   EXPECT_TRUE(context->execute(1, bindings)) << logger.errors;
-  EXPECT_EQ(y, doubled(x));
+  EXPECT_EQ(y.get(), doubled(x.get()));
   EXPECT_FALSE(context->execute(0, bindings));
   EXPECT_TRUE(context->enqueue(1, bindings, nullptr, nullptr));
 }
@@ -130,10 +130,10 @@ TEST_F(Runtime, ShapeTensorsWithoutBoundsWorkToo) {
   ASSERT_TRUE(engine);
   Owned<IExecutionContext> context(engine->createExecutionContext());
   int64_t dims[] = {4, 3};
-  std::vector<float> x = counted(12), y(12);
+  const OnDevice<float> x(counted(12)), y(12);
   void* bindings[] = {x.data(), dims, y.data()};
   EXPECT_TRUE(context->executeV2(bindings)) << logger.errors;
-  EXPECT_EQ(y, doubled(x));
+  EXPECT_EQ(y.get(), doubled(x.get()));
   EXPECT_EQ(context->getMaxOutputSize("y"), -1);
   EXPECT_NE(logger.errors.find("known only when running"), std::string::npos) << logger.errors;
 }
@@ -164,7 +164,7 @@ TEST_F(Runtime, MemoryOfTheUser) {
             ExecutionContextAllocationStrategy::kUSER_MANAGED);
   ASSERT_TRUE(context->setInputShape("x", Dims2{1, 3}));
   EXPECT_EQ(context->updateDeviceMemorySizeForShapes(), static_cast<size_t>(size));
-  std::vector<float> x = {0, 0, 0}, y(3);
+  OnDevice<float> x({0, 0, 0}), y(3);
   void* bindings[] = {x.data(), y.data()};
   ASSERT_GT(size, 0);
   EXPECT_FALSE(context->executeV2(bindings));
@@ -176,14 +176,14 @@ TEST_F(Runtime, MemoryOfTheUser) {
   EXPECT_FALSE(context->setDeviceMemoryV2(static_cast<char*>(memory) + 1, size));
   ASSERT_TRUE(context->setDeviceMemoryV2(memory, size));
   ASSERT_TRUE(context->executeV2(bindings)) << logger.errors;
-  EXPECT_NEAR(y[0], 2 / 3.f, 1e-6);
+  EXPECT_NEAR(y.get()[0], 2 / 3.f, 1e-6);
   void* other = nullptr;
   ASSERT_EQ(cudaMalloc(&other, static_cast<size_t>(size)), cudaSuccess);
   context->setDeviceMemory(other);
   ASSERT_EQ(cudaFree(memory), cudaSuccess);
-  x = {0, 0, 100};
+  x.set({0, 0, 100});
   ASSERT_TRUE(context->executeV2(bindings)) << logger.errors;
-  EXPECT_NEAR(y[2], 2, 1e-6);
+  EXPECT_NEAR(y.get()[2], 2, 1e-6);
   ASSERT_EQ(cudaFree(other), cudaSuccess);
   Owned<IExecutionContext> own(engine->createExecutionContext());
   EXPECT_FALSE(own->setDeviceMemoryV2(memory, size));
@@ -300,14 +300,16 @@ TEST_F(Runtime, ContextsOfOneEngineOnThreadsWithTheirOwnShapes) {
   for (int64_t rows = 1; rows <= 4; ++rows)
     threads.emplace_back([&, rows] {
       Owned<IExecutionContext> context(engine->createExecutionContext());
-      std::vector<float> x(static_cast<size_t>(rows) * 3, 0), y(x.size());
+      std::vector<float> values(static_cast<size_t>(rows) * 3, 0);
+      OnDevice<float> x(values), y(values.size());
       void* bindings[] = {x.data(), y.data()};
       cudaStream_t stream = nullptr;
       bool good = context && cudaStreamCreate(&stream) == cudaSuccess && context->setInputShape("x", Dims2{rows, 3});
       for (int i = 0; good && i < 50; ++i) {
-        x[0] = i % 2 ? 50.f : 0.f;
+        values[0] = i % 2 ? 50.f : 0.f;
+        x.set(values);
         good = context->enqueueV2(bindings, stream, nullptr) && cudaStreamSynchronize(stream) == cudaSuccess &&
-               std::abs(y[0] - (i % 2 ? 2.f : 2 / 3.f)) < 1e-5f;
+               std::abs(y.get()[0] - (i % 2 ? 2.f : 2 / 3.f)) < 1e-5f;
       }
       right += good && cudaStreamDestroy(stream) == cudaSuccess;
     });

@@ -67,13 +67,15 @@ TEST_F(Server, BuildsAtOnceAndServesOnThreads) {
     for (int round = 0; round < 12; ++round) {
       const auto profile = static_cast<int32_t>((thread + static_cast<size_t>(round)) % 3);
       const int64_t most = profile == 0 ? 1 : profile == 1 ? 8 : 64, n = 1 + (round * 5) % most;
-      std::vector<float> x(static_cast<size_t>(n) * 6), y(x.size());
+      std::vector<float> x(static_cast<size_t>(n) * 6);
       for (size_t i = 0; i < x.size(); ++i) x[i] = static_cast<float>((i * 7 + thread) % 5) / 5;
+      const OnDevice<float> in(x), out(x.size());
       if (!context->setOptimizationProfileAsync(profile, stream) || cudaStreamSynchronize(stream) != cudaSuccess ||
-          !context->setInputShape("x", Dims2{n, 6}) || !context->setTensorAddress("x", x.data()) ||
-          !context->setTensorAddress("y", y.data()) || !context->enqueueV3(stream) ||
+          !context->setInputShape("x", Dims2{n, 6}) || !context->setTensorAddress("x", in.data()) ||
+          !context->setTensorAddress("y", out.data()) || !context->enqueueV3(stream) ||
           cudaStreamSynchronize(stream) != cudaSuccess)
         return void(++wrong);
+      const std::vector<float> y = out.get();
       for (size_t row = 0; row < static_cast<size_t>(n); ++row) {
         const std::vector<float> want = expected_row(x, row, 3);
         for (size_t i = 0; i < 6; ++i)

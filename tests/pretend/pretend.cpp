@@ -280,6 +280,7 @@ class PretendTarget final : public Target {
   std::vector<passes::Pass> pipeline(const TargetOptions& options) const override { return cpu_.pipeline(options); }
   const TacticList& tactics() const override { return *list_; }
   passes::FusionLimits fusion() const override { return cpu_.fusion(); }
+  bool computes_in(DType type) const override { return cpu_.computes_in(type); }
   const Target* fallback() const override { return &cpu_; }
 
  private:
