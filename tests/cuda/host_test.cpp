@@ -171,17 +171,12 @@ TEST(CudaHost, KernelsCheckTheirParameters) {
   Attributes conv;
   put_window(conv, {});
   put_epilogue(conv, {});
-  for (const char* name : {"groups", "splits", "shares", "stages"}) conv.set(name, int64_t{1});
+  for (const char* name : {"groups", "splits", "stages"}) conv.set(name, int64_t{1});
   for (const char* name : {"matrix", "tile"}) conv.set(name, int64_t{0});
   EXPECT_NE(make_kernel(gpu, "conv_wgmma", conv), nullptr);
   conv.set("splits", int64_t{3});
   EXPECT_THROW(make_kernel(gpu, "conv_wgmma", conv), Error);
   conv.set("splits", int64_t{1});
-  for (int64_t shares : {3, 16}) {
-    conv.set("shares", shares);
-    EXPECT_THROW(make_kernel(gpu, "conv_wgmma", conv), Error);
-  }
-  conv.set("shares", int64_t{1});
   conv.set("tile", int64_t{6});
   conv.set("stages", int64_t{12});
   EXPECT_THROW(make_kernel(gpu, "conv_wgmma", conv), Error);

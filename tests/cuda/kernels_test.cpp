@@ -350,37 +350,11 @@ TEST(CudaTactics, RefuseWithAReason) {
   EXPECT_EQ(refusal(late, "conv_wgmma"), "the weights are not constant");
 }
 
-// Whether the tactic offers configurations in which several row tiles fetch weights together.
-bool shares_weights(const NodeCase& c) {
-  const BuiltNode node(c);
-  for (const Tactic* tactic : tactic_list().all())
-    if (tactic->name == "conv_wgmma")
-      for (const Config& config : tactic->configurations(node.problem()))
-        if (config.integer("shares") > 1) return true;
-  return false;
-}
-
-TEST(CudaConv, RowTilesFetchWeightsTogether) {
-  for (DType type : {DType::kF16, DType::kBF16}) {
-    for (int64_t batch : {1, 2}) {
-      NodeCase c = conv({batch, 72, 15, 13}, {72, 72, 3, 3}, type, kSame3x3);
-      c.extra = {last({batch, 72, 15, 13}, type)};
-      c.post = {post("Add", {-1, 0}), post("Relu", {-1})};
-      EXPECT_TRUE(shares_weights(c));
-      EXPECT_EQ(check(c).count("conv_wgmma"), 1u);
-    }
-    const NodeCase product{.op = "MatMul", .inputs = {plain({133, 6208}, type), constant({6208, 40}, type)}};
-    EXPECT_TRUE(shares_weights(product));
-    EXPECT_EQ(check(product).count("conv_wgmma"), 1u);
-  }
-  EXPECT_FALSE(shares_weights(conv({4, 64, 14, 14}, {64, 64, 1, 1}, DType::kF16, {})));
-}
-
 TEST(CudaTactics, StagesAndSplitsHoldChunks) {
   const BuiltNode node(conv({1, 128, 4, 4}, {32, 128, 1, 1}, DType::kF16, {}));
   for (const Tactic* tactic : tactic_list().all()) {
     if (tactic->name != "conv_wgmma") continue;
-    Config config{{"tile", int64_t{0}}, {"splits", int64_t{1}}, {"shares", int64_t{1}}, {"stages", int64_t{1}}};
+    Config config{{"tile", int64_t{0}}, {"splits", int64_t{1}}, {"stages", int64_t{1}}};
     EXPECT_EQ(prepare_without_gpu(node, tactic->emit(node.problem(), config), 90).code, Code::kMalformedPlan);
     config.set("splits", int64_t{2});
     EXPECT_TRUE(prepare_without_gpu(node, tactic->emit(node.problem(), config), 90).ok());

@@ -49,6 +49,10 @@ Refusal accepts_stream(const Problem& p) {
   if (2 * tiles < target_chip().multiprocessors)
     return refuse("there are " + std::to_string(tiles) + " tiles of 128 rows and columns, too few for " +
                   std::to_string(target_chip().multiprocessors) + " multiprocessors");
+  // Alone it is as fast as a library's product; between a network's other layers it makes those wait longer.
+  if (t.matrix && tiles < 2 * target_chip().multiprocessors)
+    return refuse("a product of " + std::to_string(tiles) +
+                  " tiles of 128 rows and columns has fewer than two of them for each multiprocessor");
   return accept();
 }
 
@@ -99,7 +103,7 @@ Refusal read_product_any(const Problem& p, FusedEpilogue& e) {
 
 const Tactic conv_wgmma{
     .name = "conv_wgmma",
-    .version = 3,
+    .version = 2,
     .ops = {"Conv", "MatMul", "Gemm"},
     .accepts = accepts_conv_wgmma,
     .configurations = [](const Problem& p) { return wgmma_configs(tiled_problem(p).product, target_chip()); },

@@ -15,7 +15,6 @@ constexpr double kHopeless = 2.5;  // times the best estimate
 constexpr double kStart = 1500;                  // of a kernel, until its first product
 constexpr double kExchange = 700;                // sums between the blocks of a cluster
 constexpr double kBytesPerNanosecond = 42;       // from the second-level cache
-constexpr double kIntoOneBlock = 100;            // bytes a nanosecond, fetched by whichever block of the cluster
 constexpr int64_t kSlack = 1024;                 // bytes of shared memory that alignment may take
 constexpr double kProductsPerNanosecond = 3500;  // multiplications and additions of 16-bit numbers
 
@@ -24,13 +23,10 @@ struct Candidate {
   Config config;
 };
 
-// `shares` row tiles fetch weights together.
-double estimate(const TiledProduct& p, const Chip& chip, int64_t rows, int64_t columns, int64_t splits,
-                int64_t shares = 1) {
-  const int64_t blocks = align_up(ceil_div(p.rows, rows), shares) * ceil_div(p.columns, columns) * splits;
-  const double chunk = std::max({static_cast<double>((rows + columns / shares) * 128) / kBytesPerNanosecond,
-                                 static_cast<double>((rows + columns) * 128) / kIntoOneBlock,
-                                 static_cast<double>(rows * columns * 64) / kProductsPerNanosecond});
+double estimate(const TiledProduct& p, const Chip& chip, int64_t rows, int64_t columns, int64_t splits) {
+  const int64_t blocks = ceil_div(p.rows, rows) * ceil_div(p.columns, columns) * splits;
+  const double chunk = std::max(static_cast<double>((rows + columns) * 128) / kBytesPerNanosecond,
+                                static_cast<double>(rows * columns * 64) / kProductsPerNanosecond);
   const auto waves = static_cast<double>(ceil_div(blocks, chip.multiprocessors));
   const auto chunks = static_cast<double>(ceil_div(p.chunks, splits));
   return kStart + waves * (chunks * chunk + kStart / 4) + (splits > 1 ? kExchange : 0);
@@ -58,63 +54,30 @@ std::vector<Config> mma_configs(const TiledProduct& p, const Chip& chip) {
   return best_of(std::move(candidates));
 }
 
-namespace {
-
-constexpr int64_t kManyStages = 8, kFewStages = 4;
-
-// Stages of a block, at most; 0: they do not suit.
-int64_t most_stages(const TiledProduct& p, const Chip& chip, const GroupTile& tile, int64_t splits) {
-  if (splits > 1 && (splits > p.chunks || tile.columns > 128)) return 0;
-  const int64_t parts = splits > 1 ? int64_t{tile.rows()} * tile.columns * 4 : 0;
-  const int64_t room = (chip.shared_per_block - kSlack - parts) / tile.stage(),
-                chunks = std::max<int64_t>(ceil_div(p.chunks, splits), 1);
-  return std::min<int64_t>({chunks, room, kMaxStages});
-}
-
-// Tiles whose blocks fetch weights for each other, where they are fetched for long enough.
-std::vector<Config> shared_configs(const TiledProduct& p, const Chip& chip) {
-  constexpr int64_t kFewestChunks = 8, kFewestStages = 3, kMostShares = 4;
-  constexpr size_t kMost = 6;
-  std::vector<Candidate> candidates;
-  for (int64_t i = 0; i < kGroupTileCount; ++i)
-    for (int64_t splits = 1; splits <= kMaxSplits; splits *= 2)
-      for (int64_t shares = 2; shares <= kMostShares && splits * shares <= kMaxSplits; shares *= 2) {
-        const GroupTile& tile = kGroupTiles[i];
-        const int64_t most = most_stages(p, chip, tile, splits);
-        if (most < kFewestStages || ceil_div(p.chunks, splits) < kFewestChunks ||
-            ceil_div(p.rows, tile.rows()) < shares)
-          continue;
-        candidates.push_back(
-            {estimate(p, chip, tile.rows(), tile.columns, splits, shares),
-             Config{{"tile", i}, {"splits", splits}, {"shares", shares}, {"stages", std::min(most, kManyStages)}}});
-      }
-  std::vector<Config> configs = best_of(std::move(candidates));
-  if (configs.size() > kMost) configs.resize(kMost);
-  return configs;
-}
-
-}  // namespace
-
 std::vector<Config> wgmma_configs(const TiledProduct& p, const Chip& chip) {
+  constexpr int64_t kManyStages = 8, kFewStages = 4;
   std::vector<Candidate> candidates;
   for (int64_t i = 0; i < kGroupTileCount; ++i)
     for (int64_t splits = 1; splits <= kMaxSplits; splits *= 2) {
       const GroupTile& tile = kGroupTiles[i];
-      const int64_t most = most_stages(p, chip, tile, splits);
+      if (splits > 1 && (splits > p.chunks || tile.columns > 128)) continue;
+      const int64_t parts = splits > 1 ? int64_t{tile.rows()} * tile.columns * 4 : 0;
+      const int64_t room = (chip.shared_per_block - kSlack - parts) / tile.stage(),
+                    chunks = std::max<int64_t>(ceil_div(p.chunks, splits), 1);
+      const int64_t most = std::min<int64_t>({chunks, room, kMaxStages});
       if (most < 1) continue;
       const double time = estimate(p, chip, tile.rows(), tile.columns, splits);
       for (int64_t stages : {std::min(most, kManyStages), std::min(most, kFewStages)}) {
-        const Config config{{"tile", i}, {"splits", splits}, {"shares", int64_t{1}}, {"stages", stages}};
+        const Config config{{"tile", i}, {"splits", splits}, {"stages", stages}};
         if (candidates.empty() || !(candidates.back().config == config)) candidates.push_back({time, config});
       }
     }
-  std::vector<Config> configs = best_of(std::move(candidates));
-  for (Config& config : shared_configs(p, chip)) configs.push_back(std::move(config));
-  return configs;
+  return best_of(std::move(candidates));
 }
 
 std::vector<Config> whole_configs(const TiledProduct& p, const Chip& chip) {
   constexpr int64_t kMostWaves = 2;          // beyond, kernels that fetch while they multiply are better
+  constexpr double kIntoOneBlock = 100;      // bytes a nanosecond, fetched by whichever block of the cluster
   constexpr int64_t kUnusedByClusters = 12;  // multiprocessors that clusters of four and eight blocks leave out
   const int64_t row_tiles = ceil_div(p.rows, kWholeTile.rows()), column_tiles = ceil_div(p.columns, kWholeTile.columns);
   std::vector<Candidate> candidates;

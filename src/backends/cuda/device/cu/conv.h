@@ -87,12 +87,11 @@ struct ConvBoxArguments {
   int32_t weights_are_constant;
 };
 
-// Blocks of a cluster: `splits` for each of `shares` neighbouring row tiles, which fetch weights for each other.
 struct ConvWgmmaArguments : ConvBoxArguments {
   void* y;
-  uint32_t splits, shares;
+  uint32_t splits;
   int32_t batch, height, width;  // of the result
-  FastDivisor row_tiles;         // whole clusters of them
+  FastDivisor row_tiles;
 };
 
 // Tiles of the stream kernels: the rows of two groups of four warps, and columns.

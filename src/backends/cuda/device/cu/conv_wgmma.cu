@@ -1,6 +1,5 @@
 // Convolutions and products for compute capability 9.0: the copy engine brings boxes of pixels and packed weights, groups of four
-// warps multiply them. Weights are fetched before the inputs are there. Blocks of a cluster may split the terms, and may fetch weights
-// for each other.
+// warps multiply them; the terms may be split over the blocks of a cluster. Weights are fetched before the inputs are there.
 #include "backends/cuda/device/cu/conv_boxes.cuh"
 
 namespace kiln::cuda {
@@ -12,10 +11,8 @@ template <class Math, int kTile> class ConvBlock {
  public:
   __device__ ConvBlock(const CUtensorMap& map, const ConvWgmmaArguments& arguments, char* shared)
       : map_(map), a_(arguments), stages_(shared) {
-    const uint32_t rank = blockIdx.x % cluster();
-    share_ = rank / a_.splits;
-    split_ = rank - share_ * a_.splits;
-    const uint32_t tile = blockIdx.x / cluster() * a_.shares + share_;
+    split_ = blockIdx.x % a_.splits;
+    const uint32_t tile = blockIdx.x / a_.splits;
     column_tile_ = a_.row_tiles.quotient(tile);
     const uint32_t row_tile = tile - column_tile_ * a_.row_tiles.divisor;
     origin_ = origin_of(a_, row_tile);
@@ -33,20 +30,15 @@ template <class Math, int kTile> class ConvBlock {
       fetch_map(map_);
       for (uint32_t i = 0; i < a_.stages; ++i) {
         init_barrier(&full[i], 1);
-        init_barrier(&empty[i], kShape.groups * a_.shares);
+        init_barrier(&empty[i], kShape.groups);
       }
       init_barrier(&parts, 1);
       publish_barriers();
     }
     __syncthreads();
-    if (cluster() > 1) arrive_at_cluster();
+    if (a_.splits > 1) arrive_at_cluster();
     if (threadIdx.x >= kThreads) produce();
     else consume();
-    // Nobody leaves whom another block still signals.
-    if (a_.shares > 1) {
-      __syncwarp();
-      wait_for_cluster();
-    }
   }
 
  private:
@@ -60,22 +52,9 @@ template <class Math, int kTile> class ConvBlock {
   static constexpr int kPartBytes = 16;                 // four results travel at once
 
   __device__ char* stage(uint32_t index) const { return stages_ + index * kStageBytes; }
-  __device__ uint32_t cluster() const { return a_.splits * a_.shares; }
-  // The block of the cluster that multiplies the same terms for row tile `share`.
-  __device__ uint32_t fellow(uint32_t share) const { return share * a_.splits + split_; }
 
-  // This block's part of the weights, for all blocks that multiply the same terms.
   __device__ void fetch_weights(uint32_t chunk, uint32_t index) const {
-    if (a_.shares == 1) {
-      cuda::fetch_weights<kWeightBytes>(a_, column_tile_, chunk, stage(index) + kSourceBytes, &full_[index]);
-      return;
-    }
-    uint32_t blocks = 0;
-    for (uint32_t share = 0; share < a_.shares; ++share) blocks |= 1u << fellow(share);
-    const uint32_t bytes = kWeightBytes / a_.shares, first = share_ * bytes;
-    arrive_expecting(&full_[index], a_.box_bytes + kWeightBytes);
-    copy_bulk_to(static_cast<uint16_t>(blocks), stage(index) + kSourceBytes + first,
-                 static_cast<const char*>(a_.weights) + (int64_t{column_tile_} * a_.chunks + chunk) * kWeightBytes + first, bytes, &full_[index]);
+    cuda::fetch_weights<kWeightBytes>(a_, column_tile_, chunk, stage(index) + kSourceBytes, &full_[index]);
   }
   __device__ void fetch_source(uint32_t chunk, uint32_t index) const {
     cuda::fetch_source<Math>(a_, map_, origin_, chunk, stage(index), &full_[index]);
@@ -84,7 +63,6 @@ template <class Math, int kTile> class ConvBlock {
   // One thread keeps the copy engine busy.
   __device__ void produce() const {
     const bool leads = threadIdx.x == kThreads;
-    if (a_.shares > 1) wait_for_cluster();  // all blocks are there to be written to
     if (leads && a_.splits > 1) arrive_expecting(parts_, a_.splits * own_runs() * kOctets * 2 * 32 * kPartBytes);
     const uint32_t first = min(a_.stages, end_ - begin_);
     if (leads) {
@@ -101,8 +79,7 @@ template <class Math, int kTile> class ConvBlock {
       }
     }
     __syncwarp();
-    if (a_.shares > 1) arrive_at_cluster();
-    else if (a_.splits > 1) wait_for_cluster();
+    if (a_.splits > 1) wait_for_cluster();
   }
 
   // Where in the result row `row` of the tile lies, in pixels; negative: nowhere.
@@ -148,15 +125,6 @@ template <class Math, int kTile> class ConvBlock {
     commit_products();
   }
 
-  // The products are done with a stage, which is free when they are in all blocks that fetch weights for each other.
-  __device__ void give_back(uint32_t index) const {
-    if (a_.shares == 1) {
-      arrive(&empty_[index]);
-      return;
-    }
-    for (uint32_t share = 0; share < a_.shares; ++share) arrive_there(in_block(shared_address(&empty_[index]), fellow(share)));
-  }
-
   // There is one chunk at least.
   __device__ void multiply_all(float (&sums)[kSums]) const {
     settle(sums);
@@ -166,7 +134,8 @@ template <class Math, int kTile> class ConvBlock {
       if (index == a_.stages) index = 0, parity ^= 1;
       multiply_chunk(sums, index, parity);
       wait_for_products<1>();
-      if (threadIdx.x % 128 == 0) give_back(before);
+      // The products of the chunk before are done with their stage.
+      if (threadIdx.x % 128 == 0) arrive(&empty_[before]);
       before = index++;
     }
     wait_for_products<0>();
@@ -178,13 +147,12 @@ template <class Math, int kTile> class ConvBlock {
     float sums[kSums];
     if (!a_.epilogue.bias_is_constant) wait_for_inputs();
     begin_sums(sums, split_ == 0 ? a_.epilogue.bias : nullptr, column_tile_ * kShape.columns, a_.g.columns);
-    if (cluster() > 1) wait_for_cluster();
+    if (a_.splits > 1) wait_for_cluster();
     wait_for_inputs();
     uint4 early[2][kOctets] = {};
     if (a_.splits > 1) fetch_shared(early[0]);
     else fetch_own(early);
     multiply_all(sums);
-    if (a_.shares > 1) arrive_at_cluster();
     if (a_.splits > 1) finish_shared(sums, early[0]);
     else finish_own(sums, early);
   }
@@ -211,8 +179,8 @@ template <class Math, int kTile> class ConvBlock {
     }
   }
 
-  // Each block that splits the terms finishes some runs of eight rows. A warp has items of them, runs of 32 columns: at most kOctets,
-  // for the rows are halved at least.
+  // Each block of the cluster finishes some runs of eight rows. A warp has items of them, runs of 32 columns: at most kOctets, for the
+  // rows are halved at least.
   __device__ uint32_t own_runs() const { return kShape.groups * 8 / a_.splits; }
   __device__ uint32_t item_of(int i) const { return threadIdx.x / 32 + i * (kThreads / 32); }
   __device__ int64_t pixel_of_item(uint32_t item) const {
@@ -225,7 +193,7 @@ template <class Math, int kTile> class ConvBlock {
       if (item_of(i) < own_runs() * kOctets) fetch(pixel_of_item(item_of(i)), column_at(item_of(i) % kOctets), early[i]);
   }
 
-  // All that split the terms send it their sums, and it adds them up.
+  // All blocks send it their sums, and it adds them up.
   __device__ void finish_shared(const float (&sums)[kSums], const uint4 (&early)[kOctets]) const {
     const uint32_t lane = threadIdx.x % 32, runs = own_runs();
     char* parts = stage(a_.stages);  // [split][run][octet][half of an octet][lane]
@@ -253,7 +221,7 @@ template <class Math, int kTile> class ConvBlock {
     for (int half = 0; half < 2; ++half) {
       const uint32_t run = warp * 2 + half, owner = run / runs;
       const uint32_t own = shared_address(parts) + split_ * bytes_of_split + (run % runs * kOctets * 2 * 32 + lane) * kPartBytes;
-      const uint32_t to = in_block(own, share_ * a_.splits + owner), barrier = in_block(shared_address(parts_), share_ * a_.splits + owner);
+      const uint32_t to = in_block(own, owner), barrier = in_block(shared_address(parts_), owner);
 #pragma unroll
       for (int part = 0; part < kOctets * 2; ++part) {
         const int at = part * 8 + half * 2;
@@ -266,7 +234,7 @@ template <class Math, int kTile> class ConvBlock {
   const ConvWgmmaArguments& a_;
   char* stages_;
   uint64_t *full_, *empty_, *parts_;
-  uint32_t split_, share_, column_tile_, begin_, end_;
+  uint32_t split_, column_tile_, begin_, end_;
   TileOrigin origin_;
 };
 

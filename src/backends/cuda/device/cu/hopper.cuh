@@ -49,13 +49,6 @@ __device__ inline void copy_bulk(void* to, const void* from, uint32_t bytes, uin
                "l"(from), "r"(bytes), "r"(shared_address(barrier))
                : "memory");
 }
-// The same bytes for several blocks of the cluster, as copy_box_to.
-__device__ inline void copy_bulk_to(uint16_t blocks, void* to, const void* from, uint32_t bytes, uint64_t* barrier) {
-  asm volatile("cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes.multicast::cluster [%0], [%1], %2, [%3], %4;" ::"r"(
-                   shared_address(to)),
-               "l"(from), "r"(bytes), "r"(shared_address(barrier)), "h"(blocks)
-               : "memory");
-}
 // The map will be used soon. It is an argument of the kernel.
 __device__ inline void fetch_map(const CUtensorMap& map) { asm volatile("prefetch.tensormap [%0];" ::"l"(&map) : "memory"); }
 // A box of a tensor of four dimensions, beginning at these coordinates, innermost first. Outside of the tensor there are zeros.
@@ -104,10 +97,6 @@ __device__ inline uint32_t in_block(uint32_t address, int rank) {
   uint32_t there;
   asm volatile("mapa.shared::cluster.u32 %0, %1, %2;" : "=r"(there) : "r"(address), "r"(rank));
   return there;
-}
-// Arrives at a barrier of a block of the cluster, which learns nothing else by it.
-__device__ inline void arrive_there(uint32_t barrier) {
-  asm volatile("mbarrier.arrive.shared::cluster.b64 _, [%0];" ::"r"(barrier) : "memory");
 }
 // Stores to a block of the cluster, for whom waits for the cluster.
 __device__ inline void send_float(uint32_t to, float value) {

@@ -1,7 +1,6 @@
 // Kernel "conv_wgmma": convolutions and products on tensor cores of compute capability 9.0. Inputs: x, weights packed by
 // pack_wgmma_weights, bias, residual. Parameters: those of ConvParameters, `tile` (an index of kGroupTiles), `splits` (blocks that
-// share the terms of a tile), `shares` (of neighbouring row tiles, whose blocks fetch weights for each other) and `stages` (chunks on
-// their way at once).
+// share the terms of a tile) and `stages` (chunks on their way at once).
 #include "backends/cuda/device/kernels/conv_boxes.h"
 #include "backends/cuda/device/kernels/registry.h"
 
@@ -17,15 +16,11 @@ class ConvWgmma final : public Kernel {
         conv_(gpu, p),
         tile_(read_integer(p, "tile", 0, kGroupTileCount - 1)),
         splits_(read_integer(p, "splits", 1, kMaxSplits)),
-        shares_(read_integer(p, "shares", 1, kMaxSplits)),
         stages_(read_integer(p, "stages", 1, kMaxStages)) {
     if (!gpu.chip().has_wgmma()) throw Error(Code::kPlanDevice, "the kernel needs compute capability 9.0");
     if (conv_.parameters().groups != 1) throw Error(Code::kMalformedPlan, "the kernel takes one group");
     if (kGroupTiles[tile_].groups * 8 % splits_ != 0)
       throw Error(Code::kMalformedPlan, "the rows of a tile do not split into " + std::to_string(splits_));
-    if (splits_ * shares_ > kMaxSplits || (shares_ & (shares_ - 1)) != 0)
-      throw Error(Code::kMalformedPlan,
-                  "a cluster has no " + std::to_string(splits_) + " times " + std::to_string(shares_) + " blocks");
     if (shared_bytes() > gpu.chip().shared_per_block)
       throw Error(Code::kMalformedPlan, "the stages of a tile take " + std::to_string(shared_bytes()) +
                                             " bytes, a block has " + std::to_string(gpu.chip().shared_per_block));
@@ -47,12 +42,11 @@ class ConvWgmma final : public Kernel {
       if (stages_ == 1 && a.chunks > splits_)
         return {Code::kMalformedPlan, "one stage is too few for several chunks of terms"};
       a.splits = static_cast<uint32_t>(splits_);
-      a.shares = static_cast<uint32_t>(shares_);
       a.stages = static_cast<uint32_t>(stages_);
       a.batch = static_cast<int32_t>(o.out.batch);
       a.height = static_cast<int32_t>(o.out.height);
       a.width = static_cast<int32_t>(o.out.width);
-      const int64_t row_tiles = align_up(box.count(o.out), shares_);
+      const int64_t row_tiles = box.count(o.out);
       a.row_tiles = FastDivisor::of(static_cast<uint32_t>(row_tiles));
       launch_.grid[0] = blocks_for(row_tiles * ceil_div(a.g.columns, tile.columns) * splits_, 1);
       source_.plan(o.in, o.channels, o.type, box, a.g.stride_w, a.g.stride_h);
@@ -61,7 +55,7 @@ class ConvWgmma final : public Kernel {
                         static_cast<int>(shared_bytes()));
       launch_.threads = static_cast<unsigned>(tile.threads());
       launch_.shared = static_cast<unsigned>(shared_bytes());
-      launch_.cluster = static_cast<unsigned>(splits_ * shares_);
+      launch_.cluster = static_cast<unsigned>(splits_);
       return kOkStatus;
     });
   }
@@ -89,7 +83,7 @@ class ConvWgmma final : public Kernel {
 
   Gpu& gpu_;
   ConvCall conv_;
-  int64_t tile_, splits_, shares_, stages_;
+  int64_t tile_, splits_, stages_;
   ConvOperands operands_;
   ConvWgmmaArguments arguments_ = {};
   Launch launch_;
