@@ -39,8 +39,8 @@ TEST(CudaStream, ResidualsAndActivations) {
 
 TEST(CudaStream, Products) {
   for (DType type : kHalves) {
-    NodeCase c{.op = "MatMul", .inputs = {plain({9000, 24}, type), constant({24, 72}, type)}};
-    c.extra = {constant({72}, type), plain({9000, 72}, type)};
+    NodeCase c{.op = "MatMul", .inputs = {plain({34000, 8}, type), constant({8, 72}, type)}};
+    c.extra = {constant({72}, type), plain({34000, 72}, type)};
     c.post = {post("Add", {-1, 0})};
     EXPECT_TRUE(takes(c));
     c.post = {post("Add", {-1, 0}), post("Add", {-1, 1})};
@@ -54,6 +54,8 @@ TEST(CudaStream, RefusesWithAReason) {
       std::string::npos);
   EXPECT_NE(refusal(conv({128, 64, 14, 14}, {63, 64, 3, 3}, DType::kF16, kSame3x3), "conv_stream").find("63 columns"),
             std::string::npos);
+  const NodeCase few{.op = "MatMul", .inputs = {plain({9000, 24}, DType::kF16), constant({24, 72}, DType::kF16)}};
+  EXPECT_NE(refusal(few, "conv_stream").find("fewer than two"), std::string::npos);
   NodeCase wide = conv({128, 64, 14, 14}, {64, 64, 3, 3}, DType::kF32, kSame3x3);
   wide.tf32 = true;
   EXPECT_NE(refusal(wide, "conv_stream").find("float32"), std::string::npos);

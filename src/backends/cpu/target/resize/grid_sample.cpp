@@ -11,6 +11,8 @@ const Tactic grid_sample{
     .ops = {"GridSample"},
     .accepts = [](const Problem& p) -> Refusal {
       if (Refusal r = needs_f32(p); r.refused()) return r;
+      // The first may be of any type beside a grid of float32.
+      if (p.input(0).dtype != DType::kF32) return refuse("elements of type " + std::string(name(p.input(0).dtype)));
       if (rank(p.input(0)) > 5) return refuse("there are more than three dimensions");
       return accept();
     },
