@@ -62,12 +62,12 @@ const Rule integer_post_operations{
       const Node& root = m.root();
       for (int i = 0; i < static_cast<int>(root.inputs().size()); ++i) {
         const Node* base = root.input(i) ? root.input(i)->producer() : nullptr;
-        if (!base || !is_summed_product(*base) || !root.output()->ranked()) continue;
+        if (!base || !is_integer_product(*base) || !root.output()->ranked()) continue;
         if (!finishes_with(*base, root, i)) {
           decline("the kernels finish their results otherwise");
           continue;
         }
-        if (auto patch = append_post_op(m, i, kMaxSumSteps, is_summed_product)) return patch;
+        if (auto patch = append_post_op(m, i, kMaxSumSteps, is_integer_product)) return patch;
       }
       return std::nullopt;
     },

@@ -24,8 +24,6 @@ bool multiplies_alike(const Value* a, const Value* b) {
   return std::equal(a->shape().begin(), a->shape().end() - 2, b->shape().begin());
 }
 
-bool is_summed_product(const Node& n) { return n.is("MatMulBfloat16") || is_integer_product(n); }
-
 bool is_integer_product(const Node& n) {
   const bool conv = n.is("ConvInteger");
   if (!conv && !n.is("MatMulInteger")) return false;

@@ -28,8 +28,6 @@ bool multiplies_alike(const Value* a, const Value* b);
 // A product of bytes, with sums in int32: by constant weights images of two spatial dimensions, or matrices by one matrix; or matrices
 // by as many centred ones. Targets finish such sums themselves.
 bool is_integer_product(const Node& node);
-// That, or a product of bfloat16 whose sums targets finish likewise.
-bool is_summed_product(const Node& node);
 
 // Dimensions of a parameter per column: channels, with `inner` axes behind them, or the last axis.
 Dims per_column(int64_t count, int64_t inner);

@@ -88,20 +88,14 @@ Sample sample_inverse(Draw& draw) {
   return Sample().data(x.cast(draw.type({DType::kF16, DType::kF32, DType::kF64})));
 }
 
-Sample sample_matmul_bfloat16(Draw& draw) {
-  draw.tame();
-  Sample s;
-  const int64_t k = draw.size(), n = draw.size();
-  Dims a = draw.dims(1, 3);
-  a.push_back(k);
-  return s.data(draw.values(DType::kF32, a)).weight(draw.values(DType::kBF16, {k, n}));
-}
-
 }  // namespace
 
 Entries matrix_samplers() {
-  return {{"Det", sample_det},         {"Einsum", sample_einsum}, {"Gemm", sample_gemm},
-          {"Inverse", sample_inverse}, {"MatMul", sample_matmul}, {"MatMulBfloat16", sample_matmul_bfloat16}};
+  return {{"Det", sample_det},
+          {"Einsum", sample_einsum},
+          {"Gemm", sample_gemm},
+          {"Inverse", sample_inverse},
+          {"MatMul", sample_matmul}};
 }
 
 }  // namespace kiln::operators
