@@ -528,7 +528,9 @@ Status Runner::check_stop() const noexcept {
   if (!stop_) return kOkStatus;
   if (stop_->flag.load(std::memory_order_relaxed)) return {Code::kInvalidState, "the inference was stopped"};
   if (stop_->deadline != WorkLimits::Clock::time_point::max() && WorkLimits::Clock::now() > stop_->deadline)
-    return {Code::kInvalidState, "the inference took longer than its limit of time"};
+    return {Code::kInvalidState,
+            "the inference took longer than its limit of time\n  remedy: raise the limit of time, or look for "
+            "what the network does so long"};
   if (current_work().ended()) return {Code::kInvalidState, "what the inference is a part of was ended"};
   return kOkStatus;
 }

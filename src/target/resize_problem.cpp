@@ -2,6 +2,7 @@
 #include "target/resize_problem.h"
 
 #include "target/checks.h"
+#include "tensor/sampling.h"
 
 namespace kiln {
 namespace {
@@ -22,6 +23,11 @@ bool keeps(const Problem& p, int64_t axis) {
 
 }  // namespace
 
+bool is_beyond_resize_kernels(const Problem& p) {
+  const Tensor *roi = p.input(1).constant, *scales = p.input(2).constant;
+  return (scales && !kernels_take_scales(values(*scales))) || (roi && !kernels_take_region(values(*roi)));
+}
+
 Refusal read_resize(const Problem& p, Attributes& to) {
   const Attributes& a = p.attributes();
   const int64_t n = rank(p.input(0));
@@ -39,6 +45,8 @@ Refusal read_resize(const Problem& p, Attributes& to) {
                roi = crops ? values(*p.input(1).constant) : Floats();
   if ((by_scales && scales.size() != axes.size()) || (crops && roi.size() != 2 * axes.size()))
     return refuse("the numbers of scales and axes differ");
+  if (!kernels_take_scales(scales) || !kernels_take_region(roi))
+    return refuse("a scale or the region is beyond what kernels compute");
   Ints kept_axes;
   Floats kept_scales, starts, ends;
   for (size_t i = 0; i < axes.size(); ++i) {

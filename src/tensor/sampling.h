@@ -8,6 +8,11 @@
 
 namespace kiln {
 
+// What kernels take; beyond, only the reference resizes.
+inline constexpr double kLeastResizeScale = 1e-9, kMostResizeScale = 1e9, kMostResizeRegion = 1e6;
+bool kernels_take_scales(const std::vector<double>& scales);
+bool kernels_take_region(const std::vector<double>& region);
+
 struct ResampleRule {
   std::string mode, nearest_mode, coordinates;  // as Resize's attributes
   double cubic_a = -0.75;

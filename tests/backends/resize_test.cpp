@@ -119,6 +119,20 @@ TEST(Resize, RegionsWithValuesOutside) {
   }
 }
 
+TEST(Resize, WhatIsBeyondTheKernelsIsLeftToTheReference) {
+  std::mt19937 rng(7);
+  const Tensor x = random_tensor(rng, DType::kF32, {1, 2, 5, 6});
+  const auto region_to = [&](float end) {
+    Case c{"Resize",
+           {x, constant(floats({0, 0, 0, 0, end, 1, 1, 1})), absent(), constant(ints({1, 2, 4, 5}))},
+           mode("linear", "tf_crop_and_resize")};
+    c.tolerance = 2e-6;
+    return c;
+  };
+  expect_case(region_to(1e6f), "resize");
+  for (float end : {1.8e16f, -3e7f}) expect_no_case(region_to(end));
+}
+
 TEST(Resize, InfiniteNeighboursOfNoWeight) {
   const float inf = std::numeric_limits<float>::infinity();
   expect_case(by_scales(Tensor::of<float>({1, 5}, {1, inf, 2, std::nanf(""), 3}), {1, 2}, mode("linear", "asymmetric")),

@@ -46,6 +46,22 @@ def test_upsample(kiln, tmp_path, opset, mode):
         np.testing.assert_allclose(got[:, :, 1, 0], (X[:, :, 0, 0] + X[:, :, 1, 0]) / 2, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("computed", [False, True])
+@pytest.mark.parametrize("scales", [[1, 1, .6, .6], [1, 1, 2, .5], [1, 1, 1.3, 1], [1, 1, .7, 2.5]], ids=str)
+def test_resize_of_opset_10(kiln, tmp_path, scales, computed):
+    """Nearest rounds down where an axis grows and up where it shrinks, also where only running can tell."""
+    constants = {"s": np.array(scales, np.float32), "zero": np.zeros([], np.float32)}
+    nodes = [helper.make_node("Mul", ["x", "zero"], ["none"]), helper.make_node("ReduceSum", ["none"], ["n"], keepdims=0),
+             helper.make_node("Add", ["s", "n"], ["t"])] if computed else []
+    got = answer(kiln, tmp_path, [*nodes, helper.make_node("Resize", ["x", "t" if computed else "s"], ["y"])], 10, constants=constants)["y"]
+    want = X
+    for axis, scale in enumerate(scales):
+        at = np.arange(int(np.floor(X.shape[axis] * scale + 1e-6))) / scale
+        rows = np.ceil(at - 1e-6) if scale < 1 else np.floor(at + 1e-6)
+        want = want.take(rows.astype(int).clip(0, X.shape[axis] - 1), axis)
+    np.testing.assert_array_equal(got, want)
+
+
 @pytest.mark.parametrize("opset", [7, 10, 12, 13])
 def test_dropout_with_its_mask(kiln, tmp_path, opset):
     got = answer(kiln, tmp_path, [helper.make_node("Dropout", ["x"], ["y", "m"])], opset, outputs=("y", "m"))

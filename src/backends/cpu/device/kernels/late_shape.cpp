@@ -9,6 +9,7 @@
 #include "backends/cpu/device/kernels/registry.h"
 #include "base/index.h"
 #include "tensor/convert.h"
+#include "tensor/sampling.h"
 
 namespace kiln::cpu::kernels {
 namespace {
@@ -233,6 +234,8 @@ class LateShape final : public Kernel {
       if (sizes.size() != axes.size()) refuse("a Resize has other sizes than axes");
       for (size_t i = 0; i < axes.size(); ++i) nth(out, axes[i]) = sizes[i];
     }
+    if (!kernels_take_scales(inner.reals("scales", {})) || !kernels_take_region(inner.reals("roi", {})))
+      refuse("a Resize has a scale or a region beyond what the kernel computes");
     return {make_resize(inner), out, {call.inputs[0]}};
   }
 

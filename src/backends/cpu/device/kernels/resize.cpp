@@ -212,8 +212,7 @@ class Resize final : public DenseKernel {
     bool ok = (scales_.empty() || scales_.size() == axes_.size()) &&
               (roi_.empty() || roi_.size() == 2 * axes_.size()) && sane(rule_.cubic_a, -1e6, 1e6) &&
               (rule_.coordinates != "tf_crop_and_resize" || !roi_.empty());
-    for (double s : scales_) ok = ok && sane(s, 1e-9, 1e9);
-    for (double r : roi_) ok = ok && sane(r, -1e6, 1e6);
+    ok = ok && kernels_take_scales(scales_) && kernels_take_region(roi_);
     if (!ok) throw Error(Code::kMalformedPlan, "the parameters of resize do not fit each other");
     (void)sample_at({.in = 2, .out = 2}, rule_, 0);  // names that it does not know
     std::memcpy(other_.data(), &outside_, sizeof(outside_));

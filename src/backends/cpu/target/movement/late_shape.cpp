@@ -1,6 +1,7 @@
 // Tactic: operators that move elements, with parameters that only running tells.
 #include "backends/cpu/target/checks.h"
 #include "backends/cpu/target/tactics.h"
+#include "target/resize_problem.h"
 
 namespace kiln::cpu::tactics {
 namespace {
@@ -34,6 +35,7 @@ Refusal accepts(const Problem& p) {
   if (op != "Resize") return accept();
   if (p.attributes().text("keep_aspect_ratio_policy", "stretch") != "stretch")
     return refuse("sizes that keep the aspect ratio");
+  if (is_beyond_resize_kernels(p)) return refuse("a scale or the region is beyond what kernels compute");
   const bool moves = p.attributes().text("mode", "nearest") == "nearest" &&
                      p.attributes().text("coordinate_transformation_mode", "") != "tf_crop_and_resize";
   if (!moves && x.dtype != DType::kF32) return refuse("it computes in float32, not " + std::string(name(x.dtype)));

@@ -8,6 +8,7 @@
 
 #include "backends/cuda/device/kernels/common.h"
 #include "backends/cuda/device/kernels/registry.h"
+#include "tensor/sampling.h"
 
 namespace kiln::cuda::kernels {
 namespace {
@@ -37,7 +38,7 @@ class Resize final : public Kernel {
     arguments_.cubic = static_cast<float>(p.real("cubic_a"));
     bool ok = axes_.size() <= kResizedAxes && (scales_.empty() || scales_.size() == axes_.size()) &&
               std::isfinite(arguments_.cubic);
-    for (double s : scales_) ok = ok && std::isfinite(s) && s >= 1e-9 && s <= 1e9;
+    ok = ok && kernels_take_scales(scales_);
     if (!ok) throw Error(Code::kMalformedPlan, "the parameters of resize do not fit each other");
   }
 
