@@ -6,9 +6,10 @@ namespace kiln::onnx::ops {
 namespace {
 
 struct Operands {
-  ir::Value *q, *k, *v;          // [batch, sequence, heads * size]
-  ir::Value* padding = nullptr;  // [batch, keys]: 0 where a key is left out
-  ir::Value* bias = nullptr;     // added to the scores
+  ir::Value *q, *k, *v;  // [batch, sequence, heads * size]
+  // [batch, keys], or [batch, sequence, keys]: 0 where a key is left out; [batch]: how many of the first keys are not.
+  ir::Value* padding = nullptr;
+  ir::Value* bias = nullptr;  // added to the scores
   ir::Value *past_k = nullptr, *past_v = nullptr;
 };
 
@@ -19,15 +20,34 @@ Attributes attention_attributes(const NodeImport& n) {
   return a;
 }
 
-// What is added to the scores: the filter value where the padding mask is 0, and the bias.
+// 0, 1, … along an axis.
+ir::Value* positions(NodeImport& n, ir::Value* x, int64_t axis) {
+  const auto number = [&](int64_t i) { return n.constant(Tensor::scalar<int64_t>(i)); };
+  return n.add("Range", {number(0), n.add("Gather", {n.add("Shape", {x}), number(axis)}), number(1)});
+}
+
+// Which keys are not left out, as the scores [batch, heads, sequence, keys] read it.
+ir::Value* kept_keys(NodeImport& n, const Operands& o) {
+  const ir::Value* mask = o.padding;
+  const int64_t rank = mask->ranked() ? mask->rank() : 0;
+  if (rank == 1 && !o.past_k && o.q->ranked() && mask->shape()[0] == o.q->shape()[0]) {
+    ir::Value* lengths =
+        n.add("Cast", {n.add("Unsqueeze", {o.padding, n.ints({1, 2, 3})})}, {{"to", std::string("int64")}});
+    return n.add("Less", {positions(n, o.k, 1), lengths});
+  }
+  if (rank != 2 && rank != 3)
+    n.unsupported("a mask that is neither [batch], [batch, keys] nor [batch, sequence, keys]",
+                  "give the padding mask as 0 and 1 for each key");
+  ir::Value* kept = n.add("Cast", {o.padding}, {{"to", std::string("bool")}});
+  return n.add("Unsqueeze", {kept, rank == 2 ? n.ints({1, 2}) : n.ints({1})});
+}
+
+// What is added to the scores: the filter value where the padding mask leaves a key out, and the bias.
 ir::Value* mask_of(NodeImport& n, const Operands& o) {
   if (!o.padding) return o.bias;
-  if (!o.padding->ranked() || o.padding->rank() != 2)
-    n.unsupported("a mask that is not [batch, keys]", "give the padding mask as 0 and 1 for each key");
   const DType type = n.dtype();
-  ir::Value* kept = n.add("Cast", {o.padding}, {{"to", std::string("bool")}});
+  ir::Value* kept = kept_keys(n, o);
   ir::Value* added = n.add("Where", {kept, n.scalar(type, 0), n.scalar(type, n.real("mask_filter_value", -10000.0))});
-  added = n.add("Unsqueeze", {added, n.ints({1, 2})});
   return o.bias ? n.add("Add", {o.bias, added}) : added;
 }
 
@@ -90,9 +110,7 @@ void import_packed_attention(NodeImport& n) {
   if (n.optional(5)) n.unsupported("a bias of packed attention");
   ir::Value* all = n.add("Add", {n.add("MatMul", {n.in(0), n.in(1)}), n.in(2)});
   Operands o = unpacked(n, n.add("Unsqueeze", {all, n.ints(Ints{0})}), n.in(1)->shape().back());
-  const auto number = [&](int64_t v) { return n.constant(Tensor::scalar<int64_t>(v)); };
-  ir::Value* count = n.add("Gather", {n.add("Shape", {n.in(0)}), number(0)});
-  ir::Value* tokens = n.add("Unsqueeze", {n.add("Range", {number(0), count, number(1)}), n.ints(Ints{1})});
+  ir::Value* tokens = n.add("Unsqueeze", {positions(n, n.in(0), 0), n.ints(Ints{1})});
   ir::Value* ends = n.add("Cast", {n.in(4)}, {{"to", std::string("int64")}});
   ir::Value* begun = n.add("Cast", {n.add("GreaterOrEqual", {tokens, ends})}, {{"to", std::string("int64")}});
   ir::Value* sequence = n.add("ReduceSum", {begun, n.ints(Ints{1})});
