@@ -53,9 +53,6 @@ case("embed_layer_norm", MS + "EmbedLayerNormalization",
      [rng.integers(0, 9, (2, 5)).astype(np.int32), rng.integers(0, 2, (2, 5)).astype(np.int32), f(10, 8), f(6, 8), f(2, 8), f(8), f(8),
       (np.arange(10).reshape(2, 5) % 5 < 3).astype(np.int32)], results=2, weights=(2, 3, 4, 5, 6), epsilon=1e-5)
 case("attention", MS + "Attention", [X, f(8, 24), f(24), np.array([[1, 1, 1, 0, 0], [1, 1, 1, 1, 1]], np.int32)], weights=(1, 2), num_heads=2)
-case("attention_of_lengths", MS + "Attention", [X, f(8, 24), f(24), np.array([3, 5], np.int32)], weights=(1, 2), num_heads=2)
-case("attention_mask_of_queries", MS + "Attention", [X, f(8, 24), f(24), (np.arange(50).reshape(2, 5, 5) % 3 != 1).astype(np.int32)], weights=(1, 2), num_heads=2)
-case("multi_head_attention_of_lengths", MS + "MultiHeadAttention", [f(2, 6, 8), f(2, 6, 8), f(2, 6, 8), f(24), np.array([4, 6], np.int32)], weights=(3,), num_heads=2)
 case("attention_causal", MS + "Attention", [X, f(8, 24), f(24)], weights=(1, 2), num_heads=2, unidirectional=1)
 case("attention_past", MS + "Attention", [X, f(8, 24), f(24), None, f(2, 2, 2, 3, 4)], results=2, weights=(1, 2), num_heads=2, unidirectional=1)
 case("multi_head_attention", MS + "MultiHeadAttention", [X, f(2, 6, 8), f(2, 6, 8), f(24)], weights=(3,), num_heads=2)
@@ -232,3 +229,8 @@ def packed_attention(tokens, ends):
 defined("packed_attention", MS + "PackedAttention",
         [TOKENS, PROJECTION, SHIFT, np.array([[0, 1, 2, 7], [3, 4, 5, 6]], np.int32), np.array([0, 3, 7], np.int32)], [packed_attention(TOKENS, [0, 3, 7])],
         weights=(1, 2, 3, 4), num_heads=2)
+
+# Last, so that what is drawn for the others stays.
+case("attention_of_lengths", MS + "Attention", [X, f(8, 24), f(24), np.array([3, 5], np.int32)], weights=(1, 2), num_heads=2)
+case("attention_mask_of_queries", MS + "Attention", [X, f(8, 24), f(24), (np.arange(50).reshape(2, 5, 5) % 3 != 1).astype(np.int32)], weights=(1, 2), num_heads=2)
+case("multi_head_attention_of_lengths", MS + "MultiHeadAttention", [f(2, 6, 8), f(2, 6, 8), f(2, 6, 8), f(24), np.array([4, 6], np.int32)], weights=(3,), num_heads=2)
