@@ -356,8 +356,9 @@ void Lowering::lower_program(ir::Graph& graph, size_t index, bool is_body) {
   }
   for (const ir::Value* v : graph.outputs())
     if (is_body || !watched_only_.count(v)) scope.program->outputs.push_back(output_of(scope, v));
-  for (const WatchedOutput& w : is_body ? std::vector<WatchedOutput>() : watched_)
-    plan_.watches.push_back({tensor_of(scope, graph.outputs()[w.output]), w.kind, w.message});
+  if (!is_body)
+    for (const WatchedOutput& w : watched_)
+      plan_.watches.push_back({tensor_of(scope, graph.outputs()[w.output]), w.kind, w.message});
   plan_scope(scope, index);
 }
 

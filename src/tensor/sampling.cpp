@@ -66,18 +66,16 @@ Sample stretched(double t, double scale, const ResampleRule& rule) {
   return s;
 }
 
+constexpr double kLeastScale = 1e-9, kMostScale = 1e9, kMostRegion = 1e6;  // that kernels compute with
+
 bool all_within(const std::vector<double>& values, double least, double most) {
   return std::all_of(values.begin(), values.end(), [&](double v) { return v >= least && v <= most; });
 }
 
 }  // namespace
 
-bool kernels_take_scales(const std::vector<double>& scales) {
-  return all_within(scales, kLeastResizeScale, kMostResizeScale);
-}
-bool kernels_take_region(const std::vector<double>& region) {
-  return all_within(region, -kMostResizeRegion, kMostResizeRegion);
-}
+bool kernels_take_scales(const std::vector<double>& scales) { return all_within(scales, kLeastScale, kMostScale); }
+bool kernels_take_region(const std::vector<double>& region) { return all_within(region, -kMostRegion, kMostRegion); }
 
 std::array<double, 4> cubic_weights(double t, double a) {
   return {cubic(t + 1, a), cubic(t, a), cubic(1 - t, a), cubic(2 - t, a)};

@@ -8,8 +8,7 @@
 
 namespace kiln {
 
-// What kernels take; beyond, only the reference resizes.
-inline constexpr double kLeastResizeScale = 1e-9, kMostResizeScale = 1e9, kMostResizeRegion = 1e6;
+// Whether kernels compute with them; beyond, only the reference resizes.
 bool kernels_take_scales(const std::vector<double>& scales);
 bool kernels_take_region(const std::vector<double>& region);
 

@@ -1,8 +1,6 @@
 // Resizing before opset 11: coordinates are those of the output times the scale; nearest rounds down where an axis grows, and up where it
 // shrinks (ONNX backend test resize_downsample_nearest of opset 10, and the runtimes).
 #pragma once
-#include <algorithm>
-
 #include "frontends/onnx/node_import.h"
 
 namespace kiln::onnx::ops {

@@ -63,7 +63,7 @@ struct Int8Product {
   int64_t rows = 0, columns = 0, terms = 0;  // of the result; of each sum
   const ByteRows* left = nullptr;
   // Where the terms of a row lie: in pieces of equal length, these bytes behind the row's address; none: in one piece.
-  std::span<const int64_t> pieces;
+  std::span<const int64_t> pieces = {};
   // What the rows and the weights hold: bytes, of which kFlipped ones become unsigned by adding 128, or bfloat16, two bytes each.
   enum Kind : uint8_t { kUnsigned, kFlipped, kBfloat16 };
   Kind kind = kUnsigned;

@@ -35,7 +35,6 @@ class ConvInt8 final : public Kernel {
                                 .columns = columns,
                                 .terms = terms_,
                                 .left = &left,
-                                .pieces = {},
                                 .kind = is_signed && left.in_place() ? Int8Product::kFlipped : Int8Product::kUnsigned,
                                 .packed = static_cast<const int8_t*>(call.inputs[1].data) + g * packed,
                                 .out = call.outputs[0].data,

@@ -27,7 +27,6 @@ class GemmBfloat16 final : public Kernel {
                               .columns = n_,
                               .terms = a_.columns * kBfloat16Bytes,
                               .left = &left,
-                              .pieces = {},
                               .kind = Int8Product::kBfloat16,
                               .packed = static_cast<const int8_t*>(call.inputs[1].data),
                               .out = call.outputs[0].data,

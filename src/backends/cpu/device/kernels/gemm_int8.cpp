@@ -29,7 +29,6 @@ class GemmInt8 final : public Kernel {
                               .columns = n_,
                               .terms = a_.columns * parts_,
                               .left = &left,
-                              .pieces = {},
                               .kind = is_signed && left.in_place() ? Int8Product::kFlipped : Int8Product::kUnsigned,
                               .packed = static_cast<const int8_t*>(call.inputs[1].data),
                               .out = call.outputs[0].data,

@@ -70,7 +70,6 @@ class GemmInt8Batched final : public Kernel {
                               .columns = n_,
                               .terms = k_,
                               .left = &left,
-                              .pieces = {},
                               .kind = is_signed && left.in_place() ? Int8Product::kFlipped : Int8Product::kUnsigned,
                               .packed = packed,
                               .out = call.outputs[0].data,
