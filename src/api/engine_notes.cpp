@@ -5,9 +5,9 @@
 
 #include <nlohmann/json.hpp>
 
-#include "api/work.h"
 #include "compiler/compile.h"
 #include "kiln/kiln.h"
+#include "target/workload.h"
 
 namespace kiln::api {
 namespace {
@@ -27,7 +27,7 @@ Json tried_json(const std::vector<Tried>& list) {
 }
 
 std::string text(const std::string& options, const std::vector<std::string>& remarks,
-                 const std::vector<LayerReport>& layers, const std::map<std::string, Work>& work, bool with_tried) {
+                 const std::vector<LayerReport>& layers, const std::map<std::string, Workload>& work, bool with_tried) {
   Json json{{"options", options}, {"tried", Json::array()}, {"layers", Json::array()}};
   if (!remarks.empty()) json["remarks"] = remarks;
   std::map<std::string, size_t> places{{"[]", 0}};  // of lists that are there
@@ -69,7 +69,7 @@ std::string options_text(const BuildOptions& o) {
 }
 
 std::string notes_text(const std::string& options, const std::vector<std::string>& remarks,
-                       const std::vector<LayerReport>& layers, const std::map<std::string, Work>& work) {
+                       const std::vector<LayerReport>& layers, const std::map<std::string, Workload>& work) {
   std::string all = text(options, remarks, layers, work, true);
   if (all.size() > kLargestNotes) all = text(options, remarks, layers, work, false);
   return all.size() > kLargestNotes ? "" : all;

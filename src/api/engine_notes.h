@@ -7,11 +7,11 @@
 
 namespace kiln {
 struct LayerReport;
-}
+struct Workload;
+}  // namespace kiln
 
 namespace kiln::api {
 
-struct Work;
 struct BuildOptions;
 
 struct EngineNotes {
@@ -29,7 +29,7 @@ struct EngineNotes {
 std::string options_text(const BuildOptions& options);  // what differs from the defaults
 // JSON for Plan::build_info: a pure function of what it is given.
 std::string notes_text(const std::string& options, const std::vector<std::string>& remarks,
-                       const std::vector<LayerReport>& layers, const std::map<std::string, Work>& work);
+                       const std::vector<LayerReport>& layers, const std::map<std::string, Workload>& work);
 // Tolerates any text: what cannot be read is left out.
 EngineNotes parse_notes(const std::string& text);
 

@@ -10,7 +10,6 @@
 #include "api/host_tensor.h"
 #include "api/int8_choice.h"
 #include "api/kiln_api.h"
-#include "api/work.h"
 #include "backends/lent_devices.h"
 #include "base/error.h"
 #include "base/file_map.h"
@@ -24,6 +23,7 @@
 #include "passes/rule_lists.h"
 #include "runtime/context.h"
 #include "target/device_facts.h"
+#include "target/workload.h"
 #include "tensor/number_text.h"
 
 namespace kiln::api {
@@ -83,11 +83,11 @@ void keep_times(const BuildOptions& options, const TimingCache& cache, const std
   }
 }
 
-std::map<std::string, Work> work_of_nodes(const ir::Graph& graph, const std::vector<ProfileBounds>& profiles) {
+std::map<std::string, Workload> workloads_of(const ir::Graph& graph, const std::vector<ProfileBounds>& profiles) {
   const Extents extents(graph, profiles);
-  std::map<std::string, Work> work;
+  std::map<std::string, Workload> work;
   for (const auto& node : graph.nodes())
-    work[node->name()] = work_of(*node, [&](const Shape& shape) { return extents.guess(shape, 1); });
+    work[node->name()] = workload_of(*node, [&](const Shape& shape) { return extents.guess(shape, 1); });
   return work;
 }
 
@@ -248,9 +248,9 @@ Engine build_once(const BuildOptions& options, BuildMemory& memory) {
     mark_debug(*graph, options.debug_tensors, compile_options);
     if (options.use_timing_cache) compile_options.tuner.cache = &cache;
     auto state = std::make_shared<Engine::State>();
-    std::map<std::string, Work> work;
+    std::map<std::string, Workload> work;
     compile_options.after_stage = [&](const std::string& stage, const ir::Graph& g) {
-      if (stage == kLastStage) work = work_of_nodes(g, compile_options.profiles);
+      if (stage == kLastStage) work = workloads_of(g, compile_options.profiles);
       if (options.dump && stage == options.dump_stage) options.dump(ir::to_text(g));
       if (!options.dump_file.empty() && stage == options.dump_stage) save_graph(g, options.dump_file);
       if (options.keep_graph && stage == kLastStage) state->graph = g.clone();

@@ -7,12 +7,12 @@
 #include "api/graph_file.h"
 #include "api/host_value.h"
 #include "api/kiln_api.h"
-#include "api/work.h"
 #include "base/file_map.h"
 #include "base/names.h"
 #include "frontends/onnx/import.h"
 #include "frontends/onnx/node_import.h"
 #include "frontends/onnx/tensor_proto.h"
+#include "target/workload.h"
 
 namespace kiln::api {
 namespace {
@@ -75,7 +75,7 @@ void check_names(const Shapes& shapes, const std::vector<IoTensor>& io) {
 }
 
 // The symbols that the given shapes stand for; 1 for all others.
-Numbers numbers_of(const ir::Graph& graph, const Shapes& shapes) {
+DimNumbers numbers_of(const ir::Graph& graph, const Shapes& shapes) {
   std::map<std::string, int64_t> symbols;
   for (const ir::Value* v : graph.inputs()) {
     const auto it = shapes.find(v->name());
@@ -126,7 +126,7 @@ ModelInfo describe(const std::string& path, const Shapes& shapes) {
     const auto graph = onnx::import_model(std::move(model), options);
     info.io = io_of(*graph);
     check_names(shapes, info.io);
-    const Work work = work_of(*graph, numbers_of(*graph, shapes));
+    const Workload work = workload_of(*graph, numbers_of(*graph, shapes));
     info.flops = work.flops;
     info.bytes = work.bytes;
     return info;

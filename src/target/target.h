@@ -76,6 +76,13 @@ struct Emitted {
   uint32_t strided_inputs = 0;    // bit k: kernel input k may be one, too
 };
 
+// What a launch takes, in seconds, by reasoning from what is known of a device.
+struct Estimate {
+  double compute = 0, move = 0;  // which overlap
+  double launch = 0;
+  double seconds() const { return (compute > move ? compute : move) + launch; }
+};
+
 // Its functions may run on several threads at once.
 struct Tactic {
   std::string name;
@@ -84,6 +91,8 @@ struct Tactic {
   std::string device = {};                 // whose kernels it emits; empty: the target's
   bool sizes_results = false;              // its kernel stores results whose shape it alone can tell
   bool turns_layouts = false;  // reads row-major images and writes channels-last ones, or the reverse, at no cost
+  // What it takes on a device, where more is known of it than estimate() in target/estimate.h finds by itself.
+  std::function<Estimate(const Problem&, const DeviceFacts&)> estimate = nullptr;
   std::function<Refusal(const Problem&)> accepts;
   // At least one; in the order of preference when nothing is measured. Null: one empty configuration.
   std::function<std::vector<Config>(const Problem&)> configurations;

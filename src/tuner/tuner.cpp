@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <future>
 #include <thread>
 
@@ -83,31 +84,53 @@ bool Tuner::is_allowed(const Tactic& tactic, const Problem& problem) const {
   return tactic.device.empty() || (!options_.own_only && !options_.disabled.count(tactic.device));
 }
 
-Tuner::Preferred Tuner::first_accepting(const Problem& problem) const {
-  if (!has_ranks(problem)) return {};
+// In the order of preference; where the first tells its time, the fastest of those that do stands before it. `all`: the others are
+// wanted, too.
+std::vector<Tuner::Preferred> Tuner::accepting(const Problem& problem, bool all, const Declined& declined) const {
+  std::vector<Preferred> list;
+  if (!has_ranks(problem)) return list;
   const std::vector<const Tactic*>& tactics = target_.tactics().of(problem.op());
-  for (size_t i = 0; i < tactics.size(); ++i)
-    if (is_allowed(*tactics[i], problem) && !tactics[i]->accepts(problem).refused()) return {tactics[i], i};
-  return {};
+  for (size_t i = 0; i < tactics.size(); ++i) {
+    if (!is_allowed(*tactics[i], problem)) continue;
+    const bool compared = !list.empty() && list[0].tactic->estimate && tactics[i]->estimate;
+    if (!all && !list.empty() && !compared) continue;
+    const Refusal refusal = tactics[i]->accepts(problem);
+    if (!refusal.refused()) list.push_back({tactics[i], i});
+    else if (declined) declined(*tactics[i], refusal);
+  }
+  if (list.empty() || !list[0].tactic->estimate) return list;
+  const DeviceFacts& facts = target_.device().facts();
+  size_t fastest = 0;
+  double least = HUGE_VAL;
+  for (size_t i = 0; i < list.size(); ++i) {
+    if (!list[i].tactic->estimate) continue;
+    const double seconds = list[i].tactic->estimate(problem, facts).seconds();
+    if (seconds < least) least = seconds, fastest = i;
+  }
+  const auto at = list.begin() + static_cast<std::ptrdiff_t>(fastest);
+  std::rotate(list.begin(), at, at + 1);
+  return list;
+}
+
+Tuner::Preferred Tuner::first_accepting(const Problem& problem) const {
+  const std::vector<Preferred> list = accepting(problem, false, nullptr);
+  return list.empty() ? Preferred() : list.front();
 }
 
 Tuner::Candidates Tuner::candidates(const Problem& problem) const {
   Candidates list;
-  if (!has_ranks(problem)) return list;
-  for (const Tactic* tactic : target_.tactics().of(problem.op())) {
-    if (!is_allowed(*tactic, problem)) continue;
-    const Refusal refusal = tactic->accepts(problem);
-    if (refusal.refused()) {
-      options_.logger->log(Severity::kVerbose,
-                           problem.node->name() + ": " + tactic->name + " declines: " + refusal.reason);
-      continue;
-    }
+  const auto note = [&](const Tactic& tactic, const Refusal& refusal) {
+    options_.logger->log(Severity::kVerbose,
+                         problem.node->name() + ": " + tactic.name + " declines: " + refusal.reason);
+  };
+  const bool all = options_.level > 0 || options_.workspace != SIZE_MAX;
+  for (const auto& [tactic, rank] : accepting(problem, all, note)) {
     std::vector<Config> configs =
         tactic->configurations ? tactic->configurations(problem) : std::vector<Config>{Config{}};
     const size_t limit = options_.level <= 1 ? 1 : options_.level == 2 ? 2 : options_.level == 3 ? 4 : configs.size();
     if (configs.size() > limit) configs.resize(limit);
     for (Config& config : configs) list.push_back({tactic, std::move(config)});
-    if (options_.level == 0 && options_.workspace == SIZE_MAX && !list.empty()) break;
+    if (!all && !list.empty()) break;
   }
   if (options_.max_candidates > 0 && list.size() > static_cast<size_t>(options_.max_candidates))
     list.resize(static_cast<size_t>(options_.max_candidates));
@@ -235,6 +258,16 @@ Choice Tuner::best(const Problem& problem, Candidates list, const Choice* earlie
         .node(problem.node->name())
         .remedy("build once without BuilderFlag::kERROR_ON_TIMING_CACHE_MISS and keep the cache");
   return choice;
+}
+
+std::optional<double> Tuner::fastest(const Problem& problem) {
+  if (options_.level == 0) return std::nullopt;
+  const Candidates list = fitting(problem, candidates(problem));
+  const std::vector<std::optional<double>> measured = times(problem, list);
+  std::optional<double> least;
+  for (size_t i = 0; i < list.size(); ++i)
+    if (measured[i]) least = std::min(list[i].counts(*measured[i]), least.value_or(HUGE_VAL));
+  return least;
 }
 
 Choice Tuner::choose_one(const Problem& problem, const Choice* earlier) {

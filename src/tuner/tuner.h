@@ -60,6 +60,8 @@ class Tuner {
   // Equal problems are measured once. Weights may differ: they are packed per problem. `earlier`: choices for the same nodes at
   // other sizes; of what was measured then only the candidates that came near the best are tried.
   std::vector<Choice> choose(const std::vector<Problem>& problems, const std::vector<Choice>* earlier = nullptr);
+  // What the fastest candidate counts, in milliseconds, even where it is the only one; nothing when there is none, or nothing is measured.
+  std::optional<double> fastest(const Problem& problem);
   int threads() const;  // that a kernel may use
   // Whether any tactic takes the problem; the last resort is none.
   bool accepts(const Problem& problem) const { return first_accepting(problem).tactic; }
@@ -67,7 +69,8 @@ class Tuner {
     const Tactic* tactic = nullptr;
     size_t rank = 0;  // its place among the tactics of the operator
   };
-  // The first in the order of preference that takes the problem; null when none does.
+  // The first in the order of preference that takes the problem, where it and others tell their times the fastest of these; null when
+  // none does.
   Preferred first_accepting(const Problem& problem) const;
 
  private:
@@ -80,7 +83,9 @@ class Tuner {
     bool cannot_win(double least) const;       // whatever its own time, when another counts so much
   };
   using Candidates = std::vector<Candidate>;
+  using Declined = std::function<void(const Tactic&, const Refusal&)>;
   bool is_allowed(const Tactic& tactic, const Problem& problem) const;
+  std::vector<Preferred> accepting(const Problem& problem, bool all, const Declined& declined) const;
   Candidates candidates(const Problem& problem) const;
   bool spent() const { return spent_seconds_ > options_.budget_seconds || (options_.enough && options_.enough()); }
   Candidates fitting(const Problem& problem, Candidates list) const;

@@ -72,6 +72,45 @@ TEST(TacticList, KeepsTheOrderOfThoseForAnOperatorAndThoseForAny) {
   EXPECT_EQ(target.tactics().all().size(), 4u);
 }
 
+Tactic telling(std::string name, double seconds) {
+  Tactic t = tactic(std::move(name), {"Relu"});
+  t.estimate = [seconds](const Problem&, const DeviceFacts&) { return Estimate{.launch = seconds}; };
+  return t;
+}
+
+TunerOptions at_level(int level) {
+  TunerOptions options;
+  options.level = level;
+  options.iterations = 1;
+  return options;
+}
+
+TEST(Tuner, TacticsThatTellTheirTimesAreOrderedByIt) {
+  const Case c;
+  const auto first = [&](const std::vector<Tactic>& tactics) {
+    const OwnTarget target(tactics);
+    const Tuner::Preferred found = Tuner(target, at_level(0)).first_accepting(c.problems[0]);
+    EXPECT_EQ(Tuner(target, at_level(0)).choose(c.problems)[0].tactic, found.tactic);
+    return found.tactic->name;
+  };
+  const Tactic silent = tactic("silent", {"Relu"});
+  EXPECT_EQ(first({telling("slow", 2), telling("fast", 1)}), "fast");
+  EXPECT_EQ(first({telling("slow", 2), silent, telling("fast", 1)}), "fast");
+  EXPECT_EQ(first({telling("fast", 1), telling("slow", 2)}), "fast");
+  EXPECT_EQ(first({silent, telling("fast", 1)}), "silent");
+  Tactic declines = telling("declines", 0.5);
+  declines.accepts = [](const Problem&) { return refuse("no"); };
+  EXPECT_EQ(first({telling("slow", 2), declines, telling("fast", 1)}), "fast");
+}
+
+TEST(Tuner, TheFastestCounts) {
+  const Case c;
+  const OwnTarget target({tactic("only", {"Relu"})}), none({tactic("other", {"Conv"})});
+  EXPECT_GT(Tuner(target, at_level(3)).fastest(c.problems[0]).value_or(-1), 0);
+  EXPECT_FALSE(Tuner(target, at_level(0)).fastest(c.problems[0]));
+  EXPECT_FALSE(Tuner(none, at_level(3)).fastest(c.problems[0]));
+}
+
 TEST(Tactic, RefusesOtherOperators) {
   const Case c;
   EXPECT_FALSE(tactic("a", {"Relu"}).refusal(c.problems[0]).refused());

@@ -3,6 +3,7 @@
 
 #include "backends/cpu/device/compute/winograd.h"
 #include "backends/cpu/target/conv/conv_problem.h"
+#include "target/estimate.h"
 
 namespace kiln::cpu {
 namespace {
@@ -33,6 +34,15 @@ Refusal accept_winograd(const Problem& p) {
   if (s.in_c < kLeastChannels || !winograd_accepts(s))
     return refuse("there are " + std::to_string(s.in_c) + " input channels");
   return accept_channels_last(p.input(0), "x");
+}
+
+Estimate estimate_winograd(const Problem& p, const DeviceFacts& facts, int tile) {
+  constexpr double kTaps = 9;
+  const double outputs = tile * tile, points = (tile + 2) * (tile + 2);
+  Workload work = workload_of(p);
+  work.flops *= points / (kTaps * outputs);
+  work.bytes += (points / kTaps - 1) * static_cast<double>(p.input(1).constant->size()) * sizeof(float);
+  return roofline(work, DType::kF32, facts);
 }
 
 std::vector<Config> winograd_configurations(const Problem& p, int tile) {

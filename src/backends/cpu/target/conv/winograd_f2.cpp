@@ -8,6 +8,7 @@ const Tactic winograd_f2{
     .name = "winograd_f2_3x3",
     .version = 1,
     .ops = {"Conv"},
+    .estimate = [](const Problem& p, const DeviceFacts& facts) { return estimate_winograd(p, facts, 2); },
     .accepts = accept_winograd,
     .configurations = [](const Problem& p) { return winograd_configurations(p, 2); },
     .emit = emit_winograd,

@@ -8,6 +8,7 @@ const Tactic winograd_f4{
     .name = "winograd_f4_3x3",
     .version = 2,
     .ops = {"Conv"},
+    .estimate = [](const Problem& p, const DeviceFacts& facts) { return estimate_winograd(p, facts, 4); },
     .accepts = accept_winograd,
     .configurations = [](const Problem& p) { return winograd_configurations(p, 4); },
     .emit = emit_winograd,
