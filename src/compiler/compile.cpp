@@ -175,9 +175,12 @@ plan::Plan compile(std::unique_ptr<ir::Graph> graph, const CompileOptions& optio
   TunerOptions tuner = options.tuner;
   tuner.logger = options.logger;
   tuner.disabled.insert(options.passes.disabled.begin(), options.passes.disabled.end());
-  const SignatureFinder finder(target, tuner);
+  TimingCache times(
+      target.device().fingerprint());  // of types that are compared; the choice of kernels reads them again
+  if (!tuner.cache && target_options.precisions.compute != DType::kF32) tuner.cache = &times;
+  SignatureFinder finder(target, tuner);
   split_declined(*graph, extents, finder, *options.logger);
-  choose_formats(*graph, extents, finder, options.output_layouts);
+  choose_formats(*graph, extents, finder, options.output_layouts, target_options.precisions);
   if (options.after_stage) options.after_stage("formats", *graph);
   restore_output_names(*graph, output_names);
   compute_string_constants(*graph);

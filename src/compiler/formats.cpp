@@ -1,12 +1,17 @@
-// Which layout each value has: of what the target's tactics can take and give, the cheapest over the whole graph.
+// Which layout and which type each value has: of what the target's tactics can take and give, the cheapest over the whole graph.
 #include "compiler/formats.h"
 
 #include <algorithm>
+#include <cctype>
+#include <cmath>
 #include <map>
+#include <set>
 
 #include "compiler/min_cut.h"
+#include "compiler/narrow_forms.h"
 #include "compiler/problems.h"
 #include "compiler/signatures.h"
+#include "target/estimate.h"
 
 namespace kiln {
 namespace {
@@ -14,14 +19,16 @@ namespace {
 using ir::Node;
 using ir::Value;
 
+// Costs are whole picoseconds, so that equal ones stay equal however they are summed.
 constexpr double kForbidden = 1e15;
-constexpr double kWorseTactic =
-    8;  // what another tactic than the preferred one costs, for each byte that the node reads and writes
 constexpr double kTurnsBadly =
     1.5;  // what a kernel costs that reads one layout and writes the other as a sideline, of a Reformat of the smaller side
 constexpr double kFreeIsLast =
     1;  // what has the same bytes in either layout is channels-last where nothing speaks against it
 constexpr int64_t kTypicalSymbol = 8;  // a dimension that only running can tell counts as this many
+constexpr int kMostRounds = 4;         // of choosing layouts for the types and types for the layouts
+
+double picoseconds(double seconds) { return std::min(std::round(seconds * 1e12), kForbidden); }
 
 // Has the same bytes in either layout.
 bool is_free(const Value* v) {
@@ -34,160 +41,325 @@ Layout layout_of(const Value* v, bool channels_last) {
   return channels_last ? Layout::channels_last(static_cast<int>(v->rank())) : Layout();
 }
 
+// What a node does at one of its ends: whether images are channels-last there, and whether numbers are narrow.
+struct End {
+  bool last = false, narrow = false;
+  bool operator==(const End&) const = default;
+};
+struct Label {
+  End reads, writes;
+  Form form() const { return {reads.narrow, writes.narrow}; }
+  bool operator==(const Label&) const = default;
+};
+using Axis = bool End::*;  // what is chosen while the other stays
+
+// Of float32, that may compute in the type.
+bool has_products_in(const ir::Graph& graph, DType type) {
+  return std::any_of(graph.nodes().begin(), graph.nodes().end(), [&](const auto& n) {
+    return n->precision == type && !n->outputs().empty() && n->output()->dtype() == DType::kF32;
+  });
+}
+
 class FormatChooser {
  public:
-  FormatChooser(ir::Graph& graph, bool is_body, const Extents& extents, const SignatureFinder& finder)
+  FormatChooser(ir::Graph& graph, bool is_body, const Extents& extents, SignatureFinder& finder,
+                const Precisions& precisions, const std::vector<Layout>& outputs)
       : graph_(graph),
         is_body_(is_body),
         extents_(extents),
         finder_(finder),
+        compute_(has_products_in(graph, precisions.compute) ? precisions.compute : DType::kF32),
+        tf32_(precisions.tf32),
+        outputs_(outputs),
         nodes_(graph.node_list()),
-        cut_(2 * nodes_.size()) {
+        offers_(nodes_.size()),
+        labels_(nodes_.size()) {
     for (size_t i = 0; i < nodes_.size(); ++i) index_[nodes_[i]] = i;
   }
 
-  void run(const std::vector<Layout>& outputs) {
-    find_signatures();
-    for (size_t i = 0; i < nodes_.size(); ++i) {
-      add_node_cost(i);
-      for (size_t k = 0; k < nodes_[i]->inputs().size(); ++k) add_input_cost(i, k);
-    }
-    for (size_t i = 0; i < graph_.outputs().size(); ++i) add_output_cost(graph_.outputs()[i], wanted(outputs, i));
-    const std::vector<bool> last = cut_.solve();
-    for (size_t i = 0; i < nodes_.size(); ++i) lay_out(i, last[reads(i)], last[writes(i)]);
+  void run() {
+    find_offers();
+    choose(&End::last);
+    if (compute_ != DType::kF32) choose_types();
+    for (size_t i = 0; i < nodes_.size(); ++i) apply(i);
     for (size_t i = 0; i < graph_.outputs().size(); ++i) {
       Value* v = graph_.outputs()[i];
-      if (v->layout != wanted(outputs, i)) graph_.set_output(i, reformatted(v, wanted(outputs, i), nullptr));
+      if (is_image(v)) v = reformatted(typed(v, output_types_[i], nullptr), wanted(i), nullptr);
+      else if (narrowed_.count(v)) v = typed(v, output_types_[i], nullptr);
+      if (v != graph_.outputs()[i]) graph_.set_output(i, v);
     }
   }
 
  private:
-  // Each node has two labels: whether it reads images channels-last, and whether it writes them so.
+  // What tactics offer for a node in a form.
+  struct Offer {
+    Form form;
+    Signatures signatures;
+    double correction = 0;  // of its estimates, in picoseconds, by what was measured
+  };
+
   static size_t reads(size_t node) { return 2 * node; }
   static size_t writes(size_t node) { return 2 * node + 1; }
+  Layout wanted(size_t i) const { return i < outputs_.size() ? outputs_[i] : Layout(); }
 
-  static Layout wanted(const std::vector<Layout>& outputs, size_t i) {
-    return i < outputs.size() ? outputs[i] : Layout();
+  void find_offers() {
+    for (const Value* v : graph_.outputs()) output_types_.push_back(v->dtype());
+    for (Problem& problem : make_problems(extents_, finder_.threads(), graph_, is_body_)) {
+      const size_t i = index_.at(problem.node);
+      problem.tf32 = tf32_;
+      offers_[i].push_back({{}, finder_.of(problem)});
+      if (compute_ == DType::kF32) continue;
+      for (const Form form : narrow_forms(*problem.node, compute_)) {
+        Offer offer{form, finder_.of(FormProblem(problem, form, compute_).get())};
+        if (offer.signatures.any()) offers_[i].push_back(std::move(offer));
+      }
+      if (offers_[i].size() > 1) problems_.emplace(i, std::move(problem));
+    }
   }
 
-  void find_signatures() {
-    signatures_.resize(nodes_.size());
-    for (const Problem& problem : make_problems(extents_, finder_.threads(), graph_, is_body_))
-      signatures_[index_.at(problem.node)] = finder_.of(problem);
+  const Offer* offer_of(size_t i, Form form) const {
+    for (const Offer& offer : offers_[i])
+      if (offer.form == form) return &offer;
+    return nullptr;
+  }
+  bool may_narrow(size_t i) const { return offers_[i].size() > 1; }
+
+  void choose_types() {
+    measure_forms();
+    for (int round = 0; round < kMostRounds; ++round) {
+      const std::vector<Label> before = labels_;
+      choose(&End::narrow);
+      choose(&End::last);
+      if (labels_ == before) return;
+    }
   }
 
-  double bytes(const Value* v) const {
+  // Estimates of the wide form and of the narrow one are put right where both can be measured; what mixes types is off as the narrow one.
+  void measure_forms() {
+    for (const auto& [i, problem] : problems_) {
+      const Offer *wide = offer_of(i, {}), *narrow = offer_of(i, {true, true});
+      if (!narrow || problem.node->precision != compute_) continue;
+      const double first = measured(problem, i),
+                   second = measured(FormProblem(problem, narrow->form, compute_).get(), i);
+      if (first < 0 || second < 0) continue;
+      const double own = first - estimated_cost(i, *wide, labels_[i]);
+      const double other = second - estimated_cost(i, *narrow, labels_[i]);
+      for (Offer& offer : offers_[i]) offer.correction = offer.form == Form() ? own : other;
+    }
+  }
+
+  double measured(Problem problem, size_t i) {
+    for (size_t k : offers_[i].front().signatures.images)
+      problem.inputs[k].layout = layout_of(nodes_[i]->inputs()[k], labels_[i].reads.last);
+    for (size_t k = 0; k < problem.outputs.size(); ++k)
+      if (is_image(nodes_[i]->outputs()[k]))
+        problem.outputs[k].layout = layout_of(nodes_[i]->outputs()[k], labels_[i].writes.last);
+    const auto seconds = finder_.measure(problem);
+    return seconds ? picoseconds(*seconds) : -1;
+  }
+
+  double elements(const Value* v) const {
     if (!v || !v->is_tensor() || !v->ranked()) return 0;
     const auto dims = extents_.guess(v->shape(), kTypicalSymbol);
-    double n = dims ? bits(v->dtype()) / 8.0 : 0;
-    if (dims)
-      for (int64_t d : *dims) n *= static_cast<double>(d);
+    double n = dims ? 1 : 0;
+    for (size_t i = 0; dims && i < dims->size(); ++i) n *= static_cast<double>((*dims)[i]);
     return n;
   }
+  static double bytes_of(DType type) { return bits(type) / 8.0; }
+  // At an end that writes or reads it.
+  DType type_of(const Value* v, bool narrow) const { return narrow ? compute_ : v->dtype(); }
+  double bytes(const Value* v, bool narrow) const { return elements(v) * bytes_of(type_of(v, narrow)); }
 
-  void add_node_cost(size_t i) {
-    const Signatures& s = signatures_[i];
-    const std::optional<size_t> best = s.best();
-    double read = 0, written = 0;
-    for (size_t k : s.images) read += bytes(nodes_[i]->inputs()[k]);
-    for (const Value* v : nodes_[i]->outputs()) written += bytes(v);
-    const auto cost = [&](size_t in, size_t out) {
-      const auto& [tactic, rank] = s.by[in][out];
-      if (!tactic) return best || in || out ? kForbidden : 0.0;  // the reference reads and writes rows
-      const double turned = in == out || tactic->turns_layouts ? 0 : kTurnsBadly * std::min(read, written);
-      return turned + (rank == best ? 0 : kWorseTactic * (read + written));
-    };
-    const double both_row = cost(0, 0), both_last = cost(1, 1);
-    double to_last = cost(0, 1), to_row = cost(1, 0);
-    // A cut can tell only what favours equal labels.
-    double& dearer = to_last > to_row ? to_last : to_row;
-    dearer += std::max(0.0, both_row + both_last - to_last - to_row);
-    cut_.add_label_cost(reads(i), both_row, to_row);
-    cut_.add_label_cost(writes(i), 0, std::max(0.0, both_last - to_row));
-    cut_.add_label_cost(writes(i), std::max(0.0, to_row - both_last), 0);
-    cut_.add_pair_cost(reads(i), writes(i), to_last + to_row - both_row - both_last, 0);
-    if (const Value* v = nodes_[i]->outputs().empty() ? nullptr : nodes_[i]->output(); is_image(v) && is_free(v))
-      cut_.add_label_cost(writes(i), kFreeIsLast, 0);
+  double move_cost(double read, double written) const {
+    return picoseconds(estimate_move(read, written, finder_.facts()).seconds());
   }
 
-  bool is_tied(size_t i, size_t input) const {
-    const std::vector<size_t>& images = signatures_[i].images;
+  double estimated_cost(size_t i, const Offer& offer, const Label& label) const {
+    const Signatures& s = offer.signatures;
+    const auto& [preferred, seconds] = s.by[label.reads.last][label.writes.last];
+    // The reference reads and writes rows.
+    if (!preferred.tactic) return s.any() || label.reads.last || label.writes.last ? kForbidden : 0.0;
+    if (label.reads.last == label.writes.last || preferred.tactic->turns_layouts) return picoseconds(seconds);
+    double read = 0, written = 0;
+    for (size_t k : s.images) read += bytes(nodes_[i]->inputs()[k], label.reads.narrow);
+    for (const Value* v : nodes_[i]->outputs()) written += bytes(v, label.writes.narrow);
+    const double smaller = std::min(read, written);
+    return std::min(picoseconds(seconds) + std::round(kTurnsBadly * move_cost(smaller, smaller)), kForbidden);
+  }
+
+  double node_cost(size_t i, const Label& label) const {
+    const Offer* offer = offer_of(i, label.form());
+    if (!offer) return offers_[i].empty() && label == Label() ? 0.0 : kForbidden;  // a node with bodies
+    const double cost = estimated_cost(i, *offer, label);
+    return cost < kForbidden ? std::max(0.0, cost + offer->correction) : cost;
+  }
+
+  // One minimum cut over two labels of each node: what it reads, and what it writes.
+  void choose(Axis axis) {
+    MinCut cut(2 * nodes_.size());
+    for (size_t i = 0; i < nodes_.size(); ++i) {
+      add_node_cost(cut, axis, i);
+      for (size_t k = 0; k < nodes_[i]->inputs().size(); ++k) add_input_cost(cut, axis, i, k);
+    }
+    for (size_t i = 0; i < graph_.outputs().size(); ++i) add_output_cost(cut, axis, i);
+    const std::vector<bool> chosen = cut.solve();
+    for (size_t i = 0; i < nodes_.size(); ++i) {
+      labels_[i].reads.*axis = chosen[reads(i)];
+      labels_[i].writes.*axis = chosen[writes(i)];
+    }
+  }
+
+  void add_node_cost(MinCut& cut, Axis axis, size_t i) {
+    const auto cost = [&](bool in, bool out) {
+      Label label = labels_[i];
+      label.reads.*axis = in;
+      label.writes.*axis = out;
+      return node_cost(i, label);
+    };
+    const double both_false = cost(false, false), both_true = cost(true, true);
+    double to_true = cost(false, true), to_false = cost(true, false);
+    // A cut can tell only what favours equal labels.
+    double& dearer = to_true > to_false ? to_true : to_false;
+    dearer += std::max(0.0, both_false + both_true - to_true - to_false);
+    cut.add_label_cost(reads(i), both_false, to_false);
+    cut.add_label_cost(writes(i), 0, std::max(0.0, both_true - to_false));
+    cut.add_label_cost(writes(i), std::max(0.0, to_false - both_true), 0);
+    cut.add_pair_cost(reads(i), writes(i), to_true + to_false - both_false - both_true, 0);
+    const Value* v = nodes_[i]->outputs().empty() ? nullptr : nodes_[i]->output();
+    if (axis == &End::last && is_image(v) && is_free(v)) cut.add_label_cost(writes(i), kFreeIsLast, 0);
+  }
+
+  // Whether the input goes with what the node reads, or the type of a post-operation's with what it writes; others are row-major and of the
+  // type of the model.
+  bool is_tied(Axis axis, size_t i, size_t input) const {
+    if (axis == &End::narrow) return may_narrow(i) && may_become_narrow(*nodes_[i], input, compute_);
+    if (offers_[i].empty()) return false;
+    const std::vector<size_t>& images = offers_[i].front().signatures.images;
     return std::find(images.begin(), images.end(), input) != images.end();
   }
 
-  void add_input_cost(size_t i, size_t input) {
+  bool can_differ(Axis axis, const Value* v) const {
+    return axis == &End::last ? has_layout(v) : v && !v->constant() && v->is_tensor() && v->dtype() == DType::kF32;
+  }
+
+  double conversion_cost(Axis axis, const Value* v) const {
+    if (axis == &End::narrow) return move_cost(bytes(v, false), bytes(v, true));
+    const bool narrow = v->producer() && labels_[index_.at(v->producer())].writes.narrow;
+    return move_cost(bytes(v, narrow), bytes(v, narrow));
+  }
+
+  void add_input_cost(MinCut& cut, Axis axis, size_t i, size_t input) {
     const Value* v = nodes_[i]->inputs()[input];
-    if (!has_layout(v)) return;
-    const double cost = bytes(v);
-    const bool tied = is_tied(i, input);
-    if (v->producer() && tied) cut_.add_pair_cost(writes(index_.at(v->producer())), reads(i), cost, cost);
-    else if (v->producer()) cut_.add_label_cost(writes(index_.at(v->producer())), 0, cost);
-    else if (tied) add_fixed(reads(i), v->layout, cost);
+    if (!can_differ(axis, v)) return;
+    const double cost = conversion_cost(axis, v);
+    const bool tied = is_tied(axis, i, input);
+    const size_t own = axis == &End::narrow && is_of_post_operation(*nodes_[i], input) ? writes(i) : reads(i);
+    if (v->producer() && tied) cut.add_pair_cost(writes(index_.at(v->producer())), own, cost, cost);
+    else if (v->producer()) cut.add_label_cost(writes(index_.at(v->producer())), 0, cost);
+    else if (tied) add_fixed(cut, own, axis == &End::last && !v->layout.is_row_major(), cost);
   }
 
-  void add_output_cost(const Value* v, const Layout& layout) {
-    if (is_image(v) && v->producer()) add_fixed(writes(index_.at(v->producer())), layout, bytes(v));
+  void add_output_cost(MinCut& cut, Axis axis, size_t i) {
+    const Value* v = graph_.outputs()[i];
+    if (!v->producer() || !(axis == &End::last ? is_image(v) : can_differ(axis, v))) return;
+    add_fixed(cut, writes(index_.at(v->producer())), axis == &End::last && !wanted(i).is_row_major(),
+              conversion_cost(axis, v));
   }
 
-  // The other end has this layout.
-  void add_fixed(size_t label, const Layout& layout, double cost) {
-    if (layout.is_row_major()) cut_.add_label_cost(label, 0, cost);
-    else cut_.add_label_cost(label, cost, 0);
+  // The other end has this label.
+  static void add_fixed(MinCut& cut, size_t label, bool other, double cost) {
+    if (other) cut.add_label_cost(label, cost, 0);
+    else cut.add_label_cost(label, 0, cost);
   }
 
-  void lay_out(size_t i, bool reads_last, bool writes_last) {
+  // Producers have their types and layouts already.
+  void apply(size_t i) {
     Node& node = *nodes_[i];
+    const Label& label = labels_[i];
+    for (size_t k = 0; k < node.inputs().size(); ++k) {
+      Value* v = node.inputs()[k];
+      const End& end = is_of_post_operation(node, k) ? label.writes : label.reads;
+      const bool stays = end.narrow && takes(node, k, compute_);
+      if (narrowed_.count(v) && !stays) node.set_input(static_cast<int>(k), typed(v, DType::kF32, &node));
+    }
+    take_form(node, label.form(), compute_, [&](Value* v) { return typed(v, compute_, &node); });
     for (size_t k = 0; k < node.inputs().size(); ++k) {
       Value* v = node.inputs()[k];
       if (!has_layout(v)) continue;
-      const Layout layout = layout_of(v, reads_last && is_tied(i, k));
+      const Layout layout = layout_of(v, label.reads.last && is_tied(&End::last, i, k));
       if (v->layout != layout) node.set_input(static_cast<int>(k), reformatted(v, layout, &node));
     }
-    for (Value* v : node.outputs())
-      if (writes_last && is_image(v)) v->layout = layout_of(v, true);
+    for (Value* v : node.outputs()) {
+      if (label.writes.narrow) narrowed_.insert(v);
+      if (label.writes.last && is_image(v)) v->layout = layout_of(v, true);
+    }
+  }
+
+  // The value in that type: itself, a constant, or a Cast of it.
+  Value* typed(Value* v, DType type, Node* before) {
+    if (v->dtype() == type) return v;
+    Value*& copy = casts_[{v, type}];
+    if (copy) return copy;
+    if (v->constant()) return copy = graph_.add_constant(v->constant()->cast(type), v->name());
+    copy = converted(v, "Cast", {{"to", std::string(name(type))}}, before);
+    copy->layout = v->layout;
+    return copy;
   }
 
   Value* reformatted(Value* v, const Layout& layout, Node* before) {
+    if (v->layout == layout) return v;
     Value*& copy = copies_[{v, layout.is_row_major()}];
-    if (!copy) {
-      Node* node = graph_.add_node({.op = find_op("Reformat"),
-                                    .inputs = {v},
-                                    .attributes = {},
-                                    .name = "reformat " + v->name(),
-                                    .origins = {},
-                                    .regions = {},
-                                    .output_names = {}},
-                                   before);
-      node->output()->layout = layout;
-      copy = node->output();
-    }
+    if (!copy) copy = converted(v, "Reformat", {}, before);
+    copy->layout = layout;
     return copy;
+  }
+
+  Value* converted(Value* v, const char* op, Attributes attributes, Node* before) {
+    std::string name = op;
+    name[0] = static_cast<char>(std::tolower(name[0]));
+    return graph_
+        .add_node({.op = find_op(op),
+                   .inputs = {v},
+                   .attributes = std::move(attributes),
+                   .name = name + " " + v->name(),
+                   .origins = {},
+                   .regions = {},
+                   .output_names = {}},
+                  before)
+        ->output();
   }
 
   ir::Graph& graph_;
   bool is_body_;
   const Extents& extents_;
-  const SignatureFinder& finder_;
+  SignatureFinder& finder_;
+  DType compute_;
+  bool tf32_;
+  const std::vector<Layout>& outputs_;
   std::vector<Node*> nodes_;
   std::map<const Node*, size_t> index_;
-  std::vector<Signatures> signatures_;
-  MinCut cut_;
+  std::vector<std::vector<Offer>> offers_;  // by node; the first is of the form of the model
+  std::map<size_t, Problem> problems_;      // of nodes with other forms
+  std::vector<Label> labels_;
+  std::vector<DType> output_types_;
+  std::set<const Value*> narrowed_;
+  std::map<std::pair<Value*, DType>, Value*> casts_;
   std::map<std::pair<Value*, bool>, Value*> copies_;
 };
 
-void choose_formats(ir::Graph& graph, bool is_body, const Extents& extents, const SignatureFinder& finder,
-                    const std::vector<Layout>& outputs) {
+void choose_formats(ir::Graph& graph, bool is_body, const Extents& extents, SignatureFinder& finder,
+                    const Precisions& precisions, const std::vector<Layout>& outputs) {
   for (ir::Node* node : graph.node_list())
-    for (const auto& region : node->regions) choose_formats(*region, true, extents, finder, {});
-  FormatChooser(graph, is_body, extents, finder).run(outputs);
+    for (const auto& region : node->regions) choose_formats(*region, true, extents, finder, precisions, {});
+  FormatChooser(graph, is_body, extents, finder, precisions, outputs).run();
   graph.remove_dead();
 }
 
 }  // namespace
 
-void choose_formats(ir::Graph& graph, const Extents& extents, const SignatureFinder& finder,
-                    const std::vector<Layout>& outputs) {
-  choose_formats(graph, false, extents, finder, outputs);
+void choose_formats(ir::Graph& graph, const Extents& extents, SignatureFinder& finder,
+                    const std::vector<Layout>& outputs, const Precisions& precisions) {
+  choose_formats(graph, false, extents, finder, precisions, outputs);
 }
 
 }  // namespace kiln

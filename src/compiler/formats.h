@@ -1,4 +1,4 @@
-// Which layout each value has: of what the target's tactics can take and give, the cheapest over the whole graph.
+// Which layout and which type each value has: of what the target's tactics can take and give, the cheapest over the whole graph.
 #pragma once
 #include <vector>
 
@@ -9,7 +9,9 @@ namespace kiln {
 
 // Gives every value its layout, and puts Reformat where a reader wants another one. `outputs`: the layouts of the graph's outputs; those
 // behind its end are row-major. What bodies of loops and branches take and give is row-major.
-void choose_formats(ir::Graph& graph, const Extents& extents, const SignatureFinder& finder,
-                    const std::vector<Layout>& outputs);
+// `precisions.compute`: float32, or the narrower type that what is free to compute in it may read and write, too; Casts stand where a reader
+// wants another type, and the graph's inputs and outputs keep theirs.
+void choose_formats(ir::Graph& graph, const Extents& extents, SignatureFinder& finder,
+                    const std::vector<Layout>& outputs, const Precisions& precisions = {});
 
 }  // namespace kiln

@@ -149,6 +149,136 @@ TEST(Bfloat16, ConvolutionsThatStayWide) {
   expect_no_case(rows, "conv_bfloat16");
 }
 
+// -1, 0 or 1: their sums of products are numbers that bfloat16 holds.
+Tensor tiny_numbers(std::mt19937& rng, DType type, Dims dims) {
+  Tensor t = Tensor::allocate(DType::kF32, std::move(dims));
+  for (float& v : t.as_mutable<float>()) v = static_cast<float>(std::uniform_int_distribution<int>(-1, 1)(rng));
+  return t.cast(type);
+}
+
+// What a node reads and what it writes; they differ by a Cast before its post-operations.
+struct Types {
+  DType in, out;
+};
+const std::vector<Types>& mixed_types() {
+  static const std::vector<Types> kTypes{
+      {DType::kBF16, DType::kBF16}, {DType::kBF16, DType::kF32}, {DType::kF32, DType::kBF16}};
+  return kTypes;
+}
+
+void set_types(Case& c, const Types& types) {
+  c.precision = DType::kBF16;
+  if (types.in == types.out) return;
+  c.posts.insert(c.posts.begin(), {"Cast", {{"to", std::string(name(types.out))}}});
+}
+
+Case narrow_product(std::mt19937& rng, const Types& types, Dims a, int64_t n, std::vector<Post> posts) {
+  const int64_t k = a.back();
+  Case c{"MatMul", {tiny_numbers(rng, types.in, std::move(a)), constant(tiny_numbers(rng, types.in, {k, n}))}};
+  c.posts = std::move(posts);
+  set_types(c, types);
+  return c;
+}
+
+TEST(Bfloat16, ProductsReadAndWriteIt) {
+  std::mt19937 rng(11);
+  for (const Types& types : mixed_types())
+    for (const auto& [m, k, n] : std::vector<std::array<int64_t, 3>>{
+             {1, 1, 1}, {7, 13, 21}, {1, 64, 130}, {64, 34, 64}, {50, 99, 79}, {0, 4, 5}, {5, 0, 3}}) {
+      const Post biased{"Add", {}, {-1, 0}, {constant(tiny_numbers(rng, types.out, {n}))}};
+      const Post sum{"Add", {}, {0, -1}, {Operand(tiny_numbers(rng, types.out, {m, n}))}};
+      expect_case(narrow_product(rng, types, {m, k}, n, {}), "gemm_bfloat16");
+      expect_case(narrow_product(rng, types, {m, k}, n, {biased, {"Relu"}}), "gemm_bfloat16");
+      expect_case(narrow_product(rng, types, {m, k}, n, {biased, sum, {"Relu"}}), "gemm_bfloat16");
+      Case gaps = narrow_product(rng, types, {m, k}, n, {sum});
+      gaps.inputs[0].gaps = true;
+      gaps.gapped_outputs = true;
+      expect_case(gaps, "gemm_bfloat16");
+    }
+}
+
+Case narrow_conv(std::mt19937& rng, const Types& types, Dims x, Dims w, Attributes attributes,
+                 std::vector<Post> posts = {}) {
+  const Dims columns{w[0]};
+  Case c{"Conv",
+         {channels_last(tiny_numbers(rng, types.in, std::move(x))), constant(tiny_numbers(rng, types.in, std::move(w))),
+          constant(tiny_numbers(rng, types.in, columns))},
+         std::move(attributes)};
+  c.posts = std::move(posts);
+  c.output_layouts = {Layout::channels_last(4)};
+  set_types(c, types);
+  return c;
+}
+
+TEST(Bfloat16, ConvolutionsReadAndWriteIt) {
+  std::mt19937 rng(12);
+  const Attributes padded{{"pads", Ints{1, 2, 0, 3}}}, strided{{"strides", Ints{2, 3}}};
+  for (const Types& types : mixed_types()) {
+    const auto expect = [&](Dims x, Dims w, const Attributes& attributes, std::vector<Post> posts = {}) {
+      expect_case(narrow_conv(rng, types, std::move(x), std::move(w), attributes, std::move(posts)), "conv_bfloat16");
+    };
+    for (const int64_t channels : {1, 2, 5, 34}) {
+      expect({2, channels, 7, 9}, {18, channels, 1, 1}, {});
+      expect({2, channels, 7, 9}, {18, channels, 1, 1}, strided);
+      expect({2, channels, 7, 9}, {18, channels, 1, 1}, padded);
+      expect({2, channels, 7, 9}, {18, channels, 3, 3}, {});
+      expect({2, channels, 7, 9}, {18, channels, 3, 3}, padded);
+      expect({1, channels, 11, 12}, {5, channels, 3, 2}, {{"dilations", Ints{2, 1}}, {"pads", Ints{2, 1, 1, 2}}});
+    }
+    expect({1, 12, 6, 6}, {20, 3, 3, 3}, {{"group", int64_t{4}}, {"pads", Ints{0, 1, 2, 1}}});
+    expect({1, 12, 6, 6}, {20, 6, 1, 1}, {{"group", int64_t{2}}});
+    expect({0, 8, 6, 6}, {4, 8, 1, 1}, {});
+    const Post sum{"Add", {}, {0, -1}, {channels_last(tiny_numbers(rng, types.out, {2, 70, 5, 7}))}};
+    expect({2, 16, 5, 7}, {70, 16, 1, 1}, {}, {sum, {"Relu"}});
+    expect({2, 16, 5, 7}, {70, 16, 3, 3}, {{"pads", Ints{1, 1, 1, 1}}}, {{"Relu"}, sum});
+  }
+}
+
+// A pixel times one, plus what lies between two neighbours.
+TEST(Bfloat16, ResultsAreRoundedToNearest) {
+  const float inf = std::numeric_limits<float>::infinity();
+  std::vector<float> summands{0,        0x1p-8f, 0x1.8p-8f, 0x1p-7f, 0x1.8p-7f,    0x1.1p-8f,
+                              -0x1p-9f, 3e38f,   inf,       -inf,    std::nanf("")};
+  while (summands.size() % 16 != 5) summands.push_back(static_cast<float>(summands.size()) * 0x1p-10f);
+  const auto count = static_cast<int64_t>(summands.size());
+  Case c{"Conv",
+         {channels_last(Tensor::of<float>({1, 1, 1, 7}, {1, 1, 1, 1, 1, 1, 1})),
+          constant(Tensor::of<float>({count, 1, 1, 1}, std::vector<float>(summands.size(), 1))),
+          constant(Tensor::of<float>({count}, summands))}};
+  c.output_layouts = {Layout::channels_last(4)};
+  set_types(c, {DType::kF32, DType::kBF16});
+  expect_case(c, "conv_bfloat16");
+}
+
+TEST(Bfloat16, MaximaOfWindows) {
+  std::mt19937 rng(13);
+  const float inf = std::numeric_limits<float>::infinity();
+  for (const bool last : {true, false})
+    for (const int64_t channels : {1, 7, 8, 33, 70}) {
+      for (const bool special : {false, true}) {
+        Tensor x = random_tensor(rng, DType::kF32, {2, channels, 9, 8});
+        if (special)
+          for (size_t i = 0; i < 12; ++i)
+            x.as_mutable<float>()[i * 7 % static_cast<size_t>(x.size())] = i % 3 == 0   ? inf
+                                                                           : i % 3 == 1 ? -inf
+                                                                                        : std::nanf("");
+        const Tensor narrow = x.cast(DType::kBF16);
+        Case c{"MaxPool",
+               {last ? channels_last(narrow) : Operand(narrow)},
+               {{"kernel_shape", Ints{3, 2}}, {"strides", Ints{2, 1}}, {"pads", Ints{1, 1, 1, 0}}}};
+        if (last) c.output_layouts = {Layout::channels_last(4)};
+        expect_case(c, "pool");
+        c.attributes.set("ceil_mode", int64_t{1});
+        expect_case(c, "pool");
+      }
+    }
+  Case mean{"AveragePool",
+            {random_tensor(rng, DType::kF32, {1, 4, 5, 5}).cast(DType::kBF16)},
+            {{"kernel_shape", Ints{2, 2}}}};
+  expect_no_case(mean, "pool");
+  expect_case(Case{"MaxPool", {Tensor::allocate(DType::kBF16, {0, 4, 5, 5})}, {{"kernel_shape", Ints{2, 2}}}}, "pool");
+}
+
 TEST(Bfloat16, ConvolutionsKeepWhatIsNoNumber) {
   const float inf = std::numeric_limits<float>::infinity();
   for (float x : {inf, -inf, std::nanf("")}) {

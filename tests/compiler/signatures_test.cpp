@@ -52,7 +52,7 @@ struct Case {
 const char* kConv =
     "graph main(%x: float32[1,3,8,8]) {\n  %w = random float32[4,3,3,3] seed 1\n  %y = Conv(%x, %w)\n  return %y\n}";
 
-std::string name_of(const Tuner::Preferred& p) { return p.tactic ? p.tactic->name : "none"; }
+std::string name_of(const Signatures::Offer& o) { return o.preferred.tactic ? o.preferred.tactic->name : "none"; }
 
 TEST(Signatures, ThePreferredTacticOfEachPairOfLayouts) {
   const OwnTarget target({tactic("rows", false, false), tactic("pixels", true, true), tactic("late_pixels", true, true),
@@ -63,9 +63,20 @@ TEST(Signatures, ThePreferredTacticOfEachPairOfLayouts) {
   EXPECT_EQ(name_of(found.by[1][1]), "pixels");
   EXPECT_EQ(name_of(found.by[0][1]), "turns");
   EXPECT_EQ(name_of(found.by[1][0]), "none");
-  EXPECT_EQ(found.by[0][1].rank, 3u);
-  EXPECT_EQ(found.best(), 0u);
+  EXPECT_EQ(found.by[0][1].preferred.rank, 3u);
+  EXPECT_TRUE(found.any());
   EXPECT_EQ(found.images, std::vector<size_t>{0});  // the weights are none
+}
+
+TEST(Signatures, TacticsBehindThePreferredOneCountMoreUnlessTheyTellTheirTime) {
+  std::vector<Tactic> tactics{tactic("rows", false, false), tactic("pixels", true, true), tactic("turns", false, true)};
+  tactics[2].estimate = [](const Problem&, const DeviceFacts&) { return Estimate{.compute = 0.5}; };
+  const OwnTarget target(std::move(tactics));
+  const Case c(kConv);
+  const Signatures found = SignatureFinder(target, {}).of(c.problem());
+  EXPECT_GT(found.by[0][0].seconds, 0);
+  EXPECT_GT(found.by[1][1].seconds, 2 * found.by[0][0].seconds);
+  EXPECT_EQ(found.by[0][1].seconds, 0.5);
 }
 
 TEST(Signatures, WhatIsSwitchedOffIsNotAsked) {
@@ -87,7 +98,7 @@ TEST(Signatures, TheFallbackIsAskedWhereTheTargetHasNothing) {
   EXPECT_EQ(name_of(SignatureFinder(both, {}).of(c.problem()).by[1][1]), "none");
   EXPECT_EQ(name_of(SignatureFinder(both, {}).of(c.problem()).by[0][0]), "own");
   EXPECT_TRUE(SignatureFinder(both, {}).takes(c.problem()));
-  EXPECT_FALSE(SignatureFinder(alone, {}).of(c.problem()).best());
+  EXPECT_FALSE(SignatureFinder(alone, {}).of(c.problem()).any());
 }
 
 TEST(Signatures, ImagesHaveThreeDimensionsAndWholeBytes) {

@@ -1,4 +1,4 @@
-// Pooling on float32, and maxima of bytes: NHWC with vectors over channels, any other layout through strides.
+// Pooling on float32, and maxima of bytes and of bfloat16: NHWC with vectors over channels, any other layout through strides.
 #pragma once
 #include <cstdint>
 
@@ -23,6 +23,9 @@ void pool_strided(PoolKind kind, const PoolShape& shape, const float* x, PixelSt
 // Maxima of bytes, signed or not; the maximum of no element is the least of them.
 void max_pool_bytes(const PoolShape& shape, bool is_signed, const uint8_t* x, PixelStrides x_strides, int64_t x_channel,
                     uint8_t* y, PixelStrides y_strides, int64_t y_channel, int threads) noexcept;
+// The same of bfloat16: NaN wins, as in float32; the maximum of no element is -infinity.
+void max_pool_bfloats(const PoolShape& shape, const uint16_t* x, PixelStrides x_strides, int64_t x_channel, uint16_t* y,
+                      PixelStrides y_strides, int64_t y_channel, int threads) noexcept;
 // Mean of all pixels of an image per channel: [batch, height, width, channels] to [batch, channels].
 void global_average_nhwc(int64_t batch, int64_t height, int64_t width, int64_t channels, const float* x,
                          PixelStrides x_strides, float* y, int64_t y_image, int threads) noexcept;

@@ -95,7 +95,7 @@ HWY_NOINLINE void run_tile(const Tile& t, const SumEpilogue& e, void* out, int64
       }
     }
   }
-  if constexpr (kReal) finish_reals(e, t.at, sums, out, out_stride);
+  if constexpr (kReal) finish_reals<kWay == kNativeWay>(e, t.at, sums, out, out_stride);
   else finish_tile(e, t.at, sums, out, out_stride);
 }
 
@@ -198,39 +198,16 @@ HWY_INLINE int64_t flip_vectors(D d, const uint8_t* from, uint8_t* to, int64_t b
   return i;
 }
 
-// The first of `count` numbers, by the instruction for it; returns how many, whole vectors of them.
-int64_t round_natively([[maybe_unused]] const float* from, [[maybe_unused]] uint16_t* to,
-                       [[maybe_unused]] int64_t count) {
-  int64_t i = 0;
-#if HWY_TARGET == HWY_AVX3_DL
-  if (!multiplies_bfloat16()) return 0;
-  for (; i + 16 <= count; i += 16) {
-    __m256i rounded;
-    asm("vcvtneps2bf16 %1, %0" : "=v"(rounded) : "v"(_mm512_loadu_ps(from + i)));
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(to + i), rounded);
-  }
-#endif
-  return i;
+template <bool kNative> void round_lines(const float* from, uint16_t* to, int64_t count) {
+  for (int64_t i = 0; i < count; i += kSumLanes)
+    store_bfloats<kNative>(load_some(RealTag(), from + i, count - i), to + i, count - i);
 }
 
-// In integers: what is cut off is rounded, numbers that are none stay so.
 void round_floats(const float* from, uint16_t* to, int64_t count) {
-  const hn::CappedTag<uint32_t, 16> d;
-  const hn::RebindToFloat<decltype(d)> real;
-  const hn::Rebind<uint16_t, decltype(d)> half;
-  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
-  const auto rounded = [&](auto x) HWY_ATTR {
-    const auto bits = hn::BitCast(d, x);
-    const auto even = hn::And(hn::ShiftRight<16>(bits), hn::Set(d, 1));
-    const auto nearest = hn::ShiftRight<16>(hn::Add(hn::Add(bits, even), hn::Set(d, 0x7FFF)));
-    const auto none = hn::RebindMask(d, hn::Ne(x, x));
-    return hn::IfThenElse(none, hn::Set(d, 0x7FC0), nearest);
-  };
-  int64_t i = round_natively(from, to, count);
-  for (; i + lanes <= count; i += lanes)
-    hn::StoreU(hn::DemoteTo(half, hn::BitCast(hn::RebindToSigned<decltype(d)>(), rounded(hn::LoadU(real, from + i)))),
-               half, to + i);
-  for (; i < count; ++i) to[i] = static_cast<uint16_t>(hn::GetLane(rounded(hn::Set(real, from[i]))));
+#if HWY_TARGET == HWY_AVX3_DL
+  if (multiplies_bfloat16()) return round_lines<true>(from, to, count);
+#endif
+  round_lines<false>(from, to, count);
 }
 
 // The first and the last bytes of a line of one to two words.

@@ -24,7 +24,7 @@ struct SumStep {
     kAdd,        // `operand`
     kClamp,      // to [low, high]; NaN becomes low
     kRound,      // half to even
-    kAddFloats,  // a tensor of float32
+    kAddFloats,  // a tensor of float32 or bfloat16
     kAddBytes,   // (a tensor of bytes - low) * high
     kAtLeast,    // low
     kLimit,      // to [low, high]; NaN stays
@@ -35,13 +35,15 @@ struct SumStep {
   int64_t stride = 0;  // kMultiply, kAdd: 1, or 0 for one number for all columns; tensors: elements between rows
   float low = 0, high = 0;
   bool is_signed = false;  // bytes of the tensor
+  bool is_narrow = false;  // floats of the tensor are bfloat16
   Activation activation = Activation::kNone;
 };
 inline constexpr int kSumStepKinds = SumStep::kActivate + 1;
 
 // How sums become results. Vectors per column hold int8_columns() elements.
 struct SumEpilogue {
-  enum Result : uint8_t { kInt32, kFloat, kUint8, kInt8 };
+  enum Result : uint8_t { kInt32, kFloat, kBfloat16, kUint8, kInt8 };
+  bool is_real() const { return result == kFloat || result == kBfloat16; }
   const int32_t* start = nullptr;  // per column, added to the sum modulo 2^32
   std::span<const SumStep> steps;  // none when the result is int32
   Result result = kInt32;

@@ -65,6 +65,36 @@ HWY_INLINE Reals load_bytes(const uint8_t* from, bool is_signed, int64_t n) {
   return hn::ConvertTo(RealTag(), hn::PromoteTo(d, load_some(bytes, from, n)));
 }
 
+// Numbers of bfloat16; their bits are the upper ones of float32's.
+HWY_INLINE Reals load_bfloats(const uint16_t* from, int64_t n) {
+  const hn::Rebind<uint16_t, SumTag> halves;
+  return hn::BitCast(RealTag(), hn::ShiftLeft<16>(hn::PromoteTo(SumTag(), load_some(halves, from, n))));
+}
+
+// The bits of the nearest numbers of bfloat16, ties to even, as whole numbers. What is no number stays so.
+HWY_INLINE Sums bfloats_of(Reals x) {
+  const hn::RebindToUnsigned<SumTag> d;
+  const auto bits = hn::BitCast(d, x);
+  const auto even = hn::And(hn::ShiftRight<16>(bits), hn::Set(d, 1));
+  const auto nearest = hn::ShiftRight<16>(hn::Add(hn::Add(bits, even), hn::Set(d, 0x7FFF)));
+  return hn::BitCast(SumTag(), hn::IfThenElse(hn::RebindMask(d, hn::Ne(x, x)), hn::Set(d, 0x7FC0), nearest));
+}
+
+// The first n of them. By the instruction for it where kNative.
+template <bool kNative> HWY_INLINE void store_bfloats(Reals x, uint16_t* to, int64_t n) {
+#if HWY_TARGET == HWY_AVX3_DL
+  if constexpr (kNative) {
+    __m256i rounded;
+    asm("vcvtneps2bf16 %1, %0" : "=v"(rounded) : "v"(x.raw));
+    if (n >= kSumLanes) _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), rounded);
+    else _mm256_mask_storeu_epi16(to, static_cast<__mmask16>((1u << n) - 1), rounded);
+    return;
+  }
+#endif
+  const hn::Rebind<uint16_t, SumTag> halves;
+  store_some(hn::DemoteTo(halves, bfloats_of(x)), halves, to, n);
+}
+
 // To the nearest whole number, half to even; for numbers far below 2^31.
 HWY_INLINE Sums whole_of(Reals v) {
 #if HWY_TARGET <= HWY_AVX3
@@ -158,8 +188,10 @@ HWY_INLINE void run_step(const SumStep& s, const TilePlace& at, Reals (&v)[kRows
 #pragma GCC unroll 8
         for (int j = 0; j < kVectors; ++j) {
           if (j * kSumLanes >= at.columns) continue;
-          const auto* from = static_cast<const float*>(s.operand) + at.row_of(i) * s.stride + at.column + j * kSumLanes;
-          v[i][j] = hn::Add(v[i][j], load_some(d, from, at.columns - j * kSumLanes));
+          const int64_t place = at.row_of(i) * s.stride + at.column + j * kSumLanes, n = at.columns - j * kSumLanes;
+          const Reals other = s.is_narrow ? load_bfloats(static_cast<const uint16_t*>(s.operand) + place, n)
+                                          : load_some(d, static_cast<const float*>(s.operand) + place, n);
+          v[i][j] = hn::Add(v[i][j], other);
         }
       break;
     case SumStep::kAddBytes: {
@@ -286,17 +318,29 @@ HWY_INLINE void store_columns(const hn::Vec<Tag> (&v)[kVectors], Tag d, T* to, i
     if (j * kSumLanes < n) store_some(v[j], d, to + j * kSumLanes, n - j * kSumLanes);
 }
 
-// Stores a tile of numbers, of which `at` is a part, after the steps; `out` is the result's first element.
-template <int kRows, int kVectors>
+// Stores a tile of numbers, of which `at` is a part, after the steps; `out` is the result's first element. kNative: the machine has the
+// instructions of bfloat16.
+template <bool kNative = false, int kRows, int kVectors>
 HWY_INLINE void finish_reals(const SumEpilogue& e, const TilePlace& at, Reals (&v)[kRows][kVectors], void* out,
                              int64_t out_stride) {
   const int64_t first = at.row * out_stride + at.column;
-  const bool divides = e.result != SumEpilogue::kFloat && !e.steps.empty() && e.steps.back().kind == SumStep::kDivide;
+  const bool divides = !e.is_real() && !e.steps.empty() && e.steps.back().kind == SumStep::kDivide;
   for (auto rest = e.steps.first(e.steps.size() - divides); !rest.empty();) rest = rest.subspan(run_steps(rest, at, v));
   if (e.result == SumEpilogue::kFloat) {
 #pragma GCC unroll 8
     for (int i = 0; i < kRows; ++i)
       if (i < at.rows) store_columns(v[i], RealTag(), static_cast<float*>(out) + first + i * out_stride, at.columns);
+    return;
+  }
+  if (e.result == SumEpilogue::kBfloat16) {
+#pragma GCC unroll 8
+    for (int i = 0; i < kRows; ++i) {
+      if (i >= at.rows) break;
+      auto* to = static_cast<uint16_t*>(out) + first + i * out_stride;
+#pragma GCC unroll 8
+      for (int j = 0; j < kVectors; ++j)
+        if (j * kSumLanes < at.columns) store_bfloats<kNative>(v[i][j], to + j * kSumLanes, at.columns - j * kSumLanes);
+    }
     return;
   }
   const Sums zero = hn::Set(SumTag(), e.zero);

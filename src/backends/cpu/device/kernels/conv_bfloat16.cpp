@@ -1,6 +1,6 @@
-// Kernel "conv_bfloat16": convolution of float32 with packed bfloat16, channels last, sums in float32. x is rounded to bfloat16: pixel by
-// pixel where windows are pixels, else as a whole before, with its padding where the terms of a window are read from it in place. Inputs:
-// x, packed weights, then what SumOperands has, whose first three are absent. Parameters: window and groups.
+// Kernel "conv_bfloat16": convolution with packed bfloat16, channels last, sums in float32. x is bfloat16, read where it lies or copied with
+// its padding where the terms of a window are read in place; or float32 that is rounded: pixel by pixel where windows are pixels, else as a
+// whole before. Inputs: x, packed weights, then what SumOperands has, whose first three are absent. Parameters: window and groups.
 #include "backends/cpu/device/compute/parallel.h"
 #include "backends/cpu/device/kernels/byte_image.h"
 #include "backends/cpu/device/kernels/registry.h"
@@ -77,17 +77,18 @@ class ConvBfloat16 final : public Kernel {
   }
 
   Status launch(Stream&, const KernelCall& call) noexcept override {
-    const auto* x = static_cast<const float*>(call.inputs[0].data);
+    const void* x = call.inputs[0].data;
     auto* space = static_cast<uint8_t*>(call.workspace);
     const SumEpilogue epilogue = sums_.bind(call, 0, nullptr);
     if (way_ == kPixels) {
-      multiply(call, RoundedPixels(shape_, x), epilogue, 0, space);
+      multiply(call, RoundedPixels(shape_, static_cast<const float*>(x)), epilogue, 0, space);
       return kOkStatus;
     }
-    round_image(x, reinterpret_cast<uint16_t*>(space));
+    if (!reads_x()) make_image(x, reinterpret_cast<uint16_t*>(space));
+    const uint8_t* image = reads_x() ? static_cast<const uint8_t*>(x) : space;
     const ConvShape bytes = in_bytes();
     for (int64_t g = 0; g < groups_; ++g) {
-      const uint8_t* channels = space + g * (bytes.in_c / groups_);
+      const uint8_t* channels = image + g * (bytes.in_c / groups_);
       if (way_ == kInPlace)
         multiply(call, PaddedWindows(shape_, channels, lines() * line_bytes(), line_bytes(), bytes.in_c), epilogue, g,
                  nullptr);
@@ -103,7 +104,7 @@ class ConvBfloat16 final : public Kernel {
   }
 
  private:
-  // How the rows of the product are found: pixels of x; windows of the rounded image, read in place or copied.
+  // How the rows of the product are found: pixels of x that are rounded; windows of the image, read in place or copied.
   enum Way { kPixels, kInPlace, kCopied };
 
   int64_t rows() const { return shape_.batch * shape_.out_h() * shape_.out_w(); }
@@ -112,20 +113,23 @@ class ConvBfloat16 final : public Kernel {
   // A line of taps lies in one piece.
   bool lines_are_joined() const { return groups_ == 1 && shape_.dilation_w == 1; }
   Way way() const {
-    if (is_one_tap() && groups_ == 1 && !is_padded()) return kPixels;
+    if (is_one_tap() && groups_ == 1 && !is_padded()) return narrow_ ? kCopied : kPixels;
     const int64_t piece = shape_.in_c / groups_ * (lines_are_joined() ? shape_.kernel_w : 1);
     return piece > 0 && piece * kBfloat16Bytes % 4 == 0 ? kInPlace : kCopied;
   }
 
-  // Of the rounded image.
+  // The image is x itself: windows that are copied pad themselves.
+  bool reads_x() const { return narrow_ && (way_ == kCopied || (!is_padded() && shape_.in_stride == shape_.in_c)); }
+
+  // Of the image.
   int64_t lines() const { return shape_.in_h + (way_ == kInPlace ? shape_.pad_top + shape_.pad_bottom : 0); }
   int64_t width() const { return shape_.in_w + (way_ == kInPlace ? shape_.pad_left + shape_.pad_right : 0); }
   int64_t line_bytes() const { return width() * shape_.in_c * kBfloat16Bytes; }
-  // The rounded image without padding, whose pixels lie side by side.
+  // The image without padding.
   ConvShape in_bytes() const {
     ConvShape s = shape_;
     s.in_c *= kBfloat16Bytes;
-    s.in_stride = s.in_c;
+    s.in_stride = reads_x() ? shape_.in_stride * kBfloat16Bytes : s.in_c;
     return s;
   }
 
@@ -136,7 +140,7 @@ class ConvBfloat16 final : public Kernel {
         pieces_.push_back(y * shape_.dilation_h * line_bytes() + x * shape_.dilation_w * pixel);
   }
 
-  void round_image(const float* x, uint16_t* to) const noexcept {
+  void make_image(const void* x, uint16_t* to) const noexcept {
     const int64_t channels = shape_.in_c, inner = shape_.in_w * channels, all = lines(), line = width() * channels;
     const int64_t top = way_ == kInPlace ? shape_.pad_top : 0, left = way_ == kInPlace ? shape_.pad_left * channels : 0;
     const double nanoseconds = static_cast<double>(shape_.batch * all) * static_cast<double>(line) * 0.05;
@@ -150,15 +154,20 @@ class ConvBfloat16 final : public Kernel {
                           continue;
                         }
                         std::fill_n(out, left, uint16_t{0});
-                        round_line(x + (i / all * shape_.in_h + y) * shape_.in_w * shape_.in_stride, out + left);
+                        const int64_t from = (i / all * shape_.in_h + y) * shape_.in_w * shape_.in_stride;
+                        if (narrow_) put_line(static_cast<const uint16_t*>(x) + from, out + left, copy_numbers);
+                        else put_line(static_cast<const float*>(x) + from, out + left, round_to_bfloat16);
                         std::fill(out + left + inner, out + line, uint16_t{0});
                       }
                     });
   }
-  void round_line(const float* x, uint16_t* to) const noexcept {
+  static void copy_numbers(const uint16_t* from, uint16_t* to, int64_t count) noexcept {
+    std::copy(from, from + count, to);
+  }
+  template <class T> void put_line(const T* x, uint16_t* to, void (*put)(const T*, uint16_t*, int64_t)) const noexcept {
     const int64_t channels = shape_.in_c;
-    if (shape_.in_stride == channels) return round_to_bfloat16(x, to, shape_.in_w * channels);
-    for (int64_t i = 0; i < shape_.in_w; ++i) round_to_bfloat16(x + i * shape_.in_stride, to + i * channels, channels);
+    if (shape_.in_stride == channels) return put(x, to, shape_.in_w * channels);
+    for (int64_t i = 0; i < shape_.in_w; ++i) put(x + i * shape_.in_stride, to + i * channels, channels);
   }
 
   void multiply(const KernelCall& call, const ByteRows& left, const SumEpilogue& epilogue, int64_t group,
@@ -180,8 +189,8 @@ class ConvBfloat16 final : public Kernel {
 
   Status read(const KernelCall& call) noexcept {
     if (call.inputs.size() < 5 || call.outputs.size() != 1 || call.inputs[2].present() || call.inputs[4].present() ||
-        !is_f32(call.inputs[0]) || !is_f32(call.outputs[0]))
-      return {Code::kMalformedPlan, "a convolution of bfloat16 has five operands of float32 or more"};
+        !is_real(call.inputs[0]) || !is_real(call.outputs[0]))
+      return {Code::kMalformedPlan, "a convolution of bfloat16 has five operands or more, of float32 or bfloat16"};
     KILN_RETURN_IF_ERROR(read_windows(window_, groups_, call, shape_));
     const TensorView& w = call.inputs[1];
     if (w.dtype != DType::kBF16 || !w.is_dense())
@@ -195,13 +204,14 @@ class ConvBfloat16 final : public Kernel {
     if (!all || w.elements() != *all / kBfloat16Bytes)
       return {Code::kShapeMismatch, "packed weights have another size"};
     terms_ = *bytes;
+    narrow_ = call.inputs[0].dtype == DType::kBF16;
     way_ = way();
     return find_image_bytes();
   }
 
   Status find_image_bytes() noexcept {
     image_bytes_ = 0;
-    if (way_ == kPixels) return kOkStatus;
+    if (way_ == kPixels || reads_x()) return kOkStatus;
     const auto line = checked_mul(width(), shape_.in_c * kBfloat16Bytes);
     const auto image = line ? checked_mul(*line, lines()) : std::nullopt;
     const auto images = image ? checked_mul(*image, shape_.batch) : std::nullopt;
@@ -215,10 +225,11 @@ class ConvBfloat16 final : public Kernel {
   int64_t groups_;
   SumOperands sums_;
   ConvShape shape_;
+  bool narrow_ = false;  // x is bfloat16
   Way way_ = kCopied;
   std::vector<int64_t> pieces_;
   int64_t terms_ = 0;        // bytes of a row
-  int64_t image_bytes_ = 0;  // of the rounded image
+  int64_t image_bytes_ = 0;  // of the image, where it is not x
 };
 
 }  // namespace

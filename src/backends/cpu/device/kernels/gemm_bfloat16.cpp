@@ -1,5 +1,6 @@
-// Kernel "gemm_bfloat16": float32 a [..., m, k], rounded to bfloat16, times packed bfloat16 [k, n]. Inputs: a, packed b, then what
-// SumOperands has, whose first three are absent. Parameter: `n`.
+// Kernel "gemm_bfloat16": a [..., m, k] of bfloat16, or of float32 that is rounded to it, times packed bfloat16 [k, n], summed in float32.
+// Inputs: a, packed b, then what SumOperands has, whose first three are absent. Parameter: `n`.
+#include "backends/cpu/device/kernels/matrix_rows.h"
 #include "backends/cpu/device/kernels/parameters.h"
 #include "backends/cpu/device/kernels/registry.h"
 #include "backends/cpu/device/kernels/rounded_rows.h"
@@ -22,16 +23,11 @@ class GemmBfloat16 final : public Kernel {
   }
 
   Status launch(Stream&, const KernelCall& call) noexcept override {
-    const RoundedRows left(static_cast<const float*>(call.inputs[0].data), a_.stride, a_.columns);
-    const Int8Product product{.rows = a_.rows,
-                              .columns = n_,
-                              .terms = a_.columns * kBfloat16Bytes,
-                              .left = &left,
-                              .kind = Int8Product::kBfloat16,
-                              .packed = static_cast<const int8_t*>(call.inputs[1].data),
-                              .out = call.outputs[0].data,
-                              .out_stride = out_stride_};
-    product_int8(product, sums_.bind(call, 0, nullptr), thread_count(), static_cast<uint8_t*>(call.workspace));
+    const TensorView& a = call.inputs[0];
+    if (is_f32(a)) multiply(call, RoundedRows(static_cast<const float*>(a.data), a_.stride, a_.columns));
+    else
+      multiply(call, MatrixRows(static_cast<const uint8_t*>(a.data), a_.stride * kBfloat16Bytes,
+                                a_.columns * kBfloat16Bytes, 1, false));
     return kOkStatus;
   }
 
@@ -41,12 +37,24 @@ class GemmBfloat16 final : public Kernel {
   }
 
  private:
+  void multiply(const KernelCall& call, const ByteRows& left) noexcept {
+    const Int8Product product{.rows = a_.rows,
+                              .columns = n_,
+                              .terms = a_.columns * kBfloat16Bytes,
+                              .left = &left,
+                              .kind = Int8Product::kBfloat16,
+                              .packed = static_cast<const int8_t*>(call.inputs[1].data),
+                              .out = call.outputs[0].data,
+                              .out_stride = out_stride_};
+    product_int8(product, sums_.bind(call, 0, nullptr), thread_count(), static_cast<uint8_t*>(call.workspace));
+  }
+
   Status read(const KernelCall& call) noexcept {
     if (call.inputs.size() < 5 || call.outputs.size() != 1 || call.inputs[2].present() || call.inputs[4].present() ||
-        call.outputs[0].dtype == DType::kI32)
+        !is_real(call.outputs[0]))
       return {Code::kMalformedPlan, "a product of bfloat16 has five operands or more, and a result of other types"};
     const TensorView &a = call.inputs[0], &b = call.inputs[1];
-    if (!is_f32(a) || b.dtype != DType::kBF16 || !is_plain(b) || !b.is_dense())
+    if (!is_real(a) || b.dtype != DType::kBF16 || !is_plain(b) || !b.is_dense())
       return {Code::kMalformedPlan, "a product of bfloat16 has operands of other types"};
     const auto left = matrix_of(a), out = matrix_of(call.outputs[0]);
     if (!left || !out || left->rows != out->rows || out->columns != n_)

@@ -1,4 +1,4 @@
-// Kernel "pool": maximum (of float32 or bytes) or mean of windows, fastest with channels last. Parameters: kind (0 maximum, 1 mean, 2 mean that counts
+// Kernel "pool": maximum (of float32, bfloat16 or bytes) or mean of windows, fastest with channels last. Parameters: kind (0 maximum, 1 mean, 2 mean that counts
 // padding) and the window.
 #include "backends/cpu/device/compute/parallel.h"
 #include "backends/cpu/device/compute/pool_nhwc.h"
@@ -22,8 +22,8 @@ class Pool final : public Kernel {
       return {Code::kMalformedPlan, "a pooling has one operand and one result"};
     const auto in = image_of(call.inputs[0]), out = image_of(call.outputs[0]);
     const DType type = call.inputs[0].dtype;
-    bytes_ = kind_ == PoolKind::kMax && is_byte(call.inputs[0]);
-    if (!in || !out || call.outputs[0].dtype != type || (type != DType::kF32 && !bytes_))
+    const bool narrow = kind_ == PoolKind::kMax && (is_byte(call.inputs[0]) || type == DType::kBF16);
+    if (!in || !out || call.outputs[0].dtype != type || (type != DType::kF32 && !narrow))
       return {Code::kMalformedPlan, "operands of a pooling are no images that it takes"};
     if (in->batch != out->batch || in->channels != out->channels || !window_.fits(0, in->height, out->height) ||
         !window_.fits(1, in->width, out->width))
@@ -46,10 +46,16 @@ class Pool final : public Kernel {
   }
 
   Status launch(Stream&, const KernelCall& call) noexcept override {
-    if (bytes_) {
-      max_pool_bytes(shape_, call.inputs[0].dtype == DType::kI8, static_cast<const uint8_t*>(call.inputs[0].data),
-                     pixels(in_), in_.channel_stride, static_cast<uint8_t*>(call.outputs[0].data), pixels(out_),
-                     out_.channel_stride, thread_count());
+    const DType type = call.inputs[0].dtype;
+    if (type == DType::kBF16) {
+      max_pool_bfloats(shape_, static_cast<const uint16_t*>(call.inputs[0].data), pixels(in_), in_.channel_stride,
+                       static_cast<uint16_t*>(call.outputs[0].data), pixels(out_), out_.channel_stride, thread_count());
+      return kOkStatus;
+    }
+    if (type != DType::kF32) {
+      max_pool_bytes(shape_, type == DType::kI8, static_cast<const uint8_t*>(call.inputs[0].data), pixels(in_),
+                     in_.channel_stride, static_cast<uint8_t*>(call.outputs[0].data), pixels(out_), out_.channel_stride,
+                     thread_count());
       return kOkStatus;
     }
     const auto* x = static_cast<const float*>(call.inputs[0].data);
@@ -64,7 +70,6 @@ class Pool final : public Kernel {
 
  private:
   PoolKind kind_;
-  bool bytes_ = false;
   SlidingWindow window_;
   ImageView in_, out_;
   PoolShape shape_;

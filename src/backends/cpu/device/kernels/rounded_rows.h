@@ -3,10 +3,14 @@
 #include <algorithm>
 
 #include "backends/cpu/device/compute/product_int8.h"
+#include "backends/cpu/device/kernels/views.h"
 
 namespace kiln::cpu::kernels {
 
 inline constexpr int64_t kBfloat16Bytes = 2;
+
+// What products of bfloat16 read and give.
+inline bool is_real(const TensorView& view) { return is_f32(view) || view.dtype == DType::kBF16; }
 
 // `terms` numbers rounded, and zeros up to int8_terms() bytes.
 inline void round_row(const float* from, int64_t terms, uint8_t* to) noexcept {

@@ -29,6 +29,7 @@ std::optional<SumEpilogue::Result> result_of(DType type) {
   switch (type) {
     case DType::kI32: return SumEpilogue::kInt32;
     case DType::kF32: return SumEpilogue::kFloat;
+    case DType::kBF16: return SumEpilogue::kBfloat16;
     case DType::kU8: return SumEpilogue::kUint8;
     case DType::kI8: return SumEpilogue::kInt8;
     default: return std::nullopt;
@@ -92,8 +93,8 @@ SumParameters read_sum_parameters(const Attributes& from) {
 Status SumOperands::check_operand(const SumStep& s, const TensorView& view, int64_t rows, int64_t columns,
                                   int64_t vector, std::optional<RowsView> (*rows_of)(const TensorView&),
                                   int64_t& stride) const {
-  const bool bytes = s.kind == SumStep::kAddBytes;
-  if (!(bytes ? is_byte(view) : is_f32(view)))
+  const bool narrow = s.kind == SumStep::kAddFloats && view.dtype == DType::kBF16;
+  if (!(s.kind == SumStep::kAddBytes ? is_byte(view) : narrow || is_f32(view)))
     return {Code::kMalformedPlan, "an operand of a step after a sum has another type"};
   if (s.kind == SumStep::kMultiply || s.kind == SumStep::kAdd) {
     const bool whole_vectors = view.elements() == columns && columns % kInt8Panel == 0;
@@ -137,6 +138,7 @@ Status SumOperands::prepare(const KernelCall& call, size_t first, int64_t rows, 
     if (!has_operand(s)) continue;
     const TensorView& view = call.inputs[next++];
     s.is_signed = view.dtype == DType::kI8;
+    s.is_narrow = view.dtype == DType::kBF16;
     KILN_RETURN_IF_ERROR(check_operand(s, view, rows, columns, vector, rows_of, s.stride));
   }
   return kOkStatus;

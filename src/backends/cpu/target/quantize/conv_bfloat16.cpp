@@ -1,6 +1,7 @@
-// Tactic: convolutions of float32 that may compute in bfloat16, channels last, by constant weights, and what follows them.
+// Tactic: convolutions of bfloat16, or of float32 that may compute in it, channels last, by constant weights, and what follows them.
 #include "backends/cpu/device/kernels/rounded_rows.h"
 #include "backends/cpu/target/checks.h"
+#include "backends/cpu/target/quantize/bfloat16.h"
 #include "backends/cpu/target/quantize/sum_steps.h"
 #include "backends/cpu/target/tactics.h"
 #include "backends/cpu/target/window.h"
@@ -12,10 +13,11 @@ namespace {
 
 Refusal read_conv_bfloat16(const Problem& p, ByteProblem& steps) {
   const Argument &x = p.input(0), &w = p.input(1), &y = p.outputs[0];
-  if (p.node->precision != DType::kBF16) return refuse("it is not to compute in bfloat16");
-  for (const Refusal& r : {accept_channels_last(x, "x"), accept_channels_last(y, "y")})
+  if (type_of_products(p) != DType::kBF16) return refuse("it is not to compute in bfloat16");
+  constexpr TypeSet kTypes{DType::kF32, DType::kBF16};
+  for (const Refusal& r : {accept_channels_last(x, "x", kTypes), accept_channels_last(y, "y", kTypes)})
     if (r.refused()) return r;
-  if (!w.constant || w.dtype != DType::kF32) return refuse("the weights are not constants of float32");
+  if (!w.constant || !kTypes.has(w.dtype)) return refuse("the weights are not constants");
   if (!x.is_fixed(1)) return refuse("the number of channels is not constant");
   return read_real_steps(p, 1, steps, p.node->base_input_count() > 2 ? 2 : Emitted::kAbsent);
 }
@@ -48,6 +50,7 @@ const Tactic conv_bfloat16{
     .name = "conv_bfloat16",
     .version = 1,
     .ops = {"Conv"},
+    .estimate = estimate_bfloat16,
     .accepts =
         [](const Problem& p) {
           ByteProblem steps;

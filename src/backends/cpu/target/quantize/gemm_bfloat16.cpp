@@ -1,5 +1,6 @@
-// Tactic: matrix products of float32 that may compute in bfloat16, by one constant matrix, and what follows them.
+// Tactic: matrix products of bfloat16, or of float32 that may compute in it, by one constant matrix, and what follows them.
 #include "backends/cpu/target/checks.h"
+#include "backends/cpu/target/quantize/bfloat16.h"
 #include "backends/cpu/target/quantize/sum_steps.h"
 #include "backends/cpu/target/tactics.h"
 #include "base/error.h"
@@ -10,8 +11,9 @@ namespace {
 
 Refusal read_gemm_bfloat16(const Problem& p, ByteProblem& steps) {
   const Argument &a = p.input(0), &b = p.input(1), &y = p.outputs[0];
-  if (p.node->precision != DType::kBF16) return refuse("it is not to compute in bfloat16");
-  if (a.dtype != DType::kF32 || !a.ranked || a.opt.size() < 2) return refuse("a is no matrix of float32");
+  if (type_of_products(p) != DType::kBF16) return refuse("it is not to compute in bfloat16");
+  if ((a.dtype != DType::kF32 && a.dtype != DType::kBF16) || !a.ranked || a.opt.size() < 2)
+    return refuse("a is no matrix of float32 or bfloat16");
   if (!b.constant || b.constant->rank() != 2) return refuse("the weights are no constant matrix");
   if (!a.layout.is_row_major() || !y.layout.is_row_major()) return refuse("an operand is not row-major");
   return read_real_steps(p, static_cast<int>(rank(y)) - 1, steps);
@@ -23,6 +25,7 @@ const Tactic gemm_bfloat16{
     .name = "gemm_bfloat16",
     .version = 1,
     .ops = {"MatMul"},
+    .estimate = estimate_bfloat16,
     .accepts =
         [](const Problem& p) {
           ByteProblem steps;

@@ -14,8 +14,9 @@ namespace kiln::cpu {
 namespace {
 
 constexpr TypeSet kBytes{DType::kI8, DType::kU8};
-constexpr int kLargeExponent = 100;   // far from where float32 ends
-constexpr double kFarBelow = 0x1p30;  // of what rounds to int32, and stays there plus a zero point
+constexpr TypeSet kReals{DType::kF32, DType::kBF16};  // of products of real numbers
+constexpr int kLargeExponent = 100;                   // far from where float32 ends
+constexpr double kFarBelow = 0x1p30;                  // of what rounds to int32, and stays there plus a zero point
 
 // Reads the post-operations in order. The running result is the sums, then real numbers, then (after Quantize) real numbers that are
 // whole and less than the quantized ones by their zero point.
@@ -29,10 +30,10 @@ class StepReader {
   Refusal add_first(int input) {
     const Argument& a = p_.input(input);
     if (!a.present) return accept();
-    if (!a.constant || a.dtype != DType::kF32 || a.constant->size() != columns())
+    if (!a.constant || !kReals.has(a.dtype) || a.constant->size() != columns())
       return refuse("the bias has no constants per column");
     push(SumStep::kAdd);
-    to_.operands.push_back({-1, padded(*a.constant)});
+    to_.operands.push_back({-1, padded(a.constant->cast(DType::kF32))});
     return accept();
   }
 
@@ -42,8 +43,8 @@ class StepReader {
       if (r.refused()) return refuse("post-operation " + post.op->name() + " " + r.reason);
     }
     const DType type = p_.outputs[0].dtype;
-    if (type != (state_ == kSums ? DType::kI32 : state_ == kReal ? DType::kF32 : integers_))
-      return refuse("the result is " + std::string(name(type)));
+    const bool fits = state_ == kSums ? type == DType::kI32 : state_ == kReal ? reals().has(type) : type == integers_;
+    if (!fits) return refuse("the result is " + std::string(name(type)));
     if (state_ == kWhole) {
       end_in_a_table();
       to_.parameters.zero = static_cast<int32_t>(zero_);
@@ -55,6 +56,8 @@ class StepReader {
 
  private:
   std::vector<SumStep>& steps() { return to_.parameters.steps; }
+  // What a real number may be, as an operand and as the result: those of integers are the same on every device.
+  TypeSet reals() const { return real_sums_ ? kReals : TypeSet(DType::kF32); }
 
   // Where the numbers are bytes once, and no tensor and no column has a say any more, a table holds what becomes of them.
   void end_in_a_table() {
@@ -146,6 +149,7 @@ class StepReader {
       return accept();
     }
     if (state_ == kWhole) return op == "Dequantize" ? dequantize(post) : refuse("acts on quantized numbers");
+    if (op == "Cast") return reals().has(post.attributes.dtype("to")) ? accept() : refuse("gives another type");
     if (op == "Mul") return per_column(post, SumStep::kMultiply);
     if (op == "Add") return add(post);
     if (op == "AddDequantized") return add_dequantized(post);
@@ -173,8 +177,8 @@ class StepReader {
   std::optional<Tensor> vector_of(int input) const {
     const Argument& a = p_.input(input);
     if (input < 0 || !a.constant || !runs_along(a, p_.outputs[0], axis_)) return std::nullopt;
-    if (a.constant->size() == 1) return a.constant->reshaped({});
-    return padded(*a.constant);
+    const Tensor v = reals().has(a.dtype) ? a.constant->cast(DType::kF32) : *a.constant;
+    return v.size() == 1 ? v.reshaped({}) : padded(v);
   }
   Tensor padded(const Tensor& per_column) const {
     Tensor v = Tensor::allocate(per_column.dtype(), {kernels::column_vector_size(columns())});
@@ -198,11 +202,12 @@ class StepReader {
 
   Refusal per_column(const ir::PostOp& post, SumStep::Kind kind) {
     const int input = other(post);
-    if (input < 0 || p_.input(input).dtype != DType::kF32) return refuse("has no float32 operand");
+    if (input < 0 || !reals().has(p_.input(input).dtype)) return refuse("has no float32 operand");
     ByteProblem::Operand operand;
     const Argument& a = p_.input(input);
     if (const auto v = vector_of(input)) operand.constant = *v;
-    else if (a.is_static && runs_along(a, p_.outputs[0], axis_) && is_vector_or_number(a)) operand.input = input;
+    else if (a.dtype == DType::kF32 && a.is_static && runs_along(a, p_.outputs[0], axis_) && is_vector_or_number(a))
+      operand.input = input;
     else return refuse("has an operand " + to_string(a.opt) + ", neither constant per column nor one number");
     push(kind);
     to_.operands.push_back(std::move(operand));
@@ -213,8 +218,9 @@ class StepReader {
     const int input = other(post);
     if (input < 0) return refuse("adds the result to itself");
     const Argument& a = p_.input(input);
-    if (a.constant || !lies_like(p_, input) || element_count(a.opt) == 1) return per_column(post, SumStep::kAdd);
-    if (a.dtype != DType::kF32) return refuse("adds " + std::string(name(a.dtype)));
+    const bool one_number = element_count(a.opt) == 1 && a.dtype == DType::kF32;
+    if (a.constant || !lies_like(p_, input) || one_number) return per_column(post, SumStep::kAdd);
+    if (!reals().has(a.dtype)) return refuse("adds " + std::string(name(a.dtype)));
     push(SumStep::kAddFloats);
     to_.operands.push_back({input, {}});
     return accept();

@@ -1,0 +1,101 @@
+// Forms of nodes that read and write bfloat16.
+#include "compiler/narrow_forms.h"
+
+#include "compiler/engine_testing.h"
+#include "compiler/problems.h"
+
+namespace kiln::testing {
+namespace {
+
+constexpr DType kNarrow = DType::kBF16;
+constexpr Form kGives{false, true}, kTakes{true, false}, kBoth{true, true};
+
+struct Case {
+  explicit Case(const std::string& text)
+      : graph(ir::parse_graph(text)), extents(*graph, {}), problems(make_problems(extents, 1, *graph, false)) {}
+  const Problem& problem() const { return problems.at(0); }
+  ir::Node& node() const { return *graph->nodes().front(); }
+  std::unique_ptr<ir::Graph> graph;
+  Extents extents;
+  std::vector<Problem> problems;
+};
+
+// A graph of one node.
+Case of(const std::string& inputs, const std::string& node) {
+  return Case("graph main(" + inputs + ") {\n  " + node + "\n  return %y\n}");
+}
+
+std::vector<Form> forms_of(const Case& c) { return narrow_forms(c.node(), kNarrow); }
+
+const char* const kImage = "%x: float32[1,4,5,5], %r: float32[1,6,5,5]";
+const std::string kConv = R"(%w = random float32[6,4,1,1] seed 1
+  %b = random float32[6] seed 2
+  %y = Conv(%x, %w, %b) + Relu(.) + Add(., %r))";
+
+TEST(NarrowForms, ProductsThatMayMixTypes) {
+  EXPECT_EQ(forms_of(of(kImage, kConv + " in bfloat16")), (std::vector<Form>{kGives, kTakes, kBoth}));
+  EXPECT_EQ(forms_of(of("%x: float32[3,4]", "%w = random float32[4,5] seed 1\n  %y = MatMul(%x, %w) in bfloat16")),
+            (std::vector<Form>{kGives, kTakes, kBoth}));
+}
+
+TEST(NarrowForms, WhatOnlyMovesHasOneType) {
+  for (const char* node : {"%y = MaxPool(%x) {kernel_shape=[2,2]}", "%y = Transpose(%x)",
+                           "%y = Concat(%x, %x) {axis=1}", "%s = constant int64[2]:{1,100}\n  %y = Reshape(%x, %s)"})
+    EXPECT_EQ(forms_of(of("%x: float32[1,4,5,5]", node)), std::vector<Form>{kBoth}) << node;
+}
+
+TEST(NarrowForms, OthersStay) {
+  for (const char* node :
+       {"%y = Sin(%x)", "%y = Softmax(%x)", "%y = Transpose(%x) in float32", "%y = Cast(%x) {to=\"float16\"}",
+        "%y = ReduceSum(%x)", "%y = CumSum(%x, %i)", "%w = random float32[6,4,1,1] seed 1\n  %y = Conv(%x, %w)",
+        "%w = random float32[6,4,1,1] seed 1\n  %y = Conv(%x, %w) in float32"})
+    EXPECT_TRUE(forms_of(of("%x: float32[1,4,5,5], %i: int32[]", node)).empty()) << node;
+  EXPECT_TRUE(forms_of(of("%x: float64[1,4]", "%y = Transpose(%x)")).empty());
+  EXPECT_TRUE(forms_of(of("%x: float32[], %l: float32[], %d: float32[]", "%y = Range(%x, %l, %d)")).empty());
+  EXPECT_TRUE(forms_of(of("%x: int32[1,4]", "%y = Transpose(%x)")).empty());
+}
+
+TEST(NarrowForms, AProblemOfAFormHasItsTypes) {
+  const Case c = of(kImage, kConv + " in bfloat16");
+  const Problem& wide = c.problem();
+  const FormProblem both(wide, kBoth, kNarrow), gives(wide, kGives, kNarrow), takes(wide, kTakes, kNarrow);
+  for (size_t i = 0; i < wide.inputs.size(); ++i) {
+    EXPECT_EQ(both.get().inputs[i].dtype, kNarrow) << i;
+    EXPECT_EQ(takes.get().inputs[i].dtype, i < 3 ? kNarrow : DType::kF32) << i;  // the last is a post-operation's
+    EXPECT_EQ(gives.get().inputs[i].dtype, i < 3 ? DType::kF32 : kNarrow) << i;
+    EXPECT_EQ(both.get().inputs[i].opt, wide.inputs[i].opt) << i;
+    EXPECT_EQ(both.get().inputs[i].constant != nullptr, wide.inputs[i].constant != nullptr) << i;
+  }
+  EXPECT_EQ(both.get().outputs[0].dtype, kNarrow);
+  EXPECT_EQ(gives.get().outputs[0].dtype, kNarrow);
+  EXPECT_EQ(takes.get().outputs[0].dtype, DType::kF32);
+  EXPECT_EQ(wide.inputs[0].dtype, DType::kF32);
+}
+
+// What was measured for the form is found again for the node that took it.
+TEST(NarrowForms, AProblemOfAFormIsThatOfTheNodeThatTakesIt) {
+  for (const Form form : {kGives, kTakes, kBoth}) {
+    const Case c = of(kImage, kConv + " in bfloat16");
+    const Hash128 key = FormProblem(c.problem(), form, kNarrow).get().key();
+    ir::Graph& graph = *c.graph;
+    take_form(*graph.nodes().back(), form, kNarrow, [&](ir::Value* v) {
+      if (v->constant()) return graph.add_constant(v->constant()->cast(kNarrow));
+      return graph
+          .add_node({.op = find_op("Cast"),
+                     .inputs = {v},
+                     .attributes = {{"to", std::string(name(kNarrow))}},
+                     .name = "",
+                     .origins = {},
+                     .regions = {},
+                     .output_names = {}},
+                    graph.nodes().back().get())
+          ->output();
+    });
+    ir::verify(graph);
+    const std::vector<Problem> taken = make_problems(c.extents, 1, graph, false);
+    EXPECT_EQ(taken.back().key(), key);
+  }
+}
+
+}  // namespace
+}  // namespace kiln::testing
