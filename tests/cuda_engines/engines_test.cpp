@@ -323,6 +323,40 @@ std::string deep_network() {
   return text + "  return %v" + std::to_string(kLayers) + "\n}";
 }
 
+// The host reads `dims` when shapes are set: memory of the device is no place for it.
+TEST_P(Engines, AddressesOfTheDeviceAreRefusedForWhatTheHostReads) {
+  constexpr const char* kShaped = R"(graph main(%x: float32[2,8], %dims: int64[2]) {
+    %y = Reshape(%x, %dims)
+    return %y
+  })";
+  CompileOptions options = options_of(GetParam(), 0, {{{"x", {{2, 8}, {2, 8}, {2, 8}}}, {"dims", {{2}, {2}, {2}}}}});
+  options.values = {{{"dims", {{1, 1}, {4, 4}, {16, 16}}}}};
+  auto graph = ir::parse_graph(kShaped);
+  std::vector<Dim> elements;
+  for (int64_t i : {0, 1}) elements.push_back(Dim::symbol(plan::value_symbol("dims", i)));
+  graph->find_value("dims")->set_elements(elements);
+  graph->infer_types();
+  const auto engine = reload(compile(std::move(graph), options));
+  const int32_t dims = *engine->find_io("dims");
+  ASSERT_TRUE(engine->main().tensors[static_cast<size_t>(dims)].on_host);
+  const auto context = engine->create_context();
+  Allocator& allocator = engine->device().allocator();
+  void* memory = allocator.allocate(2 * sizeof(int64_t), 256);
+  const Status status = context->set_address(dims, memory);
+  EXPECT_EQ(status.code, Code::kInvalidArgument);
+  const std::string text = status.detail;
+  EXPECT_NE(text.find("tensor 'dims', which the host reads or writes: the address lies in memory of "),
+            std::string::npos)
+      << text;
+  EXPECT_NE(text.find("give one of the host"), std::string::npos) << text;
+  EXPECT_EQ(context->address(dims), nullptr);
+  allocator.deallocate(memory);
+  for (const std::vector<int64_t>& shape : {std::vector<int64_t>{4, 4}, std::vector<int64_t>{16, 1}}) {
+    const std::vector<Tensor> inputs{random_f32({2, 8}, 1), Tensor::of<int64_t>({2}, shape)};
+    expect_close(run(*context, inputs)[0], reference(kShaped, inputs)[0], "after a refusal");
+  }
+}
+
 TEST_P(Engines, TimesOfTheHost) {
   if (!is_gpu()) return leave_out("only times of a GPU are shown");
   const auto start = std::chrono::steady_clock::now();
