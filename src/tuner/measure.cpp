@@ -7,6 +7,7 @@
 
 #include "base/cold_memory.h"
 #include "base/index.h"
+#include "device/copy_rule.h"
 #include "device/workspace.h"
 #include "ir/text.h"
 #include "target/step_call.h"
@@ -166,7 +167,7 @@ class Rig {
   std::unique_ptr<Neighbour> make_neighbour() {
     auto n = std::make_unique<Neighbour>();
     try {
-      n->kernel = device_.create_kernel("copy", {{"what", std::string("expand")}});
+      n->kernel = device_.create_kernel("copy", to_parameters(CopyParameters{.what = CopyParameters::What::kExpand}));
     } catch (const Error&) {
       return nullptr;
     }

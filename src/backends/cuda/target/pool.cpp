@@ -4,6 +4,7 @@
 #include "backends/cuda/target/checks.h"
 #include "backends/cuda/target/tactics.h"
 #include "backends/cuda/target/window.h"
+#include "target/pool_parameters.h"
 
 namespace kiln::cuda::tactics {
 
@@ -21,13 +22,8 @@ const Tactic pool{
     .configurations = nullptr,
     .emit =
         [](const Problem& p, const Config&) {
-          const bool padded = p.attributes().integer("count_include_pad", 0) != 0;
-          const PoolKind kind = p.op() == "MaxPool" ? PoolKind::kMax
-                                : padded            ? PoolKind::kAverageWithPadding
-                                                    : PoolKind::kAverage;
-          Attributes parameters{{"kind", static_cast<int64_t>(kind)}};
-          put_window(parameters, window_of(p, p.attributes().ints("kernel_shape")));
-          return emit_kernel("pool", std::move(parameters), {0});
+          return emit_kernel("pool", PoolParameters{pooling_of(p), window_of(p, p.attributes().ints("kernel_shape"))},
+                             {0});
         },
 };
 

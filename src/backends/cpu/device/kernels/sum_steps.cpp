@@ -1,10 +1,10 @@
 // What products of bytes do with their sums: checked reading, and binding to a call.
 #include "backends/cpu/device/kernels/sum_steps.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "backends/cpu/device/kernels/integer_result.h"
-#include "backends/cpu/device/kernels/parameters.h"
 #include "base/error.h"
 
 namespace kiln::cpu::kernels {
@@ -37,55 +37,46 @@ std::optional<SumEpilogue::Result> result_of(DType type) {
 
 }  // namespace
 
-void put_sum_parameters(Attributes& to, const SumParameters& p) {
-  Ints kinds, activations;
-  Floats lows, highs;
+SumFields stored_sums(const SumParameters& p) {
+  SumFields to{.zero = p.zero};
   for (const SumStep& s : p.steps) {
-    kinds.push_back(s.kind);
-    lows.push_back(s.low);
-    highs.push_back(s.high);
-    if (s.kind == SumStep::kActivate) activations.push_back(static_cast<int64_t>(s.activation));
+    to.kinds.push_back(s.kind);
+    to.lows.push_back(s.low);
+    to.highs.push_back(s.high);
+    if (s.kind != SumStep::kActivate) continue;
+    if (!to.activations) to.activations.emplace();
+    to.activations->push_back(static_cast<int64_t>(s.activation));
   }
-  to.set("steps", kinds);
-  to.set("step_lows", lows);
-  to.set("step_highs", highs);
-  if (!activations.empty()) to.set("step_activations", activations);
-  to.set("result_zero", int64_t{p.zero});
-  if (p.table.empty()) return;
-  to.set("table", Ints(p.table.begin(), p.table.end()));
-  to.set("table_signed", int64_t{p.is_signed});
+  if (p.table.empty()) return to;
+  to.table = p.table;
+  to.is_signed = p.is_signed;
+  return to;
 }
 
-SumParameters read_sum_parameters(const Attributes& from) {
-  SumParameters p;
-  const Ints& kinds = from.ints("steps");
-  const Floats lows = from.reals("step_lows", {}), highs = from.reals("step_highs", {});
-  const Ints activations = from.ints("step_activations", {});
-  auto next_activation = activations.begin();
-  if (kinds.size() > kMostSteps || lows.size() != kinds.size() || highs.size() != kinds.size())
+void SumFields::check() const {
+  const auto activated = std::count(kinds.begin(), kinds.end(), SumStep::kActivate);
+  if (kinds.size() > kMostSteps || lows.size() != kinds.size() || highs.size() != kinds.size() ||
+      static_cast<int64_t>(activations ? activations->size() : 0) != activated)
     throw Error(Code::kMalformedPlan, "the steps after a sum are " + std::to_string(kinds.size()) + " kinds with " +
                                           std::to_string(lows.size()) + " and " + std::to_string(highs.size()) +
-                                          " numbers");
-  for (size_t i = 0; i < kinds.size(); ++i) {
-    if (kinds[i] < 0 || kinds[i] >= kSumStepKinds)
-      throw Error(Code::kMalformedPlan, "a step after a sum is of kind " + std::to_string(kinds[i]));
+                                          " numbers, or other activations than they have");
+  if (table && table->size() != kBytes)
+    throw Error(Code::kMalformedPlan, "the table after a sum has " + std::to_string(table->size()) + " bytes");
+}
+
+SumParameters restored_sums(const SumFields& from) {
+  SumParameters p{.zero = from.zero,
+                  .table = from.table.value_or(std::vector<uint8_t>()),
+                  .is_signed = from.is_signed.value_or(false)};
+  size_t activated = 0;
+  for (size_t i = 0; i < from.kinds.size(); ++i) {
     SumStep s;
-    s.kind = static_cast<SumStep::Kind>(kinds[i]);
-    s.low = static_cast<float>(lows[i]);
-    s.high = s.kind == SumStep::kDivide ? reciprocal_of(s.low) : static_cast<float>(highs[i]);
-    if (s.kind == SumStep::kActivate) {
-      const int64_t number = next_activation == activations.end() ? -1 : *next_activation++;
-      if (number < 0 || number >= kActivationCount)
-        throw Error(Code::kMalformedPlan, "an activation after a sum is of kind " + std::to_string(number));
-      s.activation = static_cast<Activation>(number);
-    }
+    s.kind = static_cast<SumStep::Kind>(from.kinds[i]);
+    s.low = static_cast<float>(from.lows[i]);
+    s.high = s.kind == SumStep::kDivide ? reciprocal_of(s.low) : static_cast<float>(from.highs[i]);
+    if (s.kind == SumStep::kActivate) s.activation = static_cast<Activation>((*from.activations)[activated++]);
     p.steps.push_back(s);
   }
-  p.zero = static_cast<int32_t>(read_integer(from, "result_zero", -128, 255));
-  for (int64_t to : from.ints("table", {})) p.table.push_back(static_cast<uint8_t>(to));
-  if (!p.table.empty() && p.table.size() != kBytes)
-    throw Error(Code::kMalformedPlan, "the table after a sum has " + std::to_string(p.table.size()) + " bytes");
-  p.is_signed = from.integer("table_signed", 0) != 0;
   return p;
 }
 

@@ -6,18 +6,38 @@
 #include "backends/cpu/device/compute/product_int8.h"
 #include "backends/cpu/device/kernels/common.h"
 #include "backends/cpu/device/kernels/views.h"
+#include "device/parameter_fields.h"
 
 namespace kiln::cpu::kernels {
 
 struct SumParameters {
-  std::vector<SumStep> steps;  // their kinds and numbers; operands and strides are those of a call
-  int32_t zero = 0;            // of a result of bytes
+  std::vector<SumStep> steps = {};  // their kinds and numbers; operands and strides are those of a call
+  int32_t zero = 0;                 // of a result of bytes
   // What the bytes of the result become at last, and whether they are signed before; empty: they stay.
-  std::vector<uint8_t> table;
+  std::vector<uint8_t> table = {};
   bool is_signed = false;
 };
-void put_sum_parameters(Attributes& to, const SumParameters& parameters);
-SumParameters read_sum_parameters(const Attributes& parameters);  // throws Error(kMalformedPlan)
+// The same as fields of a step, one list for each number of the steps.
+struct SumFields {
+  Ints kinds = {};
+  Floats lows = {}, highs = {};
+  std::optional<Ints> activations = {};  // of the steps that have one
+  int32_t zero = 0;
+  std::optional<std::vector<uint8_t>> table = {};
+  std::optional<bool> is_signed = {};
+  template <class V> void fields(V& v) {
+    v("steps", kinds, 0, kSumStepKinds - 1);
+    v("step_lows", lows);
+    v("step_highs", highs);
+    v("step_activations", activations, 0, kActivationCount - 1);
+    v("result_zero", zero, -128, 255);
+    v("table", table);
+    v("table_signed", is_signed);
+  }
+  void check() const;  // that the lists fit each other
+};
+SumFields stored_sums(const SumParameters& parameters);
+SumParameters restored_sums(const SumFields& fields);
 
 // Elements of a vector per column, of which a tile may read more than the result has columns.
 inline int64_t column_vector_size(int64_t columns) { return int8_columns(columns) + kInt8Panel; }
@@ -26,7 +46,7 @@ inline int64_t column_vector_size(int64_t columns) { return int8_columns(columns
 // the weights per column and the zero point of x where only running tells it (else absent), and the operands of the steps that have one.
 class SumOperands {
  public:
-  explicit SumOperands(const Attributes& parameters) : parameters_(read_sum_parameters(parameters)) {}
+  explicit SumOperands(const SumFields& fields) : parameters_(restored_sums(fields)) {}
   // `rows_of` sees a tensor as rows of columns, as the result is.
   Status prepare(const KernelCall& call, size_t first, int64_t rows, int64_t columns,
                  std::optional<RowsView> (*rows_of)(const TensorView&));

@@ -1,5 +1,6 @@
 // Tactics: bytes made of bytes by a table of all results, and of float32 by one constant scale.
 #include "backends/cpu/device/compute/byte_maps.h"
+#include "backends/cpu/device/kernels/own_parameters.h"
 #include "backends/cpu/target/checks.h"
 #include "backends/cpu/target/tactics.h"
 #include "target/epilogue.h"
@@ -93,8 +94,9 @@ const Tactic byte_quantize{
         [](const Problem& p, const Config&) {
           const Argument& zero = p.input(2);
           return emit_kernel("byte_quantize",
-                             {{"scale", p.input(1).constant->at(0)},
-                              {"zero_point", zero.present ? zero.constant->int_at(0) : int64_t{0}}},
+                             kernels::ByteQuantizeParameters{
+                                 .scale = p.input(1).constant->at(0),
+                                 .zero_point = zero.present ? static_cast<int32_t>(zero.constant->int_at(0)) : 0},
                              {0});
         },
 };

@@ -1,4 +1,5 @@
 // Tactic: convolutions of float32 that may compute in bfloat16, channels last, by constant weights, and what follows them.
+#include "backends/cpu/device/kernels/conv_parameters.h"
 #include "backends/cpu/device/kernels/rounded_rows.h"
 #include "backends/cpu/target/checks.h"
 #include "backends/cpu/target/quantize/sum_steps.h"
@@ -61,9 +62,12 @@ const Tactic conv_bfloat16{
             throw Error(Code::kInternal, "a convolution of bfloat16 was not accepted").cause(r.reason);
           const Tensor& w = *p.input(1).constant;
           const int64_t groups = p.attributes().integer("group", 1);
-          Emitted e = emit_kernel("conv_bfloat16", {}, {0});
-          put_window(e.parameters, window_of(p, {w.dims().begin() + 2, w.dims().end()}));
-          e.parameters.set("groups", groups);
+          Emitted e = emit_kernel("conv_bfloat16",
+                                  kernels::ConvBfloat16Parameters{
+                                      .image = {window_of(p, {w.dims().begin() + 2, w.dims().end()}), groups},
+                                      .sums = kernels::stored_sums(steps.parameters),
+                                  },
+                                  {0});
           e.inputs.push_back(add_constant(e, packed_bfloats(w, groups)));
           emit_steps(steps, e);
           return e;

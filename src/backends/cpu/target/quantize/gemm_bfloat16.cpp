@@ -1,4 +1,5 @@
 // Tactic: matrix products of float32 that may compute in bfloat16, by one constant matrix, and what follows them.
+#include "backends/cpu/device/kernels/product_parameters.h"
 #include "backends/cpu/target/checks.h"
 #include "backends/cpu/target/quantize/sum_steps.h"
 #include "backends/cpu/target/tactics.h"
@@ -42,7 +43,8 @@ const Tactic gemm_bfloat16{
             pack_int8(
                 k * 2, n, [&](int64_t t, int64_t j) { return bytes[(t / 2 * n + j) * 2 + t % 2]; },
                 static_cast<int8_t*>(packed.mutable_data()));
-          Emitted e = emit_kernel("gemm_bfloat16", {{"n", n}}, {0});
+          Emitted e = emit_kernel("gemm_bfloat16",
+                                  kernels::GemmBfloat16Parameters{n, kernels::stored_sums(steps.parameters)}, {0});
           e.inputs.push_back(add_constant(e, std::move(packed)));
           emit_steps(steps, e);
           return e;

@@ -1,4 +1,5 @@
 // Tactics: products of bytes with constant weights, or of two operands that only running tells, and what follows them.
+#include "backends/cpu/device/kernels/product_parameters.h"
 #include "backends/cpu/target/checks.h"
 #include "backends/cpu/target/quantize/sum_steps.h"
 #include "backends/cpu/target/tactics.h"
@@ -57,7 +58,9 @@ const Tactic gemm_int8_batched{
           ByteProblem bytes;
           if (const Refusal r = read_gemm_int8_batched(p, bytes); r.refused())
             throw Error(Code::kInternal, "a product of bytes was not accepted").cause(r.reason);
-          Emitted e = emit_kernel("gemm_int8_batched", {{"a_zero", int64_t{bytes.x_zero}}}, {0, 1});
+          Emitted e = emit_kernel(
+              "gemm_int8_batched",
+              kernels::GemmInt8BatchedParameters{bytes.x_zero, kernels::stored_sums(bytes.parameters)}, {0, 1});
           emit_sums(bytes, std::vector<int32_t>(bytes.bias.size(), 0), 0, e);
           return e;
         },
@@ -86,7 +89,8 @@ const Tactic gemm_int8{
           };
           if (packed.size() > 0) pack_int8(k * parts, n, weight, packed.as_mutable<int8_t>().data());
           for (size_t i = 0; i < bytes.weights.size(); ++i) sums[i % sums.size()] += bytes.weights[i];
-          Emitted e = emit_kernel("gemm_int8", {{"n", n}, {"parts", parts}}, {0});
+          Emitted e = emit_kernel("gemm_int8",
+                                  kernels::GemmInt8Parameters{n, parts, kernels::stored_sums(bytes.parameters)}, {0});
           e.inputs.push_back(add_constant(e, std::move(packed)));
           emit_sums(bytes, std::move(sums), p.input(0).dtype == DType::kI8 ? 128 : 0, e);
           return e;

@@ -387,7 +387,6 @@ int8_t int8_part(const ByteProblem& bytes, int64_t part, size_t i) {
 }
 
 void emit_sums(const ByteProblem& bytes, std::vector<int32_t> column_sums, int32_t shift, Emitted& emitted) {
-  kernels::put_sum_parameters(emitted.parameters, bytes.parameters);
   const bool dynamic = bytes.x_zero_input >= 0;
   const auto zero = static_cast<uint32_t>(bytes.x_zero + shift);
   const Dims vector{kernels::column_vector_size(static_cast<int64_t>(column_sums.size()))};
@@ -404,7 +403,6 @@ void emit_sums(const ByteProblem& bytes, std::vector<int32_t> column_sums, int32
 }
 
 void emit_steps(const ByteProblem& steps, Emitted& emitted) {
-  kernels::put_sum_parameters(emitted.parameters, steps.parameters);
   emitted.inputs.insert(emitted.inputs.end(), 3, Emitted::kAbsent);
   emit_operands(steps, emitted);
 }

@@ -32,10 +32,10 @@ Refusal read_real_steps(const Problem& problem, int column_axis, ByteProblem& st
 int64_t int8_parts(const ByteProblem& bytes);
 int8_t int8_part(const ByteProblem& bytes, int64_t part, size_t i);
 
-// Adds the parameters, the start values (bias less x_zero, of x moved up by `shift`, times the sums of the columns' weights) and the
+// Adds the start values (bias less x_zero, of x moved up by `shift`, times the sums of the columns' weights) and the
 // operands.
 void emit_sums(const ByteProblem& bytes, std::vector<int32_t> column_sums, int32_t shift, Emitted& emitted);
-// The same of real numbers: the parameters and the operands.
+// The same of real numbers: the operands.
 void emit_steps(const ByteProblem& steps, Emitted& emitted);
 
 }  // namespace kiln::cpu

@@ -6,6 +6,7 @@
 #include "backends/cuda/device/kernels/image.h"
 #include "backends/cuda/device/kernels/loop.h"
 #include "backends/cuda/device/kernels/registry.h"
+#include "device/pool_parameters.h"
 
 namespace kiln::cuda::kernels {
 namespace {
@@ -14,8 +15,7 @@ constexpr int64_t kWord = 16;  // bytes that a thread reads at once
 
 class Pool final : public Kernel {
  public:
-  Pool(Gpu& gpu, const Attributes& p)
-      : gpu_(gpu), kind_(read_integer(p, "kind", 0, 2)), window_(read_sliding_window(p)) {}
+  Pool(Gpu& gpu, const PoolParameters& p) : gpu_(gpu), kind_(static_cast<int64_t>(p.kind)), window_(p.window) {}
 
   Status prepare(const KernelCall& call) noexcept override {
     return guarded([&]() -> Status {
@@ -102,7 +102,7 @@ class Pool final : public Kernel {
 }  // namespace
 
 std::unique_ptr<Kernel> make_pool(Gpu& gpu, const Attributes& parameters) {
-  return std::make_unique<Pool>(gpu, parameters);
+  return std::make_unique<Pool>(gpu, read_parameters<PoolParameters>(parameters));
 }
 
 }  // namespace kiln::cuda::kernels
