@@ -15,18 +15,20 @@ constexpr int kRuns = 24;  // replays of each chain
 
 }  // namespace
 
-Chain::Chain(std::span<const Link> links, Device& device)
-    : stream_(device.create_stream()), start_(device.create_event()), stop_(device.create_event()) {
-  for (const Link& link : links) steps_.emplace_back(*link.problem, *link.emitted, device, *stream_);
+Chain::Chain(std::vector<const PlacedStep*> steps, Device& device)
+    : steps_(std::move(steps)),
+      stream_(device.create_stream()),
+      start_(device.create_event()),
+      stop_(device.create_event()) {
   const auto once = [&] { throw_if_error(queue(0)); };
   once();
   const double milliseconds = std::max(milliseconds_between(*start_, *stop_, *stream_, once), 1e-4);
   turns_ = static_cast<int>(std::clamp<double>(kReplayMilliseconds / milliseconds, 2, kMostTurns));
-  graph_ = captured(*stream_, turns_, links.size(), [&](int turn) { return queue(turn); });
+  graph_ = captured(*stream_, turns_, steps_.size(), [&](int turn) { return queue(turn); });
 }
 
 Status Chain::queue(int turn) {
-  for (const PlacedStep& step : steps_) KILN_RETURN_IF_ERROR(step.launch(*stream_, turn));
+  for (const PlacedStep* step : steps_) KILN_RETURN_IF_ERROR(step->launch(*stream_, turn));
   return kOkStatus;
 }
 

@@ -1,6 +1,5 @@
 // Steps that run one after another, timed together.
 #pragma once
-#include <deque>
 #include <memory>
 #include <span>
 #include <vector>
@@ -13,12 +12,8 @@ namespace kiln {
 // beginning may not fit beside the end of the one before.
 class Chain {
  public:
-  struct Link {
-    const Problem* problem;
-    const Emitted* emitted;
-  };
-  // Throws Error when a kernel refuses its operands, or memory is short.
-  Chain(std::span<const Link> links, Device& device);
+  // The steps outlive it; their operands are in place. Throws Error when a kernel fails.
+  Chain(std::vector<const PlacedStep*> steps, Device& device);
   // Whether the device can replay it: else it has no times.
   bool is_captured() const { return graph_ != nullptr; }
   // Milliseconds of the whole chain; several turns of it are replayed.
@@ -27,9 +22,9 @@ class Chain {
  private:
   Status queue(int turn);
 
+  std::vector<const PlacedStep*> steps_;
   std::unique_ptr<Stream> stream_;
   std::unique_ptr<Event> start_, stop_;
-  std::deque<PlacedStep> steps_;
   std::unique_ptr<Graph> graph_;
   int turns_ = 1;
 };

@@ -1,5 +1,6 @@
 // The second look at choices: what each candidate costs the kernels beside it.
 #include <algorithm>
+#include <deque>
 #include <memory>
 
 #include "base/work.h"
@@ -52,25 +53,40 @@ std::vector<std::optional<double>> Tuner::times_between(const Problem& problem, 
   if (std::all_of(result.begin(), result.end(), [](const auto& time) { return time.has_value(); })) return result;
   if (options_.cache_only || !target_.device().is_present() || spent()) return result;
   const Clock clock(spent_seconds_);
+  Device& device = target_.device();
+  const std::unique_ptr<Stream> stream = device.create_stream();
+  std::deque<PlacedStep> placed;
+  const auto place = [&](const Problem& p, const Emitted& emitted) {
+    const PlacedStep& step = placed.emplace_back(p, emitted, device, *stream);
+    throw_if_error(stream->synchronize());
+    return &step;
+  };
+  const auto placed_neighbour = [&](const Step& step) {
+    return step.problem ? place(*step.problem, step.choice->emit(*step.problem)) : nullptr;
+  };
   std::vector<std::unique_ptr<Chain>> chains;
   std::vector<size_t> places;
-  const auto emitted = [](const Step& step) { return step.problem ? step.choice->emit(*step.problem) : Emitted(); };
-  const Emitted before = emitted(around.before), behind = emitted(around.behind);
-  for (size_t i = 0; i < list.size(); ++i) {
-    try {
-      const Emitted own = list[i].tactic->emit(problem, list[i].config);
-      std::vector<Chain::Link> links;
-      if (around.before.problem) links.push_back({around.before.problem, &before});
-      links.push_back({&problem, &own});
-      if (around.behind.problem) links.push_back({around.behind.problem, &behind});
-      auto chain = std::make_unique<Chain>(links, target_.device());
-      if (!chain->is_captured()) continue;
-      chains.push_back(std::move(chain));
-      places.push_back(i);
-    } catch (const Error& error) {
-      options_.logger->log(Severity::kVerbose, problem.node->name() + ": " + list[i].name() +
-                                                   " is not timed beside its neighbours: " + error.what());
+  const auto no_time = [&](const std::string& name, const Error& error) {
+    options_.logger->log(Severity::kVerbose,
+                         problem.node->name() + ": " + name + " is not timed beside its neighbours: " + error.what());
+  };
+  try {
+    const PlacedStep *before = placed_neighbour(around.before), *behind = placed_neighbour(around.behind);
+    for (size_t i = 0; i < list.size(); ++i) {
+      try {
+        std::vector<const PlacedStep*> steps = {before, place(problem, list[i].tactic->emit(problem, list[i].config)),
+                                                behind};
+        std::erase(steps, nullptr);
+        auto chain = std::make_unique<Chain>(std::move(steps), device);
+        if (!chain->is_captured()) continue;
+        chains.push_back(std::move(chain));
+        places.push_back(i);
+      } catch (const Error& error) {
+        no_time(list[i].name(), error);
+      }
     }
+  } catch (const Error& error) {
+    no_time("what would be near the best", error);
   }
   const std::vector<double> times = compare(chains);
   for (size_t k = 0; k < places.size(); ++k) {

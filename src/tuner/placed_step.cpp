@@ -2,7 +2,8 @@
 #include "tuner/placed_step.h"
 
 #include <algorithm>
-#include <random>
+#include <map>
+#include <mutex>
 
 #include "base/cold_memory.h"
 #include "base/index.h"
@@ -17,6 +18,23 @@ constexpr double kMostHostRotation = 96e6;  // a processor may report caches tha
 constexpr int kMaxCopies = 16;
 constexpr int64_t kDrawn = 1 << 20;  // elements of a sample, which larger ones repeat
 
+int64_t operand_bytes(const Argument& a) {
+  const int64_t elements = a.layout.is_plain() ? element_count(a.opt) : storage_elements(a.layout, a.opt);
+  const auto bytes = byte_size(a.dtype, elements);
+  if (!bytes) throw Error(Code::kOutOfMemory, "no memory to measure a tactic");
+  return *bytes;
+}
+
+// Zeros flatter kernels of narrow types. Drawn once: what is timed needs no numbers of its own.
+const Tensor& random_elements(DType type) {
+  static std::mutex mutex;
+  static std::map<DType, Tensor> drawn;
+  const std::lock_guard lock(mutex);
+  Tensor& elements = drawn[type];
+  if (elements.size() == 0) elements = ir::random_tensor(type, {kDrawn}, 1);
+  return elements;
+}
+
 }  // namespace
 
 DeviceBlock::DeviceBlock(Allocator& allocator, size_t size)
@@ -30,23 +48,15 @@ DeviceBlock::~DeviceBlock() {
 
 // What an operand holds while it is measured: random elements, repeated.
 struct PlacedStep::Sample {
-  Tensor pattern;
+  const void* pattern;
+  size_t pattern_bytes;
   size_t bytes;
 };
 
 PlacedStep::Sample PlacedStep::sample(const Argument& a) {
-  Dims dims = a.opt;
-  const int64_t elements = a.layout.is_plain() ? element_count(dims) : storage_elements(a.layout, dims);
-  const auto bytes = byte_size(a.dtype, elements);
-  if (!bytes) throw Error(Code::kOutOfMemory, "no memory to measure a tactic");
-  const Dims drawn{std::min(elements, kDrawn)};
-  // Zeros flatter kernels of narrow types.
-  if (a.dtype != DType::kF32) return {ir::random_tensor(a.dtype, drawn, 1), static_cast<size_t>(*bytes)};
-  Tensor pattern = Tensor::allocate(a.dtype, drawn);
-  std::minstd_rand random(1);
-  std::uniform_real_distribution<float> uniform(-1, 1);
-  for (float& v : pattern.as_mutable<float>()) v = uniform(random);
-  return {std::move(pattern), static_cast<size_t>(*bytes)};
+  const auto bytes = static_cast<size_t>(operand_bytes(a));
+  const Tensor& pattern = random_elements(a.dtype);
+  return {pattern.data(), std::min(static_cast<size_t>(pattern.bytes()), bytes), bytes};
 }
 
 PlacedStep::PlacedStep(const Problem& problem, const Emitted& emitted, Device& device, Stream& stream)
@@ -58,7 +68,7 @@ PlacedStep::PlacedStep(const Problem& problem, const Emitted& emitted, Device& d
                 ? 1
                 : std::clamp(1 + static_cast<int>(rotation() / static_cast<double>(constant_bytes)), 1, kMaxCopies);
   for (size_t i = 0; i < problem.outputs.size(); ++i)
-    if (problem.outputs[i].present) step_.outputs[i].data = place(sample(problem.outputs[i]), stream);
+    if (problem.outputs[i].present) step_.outputs[i].data = place_output(problem.outputs[i], stream);
   inputs_.assign(static_cast<size_t>(copies_), step_.inputs);
   for (size_t i = 0; i < emitted.inputs.size(); ++i) place_input(problem, emitted, i, stream);
   workspace_size_ = kernel_->workspace(call(0));
@@ -84,17 +94,22 @@ KernelCall PlacedStep::call(int index) const {
 void* PlacedStep::allocated(size_t size) { return blocks_.emplace_back(device_.allocator(), size).data(); }
 
 void* PlacedStep::place(const Tensor& tensor, Stream& stream) {
-  return place(Sample{tensor, static_cast<size_t>(tensor.bytes())}, stream);
+  const auto bytes = static_cast<size_t>(tensor.bytes());
+  return place(Sample{tensor.data(), bytes, bytes}, stream);
 }
 
 void* PlacedStep::place(const Sample& sample, Stream& stream) {
   auto* there = static_cast<char*>(allocated(sample.bytes));
-  const auto whole = static_cast<size_t>(sample.pattern.bytes());
   for (size_t at = 0, size; at < sample.bytes; at += size) {
-    size = std::min(whole, sample.bytes - at);
-    throw_if_error(device_.copy(stream, there + at, sample.pattern.data(), size, CopyKind::kHostToDevice));
+    size = std::min(sample.pattern_bytes, sample.bytes - at);
+    throw_if_error(device_.copy(stream, there + at, sample.pattern, size, CopyKind::kHostToDevice));
   }
   return there;
+}
+
+// The host's memory is touched before anything is timed.
+void* PlacedStep::place_output(const Argument& a, Stream& stream) {
+  return device_.host_memory() ? place(sample(a), stream) : allocated(static_cast<size_t>(operand_bytes(a)));
 }
 
 // Packed weights lie at another place in each copy; where the device reads the host's memory, the first are those that were emitted.

@@ -44,6 +44,7 @@ class PlacedStep {
   void* allocated(size_t size);
   void* place(const Tensor& tensor, Stream& stream);
   void* place(const Sample& sample, Stream& stream);
+  void* place_output(const Argument& a, Stream& stream);
   void place_input(const Problem& problem, const Emitted& emitted, size_t i, Stream& stream);
 
   Device& device_;
