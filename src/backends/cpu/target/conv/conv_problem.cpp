@@ -44,7 +44,7 @@ kernels::ConvParameters parameters_of(const ConvProblem& conv) {
 Emitted emit_conv(const ConvProblem& conv, std::string kernel, std::optional<Tensor> packed, Attributes parameters) {
   Emitted e = emit_kernel(std::move(kernel), std::move(parameters), {0});
   e.inputs.push_back(packed ? add_constant(e, std::move(*packed)) : 1);
-  emit_epilogue(conv.epilogue, e);
+  emit_epilogue_inputs(conv.epilogue, e);
   return e;
 }
 

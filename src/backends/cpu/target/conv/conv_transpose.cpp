@@ -111,7 +111,7 @@ const Tactic conv_transpose{
           } else {
             e.inputs.push_back(1);
           }
-          emit_epilogue(t.epilogue, e);
+          emit_epilogue_inputs(t.epilogue, e);
           return e;
         },
 };

@@ -104,7 +104,7 @@ Emitted emit(const Problem& p, const Config& config) {
   e.inputs.push_back(f.expand_bias.bias_input >= 0 ? f.expand_bias.bias_input
                      : bias.empty()                ? Emitted::kAbsent
                                     : add_constant(e, Tensor::of<float>({static_cast<int64_t>(bias.size())}, bias)));
-  emit_epilogue(f.epilogue, e);
+  emit_epilogue_inputs(f.epilogue, e);
   return e;
 }
 

@@ -61,7 +61,7 @@ const Tactic gemm_batched{
                                       .epilogue = product.epilogue.parameters,
                                   },
                                   {0, 1});
-          emit_epilogue(product.epilogue, e);
+          emit_epilogue_inputs(product.epilogue, e);
           return e;
         },
 };

@@ -62,7 +62,7 @@ const Tactic gemm_packed{
                                   {0});
           e.inputs.push_back(add_constant(e, packed_floats(packed_b_floats(product.k, product.n),
                                                            [&](float* to) { pack(p, product, blocks, to); })));
-          emit_epilogue(product.epilogue, e);
+          emit_epilogue_inputs(product.epilogue, e);
           return e;
         },
 };

@@ -22,7 +22,7 @@ Emitted unpacked(const Problem& p, const FusedEpilogue& epilogue, const onednn::
                               .epilogue = epilogue.parameters,
                           },
                           {0, Emitted::kAbsent});
-  emit_epilogue(epilogue, e);
+  emit_epilogue_inputs(epilogue, e);
   return e;
 }
 

@@ -20,7 +20,7 @@ Emitted unpacked(const Problem& p, const ProductProblem& product) {
                               .epilogue = product.epilogue.parameters,
                           },
                           {0, b ? Emitted::kAbsent : 1});
-  emit_epilogue(product.epilogue, e);
+  emit_epilogue_inputs(product.epilogue, e);
   return e;
 }
 
