@@ -9,7 +9,8 @@ namespace {
 
 class ConvInt8 final : public Kernel {
  public:
-  explicit ConvInt8(const Attributes& p) : parameters_(p), parts_(read_integer(p, "parts", 1, 3)), sums_(p) {}
+  explicit ConvInt8(const Attributes& p)
+      : parameters_(p), parts_(read_integer(p, "parts", 1, kMostWeightParts)), sums_(p) {}
 
   Status prepare(const KernelCall& call) noexcept override {
     return guarded([&]() -> Status {

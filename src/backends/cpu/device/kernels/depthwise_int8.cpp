@@ -11,7 +11,8 @@ namespace {
 
 class DepthwiseInt8 final : public Kernel {
  public:
-  explicit DepthwiseInt8(const Attributes& p) : parameters_(p), parts_(read_integer(p, "parts", 1, 3)), sums_(p) {}
+  explicit DepthwiseInt8(const Attributes& p)
+      : parameters_(p), parts_(read_integer(p, "parts", 1, kMostWeightParts)), sums_(p) {}
 
   Status prepare(const KernelCall& call) noexcept override {
     return guarded([&]() -> Status {

@@ -11,7 +11,9 @@ namespace {
 class GemmInt8 final : public Kernel {
  public:
   explicit GemmInt8(const Attributes& p)
-      : n_(read_integer(p, "n", 0, int64_t{1} << 40)), parts_(read_integer(p, "parts", 1, 3)), sums_(p) {}
+      : n_(read_integer(p, "n", 0, int64_t{1} << 40)),
+        parts_(read_integer(p, "parts", 1, kMostWeightParts)),
+        sums_(p) {}
 
   Status prepare(const KernelCall& call) noexcept override {
     return guarded([&]() -> Status {

@@ -2,6 +2,7 @@
 // a term a channel of a pixel under the window; a plain product is a convolution of one row of pixels with a window of one. Host and GPU.
 #pragma once
 #include "backends/cuda/device/cu/epilogue.h"
+#include "backends/cuda/device/cu/sums.h"
 #include "backends/cuda/device/cu/walk.h"
 
 namespace kiln::cuda {
@@ -18,9 +19,8 @@ struct ConvGeometry {
   uint32_t channels = 0;  // of one group of the source
 };
 
-struct ConvMmaArguments {
+struct ConvTileArguments {
   ConvGeometry g;
-  EpilogueArguments epilogue;
   const void* x;
   const void* weights;  // [groups, columns, taps, channels]
   void* y;
@@ -29,6 +29,16 @@ struct ConvMmaArguments {
   FastDivisor row_tiles;
   FastDivisor pieces, tap_columns;  // pieces of a pixel; taps of a row of the window
   int32_t weights_are_constant;
+};
+
+struct ConvMmaArguments : ConvTileArguments {
+  EpilogueArguments epilogue;
+};
+
+// Weights that are sums of signed bytes lie part by part: [groups, columns, parts, taps, channels], with as many terms.
+struct ConvInt8Arguments : ConvTileArguments {
+  SumArguments sums;
+  FastDivisor tap_rows;  // rows of the window
 };
 
 // x with channels padded to whole pieces: y[pixel, channel] = x, or 0 beyond the channels.
