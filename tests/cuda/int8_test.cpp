@@ -317,6 +317,43 @@ TEST(CudaInt8, LimitsOfWhatIsNoNumber) {
   EXPECT_TRUE(check(c).count("conv_int8")) << refusal(c, "conv_int8");
 }
 
+// Plans come from files that nobody vouches for.
+TEST(CudaInt8, ParametersAreChecked) {
+  NodeCase c = byte_conv_case(DType::kU8, {1, 64, 6, 6}, {16, 64, 3, 3}, {{"pads", Ints{1, 1, 1, 1}}}, 3);
+  Chain(c).cast().with("Mul", one(0.01f)).quantize(0.3f, DType::kU8, 3);
+  const BuiltNode node(c);
+  const Tactic* tactic = nullptr;
+  for (const Tactic* t : tactic_list().all())
+    if (t->name == "conv_int8") tactic = t;
+  ASSERT_NE(tactic, nullptr);
+  const auto emitted = [&] { return tactic->emit(node.problem(), {{"tile", int64_t{2}}, {"splits", int64_t{1}}}); };
+  const auto with = [&](const char* parameter, const Attribute& value, int compute = 90) {
+    Emitted e = emitted();
+    e.parameters.set(parameter, value);
+    return prepare_without_gpu(node, e, compute);
+  };
+  EXPECT_TRUE(with("splits", int64_t{4}).ok());
+  EXPECT_TRUE(with("x_zero", int64_t{-128}).ok());
+  EXPECT_TRUE(with("splits", int64_t{1}, 80).ok());
+  EXPECT_THROW((void)with("splits", int64_t{2}, 80), Error);
+  EXPECT_THROW((void)with("splits", int64_t{5}), Error);
+  EXPECT_THROW((void)with("tile", int64_t{5}), Error);
+  EXPECT_THROW((void)with("x_zero", int64_t{256}), Error);
+  EXPECT_THROW((void)with("parts", int64_t{4}), Error);
+  EXPECT_THROW((void)with("steps", Ints(65, 1)), Error);
+  EXPECT_EQ(with("parts", int64_t{2}).code, Code::kShapeMismatch);
+  EXPECT_EQ(with("groups", int64_t{2}).code, Code::kShapeMismatch);
+  Emitted table = emitted();
+  table.parameters.set("table", Ints(256, 0));
+  EXPECT_THROW((void)prepare_without_gpu(node, table, 90), Error);
+  Emitted fewer = emitted();
+  fewer.inputs.pop_back();
+  EXPECT_EQ(prepare_without_gpu(node, fewer, 90).code, Code::kMalformedPlan);
+  Emitted other = emitted();
+  other.constants[1] = Tensor::allocate(DType::kI32, {15});
+  EXPECT_EQ(prepare_without_gpu(node, other, 90).code, Code::kShapeMismatch);
+}
+
 TEST(CudaInt8, RefusalsSayWhy) {
   NodeCase c = byte_conv_case(DType::kU8, {1, 12, 6, 6}, {20, 6, 3, 3}, {{"group", int64_t{2}}}, 0);
   EXPECT_EQ(refusal(c, "conv_int8"), "a group has 6 channels, no whole words of 16 bytes");

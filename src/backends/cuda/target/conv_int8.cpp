@@ -59,7 +59,7 @@ const Tactic conv_int8{
     .version = 1,
     .ops = {"ConvInteger", "MatMulInteger"},
     .accepts = accepts_conv_int8,
-    .configurations = [](const Problem& p) { return mma_configs(byte_conv(p).product, target_chip()); },
+    .configurations = [](const Problem& p) { return byte_configs(byte_conv(p).product, target_chip()); },
     .emit =
         [](const Problem& p, const Config& config) {
           const ByteConv c = byte_conv(p);

@@ -39,6 +39,7 @@ struct ConvMmaArguments : ConvTileArguments {
 struct ConvInt8Arguments : ConvTileArguments {
   SumArguments sums;
   FastDivisor tap_rows;  // rows of the window
+  FastDivisor splits;    // blocks of a cluster that share the terms of a tile
 };
 
 // x with channels padded to whole pieces: y[pixel, channel] = x, or 0 beyond the channels.
@@ -60,6 +61,11 @@ struct MmaTile {
 inline constexpr MmaTile kMmaTiles[] = {
     {128, 128, 2, 4, 3}, {128, 64, 4, 2, 4}, {64, 64, 2, 2, 4}, {64, 32, 4, 1, 4}, {32, 64, 2, 2, 4}};
 inline constexpr int kMmaTileCount = 5;
+inline constexpr int kMostMmaSplits = 4;
+// Whether the sums of the other blocks fit the stages of the first.
+constexpr bool fits_splits(const MmaTile& tile, int splits) {
+  return (splits - 1) * tile.rows * tile.columns * 4 <= tile.shared();
+}
 
 // Tiles of the wgmma kernels: groups of four warps with 64 rows each, and columns.
 struct GroupTile {

@@ -2,6 +2,7 @@
 // piece by piece, for compute capability 8.0 and later.
 #pragma once
 #include "backends/cuda/device/cu/conv.h"
+#include "backends/cuda/device/cu/hopper.cuh"
 #include "backends/cuda/device/cu/sums.cuh"
 #include "backends/cuda/device/cu/tensor_core.cuh"
 
@@ -28,10 +29,19 @@ template <class Math, int kTile, class Arguments> struct ConvTile {
   int32_t from_h[kSourceSteps], from_w[kSourceSteps];
   int64_t base[kSourceSteps];
   uint32_t outside = 0;  // four bytes of what lies outside of images
+  uint32_t split = 0, begin = 0, end;  // the block's part of the chunks
 
   __device__ ConvTile(const Arguments& arguments, char* shared) : a(arguments), stages(shared) {
-    const uint32_t column_tile = a.row_tiles.quotient(blockIdx.x);
-    row0 = (blockIdx.x - column_tile * a.row_tiles.divisor) * kShape.rows;
+    uint32_t tile = blockIdx.x;
+    end = a.chunks;
+    if constexpr (Math::kIsBytes) {
+      tile = a.splits.quotient(tile);
+      split = blockIdx.x - tile * a.splits.divisor;
+      begin = a.splits.quotient(a.chunks * split);
+      end = a.splits.quotient(a.chunks * (split + 1));
+    }
+    const uint32_t column_tile = a.row_tiles.quotient(tile);
+    row0 = (tile - column_tile * a.row_tiles.divisor) * kShape.rows;
     column0 = column_tile * kShape.columns;
     x = static_cast<const T*>(a.x) + int64_t{blockIdx.y} * a.g.channels;
     weights = static_cast<const T*>(a.weights) + int64_t{blockIdx.y} * a.g.columns * a.terms;
@@ -107,28 +117,54 @@ template <class Math, int kTile, class Arguments> struct ConvTile {
   __device__ int warp_row() const { return threadIdx.x / 32 % kShape.row_warps * kWarpRows; }
   __device__ int warp_column() const { return threadIdx.x / 32 / kShape.row_warps * kWarpColumns; }
 
+  // The first block of a cluster gets the sums of the others, where its stages were. Whether this is the one.
+  __device__ bool join_splits(Sum (&sums)[kRowSquares][kColumnSquares][4]) const {
+#if __CUDA_ARCH__ >= 900
+    constexpr int kSums = kRowSquares * kColumnSquares * 4;
+    Sum* const flat = &sums[0][0][0];
+    arrive_at_cluster();
+    wait_for_cluster();  // nobody reads stages any more
+    if (split > 0) {
+      const uint32_t to = in_block(shared_address(stages), 0) + ((split - 1) * kSums * kThreads + threadIdx.x) * sizeof(Sum);
+#pragma unroll
+      for (int i = 0; i < kSums; ++i) send_word(to + i * kThreads * sizeof(Sum), flat[i]);
+    }
+    arrive_at_cluster();
+    wait_for_cluster();
+    if (split > 0) return false;
+    const Sum* from = reinterpret_cast<const Sum*>(stages) + threadIdx.x;
+    for (uint32_t other = 1; other < a.splits.divisor; ++other, from += kSums * kThreads)
+#pragma unroll
+      for (int i = 0; i < kSums; ++i) flat[i] += from[i * kThreads];
+#endif
+    return true;
+  }
+
   // store(tile, sums) finishes.
   template <class Store> __device__ void run(Store store) {
     constexpr int kAhead = kShape.stages - 1;
     let_next_start();
     if (!a.weights_are_constant) wait_for_inputs();
-    for (uint32_t chunk = 0; chunk < kAhead && chunk < a.chunks; ++chunk) copy_weights(chunk);
+    for (uint32_t chunk = begin; chunk < begin + kAhead && chunk < end; ++chunk) copy_weights(chunk);
     if (a.weights_are_constant) wait_for_inputs();
     if constexpr (Math::kIsBytes) outside = (x_zero_of(a.sums) & 0xff) * 0x01010101u;
-    for (uint32_t chunk = 0; chunk < kAhead; ++chunk) {
-      if (chunk < a.chunks) copy_source(chunk);
+    for (uint32_t chunk = begin; chunk < begin + kAhead; ++chunk) {
+      if (chunk < end) copy_source(chunk);
       commit_copies();
     }
     Sum sums[kRowSquares][kColumnSquares][4] = {};
-    for (uint32_t chunk = 0; chunk < a.chunks; ++chunk) {
+    for (uint32_t chunk = begin; chunk < end; ++chunk) {
       wait_for_copies<kAhead - 1>();
       __syncthreads();
-      if (chunk + kAhead < a.chunks) {
+      if (chunk + kAhead < end) {
         copy_weights(chunk + kAhead);
         copy_source(chunk + kAhead);
       }
       commit_copies();
       multiply_chunk(chunk, sums);
+    }
+    if constexpr (Math::kIsBytes) {
+      if (a.splits.divisor > 1 && !join_splits(sums)) return;
     }
     store(*this, sums);
   }

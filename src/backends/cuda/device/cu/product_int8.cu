@@ -151,13 +151,14 @@ struct BytePair {
     begin_kernel();
     const int32_t zero = p.sums.x_zero;
     if (threadIdx.x < kTile) shared.column_sums[threadIdx.x] = 0;
+    __syncthreads();
     int32_t sums[kRowSquares][kColumnSquares][4] = {};
     for (uint32_t term = 0; term < p.terms; term += kTerms) {
-      __syncthreads();
       copy_a(term);
       copy_b(term, zero != 0);
       __syncthreads();
       multiply_chunk<Math>(sums);
+      __syncthreads();
     }
     store(zero, sums);
   }
