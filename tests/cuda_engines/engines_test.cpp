@@ -87,6 +87,55 @@ TEST_P(Engines, SameAsTheReference) {
   }
 }
 
+// Integers are the same on every device, bit for bit, and none of their layers runs on the host.
+TEST_P(Engines, QuantizedNetworksGiveTheIntegersOfTheProcessor) {
+  constexpr const char* kQuantized = R"(graph main(%x: float32[n,3,12,12]) {
+  %s = constant float32[]:{0.02}
+  %z = constant uint8[]:{117}
+  %t = constant float32[]:{0.011}
+  %o = constant int8[]:{0}
+  %w1 = random int8[16,3,3,3] seed 1
+  %w2 = random int8[16,1,3,3] seed 2
+  %w3 = random int8[16,16,1,1] seed 3
+  %w4 = random int8[400,10] seed 4
+  %r = constant float32[]:{0.3}
+  %xq = QuantizeLinear(%x, %s, %z)
+  %xd = DequantizeLinear(%xq, %s, %z)
+  %d1 = DequantizeLinear(%w1, %t, %o)
+  %c1 = Conv(%xd, %d1) {pads=[1,1,1,1]}
+  %a1 = Relu(%c1)
+  %q1 = QuantizeLinear(%a1, %r, %z)
+  %e1 = DequantizeLinear(%q1, %r, %z)
+  %d2 = DequantizeLinear(%w2, %t, %o)
+  %c2 = Conv(%e1, %d2) {pads=[1,1,1,1],group=16}
+  %q2 = QuantizeLinear(%c2, %r, %z)
+  %e2 = DequantizeLinear(%q2, %r, %z)
+  %d3 = DequantizeLinear(%w3, %t, %o)
+  %c3 = Conv(%e2, %d3)
+  %b3 = Add(%c3, %e1)
+  %q3 = QuantizeLinear(%b3, %r, %z)
+  %e3 = DequantizeLinear(%q3, %r, %z)
+  %p = MaxPool(%e3) {kernel_shape=[3,3],strides=[2,2]}
+  %q4 = QuantizeLinear(%p, %r, %z)
+  %e4 = DequantizeLinear(%q4, %r, %z)
+  %f = Flatten(%e4)
+  %d4 = DequantizeLinear(%w4, %t, %o)
+  %h = MatMul(%f, %d4)
+  %y = QuantizeLinear(%h, %r, %z)
+  return %y, %q3, %h
+})";
+  const std::vector<ProfileBounds> profiles{{{"x", {{1, 3, 12, 12}, {2, 3, 12, 12}, {6, 3, 12, 12}}}}};
+  const plan::Plan plan = build(kQuantized, options_of(GetParam(), 0, profiles));
+  for (const plan::StepInfo& step : plan.programs.at(0).steps)
+    EXPECT_TRUE(step.is_transfer() || step.device == plan.device) << step.kernel << " of " << step.device;
+  const auto engine = reload(plan), on_host = reload(build(kQuantized, options_of("cpu", 0, profiles)));
+  const auto context = engine->create_context(), host_context = on_host->create_context();
+  for (int64_t n : {1, 6, 2}) {
+    const Tensor x = random_f32({n, 3, 12, 12}, 7);
+    EXPECT_TRUE(same_bits(run(*context, {x}), run(*host_context, {x}))) << n;
+  }
+}
+
 // The loop's body has layers that are worth copies to the device, a branch of its own, and a state that stays on the host.
 TEST_P(Engines, LoopsAndBranches) {
   constexpr const char* kLoop = R"(graph main(%x: float32[n,8,12,12], %trips: int64[]) {

@@ -5,7 +5,9 @@
 
 namespace kiln::cuda {
 
-inline bool is_kernel_float(DType type) { return type == DType::kF32 || type == DType::kF16 || type == DType::kBF16; }
+inline constexpr TypeSet kKernelFloats{DType::kF32, DType::kF16, DType::kBF16};
+inline constexpr TypeSet kByteTypes{DType::kI8, DType::kU8};
+inline bool is_kernel_float(DType type) { return kKernelFloats.has(type); }
 
 // A problem on plain tensors without post-operations, whose floating-point operands are of one type that kernels compute with.
 inline Refusal needs_one_float(const Problem& p) {

@@ -13,7 +13,8 @@ const Tactic pool{
     .version = 2,
     .ops = {"MaxPool", "AveragePool"},
     .accepts = [](const Problem& p) -> Refusal {
-      for (const Refusal& r : {accept_image(p.input(0), "x"), accept_image(p.outputs[0], "y")})
+      const TypeSet types = p.op() == "MaxPool" ? kKernelFloats | kByteTypes : kKernelFloats;
+      for (const Refusal& r : {accept_image(p.input(0), "x", types), accept_image(p.outputs[0], "y", types)})
         if (r.refused()) return r;
       if (p.outputs.size() != 1) return refuse("the positions of the maxima are wanted");
       if (!p.post().empty()) return refuse("there are post-operations");

@@ -2,7 +2,7 @@
 #include "backends/cpu/device/kernels/conv_parameters.h"
 #include "backends/cpu/device/kernels/rounded_rows.h"
 #include "backends/cpu/target/checks.h"
-#include "backends/cpu/target/quantize/sum_steps.h"
+#include "backends/cpu/target/quantize/sum_form.h"
 #include "backends/cpu/target/tactics.h"
 #include "backends/cpu/target/window.h"
 #include "base/error.h"
@@ -51,13 +51,13 @@ const Tactic conv_bfloat16{
     .ops = {"Conv"},
     .accepts =
         [](const Problem& p) {
-          ByteProblem steps;
+          ByteProblem steps(kSumForm);
           return read_conv_bfloat16(p, steps);
         },
     .configurations = nullptr,
     .emit =
         [](const Problem& p, const Config&) {
-          ByteProblem steps;
+          ByteProblem steps(kSumForm);
           if (const Refusal r = read_conv_bfloat16(p, steps); r.refused())
             throw Error(Code::kInternal, "a convolution of bfloat16 was not accepted").cause(r.reason);
           const Tensor& w = *p.input(1).constant;

@@ -2,7 +2,7 @@
 #include "backends/cpu/device/compute/depthwise_int8.h"
 #include "backends/cpu/device/kernels/conv_parameters.h"
 #include "backends/cpu/target/checks.h"
-#include "backends/cpu/target/quantize/sum_steps.h"
+#include "backends/cpu/target/quantize/sum_form.h"
 #include "backends/cpu/target/tactics.h"
 #include "backends/cpu/target/window.h"
 #include "base/error.h"
@@ -21,7 +21,7 @@ Refusal read_conv_int8(const Problem& p, ByteProblem& bytes) {
 }
 
 ByteProblem accepted_conv_int8(const Problem& p) {
-  ByteProblem bytes;
+  ByteProblem bytes(kSumForm);
   if (const Refusal r = read_conv_int8(p, bytes); r.refused())
     throw Error(Code::kInternal, "a convolution of bytes was not accepted").cause(r.reason);
   return bytes;
@@ -86,7 +86,7 @@ const Tactic depthwise_int8{
     .version = 3,
     .ops = {"ConvInteger"},
     .accepts = [](const Problem& p) -> Refusal {
-      ByteProblem bytes;
+      ByteProblem bytes(kSumForm);
       if (const Refusal r = read_conv_int8(p, bytes); r.refused()) return r;
       return is_depthwise_int8(p) ? accept() : refuse("its groups have several channels");
     },
@@ -111,7 +111,7 @@ const Tactic conv_int8{
     .ops = {"ConvInteger"},
     .accepts =
         [](const Problem& p) {
-          ByteProblem bytes;
+          ByteProblem bytes(kSumForm);
           return read_conv_int8(p, bytes);
         },
     .configurations = nullptr,

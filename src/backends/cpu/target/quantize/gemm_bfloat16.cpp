@@ -1,7 +1,7 @@
 // Tactic: matrix products of float32 that may compute in bfloat16, by one constant matrix, and what follows them.
 #include "backends/cpu/device/kernels/product_parameters.h"
 #include "backends/cpu/target/checks.h"
-#include "backends/cpu/target/quantize/sum_steps.h"
+#include "backends/cpu/target/quantize/sum_form.h"
 #include "backends/cpu/target/tactics.h"
 #include "base/error.h"
 #include "target/epilogue.h"
@@ -26,13 +26,13 @@ const Tactic gemm_bfloat16{
     .ops = {"MatMul"},
     .accepts =
         [](const Problem& p) {
-          ByteProblem steps;
+          ByteProblem steps(kSumForm);
           return read_gemm_bfloat16(p, steps);
         },
     .configurations = nullptr,
     .emit =
         [](const Problem& p, const Config&) {
-          ByteProblem steps;
+          ByteProblem steps(kSumForm);
           if (const Refusal r = read_gemm_bfloat16(p, steps); r.refused())
             throw Error(Code::kInternal, "a product of bfloat16 was not accepted").cause(r.reason);
           const Tensor b = p.input(1).constant->cast(DType::kBF16);
