@@ -104,6 +104,10 @@ Pass quantize() {
           }};
 }
 
+Pass keep_few_bits() {
+  return {"weights", [](Graph& graph, PassContext& context) { apply_rules(graph, {&dequantized_weights}, context); }};
+}
+
 Pass compute_in(DType type) {
   return {"precision", [type](Graph& graph, PassContext& context) {
             fuse_patterns(graph, context);
