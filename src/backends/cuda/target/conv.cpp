@@ -162,13 +162,13 @@ const Tactic conv_window{
 
 const Tactic conv_stream{
     .name = "conv_stream",
-    .version = 2,
+    .version = 3,
     .ops = {"Conv", "MatMul", "Gemm"},
     .accepts = accepts_stream,
     .configurations =
         [](const Problem& p) {
           const TiledProblem t = tiled_problem(p);
-          return stream_configs(t.product, t.epilogue.residual_input >= 0, target_chip());
+          return stream_configs(t.product, t.epilogue, target_chip());
         },
     .emit =
         [](const Problem& p, const Config& config) {

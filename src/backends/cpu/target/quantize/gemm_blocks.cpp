@@ -34,6 +34,7 @@ const Tactic gemm_blocks{
     .ops = {"MatMulDequantized"},
     .accepts = [](const Problem& p) -> Refusal {
       if (!p.post().empty()) return refuse("it has post-operations");
+      if (p.input(0).dtype != DType::kF32) return refuse("elements of type " + std::string(name(p.input(0).dtype)));
       if (!p.input(0).layout.is_row_major() || !p.outputs[0].layout.is_row_major())
         return refuse("an operand is not row-major");
       for (int i = 1; i < p.node->base_input_count(); ++i)
