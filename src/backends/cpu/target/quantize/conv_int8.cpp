@@ -53,7 +53,7 @@ Emitted emit_conv_bytes(const Problem& p, const ByteProblem& bytes, const char* 
                               .image = {window_of(p, {w.begin() + 2, w.end()}), p.attributes().integer("group", 1)},
                               .x_zero = bytes.x_zero,
                               .parts = int8_parts(bytes),
-                              .sums = kernels::stored_sums(bytes.parameters),
+                              .sums = stored_sums(bytes.parameters),
                           },
                           {0});
   e.inputs.push_back(add_constant(e, std::move(packed)));

@@ -35,7 +35,7 @@ const Tactic gemm_int8_batched{
             throw Error(Code::kInternal, "a product of bytes was not accepted").cause(r.reason);
           Emitted e = emit_kernel(
               "gemm_int8_batched",
-              kernels::GemmInt8BatchedParameters{bytes.x_zero, kernels::stored_sums(bytes.parameters)}, {0, 1});
+              kernels::GemmInt8BatchedParameters{bytes.x_zero, stored_sums(bytes.parameters)}, {0, 1});
           emit_sums(bytes, std::vector<int32_t>(bytes.bias.size(), 0), 0, e);
           return e;
         },
@@ -65,7 +65,7 @@ const Tactic gemm_int8{
           if (packed.size() > 0) pack_int8(k * parts, n, weight, packed.as_mutable<int8_t>().data());
           for (size_t i = 0; i < bytes.weights.size(); ++i) sums[i % sums.size()] += bytes.weights[i];
           Emitted e = emit_kernel("gemm_int8",
-                                  kernels::GemmInt8Parameters{n, parts, kernels::stored_sums(bytes.parameters)}, {0});
+                                  kernels::GemmInt8Parameters{n, parts, stored_sums(bytes.parameters)}, {0});
           e.inputs.push_back(add_constant(e, std::move(packed)));
           emit_sums(bytes, std::move(sums), p.input(0).dtype == DType::kI8 ? 128 : 0, e);
           return e;
