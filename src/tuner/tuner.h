@@ -62,6 +62,9 @@ class Tuner {
   std::vector<Choice> choose(const std::vector<Problem>& problems, const std::vector<Choice>* earlier = nullptr);
   // What the fastest candidate counts, in milliseconds, even where it is the only one; nothing when there is none, or nothing is measured.
   std::optional<double> fastest(const Problem& problem);
+  // Looks again at choices that were made for each step alone: candidates that are nearly as fast there are timed between the kernels
+  // that run before and behind them, on devices with memory of their own. `steps`: places in `problems`, in the order in which they run.
+  void settle(const std::vector<Problem>& problems, const std::vector<size_t>& steps, std::vector<Choice>& choices);
   int threads() const;  // that a kernel may use
   // Whether any tactic takes the problem; the last resort is none.
   bool accepts(const Problem& problem) const { return first_accepting(problem).tactic; }
@@ -84,6 +87,13 @@ class Tuner {
   };
   using Candidates = std::vector<Candidate>;
   using Declined = std::function<void(const Tactic&, const Refusal&)>;
+  struct Step {
+    const Problem* problem = nullptr;  // null: there is none
+    const Choice* choice = nullptr;
+  };
+  struct Neighbours {
+    Step before, behind;
+  };
   bool is_allowed(const Tactic& tactic, const Problem& problem) const;
   std::vector<Preferred> accepting(const Problem& problem, bool all, const Declined& declined) const;
   Candidates candidates(const Problem& problem) const;
@@ -94,9 +104,15 @@ class Tuner {
   std::vector<std::optional<double>> times(const Problem& problem, const Candidates& list);
   std::optional<double> timed(const Problem& problem, const Candidate& candidate, const Emitted& emitted, double least);
   Choice choose_one(const Problem& problem, const Choice* earlier);
+  Candidates rivals(const Problem& problem, const Choice& choice) const;
+  bool settle_one(const Problem& problem, Choice& choice, const Neighbours& around);
+  Candidate settled(const Problem& problem, const Candidates& list, const Neighbours& around);
+  std::vector<std::optional<double>> times_between(const Problem& problem, const Candidates& list,
+                                                   const Neighbours& around, const Hash128& key);
   const Target& target_;
   TunerOptions options_;
   std::map<Hash128, Choice> known_;
+  std::map<Hash128, Candidate> settled_;  // by step and neighbours
   double spent_seconds_ = 0;
   Noise noise_;
 };
