@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "backends/cuda/device/kernels/conv_window.h"
 #include "base/checked.h"
 
 namespace kiln::cuda {
@@ -72,6 +73,37 @@ std::vector<Config> wgmma_configs(const TiledProduct& p, const Chip& chip) {
       for (int64_t stages : {std::min(most, kManyStages), std::min(most, kFewStages)}) {
         const Config config{{"tile", i}, {"splits", splits}, {"stages", stages}};
         if (candidates.empty() || !(candidates.back().config == config)) candidates.push_back({time, config});
+      }
+    }
+  return best_of(std::move(candidates));
+}
+
+std::vector<Config> window_configs(const TiledProduct& p, const WindowedResult& r, const Chip& chip) {
+  constexpr int64_t kFewStages = 5;
+  constexpr double kOtherStages = 1.15;  // other tiles are tried before the same with fewer stages
+  const int64_t channel_chunks = p.chunks / std::max<int64_t>(r.taps, 1);
+  std::vector<Candidate> candidates;
+  for (int64_t i = 0; i < kGroupTileCount; ++i)
+    for (int64_t splits = 1; splits <= std::min<int64_t>(kMaxSplits, channel_chunks); splits *= 2) {
+      const GroupTile& tile = kGroupTiles[i];
+      if (splits > 1 && tile.columns > 128) continue;
+      const auto box = kernels::WindowBox::of(tile, r.width, r.height, r.batch, r.reach_w, r.reach_h);
+      const int64_t chunks = ceil_div(channel_chunks, splits), boxes = std::min<int64_t>(chunks, 2);
+      const int64_t room = chip.shared_per_block - kernels::window_shared(tile, box, splits, 0, boxes);
+      const int64_t most = std::min<int64_t>({room / (tile.columns * 128), kMaxStages, chunks * r.taps});
+      if (!box.is_possible() || most < 2) continue;
+      const int64_t blocks = box.tiles * ceil_div(p.columns, tile.columns) * splits;
+      const double chunk =
+          std::max(static_cast<double>(box.stride() + r.taps * tile.columns * 128) / kBytesPerNanosecond,
+                   static_cast<double>(r.taps * tile.rows() * tile.columns * 64) / kProductsPerNanosecond);
+      const auto waves = static_cast<double>(ceil_div(blocks, chip.multiprocessors));
+      const double sent = static_cast<double>(tile.rows() * tile.columns * 4 * (splits - 1) / splits);
+      const double time = kStart + waves * (static_cast<double>(chunks) * chunk + kStart / 4) +
+                          (splits > 1 ? kExchange + sent / kBytesPerNanosecond : 0);
+      for (int64_t stages : {most, std::min(most, kFewStages)}) {
+        const Config config{{"tile", i}, {"splits", splits}, {"stages", stages}, {"boxes", boxes}};
+        if (candidates.empty() || !(candidates.back().config == config))
+          candidates.push_back({stages == most ? time : time * kOtherStages, config});
       }
     }
   return best_of(std::move(candidates));

@@ -13,6 +13,12 @@ struct TiledProduct {
 // Configurations of kernel "conv_mma": tile. Of "conv_wgmma": tile, splits, stages.
 std::vector<Config> mma_configs(const TiledProduct& product, const Chip& chip);
 std::vector<Config> wgmma_configs(const TiledProduct& product, const Chip& chip);
+// Of "conv_window": tile, splits, stages, boxes.
+struct WindowedResult {
+  int64_t width = 0, height = 0, batch = 0;    // of the result
+  int64_t taps = 0, reach_w = 0, reach_h = 0;  // of the window; how far it reaches beyond its first pixel
+};
+std::vector<Config> window_configs(const TiledProduct& product, const WindowedResult& result, const Chip& chip);
 // Of "product_wgmma": splits, shares. Empty: the product is too large for it.
 std::vector<Config> whole_configs(const TiledProduct& product, const Chip& chip);
 // Of "conv_stream": tile, stages, buffers, apart.

@@ -94,6 +94,16 @@ struct ConvWgmmaArguments : ConvBoxArguments {
   FastDivisor row_tiles;
 };
 
+// Chunks are of channels; each is a box of pixels in shared memory that all taps read. Tiles are runs of eight pixels below each other.
+struct ConvWindowArguments : ConvWgmmaArguments {
+  uint32_t boxes;                     // on their way at once, of `box_bytes`
+  uint32_t box_stride;                // bytes between them, whole kilobytes
+  uint32_t pitch_bytes, plane_bytes;  // of a row of pixels in a box, and of an image
+  uint32_t groups_down;               // groups of four warps below each other in an image
+};
+inline constexpr int kMaxBoxes = 4;
+inline constexpr int kRunPixels = 8, kRunsOfGroup = 8;
+
 // Tiles of the stream kernels: the rows of two groups of four warps, and columns.
 struct StreamTile {
   int rows, columns;
