@@ -104,8 +104,11 @@ Pass quantize() {
           }};
 }
 
-Pass keep_few_bits() {
-  return {"weights", [](Graph& graph, PassContext& context) { apply_rules(graph, {&dequantized_weights}, context); }};
+Pass dequantize_constants() {
+  return {"dequantize", [](Graph& graph, PassContext& context) {
+            apply_rules(graph, {&fold_dequantized}, context);
+            apply_rules(graph, canonical_rules(), context);
+          }};
 }
 
 Pass compute_in(DType type) {

@@ -1,6 +1,7 @@
 // Timing of one kernel alone on its device.
 #include <algorithm>
 
+#include "device/copy_rule.h"
 #include "tuner/placed_step.h"
 #include "tuner/tuner.h"
 
@@ -86,7 +87,7 @@ class Rig {
   std::unique_ptr<Neighbour> make_neighbour() {
     auto n = std::make_unique<Neighbour>();
     try {
-      n->kernel = device_.create_kernel("copy", {{"what", std::string("expand")}});
+      n->kernel = device_.create_kernel("copy", to_parameters(CopyParameters{.what = CopyParameters::What::kExpand}));
     } catch (const Error&) {
       return nullptr;
     }

@@ -57,6 +57,20 @@ std::vector<Config> mma_configs(const TiledProduct& p, const Chip& chip) {
   return best_of(std::move(candidates));
 }
 
+std::vector<Config> byte_configs(const TiledProduct& p, const Chip& chip) {
+  std::vector<Candidate> candidates;
+  for (int64_t i = 0; i < kMmaTileCount; ++i)
+    for (int64_t splits = 1; splits <= (chip.has_clusters() ? kMostMmaSplits : 1); splits *= 2) {
+      const MmaTile& tile = kMmaTiles[i];
+      if (tile.shared() > chip.shared_per_block || (splits > 1 && splits > p.chunks) ||
+          !fits_splits(tile, static_cast<int>(splits)))
+        continue;
+      candidates.push_back(
+          {estimate(p, chip, tile.rows, tile.columns, splits), Config{{"tile", i}, {"splits", splits}}});
+    }
+  return best_of(std::move(candidates));
+}
+
 std::vector<Config> wgmma_configs(const TiledProduct& p, const Chip& chip) {
   constexpr int64_t kManyStages = 8, kFewStages = 4;
   std::vector<Candidate> candidates;

@@ -12,6 +12,8 @@ struct TiledProduct {
 };
 // Configurations of kernel "conv_mma": tile. Of "conv_wgmma": tile, splits, stages.
 std::vector<Config> mma_configs(const TiledProduct& product, const Chip& chip);
+// Of "conv_int8": tile, splits.
+std::vector<Config> byte_configs(const TiledProduct& product, const Chip& chip);
 std::vector<Config> wgmma_configs(const TiledProduct& product, const Chip& chip);
 // Of "conv_window": tile, splits, stages, boxes.
 struct WindowedResult {

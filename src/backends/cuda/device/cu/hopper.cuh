@@ -102,6 +102,9 @@ __device__ inline uint32_t in_block(uint32_t address, int rank) {
 __device__ inline void send_float(uint32_t to, float value) {
   asm volatile("st.shared::cluster.f32 [%0], %1;" ::"r"(to), "f"(value) : "memory");
 }
+__device__ inline void send_word(uint32_t to, int32_t value) {
+  asm volatile("st.shared::cluster.b32 [%0], %1;" ::"r"(to), "r"(value) : "memory");
+}
 // Stores to a block of the cluster; its barrier counts the 16 bytes.
 __device__ inline void send(uint32_t to, float a, float b, float c, float d, uint32_t barrier) {
   asm volatile("st.async.shared::cluster.mbarrier::complete_tx::bytes.v4.f32 [%0], {%1, %2, %3, %4}, [%5];" ::"r"(to), "f"(a),
