@@ -254,6 +254,46 @@ def test_scales_that_are_none(kiln, scale, where):
     np.testing.assert_allclose(result(kiln, "bad.plan", x), wanted, rtol=1e-5, atol=1e-6)
 
 
+def table_of_rows(kiln, bits=4, block=32, scales=(7, 2), zeros=None, data=None):
+    """com.microsoft GatherBlockQuantized of a table [7,48]."""
+    width = 48 * bits // 8
+    constants = {"t": np.full((7, width), 0x73, np.uint8) if data is None else data, "s": np.full(scales, 0.5, np.float32)}
+    if zeros is not None:
+        constants["z"] = zeros
+    node = helper.make_node("GatherBlockQuantized", ["t", "i", *list(constants)[1:]], ["y"], name="rows", domain="com.microsoft", bits=bits, block_size=block)
+    graph = helper.make_graph([node], "net", [helper.make_tensor_value_info("i", TensorProto.INT64, [2])],
+                              [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)], [numpy_helper.from_array(v, k) for k, v in constants.items()])
+    imports = [helper.make_opsetid("", 21), helper.make_opsetid("com.microsoft", 1)]
+    onnx.save(helper.make_model(graph, opset_imports=imports, ir_version=10), kiln.folder / "rows.onnx")
+
+
+@pytest.mark.parametrize("options, error", [
+    ({"bits": 3, "data": np.zeros((7, 18), np.uint8)}, "integers of 3 bits"),
+    ({"block": 0}, "block_size is 0"),
+    ({"scales": (7, 3)}, "3 values where 2 are needed"),
+    ({"scales": (14,)}, "the scales have another rank than the table"),
+    ({"zeros": np.zeros((7, 2), np.uint8)}, "not rows of 2 integers of 4 bits"),
+])
+def test_tables_that_do_not_fit(kiln, options, error):
+    table_of_rows(kiln, **options)
+    text = kiln.fails(1, "build", "rows.onnx", "-o", "rows.plan")
+    assert "error[K" in text and error in text, text
+
+
+def test_tables_stay_in_few_bits(kiln):
+    table_of_rows(kiln, zeros=np.full((7, 1), 0x25, np.uint8))
+    assert steps_by_reference(kiln, "rows.onnx") == []
+    shown = kiln.ok("inspect", "net.plan")
+    assert "GatherDequantized" in shown and "gather_dequantized" in shown, shown
+    np.save(kiln.folder / "i.npy", np.array([6, -7], np.int64))
+    kiln.ok("run", "net.plan", "--loadInputs=i:i.npy", "--saveOutputs=results")
+    row = np.tile([3.0, 7.0], 24)
+    row[:32], row[32:] = (row[:32] - 5) * 0.5, (row[32:] - 2) * 0.5
+    np.testing.assert_array_equal(np.load(kiln.folder / "results" / "y.npy"), np.stack([row, row]).astype(np.float32))
+    np.save(kiln.folder / "i.npy", np.array([7, 0], np.int64))
+    assert "outside its axis" in kiln.fails(1, "run", "net.plan", "--loadInputs=i:i.npy")
+
+
 def test_layers_of_quantized_networks_compute_in_float32_on_demand(kiln):
     x, want = quantized_convolution(kiln, np.random.default_rng(10))
     kiln.ok("build", "qdq.onnx", "--precisionConstraints=obey", "--layerPrecisions=conv:fp32", "-o", "wide.plan")
