@@ -254,6 +254,60 @@ def test_scales_that_are_none(kiln, scale, where):
     np.testing.assert_allclose(result(kiln, "bad.plan", x), wanted, rtol=1e-5, atol=1e-6)
 
 
+def entries(name, dims, kind, values):
+    return TensorProto(name=name, dims=dims, data_type=kind, int32_data=values)
+
+
+def dequantizing(kiln, constants, kind=TensorProto.UINT8, **attributes):
+    """A model of one DequantizeLinear of x [4,8]."""
+    node = helper.make_node("DequantizeLinear", ["x", *[c.name for c in constants]], ["y"], name="dq", **attributes)
+    graph = helper.make_graph([node], "net", [helper.make_tensor_value_info("x", kind, [4, 8])],
+                              [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)], constants)
+    return save(graph, kiln.folder / "dq.onnx")
+
+
+def grains(scale, zero, zero_kind=np.uint8):
+    return [numpy_helper.from_array(np.array(scale, np.float32), "s"), numpy_helper.from_array(np.array(zero, zero_kind), "z")]
+
+
+@pytest.mark.parametrize("kind, value, range_", [
+    (TensorProto.UINT8, 256, "from 0 to 255"), (TensorProto.UINT8, -1, "from 0 to 255"), (TensorProto.INT8, 128, "from -128 to 127"),
+    (TensorProto.INT8, -129, "from -128 to 127"), (TensorProto.UINT16, 65536, "from 0 to 65535"), (TensorProto.INT16, 40000, "from -32768 to 32767")])
+def test_zero_points_out_of_range(kiln, kind, value, range_):
+    dequantizing(kiln, [grains(0.1, 0)[0], entries("z", [], kind, [value])], kind)
+    text = kiln.fails(1, "build", "dq.onnx", "-o", "dq.plan")
+    assert "error[K" in text and f"tensor 'z' holds {value}" in text and range_ in text, text
+
+
+def test_zero_points_at_both_ends(kiln):
+    for kind, zero, dtype in ((TensorProto.UINT8, 255, np.uint8), (TensorProto.INT8, -128, np.int8), (TensorProto.INT16, 32767, np.int16)):
+        model = dequantizing(kiln, [grains(0.1, 0)[0], entries("z", [], kind, [zero])], kind)
+        x = np.arange(32).reshape(4, 8).astype(dtype)
+        np.testing.assert_array_equal(result(kiln, "dq.onnx", x, "--builderOptimizationLevel=0"), ReferenceEvaluator(model).run(None, {"x": x})[0])
+
+
+@pytest.mark.parametrize("constants, attributes, error", [
+    (grains(0.1, 3, np.int8), {}, "'x_zero_point' of DequantizeLinear is int8, but 'x' is uint8"),
+    (grains([0.1] * 8, [1] * 7), {"axis": 1}, "7 values where 8 are needed"),
+    (grains([0.1] * 8, [1] * 8), {"axis": 7}, "axis 7 is outside"),
+    (grains(np.full((4, 2), 0.1), np.full((4, 2), 5)), {"axis": 1, "block_size": 3}, "2 values where 3 are needed"),
+    (grains(np.full((4, 3), 0.1), np.full((4, 2), 5)), {"axis": 1, "block_size": 3}, "2 values where 3 are needed"),
+    (grains(np.full((4, 2), 0.1), np.full((4, 2), 5)), {"axis": 1, "block_size": -4}, "block_size is -4"),
+])
+def test_parameters_that_do_not_fit(kiln, constants, attributes, error):
+    dequantizing(kiln, constants, **attributes)
+    text = kiln.fails(1, "build", "dq.onnx", "-o", "dq.plan")
+    assert "error[K" in text and "'dq'" in text and error in text and "remedy:" in text, text
+
+
+@pytest.mark.parametrize("block", [3, 5, 7, 8, 100])
+def test_blocks_that_do_not_divide(kiln, block):
+    random, count = np.random.default_rng(block), -(-8 // block)
+    model = dequantizing(kiln, grains(random.uniform(0.1, 1, (4, count)), random.integers(0, 255, (4, count))), axis=1, block_size=block)
+    x = random.integers(0, 255, (4, 8)).astype(np.uint8)
+    np.testing.assert_array_equal(result(kiln, "dq.onnx", x, "--builderOptimizationLevel=0"), ReferenceEvaluator(model).run(None, {"x": x})[0])
+
+
 def table_of_rows(kiln, bits=4, block=32, scales=(7, 2), zeros=None, data=None):
     """com.microsoft GatherBlockQuantized of a table [7,48]."""
     width = 48 * bits // 8
