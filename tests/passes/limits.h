@@ -5,7 +5,7 @@
 namespace kiln::passes {
 
 inline FusionLimits usual_limits() {
-  return {.operators = {"ExpandDepthwise", "GatherDequantized", "SqueezeExcite"},
+  return {.operators = {"ExpandDepthwise", "GatherDequantized", "RecurrentDequantized", "SqueezeExcite"},
           .bases = {"Conv", "ConvTranspose", "Gemm", "MatMul"},
           .activations = {"Clip", "Gelu", "HardSigmoid", "HardSwish", "LeakyRelu", "PRelu", "Relu", "Sigmoid", "Swish",
                           "Tanh"},

@@ -348,6 +348,32 @@ def test_tables_stay_in_few_bits(kiln):
     assert "outside its axis" in kiln.fails(1, "run", "net.plan", "--loadInputs=i:i.npy")
 
 
+@pytest.mark.parametrize("kind", ["LSTM", "GRU"])
+@pytest.mark.parametrize("directions", [1, 2])
+def test_recurrent_weights_stay_in_bytes(kiln, kind, directions):
+    random, gates, width, hidden = np.random.default_rng(12), 4 if kind == "LSTM" else 3, 6, 20
+    constants, nodes = {}, []
+    for name, inputs in (("w", width), ("r", hidden)):
+        more, node = quantized(random, name, values(random, directions, gates * hidden, inputs, scale=0.3), 1 if name == "r" else None)
+        constants.update(more)
+        nodes.append(node)
+    constants["b"] = values(random, directions, 2 * gates * hidden, scale=0.1)
+    attributes = {"linear_before_reset": 1} if kind == "GRU" else {}
+    nodes.append(helper.make_node(kind, ["x", "w", "r", "b"], ["y"], name="cell", hidden_size=hidden,
+                                  direction="bidirectional" if directions == 2 else "forward", **attributes))
+    graph = graph_of(nodes, [5, 1, width], "y", constants)
+    model = save(graph, kiln.folder / "cell.onnx")
+    assert steps_by_reference(kiln, "cell.onnx") == []
+    assert "recurrent_int8" in kiln.ok("inspect", "net.plan")
+    kiln.ok("build", "cell.onnx", "--builderOptimizationLevel=0", "--disable=dequantized_recurrence", "-o", "wide.plan")
+    assert "recurrent_int8" not in kiln.ok("inspect", "wide.plan")
+    x = values(random, 5, 1, width)
+    got, wide = result(kiln, "net.plan", x), result(kiln, "wide.plan", x)
+    np.testing.assert_allclose(got, wide, rtol=1e-4, atol=1e-5)
+    if directions == 1:
+        np.testing.assert_allclose(got, ReferenceEvaluator(model).run(None, {"x": x})[0], rtol=1e-3, atol=1e-4)
+
+
 def test_layers_of_quantized_networks_compute_in_float32_on_demand(kiln):
     x, want = quantized_convolution(kiln, np.random.default_rng(10))
     kiln.ok("build", "qdq.onnx", "--precisionConstraints=obey", "--layerPrecisions=conv:fp32", "-o", "wide.plan")
