@@ -59,11 +59,15 @@ void Engine::open_devices(Device* wanted) {
 }
 
 std::shared_ptr<const Executable> Engine::load_step(const plan::StepInfo& step) const {
-  std::shared_ptr<const Executable> made = devices_.at(step.device)->load({step.kernel, step.parameters});
-  if (!made)
-    throw Error(Code::kMalformedPlan, "the device '" + step.device + "' has no kernel '" + step.kernel + "'")
-        .node("'" + step.name + "'");
-  return made;
+  try {
+    std::shared_ptr<const Executable> made = devices_.at(step.device)->load({step.kernel, step.parameters});
+    if (!made)
+      throw Error(Code::kMalformedPlan, "the device '" + step.device + "' has no kernel '" + step.kernel + "'");
+    return made;
+  } catch (Error& e) {
+    e.add_node("'" + step.name + "' (" + step.kernel + ")");
+    throw;
+  }
 }
 
 void Engine::load_executables() {
@@ -126,9 +130,8 @@ void* Engine::constant(const plan::TensorInfo& info) const {
 }
 
 const plan::StepInfo* Engine::capture_blocker() const {
-  if (!plan_.device_memory) return nullptr;
   for (const plan::StepInfo& step : main().steps)
-    if (step.waits || step.device != plan_.device) return &step;
+    if (step.waits || plan_.on_host(step)) return &step;
   return nullptr;
 }
 

@@ -9,10 +9,8 @@ namespace {
 
 class ConvInt8 final : public IntegerSums {
  public:
-  explicit ConvInt8(const Attributes& parameters)
-      : IntegerSums(parameters),
-        window_(read_window(parameters)),
-        groups_(cpu::kernels::read_integer(parameters, "groups", 1, int64_t{1} << 30)) {}
+  explicit ConvInt8(ConvInt8Parameters p)
+      : IntegerSums(p.sums), window_(std::move(p.window)), groups_(p.groups) {}
 
  protected:
   Recipe describe(const KernelCall& call) const override {
@@ -52,6 +50,8 @@ class ConvInt8 final : public IntegerSums {
 
 }  // namespace
 
-std::unique_ptr<Kernel> make_conv_int8(const Attributes& parameters) { return std::make_unique<ConvInt8>(parameters); }
+std::unique_ptr<Kernel> make_conv_int8(const Attributes& parameters) { 
+  return std::make_unique<ConvInt8>(read_parameters<ConvInt8Parameters>(parameters));
+ }
 
 }  // namespace kiln::onednn

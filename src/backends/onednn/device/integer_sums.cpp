@@ -1,8 +1,6 @@
 // A kernel that is one primitive of oneDNN on bytes.
 #include "backends/onednn/device/integer_sums.h"
 
-#include <cstring>
-
 #include "backends/cpu/device/compute/parallel.h"
 #include "backends/onednn/device/primitive_kernel.h"
 #include "base/checked.h"
@@ -46,12 +44,6 @@ Preview IntegerSums::preview(const KernelCall& call) {
   if (has_no_result(call)) return {};
   const Recipe recipe = describe(call);
   return {recipe.primitive ? recipe.primitive.impl_info_str() : "", ""};
-}
-
-Tensor IntegerSums::pack(const KernelCall& call, const void* weights) {
-  Tensor bytes = Tensor::allocate(DType::kI8, {static_cast<int64_t>(describe(call).weights.get_size())});
-  std::memcpy(bytes.mutable_data(), weights, static_cast<size_t>(bytes.size()));
-  return bytes;
 }
 
 IntegerSums::Spaces IntegerSums::spaces(const KernelCall& call, const Recipe& r) {

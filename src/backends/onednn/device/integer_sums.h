@@ -10,16 +10,15 @@
 
 namespace kiln::onednn {
 
-class IntegerSums : public PackingKernel {
+class IntegerSums : public PreviewedKernel {
  public:
   Preview preview(const KernelCall& call) final;
-  Tensor pack(const KernelCall& call, const void* weights) final;
   Status prepare(const KernelCall& call) noexcept final;
   Status launch(Stream& stream, const KernelCall& call) noexcept final;
   size_t workspace(const KernelCall& call) noexcept final;
 
  protected:
-  explicit IntegerSums(const Attributes& parameters) : sums_(parameters) {}
+  explicit IntegerSums(const SumFields& sums) : sums_(sums) {}
   using RowsOf = std::optional<cpu::kernels::RowsView> (*)(const TensorView&);
   struct Recipe {
     dnnl::primitive_desc primitive;  // empty: oneDNN has none that is exact

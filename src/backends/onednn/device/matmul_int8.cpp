@@ -1,6 +1,7 @@
 // Kernel "matmul_int8": bytes a [..., m, k] times signed bytes [k, n].
 #include "backends/onednn/device/integer_sums.h"
 #include "backends/onednn/device/primitive_kernel.h"
+#include "backends/onednn/device/primitive_parameters.h"
 #include "backends/onednn/device/registry.h"
 
 namespace kiln::onednn {
@@ -8,7 +9,7 @@ namespace {
 
 class MatMulInt8 final : public IntegerSums {
  public:
-  explicit MatMulInt8(const Attributes& parameters) : IntegerSums(parameters) {}
+  explicit MatMulInt8(const MatMulInt8Parameters& p) : IntegerSums(p.sums) {}
 
  protected:
   Recipe describe(const KernelCall& call) const override {
@@ -36,7 +37,7 @@ class MatMulInt8 final : public IntegerSums {
 }  // namespace
 
 std::unique_ptr<Kernel> make_matmul_int8(const Attributes& parameters) {
-  return std::make_unique<MatMulInt8>(parameters);
+  return std::make_unique<MatMulInt8>(read_parameters<MatMulInt8Parameters>(parameters));
 }
 
 }  // namespace kiln::onednn

@@ -1,13 +1,13 @@
 // Kernel "gather_dequantized": slices of a table of packed integers along `axis`, chosen by indices, as (integer - zero point) * scale.
 // Inputs: the table's bytes, int32 or int64 indices, scales, and zero points packed like the table (absent: zero).
-// Parameters: `dims` of the table, `bits` of an integer, whether it is `signed`; a parameter lies at the sum of index times stride over
-// the axes (`scale_strides`, `zero_strides`), where indices along `block_axis` are counted in blocks of `block`.
+#include "backends/cpu/device/kernels/gather_dequantized.h"
+
 #include <atomic>
 
 #include "backends/cpu/device/compute/codes.h"
 #include "backends/cpu/device/kernels/indexed.h"
-#include "backends/cpu/device/kernels/parameters.h"
 #include "backends/cpu/device/kernels/registry.h"
+#include "backends/cpu/device/kernels/views.h"
 #include "base/error.h"
 #include "base/index.h"
 
@@ -18,24 +18,18 @@ constexpr double kNanosecondsPerElement = 0.25;
 
 class GatherDequantized final : public DenseKernel {
  public:
-  explicit GatherDequantized(const Attributes& p)
-      : dims_(p.ints("dims")), scale_strides_(p.ints("scale_strides")), zero_strides_(p.ints("zero_strides", {})) {
-    const auto size = checked_element_count(dims_);
-    if (dims_.empty() || !size || *size == 0 || !checked_mul(*size, 8))
-      throw Error(Code::kMalformedPlan, "a table of integers has no size");
-    size_ = *size;
-    const auto rank = static_cast<int64_t>(dims_.size());
-    axis_ = read_integer(p, "axis", 0, rank - 1);
-    block_axis_ = read_integer(p, "block_axis", 0, rank - 1);
-    block_ = read_integer(p, "block", 1, INT64_MAX);
-    codes_.bits = static_cast<int>(read_integer(p, "bits", 2, 8));
-    if (codes_.bits != 2 && codes_.bits != 4 && codes_.bits != 8)
-      throw Error(Code::kMalformedPlan, "a table of integers of " + std::to_string(codes_.bits) + " bits");
-    codes_.flip = read_integer(p, "signed", 0, 1) ? 1 << (codes_.bits - 1) : 0;
-    if (zero_strides_.empty()) zero_strides_.resize(dims_.size(), 0);
-    if (scale_strides_.size() != dims_.size() || zero_strides_.size() != dims_.size())
-      throw Error(Code::kMalformedPlan, "the parameters of a table have another rank");
-    if (axis_ == rank - 1)  // one element is a row
+  explicit GatherDequantized(GatherDequantizedParameters p)
+      : dims_(std::move(p.dims)),
+        scale_strides_(std::move(p.scale_strides)),
+        zero_strides_(std::move(p.zero_strides)),
+        axis_(p.axis),
+        block_axis_(p.block_axis),
+        block_(p.block),
+        size_(element_count(dims_)) {
+    codes_.bits = static_cast<int>(p.bits);
+    codes_.flip = p.is_signed ? 1 << (p.bits - 1) : 0;
+    zero_strides_.resize(dims_.size(), 0);
+    if (axis_ == last())  // one element is a row
       for (auto* list : {&dims_, &scale_strides_, &zero_strides_}) list->push_back(list == &dims_ ? 1 : 0);
   }
 
@@ -48,7 +42,6 @@ class GatherDequantized final : public DenseKernel {
   std::optional<int64_t> reach(const Ints& strides) const {
     std::optional<int64_t> most = 0;
     for (int64_t axis = 0; axis <= last() && most; ++axis) {
-      if (nth(strides, axis) < 0) return std::nullopt;
       const auto step = checked_mul(counted(axis, nth(dims_, axis) - 1), nth(strides, axis));
       most = step ? checked_add(*most, *step) : std::nullopt;
     }
@@ -122,15 +115,27 @@ class GatherDequantized final : public DenseKernel {
   Dims dims_;
   Ints scale_strides_, zero_strides_;
   Codes codes_;
-  int64_t axis_ = 0, block_axis_ = 0, block_ = 1, size_ = 0;
+  int64_t axis_, block_axis_, block_, size_;
   int64_t outer_ = 0, inner_rows_ = 0, count_ = 0;
   bool has_zeros_ = false;
 };
 
 }  // namespace
 
+void GatherDequantizedParameters::check() const {
+  const auto size = checked_element_count(dims);
+  if (dims.empty() || !size || !checked_mul(*size, 8))
+    throw Error(Code::kMalformedPlan, "a table of integers has no size");
+  if (bits != 2 && bits != 4 && bits != 8)
+    throw Error(Code::kMalformedPlan, "a table of integers of " + std::to_string(bits) + " bits");
+  const auto rank = static_cast<int64_t>(dims.size());
+  if (axis >= rank || block_axis >= rank || scale_strides.size() != dims.size() ||
+      (!zero_strides.empty() && zero_strides.size() != dims.size()))
+    throw Error(Code::kMalformedPlan, "the parameters of a table have another rank");
+}
+
 std::unique_ptr<Kernel> make_gather_dequantized(const Attributes& parameters) {
-  return std::make_unique<GatherDequantized>(parameters);
+  return std::make_unique<GatherDequantized>(read_parameters<GatherDequantizedParameters>(parameters));
 }
 
 }  // namespace kiln::cpu::kernels

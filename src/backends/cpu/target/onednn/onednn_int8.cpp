@@ -27,33 +27,36 @@ Refusal read_onednn_bytes(const Problem& p, ByteProblem& bytes) {
   return accept();
 }
 
-// The step; its weights are not packed yet.
-Emitted unpacked_bytes(const Problem& p, const ByteProblem& bytes) {
+// The step without its weights.
+Emitted step_on_bytes(const Problem& p, const ByteProblem& bytes) {
   const Dims& w = p.input(1).constant->dims();
   const bool conv = p.op() == "ConvInteger";
-  Attributes to;
-  if (conv) {
-    put_window(to, onednn_window(p, Ints(w.begin() + 2, w.end())));
-    to.set("groups", p.attributes().integer("group", 1));
-  }
-  Emitted e = emit_onednn(conv ? "conv_int8" : "matmul_int8", std::move(to), {0, Emitted::kAbsent});
+  const SumFields sums = stored_sums(bytes.parameters);
+  Emitted e = conv ? emit_onednn("conv_int8",
+                                 onednn::ConvInt8Parameters{
+                                     .window = onednn_window(p, Ints(w.begin() + 2, w.end())),
+                                     .groups = p.attributes().integer("group", 1),
+                                     .sums = sums,
+                                 },
+                                 {0, Emitted::kAbsent})
+                   : emit_onednn("matmul_int8", onednn::MatMulInt8Parameters{sums}, {0, Emitted::kAbsent});
   emit_sums(bytes, conv ? conv_column_sums(bytes, w[0]) : gemm_column_sums(bytes, w[1]), 0, e);
   return e;
 }
 
 Refusal accepts_onednn_bytes(const Problem& p) {
-  ByteProblem bytes;
+  ByteProblem bytes(kSumForm);
   if (const Refusal r = read_onednn_bytes(p, bytes); r.refused()) return r;
-  return accept_onednn(p, unpacked_bytes(p, bytes));
+  return accept_onednn(p, step_on_bytes(p, bytes));
 }
 
 Emitted emit_onednn_bytes(const Problem& p, const Config&) {
-  ByteProblem bytes;
+  ByteProblem bytes(kSumForm);
   if (const Refusal r = read_onednn_bytes(p, bytes); r.refused())
     throw Error(Code::kInternal, "a product of bytes was not accepted").cause(r.reason);
-  Emitted e = unpacked_bytes(p, bytes);
-  const std::vector<int8_t> weights(bytes.weights.begin(), bytes.weights.end());
-  pack_onednn(p, e, weights.data());
+  Emitted e = step_on_bytes(p, bytes);
+  e.inputs[1] = add_constant(e, Tensor::of<int8_t>({static_cast<int64_t>(bytes.weights.size())},
+                                                   {bytes.weights.begin(), bytes.weights.end()}));
   return e;
 }
 

@@ -1,6 +1,6 @@
 // Products and convolutions of bytes as problems of their kernels, whoever's they are.
 #pragma once
-#include "backends/cpu/target/quantize/sum_steps.h"
+#include "backends/cpu/target/quantize/sum_form.h"
 
 namespace kiln::cpu {
 

@@ -1,4 +1,5 @@
 // Tactic: slices of a constant table of integers of 2, 4 or 8 bits, dequantized as they are taken.
+#include "backends/cpu/device/kernels/gather_dequantized.h"
 #include "backends/cpu/target/checks.h"
 #include "backends/cpu/target/tactics.h"
 #include "base/index.h"
@@ -45,20 +46,21 @@ const Tactic gather_dequantized{
           const bool is_one = scale.size() == 1 && (!zero || zero->size() == 1);  // the axis may be none then
           const int64_t axis = is_one ? 0 : axis_of(p, "axis", 1, table.rank()),
                         block = is_one ? 0 : p.attributes().integer("block_size", 0);
-          Emitted e = emit_kernel("gather_dequantized",
-                                  {{"dims", table.dims()},
-                                   {"axis", axis_of(p, "gather_axis", 0, table.rank())},
-                                   {"bits", int64_t{bits(table.dtype())}},
-                                   {"signed", int64_t{is_signed_integer(table.dtype())}},
-                                   {"block_axis", axis},
-                                   {"block", std::max<int64_t>(block, 1)},
-                                   {"scale_strides", parameter_strides(scale, table.rank(), axis, block)}},
-                                  {});
+          Emitted e = emit_kernel(
+              "gather_dequantized",
+              kernels::GatherDequantizedParameters{
+                  .dims = table.dims(),
+                  .axis = axis_of(p, "gather_axis", 0, table.rank()),
+                  .bits = bits(table.dtype()),
+                  .is_signed = is_signed_integer(table.dtype()),
+                  .block_axis = axis,
+                  .block = std::max<int64_t>(block, 1),
+                  .scale_strides = parameter_strides(scale, table.rank(), axis, block),
+                  .zero_strides = zero ? parameter_strides(*zero, table.rank(), axis, block) : Ints(),
+              },
+              {});
           e.inputs = {add_constant(e, packed_bytes(table)), 1, add_constant(e, scale.reshaped({scale.size()}))};
-          if (zero) {
-            e.parameters.set("zero_strides", parameter_strides(*zero, table.rank(), axis, block));
-            e.inputs.push_back(add_constant(e, packed_bytes(*zero)));
-          }
+          if (zero) e.inputs.push_back(add_constant(e, packed_bytes(*zero)));
           return e;
         },
 };

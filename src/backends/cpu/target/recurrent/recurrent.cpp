@@ -3,6 +3,7 @@
 
 #include "backends/cpu/device/compute/product_blocks.h"
 #include "backends/cpu/target/checks.h"
+#include "backends/cpu/target/recurrent/layer_parameters.h"
 #include "backends/cpu/target/tactics.h"
 #include "base/index.h"
 #include "target/epilogue.h"
@@ -58,13 +59,7 @@ Tensor packed_weights(const Problem& p, Cell cell) {
 // Without the weights, which come last. The states are these inputs of the problem.
 Emitted emit_recurrence(const Problem& p, Cell cell, int initial_h, int initial_c) {
   const auto present = [&](int i) { return p.input(i).present ? i : Emitted::kAbsent; };
-  return emit_kernel("recurrent",
-                     {{"cell", static_cast<int64_t>(cell)},
-                      {"directions", p.input(1).opt[0]},
-                      {"reverse", int64_t{p.attributes().text("direction", "forward") == "reverse"}},
-                      {"hidden", p.input(2).opt[2]},
-                      {"input", p.input(1).opt[2]},
-                      {"batch_first", p.attributes().integer("layout", 0)}},
+  return emit_kernel("recurrent", kernels::RecurrentParameters{layer_parameters(p), cell},
                      {0, present(initial_h), present(initial_c)});
 }
 
