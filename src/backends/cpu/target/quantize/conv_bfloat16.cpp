@@ -65,7 +65,7 @@ const Tactic conv_bfloat16{
           Emitted e = emit_kernel("conv_bfloat16",
                                   kernels::ConvBfloat16Parameters{
                                       .image = {window_of(p, {w.dims().begin() + 2, w.dims().end()}), groups},
-                                      .sums = kernels::stored_sums(steps.parameters),
+                                      .sums = stored_sums(steps.parameters),
                                   },
                                   {0});
           e.inputs.push_back(add_constant(e, packed_bfloats(w, groups)));

@@ -21,7 +21,7 @@ const char* pool_suffix(DType type, PoolKind kind) {
 
 class Pool final : public Kernel {
  public:
-  Pool(Gpu& gpu, const PoolParameters& p) : gpu_(gpu), kind_(p.kind), window_(p.window) {}
+  Pool(Gpu& gpu, const PoolParameters& p) : gpu_(gpu), kind_(static_cast<PoolKind>(p.kind)), window_(p.window) {}
 
   Status prepare(const KernelCall& call) noexcept override {
     return guarded([&]() -> Status {
