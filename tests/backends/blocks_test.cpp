@@ -163,9 +163,8 @@ TEST(Tables, KernelRefusesWhatDoesNotFit) {
   EXPECT_FALSE(run(sound, {table, Tensor::of<int64_t>({3}, {0, 4, 0}), scales, zeros}));
   EXPECT_FALSE(run(sound, {table, Tensor::of<int64_t>({2}, {0, 1}), scales, zeros}));
   EXPECT_FALSE(run(sound, {table, scales, scales, zeros}));
-  for (const auto& [key, value] : std::vector<std::pair<std::string, Attribute>>{{"scale_strides", Ints{3, 1}},
-                                                                                 {"zero_strides", Ints{INT64_MAX, 1}},
-                                                                                 {"block", int64_t{1}}}) {
+  for (const auto& [key, value] : std::vector<std::pair<std::string, Attribute>>{
+           {"scale_strides", Ints{3, 1}}, {"zero_strides", Ints{INT64_MAX, 1}}, {"block", int64_t{1}}}) {
     Attributes other = sound;
     other.set(key, value);
     EXPECT_FALSE(run(other, {table, indices, scales, zeros})) << key;
@@ -178,7 +177,8 @@ TEST(Tables, KernelRefusesWhatDoesNotFit) {
                                                                                  {"block", int64_t{0}},
                                                                                  {"block_axis", int64_t{2}},
                                                                                  {"signed", int64_t{2}},
-                                                                                 {"scale_strides", Ints{1}}, {"scale_strides", Ints{-2, 1}},
+                                                                                 {"scale_strides", Ints{1}},
+                                                                                 {"scale_strides", Ints{-2, 1}},
                                                                                  {"zero_strides", Ints{1}}}) {
     Attributes other = sound;
     other.set(key, value);

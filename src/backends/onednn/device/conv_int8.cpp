@@ -9,8 +9,7 @@ namespace {
 
 class ConvInt8 final : public IntegerSums {
  public:
-  explicit ConvInt8(ConvInt8Parameters p)
-      : IntegerSums(p.sums), window_(std::move(p.window)), groups_(p.groups) {}
+  explicit ConvInt8(ConvInt8Parameters p) : IntegerSums(p.sums), window_(std::move(p.window)), groups_(p.groups) {}
 
  protected:
   Recipe describe(const KernelCall& call) const override {
@@ -50,8 +49,8 @@ class ConvInt8 final : public IntegerSums {
 
 }  // namespace
 
-std::unique_ptr<Kernel> make_conv_int8(const Attributes& parameters) { 
+std::unique_ptr<Kernel> make_conv_int8(const Attributes& parameters) {
   return std::make_unique<ConvInt8>(read_parameters<ConvInt8Parameters>(parameters));
- }
+}
 
 }  // namespace kiln::onednn

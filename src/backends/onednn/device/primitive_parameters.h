@@ -1,8 +1,8 @@
 // Parameters of the steps.
 #pragma once
 #include "backends/onednn/device/window.h"
-#include "device/sum_steps.h"
 #include "device/parameters.h"
+#include "device/sum_steps.h"
 
 namespace kiln::onednn {
 

@@ -7,9 +7,9 @@ namespace kiln::cpu::kernels {
 
 // A parameter of the integers lies at the sum of index times stride over the axes, where indices along `block_axis` are counted in blocks.
 struct GatherDequantizedParameters {
-  Ints dims = {};            // of the table
-  int64_t axis = 0;          // along which slices are taken
-  int64_t bits = 8;          // of an integer
+  Ints dims = {};    // of the table
+  int64_t axis = 0;  // along which slices are taken
+  int64_t bits = 8;  // of an integer
   bool is_signed = false;
   int64_t block_axis = 0, block = 1;
   Ints scale_strides = {}, zero_strides = {};  // the latter empty: there are no zero points

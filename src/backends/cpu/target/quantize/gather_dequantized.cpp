@@ -46,19 +46,19 @@ const Tactic gather_dequantized{
           const bool is_one = scale.size() == 1 && (!zero || zero->size() == 1);  // the axis may be none then
           const int64_t axis = is_one ? 0 : axis_of(p, "axis", 1, table.rank()),
                         block = is_one ? 0 : p.attributes().integer("block_size", 0);
-          Emitted e = emit_kernel(
-              "gather_dequantized",
-              kernels::GatherDequantizedParameters{
-                  .dims = table.dims(),
-                  .axis = axis_of(p, "gather_axis", 0, table.rank()),
-                  .bits = bits(table.dtype()),
-                  .is_signed = is_signed_integer(table.dtype()),
-                  .block_axis = axis,
-                  .block = std::max<int64_t>(block, 1),
-                  .scale_strides = parameter_strides(scale, table.rank(), axis, block),
-                  .zero_strides = zero ? parameter_strides(*zero, table.rank(), axis, block) : Ints(),
-              },
-              {});
+          Emitted e =
+              emit_kernel("gather_dequantized",
+                          kernels::GatherDequantizedParameters{
+                              .dims = table.dims(),
+                              .axis = axis_of(p, "gather_axis", 0, table.rank()),
+                              .bits = bits(table.dtype()),
+                              .is_signed = is_signed_integer(table.dtype()),
+                              .block_axis = axis,
+                              .block = std::max<int64_t>(block, 1),
+                              .scale_strides = parameter_strides(scale, table.rank(), axis, block),
+                              .zero_strides = zero ? parameter_strides(*zero, table.rank(), axis, block) : Ints(),
+                          },
+                          {});
           e.inputs = {add_constant(e, packed_bytes(table)), 1, add_constant(e, scale.reshaped({scale.size()}))};
           if (zero) e.inputs.push_back(add_constant(e, packed_bytes(*zero)));
           return e;

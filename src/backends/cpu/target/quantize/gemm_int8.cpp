@@ -38,9 +38,9 @@ const Tactic gemm_int8_batched{
           ByteProblem bytes(kSumForm);
           if (const Refusal r = read_byte_pair(p, bytes); r.refused())
             throw Error(Code::kInternal, "a product of bytes was not accepted").cause(r.reason);
-          Emitted e = emit_kernel(
-              "gemm_int8_batched",
-              kernels::GemmInt8BatchedParameters{bytes.x_zero, stored_sums(bytes.parameters)}, {0, 1});
+          Emitted e =
+              emit_kernel("gemm_int8_batched",
+                          kernels::GemmInt8BatchedParameters{bytes.x_zero, stored_sums(bytes.parameters)}, {0, 1});
           emit_sums(bytes, std::vector<int32_t>(bytes.bias.size(), 0), 0, e);
           return e;
         },
@@ -67,8 +67,8 @@ const Tactic gemm_int8{
             return int8_part(bytes, t / k, static_cast<size_t>(t % k * n + j));
           };
           if (packed.size() > 0) pack_int8(k * parts, n, weight, packed.as_mutable<int8_t>().data());
-          Emitted e = emit_kernel("gemm_int8",
-                                  kernels::GemmInt8Parameters{n, parts, stored_sums(bytes.parameters)}, {0});
+          Emitted e =
+              emit_kernel("gemm_int8", kernels::GemmInt8Parameters{n, parts, stored_sums(bytes.parameters)}, {0});
           e.inputs.push_back(add_constant(e, std::move(packed)));
           emit_sums(bytes, gemm_column_sums(bytes, n), p.input(0).dtype == DType::kI8 ? 128 : 0, e);
           return e;
