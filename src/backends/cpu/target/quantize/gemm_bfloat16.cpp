@@ -43,8 +43,8 @@ const Tactic gemm_bfloat16{
             pack_int8(
                 k * 2, n, [&](int64_t t, int64_t j) { return bytes[(t / 2 * n + j) * 2 + t % 2]; },
                 static_cast<int8_t*>(packed.mutable_data()));
-          Emitted e = emit_kernel("gemm_bfloat16",
-                                  kernels::GemmBfloat16Parameters{n, stored_sums(steps.parameters)}, {0});
+          Emitted e =
+              emit_kernel("gemm_bfloat16", kernels::GemmBfloat16Parameters{n, stored_sums(steps.parameters)}, {0});
           e.inputs.push_back(add_constant(e, std::move(packed)));
           emit_steps(steps, e);
           return e;
