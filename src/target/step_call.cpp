@@ -38,7 +38,8 @@ TensorView StepCall::input(const Problem& problem, const Emitted& emitted, int f
 }
 
 std::unique_ptr<Kernel> make_kernel(const Emitted& emitted) {
-  std::unique_ptr<Kernel> kernel = open_device(emitted.device).create_kernel(emitted.kernel, emitted.parameters);
+  std::unique_ptr<Kernel> kernel =
+      open_device(emitted.device).create_kernel(emitted.kernel, emitted.parameters, emitted.code.get());
   if (!kernel)
     throw Error(Code::kInternal, "the device '" + emitted.device + "' has no kernel '" + emitted.kernel + "'");
   return kernel;
