@@ -43,7 +43,7 @@ class Cutter {
   };
 
   const plan::TensorInfo& tensor(int32_t t) const { return nth(tensors_, t); }
-  bool on_device(size_t step) const { return !plan_.device_memory || steps_[step].device == plan_.device; }
+  bool on_device(size_t step) const { return !plan_.on_host(steps_[step]); }
 
   // Its bytes lie in the arena, in an order in which a part of them is a slice.
   bool can_hold(int32_t t) const {

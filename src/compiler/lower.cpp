@@ -34,6 +34,9 @@ bool is_reshape(const ir::Node& node) {
          ((node.is("Reshape") || node.is("Squeeze") || node.is("Unsqueeze")) && passes::is_told(node));
 }
 
+// It gives the bytes of its input another shape: where memory can be shared, it is no step.
+bool is_rename(const ir::Node& node) { return is_reshape(node) && node.post.empty(); }
+
 bool spatially_one(const ir::Value* v) {
   for (size_t i = 2; i < v->shape().size(); ++i)
     if (!(v->shape()[i] == Dim(1))) return false;
@@ -188,7 +191,7 @@ int32_t Lowering::tensor_of(Scope& scope, const ir::Value* value) {
 
 // A node that only renames the bytes of its input.
 bool Lowering::shares_memory(const Scope& scope, const ir::Node& node) const {
-  if (!is_reshape(node) || !node.post.empty()) return false;
+  if (!is_rename(node)) return false;
   const ir::Value *in = node.input(0), *out = node.output();
   auto it = scope.tensors.find(in);
   if (it == scope.tensors.end() || out->is_graph_output() || !extents_.reserved(out->shape()) || !out->ranked())
@@ -445,7 +448,11 @@ std::vector<Choice> Lowering::choose(std::vector<Problem>& problems, bool is_bod
     tuner_.logger->log(
         is_body ? Severity::kVerbose : Severity::kWarning,
         std::to_string(hosts.size()) + " layers run on the host, and their operands are copied: " + names);
-  const std::vector<Choice> device_choices = device_tuner_.choose(mine, earlier ? &mine_earlier : nullptr);
+  std::vector<Choice> device_choices = device_tuner_.choose(mine, earlier ? &mine_earlier : nullptr);
+  std::vector<size_t> steps;
+  for (size_t i = 0; i < mine.size(); ++i)
+    if (!is_rename(*mine[i].node)) steps.push_back(i);
+  device_tuner_.settle(mine, steps, device_choices);
   const std::vector<Choice> host_choices = host_tuner_ ? host_tuner_->choose(hosts) : std::vector<Choice>(hosts.size());
   std::vector<Choice> all;
   size_t next_mine = 0, next_host = 0;

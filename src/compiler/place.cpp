@@ -17,7 +17,7 @@ class Placer {
  public:
   Placer(plan::Program& program, bool is_body, std::vector<StepDetail>& details,
          const std::map<int32_t, int32_t>& shares, const plan::Plan& plan)
-      : program_(program), details_(details), shares_(shares), device_(plan.device) {
+      : program_(program), details_(details), shares_(shares), plan_(plan) {
     const bool has_values = !is_body && !plan.profiles.empty();
     const std::vector<plan::ProfileDims>* values = has_values ? &plan.profiles[0].values : nullptr;
     for (size_t i = 0; values && i < values->size(); ++i)
@@ -37,7 +37,7 @@ class Placer {
   }
 
  private:
-  Side side_of(const plan::StepInfo& step) const { return step.device == device_ ? kDeviceSide : kHostSide; }
+  Side side_of(const plan::StepInfo& step) const { return plan_.on_host(step) ? kHostSide : kDeviceSide; }
 
   plan::TensorInfo& tensor(int32_t t) { return nth(program_.tensors, t); }
 
@@ -180,7 +180,7 @@ class Placer {
   plan::Program& program_;
   std::vector<StepDetail>& details_;
   const std::map<int32_t, int32_t>& shares_;
-  std::string device_;
+  const plan::Plan& plan_;
   std::set<int32_t> given_on_host_;
   std::vector<Side> homes_;
   std::map<int32_t, std::set<Side>> readers_;

@@ -157,8 +157,7 @@ class Planner {
   }
 
   bool works_in(const plan::StepInfo& step, Storage arena) const {
-    const bool on_host = plan_.device_memory && step.device != plan_.device;
-    return on_host == (arena == Storage::kHostArena);
+    return plan_.on_host(step) == (arena == Storage::kHostArena);
   }
 
   // One body runs at a time.

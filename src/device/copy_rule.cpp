@@ -10,8 +10,7 @@
 namespace kiln {
 namespace {
 
-constexpr std::string_view kWays[] = {"dense", "transpose",      "expand",        "tile",
-                                      "slice", "depth_to_space", "space_to_depth"};
+using What = CopyParameters::What;
 
 bool place_expanded(const TensorView& in, const TensorView& out, CopyWalk& w) {
   const int shift = out.rank - in.rank;
@@ -49,26 +48,14 @@ std::optional<int64_t> slice_start(int64_t given, int64_t extent, int64_t length
 
 }  // namespace
 
-CopyRule::CopyRule(const Attributes& p)
-    : what_(p.text("what")),
-      perm_(p.ints("perm", {})),
-      axes_(p.ints("axes", {})),
-      starts_(p.ints("starts", {})),
-      steps_(p.ints("steps", {})),
-      late_starts_(what_ == "slice" && !p.has("starts")),
-      block_(p.integer("block", 1)),
-      column_major_(p.integer("column_major", 0) != 0) {
-  if (std::find(std::begin(kWays), std::end(kWays), what_) == std::end(kWays))
-    throw Error(Code::kMalformedPlan, "there is no copy '" + what_ + "'");
-  if (block_ < 1 || block_ > 1 << 15)
-    throw Error(Code::kMalformedPlan, "a copy has a block of " + std::to_string(block_));
-  if ((!late_starts_ && starts_.size() != axes_.size()) || steps_.size() != axes_.size())
+void CopyParameters::check() const {
+  if ((starts && starts->size() != axes.size()) || steps.size() != axes.size())
     throw Error(Code::kMalformedPlan, "a slice has unequal numbers of axes, starts and steps");
 }
 
 CopyRule::Walked CopyRule::walk(const TensorView& in, const TensorView& out, CopyWalk& w) const {
   w = {};
-  if (what_ == "dense" || what_ == "depth_to_space" || what_ == "space_to_depth") return reorder(in, out, w);
+  if (p_.what == What::kDense || p_.is_blocked()) return reorder(in, out, w);
   return place(in, out, w) ? Walked::kYes : Walked::kNever;
 }
 
@@ -77,16 +64,16 @@ bool CopyRule::place(const TensorView& in, const TensorView& out, CopyWalk& w) c
   w.dims.assign(out.dims, out.dims + out.rank);
   w.to.assign(out.strides, out.strides + out.rank);
   w.from.assign(static_cast<size_t>(out.rank), 0);
-  if (what_ == "transpose") return place_transposed(in, out, w);
-  if (what_ == "expand") return place_expanded(in, out, w);
-  if (what_ == "tile") return place_tiles(in, out, w);
+  if (p_.what == What::kTranspose) return place_transposed(in, out, w);
+  if (p_.what == What::kExpand) return place_expanded(in, out, w);
+  if (p_.what == What::kTile) return place_tiles(in, out, w);
   return place_slice(in, out, w);
 }
 
 bool CopyRule::place_transposed(const TensorView& in, const TensorView& out, CopyWalk& w) const {
-  if (in.rank != out.rank || static_cast<int>(perm_.size()) != in.rank) return false;
+  if (in.rank != out.rank || static_cast<int>(p_.perm.size()) != in.rank) return false;
   for (int i = 0; i < out.rank; ++i) {
-    const int64_t p = nth(perm_, i);
+    const int64_t p = nth(p_.perm, i);
     if (p < 0 || p >= in.rank || in.dims[p] != out.dims[i]) return false;
     nth(w.from, i) = in.strides[p];
   }
@@ -97,15 +84,15 @@ bool CopyRule::place_slice(const TensorView& in, const TensorView& out, CopyWalk
   if (in.rank != out.rank) return false;
   std::vector<bool> sliced(static_cast<size_t>(in.rank), false);
   std::copy(in.strides, in.strides + in.rank, w.from.begin());
-  for (size_t k = 0; k < axes_.size(); ++k) {
-    const int64_t axis = axes_[k], step = steps_[k];
+  for (size_t k = 0; k < p_.axes.size(); ++k) {
+    const int64_t axis = p_.axes[k], step = p_.steps[k];
     if (axis < 0 || axis >= in.rank || step == 0 || nth(sliced, axis)) return false;
     const int64_t extent = in.dims[axis], length = out.dims[axis];
     nth(sliced, axis) = true;
     if (length == 0) continue;
     if (extent == 0) return false;
-    if (!late_starts_) {
-      const auto start = slice_start(starts_[k], extent, length, step);
+    if (p_.starts) {
+      const auto start = slice_start((*p_.starts)[k], extent, length, step);
       if (!start) return false;
       w.from_start += *start * in.strides[axis];
     }
@@ -119,11 +106,11 @@ bool CopyRule::place_slice(const TensorView& in, const TensorView& out, CopyWalk
 std::optional<int64_t> CopyRule::late_start(const TensorView& in, const TensorView& out,
                                             const TensorView& starts) const noexcept {
   int64_t at = 0;
-  for (size_t k = 0; k < axes_.size() && out.elements() > 0; ++k) {
-    const auto start = slice_start(load_int(starts.dtype, starts.data, static_cast<int64_t>(k)), in.dims[axes_[k]],
-                                   out.dims[axes_[k]], steps_[k]);
+  for (size_t k = 0; k < p_.axes.size() && out.elements() > 0; ++k) {
+    const auto start = slice_start(load_int(starts.dtype, starts.data, static_cast<int64_t>(k)), in.dims[p_.axes[k]],
+                                   out.dims[p_.axes[k]], p_.steps[k]);
     if (!start) return std::nullopt;
-    at += *start * in.strides[axes_[k]];
+    at += *start * in.strides[p_.axes[k]];
   }
   return at;
 }
@@ -134,31 +121,31 @@ CopyRule::Walked CopyRule::reorder(const TensorView& in, const TensorView& out, 
   Dims out_dims(out.dims, out.dims + out.rank), to(out.strides, out.strides + out.rank);
   const auto before = checked_element_count(dims), after = checked_element_count(out_dims);
   if (!before || !after || *before != *after) return Walked::kNever;
-  if (what_ == "dense") {
+  if (p_.what == What::kDense) {
     if (common_walk(dims, from, out_dims, to, w.dims, w.from, w.to)) return Walked::kYes;
     w = {};
     return Walked::kElementwise;
   }
   // One side is six axes [n, c, h, b, w, b]; the other is split to match.
-  const bool forward = what_ == "depth_to_space";
+  const bool forward = p_.what == What::kDepthToSpace;
   if (!(forward ? block_view(dims, from) : block_view(out_dims, to))) return Walked::kNever;
   const Dims &whole = forward ? dims : out_dims, &other = forward ? out_dims : dims, &strides = forward ? to : from;
-  if (other.size() != 4 || other[0] != whole[0] || other[1] != whole[1] || other[2] != whole[2] * block_ ||
-      other[3] != whole[4] * block_)
+  if (other.size() != 4 || other[0] != whole[0] || other[1] != whole[1] || other[2] != whole[2] * p_.block ||
+      other[3] != whole[4] * p_.block)
     return Walked::kNever;
-  const Dims split{strides[0], strides[1], strides[2] * block_, strides[2], strides[3] * block_, strides[3]};
+  const Dims split{strides[0], strides[1], strides[2] * p_.block, strides[2], strides[3] * p_.block, strides[3]};
   w = {whole, forward ? from : split, forward ? split : to, 0};
   return Walked::kYes;
 }
 
 // [n, c, h, w] with c = channels and blocks of pixels as [n, channels, h, b, w, b].
 bool CopyRule::block_view(Dims& dims, Dims& strides) const {
-  const int64_t b = block_;
+  const int64_t b = p_.block;
   if (dims.size() != 4 || dims[1] % (b * b) != 0) return false;
   const int64_t channels = dims[1] / (b * b), s = strides[1];
   dims = {dims[0], channels, dims[2], b, dims[3], b};
-  strides = column_major_ ? Dims{strides[0], b * b * s, strides[2], b * s, strides[3], s}
-                          : Dims{strides[0], s, strides[2], b * channels * s, strides[3], channels * s};
+  strides = p_.column_major ? Dims{strides[0], b * b * s, strides[2], b * s, strides[3], s}
+                            : Dims{strides[0], s, strides[2], b * channels * s, strides[3], channels * s};
   return true;
 }
 

@@ -4,6 +4,7 @@
 #include <span>
 
 #include "device/device.h"
+#include "device/movement_parameters.h"
 
 namespace kiln {
 
@@ -13,11 +14,44 @@ struct CopyWalk {
   int64_t from_start = 0;
 };
 
-// Parameter `what`: dense (the same row-major order), transpose (perm), expand, tile, slice (axes, starts, steps; without starts
-// they are input 1), depth_to_space and space_to_depth (block, column_major).
+struct CopyParameters {
+  enum class What : uint8_t {
+    kDense,  // the same row-major order
+    kTranspose,
+    kExpand,
+    kTile,
+    kSlice,
+    kDepthToSpace,
+    kSpaceToDepth
+  };
+  static constexpr std::string_view kWhat[] = {"dense", "transpose",      "expand",        "tile",
+                                               "slice", "depth_to_space", "space_to_depth"};
+  What what = What::kDense;
+  Ints perm = {};                   // of a transpose
+  Ints axes = {}, steps = {};       // of a slice
+  std::optional<Ints> starts = {};  // of a slice; nothing: they are input 1
+  int64_t block = 1;                // of depth and space
+  bool column_major = false;        // likewise
+  bool late_starts() const { return what == What::kSlice && !starts; }
+  bool is_blocked() const { return what == What::kDepthToSpace || what == What::kSpaceToDepth; }
+  template <class V> void fields(V& v) {
+    v("what", what, kWhat);
+    if (what == What::kTranspose) v("perm", perm, 0, kMostAxis);
+    if (what == What::kSlice) {
+      v("axes", axes, 0, kMostAxis);
+      v("starts", starts);
+      v("steps", steps);
+    }
+    if (!is_blocked()) return;
+    v("block", block, 1, 1 << 15);
+    v("column_major", column_major);
+  }
+  void check() const;  // that the lists of a slice fit each other
+};
+
 class CopyRule {
  public:
-  explicit CopyRule(const Attributes& parameters);  // throws Error when they are not sound
+  explicit CopyRule(CopyParameters parameters) : p_(std::move(parameters)) {}
   enum class Walked {
     kYes,
     kNever,        // the tensors do not fit each other
@@ -25,8 +59,8 @@ class CopyRule {
   };
   Walked walk(const TensorView& in, const TensorView& out, CopyWalk& walk) const;
   // The starts of a slice are known only when it runs, from input 1.
-  bool late_starts() const { return late_starts_; }
-  size_t axes() const { return axes_.size(); }
+  bool late_starts() const { return p_.late_starts(); }
+  size_t axes() const { return p_.axes.size(); }
   // Elements from the source's start to the first one taken, for these starts; nothing when they do not suit the result.
   std::optional<int64_t> late_start(const TensorView& in, const TensorView& out,
                                     const TensorView& starts) const noexcept;
@@ -38,11 +72,7 @@ class CopyRule {
   Walked reorder(const TensorView& in, const TensorView& out, CopyWalk& w) const;
   bool block_view(Dims& dims, Dims& strides) const;
 
-  std::string what_;
-  Ints perm_, axes_, starts_, steps_;
-  bool late_starts_;
-  int64_t block_;
-  bool column_major_;
+  CopyParameters p_;
 };
 
 // One list of dimensions through which two tensors with the same row-major order of elements can both be walked, and the strides

@@ -187,8 +187,9 @@ class Device {
   // Ordered in the stream. Copies from and to staging memory run while the host goes on: it must stay as it is until they have run.
   virtual Status copy(Stream& stream, void* to, const void* from, size_t size, CopyKind kind) noexcept = 0;
   virtual Status fill(Stream& stream, void* to, std::byte value, size_t size) noexcept = 0;
-  // Whether kernels can follow an address that a program gives; else why not.
+  // Whether kernels can follow an address that a program gives, and whether the host can; else why not, with what to do about it.
   virtual Status check_address(const void* /*address*/) const noexcept { return kOkStatus; }
+  virtual Status check_host_address(const void* /*address*/) const noexcept { return kOkStatus; }
   // What the calling thread does from begin to end stands under that name in the time lines of tools that watch the device. Nested as
   // they are called; costs next to nothing where no tool does.
   virtual void begin_range(const char* /*name*/) noexcept {}

@@ -1,15 +1,16 @@
-// Parameters that kernels of several devices share. They come from files that nobody vouches for: reading checks them.
+// Parameters that kernels of several devices share.
 #pragma once
 #include <utility>
 
 #include "device/activation.h"
-#include "tensor/attributes.h"
+#include "device/parameter_fields.h"
 
 namespace kiln {
 
-// The readers throw Error(kMalformedPlan).
-
+// Throws Error(kMalformedPlan).
 int64_t read_integer(const Attributes& parameters, std::string_view name, int64_t least, int64_t most);
+
+inline constexpr int64_t kMostWindow = int64_t{1} << 30;  // of kernels, strides, padding
 
 // A window over rows and columns. Padding is as given, or such that the output has ceil(input / stride) elements.
 struct SlidingWindow {
@@ -20,8 +21,17 @@ struct SlidingWindow {
   bool fits(int axis, int64_t in, int64_t out) const;
   // Padding along `axis` for inputs and outputs of these sizes, which must fit.
   std::pair<int64_t, int64_t> pads(int axis, int64_t in, int64_t out) const;
+  template <class V> void fields(V& v) {
+    v("kernel", kernel, 1, kMostWindow);
+    v("strides", stride, 1, kMostWindow);
+    v("dilations", dilation, 1, kMostWindow);
+    v("pads_begin", begin, 0, kMostWindow);
+    v("pads_end", end, 0, kMostWindow);
+    v("padding", padding, kSameLower + 1);
+  }
 };
 void put_window(Attributes& to, const SlidingWindow& window);
+// Of parameters that hold more than the window.
 SlidingWindow read_sliding_window(const Attributes& parameters);
 
 // What happens to results before they are stored: activation(x + bias [+ residual]) [+ residual].
@@ -29,6 +39,12 @@ struct EpilogueParameters {
   Activation activation = Activation::kNone;
   float alpha = 0, beta = 0;
   bool residual_after = false;
+  template <class V> void fields(V& v) {
+    v("activation", activation, kActivationCount);
+    v("activation_alpha", alpha);
+    v("activation_beta", beta);
+    v("residual_after", residual_after);
+  }
 };
 void put_epilogue(Attributes& to, const EpilogueParameters& epilogue);
 EpilogueParameters read_epilogue(const Attributes& parameters);

@@ -243,6 +243,7 @@ std::unique_ptr<Graph> Graph::clone() const {
   auto copy = std::make_unique<Graph>();
   copy->name = name;
   copy->folded_growth = folded_growth;
+  copy->depth = depth;
   copy->names_ = names_;
   copy->node_names_ = node_names_;
   std::map<const Value*, Value*> values{{nullptr, nullptr}};

@@ -139,6 +139,9 @@ class Graph {
 
   std::string name = "main";
   int64_t folded_growth = 0;  // elements that folding of constants has added
+  // Regions around it; inferring the node that it belongs to sets it. Sizes that only running tells are named after values, and a value
+  // in a region may have the name of one outside.
+  int depth = 0;
   const std::vector<Value*>& inputs() const { return inputs_; }
   const std::vector<Value*>& outputs() const { return outputs_; }
   const std::list<std::unique_ptr<Node>>& nodes() const { return nodes_; }

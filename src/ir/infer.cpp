@@ -14,6 +14,14 @@ namespace {
 
 constexpr size_t kMaxKnownElements = 4096;
 
+// What sizes of this value are named after that only running tells: its name, and a mark for each region around it. No other value that
+// a graph sees has the same, whatever the names.
+std::string symbol_prefix(const Value& value, const Graph& graph) {
+  std::string prefix = value.name();
+  if (prefix.ends_with('\'') || prefix.ends_with('"')) prefix += '"';
+  return prefix.append(static_cast<size_t>(graph.depth), '\'');
+}
+
 std::string describe(const Node& node) { return "'" + node.name() + "' (" + node.op_name() + ")"; }
 
 InputInfo info_of(const Value* value) {
@@ -74,7 +82,8 @@ void set_region_input(Graph& region, size_t i, EdgeType type) {
   region.inputs()[i]->set_type(std::move(type));
 }
 
-void set_captures(const Node& node, Graph& region) {
+void enter(const Node& node, Graph& region) {
+  region.depth = node.graph().depth + 1;
   const auto captures = static_cast<size_t>(node.attributes.integer("captures", 0));
   require(captures <= region.inputs().size() && captures <= node.inputs().size(), Code::kInvalidGraph,
           "more captures than inputs");
@@ -86,7 +95,7 @@ void set_captures(const Node& node, Graph& region) {
 std::vector<EdgeType> infer_if(Node& node, const ShapeCall& call) {
   std::vector<EdgeType> types;
   for (auto& region : node.regions) {
-    set_captures(node, *region);
+    enter(node, *region);
     region->infer_types();
     if (region->outputs().size() != node.outputs().size())
       throw Error(Code::kInvalidGraph, "a branch returns " + std::to_string(region->outputs().size()) + " values");
@@ -118,8 +127,8 @@ void settle_states(Graph& body, size_t first_input, size_t first_output, size_t 
       } else {
         for (size_t d = 0; d < in.tensor.shape.size(); ++d)
           if (!(in.tensor.shape[d] == out.tensor.shape[d]))
-            in.tensor.shape[d] =
-                Dim::symbol(kRunTimeSymbol + body.inputs()[first_input + i]->name() + "." + std::to_string(d));
+            in.tensor.shape[d] = Dim::symbol(kRunTimeSymbol + symbol_prefix(*body.inputs()[first_input + i], body) +
+                                             ".state." + std::to_string(d));
       }
       body.inputs()[first_input + i]->set_type(in);
       changed = true;
@@ -139,7 +148,7 @@ std::vector<EdgeType> infer_loop(Node& node, const ShapeCall& call) {
   set_region_input(body, 0, counter);
   set_region_input(body, 1, flag);
   for (size_t i = 0; i < states; ++i) set_region_input(body, 2 + i, node.inputs()[2 + i]->type());
-  set_captures(node, body);
+  enter(node, body);
   require(body.outputs().size() >= 1 + states, Code::kInvalidGraph, "the body returns too few values");
   settle_states(body, 2, 1, states);
   std::vector<EdgeType> types;
@@ -175,7 +184,7 @@ std::vector<EdgeType> infer_scan(Node& node, const ShapeCall& call) {
     }
     set_region_input(body, states + i, type);
   }
-  set_captures(node, body);
+  enter(node, body);
   settle_states(body, 0, 0, states);
   std::vector<EdgeType> types;
   for (size_t i = 0; i < node.outputs().size(); ++i) {
@@ -200,7 +209,7 @@ EdgeType apply_post_ops(const Node& node, EdgeType type) {
       }
       infos.push_back(info);
     }
-    ShapeCall call(*post.op, post.attributes, infos, node.output()->name(), 1);
+    ShapeCall call(*post.op, post.attributes, infos, symbol_prefix(*node.output(), node.graph()), 1);
     type = post.op->infer(call).at(0);
   }
   return type;
@@ -280,7 +289,8 @@ void Graph::infer(Node& node) {
   check_work();
   std::vector<InputInfo> infos;
   for (int i = 0; i < node.base_inputs_; ++i) infos.push_back(info_of(nth(node.inputs_, i)));
-  ShapeCall call(node.op(), node.attributes, infos, node.outputs_.empty() ? node.name_ : node.outputs_[0]->name_,
+  ShapeCall call(node.op(), node.attributes, infos,
+                 node.outputs_.empty() ? node.name_ : symbol_prefix(*node.outputs_[0], *this),
                  static_cast<int>(node.outputs_.size()));
   try {
     std::vector<EdgeType> types;

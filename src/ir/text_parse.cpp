@@ -216,6 +216,7 @@ class Parser {
     if (!take_word("graph")) fail("'graph' is missing");
     auto graph = std::make_unique<Graph>();
     graph->name = plain_or_quoted();
+    graph->depth = depth_ - 1;
     Scope scope;
     expect('(');
     if (!take(')')) {

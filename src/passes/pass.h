@@ -70,6 +70,8 @@ Pass fuse();
 // Products of quantized tensors become products of integers with post-operations, and what only moves or chooses elements does so with
 // integers. The log says which products stay wide, and why.
 Pass quantize();
+// Dequantized constants become constants: behind quantize(), those that no product of integers reads.
+Pass dequantize_constants();
 // For targets whose kernels compute in float32: what computes on float16 and bfloat16 does so between casts, which round as the
 // types say, and constants are dequantized.
 Pass compute_in_float32();

@@ -104,6 +104,13 @@ Pass quantize() {
           }};
 }
 
+Pass dequantize_constants() {
+  return {"dequantize", [](Graph& graph, PassContext& context) {
+            apply_rules(graph, {&fold_dequantized}, context);
+            apply_rules(graph, canonical_rules(), context);
+          }};
+}
+
 Pass compute_in(DType type) {
   return {"precision", [type](Graph& graph, PassContext& context) {
             fuse_patterns(graph, context);

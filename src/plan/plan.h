@@ -14,7 +14,7 @@
 
 namespace kiln::plan {
 
-inline constexpr uint32_t kFormatVersion = 3;
+inline constexpr uint32_t kFormatVersion = 4;
 inline constexpr int64_t kAlignment = 64;  // of every tensor and section, in bytes
 
 // Number is stored: append only.
@@ -147,6 +147,8 @@ struct Plan {
   std::string build_info;                // JSON text: options, timings; for people
   std::vector<Watch> watches;
   bool shows_results = false;  // every result of the main program may be shown
+  // The step works on the host's memory, beside a device that has its own.
+  bool on_host(const StepInfo& step) const { return device_memory && step.device != device; }
 };
 
 // Serialises. The same plan gives the same bytes.

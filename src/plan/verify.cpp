@@ -242,8 +242,7 @@ class Verifier {
       check_step(v.step.name == s.name && v.step.outputs == s.outputs && v.step.waits == s.waits &&
                      v.step.workspace_offset == s.workspace_offset && v.step.workspace_size == s.workspace_size,
                  i, "it has other results or memory in some profiles");
-      check_step((v.step.device == plan_.device) == (s.device == plan_.device) || !plan_.device_memory, i,
-                 "it is on another side in some profiles");
+      check_step(plan_.on_host(v.step) == plan_.on_host(s), i, "it is on another side in some profiles");
       for (uint32_t p : v.profiles)
         check_step(p < plan_.profiles.size() && profiles.insert(p).second, i,
                    "it names a profile that does not exist, or twice");
@@ -271,7 +270,7 @@ class Verifier {
     }
     check_step(!s.bodies.empty() || s.is_transfer() || is_named(s.device), i,
                "it runs on a device that the engine does not name");
-    const uint64_t arena = plan_.device_memory && s.device != plan_.device ? plan_.host_arena_size : plan_.arena_size;
+    const uint64_t arena = plan_.on_host(s) ? plan_.host_arena_size : plan_.arena_size;
     check_step(s.workspace_offset <= arena && s.workspace_size <= arena - s.workspace_offset, i,
                "its workspace lies outside the arena");
     check_step(plan_.device_memory || !s.is_transfer(), i, "it copies to a device that has no memory of its own");
@@ -298,7 +297,7 @@ class Verifier {
       return std::all_of(list.begin(), list.end(), [&](int32_t t) { return t < 0 || on_host(t) == host; });
     };
     if (!s.is_transfer()) {
-      const bool host = s.device != plan_.device;
+      const bool host = plan_.on_host(s);
       check_step(all_on(s.inputs, host) && all_on(s.outputs, host), i, "it works on memory that is not its device's");
       return;
     }
@@ -365,8 +364,7 @@ class Verifier {
     for (const TensorInfo& t : plan_.programs[of].tensors)
       if (t.storage == arena) span.add(t.offset, t.size);
     for (const StepInfo& s : plan_.programs[of].steps) {
-      const bool on_host = plan_.device_memory && s.device != plan_.device;
-      if (on_host == (arena == Storage::kHostArena)) span.add(s.workspace_offset, s.workspace_size);
+      if (plan_.on_host(s) == (arena == Storage::kHostArena)) span.add(s.workspace_offset, s.workspace_size);
       for (uint32_t body : s.bodies)
         if (known[body].end > 0) span.add(known[body].begin, known[body].end - known[body].begin);
     }

@@ -128,11 +128,15 @@ Status Context::set_input_value(int32_t tensor, Datum value) noexcept {
 Status Context::set_address(int32_t tensor, void* address) noexcept {
   const plan::TensorInfo& info = engine_->main().tensors[static_cast<size_t>(tensor)];
   const bool is_new = address && address != runner_.address(tensor);
-  if (is_new && !info.on_host && info.storage != plan::Storage::kSlot)
-    if (const Status status = engine_->device().check_address(address); !status.ok()) {
-      message_ = "tensor '" + info.name + "': " + status.detail;
+  if (is_new && info.storage != plan::Storage::kSlot) {
+    const Device& device = engine_->device();
+    const Status status = info.on_host ? device.check_host_address(address) : device.check_address(address);
+    if (!status.ok()) {
+      message_ =
+          "tensor '" + info.name + "'" + (info.on_host ? ", which the host reads or writes: " : ": ") + status.detail;
       return {status.code, text_ = message_.c_str()};
     }
+  }
   runner_.set_address(tensor, address);
   return kOkStatus;
 }

@@ -94,14 +94,13 @@ std::shared_ptr<const Executable> Engine::load_step(const plan::StepInfo& step) 
   try {
     const GeneratedKernel* code = step.code >= 0 ? &nth(plan_.kernels, step.code) : nullptr;
     made = devices_.at(step.device)->load({step.kernel, step.parameters, code});
+    if (!made)
+      throw Error(Code::kMalformedPlan, "the device '" + step.device + "' has no kernel '" + step.kernel + "'");
+    return made;
   } catch (Error& e) {
-    e.add_node("'" + step.name + "'");
+    e.add_node("'" + step.name + "' (" + step.kernel + ")");
     throw;
   }
-  if (!made)
-    throw Error(Code::kMalformedPlan, "the device '" + step.device + "' has no kernel '" + step.kernel + "'")
-        .node("'" + step.name + "'");
-  return made;
 }
 
 void Engine::load_executables() {
@@ -164,9 +163,8 @@ void* Engine::constant(const plan::TensorInfo& info) const {
 }
 
 const plan::StepInfo* Engine::capture_blocker() const {
-  if (!plan_.device_memory) return nullptr;
   for (const plan::StepInfo& step : main().steps)
-    if (step.waits || step.device != plan_.device) return &step;
+    if (step.waits || plan_.on_host(step)) return &step;
   return nullptr;
 }
 

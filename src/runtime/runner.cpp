@@ -423,13 +423,9 @@ void Runner::refresh_views(StepState& step, const plan::StepInfo& info) {
   };
   fill(step.inputs, info.inputs);
   fill(step.outputs, info.outputs);
-  std::byte* const arena = on_host(info) ? host_arena_ : arena_;
+  std::byte* const arena = engine_.plan().on_host(info) ? host_arena_ : arena_;
   step.call = {step.inputs, step.outputs, arena ? arena + info.workspace_offset : nullptr,
                arena ? static_cast<size_t>(info.workspace_size) : 0};
-}
-
-bool Runner::on_host(const plan::StepInfo& info) const {
-  return engine_.plan().device_memory && info.device != engine_.plan().device;
 }
 
 bool Runner::on_host(const plan::TensorInfo& info) const {
@@ -553,7 +549,7 @@ Status Runner::reserve_workspace(StepState& step, const plan::StepInfo& info) {
   const size_t wanted = step.kernel->workspace(step.call);
   if (wanted == kNoWorkspace) return kOkStatus;  // prepare says what does not fit
   // Steps whose sizes only running tells work on the host, as do those of another device.
-  const bool by_host = engine_.plan().device_memory && (step.late || on_host(info));
+  const bool by_host = engine_.plan().device_memory && (step.late || engine_.plan().on_host(info));
   Allocator& scratch = by_host ? engine_.device().staging() : scratch_ ? *scratch_ : engine_.device().allocator();
   if (wanted > info.workspace_size && !step.workspace.reserve(scratch, wanted)) {
     step.workspace_text = "the allocator refused a workspace of " + std::to_string(wanted) + " bytes";

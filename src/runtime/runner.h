@@ -118,7 +118,6 @@ class Runner {
     for (int symbol : engine_.dims().late_symbols()) nth(symbols_, symbol).reset();
   }
   void refresh_views(StepState& step, const plan::StepInfo& info);
-  bool on_host(const plan::StepInfo& info) const;
   bool on_host(const plan::TensorInfo& info) const;
   Status measure_transfer(StepState& step, const plan::StepInfo& info) noexcept;
   Status run_step(size_t index, Stream& stream) noexcept;

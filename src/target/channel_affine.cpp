@@ -4,9 +4,9 @@
 #include <algorithm>
 #include <cmath>
 
+#include "device/pointwise_parameters.h"
 #include "ops/expr.h"
 #include "target/checks.h"
-#include "tensor/scalar_codec.h"
 
 namespace kiln {
 namespace {
@@ -43,7 +43,7 @@ void emit_channel_affine(const Problem& p, Emitted& e) {
   }
   e.inputs = {0, Emitted::from_constant(0), Emitted::from_constant(1)};
   e.constants = {std::move(factor), std::move(shift)};
-  put_program(e.parameters, "program", multiply_add(p.input(0).dtype));
+  put_parameters(e.parameters, PointwiseParameters{multiply_add(p.input(0).dtype)});
 }
 
 }  // namespace kiln

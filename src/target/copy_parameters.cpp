@@ -9,12 +9,14 @@
 namespace kiln {
 namespace {
 
+using What = CopyParameters::What;
+
 constexpr std::string_view kOps[] = {"Reshape",   "Squeeze", "Unsqueeze", "Flatten", "Identity",     "Reformat",
                                      "Transpose", "Expand",  "Tile",      "Slice",   "DepthToSpace", "SpaceToDepth"};
 constexpr std::string_view kDense[] = {"Reshape", "Squeeze", "Unsqueeze", "Flatten", "Identity", "Reformat"};
 
 // Parameters of the kernel, or why there are none.
-Refusal slice_parameters(const Problem& p, Attributes& to) {
+Refusal slice_parameters(const Problem& p, CopyParameters& to) {
   const Argument& given_starts = p.input(1);
   const auto starts = known_ints(p, 1);
   if (!starts && (!given_starts.is_static || given_starts.opt.size() != 1))
@@ -33,9 +35,9 @@ Refusal slice_parameters(const Problem& p, Attributes& to) {
     if (!given || given->size() != count) return refuse("the steps of the slice are known only at run time");
     steps = *given;
   }
-  to.set("axes", axes);
-  if (starts) to.set("starts", *starts);
-  to.set("steps", steps);
+  to.axes = std::move(axes);
+  to.starts = starts;
+  to.steps = std::move(steps);
   return accept();
 }
 
@@ -43,33 +45,33 @@ Refusal slice_parameters(const Problem& p, Attributes& to) {
 
 std::vector<std::string_view> copy_ops() { return {std::begin(kOps), std::end(kOps)}; }
 
-Refusal copy_parameters(const Problem& p, Attributes& to) {
+Refusal copy_parameters(const Problem& p, CopyParameters& to) {
   if (Refusal r = needs_plain(p); r.refused()) return r;
   const std::string& op = p.op();
   if (std::find(std::begin(kDense), std::end(kDense), op) != std::end(kDense)) {
     if (p.outputs.size() > 1) return refuse("it has more than one result");
     if (!passes::is_told(*p.node)) return refuse("only running tells the shape");
     const bool identity = op == "Identity" || op == "Reformat";
-    to.set("what", std::string(identity ? "expand" : "dense"));
+    to.what = identity ? What::kExpand : What::kDense;
   } else if (op == "Transpose") {
     const int64_t n = rank(p.input(0));
     Ints perm = p.attributes().ints("perm", {});
     if (!p.attributes().has("perm"))
       for (int64_t i = n; i-- > 0;) perm.push_back(i);
     for (int64_t& a : perm) a = normalize_axis(a, n);
-    to.set("what", std::string("transpose"));
-    to.set("perm", perm);
+    to.what = What::kTranspose;
+    to.perm = std::move(perm);
   } else if (op == "Expand") {
-    to.set("what", std::string("expand"));
+    to.what = What::kExpand;
   } else if (op == "Tile") {
-    to.set("what", std::string("tile"));
+    to.what = What::kTile;
   } else if (op == "Slice") {
-    to.set("what", std::string("slice"));
+    to.what = What::kSlice;
     return slice_parameters(p, to);
   } else {
-    to.set("what", std::string(op == "DepthToSpace" ? "depth_to_space" : "space_to_depth"));
-    to.set("block", p.attributes().integer("blocksize"));
-    to.set("column_major", int64_t{p.attributes().text("mode", "DCR") == "CRD"});
+    to.what = op == "DepthToSpace" ? What::kDepthToSpace : What::kSpaceToDepth;
+    to.block = p.attributes().integer("blocksize");
+    to.column_major = p.attributes().text("mode", "DCR") == "CRD";
   }
   return accept();
 }

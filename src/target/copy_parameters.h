@@ -1,12 +1,13 @@
 // Operators that place each element of one input somewhere in the result, as parameters of kernels "copy".
 #pragma once
+#include "device/copy_rule.h"
 #include "target/target.h"
 
 namespace kiln {
 
 // The operators that it is for.
 std::vector<std::string_view> copy_ops();
-// Those of CopyRule, or why there are none.
-Refusal copy_parameters(const Problem& problem, Attributes& to);
+// The parameters, or why there are none.
+Refusal copy_parameters(const Problem& problem, CopyParameters& to);
 
 }  // namespace kiln

@@ -6,7 +6,9 @@
 
 namespace kiln {
 
-std::optional<Ints> pads_before(const Problem& p) {
+Padding padding_of(const Problem& p) { return word_among<Padding>(kPaddings, p.attributes().text("mode", "constant")); }
+
+std::optional<PadParameters> pad_parameters(const Problem& p) {
   const auto pads = known_ints(p, 1);
   if (!pads) return std::nullopt;
   Ints before(static_cast<size_t>(rank(p.input(0))), 0), axes;
@@ -18,7 +20,7 @@ std::optional<Ints> pads_before(const Problem& p) {
     for (int64_t i = 0; i < rank(p.input(0)); ++i) axes.push_back(i);
   }
   for (size_t i = 0; i < axes.size(); ++i) nth(before, axes[i]) = (*pads)[i];
-  return before;
+  return PadParameters{.mode = padding_of(p), .before = std::move(before)};
 }
 
 }  // namespace kiln

@@ -2,11 +2,13 @@
 #pragma once
 #include <optional>
 
+#include "device/movement_parameters.h"
 #include "target/target.h"
 
 namespace kiln {
 
-// Elements before each axis; nothing when only running can tell.
-std::optional<Ints> pads_before(const Problem& problem);
+// Nothing when only running can tell.
+std::optional<PadParameters> pad_parameters(const Problem& problem);
+Padding padding_of(const Problem& problem);
 
 }  // namespace kiln

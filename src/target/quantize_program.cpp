@@ -3,9 +3,9 @@
 
 #include <cmath>
 
+#include "device/pointwise_parameters.h"
 #include "ops/expr.h"
 #include "target/checks.h"
-#include "tensor/scalar_codec.h"
 
 namespace kiln {
 namespace {
@@ -108,7 +108,7 @@ void emit_quantize(const Problem& p, Emitted& e) {
     }
   }
   e.strided_output = true;
-  put_program(e.parameters, "program", program(p));
+  put_parameters(e.parameters, PointwiseParameters{program(p)});
 }
 
 }  // namespace kiln

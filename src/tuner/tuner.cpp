@@ -2,7 +2,6 @@
 #include "tuner/tuner.h"
 
 #include <algorithm>
-#include <chrono>
 #include <future>
 #include <thread>
 
@@ -11,6 +10,7 @@
 #include "base/work.h"
 #include "device/workspace.h"
 #include "target/step_call.h"
+#include "tuner/clock.h"
 
 namespace kiln {
 namespace {
@@ -22,18 +22,6 @@ constexpr int64_t kPackedAtOnce = 256ll << 20;  // bytes of weights that are pac
 
 // Times the best: what other sizes have stays, since another kernel has packed weights of its own.
 constexpr double kWorthChanging = 1.05;
-
-class Clock {
- public:
-  explicit Clock(double& sum) : sum_(sum) {}
-  ~Clock() { sum_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count(); }
-  Clock(const Clock&) = delete;
-  Clock& operator=(const Clock&) = delete;
-
- private:
-  double& sum_;
-  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
-};
 
 // How many candidates' weights are packed at the same time.
 size_t emitted_at_once(const Problem& problem) {

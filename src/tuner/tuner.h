@@ -60,6 +60,9 @@ class Tuner {
   // Equal problems are measured once. Weights may differ: they are packed per problem. `earlier`: choices for the same nodes at
   // other sizes; of what was measured then only the candidates that came near the best are tried.
   std::vector<Choice> choose(const std::vector<Problem>& problems, const std::vector<Choice>* earlier = nullptr);
+  // Looks again at choices that were made for each step alone: candidates that are nearly as fast there are timed between the kernels
+  // that run before and behind them, on devices with memory of their own. `steps`: places in `problems`, in the order in which they run.
+  void settle(const std::vector<Problem>& problems, const std::vector<size_t>& steps, std::vector<Choice>& choices);
   int threads() const;  // that a kernel may use
   // Whether any tactic takes the problem; the last resort is none.
   bool accepts(const Problem& problem) const { return first_accepting(problem).tactic; }
@@ -80,6 +83,13 @@ class Tuner {
     bool cannot_win(double least) const;       // whatever its own time, when another counts so much
   };
   using Candidates = std::vector<Candidate>;
+  struct Step {
+    const Problem* problem = nullptr;  // null: there is none
+    const Choice* choice = nullptr;
+  };
+  struct Neighbours {
+    Step before, behind;
+  };
   bool is_allowed(const Tactic& tactic, const Problem& problem) const;
   Candidates candidates(const Problem& problem) const;
   bool spent() const { return spent_seconds_ > options_.budget_seconds || (options_.enough && options_.enough()); }
@@ -93,9 +103,15 @@ class Tuner {
   std::vector<std::optional<double>> times(const Problem& problem, const Candidates& list);
   std::optional<double> timed(const Problem& problem, const Candidate& candidate, const Emitted& emitted, double least);
   Choice choose_one(const Problem& problem, const Choice* earlier);
+  Candidates rivals(const Problem& problem, const Choice& choice) const;
+  bool settle_one(const Problem& problem, Choice& choice, const Neighbours& around);
+  Candidate settled(const Problem& problem, const Candidates& list, const Neighbours& around);
+  std::vector<std::optional<double>> times_between(const Problem& problem, const Candidates& list,
+                                                   const Neighbours& around, const Hash128& key);
   const Target& target_;
   TunerOptions options_;
   std::map<Hash128, Choice> known_;
+  std::map<Hash128, Candidate> settled_;  // by step and neighbours
   double spent_seconds_ = 0;
   Noise noise_;
 };

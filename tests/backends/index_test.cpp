@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "backends/harness.h"
+#include "device/axis_parameters.h"
 
 namespace kiln::testing {
 namespace {
@@ -133,20 +134,25 @@ TEST(IndexedElements, IndicesOutsideAreErrors) {
   std::vector<Tensor> out{Tensor::allocate(DType::kF32, {2})};
   const Tensor data = Tensor::of<float>({2}, {1, 2}), two = Tensor::of<int64_t>({2}, {0, 2});
   const Tensor tuples = two.reshaped({2, 1});
-  const Attributes axis{{"axis", int64_t{0}}, {"reduction", std::string("none")}};
-  EXPECT_EQ(launch_kernel("gather_elements", axis, {data, two}, out).code, Code::kInvalidArgument);
-  EXPECT_EQ(launch_kernel("gather_nd", {{"batch_axes", int64_t{0}}}, {data, tuples}, out).code, Code::kInvalidArgument);
-  EXPECT_EQ(launch_kernel("scatter_elements", axis, {data, two, data}, out).code, Code::kInvalidArgument);
-  EXPECT_EQ(launch_kernel("scatter_nd", axis, {data, tuples, data}, out).code, Code::kInvalidArgument);
+  const auto code = [&](const char* kernel, const auto& parameters, const std::vector<Tensor>& inputs) {
+    return launch_kernel(kernel, to_parameters(parameters), inputs, out).code;
+  };
+  EXPECT_EQ(code("gather_elements", AxisParameters{}, {data, two}), Code::kInvalidArgument);
+  EXPECT_EQ(code("gather_nd", GatherNdParameters{}, {data, tuples}), Code::kInvalidArgument);
+  EXPECT_EQ(code("scatter_elements", ScatterElementsParameters{}, {data, two, data}), Code::kInvalidArgument);
+  EXPECT_EQ(code("scatter_nd", ScatterNdParameters{}, {data, tuples, data}), Code::kInvalidArgument);
 }
 
 TEST(IndexedElements, ParametersOfAnybodyAreChecked) {
   std::vector<Tensor> out{Tensor::allocate(DType::kF32, {2})};
   const Tensor data = Tensor::of<float>({2}, {1, 2}), two = Tensor::of<int64_t>({2}, {0, 1});
-  for (int64_t axis : {int64_t{-1}, int64_t{1}, int64_t{1} << 40})
-    EXPECT_FALSE(launch_kernel("gather_elements", {{"axis", axis}}, {data, two}, out).ok());
-  for (int64_t axes : {int64_t{-1}, int64_t{2}, int64_t{1} << 40})
-    EXPECT_FALSE(launch_kernel("gather_nd", {{"batch_axes", axes}}, {data, two.reshaped({2, 1})}, out).ok());
+  const std::vector<Tensor> pairs{data, two}, tuples{data, two.reshaped({2, 1})};
+  for (int64_t axis : {int64_t{-1}, int64_t{1} << 40}) {
+    EXPECT_THROW((void)launch_kernel("gather_elements", {{"axis", axis}}, pairs, out), Error) << axis;
+    EXPECT_THROW((void)launch_kernel("gather_nd", {{"batch_axes", axis}}, tuples, out), Error) << axis;
+  }
+  EXPECT_FALSE(launch_kernel("gather_elements", {{"axis", int64_t{1}}}, pairs, out).ok());
+  EXPECT_FALSE(launch_kernel("gather_nd", {{"batch_axes", int64_t{2}}}, tuples, out).ok());
   EXPECT_FALSE(launch_kernel("gather_nd", {{"batch_axes", int64_t{0}}}, {data, two.reshaped({1, 2})}, out).ok());
   EXPECT_THROW((void)launch_kernel("scatter_nd", {{"reduction", std::string("xor")}}, {data, two, data}, out), Error);
 }

@@ -116,7 +116,9 @@ TEST(RecurrentSteps, LengthsThatCannotBe) {
   const Layer l{"RNN", 1, 4, 8, 3, 2, "forward", 0, true, true};
   const Attributes p{{"cell", int64_t{2}},   {"directions", int64_t{1}}, {"reverse", int64_t{0}},
                      {"hidden", int64_t{8}}, {"input", int64_t{4}},      {"batch_first", int64_t{0}},
-                     {"kinds", Ints{9}},     {"alphas", Floats{0}},      {"betas", Floats{0}}};
+                     {"linear", int64_t{0}}, {"coupled", int64_t{0}},    {"packs", int64_t{0}},
+                     {"clip", 0.0},          {"kinds", Ints{9}},         {"alphas", Floats{0}},
+                     {"betas", Floats{0}}};
   std::vector<Tensor> out{Tensor::allocate(DType::kF32, {3, 1, 2, 8})};
   const Tensor x = Tensor::allocate(DType::kF32, {3, 2, 4}), small = Tensor::allocate(DType::kF32, {1, 5});
   EXPECT_EQ(launch_kernel("recurrent_any", p, {x, small, lengths(l), Tensor(), Tensor(), Tensor()}, out).code,

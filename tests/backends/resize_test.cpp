@@ -157,9 +157,11 @@ TEST(Resize, ParametersOfAnybodyAreChecked) {
                  {"coordinates", std::string("half_pixel")},
                  {"cubic_a", -0.75},
                  {"antialias", int64_t{1}},
+                 {"exclude_outside", int64_t{0}},
                  {"outside", 0.0},
                  {"axes", Ints{1}},
-                 {"scales", Floats{2}}};
+                 {"scales", Floats{2}},
+                 {"roi", Floats{}}};
     p.set(key, std::move(value));
     std::vector<Tensor> out{Tensor::allocate(DType::kF32, {2, 6})};
     try {

@@ -166,8 +166,10 @@ void expect_no_workspace(const char* kernel, const Attributes& parameters, std::
 
 TEST(DimFacts, KernelsHaveNoWorkspaceForOperandsThatDoNotFit) {
   expect_no_workspace("top_k", {{"axis", int64_t{3}}, {"largest", int64_t{1}}}, {{4, 4}, {1}}, {{4, 1}});
-  expect_no_workspace("attention", {{"q_heads", int64_t{0}}, {"kv_heads", int64_t{0}}, {"causal", int64_t{0}}},
-                      {{1, 2, 3, 8}, {1, 2, 5, 8}, {1, 2, 6, 8}, {}}, {{1, 2, 3, 8}});
+  expect_no_workspace(
+      "attention",
+      {{"q_heads", int64_t{0}}, {"kv_heads", int64_t{0}}, {"causal", int64_t{0}}, {"mask_period", int64_t{0}}},
+      {{1, 2, 3, 8}, {1, 2, 5, 8}, {1, 2, 6, 8}, {}}, {{1, 2, 3, 8}});
   expect_no_workspace("dft",
                       {{"axis", int64_t{7}}, {"length", int64_t{0}}, {"inverse", int64_t{0}}, {"onesided", int64_t{0}}},
                       {{2, 4, 1}}, {{2, 4, 2}});

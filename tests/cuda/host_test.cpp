@@ -190,6 +190,7 @@ TEST(CudaHost, KernelsCheckTheirParameters) {
   EXPECT_THROW(make_kernel(gpu, "conv_depthwise", conv), Error);  // the window is one that tiles are not made for
   conv.set("stages", int64_t{2});
   conv.set("buffers", int64_t{2});
+  conv.set("apart", int64_t{0});
   EXPECT_NE(make_kernel(gpu, "conv_stream", conv), nullptr);
   conv.set("stages", int64_t{12});
   EXPECT_THROW(make_kernel(gpu, "conv_stream", conv), Error);

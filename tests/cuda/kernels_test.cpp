@@ -36,6 +36,24 @@ TEST(CudaConv, KernelsStridesDilationsPadding) {
   }
 }
 
+// Tiles of eight pixels in a row: images that are no multiple of them, of which a tile holds several, windows that reach far.
+TEST(CudaConv, WindowsInOneBox) {
+  for (DType type : {DType::kF16, DType::kBF16})
+    for (const auto& [dims, taps, pad, dilation] : {std::tuple{Dims{5, 192, 7, 7}, 3, 1, 1},
+                                                    {Dims{1, 130, 17, 9}, 3, 1, 1},
+                                                    {Dims{2, 64, 8, 24}, 5, 2, 1},
+                                                    {Dims{3, 64, 20, 1}, 3, 1, 1},
+                                                    {Dims{2, 128, 19, 21}, 3, 4, 4},
+                                                    {Dims{1, 8, 30, 30}, 9, 4, 1}}) {
+      const Attributes attributes{{"pads", Ints(4, pad)}, {"dilations", Ints(2, dilation)}};
+      EXPECT_TRUE(check(conv(dims, {136, dims[1], taps, taps}, type, attributes)).count("conv_window"));
+    }
+  for (const Attributes& attributes :
+       {Attributes{{"strides", Ints{2, 2}}}, Attributes{{"dilations", Ints{200, 200}}, {"pads", Ints(4, 200)}}})
+    EXPECT_FALSE(check(conv({1, 64, 12, 12}, {64, 64, 3, 3}, DType::kF16, attributes)).count("conv_window"));
+  EXPECT_FALSE(check(conv({1, 64, 12, 12}, {64, 64, 1, 1}, DType::kF16, {})).count("conv_window"));
+}
+
 TEST(CudaConv, OddChannelsAndTheFirstLayer) {
   for (DType type : kFloats) {
     check(conv({1, 3, 23, 19}, {64, 3, 7, 7}, type, {{"strides", Ints{2, 2}}, {"pads", Ints{3, 3, 3, 3}}}));

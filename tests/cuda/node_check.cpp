@@ -192,6 +192,7 @@ BuiltNode::BuiltNode(const NodeCase& c) {
     }
     node->add_post_op(op, own);
   }
+  graph_.infer(*node);
   std::vector<ir::Value*> results = node->outputs();
   graph_.set_outputs(results);
   problem_.node = node;

@@ -68,5 +68,46 @@ TEST(CudaPipeline, TransposedConvolutionsAreConvolutions) {
   EXPECT_EQ(operators_after(transposed("3,3", "dilations=[9,9]"), DType::kF32), "ConvTranspose");
 }
 
+TEST(CudaPipeline, QuantizedNetworksAreProductsOfIntegers) {
+  const std::string text = R"(graph main(%x: float32[n,16,8,8]) {
+  %s = constant float32[]:{0.05}
+  %z = constant uint8[]:{3}
+  %w = random int8[8,16,1,1] seed 1
+  %t = constant float32[]:{0.01}
+  %o = constant int8[]:{0}
+  %v = random int8[512,10] seed 2
+  %a = QuantizeLinear(%x, %s, %z)
+  %b = DequantizeLinear(%a, %s, %z)
+  %k = DequantizeLinear(%w, %t, %o)
+  %c = Conv(%b, %k)
+  %d = Relu(%c)
+  %e = QuantizeLinear(%d, %s, %z)
+  %f = DequantizeLinear(%e, %s, %z)
+  %g = Flatten(%f)
+  %m = DequantizeLinear(%v, %t, %o)
+  %h = MatMul(%g, %m)
+  return %h
+}
+)";
+  for (DType type : {DType::kF32, DType::kF16}) {
+    const std::string operators = operators_after(text, type);
+    EXPECT_EQ(operators, "Quantize ConvInteger+Cast+Mul+Relu+Quantize Reshape MatMulInteger+Cast+Mul");
+  }
+}
+
+// Constants that no product of integers reads are no work of a run.
+TEST(CudaPipeline, DequantizedConstantsAreConstants) {
+  EXPECT_EQ(operators_after(R"(graph main(%x: float32[n,16]) {
+  %w = random int8[16,8] seed 3
+  %s = constant float32[]:{0.5}
+  %d = DequantizeLinear(%w, %s)
+  %y = MatMul(%x, %d)
+  return %y
+}
+)",
+                            DType::kF32),
+            "MatMul");
+}
+
 }  // namespace
 }  // namespace kiln::cuda

@@ -93,13 +93,17 @@ TEST(CudaSqueeze, ParametersAreChecked) {
     if (t->name == "squeeze_excite") tactic = t;
   ASSERT_NE(tactic, nullptr);
   const auto with = [&](const char* parameter, int64_t value, int compute = 90) {
-    Emitted e = tactic->emit(node.problem(), {{"blocks", int64_t{2}}, {"keep", int64_t{1}}});
+    Emitted e = tactic->emit(node.problem(), {{"blocks", int64_t{2}}, {"keep", int64_t{1}}, {"threads", int64_t{512}}});
     e.parameters.set(parameter, value);
     return prepare_without_gpu(node, e, compute);
   };
   EXPECT_TRUE(with("blocks", 4).ok());
   EXPECT_EQ(with("hidden", 9).code, Code::kShapeMismatch);
-  EXPECT_THROW((void)with("keep", 2), Error);
+  EXPECT_TRUE(with("keep", 2).ok());
+  EXPECT_TRUE(with("threads", 256).ok());
+  EXPECT_THROW((void)with("keep", 3), Error);
+  EXPECT_THROW((void)with("threads", 300), Error);
+  EXPECT_THROW((void)with("keep", 2, 75), Error);
   EXPECT_THROW((void)with("blocks", 3), Error);
   EXPECT_THROW((void)with("blocks", 16), Error);
   EXPECT_THROW((void)with("excite", 99), Error);

@@ -1,6 +1,8 @@
 // Convolutions and products of many rows on NVIDIA GPUs: more tiles than multiprocessors, with all that can follow, against the reference.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "cuda/cases.h"
 
 namespace kiln::cuda::testing {
@@ -9,6 +11,11 @@ namespace {
 constexpr DType kHalves[] = {DType::kF16, DType::kBF16};
 
 bool takes(const NodeCase& c) { return check(c).count("conv_stream") == 1; }
+
+const Tactic& conv_stream_tactic() {
+  const TacticList& list = target().tactics();
+  return **std::find_if(list.all().begin(), list.all().end(), [](const Tactic* t) { return t->name == "conv_stream"; });
+}
 
 TEST(CudaStream, ConvolutionsOfManyPixels) {
   for (DType type : kHalves) {
@@ -46,6 +53,38 @@ TEST(CudaStream, Products) {
     c.post = {post("Add", {-1, 0}), post("Add", {-1, 1})};
     EXPECT_TRUE(takes(c));
   }
+}
+
+// How many configurations leave the activation to further warps.
+int64_t count_apart(const NodeCase& c) {
+  const BuiltNode node(c);
+  const std::vector<Config> configs = conv_stream_tactic().configurations(node.problem());
+  return std::count_if(configs.begin(), configs.end(),
+                       [](const Config& config) { return config.integer("apart") != 0; });
+}
+
+// Large tiles of many terms, several for each block: their activation is done while the next tile is multiplied.
+TEST(CudaStream, ActivationsApart) {
+  for (DType type : kHalves)
+    for (const char* op : {"Gelu", "Swish"}) {
+      NodeCase c{.op = "MatMul", .inputs = {plain({8800, 520}, type), constant({520, 504}, type)}};
+      c.extra = {constant({504}, type)};
+      c.post = {post("Add", {-1, 0}), post(op, {-1})};
+      EXPECT_EQ(count_apart(c), 2);
+      EXPECT_TRUE(takes(c));
+    }
+}
+
+TEST(CudaStream, OtherActivationsStay) {
+  NodeCase c{.op = "MatMul", .inputs = {plain({8800, 520}, DType::kF16), constant({520, 504}, DType::kF16)}};
+  c.post = {post("Relu", {-1})};
+  EXPECT_EQ(count_apart(c), 0);
+  c.extra = {plain({8800, 504}, DType::kF16)};
+  c.post = {post("Add", {-1, 0}), post("Gelu", {-1})};
+  EXPECT_EQ(count_apart(c), 0);
+  NodeCase few{.op = "MatMul", .inputs = {plain({8700, 200}, DType::kF16), constant({200, 504}, DType::kF16)}};
+  few.post = {post("Gelu", {-1})};
+  EXPECT_EQ(count_apart(few), 0);
 }
 
 TEST(CudaStream, RefusesWithAReason) {

@@ -119,6 +119,55 @@ TEST_P(Engines, GeneratedKernelsRunAsTheyStandAndMadeAgain) {
   }
 }
 
+// Integers are the same on every device, bit for bit, and none of their layers runs on the host.
+TEST_P(Engines, QuantizedNetworksGiveTheIntegersOfTheProcessor) {
+  constexpr const char* kQuantized = R"(graph main(%x: float32[n,3,12,12]) {
+  %s = constant float32[]:{0.02}
+  %z = constant uint8[]:{117}
+  %t = constant float32[]:{0.011}
+  %o = constant int8[]:{0}
+  %w1 = random int8[16,3,3,3] seed 1
+  %w2 = random int8[16,1,3,3] seed 2
+  %w3 = random int8[16,16,1,1] seed 3
+  %w4 = random int8[400,10] seed 4
+  %r = constant float32[]:{0.3}
+  %xq = QuantizeLinear(%x, %s, %z)
+  %xd = DequantizeLinear(%xq, %s, %z)
+  %d1 = DequantizeLinear(%w1, %t, %o)
+  %c1 = Conv(%xd, %d1) {pads=[1,1,1,1]}
+  %a1 = Relu(%c1)
+  %q1 = QuantizeLinear(%a1, %r, %z)
+  %e1 = DequantizeLinear(%q1, %r, %z)
+  %d2 = DequantizeLinear(%w2, %t, %o)
+  %c2 = Conv(%e1, %d2) {pads=[1,1,1,1],group=16}
+  %q2 = QuantizeLinear(%c2, %r, %z)
+  %e2 = DequantizeLinear(%q2, %r, %z)
+  %d3 = DequantizeLinear(%w3, %t, %o)
+  %c3 = Conv(%e2, %d3)
+  %b3 = Add(%c3, %e1)
+  %q3 = QuantizeLinear(%b3, %r, %z)
+  %e3 = DequantizeLinear(%q3, %r, %z)
+  %p = MaxPool(%e3) {kernel_shape=[3,3],strides=[2,2]}
+  %q4 = QuantizeLinear(%p, %r, %z)
+  %e4 = DequantizeLinear(%q4, %r, %z)
+  %f = Flatten(%e4)
+  %d4 = DequantizeLinear(%w4, %t, %o)
+  %h = MatMul(%f, %d4)
+  %y = QuantizeLinear(%h, %r, %z)
+  return %y, %q3, %h
+})";
+  const std::vector<ProfileBounds> profiles{{{"x", {{1, 3, 12, 12}, {2, 3, 12, 12}, {6, 3, 12, 12}}}}};
+  const plan::Plan plan = build(kQuantized, options_of(GetParam(), 0, profiles));
+  for (const plan::StepInfo& step : plan.programs.at(0).steps)
+    EXPECT_TRUE(step.is_transfer() || step.device == plan.device) << step.kernel << " of " << step.device;
+  const auto engine = reload(plan), on_host = reload(build(kQuantized, options_of("cpu", 0, profiles)));
+  const auto context = engine->create_context(), host_context = on_host->create_context();
+  for (int64_t n : {1, 6, 2}) {
+    const Tensor x = random_f32({n, 3, 12, 12}, 7);
+    EXPECT_TRUE(same_bits(run(*context, {x}), run(*host_context, {x}))) << n;
+  }
+}
+
 // The loop's body has layers that are worth copies to the device, a branch of its own, and a state that stays on the host.
 TEST_P(Engines, LoopsAndBranches) {
   constexpr const char* kLoop = R"(graph main(%x: float32[n,8,12,12], %trips: int64[]) {
@@ -353,6 +402,40 @@ std::string deep_network() {
   for (int i = 0; i < kLayers; ++i)
     text += "  %v" + std::to_string(i + 1) + " = Conv(%v" + std::to_string(i) + ", %w) {pads=[1,1,1,1]}\n";
   return text + "  return %v" + std::to_string(kLayers) + "\n}";
+}
+
+// The host reads `dims` when shapes are set: memory of the device is no place for it.
+TEST_P(Engines, AddressesOfTheDeviceAreRefusedForWhatTheHostReads) {
+  constexpr const char* kShaped = R"(graph main(%x: float32[2,8], %dims: int64[2]) {
+    %y = Reshape(%x, %dims)
+    return %y
+  })";
+  CompileOptions options = options_of(GetParam(), 0, {{{"x", {{2, 8}, {2, 8}, {2, 8}}}, {"dims", {{2}, {2}, {2}}}}});
+  options.values = {{{"dims", {{1, 1}, {4, 4}, {16, 16}}}}};
+  auto graph = ir::parse_graph(kShaped);
+  std::vector<Dim> elements;
+  for (int64_t i : {0, 1}) elements.push_back(Dim::symbol(plan::value_symbol("dims", i)));
+  graph->find_value("dims")->set_elements(elements);
+  graph->infer_types();
+  const auto engine = reload(compile(std::move(graph), options));
+  const int32_t dims = *engine->find_io("dims");
+  ASSERT_TRUE(engine->main().tensors[static_cast<size_t>(dims)].on_host);
+  const auto context = engine->create_context();
+  Allocator& allocator = engine->device().allocator();
+  void* memory = allocator.allocate(2 * sizeof(int64_t), 256);
+  const Status status = context->set_address(dims, memory);
+  EXPECT_EQ(status.code, Code::kInvalidArgument);
+  const std::string text = status.detail;
+  EXPECT_NE(text.find("tensor 'dims', which the host reads or writes: the address lies in memory of "),
+            std::string::npos)
+      << text;
+  EXPECT_NE(text.find("give one of the host"), std::string::npos) << text;
+  EXPECT_EQ(context->address(dims), nullptr);
+  allocator.deallocate(memory);
+  for (const std::vector<int64_t>& shape : {std::vector<int64_t>{4, 4}, std::vector<int64_t>{16, 1}}) {
+    const std::vector<Tensor> inputs{random_f32({2, 8}, 1), Tensor::of<int64_t>({2}, shape)};
+    expect_close(run(*context, inputs)[0], reference(kShaped, inputs)[0], "after a refusal");
+  }
 }
 
 TEST_P(Engines, TimesOfTheHost) {

@@ -125,5 +125,54 @@ TEST(Patch, JoinsNamesAndOrigins) {
   EXPECT_EQ(g->nodes().size(), 2u);
 }
 
+// The body's own %n is another value than the %n outside, and so is the size that only running tells of it.
+TEST(Graph, SizesOfABodyAreItsOwnWhateverTheNames) {
+  const auto graph = parse_graph(R"(graph main(%x: float32[8], %c: bool[]) {
+    %n = NonZero(%x)
+    %y = If(%c, %n, %x) {captures=2} regions {
+      graph yes(%outer: int64[1,m], %z: float32[8]) {
+        %half = constant float32[]:{0.5}
+        %g = Greater(%z, %half)
+        %n = NonZero(%g)
+        %s = Concat(%outer, %n) {axis=1}
+        return %s
+      }
+      graph no(%outer: int64[1,m], %z: float32[8]) {
+        %n = Identity(%outer)
+        return %n
+      }
+    }
+    return %y, %n
+  })");
+  const Graph& yes = *graph->nodes().back()->regions[0];
+  const Dim outer = yes.find_value("outer")->shape()[1], own = yes.find_value("n")->shape()[1];
+  EXPECT_EQ(outer, graph->find_value("n")->shape()[1]);
+  EXPECT_FALSE(own == outer) << own.str();
+  EXPECT_EQ(yes.find_value("s")->shape()[1], outer + own);
+  const std::string text = to_text(*graph);
+  EXPECT_EQ(to_text(*parse_graph(text, referenced_constants(*graph))), text);
+}
+
+// Marks of regions cannot be mistaken for parts of names.
+TEST(Graph, NamesThatLookLikeThoseOfABody) {
+  const auto graph = parse_graph(R"(graph main(%x: float32[8], %c: bool[]) {
+    %"n'" = NonZero(%x)
+    %y = If(%c, %"n'", %x) {captures=2} regions {
+      graph yes(%outer: int64[1,m], %z: float32[8]) {
+        %n = NonZero(%z)
+        %s = Concat(%outer, %n) {axis=1}
+        return %s
+      }
+      graph no(%outer: int64[1,m], %z: float32[8]) {
+        %n = Identity(%outer)
+        return %n
+      }
+    }
+    return %y
+  })");
+  const Graph& yes = *graph->nodes().back()->regions[0];
+  EXPECT_FALSE(yes.find_value("n")->shape()[1] == yes.find_value("outer")->shape()[1]);
+}
+
 }  // namespace
 }  // namespace kiln::ir

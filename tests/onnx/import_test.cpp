@@ -94,6 +94,7 @@ TEST(Import, RefusesBadGraphs) {
       {"twice", {Code::kInvalidGraph, "'y' is given to two values"}},
       {"missing", {Code::kInvalidGraph, "nowhere"}},
       {"no_output", {Code::kInvalidGraph, "'z'"}},
+      {"same_outputs", {Code::kInvalidGraph, "outputs 0 and 2 of the graph are both named 'y'"}},
       {"negative_dim", {Code::kInvalidGraph, "-3"}},
       {"opset0", {Code::kUnsupported, "opset 0"}},
       {"opset99", {Code::kUnsupported, "opset 99"}},

@@ -43,6 +43,7 @@ save("twice", [helper.make_node("Relu", ["x"], ["y"]), helper.make_node("Relu", 
 save("missing", [helper.make_node("Add", ["x", "nowhere"], ["y"], name="sum")], [X], [Y])
 save("no_output", [relu], [X], [info("z", None)])
 save("output_is_input", [relu], [X], [Y, X])
+save("same_outputs", [relu], [X], [Y, X, Y])
 save("negative_dim", [relu], [info("x", [-3, 3])], [Y])
 save("bad_shape", [helper.make_node("MatMul", ["x", "w"], ["y"], name="product")], [X], [Y], [array([[1, 2]], "w")])
 save("unsupported", [helper.make_node("Nonsense", ["x"], ["a"], name="first"), helper.make_node("Relu", ["a"], ["b"]),

@@ -5,7 +5,7 @@
 namespace kiln::passes {
 
 inline FusionLimits usual_limits() {
-  return {.operators = {"ExpandDepthwise", "SqueezeExcite"},
+  return {.operators = {"ExpandDepthwise", "MatMulDequantized", "SqueezeExcite", "SuppressBoxes"},
           .bases = {"Conv", "ConvTranspose", "Gemm", "MatMul"},
           .activations = {"Clip", "Gelu", "HardSigmoid", "HardSwish", "LeakyRelu", "PRelu", "Relu", "Sigmoid", "Swish",
                           "Tanh"},

@@ -195,7 +195,11 @@ class PretendDevice final : public Device {
   std::unique_ptr<Event> create_event(bool timing) override { return std::make_unique<LateEvent>(timing); }
   Status check_address(const void* address) const noexcept override {
     if (pool_.memory.touches(address)) return kOkStatus;
-    return {Code::kInvalidArgument, "the address lies in memory of the host"};
+    return {Code::kInvalidArgument, "the address lies in memory of the host; copy it to memory of the device"};
+  }
+  Status check_host_address(const void* address) const noexcept override {
+    if (!pool_.memory.touches(address)) return kOkStatus;
+    return {Code::kInvalidArgument, "the address lies in memory of the device; give one of the host"};
   }
   void begin_range(const char* name) noexcept override { note_range(name); }
   void end_range() noexcept override { note_range("end"); }

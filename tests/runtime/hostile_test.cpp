@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <functional>
 #include <limits>
 #include <thread>
 
@@ -192,6 +193,32 @@ TEST_P(Hostile, CountsOfAScan) {
       step_with(damaged, "scan").parameters.set(name, count);
       EXPECT_NE(outcome(damaged, inputs), Code::kOk) << name << " " << count;
     }
+}
+
+// A step has the parameters of its kernel, no fewer and no more; the error names both.
+TEST_P(Hostile, ParametersOfAStep) {
+  constexpr const char* kSoftmax = R"(graph main(%x: float32[2,3]) {
+    %y = Softmax "soft"(%x) {axis=1}
+    return %y
+  })";
+  const plan::Plan plan = build(kSoftmax, options_of(GetParam(), 0));
+  EXPECT_EQ(outcome(plan, {random_f32({2, 3}, 1)}), Code::kOk);
+  const auto refused = [&](const std::function<void(Attributes&)>& damage, const std::string& text) {
+    plan::Plan damaged = plan;
+    damage(step_with(damaged, "softmax").parameters);
+    try {
+      reload(damaged)->create_context();
+      ADD_FAILURE() << text;
+    } catch (const Error& e) {
+      EXPECT_EQ(e.code(), Code::kMalformedPlan) << e.what();
+      EXPECT_NE(e.node().find("'soft'"), std::string::npos) << e.what();
+      EXPECT_NE(e.message().find(text), std::string::npos) << e.what();
+    }
+  };
+  refused([](Attributes& p) { p.erase("axis"); }, "'axis' is missing");
+  refused([](Attributes& p) { p.set("axis", std::string("1")); }, "'axis' has another type");
+  refused([](Attributes& p) { p.set("axis", int64_t{64}); }, "'axis' is 64");
+  refused([](Attributes& p) { p.set("stranger", int64_t{1}); }, "'stranger' is none of the step's");
 }
 
 // A kernel of a loop's body that takes tensors of known shape, and a slot that holds another type than the plan says.

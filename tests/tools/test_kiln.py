@@ -340,7 +340,7 @@ def test_interrupt_keeps_the_times(kiln, tmp_path):
                 process.send_signal(signal.SIGINT)
                 break
         rest = process.stderr.read()
-    assert process.returncode == 130 and "the build was interrupted; what it measured is in times.cache" in rest
+    assert process.returncode == 130 and "error[K1002] the build was interrupted; what it measured is in times.cache" in rest
     assert (tmp_path / "times.cache").stat().st_size > 100 and not (tmp_path / "deep.plan").exists()
 
 

@@ -426,11 +426,10 @@ api::Engine build_engine(const BuildFlags& flags) {
     return engine;
   } catch (const api::Failure&) {
     if (!progress.interrupted()) throw;
-    log(api::Level::kError,
-        "the build was interrupted" + (flags.timing_cache.empty() || flags.no_timing_cache
-                                           ? std::string(" (--timingCacheFile=FILE would have kept what it measured)")
-                                           : "; what it measured is in " + flags.timing_cache));
-    throw Exit{kInterrupted};
+    end_interrupted("the build was interrupted" +
+                    (flags.timing_cache.empty() || flags.no_timing_cache
+                         ? std::string(" (--timingCacheFile=FILE would have kept what it measured)")
+                         : "; what it measured is in " + flags.timing_cache));
   }
 }
 

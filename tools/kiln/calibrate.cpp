@@ -81,10 +81,8 @@ api::Calibration calibrate_model(const BuildFlags& asked, const Samples& samples
   Progress progress(asked.quiet || asked.silent, 0, {"calibrating", "ranges seen in {} of {} samples"});
   size_t used = 0;
   const auto next = [&](api::Values& sample) {
-    if (!progress.step(used, samples.size(), fmt::format("sample {}", used + 1))) {
-      log(api::Level::kError, "the calibration was interrupted");
-      throw Exit{kInterrupted};
-    }
+    if (!progress.step(used, samples.size(), fmt::format("sample {}", used + 1)))
+      end_interrupted("the calibration was interrupted");
     if (used < samples.size()) sample = samples[used];
     return used++ < samples.size();
   };

@@ -60,6 +60,11 @@ Progress::~Progress() {
 
 bool Progress::interrupted() const { return interrupts > 0; }
 
+void end_interrupted(const std::string& what) {
+  log(api::Level::kError, "error[K1002] " + what);
+  throw Exit{kInterrupted};
+}
+
 namespace {
 
 std::atomic<api::Session*> running = nullptr;
@@ -88,8 +93,7 @@ void StopOnInterrupt::guard(const std::function<void()>& inference) const {
     inference();
   } catch (const api::Failure&) {
     if (interrupts == 0) throw;
-    log(api::Level::kError, "the inference was interrupted");
-    throw Exit{kInterrupted};
+    end_interrupted("the inference was interrupted");
   }
 }
 

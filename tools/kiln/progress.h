@@ -9,6 +9,8 @@
 namespace kiln::tool {
 
 inline constexpr int kInterrupted = 130;  // exit code, as shells give it after Ctrl-C
+// Says what Ctrl-C ended, and ends the program with that code.
+[[noreturn]] void end_interrupted(const std::string& what);
 
 // What is counted: on the bar, and in a line with the numbers done and in all.
 struct Counted {

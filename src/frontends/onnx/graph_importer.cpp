@@ -2,6 +2,7 @@
 #include "frontends/onnx/graph_importer.h"
 
 #include <algorithm>
+#include <map>
 #include <set>
 
 #include "base/index.h"
@@ -273,6 +274,7 @@ std::unique_ptr<ir::Graph> GraphImporter::import_region(const ::onnx::GraphProto
                                                         const std::vector<std::string>& captures) {
   auto graph = std::make_unique<ir::Graph>();
   if (!proto.name().empty()) graph->name = proto.name();
+  graph->depth = outer.graph->depth + 1;
   Scope scope{graph.get(), &outer, {}, outer.absent};
   add_initializers(proto, scope, context);
   add_formals(proto, scope, context, formals);
@@ -477,14 +479,26 @@ ir::Value* copy_of(ir::Graph& graph, ir::Value* value, const std::string& name) 
   return graph.add_node(std::move(spec))->output();
 }
 
+void check_output_names(const ::onnx::GraphProto& graph) {
+  std::map<std::string, int> places;
+  for (int i = 0; i < graph.output_size(); ++i) {
+    const std::string& name = graph.output(i).name();
+    check_name(name);
+    if (const auto [known, fresh] = places.emplace(name, i); !fresh)
+      throw Error(Code::kInvalidGraph, "outputs " + std::to_string(known->second) + " and " + std::to_string(i) +
+                                           " of the graph are both named '" + name + "'")
+          .remedy("give each output a name of its own, with an Identity where two return one value");
+  }
+}
+
 }  // namespace
 
 // An output that is an input, a constant or another output too becomes a result of its own. A map is two outputs: behind it stands NAME.keys.
 void GraphImporter::set_outputs(const ::onnx::GraphProto& graph, Scope& scope) {
   std::vector<ir::Value*> outputs;
   std::set<const ir::Value*> taken;
+  check_output_names(graph);
   for (const auto& output : graph.output()) {
-    check_name(output.name());
     ir::Value* value = nullptr;
     try {
       value = resolve(scope, output.name());

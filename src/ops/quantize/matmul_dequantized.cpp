@@ -1,6 +1,6 @@
 // MatMulDequantized: MatMul of a and (b - zero_point) * scale, where b is a matrix of integers [k, n] with a scale and a zero point for
-// each block of `block_size` elements along k and each column: [blocks, n]. The last block may be shorter. Kiln's own; made of MatMul
-// and DequantizeLinear.
+// each block of `block_size` elements along k and each column: [blocks, n]. The last block may be shorter. Computed in float32. Kiln's
+// own; made of MatMul and DequantizeLinear.
 #include "base/error.h"
 #include "base/require.h"
 #include "ops/quantize/granularity.h"
@@ -39,12 +39,12 @@ OutputShape dequantized_product_shape(ShapeCall& c) {
 
 const OpDef matmul_dequantized =
     op("MatMulDequantized")
-        .input("a", {DType::kF32})
+        .input("a", {DType::kF32, DType::kF16, DType::kBF16})
         .input("b", kCodes)
         .input("scale", {DType::kF32})
         .optional_input("zero_point", kCodes, "b")
         .required_attr("block_size", int64_t{0})
-        .output("y", fixed_type(DType::kF32))
+        .output("y", same_type("a"))
         .shape(dequantized_product_shape)
         .reference([](RefCall& c) {
           const Tensor& b = c.input("b");
@@ -57,7 +57,8 @@ const OpDef matmul_dequantized =
             const auto at = static_cast<size_t>(i);
             weights.set(i, static_cast<float>(b.at(i) - zeros[at]) * static_cast<float>(scales[at]));
           }
-          c.output() = evaluate(*find_op("MatMul"), {}, {c.input("a"), weights}, 1).at(0).tensor;
+          const Tensor a = c.input("a").cast(DType::kF32);
+          c.output() = evaluate(*find_op("MatMul"), {}, {a, weights}, 1).at(0).tensor.cast(c.input("a").dtype());
         })
         .accuracy(Accuracy::kReduction);
 

@@ -105,6 +105,7 @@ const Rule dequantized_weights{
       p.replace(n.output(), p.add("MatMulDequantized", std::move(inputs), {{"block_size", codes->block}}));
       return p;
     },
+    .makes = "MatMulDequantized",
     .stage = 3,
 };
 

@@ -152,6 +152,20 @@ Sample sample_scatter_nd(Draw& draw) {
   return s.data(draw.values(type, x)).data(where).data(draw.values(type, updates));
 }
 
+Sample sample_suppress_boxes(Draw& draw) {
+  Sample s;
+  const int64_t batch = draw.size() % 4, boxes = draw.size(), classes = draw.size() % 5;
+  s.data(draw.numbers(DType::kF32, {batch, boxes, 4}, 0, 1));
+  s.data(draw.numbers(DType::kF32, {batch, classes, boxes}, -1, 1));
+  if (draw.chance(0.6)) s.parameter(draw.scalar(DType::kF32, draw.real(0, 1)));
+  else s.absent();
+  if (draw.chance(0.5)) s.parameter(draw.scalar(DType::kF32, draw.real(-0.5, 0.5)));
+  if (draw.chance(0.5)) s.set("center_point_box", draw.flag());
+  s.set("most", draw.integer(1, 9));
+  s.outputs = 2;
+  return s;
+}
+
 Sample sample_tensor_scatter(Draw& draw) {
   Sample s;
   const Dims cache = draw.dims(3, 4);
@@ -211,6 +225,7 @@ Entries index_samplers() {
           {"OneHot", sample_one_hot},
           {"ScatterElements", sample_scatter_elements},
           {"ScatterND", sample_scatter_nd},
+          {"SuppressBoxes", sample_suppress_boxes},
           {"TensorScatter", sample_tensor_scatter},
           {"TopK", sample_top_k},
           {"Unique", sample_unique}};

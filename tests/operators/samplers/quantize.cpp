@@ -133,7 +133,7 @@ Sample sample_matmul_dequantized(Draw& draw) {
   Dims a = draw.dims(1, 3);
   a.push_back(k);
   const Dims blocks{(k + block - 1) / block, n};
-  s.data(draw.values(DType::kF32, a))
+  s.data(draw.values(draw.type({DType::kF32, DType::kF16, DType::kBF16}), a))
       .weight(draw.values(codes, {k, n}))
       .weight(draw.numbers(DType::kF32, blocks, 0.01, 1));
   if (draw.chance(0.6)) s.weight(draw.integers(codes, blocks, 0, 7));

@@ -1,5 +1,6 @@
 // Questions that many tactics ask of a problem, and what they emit.
 #pragma once
+#include "device/parameter_fields.h"
 #include "target/checks.h"
 
 namespace kiln::cpu {
@@ -35,6 +36,9 @@ inline Emitted emit_kernel(std::string kernel, Attributes parameters, std::vecto
           .parameters = std::move(parameters),
           .inputs = std::move(inputs),
           .constants = {}};
+}
+template <class T> Emitted emit_kernel(std::string kernel, const T& parameters, std::vector<int> inputs) {
+  return emit_kernel(std::move(kernel), to_parameters(parameters), std::move(inputs));
 }
 
 }  // namespace kiln::cpu

@@ -133,11 +133,9 @@ class CudaDevice final : public Device {
 
   Status check_address(const void* address) const noexcept override {
     const CurrentContext current(gpu_);
-    const auto get = [&](auto& value, CUpointer_attribute which) {
-      return gpu_.driver().cuPointerGetAttribute(&value, which, reinterpret_cast<CUdeviceptr>(address)) == CUDA_SUCCESS;
-    };
     unsigned kind = 0, is_managed = 0;
     int ordinal = 0;
+    const auto get = [&](auto& value, CUpointer_attribute which) { return is_known(address, which, value); };
     if (!get(kind, CU_POINTER_ATTRIBUTE_MEMORY_TYPE))
       return reads_host_memory_
                  ? kOkStatus
@@ -149,6 +147,14 @@ class CudaDevice final : public Device {
       return {Code::kInvalidArgument, "the address lies in memory of another GPU; copy it to this one"};
     return kOkStatus;
   }
+  Status check_host_address(const void* address) const noexcept override {
+    const CurrentContext current(gpu_);
+    unsigned kind = 0, is_managed = 0;
+    if (!is_known(address, CU_POINTER_ATTRIBUTE_MEMORY_TYPE, kind) || kind != CU_MEMORYTYPE_DEVICE ||
+        (is_known(address, CU_POINTER_ATTRIBUTE_IS_MANAGED, is_managed) && is_managed))
+      return kOkStatus;
+    return {Code::kInvalidArgument, "the address lies in memory of a GPU; give one of the host"};
+  }
   void begin_range(const char* name) noexcept override { cuda::begin_range(name); }
   void end_range() noexcept override { cuda::end_range(); }
 
@@ -159,6 +165,11 @@ class CudaDevice final : public Device {
   }
 
  private:
+  // What the driver knows of an address: nothing of memory that it did not allocate.
+  template <class T> bool is_known(const void* address, CUpointer_attribute which, T& value) const noexcept {
+    return gpu_.driver().cuPointerGetAttribute(&value, which, reinterpret_cast<CUdeviceptr>(address)) == CUDA_SUCCESS;
+  }
+
   int ordinal_;
   Gpu gpu_;
   DeviceFacts facts_;

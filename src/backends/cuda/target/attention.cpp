@@ -3,21 +3,10 @@
 #include "backends/cuda/target/checks.h"
 #include "backends/cuda/target/chip.h"
 #include "backends/cuda/target/tactics.h"
+#include "target/attention_parameters.h"
 
 namespace kiln::cuda::tactics {
 namespace {
-
-Refusal mask_fits(const Problem& p) {
-  const Argument& mask = p.input(3);
-  if (!mask.present) return accept();
-  if (mask.dtype != DType::kF32 && mask.dtype != DType::kBool && mask.dtype != p.input(0).dtype)
-    return refuse("the mask is " + std::string(name(mask.dtype)));
-  const Shape &m = p.node->input(3)->shape(), &k = p.node->input(1)->shape();
-  const bool is_whole = p.attributes().integer("whole_mask", 0) != 0;
-  if (m.empty() || m.size() > 4 || (!is_whole && !(m.back() == k[k.size() - 2])))
-    return refuse("the mask " + to_string(m) + " may be shorter than the keys " + to_string(k));
-  return accept();
-}
 
 Refusal accepts_attention(const Problem& p) {
   if (Refusal r = needs_plain(p); r.refused()) return r;
@@ -84,11 +73,7 @@ const Tactic rotary{
     .configurations = nullptr,
     .emit =
         [](const Problem& p, const Config&) {
-          Emitted e = emit_kernel("rotary",
-                                  {{"heads", p.attributes().integer("num_heads", 0)},
-                                   {"rotated", p.attributes().integer("rotary_embedding_dim", 0)},
-                                   {"interleaved", p.attributes().integer("interleaved", 0)}},
-                                  {0, 1, 2, p.input(3).present ? 3 : Emitted::kAbsent});
+          Emitted e = emit_kernel("rotary", rotary_parameters(p), {0, 1, 2, p.input(3).present ? 3 : Emitted::kAbsent});
           e.strided_inputs = 1;
           return e;
         },

@@ -1,10 +1,13 @@
 // Questions that tactics of NVIDIA GPUs ask of a problem, and what they emit.
 #pragma once
+#include "device/parameter_fields.h"
 #include "target/checks.h"
 
 namespace kiln::cuda {
 
-inline bool is_kernel_float(DType type) { return type == DType::kF32 || type == DType::kF16 || type == DType::kBF16; }
+inline constexpr TypeSet kKernelFloats{DType::kF32, DType::kF16, DType::kBF16};
+inline constexpr TypeSet kByteTypes{DType::kI8, DType::kU8};
+inline bool is_kernel_float(DType type) { return kKernelFloats.has(type); }
 
 // A problem on plain tensors without post-operations, whose floating-point operands are of one type that kernels compute with.
 inline Refusal needs_one_float(const Problem& p) {
@@ -25,6 +28,9 @@ inline Emitted emit_kernel(std::string kernel, Attributes parameters, std::vecto
           .parameters = std::move(parameters),
           .inputs = std::move(inputs),
           .constants = {}};
+}
+template <class T> Emitted emit_kernel(std::string kernel, const T& parameters, std::vector<int> inputs) {
+  return emit_kernel(std::move(kernel), to_parameters(parameters), std::move(inputs));
 }
 
 }  // namespace kiln::cuda

@@ -37,6 +37,32 @@ Refusal accepts_conv_wgmma(const Problem& p) {
   return accept();
 }
 
+WindowedResult windowed(const Problem& p, const TiledProblem& t) {
+  const Dims& y = p.outputs[0].opt;
+  const SlidingWindow& w = t.window;
+  const auto reach = [&](int axis) { return (w.kernel[axis] - 1) * w.dilation[axis]; };
+  return {.width = y.back(),
+          .height = y.size() > 3 ? y[2] : 1,
+          .batch = y[0],
+          .taps = w.kernel[0] * w.kernel[1],
+          .reach_w = reach(1),
+          .reach_h = reach(0)};
+}
+
+Refusal accepts_window(const Problem& p) {
+  if (const Refusal r = accepts_wgmma(p); r.refused()) return r;
+  const TiledProblem t = tiled_problem(p);
+  if (t.matrix) return refuse("a product has no window");
+  const SlidingWindow& w = t.window;
+  if (w.kernel[0] * w.kernel[1] == 1) return refuse("the window has one tap");
+  if (w.stride[0] != 1 || w.stride[1] != 1)
+    return refuse("windows are " + std::to_string(w.stride[0]) + " and " + std::to_string(w.stride[1]) +
+                  " pixels apart, needs 1");
+  if (window_configs(t.product, windowed(p, t), target_chip()).empty())
+    return refuse("the pixels under a tile do not fit a block's memory");
+  return accept();
+}
+
 Refusal accepts_stream(const Problem& p) {
   if (const Refusal r = accepts_wgmma(p); r.refused()) return r;
   const TiledProblem t = tiled_problem(p);
@@ -115,15 +141,34 @@ const Tactic conv_wgmma{
         },
 };
 
+const Tactic conv_window{
+    .name = "conv_window",
+    .version = 1,
+    .ops = {"Conv"},
+    .accepts = accepts_window,
+    .configurations =
+        [](const Problem& p) {
+          const TiledProblem t = tiled_problem(p);
+          return window_configs(t.product, windowed(p, t), target_chip());
+        },
+    .emit =
+        [](const Problem& p, const Config& config) {
+          const TiledProblem t = tiled_problem(p);
+          const int64_t tile = read_integer(config, "tile", 0, kGroupTileCount - 1);
+          return emit_tiled(t, "conv_window", kernels::pack_wgmma_weights(t.weights, t.type, kGroupTiles[tile]),
+                            config);
+        },
+};
+
 const Tactic conv_stream{
     .name = "conv_stream",
-    .version = 2,
+    .version = 3,
     .ops = {"Conv", "MatMul", "Gemm"},
     .accepts = accepts_stream,
     .configurations =
         [](const Problem& p) {
           const TiledProblem t = tiled_problem(p);
-          return stream_configs(t.product, t.epilogue.residual_input >= 0, target_chip());
+          return stream_configs(t.product, t.epilogue, target_chip());
         },
     .emit =
         [](const Problem& p, const Config& config) {

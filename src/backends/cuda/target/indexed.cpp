@@ -1,19 +1,13 @@
 // Tactic: GatherElements, GatherND, ScatterElements, ScatterND.
 #include "backends/cuda/target/checks.h"
 #include "backends/cuda/target/tactics.h"
+#include "target/axis_parameters.h"
 
 namespace kiln::cuda::tactics {
 namespace {
 
 constexpr int64_t kMostTuples = 65536;  // that a thread can combine one after the other
 constexpr TypeSet kCombined{DType::kF16, DType::kBF16, DType::kF32, DType::kF64, DType::kI32, DType::kI64};
-
-const char* indexed_kernel(const std::string& op) {
-  if (op == "GatherElements") return "gather_elements";
-  if (op == "GatherND") return "gather_nd";
-  if (op == "ScatterElements") return "scatter_elements";
-  return "scatter_nd";
-}
 
 bool scatters(const Problem& p) { return p.op().starts_with("Scatter"); }
 bool by_tuples(const Problem& p) { return p.op().ends_with("ND"); }
@@ -43,11 +37,11 @@ const Tactic indexed{
     .configurations = nullptr,
     .emit =
         [](const Problem& p, const Config&) {
-          Attributes parameters;
-          if (by_tuples(p)) parameters.set("batch_axes", p.attributes().integer("batch_dims", 0));
-          else parameters.set("axis", axis_of(p, "axis", 0, rank(p.input(0))));
-          if (scatters(p)) parameters.set("reduction", p.attributes().text("reduction", "none"));
-          return emit_kernel(indexed_kernel(p.op()), std::move(parameters), all_inputs(p));
+          const std::vector<int> inputs = all_inputs(p);
+          if (p.op() == "GatherND") return emit_kernel("gather_nd", gather_nd_parameters(p), inputs);
+          if (p.op() == "GatherElements") return emit_kernel("gather_elements", axis_parameters(p, 0), inputs);
+          if (p.op() == "ScatterND") return emit_kernel("scatter_nd", scatter_nd_parameters(p), inputs);
+          return emit_kernel("scatter_elements", scatter_elements_parameters(p), inputs);
         },
 };
 

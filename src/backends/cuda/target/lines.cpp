@@ -1,9 +1,11 @@
 // Tactics along one axis: CumSum and CumProd, ArgMax and ArgMin, TopK.
 #include "backends/cuda/device/cu/lines.h"
 
+#include "backends/cuda/device/kernels/cumulative_parameters.h"
 #include "backends/cuda/target/checks.h"
 #include "backends/cuda/target/tactics.h"
 #include "base/index.h"
+#include "target/axis_parameters.h"
 
 namespace kiln::cuda::tactics {
 namespace {
@@ -30,12 +32,8 @@ const Tactic cumulative{
     .configurations = nullptr,
     .emit =
         [](const Problem& p, const Config&) {
-          return emit_kernel("cumulative",
-                             {{"axis", normalize_axis((*known_ints(p, 1))[0], rank(p.input(0)))},
-                              {"product", int64_t{p.op() == "CumProd"}},
-                              {"exclusive", p.attributes().integer("exclusive", 0)},
-                              {"reverse", p.attributes().integer("reverse", 0)}},
-                             {0});
+          const int64_t axis = normalize_axis((*known_ints(p, 1))[0], rank(p.input(0)));
+          return emit_kernel("cumulative", kernels::AxisCumulativeParameters{{axis}, cumulative_parameters(p)}, {0});
         },
 };
 
@@ -45,14 +43,7 @@ const Tactic arg_extreme{
     .ops = {"ArgMax", "ArgMin"},
     .accepts = [](const Problem& p) -> Refusal { return needs_type(p, kOrdered); },
     .configurations = nullptr,
-    .emit =
-        [](const Problem& p, const Config&) {
-          return emit_kernel("arg_extreme",
-                             {{"axis", axis_of(p, "axis", 0, rank(p.input(0)))},
-                              {"largest", int64_t{p.op() == "ArgMax"}},
-                              {"last", p.attributes().integer("select_last_index", 0)}},
-                             {0});
-        },
+    .emit = [](const Problem& p, const Config&) { return emit_kernel("arg_extreme", arg_extreme_parameters(p), {0}); },
 };
 
 const Tactic top_k{
@@ -67,13 +58,7 @@ const Tactic top_k{
       return accept();
     },
     .configurations = nullptr,
-    .emit =
-        [](const Problem& p, const Config&) {
-          return emit_kernel(
-              "top_k",
-              {{"axis", axis_of(p, "axis", -1, rank(p.input(0)))}, {"largest", p.attributes().integer("largest", 1)}},
-              {0});
-        },
+    .emit = [](const Problem& p, const Config&) { return emit_kernel("top_k", top_k_parameters(p), {0}); },
 };
 
 }  // namespace kiln::cuda::tactics

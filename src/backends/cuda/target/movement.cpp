@@ -1,6 +1,7 @@
 // Tactics: copies between strides, Concat and Split as copies of parts, Gather.
 #include "backends/cuda/target/checks.h"
 #include "backends/cuda/target/tactics.h"
+#include "target/axis_parameters.h"
 #include "target/copy_parameters.h"
 
 namespace kiln::cuda::tactics {
@@ -11,18 +12,17 @@ const Tactic copy{
     .ops = copy_ops(),
     .turns_layouts = true,
     .accepts = [](const Problem& p) -> Refusal {
-      Attributes parameters;
+      CopyParameters parameters;
       if (Refusal r = copy_parameters(p, parameters); r.refused()) return r;
-      if (p.op() == "Slice" && !parameters.has("starts"))
-        return refuse("the starts of the slice are known only at run time");
+      if (parameters.late_starts()) return refuse("the starts of the slice are known only at run time");
       return accept();
     },
     .configurations = nullptr,
     .emit =
         [](const Problem& p, const Config&) {
-          Attributes parameters;
+          CopyParameters parameters;
           (void)copy_parameters(p, parameters);
-          Emitted e = emit_kernel("copy", std::move(parameters), {0});
+          Emitted e = emit_kernel("copy", parameters, {0});
           // These find every element by the strides of both sides.
           const std::string& op = p.op();
           e.strided_output = op == "Slice" || op == "Transpose" || op == "Expand";
@@ -46,8 +46,8 @@ const Tactic concat_split{
     .emit =
         [](const Problem& p, const Config&) {
           const bool join = p.op() == "Concat";
-          Emitted e = emit_kernel(join ? "concat" : "split", {{"axis", axis_of(p, "axis", 0, rank(p.input(0)))}},
-                                  join ? all_inputs(p) : std::vector<int>{0});
+          Emitted e =
+              emit_kernel(join ? "concat" : "split", axis_parameters(p, 0), join ? all_inputs(p) : std::vector<int>{0});
           e.strided_inputs = ~0u;
           return e;
         },
@@ -59,10 +59,7 @@ const Tactic gather{
     .ops = {"Gather"},
     .accepts = [](const Problem& p) -> Refusal { return needs_plain(p); },
     .configurations = nullptr,
-    .emit =
-        [](const Problem& p, const Config&) {
-          return emit_kernel("gather", {{"axis", axis_of(p, "axis", 0, rank(p.input(0)))}}, {0, 1});
-        },
+    .emit = [](const Problem& p, const Config&) { return emit_kernel("gather", axis_parameters(p, 0), {0, 1}); },
 };
 
 }  // namespace kiln::cuda::tactics

@@ -14,15 +14,13 @@ const Tactic pad{
       if (Refusal r = needs_plain(p); r.refused()) return r;
       if (bits(p.input(0).dtype) > 64) return refuse("elements of type " + std::string(name(p.input(0).dtype)));
       if (rank(p.input(0)) > 8) return refuse("there are more than eight axes");
-      if (!pads_before(p)) return refuse("the pads are known only at run time");
+      if (!pad_parameters(p)) return refuse("the pads are known only at run time");
       return accept();
     },
     .configurations = nullptr,
     .emit =
         [](const Problem& p, const Config&) {
-          Emitted e =
-              emit_kernel("pad", {{"mode", p.attributes().text("mode", "constant")}, {"before", *pads_before(p)}},
-                          {0, p.input(2).present ? 2 : Emitted::kAbsent});
+          Emitted e = emit_kernel("pad", *pad_parameters(p), {0, p.input(2).present ? 2 : Emitted::kAbsent});
           e.strided_inputs = 1;
           return e;
         },

@@ -4,6 +4,7 @@
 #include "backends/cuda/target/checks.h"
 #include "backends/cuda/target/tactics.h"
 #include "backends/cuda/target/window.h"
+#include "target/pool_parameters.h"
 
 namespace kiln::cuda::tactics {
 
@@ -12,7 +13,8 @@ const Tactic pool{
     .version = 2,
     .ops = {"MaxPool", "AveragePool"},
     .accepts = [](const Problem& p) -> Refusal {
-      for (const Refusal& r : {accept_image(p.input(0), "x"), accept_image(p.outputs[0], "y")})
+      const TypeSet types = p.op() == "MaxPool" ? kKernelFloats | kByteTypes : kKernelFloats;
+      for (const Refusal& r : {accept_image(p.input(0), "x", types), accept_image(p.outputs[0], "y", types)})
         if (r.refused()) return r;
       if (p.outputs.size() != 1) return refuse("the positions of the maxima are wanted");
       if (!p.post().empty()) return refuse("there are post-operations");
@@ -21,13 +23,8 @@ const Tactic pool{
     .configurations = nullptr,
     .emit =
         [](const Problem& p, const Config&) {
-          const bool padded = p.attributes().integer("count_include_pad", 0) != 0;
-          const PoolKind kind = p.op() == "MaxPool" ? PoolKind::kMax
-                                : padded            ? PoolKind::kAverageWithPadding
-                                                    : PoolKind::kAverage;
-          Attributes parameters{{"kind", static_cast<int64_t>(kind)}};
-          put_window(parameters, window_of(p, p.attributes().ints("kernel_shape")));
-          return emit_kernel("pool", std::move(parameters), {0});
+          return emit_kernel("pool", PoolParameters{pooling_of(p), window_of(p, p.attributes().ints("kernel_shape"))},
+                             {0});
         },
 };
 

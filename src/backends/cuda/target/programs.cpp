@@ -1,4 +1,5 @@
-// Tactics: operators with constant parameters that pointwise programs compute: BatchNormalization, QuantizeLinear, DequantizeLinear.
+// Tactics: operators with constant parameters that pointwise programs compute: BatchNormalization, QuantizeLinear, DequantizeLinear; and
+// DynamicQuantizeLinear.
 #include "backends/cuda/device/kernels/pointwise_code.h"
 #include "backends/cuda/target/checks.h"
 #include "backends/cuda/target/tactics.h"
@@ -51,6 +52,19 @@ const Tactic quantize{
           emit_quantize(p, e);
           return e;
         },
+};
+
+const Tactic dynamic_quantize{
+    .name = "dynamic_quantize",
+    .version = 1,
+    .ops = {"DynamicQuantizeLinear"},
+    .accepts = [](const Problem& p) -> Refusal {
+      if (const Refusal r = needs_one_float(p); r.refused()) return r;
+      const DType type = p.input(0).dtype;
+      return type == DType::kF32 ? needs_row_major(p) : refuse("x is " + std::string(name(type)) + ", needs float32");
+    },
+    .configurations = nullptr,
+    .emit = [](const Problem&, const Config&) { return emit_kernel("dynamic_quantize", {}, {0}); },
 };
 
 }  // namespace kiln::cuda::tactics

@@ -1,6 +1,7 @@
 // Tactic: LSTM, GRU and RNN with the usual activations.
 #include <algorithm>
 
+#include "backends/cuda/device/kernels/recurrent_parameters.h"
 #include "backends/cuda/target/checks.h"
 #include "backends/cuda/target/tactics.h"
 
@@ -54,9 +55,11 @@ const Tactic recurrent{
         [](const Problem& p, const Config&) {
           const auto present = [&](int i) { return p.input(i).present ? i : Emitted::kAbsent; };
           return emit_kernel("recurrent",
-                             {{"cell", cell_of(p)},
-                              {"reverse", int64_t{p.attributes().text("direction", "forward") == "reverse"}},
-                              {"batch_first", p.attributes().integer("layout", 0)}},
+                             kernels::RecurrentParameters{
+                                 .cell = cell_of(p),
+                                 .reverse = p.attributes().text("direction", "forward") == "reverse",
+                                 .batch_first = p.attributes().integer("layout", 0) != 0,
+                             },
                              {0, 1, 2, present(3), present(5), present(6)});
         },
 };

@@ -3,12 +3,12 @@
 
 #include "backends/cuda/target/checks.h"
 #include "backends/cuda/target/tactics.h"
-#include "target/resize_problem.h"
+#include "target/region_parameters.h"
 
 namespace kiln::cuda::tactics {
 namespace {
 
-Refusal read_gpu_resize(const Problem& p, Attributes& to) {
+Refusal read_gpu_resize(const Problem& p, ResizeParameters& to) {
   if (Refusal r = needs_plain(p); r.refused()) return r;
   const DType type = p.input(0).dtype;
   const bool nearest = p.attributes().text("mode", "nearest") == "nearest";
@@ -17,7 +17,7 @@ Refusal read_gpu_resize(const Problem& p, Attributes& to) {
   if (p.attributes().text("coordinate_transformation_mode", "") == "tf_crop_and_resize") return refuse("it crops");
   if (rank(p.input(0)) > kMaxAxes) return refuse("there are more than eight axes");
   if (Refusal r = read_resize(p, to); r.refused()) return r;
-  const size_t axes = to.ints("axes").size();
+  const size_t axes = to.resample.axes.size();
   return axes > kResizedAxes ? refuse(std::to_string(axes) + " axes change") : accept();
 }
 
@@ -29,15 +29,15 @@ const Tactic resize{
     .ops = {"Resize"},
     .accepts =
         [](const Problem& p) {
-          Attributes ignored;
+          ResizeParameters ignored;
           return read_gpu_resize(p, ignored);
         },
     .configurations = nullptr,
     .emit =
         [](const Problem& p, const Config&) {
-          Attributes to;
+          ResizeParameters to;
           (void)read_gpu_resize(p, to);
-          Emitted e = emit_kernel("resize", std::move(to), {0});
+          Emitted e = emit_kernel("resize", to, {0});
           e.strided_inputs = 1;
           return e;
         },

@@ -1,6 +1,7 @@
 // Tactics: softmax, layer, RMS, group and instance norm, reductions.
 #include "backends/cuda/target/checks.h"
 #include "backends/cuda/target/tactics.h"
+#include "target/axis_parameters.h"
 #include "target/epilogue.h"
 #include "target/reduce_problem.h"
 
@@ -12,13 +13,7 @@ const Tactic softmax{
     .ops = {"Softmax", "LogSoftmax"},
     .accepts = [](const Problem& p) -> Refusal { return needs_one_float(p); },
     .configurations = nullptr,
-    .emit =
-        [](const Problem& p, const Config&) {
-          return emit_kernel(
-              "softmax",
-              {{"axis", axis_of(p, "axis", -1, rank(p.input(0)))}, {"logarithm", int64_t{p.op() == "LogSoftmax"}}},
-              {0});
-        },
+    .emit = [](const Problem& p, const Config&) { return emit_kernel("softmax", softmax_parameters(p), {0}); },
 };
 
 const Tactic row_norm{
@@ -38,14 +33,8 @@ const Tactic row_norm{
       return needs_row_vectors(p, {1, 2});
     },
     .configurations = nullptr,
-    .emit =
-        [](const Problem& p, const Config&) {
-          return emit_kernel("row_norm",
-                             {{"axis", axis_of(p, "axis", -1, rank(p.input(0)))},
-                              {"epsilon", p.attributes().real("epsilon", 1e-5)},
-                              {"subtract_mean", int64_t{p.op() == "LayerNormalization"}}},
-                             all_inputs(p));
-        },
+    .emit = [](const Problem& p,
+               const Config&) { return emit_kernel("row_norm", row_norm_parameters(p), all_inputs(p)); },
 };
 
 const Tactic group_norm{
@@ -58,12 +47,8 @@ const Tactic group_norm{
       return accept();
     },
     .configurations = nullptr,
-    .emit =
-        [](const Problem& p, const Config&) {
-          const int64_t groups = p.op() == "InstanceNormalization" ? 0 : p.attributes().integer("num_groups");
-          return emit_kernel("group_norm", {{"groups", groups}, {"epsilon", p.attributes().real("epsilon", 1e-5)}},
-                             {0, 1, 2});
-        },
+    .emit = [](const Problem& p,
+               const Config&) { return emit_kernel("group_norm", group_norm_parameters(p), {0, 1, 2}); },
 };
 
 namespace {
@@ -108,10 +93,8 @@ const Tactic reduce{
       return accept();
     },
     .configurations = nullptr,
-    .emit =
-        [](const Problem& p, const Config&) {
-          return emit_kernel("reduce", {{"kind", static_cast<int64_t>(*kind_of(p))}, {"axes", *axes_of(p)}}, {0});
-        },
+    .emit = [](const Problem& p,
+               const Config&) { return emit_kernel("reduce", ReduceParameters{*kind_of(p), *axes_of(p)}, {0}); },
 };
 
 }  // namespace kiln::cuda::tactics

@@ -43,7 +43,7 @@ int add_bias_of(const Problem& p, int input, Emitted& e) {
 
 const Tactic squeeze_excite{
     .name = "squeeze_excite",
-    .version = 2,
+    .version = 3,
     .ops = {"SqueezeExcite"},
     .accepts = [](const Problem& p) -> Refusal {
       if (Refusal r = needs_one_float(p); r.refused()) return r;
@@ -75,9 +75,14 @@ const Tactic squeeze_excite{
             const auto enough = [&](int64_t n) { return images * n >= target_chip().multiprocessors; };
             return enough(a) != enough(b) ? enough(a) : (enough(a) ? a < b : a > b);
           });
+          const std::vector<int64_t> kept =
+              target_chip().has_cp_async() ? std::vector<int64_t>{1, 2, 0} : std::vector<int64_t>{1, 0};
+          const int64_t words = p.input(0).opt[1] * bits(p.input(0).dtype) / 8 / kernels::kPiece;
           std::vector<Config> configs;
-          for (int64_t keep : {1, 0})
-            for (int64_t n : blocks) configs.push_back({{"blocks", n}, {"keep", keep}});
+          for (int64_t threads : {kSqueezeThreads[1], kSqueezeThreads[0]})
+            for (int64_t keep : kept)
+              for (int64_t n : blocks)
+                if (words <= threads) configs.push_back({{"blocks", n}, {"keep", keep}, {"threads", threads}});
           return configs;
         },
     .emit =

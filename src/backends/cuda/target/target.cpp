@@ -19,7 +19,7 @@ class CudaTarget final : public Target {
     if (const std::string lack = compiler_lack(target_chip().compute);
         !lack.empty() && !options.disabled.count("pointwise_generated"))
       options.logger->log(Severity::kInfo, "no kernels are generated: " + lack);
-    std::vector<passes::Pass> list{passes::canonicalize()};
+    std::vector<passes::Pass> list{passes::canonicalize(), passes::quantize(), passes::dequantize_constants()};
     if (options.precisions.compute != DType::kF32) list.push_back(passes::compute_in(options.precisions.compute));
     list.push_back(passes::fuse());
     list.push_back(convolutions_over_depth());
@@ -33,7 +33,7 @@ class CudaTarget final : public Target {
     return limits;
   }
   bool computes_in(DType type) const override {
-    return type == DType::kF32 || type == DType::kF16 || type == DType::kBF16;
+    return type == DType::kF32 || type == DType::kF16 || type == DType::kBF16 || type == DType::kI8;
   }
   const Target* fallback() const override { return &find_target("cpu"); }
 };

@@ -1,8 +1,11 @@
 // Which tiles of the kernels on tensor cores suit a product.
 #include "backends/cuda/target/tiles.h"
 
+#include "backends/cuda/device/cu/conv_stream.h"
+
 #include <algorithm>
 
+#include "backends/cuda/device/kernels/conv_window.h"
 #include "base/checked.h"
 
 namespace kiln::cuda {
@@ -54,6 +57,20 @@ std::vector<Config> mma_configs(const TiledProduct& p, const Chip& chip) {
   return best_of(std::move(candidates));
 }
 
+std::vector<Config> byte_configs(const TiledProduct& p, const Chip& chip) {
+  std::vector<Candidate> candidates;
+  for (int64_t i = 0; i < kMmaTileCount; ++i)
+    for (int64_t splits = 1; splits <= (chip.has_clusters() ? kMostMmaSplits : 1); splits *= 2) {
+      const MmaTile& tile = kMmaTiles[i];
+      if (tile.shared() > chip.shared_per_block || (splits > 1 && splits > p.chunks) ||
+          !fits_splits(tile, static_cast<int>(splits)))
+        continue;
+      candidates.push_back(
+          {estimate(p, chip, tile.rows, tile.columns, splits), Config{{"tile", i}, {"splits", splits}}});
+    }
+  return best_of(std::move(candidates));
+}
+
 std::vector<Config> wgmma_configs(const TiledProduct& p, const Chip& chip) {
   constexpr int64_t kManyStages = 8, kFewStages = 4;
   std::vector<Candidate> candidates;
@@ -70,6 +87,37 @@ std::vector<Config> wgmma_configs(const TiledProduct& p, const Chip& chip) {
       for (int64_t stages : {std::min(most, kManyStages), std::min(most, kFewStages)}) {
         const Config config{{"tile", i}, {"splits", splits}, {"stages", stages}};
         if (candidates.empty() || !(candidates.back().config == config)) candidates.push_back({time, config});
+      }
+    }
+  return best_of(std::move(candidates));
+}
+
+std::vector<Config> window_configs(const TiledProduct& p, const WindowedResult& r, const Chip& chip) {
+  constexpr int64_t kFewStages = 5;
+  constexpr double kOtherStages = 1.15;  // other tiles are tried before the same with fewer stages
+  const int64_t channel_chunks = p.chunks / std::max<int64_t>(r.taps, 1);
+  std::vector<Candidate> candidates;
+  for (int64_t i = 0; i < kGroupTileCount; ++i)
+    for (int64_t splits = 1; splits <= std::min<int64_t>(kMaxSplits, channel_chunks); splits *= 2) {
+      const GroupTile& tile = kGroupTiles[i];
+      if (splits > 1 && tile.columns > 128) continue;
+      const auto box = kernels::WindowBox::of(tile, r.width, r.height, r.batch, r.reach_w, r.reach_h);
+      const int64_t chunks = ceil_div(channel_chunks, splits), boxes = std::min<int64_t>(chunks, 2);
+      const int64_t room = chip.shared_per_block - kernels::window_shared(tile, box, splits, 0, boxes);
+      const int64_t most = std::min<int64_t>({room / (tile.columns * 128), kMaxStages, chunks * r.taps});
+      if (!box.is_possible() || most < 2) continue;
+      const int64_t blocks = box.tiles * ceil_div(p.columns, tile.columns) * splits;
+      const double chunk =
+          std::max(static_cast<double>(box.stride() + r.taps * tile.columns * 128) / kBytesPerNanosecond,
+                   static_cast<double>(r.taps * tile.rows() * tile.columns * 64) / kProductsPerNanosecond);
+      const auto waves = static_cast<double>(ceil_div(blocks, chip.multiprocessors));
+      const double sent = static_cast<double>(tile.rows() * tile.columns * 4 * (splits - 1) / splits);
+      const double time = kStart + waves * (static_cast<double>(chunks) * chunk + kStart / 4) +
+                          (splits > 1 ? kExchange + sent / kBytesPerNanosecond : 0);
+      for (int64_t stages : {most, std::min(most, kFewStages)}) {
+        const Config config{{"tile", i}, {"splits", splits}, {"stages", stages}, {"boxes", boxes}};
+        if (candidates.empty() || !(candidates.back().config == config))
+          candidates.push_back({stages == most ? time : time * kOtherStages, config});
       }
     }
   return best_of(std::move(candidates));
@@ -97,9 +145,13 @@ std::vector<Config> whole_configs(const TiledProduct& p, const Chip& chip) {
   return best_of(std::move(candidates));
 }
 
-std::vector<Config> stream_configs(const TiledProduct& p, bool has_residual, const Chip& chip) {
+std::vector<Config> stream_configs(const TiledProduct& p, const FusedEpilogue& epilogue, const Chip& chip) {
   // Where results come fast, one buffer is filled while the other is stored.
   constexpr int64_t kFewChunks = 8;
+  constexpr double kActivation = 2000;  // nanoseconds for a large tile
+  const bool has_residual = epilogue.residual_input >= 0;
+  const bool may_finish_apart =
+      !has_residual && p.chunks > kFewChunks && is_finished_apart(epilogue.parameters.activation);
   std::vector<Candidate> candidates;
   for (int64_t i = 0; i < kStreamTileCount; ++i) {
     const StreamTile& tile = kStreamTiles[i];
@@ -110,8 +162,15 @@ std::vector<Config> stream_configs(const TiledProduct& p, bool has_residual, con
                   buffers = stages_beside(wanted) < 2 ? 1 : wanted;
     const int64_t stages = stages_beside(buffers);
     if (stages < 2) continue;
-    candidates.push_back(
-        {estimate(p, chip, tile.rows, tile.columns, 1), Config{{"tile", i}, {"stages", stages}, {"buffers", buffers}}});
+    const double time = estimate(p, chip, tile.rows, tile.columns, 1);
+    const Config config{{"tile", i}, {"stages", stages}, {"buffers", buffers}, {"apart", int64_t{0}}};
+    candidates.push_back({time, config});
+    const int64_t tiles = ceil_div(p.rows, tile.rows) * ceil_div(p.columns, tile.columns);
+    // Nothing is multiplied beside the last tile of a block.
+    if (!may_finish_apart || !has_finish_apart(tile) || tiles <= chip.multiprocessors) continue;
+    candidates.back().nanoseconds += kActivation * static_cast<double>(tiles) / chip.multiprocessors;
+    candidates.push_back({time, config});
+    candidates.back().config.set("apart", int64_t{1});
   }
   return best_of(std::move(candidates));
 }

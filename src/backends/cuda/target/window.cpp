@@ -3,8 +3,6 @@
 
 #include <algorithm>
 
-#include "backends/cuda/target/checks.h"
-
 namespace kiln::cuda {
 
 SlidingWindow window_of(const Attributes& a, const Ints& kernel) {
@@ -30,10 +28,9 @@ SlidingWindow window_of(const Attributes& a, const Ints& kernel) {
   return w;
 }
 
-Refusal accept_image(const Argument& a, const char* what) {
+Refusal accept_image(const Argument& a, const char* what, TypeSet types) {
   const std::string subject = std::string(what) + " ";
-  if (!is_kernel_float(a.dtype))
-    return refuse(subject + "is " + std::string(name(a.dtype)) + ", needs float32, float16 or bfloat16");
+  if (!types.has(a.dtype)) return refuse(subject + "is " + std::string(name(a.dtype)) + ", needs " + types.str());
   if (!a.ranked || (a.opt.size() != 3 && a.opt.size() != 4))
     return refuse(subject + "has " + std::to_string(a.opt.size()) + " dimensions, needs 3 or 4");
   if (!a.layout.is_plain()) return refuse(subject + "has the blocked layout " + to_string(a.layout));

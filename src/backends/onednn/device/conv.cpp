@@ -5,7 +5,8 @@
 namespace kiln::onednn {
 
 std::unique_ptr<Kernel> make_conv(const Attributes& parameters) {
-  return std::make_unique<Convolution<dnnl::convolution_forward, false>>(parameters);
+  return std::make_unique<Convolution<dnnl::convolution_forward, false>>(
+      read_parameters<ConvolutionParameters>(parameters));
 }
 
 }  // namespace kiln::onednn

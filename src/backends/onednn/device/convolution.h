@@ -2,7 +2,7 @@
 #pragma once
 #include "backends/cpu/device/kernels/common.h"
 #include "backends/onednn/device/primitive_kernel.h"
-#include "backends/onednn/device/window.h"
+#include "backends/onednn/device/primitive_parameters.h"
 
 namespace kiln::onednn {
 
@@ -40,11 +40,11 @@ inline Ints less_one(Ints values) {
 // `Forward`: dnnl::convolution_forward, or dnnl::deconvolution_forward when `kTransposed`.
 template <class Forward, bool kTransposed> class Convolution final : public PrimitiveKernel {
  public:
-  explicit Convolution(const Attributes& parameters)
-      : PrimitiveKernel(parameters),
-        window_(read_window(parameters)),
-        groups_(cpu::kernels::read_integer(parameters, "groups", 1, int64_t{1} << 30)),
-        epilogue_(cpu::kernels::read_epilogue(parameters)) {}
+  explicit Convolution(ConvolutionParameters p)
+      : PrimitiveKernel(std::move(p.primitive)),
+        window_(std::move(p.window)),
+        groups_(p.groups),
+        epilogue_(p.epilogue) {}
 
  protected:
   Recipe describe(const KernelCall& call, const Attempt& attempt) const override {

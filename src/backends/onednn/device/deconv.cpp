@@ -5,7 +5,8 @@
 namespace kiln::onednn {
 
 std::unique_ptr<Kernel> make_deconv(const Attributes& parameters) {
-  return std::make_unique<Convolution<dnnl::deconvolution_forward, true>>(parameters);
+  return std::make_unique<Convolution<dnnl::deconvolution_forward, true>>(
+      read_parameters<ConvolutionParameters>(parameters));
 }
 
 }  // namespace kiln::onednn

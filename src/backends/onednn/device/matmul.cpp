@@ -1,6 +1,4 @@
 // Kernel "matmul": a [..., m, k] times b [..., k, n]; leading axes broadcast. Inputs: a, b (packed or not), bias, residual.
-// Parameters: `vector_a`, `vector_b`: the operand has no axis m, n; `transpose_a`, `transpose_b`: its last axes are swapped;
-// `b_dims`: the shape of packed weights, none when b is known only at run time; `alpha` scales the product then.
 #include <algorithm>
 
 #include "backends/cpu/device/kernels/common.h"
@@ -59,17 +57,14 @@ Matrices joined(Matrices m) {
 
 class MatMul final : public PrimitiveKernel {
  public:
-  explicit MatMul(const Attributes& p)
-      : PrimitiveKernel(p),
-        a_{.has_rows = !flag(p, "vector_a"), .transposed = flag(p, "transpose_a")},
-        b_{.has_columns = !flag(p, "vector_b"), .transposed = flag(p, "transpose_b")},
+  explicit MatMul(MatMulParameters p)
+      : PrimitiveKernel(std::move(p.primitive)),
+        a_{.has_rows = !p.vector_a, .transposed = p.transpose_a},
+        b_{.has_columns = !p.vector_b, .transposed = p.transpose_b},
         result_{.has_rows = a_.has_rows, .has_columns = b_.has_columns},
-        b_dims_(p.ints("b_dims")),
-        alpha_(static_cast<float>(p.real("alpha"))),
-        epilogue_(cpu::kernels::read_epilogue(p)) {
-    if (!std::all_of(b_dims_.begin(), b_dims_.end(), [](int64_t d) { return d > 0 && d < int64_t{1} << 31; }))
-      throw Error(Code::kMalformedPlan, "parameter 'b_dims' is " + to_string(b_dims_));
-  }
+        b_dims_(std::move(p.b_dims)),
+        alpha_(static_cast<float>(p.alpha)),
+        epilogue_(p.epilogue) {}
 
  protected:
   Recipe describe(const KernelCall& call, const Attempt& attempt) const override {
@@ -104,7 +99,6 @@ class MatMul final : public PrimitiveKernel {
     size_t rank = 2;     // of the primitive, or of the operands before their leading axes are joined
     bool one_b = false;  // b is one matrix, so that all rows of a are those of one product
   };
-  static bool flag(const Attributes& p, const char* name) { return cpu::kernels::read_integer(p, name, 0, 1) != 0; }
   bool packed() const { return !b_dims_.empty(); }
 
   Sizes sizes_of(const KernelCall& call) const {
@@ -159,6 +153,8 @@ class MatMul final : public PrimitiveKernel {
 
 }  // namespace
 
-std::unique_ptr<Kernel> make_matmul(const Attributes& parameters) { return std::make_unique<MatMul>(parameters); }
+std::unique_ptr<Kernel> make_matmul(const Attributes& parameters) {
+  return std::make_unique<MatMul>(read_parameters<MatMulParameters>(parameters));
+}
 
 }  // namespace kiln::onednn

@@ -1,5 +1,4 @@
-// Kernel "pool": mean of windows over one to three dimensions. Parameters: `count_padding` 1 counts elements of the padding;
-// `whole` 1: the window is the whole image; else the window.
+// Kernel "pool": mean of windows over one to three dimensions.
 #include <limits>
 
 #include "backends/cpu/device/kernels/common.h"
@@ -17,14 +16,11 @@ Window whole_window(const Ints& pixels) {
 
 class Pool final : public PrimitiveKernel {
  public:
-  explicit Pool(const Attributes& parameters)
-      : PrimitiveKernel(parameters),
-        algorithm_(cpu::kernels::read_integer(parameters, "count_padding", 0, 1) != 0
-                       ? dnnl::algorithm::pooling_avg_include_padding
-                       : dnnl::algorithm::pooling_avg_exclude_padding),
-        whole_(cpu::kernels::read_integer(parameters, "whole", 0, 1) != 0) {
-    if (!whole_) window_ = read_window(parameters);
-  }
+  explicit Pool(MeanParameters p)
+      : PrimitiveKernel(std::move(p.primitive)),
+        algorithm_(p.count_padding ? dnnl::algorithm::pooling_avg_include_padding
+                                   : dnnl::algorithm::pooling_avg_exclude_padding),
+        window_(std::move(p.window)) {}
 
   Status prepare(const KernelCall& call) noexcept override {
     of_nothing_ = call.inputs.size() == 1 && call.outputs.size() == 1 && call.inputs[0].elements() == 0 &&
@@ -55,7 +51,7 @@ class Pool final : public PrimitiveKernel {
     require_floats(y, "the result");
     if (x.rank < 3 || x.rank > 5 || y.rank != x.rank || x.dims[0] != y.dims[0] || x.dims[1] != y.dims[1])
       throw Error(Code::kShapeMismatch, "operands of a pooling do not fit each other");
-    const Window window = whole_ ? whole_window(pixels_of(x)) : window_;
+    const Window window = window_.value_or(whole_window(pixels_of(x)));
     if (window.kernel.size() + 2 != static_cast<size_t>(x.rank))
       throw Error(Code::kShapeMismatch, "a window has another rank than its image");
     const Pads pads = pads_of(window, pixels_of(x), pixels_of(y));
@@ -74,12 +70,14 @@ class Pool final : public PrimitiveKernel {
 
  private:
   dnnl::algorithm algorithm_;
-  bool whole_, of_nothing_ = false;
-  Window window_;
+  std::optional<Window> window_;  // nothing: the whole image
+  bool of_nothing_ = false;
 };
 
 }  // namespace
 
-std::unique_ptr<Kernel> make_pool(const Attributes& parameters) { return std::make_unique<Pool>(parameters); }
+std::unique_ptr<Kernel> make_pool(const Attributes& parameters) {
+  return std::make_unique<Pool>(read_parameters<MeanParameters>(parameters));
+}
 
 }  // namespace kiln::onednn

@@ -107,9 +107,8 @@ Operand bias_operand(const TensorView& v, int64_t count, int rank, int axis) {
   return {.argument = DNNL_ARG_BIAS, .input = 2, .primitive = dense_desc(dims)};
 }
 
-PrimitiveKernel::PrimitiveKernel(const Attributes& parameters)
-    : copied_first_(cpu::kernels::read_integer(parameters, "copied", 0, 1) != 0),
-      weights_(parameters.text("weights", "")) {}
+PrimitiveKernel::PrimitiveKernel(PrimitiveParameters p)
+    : copied_first_(p.copied), weights_(std::move(p.weights.layout)) {}
 
 void PrimitiveKernel::require_packed(const KernelCall& call, const Ints& dims) const {
   if (building_) return;

@@ -6,6 +6,7 @@
 
 #include "backends/onednn/device/epilogue.h"
 #include "backends/onednn/device/packing.h"
+#include "backends/onednn/device/primitive_parameters.h"
 
 namespace kiln::onednn {
 
@@ -46,7 +47,7 @@ class PrimitiveKernel : public PackingKernel {
 
  protected:
   // Parameters: "copied" 1 tries copied operands first; "weights" names the layout of packed weights.
-  explicit PrimitiveKernel(const Attributes& parameters);
+  explicit PrimitiveKernel(PrimitiveParameters parameters);
   // Throws Error when the call does not fit the parameters. Not called when the result is empty.
   virtual Recipe describe(const KernelCall& call, const Attempt& attempt) const = 0;
   // The operator's own weights in the dimensions of the primitive's.

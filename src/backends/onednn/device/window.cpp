@@ -1,4 +1,4 @@
-// Reading of windows, and their padding.
+// Windows: their soundness, and their padding.
 #include "backends/onednn/device/window.h"
 
 #include <algorithm>
@@ -6,38 +6,15 @@
 #include "base/error.h"
 
 namespace kiln::onednn {
-namespace {
-
-constexpr int64_t kMaxKernel = int64_t{1} << 16;  // code is generated for each element of a kernel's row
-constexpr int64_t kMaxExtent = int64_t{1} << 30;
-constexpr size_t kMaxDimensions = 3;
-
-Ints read(const Attributes& parameters, const char* name, size_t count, int64_t least, int64_t most = kMaxExtent) {
-  const Ints& values = parameters.ints(name);
-  const auto sound = [&](int64_t v) { return v >= least && v <= most; };
-  if (values.size() != count || !std::all_of(values.begin(), values.end(), sound))
-    throw Error(Code::kMalformedPlan, "parameter '" + std::string(name) + "' is " + to_string(Attribute(values)))
-        .cause("it must be " + std::to_string(count) + " numbers from " + std::to_string(least) + " to " +
-               std::to_string(most));
-  return values;
-}
-
-}  // namespace
-
-Window read_window(const Attributes& parameters) {
-  const size_t n = parameters.ints("kernel").size();
-  if (n < 1 || n > kMaxDimensions)
+void Window::check() const {
+  constexpr size_t kMostDimensions = 3;
+  const size_t n = kernel.size();
+  if (n < 1 || n > kMostDimensions)
     throw Error(Code::kMalformedPlan, "a window has " + std::to_string(n) + " dimensions");
-  Window w;
-  w.kernel = read(parameters, "kernel", n, 1, kMaxKernel);
-  w.strides = read(parameters, "strides", n, 1);
-  w.dilations = read(parameters, "dilations", n, 1);
-  w.begin = read(parameters, "pads_begin", n, 0);
-  w.output_padding = read(parameters, "output_padding", n, 0);
-  w.padding = parameters.integer("padding");
-  if (w.padding < Window::kGiven || w.padding > Window::kLower)
-    throw Error(Code::kMalformedPlan, "parameter 'padding' is " + std::to_string(w.padding));
-  return w;
+  for (const Ints* list : {&strides, &dilations, &begin, &output_padding})
+    if (list->size() != n)
+      throw Error(Code::kMalformedPlan, "a window of " + std::to_string(n) + " dimensions has " +
+                                            std::to_string(list->size()) + " numbers of a kind");
 }
 
 Pads pads_of(const Window& w, const Ints& large, const Ints& small) {

@@ -2,9 +2,11 @@
 #pragma once
 #include <cstdint>
 
+#include "device/byte_table.h"
+
 namespace kiln::cpu {
 
-inline constexpr int64_t kByteTable = 256;
+using kiln::kByteTable;
 
 // to[i] = table[from[i]].
 void map_bytes(const uint8_t* from, uint8_t* to, int64_t count, const uint8_t* table, int threads) noexcept;

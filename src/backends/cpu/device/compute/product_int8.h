@@ -5,6 +5,7 @@
 #include <span>
 
 #include "backends/cpu/device/compute/epilogue.h"
+#include "device/sum_steps.h"
 
 namespace kiln::cpu {
 
@@ -16,34 +17,19 @@ inline constexpr int64_t kMostBlockRows = 192;  // rows that are located at once
 inline int64_t int8_terms(int64_t terms) { return (terms + 3) / 4 * 4; }
 inline int64_t int8_columns(int64_t columns) { return (columns + kInt8Panel - 1) / kInt8Panel * kInt8Panel; }
 
-// One step of what follows a sum, in float32.
-struct SumStep {
-  enum Kind : uint8_t {
-    kMultiply,   // by `operand`
-    kDivide,     // by `low`; `high` is its reciprocal, or 0 where that is no normal number
-    kAdd,        // `operand`
-    kClamp,      // to [low, high]; NaN becomes low
-    kRound,      // half to even
-    kAddFloats,  // a tensor of float32
-    kAddBytes,   // (a tensor of bytes - low) * high
-    kAtLeast,    // low
-    kLimit,      // to [low, high]; NaN stays
-    kActivate,   // `activation` with the numbers low and high
-  };
-  Kind kind = kMultiply;
+// A step of what follows a sum, with its operand.
+struct BoundStep : SumStep {
+  BoundStep(const SumStep& step) : SumStep(step) {}
   const void* operand = nullptr;  // float32 per column, or a tensor
-  int64_t stride = 0;  // kMultiply, kAdd: 1, or 0 for one number for all columns; tensors: elements between rows
-  float low = 0, high = 0;
+  int64_t stride = 0;      // kMultiply, kAdd: 1, or 0 for one number for all columns; tensors: elements between rows
   bool is_signed = false;  // bytes of the tensor
-  Activation activation = Activation::kNone;
 };
-inline constexpr int kSumStepKinds = SumStep::kActivate + 1;
 
 // How sums become results. Vectors per column hold int8_columns() elements.
 struct SumEpilogue {
   enum Result : uint8_t { kInt32, kFloat, kUint8, kInt8 };
-  const int32_t* start = nullptr;  // per column, added to the sum modulo 2^32
-  std::span<const SumStep> steps;  // none when the result is int32
+  const int32_t* start = nullptr;    // per column, added to the sum modulo 2^32
+  std::span<const BoundStep> steps;  // none when the result is int32
   Result result = kInt32;
   int32_t zero = 0;                // added to the bytes of the result when they are rounded, and before they saturate
   const uint8_t* table = nullptr;  // what each of the 256 bytes of the result becomes; null: they stay

@@ -91,13 +91,13 @@ struct TilePlace {
   int64_t column_of(int j) const { return column + (j * kSumLanes < columns ? j * kSumLanes : 0); }
 };
 
-HWY_INLINE Reals per_column(const SumStep& s, const TilePlace& at, int j) {
+HWY_INLINE Reals per_column(const BoundStep& s, const TilePlace& at, int j) {
   const auto* from = static_cast<const float*>(s.operand);
   return s.stride ? hn::LoadU(RealTag(), from + at.column_of(j)) : hn::Set(RealTag(), *from);
 }
 
 template <int kRows, int kVectors>
-HWY_INLINE void run_step(const SumStep& s, const TilePlace& at, Reals (&v)[kRows][kVectors]) {
+HWY_INLINE void run_step(const BoundStep& s, const TilePlace& at, Reals (&v)[kRows][kVectors]) {
   const RealTag d;
   switch (s.kind) {
     case SumStep::kMultiply:
@@ -195,7 +195,7 @@ HWY_INLINE void run_step(const SumStep& s, const TilePlace& at, Reals (&v)[kRows
 
 // Products by the reciprocal of a divisor, made a little smaller and a little larger: the quotient as it is rounded lies between them.
 struct Quotients {
-  explicit Quotients(const SumStep& s)
+  explicit Quotients(const BoundStep& s)
       : low(hn::Set(RealTag(), s.high * (1 - kMargin))), high(hn::Set(RealTag(), s.high * (1 + kMargin))) {}
   static constexpr float kMargin = 0x1p-21f;  // twice what four roundings may do
   Reals low, high;
@@ -203,7 +203,7 @@ struct Quotients {
 
 // A row of numbers divided and rounded to whole ones, far below 2^31. Where both products round alike the quotient does so, too.
 template <int kVectors>
-HWY_INLINE void divide_to_whole(const SumStep& s, const Reals (&v)[kVectors], Sums (&to)[kVectors]) {
+HWY_INLINE void divide_to_whole(const BoundStep& s, const Reals (&v)[kVectors], Sums (&to)[kVectors]) {
   if (s.high != 0) {
     const Quotients q(s);
     auto differ = hn::Zero(SumTag());
@@ -220,7 +220,7 @@ HWY_INLINE void divide_to_whole(const SumStep& s, const Reals (&v)[kVectors], Su
 
 // The same of a tile whose quotients stay real numbers, and are limited before they are rounded.
 template <int kRows, int kVectors>
-HWY_INLINE void divide_limit_round(const SumStep& s, const SumStep& limits, Reals (&v)[kRows][kVectors]) {
+HWY_INLINE void divide_limit_round(const BoundStep& s, const BoundStep& limits, Reals (&v)[kRows][kVectors]) {
   const Reals least = hn::Set(RealTag(), limits.low), most = hn::Set(RealTag(), limits.high);
   const auto limited = [&](Reals x) HWY_ATTR { return hn::Round(hn::Min(hn::Max(x, least), most)); };
   const Quotients q(s);
@@ -242,7 +242,7 @@ HWY_INLINE void divide_limit_round(const SumStep& s, const SumStep& limits, Real
 
 // The first step, which may be three in one. Returns how many it was.
 template <int kRows, int kVectors>
-HWY_INLINE size_t run_steps(std::span<const SumStep> steps, const TilePlace& at, Reals (&v)[kRows][kVectors]) {
+HWY_INLINE size_t run_steps(std::span<const BoundStep> steps, const TilePlace& at, Reals (&v)[kRows][kVectors]) {
   const bool rounds = steps.size() > 2 && steps[0].kind == SumStep::kDivide && steps[0].high != 0 &&
                       steps[1].kind == SumStep::kClamp && steps[2].kind == SumStep::kRound;
   if (rounds) divide_limit_round(steps[0], steps[1], v);

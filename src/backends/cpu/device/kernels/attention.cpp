@@ -10,6 +10,7 @@
 
 #include "backends/cpu/device/kernels/dense.h"
 #include "backends/cpu/device/kernels/registry.h"
+#include "device/attention_parameters.h"
 
 namespace kiln::cpu::kernels {
 namespace {
@@ -29,12 +30,9 @@ std::optional<Heads> as_heads(const TensorView& v, int64_t heads) {
 
 class AttentionKernel final : public DenseKernel {
  public:
-  explicit AttentionKernel(const Attributes& p)
-      : q_heads_(p.integer("q_heads", 0)),
-        kv_heads_(p.integer("kv_heads", 0)),
-        causal_(p.integer("causal", 0) != 0),
-        mask_period_(p.integer("mask_period", 0)) {
-    if (p.has("scale")) scale_ = static_cast<float>(p.real("scale"));
+  explicit AttentionKernel(const AttentionParameters& p)
+      : q_heads_(p.q_heads), kv_heads_(p.kv_heads), causal_(p.causal), mask_period_(p.mask_period) {
+    if (p.scale) scale_ = static_cast<float>(*p.scale);
   }
 
  private:
@@ -130,7 +128,7 @@ class AttentionKernel final : public DenseKernel {
 }  // namespace
 
 std::unique_ptr<Kernel> make_attention(const Attributes& parameters) {
-  return std::make_unique<AttentionKernel>(parameters);
+  return std::make_unique<AttentionKernel>(read_parameters<AttentionParameters>(parameters));
 }
 
 }  // namespace kiln::cpu::kernels

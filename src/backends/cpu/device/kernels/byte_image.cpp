@@ -5,13 +5,7 @@
 
 namespace kiln::cpu::kernels {
 
-ByteImageParameters::ByteImageParameters(const Attributes& p)
-    : window(read_sliding_window(p)),
-      groups(read_integer(p, "groups", 1, int64_t{1} << 30)),
-      x_zero(static_cast<int32_t>(read_integer(p, "x_zero", -128, 255))) {}
-
-Status read_byte_images(const ByteImageParameters& p, const KernelCall& call, DType weights,
-                        ConvShape& shape) noexcept {
+Status read_byte_images(const GroupedWindow& p, const KernelCall& call, DType weights, ConvShape& shape) noexcept {
   if (call.inputs.size() < 3 || call.outputs.size() != 1)
     return {Code::kMalformedPlan, "a convolution of bytes has three operands or more"};
   const TensorView& w = call.inputs[1];

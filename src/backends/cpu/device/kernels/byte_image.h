@@ -2,21 +2,12 @@
 // channels last, and the parameters window, groups and `x_zero`, the value of padding.
 #pragma once
 #include "backends/cpu/device/compute/conv_nhwc.h"
-#include "backends/cpu/device/kernels/parameters.h"
-#include "backends/cpu/device/kernels/sum_steps.h"
+#include "backends/cpu/device/kernels/conv_parameters.h"
 
 namespace kiln::cpu::kernels {
 
-struct ByteImageParameters {
-  explicit ByteImageParameters(const Attributes& parameters);
-  SlidingWindow window;
-  int64_t groups = 1;
-  int32_t x_zero = 0;
-};
-
 // Checks x, the result and the type of the packed weights, whose size is left to the caller.
-Status read_byte_images(const ByteImageParameters& parameters, const KernelCall& call, DType weights,
-                        ConvShape& shape) noexcept;
+Status read_byte_images(const GroupedWindow& window, const KernelCall& call, DType weights, ConvShape& shape) noexcept;
 // The images of a convolution alone, of any type: inputs[0] and the result, channels last.
 Status read_windows(const SlidingWindow& window, int64_t groups, const KernelCall& call, ConvShape& shape) noexcept;
 

@@ -3,6 +3,7 @@
 #include "backends/cpu/device/compute/byte_maps.h"
 #include "backends/cpu/device/kernels/dense.h"
 #include "backends/cpu/device/kernels/integer_result.h"
+#include "backends/cpu/device/kernels/own_parameters.h"
 #include "backends/cpu/device/kernels/parameters.h"
 #include "backends/cpu/device/kernels/registry.h"
 #include "backends/cpu/device/kernels/views.h"
@@ -36,7 +37,7 @@ class ByteMap : public DenseKernel {
 
 class ByteTable final : public ByteMap {
  public:
-  explicit ByteTable(const Attributes&) : ByteMap(2) {}
+  explicit ByteTable(const NoParameters&) : ByteMap(2) {}
 
  private:
   bool takes_input(const TensorView& x) const override { return is_byte(x); }
@@ -49,10 +50,8 @@ class ByteTable final : public ByteMap {
 
 class ByteQuantize final : public ByteMap {
  public:
-  explicit ByteQuantize(const Attributes& p)
-      : ByteMap(1),
-        scale_(static_cast<float>(p.real("scale"))),
-        zero_(static_cast<int32_t>(read_integer(p, "zero_point", -128, 255))) {}
+  explicit ByteQuantize(const ByteQuantizeParameters& p)
+      : ByteMap(1), scale_(static_cast<float>(p.scale)), zero_(p.zero_point) {}
 
  private:
   bool takes_input(const TensorView& x) const override { return is_f32(x); }
@@ -70,10 +69,10 @@ class ByteQuantize final : public ByteMap {
 }  // namespace
 
 std::unique_ptr<Kernel> make_byte_table(const Attributes& parameters) {
-  return std::make_unique<ByteTable>(parameters);
+  return std::make_unique<ByteTable>(read_parameters<NoParameters>(parameters));
 }
 std::unique_ptr<Kernel> make_byte_quantize(const Attributes& parameters) {
-  return std::make_unique<ByteQuantize>(parameters);
+  return std::make_unique<ByteQuantize>(read_parameters<ByteQuantizeParameters>(parameters));
 }
 
 }  // namespace kiln::cpu::kernels

@@ -2,6 +2,7 @@
 // reads are absent; `sizes` are those of the parts along the axis, -1 of those that follow from the others.
 #include "backends/cpu/device/compute/transpose.h"
 #include "backends/cpu/device/kernels/common.h"
+#include "backends/cpu/device/kernels/own_parameters.h"
 #include "backends/cpu/device/kernels/registry.h"
 
 namespace kiln::cpu::kernels {
@@ -9,7 +10,7 @@ namespace {
 
 class Parts final : public Kernel {
  public:
-  Parts(const Attributes& p, bool join) : axis_(p.integer("axis")), sizes_(p.ints("sizes", {})), join_(join) {}
+  Parts(SplitParameters p, bool join) : axis_(p.along.axis), sizes_(std::move(p.sizes)), join_(join) {}
 
   Status prepare(const KernelCall& call) noexcept override {
     return guarded([&]() -> Status {
@@ -93,7 +94,11 @@ class Parts final : public Kernel {
 
 }  // namespace
 
-std::unique_ptr<Kernel> make_concat(const Attributes& parameters) { return std::make_unique<Parts>(parameters, true); }
-std::unique_ptr<Kernel> make_split(const Attributes& parameters) { return std::make_unique<Parts>(parameters, false); }
+std::unique_ptr<Kernel> make_concat(const Attributes& parameters) {
+  return std::make_unique<Parts>(SplitParameters{.along = read_parameters<AxisParameters>(parameters)}, true);
+}
+std::unique_ptr<Kernel> make_split(const Attributes& parameters) {
+  return std::make_unique<Parts>(read_parameters<SplitParameters>(parameters), false);
+}
 
 }  // namespace kiln::cpu::kernels

@@ -3,6 +3,7 @@
 // x, packed weights, then what SumOperands has, whose first three are absent. Parameters: window and groups.
 #include "backends/cpu/device/compute/parallel.h"
 #include "backends/cpu/device/kernels/byte_image.h"
+#include "backends/cpu/device/kernels/conv_parameters.h"
 #include "backends/cpu/device/kernels/registry.h"
 #include "backends/cpu/device/kernels/rounded_rows.h"
 #include "backends/cpu/device/kernels/window_rows.h"
@@ -62,8 +63,8 @@ class PaddedWindows final : public ByteRows {
 
 class ConvBfloat16 final : public Kernel {
  public:
-  explicit ConvBfloat16(const Attributes& p)
-      : window_(read_sliding_window(p)), groups_(read_integer(p, "groups", 1, int64_t{1} << 30)), sums_(p) {}
+  explicit ConvBfloat16(const ConvBfloat16Parameters& p)
+      : window_(p.image.window), groups_(p.image.groups), sums_(p.sums) {}
 
   Status prepare(const KernelCall& call) noexcept override {
     return guarded([&]() -> Status {
@@ -224,7 +225,7 @@ class ConvBfloat16 final : public Kernel {
 }  // namespace
 
 std::unique_ptr<Kernel> make_conv_bfloat16(const Attributes& parameters) {
-  return std::make_unique<ConvBfloat16>(parameters);
+  return std::make_unique<ConvBfloat16>(read_parameters<ConvBfloat16Parameters>(parameters));
 }
 
 }  // namespace kiln::cpu::kernels

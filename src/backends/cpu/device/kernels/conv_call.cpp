@@ -6,11 +6,6 @@
 
 namespace kiln::cpu::kernels {
 
-ConvParameters::ConvParameters(const Attributes& parameters)
-    : window(read_sliding_window(parameters)),
-      groups(read_integer(parameters, "groups", 1, int64_t{1} << 30)),
-      epilogue(read_epilogue(parameters)) {}
-
 namespace {
 
 // Whether the weights hold at least as many elements as the sizes ask for, so that no product of sizes can wrap.

@@ -1,15 +1,8 @@
 // What the convolutions share: a call's operands (x, packed weights, bias, residual), checked.
 #pragma once
-#include "backends/cpu/device/kernels/parameters.h"
+#include "backends/cpu/device/kernels/conv_parameters.h"
 
 namespace kiln::cpu::kernels {
-
-struct ConvParameters {
-  explicit ConvParameters(const Attributes& parameters);
-  SlidingWindow window;
-  int64_t groups = 1;
-  EpilogueParameters epilogue;
-};
 
 // Sizes and distances of one call.
 struct ConvOperands {

@@ -2,6 +2,7 @@
 #include "backends/cpu/device/compute/conv_depthwise.h"
 #include "backends/cpu/device/compute/parallel.h"
 #include "backends/cpu/device/kernels/conv_call.h"
+#include "backends/cpu/device/kernels/conv_parameters.h"
 #include "backends/cpu/device/kernels/registry.h"
 
 namespace kiln::cpu::kernels {
@@ -11,7 +12,7 @@ PixelStrides pixels(const ImageView& v) { return {v.pixel_stride, v.row_stride, 
 
 class ConvDepthwise final : public Kernel {
  public:
-  explicit ConvDepthwise(const Attributes& parameters) : parameters_(parameters) {}
+  explicit ConvDepthwise(const ConvParameters& parameters) : parameters_(parameters) {}
 
   Status prepare(const KernelCall& call) noexcept override {
     KILN_RETURN_IF_ERROR(read_operands(parameters_, call, operands_));
@@ -46,7 +47,7 @@ class ConvDepthwise final : public Kernel {
 }  // namespace
 
 std::unique_ptr<Kernel> make_conv_depthwise(const Attributes& parameters) {
-  return std::make_unique<ConvDepthwise>(parameters);
+  return std::make_unique<ConvDepthwise>(read_parameters<ConvParameters>(parameters));
 }
 
 }  // namespace kiln::cpu::kernels

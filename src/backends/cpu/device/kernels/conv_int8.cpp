@@ -9,7 +9,7 @@ namespace {
 
 class ConvInt8 final : public Kernel {
  public:
-  explicit ConvInt8(const Attributes& p) : parameters_(p), parts_(read_integer(p, "parts", 1, 3)), sums_(p) {}
+  explicit ConvInt8(const ConvInt8Parameters& p) : image_(p.image), x_zero_(p.x_zero), parts_(p.parts), sums_(p.sums) {}
 
   Status prepare(const KernelCall& call) noexcept override {
     return guarded([&]() -> Status {
@@ -23,7 +23,7 @@ class ConvInt8 final : public Kernel {
   Status launch(Stream&, const KernelCall& call) noexcept override {
     const int64_t columns = shape_.out_c / shape_.groups, packed = packed_int8_bytes(terms_, columns);
     const bool is_signed = call.inputs[0].dtype == DType::kI8;
-    const int32_t zero = sums_.zero_point(call, parameters_.x_zero);
+    const int32_t zero = sums_.zero_point(call, x_zero_);
     auto* space = static_cast<std::byte*>(call.workspace);
     const SumEpilogue epilogue = sums_.bind(call, is_signed ? 128 : 0, space);
     auto* scratch = reinterpret_cast<uint8_t*>(space + SumOperands::space(call, 2, shape_.out_c));
@@ -55,7 +55,7 @@ class ConvInt8 final : public Kernel {
   int64_t rows() const { return shape_.batch * shape_.out_h() * shape_.out_w(); }
 
   Status read(const KernelCall& call) noexcept {
-    KILN_RETURN_IF_ERROR(read_byte_images(parameters_, call, DType::kI8, shape_));
+    KILN_RETURN_IF_ERROR(read_byte_images(image_, call, DType::kI8, shape_));
     const int64_t taps = shape_.kernel_h * shape_.kernel_w;  // each below 2^31
     const auto part = checked_mul(taps, shape_.in_c / shape_.groups);
     const auto terms = part ? checked_mul(*part, parts_) : std::nullopt;
@@ -67,7 +67,8 @@ class ConvInt8 final : public Kernel {
     return kOkStatus;
   }
 
-  ByteImageParameters parameters_;
+  GroupedWindow image_;
+  int32_t x_zero_;
   int64_t parts_;
   SumOperands sums_;
   ConvShape shape_;
@@ -76,6 +77,8 @@ class ConvInt8 final : public Kernel {
 
 }  // namespace
 
-std::unique_ptr<Kernel> make_conv_int8(const Attributes& parameters) { return std::make_unique<ConvInt8>(parameters); }
+std::unique_ptr<Kernel> make_conv_int8(const Attributes& parameters) {
+  return std::make_unique<ConvInt8>(read_parameters<ConvInt8Parameters>(parameters));
+}
 
 }  // namespace kiln::cpu::kernels

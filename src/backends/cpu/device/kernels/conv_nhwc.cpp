@@ -3,6 +3,7 @@
 #include "backends/cpu/device/compute/conv_nhwc.h"
 
 #include "backends/cpu/device/kernels/conv_call.h"
+#include "backends/cpu/device/kernels/conv_parameters.h"
 #include "backends/cpu/device/kernels/registry.h"
 #include "base/checked.h"
 
@@ -11,8 +12,7 @@ namespace {
 
 class ConvNhwc final : public Kernel {
  public:
-  explicit ConvNhwc(const Attributes& parameters)
-      : parameters_(parameters), blocks_(read_blocks(parameters)), packs_(parameters.integer("packs", 0) != 0) {}
+  explicit ConvNhwc(const ConvNhwcParameters& p) : parameters_(p.conv), blocks_(p.blocks), packs_(p.packs) {}
 
   Status prepare(const KernelCall& call) noexcept override {
     KILN_RETURN_IF_ERROR(read_operands(parameters_, call, operands_));
@@ -61,6 +61,8 @@ class ConvNhwc final : public Kernel {
 
 }  // namespace
 
-std::unique_ptr<Kernel> make_conv_nhwc(const Attributes& parameters) { return std::make_unique<ConvNhwc>(parameters); }
+std::unique_ptr<Kernel> make_conv_nhwc(const Attributes& parameters) {
+  return std::make_unique<ConvNhwc>(read_parameters<ConvNhwcParameters>(parameters));
+}
 
 }  // namespace kiln::cpu::kernels

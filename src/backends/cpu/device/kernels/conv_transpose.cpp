@@ -6,6 +6,7 @@
 #include "backends/cpu/device/compute/parallel.h"
 #include "backends/cpu/device/kernels/common.h"
 #include "backends/cpu/device/kernels/conv_call.h"
+#include "backends/cpu/device/kernels/conv_parameters.h"
 #include "backends/cpu/device/kernels/conv_transpose.h"
 #include "backends/cpu/device/kernels/registry.h"
 
@@ -16,8 +17,8 @@ constexpr int64_t kMostExtent = int64_t{1} << 31;
 
 class ConvTranspose final : public Kernel {
  public:
-  explicit ConvTranspose(const Attributes& parameters)
-      : parameters_(parameters), blocks_(read_blocks(parameters)), ordered_(parameters.integer("ordered", 0) != 0) {}
+  explicit ConvTranspose(const ConvTransposeParameters& p)
+      : parameters_(p.conv), blocks_(p.blocks), ordered_(p.ordered) {}
 
   Status prepare(const KernelCall& call) noexcept override {
     KILN_RETURN_IF_ERROR(read(call, shape_, residual_stride_));
@@ -163,7 +164,7 @@ void pack_transpose(const TransposeShape& s, const float* weights, const BlockCo
 }
 
 std::unique_ptr<Kernel> make_conv_transpose(const Attributes& parameters) {
-  return std::make_unique<ConvTranspose>(parameters);
+  return std::make_unique<ConvTranspose>(read_parameters<ConvTransposeParameters>(parameters));
 }
 
 }  // namespace kiln::cpu::kernels

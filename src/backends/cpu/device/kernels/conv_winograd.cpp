@@ -6,15 +6,9 @@
 namespace kiln::cpu::kernels {
 namespace {
 
-WinogradConfig read_config(const Attributes& parameters) {
-  WinogradConfig c{static_cast<int32_t>(read_integer(parameters, "tile", 2, 4)), read_blocks(parameters)};
-  if (c.tile == 3) throw Error(Code::kMalformedPlan, "parameter 'tile' is 3").cause("it must be 2 or 4");
-  return c;
-}
-
 class ConvWinograd final : public Kernel {
  public:
-  explicit ConvWinograd(const Attributes& parameters) : parameters_(parameters), config_(read_config(parameters)) {}
+  explicit ConvWinograd(const ConvWinogradParameters& p) : parameters_(p.conv), config_(p.winograd.config()) {}
 
   Status prepare(const KernelCall& call) noexcept override {
     KILN_RETURN_IF_ERROR(read_operands(parameters_, call, operands_));
@@ -49,8 +43,12 @@ class ConvWinograd final : public Kernel {
 
 }  // namespace
 
+void WinogradParameters::check() const {
+  if (tile == 3) throw Error(Code::kMalformedPlan, "parameter 'tile' is 3").cause("it must be 2 or 4");
+}
+
 std::unique_ptr<Kernel> make_conv_winograd(const Attributes& parameters) {
-  return std::make_unique<ConvWinograd>(parameters);
+  return std::make_unique<ConvWinograd>(read_parameters<ConvWinogradParameters>(parameters));
 }
 
 }  // namespace kiln::cpu::kernels

@@ -12,7 +12,7 @@ namespace {
 
 class Copy final : public Kernel {
  public:
-  explicit Copy(const Attributes& parameters) : rule_(parameters) {}
+  explicit Copy(CopyParameters parameters) : rule_(std::move(parameters)) {}
 
   Status prepare(const KernelCall& call) noexcept override {
     if (call.inputs.size() != (rule_.late_starts() ? 2 : 1) || call.outputs.size() != 1)
@@ -68,6 +68,8 @@ class Copy final : public Kernel {
 
 }  // namespace
 
-std::unique_ptr<Kernel> make_copy(const Attributes& parameters) { return std::make_unique<Copy>(parameters); }
+std::unique_ptr<Kernel> make_copy(const Attributes& parameters) {
+  return std::make_unique<Copy>(read_parameters<CopyParameters>(parameters));
+}
 
 }  // namespace kiln::cpu::kernels

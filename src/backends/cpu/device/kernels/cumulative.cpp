@@ -6,6 +6,7 @@
 #include "backends/cpu/device/compute/running.h"
 #include "backends/cpu/device/kernels/dense.h"
 #include "backends/cpu/device/kernels/registry.h"
+#include "device/axis_parameters.h"
 #include "tensor/convert.h"
 
 namespace kiln::cpu::kernels {
@@ -13,10 +14,8 @@ namespace {
 
 class Cumulative final : public DenseKernel {
  public:
-  explicit Cumulative(const Attributes& p)
-      : product_(p.integer("product") != 0),
-        exclusive_(p.integer("exclusive") != 0),
-        reverse_(p.integer("reverse") != 0) {}
+  explicit Cumulative(const CumulativeParameters& p)
+      : product_(p.product), exclusive_(p.exclusive), reverse_(p.reverse) {}
 
  private:
   static constexpr int64_t kColumns = 64;        // lines whose running values one thread holds
@@ -101,6 +100,8 @@ class Cumulative final : public DenseKernel {
 
 }  // namespace
 
-std::unique_ptr<Kernel> make_cumulative(const Attributes& p) { return std::make_unique<Cumulative>(p); }
+std::unique_ptr<Kernel> make_cumulative(const Attributes& p) {
+  return std::make_unique<Cumulative>(read_parameters<CumulativeParameters>(p));
+}
 
 }  // namespace kiln::cpu::kernels

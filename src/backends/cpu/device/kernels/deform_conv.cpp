@@ -8,6 +8,7 @@
 #include "backends/cpu/device/compute/pieces.h"
 #include "backends/cpu/device/compute/transpose.h"
 #include "backends/cpu/device/compute/weighted_rows.h"
+#include "backends/cpu/device/kernels/conv_parameters.h"
 #include "backends/cpu/device/kernels/dense.h"
 #include "backends/cpu/device/kernels/parameters.h"
 #include "backends/cpu/device/kernels/registry.h"
@@ -16,27 +17,13 @@ namespace kiln::cpu::kernels {
 namespace {
 
 constexpr int64_t kPlaces = 128;  // of the result that one thread samples at a time
-constexpr int64_t kMostExtent = int64_t{1} << 31;
 constexpr int64_t kMostTerms = int64_t{1} << 40;
 
 class DeformConv final : public DenseKernel {
  public:
-  explicit DeformConv(const Attributes& p)
-      : groups_(read_integer(p, "groups", 1, kMostExtent)),
-        offset_groups_(read_integer(p, "offset_groups", 1, kMostExtent)) {
-    read_pair(p, "strides", 1, strides_);
-    read_pair(p, "dilations", 1, dilations_);
-    read_pair(p, "pads", -kMostExtent, pads_);
-  }
+  explicit DeformConv(const DeformConvParameters& p) : p_(p) {}
 
  private:
-  static void read_pair(const Attributes& p, const char* name, int64_t least, int64_t* to) {
-    const Ints values = p.ints(name);
-    if (values.size() != 2 || std::ranges::any_of(values, [&](int64_t v) { return v < least || v > kMostExtent; }))
-      throw Error(Code::kMalformedPlan, std::string("deform_conv has other ") + name);
-    std::ranges::copy(values, to);
-  }
-
   Status prepare_dense(const KernelCall& call) override {
     KILN_RETURN_IF_ERROR(read(call));
     if (call.workspace_size < workspace_dense(call))
@@ -58,7 +45,7 @@ class DeformConv final : public DenseKernel {
     images_ = x.dims[0], in_ = x.dims[1], out_ = w.dims[0], height_ = x.dims[2], width_ = x.dims[3],
     places_ = y.dims[2] * y.dims[3];
     const auto taps = checked_mul(w.dims[2], w.dims[3]);
-    const auto moves = taps ? checked_mul(*taps, offset_groups_) : std::nullopt;
+    const auto moves = taps ? checked_mul(*taps, p_.offset_groups) : std::nullopt;
     const auto terms = taps ? checked_mul(*taps, std::max<int64_t>(in_, 1)) : std::nullopt;
     if (!moves || !terms || *terms > kMostTerms || *moves > kMostTerms || height_ * width_ > INT32_MAX)
       return {Code::kUnsupported, "deform_conv is too large"};
@@ -66,14 +53,14 @@ class DeformConv final : public DenseKernel {
     const auto fits = [&](const TensorView& v, int64_t channels) {
       return v.dims[0] == y.dims[0] && v.dims[1] == channels && v.dims[2] == y.dims[2] && v.dims[3] == y.dims[3];
     };
-    if (x.dims[0] != y.dims[0] || in_ % groups_ != 0 || out_ % groups_ != 0 || in_ % offset_groups_ != 0 ||
-        w.dims[1] != in_ / groups_ || y.dims[1] != out_ || !fits(offset, 2 * *moves) ||
+    if (x.dims[0] != y.dims[0] || in_ % p_.groups != 0 || out_ % p_.groups != 0 || in_ % p_.offset_groups != 0 ||
+        w.dims[1] != in_ / p_.groups || y.dims[1] != out_ || !fits(offset, 2 * *moves) ||
         (y.elements() > 0 && height_ * width_ == 0) || (mask.present() && !fits(mask, *moves)) ||
         (bias.present() && (bias.rank != 1 || bias.dims[0] != out_)))
       return {Code::kShapeMismatch, "the operands of deform_conv do not fit each other"};
     product_.m = kPlaces;
-    product_.n = out_ / groups_;
-    product_.k = in_ / groups_ * taps_;
+    product_.n = out_ / p_.groups;
+    product_.k = in_ / p_.groups * taps_;
     product_.a_stride = product_.k;
     product_.c_stride = product_.n;
     return kOkStatus;
@@ -95,10 +82,10 @@ class DeformConv final : public DenseKernel {
   }
 
   void order_operands() {
-    const int64_t plane = height_ * width_, own = in_ / groups_, results = product_.n;
+    const int64_t plane = height_ * width_, own = in_ / p_.groups, results = product_.n;
     channels_last_ = StridedCopy(Dims{images_, plane, in_}, Dims{in_ * plane, 1, plane}, Dims{in_ * plane, in_, 1},
                                  sizeof(float), thread_count());
-    taps_first_ = StridedCopy(Dims{groups_, taps_, own, results}, Dims{results * own * taps_, 1, taps_, own * taps_},
+    taps_first_ = StridedCopy(Dims{p_.groups, taps_, own, results}, Dims{results * own * taps_, 1, taps_, own * taps_},
                               Dims{taps_ * own * results, own * results, results, 1}, sizeof(float), thread_count());
   }
 
@@ -111,10 +98,10 @@ class DeformConv final : public DenseKernel {
     const int64_t blocks = (places_ + kPlaces - 1) / kPlaces;
     const double work = static_cast<double>(y.dims[0] * places_) * static_cast<double>(in_ * taps_) *
                         (0.2 + 0.05 * static_cast<double>(product_.n));
-    parallel_pieces(thread_count(), work, y.dims[0] * groups_ * blocks, [&](int64_t begin, int64_t end, int part) {
+    parallel_pieces(thread_count(), work, y.dims[0] * p_.groups * blocks, [&](int64_t begin, int64_t end, int part) {
       float* own = space + shared_floats() + part * own_floats();
       for (int64_t i = begin; i < end; ++i)
-        block(call, i / blocks / groups_, i / blocks % groups_, i % blocks * kPlaces, space, own);
+        block(call, i / blocks / p_.groups, i / blocks % p_.groups, i % blocks * kPlaces, space, own);
     });
     return kOkStatus;
   }
@@ -140,11 +127,11 @@ class DeformConv final : public DenseKernel {
   // Row i is [tap, channel of the group], what the taps of place i read.
   void sample(const KernelCall& call, int64_t image, int64_t group, int64_t first, int64_t count, const float* pixels,
               float* rows) const noexcept {
-    const int64_t own = in_ / groups_, per_offset = in_ / offset_groups_, begin = group * own;
+    const int64_t own = in_ / p_.groups, per_offset = in_ / p_.offset_groups, begin = group * own;
     for (int64_t t = 0; t < taps_; ++t)
       for (int64_t c = begin; c < begin + own;) {
         const int64_t moved = c / per_offset, end = std::min((moved + 1) * per_offset, begin + own);
-        const int64_t tap = ((image * offset_groups_ + moved) * taps_ + t) * places_;
+        const int64_t tap = ((image * p_.offset_groups + moved) * taps_ + t) * places_;
         const auto* mask = call.inputs[4].present() ? static_cast<const float*>(call.inputs[4].data) + tap : nullptr;
         for (int64_t i = 0; i < count; ++i) {
           const Corners at = locate(call, 2 * tap, t, first + i);
@@ -165,10 +152,12 @@ class DeformConv final : public DenseKernel {
   Corners locate(const KernelCall& call, int64_t moves, int64_t t, int64_t place) const noexcept {
     const int64_t width = call.outputs[0].dims[3];
     const auto* down = static_cast<const float*>(call.inputs[2].data) + moves + place;
-    const double row = static_cast<double>(t / columns_ * dilations_[0] - pads_[0] + place / width * strides_[0]) +
-                       static_cast<double>(*down);
-    const double column = static_cast<double>(t % columns_ * dilations_[1] - pads_[1] + place % width * strides_[1]) +
-                          static_cast<double>(down[places_]);
+    const double row =
+        static_cast<double>(t / columns_ * p_.dilations[0] - p_.pads[0] + place / width * p_.strides[0]) +
+        static_cast<double>(*down);
+    const double column =
+        static_cast<double>(t % columns_ * p_.dilations[1] - p_.pads[1] + place % width * p_.strides[1]) +
+        static_cast<double>(down[places_]);
     Corners corners;
     if (!(row > -1 && row < static_cast<double>(height_) && column > -1 && column < static_cast<double>(width_)))
       return corners;
@@ -184,7 +173,7 @@ class DeformConv final : public DenseKernel {
     return corners;
   }
 
-  int64_t groups_, offset_groups_, strides_[2], dilations_[2], pads_[2];
+  DeformConvParameters p_;
   int64_t images_ = 0, in_ = 0, out_ = 0, height_ = 0, width_ = 0, places_ = 0, taps_ = 0, columns_ = 1;
   GemmCall product_;  // of a full block
   StridedCopy channels_last_, taps_first_;
@@ -192,6 +181,8 @@ class DeformConv final : public DenseKernel {
 
 }  // namespace
 
-std::unique_ptr<Kernel> make_deform_conv(const Attributes& p) { return std::make_unique<DeformConv>(p); }
+std::unique_ptr<Kernel> make_deform_conv(const Attributes& p) {
+  return std::make_unique<DeformConv>(read_parameters<DeformConvParameters>(p));
+}
 
 }  // namespace kiln::cpu::kernels

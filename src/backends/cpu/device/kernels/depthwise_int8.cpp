@@ -11,7 +11,8 @@ namespace {
 
 class DepthwiseInt8 final : public Kernel {
  public:
-  explicit DepthwiseInt8(const Attributes& p) : parameters_(p), parts_(read_integer(p, "parts", 1, 3)), sums_(p) {}
+  explicit DepthwiseInt8(const ConvInt8Parameters& p)
+      : image_(p.image), x_zero_(p.x_zero), parts_(p.parts), sums_(p.sums) {}
 
   Status prepare(const KernelCall& call) noexcept override {
     return guarded([&]() -> Status {
@@ -25,9 +26,9 @@ class DepthwiseInt8 final : public Kernel {
   Status launch(Stream&, const KernelCall& call) noexcept override {
     auto* space = static_cast<std::byte*>(call.workspace);
     const bool is_signed = call.inputs[0].dtype == DType::kI8;
-    depthwise_int8(shape_, static_cast<const uint8_t*>(call.inputs[0].data), is_signed,
-                   sums_.zero_point(call, parameters_.x_zero), parts_, static_cast<const int8_t*>(call.inputs[1].data),
-                   call.outputs[0].data, sums_.bind(call, is_signed ? 128 : 0, space), thread_count(),
+    depthwise_int8(shape_, static_cast<const uint8_t*>(call.inputs[0].data), is_signed, sums_.zero_point(call, x_zero_),
+                   parts_, static_cast<const int8_t*>(call.inputs[1].data), call.outputs[0].data,
+                   sums_.bind(call, is_signed ? 128 : 0, space), thread_count(),
                    reinterpret_cast<uint8_t*>(space + SumOperands::space(call, 2, shape_.out_c)));
     return kOkStatus;
   }
@@ -40,7 +41,7 @@ class DepthwiseInt8 final : public Kernel {
 
  private:
   Status read(const KernelCall& call) noexcept {
-    KILN_RETURN_IF_ERROR(read_byte_images(parameters_, call, DType::kI8, shape_));
+    KILN_RETURN_IF_ERROR(read_byte_images(image_, call, DType::kI8, shape_));
     if (shape_.groups != shape_.in_c || shape_.out_c != shape_.in_c)
       return {Code::kShapeMismatch, "a depthwise convolution has groups of several channels"};
     const DepthwiseWeights w{parts_, shape_.kernel_h, shape_.kernel_w,
@@ -52,7 +53,8 @@ class DepthwiseInt8 final : public Kernel {
     return kOkStatus;
   }
 
-  ByteImageParameters parameters_;
+  GroupedWindow image_;
+  int32_t x_zero_;
   int64_t parts_;
   SumOperands sums_;
   ConvShape shape_;
@@ -61,7 +63,7 @@ class DepthwiseInt8 final : public Kernel {
 }  // namespace
 
 std::unique_ptr<Kernel> make_depthwise_int8(const Attributes& parameters) {
-  return std::make_unique<DepthwiseInt8>(parameters);
+  return std::make_unique<DepthwiseInt8>(read_parameters<ConvInt8Parameters>(parameters));
 }
 
 }  // namespace kiln::cpu::kernels

@@ -6,6 +6,7 @@
 #include "backends/cpu/device/compute/fft.h"
 #include "backends/cpu/device/compute/parallel.h"
 #include "backends/cpu/device/kernels/dense.h"
+#include "backends/cpu/device/kernels/own_parameters.h"
 #include "backends/cpu/device/kernels/registry.h"
 
 namespace kiln::cpu::kernels {
@@ -15,11 +16,8 @@ constexpr int64_t kLines = 16;  // transformed together
 
 class DftKernel final : public DenseKernel {
  public:
-  explicit DftKernel(const Attributes& p)
-      : axis_(p.integer("axis")),
-        given_length_(p.integer("length")),
-        inverse_(p.integer("inverse") != 0),
-        half_(p.integer("onesided") != 0) {}
+  explicit DftKernel(const DftParameters& p)
+      : axis_(p.axis), given_length_(p.length), inverse_(p.inverse), half_(p.onesided) {}
 
  private:
   // Sizes of a call; nothing when the operands do not fit each other.
@@ -139,6 +137,8 @@ class DftKernel final : public DenseKernel {
 
 }  // namespace
 
-std::unique_ptr<Kernel> make_dft(const Attributes& p) { return std::make_unique<DftKernel>(p); }
+std::unique_ptr<Kernel> make_dft(const Attributes& p) {
+  return std::make_unique<DftKernel>(read_parameters<DftParameters>(p));
+}
 
 }  // namespace kiln::cpu::kernels

@@ -5,13 +5,14 @@
 #include "backends/cpu/device/compute/parallel.h"
 #include "backends/cpu/device/kernels/dense.h"
 #include "backends/cpu/device/kernels/registry.h"
+#include "device/parameter_fields.h"
 
 namespace kiln::cpu::kernels {
 namespace {
 
 class DynamicQuantize final : public DenseKernel {
  public:
-  explicit DynamicQuantize(const Attributes&) {}
+  explicit DynamicQuantize(const NoParameters&) {}
 
  private:
   static constexpr int64_t kPieces = 64;
@@ -68,6 +69,8 @@ class DynamicQuantize final : public DenseKernel {
 
 }  // namespace
 
-std::unique_ptr<Kernel> make_dynamic_quantize(const Attributes& p) { return std::make_unique<DynamicQuantize>(p); }
+std::unique_ptr<Kernel> make_dynamic_quantize(const Attributes& p) {
+  return std::make_unique<DynamicQuantize>(read_parameters<NoParameters>(p));
+}
 
 }  // namespace kiln::cpu::kernels

@@ -10,21 +10,15 @@ namespace kiln::cpu::kernels {
 namespace {
 
 enum Input { kX, kExpand, kWeights, kExpandBias, kBias, kResidual, kInputs };
-constexpr int64_t kMostThreads = 4096, kMostRows = int64_t{1} << 30;
 constexpr int64_t kMostPadding = 16;  // of packed columns
 
 class ExpandDepthwise final : public Kernel {
  public:
-  explicit ExpandDepthwise(const Attributes& parameters)
-      : window_(read_sliding_window(parameters)), epilogue_(read_epilogue(parameters)) {
-    expansion_.activation =
-        static_cast<Activation>(read_integer(parameters, "expand_activation", 0, kActivationCount - 1));
-    expansion_.alpha = static_cast<float>(parameters.real("expand_alpha"));
-    expansion_.beta = static_cast<float>(parameters.real("expand_beta"));
-    config_.blocks = read_blocks(parameters);
-    config_.band = read_integer(parameters, "band", 1, kMostRows);
-    config_.threads = static_cast<int>(read_integer(parameters, "threads", 1, kMostThreads));
-  }
+  explicit ExpandDepthwise(const ExpandDepthwiseParameters& p)
+      : window_(p.window),
+        expansion_{.activation = p.expansion.activation, .alpha = p.expansion.alpha, .beta = p.expansion.beta},
+        epilogue_(p.epilogue),
+        config_{.blocks = p.bands.blocks, .band = p.bands.band, .threads = p.bands.threads} {}
 
   Status prepare(const KernelCall& call) noexcept override {
     KILN_RETURN_IF_ERROR(read(call));
@@ -101,7 +95,7 @@ class ExpandDepthwise final : public Kernel {
 }  // namespace
 
 std::unique_ptr<Kernel> make_expand_depthwise(const Attributes& parameters) {
-  return std::make_unique<ExpandDepthwise>(parameters);
+  return std::make_unique<ExpandDepthwise>(read_parameters<ExpandDepthwiseParameters>(parameters));
 }
 
 }  // namespace kiln::cpu::kernels

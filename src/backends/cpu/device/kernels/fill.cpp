@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "backends/cpu/device/kernels/indexed.h"
+#include "backends/cpu/device/kernels/own_parameters.h"
 #include "backends/cpu/device/kernels/registry.h"
 #include "tensor/convert.h"
 
@@ -24,7 +25,7 @@ void fill_all(void* to, int64_t count, const TensorView& value) {
 
 class Fill final : public DenseKernel {
  public:
-  explicit Fill(const Attributes&) {}
+  explicit Fill(const NoParameters&) {}
 
  private:
   bool sizes_results() const override { return true; }
@@ -49,7 +50,7 @@ class Fill final : public DenseKernel {
 
 class Eye final : public DenseKernel {
  public:
-  explicit Eye(const Attributes& p) : k_(p.integer("k")) {}
+  explicit Eye(const EyeParameters& p) : k_(p.k) {}
 
  private:
   Status prepare_dense(const KernelCall& call) override {
@@ -77,7 +78,7 @@ class Eye final : public DenseKernel {
 
 class OneHot final : public DenseKernel {
  public:
-  explicit OneHot(const Attributes& p) : axis_(p.integer("axis")) {}
+  explicit OneHot(const AxisParameters& p) : axis_(p.axis) {}
 
  private:
   bool sizes_results() const override { return true; }
@@ -123,7 +124,7 @@ class OneHot final : public DenseKernel {
 
 class Trilu final : public DenseKernel {
  public:
-  explicit Trilu(const Attributes& p) : upper_(p.integer("upper") != 0) {}
+  explicit Trilu(const TriluParameters& p) : upper_(p.upper) {}
 
  private:
   Status prepare_dense(const KernelCall& call) override {
@@ -161,9 +162,17 @@ class Trilu final : public DenseKernel {
 
 }  // namespace
 
-std::unique_ptr<Kernel> make_fill(const Attributes& p) { return std::make_unique<Fill>(p); }
-std::unique_ptr<Kernel> make_eye(const Attributes& p) { return std::make_unique<Eye>(p); }
-std::unique_ptr<Kernel> make_one_hot(const Attributes& p) { return std::make_unique<OneHot>(p); }
-std::unique_ptr<Kernel> make_trilu(const Attributes& p) { return std::make_unique<Trilu>(p); }
+std::unique_ptr<Kernel> make_fill(const Attributes& p) {
+  return std::make_unique<Fill>(read_parameters<NoParameters>(p));
+}
+std::unique_ptr<Kernel> make_eye(const Attributes& p) {
+  return std::make_unique<Eye>(read_parameters<EyeParameters>(p));
+}
+std::unique_ptr<Kernel> make_one_hot(const Attributes& p) {
+  return std::make_unique<OneHot>(read_parameters<AxisParameters>(p));
+}
+std::unique_ptr<Kernel> make_trilu(const Attributes& p) {
+  return std::make_unique<Trilu>(read_parameters<TriluParameters>(p));
+}
 
 }  // namespace kiln::cpu::kernels

@@ -5,13 +5,14 @@
 #include "backends/cpu/device/compute/parallel.h"
 #include "backends/cpu/device/kernels/dense.h"
 #include "backends/cpu/device/kernels/registry.h"
+#include "device/movement_parameters.h"
 
 namespace kiln::cpu::kernels {
 namespace {
 
 class Gather final : public DenseKernel {
  public:
-  explicit Gather(const Attributes& p) : axis_(p.integer("axis")) {}
+  explicit Gather(const AxisParameters& p) : axis_(p.axis) {}
 
  private:
   Status prepare_dense(const KernelCall& call) override {
@@ -68,6 +69,8 @@ class Gather final : public DenseKernel {
 
 }  // namespace
 
-std::unique_ptr<Kernel> make_gather(const Attributes& parameters) { return std::make_unique<Gather>(parameters); }
+std::unique_ptr<Kernel> make_gather(const Attributes& parameters) {
+  return std::make_unique<Gather>(read_parameters<AxisParameters>(parameters));
+}
 
 }  // namespace kiln::cpu::kernels

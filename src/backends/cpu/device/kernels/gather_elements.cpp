@@ -3,6 +3,7 @@
 
 #include "backends/cpu/device/kernels/indexed.h"
 #include "backends/cpu/device/kernels/registry.h"
+#include "device/movement_parameters.h"
 
 namespace kiln::cpu::kernels {
 namespace {
@@ -20,7 +21,7 @@ Status outside() { return {Code::kInvalidArgument, "an index of a gathering oper
 
 class GatherElements final : public DenseKernel {
  public:
-  explicit GatherElements(const Attributes& p) : axis_(p.integer("axis")) {}
+  explicit GatherElements(const AxisParameters& p) : axis_(p.axis) {}
 
  private:
   Status prepare_dense(const KernelCall& call) override {
@@ -47,7 +48,7 @@ class GatherElements final : public DenseKernel {
 
 class GatherNd final : public DenseKernel {
  public:
-  explicit GatherNd(const Attributes& p) : batch_(p.integer("batch_axes")) {}
+  explicit GatherNd(const GatherNdParameters& p) : batch_(p.batch_axes) {}
 
  private:
   Status prepare_dense(const KernelCall& call) override {
@@ -83,7 +84,11 @@ class GatherNd final : public DenseKernel {
 
 }  // namespace
 
-std::unique_ptr<Kernel> make_gather_elements(const Attributes& p) { return std::make_unique<GatherElements>(p); }
-std::unique_ptr<Kernel> make_gather_nd(const Attributes& p) { return std::make_unique<GatherNd>(p); }
+std::unique_ptr<Kernel> make_gather_elements(const Attributes& p) {
+  return std::make_unique<GatherElements>(read_parameters<AxisParameters>(p));
+}
+std::unique_ptr<Kernel> make_gather_nd(const Attributes& p) {
+  return std::make_unique<GatherNd>(read_parameters<GatherNdParameters>(p));
+}
 
 }  // namespace kiln::cpu::kernels

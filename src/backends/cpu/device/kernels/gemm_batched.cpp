@@ -5,6 +5,7 @@
 
 #include "backends/cpu/device/kernels/common.h"
 #include "backends/cpu/device/kernels/parameters.h"
+#include "backends/cpu/device/kernels/product_parameters.h"
 #include "backends/cpu/device/kernels/registry.h"
 
 namespace kiln::cpu::kernels {
@@ -47,12 +48,12 @@ struct MatrixView {
 
 class GemmBatched final : public Kernel {
  public:
-  explicit GemmBatched(const Attributes& p)
-      : vector_a_(read_integer(p, "vector_a", 0, 1) != 0),
-        vector_b_(read_integer(p, "vector_b", 0, 1) != 0),
-        transpose_b_(read_integer(p, "transpose_b", 0, 1) != 0),
-        epilogue_(read_epilogue(p)),
-        blocks_(read_blocks(p)) {}
+  explicit GemmBatched(const GemmBatchedParameters& p)
+      : vector_a_(p.vector_a),
+        vector_b_(p.vector_b),
+        transpose_b_(p.transpose_b),
+        epilogue_(p.epilogue),
+        blocks_(p.blocks) {}
 
   Status prepare(const KernelCall& call) noexcept override {
     KILN_RETURN_IF_ERROR(read(call, shape_));
@@ -169,7 +170,7 @@ class GemmBatched final : public Kernel {
 }  // namespace
 
 std::unique_ptr<Kernel> make_gemm_batched(const Attributes& parameters) {
-  return std::make_unique<GemmBatched>(parameters);
+  return std::make_unique<GemmBatched>(read_parameters<GemmBatchedParameters>(parameters));
 }
 
 }  // namespace kiln::cpu::kernels

@@ -1,6 +1,7 @@
 // Kernel "gemm_bfloat16": float32 a [..., m, k], rounded to bfloat16, times packed bfloat16 [k, n]. Inputs: a, packed b, then what
 // SumOperands has, whose first three are absent. Parameter: `n`.
 #include "backends/cpu/device/kernels/parameters.h"
+#include "backends/cpu/device/kernels/product_parameters.h"
 #include "backends/cpu/device/kernels/registry.h"
 #include "backends/cpu/device/kernels/rounded_rows.h"
 #include "backends/cpu/device/kernels/sum_steps.h"
@@ -10,7 +11,7 @@ namespace {
 
 class GemmBfloat16 final : public Kernel {
  public:
-  explicit GemmBfloat16(const Attributes& p) : n_(read_integer(p, "n", 0, int64_t{1} << 40)), sums_(p) {}
+  explicit GemmBfloat16(const GemmBfloat16Parameters& p) : n_(p.n), sums_(p.sums) {}
 
   Status prepare(const KernelCall& call) noexcept override {
     return guarded([&]() -> Status {
@@ -66,7 +67,7 @@ class GemmBfloat16 final : public Kernel {
 }  // namespace
 
 std::unique_ptr<Kernel> make_gemm_bfloat16(const Attributes& parameters) {
-  return std::make_unique<GemmBfloat16>(parameters);
+  return std::make_unique<GemmBfloat16>(read_parameters<GemmBfloat16Parameters>(parameters));
 }
 
 }  // namespace kiln::cpu::kernels

@@ -4,6 +4,7 @@
 
 #include "backends/cpu/device/kernels/common.h"
 #include "backends/cpu/device/kernels/parameters.h"
+#include "backends/cpu/device/kernels/product_parameters.h"
 #include "backends/cpu/device/kernels/registry.h"
 #include "backends/cpu/device/kernels/views.h"
 
@@ -12,13 +13,7 @@ namespace {
 
 class GemmBlocks final : public Kernel {
  public:
-  explicit GemmBlocks(const Attributes& p) {
-    constexpr int64_t kMost = int64_t{1} << 31;
-    weights_ = {read_integer(p, "k", 1, kMost), read_integer(p, "n", 1, kMost), read_integer(p, "block", 1, kMost),
-                read_integer(p, "bits", 2, 8)};
-    if (weights_.bits != 2 && weights_.bits != 4 && weights_.bits != 8)
-      throw Error(Code::kMalformedPlan, "weights of " + std::to_string(weights_.bits) + " bits");
-  }
+  explicit GemmBlocks(const GemmBlocksParameters& p) : weights_{p.k, p.n, p.block, p.bits} {}
 
   Status prepare(const KernelCall& call) noexcept override {
     KILN_RETURN_IF_ERROR(read(call));
@@ -75,8 +70,13 @@ class GemmBlocks final : public Kernel {
 
 }  // namespace
 
+void GemmBlocksParameters::check() const {
+  if (bits != 2 && bits != 4 && bits != 8)
+    throw Error(Code::kMalformedPlan, "weights of " + std::to_string(bits) + " bits");
+}
+
 std::unique_ptr<Kernel> make_gemm_blocks(const Attributes& parameters) {
-  return std::make_unique<GemmBlocks>(parameters);
+  return std::make_unique<GemmBlocks>(read_parameters<GemmBlocksParameters>(parameters));
 }
 
 }  // namespace kiln::cpu::kernels

@@ -2,6 +2,7 @@
 // `n`; `parts`: b is the sum of so many matrices, packed below one another.
 #include "backends/cpu/device/kernels/matrix_rows.h"
 #include "backends/cpu/device/kernels/parameters.h"
+#include "backends/cpu/device/kernels/product_parameters.h"
 #include "backends/cpu/device/kernels/registry.h"
 #include "backends/cpu/device/kernels/sum_steps.h"
 
@@ -10,8 +11,7 @@ namespace {
 
 class GemmInt8 final : public Kernel {
  public:
-  explicit GemmInt8(const Attributes& p)
-      : n_(read_integer(p, "n", 0, int64_t{1} << 40)), parts_(read_integer(p, "parts", 1, 3)), sums_(p) {}
+  explicit GemmInt8(const GemmInt8Parameters& p) : n_(p.n), parts_(p.parts), sums_(p.sums) {}
 
   Status prepare(const KernelCall& call) noexcept override {
     return guarded([&]() -> Status {
@@ -71,6 +71,8 @@ class GemmInt8 final : public Kernel {
 
 }  // namespace
 
-std::unique_ptr<Kernel> make_gemm_int8(const Attributes& parameters) { return std::make_unique<GemmInt8>(parameters); }
+std::unique_ptr<Kernel> make_gemm_int8(const Attributes& parameters) {
+  return std::make_unique<GemmInt8>(read_parameters<GemmInt8Parameters>(parameters));
+}
 
 }  // namespace kiln::cpu::kernels

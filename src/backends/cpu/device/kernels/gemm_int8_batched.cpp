@@ -5,6 +5,7 @@
 #include "backends/cpu/device/kernels/integer_result.h"
 #include "backends/cpu/device/kernels/matrix_rows.h"
 #include "backends/cpu/device/kernels/parameters.h"
+#include "backends/cpu/device/kernels/product_parameters.h"
 #include "backends/cpu/device/kernels/registry.h"
 #include "backends/cpu/device/kernels/sum_steps.h"
 
@@ -13,8 +14,7 @@ namespace {
 
 class GemmInt8Batched final : public Kernel {
  public:
-  explicit GemmInt8Batched(const Attributes& p)
-      : a_zero_(static_cast<int32_t>(read_integer(p, "a_zero", -128, 255))), sums_(p) {}
+  explicit GemmInt8Batched(const GemmInt8BatchedParameters& p) : a_zero_(p.a_zero), sums_(p.sums) {}
 
   Status prepare(const KernelCall& call) noexcept override {
     return guarded([&]() -> Status {
@@ -128,7 +128,7 @@ class GemmInt8Batched final : public Kernel {
 }  // namespace
 
 std::unique_ptr<Kernel> make_gemm_int8_batched(const Attributes& parameters) {
-  return std::make_unique<GemmInt8Batched>(parameters);
+  return std::make_unique<GemmInt8Batched>(read_parameters<GemmInt8BatchedParameters>(parameters));
 }
 
 }  // namespace kiln::cpu::kernels

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "backends/cpu/device/kernels/parameters.h"
+#include "backends/cpu/device/kernels/product_parameters.h"
 #include "backends/cpu/device/kernels/registry.h"
 #include "base/error.h"
 
@@ -12,13 +13,8 @@ namespace {
 
 class GemmPacked final : public Kernel {
  public:
-  explicit GemmPacked(const Attributes& parameters)
-      : n_(read_integer(parameters, "n", 0, int64_t{1} << 40)),
-        has_columns_(read_integer(parameters, "columns", 0, 1) != 0),
-        epilogue_(read_epilogue(parameters)),
-        blocks_(read_blocks(parameters)) {
-    if (!has_columns_ && n_ != 1) throw Error(Code::kMalformedPlan, "a product with a vector has one column");
-  }
+  explicit GemmPacked(const GemmPackedParameters& p)
+      : n_(p.n), has_columns_(p.columns), epilogue_(p.epilogue), blocks_(p.blocks) {}
 
   Status prepare(const KernelCall& call) noexcept override {
     KILN_RETURN_IF_ERROR(read(call, gemm_));
@@ -85,8 +81,12 @@ class GemmPacked final : public Kernel {
 
 }  // namespace
 
+void GemmPackedParameters::check() const {
+  if (!columns && n != 1) throw Error(Code::kMalformedPlan, "a product with a vector has one column");
+}
+
 std::unique_ptr<Kernel> make_gemm_packed(const Attributes& parameters) {
-  return std::make_unique<GemmPacked>(parameters);
+  return std::make_unique<GemmPacked>(read_parameters<GemmPackedParameters>(parameters));
 }
 
 }  // namespace kiln::cpu::kernels

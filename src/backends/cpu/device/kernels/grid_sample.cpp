@@ -126,7 +126,7 @@ class GridSample final : public DenseKernel {
 }  // namespace
 
 std::unique_ptr<Kernel> make_grid_sample(const Attributes& p) {
-  return std::make_unique<GridSample>(read_grid_sample(p));
+  return std::make_unique<GridSample>(read_parameters<GridSampleParameters>(p));
 }
 
 }  // namespace kiln::cpu::kernels

@@ -5,6 +5,7 @@
 #include "backends/cpu/device/compute/normalize.h"
 #include "backends/cpu/device/kernels/dense.h"
 #include "backends/cpu/device/kernels/registry.h"
+#include "device/axis_parameters.h"
 
 namespace kiln::cpu::kernels {
 namespace {
@@ -18,9 +19,8 @@ bool is_channels_last(const TensorView& v) {
 
 class GroupNormKernel final : public DenseKernel {
  public:
-  explicit GroupNormKernel(const Attributes& p) : groups_(p.integer("groups")) {
-    if (groups_ < 0) throw Error(Code::kMalformedPlan, "group_norm has " + std::to_string(groups_) + " groups");
-    norm_.epsilon = static_cast<float>(p.real("epsilon"));
+  explicit GroupNormKernel(const GroupNormParameters& p) : groups_(p.groups) {
+    norm_.epsilon = static_cast<float>(p.epsilon);
   }
 
  private:
@@ -64,7 +64,7 @@ class GroupNormKernel final : public DenseKernel {
 }  // namespace
 
 std::unique_ptr<Kernel> make_group_norm(const Attributes& parameters) {
-  return std::make_unique<GroupNormKernel>(parameters);
+  return std::make_unique<GroupNormKernel>(read_parameters<GroupNormParameters>(parameters));
 }
 
 }  // namespace kiln::cpu::kernels

@@ -4,13 +4,14 @@
 #include "backends/cpu/device/compute/parallel.h"
 #include "backends/cpu/device/kernels/dense.h"
 #include "backends/cpu/device/kernels/registry.h"
+#include "device/movement_parameters.h"
 
 namespace kiln::cpu::kernels {
 namespace {
 
 class Hardmax final : public DenseKernel {
  public:
-  explicit Hardmax(const Attributes& p) : axis_(p.integer("axis")) {}
+  explicit Hardmax(const AxisParameters& p) : axis_(p.axis) {}
 
  private:
   Status prepare_dense(const KernelCall& call) override {
@@ -48,6 +49,8 @@ class Hardmax final : public DenseKernel {
 
 }  // namespace
 
-std::unique_ptr<Kernel> make_hardmax(const Attributes& p) { return std::make_unique<Hardmax>(p); }
+std::unique_ptr<Kernel> make_hardmax(const Attributes& p) {
+  return std::make_unique<Hardmax>(read_parameters<AxisParameters>(p));
+}
 
 }  // namespace kiln::cpu::kernels

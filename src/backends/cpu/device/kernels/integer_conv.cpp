@@ -3,6 +3,7 @@
 // (bytes), and a bias (int32, may be absent). Parameters: the window, groups.
 #include "backends/cpu/device/compute/integer_product.h"
 #include "backends/cpu/device/compute/pieces.h"
+#include "backends/cpu/device/kernels/conv_parameters.h"
 #include "backends/cpu/device/kernels/dense.h"
 #include "backends/cpu/device/kernels/integer_result.h"
 #include "backends/cpu/device/kernels/registry.h"
@@ -15,9 +16,7 @@ constexpr double kNanosecondsPerConvTerm = 0.05;
 
 class IntegerConv final : public DenseKernel {
  public:
-  explicit IntegerConv(const Attributes& p) : window_(read_spatial_window(p)), groups_(p.integer("groups")) {
-    if (groups_ < 1) throw Error(Code::kMalformedPlan, "a convolution has no groups");
-  }
+  explicit IntegerConv(IntegerConvParameters p) : window_(std::move(p.window)), groups_(p.groups) {}
 
  private:
   Status prepare_dense(const KernelCall& call) override {
@@ -169,6 +168,8 @@ class IntegerConv final : public DenseKernel {
 
 }  // namespace
 
-std::unique_ptr<Kernel> make_integer_conv(const Attributes& p) { return std::make_unique<IntegerConv>(p); }
+std::unique_ptr<Kernel> make_integer_conv(const Attributes& p) {
+  return std::make_unique<IntegerConv>(read_parameters<IntegerConvParameters>(p));
+}
 
 }  // namespace kiln::cpu::kernels

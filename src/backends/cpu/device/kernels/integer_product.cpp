@@ -9,6 +9,7 @@
 #include "backends/cpu/device/kernels/integer_result.h"
 #include "backends/cpu/device/kernels/registry.h"
 #include "base/index.h"
+#include "device/parameter_fields.h"
 
 namespace kiln::cpu::kernels {
 namespace {
@@ -18,7 +19,7 @@ constexpr double kNanosecondsPerProductTerm = 0.02;
 
 class IntegerProduct final : public DenseKernel {
  public:
-  explicit IntegerProduct(const Attributes&) {}
+  explicit IntegerProduct(const NoParameters&) {}
 
  private:
   Status prepare_dense(const KernelCall& call) override {
@@ -152,6 +153,8 @@ class IntegerProduct final : public DenseKernel {
 
 }  // namespace
 
-std::unique_ptr<Kernel> make_integer_product(const Attributes& p) { return std::make_unique<IntegerProduct>(p); }
+std::unique_ptr<Kernel> make_integer_product(const Attributes& p) {
+  return std::make_unique<IntegerProduct>(read_parameters<NoParameters>(p));
+}
 
 }  // namespace kiln::cpu::kernels

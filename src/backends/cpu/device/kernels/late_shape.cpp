@@ -6,8 +6,10 @@
 #include <vector>
 
 #include "backends/cpu/device/kernels/common.h"
+#include "backends/cpu/device/kernels/own_parameters.h"
 #include "backends/cpu/device/kernels/registry.h"
 #include "base/index.h"
+#include "device/copy_rule.h"
 #include "tensor/convert.h"
 #include "tensor/sampling.h"
 
@@ -100,29 +102,26 @@ int64_t slice_length(int64_t start, int64_t end, int64_t step, int64_t extent) {
 
 class LateShape final : public Kernel {
  public:
-  explicit LateShape(const Attributes& p) : parameters_(p), what_(p.text("what")) {
-    constexpr std::string_view kWays[] = {"reshape", "expand", "tile", "slice", "pad", "resize"};
-    if (std::find(std::begin(kWays), std::end(kWays), what_) == std::end(kWays))
-      throw Error(Code::kMalformedPlan, "no late shape is that of '" + what_ + "'");
-  }
+  explicit LateShape(LateShapeParameters p) : p_(std::move(p)) {}
 
   Slots takes_slots() const noexcept override { return Slots::kResults; }
 
   Status prepare(const KernelCall& call) noexcept override {
-    const size_t least = what_ == "slice" ? 3 : what_ == "resize" ? 4 : 2;
+    const size_t least = p_.what == What::kSlice ? 3 : p_.what == What::kResize ? 4 : 2;
     if (call.inputs.size() < least || call.inputs.size() > 5 || call.outputs.size() != 1)
       return {Code::kMalformedPlan, "a late shape has other operands"};
     for (size_t i = 0; i < call.inputs.size(); ++i) {
       const TensorView& v = call.inputs[i];
       if (!v.present()) continue;
-      const bool real = what_ == "resize" && (i == 1 || i == 2), data = i == 0 || (what_ == "pad" && i == 2);
+      const bool real = p_.what == What::kResize && (i == 1 || i == 2),
+                 data = i == 0 || (p_.what == What::kPad && i == 2);
       if (!is_plain(v) || (data   ? v.dtype != call.outputs[0].dtype || element_bytes(v.dtype) == 0
                            : real ? v.dtype != DType::kF32
                                   : !is_integer(v.dtype)))
         return {Code::kMalformedPlan, "a late shape has operands of other types"};
     }
-    if (!call.inputs[0].present() || (what_ != "resize" && !call.inputs[1].present()) ||
-        (what_ == "slice" && !call.inputs[2].present()))
+    if (!call.inputs[0].present() || (p_.what != What::kResize && !call.inputs[1].present()) ||
+        (p_.what == What::kSlice && !call.inputs[2].present()))
       return {Code::kMalformedPlan, "a late shape lacks an operand"};
     return kOkStatus;
   }
@@ -159,19 +158,20 @@ class LateShape final : public Kernel {
   Work plan(const KernelCall& call) const {
     const TensorView& data = call.inputs[0];
     const Dims in(data.dims, data.dims + data.rank);
-    const auto copy = [](std::string what) { return make_copy({{"what", std::move(what)}}); };
-    if (what_ == "reshape")
-      return {copy("dense"), reshaped(in, read_ints(call.inputs[1]), parameters_.integer("allowzero", 0) != 0), {data}};
-    if (what_ == "expand") return {copy("expand"), expanded(in, read_ints(call.inputs[1])), {data}};
-    if (what_ == "slice") return plan_slice(call, in);
-    if (what_ == "pad") return plan_pad(call, in);
-    if (what_ == "resize") return plan_resize(call, in);
+    const auto copy = [](CopyParameters::What what) { return make_copy(to_parameters(CopyParameters{.what = what})); };
+    if (p_.what == What::kReshape)
+      return {copy(CopyParameters::What::kDense), reshaped(in, read_ints(call.inputs[1]), p_.allowzero), {data}};
+    if (p_.what == What::kExpand)
+      return {copy(CopyParameters::What::kExpand), expanded(in, read_ints(call.inputs[1])), {data}};
+    if (p_.what == What::kSlice) return plan_slice(call, in);
+    if (p_.what == What::kPad) return plan_pad(call, in);
+    if (p_.what == What::kResize) return plan_resize(call, in);
     const Ints repeats = read_ints(call.inputs[1]);
     if (repeats.size() != in.size()) refuse("a Tile has other repeats than dimensions");
     Dims out = in;
     for (size_t i = 0; i < out.size(); ++i)
       if (repeats[i] < 0 || __builtin_mul_overflow(out[i], repeats[i], &out[i])) refuse("a Tile is too large");
-    return {copy("tile"), out, {data}};
+    return {copy(CopyParameters::What::kTile), out, {data}};
   }
 
   static Work plan_slice(const KernelCall& call, const Dims& in) {
@@ -187,9 +187,8 @@ class LateShape final : public Kernel {
       const auto axis = static_cast<size_t>(axes[i]);
       out[axis] = slice_length(starts[i], ends[i], steps[i], in[axis]);
     }
-    return {make_copy({{"what", std::string("slice")}, {"axes", axes}, {"starts", starts}, {"steps", steps}}),
-            out,
-            {call.inputs[0]}};
+    const CopyParameters copy{.what = CopyParameters::What::kSlice, .axes = axes, .steps = steps, .starts = starts};
+    return {make_copy(to_parameters(copy)), out, {call.inputs[0]}};
   }
 
   Work plan_pad(const KernelCall& call, const Dims& in) const {
@@ -206,18 +205,16 @@ class LateShape final : public Kernel {
         refuse("a Pad is too large");
     }
     const TensorView value = call.inputs.size() > 2 ? call.inputs[2] : TensorView{};
-    return {make_pad({{"mode", parameters_.text("mode")}, {"before", before}}), out, {call.inputs[0], value}};
+    return {make_pad(to_parameters(PadParameters{p_.padding, before})), out, {call.inputs[0], value}};
   }
 
   Work plan_resize(const KernelCall& call, const Dims& in) const {
-    Ints axes = parameters_.ints("axes");
-    for (int64_t& axis : axes) axis = normalize_axis(axis, static_cast<int64_t>(in.size()));
+    const Ints& axes = p_.resample.axes;
+    for (int64_t axis : axes)
+      if (axis >= static_cast<int64_t>(in.size())) refuse("a Resize has an axis that its input does not have");
     Dims out = in;
-    Attributes inner = parameters_;
-    inner.set("axes", axes);
-    inner.set("scales", Floats{});
-    const bool crops = parameters_.text("coordinates") == "tf_crop_and_resize";
-    inner.set("roi", crops && call.inputs[1].present() ? read_reals(call.inputs[1]) : Floats{});
+    ResizeParameters inner{.resample = p_.resample};
+    if (p_.resample.crops() && call.inputs[1].present()) inner.roi = read_reals(call.inputs[1]);
     if (given(call.inputs[2])) {
       const Floats scales = read_reals(call.inputs[2]);
       if (scales.size() != axes.size()) refuse("a Resize has other scales than axes");
@@ -227,24 +224,26 @@ class LateShape final : public Kernel {
         if (!(scales[i] > 0) || !(size < 1e15f)) refuse("a Resize has a scale that cannot be");
         d = static_cast<int64_t>(size);
       }
-      inner.set("scales", scales);
+      inner.scales = scales;
     } else {
       if (!call.inputs[3].present()) refuse("a Resize has neither scales nor sizes");
       const Ints sizes = read_ints(call.inputs[3]);
       if (sizes.size() != axes.size()) refuse("a Resize has other sizes than axes");
       for (size_t i = 0; i < axes.size(); ++i) nth(out, axes[i]) = sizes[i];
     }
-    if (!kernels_take_scales(inner.reals("scales", {})) || !kernels_take_region(inner.reals("roi", {})))
+    if (!kernels_take_scales(inner.scales) || !kernels_take_region(inner.roi))
       refuse("a Resize has a scale or a region beyond what the kernel computes");
-    return {make_resize(inner), out, {call.inputs[0]}};
+    return {make_resize(to_parameters(inner)), out, {call.inputs[0]}};
   }
 
-  Attributes parameters_;
-  std::string what_;
+  using What = LateShapeParameters::What;
+  LateShapeParameters p_;
 };
 
 }  // namespace
 
-std::unique_ptr<Kernel> make_late_shape(const Attributes& p) { return std::make_unique<LateShape>(p); }
+std::unique_ptr<Kernel> make_late_shape(const Attributes& p) {
+  return std::make_unique<LateShape>(read_parameters<LateShapeParameters>(p));
+}
 
 }  // namespace kiln::cpu::kernels

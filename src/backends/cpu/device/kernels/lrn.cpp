@@ -102,6 +102,8 @@ class Lrn final : public DenseKernel {
 
 }  // namespace
 
-std::unique_ptr<Kernel> make_lrn(const Attributes& p) { return std::make_unique<Lrn>(read_lrn(p)); }
+std::unique_ptr<Kernel> make_lrn(const Attributes& p) {
+  return std::make_unique<Lrn>(read_parameters<LrnParameters>(p));
+}
 
 }  // namespace kiln::cpu::kernels

@@ -4,13 +4,14 @@
 #include "backends/cpu/device/kernels/common.h"
 #include "backends/cpu/device/kernels/parameters.h"
 #include "backends/cpu/device/kernels/registry.h"
+#include "device/parameter_fields.h"
 
 namespace kiln::cpu::kernels {
 namespace {
 
 class MeanPixels final : public Kernel {
  public:
-  explicit MeanPixels(const Attributes&) {}
+  explicit MeanPixels(const NoParameters&) {}
 
   Status prepare(const KernelCall& call) noexcept override {
     if (call.inputs.size() != 1 || call.outputs.size() != 1)
@@ -44,7 +45,7 @@ class MeanPixels final : public Kernel {
 }  // namespace
 
 std::unique_ptr<Kernel> make_mean_pixels(const Attributes& parameters) {
-  return std::make_unique<MeanPixels>(parameters);
+  return std::make_unique<MeanPixels>(read_parameters<NoParameters>(parameters));
 }
 
 }  // namespace kiln::cpu::kernels

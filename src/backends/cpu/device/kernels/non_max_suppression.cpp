@@ -10,6 +10,7 @@
 #include "backends/cpu/device/kernels/dense.h"
 #include "backends/cpu/device/kernels/registry.h"
 #include "base/index.h"
+#include "device/region_parameters.h"
 
 namespace kiln::cpu::kernels {
 namespace {
@@ -26,7 +27,7 @@ Box make_box(const float* v, bool center) {
 
 class NonMaxSuppression final : public DenseKernel {
  public:
-  explicit NonMaxSuppression(const Attributes& p) : center_(p.integer("center") != 0) {}
+  explicit NonMaxSuppression(const NmsParameters& p) : center_(p.center) {}
 
  private:
   bool sizes_results() const override { return true; }
@@ -121,6 +122,8 @@ class NonMaxSuppression final : public DenseKernel {
 
 }  // namespace
 
-std::unique_ptr<Kernel> make_non_max_suppression(const Attributes& p) { return std::make_unique<NonMaxSuppression>(p); }
+std::unique_ptr<Kernel> make_non_max_suppression(const Attributes& p) {
+  return std::make_unique<NonMaxSuppression>(read_parameters<NmsParameters>(p));
+}
 
 }  // namespace kiln::cpu::kernels

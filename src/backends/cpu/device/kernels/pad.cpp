@@ -6,18 +6,14 @@
 #include "backends/cpu/device/kernels/common.h"
 #include "backends/cpu/device/kernels/registry.h"
 #include "base/checked.h"
+#include "device/movement_parameters.h"
 
 namespace kiln::cpu::kernels {
 namespace {
 
 class Pad final : public Kernel {
  public:
-  explicit Pad(const Attributes& p) : mode_(p.text("mode")), before_(p.ints("before")) {
-    if (mode_ != "constant" && mode_ != "edge" && mode_ != "reflect" && mode_ != "wrap")
-      throw Error(Code::kMalformedPlan, "there is no padding '" + mode_ + "'");
-    for (int64_t b : before_)
-      if (b < -(int64_t{1} << 40) || b > int64_t{1} << 40) throw Error(Code::kMalformedPlan, "a pad is too large");
-  }
+  explicit Pad(PadParameters p) : mode_(p.mode), before_(std::move(p.before)) {}
 
   Status prepare(const KernelCall& call) noexcept override {
     return guarded([&]() -> Status {
@@ -34,7 +30,7 @@ class Pad final : public Kernel {
         return {Code::kShapeMismatch, "the value of pad is one element"};
       pieces_.clear();
       if (out.elements() == 0) return kOkStatus;
-      return mode_ == "constant" ? prepare_constant(in, out, size) : prepare_pieces(in, out, size);
+      return mode_ == Padding::kConstant ? prepare_constant(in, out, size) : prepare_pieces(in, out, size);
     });
   }
 
@@ -42,7 +38,7 @@ class Pad final : public Kernel {
     static constexpr uint8_t kZero[16] = {};
     const auto* in = static_cast<const uint8_t*>(call.inputs[0].data);
     auto* out = static_cast<uint8_t*>(call.outputs[0].data);
-    if (mode_ == "constant" && !pieces_.empty()) {
+    if (mode_ == Padding::kConstant && !pieces_.empty()) {
       const bool given = call.inputs.size() == 2 && call.inputs[1].present();
       pieces_[0].copy.run(given ? call.inputs[1].data : kZero, out);
       if (pieces_.size() > 1) pieces_[1].copy.run(in + pieces_[1].from, out + pieces_[1].to);
@@ -85,9 +81,9 @@ class Pad final : public Kernel {
   Stretch stretch_at(int64_t k, int64_t extent) const {
     constexpr int64_t kToTheEnd = INT64_MAX;
     if (k >= 0 && k < extent) return {0, extent - k, k, 1};
-    if (extent == 1 || (mode_ == "edge" && k >= extent)) return {0, kToTheEnd, extent - 1, 0};
-    if (mode_ == "edge") return {0, -k, 0, 0};
-    const int64_t period = mode_ == "wrap" ? extent : 2 * (extent - 1), at = floor_mod(k, period);
+    if (extent == 1 || (mode_ == Padding::kEdge && k >= extent)) return {0, kToTheEnd, extent - 1, 0};
+    if (mode_ == Padding::kEdge) return {0, -k, 0, 0};
+    const int64_t period = mode_ == Padding::kWrap ? extent : 2 * (extent - 1), at = floor_mod(k, period);
     return at < extent ? Stretch{0, extent - at, at, 1} : Stretch{0, period - at, period - at, -1};
   }
 
@@ -130,13 +126,15 @@ class Pad final : public Kernel {
     return kOkStatus;
   }
 
-  std::string mode_;
+  Padding mode_;
   Ints before_;
   std::vector<Piece> pieces_;
 };
 
 }  // namespace
 
-std::unique_ptr<Kernel> make_pad(const Attributes& parameters) { return std::make_unique<Pad>(parameters); }
+std::unique_ptr<Kernel> make_pad(const Attributes& parameters) {
+  return std::make_unique<Pad>(read_parameters<PadParameters>(parameters));
+}
 
 }  // namespace kiln::cpu::kernels

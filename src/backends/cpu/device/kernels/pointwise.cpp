@@ -7,7 +7,7 @@
 #include "backends/cpu/device/kernels/common.h"
 #include "backends/cpu/device/kernels/registry.h"
 #include "base/index.h"
-#include "tensor/scalar_codec.h"
+#include "device/pointwise_parameters.h"
 
 namespace kiln::cpu::kernels {
 namespace {
@@ -77,7 +77,7 @@ class Pointwise final : public Kernel {
 }  // namespace
 
 std::unique_ptr<Kernel> make_pointwise(const Attributes& parameters) {
-  return std::make_unique<Pointwise>(get_program(parameters, "program"));
+  return std::make_unique<Pointwise>(read_parameters<PointwiseParameters>(parameters).program);
 }
 
 }  // namespace kiln::cpu::kernels

@@ -5,6 +5,7 @@
 #include "backends/cpu/device/kernels/integer_result.h"
 #include "backends/cpu/device/kernels/parameters.h"
 #include "backends/cpu/device/kernels/registry.h"
+#include "device/pool_parameters.h"
 
 namespace kiln::cpu::kernels {
 namespace {
@@ -13,9 +14,7 @@ PixelStrides pixels(const ImageView& v) { return {v.pixel_stride, v.row_stride, 
 
 class Pool final : public Kernel {
  public:
-  explicit Pool(const Attributes& parameters)
-      : kind_(static_cast<PoolKind>(read_integer(parameters, "kind", 0, 2))),
-        window_(read_sliding_window(parameters)) {}
+  explicit Pool(const PoolParameters& p) : kind_(static_cast<PoolKind>(p.kind)), window_(p.window) {}
 
   Status prepare(const KernelCall& call) noexcept override {
     if (call.inputs.size() != 1 || call.outputs.size() != 1)
@@ -72,6 +71,8 @@ class Pool final : public Kernel {
 
 }  // namespace
 
-std::unique_ptr<Kernel> make_pool(const Attributes& parameters) { return std::make_unique<Pool>(parameters); }
+std::unique_ptr<Kernel> make_pool(const Attributes& parameters) {
+  return std::make_unique<Pool>(read_parameters<PoolParameters>(parameters));
+}
 
 }  // namespace kiln::cpu::kernels

@@ -7,8 +7,8 @@
 
 #include "backends/cpu/device/compute/pieces.h"
 #include "backends/cpu/device/kernels/dense.h"
+#include "backends/cpu/device/kernels/pool_any.h"
 #include "backends/cpu/device/kernels/registry.h"
-#include "backends/cpu/device/kernels/spatial_window.h"
 #include "base/index.h"
 #include "tensor/sliding_fold.h"
 
@@ -22,7 +22,7 @@ constexpr double kNanosecondsPerFold = 15;        // of an element of an axis
 constexpr Extreme kNothing{-std::numeric_limits<double>::infinity(), -1};
 Extreme sum(const Extreme& a, const Extreme& b) { return {a.value + b.value, a.position}; }
 
-enum class Kind : uint8_t { kMax, kMean, kMeanWithPadding, kNorm };
+using Kind = PoolAnyParameters::Kind;
 
 // The elements of the input along one axis that a window meets: first, first + step, ..., `count` of them, the tap of the first, and
 // how many a mean divides by.
@@ -32,12 +32,8 @@ struct Reach {
 
 class PoolAny final : public DenseKernel {
  public:
-  explicit PoolAny(const Attributes& p)
-      : window_(read_spatial_window(p)), p_(p.integer("p", 2)), column_major_(p.integer("column_major", 0) != 0) {
-    const int64_t kind = p.integer("kind");
-    if (kind < 0 || kind > 3 || p_ < 1) throw Error(Code::kMalformedPlan, "there is no such pooling");
-    kind_ = static_cast<Kind>(kind);
-  }
+  explicit PoolAny(PoolAnyParameters p)
+      : window_(std::move(p.window)), p_(p.p), column_major_(p.column_major), kind_(p.kind) {}
 
  private:
   Status prepare_dense(const KernelCall& call) override {
@@ -269,9 +265,9 @@ class PoolAny final : public DenseKernel {
   }
 
   SpatialWindow window_;
-  Kind kind_ = Kind::kMax;
   int64_t p_;
   bool column_major_;
+  Kind kind_;
   std::vector<SlidingAxis> axes_;
   Ints ends_;                                // padding behind
   std::vector<std::vector<Reach>> reaches_;  // of the first outputs along each axis
@@ -282,6 +278,8 @@ class PoolAny final : public DenseKernel {
 
 }  // namespace
 
-std::unique_ptr<Kernel> make_pool_any(const Attributes& p) { return std::make_unique<PoolAny>(p); }
+std::unique_ptr<Kernel> make_pool_any(const Attributes& p) {
+  return std::make_unique<PoolAny>(read_parameters<PoolAnyParameters>(p));
+}
 
 }  // namespace kiln::cpu::kernels

@@ -5,6 +5,7 @@
 #include "backends/cpu/device/compute/product_f64.h"
 #include "backends/cpu/device/kernels/dense.h"
 #include "backends/cpu/device/kernels/registry.h"
+#include "device/parameter_fields.h"
 
 namespace kiln::cpu::kernels {
 namespace {
@@ -85,6 +86,9 @@ class ProductKernel final : public DenseKernel {
 
 }  // namespace
 
-std::unique_ptr<Kernel> make_product_f64(const Attributes&) { return std::make_unique<ProductKernel>(); }
+std::unique_ptr<Kernel> make_product_f64(const Attributes& parameters) {
+  (void)read_parameters<NoParameters>(parameters);
+  return std::make_unique<ProductKernel>();
+}
 
 }  // namespace kiln::cpu::kernels

@@ -4,6 +4,7 @@
 
 #include "backends/cpu/device/kernels/dense.h"
 #include "backends/cpu/device/kernels/registry.h"
+#include "device/parameter_fields.h"
 #include "tensor/convert.h"
 
 namespace kiln::cpu::kernels {
@@ -13,7 +14,7 @@ constexpr int64_t kMostElements = int64_t{1} << 40;
 
 class Range final : public DenseKernel {
  public:
-  explicit Range(const Attributes&) {}
+  explicit Range(const NoParameters&) {}
 
  private:
   bool sizes_results() const override { return true; }
@@ -72,6 +73,8 @@ class Range final : public DenseKernel {
 
 }  // namespace
 
-std::unique_ptr<Kernel> make_range(const Attributes& p) { return std::make_unique<Range>(p); }
+std::unique_ptr<Kernel> make_range(const Attributes& p) {
+  return std::make_unique<Range>(read_parameters<NoParameters>(p));
+}
 
 }  // namespace kiln::cpu::kernels

@@ -4,25 +4,20 @@
 #include "backends/cpu/device/compute/recurrent.h"
 
 #include "backends/cpu/device/kernels/dense.h"
+#include "backends/cpu/device/kernels/recurrent_parameters.h"
 #include "backends/cpu/device/kernels/registry.h"
 
 namespace kiln::cpu::kernels {
 namespace {
 
-constexpr int64_t kMost = 1 << 20;  // units, inputs
-
 class Recurrent final : public DenseKernel {
  public:
-  explicit Recurrent(const Attributes& p)
-      : directions_(p.integer("directions")), batch_first_(p.integer("batch_first") != 0) {
-    const int64_t cell = p.integer("cell");
-    layer_.hidden = p.integer("hidden");
-    layer_.input = p.integer("input");
-    layer_.reverse = p.integer("reverse") != 0;
-    if (cell < 0 || cell > static_cast<int64_t>(Cell::kRnnRelu) || directions_ < 1 || directions_ > 2 ||
-        layer_.hidden < 1 || layer_.hidden > kMost || layer_.input < 1 || layer_.input > kMost)
-      throw Error(Code::kMalformedPlan, "a recurrent layer has unsound parameters");
-    layer_.cell = static_cast<Cell>(cell);
+  explicit Recurrent(const RecurrentParameters& p)
+      : directions_(p.layer.directions), batch_first_(p.layer.batch_first) {
+    layer_.cell = p.cell;
+    layer_.hidden = p.layer.hidden;
+    layer_.input = p.layer.input;
+    layer_.reverse = p.layer.reverse;
   }
 
  private:
@@ -93,6 +88,8 @@ class Recurrent final : public DenseKernel {
 
 }  // namespace
 
-std::unique_ptr<Kernel> make_recurrent(const Attributes& parameters) { return std::make_unique<Recurrent>(parameters); }
+std::unique_ptr<Kernel> make_recurrent(const Attributes& parameters) {
+  return std::make_unique<Recurrent>(read_parameters<RecurrentParameters>(parameters));
+}
 
 }  // namespace kiln::cpu::kernels

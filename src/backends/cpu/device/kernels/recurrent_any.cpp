@@ -10,13 +10,12 @@
 
 #include "backends/cpu/device/compute/gemm.h"
 #include "backends/cpu/device/kernels/dense.h"
+#include "backends/cpu/device/kernels/recurrent_parameters.h"
 #include "backends/cpu/device/kernels/registry.h"
 #include "base/index.h"
 
 namespace kiln::cpu::kernels {
 namespace {
-
-constexpr int64_t kMostUnits = 1 << 20;  // units, inputs
 
 int64_t align16(int64_t n) { return (n + 15) / 16 * 16; }
 
@@ -59,32 +58,20 @@ struct Function {
 
 class RecurrentAny final : public DenseKernel {
  public:
-  explicit RecurrentAny(const Attributes& p)
-      : directions_(p.integer("directions")),
-        hidden_(p.integer("hidden")),
-        input_(p.integer("input")),
-        reverse_(p.integer("reverse") != 0),
-        batch_first_(p.integer("batch_first") != 0),
-        linear_(p.integer("linear", 0) != 0),
-        coupled_(p.integer("coupled", 0) != 0),
-        packs_(p.integer("packs", 0) != 0) {
-    const int64_t cell = p.integer("cell");
-    if (cell < 0 || cell > 2 || directions_ < 1 || directions_ > 2 || hidden_ < 1 || hidden_ > kMostUnits ||
-        input_ < 1 || input_ > kMostUnits)
-      throw Error(Code::kMalformedPlan, "a recurrent layer has unsound parameters");
-    cell_ = static_cast<AnyCell>(cell);
-    gates_ = gates_of(cell_);
-    const Ints kinds = p.ints("kinds");
-    const Floats alphas = p.reals("alphas", {}), betas = p.reals("betas", {});
-    if (static_cast<int64_t>(kinds.size()) != directions_ * activations_of(cell_) || alphas.size() != kinds.size() ||
-        betas.size() != kinds.size())
-      throw Error(Code::kMalformedPlan, "a recurrent layer has other activations");
-    for (size_t i = 0; i < kinds.size(); ++i) {
-      if (kinds[i] < 0 || kinds[i] >= kCellActivations)
-        throw Error(Code::kMalformedPlan, "a recurrent layer has an unknown activation");
-      functions_.push_back({static_cast<CellActivation>(kinds[i]), static_cast<float>(alphas[i]),
-                            static_cast<float>(betas[i]), static_cast<float>(p.real("clip", 0))});
-    }
+  explicit RecurrentAny(const RecurrentAnyParameters& p)
+      : directions_(p.layer.directions),
+        hidden_(p.layer.hidden),
+        input_(p.layer.input),
+        reverse_(p.layer.reverse),
+        batch_first_(p.layer.batch_first),
+        linear_(p.linear),
+        coupled_(p.coupled),
+        packs_(p.packs),
+        cell_(p.cell),
+        gates_(gates_of(p.cell)) {
+    for (size_t i = 0; i < p.kinds.size(); ++i)
+      functions_.push_back({static_cast<CellActivation>(p.kinds[i]), static_cast<float>(p.alphas[i]),
+                            static_cast<float>(p.betas[i]), static_cast<float>(p.clip)});
   }
 
  private:
@@ -288,14 +275,21 @@ class RecurrentAny final : public DenseKernel {
     return i < call.outputs.size() && call.outputs[i].present() ? static_cast<float*>(call.outputs[i].data) : nullptr;
   }
 
-  AnyCell cell_ = AnyCell::kRnn;
-  int64_t directions_, hidden_, input_, gates_ = 1;
+  int64_t directions_, hidden_, input_;
   bool reverse_, batch_first_, linear_, coupled_, packs_;
+  AnyCell cell_;
+  int64_t gates_;
   std::vector<Function> functions_;
   int64_t steps_ = 0, batch_ = 0;
 };
 
 }  // namespace
+
+void RecurrentAnyParameters::check() const {
+  if (static_cast<int64_t>(kinds.size()) != layer.directions * activations_of(cell) || alphas.size() != kinds.size() ||
+      betas.size() != kinds.size())
+    throw Error(Code::kMalformedPlan, "a recurrent layer has other activations");
+}
 
 PackedCell::PackedCell(AnyCell cell, int64_t input, int64_t hidden) {
   const int64_t columns = gates_of(cell) * hidden, state_columns = cell == AnyCell::kGru ? 2 * hidden : columns;
@@ -320,6 +314,8 @@ void pack_cell(AnyCell cell, int64_t input, int64_t hidden, const float* w, cons
   std::copy(b + columns, b + 2 * columns, packed + at.r_bias);
 }
 
-std::unique_ptr<Kernel> make_recurrent_any(const Attributes& p) { return std::make_unique<RecurrentAny>(p); }
+std::unique_ptr<Kernel> make_recurrent_any(const Attributes& p) {
+  return std::make_unique<RecurrentAny>(read_parameters<RecurrentAnyParameters>(p));
+}
 
 }  // namespace kiln::cpu::kernels

@@ -4,6 +4,7 @@
 
 #include "backends/cpu/device/kernels/dense.h"
 #include "backends/cpu/device/kernels/registry.h"
+#include "device/axis_parameters.h"
 
 namespace kiln::cpu::kernels {
 namespace {
@@ -12,12 +13,7 @@ constexpr int kMaxRank = 16;
 
 class Reduce final : public DenseKernel {
  public:
-  explicit Reduce(const Attributes& p) : axes_(p.ints("axes")) {
-    const int64_t kind = p.integer("kind");
-    if (kind < 0 || kind > static_cast<int64_t>(ReduceKind::kLogSumExp))
-      throw Error(Code::kMalformedPlan, "there is no reduction " + std::to_string(kind));
-    kind_ = static_cast<ReduceKind>(kind);
-  }
+  explicit Reduce(ReduceParameters p) : axes_(std::move(p.axes)), kind_(p.kind) {}
 
  private:
   bool takes(const KernelCall& call) const override {
@@ -47,14 +43,13 @@ class Reduce final : public DenseKernel {
   }
 
   Ints axes_;
-  ReduceKind kind_ = ReduceKind::kSum;
+  ReduceKind kind_;
   uint32_t mask_ = 0;
 };
 
 class ArgExtreme final : public DenseKernel {
  public:
-  explicit ArgExtreme(const Attributes& p)
-      : axis_(p.integer("axis")), largest_(p.integer("largest") != 0), last_(p.integer("last") != 0) {}
+  explicit ArgExtreme(const ArgExtremeParameters& p) : axis_(p.axis), largest_(p.largest), last_(p.last) {}
 
  private:
   Status prepare_dense(const KernelCall& call) override {
@@ -85,9 +80,11 @@ class ArgExtreme final : public DenseKernel {
 
 }  // namespace
 
-std::unique_ptr<Kernel> make_reduce(const Attributes& parameters) { return std::make_unique<Reduce>(parameters); }
+std::unique_ptr<Kernel> make_reduce(const Attributes& parameters) {
+  return std::make_unique<Reduce>(read_parameters<ReduceParameters>(parameters));
+}
 std::unique_ptr<Kernel> make_arg_extreme(const Attributes& parameters) {
-  return std::make_unique<ArgExtreme>(parameters);
+  return std::make_unique<ArgExtreme>(read_parameters<ArgExtremeParameters>(parameters));
 }
 
 }  // namespace kiln::cpu::kernels

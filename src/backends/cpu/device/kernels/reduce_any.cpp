@@ -5,9 +5,8 @@
 
 #include "backends/cpu/device/compute/parallel.h"
 #include "backends/cpu/device/kernels/dense.h"
+#include "backends/cpu/device/kernels/own_parameters.h"
 #include "backends/cpu/device/kernels/registry.h"
-#include "device/parameters.h"
-#include "device/reduce_kind.h"
 
 namespace kiln::cpu::kernels {
 namespace {
@@ -40,10 +39,7 @@ template <ReduceKind kKind, class T> struct Step {
 
 class ReduceAny final : public DenseKernel {
  public:
-  explicit ReduceAny(const Attributes& p)
-      : kind_(static_cast<ReduceKind>(read_integer(p, "kind", 0, kReduceKindCount - 1))),
-        first_(read_integer(p, "first", 0, INT32_MAX)),
-        count_(read_integer(p, "count", 1, INT32_MAX)) {}
+  explicit ReduceAny(const ReduceAnyParameters& p) : kind_(p.kind), first_(p.first), count_(p.count) {}
 
  private:
   Status prepare_dense(const KernelCall& call) override {
@@ -153,6 +149,8 @@ class ReduceAny final : public DenseKernel {
 
 }  // namespace
 
-std::unique_ptr<Kernel> make_reduce_any(const Attributes& p) { return std::make_unique<ReduceAny>(p); }
+std::unique_ptr<Kernel> make_reduce_any(const Attributes& p) {
+  return std::make_unique<ReduceAny>(read_parameters<ReduceAnyParameters>(p));
+}
 
 }  // namespace kiln::cpu::kernels

@@ -13,6 +13,7 @@
 #include "backends/cpu/device/kernels/registry.h"
 #include "backends/cpu/device/kernels/views.h"
 #include "base/index.h"
+#include "device/region_parameters.h"
 #include "tensor/sampling.h"
 
 namespace kiln::cpu::kernels {
@@ -25,8 +26,6 @@ int64_t product(const Dims& dims, size_t begin, size_t end) {
   for (size_t i = begin; i < end; ++i) n *= dims[i];
   return n;
 }
-
-bool sane(double x, double least, double most) { return std::isfinite(x) && x >= least && x <= most; }
 
 std::vector<int> order_of(int rank, bool channels_last) {
   std::vector<int> order(static_cast<size_t>(rank));
@@ -202,19 +201,12 @@ class Nearest {
 
 class Resize final : public DenseKernel {
  public:
-  explicit Resize(const Attributes& p)
-      : rule_{p.text("mode"),    p.text("nearest_mode"),         p.text("coordinates"),
-              p.real("cubic_a"), p.integer("antialias", 0) != 0, p.integer("exclude_outside", 0) != 0},
-        outside_(static_cast<float>(p.real("outside"))),
-        axes_(p.ints("axes")),
-        scales_(p.reals("scales", {})),
-        roi_(p.reals("roi", {})) {
-    bool ok = (scales_.empty() || scales_.size() == axes_.size()) &&
-              (roi_.empty() || roi_.size() == 2 * axes_.size()) && sane(rule_.cubic_a, -1e6, 1e6) &&
-              (rule_.coordinates != "tf_crop_and_resize" || !roi_.empty());
-    ok = ok && kernels_take_scales(scales_) && kernels_take_region(roi_);
-    if (!ok) throw Error(Code::kMalformedPlan, "the parameters of resize do not fit each other");
-    (void)sample_at({.in = 2, .out = 2}, rule_, 0);  // names that it does not know
+  explicit Resize(ResizeParameters p)
+      : rule_(std::move(p.resample.rule)),
+        outside_(static_cast<float>(p.resample.outside)),
+        axes_(std::move(p.resample.axes)),
+        scales_(std::move(p.scales)),
+        roi_(std::move(p.roi)) {
     std::memcpy(other_.data(), &outside_, sizeof(outside_));
   }
 
@@ -315,6 +307,8 @@ class Resize final : public DenseKernel {
 
 }  // namespace
 
-std::unique_ptr<Kernel> make_resize(const Attributes& p) { return std::make_unique<Resize>(p); }
+std::unique_ptr<Kernel> make_resize(const Attributes& p) {
+  return std::make_unique<Resize>(read_parameters<ResizeParameters>(p));
+}
 
 }  // namespace kiln::cpu::kernels

@@ -4,6 +4,7 @@
 
 #include "backends/cpu/device/compute/parallel.h"
 #include "backends/cpu/device/kernels/dense.h"
+#include "backends/cpu/device/kernels/own_parameters.h"
 #include "backends/cpu/device/kernels/registry.h"
 
 namespace kiln::cpu::kernels {
@@ -11,7 +12,7 @@ namespace {
 
 class ReverseSequence final : public DenseKernel {
  public:
-  explicit ReverseSequence(const Attributes& p) : time_first_(p.integer("time_first") != 0) {}
+  explicit ReverseSequence(const ReverseSequenceParameters& p) : time_first_(p.time_first) {}
 
  private:
   Status prepare_dense(const KernelCall& call) override {
@@ -51,6 +52,8 @@ class ReverseSequence final : public DenseKernel {
 
 }  // namespace
 
-std::unique_ptr<Kernel> make_reverse_sequence(const Attributes& p) { return std::make_unique<ReverseSequence>(p); }
+std::unique_ptr<Kernel> make_reverse_sequence(const Attributes& p) {
+  return std::make_unique<ReverseSequence>(read_parameters<ReverseSequenceParameters>(p));
+}
 
 }  // namespace kiln::cpu::kernels

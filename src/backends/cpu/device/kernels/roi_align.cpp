@@ -209,6 +209,8 @@ class RoiAlign final : public DenseKernel {
 
 }  // namespace
 
-std::unique_ptr<Kernel> make_roi_align(const Attributes& p) { return std::make_unique<RoiAlign>(read_roi_align(p)); }
+std::unique_ptr<Kernel> make_roi_align(const Attributes& p) {
+  return std::make_unique<RoiAlign>(read_parameters<RoiAlignParameters>(p));
+}
 
 }  // namespace kiln::cpu::kernels

@@ -5,16 +5,14 @@
 
 #include "backends/cpu/device/kernels/dense.h"
 #include "backends/cpu/device/kernels/registry.h"
+#include "device/attention_parameters.h"
 
 namespace kiln::cpu::kernels {
 namespace {
 
 class Rotary final : public DenseKernel {
  public:
-  explicit Rotary(const Attributes& p)
-      : heads_(p.integer("heads")), rotated_(p.integer("rotated")), interleaved_(p.integer("interleaved") != 0) {
-    if (heads_ < 0 || rotated_ < 0) throw Error(Code::kMalformedPlan, "rotary has a negative parameter");
-  }
+  explicit Rotary(const RotaryParameters& p) : heads_(p.heads), rotated_(p.rotated), interleaved_(p.interleaved) {}
 
  private:
   Status prepare_dense(const KernelCall& call) override {
@@ -78,6 +76,8 @@ class Rotary final : public DenseKernel {
 
 }  // namespace
 
-std::unique_ptr<Kernel> make_rotary_embedding(const Attributes& p) { return std::make_unique<Rotary>(p); }
+std::unique_ptr<Kernel> make_rotary_embedding(const Attributes& p) {
+  return std::make_unique<Rotary>(read_parameters<RotaryParameters>(p));
+}
 
 }  // namespace kiln::cpu::kernels

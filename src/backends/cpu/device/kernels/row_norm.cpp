@@ -3,14 +3,15 @@
 #include "backends/cpu/device/compute/normalize.h"
 #include "backends/cpu/device/kernels/dense.h"
 #include "backends/cpu/device/kernels/registry.h"
+#include "device/axis_parameters.h"
 
 namespace kiln::cpu::kernels {
 namespace {
 
 class RowNormKernel final : public DenseKernel {
  public:
-  explicit RowNormKernel(const Attributes& p)
-      : axis_(p.integer("axis")), epsilon_(p.real("epsilon")), subtract_mean_(p.integer("subtract_mean", 1) != 0) {}
+  explicit RowNormKernel(const RowNormParameters& p)
+      : axis_(p.axis), epsilon_(p.epsilon), subtract_mean_(p.subtract_mean) {}
 
  private:
   Status prepare_dense(const KernelCall& call) override {
@@ -63,7 +64,7 @@ class RowNormKernel final : public DenseKernel {
 }  // namespace
 
 std::unique_ptr<Kernel> make_row_norm(const Attributes& parameters) {
-  return std::make_unique<RowNormKernel>(parameters);
+  return std::make_unique<RowNormKernel>(read_parameters<RowNormParameters>(parameters));
 }
 
 }  // namespace kiln::cpu::kernels

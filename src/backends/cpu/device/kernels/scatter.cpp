@@ -1,40 +1,34 @@
 // Kernels "scatter_elements" (parameter axis) and "scatter_nd": a copy of the data with elements replaced by, or combined with,
 // updates. Inputs: data, indices, updates. Parameter reduction: none, add, mul, max, min.
-#include <array>
 #include <cmath>
 #include <cstring>
 #include <type_traits>
 
 #include "backends/cpu/device/kernels/indexed.h"
 #include "backends/cpu/device/kernels/registry.h"
+#include "device/movement_parameters.h"
 
 namespace kiln::cpu::kernels {
 namespace {
 
-constexpr std::array<std::string_view, 5> kReductions{"none", "add", "mul", "max", "min"};
-enum Reduction : size_t { kNone, kAdd, kMul, kMax, kMin };
+using enum Scattering;
 
-template <Reduction R, class T> T combine(T a, T b) {
+template <Scattering R, class T> T combine(T a, T b) {
   if constexpr (std::is_same_v<T, float>) {
     if constexpr (R == kAdd) return a + b;
-    if constexpr (R == kMul) return a * b;
+    if constexpr (R == kMultiply) return a * b;
     if (std::isnan(a) || std::isnan(b)) return a + b;
   } else {
     using U = std::make_unsigned_t<T>;
     if constexpr (R == kAdd) return static_cast<T>(static_cast<U>(a) + static_cast<U>(b));
-    if constexpr (R == kMul) return static_cast<T>(static_cast<U>(a) * static_cast<U>(b));
+    if constexpr (R == kMultiply) return static_cast<T>(static_cast<U>(a) * static_cast<U>(b));
   }
-  return (R == kMax) == (a > b) ? a : b;
+  return (R == kMaximum) == (a > b) ? a : b;
 }
 
 class Scatter : public DenseKernel {
  protected:
-  explicit Scatter(const Attributes& p) {
-    const std::string& name = p.text("reduction");
-    while (reduction_ < kReductions.size() && kReductions[reduction_] != name) ++reduction_;
-    if (reduction_ == kReductions.size())
-      throw Error(Code::kMalformedPlan, "scattering has no reduction '" + name + "'");
-  }
+  explicit Scatter(Scattering reduction) : reduction_(reduction) {}
 
   Status check(const KernelCall& call) const {
     if (call.inputs.size() != 3 || call.outputs.size() != 1)
@@ -42,7 +36,7 @@ class Scatter : public DenseKernel {
     const DType type = call.inputs[0].dtype;
     const bool numbers = type == DType::kF32 || type == DType::kI32 || type == DType::kI64;
     if (element_bytes(type) == 0 || type != call.inputs[2].dtype || type != call.outputs[0].dtype ||
-        !is_index(call.inputs[1]) || (reduction_ != kNone && !numbers))
+        !is_index(call.inputs[1]) || (reduction_ != kReplace && !numbers))
       return {Code::kMalformedPlan, "a scattering kernel has operands of other types"};
     if (!same_dims(call.inputs[0], call.outputs[0]))
       return {Code::kShapeMismatch, "the result of a scattering operator has the shape of its data"};
@@ -55,7 +49,7 @@ class Scatter : public DenseKernel {
     const int64_t bytes = data.elements() * element_bytes(data.dtype);
     if (bytes > 0 && call.outputs[0].data != data.data)
       std::memcpy(call.outputs[0].data, data.data, static_cast<size_t>(bytes));
-    if (reduction_ == kNone) {
+    if (reduction_ == kReplace) {
       with_element(element_bytes(data.dtype), [&]<class T>(T) { typed<T>(call, body, [](T, T b) { return b; }); });
     } else if (data.dtype == DType::kF32) {
       reduce<float>(call, body);
@@ -74,17 +68,17 @@ class Scatter : public DenseKernel {
   }
   template <class T, class Body> void reduce(const KernelCall& call, Body& body) const {
     if (reduction_ == kAdd) typed<T>(call, body, combine<kAdd, T>);
-    else if (reduction_ == kMul) typed<T>(call, body, combine<kMul, T>);
-    else if (reduction_ == kMax) typed<T>(call, body, combine<kMax, T>);
-    else typed<T>(call, body, combine<kMin, T>);
+    else if (reduction_ == kMultiply) typed<T>(call, body, combine<kMultiply, T>);
+    else if (reduction_ == kMaximum) typed<T>(call, body, combine<kMaximum, T>);
+    else typed<T>(call, body, combine<kMinimum, T>);
   }
 
-  size_t reduction_ = 0;
+  Scattering reduction_;
 };
 
 class ScatterElements final : public Scatter {
  public:
-  explicit ScatterElements(const Attributes& p) : Scatter(p), axis_(p.integer("axis")) {}
+  explicit ScatterElements(const ScatterElementsParameters& p) : Scatter(p.reduction), axis_(p.axis) {}
 
  private:
   Status prepare_dense(const KernelCall& call) override {
@@ -109,7 +103,7 @@ class ScatterElements final : public Scatter {
 
 class ScatterNd final : public Scatter {
  public:
-  explicit ScatterNd(const Attributes& p) : Scatter(p) {}
+  explicit ScatterNd(const ScatterNdParameters& p) : Scatter(p.reduction) {}
 
  private:
   Status prepare_dense(const KernelCall& call) override {
@@ -146,7 +140,11 @@ class ScatterNd final : public Scatter {
 
 }  // namespace
 
-std::unique_ptr<Kernel> make_scatter_elements(const Attributes& p) { return std::make_unique<ScatterElements>(p); }
-std::unique_ptr<Kernel> make_scatter_nd(const Attributes& p) { return std::make_unique<ScatterNd>(p); }
+std::unique_ptr<Kernel> make_scatter_elements(const Attributes& p) {
+  return std::make_unique<ScatterElements>(read_parameters<ScatterElementsParameters>(p));
+}
+std::unique_ptr<Kernel> make_scatter_nd(const Attributes& p) {
+  return std::make_unique<ScatterNd>(read_parameters<ScatterNdParameters>(p));
+}
 
 }  // namespace kiln::cpu::kernels

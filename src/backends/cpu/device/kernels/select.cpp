@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "backends/cpu/device/kernels/indexed.h"
+#include "backends/cpu/device/kernels/own_parameters.h"
 #include "backends/cpu/device/kernels/registry.h"
 
 namespace kiln::cpu::kernels {
@@ -21,7 +22,7 @@ template <class Body> bool with_zero_test(const TensorView& v, Body&& body) {
 
 class NonZero final : public DenseKernel {
  public:
-  explicit NonZero(const Attributes&) {}
+  explicit NonZero(const NoParameters&) {}
 
  private:
   bool sizes_results() const override { return true; }
@@ -62,7 +63,7 @@ class NonZero final : public DenseKernel {
 
 class Compress final : public DenseKernel {
  public:
-  explicit Compress(const Attributes& p) : axis_(p.integer("axis")) {}
+  explicit Compress(const CompressParameters& p) : axis_(p.axis) {}
 
  private:
   bool sizes_results() const override { return true; }
@@ -107,7 +108,11 @@ class Compress final : public DenseKernel {
 
 }  // namespace
 
-std::unique_ptr<Kernel> make_non_zero(const Attributes& p) { return std::make_unique<NonZero>(p); }
-std::unique_ptr<Kernel> make_compress(const Attributes& p) { return std::make_unique<Compress>(p); }
+std::unique_ptr<Kernel> make_non_zero(const Attributes& p) {
+  return std::make_unique<NonZero>(read_parameters<NoParameters>(p));
+}
+std::unique_ptr<Kernel> make_compress(const Attributes& p) {
+  return std::make_unique<Compress>(read_parameters<CompressParameters>(p));
+}
 
 }  // namespace kiln::cpu::kernels

@@ -1,5 +1,6 @@
 // Kernels "shape" (parameters first, last: the dimensions [first, last) of the input) and "size" (its number of elements).
 #include "backends/cpu/device/kernels/common.h"
+#include "backends/cpu/device/kernels/own_parameters.h"
 #include "backends/cpu/device/kernels/registry.h"
 
 namespace kiln::cpu::kernels {
@@ -35,9 +36,13 @@ class Shape final : public Kernel {
 
 }  // namespace
 
-std::unique_ptr<Kernel> make_shape(const Attributes& p) {
-  return std::make_unique<Shape>(false, p.integer("first"), p.integer("last"));
+std::unique_ptr<Kernel> make_shape(const Attributes& parameters) {
+  const auto p = read_parameters<ShapeParameters>(parameters);
+  return std::make_unique<Shape>(false, p.first, p.last);
 }
-std::unique_ptr<Kernel> make_size(const Attributes&) { return std::make_unique<Shape>(true, 0, 0); }
+std::unique_ptr<Kernel> make_size(const Attributes& parameters) {
+  (void)read_parameters<NoParameters>(parameters);
+  return std::make_unique<Shape>(true, 0, 0);
+}
 
 }  // namespace kiln::cpu::kernels

@@ -3,13 +3,14 @@
 
 #include "backends/cpu/device/kernels/dense.h"
 #include "backends/cpu/device/kernels/registry.h"
+#include "device/axis_parameters.h"
 
 namespace kiln::cpu::kernels {
 namespace {
 
 class Softmax final : public DenseKernel {
  public:
-  explicit Softmax(const Attributes& p) : axis_(p.integer("axis")), logarithm_(p.integer("logarithm", 0) != 0) {}
+  explicit Softmax(const SoftmaxParameters& p) : axis_(p.axis), logarithm_(p.logarithm) {}
 
  private:
   Status prepare_dense(const KernelCall& call) override {
@@ -43,6 +44,8 @@ class Softmax final : public DenseKernel {
 
 }  // namespace
 
-std::unique_ptr<Kernel> make_softmax(const Attributes& parameters) { return std::make_unique<Softmax>(parameters); }
+std::unique_ptr<Kernel> make_softmax(const Attributes& parameters) {
+  return std::make_unique<Softmax>(read_parameters<SoftmaxParameters>(parameters));
+}
 
 }  // namespace kiln::cpu::kernels

@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "base/error.h"
+#include "base/require.h"
 
 namespace kiln::cpu::kernels {
 
@@ -25,36 +25,12 @@ bool windows_overlap(const Ints& kernel, double in, double out) {
   return taps > kLong && out * taps > kOften * (in + out);
 }
 
-void put_spatial_window(Attributes& to, const SpatialWindow& w) {
-  to.set("kernel", w.kernel);
-  to.set("strides", w.strides);
-  to.set("dilations", w.dilations);
-  to.set("pads_begin", w.begin);
-  to.set("pads_end", w.end);
-  to.set("padding", static_cast<int64_t>(w.padding));
-}
-
-SpatialWindow read_spatial_window(const Attributes& p) {
-  constexpr int64_t kMost = int64_t{1} << 30;
-  SpatialWindow w;
-  w.kernel = p.ints("kernel");
-  if (w.kernel.empty() || w.kernel.size() > 8) throw Error(Code::kMalformedPlan, "a window has no dimensions, or many");
-  const auto read = [&](const char* name, int64_t least) {
-    Ints values = p.ints(name);
-    if (values.size() != w.kernel.size() ||
-        std::any_of(values.begin(), values.end(), [&](int64_t v) { return v < least || v > kMost; }))
-      throw Error(Code::kMalformedPlan, "parameter '" + std::string(name) + "' of a window is not sound");
-    return values;
-  };
-  w.kernel = read("kernel", 1);
-  w.strides = read("strides", 1);
-  w.dilations = read("dilations", 1);
-  w.begin = read("pads_begin", 0);
-  w.end = read("pads_end", 0);
-  const int64_t padding = p.integer("padding", 0);
-  if (padding < 0 || padding > 2) throw Error(Code::kMalformedPlan, "a window has no such padding");
-  w.padding = static_cast<SpatialWindow::Padding>(padding);
-  return w;
+void SpatialWindow::check() const {
+  constexpr size_t kMostDimensions = 8;
+  require(!kernel.empty() && kernel.size() <= kMostDimensions, Code::kMalformedPlan,
+          "parameter 'kernel' has no dimensions, or many");
+  for (const Ints* list : {&strides, &dilations, &begin, &end})
+    require(list->size() == kernel.size(), Code::kMalformedPlan, "the parameters of a window are of other dimensions");
 }
 
 }  // namespace kiln::cpu::kernels

@@ -1,29 +1,15 @@
-// What products of bytes do with their sums: checked reading, and binding to a call.
+// What products of bytes do with their sums: binding to a call.
 #include "backends/cpu/device/kernels/sum_steps.h"
 
-#include <cmath>
+#include <algorithm>
 
 #include "backends/cpu/device/kernels/integer_result.h"
-#include "backends/cpu/device/kernels/parameters.h"
 #include "base/error.h"
 
 namespace kiln::cpu::kernels {
 namespace {
 
-constexpr size_t kMostSteps = 64;
 constexpr size_t kFixedInputs = 3;  // before the operands of steps
-constexpr size_t kBytes = 256;      // that there are
-
-// 0 where it leaves the normal numbers.
-float reciprocal_of(float v) {
-  const float r = 1 / v;
-  return std::isnormal(v) && std::isnormal(r) ? r : 0;
-}
-
-bool has_operand(const SumStep& s) {
-  return s.kind == SumStep::kMultiply || s.kind == SumStep::kAdd || s.kind == SumStep::kAddFloats ||
-         s.kind == SumStep::kAddBytes;
-}
 
 std::optional<SumEpilogue::Result> result_of(DType type) {
   switch (type) {
@@ -37,59 +23,7 @@ std::optional<SumEpilogue::Result> result_of(DType type) {
 
 }  // namespace
 
-void put_sum_parameters(Attributes& to, const SumParameters& p) {
-  Ints kinds, activations;
-  Floats lows, highs;
-  for (const SumStep& s : p.steps) {
-    kinds.push_back(s.kind);
-    lows.push_back(s.low);
-    highs.push_back(s.high);
-    if (s.kind == SumStep::kActivate) activations.push_back(static_cast<int64_t>(s.activation));
-  }
-  to.set("steps", kinds);
-  to.set("step_lows", lows);
-  to.set("step_highs", highs);
-  if (!activations.empty()) to.set("step_activations", activations);
-  to.set("result_zero", int64_t{p.zero});
-  if (p.table.empty()) return;
-  to.set("table", Ints(p.table.begin(), p.table.end()));
-  to.set("table_signed", int64_t{p.is_signed});
-}
-
-SumParameters read_sum_parameters(const Attributes& from) {
-  SumParameters p;
-  const Ints& kinds = from.ints("steps");
-  const Floats lows = from.reals("step_lows", {}), highs = from.reals("step_highs", {});
-  const Ints activations = from.ints("step_activations", {});
-  auto next_activation = activations.begin();
-  if (kinds.size() > kMostSteps || lows.size() != kinds.size() || highs.size() != kinds.size())
-    throw Error(Code::kMalformedPlan, "the steps after a sum are " + std::to_string(kinds.size()) + " kinds with " +
-                                          std::to_string(lows.size()) + " and " + std::to_string(highs.size()) +
-                                          " numbers");
-  for (size_t i = 0; i < kinds.size(); ++i) {
-    if (kinds[i] < 0 || kinds[i] >= kSumStepKinds)
-      throw Error(Code::kMalformedPlan, "a step after a sum is of kind " + std::to_string(kinds[i]));
-    SumStep s;
-    s.kind = static_cast<SumStep::Kind>(kinds[i]);
-    s.low = static_cast<float>(lows[i]);
-    s.high = s.kind == SumStep::kDivide ? reciprocal_of(s.low) : static_cast<float>(highs[i]);
-    if (s.kind == SumStep::kActivate) {
-      const int64_t number = next_activation == activations.end() ? -1 : *next_activation++;
-      if (number < 0 || number >= kActivationCount)
-        throw Error(Code::kMalformedPlan, "an activation after a sum is of kind " + std::to_string(number));
-      s.activation = static_cast<Activation>(number);
-    }
-    p.steps.push_back(s);
-  }
-  p.zero = static_cast<int32_t>(read_integer(from, "result_zero", -128, 255));
-  for (int64_t to : from.ints("table", {})) p.table.push_back(static_cast<uint8_t>(to));
-  if (!p.table.empty() && p.table.size() != kBytes)
-    throw Error(Code::kMalformedPlan, "the table after a sum has " + std::to_string(p.table.size()) + " bytes");
-  p.is_signed = from.integer("table_signed", 0) != 0;
-  return p;
-}
-
-Status SumOperands::check_operand(const SumStep& s, const TensorView& view, int64_t rows, int64_t columns,
+Status SumOperands::check_operand(const BoundStep& s, const TensorView& view, int64_t rows, int64_t columns,
                                   int64_t vector, std::optional<RowsView> (*rows_of)(const TensorView&),
                                   int64_t& stride) const {
   const bool bytes = s.kind == SumStep::kAddBytes;
@@ -116,8 +50,8 @@ Status SumOperands::prepare(const KernelCall& call, size_t first, int64_t rows, 
   const bool bytes = result == SumEpilogue::kUint8 || result == SumEpilogue::kInt8;
   if (!result || (result == SumEpilogue::kInt32 && !sums_stay) || (!bytes && !parameters_.table.empty()))
     return {Code::kMalformedPlan, "the result of a product of bytes has another type"};
-  const auto operands =
-      static_cast<size_t>(std::count_if(parameters_.steps.begin(), parameters_.steps.end(), has_operand));
+  const auto operands = static_cast<size_t>(
+      std::count_if(bound_.begin(), bound_.end(), [](const BoundStep& s) { return s.has_operand(); }));
   if (call.inputs.size() != first + kFixedInputs + operands)
     return {Code::kMalformedPlan, "a product of bytes has another number of operands"};
   const int64_t vector = column_vector_size(columns);
@@ -131,10 +65,9 @@ Status SumOperands::prepare(const KernelCall& call, size_t first, int64_t rows, 
     return {Code::kShapeMismatch, "the zero point of a product of bytes is of another size"};
   first_ = first;
   columns_ = columns;
-  bound_ = parameters_.steps;
   size_t next = first + kFixedInputs;
-  for (SumStep& s : bound_) {
-    if (!has_operand(s)) continue;
+  for (BoundStep& s : bound_) {
+    if (!s.has_operand()) continue;
     const TensorView& view = call.inputs[next++];
     s.is_signed = view.dtype == DType::kI8;
     KILN_RETURN_IF_ERROR(check_operand(s, view, rows, columns, vector, rows_of, s.stride));
@@ -154,8 +87,8 @@ int32_t SumOperands::zero_point(const KernelCall& call, int32_t fixed) const noe
 
 SumEpilogue SumOperands::bind(const KernelCall& call, int32_t shift, std::byte* space) noexcept {
   size_t next = first_ + kFixedInputs;
-  for (SumStep& s : bound_)
-    if (has_operand(s)) s.operand = call.inputs[next++].data;
+  for (BoundStep& s : bound_)
+    if (s.has_operand()) s.operand = call.inputs[next++].data;
   SumEpilogue e;
   const TensorView& start = call.inputs[first_];
   e.start = start.present() ? static_cast<const int32_t*>(start.data) : nullptr;

@@ -6,18 +6,9 @@
 #include "backends/cpu/device/compute/product_int8.h"
 #include "backends/cpu/device/kernels/common.h"
 #include "backends/cpu/device/kernels/views.h"
+#include "device/sum_steps.h"
 
 namespace kiln::cpu::kernels {
-
-struct SumParameters {
-  std::vector<SumStep> steps;  // their kinds and numbers; operands and strides are those of a call
-  int32_t zero = 0;            // of a result of bytes
-  // What the bytes of the result become at last, and whether they are signed before; empty: they stay.
-  std::vector<uint8_t> table;
-  bool is_signed = false;
-};
-void put_sum_parameters(Attributes& to, const SumParameters& parameters);
-SumParameters read_sum_parameters(const Attributes& parameters);  // throws Error(kMalformedPlan)
 
 // Elements of a vector per column, of which a tile may read more than the result has columns.
 inline int64_t column_vector_size(int64_t columns) { return int8_columns(columns) + kInt8Panel; }
@@ -26,7 +17,8 @@ inline int64_t column_vector_size(int64_t columns) { return int8_columns(columns
 // the weights per column and the zero point of x where only running tells it (else absent), and the operands of the steps that have one.
 class SumOperands {
  public:
-  explicit SumOperands(const Attributes& parameters) : parameters_(read_sum_parameters(parameters)) {}
+  explicit SumOperands(const SumFields& fields)
+      : parameters_(restored_sums(fields)), bound_(parameters_.steps.begin(), parameters_.steps.end()) {}
   // `rows_of` sees a tensor as rows of columns, as the result is.
   Status prepare(const KernelCall& call, size_t first, int64_t rows, int64_t columns,
                  std::optional<RowsView> (*rows_of)(const TensorView&));
@@ -38,10 +30,10 @@ class SumOperands {
   int32_t zero_point(const KernelCall& call, int32_t fixed) const noexcept;
 
  private:
-  Status check_operand(const SumStep& step, const TensorView& view, int64_t rows, int64_t columns, int64_t vector,
+  Status check_operand(const BoundStep& step, const TensorView& view, int64_t rows, int64_t columns, int64_t vector,
                        std::optional<RowsView> (*rows_of)(const TensorView&), int64_t& stride) const;
   SumParameters parameters_;
-  std::vector<SumStep> bound_;
+  std::vector<BoundStep> bound_;
   size_t first_ = 0;
   int64_t columns_ = 0;
 };

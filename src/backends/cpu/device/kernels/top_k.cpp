@@ -9,6 +9,7 @@
 #include "backends/cpu/device/kernels/dense.h"
 #include "backends/cpu/device/kernels/registry.h"
 #include "base/index.h"
+#include "device/axis_parameters.h"
 
 namespace kiln::cpu::kernels {
 namespace {
@@ -44,7 +45,7 @@ constexpr int64_t kGroup = 32;     // neighbours that are passed over at once
 
 class TopK final : public DenseKernel {
  public:
-  explicit TopK(const Attributes& p) : axis_(p.integer("axis")), largest_(p.integer("largest") != 0) {}
+  explicit TopK(const TopKParameters& p) : axis_(p.axis), largest_(p.largest) {}
 
  private:
   bool sizes_results() const override { return true; }
@@ -197,6 +198,8 @@ class TopK final : public DenseKernel {
 
 }  // namespace
 
-std::unique_ptr<Kernel> make_top_k(const Attributes& p) { return std::make_unique<TopK>(p); }
+std::unique_ptr<Kernel> make_top_k(const Attributes& p) {
+  return std::make_unique<TopK>(read_parameters<TopKParameters>(p));
+}
 
 }  // namespace kiln::cpu::kernels

@@ -1,6 +1,7 @@
 // Tactic: RotaryEmbedding.
 #include "backends/cpu/target/checks.h"
 #include "backends/cpu/target/tactics.h"
+#include "target/attention_parameters.h"
 
 namespace kiln::cpu::tactics {
 
@@ -12,10 +13,7 @@ const Tactic rotary_embedding{
     .configurations = nullptr,
     .emit =
         [](const Problem& p, const Config&) {
-          return emit_kernel("rotary_embedding",
-                             {{"heads", p.attributes().integer("num_heads", 0)},
-                              {"rotated", p.attributes().integer("rotary_embedding_dim", 0)},
-                              {"interleaved", p.attributes().integer("interleaved", 0)}},
+          return emit_kernel("rotary_embedding", rotary_parameters(p),
                              {0, 1, 2, p.input(3).present ? 3 : Emitted::kAbsent});
         },
 };

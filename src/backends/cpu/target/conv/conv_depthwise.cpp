@@ -24,9 +24,10 @@ const Tactic conv_depthwise{
         [](const Problem& p, const Config&) {
           const ConvProblem conv = conv_problem(p);
           const ConvShape& s = conv.shape;
-          return emit_conv(conv, "conv_depthwise", packed_floats(s.in_c * s.kernel_h * s.kernel_w, [&](float* to) {
-                             pack_depthwise_weights(conv.weights, s.in_c, s.kernel_h, s.kernel_w, to);
-                           }));
+          Tensor packed = packed_floats(s.in_c * s.kernel_h * s.kernel_w, [&](float* to) {
+            pack_depthwise_weights(conv.weights, s.in_c, s.kernel_h, s.kernel_w, to);
+          });
+          return emit_conv(conv, "conv_depthwise", std::move(packed), parameters_of(conv));
         },
 };
 

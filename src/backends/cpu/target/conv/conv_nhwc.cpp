@@ -25,21 +25,19 @@ const Tactic conv_nhwc{
         [](const Problem& p) {
           std::vector<Config> list;
           for (const BlockConfig& c : conv_configs(conv_problem(p).shape, p.threads))
-            kernels::put_blocks(list.emplace_back(), c);
+            list.push_back(to_parameters(kernels::BlockParameters{c}));
           return list;
         },
     .emit =
         [](const Problem& p, const Config& config) {
           const ConvProblem conv = conv_problem(p);
-          const BlockConfig blocks = kernels::read_blocks(config);
+          const auto blocks = read_parameters<kernels::BlockParameters>(config);
           std::optional<Tensor> packed;
           if (conv.weights)
             packed = packed_floats(packed_conv_floats(conv.shape),
                                    [&](float* to) { pack_conv(conv.shape, conv.weights, blocks, to); });
-          Emitted e = emit_conv(conv, "conv_nhwc", std::move(packed));
-          e.parameters.set("packs", int64_t{!conv.weights});
-          kernels::put_blocks(e.parameters, blocks);
-          return e;
+          return emit_conv(conv, "conv_nhwc", std::move(packed),
+                           kernels::ConvNhwcParameters{parameters_of(conv), blocks, !conv.weights});
         },
 };
 

@@ -1,6 +1,7 @@
 // What the convolution tactics share.
 #include "backends/cpu/target/conv/conv_problem.h"
 
+#include "backends/cpu/target/checks.h"
 #include "base/error.h"
 
 namespace kiln::cpu {
@@ -36,12 +37,14 @@ ConvProblem conv_problem(const Problem& p) {
   return conv;
 }
 
-Emitted emit_conv(const ConvProblem& conv, std::string kernel, std::optional<Tensor> packed) {
-  Emitted e{.device = "cpu", .kernel = std::move(kernel), .parameters = {}, .inputs = {0}, .constants = {}};
-  put_window(e.parameters, conv.window);
-  e.parameters.set("groups", conv.groups);
+kernels::ConvParameters parameters_of(const ConvProblem& conv) {
+  return {{conv.window, conv.groups}, conv.epilogue.parameters};
+}
+
+Emitted emit_conv(const ConvProblem& conv, std::string kernel, std::optional<Tensor> packed, Attributes parameters) {
+  Emitted e = emit_kernel(std::move(kernel), std::move(parameters), {0});
   e.inputs.push_back(packed ? add_constant(e, std::move(*packed)) : 1);
-  emit_epilogue(conv.epilogue, e);
+  emit_epilogue_inputs(conv.epilogue, e);
   return e;
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 #include <optional>
 
+#include "backends/cpu/device/kernels/conv_parameters.h"
 #include "backends/cpu/target/window.h"
 #include "target/epilogue.h"
 
@@ -20,7 +21,12 @@ Refusal read_conv(const Problem& problem, ConvProblem& conv);
 Refusal read_constant_conv(const Problem& problem, ConvProblem& conv);
 // The same for a problem that was accepted.
 ConvProblem conv_problem(const Problem& problem);
+kernels::ConvParameters parameters_of(const ConvProblem& conv);
 // Inputs x, packed weights (as they are, when not given), bias, residual.
-Emitted emit_conv(const ConvProblem& conv, std::string kernel, std::optional<Tensor> packed);
+Emitted emit_conv(const ConvProblem& conv, std::string kernel, std::optional<Tensor> packed, Attributes parameters);
+template <class T>
+Emitted emit_conv(const ConvProblem& conv, std::string kernel, std::optional<Tensor> packed, const T& parameters) {
+  return emit_conv(conv, std::move(kernel), std::move(packed), to_parameters(parameters));
+}
 
 }  // namespace kiln::cpu

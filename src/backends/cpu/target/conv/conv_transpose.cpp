@@ -1,6 +1,8 @@
 // Tactic: transposed convolution as a product with all taps, whose results are summed where they meet.
 #include "backends/cpu/device/kernels/conv_transpose.h"
 
+#include "backends/cpu/device/kernels/conv_parameters.h"
+#include "backends/cpu/target/checks.h"
 #include "backends/cpu/target/tactics.h"
 #include "backends/cpu/target/window.h"
 #include "base/error.h"
@@ -88,26 +90,28 @@ const Tactic conv_transpose{
           std::vector<Config> list;
           for (const BlockConfig& c : gemm_configs(std::max<int64_t>(s.in[0] * s.in[1], 1),
                                                    s.taps() * (s.out_c / s.groups), s.in_c / s.groups, p.threads))
-            kernels::put_blocks(list.emplace_back(), c);
+            list.push_back(to_parameters(kernels::BlockParameters{c}));
           if (s.is_depthwise()) list.resize(1);  // no product is cut
           return list;
         },
     .emit =
         [](const Problem& p, const Config& config) {
           const TransposeProblem t = transpose_problem(p);
-          const BlockConfig blocks = kernels::read_blocks(config);
+          const auto blocks = read_parameters<kernels::BlockParameters>(config);
           const Tensor* weights = p.input(1).constant;
-          Emitted e{.device = "cpu", .kernel = "conv_transpose", .parameters = {}, .inputs = {0}, .constants = {}};
-          put_window(e.parameters, t.window);
-          kernels::put_blocks(e.parameters, blocks);
-          e.parameters.set("groups", t.shape.groups);
-          e.parameters.set("ordered", int64_t{weights != nullptr});
+          Emitted e = emit_kernel("conv_transpose",
+                                  kernels::ConvTransposeParameters{
+                                      .conv = {{t.window, t.shape.groups}, t.epilogue.parameters},
+                                      .blocks = blocks,
+                                      .ordered = weights != nullptr,
+                                  },
+                                  {0});
           if (weights) {
             e.inputs.push_back(add_constant(e, packed_weights(t.shape, weights->as<float>().data(), blocks)));
           } else {
             e.inputs.push_back(1);
           }
-          emit_epilogue(t.epilogue, e);
+          emit_epilogue_inputs(t.epilogue, e);
           return e;
         },
 };

@@ -1,4 +1,7 @@
 // Tactic: convolution with moved taps.
+#include <algorithm>
+
+#include "backends/cpu/device/kernels/conv_parameters.h"
 #include "backends/cpu/target/checks.h"
 #include "backends/cpu/target/tactics.h"
 
@@ -27,13 +30,12 @@ const Tactic deform_conv{
           const Ints pads = values_of(p, "pads", 4, 0);
           std::vector<int> inputs = all_inputs(p);
           inputs.resize(5, Emitted::kAbsent);
-          return emit_kernel("deform_conv",
-                             {{"groups", p.attributes().integer("group", 1)},
-                              {"offset_groups", p.attributes().integer("offset_group", 1)},
-                              {"strides", values_of(p, "strides", 2, 1)},
-                              {"dilations", values_of(p, "dilations", 2, 1)},
-                              {"pads", Ints{pads[0], pads[1]}}},
-                             std::move(inputs));
+          kernels::DeformConvParameters to{.groups = p.attributes().integer("group", 1),
+                                           .offset_groups = p.attributes().integer("offset_group", 1)};
+          std::ranges::copy(values_of(p, "strides", 2, 1), to.strides);
+          std::ranges::copy(values_of(p, "dilations", 2, 1), to.dilations);
+          std::copy_n(pads.begin(), 2, to.pads);
+          return emit_kernel("deform_conv", to, std::move(inputs));
         },
 };
 

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "backends/cpu/device/compute/conv_depthwise.h"
+#include "backends/cpu/target/checks.h"
 #include "backends/cpu/target/conv/conv_problem.h"
 #include "backends/cpu/target/tactics.h"
 
@@ -73,10 +74,7 @@ std::vector<Config> configurations(const Problem& p) {
   const std::vector<BlockConfig> blocks = conv_configs(f.expansion, 1);
   for (int64_t band : bands(f.depthwise))
     for (size_t i = 0; i < std::min<size_t>(blocks.size(), 2); ++i) {
-      Config& config = list.emplace_back();
-      kernels::put_blocks(config, blocks[i]);
-      config.set("band", band);
-      config.set("threads", int64_t{p.threads});
+      list.push_back(to_parameters(kernels::BandParameters{{blocks[i]}, band, p.threads}));
     }
   return list;
 }
@@ -87,13 +85,17 @@ Emitted emit(const Problem& p, const Config& config) {
   const float *expand = p.input(kExpand).constant->as<float>().data(),
               *w = p.input(kWeights).constant->as<float>().data();
   const ConvShape& d = f.depthwise;
-  Emitted e{.device = "cpu", .kernel = "expand_depthwise", .parameters = config, .inputs = {kX}, .constants = {}};
-  e.parameters.set("expand_activation", static_cast<int64_t>(f.activation.activation));
-  e.parameters.set("expand_alpha", double{f.activation.alpha});
-  e.parameters.set("expand_beta", double{f.activation.beta});
-  put_window(e.parameters, f.window);
+  const auto bands = read_parameters<kernels::BandParameters>(config);
+  Emitted e = emit_kernel("expand_depthwise",
+                          kernels::ExpandDepthwiseParameters{
+                              .window = f.window,
+                              .expansion = {f.activation.activation, f.activation.alpha, f.activation.beta},
+                              .epilogue = f.epilogue.parameters,
+                              .bands = bands,
+                          },
+                          {kX});
   e.inputs.push_back(add_constant(e, packed_floats(packed_conv_floats(f.expansion), [&](float* to) {
-                                    pack_conv(f.expansion, expand, kernels::read_blocks(config), to);
+                                    pack_conv(f.expansion, expand, bands.blocks, to);
                                   })));
   e.inputs.push_back(add_constant(e, packed_floats(d.in_c * d.kernel_h * d.kernel_w, [&](float* to) {
                                     pack_depthwise_weights(w, d.in_c, d.kernel_h, d.kernel_w, to);
@@ -102,7 +104,7 @@ Emitted emit(const Problem& p, const Config& config) {
   e.inputs.push_back(f.expand_bias.bias_input >= 0 ? f.expand_bias.bias_input
                      : bias.empty()                ? Emitted::kAbsent
                                     : add_constant(e, Tensor::of<float>({static_cast<int64_t>(bias.size())}, bias)));
-  emit_epilogue(f.epilogue, e);
+  emit_epilogue_inputs(f.epilogue, e);
   return e;
 }
 

@@ -2,6 +2,7 @@
 #include "backends/cpu/target/conv/winograd.h"
 
 #include "backends/cpu/device/compute/winograd.h"
+#include "backends/cpu/device/kernels/conv_parameters.h"
 #include "backends/cpu/target/conv/conv_problem.h"
 
 namespace kiln::cpu {
@@ -11,10 +12,6 @@ namespace {
 constexpr int64_t kLeastChannels = 8;
 
 std::string pair(int64_t a, int64_t b) { return std::to_string(a) + "x" + std::to_string(b); }
-
-WinogradConfig config_of(const Config& config) {
-  return {static_cast<int32_t>(config.integer("tile")), kernels::read_blocks(config)};
-}
 
 }  // namespace
 
@@ -38,23 +35,19 @@ Refusal accept_winograd(const Problem& p) {
 std::vector<Config> winograd_configurations(const Problem& p, int tile) {
   std::vector<Config> list;
   for (const WinogradConfig& c : winograd_configs(conv_problem(p).shape, p.threads)) {
-    if (c.tile != tile) continue;
-    Config config;
-    kernels::put_blocks(config, c.block);
-    config.set("tile", int64_t{c.tile});
-    list.push_back(std::move(config));
+    if (c.tile == tile) list.push_back(to_parameters(kernels::WinogradParameters{c.tile, {c.block}}));
   }
   return list;
 }
 
 Emitted emit_winograd(const Problem& p, const Config& config) {
   const ConvProblem conv = conv_problem(p);
-  const WinogradConfig c = config_of(config);
-  Emitted e = emit_conv(conv, "conv_winograd", packed_floats(packed_winograd_floats(conv.shape, c), [&](float* to) {
-                          pack_winograd(conv.shape, conv.weights, c, to, p.threads);
-                        }));
-  for (const auto& [name, value] : config) e.parameters.set(name, value);
-  return e;
+  const auto winograd = read_parameters<kernels::WinogradParameters>(config);
+  const WinogradConfig c = winograd.config();
+  Tensor packed = packed_floats(packed_winograd_floats(conv.shape, c),
+                                [&](float* to) { pack_winograd(conv.shape, conv.weights, c, to, p.threads); });
+  return emit_conv(conv, "conv_winograd", std::move(packed),
+                   kernels::ConvWinogradParameters{parameters_of(conv), winograd});
 }
 
 }  // namespace kiln::cpu

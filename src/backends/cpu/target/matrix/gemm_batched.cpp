@@ -2,6 +2,8 @@
 #include <algorithm>
 
 #include "backends/cpu/device/kernels/parameters.h"
+#include "backends/cpu/device/kernels/product_parameters.h"
+#include "backends/cpu/target/checks.h"
 #include "backends/cpu/target/matrix/product_problem.h"
 #include "backends/cpu/target/tactics.h"
 
@@ -44,18 +46,22 @@ const Tactic gemm_batched{
         [](const Problem& p) {
           std::vector<Config> list;
           for (const BlockConfig& c : batch_configs(product_problem(p), p.threads))
-            kernels::put_blocks(list.emplace_back(), c);
+            list.push_back(to_parameters(kernels::BlockParameters{c}));
           return list;
         },
     .emit =
         [](const Problem& p, const Config& config) {
           const ProductProblem product = product_problem(p);
-          Emitted e{.device = "cpu", .kernel = "gemm_batched", .parameters = {}, .inputs = {0, 1}, .constants = {}};
-          e.parameters.set("vector_a", int64_t{product.vector_a});
-          e.parameters.set("vector_b", int64_t{product.vector_b});
-          e.parameters.set("transpose_b", int64_t{product.transpose_b});
-          kernels::put_blocks(e.parameters, kernels::read_blocks(config));
-          emit_epilogue(product.epilogue, e);
+          Emitted e = emit_kernel("gemm_batched",
+                                  kernels::GemmBatchedParameters{
+                                      .vector_a = product.vector_a,
+                                      .vector_b = product.vector_b,
+                                      .transpose_b = product.transpose_b,
+                                      .blocks = read_parameters<kernels::BlockParameters>(config),
+                                      .epilogue = product.epilogue.parameters,
+                                  },
+                                  {0, 1});
+          emit_epilogue_inputs(product.epilogue, e);
           return e;
         },
 };

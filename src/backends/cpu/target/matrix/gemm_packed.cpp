@@ -1,5 +1,7 @@
 // Tactic: matrix product with constant right operand, packed when the engine is built.
 #include "backends/cpu/device/kernels/parameters.h"
+#include "backends/cpu/device/kernels/product_parameters.h"
+#include "backends/cpu/target/checks.h"
 #include "backends/cpu/target/matrix/product_problem.h"
 #include "backends/cpu/target/tactics.h"
 #include "base/error.h"
@@ -43,20 +45,24 @@ const Tactic gemm_packed{
           const ProductProblem product = product_problem(p);
           std::vector<Config> list;
           for (const BlockConfig& c : gemm_configs(product.batch * product.m, product.n, product.k, p.threads))
-            kernels::put_blocks(list.emplace_back(), c);
+            list.push_back(to_parameters(kernels::BlockParameters{c}));
           return list;
         },
     .emit =
         [](const Problem& p, const Config& config) {
           const ProductProblem product = product_problem(p);
-          const BlockConfig blocks = kernels::read_blocks(config);
-          Emitted e{.device = "cpu", .kernel = "gemm_packed", .parameters = {}, .inputs = {0}, .constants = {}};
+          const auto blocks = read_parameters<kernels::BlockParameters>(config);
+          Emitted e = emit_kernel("gemm_packed",
+                                  kernels::GemmPackedParameters{
+                                      .n = product.n,
+                                      .columns = !product.vector_b,
+                                      .blocks = blocks,
+                                      .epilogue = product.epilogue.parameters,
+                                  },
+                                  {0});
           e.inputs.push_back(add_constant(e, packed_floats(packed_b_floats(product.k, product.n),
                                                            [&](float* to) { pack(p, product, blocks, to); })));
-          e.parameters.set("n", product.n);
-          e.parameters.set("columns", int64_t{!product.vector_b});
-          kernels::put_blocks(e.parameters, blocks);
-          emit_epilogue(product.epilogue, e);
+          emit_epilogue_inputs(product.epilogue, e);
           return e;
         },
 };

@@ -1,6 +1,8 @@
 // Tactic: Concat and Split as copies of parts.
+#include "backends/cpu/device/kernels/own_parameters.h"
 #include "backends/cpu/target/checks.h"
 #include "backends/cpu/target/tactics.h"
+#include "target/axis_parameters.h"
 
 namespace kiln::cpu::tactics {
 
@@ -33,10 +35,8 @@ const Tactic concat_split{
     .configurations = nullptr,
     .emit =
         [](const Problem& p, const Config&) {
-          const bool join = p.op() == "Concat";
-          Attributes to{{"axis", axis_of(p, "axis", 0, rank(p.input(0)))}};
-          if (!join) to.set("sizes", part_sizes(p));
-          return emit_kernel(join ? "concat" : "split", std::move(to), join ? all_inputs(p) : std::vector<int>{0});
+          if (p.op() == "Concat") return emit_kernel("concat", axis_parameters(p, 0), all_inputs(p));
+          return emit_kernel("split", kernels::SplitParameters{axis_parameters(p, 0), part_sizes(p)}, {0});
         },
 };
 

@@ -12,16 +12,15 @@ const Tactic copy{
     .turns_layouts = true,
     .accepts =
         [](const Problem& p) {
-          Attributes ignored;
+          CopyParameters ignored;
           return copy_parameters(p, ignored);
         },
     .configurations = nullptr,
     .emit =
         [](const Problem& p, const Config&) {
-          Attributes to;
+          CopyParameters to;
           (void)copy_parameters(p, to);
-          const bool late_starts = p.op() == "Slice" && !to.has("starts");
-          return emit_kernel("copy", std::move(to), late_starts ? std::vector<int>{0, 1} : std::vector<int>{0});
+          return emit_kernel("copy", to, to.late_starts() ? std::vector<int>{0, 1} : std::vector<int>{0});
         },
 };
 

@@ -1,6 +1,7 @@
 // Tactic: CumSum and CumProd.
 #include "backends/cpu/target/checks.h"
 #include "backends/cpu/target/tactics.h"
+#include "target/axis_parameters.h"
 
 namespace kiln::cpu::tactics {
 namespace {
@@ -19,14 +20,7 @@ const Tactic cumulative{
       return accept();
     },
     .configurations = nullptr,
-    .emit =
-        [](const Problem& p, const Config&) {
-          return emit_kernel("cumulative",
-                             {{"product", int64_t{p.op() == "CumProd"}},
-                              {"exclusive", p.attributes().integer("exclusive", 0)},
-                              {"reverse", p.attributes().integer("reverse", 0)}},
-                             {0, 1});
-        },
+    .emit = [](const Problem& p, const Config&) { return emit_kernel("cumulative", cumulative_parameters(p), {0, 1}); },
 };
 
 }  // namespace kiln::cpu::tactics

@@ -1,4 +1,5 @@
 // Tactic: operators that make tensors of few different elements.
+#include "backends/cpu/device/kernels/own_parameters.h"
 #include "backends/cpu/target/checks.h"
 #include "backends/cpu/target/tactics.h"
 
@@ -27,12 +28,13 @@ Refusal accepts_fill(const Problem& p) {
 Emitted emit_fill(const Problem& p, const Config&) {
   const std::string& op = p.op();
   if (op == "OneHot")
-    return emit_kernel("one_hot", {{"axis", axis_of(p, "axis", -1, rank(p.input(0)) + 1)}}, {0, 1, 2});
+    return emit_kernel("one_hot", AxisParameters{axis_of(p, "axis", -1, rank(p.input(0)) + 1)}, {0, 1, 2});
   if (op == "Range") return emit_kernel("range", {}, {0, 1, 2});
   if (op == "Trilu")
-    return emit_kernel("trilu", {{"upper", p.attributes().integer("upper", 1)}},
+    return emit_kernel("trilu", kernels::TriluParameters{p.attributes().integer("upper", 1) != 0},
                        {0, p.input(1).present ? 1 : Emitted::kAbsent});
-  Emitted e = op == "EyeLike" ? emit_kernel("eye", {{"k", p.attributes().integer("k", 0)}}, {Emitted::from_constant(0)})
+  Emitted e = op == "EyeLike" ? emit_kernel("eye", kernels::EyeParameters{p.attributes().integer("k", 0)},
+                                            {Emitted::from_constant(0)})
                               : emit_kernel("fill", {}, {0, Emitted::from_constant(0)});
   e.constants.push_back(element(p));
   return e;

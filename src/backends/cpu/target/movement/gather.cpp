@@ -1,6 +1,7 @@
 // Tactic: Gather.
 #include "backends/cpu/target/checks.h"
 #include "backends/cpu/target/tactics.h"
+#include "target/axis_parameters.h"
 
 namespace kiln::cpu::tactics {
 
@@ -10,10 +11,7 @@ const Tactic gather{
     .ops = {"Gather"},
     .accepts = [](const Problem& p) -> Refusal { return needs_plain(p); },
     .configurations = nullptr,
-    .emit =
-        [](const Problem& p, const Config&) {
-          return emit_kernel("gather", {{"axis", axis_of(p, "axis", 0, rank(p.input(0)))}}, {0, 1});
-        },
+    .emit = [](const Problem& p, const Config&) { return emit_kernel("gather", axis_parameters(p, 0), {0, 1}); },
 };
 
 }  // namespace kiln::cpu::tactics

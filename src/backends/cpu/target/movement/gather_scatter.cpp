@@ -1,6 +1,7 @@
 // Tactic: GatherElements, GatherND, ScatterElements, ScatterND.
 #include "backends/cpu/target/checks.h"
 #include "backends/cpu/target/tactics.h"
+#include "target/axis_parameters.h"
 
 namespace kiln::cpu::tactics {
 namespace {
@@ -24,16 +25,11 @@ const Tactic gather_scatter{
     .configurations = nullptr,
     .emit =
         [](const Problem& p, const Config&) {
-          Attributes to;
-          if (p.op() == "GatherND") to.set("batch_axes", p.attributes().integer("batch_dims", 0));
-          if (p.op() == "GatherElements" || p.op() == "ScatterElements")
-            to.set("axis", axis_of(p, "axis", 0, rank(p.input(0))));
-          if (scatters(p)) to.set("reduction", p.attributes().text("reduction", "none"));
-          const std::string kernel = p.op() == "GatherND"         ? "gather_nd"
-                                     : p.op() == "GatherElements" ? "gather_elements"
-                                     : p.op() == "ScatterND"      ? "scatter_nd"
-                                                                  : "scatter_elements";
-          return emit_kernel(kernel, std::move(to), all_inputs(p));
+          const std::vector<int> inputs = all_inputs(p);
+          if (p.op() == "GatherND") return emit_kernel("gather_nd", gather_nd_parameters(p), inputs);
+          if (p.op() == "GatherElements") return emit_kernel("gather_elements", axis_parameters(p, 0), inputs);
+          if (p.op() == "ScatterND") return emit_kernel("scatter_nd", scatter_nd_parameters(p), inputs);
+          return emit_kernel("scatter_elements", scatter_elements_parameters(p), inputs);
         },
 };
 

@@ -1,25 +1,12 @@
 // Tactic: operators that move elements, with parameters that only running tells.
+#include "backends/cpu/device/kernels/own_parameters.h"
 #include "backends/cpu/target/checks.h"
 #include "backends/cpu/target/tactics.h"
-#include "target/resize_problem.h"
+#include "target/pad_parameters.h"
+#include "target/region_parameters.h"
 
 namespace kiln::cpu::tactics {
 namespace {
-
-Attributes resize_parameters(const Problem& p) {
-  const Attributes& a = p.attributes();
-  Ints axes = a.ints("axes", {});
-  if (!a.has("axes"))
-    for (int64_t i = 0; i < rank(p.input(0)); ++i) axes.push_back(i);
-  return {{"mode", a.text("mode", "nearest")},
-          {"nearest_mode", a.text("nearest_mode", "round_prefer_floor")},
-          {"coordinates", a.text("coordinate_transformation_mode", "half_pixel")},
-          {"cubic_a", a.real("cubic_coeff_a", -0.75)},
-          {"antialias", a.integer("antialias", 0)},
-          {"exclude_outside", a.integer("exclude_outside", 0)},
-          {"outside", a.real("extrapolation_value", 0)},
-          {"axes", axes}};
-}
 
 Refusal accepts(const Problem& p) {
   const std::string& op = p.op();
@@ -44,6 +31,11 @@ Refusal accepts(const Problem& p) {
   return accept();
 }
 
+kernels::LateShapeParameters::What what_of(std::string op) {
+  op[0] = static_cast<char>(op[0] - 'A' + 'a');
+  return word_among<kernels::LateShapeParameters::What>(kernels::LateShapeParameters::kWhat, op);
+}
+
 }  // namespace
 
 const Tactic late_shape{
@@ -55,15 +47,13 @@ const Tactic late_shape{
     .configurations = nullptr,
     .emit =
         [](const Problem& p, const Config&) {
-          Attributes to = p.op() == "Resize" ? resize_parameters(p) : Attributes();
-          std::string what = p.op();
-          what[0] = static_cast<char>(what[0] - 'A' + 'a');
-          to.set("what", what);
-          if (p.op() == "Reshape") to.set("allowzero", p.attributes().integer("allowzero", 0));
-          if (p.op() == "Pad") to.set("mode", p.attributes().text("mode", "constant"));
+          kernels::LateShapeParameters to{.what = what_of(p.op())};
+          if (p.op() == "Reshape") to.allowzero = p.attributes().integer("allowzero", 0) != 0;
+          if (p.op() == "Pad") to.padding = padding_of(p);
+          if (p.op() == "Resize") to.resample = resample_parameters(p);
           std::vector<int> inputs = all_inputs(p);
           if (p.op() == "Resize") inputs.resize(4, Emitted::kAbsent);
-          return emit_kernel("late_shape", std::move(to), std::move(inputs));
+          return emit_kernel("late_shape", to, std::move(inputs));
         },
 };
 

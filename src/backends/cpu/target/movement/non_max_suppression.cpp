@@ -1,6 +1,7 @@
 // Tactic: NonMaxSuppression.
 #include "backends/cpu/target/checks.h"
 #include "backends/cpu/target/tactics.h"
+#include "device/region_parameters.h"
 
 namespace kiln::cpu::tactics {
 
@@ -15,7 +16,7 @@ const Tactic non_max_suppression{
         [](const Problem& p, const Config&) {
           std::vector<int> inputs = all_inputs(p);
           inputs.resize(5, Emitted::kAbsent);
-          return emit_kernel("non_max_suppression", {{"center", p.attributes().integer("center_point_box", 0)}},
+          return emit_kernel("non_max_suppression", NmsParameters{p.attributes().integer("center_point_box", 0) != 0},
                              inputs);
         },
 };

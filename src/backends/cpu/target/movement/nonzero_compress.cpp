@@ -1,4 +1,5 @@
 // Tactic: NonZero and Compress.
+#include "backends/cpu/device/kernels/own_parameters.h"
 #include "backends/cpu/target/checks.h"
 #include "backends/cpu/target/tactics.h"
 
@@ -20,7 +21,7 @@ const Tactic nonzero_compress{
         [](const Problem& p, const Config&) {
           if (p.op() == "NonZero") return emit_kernel("non_zero", {}, {0});
           const int64_t axis = p.attributes().has("axis") ? axis_of(p, "axis", 0, rank(p.input(0))) : -1;
-          return emit_kernel("compress", {{"axis", axis}}, {0, 1});
+          return emit_kernel("compress", kernels::CompressParameters{axis}, {0, 1});
         },
 };
 

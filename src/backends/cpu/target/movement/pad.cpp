@@ -11,14 +11,13 @@ const Tactic pad{
     .ops = {"Pad"},
     .accepts = [](const Problem& p) -> Refusal {
       if (Refusal r = needs_plain(p); r.refused()) return r;
-      if (!pads_before(p)) return refuse("the pads are known only at run time");
+      if (!pad_parameters(p)) return refuse("the pads are known only at run time");
       return accept();
     },
     .configurations = nullptr,
     .emit =
         [](const Problem& p, const Config&) {
-          return emit_kernel("pad", {{"mode", p.attributes().text("mode", "constant")}, {"before", *pads_before(p)}},
-                             {0, p.input(2).present ? 2 : Emitted::kAbsent});
+          return emit_kernel("pad", *pad_parameters(p), {0, p.input(2).present ? 2 : Emitted::kAbsent});
         },
 };
 

@@ -1,4 +1,5 @@
 // Tactic: ReverseSequence.
+#include "backends/cpu/device/kernels/own_parameters.h"
 #include "backends/cpu/target/checks.h"
 #include "backends/cpu/target/tactics.h"
 
@@ -12,8 +13,8 @@ const Tactic reverse_sequence{
     .configurations = nullptr,
     .emit =
         [](const Problem& p, const Config&) {
-          return emit_kernel("reverse_sequence", {{"time_first", int64_t{p.attributes().integer("time_axis", 0) == 0}}},
-                             {0, 1});
+          return emit_kernel("reverse_sequence",
+                             kernels::ReverseSequenceParameters{p.attributes().integer("time_axis", 0) == 0}, {0, 1});
         },
 };
 

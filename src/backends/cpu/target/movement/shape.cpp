@@ -1,4 +1,5 @@
 // Tactic: Shape and Size.
+#include "backends/cpu/device/kernels/own_parameters.h"
 #include "backends/cpu/target/checks.h"
 #include "backends/cpu/target/tactics.h"
 
@@ -19,10 +20,10 @@ const Tactic shape{
           if (p.op() == "Size") return emit_kernel("size", {}, {0});
           const int64_t n = rank(p.input(0));
           const auto place = [&](int64_t i) { return std::clamp<int64_t>(i < 0 ? i + n : i, 0, n); };
-          return emit_kernel(
-              "shape",
-              {{"first", place(p.attributes().integer("start", 0))}, {"last", place(p.attributes().integer("end", n))}},
-              {0});
+          return emit_kernel("shape",
+                             kernels::ShapeParameters{.first = place(p.attributes().integer("start", 0)),
+                                                      .last = place(p.attributes().integer("end", n))},
+                             {0});
         },
 };
 

@@ -1,6 +1,7 @@
 // Tactic: TopK.
 #include "backends/cpu/target/checks.h"
 #include "backends/cpu/target/tactics.h"
+#include "target/axis_parameters.h"
 
 namespace kiln::cpu::tactics {
 namespace {
@@ -20,13 +21,7 @@ const Tactic top_k{
       return accept();
     },
     .configurations = nullptr,
-    .emit =
-        [](const Problem& p, const Config&) {
-          return emit_kernel(
-              "top_k",
-              {{"axis", axis_of(p, "axis", -1, rank(p.input(0)))}, {"largest", p.attributes().integer("largest", 1)}},
-              {0, 1});
-        },
+    .emit = [](const Problem& p, const Config&) { return emit_kernel("top_k", top_k_parameters(p), {0, 1}); },
 };
 
 }  // namespace kiln::cpu::tactics

@@ -1,6 +1,7 @@
 // Tactic: LayerNormalization and RMSNormalization over rows.
 #include "backends/cpu/target/checks.h"
 #include "backends/cpu/target/tactics.h"
+#include "target/axis_parameters.h"
 
 namespace kiln::cpu::tactics {
 
@@ -13,13 +14,8 @@ const Tactic row_norm{
       return needs_row_vectors(p, {1, 2});
     },
     .configurations = nullptr,
-    .emit =
-        [](const Problem& p, const Config&) {
-          Attributes to{{"axis", axis_of(p, "axis", -1, rank(p.input(0)))},
-                        {"epsilon", p.attributes().real("epsilon", 1e-5)},
-                        {"subtract_mean", int64_t{p.op() == "LayerNormalization"}}};
-          return emit_kernel("row_norm", std::move(to), all_inputs(p));
-        },
+    .emit = [](const Problem& p,
+               const Config&) { return emit_kernel("row_norm", row_norm_parameters(p), all_inputs(p)); },
 };
 
 }  // namespace kiln::cpu::tactics

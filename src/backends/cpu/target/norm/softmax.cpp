@@ -1,6 +1,7 @@
 // Tactics: softmax, its logarithm, and the maximum as a mask.
 #include "backends/cpu/target/checks.h"
 #include "backends/cpu/target/tactics.h"
+#include "target/axis_parameters.h"
 
 namespace kiln::cpu::tactics {
 
@@ -10,12 +11,7 @@ const Tactic softmax{
     .ops = {"Softmax", "LogSoftmax"},
     .accepts = [](const Problem& p) -> Refusal { return needs_f32_or_f64(p); },
     .configurations = nullptr,
-    .emit =
-        [](const Problem& p, const Config&) {
-          Attributes to{{"axis", axis_of(p, "axis", -1, rank(p.input(0)))},
-                        {"logarithm", int64_t{p.op() == "LogSoftmax"}}};
-          return emit_kernel("softmax", std::move(to), {0});
-        },
+    .emit = [](const Problem& p, const Config&) { return emit_kernel("softmax", softmax_parameters(p), {0}); },
 };
 
 const Tactic hardmax{
@@ -24,10 +20,7 @@ const Tactic hardmax{
     .ops = {"Hardmax"},
     .accepts = [](const Problem& p) -> Refusal { return needs_f32(p); },
     .configurations = nullptr,
-    .emit =
-        [](const Problem& p, const Config&) {
-          return emit_kernel("hardmax", {{"axis", axis_of(p, "axis", -1, rank(p.input(0)))}}, {0});
-        },
+    .emit = [](const Problem& p, const Config&) { return emit_kernel("hardmax", axis_parameters(p, -1), {0}); },
 };
 
 }  // namespace kiln::cpu::tactics

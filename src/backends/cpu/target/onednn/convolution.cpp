@@ -12,13 +12,17 @@ Refusal read_sums(const Problem& p, FusedEpilogue& epilogue) {
 }
 
 // The step; its weights are not packed yet.
-Emitted unpacked(const Problem& p, const FusedEpilogue& epilogue, const Config& config) {
+Emitted unpacked(const Problem& p, const FusedEpilogue& epilogue, const onednn::PrimitiveParameters& primitive) {
   const Dims& w = p.input(1).constant->dims();
-  Attributes to = config;
-  put_window(to, onednn_window(p, Ints(w.begin() + 2, w.end())));
-  to.set("groups", p.attributes().integer("group", 1));
-  Emitted e = emit_onednn(p.op() == "Conv" ? "conv" : "deconv", std::move(to), {0, Emitted::kAbsent});
-  emit_epilogue(epilogue, e);
+  Emitted e = emit_onednn(p.op() == "Conv" ? "conv" : "deconv",
+                          onednn::ConvolutionParameters{
+                              .primitive = primitive,
+                              .window = onednn_window(p, Ints(w.begin() + 2, w.end())),
+                              .groups = p.attributes().integer("group", 1),
+                              .epilogue = epilogue.parameters,
+                          },
+                          {0, Emitted::kAbsent});
+  emit_epilogue_inputs(epilogue, e);
   return e;
 }
 
@@ -32,14 +36,14 @@ Refusal accept_onednn_convolution(const Problem& p) {
     return refuse("output_shape of varying images: their padding may be negative");
   FusedEpilogue epilogue;
   if (const Refusal r = read_sums(p, epilogue); r.refused()) return r;
-  return accept_onednn(p, unpacked(p, epilogue, {{"copied", int64_t{0}}}));
+  return accept_onednn(p, unpacked(p, epilogue, {}));
 }
 
 Emitted emit_onednn_convolution(const Problem& p, const Config& config) {
   FusedEpilogue epilogue;
   if (const Refusal r = read_sums(p, epilogue); r.refused())
     throw Error(Code::kInternal, "a convolution was not accepted").cause(r.reason);
-  Emitted e = unpacked(p, epilogue, config);
+  Emitted e = unpacked(p, epilogue, read_parameters<onednn::PrimitiveParameters>(config));
   pack_onednn(p, e, p.input(1).constant->data());
   return e;
 }

@@ -80,14 +80,14 @@ Refusal accept_onednn(const Problem& p, const Emitted& e) {
 
 void pack_onednn(const Problem& p, Emitted& e, const void* weights) {
   Trial trial(p, e);
-  e.parameters.set("weights", trial.kernel.preview(trial.step.call()).weights);
+  put_parameters(e.parameters, onednn::PackedWeights{trial.kernel.preview(trial.step.call()).weights});
   e.inputs[1] = add_constant(e, trial.kernel.pack(trial.step.call(), weights));
 }
 
 std::vector<Config> onednn_image_configurations(const Problem& p) {
-  std::vector<Config> list{{{"copied", int64_t{0}}}};
+  std::vector<Config> list{to_parameters(onednn::PrimitiveParameters{.copied = false})};
   const bool rows = !is_channels_last(p.input(0)) || !is_channels_last(p.outputs[0]);
-  if (rows) list.push_back({{"copied", int64_t{1}}});
+  if (rows) list.push_back(to_parameters(onednn::PrimitiveParameters{.copied = true}));
   return list;
 }
 

@@ -1,7 +1,7 @@
 // What the tactics of oneDNN share.
 #pragma once
 #include "backends/onednn/device/packing.h"
-#include "backends/onednn/device/window.h"
+#include "backends/onednn/device/primitive_parameters.h"
 #include "target/epilogue.h"
 
 namespace kiln::cpu {
@@ -17,6 +17,9 @@ onednn::Window onednn_window(const Problem& problem, const Ints& kernel);
 
 // A step of the device without packed weights: what is not a constant comes from the problem.
 Emitted emit_onednn(std::string kernel, Attributes parameters, std::vector<int> inputs);
+template <class T> Emitted emit_onednn(std::string kernel, const T& parameters, std::vector<int> inputs) {
+  return emit_onednn(std::move(kernel), to_parameters(parameters), std::move(inputs));
+}
 
 // Would oneDNN run this step, at the optimum, by more than its reference implementation?
 Refusal accept_onednn(const Problem& problem, const Emitted& emitted);

@@ -9,15 +9,18 @@ namespace {
 // The step; constant weights are not packed yet.
 Emitted unpacked(const Problem& p, const ProductProblem& product) {
   const Tensor* b = p.input(1).constant;
-  Attributes to{{"copied", int64_t{0}},
-                {"vector_a", int64_t{product.vector_a}},
-                {"vector_b", int64_t{product.vector_b}},
-                {"transpose_a", int64_t{product.transpose_a}},
-                {"transpose_b", int64_t{product.transpose_b}},
-                {"b_dims", b ? b->dims() : Ints{}},
-                {"alpha", b ? 1.0 : product.alpha}};
-  Emitted e = emit_onednn("matmul", std::move(to), {0, b ? Emitted::kAbsent : 1});
-  emit_epilogue(product.epilogue, e);
+  Emitted e = emit_onednn("matmul",
+                          onednn::MatMulParameters{
+                              .vector_a = product.vector_a,
+                              .vector_b = product.vector_b,
+                              .transpose_a = product.transpose_a,
+                              .transpose_b = product.transpose_b,
+                              .b_dims = b ? b->dims() : Ints{},
+                              .alpha = b ? 1.0 : product.alpha,
+                              .epilogue = product.epilogue.parameters,
+                          },
+                          {0, b ? Emitted::kAbsent : 1});
+  emit_epilogue_inputs(product.epilogue, e);
   return e;
 }
 

@@ -9,12 +9,10 @@ namespace {
 bool is_whole(const Problem& p) { return p.op() == "GlobalAveragePool"; }
 bool counts_padding(const Problem& p) { return p.attributes().integer("count_include_pad", 0) != 0; }
 
-Emitted step(const Problem& p, const Config& config) {
-  Attributes to = config;
-  to.set("count_padding", int64_t{counts_padding(p)});
-  to.set("whole", int64_t{is_whole(p)});
-  if (!is_whole(p)) put_window(to, onednn_window(p, p.attributes().ints("kernel_shape")));
-  return emit_onednn("pool", std::move(to), {0});
+Emitted step(const Problem& p, const onednn::PrimitiveParameters& primitive) {
+  onednn::MeanParameters to{.primitive = primitive, .count_padding = counts_padding(p)};
+  if (!is_whole(p)) to.window = onednn_window(p, p.attributes().ints("kernel_shape"));
+  return emit_onednn("pool", to, {0});
 }
 
 // Of maxima there is none: oneDNN takes a number for the maximum of it and NaN.
@@ -26,7 +24,7 @@ Refusal accepts_mean(const Problem& p) {
     if (Refusal r = needs_short_windows(p); r.refused()) return r;
   if (counts_padding(p) && p.attributes().integer("ceil_mode", 0) != 0)
     return refuse("ceil_mode is 1 and padding counts: windows beyond the padding have fewer elements");
-  return accept_onednn(p, step(p, {{"copied", int64_t{0}}}));
+  return accept_onednn(p, step(p, {}));
 }
 
 }  // namespace
@@ -38,7 +36,8 @@ const Tactic onednn_pool{
     .device = kOnednn,
     .accepts = accepts_mean,
     .configurations = onednn_image_configurations,
-    .emit = step,
+    .emit = [](const Problem& p,
+               const Config& config) { return step(p, read_parameters<onednn::PrimitiveParameters>(config)); },
 };
 
 }  // namespace kiln::cpu::tactics

@@ -1,7 +1,7 @@
 // Tactic: pointwise operators and chains of them as one program over tiles that stay in the first-level cache.
 #include "backends/cpu/target/tactics.h"
+#include "device/pointwise_parameters.h"
 #include "target/fused_program.h"
-#include "tensor/scalar_codec.h"
 
 namespace kiln::cpu::tactics {
 
@@ -22,7 +22,7 @@ const Tactic pointwise{
           Emitted e{.device = "cpu", .kernel = "pointwise", .parameters = {}, .inputs = {}, .constants = {}};
           const auto program = fused_program(p, e.inputs);
           e.strided_output = true;
-          put_program(e.parameters, "program", *program);
+          put_parameters(e.parameters, PointwiseParameters{*program});
           return e;
         },
 };

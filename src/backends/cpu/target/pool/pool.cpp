@@ -1,7 +1,9 @@
 // Tactic: poolings of float32, and maxima of bytes, over one or two spatial dimensions.
 #include "backends/cpu/device/compute/pool_nhwc.h"
+#include "backends/cpu/target/checks.h"
 #include "backends/cpu/target/tactics.h"
 #include "backends/cpu/target/window.h"
+#include "target/pool_parameters.h"
 
 namespace kiln::cpu::tactics {
 
@@ -20,14 +22,8 @@ const Tactic pool{
     .configurations = nullptr,
     .emit =
         [](const Problem& p, const Config&) {
-          Emitted e{.device = "cpu", .kernel = "pool", .parameters = {}, .inputs = {0}, .constants = {}};
-          put_window(e.parameters, window_of(p, p.attributes().ints("kernel_shape")));
-          const bool padded = p.attributes().integer("count_include_pad", 0) != 0;
-          const PoolKind kind = p.op() == "MaxPool" ? PoolKind::kMax
-                                : padded            ? PoolKind::kAverageWithPadding
-                                                    : PoolKind::kAverage;
-          e.parameters.set("kind", static_cast<int64_t>(kind));
-          return e;
+          return emit_kernel("pool", PoolParameters{pooling_of(p), window_of(p, p.attributes().ints("kernel_shape"))},
+                             {0});
         },
 };
 

@@ -1,7 +1,9 @@
 // Tactic: poolings of float32 over any number of dimensions, with positions, and norms.
+#include "backends/cpu/device/kernels/pool_any.h"
 #include "backends/cpu/target/checks.h"
 #include "backends/cpu/target/tactics.h"
 #include "backends/cpu/target/window.h"
+#include "target/pool_parameters.h"
 
 namespace kiln::cpu::tactics {
 
@@ -19,13 +21,15 @@ const Tactic pool_any{
     .configurations = nullptr,
     .emit =
         [](const Problem& p, const Config&) {
-          const bool padded = p.attributes().integer("count_include_pad", 0) != 0;
-          const int64_t kind = p.op() == "MaxPool" ? 0 : p.op() == "LpPool" ? 3 : padded ? 2 : 1;
-          Attributes to{{"kind", kind},
-                        {"p", p.attributes().integer("p", 2)},
-                        {"column_major", p.attributes().integer("storage_order", 0)}};
-          put_spatial_window(to, spatial_window_of(p, p.attributes().ints("kernel_shape")));
-          return emit_kernel("pool_any", std::move(to), {0});
+          using Kind = kernels::PoolAnyParameters::Kind;
+          return emit_kernel("pool_any",
+                             kernels::PoolAnyParameters{
+                                 .kind = p.op() == "LpPool" ? Kind::kNorm : static_cast<Kind>(pooling_of(p)),
+                                 .p = p.attributes().integer("p", 2),
+                                 .column_major = p.attributes().integer("storage_order", 0) != 0,
+                                 .window = spatial_window_of(p, p.attributes().ints("kernel_shape")),
+                             },
+                             {0});
         },
 };
 

@@ -1,7 +1,8 @@
 // Tactic: convolutions of float32 that may compute in bfloat16, channels last, by constant weights, and what follows them.
+#include "backends/cpu/device/kernels/conv_parameters.h"
 #include "backends/cpu/device/kernels/rounded_rows.h"
 #include "backends/cpu/target/checks.h"
-#include "backends/cpu/target/quantize/sum_steps.h"
+#include "backends/cpu/target/quantize/sum_form.h"
 #include "backends/cpu/target/tactics.h"
 #include "backends/cpu/target/window.h"
 #include "base/error.h"
@@ -50,20 +51,23 @@ const Tactic conv_bfloat16{
     .ops = {"Conv"},
     .accepts =
         [](const Problem& p) {
-          ByteProblem steps;
+          ByteProblem steps(kSumForm);
           return read_conv_bfloat16(p, steps);
         },
     .configurations = nullptr,
     .emit =
         [](const Problem& p, const Config&) {
-          ByteProblem steps;
+          ByteProblem steps(kSumForm);
           if (const Refusal r = read_conv_bfloat16(p, steps); r.refused())
             throw Error(Code::kInternal, "a convolution of bfloat16 was not accepted").cause(r.reason);
           const Tensor& w = *p.input(1).constant;
           const int64_t groups = p.attributes().integer("group", 1);
-          Emitted e = emit_kernel("conv_bfloat16", {}, {0});
-          put_window(e.parameters, window_of(p, {w.dims().begin() + 2, w.dims().end()}));
-          e.parameters.set("groups", groups);
+          Emitted e = emit_kernel("conv_bfloat16",
+                                  kernels::ConvBfloat16Parameters{
+                                      .image = {window_of(p, {w.dims().begin() + 2, w.dims().end()}), groups},
+                                      .sums = stored_sums(steps.parameters),
+                                  },
+                                  {0});
           e.inputs.push_back(add_constant(e, packed_bfloats(w, groups)));
           emit_steps(steps, e);
           return e;

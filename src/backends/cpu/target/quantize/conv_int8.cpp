@@ -1,7 +1,8 @@
 // Tactics: convolutions of bytes with constant weights, channels last, and what follows them.
 #include "backends/cpu/device/compute/depthwise_int8.h"
+#include "backends/cpu/device/kernels/conv_parameters.h"
 #include "backends/cpu/target/checks.h"
-#include "backends/cpu/target/quantize/sum_steps.h"
+#include "backends/cpu/target/quantize/sum_form.h"
 #include "backends/cpu/target/tactics.h"
 #include "backends/cpu/target/window.h"
 #include "base/error.h"
@@ -20,7 +21,7 @@ Refusal read_conv_int8(const Problem& p, ByteProblem& bytes) {
 }
 
 ByteProblem accepted_conv_int8(const Problem& p) {
-  ByteProblem bytes;
+  ByteProblem bytes(kSumForm);
   if (const Refusal r = read_conv_int8(p, bytes); r.refused())
     throw Error(Code::kInternal, "a convolution of bytes was not accepted").cause(r.reason);
   return bytes;
@@ -47,11 +48,14 @@ std::vector<int32_t> sums_of(const ByteProblem& bytes, int64_t columns) {
 Emitted emit_conv_bytes(const Problem& p, const ByteProblem& bytes, const char* kernel, Tensor packed) {
   const int32_t shift = p.input(0).dtype == DType::kI8 ? 128 : 0;
   const Dims& w = p.input(1).constant->dims();
-  Emitted e = emit_kernel(kernel, {}, {0});
-  put_window(e.parameters, window_of(p, {w.begin() + 2, w.end()}));
-  e.parameters.set("groups", p.attributes().integer("group", 1));
-  e.parameters.set("x_zero", int64_t{bytes.x_zero});
-  e.parameters.set("parts", int8_parts(bytes));
+  Emitted e = emit_kernel(kernel,
+                          kernels::ConvInt8Parameters{
+                              .image = {window_of(p, {w.begin() + 2, w.end()}), p.attributes().integer("group", 1)},
+                              .x_zero = bytes.x_zero,
+                              .parts = int8_parts(bytes),
+                              .sums = stored_sums(bytes.parameters),
+                          },
+                          {0});
   e.inputs.push_back(add_constant(e, std::move(packed)));
   emit_sums(bytes, sums_of(bytes, w[0]), shift, e);
   return e;
@@ -82,7 +86,7 @@ const Tactic depthwise_int8{
     .version = 3,
     .ops = {"ConvInteger"},
     .accepts = [](const Problem& p) -> Refusal {
-      ByteProblem bytes;
+      ByteProblem bytes(kSumForm);
       if (const Refusal r = read_conv_int8(p, bytes); r.refused()) return r;
       return is_depthwise_int8(p) ? accept() : refuse("its groups have several channels");
     },
@@ -107,7 +111,7 @@ const Tactic conv_int8{
     .ops = {"ConvInteger"},
     .accepts =
         [](const Problem& p) {
-          ByteProblem bytes;
+          ByteProblem bytes(kSumForm);
           return read_conv_int8(p, bytes);
         },
     .configurations = nullptr,

@@ -1,6 +1,7 @@
 // Tactic: matrix products of float32 that may compute in bfloat16, by one constant matrix, and what follows them.
+#include "backends/cpu/device/kernels/product_parameters.h"
 #include "backends/cpu/target/checks.h"
-#include "backends/cpu/target/quantize/sum_steps.h"
+#include "backends/cpu/target/quantize/sum_form.h"
 #include "backends/cpu/target/tactics.h"
 #include "base/error.h"
 #include "target/epilogue.h"
@@ -25,13 +26,13 @@ const Tactic gemm_bfloat16{
     .ops = {"MatMul"},
     .accepts =
         [](const Problem& p) {
-          ByteProblem steps;
+          ByteProblem steps(kSumForm);
           return read_gemm_bfloat16(p, steps);
         },
     .configurations = nullptr,
     .emit =
         [](const Problem& p, const Config&) {
-          ByteProblem steps;
+          ByteProblem steps(kSumForm);
           if (const Refusal r = read_gemm_bfloat16(p, steps); r.refused())
             throw Error(Code::kInternal, "a product of bfloat16 was not accepted").cause(r.reason);
           const Tensor b = p.input(1).constant->cast(DType::kBF16);
@@ -42,7 +43,8 @@ const Tactic gemm_bfloat16{
             pack_int8(
                 k * 2, n, [&](int64_t t, int64_t j) { return bytes[(t / 2 * n + j) * 2 + t % 2]; },
                 static_cast<int8_t*>(packed.mutable_data()));
-          Emitted e = emit_kernel("gemm_bfloat16", {{"n", n}}, {0});
+          Emitted e =
+              emit_kernel("gemm_bfloat16", kernels::GemmBfloat16Parameters{n, stored_sums(steps.parameters)}, {0});
           e.inputs.push_back(add_constant(e, std::move(packed)));
           emit_steps(steps, e);
           return e;

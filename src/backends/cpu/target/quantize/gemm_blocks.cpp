@@ -1,6 +1,7 @@
 // Tactic: products with weights of few bits in blocks.
 #include "backends/cpu/device/compute/product_blocks.h"
 
+#include "backends/cpu/device/kernels/product_parameters.h"
 #include "backends/cpu/target/checks.h"
 #include "backends/cpu/target/tactics.h"
 #include "target/epilogue.h"
@@ -33,6 +34,7 @@ const Tactic gemm_blocks{
     .ops = {"MatMulDequantized"},
     .accepts = [](const Problem& p) -> Refusal {
       if (!p.post().empty()) return refuse("it has post-operations");
+      if (p.input(0).dtype != DType::kF32) return refuse("elements of type " + std::string(name(p.input(0).dtype)));
       if (!p.input(0).layout.is_row_major() || !p.outputs[0].layout.is_row_major())
         return refuse("an operand is not row-major");
       for (int i = 1; i < p.node->base_input_count(); ++i)
@@ -45,8 +47,9 @@ const Tactic gemm_blocks{
           const BlockWeights w = block_weights(p);
           const Tensor& b = *p.input(1).constant;
           const int64_t shift = code_shift(b);
-          Emitted e =
-              emit_kernel("gemm_blocks", {{"k", w.terms}, {"n", w.columns}, {"block", w.block}, {"bits", w.bits}}, {0});
+          Emitted e = emit_kernel(
+              "gemm_blocks",
+              kernels::GemmBlocksParameters{.k = w.terms, .n = w.columns, .block = w.block, .bits = w.bits}, {0});
           Tensor packed = Tensor::allocate(DType::kI32, {w.words() * w.padded_columns()});
           pack_blocks(
               w, [&](int64_t t, int64_t j) { return b.int_at(t * w.columns + j) + shift; },

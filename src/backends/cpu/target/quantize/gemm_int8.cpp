@@ -1,6 +1,7 @@
 // Tactics: products of bytes with constant weights, or of two operands that only running tells, and what follows them.
+#include "backends/cpu/device/kernels/product_parameters.h"
 #include "backends/cpu/target/checks.h"
-#include "backends/cpu/target/quantize/sum_steps.h"
+#include "backends/cpu/target/quantize/sum_form.h"
 #include "backends/cpu/target/tactics.h"
 #include "base/error.h"
 #include "target/epilogue.h"
@@ -15,31 +16,6 @@ Refusal read_gemm_int8(const Problem& p, ByteProblem& bytes) {
   return read_byte_problem(p, static_cast<int>(rank(y)) - 1, 1, bytes);
 }
 
-// Signed bytes, or unsigned ones less by 128, are the weights.
-Refusal accept_centred(const Problem& p) {
-  const Argument& b = p.input(1);
-  const Argument& zero = p.node->base_input_count() > 3 ? p.input(3) : Argument();
-  if (zero.present && (!zero.constant || zero.constant->size() != 1)) return refuse("b has no constant zero point");
-  const int64_t known = zero.present ? zero.constant->int_at(0) : 0;
-  if (known != (b.dtype == DType::kU8 ? 128 : 0)) return refuse("the zero point of b is " + std::to_string(known));
-  return accept();
-}
-
-Refusal read_gemm_int8_batched(const Problem& p, ByteProblem& bytes) {
-  const Argument &a = p.input(0), &b = p.input(1), &y = p.outputs[0];
-  if (b.constant) return refuse("b is constant");
-  if (!a.ranked || !b.ranked || rank(a) < 2 || rank(a) != rank(b)) return refuse("a and b have not as many axes");
-  const ir::Node& n = *p.node;
-  for (size_t i = 0; i + 2 < a.opt.size(); ++i)
-    if (!(n.input(0)->shape()[i] == n.input(1)->shape()[i])) return refuse("leading axes broadcast");
-  for (const Argument* v : {&a, &b, &y})
-    if (!v->layout.is_row_major()) return refuse("an operand is not row-major");
-  if (b.dtype != DType::kI8 && b.dtype != DType::kU8) return refuse("b is " + std::string(name(b.dtype)));
-  if (const Refusal r = accept_centred(p); r.refused()) return r;
-  if (const Refusal r = read_byte_steps(p, static_cast<int>(rank(y)) - 1, bytes); r.refused()) return r;
-  return bytes.x_zero_input < 0 ? accept() : refuse("the zero point of a is not constant");
-}
-
 }  // namespace
 
 const Tactic gemm_int8_batched{
@@ -48,16 +24,18 @@ const Tactic gemm_int8_batched{
     .ops = {"MatMulInteger"},
     .accepts =
         [](const Problem& p) {
-          ByteProblem bytes;
-          return read_gemm_int8_batched(p, bytes);
+          ByteProblem bytes(kSumForm);
+          return read_byte_pair(p, bytes);
         },
     .configurations = nullptr,
     .emit =
         [](const Problem& p, const Config&) {
-          ByteProblem bytes;
-          if (const Refusal r = read_gemm_int8_batched(p, bytes); r.refused())
+          ByteProblem bytes(kSumForm);
+          if (const Refusal r = read_byte_pair(p, bytes); r.refused())
             throw Error(Code::kInternal, "a product of bytes was not accepted").cause(r.reason);
-          Emitted e = emit_kernel("gemm_int8_batched", {{"a_zero", int64_t{bytes.x_zero}}}, {0, 1});
+          Emitted e =
+              emit_kernel("gemm_int8_batched",
+                          kernels::GemmInt8BatchedParameters{bytes.x_zero, stored_sums(bytes.parameters)}, {0, 1});
           emit_sums(bytes, std::vector<int32_t>(bytes.bias.size(), 0), 0, e);
           return e;
         },
@@ -69,13 +47,13 @@ const Tactic gemm_int8{
     .ops = {"MatMulInteger"},
     .accepts =
         [](const Problem& p) {
-          ByteProblem bytes;
+          ByteProblem bytes(kSumForm);
           return read_gemm_int8(p, bytes);
         },
     .configurations = nullptr,
     .emit =
         [](const Problem& p, const Config&) {
-          ByteProblem bytes;
+          ByteProblem bytes(kSumForm);
           if (const Refusal r = read_gemm_int8(p, bytes); r.refused())
             throw Error(Code::kInternal, "a product of bytes was not accepted").cause(r.reason);
           const int64_t k = p.input(1).opt[0], n = p.input(1).opt[1], parts = int8_parts(bytes);
@@ -86,7 +64,8 @@ const Tactic gemm_int8{
           };
           if (packed.size() > 0) pack_int8(k * parts, n, weight, packed.as_mutable<int8_t>().data());
           for (size_t i = 0; i < bytes.weights.size(); ++i) sums[i % sums.size()] += bytes.weights[i];
-          Emitted e = emit_kernel("gemm_int8", {{"n", n}, {"parts", parts}}, {0});
+          Emitted e =
+              emit_kernel("gemm_int8", kernels::GemmInt8Parameters{n, parts, stored_sums(bytes.parameters)}, {0});
           e.inputs.push_back(add_constant(e, std::move(packed)));
           emit_sums(bytes, std::move(sums), p.input(0).dtype == DType::kI8 ? 128 : 0, e);
           return e;

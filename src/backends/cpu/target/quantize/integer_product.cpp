@@ -1,4 +1,5 @@
 // Tactic: matrix products and convolutions of bytes, with sums in int32.
+#include "backends/cpu/device/kernels/conv_parameters.h"
 #include "backends/cpu/target/checks.h"
 #include "backends/cpu/target/tactics.h"
 #include "backends/cpu/target/window.h"
@@ -59,9 +60,10 @@ const Tactic integer_product{
         [](const Problem& p, const Config&) {
           if (is_product(p)) return emit_kernel("integer_product", {}, order(p));
           const Dims& w = p.input(order(p)[1]).opt;
-          Attributes to{{"groups", p.attributes().integer("group", 1)}};
-          put_spatial_window(to, spatial_window_of(p, {w.begin() + 2, w.end()}));
-          return emit_kernel("integer_conv", std::move(to), order(p));
+          return emit_kernel("integer_conv",
+                             kernels::IntegerConvParameters{spatial_window_of(p, {w.begin() + 2, w.end()}),
+                                                            p.attributes().integer("group", 1)},
+                             order(p));
         },
 };
 

@@ -1,6 +1,7 @@
 // Tactic: LSTM, GRU and RNN with constant weights, packed by blocks of units.
 #include "backends/cpu/device/compute/recurrent.h"
 #include "backends/cpu/target/checks.h"
+#include "backends/cpu/target/recurrent/layer_parameters.h"
 #include "backends/cpu/target/tactics.h"
 
 namespace kiln::cpu::tactics {
@@ -62,13 +63,7 @@ const Tactic recurrent{
     .emit =
         [](const Problem& p, const Config&) {
           const Cell cell = *cell_of(p);
-          Attributes to{{"cell", static_cast<int64_t>(cell)},
-                        {"directions", p.input(1).opt[0]},
-                        {"reverse", int64_t{p.attributes().text("direction", "forward") == "reverse"}},
-                        {"hidden", p.input(2).opt[2]},
-                        {"input", p.input(1).opt[2]},
-                        {"batch_first", p.attributes().integer("layout", 0)}};
-          Emitted e = emit_kernel("recurrent", std::move(to),
+          Emitted e = emit_kernel("recurrent", kernels::RecurrentParameters{layer_parameters(p), cell},
                                   {0, Emitted::from_constant(0), p.input(5).present ? 5 : Emitted::kAbsent,
                                    p.input(6).present ? 6 : Emitted::kAbsent});
           e.constants.push_back(packed_weights(p, cell));

@@ -5,6 +5,7 @@
 
 #include "backends/cpu/device/kernels/recurrent_any.h"
 #include "backends/cpu/target/checks.h"
+#include "backends/cpu/target/recurrent/layer_parameters.h"
 #include "backends/cpu/target/tactics.h"
 
 namespace kiln::cpu::tactics {
@@ -35,9 +36,9 @@ AnyCell any_cell_of(const Problem& p) {
   return p.op() == "LSTM" ? AnyCell::kLstm : p.op() == "GRU" ? AnyCell::kGru : AnyCell::kRnn;
 }
 
-// Activations of all directions as parameters; values of activation_alpha and activation_beta go, in order, to the functions that
+// Activations of all directions; values of activation_alpha and activation_beta go, in order, to the functions that
 // have such a parameter.
-Refusal activations(const Problem& p, Attributes& to) {
+Refusal activations(const Problem& p, kernels::RecurrentAnyParameters& to) {
   const AnyCell cell = any_cell_of(p);
   const Strings defaults = cell == AnyCell::kLstm  ? Strings{"sigmoid", "tanh", "tanh"}
                            : cell == AnyCell::kGru ? Strings{"sigmoid", "tanh"}
@@ -50,8 +51,6 @@ Refusal activations(const Problem& p, Attributes& to) {
   if (names.size() != count) return refuse("there are " + std::to_string(names.size()) + " activations");
   const Floats alphas = p.attributes().reals("activation_alpha", {}),
                betas = p.attributes().reals("activation_beta", {});
-  Ints kinds;
-  Floats used_alphas, used_betas;
   size_t next_alpha = 0, next_beta = 0;
   for (std::string name : names) {
     std::transform(name.begin(), name.end(), name.begin(),
@@ -62,13 +61,10 @@ Refusal activations(const Problem& p, Attributes& to) {
     double alpha = found->alpha, beta = found->beta;
     if (!std::isnan(alpha) && next_alpha < alphas.size()) alpha = alphas[next_alpha++];
     if (!std::isnan(beta) && next_beta < betas.size()) beta = betas[next_beta++];
-    kinds.push_back(static_cast<int64_t>(found->kind));
-    used_alphas.push_back(std::isnan(alpha) ? 0 : alpha);
-    used_betas.push_back(std::isnan(beta) ? 0 : beta);
+    to.kinds.push_back(static_cast<int64_t>(found->kind));
+    to.alphas.push_back(std::isnan(alpha) ? 0 : alpha);
+    to.betas.push_back(std::isnan(beta) ? 0 : beta);
   }
-  to.set("kinds", kinds);
-  to.set("alphas", used_alphas);
-  to.set("betas", used_betas);
   return accept();
 }
 
@@ -77,7 +73,7 @@ Refusal accepts_steps(const Problem& p) {
   if (!p.input(1).is_static || !p.input(2).is_static) return refuse("the sizes of the weights are not known");
   const Dims& w = p.input(1).opt;
   if (w[1] == 0 || w[2] == 0) return refuse("there are no units or no inputs");
-  Attributes ignored;
+  kernels::RecurrentAnyParameters ignored;
   return activations(p, ignored);
 }
 
@@ -111,23 +107,18 @@ const Tactic recurrent_any{
     .emit =
         [](const Problem& p, const Config&) {
           const Attributes& a = p.attributes();
-          Attributes to{{"cell", static_cast<int64_t>(any_cell_of(p))},
-                        {"directions", p.input(1).opt[0]},
-                        {"reverse", int64_t{a.text("direction", "forward") == "reverse"}},
-                        {"hidden", p.input(2).opt[2]},
-                        {"input", p.input(1).opt[2]},
-                        {"batch_first", a.integer("layout", 0)},
-                        {"linear", a.integer("linear_before_reset", 0)},
-                        {"coupled", a.integer("input_forget", 0)},
-                        {"clip", a.real("clip", 0)}};
+          kernels::RecurrentAnyParameters to{.layer = layer_parameters(p),
+                                             .cell = any_cell_of(p),
+                                             .linear = a.integer("linear_before_reset", 0) != 0,
+                                             .coupled = a.integer("input_forget", 0) != 0,
+                                             .packs = !has_constant_weights(p),
+                                             .clip = a.real("clip", 0)};
           (void)activations(p, to);
           const auto present = [&](int i) { return p.input(i).present ? i : Emitted::kAbsent; };
-          if (!has_constant_weights(p)) {
-            to.set("packs", int64_t{1});
-            return emit_kernel("recurrent_any", std::move(to),
+          if (to.packs)
+            return emit_kernel("recurrent_any", to,
                                {0, 1, present(4), present(5), present(6), present(7), 2, present(3)});
-          }
-          Emitted e = emit_kernel("recurrent_any", std::move(to),
+          Emitted e = emit_kernel("recurrent_any", to,
                                   {0, Emitted::from_constant(0), present(4), present(5), present(6), present(7)});
           e.constants.push_back(packed_weights(p));
           return e;

@@ -1,8 +1,10 @@
 // Tactics: reductions over known axes, ArgMax and ArgMin.
 #include <algorithm>
 
+#include "backends/cpu/device/kernels/own_parameters.h"
 #include "backends/cpu/target/checks.h"
 #include "backends/cpu/target/tactics.h"
+#include "target/axis_parameters.h"
 #include "target/reduce_problem.h"
 
 namespace kiln::cpu::tactics {
@@ -24,8 +26,7 @@ const Tactic reduce{
     .configurations = nullptr,
     .emit =
         [](const Problem& p, const Config&) {
-          return emit_kernel("reduce",
-                             {{"kind", static_cast<int64_t>(*reduce_kind(p.op()))}, {"axes", *reduced_axes(p)}}, {0});
+          return emit_kernel("reduce", ReduceParameters{*reduce_kind(p.op()), *reduced_axes(p)}, {0});
         },
 };
 
@@ -54,9 +55,9 @@ const Tactic reduce_any{
         [](const Problem& p, const Config&) {
           const Ints axes = *reduced_axes(p);
           return emit_kernel("reduce_any",
-                             {{"kind", static_cast<int64_t>(*reduce_kind(p.op()))},
-                              {"first", std::ranges::min(axes)},
-                              {"count", static_cast<int64_t>(axes.size())}},
+                             kernels::ReduceAnyParameters{.kind = *reduce_kind(p.op()),
+                                                          .first = std::ranges::min(axes),
+                                                          .count = static_cast<int64_t>(axes.size())},
                              {0});
         },
 };
@@ -72,14 +73,7 @@ const Tactic arg_extreme{
       return accept();
     },
     .configurations = nullptr,
-    .emit =
-        [](const Problem& p, const Config&) {
-          return emit_kernel("arg_extreme",
-                             {{"axis", axis_of(p, "axis", 0, rank(p.input(0)))},
-                              {"largest", int64_t{p.op() == "ArgMax"}},
-                              {"last", p.attributes().integer("select_last_index", 0)}},
-                             {0});
-        },
+    .emit = [](const Problem& p, const Config&) { return emit_kernel("arg_extreme", arg_extreme_parameters(p), {0}); },
 };
 
 }  // namespace kiln::cpu::tactics

@@ -1,7 +1,7 @@
 // Tactic: Resize whose scales, or sizes, and region are known.
 #include "backends/cpu/target/checks.h"
 #include "backends/cpu/target/tactics.h"
-#include "target/resize_problem.h"
+#include "target/region_parameters.h"
 
 namespace kiln::cpu::tactics {
 
@@ -15,15 +15,15 @@ const Tactic resize{
                          p.attributes().text("coordinate_transformation_mode", "") != "tf_crop_and_resize";
       if (!moves && p.input(0).dtype != DType::kF32)
         return refuse("it computes in float32, not " + std::string(name(p.input(0).dtype)));
-      Attributes ignored;
+      ResizeParameters ignored;
       return read_resize(p, ignored);
     },
     .configurations = nullptr,
     .emit =
         [](const Problem& p, const Config&) {
-          Attributes to;
+          ResizeParameters to;
           (void)read_resize(p, to);
-          return emit_kernel("resize", std::move(to), {0});
+          return emit_kernel("resize", to, {0});
         },
 };
 

@@ -1,6 +1,9 @@
 // Attention over many queries for compute capability 9.0. A block goes from item to item: one thread fetches queries, keys and values for
 // the items to come, two groups of four warps multiply, and results leave from where the queries lay.
 #include "backends/cuda/device/cu/attention_stream.h"
+
+#include <type_traits>
+
 #include "backends/cuda/device/cu/attention.cuh"
 #include "backends/cuda/device/cu/hopper.cuh"
 
@@ -36,8 +39,13 @@ template <class Math, int kChunks> class StreamAttention {
     }
     __syncthreads();
     wait_for_inputs();
-    if (threadIdx.x < kCopyThread) consume();
-    else if (threadIdx.x == kCopyThread) produce();
+    if (threadIdx.x < kCopyThread) {
+      take_registers<kChunks == 1 ? 104 : 216>();
+      consume();
+    } else {
+      keep_registers<24>();
+      if (threadIdx.x == kCopyThread) produce();
+    }
   }
 
  private:
@@ -93,19 +101,34 @@ template <class Math, int kChunks> class StreamAttention {
   }
 
   __device__ void consume() {
+    switch (a_.mask_kind) {
+      case MaskKind::kNone: return consume_with<NoMask>();
+      case MaskKind::kAllowed: return consume_with<uint8_t>();
+      case MaskKind::kAddedF32: return consume_with<float>();
+      default: return consume_with<T>();
+    }
+  }
+
+  // M: an element of the mask.
+  template <class M> __device__ void consume_with() {
     const bool speaks = threadIdx.x % 128 == 0;
     Turn turn, query_turn;
     for (uint32_t index = blockIdx.x; index < a_.items; index += gridDim.x, query_turn.next(kQueryBuffers)) {
       const Item item = item_at(index);
+      const MaskOfKeys<M> mask(a_, item);
       begin_item();
       wait(&b_->queries[query_turn.index], query_turn.parity);
       for (int block = 0; block < item.blocks; ++block, turn.next(kStreamStages)) {
-        float scores[kSums];
-        begin_scores(scores, item, block);
+        const int first_key = block * kKeyRows;
+        typename MaskOfKeys<M>::Values added_scores;  // on their way while the keys are multiplied
+        mask.load(added_scores, first_key);
+        float scores[kSums] = {};
         wait(&b_->full[turn.index], turn.parity);
         multiply_keys(scores, buffer(query_turn.index), stage(turn.index));
-        if (a_.causal) hide(scores, item, block);
-        weigh(scores);
+        mask.add(added_scores, scores);
+        if (a_.causal && first_key + kKeyRows > item.query0 + static_cast<int>(group()) * kQueryRows) hide(scores, item, block);
+        if (first_key + kKeyRows > a_.keys) cut(scores, block);
+        weigh(scores, block == 0);
         add_values(scores, stage(turn.index) + kKeyBytes);
         if (speaks) arrive(&b_->empty[turn.index]);
       }
@@ -113,6 +136,53 @@ template <class Math, int kChunks> class StreamAttention {
       if (speaks) arrive(&b_->left[query_turn.index]);
     }
   }
+
+  struct NoMask {};
+  // What the mask adds to the scores of a lane's keys: they are scaled with it afterwards.
+  template <class M> class MaskOfKeys {
+   public:
+    struct Values {
+      M at[kSquares * 2];
+    };
+    __device__ MaskOfKeys(const StreamAttentionArguments& a, const Item& item)
+        : a_(a), from_(static_cast<const M*>(a.mask) + batch_of(a, item) * a.mask_at.batch + item.head * a.mask_at.head),
+          in_pairs_(a.mask_step == 1 && reinterpret_cast<uintptr_t>(from_) % (2 * sizeof(M)) == 0) {}
+
+    __device__ void load(Values& values, int first_key) const {
+      if constexpr (std::is_same_v<M, NoMask>) return;
+      const int key0 = first_key + threadIdx.x % 4 * 2;
+      if (in_pairs_ && first_key + kKeyRows <= a_.keys) {
+        const auto* from = reinterpret_cast<const Pack<M, 2>*>(from_ + key0);
+#pragma unroll
+        for (int i = 0; i < kSquares; ++i) {
+          const Pack<M, 2> pair = from[i * 4];
+          values.at[i * 2] = pair.at[0], values.at[i * 2 + 1] = pair.at[1];
+        }
+        return;
+      }
+#pragma unroll
+      for (int i = 0; i < kSquares * 2; ++i) values.at[i] = from_[min(key0 + i / 2 * 8 + i % 2, a_.keys - 1) * a_.mask_step];
+    }
+    __device__ void add(const Values& values, float (&scores)[kSums]) const {
+      if constexpr (!std::is_same_v<M, NoMask>) {
+#pragma unroll
+        for (int i = 0; i < kSquares * 2; ++i) {
+          const float summand = added(values.at[i]) * a_.inverse_scale;
+          scores[i / 2 * 4 + i % 2] += summand;
+          scores[i / 2 * 4 + 2 + i % 2] += summand;
+        }
+      }
+    }
+
+   private:
+    __device__ static int batch_of(const StreamAttentionArguments& a, const Item& item) {
+      const auto batch = static_cast<uint32_t>(item.batch);
+      return static_cast<int>(batch - a.period.quotient(batch) * a.period.divisor);
+    }
+    const StreamAttentionArguments& a_;
+    const M* from_;
+    const bool in_pairs_;
+  };
 
   __device__ void begin_item() {
 #pragma unroll
@@ -123,42 +193,21 @@ template <class Math, int kChunks> class StreamAttention {
       for (int i = 0; i < kSums; ++i) results_[chunk][i] = 0;
   }
 
-  // Scores begin with the mask, which is scaled with them afterwards. Nobody sees keys beyond the last.
-  __device__ void begin_scores(float (&scores)[kSums], const Item& item, int block) const {
-    const int64_t base = item.batch % a_.mask_period * a_.mask_at.batch + item.head * a_.mask_at.head;
-    switch (a_.mask_kind) {
-      case MaskKind::kNone: return set_scores(scores, block, [](int) { return 0.0f; });
-      case MaskKind::kAllowed: return begin_from(scores, static_cast<const uint8_t*>(a_.mask) + base, block);
-      case MaskKind::kAddedF32: return begin_from(scores, static_cast<const float*>(a_.mask) + base, block);
-      default: return begin_from(scores, static_cast<const T*>(a_.mask) + base, block);
-    }
-  }
-  template <class M> __device__ void begin_from(float (&scores)[kSums], const M* mask, int block) const {
-    set_scores(scores, block, [&](int key) { return added(mask[key * a_.mask_step]) * a_.inverse_scale; });
-  }
-  template <class F> __device__ void set_scores(float (&scores)[kSums], int block, const F& first) const {
-#pragma unroll
-    for (int square = 0; square < kSquares; ++square)
-#pragma unroll
-      for (int i = 0; i < 2; ++i) {
-        const int key = key_of(block, square, i);
-        const float score = first(min(key, a_.keys - 1));  // without a branch, which would wait for each
-        scores[square * 4 + i] = scores[square * 4 + 2 + i] = key < a_.keys ? score : -INFINITY;
-      }
-  }
-
   __device__ static int key_of(int block, int square, int i) { return block * kKeyRows + square * 8 + threadIdx.x % 4 * 2 + i % 2; }
   // Of the group's 64.
   __device__ static int row_of(int half) { return static_cast<int>(threadIdx.x % 128 / 32 * 16 + threadIdx.x % 32 / 4) + half * 8; }
 
+  // The matrix so many bytes further on.
+  __device__ static uint64_t further(uint64_t matrix, int bytes) { return matrix + bytes / 16; }
+
   __device__ static void multiply_keys(float (&scores)[kSums], const char* queries, const char* keys) {
-    const uint32_t left = shared_address(queries) + group() * kGroupBytes, right = shared_address(keys);
+    const uint64_t left = matrix_at(shared_address(queries) + group() * kGroupBytes), right = matrix_at(shared_address(keys));
     settle(scores);
     begin_products();
 #pragma unroll
     for (int step = 0; step < kChunks * 4; ++step)
-      GroupProduct<Math, kKeyRows>::add(scores, matrix_at(left + step / 4 * kChunkOfQueries + step % 4 * 32),
-                                        matrix_at(right + step / 4 * kBlockBytes + step % 4 * 32));
+      GroupProduct<Math, kKeyRows>::add(scores, further(left, step / 4 * kChunkOfQueries + step % 4 * 32),
+                                        further(right, step / 4 * kBlockBytes + step % 4 * 32));
     commit_products();
     wait_for_products<0>();
     settle(scores);
@@ -173,8 +222,17 @@ template <class Math, int kChunks> class StreamAttention {
         if (key_of(block, square, i) > item.query0 + static_cast<int>(group()) * kQueryRows + row_of(i / 2)) scores[square * 4 + i] = -INFINITY;
   }
 
-  // Scores become weights; what was summed up before is scaled down to them.
-  __device__ void weigh(float (&scores)[kSums]) {
+  // What is beyond the last key.
+  __device__ void cut(float (&scores)[kSums], int block) const {
+#pragma unroll
+    for (int square = 0; square < kSquares; ++square)
+#pragma unroll
+      for (int i = 0; i < 4; ++i)
+        if (key_of(block, square, i) >= a_.keys) scores[square * 4 + i] = -INFINITY;
+  }
+
+  // Scores become weights; what was summed up before is scaled down to them. Nothing was before those of the first block.
+  __device__ void weigh(float (&scores)[kSums], bool is_first) {
 #pragma unroll
     for (int half = 0; half < 2; ++half) {
       float top = top_[half];
@@ -191,6 +249,7 @@ template <class Math, int kChunks> class StreamAttention {
 #pragma unroll
         for (int i = square * 4 + half * 2; i < square * 4 + half * 2 + 2; ++i) sum += scores[i] = weights.of(scores[i]);
       sum_[half] = sum;
+      if (is_first || !__any_sync(kAllLanes, factor != 1)) continue;
 #pragma unroll
       for (int chunk = 0; chunk < kChunks; ++chunk)
 #pragma unroll
@@ -203,7 +262,7 @@ template <class Math, int kChunks> class StreamAttention {
     uint32_t left[kSquares / 2][4];  // of sixteen keys each
 #pragma unroll
     for (int i = 0; i < kSums / 2; ++i) left[i / 4][i % 4] = packed<T>(weights[i * 2], weights[i * 2 + 1]);
-    const uint32_t right = shared_address(values);
+    const uint64_t right = matrix_at(shared_address(values));
 #pragma unroll
     for (int chunk = 0; chunk < kChunks; ++chunk) settle(results_[chunk]);
     begin_products();
@@ -211,7 +270,7 @@ template <class Math, int kChunks> class StreamAttention {
     for (int step = 0; step < kSquares / 2; ++step)
 #pragma unroll
       for (int chunk = 0; chunk < kChunks; ++chunk)
-        RegisterProduct<Math>::add(results_[chunk], left[step], matrix_at(right + chunk * kBlockBytes + step * 16 * kChunkBytes));
+        RegisterProduct<Math>::add(results_[chunk], left[step], further(right, chunk * kBlockBytes + step * 16 * kChunkBytes));
     commit_products();
     wait_for_products<0>();
 #pragma unroll

@@ -7,8 +7,8 @@ namespace kiln::cuda {
 
 inline constexpr int kStreamGroups = 2;  // of four warps, which have 64 queries each
 inline constexpr int kStreamQueries = kStreamGroups * kQueryRows;
-inline constexpr int kStreamAttentionThreads = kStreamGroups * 128 + 32;  // a thread of the last warp copies
-inline constexpr int kStreamStages = 4;                                   // of 64 keys and their values
+inline constexpr int kStreamAttentionThreads = kStreamGroups * 128 + 128;  // a thread of the last group copies
+inline constexpr int kStreamStages = 4;                                    // of 64 keys and their values
 inline constexpr int kQueryBuffers = 2;
 
 // Blocks of a multiprocessor, for heads of so many chunks of 64 elements.
@@ -22,6 +22,7 @@ struct StreamAttentionArguments : AttentionArguments {
   uint32_t items;
   int32_t mask_step;                         // mask_key
   FastDivisor tiles, head_count, key_share;  // items of a head; heads; heads_per_key_head
+  FastDivisor period;                        // mask_period
 };
 
 }  // namespace kiln::cuda

@@ -2,6 +2,7 @@
 // a term a channel of a pixel under the window; a plain product is a convolution of one row of pixels with a window of one. Host and GPU.
 #pragma once
 #include "backends/cuda/device/cu/epilogue.h"
+#include "backends/cuda/device/cu/sums.h"
 #include "backends/cuda/device/cu/walk.h"
 
 namespace kiln::cuda {
@@ -18,9 +19,8 @@ struct ConvGeometry {
   uint32_t channels = 0;  // of one group of the source
 };
 
-struct ConvMmaArguments {
+struct ConvTileArguments {
   ConvGeometry g;
-  EpilogueArguments epilogue;
   const void* x;
   const void* weights;  // [groups, columns, taps, channels]
   void* y;
@@ -29,6 +29,17 @@ struct ConvMmaArguments {
   FastDivisor row_tiles;
   FastDivisor pieces, tap_columns;  // pieces of a pixel; taps of a row of the window
   int32_t weights_are_constant;
+};
+
+struct ConvMmaArguments : ConvTileArguments {
+  EpilogueArguments epilogue;
+};
+
+// Weights that are sums of signed bytes lie part by part: [groups, columns, parts, taps, channels], with as many terms.
+struct ConvInt8Arguments : ConvTileArguments {
+  SumArguments sums;
+  FastDivisor tap_rows;  // rows of the window
+  FastDivisor splits;    // blocks of a cluster that share the terms of a tile
 };
 
 // x with channels padded to whole pieces: y[pixel, channel] = x, or 0 beyond the channels.
@@ -50,6 +61,11 @@ struct MmaTile {
 inline constexpr MmaTile kMmaTiles[] = {
     {128, 128, 2, 4, 3}, {128, 64, 4, 2, 4}, {64, 64, 2, 2, 4}, {64, 32, 4, 1, 4}, {32, 64, 2, 2, 4}};
 inline constexpr int kMmaTileCount = 5;
+inline constexpr int kMostMmaSplits = 4;
+// Whether the sums of the other blocks fit the stages of the first.
+constexpr bool fits_splits(const MmaTile& tile, int splits) {
+  return (splits - 1) * tile.rows * tile.columns * 4 <= tile.shared();
+}
 
 // Tiles of the wgmma kernels: groups of four warps with 64 rows each, and columns.
 struct GroupTile {
@@ -93,6 +109,16 @@ struct ConvWgmmaArguments : ConvBoxArguments {
   int32_t batch, height, width;  // of the result
   FastDivisor row_tiles;
 };
+
+// Chunks are of channels; each is a box of pixels in shared memory that all taps read. Tiles are runs of eight pixels below each other.
+struct ConvWindowArguments : ConvWgmmaArguments {
+  uint32_t boxes;                     // on their way at once, of `box_bytes`
+  uint32_t box_stride;                // bytes between them, whole kilobytes
+  uint32_t pitch_bytes, plane_bytes;  // of a row of pixels in a box, and of an image
+  uint32_t groups_down;               // groups of four warps below each other in an image
+};
+inline constexpr int kMaxBoxes = 4;
+inline constexpr int kRunPixels = 8, kRunsOfGroup = 8;
 
 // Tiles of the stream kernels: the rows of two groups of four warps, and columns.
 struct StreamTile {

@@ -1,107 +1,22 @@
-// Convolutions and products on tensor cores by mma.sync: an implicit product of matrices whose left rows are gathered by cp.async,
-// piece by piece, for compute capability 8.0 and later.
-#include "backends/cuda/device/cu/conv.h"
+// Convolutions and products on tensor cores by mma.sync, of floats.
+#include "backends/cuda/device/cu/conv_mma.cuh"
 #include "backends/cuda/device/cu/epilogue.cuh"
-#include "backends/cuda/device/cu/tensor_core.cuh"
 
 namespace kiln::cuda {
 namespace {
 
-template <class Math, int kTile> struct ConvTile {
-  using T = typename Math::Element;
-  static constexpr MmaTile kShape = kMmaTiles[kTile];
-  static constexpr int kThreads = kShape.threads();
-  static constexpr int kRowsAtOnce = kThreads / 8;  // eight threads copy a row's chunk
-  static constexpr int kSourceSteps = kShape.rows / kRowsAtOnce, kWeightSteps = kShape.columns / kRowsAtOnce;
-  static constexpr int kSourceBytes = kShape.rows * kChunkBytes, kStageBytes = kSourceBytes + kShape.columns * kChunkBytes;
-  static constexpr int kWarpRows = kShape.rows / kShape.row_warps, kWarpColumns = kShape.columns / kShape.column_warps;
-  static constexpr int kRowSquares = kWarpRows / 16, kColumnSquares = kWarpColumns / 8;
-  static_assert(kShape.rows % kRowsAtOnce == 0 && kShape.columns % kRowsAtOnce == 0);
-  static_assert(kWarpRows % 16 == 0 && kWarpColumns % 32 == 0);
-
-  const ConvMmaArguments& a;
-  char* stages;
-  uint32_t row0, column0;                  // of the tile
-  const T* x;                              // of the group
-  const T* weights;                        // of the group
-  int32_t from_h[kSourceSteps], from_w[kSourceSteps];
-  int64_t base[kSourceSteps];
-
-  __device__ ConvTile(const ConvMmaArguments& arguments, char* shared) : a(arguments), stages(shared) {
-    const uint32_t column_tile = a.row_tiles.quotient(blockIdx.x);
-    row0 = (blockIdx.x - column_tile * a.row_tiles.divisor) * kShape.rows;
-    column0 = column_tile * kShape.columns;
-    x = static_cast<const T*>(a.x) + int64_t{blockIdx.y} * a.g.channels;
-    weights = static_cast<const T*>(a.weights) + int64_t{blockIdx.y} * a.g.columns * a.terms;
-    for (int i = 0; i < kSourceSteps; ++i) {
-      const uint32_t pixel = row0 + threadIdx.x / 8 + i * kRowsAtOnce;
-      const uint32_t batch = a.g.out_plane.quotient(pixel), rest = pixel - batch * a.g.out_plane.divisor;
-      const uint32_t row = a.g.out_width.quotient(rest), column = rest - row * a.g.out_width.divisor;
-      from_h[i] = static_cast<int32_t>(row) * a.g.stride_h - a.g.top;
-      from_w[i] = static_cast<int32_t>(column) * a.g.stride_w - a.g.left;
-      if (pixel >= a.g.pixels) from_h[i] = INT32_MIN / 2;  // above every image
-      base[i] = batch * a.g.from_batch;
-    }
-  }
-
-  __device__ char* stage(uint32_t chunk) const { return stages + chunk % kShape.stages * kStageBytes; }
-
-  __device__ void copy_weights(uint32_t chunk) const {
-    const uint32_t piece = threadIdx.x % 8, term = chunk * kChunkElements<Math> + piece * kPieceElements<Math>;
-    const uint32_t to = shared_address(stage(chunk) + kSourceBytes);
-    for (int i = 0; i < kWeightSteps; ++i) {
-      const uint32_t row = threadIdx.x / 8 + i * kRowsAtOnce, column = column0 + channel_of_row(row);
-      const bool wanted = column < a.g.columns && term < a.terms;
-      copy_piece(to + swizzled(row, piece), weights + (wanted ? int64_t{column} * a.terms + term : 0), wanted);
-    }
-  }
-
-  __device__ void copy_source(uint32_t chunk) const {
-    const uint32_t piece = threadIdx.x % 8, at = chunk * 8 + piece;
-    const uint32_t tap = a.pieces.quotient(at), channel = (at - tap * a.pieces.divisor) * kPieceElements<Math>;
-    const uint32_t tap_h = a.tap_columns.quotient(tap), tap_w = tap - tap_h * a.tap_columns.divisor;
-    const int32_t step_h = static_cast<int32_t>(tap_h) * a.g.dilation_h, step_w = static_cast<int32_t>(tap_w) * a.g.dilation_w;
-    const uint32_t to = shared_address(stage(chunk));
-    for (int i = 0; i < kSourceSteps; ++i) {
-      const int32_t h = from_h[i] + step_h, w = from_w[i] + step_w;
-      const bool wanted = tap_h < a.g.taps_h && static_cast<uint32_t>(h) < static_cast<uint32_t>(a.g.height) &&
-                          static_cast<uint32_t>(w) < static_cast<uint32_t>(a.g.width);
-      const int64_t from = wanted ? base[i] + h * a.g.from_row + w * a.g.from_pixel + channel : 0;
-      copy_piece(to + swizzled(threadIdx.x / 8 + i * kRowsAtOnce, piece), x + from, wanted);
-    }
-  }
-
-  __device__ void multiply_chunk(uint32_t chunk, float (&sums)[kRowSquares][kColumnSquares][4]) const {
-    const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
-    const int warp_row = warp % kShape.row_warps * kWarpRows, warp_column = warp / kShape.row_warps * kWarpColumns;
-    const uint32_t source = shared_address(stage(chunk)), right = source + kSourceBytes;
-#pragma unroll
-    for (int step = 0; step < 4; ++step) {  // 32 bytes of the chunk
-      uint32_t left_squares[kRowSquares][4], right_squares[kColumnSquares / 2][4];
-#pragma unroll
-      for (int i = 0; i < kRowSquares; ++i)
-        load_squares(left_squares[i], source + swizzled(warp_row + i * 16 + lane % 16, step * 2 + lane / 16));
-#pragma unroll
-      for (int j = 0; j < kColumnSquares / 2; ++j)
-        load_squares(right_squares[j],
-                     right + swizzled(warp_column + j * 16 + lane % 8 + lane / 16 * 8, step * 2 + lane / 8 % 2));
-#pragma unroll
-      for (int i = 0; i < kRowSquares; ++i)
-#pragma unroll
-        for (int j = 0; j < kColumnSquares; ++j)
-          multiply<Math>(sums[i][j], left_squares[i], right_squares[j / 2][j % 2 * 2], right_squares[j / 2][j % 2 * 2 + 1]);
-    }
-  }
-
-  __device__ void store(const float (&sums)[kRowSquares][kColumnSquares][4]) const {
-    const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
-    const int warp_row = warp % kShape.row_warps * kWarpRows, warp_column = warp / kShape.row_warps * kWarpColumns;
+struct Finish {
+  template <class Tile>
+  __device__ void operator()(const Tile& t, const float (&sums)[Tile::kRowSquares][Tile::kColumnSquares][4]) const {
+    using T = typename Tile::T;
+    const ConvMmaArguments& a = t.a;
+    const int lane = threadIdx.x % 32;
     const int64_t group = int64_t{blockIdx.y} * a.g.columns;
     const T* residual = static_cast<const T*>(a.epilogue.residual);
     T* y = static_cast<T*>(a.y);
 #pragma unroll
-    for (int g = 0; g < kColumnSquares / 4; ++g) {
-      const uint32_t column = column0 + warp_column + g * 32 + lane % 4 * 8;
+    for (int g = 0; g < Tile::kColumnSquares / 4; ++g) {
+      const uint32_t column = t.column0 + t.warp_column() + g * 32 + lane % 4 * 8;
       if (column >= a.g.columns) continue;
       const int columns = static_cast<int>(a.g.columns - column);
       float bias[8] = {};
@@ -111,10 +26,10 @@ template <class Math, int kTile> struct ConvTile {
           if (j < columns) bias[j] = a.epilogue.bias[group + column + j];
       }
 #pragma unroll
-      for (int i = 0; i < kRowSquares; ++i)
+      for (int i = 0; i < Tile::kRowSquares; ++i)
 #pragma unroll
         for (int half = 0; half < 2; ++half) {
-          const uint32_t pixel = row0 + warp_row + i * 16 + half * 8 + lane / 4;
+          const uint32_t pixel = t.row0 + t.warp_row() + i * 16 + half * 8 + lane / 4;
           if (pixel >= a.g.pixels) continue;
           Eight v;
 #pragma unroll
@@ -124,35 +39,11 @@ template <class Math, int kTile> struct ConvTile {
         }
     }
   }
-
-  __device__ void run() const {
-    constexpr int kAhead = kShape.stages - 1;
-    let_next_start();
-    if (!a.weights_are_constant) wait_for_inputs();
-    for (uint32_t chunk = 0; chunk < kAhead && chunk < a.chunks; ++chunk) copy_weights(chunk);
-    if (a.weights_are_constant) wait_for_inputs();
-    for (uint32_t chunk = 0; chunk < kAhead; ++chunk) {
-      if (chunk < a.chunks) copy_source(chunk);
-      commit_copies();
-    }
-    float sums[kRowSquares][kColumnSquares][4] = {};
-    for (uint32_t chunk = 0; chunk < a.chunks; ++chunk) {
-      wait_for_copies<kAhead - 1>();
-      __syncthreads();
-      if (chunk + kAhead < a.chunks) {
-        copy_weights(chunk + kAhead);
-        copy_source(chunk + kAhead);
-      }
-      commit_copies();
-      multiply_chunk(chunk, sums);
-    }
-    store(sums);
-  }
 };
 
 template <class Math, int kTile> __device__ void conv_mma(const ConvMmaArguments& a) {
   extern __shared__ __align__(128) char shared[];
-  ConvTile<Math, kTile>(a, shared).run();
+  ConvTile<Math, kTile, ConvMmaArguments>(a, shared).run(Finish());
 }
 
 template <class T> __device__ void pad_channels(const PadChannelsArguments& a, const T* x, T* y) {
@@ -183,6 +74,10 @@ KILN_CONV(bf16, MathBF16)
 KILN_CONV(f32, MathF32)
 KILN_CONV(tf32, MathTF32)
 
+extern "C" __global__ void __launch_bounds__(kPadThreads)
+    pad_channels_1(const __grid_constant__ PadChannelsArguments a, const uint8_t* x, uint8_t* y) {
+  pad_channels(a, x, y);
+}
 extern "C" __global__ void __launch_bounds__(kPadThreads)
     pad_channels_2(const __grid_constant__ PadChannelsArguments a, const uint16_t* x, uint16_t* y) {
   pad_channels(a, x, y);

@@ -1,6 +1,9 @@
 // Convolutions and products of many rows for compute capability 9.0. Each multiprocessor has one block that goes from tile to tile:
 // one thread fetches chunks and residuals for the tiles to come, two groups of four warps multiply, and one thread stores results
-// from shared memory, so that neither the products nor the memory wait for each other.
+// from shared memory, so that neither the products nor the memory wait for each other. Where activations take long, three
+// warps more finish a tile in shared memory while the next one is multiplied.
+#include "backends/cuda/device/cu/conv_stream.h"
+
 #include "backends/cuda/device/cu/conv_boxes.cuh"
 
 namespace kiln::cuda {
@@ -8,7 +11,7 @@ namespace {
 
 #if defined(__CUDA_ARCH_FEAT_SM90_ALL)
 
-template <class Math, int kTile> class StreamBlock {
+template <class Math, int kTile, bool kApart> class StreamBlock {
  public:
   struct Maps {
     const CUtensorMap &source, &residual, &result;
@@ -31,18 +34,21 @@ template <class Math, int kTile> class StreamBlock {
       for (uint32_t i = 0; i < a_.buffers; ++i) {
         init_barrier(&b_->residual[i], 1);
         init_barrier(&b_->done[i], kGroups * 128);
+        init_barrier(&b_->finished[i], kFinishThreads);
         init_barrier(&b_->stored[i], 1);
       }
       publish_barriers();
     }
     __syncthreads();
     if (threadIdx.x < kGroups * 128) {
-      take_registers<224>();
+      take_registers<kApart ? 216 : 224>();
       consume();
     } else {
-      keep_registers<56>();
-      if (threadIdx.x == kGroups * 128) produce();
-      if (threadIdx.x == kGroups * 128 + 32) drain();
+      keep_registers<kApart ? 80 : 56>();
+      if (threadIdx.x == kCopyThread) produce();
+      if (threadIdx.x < kCopyThread + 32) return;
+      if constexpr (kApart) finish_apart();
+      else if (threadIdx.x == kCopyThread + 32) drain();
     }
   }
 
@@ -50,14 +56,15 @@ template <class Math, int kTile> class StreamBlock {
   using T = typename Math::Element;
   struct Barriers {
     uint64_t full[kMaxStages], empty[kMaxStages];
-    uint64_t residual[kMaxBuffers], done[kMaxBuffers], stored[kMaxBuffers];
+    uint64_t residual[kMaxBuffers], done[kMaxBuffers], finished[kMaxBuffers], stored[kMaxBuffers];
   };
   struct Place {
     uint32_t column_tile;
     TileOrigin origin;
   };
   static constexpr StreamTile kShape = kStreamTiles[kTile];
-  static constexpr int kGroups = 2, kSquares = kShape.rows / (kGroups * 64);  // of 64 rows, of a group
+  static constexpr int kGroups = 2, kCopyThread = kGroups * 128, kFinishThreads = 3 * 32;
+  static constexpr int kSquares = kShape.rows / (kGroups * 64);  // of 64 rows, of a group
   static constexpr int kSums = kShape.columns / 2;                            // of a thread, in each square
   static constexpr int kSourceBytes = kShape.rows * kChunkBytes, kWeightBytes = kShape.columns * kChunkBytes;
   static constexpr int kSlabColumns = kChunkBytes / sizeof(T), kSlabs = kShape.columns / kSlabColumns;
@@ -109,17 +116,45 @@ template <class Math, int kTile> class StreamBlock {
     wait_for_inputs();
     Turn turn;
     for (uint32_t tile = blockIdx.x; tile < a_.tiles; tile += gridDim.x, turn.next(a_.buffers)) {
-      const Place place = place_of(tile);
       wait(&b_->done[turn.index], turn.parity);
-      for (int slab = 0; slab < kSlabs; ++slab) {
-        const uint32_t column = place.column_tile * kShape.columns + slab * kSlabColumns;
-        if (column < a_.g.columns)
-          store_box(maps_.result, buffer(turn.index) + slab * kSlabBytes, static_cast<int>(column), static_cast<int>(place.origin.w),
-                    static_cast<int>(place.origin.h), static_cast<int>(place.origin.n));
+      store_tile(tile, turn.index);
+    }
+  }
+
+  __device__ void store_tile(uint32_t tile, uint32_t index) const {
+    const Place place = place_of(tile);
+    for (int slab = 0; slab < kSlabs; ++slab) {
+      const uint32_t column = place.column_tile * kShape.columns + slab * kSlabColumns;
+      if (column < a_.g.columns)
+        store_box(maps_.result, buffer(index) + slab * kSlabBytes, static_cast<int>(column), static_cast<int>(place.origin.w),
+                  static_cast<int>(place.origin.h), static_cast<int>(place.origin.n));
+    }
+    commit_stores();
+    wait_for_stores_to_read();
+    arrive(&b_->stored[index]);
+  }
+
+  // Activates results where they lie; its first thread stores them when all have done so.
+  __device__ void finish_apart() const {
+    if (a_.epilogue.activation == Activation::kSilu) finish_apart_by(silu);
+    else finish_apart_by(gelu);
+  }
+  template <class Activate> __device__ void finish_apart_by(Activate activate) const {
+    const uint32_t thread = threadIdx.x - (kCopyThread + 32);
+    if (thread == 0) wait_for_inputs();
+    Turn turn;
+    for (uint32_t tile = blockIdx.x; tile < a_.tiles; tile += gridDim.x, turn.next(a_.buffers)) {
+      wait(&b_->done[turn.index], turn.parity);
+#pragma unroll 2
+      for (uint32_t run = thread; run < kBufferBytes / kPieceBytes; run += kFinishThreads) {
+        auto* at = reinterpret_cast<T*>(buffer(turn.index) + run * kPieceBytes);
+        store_run(at, mapped(load_run<T, 8>(at, true, 8), activate), true, 8);
       }
-      commit_stores();
-      wait_for_stores_to_read();
-      arrive(&b_->stored[turn.index]);
+      publish_to_copy_engine();
+      arrive(&b_->finished[turn.index]);
+      if (thread != 0) continue;
+      wait(&b_->finished[turn.index], turn.parity);
+      store_tile(tile, turn.index);
     }
   }
 
@@ -187,6 +222,7 @@ template <class Math, int kTile> class StreamBlock {
       finish_by(sums, results, columns, [&](const Eight& v, const T* at) { return with_epilogue(e, v, load_run<T, 8>(at, true, 8), activate); });
     };
     const auto same = [](const Eight& v) { return v; };
+    if constexpr (kApart) return plainly(same);
     const auto relu = [](const Eight& v) { return mapped(v, [](float x) { return x < 0 ? 0.0f : x; }); };
     const auto any = [&](const Eight& v) { return activated(e.activation, e.alpha, e.beta, v); };
     if (e.residual) {
@@ -229,12 +265,12 @@ template <class Math, int kTile> class StreamBlock {
   Barriers* b_;
 };
 
-template <class Math, int kTile>
+template <class Math, int kTile, bool kApart>
 __device__ void conv_stream(const CUtensorMap& source, const CUtensorMap& residual, const CUtensorMap& result, const ConvStreamArguments& a) {
   extern __shared__ char unaligned[];
   char* shared = unaligned + (1024 - shared_address(unaligned) % 1024) % 1024;
-  const typename StreamBlock<Math, kTile>::Maps maps{source, residual, result};
-  StreamBlock<Math, kTile>(maps, a, shared).run();
+  const typename StreamBlock<Math, kTile, kApart>::Maps maps{source, residual, result};
+  StreamBlock<Math, kTile, kApart>(maps, a, shared).run();
 }
 
 #endif
@@ -242,18 +278,22 @@ __device__ void conv_stream(const CUtensorMap& source, const CUtensorMap& residu
 }  // namespace
 
 #if defined(__CUDA_ARCH_FEAT_SM90_ALL)
-#define KILN_STREAM_TILE(name, math, tile)                                                                                   \
-  extern "C" __global__ void __launch_bounds__(kStreamThreads, 1) conv_stream_##name##_##tile(                               \
-      const __grid_constant__ CUtensorMap source, const __grid_constant__ CUtensorMap residual,                              \
-      const __grid_constant__ CUtensorMap result, const __grid_constant__ ConvStreamArguments a) {                           \
-    conv_stream<math, tile>(source, residual, result, a);                                                                    \
+#define KILN_STREAM_KERNEL(name, math, tile, apart)                                                                          \
+  extern "C" __global__ void __launch_bounds__(kStreamThreads, 1)                                                            \
+      name##_##tile(const __grid_constant__ CUtensorMap source, const __grid_constant__ CUtensorMap residual,                \
+                    const __grid_constant__ CUtensorMap result, const __grid_constant__ ConvStreamArguments a) {             \
+    conv_stream<math, tile, apart>(source, residual, result, a);                                                             \
   }
+#define KILN_STREAM_TILE(name, math, tile) KILN_STREAM_KERNEL(conv_stream_##name, math, tile, false)
+#define KILN_STREAM_APART(name, math, tile) KILN_STREAM_KERNEL(conv_stream_apart_##name, math, tile, true)
 #define KILN_STREAM(name, math)    \
   KILN_STREAM_TILE(name, math, 0)  \
   KILN_STREAM_TILE(name, math, 1)  \
   KILN_STREAM_TILE(name, math, 2)  \
   KILN_STREAM_TILE(name, math, 3)  \
-  KILN_STREAM_TILE(name, math, 4)
+  KILN_STREAM_TILE(name, math, 4)  \
+  KILN_STREAM_APART(name, math, 3) \
+  KILN_STREAM_APART(name, math, 4)
 KILN_STREAM(f16, MathF16)
 KILN_STREAM(bf16, MathBF16)
 #endif

@@ -1,116 +1,80 @@
 // Convolutions and products for compute capability 9.0: the copy engine brings boxes of pixels and packed weights, groups of four
 // warps multiply them; the terms may be split over the blocks of a cluster. Weights are fetched before the inputs are there.
-#include "backends/cuda/device/cu/conv_boxes.cuh"
+#include "backends/cuda/device/cu/conv_block.cuh"
 
 namespace kiln::cuda {
 namespace {
 
 #if defined(__CUDA_ARCH_FEAT_SM90_ALL)
 
-template <class Math, int kTile> class ConvBlock {
+// Each chunk of terms brings its pixels and its weights.
+template <class Math, int kTile> class ChunkFeed {
  public:
-  __device__ ConvBlock(const CUtensorMap& map, const ConvWgmmaArguments& arguments, char* shared)
-      : map_(map), a_(arguments), stages_(shared) {
-    split_ = blockIdx.x % a_.splits;
-    const uint32_t tile = blockIdx.x / a_.splits;
-    column_tile_ = a_.row_tiles.quotient(tile);
-    const uint32_t row_tile = tile - column_tile_ * a_.row_tiles.divisor;
-    origin_ = origin_of(a_, row_tile);
-    begin_ = a_.chunks * split_ / a_.splits;
-    end_ = a_.chunks * (split_ + 1) / a_.splits;
+  using Arguments = ConvWgmmaArguments;
+  static constexpr GroupTile kShape = kGroupTiles[kTile];
+  static constexpr int kSums = kShape.columns / 2;  // of a thread
+  static constexpr int kBarriers = 2 * kMaxStages;
+
+  __device__ ChunkFeed(const CUtensorMap& map, const Arguments& arguments, const ConvWork& work, char* shared)
+      : map_(map), a_(arguments), work_(work), stages_(shared) {}
+
+  __device__ void place_barriers(uint64_t* barriers, bool leads) {
+    full_ = barriers;
+    empty_ = barriers + kMaxStages;
+    if (!leads) return;
+    for (uint32_t i = 0; i < a_.stages; ++i) {
+      init_barrier(&full_[i], 1);
+      init_barrier(&empty_[i], kShape.groups);
+    }
   }
 
-  __device__ void run() {
-    __shared__ __align__(8) uint64_t full[kMaxStages], empty[kMaxStages], parts;
-    full_ = full;
-    empty_ = empty;
-    parts_ = &parts;
-    let_next_start();
-    if (threadIdx.x == kThreads) {
-      fetch_map(map_);
-      for (uint32_t i = 0; i < a_.stages; ++i) {
-        init_barrier(&full[i], 1);
-        init_barrier(&empty[i], kShape.groups);
-      }
-      init_barrier(&parts, 1);
-      publish_barriers();
+  // By one thread, which keeps the copy engine busy.
+  __device__ void fetch() const {
+    const uint32_t first = min(a_.stages, work_.end - work_.begin);
+    if (!a_.weights_are_constant) wait_for_inputs();
+    for (uint32_t i = 0; i < first; ++i) fetch_weights(work_.begin + i, i);
+    wait_for_inputs();
+    for (uint32_t i = 0; i < first; ++i) fetch_source(work_.begin + i, i);
+    uint32_t index = 0, parity = 0;
+    for (uint32_t chunk = work_.begin + first; chunk < work_.end; ++chunk) {
+      wait(&empty_[index], parity);
+      fetch_weights(chunk, index);
+      fetch_source(chunk, index);
+      if (++index == a_.stages) index = 0, parity ^= 1;
     }
-    __syncthreads();
-    if (a_.splits > 1) arrive_at_cluster();
-    if (threadIdx.x >= kThreads) produce();
-    else consume();
   }
+
+  // There is one chunk at least.
+  __device__ void multiply(float (&sums)[kSums]) const {
+    settle(sums);
+    multiply_chunk(sums, 0, 0);
+    uint32_t before = 0, index = 1, parity = 0;
+    for (uint32_t chunk = work_.begin + 1; chunk < work_.end; ++chunk) {
+      if (index == a_.stages) index = 0, parity ^= 1;
+      multiply_chunk(sums, index, parity);
+      wait_for_products<1>();
+      // The products of the chunk before are done with their stage.
+      if (threadIdx.x % 128 == 0) arrive(&empty_[before]);
+      before = index++;
+    }
+    wait_for_products<0>();
+    settle(sums);
+  }
+
+  // Shared memory that it does not use.
+  __device__ char* behind() const { return stage(a_.stages); }
 
  private:
-  using T = typename Math::Element;
-  static constexpr GroupTile kShape = kGroupTiles[kTile];
-  static constexpr int kThreads = kShape.groups * 128;  // that multiply
-  static constexpr int kSums = kShape.columns / 2;      // of a thread
   static constexpr int kSourceBytes = kShape.rows() * kChunkBytes, kWeightBytes = kShape.columns * kChunkBytes;
   static constexpr int kStageBytes = kShape.stage();
-  static constexpr int kOctets = kSums / 16;            // runs of eight adjacent results of a thread, in each of two rows
-  static constexpr int kPartBytes = 16;                 // four results travel at once
 
   __device__ char* stage(uint32_t index) const { return stages_ + index * kStageBytes; }
 
   __device__ void fetch_weights(uint32_t chunk, uint32_t index) const {
-    cuda::fetch_weights<kWeightBytes>(a_, column_tile_, chunk, stage(index) + kSourceBytes, &full_[index]);
+    cuda::fetch_weights<kWeightBytes>(a_, work_.column_tile, chunk, stage(index) + kSourceBytes, &full_[index]);
   }
   __device__ void fetch_source(uint32_t chunk, uint32_t index) const {
-    cuda::fetch_source<Math>(a_, map_, origin_, chunk, stage(index), &full_[index]);
-  }
-
-  // One thread keeps the copy engine busy.
-  __device__ void produce() const {
-    const bool leads = threadIdx.x == kThreads;
-    if (leads && a_.splits > 1) arrive_expecting(parts_, a_.splits * own_runs() * kOctets * 2 * 32 * kPartBytes);
-    const uint32_t first = min(a_.stages, end_ - begin_);
-    if (leads) {
-      if (!a_.weights_are_constant) wait_for_inputs();
-      for (uint32_t i = 0; i < first; ++i) fetch_weights(begin_ + i, i);
-      wait_for_inputs();
-      for (uint32_t i = 0; i < first; ++i) fetch_source(begin_ + i, i);
-      uint32_t index = 0, parity = 0;
-      for (uint32_t chunk = begin_ + first; chunk < end_; ++chunk) {
-        wait(&empty_[index], parity);
-        fetch_weights(chunk, index);
-        fetch_source(chunk, index);
-        if (++index == a_.stages) index = 0, parity ^= 1;
-      }
-    }
-    __syncwarp();
-    if (a_.splits > 1) wait_for_cluster();
-  }
-
-  // Where in the result row `row` of the tile lies, in pixels; negative: nowhere.
-  __device__ int64_t pixel_of(uint32_t row) const {
-    const uint32_t line = a_.box_w.quotient(row), plane = a_.box_h.quotient(line);
-    const uint32_t w = origin_.w + row - line * a_.box_w.divisor, h = origin_.h + line - plane * a_.box_h.divisor, n = origin_.n + plane;
-    if (plane >= a_.box_n || w >= static_cast<uint32_t>(a_.width) || h >= static_cast<uint32_t>(a_.height) ||
-        n >= static_cast<uint32_t>(a_.batch))
-      return -1;
-    return (int64_t{n} * a_.height + h) * a_.width + w;
-  }
-
-  // Runs of the residual are fetched while the products are under way: in whole words, by kernels that have registers left for them.
-  static constexpr bool kFetchesEarly = sizeof(T) == 2 && kSums * kShape.groups <= 128;
-
-  __device__ void fetch(int64_t pixel, uint32_t column, uint4& early) const {
-    if constexpr (kFetchesEarly)
-      if (a_.epilogue.residual && a_.epilogue.in_words && pixel >= 0 && column < a_.g.columns)
-        early = *reinterpret_cast<const uint4*>(static_cast<const T*>(a_.epilogue.residual) + pixel * a_.epilogue.residual_stride + column);
-  }
-
-  __device__ void store(int64_t pixel, uint32_t column, const Eight& v, const uint4& early) const {
-    if (pixel < 0 || column >= a_.g.columns) return;
-    T* y = static_cast<T*>(a_.y) + pixel * a_.g.to_pixel + column;
-    if (kFetchesEarly && a_.epilogue.in_words) {
-      store_run(y, with_epilogue(a_.epilogue, v, load_run<T, 8>(reinterpret_cast<const T*>(&early), true, 8)), true, 8);
-      return;
-    }
-    const T* residual = static_cast<const T*>(a_.epilogue.residual);
-    finish<T>(a_.epilogue, v, residual ? residual + pixel * a_.epilogue.residual_stride + column : nullptr, y,
-              static_cast<int>(a_.g.columns - column));
+    cuda::fetch_source<Math>(a_, map_, work_.origin, chunk, stage(index), &full_[index]);
   }
 
   __device__ void multiply_chunk(float (&sums)[kSums], uint32_t index, uint32_t parity) const {
@@ -125,123 +89,17 @@ template <class Math, int kTile> class ConvBlock {
     commit_products();
   }
 
-  // There is one chunk at least.
-  __device__ void multiply_all(float (&sums)[kSums]) const {
-    settle(sums);
-    multiply_chunk(sums, 0, 0);
-    uint32_t before = 0, index = 1, parity = 0;
-    for (uint32_t chunk = begin_ + 1; chunk < end_; ++chunk) {
-      if (index == a_.stages) index = 0, parity ^= 1;
-      multiply_chunk(sums, index, parity);
-      wait_for_products<1>();
-      // The products of the chunk before are done with their stage.
-      if (threadIdx.x % 128 == 0) arrive(&empty_[before]);
-      before = index++;
-    }
-    wait_for_products<0>();
-    settle(sums);
-  }
-
-  // The products stand in one place for both ways to end: the compiler would wait for each of them were there two.
-  __device__ void consume() const {
-    float sums[kSums];
-    if (!a_.epilogue.bias_is_constant) wait_for_inputs();
-    begin_sums(sums, split_ == 0 ? a_.epilogue.bias : nullptr, column_tile_ * kShape.columns, a_.g.columns);
-    if (a_.splits > 1) wait_for_cluster();
-    wait_for_inputs();
-    uint4 early[2][kOctets] = {};
-    if (a_.splits > 1) fetch_shared(early[0]);
-    else fetch_own(early);
-    multiply_all(sums);
-    if (a_.splits > 1) finish_shared(sums, early[0]);
-    else finish_own(sums, early);
-  }
-
-  // The pixel of the thread's first or second row.
-  __device__ int64_t own_pixel(int half) const { return pixel_of(threadIdx.x / 32 * 16 + threadIdx.x % 32 / 4 + half * 8); }
-  __device__ uint32_t column_at(uint32_t octet) const { return column_tile_ * kShape.columns + column_of_octet(octet); }
-
-  __device__ void fetch_own(uint4 (&early)[2][kOctets]) const {
-#pragma unroll
-    for (int half = 0; half < 2; ++half) {
-      const int64_t pixel = own_pixel(half);
-#pragma unroll
-      for (int octet = 0; octet < kOctets; ++octet) fetch(pixel, column_at(octet), early[half][octet]);
-    }
-  }
-
-  __device__ void finish_own(const float (&sums)[kSums], const uint4 (&early)[2][kOctets]) const {
-#pragma unroll
-    for (int half = 0; half < 2; ++half) {
-      const int64_t pixel = own_pixel(half);
-#pragma unroll
-      for (int octet = 0; octet < kOctets; ++octet) store(pixel, column_at(octet), octet_of(sums, octet, half), early[half][octet]);
-    }
-  }
-
-  // Each block of the cluster finishes some runs of eight rows. A warp has items of them, runs of 32 columns: at most kOctets, for the
-  // rows are halved at least.
-  __device__ uint32_t own_runs() const { return kShape.groups * 8 / a_.splits; }
-  __device__ uint32_t item_of(int i) const { return threadIdx.x / 32 + i * (kThreads / 32); }
-  __device__ int64_t pixel_of_item(uint32_t item) const {
-    return pixel_of((split_ * own_runs() + item / kOctets) * 8 + threadIdx.x % 32 / 4);
-  }
-
-  __device__ void fetch_shared(uint4 (&early)[kOctets]) const {
-#pragma unroll
-    for (int i = 0; i < kOctets; ++i)
-      if (item_of(i) < own_runs() * kOctets) fetch(pixel_of_item(item_of(i)), column_at(item_of(i) % kOctets), early[i]);
-  }
-
-  // All blocks send it their sums, and it adds them up.
-  __device__ void finish_shared(const float (&sums)[kSums], const uint4 (&early)[kOctets]) const {
-    const uint32_t lane = threadIdx.x % 32, runs = own_runs();
-    char* parts = stage(a_.stages);  // [split][run][octet][half of an octet][lane]
-    const uint32_t bytes_of_split = runs * kOctets * 2 * 32 * kPartBytes;
-    send_sums(sums, parts, runs, bytes_of_split);
-    wait(parts_, 0);
-#pragma unroll
-    for (int i = 0; i < kOctets; ++i) {
-      const uint32_t item = item_of(i);
-      if (item >= runs * kOctets) break;
-      Eight v = {};
-      for (uint32_t split = 0; split < a_.splits; ++split) {
-        const auto* from = reinterpret_cast<const float4*>(parts + split * bytes_of_split + (item * 2 * 32 + lane) * kPartBytes);
-        const float4 low = from[0], high = from[32];
-        v.at[0] += low.x, v.at[1] += low.y, v.at[2] += low.z, v.at[3] += low.w;
-        v.at[4] += high.x, v.at[5] += high.y, v.at[6] += high.z, v.at[7] += high.w;
-      }
-      store(pixel_of_item(item), column_at(item % kOctets), v, early[i]);
-    }
-  }
-
-  __device__ void send_sums(const float (&sums)[kSums], char* parts, uint32_t runs, uint32_t bytes_of_split) const {
-    const uint32_t lane = threadIdx.x % 32, warp = threadIdx.x / 32;
-#pragma unroll
-    for (int half = 0; half < 2; ++half) {
-      const uint32_t run = warp * 2 + half, owner = run / runs;
-      const uint32_t own = shared_address(parts) + split_ * bytes_of_split + (run % runs * kOctets * 2 * 32 + lane) * kPartBytes;
-      const uint32_t to = in_block(own, owner), barrier = in_block(shared_address(parts_), owner);
-#pragma unroll
-      for (int part = 0; part < kOctets * 2; ++part) {
-        const int at = part * 8 + half * 2;
-        send(to + part * 32 * kPartBytes, sums[at], sums[at + 1], sums[at + 4], sums[at + 5], barrier);
-      }
-    }
-  }
-
   const CUtensorMap& map_;
-  const ConvWgmmaArguments& a_;
+  const Arguments& a_;
+  const ConvWork work_;
   char* stages_;
-  uint64_t *full_, *empty_, *parts_;
-  uint32_t split_, column_tile_, begin_, end_;
-  TileOrigin origin_;
+  uint64_t *full_ = nullptr, *empty_ = nullptr;
 };
 
 template <class Math, int kTile> __device__ void conv_wgmma(const CUtensorMap& map, const ConvWgmmaArguments& a) {
   extern __shared__ char unaligned[];
   char* shared = unaligned + (1024 - shared_address(unaligned) % 1024) % 1024;
-  ConvBlock<Math, kTile>(map, a, shared).run();
+  ConvBlock<Math, kTile, ChunkFeed<Math, kTile>>(map, a, shared).run();
 }
 
 #endif

@@ -102,6 +102,9 @@ __device__ inline uint32_t in_block(uint32_t address, int rank) {
 __device__ inline void send_float(uint32_t to, float value) {
   asm volatile("st.shared::cluster.f32 [%0], %1;" ::"r"(to), "f"(value) : "memory");
 }
+__device__ inline void send_word(uint32_t to, int32_t value) {
+  asm volatile("st.shared::cluster.b32 [%0], %1;" ::"r"(to), "r"(value) : "memory");
+}
 // Stores to a block of the cluster; its barrier counts the 16 bytes.
 __device__ inline void send(uint32_t to, float a, float b, float c, float d, uint32_t barrier) {
   asm volatile("st.async.shared::cluster.mbarrier::complete_tx::bytes.v4.f32 [%0], {%1, %2, %3, %4}, [%5];" ::"r"(to), "f"(a),
@@ -109,11 +112,14 @@ __device__ inline void send(uint32_t to, float a, float b, float c, float d, uin
                : "memory");
 }
 
-// A matrix in shared memory as rows of kChunkBytes, swizzled by 128 bytes, from a multiple of 1,024 bytes on.
-__device__ inline uint64_t matrix_at(uint32_t address) {
-  constexpr uint64_t kEightRows = 8 * kChunkBytes / 16, kSwizzle128 = 1;
-  return static_cast<uint64_t>((address & 0x3ffff) >> 4) | uint64_t{1} << 16 | kEightRows << 32 | kSwizzle128 << 62;
+// A matrix in shared memory as rows of kChunkBytes, swizzled by 128 bytes as the copy engine does it: by bits of the address, so that any
+// row may be the first. Runs of eight rows lie so many bytes apart.
+__device__ inline uint64_t window_at(uint32_t address, uint32_t eight_rows) {
+  constexpr uint64_t kSwizzle128 = 1;
+  return static_cast<uint64_t>((address & 0x3ffff) >> 4) | uint64_t{1} << 16 | static_cast<uint64_t>(eight_rows >> 4) << 32 |
+         kSwizzle128 << 62;
 }
+__device__ inline uint64_t matrix_at(uint32_t address) { return window_at(address, 8 * kChunkBytes); }
 
 __device__ inline void begin_products() { asm volatile("wgmma.fence.sync.aligned;" ::: "memory"); }
 __device__ inline void commit_products() { asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory"); }

@@ -3,6 +3,11 @@
 #include "backends/cuda/device/cu/pool.h"
 
 namespace kiln::cuda {
+
+// Of bytes, and of less than all of them, where a window lies outside.
+template <> __device__ inline uint8_t from_float<uint8_t>(float x) { return static_cast<uint8_t>(fmaxf(x, 0)); }
+template <> __device__ inline int8_t from_float<int8_t>(float x) { return static_cast<int8_t>(fmaxf(x, -128)); }
+
 namespace {
 
 // What a window has seen.
@@ -109,5 +114,7 @@ template <PoolKind kKind, class T, int N, int kSide> __device__ void pool(const 
 KILN_POOL(f16, __half)
 KILN_POOL(bf16, __nv_bfloat16)
 KILN_POOL(f32, float)
+KILN_POOL_KIND(0, u8, uint8_t)
+KILN_POOL_KIND(0, i8, int8_t)
 
 }  // namespace kiln::cuda

@@ -1,5 +1,5 @@
 // Squeeze-and-excite in one kernel: the blocks of a cluster share one image after the other, of which each may keep its part in shared
-// memory. The first product is linear in the means, so blocks exchange nothing but their parts of its sums, in two places in turn: who is
+// memory, where the next may come meanwhile. The first product is linear in the means, so blocks exchange nothing but their parts of its sums, in two places in turn: who is
 // ahead by an image writes where nobody reads. The second product each block does for its own channels.
 #include "backends/cuda/device/cu/epilogue.cuh"
 #include "backends/cuda/device/cu/hopper.cuh"
@@ -20,12 +20,12 @@ __device__ inline void end_exchange(uint32_t blocks) {
 #endif
 }
 
-template <class T> class SqueezeBlock {
+template <class T, int kThreads> class SqueezeBlock {
  public:
   __device__ SqueezeBlock(const SqueezeExciteArguments& arguments, char* shared) : a_(arguments) {
-    const SqueezeFloats floats = squeeze_floats(a_.slice_words, kLanes, a_.hidden, a_.excite_words, a_.blocks);
-    kept_ = reinterpret_cast<Word*>(shared);
-    weights_ = kept_ + a_.kept_words;
+    const SqueezeFloats floats = squeeze_floats(kThreads, a_.slice_words, kLanes, a_.hidden, a_.excite_words, a_.blocks);
+    all_kept_ = kept_ = reinterpret_cast<Word*>(shared);
+    weights_ = kept_ + (1 + a_.ahead) * a_.kept_words;
     sums_ = reinterpret_cast<float*>(weights_ + a_.weight_words);
     groups_ = sums_ + floats.sums;
     means_ = groups_ + floats.groups;
@@ -38,7 +38,7 @@ template <class T> class SqueezeBlock {
     width_ = a_.words * (slice + 1) / a_.slices - word0_;
     first_ = uint64_t{a_.pixels} * part / parts;
     count_ = uint64_t{a_.pixels} * (part + 1) / parts - first_;
-    rows_ = kSqueezeThreads / width_;
+    rows_ = kThreads / width_;
     row_ = threadIdx.x / width_;
     word_ = threadIdx.x - row_ * width_;
   }
@@ -50,11 +50,20 @@ template <class T> class SqueezeBlock {
     copy_weights();
     wait_for_inputs();
     end_exchange(a_.blocks);  // all blocks are there to be written to
+    const uint32_t step = gridDim.x / a_.blocks;
+    if (a_.ahead) copy_pixels(blockIdx.x / a_.blocks, all_kept_);
     wait_for_copies<0>();
-    for (uint32_t image = blockIdx.x / a_.blocks, turn = 0; image < a_.images; image += gridDim.x / a_.blocks, turn ^= 1) {
+    for (uint32_t image = blockIdx.x / a_.blocks, turn = 0; image < a_.images; image += step, turn ^= 1) {
       pixel0_ = int64_t{image} * a_.pixels + first_;
       parts_ = all_parts_ + turn * a_.blocks * a_.hidden;
-      add_pixels();
+      if (a_.ahead) {
+        kept_ = all_kept_ + turn * a_.kept_words;
+        wait_for_copies<0>();
+        add_kept_pixels();
+        if (image + step < a_.images) copy_pixels(image + step, all_kept_ + (turn ^ 1) * a_.kept_words);
+      } else {
+        add_pixels();
+      }
       __syncthreads();
       average();
       squeeze();
@@ -75,12 +84,12 @@ template <class T> class SqueezeBlock {
     const Word* squeeze = static_cast<const Word*>(a_.squeeze) + word0_;
     const uint32_t first = a_.hidden * width_, second = channels() * a_.excite_words, to = shared_address(weights_);
     const uint32_t gap = squeeze_row_words(a_.excite_words) - a_.excite_words;
-    for (uint32_t i = threadIdx.x; i < first; i += kSqueezeThreads) {
+    for (uint32_t i = threadIdx.x; i < first; i += kThreads) {
       const uint32_t row = i / width_;
       copy_piece(to + i * kPieceBytes, squeeze + row * a_.words + (i - row * width_), true);
     }
     const Word* excite = static_cast<const Word*>(a_.excite) + word0_ * kLanes * a_.excite_words;
-    for (uint32_t i = threadIdx.x; i < second; i += kSqueezeThreads)
+    for (uint32_t i = threadIdx.x; i < second; i += kThreads)
       copy_piece(to + (first + i + i / a_.excite_words * gap) * kPieceBytes, excite + i, true);
     commit_copies();
   }
@@ -90,6 +99,31 @@ template <class T> class SqueezeBlock {
   __device__ const Word* excite_row(uint32_t channel) const {
     return a_.weight_words ? weights_ + a_.hidden * width_ + channel * squeeze_row_words(a_.excite_words)
                            : static_cast<const Word*>(a_.excite) + (word0_ * kLanes + channel) * a_.excite_words;
+  }
+
+  // The thread's words of an image, on their way while it goes on. It alone reads them.
+  __device__ void copy_pixels(uint32_t image, Word* kept) const {
+    if (row_ < rows_) {
+      const T* from =
+          static_cast<const T*>(a_.x) + (int64_t{image} * a_.pixels + first_) * a_.from_pixel + (word0_ + word_) * kLanes;
+      const uint32_t to = shared_address(kept + word_);
+#pragma unroll 4
+      for (uint32_t pixel = row_; pixel < count_; pixel += rows_)
+        copy_piece(to + pixel * width_ * kPieceBytes, from + pixel * a_.from_pixel, true);
+    }
+    commit_copies();
+  }
+  __device__ void add_kept_pixels() const {
+    if (row_ >= rows_) return;
+    Run<kLanes> sum = {};
+#pragma unroll 4
+    for (uint32_t pixel = row_; pixel < count_; pixel += rows_) {
+      const Run<kLanes> run = run_of<T, kLanes>(kept_[pixel * width_ + word_]);
+#pragma unroll
+      for (int j = 0; j < kLanes; ++j) sum.at[j] += run.at[j];
+    }
+#pragma unroll
+    for (int j = 0; j < kLanes; ++j) sums_[threadIdx.x * kLanes + j] = sum.at[j];
   }
 
   __device__ void add_pixels() const {
@@ -119,15 +153,15 @@ template <class T> class SqueezeBlock {
 
   // The block's part of the means, from the sums of the threads, [row, channel].
   __device__ void average() const {
-    const uint32_t channels = this->channels(), groups = max(kSqueezeThreads / channels, 1u);
-    for (uint32_t i = threadIdx.x; i < groups * channels; i += kSqueezeThreads) {
+    const uint32_t channels = this->channels(), groups = max(kThreads / channels, 1u);
+    for (uint32_t i = threadIdx.x; i < groups * channels; i += kThreads) {
       const uint32_t group = i / channels, channel = i - group * channels;
       float sum = 0;
       for (uint32_t row = group; row < rows_; row += groups) sum += sums_[row * channels + channel];
       groups_[i] = sum;
     }
     __syncthreads();
-    for (uint32_t channel = threadIdx.x; channel < channels; channel += kSqueezeThreads) {
+    for (uint32_t channel = threadIdx.x; channel < channels; channel += kThreads) {
       float sum = 0;
       for (uint32_t group = 0; group < groups; ++group) sum += groups_[group * channels + channel];
       means_[channel] = sum / a_.pixels;
@@ -137,7 +171,7 @@ template <class T> class SqueezeBlock {
 
   // A warp has elements between the products, some at a time; every block gets this one's part of their sums.
   __device__ void squeeze() const {
-    constexpr uint32_t kAtOnce = 4, kWarps = kSqueezeThreads / 32;
+    constexpr uint32_t kAtOnce = 4, kWarps = kThreads / 32;
     const uint32_t lane = threadIdx.x % 32;
     Run<kLanes> means = {};  // of the lane's first word
     if (lane < width_) means = load_run<float, kLanes>(means_ + lane * kLanes, true, kLanes);
@@ -161,7 +195,7 @@ template <class T> class SqueezeBlock {
     __syncthreads();
     begin_exchange(a_.blocks);
     end_exchange(a_.blocks);
-    for (uint32_t element = threadIdx.x; element < a_.excite_words * kLanes; element += kSqueezeThreads) {
+    for (uint32_t element = threadIdx.x; element < a_.excite_words * kLanes; element += kThreads) {
       Run<1> v = {};
       if (element < a_.hidden) {
         if (a_.squeezed.bias) v.at[0] = a_.squeezed.bias[element];
@@ -194,7 +228,7 @@ template <class T> class SqueezeBlock {
   }
 
   __device__ void excite() const {
-    for (uint32_t channel = threadIdx.x; channel < channels(); channel += kSqueezeThreads) {
+    for (uint32_t channel = threadIdx.x; channel < channels(); channel += kThreads) {
       const Word* row = excite_row(channel);
       Run<1> v = {};
       if (a_.excited.bias) v.at[0] = a_.excited.bias[word0_ * kLanes + channel];
@@ -223,7 +257,7 @@ template <class T> class SqueezeBlock {
   }
 
   const SqueezeExciteArguments& a_;
-  Word *kept_, *weights_;
+  Word *all_kept_, *kept_, *weights_;  // kept: of this image
   float *sums_, *groups_, *means_, *factors_, *all_parts_, *parts_, *hidden_;  // parts: of this image
   uint32_t rank_, word0_, width_;  // words of the block's slice
   uint32_t first_, count_;         // pixels of its part of each image
@@ -231,18 +265,21 @@ template <class T> class SqueezeBlock {
   uint32_t rows_, row_, word_;     // pixels at a time; the thread's place
 };
 
-template <class T> __device__ void squeeze_excite(const SqueezeExciteArguments& a) {
+template <class T, int kThreads> __device__ void squeeze_excite(const SqueezeExciteArguments& a) {
   extern __shared__ __align__(128) char shared[];
-  SqueezeBlock<T>(a, shared).run();
+  SqueezeBlock<T, kThreads>(a, shared).run();
 }
 
 }  // namespace
 
-#define KILN_SQUEEZE_EXCITE(name, type)                                                   \
-  extern "C" __global__ void __launch_bounds__(kSqueezeThreads, 2)                        \
-      squeeze_excite_##name(const __grid_constant__ SqueezeExciteArguments a) {           \
-    squeeze_excite<type>(a);                                                              \
+#define KILN_SQUEEZE_THREADS(name, type, threads)                                            \
+  extern "C" __global__ void __launch_bounds__(threads, squeeze_blocks(threads))            \
+      squeeze_excite_##name##_##threads(const __grid_constant__ SqueezeExciteArguments a) { \
+    squeeze_excite<type, threads>(a);                                                       \
   }
+#define KILN_SQUEEZE_EXCITE(name, type)  \
+  KILN_SQUEEZE_THREADS(name, type, 256)  \
+  KILN_SQUEEZE_THREADS(name, type, 512)
 KILN_SQUEEZE_EXCITE(f16, __half)
 KILN_SQUEEZE_EXCITE(bf16, __nv_bfloat16)
 KILN_SQUEEZE_EXCITE(f32, float)

@@ -4,7 +4,11 @@
 
 namespace kiln::cuda {
 
-inline constexpr int kSqueezeThreads = 512;
+// Threads of a block: many for large images, few where blocks that wait for each other should be many.
+inline constexpr int kSqueezeThreads[] = {256, 512};
+constexpr int squeeze_blocks(int threads) {
+  return 1024 / threads;
+}  // of a multiprocessor, for which there are registers
 inline constexpr int kMostSqueezeBlocks = 8;
 
 // The blocks of a cluster share one image after the other: slices of its channels times parts of its pixels. Words are 16 bytes.
@@ -19,8 +23,9 @@ struct SqueezeExciteArguments {
   uint32_t hidden, excite_words;   // elements between the products; words of them
   uint32_t blocks, slices;         // of a cluster
   uint32_t kept_words;             // of a block's part of x in shared memory; 0: it is read twice
-  uint32_t weight_words;           // of a block's weights in shared memory; 0: they are read where they are
-  uint32_t slice_words;            // of a pixel, at most, in a slice
+  uint32_t ahead;         // so many images later one is copied there: 1, the next, which has its own place; 0: none
+  uint32_t weight_words;  // of a block's weights in shared memory; 0: they are read where they are
+  uint32_t slice_words;   // of a pixel, at most, in a slice
   int32_t weights_are_constant;
 };
 
@@ -43,8 +48,9 @@ struct SqueezeFloats {
 __host__ __device__
 #endif
     constexpr SqueezeFloats
-    squeeze_floats(uint32_t slice_words, uint32_t lanes, uint32_t hidden, uint32_t excite_words, uint32_t blocks) {
-  const uint32_t channels = slice_words * lanes, threads = kSqueezeThreads;
+    squeeze_floats(uint32_t threads, uint32_t slice_words, uint32_t lanes, uint32_t hidden, uint32_t excite_words,
+                   uint32_t blocks) {
+  const uint32_t channels = slice_words * lanes;
   return {threads * lanes, channels > threads ? channels : threads, channels, (2 * blocks * hidden + 3) / 4 * 4,
           excite_words * lanes};
 }

@@ -5,18 +5,23 @@
 namespace kiln::cuda {
 
 // A type that matrices are multiplied in: how elements lie in memory, 16 bytes ("a piece") at a time.
-struct MathF16 {
-  using Element = __half;
+template <class T> struct FloatMath {
+  using Element = T;
+  using Sum = float;
+  static constexpr bool kIsBytes = false;
 };
-struct MathBF16 {
-  using Element = __nv_bfloat16;
+struct MathF16 : FloatMath<__half> {};
+struct MathBF16 : FloatMath<__nv_bfloat16> {};
+struct MathTF32 : FloatMath<float> {};  // float32 of which 10 bits of the mantissa count
+struct MathF32 : FloatMath<float> {};   // float32 as the sum of two numbers of TF32: three products for one, and all but the last bits count
+// Bytes, of which the right ones are signed, with exact sums.
+struct ByteMath {
+  using Element = int8_t;
+  using Sum = int32_t;
+  static constexpr bool kIsBytes = true;
 };
-struct MathTF32 {  // float32 of which 10 bits of the mantissa count
-  using Element = float;
-};
-struct MathF32 {  // float32 as the sum of two numbers of TF32: three products for one, and all but the last bits count
-  using Element = float;
-};
+struct MathS8 : ByteMath {};
+struct MathU8 : ByteMath {};
 
 inline constexpr int kPieceBytes = 16;
 inline constexpr int kChunkBytes = 128;  // of a row that is multiplied at a time
@@ -38,6 +43,10 @@ __device__ inline void copy_piece(uint32_t to, const void* from, bool wanted) {
   const int bytes = wanted ? kPieceBytes : 0;
   asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(to), "l"(from), "r"(bytes) : "memory");
 #endif
+}
+// Four times the word, at once.
+__device__ inline void store_piece(uint32_t to, uint32_t word) {
+  asm volatile("st.shared.v4.b32 [%0], {%1, %1, %1, %1};" ::"r"(to), "r"(word) : "memory");
 }
 __device__ inline void commit_copies() {
 #if __CUDA_ARCH__ >= 800
@@ -87,6 +96,22 @@ template <> __device__ inline void multiply<MathTF32>(float (&sum)[4], const uin
       "mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
       : "+f"(sum[0]), "+f"(sum[1]), "+f"(sum[2]), "+f"(sum[3])
       : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
+#endif
+}
+
+template <class Math> __device__ inline void multiply(int32_t (&sum)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1);
+template <> __device__ inline void multiply<MathS8>(int32_t (&sum)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1) {
+#if __CUDA_ARCH__ >= 800
+  asm volatile("mma.sync.aligned.m16n8k32.row.col.s32.s8.s8.s32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
+               : "+r"(sum[0]), "+r"(sum[1]), "+r"(sum[2]), "+r"(sum[3])
+               : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
+#endif
+}
+template <> __device__ inline void multiply<MathU8>(int32_t (&sum)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1) {
+#if __CUDA_ARCH__ >= 800
+  asm volatile("mma.sync.aligned.m16n8k32.row.col.s32.u8.s8.s32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
+               : "+r"(sum[0]), "+r"(sum[1]), "+r"(sum[2]), "+r"(sum[3])
+               : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
 #endif
 }
 

@@ -198,6 +198,7 @@ class AttentionKernel final : public Kernel {
     stream_arguments_.tiles = divisor(tiles);
     stream_arguments_.head_count = divisor(a.heads);
     stream_arguments_.key_share = divisor(a.heads_per_key_head);
+    stream_arguments_.period = divisor(a.mask_period);
     q_map_.plan(*q, a.size, type, {kStreamQueries, 1, 1}, 1, 1);
     k_map_.plan(*k, a.size, type, {kKeyRows, 1, 1}, 1, 1);
     v_map_.plan(*v, a.value_size, type, {kKeyRows, 1, 1}, 1, 1);

@@ -1,13 +1,14 @@
 // Kernels "concat" and "split": parts of a tensor along `axis`. A part that already lies in its place is not copied.
 #include "backends/cuda/device/kernels/registry.h"
 #include "backends/cuda/device/kernels/strided_copy.h"
+#include "device/movement_parameters.h"
 
 namespace kiln::cuda::kernels {
 namespace {
 
 class Parts final : public Kernel {
  public:
-  Parts(Gpu& gpu, const Attributes& p, bool join) : gpu_(gpu), axis_(p.integer("axis")), join_(join) {}
+  Parts(Gpu& gpu, const AxisParameters& p, bool join) : gpu_(gpu), axis_(p.axis), join_(join) {}
 
   Status prepare(const KernelCall& call) noexcept override {
     return guarded([&]() -> Status {
@@ -64,10 +65,10 @@ class Parts final : public Kernel {
 }  // namespace
 
 std::unique_ptr<Kernel> make_concat(Gpu& gpu, const Attributes& parameters) {
-  return std::make_unique<Parts>(gpu, parameters, true);
+  return std::make_unique<Parts>(gpu, read_parameters<AxisParameters>(parameters), true);
 }
 std::unique_ptr<Kernel> make_split(Gpu& gpu, const Attributes& parameters) {
-  return std::make_unique<Parts>(gpu, parameters, false);
+  return std::make_unique<Parts>(gpu, read_parameters<AxisParameters>(parameters), false);
 }
 
 }  // namespace kiln::cuda::kernels

@@ -53,18 +53,13 @@ bool flatten_when_flat(ConvOperands& o) {
   return true;
 }
 
-Status plan_boxes(const ConvCall& conv, const KernelCall& call, const ConvOperands& o, const GroupTile& tile,
-                  int64_t splits, const Chip& chip, PixelBox& box, ConvBoxArguments& a) {
+Status set_boxes(const ConvCall& conv, const KernelCall& call, const ConvOperands& o, const GroupTile& tile,
+                 const PixelBox& box, ConvBoxArguments& a) {
   const int64_t taps = conv.parameters().taps();
   if (call.inputs[1].elements() != wgmma_weight_elements(o.geometry.columns, taps, o.channels, o.bytes, tile))
     return {Code::kShapeMismatch, "packed weights have another size"};
   const int64_t chunks = wgmma_chunks(taps, o.channels, o.bytes);
   if (chunks > INT32_MAX) return {Code::kUnsupported, "a convolution has too many terms for its kernel"};
-  const auto longest = [](int64_t stride) { return (kLongestBox - 1) / stride + 1; };
-  // Blocks that run at the same time anyway need not be fewer.
-  const int64_t blocks_of_box = std::max<int64_t>(ceil_div(o.geometry.columns, tile.columns) * splits, 1);
-  box = PixelBox::covering(o.out, tile.rows(), longest(o.geometry.stride_w), longest(o.geometry.stride_h),
-                           chip.multiprocessors / blocks_of_box);
   a.g = o.geometry;
   a.chunks = static_cast<uint32_t>(chunks);
   a.box_bytes = static_cast<uint32_t>(box.w * box.h * box.n * kChunk);
@@ -77,6 +72,16 @@ Status plan_boxes(const ConvCall& conv, const KernelCall& call, const ConvOperan
   a.tap_columns = FastDivisor::of(a.g.taps_w);
   a.weights_are_constant = call.inputs[1].host != nullptr;
   return kOkStatus;
+}
+
+Status plan_boxes(const ConvCall& conv, const KernelCall& call, const ConvOperands& o, const GroupTile& tile,
+                  int64_t splits, const Chip& chip, PixelBox& box, ConvBoxArguments& a) {
+  const auto longest = [](int64_t stride) { return (kLongestBox - 1) / stride + 1; };
+  // Blocks that run at the same time anyway need not be fewer.
+  const int64_t blocks_of_box = std::max<int64_t>(ceil_div(o.geometry.columns, tile.columns) * splits, 1);
+  box = PixelBox::covering(o.out, tile.rows(), longest(o.geometry.stride_w), longest(o.geometry.stride_h),
+                           chip.multiprocessors / blocks_of_box);
+  return set_boxes(conv, call, o, tile, box, a);
 }
 
 void PixelMap::plan_tensor(const ImageView& image, int64_t channels, DType type) {

@@ -22,6 +22,10 @@ bool flatten_when_flat(ConvOperands& operands);
 Status plan_boxes(const ConvCall& conv, const KernelCall& call, const ConvOperands& operands, const GroupTile& tile,
                   int64_t splits, const Chip& chip, PixelBox& box, ConvBoxArguments& arguments);
 
+// The same for boxes that are given.
+Status set_boxes(const ConvCall& conv, const KernelCall& call, const ConvOperands& operands, const GroupTile& tile,
+                 const PixelBox& box, ConvBoxArguments& arguments);
+
 // Tensor maps hold addresses: `map` is made anew when its tensor lies elsewhere.
 class PixelMap {
  public:

@@ -6,40 +6,45 @@
 namespace kiln::cuda::kernels {
 namespace {
 
-// Rows of adjacent elements as an image of one row; nothing when rows do not lie at equal distances.
-std::optional<ImageView> rows_as_image(const TensorView& v) {
-  if (!is_plain(v) || v.rank < 1) return std::nullopt;
-  const Dims dims(v.dims, v.dims + v.rank - 1), strides(v.strides, v.strides + v.rank - 1);
-  const Loop rows = merged({dims, {strides}});
-  ImageView image;
-  image.channels = v.dims[v.rank - 1];
-  image.channel_stride = v.strides[v.rank - 1];
-  if (rows.dims.size() > 1 || rows.count() > INT32_MAX || image.channels > INT32_MAX) return std::nullopt;
-  image.width = rows.count();
-  image.pixel_stride = rows.dims.empty() ? image.channels : rows.strides[0][0];
-  image.row_stride = image.batch_stride = image.pixel_stride * image.width;
-  return image;
-}
-
 uint32_t narrow(int64_t n) { return static_cast<uint32_t>(n); }
 FastDivisor divisor(int64_t n) { return FastDivisor::of(narrow(std::max<int64_t>(n, 1))); }
 
 }  // namespace
 
-ConvParameters::ConvParameters(const Attributes& p)
+ConvParameters::ConvParameters(const Attributes& p, bool has_epilogue)
     : window(read_sliding_window(p)),
       groups(read_integer(p, "groups", 1, int64_t{1} << 30)),
       matrix(read_integer(p, "matrix", 0, 1) != 0),
-      epilogue(read_epilogue(p)) {
+      epilogue(has_epilogue ? read_epilogue(p) : EpilogueParameters()) {
   constexpr int64_t kMostTaps = 1 << 20;
   if (window.kernel[0] > kMostTaps / window.kernel[1])
     throw Error(Code::kMalformedPlan, "a window has more than " + std::to_string(kMostTaps) + " elements");
 }
 
+void plan_mma_tiles(const ConvOperands& o, int64_t groups, int64_t taps, const MmaTile& tile, bool weights_are_constant,
+                    ConvTileArguments& a, Launch& launch) {
+  const int64_t pieces = o.channels * o.bytes / kPiece;
+  if (taps * pieces > INT32_MAX / 2 || groups > UINT16_MAX)
+    throw Error(Code::kUnsupported, "a convolution has too many terms or groups for its kernel");
+  a.g = o.geometry;
+  a.terms = narrow(taps * o.channels);
+  a.chunks = narrow(ceil_div(taps * pieces, kChunk / kPiece));
+  const int64_t row_tiles = ceil_div(a.g.pixels, tile.rows), column_tiles = ceil_div(a.g.columns, tile.columns);
+  a.row_tiles = divisor(row_tiles);
+  a.pieces = divisor(pieces);
+  a.tap_columns = divisor(a.g.taps_w);
+  a.weights_are_constant = weights_are_constant;
+  launch.grid = {blocks_for(row_tiles * column_tiles, 1), static_cast<unsigned>(groups), 1};
+  launch.threads = static_cast<unsigned>(tile.threads());
+  launch.shared = static_cast<unsigned>(tile.shared());
+}
+
 Status ConvCall::read(const KernelCall& call, ConvOperands& o) const {
-  if (call.inputs.size() != 4 || call.outputs.size() != 1)
-    return {Code::kMalformedPlan, "a convolution has four operands"};
+  if (of_bytes() ? call.inputs.size() < 2 : call.inputs.size() != 4)
+    return {Code::kMalformedPlan, "a convolution has four operands, of bytes two and those of its steps"};
+  if (call.outputs.size() != 1) return {Code::kMalformedPlan, "a convolution has one result"};
   o = {};
+  KILN_RETURN_IF_ERROR(read_types(call, o));
   KILN_RETURN_IF_ERROR(read_images(call, o));
   const auto& w = parameters_.window;
   const int64_t groups = parameters_.groups;
@@ -49,7 +54,7 @@ Status ConvCall::read(const KernelCall& call, ConvOperands& o) const {
     return {Code::kShapeMismatch, "the operands of a convolution do not fit each other"};
   if (o.out.pixels() > INT32_MAX) return {Code::kUnsupported, "the result of a convolution has too many pixels"};
   o.channels = o.in.channels / groups;
-  if (source_ == Source::kPieces) plan_copy(o);
+  if (source_ == Source::kPieces || source_ == Source::kBytes) plan_copy(o);
   if (o.copies && groups > 1) return {Code::kMalformedPlan, "the channels of a group are no whole words of 16 bytes"};
   ConvGeometry& g = o.geometry;
   g.from_batch = o.in.batch_stride;
@@ -71,18 +76,31 @@ Status ConvCall::read(const KernelCall& call, ConvOperands& o) const {
   g.taps_h = narrow(w.kernel[0]);
   g.taps_w = narrow(w.kernel[1]);
   g.channels = narrow(o.channels);
-  return read_sums(call, o);
+  return of_bytes() ? kOkStatus : read_sums(call, o);
 }
 
-Status ConvCall::read_images(const KernelCall& call, ConvOperands& o) const {
+Status ConvCall::read_types(const KernelCall& call, ConvOperands& o) const {
   const TensorView &x = call.inputs[0], &w = call.inputs[1], &y = call.outputs[0];
+  o.type = w.dtype;
+  o.bytes = element_bytes(w.dtype);
+  if (of_bytes())
+    return (x.dtype == DType::kI8 || x.dtype == DType::kU8) &&
+                   w.dtype == (source_ == Source::kBytes ? DType::kI8 : DType::kI16)
+               ? kOkStatus
+               : Status{Code::kMalformedPlan, "the operands of a convolution of bytes are of other types"};
   o.casts = source_ == Source::kAnywhereOrFloat32 && x.dtype == DType::kF32 && w.dtype != DType::kF32;
   if (!float_suffix(w.dtype) || (x.dtype != w.dtype && !o.casts) || w.dtype != y.dtype)
     return {Code::kMalformedPlan, "the operands of a convolution are all float32, all float16 or all bfloat16"};
-  o.type = w.dtype;
-  o.bytes = element_bytes(w.dtype);
-  const auto in = parameters_.matrix ? rows_as_image(x) : image_of(x);
-  const auto out = parameters_.matrix ? rows_as_image(y) : image_of(y);
+  return kOkStatus;
+}
+
+std::optional<ImageView> ConvCall::image(const TensorView& view) const {
+  return parameters_.matrix ? rows_as_image(view) : image_of(view);
+}
+
+Status ConvCall::read_images(const KernelCall& call, ConvOperands& o) const {
+  const TensorView& w = call.inputs[1];
+  const auto in = image(call.inputs[0]), out = image(call.outputs[0]);
   if (!in || !out || !is_plain(w) || !w.is_dense())
     return {Code::kMalformedPlan, "the operands of a convolution are no images, or no rows at equal distances"};
   if (!out->equidistant()) return {Code::kMalformedPlan, "the result of a convolution is not channels last"};
@@ -104,7 +122,7 @@ Status ConvCall::read_sums(const KernelCall& call, ConvOperands& o) const {
   o.epilogue.alpha = parameters_.epilogue.alpha;
   o.epilogue.beta = parameters_.epilogue.beta;
   if (!residual.present()) return kOkStatus;
-  const auto r = parameters_.matrix ? rows_as_image(residual) : image_of(residual);
+  const auto r = image(residual);
   if (!r || residual.dtype != o.type || !r->equidistant() || !same_dims(residual, call.outputs[0]))
     return {Code::kShapeMismatch, "the sum of a convolution has another shape, type or layout"};
   o.epilogue.residual_stride = r->pixel_stride;

@@ -9,7 +9,7 @@ namespace kiln::cuda::kernels {
 
 // Parameters: the window, groups, the epilogue, and `matrix`: x is rows of terms instead of images, and the window one element.
 struct ConvParameters {
-  explicit ConvParameters(const Attributes& parameters);  // throws Error
+  ConvParameters(const Attributes& parameters, bool has_epilogue);  // throws Error
   SlidingWindow window;
   int64_t groups = 1;
   bool matrix = false;
@@ -20,7 +20,7 @@ struct ConvParameters {
 // Sizes and distances of one call. All axes of a matrix but the last are the pixels of one row.
 struct ConvOperands {
   ImageView in, out;
-  DType type = DType::kInvalid;  // of weights and results
+  DType type = DType::kInvalid;  // of weights, and of results unless those are made of bytes
   bool casts = false;            // x is float32, and they are not
   int bytes = 0;                 // of an element of that type
   int64_t channels = 0;          // of one group of x, as the kernel sees them
@@ -34,14 +34,24 @@ struct ConvOperands {
   size_t copied_bytes = 0;
 };
 
+// The arguments of the kernels by mma.sync but for addresses, and the launch but for its function; `taps`: that a column of the weights has.
+// Throws Error.
+void plan_mma_tiles(const ConvOperands& operands, int64_t groups, int64_t taps, const MmaTile& tile,
+                    bool weights_are_constant, ConvTileArguments& arguments, Launch& launch);
+
 class ConvCall {
  public:
   // Whether the kernel reads x from wherever it lies, also as float32 that it rounds to the type of the weights, or in whole pieces of 16
-  // bytes, from a copy where there are none.
-  enum class Source : uint8_t { kPieces, kAnywhere, kAnywhereOrFloat32 };
+  // bytes, from a copy where there are none. Of bytes: x is of bytes, the weights of signed ones, or anywhere
+  // of int16, and SumCall has what follows.
+  enum class Source : uint8_t { kPieces, kAnywhere, kAnywhereOrFloat32, kBytes, kBytesAnywhere };
   ConvCall(Gpu& gpu, const Attributes& parameters, Source source = Source::kPieces)
-      : gpu_(gpu), parameters_(parameters), source_(source) {}
+      : gpu_(gpu),
+        parameters_(parameters, source != Source::kBytes && source != Source::kBytesAnywhere),
+        source_(source) {}
   const ConvParameters& parameters() const { return parameters_; }
+  // A tensor as the kernel sees it: an image, or the image of one row that the rows of a matrix are.
+  std::optional<ImageView> image(const TensorView& view) const;
   // Checks all operands but the size of the packed weights. May throw Error.
   Status read(const KernelCall& call, ConvOperands& operands) const;
   // Bytes for the copy of x.
@@ -52,6 +62,8 @@ class ConvCall {
   EpilogueArguments epilogue(const ConvOperands& operands, const KernelCall& call) const noexcept;
 
  private:
+  bool of_bytes() const { return source_ == Source::kBytes || source_ == Source::kBytesAnywhere; }
+  Status read_types(const KernelCall& call, ConvOperands& o) const;
   Status read_images(const KernelCall& call, ConvOperands& o) const;
   Status read_sums(const KernelCall& call, ConvOperands& o) const;
   void plan_copy(ConvOperands& o) const;

@@ -24,28 +24,14 @@ class ConvMma final : public Kernel {
     return guarded([&]() -> Status {
       KILN_RETURN_IF_ERROR(conv_.read(call, operands_));
       const ConvOperands& o = operands_;
-      const int64_t taps = conv_.parameters().taps(), groups = conv_.parameters().groups,
-                    pieces = o.channels * o.bytes / kPiece;
+      const int64_t taps = conv_.parameters().taps(), groups = conv_.parameters().groups;
       if (call.inputs[1].elements() != mma_weight_elements(groups, o.geometry.columns, taps, o.channels, o.bytes))
         return {Code::kShapeMismatch, "packed weights have another size"};
-      if (taps * pieces > INT32_MAX / 2 || groups > UINT16_MAX)
-        return {Code::kUnsupported, "a convolution has too many terms or groups for its kernel"};
       const MmaTile& tile = kMmaTiles[tile_];
-      ConvMmaArguments& a = arguments_;
-      a = {};
-      a.g = o.geometry;
-      a.terms = static_cast<uint32_t>(taps * o.channels);
-      a.chunks = static_cast<uint32_t>(ceil_div(taps * pieces, kChunk / kPiece));
-      const int64_t row_tiles = ceil_div(a.g.pixels, tile.rows), column_tiles = ceil_div(a.g.columns, tile.columns);
-      a.row_tiles = FastDivisor::of(static_cast<uint32_t>(std::max<int64_t>(row_tiles, 1)));
-      a.pieces = FastDivisor::of(static_cast<uint32_t>(std::max<int64_t>(pieces, 1)));
-      a.tap_columns = FastDivisor::of(a.g.taps_w);
-      a.weights_are_constant = call.inputs[1].host != nullptr;
+      arguments_ = {};
+      plan_mma_tiles(o, groups, taps, tile, call.inputs[1].host != nullptr, arguments_, launch_);
       const std::string type = tf32_ && o.type == DType::kF32 ? "_tf32" : float_suffix(o.type);
       launch_.function = gpu_.function("conv_mma", "conv_mma" + type + "_" + std::to_string(tile_), tile.shared());
-      launch_.grid = {blocks_for(row_tiles * column_tiles, 1), static_cast<unsigned>(groups), 1};
-      launch_.threads = static_cast<unsigned>(tile.threads());
-      launch_.shared = static_cast<unsigned>(tile.shared());
       return kOkStatus;
     });
   }

@@ -1,6 +1,9 @@
 // Kernel "conv_stream": convolutions and products of many rows on tensor cores of compute capability 9.0, of float16 or bfloat16,
 // whose results are made of whole words. Inputs: x, weights packed by pack_wgmma_weights, bias, residual. Parameters: those of
-// ConvParameters, `tile` (an index of kStreamTiles), `stages` (chunks on their way at once) and `buffers` (of results).
+// ConvParameters, `tile` (an index of kStreamTiles), `stages` (chunks on their way at once), `buffers` (of results)
+// and `apart` (the activation is done by further warps; sums are rounded before it).
+#include "backends/cuda/device/cu/conv_stream.h"
+
 #include "backends/cuda/device/kernels/conv_boxes.h"
 #include "backends/cuda/device/kernels/registry.h"
 
@@ -15,11 +18,14 @@ class ConvStream final : public Kernel {
       : gpu_(gpu),
         conv_(gpu, p),
         tile_(kStreamTiles[read_integer(p, "tile", 0, kStreamTileCount - 1)]),
+        apart_(read_integer(p, "apart", 0, 1) != 0),
         name_(std::to_string(p.integer("tile"))),
         stages_(read_integer(p, "stages", 2, kMaxStages)),
         buffers_(read_integer(p, "buffers", 1, kMaxBuffers)) {
     if (!gpu.chip().has_wgmma()) throw Error(Code::kPlanDevice, "the kernel needs compute capability 9.0");
     if (conv_.parameters().groups != 1) throw Error(Code::kMalformedPlan, "the kernel takes one group");
+    if (apart_ && !(has_finish_apart(tile_) && is_finished_apart(conv_.parameters().epilogue.activation)))
+      throw Error(Code::kMalformedPlan, "the kernel has no such tile or activation by further warps");
     if (shared_bytes() > gpu.chip().shared_per_block)
       throw Error(Code::kMalformedPlan, "the stages and buffers of a tile take " + std::to_string(shared_bytes()) +
                                             " bytes, a block has " + std::to_string(gpu.chip().shared_per_block));
@@ -31,6 +37,8 @@ class ConvStream final : public Kernel {
       ConvOperands& o = operands_;
       if (o.bytes != 2 || !o.results_in_words)
         return {Code::kMalformedPlan, "the results are no whole words of float16 or bfloat16"};
+      if (apart_ && call.inputs[3].present())
+        return {Code::kMalformedPlan, "results that further warps activate have no residual"};
       (void)flatten_when_flat(o);
       ConvStreamArguments& a = arguments_;
       a = {};
@@ -47,8 +55,10 @@ class ConvStream final : public Kernel {
       source_.plan(o.in, o.channels, o.type, box, a.g.stride_w, a.g.stride_h);
       result_.plan(o.out, o.out.channels, o.type, box, 1, 1);
       residual_.plan(placed_like(o.out, o.epilogue.residual_stride), o.out.channels, o.type, box, 1, 1);
-      launch_.function = gpu_.function("conv_stream", "conv_stream" + std::string(float_suffix(o.type)) + "_" + name_,
-                                       static_cast<int>(shared_bytes()));
+      launch_.function = gpu_.function(
+          "conv_stream",
+          (apart_ ? "conv_stream_apart" : "conv_stream") + std::string(float_suffix(o.type)) + "_" + name_,
+          static_cast<int>(shared_bytes()));
       launch_.grid[0] = empty ? 0 : blocks_for(std::min<int64_t>(tiles, gpu_.chip().multiprocessors), 1);
       launch_.threads = kStreamThreads;
       launch_.shared = static_cast<unsigned>(shared_bytes());
@@ -86,6 +96,7 @@ class ConvStream final : public Kernel {
   Gpu& gpu_;
   ConvCall conv_;
   StreamTile tile_;
+  bool apart_;
   std::string name_;
   int64_t stages_, buffers_;
   ConvOperands operands_;

@@ -8,7 +8,7 @@ namespace {
 
 class Copy final : public Kernel {
  public:
-  Copy(Gpu& gpu, const Attributes& parameters) : gpu_(gpu), rule_(parameters) {
+  Copy(Gpu& gpu, CopyParameters parameters) : gpu_(gpu), rule_(std::move(parameters)) {
     if (rule_.late_starts())
       throw Error(Code::kMalformedPlan, "the GPU cuts no slices whose starts only running can tell");
   }
@@ -65,7 +65,7 @@ class Copy final : public Kernel {
 }  // namespace
 
 std::unique_ptr<Kernel> make_copy(Gpu& gpu, const Attributes& parameters) {
-  return std::make_unique<Copy>(gpu, parameters);
+  return std::make_unique<Copy>(gpu, read_parameters<CopyParameters>(parameters));
 }
 
 }  // namespace kiln::cuda::kernels

@@ -4,13 +4,14 @@
 
 #include "backends/cuda/device/kernels/dense.h"
 #include "backends/cuda/device/kernels/registry.h"
+#include "device/movement_parameters.h"
 
 namespace kiln::cuda::kernels {
 namespace {
 
 class Gather final : public DenseKernel {
  public:
-  Gather(Gpu& gpu, const Attributes& p) : DenseKernel(gpu), axis_(p.integer("axis")) {}
+  Gather(Gpu& gpu, const AxisParameters& p) : DenseKernel(gpu), axis_(p.axis) {}
 
  private:
   Status prepare_dense(const KernelCall& call) override {
@@ -63,7 +64,7 @@ class Gather final : public DenseKernel {
 }  // namespace
 
 std::unique_ptr<Kernel> make_gather(Gpu& gpu, const Attributes& parameters) {
-  return std::make_unique<Gather>(gpu, parameters);
+  return std::make_unique<Gather>(gpu, read_parameters<AxisParameters>(parameters));
 }
 
 }  // namespace kiln::cuda::kernels

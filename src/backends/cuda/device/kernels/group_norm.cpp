@@ -6,14 +6,15 @@
 #include "backends/cuda/device/kernels/common.h"
 #include "backends/cuda/device/kernels/loop.h"
 #include "backends/cuda/device/kernels/registry.h"
+#include "device/axis_parameters.h"
 
 namespace kiln::cuda::kernels {
 namespace {
 
 class GroupNorm final : public Kernel {
  public:
-  GroupNorm(Gpu& gpu, const Attributes& p) : gpu_(gpu), groups_(read_integer(p, "groups", 0, INT32_MAX)) {
-    arguments_.epsilon = static_cast<float>(p.real("epsilon", 1e-5));
+  GroupNorm(Gpu& gpu, const GroupNormParameters& p) : gpu_(gpu), groups_(p.groups) {
+    arguments_.epsilon = static_cast<float>(p.epsilon);
   }
 
   Status prepare(const KernelCall& call) noexcept override {
@@ -79,7 +80,7 @@ class GroupNorm final : public Kernel {
 }  // namespace
 
 std::unique_ptr<Kernel> make_group_norm(Gpu& gpu, const Attributes& parameters) {
-  return std::make_unique<GroupNorm>(gpu, parameters);
+  return std::make_unique<GroupNorm>(gpu, read_parameters<GroupNormParameters>(parameters));
 }
 
 }  // namespace kiln::cuda::kernels

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "backends/cuda/device/kernels/common.h"
+#include "backends/cuda/device/kernels/loop.h"
 
 namespace kiln::cuda::kernels {
 
@@ -32,6 +33,21 @@ std::optional<ImageView> image_of(const TensorView& view) {
 bool ImageView::equidistant() const {
   return adjacent_channels() && pixel_stride >= channels && row_stride == pixel_stride * width &&
          batch_stride == row_stride * height;
+}
+
+std::optional<ImageView> rows_as_image(const TensorView& v) {
+  if (!is_plain(v) || v.rank < 1) return std::nullopt;
+  const Dims dims(v.dims, v.dims + v.rank - 1), strides(v.strides, v.strides + v.rank - 1);
+  Loop rows = merged({dims, {strides}});
+  if (rows.count() == 0) rows = {{0}, {{v.dims[v.rank - 1]}}};
+  ImageView image;
+  image.channels = v.dims[v.rank - 1];
+  image.channel_stride = v.strides[v.rank - 1];
+  if (rows.dims.size() > 1 || rows.count() > INT32_MAX || image.channels > INT32_MAX) return std::nullopt;
+  image.width = rows.count();
+  image.pixel_stride = rows.dims.empty() ? image.channels : rows.strides[0][0];
+  image.row_stride = image.batch_stride = image.pixel_stride * image.width;
+  return image;
 }
 
 }  // namespace kiln::cuda::kernels

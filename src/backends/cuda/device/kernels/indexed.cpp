@@ -3,22 +3,12 @@
 // add, mul, max, min).
 #include "backends/cuda/device/cu/indexed.h"
 
-#include <array>
-
 #include "backends/cuda/device/kernels/dense.h"
 #include "backends/cuda/device/kernels/registry.h"
+#include "device/movement_parameters.h"
 
 namespace kiln::cuda::kernels {
 namespace {
-
-constexpr std::array<std::string_view, 5> kReductions{"none", "add", "mul", "max", "min"};
-
-Combine combine_of(const Attributes& p) {
-  const std::string& name = p.text("reduction");
-  for (size_t i = 0; i < kReductions.size(); ++i)
-    if (kReductions[i] == name) return static_cast<Combine>(i);
-  throw Error(Code::kMalformedPlan, "scattering has no reduction '" + name + "'");
-}
 
 uint32_t narrow(int64_t n, const char* what) {
   if (n > INT32_MAX) throw Error(Code::kUnsupported, std::string(what) + " has too many elements");
@@ -28,9 +18,9 @@ uint32_t narrow(int64_t n, const char* what) {
 class Indexed : public DenseKernel {
  protected:
   // Gathering kernels have no updates.
-  Indexed(Gpu& gpu, const Attributes& p, bool scatters) : DenseKernel(gpu), scatters_(scatters) {
-    if (scatters) combine_ = combine_of(p);
-  }
+  explicit Indexed(Gpu& gpu) : DenseKernel(gpu), scatters_(false) {}
+  Indexed(Gpu& gpu, Scattering reduction)
+      : DenseKernel(gpu), scatters_(true), combine_(static_cast<Combine>(reduction)) {}
 
   Status check(const KernelCall& call) {
     if (call.inputs.size() != (scatters_ ? 3u : 2u) || call.outputs.size() != 1)
@@ -77,7 +67,8 @@ class Indexed : public DenseKernel {
 
 class Elements final : public Indexed {
  public:
-  Elements(Gpu& gpu, const Attributes& p, bool scatters) : Indexed(gpu, p, scatters), axis_(p.integer("axis")) {}
+  Elements(Gpu& gpu, const AxisParameters& p) : Indexed(gpu), axis_(p.axis) {}
+  Elements(Gpu& gpu, const ScatterElementsParameters& p) : Indexed(gpu, p.reduction), axis_(p.axis) {}
 
  private:
   Status prepare_dense(const KernelCall& call) override {
@@ -119,8 +110,8 @@ class Elements final : public Indexed {
 
 class Tuples final : public Indexed {
  public:
-  Tuples(Gpu& gpu, const Attributes& p, bool scatters)
-      : Indexed(gpu, p, scatters), batch_axes_(read_integer(p, "batch_axes", 0, INT32_MAX)) {}
+  Tuples(Gpu& gpu, const GatherNdParameters& p) : Indexed(gpu), batch_axes_(p.batch_axes) {}
+  Tuples(Gpu& gpu, const ScatterNdParameters& p) : Indexed(gpu, p.reduction) {}
 
  private:
   Status prepare_dense(const KernelCall& call) override {
@@ -161,23 +152,23 @@ class Tuples final : public Indexed {
     return run(stream, call, arguments_);
   }
 
-  int64_t batch_axes_;
+  int64_t batch_axes_ = 0;
   TuplesArguments arguments_ = {};
 };
 
 }  // namespace
 
 std::unique_ptr<Kernel> make_gather_elements(Gpu& gpu, const Attributes& p) {
-  return std::make_unique<Elements>(gpu, p, false);
+  return std::make_unique<Elements>(gpu, read_parameters<AxisParameters>(p));
 }
 std::unique_ptr<Kernel> make_scatter_elements(Gpu& gpu, const Attributes& p) {
-  return std::make_unique<Elements>(gpu, p, true);
+  return std::make_unique<Elements>(gpu, read_parameters<ScatterElementsParameters>(p));
 }
 std::unique_ptr<Kernel> make_gather_nd(Gpu& gpu, const Attributes& p) {
-  return std::make_unique<Tuples>(gpu, p, false);
+  return std::make_unique<Tuples>(gpu, read_parameters<GatherNdParameters>(p));
 }
 std::unique_ptr<Kernel> make_scatter_nd(Gpu& gpu, const Attributes& p) {
-  return std::make_unique<Tuples>(gpu, p, true);
+  return std::make_unique<Tuples>(gpu, read_parameters<ScatterNdParameters>(p));
 }
 
 }  // namespace kiln::cuda::kernels

@@ -5,8 +5,10 @@
 
 #include <bit>
 
+#include "backends/cuda/device/kernels/cumulative_parameters.h"
 #include "backends/cuda/device/kernels/dense.h"
 #include "backends/cuda/device/kernels/registry.h"
+#include "device/axis_parameters.h"
 
 namespace kiln::cuda::kernels {
 namespace {
@@ -22,7 +24,7 @@ const char* ordered_suffix(DType type) {
 
 class LineKernel : public DenseKernel {
  protected:
-  LineKernel(Gpu& gpu, const Attributes& p) : DenseKernel(gpu), axis_(p.integer("axis")) {}
+  LineKernel(Gpu& gpu, int64_t axis) : DenseKernel(gpu), axis_(axis) {}
 
   Lines lines_of(const TensorView& x) const {
     const int axis = static_cast<int>(axis_);
@@ -45,10 +47,10 @@ class LineKernel : public DenseKernel {
 
 class Cumulative final : public LineKernel {
  public:
-  Cumulative(Gpu& gpu, const Attributes& p) : LineKernel(gpu, p) {
-    arguments_.product = p.integer("product", 0) != 0;
-    arguments_.exclusive = p.integer("exclusive", 0) != 0;
-    arguments_.reverse = p.integer("reverse", 0) != 0;
+  Cumulative(Gpu& gpu, const AxisCumulativeParameters& p) : LineKernel(gpu, p.along.axis) {
+    arguments_.product = p.sum.product;
+    arguments_.exclusive = p.sum.exclusive;
+    arguments_.reverse = p.sum.reverse;
   }
 
  private:
@@ -73,9 +75,9 @@ class Cumulative final : public LineKernel {
 
 class ArgExtreme final : public LineKernel {
  public:
-  ArgExtreme(Gpu& gpu, const Attributes& p) : LineKernel(gpu, p) {
-    arguments_.largest = p.integer("largest", 1) != 0;
-    arguments_.last = p.integer("last", 0) != 0;
+  ArgExtreme(Gpu& gpu, const ArgExtremeParameters& p) : LineKernel(gpu, p.axis) {
+    arguments_.largest = p.largest;
+    arguments_.last = p.last;
   }
 
  private:
@@ -103,7 +105,7 @@ class ArgExtreme final : public LineKernel {
 
 class TopK final : public LineKernel {
  public:
-  TopK(Gpu& gpu, const Attributes& p) : LineKernel(gpu, p) { arguments_.largest = p.integer("largest", 1) != 0; }
+  TopK(Gpu& gpu, const TopKParameters& p) : LineKernel(gpu, p.axis) { arguments_.largest = p.largest; }
 
  private:
   Status prepare_dense(const KernelCall& call) override {
@@ -143,8 +145,14 @@ class TopK final : public LineKernel {
 
 }  // namespace
 
-std::unique_ptr<Kernel> make_cumulative(Gpu& gpu, const Attributes& p) { return std::make_unique<Cumulative>(gpu, p); }
-std::unique_ptr<Kernel> make_arg_extreme(Gpu& gpu, const Attributes& p) { return std::make_unique<ArgExtreme>(gpu, p); }
-std::unique_ptr<Kernel> make_top_k(Gpu& gpu, const Attributes& p) { return std::make_unique<TopK>(gpu, p); }
+std::unique_ptr<Kernel> make_cumulative(Gpu& gpu, const Attributes& p) {
+  return std::make_unique<Cumulative>(gpu, read_parameters<AxisCumulativeParameters>(p));
+}
+std::unique_ptr<Kernel> make_arg_extreme(Gpu& gpu, const Attributes& p) {
+  return std::make_unique<ArgExtreme>(gpu, read_parameters<ArgExtremeParameters>(p));
+}
+std::unique_ptr<Kernel> make_top_k(Gpu& gpu, const Attributes& p) {
+  return std::make_unique<TopK>(gpu, read_parameters<TopKParameters>(p));
+}
 
 }  // namespace kiln::cuda::kernels

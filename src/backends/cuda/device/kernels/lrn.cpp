@@ -73,7 +73,7 @@ class Lrn final : public Kernel {
 }  // namespace
 
 std::unique_ptr<Kernel> make_lrn(Gpu& gpu, const Attributes& parameters) {
-  return std::make_unique<Lrn>(gpu, read_lrn(parameters));
+  return std::make_unique<Lrn>(gpu, read_parameters<LrnParameters>(parameters));
 }
 
 }  // namespace kiln::cuda::kernels

@@ -7,22 +7,15 @@
 
 #include "backends/cuda/device/kernels/common.h"
 #include "backends/cuda/device/kernels/registry.h"
+#include "device/movement_parameters.h"
 
 namespace kiln::cuda::kernels {
 namespace {
 
-constexpr std::array<std::string_view, 4> kModes{"constant", "edge", "reflect", "wrap"};
-constexpr int64_t kMostPad = int64_t{1} << 40;
-
 class Pad final : public Kernel {
  public:
-  Pad(Gpu& gpu, const Attributes& p) : gpu_(gpu), before_(p.ints("before")) {
-    const std::string& mode = p.text("mode");
-    const auto* found = std::find(kModes.begin(), kModes.end(), mode);
-    if (found == kModes.end()) throw Error(Code::kMalformedPlan, "there is no padding '" + mode + "'");
-    arguments_.mode = static_cast<PadMode>(found - kModes.begin());
-    for (int64_t b : before_)
-      if (b < -kMostPad || b > kMostPad) throw Error(Code::kMalformedPlan, "a pad is too large");
+  Pad(Gpu& gpu, PadParameters p) : gpu_(gpu), before_(std::move(p.before)) {
+    arguments_.mode = static_cast<PadMode>(p.mode);
   }
 
   Status prepare(const KernelCall& call) noexcept override {
@@ -82,7 +75,7 @@ class Pad final : public Kernel {
 }  // namespace
 
 std::unique_ptr<Kernel> make_pad(Gpu& gpu, const Attributes& parameters) {
-  return std::make_unique<Pad>(gpu, parameters);
+  return std::make_unique<Pad>(gpu, read_parameters<PadParameters>(parameters));
 }
 
 }  // namespace kiln::cuda::kernels

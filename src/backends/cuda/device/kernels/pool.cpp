@@ -1,4 +1,4 @@
-// Kernel "pool": maximum or mean of windows of float32, float16 or bfloat16, fastest with channels last. Parameters: kind (a
+// Kernel "pool": maximum or mean of windows of float32, float16 or bfloat16, or maximum of bytes, fastest with channels last. Parameters: kind (a
 // PoolKind) and the window.
 #include "backends/cuda/device/cu/pool.h"
 
@@ -6,16 +6,22 @@
 #include "backends/cuda/device/kernels/image.h"
 #include "backends/cuda/device/kernels/loop.h"
 #include "backends/cuda/device/kernels/registry.h"
+#include "device/pool_parameters.h"
 
 namespace kiln::cuda::kernels {
 namespace {
 
 constexpr int64_t kWord = 16;  // bytes that a thread reads at once
 
+// Null: there is no such pooling.
+const char* pool_suffix(DType type, PoolKind kind) {
+  if (kind != PoolKind::kMax || float_suffix(type)) return float_suffix(type);
+  return type == DType::kU8 ? "_u8" : type == DType::kI8 ? "_i8" : nullptr;
+}
+
 class Pool final : public Kernel {
  public:
-  Pool(Gpu& gpu, const Attributes& p)
-      : gpu_(gpu), kind_(read_integer(p, "kind", 0, 2)), window_(read_sliding_window(p)) {}
+  Pool(Gpu& gpu, const PoolParameters& p) : gpu_(gpu), kind_(static_cast<PoolKind>(p.kind)), window_(p.window) {}
 
   Status prepare(const KernelCall& call) noexcept override {
     return guarded([&]() -> Status {
@@ -23,8 +29,9 @@ class Pool final : public Kernel {
         return {Code::kMalformedPlan, "a pooling has one operand and one result"};
       const TensorView &x = call.inputs[0], &y = call.outputs[0];
       const auto in = image_of(x), out = image_of(y);
-      if (!in || !out || !float_suffix(x.dtype) || x.dtype != y.dtype)
-        return {Code::kMalformedPlan, "operands of a pooling are no images of float32, float16 or bfloat16"};
+      if (!in || !out || !pool_suffix(x.dtype, kind_) || x.dtype != y.dtype)
+        return {Code::kMalformedPlan,
+                "operands of a pooling are no images of float32, float16 or bfloat16, or for a maximum bytes"};
       if (in->batch != out->batch || in->channels != out->channels || !window_.fits(0, in->height, out->height) ||
           !window_.fits(1, in->width, out->width))
         return {Code::kShapeMismatch, "operands of a pooling do not fit each other"};
@@ -87,14 +94,15 @@ class Pool final : public Kernel {
     const std::string name = lanes == 1 ? "pool_"
                              : square   ? "pool_words" + std::to_string(window_.kernel[0]) + "_"
                                         : "pool_words_";
-    c.launch.function = gpu_.function("pool", name + std::to_string(kind_) + float_suffix(type));
+    c.launch.function =
+        gpu_.function("pool", name + std::to_string(static_cast<int>(kind_)) + pool_suffix(type, kind_));
     c.launch.threads = kPoolThreads;
     c.launch.grid[0] = blocks_for(count, kPoolThreads);
     return c;
   }
 
   Gpu& gpu_;
-  int64_t kind_;
+  PoolKind kind_;
   SlidingWindow window_;
   Call single_ = {}, words_ = {};
 };
@@ -102,7 +110,7 @@ class Pool final : public Kernel {
 }  // namespace
 
 std::unique_ptr<Kernel> make_pool(Gpu& gpu, const Attributes& parameters) {
-  return std::make_unique<Pool>(gpu, parameters);
+  return std::make_unique<Pool>(gpu, read_parameters<PoolParameters>(parameters));
 }
 
 }  // namespace kiln::cuda::kernels

@@ -6,22 +6,20 @@
 #include <array>
 
 #include "backends/cuda/device/kernels/dense.h"
+#include "backends/cuda/device/kernels/recurrent_parameters.h"
 #include "backends/cuda/device/kernels/registry.h"
 #include "backends/cuda/device/memory.h"
 
 namespace kiln::cuda::kernels {
 namespace {
 
-constexpr std::array<std::string_view, 4> kCells{"lstm", "gru", "tanh", "relu"};
 constexpr int64_t kMostSteps = 1 << 16;
 
 class Recurrent final : public DenseKernel {
  public:
-  Recurrent(Gpu& gpu, const Attributes& p) : DenseKernel(gpu), cell_(p.text("cell")) {
-    if (std::find(kCells.begin(), kCells.end(), cell_) == kCells.end())
-      throw Error(Code::kMalformedPlan, "there is no recurrent cell '" + cell_ + "'");
-    arguments_.reverse = p.integer("reverse", 0) != 0;
-    arguments_.batch_first = p.integer("batch_first", 0) != 0;
+  Recurrent(Gpu& gpu, RecurrentParameters p) : DenseKernel(gpu), cell_(std::move(p.cell)) {
+    arguments_.reverse = p.reverse;
+    arguments_.batch_first = p.batch_first;
   }
 
  private:
@@ -102,7 +100,7 @@ class Recurrent final : public DenseKernel {
 }  // namespace
 
 std::unique_ptr<Kernel> make_recurrent(Gpu& gpu, const Attributes& parameters) {
-  return std::make_unique<Recurrent>(gpu, parameters);
+  return std::make_unique<Recurrent>(gpu, read_parameters<RecurrentParameters>(parameters));
 }
 
 }  // namespace kiln::cuda::kernels

@@ -5,6 +5,7 @@
 #include "backends/cuda/device/kernels/common.h"
 #include "backends/cuda/device/kernels/loop.h"
 #include "backends/cuda/device/kernels/registry.h"
+#include "device/axis_parameters.h"
 
 namespace kiln::cuda::kernels {
 namespace {
@@ -18,10 +19,7 @@ const char* reduced_suffix(DType type) {
 
 class Reduce final : public Kernel {
  public:
-  Reduce(Gpu& gpu, const Attributes& p)
-      : gpu_(gpu),
-        axes_(p.ints("axes")),
-        kind_(static_cast<ReduceKind>(read_integer(p, "kind", 0, kReduceKindCount - 1))) {}
+  Reduce(Gpu& gpu, ReduceParameters p) : gpu_(gpu), axes_(std::move(p.axes)), kind_(p.kind) {}
 
   Status prepare(const KernelCall& call) noexcept override {
     return guarded([&]() -> Status {
@@ -109,7 +107,7 @@ class Reduce final : public Kernel {
 }  // namespace
 
 std::unique_ptr<Kernel> make_reduce(Gpu& gpu, const Attributes& parameters) {
-  return std::make_unique<Reduce>(gpu, parameters);
+  return std::make_unique<Reduce>(gpu, read_parameters<ReduceParameters>(parameters));
 }
 
 }  // namespace kiln::cuda::kernels

@@ -118,10 +118,10 @@ class RoiAlign final : public DenseKernel {
 }  // namespace
 
 std::unique_ptr<Kernel> make_grid_sample(Gpu& gpu, const Attributes& parameters) {
-  return std::make_unique<GridSample>(gpu, read_grid_sample(parameters));
+  return std::make_unique<GridSample>(gpu, read_parameters<GridSampleParameters>(parameters));
 }
 std::unique_ptr<Kernel> make_roi_align(Gpu& gpu, const Attributes& parameters) {
-  return std::make_unique<RoiAlign>(gpu, read_roi_align(parameters));
+  return std::make_unique<RoiAlign>(gpu, read_parameters<RoiAlignParameters>(parameters));
 }
 
 }  // namespace kiln::cuda::kernels

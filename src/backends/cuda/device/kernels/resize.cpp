@@ -1,5 +1,4 @@
 // Kernel "resize": nearest for elements of up to eight bytes, linear and cubic for float32, float16 and bfloat16, of tensors of any strides.
-// Parameters: mode, nearest_mode, coordinates, cubic_a, exclude_outside, axes, scales (one for each axis, or none: the sizes' quotients).
 #include "backends/cuda/device/cu/resize.h"
 
 #include <array>
@@ -8,38 +7,27 @@
 
 #include "backends/cuda/device/kernels/common.h"
 #include "backends/cuda/device/kernels/registry.h"
-#include "tensor/sampling.h"
+#include "device/region_parameters.h"
 
 namespace kiln::cuda::kernels {
 namespace {
 
-template <size_t N> int32_t word_of(const std::array<std::string_view, N>& words, const std::string& word) {
-  const auto* found = std::find(words.begin(), words.end(), word);
-  if (found == words.end()) throw Error(Code::kMalformedPlan, "resize does not know '" + word + "'");
-  return static_cast<int32_t>(found - words.begin());
-}
-
-constexpr std::array<std::string_view, 3> kModes{"nearest", "linear", "cubic"};
-constexpr std::array<std::string_view, 4> kNearest{"round_prefer_floor", "round_prefer_ceil", "floor", "ceil"};
-constexpr std::array<std::string_view, 6> kCoordinates{
-    "half_pixel", "asymmetric", "align_corners", "pytorch_half_pixel", "tf_half_pixel_for_nn", "half_pixel_symmetric"};
 enum Coordinates : int32_t { kHalfPixel, kAsymmetric, kAlignCorners, kPytorch, kTensorFlow, kSymmetric };
 
 class Resize final : public Kernel {
  public:
-  Resize(Gpu& gpu, const Attributes& p)
+  Resize(Gpu& gpu, ResizeParameters p)
       : gpu_(gpu),
-        coordinates_(word_of(kCoordinates, p.text("coordinates"))),
-        axes_(p.ints("axes")),
-        scales_(p.reals("scales", {})) {
-    arguments_.mode = static_cast<ResizeMode>(word_of(kModes, p.text("mode")));
-    arguments_.nearest = static_cast<NearestMode>(word_of(kNearest, p.text("nearest_mode")));
-    arguments_.exclude_outside = p.integer("exclude_outside", 0) != 0;
-    arguments_.cubic = static_cast<float>(p.real("cubic_a"));
-    bool ok = axes_.size() <= kResizedAxes && (scales_.empty() || scales_.size() == axes_.size()) &&
-              std::isfinite(arguments_.cubic);
-    ok = ok && kernels_take_scales(scales_);
-    if (!ok) throw Error(Code::kMalformedPlan, "the parameters of resize do not fit each other");
+        coordinates_(place<int32_t>(ResampleParameters::kCoordinates, p.resample.rule.coordinates)),
+        axes_(std::move(p.resample.axes)),
+        scales_(std::move(p.scales)) {
+    const ResampleRule& rule = p.resample.rule;
+    arguments_.mode = place<ResizeMode>(ResampleParameters::kModes, rule.mode);
+    arguments_.nearest = place<NearestMode>(ResampleParameters::kNearest, rule.nearest_mode);
+    arguments_.exclude_outside = rule.exclude_outside;
+    arguments_.cubic = static_cast<float>(rule.cubic_a);
+    if (axes_.size() > kResizedAxes || p.resample.crops())
+      throw Error(Code::kMalformedPlan, "resize of a GPU changes up to three axes and does not crop");
   }
 
   Status prepare(const KernelCall& call) noexcept override {
@@ -72,6 +60,9 @@ class Resize final : public Kernel {
   }
 
  private:
+  template <class T> static T place(std::span<const std::string_view> words, const std::string& word) {
+    return static_cast<T>(place_of_word(words, word));
+  }
   Status put_axes(const TensorView& in, const TensorView& out) {
     std::array<int, kMaxAxes> order{};
     std::iota(order.begin(), order.end(), 0);
@@ -128,7 +119,7 @@ class Resize final : public Kernel {
 }  // namespace
 
 std::unique_ptr<Kernel> make_resize(Gpu& gpu, const Attributes& parameters) {
-  return std::make_unique<Resize>(gpu, parameters);
+  return std::make_unique<Resize>(gpu, read_parameters<ResizeParameters>(parameters));
 }
 
 }  // namespace kiln::cuda::kernels

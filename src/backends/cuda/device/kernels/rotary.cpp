@@ -5,17 +5,15 @@
 
 #include "backends/cuda/device/kernels/common.h"
 #include "backends/cuda/device/kernels/registry.h"
+#include "device/attention_parameters.h"
 
 namespace kiln::cuda::kernels {
 namespace {
 
 class Rotary final : public Kernel {
  public:
-  Rotary(Gpu& gpu, const Attributes& p)
-      : gpu_(gpu),
-        heads_(read_integer(p, "heads", 0, INT32_MAX)),
-        rotated_(read_integer(p, "rotated", 0, INT32_MAX)),
-        interleaved_(p.integer("interleaved", 0) != 0) {}
+  Rotary(Gpu& gpu, const RotaryParameters& p)
+      : gpu_(gpu), heads_(p.heads), rotated_(p.rotated), interleaved_(p.interleaved) {}
 
   Status prepare(const KernelCall& call) noexcept override {
     return guarded([&]() -> Status {
@@ -82,7 +80,7 @@ class Rotary final : public Kernel {
 }  // namespace
 
 std::unique_ptr<Kernel> make_rotary(Gpu& gpu, const Attributes& parameters) {
-  return std::make_unique<Rotary>(gpu, parameters);
+  return std::make_unique<Rotary>(gpu, read_parameters<RotaryParameters>(parameters));
 }
 
 }  // namespace kiln::cuda::kernels

@@ -4,6 +4,7 @@
 #include "backends/cuda/device/cu/rows.h"
 #include "backends/cuda/device/kernels/dense.h"
 #include "backends/cuda/device/kernels/registry.h"
+#include "device/axis_parameters.h"
 
 namespace kiln::cuda::kernels {
 namespace {
@@ -12,9 +13,9 @@ constexpr int64_t kWord = 16;  // bytes that a thread reads at once
 
 class RowNorm final : public DenseKernel {
  public:
-  RowNorm(Gpu& gpu, const Attributes& p) : DenseKernel(gpu), axis_(p.integer("axis")) {
-    arguments_.epsilon = static_cast<float>(p.real("epsilon"));
-    arguments_.subtract_mean = p.integer("subtract_mean", 1) != 0;
+  RowNorm(Gpu& gpu, const RowNormParameters& p) : DenseKernel(gpu), axis_(p.axis) {
+    arguments_.epsilon = static_cast<float>(p.epsilon);
+    arguments_.subtract_mean = p.subtract_mean;
   }
 
  private:
@@ -77,7 +78,7 @@ class RowNorm final : public DenseKernel {
 }  // namespace
 
 std::unique_ptr<Kernel> make_row_norm(Gpu& gpu, const Attributes& parameters) {
-  return std::make_unique<RowNorm>(gpu, parameters);
+  return std::make_unique<RowNorm>(gpu, read_parameters<RowNormParameters>(parameters));
 }
 
 }  // namespace kiln::cuda::kernels

@@ -2,6 +2,7 @@
 #include "backends/cuda/device/cu/rows.h"
 #include "backends/cuda/device/kernels/dense.h"
 #include "backends/cuda/device/kernels/registry.h"
+#include "device/axis_parameters.h"
 
 namespace kiln::cuda::kernels {
 namespace {
@@ -10,8 +11,7 @@ constexpr int64_t kWord = 16;  // bytes that a thread reads at once
 
 class Softmax final : public DenseKernel {
  public:
-  Softmax(Gpu& gpu, const Attributes& p)
-      : DenseKernel(gpu), axis_(p.integer("axis")), logarithm_(p.integer("logarithm", 0) != 0) {}
+  Softmax(Gpu& gpu, const SoftmaxParameters& p) : DenseKernel(gpu), axis_(p.axis), logarithm_(p.logarithm) {}
 
  private:
   Status prepare_dense(const KernelCall& call) override {
@@ -49,7 +49,7 @@ class Softmax final : public DenseKernel {
 }  // namespace
 
 std::unique_ptr<Kernel> make_softmax(Gpu& gpu, const Attributes& parameters) {
-  return std::make_unique<Softmax>(gpu, parameters);
+  return std::make_unique<Softmax>(gpu, read_parameters<SoftmaxParameters>(parameters));
 }
 
 }  // namespace kiln::cuda::kernels

@@ -1,7 +1,8 @@
 // Kernel "squeeze_excite": images times factors that two products make of the means of their pixels, of float32, float16 or bfloat16,
 // channels innermost and in whole words of 16 bytes. Inputs: x, weights [hidden, channels], bias, weights [channels, hidden], bias; the
-// weights packed by pack_mma_weights. Parameters: `blocks` (of a cluster, which shares an image), `keep` (0: x is read twice), `hidden`,
-// and the activations `squeeze` and `excite`, the latter with `alpha` and `beta`.
+// weights packed by pack_mma_weights. Parameters: `blocks` (of a cluster, which shares an image), `keep` (0: x is read twice; 1: once; 2: once, and the next
+// image while this one is finished), `threads` (of a block, one of kSqueezeThreads),
+// `hidden`, and the activations `squeeze` and `excite`, the latter with `alpha` and `beta`.
 #include "backends/cuda/device/cu/squeeze_excite.h"
 
 #include "backends/cuda/device/kernels/common.h"
@@ -13,7 +14,6 @@ namespace kiln::cuda::kernels {
 namespace {
 
 constexpr int64_t kFewestSliceWords = 4;  // of a pixel: shorter slices read parts of sectors
-constexpr int64_t kMostBlocks = 2;        // of a multiprocessor, for which there are registers
 
 Activation read_activation(const Attributes& p, std::string_view name) {
   return static_cast<Activation>(read_integer(p, name, 0, kActivationCount - 1));
@@ -24,14 +24,19 @@ class SqueezeExcite final : public Kernel {
   SqueezeExcite(Gpu& gpu, const Attributes& p)
       : gpu_(gpu),
         blocks_(read_integer(p, "blocks", 1, kMostSqueezeBlocks)),
-        keeps_(read_integer(p, "keep", 0, 1) != 0),
+        kept_images_(read_integer(p, "keep", 0, 2)),
+        threads_(read_integer(p, "threads", kSqueezeThreads[0], kSqueezeThreads[1])),
         hidden_(read_integer(p, "hidden", 1, 1 << 16)) {
+    if (threads_ != kSqueezeThreads[0] && threads_ != kSqueezeThreads[1])
+      throw Error(Code::kMalformedPlan, "there is no kernel of " + std::to_string(threads_) + " threads");
     squeezed_.activation = read_activation(p, "squeeze");
     excited_.activation = read_activation(p, "excite");
     excited_.alpha = static_cast<float>(p.real("alpha"));
     excited_.beta = static_cast<float>(p.real("beta"));
     if ((blocks_ & (blocks_ - 1)) != 0)
       throw Error(Code::kMalformedPlan, "an image is not shared by " + std::to_string(blocks_) + " blocks");
+    if (kept_images_ > 1 && !gpu.chip().has_cp_async())
+      throw Error(Code::kPlanDevice, "images that come ahead need compute capability 8.0");
     if (blocks_ > 1 && !gpu.chip().has_clusters())
       throw Error(Code::kPlanDevice, "clusters need compute capability 9.0");
   }
@@ -54,8 +59,9 @@ class SqueezeExcite final : public Kernel {
       KILN_RETURN_IF_ERROR(plan(*in, lanes));
       arguments_.to_pixel = out->pixel_stride;
       arguments_.weights_are_constant = call.inputs[1].host && call.inputs[3].host;
-      launch_.function = gpu_.function("squeeze_excite", std::string("squeeze_excite") + float_suffix(x.dtype),
-                                       static_cast<int>(launch_.shared));
+      launch_.function = gpu_.function(
+          "squeeze_excite", std::string("squeeze_excite") + float_suffix(x.dtype) + "_" + std::to_string(threads_),
+          static_cast<int>(launch_.shared));
       return kOkStatus;
     });
   }
@@ -98,7 +104,7 @@ class SqueezeExcite final : public Kernel {
     int64_t slices = 1;
     while (2 * slices <= blocks_ && words / (2 * slices) >= kFewestSliceWords) slices *= 2;
     const int64_t slice_words = ceil_div(words, slices);
-    if (slice_words > kSqueezeThreads || pixels > INT32_MAX)
+    if (slice_words > threads_ || pixels > INT32_MAX)
       return {Code::kUnsupported, "an image is too large for squeeze-and-excite"};
     SqueezeExciteArguments& a = arguments_;
     a = {};
@@ -114,7 +120,9 @@ class SqueezeExcite final : public Kernel {
     a.slices = narrow(slices);
     a.slice_words = narrow(slice_words);
     int64_t room = gpu_.chip().shared_per_block;
-    room -= int64_t{squeeze_floats(a.slice_words, narrow(lanes), a.hidden, a.excite_words, a.blocks).count()} * 4;
+    room -= int64_t{squeeze_floats(narrow(threads_), a.slice_words, narrow(lanes), a.hidden, a.excite_words, a.blocks)
+                        .count()} *
+            4;
     if (room < 0) return {Code::kUnsupported, "the means of an image do not fit a block's memory"};
     const auto take = [&](int64_t wanted) {
       if (wanted > room / kPiece) return uint32_t{0};
@@ -124,10 +132,14 @@ class SqueezeExcite final : public Kernel {
     // Tables of a cluster that have no room are read where they are.
     if (gpu_.chip().has_cp_async())
       a.weight_words = take(slice_words * (hidden_ + lanes * squeeze_row_words(a.excite_words)));
-    if (keeps_) a.kept_words = take(ceil_div(pixels, blocks_ / slices) * slice_words);
+    const int64_t words_of_image = ceil_div(pixels, blocks_ / slices) * slice_words;
+    if (kept_images_ > 0 && take(kept_images_ * words_of_image) > 0) {
+      a.kept_words = narrow(words_of_image);
+      a.ahead = narrow(kept_images_ - 1);
+    }
     launch_.shared = static_cast<unsigned>(gpu_.chip().shared_per_block - room);
     launch_.grid[0] = pixels == 0 ? 0 : blocks_for(std::min(in.batch, clusters_at_once()) * blocks_, 1);
-    launch_.threads = kSqueezeThreads;
+    launch_.threads = static_cast<unsigned>(threads_);
     launch_.cluster = a.blocks;
     return kOkStatus;
   }
@@ -135,14 +147,16 @@ class SqueezeExcite final : public Kernel {
   // As many as hold their weights at the same time; those of several blocks do not fit all multiprocessors.
   int64_t clusters_at_once() const {
     const Chip& chip = gpu_.chip();
-    const int64_t of_multiprocessor = std::clamp<int64_t>(chip.shared_per_block / launch_.shared, 1, kMostBlocks);
+    const int64_t of_multiprocessor =
+        std::clamp<int64_t>(chip.shared_per_block / launch_.shared, 1, squeeze_blocks(static_cast<int>(threads_)));
     const int64_t places = chip.multiprocessors * of_multiprocessor;
     return std::max<int64_t>(blocks_ > 1 ? places * 15 / (16 * blocks_) : places, 1);
   }
 
   Gpu& gpu_;
   int64_t blocks_;
-  bool keeps_;
+  int64_t kept_images_;
+  int64_t threads_;
   int64_t hidden_;
   EpilogueArguments squeezed_, excited_;
   SqueezeExciteArguments arguments_ = {};

@@ -1,16 +1,17 @@
 // The post-operations of a product of bytes as the steps of its kernel.
-#include "backends/cpu/target/quantize/sum_steps.h"
+#include "target/sum_steps.h"
 
 #include <algorithm>
 #include <cmath>
 #include <limits>
 #include <optional>
 
+#include "base/checked.h"
 #include "base/index.h"
 #include "target/activation_facts.h"
 #include "target/epilogue.h"
 
-namespace kiln::cpu {
+namespace kiln {
 namespace {
 
 constexpr TypeSet kBytes{DType::kI8, DType::kU8};
@@ -45,7 +46,7 @@ class StepReader {
     if (type != (state_ == kSums ? DType::kI32 : state_ == kReal ? DType::kF32 : integers_))
       return refuse("the result is " + std::string(name(type)));
     if (state_ == kWhole) {
-      end_in_a_table();
+      if (to_.form.tables) end_in_a_table();
       to_.parameters.zero = static_cast<int32_t>(zero_);
       if (steps().back().kind == SumStep::kRound) steps().pop_back();  // storing rounds
       drop_limits();
@@ -177,7 +178,7 @@ class StepReader {
     return padded(*a.constant);
   }
   Tensor padded(const Tensor& per_column) const {
-    Tensor v = Tensor::allocate(per_column.dtype(), {kernels::column_vector_size(columns())});
+    Tensor v = Tensor::allocate(per_column.dtype(), {to_.form.vector_size(columns())});
     copy_elements(per_column, 0, v, 0, per_column.size());
     return v;
   }
@@ -193,7 +194,7 @@ class StepReader {
   // Kernels read whole vectors of it.
   bool is_vector_or_number(const Argument& a) const {
     const int64_t count = element_count(a.opt);
-    return count == 1 || (count == columns() && count % kInt8Panel == 0);
+    return count == 1 || (count == columns() && count % to_.form.panel == 0);
   }
 
   Refusal per_column(const ir::PostOp& post, SumStep::Kind kind) {
@@ -336,7 +337,19 @@ std::optional<std::vector<int16_t>> zero_points(const Argument& a, int64_t colum
   return zeros;
 }
 
+// Signed bytes, or unsigned ones less by 128, are the weights.
+Refusal accept_centred(const Problem& p) {
+  const Argument& b = p.input(1);
+  const Argument& zero = p.node->base_input_count() > 3 ? p.input(3) : Argument();
+  if (zero.present && (!zero.constant || zero.constant->size() != 1)) return refuse("b has no constant zero point");
+  const int64_t known = zero.present ? zero.constant->int_at(0) : 0;
+  if (known != (b.dtype == DType::kU8 ? 128 : 0)) return refuse("the zero point of b is " + std::to_string(known));
+  return accept();
+}
+
 }  // namespace
+
+int64_t SumForm::vector_size(int64_t columns) const { return align_up(columns, panel) + behind; }
 
 Refusal read_byte_steps(const Problem& p, int column_axis, ByteProblem& to) {
   const Argument &x = p.input(0), &y = p.outputs[0];
@@ -373,6 +386,22 @@ Refusal read_byte_problem(const Problem& p, int column_axis, int weight_axis, By
   return read_byte_steps(p, column_axis, to);
 }
 
+Refusal read_byte_pair(const Problem& p, ByteProblem& bytes) {
+  const Argument &a = p.input(0), &b = p.input(1), &y = p.outputs[0];
+  if (b.constant) return refuse("b is constant");
+  if (!a.ranked || !b.ranked || a.opt.size() < 2 || a.opt.size() != b.opt.size())
+    return refuse("a and b have not as many axes");
+  const ir::Node& n = *p.node;
+  for (size_t i = 0; i + 2 < a.opt.size(); ++i)
+    if (!(n.input(0)->shape()[i] == n.input(1)->shape()[i])) return refuse("leading axes broadcast");
+  for (const Argument* v : {&a, &b, &y})
+    if (!v->layout.is_row_major()) return refuse("an operand is not row-major");
+  if (!kBytes.has(b.dtype)) return refuse("b is " + std::string(name(b.dtype)));
+  if (const Refusal r = accept_centred(p); r.refused()) return r;
+  if (const Refusal r = read_byte_steps(p, static_cast<int>(y.opt.size()) - 1, bytes); r.refused()) return r;
+  return bytes.x_zero_input < 0 ? accept() : refuse("the zero point of a is not constant");
+}
+
 int64_t int8_parts(const ByteProblem& bytes) {
   int64_t parts = 1;
   for (int w : bytes.weights)
@@ -387,10 +416,9 @@ int8_t int8_part(const ByteProblem& bytes, int64_t part, size_t i) {
 }
 
 void emit_sums(const ByteProblem& bytes, std::vector<int32_t> column_sums, int32_t shift, Emitted& emitted) {
-  kernels::put_sum_parameters(emitted.parameters, bytes.parameters);
   const bool dynamic = bytes.x_zero_input >= 0;
   const auto zero = static_cast<uint32_t>(bytes.x_zero + shift);
-  const Dims vector{kernels::column_vector_size(static_cast<int64_t>(column_sums.size()))};
+  const Dims vector{bytes.form.vector_size(static_cast<int64_t>(column_sums.size()))};
   Tensor start = Tensor::allocate(DType::kI32, vector), sums = Tensor::allocate(DType::kI32, vector);
   for (size_t c = 0; c < column_sums.size(); ++c) {
     sums.as_mutable<int32_t>()[c] = column_sums[c];
@@ -404,9 +432,8 @@ void emit_sums(const ByteProblem& bytes, std::vector<int32_t> column_sums, int32
 }
 
 void emit_steps(const ByteProblem& steps, Emitted& emitted) {
-  kernels::put_sum_parameters(emitted.parameters, steps.parameters);
   emitted.inputs.insert(emitted.inputs.end(), 3, Emitted::kAbsent);
   emit_operands(steps, emitted);
 }
 
-}  // namespace kiln::cpu
+}  // namespace kiln

@@ -1,0 +1,153 @@
+// Parameters of the convolutions.
+#pragma once
+#include "backends/cpu/device/compute/winograd.h"
+#include "backends/cpu/device/kernels/parameters.h"
+#include "backends/cpu/device/kernels/spatial_window.h"
+#include "backends/cpu/device/kernels/sum_steps.h"
+
+namespace kiln::cpu::kernels {
+
+inline constexpr int64_t kMostGroups = int64_t{1} << 30;
+
+// A window that moves over groups of channels.
+struct GroupedWindow {
+  SlidingWindow window = {};
+  int64_t groups = 1;
+  template <class V> void fields(V& v) {
+    v(window);
+    v("groups", groups, 1, kMostGroups);
+  }
+};
+
+// Of "conv_depthwise".
+struct ConvParameters : GroupedWindow {
+  EpilogueParameters epilogue = {};
+  template <class V> void fields(V& v) {
+    GroupedWindow::fields(v);
+    v(epilogue);
+  }
+};
+
+struct ConvNhwcParameters {
+  ConvParameters conv = {};
+  BlockParameters blocks = {};
+  bool packs = false;  // the weights are packed at each launch
+  template <class V> void fields(V& v) {
+    v(conv);
+    v(blocks);
+    v("packs", packs);
+  }
+};
+
+struct ConvTransposeParameters {
+  ConvParameters conv = {};
+  BlockParameters blocks = {};
+  bool ordered = false;  // the weights are packed already
+  template <class V> void fields(V& v) {
+    v(conv);
+    v(blocks);
+    v("ordered", ordered);
+  }
+};
+
+struct WinogradParameters {
+  int32_t tile = 4;
+  BlockParameters blocks = {};
+  WinogradConfig config() const { return {tile, blocks}; }
+  template <class V> void fields(V& v) {
+    v("tile", tile, 2, 4);
+    v(blocks);
+  }
+  void check() const;  // that there are such tiles
+};
+
+struct ConvWinogradParameters {
+  ConvParameters conv = {};
+  WinogradParameters winograd = {};
+  template <class V> void fields(V& v) {
+    v(conv);
+    v(winograd);
+  }
+};
+
+// What may vary of "expand_depthwise".
+struct BandParameters {
+  BlockParameters blocks = {};
+  int64_t band = 1;  // rows that a thread makes at a time
+  int threads = 1;
+  template <class V> void fields(V& v) {
+    v(blocks);
+    v("band", band, 1, int64_t{1} << 30);
+    v("threads", threads, 1, kMostThreads);
+  }
+};
+// What follows the 1x1 convolution.
+struct ExpansionParameters {
+  Activation activation = Activation::kNone;
+  float alpha = 0, beta = 0;
+  template <class V> void fields(V& v) {
+    v("expand_activation", activation, kActivationCount);
+    v("expand_alpha", alpha);
+    v("expand_beta", beta);
+  }
+};
+struct ExpandDepthwiseParameters {
+  SlidingWindow window = {};
+  ExpansionParameters expansion = {};
+  EpilogueParameters epilogue = {};
+  BandParameters bands = {};
+  template <class V> void fields(V& v) {
+    v(window);
+    v(expansion);
+    v(epilogue);
+    v(bands);
+  }
+};
+
+// Of "conv_int8" and "depthwise_int8".
+struct ConvInt8Parameters {
+  GroupedWindow image = {};
+  int32_t x_zero = 0;  // the value of padding
+  int64_t parts = 1;   // the weights are the sum of so many, packed below one another
+  SumFields sums = {};
+  template <class V> void fields(V& v) {
+    v(image);
+    v("x_zero", x_zero, -128, 255);
+    v("parts", parts, 1, 3);
+    v(sums);
+  }
+};
+
+struct ConvBfloat16Parameters {
+  GroupedWindow image = {};
+  SumFields sums = {};
+  template <class V> void fields(V& v) {
+    v(image);
+    v(sums);
+  }
+};
+
+struct IntegerConvParameters {
+  SpatialWindow window = {};
+  int64_t groups = 1;
+  template <class V> void fields(V& v) {
+    v(window);
+    v("groups", groups, 1, kMostGroups);
+  }
+};
+
+struct DeformConvParameters {
+  static constexpr int64_t kMostExtent = int64_t{1} << 31;
+  int64_t groups = 1, offset_groups = 1;
+  int64_t strides[2] = {1, 1}, dilations[2] = {1, 1};
+  int64_t pads[2] = {0, 0};  // before the rows and the columns
+  template <class V> void fields(V& v) {
+    v("groups", groups, 1, kMostExtent);
+    v("offset_groups", offset_groups, 1, kMostExtent);
+    v("strides", strides, 1, kMostExtent);
+    v("dilations", dilations, 1, kMostExtent);
+    v("pads", pads, -kMostExtent, kMostExtent);
+  }
+};
+
+}  // namespace kiln::cpu::kernels

@@ -1,0 +1,171 @@
+// Parameters of steps: what is written is read again, and what no kernel could use is refused by its name.
+#include "device/region_parameters.h"
+
+#include <gtest/gtest.h>
+
+#include <functional>
+
+#include "base/error.h"
+#include "device/axis_parameters.h"
+#include "device/copy_rule.h"
+#include "device/parameters.h"
+#include "device/pointwise_parameters.h"
+
+namespace kiln {
+namespace {
+
+template <class T> void expect_malformed(const Attributes& parameters, const std::string& text) {
+  try {
+    read_parameters<T>(parameters);
+    ADD_FAILURE() << to_string(parameters) << " is taken, " << text << " is not named";
+  } catch (const Error& e) {
+    EXPECT_EQ(e.code(), Code::kMalformedPlan) << e.what();
+    EXPECT_NE(std::string(e.what()).find(text), std::string::npos) << e.what();
+  }
+}
+
+// One that is changed, one that is missing and one too many.
+template <class T> void expect_checked(const T& values, const std::vector<std::pair<std::string, Attribute>>& wrong) {
+  const Attributes good = to_parameters(values);
+  EXPECT_EQ(to_parameters(read_parameters<T>(good)), good);
+  for (const auto& [name, value] : wrong) {
+    Attributes bad = good;
+    bad.set(name, value);
+    expect_malformed<T>(bad, "'" + name + "'");
+  }
+  for (const auto& [name, value] : good) {
+    Attributes less = good;
+    less.erase(name);
+    expect_malformed<T>(less, "'" + name + "' is missing");
+    Attributes other = good;
+    other.set(name, Strings{"other"});
+    expect_malformed<T>(other, "'" + name + "' has another type");
+  }
+  Attributes more = good;
+  more.set("stranger", int64_t{1});
+  expect_malformed<T>(more, "'stranger' is none of the step's");
+}
+
+TEST(Parameters, GridSample) {
+  using Mode = GridSampler::Mode;
+  using Padding = GridSampler::Padding;
+  for (const Mode mode : {Mode::kNearest, Mode::kLinear, Mode::kCubic})
+    for (const Padding padding : {Padding::kZeros, Padding::kBorder, Padding::kReflection})
+      for (const bool corners : {false, true}) {
+        const auto read = read_parameters<GridSampleParameters>(
+            to_parameters(GridSampleParameters{.mode = mode, .padding = padding, .corners = corners}));
+        EXPECT_EQ(read.mode, mode);
+        EXPECT_EQ(read.padding, padding);
+        EXPECT_EQ(read.corners, corners);
+      }
+  expect_checked(GridSampleParameters{},
+                 {{"mode", std::string("bilinear")}, {"padding", std::string()}, {"corners", int64_t{2}}});
+}
+
+TEST(Parameters, RoiAlign) {
+  const RoiAlignParameters values{.shifted = false, .maximum = true, .ratio = 3, .scale = 0.25};
+  const auto read = read_parameters<RoiAlignParameters>(to_parameters(values));
+  EXPECT_FALSE(read.shifted);
+  EXPECT_TRUE(read.maximum);
+  EXPECT_EQ(read.ratio, 3);
+  EXPECT_EQ(read.scale, 0.25);
+  expect_checked(values, {{"ratio", int64_t{-1}}, {"ratio", int64_t{1} << 21}, {"ratio", INT64_MAX}});
+}
+
+TEST(Parameters, Lrn) {
+  const LrnParameters values{.alpha = 2e-4, .beta = 0.5, .bias = 2, .size = 5};
+  const auto read = read_parameters<LrnParameters>(to_parameters(values));
+  EXPECT_EQ(read.alpha, 2e-4);
+  EXPECT_EQ(read.beta, 0.5);
+  EXPECT_EQ(read.bias, 2);
+  EXPECT_EQ(read.size, 5);
+  expect_checked(values, {{"size", int64_t{0}}, {"size", int64_t{-1}}, {"size", INT64_MAX}});
+}
+
+TEST(Parameters, Resize) {
+  ResizeParameters values{
+      .resample = {.rule = {.mode = "cubic", .nearest_mode = "floor", .coordinates = "half_pixel"}, .axes = {2, 3}},
+      .scales = {2, 0.5}};
+  expect_checked(values, {{"mode", std::string("bicubic")},
+                          {"nearest_mode", std::string("")},
+                          {"coordinates", std::string("pixel")},
+                          {"axes", Ints{-1, 3}}});
+  for (const Floats& scales : {Floats{2}, Floats{0, 1}, Floats{NAN, 1}, Floats{1, 1e30}}) {
+    values.scales = scales;
+    expect_malformed<ResizeParameters>(to_parameters(values), "do not fit each other");
+  }
+  values.scales = {};
+  values.resample.rule.coordinates = "tf_crop_and_resize";
+  expect_malformed<ResizeParameters>(to_parameters(values), "do not fit each other");
+  values.roi = {0, 0, 1, 1};
+  EXPECT_EQ(read_parameters<ResizeParameters>(to_parameters(values)).roi, values.roi);
+}
+
+TEST(Parameters, Copy) {
+  using What = CopyParameters::What;
+  expect_checked(CopyParameters{.what = What::kTranspose, .perm = {1, 0}},
+                 {{"what", std::string("nothing")}, {"perm", Ints{0, -1}}});
+  expect_checked(CopyParameters{.what = What::kDepthToSpace, .block = 2, .column_major = true},
+                 {{"block", int64_t{0}}, {"block", int64_t{1} << 16}});
+  const CopyParameters slice{.what = What::kSlice, .axes = {0, 2}, .steps = {1, -1}, .starts = Ints{3, INT64_MIN}};
+  EXPECT_EQ(to_parameters(read_parameters<CopyParameters>(to_parameters(slice))), to_parameters(slice));
+  CopyParameters late = slice;
+  late.starts.reset();
+  EXPECT_TRUE(read_parameters<CopyParameters>(to_parameters(late)).late_starts());
+  late.steps = {1};
+  expect_malformed<CopyParameters>(to_parameters(late), "unequal numbers");
+  expect_malformed<CopyParameters>({{"what", std::string("dense")}, {"perm", Ints{0}}}, "'perm' is none of the step's");
+}
+
+struct Whole {
+  SlidingWindow window = {};
+  EpilogueParameters epilogue = {};
+  ReduceParameters reduce = {};
+  template <class V> void fields(V& v) {
+    v(window);
+    v(epilogue);
+    v(reduce);
+  }
+};
+
+// A part's fields stand among those of the whole.
+TEST(Parameters, Parts) {
+  Whole values;
+  values.window.kernel[1] = 3;
+  values.window.padding = SlidingWindow::kSameLower;
+  values.epilogue = {.activation = Activation::kElu, .alpha = 0.5f, .residual_after = true};
+  values.reduce = {.kind = ReduceKind::kMax, .axes = {1}};
+  const auto read = read_parameters<Whole>(to_parameters(values));
+  EXPECT_EQ(read.window.kernel[1], 3);
+  EXPECT_EQ(read.window.padding, SlidingWindow::kSameLower);
+  EXPECT_EQ(read.epilogue.activation, Activation::kElu);
+  EXPECT_EQ(read.epilogue.alpha, 0.5f);
+  EXPECT_TRUE(read.epilogue.residual_after);
+  EXPECT_EQ(read.reduce.kind, ReduceKind::kMax);
+  expect_checked(values, {{"kernel", Ints{0, 1}},
+                          {"kernel", Ints{1}},
+                          {"kernel", Ints{1, 1, 1}},
+                          {"padding", int64_t{3}},
+                          {"activation", int64_t{kActivationCount}},
+                          {"kind", int64_t{-1}},
+                          {"axes", Ints{64}}});
+}
+
+TEST(Parameters, Programs) {
+  const ScalarProgram program{
+      .code = {{ScalarOp::kInput, ScalarType::kF32, 0, 0, 0, 0, 0}}, .input_count = 1, .outputs = {0}};
+  const Attributes good = to_parameters(PointwiseParameters{program});
+  EXPECT_EQ(to_parameters(read_parameters<PointwiseParameters>(good)), good);
+  Attributes more = good;
+  more.set("program.more", int64_t{1});
+  expect_malformed<PointwiseParameters>(more, "'program.more' is none of the step's");
+  expect_malformed<PointwiseParameters>({}, "program");
+}
+
+TEST(Parameters, NoneAreChecked) {
+  EXPECT_NO_THROW(read_parameters<NoParameters>({}));
+  expect_malformed<NoParameters>({{"axis", int64_t{0}}}, "'axis' is none of the step's");
+}
+
+}  // namespace
+}  // namespace kiln
