@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Times tuned engines against ONNX Runtime and OpenVINO: same files, same inputs, same threads, interleaved rounds, medians.
 
-Fails when the better peer's time divided by Kiln's is below `least` in bench/targets.json (networks not named there: 0.5), or Kiln's peak memory above 1.3 times that of
-ONNX Runtime. Needs the packages of `scripts/setup.sh --optional`."""
+Fails when the better peer's time divided by Kiln's is below `least` in bench/targets.json (networks not named there: 0.5), when Kiln's peak memory is above 1.3 times
+that of ONNX Runtime, or when an 8-bit network is slower than its float form in the same run. Needs the packages of `scripts/setup.sh --optional`."""
 import argparse
 import dataclasses
 import json
@@ -133,6 +133,15 @@ def problems(row, target):
             yield f"{row.name}: peak memory of the {phase} is {ratio:.2f} times ONNX Runtime's, allowed {MEMORY_LIMIT}"
 
 
+def slower_narrow_forms(rows):
+    """8-bit networks that take longer than their float form, where both were measured."""
+    ms = {row.name: row.ms["kiln"] for row in rows}
+    for name, taken in ms.items():
+        wide = ms.get(name.removesuffix(SUFFIX))
+        if name.endswith(SUFFIX) and wide is not None and taken > wide:
+            yield f"{name}: {taken:.4g} ms, its float form {wide:.4g} ms"
+
+
 HEAD = """| network | ONNX Runtime ms | OpenVINO ms | Kiln ms | better peer ÷ Kiln | least | goal | spread | tuned build s | with cache s | load ms |
 | --- | --: | --: | --: | --: | --: | --: | --: | --: | --: | --: |"""
 MEMORY_HEAD = """| peak memory, MiB | ONNX Runtime, load and run | Kiln, tuned build | ÷ | Kiln, run | ÷ |
@@ -218,6 +227,7 @@ def main():
             continue
         print(line(rows[-1], target), flush=True)
         failures += problems(rows[-1], target)
+    failures += slower_narrow_forms(rows)
     if options.report:
         options.report.write_text(report(rows, targets, options), encoding="utf-8")
     print("", MEMORY_HEAD, *map(memory_line, rows), "", *failures, f"{len(rows)} networks, {len(failures)} problems", sep="\n")

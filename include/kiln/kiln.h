@@ -207,6 +207,14 @@ using LayerObserver = std::function<void(const LayerInfo& layer, const std::stri
                                          const HostTensor& want)>;
 
 // A built network. Immutable.
+struct LoadOptions {
+  // Reads the file into memory instead of mapping it, and then nothing that happens to it matters.
+  bool copies = false;
+  // False, for a file that nobody vouches for: machine code of generated kernels is not run as it stands in the file, but made again
+  // from the parameters beside it, which takes tenths of a second a kernel. Throws where that cannot be done.
+  bool trusts_kernels = true;
+};
+
 class Engine {
  public:
   Engine(const Engine&) = default;
@@ -215,9 +223,8 @@ class Engine {
   static Engine build(const BuildOptions& options);
   // Maps and verifies an engine file. Throws when it is damaged, of another version, or built on another kind of device.
   // The file must not change in place as long as the engine lives: a mapped file that is cut off ends the process when it is read.
-  // save() and Kiln's program only ever put a new file in its place, which is safe. `copies` reads the file into memory instead, and
-  // then nothing that happens to it matters.
-  static Engine load(const std::string& path, bool copies = false);
+  // save() and Kiln's program only ever put a new file in its place, which is safe.
+  static Engine load(const std::string& path, const LoadOptions& options = {});
   // To be looked at, on any machine: the file is verified, its device is not opened, and sessions cannot be made.
   static Engine look(const std::string& path);
   // Replaces the file when it is an engine or empty, and throws when it is anything else. Devices and pipes are written to.
@@ -382,6 +389,8 @@ struct DeviceInfo {
   std::map<std::string, double> operations_per_second;  // of matrix products, by element type
   int64_t alignment = 0;
   bool host_memory = true;  // it works on the host's memory
+  // That its back end opens when it needs them: each with its version, or why it is not there. Not kept in profiles.
+  std::map<std::string, std::string> libraries = {};
   // A step of this device in an engine of another one costs so many milliseconds, and so much in proportion, more.
   double switch_milliseconds = 0, switch_factor = 1;
 };

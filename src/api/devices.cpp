@@ -26,6 +26,7 @@ DeviceInfo info_of(const DeviceProfile& profile) {
                   .operations_per_second = {},
                   .alignment = f.alignment,
                   .host_memory = f.host_memory,
+                  .libraries = {},
                   .switch_milliseconds = f.switch_milliseconds,
                   .switch_factor = f.switch_factor};
   for (const auto& [type, rate] : f.operations_per_second)
@@ -61,6 +62,7 @@ std::vector<DeviceInfo> list_devices() {
         if (device) {
           list.push_back(info_of({name, ordinal, device->facts()}));
           list.back().free_memory = device->free_memory();
+          list.back().libraries = device->libraries();
         } else {
           if (ordinal > 0) break;
           list.emplace_back().backend = name;

@@ -277,15 +277,18 @@ Engine build_once(const BuildOptions& options, BuildMemory& memory) {
   });
 }
 
-std::shared_ptr<Engine::State> Engine::State::open(const std::string& path, const LoadOptions& options) {
+std::shared_ptr<Engine::State> Engine::State::open(const std::string& path, const kiln::LoadOptions& options) {
   auto state = std::make_shared<State>();
   state->engine = kiln::Engine::load_file(path, options);
   state->notes = parse_notes(state->engine->plan().build_info);
   return state;
 }
 
-Engine Engine::load(const std::string& path, bool copies) {
-  return guarded([&] { return Engine(State::open(path, {.allocator = nullptr, .copies = copies})); });
+Engine Engine::load(const std::string& path, const LoadOptions& options) {
+  return guarded([&] {
+    return Engine(
+        State::open(path, {.allocator = nullptr, .copies = options.copies, .trusts_kernels = options.trusts_kernels}));
+  });
 }
 
 Engine Engine::look(const std::string& path) {

@@ -22,7 +22,7 @@ struct Engine::State {
   std::vector<std::string> patches;  // that the build applied, in order
   EngineNotes notes;                 // what the engine says about its build
   std::unique_ptr<ir::Graph> graph;  // as it was lowered, when it was kept
-  static std::shared_ptr<State> open(const std::string& path, const LoadOptions& options);
+  static std::shared_ptr<State> open(const std::string& path, const kiln::LoadOptions& options);
 };
 
 // Turns internal errors into the public one.

@@ -122,6 +122,17 @@ uint64_t Lowering::add_constant(const Tensor& tensor) {
   return offset;
 }
 
+// The place of its generated code among those of the plan, each once; -1 when it has none.
+int32_t Lowering::add_code(const Emitted& emitted) {
+  if (!emitted.code) return -1;
+  std::vector<GeneratedKernel>& known = plan_.kernels;
+  const auto it = std::find_if(known.begin(), known.end(),
+                               [&](const GeneratedKernel& k) { return is_same_request(k, *emitted.code); });
+  if (it != known.end()) return static_cast<int32_t>(it - known.begin());
+  known.push_back(*emitted.code);
+  return static_cast<int32_t>(known.size()) - 1;
+}
+
 int32_t Lowering::constant_tensor(Scope& scope, const Tensor& tensor, const std::string& name, const Layout& layout) {
   if (tensor.dtype() == DType::kString)
     throw Error(Code::kUnsupported, "the constant '" + name + "' holds strings; engines hold numbers")
@@ -218,9 +229,10 @@ void Lowering::add_variant(Scope& scope, plan::StepInfo& step, StepDetail& detai
   if (other.choice->tactic == usual.tactic && other.choice->config == usual.config) return;
   const Emitted emitted = other.choice->emit(*other.problem);
   if (open_device(emitted.device).host_memory() != open_device(step.device).host_memory()) return;
+  const int32_t code = add_code(emitted);
   for (plan::StepVariant& known : step.variants)
     if (known.step.kernel == emitted.kernel && known.step.parameters == emitted.parameters &&
-        known.step.device == emitted.device) {
+        known.step.device == emitted.device && known.step.code == code) {
       known.profiles.push_back(other.profile);
       return;
     }
@@ -230,6 +242,7 @@ void Lowering::add_variant(Scope& scope, plan::StepInfo& step, StepDetail& detai
   variant.step.kernel = emitted.kernel;
   variant.step.tactic = other.choice->tactic_name();
   variant.step.parameters = emitted.parameters;
+  variant.step.code = code;
   variant.step.inputs = operands(scope, *other.problem->node, emitted, "." + std::to_string(other.profile));
   ask_kernel(*other.problem, emitted, variant.step);
   detail.strided_output = detail.strided_output && emitted.strided_output;
@@ -260,6 +273,7 @@ void Lowering::lower_kernel(Scope& scope, const Problem& problem, const Choice& 
   step.kernel = emitted.kernel;
   step.tactic = choice.tactic_name();
   step.parameters = emitted.parameters;
+  step.code = add_code(emitted);
   step.origins = node.origins;
   step.inputs = operands(scope, node, emitted, "");
   for (size_t i = 0; i < node.outputs().size(); ++i)

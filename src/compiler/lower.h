@@ -57,6 +57,7 @@ class Lowering {
                              const std::vector<Choice>* earlier = nullptr);
   bool shares_memory(const Scope& scope, const ir::Node& node) const;
   uint64_t add_constant(const Tensor& tensor);
+  int32_t add_code(const Emitted& emitted);
 
   const Extents& extents_;
   const Target& target_;

@@ -38,8 +38,21 @@ void Allocator::deallocate_in(Stream& stream, void* memory) noexcept {
   deallocate(memory);
 }
 
-std::unique_ptr<Kernel> Device::create_kernel(std::string_view kernel, const Attributes& parameters) {
-  const std::shared_ptr<const Executable> executable = load({kernel, parameters});
+void require_no_code(const KernelSource& source) {
+  if (source.code)
+    throw Error(Code::kMalformedPlan,
+                "kernel '" + std::string(source.kernel) + "' brings machine code, and takes none");
+}
+
+std::vector<std::byte> Device::generate(const GeneratedKernel& kernel) {
+  throw Error(Code::kUnsupported, "the device '" + std::string(name()) + "' has no generator of kernels '" +
+                                      kernel.generator.substr(0, 100) + "'")
+      .remedy("build the engine again with this version");
+}
+
+std::unique_ptr<Kernel> Device::create_kernel(std::string_view kernel, const Attributes& parameters,
+                                              const GeneratedKernel* code) {
+  const std::shared_ptr<const Executable> executable = load({kernel, parameters, code});
   return executable ? executable->create_kernel() : nullptr;
 }
 

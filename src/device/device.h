@@ -12,7 +12,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
-#include "tensor/attributes.h"
+#include "tensor/generated_kernel.h"
 #include "tensor/layout.h"
 #include "tensor/sharing.h"
 
@@ -121,13 +121,15 @@ class Kernel {
   virtual Sharing sharing() const noexcept { return Sharing::kNothing; }
 };
 
-// What the compiler made for a step. `binary` is machine code for generated kernels, else empty. All of it may come from an
-// untrusted file.
+// What the compiler made for a step. All of it may come from an untrusted file.
 struct KernelSource {
   std::string_view kernel;
   const Attributes& parameters;
-  std::span<const std::byte> binary = {};
+  const GeneratedKernel* code = nullptr;  // of a generated kernel, else null; not kept
 };
+
+// Throws kMalformedPlan when the step brings generated code: for kernels that take none.
+void require_no_code(const KernelSource& source);
 
 // A loaded step: immutable, shared by the contexts of an engine. Thread-safe.
 class Executable {
@@ -169,6 +171,8 @@ class Device {
   virtual int max_threads() const = 0;
   // Until the next call, kernels that the calling thread prepares and launches use at most so many threads; 0 lifts the limit.
   virtual void limit_threads(int /*most*/) noexcept {}
+  // Libraries that its back end opens when it needs them, which this does: each with its version, or why it is not there.
+  virtual std::map<std::string, std::string> libraries() const { return {}; }
   virtual int64_t free_memory() const noexcept = 0;  // bytes; negative when it cannot be told
   virtual Allocator& allocator() = 0;
   // Memory of the host from and to which copies run while the host goes on. That of other memory may make copies wait.
@@ -190,11 +194,15 @@ class Device {
   // they are called; costs next to nothing where no tool does.
   virtual void begin_range(const char* /*name*/) noexcept {}
   virtual void end_range() noexcept {}
-  // Null when the device has no kernel of that name. Throws Error when the parameters or the binary are not sound: they are checked
+  // Null when the device has no kernel of that name. Throws Error when the parameters or the code are not sound: they are checked
   // here and in prepare.
   virtual std::shared_ptr<const Executable> load(const KernelSource& source) = 0;
+  // The binary of a generated kernel, made again from the rest of it, which may come from an untrusted file. Takes a while; thread-safe.
+  // Throws Error when there is no such generator, when the parameters are not sound, or when what it needs is not there.
+  virtual std::vector<std::byte> generate(const GeneratedKernel& kernel);
   // A kernel of its own; null as above.
-  std::unique_ptr<Kernel> create_kernel(std::string_view kernel, const Attributes& parameters);
+  std::unique_ptr<Kernel> create_kernel(std::string_view kernel, const Attributes& parameters,
+                                        const GeneratedKernel* code = nullptr);
 };
 
 // A limit of threads as long as it lives; none when `most` is 0.

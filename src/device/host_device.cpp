@@ -254,6 +254,7 @@ Status HostDevice::fill(Stream& stream, void* to, std::byte value, size_t size) 
 std::shared_ptr<const Executable> HostDevice::load(const KernelSource& source) {
   std::unique_ptr<Kernel> first = make_kernel(source.kernel, source.parameters);
   if (!first) return nullptr;
+  require_no_code(source);
   return std::make_shared<HostExecutable>(std::move(first),
                                           [this, kernel = std::string(source.kernel), parameters = source.parameters] {
                                             return make_kernel(kernel, parameters);

@@ -101,7 +101,7 @@ void for_each_chunk(const Section& section, const Sink& sink) {
   }
 }
 
-bool is_known(SectionKind kind) { return kind == SectionKind::kMetadata || kind == SectionKind::kConstants; }
+bool is_known(SectionKind kind) { return kind >= SectionKind::kMetadata && kind <= SectionKind::kKernels; }
 
 void check_padding(std::span<const std::byte> padding) {
   if (std::any_of(padding.begin(), padding.end(), [](std::byte b) { return b != std::byte{0}; }))

@@ -20,7 +20,7 @@ inline constexpr size_t kHeaderSize = 256, kNumbersAt = 192, kHeaderChecksumAt =
 inline constexpr uint64_t kMaxSections = 64;
 
 // Number is stored: append only.
-enum class SectionKind : uint32_t { kMetadata = 1, kConstants = 2 };
+enum class SectionKind : uint32_t { kMetadata = 1, kConstants = 2, kKernels = 3 };
 
 struct Piece {
   uint64_t offset;  // from the start of the section

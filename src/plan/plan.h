@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "base/file_map.h"
-#include "tensor/attributes.h"
 #include "tensor/dim.h"
+#include "tensor/generated_kernel.h"
 #include "tensor/layout.h"
 #include "tensor/sharing.h"
 
@@ -65,6 +65,7 @@ struct StepInfo {
   bool waits = false;                                 // for all that is queued: the host reads what the device made
   bool is_transfer() const { return device.empty() && (kernel == kToHost || kernel == kToDevice); }
   Sharing sharing = Sharing::kNothing;  // what its kernel says; the runtime asks the kernel again
+  int32_t code = -1;                    // generated code that its kernel runs: index into Plan::kernels; -1: none
   std::vector<StepVariant> variants;    // of the main program: how it runs in other profiles
 };
 
@@ -142,7 +143,8 @@ struct Plan {
   bool device_memory = false;
   uint64_t host_arena_size = 0;  // bytes of the host that a context needs beside the arena
   Constants constants;
-  std::string build_info;  // JSON text: options, timings; for people
+  std::vector<GeneratedKernel> kernels;  // each once, however many steps run it
+  std::string build_info;                // JSON text: options, timings; for people
   std::vector<Watch> watches;
   bool shows_results = false;  // every result of the main program may be shown
   // The step works on the host's memory, beside a device that has its own.
@@ -153,7 +155,7 @@ struct Plan {
 std::vector<std::byte> write(const Plan& plan);
 // The same to a file, piece by piece. Throws kIo, also when there is a file that is no engine: it stays.
 void write_file(const Plan& plan, const std::string& path);
-// Reads, verifies checksums and every index, offset, size and dimension program. Constants are borrowed from `bytes`, which
+// Reads, verifies checksums and every index, offset, size and dimension program. Constants and binaries are borrowed from `bytes`, which
 // `owner` keeps alive; bytes that do not begin at a multiple of kAlignment are copied first. Throws kMalformedPlan or
 // kPlanVersion; never crashes, whatever the bytes.
 Plan read(std::span<const std::byte> bytes, std::shared_ptr<const void> owner);

@@ -23,7 +23,8 @@ constexpr size_t kMaxMetadata = size_t{1} << 28;
 // is never longer than the section.
 class Reader {
  public:
-  explicit Reader(size_t budget) : left_(budget) {}
+  Reader(size_t budget, std::span<const std::byte> kernels, std::shared_ptr<const void> owner)
+      : left_(budget), kernels_(kernels), owner_(std::move(owner)) {}
 
   Plan plan(const fb::Plan& p) {
     Plan plan;
@@ -41,6 +42,7 @@ class Reader {
     plan.shows_results = p.shows_results();
     plan.device_memory = p.device_memory();
     plan.host_arena_size = p.host_arena_size();
+    plan.kernels = list(p.kernels(), [&](const fb::Kernel& k) { return kernel(k); });
     plan.others =
         list(p.others(), [&](const fb::UsedDevice& d) { return UsedDevice{text(d.name()), text(d.fingerprint())}; });
     return plan;
@@ -157,7 +159,7 @@ class Reader {
     Attributes attributes;
     auto items = list(v, [&](const fb::Attribute& a) { return std::pair(text(a.name()), attribute(a)); });
     for (auto& [name, value] : items) {
-      if (attributes.has(name)) malformed("a step has two parameters of one name");
+      if (attributes.has(name)) malformed("a step or a kernel has two parameters of one name");
       attributes.set(std::move(name), std::move(value));
     }
     return attributes;
@@ -179,12 +181,22 @@ class Reader {
     info.bodies = numbers(s.bodies());
     info.waits = s.waits();
     info.sharing = static_cast<Sharing>(s.sharing());
+    info.code = s.code();
     info.variants = list(s.variants(), [&](const fb::StepVariant& v) {
       if (!v.step() || (v.step()->variants() && v.step()->variants()->size() > 0))
         malformed("a step for some profiles is absent, or has others in it");
       return StepVariant{numbers(v.profiles()), step(*v.step())};
     });
     return info;
+  }
+
+  GeneratedKernel kernel(const fb::Kernel& k) {
+    GeneratedKernel kernel{text(k.generator()), k.version(), text(k.architecture()), parameters(k.parameters())};
+    if (k.offset() > kernels_.size() || k.size() > kernels_.size() - k.offset())
+      malformed("kernel '" + kernel.generator.substr(0, 100) + "' lies outside its section");
+    kernel.binary = kernels_.subspan(k.offset(), k.size());
+    kernel.owner = owner_;
+    return kernel;
   }
 
   Program program(const fb::Program& p) {
@@ -206,15 +218,23 @@ class Reader {
   }
 
   size_t left_;
+  std::span<const std::byte> kernels_;  // the section
+  std::shared_ptr<const void> owner_;   // of its bytes
 };
 
-std::span<const std::byte> find_section(const Container& container, SectionKind kind, const char* name) {
+// Null when there is none.
+const Section* look_for_section(const Container& container, SectionKind kind, const char* name) {
   const Section* found = nullptr;
   for (const Section& s : container.sections) {
     if (s.kind != kind) continue;
     if (found) malformed(std::string("it has two sections of ") + name);
     found = &s;
   }
+  return found;
+}
+
+std::span<const std::byte> find_section(const Container& container, SectionKind kind, const char* name) {
+  const Section* found = look_for_section(container, kind, name);
   if (!found) malformed(std::string("it has no section of ") + name);
   return found->pieces[0].bytes;
 }
@@ -238,7 +258,9 @@ Plan read(std::span<const std::byte> bytes, std::shared_ptr<const void> owner) {
   if (metadata.size() > kMaxMetadata) malformed("its metadata has " + std::to_string(metadata.size()) + " bytes");
   flatbuffers::Verifier verifier(data, metadata.size(), kMaxDepth, kMaxTables);
   if (!fb::VerifyPlanBuffer(verifier)) malformed("its metadata is not sound");
-  Plan plan = Reader(metadata.size()).plan(*fb::GetPlan(data));
+  const Section* kernels = look_for_section(container, SectionKind::kKernels, "kernels");
+  const std::span<const std::byte> binaries = kernels ? kernels->pieces[0].bytes : std::span<const std::byte>();
+  Plan plan = Reader(metadata.size(), binaries, owner).plan(*fb::GetPlan(data));
   plan.built_by = container.built_by;
   plan.constants.add(find_section(container, SectionKind::kConstants, "constants"), std::move(owner));
   verify(plan);

@@ -19,6 +19,7 @@ constexpr size_t kMaxInfo = size_t{1} << 26;    // of build_info
 constexpr size_t kMaxDimOps = size_t{1} << 12;  // of one dimension program
 constexpr size_t kMaxProfiles = 256;
 constexpr size_t kMaxDevices = 64;
+constexpr size_t kMaxKernels = size_t{1} << 16;
 constexpr size_t kMaxDepth = 64;  // of branches and loops in each other
 
 std::string number(uint64_t n) { return std::to_string(n); }
@@ -30,6 +31,7 @@ class Verifier {
   void run() {
     texts();
     counts();
+    for (size_t i = 0; i < plan_.kernels.size(); ++i) kernel(i);
     for (size_t i = 0; i < plan_.dims.size(); ++i) dim_program(i);
     for (program_ = 0; program_ < plan_.programs.size(); ++program_) indices();
     bodies();
@@ -84,11 +86,25 @@ class Verifier {
     check(!plan_.profiles.empty(), "the engine", "has no profile");
     check(plan_.profiles.size() <= kMaxProfiles, "the engine", "has too many profiles");
     check(plan_.programs.size() <= kMaxItems, "the engine", "has too many programs");
+    check(plan_.kernels.size() <= kMaxKernels, "the engine", "has too many kernels");
     check(plan_.watches.size() <= kMaxItems, "the engine", "has too many watches");
     check(tensor_count <= kMaxItems && step_count <= kMaxItems, "the engine", "has too many tensors or steps");
     check(plan_.dims.size() <= kMaxItems, "the engine", "has too many dimensions");
     for (uint64_t size : {plan_.arena_size, plan_.host_arena_size})
       check(size <= std::numeric_limits<int64_t>::max(), "the arena", "is too large");
+  }
+
+  // What the code does, its device judges.
+  void kernel(size_t i) const {
+    const GeneratedKernel& k = plan_.kernels[i];
+    const auto require = [&](bool good, const char* what) {
+      if (!good) malformed("kernel " + number(i) + " '" + k.generator.substr(0, 100) + "' " + what);
+    };
+    require(!k.generator.empty() && k.generator.size() <= kMaxText, "has no sound name of its generator");
+    require(k.version > 0, "has no sound version of its generator");
+    require(!k.architecture.empty() && k.architecture.size() <= kMaxText, "has no sound name of its architecture");
+    require(!k.binary.empty(), "has no binary");
+    for (const auto& [name, value] : k.parameters) require(is_parameter(name, value), "has an unsound parameter");
   }
 
   void dim_program(size_t i) const {
@@ -239,7 +255,11 @@ class Verifier {
     for (const std::string& origin : s.origins) check_step(origin.size() <= kMaxText, i, "a name is too long");
     check_step(!s.kernel.empty(), i, "it has no kernel");
     check_step(s.sharing <= Sharing::kParts, i, "its operands share bytes in an unknown way");
-    for (const auto& [name, value] : s.parameters) parameter(i, name, value);
+    check_step(s.code >= -1 && (s.code < 0 || static_cast<size_t>(s.code) < plan_.kernels.size()), i,
+               "it runs generated code that does not exist");
+    check_step(s.code < 0 || (s.bodies.empty() && !s.is_transfer()), i, "it runs generated code, and is no kernel");
+    for (const auto& [name, value] : s.parameters)
+      check_step(is_parameter(name, value), i, "a parameter has no sound name, or is a tensor without type");
     const auto exists = [&](int32_t t) { return t >= -1 && (t < 0 || static_cast<size_t>(t) < tensors().size()); };
     for (int32_t t : s.inputs) check_step(exists(t), i, "it reads a tensor that does not exist");
     for (int32_t t : s.outputs) {
@@ -366,10 +386,9 @@ class Verifier {
     }
   }
 
-  void parameter(size_t step, const std::string& name, const Attribute& value) const {
-    check_step(!name.empty() && name.size() <= kMaxText, step, "a parameter has no sound name");
-    if (const Tensor* t = std::get_if<Tensor>(&value))
-      check_step(t->valid(), step, "a parameter is a tensor without type");
+  static bool is_parameter(const std::string& name, const Attribute& value) {
+    const Tensor* t = std::get_if<Tensor>(&value);
+    return !name.empty() && name.size() <= kMaxText && (!t || t->valid());
   }
 
   // The names and places by which the user gives and takes tensors.

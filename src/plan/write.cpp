@@ -4,6 +4,7 @@
 
 #include <type_traits>
 
+#include "base/checked.h"
 #include "base/error.h"
 #include "plan/container.h"
 #include "plan/plan.h"
@@ -15,7 +16,8 @@ using flatbuffers::Offset;
 
 class Writer {
  public:
-  std::vector<std::byte> metadata(const Plan& plan) {
+  // `kernels`: where the binaries lie in their section.
+  std::vector<std::byte> metadata(const Plan& plan, const std::vector<Piece>& kernels) {
     auto name = text(plan.name), device = text(plan.device), fingerprint = text(plan.fingerprint),
          build_info = text(plan.build_info);
     auto dims = list(plan.dims, [&](const auto& d) { return dim_program(d); });
@@ -29,8 +31,11 @@ class Writer {
       auto other = text(d.name), print = text(d.fingerprint);
       return fb::CreateUsedDevice(b_, other, print);
     });
+    auto generated = kernels.empty() ? 0 : list(kernels, [&, k = size_t{0}](const Piece& p) mutable {
+      return kernel(plan.kernels[k++], p);
+    });
     b_.Finish(fb::CreatePlan(b_, name, device, fingerprint, dims, programs, profiles, plan.arena_size, build_info,
-                             watches, plan.shows_results, plan.device_memory, plan.host_arena_size, others));
+                             watches, plan.shows_results, plan.device_memory, plan.host_arena_size, others, generated));
     const auto* data = reinterpret_cast<const std::byte*>(b_.GetBufferPointer());
     return {data, data + b_.GetSize()};
   }
@@ -120,7 +125,14 @@ class Writer {
     auto bodies = numbers(s.bodies);
     auto variants = s.variants.empty() ? 0 : list(s.variants, [&](const StepVariant& v) { return variant(v); });
     return fb::CreateStep(b_, name, device, kernel, tactic, op, parameters, inputs, outputs, s.workspace_offset,
-                          s.workspace_size, origins, bodies, s.waits, static_cast<uint8_t>(s.sharing), variants);
+                          s.workspace_size, origins, bodies, s.waits, static_cast<uint8_t>(s.sharing), variants,
+                          s.code);
+  }
+
+  Offset<fb::Kernel> kernel(const GeneratedKernel& k, const Piece& binary) {
+    auto generator = text(k.generator), architecture = text(k.architecture);
+    auto parameters = list(k.parameters, [&](const auto& p) { return attribute(p.first, p.second); });
+    return fb::CreateKernel(b_, generator, k.version, architecture, parameters, binary.offset, binary.bytes.size());
   }
 
   Offset<fb::StepVariant> variant(const StepVariant& v) {
@@ -157,10 +169,17 @@ namespace {
 // Calls use(container) while everything that the container borrows is there.
 template <class Use> auto with_container(const Plan& plan, const Use& use) {
   verify(plan);
-  const std::vector<std::byte> metadata = Writer().metadata(plan);
+  Section kernels{SectionKind::kKernels, false, {}};
+  for (const GeneratedKernel& k : plan.kernels) {
+    const auto offset = static_cast<uint64_t>(align_up(static_cast<int64_t>(kernels.size()), kAlignment));
+    kernels.pieces.push_back({offset, k.binary});
+  }
+  const std::vector<std::byte> metadata = Writer().metadata(plan, kernels.pieces);
   Section constants{SectionKind::kConstants, false, {}};
   for (const Constants::Part& part : plan.constants.parts()) constants.pieces.push_back({part.offset, part.bytes});
-  return use(Container{plan.built_by, {{SectionKind::kMetadata, false, {{0, metadata}}}, std::move(constants)}});
+  Container container{plan.built_by, {{SectionKind::kMetadata, false, {{0, metadata}}}, std::move(constants)}};
+  if (!kernels.pieces.empty()) container.sections.push_back(std::move(kernels));
+  return use(container);
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "base/in_parallel.h"
 #include "base/index.h"
 #include "plan/verify_shapes.h"
 #include "runtime/context.h"
@@ -32,6 +33,7 @@ Engine::Engine(plan::Plan plan, const LoadOptions& options)
   open_devices(options.device);
   device_seconds_ = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   const NamedRange range(*device_, "load");
+  if (!options.trusts_kernels) generate_kernels();
   load_executables();
   name_frames();
   if (plan_.device_memory) upload_constants();
@@ -58,9 +60,40 @@ void Engine::open_devices(Device* wanted) {
   for (const auto& [name, device] : devices_) opened_.push_back(device);
 }
 
-std::shared_ptr<const Executable> Engine::load_step(const plan::StepInfo& step) const {
+// Every binary again, by the device of a step that runs it.
+void Engine::generate_kernels() {
+  std::vector<const plan::StepInfo*> users(plan_.kernels.size());
+  const auto note = [&](const plan::StepInfo& step) {
+    if (step.code >= 0) nth(users, step.code) = &step;
+  };
+  for (const plan::Program& program : plan_.programs)
+    for (const plan::StepInfo& step : program.steps) {
+      note(step);
+      for (const plan::StepVariant& variant : step.variants) note(variant.step);
+    }
+  in_parallel(plan_.kernels.size(), [&](size_t i) {
+    GeneratedKernel& kernel = plan_.kernels[i];
+    if (!users[i]) return;
+    try {
+      auto made = std::make_shared<const std::vector<std::byte>>(devices_.at(users[i]->device)->generate(kernel));
+      kernel.binary = *made;
+      kernel.owner = std::move(made);
+    } catch (Error& e) {
+      e.add_node("'" + users[i]->name + "'");
+      throw;
+    }
+  });
+}
+
+// Steps that run the same code share it.
+std::shared_ptr<const Executable> Engine::load_step(const plan::StepInfo& step) {
+  std::shared_ptr<const Executable> alone;
+  const bool shares = step.code >= 0 && step.parameters.empty();
+  std::shared_ptr<const Executable>& made = shares ? generated_[{step.code, step.device, step.kernel}] : alone;
+  if (made) return made;
   try {
-    std::shared_ptr<const Executable> made = devices_.at(step.device)->load({step.kernel, step.parameters});
+    const GeneratedKernel* code = step.code >= 0 ? &nth(plan_.kernels, step.code) : nullptr;
+    made = devices_.at(step.device)->load({step.kernel, step.parameters, code});
     if (!made)
       throw Error(Code::kMalformedPlan, "the device '" + step.device + "' has no kernel '" + step.kernel + "'");
     return made;

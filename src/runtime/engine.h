@@ -5,6 +5,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "device/device.h"
@@ -22,7 +23,10 @@ struct LoadOptions {
   Allocator* allocator = nullptr;
   // To run on, where it is of the engine's back end; else, and when null: the device that the back end's name stands for.
   Device* device = nullptr;
-  bool copies = false;      // a file is read into memory instead of mapped
+  bool copies = false;  // a file is read into memory instead of mapped
+  // False: binaries of generated kernels are not run as they stand in the plan; the device makes each again from its generator and
+  // parameters, which takes a while, and an engine for which it cannot is refused.
+  bool trusts_kernels = true;
   bool looks_only = false;  // no device is opened: the plan can be looked at, on any machine, and not run
 };
 
@@ -74,7 +78,8 @@ class Engine : public std::enable_shared_from_this<Engine> {
   Engine(plan::Plan plan, const LoadOptions& options);
   void open_devices(Device* wanted);
   void require_device() const;
-  std::shared_ptr<const Executable> load_step(const plan::StepInfo& step) const;
+  void generate_kernels();
+  std::shared_ptr<const Executable> load_step(const plan::StepInfo& step);
   void load_executables();
   void name_frames();
   void upload_constants();
@@ -82,11 +87,13 @@ class Engine : public std::enable_shared_from_this<Engine> {
   DimTable dims_;
   Device* device_ = nullptr;
   std::map<std::string, Device*> devices_;
-  std::vector<Device*> opened_;                                 // all of devices_
-  std::vector<std::vector<Executables>> executables_;           // by program and step
-  std::vector<std::unique_ptr<StepFrames>> frames_;             // by program
-  Allocator* allocator_ = nullptr;                              // of constants_
-  std::byte* constants_ = nullptr;                              // in the device's memory
+  std::vector<Device*> opened_;                        // all of devices_
+  std::vector<std::vector<Executables>> executables_;  // by program and step
+  std::map<std::tuple<int32_t, std::string, std::string>, std::shared_ptr<const Executable>>
+      generated_;                                    // by code, device and kernel, of steps without parameters
+  std::vector<std::unique_ptr<StepFrames>> frames_;  // by program
+  Allocator* allocator_ = nullptr;                   // of constants_
+  std::byte* constants_ = nullptr;                   // in the device's memory
   std::map<std::pair<uint64_t, uint64_t>, uint64_t> uploaded_;  // offset and size: place in constants_
   int max_threads_ = 0;
   double device_seconds_ = 0;

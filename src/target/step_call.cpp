@@ -6,7 +6,9 @@
 namespace kiln {
 
 StepCall::StepCall(const Problem& problem, const Emitted& emitted, Shapes shapes) {
-  const bool readable = open_device(emitted.device).host_memory();
+  std::string reason;
+  const Device* device = try_open_device(emitted.device, reason);  // views need none
+  const bool readable = device && device->host_memory();
   for (int from : emitted.inputs) inputs.push_back(input(problem, emitted, from, shapes, readable));
   for (const Argument& a : problem.outputs)
     outputs.push_back(a.present ? view(a.dtype, shapes == Shapes::kLargest ? a.max : a.opt, a.layout) : TensorView());
@@ -38,7 +40,8 @@ TensorView StepCall::input(const Problem& problem, const Emitted& emitted, int f
 }
 
 std::unique_ptr<Kernel> make_kernel(const Emitted& emitted) {
-  std::unique_ptr<Kernel> kernel = open_device(emitted.device).create_kernel(emitted.kernel, emitted.parameters);
+  std::unique_ptr<Kernel> kernel =
+      open_device(emitted.device).create_kernel(emitted.kernel, emitted.parameters, emitted.code.get());
   if (!kernel)
     throw Error(Code::kInternal, "the device '" + emitted.device + "' has no kernel '" + emitted.kernel + "'");
   return kernel;

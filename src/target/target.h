@@ -71,9 +71,10 @@ struct Emitted {
   static constexpr bool is_constant(int from) { return from < kAbsent; }
   static constexpr int constant_of(int from) { return -2 - from; }
   std::vector<int> inputs;
-  std::vector<Tensor> constants;  // packed weights
-  bool strided_output = false;    // output 0 may be a slice of a wider tensor along its innermost axes
-  uint32_t strided_inputs = 0;    // bit k: kernel input k may be one, too
+  std::vector<Tensor> constants;                          // packed weights
+  std::shared_ptr<const GeneratedKernel> code = nullptr;  // that the kernel runs, where it is a generated one
+  bool strided_output = false;  // output 0 may be a slice of a wider tensor along its innermost axes
+  uint32_t strided_inputs = 0;  // bit k: kernel input k may be one, too
 };
 
 // What a launch takes, in seconds, by reasoning from what is known of a device.
@@ -90,6 +91,7 @@ struct Tactic {
   std::vector<std::string_view> ops = {};  // that it is for; empty: any
   std::string device = {};                 // whose kernels it emits; empty: the target's
   bool sizes_results = false;              // its kernel stores results whose shape it alone can tell
+  bool compiles = false;  // emitting it compiles code, which takes a while: the tuner does so for many problems at once
   bool turns_layouts = false;  // reads row-major images and writes channels-last ones, or the reverse, at no cost
   // What it takes on a device, where more is known of it than estimate() in target/estimate.h finds by itself.
   std::function<Estimate(const Problem&, const DeviceFacts&)> estimate = nullptr;

@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "base/file_map.h"
+#include "base/in_parallel.h"
 #include "base/work.h"
 #include "device/workspace.h"
 #include "target/step_call.h"
@@ -105,6 +106,14 @@ Tuner::Preferred Tuner::first_accepting(const Problem& problem) const {
   return list.empty() ? Preferred() : list.front();
 }
 
+// As many as the level allows.
+std::vector<Config> Tuner::configurations(const Tactic& tactic, const Problem& problem) const {
+  std::vector<Config> configs = tactic.configurations ? tactic.configurations(problem) : std::vector<Config>{Config{}};
+  const size_t limit = options_.level <= 1 ? 1 : options_.level == 2 ? 2 : options_.level == 3 ? 4 : configs.size();
+  if (configs.size() > limit) configs.resize(limit);
+  return configs;
+}
+
 Tuner::Candidates Tuner::candidates(const Problem& problem) const {
   Candidates list;
   const auto note = [&](const Tactic& tactic, const Refusal& refusal) {
@@ -113,11 +122,7 @@ Tuner::Candidates Tuner::candidates(const Problem& problem) const {
   };
   const bool all = options_.level > 0 || options_.workspace != SIZE_MAX;
   for (const auto& [tactic, rank] : accepting(problem, all, note)) {
-    std::vector<Config> configs =
-        tactic->configurations ? tactic->configurations(problem) : std::vector<Config>{Config{}};
-    const size_t limit = options_.level <= 1 ? 1 : options_.level == 2 ? 2 : options_.level == 3 ? 4 : configs.size();
-    if (configs.size() > limit) configs.resize(limit);
-    for (Config& config : configs) list.push_back({tactic, std::move(config)});
+    for (Config& config : configurations(*tactic, problem)) list.push_back({tactic, std::move(config)});
     if (!all && !list.empty()) break;
   }
   if (options_.max_candidates > 0 && list.size() > static_cast<size_t>(options_.max_candidates))
@@ -218,6 +223,50 @@ std::vector<std::optional<double>> Tuner::times(const Problem& problem, const Ca
   return result;
 }
 
+// On all cores, within the budget. Back ends keep what they compiled: emitting it again costs nothing.
+void Tuner::compile(const std::vector<std::pair<const Problem*, Candidate>>& list) {
+  const auto start = std::chrono::steady_clock::now();
+  const double left = options_.budget_seconds - spent_seconds_;
+  const Clock clock(spent_seconds_);
+  in_parallel(list.size(), [&](size_t i) {
+    if (std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count() > left) return;
+    try {
+      (void)list[i].second.tactic->emit(*list[i].first, list[i].second.config);
+    } catch (const Error&) {
+      return;  // who wants it is told when it is emitted again
+    }
+  });
+  check_work();
+}
+
+// Candidates whose code takes a while to compile and that are going to be measured, before anything is timed.
+void Tuner::compile_ahead(const std::vector<Problem>& problems) {
+  if (options_.level == 0 || options_.cache_only || !target_.device().is_present()) return;
+  std::vector<std::pair<const Problem*, Candidate>> list;
+  std::set<std::pair<Hash128, std::string>> asked;
+  for (const Problem& problem : problems)
+    for (const Tactic* tactic : target_.tactics().of(problem.op())) {
+      if (!tactic->compiles || !has_ranks(problem) || !is_allowed(*tactic, problem)) continue;
+      const Hash128 key = problem.key();
+      if (known_.count(key) || tactic->accepts(problem).refused()) continue;
+      for (Config& config : configurations(*tactic, problem)) {
+        Candidate candidate{tactic, std::move(config)};
+        const bool timed = options_.cache && options_.cache->find(key, candidate.name());
+        if (!timed && asked.emplace(key, candidate.name()).second) list.emplace_back(&problem, std::move(candidate));
+      }
+    }
+  compile(list);
+}
+
+// What times that were known already made choose.
+void Tuner::compile_chosen(const std::vector<Problem>& problems, const std::vector<Choice>& choices) {
+  std::vector<std::pair<const Problem*, Candidate>> list;
+  for (size_t i = 0; i < problems.size(); ++i)
+    if (choices[i].tactic && choices[i].tactic->compiles)
+      list.emplace_back(&problems[i], Candidate{choices[i].tactic, choices[i].config});
+  compile(list);
+}
+
 Choice Tuner::best(const Problem& problem, Candidates list, const Choice* earlier) {
   if (list.size() == 1 || options_.level == 0) return {list[0].tactic, list[0].config};
   const Hash128 key = problem.key();
@@ -272,6 +321,7 @@ Choice Tuner::choose_one(const Problem& problem, const Choice* earlier) {
 
 std::vector<Choice> Tuner::choose(const std::vector<Problem>& problems, const std::vector<Choice>* earlier) {
   std::vector<Choice> choices;
+  compile_ahead(problems);
   for (const Problem& problem : problems) {
     check_work();
     if (options_.progress && !options_.progress(choices.size(), problems.size(), problem.node->name()))
@@ -280,6 +330,7 @@ std::vector<Choice> Tuner::choose(const std::vector<Problem>& problems, const st
     for (const Argument& a : problem.inputs)
       if (a.constant) FileMap::let_go(a.constant->data(), static_cast<size_t>(a.constant->bytes()));
   }
+  compile_chosen(problems, choices);
   if (options_.progress) options_.progress(problems.size(), problems.size(), "");
   if (const std::string warning = noise_.warning(); !warning.empty()) options_.logger->log(Severity::kWarning, warning);
   noise_ = {};

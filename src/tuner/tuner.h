@@ -98,6 +98,10 @@ class Tuner {
   std::vector<Preferred> accepting(const Problem& problem, bool all, const Declined& declined) const;
   Candidates candidates(const Problem& problem) const;
   bool spent() const { return spent_seconds_ > options_.budget_seconds || (options_.enough && options_.enough()); }
+  std::vector<Config> configurations(const Tactic& tactic, const Problem& problem) const;
+  void compile_ahead(const std::vector<Problem>& problems);
+  void compile_chosen(const std::vector<Problem>& problems, const std::vector<Choice>& choices);
+  void compile(const std::vector<std::pair<const Problem*, Candidate>>& list);
   Candidates fitting(const Problem& problem, Candidates list) const;
   static Candidates near_best(Candidates list, const Choice& earlier);
   Choice best(const Problem& problem, Candidates list, const Choice* earlier);

@@ -320,7 +320,7 @@ TEST_F(Facade, SavingReplacesOnlyEngines) {
   file.write("");
   engine.save(file.path());
   engine.save(file.path());
-  EXPECT_EQ(Engine::load(file.path(), true).layers().size(), engine.layers().size());
+  EXPECT_EQ(Engine::load(file.path(), {.copies = true}).layers().size(), engine.layers().size());
 }
 
 TEST_F(Facade, ATimingCacheThatCannotBeWrittenIsAWarning) {

@@ -1,4 +1,4 @@
-// Products with weights of few bits in blocks.
+// Products with weights of few bits in blocks, and tables of few bits.
 #include <gtest/gtest.h>
 
 #include <limits>
@@ -106,6 +106,84 @@ TEST(Blocks, KernelRefusesWhatDoesNotFit) {
   Attributes other = parameters;
   other.set("bits", int64_t{3});
   EXPECT_THROW((void)launch_kernel("gemm_blocks", other, {a, codes, numbers, numbers}, out), Error);
+}
+
+// Rows of tables: where scales vary along each axis, by blocks or not.
+TEST(Tables, RowsAlongEachAxis) {
+  std::mt19937 rng(5);
+  for (DType type : {DType::kI2, DType::kU2, DType::kI4, DType::kU4, DType::kI8, DType::kU8})
+    for (int64_t gather_axis : {0, 1, 2})
+      for (int64_t axis : {0, 1, 2})
+        for (int64_t block : {0, 1, 3, 50}) {
+          const Dims dims{7, 5, 45};
+          const int64_t extent = dims[static_cast<size_t>(axis)];
+          Dims parameters = block ? dims : Dims{extent};
+          if (block) parameters[static_cast<size_t>(axis)] = (extent + block - 1) / block;
+          Case c{"GatherDequantized",
+                 {constant(random_codes(rng, type, dims)), Tensor::of<int64_t>({2, 2}, {0, -1, 3, -5}),
+                  constant(block_scales(rng, parameters)), constant(random_codes(rng, type, parameters))},
+                 {{"gather_axis", gather_axis}, {"axis", axis}, {"block_size", block}}};
+          expect_case(c, "gather_dequantized");
+        }
+}
+
+TEST(Tables, OtherForms) {
+  std::mt19937 rng(6);
+  const Attributes rows{{"axis", int64_t{0}}};
+  const Operand table = constant(random_codes(rng, DType::kI4, {50, 33})), scales = constant(block_scales(rng, {50}));
+  const Operand indices(Tensor::of<int32_t>({4}, {49, 0, 7, -50}));
+  Case gaps{"GatherDequantized", {table, indices, scales}, rows};
+  gaps.gapped_outputs = true;
+  expect_case(gaps, "gather_dequantized");
+  expect_case({"GatherDequantized", {table, Tensor::of<int32_t>({}, {2}), constant(Tensor::scalar(0.5f))}},
+              "gather_dequantized");
+  expect_case({"GatherDequantized", {table, Tensor::of<int32_t>({0}, {}), scales}, rows}, "gather_dequantized");
+  const float odd[] = {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity(), 0, -1, 1e-40f};
+  for (float scale : odd)
+    expect_case({"GatherDequantized", {table, indices, constant(Tensor::scalar(scale))}}, "gather_dequantized");
+  expect_no_case({"GatherDequantized", {table.tensor, indices, scales}, rows}, "gather_dequantized");
+  expect_no_case({"GatherDequantized", {table, indices, scales.tensor}, rows}, "gather_dequantized");
+}
+
+TEST(Tables, KernelRefusesWhatDoesNotFit) {
+  const Attributes sound{{"dims", Ints{4, 6}},          {"axis", int64_t{0}},        {"bits", int64_t{4}},
+                         {"signed", int64_t{0}},        {"block_axis", int64_t{1}},  {"block", int64_t{3}},
+                         {"scale_strides", Ints{2, 1}}, {"zero_strides", Ints{2, 1}}};
+  const Tensor table = Tensor::allocate(DType::kU8, {12}), indices = Tensor::of<int64_t>({3}, {0, 3, -4}),
+               scales = Tensor::allocate(DType::kF32, {8}), zeros = Tensor::allocate(DType::kU8, {4});
+  std::vector<Tensor> out{Tensor::allocate(DType::kF32, {3, 6})};
+  const auto run = [&](const Attributes& parameters, const std::vector<Tensor>& inputs) {
+    return launch_kernel("gather_dequantized", parameters, inputs, out).ok();
+  };
+  EXPECT_TRUE(run(sound, {table, indices, scales, zeros}));
+  EXPECT_TRUE(run(sound, {table, indices, scales}));
+  EXPECT_FALSE(run(sound, {Tensor::allocate(DType::kU8, {11}), indices, scales, zeros}));
+  EXPECT_FALSE(run(sound, {table, indices, Tensor::allocate(DType::kF32, {7}), zeros}));
+  EXPECT_FALSE(run(sound, {table, indices, scales, Tensor::allocate(DType::kU8, {3})}));
+  EXPECT_FALSE(run(sound, {table, Tensor::of<int64_t>({3}, {0, 4, 0}), scales, zeros}));
+  EXPECT_FALSE(run(sound, {table, Tensor::of<int64_t>({2}, {0, 1}), scales, zeros}));
+  EXPECT_FALSE(run(sound, {table, scales, scales, zeros}));
+  for (const auto& [key, value] : std::vector<std::pair<std::string, Attribute>>{
+           {"scale_strides", Ints{3, 1}}, {"zero_strides", Ints{INT64_MAX, 1}}, {"block", int64_t{1}}}) {
+    Attributes other = sound;
+    other.set(key, value);
+    EXPECT_FALSE(run(other, {table, indices, scales, zeros})) << key;
+  }
+  for (const auto& [key, value] : std::vector<std::pair<std::string, Attribute>>{{"dims", Ints{4, INT64_MAX}},
+                                                                                 {"dims", Ints{}},
+                                                                                 {"dims", Ints{4, -6}},
+                                                                                 {"axis", int64_t{2}},
+                                                                                 {"bits", int64_t{3}},
+                                                                                 {"block", int64_t{0}},
+                                                                                 {"block_axis", int64_t{2}},
+                                                                                 {"signed", int64_t{2}},
+                                                                                 {"scale_strides", Ints{1}},
+                                                                                 {"scale_strides", Ints{-2, 1}},
+                                                                                 {"zero_strides", Ints{1}}}) {
+    Attributes other = sound;
+    other.set(key, value);
+    EXPECT_THROW((void)run(other, {table, indices, scales, zeros}), Error) << key;
+  }
 }
 
 }  // namespace

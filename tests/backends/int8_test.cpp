@@ -1,8 +1,10 @@
 // Products and convolutions of bytes with what follows them: bit for bit what the reference gives.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <limits>
 
+#include "backends/cpu/target/target.h"
 #include "backends/harness.h"
 
 namespace kiln::testing {
@@ -241,6 +243,91 @@ TEST(Int8, DepthwiseConvolutions) {
         {"group", c}, {"strides", Ints{2, 2}}, {"pads", Ints{2, 2, 2, 2}}, {"dilations", Ints{1, 2}}};
     expect_convolutions(rng, {{2, c, 9, 9}, {c, 1, 5, 3}, strided}, {2, c, 5, 5}, "depthwise_int8");
   }
+}
+
+// Tactics of oneDNN stand where it adds exactly: with VNNI they must, elsewhere they may.
+class OnednnInt8 : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    const auto& all = cpu::target().tactics().all();
+    if (std::none_of(all.begin(), all.end(), [](const Tactic* t) { return t->name == "onednn_conv_int8"; }))
+      GTEST_SKIP() << "built without oneDNN";
+  }
+  static void expect_exact(const Case& c, const char* tactic) {
+    if (__builtin_cpu_supports("avx512vnni")) expect_case(c, tactic);
+    else (void)check_case(c, tactic);
+  }
+};
+
+TEST_F(OnednnInt8, Products) {
+  std::mt19937 rng(21);
+  const char* const tactic = "onednn_matmul_int8";
+  for (DType type : {DType::kU8, DType::kI8}) {
+    for (const auto& [m, k, n] : std::vector<std::array<int64_t, 3>>{
+             {1, 1, 1}, {7, 13, 21}, {1, 64, 130}, {50, 100, 79}, {3, 4099, 17}, {2, 65536, 5}}) {
+      const Operand a(random_bytes(rng, type, {m, k})), b(constant(random_bytes(rng, DType::kI8, {k, n})));
+      const Operand like(random_bytes(rng, DType::kU8, {m, n})), zero = byte(type, type == DType::kU8 ? 255 : -128);
+      for (auto& posts : chains(rng, n, false, like))
+        expect_exact({"MatMulInteger", {a, b, zero}, {}, 1, posts}, tactic);
+      expect_exact({"MatMulInteger", {a, b, random_bytes(rng, type, {1})}, {}, 1, {kCast}}, tactic);
+    }
+    for (const auto& [m, k, n] : {std::array<int64_t, 3>{0, 4, 5}, {5, 0, 3}, {5, 3, 0}})
+      expect_no_case(
+          {"MatMulInteger", {random_bytes(rng, type, {m, k}), constant(random_bytes(rng, DType::kI8, {k, n}))}},
+          tactic);
+    const Operand b(constant(random_bytes(rng, DType::kI8, {9, 20})));
+    expect_exact({"MatMulInteger", {random_bytes(rng, type, {2, 3, 9}), b}, {}, 1, {kCast}}, tactic);
+    expect_no_case({"MatMulInteger", {dynamic(random_bytes(rng, type, {6, 9}), {Dim::symbol("m"), Dim(9)}), b}},
+                   tactic);
+    // All at the ends: sums of pairs leave 16 bits.
+    Tensor most = Tensor::allocate(type, {3, 64}), least = Tensor::allocate(DType::kI8, {64, 20});
+    for (int64_t i = 0; i < most.size(); ++i) most.set_int(i, type == DType::kU8 ? 255 : -128);
+    for (int64_t i = 0; i < least.size(); ++i) least.set_int(i, -128);
+    expect_exact({"MatMulInteger", {most, constant(least)}}, tactic);
+  }
+  const Operand wide(constant(random_bytes(rng, DType::kU8, {9, 20})));
+  expect_no_case({"MatMulInteger", {random_bytes(rng, DType::kU8, {6, 9}), wide}}, tactic);
+}
+
+TEST_F(OnednnInt8, Convolutions) {
+  std::mt19937 rng(22);
+  const Layout last = Layout::channels_last(4);
+  struct Sizes {
+    ConvDims dims;
+    Dims y;
+  };
+  const std::vector<Sizes> all{
+      {{{2, 16, 5, 7}, {24, 16, 1, 1}, {}}, {2, 24, 5, 7}},
+      {{{1, 6, 9, 7}, {70, 6, 1, 1}, {{"strides", Ints{2, 2}}}}, {1, 70, 5, 4}},
+      {{{1, 8, 6, 9}, {17, 8, 3, 3}, {{"pads", Ints{1, 1, 1, 1}}}}, {1, 17, 6, 9}},
+      {{{2, 3, 15, 13}, {32, 3, 7, 7}, {{"pads", Ints{3, 3, 3, 3}}, {"strides", Ints{2, 2}}}}, {2, 32, 8, 7}},
+      {{{1, 5, 8, 8}, {4, 5, 3, 3}, {{"dilations", Ints{2, 2}}, {"auto_pad", std::string("SAME_UPPER")}}},
+       {1, 4, 8, 8}},
+      {{{1, 12, 6, 6}, {20, 6, 3, 3}, {{"group", int64_t{2}}, {"pads", Ints{0, 1, 2, 1}}}}, {1, 20, 6, 6}}};
+  for (const auto& [dims, y] : all)
+    for (DType type : {DType::kU8, DType::kI8}) {
+      const Operand x = channels_last(random_bytes(rng, type, dims.x)),
+                    w = constant(random_bytes(rng, DType::kI8, dims.w)),
+                    like = channels_last(random_bytes(rng, DType::kI8, y));
+      for (auto& posts : chains(rng, dims.w[0], true, like)) {
+        Case c{"ConvInteger", {x, w}, dims.attributes, 1, posts};
+        c.output_layouts = {last};
+        // Groups and few channels have primitives of oneDNN that are not exact, or none.
+        if (dims.attributes.has("group") || dims.x[1] < 8) (void)check_case(c, "onednn_conv_int8");
+        else expect_exact(c, "onednn_conv_int8");
+      }
+    }
+}
+
+TEST_F(OnednnInt8, PaddingOfOtherZeroPointsIsRefused) {
+  std::mt19937 rng(23);
+  const Operand x = channels_last(random_bytes(rng, DType::kU8, {1, 8, 6, 9})),
+                w = constant(random_bytes(rng, DType::kI8, {17, 8, 3, 3}));
+  Case c{"ConvInteger", {x, w, byte(DType::kU8, 3)}, {{"pads", Ints{1, 1, 1, 1}}}};
+  c.output_layouts = {Layout::channels_last(4)};
+  expect_no_case(c, "onednn_conv_int8");
+  c.attributes = {};
+  expect_exact(c, "onednn_conv_int8");
 }
 
 TEST(Int8, MaximaOfWindows) {

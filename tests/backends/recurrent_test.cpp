@@ -1,6 +1,8 @@
 // LSTM, GRU and RNN.
 #include <gtest/gtest.h>
 
+#include <limits>
+
 #include "backends/harness.h"
 
 namespace kiln::testing {
@@ -133,6 +135,81 @@ TEST(Recurrent, RefusesWhatItDoesNotKnow) {
   Case clipped = make(rng, {"LSTM", 4, 5, 8, 3, 1}, 1);
   clipped.attributes.set("clip", 1.0);
   EXPECT_TRUE(check_case(clipped, "recurrent").empty());
+}
+
+Case byte_case(std::mt19937& rng, const char* cell, DType w, DType r, int64_t input, int64_t hidden, int64_t steps,
+               int64_t batch, const char* direction, int64_t layout, bool whole) {
+  const bool lstm = std::string(cell) == "LSTM";
+  const int64_t d = std::string(direction) == "bidirectional" ? 2 : 1, rows = hidden * (lstm ? 4 : 3);
+  const auto numbers = [&](Dims dims, double low, double high) {
+    Tensor t = Tensor::allocate(DType::kF32, std::move(dims));
+    std::uniform_real_distribution<double> uniform(low, high);
+    for (int64_t i = 0; i < t.size(); ++i) t.set(i, uniform(rng));
+    return t;
+  };
+  const auto bytes = [&](DType type, Dims dims) {
+    Tensor t = Tensor::allocate(type, std::move(dims));
+    for (int64_t i = 0; i < t.size(); ++i)
+      t.set_int(i, static_cast<int64_t>(rng() % 256) - (type == DType::kI8 ? 128 : 0));
+    return t;
+  };
+  const Dims state = layout ? Dims{batch, d, hidden} : Dims{d, batch, hidden};
+  Case c{"RecurrentDequantized",
+         {numbers(layout ? Dims{batch, steps, input} : Dims{steps, batch, input}, -1, 1),
+          constant(bytes(w, {d, rows, input})), constant(bytes(r, {d, rows, hidden})),
+          constant(numbers({d, rows}, 0.0005, 0.002)), constant(numbers({d, rows}, 0.0005, 0.002))},
+         {{"cell", std::string(cell)}, {"direction", std::string(direction)}, {"layout", layout}}};
+  if (!lstm) c.attributes.set("linear_before_reset", int64_t{1});
+  c.outputs = lstm ? 3 : 2;
+  c.tolerance = 5e-5;
+  if (!whole) return c;
+  c.inputs.insert(c.inputs.end(), {constant(bytes(w, {d, rows})), constant(bytes(r, {d, rows})),
+                                   constant(numbers({d, 2 * rows}, -0.5, 0.5)), absent(), numbers(state, -1, 1)});
+  if (lstm) c.inputs.push_back(numbers(state, -1, 1));
+  return c;
+}
+
+TEST(RecurrentBytes, CellsTypesDirectionsAndLayouts) {
+  std::mt19937 rng(11);
+  for (const char* cell : {"LSTM", "GRU"})
+    for (DType type : {DType::kI8, DType::kU8})
+      for (const char* direction : {"forward", "reverse", "bidirectional"})
+        for (int64_t layout : {0, 1}) {
+          const DType other = layout ? DType::kI8 : DType::kU8;
+          expect_case(byte_case(rng, cell, type, other, 5, 19, 7, 3, direction, layout, true), "recurrent_int8");
+          expect_case(byte_case(rng, cell, type, type, 8, 16, 4, 1, direction, layout, false), "recurrent_int8");
+        }
+}
+
+TEST(RecurrentBytes, SizesOfAllThreadsNoStepsAndNoSequences) {
+  std::mt19937 rng(12);
+  for (const char* cell : {"LSTM", "GRU"}) {
+    expect_case(byte_case(rng, cell, DType::kI8, DType::kI8, 33, 130, 9, 1, "forward", 0, true), "recurrent_int8");
+    expect_case(byte_case(rng, cell, DType::kU8, DType::kI8, 33, 200, 3, 4, "reverse", 1, true), "recurrent_int8");
+    expect_case(byte_case(rng, cell, DType::kI8, DType::kI8, 3, 33, 0, 2, "forward", 0, true), "recurrent_int8");
+    expect_case(byte_case(rng, cell, DType::kI8, DType::kI8, 3, 33, 2, 0, "forward", 0, true), "recurrent_int8");
+    expect_case(byte_case(rng, cell, DType::kI8, DType::kI8, 1, 1, 2, 1, "forward", 0, false), "recurrent_int8");
+  }
+}
+
+TEST(RecurrentBytes, NotANumberStaysInItsSequence) {
+  std::mt19937 rng(13);
+  Case c = byte_case(rng, "LSTM", DType::kI8, DType::kI8, 5, 19, 4, 3, "forward", 0, true);
+  c.inputs[0].tensor.set(7, std::numeric_limits<double>::quiet_NaN());
+  expect_case(c, "recurrent_int8");
+}
+
+TEST(RecurrentBytes, RefusesWhatTheKernelDoesNotKnow) {
+  std::mt19937 rng(14);
+  Case late = byte_case(rng, "LSTM", DType::kI8, DType::kI8, 5, 9, 4, 3, "forward", 0, true);
+  late.inputs[1].constant = false;
+  expect_no_case(late, "recurrent_int8");
+  Case lengths = byte_case(rng, "LSTM", DType::kI8, DType::kI8, 5, 9, 4, 3, "forward", 0, true);
+  lengths.inputs[8] = Tensor::of<int32_t>({3}, {1, 2, 4});
+  expect_no_case(lengths, "recurrent_int8");
+  Case reset = byte_case(rng, "GRU", DType::kI8, DType::kI8, 5, 9, 4, 3, "forward", 0, true);
+  reset.attributes.set("linear_before_reset", int64_t{0});
+  expect_no_case(reset, "recurrent_int8");
 }
 
 }  // namespace

@@ -1,6 +1,8 @@
 // The kernels of NVIDIA GPUs by their tactics: each is prepared everywhere, and compared with the reference where there is a GPU.
 #include <gtest/gtest.h>
 
+#include "backends/cuda/device/nvrtc.h"
+#include "backends/cuda/target/chip.h"
 #include "cuda/cases.h"
 
 namespace kiln::cuda::testing {
@@ -331,6 +333,16 @@ TEST(CudaPointwise, TypesBroadcastsAndEdges) {
       check({.op = op, .inputs = {plain({3, 9}, type), plain({9}, type)}});
   check({.op = "Where", .inputs = {plain({4, 1}, DType::kBool), plain({4, 5}, DType::kF16), plain({5}, DType::kF16)}});
   check({.op = "Equal", .inputs = {plain({4, 5}, DType::kI64), plain({5}, DType::kI64)}});
+}
+
+TEST(CudaPointwise, GeneratedKernelsTakeWhatIsInterpreted) {
+  const std::string lack = compiler_lack(target_chip().compute);
+  if (!lack.empty()) GTEST_SKIP() << lack;
+  const NodeCase sum{.op = "Add", .inputs = {plain({2, 5, 40}, DType::kF16), plain({40}, DType::kF16)}};
+  EXPECT_EQ(check(sum), (std::set<std::string>{"pointwise", "pointwise_generated"}));
+  EXPECT_NE(refusal({.op = "MatMul", .inputs = {plain({2, 5}, DType::kF16), plain({5, 3}, DType::kF16)}},
+                    "pointwise_generated"),
+            "");
 }
 
 NodeCase attention(DType type, Dims q, Dims k, int64_t heads = 0, int64_t key_heads = 0) {

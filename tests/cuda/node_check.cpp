@@ -9,6 +9,7 @@
 
 #include "backends/cuda/device/device.h"
 #include "backends/cuda/device/memory.h"
+#include "backends/cuda/target/chip.h"
 #include "device/workspace.h"
 
 namespace kiln::cuda::testing {
@@ -96,13 +97,14 @@ void run(const NodeCase& c, const BuiltNode& node, const std::vector<Tensor>& wa
 }  // namespace
 
 Status prepare_without_gpu(const BuiltNode& node, const Emitted& emitted, int compute) {
-  const Chip chip{.compute = compute,
+  const Chip chip{.compute = emitted.code ? target_chip().compute : compute,
                   .multiprocessors = 132,
                   .shared_per_block = compute >= 90 ? 227 << 10 : 163 << 10,
                   .cache = 50 << 20};
   Gpu gpu(nullptr, nullptr, chip);
-  const std::unique_ptr<Kernel> kernel = make_kernel(gpu, emitted.kernel, emitted.parameters);
-  if (!kernel) return {Code::kNotFound, "there is no such kernel"};
+  const auto executable = load_kernel(gpu, {emitted.kernel, emitted.parameters, emitted.code.get()});
+  if (!executable) return {Code::kNotFound, "there is no such kernel"};
+  const std::unique_ptr<Kernel> kernel = executable->create_kernel();
   std::vector<Dims> dims, strided;
   std::vector<TensorView> inputs, outputs;
   const auto view = [&](const Dims& d, DType type, const Layout& layout, const void* host) {
@@ -209,7 +211,7 @@ std::vector<Tensor> BuiltNode::wanted() const {
 }
 
 PlacedStep::PlacedStep(Device& device, const BuiltNode& node, const Emitted& emitted)
-    : device_(device), kernel_(device.create_kernel(emitted.kernel, emitted.parameters)) {
+    : device_(device), kernel_(device.create_kernel(emitted.kernel, emitted.parameters, emitted.code.get())) {
   if (!kernel_) throw Error(Code::kNotFound, "there is no kernel " + emitted.kernel);
   for (int from : emitted.inputs) {
     if (from == Emitted::kAbsent) {

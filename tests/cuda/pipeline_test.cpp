@@ -95,18 +95,14 @@ TEST(CudaPipeline, QuantizedNetworksAreProductsOfIntegers) {
   }
 }
 
-// Constants that no product of integers reads are no work of a run.
+// Constants that neither a product of integers nor one by weights of few bits reads are no work of a run.
 TEST(CudaPipeline, DequantizedConstantsAreConstants) {
-  EXPECT_EQ(operators_after(R"(graph main(%x: float32[n,16]) {
-  %w = random int8[16,8] seed 3
-  %s = constant float32[]:{0.5}
-  %d = DequantizeLinear(%w, %s)
-  %y = MatMul(%x, %d)
-  return %y
-}
-)",
-                            DType::kF32),
-            "MatMul");
+  const auto network = [](const std::string& x, const std::string& w, const std::string& op) {
+    return "graph main(%x: float32" + x + ") {\n  %w = random int8" + w + " seed 3\n  %s = constant float32[]:{0.5}\n" +
+           "  %d = DequantizeLinear(%w, %s)\n  %y = " + op + "(%x, %d)\n  return %y\n}\n";
+  };
+  EXPECT_EQ(operators_after(network("[n,16,4,4]", "[8,16,1,1]", "Conv"), DType::kF32), "Conv");
+  EXPECT_EQ(operators_after(network("[n,16]", "[16,8]", "MatMul"), DType::kF32), "MatMulDequantized");
 }
 
 }  // namespace

@@ -109,7 +109,7 @@ TEST(CudaPrograms, BatchNormalization) {
                  .tolerance = type == DType::kF32   ? 1e-5
                               : type == DType::kF16 ? 3e-3
                                                     : 2e-2};
-      EXPECT_EQ(check(c), std::set<std::string>{"channel_affine"});
+      EXPECT_TRUE(check(c).count("channel_affine"));
       c.inputs[1].constant = false;
       EXPECT_NE(refusal(c, "channel_affine").find("not constant"), std::string::npos);
     }
@@ -124,14 +124,14 @@ TEST(CudaPrograms, QuantizeAndDequantize) {
       for (bool per_axis : {false, true}) {
         const Dims scale = per_axis ? Dims{6} : Dims{};
         const Operand zero{.dims = scale, .type = whole, .constant = true};
-        EXPECT_EQ(check({.op = "QuantizeLinear",
-                         .attributes = {{"axis", int64_t{1}}},
-                         .inputs = {plain({3, 6, 5}, real), positive(scale, real), zero}}),
-                  std::set<std::string>{"quantize"});
-        EXPECT_EQ(check({.op = "DequantizeLinear",
-                         .attributes = {{"axis", int64_t{1}}},
-                         .inputs = {plain({3, 6, 5}, whole), positive(scale, real), zero}}),
-                  std::set<std::string>{"quantize"});
+        EXPECT_TRUE(check({.op = "QuantizeLinear",
+                           .attributes = {{"axis", int64_t{1}}},
+                           .inputs = {plain({3, 6, 5}, real), positive(scale, real), zero}})
+                        .count("quantize"));
+        EXPECT_TRUE(check({.op = "DequantizeLinear",
+                           .attributes = {{"axis", int64_t{1}}},
+                           .inputs = {plain({3, 6, 5}, whole), positive(scale, real), zero}})
+                        .count("quantize"));
       }
   EXPECT_NE(
       refusal({.op = "DequantizeLinear", .inputs = {plain({4}, DType::kI32), positive({}, DType::kF32)}}, "quantize"),

@@ -87,6 +87,38 @@ TEST_P(Engines, SameAsTheReference) {
   }
 }
 
+// On a GPU by kernels that are compiled for the layers, where NVRTC is; the engine's binaries, and those made again, compute the same.
+TEST_P(Engines, GeneratedKernelsRunAsTheyStandAndMadeAgain) {
+  CompileOptions options = options_of(GetParam(), 0, kProfiles);
+  if (is_gpu()) options.tuner.disabled = {"pointwise", "channel_affine", "quantize"};
+  constexpr const char* kText = R"(graph main(%x: float32[n,8,12,12]) {
+    %row = random float32[12] seed 1
+    %column = random float32[8,1,1] seed 2
+    %a = Mul(%x, %column)
+    %b = Add(%a, %row)
+    %c = Tanh(%b)
+    %s = Softmax(%c)
+    %d = Mul(%s, %column)
+    %y = Erf(%d)
+    return %y, %c
+  })";
+  const plan::Plan plan = build(kText, options);
+  if (plan.kernels.empty()) return leave_out("no kernels are generated here");
+  for (const bool trusts : {true, false}) {
+    const auto start = std::chrono::steady_clock::now();
+    const auto engine = reload(plan, {.trusts_kernels = trusts});
+    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    std::printf("%s: loaded with %zu kernels %s in %.1f ms\n", GetParam(), plan.kernels.size(),
+                trusts ? "as they stand" : "made again", 1e3 * seconds);
+    const auto context = engine->create_context();
+    for (int64_t n : {1, 6, 2}) {
+      const Tensor x = batch_of(n, 5);
+      const std::vector<Tensor> got = run(*context, {x}), want = reference(kText, {x});
+      for (size_t i = 0; i < want.size(); ++i) expect_near(got[i], want[i], 1e-5);
+    }
+  }
+}
+
 // Integers are the same on every device, bit for bit, and none of their layers runs on the host.
 TEST_P(Engines, QuantizedNetworksGiveTheIntegersOfTheProcessor) {
   constexpr const char* kQuantized = R"(graph main(%x: float32[n,3,12,12]) {

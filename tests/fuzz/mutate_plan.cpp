@@ -63,7 +63,7 @@ class Mutator {
 
   void edit() {
     Program& program = plan_.programs[pick(plan_.programs.size())];
-    switch (pick(12)) {
+    switch (pick(13)) {
       case 0:
       case 1:
       case 2:
@@ -75,6 +75,7 @@ class Mutator {
       case 8: return tensor(program);
       case 9: return step(program);
       case 10: return profile();
+      case 11: return kernel(program);
       default: return layout(program);
     }
   }
@@ -138,14 +139,18 @@ class Mutator {
 
   void parameters(Program& program) {
     StepInfo* s = any_step(program);
-    if (!s || s->parameters.empty()) return;
-    auto at = s->parameters.begin();
-    std::advance(at, pick(s->parameters.size()));
+    if (s) change_one(s->parameters);
+  }
+
+  void change_one(Attributes& parameters) {
+    if (parameters.empty()) return;
+    auto at = parameters.begin();
+    std::advance(at, pick(parameters.size()));
     const std::string name = at->first;
-    if (pick(12) == 0) return s->parameters.erase(name);
+    if (pick(12) == 0) return parameters.erase(name);
     Attribute value = at->second;
     std::visit(Change{*this}, value);
-    s->parameters.set(name, std::move(value));
+    parameters.set(name, std::move(value));
   }
 
   void operands(Program& program) {
@@ -189,6 +194,22 @@ class Mutator {
       case 3: std::swap(*s, *any_step(program)); break;
       case 4: s->parameters = any_step(program)->parameters; break;
       default: change(s->bodies, [&](uint32_t) { return static_cast<uint32_t>(pick(plan_.programs.size())); });
+    }
+  }
+
+  // Which code a step runs, or what the code is and says.
+  void kernel(Program& program) {
+    if (plan_.kernels.empty()) return;
+    GeneratedKernel& k = plan_.kernels[pick(plan_.kernels.size())];
+    StepInfo* s = any_step(program);
+    switch (pick(5)) {
+      case 0:
+        if (s) s->code = static_cast<int32_t>(pick(plan_.kernels.size() + 1)) - 1;
+        break;
+      case 1: k.version = near(k.version); break;
+      case 2: k.architecture = text(k.architecture); break;
+      case 3: k.binary = k.binary.first(pick(k.binary.size()) + 1); break;
+      default: change_one(k.parameters);
     }
   }
 
@@ -276,6 +297,7 @@ void take_step(Plan& plan, const Plan& other, std::mt19937& random) {
   step->kernel = source->kernel;
   step->parameters = source->parameters;
   step->bodies.clear();
+  step->code = -1;
 }
 
 void fit_storage(Plan& plan) {

@@ -41,6 +41,7 @@ Bytes bytes_of(const Constants& constants) {
 void expect_same(const DimOp& a, const DimOp& b);
 void expect_same(const TensorInfo& a, const TensorInfo& b);
 void expect_same(const StepInfo& a, const StepInfo& b);
+void expect_same(const GeneratedKernel& a, const GeneratedKernel& b);
 void expect_same(const Program& a, const Program& b);
 void expect_same(const ProfileDims& a, const ProfileDims& b);
 void expect_same(const Profile& a, const Profile& b);
@@ -84,6 +85,15 @@ void expect_same(const StepInfo& a, const StepInfo& b) {
   EXPECT_EQ(a.workspace_size, b.workspace_size);
   EXPECT_EQ(a.origins, b.origins);
   EXPECT_EQ(a.bodies, b.bodies);
+  EXPECT_EQ(a.code, b.code);
+}
+
+void expect_same(const GeneratedKernel& a, const GeneratedKernel& b) {
+  EXPECT_EQ(a.generator, b.generator);
+  EXPECT_EQ(a.version, b.version);
+  EXPECT_EQ(a.architecture, b.architecture);
+  EXPECT_EQ(to_string(a.parameters), to_string(b.parameters));
+  EXPECT_TRUE(std::equal(a.binary.begin(), a.binary.end(), b.binary.begin(), b.binary.end()));
 }
 
 void expect_same(const DimOp& a, const DimOp& b) {
@@ -115,6 +125,7 @@ void expect_same(const Plan& a, const Plan& b) {
     EXPECT_EQ(a.others[i].fingerprint, b.others[i].fingerprint);
   }
   EXPECT_EQ(a.build_info, b.build_info);
+  expect_same(a.kernels, b.kernels);
   EXPECT_EQ(a.arena_size, b.arena_size);
   expect_same(a.dims, b.dims);
   expect_same(a.programs, b.programs);

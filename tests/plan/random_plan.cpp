@@ -24,6 +24,7 @@ class Generator {
     plan_.device = "ref";
     plan_.fingerprint = text("print");
     plan_.others = {{"another", text("print")}, {"other", text("print")}};
+    kernels();
     plan_.build_info = "{\"n\": " + std::to_string(pick(1000)) + "}";
     dims();
     const size_t count = 1 + pick(3);
@@ -38,6 +39,18 @@ class Generator {
   size_t pick(size_t n) { return random_() % n; }
   std::string text(const char* stem) {
     return stem + std::string(pick(3) ? "" : "_\"\xc3\xa9\n") + std::to_string(pick(100));
+  }
+
+  void kernels() {
+    for (size_t i = pick(3); i > 0; --i) {
+      Tensor bytes = Tensor::allocate(DType::kU8, {static_cast<int64_t>(1 + pick(200))});
+      for (uint8_t& b : bytes.as_mutable<uint8_t>()) b = static_cast<uint8_t>(random_());
+      auto owner = std::make_shared<Tensor>(bytes);
+      GeneratedKernel kernel{text("generator"), static_cast<int64_t>(1 + pick(9)), text("architecture"), parameters()};
+      kernel.binary = {static_cast<const std::byte*>(owner->data()), static_cast<size_t>(bytes.bytes())};
+      kernel.owner = owner;
+      plan_.kernels.push_back(std::move(kernel));
+    }
   }
 
   uint32_t dim(std::vector<DimOp> program) {
@@ -141,7 +154,7 @@ class Generator {
   void control(Program& p, size_t index, size_t count) {
     StepInfo s = step(p, index);
     s.outputs = {-1, add(p, slot())};
-    for (bodies_ = std::max(bodies_, index); bodies_ + 1 < count && pick(2);)
+    for (bodies_ = std::max(bodies_, index); bodies_ + 1 < count && pick(2); s.code = -1)
       s.bodies.push_back(static_cast<uint32_t>(++bodies_));
     p.steps.push_back(std::move(s));
   }
@@ -202,6 +215,7 @@ class Generator {
       s.workspace_offset = plan_.arena_size;
       plan_.arena_size += 256;
     }
+    if (!plan_.kernels.empty() && pick(2)) s.code = static_cast<int32_t>(pick(plan_.kernels.size()));
     for (size_t i = pick(3); i > 0; --i) s.origins.push_back(text("node"));
     return s;
   }

@@ -83,6 +83,10 @@ Plan sound() {
   plan.profiles = {{{{{1, 3}, {4, 3}, {8, 3}}}, {}}};
   plan.arena_size = 512;
   plan.constants.add(kConstants, nullptr);
+  GeneratedKernel kernel{"generator", 1, "architecture", {{"lanes", int64_t{4}}}};
+  kernel.binary = std::span(kConstants).first(10);
+  plan.kernels = {kernel};
+  plan.programs[0].steps[0].code = 0;
   return plan;
 }
 
@@ -140,6 +144,20 @@ const Case kDamage[] = {
     {"no profile", [](Plan& p) { p.profiles.clear(); }},
     {"too many profiles", [](Plan& p) { p.profiles.resize(300, p.profiles[0]); }},
     {"arena", [](Plan& p) { p.arena_size = kHuge; }},
+    // Generated kernels.
+    {"too many kernels", [](Plan& p) { p.kernels.resize(70000, p.kernels[0]); }},
+    {"name of its generator", [](Plan& p) { p.kernels[0].generator = ""; }},
+    {"name of its generator", [](Plan& p) { p.kernels[0].generator = std::string(70000, 'n'); }},
+    {"version of its generator", [](Plan& p) { p.kernels[0].version = 0; }},
+    {"name of its architecture", [](Plan& p) { p.kernels[0].architecture = ""; }},
+    {"name of its architecture", [](Plan& p) { p.kernels[0].architecture = std::string(70000, 'n'); }},
+    {"no binary", [](Plan& p) { p.kernels[0].binary = {}; }},
+    {"unsound parameter", [](Plan& p) { p.kernels[0].parameters.set("", int64_t{1}); }},
+    {"unsound parameter", [](Plan& p) { p.kernels[0].parameters.set("t", Tensor()); }},
+    {"code that does not exist", [](Plan& p) { step(p).code = 1; }},
+    {"code that does not exist", [](Plan& p) { step(p).code = -2; }},
+    {"code that does not exist", [](Plan& p) { p.kernels.clear(); }},
+    {"is no kernel", [](Plan& p) { branch(p).code = 0; }},
     // Dimensions.
     {"dimension 0 does not end with one value", [](Plan& p) { p.dims[0].clear(); }},
     {"does not end with one value", [](Plan& p) { p.dims[2].push_back(p.dims[2][0]); }},

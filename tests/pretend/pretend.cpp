@@ -8,12 +8,14 @@
 
 #include "passes/pass.h"
 #include "pretend/memory.h"
+#include "pretend/program_text.h"
 #include "pretend/stream.h"
 
 namespace kiln::pretend {
 namespace {
 
 std::atomic<int> allocations_left{-1};
+std::atomic<bool> generates_kernels{true};
 
 // Refuses as the tests ask.
 class Pool final : public Allocator {
@@ -236,8 +238,15 @@ class PretendDevice final : public Device {
     });
   }
   std::shared_ptr<const Executable> load(const KernelSource& source) override {
-    auto inner = open_device("cpu").load(source);
+    auto inner = source.kernel == kProgramText ? load_program_text(source) : open_device("cpu").load(source);
     return inner ? std::make_shared<LateExecutable>(std::move(inner), pool_.memory) : nullptr;
+  }
+  std::vector<std::byte> generate(const GeneratedKernel& kernel) override {
+    if (!generates_kernels)
+      throw Error(Code::kUnsupported, "the pretend device cannot generate kernels now")
+          .cause("a test took its generator away")
+          .remedy("load the engine with trust in its kernels");
+    return program_text(kernel);
   }
   int64_t in_use() const { return pool_.memory.in_use(); }
 
@@ -272,6 +281,9 @@ class PretendTarget final : public Target {
       copy->emit = [tactic](const Problem& p, const Config& c) {
         Emitted emitted = tactic->emit(p, c);
         emitted.device = "pretend";
+        if (emitted.kernel != "pointwise") return emitted;
+        emitted.kernel = kProgramText;
+        emitted.code = generate_program_text(std::exchange(emitted.parameters, {}));
         return emitted;
       };
       list.push_back(copy.get());
@@ -314,6 +326,7 @@ std::vector<std::string> every_target() {
 }
 
 void fail_allocations_after(int count) { allocations_left = count; }
+void let_generate(bool generates) { generates_kernels = generates; }
 void lose_device(bool lost) { set_lost(lost); }
 void lose_device_after(int64_t pieces) { set_lost_after(pieces); }
 

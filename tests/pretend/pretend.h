@@ -12,7 +12,7 @@ namespace kiln::pretend {
 inline constexpr int kDevices = 2;  // "pretend:0" and "pretend:1"
 
 // Makes device and target "pretend" known. Its tactics are the CPU's but for those of a few operators, which run on the host, the
-// CPU's tactics being its fallback. Reading or writing its memory from the host ends the process; a pointer of the host given to a
+// CPU's tactics being its fallback, and pointwise programs are generated kernels (program_text.h). Reading or writing its memory from the host ends the process; a pointer of the host given to a
 // kernel or a copy as the device's, or the reverse, is an error.
 void register_pretend();
 
@@ -21,6 +21,8 @@ std::vector<std::string> every_target();
 
 // The allocation of that number from now on fails, and all behind it; negative: none does.
 void fail_allocations_after(int count);
+// While it does not generate, binaries of kernels cannot be made again.
+void let_generate(bool generates);
 // While lost, whatever is queued fails.
 void lose_device(bool lost);
 // The device is lost once so many more pieces of work ran.

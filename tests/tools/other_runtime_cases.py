@@ -115,6 +115,27 @@ for bits in (4, 8):
             case(f"matmul_nbits_{bits}_block_{block}{'_zero_points' * zero_points}", MS + "MatMulNBits", operands, weights=tuple(range(1, len(operands))),
                  N=columns, K=depth, bits=bits, block_size=block)
 
+
+
+def gather_block_quantized(bits, block, zero_points):
+    """Operands, and the rows that they give."""
+    rows, width = 7, 48
+    blocks = -(-width // block)
+    codes, scales = rng.integers(0, 2 ** bits, (rows, width)), np.abs(f(rows, blocks, scale=0.1)) + np.float32(0.01)
+    zeros = rng.integers(0, 2 ** bits, (rows, blocks + blocks % 2)) if zero_points else np.full((rows, blocks), 2 ** (bits - 1))
+    indices = np.array([[3, -1], [0, 3]], np.int64)
+    operands = [packed_codes(codes, bits), indices, scales]
+    if zero_points:
+        operands.append(packed_codes(zeros, bits) if bits == 4 else zeros[:, :blocks].astype(np.uint8))
+    spread = [np.repeat(a[:, :blocks], block, 1)[:, :width] for a in (zeros, scales)]
+    return operands, ((codes - spread[0]).astype(np.float32) * spread[1])[indices]
+
+
+TABLES = {f"gather_block_quantized_{bits}_block_{block}{'_zero_points' * zero_points}": (*gather_block_quantized(bits, block, zero_points), bits, block)
+          for bits in (4, 8) for block in (16, 32) for zero_points in (False, True)}
+for name, (operands, _, bits, block) in TABLES.items():
+    case(name, MS + "GatherBlockQuantized", operands, weights=(0, *range(2, len(operands))), bits=bits, block_size=block)
+
 ML = "ai.onnx.ml."
 ROWS = f(6, 3)
 case("scaler", ML + "Scaler", [ROWS], offset=[0.1, 0.2, 0.3], scale=[2.0, 0.5, 1.0])
@@ -174,12 +195,16 @@ case("tree_duel", ML + "TreeEnsembleClassifier", [MISSING], results=2, classlabe
      **forest(9, 3, 4, 2, "class", one_class=True))
 
 
-# Operators that ONNX Runtime has for other processors only, by their definitions: name -> (as in CASES, the answers).
+# Operators that ONNX Runtime has for other processors or in newer versions only, by their definitions: name -> (as in CASES, the answers).
 DEFINED = {}
 
 
 def defined(name, op, inputs, answers, weights=(), **attributes):
     DEFINED[name] = ((op, inputs, attributes, len(answers), weights), answers)
+
+
+for name, (operands, rows, bits, block) in TABLES.items():
+    defined(name, MS + "GatherBlockQuantized", operands, [rows], weights=(0, *range(2, len(operands))), bits=bits, block_size=block)
 
 
 def erf(x):

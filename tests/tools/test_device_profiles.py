@@ -77,6 +77,19 @@ def test_the_same_profile_gives_the_same_engine(kiln, gpu, network):
     assert (kiln.folder / "a.plan").read_bytes() == (kiln.folder / "b.plan").read_bytes()
 
 
+def test_kernels_are_generated_for_cards_that_are_not_there(kiln, gpu):
+    nodes = [helper.make_node("Tanh", ["x"], ["t"], "tanh"), helper.make_node("Mul", ["t", "x"], ["y"], "mul")]
+    save_model(kiln.folder / "chain.onnx", nodes, {"x": (TensorProto.FLOAT, [8, 40])}, {"y": (TensorProto.FLOAT, [8, 40])}, {})
+    for compute in (80, 90):
+        (kiln.folder / "card.json").write_text(json.dumps(profile(compute)))
+        text = kiln.ok("build", "chain.onnx", "--deviceProfile=card.json", "--disable=pointwise", "-o", "chain.plan")
+        if "no kernels are generated: " in text:
+            pytest.skip(text)
+        layers = json.loads(kiln.ok("inspect", "chain.plan", "--json"))["layers"]
+        assert [layer["tactic"] for layer in layers] == ["pointwise_generated"], layers
+        assert f"sm_{compute}".encode() in (kiln.folder / "chain.plan").read_bytes()
+
+
 def test_what_cannot_be_is_said(kiln, gpu, network):
     folder = kiln.folder
     (folder / "card.json").write_text(json.dumps(profile(90)))

@@ -254,6 +254,126 @@ def test_scales_that_are_none(kiln, scale, where):
     np.testing.assert_allclose(result(kiln, "bad.plan", x), wanted, rtol=1e-5, atol=1e-6)
 
 
+def entries(name, dims, kind, values):
+    return TensorProto(name=name, dims=dims, data_type=kind, int32_data=values)
+
+
+def dequantizing(kiln, constants, kind=TensorProto.UINT8, **attributes):
+    """A model of one DequantizeLinear of x [4,8]."""
+    node = helper.make_node("DequantizeLinear", ["x", *[c.name for c in constants]], ["y"], name="dq", **attributes)
+    graph = helper.make_graph([node], "net", [helper.make_tensor_value_info("x", kind, [4, 8])],
+                              [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)], constants)
+    return save(graph, kiln.folder / "dq.onnx")
+
+
+def grains(scale, zero, zero_kind=np.uint8):
+    return [numpy_helper.from_array(np.array(scale, np.float32), "s"), numpy_helper.from_array(np.array(zero, zero_kind), "z")]
+
+
+@pytest.mark.parametrize("kind, value, range_", [
+    (TensorProto.UINT8, 256, "from 0 to 255"), (TensorProto.UINT8, -1, "from 0 to 255"), (TensorProto.INT8, 128, "from -128 to 127"),
+    (TensorProto.INT8, -129, "from -128 to 127"), (TensorProto.UINT16, 65536, "from 0 to 65535"), (TensorProto.INT16, 40000, "from -32768 to 32767")])
+def test_zero_points_out_of_range(kiln, kind, value, range_):
+    dequantizing(kiln, [grains(0.1, 0)[0], entries("z", [], kind, [value])], kind)
+    text = kiln.fails(1, "build", "dq.onnx", "-o", "dq.plan")
+    assert "error[K" in text and f"tensor 'z' holds {value}" in text and range_ in text, text
+
+
+def test_zero_points_at_both_ends(kiln):
+    for kind, zero, dtype in ((TensorProto.UINT8, 255, np.uint8), (TensorProto.INT8, -128, np.int8), (TensorProto.INT16, 32767, np.int16)):
+        model = dequantizing(kiln, [grains(0.1, 0)[0], entries("z", [], kind, [zero])], kind)
+        x = np.arange(32).reshape(4, 8).astype(dtype)
+        np.testing.assert_array_equal(result(kiln, "dq.onnx", x, "--builderOptimizationLevel=0"), ReferenceEvaluator(model).run(None, {"x": x})[0])
+
+
+@pytest.mark.parametrize("constants, attributes, error", [
+    (grains(0.1, 3, np.int8), {}, "'x_zero_point' of DequantizeLinear is int8, but 'x' is uint8"),
+    (grains([0.1] * 8, [1] * 7), {"axis": 1}, "7 values where 8 are needed"),
+    (grains([0.1] * 8, [1] * 8), {"axis": 7}, "axis 7 is outside"),
+    (grains(np.full((4, 2), 0.1), np.full((4, 2), 5)), {"axis": 1, "block_size": 3}, "2 values where 3 are needed"),
+    (grains(np.full((4, 3), 0.1), np.full((4, 2), 5)), {"axis": 1, "block_size": 3}, "2 values where 3 are needed"),
+    (grains(np.full((4, 2), 0.1), np.full((4, 2), 5)), {"axis": 1, "block_size": -4}, "block_size is -4"),
+])
+def test_parameters_that_do_not_fit(kiln, constants, attributes, error):
+    dequantizing(kiln, constants, **attributes)
+    text = kiln.fails(1, "build", "dq.onnx", "-o", "dq.plan")
+    assert "error[K" in text and "'dq'" in text and error in text and "remedy:" in text, text
+
+
+@pytest.mark.parametrize("block", [3, 5, 7, 8, 100])
+def test_blocks_that_do_not_divide(kiln, block):
+    random, count = np.random.default_rng(block), -(-8 // block)
+    model = dequantizing(kiln, grains(random.uniform(0.1, 1, (4, count)), random.integers(0, 255, (4, count))), axis=1, block_size=block)
+    x = random.integers(0, 255, (4, 8)).astype(np.uint8)
+    np.testing.assert_array_equal(result(kiln, "dq.onnx", x, "--builderOptimizationLevel=0"), ReferenceEvaluator(model).run(None, {"x": x})[0])
+
+
+def table_of_rows(kiln, bits=4, block=32, scales=(7, 2), zeros=None, data=None):
+    """com.microsoft GatherBlockQuantized of a table [7,48]."""
+    width = 48 * bits // 8
+    constants = {"t": np.full((7, width), 0x73, np.uint8) if data is None else data, "s": np.full(scales, 0.5, np.float32)}
+    if zeros is not None:
+        constants["z"] = zeros
+    node = helper.make_node("GatherBlockQuantized", ["t", "i", *list(constants)[1:]], ["y"], name="rows", domain="com.microsoft", bits=bits, block_size=block)
+    graph = helper.make_graph([node], "net", [helper.make_tensor_value_info("i", TensorProto.INT64, [2])],
+                              [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)], [numpy_helper.from_array(v, k) for k, v in constants.items()])
+    imports = [helper.make_opsetid("", 21), helper.make_opsetid("com.microsoft", 1)]
+    onnx.save(helper.make_model(graph, opset_imports=imports, ir_version=10), kiln.folder / "rows.onnx")
+
+
+@pytest.mark.parametrize("options, error", [
+    ({"bits": 3, "data": np.zeros((7, 18), np.uint8)}, "integers of 3 bits"),
+    ({"block": 0}, "block_size is 0"),
+    ({"scales": (7, 3)}, "3 values where 2 are needed"),
+    ({"scales": (14,)}, "the scales have another rank than the table"),
+    ({"zeros": np.zeros((7, 2), np.uint8)}, "not rows of 2 integers of 4 bits"),
+])
+def test_tables_that_do_not_fit(kiln, options, error):
+    table_of_rows(kiln, **options)
+    text = kiln.fails(1, "build", "rows.onnx", "-o", "rows.plan")
+    assert "error[K" in text and error in text, text
+
+
+def test_tables_stay_in_few_bits(kiln):
+    table_of_rows(kiln, zeros=np.full((7, 1), 0x25, np.uint8))
+    assert steps_by_reference(kiln, "rows.onnx") == []
+    shown = kiln.ok("inspect", "net.plan")
+    assert "GatherDequantized" in shown and "gather_dequantized" in shown, shown
+    np.save(kiln.folder / "i.npy", np.array([6, -7], np.int64))
+    kiln.ok("run", "net.plan", "--loadInputs=i:i.npy", "--saveOutputs=results")
+    row = np.tile([3.0, 7.0], 24)
+    row[:32], row[32:] = (row[:32] - 5) * 0.5, (row[32:] - 2) * 0.5
+    np.testing.assert_array_equal(np.load(kiln.folder / "results" / "y.npy"), np.stack([row, row]).astype(np.float32))
+    np.save(kiln.folder / "i.npy", np.array([7, 0], np.int64))
+    assert "outside its axis" in kiln.fails(1, "run", "net.plan", "--loadInputs=i:i.npy")
+
+
+@pytest.mark.parametrize("kind", ["LSTM", "GRU"])
+@pytest.mark.parametrize("directions", [1, 2])
+def test_recurrent_weights_stay_in_bytes(kiln, kind, directions):
+    random, gates, width, hidden = np.random.default_rng(12), 4 if kind == "LSTM" else 3, 6, 20
+    constants, nodes = {}, []
+    for name, inputs in (("w", width), ("r", hidden)):
+        more, node = quantized(random, name, values(random, directions, gates * hidden, inputs, scale=0.3), 1 if name == "r" else None)
+        constants.update(more)
+        nodes.append(node)
+    constants["b"] = values(random, directions, 2 * gates * hidden, scale=0.1)
+    attributes = {"linear_before_reset": 1} if kind == "GRU" else {}
+    nodes.append(helper.make_node(kind, ["x", "w", "r", "b"], ["y"], name="cell", hidden_size=hidden,
+                                  direction="bidirectional" if directions == 2 else "forward", **attributes))
+    graph = graph_of(nodes, [5, 1, width], "y", constants)
+    model = save(graph, kiln.folder / "cell.onnx")
+    assert steps_by_reference(kiln, "cell.onnx") == []
+    assert "recurrent_int8" in kiln.ok("inspect", "net.plan")
+    kiln.ok("build", "cell.onnx", "--builderOptimizationLevel=0", "--disable=dequantized_recurrence", "-o", "wide.plan")
+    assert "recurrent_int8" not in kiln.ok("inspect", "wide.plan")
+    x = values(random, 5, 1, width)
+    got, wide = result(kiln, "net.plan", x), result(kiln, "wide.plan", x)
+    np.testing.assert_allclose(got, wide, rtol=1e-4, atol=1e-5)
+    if directions == 1:
+        np.testing.assert_allclose(got, ReferenceEvaluator(model).run(None, {"x": x})[0], rtol=1e-3, atol=1e-4)
+
+
 def test_layers_of_quantized_networks_compute_in_float32_on_demand(kiln):
     x, want = quantized_convolution(kiln, np.random.default_rng(10))
     kiln.ok("build", "qdq.onnx", "--precisionConstraints=obey", "--layerPrecisions=conv:fp32", "-o", "wide.plan")

@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <functional>
+#include <mutex>
 
 #include "compiler/problems.h"
 #include "ir/text.h"
@@ -206,6 +207,38 @@ TEST(Tuner, MeasuresEqualProblemsOnce) {
   EXPECT_EQ(emitted, 2);
   tuner.choose(c.problems);
   EXPECT_EQ(emitted, 2);
+}
+
+// What takes a while to compile is emitted for every layer before anything is timed; not at level 0, and not beyond the budget.
+TEST(Tuner, CompilesForAllLayersAhead) {
+  const Case c("graph main(%x: float32[4,8], %z: float32[3]) {\n  %a = Relu(%x)\n  %b = Relu(%z)\n  return %a, %b\n}");
+  std::mutex mutex;
+  std::string emitted;
+  const auto noting = [&](Tactic t) {
+    t.emit = [&, name = t.name](const Problem& p, const Config&) {
+      const std::lock_guard lock(mutex);
+      emitted += name;
+      return emit_reference(p);
+    };
+    return t;
+  };
+  Tactic compiled = noting(tactic("C", {"Relu"}));
+  compiled.compiles = true;
+  const OwnTarget target({noting(tactic("p", {"Relu"})), compiled});
+  TunerOptions options;
+  options.iterations = 1;
+  options.level = 3;
+  Tuner(target, options).choose(c.problems);
+  EXPECT_EQ(emitted.substr(0, 2), "CC");
+  EXPECT_EQ(std::count(emitted.begin(), emitted.end(), 'p'), 2);
+  emitted.clear();
+  options.budget_seconds = 0;
+  Tuner(target, options).choose(c.problems);
+  EXPECT_EQ(emitted.substr(0, 2).find("CC"), std::string::npos) << emitted;
+  emitted.clear();
+  options.level = 0;
+  Tuner(target, options).choose(c.problems);
+  EXPECT_EQ(emitted, "");
 }
 
 TEST(Tuner, AFailingCandidateIsLeftOut) {

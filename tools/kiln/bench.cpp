@@ -243,8 +243,9 @@ void check_options(const BenchOptions& o) {
                                   o.export_trace, o.sweep_picture, o.build.timing_cache})
     check_folder(path);
   if (!o.load_engine.empty()) return;
-  for (const auto& [given, name] : {std::pair{o.trtexec.plan_version_only, "--getPlanVersionOnly"},
-                                    std::pair{o.trtexec.time_deserialize, "--timeDeserialize"}})
+  for (const auto& [given, name] :
+       {std::pair{o.trtexec.plan_version_only, "--getPlanVersionOnly"},
+        std::pair{o.trtexec.time_deserialize, "--timeDeserialize"}, std::pair{o.rebuild_kernels, "--rebuildKernels"}})
     if (given) throw CLI::ValidationError(name, "needs a saved engine: --loadEngine=FILE");
 }
 
@@ -252,7 +253,8 @@ api::Engine obtain(BenchOptions& o) {
   const bool builds = o.load_engine.empty();
   const auto start = Clock::now();
   if (builds) log(api::Level::kInfo, "Building an engine from " + o.build.onnx);
-  const api::Engine engine = builds ? build_engine(o.build) : api::Engine::load(o.load_engine);
+  const api::Engine engine =
+      builds ? build_engine(o.build) : api::Engine::load(o.load_engine, {.trusts_kernels = !o.rebuild_kernels});
   const std::string opened =
       builds ? "" : fmt::format(", of which {:.3f} s went into opening the device", engine.device_seconds());
   say(api::Level::kInfo, fmt::format("Engine {} in {:.3f} s{}: {} layers, weights {:.1f} MiB, context {:.1f} MiB",
@@ -304,6 +306,7 @@ void add_bench(CLI::App& app, bool as_trtexec) {
   o->as_trtexec = as_trtexec;
   app.add_option("--onnx", o->build.onnx, "ONNX model to build from");
   app.add_option("--loadEngine", o->load_engine, "Saved engine to load instead");
+  add_rebuild_flag(app, o->rebuild_kernels);
   app.add_option("--saveEngine", o->save_engine, "Save the engine to this file");
   add_build_flags(app, o->build);
   add_sample_flags(app, o->build.samples)->description("For --int8: as kiln calibrate takes it; instead of --calib");

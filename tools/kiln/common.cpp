@@ -106,6 +106,12 @@ std::string did_you_mean(const std::string& word, const std::vector<std::string>
   return nearest.empty() ? "" : "; did you mean '" + nearest + "'?";
 }
 
+CLI::Option* add_rebuild_flag(CLI::App& app, bool& rebuild_kernels) {
+  return app.add_flag(
+      "--rebuildKernels", rebuild_kernels,
+      "Do not run generated kernels as they stand in the saved engine: make each again from its parameters");
+}
+
 void set_footer(CLI::App& app, const std::string& examples, const std::string& exit_codes) {
   app.footer("Examples:\n" + examples + exit_codes);
 }

@@ -21,6 +21,7 @@ struct CompareOptions {
   double rtol = 1e-3, atol = 1e-5;
   size_t worst = 5;
   bool search = true;  // for the rule or tactic at fault
+  bool rebuild_kernels = false;
 };
 
 constexpr double kByteSteps = 127;  // of a quantised value from zero to its largest
@@ -291,7 +292,7 @@ api::Values run_engine(const api::Engine& engine, const api::Values& inputs, int
 
 api::Engine engine_for(const CompareOptions& o) {
   if (o.engine.empty()) return build_engine(o.build);
-  const api::Engine engine = api::Engine::load(o.engine);
+  const api::Engine engine = api::Engine::load(o.engine, {.trusts_kernels = !o.rebuild_kernels});
   check_unbuilt(o.build, engine);
   const auto model = api::model_io(o.model), own = engine.io();
   for (const bool inputs : {true, false})
@@ -385,6 +386,7 @@ void add_compare(CLI::App& app) {
       ->check(not_negative())
       ->capture_default_str();
   app.add_option("--loadEngine", o->engine, "Saved engine of this model to check instead of a new one; outputs only");
+  add_rebuild_flag(app, o->rebuild_kernels)->needs("--loadEngine");
   app.add_option("--golden", o->golden,
                  "Who says what is right: the reference, or ONNX Runtime of the python3 on the path")
       ->check(CLI::IsMember({"reference", "onnxruntime"}))

@@ -56,6 +56,7 @@ std::vector<std::string> device_lines(const api::DeviceInfo& d) {
   for (const auto& [type, rate] : d.operations_per_second) rates.push_back(type + " " + rate_text(rate, "FLOP"));
   std::vector<std::string> lines{place_of(d) + ": " + d.name, "  " + join(facts, ", ")};
   if (!rates.empty()) lines.push_back("  " + join(rates, ", "));
+  for (const auto& [library, version] : d.libraries) lines.push_back("  " + library + ": " + version);
   lines.push_back("  fingerprint: " + d.fingerprint);
   return lines;
 }
@@ -75,7 +76,8 @@ Json device_json(const api::DeviceInfo& d) {
                {"bytes_per_second", d.bytes_per_second},
                {"operations_per_second", d.operations_per_second},
                {"alignment", d.alignment},
-               {"host_memory", d.host_memory}});
+               {"host_memory", d.host_memory},
+               {"libraries", d.libraries}});
   return json;
 }
 

@@ -20,6 +20,7 @@ struct RunOptions {
   std::string model, inputs, outputs, format = "npy", dump_all;
   int profile = -1;
   double time_limit = 0;
+  bool rebuild_kernels = false;
 };
 
 // A file for each output. Those that can have their own name do; of the others, those that meet get a number.
@@ -166,9 +167,11 @@ void run(RunOptions& o) {
   o.build.brief = true;
   const bool is_model = o.model.ends_with(".onnx") || o.model.ends_with(".kir");
   const Shapes asked = parse_shapes("--shapes", o.build.shapes);
+  if (is_model && o.rebuild_kernels) throw CLI::ValidationError("--rebuildKernels", "needs a saved engine");
   api::Values inputs;
   if (is_model) inputs = load_inputs_for_build(o.inputs, o.build);
-  const api::Engine engine = is_model ? build_engine(o.build) : api::Engine::load(o.model);
+  const api::Engine engine =
+      is_model ? build_engine(o.build) : api::Engine::load(o.model, {.trusts_kernels = !o.rebuild_kernels});
   if (!is_model) {
     check_unbuilt(o.build, engine);
     inputs = load_inputs(o.inputs, engine.io(), asked);
@@ -225,6 +228,7 @@ void add_run(CLI::App& app) {
   app.add_option("--useOptimizationProfile", o->profile,
                  "Profile of the engine to use (default: the first that takes the shapes)")
       ->check(not_negative());
+  add_rebuild_flag(app, o->rebuild_kernels);
   app.add_option("--timeLimit", o->time_limit, "Seconds that the inference may take; 0: no limit")
       ->check(not_negative())
       ->capture_default_str();

@@ -51,6 +51,13 @@ std::optional<Bytes> direct_field(const ::onnx::TensorProto& proto, DType type) 
   }
 }
 
+// What an entry of a typed field may be: for integers their own range, else any content of a storage unit, signed or not.
+std::pair<int64_t, int64_t> entry_range(DType type, int unit) {
+  const int64_t all = (int64_t{1} << (8 * unit)) - 1, least = -(int64_t{1} << (8 * unit - 1));
+  if (!is_integer(type) || bits(type) < 8) return {least, all};
+  return is_signed_integer(type) ? std::pair{least, -least - 1} : std::pair{int64_t{0}, all};
+}
+
 // uint32 from uint64_data; 16-bit, 8-bit and packed types from int32_data, a storage unit in each entry.
 Tensor narrowed(const ::onnx::TensorProto& proto, DType type, const Dims& dims, int64_t bytes) {
   const int unit = std::max(8, bits(type)) / 8;
@@ -60,10 +67,15 @@ Tensor narrowed(const ::onnx::TensorProto& proto, DType type, const Dims& dims, 
   Tensor tensor = Tensor::allocate(type, dims);
   if (units == 0) return tensor;
   auto* out = static_cast<unsigned char*>(tensor.mutable_data());
+  const auto [least, most] = entry_range(type, unit);
   for (int i = 0; i < static_cast<int>(units); ++i, out += unit) {
-    const uint64_t value = type == DType::kU32    ? proto.uint64_data(i)
-                           : type == DType::kBool ? static_cast<uint64_t>(proto.int32_data(i) != 0)
-                                                  : static_cast<uint64_t>(proto.int32_data(i));
+    const int64_t value = type == DType::kU32    ? static_cast<int64_t>(proto.uint64_data(i))
+                          : type == DType::kBool ? proto.int32_data(i) != 0
+                                                 : proto.int32_data(i);
+    if (value < least || value > most)
+      throw Error(Code::kMalformedModel, label(proto) + " holds " + std::to_string(value))
+          .cause("its type is " + std::string(name(type)) + ", from " + std::to_string(least) + " to " +
+                 std::to_string(most));
     std::memcpy(out, &value, static_cast<size_t>(unit));
   }
   return tensor;

@@ -1,5 +1,5 @@
 // Gather: slices of `data` along `axis`, chosen by `indices`; negative indices count from the end.
-#include <cstring>
+#include "ops/index/gather.h"
 
 #include "base/error.h"
 #include "base/index.h"
@@ -8,13 +8,6 @@
 
 namespace kiln::ops {
 namespace {
-
-Shape replaced(const Shape& dims, int64_t axis, const Shape& by) {
-  Shape result(dims.begin(), dims.begin() + axis);
-  result.insert(result.end(), by.begin(), by.end());
-  result.insert(result.end(), dims.begin() + axis + 1, dims.end());
-  return result;
-}
 
 std::optional<std::vector<Dim>> known_elements(ShapeCall& c) {
   auto data = partial_elements(c, "data");
@@ -51,14 +44,22 @@ void gather_reference(RefCall& c) {
 
 }  // namespace
 
-const OpDef gather =
-    op("Gather")
-        .input("data", kAnyType)
-        .input("indices", kIndexTypes)
-        .attr("axis", int64_t{0})
-        .output("y", same_type("data"))
-        .shape([](ShapeCall& c) { return replaced(c.dims("data"), c.axis("axis", c.rank("data")), c.dims("indices")); })
-        .elements(known_elements)
-        .reference(gather_reference);
+Shape gathered_shape(const Shape& data, int64_t axis, const Shape& indices) {
+  Shape result(data.begin(), data.begin() + axis);
+  result.insert(result.end(), indices.begin(), indices.end());
+  result.insert(result.end(), data.begin() + axis + 1, data.end());
+  return result;
+}
+
+const OpDef gather = op("Gather")
+                         .input("data", kAnyType)
+                         .input("indices", kIndexTypes)
+                         .attr("axis", int64_t{0})
+                         .output("y", same_type("data"))
+                         .shape([](ShapeCall& c) {
+                           return gathered_shape(c.dims("data"), c.axis("axis", c.rank("data")), c.dims("indices"));
+                         })
+                         .elements(known_elements)
+                         .reference(gather_reference);
 
 }  // namespace kiln::ops

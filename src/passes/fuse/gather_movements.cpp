@@ -148,7 +148,7 @@ struct Samples {
 Samples samples_of(const Movements& m) {
   const Shape &from = m.source->shape(), &to = m.nodes[0]->output()->shape();
   const auto given = behind_first(from), made = behind_first(to);
-  if (!from[0].is_constant() && !to.empty() && given.value_or(0) > 0 && made && *made % *given == 0) {
+  if (!to.empty() && given.value_or(0) > 0 && made && *made % *given == 0) {
     const int64_t parts = *made / *given;
     if (parts > 0 && from[0] == to[0] * Dim(parts)) return {to[0], parts};
   }

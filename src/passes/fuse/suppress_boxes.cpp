@@ -7,7 +7,7 @@
 namespace kiln::passes {
 namespace {
 
-constexpr int64_t kMostKept = 1024;  // of a class: they are found one after the other
+constexpr int64_t kMostSelected = 1024;  // of a class: they are found one after the other
 
 }  // namespace
 
@@ -24,7 +24,7 @@ const Rule suppress_boxes{
       int64_t most = (*limit)[0];
       if (const Dim& boxes = scores->shape()[2]; boxes.is_constant()) most = std::min(most, boxes.value());
       if (most <= 0) return decline("no box is selected");
-      if (most > kMostKept) return decline(std::to_string(most) + " boxes of a class are found faster on the host");
+      if (most > kMostSelected) return decline(std::to_string(most) + " boxes of a class are found faster on the host");
       Attributes attributes = n.attributes;
       attributes.set("most", most);
       Patch p(m);

@@ -78,6 +78,7 @@ const Rule dequantize_forward{
       if (!from) return std::nullopt;
       if (!has_form_for(n, from->integers->dtype())) return decline("the operator has no form for these integers");
       if (!has_one_result(n)) return decline("another result is used");
+      if (n.is("Gather") && bits(from->integers->dtype()) < 8) return decline("the integers are smaller than bytes");
       if (n.is("MaxPool") && bits(from->integers->dtype()) != 8) return decline("the integers are not bytes");
       Patch p(m);
       std::vector<PatchValue> inputs(n.inputs().begin(), n.inputs().end());

@@ -49,8 +49,9 @@ const Rule qlinear_to_integer{
       PatchValue summand;
       if (bias) summand = p.constant(bias->constant()->reshaped(dims), bias->name());
       const PatchValue x_zero = p.constant(n.input(kXZero)->constant()->reshaped({}), n.input(kXZero)->name());
-      const PatchValue sums = p.add(conv ? "ConvInteger" : "MatMulInteger",
-                                    {n.input(kX), n.input(kW), x_zero, n.input(kWZero)}, n.attributes);
+      std::vector<PatchValue> inputs{n.input(kX), n.input(kW), x_zero};
+      if (uniform(n.input(kWZero)) != 0.0) inputs.push_back(n.input(kWZero));
+      const PatchValue sums = p.add(conv ? "ConvInteger" : "MatMulInteger", std::move(inputs), n.attributes);
       if (bias) p.add_post_op(sums, "Add", {}, {std::nullopt, summand});
       p.add_post_op(sums, "Cast", {{"to", std::string("float32")}}, {std::nullopt});
       p.add_post_op(sums, "Mul", {}, {std::nullopt, scale});

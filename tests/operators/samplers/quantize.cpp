@@ -1,4 +1,5 @@
 // Samples of quantization.
+#include "base/index.h"
 #include "operators/samplers/window.h"
 
 namespace kiln::operators {
@@ -53,6 +54,20 @@ Sample sample_dequantize_linear(Draw& draw) {
   if (draw.chance(0.6)) s.weight(is_integer(type) ? draw.integers(type, dims, 0, 7) : draw.integers(type, dims, 0, 0));
   if (draw.chance(0.3)) s.set("output_dtype", draw.word({"float32", "float16", "bfloat16"}));
   return s;
+}
+
+Sample sample_gather_dequantized(Draw& draw) {
+  Sample s;
+  const Dims table = draw.dims(1, 4);
+  const DType type = draw.type({DType::kI2, DType::kU2, DType::kI4, DType::kU4, DType::kI8, DType::kU8});
+  const int64_t rank = static_cast<int64_t>(table.size()), axis = draw.axis(rank);
+  const int64_t extent = nth(table, normalize_axis(axis, rank));
+  const Dims parameters = scale_dims(draw, s, table);
+  s.weight(draw.values(type, table));
+  s.data(draw.integers(draw.type(kIndexTypes), draw.dims(0, 2), -extent, extent - 1));
+  s.weight(draw.numbers(DType::kF32, parameters, 0.01, 1));
+  if (draw.chance(0.6)) s.weight(draw.integers(type, draw.chance(0.7) ? parameters : Dims{}, 0, 1));
+  return s.set("gather_axis", axis);
 }
 
 Sample sample_quantize(Draw& draw) {
@@ -159,6 +174,7 @@ Entries quantize_samplers() {
   return {{"ConvInteger", sample_conv_integer},
           {"DequantizeLinear", sample_dequantize_linear},
           {"DynamicQuantizeLinear", sample_dynamic_quantize_linear},
+          {"GatherDequantized", sample_gather_dequantized},
           {"MatMulInteger", sample_matmul_integer},
           {"QLinearConv", sample_qlinear_conv},
           {"QLinearMatMul", sample_qlinear_matmul},

@@ -60,8 +60,37 @@ Sample sample_lstm(Draw& draw) {
 
 Sample sample_rnn(Draw& draw) { return sample_recurrent(draw, 1, 1); }
 
+Sample sample_recurrent_dequantized(Draw& draw) {
+  Sample s;
+  draw.tame();
+  const bool lstm = draw.chance(0.5);
+  const std::string direction = draw.word({"forward", "reverse", "bidirectional"});
+  const int64_t directions = direction == "bidirectional" ? 2 : 1, batch_first = draw.flag();
+  const int64_t steps = draw.size() % 9, batch = draw.size() % 5, in = draw.integer(1, 9), hidden = draw.integer(1, 70),
+                rows = hidden * (lstm ? 4 : 3);
+  const Dims state = batch_first ? Dims{batch, directions, hidden} : Dims{directions, batch, hidden};
+  const DType w = draw.type({DType::kI8, DType::kU8}), r = draw.type({DType::kI8, DType::kU8});
+  s.data(draw.values(DType::kF32, batch_first ? Dims{batch, steps, in} : Dims{steps, batch, in}));
+  s.weight(draw.values(w, {directions, rows, in})).weight(draw.values(r, {directions, rows, hidden}));
+  for (int i = 0; i < 2; ++i) s.weight(draw.numbers(DType::kF32, {directions, rows}, 0.001, 0.01));
+  for (DType type : {w, r}) draw.chance(0.6) ? s.weight(draw.integers(type, {directions, rows}, 0, 100)) : s.absent();
+  draw.chance(0.6) ? s.weight(draw.numbers(DType::kF32, {directions, 2 * rows}, -1, 1)) : s.absent();
+  draw.chance(0.1) ? s.data(draw.integers(DType::kI32, {batch}, 0, steps)) : s.absent();
+  draw.chance(0.4) ? s.data(draw.values(DType::kF32, state)) : s.absent();
+  if (lstm && draw.chance(0.4)) s.data(draw.values(DType::kF32, state));
+  s.set("cell", std::string(lstm ? "LSTM" : "GRU")).set("direction", direction).set("layout", batch_first);
+  if (!lstm) s.set("linear_before_reset", int64_t{draw.chance(0.8)});
+  s.outputs = static_cast<int>(draw.integer(1, lstm ? 3 : 2));
+  return s;
+}
+
 }  // namespace
 
-Entries recurrent_samplers() { return {{"GRU", sample_gru}, {"LSTM", sample_lstm}, {"RNN", sample_rnn}}; }
+Entries recurrent_samplers() {
+  return {{"GRU", sample_gru},
+          {"LSTM", sample_lstm},
+          {"RNN", sample_rnn},
+          {"RecurrentDequantized", sample_recurrent_dequantized}};
+}
 
 }  // namespace kiln::operators

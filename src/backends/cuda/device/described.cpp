@@ -1,5 +1,6 @@
 // GPUs that this machine lacks: kernels can be asked, nothing runs.
 #include "backends/cuda/device/device.h"
+#include "backends/cuda/device/generator.h"
 #include "backends/cuda/device/memory.h"
 
 namespace kiln::cuda {
@@ -27,7 +28,11 @@ class DescribedDevice final : public Device {
   Event* adopt_event(void*) noexcept override { return nullptr; }
   Status copy(Stream&, void*, const void*, size_t, CopyKind) noexcept override { return kAbsent; }
   Status fill(Stream&, void*, std::byte, size_t) noexcept override { return kAbsent; }
+  std::map<std::string, std::string> libraries() const override { return cuda::libraries(); }
   std::shared_ptr<const Executable> load(const KernelSource& source) override { return load_kernel(gpu_, source); }
+  std::vector<std::byte> generate(const GeneratedKernel& kernel) override {
+    return generate_again(kernel, gpu_.chip());
+  }
 
  private:
   static constexpr Status kAbsent{Code::kInvalidState, "the GPU is known by its profile only: it is not there"};

@@ -4,8 +4,11 @@
 #include <map>
 #include <mutex>
 
+#include "backends/cuda/device/cublas_lt.h"
+#include "backends/cuda/device/generator.h"
 #include "backends/cuda/device/kernels/registry.h"
 #include "backends/cuda/device/memory.h"
+#include "backends/cuda/device/nvrtc.h"
 #include "backends/cuda/device/ranges.h"
 #include "backends/cuda/device/stream.h"
 
@@ -155,7 +158,11 @@ class CudaDevice final : public Device {
   void begin_range(const char* name) noexcept override { cuda::begin_range(name); }
   void end_range() noexcept override { cuda::end_range(); }
 
+  std::map<std::string, std::string> libraries() const override { return cuda::libraries(); }
   std::shared_ptr<const Executable> load(const KernelSource& source) override { return load_kernel(gpu_, source); }
+  std::vector<std::byte> generate(const GeneratedKernel& kernel) override {
+    return generate_again(kernel, gpu_.chip());
+  }
 
  private:
   // What the driver knows of an address: nothing of memory that it did not allocate.
@@ -176,11 +183,18 @@ class CudaDevice final : public Device {
 }  // namespace
 
 std::shared_ptr<const Executable> load_kernel(Gpu& gpu, const KernelSource& source) {
+  if (auto generated = load_generated(gpu, source)) return generated;
   if (!make_kernel(gpu, source.kernel, source.parameters)) return nullptr;
-  if (!source.binary.empty())
-    throw Error(Code::kMalformedPlan,
-                "kernel '" + std::string(source.kernel) + "' brings machine code, and takes none");
+  require_no_code(source);
   return std::make_shared<CudaExecutable>(gpu, source.kernel, source.parameters);
+}
+
+std::map<std::string, std::string> libraries() {
+  std::string no_cublas, no_nvrtc;
+  const CublasLt* cublas = find_cublas_lt(no_cublas);
+  const Nvrtc* nvrtc = find_nvrtc(no_nvrtc);
+  return {{"cuBLASLt", cublas ? version_text(static_cast<int>(cublas->version / 10)) : "not there: " + no_cublas},
+          {"NVRTC", nvrtc ? version_text(nvrtc->version) : "not there: " + no_nvrtc}};
 }
 
 std::unique_ptr<Kernel> make_kernel(Gpu& gpu, std::string_view name, const Attributes& parameters) {

@@ -16,6 +16,9 @@ Device* describe(const DeviceFacts& facts, std::string& reason);
 // What Device::load gives for it.
 std::shared_ptr<const Executable> load_kernel(Gpu& gpu, const KernelSource& source);
 
+// Device::libraries of each GPU.
+std::map<std::string, std::string> libraries();
+
 // What is known of a card: from the driver, and rates from its clocks and its data sheet.
 struct Card {
   std::string name;

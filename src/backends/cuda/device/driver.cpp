@@ -11,10 +11,6 @@ namespace {
 // Interfaces of this version are asked for: tensor maps, graphs and launch attributes have their present form since then.
 constexpr int kInterface = 12000;
 
-std::string version_text(int version) {
-  return std::to_string(version / 1000) + "." + std::to_string(version % 1000 / 10);
-}
-
 // Fills the table; the name of a function that is missing, or null.
 const char* fill(Driver& driver, void* library) {
   const auto find = reinterpret_cast<decltype(&cuGetProcAddress)>(dlsym(library, "cuGetProcAddress_v2"));
@@ -116,6 +112,10 @@ Meaning meaning_of(CUresult result) {
 }
 
 }  // namespace
+
+std::string version_text(int version) {
+  return std::to_string(version / 1000) + "." + std::to_string(version % 1000 / 10);
+}
 
 const Driver* find_driver(std::string& reason) {
   const Found& found = found_driver();

@@ -78,6 +78,7 @@ struct Driver {
   KILN_FUNCTION(cuMemsetD8Async)
   KILN_FUNCTION(cuModuleGetFunction)
   KILN_FUNCTION(cuModuleLoadData)
+  KILN_FUNCTION(cuModuleUnload)
   KILN_FUNCTION(cuPointerGetAttribute)
   KILN_FUNCTION(cuStreamBeginCapture)
   KILN_FUNCTION(cuStreamCreateWithPriority)
@@ -93,6 +94,8 @@ struct Driver {
 
 // The driver, initialised. Null, with the reason, when there is none, when it is too old, or when it finds no GPU. Thread-safe.
 const Driver* find_driver(std::string& reason);
+
+std::string version_text(int version);  // "12.4"
 
 // What a call of the driver answered; `what` says what was tried. The text is the calling thread's until its next failure.
 Status status_of(CUresult result, const char* what) noexcept;

@@ -1,4 +1,4 @@
-// The modules in this library: what nvcc made of each cu/<name>.cu, for all architectures that were asked for.
+// What lies in this library: modules, as nvcc made each of cu/<name>.cu for all architectures that were asked for, and headers.
 #pragma once
 #include <span>
 #include <string_view>
@@ -11,5 +11,11 @@ struct EmbeddedModule {
   const char* functions;       // its kernels, a line each: name, space, compute capability
 };
 std::span<const EmbeddedModule> embedded_modules();
+
+// Headers that generated kernels include, by the names by which they are included.
+struct EmbeddedHeader {
+  const char *name, *text;
+};
+std::span<const EmbeddedHeader> embedded_headers();
 
 }  // namespace kiln::cuda

@@ -55,6 +55,26 @@ CUfunction Gpu::function(std::string_view module_name, const std::string& name, 
   return loaded.function;
 }
 
+Module::Module(Gpu& gpu, const void* image) : gpu_(gpu) {
+  if (!gpu_.is_there()) return;
+  const CurrentContext current(gpu_);
+  throw_if_failed(gpu_.driver().cuModuleLoadData(&module_, image), "a generated kernel could not be loaded");
+}
+
+Module::~Module() {
+  if (!module_) return;
+  const CurrentContext current(gpu_);
+  (void)gpu_.driver().cuModuleUnload(module_);  // a lost context has nothing left to unload
+}
+
+CUfunction Module::function(const char* name) const {
+  if (!module_) return nullptr;
+  const CurrentContext current(gpu_);
+  CUfunction found = nullptr;
+  throw_if_failed(gpu_.driver().cuModuleGetFunction(&found, module_, name), name);
+  return found;
+}
+
 Status Gpu::launch_with(Stream& stream, const Launch& launch, void** arguments) const noexcept {
   if (launch.grid[0] == 0 || launch.grid[1] == 0 || launch.grid[2] == 0) return kOkStatus;
   if (!launch.function) return {Code::kInvalidState, "a kernel was launched on a GPU that is not there"};

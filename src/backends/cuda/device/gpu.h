@@ -78,6 +78,21 @@ class Gpu {
   std::map<std::string, Loaded, std::less<>> functions_;  // by "module.name"
 };
 
+// Machine code that is loaded as long as it lives. Thread-safe.
+class Module {
+ public:
+  // Throws Error when the driver does not take the image.
+  Module(Gpu& gpu, const void* image);
+  ~Module();
+  Module(const Module&) = delete;
+  Module& operator=(const Module&) = delete;
+  CUfunction function(const char* name) const;  // null on a GPU that is not there; throws Error when there is none
+
+ private:
+  Gpu& gpu_;
+  CUmodule module_ = nullptr;
+};
+
 // Makes the GPU's context the thread's own while it lives; the thread has its former one back afterwards.
 class CurrentContext {
  public:

@@ -1,6 +1,7 @@
 // NVIDIA GPUs as a target.
 #include "backends/cuda/target/target.h"
 
+#include "backends/cuda/device/nvrtc.h"
 #include "backends/cuda/target/chip.h"
 #include "backends/cuda/target/deep_conv.h"
 #include "backends/cuda/target/first_layers.h"
@@ -15,6 +16,9 @@ class CudaTarget final : public Target {
   std::string_view name() const override { return "cuda"; }
   Device& device() const override { return open_device("cuda"); }
   std::vector<passes::Pass> pipeline(const TargetOptions& options) const override {
+    if (const std::string lack = compiler_lack(target_chip().compute);
+        !lack.empty() && !options.disabled.count("pointwise_generated"))
+      options.logger->log(Severity::kInfo, "no kernels are generated: " + lack);
     std::vector<passes::Pass> list{passes::canonicalize(), passes::quantize(), passes::dequantize_constants()};
     if (options.precisions.compute != DType::kF32) list.push_back(passes::compute_in(options.precisions.compute));
     list.push_back(passes::fuse());

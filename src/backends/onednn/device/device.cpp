@@ -23,8 +23,8 @@ struct KernelEntry {
   std::unique_ptr<Kernel> (*make)(const Attributes&);
 };
 
-constexpr KernelEntry kKernels[] = {
-    {"conv", make_conv}, {"deconv", make_deconv}, {"matmul", make_matmul}, {"pool", make_pool}};
+constexpr KernelEntry kKernels[] = {{"conv", make_conv},     {"conv_int8", make_conv_int8},     {"deconv", make_deconv},
+                                    {"matmul", make_matmul}, {"matmul_int8", make_matmul_int8}, {"pool", make_pool}};
 
 class OnednnDevice final : public HostDevice {
  public:

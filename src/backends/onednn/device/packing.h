@@ -13,10 +13,14 @@ struct Preview {
   bool is_reference() const { return implementation.starts_with("ref"); }
 };
 
-class PackingKernel : public Kernel {
+// Its functions throw Error when the call does not fit the parameters. The weights of `call` are not looked at.
+class PreviewedKernel : public Kernel {
  public:
-  // Both throw Error when the call does not fit the parameters. The packed weights of `call` are not looked at.
   virtual Preview preview(const KernelCall& call) = 0;
+};
+
+class PackingKernel : public PreviewedKernel {
+ public:
   // Row-major `weights` of the operator in the layout that preview() names, as bytes.
   virtual Tensor pack(const KernelCall& call, const void* weights) = 0;
 };

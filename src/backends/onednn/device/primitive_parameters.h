@@ -2,6 +2,7 @@
 #pragma once
 #include "backends/onednn/device/window.h"
 #include "device/parameters.h"
+#include "device/sum_steps.h"
 
 namespace kiln::onednn {
 
@@ -67,6 +68,23 @@ struct MeanParameters {
     if (whole) return;
     if (!window) window.emplace();
     v(*window);
+  }
+};
+
+// Of sums of products of bytes.
+struct MatMulInt8Parameters {
+  SumFields sums = {};
+  template <class V> void fields(V& v) { v(sums); }
+};
+
+struct ConvInt8Parameters {
+  Window window = {};
+  int64_t groups = 1;
+  SumFields sums = {};
+  template <class V> void fields(V& v) {
+    v(window);
+    v("groups", groups, 1, int64_t{1} << 30);
+    v(sums);
   }
 };
 

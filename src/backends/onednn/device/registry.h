@@ -6,7 +6,9 @@
 
 namespace kiln::onednn {
 std::unique_ptr<Kernel> make_conv(const Attributes& parameters);
+std::unique_ptr<Kernel> make_conv_int8(const Attributes& parameters);
 std::unique_ptr<Kernel> make_deconv(const Attributes& parameters);
 std::unique_ptr<Kernel> make_matmul(const Attributes& parameters);
+std::unique_ptr<Kernel> make_matmul_int8(const Attributes& parameters);
 std::unique_ptr<Kernel> make_pool(const Attributes& parameters);
 }  // namespace kiln::onednn

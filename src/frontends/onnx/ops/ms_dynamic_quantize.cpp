@@ -24,13 +24,16 @@ void import_to_float(NodeImport& n) {
 
 // Weights [directions, inputs, gates] with a scale and zero point for each direction, or for each gate too, as LSTM takes them.
 ir::Value* recurrent_weights(NodeImport& n, int input, int scale) {
-  const auto spread = [&](ir::Value* x) {
-    const int64_t rank = x->rank();
-    return rank == 2 ? n.add("Unsqueeze", {x, n.ints(Ints{1})}) : n.add("Reshape", {x, n.ints(Ints{-1, 1, 1})});
-  };
-  const auto as_float = [&](ir::Value* x) { return n.add("Cast", {x}, {{"to", std::string("float32")}}); };
-  ir::Value* centred = n.add("Sub", {as_float(n.in(input)), spread(as_float(n.in(scale + 1)))});
-  return n.add("Transpose", {n.add("Mul", {centred, spread(n.in(scale))})}, {{"perm", Ints{0, 2, 1}}});
+  ir::Value* w = n.in(input);
+  if (n.rank(input) != 3 || !w->shape()[1].is_constant())
+    n.unsupported("weights of unknown size", "give '" + w->name() + "' the shape [directions, inputs, gates]");
+  const int64_t terms = w->shape()[1].value();
+  const bool by_gate = n.rank(scale) == 2;
+  const auto parameter = [&](ir::Value* x) { return by_gate ? n.add("Unsqueeze", {x, n.ints(Ints{2})}) : x; };
+  return n.add(
+      "DequantizeLinear",
+      {n.add("Transpose", {w}, {{"perm", Ints{0, 2, 1}}}), parameter(n.in(scale)), parameter(n.in(scale + 1))},
+      {{"axis", int64_t{by_gate ? 2 : 0}}, {"block_size", by_gate ? std::max<int64_t>(terms, 1) : int64_t{0}}});
 }
 
 // The sums are computed in float32: inputs and states are not rounded to eight bits on the way.

@@ -2,6 +2,7 @@
 // zero point. Constant weights of 4 and 8 bits become dequantized integers, others numbers when the model is read.
 #include "base/error.h"
 #include "frontends/onnx/ops/ops.h"
+#include "frontends/onnx/ops/packed_codes.h"
 
 namespace kiln::onnx::ops {
 namespace {
@@ -11,11 +12,6 @@ struct Blocks {
   int64_t count() const { return (k + size - 1) / size; }
   int64_t bytes() const { return (size * bits + 7) / 8; }  // of a block
 };
-
-int64_t packed(const uint8_t* bytes, int64_t index, int64_t bits) {
-  const int64_t at = index * bits;
-  return (bytes[at / 8] >> (at % 8)) & ((1 << bits) - 1);
-}
 
 const Tensor& constant_of(const NodeImport& n, int input, const char* what) {
   if (!n.in(input)->constant()) n.unsupported(std::string(what) + " are not constant", "store them in the model");
@@ -46,12 +42,12 @@ Tensor dequantized_blocks(const NodeImport& n, const Blocks& b) {
       const double scale = scales.at(at);
       double zero = static_cast<double>(int64_t{1} << (b.bits - 1));
       if (packed_zeros)
-        zero =
-            static_cast<double>(packed(static_cast<const uint8_t*>(zeros->data()) + column * zero_row, block, b.bits));
+        zero = static_cast<double>(
+            packed_code(static_cast<const uint8_t*>(zeros->data()) + column * zero_row, block, b.bits));
       else if (zeros) zero = zeros->at(at);
       for (int64_t i = 0; i < b.size && block * b.size + i < b.k; ++i)
         to[(block * b.size + i) * b.n + column] =
-            static_cast<float>((static_cast<double>(packed(bytes + at * b.bytes(), i, b.bits)) - zero) * scale);
+            static_cast<float>((static_cast<double>(packed_code(bytes + at * b.bytes(), i, b.bits)) - zero) * scale);
     }
   return weights;
 }
@@ -60,7 +56,7 @@ Tensor dequantized_blocks(const NodeImport& n, const Blocks& b) {
 Tensor unpacked(const uint8_t* bytes, int64_t column_bytes, int64_t bits, int64_t k, int64_t n) {
   Tensor codes = Tensor::allocate(bits == 4 ? DType::kU4 : DType::kU8, {k, n});
   for (int64_t column = 0; column < n; ++column)
-    for (int64_t i = 0; i < k; ++i) codes.set_int(i * n + column, packed(bytes + column * column_bytes, i, bits));
+    for (int64_t i = 0; i < k; ++i) codes.set_int(i * n + column, packed_code(bytes + column * column_bytes, i, bits));
   return codes;
 }
 

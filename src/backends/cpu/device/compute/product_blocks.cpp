@@ -1,21 +1,51 @@
 // Matrix products with weights of 2, 4 or 8 bits in blocks: a word of each column is unpacked to as many vectors as it holds codes, each
 // of which is multiplied into all rows of a tile. What the zero points take off is the sum of the row's elements times them.
+// One row, whose product is as fast as its weights are read, is made of integers where the machine adds four products of bytes at once:
+// the elements of a block are multiples of a power of two, 2^-22 of the largest or less, in three bytes each.
 #include "backends/cpu/device/compute/product_blocks.h"
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 
-#include "backends/cpu/device/compute/hwy_targets.h"
+#include "backends/cpu/device/compute/hwy_byte_targets.h"
 #include "backends/cpu/device/compute/parallel.h"
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "backends/cpu/device/compute/product_blocks.cpp"
 #include "hwy/foreach_target.h"
 
-#include "hwy/highway.h"
+#include "backends/cpu/device/compute/sum_steps-inl.h"
+
+#ifndef KILN_ONE_ROW  // once, for all targets
+#define KILN_ONE_ROW
+namespace kiln::cpu {
+namespace {
+
+constexpr int kLimbs = 3;             // signed bytes of an element
+constexpr int64_t kTermsAtOnce = 16;  // that become bytes
+
+// How the blocks of one row lie in scratch. An element is (limb 0 * 2^16 + limb 1 * 2^8 + limb 2) * step.
+struct OneRow {
+  OneRow(const BlockWeights& w, float* at)
+      : plane((w.block + kTermsAtOnce - 1) / kTermsAtOnce * (kTermsAtOnce / 4)),
+        steps(at),
+        sums(reinterpret_cast<int32_t*>(at + w.blocks())),
+        limbs(sums + kLimbs * w.blocks()) {}
+  int64_t count(const BlockWeights& w) const { return w.blocks() * (1 + kLimbs + kLimbs * plane); }
+  int64_t plane;  // words of one limb of a block
+  float* steps;   // of each block
+  int32_t* sums;  // of each block and limb
+  // Of each block and limb: for each word of codes and each of its parts the four bytes that are multiplied with the codes part,
+  // part + parts, … of the word.
+  int32_t* limbs;
+};
+
+}  // namespace
+}  // namespace kiln::cpu
+#endif
 
 HWY_BEFORE_NAMESPACE();
 namespace kiln::cpu::HWY_NAMESPACE {
-namespace hn = hwy::HWY_NAMESPACE;
 
 using WordTag = hn::CappedTag<int32_t, BlockWeights::kPanel>;
 using FloatTag = hn::RebindToFloat<WordTag>;
@@ -27,6 +57,13 @@ inline constexpr int kFewRows = 4;
 
 // Codes are counted from the middle, where weights and their zero points mostly lie: sums of large numbers would lose what lies between.
 template <int kBits> inline constexpr int kMiddle = 1 << (kBits - 1);
+
+// Zero points counted from there.
+template <int kBits> HWY_INLINE Floats zero_from_middle(const BlockProduct& p, int64_t at) {
+  const FloatTag d;
+  if (!p.zeros) return hn::Zero(d);
+  return hn::Sub(hn::LoadU(d, p.zeros + at), hn::Set(d, kMiddle<kBits>));
+}
 
 // The lowest code of each word, as floats.
 template <int kBits> HWY_INLINE Floats low_codes(Words words) {
@@ -106,10 +143,11 @@ HWY_NOINLINE void run_tile(const BlockProduct& p, const float* row_sums, int64_t
   for (int64_t b = 0; b < w.blocks(); ++b) {
     Floats sums[kRows][kVectors];
     add_block<kBits>(from, w.block_terms(b), packed, width, sums);
+    const int64_t at = w.parameter(b, column);
 #pragma GCC unroll 8
     for (int j = 0; j < kVectors; ++j) {
-      const Floats scale = hn::LoadU(d, p.scales + b * padded + column + j * kLanes);
-      const Floats zero = hn::Sub(hn::LoadU(d, p.zeros + b * padded + column + j * kLanes), hn::Set(d, kMiddle<kBits>));
+      const Floats scale = hn::LoadU(d, p.scales + at + j * kLanes);
+      const Floats zero = zero_from_middle<kBits>(p, at + j * kLanes);
 #pragma GCC unroll 8
       for (int i = 0; i < kRows; ++i)
         totals[i][j] = hn::MulAdd(hn::NegMulAdd(zero, hn::Set(d, sums_of[i][b]), sums[i][j]), scale, totals[i][j]);
@@ -155,12 +193,177 @@ void run_group(const BlockProduct& p, const float* row_sums, int64_t row, int64_
   else run_rows<2>(p, row_sums, row, end, group, last);
 }
 
+#if HWY_TARGET == HWY_AVX3_DL
+
+inline constexpr int64_t kStreams = 4;  // places at which the weights of one row are read at a time
+
+// Calls run(i) for i < count, in as many streams as there are.
+template <class Run> HWY_INLINE void in_streams(int64_t count, Run&& run) {
+  const int64_t length = count / kStreams;
+  for (int64_t i = 0; i < length; ++i)
+    for (int64_t s = 0; s < kStreams; ++s) run(s * length + i);
+  for (int64_t i = kStreams * length; i < count; ++i) run(i);
+}
+
+// kVectors vectors of columns from `column` on of the block, times the row, onto `totals`.
+template <int kBits, int kVectors>
+HWY_INLINE void add_integer_block(const BlockProduct& p, const OneRow& row, int64_t block, int64_t column,
+                                  const int32_t* packed, int64_t width, Floats (&totals)[kVectors]) {
+  constexpr int kParts = 8 / kBits;
+  const WordTag d;
+  const FloatTag df;
+  const Words mask = hn::Set(d, kBits == 8 ? -1 : kBits == 4 ? 0x0F0F0F0F : 0x03030303);
+  const int32_t* limbs = row.limbs + block * kLimbs * row.plane;
+  Words sums[kLimbs][kVectors];
+#pragma GCC unroll 4
+  for (int l = 0; l < kLimbs; ++l)
+#pragma GCC unroll 4
+    for (int j = 0; j < kVectors; ++j) sums[l][j] = hn::Zero(d);
+  in_streams(p.weights.block_words(block), [&](int64_t word) HWY_ATTR {
+#pragma GCC unroll 4
+    for (int j = 0; j < kVectors; ++j) {
+      Words codes = hn::LoadU(d, packed + word * width + j * kLanes);
+#pragma GCC unroll 4
+      for (int part = 0; part < kParts; ++part) {
+        const Words own = hn::And(codes, mask);
+#pragma GCC unroll 4
+        for (int l = 0; l < kLimbs; ++l)
+          sums[l][j] = add_products(sums[l][j], own, hn::Set(d, limbs[l * row.plane + word * kParts + part]));
+        codes = hn::ShiftRight<kBits % 8>(codes);
+      }
+    }
+  });
+  const int64_t parameters = p.weights.parameter(block, column);
+  const Floats step = hn::Set(df, row.steps[block]);
+#pragma GCC unroll 4
+  for (int j = 0; j < kVectors; ++j) {
+    const Floats zero = zero_from_middle<kBits>(p, parameters + j * kLanes);
+    Floats total = hn::Zero(df);
+#pragma GCC unroll 4
+    for (int l = 0; l < kLimbs; ++l) {
+      const int32_t sum = row.sums[block * kLimbs + l];
+      const Floats centred = hn::ConvertTo(df, hn::Sub(sums[l][j], hn::Set(d, kMiddle<kBits> * sum)));
+      total =
+          hn::MulAdd(total, hn::Set(df, 256.0f), hn::NegMulAdd(zero, hn::Set(df, static_cast<float>(sum)), centred));
+    }
+    totals[j] = hn::MulAdd(total, hn::Mul(hn::LoadU(df, p.scales + parameters + j * kLanes), step), totals[j]);
+  }
+}
+
+template <int kBits, int kVectors>
+HWY_NOINLINE void run_integer_tile(const BlockProduct& p, const OneRow& row, int64_t column) {
+  const BlockWeights& w = p.weights;
+  const FloatTag d;
+  const int64_t group = column / BlockWeights::kGroup * BlockWeights::kGroup;
+  const int64_t width = std::min(BlockWeights::kGroup, w.padded_columns() - group);
+  const int32_t* packed = p.packed + group * w.words() + column - group;
+  Floats totals[kVectors];
+#pragma GCC unroll 4
+  for (int j = 0; j < kVectors; ++j) totals[j] = hn::Zero(d);
+  in_streams(w.blocks(), [&](int64_t b) HWY_ATTR {
+    add_integer_block<kBits>(p, row, b, column, packed + b * w.block_words(0) * width, width, totals);
+  });
+  HWY_ALIGN float stored[kVectors * kLanes];
+#pragma GCC unroll 4
+  for (int j = 0; j < kVectors; ++j) hn::Store(totals[j], d, stored + j * kLanes);
+  std::copy_n(stored, std::min<int64_t>(kVectors * kLanes, w.columns - column), p.out + column);
+}
+
+template <int kBits> void run_integer_columns(const BlockProduct& p, const OneRow& row, int64_t column, int64_t end) {
+  for (; column + 4 * kLanes <= end; column += 4 * kLanes) run_integer_tile<kBits, 4>(p, row, column);
+  for (; column < end; column += kLanes) run_integer_tile<kBits, 1>(p, row, column);
+}
+
+void run_integer_group(const BlockProduct& p, const OneRow& row, int64_t group) {
+  const int64_t last = std::min(group + BlockWeights::kGroup, p.weights.padded_columns());
+  if (p.weights.bits == 8) run_integer_columns<8>(p, row, group, last);
+  else if (p.weights.bits == 4) run_integer_columns<4>(p, row, group, last);
+  else run_integer_columns<2>(p, row, group, last);
+}
+
+// Where the bytes of 16 terms go: those of one word and part side by side.
+HWY_ALIGN inline constexpr uint8_t kBytesOfParts[3][kTermsAtOnce] = {
+    {0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15},
+    {0, 2, 4, 6, 1, 3, 5, 7, 8, 10, 12, 14, 9, 11, 13, 15},
+    {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}};
+
+// The largest magnitude, in the bits of a float32.
+uint32_t largest_bits(const float* from, int64_t terms) {
+  const hn::RebindToUnsigned<FloatTag> du;
+  auto most = hn::Zero(du);
+  for (int64_t t = 0; t < terms; t += kLanes) {
+    const Floats some = load_some(FloatTag(), from + t, std::min<int64_t>(kLanes, terms - t));
+    most = hn::Max(most, hn::BitCast(du, hn::Abs(some)));
+  }
+  return hn::GetLane(hn::MaxOfLanes(du, most));
+}
+
+float power_of_two(int32_t biased) {
+  const auto bits = static_cast<uint32_t>(biased) << 23;
+  float value;
+  std::memcpy(&value, &bits, sizeof value);
+  return value;
+}
+
+// Bits that elements of one block have at most, and the limits of the largest one's exponent: what is made with it are normal numbers.
+inline constexpr int32_t kElementBits = 22, kLeastExponent = 40, kMostExponent = 230;
+
+// The elements of a block in bytes; false when they are no numbers, or too small or large for that.
+bool split_block(const float* from, int64_t terms, int64_t bits, int64_t block, const OneRow& row) {
+  const uint32_t largest = largest_bits(from, terms);
+  const auto exponent = static_cast<int32_t>(largest >> 23);  // the largest is below 2^(exponent - 126)
+  if (largest != 0 && (exponent < kLeastExponent || exponent > kMostExponent)) return false;
+  row.steps[block] = largest == 0 ? 0 : power_of_two(exponent + 1 - kElementBits);
+  const FloatTag df;
+  const WordTag d;
+  const hn::Rebind<uint8_t, WordTag> d8;
+  const Floats inverse = hn::Set(df, largest == 0 ? 0 : power_of_two(253 + kElementBits - exponent));
+  const Floats magic = hn::Set(df, 12582912.0f);  // 1.5 * 2^23: what is added to it is rounded to a whole number
+  const auto order = hn::LoadU(d8, kBytesOfParts[bits == 2 ? 0 : bits == 4 ? 1 : 2]);
+  int32_t* to = row.limbs + block * kLimbs * row.plane;
+  Words sums[kLimbs] = {hn::Zero(d), hn::Zero(d), hn::Zero(d)};
+  for (int64_t t = 0; t < terms; t += kTermsAtOnce, to += kTermsAtOnce / 4) {
+    const Floats some = load_some(df, from + t, std::min(kTermsAtOnce, terms - t));
+    const Floats whole = hn::Add(hn::Mul(some, inverse), magic);
+    const Words element = hn::Sub(hn::BitCast(d, whole), hn::BitCast(d, magic));
+    // Each byte moved up by 128, so that none borrows from the next.
+    const Words moved = hn::Xor(hn::Add(element, hn::Set(d, 0x808080)), hn::Set(d, 0x808080));
+    const Words limbs[kLimbs] = {hn::ShiftRight<24>(hn::ShiftLeft<8>(moved)),
+                                 hn::ShiftRight<24>(hn::ShiftLeft<16>(moved)),
+                                 hn::ShiftRight<24>(hn::ShiftLeft<24>(moved))};
+#pragma GCC unroll 4
+    for (int l = 0; l < kLimbs; ++l) {
+      sums[l] = hn::Add(sums[l], limbs[l]);
+      const auto bytes = hn::BitCast(d8, hn::DemoteTo(hn::Rebind<int8_t, WordTag>(), limbs[l]));
+      hn::StoreU(hn::TableLookupBytes(bytes, order), d8, reinterpret_cast<uint8_t*>(to + l * row.plane));
+    }
+  }
+  for (int l = 0; l < kLimbs; ++l) row.sums[block * kLimbs + l] = hn::GetLane(hn::SumOfLanes(d, sums[l]));
+  return true;
+}
+
+bool split_row(const BlockProduct& p, const OneRow& row) {
+  const BlockWeights& w = p.weights;
+  for (int64_t b = 0; b < w.blocks(); ++b)
+    if (!split_block(p.a + b * w.block, w.block_terms(b), w.bits, b, row)) return false;
+  return true;
+}
+
+#else
+
+bool split_row(const BlockProduct&, const OneRow&) { return false; }
+void run_integer_group(const BlockProduct&, const OneRow&, int64_t) {}
+
+#endif
+
 }  // namespace kiln::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace kiln::cpu {
 HWY_EXPORT(run_group);
+HWY_EXPORT(run_integer_group);
+HWY_EXPORT(split_row);
 
 namespace {
 
@@ -190,7 +393,8 @@ void run_row_plainly(const BlockProduct& p, int64_t row) {
     const float* a = p.a + row * p.a_stride;
     float total = 0;
     for (int64_t b = 0; b < w.blocks(); ++b) {
-      const float scale = p.scales[b * padded + column], zero = p.zeros[b * padded + column];
+      const int64_t at = w.parameter(b, column);
+      const float scale = p.scales[at], zero = p.zeros ? p.zeros[at] : static_cast<float>(1 << (w.bits - 1));
       for (int64_t t = 0; t < w.block_terms(b); ++t) {
         const auto word = static_cast<uint32_t>(packed[t / codes * width]);
         const uint32_t code = word >> (t % codes * w.bits) & mask;
@@ -203,9 +407,28 @@ void run_row_plainly(const BlockProduct& p, int64_t row) {
   }
 }
 
+// False when the row cannot be made of integers, or sums of so many terms could not be.
+bool run_one_row(const BlockProduct& p, int threads, float* scratch) {
+  constexpr int64_t kMostTerms = int64_t{1} << 16;
+  const BlockWeights& w = p.weights;
+  const OneRow row(w, scratch);
+  if (w.blocks() == 0 || w.block_terms(0) > kMostTerms || !HWY_DYNAMIC_DISPATCH(split_row)(p, row)) return false;
+  const int64_t groups = (w.columns + BlockWeights::kGroup - 1) / BlockWeights::kGroup;
+  const double work = static_cast<double>(w.columns * w.terms);
+  parallel_ranges(useful_threads(threads, work / kTermsPerNanosecond), groups, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) HWY_DYNAMIC_DISPATCH(run_integer_group)(p, row, i * BlockWeights::kGroup);
+  });
+  return true;
+}
+
 }  // namespace
 
+int64_t block_product_scratch(const BlockWeights& w, int64_t rows) noexcept {
+  return rows == 1 ? OneRow(w, nullptr).count(w) : rows * w.blocks();
+}
+
 void product_blocks(const BlockProduct& p, int threads, float* scratch) noexcept {
+  if (p.rows == 1 && run_one_row(p, threads, scratch)) return;
   const int64_t groups = (p.weights.columns + BlockWeights::kGroup - 1) / BlockWeights::kGroup;
   const int64_t parts = (p.rows + kRowsAtOnce - 1) / kRowsAtOnce;
   const double work = static_cast<double>(p.rows) * static_cast<double>(p.weights.columns * p.weights.terms);

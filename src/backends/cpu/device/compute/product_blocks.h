@@ -6,7 +6,7 @@
 namespace kiln::cpu {
 
 // Codes without sign in words of 32 bits, whole words for each block: by group of kGroup columns, word and column. A weight is
-// (code - zero) * scale; scales and zero points by block and column, padded as columns are.
+// (code - zero) * scale; scales and zero points lie by group, block and column, padded as columns are.
 struct BlockWeights {
   static constexpr int64_t kPanel = 16, kGroup = 64;
   int64_t terms = 0, columns = 0, block = 1, bits = 4;
@@ -16,6 +16,11 @@ struct BlockWeights {
   int64_t block_words(int64_t b) const { return (block_terms(b) + codes() - 1) / codes(); }
   int64_t words() const { return blocks() == 0 ? 0 : (blocks() - 1) * block_words(0) + block_words(blocks() - 1); }
   int64_t padded_columns() const { return (columns + kPanel - 1) / kPanel * kPanel; }
+  // Where the scale and the zero point of a block of a column lie.
+  int64_t parameter(int64_t block, int64_t column) const {
+    const int64_t group = column / kGroup * kGroup;
+    return group * blocks() + block * std::min(kGroup, padded_columns() - group) + column - group;
+  }
 };
 
 // code(term, column), below 2^bits. `packed` holds words() * padded_columns().
@@ -37,13 +42,13 @@ struct BlockProduct {
   const float* a = nullptr;
   int64_t a_stride = 0;  // elements between rows
   const int32_t* packed = nullptr;
-  const float *scales = nullptr, *zeros = nullptr;
+  const float *scales = nullptr, *zeros = nullptr;  // no zero points: all are 2^(bits - 1)
   float* out = nullptr;
   int64_t out_stride = 0;
 };
 
-// Floats of scratch.
-inline int64_t block_product_scratch(const BlockWeights& w, int64_t rows) { return rows * w.blocks(); }
+// Floats of scratch; no more than 16 for each row and block, and one for each term.
+int64_t block_product_scratch(const BlockWeights& w, int64_t rows) noexcept;
 void product_blocks(const BlockProduct& product, int threads, float* scratch) noexcept;
 
 }  // namespace kiln::cpu

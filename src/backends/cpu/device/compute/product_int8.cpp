@@ -153,6 +153,25 @@ void run_block(const Int8Product& p, const SumEpilogue& e, int64_t first, int64_
 
 int tile_rows() { return kTileRows; }
 
+// Rows [first, last) of sums that lie without gaps.
+void finish_rows(const int32_t* sums, int64_t columns, const SumEpilogue& e, int64_t first, int64_t last, void* out,
+                 int64_t out_stride) {
+  constexpr int kVectors = kTilePanels * kPanelVectors;
+  constexpr int64_t kColumns = kTilePanels * kInt8Panel;
+  const SumTag d;
+  for (int64_t row = first; row < last; ++row)
+    for (int64_t column = 0; column < columns; column += kColumns) {
+      const TilePlace at{row, 1, column, std::min(kColumns, columns - column)};
+      Sums own[1][kVectors];
+      for (int j = 0; j < kVectors; ++j) {
+        const int64_t left = at.columns - j * kSumLanes;
+        own[0][j] = left > 0 ? load_some(d, sums + row * columns + column + j * kSumLanes, left) : hn::Zero(d);
+        if (e.start) own[0][j] = hn::Add(own[0][j], hn::LoadU(d, e.start + at.column_of(j)));
+      }
+      finish_tile(e, at, own, out, out_stride);
+    }
+}
+
 // kBlockBytes columns at most: four rows at a time, `step` bytes of packed ones apart.
 void pack_columns(const uint8_t* rows, int64_t stride, bool is_signed, int64_t terms, int64_t columns, int8_t* packed,
                   int64_t step, int32_t* sums) {
@@ -244,6 +263,7 @@ HWY_AFTER_NAMESPACE();
 namespace kiln::cpu {
 HWY_EXPORT(run_block);
 HWY_EXPORT(tile_rows);
+HWY_EXPORT(finish_rows);
 HWY_EXPORT(flip_lines);
 HWY_EXPORT(pack_matrix);
 HWY_EXPORT(round_floats);
@@ -285,6 +305,15 @@ void product_int8(const Int8Product& p, const SumEpilogue& e, int threads, uint8
     const auto run = HWY_DYNAMIC_DISPATCH(run_block);
     if (by_rows) run(p, e, begin * tile, std::min(end * tile, p.rows), 0, p.columns, block, space);
     else run(p, e, 0, p.rows, begin * kInt8Group, std::min(end * kInt8Group, p.columns), block, space);
+  });
+}
+
+void finish_sums(const int32_t* sums, int64_t rows, int64_t columns, const SumEpilogue& e, void* out,
+                 int64_t out_stride, int threads) noexcept {
+  constexpr double kSumsPerNanosecond = 4;
+  threads = useful_threads(threads, static_cast<double>(rows) * static_cast<double>(columns) / kSumsPerNanosecond);
+  parallel_ranges(threads, rows, [&](int64_t begin, int64_t end) {
+    HWY_DYNAMIC_DISPATCH(finish_rows)(sums, columns, e, begin, end, out, out_stride);
   });
 }
 

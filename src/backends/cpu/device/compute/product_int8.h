@@ -82,6 +82,10 @@ int64_t int8_scratch_bytes(int64_t rows, int64_t terms, int threads);
 // out = epilogue(left * weights).
 void product_int8(const Int8Product& product, const SumEpilogue& epilogue, int threads, uint8_t* scratch) noexcept;
 
+// out = epilogue(sums), of rows that lie without gaps; for sums that another library made.
+void finish_sums(const int32_t* sums, int64_t rows, int64_t columns, const SumEpilogue& epilogue, void* out,
+                 int64_t out_stride, int threads) noexcept;
+
 // Whether this machine multiplies bfloat16 faster than float32.
 bool multiplies_bfloat16() noexcept;
 // Rounds floats to bfloat16, to nearest, ties to even.

@@ -10,6 +10,7 @@
 #include "backends/cpu/device/compute/epilogue.h"
 #include "backends/cpu/device/compute/gemm.h"
 #include "backends/cpu/device/compute/pieces.h"
+#include "backends/cpu/device/compute/product_blocks.h"
 
 namespace kiln::cpu {
 namespace {
@@ -30,6 +31,22 @@ struct Sizes {
         r(align(packed_b_floats(hidden, columns))) {}
   int64_t gates, blocks, panel, columns, w, r;
 };
+
+// Blocks of units whose columns are whole groups of packed bytes.
+int64_t blocks_of_span(const Sizes& s) {
+  int64_t count = 1;
+  while (count * s.panel % BlockWeights::kGroup != 0) ++count;
+  return count;
+}
+
+BlockWeights byte_weights(int64_t terms, int64_t columns) {
+  return {.terms = terms, .columns = columns, .block = terms, .bits = 8};
+}
+
+// Floats of scratch that a thread needs for its product with the states.
+int64_t scratch_of_states(const RecurrentLayer& l, const Sizes& s) {
+  return block_product_scratch(byte_weights(l.hidden, s.columns), l.batch);
+}
 
 BlockConfig config_of(const Sizes& s) { return {.panel = static_cast<int32_t>(s.panel), .depth = 1 << 20}; }
 
@@ -74,9 +91,11 @@ struct Space {
     h[0] = c + l.batch * stride;
     h[1] = h[0] + l.batch * stride;
     end = h[1] + l.batch * stride;
+    sums = end;
   }
   int64_t stride;  // of rows of h and c
   float *inputs, *gates, *c, *h[2], *end;
+  float* sums;  // scratch of products with bytes
 };
 
 class Run {
@@ -86,10 +105,9 @@ class Run {
         d_(data),
         s_(layer.cell, layer.input, layer.hidden),
         space_(layer, s_, workspace),
-        threads_(threads) {
-    const float* rest = data.packed + s_.w;
-    r_ = rest;
-    w_bias_ = rest + s_.r;
+        threads_(std::min(threads, thread_count())) {
+    r_ = data.packed ? data.packed + s_.w : nullptr;
+    w_bias_ = data.bytes ? data.bytes->columns + 4 * s_.columns : r_ + s_.r;
     r_bias_ = w_bias_ + s_.columns;
   }
 
@@ -97,31 +115,23 @@ class Run {
     load_states();
     // x may be [steps, batch] or [batch, steps]; one product when its rows are equally far apart.
     const bool batch_inner = l_.batch == 1 || l_.x_step == l_.batch * l_.x_batch;
-    BlockConfig config = config_of(s_);
-    config.depth = 256;
-    config.column_threads = threads_;
-    Epilogue bias;
-    bias.bias = w_bias_;
     if (batch_inner) {
       input_step_ = l_.batch * s_.columns;
       input_batch_ = s_.columns;
-      gemm({l_.steps * l_.batch, s_.columns, l_.input, d_.x, l_.batch == 1 ? l_.x_step : l_.x_batch, space_.inputs,
-            s_.columns},
-           d_.packed, bias, config, nullptr);
+      multiply_inputs(l_.steps * l_.batch, d_.x, l_.batch == 1 ? l_.x_step : l_.x_batch, space_.inputs);
     } else {
       input_step_ = s_.columns;
       input_batch_ = l_.steps * s_.columns;
       for (int64_t b = 0; b < l_.batch; ++b)
-        gemm({l_.steps, s_.columns, l_.input, d_.x + b * l_.x_batch, l_.x_step, space_.inputs + b * input_batch_,
-              s_.columns},
-             d_.packed, bias, config, nullptr);
+        multiply_inputs(l_.steps, d_.x + b * l_.x_batch, l_.x_step, space_.inputs + b * input_batch_);
     }
+    const int64_t span = d_.bytes ? blocks_of_span(s_) : 1;
     for (int64_t i = 0; i < l_.steps; ++i) {
       if (i % kStepsBetweenLooks == kStepsBetweenLooks - 1 && work_ended()) return;
       const int64_t at = l_.reverse ? l_.steps - 1 - i : i;
-      parallel_ranges(threads_, s_.blocks, [&](int64_t first, int64_t last) {
+      parallel_ranges(threads_, (s_.blocks + span - 1) / span, [&](int64_t first, int64_t last, int part) {
         const DenormalsAreZero fast;
-        step(at, space_.h[i % 2], space_.h[(i + 1) % 2], first, last);
+        step(at, space_.h[i % 2], space_.h[(i + 1) % 2], {first * span, std::min(last * span, s_.blocks), part});
       });
     }
     store_states();
@@ -148,21 +158,80 @@ class Run {
     store(space_.c, d_.last_c);
   }
 
-  // Units of blocks [first, last) at one step.
-  void step(int64_t at, const float* h, float* next, int64_t first, int64_t last) {
-    const float* input = space_.inputs + at * input_step_;
-    const int64_t column = first * s_.panel;
+  // Blocks of units [first, last), computed by one thread.
+  struct Share {
+    int64_t first, last;
+    int thread;
+  };
+
+  // `to` [rows, columns] = x W + its bias.
+  void multiply_inputs(int64_t rows, const float* x, int64_t stride, float* to) {
+    if (d_.bytes) {
+      const float* scales = d_.bytes->columns;
+      product_blocks({.weights = byte_weights(l_.input, s_.columns),
+                      .rows = rows,
+                      .a = x,
+                      .a_stride = stride,
+                      .packed = d_.bytes->w,
+                      .scales = scales,
+                      .zeros = scales + s_.columns,
+                      .out = to,
+                      .out_stride = s_.columns},
+                     threads_, space_.sums);
+      return add_rows(rows, s_.columns, w_bias_, 0, to);
+    }
+    BlockConfig config = config_of(s_);
+    config.depth = 256;
+    config.column_threads = threads_;
+    Epilogue bias;
+    bias.bias = w_bias_;
+    gemm({rows, s_.columns, l_.input, x, stride, to, s_.columns}, d_.packed, bias, config, nullptr);
+  }
+
+  // Adds rows that lie `stride` apart to those of a matrix of as many columns as the layer has.
+  void add_rows(int64_t rows, int64_t columns, const float* from, int64_t stride, float* to) const {
+    for (int64_t i = 0; i < rows; ++i)
+      for (int64_t j = 0; j < columns; ++j) to[i * s_.columns + j] += from[i * stride + j];
+  }
+
+  // Gates of the share's blocks of all sequences: h R + the bias of a GRU, or else what the inputs gave.
+  void multiply_states(const float* input, const float* h, const Share& share) {
+    const int64_t column = share.first * s_.panel, columns = (share.last - share.first) * s_.panel;
+    const bool adds_bias = l_.cell == Cell::kGruLinearBeforeReset;
+    float* to = space_.gates + column;
+    if (d_.bytes) {
+      const BlockWeights whole = byte_weights(l_.hidden, s_.columns);
+      const float* scales = d_.bytes->columns + 2 * s_.columns + column;
+      product_blocks({.weights = byte_weights(l_.hidden, columns),
+                      .rows = l_.batch,
+                      .a = h,
+                      .a_stride = space_.stride,
+                      .packed = d_.bytes->r + column * whole.words(),
+                      .scales = scales,
+                      .zeros = scales + s_.columns,
+                      .out = to,
+                      .out_stride = s_.columns},
+                     1, space_.sums + share.thread * scratch_of_states(l_, s_));
+      return adds_bias ? add_rows(l_.batch, columns, r_bias_ + column, 0, to)
+                       : add_rows(l_.batch, columns, input + column, input_batch_, to);
+    }
     Epilogue e;
-    if (l_.cell == Cell::kGruLinearBeforeReset) {
+    if (adds_bias) {
       e.bias = r_bias_ + column;
     } else {
       e.residual = input + column;
       e.residual_stride = input_batch_;
     }
-    gemm({l_.batch, (last - first) * s_.panel, l_.hidden, h, space_.stride, space_.gates + column, s_.columns},
-         r_ + column * l_.hidden, e, config_of(s_), nullptr);
+    gemm({l_.batch, columns, l_.hidden, h, space_.stride, to, s_.columns}, r_ + column * l_.hidden, e, config_of(s_),
+         nullptr);
+  }
+
+  // Units of the share's blocks at one step.
+  void step(int64_t at, const float* h, float* next, const Share& share) {
+    const float* input = space_.inputs + at * input_step_;
+    multiply_states(input, h, share);
     for (int64_t b = 0; b < l_.batch; ++b)
-      for (int64_t k = first; k < last; ++k) {
+      for (int64_t k = share.first; k < share.last; ++k) {
         const int64_t unit = b * space_.stride + k * kUnits;
         step_block({l_.cell, space_.gates + b * s_.columns + k * s_.panel, input + b * input_batch_ + k * s_.panel,
                     space_.c + unit, h + unit, next + unit});
@@ -214,9 +283,21 @@ void pack_recurrent(Cell cell, int64_t input, int64_t hidden, const float* w, co
     for (int64_t i = 0; i < s.columns; ++i) w_bias[i] += r_bias[i];
 }
 
-int64_t recurrent_workspace(const RecurrentLayer& layer) {
+int64_t packed_recurrent_columns(Cell cell, int64_t hidden) { return Sizes(cell, 0, hidden).columns; }
+
+int64_t packed_recurrent_column(Cell cell, int64_t gate, int64_t unit) {
+  return unit / kUnits * cell_gates(cell) * kUnits + gate * kUnits + unit % kUnits;
+}
+
+int64_t recurrent_workspace(const RecurrentLayer& layer, bool bytes) {
   const Sizes s(layer.cell, layer.input, layer.hidden);
-  return align(layer.steps * layer.batch * s.columns) + layer.batch * (s.columns + 3 * s.blocks * kUnits);
+  const int64_t floats =
+      align(layer.steps * layer.batch * s.columns) + layer.batch * (s.columns + 3 * s.blocks * kUnits);
+  if (!bytes) return floats;
+  const int64_t rows = std::max<int64_t>(layer.steps * layer.batch, 1);
+  return floats + std::max({block_product_scratch(byte_weights(layer.input, s.columns), rows),
+                            block_product_scratch(byte_weights(layer.input, s.columns), 1),
+                            thread_count() * scratch_of_states(layer, s)});
 }
 
 void run_recurrent(const RecurrentLayer& layer, const RecurrentData& data, float* workspace, int threads) noexcept {

@@ -1,4 +1,4 @@
-// Recurrent layers on float32: LSTM, GRU and simple RNN with packed weights.
+// Recurrent layers on float32: LSTM, GRU and simple RNN with packed weights, in float32 or in bytes.
 #pragma once
 #include <cstdint>
 
@@ -25,12 +25,24 @@ int64_t packed_recurrent_floats(Cell cell, int64_t input, int64_t hidden);
 void pack_recurrent(Cell cell, int64_t input, int64_t hidden, const float* w, const float* r, const float* b,
                     float* packed);
 
+// The same of weights in bytes, packed as BlockWeights has them, each of whose columns is one block: a gate of a unit, in the order of
+// packed_recurrent_column. `columns` holds six rows of numbers by column: scales and zero points of w, those of r, and the biases of both,
+// which are one where the cell adds them.
+struct RecurrentBytes {
+  const int32_t *w = nullptr, *r = nullptr;
+  const float* columns = nullptr;
+};
+int64_t packed_recurrent_columns(Cell cell, int64_t hidden);  // among them some that stand for no unit
+// Where the row gate * hidden + unit of w and r lies.
+int64_t packed_recurrent_column(Cell cell, int64_t gate, int64_t unit);
+
 struct RecurrentData {
   const float *x = nullptr, *packed = nullptr;
+  const RecurrentBytes* bytes = nullptr;                     // instead of `packed`
   const float *initial_h = nullptr, *initial_c = nullptr;    // may be null: zeros
   float *y = nullptr, *last_h = nullptr, *last_c = nullptr;  // each may be null
 };
-int64_t recurrent_workspace(const RecurrentLayer& layer);  // floats
+int64_t recurrent_workspace(const RecurrentLayer& layer, bool bytes);  // floats
 void run_recurrent(const RecurrentLayer& layer, const RecurrentData& data, float* workspace, int threads) noexcept;
 
 }  // namespace kiln::cpu

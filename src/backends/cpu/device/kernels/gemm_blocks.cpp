@@ -1,4 +1,5 @@
-// Kernel "gemm_blocks": a [..., m, k] times weights of few bits. Inputs: a, packed codes, scales and zero points as BlockWeights has them.
+// Kernel "gemm_blocks": a [..., m, k] times weights of few bits. Inputs: a, packed codes, scales and, unless all
+// are the middle, zero points as BlockWeights has them.
 // Parameters: `k`, `n`, `block`, `bits`.
 #include "backends/cpu/device/compute/product_blocks.h"
 
@@ -24,15 +25,16 @@ class GemmBlocks final : public Kernel {
 
   Status launch(Stream&, const KernelCall& call) noexcept override {
     if (a_.rows == 0) return kOkStatus;
-    const BlockProduct product{.weights = weights_,
-                               .rows = a_.rows,
-                               .a = static_cast<const float*>(call.inputs[0].data),
-                               .a_stride = a_.stride,
-                               .packed = static_cast<const int32_t*>(call.inputs[1].data),
-                               .scales = static_cast<const float*>(call.inputs[2].data),
-                               .zeros = static_cast<const float*>(call.inputs[3].data),
-                               .out = static_cast<float*>(call.outputs[0].data),
-                               .out_stride = out_stride_};
+    const BlockProduct product{
+        .weights = weights_,
+        .rows = a_.rows,
+        .a = static_cast<const float*>(call.inputs[0].data),
+        .a_stride = a_.stride,
+        .packed = static_cast<const int32_t*>(call.inputs[1].data),
+        .scales = static_cast<const float*>(call.inputs[2].data),
+        .zeros = call.inputs.size() > 3 ? static_cast<const float*>(call.inputs[3].data) : nullptr,
+        .out = static_cast<float*>(call.outputs[0].data),
+        .out_stride = out_stride_};
     product_blocks(product, thread_count(), static_cast<float*>(call.workspace));
     return kOkStatus;
   }
@@ -44,15 +46,15 @@ class GemmBlocks final : public Kernel {
 
  private:
   Status read(const KernelCall& call) noexcept {
-    if (call.inputs.size() != 4 || call.outputs.size() != 1)
-      return {Code::kMalformedPlan, "a product with blocks has four operands"};
+    if (call.inputs.size() < 3 || call.inputs.size() > 4 || call.outputs.size() != 1)
+      return {Code::kMalformedPlan, "a product with blocks has three or four operands"};
     const TensorView &a = call.inputs[0], &codes = call.inputs[1];
     if (!is_f32(a) || !is_f32(call.outputs[0]) || codes.dtype != DType::kI32 || !is_plain(codes) || !codes.is_dense())
       return {Code::kMalformedPlan, "the operands of a product with blocks have other types"};
     const auto words = checked_mul(weights_.words(), weights_.padded_columns());
     const int64_t parameters = weights_.blocks() * weights_.padded_columns();  // no more than there are words
     if (!words || codes.elements() != *words || !is_vector(call.inputs[2], parameters) ||
-        !is_vector(call.inputs[3], parameters))
+        (call.inputs.size() > 3 && !is_vector(call.inputs[3], parameters)))
       return {Code::kShapeMismatch, "packed weights in blocks have another size"};
     const auto left = matrix_of(a), out = matrix_of(call.outputs[0]);
     if (!left || !out || left->rows != out->rows || left->columns != weights_.terms ||

@@ -12,9 +12,6 @@
 namespace kiln::cpu::kernels {
 
 using kiln::EpilogueParameters;
-using kiln::put_epilogue;
-using kiln::read_epilogue;
-using kiln::read_integer;
 using kiln::SlidingWindow;
 
 // Bias and residual may be absent.

@@ -15,10 +15,10 @@ struct Trial {
   Trial(const Problem& p, const Emitted& e)
       : step(p, e, StepCall::Shapes::kOptimum),
         made(make_kernel(e)),
-        kernel(static_cast<onednn::PackingKernel&>(*made)) {}
+        kernel(static_cast<onednn::PreviewedKernel&>(*made)) {}
   StepCall step;
   std::unique_ptr<Kernel> made;
-  onednn::PackingKernel& kernel;
+  onednn::PreviewedKernel& kernel;
 };
 
 }  // namespace
@@ -81,7 +81,7 @@ Refusal accept_onednn(const Problem& p, const Emitted& e) {
 void pack_onednn(const Problem& p, Emitted& e, const void* weights) {
   Trial trial(p, e);
   put_parameters(e.parameters, onednn::PackedWeights{trial.kernel.preview(trial.step.call()).weights});
-  e.inputs[1] = add_constant(e, trial.kernel.pack(trial.step.call(), weights));
+  e.inputs[1] = add_constant(e, static_cast<onednn::PackingKernel&>(trial.kernel).pack(trial.step.call(), weights));
 }
 
 std::vector<Config> onednn_image_configurations(const Problem& p) {

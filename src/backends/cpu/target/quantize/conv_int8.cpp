@@ -2,14 +2,13 @@
 #include "backends/cpu/device/compute/depthwise_int8.h"
 #include "backends/cpu/device/kernels/conv_parameters.h"
 #include "backends/cpu/target/checks.h"
-#include "backends/cpu/target/quantize/sum_form.h"
+#include "backends/cpu/target/quantize/byte_products.h"
 #include "backends/cpu/target/tactics.h"
 #include "backends/cpu/target/window.h"
 #include "base/error.h"
 #include "target/epilogue.h"
 
-namespace kiln::cpu::tactics {
-namespace {
+namespace kiln::cpu {
 
 Refusal read_conv_int8(const Problem& p, ByteProblem& bytes) {
   const Argument &x = p.input(0), &y = p.outputs[0];
@@ -19,6 +18,16 @@ Refusal read_conv_int8(const Problem& p, ByteProblem& bytes) {
   if (!x.is_fixed(1)) return refuse("the number of channels is not constant");
   return read_byte_problem(p, 1, 0, bytes);
 }
+
+std::vector<int32_t> conv_column_sums(const ByteProblem& bytes, int64_t columns) {
+  std::vector<int32_t> sums(static_cast<size_t>(columns), 0);
+  const size_t terms = bytes.weights.size() / std::max<size_t>(sums.size(), 1);
+  for (size_t i = 0; i < bytes.weights.size(); ++i) sums[i / terms] += bytes.weights[i];
+  return sums;
+}
+
+namespace tactics {
+namespace {
 
 ByteProblem accepted_conv_int8(const Problem& p) {
   ByteProblem bytes(kSumForm);
@@ -38,13 +47,6 @@ int64_t terms_of(const Problem& p) {
   return element_count(Dims(w.begin() + 1, w.end()));
 }
 
-std::vector<int32_t> sums_of(const ByteProblem& bytes, int64_t columns) {
-  std::vector<int32_t> sums(static_cast<size_t>(columns), 0);
-  const size_t terms = bytes.weights.size() / std::max<size_t>(sums.size(), 1);
-  for (size_t i = 0; i < bytes.weights.size(); ++i) sums[i / terms] += bytes.weights[i];
-  return sums;
-}
-
 Emitted emit_conv_bytes(const Problem& p, const ByteProblem& bytes, const char* kernel, Tensor packed) {
   const int32_t shift = p.input(0).dtype == DType::kI8 ? 128 : 0;
   const Dims& w = p.input(1).constant->dims();
@@ -57,7 +59,7 @@ Emitted emit_conv_bytes(const Problem& p, const ByteProblem& bytes, const char* 
                           },
                           {0});
   e.inputs.push_back(add_constant(e, std::move(packed)));
-  emit_sums(bytes, sums_of(bytes, w[0]), shift, e);
+  emit_sums(bytes, conv_column_sums(bytes, w[0]), shift, e);
   return e;
 }
 
@@ -122,4 +124,5 @@ const Tactic conv_int8{
         },
 };
 
-}  // namespace kiln::cpu::tactics
+}  // namespace tactics
+}  // namespace kiln::cpu

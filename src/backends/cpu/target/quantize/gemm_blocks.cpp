@@ -17,20 +17,30 @@ BlockWeights block_weights(const Problem& p) {
 // What signed codes are less than those without sign.
 int64_t code_shift(const Tensor& b) { return is_signed_integer(b.dtype()) ? int64_t{1} << (bits(b.dtype()) - 1) : 0; }
 
-// Numbers by block and column, zeros where there are none, plus `shift`.
-Tensor padded_parameters(const BlockWeights& w, const Tensor* numbers, double shift) {
+// Numbers [blocks, columns] as the kernel has them, 0 where there are none, plus `shift`.
+Tensor by_group(const BlockWeights& w, const Tensor* numbers, double shift) {
   return packed_floats(w.blocks() * w.padded_columns(), [&](float* to) {
+    std::fill_n(to, w.blocks() * w.padded_columns(), 0.0f);
     for (int64_t b = 0; b < w.blocks(); ++b)
-      for (int64_t j = 0; j < w.padded_columns(); ++j)
-        *to++ = j >= w.columns ? 0 : static_cast<float>((numbers ? numbers->at(b * w.columns + j) : 0) + shift);
+      for (int64_t j = 0; j < w.columns; ++j)
+        to[w.parameter(b, j)] = static_cast<float>((numbers ? numbers->at(b * w.columns + j) : 0) + shift);
   });
+}
+
+// Whether all codes are counted from the middle of those without sign.
+bool counts_from_middle(const Tensor& codes, const Tensor* zeros) {
+  const int64_t middle = (int64_t{1} << (bits(codes.dtype()) - 1)) - code_shift(codes);
+  if (!zeros) return middle == 0;
+  for (int64_t i = 0; i < zeros->size(); ++i)
+    if (zeros->int_at(i) != middle) return false;
+  return true;
 }
 
 }  // namespace
 
 const Tactic gemm_blocks{
     .name = "gemm_blocks",
-    .version = 1,
+    .version = 2,
     .ops = {"MatMulDequantized"},
     .accepts = [](const Problem& p) -> Refusal {
       if (!p.post().empty()) return refuse("it has post-operations");
@@ -55,8 +65,9 @@ const Tactic gemm_blocks{
               w, [&](int64_t t, int64_t j) { return b.int_at(t * w.columns + j) + shift; },
               packed.as_mutable<int32_t>().data());
           e.inputs.push_back(add_constant(e, std::move(packed)));
-          e.inputs.push_back(add_constant(e, padded_parameters(w, p.input(2).constant, 0)));
-          e.inputs.push_back(add_constant(e, padded_parameters(w, p.input(3).constant, static_cast<double>(shift))));
+          e.inputs.push_back(add_constant(e, by_group(w, p.input(2).constant, 0)));
+          if (!counts_from_middle(b, p.input(3).constant))
+            e.inputs.push_back(add_constant(e, by_group(w, p.input(3).constant, static_cast<double>(shift))));
           return e;
         },
 };

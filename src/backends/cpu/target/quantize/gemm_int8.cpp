@@ -1,13 +1,12 @@
 // Tactics: products of bytes with constant weights, or of two operands that only running tells, and what follows them.
 #include "backends/cpu/device/kernels/product_parameters.h"
 #include "backends/cpu/target/checks.h"
-#include "backends/cpu/target/quantize/sum_form.h"
+#include "backends/cpu/target/quantize/byte_products.h"
 #include "backends/cpu/target/tactics.h"
 #include "base/error.h"
 #include "target/epilogue.h"
 
-namespace kiln::cpu::tactics {
-namespace {
+namespace kiln::cpu {
 
 Refusal read_gemm_int8(const Problem& p, ByteProblem& bytes) {
   const Argument &a = p.input(0), &b = p.input(1), &y = p.outputs[0];
@@ -16,7 +15,13 @@ Refusal read_gemm_int8(const Problem& p, ByteProblem& bytes) {
   return read_byte_problem(p, static_cast<int>(rank(y)) - 1, 1, bytes);
 }
 
-}  // namespace
+std::vector<int32_t> gemm_column_sums(const ByteProblem& bytes, int64_t columns) {
+  std::vector<int32_t> sums(static_cast<size_t>(columns), 0);
+  for (size_t i = 0; i < bytes.weights.size(); ++i) sums[i % sums.size()] += bytes.weights[i];
+  return sums;
+}
+
+namespace tactics {
 
 const Tactic gemm_int8_batched{
     .name = "gemm_int8_batched",
@@ -58,18 +63,17 @@ const Tactic gemm_int8{
             throw Error(Code::kInternal, "a product of bytes was not accepted").cause(r.reason);
           const int64_t k = p.input(1).opt[0], n = p.input(1).opt[1], parts = int8_parts(bytes);
           Tensor packed = Tensor::allocate(DType::kI8, {packed_int8_bytes(k * parts, n)});
-          std::vector<int32_t> sums(static_cast<size_t>(n), 0);
           const auto weight = [&](int64_t t, int64_t j) {
             return int8_part(bytes, t / k, static_cast<size_t>(t % k * n + j));
           };
           if (packed.size() > 0) pack_int8(k * parts, n, weight, packed.as_mutable<int8_t>().data());
-          for (size_t i = 0; i < bytes.weights.size(); ++i) sums[i % sums.size()] += bytes.weights[i];
           Emitted e =
               emit_kernel("gemm_int8", kernels::GemmInt8Parameters{n, parts, stored_sums(bytes.parameters)}, {0});
           e.inputs.push_back(add_constant(e, std::move(packed)));
-          emit_sums(bytes, std::move(sums), p.input(0).dtype == DType::kI8 ? 128 : 0, e);
+          emit_sums(bytes, gemm_column_sums(bytes, n), p.input(0).dtype == DType::kI8 ? 128 : 0, e);
           return e;
         },
 };
 
-}  // namespace kiln::cpu::tactics
+}  // namespace tactics
+}  // namespace kiln::cpu

@@ -1,28 +1,11 @@
-// What the kernels share: element types, the order between a kernel and the one before it, sums over blocks.
+// What the kernels share: element types, loads, sums over blocks; and what basics.cuh has.
 #pragma once
 #include <cuda_bf16.h>
 #include <cuda_fp16.h>
 
-#include <cstdint>
+#include "backends/cuda/device/cu/basics.cuh"
 
 namespace kiln::cuda {
-
-// The next kernel of the stream may start now, as far as there is room; it still waits for this one's results.
-__device__ inline void let_next_start() {
-#if __CUDA_ARCH__ >= 900
-  asm volatile("griddepcontrol.launch_dependents;");
-#endif
-}
-// Until the kernels before this one have run. Every thread that reads or writes anything but constants calls it first.
-__device__ inline void wait_for_inputs() {
-#if __CUDA_ARCH__ >= 900
-  asm volatile("griddepcontrol.wait;" ::: "memory");
-#endif
-}
-__device__ inline void begin_kernel() {
-  let_next_start();
-  wait_for_inputs();
-}
 
 __device__ inline float to_float(float x) { return x; }
 __device__ inline float to_float(__half x) { return __half2float(x); }
@@ -31,11 +14,6 @@ template <class T> __device__ inline T from_float(float x);
 template <> __device__ inline float from_float<float>(float x) { return x; }
 template <> __device__ inline __half from_float<__half>(float x) { return __float2half_rn(x); }
 template <> __device__ inline __nv_bfloat16 from_float<__nv_bfloat16>(float x) { return __float2bfloat16_rn(x); }
-
-// N adjacent elements that are read and written as one word.
-template <class T, int N> struct alignas(sizeof(T) * N) Pack {
-  T at[N];
-};
 
 // The word at `from`, or zeros when it is not `wanted`, without a branch: many such loads are on their way at once.
 template <class T, int N> __device__ inline Pack<T, N> load_if(const T* from, bool wanted) {

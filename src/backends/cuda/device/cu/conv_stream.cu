@@ -44,7 +44,7 @@ template <class Math, int kTile, bool kApart> class StreamBlock {
       take_registers<kApart ? 216 : 224>();
       consume();
     } else {
-      keep_registers<kApart ? 80 : 56>();
+      keep_registers<kApart ? 72 : 56>();
       if (threadIdx.x == kCopyThread) produce();
       if (threadIdx.x < kCopyThread + 32) return;
       if constexpr (kApart) finish_apart();

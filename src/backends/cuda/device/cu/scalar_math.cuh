@@ -1,6 +1,7 @@
 // The arithmetic of scalar programs, as tensor/scalar_interpreter.cpp defines it.
 #pragma once
-#include "backends/cuda/device/cu/common.cuh"
+#include <cstdint>
+
 #include "tensor/scalar_program.h"
 
 namespace kiln::cuda {

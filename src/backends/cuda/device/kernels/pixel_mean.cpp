@@ -5,6 +5,7 @@
 #include "backends/cuda/device/kernels/common.h"
 #include "backends/cuda/device/kernels/image.h"
 #include "backends/cuda/device/kernels/registry.h"
+#include "device/parameter_fields.h"
 
 namespace kiln::cuda::kernels {
 namespace {
@@ -128,6 +129,9 @@ class PixelMean final : public Kernel {
 
 }  // namespace
 
-std::unique_ptr<Kernel> make_pixel_mean(Gpu& gpu, const Attributes&) { return std::make_unique<PixelMean>(gpu); }
+std::unique_ptr<Kernel> make_pixel_mean(Gpu& gpu, const Attributes& parameters) {
+  (void)read_parameters<NoParameters>(parameters);
+  return std::make_unique<PixelMean>(gpu);
+}
 
 }  // namespace kiln::cuda::kernels

@@ -1,19 +1,11 @@
 // Kernel "pointwise": a scalar program over broadcast tensors of any strides. Parameters: program.*.
-#include "backends/cuda/device/kernels/common.h"
-#include "backends/cuda/device/kernels/loop.h"
+#include "backends/cuda/device/kernels/pointwise_call.h"
 #include "backends/cuda/device/kernels/pointwise_code.h"
 #include "backends/cuda/device/kernels/registry.h"
 #include "tensor/scalar_codec.h"
 
 namespace kiln::cuda::kernels {
 namespace {
-
-bool fits(const TensorView& v, const TensorView& out) {
-  const int shift = out.rank - v.rank;
-  for (int i = 0; i < v.rank; ++i)
-    if (v.dims[i] != 1 && v.dims[i] != out.dims[i + shift]) return false;
-  return shift >= 0;
-}
 
 PointwiseCode code_of(const ScalarProgram& program) {
   std::string reason;
@@ -38,16 +30,8 @@ class Pointwise final : public Kernel {
 
   Status prepare(const KernelCall& call) noexcept override {
     return guarded([&]() -> Status {
-      KILN_RETURN_IF_ERROR(check(call));
-      // Operands in the order of the loop: the first result decides how it runs.
-      const TensorView& out = call.outputs[0];
-      const auto rank = static_cast<size_t>(out.rank);
-      Loop loop{Dims(out.dims, out.dims + out.rank), {}};
-      std::vector<const TensorView*> operands;
-      for (const TensorView& v : call.outputs) operands.push_back(&v);
-      for (const TensorView& v : call.inputs) operands.push_back(&v);
-      for (const TensorView* v : operands)
-        loop.strides.push_back(broadcast_strides(v->rank, v->dims, v->strides, rank));
+      KILN_RETURN_IF_ERROR(check_pointwise(program_, call));
+      const auto [operands, loop_parts] = pointwise_loop(call);
       bool floats = float_code_.floats, chains = chain_.has_value();
       for (const TensorView& v : call.outputs) {
         floats = floats && is_float_result(v.dtype);
@@ -56,7 +40,7 @@ class Pointwise final : public Kernel {
       for (const TensorView& v : call.inputs) floats = floats && is_float_input(v.dtype);
       parts_.clear();
       chain_parts_.clear();
-      for (const LoopPart& part : parts(merged(loop)))
+      for (const LoopPart& part : loop_parts)
         if (floats && chains) chain_parts_.push_back(make_chain(part, operands));
         else parts_.push_back(make_part(part, operands, floats));
       return kOkStatus;
@@ -96,24 +80,6 @@ class Pointwise final : public Kernel {
     int64_t starts[kChainInputs + 1] = {};  // bytes, per operand
   };
 
-  Status check(const KernelCall& call) const {
-    if (call.outputs.size() != code_.results.size() || call.inputs.size() != inputs_ || call.outputs.empty())
-      return {Code::kMalformedPlan, "the program has other operands"};
-    const TensorView& out = call.outputs[0];
-    for (const auto& list : {call.inputs, call.outputs})
-      for (const TensorView& v : list)
-        if (!v.present() || !is_plain(v) || !is_pointwise_type(v.dtype))
-          return {Code::kMalformedPlan, "a pointwise kernel takes plain tensors of numbers"};
-    for (const TensorView& v : call.inputs)
-      if (!fits(v, out)) return {Code::kShapeMismatch, "an operand does not broadcast to the result"};
-    for (const TensorView& v : call.outputs)
-      if (!same_dims(v, out)) return {Code::kShapeMismatch, "results differ in shape"};
-    for (const ScalarInstruction& i : program_.code)
-      if (i.op == ScalarOp::kInput && i.type != scalar_type_of(call.inputs[static_cast<size_t>(i.integer)].dtype))
-        return {Code::kMalformedPlan, "an operand of the program has another type"};
-    return kOkStatus;
-  }
-
   Part make_part(const LoopPart& from, const std::vector<const TensorView*>& operands, bool floats) {
     Part part{{}, {}, std::vector<int64_t>(operands.size())};
     PointwiseArguments& a = part.arguments;
@@ -134,7 +100,7 @@ class Pointwise final : public Kernel {
       part.starts[k] = from.starts[source] * element_bytes(a.types[k]);
       a.inner_strides[k] = loop.dims.empty() ? 0 : loop.strides[k].back();
     }
-    group_lanes(loop, a.inner);
+    group_lanes(loop, kLanes, a.inner);
     a.walk = walk_of<kMaxOperands>(loop);
     part.launch.function = gpu_.function("pointwise", floats ? "pointwise_f32" : "pointwise_any");
     part.launch.threads = kPointwiseThreads;
@@ -158,20 +124,12 @@ class Pointwise final : public Kernel {
       part.starts[k] = from.starts[source] * element_bytes(a.types[k]);
       a.inner_strides[k] = loop.dims.empty() ? 0 : loop.strides[k].back();
     }
-    group_lanes(loop, a.inner);
+    group_lanes(loop, kLanes, a.inner);
     a.walk = walk_of<kChainInputs + 1>(loop);
     part.launch = {gpu_.function("pointwise_chain", "pointwise_chain")};
     part.launch.threads = kPointwiseThreads;
     part.launch.grid[0] = blocks_for(a.walk.count, kPointwiseThreads);
     return part;
-  }
-
-  // The innermost axis counts groups of kLanes elements.
-  static void group_lanes(Loop& loop, uint32_t& inner) {
-    if (loop.dims.empty()) return;
-    inner = static_cast<uint32_t>(loop.dims.back());
-    loop.dims.back() = ceil_div(loop.dims.back(), kLanes);
-    for (Dims& s : loop.strides) s.back() *= kLanes;
   }
 
   Gpu& gpu_;

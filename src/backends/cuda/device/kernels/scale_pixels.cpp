@@ -5,6 +5,7 @@
 #include "backends/cuda/device/kernels/common.h"
 #include "backends/cuda/device/kernels/image.h"
 #include "backends/cuda/device/kernels/registry.h"
+#include "device/parameter_fields.h"
 
 namespace kiln::cuda::kernels {
 namespace {
@@ -68,6 +69,9 @@ class ScalePixels final : public Kernel {
 
 }  // namespace
 
-std::unique_ptr<Kernel> make_scale_pixels(Gpu& gpu, const Attributes&) { return std::make_unique<ScalePixels>(gpu); }
+std::unique_ptr<Kernel> make_scale_pixels(Gpu& gpu, const Attributes& parameters) {
+  (void)read_parameters<NoParameters>(parameters);
+  return std::make_unique<ScalePixels>(gpu);
+}
 
 }  // namespace kiln::cuda::kernels

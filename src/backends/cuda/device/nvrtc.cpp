@@ -1,0 +1,199 @@
+// NVRTC, opened when it is asked for, and what it compiled.
+#include "backends/cuda/device/nvrtc.h"
+
+#include <dlfcn.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <future>
+#include <map>
+#include <mutex>
+
+#include "backends/cuda/device/embedded.h"
+#include "base/hash.h"
+
+namespace kiln::cuda {
+namespace {
+
+constexpr const char* kNames[] = {"libnvrtc.so.13", "libnvrtc.so.12"};
+constexpr const char* kRemedy = "name the library's file in KILN_NVRTC, or install NVIDIA's NVRTC 12 or 13";
+
+// Headers of the standard library that those of Kiln include, as far as generated kernels go: they use none of their classes.
+struct Header {
+  const char *name, *text;
+};
+constexpr Header kStandard[] = {
+    {"cstddef", "using size_t = decltype(sizeof(0));\n"},
+    {"cstdint",
+     "using int8_t = signed char; using uint8_t = unsigned char; using int16_t = short; using uint16_t = unsigned "
+     "short;\n"
+     "using int32_t = int; using uint32_t = unsigned; using int64_t = long long; using uint64_t = unsigned long long;\n"
+     "using uintptr_t = unsigned long long;\n"
+     "#define INT64_MIN (-9223372036854775807ll - 1)\n"},
+    {"optional", "namespace std { template <class T> class optional; }\n"},
+    {"span", "namespace std { template <class T> class span; }\n"},
+    {"string", "namespace std { class string; }\n"},
+    {"string_view", "namespace std { class string_view; }\n"},
+    {"vector", "namespace std { template <class T> class vector {}; }\n"},
+};
+
+struct FoundCompiler {
+  Nvrtc library;
+  bool usable = false;
+  std::string reason;
+};
+
+void* open_library(std::string& reason) {
+  if (const char* named = std::getenv("KILN_NVRTC")) {
+    if (void* library = dlopen(named, RTLD_NOW | RTLD_LOCAL)) return library;
+    const char* text = dlerror();
+    reason = "KILN_NVRTC names a file that cannot be opened: " + std::string(text ? text : named);
+    return nullptr;
+  }
+  for (const char* name : kNames)
+    if (void* library = dlopen(name, RTLD_NOW | RTLD_LOCAL)) return library;
+  reason = "NVRTC is not found: there is neither libnvrtc.so.13 nor libnvrtc.so.12 where libraries are looked for";
+  return nullptr;
+}
+
+void find_library(FoundCompiler& found) {
+  void* library = open_library(found.reason);
+  if (!library) return;
+  Nvrtc& nvrtc = found.library;
+  for (const auto& [name, address] : nvrtc.slots) {
+    *address = dlsym(library, name);
+    if (!*address) {
+      found.reason = "NVRTC is too old: it has no " + std::string(name);
+      return;
+    }
+  }
+  int major = 0, minor = 0, count = 0;
+  nvrtcResult result = nvrtc.nvrtcVersion(&major, &minor);
+  if (result == NVRTC_SUCCESS) result = nvrtc.nvrtcGetNumSupportedArchs(&count);
+  nvrtc.architectures.resize(static_cast<size_t>(std::max(count, 0)));
+  if (result == NVRTC_SUCCESS && count > 0) result = nvrtc.nvrtcGetSupportedArchs(nvrtc.architectures.data());
+  nvrtc.version = 1000 * major + 10 * minor;
+  found.usable = result == NVRTC_SUCCESS;
+  if (!found.usable) found.reason = "NVRTC does not start: " + std::string(nvrtc.nvrtcGetErrorString(result));
+}
+
+// A program in the library.
+class Program {
+ public:
+  Program(const Nvrtc& nvrtc, const std::string& source) : nvrtc_(nvrtc) {
+    std::vector<const char*> names, texts;
+    for (const Header& h : kStandard) names.push_back(h.name), texts.push_back(h.text);
+    for (const EmbeddedHeader& h : embedded_headers()) names.push_back(h.name), texts.push_back(h.text);
+    check(nvrtc_.nvrtcCreateProgram(&program_, source.c_str(), "generated.cu", static_cast<int>(names.size()),
+                                    texts.data(), names.data()));
+  }
+  ~Program() { (void)nvrtc_.nvrtcDestroyProgram(&program_); }
+  Program(const Program&) = delete;
+  Program& operator=(const Program&) = delete;
+
+  std::vector<std::byte> compile(int compute) {
+    const std::string architecture = "--gpu-architecture=sm_" + std::to_string(compute);
+    // Products and sums are rounded one by one, as the reference does.
+    const char* options[] = {architecture.c_str(), "--std=c++20", "--fmad=false",
+                             "--device-as-default-execution-space"};
+    const nvrtcResult result = nvrtc_.nvrtcCompileProgram(program_, static_cast<int>(std::size(options)), options);
+    if (result == NVRTC_ERROR_COMPILATION)
+      throw Error(Code::kInternal, "NVRTC does not compile a generated kernel").cause(log());
+    check(result);
+    size_t size = 0;
+    check(nvrtc_.nvrtcGetCUBINSize(program_, &size));
+    std::vector<std::byte> binary(size);
+    check(nvrtc_.nvrtcGetCUBIN(program_, reinterpret_cast<char*>(binary.data())));
+    return binary;
+  }
+
+ private:
+  void check(nvrtcResult result) const {
+    if (result == NVRTC_SUCCESS) return;
+    const Code code = result == NVRTC_ERROR_OUT_OF_MEMORY ? Code::kOutOfMemory : Code::kExecution;
+    throw Error(code, "NVRTC fails: " + std::string(nvrtc_.nvrtcGetErrorString(result)))
+        .remedy("build without generated kernels: --disable=pointwise_generated");
+  }
+  std::string log() const {
+    size_t size = 0;
+    check(nvrtc_.nvrtcGetProgramLogSize(program_, &size));
+    std::string text(size, ' ');
+    check(nvrtc_.nvrtcGetProgramLog(program_, text.data()));
+    return text.substr(0, text.find('\0'));
+  }
+
+  const Nvrtc& nvrtc_;
+  nvrtcProgram program_ = nullptr;
+};
+
+// What was compiled in this process. Who asks for what another thread compiles waits for it.
+class Compiled {
+ public:
+  template <class Make> Binary get(const Hash128& key, const Make& make) {
+    std::promise<Binary> promise;
+    std::shared_future<Binary> known;
+    {
+      const std::lock_guard lock(mutex_);
+      const auto it = all_.find(key);
+      if (it != all_.end()) known = it->second;
+      else {
+        if (all_.size() >= kMost) all_.clear();
+        all_[key] = promise.get_future().share();
+      }
+    }
+    if (known.valid()) return known.get();
+    try {
+      Binary made = make();
+      promise.set_value(made);
+      return made;
+    } catch (...) {
+      promise.set_exception(std::current_exception());
+      throw;
+    }
+  }
+
+ private:
+  static constexpr size_t kMost = 4096;  // some 10 KB each
+  std::mutex mutex_;
+  std::map<Hash128, std::shared_future<Binary>> all_;
+};
+
+}  // namespace
+
+const Nvrtc* find_nvrtc(std::string& reason) {
+  // Never destroyed: threads that end late still use it.
+  static const FoundCompiler& found = []() -> const FoundCompiler& {
+    auto* made = new FoundCompiler;
+    find_library(*made);
+    return *made;
+  }();
+  if (!found.usable) reason = found.reason;
+  return found.usable ? &found.library : nullptr;
+}
+
+std::string compiler_lack(int compute) {
+  std::string reason;
+  const Nvrtc* nvrtc = find_nvrtc(reason);
+  if (!nvrtc) return reason;
+  const std::vector<int>& known = nvrtc->architectures;
+  if (std::find(known.begin(), known.end(), compute) == known.end())
+    return "NVRTC " + version_text(nvrtc->version) + " does not compile for compute capability " +
+           std::to_string(compute / 10) + "." + std::to_string(compute % 10);
+  const Driver* driver = find_driver(reason);
+  if (driver && nvrtc->version / 1000 > driver->version / 1000)
+    return "NVRTC " + version_text(nvrtc->version) + " is newer than the driver, which is for CUDA " +
+           version_text(driver->version);
+  return "";
+}
+
+Binary compile(const std::string& source, int compute) {
+  if (const std::string lack = compiler_lack(compute); !lack.empty())
+    throw Error(Code::kUnsupported, "a kernel cannot be compiled").cause(lack).remedy(kRemedy);
+  static auto& compiled = *new Compiled;
+  return compiled.get(hash128(std::to_string(compute) + "\n" + source), [&] {
+    std::string reason;
+    return std::make_shared<const std::vector<std::byte>>(Program(*find_nvrtc(reason), source).compile(compute));
+  });
+}
+
+}  // namespace kiln::cuda

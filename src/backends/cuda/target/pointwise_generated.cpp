@@ -1,0 +1,73 @@
+// Tactic: pointwise programs as kernels that are generated and compiled for the problem. It takes what a tactic of interpreted programs takes.
+#include "backends/cuda/device/generated/pointwise_parts.h"
+#include "backends/cuda/device/generator.h"
+#include "backends/cuda/device/nvrtc.h"
+#include "backends/cuda/target/checks.h"
+#include "backends/cuda/target/chip.h"
+#include "backends/cuda/target/tactics.h"
+#include "target/step_call.h"
+#include "tensor/scalar_codec.h"
+
+namespace kiln::cuda::tactics {
+namespace {
+
+constexpr const Tactic* kInterpreted[] = {&pointwise, &channel_affine, &quantize};
+
+const Generator& generator() {
+  for (const Generator& g : all_generators())
+    if (g.name == pointwise_generated.name) return g;
+  throw Error(Code::kInternal, "there is no generator of pointwise kernels");
+}
+
+// The tactic whose interpreted program it is.
+const Tactic* interpreted(const Problem& p, Refusal& refusal) {
+  for (const Tactic* tactic : kInterpreted) {
+    const Refusal r = tactic->refusal(p);
+    if (!r.refused()) return tactic;
+    if (tactic == &pointwise) refusal = r;
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+const Tactic pointwise_generated{
+    .name = "pointwise_generated",
+    .version = 1,
+    .compiles = true,
+    .accepts = [](const Problem& p) -> Refusal {
+      Refusal refusal;
+      if (!interpreted(p, refusal)) return refusal;
+      const std::string lack = compiler_lack(target_chip().compute);
+      return lack.empty() ? accept() : refuse(lack);
+    },
+    .configurations =
+        [](const Problem&) {
+          std::string reason;
+          const Nvrtc* nvrtc = find_nvrtc(reason);
+          const std::string compiler = nvrtc ? version_text(nvrtc->version) : "";
+          return std::vector<Config>{{{"word", int64_t{16}}, {"nvrtc", compiler}},
+                                     {{"word", int64_t{8}}, {"nvrtc", compiler}}};
+        },
+    .emit =
+        [](const Problem& p, const Config& config) {
+          Refusal refusal;
+          const Tactic* tactic = interpreted(p, refusal);
+          if (!tactic) throw Error(Code::kInternal, "no interpreted program: " + refusal.reason);
+          Emitted e = tactic->emit(p, {});
+          kernels::GeneratedProgram generated;
+          generated.program = get_program(e.parameters, "program");
+          const StepCall step(p, e, StepCall::Shapes::kOptimum);
+          for (const auto* list : {&step.inputs, &step.outputs})
+            for (const TensorView& v : *list) generated.types.push_back(v.dtype);
+          kernels::plan_words(generated, step.call(), static_cast<int>(config.integer("word")));
+          Attributes parameters;
+          kernels::put_generated(parameters, generated);
+          e.kernel = generator().name;
+          e.parameters = {};
+          e.code = generate(generator(), parameters, target_chip());
+          return e;
+        },
+};
+
+}  // namespace kiln::cuda::tactics
