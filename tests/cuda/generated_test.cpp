@@ -210,21 +210,30 @@ uint16_t lend_from_float(int type, float x) {
   return bits;
 }
 
+// A library with symbols that are unique in a process stays loaded, and a new one whose file has the same number is taken for it.
+#ifdef __clang__
+const std::string kUnloadable;
+#else
+const std::string kUnloadable = "-fno-gnu-unique";
+#endif
+
 // Kernels that the host's compiler made of their sources, each to be run over a grid.
 class HostKernels {
  public:
   explicit HostKernels(const std::vector<Attributes>& all) {
-    folder_ = std::filesystem::temp_directory_path() / ("kiln_generated_" + std::to_string(getpid()));
+    std::string name = (std::filesystem::temp_directory_path() / "kiln_generated_XXXXXX").string();
+    if (!mkdtemp(name.data())) throw std::runtime_error("no folder for generated kernels");
+    folder_ = name;
     std::filesystem::create_directories(folder_ / "backends/cuda/device/cu");
     for (const EmbeddedHeader& h : embedded_headers()) {
       if (std::string_view(h.name).starts_with("tensor/")) continue;
       write(folder_ / h.name, std::string(h.name).ends_with("small_floats.cuh") ? kSmallFloats : h.text);
     }
     write(folder_ / "kernels.cpp", text_of(all));
-    const std::string command = std::string(KILN_CXX) +
-                                " -std=c++20 -O1 -ffp-contract=off -w '-D__launch_bounds__(n)=' -shared -fPIC -I" +
-                                folder_.string() + " -I" KILN_SOURCE_DIR "/src -o " +
-                                (folder_ / "kernels.so").string() + " " + (folder_ / "kernels.cpp").string();
+    const std::string command = std::string(KILN_CXX) + " -std=c++20 -O1 -ffp-contract=off -w " + kUnloadable +
+                                " '-D__launch_bounds__(n)=' -shared -fPIC -I" + folder_.string() +
+                                " -I" KILN_SOURCE_DIR "/src -o " + (folder_ / "kernels.so").string() + " " +
+                                (folder_ / "kernels.cpp").string();
     if (std::system(command.c_str()) != 0) throw std::runtime_error("the host's compiler refuses generated kernels");
     library_ = dlopen((folder_ / "kernels.so").c_str(), RTLD_NOW | RTLD_LOCAL);
     if (!library_) throw std::runtime_error(dlerror());
