@@ -6,7 +6,6 @@
 #include "compiler/problems.h"
 #include "ir/text.h"
 #include "pretend/pretend.h"
-#include "tuner/chain.h"
 #include "tuner/tuner.h"
 
 namespace kiln {
@@ -147,23 +146,6 @@ TEST_F(Settle, LeavesOutWhatIsFarSlowerAlone) {
   }
   settled(cache, false);
   EXPECT_TRUE(chains(cache).empty());
-}
-
-TEST(Chain, IsReplayed) {
-  const auto graph = ir::parse_graph("graph main(%x: float32[4,8]) {\n  %a = Relu \"r\"(%x)\n  return %a\n}");
-  const Extents extents(*graph, {});
-  const std::vector<Problem> problems = make_problems(extents, 1, *graph, false);
-  const Emitted e = emitted(problems[0]);
-  Device& device = pretend_target().device();
-  const auto stream = device.create_stream();
-  const PlacedStep step(problems[0], e, device, *stream);
-  throw_if_error(stream->synchronize());
-  std::vector<std::unique_ptr<Chain>> chains;
-  for (size_t links : {1, 3}) {
-    chains.push_back(std::make_unique<Chain>(std::vector<const PlacedStep*>(links, &step), device));
-    ASSERT_TRUE(chains.back()->is_captured());
-  }
-  for (double milliseconds : compare(chains)) EXPECT_GT(milliseconds, 0);
 }
 
 }  // namespace
