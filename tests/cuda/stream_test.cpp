@@ -65,24 +65,23 @@ int64_t count_apart(const NodeCase& c) {
 
 // Large tiles of many terms, several for each block: their activation is done while the next tile is multiplied.
 TEST(CudaStream, ActivationsApart) {
-  for (DType type : kHalves)
-    for (const char* op : {"Gelu", "Swish"}) {
-      NodeCase c{.op = "MatMul", .inputs = {plain({8800, 520}, type), constant({520, 504}, type)}};
-      c.extra = {constant({504}, type)};
-      c.post = {post("Add", {-1, 0}), post(op, {-1})};
-      EXPECT_EQ(count_apart(c), 2);
-      EXPECT_TRUE(takes(c));
-    }
+  for (const auto& [type, op] : {std::pair{DType::kF16, "Gelu"}, std::pair{DType::kBF16, "Swish"}}) {
+    NodeCase c{.op = "MatMul", .inputs = {plain({11300, 968}, type), constant({968, 264}, type)}};
+    c.extra = {constant({264}, type)};
+    c.post = {post("Add", {-1, 0}), post(op, {-1})};
+    EXPECT_EQ(count_apart(c), 2);
+    EXPECT_TRUE(takes(c));
+  }
 }
 
 TEST(CudaStream, OtherActivationsStay) {
-  NodeCase c{.op = "MatMul", .inputs = {plain({8800, 520}, DType::kF16), constant({520, 504}, DType::kF16)}};
+  NodeCase c{.op = "MatMul", .inputs = {plain({11300, 968}, DType::kF16), constant({968, 264}, DType::kF16)}};
   c.post = {post("Relu", {-1})};
   EXPECT_EQ(count_apart(c), 0);
-  c.extra = {plain({8800, 504}, DType::kF16)};
+  c.extra = {plain({11300, 264}, DType::kF16)};
   c.post = {post("Add", {-1, 0}), post("Gelu", {-1})};
   EXPECT_EQ(count_apart(c), 0);
-  NodeCase few{.op = "MatMul", .inputs = {plain({8700, 200}, DType::kF16), constant({200, 504}, DType::kF16)}};
+  NodeCase few{.op = "MatMul", .inputs = {plain({11300, 760}, DType::kF16), constant({760, 264}, DType::kF16)}};
   few.post = {post("Gelu", {-1})};
   EXPECT_EQ(count_apart(few), 0);
 }

@@ -148,10 +148,10 @@ std::vector<Config> whole_configs(const TiledProduct& p, const Chip& chip) {
 std::vector<Config> stream_configs(const TiledProduct& p, const FusedEpilogue& epilogue, const Chip& chip) {
   // Where results come fast, one buffer is filled while the other is stored.
   constexpr int64_t kFewChunks = 8;
-  constexpr double kActivation = 2000;  // nanoseconds for a large tile
+  constexpr int64_t kManyChunks = 16;  // with fewer, an activation apart is no faster
   const bool has_residual = epilogue.residual_input >= 0;
   const bool may_finish_apart =
-      !has_residual && p.chunks > kFewChunks && is_finished_apart(epilogue.parameters.activation);
+      !has_residual && p.chunks >= kManyChunks && is_finished_apart(epilogue.parameters.activation);
   std::vector<Candidate> candidates;
   for (int64_t i = 0; i < kStreamTileCount; ++i) {
     const StreamTile& tile = kStreamTiles[i];
@@ -165,10 +165,9 @@ std::vector<Config> stream_configs(const TiledProduct& p, const FusedEpilogue& e
     const double time = estimate(p, chip, tile.rows, tile.columns, 1);
     const Config config{{"tile", i}, {"stages", stages}, {"buffers", buffers}, {"apart", int64_t{0}}};
     candidates.push_back({time, config});
-    const int64_t tiles = ceil_div(p.rows, tile.rows) * ceil_div(p.columns, tile.columns);
     // Nothing is multiplied beside the last tile of a block.
+    const int64_t tiles = ceil_div(p.rows, tile.rows) * ceil_div(p.columns, tile.columns);
     if (!may_finish_apart || !has_finish_apart(tile) || tiles <= chip.multiprocessors) continue;
-    candidates.back().nanoseconds += kActivation * static_cast<double>(tiles) / chip.multiprocessors;
     candidates.push_back({time, config});
     candidates.back().config.set("apart", int64_t{1});
   }

@@ -40,11 +40,14 @@ template <class Math, int kTile, bool kApart> class StreamBlock {
       publish_barriers();
     }
     __syncthreads();
+    constexpr int kMany = kApart ? 216 : 224, kFew = kApart ? 72 : 56;
+    // A block that asks for more registers than it was launched with waits for ever.
+    static_assert(kGroups * kMany + kFew <= 3 * (65536 / kStreamThreads / 8 * 8));
     if (threadIdx.x < kGroups * 128) {
-      take_registers<kApart ? 216 : 224>();
+      take_registers<kMany>();
       consume();
     } else {
-      keep_registers<kApart ? 72 : 56>();
+      keep_registers<kFew>();
       if (threadIdx.x == kCopyThread) produce();
       if (threadIdx.x < kCopyThread + 32) return;
       if constexpr (kApart) finish_apart();
