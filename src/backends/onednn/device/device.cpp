@@ -59,7 +59,7 @@ class OnednnDevice final : public HostDevice {
             .fingerprint = version + " " + dnnl_cpu_isa2str(dnnl_get_effective_cpu_isa()) + " threads " +
                            std::to_string(max_threads()),
             .units = max_threads(),
-            .switch_milliseconds = waits_asleep() ? 0.1 : 1,
+            .switch_milliseconds = waits_asleep() ? 0.5 : 1,
             .switch_factor = 1.05};
   }
   std::unique_ptr<Kernel> make_kernel(std::string_view kernel, const Attributes& parameters) const override {
