@@ -193,5 +193,16 @@ TEST(ByRange, RangesOfAnotherNetworkAreAnError) {
   EXPECT_THROW(run_passes(*g, {canonicalize(), quantize_by_ranges({{"elsewhere", 1.0}})}), Error);
 }
 
+// What is kept wide, or has no sound range, still shows that the ranges are this network's.
+TEST(ByRange, ProductsThatMayNotUseTheirRangesAreNoError) {
+  const auto g = block();
+  for (const auto& n : g->nodes()) n->precision = DType::kF32;
+  run_passes(*g, {canonicalize(), quantize_by_ranges({{"x", 1.0}, {"r", 12.0}})});
+  EXPECT_EQ(count(*g, "Quantize"), 0u);
+  const auto unsound = block();
+  run_passes(*unsound, {canonicalize(), quantize_by_ranges({{"x", 0.0}})});
+  EXPECT_EQ(count(*unsound, "Quantize"), 0u);
+}
+
 }  // namespace
 }  // namespace kiln::passes

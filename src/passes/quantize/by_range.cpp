@@ -242,17 +242,17 @@ Rule sums_of_bytes() {
 }
 
 void note_what_stays(const Graph& graph, const TensorRanges& ranges, PassContext& context) {
-  size_t bytes = 0, wide = 0;
+  size_t with_range = 0, without = 0;
   for (const auto& n : graph.nodes()) {
     if (!n->is("Conv") && !n->is("MatMul")) continue;
-    if (dequantized(n->input(0))) ++bytes;
+    if (dequantized(n->input(0))) ++with_range;
     if (!is_product(*n)) continue;
-    if (n->precision != DType::kF32) ++wide;
+    ++(range_of(ranges, n->input(0)) ? with_range : without);
     const std::string reason = reason_to_stay(ranges, *n);
     context.remark("'" + n->name() + "' (" + n->op_name() +
                    ") stays in float32: " + (reason.empty() ? "its weights are not finite" : reason));
   }
-  if (bytes == 0 && wide > 0)
+  if (with_range == 0 && without > 0)
     throw Error(Code::kInvalidArgument, "no product of the network reads a tensor that has a range")
         .cause("the " + std::to_string(ranges.size()) + " ranges are those of another network")
         .remedy("calibrate this network: kiln calibrate MODEL --data=…");
