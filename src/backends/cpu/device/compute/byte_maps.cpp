@@ -13,15 +13,14 @@ HWY_BEFORE_NAMESPACE();
 namespace kiln::cpu::HWY_NAMESPACE {
 
 void map_range(const uint8_t* from, uint8_t* to, int64_t count, const uint8_t* table) {
-  int64_t i = 0;
-#if HWY_TARGET == HWY_AVX3_DL
-  for (; i < count; i += 64) {
-    const __mmask64 some = count - i >= 64 ? ~__mmask64{0} : (__mmask64{1} << (count - i)) - 1;
-    _mm512_mask_storeu_epi8(to + i, some, map_vector(table, _mm512_maskz_loadu_epi8(some, from + i)));
+  constexpr int kCount = 4, kBytes = kCount * static_cast<int>(hn::MaxLanes(ByteTag()));
+  HWY_ALIGN uint8_t some[kBytes];
+  for (int64_t i = 0; i < count; i += kBytes) {
+    const auto n = static_cast<size_t>(std::min<int64_t>(kBytes, count - i));
+    std::memcpy(some, from + i, n);
+    map_whole<kCount>(table, some);
+    std::memcpy(to + i, some, n);
   }
-#else
-  for (; i < count; ++i) to[i] = table[from[i]];
-#endif
 }
 
 // Four vectors at most from `from` on.

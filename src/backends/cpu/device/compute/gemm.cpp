@@ -165,6 +165,18 @@ std::vector<BlockConfig> gemm_configs(int64_t m, int64_t n, int64_t k, int threa
     for (const Split split : {Split::kBetter, Split::kOther}) add(split, 32, 14, 4096, 112);
     return list;
   }
+  const bool strided =
+      m > 8 && k >= 1024 && k % 1024 == 0;  // rows a multiple of a page apart fall on the same cache sets
+  if (tile_table().lanes < 16) {            // tiles of 16 columns at most: wider panels would be read with gaps
+    for (const Split split : {Split::kBetter, Split::kOther}) {
+      add(split, 16, 6, 512, 240);
+      add(split, 16, 6, 1024, 240);
+      add(split, 16, 6, 512, 96);
+      add(split, 16, 6, 768, 96);
+      if (strided) add(split, 16, 6, 512, 240, true);
+    }
+    return list;
+  }
   add(Split::kBetter, 48, 9, 1024, 64);
   add(Split::kBetter, 64, 6, 1024, 224);
   add(Split::kBetter, 32, 14, 512, 112);
@@ -174,8 +186,7 @@ std::vector<BlockConfig> gemm_configs(int64_t m, int64_t n, int64_t k, int threa
     add(split, 32, 14, 512, 112);
     add(split, 48, 9, 256, 108);
     add(split, 32, 14, 256, 224);
-    // Rows with strides that are multiples of a page fall on the same cache sets.
-    if (m > 8 && k >= 1024 && k % 1024 == 0) add(split, 48, 9, 512, 224, true);
+    if (strided) add(split, 48, 9, 512, 224, true);
   }
   return list;
 }

@@ -6,8 +6,6 @@ namespace kiln::cpu::HWY_NAMESPACE {
 
 inline constexpr int kBlockVectors = 4;  // of sums: a vector of bytes holds as many
 inline constexpr int kBlockBytes = kBlockVectors * kSumLanes;
-using ByteTag = hn::Repartition<uint8_t, SumTag>;
-using ByteVector = hn::Vec<ByteTag>;
 
 // Neighbouring bytes, four in each word, words in the order that leaves interleaved bytes in theirs.
 struct BlockLoader {

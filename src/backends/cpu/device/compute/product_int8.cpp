@@ -125,9 +125,121 @@ TileRunner runner_of(Int8Product::Kind kind, int64_t rows, int64_t columns) {
   return runner_of<kBfloatWay>(rows, panels);
 }
 
+// Where four products are not added by one instruction, the rows and the columns of a block become int16 once, and pairs are multiplied.
+inline constexpr bool kWidens = HWY_TARGET > HWY_AVX3;
+inline constexpr int kWideRows = kSumLanes == 8 ? 6 : 3;
+inline constexpr int64_t kPair = 2;  // terms that one instruction multiplies
+using WideTag = hn::Repartition<int16_t, SumTag>;
+
+struct WideTile {
+  const int16_t* rows;   // wide_stride() apart
+  int64_t terms;         // of a row, a multiple of four
+  const int16_t* panel;  // pairs of terms by kInt8Panel columns
+  TilePlace at;          // columns count from the first column of the product
+  const int32_t* start;  // of the panel's columns
+};
+
+template <int kRows>
+HWY_NOINLINE void run_wide_tile(const WideTile& t, const SumEpilogue& e, void* out, int64_t out_stride) {
+  const SumTag d;
+  const WideTag wide;
+  Sums sums[kRows][kPanelVectors];
+  const int16_t* rows[kRows];
+#pragma GCC unroll 8
+  for (int i = 0; i < kRows; ++i) rows[i] = t.rows + std::min<int64_t>(i, t.at.rows - 1) * wide_stride(t.terms);
+#pragma GCC unroll 8
+  for (int j = 0; j < kPanelVectors; ++j) {
+    const Sums start = t.start ? hn::LoadU(d, t.start + j * kSumLanes) : hn::Zero(d);
+#pragma GCC unroll 8
+    for (int i = 0; i < kRows; ++i) sums[i][j] = start;
+  }
+  const int16_t* b = t.panel;
+  for (int64_t k = 0; k < t.terms; k += kPair, b += kPair * kInt8Panel) {
+    hn::Vec<WideTag> weights[kPanelVectors];
+#pragma GCC unroll 8
+    for (int j = 0; j < kPanelVectors; ++j) weights[j] = hn::Load(wide, b + j * kPair * kSumLanes);
+#pragma GCC unroll 8
+    for (int i = 0; i < kRows; ++i) {
+      int32_t word;
+      std::memcpy(&word, rows[i] + k, sizeof word);
+      const auto a = hn::BitCast(wide, hn::Set(d, word));
+      Sums unused = hn::Zero(d);
+#pragma GCC unroll 8
+      for (int j = 0; j < kPanelVectors; ++j)
+        sums[i][j] = hn::ReorderWidenMulAccumulate(d, a, weights[j], sums[i][j], unused);
+    }
+  }
+  finish_tile(e, t.at, sums, out, out_stride);
+}
+
+// Rows of `terms` bytes, flipped or not, as numbers wide_stride() apart.
+HWY_INLINE void widen_rows(const uint8_t* const* rows, int64_t count, int64_t terms, uint8_t flip, int16_t* to) {
+  const WideTag wide;
+  const hn::Rebind<uint8_t, WideTag> bytes;
+  const auto sign = hn::Set(bytes, flip);
+  const auto lanes = static_cast<int64_t>(hn::Lanes(wide));
+  for (int64_t i = 0; i < count; ++i, to += wide_stride(terms)) {
+    int64_t k = 0;
+    for (; k + lanes <= terms; k += lanes)
+      hn::StoreU(hn::PromoteTo(wide, hn::Xor(hn::LoadU(bytes, rows[i] + k), sign)), wide, to + k);
+    for (; k < terms; ++k) to[k] = static_cast<int16_t>(rows[i][k] ^ flip);
+  }
+}
+
+// A panel of packed weights, whose words of four terms are `step` bytes apart, as pairs of terms.
+HWY_INLINE void widen_panel(const int8_t* packed, int64_t step, int64_t terms, int16_t* to) {
+  const SumTag d;
+  const WideTag wide;
+  const hn::Rebind<int8_t, WideTag> bytes;
+  const auto half = [&](const int8_t* from)
+                        HWY_ATTR { return hn::BitCast(d, hn::PromoteTo(wide, hn::LoadU(bytes, from))); };
+  for (int64_t k = 0; k < terms; k += 4, packed += step, to += 4 * kInt8Panel)
+#pragma GCC unroll 8
+    for (int j = 0; j < kPanelVectors; ++j) {
+      const int8_t* from = packed + j * 4 * kSumLanes;
+      const Sums low = half(from), high = half(from + 2 * kSumLanes);
+      int16_t* pairs = to + j * kPair * kSumLanes;
+      hn::Store(hn::BitCast(wide, hn::ConcatEven(d, high, low)), wide, pairs);
+      hn::Store(hn::BitCast(wide, hn::ConcatOdd(d, high, low)), wide, pairs + kPair * kInt8Panel);
+    }
+}
+
+// As run_block(); `scratch` holds block_scratch() bytes.
+void run_wide_block(const Int8Product& p, const SumEpilogue& e, int64_t first, int64_t last, int64_t begin, int64_t end,
+                    int64_t block, uint8_t* scratch) {
+  const uint8_t* addresses[kMostBlockRows];
+  const int64_t terms = int8_terms(p.terms);
+  const auto free_space = reinterpret_cast<uintptr_t>(scratch + block * terms);
+  auto* panel = reinterpret_cast<int16_t*>((free_space + kLine - 1) / kLine * kLine);
+  int16_t* wide = panel + terms * kInt8Panel;
+  const uint8_t flip = p.kind == Int8Product::kFlipped ? 0x80 : 0;
+  for (int64_t row = first; row < last; row += block) {
+    const int64_t rows = std::min(block, last - row);
+    p.left->locate(row, rows, addresses, scratch);
+    widen_rows(addresses, rows, terms, flip, wide);
+    for (int64_t column = begin; column < end; column += kInt8Panel) {
+      const int64_t place = p.first_column + column, group = column / kInt8Group * kInt8Group;
+      const int64_t width = std::min<int64_t>(kInt8Group, int8_columns(p.columns) - group);
+      widen_panel(p.packed + group * terms + (column - group) * 4, width * 4, terms, panel);
+      for (int64_t i = 0; i < rows; i += kWideRows) {
+        const TilePlace at{p.first_row + row + i, std::min<int64_t>(kWideRows, rows - i), place,
+                           std::min(kInt8Panel, end - column)};
+        const auto run = at.rows == 1               ? run_wide_tile<1>
+                         : at.rows <= kWideRows / 2 ? run_wide_tile<kWideRows / 2>
+                                                    : run_wide_tile<kWideRows>;
+        run({wide + i * wide_stride(terms), terms, panel, at, e.start ? e.start + place : nullptr}, e, p.out,
+            p.out_stride);
+      }
+    }
+  }
+}
+
 // Rows [first, last) and columns [begin, end) of the product; `block` rows are located at once.
 void run_block(const Int8Product& p, const SumEpilogue& e, int64_t first, int64_t last, int64_t begin, int64_t end,
                int64_t block, uint8_t* scratch) {
+  if constexpr (kWidens)
+    if (p.kind != Int8Product::kBfloat16 && last - first > kWideRows)
+      return run_wide_block(p, e, first, last, begin, end, block, scratch);
   constexpr int64_t kColumns = kTilePanels * kInt8Panel;
   const uint8_t* addresses[kMostBlockRows];
   const int64_t terms = int8_terms(p.terms), whole = 0;
@@ -151,7 +263,10 @@ void run_block(const Int8Product& p, const SumEpilogue& e, int64_t first, int64_
   }
 }
 
-int tile_rows() { return kTileRows; }
+Int8Blocks int8_blocks() {
+  if constexpr (kWidens) return {kWideRows, 64 * 1024, 16 * kWideRows, true};
+  return {kTileRows, 160 * 1024, kTileRows, false};
+}
 
 // Rows [first, last) of sums that lie without gaps.
 void finish_rows(const int32_t* sums, int64_t columns, const SumEpilogue& e, int64_t first, int64_t last, void* out,
@@ -262,7 +377,7 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace kiln::cpu {
 HWY_EXPORT(run_block);
-HWY_EXPORT(tile_rows);
+HWY_EXPORT(int8_blocks);
 HWY_EXPORT(finish_rows);
 HWY_EXPORT(flip_lines);
 HWY_EXPORT(pack_matrix);
@@ -270,14 +385,19 @@ HWY_EXPORT(round_floats);
 
 namespace {
 
-constexpr int64_t kBlockBytes = 160 * 1024;  // of located rows
 constexpr double kProductsPerNanosecond = 100;
 
 // Rows that are located at once: a multiple of a tile's.
-int64_t block_rows(int64_t rows, int64_t terms) {
-  const int64_t tile = HWY_DYNAMIC_DISPATCH(tile_rows)();
-  const int64_t most = std::clamp<int64_t>(kBlockBytes / std::max<int64_t>(int8_terms(terms), 1), tile, kMostBlockRows);
-  return std::min(most / tile * tile, (rows + tile - 1) / tile * tile);
+int64_t block_rows(const Int8Blocks& by, int64_t rows, int64_t terms) {
+  const int64_t most =
+      std::clamp<int64_t>(by.bytes / std::max<int64_t>(int8_terms(terms), 1), by.least_rows, kMostBlockRows);
+  return std::min(most / by.tile_rows * by.tile_rows, (rows + by.tile_rows - 1) / by.tile_rows * by.tile_rows);
+}
+
+// What a thread locates and widens in, for a block of so many rows.
+int64_t block_scratch(const Int8Blocks& by, int64_t block, int64_t terms) {
+  const int64_t padded = int8_terms(terms), wide = 2 * (block * wide_stride(padded) + padded * kInt8Panel) + kLine;
+  return block * padded + (by.widens ? wide : 0);
 }
 
 // How much longer than its share the busiest of `threads` threads works when pieces are not split.
@@ -289,17 +409,19 @@ double imbalance(int64_t pieces, int threads) {
 }  // namespace
 
 int64_t int8_scratch_bytes(int64_t rows, int64_t terms, int threads) {
-  return block_rows(rows, terms) * int8_terms(terms) * threads;
+  const Int8Blocks by = HWY_DYNAMIC_DISPATCH(int8_blocks)();
+  return block_scratch(by, block_rows(by, rows, terms), terms) * threads;
 }
 
 void product_int8(const Int8Product& p, const SumEpilogue& e, int threads, uint8_t* scratch) noexcept {
   if (p.rows == 0 || p.columns == 0) return;
   const double work = static_cast<double>(p.rows) * static_cast<double>(p.columns) * static_cast<double>(p.terms);
   threads = useful_threads(threads, work / kProductsPerNanosecond);
-  const int64_t tile = HWY_DYNAMIC_DISPATCH(tile_rows)(), block = block_rows(p.rows, p.pieces.empty() ? p.terms : 0);
+  const Int8Blocks by = HWY_DYNAMIC_DISPATCH(int8_blocks)();
+  const int64_t tile = by.tile_rows, block = block_rows(by, p.rows, p.pieces.empty() ? p.terms : 0);
   const int64_t tiles = (p.rows + tile - 1) / tile, pieces = (p.columns + kInt8Group - 1) / kInt8Group;
   const bool by_rows = imbalance(tiles, threads) <= imbalance(pieces, threads);
-  const int64_t own = p.pieces.empty() ? block * int8_terms(p.terms) : 0;
+  const int64_t own = p.pieces.empty() ? block_scratch(by, block, p.terms) : 0;
   parallel_ranges(threads, by_rows ? tiles : pieces, [&](int64_t begin, int64_t end, int part) {
     uint8_t* space = scratch + part * own;
     const auto run = HWY_DYNAMIC_DISPATCH(run_block);

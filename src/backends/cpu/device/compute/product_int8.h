@@ -12,6 +12,17 @@ namespace kiln::cpu {
 inline constexpr int64_t kInt8Panel = 16;       // columns of a packed panel
 inline constexpr int64_t kInt8Group = 64;       // columns whose panels lie interleaved
 inline constexpr int64_t kMostBlockRows = 192;  // rows that are located at once
+inline constexpr int64_t kLine = 64;            // bytes to which widened weights are aligned
+
+// How this machine's instructions divide a product: rows are taken block by block, and these tile by tile.
+struct Int8Blocks {
+  int64_t tile_rows;
+  int64_t bytes;       // of the rows of a block, about
+  int64_t least_rows;  // of a block, whatever their bytes: each block widens the weights again
+  bool widens;         // bytes become int16 before they are multiplied
+};
+// Elements between rows of int16: neighbouring rows of 2^n terms would share lines of the cache.
+inline int64_t wide_stride(int64_t terms) { return terms + kLine / 2; }
 
 // Terms of a row and columns of a result, as packed weights hold them.
 inline int64_t int8_terms(int64_t terms) { return (terms + 3) / 4 * 4; }

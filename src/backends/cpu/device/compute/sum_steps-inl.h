@@ -1,5 +1,6 @@
 // Sums of products of bytes, and the steps of their epilogue on a tile of vectors. Included once per instruction set.
 #include <algorithm>
+#include <cstring>
 #include <type_traits>
 
 #include "backends/cpu/device/compute/product_int8.h"
@@ -104,14 +105,52 @@ HWY_INLINE Sums whole_of(Reals v) {
 #endif
 }
 
-#if HWY_TARGET == HWY_AVX3_DL
+using ByteTag = hn::Repartition<uint8_t, SumTag>;
+using ByteVector = hn::Vec<ByteTag>;
+
 // Each byte becomes what the table of 256 says.
-HWY_INLINE __m512i map_vector(const uint8_t* table, __m512i x) {
-  const __m512i low = _mm512_permutex2var_epi8(_mm512_loadu_si512(table), x, _mm512_loadu_si512(table + 64));
-  const __m512i high = _mm512_permutex2var_epi8(_mm512_loadu_si512(table + 128), x, _mm512_loadu_si512(table + 192));
-  return _mm512_mask_blend_epi8(_mm512_movepi8_mask(x), low, high);
-}
+template <int kCount> HWY_INLINE void map_vectors(const uint8_t* table, ByteVector (&x)[kCount]) {
+#if HWY_TARGET == HWY_AVX3_DL
+  const __m512i first = _mm512_loadu_si512(table), second = _mm512_loadu_si512(table + 64);
+  const __m512i third = _mm512_loadu_si512(table + 128), fourth = _mm512_loadu_si512(table + 192);
+#pragma GCC unroll 8
+  for (int j = 0; j < kCount; ++j) {
+    const __m512i low = _mm512_permutex2var_epi8(first, x[j].raw, second);
+    const __m512i high = _mm512_permutex2var_epi8(third, x[j].raw, fourth);
+    x[j].raw = _mm512_mask_blend_epi8(_mm512_movepi8_mask(x[j].raw), low, high);
+  }
+#else
+  // Sixteen bytes of the table at a time, which give 0 for bytes that are not theirs.
+  const ByteTag d;
+  const ByteVector size = hn::Set(d, uint8_t{16}),
+                   bias = hn::Set(d, uint8_t{0x70});  // from 16 on the sum's sign is set
+  ByteVector mapped[kCount];
+#pragma GCC unroll 8
+  for (int j = 0; j < kCount; ++j) mapped[j] = hn::Zero(d);
+  for (int i = 0; i < 16; ++i, table += 16) {
+    const ByteVector part = hn::LoadDup128(d, table);
+#pragma GCC unroll 8
+    for (int j = 0; j < kCount; ++j) {
+      mapped[j] = hn::Or(mapped[j], hn::TableLookupBytesOr0(part, hn::SaturatedAdd(x[j], bias)));
+      x[j] = hn::Sub(x[j], size);
+    }
+  }
+#pragma GCC unroll 8
+  for (int j = 0; j < kCount; ++j) x[j] = mapped[j];
 #endif
+}
+
+// The same of kCount vectors in memory.
+template <int kCount> HWY_INLINE void map_whole(const uint8_t* table, uint8_t* bytes) {
+  const ByteTag d;
+  constexpr int kLanes = static_cast<int>(hn::MaxLanes(ByteTag()));
+  ByteVector x[kCount];
+#pragma GCC unroll 8
+  for (int j = 0; j < kCount; ++j) x[j] = hn::LoadU(d, bytes + j * kLanes);
+  map_vectors(table, x);
+#pragma GCC unroll 8
+  for (int j = 0; j < kCount; ++j) hn::StoreU(x[j], d, bytes + j * kLanes);
+}
 
 // A piece of the result.
 struct TilePlace {
@@ -282,14 +321,11 @@ HWY_INLINE size_t run_steps(std::span<const BoundStep> steps, const TilePlace& a
   return rounds ? 3 : 1;
 }
 
-// Columns [0, n) of a row of bytes become what the table says.
-HWY_INLINE void map_in_place(const uint8_t* table, uint8_t* row, int64_t n) {
-  for (int64_t j = 0; j < n; ++j) row[j] = table[row[j]];
-}
-
-// Columns [0, n) of a row of numbers, saturated, and then by a table where there is one.
+// Columns [0, n) of a row of numbers, saturated; then by a table, where there is one and the machine maps a row at once.
+inline constexpr bool kMapsRows = HWY_TARGET == HWY_AVX3_DL;
 template <class T, int kVectors>
-HWY_INLINE void store_bytes(const Sums (&v)[kVectors], T* to, int64_t n, const uint8_t* table = nullptr) {
+HWY_INLINE void store_bytes(const Sums (&v)[kVectors], T* to, int64_t n,
+                            [[maybe_unused]] const uint8_t* table = nullptr) {
 #if HWY_TARGET <= HWY_AVX3
   const auto vector = [&](int j) { return j < kVectors ? v[j < kVectors ? j : 0].raw : _mm512_setzero_si512(); };
   const __m512i low = _mm512_packs_epi32(vector(0), vector(1)), high = _mm512_packs_epi32(vector(2), vector(3));
@@ -297,10 +333,12 @@ HWY_INLINE void store_bytes(const Sums (&v)[kVectors], T* to, int64_t n, const u
   const __m512i order = _mm512_set_epi32(15, 11, 7, 3, 14, 10, 6, 2, 13, 9, 5, 1, 12, 8, 4, 0);
   const __mmask64 stored = n >= 64 ? ~__mmask64{0} : (__mmask64{1} << n) - 1;
   bytes = _mm512_permutexvar_epi32(order, bytes);
-#if HWY_TARGET == HWY_AVX3_DL
-  if (table) bytes = map_vector(table, bytes);
-  table = nullptr;
-#endif
+  if constexpr (kMapsRows)
+    if (table) {
+      ByteVector row[1] = {ByteVector{bytes}};
+      map_vectors(table, row);
+      bytes = row[0].raw;
+    }
   _mm512_mask_storeu_epi8(to, stored, bytes);
 #else
   const hn::Rebind<T, SumTag> d;
@@ -308,7 +346,6 @@ HWY_INLINE void store_bytes(const Sums (&v)[kVectors], T* to, int64_t n, const u
   for (int j = 0; j < kVectors; ++j)
     if (j * kSumLanes < n) store_some(hn::DemoteTo(d, v[j]), d, to + j * kSumLanes, n - j * kSumLanes);
 #endif
-  if (table) map_in_place(table, reinterpret_cast<uint8_t*>(to), std::min<int64_t>(n, kVectors * kSumLanes));
 }
 
 template <class Tag, class T, int kVectors>
@@ -343,6 +380,11 @@ HWY_INLINE void finish_reals(const SumEpilogue& e, const TilePlace& at, Reals (&
     }
     return;
   }
+  // Rows that are mapped together are made side by side first.
+  constexpr int kWidth = kVectors * kSumLanes, kLanes = static_cast<int>(hn::MaxLanes(ByteTag()));
+  constexpr int kMapped = (kRows * kWidth + kLanes - 1) / kLanes;
+  const bool together = !kMapsRows && e.table;
+  HWY_ALIGN uint8_t tile[kMapped * kLanes];
   const Sums zero = hn::Set(SumTag(), e.zero);
 #pragma GCC unroll 8
   for (int i = 0; i < kRows; ++i) {
@@ -353,9 +395,19 @@ HWY_INLINE void finish_reals(const SumEpilogue& e, const TilePlace& at, Reals (&
     for (int j = 0; !divides && j < kVectors; ++j) bytes[j] = hn::NearestInt(v[i][j]);
 #pragma GCC unroll 8
     for (int j = 0; j < kVectors; ++j) bytes[j] = hn::Add(bytes[j], zero);
-    const int64_t to = first + i * out_stride;
-    if (e.result == SumEpilogue::kInt8) store_bytes(bytes, static_cast<int8_t*>(out) + to, at.columns, e.table);
-    else store_bytes(bytes, static_cast<uint8_t*>(out) + to, at.columns, e.table);
+    uint8_t* to = together ? tile + i * kWidth : static_cast<uint8_t*>(out) + first + i * out_stride;
+    const int64_t n = together ? kWidth : at.columns;
+    if (e.result == SumEpilogue::kInt8) store_bytes(bytes, reinterpret_cast<int8_t*>(to), n, e.table);
+    else store_bytes(bytes, to, n, e.table);
+  }
+  if (!together) return;
+  map_whole<kMapped>(e.table, tile);
+#pragma GCC unroll 8
+  for (int i = 0; i < kRows; ++i) {
+    if (i >= at.rows) break;
+    uint8_t* to = static_cast<uint8_t*>(out) + first + i * out_stride;
+    if (at.columns >= kWidth) std::memcpy(to, tile + i * kWidth, kWidth);
+    else std::memcpy(to, tile + i * kWidth, static_cast<size_t>(at.columns));
   }
 }
 

@@ -251,6 +251,13 @@ std::vector<WinogradConfig> winograd_configs(const ConvShape& s, int threads) {
     };
     for (bool by_rows : {tiles >= 28 * threads, tiles < 28 * threads}) {
       if (threads == 1 && !by_rows) continue;
+      if (tile_table().lanes < 16) {  // tiles of 16 columns at most
+        add(tile, 16, 6, fit(300'000), 64, by_rows);
+        add(tile, 16, 6, fit(600'000), 64, by_rows);
+        add(tile, 16, 6, fit(300'000), 128, by_rows);
+        add(tile, 16, 6, fit(150'000), 64, by_rows);
+        continue;
+      }
       add(tile, 32, 14, fit(600'000), 64, by_rows);
       add(tile, 32, 14, fit(300'000), 128, by_rows);
       add(tile, 64, 6, fit(600'000), 64, by_rows);
