@@ -13,6 +13,7 @@ namespace kiln::cpu {
 namespace {
 
 constexpr int64_t kMaxAddresses = 2048;
+constexpr int64_t kLineFloats = 16;
 
 // What the loops hand to the tiles.
 struct Walk {
@@ -72,6 +73,7 @@ void run_tiles(Walk& w, const RowBlock& block, int64_t column, int64_t columns, 
   args.last = block.tap + block.taps == w.p.taps && block.channel + block.depth == w.p.depth;
   const int64_t few = tiles > 0 ? block.rows / tiles : 0,
                 longer = block.rows - few * tiles;  // tiles of few + 1 rows come first
+  args.prefetch_step = b_stride > kLineFloats ? kLineFloats : ceil_div(kLineFloats, std::max<int64_t>(tiles, 1));
   for (int64_t t = 0, begin = 0; t < tiles; ++t) {
     const int64_t rows = t < longer ? few + 1 : few, row = block.row + begin;
     const float* residual = e.residual ? e.residual + row * e.residual_stride + column : nullptr;
@@ -79,7 +81,7 @@ void run_tiles(Walk& w, const RowBlock& block, int64_t column, int64_t columns, 
     args.c = w.p.c + row * w.p.c_stride + column;
     args.before = e.residual_after ? nullptr : residual;
     args.after = e.residual_after && w.limits.enough ? residual : nullptr;
-    args.prefetch = t * 16 < b_stride ? next_b + t * 16 * steps : b;
+    args.prefetch = t * args.prefetch_step < b_stride ? next_b + t * args.prefetch_step * steps : b;
     w.table.tile[vectors][rows](args);
     if (args.last && (!w.limits.enough || e.hook)) finish_tile(w, args.c, row, rows, column, columns);
     begin += rows;

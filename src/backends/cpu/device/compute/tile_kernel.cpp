@@ -49,7 +49,7 @@ HWY_INLINE void accumulate(const TileArgs& args, VF (&acc)[kSets][kRows][kVector
       }
       b += kSteps * b_stride;
       __builtin_prefetch(prefetch, 0, 2);
-      prefetch += 16;
+      prefetch += args.prefetch_step;
     }
 #pragma GCC unroll 4
     for (int s = 0; s < kSteps - 1; ++s, ++k, b += b_stride) {

@@ -26,7 +26,8 @@ struct TileArgs {
   float low, high;          // limits of the finished sum
   int64_t last_lanes;       // columns of the last vector
   bool first, last;         // is this the first, the last part of the sum?
-  const float* prefetch;    // read soon; one line for each step of k
+  const float* prefetch;    // read soon, from here on
+  int64_t prefetch_step;    // floats that each step of k asks for, at most a line
 };
 
 using TileFunction = void (*)(const TileArgs&);
