@@ -85,7 +85,7 @@ Limits measure_limits(int threads, const std::string& backend, const std::vector
     if (layer.flops <= 0 || limits.flops_in.count(type)) continue;
     if (const auto rate = told.find(type); rate != told.end()) limits.flops_in[type] = rate->second;
     else if (type == "int8" || type == "uint8")
-      limits.flops_in[type] = product_flops(type, "MatMulInteger", threads, backend);
+      limits.flops_in[type] = product_flops("int8", "MatMulInteger", threads, backend);  // the faster of both
   }
   return limits;
 }
