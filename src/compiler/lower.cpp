@@ -397,6 +397,30 @@ void Lowering::plan_scope(Scope& scope, size_t index) {
   if (scope.is_body) return;
   plan_.arena_size = memory_[index].device;
   plan_.host_arena_size = memory_[index].host;
+  if (plan_.device_memory) tell_copies(scope);
+}
+
+// What layers of the host cost: an inference stops for each wait, until the device has done all that it was given.
+void Lowering::tell_copies(const Scope& scope) const {
+  size_t copies = 0, waits = 0;
+  double bytes = 0;
+  for (const plan::StepInfo& step : scope.program->steps) {
+    waits += step.waits;
+    if (!step.is_transfer()) continue;
+    ++copies;
+    for (int32_t t : {step.inputs.at(0), step.outputs.at(0)}) {
+      const auto value = scope.values.find(t);
+      const auto dims = value == scope.values.end() ? std::nullopt : extents_.opt(value->second->shape());
+      if (!dims) continue;
+      bytes += static_cast<double>(element_count(*dims)) * bits(value->second->dtype()) / 8.0;
+      break;
+    }
+  }
+  if (copies == 0 && waits == 0) return;
+  tuner_.logger->log(Severity::kWarning, "each inference makes " + std::to_string(copies) + " copies, of " +
+                                             std::to_string(static_cast<int64_t>(bytes)) +
+                                             " bytes in all, between the device and the host, which waits " +
+                                             std::to_string(waits) + " times for the device");
 }
 
 // What lies in a slot can be copied to the device when its shape is known before running.

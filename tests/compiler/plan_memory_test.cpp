@@ -77,6 +77,31 @@ TEST(PlanMemory, BothSidesOfADeviceHaveAnArena) {
   EXPECT_EQ(build(text, options_of("cpu", 0)).host_arena_size, 0u);
 }
 
+struct Warnings final : Logger {
+  void log(Severity severity, std::string_view line) noexcept override {
+    if (severity <= Severity::kWarning) text += std::string(line) + "\n";
+  }
+  std::string text;
+};
+
+TEST(PlanMemory, WhatLayersOfTheHostCostIsTold) {
+  pretend::register_pretend();
+  const auto told = [](const std::string& between) {
+    Warnings warnings;
+    CompileOptions options = options_of("pretend", 0);
+    options.logger = &warnings;
+    build("graph main(%x: float32[64,64]) {\n  %axis = constant int64[]:{0}\n  %a = Softmax(%x)\n  %s = " + between +
+              "\n  %y = Softmax(%s)\n  return %y\n}",
+          options);
+    return warnings.text;
+  };
+  const std::string text = told("CumSum(%a, %axis)");
+  EXPECT_NE(text.find("1 layers run on the host"), std::string::npos) << text;
+  EXPECT_NE(text.find("2 copies, of 32768 bytes in all"), std::string::npos) << text;
+  EXPECT_NE(text.find("waits 1 times"), std::string::npos) << text;
+  EXPECT_EQ(told("Softmax(%a)"), "");
+}
+
 TEST(PlanMemory, ArenasThatDoNotFitAreErrors) {
   const char* text =
       "graph main(%x: float32[2097152,2097152,2097152]) {\n  %a = Softmax(%x)\n  %y = Softmax(%a)\n  return %y\n}";
