@@ -143,13 +143,6 @@ template <class T> Attributes to_parameters(const T& values) {
   put_parameters(to, values);
   return to;
 }
-// T among other parameters.
-template <class T> T read_part(const Attributes& from) {
-  T values;
-  ParameterReader reader(from);
-  reader(values);
-  return values;
-}
 // All parameters of a step are fields of T.
 template <class T> T read_parameters(const Attributes& from) {
   T values;

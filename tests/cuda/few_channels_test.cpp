@@ -93,7 +93,7 @@ TEST(CudaFewChannels, OthersReadNoFloat32) {
     Emitted e = tactic->emit(node.problem(), tactic->configurations(node.problem()).front());
     EXPECT_TRUE(prepare_without_gpu(node, e, 90).ok());
     e.kernel = "skinny";
-    e.parameters = to_parameters(read_part<kernels::TiledParameters>(e.parameters));
+    e.parameters = to_parameters(read_parameters<kernels::ConvFewParameters>(e.parameters).conv);
     const Status refused = prepare_without_gpu(node, e, 90);
     EXPECT_NE(std::string(refused.detail).find("all float32, all float16"), std::string::npos) << refused.detail;
   }

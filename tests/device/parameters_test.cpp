@@ -220,7 +220,8 @@ Trees two_leaves() {
           .roots = {0},
           .nodes = {{.split = 0.5, .if_true = -1, .if_false = -2, .missing_is_true = true}},
           .leaf_ends = {1, 2},
-          .votes = {{0, 1.0}, {0, 2.0}}};
+          .votes = {{0, 1.0}, {0, 2.0}},
+          .base = {}};
 }
 
 TEST(Parameters, Trees) {
