@@ -11,10 +11,14 @@
 #include <type_traits>
 #include <vector>
 
+#include "base/error.h"
 #include "tensor/attributes.h"
 #include "tensor/scalar_program.h"
 
 namespace kiln {
+
+template <class T> inline constexpr bool kIsEnumList = false;
+template <class E> inline constexpr bool kIsEnumList<std::vector<E>> = std::is_enum_v<E>;
 
 class ParameterWriter {
  public:
@@ -24,8 +28,8 @@ class ParameterWriter {
     if constexpr (std::is_enum_v<T>) put_number(name, value, bounds...);
     else if constexpr (std::is_floating_point_v<T>) to_.set(std::string(name), static_cast<double>(value));
     else if constexpr (std::is_integral_v<T>) to_.set(std::string(name), static_cast<int64_t>(value));
-    else if constexpr (std::is_same_v<T, std::vector<uint8_t>>)
-      to_.set(std::string(name), Ints(value.begin(), value.end()));
+    else if constexpr (std::is_same_v<T, std::vector<DType>>) put_types(name, value);
+    else if constexpr (kIsEnumList<T> || std::is_same_v<T, std::vector<uint8_t>>) put_integers(name, value);
     else to_.set(std::string(name), value);
   }
   template <class... Bounds> void operator()(std::string_view name, const int64_t (&value)[2], const Bounds&...) {
@@ -47,6 +51,12 @@ class ParameterWriter {
   template <class E> void put_number(std::string_view name, E value, std::span<const std::string_view> words) {
     to_.set(std::string(name), std::string(words[static_cast<size_t>(value)]));
   }
+  void put_types(std::string_view name, const std::vector<DType>& types);
+  template <class List> void put_integers(std::string_view name, const List& list) {
+    Ints values;
+    for (const auto& value : list) values.push_back(static_cast<int64_t>(value));
+    to_.set(std::string(name), std::move(values));
+  }
 
   Attributes& to_;
 };
@@ -61,6 +71,12 @@ class ParameterReader {
   void operator()(std::string_view name, T& to, int64_t least = std::numeric_limits<T>::min(),
                   int64_t most = std::numeric_limits<T>::max()) {
     to = static_cast<T>(integer(name, least, most));
+  }
+  // One of few numbers.
+  template <class T>
+    requires(std::is_integral_v<T> && !std::is_same_v<T, bool>)
+  void operator()(std::string_view name, T& to, std::span<const int> allowed) {
+    to = static_cast<T>(integer_among(name, allowed));
   }
   template <std::floating_point T> void operator()(std::string_view name, T& to) { to = static_cast<T>(real(name)); }
   void operator()(std::string_view name, std::string& to);
@@ -79,6 +95,16 @@ class ParameterReader {
   void operator()(std::string_view name, Ints& to, int64_t least = std::numeric_limits<int64_t>::min(),
                   int64_t most = std::numeric_limits<int64_t>::max());
   void operator()(std::string_view name, std::vector<uint8_t>& to);
+  template <class E>
+    requires std::is_enum_v<E>
+  void operator()(std::string_view name, std::vector<E>& to, int count) {
+    Ints values;
+    (*this)(name, values, 0, count - 1);
+    to.clear();
+    for (int64_t value : values) to.push_back(static_cast<E>(value));
+  }
+  // By their names.
+  void operator()(std::string_view name, std::vector<DType>& to);
   void operator()(std::string_view name, int64_t (&to)[2], int64_t least, int64_t most);
   void operator()(std::string_view name, Floats& to);
   void operator()(std::string_view name, ScalarProgram& to);
@@ -98,6 +124,7 @@ class ParameterReader {
 
  private:
   int64_t integer(std::string_view name, int64_t least, int64_t most);
+  int64_t integer_among(std::string_view name, std::span<const int> allowed);
   double real(std::string_view name);
   size_t word(std::string_view name, std::span<const std::string_view> words);
   template <class Get> auto get(std::string_view name, Get get);
@@ -116,13 +143,6 @@ template <class T> Attributes to_parameters(const T& values) {
   put_parameters(to, values);
   return to;
 }
-// T among other parameters.
-template <class T> T read_part(const Attributes& from) {
-  T values;
-  ParameterReader reader(from);
-  reader(values);
-  return values;
-}
 // All parameters of a step are fields of T.
 template <class T> T read_parameters(const Attributes& from) {
   T values;
@@ -131,6 +151,9 @@ template <class T> T read_parameters(const Attributes& from) {
   reader.finish();
   return values;
 }
+
+// For a check() of what fields mean together: an Error(kMalformedPlan) that says what the parameter of this name does.
+Error malformed_parameter(std::string_view name, const std::string& what);
 
 // The enumerator whose word this is; throws Error(kUnsupported) when there is none.
 size_t place_of_word(std::span<const std::string_view> words, std::string_view word);

@@ -7,9 +7,6 @@
 
 namespace kiln {
 
-// Throws Error(kMalformedPlan).
-int64_t read_integer(const Attributes& parameters, std::string_view name, int64_t least, int64_t most);
-
 inline constexpr int64_t kMostWindow = int64_t{1} << 30;  // of kernels, strides, padding
 
 // A window over rows and columns. Padding is as given, or such that the output has ceil(input / stride) elements.
@@ -30,9 +27,6 @@ struct SlidingWindow {
     v("padding", padding, kSameLower + 1);
   }
 };
-void put_window(Attributes& to, const SlidingWindow& window);
-// Of parameters that hold more than the window.
-SlidingWindow read_sliding_window(const Attributes& parameters);
 
 // What happens to results before they are stored: activation(x + bias [+ residual]) [+ residual].
 struct EpilogueParameters {
@@ -46,7 +40,5 @@ struct EpilogueParameters {
     v("residual_after", residual_after);
   }
 };
-void put_epilogue(Attributes& to, const EpilogueParameters& epilogue);
-EpilogueParameters read_epilogue(const Attributes& parameters);
 
 }  // namespace kiln

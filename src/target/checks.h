@@ -49,11 +49,24 @@ inline int64_t axis_of(const Problem& p, const char* attribute, int64_t fallback
 // The inputs named, where present, have one element for each of a row of x: of its axes from attribute `axis` on.
 Refusal needs_row_vectors(const Problem& p, std::initializer_list<int> inputs);
 
+// As many integers as an operator has of them; `fallback` for each where the attribute holds another number.
+inline Ints integers_of(const Attributes& a, std::string_view attribute, size_t count, int64_t fallback) {
+  Ints values = a.ints(attribute, {});
+  if (values.size() != count) values.assign(count, fallback);
+  return values;
+}
+
 // All inputs of the problem in order, absent ones as such.
 inline std::vector<int> all_inputs(const Problem& p) {
   std::vector<int> result;
   for (size_t i = 0; i < p.inputs.size(); ++i)
     result.push_back(p.inputs[i].present ? static_cast<int>(i) : Emitted::kAbsent);
+  return result;
+}
+// The same for a kernel that has `count` inputs.
+inline std::vector<int> all_inputs(const Problem& p, size_t count) {
+  std::vector<int> result = all_inputs(p);
+  result.resize(count, Emitted::kAbsent);
   return result;
 }
 

@@ -187,11 +187,6 @@ int add_constant(Emitted& emitted, Tensor tensor) {
   return Emitted::from_constant(static_cast<int>(emitted.constants.size()) - 1);
 }
 
-void emit_epilogue(const FusedEpilogue& e, Emitted& emitted) {
-  put_epilogue(emitted.parameters, e.parameters);
-  emit_epilogue_inputs(e, emitted);
-}
-
 void emit_epilogue_inputs(const FusedEpilogue& e, Emitted& emitted) {
   int bias = e.bias_input >= 0 ? e.bias_input : Emitted::kAbsent;
   if (!e.bias.empty()) bias = add_constant(emitted, Tensor::of<float>({static_cast<int64_t>(e.bias.size())}, e.bias));

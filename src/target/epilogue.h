@@ -31,9 +31,8 @@ bool lies_like(const Problem& problem, int i);
 Refusal read_epilogue(const Problem& problem, int column_axis, FusedEpilogue& epilogue);
 // Adds input `i` of the problem as a bias, scaled by `factor`, as a post-operation Add would.
 Refusal add_bias(const Problem& problem, int i, int column_axis, double factor, FusedEpilogue& epilogue);
-// Adds bias and residual as the next two inputs; and the parameters, where those of the step do not hold them already.
+// Adds bias and residual as the next two inputs.
 void emit_epilogue_inputs(const FusedEpilogue& epilogue, Emitted& emitted);
-void emit_epilogue(const FusedEpilogue& epilogue, Emitted& emitted);
 
 // The tensor of floats of that many elements, filled by `fill(float*)`.
 template <class Fill> Tensor packed_floats(int64_t count, const Fill& fill) {

@@ -17,34 +17,30 @@ int32_t small(int64_t value, const char* what) {
   return static_cast<int32_t>(value);
 }
 
-void read_nodes(const Attributes& attributes, Trees& trees) {
-  const Ints &features = attributes.ints("features"), &modes = attributes.ints("modes"),
-             &if_true = attributes.ints("true_children"), &if_false = attributes.ints("false_children");
-  const Ints missing = attributes.ints("missing_is_true", {});
-  const Floats splits = attributes.reals("splits", {});
-  const size_t count = features.size();
-  require(modes.size() == count && if_true.size() == count && if_false.size() == count && splits.size() == count &&
-              (missing.empty() || missing.size() == count),
+void read_nodes(const TreeLists& lists, Trees& trees) {
+  const size_t count = lists.features.size();
+  const Ints missing = lists.missing_is_true.value_or(Ints());
+  require(lists.modes.size() == count && lists.true_children.size() == count && lists.false_children.size() == count &&
+              lists.splits.size() == count && (missing.empty() || missing.size() == count),
           "the lists of its nodes differ in length");
   trees.nodes.resize(count);
   for (size_t i = 0; i < count; ++i) {
-    require(features[i] >= 0, "a feature is negative");
-    require(modes[i] >= 0 && modes[i] < TreeNode::kModeCount, "a comparison is unknown");
-    trees.nodes[i] = {splits[i],
-                      small(features[i], "a feature"),
-                      small(if_true[i], "a child"),
-                      small(if_false[i], "a child"),
-                      static_cast<TreeNode::Mode>(modes[i]),
+    require(lists.features[i] >= 0, "a feature is negative");
+    require(lists.modes[i] >= 0 && lists.modes[i] < TreeNode::kModeCount, "a comparison is unknown");
+    trees.nodes[i] = {lists.splits[i],
+                      small(lists.features[i], "a feature"),
+                      small(lists.true_children[i], "a child"),
+                      small(lists.false_children[i], "a child"),
+                      static_cast<TreeNode::Mode>(lists.modes[i]),
                       !missing.empty() && missing[i] != 0};
-    trees.features = std::max(trees.features, features[i] + 1);
+    trees.features = std::max(trees.features, lists.features[i] + 1);
   }
 }
 
-void read_votes(const Attributes& attributes, Trees& trees) {
-  trees.leaf_ends = attributes.ints("leaf_ends");
-  const Ints& targets = attributes.ints("vote_targets");
-  const Floats weights = attributes.reals("vote_weights", {});
-  require(targets.size() == weights.size(), "votes lack a target or a weight");
+void read_votes(const TreeLists& lists, Trees& trees) {
+  trees.leaf_ends = lists.leaf_ends;
+  const Ints& targets = lists.vote_targets;
+  require(targets.size() == lists.vote_weights.size(), "votes lack a target or a weight");
   int64_t end = 0;
   for (int64_t e : trees.leaf_ends) {
     require(e >= end && e <= static_cast<int64_t>(targets.size()), "a leaf has votes that are not there");
@@ -52,7 +48,7 @@ void read_votes(const Attributes& attributes, Trees& trees) {
   }
   for (size_t i = 0; i < targets.size(); ++i) {
     require(targets[i] >= 0 && targets[i] < trees.targets, "a vote is for target " + std::to_string(targets[i]));
-    trees.votes.push_back({small(targets[i], "a target"), weights[i]});
+    trees.votes.push_back({small(targets[i], "a target"), lists.vote_weights[i]});
   }
 }
 
@@ -62,51 +58,71 @@ void check_child(const Trees& trees, int32_t child, int64_t parent) {
   require(child < 0 || child > parent, "a child stands before its parent");
 }
 
+// Writes fields as attributes of an operator.
+struct AttributeWriter {
+  Attributes& to;
+  template <class T, class... Bounds> void operator()(const char* name, const T& value, const Bounds&...) {
+    to.set(name, value);
+  }
+  template <class... Bounds> void operator()(const char* name, const Trees::Aggregate& value, const Bounds&...) {
+    to.set(name, static_cast<int64_t>(value));
+  }
+  template <class T, class... Bounds>
+  void operator()(const char* name, const std::optional<T>& value, const Bounds&...) {
+    if (value) to.set(name, *value);
+  }
+};
+
+// Reads them. Bounds are those of parameters: what the trees mean is checked when they are made.
+struct AttributeReader {
+  const Attributes& from;
+  void operator()(const char* name, Trees::Aggregate& to, int count) {
+    const int64_t value = from.integer(name, Trees::kSum);
+    require(value >= 0 && value < count, "the aggregate function is unknown");
+    to = static_cast<Trees::Aggregate>(value);
+  }
+  void operator()(const char* name, int64_t& to, int64_t, int64_t) { to = from.integer(name); }
+  template <class... Bounds> void operator()(const char* name, Ints& to, const Bounds&...) { to = from.ints(name); }
+  void operator()(const char* name, Floats& to) { to = from.reals(name, {}); }
+  template <class T, class... Bounds> void operator()(const char* name, std::optional<T>& to, const Bounds&... bounds) {
+    to.reset();
+    if (from.has(name)) (*this)(name, to.emplace(), bounds...);
+  }
+};
+
 }  // namespace
 
-Attributes to_attributes(const Trees& trees) {
-  Ints features, modes, if_true, if_false, missing, targets;
-  Floats splits, weights;
+TreeLists lists_of(const Trees& trees) {
+  TreeLists to{.aggregate = trees.aggregate, .targets = trees.targets, .leaf_ends = trees.leaf_ends};
+  to.roots.assign(trees.roots.begin(), trees.roots.end());
+  Ints missing;
   for (const TreeNode& n : trees.nodes) {
-    features.push_back(n.feature);
-    modes.push_back(n.mode);
-    if_true.push_back(n.if_true);
-    if_false.push_back(n.if_false);
+    to.features.push_back(n.feature);
+    to.modes.push_back(n.mode);
+    to.true_children.push_back(n.if_true);
+    to.false_children.push_back(n.if_false);
+    to.splits.push_back(n.split);
     missing.push_back(n.missing_is_true);
-    splits.push_back(n.split);
   }
   for (const TreeVote& v : trees.votes) {
-    targets.push_back(v.target);
-    weights.push_back(v.weight);
+    to.vote_targets.push_back(v.target);
+    to.vote_weights.push_back(v.weight);
   }
-  Attributes result{{"aggregate", static_cast<int64_t>(trees.aggregate)},
-                    {"targets", trees.targets},
-                    {"roots", Ints(trees.roots.begin(), trees.roots.end())},
-                    {"features", std::move(features)},
-                    {"modes", std::move(modes)},
-                    {"splits", std::move(splits)},
-                    {"true_children", std::move(if_true)},
-                    {"false_children", std::move(if_false)},
-                    {"leaf_ends", Ints(trees.leaf_ends)},
-                    {"vote_targets", std::move(targets)},
-                    {"vote_weights", std::move(weights)}};
   if (std::any_of(missing.begin(), missing.end(), [](int64_t m) { return m != 0; }))
-    result.set("missing_is_true", std::move(missing));
-  if (!trees.base.empty()) result.set("base_values", trees.base);
-  return result;
+    to.missing_is_true = std::move(missing);
+  if (!trees.base.empty()) to.base_values = trees.base;
+  return to;
 }
 
-Trees trees_of(const Attributes& attributes) {
+Trees trees_of(const TreeLists& lists) {
   Trees trees;
-  const int64_t aggregate = attributes.integer("aggregate", Trees::kSum);
-  require(aggregate >= Trees::kAverage && aggregate <= Trees::kMax, "the aggregate function is unknown");
-  trees.aggregate = static_cast<Trees::Aggregate>(aggregate);
-  trees.targets = attributes.integer("targets");
+  trees.aggregate = lists.aggregate;
+  trees.targets = lists.targets;
   require(trees.targets >= 1 && trees.targets <= INT32_MAX, "it has " + std::to_string(trees.targets) + " targets");
-  read_nodes(attributes, trees);
-  read_votes(attributes, trees);
-  for (int64_t root : attributes.ints("roots")) trees.roots.push_back(small(root, "a root"));
-  trees.base = attributes.reals("base_values", {});
+  read_nodes(lists, trees);
+  read_votes(lists, trees);
+  for (int64_t root : lists.roots) trees.roots.push_back(small(root, "a root"));
+  trees.base = lists.base_values.value_or(Floats());
   require(trees.base.empty() || static_cast<int64_t>(trees.base.size()) == trees.targets,
           "there is not one base value per target");
   for (int32_t root : trees.roots) check_child(trees, root, -1);
@@ -114,6 +130,20 @@ Trees trees_of(const Attributes& attributes) {
     for (int32_t child : {trees.nodes[i].if_true, trees.nodes[i].if_false})
       check_child(trees, child, static_cast<int64_t>(i));
   return trees;
+}
+
+Attributes to_attributes(const Trees& trees) {
+  Attributes to;
+  AttributeWriter writer{to};
+  lists_of(trees).fields(writer);
+  return to;
+}
+
+Trees trees_of(const Attributes& attributes) {
+  TreeLists lists;
+  AttributeReader reader{attributes};
+  lists.fields(reader);
+  return trees_of(lists);
 }
 
 }  // namespace kiln

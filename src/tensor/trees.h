@@ -2,6 +2,7 @@
 #pragma once
 #include <cmath>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -55,8 +56,40 @@ struct Trees {
   }
 };
 
-// To attributes and back. What comes from attributes is checked: throws kInvalidArgument when a node, leaf or target is not there, or a
-// child stands before its parent.
+// The same as lists, which attributes of operators and parameters of steps hold under these names.
+struct TreeLists {
+  Trees::Aggregate aggregate = Trees::kSum;
+  int64_t targets = 0;
+  Ints roots = {};
+  Ints features = {}, modes = {};  // of the nodes, as are the next four
+  Floats splits = {};
+  Ints true_children = {}, false_children = {};
+  std::optional<Ints> missing_is_true = {};
+  Ints leaf_ends = {};
+  Ints vote_targets = {};
+  Floats vote_weights = {};
+  std::optional<Floats> base_values = {};
+  template <class V> void fields(V& v) {
+    v("aggregate", aggregate, Trees::kMax + 1);
+    v("targets", targets, 1, INT32_MAX);
+    v("roots", roots, INT32_MIN, INT32_MAX);
+    v("features", features, 0, INT32_MAX);
+    v("modes", modes, 0, TreeNode::kModeCount - 1);
+    v("splits", splits);
+    v("true_children", true_children, INT32_MIN, INT32_MAX);
+    v("false_children", false_children, INT32_MIN, INT32_MAX);
+    v("missing_is_true", missing_is_true, 0, 1);
+    v("leaf_ends", leaf_ends, 0);
+    v("vote_targets", vote_targets, 0, INT32_MAX);
+    v("vote_weights", vote_weights);
+    v("base_values", base_values);
+  }
+};
+TreeLists lists_of(const Trees& trees);
+// Checked: throws kInvalidArgument when a node, leaf or target is not there, or a child stands before its parent.
+Trees trees_of(const TreeLists& lists);
+
+// To attributes of an operator and back, checked likewise.
 Attributes to_attributes(const Trees& trees);
 Trees trees_of(const Attributes& attributes);
 

@@ -1,6 +1,7 @@
 // Convolutions of few channels on NVIDIA GPUs, in every layout and type, against the reference.
 #include <gtest/gtest.h>
 
+#include "backends/cuda/device/kernels/conv_parameters.h"
 #include "cuda/cases.h"
 
 namespace kiln::cuda::testing {
@@ -92,6 +93,7 @@ TEST(CudaFewChannels, OthersReadNoFloat32) {
     Emitted e = tactic->emit(node.problem(), tactic->configurations(node.problem()).front());
     EXPECT_TRUE(prepare_without_gpu(node, e, 90).ok());
     e.kernel = "skinny";
+    e.parameters = to_parameters(read_parameters<kernels::ConvFewParameters>(e.parameters).conv);
     const Status refused = prepare_without_gpu(node, e, 90);
     EXPECT_NE(std::string(refused.detail).find("all float32, all float16"), std::string::npos) << refused.detail;
   }

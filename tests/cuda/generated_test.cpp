@@ -116,9 +116,7 @@ Sample stores(DType type) {
 
 Attributes parameters_of(const Sample& s, int lanes = 1) {
   GeneratedProgram g{s.program, s.types, std::vector<Reach>(s.types.size(), Reach::kAdjacent), lanes};
-  Attributes parameters;
-  kernels::put_generated(parameters, g);
-  return parameters;
+  return to_parameters(g);
 }
 
 class Compiled : public ::testing::Test {
@@ -263,7 +261,7 @@ class HostKernels {
     std::string text = kPrelude;
     for (size_t i = 0; i < all.size(); ++i) {
       const std::string n = std::to_string(i);
-      const auto operands = std::to_string(kernels::get_generated(all[i]).types.size());
+      const auto operands = std::to_string(read_parameters<GeneratedProgram>(all[i]).types.size());
       for (const char* word : {"program", "words", "elements"})
         text += "#undef " + std::string(word) + "\n#define " + word + " " + word + "_" + n + "\n";
       text += kernels::pointwise_source(all[i]);
@@ -383,7 +381,7 @@ TEST(Generated, EveryOperationComputesAsTheInterpreter) {
     all.push_back(stores(type));
     for (const Sample& s : all) {
       parameters.push_back(parameters_of(s, 2));
-      programs.push_back(kernels::get_generated(parameters.back()));
+      programs.push_back(read_parameters<GeneratedProgram>(parameters.back()));
     }
   }
   HostKernels host(parameters);
@@ -440,7 +438,7 @@ TEST(Generated, LayoutsAndBroadcasts) {
       std::vector<TensorView> views;
       for (Placed& p : list) views.push_back(p.view());
       kernels::plan_words(g, {std::span(views).first(3), std::span(views).last(1)}, kernels::kMaxWord);
-      kernels::put_generated(parameters.emplace_back(), g);
+      parameters.push_back(to_parameters(g));
       programs.push_back(std::move(g));
       operands.push_back(std::move(list));
     }
@@ -468,7 +466,7 @@ std::vector<Sample> one_sum() {
 
 TEST(Generated, ParametersAreChecked) {
   const Attributes good = parameters_of(one_sum()[0], 8);
-  EXPECT_NO_THROW((void)kernels::get_generated(good));
+  EXPECT_NO_THROW((void)read_parameters<GeneratedProgram>(good));
   const auto refused = [&](const char* name, Attribute value) {
     Attributes bad = good;
     bad.set(name, std::move(value));

@@ -9,7 +9,6 @@
 #include "backends/cuda/device/kernels/loop.h"
 #include "backends/cuda/device/kernels/packing.h"
 #include "backends/cuda/device/kernels/pointwise_code.h"
-#include "device/parameters.h"
 #include "ops/expr.h"
 
 namespace kiln::cuda {
@@ -168,34 +167,25 @@ TEST(CudaHost, KernelsCheckTheirParameters) {
   EXPECT_THROW(make_kernel(gpu, "reduce", {{"axes", Ints{0}}, {"kind", int64_t{99}}}), Error);
   EXPECT_THROW(make_kernel(gpu, "copy", {{"what", std::string("nothing")}}), Error);
   EXPECT_THROW(make_kernel(gpu, "conv_mma", {}), Error);
-  Attributes conv;
-  put_window(conv, {});
-  put_epilogue(conv, {});
-  for (const char* name : {"groups", "splits", "stages"}) conv.set(name, int64_t{1});
-  for (const char* name : {"matrix", "tile"}) conv.set(name, int64_t{0});
-  EXPECT_NE(make_kernel(gpu, "conv_wgmma", conv), nullptr);
-  conv.set("splits", int64_t{3});
-  EXPECT_THROW(make_kernel(gpu, "conv_wgmma", conv), Error);
-  conv.set("splits", int64_t{1});
-  conv.set("tile", int64_t{6});
-  conv.set("stages", int64_t{12});
-  EXPECT_THROW(make_kernel(gpu, "conv_wgmma", conv), Error);
-  conv.set("columns", int64_t{64});
-  conv.set("lines", int64_t{8});
-  EXPECT_NE(make_kernel(gpu, "conv_few", conv), nullptr);
-  conv.set("columns", int64_t{48});
-  EXPECT_THROW(make_kernel(gpu, "conv_few", conv), Error);
-  EXPECT_NE(make_kernel(gpu, "skinny", conv), nullptr);
-  conv.set("tile", int64_t{1});
-  EXPECT_THROW(make_kernel(gpu, "conv_depthwise", conv), Error);  // the window is one that tiles are not made for
-  conv.set("stages", int64_t{2});
-  conv.set("buffers", int64_t{2});
-  conv.set("apart", int64_t{0});
-  EXPECT_NE(make_kernel(gpu, "conv_stream", conv), nullptr);
-  conv.set("stages", int64_t{12});
-  EXPECT_THROW(make_kernel(gpu, "conv_stream", conv), Error);
+  const auto makes = [](Gpu& on, const char* kernel, const auto& parameters) {
+    try {
+      return make_kernel(on, kernel, to_parameters(parameters)) != nullptr;
+    } catch (const Error&) {
+      return false;
+    }
+  };
+  using namespace kernels;
+  EXPECT_TRUE(makes(gpu, "conv_wgmma", ConvWgmmaParameters{.choice = {0, 1, 1}}));
+  EXPECT_FALSE(makes(gpu, "conv_wgmma", ConvWgmmaParameters{.choice = {0, 3, 1}}));
+  EXPECT_FALSE(makes(gpu, "conv_wgmma", ConvWgmmaParameters{.choice = {6, 1, 12}}));  // more than a block's memory
+  EXPECT_TRUE(makes(gpu, "conv_few", ConvFewParameters{.choice = {64, 8}}));
+  EXPECT_FALSE(makes(gpu, "conv_few", ConvFewParameters{.choice = {48, 8}}));
+  EXPECT_TRUE(makes(gpu, "skinny", TiledParameters{}));
+  EXPECT_FALSE(makes(gpu, "conv_depthwise", ConvDepthwiseParameters{.choice = {1}}));  // the window has no tiles
+  EXPECT_TRUE(makes(gpu, "conv_stream", ConvStreamParameters{{.choice = {0, 2, 2}}}));
+  EXPECT_FALSE(makes(gpu, "conv_stream", ConvStreamParameters{{.choice = {4, 12, 2}}}));
   Gpu old(nullptr, nullptr, {.compute = 75, .multiprocessors = 40, .shared_per_block = 64 << 10, .cache = 4 << 20});
-  EXPECT_THROW(make_kernel(old, "conv_mma", conv), Error);
+  EXPECT_FALSE(makes(old, "conv_mma", ConvMmaParameters{}));
 }
 
 TEST(CudaHost, FactsNameTheChip) {

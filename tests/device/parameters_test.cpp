@@ -7,9 +7,11 @@
 
 #include "base/error.h"
 #include "device/axis_parameters.h"
+#include "device/conv_parameters.h"
 #include "device/copy_rule.h"
 #include "device/parameters.h"
 #include "device/pointwise_parameters.h"
+#include "device/tree_parameters.h"
 
 namespace kiln {
 namespace {
@@ -160,6 +162,101 @@ TEST(Parameters, Programs) {
   more.set("program.more", int64_t{1});
   expect_malformed<PointwiseParameters>(more, "'program.more' is none of the step's");
   expect_malformed<PointwiseParameters>({}, "program");
+}
+
+TEST(Parameters, Convolutions) {
+  ConvParameters values;
+  values.groups = 3;
+  values.epilogue.activation = Activation::kRelu;
+  expect_checked(values,
+                 {{"groups", int64_t{0}}, {"groups", INT64_MAX}, {"kernel", Ints{1, 0}}, {"activation", int64_t{-1}}});
+}
+
+TEST(Parameters, DeformConv) {
+  DeformConvParameters values;
+  expect_checked(values,
+                 {{"groups", int64_t{0}}, {"offset_groups", INT64_MAX}, {"strides", Ints{0, 1}}, {"pads", Ints{0}}});
+  EXPECT_EQ(values.longer_than(1), nullptr);
+  values.pads[1] = -9;
+  EXPECT_EQ(values.longer_than(9), nullptr);
+  EXPECT_STREQ(values.longer_than(8), "pads");
+  values.dilations[0] = 10;
+  EXPECT_STREQ(values.longer_than(9), "dilations");
+}
+
+// Numbers of a short list, lists of enumerators, and types by their names.
+struct Lists {
+  static constexpr int kSizes[] = {0, 16, 32};
+  int64_t size = 16;
+  std::vector<ReduceKind> kinds = {ReduceKind::kMax, ReduceKind::kSum};
+  std::vector<DType> types = {DType::kF16, DType::kI4};
+  template <class V> void fields(V& v) {
+    v("size", size, kSizes);
+    v("kinds", kinds, kReduceKindCount);
+    v("types", types);
+  }
+};
+
+TEST(Parameters, Lists) {
+  const auto read = read_parameters<Lists>(to_parameters(Lists{}));
+  EXPECT_EQ(read.size, 16);
+  EXPECT_EQ(read.kinds, Lists().kinds);
+  EXPECT_EQ(read.types, Lists().types);
+  const Attributes good = to_parameters(Lists{});
+  for (const auto& [name, value] : std::vector<std::pair<std::string, Attribute>>{{"size", int64_t{17}},
+                                                                                  {"size", std::string("16")},
+                                                                                  {"kinds", Ints{-1}},
+                                                                                  {"kinds", Ints{kReduceKindCount}},
+                                                                                  {"types", Strings{"float13"}},
+                                                                                  {"types", Ints{1}}}) {
+    Attributes bad = good;
+    bad.set(name, value);
+    expect_malformed<Lists>(bad, "'" + name + "'");
+  }
+}
+
+Trees two_leaves() {
+  return {.targets = 1,
+          .roots = {0},
+          .nodes = {{.split = 0.5, .if_true = -1, .if_false = -2, .missing_is_true = true}},
+          .leaf_ends = {1, 2},
+          .votes = {{0, 1.0}, {0, 2.0}},
+          .base = {}};
+}
+
+TEST(Parameters, Trees) {
+  const TreeLists lists = lists_of(two_leaves());
+  const Attributes good = to_parameters(lists);
+  EXPECT_EQ(good, to_attributes(two_leaves()));
+  EXPECT_EQ(to_attributes(read_trees(good)), good);
+  for (const auto& [name, value] : std::vector<std::pair<std::string, Attribute>>{{"aggregate", int64_t{4}},
+                                                                                  {"targets", int64_t{0}},
+                                                                                  {"roots", Ints{INT64_MAX}},
+                                                                                  {"features", Ints{-1}},
+                                                                                  {"modes", Ints{TreeNode::kModeCount}},
+                                                                                  {"missing_is_true", Ints{2}},
+                                                                                  {"leaf_ends", Ints{-1, 2}},
+                                                                                  {"stranger", int64_t{0}}}) {
+    Attributes bad = good;
+    bad.set(name, value);
+    expect_malformed<TreeLists>(bad, "'" + name + "'");
+  }
+  // What the lists mean together.
+  for (const auto& [name, value] : std::vector<std::pair<std::string, Attribute>>{{"roots", Ints{-3}},
+                                                                                  {"true_children", Ints{0}},
+                                                                                  {"splits", Floats{}},
+                                                                                  {"leaf_ends", Ints{1, 3}},
+                                                                                  {"vote_targets", Ints{0, 1}},
+                                                                                  {"base_values", Floats{1, 2}}}) {
+    Attributes bad = good;
+    bad.set(name, value);
+    try {
+      (void)read_trees(bad);
+      ADD_FAILURE() << name;
+    } catch (const Error& e) {
+      EXPECT_EQ(e.code(), Code::kMalformedPlan) << e.what();
+    }
+  }
 }
 
 TEST(Parameters, NoneAreChecked) {

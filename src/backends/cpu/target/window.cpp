@@ -3,22 +3,19 @@
 
 #include <algorithm>
 
+#include "target/checks.h"
+
 namespace kiln::cpu {
 
 kernels::SpatialWindow spatial_window_of(const Problem& p, const Ints& kernel) {
   using kernels::SpatialWindow;
   const Attributes& a = p.attributes();
   const size_t n = kernel.size();
-  const auto filled = [&](const char* name, size_t count, int64_t fallback) {
-    Ints values = a.ints(name, {});
-    if (values.size() != count) values.assign(count, fallback);
-    return values;
-  };
   SpatialWindow w;
   w.kernel = kernel;
-  w.strides = filled("strides", n, 1);
-  w.dilations = filled("dilations", n, 1);
-  const Ints pads = filled("pads", 2 * n, 0);
+  w.strides = integers_of(a, "strides", n, 1);
+  w.dilations = integers_of(a, "dilations", n, 1);
+  const Ints pads = integers_of(a, "pads", 2 * n, 0);
   const std::string padding = a.text("auto_pad", "NOTSET");
   if (padding == "SAME_UPPER") w.padding = SpatialWindow::kSameUpper;
   if (padding == "SAME_LOWER") w.padding = SpatialWindow::kSameLower;

@@ -113,6 +113,7 @@ std::shared_ptr<const Executable> load_generated(Gpu& gpu, const KernelSource& s
   if (!source.code)
     throw Error(Code::kMalformedPlan, "the generated kernel '" + std::string(source.kernel) + "' has no code")
         .remedy("build the engine again");
+  (void)read_parameters<NoParameters>(source.parameters);  // its code says all
   const Generator& generator = generator_of(*source.code, gpu.chip());
   if (generator.name != source.kernel)
     throw Error(Code::kMalformedPlan,

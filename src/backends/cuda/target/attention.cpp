@@ -1,5 +1,5 @@
 // Tactics: Attention and RotaryEmbedding.
-#include "backends/cuda/device/cu/attention_stream.h"
+#include "backends/cuda/device/kernels/own_parameters.h"
 #include "backends/cuda/target/checks.h"
 #include "backends/cuda/target/chip.h"
 #include "backends/cuda/target/tactics.h"
@@ -40,23 +40,19 @@ const Tactic attention{
     .accepts = accepts_attention,
     .configurations =
         [](const Problem& p) {
-          std::vector<Config> configs{{{"queries", int64_t{0}}}};
+          std::vector<Config> configs;
+          const auto add = [&](int64_t queries) { configs.push_back(to_parameters(kernels::QueriesChoice{queries})); };
+          add(0);
           if (p.input(0).dtype != DType::kF32)
-            for (int64_t queries : {16, 32, 64}) configs.push_back({{"queries", queries}});
-          if (takes_stream(p)) configs.push_back({{"queries", int64_t{kStreamQueries}}});
+            for (int64_t queries : {16, 32, kQueryRows}) add(queries);
+          if (takes_stream(p)) add(kStreamQueries);
           return configs;
         },
     .emit =
         [](const Problem& p, const Config& config) {
-          const Attributes& a = p.attributes();
-          Attributes parameters{{"q_heads", a.integer("q_num_heads", 0)},
-                                {"kv_heads", a.integer("kv_num_heads", 0)},
-                                {"causal", a.integer("is_causal", 0)},
-                                {"mask_period", a.integer("mask_period", 0)}};
-          parameters.set("queries", config.integer("queries", 0));
-          if (a.has("scale")) parameters.set("scale", a.real("scale"));
-          Emitted e =
-              emit_kernel("attention", std::move(parameters), {0, 1, 2, p.input(3).present ? 3 : Emitted::kAbsent});
+          const kernels::BlockAttentionParameters to{attention_parameters(p),
+                                                     read_parameters<kernels::QueriesChoice>(config)};
+          Emitted e = emit_kernel("attention", to, {0, 1, 2, p.input(3).present ? 3 : Emitted::kAbsent});
           e.strided_inputs = 0b1111;
           return e;
         },

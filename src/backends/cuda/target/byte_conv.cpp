@@ -38,6 +38,8 @@ Refusal read_matrices(const Problem& p, ByteConv& c) {
   return read_byte_problem(p, static_cast<int>(rank(y)) - 1, 1, c.bytes);
 }
 
+}  // namespace
+
 std::vector<int32_t> sums_of_columns(const ByteConv& c) {
   std::vector<int32_t> sums(static_cast<size_t>(c.groups * c.columns), 0);
   for (int64_t column = 0; column < std::ssize(sums); ++column)
@@ -46,8 +48,6 @@ std::vector<int32_t> sums_of_columns(const ByteConv& c) {
         nth(sums, column) += nth(c.bytes.weights, c.weight(column, tap, channel));
   return sums;
 }
-
-}  // namespace
 
 Refusal read_byte_conv(const Problem& p, ByteConv& c) {
   if (const Refusal r = p.op() == "ConvInteger" ? read_images(p, c) : read_matrices(p, c); r.refused()) return r;
@@ -67,16 +67,8 @@ ByteConv byte_conv(const Problem& p) {
   return c;
 }
 
-Emitted emit_byte_conv(const ByteConv& c, std::string kernel, Tensor packed, const Config& config) {
-  Emitted e = emit_kernel(std::move(kernel), config, {0});
-  put_window(e.parameters, c.window);
-  e.parameters.set("groups", c.groups);
-  e.parameters.set("matrix", int64_t{c.matrix});
-  e.parameters.set("x_zero", int64_t{c.bytes.x_zero});
-  e.inputs.push_back(add_constant(e, std::move(packed)));
-  put_parameters(e.parameters, stored_sums(c.bytes.parameters));
-  emit_sums(c.bytes, sums_of_columns(c), 0, e);
-  return e;
+kernels::ByteConvParameters parameters_of(const ByteConv& c) {
+  return {{{c.window, c.groups}, c.matrix}, {c.bytes.x_zero, stored_sums(c.bytes.parameters)}};
 }
 
 }  // namespace kiln::cuda

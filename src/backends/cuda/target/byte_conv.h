@@ -22,7 +22,15 @@ struct ByteConv {
 Refusal read_byte_conv(const Problem& problem, ByteConv& conv);
 // For a problem that it accepted.
 ByteConv byte_conv(const Problem& problem);
+kernels::ByteConvParameters parameters_of(const ByteConv& conv);
+std::vector<int32_t> sums_of_columns(const ByteConv& conv);  // of the weights
 // Inputs x, packed weights, and what SumCall has.
-Emitted emit_byte_conv(const ByteConv& conv, std::string kernel, Tensor packed, const Config& config);
+template <class T>
+Emitted emit_byte_conv(const ByteConv& conv, std::string kernel, Tensor packed, const T& parameters) {
+  Emitted e = emit_kernel(std::move(kernel), parameters, {0});
+  e.inputs.push_back(add_constant(e, std::move(packed)));
+  emit_sums(conv.bytes, sums_of_columns(conv), 0, e);
+  return e;
+}
 
 }  // namespace kiln::cuda

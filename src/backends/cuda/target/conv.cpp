@@ -1,4 +1,5 @@
 // Tactics: convolutions and products by tiles, on tensor cores and without.
+#include "backends/cuda/device/kernels/product_parameters.h"
 #include "backends/cuda/target/checks.h"
 #include "backends/cuda/target/chip.h"
 #include "backends/cuda/target/conv_problem.h"
@@ -136,8 +137,9 @@ const Tactic conv_wgmma{
     .emit =
         [](const Problem& p, const Config& config) {
           const TiledProblem t = tiled_problem(p);
-          const int64_t tile = read_integer(config, "tile", 0, kGroupTileCount - 1);
-          return emit_tiled(t, "conv_wgmma", kernels::pack_wgmma_weights(t.weights, t.type, kGroupTiles[tile]), config);
+          const auto choice = read_parameters<kernels::GroupChoice>(config);
+          return emit_tiled(t, "conv_wgmma", kernels::pack_wgmma_weights(t.weights, t.type, kGroupTiles[choice.tile]),
+                            kernels::ConvWgmmaParameters{parameters_of(t), choice});
         },
 };
 
@@ -154,9 +156,9 @@ const Tactic conv_window{
     .emit =
         [](const Problem& p, const Config& config) {
           const TiledProblem t = tiled_problem(p);
-          const int64_t tile = read_integer(config, "tile", 0, kGroupTileCount - 1);
-          return emit_tiled(t, "conv_window", kernels::pack_wgmma_weights(t.weights, t.type, kGroupTiles[tile]),
-                            config);
+          const auto choice = read_parameters<kernels::WindowChoice>(config);
+          return emit_tiled(t, "conv_window", kernels::pack_wgmma_weights(t.weights, t.type, kGroupTiles[choice.tile]),
+                            kernels::ConvWindowParameters{parameters_of(t), choice});
         },
 };
 
@@ -173,9 +175,11 @@ const Tactic conv_stream{
     .emit =
         [](const Problem& p, const Config& config) {
           const TiledProblem t = tiled_problem(p);
-          const StreamTile& tile = kStreamTiles[read_integer(config, "tile", 0, kStreamTileCount - 1)];
+          const auto choice = read_parameters<kernels::StreamChoice>(config);
+          const StreamTile& tile = kStreamTiles[choice.tile];
           return emit_tiled(t, "conv_stream",
-                            kernels::pack_wgmma_weights(t.weights, t.type, {tile.rows / 64, tile.columns}), config);
+                            kernels::pack_wgmma_weights(t.weights, t.type, {tile.rows / 64, tile.columns}),
+                            kernels::ConvStreamParameters{{parameters_of(t), choice}});
         },
 };
 
@@ -188,9 +192,9 @@ const Tactic conv_mma{
     .emit =
         [](const Problem& p, const Config& config) {
           const TiledProblem t = tiled_problem(p);
-          Emitted e = emit_tiled(t, "conv_mma", kernels::pack_mma_weights(t.weights, t.type), config);
-          e.parameters.set("tf32", int64_t{p.tf32});
-          return e;
+          const auto choice = read_parameters<kernels::MmaChoice>(config);
+          return emit_tiled(t, "conv_mma", kernels::pack_mma_weights(t.weights, t.type),
+                            kernels::ConvMmaParameters{parameters_of(t), choice, p.tf32});
         },
 };
 
@@ -207,10 +211,11 @@ const Tactic conv_any{
         [](const Problem& p, const Config&) {
           FusedEpilogue epilogue;
           (void)read_conv_any(p, epilogue);
-          Emitted e = emit_kernel("conv_any", {{"groups", p.attributes().integer("group", 1)}}, {0, 1});
           const Dims& w = p.input(1).opt;
-          put_window(e.parameters, window_of(p, Ints(w.begin() + 2, w.end())));
-          emit_epilogue(epilogue, e);
+          const ConvParameters to{{window_of(p, Ints(w.begin() + 2, w.end())), p.attributes().integer("group", 1)},
+                                  epilogue.parameters};
+          Emitted e = emit_kernel("conv_any", to, {0, 1});
+          emit_epilogue_inputs(epilogue, e);
           return e;
         },
 };
@@ -229,14 +234,14 @@ const Tactic product_any{
           FusedEpilogue epilogue;
           (void)read_product_any(p, epilogue);
           const bool gemm = p.op() == "Gemm";
-          Emitted e = emit_kernel("product_any",
-                                  {{"vector_a", int64_t{p.input(0).opt.size() == 1}},
-                                   {"vector_b", int64_t{p.input(1).opt.size() == 1}},
-                                   {"transpose_a", gemm ? p.attributes().integer("transA", 0) : 0},
-                                   {"transpose_b", gemm ? p.attributes().integer("transB", 0) : 0},
-                                   {"factor", gemm ? p.attributes().real("alpha", 1.0) : 1.0}},
-                                  {0, 1});
-          emit_epilogue(epilogue, e);
+          const kernels::ProductAnyParameters to{.vector_a = p.input(0).opt.size() == 1,
+                                                 .vector_b = p.input(1).opt.size() == 1,
+                                                 .transpose_a = gemm && p.attributes().integer("transA", 0) != 0,
+                                                 .transpose_b = gemm && p.attributes().integer("transB", 0) != 0,
+                                                 .factor = gemm ? p.attributes().real("alpha", 1.0) : 1.0,
+                                                 .epilogue = epilogue.parameters};
+          Emitted e = emit_kernel("product_any", to, {0, 1});
+          emit_epilogue_inputs(epilogue, e);
           return e;
         },
 };

@@ -10,10 +10,10 @@
 namespace kiln::cuda::tactics {
 namespace {
 
-Emitted emit_depthwise(const Problem& p, std::string kernel, const Config& config) {
+TiledProblem depthwise_problem(const Problem& p) {
   TiledProblem t;
   (void)read_constant_conv(p, t);
-  return emit_tiled(t, std::move(kernel), kernels::pack_depthwise_weights(t.weights, t.type), config);
+  return t;
 }
 
 // The slices of a block's channels that leave the fewest threads without any, and no others.
@@ -53,10 +53,16 @@ const Tactic depthwise_boxes{
           std::vector<Config> configs;
           for (int64_t pairs : pairs_of_slices(p.input(0).opt[1]))
             for (int64_t patch = 0; patch < (pairs == 32 ? kDepthwisePatchCount : 1); ++patch)
-              configs.push_back({{"patch", patch}, {"pairs", pairs}});
+              configs.push_back(to_parameters(kernels::BoxesChoice{patch, pairs}));
           return configs;
         },
-    .emit = [](const Problem& p, const Config& config) { return emit_depthwise(p, "depthwise_boxes", config); },
+    .emit =
+        [](const Problem& p, const Config& config) {
+          const TiledProblem t = depthwise_problem(p);
+          const auto choice = read_parameters<kernels::BoxesChoice>(config);
+          return emit_tiled(t, "depthwise_boxes", kernels::pack_depthwise_weights(t.weights, t.type),
+                            kernels::DepthwiseBoxesParameters{{parameters_of(t), choice}});
+        },
 };
 
 const Tactic conv_depthwise{
@@ -75,15 +81,21 @@ const Tactic conv_depthwise{
     },
     .configurations =
         [](const Problem& p) {
-          TiledProblem t;
-          (void)read_constant_conv(p, t);
-          if (t.weights.channels * t.weights.columns > 1) return std::vector<Config>{{{"tile", int64_t{0}}}};
+          const TiledProblem t = depthwise_problem(p);
+          const int64_t tiles =
+              t.weights.channels * t.weights.columns > 1 ? 1 : std::max<int64_t>(kernels::depthwise_tiles(t.window), 1);
           std::vector<Config> configs;
-          for (int64_t tile = std::max<int64_t>(kernels::depthwise_tiles(t.window), 1); tile-- > 0;)
-            configs.push_back({{"tile", tile}});
+          for (int64_t tile = tiles; tile-- > 0;) configs.push_back(to_parameters(kernels::DepthwiseChoice{tile}));
           return configs;
         },
-    .emit = [](const Problem& p, const Config& config) { return emit_depthwise(p, "conv_depthwise", config); },
+    .emit =
+        [](const Problem& p, const Config& config) {
+          const TiledProblem t = depthwise_problem(p);
+          const auto choice = read_parameters<kernels::DepthwiseChoice>(config);
+          const ConvParameters conv{{t.window, t.weights.groups}, t.epilogue.parameters};
+          return emit_tiled(t, "conv_depthwise", kernels::pack_depthwise_weights(t.weights, t.type),
+                            kernels::ConvDepthwiseParameters{conv, choice});
+        },
 };
 
 }  // namespace kiln::cuda::tactics

@@ -51,14 +51,15 @@ const Tactic conv_few{
             for (int64_t lines : kFewLines)
               if (fits(t.window, t.weights.bytes, columns, lines) &&
                   (t.weights.columns > kFewColumns[0] || columns == kFewColumns[0]))
-                configs.push_back({{"columns", columns}, {"lines", lines}});
+                configs.push_back(to_parameters(kernels::FewChoice{columns, lines}));
           return configs;
         },
     .emit =
         [](const Problem& p, const Config& config) {
           const TiledProblem t = tiled_problem(p);
-          const int64_t columns = read_integer(config, "columns", kFewColumns[0], kFewColumns[1]);
-          return emit_tiled(t, "conv_few", kernels::pack_few_weights(t.weights, t.type, columns), config);
+          const auto choice = read_parameters<kernels::FewChoice>(config);
+          return emit_tiled(t, "conv_few", kernels::pack_few_weights(t.weights, t.type, choice.columns),
+                            kernels::ConvFewParameters{parameters_of(t), choice});
         },
 };
 

@@ -63,9 +63,10 @@ const Tactic conv_int8{
     .emit =
         [](const Problem& p, const Config& config) {
           const ByteConv c = byte_conv(p);
-          Emitted e = emit_byte_conv(c, "conv_int8", packed_bytes(c), config);
-          e.parameters.set("parts", int8_parts(c.bytes));
-          return e;
+          return emit_byte_conv(
+              c, "conv_int8", packed_bytes(c),
+              kernels::ConvInt8Parameters{parameters_of(c), read_parameters<kernels::ByteChoice>(config),
+                                          int8_parts(c.bytes)});
         },
 };
 
@@ -82,7 +83,7 @@ const Tactic conv_int8_any{
     .emit =
         [](const Problem& p, const Config&) {
           const ByteConv c = byte_conv(p);
-          return emit_byte_conv(c, "conv_int8_any", packed_words(c), {});
+          return emit_byte_conv(c, "conv_int8_any", packed_words(c), parameters_of(c));
         },
 };
 

@@ -119,14 +119,8 @@ TiledProblem tiled_problem(const Problem& p) {
   return t;
 }
 
-Emitted emit_tiled(const TiledProblem& t, std::string kernel, Tensor packed, const Config& config) {
-  Emitted e = emit_kernel(std::move(kernel), config, {0});
-  put_window(e.parameters, t.window);
-  e.parameters.set("groups", t.weights.groups);
-  e.parameters.set("matrix", int64_t{t.matrix});
-  e.inputs.push_back(add_constant(e, std::move(packed)));
-  emit_epilogue(t.epilogue, e);
-  return e;
+kernels::TiledParameters parameters_of(const TiledProblem& t) {
+  return {{{t.window, t.weights.groups}, t.matrix}, t.epilogue.parameters};
 }
 
 }  // namespace kiln::cuda

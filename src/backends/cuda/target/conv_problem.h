@@ -1,5 +1,6 @@
 // What the tactics of convolutions and products share.
 #pragma once
+#include "backends/cuda/device/kernels/conv_parameters.h"
 #include "backends/cuda/device/kernels/packing.h"
 #include "backends/cuda/target/tiles.h"
 #include "backends/cuda/target/window.h"
@@ -26,7 +27,14 @@ Refusal read_tiled(const Problem& problem, TiledProblem& tiled);
 bool keeps_pixels(const Problem& problem, const TiledProblem& tiled);
 // For a problem that one of them accepted.
 TiledProblem tiled_problem(const Problem& problem);
+kernels::TiledParameters parameters_of(const TiledProblem& tiled);
 // Inputs x, packed weights, bias, residual.
-Emitted emit_tiled(const TiledProblem& tiled, std::string kernel, Tensor packed, const Config& config);
+template <class T>
+Emitted emit_tiled(const TiledProblem& tiled, std::string kernel, Tensor packed, const T& parameters) {
+  Emitted e = emit_kernel(std::move(kernel), parameters, {0});
+  e.inputs.push_back(add_constant(e, std::move(packed)));
+  emit_epilogue_inputs(tiled.epilogue, e);
+  return e;
+}
 
 }  // namespace kiln::cuda

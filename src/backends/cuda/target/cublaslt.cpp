@@ -2,14 +2,13 @@
 #include <cstring>
 
 #include "backends/cuda/device/cublas_lt.h"
+#include "backends/cuda/device/kernels/product_parameters.h"
 #include "backends/cuda/target/checks.h"
 #include "backends/cuda/target/conv_problem.h"
 #include "backends/cuda/target/tactics.h"
 
 namespace kiln::cuda::tactics {
 namespace {
-
-constexpr int64_t kProposals = 8;  // that are timed
 
 struct LtProblem {
   bool image = false, transpose_a = false, transpose_b = false;
@@ -134,23 +133,25 @@ const Tactic cublaslt{
           std::string reason;
           const CublasLt* library = find_cublas_lt(reason);
           std::vector<Config> configs;
-          for (int64_t i = 0; i < kProposals; ++i)
-            configs.push_back({{"proposal", i}, {"library", library ? library->version : 0}});
+          for (int64_t i = 0; i < kernels::LtChoice::kMostProposals; ++i)
+            configs.push_back(to_parameters(kernels::LtChoice{i, library ? library->version : 0}));
           return configs;
         },
     .emit =
         [](const Problem& p, const Config& config) {
           LtProblem t;
           (void)read_lt(p, t);
-          Emitted e = emit_kernel("cublaslt", config, {0});
           const bool packed = t.weights && (t.image || has_no_batch(p.node->input(1)->shape()));
+          Emitted e = emit_kernel("cublaslt",
+                                  kernels::LtParameters{.image = t.image,
+                                                        .transpose_a = t.transpose_a,
+                                                        .transpose_b = t.transpose_b || packed,
+                                                        .tf32 = p.tf32,
+                                                        .alpha = t.alpha,
+                                                        .epilogue = t.epilogue.parameters,
+                                                        .choice = read_parameters<kernels::LtChoice>(config)},
+                                  {0});
           e.inputs.push_back(packed ? add_constant(e, packed_weights(t)) : 1);
-          e.parameters.set("image", int64_t{t.image});
-          e.parameters.set("transpose_a", int64_t{t.transpose_a});
-          e.parameters.set("transpose_b", int64_t{t.transpose_b || packed});
-          e.parameters.set("tf32", int64_t{p.tf32});
-          e.parameters.set("alpha", t.alpha);
-          put_epilogue(e.parameters, t.epilogue.parameters);
           int bias = t.epilogue.bias_input >= 0 ? t.epilogue.bias_input : Emitted::kAbsent;
           if (!t.epilogue.bias.empty()) {
             const auto count = static_cast<int64_t>(t.epilogue.bias.size());

@@ -20,8 +20,9 @@ const Tactic decision_trees{
     .configurations = nullptr,
     .emit =
         [](const Problem& p, const Config&) {
-          kernels::PackedTrees packed = kernels::pack_trees(trees_of(p.attributes()));
-          Emitted e = emit_kernel("decision_trees", p.attributes(), {0});
+          const Trees trees = trees_of(p.attributes());
+          kernels::PackedTrees packed = kernels::pack_trees(trees);
+          Emitted e = emit_kernel("decision_trees", lists_of(trees), {0});
           for (Tensor* t : {&packed.nodes, &packed.roots, &packed.leaf_ends, &packed.votes})
             e.inputs.push_back(add_constant(e, std::move(*t)));
           e.inputs.push_back(packed.base.valid() ? add_constant(e, std::move(packed.base)) : Emitted::kAbsent);

@@ -1,4 +1,5 @@
 // Tactic: Fourier transforms along a known axis.
+#include "backends/cuda/device/kernels/own_parameters.h"
 #include "backends/cuda/target/checks.h"
 #include "backends/cuda/target/tactics.h"
 
@@ -22,10 +23,10 @@ const Tactic dft{
         [](const Problem& p, const Config&) {
           const int64_t axis = p.input(2).present ? (*known_ints(p, 2))[0] : -2;
           return emit_kernel("dft",
-                             {{"axis", normalize_axis(axis, rank(p.input(0)))},
-                              {"length", p.input(1).present ? (*known_ints(p, 1))[0] : int64_t{0}},
-                              {"inverse", p.attributes().integer("inverse", 0)},
-                              {"onesided", p.attributes().integer("onesided", 0)}},
+                             kernels::DftParameters{.axis = normalize_axis(axis, rank(p.input(0))),
+                                                    .length = p.input(1).present ? (*known_ints(p, 1))[0] : int64_t{0},
+                                                    .inverse = p.attributes().integer("inverse", 0) != 0,
+                                                    .onesided = p.attributes().integer("onesided", 0) != 0},
                              {0});
         },
 };

@@ -2,8 +2,8 @@
 #include "backends/cuda/device/kernels/pointwise_code.h"
 #include "backends/cuda/target/checks.h"
 #include "backends/cuda/target/tactics.h"
+#include "device/pointwise_parameters.h"
 #include "target/fused_program.h"
-#include "tensor/scalar_codec.h"
 
 namespace kiln::cuda::tactics {
 
@@ -27,11 +27,11 @@ const Tactic pointwise{
     .configurations = nullptr,
     .emit =
         [](const Problem& p, const Config&) {
-          Emitted e = emit_kernel("pointwise", {}, {});
-          const auto program = fused_program(p, e.inputs);
+          std::vector<int> inputs;
+          const auto program = fused_program(p, inputs);
+          Emitted e = emit_kernel("pointwise", PointwiseParameters{*program}, std::move(inputs));
           e.strided_output = true;
           e.strided_inputs = ~0u;
-          put_program(e.parameters, "program", *program);
           return e;
         },
 };

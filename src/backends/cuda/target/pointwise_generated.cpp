@@ -5,11 +5,21 @@
 #include "backends/cuda/target/checks.h"
 #include "backends/cuda/target/chip.h"
 #include "backends/cuda/target/tactics.h"
+#include "device/pointwise_parameters.h"
 #include "target/step_call.h"
-#include "tensor/scalar_codec.h"
 
 namespace kiln::cuda::tactics {
 namespace {
+
+struct WordChoice {
+  static constexpr int kWords[] = {8, 16};
+  int word = 16;           // bytes of the widest operand that a thread reads at once
+  std::string nvrtc = {};  // the compiler's version: times are of its code
+  template <class V> void fields(V& v) {
+    v("word", word, kWords);
+    v("nvrtc", nvrtc);
+  }
+};
 
 constexpr const Tactic* kInterpreted[] = {&pointwise, &channel_affine, &quantize};
 
@@ -46,8 +56,7 @@ const Tactic pointwise_generated{
           std::string reason;
           const Nvrtc* nvrtc = find_nvrtc(reason);
           const std::string compiler = nvrtc ? version_text(nvrtc->version) : "";
-          return std::vector<Config>{{{"word", int64_t{16}}, {"nvrtc", compiler}},
-                                     {{"word", int64_t{8}}, {"nvrtc", compiler}}};
+          return std::vector<Config>{to_parameters(WordChoice{16, compiler}), to_parameters(WordChoice{8, compiler})};
         },
     .emit =
         [](const Problem& p, const Config& config) {
@@ -55,17 +64,14 @@ const Tactic pointwise_generated{
           const Tactic* tactic = interpreted(p, refusal);
           if (!tactic) throw Error(Code::kInternal, "no interpreted program: " + refusal.reason);
           Emitted e = tactic->emit(p, {});
-          kernels::GeneratedProgram generated;
-          generated.program = get_program(e.parameters, "program");
+          kernels::GeneratedProgram generated{read_parameters<PointwiseParameters>(e.parameters).program};
           const StepCall step(p, e, StepCall::Shapes::kOptimum);
           for (const auto* list : {&step.inputs, &step.outputs})
             for (const TensorView& v : *list) generated.types.push_back(v.dtype);
-          kernels::plan_words(generated, step.call(), static_cast<int>(config.integer("word")));
-          Attributes parameters;
-          kernels::put_generated(parameters, generated);
+          kernels::plan_words(generated, step.call(), read_parameters<WordChoice>(config).word);
           e.kernel = generator().name;
           e.parameters = {};
-          e.code = generate(generator(), parameters, target_chip());
+          e.code = generate(generator(), to_parameters(generated), target_chip());
           return e;
         },
 };

@@ -1,6 +1,5 @@
 // Tactic: products by weights of 4 or 8 bits in blocks.
-#include "backends/cuda/device/kernels/product_blocks.h"
-
+#include "backends/cuda/device/kernels/product_parameters.h"
 #include "backends/cuda/target/checks.h"
 #include "backends/cuda/target/chip.h"
 #include "backends/cuda/target/tactics.h"
@@ -37,9 +36,10 @@ const Tactic product_blocks{
         [](const Problem& p) {
           const int64_t rows = element_count(p.outputs[0].opt) / std::max<int64_t>(p.outputs[0].opt.back(), 1);
           const int64_t first = rows <= kBlocksTiles[0].rows() ? 0 : rows <= kBlocksTiles[1].rows() ? 1 : 2;
-          std::vector<Config> list{{{"tile", first}}};
+          std::vector<Config> list{to_parameters(kernels::BlocksChoice{first})};
           for (int64_t tile = 0; tile < kBlocksTileCount; ++tile)
-            if (tile != first && rows <= 16 * kBlocksTiles[tile].rows()) list.push_back({{"tile", tile}});
+            if (tile != first && rows <= 16 * kBlocksTiles[tile].rows())
+              list.push_back(to_parameters(kernels::BlocksChoice{tile}));
           return list;
         },
     .emit =
@@ -47,12 +47,9 @@ const Tactic product_blocks{
           const kernels::BlockLayout l = block_layout(p);
           const Tensor& b = *p.input(1).constant;
           const int64_t shift = is_signed_integer(b.dtype()) ? int64_t{1} << (l.bits - 1) : 0;
-          Attributes parameters = config;
-          parameters.set("k", l.terms);
-          parameters.set("n", l.columns);
-          parameters.set("block", l.block);
-          parameters.set("bits", int64_t{l.bits});
-          Emitted e = emit_kernel("product_blocks", std::move(parameters), {0});
+          Emitted e =
+              emit_kernel("product_blocks",
+                          kernels::ProductBlocksParameters{l, read_parameters<kernels::BlocksChoice>(config)}, {0});
           e.inputs.push_back(add_constant(e, kernels::pack_block_codes(l, b, shift)));
           e.inputs.push_back(add_constant(e, kernels::pack_block_scales(l, *p.input(2).constant)));
           e.inputs.push_back(add_constant(e, kernels::pack_block_zeros(l, p.input(3).constant, shift)));

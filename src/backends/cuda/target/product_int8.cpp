@@ -1,5 +1,5 @@
 // Tactic: products of two matrices of bytes that only running tells, and what follows them.
-#include "backends/cuda/device/cu/sums.h"
+#include "backends/cuda/device/kernels/sum_parameters.h"
 #include "backends/cuda/target/checks.h"
 #include "backends/cuda/target/chip.h"
 #include "backends/cuda/target/tactics.h"
@@ -36,8 +36,8 @@ const Tactic product_int8{
           ByteProblem bytes{SumForm()};
           if (const Refusal r = read_product_int8(p, bytes); r.refused())
             throw Error(Code::kInternal, "a product of bytes was not accepted").cause(r.reason);
-          Emitted e = emit_kernel("product_int8", {{"x_zero", int64_t{bytes.x_zero}}}, {0, 1});
-          put_parameters(e.parameters, stored_sums(bytes.parameters));
+          Emitted e =
+              emit_kernel("product_int8", kernels::ByteSums{bytes.x_zero, stored_sums(bytes.parameters)}, {0, 1});
           emit_sums(bytes, std::vector<int32_t>(bytes.bias.size(), 0), 0, e);
           return e;
         },

@@ -1,4 +1,5 @@
 // Tactic: products of matrices of integers and float64.
+#include "backends/cuda/device/kernels/product_parameters.h"
 #include "backends/cuda/target/checks.h"
 #include "backends/cuda/target/tactics.h"
 
@@ -29,10 +30,11 @@ const Tactic product_plain{
     .emit =
         [](const Problem& p, const Config&) {
           const bool gemm = p.op() == "Gemm";
-          return emit_kernel("product_plain",
-                             {{"transpose_a", gemm ? p.attributes().integer("transA", 0) : 0},
-                              {"transpose_b", gemm ? p.attributes().integer("transB", 0) : 0}},
-                             {0, 1});
+          return emit_kernel(
+              "product_plain",
+              kernels::ProductPlainParameters{.transpose_a = gemm && p.attributes().integer("transA", 0) != 0,
+                                              .transpose_b = gemm && p.attributes().integer("transB", 0) != 0},
+              {0, 1});
         },
 };
 

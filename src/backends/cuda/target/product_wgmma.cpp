@@ -30,7 +30,9 @@ const Tactic product_wgmma{
     .emit =
         [](const Problem& p, const Config& config) {
           const TiledProblem t = tiled_problem(p);
-          return emit_tiled(t, "product_wgmma", kernels::pack_wgmma_weights(t.weights, t.type, kWholeTile), config);
+          const auto choice = read_parameters<kernels::WholeChoice>(config);
+          return emit_tiled(t, "product_wgmma", kernels::pack_wgmma_weights(t.weights, t.type, kWholeTile),
+                            kernels::ProductWgmmaParameters{parameters_of(t), choice});
         },
 };
 

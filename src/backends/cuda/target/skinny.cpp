@@ -20,9 +20,9 @@ const Tactic skinny{
     },
     .configurations = nullptr,
     .emit =
-        [](const Problem& p, const Config& config) {
+        [](const Problem& p, const Config&) {
           const TiledProblem t = tiled_problem(p);
-          return emit_tiled(t, "skinny", kernels::pack_mma_weights(t.weights, t.type), config);
+          return emit_tiled(t, "skinny", kernels::pack_mma_weights(t.weights, t.type), parameters_of(t));
         },
 };
 

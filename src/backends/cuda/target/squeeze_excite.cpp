@@ -1,8 +1,7 @@
 // Tactic: squeeze-and-excite of images with channels last.
-#include "backends/cuda/device/cu/squeeze_excite.h"
-
 #include <algorithm>
 
+#include "backends/cuda/device/kernels/own_parameters.h"
 #include "backends/cuda/device/kernels/packing.h"
 #include "backends/cuda/target/checks.h"
 #include "backends/cuda/target/chip.h"
@@ -82,17 +81,20 @@ const Tactic squeeze_excite{
           for (int64_t threads : {kSqueezeThreads[1], kSqueezeThreads[0]})
             for (int64_t keep : kept)
               for (int64_t n : blocks)
-                if (words <= threads) configs.push_back({{"blocks", n}, {"keep", keep}, {"threads", threads}});
+                if (words <= threads) configs.push_back(to_parameters(kernels::SqueezeChoice{n, keep, threads}));
           return configs;
         },
     .emit =
         [](const Problem& p, const Config& config) {
-          Emitted e = emit_kernel("squeeze_excite", config, {0});
-          e.parameters.set("hidden", p.input(1).opt[0]);
-          e.parameters.set("squeeze", static_cast<int64_t>(*kernel_activation(squeeze_name(p))));
-          e.parameters.set("excite", static_cast<int64_t>(*kernel_activation(excite_name(p))));
-          e.parameters.set("alpha", p.attributes().real("alpha", 0.2));
-          e.parameters.set("beta", p.attributes().real("beta", 0.5));
+          Emitted e =
+              emit_kernel("squeeze_excite",
+                          kernels::SqueezeExciteParameters{.hidden = p.input(1).opt[0],
+                                                           .squeeze = *kernel_activation(squeeze_name(p)),
+                                                           .excite = *kernel_activation(excite_name(p)),
+                                                           .alpha = p.attributes().real("alpha", 0.2),
+                                                           .beta = p.attributes().real("beta", 0.5),
+                                                           .choice = read_parameters<kernels::SqueezeChoice>(config)},
+                          {0});
           e.inputs.push_back(add_constant(e, packed_rows(*p.input(1).constant)));
           e.inputs.push_back(add_bias_of(p, 2, e));
           e.inputs.push_back(add_constant(e, packed_rows(*p.input(3).constant)));

@@ -1,4 +1,5 @@
 // Tactic: box suppression.
+#include "backends/cuda/device/kernels/own_parameters.h"
 #include "backends/cuda/target/checks.h"
 #include "backends/cuda/target/tactics.h"
 
@@ -12,12 +13,11 @@ const Tactic suppress_boxes{
     .configurations = nullptr,
     .emit =
         [](const Problem& p, const Config&) {
-          std::vector<int> inputs = all_inputs(p);
-          inputs.resize(4, Emitted::kAbsent);
           return emit_kernel(
               "suppress_boxes",
-              {{"most", p.attributes().integer("most")}, {"center", p.attributes().integer("center_point_box", 0)}},
-              std::move(inputs));
+              kernels::SuppressBoxesParameters{.most = p.attributes().integer("most"),
+                                               .center = p.attributes().integer("center_point_box", 0) != 0},
+              all_inputs(p, 4));
         },
 };
 

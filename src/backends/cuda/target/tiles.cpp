@@ -1,10 +1,10 @@
 // Which tiles of the kernels on tensor cores suit a product.
 #include "backends/cuda/target/tiles.h"
 
-#include "backends/cuda/device/cu/conv_stream.h"
-
 #include <algorithm>
 
+#include "backends/cuda/device/cu/conv_stream.h"
+#include "backends/cuda/device/kernels/conv_parameters.h"
 #include "backends/cuda/device/kernels/conv_window.h"
 #include "base/checked.h"
 
@@ -52,7 +52,7 @@ std::vector<Config> mma_configs(const TiledProduct& p, const Chip& chip) {
   for (int64_t i = 0; i < kMmaTileCount; ++i) {
     const MmaTile& tile = kMmaTiles[i];
     if (tile.shared() > chip.shared_per_block) continue;
-    candidates.push_back({estimate(p, chip, tile.rows, tile.columns, 1), Config{{"tile", i}}});
+    candidates.push_back({estimate(p, chip, tile.rows, tile.columns, 1), to_parameters(kernels::MmaChoice{i})});
   }
   return best_of(std::move(candidates));
 }
@@ -66,7 +66,7 @@ std::vector<Config> byte_configs(const TiledProduct& p, const Chip& chip) {
           !fits_splits(tile, static_cast<int>(splits)))
         continue;
       candidates.push_back(
-          {estimate(p, chip, tile.rows, tile.columns, splits), Config{{"tile", i}, {"splits", splits}}});
+          {estimate(p, chip, tile.rows, tile.columns, splits), to_parameters(kernels::ByteChoice{i, splits})});
     }
   return best_of(std::move(candidates));
 }
@@ -85,7 +85,7 @@ std::vector<Config> wgmma_configs(const TiledProduct& p, const Chip& chip) {
       if (most < 1) continue;
       const double time = estimate(p, chip, tile.rows(), tile.columns, splits);
       for (int64_t stages : {std::min(most, kManyStages), std::min(most, kFewStages)}) {
-        const Config config{{"tile", i}, {"splits", splits}, {"stages", stages}};
+        const Config config = to_parameters(kernels::GroupChoice{i, splits, stages});
         if (candidates.empty() || !(candidates.back().config == config)) candidates.push_back({time, config});
       }
     }
@@ -115,7 +115,7 @@ std::vector<Config> window_configs(const TiledProduct& p, const WindowedResult& 
       const double time = kStart + waves * (static_cast<double>(chunks) * chunk + kStart / 4) +
                           (splits > 1 ? kExchange + sent / kBytesPerNanosecond : 0);
       for (int64_t stages : {most, std::min(most, kFewStages)}) {
-        const Config config{{"tile", i}, {"splits", splits}, {"stages", stages}, {"boxes", boxes}};
+        const Config config = to_parameters(kernels::WindowChoice{{i, splits, stages}, boxes});
         if (candidates.empty() || !(candidates.back().config == config))
           candidates.push_back({stages == most ? time : time * kOtherStages, config});
       }
@@ -140,7 +140,7 @@ std::vector<Config> whole_configs(const TiledProduct& p, const Chip& chip) {
       const double wave = std::max(bytes(kWholeTile.rows() / shares + kWholeTile.columns) / kBytesPerNanosecond,
                                    bytes(kWholeTile.rows() + kWholeTile.columns) / kIntoOneBlock);
       const double time = static_cast<double>(ceil_div(blocks, room)) * (kStart + wave) + (splits > 1 ? kExchange : 0);
-      candidates.push_back({time, Config{{"splits", splits}, {"shares", shares}}});
+      candidates.push_back({time, to_parameters(kernels::WholeChoice{splits, shares})});
     }
   return best_of(std::move(candidates));
 }
@@ -163,13 +163,14 @@ std::vector<Config> stream_configs(const TiledProduct& p, const FusedEpilogue& e
     const int64_t stages = stages_beside(buffers);
     if (stages < 2) continue;
     const double time = estimate(p, chip, tile.rows, tile.columns, 1);
-    const Config config{{"tile", i}, {"stages", stages}, {"buffers", buffers}, {"apart", int64_t{0}}};
-    candidates.push_back({time, config});
+    const auto offer = [&](bool apart) {
+      candidates.push_back({time, to_parameters(kernels::StreamChoice{i, stages, buffers, apart})});
+    };
+    offer(false);
     // Nothing is multiplied beside the last tile of a block.
     const int64_t tiles = ceil_div(p.rows, tile.rows) * ceil_div(p.columns, tile.columns);
     if (!may_finish_apart || !has_finish_apart(tile) || tiles <= chip.multiprocessors) continue;
-    candidates.push_back({time, config});
-    candidates.back().config.set("apart", int64_t{1});
+    offer(true);
   }
   return best_of(std::move(candidates));
 }

@@ -7,12 +7,8 @@ namespace kiln::cuda {
 
 SlidingWindow window_of(const Attributes& a, const Ints& kernel) {
   const size_t n = kernel.size(), first = 2 - n;
-  const auto filled = [&](const char* name, size_t count, int64_t fallback) {
-    Ints values = a.ints(name, {});
-    if (values.size() != count) values.assign(count, fallback);
-    return values;
-  };
-  const Ints strides = filled("strides", n, 1), dilations = filled("dilations", n, 1), pads = filled("pads", 2 * n, 0);
+  const Ints strides = integers_of(a, "strides", n, 1), dilations = integers_of(a, "dilations", n, 1),
+             pads = integers_of(a, "pads", 2 * n, 0);
   const std::string padding = a.text("auto_pad", "NOTSET");
   SlidingWindow w;
   w.padding = padding == "SAME_UPPER"   ? SlidingWindow::kSameUpper

@@ -97,7 +97,7 @@ template <class Forward, bool kTransposed> class Convolution final : public Prim
     require_packed(call, weight_dims(call));
     if (!residual.present()) return;
     require_floats(residual, "the sum");
-    if (!cpu::kernels::same_dims(residual, y)) throw Error(Code::kShapeMismatch, "the sum has another shape");
+    if (!same_dims(residual, y)) throw Error(Code::kShapeMismatch, "the sum has another shape");
   }
 
   // [groups,] outputs, inputs, kernel.

@@ -111,7 +111,7 @@ class MatMul final : public PrimitiveKernel {
     else require_floats(b, "the right operand");
     if (residual.present()) {
       require_floats(residual, "the sum");
-      if (!cpu::kernels::same_dims(residual, c)) throw Error(Code::kShapeMismatch, "the sum has another shape");
+      if (!same_dims(residual, c)) throw Error(Code::kShapeMismatch, "the sum has another shape");
     }
     const Ints b_dims = packed() ? b_dims_ : dims_of(b);
     const size_t axes = b_dims.size() + (b_.has_columns ? 0 : 1);

@@ -6,6 +6,7 @@
 #include "backends/cpu/device/compute/parallel.h"
 #include "base/checked.h"
 #include "device/device.h"
+#include "device/views.h"
 #include "device/workspace.h"
 #include "tensor/tensor.h"
 
@@ -16,13 +17,6 @@ inline int element_bytes(DType type) { return bits(type) % 8 == 0 ? bits(type) /
 
 // Strides describe it, and it has its place.
 inline bool is_plain(const TensorView& v) { return !v.slot && (v.strides || v.rank == 0); }
-
-inline bool same_dims(const TensorView& a, const TensorView& b) {
-  if (a.rank != b.rank) return false;
-  for (int i = 0; i < a.rank; ++i)
-    if (a.dims[i] != b.dims[i]) return false;
-  return true;
-}
 
 // Bytes rounded up to whole cache lines.
 inline size_t cache_lines(int64_t bytes) { return static_cast<size_t>(align_up(bytes, 64)); }

@@ -4,29 +4,9 @@
 #include "backends/cpu/device/kernels/parameters.h"
 #include "backends/cpu/device/kernels/spatial_window.h"
 #include "backends/cpu/device/kernels/sum_steps.h"
+#include "device/conv_parameters.h"
 
 namespace kiln::cpu::kernels {
-
-inline constexpr int64_t kMostGroups = int64_t{1} << 30;
-
-// A window that moves over groups of channels.
-struct GroupedWindow {
-  SlidingWindow window = {};
-  int64_t groups = 1;
-  template <class V> void fields(V& v) {
-    v(window);
-    v("groups", groups, 1, kMostGroups);
-  }
-};
-
-// Of "conv_depthwise".
-struct ConvParameters : GroupedWindow {
-  EpilogueParameters epilogue = {};
-  template <class V> void fields(V& v) {
-    GroupedWindow::fields(v);
-    v(epilogue);
-  }
-};
 
 struct ConvNhwcParameters {
   ConvParameters conv = {};
@@ -133,20 +113,6 @@ struct IntegerConvParameters {
   template <class V> void fields(V& v) {
     v(window);
     v("groups", groups, 1, kMostGroups);
-  }
-};
-
-struct DeformConvParameters {
-  static constexpr int64_t kMostExtent = int64_t{1} << 31;
-  int64_t groups = 1, offset_groups = 1;
-  int64_t strides[2] = {1, 1}, dilations[2] = {1, 1};
-  int64_t pads[2] = {0, 0};  // before the rows and the columns
-  template <class V> void fields(V& v) {
-    v("groups", groups, 1, kMostExtent);
-    v("offset_groups", offset_groups, 1, kMostExtent);
-    v("strides", strides, 1, kMostExtent);
-    v("dilations", dilations, 1, kMostExtent);
-    v("pads", pads, -kMostExtent, kMostExtent);
   }
 };
 

@@ -1,5 +1,5 @@
 // Kernel "decision_trees": rows of features x [rows, features] through every tree; what the leaves vote for makes y [rows, targets].
-// Parameters: those of the operator DecisionTrees. Sums are in double precision, in the order of the trees.
+// Sums are in double precision, in the order of the trees.
 #include <array>
 #include <cmath>
 #include <limits>
@@ -8,7 +8,7 @@
 #include "backends/cpu/device/compute/pieces.h"
 #include "backends/cpu/device/kernels/dense.h"
 #include "backends/cpu/device/kernels/registry.h"
-#include "tensor/trees.h"
+#include "device/tree_parameters.h"
 
 namespace kiln::cpu::kernels {
 namespace {
@@ -97,8 +97,7 @@ template <class T> class Walk {
 
 class DecisionTrees final : public DenseKernel {
  public:
-  explicit DecisionTrees(const Attributes& parameters)
-      : trees_(trees_of(parameters)), floats_(trees_.nodes), doubles_(trees_.nodes) {}
+  explicit DecisionTrees(Trees trees) : trees_(std::move(trees)), floats_(trees_.nodes), doubles_(trees_.nodes) {}
 
  private:
   Status prepare_dense(const KernelCall& call) override {
@@ -186,6 +185,8 @@ class DecisionTrees final : public DenseKernel {
 
 }  // namespace
 
-std::unique_ptr<Kernel> make_decision_trees(const Attributes& p) { return std::make_unique<DecisionTrees>(p); }
+std::unique_ptr<Kernel> make_decision_trees(const Attributes& p) {
+  return std::make_unique<DecisionTrees>(read_trees(p));
+}
 
 }  // namespace kiln::cpu::kernels

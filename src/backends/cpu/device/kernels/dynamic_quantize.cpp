@@ -5,6 +5,7 @@
 #include "backends/cpu/device/compute/parallel.h"
 #include "backends/cpu/device/kernels/dense.h"
 #include "backends/cpu/device/kernels/registry.h"
+#include "device/dynamic_quantize.h"
 #include "device/parameter_fields.h"
 
 namespace kiln::cpu::kernels {
@@ -17,20 +18,7 @@ class DynamicQuantize final : public DenseKernel {
  private:
   static constexpr int64_t kPieces = 64;
 
-  Status prepare_dense(const KernelCall& call) override {
-    if (call.inputs.size() != 1 || call.outputs.empty() || call.outputs.size() > 3 ||
-        call.inputs[0].dtype != DType::kF32)
-      return {Code::kMalformedPlan, "dynamic_quantize has other operands"};
-    constexpr DType kTypes[] = {DType::kU8, DType::kF32, DType::kU8};
-    for (size_t i = 0; i < call.outputs.size(); ++i) {
-      const TensorView& out = call.outputs[i];
-      if ((i == 0 || out.present()) && out.dtype != kTypes[i])
-        return {Code::kMalformedPlan, "dynamic_quantize has results of other types"};
-      if (out.present() && (i == 0 ? !same_dims(out, call.inputs[0]) : out.elements() != 1))
-        return {Code::kShapeMismatch, "a result of dynamic_quantize has another shape"};
-    }
-    return kOkStatus;
-  }
+  Status prepare_dense(const KernelCall& call) override { return check_dynamic_quantize(call); }
 
   Status launch_dense(const KernelCall& call) noexcept override {
     const auto* x = static_cast<const float*>(call.inputs[0].data);

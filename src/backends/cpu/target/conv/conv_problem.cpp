@@ -37,7 +37,7 @@ ConvProblem conv_problem(const Problem& p) {
   return conv;
 }
 
-kernels::ConvParameters parameters_of(const ConvProblem& conv) {
+ConvParameters parameters_of(const ConvProblem& conv) {
   return {{conv.window, conv.groups}, conv.epilogue.parameters};
 }
 

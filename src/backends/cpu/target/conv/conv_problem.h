@@ -21,7 +21,7 @@ Refusal read_conv(const Problem& problem, ConvProblem& conv);
 Refusal read_constant_conv(const Problem& problem, ConvProblem& conv);
 // The same for a problem that was accepted.
 ConvProblem conv_problem(const Problem& problem);
-kernels::ConvParameters parameters_of(const ConvProblem& conv);
+ConvParameters parameters_of(const ConvProblem& conv);
 // Inputs x, packed weights (as they are, when not given), bias, residual.
 Emitted emit_conv(const ConvProblem& conv, std::string kernel, std::optional<Tensor> packed, Attributes parameters);
 template <class T>

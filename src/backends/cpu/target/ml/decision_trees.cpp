@@ -1,6 +1,7 @@
 // Tactic: ensembles of decision trees.
 #include "backends/cpu/target/checks.h"
 #include "backends/cpu/target/tactics.h"
+#include "tensor/trees.h"
 
 namespace kiln::cpu::tactics {
 
@@ -15,7 +16,8 @@ const Tactic decision_trees{
       return accept();
     },
     .configurations = nullptr,
-    .emit = [](const Problem& p, const Config&) { return emit_kernel("decision_trees", p.attributes(), {0}); },
+    .emit = [](const Problem& p,
+               const Config&) { return emit_kernel("decision_trees", lists_of(trees_of(p.attributes())), {0}); },
 };
 
 }  // namespace kiln::cpu::tactics

@@ -14,10 +14,8 @@ const Tactic non_max_suppression{
     .configurations = nullptr,
     .emit =
         [](const Problem& p, const Config&) {
-          std::vector<int> inputs = all_inputs(p);
-          inputs.resize(5, Emitted::kAbsent);
           return emit_kernel("non_max_suppression", NmsParameters{p.attributes().integer("center_point_box", 0) != 0},
-                             inputs);
+                             all_inputs(p, 5));
         },
 };
 

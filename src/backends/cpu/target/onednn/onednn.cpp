@@ -5,6 +5,7 @@
 
 #include "backends/cpu/target/window.h"
 #include "base/error.h"
+#include "target/checks.h"
 #include "target/step_call.h"
 
 namespace kiln::cpu {
@@ -37,20 +38,15 @@ Refusal accept_onednn_image(const Argument& a, const char* what) {
 onednn::Window onednn_window(const Problem& p, const Ints& kernel) {
   const Attributes& a = p.attributes();
   const size_t n = kernel.size();
-  const auto filled = [&](const char* name, size_t count, int64_t fallback) {
-    Ints values = a.ints(name, {});
-    if (values.size() != count) values.assign(count, fallback);
-    return values;
-  };
   onednn::Window w{.kernel = kernel,
-                   .strides = filled("strides", n, 1),
-                   .dilations = filled("dilations", n, 1),
+                   .strides = integers_of(a, "strides", n, 1),
+                   .dilations = integers_of(a, "dilations", n, 1),
                    .begin = Ints(n, 0),
-                   .output_padding = filled("output_padding", n, 0)};
+                   .output_padding = integers_of(a, "output_padding", n, 0)};
   const std::string padding = a.text("auto_pad", "NOTSET");
   if (padding == "SAME_UPPER") w.padding = onednn::Window::kUpper;
   else if (padding == "SAME_LOWER" || !a.ints("output_shape", {}).empty()) w.padding = onednn::Window::kLower;
-  else if (padding != "VALID") std::copy_n(filled("pads", 2 * n, 0).begin(), n, w.begin.begin());
+  else if (padding != "VALID") std::copy_n(integers_of(a, "pads", 2 * n, 0).begin(), n, w.begin.begin());
   return w;
 }
 

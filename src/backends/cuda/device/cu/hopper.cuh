@@ -68,8 +68,6 @@ __device__ inline void copy_box_to(uint16_t blocks, void* to, const CUtensorMap&
       "l"(&map), "r"(shared_address(barrier)), "r"(c0), "r"(c1), "r"(c2), "r"(c3), "h"(blocks)
       : "memory");
 }
-// Fetches what the copy engine is told about a tensor.
-__device__ inline void prefetch_map(const CUtensorMap& map) { asm volatile("prefetch.tensormap [%0];" ::"l"(&map) : "memory"); }
 
 // Stores a box; what lies outside of the tensor is left out. The thread's stores up to a commit are waited for together.
 __device__ inline void store_box(const CUtensorMap& map, const void* from, int c0, int c1, int c2, int c3) {

@@ -56,7 +56,7 @@ template <class Math> class ProductBlock {
   __device__ void produce() const {
     const bool leads = threadIdx.x == kThreads;
     if (leads) {
-      prefetch_map(map_);
+      fetch_map(map_);
       if (a_.splits > 1) arrive_expecting(parts_full_, kWholePartBytes);
       if (!a_.weights_are_constant) wait_for_inputs();
       const char* weights = static_cast<const char*>(a_.weights) + (int64_t{column_tile_} * a_.chunks + begin_) * kWeightBytes;

@@ -53,7 +53,7 @@ class PointwiseGenerated final : public Kernel {
   PointwiseGenerated(Gpu& gpu, std::shared_ptr<Module> module, const Attributes& parameters)
       : gpu_(gpu),
         module_(std::move(module)),
-        generated_(get_generated(parameters)),
+        generated_(read_parameters<GeneratedProgram>(parameters)),
         words_(module_->function(kWordsFunction)),
         elements_(module_->function(kElementsFunction)) {}
 

@@ -6,7 +6,6 @@
 
 #include "backends/cuda/device/kernels/common.h"
 #include "backends/cuda/device/kernels/pointwise_code.h"
-#include "tensor/scalar_codec.h"
 
 namespace kiln::cuda::kernels {
 namespace {
@@ -168,64 +167,33 @@ class Source {
   size_t inputs_;
 };
 
-[[noreturn]] void refuse_parameters(const std::string& cause) {
-  throw Error(Code::kMalformedPlan, "the parameters of a generated kernel are not sound")
-      .cause(cause)
-      .remedy("build the engine again");
-}
-
-void check(const GeneratedProgram& g) {
-  std::string reason;
-  if (!pointwise_code(g.program, reason)) refuse_parameters(reason);
-  const size_t operands = g.program.input_count + g.program.outputs.size();
-  if (g.types.size() != operands || g.reaches.size() != operands || g.program.outputs.empty())
-    refuse_parameters("they are of another number of operands than the program");
-  if (g.lanes < 1 || g.lanes > kMaxWord || !std::has_single_bit(static_cast<unsigned>(g.lanes)))
-    refuse_parameters("a thread cannot have " + std::to_string(g.lanes) + " elements");
-  for (size_t k = 0; k < operands; ++k) {
-    if (!is_pointwise_type(g.types[k])) refuse_parameters("an operand is " + std::string(name(g.types[k])));
-    if (g.reaches[k] == Reach::kAdjacent && g.lanes * element_bytes(g.types[k]) > kMaxWord)
-      refuse_parameters("a word has more than " + std::to_string(kMaxWord) + " bytes");
-  }
-  for (const ScalarInstruction& v : g.program.code) {
-    if (v.op == ScalarOp::kInput && scalar_type_of(g.types[static_cast<size_t>(v.integer)]) != v.type)
-      refuse_parameters("an input of the program has another type");
-    if (v.op == ScalarOp::kNarrow && scalar_type_of(static_cast<DType>(v.integer)) != v.type)
-      refuse_parameters("the program rounds to another type than it says");
-  }
-}
-
 }  // namespace
 
-void put_generated(Attributes& parameters, const GeneratedProgram& generated) {
-  put_program(parameters, "program", generated.program);
-  Strings types;
-  Ints reaches;
-  for (DType type : generated.types) types.emplace_back(name(type));
-  for (Reach reach : generated.reaches) reaches.push_back(static_cast<int64_t>(reach));
-  parameters.set("types", std::move(types));
-  parameters.set("reaches", std::move(reaches));
-  parameters.set("lanes", int64_t{generated.lanes});
+void GeneratedProgram::check() const {
+  std::string reason;
+  if (!pointwise_code(program, reason)) throw malformed_parameter("program", "is not sound").cause(reason);
+  const size_t operands = program.input_count + program.outputs.size();
+  for (const auto& [name, count] : {std::pair("types", types.size()), std::pair("reaches", reaches.size())})
+    if (count != operands || program.outputs.empty())
+      throw malformed_parameter(name, "has " + std::to_string(count) + " elements")
+          .cause("the program has " + std::to_string(operands) + " operands");
+  for (size_t k = 0; k < operands; ++k) {
+    if (!is_pointwise_type(types[k]))
+      throw malformed_parameter("types", "has the element " + std::string(name(types[k])));
+    if (reaches[k] == Reach::kAdjacent && lanes * element_bytes(types[k]) > kMaxWord)
+      throw malformed_parameter("lanes", "is " + std::to_string(lanes))
+          .cause("a word has more than " + std::to_string(kMaxWord) + " bytes");
+  }
+  for (const ScalarInstruction& v : program.code) {
+    if (v.op == ScalarOp::kInput && scalar_type_of(types[static_cast<size_t>(v.integer)]) != v.type)
+      throw malformed_parameter("types", "has another type than an input of the program");
+    if (v.op == ScalarOp::kNarrow && scalar_type_of(static_cast<DType>(v.integer)) != v.type)
+      throw malformed_parameter("program", "rounds to another type than it says");
+  }
 }
 
-GeneratedProgram get_generated(const Attributes& parameters) {
-  GeneratedProgram g;
-  g.program = get_program(parameters, "program");
-  for (const std::string& word : parameters.texts("types", {})) {
-    const auto type = dtype_from_name(word);
-    if (!type) refuse_parameters("'" + word.substr(0, 100) + "' is no element type");
-    g.types.push_back(*type);
-  }
-  for (int64_t reach : parameters.ints("reaches")) {
-    if (reach < 0 || reach > static_cast<int64_t>(Reach::kStrided))
-      refuse_parameters("an operand has an unknown reach");
-    g.reaches.push_back(static_cast<Reach>(reach));
-  }
-  g.lanes = static_cast<int>(read_integer(parameters, "lanes", 1, kMaxWord));
-  check(g);
-  return g;
+std::string pointwise_source(const Attributes& parameters) {
+  return Source(read_parameters<GeneratedProgram>(parameters)).text();
 }
-
-std::string pointwise_source(const Attributes& parameters) { return Source(get_generated(parameters)).text(); }
 
 }  // namespace kiln::cuda::kernels

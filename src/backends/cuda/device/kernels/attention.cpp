@@ -1,14 +1,11 @@
 // Kernel "attention": inputs q, k, v of [batch, heads, sequence, size] or [batch, sequence, heads * size], and a mask (bool, float32
-// or like q; may be absent). float32, float16 or bfloat16. Parameters: q_heads, kv_heads (of inputs with three axes), causal, scale
-// (absent: 1 / sqrt(size)), queries of a block on tensor cores (16, 32, 64 or 128, where there is such a kernel; 0: as seems best),
-// mask_period (n: batches b and b + n share a mask).
-#include "backends/cuda/device/cu/attention_stream.h"
-
+// or like q; may be absent). float32, float16 or bfloat16.
 #include <cmath>
 #include <optional>
 
 #include "backends/cuda/device/kernels/common.h"
 #include "backends/cuda/device/kernels/conv_boxes.h"
+#include "backends/cuda/device/kernels/own_parameters.h"
 #include "backends/cuda/device/kernels/registry.h"
 
 namespace kiln::cuda::kernels {
@@ -55,14 +52,14 @@ std::optional<ImageView> image_of_heads(const Heads& h) {
 
 class AttentionKernel final : public Kernel {
  public:
-  AttentionKernel(Gpu& gpu, const Attributes& p)
+  AttentionKernel(Gpu& gpu, const BlockAttentionParameters& p)
       : gpu_(gpu),
-        q_heads_(p.integer("q_heads", 0)),
-        kv_heads_(p.integer("kv_heads", 0)),
-        causal_(p.integer("causal", 0) != 0),
-        mask_period_(static_cast<int32_t>(read_integer(p, "mask_period", 0, INT32_MAX))),
-        block_(read_integer(p, "queries", 0, kStreamQueries)) {
-    if (p.has("scale")) scale_ = static_cast<float>(p.real("scale"));
+        q_heads_(p.attention.q_heads),
+        kv_heads_(p.attention.kv_heads),
+        causal_(p.attention.causal),
+        mask_period_(static_cast<int32_t>(p.attention.mask_period)),
+        block_(p.choice.queries) {
+    if (p.attention.scale) scale_ = static_cast<float>(*p.attention.scale);
   }
 
   Status prepare(const KernelCall& call) noexcept override {
@@ -251,7 +248,7 @@ class AttentionKernel final : public Kernel {
 }  // namespace
 
 std::unique_ptr<Kernel> make_attention(Gpu& gpu, const Attributes& parameters) {
-  return std::make_unique<AttentionKernel>(gpu, parameters);
+  return std::make_unique<AttentionKernel>(gpu, read_parameters<BlockAttentionParameters>(parameters));
 }
 
 }  // namespace kiln::cuda::kernels

@@ -24,7 +24,7 @@ bool fills_its_place(const TensorView& v) {
 
 class ByteTable final : public Kernel {
  public:
-  ByteTable(Gpu& gpu, const Attributes&) : gpu_(gpu) {}
+  explicit ByteTable(Gpu& gpu) : gpu_(gpu) {}
 
   Status prepare(const KernelCall& call) noexcept override {
     return guarded([&]() -> Status {
@@ -64,7 +64,8 @@ class ByteTable final : public Kernel {
 }  // namespace
 
 std::unique_ptr<Kernel> make_byte_table(Gpu& gpu, const Attributes& parameters) {
-  return std::make_unique<ByteTable>(gpu, parameters);
+  (void)read_parameters<NoParameters>(parameters);
+  return std::make_unique<ByteTable>(gpu);
 }
 
 }  // namespace kiln::cuda::kernels

@@ -8,6 +8,7 @@
 #include "base/checked.h"
 #include "device/device.h"
 #include "device/parameters.h"
+#include "device/views.h"
 #include "device/workspace.h"
 
 namespace kiln::cuda::kernels {
@@ -17,10 +18,6 @@ inline int element_bytes(DType type) { return bits(type) % 8 == 0 ? bits(type) /
 
 // Strides describe it, and it has its place.
 inline bool is_plain(const TensorView& v) { return !v.slot && (v.strides || v.rank == 0); }
-
-inline bool same_dims(const TensorView& a, const TensorView& b) {
-  return a.rank == b.rank && std::equal(a.dims, a.dims + a.rank, b.dims);
-}
 
 // Dimensions [begin, end) multiplied.
 inline int64_t extent(const TensorView& v, int begin, int end) {

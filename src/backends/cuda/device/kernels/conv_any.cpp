@@ -1,13 +1,14 @@
 // Kernels "conv_any" and "product_any": convolutions and products between plain tensors of any strides, float32, float16 or
 // bfloat16, constant or not. Inputs: x [n, c, (h,) w], weights [o, c, (h,) w], or a [..., m, k] and b [..., k, n] whose leading axes
-// broadcast; bias (one element for each column, float32 or like x), residual (of the result's shape). Parameters: the epilogue; of
-// conv_any the window and groups; of product_any vector_a, vector_b (the operand has no axis m, n), transpose_a, transpose_b, factor.
+// broadcast; bias (one element for each column, float32 or like x), residual (of the result's shape).
 #include "backends/cuda/device/cu/conv_any.h"
 
 #include "backends/cuda/device/kernels/common.h"
 #include "backends/cuda/device/kernels/image.h"
 #include "backends/cuda/device/kernels/loop.h"
+#include "backends/cuda/device/kernels/product_parameters.h"
 #include "backends/cuda/device/kernels/registry.h"
+#include "device/conv_parameters.h"
 
 namespace kiln::cuda::kernels {
 namespace {
@@ -16,7 +17,7 @@ FastDivisor divisor(int64_t n) { return FastDivisor::of(static_cast<uint32_t>(st
 
 class AnyKernel : public Kernel {
  public:
-  AnyKernel(Gpu& gpu, const Attributes& p) : gpu_(gpu), epilogue_(read_epilogue(p)) {}
+  AnyKernel(Gpu& gpu, const EpilogueParameters& epilogue) : gpu_(gpu), epilogue_(epilogue) {}
 
   Status prepare(const KernelCall& call) noexcept final {
     return guarded([&]() -> Status {
@@ -93,8 +94,7 @@ class AnyKernel : public Kernel {
 
 class ConvAny final : public AnyKernel {
  public:
-  ConvAny(Gpu& gpu, const Attributes& p)
-      : AnyKernel(gpu, p), window_(read_sliding_window(p)), groups_(read_integer(p, "groups", 1, int64_t{1} << 30)) {}
+  ConvAny(Gpu& gpu, const ConvParameters& p) : AnyKernel(gpu, p.epilogue), window_(p.window), groups_(p.groups) {}
 
  private:
   Status read(const KernelCall& call) override {
@@ -170,13 +170,13 @@ struct MatrixView {
 
 class ProductAny final : public AnyKernel {
  public:
-  ProductAny(Gpu& gpu, const Attributes& p)
-      : AnyKernel(gpu, p),
-        vector_a_(read_integer(p, "vector_a", 0, 1) != 0),
-        vector_b_(read_integer(p, "vector_b", 0, 1) != 0),
-        transpose_a_(read_integer(p, "transpose_a", 0, 1) != 0),
-        transpose_b_(read_integer(p, "transpose_b", 0, 1) != 0),
-        factor_(static_cast<float>(p.real("factor", 1))) {}
+  ProductAny(Gpu& gpu, const ProductAnyParameters& p)
+      : AnyKernel(gpu, p.epilogue),
+        vector_a_(p.vector_a),
+        vector_b_(p.vector_b),
+        transpose_a_(p.transpose_a),
+        transpose_b_(p.transpose_b),
+        factor_(static_cast<float>(p.factor)) {}
 
  private:
   Status read(const KernelCall& call) override {
@@ -234,10 +234,10 @@ class ProductAny final : public AnyKernel {
 }  // namespace
 
 std::unique_ptr<Kernel> make_conv_any(Gpu& gpu, const Attributes& parameters) {
-  return std::make_unique<ConvAny>(gpu, parameters);
+  return std::make_unique<ConvAny>(gpu, read_parameters<ConvParameters>(parameters));
 }
 std::unique_ptr<Kernel> make_product_any(Gpu& gpu, const Attributes& parameters) {
-  return std::make_unique<ProductAny>(gpu, parameters);
+  return std::make_unique<ProductAny>(gpu, read_parameters<ProductAnyParameters>(parameters));
 }
 
 }  // namespace kiln::cuda::kernels

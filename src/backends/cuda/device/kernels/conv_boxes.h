@@ -48,4 +48,39 @@ class PixelMap {
   const void* mapped_ = nullptr;
 };
 
+// Of a convolution whose tiles are those of `choice`, and results the boxes: what its arguments lack yet but addresses, and the launch of the
+// kernel, which is named as its module.
+void plan_group_launch(Gpu& gpu, const std::string& kernel, const GroupChoice& choice, const ConvOperands& operands,
+                       const PixelBox& results, int64_t shared, ConvWgmmaArguments& arguments, Launch& launch);
+
+// Base of kernels that read x by boxes, or by rows, of one tensor map.
+template <class Arguments> class BoxKernel : public Kernel {
+ public:
+  size_t workspace(const KernelCall& call) noexcept final { return conv_.workspace(call); }
+
+  Status launch(Stream& stream, const KernelCall& call) noexcept final {
+    if (launch_.grid[0] == 0) return kOkStatus;
+    const void* x = nullptr;
+    KILN_RETURN_IF_ERROR(conv_.source(stream, operands_, call, x));
+    KILN_RETURN_IF_ERROR(source_.place(gpu_, x));
+    arguments_.weights = call.inputs[1].data;
+    arguments_.y = call.outputs[0].data;
+    arguments_.epilogue = conv_.epilogue(operands_, call);
+    return gpu_.launch(stream, launch_, source_.map(), arguments_);
+  }
+
+ protected:
+  BoxKernel(Gpu& gpu, const TiledParameters& p) : gpu_(gpu), conv_(gpu, p) {
+    if (!gpu.chip().has_wgmma()) throw Error(Code::kPlanDevice, "the kernel needs compute capability 9.0");
+    p.require_one_group();
+  }
+
+  Gpu& gpu_;
+  ConvCall conv_;
+  ConvOperands operands_;
+  Arguments arguments_ = {};
+  Launch launch_;
+  PixelMap source_;
+};
+
 }  // namespace kiln::cuda::kernels

@@ -11,16 +11,6 @@ FastDivisor divisor(int64_t n) { return FastDivisor::of(narrow(std::max<int64_t>
 
 }  // namespace
 
-ConvParameters::ConvParameters(const Attributes& p, bool has_epilogue)
-    : window(read_sliding_window(p)),
-      groups(read_integer(p, "groups", 1, int64_t{1} << 30)),
-      matrix(read_integer(p, "matrix", 0, 1) != 0),
-      epilogue(has_epilogue ? read_epilogue(p) : EpilogueParameters()) {
-  constexpr int64_t kMostTaps = 1 << 20;
-  if (window.kernel[0] > kMostTaps / window.kernel[1])
-    throw Error(Code::kMalformedPlan, "a window has more than " + std::to_string(kMostTaps) + " elements");
-}
-
 void plan_mma_tiles(const ConvOperands& o, int64_t groups, int64_t taps, const MmaTile& tile, bool weights_are_constant,
                     ConvTileArguments& a, Launch& launch) {
   const int64_t pieces = o.channels * o.bytes / kPiece;

@@ -2,20 +2,11 @@
 #pragma once
 #include "backends/cuda/device/cu/conv.h"
 #include "backends/cuda/device/kernels/common.h"
+#include "backends/cuda/device/kernels/conv_parameters.h"
 #include "backends/cuda/device/kernels/image.h"
 #include "backends/cuda/device/kernels/packing.h"
 
 namespace kiln::cuda::kernels {
-
-// Parameters: the window, groups, the epilogue, and `matrix`: x is rows of terms instead of images, and the window one element.
-struct ConvParameters {
-  ConvParameters(const Attributes& parameters, bool has_epilogue);  // throws Error
-  SlidingWindow window;
-  int64_t groups = 1;
-  bool matrix = false;
-  EpilogueParameters epilogue;
-  int64_t taps() const { return window.kernel[0] * window.kernel[1]; }
-};
 
 // Sizes and distances of one call. All axes of a matrix but the last are the pixels of one row.
 struct ConvOperands {
@@ -45,11 +36,9 @@ class ConvCall {
   // bytes, from a copy where there are none. Of bytes: x is of bytes, the weights of signed ones, or anywhere
   // of int16, and SumCall has what follows.
   enum class Source : uint8_t { kPieces, kAnywhere, kAnywhereOrFloat32, kBytes, kBytesAnywhere };
-  ConvCall(Gpu& gpu, const Attributes& parameters, Source source = Source::kPieces)
-      : gpu_(gpu),
-        parameters_(parameters, source != Source::kBytes && source != Source::kBytesAnywhere),
-        source_(source) {}
-  const ConvParameters& parameters() const { return parameters_; }
+  ConvCall(Gpu& gpu, const TiledParameters& parameters, Source source = Source::kPieces)
+      : gpu_(gpu), parameters_(parameters), source_(source) {}
+  const TiledParameters& parameters() const { return parameters_; }
   // A tensor as the kernel sees it: an image, or the image of one row that the rows of a matrix are.
   std::optional<ImageView> image(const TensorView& view) const;
   // Checks all operands but the size of the packed weights. May throw Error.
@@ -69,7 +58,7 @@ class ConvCall {
   void plan_copy(ConvOperands& o) const;
 
   Gpu& gpu_;
-  ConvParameters parameters_;
+  TiledParameters parameters_;
   Source source_;
 };
 

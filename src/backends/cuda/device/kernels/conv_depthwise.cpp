@@ -1,9 +1,9 @@
 // Kernel "conv_depthwise": convolutions of each channel alone, or of few together, of float32, float16 or bfloat16. Inputs: x, weights
-// packed by pack_depthwise_weights, bias (float32), residual. Parameters: the window, groups, the epilogue, and `tile`, an index of
-// kDepthwiseTiles that counts for single channels that lie innermost, under the windows that tiles are made for.
+// packed by pack_depthwise_weights, bias (float32), residual.
 #include "backends/cuda/device/cu/conv_depthwise.h"
 
 #include "backends/cuda/device/kernels/common.h"
+#include "backends/cuda/device/kernels/conv_parameters.h"
 #include "backends/cuda/device/kernels/depthwise.h"
 #include "backends/cuda/device/kernels/image.h"
 #include "backends/cuda/device/kernels/registry.h"
@@ -26,12 +26,8 @@ uint32_t thread_count(std::initializer_list<int64_t> factors) {
 
 class ConvDepthwise final : public Kernel {
  public:
-  ConvDepthwise(Gpu& gpu, const Attributes& p)
-      : gpu_(gpu),
-        window_(read_sliding_window(p)),
-        groups_(read_integer(p, "groups", 1, int64_t{1} << 30)),
-        epilogue_(read_epilogue(p)),
-        tile_(read_integer(p, "tile", 0, std::max<int64_t>(depthwise_tiles(window_), 1) - 1)) {}
+  ConvDepthwise(Gpu& gpu, const ConvDepthwiseParameters& p)
+      : gpu_(gpu), window_(p.conv.window), groups_(p.conv.groups), epilogue_(p.conv.epilogue), tile_(p.choice.tile) {}
 
   Status prepare(const KernelCall& call) noexcept override {
     return guarded([&]() -> Status {
@@ -195,7 +191,7 @@ class ConvDepthwise final : public Kernel {
 }  // namespace
 
 std::unique_ptr<Kernel> make_conv_depthwise(Gpu& gpu, const Attributes& parameters) {
-  return std::make_unique<ConvDepthwise>(gpu, parameters);
+  return std::make_unique<ConvDepthwise>(gpu, read_parameters<ConvDepthwiseParameters>(parameters));
 }
 
 }  // namespace kiln::cuda::kernels

@@ -1,6 +1,5 @@
 // Kernel "conv_few": convolutions of at most four channels on tensor cores of compute capability 8.0 and later. Inputs: x in any
-// layout, of the type of the weights or float32, weights packed by pack_few_weights, bias, residual. Parameters: those of ConvParameters, `columns` (one of kFewColumns) and
-// `lines` (one of kFewLines).
+// layout, of the type of the weights or float32, weights packed by pack_few_weights, bias, residual.
 #include "backends/cuda/device/cu/conv_few.h"
 
 #include "backends/cuda/device/kernels/conv_call.h"
@@ -11,19 +10,13 @@ namespace {
 
 class ConvFew final : public Kernel {
  public:
-  ConvFew(Gpu& gpu, const Attributes& p)
+  ConvFew(Gpu& gpu, const ConvFewParameters& p)
       : gpu_(gpu),
-        conv_(gpu, p, ConvCall::Source::kAnywhereOrFloat32),
-        columns_(read_integer(p, "columns", kFewColumns[0], kFewColumns[1])),
-        lines_(read_integer(p, "lines", kFewLines[0], kFewLines[1])) {
+        conv_(gpu, p.conv, ConvCall::Source::kAnywhereOrFloat32),
+        columns_(p.choice.columns),
+        lines_(p.choice.lines) {
     if (!gpu.chip().has_cp_async()) throw Error(Code::kPlanDevice, "the kernel needs compute capability 8.0");
-    const auto among = [](const auto& list, int64_t n) {
-      return std::find(std::begin(list), std::end(list), n) != std::end(list);
-    };
-    if (!among(kFewColumns, columns_) || !among(kFewLines, lines_))
-      throw Error(Code::kMalformedPlan, "there is no tile of " + std::to_string(lines_) + " rows of pixels and " +
-                                            std::to_string(columns_) + " columns");
-    if (conv_.parameters().groups != 1) throw Error(Code::kMalformedPlan, "the kernel takes one group");
+    p.conv.require_one_group();
   }
 
   Status prepare(const KernelCall& call) noexcept override {
@@ -94,7 +87,7 @@ class ConvFew final : public Kernel {
 }  // namespace
 
 std::unique_ptr<Kernel> make_conv_few(Gpu& gpu, const Attributes& parameters) {
-  return std::make_unique<ConvFew>(gpu, parameters);
+  return std::make_unique<ConvFew>(gpu, read_parameters<ConvFewParameters>(parameters));
 }
 
 }  // namespace kiln::cuda::kernels

@@ -1,7 +1,5 @@
 // Kernel "conv_int8": convolutions and products of bytes on tensor cores of compute capability 8.0 and later, exact in int32, and the
-// steps behind them. Inputs: x, weights packed by pack_mma_weights whose taps are those of all parts, then what SumCall has. Parameters:
-// those of ConvParameters without an epilogue, of SumCall, `tile` (an index of kMmaTiles), `splits` (blocks of a cluster that share the terms of a tile), and `parts` (the weights are the sum of so
-// many signed bytes).
+// steps behind them. Inputs: x, weights packed by pack_mma_weights whose taps are those of all parts, then what SumCall has.
 #include "backends/cuda/device/kernels/conv_call.h"
 #include "backends/cuda/device/kernels/registry.h"
 #include "backends/cuda/device/kernels/sum_call.h"
@@ -11,18 +9,16 @@ namespace {
 
 class ConvInt8 final : public Kernel {
  public:
-  ConvInt8(Gpu& gpu, const Attributes& p)
+  ConvInt8(Gpu& gpu, const ConvInt8Parameters& p)
       : gpu_(gpu),
-        conv_(gpu, p, ConvCall::Source::kBytes),
-        sums_(p, 2),
-        tile_(read_integer(p, "tile", 0, kMmaTileCount - 1)),
-        splits_(read_integer(p, "splits", 1, kMostMmaSplits)),
-        parts_(read_integer(p, "parts", 1, kMostWeightParts)) {
+        conv_(gpu, {p.bytes.conv, {}}, ConvCall::Source::kBytes),
+        sums_(p.bytes.sums, 2),
+        tile_(p.choice.tile),
+        splits_(p.choice.splits),
+        parts_(p.parts) {
     if (!gpu.chip().has_cp_async()) throw Error(Code::kPlanDevice, "the kernel needs compute capability 8.0");
     if (splits_ > 1 && !gpu.chip().has_clusters())
       throw Error(Code::kPlanDevice, "clusters need compute capability 9.0");
-    if (!fits_splits(kMmaTiles[tile_], static_cast<int>(splits_)))
-      throw Error(Code::kMalformedPlan, "the sums of " + std::to_string(splits_) + " blocks do not fit one");
   }
 
   Status prepare(const KernelCall& call) noexcept override {
@@ -72,7 +68,7 @@ class ConvInt8 final : public Kernel {
 }  // namespace
 
 std::unique_ptr<Kernel> make_conv_int8(Gpu& gpu, const Attributes& parameters) {
-  return std::make_unique<ConvInt8>(gpu, parameters);
+  return std::make_unique<ConvInt8>(gpu, read_parameters<ConvInt8Parameters>(parameters));
 }
 
 }  // namespace kiln::cuda::kernels

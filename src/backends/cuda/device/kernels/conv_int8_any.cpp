@@ -1,6 +1,5 @@
 // Kernel "conv_int8_any": convolutions and products of bytes of any groups and layouts, exact in int32, and the steps behind them. Inputs:
-// x, weights in int16 packed as ConvInt8AnyArguments has them, then what SumCall has. Parameters: those of ConvParameters without an
-// epilogue, and of SumCall.
+// x, weights in int16 packed as ConvInt8AnyArguments has them, then what SumCall has.
 #include "backends/cuda/device/cu/conv_int8_any.h"
 
 #include "backends/cuda/device/kernels/conv_call.h"
@@ -12,8 +11,8 @@ namespace {
 
 class ConvInt8Any final : public Kernel {
  public:
-  ConvInt8Any(Gpu& gpu, const Attributes& p)
-      : gpu_(gpu), conv_(gpu, p, ConvCall::Source::kBytesAnywhere), sums_(p, 2) {}
+  ConvInt8Any(Gpu& gpu, const ByteConvParameters& p)
+      : gpu_(gpu), conv_(gpu, {p.conv, {}}, ConvCall::Source::kBytesAnywhere), sums_(p.sums, 2) {}
 
   Status prepare(const KernelCall& call) noexcept override {
     return guarded([&]() -> Status {
@@ -73,7 +72,7 @@ class ConvInt8Any final : public Kernel {
 }  // namespace
 
 std::unique_ptr<Kernel> make_conv_int8_any(Gpu& gpu, const Attributes& parameters) {
-  return std::make_unique<ConvInt8Any>(gpu, parameters);
+  return std::make_unique<ConvInt8Any>(gpu, read_parameters<ByteConvParameters>(parameters));
 }
 
 }  // namespace kiln::cuda::kernels

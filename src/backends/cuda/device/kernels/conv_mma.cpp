@@ -1,6 +1,5 @@
 // Kernel "conv_mma": convolutions and products on tensor cores of compute capability 8.0 and later. Inputs: x, weights packed by
-// pack_mma_weights, bias, residual. Parameters: those of ConvParameters, `tile` (an index of kMmaTiles) and `tf32` (float32 may lose what
-// TF32 lacks).
+// pack_mma_weights, bias, residual.
 #include "backends/cuda/device/kernels/conv_call.h"
 #include "backends/cuda/device/kernels/registry.h"
 
@@ -9,11 +8,7 @@ namespace {
 
 class ConvMma final : public Kernel {
  public:
-  ConvMma(Gpu& gpu, const Attributes& p)
-      : gpu_(gpu),
-        conv_(gpu, p),
-        tile_(read_integer(p, "tile", 0, kMmaTileCount - 1)),
-        tf32_(read_integer(p, "tf32", 0, 1) != 0) {
+  ConvMma(Gpu& gpu, const ConvMmaParameters& p) : gpu_(gpu), conv_(gpu, p.conv), tile_(p.choice.tile), tf32_(p.tf32) {
     if (!gpu.chip().has_cp_async())
       throw Error(Code::kPlanDevice, "the kernel needs compute capability 8.0, this GPU has " +
                                          std::to_string(gpu.chip().compute / 10) + "." +
@@ -59,7 +54,7 @@ class ConvMma final : public Kernel {
 }  // namespace
 
 std::unique_ptr<Kernel> make_conv_mma(Gpu& gpu, const Attributes& parameters) {
-  return std::make_unique<ConvMma>(gpu, parameters);
+  return std::make_unique<ConvMma>(gpu, read_parameters<ConvMmaParameters>(parameters));
 }
 
 }  // namespace kiln::cuda::kernels

@@ -1,9 +1,5 @@
 // Kernel "conv_stream": convolutions and products of many rows on tensor cores of compute capability 9.0, of float16 or bfloat16,
-// whose results are made of whole words. Inputs: x, weights packed by pack_wgmma_weights, bias, residual. Parameters: those of
-// ConvParameters, `tile` (an index of kStreamTiles), `stages` (chunks on their way at once), `buffers` (of results)
-// and `apart` (the activation is done by further warps; sums are rounded before it).
-#include "backends/cuda/device/cu/conv_stream.h"
-
+// whose results are made of whole words. Inputs: x, weights packed by pack_wgmma_weights, bias, residual.
 #include "backends/cuda/device/kernels/conv_boxes.h"
 #include "backends/cuda/device/kernels/registry.h"
 
@@ -14,18 +10,16 @@ constexpr int64_t kSlack = 1024;  // bytes to begin stages at a multiple of
 
 class ConvStream final : public Kernel {
  public:
-  ConvStream(Gpu& gpu, const Attributes& p)
+  ConvStream(Gpu& gpu, const ConvStreamParameters& p)
       : gpu_(gpu),
-        conv_(gpu, p),
-        tile_(kStreamTiles[read_integer(p, "tile", 0, kStreamTileCount - 1)]),
-        apart_(read_integer(p, "apart", 0, 1) != 0),
-        name_(std::to_string(p.integer("tile"))),
-        stages_(read_integer(p, "stages", 2, kMaxStages)),
-        buffers_(read_integer(p, "buffers", 1, kMaxBuffers)) {
+        conv_(gpu, p.conv),
+        tile_(kStreamTiles[p.choice.tile]),
+        apart_(p.choice.apart),
+        name_(std::to_string(p.choice.tile)),
+        stages_(p.choice.stages),
+        buffers_(p.choice.buffers) {
     if (!gpu.chip().has_wgmma()) throw Error(Code::kPlanDevice, "the kernel needs compute capability 9.0");
-    if (conv_.parameters().groups != 1) throw Error(Code::kMalformedPlan, "the kernel takes one group");
-    if (apart_ && !(has_finish_apart(tile_) && is_finished_apart(conv_.parameters().epilogue.activation)))
-      throw Error(Code::kMalformedPlan, "the kernel has no such tile or activation by further warps");
+    p.conv.require_one_group();
     if (shared_bytes() > gpu.chip().shared_per_block)
       throw Error(Code::kMalformedPlan, "the stages and buffers of a tile take " + std::to_string(shared_bytes()) +
                                             " bytes, a block has " + std::to_string(gpu.chip().shared_per_block));
@@ -108,7 +102,7 @@ class ConvStream final : public Kernel {
 }  // namespace
 
 std::unique_ptr<Kernel> make_conv_stream(Gpu& gpu, const Attributes& parameters) {
-  return std::make_unique<ConvStream>(gpu, parameters);
+  return std::make_unique<ConvStream>(gpu, read_parameters<ConvStreamParameters>(parameters));
 }
 
 }  // namespace kiln::cuda::kernels

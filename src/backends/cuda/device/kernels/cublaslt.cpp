@@ -1,8 +1,6 @@
 // Kernel "cublaslt": a product of matrices by cuBLASLt, and what its kernels lack by one of ours. Inputs: a [..., rows, terms], b [...,
 // terms, columns], bias (one element of the result's type for each column; may be absent), residual (like the result; may be absent).
-// float16, bfloat16, float32 or float64. Parameters: image (a and the result are images whose pixels are rows), transpose_a, transpose_b,
-// alpha, tf32, the epilogue; proposal, of those that the library makes for the shapes, and the library's version: of another version the
-// first proposal is taken.
+// float16, bfloat16, float32 or float64.
 #include <array>
 #include <optional>
 
@@ -10,12 +8,13 @@
 #include "backends/cuda/device/cublas_lt.h"
 #include "backends/cuda/device/kernels/common.h"
 #include "backends/cuda/device/kernels/loop.h"
+#include "backends/cuda/device/kernels/product_parameters.h"
 #include "backends/cuda/device/kernels/registry.h"
 
 namespace kiln::cuda::kernels {
 namespace {
 
-constexpr int64_t kMostProposals = 8;
+constexpr int64_t kMostProposals = LtChoice::kMostProposals;
 constexpr size_t kMostWorkspace = size_t{32} << 20;  // that proposals may want
 constexpr uint32_t kOperandAlignment = 16;           // bytes
 
@@ -97,17 +96,17 @@ std::optional<Matrices> as_matrix(const TensorView& v) {
 
 class LtProduct final : public Kernel {
  public:
-  LtProduct(Gpu& gpu, const Attributes& p)
+  LtProduct(Gpu& gpu, const LtParameters& p)
       : gpu_(gpu),
-        image_(read_integer(p, "image", 0, 1) != 0),
-        transpose_a_(read_integer(p, "transpose_a", 0, 1) != 0),
-        transpose_b_(read_integer(p, "transpose_b", 0, 1) != 0),
-        tf32_(read_integer(p, "tf32", 0, 1) != 0),
-        alpha_(p.real("alpha", 1.0)),
-        epilogue_(read_epilogue(p)),
-        proposal_(read_integer(p, "proposal", 0, kMostProposals - 1)) {
+        image_(p.image),
+        transpose_a_(p.transpose_a),
+        transpose_b_(p.transpose_b),
+        tf32_(p.tf32),
+        alpha_(p.alpha),
+        epilogue_(p.epilogue),
+        proposal_(p.choice.proposal) {
     if (!gpu.is_there()) return;
-    const int64_t wanted = p.integer("library", 0);
+    const int64_t wanted = p.choice.library;
     std::string reason;
     library_ = find_cublas_lt(reason);
     if (!library_)
@@ -385,7 +384,7 @@ class LtProduct final : public Kernel {
 }  // namespace
 
 std::unique_ptr<Kernel> make_cublaslt(Gpu& gpu, const Attributes& parameters) {
-  return std::make_unique<LtProduct>(gpu, parameters);
+  return std::make_unique<LtProduct>(gpu, read_parameters<LtParameters>(parameters));
 }
 
 }  // namespace kiln::cuda::kernels

@@ -1,6 +1,6 @@
 // Kernel "decision_trees": rows of features [rows, features] through every tree; what the leaves vote for makes [rows, targets]. Inputs: x,
-// and nodes, roots, ends of leaves, votes and base values (may be absent) as pack_trees makes them, all constant. Parameters: those of the
-// operator DecisionTrees, which the constants must be made of. float16, float32 and float64; sums are float64.
+// and nodes, roots, ends of leaves, votes and base values (may be absent) as pack_trees makes them, all constant, which must be made of the
+// trees that the parameters hold. float16, float32 and float64; sums are float64.
 #include "backends/cuda/device/kernels/decision_trees.h"
 
 #include <cstring>
@@ -8,6 +8,7 @@
 #include "backends/cuda/device/cu/decision_trees.h"
 #include "backends/cuda/device/kernels/dense.h"
 #include "backends/cuda/device/kernels/registry.h"
+#include "device/tree_parameters.h"
 
 namespace kiln::cuda::kernels {
 namespace {
@@ -40,7 +41,7 @@ bool is_made_of(const TensorView& view, const Tensor& packed) {
 
 class DecisionTrees final : public DenseKernel {
  public:
-  DecisionTrees(Gpu& gpu, const Attributes& p) : DenseKernel(gpu), trees_(trees_of(p)), packed_(pack_trees(trees_)) {}
+  DecisionTrees(Gpu& gpu, Trees trees) : DenseKernel(gpu), trees_(std::move(trees)), packed_(pack_trees(trees_)) {}
 
  private:
   Status prepare_dense(const KernelCall& call) override {
@@ -107,7 +108,7 @@ PackedTrees pack_trees(const Trees& trees) {
 }
 
 std::unique_ptr<Kernel> make_decision_trees(Gpu& gpu, const Attributes& parameters) {
-  return std::make_unique<DecisionTrees>(gpu, parameters);
+  return std::make_unique<DecisionTrees>(gpu, read_trees(parameters));
 }
 
 }  // namespace kiln::cuda::kernels

@@ -1,37 +1,22 @@
 // Kernel "deform_conv": convolution of images whose taps are moved by offsets, and weighted by a mask. Inputs: x, w, offset, bias, mask;
-// the last two may be absent. Parameters: groups, offset_groups, strides, dilations, pads (top and left). float32, float16 and bfloat16;
-// sums are float32.
+// the last two may be absent. float32, float16 and bfloat16; sums are float32.
 #include "backends/cuda/device/cu/deform_conv.h"
 
-#include <algorithm>
-#include <array>
-
 #include "backends/cuda/device/kernels/dense.h"
+#include "backends/cuda/device/kernels/own_parameters.h"
 #include "backends/cuda/device/kernels/registry.h"
 #include "base/checked.h"
-#include "device/parameters.h"
+#include "device/conv_parameters.h"
 
 namespace kiln::cuda::kernels {
 namespace {
 
-std::array<int32_t, 2> read_pair(const Attributes& p, const char* name, int64_t least) {
-  const Ints values = p.ints(name);
-  if (values.size() != 2 ||
-      std::any_of(values.begin(), values.end(), [&](int64_t v) { return v < least || v > INT16_MAX; }))
-    throw Error(Code::kMalformedPlan,
-                "parameter '" + std::string(name) + "' is no pair of sizes that the kernel takes");
-  return {static_cast<int32_t>(values[0]), static_cast<int32_t>(values[1])};
-}
-
 class DeformConv final : public DenseKernel {
  public:
-  DeformConv(Gpu& gpu, const Attributes& p)
-      : DenseKernel(gpu),
-        groups_(read_integer(p, "groups", 1, INT32_MAX)),
-        offset_groups_(read_integer(p, "offset_groups", 1, INT32_MAX)),
-        strides_(read_pair(p, "strides", 1)),
-        dilations_(read_pair(p, "dilations", 1)),
-        pads_(read_pair(p, "pads", INT16_MIN)) {}
+  DeformConv(Gpu& gpu, const DeformConvParameters& p) : DenseKernel(gpu), p_(p) {
+    if (const char* longer = p.longer_than(kMostDeformExtent))
+      throw malformed_parameter(longer, "has an element beyond " + std::to_string(kMostDeformExtent));
+  }
 
  private:
   Status check(const KernelCall& call) const {
@@ -47,9 +32,9 @@ class DeformConv final : public DenseKernel {
     const auto has_images = [&](const TensorView& v, int64_t channels) {
       return v.dims[0] == x.dims[0] && v.dims[1] == channels && v.dims[2] == y.dims[2] && v.dims[3] == y.dims[3];
     };
-    if (x.dims[1] != w.dims[1] * groups_ || w.dims[0] % groups_ != 0 || x.dims[1] % offset_groups_ != 0 ||
-        !has_images(y, w.dims[0]) || !has_images(offset, 2 * taps * offset_groups_) ||
-        (mask.present() && !has_images(mask, taps * offset_groups_)) || (bias.present() && bias.dims[0] != w.dims[0]))
+    if (x.dims[1] != w.dims[1] * p_.groups || w.dims[0] % p_.groups != 0 || x.dims[1] % p_.offset_groups != 0 ||
+        !has_images(y, w.dims[0]) || !has_images(offset, 2 * taps * p_.offset_groups) ||
+        (mask.present() && !has_images(mask, taps * p_.offset_groups)) || (bias.present() && bias.dims[0] != w.dims[0]))
       return {Code::kShapeMismatch, "the operands of deform_conv do not fit each other"};
     return kOkStatus;
   }
@@ -57,9 +42,9 @@ class DeformConv final : public DenseKernel {
   Status prepare_dense(const KernelCall& call) override {
     KILN_RETURN_IF_ERROR(check(call));
     const TensorView &x = call.inputs[0], &w = call.inputs[1], &y = call.outputs[0];
-    const int64_t places = y.dims[2] * y.dims[3], taps = w.dims[2] * w.dims[3], columns = w.dims[0] / groups_,
+    const int64_t places = y.dims[2] * y.dims[3], taps = w.dims[2] * w.dims[3], columns = w.dims[0] / p_.groups,
                   column_tiles = ceil_div(columns, kDeformColumns);
-    const auto blocks = checked_mul(column_tiles, groups_), terms = checked_mul(w.dims[1], taps);
+    const auto blocks = checked_mul(column_tiles, p_.groups), terms = checked_mul(w.dims[1], taps);
     if (!blocks || *blocks > UINT16_MAX || x.dims[0] > UINT16_MAX || !terms || *terms > INT32_MAX ||
         places > INT32_MAX || x.dims[2] > INT32_MAX / 4 || x.dims[3] > INT32_MAX / 4)
       return {Code::kUnsupported, "a convolution is too large for the kernel of moved taps"};
@@ -68,20 +53,21 @@ class DeformConv final : public DenseKernel {
     a = {};
     a.channels = static_cast<uint32_t>(w.dims[1]);
     a.columns = static_cast<uint32_t>(columns);
-    a.groups = static_cast<uint32_t>(groups_);
+    a.groups = static_cast<uint32_t>(p_.groups);
     a.terms = static_cast<uint32_t>(*terms);
     a.places = static_cast<uint32_t>(places);
     a.height = static_cast<int32_t>(x.dims[2]);
     a.width = static_cast<int32_t>(x.dims[3]);
-    a.stride_h = strides_[0], a.stride_w = strides_[1];
-    a.dilation_h = dilations_[0], a.dilation_w = dilations_[1];
-    a.top = pads_[0], a.left = pads_[1];
+    const auto narrow = [](int64_t n) { return static_cast<int32_t>(n); };
+    a.stride_h = narrow(p_.strides[0]), a.stride_w = narrow(p_.strides[1]);
+    a.dilation_h = narrow(p_.dilations[0]), a.dilation_w = narrow(p_.dilations[1]);
+    a.top = narrow(p_.pads[0]), a.left = narrow(p_.pads[1]);
     a.column_tiles = divisor(column_tiles);
     a.out_width = divisor(y.dims[3]);
     a.taps = divisor(taps);
     a.taps_w = divisor(w.dims[3]);
-    a.offset_channels = divisor(x.dims[1] / offset_groups_);
-    a.offset_groups = static_cast<uint32_t>(offset_groups_);
+    a.offset_channels = divisor(x.dims[1] / p_.offset_groups);
+    a.offset_groups = static_cast<uint32_t>(p_.offset_groups);
     launch_ = {gpu_.function("deform_conv", "deform_conv" + std::string(float_suffix(x.dtype)))};
     launch_.grid = {blocks_for(places, kDeformPlaces), static_cast<unsigned>(*blocks),
                     static_cast<unsigned>(x.dims[0])};
@@ -100,8 +86,7 @@ class DeformConv final : public DenseKernel {
     return gpu_.launch(stream, launch_, a);
   }
 
-  int64_t groups_, offset_groups_;
-  std::array<int32_t, 2> strides_, dilations_, pads_;
+  DeformConvParameters p_;
   DeformArguments arguments_ = {};
   Launch launch_;
 };
@@ -109,7 +94,7 @@ class DeformConv final : public DenseKernel {
 }  // namespace
 
 std::unique_ptr<Kernel> make_deform_conv(Gpu& gpu, const Attributes& parameters) {
-  return std::make_unique<DeformConv>(gpu, parameters);
+  return std::make_unique<DeformConv>(gpu, read_parameters<DeformConvParameters>(parameters));
 }
 
 }  // namespace kiln::cuda::kernels

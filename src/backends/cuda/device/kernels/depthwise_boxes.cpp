@@ -1,7 +1,6 @@
 // Kernel "depthwise_boxes": convolutions of each channel alone for compute capability 9.0 and later, of float16 or bfloat16, channels
 // innermost and in whole words of 16 bytes, under the windows that has_depthwise_boxes knows. Inputs: x, weights packed by
-// pack_depthwise_weights, bias, residual. Parameters: those of ConvParameters, `patch` (an index of kDepthwisePatches), and `pairs` of
-// channels of a block, 16 or 32.
+// pack_depthwise_weights, bias, residual.
 #include <algorithm>
 
 #include "backends/cuda/device/cu/conv_depthwise.h"
@@ -27,23 +26,16 @@ struct Tile {
 
 class DepthwiseBoxes final : public Kernel {
  public:
-  DepthwiseBoxes(Gpu& gpu, const Attributes& p)
-      : gpu_(gpu),
-        conv_(gpu, p, ConvCall::Source::kAnywhere),
-        patch_(read_integer(p, "patch", 0, kDepthwisePatchCount - 1)),
-        pairs_(read_integer(p, "pairs", 16, 32)) {
+  DepthwiseBoxes(Gpu& gpu, const DepthwiseBoxesParameters& p)
+      : gpu_(gpu), conv_(gpu, p.conv, ConvCall::Source::kAnywhere), patch_(p.choice.patch), pairs_(p.choice.pairs) {
     if (!gpu.chip().has_boxes()) throw Error(Code::kPlanDevice, "the kernel needs compute capability 9.0");
-    if (!has_depthwise_boxes(conv_.parameters().window))
-      throw Error(Code::kMalformedPlan, "the kernel has no such window");
-    if ((pairs_ != 16 && pairs_ != 32) || (pairs_ == 16 && patch_ != 0))
-      throw Error(Code::kMalformedPlan, "the kernel has no such patches");
   }
 
   Status prepare(const KernelCall& call) noexcept override {
     return guarded([&]() -> Status {
       ConvOperands& o = operands_;
       KILN_RETURN_IF_ERROR(conv_.read(call, o));
-      const ConvParameters& p = conv_.parameters();
+      const TiledParameters& p = conv_.parameters();
       if (o.in.channels != p.groups || o.out.channels != p.groups || o.bytes != 2 || !has_words(o))
         return {Code::kMalformedPlan,
                 "the operands are no whole words of channels of float16 or bfloat16, one in a group"};
@@ -184,7 +176,7 @@ class DepthwiseBoxes final : public Kernel {
 }  // namespace
 
 std::unique_ptr<Kernel> make_depthwise_boxes(Gpu& gpu, const Attributes& parameters) {
-  return std::make_unique<DepthwiseBoxes>(gpu, parameters);
+  return std::make_unique<DepthwiseBoxes>(gpu, read_parameters<DepthwiseBoxesParameters>(parameters));
 }
 
 }  // namespace kiln::cuda::kernels

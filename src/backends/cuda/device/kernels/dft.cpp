@@ -1,23 +1,22 @@
-// Kernel "dft": Fourier transforms along an axis of [..., parts], float32 or float64, computed in float64. Parameters: axis, inverse,
-// onesided, length (0: that of the input).
+// Kernel "dft": Fourier transforms along an axis of [..., parts], float32 or float64, computed in float64.
 #include "backends/cuda/device/cu/dft.h"
 
 #include "backends/cuda/device/kernels/dense.h"
+#include "backends/cuda/device/kernels/own_parameters.h"
 #include "backends/cuda/device/kernels/registry.h"
 #include "base/checked.h"
-#include "device/parameters.h"
 
 namespace kiln::cuda::kernels {
 namespace {
 
 class Dft final : public DenseKernel {
  public:
-  Dft(Gpu& gpu, const Attributes& p)
+  Dft(Gpu& gpu, const DftParameters& p)
       : DenseKernel(gpu),
-        axis_(static_cast<int>(read_integer(p, "axis", 0, INT32_MAX))),
-        given_length_(read_integer(p, "length", 0, INT32_MAX)),
-        inverse_(read_integer(p, "inverse", 0, 1) != 0),
-        half_(read_integer(p, "onesided", 0, 1) != 0) {}
+        axis_(static_cast<int>(p.axis)),
+        given_length_(p.length),
+        inverse_(p.inverse),
+        half_(p.onesided) {}
 
  private:
   Status read(const KernelCall& call) {
@@ -88,7 +87,7 @@ class Dft final : public DenseKernel {
 }  // namespace
 
 std::unique_ptr<Kernel> make_dft(Gpu& gpu, const Attributes& parameters) {
-  return std::make_unique<Dft>(gpu, parameters);
+  return std::make_unique<Dft>(gpu, read_parameters<DftParameters>(parameters));
 }
 
 }  // namespace kiln::cuda::kernels

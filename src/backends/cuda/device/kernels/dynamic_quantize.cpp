@@ -4,29 +4,20 @@
 
 #include "backends/cuda/device/kernels/dense.h"
 #include "backends/cuda/device/kernels/registry.h"
+#include "device/dynamic_quantize.h"
 
 namespace kiln::cuda::kernels {
 namespace {
 
 class DynamicQuantize final : public DenseKernel {
  public:
-  DynamicQuantize(Gpu& gpu, const Attributes&) : DenseKernel(gpu) {}
+  explicit DynamicQuantize(Gpu& gpu) : DenseKernel(gpu) {}
 
  private:
   static constexpr int64_t kParts = 2 * sizeof(float) * kMostRangeBlocks;  // bytes
 
   Status prepare_dense(const KernelCall& call) override {
-    if (call.inputs.size() != 1 || call.outputs.empty() || call.outputs.size() > 3 ||
-        call.inputs[0].dtype != DType::kF32)
-      return {Code::kMalformedPlan, "dynamic_quantize has other operands"};
-    constexpr DType kTypes[] = {DType::kU8, DType::kF32, DType::kU8};
-    for (size_t i = 0; i < call.outputs.size(); ++i) {
-      const TensorView& out = call.outputs[i];
-      if ((i == 0 || out.present()) && out.dtype != kTypes[i])
-        return {Code::kMalformedPlan, "dynamic_quantize has results of other types"};
-      if (out.present() && (i == 0 ? !same_dims(out, call.inputs[0]) : out.elements() != 1))
-        return {Code::kShapeMismatch, "a result of dynamic_quantize has another shape"};
-    }
+    KILN_RETURN_IF_ERROR(check_dynamic_quantize(call));
     const int64_t count = call.inputs[0].elements();
     if (count > INT32_MAX) return {Code::kUnsupported, "dynamic_quantize takes fewer than 2^31 elements"};
     // Scale and zero point of an empty tensor are stored, too.
@@ -62,7 +53,8 @@ class DynamicQuantize final : public DenseKernel {
 }  // namespace
 
 std::unique_ptr<Kernel> make_dynamic_quantize(Gpu& gpu, const Attributes& parameters) {
-  return std::make_unique<DynamicQuantize>(gpu, parameters);
+  (void)read_parameters<NoParameters>(parameters);
+  return std::make_unique<DynamicQuantize>(gpu);
 }
 
 }  // namespace kiln::cuda::kernels

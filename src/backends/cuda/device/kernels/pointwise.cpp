@@ -1,8 +1,8 @@
-// Kernel "pointwise": a scalar program over broadcast tensors of any strides. Parameters: program.*.
+// Kernel "pointwise": a scalar program over broadcast tensors of any strides.
 #include "backends/cuda/device/kernels/pointwise_call.h"
 #include "backends/cuda/device/kernels/pointwise_code.h"
 #include "backends/cuda/device/kernels/registry.h"
-#include "tensor/scalar_codec.h"
+#include "device/pointwise_parameters.h"
 
 namespace kiln::cuda::kernels {
 namespace {
@@ -144,7 +144,7 @@ class Pointwise final : public Kernel {
 }  // namespace
 
 std::unique_ptr<Kernel> make_pointwise(Gpu& gpu, const Attributes& parameters) {
-  return std::make_unique<Pointwise>(gpu, get_program(parameters, "program"));
+  return std::make_unique<Pointwise>(gpu, read_parameters<PointwiseParameters>(parameters).program);
 }
 
 }  // namespace kiln::cuda::kernels

@@ -1,11 +1,10 @@
 // Kernel "product_blocks": products by weights of 4 or 8 bits in blocks along the terms, each block of a column with a scale and a zero
-// point. Inputs: a, and codes, scales and zero points packed as BlockLayout says. Parameters: k, n, block, bits, and `tile`, an index of
-// kBlocksTiles. float32, float16 and bfloat16; sums are float32.
+// point. Inputs: a, and codes, scales and zero points packed as BlockLayout says. float32, float16 and bfloat16; sums are float32.
 #include "backends/cuda/device/kernels/product_blocks.h"
 
 #include "backends/cuda/device/kernels/dense.h"
+#include "backends/cuda/device/kernels/product_parameters.h"
 #include "backends/cuda/device/kernels/registry.h"
-#include "device/parameters.h"
 
 namespace kiln::cuda::kernels {
 namespace {
@@ -40,13 +39,8 @@ CodePlace code_place(int bits, int lane, int i) {
 
 class ProductBlocks final : public DenseKernel {
  public:
-  ProductBlocks(Gpu& gpu, const Attributes& p)
-      : DenseKernel(gpu), tile_(read_integer(p, "tile", 0, kBlocksTileCount - 1)) {
-    layout_.terms = read_integer(p, "k", 1, INT32_MAX);
-    layout_.columns = read_integer(p, "n", 1, INT32_MAX);
-    layout_.block = read_integer(p, "block", 1, layout_.terms);
-    layout_.bits = static_cast<int>(read_integer(p, "bits", 4, 8));
-    if (layout_.bits != 4 && layout_.bits != 8) throw Error(Code::kMalformedPlan, "codes have 4 or 8 bits");
+  ProductBlocks(Gpu& gpu, const ProductBlocksParameters& p)
+      : DenseKernel(gpu), layout_(p.layout), tile_(p.choice.tile) {
     if (!gpu.chip().has_cp_async()) throw Error(Code::kPlanDevice, "the kernel needs compute capability 8.0");
   }
 
@@ -110,6 +104,12 @@ class ProductBlocks final : public DenseKernel {
 
 }  // namespace
 
+void BlockLayout::check() const {
+  if (block > terms)
+    throw malformed_parameter("block", "is " + std::to_string(block))
+        .cause("there are " + std::to_string(terms) + " terms");
+}
+
 Tensor pack_block_codes(const BlockLayout& l, const Tensor& integers, int64_t shift) {
   Tensor packed = Tensor::allocate(DType::kI32, {l.words()});
   const int lane_words = block_unit_words(l.bits) / 32;
@@ -147,7 +147,7 @@ Tensor pack_block_zeros(const BlockLayout& l, const Tensor* zeros, int64_t shift
 }
 
 std::unique_ptr<Kernel> make_product_blocks(Gpu& gpu, const Attributes& parameters) {
-  return std::make_unique<ProductBlocks>(gpu, parameters);
+  return std::make_unique<ProductBlocks>(gpu, read_parameters<ProductBlocksParameters>(parameters));
 }
 
 }  // namespace kiln::cuda::kernels

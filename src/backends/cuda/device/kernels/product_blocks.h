@@ -10,6 +10,13 @@ namespace kiln::cuda::kernels {
 struct BlockLayout {
   int64_t terms = 0, columns = 0, block = 1;
   int bits = 4;
+  template <class V> void fields(V& v) {
+    v("k", terms, 1, INT32_MAX);
+    v("n", columns, 1, INT32_MAX);
+    v("block", block, 1, INT32_MAX);
+    v("bits", bits, kBits);
+  }
+  void check() const;  // that a block has no more terms than there are
   int64_t blocks() const { return ceil_div(terms, block); }
   int64_t units_per_block() const { return ceil_div(block, kBlockUnitTerms); }
   int64_t units() const { return product(blocks(), units_per_block()); }
@@ -18,6 +25,7 @@ struct BlockLayout {
   int64_t numbers() const { return product(product(column_tiles(), blocks()), kBlockUnitColumns); }
 
  private:
+  static constexpr int kBits[] = {4, 8};
   static int64_t product(int64_t a, int64_t b) { return mul_or_throw(a, b, "packed weights"); }
 };
 

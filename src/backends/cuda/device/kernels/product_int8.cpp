@@ -1,6 +1,5 @@
 // Kernel "product_int8": products of as many matrices of bytes as of signed ones, or of unsigned ones less 128, on tensor cores of compute
 // capability 8.0 and later, exact in int32, and the steps behind them. Inputs: a [..., m, k], b [..., k, n], then what SumCall has.
-// Parameters: those of SumCall.
 #include "backends/cuda/device/cu/product_int8.h"
 
 #include "backends/cuda/device/kernels/dense.h"
@@ -12,7 +11,7 @@ namespace {
 
 class ProductInt8 final : public DenseKernel {
  public:
-  ProductInt8(Gpu& gpu, const Attributes& p) : DenseKernel(gpu), sums_(p, 2) {
+  ProductInt8(Gpu& gpu, const ByteSums& p) : DenseKernel(gpu), sums_(p, 2) {
     if (!gpu.chip().has_cp_async()) throw Error(Code::kPlanDevice, "the kernel needs compute capability 8.0");
   }
 
@@ -70,7 +69,7 @@ class ProductInt8 final : public DenseKernel {
 }  // namespace
 
 std::unique_ptr<Kernel> make_product_int8(Gpu& gpu, const Attributes& parameters) {
-  return std::make_unique<ProductInt8>(gpu, parameters);
+  return std::make_unique<ProductInt8>(gpu, read_parameters<ByteSums>(parameters));
 }
 
 }  // namespace kiln::cuda::kernels

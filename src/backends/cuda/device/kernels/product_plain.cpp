@@ -1,9 +1,9 @@
-// Kernel "product_plain": products of matrices of int32, uint32, int64, uint64 or float64, with batches that broadcast. Parameters:
-// transpose_a, transpose_b.
+// Kernel "product_plain": products of matrices of int32, uint32, int64, uint64 or float64, with batches that broadcast.
 #include "backends/cuda/device/cu/product_plain.h"
 
 #include "backends/cuda/device/kernels/common.h"
 #include "backends/cuda/device/kernels/loop.h"
+#include "backends/cuda/device/kernels/product_parameters.h"
 #include "backends/cuda/device/kernels/registry.h"
 
 namespace kiln::cuda::kernels {
@@ -25,10 +25,8 @@ const char* plain_suffix(DType type) {
 
 class PlainProduct final : public Kernel {
  public:
-  PlainProduct(Gpu& gpu, const Attributes& p)
-      : gpu_(gpu),
-        transpose_a_(read_integer(p, "transpose_a", 0, 1) != 0),
-        transpose_b_(read_integer(p, "transpose_b", 0, 1) != 0) {}
+  PlainProduct(Gpu& gpu, const ProductPlainParameters& p)
+      : gpu_(gpu), transpose_a_(p.transpose_a), transpose_b_(p.transpose_b) {}
 
   Status prepare(const KernelCall& call) noexcept override {
     return guarded([&]() -> Status {
@@ -102,7 +100,7 @@ class PlainProduct final : public Kernel {
 }  // namespace
 
 std::unique_ptr<Kernel> make_product_plain(Gpu& gpu, const Attributes& parameters) {
-  return std::make_unique<PlainProduct>(gpu, parameters);
+  return std::make_unique<PlainProduct>(gpu, read_parameters<ProductPlainParameters>(parameters));
 }
 
 }  // namespace kiln::cuda::kernels

@@ -1,6 +1,5 @@
 // Kernel "product_wgmma": products of few rows on tensor cores of compute capability 9.0. Inputs: x, weights packed by
-// pack_wgmma_weights for kWholeTile, bias, residual. Parameters: those of ConvParameters, `splits` (blocks that share the terms of a
-// tile) and `shares` (column tiles whose blocks fetch rows for each other).
+// pack_wgmma_weights for kWholeTile, bias, residual.
 #include "backends/cuda/device/cu/product_wgmma.h"
 #include "backends/cuda/device/kernels/conv_boxes.h"
 #include "backends/cuda/device/kernels/registry.h"
@@ -10,19 +9,10 @@ namespace {
 
 constexpr int64_t kAlignment = 1024;  // bytes, of the chunks
 
-class ProductWgmma final : public Kernel {
+class ProductWgmma final : public BoxKernel<ProductWgmmaArguments> {
  public:
-  ProductWgmma(Gpu& gpu, const Attributes& p)
-      : gpu_(gpu),
-        conv_(gpu, p),
-        splits_(read_integer(p, "splits", 1, kMostClusterBlocks)),
-        shares_(read_integer(p, "shares", 1, kMostClusterBlocks)) {
-    if (!gpu.chip().has_wgmma()) throw Error(Code::kPlanDevice, "the kernel needs compute capability 9.0");
-    const auto is_power = [](int64_t n) { return (n & (n - 1)) == 0; };
-    if (!is_power(splits_) || !is_power(shares_) || splits_ * shares_ > kMostClusterBlocks)
-      throw Error(Code::kMalformedPlan,
-                  "a cluster has no " + std::to_string(splits_) + " times " + std::to_string(shares_) + " blocks");
-  }
+  ProductWgmma(Gpu& gpu, const ProductWgmmaParameters& p)
+      : BoxKernel(gpu, p.conv), splits_(p.choice.splits), shares_(p.choice.shares) {}
 
   Status prepare(const KernelCall& call) noexcept override {
     return guarded([&]() -> Status {
@@ -49,19 +39,6 @@ class ProductWgmma final : public Kernel {
     });
   }
 
-  size_t workspace(const KernelCall& call) noexcept override { return conv_.workspace(call); }
-
-  Status launch(Stream& stream, const KernelCall& call) noexcept override {
-    if (launch_.grid[0] == 0) return kOkStatus;
-    const void* x = nullptr;
-    KILN_RETURN_IF_ERROR(conv_.source(stream, operands_, call, x));
-    KILN_RETURN_IF_ERROR(source_.place(gpu_, x));
-    arguments_.weights = call.inputs[1].data;
-    arguments_.y = call.outputs[0].data;
-    arguments_.epilogue = conv_.epilogue(operands_, call);
-    return gpu_.launch(stream, launch_, source_.map(), arguments_);
-  }
-
  private:
   void plan_arguments(const KernelCall& call, int64_t row_tiles, int64_t chunks, int64_t held) {
     const auto narrow = [](int64_t n) { return static_cast<uint32_t>(n); };
@@ -78,19 +55,13 @@ class ProductWgmma final : public Kernel {
     arguments_.weights_are_constant = call.inputs[1].host != nullptr;
   }
 
-  Gpu& gpu_;
-  ConvCall conv_;
   int64_t splits_, shares_;
-  ConvOperands operands_;
-  ProductWgmmaArguments arguments_ = {};
-  Launch launch_;
-  PixelMap source_;
 };
 
 }  // namespace
 
 std::unique_ptr<Kernel> make_product_wgmma(Gpu& gpu, const Attributes& parameters) {
-  return std::make_unique<ProductWgmma>(gpu, parameters);
+  return std::make_unique<ProductWgmma>(gpu, read_parameters<ProductWgmmaParameters>(parameters));
 }
 
 }  // namespace kiln::cuda::kernels

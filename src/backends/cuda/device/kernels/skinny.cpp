@@ -1,5 +1,5 @@
 // Kernel "skinny": products of few rows, and convolutions of a pixel with a pixel as such, of float32, float16 or bfloat16. Inputs: x,
-// weights packed by pack_mma_weights, bias, residual. Parameters: those of ConvParameters.
+// weights packed by pack_mma_weights, bias, residual.
 #include "backends/cuda/device/cu/skinny.h"
 
 #include "backends/cuda/device/kernels/conv_boxes.h"
@@ -10,9 +10,9 @@ namespace {
 
 class SkinnyProduct final : public Kernel {
  public:
-  SkinnyProduct(Gpu& gpu, const Attributes& p) : gpu_(gpu), conv_(gpu, p, ConvCall::Source::kAnywhere) {
-    if (conv_.parameters().groups != 1 || conv_.parameters().taps() != 1)
-      throw Error(Code::kMalformedPlan, "the kernel takes one group and a window of one element");
+  SkinnyProduct(Gpu& gpu, const TiledParameters& p) : gpu_(gpu), conv_(gpu, p, ConvCall::Source::kAnywhere) {
+    p.require_one_group();
+    if (p.taps() != 1) throw malformed_parameter("kernel", "has several elements").cause("the kernel takes one");
   }
 
   Status prepare(const KernelCall& call) noexcept override {
@@ -67,7 +67,7 @@ class SkinnyProduct final : public Kernel {
 }  // namespace
 
 std::unique_ptr<Kernel> make_skinny(Gpu& gpu, const Attributes& parameters) {
-  return std::make_unique<SkinnyProduct>(gpu, parameters);
+  return std::make_unique<SkinnyProduct>(gpu, read_parameters<TiledParameters>(parameters));
 }
 
 }  // namespace kiln::cuda::kernels

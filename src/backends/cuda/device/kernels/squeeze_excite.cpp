@@ -1,12 +1,9 @@
 // Kernel "squeeze_excite": images times factors that two products make of the means of their pixels, of float32, float16 or bfloat16,
 // channels innermost and in whole words of 16 bytes. Inputs: x, weights [hidden, channels], bias, weights [channels, hidden], bias; the
-// weights packed by pack_mma_weights. Parameters: `blocks` (of a cluster, which shares an image), `keep` (0: x is read twice; 1: once; 2: once, and the next
-// image while this one is finished), `threads` (of a block, one of kSqueezeThreads),
-// `hidden`, and the activations `squeeze` and `excite`, the latter with `alpha` and `beta`.
-#include "backends/cuda/device/cu/squeeze_excite.h"
-
+// weights packed by pack_mma_weights.
 #include "backends/cuda/device/kernels/common.h"
 #include "backends/cuda/device/kernels/image.h"
+#include "backends/cuda/device/kernels/own_parameters.h"
 #include "backends/cuda/device/kernels/packing.h"
 #include "backends/cuda/device/kernels/registry.h"
 
@@ -15,26 +12,18 @@ namespace {
 
 constexpr int64_t kFewestSliceWords = 4;  // of a pixel: shorter slices read parts of sectors
 
-Activation read_activation(const Attributes& p, std::string_view name) {
-  return static_cast<Activation>(read_integer(p, name, 0, kActivationCount - 1));
-}
-
 class SqueezeExcite final : public Kernel {
  public:
-  SqueezeExcite(Gpu& gpu, const Attributes& p)
+  SqueezeExcite(Gpu& gpu, const SqueezeExciteParameters& p)
       : gpu_(gpu),
-        blocks_(read_integer(p, "blocks", 1, kMostSqueezeBlocks)),
-        kept_images_(read_integer(p, "keep", 0, 2)),
-        threads_(read_integer(p, "threads", kSqueezeThreads[0], kSqueezeThreads[1])),
-        hidden_(read_integer(p, "hidden", 1, 1 << 16)) {
-    if (threads_ != kSqueezeThreads[0] && threads_ != kSqueezeThreads[1])
-      throw Error(Code::kMalformedPlan, "there is no kernel of " + std::to_string(threads_) + " threads");
-    squeezed_.activation = read_activation(p, "squeeze");
-    excited_.activation = read_activation(p, "excite");
-    excited_.alpha = static_cast<float>(p.real("alpha"));
-    excited_.beta = static_cast<float>(p.real("beta"));
-    if ((blocks_ & (blocks_ - 1)) != 0)
-      throw Error(Code::kMalformedPlan, "an image is not shared by " + std::to_string(blocks_) + " blocks");
+        blocks_(p.choice.blocks),
+        kept_images_(p.choice.keep),
+        threads_(p.choice.threads),
+        hidden_(p.hidden) {
+    squeezed_.activation = p.squeeze;
+    excited_.activation = p.excite;
+    excited_.alpha = static_cast<float>(p.alpha);
+    excited_.beta = static_cast<float>(p.beta);
     if (kept_images_ > 1 && !gpu.chip().has_cp_async())
       throw Error(Code::kPlanDevice, "images that come ahead need compute capability 8.0");
     if (blocks_ > 1 && !gpu.chip().has_clusters())
@@ -166,7 +155,7 @@ class SqueezeExcite final : public Kernel {
 }  // namespace
 
 std::unique_ptr<Kernel> make_squeeze_excite(Gpu& gpu, const Attributes& parameters) {
-  return std::make_unique<SqueezeExcite>(gpu, parameters);
+  return std::make_unique<SqueezeExcite>(gpu, read_parameters<SqueezeExciteParameters>(parameters));
 }
 
 }  // namespace kiln::cuda::kernels

@@ -1,4 +1,4 @@
-// What products of bytes do with their sums: checks of parameters and operands.
+// What products of bytes do with their sums: checks of operands.
 #include "backends/cuda/device/kernels/sum_call.h"
 
 namespace kiln::cuda::kernels {
@@ -24,17 +24,6 @@ SumArguments::Result result_of(DType type) {
 }
 
 }  // namespace
-
-SumCall::SumCall(const Attributes& p, size_t first)
-    : parameters_(restored_sums(read_part<SumFields>(p))),
-      x_zero_(static_cast<int32_t>(read_integer(p, "x_zero", -128, 255))),
-      first_(first) {
-  const bool known = std::all_of(parameters_.steps.begin(), parameters_.steps.end(),
-                                 [](const SumStep& s) { return s.kind != SumStep::kActivate; });
-  if (!known || !parameters_.table.empty() || parameters_.steps.size() > kMostSumSteps)
-    throw Error(Code::kMalformedPlan, "the kernel has no tables and activations after sums, and at most " +
-                                          std::to_string(kMostSumSteps) + " steps");
-}
 
 Status SumCall::check_operand(const SumStep& s, const TensorView& view, const TensorView& result, const ImageView& out,
                               const Images& images, SumStepArgument& to) {

@@ -2,20 +2,19 @@
 #pragma once
 #include <functional>
 
-#include "backends/cuda/device/cu/sums.h"
 #include "backends/cuda/device/kernels/common.h"
 #include "backends/cuda/device/kernels/image.h"
 #include "backends/cuda/device/kernels/packing.h"
-#include "device/sum_steps.h"
+#include "backends/cuda/device/kernels/sum_parameters.h"
 
 namespace kiln::cuda::kernels {
 
 // The inputs of a kernel from `first` on: start values of the sums (int32 per column, may be absent), sums of the weights per column and
-// the zero point of x where only running tells it (else absent), and the operands of the steps that have one. Parameters: those of
-// SumParameters without a table, and `x_zero`, the zero point of x where it is known.
+// the zero point of x where only running tells it (else absent), and the operands of the steps that have one.
 class SumCall {
  public:
-  SumCall(const Attributes& parameters, size_t first);  // throws Error
+  SumCall(const ByteSums& parameters, size_t first)
+      : parameters_(restored_sums(parameters.sums)), x_zero_(parameters.x_zero), first_(first) {}
   // Sees a tensor as pixels of channels; nothing when it cannot.
   using Images = std::function<std::optional<ImageView>(const TensorView&)>;
   // Checks operands and result, whose channels, all groups of `columns` together, are the columns. May throw Error.

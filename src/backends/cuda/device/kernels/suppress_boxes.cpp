@@ -1,22 +1,20 @@
 // Kernel "suppress_boxes": for each batch entry and class, the boxes of best score that do not overlap a better one too much. Inputs: boxes
 // [batch, boxes, 4], scores [batch, classes, boxes], overlap and score thresholds; the last two may be absent. Results: int64 rows of
-// batch entry, class and box, -1 behind the last, and their number. Parameters: most (boxes of a class), center (boxes are centres and
-// sizes, not corners).
+// batch entry, class and box, -1 behind the last, and their number.
 #include "backends/cuda/device/cu/suppress_boxes.h"
 
 #include "backends/cuda/device/kernels/dense.h"
+#include "backends/cuda/device/kernels/own_parameters.h"
 #include "backends/cuda/device/kernels/registry.h"
 #include "backends/cuda/device/memory.h"
 #include "base/checked.h"
-#include "device/parameters.h"
 
 namespace kiln::cuda::kernels {
 namespace {
 
 class SuppressBoxes final : public DenseKernel {
  public:
-  SuppressBoxes(Gpu& gpu, const Attributes& p)
-      : DenseKernel(gpu), most_(read_integer(p, "most", 1, INT64_MAX)), center_(read_integer(p, "center", 0, 1) != 0) {}
+  SuppressBoxes(Gpu& gpu, const SuppressBoxesParameters& p) : DenseKernel(gpu), most_(p.most), center_(p.center) {}
 
  private:
   // Bytes of the parts of the workspace.
@@ -112,7 +110,7 @@ class SuppressBoxes final : public DenseKernel {
 }  // namespace
 
 std::unique_ptr<Kernel> make_suppress_boxes(Gpu& gpu, const Attributes& parameters) {
-  return std::make_unique<SuppressBoxes>(gpu, parameters);
+  return std::make_unique<SuppressBoxes>(gpu, read_parameters<SuppressBoxesParameters>(parameters));
 }
 
 }  // namespace kiln::cuda::kernels
