@@ -5,12 +5,26 @@
 
 namespace nvinfer1 {
 
-// How the elements of a tensor lie in memory, whose dimensions are always those of the network.
+// How the elements of a tensor lie in memory, whose dimensions are always those of the network. The channels C are the third dimension from
+// the end, in formats with a D the fourth; there are at least so many dimensions, and others stand before them as N does here. A number V
+// behind C means that elements come in vectors of V channels: what a last one lacks is zero in outputs, and in inputs never read. Memory
+// holds ceil(C / V) * V channels. Types are those that an input or output of the format may have.
 enum class TensorFormat : int32_t {
-  kLINEAR = 0,  // row-major
-  kHWC = 8,     // of [N,C,H,W]: the channels of a pixel side by side
-  kDHWC = 12,   // of [N,C,D,H,W]: likewise
+  kLINEAR = 0,      // row-major; any type
+  kCHW2 = 1,        // [N, ceil(C/2), H, W, 2]; float16, bfloat16
+  kHWC8 = 2,        // [N, H, W, ceil(C/8)*8]; float16, bfloat16
+  kCHW4 = 3,        // [N, ceil(C/4), H, W, 4]; int8, float16
+  kCHW16 = 4,       // [N, ceil(C/16), H, W, 16]; float16
+  kCHW32 = 5,       // [N, ceil(C/32), H, W, 32]; int8, float16, float32
+  kDHWC8 = 6,       // [N, D, H, W, ceil(C/8)*8]; float16, bfloat16
+  kCDHW32 = 7,      // [N, ceil(C/32), D, H, W, 32]; int8, float16
+  kHWC = 8,         // [N, H, W, C]; float32, uint8
+  kDLA_LINEAR = 9,  // of a DLA, which no device of Kiln has: refused
+  kDLA_HWC4 = 10,   // likewise
+  kHWC16 = 11,      // [N, H, W, ceil(C/16)*16]; float16, int8, float8
+  kDHWC = 12,       // [N, D, H, W, C]; float32
 };
+template <> constexpr int32_t EnumMax<TensorFormat>() noexcept { return 13; }
 using PluginFormat = TensorFormat;
 using TensorFormats = uint32_t;
 enum class TensorLocation : int32_t { kDEVICE = 0, kHOST = 1 };
@@ -149,7 +163,8 @@ class IExecutionContext : public INoCopy {
   virtual bool setInputShape(char const* tensorName, Dims const& dims) noexcept = 0;
   // nbDims is -1 for a wrong name; d[i] is -1 while the inputs do not decide it.
   virtual Dims getTensorShape(char const* tensorName) const noexcept = 0;
-  virtual Dims getTensorStrides(char const* tensorName) const noexcept = 0;  // elements
+  virtual Dims getTensorStrides(
+      char const* tensorName) const noexcept = 0;  // elements; vectors where the format has them
   virtual bool allInputDimensionsSpecified() const noexcept = 0;
   // Number of inputs that still lack a shape; their names in tensorNames, as many as fit. -1 on an error.
   virtual int32_t inferShapes(int32_t nbMaxNames, char const** tensorNames) noexcept = 0;
@@ -263,6 +278,7 @@ class ICudaEngine : public INoCopy {
   virtual TensorFormat getTensorFormat(char const* tensorName) const noexcept = 0;
   virtual char const* getTensorFormatDesc(char const* tensorName) const noexcept = 0;
   virtual int32_t getTensorBytesPerComponent(char const* tensorName) const noexcept = 0;
+  // Elements of a vector, and the dimension that vectors lie along: 1 and -1 where the format has none. Memory holds whole vectors.
   virtual int32_t getTensorComponentsPerElement(char const* tensorName) const noexcept = 0;
   virtual int32_t getTensorVectorizedDim(char const* tensorName) const noexcept = 0;
   virtual bool isShapeInferenceIO(char const* tensorName) const noexcept = 0;

@@ -77,7 +77,10 @@ struct BuildOptions {
       device_profile;  // path: builds for the device of save_device_profile, which this machine need not have. No tactic
                        // is measured; times come from the timing cache. The engine can be saved, not run, and from
                        // then on the process knows that device alone as the first of its back end
-  std::vector<Profile> profiles;   // bounds of dynamic inputs; none when all are static
+  std::vector<Profile> profiles;  // bounds of dynamic inputs; none when all are static
+  // Types and formats of inputs and outputs as trtexec's --inputIOFormats takes them: "chw4" for all, or "fp16:hwc8,chw" for each in order;
+  // "chw4+hwc8" allows several. Empty: row-major, in the model's types. The bytes of each format: TensorFormat in NvInferRuntime.h.
+  std::string input_formats, output_formats;
   int optimization_level = 3;      // 0 to 5: more candidates are measured
   double time_budget_s = 1e9;      // of measuring
   int average_iterations = 8;      // at least, per candidate
@@ -159,6 +162,8 @@ struct IoTensor {
   bool is_input = false;
   std::vector<std::string> symbols = {};  // of a model: how it names each dimension; empty where fixed
   std::string collection = {};            // "sequence" or "optional" of such tensors; empty: one tensor
+  std::string format =
+      {};  // of an engine: how it lies in memory, "chw", "chw4", …; sessions take and give it in row-major order
 };
 
 // A step of an engine; fusion joins the names of what it is made of ("conv1 + relu1").
@@ -284,7 +289,7 @@ class Session {
   // strings outside the engine's bounds.
   void set_value(const std::string& input, const HostValue& value);
   // Lets an input be read from, or an output be written to, memory of the caller instead of the session's own: no copy is made. The
-  // memory holds `bytes` bytes, begins at a multiple of 64, lies where the device can reach it, and outlives its use; null ends it.
+  // memory holds the tensor in IoTensor::format, has `bytes` bytes, begins at a multiple of 64, lies where the device can reach it, and outlives its use; null ends it.
   // Throws kNotFound for an unknown name, kInvalidArgument when it is too small for the shape, and for outputs of unknown size.
   void bind(const std::string& name, void* memory, size_t bytes);
   // From now on an inference is captured once and launched as a graph, which costs the host less; again after a change of shapes or

@@ -30,7 +30,8 @@ void kiln_options_free(kiln_options* options);
 /* Bounds of a dynamic input in a profile: `rank` numbers each, least <= best <= largest. Profiles are numbered from 0, without gaps. */
 int kiln_options_profile(kiln_options* options, size_t profile, const char* input, size_t rank, const int64_t* least,
                          const int64_t* best, const int64_t* largest);
-/* By the names of the program: level (0 to 5), backend, timing_cache, disable (a,b,c), threads, time_budget (seconds). */
+/* By the names of the program: level (0 to 5), backend, timing_cache, disable (a,b,c), threads, time_budget (seconds), input_formats and
+   output_formats (as trtexec's --inputIOFormats: "fp16:hwc8,chw"). */
 int kiln_options_set(kiln_options* options, const char* name, const char* value);
 
 /* *engine is written only on success. Building takes seconds to minutes. */
@@ -54,7 +55,7 @@ int kiln_session_profile(kiln_session* session, int profile); /* before shapes; 
 int kiln_session_shape(kiln_session* session, const char* input, size_t rank, const int64_t* dims);
 /* Copies the values of an input in; its shape is set before, unless it is fixed. */
 int kiln_session_input(kiln_session* session, const char* input, const void* data, size_t bytes);
-/* An input or output in memory of the caller, without copies: 64-byte aligned, alive while it is used. Null ends it. */
+/* An input or output in memory of the caller, without copies: in the engine's format, 64-byte aligned, alive while it is used. Null ends it. */
 int kiln_session_bind(kiln_session* session, const char* tensor, void* memory, size_t bytes);
 int kiln_session_run(kiln_session* session); /* one inference; the results are there when it returns */
 /* A result of the last run, row-major; each pointer may be null. It lives until the next call for this output. */

@@ -25,8 +25,8 @@ class ITensor : public INoCopy {
   virtual TensorLocation getLocation() const noexcept = 0;
   // Of an input or output: the element type at the engine's boundary, where it is not the network's. The engine converts.
   virtual void setType(DataType type) noexcept = 0;
-  // Bits 1 << TensorFormat of an input or output: the engine takes kLINEAR where it is allowed, else kHWC or kDHWC, as the rank fits. Masks
-  // without any of these are refused.
+  // Bits 1 << TensorFormat of an input or output: the engine takes kLINEAR where it is allowed, else what fits type and dimensions, formats
+  // without vectors first; the build fails when none does. Masks of formats of a DLA alone are refused.
   virtual void setAllowedFormats(TensorFormats formats) noexcept = 0;
   virtual TensorFormats getAllowedFormats() const noexcept = 0;
   // The elements decide shapes of the network; profiles bound them with setShapeValuesV2.

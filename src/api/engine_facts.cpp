@@ -4,6 +4,7 @@
 #include "api/host_value.h"
 #include "api/kiln_api.h"
 #include "api/run/layer_information.h"
+#include "api/run/tensor_formats.h"
 #include "base/index.h"
 
 namespace kiln::api {
@@ -23,9 +24,15 @@ LayerInfo describe(const kiln::Engine& engine, const plan::StepInfo& step, const
   return layer;
 }
 
+std::string format_word(const plan::TensorInfo& info) {
+  const TensorFormatInfo* format = format_of(info.layout, info.dims.size());
+  return format ? format->word : to_string(info.layout);
+}
+
 nlohmann::ordered_json io_json(const IoTensor& t) {
   nlohmann::ordered_json json{{"name", t.name}, {"type", t.type}, {"dims", t.dims}};
   if (!t.collection.empty()) json["collection"] = t.collection;
+  json["format"] = t.format;
   for (const Bounds& b : t.profiles) json["profiles"].push_back({{"min", b.min}, {"opt", b.opt}, {"max", b.max}});
   return json;
 }
@@ -57,7 +64,8 @@ std::vector<IoTensor> Engine::io() const {
                     profiles,
                     true,
                     {},
-                    collection_name(info.kind)});
+                    collection_name(info.kind),
+                    format_word(info)});
   }
   for (int32_t t : engine.main().outputs) {
     const plan::TensorInfo& info = tensor(engine, t);
@@ -67,7 +75,8 @@ std::vector<IoTensor> Engine::io() const {
                     {},
                     false,
                     {},
-                    collection_name(info.kind)});
+                    collection_name(info.kind),
+                    format_word(info)});
   }
   return list;
 }

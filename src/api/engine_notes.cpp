@@ -57,6 +57,8 @@ std::string options_text(const BuildOptions& o) {
     text += ", without";
     for (const std::string& name : o.disabled) text += " " + name;
   }
+  if (!o.input_formats.empty()) text += ", inputs " + o.input_formats;
+  if (!o.output_formats.empty()) text += ", outputs " + o.output_formats;
   if (!o.ranges.empty()) text += ", int8";
   if (o.corrects_bias) text += ", corrected biases";
   if (o.smoothing > 0) text += fmt::format(", smoothed by {}", o.smoothing);

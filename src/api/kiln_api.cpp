@@ -9,6 +9,7 @@
 #include "api/graph_file.h"
 #include "api/host_tensor.h"
 #include "api/int8_choice.h"
+#include "api/io_formats.h"
 #include "api/kiln_api.h"
 #include "backends/lent_devices.h"
 #include "base/error.h"
@@ -245,6 +246,7 @@ Engine build_once(const BuildOptions& options, BuildMemory& memory) {
     compile_options.tuner.progress = options.progress;
     compile_options.tuner.enough = options.enough;
     compile_options.shows_results = options.debug_all;
+    put_io_formats(options, *graph, compile_options);
     mark_debug(*graph, options.debug_tensors, compile_options);
     if (options.use_timing_cache) compile_options.tuner.cache = &cache;
     auto state = std::make_shared<Engine::State>();

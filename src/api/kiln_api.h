@@ -64,7 +64,14 @@ struct Session::State {
   std::unique_ptr<Context> context;
   std::unique_ptr<Stream> stream;
   std::unique_ptr<Event> start, stop;
-  std::map<int32_t, Tensor> buffers;  // memory of the session on the host, or what borrows from `bound`
+  // Of an input or output on the host: memory of the session, or what borrows from `bound`. It holds the elements as the engine's layout
+  // places them.
+  struct Held {
+    Dims dims;
+    Tensor memory;  // of one dimension
+    size_t bytes() const { return static_cast<size_t>(memory.bytes()); }
+  };
+  std::map<int32_t, Held> buffers;
   struct Memory {
     void* data;
     size_t bytes;
@@ -113,27 +120,27 @@ struct Session::State {
     if (!status.ok()) throw Error(status.code, context->error_text());
   }
   // Memory for the tensor's present shape.
-  Tensor& buffer(int32_t t, const std::vector<int64_t>& dims) {
-    Tensor& held = buffers[t];
-    const DType type = tensor(*engine, t).dtype;
-    if (held.valid() && held.dims() == dims) return held;
+  void buffer(int32_t t, const std::vector<int64_t>& dims) {
+    Held& held = buffers[t];
+    const plan::TensorInfo& info = tensor(*engine, t);
+    if (held.memory.valid() && held.dims == dims) return;
     graph.reset();
     const auto own = bound.find(t);
-    const auto needed = byte_size(type, kiln::element_count(dims));
+    const int64_t elements = storage_elements(info.layout, dims);
+    const auto needed = byte_size(info.dtype, elements);
     if (own != bound.end() && (!needed || static_cast<uint64_t>(*needed) > own->second.bytes))
-      throw Error(Code::kInvalidArgument, "the memory bound to '" + tensor(*engine, t).name + "' has " +
-                                              std::to_string(own->second.bytes) + " bytes")
-          .cause("its shape is " + to_string(dims));
+      throw Error(Code::kInvalidArgument,
+                  "the memory bound to '" + info.name + "' has " + std::to_string(own->second.bytes) + " bytes")
+          .cause("its shape is " + to_string(dims) + ", which takes " + std::to_string(needed.value_or(-1)) + " bytes");
+    held.dims = dims;
     if (own != bound.end() && !on_device(t)) {
-      held = Tensor::borrow(type, dims, static_cast<const std::byte*>(own->second.data));
-      check(context->set_address(t, own->second.data));
-      return held;
+      held.memory = Tensor::borrow(info.dtype, {elements}, static_cast<const std::byte*>(own->second.data));
+      return check(context->set_address(t, own->second.data));
     }
-    held = Tensor::allocate(type, dims);
-    check(context->set_address(t, on_device(t) ? device_memory(t) : held.mutable_data()));
-    return held;
+    held.memory = Tensor::allocate(info.dtype, {elements});
+    check(context->set_address(t, on_device(t) ? device_memory(t) : held.memory.mutable_data()));
   }
-  const Tensor& held(int32_t t) const {
+  const Held& held(int32_t t) const {
     const auto known = buffers.find(t);
     if (known == buffers.end())
       throw Error(Code::kShapeNotSet, "'" + tensor(*engine, t).name + "' has no memory yet")
@@ -146,7 +153,7 @@ struct Session::State {
   void* device_memory(int32_t t) {
     if (const auto own = bound.find(t); own != bound.end()) return own->second.data;
     auto& block = blocks[t];
-    const auto size = static_cast<size_t>(held(t).bytes());
+    const size_t size = held(t).bytes();
     if (!block || block->size() < size) {
       throw_if_error(stream->synchronize());
       block = std::make_unique<Block>(engine->device(), engine->device().allocator(), size);
@@ -184,13 +191,13 @@ struct Session::State {
   // Staging memory of a tensor that the session holds on the device; null for others, and for one without elements.
   Block* staging_of(int32_t t) {
     if (!on_device(t) || bound.count(t) || tensor(*engine, t).storage == plan::Storage::kSlot) return nullptr;
-    const Tensor& host = held(t);
+    const Held& host = held(t);
     if (host.bytes() == 0) return nullptr;
     auto& block = staged[t];
-    if (!block || block->size() != static_cast<size_t>(host.bytes())) {
+    if (!block || block->size() != host.bytes()) {
       throw_if_error(stream->synchronize());
-      block = std::make_unique<Block>(engine->device(), engine->device().staging(), static_cast<size_t>(host.bytes()));
-      std::memcpy(block->data(), host.data(), block->size());
+      block = std::make_unique<Block>(engine->device(), engine->device().staging(), host.bytes());
+      std::memcpy(block->data(), host.memory.data(), block->size());
     }
     return block.get();
   }
@@ -218,14 +225,14 @@ struct Session::State {
   }
   void upload(int32_t t) {
     if (on_device(t))
-      throw_if_error(engine->device().copy(*stream, device_memory(t), held(t).data(),
-                                           static_cast<size_t>(held(t).bytes()), CopyKind::kHostToDevice));
+      throw_if_error(engine->device().copy(*stream, device_memory(t), held(t).memory.data(), held(t).bytes(),
+                                           CopyKind::kHostToDevice));
   }
   void download(int32_t t) {
     if (!on_device(t)) return;
-    const Tensor& host = held(t);
-    throw_if_error(engine->device().copy(*stream, const_cast<void*>(host.data()), device_memory(t),
-                                         static_cast<size_t>(host.bytes()), CopyKind::kDeviceToHost));
+    const Held& host = held(t);
+    throw_if_error(engine->device().copy(*stream, const_cast<void*>(host.memory.data()), device_memory(t), host.bytes(),
+                                         CopyKind::kDeviceToHost));
     throw_if_error(stream->synchronize());
   }
 };

@@ -70,8 +70,11 @@ template <class T> T number(const char* name, const char* value) {
 }
 
 void set_option(BuildOptions& o, const std::string& name, const char* value) {
-  static const std::vector<std::string> kNames{"backend", "disable", "level", "threads", "time_budget", "timing_cache"};
+  static const std::vector<std::string> kNames{"backend",        "disable", "input_formats", "level",
+                                               "output_formats", "threads", "time_budget",   "timing_cache"};
   if (name == "backend") o.backend = value;
+  else if (name == "input_formats") o.input_formats = value;
+  else if (name == "output_formats") o.output_formats = value;
   else if (name == "level") o.optimization_level = number<int>("level", value);
   else if (name == "threads") o.max_threads = number<int>("threads", value);
   else if (name == "time_budget") o.time_budget_s = number<double>("time_budget", value);

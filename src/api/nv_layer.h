@@ -47,8 +47,9 @@ class TensorImpl final : public nvinfer1::ITensor {
   LayerCore* producer() const { return producer_; }
   int index() const { return index_; }
   NetworkImpl& network() const { return network_; }
-  Layout layout(int64_t rank) const;  // of an input or output; throws kUnsupported when no allowed format fits the rank
-  EdgeType input_type() const;        // of a network input, as the network computes with it
+  // Of an input or output of this type and rank; throws kUnsupported when no allowed format takes it.
+  Layout layout(DType type, size_t rank) const;
+  EdgeType input_type() const;          // of a network input, as the network computes with it
   std::optional<double> reach() const;  // the largest absolute value, when a range is set
 
   bool is_input = false;

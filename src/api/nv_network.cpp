@@ -194,7 +194,7 @@ void NetworkImpl::begin(Draft& draft, const std::set<std::string>& valued) {
     if (input->io_type != DType::kInvalid) type.tensor.dtype = input->io_type;
     ir::Value* value = draft.graph->add_input(input->name(), type);
     if (valued.count(input->name())) value->set_elements(element_symbols(*input));
-    if (!draft.question) value->layout = input->layout(value->rank());
+    if (!draft.question) value->layout = input->layout(value->dtype(), value->shape().size());
     draft.scope.define(*input, Lower(*draft.graph, input->name()).cast(value, input->dtype));
   }
 }
@@ -305,7 +305,7 @@ NetworkImpl::Lowered NetworkImpl::lower(const std::set<std::string>& valued, boo
   Lowered lowered;
   lowered.returned = results.size();
   for (size_t i = 0; i < results.size(); ++i)
-    lowered.layouts.push_back(results[i]->ranked() ? outputs_[i]->layout(results[i]->rank()) : Layout());
+    lowered.layouts.push_back(outputs_[i]->layout(results[i]->dtype(), results[i]->shape().size()));
   watch_all(draft, results, lowered);
   if (named) name_values(draft, lowered);
   draft.graph->set_outputs(results);

@@ -1,15 +1,9 @@
 // Tensors of a network.
 #include "api/nv_network.h"
-
+#include "api/run/tensor_formats.h"
 #include "base/index.h"
 
 namespace kiln::api {
-namespace {
-
-nvinfer1::TensorFormats bit_of(nvinfer1::TensorFormat format) { return 1U << static_cast<uint32_t>(format); }
-
-}  // namespace
-
 void check_name(std::string_view name) {
   if (name.size() > ir::kLongestName)
     throw Error(Code::kInvalidArgument, "the name of a tensor has " + std::to_string(name.size()) + " bytes")
@@ -75,28 +69,21 @@ void TensorImpl::setType(nvinfer1::DataType type) noexcept {
 }
 
 void TensorImpl::setAllowedFormats(nvinfer1::TensorFormats formats) noexcept {
-  if (formats & (bit_of(nvinfer1::TensorFormat::kLINEAR) | bit_of(nvinfer1::TensorFormat::kHWC) |
-                 bit_of(nvinfer1::TensorFormat::kDHWC))) {
+  const auto& known = tensor_formats();
+  if (std::any_of(known.begin(), known.end(), [&](const auto& f) { return !f.of_dla && formats & bit_of(f.format); })) {
     formats_ = formats;
     return network_.changed();
   }
   guarded(network_.reporter(), false, [&]() -> bool {
     throw Error(Code::kUnsupported,
                 "setAllowedFormats: tensor '" + name_ + "' is allowed to be of mask " + std::to_string(formats))
-        .cause("inputs and outputs of engines are kLINEAR, kHWC or kDHWC")
-        .remedy("set the bit of one of these");
+        .cause("no bit of it is a TensorFormat, or kDLA_LINEAR and kDLA_HWC4 alone, which need a DLA")
+        .remedy("set bits 1 << TensorFormat of other formats, such as kLINEAR");
   });
 }
 
-Layout TensorImpl::layout(int64_t rank) const {
-  if (formats_ & bit_of(nvinfer1::TensorFormat::kLINEAR)) return {};
-  if ((rank == 4 && formats_ & bit_of(nvinfer1::TensorFormat::kHWC)) ||
-      (rank == 5 && formats_ & bit_of(nvinfer1::TensorFormat::kDHWC)))
-    return Layout::channels_last(static_cast<int>(rank));
-  throw Error(Code::kUnsupported, "tensor '" + name_ + "' of " + std::to_string(rank) +
-                                      " dimensions is allowed to be of mask " + std::to_string(formats_))
-      .cause("kHWC is for 4 dimensions, kDHWC for 5")
-      .remedy("allow the format kLINEAR");
+Layout TensorImpl::layout(DType type, size_t rank) const {
+  return choose_format(name_, type, rank, formats_).layout(rank);
 }
 
 bool TensorImpl::isShapeTensor() const noexcept { return network_.decides_shapes(*this); }

@@ -6,12 +6,13 @@
 #include "api/host_tensor.h"
 #include "api/host_value.h"
 #include "api/kiln_api.h"
+#include "tensor/blocks.h"
 #include "tensor/number_text.h"
 
 namespace kiln::api {
 namespace {
 
-// From row-major order to the layout, or back.
+// From row-major order to the layout, or back. `bytes`: of the elements.
 void move_elements(const Layout& layout, const Dims& dims, int size, const std::byte* from, std::byte* to, size_t bytes,
                    bool there) {
   if (bytes == 0) return;
@@ -19,12 +20,16 @@ void move_elements(const Layout& layout, const Dims& dims, int size, const std::
     std::memcpy(to, from, bytes);
     return;
   }
-  const Dims steps = strides(layout, dims);
+  const Dims steps = block_strides(layout, dims);
+  const Layout::Block block = layout.is_plain() ? Layout::Block{-1, 1} : layout.blocks[0];
   Dims index(dims.size(), 0);
   const auto width = static_cast<size_t>(size);
   for (size_t i = 0; i * width < bytes; ++i) {
     int64_t at = 0;
-    for (size_t d = 0; d < dims.size(); ++d) at += index[d] * steps[d];
+    for (size_t d = 0; d < dims.size(); ++d) {
+      const int64_t size_of_block = static_cast<int>(d) == block.axis ? block.size : 1;
+      at += index[d] / size_of_block * steps[d] + index[d] % size_of_block;
+    }
     const size_t place = static_cast<size_t>(at) * width;
     std::memcpy(to + (there ? place : i * width), from + (there ? i * width : place), width);
     for (size_t d = dims.size(); d-- > 0 && ++index[d] == dims[d];) index[d] = 0;
@@ -95,17 +100,19 @@ void Session::set_shape(const std::string& input, const std::vector<int64_t>& di
 void Session::set_input(const std::string& input, const HostTensor& host) {
   set_shape(input, host.dims);
   guarded([&] {
-    const Tensor held = state().held(state().index(input));
-    if (host.type != name(held.dtype()))
+    const int32_t t = state().index(input);
+    const plan::TensorInfo& info = tensor(*state().engine, t);
+    const State::Held& held = state().held(t);
+    if (host.type != name(info.dtype))
       throw Error(Code::kTypeMismatch,
-                  "input '" + input + "' is " + std::string(name(held.dtype())) + ", the given tensor is " + host.type);
-    if (host.data.size() != static_cast<size_t>(held.bytes()))
+                  "input '" + input + "' is " + std::string(name(info.dtype)) + ", the given tensor is " + host.type);
+    if (static_cast<int64_t>(host.data.size()) != byte_size(info.dtype, kiln::element_count(held.dims)))
       throw Error(Code::kShapeMismatch,
                   "the tensor given for '" + input + "' has " + std::to_string(host.data.size()) + " bytes");
-    move_elements(tensor(*state().engine, state().index(input)).layout, held.dims(), bits(held.dtype()) / 8,
-                  host.data.data(), static_cast<std::byte*>(const_cast<void*>(held.data())), host.data.size(), true);
-    state().upload(state().index(input));
-    state().staged.erase(state().index(input));
+    move_elements(info.layout, held.dims, bits(info.dtype) / 8, host.data.data(),
+                  static_cast<std::byte*>(const_cast<void*>(held.memory.data())), host.data.size(), true);
+    state().upload(t);
+    state().staged.erase(t);
   });
 }
 
@@ -195,10 +202,12 @@ HostTensor Session::output(const std::string& name) {
             .cause("no inference ran yet")
             .remedy("call enqueue before output");
       state().download(t);
-      const Tensor held = state().held(t);
-      HostTensor host = to_host(held);
-      move_elements(tensor(*state().engine, t).layout, held.dims(), bits(held.dtype()) / 8,
-                    static_cast<const std::byte*>(held.data()), host.data.data(), host.data.size(), false);
+      const plan::TensorInfo& info = tensor(*state().engine, t);
+      const State::Held& held = state().held(t);
+      HostTensor host{std::string(kiln::name(info.dtype)), held.dims, {}};
+      host.data.resize(static_cast<size_t>(byte_size(info.dtype, kiln::element_count(held.dims)).value()));
+      move_elements(info.layout, held.dims, bits(info.dtype) / 8, static_cast<const std::byte*>(held.memory.data()),
+                    host.data.data(), host.data.size(), false);
       return host;
     }
     return HostTensor{std::string(kiln::name(tensor(*state().engine, t).dtype)), shape(name),

@@ -42,7 +42,7 @@ struct CompileOptions {
   std::vector<WatchedOutput> watched;
   size_t returned = SIZE_MAX;  // outputs of the graph behind the first so many are watched only, not the engine's
   bool shows_results = false;  // see Plan
-  // Of the outputs in order, row-major or channels-last; row-major where there is none. An input's is that of its value.
+  // Of the outputs in order, with one block at most; row-major where there is none. An input's is that of its value.
   std::vector<Layout> output_layouts;
   TunerOptions tuner;
   passes::PassOptions passes;

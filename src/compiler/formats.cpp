@@ -41,6 +41,10 @@ Layout layout_of(const Value* v, bool channels_last) {
   return channels_last ? Layout::channels_last(static_cast<int>(v->rank())) : Layout();
 }
 
+// That of an input or output alone: neither row-major nor channels-last, so that nodes read and write it through a Reformat.
+bool is_foreign(const Layout& layout, const Value* v) { return !layout.is_row_major() && layout != layout_of(v, true); }
+bool is_foreign(const Value* v) { return is_image(v) && is_foreign(v->layout, v); }
+
 // What a node does at one of its ends: whether images are channels-last there, and whether numbers are narrow.
 struct End {
   bool last = false, narrow = false;
@@ -84,7 +88,7 @@ class FormatChooser {
     for (size_t i = 0; i < nodes_.size(); ++i) apply(i);
     for (size_t i = 0; i < graph_.outputs().size(); ++i) {
       Value* v = graph_.outputs()[i];
-      if (is_image(v)) v = reformatted(typed(v, output_types_[i], nullptr), wanted(i), nullptr);
+      if (is_image(v)) v = delivered(typed(v, output_types_[i], nullptr), wanted(i));
       else if (narrowed_.count(v)) v = typed(v, output_types_[i], nullptr);
       if (v != graph_.outputs()[i]) graph_.set_output(i, v);
     }
@@ -254,7 +258,7 @@ class FormatChooser {
 
   void add_input_cost(MinCut& cut, Axis axis, size_t i, size_t input) {
     const Value* v = nodes_[i]->inputs()[input];
-    if (!can_differ(axis, v)) return;
+    if (!can_differ(axis, v) || (axis == &End::last && is_foreign(v))) return;
     const double cost = conversion_cost(axis, v);
     const bool tied = is_tied(axis, i, input);
     const size_t own = axis == &End::narrow && is_of_post_operation(*nodes_[i], input) ? writes(i) : reads(i);
@@ -266,6 +270,7 @@ class FormatChooser {
   void add_output_cost(MinCut& cut, Axis axis, size_t i) {
     const Value* v = graph_.outputs()[i];
     if (!v->producer() || !(axis == &End::last ? is_image(v) : can_differ(axis, v))) return;
+    if (axis == &End::last && is_foreign(wanted(i), v)) return;
     add_fixed(cut, writes(index_.at(v->producer())), axis == &End::last && !wanted(i).is_row_major(),
               conversion_cost(axis, v));
   }
@@ -289,7 +294,7 @@ class FormatChooser {
     take_form(node, label.form(), compute_, [&](Value* v) { return typed(v, compute_, &node); });
     for (size_t k = 0; k < node.inputs().size(); ++k) {
       Value* v = node.inputs()[k];
-      if (!has_layout(v)) continue;
+      if (!has_layout(v) && !is_foreign(v)) continue;
       const Layout layout = layout_of(v, label.reads.last && is_tied(&End::last, i, k));
       if (v->layout != layout) node.set_input(static_cast<int>(k), reformatted(v, layout, &node));
     }
@@ -305,6 +310,7 @@ class FormatChooser {
     Value*& copy = casts_[{v, type}];
     if (copy) return copy;
     if (v->constant()) return copy = graph_.add_constant(v->constant()->cast(type), v->name());
+    if (is_foreign(v)) v = reformatted(v, Layout(), before);
     copy = converted(v, "Cast", {{"to", std::string(name(type))}}, before);
     copy->layout = v->layout;
     return copy;
@@ -314,6 +320,15 @@ class FormatChooser {
     if (v->layout == layout) return v;
     Value*& copy = copies_[{v, layout.is_row_major()}];
     if (!copy) copy = converted(v, "Reformat", {}, before);
+    copy->layout = layout;
+    return copy;
+  }
+
+  // An output of the graph. One that has a layout of its own is read by nobody else.
+  Value* delivered(Value* v, const Layout& layout) {
+    if (!is_foreign(layout, v)) return reformatted(v, layout, nullptr);
+    if (is_foreign(v)) v = reformatted(v, Layout(), nullptr);
+    Value* copy = converted(v, "Reformat", {}, nullptr);
     copy->layout = layout;
     return copy;
   }

@@ -5,6 +5,7 @@
 
 #include "base/checked.h"
 #include "base/index.h"
+#include "tensor/blocks.h"
 #include "tensor/convert.h"
 
 namespace kiln {
@@ -53,10 +54,43 @@ void CopyParameters::check() const {
     throw Error(Code::kMalformedPlan, "a slice has unequal numbers of axes, starts and steps");
 }
 
-CopyRule::Walked CopyRule::walk(const TensorView& in, const TensorView& out, CopyWalk& w) const {
-  w = {};
+CopyRule::Walked CopyRule::walks(const TensorView& in, const TensorView& out, std::vector<CopyWalk>& walks) const {
+  walks.clear();
+  if (has_blocks(in) || has_blocks(out)) return place_blocks(in, out, walks) ? Walked::kYes : Walked::kNever;
+  CopyWalk& w = walks.emplace_back();
   if (p_.what == What::kDense || p_.is_blocked()) return reorder(in, out, w);
   return place(in, out, w) ? Walked::kYes : Walked::kNever;
+}
+
+bool CopyRule::place_blocks(const TensorView& in, const TensorView& out, std::vector<CopyWalk>& walks) const {
+  const bool splits = has_blocks(in);
+  const TensorView &blocked = splits ? in : out, &plain = splits ? out : in;
+  if (p_.what != What::kExpand || has_blocks(plain) || blocked.layout->blocks.size() != 1 || in.rank != out.rank ||
+      !std::equal(in.dims, in.dims + in.rank, out.dims))
+    return false;
+  const Layout::Block block = blocked.layout->blocks[0];
+  const Dims dims(in.dims, in.dims + in.rank), steps = block_strides(*blocked.layout, dims);
+  if (in.elements() == 0) return true;
+  const int64_t whole = nth(dims, block.axis) / block.size, rest = nth(dims, block.axis) % block.size;
+  const int64_t element = plain.strides[block.axis], step = nth(steps, block.axis);
+  // `length` elements, from the one at `begin` on, of each of the blocks.
+  const auto add = [&](int64_t first, int64_t blocks, int64_t begin, int64_t length, bool fills) {
+    if (blocks == 0 || length == 0) return;
+    CopyWalk w{dims, steps, Dims(plain.strides, plain.strides + plain.rank), first * step + begin, 0, fills};
+    nth(w.dims, block.axis) = blocks;
+    w.dims.push_back(length);
+    w.from.push_back(1);
+    nth(w.to, block.axis) = blocks > 1 ? element * block.size : 0;
+    w.to.push_back(element);
+    w.to_start = first * block.size * element + begin * element;
+    if (!splits) std::swap(w.from, w.to), std::swap(w.from_start, w.to_start);
+    if (fills) w.from.assign(w.from.size(), 0), w.from_start = 0;
+    walks.push_back(std::move(w));
+  };
+  add(0, whole, 0, block.size, false);
+  add(whole, 1, 0, rest, false);
+  if (!splits && rest > 0) add(whole, 1, rest, block.size - rest, true);
+  return true;
 }
 
 // Result element by element, each from one place of the source.

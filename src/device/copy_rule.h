@@ -8,10 +8,11 @@
 
 namespace kiln {
 
-// Element index of `dims` goes from  from_start + sum(index * from)  to  sum(index * to), in elements.
+// Element index of `dims` goes from  from_start + sum(index * from)  to  to_start + sum(index * to), in elements.
 struct CopyWalk {
   Dims dims, from, to;
-  int64_t from_start = 0;
+  int64_t from_start = 0, to_start = 0;
+  bool fills = false;  // from input 1, which is one element
 };
 
 struct CopyParameters {
@@ -57,7 +58,12 @@ class CopyRule {
     kNever,        // the tensors do not fit each other
     kElementwise,  // dense: no strides lead through both; the elements go in their row-major order
   };
-  Walked walk(const TensorView& in, const TensorView& out, CopyWalk& walk) const;
+  // One walk; where the layout of one side has a block, those of whole blocks, of the elements in a last one that is not full, and, in
+  // the result, of the rest of that one.
+  Walked walks(const TensorView& in, const TensorView& out, std::vector<CopyWalk>& walks) const;
+  // How many operands these take: the starts of a slice, and what fills blocks, come behind the source.
+  size_t operands(const TensorView& out) const { return late_starts() || has_blocks(out) ? 2 : 1; }
+  static bool has_blocks(const TensorView& view) { return view.layout && !view.layout->is_plain(); }
   // The starts of a slice are known only when it runs, from input 1.
   bool late_starts() const { return p_.late_starts(); }
   size_t axes() const { return p_.axes.size(); }
@@ -66,6 +72,7 @@ class CopyRule {
                                     const TensorView& starts) const noexcept;
 
  private:
+  bool place_blocks(const TensorView& in, const TensorView& out, std::vector<CopyWalk>& walks) const;
   bool place_transposed(const TensorView& in, const TensorView& out, CopyWalk& w) const;
   bool place_slice(const TensorView& in, const TensorView& out, CopyWalk& w) const;
   bool place(const TensorView& in, const TensorView& out, CopyWalk& w) const;

@@ -218,9 +218,8 @@ std::optional<int64_t> Engine::max_bytes(int32_t tensor, int32_t profile) const 
     Dims dims;
     for (uint32_t d : info.dims)
       if (values[d] && *values[d] >= 0) dims.push_back(*values[d]);
-    const auto count = checked_element_count(dims);
-    const auto bytes = count ? byte_size(info.dtype, *count) : std::nullopt;
-    if (of == profile && info.ranked && dims.size() == info.dims.size() && bytes)
+    if (of != profile || !info.ranked || dims.size() != info.dims.size()) return;
+    if (const auto bytes = byte_size(info.dtype, storage_elements(info.layout, dims)))
       most = std::max(most.value_or(0), *bytes);
   });
   return most;

@@ -41,13 +41,36 @@ Refusal slice_parameters(const Problem& p, CopyParameters& to) {
   return accept();
 }
 
+// A Reformat joins the blocks of one side, or splits the other into them.
+Refusal needs_one_plain_side(const Problem& p) {
+  const Argument &in = p.input(0), &out = p.outputs[0];
+  if (!p.post().empty()) return refuse("it has post-operations");
+  if (!in.layout.is_plain() && !out.layout.is_plain()) return refuse("both sides have blocks");
+  for (const Argument* a : {&in, &out})
+    if (a->layout.blocks.size() > 1) return refuse("blocks within blocks, " + to_string(a->layout));
+  if (bits(in.dtype) % 8 != 0) return refuse("elements of type " + std::string(name(in.dtype)));
+  return accept();
+}
+
+bool has_blocks(const Problem& p) { return !p.input(0).layout.is_plain() || !p.outputs[0].layout.is_plain(); }
+
 }  // namespace
 
 std::vector<std::string_view> copy_ops() { return {std::begin(kOps), std::end(kOps)}; }
 
+void add_filler(const Problem& p, Emitted& emitted) {
+  if (p.outputs[0].layout.is_plain()) return;
+  emitted.inputs.push_back(Emitted::from_constant(static_cast<int>(emitted.constants.size())));
+  emitted.constants.push_back(Tensor::allocate(p.outputs[0].dtype, {1}));
+}
+
 Refusal copy_parameters(const Problem& p, CopyParameters& to) {
-  if (Refusal r = needs_plain(p); r.refused()) return r;
   const std::string& op = p.op();
+  if (op == "Reformat" && has_blocks(p)) {
+    to.what = What::kExpand;
+    return needs_one_plain_side(p);
+  }
+  if (Refusal r = needs_plain(p); r.refused()) return r;
   if (std::find(std::begin(kDense), std::end(kDense), op) != std::end(kDense)) {
     if (p.outputs.size() > 1) return refuse("it has more than one result");
     if (!passes::is_told(*p.node)) return refuse("only running tells the shape");

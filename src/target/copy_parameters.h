@@ -9,5 +9,7 @@ namespace kiln {
 std::vector<std::string_view> copy_ops();
 // The parameters, or why there are none.
 Refusal copy_parameters(const Problem& problem, CopyParameters& to);
+// The operand behind the others that a result with blocks takes: the zero that fills them.
+void add_filler(const Problem& problem, Emitted& emitted);
 
 }  // namespace kiln

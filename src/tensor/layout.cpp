@@ -8,6 +8,7 @@
 #include "base/checked.h"
 #include "base/error.h"
 #include "base/index.h"
+#include "tensor/blocks.h"
 
 namespace kiln {
 namespace {
@@ -104,16 +105,22 @@ void check(const Layout& layout, int rank) {
 }
 
 Dims strides(const Layout& layout, const Dims& dims) {
-  check(layout, static_cast<int>(dims.size()));
   if (!layout.is_plain()) fail(layout, "strides do not describe blocks");
+  return block_strides(layout, dims);
+}
+
+Dims block_strides(const Layout& layout, const Dims& dims) {
+  check(layout, static_cast<int>(dims.size()));
+  if (layout.blocks.size() > 1) fail(layout, "strides do not describe blocks within blocks");
   element_count(dims);
+  const Dims sizes = block_sizes(layout, dims.size());
   Dims result(dims.size());
-  int64_t stride = 1;
+  int64_t stride = layout.is_plain() ? 1 : layout.blocks[0].size;
   const std::vector<int> order = full_order(layout, dims.size());
   for (size_t i = order.size(); i-- > 0;) {
     const auto axis = static_cast<size_t>(order[i]);
     result[axis] = stride;
-    stride = mul_or_throw(stride, dims[axis], "the strides of a layout");
+    stride = mul_or_throw(stride, blocks_over(dims[axis], sizes[axis]), "the strides of a layout");
   }
   return result;
 }

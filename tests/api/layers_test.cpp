@@ -373,13 +373,18 @@ TEST_F(Layers, OnlyFormatsThatEnginesHaveAreTaken) {
   ITensor* x = input("x", Dims2{1, 3});
   x->setAllowedFormats(1U << static_cast<uint32_t>(TensorFormat::kLINEAR));
   EXPECT_TRUE(logger.errors.empty()) << logger.errors;
-  x->setAllowedFormats(1U << 2);
-  EXPECT_NE(logger.errors.find("kLINEAR"), std::string::npos) << logger.errors;
+  for (const uint32_t none : {0U, 1U << static_cast<uint32_t>(TensorFormat::kDLA_LINEAR), 1U << 13}) {
+    logger.errors.clear();
+    x->setAllowedFormats(none);
+    EXPECT_NE(logger.errors.find("need a DLA"), std::string::npos) << logger.errors;
+  }
   EXPECT_EQ(x->getAllowedFormats(), 1U);
   x->setAllowedFormats(1U << static_cast<uint32_t>(TensorFormat::kHWC));  // not of two dimensions
   network->markOutput(*network->addUnary(*x, UnaryOperation::kABS)->getOutput(0));
   EXPECT_FALSE(Owned<IHostMemory>(builder->buildSerializedNetwork(*network, *config)));
-  EXPECT_NE(logger.errors.find("kHWC is for 4 dimensions"), std::string::npos) << logger.errors;
+  EXPECT_NE(logger.errors.find("'x', which is float32 of 2 dimensions, cannot have the format kHWC"), std::string::npos)
+      << logger.errors;
+  EXPECT_NE(logger.errors.find("kHWC (float32, uint8; at least 3 dimensions)"), std::string::npos) << logger.errors;
 }
 
 TEST_F(Layers, ARemovedTensorIsMissing) {

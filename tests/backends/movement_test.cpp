@@ -269,5 +269,37 @@ TEST(Reformat, ChannelsFirstToLastAndBack) {
   expect_case({"Reformat", {channels_last(random_tensor(rng, DType::kU8, {2, 3, 7, 9}))}}, "copy");
 }
 
+TEST(Reformat, FromBlocksAndIntoThem) {
+  std::mt19937 rng(12);
+  for (const char* text : {"row/1:4", "0231/1:8", "0123/1:32", "1230/0:16"})
+    for (const int64_t channels : {1, 5, 8, 33, 0})
+      for (const DType type : {DType::kI8, DType::kF16, DType::kF32}) {
+        const Layout blocks = parse_layout(text);
+        const Tensor x = random_tensor(rng, type, {channels, channels, 3, 5});
+        for (const Layout& plain : {Layout(), Layout::channels_last(4)}) {
+          expect_case({"Reformat", {Operand(x)}, {}, 1, {}, {blocks}}, "copy");
+          Case from{"Reformat", {Operand(x)}, {}, 1, {}, {plain}};
+          from.inputs[0].layout = blocks;
+          expect_case(from, "copy");
+          Case into{"Reformat", {Operand(x)}, {}, 1, {}, {blocks}};
+          into.inputs[0].layout = plain;
+          expect_case(into, "copy");
+        }
+      }
+}
+
+TEST(Reformat, RefusesBlocksOnBothSides) {
+  std::mt19937 rng(13);
+  Case c{"Reformat", {random_tensor(rng, DType::kF32, {2, 5, 3, 3})}, {}, 1, {}, {parse_layout("row/1:4")}};
+  c.inputs[0].layout = parse_layout("row/1:8");
+  expect_no_case(c, "copy");
+  c.inputs[0].layout = parse_layout("row/1:4/1:2");
+  c.output_layouts.clear();
+  expect_no_case(c, "copy");
+  c.op = "Identity";
+  c.inputs[0].layout = parse_layout("row/1:4");
+  expect_no_case(c, "copy");
+}
+
 }  // namespace
 }  // namespace kiln::testing

@@ -53,6 +53,58 @@ TEST(Formats, OutputsHaveTheLayoutThatIsAskedFor) {
   EXPECT_EQ(steps_of(text), "Reformat Conv Reformat");
 }
 
+// The steps, each with the layouts of what it reads and writes that are not row-major.
+std::string laid_out_steps(const std::string& text, const Layout& input, const std::vector<Layout>& outputs) {
+  auto graph = ir::parse_graph(text);
+  graph->inputs().back()->layout = input;
+  CompileOptions options = options_of("cpu", 0);
+  options.output_layouts = outputs;
+  const plan::Plan plan = compile(std::move(graph), options);
+  std::string steps;
+  for (const plan::StepInfo& step : plan.programs[0].steps) {
+    steps += (steps.empty() ? "" : " ") + step.op;
+    for (const auto* list : {&step.inputs, &step.outputs})
+      for (int32_t t : *list)
+        if (t >= 0 && !plan.programs[0].tensors[static_cast<size_t>(t)].layout.is_row_major())
+          steps +=
+              (list == &step.inputs ? "<" : ">") + to_string(plan.programs[0].tensors[static_cast<size_t>(t)].layout);
+  }
+  return steps;
+}
+
+TEST(Formats, BlocksOfInputsAndOutputsAreReadAndWrittenByReformats) {
+  const Layout four = parse_layout("0123/1:4"), eight = parse_layout("0231/1:8"), rotated = parse_layout("1230");
+  const std::string conv = graph_of("  %a = Conv(%x, %w)" + kConv + "  return %a\n");
+  EXPECT_EQ(laid_out_steps(conv, four, {eight}), "Reformat<0123/1:4>0231 Conv<0231>0231 Reformat<0231>0231/1:8");
+  EXPECT_EQ(laid_out_steps(conv, eight, {}), "Reformat<0231/1:8>0231 Conv<0231>0231 Reformat<0231");
+  const std::string both = "graph main(%x: float32[1,5,6,6]) {\n  %a = Sin(%x)\n  %b = Cos(%x)\n  return %a, %b\n}";
+  EXPECT_EQ(laid_out_steps(both, rotated, {rotated, four}), "Reformat<1230 Sin Cos Reformat>1230 Reformat>0123/1:4");
+  const std::string pixel = "graph main(%x: float32[1,5,1,1]) {\n  %a = Sin(%x)\n  return %a\n}";
+  EXPECT_EQ(laid_out_steps(pixel, four, {four}).find("Sin<0123/1:4"), std::string::npos);
+}
+
+TEST(Formats, AnInputWithBlocksIsReturnedThroughRows) {
+  const Layout four = parse_layout("0123/1:4");
+  const std::string text =
+      "graph main(%x: float32[1,5,6,6]) {\n  %a = Identity(%x)\n  %b = Identity(%x)\n  return %a, %b\n}";
+  const std::string steps = laid_out_steps(text, four, {four, four});
+  EXPECT_EQ(steps.find("<0123/1:4>0123/1:4"), std::string::npos) << steps;
+}
+
+TEST(Formats, BodiesReadInputsWithBlocksAsRows) {
+  const std::string text = R"(graph main(%n: int64[], %x: float32[1,5,6,6]) {
+  %y = Loop(%n, _, %x) regions {
+    graph body(%i: int64[], %c: bool[], %s: float32[1,5,6,6]) {
+      %a = Sin(%s)
+      %t = Identity(%c)
+      return %t, %a
+    }
+  }
+  return %y
+})";
+  EXPECT_EQ(laid_out_steps(text, parse_layout("0123/1:4"), {}), "Reformat<0123/1:4 Loop");
+}
+
 TEST(Formats, NothingIsTurnedWithoutNeed) {
   const std::string text =
       "graph main(%x: float32[2,8,6,6]) {\n  %a = Sin(%x)\n  %b = Softmax(%a) {axis=1}\n  return %b\n}";
@@ -115,9 +167,10 @@ class BothTypes final : public Target {
 };
 
 // The operators and the types of their results, in order, after types were chosen.
-std::string typed(const std::string& body, DType compute = DType::kBF16) {
+std::string typed(const std::string& body, DType compute = DType::kBF16, const Layout& input = {}) {
   const auto graph =
       ir::parse_graph("graph main(%x: float32[1,16,64,64]) {\n  %w = random float32[16,16,3,3] seed 1\n" + body + "}");
+  graph->inputs()[0]->layout = input;
   const BothTypes target;
   TunerOptions options;
   options.level = 0;

@@ -281,6 +281,15 @@ TEST(CudaMovement, Copies) {
     check({.op = "Transpose", .attributes = {{"perm", Ints{0, 2, 1, 3}}}, .inputs = {plain({2, 5, 7, 64}, type)}});
     check({.op = "Transpose", .attributes = {{"perm", Ints{0, 3, 1, 2}}}, .inputs = {plain({2, 33, 40, 70}, type)}});
     check({.op = "Reformat", .inputs = {plain({2, 33, 8, 9}, type)}, .output_layout = kLast});
+    for (const char* blocks : {"row/1:4", "0231/1:8", "1230/0:32"})
+      for (const int64_t channels : {3, 8, 33, 64}) {
+        const Layout layout = parse_layout(blocks);
+        const Dims dims{channels, channels, 5, 7};
+        check({.op = "Reformat", .inputs = {plain(dims, type)}, .output_layout = layout});
+        check({.op = "Reformat", .inputs = {last(dims, type)}, .output_layout = layout});
+        check({.op = "Reformat", .inputs = {{.dims = dims, .type = type, .layout = layout}}});
+        check({.op = "Reformat", .inputs = {{.dims = dims, .type = type, .layout = layout}}, .output_layout = kLast});
+      }
     check({.op = "Flatten", .inputs = {last({2, 33, 8, 9}, type)}});
     check({.op = "Concat",
            .attributes = {{"axis", int64_t{1}}},

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <random>
@@ -24,8 +25,17 @@ Argument argument(const Dims& dims, DType type, const Layout& layout) {
   return a;
 }
 
-template <class F> void for_each_place(const Dims& dims, const Dims& strides, const F& f) {
+template <class F> void for_each_place(const Dims& dims, const Layout& layout, const F& f) {
   const int64_t count = element_count(dims);
+  if (!layout.is_plain()) {
+    Dims index(dims.size(), 0);
+    for (int64_t i = 0; i < count; ++i) {
+      f(i, storage_offset(layout, dims, index));
+      for (size_t d = dims.size(); d-- > 0 && ++index[d] == dims[d];) index[d] = 0;
+    }
+    return;
+  }
+  const Dims strides = kiln::strides(layout, dims);
   for (int64_t i = 0; i < count; ++i) {
     int64_t rest = i, at = 0;
     for (size_t axis = dims.size(); axis-- > 0;) {
@@ -36,25 +46,30 @@ template <class F> void for_each_place(const Dims& dims, const Dims& strides, co
   }
 }
 
-// The tensor's bytes with its elements where the layout has them.
-Tensor laid_out(const Tensor& t, const Dims& to) {
-  Tensor result = Tensor::allocate(t.dtype(), t.dims());
+// The tensor's bytes with its elements where the layout has them; what fills blocks is no number.
+Tensor laid_out(const Tensor& t, const Layout& to) {
+  Tensor result = Tensor::allocate(t.dtype(), {storage_elements(to, t.dims())});
   const auto size = static_cast<size_t>(bits(t.dtype()) / 8);
   const auto* from = static_cast<const uint8_t*>(t.data());
   auto* bytes = static_cast<uint8_t*>(result.mutable_data());
+  std::fill_n(bytes, result.bytes(), uint8_t{0xff});
   for_each_place(t.dims(), to, [&](int64_t i, int64_t at) {
     std::memcpy(bytes + static_cast<size_t>(at) * size, from + static_cast<size_t>(i) * size, size);
   });
   return result;
 }
-Tensor row_major(const Tensor& t, const Dims& from) {
-  Tensor result = Tensor::allocate(t.dtype(), t.dims());
+// The reverse; what fills blocks must be zero.
+Tensor row_major(Tensor t, const Dims& dims, const Layout& from) {
+  Tensor result = Tensor::allocate(t.dtype(), dims);
   const auto size = static_cast<size_t>(bits(t.dtype()) / 8);
-  const auto* bytes = static_cast<const uint8_t*>(t.data());
+  auto* bytes = static_cast<uint8_t*>(t.mutable_data());
   auto* to = static_cast<uint8_t*>(result.mutable_data());
-  for_each_place(t.dims(), from, [&](int64_t i, int64_t at) {
+  for_each_place(dims, from, [&](int64_t i, int64_t at) {
     std::memcpy(to + static_cast<size_t>(i) * size, bytes + static_cast<size_t>(at) * size, size);
+    std::fill_n(bytes + static_cast<size_t>(at) * size, size, uint8_t{0});
   });
+  if (std::any_of(bytes, bytes + t.bytes(), [](uint8_t b) { return b != 0; }))
+    throw Error(Code::kExecution, "what fills blocks is not zero");
   return result;
 }
 
@@ -106,10 +121,12 @@ Status prepare_without_gpu(const BuiltNode& node, const Emitted& emitted, int co
   if (!executable) return {Code::kNotFound, "there is no such kernel"};
   const std::unique_ptr<Kernel> kernel = executable->create_kernel();
   std::vector<Dims> dims, strided;
+  std::vector<Layout> layouts;
   std::vector<TensorView> inputs, outputs;
   const auto view = [&](const Dims& d, DType type, const Layout& layout, const void* host) {
     dims.push_back(d);
-    strided.push_back(strides(layout, d));
+    layouts.push_back(layout);
+    strided.push_back(layout.is_plain() ? strides(layout, d) : Dims());
     TensorView v;
     v.rank = static_cast<int>(d.size());
     v.dtype = type;
@@ -131,7 +148,8 @@ Status prepare_without_gpu(const BuiltNode& node, const Emitted& emitted, int co
   for (size_t i = 0; i < inputs.size() + outputs.size(); ++i) {
     TensorView& v = i < inputs.size() ? inputs[i] : outputs[i - inputs.size()];
     v.dims = dims[i].data();
-    v.strides = strided[i].data();
+    v.strides = layouts[i].is_plain() ? strided[i].data() : nullptr;
+    v.layout = &layouts[i];
   }
   const KernelCall call{inputs, outputs, nullptr, 0};
   (void)kernel->workspace(call);
@@ -219,16 +237,15 @@ PlacedStep::PlacedStep(Device& device, const BuiltNode& node, const Emitted& emi
     } else if (from >= 0) {
       const auto i = static_cast<size_t>(from);
       const Argument& a = node.problem().inputs[i];
-      place({laid_out(node.values()[i], strides(a.layout, a.opt)), a.opt, strides(a.layout, a.opt), a.dtype,
-             a.constant != nullptr});
+      place({laid_out(node.values()[i], a.layout), a.opt, a.layout, a.dtype, a.constant != nullptr});
     } else {
       const Tensor& t = emitted.constants.at(static_cast<size_t>(Emitted::constant_of(from)));
-      place({t, t.dims(), row_major_strides(t.dims()), t.dtype(), true});
+      place({t, t.dims(), Layout(), t.dtype(), true});
     }
   }
   input_count_ = places_.size();
   for (const Argument& a : node.problem().outputs)
-    place({Tensor::allocate(a.dtype, a.opt), a.opt, strides(a.layout, a.opt), a.dtype});
+    place({Tensor::allocate(a.dtype, {storage_elements(a.layout, a.opt)}), a.opt, a.layout, a.dtype});
   for (size_t i = 0; i < places_.size(); ++i) (i < input_count_ ? inputs_ : outputs_).push_back(view(places_[i]));
 }
 
@@ -238,6 +255,7 @@ PlacedStep::~PlacedStep() {
 }
 
 void PlacedStep::place(Place p) {
+  if (p.layout.is_plain()) p.strides = strides(p.layout, p.dims);
   const auto size = static_cast<size_t>(p.host.bytes());
   p.memory = device_.allocator().allocate(size, kAlignment);
   if (!p.memory) throw Error(Code::kOutOfMemory, "no memory on the GPU");
@@ -252,7 +270,8 @@ TensorView PlacedStep::view(const Place& p) const {
   if (p.type == DType::kInvalid) return v;
   v.data = p.memory;
   v.dims = p.dims.data();
-  v.strides = p.strides.data();
+  v.strides = p.layout.is_plain() ? p.strides.data() : nullptr;
+  v.layout = &p.layout;
   v.rank = static_cast<int>(p.dims.size());
   v.dtype = p.type;
   v.host = p.constant ? p.host.data() : nullptr;
@@ -275,11 +294,11 @@ std::vector<Tensor> PlacedStep::results(Stream& stream) const {
   std::vector<Tensor> list;
   for (size_t i = input_count_; i < places_.size(); ++i) {
     const Place& p = places_[i];
-    Tensor bytes = Tensor::allocate(p.type, p.dims);
+    Tensor bytes = Tensor::allocate(p.type, {storage_elements(p.layout, p.dims)});
     throw_if_error(device_.copy(stream, bytes.mutable_data(), p.memory, static_cast<size_t>(bytes.bytes()),
                                 CopyKind::kDeviceToHost));
     throw_if_error(stream.synchronize());
-    list.push_back(row_major(bytes, p.strides));
+    list.push_back(row_major(bytes, p.dims, p.layout));
   }
   return list;
 }

@@ -63,10 +63,12 @@ class PlacedStep {
  private:
   struct Place {
     Tensor host;  // the bytes as they lie
-    Dims dims, strides;
+    Dims dims;
+    Layout layout;
     DType type = DType::kInvalid;
     bool constant = false;
     void* memory = nullptr;
+    Dims strides = {};  // of a plain layout
   };
   void place(Place place);
   TensorView view(const Place& place) const;

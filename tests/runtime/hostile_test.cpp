@@ -346,5 +346,35 @@ TEST_P(Hostile, ViewsBetweenTheCorners) {
   EXPECT_EQ(outcome(plan, {random_f32({3, 2}, 1)}), Code::kShapeOutOfProfile);
 }
 
+// Copies from and into blocks whose operands or layouts are not what they take.
+TEST_P(Hostile, CopiesOfBlocks) {
+  auto graph = ir::parse_graph("graph main(%x: float32[1,8,2,3]) {\n  %y = Relu(%x)\n  return %y\n}");
+  graph->inputs()[0]->layout = parse_layout("0123/1:4");
+  CompileOptions options = options_of(GetParam(), 0);
+  options.output_layouts = {parse_layout("0231/1:8")};
+  const plan::Plan plan = compile(std::move(graph), options);
+  const std::vector<Tensor> inputs{random_f32({1, 8, 2, 3}, 1)};
+  EXPECT_EQ(outcome(plan, inputs), Code::kOk);
+  ASSERT_EQ(plan.programs[0].steps.size(), 3U);
+  const auto expect_refused = [&](const char* what, const std::function<void(plan::Program&)>& damage) {
+    plan::Plan damaged = plan;
+    damage(damaged.programs[0]);
+    EXPECT_NE(outcome(damaged, inputs), Code::kOk) << what;
+  };
+  const auto layout_of = [](plan::Program& p, int32_t t) -> Layout& {
+    return p.tensors[static_cast<size_t>(t)].layout;
+  };
+  expect_refused("nothing to fill with", [](plan::Program& p) { p.steps[2].inputs.pop_back(); });
+  expect_refused("too much to fill with", [](plan::Program& p) { p.steps[2].inputs[1] = p.steps[2].inputs[0]; });
+  expect_refused("something to fill with", [](plan::Program& p) { p.steps[0].inputs.push_back(p.steps[2].inputs[1]); });
+  expect_refused("blocks on both sides",
+                 [&](plan::Program& p) { layout_of(p, p.steps[0].outputs[0]).blocks = {{1, 4}}; });
+  expect_refused("a kernel that knows no blocks",
+                 [&](plan::Program& p) { layout_of(p, p.steps[1].outputs[0]).blocks = {{1, 4}}; });
+  expect_refused("blocks within blocks",
+                 [&](plan::Program& p) { layout_of(p, p.inputs[0]).blocks = {{1, 2}, {1, 2}}; });
+  expect_refused("another axis", [](plan::Program& p) { p.steps[0].parameters.set("what", std::string("transpose")); });
+}
+
 }  // namespace
 }  // namespace kiln::testing

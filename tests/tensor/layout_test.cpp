@@ -7,6 +7,7 @@
 #include <set>
 
 #include "base/error.h"
+#include "tensor/blocks.h"
 
 namespace kiln {
 namespace {
@@ -69,6 +70,9 @@ TEST(Layout, PlainLayoutsAreTheirStrides) {
   }
   EXPECT_EQ(strides(Layout::row_major(), dims), row_major_strides(dims));
   EXPECT_EQ(strides(Layout::channels_last(4), dims), (Dims{60, 1, 15, 3}));
+  EXPECT_EQ(block_strides(Layout::channels_last(4), dims), (Dims{60, 1, 15, 3}));
+  EXPECT_EQ(block_strides(layout("row/1:2"), {2, 3, 4, 5}), (Dims{80, 40, 10, 2}));
+  EXPECT_EQ(block_strides(layout("0231/1:8"), {2, 9, 4, 5}), (Dims{320, 8, 80, 16}));
 }
 
 TEST(Layout, BlockedOffsetsAreThoseOfTheFormats) {
@@ -122,6 +126,8 @@ TEST(Layout, RefusesMisfits) {
   EXPECT_THROW(check(layout("rowv4"), 4), Error);
   EXPECT_NO_THROW(check(layout("0231/1:8v8"), 4));
   EXPECT_THROW(strides(layout("01/1:4"), {2, 3}), Error);
+  EXPECT_THROW(block_strides(layout("01/1:4/1:2"), {2, 3}), Error);
+  EXPECT_THROW(block_strides(layout("01/2:4"), {2, 3}), Error);
   EXPECT_THROW(storage_offset(layout("01"), {2, 3}, {2, 0}), Error);
   EXPECT_THROW(storage_offset(layout("01"), {2, 3}, {0}), Error);
 }

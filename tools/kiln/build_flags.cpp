@@ -257,6 +257,13 @@ void add_build_flags(CLI::App& app, BuildFlags& f) {
   of_profile("--minShapes", &BuildFlags::ProfileShapes::min, "Smallest shapes of dynamic inputs, name:1x3x8x8,…");
   of_profile("--optShapes", &BuildFlags::ProfileShapes::opt, "Shapes that the engine is tuned for");
   of_profile("--maxShapes", &BuildFlags::ProfileShapes::max, "Largest shapes");
+  add(app.add_option("--inputIOFormats", f.input_formats,
+                     "How programs place inputs in memory: one format for all, or one for each in order, with its type "
+                     "or without: "
+                     "chw, chw2, hwc8, chw4, chw16, chw32, dhwc8, cdhw32, hwc, hwc16 or dhwc, as in fp16:hwc8,chw; "
+                     "chw4+hwc8 allows both (default: chw in the model's types)"));
+  add(app.add_option("--outputIOFormats", f.output_formats,
+                     "The same for outputs; files of this program stay row-major"));
   add(app.add_flag("--fp16", f.fp16, "What the model has in float32 may be computed in float16"));
   add(app.add_flag("--bf16", f.bf16, "What the model has in float32 may be computed in bfloat16"));
   add(app.add_flag("--int8", f.int8, "Products may compute in int8 where ranges are known: see --calib"));
@@ -415,6 +422,8 @@ api::Engine build_engine(const BuildFlags& flags) {
   if (!flags.dump.empty() && flags.dump_file.empty())
     options.dump = [](const std::string& text) { std::fputs(text.c_str(), stdout); };
   options.profiles = make_profiles(flags);
+  options.input_formats = flags.input_formats;
+  options.output_formats = flags.output_formats;
   put_budget(flags, samples, options);
   try {
     api::Engine engine = api::Engine::build(options);

@@ -53,7 +53,7 @@ struct BuildFlags {
   std::vector<ProfileShapes> profiles = std::vector<ProfileShapes>(1);
   size_t profile = 0;  // that the shapes on the command line now belong to
   std::string onnx, backend, device_profile, shapes, timing_cache, dump, dump_file, disable, memory, layer_precisions,
-      mark_debug, calibration;
+      mark_debug, calibration, input_formats, output_formats;
   std::string precision_constraints = "none", weights;
   double smoothing = 0, error_budget = 0;
   SampleOptions samples;  // that ranges and errors are found by

@@ -56,7 +56,8 @@ void show_engine(const api::Engine& engine) {
   const std::string options = engine.build_options();
   print("built by Kiln {}{} on {}\n", engine.built_by(), options.empty() ? "" : " (" + options + ")", engine.device());
   for (const api::IoTensor& io : engine.io()) {
-    print("{:7} {} {} {}\n", io.is_input ? "input" : "output", io.name, io.type, named_shape(io));
+    print("{:7} {} {} {}{}\n", io.is_input ? "input" : "output", io.name, io.type, named_shape(io),
+          io.format == "chw" ? "" : " " + io.format);
     for (size_t p = 0; p < io.profiles.size(); ++p)
       if (const api::Bounds& b = io.profiles[p]; io.profiles.size() > 1 || b.min != b.max)
         print("        profile {}: min {} opt {} max {}\n", p, shape_text(b.min), shape_text(b.opt), shape_text(b.max));

@@ -1,6 +1,10 @@
 // Layers as JSON.
 #include "api/run/layer_information.h"
 
+#include <algorithm>
+#include <map>
+
+#include "api/run/tensor_formats.h"
 #include "base/index.h"
 
 namespace kiln::api {
@@ -43,29 +47,28 @@ std::string type_word(DType type) {
   }
 }
 
-// What TensorRT calls the format where it has words for type and layout, else the type's word.
-std::string format_words(const plan::TensorInfo& info) {
-  struct Words {
-    DType type;
-    const char *row_major, *channels_last;
-  };
-  static constexpr Words kWords[] = {
-      {DType::kF32, "Row major linear FP32", "Channel major FP32 format"},
-      {DType::kF16, "Row major linear FP16 format", "Channel major FP16 format"},
-      {DType::kBF16, "Row major linear BFloat16 format", nullptr},
-      {DType::kF8E4M3FN, "Row major linear FP8 format", nullptr},
-      {DType::kI8, "Row major Int8 format", "Channel major Int8 format"},
-      {DType::kU8, "Row major linear UInt8 format", "Channel major UInt8 format"},
-      {DType::kI32, "Row major linear Int32", nullptr},
-      {DType::kI64, "Row major linear Int64 format", nullptr},
-      {DType::kBool, "Row major linear BOOL", nullptr},
-  };
-  const std::string layout = layout_words(info.layout, info.dims.size());
-  for (const Words& w : kWords) {
-    const char* words = layout == "row-major" ? w.row_major : layout == "channels-last" ? w.channels_last : nullptr;
-    if (w.type == info.dtype && words) return words;
-  }
-  return type_word(info.dtype);
+// TensorRT's words for types in its descriptions of formats; what it lacks is null.
+struct FormatWords {
+  DType type;
+  const char *row_major, *channels_last, *short_name;
+};
+constexpr FormatWords kFormatWords[] = {
+    {DType::kF32, "Row major linear FP32", "Channel major FP32 format", "FP32"},
+    {DType::kF16, "Row major linear FP16 format", "Channel major FP16 format", "FP16"},
+    {DType::kBF16, "Row major linear BFloat16 format", nullptr, "BFloat16"},
+    {DType::kF8E4M3FN, "Row major linear FP8 format", nullptr, "FP8"},
+    {DType::kI8, "Row major Int8 format", "Channel major Int8 format", "Int8"},
+    {DType::kU8, "Row major linear UInt8 format", "Channel major UInt8 format", "UInt8"},
+    {DType::kI32, "Row major linear Int32", nullptr, "Int32"},
+    {DType::kI64, "Row major linear Int64 format", nullptr, "Int64"},
+    {DType::kBool, "Row major linear BOOL", nullptr, "BOOL"},
+};
+
+std::string vector_words(const TensorFormatInfo& format, const char* type) {
+  const std::string components = std::to_string(format.components);
+  if (format.pixels) return "Channel major " + std::string(type) + " format where channel % " + components + " == 0";
+  static const std::map<int, const char*> words = {{2, "Two"}, {4, "Four"}, {16, "Sixteen"}, {32, "Thirty-two"}};
+  return std::string(words.at(format.components)) + " wide channel vectorized row major " + type + " format";
 }
 
 std::string list_json(const std::vector<std::string>& items) {
@@ -166,8 +169,21 @@ std::vector<int64_t> known_dims(const kiln::Engine& engine, const plan::TensorIn
 
 std::string layout_words(const Layout& layout, size_t rank) {
   if (layout.is_row_major()) return "row-major";
-  const bool last = rank >= 3 && layout == Layout::channels_last(static_cast<int>(rank));
-  return last ? "channels-last" : "order " + to_string(layout);
+  if (rank >= 3 && layout == Layout::channels_last(static_cast<int>(rank))) return "channels-last";
+  const TensorFormatInfo* format = format_of(layout, rank);
+  return format ? format->word : "order " + to_string(layout);
+}
+
+std::string format_words(const plan::TensorInfo& info) {
+  const auto* words = std::find_if(std::begin(kFormatWords), std::end(kFormatWords),
+                                   [&](const FormatWords& w) { return w.type == info.dtype; });
+  if (words == std::end(kFormatWords)) return type_word(info.dtype);
+  const std::string layout = layout_words(info.layout, info.dims.size());
+  const TensorFormatInfo* format = format_of(info.layout, info.dims.size());
+  if (format && format->components > 1) return vector_words(*format, words->short_name);
+  const bool last = layout == "channels-last" || (format && format->pixels);
+  const char* text = layout == "row-major" ? words->row_major : last ? words->channels_last : nullptr;
+  return text ? text : type_word(info.dtype);
 }
 
 std::string layer_json(const kiln::Engine& engine, const plan::StepInfo& step, const Symbols& symbols) {

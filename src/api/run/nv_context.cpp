@@ -4,6 +4,7 @@
 
 #include "api/run/nv_runtime.h"
 #include "api/run/streams.h"
+#include "tensor/blocks.h"
 
 namespace kiln::api {
 namespace {
@@ -64,7 +65,10 @@ class ContextImpl final : public nvinfer1::IExecutionContext {
   nvinfer1::Dims getTensorStrides(char const* name) const noexcept override {
     const nvinfer1::Dims dims = getTensorShape(name);
     return guarded(reporter_, unknown_dims(), [&] {
-      return dims.nbDims < 0 ? dims : to_nv(strides(engine_.info(engine_.tensor(name)).layout, from_nv(dims)));
+      if (dims.nbDims < 0) return dims;
+      Dims steps = block_strides(engine_.info(engine_.tensor(name)).layout, from_nv(dims));
+      for (int64_t& step : steps) step /= engine_.getTensorComponentsPerElement(name);
+      return to_nv(steps);
     });
   }
   bool allInputDimensionsSpecified() const noexcept override {
@@ -264,7 +268,8 @@ class ContextImpl final : public nvinfer1::IExecutionContext {
     const int32_t t = engine_.tensor(name.c_str());
     const std::vector<int64_t>* dims = is_late(t) ? nullptr : context_->dims(t);
     if (!dims) return true;
-    const auto size = byte_size(engine_.info(t).dtype, element_count(*dims));
+    const plan::TensorInfo& info = engine_.info(t);
+    const auto size = byte_size(info.dtype, storage_elements(info.layout, *dims));
     void* memory = allocator.reallocateOutputAsync(name.c_str(), context_->address(t),
                                                    static_cast<uint64_t>(size.value_or(0)), kOutputAlignment, stream_);
     if (!memory && size.value_or(0) > 0)

@@ -5,6 +5,8 @@
 #include <cstring>
 #include <new>
 
+#include "api/run/layer_information.h"
+#include "api/run/tensor_formats.h"
 #include "base/index.h"
 #include "plan/container.h"
 
@@ -103,6 +105,13 @@ EngineImpl::EngineImpl(std::shared_ptr<Engine> engine, std::span<const std::byte
       reporter_(reporter) {
   io_ = engine_->main().inputs;
   io_.insert(io_.end(), engine_->main().outputs.begin(), engine_->main().outputs.end());
+  for (const int32_t t : io_) {
+    if (!format_of(info(t).layout, info(t).dims.size()))
+      throw Error(Code::kMalformedPlan, "'" + info(t).name + "' lies in memory in the layout " +
+                                            to_string(info(t).layout) + ", which no TensorFormat is")
+          .remedy("build the engine again");
+    formats_.push_back(format_words(info(t)));
+  }
   for (const plan::Profile& profile : engine_->plan().profiles)
     for (const plan::ProfileDims& values : profile.values)
       for (const auto* list : {&values.min, &values.opt, &values.max}) narrow_.emplace_back(list->begin(), list->end());
@@ -258,18 +267,23 @@ nvinfer1::Dims EngineImpl::getTensorShape(char const* name) const noexcept {
 }
 
 char const* EngineImpl::getTensorFormatDesc(char const* name) const noexcept {
-  if (tensor(name) < 0) return "";
-  switch (getTensorFormat(name)) {
-    case nvinfer1::TensorFormat::kHWC: return "Channels-last format (kHWC)";
-    case nvinfer1::TensorFormat::kDHWC: return "Channels-last format (kDHWC)";
-    default: return "Row-major linear format (kLINEAR)";
-  }
+  const int32_t i = getBindingIndex(name);
+  return i < 0 ? "" : nth(formats_, i).c_str();
 }
 
 nvinfer1::TensorFormat EngineImpl::getTensorFormat(char const* name) const noexcept {
   const int32_t t = tensor(name);
-  if (t < 0 || info(t).layout.is_row_major()) return nvinfer1::TensorFormat::kLINEAR;
-  return info(t).dims.size() == 5 ? nvinfer1::TensorFormat::kDHWC : nvinfer1::TensorFormat::kHWC;
+  return t < 0 ? nvinfer1::TensorFormat::kLINEAR : format_of(info(t).layout, info(t).dims.size())->format;
+}
+
+int32_t EngineImpl::getTensorComponentsPerElement(char const* name) const noexcept {
+  const int32_t t = tensor(name);
+  return t < 0 ? -1 : info_of(getTensorFormat(name)).components;
+}
+
+int32_t EngineImpl::getTensorVectorizedDim(char const* name) const noexcept {
+  const int32_t t = tensor(name);
+  return t < 0 || info(t).layout.is_plain() ? -1 : info(t).layout.blocks[0].axis;
 }
 
 int32_t EngineImpl::getTensorBytesPerComponent(char const* name) const noexcept {

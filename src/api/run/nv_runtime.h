@@ -59,8 +59,8 @@ class EngineImpl final : public nvinfer1::ICudaEngine {
   nvinfer1::TensorFormat getTensorFormat(char const* name) const noexcept override;
   char const* getTensorFormatDesc(char const* name) const noexcept override;
   int32_t getTensorBytesPerComponent(char const* name) const noexcept override;
-  int32_t getTensorComponentsPerElement(char const* name) const noexcept override { return tensor(name) < 0 ? -1 : 1; }
-  int32_t getTensorVectorizedDim(char const*) const noexcept override { return -1; }
+  int32_t getTensorComponentsPerElement(char const* name) const noexcept override;
+  int32_t getTensorVectorizedDim(char const* name) const noexcept override;
   bool isShapeInferenceIO(char const* name) const noexcept override { return value_count(tensor(name)) > 0; }
   char const* getAliasedInputTensor(char const* name) const noexcept override { return tensor(name), nullptr; }
   int64_t const* getProfileTensorValuesV2(char const* name, int32_t profile,
@@ -106,6 +106,7 @@ class EngineImpl final : public nvinfer1::ICudaEngine {
   std::span<const std::byte> bytes_;
   std::vector<int32_t> io_;
   std::unique_ptr<UserAllocator> allocator_;
+  std::vector<std::string> formats_;          // described, in the order of io_
   std::vector<std::vector<int32_t>> narrow_;  // values of profiles as getProfileTensorValues gives them
   mutable Reporter reporter_;
 };

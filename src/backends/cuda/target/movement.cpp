@@ -27,6 +27,7 @@ const Tactic copy{
           const std::string& op = p.op();
           e.strided_output = op == "Slice" || op == "Transpose" || op == "Expand";
           e.strided_inputs = e.strided_output;
+          add_filler(p, e);
           return e;
         },
 };

@@ -30,25 +30,33 @@ Operation read_operation(const Attributes& parameters, const std::string& prefix
   return result;
 }
 
-void check_strided(const TensorView& view) {
-  require(view.strides && bits(view.dtype) % 8 == 0, Code::kMalformedPlan, "the reference cannot use a blocked layout");
+// Where each element lies in memory, in row-major order.
+template <class Visit> void for_each_place(const TensorView& view, Visit&& visit) {
+  require(bits(view.dtype) % 8 == 0 && (view.strides || view.layout), Code::kMalformedPlan,
+          "the reference cannot tell where elements lie");
+  const Dims dims(view.dims, view.dims + view.rank);
+  const int64_t count = view.elements();
+  Dims index(dims.size(), 0);
+  for (int64_t n = 0; n < count; ++n) {
+    int64_t offset = 0;
+    if (!view.strides) offset = storage_offset(*view.layout, dims, index);
+    else
+      for (size_t d = 0; d < dims.size(); ++d) offset += index[d] * view.strides[d];
+    visit(n, offset);
+    for (size_t d = dims.size(); d-- > 0 && ++index[d] == dims[d];) index[d] = 0;
+  }
 }
 
 // A dense copy of a view, or the view itself when it is dense.
 Tensor dense(const TensorView& view) {
   const Dims dims(view.dims, view.dims + view.rank);
   if (view.is_dense() || element_count(dims) == 0) return Tensor::borrow(view.dtype, dims, view.data);
-  check_strided(view);
   Tensor result = Tensor::allocate(view.dtype, dims);
-  const auto width = static_cast<size_t>(bits(view.dtype) / 8);
+  const int64_t width = bits(view.dtype) / 8;
   auto* to = static_cast<std::byte*>(result.mutable_data());
-  Dims index(dims.size(), 0);
-  for (int64_t n = 0; n < result.size(); ++n, to += width) {
-    int64_t offset = 0;
-    for (size_t d = 0; d < dims.size(); ++d) offset += index[d] * view.strides[d];
-    std::memcpy(to, static_cast<const std::byte*>(view.data) + offset * static_cast<int64_t>(width), width);
-    for (size_t d = dims.size(); d-- > 0 && ++index[d] == dims[d];) index[d] = 0;
-  }
+  for_each_place(view, [&](int64_t n, int64_t offset) {
+    std::memcpy(to + n * width, static_cast<const std::byte*>(view.data) + offset * width, static_cast<size_t>(width));
+  });
   return result;
 }
 
@@ -59,16 +67,13 @@ void scatter(const Tensor& from, const TensorView& view) {
     if (from.bytes() > 0) std::memcpy(view.data, from.data(), static_cast<size_t>(from.bytes()));
     return;
   }
-  check_strided(view);
-  const auto width = static_cast<size_t>(bits(view.dtype) / 8);
-  const auto* source = static_cast<const std::byte*>(from.data());
-  Dims index(from.dims().size(), 0);
-  for (int64_t n = 0; n < from.size(); ++n, source += width) {
-    int64_t offset = 0;
-    for (size_t d = 0; d < index.size(); ++d) offset += index[d] * view.strides[d];
-    std::memcpy(static_cast<std::byte*>(view.data) + offset * static_cast<int64_t>(width), source, width);
-    for (size_t d = index.size(); d-- > 0 && ++index[d] == from.dims()[d];) index[d] = 0;
-  }
+  const int64_t width = bits(view.dtype) / 8;
+  if (!view.strides && from.size() > 0)  // blocks are filled up with zeros
+    std::memset(view.data, 0, static_cast<size_t>(storage_elements(*view.layout, from.dims()) * width));
+  for_each_place(view, [&](int64_t n, int64_t offset) {
+    std::memcpy(static_cast<std::byte*>(view.data) + offset * width,
+                static_cast<const std::byte*>(from.data()) + n * width, static_cast<size_t>(width));
+  });
 }
 
 // What leaves the step must not lie in memory that belongs to an operand: that is written again when the operand is.

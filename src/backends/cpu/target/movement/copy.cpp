@@ -20,7 +20,9 @@ const Tactic copy{
         [](const Problem& p, const Config&) {
           CopyParameters to;
           (void)copy_parameters(p, to);
-          return emit_kernel("copy", to, to.late_starts() ? std::vector<int>{0, 1} : std::vector<int>{0});
+          Emitted e = emit_kernel("copy", to, to.late_starts() ? std::vector<int>{0, 1} : std::vector<int>{0});
+          add_filler(p, e);
+          return e;
         },
 };
 
