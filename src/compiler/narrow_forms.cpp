@@ -2,7 +2,6 @@
 #include "compiler/narrow_forms.h"
 
 #include <algorithm>
-#include <cstring>
 
 namespace kiln {
 namespace {
@@ -83,8 +82,7 @@ DType widens_from(const ir::Node& node) {
 // Holds nothing but numbers of the type.
 bool is_exact_in(const ir::Value& v, DType type) {
   if (!v.constant()) return v.producer() && widens_from(*v.producer()) == type;
-  const Tensor narrow = v.constant()->cast(type), wide = narrow.cast(DType::kF32);
-  return wide.bytes() == 0 || std::memcmp(wide.data(), v.constant()->data(), wide.bytes()) == 0;
+  return v.constant()->cast(type).cast(DType::kF32).identical(*v.constant());
 }
 
 // Everyone who reads it rounds it to the type first.
