@@ -129,6 +129,15 @@ Error own_fault(const Error& e) {
   return fault;
 }
 
+// Types are compared by time.
+bool chooses_types(const ir::Graph& graph, DType compute) {
+  return compute != DType::kF32 || std::any_of(graph.nodes().begin(), graph.nodes().end(), [&](const auto& node) {
+           return node->declared != DType::kInvalid ||
+                  std::any_of(node->regions.begin(), node->regions.end(),
+                              [&](const auto& region) { return chooses_types(*region, compute); });
+         });
+}
+
 bool speaks_of_files(Code code) { return code == Code::kMalformedPlan || code == Code::kPlanDevice; }
 
 }  // namespace
@@ -177,7 +186,7 @@ plan::Plan compile(std::unique_ptr<ir::Graph> graph, const CompileOptions& optio
   tuner.disabled.insert(options.passes.disabled.begin(), options.passes.disabled.end());
   TimingCache times(
       target.device().fingerprint());  // of types that are compared; the choice of kernels reads them again
-  if (!tuner.cache && target_options.precisions.compute != DType::kF32) tuner.cache = &times;
+  if (!tuner.cache && chooses_types(*graph, target_options.precisions.compute)) tuner.cache = &times;
   SignatureFinder finder(target, tuner);
   split_declined(*graph, extents, finder, *options.logger);
   choose_formats(*graph, extents, finder, options.output_layouts, target_options.precisions);

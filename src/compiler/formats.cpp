@@ -76,6 +76,7 @@ class FormatChooser {
         tf32_(precisions.tf32),
         outputs_(outputs),
         nodes_(graph.node_list()),
+        types_(nodes_.size(), DType::kF32),
         offers_(nodes_.size()),
         labels_(nodes_.size()) {
     for (size_t i = 0; i < nodes_.size(); ++i) index_[nodes_[i]] = i;
@@ -84,7 +85,7 @@ class FormatChooser {
   void run() {
     find_offers();
     choose(&End::last);
-    if (compute_ != DType::kF32) choose_types();
+    if (!problems_.empty()) choose_types();
     for (size_t i = 0; i < nodes_.size(); ++i) apply(i);
     for (size_t i = 0; i < graph_.outputs().size(); ++i) {
       Value* v = graph_.outputs()[i];
@@ -92,6 +93,8 @@ class FormatChooser {
       else if (narrowed_.count(v)) v = typed(v, output_types_[i], nullptr);
       if (v != graph_.outputs()[i]) graph_.set_output(i, v);
     }
+    for (Node* node : nodes_)
+      if (copies(*node)) graph_.replace_uses(node->output(), reformatted(node->input(0), node->output()->layout, node));
   }
 
  private:
@@ -108,17 +111,37 @@ class FormatChooser {
 
   void find_offers() {
     for (const Value* v : graph_.outputs()) output_types_.push_back(v->dtype());
-    for (Problem& problem : make_problems(extents_, finder_.threads(), graph_, is_body_)) {
+    std::vector<Problem> problems = make_problems(extents_, finder_.threads(), graph_, is_body_);
+    for (Problem& problem : problems) {
       const size_t i = index_.at(problem.node);
       problem.tf32 = tf32_;
       offers_[i].push_back({{}, finder_.of(problem)});
-      if (compute_ == DType::kF32) continue;
-      for (const Form form : narrow_forms(*problem.node, compute_)) {
-        Offer offer{form, finder_.of(FormProblem(problem, form, compute_).get())};
-        if (offer.signatures.any()) offers_[i].push_back(std::move(offer));
-      }
-      if (offers_[i].size() > 1) problems_.emplace(i, std::move(problem));
     }
+    // What casts has no reason to leave that out where nobody computes in the type.
+    std::set<DType> computed;
+    for (const bool pointwise : {false, true})
+      for (const Problem& problem : problems) {
+        if (problem.node->op().is_pointwise() != pointwise) continue;
+        for (const DType type : narrow_types(*problem.node, compute_)) {
+          const size_t i = index_.at(problem.node);
+          if (!may_narrow(i) && (!pointwise || computed.count(type))) find_narrow_offers(i, problem, type);
+          if (may_narrow(i)) computed.insert(type);
+        }
+      }
+  }
+
+  void find_narrow_offers(size_t i, const Problem& wide, DType type) {
+    types_[i] = type;
+    for (const Form form : narrow_forms(*wide.node, type)) {
+      const FormProblem problem(wide, form, type);
+      const bool vanishes = copies(*problem.get().node);
+      Offer offer{form, vanishes ? offers_[i].front().signatures : finder_.of(problem.get())};
+      if (vanishes)
+        for (auto& row : offer.signatures.by)
+          for (Signatures::Offer& o : row) o.seconds = 0;
+      if (offer.signatures.any()) offers_[i].push_back(std::move(offer));
+    }
+    if (may_narrow(i)) problems_.emplace(i, wide);
   }
 
   const Offer* offer_of(size_t i, Form form) const {
@@ -139,19 +162,22 @@ class FormatChooser {
   }
 
   // Estimates of the wide form and of the narrow one are put right where both can be measured; what mixes types is off as the narrow one. The
-  // wide form can do what both mixed ones do, so it takes no longer than they say, however it was measured.
+  // wide form of what may round can do what both mixed ones do, so it takes no longer than they say, however it was measured.
   void measure_forms() {
     for (const auto& [i, problem] : problems_) {
       const Offer *wide = offer_of(i, {}), *narrow = offer_of(i, {true, true});
-      if (!narrow || problem.node->precision != compute_) continue;
+      const bool may_round = problem.node->precision == types_[i];
+      const bool computes = may_round || problem.node->declared == types_[i];
+      if (!narrow || !computes || problem.node->op().is_pointwise()) continue;
       const double first = measured(problem, i),
-                   second = measured(FormProblem(problem, narrow->form, compute_).get(), i);
+                   second = measured(FormProblem(problem, narrow->form, types_[i]).get(), i);
       if (first < 0 || second < 0) continue;
       const double other = second - estimated_cost(i, *narrow, labels_[i]);
       double rounding = 0;
       for (const Offer& offer : offers_[i])
         if (offer.form.reads != offer.form.writes) rounding += estimated_cost(i, offer, labels_[i]) - (second - other);
-      const double own = std::min(first, second + std::max(0.0, rounding)) - estimated_cost(i, *wide, labels_[i]);
+      const double least = may_round ? std::min(first, second + std::max(0.0, rounding)) : first;
+      const double own = least - estimated_cost(i, *wide, labels_[i]);
       for (Offer& offer : offers_[i]) offer.correction = offer.form == Form() ? own : other;
     }
   }
@@ -174,9 +200,11 @@ class FormatChooser {
     return n;
   }
   static double bytes_of(DType type) { return bits(type) / 8.0; }
-  // At an end that writes or reads it.
-  DType type_of(const Value* v, bool narrow) const { return narrow ? compute_ : v->dtype(); }
-  double bytes(const Value* v, bool narrow) const { return elements(v) * bytes_of(type_of(v, narrow)); }
+  // As a number of that type, where it is of float32.
+  double bytes(const Value* v, DType type) const {
+    return v ? elements(v) * bytes_of(v->dtype() == DType::kF32 ? type : v->dtype()) : 0;
+  }
+  double bytes(const Value* v, size_t node, bool narrow) const { return bytes(v, narrow ? types_[node] : DType::kF32); }
 
   double move_cost(double read, double written) const {
     return picoseconds(estimate_move(read, written, finder_.facts()).seconds());
@@ -189,8 +217,8 @@ class FormatChooser {
     if (!preferred.tactic) return s.any() || label.reads.last || label.writes.last ? kForbidden : 0.0;
     if (label.reads.last == label.writes.last || preferred.tactic->turns_layouts) return picoseconds(seconds);
     double read = 0, written = 0;
-    for (size_t k : s.images) read += bytes(nodes_[i]->inputs()[k], label.reads.narrow);
-    for (const Value* v : nodes_[i]->outputs()) written += bytes(v, label.writes.narrow);
+    for (size_t k : s.images) read += bytes(nodes_[i]->inputs()[k], i, label.reads.narrow);
+    for (const Value* v : nodes_[i]->outputs()) written += bytes(v, i, label.writes.narrow);
     const double smaller = std::min(read, written);
     return std::min(picoseconds(seconds) + std::round(kTurnsBadly * move_cost(smaller, smaller)), kForbidden);
   }
@@ -240,7 +268,7 @@ class FormatChooser {
   // Whether the input goes with what the node reads, or the type of a post-operation's with what it writes; others are row-major and of the
   // type of the model.
   bool is_tied(Axis axis, size_t i, size_t input) const {
-    if (axis == &End::narrow) return may_narrow(i) && may_become_narrow(*nodes_[i], input, compute_);
+    if (axis == &End::narrow) return may_narrow(i) && side_of(*nodes_[i], input, types_[i]) != Side::kNone;
     if (offers_[i].empty()) return false;
     const std::vector<size_t>& images = offers_[i].front().signatures.images;
     return std::find(images.begin(), images.end(), input) != images.end();
@@ -250,29 +278,54 @@ class FormatChooser {
     return axis == &End::last ? has_layout(v) : v && !v->constant() && v->is_tensor() && v->dtype() == DType::kF32;
   }
 
-  double conversion_cost(Axis axis, const Value* v) const {
-    if (axis == &End::narrow) return move_cost(bytes(v, false), bytes(v, true));
+  double cast_cost(const Value* v, DType type) const { return move_cost(bytes(v, DType::kF32), bytes(v, type)); }
+
+  double reformat_cost(const Value* v) const {
     const bool narrow = v->producer() && labels_[index_.at(v->producer())].writes.narrow;
-    return move_cost(bytes(v, narrow), bytes(v, narrow));
+    const double size = narrow ? bytes(v, index_.at(v->producer()), true) : bytes(v, DType::kF32);
+    return move_cost(size, size);
   }
 
   void add_input_cost(MinCut& cut, Axis axis, size_t i, size_t input) {
     const Value* v = nodes_[i]->inputs()[input];
     if (!can_differ(axis, v) || (axis == &End::last && is_foreign(v))) return;
-    const double cost = conversion_cost(axis, v);
     const bool tied = is_tied(axis, i, input);
-    const size_t own = axis == &End::narrow && is_of_post_operation(*nodes_[i], input) ? writes(i) : reads(i);
-    if (v->producer() && tied) cut.add_pair_cost(writes(index_.at(v->producer())), own, cost, cost);
+    if (axis == &End::narrow)
+      return add_cast_cost(cut, v, i, tied ? side_of(*nodes_[i], input, types_[i]) : Side::kNone);
+    const double cost = reformat_cost(v);
+    if (v->producer() && tied) cut.add_pair_cost(writes(index_.at(v->producer())), reads(i), cost, cost);
     else if (v->producer()) cut.add_label_cost(writes(index_.at(v->producer())), 0, cost);
-    else if (tied) add_fixed(cut, own, axis == &End::last && !v->layout.is_row_major(), cost);
+    else if (tied) add_fixed(cut, reads(i), !v->layout.is_row_major(), cost);
+  }
+
+  // Where two types meet, each end that has a narrow one casts from or to float32.
+  void add_cast_cost(MinCut& cut, const Value* v, size_t i, Side side) {
+    const size_t own = side == Side::kWrites ? writes(i) : reads(i);
+    const Node* from = v->producer();
+    const DType given = from ? types_[index_.at(from)] : DType::kF32;
+    if (from && side != Side::kNone && (given == types_[i] || given == DType::kF32)) {
+      const double cost = cast_cost(v, types_[i]);
+      cut.add_pair_cost(writes(index_.at(from)), own, narrow_source(v, types_[i]) ? 0 : cost, cost);
+      return;
+    }
+    if (from) cut.add_label_cost(writes(index_.at(from)), 0, cast_cost(v, given));
+    if (side != Side::kNone) add_fixed(cut, own, false, cast_cost(v, types_[i]));
+  }
+
+  // What a value of float32 was cast from, where that has the type.
+  static Value* narrow_source(const Value* v, DType type) {
+    const Node* from = v->producer();
+    const bool widened = from && v->dtype() == DType::kF32 && from->is("Cast") && from->post.empty();
+    return widened && from->input(0)->dtype() == type && bits(type) < bits(DType::kF32) ? from->input(0) : nullptr;
   }
 
   void add_output_cost(MinCut& cut, Axis axis, size_t i) {
     const Value* v = graph_.outputs()[i];
     if (!v->producer() || !(axis == &End::last ? is_image(v) : can_differ(axis, v))) return;
     if (axis == &End::last && is_foreign(wanted(i), v)) return;
-    add_fixed(cut, writes(index_.at(v->producer())), axis == &End::last && !wanted(i).is_row_major(),
-              conversion_cost(axis, v));
+    const size_t from = index_.at(v->producer());
+    if (axis == &End::narrow) add_fixed(cut, writes(from), false, cast_cost(v, types_[from]));
+    else add_fixed(cut, writes(from), !wanted(i).is_row_major(), reformat_cost(v));
   }
 
   // The other end has this label.
@@ -285,13 +338,15 @@ class FormatChooser {
   void apply(size_t i) {
     Node& node = *nodes_[i];
     const Label& label = labels_[i];
+    const DType type = types_[i];
     for (size_t k = 0; k < node.inputs().size(); ++k) {
       Value* v = node.inputs()[k];
-      const End& end = is_of_post_operation(node, k) ? label.writes : label.reads;
-      const bool stays = end.narrow && takes(node, k, compute_);
+      const Side side = side_of(node, k, type);
+      const End& end = side == Side::kWrites ? label.writes : label.reads;
+      const bool stays = side != Side::kNone && end.narrow && v && v->dtype() == type;
       if (narrowed_.count(v) && !stays) node.set_input(static_cast<int>(k), typed(v, DType::kF32, &node));
     }
-    take_form(node, label.form(), compute_, [&](Value* v) { return typed(v, compute_, &node); });
+    take_form(node, label.form(), type, [&](Value* v) { return typed(v, type, &node); });
     for (size_t k = 0; k < node.inputs().size(); ++k) {
       Value* v = node.inputs()[k];
       if (!has_layout(v) && !is_foreign(v)) continue;
@@ -310,6 +365,7 @@ class FormatChooser {
     Value*& copy = casts_[{v, type}];
     if (copy) return copy;
     if (v->constant()) return copy = graph_.add_constant(v->constant()->cast(type), v->name());
+    if (Value* source = narrow_source(v, type)) return copy = source;
     if (is_foreign(v)) v = reformatted(v, Layout(), before);
     copy = converted(v, "Cast", {{"to", std::string(name(type))}}, before);
     copy->layout = v->layout;
@@ -357,6 +413,7 @@ class FormatChooser {
   const std::vector<Layout>& outputs_;
   std::vector<Node*> nodes_;
   std::map<const Node*, size_t> index_;
+  std::vector<DType> types_;                // by node: of its narrow forms
   std::vector<std::vector<Offer>> offers_;  // by node; the first is of the form of the model
   std::map<size_t, Problem> problems_;      // of nodes with other forms
   std::vector<Label> labels_;

@@ -1,4 +1,4 @@
-// Forms of nodes that read and write narrower numbers than the model says.
+// The forms in which a node can read and write narrower numbers than float32.
 #include "compiler/narrow_forms.h"
 
 #include <algorithm>
@@ -7,9 +7,14 @@ namespace kiln {
 namespace {
 
 bool is_single(const ir::Value* v) { return v && v->is_tensor() && v->dtype() == DType::kF32; }
+bool is_half(DType type) { return type == DType::kF16 || type == DType::kBF16; }
 
 bool may_compute_in(const ir::Node& node, DType type) {
   return node.precision == DType::kInvalid || node.precision == type;
+}
+
+bool is_of_post_operation(const ir::Node& node, size_t input) {
+  return static_cast<int>(input) >= node.base_input_count();
 }
 
 // The operator that reads input `i`, and what it says of it.
@@ -22,15 +27,18 @@ const InputDef* definition_of(const ir::Node& node, size_t input) {
   return nullptr;
 }
 
-// Everything of float32 that it reads and writes can have the type.
-bool can_be(const ir::Node& node, DType type) {
-  const bool gives = !node.outputs().empty() && std::all_of(node.outputs().begin(), node.outputs().end(), is_single);
+// It reads float32 as what the operator takes in the type, too, and its post-operations take that.
+bool can_read(const ir::Node& node, DType type) {
   bool reads = false;
-  for (size_t i = 0; gives && i < node.inputs().size(); ++i)
-    reads |= may_become_narrow(node, i, type) && !is_of_post_operation(node, i);
+  for (size_t i = 0; i < node.inputs().size(); ++i)
+    reads |= is_single(node.inputs()[i]) && side_of(node, i, type) == Side::kReads;
   return reads && std::all_of(node.post.begin(), node.post.end(), [&](const ir::PostOp& post) {
            return post.op->input_def(0) && post.op->input_def(0)->types.has(type);
          });
+}
+
+bool gives_single(const ir::Node& node) {
+  return !node.outputs().empty() && std::all_of(node.outputs().begin(), node.outputs().end(), is_single);
 }
 
 // Moves elements of its first input, or picks some by comparing them: rounding before it is rounding after it.
@@ -50,19 +58,93 @@ void cast_first(ir::Node& node, DType type) {
   std::rotate(node.post.begin(), node.post.end() - 1, node.post.end());
 }
 
-}  // namespace
-
-bool takes(const ir::Node& node, size_t input, DType type) {
-  const InputDef* definition = definition_of(node, input);
-  return definition && definition->types.has(type);
+// The type to which a pointwise node casts its first input, before all else but Relu, which gives the same behind it; kInvalid: none.
+DType casts_first_to(const ir::Node& node) {
+  if (node.is("Cast")) return node.attributes.dtype("to");
+  const bool follows = node.is("Relu") && !node.post.empty() && node.post.front().op == find_op("Cast");
+  return follows ? node.post.front().attributes.dtype("to") : DType::kInvalid;
 }
 
-bool may_become_narrow(const ir::Node& node, size_t input, DType type) {
-  return is_single(node.inputs()[input]) && takes(node, input, type);
+// The same of float32 and types of 16 bits alone.
+DType rounds_to(const ir::Node& node) {
+  const DType to = casts_first_to(node);
+  return is_half(to) && is_single(node.input(0)) ? to : DType::kInvalid;
+}
+
+// The type of 16 bits from which a pointwise node casts to float32 last of all; kInvalid: none.
+DType widens_from(const ir::Node& node) {
+  const bool casts = node.post.empty() ? node.is("Cast") : node.post.back().op == find_op("Cast");
+  if (!casts || !node.op().is_pointwise() || !is_single(node.output())) return DType::kInvalid;
+  const DType from = node.post.empty() ? node.input(0)->dtype() : ir::type_before_last_post_op(node).tensor.dtype;
+  return is_half(from) ? from : DType::kInvalid;
+}
+
+// Holds nothing but numbers of the type.
+bool is_exact_in(const ir::Value& v, DType type) {
+  if (!v.constant()) return v.producer() && widens_from(*v.producer()) == type;
+  return v.constant()->cast(type).cast(DType::kF32).identical(*v.constant());
+}
+
+// Everyone who reads it rounds it to the type first.
+bool is_rounded_to(const ir::Value& v, DType type) {
+  return !v.is_graph_output() && std::all_of(v.uses().begin(), v.uses().end(), [&](const ir::Use& use) {
+    return use.input == 0 && rounds_to(*use.node) == type;
+  });
+}
+
+// In float32 between casts it gives what it gives in the type: an operator rounds its result.
+bool stands_between_casts(const ir::Node& node, DType type) {
+  for (size_t i = 0; i < node.inputs().size(); ++i)
+    if (is_single(node.inputs()[i]) && side_of(node, i, type) != Side::kNone && !is_exact_in(*node.inputs()[i], type))
+      return false;
+  const bool rounded = std::all_of(node.outputs().begin(), node.outputs().end(),
+                                   [&](const ir::Value* v) { return !is_single(v) || is_rounded_to(*v, type); });
+  // Rounding keeps the order, so it may come before as well.
+  return rounded && std::all_of(node.post.begin(), node.post.end(),
+                                [](const ir::PostOp& post) { return post.op == find_op("Relu"); });
+}
+
+std::vector<Form> declared_forms(const ir::Node& node, DType type) {
+  if (node.op().is_pointwise() || !can_read(node, type) || !stands_between_casts(node, type)) return {};
+  if (node.outputs().size() != 1 || !gives_single(node)) return {{true, true}};
+  return {{false, true}, {true, false}, {true, true}};
+}
+
+std::vector<Form> pointwise_forms(const ir::Node& node, DType type) {
+  const bool first = rounds_to(node) == type, last = widens_from(node) == type;
+  if (first && last) return {{false, true}, {true, false}, {true, true}};
+  if (first) return {{true, false}};
+  if (last) return {{false, true}};
+  return {};
+}
+
+void widen_no_more(ir::Node& node, DType type) {
+  if (node.post.empty()) node.attributes.set("to", std::string(name(type)));
+  else node.take_last_post_op();
+}
+
+}  // namespace
+
+std::vector<DType> narrow_types(const ir::Node& node, DType compute) {
+  std::vector<DType> types;
+  if (node.op().is_pointwise()) types = {rounds_to(node), widens_from(node)};
+  else types = {is_half(node.declared) ? node.declared : compute};
+  std::erase_if(types, [](DType type) { return !is_half(type); });
+  return types;
+}
+
+Side side_of(const ir::Node& node, size_t input, DType type) {
+  if (node.op().is_pointwise()) return input == 0 && casts_first_to(node) == type ? Side::kReads : Side::kNone;
+  const InputDef* definition = definition_of(node, input);
+  if (!definition || !definition->types.has(type)) return Side::kNone;
+  return is_of_post_operation(node, input) ? Side::kWrites : Side::kReads;
 }
 
 std::vector<Form> narrow_forms(const ir::Node& node, DType type) {
-  if (!may_compute_in(node, type) || !can_be(node, type)) return {};
+  if (!may_compute_in(node, type)) return {};
+  if (node.op().is_pointwise()) return pointwise_forms(node, type);
+  if (is_half(node.declared)) return node.declared == type ? declared_forms(node, type) : std::vector<Form>();
+  if (!gives_single(node) || !can_read(node, type)) return {};
   if (only_moves(node)) return {{true, true}};
   if (node.precision != type || node.outputs().size() != 1) return {};
   return {{false, true}, {true, false}, {true, true}};
@@ -70,12 +152,19 @@ std::vector<Form> narrow_forms(const ir::Node& node, DType type) {
 
 void take_form(ir::Node& node, Form form, DType type, const std::function<ir::Value*(ir::Value*)>& narrowed) {
   if (form == Form()) return;
-  if (form.reads != form.writes) cast_first(node, form.writes ? type : DType::kF32);
+  const bool widens = widens_from(node) == type;
+  if (!node.op().is_pointwise() && form.reads != form.writes) cast_first(node, form.writes ? type : DType::kF32);
   for (size_t i = 0; i < node.inputs().size(); ++i) {
-    const bool narrow = is_of_post_operation(node, i) ? form.writes : form.reads;
-    if (narrow && may_become_narrow(node, i, type)) node.set_input(static_cast<int>(i), narrowed(node.inputs()[i]));
+    const Side side = side_of(node, i, type);
+    const bool narrow = side == Side::kReads ? form.reads : side == Side::kWrites && form.writes;
+    if (narrow && is_single(node.inputs()[i])) node.set_input(static_cast<int>(i), narrowed(node.inputs()[i]));
   }
+  if (widens && form.writes) widen_no_more(node, type);
   node.graph().infer(node);
+}
+
+bool copies(const ir::Node& node) {
+  return node.is("Cast") && node.post.empty() && node.input(0)->dtype() == node.output()->dtype();
 }
 
 FormProblem::FormProblem(const Problem& wide, Form form, DType type)
@@ -97,9 +186,11 @@ FormProblem::FormProblem(const Problem& wide, Form form, DType type)
                                      .output_count = static_cast<int>(from.outputs().size()),
                                      .regions = {},
                                      .output_names = {},
-                                     .precision = from.precision});
+                                     .precision = from.precision,
+                                     .declared = from.declared});
   node->add_post_op({}, {base, inputs.end()});
   node->post = from.post;
+  graph_->infer(*node);
   take_form(*node, form, type, [&](ir::Value* v) {
     if (v->constant()) return graph_->add_constant(v->constant()->cast(type));
     EdgeType narrow = v->type();

@@ -96,6 +96,9 @@ class Node {
   std::vector<std::unique_ptr<Graph>> regions;
   std::vector<std::string> origins;   // names of the model's nodes that this one came from
   DType precision = DType::kInvalid;  // to compute in, whatever the build is allowed; kInvalid: free
+  // float16 or bfloat16, where the model has that type and the node computes on it in float32, between casts: a kernel that takes the type
+  // may stand for all of it.
+  DType declared = DType::kInvalid;
 
   void set_input(int i, Value* value);
   void add_post_op(PostOp post_op, std::vector<Value*> extra);  // operands >= 0 count within `extra`
@@ -124,6 +127,7 @@ struct NodeSpec {
   std::vector<std::unique_ptr<Graph>> regions;
   std::vector<std::string> output_names;  // empty: made from the node's name
   DType precision = DType::kInvalid;
+  DType declared = DType::kInvalid;
 };
 
 inline constexpr size_t kLongestName = 4096;  // of a value or node, in bytes
@@ -177,6 +181,9 @@ class Graph {
   std::vector<Value*> inputs_, outputs_;
   Names names_, node_names_;
 };
+
+// The type of the first result before the last post-operation, of which there must be one.
+EdgeType type_before_last_post_op(const Node& node);
 
 // Throws Error(kInvalidGraph) naming the node when an invariant is broken: order, use lists, types, names, post-operations.
 void verify(const Graph& graph);

@@ -197,9 +197,10 @@ std::vector<EdgeType> infer_scan(Node& node, const ShapeCall& call) {
   return types;
 }
 
-// Post-operations broadcast their operands against the running result and may change its type.
-EdgeType apply_post_ops(const Node& node, EdgeType type) {
-  for (const PostOp& post : node.post) {
+// Post-operations broadcast their operands against the running result and may change its type. The first `count` of them.
+EdgeType apply_post_ops(const Node& node, EdgeType type, size_t count) {
+  for (size_t i = 0; i < count; ++i) {
+    const PostOp& post = node.post[i];
     std::vector<InputInfo> infos;
     for (int operand : post.operands) {
       InputInfo info = operand >= 0 ? info_of(node.input(operand)) : InputInfo{};
@@ -258,6 +259,18 @@ class ByNames {
   std::map<std::string, Dim> originals_;
 };
 
+std::vector<InputInfo> base_infos(const Node& node) {
+  std::vector<InputInfo> infos;
+  for (int i = 0; i < node.base_input_count(); ++i) infos.push_back(info_of(node.input(i)));
+  return infos;
+}
+
+ShapeCall base_call(const Node& node, const std::vector<InputInfo>& infos) {
+  return {node.op(), node.attributes, infos,
+          node.outputs().empty() ? node.name() : symbol_prefix(*node.output(), node.graph()),
+          static_cast<int>(node.outputs().size())};
+}
+
 std::vector<EdgeType> infer_types_of(const Node& node, ShapeCall& call, const std::vector<InputInfo>& inputs) {
   try {
     return node.op().infer(call);
@@ -287,18 +300,15 @@ bool small_integers(const EdgeType& type) {
 
 void Graph::infer(Node& node) {
   check_work();
-  std::vector<InputInfo> infos;
-  for (int i = 0; i < node.base_inputs_; ++i) infos.push_back(info_of(nth(node.inputs_, i)));
-  ShapeCall call(node.op(), node.attributes, infos,
-                 node.outputs_.empty() ? node.name_ : symbol_prefix(*node.outputs_[0], *this),
-                 static_cast<int>(node.outputs_.size()));
+  const std::vector<InputInfo> infos = base_infos(node);
+  ShapeCall call = base_call(node, infos);
   try {
     std::vector<EdgeType> types;
     if (node.is("If")) types = infer_if(node, call);
     else if (node.is("Loop")) types = infer_loop(node, call);
     else if (node.is("Scan")) types = infer_scan(node, call);
     else types = infer_types_of(node, call, infos);
-    if (!types.empty()) types[0] = apply_post_ops(node, std::move(types[0]));
+    if (!types.empty()) types[0] = apply_post_ops(node, std::move(types[0]), node.post.size());
     for (size_t i = 0; i < node.outputs_.size(); ++i) {
       if (types[i].tensor.shape.size() > kMostRank)
         throw Error(Code::kUnsupported, "a result has " + std::to_string(types[i].tensor.shape.size()) + " dimensions")
@@ -316,6 +326,12 @@ void Graph::infer(Node& node) {
     error.add_node(describe(node));
     throw;
   }
+}
+
+EdgeType type_before_last_post_op(const Node& node) {
+  const std::vector<InputInfo> infos = base_infos(node);
+  ShapeCall call = base_call(node, infos);
+  return apply_post_ops(node, infer_types_of(node, call, infos).at(0), node.post.size() - 1);
 }
 
 void Graph::infer_types() {

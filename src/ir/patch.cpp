@@ -88,6 +88,8 @@ PatchValue Patch::constant(Tensor tensor, std::string name) {
 
 void Patch::take_post_ops(const PatchValue& made, const Node& node) { nth(additions_, made.made).post_ops_of = &node; }
 
+void Patch::declare(const PatchValue& made, DType type) { nth(additions_, made.made).declared = type; }
+
 void Patch::add_post_op(const PatchValue& made, std::string_view op, Attributes attributes,
                         std::vector<std::optional<PatchValue>> operands) {
   nth(additions_, made.made).post_ops.push_back({&known_op(op), std::move(attributes), std::move(operands)});
@@ -130,6 +132,17 @@ DType Patch::joined_precision() const {
   return joined;
 }
 
+// What those of the nodes that declare a type agree on. Pointwise nodes round to their types by themselves.
+DType Patch::joined_declaration() const {
+  DType joined = DType::kInvalid;
+  for (const Node* n : nodes_) {
+    if (n->declared == DType::kInvalid) continue;
+    if (joined != DType::kInvalid && joined != n->declared) return DType::kInvalid;
+    joined = n->declared;
+  }
+  return joined;
+}
+
 Patch::Made Patch::build(Graph& graph, Applied& applied) const {
   Made made;
   size_t last = additions_.size();
@@ -147,6 +160,7 @@ Patch::Made Patch::build(Graph& graph, Applied& applied) const {
     spec.name = i + 1 == last ? applied.name : applied.name + "." + a.op->name();
     spec.origins = joined_origins();
     spec.precision = joined_precision();
+    if (!a.op->is_pointwise()) spec.declared = a.declared != DType::kInvalid ? a.declared : joined_declaration();
     spec.output_count = a.output_count;
     Node* node = graph.add_node(std::move(spec), root_);
     if (a.post_ops_of) copy_post_ops(*a.post_ops_of, *node);
@@ -171,6 +185,7 @@ void Patch::put_post_op(Node& node, const AddedPostOp& post_op, const Made& made
 void Patch::append(Graph& graph, const Made& made) const {
   base_->origins = joined_origins();
   base_->precision = joined_precision();
+  base_->declared = joined_declaration();
   graph.move_before(base_, root_);
   put_post_op(*base_, {&root_->op(), root_->attributes, operands_}, made);
   graph.infer(*base_);

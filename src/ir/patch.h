@@ -38,6 +38,8 @@ class Patch {
   PatchValue constant(Tensor tensor, std::string name = "");
   // The new node does the post-operations of `node` too.
   void take_post_ops(const PatchValue& made, const Node& node);
+  // The model has that type where the new node stands (Node::declared); else it has what the matched nodes declare.
+  void declare(const PatchValue& made, DType type);
   // The new node does this too, after what it does already. Operands: nullopt is the running result; others exist, or were added to the
   // patch before the node.
   void add_post_op(const PatchValue& made, std::string_view op, Attributes attributes,
@@ -68,6 +70,7 @@ class Patch {
     Tensor tensor;
     std::string name;
     const Node* post_ops_of = nullptr;
+    DType declared = DType::kInvalid;
     std::vector<AddedPostOp> post_ops;
   };
   using Made = std::vector<std::vector<Value*>>;  // results of each addition
@@ -76,6 +79,7 @@ class Patch {
   void append(Graph& graph, const Made& made) const;
   std::vector<std::string> joined_origins() const;
   DType joined_precision() const;
+  DType joined_declaration() const;
 
   Node* root_;
   std::vector<Node*> nodes_;

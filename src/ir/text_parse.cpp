@@ -360,6 +360,7 @@ class Parser {
     std::vector<Post> posts;
     while (take('+')) posts.push_back(post_op(scope));
     if (take_word("in")) spec.precision = dtype();
+    if (take_word("declared")) spec.declared = dtype();
     spec.origins = origins();
     if (take_word("regions")) {
       expect('{');

@@ -1,7 +1,10 @@
 // Which layouts and types the values of a network get, and that results stay.
 #include "compiler/formats.h"
 
+#include <cstring>
+
 #include "compiler/engine_testing.h"
+#include "target/estimate.h"
 
 namespace kiln::testing {
 namespace {
@@ -264,6 +267,292 @@ TEST(Types, EnginesOfTheCpuComputeWhatTheReferenceDoes) {
   EXPECT_EQ(narrow_values(chain, 0), 3u);
   for (const int level : {0, 3})
     for (const std::string& text : {chain, sums}) narrow_values(text, level);
+}
+
+// A target that takes products and maxima in the types that it is given, softmax in float32 alone, and what is pointwise in any.
+class Declared final : public Target {
+ public:
+  // `slowness`: of products in narrow types, beside those in float32.
+  explicit Declared(TypeSet narrow, double slowness = 1) : narrow_(narrow), slowness_(slowness) {}
+  Declared(const Declared&) = delete;
+  std::string_view name() const override { return "declared"; }
+  Device& device() const override { return open_device("ref"); }
+  std::vector<passes::Pass> pipeline(const TargetOptions&) const override {
+    return {passes::canonicalize(), passes::compute_in_float32(), passes::fuse()};
+  }
+  const TacticList& tactics() const override { return list_; }
+
+ private:
+  TypeSet narrow_;
+  double slowness_;
+  Refusal needs_types(const Problem& p, TypeSet types) const {
+    types = types | DType::kF32;
+    return types.has(p.input(0).dtype) && types.has(p.outputs[0].dtype) ? accept() : refuse("another type");
+  }
+  static Emitted by_reference(const Problem& p, const Config&) { return emit_reference(p); }
+  Tactic products_{.name = "products",
+                   .ops = {"Conv", "MatMul", "MaxPool"},
+                   .estimate =
+                       [this](const Problem& p, const DeviceFacts& facts) {
+                         Workload work = workload_of(p);
+                         if (p.input(0).dtype != DType::kF32 || p.outputs[0].dtype != DType::kF32)
+                           work.flops *= slowness_;
+                         return roofline(work, p.input(0).dtype, facts);
+                       },
+                   .accepts = [this](const Problem& p) { return needs_types(p, narrow_); },
+                   .configurations = nullptr,
+                   .emit = by_reference};
+  Tactic softmax_{.name = "softmax",
+                  .ops = {"Softmax"},
+                  .accepts = [this](const Problem& p) { return needs_types(p, TypeSet()); },
+                  .configurations = nullptr,
+                  .emit = by_reference};
+  Tactic pointwise_{
+      .name = "pointwise",
+      .accepts =
+          [](const Problem& p) { return p.node->op().is_pointwise() ? accept() : refuse("it is not pointwise"); },
+      .configurations = nullptr,
+      .emit = by_reference};
+  TacticList list_{{&products_, &softmax_, &pointwise_}};
+};
+
+const TypeSet kHalves{DType::kF16, DType::kBF16};
+
+std::string short_name(DType type) {
+  return type == DType::kBF16 ? "bf" : type == DType::kF16 ? "h" : type == DType::kF32 ? "f" : std::string(name(type));
+}
+
+// The nodes with what they read and write, in order: "Conv:bf>bf Cast:bf>f".
+std::string types_of(const ir::Graph& graph) {
+  std::string types;
+  for (const auto& node : graph.nodes()) {
+    types += (types.empty() ? "" : " ") + node->op_name() + ":" + short_name(node->input(0)->dtype()) + ">" +
+             short_name(node->output()->dtype());
+    for (const auto& region : node->regions) types += "{" + types_of(*region) + "}";
+  }
+  return types;
+}
+
+struct Choosing {
+  Declared target{kHalves};
+  std::set<std::string> disabled = {};
+  DType compute = DType::kF32;
+  std::vector<ProfileBounds> profiles = {};
+  std::vector<Dims> dims = {};  // of inputs, for the reference; those of the graph where there are none
+};
+
+// The types after the passes and the choice, which change no result.
+std::string chosen(const std::string& text, const Choosing& how = {}) {
+  const auto graph = ir::parse_graph(text);
+  passes::run_passes(*graph, how.target.pipeline({}), {.disabled = how.disabled});
+  std::vector<Datum> inputs;
+  for (size_t i = 0; i < graph->inputs().size(); ++i) {
+    const ir::Value* v = graph->inputs()[i];
+    inputs.emplace_back(
+        ir::random_tensor(v->dtype(), i < how.dims.size() ? how.dims[i] : static_dims(v->shape()), i + 1));
+  }
+  const std::vector<Datum> before = ir::evaluate(*graph, inputs);
+  TunerOptions options;
+  options.level = 0;
+  SignatureFinder finder(how.target, options);
+  choose_formats(*graph, Extents(*graph, how.profiles), finder, {}, {.compute = how.compute});
+  ir::verify(*graph);
+  const std::vector<Datum> after = ir::evaluate(*graph, inputs);
+  for (size_t i = 0; how.compute == DType::kF32 && i < before.size(); ++i) {
+    EXPECT_EQ(after[i].tensor.type_string(), before[i].tensor.type_string()) << text;
+    EXPECT_EQ(
+        std::memcmp(after[i].tensor.data(), before[i].tensor.data(), static_cast<size_t>(before[i].tensor.bytes())), 0)
+        << text;
+  }
+  return types_of(*graph);
+}
+
+// A graph of `type`, whose weights are %w and %v.
+std::string of_type(const std::string& type, const std::string& body, const std::string& dims = "1,8,16,16",
+                    const std::string& more = "") {
+  return "graph main(%x: " + type + "[" + dims + "]" + more + ") {\n  %w = random " + type +
+         "[8,8,3,3] seed 1\n  %v = random " + type + "[8,8,3,3] seed 2\n" + body + "}";
+}
+std::string conv(const std::string& y, const std::string& x, const std::string& w = "%w") {
+  return "  " + y + " = Conv(" + x + ", " + w + ") {pads=[1,1,1,1]}\n";
+}
+
+TEST(DeclaredTypes, ProductsReadAndWriteTheTypeOfTheModel) {
+  const std::string body = conv("%a", "%x") + "  %r = Relu(%a)\n" + conv("%b", "%r", "%v") + "  return %b\n";
+  EXPECT_EQ(chosen(of_type("bfloat16", body)), "Conv:bf>bf Relu:bf>bf Conv:bf>bf");
+  EXPECT_EQ(chosen(of_type("float16", body)), "Conv:h>h Relu:h>h Conv:h>h");
+  EXPECT_EQ(chosen(of_type("float32", body)), "Conv:f>f Relu:f>f Conv:f>f");
+}
+
+TEST(DeclaredTypes, TheyStayWideWhereThatIsCheaper) {
+  const std::string wide = "Cast:bf>f Conv:f>f Cast:f>f Conv:f>f Cast:f>bf";
+  const std::string text = of_type("bfloat16", conv("%a", "%x") + conv("%b", "%a") + "  return %b\n");
+  EXPECT_EQ(chosen(text, {.target = Declared(TypeSet())}), wide);
+  EXPECT_EQ(chosen(text, {.target = Declared(DType::kF16)}), wide);
+  EXPECT_EQ(chosen(text, {.target = Declared(kHalves, 1000)}), wide);
+  EXPECT_EQ(chosen(text, {.target = Declared(kHalves), .disabled = {"declared_types"}}), wide);
+}
+
+TEST(DeclaredTypes, EachOfTwoIsKept) {
+  const std::string text =
+      "graph main(%x: float16[1,8,16,16]) {\n  %w = random float16[8,8,3,3] seed 1\n"
+      "  %v = random bfloat16[8,8,3,3] seed 2\n" +
+      conv("%a", "%x") + "  %c = Cast(%a) {to=\"bfloat16\"}\n" + conv("%b", "%c", "%v") + "  return %b\n}";
+  EXPECT_EQ(chosen(text), "Conv:h>h Cast:h>f Conv:f>bf");
+  EXPECT_EQ(chosen(text, {.target = Declared(DType::kBF16)}), "Cast:h>f Conv:f>f Cast:f>bf Conv:bf>bf");
+  EXPECT_EQ(chosen(text, {.target = Declared(DType::kF16)}), "Conv:h>h Cast:h>f Conv:f>f Cast:f>bf");
+}
+
+TEST(DeclaredTypes, ResultsAreRoundedBetweenThem) {
+  EXPECT_EQ(
+      chosen(of_type("bfloat16", conv("%a", "%x") + "  %s = Sin(%a)\n" + conv("%b", "%s") +
+                                     "  %t = Add(%b, %x)\n  %r = Relu(%t)\n" + conv("%c", "%r") + "  return %c\n")),
+      "Conv:bf>bf Cast:bf>bf Conv:bf>bf Cast:bf>bf Conv:bf>bf");
+}
+
+TEST(DeclaredTypes, OthersReadFloat32) {
+  EXPECT_EQ(chosen(of_type("bfloat16", conv("%a", "%x") + "  %s = Softmax(%a)\n" + conv("%b", "%s") + "  return %b\n")),
+            "Conv:bf>bf Cast:bf>f Softmax:f>f Cast:f>bf Conv:bf>bf");
+}
+
+TEST(DeclaredTypes, MaximaOfWindowsAreOfTheType) {
+  EXPECT_EQ(chosen(of_type("bfloat16", "  %p = MaxPool(%x) {kernel_shape=[2,2]}\n  %s = Softmax(%p)\n  return %s\n")),
+            "MaxPool:bf>bf Cast:bf>f Softmax:f>f Cast:f>bf");
+}
+
+TEST(DeclaredTypes, AValueOfTheTypeIsReadByAllWhoTakeIt) {
+  // Casts are left out for some readers, and stay for others.
+  const std::string both = conv("%a", "%x") + conv("%b", "%a") + conv("%c", "%a", "%v") + "  %s = Softmax(%a)\n";
+  EXPECT_EQ(chosen(of_type("bfloat16", both + "  return %b, %c, %s\n")),
+            "Conv:bf>bf Conv:bf>bf Conv:bf>bf Cast:bf>f Softmax:f>f Cast:f>bf");
+  EXPECT_EQ(chosen(of_type("bfloat16", both + "  %t = Transpose(%a)\n  return %a, %b, %c, %s, %t\n")),
+            "Conv:bf>bf Conv:bf>bf Conv:bf>bf Cast:bf>f Softmax:f>f Cast:f>bf Transpose:bf>bf");
+}
+
+TEST(DeclaredTypes, TheModelItselfMayCast) {
+  const std::string casts = "  %n = Cast(%x) {to=\"bfloat16\"}\n  %w = random bfloat16[8,8,3,3] seed 1\n" +
+                            conv("%a", "%n") + "  %y = Cast(%a) {to=\"float32\"}\n  return %y\n}";
+  EXPECT_EQ(chosen("graph main(%x: float32[1,8,16,16]) {\n" + casts), "Cast:f>bf Conv:bf>bf Cast:bf>f");
+  // Between casts of the model float32 is what it asks for.
+  EXPECT_EQ(chosen("graph main(%x: bfloat16[1,8,16,16]) {\n  %f = Cast(%x) {to=\"float32\"}\n"
+                   "  %w = constant float32[1,8,1,1]:{1,1,1,1,1,1,1,1}\n  %c = Conv(%f, %w)\n"
+                   "  %y = Cast(%c) {to=\"bfloat16\"}\n  return %y\n}"),
+            "Cast:bf>f Conv:f>f Cast:f>bf");
+}
+
+TEST(DeclaredTypes, WeightsThatAreComputedAreReadToo) {
+  EXPECT_EQ(chosen("graph main(%x: bfloat16[64,64], %w: bfloat16[64,64]) {\n  %y = MatMul(%x, %w)\n  return %y\n}"),
+            "MatMul:bf>bf");
+}
+
+TEST(DeclaredTypes, SizesMayBeKnownOnlyWhenRunning) {
+  const std::string text = of_type("bfloat16", conv("%a", "%x") + conv("%b", "%a") + "  return %b\n", "n,8,h,16");
+  EXPECT_EQ(
+      chosen(text, {.profiles = {{{"x", {{1, 8, 1, 16}, {4, 8, 16, 16}, {8, 8, 40, 16}}}}}, .dims = {{3, 8, 5, 16}}}),
+      "Conv:bf>bf Conv:bf>bf");
+  EXPECT_EQ(chosen(of_type("bfloat16", conv("%a", "%x") + "  return %a\n", "0,8,16,16")), "Conv:bf>bf");
+}
+
+TEST(DeclaredTypes, BodiesHaveThemToo) {
+  const std::string body = R"( regions {
+    graph then(%t: bfloat16[1,8,16,16]) {
+      %w = random bfloat16[8,8,3,3] seed 1
+      %a = Conv(%t, %w) {pads=[1,1,1,1]}
+      %b = Conv(%a, %w) {pads=[1,1,1,1]}
+      return %b
+    }
+    graph else(%e: bfloat16[1,8,16,16]) {
+      %r = Softmax(%e)
+      return %r
+    }
+  }
+)";
+  EXPECT_EQ(chosen("graph main(%p: bool[], %x: bfloat16[1,8,16,16]) {\n  %y = If(%p, %x) {captures=1}" + body +
+                   "  return %y\n}"),
+            "If:bool>bf{Conv:bf>bf Conv:bf>bf}{Cast:bf>f Softmax:f>f Cast:f>bf}");
+}
+
+TEST(DeclaredTypes, AreKeptInABuildThatMayRoundTheRest) {
+  const std::string text =
+      "graph main(%x: float16[1,8,16,16]) {\n  %w = random float16[8,8,3,3] seed 1\n"
+      "  %v = random float32[8,8,3,3] seed 2\n" +
+      conv("%a", "%x") +
+      "  %c = Cast(%a) {to=\"float32\"}\n  %b = Conv(%c, %v) {pads=[1,1,1,1]} in bfloat16\n"
+      "  %d = Conv(%b, %v) {pads=[1,1,1,1]} in bfloat16\n  return %d\n}";
+  EXPECT_EQ(chosen(text, {.compute = DType::kBF16}), "Conv:h>h Cast:h>f Conv:f>bf Conv:bf>f");
+}
+
+// Steps of an engine of the CPU with their tactics, how many values lie in memory in bfloat16, and what it gives.
+struct Ran {
+  std::string steps;
+  int64_t narrow = 0;
+  Tensor result;
+};
+Ran run_on_cpu(const std::string& text, const Tensor& x, int level, const std::set<std::string>& disabled = {}) {
+  CompileOptions options = options_of("cpu", level);
+  options.passes.disabled = disabled;
+  CompileReport report;
+  const plan::Plan plan = compile(ir::parse_graph(text), options, &report);
+  Ran ran;
+  for (const LayerReport& layer : report.layers) ran.steps += layer.op + ":" + layer.tactic + " ";
+  ran.narrow = std::ranges::count_if(plan.programs[0].tensors, [](const plan::TensorInfo& info) {
+    return info.dtype == DType::kBF16 && info.storage == plan::Storage::kArena;
+  });
+  ran.result = run(*reload(plan)->create_context(), {x}).at(0);
+  return ran;
+}
+
+TEST(DeclaredTypes, EnginesOfTheCpuTakeMaximaInTheType) {
+  const std::string text =
+      "graph main(%x: bfloat16[2,5,11,12]) {\n  %a = AveragePool(%x) {kernel_shape=[2,2]}\n"
+      "  %r = Relu(%a)\n  %p = MaxPool(%r) {kernel_shape=[2,2]}\n  %s = Sin(%p)\n"
+      "  %q = MaxPool(%s) {kernel_shape=[3,3], strides=[2,2]}\n  %y = Softmax(%q)\n  return %y\n}";
+  const Tensor x = random_f32({2, 5, 11, 12}, 3).cast(DType::kBF16);
+  for (const int level : {0, 3}) {
+    const Ran free = run_on_cpu(text, x, level), wide = run_on_cpu(text, x, level, {"declared_types"});
+    ASSERT_EQ(free.result.type_string(), wide.result.type_string());
+    EXPECT_EQ(std::memcmp(free.result.data(), wide.result.data(), static_cast<size_t>(wide.result.bytes())), 0);
+    if (level == 0) {
+      EXPECT_EQ(wide.narrow, 0) << wide.steps;
+      EXPECT_EQ(free.narrow, 4) << free.steps;
+    }
+  }
+}
+
+// Where the processor does not multiply bfloat16, `in bfloat16` lets the kernels do it otherwise.
+TEST(DeclaredTypes, EnginesOfTheCpuMultiplyInTheType) {
+  const std::string wide = " {pads=[2,2,2,2], dilations=[2,2]} in bfloat16\n";
+  const std::string text =
+      of_type("bfloat16", "  %a = Conv(%x, %w)" + wide + "  %r = Relu(%a)\n  %b = Conv(%r, %v)" + wide +
+                              "  %s = Add(%b, %x)\n  %t = Sigmoid(%s)\n"
+                              "  %m = random bfloat16[16,20] seed 3\n  %y = MatMul(%t, %m) in bfloat16\n"
+                              "  return %y\n");
+  const Tensor x = random_f32({1, 8, 16, 16}, 4).cast(DType::kBF16);
+  const Tensor want = reference(text, {x}).at(0);
+  double largest = 0;
+  for (int64_t i = 0; i < want.size(); ++i) largest = std::max(largest, std::abs(want.at(i)));
+  for (const int level : {0, 3}) {
+    const Ran ran = run_on_cpu(text, x, level);
+    if (level == 0) {
+      EXPECT_NE(ran.steps.find("Conv:conv_bfloat16 Conv:conv_bfloat16"), std::string::npos) << ran.steps;
+      EXPECT_NE(ran.steps.find("MatMul:gemm_bfloat16"), std::string::npos) << ran.steps;
+    }
+    ASSERT_EQ(ran.result.type_string(), want.type_string());
+    for (int64_t i = 0; i < want.size(); ++i) ASSERT_NEAR(ran.result.at(i), want.at(i), 0.02 * largest) << i;
+  }
+}
+
+TEST(DeclaredTypes, EnginesOfTheCpuMultiplyInFloat32WhereItsInstructionIsMissing) {
+  const std::string text = of_type("bfloat16", conv("%a", "%x") + conv("%b", "%a") + "  return %b\n");
+  const Tensor x = random_f32({1, 8, 16, 16}, 5).cast(DType::kBF16);
+  const Ran free = run_on_cpu(text, x, 0), wide = run_on_cpu(text, x, 0, {"declared_types"});
+  EXPECT_EQ(wide.steps.find("bfloat16"), std::string::npos) << wide.steps;
+  if (find_target("cpu").computes_in(DType::kBF16)) {
+    EXPECT_NE(free.steps.find("conv_bfloat16"), std::string::npos) << free.steps;
+    return;
+  }
+  EXPECT_EQ(free.steps, wide.steps);
+  EXPECT_EQ(std::memcmp(free.result.data(), wide.result.data(), static_cast<size_t>(wide.result.bytes())), 0);
 }
 
 }  // namespace

@@ -55,6 +55,94 @@ TEST(NarrowForms, OthersStay) {
   EXPECT_TRUE(forms_of(of("%x: int32[1,4]", "%y = Transpose(%x)")).empty());
 }
 
+// The forms of the last node but one, which stands between casts.
+std::vector<Form> declared_forms(const std::string& body, DType type = kNarrow,
+                                 const std::string& inputs = "%x: bfloat16[1,4,5,5]") {
+  const auto graph = ir::parse_graph("graph main(" + inputs + ") {\n" + body + "\n  return %y\n}");
+  const auto nodes = graph->node_list();
+  return narrow_forms(*nodes.at(nodes.size() - 2), type);
+}
+
+const std::string kWide = "  %f = Cast(%x) {to=\"float32\"}\n";
+const std::string kRounded = "  %y = Cast(%c) {to=\"bfloat16\"}";
+const std::string kEye = "  %w = constant float32[1,4,1,1]:{1,-2,0.5,3}\n";
+
+TEST(NarrowForms, WhatTheModelDeclaresStandsBetweenCasts) {
+  const std::vector<Form> all{kGives, kTakes, kBoth};
+  EXPECT_EQ(declared_forms(kWide + kEye + "  %c = Conv(%f, %w) declared bfloat16\n" + kRounded), all);
+  EXPECT_EQ(declared_forms(kWide + kEye + "  %c = Conv(%f, %w) + Relu(.) declared bfloat16\n" + kRounded), all);
+  EXPECT_EQ(declared_forms(kWide + "  %c = Softmax(%f) declared bfloat16\n" + kRounded), all);
+  EXPECT_EQ(declared_forms("  %f = Cast(%x) {to=\"bfloat16\"} + Sin(.) + Cast(.) {to=\"float32\"}\n"
+                           "  %c = Softmax(%f) declared bfloat16\n" +
+                               kRounded,
+                           kNarrow, "%x: float32[1,4,5,5]"),
+            all);
+  EXPECT_EQ(declared_forms(kWide + "  %c, %i = MaxPool(%f) {kernel_shape=[2,2]} declared bfloat16\n" + kRounded),
+            std::vector<Form>{kBoth});
+  EXPECT_EQ(declared_forms("  %f = Cast(%x) {to=\"float32\"}\n  %c = Softmax(%f) declared float16\n"
+                           "  %y = Cast(%c) {to=\"float16\"}",
+                           DType::kF16, "%x: float16[1,4]"),
+            all);
+}
+
+TEST(NarrowForms, WhatWouldGiveAnotherAnswerStays) {
+  const std::string softmax = "  %c = Softmax(%f) declared bfloat16\n";
+  const std::string conv = "  %c = Conv(%f, %w) declared bfloat16\n";
+  for (const std::string& body :
+       {kWide + "  %c = Softmax(%f)\n" + kRounded,  // the model has float32
+        kWide + "  %c = Softmax(%f) in float32 declared bfloat16\n" + kRounded,
+        kWide + softmax + "  %y = Cast(%c) {to=\"float16\"}",  // rounds otherwise
+        kWide + softmax + "  %y = Sin(%c)",                    // does not round
+        kWide + softmax + "  %y = Sin(%c) + Cast(.) {to=\"bfloat16\"}",
+        kWide + softmax + "  %y = Sin(%c) + Cast(.) {to=\"bfloat16\"} + Relu(.)",
+        kWide + softmax + "  %y = Cast(%c) {to=\"bfloat16\"} + Cast(.) {to=\"float32\"} + Add(., %c)",
+        kWide + "  %g = Sin(%f)\n  %c = Softmax(%g) declared bfloat16\n" + kRounded,  // reads more than bfloat16 holds
+        kWide + "  %w = constant float32[1,4,1,1]:{1,-2,0.1,3}\n" + conv + kRounded,
+        kWide + kEye + "  %c = Conv(%f, %w) + Sin(.) declared bfloat16\n" + kRounded}) {
+    EXPECT_TRUE(declared_forms(body).empty()) << body;
+  }
+  EXPECT_TRUE(declared_forms(kWide + softmax + kRounded, DType::kF16).empty());
+  const auto returned =
+      ir::parse_graph("graph main(%x: bfloat16[1,4]) {\n" + kWide + softmax + kRounded + "\n  return %y, %c\n}");
+  EXPECT_TRUE(narrow_forms(**std::next(returned->nodes().begin()), kNarrow).empty());
+}
+
+TEST(NarrowForms, CastsAtTheEndsOfPointwiseNodesMayBeLeftOut) {
+  const auto forms = [](const std::string& node, const std::string& type) {
+    const auto graph = ir::parse_graph("graph main(%x: " + type + "[1,4]) {\n  %y = " + node + "\n  return %y\n}");
+    return narrow_forms(*graph->nodes().front(), kNarrow);
+  };
+  const std::string round = "Cast(%x) {to=\"bfloat16\"}", widen = " + Cast(.) {to=\"float32\"}";
+  EXPECT_EQ(forms(round, "float32"), std::vector<Form>{kTakes});
+  EXPECT_EQ(forms(round + " + Relu(.)", "float32"), std::vector<Form>{kTakes});
+  EXPECT_EQ(forms(round + " + Sin(.)" + widen, "float32"), (std::vector<Form>{kGives, kTakes, kBoth}));
+  EXPECT_EQ(forms("Sin(%x)" + widen, "bfloat16"), std::vector<Form>{kGives});
+  EXPECT_EQ(forms("Cast(%x) {to=\"float32\"}", "bfloat16"), std::vector<Form>{kGives});
+  EXPECT_EQ(forms("Relu(%x) + " + round.substr(0, 5) + "." + round.substr(7) + widen, "float32"),
+            (std::vector<Form>{kGives, kTakes, kBoth}));
+  EXPECT_TRUE(forms("Cast(%x) {to=\"float32\"} + Sin(.)", "bfloat16").empty());
+  EXPECT_TRUE(forms("Sin(%x) + Cast(.) {to=\"bfloat16\"}", "float32").empty());
+  EXPECT_TRUE(forms("Cast(%x) {to=\"float16\"}", "float32").empty());
+  EXPECT_TRUE(forms("Cast(%x) {to=\"bfloat16\"}", "float64").empty());
+  EXPECT_TRUE(forms("Cast(%x) {to=\"bfloat16\"}", "int32").empty());
+}
+
+TEST(NarrowForms, ACastBetweenNarrowEndsCopies) {
+  for (const auto& [node, form] : std::vector<std::pair<std::string, Form>>{
+           {"Cast(%x) {to=\"bfloat16\"}", kTakes}, {"Cast(%x) {to=\"bfloat16\"} + Cast(.) {to=\"float32\"}", kBoth}}) {
+    const Case c = of("%x: float32[1,4]", "%y = " + node);
+    EXPECT_FALSE(copies(c.node()));
+    EXPECT_TRUE(copies(*FormProblem(c.problem(), form, kNarrow).get().node)) << node;
+  }
+  const Case wide = of("%x: bfloat16[1,4]", "%y = Cast(%x) {to=\"float32\"}");
+  EXPECT_TRUE(copies(*FormProblem(wide.problem(), kGives, kNarrow).get().node));
+  const Case sine = of("%x: float32[1,4]", "%y = Cast(%x) {to=\"bfloat16\"} + Sin(.) + Cast(.) {to=\"float32\"}");
+  const FormProblem gives(sine.problem(), kGives, kNarrow);
+  EXPECT_FALSE(copies(*gives.get().node));
+  EXPECT_EQ(gives.get().post().size(), 1u);
+  EXPECT_EQ(gives.get().outputs[0].dtype, kNarrow);
+}
+
 TEST(NarrowForms, AProblemOfAFormHasItsTypes) {
   const Case c = of(kImage, kConv + " in bfloat16");
   const Problem& wide = c.problem();

@@ -125,6 +125,25 @@ TEST(Patch, JoinsNamesAndOrigins) {
   EXPECT_EQ(g->nodes().size(), 2u);
 }
 
+// Pointwise nodes round to their types by themselves.
+TEST(Patch, KeepsTheTypeThatTheNodesAgreeOn) {
+  const auto declared = [](const std::string& first, const std::string& second) {
+    const auto g = parse_graph("graph main(%x: float32[2,3]) {\n  %a = Softmax(%x)" + first + "\n  %b = Softmax(%a)" +
+                               second + "\n  return %b\n}");
+    Node& root = *g->nodes().back();
+    Patch p(*match(node("Softmax", {node("Softmax")}), root));
+    const PatchValue relu = p.add("Relu", {g->inputs()[0]});
+    p.replace(root.output(), p.add("Softmax", {relu}));
+    p.apply(*g);
+    EXPECT_EQ(g->nodes().front()->declared, DType::kInvalid);
+    return g->nodes().back()->declared;
+  };
+  EXPECT_EQ(declared(" declared bfloat16", ""), DType::kBF16);
+  EXPECT_EQ(declared("", " declared float16"), DType::kF16);
+  EXPECT_EQ(declared(" declared float16", " declared bfloat16"), DType::kInvalid);
+  EXPECT_EQ(declared("", ""), DType::kInvalid);
+}
+
 // The body's own %n is another value than the %n outside, and so is the size that only running tells of it.
 TEST(Graph, SizesOfABodyAreItsOwnWhateverTheNames) {
   const auto graph = parse_graph(R"(graph main(%x: float32[8], %c: bool[]) {

@@ -43,6 +43,19 @@ TEST(Text, PrintsWhatItParses) {
   EXPECT_TRUE(again->find_value("r")->constant()->identical(*graph->find_value("r")->constant()));
 }
 
+TEST(Text, TypesThatNodesComputeInAndDeclare) {
+  const auto graph = parse_graph(
+      "graph main(%x: float32[2,3]) {\n  %a = Softmax(%x) in float32 declared bfloat16 from [\"a\"]\n"
+      "  %b = Softmax(%a) declared float16\n  %c = Softmax(%b) in bfloat16\n  return %c\n}");
+  const auto again = parse_graph(to_text(*graph));
+  EXPECT_EQ(to_text(*again), to_text(*graph));
+  std::vector<std::pair<DType, DType>> types;
+  for (const Node* n : again->node_list()) types.emplace_back(n->precision, n->declared);
+  EXPECT_EQ(types, (std::vector<std::pair<DType, DType>>{
+                       {DType::kF32, DType::kBF16}, {DType::kInvalid, DType::kF16}, {DType::kBF16, DType::kInvalid}}));
+  EXPECT_EQ(to_text(*again->clone()), to_text(*again));
+}
+
 TEST(Text, NestedGraphs) {
   const auto graph = parse_graph(R"(graph main(%c: bool[], %x: float32[n]) {
     %y = If "branch"(%c, %x) {captures=1} regions {

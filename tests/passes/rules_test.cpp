@@ -53,6 +53,7 @@ class Outline {
         for (int k : post.operands) text_ += " " + std::to_string(k);
       }
       for (const Value* v : n->outputs()) text_ += " -> " + std::to_string(number(v)) + ": " + v->type().str();
+      if (n->declared != DType::kInvalid) text_ += " declared " + std::string(kiln::name(n->declared));
       for (const auto& o : n->origins) text_ += " <" + o + ">";
       text_ += "\n";
     }

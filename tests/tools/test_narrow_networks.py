@@ -43,6 +43,20 @@ def narrowed(graph, kind):
     return half
 
 
+def between_casts(half):
+    """A graph in bfloat16 with casts at both ends, as numpy files hold none of it."""
+    for node in half.node:
+        node.input[:] = ["x16" if name == "x" else name for name in node.input]
+        node.output[:] = ["y16" if name == "y" else name for name in node.output]
+    casts = [helper.make_node("Cast", ["x"], ["x16"], name="to16", to=TensorProto.BFLOAT16), *half.node,
+             helper.make_node("Cast", ["y16"], ["y"], name="from16", to=TensorProto.FLOAT)]
+    del half.node[:]
+    half.node.extend(casts)
+    for value in [*half.input, *half.output]:
+        value.type.tensor_type.elem_type = TensorProto.FLOAT
+    return half
+
+
 def convolutions(random):
     nodes = [helper.make_node("Conv", ["x", "w1", "b1"], ["c1"], name="conv1", pads=[1, 1, 1, 1]),
              helper.make_node("Relu", ["c1"], ["r1"], name="relu1"),
@@ -123,25 +137,29 @@ def test_bfloat16_runs_by_kernels(kiln, network):
     graph, x = network(np.random.default_rng(6))
     model = save(graph, kiln.folder / "wide.onnx")
     want = ReferenceEvaluator(model).run(None, {"x": x})[0]
-    half = narrowed(graph, "bfloat16")
-    # numpy files hold no bfloat16: casts at both ends.
-    for i, node in enumerate(half.node):
-        for k, name in enumerate(node.input):
-            if name == "x":
-                half.node[i].input[k] = "x16"
-        for k, name in enumerate(node.output):
-            if name == "y":
-                half.node[i].output[k] = "y16"
-    casts = [helper.make_node("Cast", ["x"], ["x16"], name="to16", to=TensorProto.BFLOAT16), *half.node,
-             helper.make_node("Cast", ["y16"], ["y"], name="from16", to=TensorProto.FLOAT)]
-    del half.node[:]
-    half.node.extend(casts)
-    for value in [*half.input, *half.output]:
-        value.type.tensor_type.elem_type = TensorProto.FLOAT
-    save(half, kiln.folder / "half.onnx")
+    save(between_casts(narrowed(graph, "bfloat16")), kiln.folder / "half.onnx")
     assert steps_by_reference(kiln, "half.onnx") == []
     got = result(kiln, "half.onnx", x)
     np.testing.assert_allclose(got, want, rtol=5e-2, atol=TOLERANCE["bfloat16"] * np.abs(want).max())
+
+
+@pytest.mark.parametrize("kind", ["float16", "bfloat16"])
+@pytest.mark.parametrize("network", [convolutions, transformer])
+def test_layers_compute_in_the_type_that_the_model_declares(kiln, network, kind):
+    graph, x = network(np.random.default_rng(13))
+    half = narrowed(graph, kind)
+    save(between_casts(half) if kind == "bfloat16" else half, kiln.folder / "half.onnx")
+    x = x.astype(np.float16) if kind == "float16" else x
+    level = "--builderOptimizationLevel=0"
+    got, wide = result(kiln, "half.onnx", x, level), result(kiln, "half.onnx", x, level, "--disable=declared_types")
+    kiln.ok("build", "half.onnx", level, "-o", "net.plan")
+    tactics = [layer["tactic"] for layer in json.loads(kiln.ok("inspect", "net.plan", "--json"))["layers"]]
+    multiplies = kind == "bfloat16" and "avx512_bf16" in Path("/proc/cpuinfo").read_text()
+    assert multiplies == any(tactic in ("conv_bfloat16", "gemm_bfloat16") for tactic in tactics), tactics
+    if multiplies:
+        np.testing.assert_allclose(got, wide, rtol=5e-2, atol=TOLERANCE[kind] * np.abs(wide).max())
+    else:
+        np.testing.assert_array_equal(got, wide)
 
 
 def test_permission_to_compute_in_bfloat16(kiln):

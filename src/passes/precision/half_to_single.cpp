@@ -1,8 +1,8 @@
 // An operator that computes on float16 or bfloat16, and the maximum pooling of bytes beyond images, computes in float32, between casts.
 #include <algorithm>
 
+#include "passes/precision/half_numbers.h"
 #include "passes/rule_lists.h"
-#include "passes/value_queries.h"
 
 namespace kiln::passes {
 namespace {
@@ -13,15 +13,9 @@ constexpr std::string_view kComparing[] = {"ArgMax",     "ArgMin",    "GlobalMax
 
 bool is_narrow(const Node& n, const Value* v) {
   if (!v || !v->is_tensor()) return false;
-  if (v->dtype() == DType::kF16 || v->dtype() == DType::kBF16) return true;
+  if (is_half(v->dtype())) return true;
   const bool byte = v->dtype() == DType::kI8 || v->dtype() == DType::kU8;
   return byte && n.is("MaxPool") && (!v->ranked() || v->rank() > 4 || n.outputs().size() > 1);
-}
-
-bool computes(const Node& n) {
-  if (n.op().is_pointwise() || !n.regions.empty() || !n.op().deterministic()) return false;
-  if (n.is("ScatterElements") || n.is("ScatterND")) return n.attributes.text("reduction", "none") != "none";
-  return n.op().accuracy() != Accuracy::kExact || std::count(std::begin(kComparing), std::end(kComparing), n.op_name());
 }
 
 bool reads_narrow(const Node& n) {
@@ -29,6 +23,12 @@ bool reads_narrow(const Node& n) {
 }
 
 }  // namespace
+
+bool computes(const Node& n) {
+  if (n.op().is_pointwise() || !n.regions.empty() || !n.op().deterministic()) return false;
+  if (n.is("ScatterElements") || n.is("ScatterND")) return n.attributes.text("reduction", "none") != "none";
+  return n.op().accuracy() != Accuracy::kExact || std::count(std::begin(kComparing), std::end(kComparing), n.op_name());
+}
 
 const Rule half_to_single{
     .name = "half_to_single",

@@ -1,12 +1,23 @@
-// What the products of bfloat16 take.
+// Which products are those of bfloat16, and what they take.
 #pragma once
+#include "backends/cpu/device/compute/product_int8.h"
 #include "target/estimate.h"
 
 namespace kiln::cpu {
 
-// Of weights that are bfloat16 once they are packed, whatever the problem has.
-inline Estimate estimate_bfloat16(const Problem& problem, const DeviceFacts& facts) {
+// A build that may compute in bfloat16 says so of the node. What the model has in bfloat16 computes in float32 where the processor does not
+// multiply it, which is faster there.
+inline Refusal multiplies_in_bfloat16(const Problem& problem) {
+  if (type_of_products(problem) != DType::kBF16) return refuse("it is not to compute in bfloat16");
+  if (problem.node->precision != DType::kBF16 && !multiplies_bfloat16())
+    return refuse("the processor has no instruction for products of bfloat16");
+  return accept();
+}
+
+// Of weights that are bfloat16 once they are packed, whatever the problem has, in whole panels of `columns`.
+inline Estimate estimate_bfloat16(const Problem& problem, const DeviceFacts& facts, int64_t columns) {
   Workload work = workload_of(problem);
+  if (columns > 0) work.flops *= static_cast<double>(int8_columns(columns)) / static_cast<double>(columns);
   const Tensor& weights = *problem.input(1).constant;
   work.bytes -= static_cast<double>(weights.bytes()) - 2.0 * static_cast<double>(weights.size());
   return roofline(work, DType::kBF16, facts);

@@ -14,9 +14,9 @@ namespace {
 
 Refusal read_conv_bfloat16(const Problem& p, ByteProblem& steps) {
   const Argument &x = p.input(0), &w = p.input(1), &y = p.outputs[0];
-  if (type_of_products(p) != DType::kBF16) return refuse("it is not to compute in bfloat16");
   constexpr TypeSet kTypes{DType::kF32, DType::kBF16};
-  for (const Refusal& r : {accept_channels_last(x, "x", kTypes), accept_channels_last(y, "y", kTypes)})
+  for (const Refusal& r :
+       {multiplies_in_bfloat16(p), accept_channels_last(x, "x", kTypes), accept_channels_last(y, "y", kTypes)})
     if (r.refused()) return r;
   if (!w.constant || !kTypes.has(w.dtype)) return refuse("the weights are not constants");
   if (!x.is_fixed(1)) return refuse("the number of channels is not constant");
@@ -51,7 +51,10 @@ const Tactic conv_bfloat16{
     .name = "conv_bfloat16",
     .version = 1,
     .ops = {"Conv"},
-    .estimate = estimate_bfloat16,
+    .estimate =
+        [](const Problem& p, const DeviceFacts& facts) {
+          return estimate_bfloat16(p, facts, p.input(1).opt[0] / p.attributes().integer("group", 1));
+        },
     .accepts =
         [](const Problem& p) {
           ByteProblem steps(kSumForm);

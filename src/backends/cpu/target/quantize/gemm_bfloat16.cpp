@@ -12,7 +12,7 @@ namespace {
 
 Refusal read_gemm_bfloat16(const Problem& p, ByteProblem& steps) {
   const Argument &a = p.input(0), &b = p.input(1), &y = p.outputs[0];
-  if (type_of_products(p) != DType::kBF16) return refuse("it is not to compute in bfloat16");
+  if (const Refusal r = multiplies_in_bfloat16(p); r.refused()) return r;
   if ((a.dtype != DType::kF32 && a.dtype != DType::kBF16) || !a.ranked || a.opt.size() < 2)
     return refuse("a is no matrix of float32 or bfloat16");
   if (!b.constant || b.constant->rank() != 2) return refuse("the weights are no constant matrix");
@@ -26,7 +26,8 @@ const Tactic gemm_bfloat16{
     .name = "gemm_bfloat16",
     .version = 1,
     .ops = {"MatMul"},
-    .estimate = estimate_bfloat16,
+    .estimate = [](const Problem& p,
+                   const DeviceFacts& facts) { return estimate_bfloat16(p, facts, p.input(1).opt[1]); },
     .accepts =
         [](const Problem& p) {
           ByteProblem steps(kSumForm);
