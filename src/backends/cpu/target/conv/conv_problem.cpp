@@ -37,9 +37,7 @@ ConvProblem conv_problem(const Problem& p) {
   return conv;
 }
 
-ConvParameters parameters_of(const ConvProblem& conv) {
-  return {{conv.window, conv.groups}, conv.epilogue.parameters};
-}
+ConvParameters parameters_of(const ConvProblem& conv) { return {{conv.window, conv.groups}, conv.epilogue.parameters}; }
 
 Emitted emit_conv(const ConvProblem& conv, std::string kernel, std::optional<Tensor> packed, Attributes parameters) {
   Emitted e = emit_kernel(std::move(kernel), std::move(parameters), {0});
