@@ -15,7 +15,7 @@ namespace {
 // What a boundary tensor may be; without a type it has the model's.
 struct WantedForm {
   std::optional<DType> type;
-  nvinfer1::TensorFormats formats = bit_of(nvinfer1::TensorFormat::kLINEAR);
+  nvinfer1::TensorFormats formats = 0;
 };
 
 struct TypeWord {
@@ -49,16 +49,15 @@ WantedForm parse_form(const std::string& text) {
           .remedy("write fp32, fp16, bf16, fp8, int8, uint8, int32, int64 or bool, or leave the type out");
     form.type = known->type;
   }
-  form.formats = 0;
   for (const std::string& word : pieces_of(colon == std::string::npos ? text : text.substr(colon + 1), '+'))
     form.formats |= bit_of(format_from_word(word));
   return form;
 }
 
-// One for each of `count` tensors; a single one is for all.
+// One for each of `count` tensors, or none for an empty text; a single one is for all.
 std::vector<WantedForm> parse_forms(const std::string& text, size_t count, const char* what) {
-  if (text.empty()) return std::vector<WantedForm>(count);
   std::vector<WantedForm> forms;
+  if (text.empty()) return forms;
   for (const std::string& piece : pieces_of(text, ',')) forms.push_back(parse_form(piece));
   if (forms.size() == 1) return std::vector<WantedForm>(count, forms[0]);
   if (forms.size() != count)

@@ -118,7 +118,7 @@ TEST_F(Formats, LateSizesAreRowMajor) {
   auto* where = network->addNonZero(*x);
   auto* shuffle = network->addShuffle(*where->getOutput(0));
   shuffle->setReshapeDimensions(Dims{4, {1, 4, -1, 1}});
-  ITensor* y = shuffle->getOutput(0);
+  ITensor* y = to_float(shuffle->getOutput(0));
   network->markOutput(*y);
   y->setAllowedFormats(kHwc);
   EXPECT_FALSE(Owned<IHostMemory>(builder->buildSerializedNetwork(*network, *config)));
@@ -226,7 +226,19 @@ Bytes elements(DataType type, size_t count) {
 class EachFormat : public Formats {
  protected:
   // x, in the type, times two, and its sum over the innermost dimension; of dynamic batch when there are bounds.
-  Owned<ICudaEngine> engine_of(DataType type, Dims dims, uint32_t in, uint32_t out, int64_t most = 0) {
+  Owned<ICudaEngine> engine_of(DataType type, const Dims& dims, uint32_t in, uint32_t out, int64_t most = 0) {
+    describe(type, dims, in, out, most);
+    return build();
+  }
+  void expect_refused(DataType type, const Dims& dims, uint32_t in) {
+    logger.errors.clear();
+    describe(type, dims, in, kLinear, 0);
+    EXPECT_FALSE(Owned<IHostMemory>(builder->buildSerializedNetwork(*network, *config)));
+    EXPECT_NE(logger.errors.find("'x', which is "), std::string::npos) << logger.errors;
+    EXPECT_NE(logger.errors.find("cannot have the format"), std::string::npos) << logger.errors;
+    EXPECT_NE(logger.errors.find("allow one that takes it: kLINEAR"), std::string::npos) << logger.errors;
+  }
+  void describe(DataType type, Dims dims, uint32_t in, uint32_t out, int64_t most) {
     network.reset(builder->createNetworkV2(0));
     config.reset(builder->createBuilderConfig());
     if (most > 0) dims.d[0] = -1;
@@ -251,7 +263,6 @@ class EachFormat : public Formats {
       }
       config->addOptimizationProfile(profile);
     }
-    return build();
   }
   struct Results {
     Bytes y;
@@ -303,7 +314,7 @@ TEST_F(EachFormat, GivesTheSameBitsInAnotherOrder) {
   for (const Form& form : kForms) {
     const uint32_t bit = 1U << static_cast<uint32_t>(form.format);
     for (const DataType type : form.types)
-      for (const int64_t channels : {1, 3, 8, 33, 64}) {
+      for (const int64_t channels : {1, 5, 8, 33}) {
         const Dims dims = form.from_end == 4 ? Dims{5, {2, channels, 3, 2, 3}} : Dims{4, {2, channels, 3, 5}};
         SCOPED_TRACE(testing::Message() << "format " << static_cast<int>(form.format) << " type "
                                         << static_cast<int>(type) << " channels " << channels);
@@ -354,9 +365,7 @@ TEST_F(EachFormat, IsOfTensorsWithEnoughDimensions) {
       const Bytes rows = elements(type, static_cast<size_t>(volume(dims)));
       check(*e, form, type, dims, results(*plain, dims, rows, rows.size()), rows, true, true);
     }
-    const auto none = engine_of(type, Dims{form.from_end - 1, {2, 2, 2}}, bit, kLinear);
-    EXPECT_FALSE(none);
-    EXPECT_NE(logger.errors.find("'x', which is "), std::string::npos) << logger.errors;
+    expect_refused(type, Dims{form.from_end - 1, {2, 2, 2}}, bit);
   }
 }
 
@@ -364,11 +373,8 @@ TEST_F(EachFormat, IsRefusedForOtherTypes) {
   for (const Form& form : kForms)
     for (const DataType type : kEveryType) {
       if (std::find(form.types.begin(), form.types.end(), type) != form.types.end()) continue;
-      logger.errors.clear();
       const uint32_t bit = 1U << static_cast<uint32_t>(form.format);
-      EXPECT_FALSE(engine_of(type, Dims{5, {1, 4, 2, 2, 2}}, bit, kLinear));
-      EXPECT_NE(logger.errors.find("cannot have the format"), std::string::npos) << logger.errors;
-      EXPECT_NE(logger.errors.find("allow one that takes it: kLINEAR"), std::string::npos) << logger.errors;
+      expect_refused(type, Dims{5, {1, 4, 2, 2, 2}}, bit);
       EXPECT_TRUE(engine_of(type, Dims{5, {1, 4, 2, 2, 2}}, bit | kLinear, kLinear)) << logger.errors;
     }
 }
