@@ -188,8 +188,8 @@ TEST(Parameters, DeformConv) {
 struct Lists {
   static constexpr int kSizes[] = {0, 16, 32};
   int64_t size = 16;
-  std::vector<ReduceKind> kinds = {ReduceKind::kMax, ReduceKind::kSum};
-  std::vector<DType> types = {DType::kF16, DType::kI4};
+  std::vector<ReduceKind> kinds;
+  std::vector<DType> types;
   template <class V> void fields(V& v) {
     v("size", size, kSizes);
     v("kinds", kinds, kReduceKindCount);
@@ -198,11 +198,14 @@ struct Lists {
 };
 
 TEST(Parameters, Lists) {
-  const auto read = read_parameters<Lists>(to_parameters(Lists{}));
+  Lists lists;
+  lists.kinds.assign({ReduceKind::kMax, ReduceKind::kSum});
+  lists.types.assign({DType::kF16, DType::kI4});
+  const Attributes good = to_parameters(lists);
+  const auto read = read_parameters<Lists>(good);
   EXPECT_EQ(read.size, 16);
-  EXPECT_EQ(read.kinds, Lists().kinds);
-  EXPECT_EQ(read.types, Lists().types);
-  const Attributes good = to_parameters(Lists{});
+  EXPECT_EQ(read.kinds, lists.kinds);
+  EXPECT_EQ(read.types, lists.types);
   for (const auto& [name, value] : std::vector<std::pair<std::string, Attribute>>{{"size", int64_t{17}},
                                                                                   {"size", std::string("16")},
                                                                                   {"kinds", Ints{-1}},
