@@ -73,7 +73,7 @@ Pass quantize();
 // Dequantized constants become constants: behind quantize(), those that no product of integers reads.
 Pass dequantize_constants();
 // For targets whose kernels compute in float32: what computes on float16 and bfloat16 does so between casts, which round as the
-// types say, and constants are dequantized.
+// types say, and constants are dequantized. Such a node says what the model has there (Node::declared).
 Pass compute_in_float32();
 
 // What computes on float32 does so on `type`, float16 or bfloat16, between casts, where the operator has such a form.

@@ -144,6 +144,7 @@ TEST(Bfloat16, ConvolutionsThatStayWide) {
   free.precision = DType::kF32;
   expect_no_case(free, "conv_bfloat16");
   expect_no_case(conv_case(rng, {1, 8, 6, 6}, {4, 8, 1, 1}, {}, {{"Mish"}}), "conv_bfloat16");
+  expect_no_case(conv_case(rng, {1, 8, 6, 6}, {8, 1, 3, 3}, {{"group", int64_t{8}}}), "conv_bfloat16");
   Case rows = conv_case(rng, {1, 8, 6, 6}, {4, 8, 1, 1}, {});
   rows.inputs[0].layout = Layout();
   expect_no_case(rows, "conv_bfloat16");

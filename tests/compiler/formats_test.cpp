@@ -1,8 +1,6 @@
 // Which layouts and types the values of a network get, and that results stay.
 #include "compiler/formats.h"
 
-#include <cstring>
-
 #include "compiler/engine_testing.h"
 #include "target/estimate.h"
 
@@ -359,10 +357,7 @@ std::string chosen(const std::string& text, const Choosing& how = {}) {
   ir::verify(*graph);
   const std::vector<Datum> after = ir::evaluate(*graph, inputs);
   for (size_t i = 0; how.compute == DType::kF32 && i < before.size(); ++i) {
-    EXPECT_EQ(after[i].tensor.type_string(), before[i].tensor.type_string()) << text;
-    EXPECT_EQ(
-        std::memcmp(after[i].tensor.data(), before[i].tensor.data(), static_cast<size_t>(before[i].tensor.bytes())), 0)
-        << text;
+    EXPECT_TRUE(after[i].tensor.identical(before[i].tensor)) << text;
   }
   return types_of(*graph);
 }
@@ -510,8 +505,7 @@ TEST(DeclaredTypes, EnginesOfTheCpuTakeMaximaInTheType) {
   const Tensor x = random_f32({2, 5, 11, 12}, 3).cast(DType::kBF16);
   for (const int level : {0, 3}) {
     const Ran free = run_on_cpu(text, x, level), wide = run_on_cpu(text, x, level, {"declared_types"});
-    ASSERT_EQ(free.result.type_string(), wide.result.type_string());
-    EXPECT_EQ(std::memcmp(free.result.data(), wide.result.data(), static_cast<size_t>(wide.result.bytes())), 0);
+    EXPECT_TRUE(free.result.identical(wide.result));
     if (level == 0) {
       EXPECT_EQ(wide.narrow, 0) << wide.steps;
       EXPECT_EQ(free.narrow, 4) << free.steps;
@@ -542,6 +536,16 @@ TEST(DeclaredTypes, EnginesOfTheCpuMultiplyInTheType) {
   }
 }
 
+TEST(DeclaredTypes, DepthwiseConvolutionsOfTheCpuStayInFloat32) {
+  const std::string text =
+      "graph main(%x: bfloat16[1,32,16,16]) {\n  %w = random bfloat16[32,1,3,3] seed 1\n"
+      "  %y = Conv(%x, %w) {group=32, pads=[1,1,1,1]} in bfloat16\n  return %y\n}";
+  const Tensor x = random_f32({1, 32, 16, 16}, 6).cast(DType::kBF16);
+  const Ran free = run_on_cpu(text, x, 0), wide = run_on_cpu(text, x, 0, {"declared_types"});
+  EXPECT_NE(free.steps.find("Conv:conv_depthwise"), std::string::npos) << free.steps;
+  EXPECT_TRUE(free.result.identical(wide.result));
+}
+
 TEST(DeclaredTypes, EnginesOfTheCpuMultiplyInFloat32WhereItsInstructionIsMissing) {
   const std::string text = of_type("bfloat16", conv("%a", "%x") + conv("%b", "%a") + "  return %b\n");
   const Tensor x = random_f32({1, 8, 16, 16}, 5).cast(DType::kBF16);
@@ -552,7 +556,7 @@ TEST(DeclaredTypes, EnginesOfTheCpuMultiplyInFloat32WhereItsInstructionIsMissing
     return;
   }
   EXPECT_EQ(free.steps, wide.steps);
-  EXPECT_EQ(std::memcmp(free.result.data(), wide.result.data(), static_cast<size_t>(wide.result.bytes())), 0);
+  EXPECT_TRUE(free.result.identical(wide.result));
 }
 
 }  // namespace

@@ -19,6 +19,9 @@ Refusal read_conv_bfloat16(const Problem& p, ByteProblem& steps) {
        {multiplies_in_bfloat16(p), accept_channels_last(x, "x", kTypes), accept_channels_last(y, "y", kTypes)})
     if (r.refused()) return r;
   if (!w.constant || !kTypes.has(w.dtype)) return refuse("the weights are not constants");
+  const int64_t groups = p.attributes().integer("group", 1);
+  if (groups > 1 && w.opt[0] == groups)
+    return refuse("each group has one column, the kernel multiplies by whole panels");
   if (!x.is_fixed(1)) return refuse("the number of channels is not constant");
   return read_real_steps(p, 1, steps, p.node->base_input_count() > 2 ? 2 : Emitted::kAbsent);
 }
