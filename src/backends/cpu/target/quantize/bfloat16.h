@@ -14,10 +14,18 @@ inline Refusal multiplies_in_bfloat16(const Problem& problem) {
   return accept();
 }
 
+// Of the roofline's, which takes products of bfloat16 for twice as fast as those of float32: Intel's cores without AMX do half as many of them
+// (docs/measured.md).
+inline double slowness_of_bfloat16() {
+  __builtin_cpu_init();
+  return __builtin_cpu_is("intel") ? 4 : 1;
+}
+
 // Of weights that are bfloat16 once they are packed, whatever the problem has, in whole panels of `columns`.
 inline Estimate estimate_bfloat16(const Problem& problem, const DeviceFacts& facts, int64_t columns) {
   Workload work = workload_of(problem);
   if (columns > 0) work.flops *= static_cast<double>(int8_columns(columns)) / static_cast<double>(columns);
+  work.flops *= slowness_of_bfloat16();
   const Tensor& weights = *problem.input(1).constant;
   work.bytes -= static_cast<double>(weights.bytes()) - 2.0 * static_cast<double>(weights.size());
   return roofline(work, DType::kBF16, facts);
