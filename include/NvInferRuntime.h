@@ -18,11 +18,11 @@ enum class TensorFormat : int32_t {
   kCHW32 = 5,       // [N, ceil(C/32), H, W, 32]; int8, float16, float32
   kDHWC8 = 6,       // [N, D, H, W, ceil(C/8)*8]; float16, bfloat16
   kCDHW32 = 7,      // [N, ceil(C/32), D, H, W, 32]; int8, float16
-  kHWC = 8,         // [N, H, W, C]; float32, uint8
+  kHWC = 8,         // [N, H, W, C]; float32, float16, bfloat16, int8, uint8
   kDLA_LINEAR = 9,  // of a DLA, which no device of Kiln has: refused
   kDLA_HWC4 = 10,   // likewise
   kHWC16 = 11,      // [N, H, W, ceil(C/16)*16]; float16, int8, float8
-  kDHWC = 12,       // [N, D, H, W, C]; float32
+  kDHWC = 12,       // [N, D, H, W, C]; likewise
 };
 template <> constexpr int32_t EnumMax<TensorFormat>() noexcept { return 13; }
 using PluginFormat = TensorFormat;

@@ -125,6 +125,10 @@ TEST_F(Formats, LateSizesAreRowMajor) {
   EXPECT_NE(logger.errors.find("only when running"), std::string::npos) << logger.errors;
 }
 
+// TensorRT's documentation binds formats without vectors to float32, kHWC also to uint8; Kiln takes more.
+const std::vector<DataType> kPlainTypes = {DataType::kFLOAT, DataType::kHALF, DataType::kBF16, DataType::kINT8,
+                                           DataType::kUINT8};
+
 // A format, and what it says of memory: TensorRT's documentation.
 struct Form {
   TensorFormat format;
@@ -141,9 +145,9 @@ const std::vector<Form> kForms = {
     {TensorFormat::kCHW32, 3, 32, false, {DataType::kINT8, DataType::kHALF, DataType::kFLOAT}},
     {TensorFormat::kDHWC8, 4, 8, true, {DataType::kHALF, DataType::kBF16}},
     {TensorFormat::kCDHW32, 4, 32, false, {DataType::kHALF, DataType::kINT8}},
-    {TensorFormat::kHWC, 3, 1, true, {DataType::kFLOAT, DataType::kUINT8}},
+    {TensorFormat::kHWC, 3, 1, true, kPlainTypes},
     {TensorFormat::kHWC16, 3, 16, true, {DataType::kHALF, DataType::kINT8, DataType::kFP8}},
-    {TensorFormat::kDHWC, 4, 1, true, {DataType::kFLOAT}},
+    {TensorFormat::kDHWC, 4, 1, true, kPlainTypes},
 };
 constexpr DataType kEveryType[] = {DataType::kFLOAT, DataType::kHALF, DataType::kINT8,
                                    DataType::kINT32, DataType::kBOOL, DataType::kUINT8,

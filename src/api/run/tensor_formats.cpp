@@ -38,11 +38,11 @@ const std::vector<TensorFormatInfo>& tensor_formats() {
       {Format::kCHW32, "kCHW32", "chw32", 3, 32, false, {kByte, kHalf, kFloat}},
       {Format::kDHWC8, "kDHWC8", "dhwc8", 4, 8, true, {kHalf, kBrain}},
       {Format::kCDHW32, "kCDHW32", "cdhw32", 4, 32, false, {kByte, kHalf}},
-      {Format::kHWC, "kHWC", "hwc", 3, 1, true, {kFloat, DType::kU8}},
+      {Format::kHWC, "kHWC", "hwc", 3, 1, true, {kFloat, kHalf, kBrain, kByte, DType::kU8}},
       {.format = Format::kDLA_LINEAR, .name = "kDLA_LINEAR", .word = "dla_linear", .of_dla = true},
       {.format = Format::kDLA_HWC4, .name = "kDLA_HWC4", .word = "dla_hwc4", .of_dla = true},
       {Format::kHWC16, "kHWC16", "hwc16", 3, 16, true, {kHalf, kByte, DType::kF8E4M3FN}},
-      {Format::kDHWC, "kDHWC", "dhwc", 4, 1, true, {kFloat}},
+      {Format::kDHWC, "kDHWC", "dhwc", 4, 1, true, {kFloat, kHalf, kBrain, kByte, DType::kU8}},
   };
   return formats;
 }
