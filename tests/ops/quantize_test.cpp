@@ -130,6 +130,58 @@ TEST(Quantize, Refusals) {
   check_refused(Code::kShapeMismatch, {"MatMulInteger", "", {"int8[1,2]:{1,1}", "int8[1,2]:{1,1}"}, {""}});
 }
 
+// Parameters of products: scalars where one value is due, else one or one for each channel, row or column.
+TEST(Quantize, ParametersOfOtherLengthsAreRefused) {
+  const std::string x = "uint8[1,2,1,1]:{2,3}", w = "int8[3,2,1,1]:{1,1,1,1,2,0}";
+  const std::vector<std::string> conv{x,
+                                      "float32[1]:{0.5}",
+                                      "uint8[]:{2}",
+                                      w,
+                                      "float32[3]:{0.5,1.0,2.0}",
+                                      "int8[1]:{0}",
+                                      "float32[]:{1.0}",
+                                      "int8[1]:{3}",
+                                      "int32[3]:{4,-2,1}"};
+  const std::vector<std::string> product{"uint8[2,1]:{130,126}", "float32[2]:{0.5,1.0}",      "uint8[2,1]:{128,127}",
+                                         "int8[1,3]:{10,1,-10}", "float32[3]:{0.25,1.0,1.0}", "int8[1,3]:{0,1,2}",
+                                         "float32[]:{1.0}",      "uint8[2]:{100,90}"};
+  const auto refuses = [](const char* op, std::vector<std::string> inputs, size_t i, const std::string& text) {
+    SCOPED_TRACE(std::string(op) + " input " + std::to_string(i) + " " + text);
+    inputs.at(i) = text;
+    check_refused(Code::kShapeMismatch, {op, "", std::move(inputs), {""}});
+  };
+  check({"QLinearConv", "", conv, {"int8[1,3,1,1]:{4,3,4}"}});
+  check({"QLinearMatMul", "", product, {"uint8[2,3]:{102,100,88,88,90,102}"}});
+  for (const auto& [i, text] : std::vector<std::pair<size_t, std::string>>{{1, "float32[0]:{}"},
+                                                                           {1, "float32[2]:{0.5,0.5}"},
+                                                                           {2, "uint8[3]:{1,2,3}"},
+                                                                           {4, "float32[2]:{0.5,1.0}"},
+                                                                           {4, "float32[0]:{}"},
+                                                                           {5, "int8[6]:{0,0,0,0,0,0}"},
+                                                                           {6, "float32[0]:{}"},
+                                                                           {6, "float32[3]:{1.0,1.0,1.0}"},
+                                                                           {7, "int8[0]:{}"},
+                                                                           {7, "int8[3]:{1,2,3}"},
+                                                                           {8, "int32[2]:{1,2}"}})
+    refuses("QLinearConv", conv, i, text);
+  for (const auto& [i, text] : std::vector<std::pair<size_t, std::string>>{{1, "float32[3]:{1.0,1.0,1.0}"},
+                                                                           {1, "float32[0]:{}"},
+                                                                           {2, "uint8[1,2]:{1,2}"},
+                                                                           {4, "float32[2]:{0.5,1.0}"},
+                                                                           {5, "int8[3,1]:{0,0,0}"},
+                                                                           {6, "float32[3]:{1.0,1.0,1.0}"},
+                                                                           {7, "uint8[0]:{}"}})
+    refuses("QLinearMatMul", product, i, text);
+  const std::vector<std::string> integers{x, w, "uint8[]:{1}", "int8[3]:{0,1,2}"};
+  refuses("ConvInteger", integers, 2, "uint8[2]:{1,2}");
+  refuses("ConvInteger", integers, 3, "int8[2]:{1,2}");
+  refuses("ConvInteger", integers, 3, "int8[0]:{}");
+  const std::vector<std::string> matrices{product[0], product[3], product[2], product[5]};
+  refuses("MatMulInteger", matrices, 2, "uint8[3]:{1,2,3}");
+  refuses("MatMulInteger", matrices, 3, "int8[2]:{1,2}");
+  refuses("MatMulInteger", matrices, 3, "int8[0]:{}");
+}
+
 TEST(Quantize, SymbolicShapes) {
   const Dim n = Dim::symbol("n");
   EXPECT_EQ(infer("QuantizeLinear", {{"axis", int64_t{0}}}, {{DType::kF32, {n, 3}}, {DType::kF32, {n}}}).first.str(),
@@ -141,6 +193,14 @@ TEST(Quantize, SymbolicShapes) {
   EXPECT_THROW(infer("QuantizeLinear", {}, {{DType::kF32, {5}}, {DType::kF32, {5}}}), Error);
   EXPECT_THROW(infer("QuantizeLinear", {{"block_size", int64_t{2}}}, {{DType::kF32, {5}}, {DType::kF32, {n}}}), Error);
   EXPECT_EQ(infer("MatMulInteger", {}, {{DType::kI8, {n, 3}}, {DType::kU8, {3, 5}}}).first.str(), "int32[n,5]");
+  // What running alone tells is left to it.
+  const auto zero_points = [&](const Shape& a, const Shape& b) {
+    return infer("MatMulInteger", {}, {{DType::kI8, {n, 3}}, {DType::kU8, {3, 5}}, {DType::kI8, a}, {DType::kU8, b}})
+        .first.str();
+  };
+  EXPECT_EQ(zero_points({Dim::symbol("m")}, {Dim::symbol("m")}), "int32[n,5]");
+  EXPECT_EQ(zero_points({n}, {5}), "int32[n,5]");
+  EXPECT_THROW(zero_points({n}, {4}), Error);
 }
 
 }  // namespace

@@ -188,6 +188,41 @@ TEST(ByRange, WhatOthersReadIsNotEqualized) {
   }
 }
 
+// A column of 1 and one of `other`.
+std::unique_ptr<ir::Graph> columns_of(double other) {
+  Tensor w = Tensor::allocate(DType::kF32, {4, 2});
+  for (int64_t i = 0; i < w.size(); ++i) w.set(i, i % 2 ? other : 1);
+  return ir::parse_graph(
+      "graph main(%x: float32[3,4]) {\n %w = @w float32[4,2]\n %y = MatMul \"fc\"(%x, %w)\n return %y\n}", {{"w", w}});
+}
+
+TEST(ByRange, ColumnsWithoutASoundScaleStay) {
+  for (double other : {1e21, 1e30}) {
+    const auto g = columns_of(other);
+    const PassReport report = run_passes(*g, {quantize_by_ranges({{"x", 1.0}})});
+    EXPECT_EQ(count(*g, "Quantize"), 0u) << other;
+    ASSERT_EQ(report.remarks.size(), 1u);
+    EXPECT_EQ(report.remarks[0].find("'fc' (MatMul) stays in float32: column 1 of the weights, up to 1e+"), 0u)
+        << report.remarks[0];
+  }
+  // All columns are small: none is nothing beside the others.
+  const auto g = ir::parse_graph(
+      "graph main(%x: float32[3,2]) {\n %w = constant float32[2,2]:{1e-20,2e-20,3e-20,1e-20}\n %y = MatMul(%x, %w)\n "
+      "return %y\n}");
+  run_passes(*g, {quantize_by_ranges({{"x", 1.0}})});
+  EXPECT_EQ(count(*g, "Quantize"), 0u);
+}
+
+TEST(ByRange, ColumnsThatAreNothingBesideOthersDoNotKeepAProduct) {
+  for (double other : {0.0, 1e-17, 1e-30, 1e-42}) {
+    const auto g = columns_of(other);
+    run_passes(*g, {quantize_by_ranges({{"x", 1.0}})});
+    EXPECT_EQ(count(*g, "Quantize"), 1u) << other;
+    const Tensor y = ir::evaluate(*g, {ir::random_tensor(DType::kF32, {3, 4}, 7)}).at(0).tensor;
+    for (int64_t i = 1; i < y.size(); i += 2) EXPECT_NEAR(y.at(i), 0, 1e-16) << other;
+  }
+}
+
 TEST(ByRange, RangesOfAnotherNetworkAreAnError) {
   const auto g = block();
   EXPECT_THROW(run_passes(*g, {canonicalize(), quantize_by_ranges({{"elsewhere", 1.0}})}), Error);

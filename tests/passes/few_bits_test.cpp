@@ -53,6 +53,47 @@ TEST(FewBits, ZeroColumnsStayZero) {
   for (int64_t i = 0; i < y.size(); ++i) EXPECT_EQ(y.at(i), 0);
 }
 
+// Random weights of which those from row `first` to `last` are multiplied by `factor`.
+Tensor weights_times(double factor, int64_t first, int64_t last) {
+  Tensor w = ir::random_tensor(DType::kF32, {40, 24}, 1).clone();
+  for (int64_t i = first * 24; i < last * 24; ++i) w.set(i, w.at(i) * factor);
+  return w;
+}
+
+std::unique_ptr<ir::Graph> product(const Tensor& w) {
+  return ir::parse_graph(
+      "graph main(%x: float32[3,40]) {\n %w = @w float32[40,24]\n %y = MatMul \"fc\"(%x, %w)\n "
+      "return %y\n}",
+      {{"w", w}});
+}
+
+TEST(FewBits, WeightsOfAnyNormalSizeHaveScales) {
+  for (double factor : {1e-34, 1e-19, 1e-17, 1e17, 1e19, 1e36}) {
+    const auto g = product(weights_times(factor, 0, 40)), before = g->clone();
+    run_passes(*g, {weights_in_few_bits({DType::kI8, 16})});
+    EXPECT_TRUE(g->nodes().front()->is("MatMulDequantized")) << factor;
+    EXPECT_LT(error_of(*g, *before), 0.01) << factor;
+  }
+}
+
+TEST(FewBits, WeightsWithoutScalesStay) {
+  for (double factor : {1e-38, 1e-42}) {
+    const auto g = product(weights_times(factor, 0, 40));
+    const PassReport report = run_passes(*g, {weights_in_few_bits({DType::kI4, 8})});
+    EXPECT_TRUE(g->nodes().front()->is("MatMul")) << factor;
+    ASSERT_EQ(report.remarks.size(), 1u);
+    EXPECT_NE(report.remarks[0].find("'fc' keeps its weights: column 0 has weights up to"), std::string::npos)
+        << report.remarks[0];
+  }
+}
+
+TEST(FewBits, BlocksOfNothingDoNotKeepAColumn) {
+  const auto g = product(weights_times(1e-42, 8, 16)), before = g->clone();
+  run_passes(*g, {weights_in_few_bits({DType::kI8, 8})});
+  EXPECT_TRUE(g->nodes().front()->is("MatMulDequantized"));
+  EXPECT_LT(error_of(*g, *before), 0.01);
+}
+
 TEST(FewBits, OtherProductsStay) {
   const char* const graphs[] = {
       "graph main(%x: float32[3,4], %w: float32[4,2]) {\n %y = MatMul(%x, %w)\n return %y\n}",

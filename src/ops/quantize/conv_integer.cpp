@@ -1,5 +1,6 @@
 // ConvInteger: convolution of (x - x_zero_point) with (w - w_zero_point) in int32; padding has the value of the zero point.
 // w_zero_point: one, or one for each output channel.
+#include "ops/quantize/granularity.h"
 #include "ops/quantize/integer_products.h"
 #include "ops/registry.h"
 
@@ -17,7 +18,12 @@ const OpDef conv_integer = op("ConvInteger")
                                .attr("pads", Ints())
                                .attr("strides", Ints())
                                .output("y", fixed_type(DType::kI32))
-                               .shape([](ShapeCall& c) { return shape_as("Conv", c, "x", "w"); })
+                               .shape([](ShapeCall& c) {
+                                 OutputShape y = shape_as("Conv", c, "x", "w");
+                                 check_one(c, {"x_zero_point"});
+                                 check_one_or_each(c, {"w_zero_point"}, c.dims("w")[0], "output channels");
+                                 return y;
+                               })
                                .reference([](RefCall& c) {
                                  const Tensor x = centered(c.input("x"), c.input("x_zero_point"));
                                  const Tensor w =

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/index.h"
 #include "ops/reference_math.h"
+#include "tensor/dim_demands.h"
 
 namespace kiln::ops {
 namespace {
@@ -29,6 +30,35 @@ Lines lines_of(const Dims& dims, int64_t axis) {
 void check_same(std::string_view name, const Shape& shape, const Shape& x, const Dim& got, const Dim& wanted) {
   if (got.is_constant() && wanted.is_constant() && !(got == wanted))
     fail(name, to_string(shape), to_string(x), got.str() + " values where " + wanted.str() + " are needed");
+}
+
+// Whether the parameter has one value; what cannot be told yet is left to running.
+bool is_one_value(const ShapeCall& c, std::string_view parameter) {
+  return !c.present(parameter) || element_count(c.dims(parameter)) == Dim(1);
+}
+
+[[noreturn]] void fail_parameter(const ShapeCall& c, std::string_view parameter, const std::string& due) {
+  throw Error(Code::kShapeMismatch,
+              "input '" + std::string(parameter) + "' has the shape " + to_string(c.dims(parameter)))
+      .cause("it is to be " + due)
+      .remedy("correct the scales and zero points of the model");
+}
+
+bool differ(const Dim& a, const Dim& b) { return a.is_constant() && b.is_constant() && !(a == b); }
+
+// `axis` of the last two is that along which the parameter varies.
+void check_by_axis(const ShapeCall& c, Names parameters, const Shape& x, size_t axis, const std::string& what) {
+  const size_t rank = x.size();
+  const Dim count = rank < 2 ? Dim(1) : x[rank - 2 + axis];
+  for (std::string_view parameter : parameters) {
+    if (is_one_value(c, parameter)) continue;
+    const Shape& shape = c.dims(parameter);
+    bool fits = shape.size() == 1 ? !differ(shape[0], count) : shape.size() == rank;
+    if (shape.size() == 1) DimDemands::note(count, shape[0], true);
+    for (size_t i = 0; shape.size() > 1 && fits && i < rank; ++i)
+      fits = shape[i] == Dim(1) || !differ(shape[i], i == rank - 1 - axis ? Dim(1) : x[i]);
+    if (!fits) fail_parameter(c, parameter, "one value, or one for each " + what + " of " + to_string(x));
+  }
 }
 
 }  // namespace
@@ -76,11 +106,38 @@ void check_granularity(ShapeCall& c, std::string_view x, std::string_view parame
   if (block_size == 0) {
     if (shape.size() != 1)
       fail(parameter, to_string(shape), to_string(dims), "block_size is 0, so that only one dimension is allowed");
-    return check_same(parameter, shape, dims, count, dims[axis]);
+    check_same(parameter, shape, dims, count, dims[axis]);
+    return DimDemands::note(dims[axis], count, true);
   }
   if (shape.size() != dims.size()) fail(parameter, to_string(shape), to_string(dims), "blocks need the same rank");
   for (size_t i = 0; i < dims.size(); ++i)
     check_same(parameter, shape, dims, shape[i], i == axis ? ceil_div(dims[i], block_size) : dims[i]);
+}
+
+void check_one(const ShapeCall& c, Names parameters) {
+  for (std::string_view parameter : parameters) {
+    if (is_one_value(c, parameter)) continue;
+    const Dim count = element_count(c.dims(parameter));
+    if (count.is_constant()) fail_parameter(c, parameter, "one value");
+    DimDemands::note(1, count);
+  }
+}
+
+void check_one_or_each(const ShapeCall& c, Names parameters, const Dim& count, std::string_view what) {
+  for (std::string_view parameter : parameters) {
+    if (is_one_value(c, parameter)) continue;
+    const Shape& shape = c.dims(parameter);
+    const bool many = shape.size() != 1 && element_count(shape).is_constant();
+    if (many || (shape.size() == 1 && differ(shape[0], count)))
+      fail_parameter(c, parameter, "one value, or one for each of " + count.str() + " " + std::string(what));
+    if (shape.size() == 1) DimDemands::note(count, shape[0], true);
+  }
+}
+
+void check_by_row(const ShapeCall& c, Names parameters, const Shape& x) { check_by_axis(c, parameters, x, 0, "row"); }
+
+void check_by_column(const ShapeCall& c, Names parameters, const Shape& x) {
+  check_by_axis(c, parameters, x, 1, "column");
 }
 
 Expr dequantized(Expr x, Expr scale, const Expr* zero_point) {

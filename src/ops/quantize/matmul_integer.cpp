@@ -1,5 +1,6 @@
 // MatMulInteger: matrix product of (a - a_zero_point) and (b - b_zero_point) in int32. Zero points: one, or one for each row of a
 // and column of b.
+#include "ops/quantize/granularity.h"
 #include "ops/quantize/integer_products.h"
 #include "ops/registry.h"
 
@@ -11,7 +12,12 @@ const OpDef matmul_integer = op("MatMulInteger")
                                  .optional_input("a_zero_point", {DType::kI8, DType::kU8}, "a")
                                  .optional_input("b_zero_point", {DType::kI8, DType::kU8}, "b")
                                  .output("y", fixed_type(DType::kI32))
-                                 .shape([](ShapeCall& c) { return shape_as("MatMul", c, "a", "b"); })
+                                 .shape([](ShapeCall& c) {
+                                   OutputShape y = shape_as("MatMul", c, "a", "b");
+                                   check_by_row(c, {"a_zero_point"}, c.dims("a"));
+                                   check_by_column(c, {"b_zero_point"}, c.dims("b"));
+                                   return y;
+                                 })
                                  .reference([](RefCall& c) {
                                    const Tensor a = centered(c.input("a"), as_column(c.input("a_zero_point"))),
                                                 b = centered(c.input("b"), c.input("b_zero_point"));

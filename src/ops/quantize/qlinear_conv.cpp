@@ -1,6 +1,6 @@
 // QLinearConv: convolution of quantized x and w with an int32 bias, quantized again. w_scale and w_zero_point: one, or one for each
 // output channel.
-#include "base/error.h"
+#include "ops/dim_checks.h"
 #include "ops/quantize/granularity.h"
 #include "ops/quantize/integer_products.h"
 #include "ops/reference_math.h"
@@ -21,9 +21,6 @@ void qlinear_conv_reference(RefCall& c) {
   Tensor& y = c.output();
   const auto channels = static_cast<size_t>(y.dims()[1]),
              inner = static_cast<size_t>(product(y.dims(), 2, y.dims().size()));
-  if (w_scale.size() != 1 && w_scale.size() != channels)
-    throw Error(Code::kShapeMismatch, "QLinearConv has " + std::to_string(w_scale.size()) + " weight scales for " +
-                                          std::to_string(channels) + " channels");
   for (size_t i = 0; i < sums.size(); ++i) {
     const double scale = rounded_to(DType::kF32, x_scale * w_scale[w_scale.size() == 1 ? 0 : i / inner % channels]);
     store_quantized(y, static_cast<int64_t>(i), sums[i] * rounded_to(DType::kF32, scale / y_scale), zero);
@@ -49,7 +46,14 @@ const OpDef qlinear_conv = op("QLinearConv")
                                .attr("pads", Ints())
                                .attr("strides", Ints())
                                .output("y", same_type("y_zero_point"))
-                               .shape([](ShapeCall& c) { return shape_as("Conv", c, "x", "w"); })
+                               .shape([](ShapeCall& c) {
+                                 OutputShape y = shape_as("Conv", c, "x", "w");
+                                 check_one(c, {"x_scale", "x_zero_point", "y_scale", "y_zero_point"});
+                                 const Dim& channels = c.dims("w")[0];
+                                 check_one_or_each(c, {"w_scale", "w_zero_point"}, channels, "output channels");
+                                 if (c.present("bias")) require_vector(c, "bias", channels);
+                                 return y;
+                               })
                                .reference(qlinear_conv_reference)
                                .accuracy(Accuracy::kFewUlp);
 

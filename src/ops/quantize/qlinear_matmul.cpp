@@ -40,7 +40,14 @@ const OpDef qlinear_matmul = op("QLinearMatMul")
                                  .input("y_scale", kScaleTypes, "a_scale")
                                  .input("y_zero_point", kTypes)
                                  .output("y", same_type("y_zero_point"))
-                                 .shape([](ShapeCall& c) { return shape_as("MatMul", c, "a", "b"); })
+                                 .shape([](ShapeCall& c) {
+                                   OutputShape y = shape_as("MatMul", c, "a", "b");
+                                   check_by_row(c, {"a_scale", "a_zero_point"}, c.dims("a"));
+                                   check_by_column(c, {"b_scale", "b_zero_point"}, c.dims("b"));
+                                   if (c.rank("a") < 2 || c.rank("b") < 2) check_one(c, {"y_scale", "y_zero_point"});
+                                   else if (y.ranked) check_by_row(c, {"y_scale", "y_zero_point"}, y.shape);
+                                   return y;
+                                 })
                                  .reference(qlinear_matmul_reference)
                                  .accuracy(Accuracy::kFewUlp);
 

@@ -6,8 +6,10 @@
 
 #include "base/error.h"
 #include "base/index.h"
+#include "passes/quantize/integer_sums.h"
 #include "passes/quantize/quantized_values.h"
 #include "passes/rule_lists.h"
+#include "tensor/number_text.h"
 
 namespace kiln::passes {
 namespace {
@@ -41,7 +43,16 @@ std::optional<double> range_of(const TensorRanges& ranges, const Value* v, int m
 
 float scale_of(double range) { return static_cast<float>(range / kSteps); }
 
-// The weights in int8 with a scale for each index of `axis`; nothing when an element is not finite.
+// What is no part of the sums that the largest column gives, in float32.
+constexpr float kNegligible = 0x1p-24f;
+
+// For a column whose largest weight is `most`; `largest` of all columns. Columns of nothing become zeros.
+std::optional<float> column_scale(float most, float largest) {
+  if (const float scale = scale_of(most); sound_scale(scale)) return scale;
+  return most <= kNegligible * largest ? std::optional(1.0f) : std::nullopt;
+}
+
+// The weights in int8 with a scale for each index of `axis`.
 struct ByteWeights {
   Tensor integers, scales;
 };
@@ -53,10 +64,17 @@ std::optional<ByteWeights> in_bytes(const Tensor& w, int64_t axis) {
   std::vector<float> most(static_cast<size_t>(count), 0);
   const auto index_of = [&](size_t i) { return static_cast<size_t>(static_cast<int64_t>(i) / inner % count); };
   for (size_t i = 0; i < numbers.size(); ++i) {
-    if (!std::isfinite(numbers[i])) return std::nullopt;
+    if (!std::isfinite(numbers[i])) return decline("a weight is not finite");
     most[index_of(i)] = std::max(most[index_of(i)], std::abs(numbers[i]));
   }
-  for (float& m : most) m = sound_scale(scale_of(m)) ? scale_of(m) : 1;
+  const float largest = *std::max_element(most.begin(), most.end());
+  for (size_t j = 0; j < most.size(); ++j) {
+    const auto scale = column_scale(most[j], largest);
+    if (!scale)
+      return decline("column " + std::to_string(j) + " of the weights, up to " + real_text(most[j]) +
+                     ", has no sound scale");
+    most[j] = *scale;
+  }
   ByteWeights bytes{Tensor::allocate(DType::kI8, w.dims()),
                     Tensor::of<float>(per_column(count, w.rank() - 1 - axis), most)};
   for (size_t i = 0; i < numbers.size(); ++i)
@@ -191,7 +209,8 @@ Rule quantized_by_range(const TensorRanges& ranges, const RangeOptions& options)
           from = smoothed(p, *channels_of(options, n.input(0), from.weights.dims()[0]), n.input(0), from.weights,
                           from.range, *divisors);
         const auto weights = in_bytes(from.weights, n.is("Conv") ? 0 : 1);
-        if (!weights) return decline("a weight is not finite");
+        if (!weights) return std::nullopt;
+        if (!sums_fit({INT8_MIN, INT8_MAX}, {weights->integers, n.is("Conv") ? 0 : 1})) return decline(kSumsMayWrap);
         std::vector<PatchValue> inputs(n.inputs().begin(), n.inputs().end());
         inputs[0] = through_bytes(p, from.x, n.input(0)->name(), from.range);
         const std::string& name = n.input(1)->name();
@@ -241,16 +260,14 @@ Rule sums_of_bytes() {
   };
 }
 
-void note_what_stays(const Graph& graph, const TensorRanges& ranges, PassContext& context) {
+void note_what_stays(const Graph& graph, const TensorRanges& ranges, const Rule& products, PassContext& context) {
   size_t with_range = 0, without = 0;
   for (const auto& n : graph.nodes()) {
     if (!n->is("Conv") && !n->is("MatMul")) continue;
     if (dequantized(n->input(0))) ++with_range;
     if (!is_product(*n)) continue;
     ++(range_of(ranges, n->input(0)) ? with_range : without);
-    const std::string reason = reason_to_stay(ranges, *n);
-    context.remark("'" + n->name() + "' (" + n->op_name() +
-                   ") stays in float32: " + (reason.empty() ? "its weights are not finite" : reason));
+    context.remark("'" + n->name() + "' (" + n->op_name() + ") stays in float32: " + refusal(products, *n));
   }
   if (with_range == 0 && without > 0)
     throw Error(Code::kInvalidArgument, "no product of the network reads a tensor that has a range")
@@ -267,7 +284,7 @@ Pass quantize_by_ranges(TensorRanges ranges, RangeOptions options) {
             apply_rules(graph, {&products}, context);
             apply_rules(graph, canonical_rules(), context);
             apply_rules(graph, {&sums}, context);
-            note_what_stays(graph, ranges, context);
+            note_what_stays(graph, ranges, products, context);
           }};
 }
 

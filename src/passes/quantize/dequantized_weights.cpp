@@ -35,11 +35,12 @@ std::optional<Tensor> row_of_columns(const Tensor& t, const Tensor& integers, in
   return row;
 }
 
+// Whether every integer times a scale is a number, so that scaling may follow the sum.
 bool has_sound_scales(const Value* scale) {
   const Tensor* t = scale->constant();
   if (!t || t->dtype() != DType::kF32 || t->size() == 0) return false;
   const auto numbers = t->as<float>();
-  return std::all_of(numbers.begin(), numbers.end(), [](float v) { return std::isfinite(v); });
+  return std::all_of(numbers.begin(), numbers.end(), [](float v) { return std::isfinite(v * UINT8_MAX); });
 }
 
 // By columns: of Dequantize. Columns of the product lie along `axis` of the integers.
@@ -86,7 +87,8 @@ const Rule dequantized_weights{
       if (!n.input(0)->ranked() || n.input(0)->rank() < 2) return decline("it is no product of matrices");
       if (n.is("Gemm") && (integer(n, "transA") != 0 || real(n, "alpha") != 1 || n.input(2)))
         return decline("it is more than a product");
-      if (!has_sound_scales(w->input(1))) return decline("the scales are not finite constants of float32");
+      if (!has_sound_scales(w->input(1)))
+        return decline("the scales are no constants of float32 that keep the weights finite");
       const bool transposed = n.is("Gemm") && integer(n, "transB") != 0;
       const int64_t axis = transposed ? 0 : 1;
       auto codes = w->is("Dequantize") ? codes_by_column(*w, axis) : codes_by_block(*w, axis);

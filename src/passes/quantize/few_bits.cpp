@@ -4,8 +4,10 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/index.h"
 #include "passes/quantize/quantized_values.h"
 #include "passes/rule_lists.h"
+#include "tensor/number_text.h"
 
 namespace kiln::passes {
 namespace {
@@ -14,28 +16,50 @@ struct Coded {
   Tensor integers, scales;  // [k, n], [blocks, n]
 };
 
-// Nothing when an element is not finite.
+// Of a column: what is no part of the sums that its largest weight gives, in float32.
+constexpr float kNegligibleWeight = 0x1p-24f;
+
+// For weights up to `most` in a column up to `column`, so that `steps` of it are the largest. Blocks of nothing become zeros.
+std::optional<float> step_for(float most, float column, float steps) {
+  const float step = most / steps;
+  if (std::isnormal(step) && std::isfinite(step * steps)) return step;
+  return most <= kNegligibleWeight * column ? std::optional(1.0f) : std::nullopt;
+}
+
+// The largest absolute value of rows [first, last) of column j; nothing when one is not finite.
+std::optional<float> largest_of(const Tensor& w, int64_t j, int64_t first, int64_t last) {
+  const auto numbers = w.as<float>();
+  float most = 0;
+  for (int64_t i = first; i < last; ++i) {
+    const float v = std::abs(nth(numbers, i * w.dims()[1] + j));
+    if (!std::isfinite(v)) return std::nullopt;
+    most = std::max(most, v);
+  }
+  return most;
+}
+
+// Nothing, with the reason, when few bits do not hold them.
 std::optional<Coded> coded(const Tensor& w, DType type, int64_t block) {
-  const int64_t k = w.dims()[0], n = w.dims()[1], steps = type == DType::kI4 ? 7 : 127;
+  const int64_t k = w.dims()[0], n = w.dims()[1];
+  const float steps = type == DType::kI4 ? 7 : 127;
   Coded result{Tensor::allocate(type, w.dims()), Tensor::allocate(DType::kF32, {(k - 1) / block + 1, n})};
-  const auto from = w.as<float>();
-  const auto scales = result.scales.as_mutable<float>();
-  for (int64_t j = 0; j < n; ++j)
+  const auto numbers = w.as<float>();
+  for (int64_t j = 0; j < n; ++j) {
+    const auto column = largest_of(w, j, 0, k);
+    if (!column) return decline("a weight is not finite");
     for (int64_t first = 0; first < k; first += block) {
       const int64_t last = std::min(first + block, k);
-      float most = 0;
-      for (int64_t i = first; i < last; ++i) {
-        const float v = std::abs(from[static_cast<size_t>(i * n + j)]);
-        if (!std::isfinite(v)) return std::nullopt;
-        most = std::max(most, v);
-      }
-      const float step = most / static_cast<float>(steps), scale = sound_scale(step) ? step : 1;
-      scales[static_cast<size_t>(first / block * n + j)] = scale;
+      const float most = *largest_of(w, j, first, last);
+      const auto step = step_for(most, *column, steps);
+      if (!step)
+        return decline("column " + std::to_string(j) + " has weights up to " + real_text(most) +
+                       ", for which float32 has no scale");
+      result.scales.set(first / block * n + j, *step);
       for (int64_t i = first; i < last; ++i)
-        result.integers.set_int(i * n + j, static_cast<int64_t>(std::clamp<float>(
-                                               std::nearbyint(from[static_cast<size_t>(i * n + j)] / scale),
-                                               static_cast<float>(-steps), static_cast<float>(steps))));
+        result.integers.set_int(i * n + j, static_cast<int64_t>(std::clamp(
+                                               std::nearbyint(nth(numbers, i * n + j) / *step), -steps, steps)));
     }
+  }
   return result;
 }
 
@@ -52,7 +76,7 @@ Rule in_few_bits(const FewBits& form) {
         if (n.precision == DType::kF32) return decline("it is to compute in float32");
         const int64_t terms = b->constant()->dims()[0], block = form.block > 0 ? std::min(form.block, terms) : terms;
         const auto codes = coded(*b->constant(), form.type, block);
-        if (!codes) return decline("a weight is not finite");
+        if (!codes) return std::nullopt;
         Patch p(m);
         p.replace(n.output(), p.add("MatMulDequantized",
                                     {m.value("a"), p.constant(codes->integers, b->name()),
@@ -74,9 +98,7 @@ Pass weights_in_few_bits(const FewBits& form) {
             apply_rules(graph, {&rule}, context);
             for (const auto& n : graph.nodes()) {
               if (!multiplies_constant(n)) continue;
-              (void)take_decline_reason();
-              if (const auto match = ir::match(rule.pattern, *n)) (void)rule.rewrite(*match);
-              context.remark("'" + n->name() + "' keeps its weights: " + take_decline_reason());
+              context.remark("'" + n->name() + "' keeps its weights: " + refusal(rule, *n));
             }
           }};
 }

@@ -1,4 +1,5 @@
 // QLinearConv and QLinearMatMul with constant parameters become products of integers with post-operations.
+#include "passes/quantize/integer_sums.h"
 #include "passes/quantize/quantized_values.h"
 #include "passes/rule_lists.h"
 
@@ -40,6 +41,9 @@ const Rule qlinear_to_integer{
       for (float& s : *scales) s = s * *x_scale / *y_scale;
       const Value* bias = n.input(kBias);
       if (bias && !bias->constant()) return decline("the bias is not constant");
+      if (!sums_fit(byte_range(n.input(kX)->dtype(), n.input(kXZero)), {*w, conv ? 0 : 1, n.input(kWZero)->constant()},
+                    bias ? bias->constant() : nullptr))
+        return decline(kSumsMayWrap);
 
       Patch p(m);
       const Dims dims = per_column(columns, conv ? n.output()->rank() - 2 : 0);

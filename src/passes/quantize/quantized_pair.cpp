@@ -1,4 +1,5 @@
 // A product of two dequantized operands that only running tells, as attention has them, becomes a product of the integers.
+#include "passes/quantize/integer_sums.h"
 #include "passes/quantize/quantized_values.h"
 #include "passes/rule_lists.h"
 
@@ -19,6 +20,10 @@ const Rule quantized_pair{
       if (!a_scale || !b_scale) return decline("an operand has no sound scale of its own");
       if (a->zero_point && !uniform(a->zero_point)) return decline("a has no zero point of its own");
       if (!centres_bytes(b->integers->dtype(), b->zero_point)) return decline("b is not centred by its zero point");
+      const auto terms = a->integers->shape().back().constant();
+      if (terms && !sums_fit(byte_range(a->integers->dtype(), a->zero_point),
+                             byte_range(b->integers->dtype(), b->zero_point), *terms))
+        return decline(kSumsMayWrap);
       Patch p(m);
       std::vector<PatchValue> inputs{a->integers, b->integers};
       const auto number = [&](const Value* v) {

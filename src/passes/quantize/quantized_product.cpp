@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "base/index.h"
+#include "passes/quantize/integer_sums.h"
 #include "passes/quantize/quantized_values.h"
 #include "passes/rule_lists.h"
 
@@ -85,6 +86,21 @@ bool is_finite(const Tensor& t) {
   return true;
 }
 
+// What is added behind the products: to the sums in int32, or to the numbers that they become.
+struct Bias {
+  std::optional<Tensor> whole, real;
+};
+std::optional<Bias> read_bias(const Value* bias, const std::vector<float>& scales, ByteRange x,
+                              const ConstantFactors& w) {
+  if (!bias) return Bias();
+  auto whole = integer_bias(bias, scales);
+  if (whole && sums_fit(x, w, &*whole)) return Bias{std::move(whole), {}};
+  auto real = real_bias(bias);
+  if (!real) return decline("the bias is not constant");
+  if (!is_finite(*real)) return decline("the bias is not finite");
+  return Bias{{}, std::move(real)};
+}
+
 }  // namespace
 
 const Rule quantized_product{
@@ -114,13 +130,13 @@ const Rule quantized_product{
       const Dims dims = per_column(columns, conv ? n.output()->rank() - 2 : 0);
       std::vector<float> scales = weights->scales;
       for (float& s : scales) s *= *x_scale;
-      std::optional<Tensor> whole, real;
-      if (const Value* bias = n.input(2)) {
-        whole = integer_bias(bias, scales);
-        if (!whole) real = real_bias(bias);
-        if (!whole && !real) return decline("the bias is not constant");
-        if (real && !is_finite(*real)) return decline("the bias is not finite");
-      }
+      const ByteRange range = byte_range(x->integers->dtype(), x->zero_point);
+      const ConstantFactors factors{weights->integers, conv ? 0 : 1,
+                                    weights->zero_points.valid() ? &weights->zero_points : nullptr};
+      if (!sums_fit(range, factors)) return decline(kSumsMayWrap);
+      const auto read = read_bias(n.input(2), scales, range, factors);
+      if (!read) return std::nullopt;
+      const auto& [whole, real] = *read;
 
       Patch p(m);
       const std::string& name = w->integers->name();

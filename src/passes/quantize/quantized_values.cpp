@@ -76,4 +76,10 @@ bool same_parameters(const Value* a, const Value* b) {
   return a && b && a->constant() && b->constant() && a->constant()->identical(*b->constant());
 }
 
+std::string refusal(const Rule& rule, Node& node) {
+  (void)take_decline_reason();
+  if (const auto match = ir::match(rule.pattern, node)) (void)rule.rewrite(*match);
+  return take_decline_reason();
+}
+
 }  // namespace kiln::passes

@@ -36,4 +36,7 @@ Dims per_column(int64_t count, int64_t inner);
 bool same_zero_points(const Value* a, const Value* b);
 bool same_parameters(const Value* a, const Value* b);  // the same value, or identical constants
 
+// Why the rule, which has a pattern, does not fire at the node; empty when it would.
+std::string refusal(const Rule& rule, Node& node);
+
 }  // namespace kiln::passes

@@ -22,13 +22,6 @@ bool is_quantized(const Node& n) {
 }
 
 // What the rule that would make it a product of integers says.
-std::string refusal(const Rule& rule, Node& n) {
-  (void)take_decline_reason();
-  const auto match = ir::match(rule.pattern, n);
-  if (match) (void)rule.rewrite(*match);
-  return take_decline_reason();
-}
-
 std::string reason(Node& n) {
   if (n.is("MatMulDequantized")) return "x is not dequantized";
   if (n.is("ConvTranspose")) return "there is no product of integers for it";

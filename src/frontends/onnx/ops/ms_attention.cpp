@@ -1,5 +1,6 @@
 // com.microsoft Attention, QAttention, PackedAttention, MultiHeadAttention and RotaryEmbedding.
 #include "base/error.h"
+#include "frontends/onnx/one_value.h"
 #include "frontends/onnx/ops/ops.h"
 
 namespace kiln::onnx::ops {
@@ -96,9 +97,9 @@ void import_attention(NodeImport& n) {
 
 // Input and weights are integers with scales and zero points.
 void import_qattention(NodeImport& n) {
-  ir::Value* sums = n.add("MatMulInteger", {n.in(0), n.in(1), n.optional(6), n.optional(7)});
-  ir::Value* scaled =
-      n.add("Mul", {n.add("Cast", {sums}, {{"to", std::string("float32")}}), n.add("Mul", {n.in(3), n.in(4)})});
+  ir::Value* sums = n.add("MatMulInteger", {n.in(0), n.in(1), optional_value(n, 6), n.optional(7)});
+  ir::Value* scaled = n.add("Mul", {n.add("Cast", {sums}, {{"to", std::string("float32")}}),
+                                    n.add("Mul", {one_value(n, 3), one_or_each_column(n, 4, *n.in(1))})});
   Operands o = unpacked(n, n.add("Add", {scaled, n.in(2)}), n.in(1)->shape().back());
   o.padding = n.optional(5);
   yield_attention(n, o, n.optional(8));

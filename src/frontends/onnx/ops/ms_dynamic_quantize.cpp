@@ -1,4 +1,5 @@
 // com.microsoft DynamicQuantizeMatMul, DynamicQuantizeLSTM, MatMulIntegerToFloat, QuantizeLinear and DequantizeLinear.
+#include "frontends/onnx/one_value.h"
 #include "frontends/onnx/ops/ops.h"
 
 namespace kiln::onnx::ops {
@@ -15,11 +16,12 @@ void emit_scaled(NodeImport& n, std::vector<ir::Value*> operands, ir::Value* a_s
 
 void import_dynamic(NodeImport& n) {
   const auto a = n.add_many("DynamicQuantizeLinear", {n.in(0)}, {}, 3);
-  emit_scaled(n, {a[0], n.in(1), a[2], n.optional(3)}, a[1], n.in(2), n.optional(4));
+  emit_scaled(n, {a[0], n.in(1), a[2], n.optional(3)}, a[1], one_or_each_column(n, 2, *n.in(1)), n.optional(4));
 }
 
 void import_to_float(NodeImport& n) {
-  emit_scaled(n, {n.in(0), n.in(1), n.optional(4), n.optional(5)}, n.in(2), n.in(3), n.optional(6));
+  emit_scaled(n, {n.in(0), n.in(1), optional_value(n, 4), n.optional(5)}, one_value(n, 2),
+              one_or_each_column(n, 3, *n.in(1)), n.optional(6));
 }
 
 // Weights [directions, inputs, gates] with a scale and zero point for each direction, or for each gate too, as LSTM takes them.

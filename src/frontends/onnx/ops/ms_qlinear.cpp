@@ -1,19 +1,20 @@
 // com.microsoft QLinearAdd, QLinearMul, QLinearConcat, QLinearLeakyRelu, QLinearSigmoid, QLinearSoftmax, QLinearAveragePool,
 // QLinearGlobalAveragePool and QGemm: an operator between DequantizeLinear and QuantizeLinear.
 #include "base/error.h"
+#include "frontends/onnx/one_value.h"
 #include "frontends/onnx/ops/ops.h"
 
 namespace kiln::onnx::ops {
 namespace {
 
 // Input `i` as numbers, by the scale and the zero point that follow it.
-ir::Value* dequantized(NodeImport& n, int i, Attributes attributes = {}) {
-  return n.add("DequantizeLinear", {n.in(i), n.in(i + 1), n.optional(i + 2)}, std::move(attributes));
+ir::Value* dequantized(NodeImport& n, int i) {
+  return n.add("DequantizeLinear", {n.in(i), one_value(n, i + 1), optional_value(n, i + 2)});
 }
 
 // Gives the node's result, quantised by the scale input `i` and the zero point that follows it; without one it is uint8.
 void emit_quantized(NodeImport& n, ir::Value* value, int i) {
-  n.emit("QuantizeLinear", {value, n.in(i), n.optional(i + 1)});
+  n.emit("QuantizeLinear", {value, one_value(n, i), optional_value(n, i + 1)});
 }
 
 void emit_binary(NodeImport& n, const char* op) {
@@ -67,7 +68,9 @@ void import_qgemm(NodeImport& n) {
   const bool by_column = n.in(4)->ranked() && n.in(4)->rank() == 1;
   const double alpha = n.real("alpha", 1);
   ir::Value* a = dequantized(n, 0);
-  ir::Value* b = dequantized(n, 3, by_column ? Attributes{{"axis", int64_t{turned ? 0 : 1}}} : Attributes());
+  ir::Value* b = by_column
+                     ? n.add("DequantizeLinear", {n.in(3), n.in(4), n.optional(5)}, {{"axis", int64_t{turned ? 0 : 1}}})
+                     : dequantized(n, 3);
   Attributes attributes{{"alpha", alpha}, {"transA", n.integer("transA", 0)}, {"transB", int64_t{turned}}};
   ir::Value* c = nullptr;
   if (n.optional(6)) {
