@@ -121,10 +121,10 @@ struct Session::State {
   }
   // Memory for the tensor's present shape.
   void buffer(int32_t t, const std::vector<int64_t>& dims) {
-    Held& held = buffers[t];
+    if (const auto known = buffers.find(t); known != buffers.end() && known->second.dims == dims) return;
     const plan::TensorInfo& info = tensor(*engine, t);
-    if (held.memory.valid() && held.dims == dims) return;
     graph.reset();
+    buffers.erase(t);
     const auto own = bound.find(t);
     const int64_t elements = storage_elements(info.layout, dims);
     const auto needed = byte_size(info.dtype, elements);
@@ -132,12 +132,11 @@ struct Session::State {
       throw Error(Code::kInvalidArgument,
                   "the memory bound to '" + info.name + "' has " + std::to_string(own->second.bytes) + " bytes")
           .cause("its shape is " + to_string(dims) + ", which takes " + std::to_string(needed.value_or(-1)) + " bytes");
-    held.dims = dims;
     if (own != bound.end() && !on_device(t)) {
-      held.memory = Tensor::borrow(info.dtype, {elements}, static_cast<const std::byte*>(own->second.data));
+      buffers[t] = {dims, Tensor::borrow(info.dtype, {elements}, static_cast<const std::byte*>(own->second.data))};
       return check(context->set_address(t, own->second.data));
     }
-    held.memory = Tensor::allocate(info.dtype, {elements});
+    Held& held = buffers.emplace(t, Held{dims, Tensor::allocate(info.dtype, {elements})}).first->second;
     check(context->set_address(t, on_device(t) ? device_memory(t) : held.memory.mutable_data()));
   }
   const Held& held(int32_t t) const {
