@@ -172,6 +172,32 @@ TEST(IntegerProducts, MatricesTypesAndZeroPoints) {
   expect_case(gaps, "integer_product");
 }
 
+// QLinear operators quantize true sums: 33,025 products of 255 by 255 are the most that int32 holds.
+TEST(IntegerProducts, SumsThatWrapAreRefused) {
+  const auto filled = [](DType type, const Dims& dims, int64_t value) {
+    Tensor t = Tensor::allocate(type, dims);
+    for (int64_t i = 0; i < t.size(); ++i) t.set_int(i, value);
+    return t;
+  };
+  const auto number = [](float v) { return Tensor::of<float>({}, {v}); };
+  const auto operands = [&](const Dims& x, const Dims& w) {
+    return std::vector<Operand>{filled(DType::kU8, x, 0),
+                                number(1),
+                                filled(DType::kU8, {}, 255),
+                                constant(filled(DType::kI8, w, -128)),
+                                number(1),
+                                filled(DType::kI8, {}, 127),
+                                number(33554432),
+                                filled(DType::kU8, {}, 128)};
+  };
+  expect_case({"QLinearMatMul", operands({1, 33025}, {33025, 2})}, "integer_product");
+  expect_no_case({"QLinearMatMul", operands({1, 33026}, {33026, 2})}, "integer_product");
+  expect_case({"QLinearConv", operands({1, 33025, 1, 1}, {1, 33025, 1, 1})}, "integer_product");
+  expect_no_case({"QLinearConv", operands({1, 33026, 1, 1}, {1, 33026, 1, 1})}, "integer_product");
+  const Tensor x = filled(DType::kU8, {1, 33026}, 0), w = filled(DType::kI8, {33026, 2}, -128);
+  expect_case({"MatMulInteger", {x, w, filled(DType::kU8, {}, 255), filled(DType::kI8, {}, 127)}}, "integer_product");
+}
+
 TEST(IntegerProducts, Convolutions) {
   std::mt19937 rng(6);
   const auto conv = [&](Dims x, Dims w, Attributes attributes) {

@@ -3,6 +3,7 @@
 #include "backends/cpu/target/checks.h"
 #include "backends/cpu/target/tactics.h"
 #include "backends/cpu/target/window.h"
+#include "passes/quantize/integer_sums.h"
 
 namespace kiln::cpu::tactics {
 namespace {
@@ -30,6 +31,17 @@ Refusal accept_parameter(const Argument& a, bool per_index) {
   return refuse("a scale or zero point of shape " + to_string(a.opt));
 }
 
+// Sums of MatMulInteger and ConvInteger wrap; QLinear operators quantize the true ones.
+Refusal accept_terms(const Problem& p) {
+  if (!quantizes(p)) return accept();
+  const bool told = is_conv(p) || !has_run_time_symbol(p.node->input(0)->shape());
+  const int64_t terms =
+      is_conv(p) ? element_count(Dims(p.input(3).opt.begin() + 1, p.input(3).opt.end())) : p.input(0).max.back();
+  constexpr passes::ByteRange kAny{-UINT8_MAX, UINT8_MAX};
+  if (!told || !passes::sums_fit(kAny, kAny, terms)) return refuse(passes::kSumsMayWrap);
+  return accept();
+}
+
 Refusal accepts(const Problem& p) {
   if (Refusal r = needs_plain(p); r.refused()) return r;
   const std::vector<int> inputs = order(p);
@@ -40,6 +52,7 @@ Refusal accepts(const Problem& p) {
     return refuse("scales of type " + std::string(name(p.input(1).dtype)));
   if (rank(a) < 2 || rank(b) < 2) return refuse("an operand is a vector");
   if (is_conv(p) && (rank(a) < 3 || !b.is_static)) return refuse("the kernel's size is not known");
+  if (Refusal r = accept_terms(p); r.refused()) return r;
   for (size_t i = 2; i < inputs.size(); ++i) {
     if (inputs[i] == Emitted::kAbsent) continue;
     const bool per_index = is_product(p) || i == 3 || i == 5 || i == 8;
