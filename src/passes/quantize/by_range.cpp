@@ -179,7 +179,7 @@ Smoothed smoothed(Patch& p, const ChannelFacts& facts, Value* x, const Tensor& w
 
 Rule quantized_by_range(const TensorRanges& ranges, const RangeOptions& options) {
   return {
-      .name = "quantized_by_range",
+      .name = std::string(kQuantizedByRange),
       .pattern = one_of({"Conv", "MatMul"}),
       .rewrite = [&ranges, &options](const Match& m) -> std::optional<Patch> {
         const Node& n = m.root();
@@ -223,7 +223,7 @@ Value* integers_of(const Value* v) {
 // A sum reads the integers that the next product reads, so that nobody needs the numbers.
 Rule sums_of_bytes() {
   return {
-      .name = "sums_of_bytes",
+      .name = std::string(kSumsOfBytes),
       .pattern = node("Add"),
       .rewrite = [](const Match& m) -> std::optional<Patch> {
         const Node& n = m.root();
@@ -241,7 +241,8 @@ Rule sums_of_bytes() {
   };
 }
 
-void note_what_stays(const Graph& graph, const TensorRanges& ranges, PassContext& context) {
+// `rule` was tried on all products.
+void note_what_stays(const Graph& graph, const TensorRanges& ranges, const Rule& rule, PassContext& context) {
   size_t with_range = 0, without = 0;
   for (const auto& n : graph.nodes()) {
     if (!n->is("Conv") && !n->is("MatMul")) continue;
@@ -249,6 +250,7 @@ void note_what_stays(const Graph& graph, const TensorRanges& ranges, PassContext
     if (!is_product(*n)) continue;
     ++(range_of(ranges, n->input(0)) ? with_range : without);
     const std::string reason = reason_to_stay(ranges, *n);
+    if (reason.empty() && !context.may_apply(rule)) continue;  // nobody knows: the rule was held back
     context.remark("'" + n->name() + "' (" + n->op_name() +
                    ") stays in float32: " + (reason.empty() ? "its weights are not finite" : reason));
   }
@@ -267,7 +269,7 @@ Pass quantize_by_ranges(TensorRanges ranges, RangeOptions options) {
             apply_rules(graph, {&products}, context);
             apply_rules(graph, canonical_rules(), context);
             apply_rules(graph, {&sums}, context);
-            note_what_stays(graph, ranges, context);
+            note_what_stays(graph, ranges, products, context);
           }};
 }
 
