@@ -326,15 +326,17 @@ class Session {
   std::unique_ptr<State> state_;
 };
 
-// How far int8 reaches: to the largest element; as far as loses least information, `kEntropy2` with the elements next to zero counted like
-// their neighbours; over a share of the elements; with the least squared error.
+// How far int8 reaches: to the largest element; as far as loses least information of the elements that are not zero, `kEntropy2` with those
+// next to zero counted like their neighbours; over a share of the elements; with the least squared error.
 enum class RangeRule { kMinMax, kEntropy, kEntropy2, kPercentile, kMse };
-std::string rule_name(RangeRule rule);  // "minmax", "entropy", …
+std::string rule_name(RangeRule rule);       // "minmax", "entropy", …
+std::vector<std::string> rule_names();       // of all, in their order
+RangeRule rule_of(const std::string& name);  // throws Failure for another name
 struct CalibrationOptions {
-  RangeRule rule = RangeRule::kEntropy;
-  double percentile = 99.99;  // of kPercentile
-  bool channels = false;      // tells those of each tensor, too
-  LogFunction log;            // warns of tensors with elements that are no numbers, which are left out
+  RangeRule rule = RangeRule::kMse;  // of all rules it loses least where it loses most
+  double percentile = 99.99;         // of kPercentile
+  bool channels = false;             // tells those of each tensor, too
+  LogFunction log;                   // warns of tensors with elements that are no numbers, which are left out
 };
 // Ranges of the tensors of float32 that an engine computes for the samples that `next` gives, inputs by name; false ends them.
 Calibration calibrate(const Engine& engine, const std::function<bool(Values& sample)>& next,
@@ -362,6 +364,12 @@ BudgetReport keep_within_error(BuildOptions& options, const std::vector<Values>&
 Values evaluate_model(const std::string& onnx, const Values& inputs);
 // Names of a model's inputs in order, with types; dimensions -1 where dynamic.
 std::vector<IoTensor> model_io(const std::string& onnx);
+
+// Convolutions and products of matrices of a model, and those among them that it quantizes itself.
+struct Products {
+  int64_t all = 0, quantized = 0;
+};
+Products count_products(const std::string& model);
 
 // A model without building it.
 struct ModelInfo {

@@ -56,11 +56,16 @@ class Seen {
   bool is_alike_ = true;
 };
 
+// What lies between two layers, and no network has a name for.
+bool is_between(const LayerInfo& layer, const std::string& value) {
+  return layer.op == "Reformat" && value == layer.name + ".out";
+}
+
 std::map<std::string, Seen> observe(const Engine& engine, const std::function<bool(Values&)>& next, bool channels) {
   std::map<std::string, Seen> seen;
   Session session = engine.create_session();
-  session.observe([&](const LayerInfo&, const std::string& value, const HostTensor& result) {
-    if (result.type == kCounted) seen[value].add(result, channels);
+  session.observe([&](const LayerInfo& layer, const std::string& value, const HostTensor& result) {
+    if (result.type == kCounted && !is_between(layer, value)) seen[value].add(result, channels);
   });
   for (Values sample; next(sample); sample.clear()) {
     for (const auto& [name, value] : sample) {
@@ -76,6 +81,17 @@ std::map<std::string, Seen> observe(const Engine& engine, const std::function<bo
 }  // namespace
 
 std::string rule_name(RangeRule rule) { return kRuleNames[static_cast<size_t>(rule)]; }
+
+std::vector<std::string> rule_names() { return {std::begin(kRuleNames), std::end(kRuleNames)}; }
+
+RangeRule rule_of(const std::string& name) {
+  const auto* known = std::find(std::begin(kRuleNames), std::end(kRuleNames), name);
+  if (known == std::end(kRuleNames))
+    throw Failure(Error(Code::kInvalidArgument, "no ranges are found by '" + name + "'")
+                      .remedy("minmax, entropy, entropy2, percentile or mse")
+                      .what());
+  return static_cast<RangeRule>(known - std::begin(kRuleNames));
+}
 
 Calibration calibrate(const Engine& engine, const std::function<bool(Values&)>& next,
                       const CalibrationOptions& options) {

@@ -67,13 +67,14 @@ void Histogram::add(const HostTensor& tensor) {
     if (!std::isfinite(v)) continue;
     const double size = std::abs(static_cast<double>(v));
     squares_ += size * size;
-    if (!bins_.empty()) ++bins_[std::min(static_cast<size_t>(size / width_), kBins - 1)];
+    if (size == 0) ++zeros_;
+    else ++bins_[std::min(static_cast<size_t>(size / width_), kBins - 1)];
   }
 }
 
 double Histogram::by_percentile(double percentile) const {
   const double wanted = percentile / 100 * static_cast<double>(count_);
-  double seen = 0;
+  auto seen = static_cast<double>(zeros_);
   for (size_t i = 0; i < kBins; ++i) {
     seen += static_cast<double>(bins_[i]);
     if (seen >= wanted) return std::min(upper_edge(i), largest());

@@ -9,7 +9,7 @@ namespace kiln::api {
 
 inline constexpr double kInt8Steps = 127;  // from zero to the end of a range
 
-// Absolute values in bins of one width, which doubles when a larger one comes.
+// Absolute values in bins of one width, which doubles when a larger one comes. Zeros are in no bin: integers of every range hold them exactly.
 class Histogram {
  public:
   void add(const HostTensor& tensor);   // float32
@@ -28,7 +28,7 @@ class Histogram {
 
   std::vector<uint64_t> bins_;
   double width_ = 0, low_ = 0, high_ = 0, squares_ = 0;
-  int64_t count_ = 0, odd_ = 0;
+  int64_t count_ = 0, zeros_ = 0, odd_ = 0;
 };
 
 }  // namespace kiln::api

@@ -17,6 +17,12 @@ constexpr double kClearly = 1.5;  // float32 by tactics in order of preference Ã
 
 bool is_product_name(const ir::Node& n) { return n.is("Conv") || n.is("MatMul") || n.is("Gemm"); }
 
+// A product of what the model dequantizes.
+bool reads_bytes(const ir::Node& n) {
+  const ir::Node* from = is_product_name(n) && n.input(0) ? n.input(0)->producer() : nullptr;
+  return from && from->is("DequantizeLinear");
+}
+
 std::set<std::string> products_of(const std::string& model) {
   std::set<std::string> names;
   const auto graph = load_model(model);
@@ -264,6 +270,11 @@ bool wins_clearly(const Engine& bytes, const BuildOptions& wide, const BuildOpti
 
 BudgetReport keep_within_error(BuildOptions& options, const std::vector<Values>& samples, double budget) {
   if (samples.empty()) throw Failure(Error(Code::kInvalidArgument, "there are no samples to measure errors on").what());
+  if (options.weight_bits > 0)
+    throw Failure(Error(Code::kInvalidArgument, "an error budget and weights in few bits do not go together")
+                      .cause("what stays in float32 by the budget has its weights in float32, too")
+                      .remedy("leave out one of them")
+                      .what());
   Trials trials(options, samples);
   const Engine wide = trials.in_floats(), bytes = trials.build({});
   const std::vector<Values> wanted = trials.results(wide);
@@ -300,9 +311,20 @@ BudgetReport keep_within_error(BuildOptions& options, const std::vector<Values>&
 
 bool is_quantized_network(const std::string& model) {
   const auto graph = load_model(model);
-  return std::any_of(graph->nodes().begin(), graph->nodes().end(), [](const auto& n) {
-    const ir::Node* from = is_product_name(*n) && n->input(0) ? n->input(0)->producer() : nullptr;
-    return from && from->is("DequantizeLinear");
+  return std::any_of(graph->nodes().begin(), graph->nodes().end(), [](const auto& n) { return reads_bytes(*n); });
+}
+
+Products count_products(const std::string& model) {
+  return guarded([&] {
+    const auto graph = load_model(model);
+    Products count;
+    for (const auto& n : graph->nodes()) {
+      const bool quantized = reads_bytes(*n) || n->is("QLinearConv") || n->is("QLinearMatMul") ||
+                             n->is("ConvInteger") || n->is("MatMulInteger");
+      count.quantized += quantized;
+      count.all += quantized || is_product_name(*n);
+    }
+    return count;
   });
 }
 

@@ -338,15 +338,7 @@ std::vector<std::string> list_operators() {
   return names;
 }
 
-std::vector<std::string> list_rules() {
-  std::vector<std::string> names;
-  for (const auto* rule : passes::canonical_rules()) names.push_back(rule->name);
-  for (const auto* rule : passes::fusion_rules()) names.push_back(rule->name);
-  for (const auto* rule : passes::precision_rules()) names.push_back(rule->name);
-  for (const auto* rule : passes::narrow_rules()) names.push_back(rule->name);
-  for (const auto* rule : passes::quantize_rules()) names.push_back(rule->name);
-  return names;
-}
+std::vector<std::string> list_rules() { return passes::rule_names(); }
 
 std::vector<std::string> list_tactics(const std::string& backend) {
   return guarded([&] {

@@ -170,11 +170,7 @@ plan::Plan compile(std::unique_ptr<ir::Graph> graph, const CompileOptions& optio
   passes::PassOptions pass_options = options.passes;
   pass_options.limits = target.fusion();
   for (const passes::Pass& pass : pipeline) {
-    passes::PassReport one = passes::run_passes(*graph, {pass}, pass_options);
-    r.passes.passes.insert(r.passes.passes.end(), one.passes.begin(), one.passes.end());
-    r.passes.fired.insert(r.passes.fired.end(), one.fired.begin(), one.fired.end());
-    r.passes.remarks.insert(r.passes.remarks.end(), one.remarks.begin(), one.remarks.end());
-    for (const auto& [rule, count] : one.counts) r.passes.counts[rule] += count;
+    passes::run_passes(*graph, {pass}, pass_options, r.passes);
     if (options.after_stage) options.after_stage(pass.name, *graph);
   }
   check_sizes(*graph);

@@ -4,6 +4,7 @@
 #include <dlfcn.h>
 
 #include <cstdlib>
+#include <filesystem>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -99,23 +100,31 @@ void lend_work(void* library) {
     reinterpret_cast<decltype(&kiln_adopt_work)>(adopt)(&current_work);
 }
 
-// A function of the back end's library, kiln_<verb>_device_<name>. Null, with the reason, when there is none.
-void* find_in_library(const char* verb, const std::string& name, std::string& reason) {
-  const std::string file = "libkiln_" + name + ".so";
+std::string library_of(const std::string& back_end) { return "libkiln_" + back_end + ".so"; }
+
+// The back end's library. Null, with the reason, when there is none, or it does not open.
+void* open_library(const std::string& name, std::string& reason) {
   const SleepingThreads sleeping;
+  bool exists = false;
   for (const std::string& folder : {own_folder(), own_folder() + "../lib/", std::string()}) {
-    if (void* library = dlopen((folder + file).c_str(), RTLD_NOW | RTLD_GLOBAL)) {
-      const std::string symbol = std::string("kiln_") + verb + "_device_" + name;
-      if (void* found = dlsym(library, symbol.c_str())) {
-        lend_work(library);
-        return found;
-      }
-      reason = file + " has no symbol " + symbol;
-    } else if (const char* text = dlerror()) {
-      reason = text;
-    }
+    const std::string path = folder + library_of(name);
+    if (void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_GLOBAL)) return library;
+    const char* text = dlerror();
+    if (text && !exists) reason = text;
+    exists = exists || (!folder.empty() && std::filesystem::exists(path));
   }
   return nullptr;
+}
+
+// Its function kiln_<verb>_device_<name>. Null, with the reason, when there is none.
+void* find_in_library(const char* verb, const std::string& name, std::string& reason) {
+  void* library = open_library(name, reason);
+  if (!library) return nullptr;
+  const std::string symbol = std::string("kiln_") + verb + "_device_" + name;
+  void* found = dlsym(library, symbol.c_str());
+  if (found) lend_work(library);
+  else reason = library_of(name) + " has no symbol " + symbol;
+  return found;
 }
 
 bool plain_name(const std::string& name) {
@@ -169,6 +178,10 @@ Device& describe_device(const std::string& back_end, const DeviceFacts& facts) {
   if (registry().devices.count(back_end + ":0"))
     throw Error(Code::kInvalidState, "the device '" + back_end + "' is in use and cannot become another one")
         .remedy("name the profile of the device before anything else of this program uses the back end");
+  if (plain_name(back_end) && !open_library(back_end, reason))
+    throw Error(Code::kNotFound, "this Kiln has no library of the back end '" + back_end + "', which the profile is of")
+        .cause(reason)
+        .remedy("use a Kiln that was built with this back end; `kiln list backends` shows those of this one");
   const auto describe =
       plain_name(back_end) ? reinterpret_cast<DescribeDevice>(find_in_library("describe", back_end, reason)) : nullptr;
   Device* device = describe ? describe(facts, reason) : nullptr;

@@ -135,9 +135,13 @@ void PassContext::note_decline(const Rule& rule, const Node& node, const std::st
     options_.logger->log(Severity::kVerbose, pass_ + ": " + rule.name + " declines '" + node.name() + "': " + reason);
 }
 
-void PassContext::remark(const std::string& text) {
+void PassContext::remark(const std::string& text) { remark_at(Severity::kInfo, text); }
+
+void PassContext::warn(const std::string& text) { remark_at(Severity::kWarning, text); }
+
+void PassContext::remark_at(Severity severity, const std::string& text) {
   report_.remarks.push_back(text);
-  if (options_.logger) options_.logger->log(Severity::kInfo, pass_ + ": " + text);
+  if (options_.logger) options_.logger->log(severity, pass_ + ": " + text);
 }
 
 void apply_rules(Graph& graph, const std::vector<const Rule*>& rules, PassContext& context) {
@@ -164,8 +168,7 @@ void log_rules(const PassReport& report, size_t first, Logger& logger) {
 
 }  // namespace
 
-PassReport run_passes(Graph& graph, const std::vector<Pass>& passes, const PassOptions& options) {
-  PassReport report;
+void run_passes(Graph& graph, const std::vector<Pass>& passes, const PassOptions& options, PassReport& report) {
   PassContext context(options, report);
   for (const Pass& pass : passes) {
     const auto start = std::chrono::steady_clock::now();
@@ -179,6 +182,11 @@ PassReport run_passes(Graph& graph, const std::vector<Pass>& passes, const PassO
     if (options.logger) log_rules(report, before, *options.logger);
     report.passes.push_back({pass.name, elapsed.count(), report.fired.size() - before, graph.nodes().size()});
   }
+}
+
+PassReport run_passes(Graph& graph, const std::vector<Pass>& passes, const PassOptions& options) {
+  PassReport report;
+  run_passes(graph, passes, options, report);
   return report;
 }
 

@@ -45,15 +45,19 @@ class PassContext {
            (rule.replaces.empty() || !run.count(rule.replaces));
   }
   const FusionLimits& limits() const { return options_.limits; }
+  bool may_apply(const Rule& rule) const { return enabled(rule) && may_patch(); }
   bool may_patch() const {
     return options_.stop_after < 0 || static_cast<int64_t>(report_.fired.size()) < options_.stop_after;
   }
   void note(const Rule& rule, const std::string& name);
   void note_decline(const Rule& rule, const Node& node, const std::string& reason);
   void remark(const std::string& text);  // goes to the log and to the report
+  void warn(const std::string& text);    // the same of what was asked for and is not done
   void begin(std::string pass) { pass_ = std::move(pass); }
 
  private:
+  void remark_at(Severity severity, const std::string& text);
+
   const PassOptions& options_;
   PassReport& report_;
   std::string pass_;
@@ -83,7 +87,9 @@ Pass compute_in(DType type);
 // in float32.
 Pass multiply_in_bfloat16();
 
-// Runs the passes in order. After each: dead nodes removed, types inferred again, the graph verified.
+// Runs the passes in order. After each: dead nodes removed, types inferred again, the graph verified. What `report` has already, of passes
+// before, counts among the patches that stop_after allows.
+void run_passes(Graph& graph, const std::vector<Pass>& passes, const PassOptions& options, PassReport& report);
 PassReport run_passes(Graph& graph, const std::vector<Pass>& passes, const PassOptions& options = {});
 // Applies the rules to this graph and those nested in it, in topological order, until none fires.
 void apply_rules(Graph& graph, const std::vector<const Rule*>& rules, PassContext& context);

@@ -48,5 +48,7 @@ std::vector<const Rule*> fusion_rules();
 std::vector<const Rule*> precision_rules();
 std::vector<const Rule*> narrow_rules();
 std::vector<const Rule*> quantize_rules();
+// Of all that can fire: the lists', then those that passes make of what a build is given.
+std::vector<std::string> rule_names();
 
 }  // namespace kiln::passes

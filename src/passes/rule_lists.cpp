@@ -4,6 +4,8 @@
 #include <algorithm>
 
 #include "passes/pass.h"
+#include "passes/quantize/by_range.h"
+#include "passes/quantize/few_bits.h"
 #include "passes/quantize/wide_products.h"
 
 namespace kiln::passes {
@@ -63,6 +65,14 @@ std::vector<const Rule*> quantize_rules() {
 }
 
 #undef KILN_RULE
+
+std::vector<std::string> rule_names() {
+  std::vector<std::string> names;
+  for (const auto& list : {canonical_rules(), fusion_rules(), precision_rules(), narrow_rules(), quantize_rules()})
+    for (const Rule* rule : list) names.push_back(rule->name);
+  for (std::string_view made : {kQuantizedByRange, kSumsOfBytes, kWeightsInFewBits}) names.emplace_back(made);
+  return names;
+}
 
 namespace {
 

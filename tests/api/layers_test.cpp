@@ -384,7 +384,9 @@ TEST_F(Layers, OnlyFormatsThatEnginesHaveAreTaken) {
   EXPECT_FALSE(Owned<IHostMemory>(builder->buildSerializedNetwork(*network, *config)));
   EXPECT_NE(logger.errors.find("'x', which is float32 of 2 dimensions, cannot have the format kHWC"), std::string::npos)
       << logger.errors;
-  EXPECT_NE(logger.errors.find("kHWC (float32, float16, bfloat16, int8, uint8; at least 3 dimensions)"), std::string::npos) << logger.errors;
+  EXPECT_NE(logger.errors.find("kHWC (float32, float16, bfloat16, int8, uint8; at least 3 dimensions)"),
+            std::string::npos)
+      << logger.errors;
 }
 
 TEST_F(Layers, ARemovedTensorIsMissing) {

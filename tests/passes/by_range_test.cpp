@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "base/error.h"
@@ -57,6 +58,34 @@ TEST(ByRange, StaysWideWithoutARange) {
   run_passes(*g, {quantize()});
   EXPECT_EQ(count(*g, "ConvInteger"), 1u);
   EXPECT_EQ(count(*g, "Conv"), 1u);
+}
+
+TEST(ByRange, RulesThatAreHeldBackBlameNoWeights) {
+  const TensorRanges ranges{{"x", 1.0}, {"r", 12.0}};
+  PassOptions disabled, limited;
+  disabled.disabled = {std::string(kQuantizedByRange)};
+  limited.stop_after = 1;
+  for (const PassOptions& options : {disabled, limited}) {
+    const auto g = block();
+    const PassReport report = run_passes(*g, {quantize_by_ranges(ranges)}, options);
+    EXPECT_EQ(report.fired.size(), options.stop_after == 1 ? 1u : 0u);
+    EXPECT_TRUE(report.remarks.empty()) << report.remarks.front();
+  }
+  const auto odd = ir::parse_graph(R"(graph main(%x: float32[2,2]) {
+    %w = constant float32[2,1]:{1,inf}
+    %y = MatMul "fc"(%x, %w)
+    return %y
+  })");
+  const PassReport report = run_passes(*odd, {quantize_by_ranges(ranges)});
+  EXPECT_EQ(report.remarks, std::vector<std::string>{"'fc' (MatMul) stays in float32: its weights are not finite"});
+}
+
+TEST(ByRange, RulesThatFireAreAmongTheNames) {
+  const auto g = block();
+  const std::vector<std::string> names = rule_names();
+  for (const auto& [rule, fired] :
+       run_passes(*g, {canonicalize(), quantize_by_ranges({{"x", 1.0}, {"r", 12.0}})}).counts)
+    EXPECT_EQ(std::count(names.begin(), names.end(), rule), 1) << rule;
 }
 
 TEST(ByRange, RangesThatAreNoneAreNotUsed) {

@@ -94,6 +94,30 @@ TEST(FewBits, BlocksOfNothingDoNotKeepAColumn) {
   EXPECT_LT(error_of(*g, *before), 0.01);
 }
 
+TEST(FewBits, WeightsThatAreIntegersAreCounted) {
+  const auto g = ir::parse_graph(R"(graph main(%x: float32[3,4]) {
+    %w = random int8[4,2] seed 1
+    %s = constant float32[]:{0.5}
+    %d = Dequantize(%w, %s)
+    %y = MatMul "fc"(%x, %d)
+    return %y
+  })");
+  const PassReport report = run_passes(*g, {weights_in_few_bits({DType::kI8, 0})});
+  ASSERT_EQ(report.remarks.size(), 1u);
+  EXPECT_NE(report.remarks[0].find("integers already, by ranges or in the model: those of 1 product ("),
+            std::string::npos)
+      << report.remarks[0];
+}
+
+TEST(FewBits, RulesThatAreHeldBackGiveNoReason) {
+  const auto g = ir::parse_graph(
+      "graph main(%x: float32[3,4]) {\n %w = random float32[4,5] seed 1\n %y = MatMul(%x, %w)\n return %y\n}");
+  PassOptions options;
+  options.disabled = {std::string(kWeightsInFewBits)};
+  EXPECT_TRUE(run_passes(*g, {weights_in_few_bits({DType::kI8, 0})}, options).remarks.empty());
+  EXPECT_TRUE(g->nodes().front()->is("MatMul"));
+}
+
 TEST(FewBits, OtherProductsStay) {
   const char* const graphs[] = {
       "graph main(%x: float32[3,4], %w: float32[4,2]) {\n %y = MatMul(%x, %w)\n return %y\n}",

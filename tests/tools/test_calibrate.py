@@ -236,3 +236,172 @@ def test_bad_caches(kiln, network):
     (kiln.folder / "zero.calib").write_text('{"tensors": {"x": {"range": 0}, "r1": {"range": 2}}}')
     text = kiln.run("build", path, "--int8", "--calib=zero.calib", "-o", "net.plan")
     assert text.returncode == 0 and "the range of 'x' is 0" in text.stdout + text.stderr
+
+
+def norm_error(got, want):
+    return np.linalg.norm(got - want) / np.linalg.norm(want)
+
+
+@pytest.fixture
+def half(kiln):
+    """A product of what Relu leaves: most of it zeros."""
+    random = np.random.default_rng(4)
+    nodes = [helper.make_node("Relu", ["x"], ["r"], name="relu"), helper.make_node("MatMul", ["r", "w"], ["y"], name="fc")]
+    save_model(kiln.folder / "half.onnx", nodes, {"x": (TensorProto.FLOAT, [64, 48])}, {"y": (TensorProto.FLOAT, [64, 24])},
+               {"w": random.standard_normal([48, 24]).astype(np.float32)})
+    return "half.onnx"
+
+
+@pytest.mark.parametrize("offset", [0, -1.3])
+@pytest.mark.parametrize("samples", [1, 7])
+def test_zeros_do_not_draw_ranges_together(kiln, half, samples, offset):
+    data = np.random.default_rng(5).standard_normal([samples, 64, 48]).astype(np.float32) + np.float32(offset)
+    np.savez(kiln.folder / "data.npz", x=data)
+    for algorithm in ("minmax", "entropy", "entropy2", "percentile", "mse"):
+        kiln.ok("calibrate", half, "--data=data.npz", f"--algorithm={algorithm}", "-o", "half.calib")
+        r = json.loads((kiln.folder / "half.calib").read_text())["tensors"]["r"]
+        kept = np.maximum(data, 0)
+        step = r["range"] / 127
+        assert norm_error(np.clip(np.rint(kept / step), -127, 127) * step, kept) < 0.03, (algorithm, r)
+
+
+def test_the_usual_algorithm_loses_no_more_than_the_largest_element(kiln, half):
+    random = np.random.default_rng(6)
+    for data in (random.standard_normal([4, 64, 48]), random.standard_t(3, [4, 64, 48]), np.exp(1.5 * random.standard_normal([4, 64, 48]))):
+        np.savez(kiln.folder / "data.npz", x=data.astype(np.float32))
+        errors = {}
+        for options in ([], ["--algorithm=minmax"]):
+            kiln.ok("calibrate", half, "--data=data.npz", *options, "-o", "half.calib")
+            kept = json.loads((kiln.folder / "half.calib").read_text())
+            errors[kept["algorithm"]] = kept["tensors"]["r"]["error"]
+        assert errors["mse"] <= errors["minmax"], errors
+
+
+def test_tensors_that_lose_much_are_named(kiln, half):
+    data = np.random.default_rng(7).standard_normal([64, 48]).astype(np.float32)
+    np.savez(kiln.folder / "data.npz", x=data)
+    quiet = kiln.run("build", half, "--int8", "--keepInt8", "--data=data.npz", "-o", "half.plan")
+    data[0, 0] = 1e4
+    np.savez(kiln.folder / "data.npz", x=data)
+    for command in (["calibrate", half, "--data=data.npz"], ["build", half, "--int8", "--keepInt8", "--data=data.npz", "-o", "half.plan"],
+                    ["build", half, "--int8", "--keepInt8", "--calib=half.calib", "-o", "half.plan"]):
+        done = kiln.run(*command)
+        assert done.returncode == 0 and re.search(r"\[W\] 2 tensors lose more than 10 % in int8: '[rx]' \(\d+ %\), '[rx]'", done.stderr), done.stderr
+    assert "more than 10 %" not in quiet.stderr
+
+
+def test_builds_say_how_data_give_ranges(kiln, network):
+    path, _ = network
+    for algorithm in ("minmax", "entropy2", "percentile"):
+        kiln.ok("build", path, "--int8", "--keepInt8", "--data=images.npz", f"--algorithm={algorithm}", "-o", "net.plan")
+        assert "ConvInteger" in kiln.ok("inspect", "net.plan")
+    kiln.ok("build", path, "--int8", "--data=images.npz", "--algorithm=percentile", "--percentile=99", "-o", "net.plan")
+    assert "--algorithm=percentile" in kiln.fails(2, "build", path, "--int8", "--data=images.npz", "--percentile=99")
+    assert "requires --data" in kiln.fails(2, "build", path, "--int8", "--algorithm=mse")
+    assert "--algorithm" in kiln.fails(2, "build", path, "--int8", "--data=images.npz", "--algorithm=most")
+    kiln.ok("calibrate", path, "--data=images.npz", "-o", "net.calib")
+    done = kiln.run("build", path, "--int8", "--calib=net.calib", "--data=images.npz", "--algorithm=mse", "-o", "net.plan")
+    assert "--algorithm: no effect beside --calib" in done.stderr
+
+
+@pytest.mark.parametrize("command, options", [
+    ("calibrate", ["--algorithm=percentile", "--percentile=nan"]), ("calibrate", ["--algorithm=percentile", "--percentile=101"]),
+    ("calibrate", ["--scale=nan"]), ("calibrate", ["--scale=1,inf,1"]), ("calibrate", ["--mean=nan"]), ("calibrate", ["--scale=0"]),
+    ("calibrate", ["--samples=0"]), ("calibrate", ["--samples=nan"]), ("build", ["--smooth=nan"]), ("build", ["--smooth=1.5"]),
+    ("build", ["--errorBudget=nan"]), ("build", ["--int8", "--algorithm=percentile", "--percentile=nan"])])
+def test_numbers_are_numbers(kiln, network, command, options):
+    path, _ = network
+    error = kiln.fails(2, command, path, "--data=images.npz", *options)
+    assert options[-1].split("=")[0] in error and len(error) < 400, error
+
+
+def test_error_budgets_of_profiles_without_a_batch_of_one(kiln):
+    random = np.random.default_rng(8)
+    nodes = [helper.make_node("Conv", ["x", "w"], ["c"], name="conv"), helper.make_node("Relu", ["c"], ["y"], name="relu")]
+    save_model(kiln.folder / "net.onnx", nodes, {"x": (TensorProto.FLOAT, ["n", 3, 8, 8])}, {"y": (TensorProto.FLOAT, ["n", 4, 6, 6])},
+               {"w": random.standard_normal([4, 3, 3, 3]).astype(np.float32)})
+    options = ["--minShapes=x:2x3x8x8", "--optShapes=x:4x3x8x8", "--maxShapes=x:8x3x8x8", "--int8", "--keepInt8", "--data=data.npz", "--errorBudget=0.5"]
+    for images, samples in ((12, 3), (10, 5)):
+        np.savez(kiln.folder / "data.npz", x=random.standard_normal([images, 3, 8, 8]).astype(np.float32))
+        done = kiln.run("build", "net.onnx", *options, "-o", "net.plan")
+        assert done.returncode == 0 and f"of {samples} samples" in done.stderr and "allowed 0.5" in done.stdout, done.stderr
+    np.savez(kiln.folder / "data.npz", x=random.standard_normal([11, 3, 8, 8]).astype(np.float32))
+    error = kiln.fails(1, "build", "net.onnx", *options)
+    assert "in batches of 2" in error and "a multiple of 2 along its first" in error
+
+
+def test_weights_in_few_bits_beside_int8(kiln, half):
+    np.savez(kiln.folder / "data.npz", x=np.random.default_rng(9).standard_normal([64, 48]).astype(np.float32))
+    error = kiln.fails(2, "build", half, "--weights=int4", "--int8", "--data=data.npz", "--errorBudget=0.1")
+    assert "--weights does not go with --errorBudget" in error.replace(":", "") and "remedy" in error
+    done = kiln.run("build", half, "--weights=int4", "--int8", "--keepInt8", "--data=data.npz", "-o", "half.plan")
+    assert done.returncode == 0 and "[W] weights: weights that are not kept in few bits, for they are integers already" in done.stderr
+    assert "no product has constant weights" not in done.stdout + done.stderr
+    assert "MatMulInteger" in kiln.ok("inspect", "half.plan")
+
+
+def test_best_allows_int8_where_ranges_are_known(kiln, half):
+    np.savez(kiln.folder / "data.npz", x=np.random.default_rng(9).standard_normal([64, 48]).astype(np.float32))
+    done = kiln.run("build", half, "--best", "--keepInt8", "--data=data.npz", "-o", "half.plan")
+    assert done.returncode == 0 and "no effect" not in done.stderr, done.stderr
+    assert "MatMulInteger" in kiln.ok("inspect", "half.plan")
+    assert "allowed 0.9" in kiln.ok("build", half, "--best", "--data=data.npz", "--errorBudget=0.9", "-o", "half.plan")
+    kiln.ok("build", half, "--best", "-o", "half.plan")
+    assert "MatMulInteger" not in kiln.ok("inspect", "half.plan")
+
+
+def test_int8_that_nothing_takes(kiln, half):
+    for options in (["--keepInt8"], ["--keepInt8", "--int8"]):
+        assert "--keepInt8: no effect" in kiln.run("build", half, *options, "-o", "half.plan").stderr
+
+
+def test_models_with_nothing_to_calibrate(kiln, half):
+    data = np.random.default_rng(9).standard_normal([64, 48]).astype(np.float32)
+    np.savez(kiln.folder / "data.npz", x=data)
+    nodes = [helper.make_node("QuantizeLinear", ["x", "s"], ["q"]), helper.make_node("DequantizeLinear", ["q", "s"], ["d"]),
+             helper.make_node("DequantizeLinear", ["wq", "s"], ["w"]), helper.make_node("MatMul", ["d", "w"], ["y"], name="fc")]
+    save_model(kiln.folder / "quantized.onnx", nodes, {"x": (TensorProto.FLOAT, [64, 48])}, {"y": (TensorProto.FLOAT, [64, 24])},
+               {"s": np.float32(0.05), "wq": np.ones([48, 24], np.uint8)})
+    error = kiln.fails(1, "calibrate", "quantized.onnx", "--data=data.npz", "-o", "q.calib")
+    assert "error[K1002]" in error and "is quantized already" in error and not (kiln.folder / "q.calib").exists()
+    assert "--keepInt8" not in kiln.run("build", "quantized.onnx", "--keepInt8", "-o", "q.plan").stderr
+    np.savez(kiln.folder / "data.npz", x=data * np.nan)
+    error = kiln.fails(1, "calibrate", half, "--data=data.npz", "-o", "half.calib")
+    assert "error[K1002] the data give no ranges" in error and not (kiln.folder / "half.calib").exists()
+
+
+def test_arrays_are_those_of_the_inputs(kiln, half):
+    data = np.zeros([64, 48], np.float32) + 1
+    for arrays, error in (({"z": data}, "holds no array 'x'"), ({"x": data, "labels": data}, "holds an array 'labels', and the network has no such input")):
+        np.savez(kiln.folder / "data.npz", **arrays)
+        assert error in kiln.fails(1, "calibrate", half, "--data=data.npz")
+
+
+def test_files_of_ranges_hold_tensors_of_the_model(kiln, network):
+    path, _ = network
+    kiln.ok("calibrate", path, "--data=images.npz", "-o", "net.calib")
+    names = {name for node in onnx.load(path).graph.node for name in (*node.input, *node.output)}
+    assert json.loads((kiln.folder / "net.calib").read_text())["tensors"].keys() <= names
+
+
+def test_patches_are_counted_over_the_whole_build(kiln, network):
+    path, _ = network
+    kiln.ok("calibrate", path, "--data=images.npz", "-o", "net.calib")
+    build = ["build", path, "--int8", "--calib=net.calib", "--keepInt8", "--verbose", "--builderOptimizationLevel=0", "-o", "net.plan"]
+    patches = re.compile(r"\[V\] \w+: \w+: ")
+
+    def made(*options):
+        done = kiln.run(*build, *options)
+        assert done.returncode == 0, done.stderr
+        assert "not finite" not in done.stderr + done.stdout
+        return len(patches.findall(done.stderr))
+
+    whole = made()
+    assert whole > 12
+    for limit in (0, 1, 5, whole - 1, whole):
+        assert made(f"--stop-after={limit}") == limit
+    error = kiln.run("compare", path, "--int8", "--calib=net.calib", "--keepInt8", "--rtol=0", "--atol=1e-5").stderr
+    assert "ranges: quantized_by_range: " in error and "--disable=quantized_by_range" in error, error
+    kiln.ok("compare", path, "--int8", "--calib=net.calib", "--keepInt8", "--disable=quantized_by_range")
+    assert {"quantized_by_range", "sums_of_bytes", "weights_in_few_bits"} <= set(kiln.ok("list", "rules").split())
+    assert "not finite" not in kiln.run(*build, "--disable=quantized_by_range").stderr

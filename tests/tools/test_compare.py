@@ -38,6 +38,19 @@ def conv_sum(x, w):
                for i in range(3) for j in range(3))
 
 
+def test_engines_of_other_networks_are_refused(kiln):
+    def save(name, columns, kind=TensorProto.FLOAT, rank=2):
+        save_model(kiln.folder / name, [helper.make_node("Relu", ["x"], ["y"])], {"x": (kind, ["n", columns][:rank])}, {"y": (kind, ["n", columns][:rank])})
+
+    save("net.onnx", 3)
+    kiln.ok("build", "net.onnx", "--shapes=x:2x3", "-o", "net.plan")
+    kiln.ok("compare", "net.onnx", "--loadEngine=net.plan")
+    for name, options in (("wide.onnx", (4,)), ("half.onnx", (3, TensorProto.FLOAT16)), ("flat.onnx", (3, TensorProto.FLOAT, 1))):
+        save(name, *options)
+        error = kiln.fails(2, "compare", name, "--loadEngine=net.plan")
+        assert f"error[K1001] 'net.plan' is no engine of '{name}'" in error and "the inputs of the engine are x float32 " in error, error
+
+
 def test_names_the_first_layer_that_differs(kiln, tmp_path):
     """Without tolerance the first layer that rounds is the first that differs; those before it are exact."""
     random = np.random.default_rng(5)

@@ -107,3 +107,10 @@ def test_what_cannot_be_is_said(kiln, gpu, network):
         (folder / "bad.json").write_text(json.dumps(profile(90, backend=backend)))
         assert "error[K1004]" in kiln.fails(1, *build(kiln, network, "bad.json")), backend
     assert "is not the profile of a device" in kiln.fails(1, *build(kiln, network, "net.onnx"))
+
+
+def test_back_ends_without_a_library_are_named(kiln, network):
+    (kiln.folder / "card.json").write_text(json.dumps(profile(90, backend="elsewhere")))
+    error = kiln.fails(1, *build(kiln, network, "card.json"))
+    assert "error[K1004] this Kiln has no library of the back end 'elsewhere'" in error and "libkiln_elsewhere.so" in error
+    assert "remedy: use a Kiln that was built with this back end" in error

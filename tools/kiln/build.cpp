@@ -61,6 +61,7 @@ void add_build(CLI::App& app) {
   app.add_flag("--report", o->report, "Print the passes and the rules that fired");
   add_build_flags(app, o->build);
   add_sample_flags(app, o->build.samples)->description("For --int8: as kiln calibrate takes it; instead of --calib");
+  add_percentile_flag(app, o->build.samples);
   add_trtexec_options(app, o->trtexec, false);
   set_footer(
       app,

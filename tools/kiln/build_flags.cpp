@@ -90,26 +90,41 @@ void select_profile(BuildFlags& flags, size_t profile) {
   flags.profiles.resize(std::max(flags.profiles.size(), profile + 1));
 }
 
+// Of shapes that the first profile takes.
+Samples samples_for(const BuildFlags& flags, const std::vector<api::Profile>& profiles) {
+  auto inputs = of_kind(api::model_io(flags.onnx), true);
+  const api::Profile first = profiles.empty() ? api::Profile() : profiles[0];
+  for (api::IoTensor& io : inputs)
+    if (const auto bounds = first.find(io.name); bounds != first.end()) io.profiles = {bounds->second};
+  return read_samples(flags.samples, inputs);
+}
+
 // What --int8 lets products compute by.
 void put_int8(const BuildFlags& flags, const Samples& samples, api::BuildOptions& options) {
   options.equalizes = flags.equalizes;
   options.compares_int8 = !flags.keeps_int8;
-  const bool known = !flags.calibration.empty() || !samples.empty();
+  const bool known = !flags.calibration.empty() || !samples.empty(), allowed = flags.int8 || flags.best;
   std::vector<std::string> idle;  // options that were given for ranges that nobody gave
   for (const auto& [given, name] :
        {std::pair{flags.corrects_bias, "--biasCorrection"}, {flags.smoothing > 0, "--smooth"}})
-    if (given && !(known && flags.int8)) idle.push_back(name);
+    if (given && !(known && allowed)) idle.push_back(name);
   if (!idle.empty())
     log(api::Level::kWarning, join(idle, ", ") + ": no effect without ranges (remedy: --int8 with --calib or --data)");
   if (!known && flags.int8)
     say(api::Level::kInfo, "--int8: without --calib or --data only what the model quantizes itself computes in int8");
+  if (flags.keeps_int8 && !(known && allowed) && api::count_products(flags.onnx).quantized == 0)
+    log(api::Level::kWarning,
+        "--keepInt8: no effect, for nothing computes in int8 (remedy: --int8 with --calib or --data)");
   if (!known) return;
-  if (!flags.int8)
-    return log(api::Level::kWarning, "--calib and --data have no effect without --int8 (remedy: --int8)");
+  if (!allowed) return log(api::Level::kWarning, "--calib and --data have no effect without --int8 (remedy: --int8)");
+  if (!flags.calibration.empty() && !flags.samples.algorithm.empty())
+    log(api::Level::kWarning,
+        "--algorithm: no effect beside --calib, which has the ranges (remedy: leave out one of them)");
   const bool channels = flags.corrects_bias || flags.smoothing > 0;
   const api::Calibration calibration =
-      flags.calibration.empty() ? calibrate_model(flags, samples, {api::RangeRule::kEntropy, 0, channels, log})
+      flags.calibration.empty() ? calibrate_model(flags, samples, calibration_options(flags.samples, channels))
                                 : api::load_calibration(flags.calibration);
+  warn_of_losses(calibration);
   for (const auto& [name, tensor] : calibration.tensors) {
     options.ranges[name] = tensor.range;
     if (!tensor.channels.mean.empty()) options.channels[name] = tensor.channels;
@@ -277,7 +292,7 @@ void add_build_flags(CLI::App& app, BuildFlags& f) {
   add(app.add_option("--smooth", f.smoothing,
                      "How far channels of what products read in int8 are made alike, 0 to 1: SmoothQuant's alpha; for "
                      "ranges with channels")
-          ->check(CLI::Range(0.0, 1.0)));
+          ->check(between(0, 1)));
   add(app.add_flag(
       "--equalize", f.equalizes,
       "Channels between convolutions are made alike before they are quantized, as when they were calibrated"));
@@ -289,7 +304,8 @@ void add_build_flags(CLI::App& app, BuildFlags& f) {
   add(app.add_option("--weights", f.weights,
                      "Products keep float32 weights as int4 or int8, with a scale for each block of a column: "
                      "int4:block=32"));
-  add(app.add_flag("--best", f.best, "All types that are fast are allowed"));
+  add(app.add_flag("--best", f.best,
+                   "All types that are fast are allowed: float16, and int8 where --calib or --data gives ranges"));
   add(app.add_flag("--noTF32", f.no_tf32, "Float32 products do not round their operands to TF32"));
   add(app.add_option("--builderOptimizationLevel", f.level, "0 takes the first tactic that fits, 5 measures all")
           ->check(CLI::Range(0, 5))
@@ -390,10 +406,14 @@ api::Engine build_engine(const BuildFlags& flags) {
   options.tf32 = !flags.no_tf32;
   put_precisions(flags, options);
   options.workspace = workspace_of(flags.memory);
-  const Samples samples =
-      flags.samples.data.empty() ? Samples() : read_samples(flags.samples, of_kind(api::model_io(flags.onnx), true));
-  put_int8(flags, samples, options);
+  options.profiles = make_profiles(flags);
   put_weights(flags.weights, options);
+  if (options.weight_bits > 0 && flags.error_budget > 0)
+    throw CLI::ValidationError("--weights",
+                               "does not go with --errorBudget: what stays in float32 by the budget has its "
+                               "weights in float32, too (remedy: leave out one of them)");
+  const Samples samples = flags.samples.data.empty() ? Samples() : samples_for(flags, options.profiles);
+  put_int8(flags, samples, options);
   options.time_limit_s = flags.build_limit;
   options.memory_limit = memory_limit_of(flags.build_memory);
   options.stop_after = flags.stop_after;
@@ -421,7 +441,6 @@ api::Engine build_engine(const BuildFlags& flags) {
     throw CLI::ValidationError("--dumpFile", "--dump says the graph of which stage");
   if (!flags.dump.empty() && flags.dump_file.empty())
     options.dump = [](const std::string& text) { std::fputs(text.c_str(), stdout); };
-  options.profiles = make_profiles(flags);
   options.input_formats = flags.input_formats;
   options.output_formats = flags.output_formats;
   put_budget(flags, samples, options);

@@ -13,29 +13,28 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr double kWideError = 0.1;  // relative; layers that read such a tensor should stay in float32
+constexpr size_t kNamedLosses = 5;
 
 struct CalibrateCommand {
   BuildFlags build;
   std::string output, format = "kiln";
-  api::RangeRule rule = api::RangeRule::kEntropy;
-  double percentile = 99.99;
   size_t rows = 10;
   bool channels = false;
 };
 
-std::map<std::string, api::RangeRule> known_rules() {
-  std::map<std::string, api::RangeRule> rules;
-  for (const auto rule : {api::RangeRule::kMinMax, api::RangeRule::kEntropy, api::RangeRule::kEntropy2,
-                          api::RangeRule::kPercentile, api::RangeRule::kMse})
-    rules[api::rule_name(rule)] = rule;
-  return rules;
+using NamedRanges = std::vector<std::pair<std::string, api::TensorRange>>;
+
+// Those with a larger error than this, the largest first.
+NamedRanges worst_first(const api::Calibration& calibration, double least) {
+  NamedRanges list(calibration.tensors.begin(), calibration.tensors.end());
+  std::erase_if(list, [least](const auto& t) { return !(t.second.error > least); });
+  std::stable_sort(list.begin(), list.end(),
+                   [](const auto& a, const auto& b) { return a.second.error > b.second.error; });
+  return list;
 }
 
 void print_ranges(const api::Calibration& calibration, size_t rows) {
-  std::vector<std::pair<std::string, api::TensorRange>> list(calibration.tensors.begin(), calibration.tensors.end());
-  std::stable_sort(list.begin(), list.end(),
-                   [](const auto& a, const auto& b) { return a.second.error > b.second.error; });
-  const auto wide = std::count_if(list.begin(), list.end(), [](const auto& t) { return t.second.error > kWideError; });
+  const NamedRanges list = worst_first(calibration, -1);
   say(api::Level::kInfo, fmt::format("{} tensors, those with the largest error first:", list.size()));
   say(api::Level::kInfo,
       fmt::format("{:>10} {:>11} {:>11} {:>9} {:>8}  {}", "range", "low", "high", "clipped", "error", "tensor"));
@@ -44,19 +43,36 @@ void print_ranges(const api::Calibration& calibration, size_t rows) {
     say(api::Level::kInfo, fmt::format("{:10.4g} {:11.4g} {:11.4g} {:7.3f} % {:8.4f}  {}", t.range, t.low, t.high,
                                        100 * t.clipped, t.error, api::printable(name)));
   }
-  if (wide > 0)
-    say(api::Level::kInfo,
-        fmt::format("{} tensors lose more than {:.0f} %: layers that read them should stay in float32 (take their "
-                    "lines out of the file)",
-                    wide, 100 * kWideError));
+}
+
+// Refuses a model in which no product could use ranges, before the work.
+void check_products(const std::string& model) {
+  const api::Products products = api::count_products(model);
+  if (products.all > 0 && products.quantized == products.all)
+    throw api::Failure(
+        fmt::format("error[K1002] '{}' is quantized already: there is nothing to calibrate\n  cause: its "
+                    "{} products have operands with scales of the model's own\n  remedy: kiln build {} "
+                    "--int8, or calibrate the network in float32 that it was made of",
+                    model, products.all, model));
+}
+
+void check_ranges(const api::Calibration& calibration) {
+  if (calibration.tensors.empty())
+    throw api::Failure(
+        "error[K1002] the data give no ranges\n  cause: no tensor of float32 holds a finite number other than 0\n  "
+        "remedy: check the data, and --mean and --scale");
 }
 
 void run_calibrate(const CalibrateCommand& o) {
   set_loudness(o.build.verbose, o.build.quiet);
   check_folder(o.output);
+  check_products(o.build.onnx);
+  const api::CalibrationOptions options = calibration_options(o.build.samples, o.channels);
   const Samples samples = read_samples(o.build.samples, of_kind(api::model_io(o.build.onnx), true));
-  const api::Calibration calibration = calibrate_model(o.build, samples, {o.rule, o.percentile, o.channels, log});
+  const api::Calibration calibration = calibrate_model(o.build, samples, options);
+  check_ranges(calibration);
   print_ranges(calibration, o.rows);
+  warn_of_losses(calibration);
   const std::string path = o.output.empty() ? fs::path(o.build.onnx).replace_extension(".calib").string() : o.output;
   api::save_calibration(path, calibration, o.format == "tensorrt");
   say(api::Level::kInfo,
@@ -91,17 +107,25 @@ api::Calibration calibrate_model(const BuildFlags& asked, const Samples& samples
   return calibration;
 }
 
+void warn_of_losses(const api::Calibration& calibration) {
+  const NamedRanges list = worst_first(calibration, kWideError);
+  std::vector<std::string> worst;
+  for (size_t i = 0; i < std::min(kNamedLosses, list.size()); ++i)
+    worst.push_back(fmt::format("'{}' ({:.0f} %)", list[i].first, 100 * list[i].second.error));
+  if (list.empty()) return;
+  log(api::Level::kWarning,
+      fmt::format("{} tensor{} more than {:.0f} % in int8: {}{} (remedy: another --algorithm; --errorBudget; or take "
+                  "their lines out of the file of ranges, so that layers that read them stay in float32)",
+                  list.size(), list.size() == 1 ? " loses" : "s lose", 100 * kWideError, join(worst, ", "),
+                  list.size() > kNamedLosses ? ", …" : ""));
+}
+
 void add_calibrate(CLI::App& app) {
   auto o = std::make_shared<CalibrateCommand>();
   app.add_option("model,--onnx", o->build.onnx, "ONNX model in float32")->required();
   add_sample_flags(app, o->build.samples)->required();
   app.add_option("-o,--output", o->output, "File of the ranges (default: beside the model, ending in .calib)");
-  app.add_option("--algorithm", o->rule,
-                 "How far int8 reaches: minmax, entropy, entropy2, percentile or mse (default: entropy)")
-      ->transform(CLI::CheckedTransformer(known_rules()));
-  const CLI::Option* percentile = app.add_option("--percentile", o->percentile, "Of the elements that percentile keeps")
-                                      ->check(CLI::Range(50.0, 100.0))
-                                      ->capture_default_str();
+  add_percentile_flag(app, o->build.samples);
   app.add_flag("--channels", o->channels,
                "Keep mean and largest element of each channel, for --biasCorrection and --smooth of kiln build");
   app.add_flag("--equalize", o->build.equalizes, "Of the network whose layers kiln build --int8 equalizes, too");
@@ -121,11 +145,7 @@ void add_calibrate(CLI::App& app) {
       "  kiln calibrate bert.onnx --data=batches/ --algorithm=percentile --percentile=99.9\n"
       "  kiln calibrate resnet50.onnx --data=photos/ --mean=123.7,116.3,103.5 --scale=0.0171,0.0175,0.0174\n"
       "  kiln calibrate net.onnx --data=images.npz --format=tensorrt -o net.cache\n");
-  app.callback([o, percentile] {
-    if (percentile->count() > 0 && o->rule != api::RangeRule::kPercentile)
-      throw CLI::ValidationError("--percentile", "counts with --algorithm=percentile");
-    run_calibrate(*o);
-  });
+  app.callback([o] { run_calibrate(*o); });
 }
 
 }  // namespace kiln::tool

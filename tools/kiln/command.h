@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -44,6 +45,8 @@ struct SampleOptions {
   std::string data;  // .npz, or a folder of .npz, .npy, .pb or images
   size_t limit = 1000;
   std::vector<float> mean, scale;  // of images: (pixel - mean) * scale, one number or one per channel
+  std::string algorithm;           // that ranges are found by; empty: that of CalibrationOptions
+  std::optional<double> percentile;
 };
 // Options of a build that several commands share.
 struct BuildFlags {
@@ -84,9 +87,12 @@ api::Engine build_engine(const BuildFlags& flags);
 
 std::vector<api::Profile> make_profiles(const BuildFlags& flags);  // that the flags ask for; checks names and shapes
 
-// A finite number of at least 0, and one above 0.
+// A finite number: any that float32 holds, such a one but 0, one of at least 0, one above 0, one within bounds.
+CLI::Validator finite();
+CLI::Validator not_zero();
 CLI::Validator not_negative();
 CLI::Validator positive();
+CLI::Validator between(double low, double high);
 
 using Shapes = std::map<std::string, std::vector<int64_t>>;
 // Texts of the command line; `option` is named in errors, which are CLI::ValidationError.

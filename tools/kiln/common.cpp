@@ -38,10 +38,18 @@ std::vector<int64_t> parse_dims(const std::string& option, const std::string& te
   return dims;
 }
 
-// That a text is, -1 when it is no finite number.
-double number_of(const std::string& text) {
-  double value = -1;
-  return CLI::detail::lexical_cast(text, value) && std::isfinite(value) ? value : -1;
+// That a text is, when it is finite.
+std::optional<double> number_of(const std::string& text) {
+  double value = 0;
+  return CLI::detail::lexical_cast(text, value) && std::isfinite(value) ? std::optional(value) : std::nullopt;
+}
+
+CLI::Validator number_that(const std::function<bool(double)>& holds, const std::string& what, const std::string& type) {
+  const auto check = [holds, what](const std::string& text) {
+    const auto number = number_of(text);
+    return number && holds(*number) ? std::string() : "'" + text + "' is not a " + what;
+  };
+  return CLI::Validator(check, type);
 }
 
 bool wants_colour(std::FILE* file) {
@@ -74,18 +82,26 @@ std::vector<std::string> split(const std::string& text, char separator) {
   return parts;
 }
 
+CLI::Validator finite() {
+  return number_that([](double n) { return std::isfinite(static_cast<float>(n)); }, "finite number", "FINITE");
+}
+
+CLI::Validator not_zero() {
+  return number_that([](double n) { return std::isfinite(static_cast<float>(n)) && static_cast<float>(n) != 0; },
+                     "finite number other than 0", "NONZERO");
+}
+
 CLI::Validator not_negative() {
-  const auto check = [](const std::string& text) {
-    return number_of(text) >= 0 ? std::string() : "'" + text + "' is not a number of at least 0";
-  };
-  return CLI::Validator(check, "NONNEGATIVE");
+  return number_that([](double n) { return n >= 0; }, "number of at least 0", "NONNEGATIVE");
 }
 
 CLI::Validator positive() {
-  const auto check = [](const std::string& text) {
-    return number_of(text) > 0 ? std::string() : "'" + text + "' is not a number above 0";
-  };
-  return CLI::Validator(check, "POSITIVE");
+  return number_that([](double n) { return n > 0; }, "number above 0", "POSITIVE");
+}
+
+CLI::Validator between(double low, double high) {
+  return number_that([=](double n) { return n >= low && n <= high; }, fmt::format("number from {} to {}", low, high),
+                     fmt::format("NUMBER in [{} - {}]", low, high));
 }
 
 void set_loudness(bool verbose, bool quiet) {

@@ -290,18 +290,32 @@ api::Values run_engine(const api::Engine& engine, const api::Values& inputs, int
   return got;
 }
 
+std::string text_of(const std::vector<api::IoTensor>& list) {
+  std::vector<std::string> texts;
+  for (const api::IoTensor& io : list) texts.push_back(io.name + " " + io.type + " " + shape_text(io.dims));
+  return join(texts, ", ");
+}
+
+// Whether values of one network may be those of another: dimensions that either leaves open are any.
+bool are_alike(const std::vector<api::IoTensor>& a, const std::vector<api::IoTensor>& b) {
+  const auto same_dim = [](int64_t x, int64_t y) { return x == y || x < 0 || y < 0; };
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [&](const api::IoTensor& x, const api::IoTensor& y) {
+    return x.name == y.name && x.type == y.type && x.collection == y.collection &&
+           std::equal(x.dims.begin(), x.dims.end(), y.dims.begin(), y.dims.end(), same_dim);
+  });
+}
+
 api::Engine engine_for(const CompareOptions& o) {
   if (o.engine.empty()) return build_engine(o.build);
   const api::Engine engine = api::Engine::load(o.engine, {.trusts_kernels = !o.rebuild_kernels});
   check_unbuilt(o.build, engine);
   const auto model = api::model_io(o.model), own = engine.io();
   for (const bool inputs : {true, false})
-    if (names_of(of_kind(model, inputs)) != names_of(of_kind(own, inputs)))
+    if (const auto given = of_kind(own, inputs), wanted = of_kind(model, inputs); !are_alike(given, wanted))
       throw api::Failure(
           fmt::format("error[K1001] '{0}' is no engine of '{1}'\n  cause: the {2} of the engine are {3}, "
                       "those of the model {4}\n  remedy: kiln build {1}",
-                      o.engine, o.model, inputs ? "inputs" : "outputs", join(names_of(of_kind(own, inputs)), ", "),
-                      join(names_of(of_kind(model, inputs)), ", ")));
+                      o.engine, o.model, inputs ? "inputs" : "outputs", text_of(given), text_of(wanted)));
   return engine;
 }
 

@@ -13,6 +13,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr uint64_t kLargestArray = uint64_t{1} << 36;
+constexpr size_t kMostSamples = 1000000000;
 constexpr const char* kArrayEndings[] = {".npz", ".npy", ".pb"};
 constexpr const char* kImageEndings[] = {".bmp", ".jpeg", ".jpg", ".jp2",  ".png",
                                          ".pgm", ".ppm",  ".tif", ".tiff", ".webp"};
@@ -35,12 +36,20 @@ std::vector<api::HostTensor> pieces(const api::HostTensor& array, int64_t count,
   return result;
 }
 
+// How many rows of `count` are one sample: as many as the input has; where it takes any number, one, or what its profile takes.
+int64_t batch_of(const api::IoTensor& io, int64_t count) {
+  if (io.dims.empty()) return 1;
+  if (io.dims[0] >= 0) return std::max<int64_t>(io.dims[0], 1);
+  const api::Bounds* bounds = io.profiles.empty() ? nullptr : &io.profiles[0];
+  if (!bounds || bounds->min.empty() || bounds->min[0] <= 1) return 1;
+  return count % bounds->opt.at(0) == 0 ? bounds->opt[0] : bounds->min[0];
+}
+
 // The values of an input in an array: one, or many along an axis before its own, or along its batch.
 std::vector<api::HostTensor> samples_of(const api::IoTensor& io, const api::HostTensor& array,
                                         const std::string& what) {
   const std::vector<int64_t> tail(array.dims.begin() + (array.dims.empty() ? 0 : 1), array.dims.end());
-  const int64_t first = array.dims.empty() ? 0 : array.dims[0],
-                batch = io.dims.empty() || io.dims[0] < 0 ? 1 : io.dims[0];
+  const int64_t first = array.dims.empty() ? 0 : array.dims[0], batch = batch_of(io, first);
   if (array.type == io.type && api::element_count(array) > 0) {
     if (fits(tail, io.dims, 0)) return pieces(array, first, tail);
     if (!io.dims.empty() && fits(array.dims, io.dims, 1) && first % batch == 0) {
@@ -50,9 +59,10 @@ std::vector<api::HostTensor> samples_of(const api::IoTensor& io, const api::Host
     }
   }
   throw api::Failure(fmt::format(
-      "error[K4002] {} is {} {}, and input '{}' takes {} {}\n  remedy: give arrays of its shape, or many of "
-      "them along an axis before it",
-      what, array.type, shape_text(array.dims), io.name, io.type, shape_text(io.dims)));
+      "error[K4002] {} is {} {}, and input '{}' takes {} {}{}\n  remedy: give arrays of its shape, many of them along "
+      "an axis before it, or a multiple of {} along its first",
+      what, array.type, shape_text(array.dims), io.name, io.type, shape_text(io.dims),
+      batch == 1 ? "" : fmt::format(" in batches of {}", batch), batch));
 }
 
 void join_input(Samples& samples, bool is_first, const std::string& input, std::vector<api::HostTensor> values) {
@@ -77,14 +87,18 @@ Samples read_archive(const SampleOptions& o, const std::string& path, const std:
   const auto arrays = npz_arrays(path);
   Samples samples;
   for (const api::IoTensor& io : inputs) {
-    const bool only = arrays.size() == 1 && inputs.size() == 1;
-    if (!only && std::find(arrays.begin(), arrays.end(), io.name) == arrays.end())
+    if (std::find(arrays.begin(), arrays.end(), io.name) == arrays.end())
       throw api::Failure("error[K1004] '" + path + "' holds no array '" + io.name + "'" +
                          api::name_hint(io.name, arrays) + "\n  remedy: name the arrays as the inputs of the model");
-    const std::string array = only ? arrays[0] : io.name;
     join_input(samples, &io == &inputs[0], io.name,
-               samples_of(io, load_npz(path, array, kLargestArray), "array '" + array + "'"));
+               samples_of(io, load_npz(path, io.name, kLargestArray), "array '" + io.name + "'"));
   }
+  const auto names = names_of(inputs);
+  for (const std::string& array : arrays)
+    if (std::find(names.begin(), names.end(), array) == names.end())
+      throw api::Failure("error[K1004] '" + path + "' holds an array '" + array +
+                         "', and the network has no such input" + api::name_hint(array, names) +
+                         "\n  remedy: name the arrays as the inputs of the model");
   return samples;
 }
 
@@ -164,14 +178,42 @@ CLI::Option* add_sample_flags(CLI::App& app, SampleOptions& o) {
                      "Samples: .npz with an array for each input, one value or many along the first axis; or a folder "
                      "of .npz, .npy, .pb or images, which are resized to the input");
   app.add_option("--samples", o.limit, "Samples at most")
-      ->check(CLI::PositiveNumber)
+      ->check(CLI::Range(size_t{1}, kMostSamples))
       ->capture_default_str()
       ->needs(data);
   app.add_option("--mean", o.mean, "Of images: what is taken off pixels of 0 to 255, a number or one for each channel")
       ->delimiter(',')
+      ->check(finite())
       ->needs(data);
-  app.add_option("--scale", o.scale, "Of images: what they are multiplied by then")->delimiter(',')->needs(data);
+  app.add_option("--scale", o.scale, "Of images: what they are multiplied by then")
+      ->delimiter(',')
+      ->check(not_zero())
+      ->needs(data);
+  app.add_option("--algorithm", o.algorithm,
+                 "How far int8 reaches of what --data shows: to the largest element (minmax), as far as loses least "
+                 "information (entropy, entropy2), over a share of the elements (percentile), with the least squared "
+                 "error (mse)")
+      ->check(CLI::IsMember(api::rule_names()))
+      ->default_str(api::rule_name(api::CalibrationOptions().rule))
+      ->needs(data);
   return data;
+}
+
+void add_percentile_flag(CLI::App& app, SampleOptions& o) {
+  app.add_option("--percentile", o.percentile, "Share of the elements that --algorithm=percentile keeps")
+      ->check(between(50, 100))
+      ->default_str(fmt::format("{}", api::CalibrationOptions().percentile));
+}
+
+api::CalibrationOptions calibration_options(const SampleOptions& o, bool channels) {
+  api::CalibrationOptions options;
+  options.channels = channels;
+  options.log = log;
+  if (!o.algorithm.empty()) options.rule = api::rule_of(o.algorithm);
+  if (o.percentile && options.rule != api::RangeRule::kPercentile)
+    throw CLI::ValidationError("--percentile", "counts with --algorithm=percentile");
+  options.percentile = o.percentile.value_or(options.percentile);
+  return options;
 }
 
 }  // namespace kiln::tool

@@ -197,7 +197,7 @@ Smoothed smoothed(Patch& p, const ChannelFacts& facts, Value* x, const Tensor& w
 
 Rule quantized_by_range(const TensorRanges& ranges, const RangeOptions& options) {
   return {
-      .name = "quantized_by_range",
+      .name = std::string(kQuantizedByRange),
       .pattern = one_of({"Conv", "MatMul"}),
       .rewrite = [&ranges, &options](const Match& m) -> std::optional<Patch> {
         const Node& n = m.root();
@@ -242,7 +242,7 @@ Value* integers_of(const Value* v) {
 // A sum reads the integers that the next product reads, so that nobody needs the numbers.
 Rule sums_of_bytes() {
   return {
-      .name = "sums_of_bytes",
+      .name = std::string(kSumsOfBytes),
       .pattern = node("Add"),
       .rewrite = [](const Match& m) -> std::optional<Patch> {
         const Node& n = m.root();
@@ -260,14 +260,17 @@ Rule sums_of_bytes() {
   };
 }
 
-void note_what_stays(const Graph& graph, const TensorRanges& ranges, const Rule& products, PassContext& context) {
+// `rule` was tried on all products.
+void note_what_stays(const Graph& graph, const TensorRanges& ranges, const Rule& rule, PassContext& context) {
   size_t with_range = 0, without = 0;
   for (const auto& n : graph.nodes()) {
     if (!n->is("Conv") && !n->is("MatMul")) continue;
     if (dequantized(n->input(0))) ++with_range;
     if (!is_product(*n)) continue;
     ++(range_of(ranges, n->input(0)) ? with_range : without);
-    context.remark("'" + n->name() + "' (" + n->op_name() + ") stays in float32: " + refusal(products, *n));
+    const std::string reason = refusal(rule, *n);
+    if (reason.empty()) continue;  // nobody knows: the rule was held back
+    context.remark("'" + n->name() + "' (" + n->op_name() + ") stays in float32: " + reason);
   }
   if (with_range == 0 && without > 0)
     throw Error(Code::kInvalidArgument, "no product of the network reads a tensor that has a range")

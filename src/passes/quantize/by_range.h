@@ -2,11 +2,15 @@
 #pragma once
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "passes/pass.h"
 
 namespace kiln::passes {
+
+// Rules that are made of ranges.
+inline constexpr std::string_view kQuantizedByRange = "quantized_by_range", kSumsOfBytes = "sums_of_bytes";
 
 // The largest absolute value of a tensor, by its name.
 using TensorRanges = std::map<std::string, double>;

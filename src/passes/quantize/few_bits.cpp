@@ -65,7 +65,7 @@ std::optional<Coded> coded(const Tensor& w, DType type, int64_t block) {
 
 Rule in_few_bits(const FewBits& form) {
   return {
-      .name = "weights_in_few_bits",
+      .name = std::string(kWeightsInFewBits),
       .pattern = node("MatMul", {any("a"), constant("b")}),
       .rewrite = [&form](const Match& m) -> std::optional<Patch> {
         const Node& n = m.root();
@@ -87,17 +87,36 @@ Rule in_few_bits(const FewBits& form) {
   };
 }
 
+bool multiplies_constant(const Node& n) { return n.is("MatMul") && n.input(1)->constant(); }
+
+bool multiplies_integers(const Node& n) {
+  const Node* from = n.is("MatMul") ? n.input(1)->producer() : nullptr;
+  return from && (from->is("Dequantize") || from->is("DequantizeLinear")) && from->input(0)->constant();
+}
+
+void note_what_has_no_weights(const Graph& graph, PassContext& context) {
+  size_t numbers = 0, integers = 0;
+  for (const auto& n : graph.nodes()) {
+    numbers += multiplies_constant(*n);
+    integers += multiplies_integers(*n);
+  }
+  if (integers > 0)
+    context.warn(
+        "weights that are not kept in few bits, for they are integers already, by ranges or in the model: those of " +
+        std::to_string(integers) + (integers == 1 ? " product" : " products") +
+        " (remedy: leave out the ranges, or the few bits)");
+  else if (numbers == 0) context.remark("no product has constant weights: none are kept in few bits");
+}
+
 }  // namespace
 
 Pass weights_in_few_bits(const FewBits& form) {
   return {"weights", [form](Graph& graph, PassContext& context) {
             const Rule rule = in_few_bits(form);
-            const auto multiplies_constant = [](const auto& n) { return n->is("MatMul") && n->input(1)->constant(); };
-            if (std::none_of(graph.nodes().begin(), graph.nodes().end(), multiplies_constant))
-              context.remark("no product has constant weights: none are kept in few bits");
+            note_what_has_no_weights(graph, context);
             apply_rules(graph, {&rule}, context);
             for (const auto& n : graph.nodes()) {
-              if (!multiplies_constant(n)) continue;
+              if (!multiplies_constant(*n) || !context.may_apply(rule)) continue;
               context.remark("'" + n->name() + "' keeps its weights: " + refusal(rule, *n));
             }
           }};

@@ -1,8 +1,12 @@
 // Weights of a float network in few bits, activations as they are.
 #pragma once
+#include <string_view>
+
 #include "passes/pass.h"
 
 namespace kiln::passes {
+
+inline constexpr std::string_view kWeightsInFewBits = "weights_in_few_bits";  // the rule that is made of them
 
 struct FewBits {
   DType type = DType::kI8;  // kI8, or kI4, two to a byte
