@@ -1,4 +1,5 @@
 """Operators of com.microsoft and ai.onnx.ml beside ONNX Runtime, where it is installed, and beside their definitions."""
+import numpy as np
 import onnx
 import pytest
 from onnx import helper, numpy_helper
@@ -45,3 +46,21 @@ def test_agrees_with_onnx_runtime(kiln, name):
 def test_agrees_with_its_definition(kiln, name):
     case, answers = DEFINED[name]
     agrees(kiln, name, *model_of(name, case), answers)
+
+
+# Scales and zero points by their places: those that are one value, and those that may have one for each column.
+PARAMETERS = {"qlinear_add": (1, 2, 4, 5, 6, 7), "qlinear_mul": (1, 4, 6), "qlinear_concat": (0, 1, 3, 4), "qlinear_leaky_relu": (1, 3),
+              "qlinear_sigmoid": (1, 3), "qlinear_softmax": (1, 3), "qlinear_average_pool": (1, 3), "qlinear_global_average_pool": (1, 3),
+              "qgemm": (1, 2, 4, 5, 7, 8), "qattention": (3, 4, 6, 7), "matmul_integer_to_float": (2, 3, 4, 5), "dynamic_quantize_matmul": (2, 3)}
+
+
+@pytest.mark.parametrize("name", PARAMETERS)
+def test_parameters_of_other_shapes_are_refused(kiln, name):
+    operator, arrays, attributes, results, weights = CASES[name]
+    for i in PARAMETERS[name]:
+        for count in (0, 2):
+            changed = [*arrays[:i], np.ones(count, arrays[i].dtype), *arrays[i + 1:]]
+            model, _ = model_of(name, (operator, changed, attributes, results, weights))
+            onnx.save(model, kiln.folder / "model.onnx")
+            text = kiln.fails(1, "build", "model.onnx", "-o", "net.plan")
+            assert f"has the shape [{count}]" in text and "one value" in text, f"input {i}"
