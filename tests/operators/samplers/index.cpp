@@ -1,5 +1,6 @@
 // Samples of operators that select, order and scatter.
 #include <algorithm>
+#include <numeric>
 
 #include "operators/sample.h"
 
@@ -138,15 +139,27 @@ Sample sample_scatter_elements(Draw& draw) {
   return s.data(draw.values(type, x)).data(where).data(draw.values(type, where.dims())).set("axis", axis);
 }
 
+// ONNX leaves open which of several updates of one place is the last: no two tuples begin with the same index.
+void make_distinct(Draw& draw, Tensor& tuples, int64_t depth) {
+  std::vector<int64_t> first(static_cast<size_t>(tuples.size() / depth));
+  std::iota(first.begin(), first.end(), int64_t{0});
+  for (size_t i = first.size(); i > 1; --i)
+    std::swap(first[i - 1], first[static_cast<size_t>(draw.integer(0, static_cast<int64_t>(i) - 1))]);
+  for (size_t i = 0; i < first.size(); ++i) tuples.set_int(static_cast<int64_t>(i) * depth, first[i]);
+}
+
 Sample sample_scatter_nd(Draw& draw) {
   Sample s;
   const DType type = scatter_type(draw, s);
   const Dims x = draw.dims(1, 4);
-  const int64_t depth = draw.integer(1, rank_of(x));
+  const int64_t depth = draw.integer(1, rank_of(x)), extent = *std::min_element(x.begin(), x.begin() + depth);
+  const bool replaces = s.attributes.text("reduction", "none") == "none";
   Dims dims = draw.dims(0, 2);
   for (int64_t& d : dims) d = std::min<int64_t>(d, 7);
+  if (replaces && element_count(dims) > extent) dims = {extent};
   dims.push_back(depth);
-  const Tensor where = indices(draw, DType::kI64, dims, *std::min_element(x.begin(), x.begin() + depth));
+  Tensor where = indices(draw, DType::kI64, dims, extent);
+  if (replaces && where.size() > 0) make_distinct(draw, where, depth);
   Dims updates(where.dims().begin(), where.dims().end() - 1);
   updates.insert(updates.end(), x.begin() + depth, x.end());
   return s.data(draw.values(type, x)).data(where).data(draw.values(type, updates));

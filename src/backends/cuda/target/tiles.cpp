@@ -18,7 +18,6 @@ constexpr double kHopeless = 2.5;  // times the best estimate
 constexpr double kStart = 1500;                  // of a kernel, until its first product
 constexpr double kExchange = 700;                // sums between the blocks of a cluster
 constexpr double kBytesPerNanosecond = 42;       // from the second-level cache
-constexpr int64_t kSlack = 1024;                 // bytes of shared memory that alignment may take
 constexpr double kProductsPerNanosecond = 3500;  // multiplications and additions of 16-bit numbers
 
 struct Candidate {
@@ -79,7 +78,7 @@ std::vector<Config> wgmma_configs(const TiledProduct& p, const Chip& chip) {
       const GroupTile& tile = kGroupTiles[i];
       if (splits > 1 && (splits > p.chunks || tile.columns > 128)) continue;
       const int64_t parts = splits > 1 ? int64_t{tile.rows()} * tile.columns * 4 : 0;
-      const int64_t room = (chip.shared_per_block - kSlack - parts) / tile.stage(),
+      const int64_t room = (chip.shared_per_block - kernels::kSlack - parts) / tile.stage(),
                     chunks = std::max<int64_t>(ceil_div(p.chunks, splits), 1);
       const int64_t most = std::min<int64_t>({chunks, room, kMaxStages});
       if (most < 1) continue;
@@ -134,7 +133,7 @@ std::vector<Config> whole_configs(const TiledProduct& p, const Chip& chip) {
       const int64_t held = ceil_div(p.chunks, splits), blocks = row_tiles * column_tiles * splits;
       const int64_t room = chip.multiprocessors - (splits * shares > 2 ? kUnusedByClusters : 0);
       if (splits > p.chunks || held > kMostWholeChunks || column_tiles % shares != 0 || blocks > kMostWaves * room ||
-          whole_shared(held) + kSlack > chip.shared_per_block)
+          whole_shared(held) + kernels::kSlack > chip.shared_per_block)
         continue;
       const auto bytes = [&](int64_t rows) { return static_cast<double>(held * rows * 128); };
       const double wave = std::max(bytes(kWholeTile.rows() / shares + kWholeTile.columns) / kBytesPerNanosecond,
@@ -156,7 +155,8 @@ std::vector<Config> stream_configs(const TiledProduct& p, const FusedEpilogue& e
   for (int64_t i = 0; i < kStreamTileCount; ++i) {
     const StreamTile& tile = kStreamTiles[i];
     const auto stages_beside = [&](int64_t buffers) {
-      return std::min<int64_t>((chip.shared_per_block - kSlack - buffers * tile.result()) / tile.stage(), kMaxStages);
+      return std::min<int64_t>((chip.shared_per_block - kernels::kSlack - buffers * tile.result()) / tile.stage(),
+                               kMaxStages);
     };
     const int64_t wanted = has_residual || p.chunks <= kFewChunks ? 2 : 1,
                   buffers = stages_beside(wanted) < 2 ? 1 : wanted;

@@ -104,9 +104,11 @@ template <class T, int kTaps> __device__ float weighted_sum(const ResizeArgument
   float sum = 0;
   for (int i = 0; i < (a.resized > 2 ? kTaps : 1); ++i)
     for (int j = 0; j < (a.resized > 1 ? kTaps : 1); ++j)
-      for (int k = 0; k < (a.resized > 0 ? kTaps : 1); ++k)
-        sum += taps[2].weights[i] * taps[1].weights[j] * taps[0].weights[k] *
-               to_float(x[t.from + taps[2].offsets[i] + taps[1].offsets[j] + taps[0].offsets[k]]);
+      for (int k = 0; k < (a.resized > 0 ? kTaps : 1); ++k) {
+        const float weight = taps[2].weights[i] * taps[1].weights[j] * taps[0].weights[k];
+        if (weight != 0)  // what is not finite there is no part of the sum
+          sum += weight * to_float(x[t.from + taps[2].offsets[i] + taps[1].offsets[j] + taps[0].offsets[k]]);
+      }
   return sum;
 }
 

@@ -8,6 +8,10 @@
 
 namespace kiln::cuda::kernels {
 
+// Bytes of a block's shared memory beside its stages: what their alignment takes, and its barriers.
+inline constexpr int64_t kSlack = 1024 + 512;
+static_assert(8 * (2 * (kMaxStages + kMaxBoxes) + 1) <= 512);
+
 struct TiledWindow : GroupedWindow {
   bool matrix = false;  // x is rows of terms instead of images, and the window one element
   int64_t taps() const { return window.kernel[0] * window.kernel[1]; }

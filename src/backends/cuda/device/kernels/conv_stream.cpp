@@ -6,8 +6,6 @@
 namespace kiln::cuda::kernels {
 namespace {
 
-constexpr int64_t kSlack = 1024;  // bytes to begin stages at a multiple of
-
 class ConvStream final : public Kernel {
  public:
   ConvStream(Gpu& gpu, const ConvStreamParameters& p)

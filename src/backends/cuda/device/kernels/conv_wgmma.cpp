@@ -6,8 +6,6 @@
 namespace kiln::cuda::kernels {
 namespace {
 
-constexpr int64_t kSlack = 1024;  // bytes to begin stages at a multiple of
-
 class ConvWgmma final : public BoxKernel<ConvWgmmaArguments> {
  public:
   ConvWgmma(Gpu& gpu, const ConvWgmmaParameters& p) : BoxKernel(gpu, p.conv), choice_(p.choice) {

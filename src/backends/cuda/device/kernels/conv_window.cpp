@@ -8,7 +8,6 @@
 namespace kiln::cuda::kernels {
 namespace {
 
-constexpr int64_t kSlack = 1024;    // bytes to begin boxes at a multiple of
 constexpr int64_t kBoxUnit = 1024;  // that boxes begin at multiples of
 constexpr int64_t kLongestBox = 256;
 

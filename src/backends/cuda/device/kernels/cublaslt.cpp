@@ -220,10 +220,9 @@ class LtProduct final : public Kernel {
     const auto right = as_matrix(b);
     if (!right) return apart;
     shape_.b = *right;
-    if (extent(b, 0, b.rank - 2) == 1 && !transpose_a_) {
+    if (extent(b, 0, b.rank - 2) == 1 && !transpose_a_ && a.rank == y.rank) {
       const int axis = image_ ? 1 : y.rank - 1;
-      if (a.rank != y.rank || axis < 0 || axis >= y.rank)
-        return {Code::kShapeMismatch, "a product has another rank than its operand"};
+      if (axis < 0 || axis >= y.rank) return {Code::kShapeMismatch, "a product has too few axes"};
       const auto left = as_rows(a, axis), result = as_rows(y, axis);
       if (!left || !result) return apart;
       shape_.a = *left;
