@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include "backends/cuda/device/device.h"
+#include "backends/cuda/target/target.h"
 #include "ir/text.h"
 
 namespace kiln::cuda {
@@ -24,7 +26,7 @@ bool has_deep_convolution(const ir::Graph& graph) {
 // Whether none is left. What remains computes the same.
 bool becomes_flat(const std::string& text) {
   const auto before = ir::parse_graph(text), after = before->clone();
-  passes::run_passes(*after, {convolutions_over_depth()});
+  passes::run_passes(*after, {convolutions_over_depth(nullptr)});
   if (has_deep_convolution(*after)) return false;
   const Tensor wanted = values_of(*before)[0].tensor, got = values_of(*after)[0].tensor;
   EXPECT_EQ(wanted.dims(), got.dims()) << text;
@@ -51,6 +53,23 @@ TEST(CudaDeepConv, WindowsStridesDilationsGroups) {
 TEST(CudaDeepConv, PostOperations) {
   EXPECT_TRUE(becomes_flat(deep("2,3,3,5,4", "4,3,3,3,3", "pads=[1,1,1,1,1,1]", " + Relu(.)")));
   EXPECT_TRUE(becomes_flat(deep("2,3,3,5,4", "4,3,3,3,3", "pads=[1,1,1,1,1,1]", " + Add(., %z) + Relu(.)")));
+}
+
+// Whether a convolution over depth is left after all passes.
+bool stays(const std::string& text, const std::set<std::string>& disabled = {}) {
+  const auto graph = ir::parse_graph(text);
+  passes::run_passes(*graph, target().pipeline({.disabled = disabled}), {.limits = target().fusion()});
+  return has_deep_convolution(*graph);
+}
+
+TEST(CudaDeepConv, StaysForTheLibraryThatTakesIt) {
+  const std::string padded = deep("2,3,3,5,4", "4,3,3,3,3", "pads=[1,1,1,1,1,1]"),
+                    sum = deep("2,3,3,5,4", "4,3,3,3,3", "pads=[1,1,1,1,1,1]", " + Add(., %z) + Relu(.)");
+  EXPECT_FALSE(stays(padded, {"cudnn"}));
+  EXPECT_FALSE(stays(deep("n,3,3,5,4", "4,3,3,3,3", "pads=[1,1,1,1,1,1]")));
+  if (libraries().at("cuDNN").rfind("not there", 0) == 0) GTEST_SKIP() << "cuDNN is " << libraries().at("cuDNN");
+  EXPECT_TRUE(stays(padded));
+  EXPECT_TRUE(stays(sum));
 }
 
 TEST(CudaDeepConv, WhatStays) {

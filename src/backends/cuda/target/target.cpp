@@ -11,6 +11,14 @@
 namespace kiln::cuda {
 namespace {
 
+// Of which convolutions over depth are taken as they are; null: none.
+const Tactic* library_of_convolutions(const TargetOptions& options) {
+  if (options.disabled.count("cudnn")) return nullptr;
+  for (const Tactic* tactic : tactic_list().of("Conv"))
+    if (tactic->name == "cudnn") return tactic;
+  return nullptr;
+}
+
 class CudaTarget final : public Target {
  public:
   std::string_view name() const override { return "cuda"; }
@@ -22,7 +30,7 @@ class CudaTarget final : public Target {
     std::vector<passes::Pass> list{passes::canonicalize(), passes::quantize(), passes::dequantize_constants()};
     if (options.precisions.compute != DType::kF32) list.push_back(passes::compute_in(options.precisions.compute));
     list.push_back(passes::fuse());
-    list.push_back(convolutions_over_depth());
+    list.push_back(convolutions_over_depth(library_of_convolutions(options)));
     list.push_back(round_pictures_at_the_entrance());
     return list;
   }
@@ -30,6 +38,8 @@ class CudaTarget final : public Target {
   passes::FusionLimits fusion() const override {
     passes::FusionLimits limits = epilogue_limits(tactics());
     if (!target_chip().has_clusters()) limits.operators.erase("SqueezeExcite");
+    limits.operators.erase(
+        "ConvTranspose");  // the rule for targets without it goes first; cuDNN takes what that leaves
     return limits;
   }
   bool computes_in(DType type) const override {
