@@ -6,6 +6,7 @@
 #include "backends/cuda/device/device.h"
 #include "backends/cuda/target/target.h"
 #include "ir/text.h"
+#include "passes/pass.h"
 
 namespace kiln::cuda {
 namespace {
@@ -26,7 +27,10 @@ bool has_deep_convolution(const ir::Graph& graph) {
 // Whether none is left. What remains computes the same.
 bool becomes_flat(const std::string& text) {
   const auto before = ir::parse_graph(text), after = before->clone();
-  passes::run_passes(*after, {convolutions_over_depth(nullptr)});
+  const passes::Pass pass{"depth", [](ir::Graph& graph, passes::PassContext& context) {
+                            passes::apply_rules(graph, {&passes::deep_conv}, context);
+                          }};
+  passes::run_passes(*after, {pass}, {.disabled = {"cudnn"}});
   if (has_deep_convolution(*after)) return false;
   const Tensor wanted = values_of(*before)[0].tensor, got = values_of(*after)[0].tensor;
   EXPECT_EQ(wanted.dims(), got.dims()) << text;
@@ -53,23 +57,24 @@ TEST(CudaDeepConv, WindowsStridesDilationsGroups) {
 TEST(CudaDeepConv, PostOperations) {
   EXPECT_TRUE(becomes_flat(deep("2,3,3,5,4", "4,3,3,3,3", "pads=[1,1,1,1,1,1]", " + Relu(.)")));
   EXPECT_TRUE(becomes_flat(deep("2,3,3,5,4", "4,3,3,3,3", "pads=[1,1,1,1,1,1]", " + Add(., %z) + Relu(.)")));
+  EXPECT_TRUE(becomes_flat(deep("2,3,3,5,4", "4,3,3,3,3", "pads=[1,1,1,1,1,1]", " + Relu(.) + Add(., %z)")));
 }
 
 // Whether a convolution over depth is left after all passes.
 bool stays(const std::string& text, const std::set<std::string>& disabled = {}) {
   const auto graph = ir::parse_graph(text);
-  passes::run_passes(*graph, target().pipeline({.disabled = disabled}), {.limits = target().fusion()});
+  passes::run_passes(*graph, target().pipeline({.disabled = disabled}),
+                     {.disabled = disabled, .limits = target().fusion()});
   return has_deep_convolution(*graph);
 }
 
 TEST(CudaDeepConv, StaysForTheLibraryThatTakesIt) {
   const std::string padded = deep("2,3,3,5,4", "4,3,3,3,3", "pads=[1,1,1,1,1,1]"),
                     sum = deep("2,3,3,5,4", "4,3,3,3,3", "pads=[1,1,1,1,1,1]", " + Add(., %z) + Relu(.)");
-  EXPECT_FALSE(stays(padded, {"cudnn"}));
+  for (const std::string& text : {padded, sum}) EXPECT_FALSE(stays(text, {"cudnn"}));
   EXPECT_FALSE(stays(deep("n,3,3,5,4", "4,3,3,3,3", "pads=[1,1,1,1,1,1]")));
   if (libraries().at("cuDNN").rfind("not there", 0) == 0) GTEST_SKIP() << "cuDNN is " << libraries().at("cuDNN");
-  EXPECT_TRUE(stays(padded));
-  EXPECT_TRUE(stays(sum));
+  for (const std::string& text : {padded, sum}) EXPECT_TRUE(stays(text)) << text;
 }
 
 TEST(CudaDeepConv, WhatStays) {

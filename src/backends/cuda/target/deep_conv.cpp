@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "backends/cuda/target/target.h"
+#include "passes/pass.h"
 #include "passes/post_ops.h"
 #include "passes/value_queries.h"
 
@@ -76,7 +78,9 @@ std::optional<Argument> channels_last(const Value* v) {
   return a;
 }
 
-bool is_taken(const Node& n, const Tactic& tactic) {
+// Whether cuDNN's tactic takes it as it is.
+bool library_takes(const Node& n, const PassOptions& options) {
+  if (options.disabled.count("cudnn")) return false;
   Problem p;
   p.node = &n;
   for (const auto& [values, to] : {std::pair{n.inputs(), &p.inputs}, std::pair{n.outputs(), &p.outputs}})
@@ -85,56 +89,50 @@ bool is_taken(const Node& n, const Tactic& tactic) {
       if (!a) return false;
       to->push_back(*std::move(a));
     }
-  return !tactic.refusal(p).refused();
-}
-
-std::optional<Patch> flattened(const Match& m, const Tactic* tactic) {
-  const Node& n = m.root();
-  const Value* x = n.input(0);
-  const Tensor* w = n.input(1)->constant();
-  Value* bias = n.base_input_count() > 2 ? n.input(2) : nullptr;
-  if (!x->ranked() || x->rank() != 5) return std::nullopt;
-  if (!w || w->size() == 0 || (bias && !bias->constant())) return decline("the weights are not constant");
-  const auto window = deep_window(n);
-  if (!window) return decline("the padding follows from sizes");
-  const Shape &y = n.output()->shape(), &kernel = n.input(1)->shape();
-  if (tactic && is_taken(n, *tactic)) return decline("the tactic " + tactic->name + " takes it as it is");
-  if (!has_known_sizes(x) || !has_known_sizes(n.output()) || y[2] == Dim(0))
-    return decline("sizes are known only at run time, or there are none");
-  Patch p(m);
-  const Dims& dims = w->dims();
-  std::vector<PatchValue> inputs = {
-      depths_as_channels(p, n, *window),
-      p.constant(with_dims(*w, {dims[0], dims[1] * dims[2], dims[3], dims[4]}), n.input(1)->name())};
-  if (bias) inputs.emplace_back(bias);
-  PatchValue v = p.add("Conv", std::move(inputs),
-                       {{"group", integer(n, "group")},
-                        {"strides", Ints{window->strides[1], window->strides[2]}},
-                        {"dilations", Ints{window->dilations[1], window->dilations[2]}},
-                        {"pads", Ints{window->pads[1], window->pads[2], window->pads[4], window->pads[5]}}});
-  const bool inside = acts_on_elements_alone(n);
-  if (inside) p.take_post_ops(v, n);
-  const int64_t batch = y[0].is_constant() ? y[0].value() : -1;
-  v = p.add("Reshape", {v, p.constant(ints_of({batch, y[2].value(), kernel[0].value(), y[3].value(), y[4].value()}))});
-  v = p.add("Transpose", {v}, {{"perm", Ints{0, 2, 1, 3, 4}}});
-  if (!inside) v = with_post_ops_behind(p, n, v);
-  p.replace(n.output(), v);
-  return p;
+  const auto& tactics = cuda::tactic_list().of(n.op_name());
+  return std::any_of(tactics.begin(), tactics.end(),
+                     [&](const Tactic* t) { return t->name == "cudnn" && !t->refusal(p).refused(); });
 }
 
 }  // namespace
+
+const Rule deep_conv{
+    .name = "deep_conv",
+    .pattern = node("Conv").with_post_ops(),
+    .rewrite_within = [](const Match& m, const PassOptions& options) -> std::optional<Patch> {
+      const Node& n = m.root();
+      const Value* x = n.input(0);
+      const Tensor* w = n.input(1)->constant();
+      Value* bias = n.base_input_count() > 2 ? n.input(2) : nullptr;
+      if (!x->ranked() || x->rank() != 5) return std::nullopt;
+      if (!w || w->size() == 0 || (bias && !bias->constant())) return decline("the weights are not constant");
+      const auto window = deep_window(n);
+      if (!window) return decline("the padding follows from sizes");
+      const Shape &y = n.output()->shape(), &kernel = n.input(1)->shape();
+      if (library_takes(n, options)) return decline("cuDNN takes it as it is");
+      if (!has_known_sizes(x) || !has_known_sizes(n.output()) || y[2] == Dim(0))
+        return decline("sizes are known only at run time, or there are none");
+      Patch p(m);
+      const Dims& dims = w->dims();
+      std::vector<PatchValue> inputs = {
+          depths_as_channels(p, n, *window),
+          p.constant(with_dims(*w, {dims[0], dims[1] * dims[2], dims[3], dims[4]}), n.input(1)->name())};
+      if (bias) inputs.emplace_back(bias);
+      PatchValue v = p.add("Conv", std::move(inputs),
+                           {{"group", integer(n, "group")},
+                            {"strides", Ints{window->strides[1], window->strides[2]}},
+                            {"dilations", Ints{window->dilations[1], window->dilations[2]}},
+                            {"pads", Ints{window->pads[1], window->pads[2], window->pads[4], window->pads[5]}}});
+      const bool inside = acts_on_elements_alone(n);
+      if (inside) p.take_post_ops(v, n);
+      const int64_t batch = y[0].is_constant() ? y[0].value() : -1;
+      v = p.add("Reshape",
+                {v, p.constant(ints_of({batch, y[2].value(), kernel[0].value(), y[3].value(), y[4].value()}))});
+      v = p.add("Transpose", {v}, {{"perm", Ints{0, 2, 1, 3, 4}}});
+      if (!inside) v = with_post_ops_behind(p, n, v);
+      p.replace(n.output(), v);
+      return p;
+    },
+};
+
 }  // namespace kiln::passes
-
-namespace kiln::cuda {
-
-passes::Pass convolutions_over_depth(const Tactic* tactic) {
-  const passes::Rule rule{
-      .name = "deep_conv",
-      .pattern = passes::node("Conv").with_post_ops(),
-      .rewrite = [tactic](const passes::Match& m) { return passes::flattened(m, tactic); },
-  };
-  return {"depth",
-          [rule](ir::Graph& graph, passes::PassContext& context) { passes::apply_rules(graph, {&rule}, context); }};
-}
-
-}  // namespace kiln::cuda

@@ -1,12 +1,10 @@
 // Convolutions over depth.
 #pragma once
-#include "passes/pass.h"
-#include "target/target.h"
+#include "passes/rule.h"
 
-namespace kiln::cuda {
+namespace kiln::passes {
 
-// They become convolutions over rows and columns, for which there are kernels; those of known sizes that the tactic takes as they are
-// stay. Null: there is no such tactic.
-passes::Pass convolutions_over_depth(const Tactic* tactic);
+// They become convolutions over rows and columns, for which there are kernels; those of known sizes that cuDNN takes stay.
+extern const Rule deep_conv;
 
-}  // namespace kiln::cuda
+}  // namespace kiln::passes

@@ -11,14 +11,6 @@
 namespace kiln::cuda {
 namespace {
 
-// Of which convolutions over depth are taken as they are; null: none.
-const Tactic* library_of_convolutions(const TargetOptions& options) {
-  if (options.disabled.count("cudnn")) return nullptr;
-  for (const Tactic* tactic : tactic_list().of("Conv"))
-    if (tactic->name == "cudnn") return tactic;
-  return nullptr;
-}
-
 class CudaTarget final : public Target {
  public:
   std::string_view name() const override { return "cuda"; }
@@ -30,16 +22,18 @@ class CudaTarget final : public Target {
     std::vector<passes::Pass> list{passes::canonicalize(), passes::quantize(), passes::dequantize_constants()};
     if (options.precisions.compute != DType::kF32) list.push_back(passes::compute_in(options.precisions.compute));
     list.push_back(passes::fuse());
-    list.push_back(convolutions_over_depth(library_of_convolutions(options)));
-    list.push_back(round_pictures_at_the_entrance());
+    list.push_back({"device", [this](ir::Graph& graph, passes::PassContext& context) {
+                      passes::apply_rules(graph, rules(), context);
+                    }});
     return list;
   }
+  std::vector<const passes::Rule*> rules() const override { return {&passes::deep_conv, &passes::cast_conv}; }
   const TacticList& tactics() const override { return cuda::tactic_list(); }
   passes::FusionLimits fusion() const override {
     passes::FusionLimits limits = epilogue_limits(tactics());
     if (!target_chip().has_clusters()) limits.operators.erase("SqueezeExcite");
-    limits.operators.erase(
-        "ConvTranspose");  // the rule for targets without it goes first; cuDNN takes what that leaves
+    // The rule for targets without it goes first; cuDNN takes what that leaves.
+    limits.operators.erase("ConvTranspose");
     return limits;
   }
   bool computes_in(DType type) const override {
