@@ -223,10 +223,11 @@ CudnnDescriptor CudnnGraph::convolution(const CudnnDescriptor& y) {
   d.set(t ? CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_DY : CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_X, x);
   d.set(t ? CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_W : CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_W, weights);
   d.set(t ? CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_DX : CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_Y, y);
+  // Of the type that is computed in: given as doubles, results of transposed convolutions are 0.
   d.set(t ? CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_ALPHA : CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_ALPHA,
-        CUDNN_TYPE_DOUBLE, 1.0);
+        CUDNN_TYPE_FLOAT, 1.0f);
   d.set(t ? CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_BETA : CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_BETA,
-        CUDNN_TYPE_DOUBLE, 0.0);
+        CUDNN_TYPE_FLOAT, 0.0f);
   d.finalize("cuDNN does not take a convolution");
   for (CudnnDescriptor* part : {&window, &x, &weights}) parts_.push_back(std::move(*part));
   return d;
