@@ -5,8 +5,10 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <random>
+#include <thread>
 
 #include "cuda/cases.h"
 
@@ -210,6 +212,30 @@ TEST_F(CudaCudnn, TransposedConvolutions) {
   }
 }
 
+// Sums before and behind the activation.
+TEST_F(CudaCudnn, EpiloguesOfThreeAxes) {
+  const auto last5 = Layout::channels_last(5);
+  for (DType type : kFloats) {
+    NodeCase same{.op = "Conv",
+                  .attributes = {{"pads", Ints{1, 1, 1, 1, 1, 1}}},
+                  .inputs = {{.dims = {2, 24, 4, 7, 6}, .type = type, .layout = last5},
+                             constant({40, 24, 3, 3, 3}, type),
+                             constant({40}, type)},
+                  .output_layout = last5,
+                  .extra = {{.dims = {2, 40, 4, 7, 6}, .type = type, .layout = last5}}};
+    NodeCase wider = transposed({2, 32, 3, 5, 4}, {32, 24, 2, 2, 2}, type, {{"strides", Ints{2, 2, 2}}});
+    wider.extra = {{.dims = {2, 24, 6, 10, 8}, .type = type, .layout = last5}};
+    for (NodeCase c : {same, wider})
+      for (const std::vector<ir::PostOp>& list : {std::vector{post("Relu", {-1}), post("Add", {-1, 0})},
+                                                  {post("Add", {-1, 0}), post("Relu", {-1})},
+                                                  {post("Add", {-1, 0})},
+                                                  {post("Relu", {-1})}}) {
+        c.post = list;
+        expect_taken(c);
+      }
+  }
+}
+
 TEST_F(CudaCudnn, Tf32) {
   NodeCase c = conv({2, 32, 9, 7}, {64, 32, 3, 3}, DType::kF32, kSame3x3);
   c.tf32 = true;
@@ -305,6 +331,58 @@ TEST_F(CudaCudnnRuns, AnotherVersionOfTheLibrary) {
   const auto stream = device_->create_stream();
   step.poison(*stream);
   ASSERT_TRUE(step.launch(*stream).ok());
+  expect_right(step, *stream, node);
+}
+
+// Launches of different threads use different handles than those that the plans were made with.
+TEST_F(CudaCudnnRuns, ManyThreadsAtOnce) {
+  const BuiltNode node(small());
+  const Emitted e = emitted(node);
+  struct Run {
+    std::unique_ptr<Stream> stream;
+    std::unique_ptr<PlacedStep> step;
+  };
+  std::vector<Run> runs;
+  for (int i = 0; i < 2 * CudnnHandles::kMost; ++i) {
+    Run& run = runs.emplace_back(device_->create_stream(), std::make_unique<PlacedStep>(*device_, node, e));
+    run.step->prepare();
+    run.step->poison(*run.stream);
+    ASSERT_TRUE(run.stream->synchronize().ok());
+  }
+  std::atomic<int> failed = 0;
+  std::vector<std::thread> threads;
+  for (Run& run : runs)
+    threads.emplace_back([&run, &failed] {
+      for (int i = 0; i < 50; ++i)
+        if (!run.step->launch(*run.stream).ok()) ++failed;
+      if (!run.stream->synchronize().ok()) ++failed;
+    });
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(failed, 0);
+  for (Run& run : runs) expect_right(*run.step, *run.stream, node);
+}
+
+TEST_F(CudaCudnnRuns, AnyHandleRunsAPlan) {
+  const BuiltNode node(small());
+  PlacedStep step(*device_, node, emitted(node));
+  step.prepare();
+  const auto stream = device_->create_stream();
+  step.poison(*stream);
+  std::string reason;
+  const Driver* driver = find_driver(reason);
+  ASSERT_TRUE(driver) << reason;
+  CUcontext context = nullptr;
+  ASSERT_EQ(driver->cuDevicePrimaryCtxRetain(&context, 0), CUDA_SUCCESS);
+  const Gpu gpu(driver, context, kChip);
+  const CurrentContext current(gpu);
+  CudnnHandles& handles = CudnnHandles::of(*library_, gpu);
+  {
+    const CudnnHandles::Lent first(handles, nullptr), second(handles, nullptr);
+    EXPECT_NE(first.get(), second.get());
+    EXPECT_GE(handles.made(), 2);
+    ASSERT_TRUE(step.launch(*stream).ok());
+  }
+  EXPECT_LE(handles.made(), CudnnHandles::kMost);
   expect_right(step, *stream, node);
 }
 

@@ -6,6 +6,9 @@
 #include <cstdio>
 #include <cstdlib>
 #include <map>
+#include <memory>
+#include <mutex>
+#include <thread>
 
 namespace kiln::cuda {
 namespace {
@@ -46,17 +49,6 @@ void find_library(FoundLibrary& found) {
                    cudnn_version_text(kOldest);
 }
 
-// Handles that no kernel uses.
-struct Idle {
-  std::mutex mutex;
-  std::multimap<CUcontext, cudnnHandle_t> handles;
-};
-// Never destroyed: kernels that end late still give theirs back.
-Idle& idle() {
-  static auto& all = *new Idle;
-  return all;
-}
-
 }  // namespace
 
 const Cudnn* find_cudnn(std::string& reason) {
@@ -86,23 +78,48 @@ Status status_of(const Cudnn& library, cudnnStatus_t result, const char* what) n
   return {code, text};
 }
 
-CudnnHandle::CudnnHandle(const Cudnn& library, const Gpu& gpu) : context_(gpu.context()) {
-  {
-    const std::lock_guard lock(idle().mutex);
-    auto& handles = idle().handles;
-    if (const auto it = handles.find(context_); it != handles.end()) {
-      handle_ = it->second;
-      handles.erase(it);
-      return;
-    }
-  }
+CudnnHandles& CudnnHandles::of(const Cudnn& library, const Gpu& gpu) {
+  static std::mutex mutex;
+  static auto& all = *new std::map<CUcontext, std::unique_ptr<CudnnHandles>>;
   const CurrentContext current(gpu);
-  throw_if_error(status_of(library, library.cudnnCreate(&handle_), "cuDNN does not start"));
+  const std::lock_guard lock(mutex);
+  std::unique_ptr<CudnnHandles>& handles = all[gpu.context()];
+  if (handles) return *handles;
+  std::unique_ptr<CudnnHandles> made(new CudnnHandles(library));
+  cudnnHandle_t first = nullptr;
+  throw_if_error(made->make(first));
+  made->give_back(first);
+  handles = std::move(made);
+  return *handles;
 }
 
-CudnnHandle::~CudnnHandle() {
-  const std::lock_guard lock(idle().mutex);
-  idle().handles.emplace(context_, handle_);
+// Within kMost. Null, where there are so many.
+Status CudnnHandles::make(cudnnHandle_t& handle) noexcept {
+  int count = made();
+  while (count < kMost && !made_.compare_exchange_weak(count, count + 1)) {
+  }
+  if (count >= kMost) return kOkStatus;
+  const Status status = status_of(library_, library_.cudnnCreate(&handle), "cuDNN does not start");
+  if (!status.ok()) --made_;
+  return status;
+}
+
+cudnnHandle_t CudnnHandles::take(const Stream* stream) noexcept {
+  for (bool may_make = true;; may_make = false) {
+    for (std::atomic<cudnnHandle_t>& place : idle_)
+      if (place.load(std::memory_order_relaxed))
+        if (cudnnHandle_t handle = place.exchange(nullptr)) return handle;
+    cudnnHandle_t another = nullptr;
+    if (may_make && !(stream && stream->capturing()) && make(another).ok() && another) return another;
+    std::this_thread::yield();
+  }
+}
+
+// There are no more handles than places, so one is empty.
+void CudnnHandles::give_back(cudnnHandle_t handle) noexcept {
+  for (;;)
+    for (std::atomic<cudnnHandle_t>& place : idle_)
+      if (cudnnHandle_t empty = nullptr; place.compare_exchange_strong(empty, handle)) return;
 }
 
 CudnnDescriptor::CudnnDescriptor(const Cudnn& library, cudnnBackendDescriptorType_t type) : library_(&library) {

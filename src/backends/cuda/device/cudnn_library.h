@@ -2,6 +2,8 @@
 #pragma once
 #include <cudnn_graph.h>
 
+#include <array>
+#include <atomic>
 #include <span>
 #include <utility>
 
@@ -37,18 +39,41 @@ std::string cudnn_version_text(int64_t version);  // "9.19"
 // The text is the calling thread's until its next failure.
 Status status_of(const Cudnn& library, cudnnStatus_t result, const char* what) noexcept;
 
-// The library's state for a GPU, for one kernel at a time: its launches set the stream. They are made once and lent again.
-class CudnnHandle {
+// The library's states for a GPU. Each costs some 10 MB of its memory and holds the stream of what it queues, so one thread at a time may
+// use it: they are lent for the time of a call, and there are as many as threads have called at once. Thread-safe.
+class CudnnHandles {
  public:
-  CudnnHandle(const Cudnn& library, const Gpu& gpu);  // throws Error; thread-safe
-  ~CudnnHandle();
-  CudnnHandle(const CudnnHandle&) = delete;
-  CudnnHandle& operator=(const CudnnHandle&) = delete;
-  cudnnHandle_t get() const { return handle_; }
+  static constexpr int kMost = 8;
+  // Those of the GPU, one at least. They live until the program ends: kernels that end late still use them. Throws Error.
+  static CudnnHandles& of(const Cudnn& library, const Gpu& gpu);
+  CudnnHandles(const CudnnHandles&) = delete;
+  CudnnHandles& operator=(const CudnnHandles&) = delete;
+  int made() const { return made_.load(std::memory_order_relaxed); }
+
+  class Lent {
+   public:
+    // The GPU's context is the thread's own. Where all are lent another is made, which allocates; where there are kMost, or the stream
+    // that the call queues work in captures, it waits for the end of another call. Null: the call queues none.
+    Lent(CudnnHandles& handles, const Stream* stream) noexcept : handles_(handles), handle_(handles.take(stream)) {}
+    ~Lent() { handles_.give_back(handle_); }
+    Lent(const Lent&) = delete;
+    Lent& operator=(const Lent&) = delete;
+    cudnnHandle_t get() const { return handle_; }
+
+   private:
+    CudnnHandles& handles_;
+    cudnnHandle_t handle_;
+  };
 
  private:
-  CUcontext context_;
-  cudnnHandle_t handle_ = nullptr;
+  explicit CudnnHandles(const Cudnn& library) : library_(library) {}
+  Status make(cudnnHandle_t& handle) noexcept;
+  cudnnHandle_t take(const Stream* stream) noexcept;
+  void give_back(cudnnHandle_t handle) noexcept;
+
+  const Cudnn& library_;
+  std::array<std::atomic<cudnnHandle_t>, kMost> idle_ = {};  // null: an empty place
+  std::atomic<int> made_ = 0;
 };
 
 // One of the library's descriptions, which goes with its owner. Its functions throw Error.

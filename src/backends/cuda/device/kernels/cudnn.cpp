@@ -45,7 +45,7 @@ class CudnnConvolution final : public Kernel {
                   "a step of the engine runs in cuDNN " + cudnn_version_text(p.choice.library) + ", which is not there")
           .cause(reason)
           .remedy("name the library's file in KILN_CUDNN, or build the engine with --disable=cudnn");
-    handle_.emplace(*library_, gpu);
+    handles_ = &CudnnHandles::of(*library_, gpu);
   }
   ~CudnnConvolution() override { forget_plan(); }
 
@@ -78,12 +78,7 @@ class CudnnConvolution final : public Kernel {
         return {Code::kInvalidArgument, "a tensor of a convolution does not lie at a multiple of 16 bytes"};
     const CurrentContext current(gpu_);
     if (!pack_ || addresses != packed_) KILN_RETURN_IF_ERROR(guarded([&] { return pack(addresses); }));
-    KILN_RETURN_IF_ERROR(status_of(*library_,
-                                   library_->cudnnSetStream(handle_->get(), static_cast<cudaStream_t>(stream.native())),
-                                   "cuDNN does not take a stream"));
-    KILN_RETURN_IF_ERROR(status_of(*library_,
-                                   library_->cudnnBackendExecute(handle_->get(), plan_.plan.get(), pack_.get()),
-                                   "a convolution of cuDNN could not be queued"));
+    KILN_RETURN_IF_ERROR(queue(stream));
     return finish_.launch(stream, epilogue_.left_bias ? call.inputs[2].data : nullptr,
                           epilogue_.left_residual ? call.inputs[3].data : nullptr, call.outputs[0].data);
   }
@@ -145,7 +140,8 @@ class CudnnConvolution final : public Kernel {
     if (!library_ || conv_.is_empty() || (plan_.plan && plan_.workspace <= workspace)) return;
     forget_plan();
     const CurrentContext current(gpu_);
-    const CudnnGraph graph(*library_, {handle_->get(), nullptr}, conv_);
+    const CudnnHandles::Lent handle(*handles_, nullptr);
+    const CudnnGraph graph(*library_, {handle.get(), nullptr}, conv_);
     if (auto chosen = chosen_plan(graph); chosen && chosen->workspace <= workspace) plan_ = *std::move(chosen);
     else plan_ = graph.plan_within(std::min(workspace, CudnnGraph::kMostWorkspace));
   }
@@ -159,6 +155,16 @@ class CudnnConvolution final : public Kernel {
       if (e.code() == Code::kOutOfMemory) throw;
       return std::nullopt;
     }
+  }
+
+  // A plan runs by any handle of the GPU that it was made for, not only by the one that it was made with.
+  Status queue(Stream& stream) noexcept {
+    const CudnnHandles::Lent handle(*handles_, &stream);
+    KILN_RETURN_IF_ERROR(status_of(*library_,
+                                   library_->cudnnSetStream(handle.get(), static_cast<cudaStream_t>(stream.native())),
+                                   "cuDNN does not take a stream"));
+    return status_of(*library_, library_->cudnnBackendExecute(handle.get(), plan_.plan.get(), pack_.get()),
+                     "a convolution of cuDNN could not be queued");
   }
 
   // What the library is told of addresses cannot be changed, so it is made anew for others. Throws Error.
@@ -186,7 +192,7 @@ class CudnnConvolution final : public Kernel {
   Gpu& gpu_;
   CudnnParameters parameters_;
   const Cudnn* library_ = nullptr;
-  std::optional<CudnnHandle> handle_;
+  CudnnHandles* handles_ = nullptr;
   CudnnConv conv_;
   CudnnEpilogue epilogue_;
   FinishCall finish_;
