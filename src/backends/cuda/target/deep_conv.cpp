@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "backends/cuda/target/target.h"
+#include "passes/fuse/transposed_conv.h"
 #include "passes/pass.h"
 #include "passes/post_ops.h"
 #include "passes/value_queries.h"
@@ -132,6 +133,17 @@ const Rule deep_conv{
       if (!inside) v = with_post_ops_behind(p, n, v);
       p.replace(n.output(), v);
       return p;
+    },
+};
+
+const Rule deep_transposed_conv{
+    .name = "deep_transposed_conv",
+    .pattern = node("ConvTranspose").with_post_ops(),
+    .rewrite_within = [](const Match& m, const PassOptions& options) -> std::optional<Patch> {
+      const Node& n = m.root();
+      if (!n.input(0)->ranked() || n.input(0)->rank() != 5) return std::nullopt;
+      if (library_takes(n, options)) return decline("cuDNN takes it as it is");
+      return transposed_as_convolutions(m);
     },
 };
 

@@ -27,7 +27,9 @@ class CudaTarget final : public Target {
                     }});
     return list;
   }
-  std::vector<const passes::Rule*> rules() const override { return {&passes::deep_conv, &passes::cast_conv}; }
+  std::vector<const passes::Rule*> rules() const override {
+    return {&passes::deep_transposed_conv, &passes::deep_conv, &passes::cast_conv};
+  }
   const TacticList& tactics() const override { return cuda::tactic_list(); }
   passes::FusionLimits fusion() const override {
     passes::FusionLimits limits = epilogue_limits(tactics());
