@@ -212,8 +212,12 @@ class BuilderImpl final : public nvinfer1::IBuilder {
     options.tuner.progress = [&](size_t done, size_t total, const std::string&) { return progress.step(done, total); };
     options.tuner.obey_pins = config.getFlag(nvinfer1::BuilderFlag::kEDITABLE_TIMING_CACHE);
     options.tuner.own_only = settings.own_only || settings.sources == 0;
-    const bool has_cublas_lt = settings.sources >> static_cast<uint32_t>(nvinfer1::TacticSource::kCUBLAS_LT) & 1;
-    if (options.tuner.own_only || !has_cublas_lt) options.passes.disabled.insert("cublaslt");
+    using Source = nvinfer1::TacticSource;
+    for (const auto& [source, tactic] :
+         {std::pair{Source::kCUBLAS_LT, "cublaslt"}, std::pair{Source::kCUDNN, "cudnn"}}) {
+      const bool is_wanted = settings.sources >> static_cast<uint32_t>(source) & 1;
+      if (options.tuner.own_only || !is_wanted) options.passes.disabled.insert(tactic);
+    }
     options.tuner.max_candidates = settings.max_tactics;
     options.tuner.max_threads = max_threads_;
     options.tuner.workspace = settings.workspace;

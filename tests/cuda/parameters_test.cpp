@@ -6,6 +6,7 @@
 
 #include "backends/cuda/device/device.h"
 #include "backends/cuda/device/kernels/conv_parameters.h"
+#include "backends/cuda/device/kernels/cudnn_parameters.h"
 #include "backends/cuda/device/kernels/product_parameters.h"
 #include "backends/cuda/device/kernels/registry.h"
 #include "cuda/cases.h"
@@ -195,6 +196,10 @@ template <class Each> void for_each_emitted(const Each& each) {
   }
 }
 
+bool asks_for_library(std::string_view name) {
+  return name == "cublaslt" || name == "cudnn" || name == "pointwise_generated";
+}
+
 TEST(CudaParameters, KernelsReadWhatTacticsEmit) {
   std::set<std::string> tactics, kernels;
   for_each_emitted([&](const Tactic& tactic, const Emitted& e) {
@@ -204,11 +209,11 @@ TEST(CudaParameters, KernelsReadWhatTacticsEmit) {
     EXPECT_EQ(refusal_of(e.kernel, e.parameters), "") << tactic.name;
   });
   for (const Tactic* tactic : tactic_list().all())
-    if (tactic->name != "cublaslt" && tactic->name != "pointwise_generated") {  // they ask for libraries
+    if (!asks_for_library(tactic->name)) {
       EXPECT_TRUE(tactics.count(tactic->name)) << tactic->name;
     }
   for (const kernels::KernelEntry& entry : kernels::all_kernels())
-    if (entry.name != "cublaslt") {
+    if (!asks_for_library(entry.name)) {
       EXPECT_TRUE(kernels.count(std::string(entry.name))) << entry.name;
     }
 }
@@ -358,6 +363,30 @@ TEST(CudaParameters, WhatDoesNotFitTogether) {
   expect_checked("cublaslt", to_parameters(library));
   expect("cublaslt", LtParameters{.choice = {.proposal = LtChoice::kMostProposals}}, "proposal");
   expect("cublaslt", LtParameters{.choice = {.library = -1}}, "library");
+}
+
+TEST(CudaParameters, ConvolutionsOfCudnn) {
+  using namespace kernels;
+  const auto& all = all_kernels();
+  if (std::none_of(all.begin(), all.end(), [](const KernelEntry& entry) { return entry.name == "cudnn"; }))
+    GTEST_SKIP() << "Kiln was built without cuDNN's headers";
+  const auto expect = [](const CudnnParameters& parameters, const char* name) {
+    expect_named("cudnn", to_parameters(parameters), name);
+  };
+  const CudnnParameters good{.choice = {.engine = 3, .knobs = {1, 2}, .values = {0, -1}}};
+  EXPECT_EQ(refusal_of("cudnn", to_parameters(good)), "");
+  expect_checked("cudnn", to_parameters(good));
+  expect({.choice = {.engine = -1}}, "engine");
+  expect({.choice = {.engine = CudnnChoice::kMostEngine + 1}}, "engine");
+  expect({.choice = {.knobs = {-1}, .values = {0}}}, "knobs");
+  expect({.choice = {.knobs = {1, 2}, .values = {0}}}, "values");
+  expect({.choice = {.library = -1}}, "library");
+  expect({.window = {.strides = {1}}}, "strides");
+  expect({.window = {.strides = {1, 0}}}, "strides");
+  expect({.window = {.dilations = {1, 1, 1}}}, "dilations");
+  expect({.window = {.begin = {-1, 0}}}, "pads_begin");
+  expect({.window = {.end = {}}}, "pads_end");
+  expect({.epilogue = {.activation = static_cast<Activation>(kActivationCount)}}, "activation");
 }
 
 }  // namespace

@@ -236,7 +236,7 @@ markUnfusedTensorsAsDebugTensors maxAuxStreams=1 maxTactics=3 monitorMemory noBu
 outputIOFormats=fp32:chw persistentCacheRatio=0 pi pluginInstanceNorm preview=x profilingVerbosity=detailed refPair=x refit refitFromOnnx=x
 remoteAutoTuningConfig=x reportCapabilityDLA runtimePlatform=x safe safetyPlugins=x saveAllDebugTensors=summary saveAllEngines=x
 setBuildRoute=x setPluginsToSerialize=x sleepTime=1 staticPlugins=x stripAllWeights stripWeights stronglyTyped
-tacticSources=-X tempdir=x tempfileControls=x tilingOptimizationLevel=1 timeRefit tuneBuildRouteFile=x tuneBuildRoutes=x
+tacticSources=-CUDNN tempdir=x tempfileControls=x tilingOptimizationLevel=1 timeRefit tuneBuildRouteFile=x tuneBuildRoutes=x
 tuningCacheFile=x tuningSearch=x tuningTimeOut=1 uint8AsymmetricQuantizationDLA useDLACore=0 useManagedMemory useProfile=0 useRuntime=full
 vc versionCompatible weightStreamingBudget=0 layerOutputTypes=x plugins=x""".split()
 
@@ -244,7 +244,7 @@ vc versionCompatible weightStreamingBudget=0 layerOutputTypes=x plugins=x""".spl
 def test_every_option_of_trtexec_is_known_and_says_what_it_does(kiln, model):
     text = trtexec(kiln, model, *(f"--{option}" for option in TRTEXEC))
     works = {"dumpOptimizationProfile", "dumpRawBindingsToFile", "inputIOFormats", "maxTactics", "monitorMemory", "noBuilderCache",
-             "outputIOFormats", "useProfile", "markUnfusedTensorsAsDebugTensors", "saveAllDebugTensors"}
+             "outputIOFormats", "tacticSources", "useProfile", "markUnfusedTensorsAsDebugTensors", "saveAllDebugTensors"}
     same = {"pluginInstanceNorm": "pi", "vc": "versionCompatible", "plugins": "staticPlugins"}
     for option in TRTEXEC:
         name = option.split("=")[0]
@@ -257,6 +257,13 @@ def test_every_option_of_trtexec_is_known_and_says_what_it_does(kiln, model):
     assert "went into opening the device" in kiln.ok("bench", "--loadEngine=net.plan", "--timeDeserialize")
     assert "nothing was built" in kiln.ok("bench", f"--onnx={model}", "--shapes=x:2x3", "--dryRun")
     assert "K1004" in kiln.fails(1, "build", model, "--shapes=x:2x3", "--errorOnTimingCacheMiss", "--builderOptimizationLevel=5")
+
+
+def test_tactic_sources(kiln, model):
+    build = ["build", model, "--shapes=x:2x3", "--dryRun"]
+    assert "'CUDN' is none of CUBLAS, " in kiln.fails(2, *build, "--tacticSources=-CUDN")
+    assert "'CUDNN' begins with neither + nor -" in kiln.fails(2, *build, "--tacticSources=CUDNN")
+    kiln.ok(*build, "--tacticSources=-CUDNN,+CUBLAS_LT,-JIT_CONVOLUTIONS")
 
 
 def test_debug_tensors(kiln, network):

@@ -272,6 +272,7 @@ void run(BenchOptions& o) {
   const bool builds = o.load_engine.empty();
   const Shapes asked = parse_shapes("--shapes", o.build.shapes);
   choose_device(o.trtexec, o.build, o.load_engine);
+  leave_out_sources(o.trtexec, o.build);
   api::Values inputs;
   if (builds) inputs = load_inputs_for_build(o.inputs, o.build);
   if (o.trtexec.dry_run && builds) {

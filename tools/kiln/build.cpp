@@ -26,6 +26,7 @@ std::string place_of_engine(const BuildCommand& o) {
 void run(BuildCommand& o) {
   set_loudness(o.build.verbose, o.build.quiet);
   choose_device(o.trtexec, o.build, "");
+  leave_out_sources(o.trtexec, o.build);
   const std::string path = place_of_engine(o);
   if (path == o.build.onnx)
     throw api::Failure(

@@ -32,6 +32,7 @@ inline constexpr const char* kExitCodes = "Exit codes: 0 success, 1 failure (err
 inline constexpr const char* kEnvironment =
     "  OMP_NUM_THREADS=N   threads that compute at most (--cpuThreads: of one inference)\n"
     "  KILN_CUBLASLT=FILE  the library cuBLASLt, when it is not where libraries are looked for\n"
+    "  KILN_CUDNN=FILE     the library cuDNN, likewise\n"
     "  KILN_NVRTC=FILE     the library NVRTC, likewise\n"
     "  KILN_PERF_MAP=1     `perf` shows the layers of engines\n"
     "  NO_COLOR=1          no colours on a terminal\n";

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <charconv>
 #include <functional>
+#include <set>
 
 namespace kiln::tool {
 namespace {
@@ -45,7 +46,6 @@ constexpr Ineffective kIneffective[] = {
     {"--persistentCacheRatio", true, "no part of a cache is set aside"},
     {"--l2LimitForTiling", true, kNoRoutes},
     {"--tilingOptimizationLevel", true, kNoRoutes},
-    {"--tacticSources", true, "--disable=NAME leaves out tactics and libraries by name"},
     {"--preview", true, "there are no preview features"},
     {"--hardwareCompatibilityLevel", true, "an engine runs on the kind of device that it was built on"},
     {"--runtimePlatform", true, "an engine runs on the platform that it was built on"},
@@ -111,6 +111,27 @@ CLI::Validator check_forms() {
     return std::string();
   };
   return CLI::Validator(check, "FORMS");
+}
+
+// trtexec's sources of tactics, each with the tactic here that is such; empty: there is none.
+const std::map<std::string, std::string> kTacticSources = {{"CUBLAS", ""},
+                                                           {"CUBLAS_LT", "cublaslt"},
+                                                           {"CUDNN", "cudnn"},
+                                                           {"EDGE_MASK_CONVOLUTIONS", ""},
+                                                           {"JIT_CONVOLUTIONS", ""}};
+
+CLI::Validator check_sources() {
+  const auto check = [](const std::string& text) {
+    std::vector<std::string> known;
+    for (const auto& [name, tactic] : kTacticSources) known.push_back(name);
+    for (const std::string& source : split(text, ',')) {
+      if (source[0] != '+' && source[0] != '-') return "'" + source + "' begins with neither + nor -";
+      if (!kTacticSources.count(source.substr(1)))
+        return "'" + source.substr(1) + "' is none of " + join(known, ", ") + did_you_mean(source.substr(1), known);
+    }
+    return std::string();
+  };
+  return CLI::Validator(check, "SOURCES");
 }
 
 std::string placed(std::string reason, const std::string& where) {
@@ -184,6 +205,9 @@ void add_trtexec_options(CLI::App& app, TrtexecOptions& o, bool measures) {
                      "Device that runs the engine: its number among those of the back end (default: 0), or its name "
                      "(kiln list devices)"));
   add(app.add_flag("--dryRun", o.dry_run, "Check the options, read the model, and build nothing"));
+  add(app.add_option("--tacticSources", o.tactic_sources,
+                     "Libraries whose kernels may be chosen, +NAME,-NAME,… (default: all): CUBLAS_LT, CUDNN")
+          ->check(check_sources()));
   if (measures) add_measuring_options(app, o, add);
   for (CLI::Option* option : options) option->group("trtexec");
 }
@@ -204,6 +228,18 @@ void choose_device(const TrtexecOptions& o, BuildFlags& build, const std::string
   if (backend.empty()) backend = place.backend.empty() ? first_back_end() : place.backend;
   api::choose_device(backend, place.ordinal);
   if (engine.empty()) build.backend = backend;
+}
+
+void leave_out_sources(const TrtexecOptions& o, BuildFlags& build) {
+  std::map<std::string, bool> wanted;
+  for (const std::string& source : split(o.tactic_sources, ',')) wanted[source.substr(1)] = source[0] == '+';
+  std::set<std::string> tactics;
+  for (const std::string& backend : api::list_backends())
+    for (const std::string& tactic : api::list_tactics(backend)) tactics.insert(tactic);
+  for (const auto& [source, is_wanted] : wanted) {
+    const std::string& tactic = kTacticSources.at(source);
+    if (!is_wanted && tactics.count(tactic)) build.disable += (build.disable.empty() ? "" : ",") + tactic;
+  }
 }
 
 void tell_without_effect(const TrtexecOptions& o, const api::Engine& engine) {

@@ -15,6 +15,7 @@ struct TrtexecOptions {
   std::string save_debug, save_all_debug;  // results of layers
   double rtol = 1e-3, atol = 1e-5;
   std::string sparsity;
+  std::string tactic_sources;                         // "+NAME,-NAME"
   std::map<std::string, std::string> without_effect;  // options that were given, and why they do nothing
 };
 
@@ -22,6 +23,8 @@ struct TrtexecOptions {
 void add_trtexec_options(CLI::App& app, TrtexecOptions& options, bool measures);
 // Takes the device of --device for all that follows, and its back end for the build, if there is to be one; `engine`: the saved one.
 void choose_device(const TrtexecOptions& options, BuildFlags& build, const std::string& engine);
+// Disables the tactics of the libraries that --tacticSources leaves out.
+void leave_out_sources(const TrtexecOptions& options, BuildFlags& build);
 // One line for each option that was given and does nothing on this engine's device.
 void tell_without_effect(const TrtexecOptions& options, const api::Engine& engine);
 

@@ -1,6 +1,9 @@
 // A transposed convolution by a stride is a convolution for each place of a result within the stride: each place has the taps of the
 // window that reach it. Their results lie side by side as channels, and a shuffle makes pixels of them.
+#include "passes/fuse/transposed_conv.h"
+
 #include <algorithm>
+#include <array>
 #include <limits>
 
 #include "base/checked.h"
@@ -41,12 +44,19 @@ Reach reach_of(const TransposedAxis& a, int64_t place) {
   return {std::min<int64_t>(low, 0), std::max(high, -a.longer)};
 }
 
+using Box = std::array<Reach, 3>;
+
 struct TransposedConv {
-  TransposedAxis axes[2];
+  std::array<TransposedAxis, 3> axes = {};  // depth, rows, columns; those that are not there have one element
   int64_t group = 1;
-  int64_t places() const { return axes[0].stride * axes[1].stride; }
-  std::pair<Reach, Reach> reach(int64_t place) const {
-    return {reach_of(axes[0], place / axes[1].stride), reach_of(axes[1], place % axes[1].stride)};
+  int64_t places() const { return axes[0].stride * axes[1].stride * axes[2].stride; }
+  // Of a place, along each axis.
+  std::array<int64_t, 3> within(int64_t place) const {
+    return {place / axes[2].stride / axes[1].stride, place / axes[2].stride % axes[1].stride, place % axes[2].stride};
+  }
+  Box reach(int64_t place) const {
+    const auto at = within(place);
+    return {reach_of(axes[0], at[0]), reach_of(axes[1], at[1]), reach_of(axes[2], at[2])};
   }
   bool places_are_alike() const {
     for (int64_t place = 1; place < places(); ++place)
@@ -55,7 +65,7 @@ struct TransposedConv {
   }
 };
 
-// Nothing when it is none of one or two axes whose sizes follow from x.
+// Nothing when it is none of at most three axes whose sizes follow from x.
 std::optional<TransposedConv> read_transposed(const Node& n) {
   const Shape &x = n.input(0)->shape(), &y = n.output()->shape();
   const size_t axes = x.size() - 2;
@@ -73,7 +83,7 @@ std::optional<TransposedConv> read_transposed(const Node& n) {
   t.group = integer(n, "group");
   double stretched = 1;
   for (size_t i = 0; i < axes; ++i) {
-    TransposedAxis& a = t.axes[2 - axes + i];
+    TransposedAxis& a = t.axes[3 - axes + i];
     a.taps = n.input(1)->shape()[2 + i].value();
     a.dilation = dilations[i];
     stretched *=
@@ -90,24 +100,39 @@ std::optional<TransposedConv> read_transposed(const Node& n) {
   return t;
 }
 
+template <class F> void for_each_reach(const Box& box, const F& f) {
+  for (int64_t d = box[0].low; d <= box[0].high; ++d)
+    for (int64_t r = box[1].low; r <= box[1].high; ++r)
+      for (int64_t c = box[2].low; c <= box[2].high; ++c) f(std::array{d, r, c});
+}
+
+// Which tap of all reaches a place through an element of its box; -1: none.
+int64_t tap_of(const TransposedConv& t, const std::array<int64_t, 3>& at, const std::array<int64_t, 3>& reach) {
+  int64_t tap = 0;
+  for (size_t i = 0; i < 3; ++i) {
+    const int64_t along = t.axes[i].tap_of(at[i], reach[i]);
+    if (along < 0) return -1;
+    tap = tap * t.axes[i].taps + along;
+  }
+  return tap;
+}
+
 // Of w [channels, columns of a group, kernel...] the taps of the places from `first` on, as [columns, places, channels of a group, ...].
-Tensor weights_of_places(const Tensor& w, const TransposedConv& t, int64_t first, int64_t count) {
-  const auto [down, across] = t.reach(first);
-  const int64_t rows = down.high - down.low + 1, wide = across.high - across.low + 1;
-  const TransposedAxis &h = t.axes[0], &v = t.axes[1];
-  const int64_t channels = w.dims()[0] / t.group, columns = w.dims()[1], taps = h.taps * v.taps;
-  Tensor result = Tensor::allocate(w.dtype(), {t.group * columns * count, channels, rows, wide});
+Tensor weights_of_places(const Tensor& w, const TransposedConv& t, int64_t first, int64_t count, size_t axes) {
+  const Box box = t.reach(first);
+  const int64_t channels = w.dims()[0] / t.group, columns = w.dims()[1], taps = w.size() / (w.dims()[0] * columns);
+  Dims dims{t.group * columns * count, channels};
+  for (size_t i = 3 - axes; i < 3; ++i) dims.push_back(box[i].high - box[i].low + 1);
+  Tensor result = Tensor::allocate(w.dtype(), dims);
   int64_t to = 0;
   for (int64_t column = 0; column < t.group * columns; ++column)
     for (int64_t place = first; place < first + count; ++place)
       for (int64_t c = 0; c < channels; ++c)
-        for (int64_t r = down.low; r <= down.high; ++r)
-          for (int64_t s = across.low; s <= across.high; ++s, ++to) {
-            const int64_t tap_h = h.tap_of(place / v.stride, r), tap_w = v.tap_of(place % v.stride, s);
-            if (tap_h < 0 || tap_w < 0) continue;
-            const int64_t channel = column / columns * channels + c;
-            copy_elements(w, (channel * columns + column % columns) * taps + tap_h * v.taps + tap_w, result, to, 1);
-          }
+        for_each_reach(box, [&](const std::array<int64_t, 3>& reach) {
+          const int64_t tap = tap_of(t, t.within(place), reach), channel = column / columns * channels + c;
+          if (tap >= 0) copy_elements(w, (channel * columns + column % columns) * taps + tap, result, to, 1);
+          ++to;
+        });
   return result;
 }
 
@@ -126,62 +151,114 @@ PatchValue line_of_places(Patch& p, PatchValue y, const Node& n, const Transpose
   const Ints apart = places_inside ? Ints{0, channels, places, 0} : Ints{0, places, channels, 0};
   y = p.add("Reshape", {y, p.constant(list_of(apart))});
   y = p.add("Transpose", {y}, {{"perm", places_inside ? Ints{0, 1, 3, 2} : Ints{0, 2, 3, 1}}});
-  const auto length = (n.output()->shape()[2] + Dim(t.axes[1].crop)).constant();
+  const auto length = (n.output()->shape()[2] + Dim(t.axes[2].crop)).constant();
   return p.add("Reshape", {y, p.constant(list_of({0, channels, length.value_or(-1)}))});
 }
 
-PatchValue cropped(Patch& p, PatchValue y, const TransposedConv& t, bool line) {
+// Results [n, channels and places in their order, ...] of a convolution over depth as [n, channels, depth, rows, columns].
+PatchValue boxes_of_places(Patch& p, PatchValue y, const Node& n, const TransposedConv& t, bool places_inside) {
+  const int64_t channels = t.group * n.input(1)->shape()[1].value();
+  Ints apart{0}, whole{0, channels};
+  if (places_inside) apart.push_back(channels);
+  for (const TransposedAxis& a : t.axes) apart.push_back(a.stride);
+  if (!places_inside) apart.push_back(channels);
+  for (size_t i = 0; i < 3; ++i) {
+    whole.push_back(n.output()->shape()[2 + i].value() + t.axes[i].crop);
+    apart.push_back(whole.back() / t.axes[i].stride);
+  }
+  y = p.add("Reshape", {y, p.constant(list_of(apart))});
+  y = p.add("Transpose", {y}, {{"perm", places_inside ? Ints{0, 1, 5, 2, 6, 3, 7, 4} : Ints{0, 4, 5, 1, 6, 2, 7, 3}}});
+  return p.add("Reshape", {y, p.constant(list_of(whole))});
+}
+
+PatchValue cropped(Patch& p, PatchValue y, const TransposedConv& t, size_t spatial) {
   Ints axes, ends;
-  for (int64_t axis : {0, 1})
-    if (const int64_t crop = t.axes[axis].crop; crop > 0) {
-      axes.push_back(line ? 2 : 2 + axis);
+  for (size_t i = 3 - spatial; i < 3; ++i)
+    if (const int64_t crop = t.axes[i].crop; crop > 0) {
+      axes.push_back(static_cast<int64_t>(2 + i + spatial - 3));
       ends.push_back(-crop);
     }
   if (axes.empty()) return y;
   const Ints starts(axes.size(), 0);
   return p.add("Slice", {y, p.constant(list_of(starts)), p.constant(list_of(ends)), p.constant(list_of(axes))});
 }
+
+// What each convolution reads, of so many spatial axes: that of a line has rows, and that over depth of a window of one element has none.
+struct Source {
+  PatchValue value;
+  size_t axes = 2;
+};
+
+bool is_one_element(const TransposedConv& t) {
+  const Box box = t.reach(0);
+  return std::all_of(box.begin(), box.end(), [](const Reach& r) { return r == Reach{}; }) &&
+         std::all_of(t.axes.begin(), t.axes.end(), [](const TransposedAxis& a) { return a.longer == 0; });
+}
+
+Source source_of(Patch& p, Value* x, const TransposedConv& t, bool alike) {
+  if (x->rank() == 3) return {p.add("Unsqueeze", {x, p.constant(list_of({2}))}), 2};
+  if (x->rank() == 4) return {x, 2};
+  if (!alike || !is_one_element(t)) return {x, 3};
+  const Shape& s = x->shape();
+  return {p.add("Reshape", {x, p.constant(list_of({0, 0, 0, s[3].value() * s[4].value()}))}), 2};
+}
+
+bool has_known_axes(const Shape& shape) {
+  return std::all_of(shape.begin() + 1, shape.end(), [](const Dim& d) { return d.is_constant(); });
+}
+
 }  // namespace
+
+std::optional<Patch> transposed_as_convolutions(const Match& m) {
+  const Node& n = m.root();
+  Value* x = n.input(0);
+  const Tensor* w = n.input(1)->constant();
+  const Value* bias = n.base_input_count() > 2 ? n.input(2) : nullptr;
+  if (!w || w->size() == 0 || (bias && !bias->constant())) return decline("the weights are not constant");
+  const auto t = read_transposed(n);
+  if (!t) return decline("the window is wide, the strides are long, or the size of the result is given");
+  const bool alike = t->places_are_alike();
+  const int64_t places = t->places(), at_once = alike ? places : 1;
+  if (places > (alike ? kMostPlaces : kMostParts))
+    return decline("the strides have " + std::to_string(places) + " places");
+  const bool line = x->rank() == 3, deep = x->rank() == 5;
+  if (x->rank() == 4 && t->axes[1].stride != t->axes[2].stride) return decline("the strides are not alike");
+  if (deep && !(has_known_axes(x->shape()) && has_known_axes(n.output()->shape())))
+    return decline("sizes are known only at run time");
+  Patch p(m);
+  const Source from = source_of(p, x, *t, alike);
+  const bool reshaped = line || (deep && from.axes == 2);
+  const bool inside = (places == 1 && !reshaped) || acts_on_elements_alone(n);
+  std::vector<PatchValue> parts;
+  for (int64_t place = 0; place < places; place += at_once) {
+    const Box box = t->reach(place);
+    std::vector<PatchValue> inputs = {
+        from.value, p.constant(weights_of_places(*w, *t, place, at_once, from.axes), n.input(1)->name())};
+    if (bias) inputs.push_back(p.constant(repeated(*bias->constant(), at_once), bias->name()));
+    Ints pads;
+    for (size_t i = 3 - from.axes; i < 3; ++i) pads.push_back(-box[i].low);
+    for (size_t i = 3 - from.axes; i < 3; ++i) pads.push_back(t->axes[i].longer + box[i].high);
+    parts.push_back(p.add("Conv", std::move(inputs), {{"group", t->group}, {"pads", pads}}));
+    if (inside) p.take_post_ops(parts.back(), n);
+  }
+  PatchValue y = parts.size() == 1 ? parts[0] : p.add("Concat", parts, {{"axis", int64_t{1}}});
+  if (line) y = line_of_places(p, y, n, *t, alike);
+  else if (deep && (places > 1 || reshaped)) y = boxes_of_places(p, y, n, *t, alike);
+  else if (places > 1)
+    y = p.add("DepthToSpace", {y}, {{"blocksize", t->axes[1].stride}, {"mode", std::string(alike ? "CRD" : "DCR")}});
+  y = cropped(p, y, *t, x->shape().size() - 2);
+  if (!inside) y = with_post_ops_behind(p, n, y);
+  p.replace(n.output(), y);
+  return p;
+}
 
 const Rule transposed_conv{
     .name = "transposed_conv",
     .pattern = node("ConvTranspose").with_post_ops(),
     .rewrite = [](const Match& m) -> std::optional<Patch> {
-      const Node& n = m.root();
-      Value* x = n.input(0);
-      const Tensor* w = n.input(1)->constant();
-      const Value* bias = n.base_input_count() > 2 ? n.input(2) : nullptr;
-      if (!w || w->size() == 0 || (bias && !bias->constant())) return decline("the weights are not constant");
+      const Value* x = m.root().input(0);
       if (!x->ranked() || (x->rank() != 3 && x->rank() != 4)) return decline("x is no image");
-      const auto t = read_transposed(n);
-      if (!t) return decline("the window is wide, the strides are long, or the size of the result is given");
-      const bool alike = t->places_are_alike();
-      const int64_t places = t->places(), at_once = alike ? places : 1;
-      if (places > (alike ? kMostPlaces : kMostParts))
-        return decline("the strides have " + std::to_string(places) + " places");
-      if (x->rank() == 4 && t->axes[0].stride != t->axes[1].stride) return decline("the strides are not alike");
-      Patch p(m);
-      const bool line = x->rank() == 3, inside = (places == 1 && !line) || acts_on_elements_alone(n);
-      const PatchValue from = line ? p.add("Unsqueeze", {x, p.constant(list_of({2}))}) : PatchValue(x);
-      std::vector<PatchValue> parts;
-      for (int64_t place = 0; place < places; place += at_once) {
-        const auto [down, across] = t->reach(place);
-        std::vector<PatchValue> inputs = {from,
-                                          p.constant(weights_of_places(*w, *t, place, at_once), n.input(1)->name())};
-        if (bias) inputs.push_back(p.constant(repeated(*bias->constant(), at_once), bias->name()));
-        const Ints pads = {-down.low, -across.low, t->axes[0].longer + down.high, t->axes[1].longer + across.high};
-        parts.push_back(p.add("Conv", std::move(inputs), {{"group", t->group}, {"pads", pads}}));
-        if (inside) p.take_post_ops(parts.back(), n);
-      }
-      PatchValue y = parts.size() == 1 ? parts[0] : p.add("Concat", parts, {{"axis", int64_t{1}}});
-      if (line) y = line_of_places(p, y, n, *t, alike);
-      else if (places > 1)
-        y = p.add("DepthToSpace", {y},
-                  {{"blocksize", t->axes[0].stride}, {"mode", std::string(alike ? "CRD" : "DCR")}});
-      y = cropped(p, y, *t, line);
-      if (!inside) y = with_post_ops_behind(p, n, y);
-      p.replace(n.output(), y);
-      return p;
+      return transposed_as_convolutions(m);
     },
     .replaces = "ConvTranspose",
     .stage = 2,

@@ -5,6 +5,9 @@
 #include <mutex>
 
 #include "backends/cuda/device/cublas_lt.h"
+#ifdef KILN_WITH_CUDNN
+#include "backends/cuda/device/cudnn_library.h"
+#endif
 #include "backends/cuda/device/generator.h"
 #include "backends/cuda/device/kernels/registry.h"
 #include "backends/cuda/device/memory.h"
@@ -189,11 +192,22 @@ std::shared_ptr<const Executable> load_kernel(Gpu& gpu, const KernelSource& sour
   return std::make_shared<CudaExecutable>(gpu, source.kernel, source.parameters);
 }
 
+static std::string cudnn_text() {
+#ifdef KILN_WITH_CUDNN
+  std::string reason;
+  const Cudnn* library = find_cudnn(reason);
+  return library ? cudnn_version_text(library->version) : "not there: " + reason;
+#else
+  return "not there: Kiln was built without its headers (cudnn_graph.h)";
+#endif
+}
+
 std::map<std::string, std::string> libraries() {
   std::string no_cublas, no_nvrtc;
   const CublasLt* cublas = find_cublas_lt(no_cublas);
   const Nvrtc* nvrtc = find_nvrtc(no_nvrtc);
   return {{"cuBLASLt", cublas ? version_text(static_cast<int>(cublas->version / 10)) : "not there: " + no_cublas},
+          {"cuDNN", cudnn_text()},
           {"NVRTC", nvrtc ? version_text(nvrtc->version) : "not there: " + no_nvrtc}};
 }
 

@@ -4,6 +4,9 @@
 
 #include <algorithm>
 
+#include "backends/cuda/target/target.h"
+#include "passes/fuse/transposed_conv.h"
+#include "passes/pass.h"
 #include "passes/post_ops.h"
 #include "passes/value_queries.h"
 
@@ -63,12 +66,41 @@ PatchValue depths_as_channels(Patch& p, const Node& n, const DeepWindow& w) {
                {v, p.constant(ints_of({images, x[1].value() * kernel[2].value(), x[3].value(), x[4].value()}))});
 }
 
+// What a node works on, its images channels last. Nothing when sizes are known only at run time.
+std::optional<Argument> channels_last(const Value* v) {
+  Argument a;
+  if (!v) return a;
+  if (!v->is_tensor() || !v->ranked() || !is_static(v->shape())) return std::nullopt;
+  a.present = true;
+  a.dtype = v->dtype();
+  a.opt = a.max = static_dims(v->shape());
+  a.constant = v->constant();
+  if (!a.constant) a.layout = Layout::channels_last(static_cast<int>(a.opt.size()));
+  return a;
+}
+
+// Whether cuDNN's tactic takes it as it is.
+bool library_takes(const Node& n, const PassOptions& options) {
+  if (options.disabled.count("cudnn")) return false;
+  Problem p;
+  p.node = &n;
+  for (const auto& [values, to] : {std::pair{n.inputs(), &p.inputs}, std::pair{n.outputs(), &p.outputs}})
+    for (const Value* v : values) {
+      auto a = channels_last(v);
+      if (!a) return false;
+      to->push_back(*std::move(a));
+    }
+  const auto& tactics = cuda::tactic_list().of(n.op_name());
+  return std::any_of(tactics.begin(), tactics.end(),
+                     [&](const Tactic* t) { return t->name == "cudnn" && !t->refusal(p).refused(); });
+}
+
 }  // namespace
 
 const Rule deep_conv{
     .name = "deep_conv",
     .pattern = node("Conv").with_post_ops(),
-    .rewrite = [](const Match& m) -> std::optional<Patch> {
+    .rewrite_within = [](const Match& m, const PassOptions& options) -> std::optional<Patch> {
       const Node& n = m.root();
       const Value* x = n.input(0);
       const Tensor* w = n.input(1)->constant();
@@ -78,6 +110,7 @@ const Rule deep_conv{
       const auto window = deep_window(n);
       if (!window) return decline("the padding follows from sizes");
       const Shape &y = n.output()->shape(), &kernel = n.input(1)->shape();
+      if (library_takes(n, options)) return decline("cuDNN takes it as it is");
       if (!has_known_sizes(x) || !has_known_sizes(n.output()) || y[2] == Dim(0))
         return decline("sizes are known only at run time, or there are none");
       Patch p(m);
@@ -100,6 +133,17 @@ const Rule deep_conv{
       if (!inside) v = with_post_ops_behind(p, n, v);
       p.replace(n.output(), v);
       return p;
+    },
+};
+
+const Rule deep_transposed_conv{
+    .name = "deep_transposed_conv",
+    .pattern = node("ConvTranspose").with_post_ops(),
+    .rewrite_within = [](const Match& m, const PassOptions& options) -> std::optional<Patch> {
+      const Node& n = m.root();
+      if (!n.input(0)->ranked() || n.input(0)->rank() != 5) return std::nullopt;
+      if (library_takes(n, options)) return decline("cuDNN takes it as it is");
+      return transposed_as_convolutions(m);
     },
 };
 

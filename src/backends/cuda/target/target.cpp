@@ -27,11 +27,15 @@ class CudaTarget final : public Target {
                     }});
     return list;
   }
-  std::vector<const passes::Rule*> rules() const override { return {&passes::deep_conv, &passes::cast_conv}; }
+  std::vector<const passes::Rule*> rules() const override {
+    return {&passes::deep_transposed_conv, &passes::deep_conv, &passes::cast_conv};
+  }
   const TacticList& tactics() const override { return cuda::tactic_list(); }
   passes::FusionLimits fusion() const override {
     passes::FusionLimits limits = epilogue_limits(tactics());
     if (!target_chip().has_clusters()) limits.operators.erase("SqueezeExcite");
+    // The rule for targets without it goes first; cuDNN takes what that leaves.
+    limits.operators.erase("ConvTranspose");
     return limits;
   }
   bool computes_in(DType type) const override {

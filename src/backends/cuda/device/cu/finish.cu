@@ -14,6 +14,16 @@ template <class T> __device__ void finish_results(const FinishArguments& a, T* y
   const auto columns = [&](int run) { return static_cast<int>(max(min(a.count - place(run), int64_t{8}), int64_t{0})); };
 #pragma unroll
   for (int run = 0; run < kFinishRuns; ++run) v[run] = load_run<T, 8>(y + place(run), a.epilogue.in_words, columns(run));
+  if (a.epilogue.bias) {
+    for (int run = 0; run < kFinishRuns; ++run) {
+      int64_t column = place(run) % a.columns;
+#pragma unroll
+      for (int i = 0; i < 8; ++i) {
+        v[run].at[i] += a.epilogue.bias[column];
+        if (++column == a.columns) column = 0;
+      }
+    }
+  }
 #pragma unroll
   for (int run = 0; run < kFinishRuns; ++run)
     finish<T>(a.epilogue, v[run], residual ? residual + place(run) : nullptr, y + place(run), columns(run));

@@ -7,10 +7,11 @@ namespace kiln::cuda {
 inline constexpr int kFinishThreads = 256;  // of a block
 inline constexpr int kFinishRuns = 2;       // of eight results, that a thread finishes
 
-// y = activation(y) [+ residual] for `count` adjacent results; the bias is there already.
+// y = activation(y [+ bias] [+ residual]) [+ residual] for `count` adjacent results.
 struct FinishArguments {
   EpilogueArguments epilogue;
   int64_t count;
+  int64_t columns;  // that the bias has
 };
 
 }  // namespace kiln::cuda

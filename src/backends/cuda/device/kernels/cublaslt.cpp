@@ -4,9 +4,8 @@
 #include <array>
 #include <optional>
 
-#include "backends/cuda/device/cu/finish.h"
 #include "backends/cuda/device/cublas_lt.h"
-#include "backends/cuda/device/kernels/common.h"
+#include "backends/cuda/device/kernels/finish_call.h"
 #include "backends/cuda/device/kernels/loop.h"
 #include "backends/cuda/device/kernels/product_parameters.h"
 #include "backends/cuda/device/kernels/registry.h"
@@ -104,7 +103,8 @@ class LtProduct final : public Kernel {
         tf32_(p.tf32),
         alpha_(p.alpha),
         epilogue_(p.epilogue),
-        proposal_(p.choice.proposal) {
+        proposal_(p.choice.proposal),
+        finish_(gpu) {
     if (!gpu.is_there()) return;
     const int64_t wanted = p.choice.library;
     std::string reason;
@@ -169,10 +169,7 @@ class LtProduct final : public Kernel {
                                    chosen_.workspaceSize, static_cast<CUstream>(stream.native())),
           "a product of cuBLASLt could not be queued"));
     }
-    if (!finish_.function) return kOkStatus;
-    FinishArguments f = finish_arguments_;
-    f.epilogue.residual = epilogue_.residual_after ? residual : nullptr;
-    return gpu_.launch(stream, finish_, f, y);
+    return finish_.launch(stream, nullptr, epilogue_.residual_after ? residual : nullptr, y);
   }
 
  private:
@@ -253,25 +250,12 @@ class LtProduct final : public Kernel {
   }
 
   Status plan_finish(const TensorView& y, bool has_residual) {
-    const bool own = does_by_itself(epilogue_.activation);
-    const Activation left = own ? Activation::kNone : epilogue_.activation;
-    finish_ = {};
-    if (left == Activation::kNone && !(has_residual && epilogue_.residual_after)) return kOkStatus;
-    const char* suffix = float_suffix(type_);
-    if (!suffix || shape_.y.row != shape_.columns)
-      return {Code::kMalformedPlan, "results of this type or in this order cannot be finished"};
-    finish_arguments_ = {};
-    finish_arguments_.count = y.elements();
-    EpilogueArguments& e = finish_arguments_.epilogue;
-    e.activation = left;
-    e.alpha = epilogue_.alpha;
-    e.beta = epilogue_.beta;
-    e.residual_after = 1;
-    e.in_words = 1;
-    finish_.function = gpu_.function("finish", "finish" + std::string(suffix));
-    finish_.threads = kFinishThreads;
-    finish_.grid[0] = blocks_for(y.elements(), 8 * kFinishRuns * kFinishThreads);
-    return kOkStatus;
+    EpilogueParameters left = epilogue_;
+    if (does_by_itself(left.activation)) left.activation = Activation::kNone;
+    const bool sums = has_residual && left.residual_after;
+    if ((sums || left.activation != Activation::kNone) && shape_.y.row != shape_.columns)
+      return {Code::kMalformedPlan, "results in this order cannot be finished"};
+    return finish_.plan(y, shape_.columns, left, false, sums);
   }
 
   // The library's GELU is the one by tanh.
@@ -376,8 +360,7 @@ class LtProduct final : public Kernel {
   Described<cublasLtMatmulDesc_t> product_;
   Described<cublasLtMatrixLayout_t> a_, b_, y_, residual_;
   cublasLtMatmulHeuristicResult_t chosen_ = {};
-  Launch finish_;
-  FinishArguments finish_arguments_ = {};
+  FinishCall finish_;
 };
 
 }  // namespace

@@ -1,0 +1,35 @@
+// What a library's kernel leaves to do to its results.
+#include "backends/cuda/device/kernels/finish_call.h"
+
+namespace kiln::cuda::kernels {
+
+Status FinishCall::plan(const TensorView& y, int64_t columns, const EpilogueParameters& left, bool bias,
+                        bool residual) {
+  launch_ = {};
+  if (left.activation == Activation::kNone && !bias && !residual) return kOkStatus;
+  const char* suffix = float_suffix(y.dtype);
+  if (!suffix) return {Code::kMalformedPlan, "results of this type cannot be finished"};
+  arguments_ = {};
+  arguments_.count = y.elements();
+  arguments_.columns = std::max<int64_t>(columns, 1);
+  EpilogueArguments& e = arguments_.epilogue;
+  e.activation = left.activation;
+  e.alpha = left.alpha;
+  e.beta = left.beta;
+  e.residual_after = left.residual_after;
+  e.in_words = 1;
+  launch_.function = gpu_.function("finish", "finish" + std::string(suffix));
+  launch_.threads = kFinishThreads;
+  launch_.grid[0] = blocks_for(y.elements(), 8 * kFinishRuns * kFinishThreads);
+  return kOkStatus;
+}
+
+Status FinishCall::launch(Stream& stream, const void* bias, const void* residual, void* y) const noexcept {
+  if (!launch_.function) return kOkStatus;
+  FinishArguments a = arguments_;
+  a.epilogue.bias = static_cast<const float*>(bias);
+  a.epilogue.residual = residual;
+  return gpu_.launch(stream, launch_, a, y);
+}
+
+}  // namespace kiln::cuda::kernels
