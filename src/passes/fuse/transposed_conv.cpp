@@ -34,12 +34,14 @@ struct TransposedAxis {
 
 // The reaches of the taps of a place, from `low` to `high`.
 struct Reach {
-  int64_t low = 0, high = 0;
+  int64_t low = 0, high = 0, step = 1;
+  int64_t count() const { return (high - low) / step + 1; }
   bool operator==(const Reach&) const = default;
 };
 
 Reach reach_of(const TransposedAxis& a, int64_t place) {
   const int64_t high = floor_div(place + a.begin, a.stride), low = ceil_div(place + a.begin - a.kernel + 1, a.stride);
+  if (a.stride == 1 && low <= 0 && high >= -a.longer) return {low, high, a.taps > 1 ? a.dilation : 1};
   // Padding is nought at least; taps that are not there weigh nothing.
   return {std::min<int64_t>(low, 0), std::max(high, -a.longer)};
 }
@@ -101,9 +103,9 @@ std::optional<TransposedConv> read_transposed(const Node& n) {
 }
 
 template <class F> void for_each_reach(const Box& box, const F& f) {
-  for (int64_t d = box[0].low; d <= box[0].high; ++d)
-    for (int64_t r = box[1].low; r <= box[1].high; ++r)
-      for (int64_t c = box[2].low; c <= box[2].high; ++c) f(std::array{d, r, c});
+  for (int64_t d = box[0].low; d <= box[0].high; d += box[0].step)
+    for (int64_t r = box[1].low; r <= box[1].high; r += box[1].step)
+      for (int64_t c = box[2].low; c <= box[2].high; c += box[2].step) f(std::array{d, r, c});
 }
 
 // Which tap of all reaches a place through an element of its box; -1: none.
@@ -122,7 +124,7 @@ Tensor weights_of_places(const Tensor& w, const TransposedConv& t, int64_t first
   const Box box = t.reach(first);
   const int64_t channels = w.dims()[0] / t.group, columns = w.dims()[1], taps = w.size() / (w.dims()[0] * columns);
   Dims dims{t.group * columns * count, channels};
-  for (size_t i = 3 - axes; i < 3; ++i) dims.push_back(box[i].high - box[i].low + 1);
+  for (size_t i = 3 - axes; i < 3; ++i) dims.push_back(box[i].count());
   Tensor result = Tensor::allocate(w.dtype(), dims);
   int64_t to = 0;
   for (int64_t column = 0; column < t.group * columns; ++column)
@@ -235,10 +237,12 @@ std::optional<Patch> transposed_as_convolutions(const Match& m) {
     std::vector<PatchValue> inputs = {
         from.value, p.constant(weights_of_places(*w, *t, place, at_once, from.axes), n.input(1)->name())};
     if (bias) inputs.push_back(p.constant(repeated(*bias->constant(), at_once), bias->name()));
-    Ints pads;
-    for (size_t i = 3 - from.axes; i < 3; ++i) pads.push_back(-box[i].low);
+    Ints pads, steps;
+    for (size_t i = 3 - from.axes; i < 3; ++i) pads.push_back(-box[i].low), steps.push_back(box[i].step);
     for (size_t i = 3 - from.axes; i < 3; ++i) pads.push_back(t->axes[i].longer + box[i].high);
-    parts.push_back(p.add("Conv", std::move(inputs), {{"group", t->group}, {"pads", pads}}));
+    Attributes attributes{{"group", t->group}, {"pads", pads}};
+    if (steps != Ints(from.axes, 1)) attributes.set("dilations", steps);
+    parts.push_back(p.add("Conv", std::move(inputs), std::move(attributes)));
     if (inside) p.take_post_ops(parts.back(), n);
   }
   PatchValue y = parts.size() == 1 ? parts[0] : p.add("Concat", parts, {{"axis", int64_t{1}}});
