@@ -13,6 +13,7 @@ namespace {
 constexpr double kRoundMilliseconds = 2.5;
 constexpr int kMinRoundRuns = 2, kMaxRoundRuns = 64;
 constexpr size_t kMinRounds = 3, kMaxRounds = 16;
+constexpr int kFewIterations = 3;    // rounds may be one run, and two that agree are enough
 constexpr double kAgreement = 1.04;  // of the two fastest rounds
 // Times the best so far.
 constexpr double kBehind = 1.1;              // two rounds that agree are enough
@@ -146,7 +147,9 @@ double measure(const Problem& problem, const Emitted& emitted, Device& device, i
   if (best > 0 && first > kFarBehind * best) return first;
   rig.set_bundle(first);
   if (iterations <= 1) return first;
-  const int runs = static_cast<int>(std::clamp<double>(kRoundMilliseconds / first, kMinRoundRuns, kMaxRoundRuns));
+  const bool is_brief = iterations <= kFewIterations;
+  const int runs =
+      static_cast<int>(std::clamp<double>(kRoundMilliseconds / first, is_brief ? 1 : kMinRoundRuns, kMaxRoundRuns));
   std::vector<double> rounds;  // ascending
   int next = 2;
   while (rounds.size() < kMaxRounds) {
@@ -155,7 +158,7 @@ double measure(const Problem& problem, const Emitted& emitted, Device& device, i
     if (rounds.size() < 2) continue;
     const bool agree = rounds[1] <= kAgreement * rounds[0];
     if (best > 0 && rounds[0] > (agree ? kBehind : kHopelessly) * best) break;
-    if (rounds.size() >= kMinRounds && next > iterations && agree) break;
+    if ((is_brief || rounds.size() >= kMinRounds) && next > iterations && agree) break;
   }
   if (noise) {
     ++noise->measured;

@@ -19,6 +19,7 @@ namespace {
 constexpr size_t kFewMeasurements = 8;  // from which nothing is concluded
 constexpr double kNoisyShare = 0.1;
 constexpr double kNear = 1.3;                   // times the best: candidates that other sizes are tried with
+constexpr size_t kMostNear = 3;                 // of those
 constexpr int64_t kPackedAtOnce = 256ll << 20;  // bytes of weights that are packed for candidates at the same time
 
 // Times the best: what other sizes have stays, since another kernel has packed weights of its own.
@@ -176,11 +177,18 @@ bool Tuner::chose(const Elsewhere& elsewhere, const Candidate& candidate) {
   return candidate.tactic == elsewhere.choice->tactic && candidate.config == elsewhere.choice->config;
 }
 
-bool Tuner::came_near(const Elsewhere& elsewhere, const Candidate& candidate) {
-  const std::vector<Tried>& all = elsewhere.choice->tried;
-  return chose(elsewhere, candidate) || std::any_of(all.begin(), all.end(), [&](const Tried& tried) {
-           return tried.candidate == candidate.name() && tried.milliseconds <= kNear * elsewhere.choice->milliseconds;
-         });
+// What it chose and the few that came nearest to that.
+std::set<std::string> Tuner::nearest(const Elsewhere& elsewhere) {
+  std::vector<Tried> near;
+  for (const Tried& tried : elsewhere.choice->tried)
+    if (tried.milliseconds <= kNear * elsewhere.choice->milliseconds) near.push_back(tried);
+  std::stable_sort(near.begin(), near.end(),
+                   [](const Tried& a, const Tried& b) { return a.milliseconds < b.milliseconds; });
+  if (near.size() > kMostNear) near.resize(kMostNear);
+  std::set<std::string> names;
+  if (elsewhere.choice->tactic) names.insert(Candidate{elsewhere.choice->tactic, elsewhere.choice->config}.name());
+  for (const Tried& tried : near) names.insert(tried.candidate);
+  return names;
 }
 
 // Those that other sizes leave open: a single one where the same was chosen at smaller and at larger ones.
@@ -188,11 +196,12 @@ Tuner::Candidates Tuner::near_best(const Problem& problem, Candidates list, cons
   const Elsewheres around = nearest_around(problem, elsewhere);
   const bool is_settled = around.size() == 2 && around[0].choice->tactic == around[1].choice->tactic &&
                           around[0].choice->config == around[1].choice->config;
+  std::set<std::string> names;
+  for (const Elsewhere& e : around) names.merge(nearest(e));
   Candidates near;
   for (Candidate& candidate : list) {
     if (is_settled && chose(around[0], candidate)) return {candidate};
-    if (std::any_of(around.begin(), around.end(), [&](const Elsewhere& e) { return came_near(e, candidate); }))
-      near.push_back(candidate);
+    if (names.count(candidate.name())) near.push_back(candidate);
   }
   return near.empty() ? list : near;
 }

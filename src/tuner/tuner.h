@@ -3,6 +3,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -110,7 +111,7 @@ class Tuner {
   void compile(const std::vector<std::pair<const Problem*, Candidate>>& list);
   Candidates fitting(const Problem& problem, Candidates list) const;
   static bool chose(const Elsewhere& elsewhere, const Candidate& candidate);
-  static bool came_near(const Elsewhere& elsewhere, const Candidate& candidate);
+  static std::set<std::string> nearest(const Elsewhere& elsewhere);
   static Candidates near_best(const Problem& problem, Candidates list, const Elsewheres& elsewhere);
   Choice best(const Problem& problem, Candidates list, const Elsewheres& elsewhere);
   std::vector<std::optional<double>> times(const Problem& problem, const Candidates& list, int iterations);
