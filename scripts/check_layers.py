@@ -56,6 +56,7 @@ DEVICE_WORD = re.compile(r"\w*(?:cpu|cuda)\w*", re.IGNORECASE)
 WORDS_STAY_IN = "src/backends/"
 # (start of the path, identifiers, reason): where the words may stand all the same.
 ALLOWED_WORDS = [
+    ("src/base/", re.compile(r"(?:__get_)?cpuid(?:_count)?|__builtin_cpu_supports"), "what tells a processor's instructions"),
     ("src/api/", re.compile(r"\w*Cuda(?:Engine|Graph)\w*"), "TensorRT's names: ICudaEngine, deserializeCudaEngine, …"),
     ("src/api/", re.compile(r"cuda[A-Z]\w*|cuda_runtime(?:_api)?|CUDART_\w+"), "CUDA's names in TensorRT's signatures, and our cuda_runtime_api.h"),
     ("src/api/", re.compile(r"(?:lib|l)?(?:kiln_)?cudart|kiln_cuda_runtime"), "our library of these names"),
