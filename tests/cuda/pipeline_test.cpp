@@ -49,6 +49,37 @@ TEST(CudaPipeline, PicturesAreReadInTheirType) {
   EXPECT_EQ(operators_after(network("3"), DType::kF32), "Conv+HardSwish SqueezeExcite Conv");
 }
 
+// Squeeze-and-excite behind a convolution of each channel alone, for so many images.
+std::string squeezed(const std::string& images, const std::string& results) {
+  return "graph main(%x: float32[" + images + R"(,16,64,64]) {
+  %w = random float32[16,1,3,3] seed 1
+  %s = random float32[4,16,1,1] seed 3
+  %e = random float32[16,4,1,1] seed 4
+  %v = random float32[)" +
+         results + R"(,16,1,1] seed 5
+  %a = Conv "first"(%x, %w) {pads=[1,1,1,1],group=16}
+  %h = HardSwish(%a)
+  %m = GlobalAveragePool(%h)
+  %q = Conv(%m, %s)
+  %r = Relu(%q)
+  %t = Conv(%r, %e)
+  %g = HardSigmoid(%t)
+  %z = Mul(%h, %g)
+  %y = Conv(%z, %v)
+  return %y
+}
+)";
+}
+
+TEST(CudaPipeline, LargeImagesAreAddedUpAndScaledOnTheirWay) {
+  EXPECT_EQ(operators_after(squeezed("64", "24"), DType::kF16), "Cast ConvExcite ScaledConv Cast");
+  EXPECT_EQ(operators_after(squeezed("64", "24"), DType::kBF16), "Cast ConvExcite ScaledConv Cast");
+  EXPECT_EQ(operators_after(squeezed("64", "160"), DType::kF16), "Cast ConvExcite Mul Conv Cast");
+  EXPECT_EQ(operators_after(squeezed("8", "24"), DType::kF16), "Cast Conv+HardSwish SqueezeExcite Conv Cast");
+  EXPECT_EQ(operators_after(squeezed("n", "24"), DType::kF16), "Cast Conv+HardSwish SqueezeExcite Conv Cast");
+  EXPECT_EQ(operators_after(squeezed("64", "24"), DType::kF32), "Conv+HardSwish SqueezeExcite Conv");
+}
+
 TEST(CudaPipeline, ManyChannelsAreCast) {
   const std::string operators = operators_after(network("5"), DType::kF16);
   EXPECT_EQ(operators.find("CastConv"), std::string::npos) << operators;

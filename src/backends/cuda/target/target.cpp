@@ -1,6 +1,7 @@
 // NVIDIA GPUs as a target.
 #include "backends/cuda/target/target.h"
 
+#include "backends/cuda/device/cu/scaled_conv.h"
 #include "backends/cuda/device/nvrtc.h"
 #include "backends/cuda/target/chip.h"
 #include "backends/cuda/target/deep_conv.h"
@@ -30,6 +31,9 @@ class CudaTarget final : public Target {
   passes::FusionLimits fusion() const override {
     passes::FusionLimits limits = epilogue_limits(tactics());
     if (!target_chip().has_clusters()) limits.operators.erase("SqueezeExcite");
+    if (!target_chip().has_boxes()) limits.operators.erase("ConvExcite");
+    // The rule knows no chips: what it makes must fit this one's blocks.
+    if (target_chip().shared_per_block < kScaledShared) limits.operators.erase("ScaledConv");
     return limits;
   }
   bool computes_in(DType type) const override {
