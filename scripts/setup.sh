@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs what scripts/dependencies.txt lists: Debian packages, and Python packages into .venv. Quick when all is there.
-# Usage: scripts/setup.sh [--optional]   (--optional adds the packages that only comparisons need)
+# Usage: scripts/setup.sh [--cuda] [--optional]   --cuda adds CUDA's compiler, headers and libraries, for machines without NVIDIA's toolkit
+# (1.3 GB; the build finds them there); --optional adds the packages that only comparisons need.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 readonly list=scripts/dependencies.txt venv=.venv
@@ -86,14 +87,19 @@ install_python_packages() {
   echo "$hash" >"$stamp"
 }
 
-optional=false
+optional=false cuda=false
 for argument in "$@"; do
   case $argument in
+    --cuda) cuda=true ;;
     --optional) optional=true ;;
-    *) fail "unknown argument '$argument'; known: --optional" ;;
+    *) fail "unknown argument '$argument'; known: --cuda, --optional" ;;
   esac
 done
 install_debian_packages
 install_python_packages python --no-deps
+if $cuda; then
+  install_python_packages python-cuda --no-deps
+  say "programs find CUDA's libraries with LD_LIBRARY_PATH=$(echo "$PWD/$venv"/lib/python3*/site-packages/nvidia/{cu13,cudnn}/lib | tr ' ' :)"
+fi
 if $optional; then install_python_packages python-optional; fi
 say "all dependencies are there"

@@ -338,7 +338,12 @@ std::vector<std::string> list_operators() {
   return names;
 }
 
-std::vector<std::string> list_rules() { return passes::rule_names(); }
+std::vector<std::string> list_rules() {
+  std::vector<std::string> names = passes::rule_names();
+  for (const Target* target : all_targets())
+    for (const passes::Rule* rule : target->rules()) names.push_back(rule->name);
+  return names;
+}
 
 std::vector<std::string> list_tactics(const std::string& backend) {
   return guarded([&] {

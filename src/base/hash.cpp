@@ -10,7 +10,16 @@
 
 namespace kiln {
 
+#if defined(__x86_64__)
+unsigned long checksum64_avx2(const void* data, unsigned long size);
+
+uint64_t checksum64(const void* data, size_t size) {
+  static const bool wide = __builtin_cpu_supports("avx2");
+  return wide ? checksum64_avx2(data, size) : XXH3_64bits(data, size);
+}
+#else
 uint64_t checksum64(const void* data, size_t size) { return XXH3_64bits(data, size); }
+#endif
 
 Hash128 hash128(std::string_view bytes) {
   XXH128_hash_t h = XXH3_128bits(bytes.data(), bytes.size());

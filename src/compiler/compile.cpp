@@ -169,6 +169,11 @@ plan::Plan compile(std::unique_ptr<ir::Graph> graph, const CompileOptions& optio
   pipeline.insert(pipeline.begin(), asked.begin(), asked.end());
   passes::PassOptions pass_options = options.passes;
   pass_options.limits = target.fusion();
+  const Extents bounds(*graph, options.profiles, options.values, facts);
+  pass_options.largest = [&bounds](const Dim& dim) {
+    const auto most = bounds.max({dim});
+    return most ? std::optional(most->front()) : std::nullopt;
+  };
   for (const passes::Pass& pass : pipeline) {
     passes::run_passes(*graph, {pass}, pass_options, r.passes);
     if (options.after_stage) options.after_stage(pass.name, *graph);

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <numeric>
 
 #include "base/checked.h"
 #include "base/error.h"
@@ -74,6 +75,33 @@ TunerOptions host_options(TunerOptions options) {
   options.level = 0;        // copies cost more than a better tactic saves
   options.progress = nullptr;
   return options;
+}
+
+// Elements of all operands at their optimum.
+double size_of(const std::vector<Problem>& problems) {
+  double sum = 0;
+  for (const Problem& problem : problems)
+    for (const auto* list : {&problem.inputs, &problem.outputs})
+      for (const Argument& a : *list) sum += a.ranked ? static_cast<double>(element_count(a.opt)) : 0;
+  return sum;
+}
+
+// Places in the order in which the smallest and the largest size come first, then the middle between each two that came.
+std::vector<size_t> ends_and_middles(const std::vector<double>& sizes) {
+  std::vector<size_t> sorted(sizes.size());
+  std::iota(sorted.begin(), sorted.end(), size_t{0});
+  std::stable_sort(sorted.begin(), sorted.end(), [&](size_t a, size_t b) { return sizes[a] < sizes[b]; });
+  std::vector<size_t> order{sorted.front()};
+  if (sorted.size() > 1) order.push_back(sorted.back());
+  std::vector<std::pair<size_t, size_t>> between{{0, sorted.size() - 1}};
+  for (size_t k = 0; k < between.size(); ++k) {
+    const auto [low, high] = between[k];
+    if (high - low < 2) continue;
+    const size_t middle = (low + high) / 2;
+    order.push_back(sorted[middle]);
+    between.insert(between.end(), {{low, middle}, {middle, high}});
+  }
+  return order;
 }
 
 // Each profile is a share of all that is to be tuned.
@@ -320,13 +348,22 @@ std::vector<Problem> Lowering::problems_of(const Extents& extents, const ir::Gra
   return problems;
 }
 
-// What is best at the optima of the profiles behind the first, among the candidates that were near the best there.
-std::vector<Lowering::ProfileTuning> Lowering::tune_profiles(const ir::Graph& graph, const std::vector<Choice>& first) {
+// What is best at the optima of the profiles behind the first. The smallest and the largest come first: between sizes at which the same is
+// best, nothing is measured.
+std::vector<Lowering::ProfileTuning> Lowering::tune_profiles(const ir::Graph& graph, const Tuned& first) {
   std::vector<ProfileTuning> list;
-  for (size_t p = 1; tuner_.level > 0 && p < extents_.profiles().size(); ++p) {
-    ProfileTuning tuning{static_cast<uint32_t>(p), problems_of(extents_.at_profile(p), graph, false), {}};
-    tuning.choices = choose(tuning.problems, false, &first);
-    list.push_back(std::move(tuning));
+  if (tuner_.level == 0) return list;
+  std::vector<double> sizes{size_of(*first.problems)};
+  for (size_t p = 1; p < extents_.profiles().size(); ++p) {
+    list.push_back({static_cast<uint32_t>(p), problems_of(extents_.at_profile(p), graph, false), {}});
+    sizes.push_back(size_of(list.back().problems));
+  }
+  std::vector<Tuned> tuned{first};
+  for (size_t p : ends_and_middles(sizes)) {
+    if (p == 0) continue;
+    ProfileTuning& tuning = list[p - 1];
+    tuning.choices = choose(tuning.problems, false, tuned);
+    tuned.push_back({&tuning.problems, &tuning.choices});
   }
   return list;
 }
@@ -355,7 +392,8 @@ void Lowering::let_go_packed(const Scope& scope, ir::Node& node) {
 void Lowering::lower_program(ir::Graph& graph, size_t index, bool is_body) {
   std::vector<Problem> problems = problems_of(extents_, graph, is_body);
   const std::vector<Choice> choices = choose(problems, is_body);
-  const std::vector<ProfileTuning> others = is_body ? std::vector<ProfileTuning>() : tune_profiles(graph, choices);
+  const std::vector<ProfileTuning> others =
+      is_body ? std::vector<ProfileTuning>() : tune_profiles(graph, {&problems, &choices});
   Scope scope;
   scope.program = &plan_.programs[index];
   scope.is_body = is_body;
@@ -450,10 +488,19 @@ bool Lowering::pays_copies(const std::vector<Problem>& problems) const {
 }
 
 // What the device cannot run, tactics of the host take, and what they decline its reference evaluation.
-std::vector<Choice> Lowering::choose(std::vector<Problem>& problems, bool is_body, const std::vector<Choice>* earlier) {
-  if (!plan_.device_memory) return device_tuner_.choose(problems, earlier);
+std::vector<Choice> Lowering::choose(std::vector<Problem>& problems, bool is_body,
+                                     const std::vector<Tuned>& elsewhere) {
+  std::vector<Tuner::Elsewheres> mine_elsewhere;
+  const auto look_elsewhere = [&](size_t node) {
+    if (elsewhere.empty()) return;
+    Tuner::Elsewheres& list = mine_elsewhere.emplace_back();
+    for (const Tuned& tuned : elsewhere) list.push_back({&(*tuned.problems)[node], &(*tuned.choices)[node]});
+  };
+  if (!plan_.device_memory) {
+    for (size_t i = 0; i < problems.size(); ++i) look_elsewhere(i);
+    return device_tuner_.choose(problems, mine_elsewhere);
+  }
   std::vector<Problem> mine, hosts;
-  std::vector<Choice> mine_earlier;
   std::vector<bool> on_host;
   std::string names;
   const bool stays = is_body && !pays_copies(problems);
@@ -463,16 +510,16 @@ std::vector<Choice> Lowering::choose(std::vector<Problem>& problems, bool is_bod
     if (on_host.back()) {
       if (host_tuner_) problem.threads = host_tuner_->threads();
       names += (names.empty() ? "" : ", ") + problem.node->name() + " (" + problem.op() + ")";
-    } else if (earlier) {
-      mine_earlier.push_back((*earlier)[i]);
+    } else {
+      look_elsewhere(i);
     }
     (on_host.back() ? hosts : mine).push_back(problem);
   }
-  if (!names.empty() && !earlier)
+  if (!names.empty() && elsewhere.empty())
     tuner_.logger->log(
         is_body ? Severity::kVerbose : Severity::kWarning,
         std::to_string(hosts.size()) + " layers run on the host, and their operands are copied: " + names);
-  std::vector<Choice> device_choices = device_tuner_.choose(mine, earlier ? &mine_earlier : nullptr);
+  std::vector<Choice> device_choices = device_tuner_.choose(mine, mine_elsewhere);
   std::vector<size_t> steps;
   for (size_t i = 0; i < mine.size(); ++i)
     if (!is_rename(*mine[i].node)) steps.push_back(i);

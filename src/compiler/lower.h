@@ -28,13 +28,17 @@ class Lowering {
     std::vector<Problem> problems;
     std::vector<Choice> choices;
   };
+  struct Tuned {  // sizes for which choices were made
+    const std::vector<Problem>* problems;
+    const std::vector<Choice>* choices;
+  };
   struct ProfileChoice {  // for one node
     uint32_t profile;
     const Problem* problem;
     const Choice* choice;
   };
   std::vector<Problem> problems_of(const Extents& extents, const ir::Graph& graph, bool is_body) const;
-  std::vector<ProfileTuning> tune_profiles(const ir::Graph& graph, const std::vector<Choice>& first);
+  std::vector<ProfileTuning> tune_profiles(const ir::Graph& graph, const Tuned& first);
   static std::vector<ProfileChoice> choices_of(const std::vector<ProfileTuning>& others, size_t node);
   std::vector<int32_t> operands(Scope& scope, const ir::Node& node, const Emitted& emitted, const std::string& suffix);
   void add_variant(Scope& scope, plan::StepInfo& step, StepDetail& detail, const Choice& usual,
@@ -54,8 +58,7 @@ class Lowering {
   int32_t output_of(Scope& scope, const ir::Value* value);
   void note_devices();
   void plan_scope(Scope& scope, size_t index);
-  std::vector<Choice> choose(std::vector<Problem>& problems, bool is_body,
-                             const std::vector<Choice>* earlier = nullptr);
+  std::vector<Choice> choose(std::vector<Problem>& problems, bool is_body, const std::vector<Tuned>& elsewhere = {});
   bool shares_memory(const Scope& scope, const ir::Node& node) const;
   uint64_t add_constant(const Tensor& tensor);
   int32_t add_code(const Emitted& emitted);

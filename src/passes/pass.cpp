@@ -86,8 +86,7 @@ class Applier {
   std::optional<std::vector<Node*>> try_rule(const Rule& rule, Node& node) {
     const auto match = ir::match(rule.pattern, node);
     if (!match) return std::nullopt;
-    const auto patch = rule.rewrite ? rule.rewrite(*match) : rule.rewrite_within(*match, context_.limits());
-    if (patch) return apply(rule, *patch);
+    if (const auto patch = patch_of(rule, *match, context_.options())) return apply(rule, *patch);
     if (const std::string reason = take_decline_reason(); !reason.empty()) context_.note_decline(rule, node, reason);
     return std::nullopt;
   }
@@ -142,6 +141,10 @@ void PassContext::warn(const std::string& text) { remark_at(Severity::kWarning, 
 void PassContext::remark_at(Severity severity, const std::string& text) {
   report_.remarks.push_back(text);
   if (options_.logger) options_.logger->log(severity, pass_ + ": " + text);
+}
+
+std::optional<Patch> patch_of(const Rule& rule, const Match& match, const PassOptions& options) {
+  return rule.rewrite ? rule.rewrite(match) : rule.rewrite_within(match, options);
 }
 
 void apply_rules(Graph& graph, const std::vector<const Rule*>& rules, PassContext& context) {

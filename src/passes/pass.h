@@ -17,6 +17,8 @@ struct PassOptions {
   int64_t stop_after = -1;              // patches in all; negative: no limit. For bisection
   Logger* logger = nullptr;
   FusionLimits limits = {};  // of the target
+  // The largest size of a dimension in any profile; nothing where only running tells. Null: of those that are no numbers nothing is known.
+  std::function<std::optional<int64_t>(const Dim&)> largest = nullptr;
 };
 
 struct PassReport {
@@ -44,6 +46,7 @@ class PassContext {
     return !options_.disabled.count(rule.name) && (rule.makes.empty() || run.count(rule.makes)) &&
            (rule.replaces.empty() || !run.count(rule.replaces));
   }
+  const PassOptions& options() const { return options_; }
   const FusionLimits& limits() const { return options_.limits; }
   bool may_apply(const Rule& rule) const { return enabled(rule) && may_patch(); }
   bool may_patch() const {

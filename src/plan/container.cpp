@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/hash.h"
+#include "base/in_parallel.h"
 #include "plan/plan.h"
 
 namespace kiln::plan {
@@ -128,7 +129,16 @@ uint64_t announced_size(std::span<const std::byte> front) {
 
 uint64_t section_checksum(const Section& section) {
   std::vector<uint64_t> chunks;
-  for_each_chunk(section, [&](std::span<const std::byte> c) { chunks.push_back(checksum64(c.data(), c.size())); });
+  if (section.pieces.size() == 1 && section.pieces[0].offset == 0) {
+    const std::span<const std::byte> bytes = section.pieces[0].bytes;
+    chunks.resize((bytes.size() + kChunk - 1) / kChunk);
+    in_parallel(chunks.size(), [&](size_t i) {
+      const auto chunk = bytes.subspan(i * kChunk, std::min<size_t>(kChunk, bytes.size() - i * kChunk));
+      chunks[i] = checksum64(chunk.data(), chunk.size());
+    });
+  } else {
+    for_each_chunk(section, [&](std::span<const std::byte> c) { chunks.push_back(checksum64(c.data(), c.size())); });
+  }
   return checksum64(chunks.data(), chunks.size() * sizeof(uint64_t));
 }
 

@@ -15,7 +15,8 @@
 
 namespace kiln::passes {
 struct Pass;
-}
+struct Rule;
+}  // namespace kiln::passes
 
 namespace kiln {
 
@@ -145,6 +146,8 @@ class Target {
   virtual Device& device() const = 0;
   // The passes between import and choice, in order.
   virtual std::vector<passes::Pass> pipeline(const TargetOptions& options) const = 0;
+  // Those in its pipeline that are its own, beside the lists of passes/.
+  virtual std::vector<const passes::Rule*> rules() const { return {}; }
   // Empty where only the last resort runs operators.
   virtual const TacticList& tactics() const = 0;
   // Whether passes of this target let a network in float32 compute in that type.

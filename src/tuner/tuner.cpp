@@ -23,6 +23,7 @@ constexpr int64_t kPackedAtOnce = 256ll << 20;  // bytes of weights that are pac
 
 // Times the best: what other sizes have stays, since another kernel has packed weights of its own.
 constexpr double kWorthChanging = 1.05;
+constexpr int kIterationsElsewhere = 3;  // what is less than that better is not taken
 
 // How many candidates' weights are packed at the same time.
 size_t emitted_at_once(const Problem& problem) {
@@ -151,21 +152,57 @@ Tuner::Candidates Tuner::fitting(const Problem& problem, Candidates list) const 
   return fit;
 }
 
-Tuner::Candidates Tuner::near_best(Candidates list, const Choice& earlier) {
+// Whether no dimension of `a` at its optimum is larger than that of `b`, the same node at other sizes.
+static bool is_within(const Problem& a, const Problem& b) {
+  const auto are_within = [](const std::vector<Argument>& small, const std::vector<Argument>& large) {
+    return std::equal(small.begin(), small.end(), large.begin(), large.end(), [](const Argument& s, const Argument& l) {
+      return std::equal(s.opt.begin(), s.opt.end(), l.opt.begin(), l.opt.end(), std::less_equal<>());
+    });
+  };
+  return are_within(a.inputs, b.inputs) && are_within(a.outputs, b.outputs);
+}
+
+// The nearest smaller and the nearest larger sizes; the first of all where there are not both.
+static Tuner::Elsewheres nearest_around(const Problem& problem, const Tuner::Elsewheres& elsewhere) {
+  const Tuner::Elsewhere *below = nullptr, *above = nullptr;
+  for (const Tuner::Elsewhere& e : elsewhere) {
+    if (is_within(*e.problem, problem) && (!below || is_within(*below->problem, *e.problem))) below = &e;
+    if (is_within(problem, *e.problem) && (!above || is_within(*e.problem, *above->problem))) above = &e;
+  }
+  return below && above ? Tuner::Elsewheres{*below, *above} : Tuner::Elsewheres{elsewhere.front()};
+}
+
+bool Tuner::chose(const Elsewhere& elsewhere, const Candidate& candidate) {
+  return candidate.tactic == elsewhere.choice->tactic && candidate.config == elsewhere.choice->config;
+}
+
+bool Tuner::came_near(const Elsewhere& elsewhere, const Candidate& candidate) {
+  const std::vector<Tried>& all = elsewhere.choice->tried;
+  return chose(elsewhere, candidate) || std::any_of(all.begin(), all.end(), [&](const Tried& tried) {
+           return tried.candidate == candidate.name() && tried.milliseconds <= kNear * elsewhere.choice->milliseconds;
+         });
+}
+
+// Those that other sizes leave open: a single one where the same was chosen at smaller and at larger ones.
+Tuner::Candidates Tuner::near_best(const Problem& problem, Candidates list, const Elsewheres& elsewhere) {
+  const Elsewheres around = nearest_around(problem, elsewhere);
+  const bool is_settled = around.size() == 2 && around[0].choice->tactic == around[1].choice->tactic &&
+                          around[0].choice->config == around[1].choice->config;
   Candidates near;
-  for (Candidate& candidate : list)
-    for (const Tried& tried : earlier.tried)
-      if (tried.candidate == candidate.name() && tried.milliseconds <= kNear * earlier.milliseconds)
-        near.push_back(candidate);
+  for (Candidate& candidate : list) {
+    if (is_settled && chose(around[0], candidate)) return {candidate};
+    if (std::any_of(around.begin(), around.end(), [&](const Elsewhere& e) { return came_near(e, candidate); }))
+      near.push_back(candidate);
+  }
   return near.empty() ? list : near;
 }
 
 std::optional<double> Tuner::timed(const Problem& problem, const Candidate& candidate, const Emitted& emitted,
-                                   double least) {
+                                   int iterations, double least) {
   try {
     Device* const device = &open_device(emitted.device);
     const ThreadLimit limit({&device, 1}, options_.max_threads);
-    return measure(problem, emitted, *device, options_.iterations, least, &noise_);
+    return measure(problem, emitted, *device, iterations, least, &noise_);
   } catch (const Error& error) {
     options_.logger->log(Severity::kVerbose,
                          problem.node->name() + ": " + candidate.name() + " fails: " + error.what());
@@ -175,7 +212,7 @@ std::optional<double> Tuner::timed(const Problem& problem, const Candidate& cand
 
 // Milliseconds of each; nothing for those that failed, cannot win, or came after the budget was spent. Weights of several candidates
 // are packed at the same time; what is timed runs alone.
-std::vector<std::optional<double>> Tuner::times(const Problem& problem, const Candidates& list) {
+std::vector<std::optional<double>> Tuner::times(const Problem& problem, const Candidates& list, int iterations) {
   const Hash128 key = problem.key();
   const size_t at_once = emitted_at_once(problem);
   std::vector<std::optional<double>> result(list.size());
@@ -209,7 +246,7 @@ std::vector<std::optional<double>> Tuner::times(const Problem& problem, const Ca
       if (hopeless(i) || spent()) continue;
       std::optional<double> time;
       try {
-        time = timed(problem, list[i], future.get(), fastest);
+        time = timed(problem, list[i], future.get(), iterations, fastest);
       } catch (const Error& error) {
         options_.logger->log(Severity::kVerbose,
                              problem.node->name() + ": " + list[i].name() + " cannot be made: " + error.what());
@@ -267,14 +304,15 @@ void Tuner::compile_chosen(const std::vector<Problem>& problems, const std::vect
   compile(list);
 }
 
-Choice Tuner::best(const Problem& problem, Candidates list, const Choice* earlier) {
+Choice Tuner::best(const Problem& problem, Candidates list, const Elsewheres& elsewhere) {
   if (list.size() == 1 || options_.level == 0) return {list[0].tactic, list[0].config};
   const Hash128 key = problem.key();
   if (const auto pin = options_.cache && options_.obey_pins ? options_.cache->pinned(key) : std::nullopt)
     for (const Candidate& candidate : list)
       if (candidate.name() == pin->first) return {candidate.tactic, candidate.config, pin->second};
   Choice choice{list[0].tactic, list[0].config};
-  const std::vector<std::optional<double>> measured = times(problem, list);
+  const int iterations = elsewhere.empty() ? options_.iterations : std::min(options_.iterations, kIterationsElsewhere);
+  const std::vector<std::optional<double>> measured = times(problem, list, iterations);
   double least = -1;
   for (size_t i = 0; i < list.size(); ++i) {
     if (!measured[i]) continue;
@@ -282,7 +320,8 @@ Choice Tuner::best(const Problem& problem, Candidates list, const Choice* earlie
                                                  std::to_string(*measured[i]) + " ms; key " + key.hex() +
                                                  ", tactic hash " + std::to_string(tactic_hash(list[i].name())));
     choice.tried.push_back({list[i].name(), *measured[i]});
-    const bool is_known = earlier && list[i].tactic == earlier->tactic && list[i].config == earlier->config;
+    const bool is_known =
+        std::any_of(elsewhere.begin(), elsewhere.end(), [&](const Elsewhere& e) { return chose(e, list[i]); });
     const double counts = list[i].counts(*measured[i]) / (is_known ? kWorthChanging : 1);
     if (least >= 0 && counts >= least) continue;
     least = counts;
@@ -300,33 +339,33 @@ Choice Tuner::best(const Problem& problem, Candidates list, const Choice* earlie
 std::optional<double> Tuner::fastest(const Problem& problem) {
   if (options_.level == 0) return std::nullopt;
   const Candidates list = fitting(problem, candidates(problem));
-  const std::vector<std::optional<double>> measured = times(problem, list);
+  const std::vector<std::optional<double>> measured = times(problem, list, options_.iterations);
   std::optional<double> least;
   for (size_t i = 0; i < list.size(); ++i)
     if (measured[i]) least = std::min(list[i].counts(*measured[i]), least.value_or(HUGE_VAL));
   return least;
 }
 
-Choice Tuner::choose_one(const Problem& problem, const Choice* earlier) {
+Choice Tuner::choose_one(const Problem& problem, const Elsewheres& elsewhere) {
   Candidates list = candidates(problem);
   if (list.empty()) return {};
   const Hash128 key = problem.key();
   if (const auto known = known_.find(key); known != known_.end()) return known->second;
   list = fitting(problem, std::move(list));
-  if (earlier) list = near_best(std::move(list), *earlier);
-  Choice choice = list.empty() ? Choice() : best(problem, std::move(list), earlier);
+  if (!elsewhere.empty()) list = near_best(problem, std::move(list), elsewhere);
+  Choice choice = list.empty() ? Choice() : best(problem, std::move(list), elsewhere);
   known_.emplace(key, choice);
   return choice;
 }
 
-std::vector<Choice> Tuner::choose(const std::vector<Problem>& problems, const std::vector<Choice>* earlier) {
+std::vector<Choice> Tuner::choose(const std::vector<Problem>& problems, const std::vector<Elsewheres>& elsewhere) {
   std::vector<Choice> choices;
   compile_ahead(problems);
   for (const Problem& problem : problems) {
     check_work();
     if (options_.progress && !options_.progress(choices.size(), problems.size(), problem.node->name()))
       throw Error(Code::kInvalidState, "the build was cancelled");
-    choices.push_back(choose_one(problem, earlier ? &earlier->at(choices.size()) : nullptr));
+    choices.push_back(choose_one(problem, elsewhere.empty() ? Elsewheres() : elsewhere.at(choices.size())));
     for (const Argument& a : problem.inputs)
       if (a.constant) FileMap::let_go(a.constant->data(), static_cast<size_t>(a.constant->bytes()));
   }

@@ -57,9 +57,15 @@ struct Noise {
 class Tuner {
  public:
   Tuner(const Target& target, TunerOptions options) : target_(target), options_(std::move(options)) {}
-  // Equal problems are measured once. Weights may differ: they are packed per problem. `earlier`: choices for the same nodes at
-  // other sizes; of what was measured then only the candidates that came near the best are tried.
-  std::vector<Choice> choose(const std::vector<Problem>& problems, const std::vector<Choice>* earlier = nullptr);
+  // A choice that was made for the same node at other sizes.
+  struct Elsewhere {
+    const Problem* problem;
+    const Choice* choice;
+  };
+  using Elsewheres = std::vector<Elsewhere>;
+  // Equal problems are measured once. Weights may differ: they are packed per problem. `elsewhere`: by problem, or empty. Between two
+  // sizes at which the same was chosen it is taken unmeasured; at other sizes only what came near the best elsewhere is tried.
+  std::vector<Choice> choose(const std::vector<Problem>& problems, const std::vector<Elsewheres>& elsewhere = {});
   // What the fastest candidate counts, in milliseconds, even where it is the only one; nothing when there is none, or nothing is measured.
   std::optional<double> fastest(const Problem& problem);
   // Looks again at choices that were made for each step alone: candidates that are nearly as fast there are timed between the kernels
@@ -103,11 +109,14 @@ class Tuner {
   void compile_chosen(const std::vector<Problem>& problems, const std::vector<Choice>& choices);
   void compile(const std::vector<std::pair<const Problem*, Candidate>>& list);
   Candidates fitting(const Problem& problem, Candidates list) const;
-  static Candidates near_best(Candidates list, const Choice& earlier);
-  Choice best(const Problem& problem, Candidates list, const Choice* earlier);
-  std::vector<std::optional<double>> times(const Problem& problem, const Candidates& list);
-  std::optional<double> timed(const Problem& problem, const Candidate& candidate, const Emitted& emitted, double least);
-  Choice choose_one(const Problem& problem, const Choice* earlier);
+  static bool chose(const Elsewhere& elsewhere, const Candidate& candidate);
+  static bool came_near(const Elsewhere& elsewhere, const Candidate& candidate);
+  static Candidates near_best(const Problem& problem, Candidates list, const Elsewheres& elsewhere);
+  Choice best(const Problem& problem, Candidates list, const Elsewheres& elsewhere);
+  std::vector<std::optional<double>> times(const Problem& problem, const Candidates& list, int iterations);
+  std::optional<double> timed(const Problem& problem, const Candidate& candidate, const Emitted& emitted,
+                              int iterations, double least);
+  Choice choose_one(const Problem& problem, const Elsewheres& elsewhere);
   Candidates rivals(const Problem& problem, const Choice& choice) const;
   bool settle_one(const Problem& problem, Choice& choice, const Neighbours& around);
   Candidate settled(const Problem& problem, const Candidates& list, const Neighbours& around);

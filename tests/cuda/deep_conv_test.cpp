@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "ir/text.h"
+#include "passes/pass.h"
 
 namespace kiln::cuda {
 namespace {
@@ -24,7 +25,9 @@ bool has_deep_convolution(const ir::Graph& graph) {
 // Whether none is left. What remains computes the same.
 bool becomes_flat(const std::string& text) {
   const auto before = ir::parse_graph(text), after = before->clone();
-  passes::run_passes(*after, {convolutions_over_depth()});
+  passes::run_passes(*after, {{"depth", [](ir::Graph& graph, passes::PassContext& context) {
+                                 passes::apply_rules(graph, {&passes::deep_conv}, context);
+                               }}});
   if (has_deep_convolution(*after)) return false;
   const Tensor wanted = values_of(*before)[0].tensor, got = values_of(*after)[0].tensor;
   EXPECT_EQ(wanted.dims(), got.dims()) << text;

@@ -298,7 +298,7 @@ std::vector<Tensor> PlacedStep::results(Stream& stream) const {
     throw_if_error(device_.copy(stream, bytes.mutable_data(), p.memory, static_cast<size_t>(bytes.bytes()),
                                 CopyKind::kDeviceToHost));
     throw_if_error(stream.synchronize());
-    list.push_back(row_major(bytes, p.dims, p.layout));
+    list.push_back(row_major(std::move(bytes), p.dims, p.layout));
   }
   return list;
 }

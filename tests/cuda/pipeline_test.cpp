@@ -1,6 +1,8 @@
 // What the passes for NVIDIA GPUs make of the beginning of networks.
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "backends/cuda/target/target.h"
 #include "ir/text.h"
 #include "passes/pass.h"
@@ -8,11 +10,12 @@
 namespace kiln::cuda {
 namespace {
 
-std::string operators_after(const std::string& text, DType compute) {
+std::string operators_after(const std::string& text, DType compute, std::set<std::string> disabled = {}) {
   const auto graph = ir::parse_graph(text);
   TargetOptions options;
   options.precisions.compute = compute;
-  passes::run_passes(*graph, target().pipeline(options), {.limits = target().fusion()});
+  passes::run_passes(*graph, target().pipeline(options),
+                     {.disabled = std::move(disabled), .limits = target().fusion()});
   std::string names;
   for (const auto& node : graph->nodes()) {
     names += (names.empty() ? "" : " ") + node->op_name();
@@ -78,6 +81,16 @@ TEST(CudaPipeline, LargeImagesAreAddedUpAndScaledOnTheirWay) {
   EXPECT_EQ(operators_after(squeezed("8", "24"), DType::kF16), "Cast Conv+HardSwish SqueezeExcite Conv Cast");
   EXPECT_EQ(operators_after(squeezed("n", "24"), DType::kF16), "Cast Conv+HardSwish SqueezeExcite Conv Cast");
   EXPECT_EQ(operators_after(squeezed("64", "24"), DType::kF32), "Conv+HardSwish SqueezeExcite Conv");
+}
+
+TEST(CudaPipeline, RulesOfTheTargetAreSwitchedOffByName) {
+  const std::string cast = operators_after(network("3"), DType::kF16, {"cast_conv"});
+  EXPECT_EQ(cast.find("CastConv"), std::string::npos) << cast;
+  const std::string deep =
+      "graph main(%x: float32[n,3,5,6,7]) {\n  %w = random float32[4,3,3,3,3] seed 1\n"
+      "  %y = Conv(%x, %w)\n  return %y\n}\n";
+  EXPECT_NE(operators_after(deep, DType::kF32), "Conv");
+  EXPECT_EQ(operators_after(deep, DType::kF32, {"deep_conv"}), "Conv");
 }
 
 TEST(CudaPipeline, ManyChannelsAreCast) {

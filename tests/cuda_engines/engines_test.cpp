@@ -1,7 +1,5 @@
 // Engines on a GPU, and on the pretend device where there is none: leaks, threads and streams, several devices, captures, memory that is
 // refused. On a GPU the times of the host are printed.
-#include <pthread.h>
-
 #include <chrono>
 #include <cmath>
 #include <cstdio>
@@ -11,13 +9,6 @@
 
 namespace kiln::testing {
 namespace {
-
-// The first key for values of threads that a process makes is gone when some drivers have started, whoever made it: GoogleTest, which makes
-// one for itself, gets a later one.
-[[gnu::constructor(101)]] void spare_first_key() {
-  pthread_key_t key;
-  (void)pthread_key_create(&key, nullptr);
-}
 
 constexpr const char* kNetwork = R"(graph main(%x: float32[n,8,12,12]) {
   %w1 = random float32[16,8,3,3] seed 1

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <functional>
 
 #include "ir/text.h"
 #include "passes/pass.h"
@@ -137,6 +138,22 @@ TEST(IntegerSums, TwoOperandsOfARun) {
   expect_whole(pair(INT32_MAX / (255 * 128) + 1, "uint8"), "MatMulInteger", false);
   expect_whole(pair(131071, "int8"), "MatMulInteger", true);
   expect_whole(pair(131072, "int8"), "MatMulInteger", false);  // (-128)² * 2^17 is 2^31
+}
+
+TEST(IntegerSums, TermsThatAreASymbolHaveABound) {
+  const auto pair = [](std::function<std::optional<int64_t>(const Dim&)> largest) {
+    Quantized q{ir::parse_graph("graph main(%a: uint8[1,k], %b: int8[k,1]) {\n %s = constant float32[]:{0.5}\n %da = "
+                                "Dequantize(%a, %s)\n %db = Dequantize(%b, %s)\n %y = MatMul \"mm\"(%da, %db)\n "
+                                "return %y\n}"),
+                {}};
+    q.report = run_passes(*q.graph, {quantize()}, {.largest = std::move(largest)});
+    return q;
+  };
+  constexpr int64_t kLargest = INT32_MAX / (255 * 128);
+  expect_whole(pair([](const Dim&) { return kLargest; }), "MatMulInteger", true);
+  expect_whole(pair([](const Dim&) { return kLargest + 1; }), "MatMulInteger", false);
+  EXPECT_FALSE(pair([](const Dim&) { return std::nullopt; }).has("MatMulInteger"));
+  EXPECT_FALSE(pair(nullptr).has("MatMulInteger"));
 }
 
 TEST(IntegerSums, RangesOfFloatNetworks) {

@@ -185,13 +185,38 @@ TEST(Tuner, TriesOnlyWhatCameNearTheBestAtOtherSizes) {
   Choice earlier;
   earlier.milliseconds = 1;
   earlier.tried = {{"counted.1{n=0}", 1.2}, {"counted.1{n=1}", 1}, {"counted.1{n=2}", 1.4}, {"counted.1{n=3}", 40}};
-  const std::vector<Choice> first{earlier};
-  const Choice choice = Tuner(target, options).choose(c.problems, &first)[0];
+  const Choice choice = Tuner(target, options).choose(c.problems, {{{&c.problems[0], &earlier}}})[0];
   EXPECT_EQ(emitted, 2);
   EXPECT_EQ(choice.tried.size(), 2u);
   emitted = 0;
   EXPECT_EQ(Tuner(target, options).choose(c.problems)[0].tried.size(), 4u);
   EXPECT_EQ(emitted, 4);
+}
+
+TEST(Tuner, TakesWhatSmallerAndLargerSizesChoseUnmeasured) {
+  const auto of = [](const std::string& dims) {
+    return Case("graph main(%x: float32[" + dims + "]) {\n  %y = Relu(%x)\n  return %y\n}");
+  };
+  const Case small = of("4,8"), middle = of("6,8"), large = of("9,8"), narrow = of("9,4");
+  std::vector<Config> configs;
+  for (int64_t i = 0; i < 4; ++i) configs.push_back({{"n", i}});
+  const Tactic counted = tactic("counted", {"Relu"}, configs);
+  const OwnTarget target({counted});
+  TunerOptions options;
+  options.level = 5;
+  options.iterations = 1;
+  const Choice one{target.tactics().all()[0], configs[1], 1, {{"counted.1{n=1}", 1}, {"counted.1{n=2}", 1.1}}};
+  const Choice other{target.tactics().all()[0], configs[3], 1, {{"counted.1{n=3}", 1}, {"counted.1{n=1}", 9}}};
+  const auto between = [&](const Case& low, const Choice& lows, const Case& high, const Choice& highs) {
+    return Tuner(target, options)
+        .choose(middle.problems, {{{&low.problems[0], &lows}, {&high.problems[0], &highs}}})[0];
+  };
+  const Choice taken = between(small, one, large, one);
+  EXPECT_EQ(taken.config, configs[1]);
+  EXPECT_TRUE(taken.tried.empty());
+  EXPECT_EQ(between(small, one, large, other).tried.size(), 3u);
+  EXPECT_EQ(between(small, one, narrow, one).tried.size(), 2u) << "not larger in every dimension";
+  EXPECT_EQ(between(large, one, small, one).config, configs[1]) << "in any order";
 }
 
 TEST(Tuner, MeasuresEqualProblemsOnce) {

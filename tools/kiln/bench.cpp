@@ -257,9 +257,9 @@ api::Engine obtain(BenchOptions& o) {
       builds ? build_engine(o.build) : api::Engine::load(o.load_engine, {.trusts_kernels = !o.rebuild_kernels});
   const std::string opened =
       builds ? "" : fmt::format(", of which {:.3f} s went into opening the device", engine.device_seconds());
-  say(api::Level::kInfo, fmt::format("Engine {} in {:.3f} s{}: {} layers, weights {:.1f} MiB, context {:.1f} MiB",
-                                     builds ? "built" : "loaded", seconds_since(start), opened, engine.layers().size(),
-                                     static_cast<double>(engine.weight_bytes()) / 1048576,
+  say(api::Level::kInfo, fmt::format("Engine {} in {:.{}f} s{}: {} layers, weights {:.1f} MiB, context {:.1f} MiB",
+                                     builds ? "built" : "loaded", seconds_since(start), builds ? 3 : 6, opened,
+                                     engine.layers().size(), static_cast<double>(engine.weight_bytes()) / 1048576,
                                      static_cast<double>(engine.context_bytes()) / 1048576));
   if (!builds && !o.build.samples.data.empty()) o.build.given.push_back("--data");
   if (!builds) check_unbuilt(o.build, engine);

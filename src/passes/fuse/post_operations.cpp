@@ -1,6 +1,7 @@
 // Bias, activations and residual sums become post-operations of the convolution or matrix product before them.
 #include <algorithm>
 
+#include "passes/pass.h"
 #include "passes/post_ops.h"
 #include "passes/rule_lists.h"
 #include "passes/value_queries.h"
@@ -37,7 +38,8 @@ bool takes(const Node& base, const Node& root, int x, const FusionLimits& limits
 const Rule post_operations{
     .name = "post_operations",
     .pattern = one_of({}),
-    .rewrite_within = [](const Match& m, const FusionLimits& limits) -> std::optional<Patch> {
+    .rewrite_within = [](const Match& m, const PassOptions& options) -> std::optional<Patch> {
+      const FusionLimits& limits = options.limits;
       const Node& root = m.root();
       if (!root.op().is_pointwise()) return std::nullopt;
       const auto is_base = [&](const Node& n) { return limits.bases.count(n.op_name()) > 0; };

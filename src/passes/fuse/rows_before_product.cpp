@@ -1,6 +1,7 @@
 // Rows that are moved between a product and a sum are moved before the product, which then does the sum: windows become a picture again.
 #include <algorithm>
 
+#include "passes/pass.h"
 #include "passes/rule_lists.h"
 #include "passes/value_queries.h"
 
@@ -67,7 +68,8 @@ PatchValue moved(Patch& p, const Node& n, PatchValue x, int64_t terms) {
 const Rule rows_before_product{
     .name = "rows_before_product",
     .pattern = node("Add", {any(), any()}),
-    .rewrite_within = [](const Match& m, const FusionLimits& limits) -> std::optional<Patch> {
+    .rewrite_within = [](const Match& m, const PassOptions& options) -> std::optional<Patch> {
+      const FusionLimits& limits = options.limits;
       const Node& root = m.root();
       if (!limits.bases.count("MatMul") || limits.sums == 0 || !root.post.empty()) return std::nullopt;
       for (int i : {0, 1}) {

@@ -43,13 +43,10 @@ std::optional<double> range_of(const TensorRanges& ranges, const Value* v, int m
 
 float scale_of(double range) { return static_cast<float>(range / kSteps); }
 
-// What is no part of the sums that the largest column gives, in float32.
-constexpr float kNegligible = 0x1p-24f;
-
 // For a column whose largest weight is `most`; `largest` of all columns. Columns of nothing become zeros.
 std::optional<float> column_scale(float most, float largest) {
   if (const float scale = scale_of(most); sound_scale(scale)) return scale;
-  return most <= kNegligible * largest ? std::optional(1.0f) : std::nullopt;
+  return most <= kNegligibleWeight * largest ? std::optional(1.0f) : std::nullopt;
 }
 
 // The weights in int8 with a scale for each index of `axis`.
@@ -268,7 +265,7 @@ void note_what_stays(const Graph& graph, const TensorRanges& ranges, const Rule&
     if (dequantized(n->input(0))) ++with_range;
     if (!is_product(*n)) continue;
     ++(range_of(ranges, n->input(0)) ? with_range : without);
-    const std::string reason = refusal(rule, *n);
+    const std::string reason = refusal(rule, *n, context.options());
     if (reason.empty()) continue;  // nobody knows: the rule was held back
     context.remark("'" + n->name() + "' (" + n->op_name() + ") stays in float32: " + reason);
   }

@@ -16,9 +16,6 @@ struct Coded {
   Tensor integers, scales;  // [k, n], [blocks, n]
 };
 
-// Of a column: what is no part of the sums that its largest weight gives, in float32.
-constexpr float kNegligibleWeight = 0x1p-24f;
-
 // For weights up to `most` in a column up to `column`, so that `steps` of it are the largest. Blocks of nothing become zeros.
 std::optional<float> step_for(float most, float column, float steps) {
   const float step = most / steps;
@@ -117,7 +114,7 @@ Pass weights_in_few_bits(const FewBits& form) {
             apply_rules(graph, {&rule}, context);
             for (const auto& n : graph.nodes()) {
               if (!multiplies_constant(*n) || !context.may_apply(rule)) continue;
-              context.remark("'" + n->name() + "' keeps its weights: " + refusal(rule, *n));
+              context.remark("'" + n->name() + "' keeps its weights: " + refusal(rule, *n, context.options()));
             }
           }};
 }

@@ -76,9 +76,9 @@ bool same_parameters(const Value* a, const Value* b) {
   return a && b && a->constant() && b->constant() && a->constant()->identical(*b->constant());
 }
 
-std::string refusal(const Rule& rule, Node& node) {
+std::string refusal(const Rule& rule, Node& node, const PassOptions& options) {
   (void)take_decline_reason();
-  if (const auto match = ir::match(rule.pattern, node)) (void)rule.rewrite(*match);
+  if (const auto match = ir::match(rule.pattern, node)) (void)patch_of(rule, *match, options);
   return take_decline_reason();
 }
 

@@ -20,6 +20,9 @@ std::optional<float> one_scale(const Value* scale);
 // The same for scales along `axis` of a tensor of this shape; one per index.
 std::optional<std::vector<float>> scales_along(const Value* scale, const Shape& shape, int64_t axis);
 
+// Of the largest weight: smaller ones are no part of the sums that it gives, in float32.
+inline constexpr float kNegligibleWeight = 0x1p-24f;
+
 inline constexpr TypeSet kByteTypes{DType::kI8, DType::kU8};
 // Bytes less their zero point are signed bytes: signed ones without, or unsigned ones less 128.
 bool centres_bytes(DType type, const Value* zero_point);
@@ -37,6 +40,6 @@ bool same_zero_points(const Value* a, const Value* b);
 bool same_parameters(const Value* a, const Value* b);  // the same value, or identical constants
 
 // Why the rule, which has a pattern, does not fire at the node; empty when it would.
-std::string refusal(const Rule& rule, Node& node);
+std::string refusal(const Rule& rule, Node& node, const PassOptions& options);
 
 }  // namespace kiln::passes

@@ -22,15 +22,15 @@ bool is_quantized(const Node& n) {
 }
 
 // What the rule that would make it a product of integers says.
-std::string reason(Node& n) {
+std::string reason(Node& n, const PassOptions& options) {
   if (n.is("MatMulDequantized")) return "x is not dequantized";
   if (n.is("ConvTranspose")) return "there is no product of integers for it";
-  if (n.is("QLinearConv") || n.is("QLinearMatMul")) return refusal(qlinear_to_integer, n);
+  if (n.is("QLinearConv") || n.is("QLinearMatMul")) return refusal(qlinear_to_integer, n, options);
   const bool x = dequantized(n.input(0)).has_value(), w = dequantized(n.input(1)).has_value();
   if (!x) return w ? "x is not dequantized" : "no operand is dequantized";
   if (!w) return "the weights are not dequantized";
   return refusal(n.is("MatMul") && !dequantized(n.input(1))->integers->constant() ? quantized_pair : quantized_product,
-                 n);
+                 n, options);
 }
 
 // Where operators have their scales.
@@ -64,14 +64,14 @@ std::vector<std::string> unsound_scales(const Graph& graph) {
   return lines;
 }
 
-std::vector<std::string> wide_products(const Graph& graph) {
+std::vector<std::string> wide_products(const Graph& graph, const PassOptions& options) {
   std::vector<std::string> lines;
   bool quantized = false;
   for (const auto& n : graph.nodes()) {
     quantized = quantized || is_quantized(*n);
     if (is_wide_product(*n))
       lines.push_back("'" + n->name() + "' (" + n->op_name() + ") stays in " + std::string(name(n->output()->dtype())) +
-                      ": " + reason(*n));
+                      ": " + reason(*n, options));
   }
   return quantized ? lines : std::vector<std::string>();
 }

@@ -5,6 +5,7 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <future>
 #include <map>
 
 namespace kiln::cuda {
@@ -57,6 +58,13 @@ const CublasLt* find_cublas_lt(std::string& reason) {
   }();
   if (!found.usable) reason = found.reason;
   return found.usable ? &found.library : nullptr;
+}
+
+void begin_to_open_cublas_lt() {
+  static const std::future<void> opening = std::async(std::launch::async, [] {
+    std::string reason;
+    (void)find_cublas_lt(reason);
+  });
 }
 
 cublasLtHandle_t lt_handle(const CublasLt& library, const Gpu& gpu) {

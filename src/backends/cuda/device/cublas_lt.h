@@ -33,6 +33,8 @@ struct CublasLt {
 // Looks for the file that the environment names as KILN_CUBLASLT, else for the library by the names of its versions. Null, with the
 // reason, when there is none. Thread-safe.
 const CublasLt* find_cublas_lt(std::string& reason);
+// Opens it on a thread of its own, which takes some 60 ms: beside the start of a GPU, that is.
+void begin_to_open_cublas_lt();
 // The library's state for a GPU; made once, and kept. Throws Error. Thread-safe.
 cublasLtHandle_t lt_handle(const CublasLt& library, const Gpu& gpu);
 

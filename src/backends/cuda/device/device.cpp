@@ -209,6 +209,7 @@ kiln::Device* kiln_create_device_cuda(int ordinal, std::string& reason) {
   using namespace kiln::cuda;
   const Driver* driver = find_driver(reason);
   if (!driver) return nullptr;
+  begin_to_open_cublas_lt();
   try {
     int count = 0;
     throw_if_failed(driver->cuDeviceGetCount(&count), "the driver does not say how many GPUs there are");

@@ -63,6 +63,8 @@ PatchValue depths_as_channels(Patch& p, const Node& n, const DeepWindow& w) {
                {v, p.constant(ints_of({images, x[1].value() * kernel[2].value(), x[3].value(), x[4].value()}))});
 }
 
+}  // namespace
+
 const Rule deep_conv{
     .name = "deep_conv",
     .pattern = node("Conv").with_post_ops(),
@@ -101,15 +103,4 @@ const Rule deep_conv{
     },
 };
 
-}  // namespace
 }  // namespace kiln::passes
-
-namespace kiln::cuda {
-
-passes::Pass convolutions_over_depth() {
-  return {"depth", [](ir::Graph& graph, passes::PassContext& context) {
-            passes::apply_rules(graph, {&passes::deep_conv}, context);
-          }};
-}
-
-}  // namespace kiln::cuda

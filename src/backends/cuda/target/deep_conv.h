@@ -1,10 +1,10 @@
 // Convolutions over depth.
 #pragma once
-#include "passes/pass.h"
+#include "passes/rule.h"
 
-namespace kiln::cuda {
+namespace kiln::passes {
 
 // They become convolutions over rows and columns, for which there are kernels.
-passes::Pass convolutions_over_depth();
+extern const Rule deep_conv;
 
-}  // namespace kiln::cuda
+}  // namespace kiln::passes

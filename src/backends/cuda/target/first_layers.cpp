@@ -31,27 +31,29 @@ bool takes_cast(const ir::Node& conv) {
   return !accept_few_window(window, bits(conv.input(1)->dtype()) / 8).refused();
 }
 
-void read_float32(ir::Graph& graph, ir::Node& conv, ir::Node& cast) {
-  passes::Patch p(conv);
-  p.absorb(cast);
-  std::vector<passes::PatchValue> inputs = {cast.input(0), conv.input(1)};
-  if (conv.base_input_count() > 2) inputs.emplace_back(conv.input(2));
-  const passes::PatchValue made = p.add("CastConv", std::move(inputs), conv.attributes);
-  p.take_post_ops(made, conv);
-  p.replace(conv.output(), made);
-  p.apply(graph);
-}
-
 }  // namespace
-
-passes::Pass round_pictures_at_the_entrance() {
-  return {"entrance", [](ir::Graph& graph, passes::PassContext&) {
-            for (ir::Node* node : graph.node_list()) {
-              if (!has_few_channels(*node)) continue;
-              if (ir::Node* cast = cast_before(*node->input(0)); cast && takes_cast(*node))
-                read_float32(graph, *node, *cast);
-            }
-          }};
-}
-
 }  // namespace kiln::cuda
+
+namespace kiln::passes {
+
+const Rule cast_conv{
+    .name = "cast_conv",
+    .pattern = node("Conv").with_post_ops(),
+    .rewrite = [](const Match& m) -> std::optional<Patch> {
+      const Node& conv = m.root();
+      if (!cuda::has_few_channels(conv)) return std::nullopt;
+      Node* cast = cuda::cast_before(*conv.input(0));
+      if (!cast || !cuda::takes_cast(conv)) return std::nullopt;
+      Patch p(m);
+      p.absorb(*cast);
+      std::vector<PatchValue> inputs = {cast->input(0), conv.input(1)};
+      if (conv.base_input_count() > 2) inputs.emplace_back(conv.input(2));
+      const PatchValue made = p.add("CastConv", std::move(inputs), conv.attributes);
+      p.take_post_ops(made, conv);
+      p.replace(conv.output(), made);
+      return p;
+    },
+    .makes = "CastConv",
+};
+
+}  // namespace kiln::passes

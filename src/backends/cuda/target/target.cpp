@@ -23,10 +23,12 @@ class CudaTarget final : public Target {
     std::vector<passes::Pass> list{passes::canonicalize(), passes::quantize(), passes::dequantize_constants()};
     if (options.precisions.compute != DType::kF32) list.push_back(passes::compute_in(options.precisions.compute));
     list.push_back(passes::fuse());
-    list.push_back(convolutions_over_depth());
-    list.push_back(round_pictures_at_the_entrance());
+    list.push_back({"device", [this](ir::Graph& graph, passes::PassContext& context) {
+                      passes::apply_rules(graph, rules(), context);
+                    }});
     return list;
   }
+  std::vector<const passes::Rule*> rules() const override { return {&passes::deep_conv, &passes::cast_conv}; }
   const TacticList& tactics() const override { return cuda::tactic_list(); }
   passes::FusionLimits fusion() const override {
     passes::FusionLimits limits = epilogue_limits(tactics());
