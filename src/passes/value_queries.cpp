@@ -56,13 +56,6 @@ bool is_about(const std::optional<double>& value, double wanted) {
   return value && std::abs(*value - wanted) <= 1e-3 * std::abs(wanted);
 }
 
-double known_bytes(const Value* value) {
-  if (!value->ranked()) return 0;
-  double bytes = bits(value->dtype()) / 8.0;
-  for (const Dim& dim : value->shape()) bytes *= dim.is_constant() ? static_cast<double>(dim.value()) : 0;
-  return bytes;
-}
-
 bool same_type(const Value* a, const Value* b) {
   return a->is_tensor() && b->is_tensor() && a->ranked() && b->ranked() && a->dtype() == b->dtype() &&
          a->shape() == b->shape();

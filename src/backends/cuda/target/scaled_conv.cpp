@@ -3,11 +3,11 @@
 
 #include "backends/cuda/target/checks.h"
 #include "backends/cuda/target/chip.h"
-#include "backends/cuda/target/conv_problem.h"
+#include "backends/cuda/target/large_images.h"
 #include "backends/cuda/target/tactics.h"
 #include "backends/cuda/target/window.h"
 
-namespace kiln::cuda::tactics {
+namespace kiln::cuda {
 namespace {
 
 constexpr int kFactors = 3;  // input of the problem
@@ -21,26 +21,31 @@ int64_t bytes_of_scaled_weights(const TiledProblem& t) {
 
 }  // namespace
 
+Refusal read_scaled(const Problem& p, TiledProblem& t) {
+  if (!target_chip().has_cp_async())
+    return refuse("compute capability is " + compute_text(target_chip()) + ", needs 8.0");
+  if (Refusal r = read_exact(p, t); r.refused()) return r;
+  constexpr int64_t kLanes = 8;
+  const kernels::WeightView& w = t.weights;
+  if (w.bytes != 2) return refuse("elements of type " + std::string(name(t.type)) + ", needs float16 or bfloat16");
+  if (w.groups != 1 || !keeps_pixels(p, t))
+    return refuse("the convolution is not 1x1, dense, without strides, of an image with channels last");
+  if (w.channels % kLanes != 0) return refuse(std::to_string(w.channels) + " channels are no whole words of 16 bytes");
+  if (column_runs(t) > kScaledWords || bytes_of_scaled_weights(t) > target_chip().shared_per_block)
+    return refuse("a block does not hold the weights of " + std::to_string(w.channels) + " channels for " +
+                  std::to_string(w.columns));
+  return accept();
+}
+
+namespace tactics {
+
 const Tactic scaled_conv{
     .name = "scaled_conv",
     .version = 1,
     .ops = {"ScaledConv"},
     .accepts = [](const Problem& p) -> Refusal {
-      if (!target_chip().has_cp_async())
-        return refuse("compute capability is " + compute_text(target_chip()) + ", needs 8.0");
       TiledProblem t;
-      if (Refusal r = read_exact(p, t); r.refused()) return r;
-      constexpr int64_t kLanes = 8;
-      const kernels::WeightView& w = t.weights;
-      if (w.bytes != 2) return refuse("elements of type " + std::string(name(t.type)) + ", needs float16 or bfloat16");
-      if (w.groups != 1 || !keeps_pixels(p, t))
-        return refuse("the convolution is not 1x1, dense, without strides, of an image with channels last");
-      if (w.channels % kLanes != 0)
-        return refuse(std::to_string(w.channels) + " channels are no whole words of 16 bytes");
-      if (column_runs(t) > kScaledWords || bytes_of_scaled_weights(t) > target_chip().shared_per_block)
-        return refuse("a block does not hold the weights of " + std::to_string(w.channels) + " channels for " +
-                      std::to_string(w.columns));
-      return accept();
+      return read_scaled(p, t);
     },
     .configurations =
         [](const Problem& p) {
@@ -61,4 +66,5 @@ const Tactic scaled_conv{
         },
 };
 
-}  // namespace kiln::cuda::tactics
+}  // namespace tactics
+}  // namespace kiln::cuda

@@ -1,11 +1,11 @@
 // NVIDIA GPUs as a target.
 #include "backends/cuda/target/target.h"
 
-#include "backends/cuda/device/cu/scaled_conv.h"
 #include "backends/cuda/device/nvrtc.h"
 #include "backends/cuda/target/chip.h"
 #include "backends/cuda/target/deep_conv.h"
 #include "backends/cuda/target/first_layers.h"
+#include "backends/cuda/target/large_images.h"
 #include "passes/pass.h"
 #include "target/epilogue.h"
 
@@ -28,14 +28,13 @@ class CudaTarget final : public Target {
                     }});
     return list;
   }
-  std::vector<const passes::Rule*> rules() const override { return {&passes::deep_conv, &passes::cast_conv}; }
+  std::vector<const passes::Rule*> rules() const override {
+    return {&passes::deep_conv, &passes::cast_conv, &passes::conv_excite, &passes::scaled_conv};
+  }
   const TacticList& tactics() const override { return cuda::tactic_list(); }
   passes::FusionLimits fusion() const override {
     passes::FusionLimits limits = epilogue_limits(tactics());
     if (!target_chip().has_clusters()) limits.operators.erase("SqueezeExcite");
-    if (!target_chip().has_boxes()) limits.operators.erase("ConvExcite");
-    // The rule knows no chips: what it makes must fit this one's blocks.
-    if (target_chip().shared_per_block < kScaledShared) limits.operators.erase("ScaledConv");
     return limits;
   }
   bool computes_in(DType type) const override {

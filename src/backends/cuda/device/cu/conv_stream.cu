@@ -11,29 +11,6 @@ namespace {
 
 #if defined(__CUDA_ARCH_FEAT_SM90_ALL)
 
-// silu for results that are rounded to 16 bits: four share a reciprocal, of the product of their denominators. Below kNought it is
-// that of kNought, -1.6e-8. What is no number stays alone, as no denominator is one.
-__device__ inline Eight short_silu(Eight v) {
-  constexpr float kNought = -21, kLargest = 1.4e9f;  // 1 + e^21, about
-#pragma unroll
-  for (int i = 0; i < 8; i += 4) {
-    float denominators[4];
-#pragma unroll
-    for (int j = 0; j < 4; ++j) {
-      float& x = v.at[i + j];
-      x = x < kNought ? kNought : x;
-      denominators[j] = fminf(1.0f + exponential(-x), kLargest);
-    }
-    const float first = denominators[0] * denominators[1], second = denominators[2] * denominators[3];
-    const float all = reciprocal(first * second), of_first = all * second, of_second = all * first;
-    v.at[i] *= of_first * denominators[1];
-    v.at[i + 1] *= of_first * denominators[0];
-    v.at[i + 2] *= of_second * denominators[3];
-    v.at[i + 3] *= of_second * denominators[2];
-  }
-  return v;
-}
-
 template <class Math, int kTile, bool kApart> class StreamBlock {
  public:
   struct Maps {
@@ -162,8 +139,8 @@ template <class Math, int kTile, bool kApart> class StreamBlock {
 
   // Activates results where they lie; its first thread stores them when all have done so.
   __device__ void finish_apart() const {
-    if (a_.epilogue.activation == Activation::kSilu) finish_apart_by([](const Eight& v) { return short_silu(v); });
-    else finish_apart_by([](const Eight& v) { return mapped(v, gelu); });
+    if (a_.epilogue.activation == Activation::kSilu) finish_apart_by(silu);
+    else finish_apart_by(gelu);
   }
   template <class Activate> __device__ void finish_apart_by(Activate activate) const {
     const uint32_t thread = threadIdx.x - (kCopyThread + 32);
@@ -174,7 +151,7 @@ template <class Math, int kTile, bool kApart> class StreamBlock {
 #pragma unroll 2
       for (uint32_t run = thread; run < kBufferBytes / kPieceBytes; run += kFinishThreads) {
         auto* at = reinterpret_cast<T*>(buffer(turn.index) + run * kPieceBytes);
-        store_run(at, activate(load_run<T, 8>(at, true, 8)), true, 8);
+        store_run(at, mapped(load_run<T, 8>(at, true, 8), activate), true, 8);
       }
       publish_to_copy_engine();
       arrive(&b_->finished[turn.index]);
@@ -260,7 +237,7 @@ template <class Math, int kTile, bool kApart> class StreamBlock {
     switch (e.activation) {
       case Activation::kNone: return plainly(same);
       case Activation::kRelu: return plainly(relu);
-      case Activation::kSilu: return plainly([](const Eight& v) { return short_silu(v); });
+      case Activation::kSilu: return plainly([](const Eight& v) { return mapped(v, silu); });
       case Activation::kHardSwish: return plainly([](const Eight& v) { return mapped(v, hard_swish); });
       case Activation::kGeluErf: return plainly([](const Eight& v) { return mapped(v, gelu); });
       default: return plainly(any);

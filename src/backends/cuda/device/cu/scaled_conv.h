@@ -9,8 +9,6 @@ inline constexpr int kScaledThreads = 384;
 inline constexpr int kScaledRun = 32;   // terms that four lanes of a warp have of a row, and columns that they finish
 inline constexpr int kScaledWords = 4;  // squares of 16 rows times runs of terms that a warp has on their way
 inline constexpr int kScaledSquares[] = {1, 2, 4};  // of a warp
-inline constexpr int kScaledShared =
-    227 << 10;  // bytes of a block for the weights of all convolutions that a rule makes for it
 inline constexpr int kMostScaledTerms = 1 << 16;
 // Whether a warp has registers for so many runs of columns of its squares.
 constexpr bool has_scaled_tile(int squares, int runs) { return squares * runs <= kScaledWords; }
