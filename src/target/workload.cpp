@@ -47,7 +47,8 @@ double base_flops(const Sizes& s) {
       "Unsqueeze", "Flatten",   "Expand", "Tile",     "Pad",   "Shape",   "Constant", "DepthToSpace",  "SpaceToDepth",
       "Size",      "ScatterND", "Where",  "GatherND", "Range", "EyeLike", "Trilu",    "GatherElements"};
   const std::string& op = s.node.op_name();
-  if (op == "Conv" || op == "CastConv" || op == "ConvInteger" || op == "DeformConv")
+  if (op == "Conv" || op == "CastConv" || op == "ConvExcite" || op == "ConvInteger" || op == "DeformConv" ||
+      op == "ScaledConv")
     return 2 * s.out() * s.per_first(1);
   if (op == "QLinearConv") return 2 * s.out() * s.per_first(3);
   if (op == "ConvTranspose") return 2 * s.in(0) * s.per_first(1);

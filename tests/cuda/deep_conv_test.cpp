@@ -5,18 +5,12 @@
 
 #include "backends/cuda/device/device.h"
 #include "backends/cuda/target/target.h"
+#include "cuda/graphs.h"
 #include "ir/text.h"
 #include "passes/pass.h"
 
 namespace kiln::cuda {
 namespace {
-
-std::vector<Datum> values_of(const ir::Graph& graph) {
-  std::vector<Datum> inputs;
-  for (const ir::Value* v : graph.inputs())
-    inputs.emplace_back(ir::random_tensor(v->dtype(), static_dims(v->shape()), inputs.size() + 1));
-  return ir::evaluate(graph, std::move(inputs));
-}
 
 bool has_deep_convolution(const ir::Graph& graph) {
   for (const auto& node : graph.nodes())

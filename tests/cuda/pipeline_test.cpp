@@ -3,8 +3,9 @@
 
 #include <set>
 
+#include "backends/cuda/target/chip.h"
 #include "backends/cuda/target/target.h"
-#include "ir/text.h"
+#include "cuda/graphs.h"
 #include "passes/pass.h"
 
 namespace kiln::cuda {
@@ -16,12 +17,7 @@ std::string operators_after(const std::string& text, DType compute, std::set<std
   options.precisions.compute = compute;
   passes::run_passes(*graph, target().pipeline(options),
                      {.disabled = std::move(disabled), .limits = target().fusion()});
-  std::string names;
-  for (const auto& node : graph->nodes()) {
-    names += (names.empty() ? "" : " ") + node->op_name();
-    for (const ir::PostOp& post : node->post) names += "+" + post.op->name();
-  }
-  return names;
+  return operator_names(*graph);
 }
 
 std::string network(const std::string& channels) {
@@ -50,6 +46,41 @@ TEST(CudaPipeline, PicturesAreReadInTheirType) {
   EXPECT_EQ(operators_after(network("3"), DType::kF16), "CastConv+HardSwish SqueezeExcite Conv Cast");
   EXPECT_EQ(operators_after(network("3"), DType::kBF16), "CastConv+HardSwish SqueezeExcite Conv Cast");
   EXPECT_EQ(operators_after(network("3"), DType::kF32), "Conv+HardSwish SqueezeExcite Conv");
+}
+
+// Squeeze-and-excite behind a convolution of each channel alone, of one image that the cache holds so many times.
+std::string squeezed(double caches, const std::string& results) {
+  constexpr int64_t kRowBytes = 16 * 4096 * 2;
+  const auto rows = static_cast<int64_t>(caches * static_cast<double>(target_chip().cache)) / kRowBytes;
+  return "graph main(%x: float32[1,16," + std::to_string(rows) + R"(,4096]) {
+  %w = random float32[16,1,3,3] seed 1
+  %s = random float32[4,16,1,1] seed 3
+  %e = random float32[16,4,1,1] seed 4
+  %v = random float32[)" +
+         results + R"(,16,1,1] seed 5
+  %a = Conv "first"(%x, %w) {pads=[1,1,1,1],group=16}
+  %h = HardSwish(%a)
+  %m = GlobalAveragePool(%h)
+  %q = Conv(%m, %s)
+  %r = Relu(%q)
+  %t = Conv(%r, %e)
+  %g = HardSigmoid(%t)
+  %z = Mul(%h, %g)
+  %y = Conv(%z, %v)
+  return %y
+}
+)";
+}
+
+TEST(CudaPipeline, ImagesLargerThanTheCacheAreAddedUpAndScaledOnTheirWay) {
+  const std::string large = squeezed(1.1, "24"), small = squeezed(0.9, "24"), many = squeezed(1.1, "160");
+  EXPECT_EQ(operators_after(large, DType::kF16), "Cast ConvExcite ScaledConv Cast");
+  EXPECT_EQ(operators_after(large, DType::kBF16), "Cast ConvExcite ScaledConv Cast");
+  EXPECT_EQ(operators_after(many, DType::kF16), "Cast ConvExcite Mul Conv Cast");
+  EXPECT_EQ(operators_after(small, DType::kF16), "Cast Conv+HardSwish SqueezeExcite Conv Cast");
+  EXPECT_EQ(operators_after(large, DType::kF32), "Conv+HardSwish SqueezeExcite Conv");
+  EXPECT_EQ(operators_after(large, DType::kF16, {"scaled_conv"}), "Cast ConvExcite Mul Conv Cast");
+  EXPECT_EQ(operators_after(large, DType::kF16, {"conv_excite"}), "Cast Conv+HardSwish SqueezeExcite Conv Cast");
 }
 
 TEST(CudaPipeline, RulesOfTheTargetAreSwitchedOffByName) {

@@ -132,15 +132,49 @@ Sample sample_expand_depthwise(Draw& draw) {
   return s.set("low", draw.real(-1, 0)).set("high", draw.real(0.5, 6));
 }
 
+Sample sample_conv_excite(Draw& draw) {
+  Sample s;
+  const DType type = draw.type(kFloatTypes);
+  const WindowDims window(draw, 2);
+  const int64_t channels = draw.chance(0.5) ? 8 * draw.integer(1, 6) : draw.integer(1, 20), hidden = draw.integer(1, 9);
+  draw.tame();
+  s.data(draw.values(type, joined({draw.size() % 5, channels}, window.spatial)));
+  s.weight(weights(draw, type, joined({channels, 1}, window.kernel)));
+  draw.chance(0.5) ? s.weight(draw.values(type, {channels})) : s.absent();
+  s.weight(draw.numbers(type, {hidden, channels, 1, 1}, -1, 1));
+  draw.chance(0.5) ? s.weight(draw.numbers(type, {hidden}, -1, 1)) : s.absent();
+  s.weight(draw.numbers(type, {channels, hidden, 1, 1}, -1, 1));
+  if (draw.chance(0.5)) s.weight(draw.numbers(type, {channels}, -1, 1));
+  draw_window(draw, s, window.kernel);
+  s.outputs = 2;
+  s.set("group", channels).set("activation", draw.word({"", "HardSwish", "Relu", "Swish", "Tanh"}));
+  s.set("squeeze_activation", draw.word({"HardSwish", "Relu", "Swish"}));
+  return s.set("excite_activation", draw.word({"HardSigmoid", "Sigmoid"}));
+}
+
+Sample sample_scaled_conv(Draw& draw) {
+  Sample s;
+  const DType type = draw.type(kFloatTypes);
+  const int64_t images = draw.size() % 5, channels = draw.chance(0.5) ? 8 * draw.integer(1, 20) : draw.integer(1, 40),
+                results = draw.integer(1, 70);
+  draw.tame();
+  s.data(draw.values(type, {images, channels, draw.size() % 12, draw.size() % 12}));
+  s.weight(weights(draw, type, {results, channels, 1, 1}));
+  draw.chance(0.5) ? s.weight(draw.values(type, {results})) : s.absent();
+  return s.data(draw.numbers(type, {images, channels, 1, 1}, -1, 1));
+}
+
 }  // namespace
 
 Entries conv_samplers() {
   return {{"CastConv", sample_cast_conv},
           {"Col2Im", sample_col2im},
           {"Conv", sample_conv},
+          {"ConvExcite", sample_conv_excite},
           {"ConvTranspose", sample_conv_transpose},
           {"DeformConv", sample_deform_conv},
-          {"ExpandDepthwise", sample_expand_depthwise}};
+          {"ExpandDepthwise", sample_expand_depthwise},
+          {"ScaledConv", sample_scaled_conv}};
 }
 
 }  // namespace kiln::operators

@@ -4,10 +4,10 @@
 #include "backends/cuda/device/cu/conv_depthwise.h"
 #include "backends/cuda/target/checks.h"
 #include "backends/cuda/target/chip.h"
-#include "backends/cuda/target/conv_problem.h"
+#include "backends/cuda/target/depthwise_problem.h"
 #include "backends/cuda/target/tactics.h"
 
-namespace kiln::cuda::tactics {
+namespace kiln::cuda {
 namespace {
 
 TiledProblem depthwise_problem(const Problem& p) {
@@ -25,37 +25,42 @@ std::vector<int64_t> pairs_of_slices(int64_t channels) {
 
 }  // namespace
 
+Refusal read_boxes(const Problem& p, TiledProblem& t) {
+  if (!target_chip().has_boxes()) return refuse("compute capability is " + compute_text(target_chip()) + ", needs 9.0");
+  if (const Refusal r = read_constant_conv(p, t); r.refused()) return r;
+  const kernels::WeightView& w = t.weights;
+  constexpr int64_t kLanes = 8;
+  if (w.bytes != 2) return refuse("elements of type " + std::string(name(t.type)) + ", needs float16 or bfloat16");
+  if (w.channels * w.columns != 1)
+    return refuse("a group has " + std::to_string(w.channels) + " inputs and " + std::to_string(w.columns) +
+                  " outputs, needs one");
+  if (w.groups % kLanes != 0) return refuse(std::to_string(w.groups) + " channels are no whole words of 16 bytes");
+  for (const Argument* a : {&p.input(0), &p.outputs[0]})
+    if (!is_channels_last(*a)) return refuse("an image has layout " + to_string(a->layout) + ", needs channels last");
+  if (!kernels::has_depthwise_boxes(t.window))
+    return refuse("the window is not 3x3 or 5x5 with one stride of 1 or 2 and without dilation");
+  return accept();
+}
+
+std::vector<Config> boxes_configurations(const Problem& p) {
+  std::vector<Config> configs;
+  for (int64_t pairs : pairs_of_slices(p.input(0).opt[1]))
+    for (int64_t patch = 0; patch < (pairs == 32 ? kDepthwisePatchCount : 1); ++patch)
+      configs.push_back(to_parameters(kernels::BoxesChoice{patch, pairs}));
+  return configs;
+}
+
+namespace tactics {
+
 const Tactic depthwise_boxes{
     .name = "depthwise_boxes",
     .version = 1,
     .ops = {"Conv"},
     .accepts = [](const Problem& p) -> Refusal {
-      if (!target_chip().has_boxes())
-        return refuse("compute capability is " + compute_text(target_chip()) + ", needs 9.0");
       TiledProblem t;
-      if (const Refusal r = read_constant_conv(p, t); r.refused()) return r;
-      const kernels::WeightView& w = t.weights;
-      constexpr int64_t kLanes = 8;
-      if (w.bytes != 2) return refuse("elements of type " + std::string(name(t.type)) + ", needs float16 or bfloat16");
-      if (w.channels * w.columns != 1)
-        return refuse("a group has " + std::to_string(w.channels) + " inputs and " + std::to_string(w.columns) +
-                      " outputs, needs one");
-      if (w.groups % kLanes != 0) return refuse(std::to_string(w.groups) + " channels are no whole words of 16 bytes");
-      for (const Argument* a : {&p.input(0), &p.outputs[0]})
-        if (!is_channels_last(*a))
-          return refuse("an image has layout " + to_string(a->layout) + ", needs channels last");
-      if (!kernels::has_depthwise_boxes(t.window))
-        return refuse("the window is not 3x3 or 5x5 with one stride of 1 or 2 and without dilation");
-      return accept();
+      return read_boxes(p, t);
     },
-    .configurations =
-        [](const Problem& p) {
-          std::vector<Config> configs;
-          for (int64_t pairs : pairs_of_slices(p.input(0).opt[1]))
-            for (int64_t patch = 0; patch < (pairs == 32 ? kDepthwisePatchCount : 1); ++patch)
-              configs.push_back(to_parameters(kernels::BoxesChoice{patch, pairs}));
-          return configs;
-        },
+    .configurations = boxes_configurations,
     .emit =
         [](const Problem& p, const Config& config) {
           const TiledProblem t = depthwise_problem(p);
@@ -98,4 +103,5 @@ const Tactic conv_depthwise{
         },
 };
 
-}  // namespace kiln::cuda::tactics
+}  // namespace tactics
+}  // namespace kiln::cuda

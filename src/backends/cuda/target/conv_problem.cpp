@@ -96,7 +96,7 @@ Refusal read_product(const Problem& p, TiledProblem& t) {
 }  // namespace
 
 Refusal read_exact(const Problem& p, TiledProblem& t) {
-  const bool conv = p.op() == "Conv" || p.op() == "CastConv";
+  const bool conv = p.op() == "Conv" || p.op() == "CastConv" || p.op() == "ScaledConv";
   return conv ? read_conv(p, t) : read_product(p, t);
 }
 

@@ -60,11 +60,13 @@ inline constexpr int kDepthwiseBoxThreads = 256, kMaxDepthwiseStages = 4;
 inline constexpr DepthwiseTile kDepthwisePatches[] = {{4, 4}, {2, 7}};
 inline constexpr int kDepthwisePatchCount = 2;
 
-// A block has one slice of channels, and goes from tile to tile: a tile is the patches of a few images in the same place.
+// A block has one slice of channels, and goes from tile to tile: a tile is the patches of a few images in the same place. Each thread has those
+// of one image: images divide the threads with the same channels.
 struct DepthwiseBoxArguments {
   EpilogueArguments epilogue;
   const void* weights;  // [taps, padded]
   void* y;
+  float* sums;       // of the results of each image, [image, tile of it, channel]; for kernels that add up
   int64_t to_pixel;  // elements of the result: its pixels lie at equal distances
   uint32_t batch, channels, padded;
   int32_t out_height, out_width, top, left;
@@ -72,7 +74,8 @@ struct DepthwiseBoxArguments {
   uint32_t box_w, box_h, box_bytes;  // of the source under a tile
   uint32_t stage_bytes;              // they begin so far apart in shared memory
   uint32_t box_n;                    // images of a tile
-  FastDivisor slices, tiles_w, tiles_h, patches_w, patches_h;
+  uint32_t patches_h;
+  FastDivisor slices, tiles_w, tiles_h, patches_w;
   int32_t weights_are_constant;
 };
 

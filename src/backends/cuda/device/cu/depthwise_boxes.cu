@@ -10,17 +10,20 @@ namespace {
 
 #if __CUDA_ARCH__ >= 900
 
-template <class T, int kSide, int kStride, int kPatch, int kPairs> class DepthwiseBoxes {
+template <class T, int kSide, int kStride, int kPatch, int kPairs, bool kAddsUp> class DepthwiseBoxes {
  public:
   __device__ DepthwiseBoxes(const CUtensorMap& source, const DepthwiseBoxArguments& arguments, char* shared)
       : source_(source), a_(arguments), stages_(shared) {
     first_tile_ = a_.slices.quotient(blockIdx.x);
     channel0_ = (blockIdx.x - first_tile_ * a_.slices.divisor) * kPairs * 2;
     channel_ = channel0_ + threadIdx.x % kPairs * 2;
+    first_patch_ = threadIdx.x / kPairs / a_.box_n;
+    image_ = threadIdx.x / kPairs - first_patch_ * a_.box_n;
   }
 
   __device__ void run() {
     __shared__ __align__(8) uint64_t full[kMaxDepthwiseStages];
+    __shared__ Pair totals[2][kAddsUp ? kDepthwiseBoxThreads : 1];  // in turn: who is ahead by a tile writes where nobody reads
     let_next_start();
     if (threadIdx.x == 0) {
       fetch_map(source_);
@@ -35,12 +38,15 @@ template <class T, int kSide, int kStride, int kPatch, int kPairs> class Depthwi
     const uint32_t step = gridDim.x / a_.slices.divisor;
     if (threadIdx.x == 0)
       for (uint32_t i = 0, tile = first_tile_; i < a_.stages && tile < a_.tiles; ++i, tile += step) fetch(tile, i, &full[i]);
-    uint32_t stage = 0, parity = 0;
-    for (uint32_t tile = first_tile_; tile < a_.tiles; tile += step) {
+    uint32_t stage = 0, parity = 0, turn = 0;
+    for (uint32_t tile = first_tile_; tile < a_.tiles; tile += step, turn ^= 1) {
       wait(&full[stage], parity);
-      add_patches(place_of(tile), stages_ + stage * a_.stage_bytes, weights);
+      Pair total = {};
+      add_patches(place_of(tile), stages_ + stage * a_.stage_bytes, weights, total);
+      if constexpr (kAddsUp) totals[turn][threadIdx.x] = total;
       __syncthreads();  // nobody reads the box any more
       if (threadIdx.x == 0 && tile + a_.stages * step < a_.tiles) fetch(tile + a_.stages * step, stage, &full[stage]);
+      if constexpr (kAddsUp) store_sums(tile, totals[turn]);
       if (++stage == a_.stages) stage = 0, parity ^= 1;
     }
   }
@@ -53,7 +59,7 @@ template <class T, int kSide, int kStride, int kPatch, int kPairs> class Depthwi
   };
   static constexpr DepthwiseTile kShape = kDepthwisePatches[kPatch];
   static constexpr int kSourceRows = (kShape.rows - 1) * kStride + kSide, kSourceColumns = (kShape.columns - 1) * kStride + kSide;
-  static constexpr int kPixelBytes = kPairs * 2 * sizeof(T);
+  static constexpr int kPixelBytes = kPairs * 2 * sizeof(T), kUnits = kDepthwiseBoxThreads / kPairs;
 
   // In one word: the compiler would read two halves.
   __device__ static Pair pair_at(const void* from) {
@@ -65,7 +71,7 @@ template <class T, int kSide, int kStride, int kPatch, int kPairs> class Depthwi
 
   __device__ Place place_of(uint32_t tile) const {
     const uint32_t line = a_.tiles_w.quotient(tile), plane = a_.tiles_h.quotient(line);
-    return {static_cast<int>((line - plane * a_.tiles_h.divisor) * a_.patches_h.divisor) * kShape.rows,
+    return {static_cast<int>((line - plane * a_.tiles_h.divisor) * a_.patches_h) * kShape.rows,
             static_cast<int>((tile - line * a_.tiles_w.divisor) * a_.patches_w.divisor) * kShape.columns, plane * a_.box_n};
   }
 
@@ -85,26 +91,38 @@ template <class T, int kSide, int kStride, int kPatch, int kPairs> class Depthwi
     }
   }
 
-  __device__ void add_patches(const Place& tile, const char* box, const Pair (&weights)[kSide * kSide]) const {
-    if (channel_ >= a_.channels) return;
+  // `total` of the results.
+  __device__ void add_patches(const Place& tile, const char* box, const Pair (&weights)[kSide * kSide], Pair& total) const {
+    if (channel_ >= a_.channels || tile.image + image_ >= a_.batch) return;
     Pair bias = {};
     if (a_.epilogue.bias) bias = load_run<float, 2>(a_.epilogue.bias + channel_, false, 2);
-    const uint32_t patches = a_.box_n * a_.patches_h.divisor * a_.patches_w.divisor;
-    for (uint32_t patch = threadIdx.x / kPairs; patch < patches; patch += kDepthwiseBoxThreads / kPairs) {
-      const uint32_t line = a_.patches_w.quotient(patch), image = a_.patches_h.quotient(line);
-      const int row = static_cast<int>(line - image * a_.patches_h.divisor) * kShape.rows,
-                column = static_cast<int>(patch - line * a_.patches_w.divisor) * kShape.columns;
-      const Place at{tile.row + row, tile.column + column, tile.image + image};
-      if (at.image >= a_.batch || at.row >= a_.out_height || at.column >= a_.out_width) continue;
+    const uint32_t patches = a_.patches_h * a_.patches_w.divisor, step = kUnits / a_.box_n;
+    for (uint32_t patch = first_patch_; patch < patches; patch += step) {
+      const uint32_t line = a_.patches_w.quotient(patch);
+      const int row = static_cast<int>(line) * kShape.rows, column = static_cast<int>(patch - line * a_.patches_w.divisor) * kShape.columns;
+      const Place at{tile.row + row, tile.column + column, tile.image + image_};
+      if (at.row >= a_.out_height || at.column >= a_.out_width) continue;
       Pair sums[kShape.rows][kShape.columns];
 #pragma unroll
       for (auto& of_row : sums)
 #pragma unroll
         for (Pair& sum : of_row) sum = bias;
-      const uint32_t pixel = (image * a_.box_h + row * kStride) * a_.box_w + column * kStride;
+      const uint32_t pixel = (image_ * a_.box_h + row * kStride) * a_.box_w + column * kStride;
       add_rows(box + pixel * kPixelBytes + threadIdx.x % kPairs * sizeof(Pack<T, 2>), weights, sums);
-      store(at, sums);
+      store(at, sums, total);
     }
+  }
+
+  // Of each image in the tile, those of its threads in their order.
+  __device__ void store_sums(uint32_t tile, const Pair (&totals)[kDepthwiseBoxThreads]) const {
+    const uint32_t unit = threadIdx.x / kPairs, plane = a_.tiles_h.quotient(a_.tiles_w.quotient(tile));
+    const uint32_t tiles = a_.tiles_h.divisor * a_.tiles_w.divisor, image = plane * a_.box_n + unit;
+    if (unit >= a_.box_n || image >= a_.batch || channel_ >= a_.channels) return;
+    Pair sum = {};
+    for (uint32_t other = threadIdx.x; other < kDepthwiseBoxThreads; other += a_.box_n * kPairs)
+#pragma unroll
+      for (int j = 0; j < 2; ++j) sum.at[j] += totals[other].at[j];
+    store_run(a_.sums + (int64_t{image} * tiles + tile - plane * tiles) * a_.channels + channel_, sum, true, 2);
   }
 
   __device__ void add_rows(const char* from, const Pair (&weights)[kSide * kSide], Pair (&sums)[kShape.rows][kShape.columns]) const {
@@ -129,20 +147,20 @@ template <class T, int kSide, int kStride, int kPatch, int kPairs> class Depthwi
   }
 
   // What is asked once for a patch is not asked for each of its results.
-  __device__ void store(const Place& at, const Pair (&sums)[kShape.rows][kShape.columns]) const {
+  __device__ void store(const Place& at, const Pair (&sums)[kShape.rows][kShape.columns], Pair& total) const {
     const EpilogueArguments& e = a_.epilogue;
     const auto* residuals = static_cast<const T*>(e.residual);
     if (residuals)
-      store_by(at, sums, [&](const Pair& v, int64_t pixel, bool inside) {
+      store_by(at, sums, total, [&](const Pair& v, int64_t pixel, bool inside) {
         return inside ? with_epilogue(e, v, pair_at(residuals + pixel * e.residual_stride + channel_)) : v;
       });
-    else if (e.activation == Activation::kSilu) store_by(at, sums, [](const Pair& v, int64_t, bool) { return mapped(v, silu); });
-    else if (e.activation == Activation::kHardSwish) store_by(at, sums, [](const Pair& v, int64_t, bool) { return mapped(v, hard_swish); });
-    else store_by(at, sums, [&e](const Pair& v, int64_t, bool) { return activated(e.activation, e.alpha, e.beta, v); });
+    else if (e.activation == Activation::kSilu) store_by(at, sums, total, [](const Pair& v, int64_t, bool) { return mapped(v, silu); });
+    else if (e.activation == Activation::kHardSwish) store_by(at, sums, total, [](const Pair& v, int64_t, bool) { return mapped(v, hard_swish); });
+    else store_by(at, sums, total, [&e](const Pair& v, int64_t, bool) { return activated(e.activation, e.alpha, e.beta, v); });
   }
 
   template <class Finish>
-  __device__ void store_by(const Place& at, const Pair (&sums)[kShape.rows][kShape.columns], Finish finish) const {
+  __device__ void store_by(const Place& at, const Pair (&sums)[kShape.rows][kShape.columns], Pair& total, Finish finish) const {
     bool inside[kShape.columns];
 #pragma unroll
     for (int q = 0; q < kShape.columns; ++q) inside[q] = at.column + q < a_.out_width;
@@ -154,7 +172,12 @@ template <class T, int kSide, int kStride, int kPatch, int kPairs> class Depthwi
 #pragma unroll
       for (int q = 0; q < kShape.columns; ++q, y += a_.to_pixel) {
         const Pair v = finish(sums[r][q], pixel + q, inside[q]);
-        if (inside[q]) store_run(y, v, true, 2);
+        if (!inside[q]) continue;
+        store_run(y, v, true, 2);
+        if constexpr (kAddsUp) {
+#pragma unroll
+          for (int j = 0; j < 2; ++j) total.at[j] += v.at[j];
+        }
       }
     }
   }
@@ -163,6 +186,7 @@ template <class T, int kSide, int kStride, int kPatch, int kPairs> class Depthwi
   const DepthwiseBoxArguments& a_;
   char* stages_;
   uint32_t first_tile_, channel0_, channel_;
+  uint32_t image_, first_patch_;  // of a tile
 };
 
 #endif
@@ -170,13 +194,16 @@ template <class T, int kSide, int kStride, int kPatch, int kPairs> class Depthwi
 }  // namespace
 
 #if __CUDA_ARCH__ >= 900
-#define KILN_BOXES_PATCH(name, type, side, stride, patch, pairs)                                                     \
-  extern "C" __global__ void __launch_bounds__(kDepthwiseBoxThreads, 2)                                              \
-      depthwise_boxes_##name##_##side##_##stride##_##patch##_##pairs(const __grid_constant__ CUtensorMap source,     \
-                                                                     const __grid_constant__ DepthwiseBoxArguments a) { \
-    extern __shared__ __align__(128) char shared[];                                                                  \
-    DepthwiseBoxes<type, side, stride, patch, pairs>(source, a, shared).run();                                       \
+#define KILN_BOXES_KERNEL(function, type, side, stride, patch, pairs, adds_up)                                             \
+  extern "C" __global__ void __launch_bounds__(kDepthwiseBoxThreads, 2)                                                    \
+      function##_##side##_##stride##_##patch##_##pairs(const __grid_constant__ CUtensorMap source,                         \
+                                                       const __grid_constant__ DepthwiseBoxArguments a) {                  \
+    extern __shared__ __align__(128) char shared[];                                                                        \
+    DepthwiseBoxes<type, side, stride, patch, pairs, adds_up>(source, a, shared).run();                                    \
   }
+#define KILN_BOXES_PATCH(name, type, side, stride, patch, pairs)                             \
+  KILN_BOXES_KERNEL(depthwise_boxes_##name, type, side, stride, patch, pairs, false)         \
+  KILN_BOXES_KERNEL(depthwise_sums_##name, type, side, stride, patch, pairs, true)
 #define KILN_BOXES_WINDOW(name, type, side, stride)    \
   KILN_BOXES_PATCH(name, type, side, stride, 0, 16)    \
   KILN_BOXES_PATCH(name, type, side, stride, 0, 32)    \

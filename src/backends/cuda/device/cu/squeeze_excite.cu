@@ -1,6 +1,7 @@
 // Squeeze-and-excite in one kernel: the blocks of a cluster share one image after the other, of which each may keep its part in shared
 // memory, where the next may come meanwhile. The first product is linear in the means, so blocks exchange nothing but their parts of its sums, in two places in turn: who is
-// ahead by an image writes where nobody reads. The second product each block does for its own channels.
+// ahead by an image writes where nobody reads. The second product each block does for its own channels. Where the sums of pixels are known
+// already, what is left are the factors.
 #include "backends/cuda/device/cu/epilogue.cuh"
 #include "backends/cuda/device/cu/hopper.cuh"
 #include "backends/cuda/device/cu/squeeze_excite.h"
@@ -66,9 +67,26 @@ template <class T, int kThreads> class SqueezeBlock {
       }
       __syncthreads();
       average();
-      squeeze();
-      excite();
+      make_factors();
       scale();
+    }
+  }
+
+  // Of images whose pixels are summed up.
+  __device__ void run_on_sums() {
+    let_next_start();
+    begin_exchange(a_.blocks);
+    if (!a_.weights_are_constant) wait_for_inputs();
+    copy_weights();
+    wait_for_inputs();
+    end_exchange(a_.blocks);
+    wait_for_copies<0>();
+    const uint32_t step = gridDim.x / a_.blocks;
+    for (uint32_t image = blockIdx.x / a_.blocks, turn = 0; image < a_.images; image += step, turn ^= 1) {
+      parts_ = all_parts_ + turn * a_.blocks * a_.hidden;
+      add_sums(image);
+      make_factors();
+      store_factors(image);
     }
   }
 
@@ -160,6 +178,25 @@ template <class T, int kThreads> class SqueezeBlock {
       for (uint32_t row = group; row < rows_; row += groups) sum += sums_[row * channels + channel];
       groups_[i] = sum;
     }
+    join_groups(groups);
+  }
+
+  // The same from sums of parts of the image.
+  __device__ void add_sums(uint32_t image) const {
+    const uint32_t channels = this->channels(), groups = max(kThreads / channels, 1u), all = a_.words * kLanes;
+    const float* from = a_.sums + int64_t{image} * a_.parts * all + word0_ * kLanes;
+    for (uint32_t i = threadIdx.x; i < groups * channels; i += kThreads) {
+      const uint32_t group = i / channels, channel = i - group * channels;
+      float sum = 0;
+#pragma unroll 4
+      for (uint32_t part = group; part < a_.parts; part += groups) sum += from[int64_t{part} * all + channel];
+      groups_[i] = sum;
+    }
+    join_groups(groups);
+  }
+
+  __device__ void join_groups(uint32_t groups) const {
+    const uint32_t channels = this->channels();
     __syncthreads();
     for (uint32_t channel = threadIdx.x; channel < channels; channel += kThreads) {
       float sum = 0;
@@ -167,6 +204,11 @@ template <class T, int kThreads> class SqueezeBlock {
       means_[channel] = sum / a_.pixels;
     }
     __syncthreads();
+  }
+
+  __device__ void make_factors() const {
+    squeeze();
+    excite();
   }
 
   // A warp has elements between the products, some at a time; every block gets this one's part of their sums.
@@ -240,6 +282,11 @@ template <class T, int kThreads> class SqueezeBlock {
     __syncthreads();
   }
 
+  __device__ void store_factors(uint32_t image) const {
+    T* to = static_cast<T*>(a_.y) + image * a_.to_image + word0_ * kLanes;
+    for (uint32_t channel = threadIdx.x; channel < channels(); channel += kThreads) to[channel] = from_float<T>(factors_[channel]);
+  }
+
   __device__ void scale() const {
     if (row_ >= rows_) return;
     const Run<kLanes> factor = load_run<float, kLanes>(factors_ + word_ * kLanes, true, kLanes);
@@ -270,6 +317,11 @@ template <class T, int kThreads> __device__ void squeeze_excite(const SqueezeExc
   SqueezeBlock<T, kThreads>(a, shared).run();
 }
 
+template <class T> __device__ void squeeze_factors(const SqueezeExciteArguments& a) {
+  extern __shared__ __align__(128) char shared[];
+  SqueezeBlock<T, kFactorThreads>(a, shared).run_on_sums();
+}
+
 }  // namespace
 
 #define KILN_SQUEEZE_THREADS(name, type, threads)                                            \
@@ -280,6 +332,13 @@ template <class T, int kThreads> __device__ void squeeze_excite(const SqueezeExc
 #define KILN_SQUEEZE_EXCITE(name, type)  \
   KILN_SQUEEZE_THREADS(name, type, 256)  \
   KILN_SQUEEZE_THREADS(name, type, 512)
+#define KILN_SQUEEZE_FACTORS(name, type)                                                    \
+  extern "C" __global__ void __launch_bounds__(kFactorThreads, squeeze_blocks(kFactorThreads)) \
+      squeeze_factors_##name(const __grid_constant__ SqueezeExciteArguments a) {              \
+    squeeze_factors<type>(a);                                                                \
+  }
+KILN_SQUEEZE_FACTORS(f16, __half)
+KILN_SQUEEZE_FACTORS(bf16, __nv_bfloat16)
 KILN_SQUEEZE_EXCITE(f16, __half)
 KILN_SQUEEZE_EXCITE(bf16, __nv_bfloat16)
 KILN_SQUEEZE_EXCITE(f32, float)

@@ -27,7 +27,13 @@ struct SqueezeExciteArguments {
   uint32_t weight_words;  // of a block's weights in shared memory; 0: they are read where they are
   uint32_t slice_words;   // of a pixel, at most, in a slice
   int32_t weights_are_constant;
+  // Of kernels that are given the sums of pixels, [image, part, channel], and store factors alone: there are as many slices as blocks.
+  const float* sums;
+  uint32_t parts;
+  int64_t to_image;  // elements between the factors of neighbouring images
 };
+
+inline constexpr int kFactorThreads = 512;
 
 // Words of a row of the second product's weights in shared memory: an odd number, such that a column of words meets all banks.
 #ifdef __CUDACC__

@@ -47,6 +47,14 @@ void DepthwiseBoxesParameters::check() const {
     throw malformed_parameter("kernel", "has other sizes, strides or dilations than the kernel's windows");
 }
 
+void ScaledConvParameters::check() const {
+  conv.require_one_group();
+  const SlidingWindow& w = conv.window;
+  for (int axis : {0, 1})
+    if (w.kernel[axis] != 1 || w.stride[axis] != 1 || w.begin[axis] != 0 || w.end[axis] != 0)
+      throw malformed_parameter("kernel", "is not one pixel, with strides of 1 and without padding");
+}
+
 void ConvDepthwiseParameters::check() const {
   if (choice.tile >= std::max<int64_t>(depthwise_tiles(conv.window), 1))
     throw malformed_parameter("tile", "is " + std::to_string(choice.tile))

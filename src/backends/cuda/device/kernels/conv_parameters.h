@@ -3,6 +3,7 @@
 #include "backends/cuda/device/cu/conv_depthwise.h"
 #include "backends/cuda/device/cu/conv_few.h"
 #include "backends/cuda/device/cu/product_wgmma.h"
+#include "backends/cuda/device/cu/scaled_conv.h"
 #include "backends/cuda/device/kernels/sum_parameters.h"
 #include "device/conv_parameters.h"
 
@@ -130,6 +131,14 @@ struct BoxesChoice {
 };
 struct DepthwiseBoxesParameters : ChosenTiles<BoxesChoice> {
   void check() const;  // that the kernel has the window
+};
+
+struct ScaledChoice {
+  int64_t squares = kScaledSquares[0];  // of 16 rows, of a warp
+  template <class V> void fields(V& v) { v("squares", squares, kScaledSquares); }
+};
+struct ScaledConvParameters : ChosenTiles<ScaledChoice> {
+  void check() const;  // that the window is a pixel
 };
 
 struct DepthwiseChoice {

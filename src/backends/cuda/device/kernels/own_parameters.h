@@ -2,6 +2,7 @@
 #pragma once
 #include "backends/cuda/device/cu/attention_stream.h"
 #include "backends/cuda/device/cu/squeeze_excite.h"
+#include "backends/cuda/device/kernels/conv_parameters.h"
 #include "device/attention_parameters.h"
 #include "device/movement_parameters.h"
 
@@ -33,18 +34,33 @@ struct SqueezeChoice {
     v("threads", threads, kSqueezeThreads);
   }
 };
-struct SqueezeExciteParameters {
-  int64_t hidden = 1;  // elements between the products
+// The two products that make factors of means.
+struct SqueezeProducts {
+  int64_t hidden = 1;  // elements between them
   Activation squeeze = Activation::kNone, excite = Activation::kNone;
   double alpha = 0, beta = 0;  // of the second
-  SqueezeChoice choice = {};
   template <class V> void fields(V& v) {
     v("hidden", hidden, 1, 1 << 16);
     v("squeeze", squeeze, kActivationCount);
     v("excite", excite, kActivationCount);
     v("alpha", alpha);
     v("beta", beta);
+  }
+};
+struct SqueezeExciteParameters {
+  SqueezeProducts products = {};
+  SqueezeChoice choice = {};
+  template <class V> void fields(V& v) {
+    v(products);
     v(choice);
+  }
+};
+struct ConvExciteParameters {
+  DepthwiseBoxesParameters boxes = {};
+  SqueezeProducts products = {};
+  template <class V> void fields(V& v) {
+    v(boxes);
+    v(products);
   }
 };
 
