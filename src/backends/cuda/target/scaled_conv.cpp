@@ -6,6 +6,7 @@
 #include "backends/cuda/target/large_images.h"
 #include "backends/cuda/target/tactics.h"
 #include "backends/cuda/target/window.h"
+#include "base/checked.h"
 
 namespace kiln::cuda {
 namespace {
