@@ -51,7 +51,8 @@ struct SumEpilogue {
 // Where the rows of the left operand lie: bytes, int8_terms() readable ones each.
 class ByteRows {
  public:
-  // addresses[i] = row `row` + i, for i < rows. `scratch` holds `rows` rows and belongs to the caller until its next call.
+  // addresses[i] = row `row` + i, for i < rows. `scratch` holds `rows` rows and belongs to the caller until its next call; rows that are made
+  // there lie at equal distances.
   virtual void locate(int64_t row, int64_t rows, const uint8_t** addresses, uint8_t* scratch) const noexcept = 0;
 
  protected:

@@ -42,22 +42,23 @@ struct Steps {
   int64_t bytes, whole, rest;
 };
 
-// A block of rows, from which a thread takes pairs of tiles.
+// A block of rows, from which a thread takes pairs of tiles, and what it has in scratch, in bytes.
 struct Blocks {
   Blocks(int64_t all, int64_t terms) {
-    constexpr int64_t kBytes = 512 * 1024;  // that stay in the second cache beside the weights
+    constexpr int64_t kBytes = 1024 * 1024;  // that stay in the second cache beside weights
     const int64_t fitting = kBytes / std::max<int64_t>(terms, 1) / kPairRows * kPairRows;
     const int64_t most = std::clamp<int64_t>(fitting, kPairRows, kMostBlockRows / kPairRows * kPairRows);
-    rows = std::min(most, (all + kPairRows - 1) / kPairRows * kPairRows);
-    located = (rows * int8_terms(terms) + kLine - 1) / kLine * kLine;
+    count = std::min(most, (all + kPairRows - 1) / kPairRows * kPairRows);
     stride = (terms + kLine - 1) / kLine * kLine + kLine;  // no power of two, or rows would share lines of the cache
-    gathered = rows * stride;
-    sums = rows * kSumBytes;
+    sums = count * kSumBytes;
+    last = kTileRows * stride;
+    rows = count * stride;
   }
-  int64_t bytes() const { return located + gathered + sums; }
-  int64_t rows;
-  int64_t located, gathered, sums;  // bytes
-  int64_t stride;                   // bytes between gathered rows
+  int64_t bytes() const { return sums + last + rows; }
+  int64_t count;   // of rows
+  int64_t stride;  // between gathered rows
+  // Stored sums; the rows of a tile that is not full; rows that are located there, at equal distances, or else gathered.
+  int64_t sums, last, rows;
 };
 
 // Sixteen rows at equal distances.
@@ -127,6 +128,8 @@ struct Multiplication {
   const int8_t* panels;
   int64_t step;
   void* sums;
+  const int8_t* soon;  // weights that the next products want, of which each step asks for so many lines
+  int64_t lines;
 };
 
 // One step. kRows, kWeights: the numbers of the first of these tiles; where the second has the same it is loaded again.
@@ -163,6 +166,10 @@ HWY_NOINLINE void run_multiplication(const Multiplication& m) {
   else each([](auto tile, uint8_t* at) HWY_ATTR { load_tile<tile()>(at, tiles::kSumBytes); });
   const int64_t count = m.steps.count(), words = m.own / tiles::kWord;
   const int64_t strides[2] = {m.rows[0].stride, m.rows[kTiles - 1].stride};
+  const int8_t* soon = m.soon;
+  const auto ask = [&]() HWY_ATTR {
+    for (int64_t i = 0; i < m.lines; ++i, soon += kLine) __builtin_prefetch(soon, 0, 2);
+  };
   for (int64_t s = m.begin; s < m.end;) {
     const int64_t piece = s / count, first = s % count, last = std::min(count, first + m.end - s);
     const uint8_t* from[2];
@@ -176,6 +183,7 @@ HWY_NOINLINE void run_multiplication(const Multiplication& m) {
     for (int64_t i = first; i < std::min(last, m.steps.whole); ++i) {
       if constexpr (kRest) multiply_step<kKind, kTiles, kPanels, 4, 5, false>(from, strides, b, m.step);
       else multiply_step<kKind, kTiles, kPanels, 4, 6, true>(from, strides, b, m.step);
+      ask();
       from[0] += m.steps.bytes;
       from[1] += m.steps.bytes;
       b += step_words * m.step;
@@ -258,39 +266,44 @@ class TileBlock {
     constexpr int64_t kMostSteps = 24;                  // whose rows and weights stay in the first cache
     constexpr int64_t kWeightBytes = int64_t{1} << 20;  // that stay in the second
     const int64_t all = steps_.count() * static_cast<int64_t>(pieces_.size());
-    const int64_t chunks = (all + kMostSteps - 1) / kMostSteps;
-    if (chunks > 1) return run_chunks(tiles, row, rows, begin, end, all, chunks);
-    const bool rows_stay = (end - begin) * p_.terms <= kWeightBytes;
     const int64_t pairs = (rows + tiles::kPairRows - 1) / tiles::kPairRows,
                   groups = (end - begin + kInt8Group - 1) / kInt8Group;
+    const bool weights_stay = (end - begin) * p_.terms <= kWeightBytes;
+    const int64_t asking = weights_stay ? 0 : pairs;
+    if (all > kMostSteps)
+      return run_chunks(tiles, row, rows, begin, end, all, (all + kMostSteps - 1) / kMostSteps, asking);
     for (int64_t n = 0; n < pairs * groups; ++n) {
-      const int64_t i = (rows_stay ? n / groups : n % pairs) * tiles::kPairRows;
-      const int64_t column = begin + (rows_stay ? n % groups : n / pairs) * kInt8Group;
-      multiply(tiles, i, rows, column, 0, all, sums_);
+      const int64_t i = (weights_stay ? n / groups : n % pairs) * tiles::kPairRows;
+      const int64_t column = begin + (weights_stay ? n % groups : n / pairs) * kInt8Group;
+      multiply(tiles, i, rows, column, 0, all, sums_, asking);
       finish(row, i, rows, column, end, sums_);
     }
   }
 
  private:
   // The same in parts of the terms, between which sums are stored.
-  void run_chunks(const Rows* tiles, int64_t row, int64_t rows, int64_t begin, int64_t end, int64_t all,
-                  int64_t chunks) const {
+  void run_chunks(const Rows* tiles, int64_t row, int64_t rows, int64_t begin, int64_t end, int64_t all, int64_t chunks,
+                  int64_t asking) const {
     for (int64_t column = begin; column < end; column += kInt8Group)
       for (int64_t c = 0; c < chunks; ++c)
         for (int64_t i = 0; i < rows; i += tiles::kPairRows) {
           uint8_t* sums = sums_ + i * tiles::kSumBytes;
-          multiply(tiles, i, rows, column, all * c / chunks, all * (c + 1) / chunks, sums);
+          multiply(tiles, i, rows, column, all * c / chunks, all * (c + 1) / chunks, sums, asking);
           if (c + 1 == chunks) finish(row, i, rows, column, end, sums);
         }
   }
 
   int64_t panels_of(int64_t group) const { return std::min(kInt8Group, int8_columns(p_.columns) - group) / kInt8Panel; }
 
-  void multiply(const Rows* tiles, int64_t i, int64_t rows, int64_t group, int64_t begin, int64_t end,
-                uint8_t* sums) const {
+  // While `asking` pairs of rows are multiplied the weights behind those that they take come nearer; 0: they are there.
+  void multiply(const Rows* tiles, int64_t i, int64_t rows, int64_t group, int64_t begin, int64_t end, uint8_t* sums,
+                int64_t asking) const {
     const int64_t panels = panels_of(group), count = rows - i > tiles::kTileRows ? 2 : 1;
     const int8_t* packed = p_.packed + group * int8_terms(p_.terms);
-    for (int64_t j = 0; j < panels; j += 2) {
+    const int64_t step_lines = steps_.bytes / tiles::kWord * panels, shares = asking * ((panels + 1) / 2);
+    const int64_t lines = shares > 0 ? (step_lines + shares - 1) / shares : 0;
+    const int8_t* soon = packed + (end + (end - begin) * i / rows) * step_lines * kLine;
+    for (int64_t j = 0; j < panels; j += 2, soon += (end - begin) * lines * kLine) {
       const Multiplication m{tiles + i / tiles::kTileRows,
                              pieces_,
                              own_,
@@ -299,7 +312,9 @@ class TileBlock {
                              end,
                              packed + j * tiles::kTileBytes,
                              panels * tiles::kTileBytes,
-                             sums + j * tiles::kTileBytes};
+                             sums + j * tiles::kTileBytes,
+                             soon,
+                             lines};
       multiplier_of(p_.kind, steps_.rest > 0, count, panels - j)(m);
     }
   }
@@ -343,22 +358,22 @@ void run_tiles(const Int8Product& p, const SumEpilogue& e, int64_t first, int64_
   const int64_t own = terms / static_cast<int64_t>(pieces.size());
   const Steps steps(own);
   uint8_t* const sums = scratch;
-  uint8_t* const gathered = sums + by.sums;
-  uint8_t* const located = gathered + by.gathered;
+  uint8_t* const part = sums + by.sums;
+  uint8_t* const gathered = part + by.last;
   configure(steps);
-  for (int64_t row = first; row < last; row += by.rows) {
-    const int64_t rows = std::min(by.rows, last - row);
-    p.left->locate(row, rows, addresses, located);
+  for (int64_t row = first; row < last; row += by.count) {
+    const int64_t rows = std::min(by.count, last - row);
+    p.left->locate(row, rows, addresses, gathered);
     for (int64_t i = 0; i < rows; i += tiles::kTileRows) {
       Rows& tile = rows_of[i / tiles::kTileRows];
       const int64_t count = std::min(tiles::kTileRows, rows - i);
       tile = {addresses[i], addresses[i + (count > 1)] - addresses[i], false};
       if (count == tiles::kTileRows && at_equal_distances(addresses + i)) continue;
-      tile = {gathered + i * by.stride, by.stride, true};
-      for (int64_t k = i; k < i + count; ++k) {
-        uint8_t* to = gathered + k * by.stride;
-        for (const int64_t piece : pieces) std::memcpy(to, addresses[k] + piece, static_cast<size_t>(own)), to += own;
-      }
+      uint8_t* to = count < tiles::kTileRows ? part : gathered + i * by.stride;
+      tile = {to, by.stride, true};
+      for (int64_t k = i; k < i + count; ++k, to += by.stride)
+        for (size_t j = 0; j < pieces.size(); ++j)
+          std::memcpy(to + static_cast<int64_t>(j) * own, addresses[k] + pieces[j], static_cast<size_t>(own));
     }
     TileBlock(p, e, steps, pieces, own, sums).run(rows_of, row, rows, begin, end);
   }
