@@ -27,6 +27,7 @@ namespace kiln::cpu::tiles {
 inline constexpr int64_t kTileRows = 16, kTileBytes = 64;  // of a tile, at most
 inline constexpr int64_t kWord = 4;                        // bytes of a row that are multiplied by one row of weights
 inline constexpr int64_t kPairRows = 2 * kTileRows;        // rows whose sums are stored at a time
+inline constexpr int64_t kMostRows = 8 * kPairRows;        // of a block: weights come once for all of them
 inline constexpr int64_t kSumBytes = kInt8Group * static_cast<int64_t>(sizeof(int32_t));  // of a row of stored sums
 
 // How many bytes of a row are multiplied at a time, in each piece of it: `whole` steps of `bytes`, then one of `rest`.
@@ -45,9 +46,9 @@ struct Steps {
 // A block of rows, from which a thread takes pairs of tiles, and what it has in scratch, in bytes.
 struct Blocks {
   Blocks(int64_t all, int64_t terms) {
-    constexpr int64_t kBytes = 1024 * 1024;  // that stay in the second cache beside weights
+    constexpr int64_t kBytes = 1536 * 1024;  // that stay in the second cache beside weights
     const int64_t fitting = kBytes / std::max<int64_t>(terms, 1) / kPairRows * kPairRows;
-    const int64_t most = std::clamp<int64_t>(fitting, kPairRows, kMostBlockRows / kPairRows * kPairRows);
+    const int64_t most = std::clamp<int64_t>(fitting, kPairRows, kMostRows);
     count = std::min(most, (all + kPairRows - 1) / kPairRows * kPairRows);
     stride = (terms + kLine - 1) / kLine * kLine + kLine;  // no power of two, or rows would share lines of the cache
     sums = count * kSumBytes;
@@ -351,8 +352,8 @@ bool at_equal_distances(const uint8_t* const* addresses) {
 void run_tiles(const Int8Product& p, const SumEpilogue& e, int64_t first, int64_t last, int64_t begin, int64_t end,
                uint8_t* scratch) {
   const tiles::Blocks by(p.rows, p.terms);
-  const uint8_t* addresses[kMostBlockRows];
-  Rows rows_of[kMostBlockRows / tiles::kTileRows];
+  const uint8_t* addresses[tiles::kMostRows];
+  Rows rows_of[tiles::kMostRows / tiles::kTileRows];
   const int64_t whole = 0, terms = int8_terms(p.terms);
   const std::span<const int64_t> pieces = p.pieces.empty() ? std::span(&whole, 1) : p.pieces;
   const int64_t own = terms / static_cast<int64_t>(pieces.size());
@@ -424,7 +425,9 @@ void product_tiles(const Int8Product& p, const SumEpilogue& e, int threads, uint
   threads = useful_threads(threads, work / kProductsPerNanosecond);
   const int64_t count = (p.rows + tiles::kTileRows - 1) / tiles::kTileRows,
                 groups = (p.columns + kInt8Group - 1) / kInt8Group;
-  const bool by_rows = imbalance(count, threads) <= imbalance(groups, threads);
+  const double uneven_rows = imbalance(count, threads), uneven_groups = imbalance(groups, threads);
+  // Where both are as good each thread takes a part of what is more.
+  const bool by_rows = uneven_rows < uneven_groups || (uneven_rows == uneven_groups && p.rows >= p.columns);
   const int64_t own = tiles::Blocks(p.rows, p.terms).bytes();
   const auto aligned = (reinterpret_cast<uintptr_t>(scratch) + kLine - 1) / kLine * kLine;
   parallel_ranges(threads, by_rows ? count : groups, [&](int64_t begin, int64_t end, int part) {
