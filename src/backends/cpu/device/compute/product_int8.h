@@ -62,7 +62,8 @@ class ByteRows {
 struct Int8Product {
   int64_t rows = 0, columns = 0, terms = 0;  // of the result; of each sum
   const ByteRows* left = nullptr;
-  // Where the terms of a row lie: in pieces of equal length, these bytes behind the row's address; none: in one piece.
+  // Where the terms of a row lie: in pieces of equal length (whole words, unless it is in tiles), these bytes behind the row's address; none: in
+  // one piece.
   std::span<const int64_t> pieces = {};
   // What the rows hold: bytes, of which kFlipped ones become unsigned by adding 128; or bfloat16, two bytes each, as the weights do then.
   enum Kind : uint8_t { kUnsigned, kSigned, kFlipped, kBfloat16 };

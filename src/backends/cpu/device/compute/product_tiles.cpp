@@ -348,16 +348,40 @@ bool at_equal_distances(const uint8_t* const* addresses) {
   return equal;
 }
 
+HWY_INLINE void copy_bytes(const uint8_t* from, uint8_t* to, int64_t count) {
+  for (; count >= tiles::kTileBytes; count -= tiles::kTileBytes, from += tiles::kTileBytes, to += tiles::kTileBytes)
+    _mm512_storeu_si512(to, _mm512_loadu_si512(from));
+  const __mmask64 rest = (__mmask64{1} << count) - 1;
+  if (rest) _mm512_mask_storeu_epi8(to, rest, _mm512_maskz_loadu_epi8(rest, from));
+}
+
+// Where the pieces of a row lie behind its address; where they end between words all rows are gathered, and then they have one piece.
+struct Pieces {
+  explicit Pieces(const Int8Product& p) {
+    if (!p.pieces.empty()) from = p.pieces, length = p.terms / std::ssize(p.pieces);
+    else length = int8_terms(p.terms);
+    if (length % tiles::kWord == 0) read = from, own = length;
+    else own = int8_terms(p.terms);
+  }
+  bool in_words() const { return length == own; }
+  // A row whose pieces follow one another, and zeros up to a word.
+  void gather(const uint8_t* row, uint8_t* to) const {
+    if (!in_words()) std::memset(to + own - tiles::kWord, 0, tiles::kWord);
+    for (size_t j = 0; j < from.size(); ++j) copy_bytes(row + from[j], to + static_cast<int64_t>(j) * length, length);
+  }
+  static constexpr int64_t kWhole[1] = {0};
+  std::span<const int64_t> from = kWhole, read = kWhole;
+  int64_t length = 0, own = 0;  // bytes of a piece as it lies and as it is multiplied
+};
+
 // Rows [first, last) and columns [begin, end) of the product.
 void run_tiles(const Int8Product& p, const SumEpilogue& e, int64_t first, int64_t last, int64_t begin, int64_t end,
                uint8_t* scratch) {
   const tiles::Blocks by(p.rows, p.terms);
   const uint8_t* addresses[tiles::kMostRows];
   Rows rows_of[tiles::kMostRows / tiles::kTileRows];
-  const int64_t whole = 0, terms = int8_terms(p.terms);
-  const std::span<const int64_t> pieces = p.pieces.empty() ? std::span(&whole, 1) : p.pieces;
-  const int64_t own = terms / static_cast<int64_t>(pieces.size());
-  const Steps steps(own);
+  const Pieces pieces(p);
+  const Steps steps(pieces.own);
   uint8_t* const sums = scratch;
   uint8_t* const part = sums + by.sums;
   uint8_t* const gathered = part + by.last;
@@ -369,14 +393,12 @@ void run_tiles(const Int8Product& p, const SumEpilogue& e, int64_t first, int64_
       Rows& tile = rows_of[i / tiles::kTileRows];
       const int64_t count = std::min(tiles::kTileRows, rows - i);
       tile = {addresses[i], addresses[i + (count > 1)] - addresses[i], false};
-      if (count == tiles::kTileRows && at_equal_distances(addresses + i)) continue;
+      if (count == tiles::kTileRows && pieces.in_words() && at_equal_distances(addresses + i)) continue;
       uint8_t* to = count < tiles::kTileRows ? part : gathered + i * by.stride;
       tile = {to, by.stride, true};
-      for (int64_t k = i; k < i + count; ++k, to += by.stride)
-        for (size_t j = 0; j < pieces.size(); ++j)
-          std::memcpy(to + static_cast<int64_t>(j) * own, addresses[k] + pieces[j], static_cast<size_t>(own));
+      for (int64_t k = i; k < i + count; ++k, to += by.stride) pieces.gather(addresses[k], to);
     }
-    TileBlock(p, e, steps, pieces, own, sums).run(rows_of, row, rows, begin, end);
+    TileBlock(p, e, steps, pieces.read, pieces.own, sums).run(rows_of, row, rows, begin, end);
   }
   asm volatile("tilerelease");
 }

@@ -85,7 +85,7 @@ class ConvBfloat16 final : public Kernel {
   Way way() const {
     if (is_one_tap(shape_) && groups_ == 1 && !is_padded(shape_)) return narrow_ ? kCopied : kPixels;
     const int64_t piece = piece_bytes(shape_, kBfloat16Bytes);
-    return piece > 0 && piece % 4 == 0 ? kInPlace : kCopied;
+    return piece > 0 && (in_tiles_ || piece % 4 == 0) ? kInPlace : kCopied;
   }
 
   // The image is x itself: windows that are copied pad themselves.

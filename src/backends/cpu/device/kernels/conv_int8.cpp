@@ -65,11 +65,9 @@ class ConvInt8 final : public Kernel {
 
  private:
   int64_t rows() const { return shape_.batch * shape_.out_h() * shape_.out_w(); }
-  // Windows of more than a pixel, or with padding, are read in pieces of whole words.
+  // Windows of more than a pixel, or with padding, are read in pieces.
   bool takes_pieces() const {
-    const int64_t piece = piece_bytes(shape_, 1);
-    return bytes_.in_tiles() && parts_ == 1 && (!is_one_tap(shape_) || is_padded(shape_)) && piece > 0 &&
-           piece % 4 == 0;
+    return bytes_.in_tiles() && parts_ == 1 && (!is_one_tap(shape_) || is_padded(shape_)) && shape_.in_c > 0;
   }
   // The image with its padding is x itself.
   bool reads_x() const { return !is_padded(shape_) && shape_.in_stride == shape_.in_c; }
