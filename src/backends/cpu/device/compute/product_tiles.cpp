@@ -242,8 +242,7 @@ HWY_NOINLINE void finish_stored(const void* stored, const SumEpilogue& e, TilePl
 template <int kVectors>
 HWY_NOINLINE void finish_stored(const SumChain& chain, const int32_t* sums, const SumEpilogue& e, const TilePlace& at,
                                 void* out, int64_t out_stride) {
-  if (!finish_chain<kVectors>(chain, e, sums, at, out, out_stride))
-    finish_stored<false, kVectors>(sums, e, at, out, out_stride);
+  finish_chain<kVectors>(chain, e, sums, at, out, out_stride);
 }
 
 // Stored sums of a group of columns, which has so many panels.

@@ -281,21 +281,28 @@ struct Quotients {
   Reals low, high;
 };
 
-// A row of numbers divided and rounded to whole ones, far below 2^31. Where both products round alike the quotient does so, too.
-template <int kVectors>
-HWY_INLINE void divide_to_whole(const BoundStep& s, const Reals (&v)[kVectors], Sums (&to)[kVectors]) {
+// A row of numbers divided and rounded to whole ones by `whole`. Where both products round alike the quotient does so, too.
+template <int kVectors, class Whole>
+HWY_INLINE void divide_to_whole(const BoundStep& s, const Reals (&v)[kVectors], Sums (&to)[kVectors],
+                                const Whole& whole) {
   if (s.high != 0) {
     const Quotients q(s);
     auto differ = hn::Zero(SumTag());
 #pragma GCC unroll 8
     for (int j = 0; j < kVectors; ++j) {
-      to[j] = whole_of(hn::Mul(v[j], q.low));
-      differ = hn::Or(differ, hn::Xor(to[j], whole_of(hn::Mul(v[j], q.high))));
+      to[j] = whole(hn::Mul(v[j], q.low));
+      differ = hn::Or(differ, hn::Xor(to[j], whole(hn::Mul(v[j], q.high))));
     }
     if (hn::AllTrue(SumTag(), hn::Eq(differ, hn::Zero(SumTag())))) return;
   }
 #pragma GCC unroll 8
-  for (int j = 0; j < kVectors; ++j) to[j] = whole_of(hn::Div(v[j], hn::Set(RealTag(), s.low)));
+  for (int j = 0; j < kVectors; ++j) to[j] = whole(hn::Div(v[j], hn::Set(RealTag(), s.low)));
+}
+
+// The same to numbers far below 2^31.
+template <int kVectors>
+HWY_INLINE void divide_to_whole(const BoundStep& s, const Reals (&v)[kVectors], Sums (&to)[kVectors]) {
+  divide_to_whole(s, v, to, [](Reals x) HWY_ATTR { return whole_of(x); });
 }
 
 // The same of a tile whose quotients stay real numbers, and are limited before they are rounded.
