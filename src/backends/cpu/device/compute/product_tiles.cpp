@@ -263,7 +263,7 @@ class TileBlock {
 
   // Rows of which `tiles` have the addresses; columns [begin, end) of the product.
   void run(const Rows* tiles, int64_t row, int64_t rows, int64_t begin, int64_t end) const {
-    constexpr int64_t kMostSteps = 24;                  // whose rows and weights stay in the first cache
+    constexpr int64_t kMostSteps = 48;                  // whose weights stay near while rows change
     constexpr int64_t kWeightBytes = int64_t{1} << 20;  // that stay in the second
     const int64_t all = steps_.count() * static_cast<int64_t>(pieces_.size());
     const int64_t pairs = (rows + tiles::kPairRows - 1) / tiles::kPairRows,
