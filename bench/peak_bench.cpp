@@ -1,6 +1,10 @@
 // Prints what the processor reaches at most, as JSON: float32 operations per second of a loop of fused products and sums in registers, and bytes
-// per second, read and written, of copies that no cache holds. Usage: peak_bench [threads]
+// per second, read and written, of copies that no cache holds; with AMX also operations per second on bytes and on bfloat16 in tiles. Usage:
+// peak_bench [threads]
+#include <cpuid.h>
 #include <immintrin.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
@@ -46,6 +50,36 @@ __attribute__((target("avx2,fma"))) double multiply_256() {
   return 2.0 * 8 * kSums * kSteps;
 }
 
+// Whether the processor has tiles, and the system lets this process use them.
+bool has_tiles() {
+  constexpr unsigned kNeeded = 1u << 22 | 1u << 24 | 1u << 25;
+  constexpr long kAskForState = 0x1023, kTileData = 18;  // ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (d & kNeeded) == kNeeded &&
+         syscall(SYS_arch_prctl, kAskForState, kTileData) == 0;
+}
+
+// Four tiles of sums, which do not wait for each other, of two of rows and two of weights.
+double multiply_tiles(bool bytes) {
+  struct alignas(64) {
+    unsigned char palette = 1, start = 0, reserved[14] = {};
+    unsigned short bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
+    unsigned char rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
+  } shape;
+  constexpr int64_t kRounds = kSteps / 8;
+  asm volatile("ldtilecfg %0" : : "m"(shape));
+  for (int64_t i = 0; bytes && i < kRounds; ++i)
+    asm volatile(
+        "tdpbusd %tmm6, %tmm4, %tmm0\n\ttdpbusd %tmm7, %tmm4, %tmm1\n\t"
+        "tdpbusd %tmm6, %tmm5, %tmm2\n\ttdpbusd %tmm7, %tmm5, %tmm3");
+  for (int64_t i = 0; !bytes && i < kRounds; ++i)
+    asm volatile(
+        "tdpbf16ps %tmm6, %tmm4, %tmm0\n\ttdpbf16ps %tmm7, %tmm4, %tmm1\n\t"
+        "tdpbf16ps %tmm6, %tmm5, %tmm2\n\ttdpbf16ps %tmm7, %tmm5, %tmm3");
+  asm volatile("tilerelease");
+  return 2.0 * 4 * 16 * 16 * (bytes ? 64 : 32) * kRounds;
+}
+
 double multiply() { return __builtin_cpu_supports("avx512f") ? multiply_512() : multiply_256(); }
 
 // Seconds of the fastest round; all threads begin a round together.
@@ -87,13 +121,23 @@ int main(int argc, char** argv) {
   }
   std::vector<double> operations(static_cast<size_t>(threads));
   const double computing = least_seconds(threads, [&](int i) { operations[static_cast<size_t>(i)] = multiply(); });
+  const auto in_tiles = [&](bool bytes) {
+    const double seconds =
+        least_seconds(threads, [&](int i) { operations[static_cast<size_t>(i)] = multiply_tiles(bytes); });
+    return operations[0] * threads / seconds;
+  };
+  const double floats = operations[0];
+  const bool tiles = has_tiles();
+  const double byte_rate = tiles ? in_tiles(true) : 0, bfloat_rate = tiles ? in_tiles(false) : 0;
   const size_t share = kCopied / static_cast<size_t>(threads);
   std::vector<char> from(kCopied, 1), to(kCopied);
   const double copying = least_seconds(threads, [&](int i) {
     const size_t at = share * static_cast<size_t>(i);
     std::memcpy(to.data() + at, from.data() + at, share);
   });
-  std::printf("{\"threads\": %d, \"flops\": %.4g, \"bytes\": %.4g}\n", threads, operations[0] * threads / computing,
+  std::printf("{\"threads\": %d, \"flops\": %.4g, \"bytes\": %.4g", threads, floats * threads / computing,
               2.0 * static_cast<double>(share) * threads / copying);
+  if (tiles) std::printf(", \"tiles_int8\": %.4g, \"tiles_bfloat16\": %.4g", byte_rate, bfloat_rate);
+  std::printf("}\n");
   return 0;
 }

@@ -87,7 +87,7 @@ class Calibration : public Network {
     Owned<IEngineInspector> inspector(engine.createEngineInspector());
     const std::string text = inspector->getEngineInformation(LayerInformationFormat::kJSON);
     int64_t count = 0;
-    const std::string wanted = "\"TacticName\": \"conv_int8\"";
+    const std::string wanted = "\"TacticName\": \"conv_int8";  // or conv_int8_amx
     for (size_t at = text.find(wanted); at != std::string::npos; at = text.find(wanted, at + 1)) ++count;
     return count;
   }

@@ -31,19 +31,19 @@ TEST(Bfloat16, Products) {
     const Operand bias = constant(random_tensor(rng, DType::kF32, {n}));
     const Operand like(random_tensor(rng, DType::kF32, {m, n}));
     const Post sum{"Add", {}, {0, -1}, {like}}, biased{"Add", {}, {-1, 0}, {bias}};
-    expect_case(bfloat_case(rng, {m, k}, n), "gemm_bfloat16");
-    expect_case(bfloat_case(rng, {m, k}, n, {biased, {"Relu"}}), "gemm_bfloat16");
-    expect_case(bfloat_case(rng, {m, k}, n, {biased, sum}), "gemm_bfloat16");
+    expect_in_tiles_too(bfloat_case(rng, {m, k}, n), "gemm_bfloat16");
+    expect_in_tiles_too(bfloat_case(rng, {m, k}, n, {biased, {"Relu"}}), "gemm_bfloat16");
+    expect_in_tiles_too(bfloat_case(rng, {m, k}, n, {biased, sum}), "gemm_bfloat16");
   }
 }
 
 TEST(Bfloat16, OtherShapes) {
   std::mt19937 rng(2);
-  expect_case(bfloat_case(rng, {2, 3, 40}, 24), "gemm_bfloat16");
+  expect_in_tiles_too(bfloat_case(rng, {2, 3, 40}, 24), "gemm_bfloat16");
   Case gaps = bfloat_case(rng, {3, 41}, 24);
   gaps.inputs[0].gaps = true;
   gaps.gapped_outputs = true;
-  expect_case(gaps, "gemm_bfloat16");
+  expect_in_tiles_too(gaps, "gemm_bfloat16");
   Case late = bfloat_case(rng, {3, 40}, 24);
   late.inputs[1].constant = false;
   expect_no_case(late, "gemm_bfloat16");
@@ -78,9 +78,11 @@ TEST(Bfloat16, Activations) {
   const Post before{"Add", {}, {0, -1}, {like}}, biased{"Add", {}, {-1, 0}, {bias}};
   for (const Post& post : finishes())
     for (const std::vector<Post>& posts :
-         std::vector<std::vector<Post>>{{post}, {biased, post}, {biased, before, post}, {post, before}})
-      for (const char* tactic : {"gemm_bfloat16", "gemm_packed"})
-        expect_case(bfloat_case(rng, {9, 40}, 70, posts), tactic);
+         std::vector<std::vector<Post>>{{post}, {biased, post}, {biased, before, post}, {post, before}}) {
+      const Case c = bfloat_case(rng, {9, 40}, 70, posts);
+      expect_in_tiles_too(c, "gemm_bfloat16");
+      expect_case(c, "gemm_packed");
+    }
 }
 
 Case conv_case(std::mt19937& rng, Dims x, Dims w, Attributes attributes, std::vector<Post> posts = {}) {
@@ -102,17 +104,17 @@ TEST(Bfloat16, Convolutions) {
   const Attributes late{{"dilations", Ints{2, 2}}, {"auto_pad", std::string("SAME_UPPER")}};
   const Operand like = channels_last(random_tensor(rng, DType::kF32, {2, 24, 5, 7}));
   const Post sum{"Add", {}, {0, -1}, {like}};
-  expect_case(conv_case(rng, {2, 16, 5, 7}, {24, 16, 1, 1}, {}, {sum, {"Relu"}}), "conv_bfloat16");
-  expect_case(conv_case(rng, {2, 15, 5, 7}, {24, 15, 3, 3}, padded, {{"Relu"}, sum}), "conv_bfloat16");
-  expect_case(conv_case(rng, {1, 7, 9, 7}, {70, 7, 1, 1}, strided), "conv_bfloat16");
-  expect_case(conv_case(rng, {1, 5, 8, 8}, {4, 5, 3, 3}, late), "conv_bfloat16");
-  expect_case(conv_case(rng, {1, 12, 6, 6}, {20, 3, 3, 3}, {{"group", int64_t{4}}, {"pads", Ints{0, 1, 2, 1}}}),
-              "conv_bfloat16");
-  expect_case(conv_case(rng, {1, 12, 6, 6}, {20, 3, 1, 1}, {{"group", int64_t{4}}}), "conv_bfloat16");
-  expect_case(conv_case(rng, {0, 8, 6, 6}, {4, 8, 1, 1}, {}), "conv_bfloat16");
+  expect_in_tiles_too(conv_case(rng, {2, 16, 5, 7}, {24, 16, 1, 1}, {}, {sum, {"Relu"}}), "conv_bfloat16");
+  expect_in_tiles_too(conv_case(rng, {2, 15, 5, 7}, {24, 15, 3, 3}, padded, {{"Relu"}, sum}), "conv_bfloat16");
+  expect_in_tiles_too(conv_case(rng, {1, 7, 9, 7}, {70, 7, 1, 1}, strided), "conv_bfloat16");
+  expect_in_tiles_too(conv_case(rng, {1, 5, 8, 8}, {4, 5, 3, 3}, late), "conv_bfloat16");
+  expect_in_tiles_too(conv_case(rng, {1, 12, 6, 6}, {20, 3, 3, 3}, {{"group", int64_t{4}}, {"pads", Ints{0, 1, 2, 1}}}),
+                      "conv_bfloat16");
+  expect_in_tiles_too(conv_case(rng, {1, 12, 6, 6}, {20, 3, 1, 1}, {{"group", int64_t{4}}}), "conv_bfloat16");
+  expect_in_tiles_too(conv_case(rng, {0, 8, 6, 6}, {4, 8, 1, 1}, {}), "conv_bfloat16");
   Case unbiased = conv_case(rng, {1, 64, 14, 14}, {130, 64, 3, 3}, padded);
   unbiased.inputs.pop_back();
-  expect_case(unbiased, "conv_bfloat16");
+  expect_in_tiles_too(unbiased, "conv_bfloat16");
 }
 
 // Windows that are read where they lie in the padded image: taps of even numbers of channels, in lines or one by one.
@@ -120,20 +122,22 @@ TEST(Bfloat16, ConvolutionsOfPaddedImages) {
   std::mt19937 rng(6);
   const Attributes padded{{"pads", Ints{1, 2, 0, 3}}};
   for (const int64_t channels : {2, 6, 34}) {
-    expect_case(conv_case(rng, {2, channels, 7, 9}, {18, channels, 3, 3}, padded), "conv_bfloat16");
-    expect_case(conv_case(rng, {2, channels, 7, 9}, {18, channels, 1, 1}, padded), "conv_bfloat16");
+    expect_in_tiles_too(conv_case(rng, {2, channels, 7, 9}, {18, channels, 3, 3}, padded), "conv_bfloat16");
+    expect_in_tiles_too(conv_case(rng, {2, channels, 7, 9}, {18, channels, 1, 1}, padded), "conv_bfloat16");
     for (const Ints& dilations : {Ints{1, 2}, Ints{2, 1}})
-      expect_case(conv_case(rng, {1, channels, 11, 12}, {5, channels, 3, 2},
-                            {{"pads", Ints{2, 1, 1, 2}}, {"dilations", dilations}, {"strides", Ints{2, 3}}}),
-                  "conv_bfloat16");
+      expect_in_tiles_too(conv_case(rng, {1, channels, 11, 12}, {5, channels, 3, 2},
+                                    {{"pads", Ints{2, 1, 1, 2}}, {"dilations", dilations}, {"strides", Ints{2, 3}}}),
+                          "conv_bfloat16");
   }
-  expect_case(conv_case(rng, {2, 12, 7, 7}, {10, 6, 3, 3}, {{"group", int64_t{2}}, {"pads", Ints{1, 1, 1, 1}}}),
-              "conv_bfloat16");
-  expect_case(conv_case(rng, {1, 3, 9, 9}, {10, 3, 3, 4}, {{"pads", Ints{1, 1, 1, 1}}}), "conv_bfloat16");  // 12 a line
-  expect_case(conv_case(rng, {3, 16, 6, 5}, {300, 16, 3, 3}, padded), "conv_bfloat16");
-  expect_case(conv_case(rng, {3, 5, 6, 5}, {20, 5, 1, 1}, {{"strides", Ints{2, 3}}}), "conv_bfloat16");
+  expect_in_tiles_too(conv_case(rng, {2, 12, 7, 7}, {10, 6, 3, 3}, {{"group", int64_t{2}}, {"pads", Ints{1, 1, 1, 1}}}),
+                      "conv_bfloat16");
+  expect_in_tiles_too(conv_case(rng, {1, 3, 9, 9}, {10, 3, 3, 4}, {{"pads", Ints{1, 1, 1, 1}}}),
+                      "conv_bfloat16");  // 12 a line
+  expect_in_tiles_too(conv_case(rng, {3, 16, 6, 5}, {300, 16, 3, 3}, padded), "conv_bfloat16");
+  expect_in_tiles_too(conv_case(rng, {3, 5, 6, 5}, {20, 5, 1, 1}, {{"strides", Ints{2, 3}}}), "conv_bfloat16");
   for (const Post& post : finishes())
-    expect_case(conv_case(rng, {1, 8, 6, 6}, {20, 8, 3, 3}, {{"pads", Ints{1, 1, 1, 1}}}, {post}), "conv_bfloat16");
+    expect_in_tiles_too(conv_case(rng, {1, 8, 6, 6}, {20, 8, 3, 3}, {{"pads", Ints{1, 1, 1, 1}}}, {post}),
+                        "conv_bfloat16");
 }
 
 TEST(Bfloat16, ConvolutionsThatStayWide) {
@@ -188,13 +192,13 @@ TEST(Bfloat16, ProductsReadAndWriteIt) {
              {1, 1, 1}, {7, 13, 21}, {1, 64, 130}, {64, 34, 64}, {50, 99, 79}, {0, 4, 5}, {5, 0, 3}}) {
       const Post biased{"Add", {}, {-1, 0}, {constant(tiny_numbers(rng, types.out, {n}))}};
       const Post sum{"Add", {}, {0, -1}, {Operand(tiny_numbers(rng, types.out, {m, n}))}};
-      expect_case(narrow_product(rng, types, {m, k}, n, {}), "gemm_bfloat16");
-      expect_case(narrow_product(rng, types, {m, k}, n, {biased, {"Relu"}}), "gemm_bfloat16");
-      expect_case(narrow_product(rng, types, {m, k}, n, {biased, sum, {"Relu"}}), "gemm_bfloat16");
+      expect_in_tiles_too(narrow_product(rng, types, {m, k}, n, {}), "gemm_bfloat16");
+      expect_in_tiles_too(narrow_product(rng, types, {m, k}, n, {biased, {"Relu"}}), "gemm_bfloat16");
+      expect_in_tiles_too(narrow_product(rng, types, {m, k}, n, {biased, sum, {"Relu"}}), "gemm_bfloat16");
       Case gaps = narrow_product(rng, types, {m, k}, n, {sum});
       gaps.inputs[0].gaps = true;
       gaps.gapped_outputs = true;
-      expect_case(gaps, "gemm_bfloat16");
+      expect_in_tiles_too(gaps, "gemm_bfloat16");
     }
 }
 
@@ -216,7 +220,8 @@ TEST(Bfloat16, ConvolutionsReadAndWriteIt) {
   const Attributes padded{{"pads", Ints{1, 2, 0, 3}}}, strided{{"strides", Ints{2, 3}}};
   for (const Types& types : mixed_types()) {
     const auto expect = [&](Dims x, Dims w, const Attributes& attributes, std::vector<Post> posts = {}) {
-      expect_case(narrow_conv(rng, types, std::move(x), std::move(w), attributes, std::move(posts)), "conv_bfloat16");
+      expect_in_tiles_too(narrow_conv(rng, types, std::move(x), std::move(w), attributes, std::move(posts)),
+                          "conv_bfloat16");
     };
     for (const int64_t channels : {1, 2, 5, 34}) {
       expect({2, channels, 7, 9}, {18, channels, 1, 1}, {});
@@ -248,7 +253,7 @@ TEST(Bfloat16, ResultsAreRoundedToNearest) {
           constant(Tensor::of<float>({count}, summands))}};
   c.output_layouts = {Layout::channels_last(4)};
   set_types(c, {DType::kF32, DType::kBF16});
-  expect_case(c, "conv_bfloat16");
+  expect_in_tiles_too(c, "conv_bfloat16");
 }
 
 TEST(Bfloat16, MaximaOfWindows) {
@@ -287,7 +292,7 @@ TEST(Bfloat16, ConvolutionsKeepWhatIsNoNumber) {
            {channels_last(Tensor::of<float>({1, 1, 1, 2}, {x, 1})), constant(Tensor::of<float>({1, 1, 1, 1}, {1}))}};
     c.output_layouts = {Layout::channels_last(4)};
     c.precision = DType::kBF16;
-    expect_case(c, "conv_bfloat16");
+    expect_in_tiles_too(c, "conv_bfloat16");
   }
 }
 

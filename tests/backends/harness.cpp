@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "backends/cpu/device/compute/product_tiles.h"
 #include "backends/cpu/device/device.h"
 #include "backends/cpu/target/target.h"
 #include "device/workspace.h"
@@ -286,6 +287,12 @@ std::vector<std::string> check_case(const Case& c, const std::string& only) {
     for (const Config& config : configs) run(c, built, *tactic, config);
   }
   return accepted;
+}
+
+void expect_in_tiles_too(const Case& c, const std::string& tactic) {
+  expect_case(c, tactic);
+  if (cpu::multiplies_tiles()) expect_case(c, tactic + "_amx");
+  else expect_no_case(c, tactic + "_amx");
 }
 
 void expect_no_case(const Case& c, const std::string& only) {

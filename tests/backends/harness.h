@@ -52,6 +52,9 @@ std::vector<std::string> check_case(const Case& c, const std::string& only = "")
 // check_case, and at least one tactic must accept.
 void expect_case(const Case& c, const std::string& only = "");
 
+// The same of the tactic that multiplies by vectors and of the one in tiles (AMX), which must refuse where the machine has none.
+void expect_in_tiles_too(const Case& c, const std::string& tactic);
+
 // No tactic, or not this one, may accept.
 void expect_no_case(const Case& c, const std::string& only = "");
 // A kernel by itself, for what a correct plan never asks of it; invalid inputs are absent; the outputs have their shapes. May throw

@@ -43,6 +43,12 @@ def narrowed(graph, kind):
     return half
 
 
+def tactics_of(kiln):
+    """Of the layers of the engine; those in tiles go by the names of those they stand in for."""
+    layers = json.loads(kiln.ok("inspect", "net.plan", "--json"))["layers"]
+    return [layer["tactic"].removesuffix("_amx") for layer in layers]
+
+
 def between_casts(half):
     """A graph in bfloat16 with casts at both ends, as numpy files hold none of it."""
     for node in half.node:
@@ -153,7 +159,7 @@ def test_layers_compute_in_the_type_that_the_model_declares(kiln, network, kind)
     level = "--builderOptimizationLevel=0"
     got, wide = result(kiln, "half.onnx", x, level), result(kiln, "half.onnx", x, level, "--disable=declared_types")
     kiln.ok("build", "half.onnx", level, "-o", "net.plan")
-    tactics = [layer["tactic"] for layer in json.loads(kiln.ok("inspect", "net.plan", "--json"))["layers"]]
+    tactics = tactics_of(kiln)
     multiplies = kind == "bfloat16" and "avx512_bf16" in Path("/proc/cpuinfo").read_text()
     assert multiplies == any(tactic in ("conv_bfloat16", "gemm_bfloat16") for tactic in tactics), tactics
     if multiplies:
@@ -167,7 +173,7 @@ def test_permission_to_compute_in_bfloat16(kiln):
     model = save(graph, kiln.folder / "wide.onnx")
     want = ReferenceEvaluator(model).run(None, {"x": x})[0]
     kiln.ok("build", "wide.onnx", "--bf16", "--builderOptimizationLevel=0", "-o", "net.plan")  # else the clock decides
-    tactics = [layer["tactic"] for layer in json.loads(kiln.ok("inspect", "net.plan", "--json"))["layers"]]
+    tactics = tactics_of(kiln)
     has_products = "avx512_bf16" in Path("/proc/cpuinfo").read_text()
     assert tactics.count("gemm_bfloat16") == (4 if has_products else 0)  # one of them by three matrices
     got = result(kiln, "net.plan", x)
@@ -179,7 +185,7 @@ def test_convolutions_may_compute_in_bfloat16(kiln):
     model = save(graph, kiln.folder / "wide.onnx")
     want = ReferenceEvaluator(model).run(None, {"x": x})[0]
     kiln.ok("build", "wide.onnx", "--bf16", "--builderOptimizationLevel=0", "-o", "net.plan")
-    tactics = [layer["tactic"] for layer in json.loads(kiln.ok("inspect", "net.plan", "--json"))["layers"]]
+    tactics = tactics_of(kiln)
     assert ("conv_bfloat16" in tactics) == ("avx512_bf16" in Path("/proc/cpuinfo").read_text())
     np.testing.assert_allclose(result(kiln, "net.plan", x), want, rtol=2e-2, atol=2e-2 * np.abs(want).max())
 
@@ -224,7 +230,7 @@ def test_block_between_quantize_and_dequantize(kiln):
     model = save(graph_of(nodes, [2, 8, 12, 12], "y", constants), kiln.folder / "qdq.onnx")
     x = values(random, 2, 8, 12, 12)
     assert steps_by_reference(kiln, "qdq.onnx") == []
-    tactics = [layer["tactic"] for layer in json.loads(kiln.ok("inspect", "net.plan", "--json"))["layers"]]
+    tactics = tactics_of(kiln)
     assert (tactics.count("conv_int8"), tactics.count("gemm_int8")) == (2, 1), tactics
     want = ReferenceEvaluator(model).run(None, {"x": x})[0]
     # A value on the border between two quantized ones may fall to either side.

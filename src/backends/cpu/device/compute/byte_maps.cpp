@@ -35,10 +35,10 @@ HWY_INLINE void quantize_vectors(const float* from, uint8_t* to, int64_t count, 
     const Reals x = j * kSumLanes < count ? load_some(d, from + j * kSumLanes, count - j * kSumLanes) : hn::Zero(d);
     const Reals units = hn::Div(x, scale);
     const Reals known = hn::IfThenElse(hn::Gt(units, low), units, low);  // NaN is not greater
-    v[j] = hn::Add(hn::NearestInt(hn::Min(known, high)), hn::Set(SumTag(), q.zero));
+    v[j] = hn::NearestInt(hn::Min(known, high));
   }
-  if (q.is_signed) store_bytes(v, reinterpret_cast<int8_t*>(to), count);
-  else store_bytes(v, to, count);
+  if (q.is_signed) store_bytes(v, q.zero, reinterpret_cast<int8_t*>(to), count);
+  else store_bytes(v, q.zero, to, count);
 }
 
 void quantize_range(const float* from, uint8_t* to, int64_t count, const Quantizer& q) {

@@ -34,6 +34,12 @@ inline int useful_threads(int threads, double nanoseconds) {
   return static_cast<int>(std::clamp<double>(nanoseconds / kNanosecondsPerThread, 1, std::max(threads, 1)));
 }
 
+// How much longer than its share the busiest of `threads` threads works when pieces are not split.
+inline double imbalance(int64_t pieces, int threads) {
+  const int64_t most = (pieces + threads - 1) / threads;
+  return static_cast<double>(most * threads) / static_cast<double>(pieces);
+}
+
 // Calls body(begin, end, part) for `parts` disjoint ranges, fewer when count is less, that cover [0, count).
 template <class Body> void parallel_ranges(int parts, int64_t count, Body&& body) noexcept {
   parts = static_cast<int>(std::min<int64_t>(parts, count));

@@ -7,6 +7,7 @@
 
 #include "backends/cpu/device/compute/hwy_byte_targets.h"
 #include "backends/cpu/device/compute/parallel.h"
+#include "backends/cpu/device/compute/product_tiles.h"
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "backends/cpu/device/compute/product_int8.cpp"
 #include "hwy/foreach_target.h"
@@ -400,21 +401,17 @@ int64_t block_scratch(const Int8Blocks& by, int64_t block, int64_t terms) {
   return block * padded + (by.widens ? wide : 0);
 }
 
-// How much longer than its share the busiest of `threads` threads works when pieces are not split.
-double imbalance(int64_t pieces, int threads) {
-  const int64_t most = (pieces + threads - 1) / threads;
-  return static_cast<double>(most * threads) / static_cast<double>(pieces);
-}
-
 }  // namespace
 
-int64_t int8_scratch_bytes(int64_t rows, int64_t terms, int threads) {
+int64_t int8_scratch_bytes(int64_t rows, int64_t terms, bool in_tiles, int threads) {
+  if (in_tiles) return tiles_scratch_bytes(rows, terms, threads);
   const Int8Blocks by = HWY_DYNAMIC_DISPATCH(int8_blocks)();
   return block_scratch(by, block_rows(by, rows, terms), terms) * threads;
 }
 
 void product_int8(const Int8Product& p, const SumEpilogue& e, int threads, uint8_t* scratch) noexcept {
   if (p.rows == 0 || p.columns == 0) return;
+  if (p.in_tiles) return product_tiles(p, e, threads, scratch);
   const double work = static_cast<double>(p.rows) * static_cast<double>(p.columns) * static_cast<double>(p.terms);
   threads = useful_threads(threads, work / kProductsPerNanosecond);
   const Int8Blocks by = HWY_DYNAMIC_DISPATCH(int8_blocks)();

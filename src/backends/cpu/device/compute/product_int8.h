@@ -51,7 +51,8 @@ struct SumEpilogue {
 // Where the rows of the left operand lie: bytes, int8_terms() readable ones each.
 class ByteRows {
  public:
-  // addresses[i] = row `row` + i, for i < rows. `scratch` holds `rows` rows and belongs to the caller until its next call.
+  // addresses[i] = row `row` + i, for i < rows. `scratch` holds `rows` rows and belongs to the caller until its next call; rows that are made
+  // there lie at equal distances.
   virtual void locate(int64_t row, int64_t rows, const uint8_t** addresses, uint8_t* scratch) const noexcept = 0;
 
  protected:
@@ -61,11 +62,14 @@ class ByteRows {
 struct Int8Product {
   int64_t rows = 0, columns = 0, terms = 0;  // of the result; of each sum
   const ByteRows* left = nullptr;
-  // Where the terms of a row lie: in pieces of equal length, these bytes behind the row's address; none: in one piece.
+  // Where the terms of a row lie: in pieces of equal length (whole words, unless it is in tiles), these bytes behind the row's address; none: in
+  // one piece.
   std::span<const int64_t> pieces = {};
-  // What the rows and the weights hold: bytes, of which kFlipped ones become unsigned by adding 128, or bfloat16, two bytes each.
-  enum Kind : uint8_t { kUnsigned, kFlipped, kBfloat16 };
+  // What the rows hold: bytes, of which kFlipped ones become unsigned by adding 128; or bfloat16, two bytes each, as the weights do then.
+  enum Kind : uint8_t { kUnsigned, kSigned, kFlipped, kBfloat16 };
   Kind kind = kUnsigned;
+  // By the processor's unit for tiles (product_tiles.h), which takes kSigned rows and no kFlipped ones; else it is the reverse.
+  bool in_tiles = false;
   const int8_t* packed = nullptr;
   void* out = nullptr;
   int64_t out_stride = 0;  // elements between rows
@@ -88,8 +92,8 @@ template <class Weights> void pack_int8(int64_t terms, int64_t columns, const We
 void pack_int8_rows(const uint8_t* rows, int64_t stride, bool is_signed, int64_t terms, int64_t columns, int8_t* packed,
                     int32_t* sums) noexcept;
 
-// Bytes of scratch for `threads` threads, where rows are located in it.
-int64_t int8_scratch_bytes(int64_t rows, int64_t terms, int threads);
+// Bytes of scratch for `threads` threads; none where rows are in pieces and no tiles are used.
+int64_t int8_scratch_bytes(int64_t rows, int64_t terms, bool in_tiles, int threads);
 // out = epilogue(left * weights).
 void product_int8(const Int8Product& product, const SumEpilogue& epilogue, int threads, uint8_t* scratch) noexcept;
 

@@ -96,6 +96,15 @@ template <bool kNative> HWY_INLINE void store_bfloats(Reals x, uint16_t* to, int
   store_some(hn::DemoteTo(halves, bfloats_of(x)), halves, to, n);
 }
 
+// To the nearest whole number, half to even; those beyond 2^20 and what is no number become others that bytes saturate to the same.
+HWY_INLINE Sums limited_whole_of(Reals v) {
+#if HWY_TARGET <= HWY_AVX3
+  return Sums{_mm512_cvtps_epi32(hn::Min(hn::Set(RealTag(), 0x1p20f), v).raw)};
+#else
+  return hn::NearestInt(v);
+#endif
+}
+
 // To the nearest whole number, half to even; for numbers far below 2^31.
 HWY_INLINE Sums whole_of(Reals v) {
 #if HWY_TARGET <= HWY_AVX3
@@ -272,21 +281,28 @@ struct Quotients {
   Reals low, high;
 };
 
-// A row of numbers divided and rounded to whole ones, far below 2^31. Where both products round alike the quotient does so, too.
-template <int kVectors>
-HWY_INLINE void divide_to_whole(const BoundStep& s, const Reals (&v)[kVectors], Sums (&to)[kVectors]) {
+// A row of numbers divided and rounded to whole ones by `whole`. Where both products round alike the quotient does so, too.
+template <int kVectors, class Whole>
+HWY_INLINE void divide_to_whole(const BoundStep& s, const Reals (&v)[kVectors], Sums (&to)[kVectors],
+                                const Whole& whole) {
   if (s.high != 0) {
     const Quotients q(s);
     auto differ = hn::Zero(SumTag());
 #pragma GCC unroll 8
     for (int j = 0; j < kVectors; ++j) {
-      to[j] = whole_of(hn::Mul(v[j], q.low));
-      differ = hn::Or(differ, hn::Xor(to[j], whole_of(hn::Mul(v[j], q.high))));
+      to[j] = whole(hn::Mul(v[j], q.low));
+      differ = hn::Or(differ, hn::Xor(to[j], whole(hn::Mul(v[j], q.high))));
     }
     if (hn::AllTrue(SumTag(), hn::Eq(differ, hn::Zero(SumTag())))) return;
   }
 #pragma GCC unroll 8
-  for (int j = 0; j < kVectors; ++j) to[j] = whole_of(hn::Div(v[j], hn::Set(RealTag(), s.low)));
+  for (int j = 0; j < kVectors; ++j) to[j] = whole(hn::Div(v[j], hn::Set(RealTag(), s.low)));
+}
+
+// The same to numbers far below 2^31.
+template <int kVectors>
+HWY_INLINE void divide_to_whole(const BoundStep& s, const Reals (&v)[kVectors], Sums (&to)[kVectors]) {
+  divide_to_whole(s, v, to, [](Reals x) HWY_ATTR { return whole_of(x); });
 }
 
 // The same of a tile whose quotients stay real numbers, and are limited before they are rounded.
@@ -321,14 +337,16 @@ HWY_INLINE size_t run_steps(std::span<const BoundStep> steps, const TilePlace& a
   return rounds ? 3 : 1;
 }
 
-// Columns [0, n) of a row of numbers, saturated; then by a table, where there is one and the machine maps a row at once.
+// Columns [0, n) of a row of numbers, plus the zero point, saturated; then by a table, where there is one and the machine maps a row at once.
 inline constexpr bool kMapsRows = HWY_TARGET == HWY_AVX3_DL;
 template <class T, int kVectors>
-HWY_INLINE void store_bytes(const Sums (&v)[kVectors], T* to, int64_t n,
+HWY_INLINE void store_bytes(const Sums (&v)[kVectors], int32_t zero, T* to, int64_t n,
                             [[maybe_unused]] const uint8_t* table = nullptr) {
 #if HWY_TARGET <= HWY_AVX3
   const auto vector = [&](int j) { return j < kVectors ? v[j < kVectors ? j : 0].raw : _mm512_setzero_si512(); };
-  const __m512i low = _mm512_packs_epi32(vector(0), vector(1)), high = _mm512_packs_epi32(vector(2), vector(3));
+  const __m512i zeros = _mm512_set1_epi16(static_cast<int16_t>(zero));
+  const __m512i low = _mm512_adds_epi16(_mm512_packs_epi32(vector(0), vector(1)), zeros);
+  const __m512i high = _mm512_adds_epi16(_mm512_packs_epi32(vector(2), vector(3)), zeros);
   __m512i bytes = std::is_signed_v<T> ? _mm512_packs_epi16(low, high) : _mm512_packus_epi16(low, high);
   const __m512i order = _mm512_set_epi32(15, 11, 7, 3, 14, 10, 6, 2, 13, 9, 5, 1, 12, 8, 4, 0);
   const __mmask64 stored = n >= 64 ? ~__mmask64{0} : (__mmask64{1} << n) - 1;
@@ -344,7 +362,8 @@ HWY_INLINE void store_bytes(const Sums (&v)[kVectors], T* to, int64_t n,
   const hn::Rebind<T, SumTag> d;
 #pragma GCC unroll 8
   for (int j = 0; j < kVectors; ++j)
-    if (j * kSumLanes < n) store_some(hn::DemoteTo(d, v[j]), d, to + j * kSumLanes, n - j * kSumLanes);
+    if (j * kSumLanes < n)
+      store_some(hn::DemoteTo(d, hn::Add(v[j], hn::Set(SumTag(), zero))), d, to + j * kSumLanes, n - j * kSumLanes);
 #endif
 }
 
@@ -383,25 +402,24 @@ HWY_INLINE void finish_reals(const SumEpilogue& e, const TilePlace& at, Reals (&
   // Rows that are mapped together are made side by side first.
   constexpr int kWidth = kVectors * kSumLanes, kLanes = static_cast<int>(hn::MaxLanes(ByteTag()));
   constexpr int kMapped = (kRows * kWidth + kLanes - 1) / kLanes;
-  const bool together = !kMapsRows && e.table;
+  const bool together = !kMapsRows && e.table, is_signed = e.result == SumEpilogue::kInt8;
   HWY_ALIGN uint8_t tile[kMapped * kLanes];
-  const Sums zero = hn::Set(SumTag(), e.zero);
+  const int32_t zero = e.zero;
+  const uint8_t* const table = e.table;
 #pragma GCC unroll 8
   for (int i = 0; i < kRows; ++i) {
     if (i >= at.rows) break;
     Sums bytes[kVectors];
     if (divides) divide_to_whole(e.steps.back(), v[i], bytes);
 #pragma GCC unroll 8
-    for (int j = 0; !divides && j < kVectors; ++j) bytes[j] = hn::NearestInt(v[i][j]);
-#pragma GCC unroll 8
-    for (int j = 0; j < kVectors; ++j) bytes[j] = hn::Add(bytes[j], zero);
+    for (int j = 0; !divides && j < kVectors; ++j) bytes[j] = limited_whole_of(v[i][j]);
     uint8_t* to = together ? tile + i * kWidth : static_cast<uint8_t*>(out) + first + i * out_stride;
     const int64_t n = together ? kWidth : at.columns;
-    if (e.result == SumEpilogue::kInt8) store_bytes(bytes, reinterpret_cast<int8_t*>(to), n, e.table);
-    else store_bytes(bytes, to, n, e.table);
+    if (is_signed) store_bytes(bytes, zero, reinterpret_cast<int8_t*>(to), n, table);
+    else store_bytes(bytes, zero, to, n, table);
   }
   if (!together) return;
-  map_whole<kMapped>(e.table, tile);
+  map_whole<kMapped>(table, tile);
 #pragma GCC unroll 8
   for (int i = 0; i < kRows; ++i) {
     if (i >= at.rows) break;

@@ -1,29 +1,18 @@
 // Kernel "conv_bfloat16": convolution with packed bfloat16, channels last, sums in float32. x is bfloat16, read where it lies or copied with
 // its padding where the terms of a window are read in place; or float32 that is rounded: pixel by pixel where windows are pixels, else as a
-// whole before. Inputs: x, packed weights, then what SumOperands has, whose first three are absent. Parameters: window and groups.
+// whole before. Inputs: x, packed weights, then what SumOperands has, whose first three are absent. Parameters: window and groups; `tiles`: the
+// processor's unit for them multiplies.
 #include "backends/cpu/device/compute/parallel.h"
 #include "backends/cpu/device/kernels/byte_image.h"
 #include "backends/cpu/device/kernels/conv_parameters.h"
+#include "backends/cpu/device/kernels/padded_windows.h"
 #include "backends/cpu/device/kernels/registry.h"
 #include "backends/cpu/device/kernels/rounded_rows.h"
+#include "backends/cpu/device/kernels/tiles.h"
 #include "backends/cpu/device/kernels/window_rows.h"
 
 namespace kiln::cpu::kernels {
 namespace {
-
-// Calls f(i, image, top, left) for output pixels row + i: where their windows begin in an image that has its padding.
-template <class F> void each_window(const ConvShape& s, int64_t row, int64_t rows, const F& f) {
-  const int64_t width = s.out_w(), height = s.out_h();
-  int64_t x = row % width, y = row / width % height, image = row / width / height;
-  for (int64_t i = 0; i < rows; ++i) {
-    f(i, image, y * s.stride_h, x * s.stride_w);
-    if (++x < width) continue;
-    x = 0;
-    if (++y < height) continue;
-    y = 0;
-    ++image;
-  }
-}
 
 // The pixels that a convolution of one tap reads, rounded.
 class RoundedPixels final : public ByteRows {
@@ -43,36 +32,19 @@ class RoundedPixels final : public ByteRows {
   const float* x_;
 };
 
-// The windows of a rounded image that has its padding.
-class PaddedWindows final : public ByteRows {
- public:
-  // `line` and `pixel`: bytes.
-  PaddedWindows(const ConvShape& shape, const uint8_t* x, int64_t image, int64_t line, int64_t pixel)
-      : s_(shape), x_(x), image_(image), line_(line), pixel_(pixel) {}
-  void locate(int64_t row, int64_t rows, const uint8_t** addresses, uint8_t*) const noexcept override {
-    each_window(s_, row, rows, [&](int64_t i, int64_t image, int64_t top, int64_t left) {
-      addresses[i] = x_ + image * image_ + top * line_ + left * pixel_;
-    });
-  }
-
- private:
-  const ConvShape& s_;
-  const uint8_t* x_;
-  int64_t image_, line_, pixel_;
-};
-
 class ConvBfloat16 final : public Kernel {
  public:
   explicit ConvBfloat16(const ConvBfloat16Parameters& p)
-      : window_(p.image.window), groups_(p.image.groups), sums_(p.sums) {}
+      : window_(p.image.window), groups_(p.image.groups), in_tiles_(p.tiles.value_or(false)), sums_(p.sums) {}
 
   Status prepare(const KernelCall& call) noexcept override {
     return guarded([&]() -> Status {
       KILN_RETURN_IF_ERROR(read(call));
+      KILN_RETURN_IF_ERROR(check_tiles(in_tiles_));
       if (workspace(call) > call.workspace_size)
         return {Code::kMalformedPlan, "the workspace of a convolution of bfloat16 is too small"};
       pieces_.clear();
-      if (way_ == kInPlace && rows() > 0) find_pieces();
+      if (way_ == kInPlace && rows() > 0) pieces_ = piece_offsets(shape_, line_bytes(), shape_.in_c * kBfloat16Bytes);
       return sums_.prepare(call, 2, rows(), shape_.out_c, pixels_of);
     });
   }
@@ -92,7 +64,7 @@ class ConvBfloat16 final : public Kernel {
       const uint8_t* channels = image + g * (bytes.in_c / groups_);
       if (way_ == kInPlace)
         multiply(call, PaddedWindows(shape_, channels, lines() * line_bytes(), line_bytes(), bytes.in_c), epilogue, g,
-                 nullptr);
+                 space + image_bytes_);
       else multiply(call, WindowRows(bytes, channels, 1, false, 0), epilogue, g, space + image_bytes_);
     }
     return kOkStatus;
@@ -100,7 +72,8 @@ class ConvBfloat16 final : public Kernel {
 
   size_t workspace(const KernelCall& call) noexcept override {
     if (!read(call).ok()) return kNoWorkspace;
-    const int64_t located = way_ == kInPlace ? 0 : int8_scratch_bytes(rows(), terms_, thread_count());
+    const int64_t located =
+        way_ == kInPlace && !in_tiles_ ? 0 : int8_scratch_bytes(rows(), terms_, in_tiles_, thread_count());
     return static_cast<size_t>(image_bytes_ + located);
   }
 
@@ -109,18 +82,16 @@ class ConvBfloat16 final : public Kernel {
   enum Way { kPixels, kInPlace, kCopied };
 
   int64_t rows() const { return shape_.batch * shape_.out_h() * shape_.out_w(); }
-  bool is_one_tap() const { return shape_.kernel_h * shape_.kernel_w == 1; }
-  bool is_padded() const { return shape_.pad_top + shape_.pad_left + shape_.pad_bottom + shape_.pad_right != 0; }
-  // A line of taps lies in one piece.
-  bool lines_are_joined() const { return groups_ == 1 && shape_.dilation_w == 1; }
   Way way() const {
-    if (is_one_tap() && groups_ == 1 && !is_padded()) return narrow_ ? kCopied : kPixels;
-    const int64_t piece = shape_.in_c / groups_ * (lines_are_joined() ? shape_.kernel_w : 1);
-    return piece > 0 && piece * kBfloat16Bytes % 4 == 0 ? kInPlace : kCopied;
+    if (is_one_tap(shape_) && groups_ == 1 && !is_padded(shape_)) return narrow_ ? kCopied : kPixels;
+    const int64_t piece = piece_bytes(shape_, kBfloat16Bytes);
+    return piece > 0 && (in_tiles_ || piece % 4 == 0) ? kInPlace : kCopied;
   }
 
   // The image is x itself: windows that are copied pad themselves.
-  bool reads_x() const { return narrow_ && (way_ == kCopied || (!is_padded() && shape_.in_stride == shape_.in_c)); }
+  bool reads_x() const {
+    return narrow_ && (way_ == kCopied || (!is_padded(shape_) && shape_.in_stride == shape_.in_c));
+  }
 
   // Of the image.
   int64_t lines() const { return shape_.in_h + (way_ == kInPlace ? shape_.pad_top + shape_.pad_bottom : 0); }
@@ -132,13 +103,6 @@ class ConvBfloat16 final : public Kernel {
     s.in_c *= kBfloat16Bytes;
     s.in_stride = reads_x() ? shape_.in_stride * kBfloat16Bytes : s.in_c;
     return s;
-  }
-
-  void find_pieces() {
-    const int64_t pixel = shape_.in_c * kBfloat16Bytes;
-    for (int64_t y = 0; y < shape_.kernel_h; ++y)
-      for (int64_t x = 0; x < (lines_are_joined() ? 1 : shape_.kernel_w); ++x)
-        pieces_.push_back(y * shape_.dilation_h * line_bytes() + x * shape_.dilation_w * pixel);
   }
 
   void make_image(const void* x, uint16_t* to) const noexcept {
@@ -181,6 +145,7 @@ class ConvBfloat16 final : public Kernel {
         .left = &left,
         .pieces = pieces_,
         .kind = Int8Product::kBfloat16,
+        .in_tiles = in_tiles_,
         .packed = static_cast<const int8_t*>(call.inputs[1].data) + group * packed_int8_bytes(terms_, columns),
         .out = call.outputs[0].data,
         .out_stride = shape_.out_stride,
@@ -224,6 +189,7 @@ class ConvBfloat16 final : public Kernel {
 
   SlidingWindow window_;
   int64_t groups_;
+  bool in_tiles_;
   SumOperands sums_;
   ConvShape shape_;
   bool narrow_ = false;  // x is bfloat16

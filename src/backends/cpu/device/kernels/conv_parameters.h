@@ -87,22 +87,26 @@ struct ExpandDepthwiseParameters {
 // Of "conv_int8" and "depthwise_int8".
 struct ConvInt8Parameters {
   GroupedWindow image = {};
-  int32_t x_zero = 0;  // the value of padding
-  int64_t parts = 1;   // the weights are the sum of so many, packed below one another
+  int32_t x_zero = 0;              // the value of padding
+  int64_t parts = 1;               // the weights are the sum of so many, packed below one another
+  std::optional<bool> tiles = {};  // of "conv_int8": the processor's unit for tiles multiplies
   SumFields sums = {};
   template <class V> void fields(V& v) {
     v(image);
     v("x_zero", x_zero, -128, 255);
     v("parts", parts, 1, 3);
+    v("tiles", tiles);
     v(sums);
   }
 };
 
 struct ConvBfloat16Parameters {
   GroupedWindow image = {};
+  std::optional<bool> tiles = {};  // the processor's unit for tiles multiplies
   SumFields sums = {};
   template <class V> void fields(V& v) {
     v(image);
+    v("tiles", tiles);
     v(sums);
   }
 };

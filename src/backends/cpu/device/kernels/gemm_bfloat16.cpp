@@ -1,22 +1,24 @@
 // Kernel "gemm_bfloat16": a [..., m, k] of bfloat16, or of float32 that is rounded to it, times packed bfloat16 [k, n], summed in float32.
-// Inputs: a, packed b, then what SumOperands has, whose first three are absent. Parameter: `n`.
+// Inputs: a, packed b, then what SumOperands has, whose first three are absent. Parameters: `n`; `tiles`: the processor's unit for them multiplies.
 #include "backends/cpu/device/kernels/matrix_rows.h"
 #include "backends/cpu/device/kernels/parameters.h"
 #include "backends/cpu/device/kernels/product_parameters.h"
 #include "backends/cpu/device/kernels/registry.h"
 #include "backends/cpu/device/kernels/rounded_rows.h"
 #include "backends/cpu/device/kernels/sum_steps.h"
+#include "backends/cpu/device/kernels/tiles.h"
 
 namespace kiln::cpu::kernels {
 namespace {
 
 class GemmBfloat16 final : public Kernel {
  public:
-  explicit GemmBfloat16(const GemmBfloat16Parameters& p) : n_(p.n), sums_(p.sums) {}
+  explicit GemmBfloat16(const GemmBfloat16Parameters& p) : n_(p.n), in_tiles_(p.tiles.value_or(false)), sums_(p.sums) {}
 
   Status prepare(const KernelCall& call) noexcept override {
     return guarded([&]() -> Status {
       KILN_RETURN_IF_ERROR(read(call));
+      KILN_RETURN_IF_ERROR(check_tiles(in_tiles_));
       if (workspace(call) > call.workspace_size)
         return {Code::kMalformedPlan, "the workspace of a product of bfloat16 is too small"};
       return sums_.prepare(call, 2, a_.rows, n_, matrix_of);
@@ -34,7 +36,7 @@ class GemmBfloat16 final : public Kernel {
 
   size_t workspace(const KernelCall& call) noexcept override {
     if (!read(call).ok()) return kNoWorkspace;
-    return static_cast<size_t>(int8_scratch_bytes(a_.rows, a_.columns * kBfloat16Bytes, thread_count()));
+    return static_cast<size_t>(int8_scratch_bytes(a_.rows, a_.columns * kBfloat16Bytes, in_tiles_, thread_count()));
   }
 
  private:
@@ -44,6 +46,7 @@ class GemmBfloat16 final : public Kernel {
                               .terms = a_.columns * kBfloat16Bytes,
                               .left = &left,
                               .kind = Int8Product::kBfloat16,
+                              .in_tiles = in_tiles_,
                               .packed = static_cast<const int8_t*>(call.inputs[1].data),
                               .out = call.outputs[0].data,
                               .out_stride = out_stride_};
@@ -69,6 +72,7 @@ class GemmBfloat16 final : public Kernel {
 
   int64_t n_, out_stride_ = 0;
   RowsView a_;
+  bool in_tiles_;
   SumOperands sums_;
 };
 

@@ -1,21 +1,25 @@
 // Kernel "gemm_int8": bytes a [..., m, k] times packed signed bytes [k, n]. Inputs: a, packed b, then what SumOperands has. Parameters:
-// `n`; `parts`: b is the sum of so many matrices, packed below one another.
+// `n`; `parts`: b is the sum of so many matrices, packed below one another; `tiles`: the processor's unit for them
+// multiplies.
 #include "backends/cpu/device/kernels/matrix_rows.h"
 #include "backends/cpu/device/kernels/parameters.h"
 #include "backends/cpu/device/kernels/product_parameters.h"
 #include "backends/cpu/device/kernels/registry.h"
 #include "backends/cpu/device/kernels/sum_steps.h"
+#include "backends/cpu/device/kernels/tiles.h"
 
 namespace kiln::cpu::kernels {
 namespace {
 
 class GemmInt8 final : public Kernel {
  public:
-  explicit GemmInt8(const GemmInt8Parameters& p) : n_(p.n), parts_(p.parts), sums_(p.sums) {}
+  explicit GemmInt8(const GemmInt8Parameters& p)
+      : n_(p.n), parts_(p.parts), bytes_(p.tiles.value_or(false)), sums_(p.sums) {}
 
   Status prepare(const KernelCall& call) noexcept override {
     return guarded([&]() -> Status {
       KILN_RETURN_IF_ERROR(read(call));
+      KILN_RETURN_IF_ERROR(check_tiles(bytes_.in_tiles()));
       if (workspace(call) > call.workspace_size)
         return {Code::kMalformedPlan, "the workspace of a product of bytes is too small"};
       return sums_.prepare(call, 2, a_.rows, n_, matrix_of);
@@ -24,17 +28,19 @@ class GemmInt8 final : public Kernel {
 
   Status launch(Stream&, const KernelCall& call) noexcept override {
     const bool is_signed = call.inputs[0].dtype == DType::kI8;
-    const MatrixRows left(static_cast<const uint8_t*>(call.inputs[0].data), a_.stride, a_.columns, parts_, is_signed);
+    const MatrixRows left(static_cast<const uint8_t*>(call.inputs[0].data), a_.stride, a_.columns, parts_,
+                          bytes_.flips(is_signed));
     const Int8Product product{.rows = a_.rows,
                               .columns = n_,
                               .terms = a_.columns * parts_,
                               .left = &left,
-                              .kind = is_signed && left.in_place() ? Int8Product::kFlipped : Int8Product::kUnsigned,
+                              .kind = bytes_.kind(is_signed, left.in_place()),
+                              .in_tiles = bytes_.in_tiles(),
                               .packed = static_cast<const int8_t*>(call.inputs[1].data),
                               .out = call.outputs[0].data,
                               .out_stride = out_stride_};
     auto* space = static_cast<std::byte*>(call.workspace);
-    const SumEpilogue epilogue = sums_.bind(call, is_signed ? 128 : 0, space);
+    const SumEpilogue epilogue = sums_.bind(call, bytes_.shift(is_signed), space);
     product_int8(product, epilogue, thread_count(),
                  reinterpret_cast<uint8_t*>(space + SumOperands::space(call, 2, n_)));
     return kOkStatus;
@@ -43,7 +49,7 @@ class GemmInt8 final : public Kernel {
   size_t workspace(const KernelCall& call) noexcept override {
     if (!read(call).ok()) return kNoWorkspace;
     return SumOperands::space(call, 2, n_) +
-           static_cast<size_t>(int8_scratch_bytes(a_.rows, a_.columns * parts_, thread_count()));
+           static_cast<size_t>(int8_scratch_bytes(a_.rows, a_.columns * parts_, bytes_.in_tiles(), thread_count()));
   }
 
  private:
@@ -66,6 +72,7 @@ class GemmInt8 final : public Kernel {
 
   int64_t n_, parts_, out_stride_ = 0;
   RowsView a_;
+  RowsOfBytes bytes_;
   SumOperands sums_;
 };
 

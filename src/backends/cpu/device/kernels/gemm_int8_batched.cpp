@@ -1,5 +1,5 @@
 // Kernel "gemm_int8_batched": bytes a [..., m, k] times bytes b [..., k, n], of which unsigned ones are less by 128. Inputs: a, b, then
-// what SumOperands has. Parameter `a_zero`: the zero point of a.
+// what SumOperands has. Parameters: `a_zero`, the zero point of a; `tiles`: the processor's unit for them multiplies.
 #include <vector>
 
 #include "backends/cpu/device/kernels/integer_result.h"
@@ -8,17 +8,20 @@
 #include "backends/cpu/device/kernels/product_parameters.h"
 #include "backends/cpu/device/kernels/registry.h"
 #include "backends/cpu/device/kernels/sum_steps.h"
+#include "backends/cpu/device/kernels/tiles.h"
 
 namespace kiln::cpu::kernels {
 namespace {
 
 class GemmInt8Batched final : public Kernel {
  public:
-  explicit GemmInt8Batched(const GemmInt8BatchedParameters& p) : a_zero_(p.a_zero), sums_(p.sums) {}
+  explicit GemmInt8Batched(const GemmInt8BatchedParameters& p)
+      : a_zero_(p.a_zero), bytes_(p.tiles.value_or(false)), sums_(p.sums) {}
 
   Status prepare(const KernelCall& call) noexcept override {
     return guarded([&]() -> Status {
       KILN_RETURN_IF_ERROR(read(call));
+      KILN_RETURN_IF_ERROR(check_tiles(bytes_.in_tiles()));
       if (workspace(call) > call.workspace_size)
         return {Code::kMalformedPlan, "the workspace of a product of bytes is too small"};
       a_items_ = item_offsets(call.inputs[0]);
@@ -45,7 +48,7 @@ class GemmInt8Batched final : public Kernel {
  private:
   // Packed b, the sums of its columns, start values, and located rows.
   size_t team_space(int threads) const {
-    return packed_space() + 2 * vector_space() + cache_lines(int8_scratch_bytes(m_, k_, threads));
+    return packed_space() + 2 * vector_space() + cache_lines(int8_scratch_bytes(m_, k_, bytes_.in_tiles(), threads));
   }
   size_t packed_space() const { return cache_lines(packed_int8_bytes(k_, n_)); }
   size_t vector_space() const { return cache_lines(column_vector_size(n_) * static_cast<int64_t>(sizeof(int32_t))); }
@@ -59,18 +62,20 @@ class GemmInt8Batched final : public Kernel {
     const auto index = static_cast<size_t>(item);
     pack_int8_rows(static_cast<const uint8_t*>(b.data) + b_items_[index], b_stride_, b.dtype == DType::kI8, k_, n_,
                    packed, sums);
-    const auto zero = static_cast<uint32_t>(a_zero_ + (is_signed ? 128 : 0));
+    const auto zero = static_cast<uint32_t>(a_zero_ + bytes_.shift(is_signed));
     for (int64_t c = 0; c < n_; ++c) {
       const uint32_t bias = epilogue.start ? static_cast<uint32_t>(epilogue.start[c]) : 0;
       start[c] = static_cast<int32_t>(bias - zero * static_cast<uint32_t>(sums[c]));
     }
     epilogue.start = start;
-    const MatrixRows left(static_cast<const uint8_t*>(a.data) + a_items_[index], a_stride_, k_, 1, is_signed);
+    const MatrixRows left(static_cast<const uint8_t*>(a.data) + a_items_[index], a_stride_, k_, 1,
+                          bytes_.flips(is_signed));
     const Int8Product product{.rows = m_,
                               .columns = n_,
                               .terms = k_,
                               .left = &left,
-                              .kind = is_signed && left.in_place() ? Int8Product::kFlipped : Int8Product::kUnsigned,
+                              .kind = bytes_.kind(is_signed, left.in_place()),
+                              .in_tiles = bytes_.in_tiles(),
                               .packed = packed,
                               .out = call.outputs[0].data,
                               .out_stride = out_stride_,
@@ -120,6 +125,7 @@ class GemmInt8Batched final : public Kernel {
   }
 
   int32_t a_zero_;
+  RowsOfBytes bytes_;
   SumOperands sums_;
   std::vector<int64_t> a_items_, b_items_;
   int64_t items_ = 0, m_ = 0, n_ = 0, k_ = 0, a_stride_ = 0, b_stride_ = 0, out_stride_ = 0;

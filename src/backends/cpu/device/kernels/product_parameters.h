@@ -48,29 +48,35 @@ struct GemmBlocksParameters {
 
 struct GemmBfloat16Parameters {
   int64_t n = 0;
+  std::optional<bool> tiles = {};  // the processor's unit for tiles multiplies
   SumFields sums = {};
   template <class V> void fields(V& v) {
     v("n", n, 0, kMostColumns);
+    v("tiles", tiles);
     v(sums);
   }
 };
 
 struct GemmInt8Parameters {
   int64_t n = 0;
-  int64_t parts = 1;  // the weights are the sum of so many, packed below one another
+  int64_t parts = 1;               // the weights are the sum of so many, packed below one another
+  std::optional<bool> tiles = {};  // the processor's unit for tiles multiplies
   SumFields sums = {};
   template <class V> void fields(V& v) {
     v("n", n, 0, kMostColumns);
     v("parts", parts, 1, 3);
+    v("tiles", tiles);
     v(sums);
   }
 };
 
 struct GemmInt8BatchedParameters {
   int32_t a_zero = 0;
+  std::optional<bool> tiles = {};  // the processor's unit for tiles multiplies
   SumFields sums = {};
   template <class V> void fields(V& v) {
     v("a_zero", a_zero, -128, 255);
+    v("tiles", tiles);
     v(sums);
   }
 };

@@ -1,7 +1,6 @@
 // Which products are those of bfloat16, and what they take.
 #pragma once
-#include "backends/cpu/device/compute/product_int8.h"
-#include "target/estimate.h"
+#include "backends/cpu/target/quantize/tiles.h"
 
 namespace kiln::cpu {
 
@@ -22,13 +21,15 @@ inline double slowness_of_bfloat16() {
 }
 
 // Of weights that are bfloat16 once they are packed, whatever the problem has, in whole panels of `columns`.
-inline Estimate estimate_bfloat16(const Problem& problem, const DeviceFacts& facts, int64_t columns) {
+inline Estimate estimate_bfloat16(const Problem& problem, const DeviceFacts& facts, bool in_tiles, int64_t columns) {
   Workload work = workload_of(problem);
-  if (columns > 0) work.flops *= static_cast<double>(int8_columns(columns)) / static_cast<double>(columns);
-  work.flops *= slowness_of_bfloat16();
+  work.flops *= in_tiles ? filled_tiles(rows_of_product(problem), columns) / kTilesFaster
+                         : filled_panels(columns) * slowness_of_bfloat16();
   const Tensor& weights = *problem.input(1).constant;
   work.bytes -= static_cast<double>(weights.bytes()) - 2.0 * static_cast<double>(weights.size());
-  return roofline(work, DType::kBF16, facts);
+  Estimate e = roofline(work, DType::kBF16, facts);
+  if (in_tiles) e.launch += kTilesLaunch;
+  return e;
 }
 
 }  // namespace kiln::cpu

@@ -48,39 +48,53 @@ Tensor packed_bfloats(const Tensor& weights, int64_t groups) {
   return packed;
 }
 
+Refusal accept_conv_bfloat16(const Problem& p) {
+  ByteProblem steps(kSumForm);
+  return read_conv_bfloat16(p, steps);
+}
+
+Emitted emit_conv_bfloat16(const Problem& p, bool in_tiles) {
+  ByteProblem steps(kSumForm);
+  if (const Refusal r = read_conv_bfloat16(p, steps); r.refused())
+    throw Error(Code::kInternal, "a convolution of bfloat16 was not accepted").cause(r.reason);
+  const Tensor& w = *p.input(1).constant;
+  const int64_t groups = p.attributes().integer("group", 1);
+  Emitted e = emit_kernel("conv_bfloat16",
+                          kernels::ConvBfloat16Parameters{
+                              .image = {window_of(p, {w.dims().begin() + 2, w.dims().end()}), groups},
+                              .tiles = stored_tiles(in_tiles),
+                              .sums = stored_sums(steps.parameters),
+                          },
+                          {0});
+  e.inputs.push_back(add_constant(e, packed_bfloats(w, groups)));
+  emit_steps(steps, e);
+  return e;
+}
+
+Estimate estimate_conv_bfloat16(const Problem& p, const DeviceFacts& facts, bool in_tiles) {
+  return estimate_bfloat16(p, facts, in_tiles, columns_of_group(p));
+}
+
 }  // namespace
+
+const Tactic conv_bfloat16_amx{
+    .name = "conv_bfloat16_amx",
+    .version = 1,
+    .ops = {"Conv"},
+    .estimate = [](const Problem& p, const DeviceFacts& facts) { return estimate_conv_bfloat16(p, facts, true); },
+    .accepts = [](const Problem& p) { return in_tiles(accept_conv_bfloat16(p)); },
+    .configurations = nullptr,
+    .emit = [](const Problem& p, const Config&) { return emit_conv_bfloat16(p, true); },
+};
 
 const Tactic conv_bfloat16{
     .name = "conv_bfloat16",
     .version = 1,
     .ops = {"Conv"},
-    .estimate =
-        [](const Problem& p, const DeviceFacts& facts) {
-          return estimate_bfloat16(p, facts, p.input(1).opt[0] / p.attributes().integer("group", 1));
-        },
-    .accepts =
-        [](const Problem& p) {
-          ByteProblem steps(kSumForm);
-          return read_conv_bfloat16(p, steps);
-        },
+    .estimate = [](const Problem& p, const DeviceFacts& facts) { return estimate_conv_bfloat16(p, facts, false); },
+    .accepts = accept_conv_bfloat16,
     .configurations = nullptr,
-    .emit =
-        [](const Problem& p, const Config&) {
-          ByteProblem steps(kSumForm);
-          if (const Refusal r = read_conv_bfloat16(p, steps); r.refused())
-            throw Error(Code::kInternal, "a convolution of bfloat16 was not accepted").cause(r.reason);
-          const Tensor& w = *p.input(1).constant;
-          const int64_t groups = p.attributes().integer("group", 1);
-          Emitted e = emit_kernel("conv_bfloat16",
-                                  kernels::ConvBfloat16Parameters{
-                                      .image = {window_of(p, {w.dims().begin() + 2, w.dims().end()}), groups},
-                                      .sums = stored_sums(steps.parameters),
-                                  },
-                                  {0});
-          e.inputs.push_back(add_constant(e, packed_bfloats(w, groups)));
-          emit_steps(steps, e);
-          return e;
-        },
+    .emit = [](const Problem& p, const Config&) { return emit_conv_bfloat16(p, false); },
 };
 
 }  // namespace kiln::cpu::tactics

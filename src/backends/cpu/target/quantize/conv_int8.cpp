@@ -3,6 +3,7 @@
 #include "backends/cpu/device/kernels/conv_parameters.h"
 #include "backends/cpu/target/checks.h"
 #include "backends/cpu/target/quantize/byte_products.h"
+#include "backends/cpu/target/quantize/tiles.h"
 #include "backends/cpu/target/tactics.h"
 #include "backends/cpu/target/window.h"
 #include "base/error.h"
@@ -47,19 +48,19 @@ int64_t terms_of(const Problem& p) {
   return element_count(Dims(w.begin() + 1, w.end()));
 }
 
-Emitted emit_conv_bytes(const Problem& p, const ByteProblem& bytes, const char* kernel, Tensor packed) {
-  const int32_t shift = p.input(0).dtype == DType::kI8 ? 128 : 0;
+Emitted emit_conv_bytes(const Problem& p, const ByteProblem& bytes, const char* kernel, bool in_tiles, Tensor packed) {
   const Dims& w = p.input(1).constant->dims();
   Emitted e = emit_kernel(kernel,
                           kernels::ConvInt8Parameters{
                               .image = {window_of(p, {w.begin() + 2, w.end()}), p.attributes().integer("group", 1)},
                               .x_zero = bytes.x_zero,
                               .parts = int8_parts(bytes),
+                              .tiles = stored_tiles(in_tiles),
                               .sums = stored_sums(bytes.parameters),
                           },
                           {0});
   e.inputs.push_back(add_constant(e, std::move(packed)));
-  emit_sums(bytes, conv_column_sums(bytes, w[0]), shift, e);
+  emit_sums(bytes, conv_column_sums(bytes, w[0]), shift_of_rows(p, in_tiles), e);
   return e;
 }
 
@@ -79,6 +80,20 @@ Tensor packed_weights(const Problem& p, const ByteProblem& bytes) {
     pack_int8(terms * parts, columns, weight, packed.as_mutable<int8_t>().data() + g * group);
   }
   return packed;
+}
+
+Refusal accept_conv_int8(const Problem& p) {
+  ByteProblem bytes(kSumForm);
+  return read_conv_int8(p, bytes);
+}
+
+Emitted emit_conv_int8(const Problem& p, bool in_tiles) {
+  const ByteProblem bytes = accepted_conv_int8(p);
+  return emit_conv_bytes(p, bytes, "conv_int8", in_tiles, packed_weights(p, bytes));
+}
+
+Estimate estimate_conv_int8(const Problem& p, const DeviceFacts& facts, bool in_tiles) {
+  return estimate_bytes(p, facts, in_tiles, columns_of_group(p));
 }
 
 }  // namespace
@@ -103,25 +118,28 @@ const Tactic depthwise_int8{
             return int8_part(bytes, part, static_cast<size_t>(channel * terms_of(p) + tap));
           };
           if (packed.size() > 0) pack_depthwise_int8(w, weight, packed.as_mutable<int8_t>().data());
-          return emit_conv_bytes(p, bytes, "depthwise_int8", std::move(packed));
+          return emit_conv_bytes(p, bytes, "depthwise_int8", false, std::move(packed));
         },
+};
+
+const Tactic conv_int8_amx{
+    .name = "conv_int8_amx",
+    .version = 1,
+    .ops = {"ConvInteger"},
+    .estimate = [](const Problem& p, const DeviceFacts& facts) { return estimate_conv_int8(p, facts, true); },
+    .accepts = [](const Problem& p) { return in_tiles(accept_conv_int8(p)); },
+    .configurations = nullptr,
+    .emit = [](const Problem& p, const Config&) { return emit_conv_int8(p, true); },
 };
 
 const Tactic conv_int8{
     .name = "conv_int8",
     .version = 2,
     .ops = {"ConvInteger"},
-    .accepts =
-        [](const Problem& p) {
-          ByteProblem bytes(kSumForm);
-          return read_conv_int8(p, bytes);
-        },
+    .estimate = [](const Problem& p, const DeviceFacts& facts) { return estimate_conv_int8(p, facts, false); },
+    .accepts = accept_conv_int8,
     .configurations = nullptr,
-    .emit =
-        [](const Problem& p, const Config&) {
-          const ByteProblem bytes = accepted_conv_int8(p);
-          return emit_conv_bytes(p, bytes, "conv_int8", packed_weights(p, bytes));
-        },
+    .emit = [](const Problem& p, const Config&) { return emit_conv_int8(p, false); },
 };
 
 }  // namespace tactics

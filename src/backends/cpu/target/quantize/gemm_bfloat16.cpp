@@ -20,39 +20,54 @@ Refusal read_gemm_bfloat16(const Problem& p, ByteProblem& steps) {
   return read_real_steps(p, static_cast<int>(rank(y)) - 1, steps);
 }
 
+Refusal accept_gemm_bfloat16(const Problem& p) {
+  ByteProblem steps(kSumForm);
+  return read_gemm_bfloat16(p, steps);
+}
+
+Emitted emit_gemm_bfloat16(const Problem& p, bool in_tiles) {
+  ByteProblem steps(kSumForm);
+  if (const Refusal r = read_gemm_bfloat16(p, steps); r.refused())
+    throw Error(Code::kInternal, "a product of bfloat16 was not accepted").cause(r.reason);
+  const Tensor b = p.input(1).constant->cast(DType::kBF16);
+  const int64_t k = b.dims()[0], n = b.dims()[1];
+  const auto* bytes = static_cast<const int8_t*>(b.data());
+  Tensor packed = Tensor::allocate(DType::kBF16, {packed_int8_bytes(k * 2, n) / 2});
+  if (packed.size() > 0)
+    pack_int8(
+        k * 2, n, [&](int64_t t, int64_t j) { return bytes[(t / 2 * n + j) * 2 + t % 2]; },
+        static_cast<int8_t*>(packed.mutable_data()));
+  Emitted e = emit_kernel(
+      "gemm_bfloat16", kernels::GemmBfloat16Parameters{n, stored_tiles(in_tiles), stored_sums(steps.parameters)}, {0});
+  e.inputs.push_back(add_constant(e, std::move(packed)));
+  emit_steps(steps, e);
+  return e;
+}
+
+Estimate estimate_gemm_bfloat16(const Problem& p, const DeviceFacts& facts, bool in_tiles) {
+  return estimate_bfloat16(p, facts, in_tiles, p.input(1).opt[1]);
+}
+
 }  // namespace
+
+const Tactic gemm_bfloat16_amx{
+    .name = "gemm_bfloat16_amx",
+    .version = 1,
+    .ops = {"MatMul"},
+    .estimate = [](const Problem& p, const DeviceFacts& facts) { return estimate_gemm_bfloat16(p, facts, true); },
+    .accepts = [](const Problem& p) { return in_tiles(accept_gemm_bfloat16(p)); },
+    .configurations = nullptr,
+    .emit = [](const Problem& p, const Config&) { return emit_gemm_bfloat16(p, true); },
+};
 
 const Tactic gemm_bfloat16{
     .name = "gemm_bfloat16",
     .version = 1,
     .ops = {"MatMul"},
-    .estimate = [](const Problem& p,
-                   const DeviceFacts& facts) { return estimate_bfloat16(p, facts, p.input(1).opt[1]); },
-    .accepts =
-        [](const Problem& p) {
-          ByteProblem steps(kSumForm);
-          return read_gemm_bfloat16(p, steps);
-        },
+    .estimate = [](const Problem& p, const DeviceFacts& facts) { return estimate_gemm_bfloat16(p, facts, false); },
+    .accepts = accept_gemm_bfloat16,
     .configurations = nullptr,
-    .emit =
-        [](const Problem& p, const Config&) {
-          ByteProblem steps(kSumForm);
-          if (const Refusal r = read_gemm_bfloat16(p, steps); r.refused())
-            throw Error(Code::kInternal, "a product of bfloat16 was not accepted").cause(r.reason);
-          const Tensor b = p.input(1).constant->cast(DType::kBF16);
-          const int64_t k = b.dims()[0], n = b.dims()[1];
-          const auto* bytes = static_cast<const int8_t*>(b.data());
-          Tensor packed = Tensor::allocate(DType::kBF16, {packed_int8_bytes(k * 2, n) / 2});
-          if (packed.size() > 0)
-            pack_int8(
-                k * 2, n, [&](int64_t t, int64_t j) { return bytes[(t / 2 * n + j) * 2 + t % 2]; },
-                static_cast<int8_t*>(packed.mutable_data()));
-          Emitted e =
-              emit_kernel("gemm_bfloat16", kernels::GemmBfloat16Parameters{n, stored_sums(steps.parameters)}, {0});
-          e.inputs.push_back(add_constant(e, std::move(packed)));
-          emit_steps(steps, e);
-          return e;
-        },
+    .emit = [](const Problem& p, const Config&) { return emit_gemm_bfloat16(p, false); },
 };
 
 }  // namespace kiln::cpu::tactics
