@@ -188,7 +188,6 @@ class LtProduct final : public Kernel {
     type_ = a.dtype;
     shape_ = {};
     has_bias_ = false;
-    finish_ = {};
     if (y.elements() == 0 && a.rank >= 2 && b.rank >= 2) return kOkStatus;  // nothing to do, wherever rows would lie
     KILN_RETURN_IF_ERROR(read_matrices(a, b, y));
     Shape3& s = shape_;
