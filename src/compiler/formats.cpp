@@ -86,6 +86,7 @@ class FormatChooser {
     find_offers();
     choose(&End::last);
     if (!problems_.empty()) choose_types();
+    call_free_rows();
     for (size_t i = 0; i < nodes_.size(); ++i) apply(i);
     for (size_t i = 0; i < graph_.outputs().size(); ++i) {
       Value* v = graph_.outputs()[i];
@@ -332,6 +333,42 @@ class FormatChooser {
   static void add_fixed(MinCut& cut, size_t label, bool other, double cost) {
     if (other) cut.add_label_cost(label, cost, 0);
     else cut.add_label_cost(label, 0, cost);
+  }
+
+  // Where both layouts are the same bytes and somebody reads rows, they are called rows, as far up as that costs no node anything.
+  void call_free_rows() {
+    std::vector<bool> can(nodes_.size()), becomes(nodes_.size());
+    for (size_t i = 0; i < nodes_.size(); ++i) can[i] = writes_free_rows(i, can);
+    for (size_t i = nodes_.size(); i-- > 0;) {
+      if (!can[i] || !has_reader_of_rows(nodes_[i]->output(), becomes)) continue;
+      becomes[i] = true;
+      labels_[i].reads.last = labels_[i].writes.last = false;
+    }
+  }
+
+  // `can`: of the nodes before it.
+  bool writes_free_rows(size_t i, const std::vector<bool>& can) const {
+    const Node& node = *nodes_[i];
+    if (!labels_[i].writes.last || node.outputs().size() != 1 || offers_[i].empty()) return false;
+    if (!is_image(node.output()) || !is_free(node.output())) return false;
+    for (size_t k : offers_[i].front().signatures.images) {
+      const Value* v = node.inputs()[k];
+      if (has_layout(v)) return false;
+      const Node* from = v->producer();
+      if (from ? labels_[index_.at(from)].writes.last && !can[index_.at(from)] : !v->layout.is_row_major())
+        return false;
+    }
+    Label rows = labels_[i];
+    rows.reads.last = rows.writes.last = false;
+    return node_cost(i, rows) <= node_cost(i, labels_[i]);
+  }
+
+  bool has_reader_of_rows(const Value* v, const std::vector<bool>& becomes) const {
+    return std::any_of(v->uses().begin(), v->uses().end(), [&](const ir::Use& use) {
+      const size_t reader = index_.at(use.node);
+      return becomes[reader] || !labels_[reader].reads.last ||
+             !is_tied(&End::last, reader, static_cast<size_t>(use.input));
+    });
   }
 
   // Producers have their types and layouts already.

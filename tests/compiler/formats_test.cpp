@@ -537,6 +537,20 @@ TEST(DeclaredTypes, EnginesOfTheCpuMultiplyInTheType) {
   }
 }
 
+TEST(Formats, ValuesOfOneColumnAreRowsForProducts) {
+  for (const char* made : {"  %r = Relu(%x)\n  %y = MatMul(%a, %r)\n", "  %r = Relu(%x)\n  %y = MatMul(%r, %b)\n",
+                           "  %e = Exp(%x)\n  %r = Softmax(%e) {axis=1}\n  %y = MatMul(%a, %r)\n"}) {
+    const std::string text =
+        "graph main(%x: float32[4,64,1]) {\n  %a = random float32[4,64,64] seed 1\n  %b = random float32[4,1,64] seed "
+        "2\n" +
+        std::string(made) + "  return %y\n}";
+    const Tensor x = random_f32({4, 64, 1}, 3);
+    const Ran ran = run_on_cpu(text, x, 0);
+    EXPECT_EQ(ran.steps.find("MatMul:reference"), std::string::npos) << ran.steps;
+    expect_close(ran.result, reference(text, {x}).at(0), made);
+  }
+}
+
 TEST(DeclaredTypes, DepthwiseConvolutionsOfTheCpuStayInFloat32) {
   const std::string text =
       "graph main(%x: bfloat16[1,32,16,16]) {\n  %w = random bfloat16[32,1,3,3] seed 1\n"
