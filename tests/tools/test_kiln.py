@@ -189,6 +189,12 @@ def test_several_profiles(kiln, model, tmp_path):
     assert "profile 3 before profile 1" in kiln.fails(2, "build", model, "--profile=3", "--minShapes=x:1x3")
 
 
+def test_shapes_behind_a_profile_are_its_own(kiln, model):
+    kiln.ok("build", model, "-o", "net.plan", "--profile=0", "--shapes=x:4x3", "--profile=1", "--shapes=x:1x3")
+    shown = kiln.ok("inspect", "net.plan")
+    assert "profile 0: min 4x3 opt 4x3 max 4x3" in shown and "profile 1: min 1x3 opt 1x3 max 1x3" in shown
+
+
 def test_missing_bounds_follow_the_given_ones(kiln, model):
     kiln.ok("build", model, "-o", "a.plan", "--maxShapes=x:7x3")
     assert "profile" not in kiln.ok("inspect", "a.plan")  # one shape only: the largest

@@ -180,7 +180,9 @@ std::vector<api::Profile> make_profiles(const BuildFlags& flags) {
   std::vector<api::Profile> profiles;
   for (const BuildFlags::ProfileShapes& text : flags.profiles) {
     const ParsedProfile parsed = parse_profile(text, inputs);
-    profiles.push_back(make_profile(parsed, shapes, inputs, profiles.empty()));
+    const Shapes own = parse_shapes("--shapes", text.shapes);
+    check_names("--shapes", own, inputs);
+    profiles.push_back(make_profile(parsed, own.empty() ? shapes : own, inputs, profiles.empty()));
   }
   if (profiles.size() == 1 && profiles[0].empty()) profiles.clear();
   return profiles;
@@ -262,9 +264,12 @@ void add_build_flags(CLI::App& app, BuildFlags& f) {
                      "Build for the device of this file, which `kiln list devices` wrote elsewhere and which this "
                      "machine need not have; "
                      "nothing is measured: times come from --timingCacheFile"));
-  add(app.add_option(
-      "--shapes", f.shapes,
-      "Shapes of inputs, name:1x3x8x8,…: of the profile where no min, opt or max is given, and of the inference"));
+  add(app.add_option_function<std::string>(
+             "--shapes", [&f](const std::string& text) { f.shapes = f.profiles[f.profile].shapes = text; },
+             "Shapes of inputs, name:1x3x8x8,…: of the profile where no min, opt or max is given, and of the "
+             "inference; "
+             "behind --profile of that one")
+          ->trigger_on_parse());
   add(app.add_option_function<size_t>(
              "--profile", [&f](const size_t& profile) { select_profile(f, profile); },
              "Optimisation profile that the min, opt and max shapes after it belong to (default 0)")

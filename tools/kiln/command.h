@@ -52,7 +52,7 @@ struct SampleOptions {
 // Options of a build that several commands share.
 struct BuildFlags {
   struct ProfileShapes {
-    std::string min, opt, max;
+    std::string min, opt, max, shapes;
   };
   std::vector<ProfileShapes> profiles = std::vector<ProfileShapes>(1);
   size_t profile = 0;  // that the shapes on the command line now belong to
