@@ -114,7 +114,7 @@ void set_bounds(BuildFlags& flags, const std::vector<api::IoTensor>& inputs, con
     opt += name + shape_text(sets[0].inputs.at(io.name).dims);
     max += name + shape_text(high);
   }
-  flags.profiles[0] = {min, opt, max};
+  flags.profiles[0] = {min, opt, max, ""};
 }
 
 // ---- against the reference
