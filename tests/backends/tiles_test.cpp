@@ -148,7 +148,6 @@ const std::vector<ConvSizes>& convolutions() {
 }
 
 TEST(Tiles, ConvolutionsOfBytes) {
-  if (!cpu::multiplies_tiles()) GTEST_SKIP() << "the machine has no tiles";
   std::mt19937 rng(4);
   const Layout last = Layout::channels_last(4);
   for (const ConvSizes& s : convolutions())

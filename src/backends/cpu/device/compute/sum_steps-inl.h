@@ -360,10 +360,14 @@ HWY_INLINE void store_bytes(const Sums (&v)[kVectors], int32_t zero, T* to, int6
   _mm512_mask_storeu_epi8(to, stored, bytes);
 #else
   const hn::Rebind<T, SumTag> d;
+  // Numbers beyond 16 bits are limited first: of those DemoteTo saturates some alone, and a zero point may carry them past 32 bits.
+  const Sums least = hn::Set(SumTag(), -0x7f00), most = hn::Set(SumTag(), 0x7f00);
 #pragma GCC unroll 8
-  for (int j = 0; j < kVectors; ++j)
-    if (j * kSumLanes < n)
-      store_some(hn::DemoteTo(d, hn::Add(v[j], hn::Set(SumTag(), zero))), d, to + j * kSumLanes, n - j * kSumLanes);
+  for (int j = 0; j < kVectors; ++j) {
+    if (j * kSumLanes >= n) continue;
+    const Sums whole = hn::Add(hn::Min(hn::Max(v[j], least), most), hn::Set(SumTag(), zero));
+    store_some(hn::DemoteTo(d, whole), d, to + j * kSumLanes, n - j * kSumLanes);
+  }
 #endif
 }
 
