@@ -92,6 +92,10 @@ for argument in "$@"; do
   case $argument in
     --cuda) cuda=true ;;
     --optional) optional=true ;;
+    -h | --help)
+      sed -n '2,/^set /{/^#/s/^# //p}' scripts/setup.sh
+      exit 0
+      ;;
     *) fail "unknown argument '$argument'; known: --cuda, --optional" ;;
   esac
 done
