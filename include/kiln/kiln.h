@@ -406,6 +406,7 @@ struct DeviceInfo {
   std::map<std::string, std::string> libraries = {};
   // A step of this device in an engine of another one costs so many milliseconds, and so much in proportion, more.
   double switch_milliseconds = 0, switch_factor = 1;
+  size_t times = 0;  // choices of tactics whose times its profile holds
 };
 // All devices of all back ends, and for a back end without a device why it has none.
 std::vector<DeviceInfo> list_devices();
@@ -413,8 +414,9 @@ std::vector<DeviceInfo> list_devices();
 // end; at first they are those of ordinal 0. Throws when there is no such device.
 void choose_device(const std::string& backend, int ordinal);
 // What is known of a device as a JSON file, whole or not at all; throws when another kind of file is there. `free_memory` and `missing`
-// are not kept.
-void save_device_profile(const std::string& path, const DeviceInfo& device);
+// are not kept. `timing_cache`: the path of one of that device, or empty; of what was measured there the fastest choice of each tactic is
+// kept, and builds for the profile take it. Throws when the cache is damaged or another device's.
+void save_device_profile(const std::string& path, const DeviceInfo& device, const std::string& timing_cache = "");
 // Throws for what is no such file.
 DeviceInfo load_device_profile(const std::string& path);
 

@@ -1,12 +1,16 @@
-"""Builds engines of the networks of models/ for the GPU, compares them with float32 evaluation on the processor, and times them.
+"""Builds engines of the networks of models/ for the GPU, compares them with float32 evaluation on the processor, and times them, beside PyTorch
+when asked to, in turns, on the same card.
 
 Run it in the project's folder. Usage: networks.py BUNDLE [NAME[:BATCH]...]; without names resnet50:1 and resnet50:8. Prints one line a network
-and build option; NETWORK_FLAGS says which options (default: --fp16 --noTF32).
+and build option, and a table; NETWORK_FLAGS says which options (default: --fp16 --noTF32), PEERS which of scripts/gpu/peers.py (default: none).
+Keeps in $OUT the table, a log of each, and one timing cache of all, which `kiln list devices --saveProfile` takes.
 """
-import json
+import concurrent.futures
+import math
 import os
 import pathlib
 import re
+import statistics
 import subprocess
 import sys
 import time
@@ -45,13 +49,67 @@ def difference(a: pathlib.Path, b: pathlib.Path) -> float:
     return worst
 
 
+class Peer:
+    """PyTorch's form of a network; `failure` says why there is none."""
+
+    def __init__(self, kind: str, name: str, batch: int, log: pathlib.Path):
+        command = [sys.executable, str(pathlib.Path(__file__).with_name("peers.py")), kind, name, str(batch)]
+        env = dict(os.environ, TORCHINDUCTOR_COMPILE_THREADS="4")
+        env.pop("LD_LIBRARY_PATH", None)  # of the bundle
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log.open("w"), text=True, env=env)
+        self.failure = "" if self.process.stdout.readline().startswith("ready") else f"failed, see {log.name}"
+
+    def milliseconds(self, seconds: float) -> float:
+        self.process.stdin.write(f"{seconds}\n")
+        self.process.stdin.flush()
+        return float(self.process.stdout.readline())
+
+    def close(self) -> None:
+        self.process.stdin.close()
+        self.process.wait()
+
+
+def start_peers(wanted: list[tuple[str, int]], kept: pathlib.Path) -> dict[tuple[str, int], dict[str, Peer]]:
+    """All of them, some at a time: compiling takes minutes."""
+    kinds = os.environ.get("PEERS", "").split()
+    asked = [(kind, name, batch) for name, batch in wanted for kind in kinds if kind != "libraries" or name.startswith(("resnet50", "bert"))]
+    with concurrent.futures.ThreadPoolExecutor(6) as pool:
+        made = list(pool.map(lambda ask: Peer(*ask, kept / f"peer_{'_'.join(map(str, ask))}.log"), asked))
+    peers: dict[tuple[str, int], dict[str, Peer]] = {item: {} for item in wanted}
+    for (kind, name, batch), peer in zip(asked, made):
+        peers[name, batch][kind] = peer
+    return peers
+
+
+def median_of(row: str, text: str) -> float:
+    found = re.search(row + r":.*?median = ([0-9.]+) ms", text)
+    return float(found[1]) if found else math.nan
+
+
+def in_turns(bench, peers: dict[str, Peer]) -> tuple[str, float, dict[str, str]]:
+    """Kiln's last report, its median time, and those of the peers, each the median of three turns."""
+    own, others, report = [], {kind: [] for kind in peers}, ""
+    for _ in range(3 if peers else 1):
+        report = bench()
+        own.append(median_of("Compute Time", report))
+        for kind, peer in peers.items():
+            if not peer.failure:
+                others[kind].append(peer.milliseconds(0.3))
+    texts = {kind: peer.failure or f"{statistics.median(others[kind]):.3f}" for kind, peer in peers.items()}
+    return report, statistics.median(own), texts
+
+
 def main() -> None:
     bundle = pathlib.Path(sys.argv[1]).resolve()
     wanted = sys.argv[2:] or ["resnet50:1", "resnet50:8"]
+    items = [(name, int(batch or 1)) for name, _, batch in (item.partition(":") for item in wanted)]
     folder = pathlib.Path("gpu_networks")
     folder.mkdir(exist_ok=True)
     kept = pathlib.Path(os.environ.get("OUT", folder))
-    paths = write_models([(name, int(batch or 1)) for name, _, batch in (item.partition(":") for item in wanted)], folder)
+    paths = write_models(items, folder)
+    peers = start_peers(items, kept)
+    kinds = os.environ.get("PEERS", "").split()
+    table = ["| network | batch | option | Kiln, ms | " + "".join(f"{kind} | " for kind in kinds) + "error |", "| --- | --: | --- | --: | " + "--: | " * len(kinds) + "--: |"]
     for (name, batch), model in paths.items():
         item, reference = f"{name}:{batch}", folder / f"{model.stem}_cpu"
         run(bundle, "build", str(model), "--backend=cpu", "--builderOptimizationLevel=0", "-o", f"{model}.cpu.plan")
@@ -59,21 +117,27 @@ def main() -> None:
         for flag in os.environ.get("NETWORK_FLAGS", "--fp16 --noTF32").split():
             plan = f"{model}{flag}.plan"
             start = time.monotonic()
-            times = kept / f"{model.stem}{flag}.times"  # of tactics: builds for this GPU on machines without it can take them
-            log = run(bundle, "build", str(model), "--backend=cuda", flag, f"--timingCacheFile={times}", "-o", plan)
+            log = run(bundle, "build", str(model), "--backend=cuda", flag, f"--timingCacheFile={kept / 'networks.times'}", "-o", plan)
             built = time.monotonic() - start
             hosts = re.findall(r"(\d+) layers run on the host", log)
             outputs = folder / f"{model.stem}{flag}"
             run(bundle, "run", plan, f"--saveOutputs={outputs}")
-            report = run(bundle, "bench", f"--loadEngine={plan}", "--duration=1", "--warmUp=200", "--useCudaGraph")
-            median = lambda row, text: (re.search(row + r":.*?median = ([0-9.]+) ms", text) or [None, "?"])[1]
+            bench = lambda: run(bundle, "bench", f"--loadEngine={plan}", "--duration=0.5", "--warmUp=200", "--useCudaGraph")
+            report, graph_ms, others = in_turns(bench, peers[name, batch])
             plain = run(bundle, "bench", f"--loadEngine={plan}", "--duration=0.3", "--warmUp=100")
             loaded = re.search(r"Engine loaded in ([0-9.]+) s, of which ([0-9.]+) s", plain)
             profile = run(bundle, "bench", f"--loadEngine={plan}", "--duration=0", "--iterations=3", "--dumpProfile")
             (kept / f"{model.stem}{flag}.txt").write_text(log + report + plain + profile)
-            print(f"{item:18} {flag:9} median {median('Compute Time', report):>8} ms, without a graph {median('Compute Time', plain):>8} ms  "
-                  f"enqueue {median('Enqueue Time', report)} / {median('Enqueue Time', plain)} ms  error {difference(outputs, reference):.1e}  "
+            error = difference(outputs, reference)
+            table.append(f"| {name} | {batch} | {flag} | {graph_ms:.3f} | " + "".join(f"{others.get(kind, '–')} | " for kind in kinds) + f"{error:.1e} |")
+            print(f"{item:18} {flag:9} median {graph_ms:8} ms, without a graph {median_of('Compute Time', plain):8} ms  "
+                  f"enqueue {median_of('Enqueue Time', report)} / {median_of('Enqueue Time', plain)} ms  error {error:.1e}  "
                   f"built in {built:5.1f} s, loaded in {loaded[1] if loaded else '?'} s (device {loaded[2] if loaded else '?'} s)  layers on the host: {hosts[0] if hosts else 0}", flush=True)
+    for kinds_of in peers.values():
+        for peer in kinds_of.values():
+            peer.close()
+    (kept / "table.md").write_text("\n".join(table) + "\n")
+    print("\n".join(table))
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@
 #include "device/choice.h"
 #include "target/device_facts.h"
 #include "target/target.h"
+#include "tuner/timing_cache.h"
 
 namespace kiln::api {
 namespace {
@@ -28,7 +29,8 @@ DeviceInfo info_of(const DeviceProfile& profile) {
                   .host_memory = f.host_memory,
                   .libraries = {},
                   .switch_milliseconds = f.switch_milliseconds,
-                  .switch_factor = f.switch_factor};
+                  .switch_factor = f.switch_factor,
+                  .times = profile.times.size()};
   for (const auto& [type, rate] : f.operations_per_second)
     info.operations_per_second[std::string(kiln::name(type))] = rate;
   return info;
@@ -78,8 +80,11 @@ void choose_device(const std::string& backend, int ordinal) {
   guarded([&] { choose_ordinal(backend, ordinal); });
 }
 
-void save_device_profile(const std::string& path, const DeviceInfo& device) {
+void save_device_profile(const std::string& path, const DeviceInfo& device, const std::string& timing_cache) {
   guarded([&] {
+    std::map<std::string, double> times;
+    if (!timing_cache.empty())
+      times = TimingCache::parse(FileMap::open(timing_cache)->bytes(), device.fingerprint).fastest_of_tactics();
     std::map<DType, double> rates;
     for (const auto& [type, rate] : device.operations_per_second) rates[type_of(type)] = rate;
     const DeviceProfile profile{device.backend,
@@ -94,7 +99,8 @@ void save_device_profile(const std::string& path, const DeviceInfo& device) {
                                  .alignment = device.alignment,
                                  .host_memory = device.host_memory,
                                  .switch_milliseconds = device.switch_milliseconds,
-                                 .switch_factor = device.switch_factor}};
+                                 .switch_factor = device.switch_factor},
+                                std::move(times)};
     const std::string text = device_profile_text(profile);
     write_file(path, std::as_bytes(std::span(text)), {"{"});
   });

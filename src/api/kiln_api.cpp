@@ -137,11 +137,16 @@ void mark_debug(ir::Graph& graph, const std::vector<std::string>& names, Compile
   graph.set_outputs(std::move(outputs));
 }
 
-// The back end to build for; makes the device of the profile known when there is one.
-std::string back_end_of(const BuildOptions& options) {
-  if (options.device_profile.empty()) return options.backend;
-  const DeviceProfile profile =
-      parse_device_profile(FileMap::open(options.device_profile)->bytes(), options.device_profile);
+// What the engine is built for: a back end, and the times that are known of its device.
+struct Goal {
+  std::string back_end;
+  std::map<std::string, double> times;
+};
+
+// Makes the device of the profile known when there is one.
+Goal goal_of(const BuildOptions& options) {
+  if (options.device_profile.empty()) return {options.backend, {}};
+  DeviceProfile profile = parse_device_profile(FileMap::open(options.device_profile)->bytes(), options.device_profile);
   if (!options.backend.empty() && options.backend != profile.back_end)
     throw Error(Code::kInvalidArgument, "the profile '" + options.device_profile + "' is of the back end '" +
                                             profile.back_end + "', not of '" + options.backend + "'")
@@ -149,11 +154,12 @@ std::string back_end_of(const BuildOptions& options) {
   static std::mutex mutex;
   static std::map<std::string, std::string> described;  // back end: text of the profile
   std::lock_guard lock(mutex);
+  Goal goal{profile.back_end, std::exchange(profile.times, {})};
   const std::string text = device_profile_text(profile);
   if (const auto known = described.find(profile.back_end); known == described.end() || known->second != text)
     describe_device(profile.back_end, profile.facts);
   described[profile.back_end] = text;
-  return profile.back_end;
+  return goal;
 }
 
 void put_few_bits(const BuildOptions& options, CompileOptions& to) {
@@ -213,7 +219,8 @@ Engine build_once(const BuildOptions& options, BuildMemory& memory) {
   return guarded([&] {
     const WorkScope scope(limits_of(options));
     FunctionLogger logger(options.log);
-    const std::string backend = back_end_of(options);
+    const Goal goal = goal_of(options);
+    const std::string& backend = goal.back_end;
     const Target& target = backend.empty() ? default_target() : find_target(backend);
     check_disabled(options.disabled);
     auto graph = load_model(options.onnx, &logger);
@@ -231,6 +238,7 @@ Engine build_once(const BuildOptions& options, BuildMemory& memory) {
     compile_options.passes.logger = &logger;
     TimingCache cache = read_cache(options, target.device().fingerprint(), logger);
     if (memory.times) cache.combine(*memory.times, true);
+    cache.put_times(goal.times);
     compile_options.precisions = {.compute = precision_of(options.precision), .tf32 = options.tf32};
     for (const auto& [layer, type] : options.layer_precisions)
       compile_options.precisions.layers.push_back({layer, precision_of(type), true});

@@ -12,6 +12,7 @@ using Json = nlohmann::ordered_json;
 constexpr const char* kKind = "kiln device profile 1";
 constexpr size_t kLargestFile = size_t{1} << 20;
 constexpr size_t kLongestText = 1000;
+constexpr const char* kTimes = "times";
 constexpr int64_t kMostUnits = 1 << 20, kLargestAlignment = 1 << 20;
 constexpr double kMostNumber = 1e21;
 
@@ -24,11 +25,16 @@ class Fields {
     throw Error(Code::kInvalidArgument, "'" + what_ + "' is not the profile of a device: " + message)
         .remedy("write it with `kiln list devices --saveProfile=FILE`");
   }
-  const Json& at(const char* key) {
+  // Null when there is none.
+  const Json* find(const char* key) {
     known_.insert(key);
     const auto it = json_.find(key);
-    if (it == json_.end()) refuse("there is no '" + std::string(key) + "'");
-    return *it;
+    return it == json_.end() ? nullptr : &*it;
+  }
+  const Json& at(const char* key) {
+    const Json* value = find(key);
+    if (!value) refuse("there is no '" + std::string(key) + "'");
+    return *value;
   }
   std::string text(const char* key) {
     const Json& value = at(key);
@@ -79,26 +85,37 @@ std::map<DType, double> rates_of(Fields& fields) {
   return rates;
 }
 
+// A profile need not have any.
+std::map<std::string, double> times_of(Fields& fields) {
+  std::map<std::string, double> times;
+  const Json* json = fields.find(kTimes);
+  if (!json) return times;
+  if (!json->is_object()) fields.refuse("'" + std::string(kTimes) + "' does not name choices");
+  for (const auto& [choice, value] : json->items()) times[choice] = fields.number(choice, value);
+  return times;
+}
+
 }  // namespace
 
 std::string device_profile_text(const DeviceProfile& profile) {
   const DeviceFacts& f = profile.facts;
   Json rates = Json::object();
   for (const auto& [type, rate] : f.operations_per_second) rates[std::string(name(type))] = rate;
-  const Json json{{"kind", kKind},
-                  {"backend", profile.back_end},
-                  {"ordinal", profile.ordinal},
-                  {"name", f.name},
-                  {"fingerprint", f.fingerprint},
-                  {"memory", f.memory},
-                  {"cache", f.cache},
-                  {"units", f.units},
-                  {"bytes_per_second", f.bytes_per_second},
-                  {"operations_per_second", rates},
-                  {"alignment", f.alignment},
-                  {"host_memory", f.host_memory},
-                  {"switch_milliseconds", f.switch_milliseconds},
-                  {"switch_factor", f.switch_factor}};
+  Json json{{"kind", kKind},
+            {"backend", profile.back_end},
+            {"ordinal", profile.ordinal},
+            {"name", f.name},
+            {"fingerprint", f.fingerprint},
+            {"memory", f.memory},
+            {"cache", f.cache},
+            {"units", f.units},
+            {"bytes_per_second", f.bytes_per_second},
+            {"operations_per_second", rates},
+            {"alignment", f.alignment},
+            {"host_memory", f.host_memory},
+            {"switch_milliseconds", f.switch_milliseconds},
+            {"switch_factor", f.switch_factor}};
+  if (!profile.times.empty()) json[kTimes] = profile.times;
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
@@ -126,6 +143,7 @@ DeviceProfile parse_device_profile(std::span<const std::byte> bytes, const std::
   f.host_memory = fields.boolean("host_memory");
   f.switch_milliseconds = fields.number("switch_milliseconds", fields.at("switch_milliseconds"));
   f.switch_factor = fields.number("switch_factor", fields.at("switch_factor"));
+  profile.times = times_of(fields);
   fields.check_all_known();
   return profile;
 }

@@ -1,5 +1,6 @@
 // What is known of a device as a file, so that engines can be built for a device that this machine lacks.
 #pragma once
+#include <map>
 #include <span>
 #include <string>
 
@@ -11,6 +12,8 @@ struct DeviceProfile {
   std::string back_end;
   int ordinal = 0;  // on the machine on which the file was written
   DeviceFacts facts;
+  // Milliseconds of tactics that were measured on it: by problem and choice, as timing caches name them.
+  std::map<std::string, double> times = {};
 };
 
 // JSON; the same profile gives the same text.

@@ -13,7 +13,6 @@ namespace {
 constexpr double kRoundMilliseconds = 2.5;
 constexpr int kMinRoundRuns = 2, kMaxRoundRuns = 64;
 constexpr size_t kMinRounds = 3, kMaxRounds = 16;
-constexpr int kFewIterations = 3;    // rounds may be one run, and two that agree are enough
 constexpr double kAgreement = 1.04;  // of the two fastest rounds
 // Times the best so far.
 constexpr double kBehind = 1.1;              // two rounds that agree are enough

@@ -93,6 +93,31 @@ void TimingCache::put(const Hash128& problem, const std::string& choice, Timing 
   entries_[problem.hex() + " " + choice] = timing;
 }
 
+std::map<std::string, double> TimingCache::fastest_of_tactics() const {
+  std::map<std::string, double> fastest;
+  std::map<std::string, std::string> leading;  // "<problem> <tactic>": its fastest choice so far
+  for (const auto& [key, timing] : entries_) {
+    const size_t choice = key.find(' ') + 1;
+    if (key.substr(choice).starts_with(kPin)) continue;
+    std::string& best = leading[key.substr(0, key.find('.', choice))];
+    if (!best.empty() && fastest.at(best) <= timing.milliseconds) continue;
+    fastest.erase(best);
+    fastest[best = key] = timing.milliseconds;
+  }
+  return fastest;
+}
+
+void TimingCache::put_times(const std::map<std::string, double>& times) {
+  for (const auto& [key, milliseconds] : times) {
+    const size_t space = key.find(' ');
+    if (space == std::string::npos || !Hash128::parse(key.substr(0, space)) || key.find('\n') != std::string::npos ||
+        key.substr(space + 1).starts_with(kPin))
+      throw Error(Code::kInvalidArgument, "a time is of '" + key + "', which names no choice of a problem")
+          .remedy("take times from a timing cache: `kiln list devices --saveProfile=FILE --timingCacheFile=FILE`");
+    entries_.try_emplace(key, Timing{milliseconds, milliseconds});
+  }
+}
+
 std::vector<Hash128> TimingCache::problems() const {
   std::vector<Hash128> list;
   for (const auto& [key, timing] : entries_)

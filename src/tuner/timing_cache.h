@@ -34,6 +34,10 @@ class TimingCache {
   void put(const Hash128& problem, const std::string& choice, Timing timing);
   // Takes entries that are not here yet. Throws kMalformedCache when the other is another device's and `ignore_mismatch` is false.
   void combine(const TimingCache& other, bool ignore_mismatch);
+  // Milliseconds by "<problem> <choice>", of each problem the fastest choice of each tactic: what is worth keeping for good.
+  std::map<std::string, double> fastest_of_tactics() const;
+  // Takes such times where it has none of that choice. Throws kInvalidArgument for a name that is not of that form.
+  void put_times(const std::map<std::string, double>& times);
   size_t size() const { return entries_.size(); }
   // For editors. The problems with times, in order.
   std::vector<Hash128> problems() const;

@@ -22,9 +22,8 @@ constexpr double kNear = 1.3;                   // times the best: candidates th
 constexpr size_t kMostNear = 3;                 // of those
 constexpr int64_t kPackedAtOnce = 256ll << 20;  // bytes of weights that are packed for candidates at the same time
 
-// Times the best: what other sizes have stays, since another kernel has packed weights of its own.
+// Times the best: what other sizes have stays unless it is so much slower, since another kernel has packed weights of its own.
 constexpr double kWorthChanging = 1.05;
-constexpr int kIterationsElsewhere = 3;  // what is less than that better is not taken
 
 // How many candidates' weights are packed at the same time.
 size_t emitted_at_once(const Problem& problem) {
@@ -320,11 +319,15 @@ Choice Tuner::best(const Problem& problem, Candidates list, const Elsewheres& el
     for (const Candidate& candidate : list)
       if (candidate.name() == pin->first) return {candidate.tactic, candidate.config, pin->second};
   Choice choice{list[0].tactic, list[0].config};
-  const int iterations = elsewhere.empty() ? options_.iterations : std::min(options_.iterations, kIterationsElsewhere);
+  const int iterations = elsewhere.empty() ? options_.iterations : std::min(options_.iterations, kFewIterations);
   const std::vector<std::optional<double>> measured = times(problem, list, iterations);
   double least = -1;
   for (size_t i = 0; i < list.size(); ++i) {
-    if (!measured[i]) continue;
+    if (!measured[i]) {
+      options_.logger->log(Severity::kVerbose,
+                           problem.node->name() + ": " + list[i].name() + " has no time; key " + key.hex());
+      continue;
+    }
     options_.logger->log(Severity::kVerbose, problem.node->name() + ": " + list[i].name() + " " +
                                                  std::to_string(*measured[i]) + " ms; key " + key.hex() +
                                                  ", tactic hash " + std::to_string(tactic_hash(list[i].name())));

@@ -137,6 +137,8 @@ double middle_half(std::vector<double> times);
 // Milliseconds of one launch on the device with the problem's optimum shapes, weights not left in cache: the middle half
 // of the fastest round of runs. `best` is the time of the best candidate so far (0: none); one that is far slower is measured
 // less carefully. `noise` non-null: counts the measurement. Throws Error when the kernel refuses.
+// With at most kFewIterations rounds may be one run, and two that agree are enough.
+inline constexpr int kFewIterations = 3;
 double measure(const Problem& problem, const Emitted& emitted, Device& device, int iterations, double best = -1,
                Noise* noise = nullptr);
 

@@ -243,6 +243,7 @@ TEST(Devices, AreListedAndKept) {
   EXPECT_EQ(again.memory, cpu->memory);
   EXPECT_EQ(again.units, cpu->units);
   EXPECT_LT(again.free_memory, 0);
+  EXPECT_EQ(again.times, 0u);
   const File model("device.onnx");
   model.write("a model");
   EXPECT_THROW(save_device_profile(model.path(), *cpu), Failure);
@@ -250,6 +251,22 @@ TEST(Devices, AreListedAndKept) {
   DeviceInfo odd = *cpu;
   odd.operations_per_second["float99"] = 1;
   EXPECT_THROW(save_device_profile(file.path(), odd), Failure);
+}
+
+TEST_F(Facade, ProfilesKeepTimes) {
+  const File times("kept.times"), profile("timed.json");
+  options_.backend = "cpu";
+  options_.timing_cache = times.path();
+  options_.optimization_level = 3;
+  Engine::build(options_);
+  const std::vector<DeviceInfo> devices = list_devices();
+  DeviceInfo cpu =
+      *std::find_if(devices.begin(), devices.end(), [](const DeviceInfo& d) { return d.backend == "cpu"; });
+  save_device_profile(profile.path(), cpu, times.path());
+  EXPECT_GT(load_device_profile(profile.path()).times, 0u);
+  EXPECT_THROW(save_device_profile(profile.path(), cpu, profile.path()), Failure) << "no timing cache";
+  cpu.fingerprint = "another";
+  EXPECT_THROW(save_device_profile(profile.path(), cpu, times.path()), Failure) << "another device's";
 }
 
 TEST_F(Facade, UnknownNamesAreRefused) {

@@ -1,6 +1,7 @@
 """Engines for GPUs that this machine need not have, built from profiles of them."""
 import json
 import pathlib
+import re
 
 import numpy as np
 import pytest
@@ -75,6 +76,33 @@ def test_the_same_profile_gives_the_same_engine(kiln, gpu, network):
     for plan in ("a.plan", "b.plan"):
         kiln.ok(*build(kiln, network, "card.json", "--fp16", "-o", plan))
     assert (kiln.folder / "a.plan").read_bytes() == (kiln.folder / "b.plan").read_bytes()
+
+
+def tactics_of(kiln, plan):
+    return {layer["name"]: layer["tactic"] for layer in json.loads(kiln.ok("inspect", plan, "--json"))["layers"]}
+
+
+def test_times_of_a_profile_choose(kiln, gpu, network):
+    (kiln.folder / "card.json").write_text(json.dumps(profile(90)))
+    log = kiln.run(*build(kiln, network, "card.json", "--fp16", "--verbose", "-o", "plain.plan")).stderr
+    before = tactics_of(kiln, "plain.plan")
+    open_choices = re.findall(r"(conv2\S*.*?): (\S+?)(\.\d+\{.*?\}) has no time; key ([0-9a-f]{32})", log)
+    layer, taken = next((name, tactic) for name, tactic in before.items() if name.startswith("conv2"))
+    tactic, config, key = next((tactic, config, key) for name, tactic, config, key in open_choices if name == layer and tactic != taken)
+    (kiln.folder / "timed.json").write_text(json.dumps(profile(90, times={f"{key} {tactic}{config}": 0.01})))
+    assert "times of 1 choice" in kiln.ok("list", "devices", "--loadProfile=timed.json")
+    kiln.ok(*build(kiln, network, "timed.json", "--fp16", "-o", "timed.plan"))
+    assert tactics_of(kiln, "timed.plan") == before | {layer: tactic}
+
+
+def test_times_of_a_profile_are_checked(kiln, gpu, network):
+    key = "0" * 32
+    for times, problem in (([], "does not name choices"), ({f"{key} conv.1{{}}": "fast"}, "is not a number"), ({f"{key} conv.1{{}}": -1}, "is not a number"),
+                           ({"conv.1{}": 1}, "names no choice of a problem"), ({f"{key} conv\n.1{{}}": 1}, "names no choice of a problem")):
+        (kiln.folder / "bad.json").write_text(json.dumps(profile(90, times=times)))
+        error = kiln.fails(1, *build(kiln, network, "bad.json"))
+        assert problem in error and "remedy: " in error, error
+    assert "--saveProfile" in kiln.fails(2, "list", "devices", "--timingCacheFile=a.times")
 
 
 def test_kernels_are_generated_for_cards_that_are_not_there(kiln, gpu):

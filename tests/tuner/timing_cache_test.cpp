@@ -43,6 +43,36 @@ TEST(TimingCache, RoundTrip) {
   EXPECT_EQ(again.serialize(), bytes);
 }
 
+TEST(TimingCache, TheFastestOfEachTacticIsKept) {
+  TimingCache cache("f");
+  cache.put(problem(1), "wide.1{tile=1}", at(2));
+  cache.put(problem(1), "wide.1{tile=2}", at(1));
+  cache.put(problem(1), "wide.1{tile=3}", at(3));
+  cache.put(problem(1), "narrow.2{}", at(5));
+  cache.put(problem(2), "wide.1{tile=3}", at(4));
+  ASSERT_TRUE(cache.pin(problem(2), tactic_hash("wide.1{tile=3}"), 4));
+  const std::map<std::string, double> kept = cache.fastest_of_tactics();
+  EXPECT_EQ(kept, (std::map<std::string, double>{{problem(1).hex() + " wide.1{tile=2}", 1},
+                                                 {problem(1).hex() + " narrow.2{}", 5},
+                                                 {problem(2).hex() + " wide.1{tile=3}", 4}}));
+  TimingCache again("f");
+  again.put(problem(1), "narrow.2{}", at(0.5));
+  again.put_times(kept);
+  EXPECT_EQ(again.find(problem(1), "narrow.2{}"), at(0.5)) << "what it has stays";
+  EXPECT_EQ(again.find(problem(1), "wide.1{tile=2}"), at(1));
+  EXPECT_EQ(again.size(), 3u);
+}
+
+TEST(TimingCache, NamesThatAreNoChoicesAreRefused) {
+  const std::string hex = problem(1).hex();
+  for (const std::string& name : {std::string(), hex, std::string("wide.1{}"), "x" + hex + " wide.1{}",
+                                  hex + " wide\n.1{}", hex + " =wide.1{}"}) {
+    TimingCache cache("f");
+    EXPECT_THROW(cache.put_times({{name, 1}}), Error) << name;
+    EXPECT_EQ(cache.size(), 0u);
+  }
+}
+
 TEST(TimingCache, PinsGoBeforeTimes) {
   TimingCache cache("f");
   cache.put(problem(1), "slow", at(2));

@@ -263,7 +263,7 @@ void add_build_flags(CLI::App& app, BuildFlags& f) {
   add(app.add_option("--deviceProfile", f.device_profile,
                      "Build for the device of this file, which `kiln list devices` wrote elsewhere and which this "
                      "machine need not have; "
-                     "nothing is measured: times come from --timingCacheFile"));
+                     "nothing is measured: times come from that file and from --timingCacheFile"));
   add(app.add_option_function<std::string>(
              "--shapes", [&f](const std::string& text) { f.shapes = f.profiles[f.profile].shapes = text; },
              "Shapes of inputs, name:1x3x8x8,…: of the profile where no min, opt or max is given, and of the "

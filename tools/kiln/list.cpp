@@ -13,7 +13,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 struct ListOptions {
-  std::string what, device, save, load;
+  std::string what, device, save, load, timing_cache;
   bool json = false;
 };
 
@@ -57,6 +57,7 @@ std::vector<std::string> device_lines(const api::DeviceInfo& d) {
   std::vector<std::string> lines{place_of(d) + ": " + d.name, "  " + join(facts, ", ")};
   if (!rates.empty()) lines.push_back("  " + join(rates, ", "));
   for (const auto& [library, version] : d.libraries) lines.push_back("  " + library + ": " + version);
+  if (d.times > 0) lines.push_back(fmt::format("  times of {} choice{} of tactics", d.times, d.times == 1 ? "" : "s"));
   lines.push_back("  fingerprint: " + d.fingerprint);
   return lines;
 }
@@ -107,13 +108,15 @@ void complete(api::DeviceInfo& d) {
 }
 
 void list_devices(const ListOptions& o) {
+  if (!o.timing_cache.empty() && o.save.empty())
+    throw CLI::ValidationError("--timingCacheFile", "goes with --saveProfile");
   std::vector<api::DeviceInfo> devices;
   if (o.load.empty()) devices = api::list_devices();
   else devices.push_back(api::load_device_profile(o.load));
   if (!o.device.empty() || !o.save.empty()) devices = {chosen_device(devices, o.device)};
   if (!o.save.empty()) {
     complete(devices[0]);
-    api::save_device_profile(o.save, devices[0]);
+    api::save_device_profile(o.save, devices[0], o.timing_cache);
   }
   if (o.json) {
     Json json = Json::array();
@@ -146,6 +149,7 @@ void run(const ListOptions& o, const CLI::App& root) {
   for (const auto& [given, name] : {std::pair{!o.device.empty(), "--device"},
                                     {!o.save.empty(), "--saveProfile"},
                                     {!o.load.empty(), "--loadProfile"},
+                                    {!o.timing_cache.empty(), "--timingCacheFile"},
                                     {o.json, "--json"}})
     if (given) throw CLI::ValidationError(name, "goes with `kiln list devices`");
   list_names(o, root);
@@ -163,11 +167,15 @@ void add_list(CLI::App& app) {
       "Write what is known of a device as JSON (default: of the first that is there); rates that it does not "
       "tell are measured");
   app.add_option("--loadProfile", o->load, "Show the device of such a file instead of those of this machine");
+  app.add_option(
+      "--timingCacheFile", o->timing_cache,
+      "With --saveProfile: keep the fastest times of this file in the profile, for builds with --deviceProfile");
   app.add_flag("--json", o->json, "Devices as JSON");
   set_footer(app,
              "  kiln list rules\n"
              "  kiln list devices\n"
-             "  kiln list devices --device=cpu --saveProfile=machine.json\n");
+             "  kiln list devices --device=cpu --saveProfile=machine.json\n"
+             "  kiln list devices --saveProfile=gpu.json --timingCacheFile=resnet50.times\n");
   app.callback([o, &app] { run(*o, *app.get_parent()); });
 }
 

@@ -1,21 +1,18 @@
 // NVRTC, opened when it is asked for, and what it compiled.
 #include "backends/cuda/device/nvrtc.h"
 
-#include <dlfcn.h>
-
 #include <algorithm>
-#include <cstdlib>
 #include <future>
 #include <map>
 #include <mutex>
 
 #include "backends/cuda/device/embedded.h"
+#include "backends/cuda/device/library.h"
 #include "base/hash.h"
 
 namespace kiln::cuda {
 namespace {
 
-constexpr const char* kNames[] = {"libnvrtc.so.13", "libnvrtc.so.12"};
 constexpr const char* kRemedy = "name the library's file in KILN_NVRTC, or install NVIDIA's NVRTC 12 or 13";
 
 // Headers of the standard library that those of Kiln include, as far as generated kernels go: they use none of their classes.
@@ -37,44 +34,15 @@ constexpr Header kStandard[] = {
     {"vector", "namespace std { template <class T> class vector {}; }\n"},
 };
 
-struct FoundCompiler {
-  Nvrtc library;
-  bool usable = false;
-  std::string reason;
-};
-
-void* open_library(std::string& reason) {
-  if (const char* named = std::getenv("KILN_NVRTC")) {
-    if (void* library = dlopen(named, RTLD_NOW | RTLD_LOCAL)) return library;
-    const char* text = dlerror();
-    reason = "KILN_NVRTC names a file that cannot be opened: " + std::string(text ? text : named);
-    return nullptr;
-  }
-  for (const char* name : kNames)
-    if (void* library = dlopen(name, RTLD_NOW | RTLD_LOCAL)) return library;
-  reason = "NVRTC is not found: there is neither libnvrtc.so.13 nor libnvrtc.so.12 where libraries are looked for";
-  return nullptr;
-}
-
-void find_library(FoundCompiler& found) {
-  void* library = open_library(found.reason);
-  if (!library) return;
-  Nvrtc& nvrtc = found.library;
-  for (const auto& [name, address] : nvrtc.slots) {
-    *address = dlsym(library, name);
-    if (!*address) {
-      found.reason = "NVRTC is too old: it has no " + std::string(name);
-      return;
-    }
-  }
+std::string start(Nvrtc& nvrtc) {
   int major = 0, minor = 0, count = 0;
   nvrtcResult result = nvrtc.nvrtcVersion(&major, &minor);
   if (result == NVRTC_SUCCESS) result = nvrtc.nvrtcGetNumSupportedArchs(&count);
   nvrtc.architectures.resize(static_cast<size_t>(std::max(count, 0)));
   if (result == NVRTC_SUCCESS && count > 0) result = nvrtc.nvrtcGetSupportedArchs(nvrtc.architectures.data());
   nvrtc.version = 1000 * major + 10 * minor;
-  found.usable = result == NVRTC_SUCCESS;
-  if (!found.usable) found.reason = "NVRTC does not start: " + std::string(nvrtc.nvrtcGetErrorString(result));
+  if (result == NVRTC_SUCCESS) return "";
+  return "NVRTC does not start: " + std::string(nvrtc.nvrtcGetErrorString(result));
 }
 
 // A program in the library.
@@ -161,14 +129,9 @@ class Compiled {
 }  // namespace
 
 const Nvrtc* find_nvrtc(std::string& reason) {
-  // Never destroyed: threads that end late still use it.
-  static const FoundCompiler& found = []() -> const FoundCompiler& {
-    auto* made = new FoundCompiler;
-    find_library(*made);
-    return *made;
-  }();
-  if (!found.usable) reason = found.reason;
-  return found.usable ? &found.library : nullptr;
+  static const auto& opened =
+      *new OpenedLibrary<Nvrtc>({"NVRTC", "KILN_NVRTC", {"libnvrtc.so.13", "libnvrtc.so.12"}}, start);
+  return opened.get(reason);
 }
 
 std::string compiler_lack(int compute) {
