@@ -1,65 +1,30 @@
 // cuDNN, opened when it is asked for.
 #include "backends/cuda/device/cudnn_library.h"
 
-#include <dlfcn.h>
-
 #include <cstdio>
-#include <cstdlib>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <thread>
 
+#include "backends/cuda/device/library.h"
+
 namespace kiln::cuda {
 namespace {
 
-constexpr const char* kName = "libcudnn.so.9";
 constexpr int64_t kOldest = 90800;  // that makes plans for GPUs that are not there
-
-struct FoundLibrary {
-  Cudnn library;
-  bool usable = false;
-  std::string reason;
-};
-
-void* open_library(std::string& reason) {
-  const char* named = std::getenv("KILN_CUDNN");
-  void* library = dlopen(named ? named : kName, RTLD_NOW | RTLD_LOCAL);
-  if (library) return library;
-  const char* text = dlerror();
-  reason = named ? "KILN_CUDNN names a file that cannot be opened: " + std::string(text ? text : named)
-                 : "cuDNN is not found: there is no libcudnn.so.9 where libraries are looked for";
-  return nullptr;
-}
-
-void find_library(FoundLibrary& found) {
-  void* library = open_library(found.reason);
-  if (!library) return;
-  for (const auto& [name, address] : found.library.slots) {
-    *address = dlsym(library, name);
-    if (!*address) {
-      found.reason = "cuDNN is too old: it has no " + std::string(name);
-      return;
-    }
-  }
-  found.library.version = static_cast<int64_t>(found.library.cudnnGetVersion());
-  found.usable = found.library.version >= kOldest;
-  if (!found.usable)
-    found.reason = "cuDNN is too old: it is " + cudnn_version_text(found.library.version) + ", needs " +
-                   cudnn_version_text(kOldest);
-}
 
 }  // namespace
 
 const Cudnn* find_cudnn(std::string& reason) {
-  // Never destroyed: kernels that end late still use it.
-  static const FoundLibrary& found = []() -> const FoundLibrary& {
-    auto* made = new FoundLibrary;
-    find_library(*made);
-    return *made;
-  }();
-  if (!found.usable) reason = found.reason;
-  return found.usable ? &found.library : nullptr;
+  static const auto& opened =
+      *new OpenedLibrary<Cudnn>({"cuDNN", "KILN_CUDNN", {"libcudnn.so.9"}}, [](Cudnn& library) -> std::string {
+        library.version = static_cast<int64_t>(library.cudnnGetVersion());
+        if (library.version >= kOldest) return "";
+        return "cuDNN is too old: it is " + cudnn_version_text(library.version) + ", needs " +
+               cudnn_version_text(kOldest);
+      });
+  return opened.get(reason);
 }
 
 std::string cudnn_version_text(int64_t version) {

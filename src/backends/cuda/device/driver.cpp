@@ -8,15 +8,15 @@
 namespace kiln::cuda {
 namespace {
 
-// Interfaces of this version are asked for: tensor maps, graphs and launch attributes have their present form since then.
-constexpr int kInterface = 12000;
+// Brought the newest of the functions: tensor maps and the present form of updates of graphs.
+constexpr int kOldest = 12000;
 
 // Fills the table; the name of a function that is missing, or null.
 const char* fill(Driver& driver, void* library) {
   const auto find = reinterpret_cast<decltype(&cuGetProcAddress)>(dlsym(library, "cuGetProcAddress_v2"));
   if (!find) return "cuGetProcAddress_v2";
   for (const FunctionSlot& slot : driver.slots)
-    if (find(slot.name, slot.address, kInterface, CU_GET_PROC_ADDRESS_DEFAULT, nullptr) != CUDA_SUCCESS ||
+    if (find(slot.name, slot.address, slot.version, CU_GET_PROC_ADDRESS_DEFAULT, nullptr) != CUDA_SUCCESS ||
         !*slot.address)
       return slot.name;
   return nullptr;
@@ -38,7 +38,7 @@ void find(Found& found) {
   Driver& driver = found.driver;
   if (const char* missing = fill(driver, library)) {
     found.reason = "NVIDIA's driver is too old: it has no " + std::string(missing) + ", which CUDA " +
-                   version_text(kInterface) + " brought; update the driver";
+                   version_text(kOldest) + " brought; update the driver";
     return;
   }
   const char* text = "unknown error";

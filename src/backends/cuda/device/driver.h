@@ -1,6 +1,7 @@
 // NVIDIA's driver, opened when the program runs: one table of its functions, and what its errors mean.
 #pragma once
 #include <cuda.h>
+#include <cudaTypedefs.h>
 
 #include <string>
 #include <vector>
@@ -13,10 +14,13 @@ namespace kiln::cuda {
 struct FunctionSlot {
   const char* name;
   void** address;
+  int version = 0;  // of a function of the driver: 12000 has the form that CUDA 12.0 gave it
 };
 using FunctionTable = std::vector<FunctionSlot>;
 template <class F> struct LibraryFunction {
-  LibraryFunction(FunctionTable& table, const char* name) { table.push_back({name, reinterpret_cast<void**>(&call)}); }
+  LibraryFunction(FunctionTable& table, const char* name, int version = 0) {
+    table.push_back({name, reinterpret_cast<void**>(&call), version});
+  }
   template <class... Arguments> auto operator()(Arguments... arguments) const { return call(arguments...); }
   explicit operator bool() const { return call != nullptr; }
   F call = nullptr;
@@ -25,6 +29,9 @@ template <class F> struct LibraryFunction {
 // A member of that name in a class whose table is `slots`.
 #define KILN_FUNCTION(word) LibraryFunction<decltype(&::word)> word{slots, #word};
 
+// The same with the type of that version, which is then asked for: headers give a name the form of their own version.
+#define KILN_DRIVER_FUNCTION(word, version) LibraryFunction<PFN_##word##_v##version> word{slots, #word, version};
+
 // The functions, called as those of the same names in NVIDIA's documentation.
 struct Driver {
   Driver() = default;
@@ -32,63 +39,63 @@ struct Driver {
   Driver& operator=(const Driver&) = delete;
 
   FunctionTable slots;  // of all functions below
-  KILN_FUNCTION(cuCtxGetStreamPriorityRange)
-  KILN_FUNCTION(cuCtxPopCurrent)
-  KILN_FUNCTION(cuCtxPushCurrent)
-  KILN_FUNCTION(cuCtxSynchronize)
-  KILN_FUNCTION(cuDeviceGet)
-  KILN_FUNCTION(cuDeviceGetAttribute)
-  KILN_FUNCTION(cuDeviceGetCount)
-  KILN_FUNCTION(cuDeviceGetName)
-  KILN_FUNCTION(cuDevicePrimaryCtxRetain)
-  KILN_FUNCTION(cuDeviceTotalMem)
-  KILN_FUNCTION(cuDriverGetVersion)
-  KILN_FUNCTION(cuEventCreate)
-  KILN_FUNCTION(cuEventDestroy)
-  KILN_FUNCTION(cuEventElapsedTime)
-  KILN_FUNCTION(cuEventQuery)
-  KILN_FUNCTION(cuEventRecord)
-  KILN_FUNCTION(cuEventSynchronize)
-  KILN_FUNCTION(cuFuncSetAttribute)
-  KILN_FUNCTION(cuGetErrorName)
-  KILN_FUNCTION(cuGetErrorString)
-  KILN_FUNCTION(cuGraphDestroy)
-  KILN_FUNCTION(cuGraphExecDestroy)
-  KILN_FUNCTION(cuGraphExecUpdate)
-  KILN_FUNCTION(cuGraphGetNodes)
-  KILN_FUNCTION(cuGraphInstantiate)
-  KILN_FUNCTION(cuGraphLaunch)
-  KILN_FUNCTION(cuInit)
-  KILN_FUNCTION(cuLaunchHostFunc)
-  KILN_FUNCTION(cuLaunchKernelEx)
-  KILN_FUNCTION(cuMemAlloc)
-  KILN_FUNCTION(cuMemAllocFromPoolAsync)
-  KILN_FUNCTION(cuMemAllocHost)
-  KILN_FUNCTION(cuMemFree)
-  KILN_FUNCTION(cuMemFreeAsync)
-  KILN_FUNCTION(cuMemFreeHost)
-  KILN_FUNCTION(cuMemGetInfo)
-  KILN_FUNCTION(cuMemPoolCreate)
-  KILN_FUNCTION(cuMemPoolSetAttribute)
-  KILN_FUNCTION(cuMemPoolTrimTo)
-  KILN_FUNCTION(cuMemcpyAsync)
-  KILN_FUNCTION(cuMemcpyDtoDAsync)
-  KILN_FUNCTION(cuMemcpyDtoHAsync)
-  KILN_FUNCTION(cuMemcpyHtoDAsync)
-  KILN_FUNCTION(cuMemsetD8Async)
-  KILN_FUNCTION(cuModuleGetFunction)
-  KILN_FUNCTION(cuModuleLoadData)
-  KILN_FUNCTION(cuModuleUnload)
-  KILN_FUNCTION(cuPointerGetAttribute)
-  KILN_FUNCTION(cuStreamBeginCapture)
-  KILN_FUNCTION(cuStreamCreateWithPriority)
-  KILN_FUNCTION(cuStreamDestroy)
-  KILN_FUNCTION(cuStreamEndCapture)
-  KILN_FUNCTION(cuStreamIsCapturing)
-  KILN_FUNCTION(cuStreamQuery)
-  KILN_FUNCTION(cuStreamSynchronize)
-  KILN_FUNCTION(cuStreamWaitEvent)
-  KILN_FUNCTION(cuTensorMapEncodeTiled)
+  KILN_DRIVER_FUNCTION(cuCtxGetStreamPriorityRange, 5050)
+  KILN_DRIVER_FUNCTION(cuCtxPopCurrent, 4000)
+  KILN_DRIVER_FUNCTION(cuCtxPushCurrent, 4000)
+  KILN_DRIVER_FUNCTION(cuCtxSynchronize, 2000)
+  KILN_DRIVER_FUNCTION(cuDeviceGet, 2000)
+  KILN_DRIVER_FUNCTION(cuDeviceGetAttribute, 2000)
+  KILN_DRIVER_FUNCTION(cuDeviceGetCount, 2000)
+  KILN_DRIVER_FUNCTION(cuDeviceGetName, 2000)
+  KILN_DRIVER_FUNCTION(cuDevicePrimaryCtxRetain, 7000)
+  KILN_DRIVER_FUNCTION(cuDeviceTotalMem, 3020)
+  KILN_DRIVER_FUNCTION(cuDriverGetVersion, 2020)
+  KILN_DRIVER_FUNCTION(cuEventCreate, 2000)
+  KILN_DRIVER_FUNCTION(cuEventDestroy, 4000)
+  KILN_DRIVER_FUNCTION(cuEventElapsedTime, 2000)
+  KILN_DRIVER_FUNCTION(cuEventQuery, 2000)
+  KILN_DRIVER_FUNCTION(cuEventRecord, 2000)
+  KILN_DRIVER_FUNCTION(cuEventSynchronize, 2000)
+  KILN_DRIVER_FUNCTION(cuFuncSetAttribute, 9000)
+  KILN_DRIVER_FUNCTION(cuGetErrorName, 6000)
+  KILN_DRIVER_FUNCTION(cuGetErrorString, 6000)
+  KILN_DRIVER_FUNCTION(cuGraphDestroy, 10000)
+  KILN_DRIVER_FUNCTION(cuGraphExecDestroy, 10000)
+  KILN_DRIVER_FUNCTION(cuGraphExecUpdate, 12000)
+  KILN_DRIVER_FUNCTION(cuGraphGetNodes, 10000)
+  KILN_DRIVER_FUNCTION(cuGraphInstantiateWithFlags, 11040)
+  KILN_DRIVER_FUNCTION(cuGraphLaunch, 10000)
+  KILN_DRIVER_FUNCTION(cuInit, 2000)
+  KILN_DRIVER_FUNCTION(cuLaunchHostFunc, 10000)
+  KILN_DRIVER_FUNCTION(cuLaunchKernelEx, 11060)
+  KILN_DRIVER_FUNCTION(cuMemAlloc, 3020)
+  KILN_DRIVER_FUNCTION(cuMemAllocFromPoolAsync, 11020)
+  KILN_DRIVER_FUNCTION(cuMemAllocHost, 3020)
+  KILN_DRIVER_FUNCTION(cuMemFree, 3020)
+  KILN_DRIVER_FUNCTION(cuMemFreeAsync, 11020)
+  KILN_DRIVER_FUNCTION(cuMemFreeHost, 2000)
+  KILN_DRIVER_FUNCTION(cuMemGetInfo, 3020)
+  KILN_DRIVER_FUNCTION(cuMemPoolCreate, 11020)
+  KILN_DRIVER_FUNCTION(cuMemPoolSetAttribute, 11020)
+  KILN_DRIVER_FUNCTION(cuMemPoolTrimTo, 11020)
+  KILN_DRIVER_FUNCTION(cuMemcpyAsync, 4000)
+  KILN_DRIVER_FUNCTION(cuMemcpyDtoDAsync, 3020)
+  KILN_DRIVER_FUNCTION(cuMemcpyDtoHAsync, 3020)
+  KILN_DRIVER_FUNCTION(cuMemcpyHtoDAsync, 3020)
+  KILN_DRIVER_FUNCTION(cuMemsetD8Async, 3020)
+  KILN_DRIVER_FUNCTION(cuModuleGetFunction, 2000)
+  KILN_DRIVER_FUNCTION(cuModuleLoadData, 2000)
+  KILN_DRIVER_FUNCTION(cuModuleUnload, 2000)
+  KILN_DRIVER_FUNCTION(cuPointerGetAttribute, 4000)
+  KILN_DRIVER_FUNCTION(cuStreamBeginCapture, 10010)
+  KILN_DRIVER_FUNCTION(cuStreamCreateWithPriority, 5050)
+  KILN_DRIVER_FUNCTION(cuStreamDestroy, 4000)
+  KILN_DRIVER_FUNCTION(cuStreamEndCapture, 10000)
+  KILN_DRIVER_FUNCTION(cuStreamIsCapturing, 10000)
+  KILN_DRIVER_FUNCTION(cuStreamQuery, 2000)
+  KILN_DRIVER_FUNCTION(cuStreamSynchronize, 2000)
+  KILN_DRIVER_FUNCTION(cuStreamWaitEvent, 3020)
+  KILN_DRIVER_FUNCTION(cuTensorMapEncodeTiled, 12000)
   int version = 0;  // 12040: CUDA 12.4
 };
 

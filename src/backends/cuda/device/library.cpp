@@ -30,9 +30,9 @@ std::string open_library(const LibraryFiles& files, const FunctionTable& functio
   std::string reason;
   void* library = open_file(files, reason);
   if (!library) return reason;
-  for (const auto& [name, address] : functions) {
-    *address = dlsym(library, name);
-    if (!*address) return files.title + std::string(" is too old: it has no ") + name;
+  for (const FunctionSlot& slot : functions) {
+    *slot.address = dlsym(library, slot.name);
+    if (!*slot.address) return files.title + std::string(" is too old: it has no ") + slot.name;
   }
   return "";
 }

@@ -22,8 +22,8 @@ class CudaGraph final : public Graph {
   Status launch(Stream& stream) noexcept override {
     const CurrentContext current(gpu_);
     if (!ready_)
-      KILN_RETURN_IF_ERROR(
-          status_of(gpu_.driver().cuGraphInstantiate(&ready_, graph_, 0), "a captured graph could not be made ready"));
+      KILN_RETURN_IF_ERROR(status_of(gpu_.driver().cuGraphInstantiateWithFlags(&ready_, graph_, 0),
+                                     "a captured graph could not be made ready"));
     return status_of(gpu_.driver().cuGraphLaunch(ready_, static_cast<CUstream>(stream.native())),
                      "a captured graph could not be launched");
   }
