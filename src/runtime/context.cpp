@@ -90,16 +90,29 @@ const plan::ProfileDims& Context::bounds_of(size_t input) const {
   return nth(engine_->plan().profiles, profile_).inputs[input];
 }
 
+std::string Context::outside_profile(std::vector<plan::ProfileDims> plan::Profile::*list, size_t input) const {
+  const auto& profiles = engine_->plan().profiles;
+  const auto range = [&](size_t p) {
+    const plan::ProfileDims& bounds = (profiles[p].*list)[input];
+    return "min " + to_string(bounds.min) + " max " + to_string(bounds.max);
+  };
+  const auto used = static_cast<size_t>(profile_);
+  if (profiles.size() == 1) return "outside the profile, " + range(used);
+  std::string text = "outside profile " + std::to_string(used) + ", " + range(used);
+  for (size_t i = 0; i < profiles.size(); ++i)
+    if (i != used && input < (profiles[i].*list).size()) text += "; profile " + std::to_string(i) + " has " + range(i);
+  return text;
+}
+
 Status Context::set_input_dims(int32_t tensor, std::span<const int64_t> dims) noexcept {
   text_ = "";
   const auto& inputs = engine_->main().inputs;
   const auto at = std::find(inputs.begin(), inputs.end(), tensor);
   if (at == inputs.end()) return {Code::kInvalidArgument, text_ = "the tensor is not an input"};
-  const plan::ProfileDims& bounds = bounds_of(static_cast<size_t>(at - inputs.begin()));
-  if (!inside(dims, bounds)) {
+  const auto input = static_cast<size_t>(at - inputs.begin());
+  if (!inside(dims, bounds_of(input))) {
     message_ = "input '" + nth(engine_->main().tensors, tensor).name + "': shape " +
-               to_string(Dims(dims.begin(), dims.end())) + " is outside the profile, min " + to_string(bounds.min) +
-               " max " + to_string(bounds.max);
+               to_string(Dims(dims.begin(), dims.end())) + " is " + outside_profile(&plan::Profile::inputs, input);
     return {Code::kShapeOutOfProfile, text_ = message_.c_str()};
   }
   return runner_.set_input_dims(tensor, dims);
@@ -153,8 +166,8 @@ Status Context::read_values() noexcept {
     const plan::TensorInfo& info = nth(engine_->main().tensors, tensor);
     for (size_t k = 0; k < read_.size(); ++k) read_[k] = load_int(info.dtype, data, static_cast<int64_t>(k));
     if (!inside(read_, bounds)) {
-      message_ = "input '" + info.name + "': the values " + to_string(read_) + " are outside the profile, min " +
-                 to_string(bounds.min) + " max " + to_string(bounds.max);
+      message_ = "input '" + info.name + "': the values " + to_string(read_) + " are " +
+                 outside_profile(&plan::Profile::values, i);
       return {Code::kShapeOutOfProfile, text_ = message_.c_str()};
     }
     runner_.set_input_values(tensor, read_);

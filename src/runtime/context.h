@@ -98,6 +98,8 @@ class Context {
 
  private:
   const plan::ProfileDims& bounds_of(size_t input) const;
+  // What an input, or its values, would have to lie in: in the profile that is used, and in the others.
+  std::string outside_profile(std::vector<plan::ProfileDims> plan::Profile::*list, size_t input) const;
   Status read_values() noexcept;
   Status check_addresses() noexcept;
   Status check_capture() noexcept;

@@ -182,11 +182,14 @@ def test_several_profiles(kiln, model, tmp_path):
         if right:
             np.testing.assert_allclose(np.load(tmp_path / "out/y.npy"), dense(value), rtol=1e-6)
         else:
-            assert "outside the profile" in done.stderr
+            assert f"shape [{rows},3] is outside profile 0, min [1,3] max [2,3]; profile 1 has min [5,3] max [7,3]" in done.stderr
     np.save(tmp_path / "x.npy", X)
-    assert "error[K4003]" in kiln.fails(1, "run", "net.plan", "--loadInputs=x:x.npy", "--useOptimizationProfile=1")
+    error = kiln.fails(1, "run", "net.plan", "--loadInputs=x:x.npy", "--useOptimizationProfile=1")
+    assert "error[K4003]" in error and "outside profile 1, min [5,3]" in error
     assert "no optimisation profile 2" in kiln.fails(1, "run", "net.plan", "--useOptimizationProfile=2")
-    assert "profile 3 before profile 1" in kiln.fails(2, "build", model, "--profile=3", "--minShapes=x:1x3")
+    error = kiln.fails(2, "build", model, "--profile=3", "--minShapes=x:1x3")
+    assert "the shapes of profile 3 are given before those of profile 1" in error
+    assert "--useOptimizationProfile=2 chooses" in kiln.fails(2, "run", "net.plan", "--profile=2")
 
 
 def test_shapes_behind_a_profile_are_its_own(kiln, model):

@@ -85,7 +85,9 @@ ParsedProfile parse_profile(const BuildFlags::ProfileShapes& text, const std::ve
 void select_profile(BuildFlags& flags, size_t profile) {
   if (profile > flags.profiles.size())
     throw CLI::ValidationError(
-        "--profile", "profile " + std::to_string(profile) + " before profile " + std::to_string(flags.profiles.size()));
+        "--profile", "the shapes of profile " + std::to_string(profile) + " are given before those of profile " +
+                         std::to_string(flags.profiles.size()) + "; --useOptimizationProfile=" +
+                         std::to_string(profile) + " chooses one of the profiles that an engine has");
   flags.profile = profile;
   flags.profiles.resize(std::max(flags.profiles.size(), profile + 1));
 }
