@@ -169,7 +169,8 @@ std::vector<std::string> keep_slow_ones_wide(const std::vector<Group>& groups, B
   std::vector<std::string> remarks;
   for (const Group& group : groups) {
     if (group.bytes <= group.wide) continue;
-    options = with_wide(std::move(options), group.products);
+    if (options.ranges.empty()) options = with_wide(std::move(options), group.products);
+    else options.slower_in_int8.insert(options.slower_in_int8.end(), group.products.begin(), group.products.end());
     remarks.push_back(names_of(group) + " stays in float32: " + slower_by(group.bytes, group.wide));
   }
   return remarks;

@@ -164,6 +164,7 @@ Goal goal_of(const BuildOptions& options) {
 
 void put_few_bits(const BuildOptions& options, CompileOptions& to) {
   to.ranges = options.ranges;
+  to.range_options.slower.insert(options.slower_in_int8.begin(), options.slower_in_int8.end());
   to.range_options.corrects_bias = options.corrects_bias;
   to.range_options.smoothing = options.smoothing;
   if (!(options.smoothing >= 0 && options.smoothing <= 1))

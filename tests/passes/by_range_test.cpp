@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "ir/graph.h"
 #include "ir/text.h"
+#include "passes/quantize/few_bits.h"
 
 namespace kiln::passes {
 namespace {
@@ -58,6 +59,26 @@ TEST(ByRange, StaysWideWithoutARange) {
   run_passes(*g, {quantize()});
   EXPECT_EQ(count(*g, "ConvInteger"), 1u);
   EXPECT_EQ(count(*g, "Conv"), 1u);
+}
+
+TEST(ByRange, ProductsThatInt8MakesSlowerKeepTheirWeightsInFewBits) {
+  const auto g = ir::parse_graph(R"(graph main(%x: float32[2,4]) {
+    %w = random float32[4,4] seed 1
+    %v = random float32[4,4] seed 2
+    %t = MatMul "slow"(%x, %w)
+    %y = MatMul "fast"(%t, %v)
+    return %y
+  })");
+  RangeOptions options;
+  options.slower = {"slow"};
+  const PassReport report =
+      run_passes(*g, {canonicalize(), quantize_by_ranges({{"x", 1.0}, {"t", 1.0}}, options), weights_in_few_bits({})});
+  EXPECT_EQ(report.remarks.at(0), "'slow' (MatMul) stays in float32: int8 makes it slower");
+  EXPECT_EQ(count(*g, "Quantize"), 1u);
+  ASSERT_EQ(count(*g, "MatMulDequantized"), 1u);
+  const auto weighed =
+      std::find_if(g->nodes().begin(), g->nodes().end(), [](const auto& n) { return n->is("MatMulDequantized"); });
+  EXPECT_EQ((*weighed)->name(), "slow");
 }
 
 TEST(ByRange, RulesThatAreHeldBackBlameNoWeights) {

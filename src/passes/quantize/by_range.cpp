@@ -95,12 +95,14 @@ bool is_product(const Node& n) {
 }
 
 // Why the product stays as it is; empty: it need not.
-std::string reason_to_stay(const TensorRanges& ranges, const Node& n) {
+std::string reason_to_stay(const TensorRanges& ranges, const RangeOptions& options, const Node& n) {
   const Value *x = n.input(0), *w = n.input(1);
   const bool conv = n.is("Conv");
   if (!x->ranked() || (conv ? x->rank() != 4 : w->rank() != 2 || x->rank() < 2))
     return "it is no product by a matrix, nor of images of two spatial dimensions";
   if (n.precision == DType::kF32) return "it is to compute in float32";
+  const auto is_slower = [&](const std::string& name) { return options.slower.count(name) > 0; };
+  if (is_slower(n.name()) || std::any_of(n.origins.begin(), n.origins.end(), is_slower)) return "int8 makes it slower";
   const auto range = range_of(ranges, x);
   if (!range) return "there is no range of '" + x->name() + "'";
   if (!sound_scale(scale_of(*range))) return "the range of '" + x->name() + "' is " + std::to_string(*range);
@@ -199,7 +201,7 @@ Rule quantized_by_range(const TensorRanges& ranges, const RangeOptions& options)
       .rewrite = [&ranges, &options](const Match& m) -> std::optional<Patch> {
         const Node& n = m.root();
         if (!is_product(n)) return std::nullopt;
-        if (const std::string reason = reason_to_stay(ranges, n); !reason.empty()) return decline(reason);
+        if (const std::string reason = reason_to_stay(ranges, options, n); !reason.empty()) return decline(reason);
         Patch p(m);
         Smoothed from{n.input(0), *n.input(1)->constant(), *range_of(ranges, n.input(0))};
         if (const auto divisors = divisors_of(options, n))

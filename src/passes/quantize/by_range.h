@@ -1,6 +1,7 @@
 // Quantization of a float network by what is known of the ranges of its tensors.
 #pragma once
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,13 +21,14 @@ struct ChannelFacts {
   std::vector<float> mean, most;
 };
 
-// What makes results in int8 better, where channels are known.
+// Which products stay, and what makes results in int8 better where channels are known.
 struct RangeOptions {
   std::map<std::string, ChannelFacts> channels = {};  // by the names of tensors
   bool corrects_bias = false;  // the bias makes up for what the rounding of weights changes of the mean
   // > 0: channels of what a product by a matrix reads are divided by most^smoothing / (largest weight)^(1 - smoothing), and the weights
   // multiplied by it (SmoothQuant, Xiao et al. 2022).
   double smoothing = 0;
+  std::set<std::string> slower = {};  // products of the model, by name, that int8 makes slower: they stay as they are
 };
 
 // Convolutions and products by constant weights whose operand has a range read it as int8, between Quantize and Dequantize of one scale,
