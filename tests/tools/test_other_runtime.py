@@ -48,6 +48,28 @@ def test_agrees_with_its_definition(kiln, name):
     agrees(kiln, name, *model_of(name, case), answers)
 
 
+@pytest.mark.parametrize("attributes, dims", [
+    ({"kernel_shape": [2, 2], "strides": [2, 2]}, (2, 5, 12, 14)),
+    ({"kernel_shape": [3, 3], "pads": [1, 1, 1, 1]}, (1, 17, 9, 7)),
+    ({"kernel_shape": [4, 3], "pads": [1, 0, 2, 1], "count_include_pad": 1}, (1, 33, 9, 7)),
+    ({"kernel_shape": [2, 4], "strides": [1, 2], "channels_last": 1}, (2, 8, 10, 19)),
+    ({}, (2, 70, 6, 6)), ({}, (1, 3, 14, 9)), ({"channels_last": 1}, (2, 6, 4, 20))])
+def test_means_of_bytes_are_those_of_the_reference(kiln, attributes, dims):
+    random = np.random.default_rng(3)
+    kind = "QLinearAveragePool" if "kernel_shape" in attributes else "QLinearGlobalAveragePool"
+    for scale, zeros in ((0.05, (120, 130)), (0.0471, (0, 255)), (0.1, (255, 0))):  # halves of a step are frequent with the first
+        arrays = [random.integers(0, 256, dims, np.uint8), np.array(0.05, np.float32), np.array(zeros[0], np.uint8),
+                  np.array(scale, np.float32), np.array(zeros[1], np.uint8)]
+        model, feeds = model_of("means", ("com.microsoft." + kind, arrays, attributes, 1, (1, 2, 3, 4)))
+        onnx.save(model, kiln.folder / "model.onnx")
+        np.save(kiln.folder / "x.npy", feeds["x0"])
+        results = {}
+        for backend in ("ref", "cpu"):
+            kiln.ok("run", "model.onnx", f"--backend={backend}", "--loadInputs=x0:x.npy", f"--saveOutputs={backend}")
+            results[backend] = np.load(kiln.folder / backend / "y0.npy")
+        np.testing.assert_array_equal(results["cpu"], results["ref"])
+
+
 # Scales and zero points by their places: those that are one value, and those that may have one for each column.
 PARAMETERS = {"qlinear_add": (1, 2, 4, 5, 6, 7), "qlinear_mul": (1, 4, 6), "qlinear_concat": (0, 1, 3, 4), "qlinear_leaky_relu": (1, 3),
               "qlinear_sigmoid": (1, 3), "qlinear_softmax": (1, 3), "qlinear_average_pool": (1, 3), "qlinear_global_average_pool": (1, 3),

@@ -41,9 +41,11 @@ void import_qlinear_softmax(NodeImport& n) {
   emit_quantized(n, n.add("Softmax", {dequantized(n, 0)}, {{"axis", axis}}), 3);
 }
 
-// Channels last: the pooling works between two transpositions.
+// The pooling adds whole numbers, which float32 does exactly in any order, and its mean is scaled. Channels last: it works between two
+// transpositions.
 void emit_pooled(NodeImport& n, const char* op, Attributes attributes) {
-  ir::Value* x = dequantized(n, 0);
+  ir::Value* const scale = one_value(n, 1);
+  ir::Value* x = n.add("DequantizeLinear", {n.in(0), n.scalar(scale->dtype(), 1), optional_value(n, 2)});
   const int64_t rank = n.rank();
   const bool last = n.integer("channels_last", 0) != 0;
   Ints to_first{0, rank - 1}, to_last{0};
@@ -51,7 +53,7 @@ void emit_pooled(NodeImport& n, const char* op, Attributes attributes) {
   for (int64_t i = 2; i < rank; ++i) to_last.push_back(i);
   to_last.push_back(1);
   if (last) x = n.add("Transpose", {x}, {{"perm", to_first}});
-  ir::Value* y = n.add(op, {x}, std::move(attributes));
+  ir::Value* y = n.add("Mul", {n.add(op, {x}, std::move(attributes)), scale});
   emit_quantized(n, last ? n.add("Transpose", {y}, {{"perm", to_last}}) : y, 3);
 }
 

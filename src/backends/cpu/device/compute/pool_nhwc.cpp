@@ -16,19 +16,19 @@
 HWY_BEFORE_NAMESPACE();
 namespace kiln::cpu::HWY_NAMESPACE {
 
-// All channels of one output pixel from a rectangle of input pixels.
+// All channels of one output pixel from a rectangle of input pixels. Means divide, so that they are exact where sums are.
 template <bool maximum>
 HWY_INLINE void pool_pixel(const float* x, int64_t rows, int64_t row_step, int64_t columns, int64_t column_step,
-                           int64_t channels, float scale, float* y) {
+                           int64_t channels, float count, float* y) {
   const F32 d;
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
-  const VF start = hn::Set(d, maximum ? -std::numeric_limits<float>::infinity() : 0.0f), factor = hn::Set(d, scale);
+  const VF start = hn::Set(d, maximum ? -std::numeric_limits<float>::infinity() : 0.0f), divisor = hn::Set(d, count);
   auto combine = [](VF a, VF v) HWY_ATTR {
     // NaN wins in both: it compares false, and a sum keeps it.
     if constexpr (maximum) return hn::IfThenElse(hn::Or(hn::Ge(a, v), hn::IsNaN(a)), a, v);
     else return hn::Add(a, v);
   };
-  auto finish = [&](VF a) HWY_ATTR { return maximum ? a : hn::Mul(a, factor); };
+  auto finish = [&](VF a) HWY_ATTR { return maximum ? a : hn::Div(a, divisor); };
   int64_t c = 0;
   for (; c + 2 * lanes <= channels; c += 2 * lanes) {
     VF a = start, b = start;
@@ -56,9 +56,9 @@ HWY_INLINE void pool_pixel(const float* x, int64_t rows, int64_t row_step, int64
 }
 
 void pool_pixel_any(bool maximum, const float* x, int64_t rows, int64_t row_step, int64_t columns, int64_t column_step,
-                    int64_t channels, float scale, float* y) {
-  if (maximum) pool_pixel<true>(x, rows, row_step, columns, column_step, channels, scale, y);
-  else pool_pixel<false>(x, rows, row_step, columns, column_step, channels, scale, y);
+                    int64_t channels, float count, float* y) {
+  if (maximum) pool_pixel<true>(x, rows, row_step, columns, column_step, channels, count, y);
+  else pool_pixel<false>(x, rows, row_step, columns, column_step, channels, count, y);
 }
 
 // Maxima of adjacent channels. Signed bytes are compared as unsigned ones when `flip` is 0x80.
@@ -119,7 +119,7 @@ void max_bfloats(const int16_t* x, int64_t rows, int64_t row_step, int64_t colum
 
 // Sums of `count` pixels for some channels: rows are added one by one into four partial sums in a fixed order.
 void sum_pixels(const float* x, int64_t rows, int64_t row_step, int64_t columns, int64_t pixel_step, int64_t channels,
-                float scale, float* y) {
+                float count, float* y) {
   const F32 d;
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
   for (int64_t c = 0; c < channels; c += lanes) {
@@ -139,7 +139,7 @@ void sum_pixels(const float* x, int64_t rows, int64_t row_step, int64_t columns,
       for (; k < columns; ++k, p += pixel_step) s0 = hn::Add(s0, load(p));
       total = hn::Add(total, hn::Add(hn::Add(s0, s1), hn::Add(s2, s3)));
     }
-    total = hn::Mul(total, hn::Set(d, scale));
+    total = hn::Div(total, hn::Set(d, count));
     if (n < lanes) store_part(d, total, y + c, n);
     else hn::StoreU(total, d, y + c);
   }
@@ -157,7 +157,7 @@ HWY_EXPORT(max_bfloats);
 
 namespace {
 
-// Calls pixel(input offset, taps of rows, taps of columns, scale, output offset) for each output pixel of some rows.
+// Calls pixel(input offset, taps of rows, taps of columns, elements of a mean, output offset) for each output pixel of some rows.
 template <class Pixel>
 void for_each_window(PoolKind kind, const PoolShape& s, PixelStrides xs, PixelStrides ys, int64_t begin, int64_t end,
                      const Pixel& pixel) {
@@ -175,11 +175,10 @@ void for_each_window(PoolKind kind, const PoolShape& s, PixelStrides xs, PixelSt
         const Taps padded = inner_taps(left + w.pad_left, w.kernel_w, w.dilation_w, s.width + w.pad_left + s.pad_right);
         count = (padded_rows.end - padded_rows.begin) * (padded.end - padded.begin);
       }
-      const float scale = 1.0f / static_cast<float>(count);  // of nothing: 0 * infinity is NaN
       const int64_t x =
           image * xs.image +
           (none ? 0 : (top + rows.begin * w.dilation_h) * xs.row + (left + columns.begin * w.dilation_w) * xs.pixel);
-      pixel(x, none ? 0 : rows.end - rows.begin, columns.end - columns.begin, scale,
+      pixel(x, none ? 0 : rows.end - rows.begin, columns.end - columns.begin, static_cast<float>(count),
             image * ys.image + oh * ys.row + ow * ys.pixel);
     }
   }
@@ -197,9 +196,9 @@ void pool_nhwc(PoolKind kind, const PoolShape& s, const float* x, PixelStrides x
   const int64_t row_step = s.window.dilation_h * xs.row, column_step = s.window.dilation_w * xs.pixel;
   parallel_ranges(pool_threads(s, threads), s.batch * s.out_height, [&](int64_t begin, int64_t end) {
     for_each_window(
-        kind, s, xs, ys, begin, end, [&](int64_t from, int64_t rows, int64_t columns, float scale, int64_t to) {
+        kind, s, xs, ys, begin, end, [&](int64_t from, int64_t rows, int64_t columns, float count, int64_t to) {
           HWY_DYNAMIC_DISPATCH(pool_pixel_any)
-          (kind == PoolKind::kMax, x + from, rows, row_step, columns, column_step, s.channels, scale, y + to);
+          (kind == PoolKind::kMax, x + from, rows, row_step, columns, column_step, s.channels, count, y + to);
         });
   });
 }
@@ -211,7 +210,7 @@ void pool_strided(PoolKind kind, const PoolShape& s, const float* x, PixelStride
   parallel_ranges(pool_threads(s, threads), s.channels, [&](int64_t first, int64_t last) {
     for (int64_t c = first; c < last; ++c) {
       for_each_window(kind, s, xs, ys, 0, rows_per_channel,
-                      [&](int64_t from, int64_t rows, int64_t columns, float scale, int64_t to) {
+                      [&](int64_t from, int64_t rows, int64_t columns, float count, int64_t to) {
                         const float* p = x + from + c * x_channel;
                         float value = kind == PoolKind::kMax ? -std::numeric_limits<float>::infinity() : 0.0f;
                         for (int64_t r = 0; r < rows; ++r) {
@@ -221,7 +220,7 @@ void pool_strided(PoolKind kind, const PoolShape& s, const float* x, PixelStride
                             else if (!(value >= v || std::isnan(value))) value = v;
                           }
                         }
-                        y[to + c * y_channel] = kind == PoolKind::kMax ? value : value * scale;
+                        y[to + c * y_channel] = kind == PoolKind::kMax ? value : value / count;
                       });
     }
   });
@@ -263,14 +262,13 @@ void global_average_nhwc(int64_t batch, int64_t height, int64_t width, int64_t c
   constexpr int64_t kChannels = 64;  // of one piece of work
   const int64_t pieces = (channels + kChannels - 1) / kChannels;
   const double elements = static_cast<double>(batch * height * width * channels);
-  const float scale = 1.0f / static_cast<float>(height * width);  // of nothing: 0 * infinity is NaN
   const bool joined = xs.row == width * xs.pixel;
   parallel_ranges(useful_threads(threads, 0.06 * elements), batch * pieces, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       const int64_t image = i / pieces, c = i % pieces * kChannels;
       HWY_DYNAMIC_DISPATCH(sum_pixels)
       (x + image * xs.image + c, joined ? 1 : height, xs.row, joined ? height * width : width, xs.pixel,
-       std::min(kChannels, channels - c), scale, y + image * y_image + c);
+       std::min(kChannels, channels - c), static_cast<float>(height * width), y + image * y_image + c);
     }
   });
 }
