@@ -1,9 +1,12 @@
 #!/usr/bin/env python3
-"""Times tuned engines against ONNX Runtime and OpenVINO: same files, same inputs, same threads, interleaved rounds, medians.
+"""Times tuned engines against ONNX Runtime and OpenVINO: same files, same inputs, same threads, interleaved rounds, medians. NAME_int8 is NAME quantized,
+NAME_bf16 is NAME in bfloat16, which OpenVINO alone of the peers has.
 
-Fails when the better peer's time divided by Kiln's is below `least` in bench/targets.json (networks not named there: 0.5), when Kiln's peak memory is above 1.3 times
-that of ONNX Runtime, or when an 8-bit network is slower than its float form in the same run. Needs the packages of `scripts/setup.sh --optional`."""
+Fails when the better peer's time divided by Kiln's is below `least` in bench/targets.json (networks not named there: 0.5; with --busy: `busy`, or 0.95 where none is
+given), when Kiln's peak memory is above 1.3 times that of ONNX Runtime, or when a narrow form is slower than the float form in the same run. Needs the packages of
+`scripts/setup.sh --optional`."""
 import argparse
+import contextlib
 import dataclasses
 import json
 import os
@@ -18,8 +21,10 @@ from quantized import SUFFIX
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PEERS = ("onnxruntime", "openvino")
+BFLOAT16 = "_bf16"
 MEMORY_LIMIT = 1.3  # times ONNX Runtime's peak, load and run
 OTHERS = {"least": 0.5, "goal": 1.0}  # networks that bench/targets.json does not name
+LEAST_BUSY = 0.95
 
 EXAMPLES = """\
 examples:
@@ -27,6 +32,7 @@ examples:
   networks.py resnet50 mlp --rounds 3        some of them, quicker
   networks.py --models exported/             all files of a folder
   networks.py --report docs/measured.md      keeps the tables
+  networks.py --busy 1 --seconds 0.2         beside another program that keeps a core busy
 """
 
 
@@ -43,7 +49,7 @@ class Row:
 
     @property
     def ratio(self):
-        return min(self.ms[peer] for peer in PEERS) / self.ms["kiln"]
+        return min(self.ms[peer] for peer in PEERS if peer in self.ms) / self.ms["kiln"]
 
 
 class Failed(Exception):
@@ -64,8 +70,8 @@ def measured_process(command):
 class Peer:
     """A runtime in a process of its own, asked for rounds."""
 
-    def __init__(self, name, model, threads):
-        self.process = subprocess.Popen([sys.executable, str(ROOT / "bench/peers.py"), name, str(model), str(threads)],
+    def __init__(self, name, model, threads, precision):
+        self.process = subprocess.Popen([sys.executable, str(ROOT / "bench/peers.py"), name, str(model), str(threads), precision],
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.number()  # waits until it is ready
 
@@ -93,8 +99,8 @@ def found(pattern, text):
     return float(match.group(1))
 
 
-def kiln_build(options, model, engine, cache):
-    command = [options.kiln, "bench", f"--onnx={model}", f"--saveEngine={engine}", f"--timingCacheFile={cache}", "--skipInference"]
+def kiln_build(options, model, engine, cache, *flags):
+    command = [options.kiln, "bench", f"--onnx={model}", f"--saveEngine={engine}", f"--timingCacheFile={cache}", "--skipInference", *flags]
     return measured_process(command)
 
 
@@ -102,17 +108,33 @@ def kiln_round(options, engine):
     return measured_process([options.kiln, "bench", f"--loadEngine={engine}", f"--duration={options.seconds}"])
 
 
+@contextlib.contextmanager
+def busy_cores(count):
+    """While it lasts other programs keep so many cores busy."""
+    cores = sorted(os.sched_getaffinity(0))[:count]
+    programs = [subprocess.Popen([sys.executable, "-c", f"import os; os.sched_setaffinity(0, [{core}])\nwhile True: pass"]) for core in cores]
+    try:
+        yield programs
+    finally:
+        for program in programs:
+            program.kill()
+            program.wait()
+
+
 def measure(name, model, folder, options):
     engine, cache = folder / f"{name}.engine", folder / f"{name}.cache"
     cache.unlink(missing_ok=True)
-    _, build_memory, build_s = kiln_build(options, model, engine, cache)
-    rebuild_s = kiln_build(options, model, engine, cache)[2]
-    peers = {peer: Peer(peer, model, options.threads) for peer in PEERS}
-    rounds, loads, enqueues, run_memory = {key: [] for key in (*PEERS, "kiln")}, [], [], 0
+    narrow = name.endswith(BFLOAT16)
+    flags = ["--bf16"] if narrow else []
+    _, build_memory, build_s = kiln_build(options, model, engine, cache, *flags)
+    rebuild_s = kiln_build(options, model, engine, cache, *flags)[2]
+    peers = {peer: Peer(peer, model, options.threads, "bf16" if narrow else "f32") for peer in PEERS if not narrow or peer == "openvino"}
+    rounds, loads, enqueues, run_memory = {key: [] for key in (*peers, "kiln")}, [], [], 0
     for _ in range(options.rounds):
-        for peer, process in peers.items():
-            rounds[peer].append(process.round(options.seconds))
-        report, memory, _ = kiln_round(options, engine)
+        with busy_cores(options.busy):
+            for peer, process in peers.items():
+                rounds[peer].append(process.round(options.seconds))
+            report, memory, _ = kiln_round(options, engine)
         rounds["kiln"].append(found(r"Compute Time:.*median = ([0-9.e-]+) ms", report))
         enqueues.append(found(r"Enqueue Time:.*median = ([0-9.e-]+) ms", report))
         loads.append(found(r"Engine loaded in ([0-9.e-]+) s", report))
@@ -120,25 +142,39 @@ def measure(name, model, folder, options):
     memory = {peer: process.close() for peer, process in peers.items()}
     return Row(name, {key: statistics.median(values) for key, values in rounds.items()},
                min(max(values) / min(values) for values in rounds.values()), build_s, rebuild_s, 1e3 * statistics.median(loads),
-               1e3 * statistics.median(enqueues), {"onnxruntime": memory["onnxruntime"], "build": build_memory, "run": run_memory})
+               1e3 * statistics.median(enqueues), {"onnxruntime": memory.get("onnxruntime"), "build": build_memory, "run": run_memory})
 
 
-def problems(row, target):
+def least_of(target, options):
+    return target.get("busy", min(target["least"], LEAST_BUSY)) if options.busy else target["least"]
+
+
+def problems(row, least):
     """What the row does not reach."""
-    if row.ratio < target["least"]:
-        yield f"{row.name}: better peer ÷ Kiln is {row.ratio:.3f}, needs {target['least']:.2f}"
+    if row.ratio < least:
+        yield f"{row.name}: better peer ÷ Kiln is {row.ratio:.3f}, needs {least:.2f}"
+    if row.memory["onnxruntime"] is None:
+        return
     for phase in ("build", "run"):
         ratio = row.memory[phase] / row.memory["onnxruntime"]
         if ratio > MEMORY_LIMIT:
             yield f"{row.name}: peak memory of the {phase} is {ratio:.2f} times ONNX Runtime's, allowed {MEMORY_LIMIT}"
 
 
+def is_narrow(name):
+    return name.endswith((SUFFIX, BFLOAT16))
+
+
+def wide_name(name):
+    return name.removesuffix(SUFFIX).removesuffix(BFLOAT16)
+
+
 def slower_narrow_forms(rows):
-    """8-bit networks that take longer than their float form, where both were measured."""
+    """Networks in few bits that take longer than their float form, where both were measured."""
     ms = {row.name: row.ms["kiln"] for row in rows}
     for name, taken in ms.items():
-        wide = ms.get(name.removesuffix(SUFFIX))
-        if name.endswith(SUFFIX) and wide is not None and taken > wide:
+        wide = ms.get(wide_name(name))
+        if is_narrow(name) and wide is not None and taken > wide:
             yield f"{name}: {taken:.4g} ms, its float form {wide:.4g} ms"
 
 
@@ -148,16 +184,22 @@ MEMORY_HEAD = """| peak memory, MiB | ONNX Runtime, load and run | Kiln, tuned b
 | --- | --: | --: | --: | --: | --: |"""
 
 
-def line(row, target):
-    times = " | ".join(f"{row.ms[key]:.4g}" for key in (*PEERS, "kiln"))
-    return (f"| {row.name} | {times} | **{row.ratio:.2f}** | {target['least']:.2f} | {target['goal']:.2f} | {row.spread:.2f} | "
+def line(row, target, least):
+    times = " | ".join(f"{row.ms[key]:.4g}" if key in row.ms else "–" for key in (*PEERS, "kiln"))
+    return (f"| {row.name} | {times} | **{row.ratio:.2f}** | {least:.2f} | {target['goal']:.2f} | {row.spread:.2f} | "
             f"{row.build_s:.2f} | {row.rebuild_s:.2f} | {row.load_ms:.1f} |")
 
 
 def memory_line(row):
     peer = row.memory["onnxruntime"]
-    parts = " | ".join(f"{row.memory[phase]:.0f} | {row.memory[phase] / peer:.2f}" for phase in ("build", "run"))
-    return f"| {row.name} | {peer:.0f} | {parts} |"
+    parts = " | ".join(f"{row.memory[phase]:.0f} | " + (f"{row.memory[phase] / peer:.2f}" if peer else "–") for phase in ("build", "run"))
+    return f"| {row.name} | {f'{peer:.0f}' if peer else '–'} | {parts} |"
+
+
+def geomean_line(rows):
+    """Of the networks in float32 but the mlp, whose time is the calls'; empty where there are none."""
+    ratios = [row.ratio for row in rows if not is_narrow(row.name) and row.name != "mlp"]
+    return f"Geometric mean of {len(ratios)} networks in float32: {statistics.geometric_mean(ratios):.2f}." if ratios else ""
 
 
 def machine():
@@ -172,11 +214,17 @@ def report(rows, targets, options):
     versions = ", ".join(f"{peer} {metadata.version(peer)}" for peer in PEERS)
     return "\n".join([
         "# Measured", "",
-        f"What `bench/networks.py` last printed. Batch 1; names in {SUFFIX} are quantized (`bench/quantized.py`), the others FP32; {options.threads} threads; {cores} cores of: {model}; {versions}; "
+        f"What `bench/networks.py` last printed. Batch 1; names in {SUFFIX} are quantized (`bench/quantized.py`), those in {BFLOAT16} bfloat16, the others FP32; "
+        f"{f'{options.busy} cores busy with other work; ' if options.busy else ''}{options.threads} threads; {cores} cores of: {model}; {versions}; "
         f"{options.rounds} interleaved rounds of {options.seconds:g} s, medians. \"least\" and \"goal\" are bounds of the ratio "
         "(`bench/targets.json`); \"spread\" is the slowest round of the steadiest runtime ÷ its fastest.", "",
-        HEAD, *(line(row, targets.get(row.name, OTHERS)) for row in rows), "", MEMORY_HEAD, *map(memory_line, rows), "",
+        HEAD, *(line(row, target, least_of(target, options)) for row in rows for target in [targets.get(row.name, OTHERS)]), "", geomean_line(rows), "",
+        MEMORY_HEAD, *map(memory_line, rows), "",
         *(f"One enqueue of {row.name} in all: {row.enqueue_us:.2f} µs." for row in rows if row.name == "mlp"), ""])
+
+
+def file_name(name):
+    return name.removesuffix(BFLOAT16) + ".onnx"
 
 
 def parse(targets):
@@ -187,21 +235,22 @@ def parse(targets):
     parser.add_argument("--threads", type=int, default=2, help="of each runtime (default: %(default)s)")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=0.5, help="of each round (default: %(default)s)")
+    parser.add_argument("--busy", type=int, default=0, metavar="CORES", help="that other programs keep busy meanwhile")
     parser.add_argument("--report", type=pathlib.Path, help="write the tables there, as Markdown")
     options = parser.parse_args()
     if options.models and not options.names:
         options.names = sorted(path.stem for path in options.models.glob("*.onnx"))
     options.names = options.names or list(targets)
-    missing = [name for name in options.names if options.models and not (options.models / f"{name}.onnx").exists()]
+    missing = [name for name in options.names if options.models and not (options.models / file_name(name)).exists()]
     if missing:
-        parser.error(f"{options.models} holds no {', '.join(f'{name}.onnx' for name in missing)}")
+        parser.error(f"{options.models} holds no {', '.join(map(file_name, missing))}")
     return options
 
 
 def write_models(folder, names):
     """By models/write.py; NAME_int8 is made of NAME."""
     quantized = [name for name in names if name.endswith(SUFFIX)]
-    plain = {name.removesuffix(SUFFIX): None for name in names}
+    plain = {wide_name(name): None for name in names}
     subprocess.run([sys.executable, str(ROOT / "models/write.py"), str(folder), *plain], check=True)
     if quantized:
         subprocess.run([sys.executable, str(ROOT / "bench/quantized.py"),
@@ -221,16 +270,17 @@ def main():
     for name in options.names:
         target = targets.get(name, OTHERS)
         try:
-            rows.append(measure(name, models / f"{name}.onnx", folder, options))
+            rows.append(measure(name, models / file_name(name), folder, options))
         except Failed as failure:
             failures.append(f"{name}: {failure}")
             continue
-        print(line(rows[-1], target), flush=True)
-        failures += problems(rows[-1], target)
+        least = least_of(target, options)
+        print(line(rows[-1], target, least), flush=True)
+        failures += problems(rows[-1], least)
     failures += slower_narrow_forms(rows)
     if options.report:
         options.report.write_text(report(rows, targets, options), encoding="utf-8")
-    print("", MEMORY_HEAD, *map(memory_line, rows), "", *failures, f"{len(rows)} networks, {len(failures)} problems", sep="\n")
+    print("", geomean_line(rows), "", MEMORY_HEAD, *map(memory_line, rows), "", *failures, f"{len(rows)} networks, {len(failures)} problems", sep="\n")
     return 1 if failures else 0
 
 

@@ -1,5 +1,5 @@
-"""The runtimes that Kiln is measured against, each a process of its own: `python peers.py NAME MODEL THREADS` reads numbers of seconds and
-answers each with the median time of an inference in milliseconds."""
+"""The runtimes that Kiln is measured against, each a process of its own: `python peers.py NAME MODEL THREADS PRECISION` (f32 or bf16,
+of which ONNX Runtime has the first) reads numbers of seconds and answers each with the median time of an inference in milliseconds."""
 import statistics
 import sys
 import time
@@ -31,18 +31,18 @@ def model_feeds(of):
     return feeds([(i.name, i.shape, i.type) for i in of.get_inputs()])
 
 
-def onnxruntime_call(model, threads):
+def onnxruntime_call(model, threads, _):
     made = session(model, threads)
     values = model_feeds(made)
     return lambda: made.run(None, values)
 
 
-def openvino_call(model, threads):
+def openvino_call(model, threads, precision):
     import openvino
 
     values = model_feeds(session(model, 1))
     compiled = openvino.Core().compile_model(
-        model, "CPU", {"INFERENCE_NUM_THREADS": threads, "PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"})
+        model, "CPU", {"INFERENCE_NUM_THREADS": threads, "PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": precision})
     request = compiled.create_infer_request()
     request.infer(values)
     return request.infer  # the inputs stay bound
@@ -62,9 +62,9 @@ def median_ms(call, seconds):
 
 
 def main():
-    name, model, threads = sys.argv[1:]
+    name, model, threads, precision = sys.argv[1:]
     start = time.perf_counter()
-    call = CALLS[name](model, int(threads))
+    call = CALLS[name](model, int(threads), precision)
     call()
     print(time.perf_counter() - start, flush=True)
     for line in sys.stdin:
