@@ -65,6 +65,9 @@ struct Int8Product {
   // Where the terms of a row lie: in pieces of equal length (whole words, unless it is in tiles), these bytes behind the row's address; none: in
   // one piece.
   std::span<const int64_t> pieces = {};
+  // In tiles: of each `period` rows only the first `run` have results, which lie without gaps; 0: all have. So that rows which lie at equal
+  // distances stay together.
+  int64_t run = 0, period = 0;
   // What the rows hold: bytes, of which kFlipped ones become unsigned by adding 128; or bfloat16, two bytes each, as the weights do then.
   enum Kind : uint8_t { kUnsigned, kSigned, kFlipped, kBfloat16 };
   Kind kind = kUnsigned;

@@ -319,9 +319,21 @@ class TileBlock {
     }
   }
 
+  // Of a pair of tiles those rows that have results.
   void finish(int64_t row, int64_t i, int64_t rows, int64_t group, int64_t end, const uint8_t* sums) const {
-    const TilePlace at{p_.first_row + row + i, std::min(tiles::kPairRows, rows - i), p_.first_column + group,
-                       std::min(kInt8Group, end - group)};
+    const int64_t first = row + i, last = first + std::min(tiles::kPairRows, rows - i);
+    if (p_.period == 0) return finish_rows(first, last - first, group, end, sums);
+    for (int64_t r = first; r < last;) {
+      const int64_t line = r / p_.period, at = r % p_.period, next = (line + 1) * p_.period;
+      if (at < p_.run)
+        finish_rows(line * p_.run + at, std::min(last, next - p_.period + p_.run) - r, group, end,
+                    sums + (r - first) * tiles::kSumBytes);
+      r = next;
+    }
+  }
+
+  void finish_rows(int64_t row, int64_t rows, int64_t group, int64_t end, const uint8_t* sums) const {
+    const TilePlace at{p_.first_row + row, rows, p_.first_column + group, std::min(kInt8Group, end - group)};
     const SumChain* chain = is_chain_ ? &chain_ : nullptr;
     const int64_t panels = panels_of(group);
     if (panels == 4) finish_group<4>(p_, e_, chain, sums, at);

@@ -20,7 +20,7 @@ class RoundedPixels final : public ByteRows {
   RoundedPixels(const ConvShape& shape, const float* x) : s_(shape), x_(x) {}
   void locate(int64_t row, int64_t rows, const uint8_t** addresses, uint8_t* scratch) const noexcept override {
     const int64_t padded = int8_terms(s_.in_c * kBfloat16Bytes);
-    each_window(s_, row, rows, [&](int64_t i, int64_t image, int64_t top, int64_t left) {
+    each_window(s_, s_.out_w(), row, rows, [&](int64_t i, int64_t image, int64_t top, int64_t left) {
       const int64_t pixel = (image * s_.in_h + top) * s_.in_w + left;
       addresses[i] = scratch + i * padded;
       round_row(x_ + pixel * s_.in_stride, s_.in_c, scratch + i * padded);
@@ -63,8 +63,8 @@ class ConvBfloat16 final : public Kernel {
     for (int64_t g = 0; g < groups_; ++g) {
       const uint8_t* channels = image + g * (bytes.in_c / groups_);
       if (way_ == kInPlace)
-        multiply(call, PaddedWindows(shape_, channels, lines() * line_bytes(), line_bytes(), bytes.in_c), epilogue, g,
-                 space + image_bytes_);
+        multiply(call, PaddedWindows(shape_, order().width, channels, lines() * line_bytes(), line_bytes(), bytes.in_c),
+                 epilogue, g, space + image_bytes_);
       else multiply(call, WindowRows(bytes, channels, 1, false, 0), epilogue, g, space + image_bytes_);
     }
     return kOkStatus;
@@ -73,7 +73,7 @@ class ConvBfloat16 final : public Kernel {
   size_t workspace(const KernelCall& call) noexcept override {
     if (!read(call).ok()) return kNoWorkspace;
     const int64_t located =
-        way_ == kInPlace && !in_tiles_ ? 0 : int8_scratch_bytes(rows(), terms_, in_tiles_, thread_count());
+        way_ == kInPlace && !in_tiles_ ? 0 : int8_scratch_bytes(order().rows, terms_, in_tiles_, thread_count());
     return static_cast<size_t>(image_bytes_ + located);
   }
 
@@ -82,6 +82,7 @@ class ConvBfloat16 final : public Kernel {
   enum Way { kPixels, kInPlace, kCopied };
 
   int64_t rows() const { return shape_.batch * shape_.out_h() * shape_.out_w(); }
+  WindowOrder order() const { return {shape_, in_tiles_ && way_ == kInPlace}; }
   Way way() const {
     if (is_one_tap(shape_) && groups_ == 1 && !is_padded(shape_)) return narrow_ ? kCopied : kPixels;
     const int64_t piece = piece_bytes(shape_, kBfloat16Bytes);
@@ -138,12 +139,15 @@ class ConvBfloat16 final : public Kernel {
   void multiply(const KernelCall& call, const ByteRows& left, const SumEpilogue& epilogue, int64_t group,
                 uint8_t* scratch) const noexcept {
     const int64_t columns = shape_.out_c / groups_;
+    const WindowOrder order = this->order();
     const Int8Product product{
-        .rows = rows(),
+        .rows = order.rows,
         .columns = columns,
         .terms = terms_,
         .left = &left,
         .pieces = pieces_,
+        .run = order.run,
+        .period = order.period,
         .kind = Int8Product::kBfloat16,
         .in_tiles = in_tiles_,
         .packed = static_cast<const int8_t*>(call.inputs[1].data) + group * packed_int8_bytes(terms_, columns),

@@ -37,15 +37,18 @@ class ConvInt8 final : public Kernel {
     const auto* x = static_cast<const uint8_t*>(call.inputs[0].data);
     if (in_pieces_ && !reads_x()) make_image(x, bytes_.flips(is_signed), zero, scratch);
     const uint8_t* image = reads_x() ? x : scratch;
+    const WindowOrder order = this->order();
     for (int64_t g = 0; g < shape_.groups; ++g) {
       const int64_t first = g * (shape_.in_c / shape_.groups);
       const WindowRows copied(shape_, x + first, parts_, bytes_.flips(is_signed), zero);
-      const PaddedWindows padded(shape_, image + first, lines() * line_bytes(), line_bytes(), shape_.in_c);
-      const Int8Product product{.rows = rows(),
+      const PaddedWindows padded(shape_, order.width, image + first, lines() * line_bytes(), line_bytes(), shape_.in_c);
+      const Int8Product product{.rows = order.rows,
                                 .columns = columns,
                                 .terms = terms_,
                                 .left = in_pieces_ ? static_cast<const ByteRows*>(&padded) : &copied,
                                 .pieces = pieces_,
+                                .run = order.run,
+                                .period = order.period,
                                 .kind = bytes_.kind(is_signed, copied.in_place()),
                                 .in_tiles = bytes_.in_tiles(),
                                 .packed = static_cast<const int8_t*>(call.inputs[1].data) + g * packed,
@@ -60,11 +63,13 @@ class ConvInt8 final : public Kernel {
   size_t workspace(const KernelCall& call) noexcept override {
     if (!read(call).ok()) return kNoWorkspace;
     return SumOperands::space(call, 2, shape_.out_c) +
-           static_cast<size_t>(image_bytes_ + int8_scratch_bytes(rows(), terms_, bytes_.in_tiles(), thread_count()));
+           static_cast<size_t>(image_bytes_ +
+                               int8_scratch_bytes(order().rows, terms_, bytes_.in_tiles(), thread_count()));
   }
 
  private:
   int64_t rows() const { return shape_.batch * shape_.out_h() * shape_.out_w(); }
+  WindowOrder order() const { return {shape_, in_pieces_}; }
   // Windows of more than a pixel, or with padding, are read in pieces.
   bool takes_pieces() const {
     return bytes_.in_tiles() && parts_ == 1 && (!is_one_tap(shape_) || is_padded(shape_)) && shape_.in_c > 0;
