@@ -16,6 +16,7 @@ namespace kiln::cpu {
 namespace {
 
 constexpr int64_t kUnits = 16;              // of a block
+constexpr int64_t kPieceWeights = 1 << 15;  // about so many are multiplied at once
 constexpr int64_t kStepsBetweenLooks = 64;  // at whether the work is to end
 
 int64_t align(int64_t n) { return (n + 15) / 16 * 16; }
@@ -126,12 +127,19 @@ class Run {
         multiply_inputs(l_.steps, d_.x + b * l_.x_batch, l_.x_step, space_.inputs + b * input_batch_);
     }
     const int64_t span = d_.bytes ? blocks_of_span(s_) : 1;
+    const int64_t piece = std::max<int64_t>(kPieceWeights / (s_.panel * l_.hidden * span), 1) * span;
     for (int64_t i = 0; i < l_.steps; ++i) {
       if (i % kStepsBetweenLooks == kStepsBetweenLooks - 1 && work_ended()) return;
       const int64_t at = l_.reverse ? l_.steps - 1 - i : i;
       parallel_ranges(threads_, (s_.blocks + span - 1) / span, [&](int64_t first, int64_t last, int part) {
         const DenormalsAreZero fast;
-        step(at, space_.h[i % 2], space_.h[(i + 1) % 2], {first * span, std::min(last * span, s_.blocks), part});
+        const int64_t begin = first * span, end = std::min(last * span, s_.blocks),
+                      pieces = (end - begin + piece - 1) / piece;
+        // There and back: the weights that were read last are those that a cache too small for all of them still holds.
+        for (int64_t k = 0; k < pieces; ++k) {
+          const int64_t from = begin + (i % 2 == 0 ? k : pieces - 1 - k) * piece;
+          step(at, space_.h[i % 2], space_.h[(i + 1) % 2], {from, std::min(from + piece, end), part});
+        }
       });
     }
     store_states();
