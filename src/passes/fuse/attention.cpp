@@ -46,10 +46,30 @@ Scaled without_scale(Value* v) {
   return s;
 }
 
+// K of K^T that a Reshape of the axes before the last two makes of a transposition, which is taken back before it.
+std::optional<PatchValue> keys_of_reshaped(Patch& p, Node& reshape) {
+  Node* n = reshape.input(0)->producer();
+  if (!n || !n->is("Transpose") || !n->post.empty() || !reshape.post.empty() || !is_told(reshape)) return std::nullopt;
+  auto perm = permutation(*n);
+  Shape from = n->output()->shape(), to = reshape.output()->shape();
+  if (!perm || from.size() < 2 || !(from.back() == to.back()) || !(from[from.size() - 2] == to[to.size() - 2]))
+    return std::nullopt;
+  std::swap(perm->back(), (*perm)[perm->size() - 2]);
+  std::swap(from.back(), from[from.size() - 2]);
+  std::swap(to.back(), to[to.size() - 2]);
+  const auto target = reshape_target(from, to);
+  if (!target) return std::nullopt;
+  p.absorb(*n);
+  p.absorb(reshape);
+  return p.add("Reshape", {p.add("Transpose", {n->input(0)}, {{"perm", *perm}}), p.constant(*target)});
+}
+
 // K of the product's right operand K^T: a transposition that is there is taken back or merged.
 PatchValue keys(Patch& p, Value* transposed) {
   Ints perm = {0, 1, 3, 2};
   Node* n = transposed->producer();
+  if (n && n->is("Reshape"))
+    if (const auto k = keys_of_reshaped(p, *n)) return *k;
   if (!n || !n->is("Transpose") || !n->post.empty()) return p.add("Transpose", {transposed}, {{"perm", perm}});
   p.absorb(*n);
   const Ints inner = permutation(*n).value();
