@@ -82,16 +82,17 @@ void apply_in_stages(Graph& graph, const std::vector<const Rule*>& rules, PassCo
   for (const auto& [stage, list] : stages) apply_rules(graph, list, context);
 }
 
-bool multiplies_by_constants(const Node& n) {
-  if (!n.is("Conv") && !n.is("MatMul")) return false;
-  return n.output()->dtype() == DType::kF32 && n.input(1)->constant();
+// Attention's products are of two activations, and nothing else is made of them.
+bool may_multiply_in_narrow(const Node& n) {
+  const bool by_constants = (n.is("Conv") || n.is("MatMul")) && n.input(1)->constant();
+  return (by_constants || n.is("Attention")) && n.output()->dtype() == DType::kF32;
 }
 
 // Products of float32 that are free to compute in any type may do so in this one: their tactics are compared by time.
 void mark_products(Graph& graph, DType type) {
   for (const auto& n : graph.nodes()) {
     for (const auto& region : n->regions) mark_products(*region, type);
-    if (multiplies_by_constants(*n) && n->precision == DType::kInvalid) n->precision = type;
+    if (may_multiply_in_narrow(*n) && n->precision == DType::kInvalid) n->precision = type;
   }
 }
 

@@ -25,8 +25,10 @@ class CpuTarget final : public Target {
   Device& device() const override { return open_device("cpu"); }
   std::vector<passes::Pass> pipeline(const TargetOptions& options) const override {
     std::vector<passes::Pass> list{passes::canonicalize()};
-    if (options.precisions.compute == DType::kBF16) list.push_back(passes::multiply_in_bfloat16());
+    const bool narrow = options.precisions.compute == DType::kBF16;
+    if (narrow) list.push_back(passes::multiply_in_bfloat16());
     list.insert(list.end(), {passes::quantize(), passes::compute_in_float32(), passes::fuse()});
+    if (narrow) list.push_back(passes::multiply_in_bfloat16());  // attention, which fusion makes
     return list;
   }
   bool computes_in(DType type) const override {

@@ -1,4 +1,4 @@
-// Attention on float32: softmax(scale * Q K^T + mask) V per head.
+// Attention on float32 or bfloat16: softmax(scale * Q K^T + mask) V per head.
 #pragma once
 #include <cstdint>
 
@@ -25,5 +25,18 @@ int64_t attention_workspace(const AttentionShape& shape, int threads);
 // `mask` is added to the scaled scores; may be null.
 void attention(const AttentionShape& shape, const float* q, const float* k, const float* v, const float* mask, float* y,
                float* workspace, int threads) noexcept;
+
+// The same by products of bfloat16 in tiles, with sums and softmax in float32; queries, keys and values, and the result, are bfloat16 or
+// float32. Only where multiplies_tiles().
+struct NarrowAttention {
+  const void *q, *k, *v;
+  bool reads_narrow;
+  const float* mask;  // may be null
+  void* y;
+  bool writes_narrow;
+};
+int64_t narrow_attention_workspace(const AttentionShape& shape, int threads);  // bytes
+void narrow_attention(const AttentionShape& shape, const NarrowAttention& data, uint8_t* workspace,
+                      int threads) noexcept;
 
 }  // namespace kiln::cpu
