@@ -1,7 +1,10 @@
 // Kernel "conv_bfloat16": convolution with packed bfloat16, channels last, sums in float32. x is bfloat16, read where it lies or copied with
 // its padding where the terms of a window are read in place; or float32 that is rounded: pixel by pixel where windows are pixels, else as a
 // whole before. Inputs: x, packed weights, then what SumOperands has, whose first three are absent. Parameters: window and groups; `tiles`: the
-// processor's unit for them multiplies.
+// processor's unit for them multiplies; `even`: where x has an odd number of channels the image has one more, of zeros, so that pieces end with
+// words.
+#include <cstring>
+
 #include "backends/cpu/device/compute/parallel.h"
 #include "backends/cpu/device/kernels/byte_image.h"
 #include "backends/cpu/device/kernels/conv_parameters.h"
@@ -35,7 +38,11 @@ class RoundedPixels final : public ByteRows {
 class ConvBfloat16 final : public Kernel {
  public:
   explicit ConvBfloat16(const ConvBfloat16Parameters& p)
-      : window_(p.image.window), groups_(p.image.groups), in_tiles_(p.tiles.value_or(false)), sums_(p.sums) {}
+      : window_(p.image.window),
+        groups_(p.image.groups),
+        in_tiles_(p.tiles.value_or(false)),
+        even_(p.even.value_or(false)),
+        sums_(p.sums) {}
 
   Status prepare(const KernelCall& call) noexcept override {
     return guarded([&]() -> Status {
@@ -91,7 +98,8 @@ class ConvBfloat16 final : public Kernel {
 
   // The image is x itself: windows that are copied pad themselves.
   bool reads_x() const {
-    return narrow_ && (way_ == kCopied || (!is_padded(shape_) && shape_.in_stride == shape_.in_c));
+    return narrow_ && given_c_ == shape_.in_c &&
+           (way_ == kCopied || (!is_padded(shape_) && shape_.in_stride == shape_.in_c));
   }
 
   // Of the image.
@@ -132,8 +140,30 @@ class ConvBfloat16 final : public Kernel {
   }
   template <class T> void put_line(const T* x, uint16_t* to, void (*put)(const T*, uint16_t*, int64_t)) const noexcept {
     const int64_t channels = shape_.in_c;
-    if (shape_.in_stride == channels) return put(x, to, shape_.in_w * channels);
-    for (int64_t i = 0; i < shape_.in_w; ++i) put(x + i * shape_.in_stride, to + i * channels, channels);
+    if (shape_.in_stride == given_c_) {
+      uint16_t* const joined = to + shape_.in_w * (channels - given_c_);
+      put(x, joined, shape_.in_w * given_c_);
+      if (given_c_ != channels) take_apart(joined, to);
+      return;
+    }
+    for (int64_t i = 0; i < shape_.in_w; ++i) {
+      put(x + i * shape_.in_stride, to + i * channels, given_c_);
+      if (given_c_ != channels) to[i * channels + given_c_] = 0;
+    }
+  }
+  // A line of pixels that lie at its end, each with a zero behind it.
+  void take_apart(const uint16_t* from, uint16_t* to) const noexcept {
+    if (given_c_ == 3) {
+      for (int64_t i = 0; i < shape_.in_w; ++i, from += 3, to += 4) {
+        const uint64_t pixel = from[0] | uint64_t{from[1]} << 16 | uint64_t{from[2]} << 32;
+        std::memcpy(to, &pixel, sizeof pixel);
+      }
+      return;
+    }
+    for (int64_t i = 0; i < shape_.in_w; ++i, from += given_c_) {
+      to = std::copy(from, from + given_c_, to);
+      *to++ = 0;
+    }
   }
 
   void multiply(const KernelCall& call, const ByteRows& left, const SumEpilogue& epilogue, int64_t group,
@@ -165,6 +195,10 @@ class ConvBfloat16 final : public Kernel {
     const TensorView& w = call.inputs[1];
     if (w.dtype != DType::kBF16 || !w.is_dense())
       return {Code::kMalformedPlan, "the packed weights of a convolution of bfloat16 have another type"};
+    given_c_ = shape_.in_c;
+    if (even_ && (!in_tiles_ || groups_ != 1 || is_one_tap(shape_)))
+      return {Code::kMalformedPlan, "a convolution of bfloat16 makes channels even that it does not read in pieces"};
+    if (even_) shape_.in_c += shape_.in_c % 2;
     const int64_t taps = shape_.kernel_h * shape_.kernel_w;  // each below 2^31
     const auto terms = checked_mul(taps, shape_.in_c / groups_);
     const auto bytes = terms ? checked_mul(*terms, kBfloat16Bytes) : std::nullopt;
@@ -193,9 +227,10 @@ class ConvBfloat16 final : public Kernel {
 
   SlidingWindow window_;
   int64_t groups_;
-  bool in_tiles_;
+  bool in_tiles_, even_;
   SumOperands sums_;
-  ConvShape shape_;
+  ConvShape shape_;      // with the channels of the image
+  int64_t given_c_ = 0;  // channels of x
   bool narrow_ = false;  // x is bfloat16
   Way way_ = kCopied;
   std::vector<int64_t> pieces_;

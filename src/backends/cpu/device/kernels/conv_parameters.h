@@ -103,10 +103,12 @@ struct ConvInt8Parameters {
 struct ConvBfloat16Parameters {
   GroupedWindow image = {};
   std::optional<bool> tiles = {};  // the processor's unit for tiles multiplies
+  std::optional<bool> even = {};   // an odd number of channels is made even by one of zeros
   SumFields sums = {};
   template <class V> void fields(V& v) {
     v(image);
     v("tiles", tiles);
+    v("even", even);
     v(sums);
   }
 };

@@ -26,10 +26,17 @@ Refusal read_conv_bfloat16(const Problem& p, ByteProblem& steps) {
   return read_real_steps(p, 1, steps, p.node->base_input_count() > 2 ? 2 : Emitted::kAbsent);
 }
 
-// OIHW to rows of kernel elements, then channels, two of them beside one another, group by group.
-Tensor packed_bfloats(const Tensor& weights, int64_t groups) {
+// Windows of an odd number of channels end within words, which tiles read: the image has one more.
+bool makes_even(const Problem& p, bool in_tiles) {
+  const Dims& w = p.input(1).constant->dims();
+  return in_tiles && p.attributes().integer("group", 1) == 1 && w[1] % 2 == 1 &&
+         element_count(Dims(w.begin() + 2, w.end())) > 1;
+}
+
+// OIHW to rows of kernel elements, then so many channels, two of them beside one another, group by group.
+Tensor packed_bfloats(const Tensor& weights, int64_t groups, int64_t channels) {
   const Dims& w = weights.dims();
-  const int64_t columns = w[0] / groups, channels = w[1], taps = element_count(Dims(w.begin() + 2, w.end()));
+  const int64_t columns = w[0] / groups, given = w[1], taps = element_count(Dims(w.begin() + 2, w.end()));
   const int64_t terms = channels * taps, bytes = terms * kernels::kBfloat16Bytes;
   const int64_t group = packed_int8_bytes(bytes, columns);
   Tensor packed = Tensor::allocate(DType::kBF16, {groups * group / kernels::kBfloat16Bytes});
@@ -40,7 +47,8 @@ Tensor packed_bfloats(const Tensor& weights, int64_t groups) {
   for (int64_t g = 0; g < groups; ++g, to += group) {
     const auto weight = [&](int64_t t, int64_t j) {
       const int64_t term = t / kernels::kBfloat16Bytes, half = t % kernels::kBfloat16Bytes;
-      const int64_t own = (g * columns + j) * terms + term % channels * taps + term / channels;
+      if (term % channels >= given) return int8_t{0};
+      const int64_t own = ((g * columns + j) * given + term % channels) * taps + term / channels;
       return from[own * kernels::kBfloat16Bytes + half];
     };
     pack_int8(bytes, columns, weight, to);
@@ -59,14 +67,16 @@ Emitted emit_conv_bfloat16(const Problem& p, bool in_tiles) {
     throw Error(Code::kInternal, "a convolution of bfloat16 was not accepted").cause(r.reason);
   const Tensor& w = *p.input(1).constant;
   const int64_t groups = p.attributes().integer("group", 1);
+  const bool even = makes_even(p, in_tiles);
   Emitted e = emit_kernel("conv_bfloat16",
                           kernels::ConvBfloat16Parameters{
                               .image = {window_of(p, {w.dims().begin() + 2, w.dims().end()}), groups},
                               .tiles = stored_tiles(in_tiles),
+                              .even = even ? std::optional(true) : std::nullopt,
                               .sums = stored_sums(steps.parameters),
                           },
                           {0});
-  e.inputs.push_back(add_constant(e, packed_bfloats(w, groups)));
+  e.inputs.push_back(add_constant(e, packed_bfloats(w, groups, w.dims()[1] + even)));
   emit_steps(steps, e);
   return e;
 }
@@ -79,7 +89,7 @@ Estimate estimate_conv_bfloat16(const Problem& p, const DeviceFacts& facts, bool
 
 const Tactic conv_bfloat16_amx{
     .name = "conv_bfloat16_amx",
-    .version = 1,
+    .version = 2,
     .ops = {"Conv"},
     .estimate = [](const Problem& p, const DeviceFacts& facts) { return estimate_conv_bfloat16(p, facts, true); },
     .accepts = [](const Problem& p) { return in_tiles(accept_conv_bfloat16(p)); },

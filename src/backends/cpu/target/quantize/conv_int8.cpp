@@ -124,7 +124,7 @@ const Tactic depthwise_int8{
 
 const Tactic conv_int8_amx{
     .name = "conv_int8_amx",
-    .version = 1,
+    .version = 2,
     .ops = {"ConvInteger"},
     .estimate = [](const Problem& p, const DeviceFacts& facts) { return estimate_conv_int8(p, facts, true); },
     .accepts = [](const Problem& p) { return in_tiles(accept_conv_int8(p)); },
