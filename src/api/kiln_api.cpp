@@ -92,16 +92,17 @@ std::map<std::string, Workload> workloads_of(const ir::Graph& graph, const std::
   return work;
 }
 
-// Refuses names that are no rule, no tactic and no device of tactics.
+// Refuses names that are no rule, no tactic, and no device or library of tactics.
 void check_disabled(const std::vector<std::string>& disabled) {
   std::vector<std::string> known = list_rules();
-  std::set<std::string> devices(lent_devices().begin(), lent_devices().end());
+  std::set<std::string> owners(lent_devices().begin(), lent_devices().end());
   for (const Target* target : all_targets())
     for (const Tactic* t : target->tactics().all()) {
       known.push_back(t->name);
-      if (!t->device.empty()) devices.insert(t->device);
+      for (const std::string& owner : {t->device, t->library})
+        if (!owner.empty()) owners.insert(owner);
     }
-  known.insert(known.end(), devices.begin(), devices.end());
+  known.insert(known.end(), owners.begin(), owners.end());
   for (const std::string& name : disabled)
     if (std::find(known.begin(), known.end(), name) == known.end())
       throw Error(Code::kNotFound,

@@ -3,6 +3,7 @@
 
 #include <sys/sysinfo.h>
 
+#include <algorithm>
 #include <string>
 
 #include "base/error.h"
@@ -83,6 +84,16 @@ Work current_work() noexcept {
 
 LentWork::LentWork(Work work) noexcept : outer_(lent) { lent = work; }
 LentWork::~LentWork() { lent = outer_; }
+
+double seconds_of_work_left() noexcept {
+  double left = std::numeric_limits<double>::infinity();
+  for (const WorkScope* scope = innermost; scope; scope = scope->outer_) {
+    const auto deadline = scope->limits_.deadline;
+    if (deadline == WorkLimits::Clock::time_point::max()) continue;
+    left = std::min(left, std::chrono::duration<double>(deadline - WorkLimits::Clock::now()).count());
+  }
+  return left;
+}
 
 void check_work() { count_rounds(0); }
 

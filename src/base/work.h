@@ -49,6 +49,7 @@ class WorkScope {
  private:
   friend void check_work();
   friend void count_rounds(int64_t rounds);
+  friend double seconds_of_work_left() noexcept;
   friend class WorkBytes;
   friend Work current_work() noexcept;
   void check();
@@ -77,6 +78,9 @@ class LentWork {
 
 // A program that is linked statically has limits of its own, which the library that brings a device does not see before it is told of them.
 using CurrentWork = Work (*)() noexcept;
+
+// Until the first deadline of this thread's work; infinite when it has none.
+double seconds_of_work_left() noexcept;
 
 // Throws Error(kInvalidState) when the work of this thread is to end. Whoever catches Errors and goes on asks again, lest this one be lost.
 void check_work();

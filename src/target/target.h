@@ -92,7 +92,11 @@ struct Tactic {
   std::vector<std::string_view> ops = {};  // that it is for; empty: any
   std::string device = {};                 // whose kernels it emits; empty: the target's
   bool sizes_results = false;              // its kernel stores results whose shape it alone can tell
-  bool compiles = false;  // emitting it compiles code, which takes a while: the tuner does so for many problems at once
+  std::string library = {};                // whose kernels it runs; who disables that name disables it
+  int level = 0;                           // of a build, from which on it is tried
+  // Seconds that emitting it may take where it compiles code, which the tuner does for many problems at once, and not when so much time is
+  // not left.
+  double compiles = 0;
   bool turns_layouts = false;  // reads row-major images and writes channels-last ones, or the reverse, at no cost
   // What it takes on a device, where more is known of it than estimate() in target/estimate.h finds by itself.
   std::function<Estimate(const Problem&, const DeviceFacts&)> estimate = nullptr;

@@ -70,7 +70,9 @@ static bool has_ranks(const Problem& problem) {
 }
 
 bool Tuner::is_allowed(const Tactic& tactic, const Problem& problem) const {
-  if (options_.disabled.count(tactic.name) || (problem.sizes_results && !tactic.sizes_results)) return false;
+  if (tactic.level > options_.level || (problem.sizes_results && !tactic.sizes_results)) return false;
+  for (const std::string& name : {tactic.name, tactic.library})
+    if (options_.disabled.count(name)) return false;
   return tactic.device.empty() || (!options_.own_only && !options_.disabled.count(tactic.device));
 }
 
@@ -232,6 +234,10 @@ std::vector<std::optional<double>> Tuner::times(const Problem& problem, const Ca
   };
   std::vector<size_t> open;
   for (size_t i = 0; i < list.size(); ++i) {
+    if (!has_time_for(problem, list[i])) {
+      note_left_out(list[i]);
+      continue;
+    }
     const auto known = options_.cache ? options_.cache->find(key, list[i].name()) : std::nullopt;
     if (known) note(i, known->milliseconds);
     else if (!options_.cache_only && target_.device().is_present()) open.push_back(i);
@@ -268,19 +274,49 @@ std::vector<std::optional<double>> Tuner::times(const Problem& problem, const Ca
   return result;
 }
 
+double Tuner::seconds_left() const {
+  return std::min(options_.budget_seconds - spent_seconds_, seconds_of_work_left());
+}
+
+// Nothing is compiled that may not end in time: what a library compiles cannot be interrupted.
+bool Tuner::has_time_for(const Problem& problem, const Candidate& candidate) const {
+  return candidate.tactic->compiles <= 0 || compiled_.count({problem.key(), candidate.name()}) ||
+         candidate.tactic->compiles <= seconds_left();
+}
+
+void Tuner::note_left_out(const Candidate& candidate) {
+  if (!left_out_.insert(candidate.tactic->name).second) return;
+  options_.logger->log(Severity::kInfo, candidate.tactic->name +
+                                            " is left out where it is not compiled yet: that may take " +
+                                            std::to_string(candidate.tactic->compiles) +
+                                            " s, more than is left for measuring or for the build");
+}
+
 // On all cores, within the budget. Back ends keep what they compiled: emitting it again costs nothing.
 void Tuner::compile(const std::vector<std::pair<const Problem*, Candidate>>& list) {
   const auto start = std::chrono::steady_clock::now();
-  const double left = options_.budget_seconds - spent_seconds_;
+  const double left = seconds_left();
   const Clock clock(spent_seconds_);
+  enum : uint8_t { kFailed, kLeftOut, kCompiled };
+  std::vector<uint8_t> became(list.size(), kFailed);
   in_parallel(list.size(), [&](size_t i) {
-    if (std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count() > left) return;
+    const auto& [problem, candidate] = list[i];
+    const double gone = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    if (gone + candidate.tactic->compiles > left) {
+      became[i] = kLeftOut;
+      return;
+    }
     try {
-      (void)list[i].second.tactic->emit(*list[i].first, list[i].second.config);
+      (void)candidate.tactic->emit(*problem, candidate.config);
+      became[i] = kCompiled;
     } catch (const Error&) {
       return;  // who wants it is told when it is emitted again
     }
   });
+  for (size_t i = 0; i < list.size(); ++i) {
+    if (became[i] == kCompiled) compiled_.emplace(list[i].first->key(), list[i].second.name());
+    if (became[i] == kLeftOut) note_left_out(list[i].second);
+  }
   check_work();
 }
 
@@ -291,7 +327,7 @@ void Tuner::compile_ahead(const std::vector<Problem>& problems) {
   std::set<std::pair<Hash128, std::string>> asked;
   for (const Problem& problem : problems)
     for (const Tactic* tactic : target_.tactics().of(problem.op())) {
-      if (!tactic->compiles || !has_ranks(problem) || !is_allowed(*tactic, problem)) continue;
+      if (tactic->compiles <= 0 || !has_ranks(problem) || !is_allowed(*tactic, problem)) continue;
       const Hash128 key = problem.key();
       if (known_.count(key) || tactic->accepts(problem).refused()) continue;
       for (Config& config : configurations(*tactic, problem)) {
@@ -307,7 +343,7 @@ void Tuner::compile_ahead(const std::vector<Problem>& problems) {
 void Tuner::compile_chosen(const std::vector<Problem>& problems, const std::vector<Choice>& choices) {
   std::vector<std::pair<const Problem*, Candidate>> list;
   for (size_t i = 0; i < problems.size(); ++i)
-    if (choices[i].tactic && choices[i].tactic->compiles)
+    if (choices[i].tactic && choices[i].tactic->compiles > 0)
       list.emplace_back(&problems[i], Candidate{choices[i].tactic, choices[i].config});
   compile(list);
 }
@@ -362,11 +398,16 @@ Choice Tuner::choose_one(const Problem& problem, const Elsewheres& elsewhere) {
   Candidates list = candidates(problem);
   if (list.empty()) return {};
   const Hash128 key = problem.key();
-  if (const auto known = known_.find(key); known != known_.end()) return known->second;
+  // What a tactic takes may depend on constants, which the key leaves out.
+  const auto is_offered = [&](const Choice& choice) {
+    return !choice.tactic ||
+           std::any_of(list.begin(), list.end(), [&](const Candidate& c) { return c.tactic == choice.tactic; });
+  };
+  if (const auto known = known_.find(key); known != known_.end() && is_offered(known->second)) return known->second;
   list = fitting(problem, std::move(list));
   if (!elsewhere.empty()) list = near_best(problem, std::move(list), elsewhere);
   Choice choice = list.empty() ? Choice() : best(problem, std::move(list), elsewhere);
-  known_.emplace(key, choice);
+  known_.insert_or_assign(key, choice);
   return choice;
 }
 

@@ -16,7 +16,7 @@ struct TunerOptions {
   int level = 3;  // 0: first that accepts; 1: first configuration of each tactic; 2-3: few; 4: all that may win; 5: all
   double budget_seconds = 1e9;     // of measuring in all; afterwards the first that accepts is taken
   int iterations = 8;              // runs of each candidate that comes near the best, at least; 1: no repetition
-  std::set<std::string> disabled;  // tactics by name or by their device
+  std::set<std::string> disabled;  // tactics by name, by their device or by their library
   bool own_only = false;           // no tactics of other devices
   int max_candidates = -1;         // that are measured for a problem; negative: as the level says
   int max_threads = 0;             // of the device while it measures; 0: all that it has
@@ -104,6 +104,10 @@ class Tuner {
   bool is_allowed(const Tactic& tactic, const Problem& problem) const;
   std::vector<Preferred> accepting(const Problem& problem, bool all, const Declined& declined) const;
   Candidates candidates(const Problem& problem) const;
+  // Until measuring has to end, or the build.
+  double seconds_left() const;
+  bool has_time_for(const Problem& problem, const Candidate& candidate) const;
+  void note_left_out(const Candidate& candidate);
   bool spent() const { return spent_seconds_ > options_.budget_seconds || (options_.enough && options_.enough()); }
   std::vector<Config> configurations(const Tactic& tactic, const Problem& problem) const;
   void compile_ahead(const std::vector<Problem>& problems);
@@ -128,6 +132,8 @@ class Tuner {
   std::map<Hash128, Choice> known_;
   std::map<Hash128, Candidate> settled_;  // by step and neighbours
   double spent_seconds_ = 0;
+  std::set<std::pair<Hash128, std::string>> compiled_;  // candidates by problem and name
+  std::set<std::string> left_out_;                      // tactics that were too slow to compile for the time left
   Noise noise_;
 };
 

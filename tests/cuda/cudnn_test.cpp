@@ -25,8 +25,10 @@ class CudaCudnn : public ::testing::Test {
     if (!library_) GTEST_SKIP() << reason;
     properties_ = gpu_properties(*library_, kChip);
   }
-  CudnnGraph graph(const CudnnConv& conv) const { return CudnnGraph(*library_, {nullptr, &properties_}, conv); }
-  std::vector<kernels::CudnnChoice> proposals(const CudnnConv& conv) const { return graph(conv).proposals(); }
+  CudnnGraph graph(const CudnnConv& conv) const { return conv.graph(*library_, {nullptr, &properties_}); }
+  std::vector<kernels::CudnnChoice> proposals(const CudnnConv& conv, bool compiled = false) const {
+    return graph(conv).proposals(conv.needs(compiled));
+  }
   static void expect_taken(const NodeCase& c) {
     const std::string why = refusal(c, "cudnn");
     EXPECT_EQ(why, "") << BuiltNode(c).problem().str();
@@ -62,7 +64,7 @@ TEST_F(CudaCudnn, ProposesKernelsForEveryEpilogueOnce) {
       CudnnConv conv = large(type);
       conv.bias = sums > 0;
       conv.residual = sums > 1;
-      conv.relu = sums > 2;
+      if (sums > 2) conv.activation = Activation::kRelu;
       const auto list = proposals(conv);
       EXPECT_FALSE(list.empty()) << conv.str();
       EXPECT_LE(list.size(), CudnnGraph::kMostProposals);
@@ -76,7 +78,7 @@ TEST_F(CudaCudnn, ProposesKernelsForEveryEpilogueOnce) {
 TEST_F(CudaCudnn, PlansAreMadeAgainFromWhatWasChosen) {
   const CudnnConv conv = large(DType::kF16);
   const CudnnGraph first = graph(conv), again = graph(conv);
-  for (const kernels::CudnnChoice& choice : first.proposals()) {
+  for (const kernels::CudnnChoice& choice : first.proposals(conv.needs(false))) {
     const auto read = read_parameters<kernels::CudnnChoice>(to_parameters(choice));
     EXPECT_EQ(read, choice);
     EXPECT_EQ(first.plan(choice).workspace, again.plan(read).workspace);
@@ -94,8 +96,9 @@ TEST_F(CudaCudnn, Float32KeepsItsBitsUnlessItMayLoseThem) {
 
 TEST_F(CudaCudnn, PlansStayWithinTheWorkspace) {
   for (DType type : kFloats) {
-    EXPECT_EQ(graph(large(type)).plan_within(0).workspace, 0U);
-    EXPECT_LE(graph(large(type)).plan_within(1000).workspace, 1000U);
+    const CudnnConv conv = large(type);
+    EXPECT_EQ(graph(conv).plan_within(conv.needs(false), 0).workspace, 0U);
+    EXPECT_LE(graph(conv).plan_within(conv.needs(false), 1000).workspace, 1000U);
   }
 }
 
@@ -108,7 +111,7 @@ TEST_F(CudaCudnn, WhatIsNotThereIsAnError) {
   other.y[2] = 15;
   EXPECT_THROW((void)graph(other), Error);
   other = large(DType::kF16);
-  other.relu = true;
+  other.activation = Activation::kHardSwish;
   EXPECT_THROW((void)graph(other), Error);
 }
 
@@ -116,7 +119,7 @@ TEST(CudaCudnnConv, SizesMustFitEachOther) {
   const auto code = [](auto change) {
     CudnnConv conv = large(DType::kF16);
     change(conv);
-    return conv.check().code;
+    return conv.fits().code;
   };
   EXPECT_EQ(code([](CudnnConv&) {}), Code::kOk);
   EXPECT_EQ(code([](CudnnConv& c) { c.y[0] = 7; }), Code::kShapeMismatch);
@@ -261,6 +264,33 @@ TEST_F(CudaCudnn, RandomConvolutions) {
                             {groups * columns, channels, kernel[0], kernel[1]}, type, attributes);
     if (refusal(c, "cudnn").empty()) (void)check(c);
   }
+}
+
+// By kernels that are compiled, with all of the epilogue in them.
+TEST_F(CudaCudnn, CompiledConvolutions) {
+  const auto expect_compiled = [](NodeCase c) {
+    c.compiles = true;
+    EXPECT_TRUE(check(c).count("cudnn_compiled")) << BuiltNode(c).problem().str();
+  };
+  NodeCase c = conv({2, 32, 9, 7}, {64, 32, 3, 3}, DType::kF16, kSame3x3);
+  c.compiles = true;
+  if (const std::string why = refusal(c, "cudnn_compiled"); !why.empty()) GTEST_SKIP() << why;
+  for (const char* activation : {"", "Relu", "Swish", "Gelu", "Sigmoid", "HardSwish"})
+    for (bool after : {false, true}) {
+      c = conv({2, 32, 9, 7}, {64, 32, 3, 3}, after ? DType::kBF16 : DType::kF16, kSame3x3);
+      c.extra = {last({2, 64, 9, 7}, c.inputs[0].type)};
+      const ir::PostOp sum = post("Add", {-1, 0});
+      c.post = {sum};
+      if (*activation) c.post.insert(after ? c.post.begin() : c.post.end(), post(activation, {-1}));
+      expect_compiled(c);
+    }
+}
+
+TEST_F(CudaCudnn, CompiledConvolutionsAreOfOneShape) {
+  const CudnnConv conv = large(DType::kF16);
+  const auto there = proposals(conv), compiled = proposals(conv, true);
+  for (const kernels::CudnnChoice& choice : compiled)
+    EXPECT_EQ(std::count(there.begin(), there.end(), choice), 0) << choice.engine;
 }
 
 TEST_F(CudaCudnn, RefusesWithAReason) {

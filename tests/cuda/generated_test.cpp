@@ -496,7 +496,7 @@ TEST_F(Compiled, CodeOfFilesIsChecked) {
   constexpr Chip kChip{.compute = 90};
   Gpu gpu(nullptr, nullptr, kChip);
   const Generator& generator = all_generators()[0];
-  const GeneratedKernel good = *generate(generator, parameters_of(one_sum()[0], 8), kChip);
+  const GeneratedKernel good = *generate(generator.name, parameters_of(one_sum()[0], 8), kChip);
   const auto code_of = [&](const GeneratedKernel& kernel, std::string_view name = "pointwise_generated") {
     try {
       return load_generated(gpu, {name, {}, &kernel}) ? Code::kOk : Code::kNotFound;

@@ -11,6 +11,7 @@
 #include "backends/cuda/device/device.h"
 #include "backends/cuda/device/memory.h"
 #include "backends/cuda/target/chip.h"
+#include "base/in_parallel.h"
 #include "device/workspace.h"
 
 namespace kiln::cuda::testing {
@@ -151,8 +152,8 @@ Status prepare_without_gpu(const BuiltNode& node, const Emitted& emitted, int co
     v.strides = layouts[i].is_plain() ? strided[i].data() : nullptr;
     v.layout = &layouts[i];
   }
-  const KernelCall call{inputs, outputs, nullptr, 0};
-  (void)kernel->workspace(call);
+  KernelCall call{inputs, outputs, nullptr, 0};
+  call.workspace_size = reserved(kernel->workspace(call));
   return kernel->prepare(call);
 }
 
@@ -310,6 +311,19 @@ Device* gpu(std::string& reason) {
   return device;
 }
 
+bool compiles_long(const Tactic& tactic) { return tactic.compiles >= 1; }
+
+// On all cores; what does not compile is told when it is emitted again.
+static void compile_all(const Tactic& tactic, const BuiltNode& node, const std::vector<Config>& configs) {
+  in_parallel(configs.size(), [&](size_t i) {
+    try {
+      (void)tactic.emit(node.problem(), configs[i]);
+    } catch (const Error&) {
+      return;
+    }
+  });
+}
+
 std::set<std::string> check(const NodeCase& c) {
   const BuiltNode node(c);
   std::string reason;
@@ -317,11 +331,13 @@ std::set<std::string> check(const NodeCase& c) {
   const std::vector<Tensor> want = device ? node.wanted() : std::vector<Tensor>();
   std::set<std::string> accepted;
   for (const Tactic* tactic : tactic_list().all()) {
+    if (compiles_long(*tactic) && !c.compiles) continue;
     if (tactic->refusal(node.problem()).refused()) continue;
     accepted.insert(tactic->name);
     std::vector<Config> configs(1);
     if (tactic->configurations) configs = tactic->configurations(node.problem());
     EXPECT_FALSE(configs.empty()) << tactic->name;
+    if (compiles_long(*tactic)) compile_all(*tactic, node, configs);
     for (const Config& config : configs) {
       const std::string what = tactic->name + " " + to_string(config) + " on " + node.problem().str();
       const Emitted emitted = tactic->emit(node.problem(), config);

@@ -27,7 +27,8 @@ struct NodeCase {
   std::vector<Operand> extra = {};
   int outputs = 1;
   bool tf32 = false;
-  double tolerance = 0;  // of ||difference|| / ||wanted||; 0: what the type of the first input allows
+  bool compiles = false;  // tactics that compile for seconds run, too
+  double tolerance = 0;   // of ||difference|| / ||wanted||; 0: what the type of the first input allows
 };
 
 ir::PostOp post(const std::string& op, std::vector<int> operands, Attributes attributes = {});
@@ -88,6 +89,9 @@ Status prepare_without_gpu(const BuiltNode& node, const Emitted& emitted, int co
 
 // The GPU to run on; null, with the reason, where there is none.
 Device* gpu(std::string& reason);
+
+// Emitting what it makes compiles for seconds.
+bool compiles_long(const Tactic& tactic);
 
 // Names of the tactics that accepted. Each configuration is prepared for the chips that tactics know, and run where there is a GPU.
 std::set<std::string> check(const NodeCase& node_case);

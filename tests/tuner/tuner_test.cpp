@@ -248,7 +248,7 @@ TEST(Tuner, CompilesForAllLayersAhead) {
     return t;
   };
   Tactic compiled = noting(tactic("C", {"Relu"}));
-  compiled.compiles = true;
+  compiled.compiles = 0.01;
   const OwnTarget target({noting(tactic("p", {"Relu"})), compiled});
   TunerOptions options;
   options.iterations = 1;

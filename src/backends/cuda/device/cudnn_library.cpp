@@ -106,8 +106,8 @@ int64_t CudnnDescriptor::get(cudnnBackendAttributeName_t name, cudnnBackendAttri
   return count;
 }
 
-void CudnnDescriptor::finalize(const char* what) {
-  throw_if_error(status_of(*library_, library_->cudnnBackendFinalize(handle_), what));
+void CudnnDescriptor::finalize(const std::string& what) {
+  throw_if_error(status_of(*library_, library_->cudnnBackendFinalize(handle_), what.c_str()));
 }
 
 }  // namespace kiln::cuda

@@ -111,7 +111,7 @@ class CudnnDescriptor {
     (void)get(name, type, 1, &value);
     return value;
   }
-  void finalize(const char* what);  // `what`: an error's first words
+  void finalize(const std::string& what);  // `what`: an error's first words
 
  private:
   const Cudnn* library_ = nullptr;

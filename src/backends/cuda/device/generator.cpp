@@ -6,6 +6,9 @@
 #include <algorithm>
 #include <cstring>
 
+#ifdef KILN_WITH_CUDNN
+#include "backends/cuda/device/cudnn_generators.h"
+#endif
 #include "backends/cuda/device/generated/pointwise_parts.h"
 #include "backends/cuda/device/generated/pointwise_source.h"
 #include "backends/cuda/device/nvrtc.h"
@@ -71,41 +74,56 @@ bool is_whole_image(std::span<const std::byte> bytes) {
   return header.e_shstrndx < header.e_shnum;
 }
 
-class GeneratedExecutable final : public Executable {
+// Of machine code in a module.
+class PointwiseExecutable final : public Executable {
  public:
-  GeneratedExecutable(Gpu& gpu, const Generator& generator, const GeneratedKernel& kernel)
-      : gpu_(gpu),
-        generator_(generator),
-        module_(std::make_shared<Module>(gpu, kernel.binary.data())),
-        parameters_(kernel.parameters) {}
-  std::unique_ptr<Kernel> create_kernel() const override { return generator_.make(gpu_, module_, parameters_); }
+  PointwiseExecutable(Gpu& gpu, const GeneratedKernel& kernel)
+      : gpu_(gpu), module_(std::make_shared<Module>(gpu, kernel.binary.data())), parameters_(kernel.parameters) {}
+  std::unique_ptr<Kernel> create_kernel() const override {
+    return kernels::make_pointwise_generated(gpu_, module_, parameters_);
+  }
 
  private:
   Gpu& gpu_;
-  const Generator& generator_;
   std::shared_ptr<Module> module_;
   Attributes parameters_;
 };
 
+Binary build_pointwise(const Attributes& parameters, const Chip& chip) {
+  return compile(kernels::pointwise_source(parameters), chip.compute);
+}
+
+std::shared_ptr<const Executable> load_pointwise(Gpu& gpu, const GeneratedKernel& kernel) {
+  if (!is_whole_image(kernel.binary))
+    throw Error(Code::kMalformedPlan, "the code of a generated kernel is damaged")
+        .cause("its " + std::to_string(kernel.binary.size()) + " bytes are no machine code for a GPU")
+        .remedy(kRebuild);
+  return std::make_shared<PointwiseExecutable>(gpu, kernel);
+}
+
 }  // namespace
 
 std::span<const Generator> all_generators() {
-  static constexpr Generator kGenerators[] = {
-      {"pointwise_generated", 1, kernels::pointwise_source, kernels::make_pointwise_generated},
-  };
-  return kGenerators;
+  static const auto& all = *new std::vector<Generator>([] {
+    std::vector<Generator> list{{"pointwise_generated", 1, build_pointwise, load_pointwise}};
+#ifdef KILN_WITH_CUDNN
+    for (const Generator& g : cudnn_generators()) list.push_back(g);
+#endif
+    return list;
+  }());
+  return all;
 }
 
-std::shared_ptr<const GeneratedKernel> generate(const Generator& generator, const Attributes& parameters,
-                                                const Chip& chip) {
-  const Binary binary = compile(generator.source(parameters), chip.compute);
-  return std::make_shared<const GeneratedKernel>(GeneratedKernel{std::string(generator.name), generator.version,
+std::shared_ptr<const GeneratedKernel> generate(std::string_view name, const Attributes& parameters, const Chip& chip) {
+  const Generator* generator = find_generator(name);
+  if (!generator) throw Error(Code::kInternal, "there is no generator '" + std::string(name) + "'");
+  const Binary binary = generator->build(parameters, chip);
+  return std::make_shared<const GeneratedKernel>(GeneratedKernel{std::string(generator->name), generator->version,
                                                                  architecture_of(chip), parameters, *binary, binary});
 }
 
 std::vector<std::byte> generate_again(const GeneratedKernel& kernel, const Chip& chip) {
-  const Generator& generator = generator_of(kernel, chip);
-  return *compile(generator.source(kernel.parameters), chip.compute);
+  return *generator_of(kernel, chip).build(kernel.parameters, chip);
 }
 
 std::shared_ptr<const Executable> load_generated(Gpu& gpu, const KernelSource& source) {
@@ -119,11 +137,7 @@ std::shared_ptr<const Executable> load_generated(Gpu& gpu, const KernelSource& s
     throw Error(Code::kMalformedPlan,
                 "kernel '" + std::string(source.kernel) + "' has the code of '" + std::string(generator.name) + "'")
         .remedy("build the engine again");
-  if (!is_whole_image(source.code->binary))
-    throw Error(Code::kMalformedPlan, "the code of a generated kernel is damaged")
-        .cause("its " + std::to_string(source.code->binary.size()) + " bytes are no machine code for a GPU")
-        .remedy(kRebuild);
-  auto loaded = std::make_shared<GeneratedExecutable>(gpu, generator, *source.code);
+  auto loaded = generator.load(gpu, *source.code);
   (void)loaded->create_kernel();  // checks the parameters
   return loaded;
 }

@@ -2,9 +2,7 @@
 #include "backends/cuda/device/nvrtc.h"
 
 #include <algorithm>
-#include <future>
 #include <map>
-#include <mutex>
 
 #include "backends/cuda/device/embedded.h"
 #include "backends/cuda/device/library.h"
@@ -94,37 +92,7 @@ class Program {
   nvrtcProgram program_ = nullptr;
 };
 
-// What was compiled in this process. Who asks for what another thread compiles waits for it.
-class Compiled {
- public:
-  template <class Make> Binary get(const Hash128& key, const Make& make) {
-    std::promise<Binary> promise;
-    std::shared_future<Binary> known;
-    {
-      const std::lock_guard lock(mutex_);
-      const auto it = all_.find(key);
-      if (it != all_.end()) known = it->second;
-      else {
-        if (all_.size() >= kMost) all_.clear();
-        all_[key] = promise.get_future().share();
-      }
-    }
-    if (known.valid()) return known.get();
-    try {
-      Binary made = make();
-      promise.set_value(made);
-      return made;
-    } catch (...) {
-      promise.set_exception(std::current_exception());
-      throw;
-    }
-  }
-
- private:
-  static constexpr size_t kMost = 4096;  // some 10 KB each
-  std::mutex mutex_;
-  std::map<Hash128, std::shared_future<Binary>> all_;
-};
+constexpr size_t kMostCompiled = 4096;  // some 10 KB each
 
 }  // namespace
 
@@ -152,7 +120,7 @@ std::string compiler_lack(int compute) {
 Binary compile(const std::string& source, int compute) {
   if (const std::string lack = compiler_lack(compute); !lack.empty())
     throw Error(Code::kUnsupported, "a kernel cannot be compiled").cause(lack).remedy(kRemedy);
-  static auto& compiled = *new Compiled;
+  static auto& compiled = *new CompiledOnce(kMostCompiled);
   return compiled.get(hash128(std::to_string(compute) + "\n" + source), [&] {
     std::string reason;
     return std::make_shared<const std::vector<std::byte>>(Program(*find_nvrtc(reason), source).compile(compute));

@@ -2,10 +2,10 @@
 #pragma once
 #include <nvrtc.h>
 
-#include <memory>
 #include <string>
 #include <vector>
 
+#include "backends/cuda/device/compiled_once.h"
 #include "backends/cuda/device/driver.h"
 
 namespace kiln::cuda {
@@ -41,7 +41,6 @@ std::string compiler_lack(int compute);
 
 // Machine code ("cubin") of a program of CUDA C++, which may include the headers in this library (embedded.h). Equal programs are
 // compiled once in a process. Thread-safe. Throws Error.
-using Binary = std::shared_ptr<const std::vector<std::byte>>;
 Binary compile(const std::string& source, int compute);
 
 }  // namespace kiln::cuda

@@ -1,12 +1,12 @@
 // Tactics: Attention and RotaryEmbedding.
 #include "backends/cuda/device/kernels/own_parameters.h"
+#include "backends/cuda/target/attention_problem.h"
 #include "backends/cuda/target/checks.h"
 #include "backends/cuda/target/chip.h"
 #include "backends/cuda/target/tactics.h"
 #include "target/attention_parameters.h"
 
 namespace kiln::cuda::tactics {
-namespace {
 
 Refusal accepts_attention(const Problem& p) {
   if (Refusal r = needs_plain(p); r.refused()) return r;
@@ -22,6 +22,8 @@ Refusal accepts_attention(const Problem& p) {
     if (!a->layout.is_row_major()) return refuse("an operand has the layout " + to_string(a->layout));
   return mask_fits(p);
 }
+
+namespace {
 
 // The kernel that goes from head to head keeps one row of the mask for all queries.
 bool takes_stream(const Problem& p) {

@@ -1,11 +1,12 @@
-// Tactic: convolutions by cuDNN, transposed ones, too, their weights constant and their images channels last.
+// Tactics: convolutions by cuDNN, transposed ones, too, their weights constant and their images channels last; by kernels that the library
+// has compiled, and by those that it compiles for one shape.
 #include <cstring>
-#include <map>
-#include <mutex>
 
-#include "backends/cuda/device/cudnn_conv.h"
+#include "backends/cuda/device/generator.h"
+#include "backends/cuda/device/kernels/cudnn_kernels.h"
 #include "backends/cuda/target/checks.h"
 #include "backends/cuda/target/chip.h"
+#include "backends/cuda/target/cudnn_choices.h"
 #include "backends/cuda/target/tactics.h"
 #include "backends/cuda/target/window.h"
 #include "target/epilogue.h"
@@ -70,72 +71,41 @@ DType bias_type(const Problem& p, const CudnnProblem& t) {
   return t.conv.window.transposed ? DType::kF32 : p.outputs[0].dtype;
 }
 
-Refusal read_sums(const Problem& p, CudnnProblem& t) {
+Refusal read_sums(const Problem& p, bool compiled, CudnnProblem& t) {
   const Refusal own = p.node->base_input_count() > 2 ? add_bias(p, 2, 1, 1, t.epilogue) : accept();
   if (own.refused()) return own;
   if (const Refusal r = read_epilogue(p, 1, t.epilogue); r.refused()) return r;
   if (t.epilogue.bias_input >= 0 && p.input(t.epilogue.bias_input).dtype != bias_type(p, t))
     return refuse("the bias is " + std::string(name(p.input(t.epilogue.bias_input).dtype)));
-  const kernels::CudnnEpilogue e = kernels::cudnn_epilogue(t.conv.window.transposed, t.epilogue.parameters,
+  const kernels::CudnnEpilogue e = kernels::cudnn_epilogue(t.conv.window.transposed, compiled, t.epilogue.parameters,
                                                            t.epilogue.has_bias(), t.epilogue.residual_input >= 0);
   t.conv.bias = e.bias;
   t.conv.residual = e.residual;
-  t.conv.relu = e.relu;
+  t.conv.residual_after = e.residual_after;
+  t.conv.activation = e.activation;
   return accept();
 }
 
-CudnnDescriptor properties_of_target(const Cudnn& library) {
-  std::string reason;
-  const Device* device = try_open_device("cuda", reason);
-  return device && device->is_present() ? gpu_properties(library, device->ordinal())
-                                        : gpu_properties(library, target_chip());
-}
-
-// Asking takes some milliseconds, so answers are kept.
-std::vector<kernels::CudnnChoice> choices_of(const Cudnn& library, const CudnnConv& conv) {
-  static std::mutex mutex;
-  static auto& known = *new std::map<std::string, std::vector<kernels::CudnnChoice>>;
-  static const auto& properties = *new CudnnDescriptor(properties_of_target(library));
-  const std::string key = conv.str();
-  {
-    const std::lock_guard lock(mutex);
-    if (const auto it = known.find(key); it != known.end()) return it->second;
-  }
-  std::vector<kernels::CudnnChoice> choices = CudnnGraph(library, {nullptr, &properties}, conv).proposals();
-  const std::lock_guard lock(mutex);
-  return known.emplace(key, std::move(choices)).first->second;
-}
-
-Refusal find_choices(CudnnProblem& t) {
-  std::string reason;
-  const Cudnn* library = find_cudnn(reason);
-  if (!library) return refuse(reason);
-  try {
-    t.choices = choices_of(*library, t.conv);
-  } catch (const Error& e) {
-    return refuse(e.message());
-  }
-  return t.choices.empty() ? refuse("cuDNN has no kernel that does all of it: " + t.conv.str()) : accept();
-}
-
-Refusal read_cudnn(const Problem& p, CudnnProblem& t) {
+Refusal read_cudnn(const Problem& p, bool compiled, CudnnProblem& t) {
   if (const Refusal r = accept_images(p); r.refused()) return r;
   CudnnConv& c = t.conv;
   if (const Refusal r = read_window(p, c.window); r.refused()) return r;
-  if (const Refusal r = read_sums(p, t); r.refused()) return r;
+  if (const Refusal r = read_sums(p, compiled, t); r.refused()) return r;
   c.type = p.input(0).dtype;
   c.x = with_two_axes(p.input(0).opt);
   c.w = with_two_axes(p.input(1).constant->dims());
   c.y = with_two_axes(p.outputs[0].opt);
   c.tf32 = p.tf32;
   if (c.is_empty()) return refuse("there are no results");
-  if (const Status s = c.check(); !s.ok()) return refuse(s.detail);
-  return find_choices(t);
+  if (const Status s = c.fits(); !s.ok()) return refuse(s.detail);
+  if (compiled)
+    if (const Refusal r = needs_one_shape(p); r.refused()) return r;
+  return find_choices(c, c.needs(compiled), t.choices);
 }
 
-CudnnProblem cudnn_problem(const Problem& p) {
+CudnnProblem cudnn_problem(const Problem& p, bool compiled) {
   CudnnProblem t;
-  const Refusal r = read_cudnn(p, t);
+  const Refusal r = read_cudnn(p, compiled, t);
   if (r.refused()) throw Error(Code::kInternal, "a convolution was not accepted").cause(r.reason);
   return t;
 }
@@ -165,34 +135,60 @@ int emit_bias(const Problem& p, const CudnnProblem& t, Emitted& e) {
   return add_constant(e, Tensor::of<float>({t.conv.y[1]}, bias).cast(bias_type(p, t)));
 }
 
+// Behind x: weights, bias and sum.
+void add_operands(const Problem& p, const CudnnProblem& t, Emitted& e) {
+  e.inputs.push_back(add_constant(e, packed_taps(*p.input(1).constant, t.conv.w)));
+  e.inputs.push_back(emit_bias(p, t, e));
+  e.inputs.push_back(t.epilogue.residual_input >= 0 ? t.epilogue.residual_input : Emitted::kAbsent);
+}
+
 }  // namespace
 
 const Tactic cudnn{
     .name = "cudnn",
     .version = 1,
     .ops = {"Conv", "ConvTranspose"},
+    .library = "cudnn",
     .accepts = [](const Problem& p) -> Refusal {
       CudnnProblem t;
-      return read_cudnn(p, t);
+      return read_cudnn(p, false, t);
     },
-    .configurations =
-        [](const Problem& p) {
-          std::vector<Config> configs;
-          for (const kernels::CudnnChoice& choice : cudnn_problem(p).choices) configs.push_back(to_parameters(choice));
-          return configs;
-        },
+    .configurations = [](const Problem& p) { return to_configs(cudnn_problem(p, false).choices); },
     .emit =
         [](const Problem& p, const Config& config) {
-          const CudnnProblem t = cudnn_problem(p);
+          const CudnnProblem t = cudnn_problem(p, false);
           Emitted e = emit_kernel("cudnn",
                                   kernels::CudnnParameters{.window = t.conv.window,
                                                            .tf32 = t.conv.tf32,
                                                            .epilogue = t.epilogue.parameters,
                                                            .choice = read_parameters<kernels::CudnnChoice>(config)},
                                   {0});
-          e.inputs.push_back(add_constant(e, packed_taps(*p.input(1).constant, t.conv.w)));
-          e.inputs.push_back(emit_bias(p, t, e));
-          e.inputs.push_back(t.epilogue.residual_input >= 0 ? t.epilogue.residual_input : Emitted::kAbsent);
+          add_operands(p, t, e);
+          return e;
+        },
+};
+
+const Tactic cudnn_compiled{
+    .name = "cudnn_compiled",
+    .version = 1,
+    .ops = {"Conv", "ConvTranspose"},
+    .library = "cudnn",
+    .level = 5,
+    .compiles = 40,
+    .accepts = [](const Problem& p) -> Refusal {
+      CudnnProblem t;
+      return read_cudnn(p, true, t);
+    },
+    .configurations = [](const Problem& p) { return to_configs(cudnn_problem(p, true).choices); },
+    .emit =
+        [](const Problem& p, const Config& config) {
+          const CudnnProblem t = cudnn_problem(p, true);
+          Emitted e = emit_kernel(cudnn_compiled.name, Attributes(), {0});
+          e.code = generate(e.kernel,
+                            to_parameters(kernels::CudnnCompiledConv{t.conv, t.epilogue.parameters,
+                                                                     read_parameters<kernels::CudnnChoice>(config)}),
+                            target_chip());
+          add_operands(p, t, e);
           return e;
         },
 };

@@ -5,6 +5,7 @@
 
 #include "backends/cuda/device/kernels/common.h"
 #include "backends/cuda/device/kernels/conv_boxes.h"
+#include "backends/cuda/device/kernels/heads.h"
 #include "backends/cuda/device/kernels/own_parameters.h"
 #include "backends/cuda/device/kernels/registry.h"
 
@@ -15,21 +16,6 @@ constexpr int64_t kWord = 16;            // bytes
 constexpr int64_t kChunkElements = 64;   // of a head, on tensor cores
 constexpr int64_t kMostShortKeys = 512;  // beyond, larger blocks of queries pay
 constexpr int64_t kSlack = 1024;         // bytes to begin regions of shared memory at a multiple of
-
-// A tensor seen as [batch, heads, rows, size].
-struct Heads {
-  int64_t batch, heads, rows, size;
-  HeadStrides strides;
-};
-
-std::optional<Heads> as_heads(const TensorView& v, int64_t heads) {
-  if (!is_plain(v) || v.rank < 3 || v.rank > 4) return std::nullopt;
-  if (v.strides[v.rank - 1] != 1 && v.dims[v.rank - 1] != 1) return std::nullopt;
-  if (v.rank == 4) return Heads{v.dims[0], v.dims[1], v.dims[2], v.dims[3], {v.strides[0], v.strides[1], v.strides[2]}};
-  if (heads < 1 || v.dims[2] % heads != 0) return std::nullopt;
-  const int64_t size = v.dims[2] / heads;
-  return Heads{v.dims[0], heads, v.dims[1], size, {v.strides[0], size, v.strides[1]}};
-}
 
 // Chunks that hold a head, as there are kernels for.
 int chunks_of(int64_t size) { return size <= kChunkElements ? 1 : size <= 2 * kChunkElements ? 2 : 4; }

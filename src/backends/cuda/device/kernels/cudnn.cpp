@@ -1,22 +1,17 @@
 // Kernel "cudnn": a convolution by cuDNN, and what its kernels lack by one of ours. Inputs: x, weights [columns, taps..., channels of a
 // group], bias (one element for each column; may be absent where neither a sum nor Relu needs it), residual (like the result; may be
 // absent). Those of a transposed convolution: [channels of x, taps..., columns of a group], and a bias of float32. Images of one type,
-// channels last: float16, bfloat16 or float32.
-#include <array>
+// channels last: float16, bfloat16 or float32. "cudnn_compiled" is the same for one shape, by a plan that was compiled for it.
 #include <optional>
 
 #include "backends/cuda/device/cudnn_conv.h"
+#include "backends/cuda/device/kernels/cudnn_kernel.h"
+#include "backends/cuda/device/kernels/cudnn_kernels.h"
 #include "backends/cuda/device/kernels/finish_call.h"
 #include "backends/cuda/device/kernels/registry.h"
 
 namespace kiln::cuda::kernels {
 namespace {
-
-constexpr int64_t kOperandAlignment = 16;  // bytes
-constexpr size_t kOperands = 5;
-
-// The addresses of a launch, in the order of CudnnOperand, and its workspace.
-using Addresses = std::array<void*, kOperands + 1>;
 
 // The size of each axis of a plain tensor; of one axis less than `rank`, with a row of one pixel between.
 std::optional<Dims> dims_of(const TensorView& v, size_t rank) {
@@ -34,57 +29,18 @@ bool is_channels_last(const TensorView& v) {
   return true;
 }
 
-class CudnnConvolution final : public Kernel {
+class CudnnConvolution final : public CudnnKernel {
  public:
-  CudnnConvolution(Gpu& gpu, const CudnnParameters& p) : gpu_(gpu), parameters_(p), finish_(gpu) {
-    if (!gpu.is_there()) return;
-    std::string reason;
-    library_ = find_cudnn(reason);
-    if (!library_)
-      throw Error(Code::kPlanDevice,
-                  "a step of the engine runs in cuDNN " + cudnn_version_text(p.choice.library) + ", which is not there")
-          .cause(reason)
-          .remedy("name the library's file in KILN_CUDNN, or build the engine with --disable=cudnn");
-    handles_ = &CudnnHandles::of(*library_, gpu);
-  }
-  ~CudnnConvolution() override { forget_plan(); }
-
-  size_t workspace(const KernelCall& call) noexcept override {
-    size_t wanted = kNoWorkspace;
-    (void)guarded([&]() -> Status {
-      KILN_RETURN_IF_ERROR(read(call));
-      make_plan(SIZE_MAX);
-      wanted = plan_.workspace;
-      return kOkStatus;
-    });
-    return wanted;
-  }
-
-  Status prepare(const KernelCall& call) noexcept override {
-    return guarded([&]() -> Status {
-      KILN_RETURN_IF_ERROR(read(call));
-      make_plan(call.workspace_size);
-      return kOkStatus;
-    });
-  }
-
-  Status launch(Stream& stream, const KernelCall& call) noexcept override {
-    if (conv_.is_empty()) return kOkStatus;
-    if (!library_) return {Code::kInvalidState, "a convolution was launched on a GPU that is not there"};
-    const Addresses addresses = {call.inputs[0].data, call.inputs[1].data,  call.inputs[2].data,
-                                 call.inputs[3].data, call.outputs[0].data, call.workspace};
-    for (const void* p : addresses)
-      if (!is_aligned(p, kOperandAlignment))
-        return {Code::kInvalidArgument, "a tensor of a convolution does not lie at a multiple of 16 bytes"};
-    const CurrentContext current(gpu_);
-    if (!pack_ || addresses != packed_) KILN_RETURN_IF_ERROR(guarded([&] { return pack(addresses); }));
-    KILN_RETURN_IF_ERROR(queue(stream));
-    return finish_.launch(stream, epilogue_.left_bias ? call.inputs[2].data : nullptr,
-                          epilogue_.left_residual ? call.inputs[3].data : nullptr, call.outputs[0].data);
-  }
+  CudnnConvolution(Gpu& gpu, const CudnnParameters& p)
+      : CudnnKernel(gpu, p.choice.library, nullptr), parameters_(p), finish_(gpu) {}
+  CudnnConvolution(Gpu& gpu, const CudnnCompiledConv& p, Binary compiled)
+      : CudnnKernel(gpu, p.choice.library, std::move(compiled)),
+        parameters_{.window = p.conv.window, .tf32 = p.conv.tf32, .epilogue = p.epilogue, .choice = p.choice},
+        compiled_for_(p.conv),
+        finish_(gpu) {}
 
  private:
-  Status read(const KernelCall& call) {
+  Status read(const KernelCall& call) override {
     if (call.inputs.size() != 4 || call.outputs.size() != 1)
       return {Code::kMalformedPlan, "a convolution has four operands"};
     const TensorView &x = call.inputs[0], &w = call.inputs[1], &bias = call.inputs[2], &residual = call.inputs[3],
@@ -102,19 +58,37 @@ class CudnnConvolution final : public Kernel {
     c.w = {w.dims[0], w.dims[rank - 1]};
     c.w.insert(c.w.end(), w.dims + 1, w.dims + rank - 1);
     KILN_RETURN_IF_ERROR(check_sums(call, c));
-    epilogue_ = cudnn_epilogue(c.window.transposed, parameters_.epilogue, bias.present(), residual.present());
+    epilogue_ =
+        cudnn_epilogue(c.window.transposed, is_compiled(), parameters_.epilogue, bias.present(), residual.present());
     if (epilogue_.bias != (bias.present() && !c.window.transposed))
       return {Code::kMalformedPlan, "a convolution has a sum and no bias"};
     c.tf32 = parameters_.tf32;
     c.bias = epilogue_.bias;
     c.residual = epilogue_.residual;
-    c.relu = epilogue_.relu;
-    KILN_RETURN_IF_ERROR(c.check());
+    c.residual_after = epilogue_.residual_after;
+    c.activation = epilogue_.activation;
+    KILN_RETURN_IF_ERROR(c.fits());
+    if (is_compiled() && !(c == compiled_for_)) return kOthers;
     KILN_RETURN_IF_ERROR(finish_.plan(y, c.y[1], epilogue_.left, epilogue_.left_bias, epilogue_.left_residual));
     if (c == conv_) return kOkStatus;
     conv_ = std::move(c);
     forget_plan();
+    is_empty_ = conv_.is_empty();
+    name_operands();
     return kOkStatus;
+  }
+
+  void name_operands() {
+    using From = Operand::From;
+    operands_.clear();
+    const auto add = [&](CudnnOperand name, From from, size_t index) {
+      operands_.push_back({static_cast<int64_t>(name), from, index});
+    };
+    add(CudnnOperand::kX, From::kInput, 0);
+    add(CudnnOperand::kW, From::kInput, 1);
+    if (conv_.bias) add(CudnnOperand::kBias, From::kInput, 2);
+    if (conv_.residual) add(CudnnOperand::kResidual, From::kInput, 3);
+    add(CudnnOperand::kY, From::kOutput, 0);
   }
 
   static Status check_sums(const KernelCall& call, const CudnnConv& c) {
@@ -128,22 +102,12 @@ class CudnnConvolution final : public Kernel {
     return kOkStatus;
   }
 
-  void forget_plan() noexcept {
-    if (!library_) return;
-    const CurrentContext current(gpu_);
-    pack_ = {};
-    plan_ = {};
-  }
-
-  // One for the shapes, within so much workspace: that of the chosen kernel where it can be.
-  void make_plan(size_t workspace) {
-    if (!library_ || conv_.is_empty() || (plan_.plan && plan_.workspace <= workspace)) return;
-    forget_plan();
-    const CurrentContext current(gpu_);
-    const CudnnHandles::Lent handle(*handles_, nullptr);
-    const CudnnGraph graph(*library_, {handle.get(), nullptr}, conv_);
-    if (auto chosen = chosen_plan(graph); chosen && chosen->workspace <= workspace) plan_ = *std::move(chosen);
-    else plan_ = graph.plan_within(std::min(workspace, CudnnGraph::kMostWorkspace));
+  // That of the chosen kernel where it can be.
+  CudnnPlan make_plan(const CudnnSite& site, size_t workspace) override {
+    if (is_compiled()) return compiled_plan(site, workspace);
+    const CudnnGraph graph = conv_.graph(*library_, site);
+    if (auto chosen = chosen_plan(graph); chosen && chosen->workspace <= workspace) return *std::move(chosen);
+    return graph.plan_within(conv_.needs(false), std::min(workspace, CudnnGraph::kMostWorkspace));
   }
 
   // Nothing where the library is of another version, or the kernel does not take these shapes.
@@ -157,54 +121,25 @@ class CudnnConvolution final : public Kernel {
     }
   }
 
-  // A plan runs by any handle of the GPU that it was made for, not only by the one that it was made with.
-  Status queue(Stream& stream) noexcept {
-    const CudnnHandles::Lent handle(*handles_, &stream);
-    KILN_RETURN_IF_ERROR(status_of(*library_,
-                                   library_->cudnnSetStream(handle.get(), static_cast<cudaStream_t>(stream.native())),
-                                   "cuDNN does not take a stream"));
-    return status_of(*library_, library_->cudnnBackendExecute(handle.get(), plan_.plan.get(), pack_.get()),
-                     "a convolution of cuDNN could not be queued");
+  Status finish(Stream& stream, const KernelCall& call) noexcept override {
+    return finish_.launch(stream, epilogue_.left_bias ? call.inputs[2].data : nullptr,
+                          epilogue_.left_residual ? call.inputs[3].data : nullptr, call.outputs[0].data);
   }
 
-  // What the library is told of addresses cannot be changed, so it is made anew for others. Throws Error.
-  Status pack(const Addresses& addresses) {
-    std::array<int64_t, kOperands> names;
-    std::array<void*, kOperands> places;
-    int64_t count = 0;
-    for (size_t i = 0; i < kOperands; ++i) {
-      const auto operand = static_cast<CudnnOperand>(i + 1);
-      if ((operand == CudnnOperand::kBias && !conv_.bias) || (operand == CudnnOperand::kResidual && !conv_.residual))
-        continue;
-      names[static_cast<size_t>(count)] = static_cast<int64_t>(operand);
-      places[static_cast<size_t>(count++)] = addresses[i];
-    }
-    CudnnDescriptor d(*library_, CUDNN_BACKEND_VARIANT_PACK_DESCRIPTOR);
-    d.set(CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS, CUDNN_TYPE_INT64, count, names.data());
-    d.set(CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS, CUDNN_TYPE_VOID_PTR, count, places.data());
-    d.set(CUDNN_ATTR_VARIANT_PACK_WORKSPACE, CUDNN_TYPE_VOID_PTR, addresses[kOperands]);
-    d.finalize("cuDNN does not take the addresses of a convolution");
-    pack_ = std::move(d);
-    packed_ = addresses;
-    return kOkStatus;
-  }
-
-  Gpu& gpu_;
   CudnnParameters parameters_;
-  const Cudnn* library_ = nullptr;
-  CudnnHandles* handles_ = nullptr;
-  CudnnConv conv_;
+  CudnnConv conv_, compiled_for_;
   CudnnEpilogue epilogue_;
   FinishCall finish_;
-  CudnnPlan plan_;
-  CudnnDescriptor pack_;  // of the last launch's addresses
-  Addresses packed_ = {};
 };
 
 }  // namespace
 
 std::unique_ptr<Kernel> make_cudnn(Gpu& gpu, const Attributes& parameters) {
   return std::make_unique<CudnnConvolution>(gpu, read_parameters<CudnnParameters>(parameters));
+}
+
+std::unique_ptr<Kernel> compiled_kernel(Gpu& gpu, const CudnnCompiledConv& parameters, const Binary& plan) {
+  return std::make_unique<CudnnConvolution>(gpu, parameters, plan);
 }
 
 }  // namespace kiln::cuda::kernels

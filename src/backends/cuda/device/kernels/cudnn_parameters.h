@@ -1,5 +1,7 @@
-// Parameters of the convolutions that cuDNN does.
+// Parameters of what cuDNN does.
 #pragma once
+#include "device/attention_parameters.h"
+#include "device/axis_parameters.h"
 #include "device/parameters.h"
 
 namespace kiln::cuda::kernels {
@@ -20,14 +22,16 @@ struct CudnnChoice {
   void check() const;  // that each knob has a value
 };
 
-// What of an epilogue the library has compiled kernels with: the sums before the activation, and Relu; behind a transposed convolution
-// nothing. The rest is left to a kernel of ours.
+// What of an epilogue the library does: the sums before the activation, and Relu; in kernels that it compiles for a plan, sums behind it and
+// other activations, too; behind a transposed convolution nothing. The rest is left to a kernel of ours.
 struct CudnnEpilogue {
-  bool bias = false, residual = false, relu = false;
+  bool bias = false, residual = false, residual_after = false;
+  Activation activation = Activation::kNone;
   bool left_bias = false, left_residual = false;
   EpilogueParameters left = {};
 };
-CudnnEpilogue cudnn_epilogue(bool transposed, const EpilogueParameters& epilogue, bool bias, bool residual);
+CudnnEpilogue cudnn_epilogue(bool transposed, bool compiled, const EpilogueParameters& epilogue, bool bias,
+                             bool residual);
 
 // A window over two or three axes. Padding is as given.
 struct CudnnWindow {
@@ -42,6 +46,31 @@ struct CudnnWindow {
     v("pads_end", end, 0, kMostWindow);
   }
   void check() const;  // that they are of as many axes
+};
+
+// Tensors of a graph that was made for them alone, one after the other.
+struct CudnnTensors {
+  static constexpr size_t kAxes = 4;
+  static constexpr int64_t kMostStride = int64_t{1} << 40;
+  std::vector<DType> types = {};
+  Ints dims = {}, strides = {};  // of all of them
+  bool operator==(const CudnnTensors&) const = default;
+  template <class V> void fields(V& v) {
+    v("types", types);
+    v("dims", dims, 0, INT32_MAX);
+    v("strides", strides, 0, kMostStride);
+  }
+  void check() const;  // that each has all of its axes
+  size_t count() const { return types.size(); }
+  void add(DType type, const Dims& tensor_dims, const Dims& tensor_strides);
+  Dims dims_of(size_t tensor) const { return axes_of(dims, tensor); }
+  Dims strides_of(size_t tensor) const { return axes_of(strides, tensor); }
+
+ private:
+  static Dims axes_of(const Ints& all, size_t tensor) {
+    const auto first = all.begin() + static_cast<std::ptrdiff_t>(tensor * kAxes);
+    return Dims(first, first + kAxes);
+  }
 };
 
 struct CudnnParameters {
