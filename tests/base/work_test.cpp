@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <stdexcept>
 #include <thread>
 
@@ -35,6 +36,18 @@ TEST(Work, EndsWhenItIsToldTo) {
   flag = true;
   const WorkScope inner({.name = "inner"});
   EXPECT_EQ(outcome(check_work), Code::kInvalidState);
+}
+
+TEST(Work, SecondsLeftAreThoseOfTheFirstDeadline) {
+  EXPECT_TRUE(std::isinf(seconds_of_work_left()));
+  const WorkScope outer({.name = "outer", .deadline = deadline_after(50)});
+  const WorkScope middle({.name = "middle"});
+  EXPECT_NEAR(seconds_of_work_left(), 50, 10);
+  {
+    const WorkScope inner({.name = "inner", .deadline = deadline_after(-5)});
+    EXPECT_LT(seconds_of_work_left(), 0);
+  }
+  EXPECT_GT(seconds_of_work_left(), 0);
 }
 
 // Those who cannot throw ask; so do threads that help.

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cmath>
 #include <cstdio>
+#include <set>
 #include <thread>
 
 #include "compiler/engine_testing.h"
@@ -107,6 +108,38 @@ TEST_P(Engines, GeneratedKernelsRunAsTheyStandAndMadeAgain) {
       const std::vector<Tensor> got = run(*context, {x}), want = reference(kText, {x});
       for (size_t i = 0; i < want.size(); ++i) expect_near(got[i], want[i], 1e-5);
     }
+  }
+}
+
+// On a GPU by plans that cuDNN compiles for the layers: they are read from the file, or compiled again, and read the parts of the product
+// where they lie.
+TEST_P(Engines, PlansOfALibraryRunAsTheyStandAndCompiledAgain) {
+  CompileOptions options = options_of(GetParam(), 0, {});
+  if (is_gpu()) options.tuner.disabled = {"attention", "row_norm"};
+  constexpr const char* kText = R"(graph main(%x: float16[2,100,192]) {
+    %w = random float16[192,576] seed 1
+    %s = random float16[192] seed 2
+    %n = LayerNormalization(%x, %s) {axis=-1}
+    %p = MatMul(%n, %w)
+    %q, %k, %v = Split(%p) {axis=2,num_outputs=3}
+    %y = Attention(%q, %k, %v) {q_num_heads=3,kv_num_heads=3,is_causal=1}
+    return %y
+  })";
+  const plan::Plan plan = build(kText, options);
+  std::set<std::string> kernels;
+  for (const plan::StepInfo& step : plan.programs[0].steps) kernels.insert(step.kernel);
+  if (!kernels.count("cudnn_attention")) return leave_out("cuDNN compiles nothing here");
+  EXPECT_TRUE(kernels.count("cudnn_norm"));
+  EXPECT_FALSE(kernels.count("concat_split"));
+  for (const bool trusts : {true, false}) {
+    const auto start = std::chrono::steady_clock::now();
+    const auto engine = reload(plan, {.trusts_kernels = trusts});
+    const auto context = engine->create_context();
+    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    std::printf("%s: loaded with %zu plans %s in %.1f ms\n", GetParam(), plan.kernels.size(),
+                trusts ? "as they stand" : "compiled again", 1e3 * seconds);
+    const Tensor x = random_f32({2, 100, 192}, 5).cast(DType::kF16);
+    expect_near(run(*context, {x})[0], reference(kText, {x})[0], 3e-3);
   }
 }
 

@@ -7,6 +7,7 @@
 #include <functional>
 #include <mutex>
 
+#include "base/work.h"
 #include "compiler/problems.h"
 #include "ir/text.h"
 #include "target/step_call.h"
@@ -18,8 +19,9 @@ class LastLog final : public Logger {
  public:
   void log(Severity severity, std::string_view text) noexcept override {
     if (severity <= Severity::kWarning) warnings += std::string(text) + "\n";
+    else if (severity == Severity::kInfo) infos += std::string(text) + "\n";
   }
-  std::string warnings;
+  std::string warnings, infos;
 };
 
 // Emits what the last resort would, so that every candidate can be measured on this machine.
@@ -264,6 +266,68 @@ TEST(Tuner, CompilesForAllLayersAhead) {
   options.level = 0;
   Tuner(target, options).choose(c.problems);
   EXPECT_EQ(emitted, "");
+}
+
+// What a library compiles cannot be interrupted.
+TEST(Tuner, CompilesNothingThatMayOutlastTheTimeLeft) {
+  const Case c;
+  std::atomic<int> emitted = 0;
+  Tactic slow = tactic("slow", {"Relu"});
+  slow.emit = [&](const Problem& p, const Config&) { return ++emitted, emit_reference(p); };
+  slow.compiles = 20;
+  const OwnTarget target({tactic("quick", {"Relu"}), slow});
+  const auto left_out = [&](double budget, double limit) {
+    LastLog log;
+    TunerOptions options;
+    options.iterations = 1;
+    options.logger = &log;
+    options.budget_seconds = budget;
+    emitted = 0;
+    const WorkScope scope({.name = "the build", .deadline = deadline_after(limit), .seconds = limit});
+    const Choice choice = Tuner(target, options).choose(c.problems)[0];
+    EXPECT_EQ(log.infos.find("slow is left out") != std::string::npos, emitted == 0) << log.infos;
+    EXPECT_EQ(choice.tried.size(), emitted == 0 ? 1U : 2U);
+    return emitted == 0;
+  };
+  EXPECT_TRUE(left_out(10, 1000));
+  EXPECT_TRUE(left_out(1000, 10));
+  EXPECT_FALSE(left_out(1000, 1000));
+}
+
+TEST(Tuner, ALibraryIsDisabledByItsNameAndATacticTriedFromItsLevelOn) {
+  const Case c;
+  Tactic own = tactic("own", {"Relu"}), theirs = tactic("theirs", {"Relu"}), rare = tactic("rare", {"Relu"});
+  theirs.library = "library";
+  rare.level = 5;
+  const OwnTarget target({theirs, rare, own});
+  const auto tried = [&](int level, std::set<std::string> disabled) {
+    TunerOptions options;
+    options.iterations = 1;
+    options.level = level;
+    options.disabled = std::move(disabled);
+    const Choice choice = Tuner(target, options).choose(c.problems)[0];
+    std::string names;
+    for (const Tried& t : choice.tried) names += t.candidate.substr(0, t.candidate.find('.')) + " ";
+    return names;
+  };
+  EXPECT_EQ(tried(5, {}), "theirs rare own ");
+  EXPECT_EQ(tried(4, {}), "theirs own ");
+  EXPECT_EQ(tried(5, {"library"}), "rare own ");
+}
+
+// What a tactic takes may depend on constants that the key of a problem leaves out.
+TEST(Tuner, AChoiceForAnEqualProblemThatTheTacticDoesNotTakeIsMadeAnew) {
+  const Case c(
+      "graph main(%x: float32[4,8], %z: float32[4,8]) {\n  %a = Relu \"a\"(%x)\n  %b = Relu \"b\"(%z)\n  return %a, "
+      "%b\n}");
+  Tactic picky = tactic("picky", {"Relu"});
+  picky.accepts = [](const Problem& p) { return p.node->name() == "a" ? accept() : refuse("its constant"); };
+  const OwnTarget target({picky, tactic("other", {"Relu"})});
+  TunerOptions options;
+  options.level = 0;
+  const std::vector<Choice> choices = Tuner(target, options).choose(c.problems);
+  EXPECT_EQ(choices[0].tactic_name(), "picky");
+  EXPECT_EQ(choices[1].tactic_name(), "other");
 }
 
 TEST(Tuner, AFailingCandidateIsLeftOut) {

@@ -313,7 +313,9 @@ void add_build_flags(CLI::App& app, BuildFlags& f) {
                      "int4:block=32"));
   add(app.add_flag("--best", f.best, "All types that are fast are allowed: float16, and int8 where ranges are given"));
   add(app.add_flag("--noTF32", f.no_tf32, "Float32 products do not round their operands to TF32"));
-  add(app.add_option("--builderOptimizationLevel", f.level, "0 takes the first tactic that fits, 5 measures all")
+  add(app.add_option("--builderOptimizationLevel", f.level,
+                     "0 takes the first tactic that fits, 5 measures all, also those that compile for up to a minute a "
+                     "layer (cudnn_compiled)")
           ->check(CLI::Range(0, 5))
           ->capture_default_str());
   add(app.add_option("--avgTiming", f.average, "Measurements per tactic, at least")
@@ -339,8 +341,9 @@ void add_build_flags(CLI::App& app, BuildFlags& f) {
                      "Tactics that are measured for a layer at most; -1: as the level says")
           ->check(CLI::Range(-1, 1000000))
           ->capture_default_str());
-  add(app.add_option("--disable", f.disable,
-                     "Rules and tactics to leave out, a,b,c (names: kiln list; onednn: all that use oneDNN)"));
+  add(app.add_option(
+      "--disable", f.disable,
+      "Rules and tactics to leave out, a,b,c (names: kiln list; onednn, cudnn: all that use that library)"));
   add(app.add_option("--stop-after", f.stop_after, "Stop rewriting after this many patches, to bisect a fault; -1: all")
           ->check(CLI::Range(int64_t{-1}, INT64_MAX))
           ->capture_default_str());
