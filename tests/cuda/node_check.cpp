@@ -98,8 +98,8 @@ void run(const NodeCase& c, const BuiltNode& node, const std::vector<Tensor>& wa
   PlacedStep step(device, node, emitted);
   step.prepare();
   const auto stream = device.create_stream();
-  step.poison(*stream);
   for (int i = 0; i < 2; ++i) {
+    step.poison(*stream);
     const Status launched = step.launch(*stream);
     ASSERT_TRUE(launched.ok()) << what << ": " << launched.detail;
   }
@@ -289,6 +289,7 @@ void PlacedStep::poison(Stream& stream) {
   for (size_t i = input_count_; i < places_.size(); ++i)
     throw_if_error(
         device_.fill(stream, places_[i].memory, std::byte{0xff}, static_cast<size_t>(places_[i].host.bytes())));
+  throw_if_error(device_.fill(stream, workspace_, std::byte{0xff}, workspace_size_));
 }
 
 std::vector<Tensor> PlacedStep::results(Stream& stream) const {

@@ -58,7 +58,7 @@ class PlacedStep {
   PlacedStep& operator=(const PlacedStep&) = delete;
   void prepare();  // throws Error
   Status launch(Stream& stream) { return kernel_->launch(stream, call()); }
-  void poison(Stream& stream);  // results become NaN
+  void poison(Stream& stream);  // results and the workspace become NaN
   std::vector<Tensor> results(Stream& stream) const;
 
  private:

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "backends/cuda/device/device.h"
 #include "tensor/shape.h"
 
 namespace kiln::cuda {
@@ -96,17 +97,13 @@ CudnnPlan made(CudnnDescriptor plan) {
 
 }  // namespace
 
-CudnnDescriptor gpu_properties(const Cudnn& library, int ordinal) {
-  CudnnDescriptor d(library, CUDNN_BACKEND_DEVICEPROP_DESCRIPTOR);
-  d.set(CUDNN_ATTR_DEVICEPROP_DEVICE_ID, CUDNN_TYPE_INT32, static_cast<int32_t>(ordinal));
-  d.finalize("cuDNN does not know the GPU");
-  return d;
-}
-
 CudnnDescriptor gpu_properties(const Cudnn& library, const Chip& chip) {
-  const std::string text = properties_text(chip);
   CudnnDescriptor d(library, CUDNN_BACKEND_DEVICEPROP_DESCRIPTOR);
-  d.set(CUDNN_ATTR_DEVICEPROP_JSON_REPRESENTATION, CUDNN_TYPE_CHAR, static_cast<int64_t>(text.size()), text.data());
+  const std::string text = properties_text(chip);
+  if (const auto ordinal = ordinal_of(chip))
+    d.set(CUDNN_ATTR_DEVICEPROP_DEVICE_ID, CUDNN_TYPE_INT32, static_cast<int32_t>(*ordinal));
+  else
+    d.set(CUDNN_ATTR_DEVICEPROP_JSON_REPRESENTATION, CUDNN_TYPE_CHAR, static_cast<int64_t>(text.size()), text.data());
   d.finalize("cuDNN does not know the GPU");
   return d;
 }

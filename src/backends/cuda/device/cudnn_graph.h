@@ -13,8 +13,7 @@ struct CudnnSite {
   cudnnHandle_t handle = nullptr;
   const CudnnDescriptor* properties = nullptr;
 };
-// Of a GPU of this machine; of one that it need not have.
-CudnnDescriptor gpu_properties(const Cudnn& library, int ordinal);
+// Of a GPU, as the library finds them where this machine has such a one, else by its description.
 CudnnDescriptor gpu_properties(const Cudnn& library, const Chip& chip);
 
 struct CudnnPlan {

@@ -185,6 +185,22 @@ class CudaDevice final : public Device {
 
 }  // namespace
 
+std::optional<int> ordinal_of(const Chip& chip) {
+  const auto is_such = [&](const Chip& c) {
+    return c.compute == chip.compute && c.multiprocessors == chip.multiprocessors &&
+           c.shared_per_block == chip.shared_per_block && c.cache == chip.cache;
+  };
+  std::string reason;
+  const Driver* driver = find_driver(reason);
+  int count = 0;
+  if (!driver || driver->cuDeviceGetCount(&count) != CUDA_SUCCESS) return std::nullopt;
+  for (int i = 0; i < count; ++i) {
+    CUdevice device = 0;
+    if (driver->cuDeviceGet(&device, i) == CUDA_SUCCESS && is_such(read_card(*driver, device).chip)) return i;
+  }
+  return std::nullopt;
+}
+
 std::shared_ptr<const Executable> load_kernel(Gpu& gpu, const KernelSource& source) {
   if (auto generated = load_generated(gpu, source)) return generated;
   if (!make_kernel(gpu, source.kernel, source.parameters)) return nullptr;

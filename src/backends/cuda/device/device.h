@@ -29,6 +29,8 @@ struct Card {
   int bus_bits = 0;          // of memory
 };
 DeviceFacts facts_of(const Card& card, int driver_version);
+// The number of the first GPU of this machine that is such a one; nothing where there is none.
+std::optional<int> ordinal_of(const Chip& chip);
 // The chip that the facts of a GPU tell of; nothing when they are not of one.
 std::optional<Chip> chip_of(const DeviceFacts& facts);
 

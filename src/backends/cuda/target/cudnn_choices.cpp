@@ -8,17 +8,6 @@
 #include "device/parameters.h"
 
 namespace kiln::cuda {
-namespace {
-
-CudnnDescriptor properties_of_target(const Cudnn& library) {
-  std::string reason;
-  const Device* device = try_open_device("cuda", reason);
-  return device && device->is_present() ? gpu_properties(library, device->ordinal())
-                                        : gpu_properties(library, target_chip());
-}
-
-}  // namespace
-
 Refusal find_choices(const std::string& text, const CudnnNeeds& needs,
                      const std::function<CudnnGraph(const Cudnn&, const CudnnSite&)>& graph,
                      std::vector<kernels::CudnnChoice>& choices) {
@@ -27,7 +16,7 @@ Refusal find_choices(const std::string& text, const CudnnNeeds& needs,
   if (!library) return refuse(reason);
   static std::mutex mutex;
   static auto& known = *new std::map<std::string, std::vector<kernels::CudnnChoice>>;
-  static const auto& properties = *new CudnnDescriptor(properties_of_target(*library));
+  static const auto& properties = *new CudnnDescriptor(gpu_properties(*library, target_chip()));
   const std::string key = text + (needs.compiled ? ", compiled" : "");
   const auto answer = [&] {
     return choices.empty() ? refuse("cuDNN has no kernel that does all of it: " + key) : accept();
