@@ -235,9 +235,13 @@ class IExecutionContext : public INoCopy {
   virtual bool setTemporaryStorageAllocator(IGpuAllocator* allocator) noexcept = 0;
   virtual IGpuAllocator* getTemporaryStorageAllocator() const noexcept = 0;
   virtual IRuntimeConfig* getRuntimeConfig() const noexcept = 0;  // as at the making of the context, which owns it
-  // Limits that engines keep anyway: they take no persistent cache and no streams beside the one of the call.
+  // A limit that engines keep anyway: they take no persistent cache.
   virtual void setPersistentCacheLimit(size_t size) noexcept = 0;
   virtual size_t getPersistentCacheLimit() const noexcept = 0;
+  // Streams in which layers run beside that of the call, from the next enqueue on: of more than ICudaEngine::getNbAuxStreams the first ones,
+  // and where there are fewer the context's own take the place of the others; 0 streams: all are the context's own. They wait for the stream
+  // of the call when an enqueue begins, and it waits for them before the enqueue ends. They are no default streams, none is there twice,
+  // none is the stream of the call, and they live until others are set or the context goes. Streams that are refused change nothing.
   virtual void setAuxStreams(cudaStream_t* auxStreams, int32_t nbStreams) noexcept = 0;
 };
 
@@ -260,7 +264,7 @@ class ICudaEngine : public INoCopy {
   virtual size_t getDeviceMemorySizeForProfile(int32_t profileIndex) const noexcept = 0;  // 0 for a wrong index
   virtual int64_t getDeviceMemorySizeForProfileV2(int32_t profileIndex) const noexcept = 0;
   virtual int64_t getEngineStat(EngineStat stat) const noexcept = 0;  // bytes
-  virtual int32_t getNbAuxStreams() const noexcept = 0;
+  virtual int32_t getNbAuxStreams() const noexcept = 0;  // streams beside that of the call in which layers run
   virtual EngineCapability getEngineCapability() const noexcept = 0;
   virtual ProfilingVerbosity getProfilingVerbosity() const noexcept = 0;
   virtual bool isRefittable() const noexcept = 0;

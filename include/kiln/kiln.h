@@ -116,9 +116,12 @@ struct BuildOptions {
   // Products by constant matrices of float32 keep the weights as integers of so many bits, 4 or 8, with a scale for so many weights of a
   // column; 0: the weights stay, or all of a column share a scale.
   int weight_bits = 0, weight_block = 0;
-  bool tf32 = true;         // float32 products may round their operands to TF32, where the device is faster then
-  int max_threads = 0;      // that compute while candidates are measured; 0: all
-  int64_t stop_after = -1;  // patches; negative: all
+  bool tf32 = true;  // float32 products may round their operands to TF32, where the device is faster then
+  // Streams beside the caller's in which independent layers may run, at most; 0: none; negative: up to 4, where the whole engine is measured
+  // to be faster. Devices that run one stream at a time, as the CPU, take none.
+  int max_aux_streams = -1;
+  int max_threads = 0;                     // that compute while candidates are measured; 0: all
+  int64_t stop_after = -1;                 // patches; negative: all
   std::vector<std::string> debug_tensors;  // values of the model that no fusion may swallow
   bool debug_all = false;                  // every result of a layer is a debug tensor
   std::string dump_stage;                  // print the graph after this stage through `dump`
@@ -178,6 +181,7 @@ struct LayerInfo {
   // and bytes of its inputs, weights and outputs. Negative when the engine does not say.
   double flops = -1, bytes = -1;
   std::vector<std::pair<std::string, double>> tried = {};  // candidates that the build compared, with milliseconds
+  int stream = 0;                                          // in which it runs: 0 is the caller's, others are beside it
 };
 
 // Memory of a context that holds one value from the layer that makes it to the last that reads it, or a layer's workspace.

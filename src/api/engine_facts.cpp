@@ -19,6 +19,7 @@ std::string describe(const kiln::Engine& engine, int32_t index, const Symbols& s
 
 LayerInfo describe(const kiln::Engine& engine, const plan::StepInfo& step, const Symbols& symbols) {
   LayerInfo layer{step.name, step.op, step.device, step.kernel, step.tactic, step.origins, {}, {}};
+  layer.stream = static_cast<int>(step.lane);
   for (int32_t t : step.inputs) layer.inputs.push_back(describe(engine, t, symbols));
   for (int32_t t : step.outputs) layer.outputs.push_back(describe(engine, t, symbols));
   return layer;
@@ -41,6 +42,7 @@ nlohmann::ordered_json layer_json(const LayerInfo& l) {
   nlohmann::ordered_json json{{"name", l.name},     {"op", l.op},          {"backend", l.backend},
                               {"kernel", l.kernel}, {"tactic", l.tactic},  {"origins", l.origins},
                               {"inputs", l.inputs}, {"outputs", l.outputs}};
+  if (l.stream > 0) json["stream"] = l.stream;
   if (l.built_ms >= 0) json["built_ms"] = l.built_ms;
   if (l.flops >= 0) json["flops"] = l.flops;
   if (l.bytes >= 0) json["bytes"] = l.bytes;

@@ -66,6 +66,7 @@ std::string options_text(const BuildOptions& o) {
   if (o.weight_bits > 0) text += fmt::format(", weights of {} bits", o.weight_bits);
   if (o.weight_bits > 0 && o.weight_block > 0) text += fmt::format(" in blocks of {}", o.weight_block);
   if (o.stop_after >= 0) text += fmt::format(", {} patches", o.stop_after);
+  if (o.max_aux_streams >= 0) text += fmt::format(", {} streams beside the caller's", o.max_aux_streams);
   if (o.max_threads > 0) text += fmt::format(", {} threads", o.max_threads);
   return text;
 }

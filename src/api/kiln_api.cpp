@@ -253,6 +253,7 @@ Engine build_once(const BuildOptions& options, BuildMemory& memory) {
     compile_options.tuner.cache_only = options.timing_cache_only && options.use_timing_cache;
     compile_options.tuner.max_candidates = options.max_candidates;
     compile_options.tuner.max_threads = options.max_threads;
+    compile_options.max_aux_streams = options.max_aux_streams;
     compile_options.tuner.progress = options.progress;
     compile_options.tuner.enough = options.enough;
     compile_options.shows_results = options.debug_all;

@@ -220,6 +220,7 @@ class BuilderImpl final : public nvinfer1::IBuilder {
     }
     options.tuner.max_candidates = settings.max_tactics;
     options.tuner.max_threads = max_threads_;
+    options.max_aux_streams = settings.aux_streams;
     options.tuner.workspace = settings.workspace;
     auto& own = static_cast<NetworkImpl&>(network);
     put_precisions(own, config, options.precisions);

@@ -238,7 +238,11 @@ class ConfigImpl final : public nvinfer1::IBuilderConfig {
     return true;
   }
   nvinfer1::IOptimizationProfile const* getCalibrationProfile() noexcept override { return s.calibration_profile; }
-  void setMaxAuxStreams(int32_t count) noexcept override { s.aux_streams = count; }
+  void setMaxAuxStreams(int32_t count) noexcept override {
+    if (count < 0)
+      return reporter_.report(Code::kInvalidArgument, "setMaxAuxStreams: a number of streams is 0 at least");
+    s.aux_streams = count;
+  }
   int32_t getMaxAuxStreams() const noexcept override { return s.aux_streams; }
   void reset() noexcept override { s = {}; }
 
@@ -257,7 +261,7 @@ class ConfigImpl final : public nvinfer1::IBuilderConfig {
     nvinfer1::IInt8Calibrator* calibrator = nullptr;
     const ProfileImpl* calibration_profile = nullptr;
     cudaStream_t stream = nullptr;
-    int32_t aux_streams = 0, max_tactics = -1;
+    int32_t aux_streams = -1, max_tactics = -1;
     nvinfer1::TacticSources sources = kAllSources;
     bool own_only = false;
   } s;

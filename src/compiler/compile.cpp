@@ -200,7 +200,8 @@ plan::Plan compile(std::unique_ptr<ir::Graph> graph, const CompileOptions& optio
   const auto choice_start = std::chrono::steady_clock::now();
   plan::Plan plan;
   try {
-    plan = Lowering(extents, target, tuner, options.precisions, r).run(*graph, watched, options.returned);
+    plan = Lowering(extents, target, tuner, options.precisions, options.max_aux_streams, r)
+               .run(*graph, watched, options.returned);
   } catch (const Error& e) {
     if (!speaks_of_files(e.code())) throw;
     throw own_fault(e);

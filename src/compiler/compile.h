@@ -51,6 +51,8 @@ struct CompileOptions {
   bool equalizes = false;                       // see passes::equalize_layers
   std::optional<passes::FewBits> weights = {};  // of products, in few bits
   Precisions precisions;
+  // Streams beside the user's in which steps may run, at most; negative: as many as pay by the clock, none where nothing is measured.
+  int max_aux_streams = -1;
   Logger* logger = &null_logger();
   // Called after each stage with its name ("import", "canonicalize", …, kLastStage) and the graph; for dumps.
   std::function<void(const std::string& stage, const ir::Graph& graph)> after_stage;

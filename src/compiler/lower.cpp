@@ -10,9 +10,14 @@
 #include "base/file_map.h"
 #include "base/index.h"
 #include "compiler/cut_in_place.h"
+#include "compiler/join_in_place.h"
+#include "compiler/lane_clock.h"
+#include "compiler/lanes.h"
 #include "compiler/problems.h"
 #include "device/workspace.h"
 #include "passes/value_queries.h"
+#include "plan/lanes.h"
+#include "target/estimate.h"
 #include "target/step_call.h"
 
 namespace kiln {
@@ -120,12 +125,13 @@ TunerOptions counting(TunerOptions options, size_t profiles) {
 }  // namespace
 
 Lowering::Lowering(const Extents& extents, const Target& target, TunerOptions tuner, Precisions precisions,
-                   CompileReport& report)
+                   int aux_streams, CompileReport& report)
     : extents_(extents),
       target_(target),
       tuner_(std::move(tuner)),
       device_tuner_(target, counting(tuner_, tuner_.level > 0 ? extents.profiles().size() : 1)),
       precisions_(precisions),
+      aux_streams_(aux_streams),
       report_(report) {
   if (const Target* host = target.fallback()) host_tuner_.emplace(*host, host_options(tuner_));
 }
@@ -309,6 +315,7 @@ void Lowering::lower_kernel(Scope& scope, const Problem& problem, const Choice& 
   for (const Argument& a : problem.inputs)  // the plan holds what the kernel reads
     if (a.constant) FileMap::let_go(a.constant->data(), static_cast<size_t>(a.constant->bytes()));
   StepDetail detail{&node, emitted.strided_output, emitted.strided_inputs};
+  tell_time(problem, choice, detail);
   if (!is_late(scope, step)) {
     ask_kernel(problem, emitted, step);
     for (const ProfileChoice& other : others) add_variant(scope, step, detail, choice, other);
@@ -430,12 +437,35 @@ void Lowering::plan_scope(Scope& scope, size_t index) {
                           [this](const Dim& d) { return dim_of(d); }};
   cut_in_place(memory, plan_);
   if (plan_.device_memory) place_steps(*scope.program, scope.is_body, scope.details, scope.shares, plan_);
-  memory_.resize(plan_.programs.size());
-  memory_[index] = plan_memory(memory, plan_, memory_, std::max(plan::kAlignment, target_.device().facts().alignment));
+  join_in_place(memory);
+  if (!scope.is_body)
+    assign_lanes(*scope.program, scope.details, scope.shares, plan_,
+                 lane_options(target_.device(), plan_, aux_streams_, tuner_));
+  const auto lay = [&] {
+    memory_.resize(plan_.programs.size());
+    memory_[index] =
+        plan_memory(memory, plan_, memory_, std::max(plan::kAlignment, target_.device().facts().alignment));
+    if (scope.is_body) return;
+    plan_.arena_size = memory_[index].device;
+    plan_.host_arena_size = memory_[index].host;
+  };
+  lay();
   if (scope.is_body) return;
-  plan_.arena_size = memory_[index].device;
-  plan_.host_arena_size = memory_[index].host;
+  note_devices();
+  const bool chosen = aux_streams_ < 0 && plan::lane_count(scope.program->steps) > 1;
+  if (chosen && !lanes_pay(plan_, tuner_, device_tuner_.spent())) {
+    clear_lanes(*scope.program);
+    lay();
+  }
   if (plan_.device_memory) tell_copies(scope);
+}
+
+void Lowering::tell_time(const Problem& problem, const Choice& choice, StepDetail& detail) const {
+  const DeviceFacts& facts = target_.device().facts();
+  const Estimate by_reason = choice.tactic ? estimate(*choice.tactic, problem, facts)
+                                           : roofline(workload_of(problem), type_of_products(problem), facts);
+  detail.milliseconds = choice.milliseconds > 0 ? choice.milliseconds : by_reason.seconds() * 1e3;
+  detail.share = std::min(1.0, std::max(by_reason.compute, by_reason.move) * 1e3 / detail.milliseconds);
 }
 
 // What layers of the host cost: an inference stops for each wait, until the device has done all that it was given.
@@ -541,7 +571,6 @@ plan::Plan Lowering::run(ir::Graph& graph, const std::vector<WatchedOutput>& wat
   plan_.device_memory = !target_.device().host_memory();
   plan_.profiles = extents_.profiles();
   lower_program(graph, 0, false);
-  note_devices();
   return std::move(plan_);
 }
 

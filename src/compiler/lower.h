@@ -14,7 +14,8 @@ namespace kiln {
 // Builds the plan of a whole network: dimension programs and constants are shared by all its programs.
 class Lowering {
  public:
-  Lowering(const Extents& extents, const Target& target, TunerOptions tuner, Precisions precisions,
+  // `aux_streams`: see CompileOptions.
+  Lowering(const Extents& extents, const Target& target, TunerOptions tuner, Precisions precisions, int aux_streams,
            CompileReport& report);
   // Outputs behind the first `returned` are watched only.
   // Takes what no step reads itself out of the graph's nodes: the plan has it packed.
@@ -58,6 +59,7 @@ class Lowering {
   int32_t output_of(Scope& scope, const ir::Value* value);
   void note_devices();
   void plan_scope(Scope& scope, size_t index);
+  void tell_time(const Problem& problem, const Choice& choice, StepDetail& detail) const;
   std::vector<Choice> choose(std::vector<Problem>& problems, bool is_body, const std::vector<Tuned>& elsewhere = {});
   bool shares_memory(const Scope& scope, const ir::Node& node) const;
   uint64_t add_constant(const Tensor& tensor);
@@ -69,6 +71,7 @@ class Lowering {
   Tuner device_tuner_;
   std::optional<Tuner> host_tuner_;  // of what the device cannot run
   Precisions precisions_;
+  int aux_streams_;
   CompileReport& report_;
   plan::Plan plan_;
   std::vector<ArenaSizes> memory_;  // by program

@@ -19,7 +19,7 @@ int64_t place_buffers(std::vector<Buffer>& buffers, int64_t alignment) {
     const int64_t size = align_up(std::max<int64_t>(buffer.size, 1), alignment);
     int64_t offset = 0;
     for (const Buffer* other : placed) {
-      if (other->last < buffer.first || other->first > buffer.last) continue;
+      if (!other->life.meets(buffer.life)) continue;
       if (other->offset >= add_or_throw(offset, size, "arena")) break;
       offset = std::max(offset, other->offset + align_up(std::max<int64_t>(other->size, 1), alignment));
     }

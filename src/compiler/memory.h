@@ -3,13 +3,14 @@
 #include <cstdint>
 #include <vector>
 
+#include "plan/lanes.h"
+
 namespace kiln {
 
-// Needed from step `first` to step `last`, both included.
 struct Buffer {
   int64_t size = 0;
-  int32_t first = 0, last = 0;
-  int64_t offset = 0;  // result
+  plan::StepSpan life;  // while which it is needed
+  int64_t offset = 0;   // result
 };
 
 // Gives each buffer an offset, a multiple of `alignment`; returns the size of the arena. Largest first, lowest gap that

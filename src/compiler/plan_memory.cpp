@@ -2,10 +2,10 @@
 #include "compiler/plan_memory.h"
 
 #include <algorithm>
-#include <set>
 
 #include "base/index.h"
 #include "compiler/memory.h"
+#include "plan/lanes.h"
 
 namespace kiln {
 namespace {
@@ -20,12 +20,11 @@ class Planner {
         m_(memory),
         plan_(plan),
         bodies_(bodies),
-        alignment_(alignment) {}
+        alignment_(alignment),
+        order_(memory.program.steps) {}
 
   ArenaSizes run() {
-    find_producers();
-    for (size_t i = 0; i < steps_.size(); ++i) concatenate_in_place(i);
-    find_last_uses();
+    find_uses();
     merge_names_and_views();
     for (size_t i = 0; i < steps_.size(); ++i) write_in_place(i);
     const uint64_t device = place(Storage::kArena);
@@ -37,48 +36,11 @@ class Planner {
   Storage storage(int32_t t) const { return t < 0 ? Storage::kNone : nth(tensors_, t).storage; }
   bool in_arena(int32_t t) const { return storage(t) == Storage::kArena || storage(t) == Storage::kHostArena; }
 
-  void find_producers() {
-    for (size_t i = 0; i < steps_.size(); ++i)
-      for (int32_t t : steps_[i].outputs)
-        if (t >= 0) producer_[t] = i;
-    for (const auto& [to, from] : m_.shares) named_.insert({to, from});
-  }
-
-  void concatenate_in_place(size_t i) {
-    const ir::Node* node = m_.details[i].node;
-    if (!node || !node->is("Concat") || !node->post.empty() || steps_[i].sharing != Sharing::kParts) return;
-    const int32_t whole = steps_[i].outputs[0];
-    if (!in_arena(whole) || named_.count(whole) || tensor(whole).view_of >= 0) return;
-    const int64_t axis = normalize_axis(node->attributes.integer("axis"), node->output()->rank());
-    Dim start = 0;
-    std::set<int32_t> seen;
-    for (const ir::Value* part : node->inputs()) {
-      const Dim begin = start;
-      start = start + nth(part->shape(), axis);
-      const auto at = m_.tensors.find(part);
-      if (at == m_.tensors.end() || !part->has_one_use() || !seen.insert(at->second).second) continue;
-      if (!(part->layout == node->output()->layout) || !may_lie_inside(at->second, whole)) continue;
-      plan::TensorInfo& info = tensor(at->second);
-      info.view_of = whole;
-      info.view_axis = static_cast<int32_t>(axis);
-      info.view_start = m_.dim_of(begin);
-    }
-  }
-
-  // The kernel that makes it can write it as a slice of the whole.
-  bool may_lie_inside(int32_t part, int32_t whole) {
-    const plan::TensorInfo& info = tensor(part);
-    const auto made = producer_.find(part);
-    return storage(part) == storage(whole) && !named_.count(part) && part < whole && info.view_of < 0 &&
-           bits(info.dtype) % 8 == 0 && info.dtype == tensor(whole).dtype && made != producer_.end() &&
-           m_.details[made->second].strided_output && steps_[made->second].outputs[0] == part;
-  }
-
-  void find_last_uses() {
-    last_.assign(tensors_.size(), -1);
+  void find_uses() {
+    uses_.resize(tensors_.size());
     root_.resize(tensors_.size());
     for (size_t t = 0; t < root_.size(); ++t) root_[t] = static_cast<int32_t>(t);
-    for_each_operand([&](size_t step, int32_t t) { nth(last_, t) = static_cast<int32_t>(step); });
+    for_each_operand([&](size_t step, int32_t t) { nth(uses_, t).add(order_, step); });
   }
 
   template <class F> void for_each_operand(F&& visit) const {
@@ -103,7 +65,7 @@ class Planner {
     const int32_t c = root(child), p = root(parent);
     if (c == p) return;
     nth(root_, c) = p;
-    nth(last_, p) = std::max(nth(last_, p), nth(last_, c));
+    nth(uses_, p).add(nth(uses_, c));
   }
 
   void merge_names_and_views() {
@@ -128,7 +90,7 @@ class Planner {
     const plan::TensorInfo &a = tensor(in), &b = tensor(out);
     const int32_t r = root(in);
     return a.view_of < 0 && a.storage == b.storage && a.dtype == b.dtype && a.dims == b.dims && a.layout == b.layout &&
-           a.size == b.size && nth(last_, r) == static_cast<int32_t>(i) && tensor(r).size == b.size &&
+           a.size == b.size && nth(uses_, r).is_over(order_.behind(i)) && tensor(r).size == b.size &&
            std::count_if(steps_[i].inputs.begin(), steps_[i].inputs.end(),
                          [&](int32_t t) { return t >= 0 && root(t) == r; }) == 1;
   }
@@ -139,21 +101,20 @@ class Planner {
     for_each_operand([&](size_t step, int32_t t) {
       if (storage(t) != arena) return;
       const int32_t r = root(t);
-      auto [it, fresh] = result.try_emplace(r);
-      Buffer& buffer = it->second;
-      if (fresh) buffer.first = static_cast<int32_t>(step);
-      buffer.last = std::max(buffer.last, busy_until(step));
+      Buffer& buffer = result[r];
+      buffer.life.add(order_, step);
+      buffer.life.add(order_, busy_until(step));
       buffer.size = std::max({buffer.size, static_cast<int64_t>(tensor(t).size), static_cast<int64_t>(tensor(r).size)});
     });
     return result;
   }
 
   // A copy to the device may read the host's memory until the host next waits.
-  int32_t busy_until(size_t step) const {
+  size_t busy_until(size_t step) const {
     size_t end = step;
     if (steps_[step].kernel == plan::kToDevice && steps_[step].is_transfer())
       while (end + 1 < steps_.size() && !steps_[end].waits) ++end;
-    return static_cast<int32_t>(end);
+    return end;
   }
 
   bool works_in(const plan::StepInfo& step, Storage arena) const {
@@ -188,14 +149,15 @@ class Planner {
     }
     std::vector<std::pair<plan::StepInfo*, size_t>> workspaces, bodies;
     for (size_t i = 0; i < steps_.size(); ++i) {
-      const auto at = static_cast<int32_t>(i);
+      plan::StepSpan life;
+      life.add(order_, i);
       if (works_in(steps_[i], arena)) {
         workspaces.emplace_back(&steps_[i], list.size());
-        list.push_back({static_cast<int64_t>(steps_[i].workspace_size), at, at, 0});
+        list.push_back({static_cast<int64_t>(steps_[i].workspace_size), life});
       }
       if (const uint64_t bytes = body_bytes(steps_[i], arena)) {
         bodies.emplace_back(&steps_[i], list.size());
-        list.push_back({static_cast<int64_t>(bytes), at, at, 0});
+        list.push_back({static_cast<int64_t>(bytes), life});
       }
     }
     const auto size = static_cast<uint64_t>(list.empty() ? 0 : place_buffers(list, alignment_));
@@ -217,9 +179,9 @@ class Planner {
   plan::Plan& plan_;
   const std::vector<ArenaSizes>& bodies_;
   int64_t alignment_;
-  std::map<int32_t, size_t> producer_;
-  std::set<int32_t> named_;  // with bytes that have two names
-  std::vector<int32_t> root_, last_;
+  const plan::StepOrder order_;
+  std::vector<int32_t> root_;
+  std::vector<plan::StepSpan> uses_;  // of roots: of all that lies in them
 };
 
 }  // namespace

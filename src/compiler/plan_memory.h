@@ -21,9 +21,9 @@ struct ArenaSizes {
   uint64_t device = 0, host = 0;
 };
 
-// Puts producers of a concatenation into its result where their kernels can write slices, lets pointwise steps write where they read,
-// and places all buffers and workspaces, from offset 0 on. The memory of bodies, whose sizes are `bodies` by program, is that of their
-// branch or loop: their offsets are moved there. Throws kOverflow.
+// Lets pointwise steps write where they read, and places all buffers and workspaces, from offset 0 on: what steps use that may run at one
+// time lies apart. The memory of bodies, whose sizes are `bodies` by program, is that of their branch or loop: their offsets are moved
+// there. Throws kOverflow.
 ArenaSizes plan_memory(const MemoryPlan& memory, plan::Plan& plan, const std::vector<ArenaSizes>& bodies,
                        int64_t alignment);
 

@@ -168,6 +168,9 @@ class Device {
   virtual bool is_present() const { return true; }
   const std::string& fingerprint() const { return facts().fingerprint; }
   bool host_memory() const { return facts().host_memory; }
+  // What a step loses, in milliseconds, that waits for one of another stream, beside a step behind another in one stream; 0: work of
+  // several streams does not run side by side.
+  virtual double edge_milliseconds() const { return 0; }
   virtual int max_threads() const = 0;
   // Until the next call, kernels that the calling thread prepares and launches use at most so many threads; 0 lifts the limit.
   virtual void limit_threads(int /*most*/) noexcept {}

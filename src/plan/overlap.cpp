@@ -18,14 +18,6 @@ constexpr size_t kMaxPairs = size_t{1} << 20;  // of operands in one tensor, in 
 
 const TensorInfo& at(const Program& program, int32_t tensor) { return nth(program.tensors, tensor); }
 
-std::optional<int32_t> root_of(const Program& program, int32_t tensor) {
-  for (size_t depth = 0; depth <= kMaxViewDepth; ++depth) {
-    if (at(program, tensor).view_of < 0) return tensor;
-    tensor = at(program, tensor).view_of;
-  }
-  return std::nullopt;
-}
-
 // All operands of a kernel lie on one side: there is one arena for a step.
 bool in_arena(const TensorInfo& info) { return info.storage == Storage::kArena || info.storage == Storage::kHostArena; }
 
@@ -178,6 +170,14 @@ class PartWalk {
 
 }  // namespace
 
+std::optional<int32_t> root_of(const Program& program, int32_t tensor) {
+  for (size_t depth = 0; depth <= kMaxViewDepth; ++depth) {
+    if (at(program, tensor).view_of < 0) return tensor;
+    tensor = at(program, tensor).view_of;
+  }
+  return std::nullopt;
+}
+
 std::vector<const StepInfo*> check_sharing(const Program& program) {
   std::vector<const StepInfo*> inside;
   size_t pairs = 0;
@@ -219,6 +219,12 @@ std::optional<bool> keeps_apart(const Program& program, const StepInfo& step, co
       if (!apart(*box, result) && !(first && place == PartWalk::kBehind)) return false;
   }
   return true;
+}
+
+std::optional<bool> are_apart(const Program& program, const TensorPair& parts, const DimValue& value) {
+  const auto a = box_of(program, parts.first, value), b = box_of(program, parts.second, value);
+  if (!a || !b) return std::nullopt;
+  return apart(*a, *b);
 }
 
 }  // namespace kiln::plan

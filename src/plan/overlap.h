@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "plan/plan.h"
@@ -19,5 +20,11 @@ std::vector<const StepInfo*> check_sharing(const Program& program);
 // Whether the operands of such a step keep apart at these dimensions, or share as its kernel lets them. Nothing when a dimension is
 // not known.
 std::optional<bool> keeps_apart(const Program& program, const StepInfo& step, const DimValue& value);
+
+// The tensor that it is a part of at last, itself when it is no view. Nothing where views lie too deeply in each other.
+std::optional<int32_t> root_of(const Program& program, int32_t tensor);
+using TensorPair = std::pair<int32_t, int32_t>;
+// Whether two parts of one tensor keep apart at these dimensions. Nothing when a dimension is not known.
+std::optional<bool> are_apart(const Program& program, const TensorPair& parts, const DimValue& value);
 
 }  // namespace kiln::plan

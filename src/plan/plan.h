@@ -67,6 +67,9 @@ struct StepInfo {
   Sharing sharing = Sharing::kNothing;  // what its kernel says; the runtime asks the kernel again
   int32_t code = -1;                    // generated code that its kernel runs: index into Plan::kernels; -1: none
   std::vector<StepVariant> variants;    // of the main program: how it runs in other profiles
+  // Steps of one lane run one after another, in their order in the list; lane 0 is the stream of the user. Of the main program.
+  uint32_t lane = 0;
+  std::vector<uint32_t> after;  // steps of other lanes, earlier in the list, for whose end it waits
 };
 
 // A step as it runs in these profiles: by another kernel, with packed weights of its own; results and workspace are those of the step.

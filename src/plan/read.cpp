@@ -182,6 +182,8 @@ class Reader {
     info.waits = s.waits();
     info.sharing = static_cast<Sharing>(s.sharing());
     info.code = s.code();
+    info.lane = s.lane();
+    info.after = numbers(s.after());
     info.variants = list(s.variants(), [&](const fb::StepVariant& v) {
       if (!v.step() || (v.step()->variants() && v.step()->variants()->size() > 0))
         malformed("a step for some profiles is absent, or has others in it");

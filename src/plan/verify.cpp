@@ -6,6 +6,7 @@
 #include "base/index.h"
 #include "base/require.h"
 #include "plan/container.h"
+#include "plan/lanes.h"
 #include "plan/overlap.h"
 #include "plan/plan.h"
 #include "plan/verify_shapes.h"
@@ -36,6 +37,7 @@ class Verifier {
     for (program_ = 0; program_ < plan_.programs.size(); ++program_) indices();
     bodies();
     sharing();
+    lanes();
     main_program();
     for (const Watch& w : plan_.watches) watch(w);
     for (size_t i = 0; i < plan_.profiles.size(); ++i) profile(i);
@@ -152,6 +154,33 @@ class Verifier {
   void sharing() {
     inside_.resize(plan_.programs.size());
     for (program_ = 0; program_ < plan_.programs.size(); ++program_) inside_[program_] = check_sharing(program());
+  }
+
+  // Steps that run side by side are kernels of the device, in the main program, and what they wait for comes before them.
+  void lanes() {
+    for (program_ = 0; program_ < plan_.programs.size(); ++program_)
+      for (size_t i = 0; i < program().steps.size(); ++i) lane(i);
+    program_ = 0;
+    const std::vector<StepInfo>& steps = program().steps;
+    if (lane_count(steps) == 1) return;
+    check(steps.size() <= kMostStepsInLanes, "the main program", "has too many steps for lanes");
+    for (size_t i = 0; i < steps.size(); ++i) check_step(steps[i].bodies.empty(), i, "it has bodies, beside lanes");
+    parts_ = check_lanes(program());
+  }
+
+  void lane(size_t i) const {
+    const StepInfo& s = program().steps[i];
+    for (const StepVariant& v : s.variants)
+      check_step(v.step.lane == 0 && v.step.after.empty(), i, "it has other lanes in some profiles");
+    if (s.lane == 0 && s.after.empty()) return;
+    check_step(program_ == 0 && plan_.device_memory, i, "it has a lane, and is not of the device's main program");
+    check_step(s.lane < kMostLanes && s.after.size() < kMostLanes, i, "it has too many lanes");
+    for (size_t k = 0; k < s.after.size(); ++k)
+      check_step(
+          s.after[k] < i && (k == 0 || s.after[k - 1] < s.after[k]) && program().steps[s.after[k]].lane != s.lane, i,
+          "it waits for a step that is none of another lane before it");
+    check_step(s.lane == 0 || (!plan_.on_host(s) && !s.is_transfer() && !s.waits), i,
+               "it takes the host, in a lane of the device");
   }
 
   void watch(const Watch& w) const {
@@ -478,6 +507,10 @@ class Verifier {
         for (const StepInfo* step : inside_[program_])
           check(keeps_apart(program(), *step, [&](uint32_t d) { return values[d]; }).value_or(true),
                 "step '" + step->name.substr(0, 100) + "'", "has operands that share bytes");
+      for (const TensorPair& pair : parts_)
+        check(are_apart(plan_.programs[0], pair, [&](uint32_t d) { return values[d]; }).value_or(true),
+              "'" + nth(plan_.programs[0].tensors, pair.first).name.substr(0, 100) + "'",
+              "is used while another part of the same bytes is written");
     });
   }
 
@@ -528,7 +561,8 @@ class Verifier {
   const Plan& plan_;
   size_t program_ = 0;
   std::vector<std::vector<const StepInfo*>>
-      inside_;  // by program: steps of which only shapes tell whether operands share bytes
+      inside_;                     // by program: steps of which only shapes tell whether operands share bytes
+  std::vector<TensorPair> parts_;  // of the main program: what only shapes keep apart while steps run side by side
 };
 
 }  // namespace

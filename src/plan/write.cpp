@@ -122,11 +122,11 @@ class Writer {
     auto parameters = list(s.parameters, [&](const auto& p) { return attribute(p.first, p.second); });
     auto inputs = numbers(s.inputs), outputs = numbers(s.outputs);
     auto origins = texts(s.origins);
-    auto bodies = numbers(s.bodies);
+    auto bodies = numbers(s.bodies), after = numbers(s.after);
     auto variants = s.variants.empty() ? 0 : list(s.variants, [&](const StepVariant& v) { return variant(v); });
     return fb::CreateStep(b_, name, device, kernel, tactic, op, parameters, inputs, outputs, s.workspace_offset,
-                          s.workspace_size, origins, bodies, s.waits, static_cast<uint8_t>(s.sharing), variants,
-                          s.code);
+                          s.workspace_size, origins, bodies, s.waits, static_cast<uint8_t>(s.sharing), variants, s.code,
+                          s.lane, after);
   }
 
   Offset<fb::Kernel> kernel(const GeneratedKernel& k, const Piece& binary) {

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "base/index.h"
+#include "plan/lanes.h"
 #include "runtime/take_memory.h"
 
 namespace kiln {
@@ -42,9 +43,8 @@ Context::Context(std::shared_ptr<Engine> engine, Allocator* allocator, void* are
   runner_.set_stop(&stop_);
   set_ranges(Ranges::kNames);
   const plan::Program& program = engine_->main();
-  for (size_t i = 0; i < program.steps.size(); ++i)
-    for (int32_t t : program.steps[i].inputs)
-      if (t >= 0 && engine_->is_input(t)) last_reader_ = i + 1;
+  if (engine_->aux_streams() > 0) lanes_.emplace(program, engine_->device());
+  last_reader_ = behind_readers();
   for (size_t i = 0; i < program.inputs.size(); ++i) {
     const plan::ProfileDims& bounds = engine_->plan().profiles[0].inputs[i];
     if (bounds.min == bounds.max) static_cast<void>(set_input_dims(program.inputs[i], bounds.max));
@@ -57,6 +57,23 @@ Context::Context(std::shared_ptr<Engine> engine, Allocator* allocator, void* are
 }
 
 Context::~Context() = default;
+
+size_t Context::behind_readers() const {
+  const auto& steps = engine_->main().steps;
+  const plan::StepOrder order(steps);
+  plan::StepSpan reads;
+  for (size_t i = 0; i < steps.size(); ++i)
+    for (int32_t t : steps[i].inputs)
+      if (t >= 0 && engine_->is_input(t)) reads.add(order, i);
+  if (reads.is_over({})) return 0;
+  for (size_t i = 0; i < steps.size(); ++i)
+    if (steps[i].lane == 0 && reads.is_over(order.behind(i))) return i + 1;
+  return steps.size();
+}
+
+void Context::set_aux_streams(std::span<Stream* const> streams) {
+  if (lanes_) lanes_->use(streams);
+}
 
 Status Context::set_arena(void* arena) noexcept {
   text_ = "";
@@ -260,7 +277,9 @@ Status Context::enqueue(Stream& stream) noexcept {
   current_stream_ = &stream;
   const NamedRange range(engine_->device(), "enqueue");
   if (profiler_ || looks()) KILN_RETURN_IF_ERROR(enqueue_stepwise(stream));
-  else KILN_RETURN_IF_ERROR(runner_.run(stream, input_consumed_ ? &consumed_hook_ : nullptr));
+  else
+    KILN_RETURN_IF_ERROR(
+        runner_.run(stream, input_consumed_ ? &consumed_hook_ : nullptr, lanes_ && side_by_side_ ? &*lanes_ : nullptr));
   return deliver_outputs(stream);
 }
 

@@ -4,7 +4,9 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -83,6 +85,10 @@ class Context {
   Ranges ranges() const { return ranges_; }
   // Memory beyond the arena, of steps whose sizes only running tells; null: the device's own. It outlives the context.
   void set_scratch_allocator(Allocator* allocator) { runner_.set_scratch_allocator(allocator); }
+  // The first of Engine::aux_streams() are these from now on, behind them the context's own. They outlive their use, and all differ.
+  void set_aux_streams(std::span<Stream* const> streams);
+  // Steps run side by side, as the plan says; else one after another, as they do while something is done after each step.
+  void set_side_by_side(bool on) { side_by_side_ = on; }
   // Recorded as soon as the inputs may be overwritten; null for none.
   void set_input_consumed_event(Event* event) { input_consumed_ = event; }
 
@@ -100,6 +106,7 @@ class Context {
   const plan::ProfileDims& bounds_of(size_t input) const;
   // What an input, or its values, would have to lie in: in the profile that is used, and in the others.
   std::string outside_profile(std::vector<plan::ProfileDims> plan::Profile::*list, size_t input) const;
+  size_t behind_readers() const;
   Status read_values() noexcept;
   Status check_addresses() noexcept;
   Status check_capture() noexcept;
@@ -115,8 +122,10 @@ class Context {
   static Memory take(const Engine& engine, size_t size, Allocator& allocator);
   Memory owned_arena_, host_arena_;
   Runner runner_;
+  std::optional<Lanes> lanes_;  // of an engine that has some
+  bool side_by_side_ = true;
   int32_t profile_ = 0;
-  size_t last_reader_ = 0;  // last step that reads an input
+  size_t last_reader_ = 0;  // in the user's stream all steps that read inputs have ended before this one
   Runner::StepHook consumed_hook_;
   Stream* current_stream_ = nullptr;
   OutputAllocate output_allocate_;

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "device/device.h"
+#include "plan/lanes.h"
 #include "plan/plan.h"
 #include "runtime/dim_table.h"
 #include "runtime/step_frames.h"
@@ -55,6 +56,8 @@ class Engine : public std::enable_shared_from_this<Engine> {
   }
   // The first step on whose account an enqueue cannot be captured, because the host takes part; null: it can.
   const plan::StepInfo* capture_blocker() const;
+  // Streams beside that of an enqueue in which steps run; 0: all run one after another.
+  size_t aux_streams() const { return plan::lane_count(main().steps) - 1; }
   const DimTable& dims() const { return dims_; }
   // At most so many threads compute at once in each context; 0: as many as the device has. Before the first context is made.
   void set_max_threads(int most) { max_threads_ = most; }

@@ -8,6 +8,7 @@
 #include "base/checked.h"
 #include "base/index.h"
 #include "device/workspace.h"
+#include "plan/lanes.h"
 #include "plan/overlap.h"
 #include "plan/verify_shapes.h"
 
@@ -23,7 +24,8 @@ Runner::Runner(const Engine& engine, uint32_t program, std::byte* arena, std::by
       host_arena_(host_arena),
       is_body_(program != 0),
       symbols_(engine.dims().symbol_count()),
-      inside_(plan::check_sharing(program_)) {
+      inside_(plan::check_sharing(program_)),
+      parts_(plan::check_lanes(program_)) {
   states_.resize(program_.tensors.size());
   for (size_t i = 0; i < states_.size(); ++i) {
     const plan::TensorInfo& info = program_.tensors[i];
@@ -357,6 +359,10 @@ Status Runner::keep_apart() {
   for (const plan::StepInfo* step : inside_)
     if (!plan::keeps_apart(program_, *step, value).value_or(false))
       return fail(Code::kShapeOutOfProfile, "operands of the step '" + step->name + "' share bytes");
+  for (const plan::TensorPair& pair : parts_)
+    if (!plan::are_apart(program_, pair, value).value_or(false))
+      return fail(Code::kShapeOutOfProfile, "'" + nth(program_.tensors, pair.first).name +
+                                                "' is used while another part of the same bytes is written");
   return kOkStatus;
 }
 
@@ -492,22 +498,39 @@ Status Runner::run_named_step(size_t index, Stream& stream) noexcept {
   return frames_->call(index, body, &step);
 }
 
-Status Runner::run(Stream& stream, const StepHook* before_step) noexcept {
+Status Runner::run_ranged_step(size_t index, Stream& stream) noexcept {
+  if (!ranges_.empty()) engine_.device().begin_range(ranges_[index]);
+  const Status status = frames_ ? run_named_step(index, stream) : run_step(index, stream);
+  if (!ranges_.empty()) engine_.device().end_range();
+  return status;
+}
+
+Status Runner::run(Stream& stream, const StepHook* before_step, Lanes* lanes) noexcept {
   if (!is_body_) forget_late_symbols();
+  Status status = lanes ? lanes->begin(stream) : kOkStatus;
+  if (status.ok()) status = run_steps(stream, before_step, lanes);
+  if (lanes)
+    if (const Status joined = lanes->end(!status.ok()); status.ok()) status = joined;
+  if (!status.ok()) return status;
+  return before_step ? (*before_step)(steps_.size()) : kOkStatus;
+}
+
+Status Runner::run_steps(Stream& stream, const StepHook* before_step, Lanes* lanes) noexcept {
   for (size_t i = 0; i <= steps_.size(); ++i) {
     if (const Status stopped = check_stop(); !stopped.ok()) return fail(stopped.code, stopped.detail);
     if (i == steps_.size()) break;
     if (before_step) KILN_RETURN_IF_ERROR((*before_step)(i));
-    if (!ranges_.empty()) engine_.device().begin_range(ranges_[i]);
-    const Status status = frames_ ? run_named_step(i, stream) : run_step(i, stream);
-    if (!ranges_.empty()) engine_.device().end_range();
+    Stream* lane = &stream;
+    Status status = lanes ? lanes->enter(i, lane) : kOkStatus;
+    if (status.ok()) status = run_ranged_step(i, *lane);
+    if (status.ok() && lanes) status = lanes->leave(i);
     if (!status.ok()) {
       if (const Status stopped = check_stop(); !stopped.ok()) return fail(stopped.code, stopped.detail);
       const std::string detail = status.detail;
       return fail(status.code, "step '" + program_.steps[i].name + "' (" + program_.steps[i].op + "): " + detail);
     }
   }
-  return before_step ? (*before_step)(steps_.size()) : kOkStatus;
+  return kOkStatus;
 }
 
 void Runner::set_scratch_allocator(Allocator* allocator) {

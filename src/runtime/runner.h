@@ -10,6 +10,7 @@
 #include "base/index.h"
 #include "base/work.h"
 #include "runtime/engine.h"
+#include "runtime/lanes.h"
 #include "runtime/scratch.h"
 
 namespace kiln {
@@ -61,8 +62,8 @@ class Runner {
   Status prepare() noexcept;
   // Called before each step and once after the last; a status that is not ok ends the run.
   using StepHook = std::function<Status(size_t step)>;
-  // Queues all steps. `before_step` may be null.
-  Status run(Stream& stream, const StepHook* before_step) noexcept;
+  // Queues all steps: one behind the other, or side by side where the plan says so and `lanes` are given. `before_step` may be null.
+  Status run(Stream& stream, const StepHook* before_step, Lanes* lanes = nullptr) noexcept;
 
   // Bodies: runs with these inputs and returns the outputs. `outer` gives the symbols that the caller knows.
   Status call(Stream& stream, const Symbols& outer, std::vector<Datum> inputs, std::vector<Datum>& outputs);
@@ -120,6 +121,8 @@ class Runner {
   void refresh_views(StepState& step, const plan::StepInfo& info);
   bool on_host(const plan::TensorInfo& info) const;
   Status measure_transfer(StepState& step, const plan::StepInfo& info) noexcept;
+  Status run_steps(Stream& stream, const StepHook* before_step, Lanes* lanes) noexcept;
+  Status run_ranged_step(size_t index, Stream& stream) noexcept;
   Status run_step(size_t index, Stream& stream) noexcept;
   Status run_named_step(size_t index, Stream& stream) noexcept;
   Status run_transfer(size_t index, Stream& stream) noexcept;
@@ -167,6 +170,7 @@ class Runner {
   std::vector<StepState> steps_;
   std::vector<int32_t> views_;                 // what a view lies in comes before it
   std::vector<const plan::StepInfo*> inside_;  // steps of which only shapes tell whether operands share bytes
+  std::vector<plan::TensorPair> parts_;        // that only shapes keep apart while steps run side by side
   bool dirty_shapes_ = true, dirty_addresses_ = true;
   mutable std::string error_;
 };

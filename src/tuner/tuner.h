@@ -73,6 +73,8 @@ class Tuner {
   // that run before and behind them, on devices with memory of their own. `steps`: places in `problems`, in the order in which they run.
   void settle(const std::vector<Problem>& problems, const std::vector<size_t>& steps, std::vector<Choice>& choices);
   int threads() const;  // that a kernel may use
+  // Nothing more is measured.
+  bool spent() const { return spent_seconds_ > options_.budget_seconds || (options_.enough && options_.enough()); }
   // Whether any tactic takes the problem; the last resort is none.
   bool accepts(const Problem& problem) const { return first_accepting(problem).tactic; }
   struct Preferred {
@@ -108,7 +110,6 @@ class Tuner {
   double seconds_left() const;
   bool has_time_for(const Problem& problem, const Candidate& candidate) const;
   void note_left_out(const Candidate& candidate);
-  bool spent() const { return spent_seconds_ > options_.budget_seconds || (options_.enough && options_.enough()); }
   std::vector<Config> configurations(const Tactic& tactic, const Problem& problem) const;
   void compile_ahead(const std::vector<Problem>& problems);
   void compile_chosen(const std::vector<Problem>& problems, const std::vector<Choice>& choices);

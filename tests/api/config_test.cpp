@@ -8,6 +8,7 @@
 #include <sstream>
 
 #include "api/network.h"
+#include "backends/default_device.h"
 #include "base/hash.h"
 
 using namespace nvinfer1;
@@ -57,6 +58,79 @@ TEST_F(Settings, Threads) {
   near(run(*one, {image()}), run(*many, {image()}));
   builder->reset();
   EXPECT_EQ(builder->getMaxThreads(), all);
+}
+
+// Two towers over one input. On devices whose streams run by themselves they run side by side, on others nothing does.
+TEST_F(Settings, StreamsBesideTheUsers) {
+  ITensor* x = input("x", Dims2{16, 32});
+  std::vector<ITensor*> ends;
+  for (int tower = 0; tower < 3; ++tower) {
+    ITensor* at = x;
+    for (int i = 0; i < 3; ++i) {
+      auto* soft = network->addSoftMax(*at);
+      soft->setAxes(2);
+      at = network
+               ->addMatrixMultiply(*soft->getOutput(0), MatrixOperation::kNONE, *soft->getOutput(0),
+                                   MatrixOperation::kTRANSPOSE)
+               ->getOutput(0);
+      at = network->addMatrixMultiply(*at, MatrixOperation::kNONE, *x, MatrixOperation::kNONE)->getOutput(0);
+    }
+    ends.push_back(at);
+  }
+  ITensor* y = network->addConcatenation(ends.data(), 3)->getOutput(0);
+  y->setName("y");
+  network->markOutput(*y);
+  EXPECT_EQ(config->getMaxAuxStreams(), -1);
+  config->setMaxAuxStreams(-2);
+  EXPECT_NE(logger.errors.find("setMaxAuxStreams"), std::string::npos);
+  EXPECT_EQ(config->getMaxAuxStreams(), -1);
+  config->setMaxAuxStreams(0);
+  const auto one = build();
+  config->setMaxAuxStreams(2);
+  EXPECT_EQ(config->getMaxAuxStreams(), 2);
+  const auto engine = build();
+  ASSERT_TRUE(one && engine) << logger.errors;
+  EXPECT_EQ(one->getNbAuxStreams(), 0);
+  const bool beside = kiln::default_device().edge_milliseconds() > 0;
+  EXPECT_EQ(engine->getNbAuxStreams(), beside ? 2 : 0);
+  EXPECT_EQ(logger.warnings.find("the engine takes none") == std::string::npos, beside) << logger.warnings;
+  Owned<IEngineInspector> inspector(engine->createEngineInspector());
+  const std::string layers = inspector->getEngineInformation(LayerInformationFormat::kJSON);
+  EXPECT_EQ(layers.find("\"StreamId\": 2") != std::string::npos, beside) << layers;
+  std::vector<float> values(16 * 32);
+  for (size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>(i % 7) / 4;
+  const std::vector<float> expected = run(*one, {values});
+  near(run(*engine, {values}), expected);
+
+  OnDevice<float> in(values), out(expected.size());
+  Owned<IExecutionContext> context(engine->createExecutionContext());
+  ASSERT_TRUE(context && context->setTensorAddress("x", in.data()) && context->setTensorAddress("y", out.data()));
+  cudaStream_t streams[4] = {};
+  for (cudaStream_t& stream : streams) ASSERT_EQ(cudaStreamCreate(&stream), cudaSuccess);
+  const auto enqueue = [&] {
+    out.set(std::vector<float>(expected.size()));
+    EXPECT_TRUE(context->enqueueV3(streams[3])) << logger.errors;
+    EXPECT_EQ(cudaStreamSynchronize(streams[3]), cudaSuccess);
+    near(out.get(), expected);
+  };
+  for (int32_t count : {0, 1, 2, 3}) {  // too few, as many as there are, too many
+    context->setAuxStreams(streams, count);
+    enqueue();
+  }
+  context->setAuxStreams(nullptr, 0);
+  enqueue();
+  logger.errors.clear();
+  context->setAuxStreams(nullptr, 1);
+  EXPECT_NE(logger.errors.find("no list of them"), std::string::npos) << logger.errors;
+  context->setAuxStreams(streams, -1);
+  EXPECT_NE(logger.errors.find("-1 streams"), std::string::npos) << logger.errors;
+  cudaStream_t twice[2] = {streams[0], streams[0]}, standard[1] = {nullptr};
+  context->setAuxStreams(twice, 2);
+  EXPECT_EQ(logger.errors.find("is there twice") != std::string::npos, beside) << logger.errors;
+  context->setAuxStreams(standard, 1);
+  EXPECT_EQ(logger.errors.find("is a default stream") != std::string::npos, beside) << logger.errors;
+  enqueue();
+  for (cudaStream_t stream : streams) EXPECT_EQ(cudaStreamDestroy(stream), cudaSuccess);
 }
 
 TEST_F(Settings, NumberOfTactics) {

@@ -60,7 +60,7 @@ std::pair<long, long> held(Weights weights, const std::function<Emitted(const Pr
   tuner.level = 0;
   CompileReport report;
   const Extents extents(*graph, {});
-  const plan::Plan plan = Lowering(extents, target, tuner, {}, report).run(*graph, {}, 1);
+  const plan::Plan plan = Lowering(extents, target, tuner, {}, 0, report).run(*graph, {}, 1);
   EXPECT_EQ(plan.programs.at(0).steps.size(), graph->nodes().size());
   return {between, bytes.use_count() - 1};
 }

@@ -95,6 +95,13 @@ class LateKernel final : public Kernel {
       }
     if (call.workspace_size > 0 && !memory_.holds(call.workspace, call.workspace_size))
       return {Code::kInvalidArgument, "a kernel's workspace is not the device's memory"};
+    std::vector<Touch> touches;
+    if (is_watching()) {
+      for (const TensorView& v : call.inputs) add_touches(touches, v, false);
+      for (const TensorView& v : call.outputs) add_touches(touches, v, true);
+      const auto workspace = reinterpret_cast<uintptr_t>(call.workspace);
+      if (call.workspace_size > 0) touches.push_back({workspace, workspace + call.workspace_size, true});
+    }
     ++state_->pending;
     const auto work = [state = state_, data = std::move(data), workspace = call.workspace, size = call.workspace_size,
                        &memory = memory_] {
@@ -107,7 +114,9 @@ class LateKernel final : public Kernel {
       --state->pending;
       return status;
     };
-    return static_cast<LateStream&>(stream).submit(work);
+    const Status queued = static_cast<LateStream&>(stream).submit(work, touches);
+    if (!queued.ok()) --state_->pending;
+    return queued;
   }
   size_t workspace(const KernelCall& call) noexcept override { return state_->inner->workspace(call); }
   Sharing sharing() const noexcept override { return state_->inner->sharing(); }
@@ -188,6 +197,7 @@ class PretendDevice final : public Device {
   int ordinal() const override { return ordinal_; }
   const DeviceFacts& facts() const override { return facts_; }
   int max_threads() const override { return facts_.units; }
+  double edge_milliseconds() const override { return 0.0005; }
   int64_t free_memory() const noexcept override { return facts_.memory - pool_.memory.in_use(); }
   Allocator& allocator() override { return pool_; }
   Allocator& staging() override { return staging_; }
@@ -217,12 +227,15 @@ class PretendDevice final : public Device {
     if (!as_said || (to_device && !pool_.memory.holds(to, size)) || (from_device && !pool_.memory.holds(from, size)))
       return {Code::kInvalidArgument, "a copy was given a pointer of the host for one of the device, or the reverse"};
     auto& late = static_cast<LateStream&>(stream);
-    KILN_RETURN_IF_ERROR(late.submit([to, from, size, this] {
+    const auto read = reinterpret_cast<uintptr_t>(from), written = reinterpret_cast<uintptr_t>(to);
+    const Touch touches[] = {{read, read + size, false}, {written, written + size, true}};
+    const auto work = [to, from, size, this] {
       return pool_.memory.with_access([&] {
         std::memmove(to, from, size);
         return kOkStatus;
       });
-    }));
+    };
+    KILN_RETURN_IF_ERROR(late.submit(work, touches));
     // Other memory of the host has been read, or written, when the copy returns.
     const bool waits = (!to_device && !staging_.holds(to)) || (!from_device && !staging_.holds(from));
     return waits && !late.capturing() ? late.synchronize() : kOkStatus;
@@ -326,6 +339,7 @@ std::vector<std::string> every_target() {
 }
 
 void fail_allocations_after(int count) { allocations_left = count; }
+void watch_races(bool on) { set_watching(on); }
 void let_generate(bool generates) { generates_kernels = generates; }
 void lose_device(bool lost) { set_lost(lost); }
 void lose_device_after(int64_t pieces) { set_lost_after(pieces); }

@@ -27,6 +27,8 @@ void let_generate(bool generates);
 void lose_device(bool lost);
 // The device is lost once so many more pieces of work ran.
 void lose_device_after(int64_t pieces);
+// While on, work that uses the same bytes as work of another stream without an order between them is refused: kExecution.
+void watch_races(bool on);
 // Device memory that is taken, in bytes, and pieces of work that ran, since the start.
 int64_t memory_in_use();
 int64_t work_done();

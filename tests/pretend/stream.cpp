@@ -1,6 +1,7 @@
 // Streams and events whose work runs late.
 #include "pretend/stream.h"
 
+#include <algorithm>
 #include <atomic>
 
 namespace kiln::pretend {
@@ -12,6 +13,12 @@ std::atomic<int64_t> pieces_left{-1};  // until it is lost; negative: no end
 std::atomic<int64_t> done_count{0};
 
 constexpr Status kLost{Code::kExecution, "the pretend device is lost"};
+
+// Of what the host has waited for.
+WorkClock& host_clock() {
+  static WorkClock clock;
+  return clock;
+}
 
 }  // namespace
 
@@ -32,6 +39,30 @@ bool LateGraph::update(Graph& newer) noexcept {
   if (other.work_.size() != work_.size()) return false;
   work_.swap(other.work_);
   return true;
+}
+
+void Capture::note(Work work, Tail& tail) {
+  nodes_.push_back({std::move(work), tail});
+  tail = {nodes_.size() - 1};
+}
+
+std::optional<std::vector<Work>> Capture::in_order(const Tail& tail) {
+  std::vector<bool> reached(nodes_.size(), false), done(nodes_.size(), false);
+  for (size_t i : tail) reached[i] = true;
+  for (size_t i = nodes_.size(); i-- > 0;) {
+    if (!reached[i]) return std::nullopt;
+    for (size_t before : nodes_[i].before) reached[before] = true;
+  }
+  std::vector<Work> list;
+  while (list.size() < nodes_.size())
+    for (size_t i = nodes_.size(); i-- > 0;) {
+      const Tail& before = nodes_[i].before;
+      if (done[i] || !std::all_of(before.begin(), before.end(), [&](size_t k) { return done[k]; })) continue;
+      done[i] = true;
+      list.push_back(std::move(nodes_[i].work));
+      break;
+    }
+  return list;
 }
 
 LateStream::LateStream() : thread_([this] { work(); }) {}
@@ -66,11 +97,16 @@ void LateStream::work() {
   }
 }
 
-Status LateStream::submit(Work work) noexcept {
+Status LateStream::submit(Work work, std::span<const Touch> touches) noexcept {
   if (lost) return kLost;
   const std::lock_guard lock(mutex_);
   try {
-    if (capturing_) noted_.push_back(std::move(work));
+    if (is_watching()) {
+      merge(clock_, host_clock());
+      if (!may_run(this, clock_, touches)) return {Code::kExecution, "two streams use the same bytes at one time"};
+      ++clock_[this];
+    }
+    if (capturing()) capture_->note(std::move(work), tail_);
     else queue_.push_back(std::move(work));
   } catch (const std::bad_alloc&) {
     return {Code::kOutOfMemory, "no memory to queue work"};
@@ -80,17 +116,18 @@ Status LateStream::submit(Work work) noexcept {
 }
 
 Status LateStream::synchronize() noexcept {
-  if (capturing_) {
-    valid_ = false;
+  if (capturing()) {
+    capture_->valid = false;
     return {Code::kInvalidState, "a stream that captures cannot be waited for"};
   }
   std::unique_lock lock(mutex_);
   changed_.wait(lock, [&] { return queue_.empty() && !busy_; });
+  if (is_watching()) merge(host_clock(), clock_);
   return std::exchange(failure_, kOkStatus);
 }
 
 bool LateStream::done() noexcept {
-  valid_ = valid_ && !capturing_;
+  if (capturing()) capture_->valid = false;
   const std::lock_guard lock(mutex_);
   return queue_.empty() && !busy_;
 }
@@ -101,6 +138,14 @@ Status LateStream::wait(Event& event) noexcept {
   {
     const std::lock_guard lock(state->mutex);
     asked = state->asked;
+  }
+  if (is_watching()) merge(clock_, state->clock);
+  if (state->capture && !state->capture->ended) {  // this stream notes with those that note
+    if (capturing() && capture_ != state->capture) return {Code::kInvalidState, "two captures cannot meet"};
+    if (!capturing()) tail_.clear();
+    capture_ = state->capture;
+    tail_.insert(state->tail.begin(), state->tail.end());
+    return kOkStatus;
   }
   return submit([state, asked] {
     LateEvent::wait_for(*state, asked);
@@ -116,18 +161,21 @@ Status LateStream::call(void (*function)(void*), void* data) noexcept {
 }
 
 Status LateStream::begin_capture() noexcept {
-  if (capturing_) return {Code::kInvalidState, "the stream captures already"};
-  capturing_ = valid_ = true;
-  noted_.clear();
+  if (capturing()) return {Code::kInvalidState, "the stream captures already"};
+  capture_ = std::make_shared<Capture>(this);
+  tail_.clear();
   return kOkStatus;
 }
 
 Status LateStream::end_capture(std::unique_ptr<Graph>& graph) noexcept {
   graph.reset();
-  if (!capturing_) return {Code::kInvalidState, "the stream does not capture"};
-  capturing_ = false;
-  if (!valid_) return {Code::kInvalidState, "something in the capture could not be noted"};
-  graph = std::make_unique<LateGraph>(std::move(noted_));
+  if (!capturing() || capture_->origin() != this) return {Code::kInvalidState, "the stream does not capture"};
+  const auto capture = std::move(capture_);
+  capture->ended = true;
+  if (!capture->valid) return {Code::kInvalidState, "something in the capture could not be noted"};
+  auto work = capture->in_order(tail_);
+  if (!work) return {Code::kInvalidState, "another stream noted work that this one does not wait for"};
+  graph = std::make_unique<LateGraph>(std::move(*work));
   return kOkStatus;
 }
 
@@ -137,13 +185,19 @@ Status LateEvent::record(Stream& stream) noexcept {
     const std::lock_guard lock(state_->mutex);
     asked = ++state_->asked;
   }
-  return static_cast<LateStream&>(stream).submit([state = state_, asked] {
+  auto& late = static_cast<LateStream&>(stream);
+  const Status status = late.submit([state = state_, asked] {
     const std::lock_guard lock(state->mutex);
     state->reached = std::max(state->reached, asked);
     state->at = std::chrono::steady_clock::now();
     state->changed.notify_all();
     return kOkStatus;
   });
+  const std::lock_guard lock(state_->mutex);
+  state_->capture = late.capturing() ? late.capture_ : nullptr;
+  state_->tail = late.tail_;
+  state_->clock = late.clock_;
+  return status;
 }
 
 void LateEvent::wait_for(State& state, int64_t asked) {
@@ -158,6 +212,7 @@ Status LateEvent::synchronize() noexcept {
     asked = state_->asked;
   }
   wait_for(*state_, asked);
+  if (is_watching()) merge(host_clock(), state_->clock);
   return lost ? kLost : kOkStatus;
 }
 

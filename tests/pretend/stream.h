@@ -4,13 +4,20 @@
 #include <condition_variable>
 #include <deque>
 #include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <set>
 #include <thread>
 
 #include "device/device.h"
+#include "pretend/races.h"
 
 namespace kiln::pretend {
 
 using Work = std::function<Status()>;
+
+class LateStream;
 
 class LateGraph final : public Graph {
  public:
@@ -23,6 +30,27 @@ class LateGraph final : public Graph {
   std::vector<Work> work_;
 };
 
+// What streams note together that wait for each other. Thread-safe for one thread at a time, as a capture is.
+class Capture {
+ public:
+  explicit Capture(const LateStream* origin) : origin_(origin) {}
+  using Tail = std::set<size_t>;  // pieces of work that whatever is noted next runs behind
+  void note(Work work, Tail& tail);
+  // In an order that the notes allow, and that is as far from theirs as can be: what was noted last goes first. Nothing when some of it
+  // does not end before `tail`.
+  std::optional<std::vector<Work>> in_order(const Tail& tail);
+  const LateStream* origin() const { return origin_; }
+  bool valid = true, ended = false;
+
+ private:
+  struct Node {
+    Work work;
+    Tail before;
+  };
+  const LateStream* origin_;
+  std::vector<Node> nodes_;
+};
+
 class LateStream final : public Stream {
  public:
   LateStream();
@@ -30,8 +58,9 @@ class LateStream final : public Stream {
   LateStream& operator=(const LateStream&) = delete;
   ~LateStream() override;
 
-  // Queues work, or notes it while the stream captures. What the last piece of work that failed said is given by synchronize.
-  Status submit(Work work) noexcept;
+  // Queues work, or notes it while the stream captures. What the last piece of work that failed said is given by synchronize. Where races
+  // are watched, work that touches what other streams may be using is refused.
+  Status submit(Work work, std::span<const Touch> touches = {}) noexcept;
   Status synchronize() noexcept override;
   bool done() noexcept override;
   Status wait(Event& event) noexcept override;
@@ -39,8 +68,8 @@ class LateStream final : public Stream {
   void* native() noexcept override { return this; }
   Status begin_capture() noexcept override;
   Status end_capture(std::unique_ptr<Graph>& graph) noexcept override;
-  bool capturing() const noexcept override { return capturing_; }
-  bool capture_valid() const noexcept override { return valid_; }
+  bool capturing() const noexcept override { return capture_ && !capture_->ended; }
+  bool capture_valid() const noexcept override { return !capture_ || capture_->valid; }
 
  private:
   void work();
@@ -49,8 +78,10 @@ class LateStream final : public Stream {
   std::deque<Work> queue_;
   bool busy_ = false, ending_ = false;
   Status failure_;
-  bool capturing_ = false, valid_ = true;
-  std::vector<Work> noted_;
+  friend class LateEvent;
+  std::shared_ptr<Capture> capture_;
+  Capture::Tail tail_;
+  WorkClock clock_;
   std::thread thread_;
 };
 
@@ -69,6 +100,9 @@ class LateEvent final : public Event {
     std::mutex mutex;
     std::condition_variable changed;
     int64_t asked = 0, reached = 0;
+    std::shared_ptr<Capture> capture;  // of its last record
+    Capture::Tail tail;
+    WorkClock clock;
     std::chrono::steady_clock::time_point at;
   };
   friend class LateStream;

@@ -342,6 +342,12 @@ void add_build_flags(CLI::App& app, BuildFlags& f) {
           ->check(CLI::Range(-1, 1000000))
           ->capture_default_str());
   add(app.add_option(
+             "--maxAuxStreams", f.aux_streams,
+             "Streams beside the caller's in which independent layers may run, at most; 0: none; -1: up to 4, where "
+             "the engine is measured to be faster")
+          ->check(CLI::Range(-1, 1000000))
+          ->capture_default_str());
+  add(app.add_option(
       "--disable", f.disable,
       "Rules and tactics to leave out, a,b,c (names: kiln list; onednn, cudnn: all that use that library)"));
   add(app.add_option("--stop-after", f.stop_after, "Stop rewriting after this many patches, to bisect a fault; -1: all")
@@ -408,6 +414,7 @@ api::Engine build_engine(const BuildFlags& flags) {
   options.use_timing_cache = !flags.no_timing_cache;
   options.timing_cache_only = flags.cache_only;
   options.max_candidates = flags.max_tactics;
+  options.max_aux_streams = flags.aux_streams;
   options.precision = flags.fp16 || flags.best ? "float16" : flags.bf16 ? "bfloat16" : "float32";
   if (flags.bf16 && (flags.fp16 || flags.best))
     log(api::Level::kWarning, std::string("--bf16: no effect beside ") + (flags.fp16 ? "--fp16" : "--best") +

@@ -61,7 +61,7 @@ struct BuildFlags {
   std::string precision_constraints = "none", weights;
   double smoothing = 0, error_budget = 0;
   SampleOptions samples;  // that ranges and errors are found by
-  int level = 3, average = 8, threads = 0, max_tactics = -1;
+  int level = 3, average = 8, threads = 0, max_tactics = -1, aux_streams = -1;
   double build_time = 0, build_limit = 86400;
   std::string build_memory;
   int64_t stop_after = -1;

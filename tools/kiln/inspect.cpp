@@ -72,7 +72,8 @@ void show_engine(const api::Engine& engine) {
   size_t number = 0;
   for (const api::LayerInfo& l : layers) {
     const std::string time = l.built_ms >= 0 ? fmt::format("  {:.4g} ms", l.built_ms) : "";
-    print("{:4} {:<{}} {:<{}} {}/{}{}\n", number++, l.name, name, l.op, op, l.backend, l.tactic, time);
+    const std::string stream = l.stream > 0 ? fmt::format("  stream {}", l.stream) : "";
+    print("{:4} {:<{}} {:<{}} {}/{}{}{}\n", number++, l.name, name, l.op, op, l.backend, l.tactic, time, stream);
     for (const std::string& t : l.inputs) print("       <- {}\n", t);
     for (const std::string& t : l.outputs) print("       -> {}\n", t);
   }

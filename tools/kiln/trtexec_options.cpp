@@ -41,7 +41,6 @@ constexpr Ineffective kIneffective[] = {
     {"--threads", false, "always so: each stream has a thread"},
     {"--maxBatch", true, "batches are explicit; --shapes gives them"},
     {"--batch", true, "batches are explicit; --shapes gives them"},
-    {"--maxAuxStreams", true, "an engine uses one stream"},
     {"--allocationStrategy", true, "a context has memory for the largest shapes of all profiles"},
     {"--persistentCacheRatio", true, "no part of a cache is set aside"},
     {"--l2LimitForTiling", true, kNoRoutes},

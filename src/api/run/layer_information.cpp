@@ -193,7 +193,7 @@ std::string layer_json(const kiln::Engine& engine, const plan::StepInfo& step, c
          ", \"Constants\": " + tensors.json(step.inputs, true) + tensors.weights(step.inputs) +
          ", \"TacticName\": " + quoted(step.tactic) + ", \"Backend\": " + quoted(step.device) +
          ", \"Kernel\": " + quoted(step.kernel) + ", \"WorkspaceSize\": " + std::to_string(step.workspace_size) +
-         ", \"StreamId\": 0, \"Metadata\": " + quoted(origins_text(step.origins)) + "}";
+         ", \"StreamId\": " + std::to_string(step.lane) + ", \"Metadata\": " + quoted(origins_text(step.origins)) + "}";
 }
 
 std::string engine_json(const kiln::Engine& engine, const std::vector<std::string>& layers) {

@@ -220,7 +220,7 @@ class ContextImpl final : public nvinfer1::IExecutionContext {
   nvinfer1::IRuntimeConfig* getRuntimeConfig() const noexcept override { return config_.get(); }
   void setPersistentCacheLimit(size_t size) noexcept override { cache_limit_ = size; }
   size_t getPersistentCacheLimit() const noexcept override { return cache_limit_; }
-  void setAuxStreams(cudaStream_t*, int32_t) noexcept override {}
+  void setAuxStreams(cudaStream_t* streams, int32_t count) noexcept override;
 
  private:
   // Programs pass the same stream again and again: what stands behind it is asked once.
@@ -397,6 +397,26 @@ Status ContextImpl::replay(Stream& stream, const std::vector<std::vector<int64_t
     return ran;
   });
   return done ? kOkStatus : Status{Code::kExecution, "a captured inference failed"};
+}
+
+void ContextImpl::setAuxStreams(cudaStream_t* streams, int32_t count) noexcept {
+  guarded(reporter_, false, [&] {
+    if (count < 0 || (count > 0 && !streams))
+      throw Error(Code::kInvalidArgument,
+                  "setAuxStreams: " + std::to_string(count) + " streams" + (streams ? "" : ", and no list of them"));
+    std::vector<Stream*> list;
+    for (int32_t i = 0; i < std::min(count, engine_.getNbAuxStreams()); ++i) {
+      if (reinterpret_cast<uintptr_t>(streams[i]) <= kMostNamedStream)
+        throw Error(Code::kInvalidArgument, "setAuxStreams: stream " + std::to_string(i) + " is a default stream")
+            .remedy("make it with cudaStreamCreateWithFlags and cudaStreamNonBlocking");
+      Stream* stream = &stream_of(engine_.engine()->device(), streams[i]);
+      if (std::find(list.begin(), list.end(), stream) != list.end())
+        throw Error(Code::kInvalidArgument, "setAuxStreams: stream " + std::to_string(i) + " is there twice");
+      list.push_back(stream);
+    }
+    context_->set_aux_streams(list);
+    return true;
+  });
 }
 
 bool ContextImpl::setDeviceMemoryV2(void* memory, int64_t size) noexcept {

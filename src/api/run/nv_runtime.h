@@ -38,7 +38,7 @@ class EngineImpl final : public nvinfer1::ICudaEngine {
     return static_cast<int64_t>(getDeviceMemorySizeForProfile(profile));
   }
   int64_t getEngineStat(nvinfer1::EngineStat stat) const noexcept override;
-  int32_t getNbAuxStreams() const noexcept override { return 0; }
+  int32_t getNbAuxStreams() const noexcept override { return static_cast<int32_t>(engine_->aux_streams()); }
   nvinfer1::EngineCapability getEngineCapability() const noexcept override {
     return nvinfer1::EngineCapability::kSTANDARD;
   }

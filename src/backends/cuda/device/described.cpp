@@ -19,6 +19,7 @@ class DescribedDevice final : public Device {
   const DeviceFacts& facts() const override { return facts_; }
   bool is_present() const override { return false; }
   int max_threads() const override { return 1; }
+  double edge_milliseconds() const override { return kEdgeMilliseconds; }
   int64_t free_memory() const noexcept override { return 0; }
   Allocator& allocator() override { return none_; }
   Allocator& staging() override { return none_; }

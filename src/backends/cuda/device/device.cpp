@@ -96,6 +96,7 @@ class CudaDevice final : public Device {
   int ordinal() const override { return ordinal_; }
   const DeviceFacts& facts() const override { return facts_; }
   int max_threads() const override { return 1; }
+  double edge_milliseconds() const override { return kEdgeMilliseconds; }
   int64_t free_memory() const noexcept override {
     const CurrentContext current(gpu_);
     size_t free = 0, total = 0;

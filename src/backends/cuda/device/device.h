@@ -7,6 +7,9 @@
 
 namespace kiln::cuda {
 
+// Device::edge_milliseconds of each GPU, in a captured graph.
+inline constexpr double kEdgeMilliseconds = 0.0015;
+
 // The kernel of that name for a GPU; null when there is none. Throws Error when the parameters are not sound.
 std::unique_ptr<Kernel> make_kernel(Gpu& gpu, std::string_view name, const Attributes& parameters);
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "backends/cuda/device/embedded.h"
+#include "backends/cuda/device/stream.h"
 
 namespace kiln::cuda {
 
@@ -88,7 +89,8 @@ Status Gpu::launch_with(Stream& stream, const Launch& launch, void** arguments) 
   config.sharedMemBytes = launch.shared;
   config.hStream = static_cast<CUstream>(stream.native());
   config.attrs = attributes;
-  if (chip_.has_programmatic_launch()) {
+  // An early start is beside the kernel before it in this stream, not beside work of other streams.
+  if (chip_.has_programmatic_launch() && !static_cast<CudaStream&>(stream).starts_behind_event()) {
     CUlaunchAttribute& a = attributes[config.numAttrs++];
     a.id = CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION;
     a.value.programmaticStreamSerializationAllowed = 1;

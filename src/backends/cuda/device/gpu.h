@@ -54,7 +54,8 @@ class Gpu {
   // Throws Error.
   CUfunction function(std::string_view module, const std::string& name, int shared = 0);
 
-  // Queues a kernel. It may start before the one queued last has ended: every kernel waits for its inputs (cu/common.cuh).
+  // Queues a kernel. It may start before the one queued last has ended, but for the first one behind an event: every kernel waits for its
+  // inputs (cu/common.cuh).
   // A grid without blocks is no launch.
   template <class... Arguments>
   Status launch(Stream& stream, const Launch& launch, const Arguments&... arguments) const noexcept {

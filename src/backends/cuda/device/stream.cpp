@@ -68,6 +68,7 @@ bool CudaStream::done() noexcept {
 }
 
 Status CudaStream::wait(Event& event) noexcept {
+  behind_event_ = true;
   const CurrentContext current(gpu_);
   return status_of(
       gpu_.driver().cuStreamWaitEvent(handle_, static_cast<CUevent>(event.native()), CU_EVENT_WAIT_DEFAULT),

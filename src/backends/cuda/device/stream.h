@@ -1,5 +1,7 @@
 // Streams, events and graphs of a GPU.
 #pragma once
+#include <utility>
+
 #include "backends/cuda/device/gpu.h"
 
 namespace kiln::cuda {
@@ -21,6 +23,8 @@ class CudaStream final : public Stream {
   Status end_capture(std::unique_ptr<Graph>& graph) noexcept override;
   bool capturing() const noexcept override { return capture_status() != CU_STREAM_CAPTURE_STATUS_NONE; }
   bool capture_valid() const noexcept override { return capture_status() != CU_STREAM_CAPTURE_STATUS_INVALIDATED; }
+  // Whether the next kernel has to wait for the end of an event's work before it starts; asked once for each kernel.
+  bool starts_behind_event() noexcept { return std::exchange(behind_event_, false); }
 
  private:
   CUstreamCaptureStatus capture_status() const noexcept;
@@ -28,6 +32,7 @@ class CudaStream final : public Stream {
   const Gpu& gpu_;
   CUstream handle_;
   bool owned_;
+  bool behind_event_ = false;
 };
 
 class CudaEvent final : public Event {

@@ -1,0 +1,195 @@
+// Times of an engine that was just made.
+#include "compiler/lane_clock.h"
+
+#include <algorithm>
+#include <deque>
+#include <vector>
+
+#include "base/index.h"
+#include "base/version.h"
+#include "base/work.h"
+#include "runtime/context.h"
+#include "tuner/placed_step.h"
+#include "tuner/tuner.h"
+
+namespace kiln {
+namespace {
+
+using plan::Storage;
+
+constexpr double kRunMilliseconds = 2;
+constexpr int kMostInRun = 16, kRounds = 20;
+
+class Clocked {
+ public:
+  explicit Clocked(const plan::Plan& plan)
+      : engine_(Engine::from_plan(plan)),
+        context_(engine_->create_context()),
+        stream_(engine_->device().create_stream()),
+        start_(engine_->device().create_event()),
+        stop_(engine_->device().create_event()) {}
+
+  bool bind() {
+    const plan::Profile& profile = engine_->plan().profiles[0];
+    const plan::Program& main = engine_->main();
+    for (size_t i = 0; i < main.inputs.size(); ++i) {
+      const plan::TensorInfo& info = nth(main.tensors, main.inputs[i]);
+      if (info.storage == Storage::kSlot) return false;
+      throw_if_error(context_->set_input_dims(main.inputs[i], profile.inputs[i].opt));
+      if (!info.on_host) place(main.inputs[i], profile.inputs[i].opt);
+      else give_values(main.inputs[i], profile.values.empty() ? Dims() : profile.values[i].opt);
+    }
+    for (int32_t t : main.outputs)
+      if (nth(main.tensors, t).storage != Storage::kSlot) {
+        const std::vector<int64_t>* dims = context_->dims(t);
+        if (!dims) return false;
+        place(t, *dims);
+      }
+    throw_if_error(stream_->synchronize());
+    return true;
+  }
+
+  LaneTimes times() {
+    LaneTimes result;
+    std::vector<double> queued = compared([&](bool, int count) { queue(count); });
+    result.queued_lanes = result.lanes = queued[1];
+    result.queued_serial = result.serial = queued[0];
+    if (engine_->capture_blocker()) return result;
+    std::unique_ptr<Graph> graphs[2];
+    const int count = in_run(result.serial);
+    for (bool lanes : {false, true}) {
+      context_->set_side_by_side(lanes);
+      graphs[lanes] = captured(*stream_, count, 1, [&](int) { return context_->enqueue(*stream_); });
+      if (!graphs[lanes]) return result;
+    }
+    const std::vector<double> replayed =
+        compared([&](bool lanes, int) { throw_if_error(graphs[lanes]->launch(*stream_)); }, count);
+    result.lanes = replayed[1];
+    result.serial = replayed[0];
+    return result;
+  }
+
+ private:
+  static int in_run(double milliseconds) {
+    return std::clamp(static_cast<int>(kRunMilliseconds / std::max(milliseconds, 1e-3)), 1, kMostInRun);
+  }
+
+  void* allocated(size_t size) {
+    return blocks_.emplace_back(engine_->device().allocator(), std::max<size_t>(size, 1)).data();
+  }
+
+  void place(int32_t tensor, const Dims& dims) {
+    const plan::TensorInfo& info = nth(engine_->main().tensors, tensor);
+    const auto bytes = static_cast<size_t>(byte_size(info.dtype, storage_elements(info.layout, dims)).value_or(0));
+    void* memory = allocated(bytes);
+    throw_if_error(engine_->device().fill(*stream_, memory, std::byte{0}, bytes));
+    throw_if_error(context_->set_address(tensor, memory));
+  }
+
+  void give_values(int32_t tensor, const Dims& values) {
+    const plan::TensorInfo& info = nth(engine_->main().tensors, tensor);
+    Tensor& held = values_.emplace_back(Tensor::allocate(info.dtype, *context_->dims(tensor)));
+    for (size_t i = 0; i < values.size(); ++i) held.set_int(static_cast<int64_t>(i), values[i]);
+    throw_if_error(context_->set_address(tensor, held.mutable_data()));
+  }
+
+  void queue(int count) {
+    for (int i = 0; i < count; ++i) throw_if_error(context_->enqueue(*stream_));
+  }
+
+  // Milliseconds of one of `count`, one after another and side by side, in turns so that both meet the same conditions.
+  template <class Run> std::vector<double> compared(const Run& run, int count = 0) {
+    std::vector<double> runs[2];
+    const auto timed = [&](bool lanes, int times) {
+      context_->set_side_by_side(lanes);
+      return milliseconds_between(*start_, *stop_, *stream_, [&] { run(lanes, times); }) / times;
+    };
+    for (bool lanes : {false, true}) timed(lanes, std::max(count, 1));
+    if (count == 0) count = in_run(timed(false, 1));
+    for (int i = 0; i < kRounds; ++i) {
+      check_work();
+      for (bool lanes : {false, true}) runs[lanes].push_back(timed(lanes, count));
+    }
+    return {middle_half(std::move(runs[0])), middle_half(std::move(runs[1]))};
+  }
+
+  std::shared_ptr<Engine> engine_;
+  std::unique_ptr<Context> context_;
+  std::unique_ptr<Stream> stream_;
+  std::unique_ptr<Event> start_, stop_;
+  std::deque<DeviceBlock> blocks_;
+  std::deque<Tensor> values_;
+};
+
+// What tells the engine from others in the timing cache.
+Hash128 key_of(const plan::Program& main) {
+  std::string text = "lanes\n";
+  for (const plan::StepInfo& step : main.steps) {
+    text += step.kernel + " " + step.tactic + " " + std::to_string(step.lane);
+    for (uint32_t other : step.after) text += " <" + std::to_string(other);
+    for (const auto* list : {&step.inputs, &step.outputs})
+      for (int32_t t : *list) {
+        const plan::TensorInfo* info = t < 0 ? nullptr : &nth(main.tensors, t);
+        text += info ? " " + std::string(name(info->dtype)) + ":" + std::to_string(info->size) : " -";
+      }
+    text += "\n";
+  }
+  return hash128(text);
+}
+
+constexpr std::pair<const char*, double LaneTimes::*> kTimes[] = {
+    {"side by side", &LaneTimes::lanes},
+    {"one after another", &LaneTimes::serial},
+    {"queued side by side", &LaneTimes::queued_lanes},
+    {"queued one after another", &LaneTimes::queued_serial}};
+
+std::optional<LaneTimes> known_times(const TimingCache* cache, const Hash128& key) {
+  LaneTimes times;
+  for (const auto& [name, place] : kTimes) {
+    const auto known = cache ? cache->find(key, name) : std::nullopt;
+    if (!known) return std::nullopt;
+    times.*place = known->milliseconds;
+  }
+  return times;
+}
+
+bool pays(const LaneTimes& times) {
+  constexpr double kFaster = 0.98, kSlower = 1.02;  // replayed, and queued step by step
+  return times.lanes < kFaster * times.serial && times.queued_lanes < kSlower * times.queued_serial;
+}
+
+}  // namespace
+
+std::optional<LaneTimes> time_lanes(const plan::Plan& plan) {
+  Clocked clocked(plan);
+  if (!clocked.bind()) return std::nullopt;
+  return clocked.times();
+}
+
+bool lanes_pay(const plan::Plan& plan, const TunerOptions& options, bool is_spent) {
+  const Hash128 key = key_of(plan.programs[0]);
+  std::optional<LaneTimes> times = known_times(options.cache, key);
+  const bool asks = !times && !options.cache_only && open_device(plan.device).is_present();
+  if (asks && is_spent) return false;
+  try {
+    if (asks) {
+      plan::Plan trial = plan;
+      trial.built_by = std::string(version());
+      times = time_lanes(trial);
+    }
+  } catch (const Error& error) {
+    check_work();
+    options.logger->log(Severity::kVerbose,
+                        std::string("the engine could not be timed with its lanes: ") + error.what());
+  }
+  if (!times) return !asks;
+  std::string text = pays(*times) ? "layers run side by side" : "layers run one after another";
+  for (const auto& [name, place] : kTimes) {
+    text += ", " + std::string(name) + " " + std::to_string((*times).*place) + " ms";
+    if (asks && options.cache) options.cache->put(key, name, {(*times).*place, (*times).*place});
+  }
+  options.logger->log(Severity::kVerbose, text);
+  return pays(*times);
+}
+
+}  // namespace kiln
