@@ -60,12 +60,12 @@ TEST_F(Settings, Threads) {
   EXPECT_EQ(builder->getMaxThreads(), all);
 }
 
-// Two towers over one input. On devices whose streams run by themselves they run side by side, on others nothing does.
+// Towers over one input. On devices whose streams run by themselves they run side by side, on others nothing does.
 TEST_F(Settings, StreamsBesideTheUsers) {
   ITensor* x = input("x", Dims2{16, 32});
   std::vector<ITensor*> ends;
-  for (int tower = 0; tower < 3; ++tower) {
-    ITensor* at = x;
+  for (ActivationType type : {ActivationType::kTANH, ActivationType::kSIGMOID, ActivationType::kRELU}) {
+    ITensor* at = network->addActivation(*x, type)->getOutput(0);
     for (int i = 0; i < 3; ++i) {
       auto* soft = network->addSoftMax(*at);
       soft->setAxes(2);
@@ -84,6 +84,7 @@ TEST_F(Settings, StreamsBesideTheUsers) {
   config->setMaxAuxStreams(-2);
   EXPECT_NE(logger.errors.find("setMaxAuxStreams"), std::string::npos);
   EXPECT_EQ(config->getMaxAuxStreams(), -1);
+  config->setProfilingVerbosity(ProfilingVerbosity::kDETAILED);
   config->setMaxAuxStreams(0);
   const auto one = build();
   config->setMaxAuxStreams(2);

@@ -172,6 +172,41 @@ TEST_P(DeviceTest, WaitingBreaksACapture) {
   EXPECT_TRUE(stream->synchronize().ok());  // usable afterwards
 }
 
+// Work of a stream that waits for one that captures is noted with it, and runs in the order of the waits.
+TEST_P(DeviceTest, StreamsCaptureTogether) {
+  if (device_->edge_milliseconds() == 0) GTEST_SKIP() << "work of several streams does not run side by side";
+  const auto stream = device_->create_stream(), beside = device_->create_stream();
+  const auto fork = device_->create_event(false), join = device_->create_event(false);
+  Block a(device_->allocator(), kBytes), b(device_->allocator(), kBytes);
+  std::unique_ptr<Graph> graph;
+  ASSERT_TRUE(stream->begin_capture().ok());
+  EXPECT_TRUE(device_->fill(*stream, a.data, std::byte{1}, kBytes).ok());
+  EXPECT_TRUE(fork->record(*stream).ok());
+  EXPECT_TRUE(beside->wait(*fork).ok());
+  EXPECT_TRUE(beside->capturing());
+  EXPECT_TRUE(device_->copy(*beside, b.data, a.data, kBytes, CopyKind::kDeviceToDevice).ok());
+  EXPECT_TRUE(join->record(*beside).ok());
+  EXPECT_TRUE(stream->wait(*join).ok());
+  EXPECT_TRUE(device_->fill(*stream, a.data, std::byte{2}, kBytes).ok());
+  ASSERT_TRUE(stream->end_capture(graph).ok());
+  EXPECT_FALSE(beside->capturing());
+  EXPECT_GE(graph->size(), 3u);
+  for (int i = 0; i < 2; ++i) ASSERT_TRUE(graph->launch(*stream).ok());
+  std::vector<unsigned char> got(kBytes);
+  EXPECT_TRUE(device_->copy(*stream, got.data(), b.data, kBytes, CopyKind::kDeviceToHost).ok());
+  ASSERT_TRUE(stream->synchronize().ok());
+  EXPECT_EQ(got, std::vector<unsigned char>(kBytes, 1));
+  // What nobody waits for.
+  ASSERT_TRUE(stream->begin_capture().ok());
+  EXPECT_TRUE(fork->record(*stream).ok());
+  EXPECT_TRUE(beside->wait(*fork).ok());
+  EXPECT_TRUE(device_->fill(*beside, b.data, std::byte{3}, kBytes).ok());
+  EXPECT_FALSE(stream->end_capture(graph).ok());
+  EXPECT_FALSE(graph);
+  EXPECT_TRUE(device_->fill(*stream, b.data, std::byte{3}, kBytes).ok());
+  EXPECT_TRUE(stream->synchronize().ok());
+}
+
 TEST_P(DeviceTest, HandlesAreAdopted) {
   auto stream = device_->create_stream();
   auto event = device_->create_event();
@@ -211,6 +246,31 @@ TEST_P(DeviceTest, PointersOfTheOtherSideAreErrors) {
 }
 
 TEST_P(DeviceTest, TooMuchMemoryIsRefused) { EXPECT_EQ(device_->allocator().allocate(size_t{1} << 60, 256), nullptr); }
+
+// Two streams that use the same bytes with no order between, which tests of other rooms watch for.
+TEST(Pretend, RacesAreFound) {
+  pretend::register_pretend();
+  Device& device = open_device("pretend");
+  const auto one = device.create_stream(), other = device.create_stream();
+  const auto event = device.create_event(false);
+  void* const block = device.allocator().allocate(kBytes, 256);
+  auto* const bytes = static_cast<std::byte*>(block);
+  pretend::watch_races(true);
+  EXPECT_TRUE(device.fill(*one, bytes, std::byte{1}, 100).ok());
+  EXPECT_TRUE(device.fill(*other, bytes + 100, std::byte{1}, 100).ok());  // beside
+  EXPECT_EQ(device.fill(*other, bytes + 99, std::byte{1}, 1).code, Code::kExecution);
+  EXPECT_EQ(device.copy(*other, bytes + 500, bytes, 10, CopyKind::kDeviceToDevice).code, Code::kExecution);
+  EXPECT_TRUE(event->record(*one).ok());
+  EXPECT_TRUE(other->wait(*event).ok());
+  EXPECT_TRUE(device.fill(*other, bytes + 99, std::byte{1}, 1).ok());
+  EXPECT_EQ(device.copy(*one, bytes + 500, bytes + 99, 1, CopyKind::kDeviceToDevice).code, Code::kExecution);
+  EXPECT_TRUE(other->synchronize().ok());
+  EXPECT_TRUE(device.copy(*one, bytes + 500, bytes + 99, 1, CopyKind::kDeviceToDevice).ok());    // the host has waited
+  EXPECT_TRUE(device.copy(*other, bytes + 600, bytes + 99, 1, CopyKind::kDeviceToDevice).ok());  // both read
+  EXPECT_TRUE(one->synchronize().ok() && other->synchronize().ok());
+  pretend::watch_races(false);
+  device.allocator().deallocate(block);
+}
 
 TEST(Devices, NamesThatAreNone) {
   std::string reason;

@@ -243,12 +243,15 @@ class PretendDevice final : public Device {
   Status fill(Stream& stream, void* to, std::byte value, size_t size) noexcept override {
     if (size == 0) return kOkStatus;
     if (!pool_.memory.holds(to, size)) return {Code::kInvalidArgument, "the memory to fill is not the device's"};
-    return static_cast<LateStream&>(stream).submit([to, value, size, this] {
+    const auto begin = reinterpret_cast<uintptr_t>(to);
+    const Touch touch[] = {{begin, begin + size, true}};
+    const auto work = [to, value, size, this] {
       return pool_.memory.with_access([&] {
         std::memset(to, static_cast<int>(value), size);
         return kOkStatus;
       });
-    });
+    };
+    return static_cast<LateStream&>(stream).submit(work, touch);
   }
   std::shared_ptr<const Executable> load(const KernelSource& source) override {
     auto inner = source.kernel == kProgramText ? load_program_text(source) : open_device("cpu").load(source);
