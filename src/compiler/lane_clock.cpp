@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <deque>
+#include <tuple>
+#include <utility>
 #include <vector>
 
 #include "base/index.h"
@@ -17,8 +19,9 @@ namespace {
 
 using plan::Storage;
 
-constexpr double kRunMilliseconds = 2;
-constexpr int kMostInRun = 16, kRounds = 20;
+constexpr double kRunMilliseconds = 1;
+constexpr int kMostInRun = 16, kRounds = 12, kFewRounds = 3;
+constexpr double kClearly = 1.25;
 
 class Clocked {
  public:
@@ -49,23 +52,30 @@ class Clocked {
     return true;
   }
 
+  // One inference is queued when the one before it has ended; replays have several.
   LaneTimes times() {
+    const auto once = [&](bool lanes) {
+      return milliseconds(lanes, [&] { throw_if_error(context_->enqueue(*stream_)); });
+    };
+    for (bool lanes : {false, true}) once(lanes);
+    const int count = in_run(once(false));
     LaneTimes result;
-    std::vector<double> queued = compared([&](bool, int count) { queue(count); });
-    result.queued_lanes = result.lanes = queued[1];
-    result.queued_serial = result.serial = queued[0];
+    std::tie(result.queued_serial, result.queued_lanes) = compared([&](bool lanes) {
+      std::vector<double> list;
+      for (int i = 0; i < count; ++i) list.push_back(once(lanes));
+      return middle_half(std::move(list));
+    });
+    std::tie(result.serial, result.lanes) = std::pair(result.queued_serial, result.queued_lanes);
     if (engine_->capture_blocker()) return result;
     std::unique_ptr<Graph> graphs[2];
-    const int count = in_run(result.serial);
     for (bool lanes : {false, true}) {
       context_->set_side_by_side(lanes);
       graphs[lanes] = captured(*stream_, count, 1, [&](int) { return context_->enqueue(*stream_); });
       if (!graphs[lanes]) return result;
     }
-    const std::vector<double> replayed =
-        compared([&](bool lanes, int) { throw_if_error(graphs[lanes]->launch(*stream_)); }, count);
-    result.lanes = replayed[1];
-    result.serial = replayed[0];
+    std::tie(result.serial, result.lanes) = compared([&](bool lanes) {
+      return milliseconds(lanes, [&] { throw_if_error(graphs[lanes]->launch(*stream_)); }) / count;
+    });
     return result;
   }
 
@@ -93,22 +103,21 @@ class Clocked {
     throw_if_error(context_->set_address(tensor, held.mutable_data()));
   }
 
-  void queue(int count) {
-    for (int i = 0; i < count; ++i) throw_if_error(context_->enqueue(*stream_));
+  template <class Queue> double milliseconds(bool lanes, const Queue& queue) {
+    context_->set_side_by_side(lanes);
+    return milliseconds_between(*start_, *stop_, *stream_, queue);
   }
 
-  // Milliseconds of one of `count`, one after another and side by side, in turns so that both meet the same conditions.
-  template <class Run> std::vector<double> compared(const Run& run, int count = 0) {
+  // One after another, and side by side: in turns, so that both meet the same conditions, until one of them is clearly faster.
+  template <class Time> static std::pair<double, double> compared(const Time& time) {
     std::vector<double> runs[2];
-    const auto timed = [&](bool lanes, int times) {
-      context_->set_side_by_side(lanes);
-      return milliseconds_between(*start_, *stop_, *stream_, [&] { run(lanes, times); }) / times;
+    const auto is_clear = [&](bool faster) {
+      return *std::ranges::max_element(runs[faster]) * kClearly < *std::ranges::min_element(runs[!faster]);
     };
-    for (bool lanes : {false, true}) timed(lanes, std::max(count, 1));
-    if (count == 0) count = in_run(timed(false, 1));
     for (int i = 0; i < kRounds; ++i) {
       check_work();
-      for (bool lanes : {false, true}) runs[lanes].push_back(timed(lanes, count));
+      for (bool lanes : {false, true}) runs[lanes].push_back(time(lanes));
+      if (i + 1 >= kFewRounds && (is_clear(false) || is_clear(true))) break;
     }
     return {middle_half(std::move(runs[0])), middle_half(std::move(runs[1]))};
   }
@@ -154,7 +163,7 @@ std::optional<LaneTimes> known_times(const TimingCache* cache, const Hash128& ke
 }
 
 bool pays(const LaneTimes& times) {
-  constexpr double kFaster = 0.98, kSlower = 1.02;  // replayed, and queued step by step
+  constexpr double kFaster = 0.98, kSlower = 1.05;  // replayed, and queued step by step
   return times.lanes < kFaster * times.serial && times.queued_lanes < kSlower * times.queued_serial;
 }
 
