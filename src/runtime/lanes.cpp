@@ -49,7 +49,7 @@ Status Lanes::enter(size_t step, Stream*& stream) noexcept {
   const Step& s = steps_[step];
   Lane& lane = lanes_[s.lane];
   stream = lane.stream;
-
+  for (Event* event : s.waits) KILN_RETURN_IF_ERROR(stream->wait(*event));
   if (!lane.has_begun && s.waits.empty()) KILN_RETURN_IF_ERROR(stream->wait(*start_));
   lane.has_begun = true;
   return kOkStatus;
