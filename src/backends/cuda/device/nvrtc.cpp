@@ -2,7 +2,6 @@
 #include "backends/cuda/device/nvrtc.h"
 
 #include <algorithm>
-#include <map>
 
 #include "backends/cuda/device/embedded.h"
 #include "backends/cuda/device/library.h"

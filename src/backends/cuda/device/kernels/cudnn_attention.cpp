@@ -44,8 +44,6 @@ class CudnnAttentionKernel final : public CudnnKernel {
     number_ = number;
     return kOkStatus;
   }
-  // Kernels that go from tile to tile count the tiles there, and find none where the count begins with anything else.
-  bool begins_with_zeros() const noexcept override { return true; }
   CudnnPlan make_plan(const CudnnSite& site, size_t workspace) override {
     return compiled_plan(site, workspace, number_);
   }

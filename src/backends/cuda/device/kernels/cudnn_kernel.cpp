@@ -52,7 +52,6 @@ Status CudnnKernel::launch(Stream& stream, const KernelCall& call) noexcept {
     same = same && addresses_[i] == address;
   }
   if (!same) KILN_RETURN_IF_ERROR(guarded([&] { return pack(call); }));
-  if (begins_with_zeros()) KILN_RETURN_IF_ERROR(clear(stream, call.workspace));
   KILN_RETURN_IF_ERROR(queue(stream));
   return finish(stream, call);
 }
@@ -96,13 +95,6 @@ void CudnnKernel::plan_within(size_t workspace) {
   const CurrentContext current(gpu_);
   const CudnnHandles::Lent handle(*handles_, nullptr);
   plan_ = make_plan({handle.get(), nullptr}, workspace);
-}
-
-Status CudnnKernel::clear(Stream& stream, void* workspace) noexcept {
-  if (plan_.workspace == 0) return kOkStatus;
-  return status_of(gpu_.driver().cuMemsetD8Async(reinterpret_cast<CUdeviceptr>(workspace), 0, plan_.workspace,
-                                                 static_cast<CUstream>(stream.native())),
-                   "the workspace of a plan of cuDNN could not be cleared");
 }
 
 // A plan runs by any handle of the GPU that it was made for, not only by the one that it was made with.

@@ -29,8 +29,6 @@ class CudnnKernel : public Kernel {
   // they are others than before it forgets the plan.
   virtual Status read(const KernelCall& call) = 0;
   virtual CudnnPlan make_plan(const CudnnSite& site, size_t most_workspace) = 0;
-  // Whether the plan's workspace has to be zeros when it begins.
-  virtual bool begins_with_zeros() const noexcept { return false; }
   // What the plan leaves to be done.
   virtual Status finish(Stream&, const KernelCall&) noexcept { return kOkStatus; }
 
@@ -47,7 +45,6 @@ class CudnnKernel : public Kernel {
   void* address_of(const Operand& operand, const KernelCall& call) const noexcept;
   void plan_within(size_t workspace);
   Status pack(const KernelCall& call);
-  Status clear(Stream& stream, void* workspace) noexcept;
   Status queue(Stream& stream) noexcept;
 
   Binary compiled_;
