@@ -50,4 +50,20 @@ struct PadParameters {
   }
 };
 
+// Of "eye".
+struct EyeParameters {
+  int64_t k = 0;  // which diagonal
+  template <class V> void fields(V& v) { v("k", k); }
+};
+
+struct TriluParameters {
+  bool upper = true;
+  template <class V> void fields(V& v) { v("upper", upper); }
+};
+
+struct ReverseSequenceParameters {
+  bool time_first = true;  // the axes are time, batch and not batch, time
+  template <class V> void fields(V& v) { v("time_first", time_first); }
+};
+
 }  // namespace kiln

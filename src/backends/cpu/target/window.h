@@ -1,17 +1,12 @@
 // The window attributes of convolutions and poolings as kernels take them.
 #pragma once
 #include "backends/cpu/device/kernels/parameters.h"
-#include "backends/cpu/device/kernels/spatial_window.h"
-#include "target/target.h"
+#include "target/spatial_window.h"
 
 namespace kiln::cpu {
 
 // One spatial dimension counts as a row of height 1. `kernel` holds the spatial sizes of the kernel (one or two).
 kernels::SlidingWindow window_of(const Problem& problem, const Ints& kernel);
-// The same for any number of spatial dimensions.
-kernels::SpatialWindow spatial_window_of(const Problem& problem, const Ints& kernel);
-// The windows of a pooling do not have so many elements in common that folding them axis by axis is much less work.
-Refusal needs_short_windows(const Problem& pooling);
 // Argument [n,c,w] or [n,c,h,w] at these dimensions.
 kernels::ImageView image_of(const Dims& dims);
 // Do the channels of an image lie innermost?

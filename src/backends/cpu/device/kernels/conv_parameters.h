@@ -2,9 +2,9 @@
 #pragma once
 #include "backends/cpu/device/compute/winograd.h"
 #include "backends/cpu/device/kernels/parameters.h"
-#include "backends/cpu/device/kernels/spatial_window.h"
 #include "backends/cpu/device/kernels/sum_steps.h"
 #include "device/conv_parameters.h"
+#include "device/spatial_window.h"
 
 namespace kiln::cpu::kernels {
 

@@ -3,8 +3,8 @@
 #include <cstring>
 
 #include "backends/cpu/device/kernels/indexed.h"
-#include "backends/cpu/device/kernels/own_parameters.h"
 #include "backends/cpu/device/kernels/registry.h"
+#include "device/movement_parameters.h"
 #include "tensor/convert.h"
 
 namespace kiln::cpu::kernels {

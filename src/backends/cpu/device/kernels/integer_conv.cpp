@@ -7,7 +7,7 @@
 #include "backends/cpu/device/kernels/dense.h"
 #include "backends/cpu/device/kernels/integer_result.h"
 #include "backends/cpu/device/kernels/registry.h"
-#include "backends/cpu/device/kernels/spatial_window.h"
+#include "device/spatial_window.h"
 
 namespace kiln::cpu::kernels {
 namespace {

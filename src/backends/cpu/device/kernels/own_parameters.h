@@ -19,21 +19,6 @@ struct CompressParameters {
   template <class V> void fields(V& v) { v("axis", axis, -1, kMostAxis); }
 };
 
-struct EyeParameters {
-  int64_t k = 0;  // which diagonal
-  template <class V> void fields(V& v) { v("k", k); }
-};
-
-struct TriluParameters {
-  bool upper = true;
-  template <class V> void fields(V& v) { v("upper", upper); }
-};
-
-struct ReverseSequenceParameters {
-  bool time_first = true;  // the axes are time, batch and not batch, time
-  template <class V> void fields(V& v) { v("time_first", time_first); }
-};
-
 // The dimensions [first, last) of the operand.
 struct ShapeParameters {
   int64_t first = 0, last = 0;

@@ -7,9 +7,9 @@
 
 #include "backends/cpu/device/compute/pieces.h"
 #include "backends/cpu/device/kernels/dense.h"
-#include "backends/cpu/device/kernels/pool_any.h"
 #include "backends/cpu/device/kernels/registry.h"
 #include "base/index.h"
+#include "device/pool_parameters.h"
 #include "tensor/sliding_fold.h"
 
 namespace kiln::cpu::kernels {
@@ -21,8 +21,6 @@ constexpr double kNanosecondsPerFold = 15;        // of an element of an axis
 
 constexpr Extreme kNothing{-std::numeric_limits<double>::infinity(), -1};
 Extreme sum(const Extreme& a, const Extreme& b) { return {a.value + b.value, a.position}; }
-
-using Kind = PoolAnyParameters::Kind;
 
 // The elements of the input along one axis that a window meets: first, first + step, ..., `count` of them, the tap of the first, and
 // how many a mean divides by.
@@ -38,7 +36,7 @@ class PoolAny final : public DenseKernel {
  private:
   Status prepare_dense(const KernelCall& call) override {
     const bool two = call.outputs.size() == 2;
-    if (call.inputs.size() != 1 || (call.outputs.size() != 1 && !(two && kind_ == Kind::kMax)))
+    if (call.inputs.size() != 1 || (call.outputs.size() != 1 && !(two && kind_ == Pooling::kMaximum)))
       return {Code::kMalformedPlan, "a pooling has other operands"};
     const TensorView &x = call.inputs[0], &y = call.outputs[0];
     if (x.dtype != DType::kF32 || y.dtype != DType::kF32 || x.rank != static_cast<int>(window_.rank()) + 2)
@@ -73,7 +71,7 @@ class PoolAny final : public DenseKernel {
   }
   Reach reach(size_t axis, int64_t o) const {
     const auto [first, count] = axes_[axis].reach(o);
-    return {first, count, kind_ == Kind::kMeanWithPadding ? axes_[axis].padded_reach(o, ends_[axis]).count : count};
+    return {first, count, kind_ == Pooling::kMeanWithPadding ? axes_[axis].padded_reach(o, ends_[axis]).count : count};
   }
   Reach known_reach(size_t axis, int64_t o) const { return o < kMostKnown ? nth(reaches_[axis], o) : reach(axis, o); }
 
@@ -129,7 +127,7 @@ class PoolAny final : public DenseKernel {
         for (int64_t k = 0; k < out; ++k) {
           Result r;
           r.position = folded[k].position;
-          if (kind_ == Kind::kMax) r.best = static_cast<float>(folded[k].value);
+          if (kind_ == Pooling::kMaximum) r.best = static_cast<float>(folded[k].value);
           else r.sum = folded[k].value;
           static_cast<float*>(y.data)[p * out + k] = finish(r, divisor_of(y, k));
           if (positions) positions[p * out + k] = r.position < 0 ? -1 : p * in + position_of(x, r.position);
@@ -142,7 +140,7 @@ class PoolAny final : public DenseKernel {
   // What becomes of the windows of a plane, in `space`; null when the work was ended.
   const Extreme* fold_plane(const float* plane, int64_t in, int64_t room, Extreme* space) const noexcept {
     Extreme *from = space, *to = space + room, *const line = to + room;
-    for (int64_t i = 0; i < in; ++i) from[i] = {kind_ == Kind::kNorm ? power(plane[i]) : plane[i], i};
+    for (int64_t i = 0; i < in; ++i) from[i] = {kind_ == Pooling::kNorm ? power(plane[i]) : plane[i], i};
     int64_t sizes[kMostAxes];
     for (size_t i = 0; i < axes_.size(); ++i) sizes[i] = axes_[i].in;
     Looks looks(kNanosecondsPerFold);
@@ -154,7 +152,7 @@ class PoolAny final : public DenseKernel {
         if (looks.before(static_cast<double>(axis.in + axis.out))) return nullptr;
         const Extreme* source = from + n / inner * axis.in * inner + n % inner;
         Extreme* result = to + n / inner * axis.out * inner + n % inner;
-        if (kind_ == Kind::kMax) fold_windows(axis, source, result, inner, kNothing, larger, line);
+        if (kind_ == Pooling::kMaximum) fold_windows(axis, source, result, inner, kNothing, larger, line);
         else fold_windows(axis, source, result, inner, Extreme{0, -1}, sum, line);
       }
       sizes[i] = axis.out;
@@ -223,7 +221,7 @@ class PoolAny final : public DenseKernel {
 
   void run(const float* plane, int64_t at, int64_t count, int64_t step, Result& r) const {
     switch (kind_) {
-      case Kind::kMax:
+      case Pooling::kMaximum:
         for (int64_t k = 0; k < count; ++k, at += step) {
           const float v = plane[at];
           if (r.position >= 0 && (v <= r.best || std::isnan(r.best))) continue;
@@ -231,11 +229,11 @@ class PoolAny final : public DenseKernel {
           r.position = at;
         }
         return;
-      case Kind::kMean:
-      case Kind::kMeanWithPadding:
+      case Pooling::kMean:
+      case Pooling::kMeanWithPadding:
         for (int64_t k = 0; k < count; ++k, at += step) r.sum += plane[at];
         return;
-      case Kind::kNorm:
+      case Pooling::kNorm:
         for (int64_t k = 0; k < count; ++k, at += step) r.sum += power(plane[at]);
         return;
     }
@@ -247,8 +245,8 @@ class PoolAny final : public DenseKernel {
   }
 
   float finish(const Result& r, int64_t divisor) const {
-    if (kind_ == Kind::kMax) return r.best;
-    if (kind_ != Kind::kNorm) return static_cast<float>(r.sum / static_cast<double>(divisor));
+    if (kind_ == Pooling::kMaximum) return r.best;
+    if (kind_ != Pooling::kNorm) return static_cast<float>(r.sum / static_cast<double>(divisor));
     return static_cast<float>(p_ == 1   ? r.sum
                               : p_ == 2 ? std::sqrt(r.sum)
                                         : std::pow(r.sum, 1 / static_cast<double>(p_)));
@@ -267,7 +265,7 @@ class PoolAny final : public DenseKernel {
   SpatialWindow window_;
   int64_t p_;
   bool column_major_;
-  Kind kind_;
+  Pooling kind_;
   std::vector<SlidingAxis> axes_;
   Ints ends_;                                // padding behind
   std::vector<std::vector<Reach>> reaches_;  // of the first outputs along each axis

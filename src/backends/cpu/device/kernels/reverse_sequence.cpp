@@ -4,8 +4,8 @@
 
 #include "backends/cpu/device/compute/parallel.h"
 #include "backends/cpu/device/kernels/dense.h"
-#include "backends/cpu/device/kernels/own_parameters.h"
 #include "backends/cpu/device/kernels/registry.h"
+#include "device/movement_parameters.h"
 
 namespace kiln::cpu::kernels {
 namespace {

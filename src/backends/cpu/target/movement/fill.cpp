@@ -1,18 +1,10 @@
 // Tactic: operators that make tensors of few different elements.
-#include "backends/cpu/device/kernels/own_parameters.h"
 #include "backends/cpu/target/checks.h"
 #include "backends/cpu/target/tactics.h"
+#include "target/fill_parameters.h"
 
 namespace kiln::cpu::tactics {
 namespace {
-
-// The value of ConstantOfShape, or the one of EyeLike.
-Tensor element(const Problem& p) {
-  if (p.op() == "ConstantOfShape" && p.attributes().has("value")) return p.attributes().tensor("value").reshaped({1});
-  Tensor t = Tensor::allocate(p.outputs[0].dtype, {1});
-  if (p.op() == "EyeLike") t.set(0, 1);
-  return t;
-}
 
 Refusal accepts_fill(const Problem& p) {
   const std::string& op = p.op();
@@ -27,16 +19,12 @@ Refusal accepts_fill(const Problem& p) {
 
 Emitted emit_fill(const Problem& p, const Config&) {
   const std::string& op = p.op();
-  if (op == "OneHot")
-    return emit_kernel("one_hot", AxisParameters{axis_of(p, "axis", -1, rank(p.input(0)) + 1)}, {0, 1, 2});
+  if (op == "OneHot") return emit_kernel("one_hot", one_hot_parameters(p), {0, 1, 2});
   if (op == "Range") return emit_kernel("range", {}, {0, 1, 2});
-  if (op == "Trilu")
-    return emit_kernel("trilu", kernels::TriluParameters{p.attributes().integer("upper", 1) != 0},
-                       {0, p.input(1).present ? 1 : Emitted::kAbsent});
-  Emitted e = op == "EyeLike" ? emit_kernel("eye", kernels::EyeParameters{p.attributes().integer("k", 0)},
-                                            {Emitted::from_constant(0)})
+  if (op == "Trilu") return emit_kernel("trilu", trilu_parameters(p), {0, p.input(1).present ? 1 : Emitted::kAbsent});
+  Emitted e = op == "EyeLike" ? emit_kernel("eye", eye_parameters(p), {Emitted::from_constant(0)})
                               : emit_kernel("fill", {}, {0, Emitted::from_constant(0)});
-  e.constants.push_back(element(p));
+  e.constants.push_back(filling_element(p));
   return e;
 }
 

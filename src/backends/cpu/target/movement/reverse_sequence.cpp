@@ -1,7 +1,7 @@
 // Tactic: ReverseSequence.
-#include "backends/cpu/device/kernels/own_parameters.h"
 #include "backends/cpu/target/checks.h"
 #include "backends/cpu/target/tactics.h"
+#include "target/fill_parameters.h"
 
 namespace kiln::cpu::tactics {
 
@@ -11,11 +11,8 @@ const Tactic reverse_sequence{
     .ops = {"ReverseSequence"},
     .accepts = [](const Problem& p) -> Refusal { return needs_plain(p); },
     .configurations = nullptr,
-    .emit =
-        [](const Problem& p, const Config&) {
-          return emit_kernel("reverse_sequence",
-                             kernels::ReverseSequenceParameters{p.attributes().integer("time_axis", 0) == 0}, {0, 1});
-        },
+    .emit = [](const Problem& p,
+               const Config&) { return emit_kernel("reverse_sequence", reverse_sequence_parameters(p), {0, 1}); },
 };
 
 }  // namespace kiln::cpu::tactics

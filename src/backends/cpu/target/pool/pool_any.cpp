@@ -1,8 +1,6 @@
 // Tactic: poolings of float32 over any number of dimensions, with positions, and norms.
-#include "backends/cpu/device/kernels/pool_any.h"
 #include "backends/cpu/target/checks.h"
 #include "backends/cpu/target/tactics.h"
-#include "backends/cpu/target/window.h"
 #include "target/pool_parameters.h"
 
 namespace kiln::cpu::tactics {
@@ -19,18 +17,7 @@ const Tactic pool_any{
       return accept();
     },
     .configurations = nullptr,
-    .emit =
-        [](const Problem& p, const Config&) {
-          using Kind = kernels::PoolAnyParameters::Kind;
-          return emit_kernel("pool_any",
-                             kernels::PoolAnyParameters{
-                                 .kind = p.op() == "LpPool" ? Kind::kNorm : static_cast<Kind>(pooling_of(p)),
-                                 .p = p.attributes().integer("p", 2),
-                                 .column_major = p.attributes().integer("storage_order", 0) != 0,
-                                 .window = spatial_window_of(p, p.attributes().ints("kernel_shape")),
-                             },
-                             {0});
-        },
+    .emit = [](const Problem& p, const Config&) { return emit_kernel("pool_any", pool_any_parameters(p), {0}); },
 };
 
 }  // namespace kiln::cpu::tactics

@@ -1,11 +1,11 @@
 // Windows over any number of spatial dimensions as kernel parameters.
-#include "backends/cpu/device/kernels/spatial_window.h"
+#include "device/spatial_window.h"
 
 #include <algorithm>
 
 #include "base/require.h"
 
-namespace kiln::cpu::kernels {
+namespace kiln {
 
 std::pair<int64_t, int64_t> SpatialWindow::pads(size_t axis, int64_t in, int64_t out) const {
   if (padding == kGiven) return {begin[axis], end[axis]};
@@ -26,11 +26,10 @@ bool windows_overlap(const Ints& kernel, double in, double out) {
 }
 
 void SpatialWindow::check() const {
-  constexpr size_t kMostDimensions = 8;
   require(!kernel.empty() && kernel.size() <= kMostDimensions, Code::kMalformedPlan,
           "parameter 'kernel' has no dimensions, or many");
   for (const Ints* list : {&strides, &dilations, &begin, &end})
     require(list->size() == kernel.size(), Code::kMalformedPlan, "the parameters of a window are of other dimensions");
 }
 
-}  // namespace kiln::cpu::kernels
+}  // namespace kiln

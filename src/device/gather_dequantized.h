@@ -1,9 +1,10 @@
-// Parameters of "gather_dequantized".
+// Parameters of the kernels "gather_dequantized" of every device.
 #pragma once
+#include "device/device.h"
 #include "device/parameter_fields.h"
 #include "tensor/shape.h"
 
-namespace kiln::cpu::kernels {
+namespace kiln {
 
 // A parameter of the integers lies at the sum of index times stride over the axes, where indices along `block_axis` are counted in blocks.
 struct GatherDequantizedParameters {
@@ -26,4 +27,7 @@ struct GatherDequantizedParameters {
   void check() const;  // that the table has a size, and all lists its rank
 };
 
-}  // namespace kiln::cpu::kernels
+// Operands: the table's bytes, int32 or int64 indices, scales, and zero points packed like the table, which may be left out; y in float32.
+Status check_gather_dequantized(const GatherDequantizedParameters& parameters, const KernelCall& call) noexcept;
+
+}  // namespace kiln

@@ -5,12 +5,13 @@
 #include "device/parameter_fields.h"
 #include "tensor/shape.h"
 
-namespace kiln::cpu::kernels {
+namespace kiln {
 
 // One entry per spatial dimension. Padding is as given, or such that the output has ceil(input / stride) elements.
 struct SpatialWindow {
   enum Padding : uint8_t { kGiven, kSameUpper, kSameLower };
   static constexpr int64_t kMost = int64_t{1} << 30;
+  static constexpr size_t kMostDimensions = 8;
   Ints kernel = {}, strides = {}, dilations = {}, begin = {}, end = {};
   Padding padding = kGiven;
   size_t rank() const { return kernel.size(); }
@@ -32,4 +33,4 @@ struct SpatialWindow {
 // Whether windows have so many elements in common that they are better folded axis by axis. Sizes are those of a plane and its result.
 bool windows_overlap(const Ints& kernel, double in, double out);
 
-}  // namespace kiln::cpu::kernels
+}  // namespace kiln
