@@ -75,6 +75,11 @@ std::vector<NodeCase> products() {
        .inputs = {plain({5, 3, 7}, kHalf), plain({1, 36, 7}, kHalf), plain({1, 36, 9}, kHalf), absent(), absent(),
                   absent(), absent()},
        .outputs = 3},
+      {.op = "RecurrentDequantized",
+       .attributes = {{"cell", word("LSTM")}},
+       .inputs = {plain({5, 3, 7}, kFloat), plain({1, 36, 7}, DType::kI8), plain({1, 36, 9}, DType::kI8),
+                  plain({1, 36}, kFloat), plain({1, 36}, kFloat)},
+       .outputs = 3},
   };
 }
 

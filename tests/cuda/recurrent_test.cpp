@@ -56,6 +56,46 @@ TEST(CudaRecurrent, SizesAndLayouts) {
   check(recurrent({.op = "RNN", .gates = 1}, DType::kF32, {{"activations", Strings{"Relu"}}}));
 }
 
+// Weights in bytes, of which rows have scales and zero points.
+NodeCase dequantized(const Layer& l, DType bytes, bool zeros) {
+  const bool lstm = l.gates == 4;
+  NodeCase c = recurrent(l, DType::kF32, {{"cell", std::string(lstm ? "LSTM" : "GRU")}});
+  c.op = "RecurrentDequantized";
+  if (!lstm) c.attributes.set("linear_before_reset", int64_t{1});
+  const Operand scale = [&] {
+    Tensor t = random_tensor(DType::kF32, {l.directions, l.gates * l.hidden}, 5);
+    for (float& v : t.as_mutable<float>()) v = v / 20;
+    return Operand{.dims = t.dims(), .value = t};
+  }();
+  const Operand zero = zeros ? values({l.directions, l.gates * l.hidden}, bytes) : kAbsent;
+  c.inputs[1].type = c.inputs[2].type = bytes;
+  c.inputs.insert(c.inputs.begin() + 3, {scale, scale, zero, zero});
+  return c;
+}
+
+TEST(CudaRecurrent, WeightsInBytes) {
+  for (DType bytes : {DType::kI8, DType::kU8})
+    for (bool zeros : {false, true})
+      for (int64_t directions : {1, 2})
+        for (const Layer& l :
+             {Layer{.directions = directions, .state = true},
+              Layer{.op = "GRU", .gates = 3, .directions = directions, .state = true},
+              Layer{.steps = 9,
+                    .batch = 6,
+                    .input = 40,
+                    .hidden = 65,
+                    .directions = directions,
+                    .bias = false,
+                    .batch_first = true},
+              Layer{
+                  .op = "GRU", .gates = 3, .steps = 3, .batch = 1, .input = 1, .hidden = 33, .directions = directions},
+              Layer{.batch = 0, .directions = directions}})
+          EXPECT_EQ(check(dequantized(l, bytes, zeros)), std::set<std::string>{"recurrent_bytes"});
+  NodeCase c = dequantized({}, DType::kI8, false);
+  c.inputs[2].type = DType::kU8;
+  EXPECT_EQ(refusal(c, "recurrent_bytes"), "the weights are of two types");
+}
+
 TEST(CudaRecurrent, RefusesWithAReason) {
   EXPECT_EQ(refusal(recurrent({.op = "GRU", .gates = 3}, DType::kF32), "recurrent"), "it resets before the product");
   EXPECT_EQ(refusal(recurrent({}, DType::kF32, {{"clip", 1.0}}), "recurrent"), "it clips");

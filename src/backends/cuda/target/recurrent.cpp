@@ -1,4 +1,4 @@
-// Tactic: LSTM, GRU and RNN with the usual activations.
+// Tactics: LSTM, GRU and RNN with the usual activations, and LSTM and GRU with weights in bytes.
 #include <algorithm>
 
 #include "backends/cuda/device/kernels/recurrent_parameters.h"
@@ -28,6 +28,27 @@ std::string cell_of(const Problem& p) {
   return p.op() == "RNN" && repeated({"relu"}) ? "relu" : "";
 }
 
+// Operand 0 has steps, and not too many.
+Refusal accept_steps(const Problem& p) {
+  const size_t axis = p.attributes().integer("layout", 0) != 0 ? 1 : 0;
+  const Argument& x = p.input(0);
+  if (x.max[axis] > kMostSteps) return refuse(std::to_string(x.max[axis]) + " steps are too many launches");
+  return (x.min.empty() ? x.opt : x.min)[axis] == 0 ? refuse("there may be no step") : accept();
+}
+
+kernels::RecurrentParameters parameters_of(const Problem& p, std::string cell) {
+  return {
+      .cell = std::move(cell),
+      .reverse = p.attributes().text("direction", "forward") == "reverse",
+      .batch_first = p.attributes().integer("layout", 0) != 0,
+  };
+}
+
+int present(const Problem& p, int i) { return p.input(i).present ? i : Emitted::kAbsent; }
+
+// Inputs of RecurrentDequantized.
+enum ByteInput : int { kX, kW, kR, kWScale, kRScale, kWZero, kRZero, kBias, kLengths, kInitialH, kInitialC };
+
 }  // namespace
 
 const Tactic recurrent{
@@ -43,24 +64,34 @@ const Tactic recurrent{
         return refuse("it resets before the product");
       if (p.input(4).present) return refuse("the sequences have lengths");
       if (p.input(7).present) return refuse("it has peepholes");
-      const bool batch_first = p.attributes().integer("layout", 0) != 0;
-      const int64_t steps = p.input(0).max[batch_first ? 1 : 0];
-      if (steps > kMostSteps) return refuse(std::to_string(steps) + " steps are too many launches");
-      if (p.input(0).min.empty() ? p.input(0).opt[batch_first ? 1 : 0] == 0 : p.input(0).min[batch_first ? 1 : 0] == 0)
-        return refuse("there may be no step");
-      return accept();
+      return accept_steps(p);
     },
     .configurations = nullptr,
     .emit =
         [](const Problem& p, const Config&) {
-          const auto present = [&](int i) { return p.input(i).present ? i : Emitted::kAbsent; };
-          return emit_kernel("recurrent",
-                             kernels::RecurrentParameters{
-                                 .cell = cell_of(p),
-                                 .reverse = p.attributes().text("direction", "forward") == "reverse",
-                                 .batch_first = p.attributes().integer("layout", 0) != 0,
-                             },
-                             {0, 1, 2, present(3), present(5), present(6)});
+          return emit_kernel("recurrent", parameters_of(p, cell_of(p)),
+                             {0, 1, 2, present(p, 3), present(p, 5), present(p, 6)});
+        },
+};
+
+const Tactic recurrent_bytes{
+    .name = "recurrent_bytes",
+    .version = 1,
+    .ops = {"RecurrentDequantized"},
+    .accepts = [](const Problem& p) -> Refusal {
+      if (Refusal r = needs_one_float(p); r.refused()) return r;
+      if (p.input(kW).dtype != p.input(kR).dtype) return refuse("the weights are of two types");
+      if (p.attributes().text("cell") == "GRU" && p.attributes().integer("linear_before_reset", 0) == 0)
+        return refuse("it resets before the product");
+      if (p.input(kLengths).present) return refuse("the sequences have lengths");
+      return accept_steps(p);
+    },
+    .configurations = nullptr,
+    .emit =
+        [](const Problem& p, const Config&) {
+          return emit_kernel("recurrent", parameters_of(p, p.attributes().text("cell") == "LSTM" ? "lstm" : "gru"),
+                             {kX, kW, kR, present(p, kBias), present(p, kInitialH), present(p, kInitialC), kWScale,
+                              kRScale, present(p, kWZero), present(p, kRZero)});
         },
 };
 

@@ -1,4 +1,5 @@
-// LSTM, GRU and RNN, one step a launch: a warp makes all gates of one unit for a few sequences. Sums and states are float32.
+// LSTM, GRU and RNN, one step a launch: a warp makes all gates of one unit for a few sequences. Sums and states are float32. Weights may be
+// bytes, (byte - zero point) * scale: the sums are scaled.
 #include "backends/cuda/device/cu/common.cuh"
 #include "backends/cuda/device/cu/recurrent.h"
 
@@ -7,7 +8,13 @@ namespace {
 
 __device__ float logistic(float x) { return 1 / (1 + expf(-x)); }
 
-template <class T, Cell kCell> class CellStep {
+template <class W> __device__ float weight_of(W x) {
+  if constexpr (sizeof(W) == 1) return x;
+  else return to_float(x);
+}
+
+// W: of the weights.
+template <class T, Cell kCell, class W = T> class CellStep {
  public:
   __device__ explicit CellStep(const CellArguments& arguments)
       : a_(arguments),
@@ -19,12 +26,16 @@ template <class T, Cell kCell> class CellStep {
   __device__ void run() const {
     if (unit_ >= a_.hidden) return;
     float from_x[kGates][kCellBatch] = {}, from_h[kGates][kCellBatch] = {};
-    const T *w = static_cast<const T*>(a_.w) + int64_t{direction_} * kGates * a_.hidden * a_.input,
-            *r = static_cast<const T*>(a_.r) + int64_t{direction_} * kGates * a_.hidden * a_.hidden;
+    const W *w = static_cast<const W*>(a_.w) + int64_t{direction_} * kGates * a_.hidden * a_.input,
+            *r = static_cast<const W*>(a_.r) + int64_t{direction_} * kGates * a_.hidden * a_.hidden;
+    float w_zeros[kGates], r_zeros[kGates];
+    zeros_of(a_.w_zero, w_zeros);
+    zeros_of(a_.r_zero, r_zeros);
     const int lane = threadIdx.x % 32;
     for (int i = lane; i < a_.input; i += 32)
-      add(from_x, w + i, a_.input, [&](int n) { return to_float(static_cast<const T*>(a_.x)[x_at(n) + i]); });
-    for (int i = lane; i < a_.hidden; i += 32) add(from_h, r + i, a_.hidden, [&](int n) { return state(n, i); });
+      add(from_x, w + i, w_zeros, a_.input, [&](int n) { return to_float(static_cast<const T*>(a_.x)[x_at(n) + i]); });
+    for (int i = lane; i < a_.hidden; i += 32)
+      add(from_h, r + i, r_zeros, a_.hidden, [&](int n) { return state(n, i); });
 #pragma unroll
     for (int g = 0; g < kGates; ++g)
 #pragma unroll
@@ -38,8 +49,8 @@ template <class T, Cell kCell> class CellStep {
       float x[kGates], h[kGates];
 #pragma unroll
       for (int g = 0; g < kGates; ++g) {
-        x[g] = from_x[g][n] + bias(g);
-        h[g] = from_h[g][n] + bias(kGates + g);
+        x[g] = scaled(from_x[g][n], a_.w_scale, g) + bias(g);
+        h[g] = scaled(from_h[g][n], a_.r_scale, g) + bias(kGates + g);
       }
       store(n, next(n, x, h));
     }
@@ -47,15 +58,30 @@ template <class T, Cell kCell> class CellStep {
 
  private:
   static constexpr int kGates = kCell == Cell::kLstm ? 4 : kCell == Cell::kGru ? 3 : 1;
+  static constexpr bool kBytes = sizeof(W) == 1;
+
+  // Which row of the weights of all directions a gate has.
+  __device__ int64_t row_of(int gate) const { return (int64_t{direction_} * kGates + gate) * a_.hidden + unit_; }
+  __device__ void zeros_of(const void* given, float (&zeros)[kGates]) const {
+#pragma unroll
+    for (int g = 0; g < kGates; ++g) zeros[g] = kBytes && given ? weight_of(static_cast<const W*>(given)[row_of(g)]) : 0.0f;
+  }
+  __device__ float scaled(float sum, const float* scales, int gate) const {
+    if constexpr (kBytes) return sum * scales[row_of(gate)];
+    else return sum;
+  }
 
   // Adds one term to each gate of each sequence.
-  template <class Value> __device__ void add(float (&sums)[kGates][kCellBatch], const T* weights, int width, const Value& value) const {
+  template <class Value>
+  __device__ void add(float (&sums)[kGates][kCellBatch], const W* weights, const float (&zeros)[kGates], int width,
+                      const Value& value) const {
     float values[kCellBatch];
 #pragma unroll
     for (int n = 0; n < kCellBatch; ++n) values[n] = first_ + n < a_.batch ? value(n) : 0.0f;
 #pragma unroll
     for (int g = 0; g < kGates; ++g) {
-      const float weight = to_float(weights[(int64_t{g} * a_.hidden + unit_) * width]);
+      float weight = weight_of(weights[(int64_t{g} * a_.hidden + unit_) * width]);
+      if constexpr (kBytes) weight -= zeros[g];
 #pragma unroll
       for (int n = 0; n < kCellBatch; ++n) sums[g][n] += weight * values[n];
     }
@@ -127,6 +153,17 @@ template <class T, Cell kCell> class CellStep {
   KILN_CELL(name, type, gru, Cell::kGru)          \
   KILN_CELL(name, type, tanh, Cell::kTanh)        \
   KILN_CELL(name, type, relu, Cell::kRelu)
+#define KILN_BYTE_CELL(name, type, cell, kind)                                                             \
+  extern "C" __global__ void __launch_bounds__(kCellThreads)                                              \
+      recurrent_##cell##_##name(const __grid_constant__ CellArguments a) {                                \
+    begin_kernel();                                                                                       \
+    CellStep<float, kind, type>(a).run();                                                                 \
+  }
+#define KILN_BYTE_CELLS(name, type)                \
+  KILN_BYTE_CELL(name, type, lstm, Cell::kLstm)   \
+  KILN_BYTE_CELL(name, type, gru, Cell::kGru)
+KILN_BYTE_CELLS(i8, int8_t)
+KILN_BYTE_CELLS(u8, uint8_t)
 KILN_CELLS(f16, __half)
 KILN_CELLS(bf16, __nv_bfloat16)
 KILN_CELLS(f32, float)

@@ -15,6 +15,9 @@ struct CellArguments {
   const void *initial_h, *initial_c;  // null: zeros
   void *y, *y_h, *y_c;                // each may be null
   float *from_h, *to_h, *c;           // [direction, batch, hidden]
+  // Of w and r in bytes: a scale and a zero point, which may be null, for each row of each direction.
+  const float *w_scale, *r_scale;
+  const void *w_zero, *r_zero;
   int32_t step, steps, batch, input, hidden, directions;
   int32_t reverse;  // the first direction runs backwards
   int32_t batch_first;
