@@ -144,6 +144,19 @@ TEST(CudaLines, PlacesOfExtremes) {
         }
 }
 
+TEST(CudaLines, OnesAtTheLargest) {
+  for (DType type : {DType::kF32, DType::kF16, DType::kBF16, DType::kF64}) {
+    for (int64_t axis : {0, 1, 2}) {
+      NodeCase c{.op = "Hardmax", .attributes = {{"axis", axis}}, .inputs = {tied(type)}};
+      EXPECT_EQ(check(c), std::set<std::string>{"hardmax"});
+      c.inputs = {numbers({3, 4, 100}, type)};
+      EXPECT_EQ(check(c), std::set<std::string>{"hardmax"});
+    }
+    for (const Dims& dims : {Dims{1}, Dims{5, 0}, Dims{0, 5}, Dims{7, 1025}})
+      EXPECT_EQ(check({.op = "Hardmax", .inputs = {numbers(dims, type)}}), std::set<std::string>{"hardmax"});
+  }
+}
+
 TEST(CudaLines, FirstInOrder) {
   for (DType type : {DType::kF32, DType::kF16, DType::kI8, DType::kI64})
     for (int64_t largest : {0, 1})

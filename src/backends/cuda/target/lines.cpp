@@ -1,4 +1,4 @@
-// Tactics along one axis: CumSum and CumProd, ArgMax and ArgMin, TopK.
+// Tactics along one axis: CumSum and CumProd, ArgMax and ArgMin, Hardmax, TopK.
 #include "backends/cuda/device/cu/lines.h"
 
 #include "backends/cuda/device/kernels/cumulative_parameters.h"
@@ -44,6 +44,15 @@ const Tactic arg_extreme{
     .accepts = [](const Problem& p) -> Refusal { return needs_type(p, kOrdered); },
     .configurations = nullptr,
     .emit = [](const Problem& p, const Config&) { return emit_kernel("arg_extreme", arg_extreme_parameters(p), {0}); },
+};
+
+const Tactic hardmax{
+    .name = "hardmax",
+    .version = 1,
+    .ops = {"Hardmax"},
+    .accepts = [](const Problem& p) -> Refusal { return needs_type(p, kSummed); },
+    .configurations = nullptr,
+    .emit = [](const Problem& p, const Config&) { return emit_kernel("hardmax", axis_parameters(p, -1), {0}); },
 };
 
 const Tactic top_k{

@@ -1,4 +1,4 @@
-// Tactic: poolings over one or two spatial dimensions.
+// Tactics: poolings over one or two spatial dimensions, and all others.
 #include "backends/cuda/device/cu/pool.h"
 
 #include "backends/cuda/target/checks.h"
@@ -26,6 +26,25 @@ const Tactic pool{
           return emit_kernel("pool", PoolParameters{pooling_of(p), window_of(p, p.attributes().ints("kernel_shape"))},
                              {0});
         },
+};
+
+const Tactic pool_any{
+    .name = "pool_any",
+    .version = 1,
+    .ops = {"MaxPool", "AveragePool", "LpPool"},
+    .accepts = [](const Problem& p) -> Refusal {
+      if (Refusal r = needs_plain(p); r.refused()) return r;
+      const DType type = p.input(0).dtype;
+      const TypeSet floats = kKernelFloats | TypeSet{DType::kF64};
+      if (!(p.op() == "MaxPool" ? floats | kByteTypes : floats).has(type))
+        return refuse("elements of type " + std::string(name(type)));
+      if (rank(p.input(0)) > static_cast<int64_t>(SpatialWindow::kMostDimensions) + 2)
+        return refuse("there are more than eight spatial dimensions");
+      if (p.op() != "LpPool" && !pool.accepts(p).refused()) return refuse("the tactic 'pool' takes it");
+      return needs_short_windows(p);
+    },
+    .configurations = nullptr,
+    .emit = [](const Problem& p, const Config&) { return emit_kernel("pool_any", pool_any_parameters(p), {0}); },
 };
 
 }  // namespace kiln::cuda::tactics

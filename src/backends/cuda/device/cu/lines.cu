@@ -1,31 +1,10 @@
-// Running sums and products, the place of the extreme element, and the first elements in order, along an axis.
-#include <type_traits>
-
-#include "backends/cuda/device/cu/common.cuh"
+// Running sums and products, the place of the extreme element, a one there and zeros elsewhere, and the first elements in order, along an
+// axis.
 #include "backends/cuda/device/cu/lines.h"
+#include "backends/cuda/device/cu/wide.cuh"
 
 namespace kiln::cuda {
 namespace {
-
-// What a type is computed in.
-template <class T> struct WideOf {
-  using Type = T;
-};
-template <> struct WideOf<__half> {
-  using Type = float;
-};
-template <> struct WideOf<__nv_bfloat16> {
-  using Type = float;
-};
-template <class T> using Wide = typename WideOf<T>::Type;
-template <class T> __device__ Wide<T> widened(T x) {
-  if constexpr (std::is_same_v<T, Wide<T>>) return x;
-  else return to_float(x);
-}
-template <class T> __device__ T narrowed(Wide<T> x) {
-  if constexpr (std::is_same_v<T, Wide<T>>) return x;
-  else return from_float<T>(x);
-}
 
 // The lines of a thread's column, or of its warp.
 struct Place {
@@ -103,27 +82,52 @@ __device__ Extreme better(const ArgExtremeArguments& a, Extreme x, Extreme y) {
   return (x.index < y.index) == (a.last == 0) ? x : y;
 }
 
-template <class T> __device__ void arg_column(const ArgExtremeArguments& a, const T* x, int64_t* y) {
-  begin_kernel();
-  const Place p = column_place(a.lines);
-  if (!p.there) return;
+template <class T> __device__ Extreme extreme_of_column(const ArgExtremeArguments& a, const Place& p, const T* x) {
   Extreme best{0, -1};
   for (int64_t i = 0; i < a.lines.n; ++i)
     best = better(a, best, {order_key(x[p.first + i * p.step], !a.largest), i});
-  y[p.line] = best.index;
+  return best;
 }
 
-template <class T> __device__ void arg_row(const ArgExtremeArguments& a, const T* x, int64_t* y) {
-  begin_kernel();
-  const Place p = warp_place(a.lines);
-  if (!p.there) return;
+// All lanes get it.
+template <class T> __device__ Extreme extreme_of_row(const ArgExtremeArguments& a, const Place& p, const T* x) {
   Extreme best{0, -1};
   for (int64_t i = threadIdx.x % 32; i < a.lines.n; i += 32) best = better(a, best, {order_key(x[p.first + i], !a.largest), i});
   for (int step = 16; step > 0; step /= 2) {
     const Extreme other{__shfl_xor_sync(kAllLanes, best.key, step), __shfl_xor_sync(kAllLanes, best.index, step)};
     best = better(a, best, other);
   }
+  return best;
+}
+
+template <class T> __device__ void arg_column(const ArgExtremeArguments& a, const T* x, int64_t* y) {
+  begin_kernel();
+  const Place p = column_place(a.lines);
+  if (p.there) y[p.line] = extreme_of_column(a, p, x).index;
+}
+
+template <class T> __device__ void arg_row(const ArgExtremeArguments& a, const T* x, int64_t* y) {
+  begin_kernel();
+  const Place p = warp_place(a.lines);
+  if (!p.there) return;
+  const Extreme best = extreme_of_row(a, p, x);
   if (threadIdx.x % 32 == 0) y[p.line] = best.index;
+}
+
+template <class T> __device__ void hardmax_column(const ArgExtremeArguments& a, const T* x, T* y) {
+  begin_kernel();
+  const Place p = column_place(a.lines);
+  if (!p.there) return;
+  const int64_t best = extreme_of_column(a, p, x).index;
+  for (int64_t i = 0; i < a.lines.n; ++i) y[p.first + i * p.step] = narrowed<T>(i == best);
+}
+
+template <class T> __device__ void hardmax_row(const ArgExtremeArguments& a, const T* x, T* y) {
+  begin_kernel();
+  const Place p = warp_place(a.lines);
+  if (!p.there) return;
+  const int64_t best = extreme_of_row(a, p, x).index;
+  for (int64_t i = threadIdx.x % 32; i < a.lines.n; i += 32) y[p.first + i] = narrowed<T>(i == best);
 }
 
 // A block sorts a line in shared memory, by pairs at growing and shrinking distances.
@@ -190,6 +194,15 @@ template <class T> __device__ void top_k(const TopKArguments& a, const T* x, T* 
       top_k_##name(TopKArguments a, const type* x, type* values, int64_t* indices) {                             \
     top_k(a, x, values, indices);                                                                                \
   }
+#define KILN_HARDMAX(name, type)                                                                                  \
+  extern "C" __global__ void __launch_bounds__(kLineThreads)                                                     \
+      hardmax_columns_##name(ArgExtremeArguments a, const type* x, type* y) {                                    \
+    hardmax_column(a, x, y);                                                                                     \
+  }                                                                                                              \
+  extern "C" __global__ void __launch_bounds__(kLineThreads)                                                     \
+      hardmax_rows_##name(ArgExtremeArguments a, const type* x, type* y) {                                       \
+    hardmax_row(a, x, y);                                                                                        \
+  }
 KILN_CUMULATIVE(f16, __half)
 KILN_CUMULATIVE(bf16, __nv_bfloat16)
 KILN_CUMULATIVE(f32, float)
@@ -204,5 +217,9 @@ KILN_ORDER(i8, int8_t)
 KILN_ORDER(u8, uint8_t)
 KILN_ORDER(i32, int32_t)
 KILN_ORDER(i64, int64_t)
+KILN_HARDMAX(f16, __half)
+KILN_HARDMAX(bf16, __nv_bfloat16)
+KILN_HARDMAX(f32, float)
+KILN_HARDMAX(f64, double)
 
 }  // namespace kiln::cuda

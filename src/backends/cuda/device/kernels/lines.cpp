@@ -1,6 +1,6 @@
 // Kernels along one axis. "cumulative": running sums or products; parameters axis, product, exclusive, reverse. "arg_extreme": the place of
-// the largest or smallest element, int64; parameters axis, largest, last. "top_k": the first elements in order, and their places; parameters
-// axis, largest.
+// the largest or smallest element, int64; parameters axis, largest, last. "hardmax": 1 at the first largest element, 0 elsewhere; parameter
+// axis. "top_k": the first elements in order, and their places; parameters axis, largest.
 #include "backends/cuda/device/cu/lines.h"
 
 #include <bit>
@@ -103,6 +103,30 @@ class ArgExtreme final : public LineKernel {
   ArgExtremeArguments arguments_ = {};
 };
 
+class Hardmax final : public LineKernel {
+ public:
+  Hardmax(Gpu& gpu, const AxisParameters& p) : LineKernel(gpu, p.axis) { arguments_.largest = true; }
+
+ private:
+  Status prepare_dense(const KernelCall& call) override {
+    if (call.inputs.size() != 1 || call.outputs.size() != 1)
+      return {Code::kMalformedPlan, "hardmax has one operand and one result"};
+    const TensorView &x = call.inputs[0], &y = call.outputs[0];
+    const char* suffix = is_float(x.dtype) ? number_suffix(x.dtype) : nullptr;
+    if (!suffix || y.dtype != x.dtype) return {Code::kMalformedPlan, "there is no hardmax of this type"};
+    if (!same_dims(x, y) || !has_axis(x)) return {Code::kShapeMismatch, "hardmax has no such axis"};
+    arguments_.lines = lines_of(x);
+    cover("hardmax", suffix, arguments_.lines);
+    return kOkStatus;
+  }
+  Status launch_dense(Stream& stream, const KernelCall& call) noexcept override {
+    void *x = call.inputs[0].data, *y = call.outputs[0].data;
+    return gpu_.launch(stream, launch_, arguments_, x, y);
+  }
+
+  ArgExtremeArguments arguments_ = {};
+};
+
 class TopK final : public LineKernel {
  public:
   TopK(Gpu& gpu, const TopKParameters& p) : LineKernel(gpu, p.axis) { arguments_.largest = p.largest; }
@@ -150,6 +174,9 @@ std::unique_ptr<Kernel> make_cumulative(Gpu& gpu, const Attributes& p) {
 }
 std::unique_ptr<Kernel> make_arg_extreme(Gpu& gpu, const Attributes& p) {
   return std::make_unique<ArgExtreme>(gpu, read_parameters<ArgExtremeParameters>(p));
+}
+std::unique_ptr<Kernel> make_hardmax(Gpu& gpu, const Attributes& p) {
+  return std::make_unique<Hardmax>(gpu, read_parameters<AxisParameters>(p));
 }
 std::unique_ptr<Kernel> make_top_k(Gpu& gpu, const Attributes& p) {
   return std::make_unique<TopK>(gpu, read_parameters<TopKParameters>(p));
