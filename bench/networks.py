@@ -39,7 +39,7 @@ examples:
 @dataclasses.dataclass
 class Row:
     name: str
-    ms: dict            # runtime: median over rounds
+    rounds: dict        # runtime: milliseconds in each round
     spread: float       # slowest round / fastest, of the steadiest runtime
     build_s: float      # tuned, without a timing cache
     rebuild_s: float    # with the cache of the build before
@@ -48,8 +48,13 @@ class Row:
     memory: dict        # MiB at most resident: "onnxruntime" load and run, "build" and "run" of Kiln
 
     @property
+    def ms(self):
+        return {key: statistics.median(values) for key, values in self.rounds.items()}
+
+    @property
     def ratio(self):
-        return min(self.ms[peer] for peer in PEERS if peer in self.ms) / self.ms["kiln"]
+        """Of the better peer: the median over rounds, whose parts follow each other at once, so that what slows the machine for a while slows both."""
+        return min(statistics.median(a / b for a, b in zip(self.rounds[peer], self.rounds["kiln"])) for peer in PEERS if peer in self.rounds)
 
 
 class Failed(Exception):
@@ -140,8 +145,7 @@ def measure(name, model, folder, options):
         loads.append(found(r"Engine loaded in ([0-9.e-]+) s", report))
         run_memory = max(run_memory, memory)
     memory = {peer: process.close() for peer, process in peers.items()}
-    return Row(name, {key: statistics.median(values) for key, values in rounds.items()},
-               min(max(values) / min(values) for values in rounds.values()), build_s, rebuild_s, 1e3 * statistics.median(loads),
+    return Row(name, rounds, min(max(values) / min(values) for values in rounds.values()), build_s, rebuild_s, 1e3 * statistics.median(loads),
                1e3 * statistics.median(enqueues), {"onnxruntime": memory.get("onnxruntime"), "build": build_memory, "run": run_memory})
 
 
@@ -216,11 +220,15 @@ def report(rows, targets, options):
         "# Measured", "",
         f"What `bench/networks.py` last printed. Batch 1; names in {SUFFIX} are quantized (`bench/quantized.py`), those in {BFLOAT16} bfloat16, the others FP32; "
         f"{f'{options.busy} cores busy with other work; ' if options.busy else ''}{options.threads} threads; {cores} cores of: {model}; {versions}; "
-        f"{options.rounds} interleaved rounds of {options.seconds:g} s, medians. \"least\" and \"goal\" are bounds of the ratio "
+        f"{options.rounds} interleaved rounds of {options.seconds:g} s, medians of times and of quotients. \"least\" and \"goal\" are bounds of the ratio "
         "(`bench/targets.json`); \"spread\" is the slowest round of the steadiest runtime ÷ its fastest.", "",
         HEAD, *(line(row, target, least_of(target, options)) for row in rows for target in [targets.get(row.name, OTHERS)]), "", geomean_line(rows), "",
         MEMORY_HEAD, *map(memory_line, rows), "",
         *(f"One enqueue of {row.name} in all: {row.enqueue_us:.2f} µs." for row in rows if row.name == "mlp"), ""])
+
+
+def multiplies_bfloat16():
+    return "avx512_bf16" in pathlib.Path("/proc/cpuinfo").read_text()
 
 
 def file_name(name):
@@ -240,7 +248,7 @@ def parse(targets):
     options = parser.parse_args()
     if options.models and not options.names:
         options.names = sorted(path.stem for path in options.models.glob("*.onnx"))
-    options.names = options.names or list(targets)
+    options.names = options.names or [name for name in targets if not name.endswith(BFLOAT16) or multiplies_bfloat16()]
     missing = [name for name in options.names if options.models and not (options.models / file_name(name)).exists()]
     if missing:
         parser.error(f"{options.models} holds no {', '.join(map(file_name, missing))}")

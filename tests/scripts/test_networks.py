@@ -13,7 +13,7 @@ import networks
 
 
 def row(name, kiln, peer=10.0, memory=100.0):
-    return networks.Row(name, {"onnxruntime": peer + 1, "openvino": peer, "kiln": kiln}, 1.0, 1.0, 1.0, 1.0, 1.0,
+    return networks.Row(name, {"onnxruntime": [peer + 1], "openvino": [peer], "kiln": [kiln]}, 1.0, 1.0, 1.0, 1.0, 1.0,
                         {"onnxruntime": 100.0, "build": memory, "run": 50.0})
 
 
@@ -40,12 +40,17 @@ def test_other_work_ends():
 
 
 def test_bfloat16_has_one_peer():
-    narrow = networks.Row("a_bf16", {"openvino": 4.0, "kiln": 5.0}, 1.0, 1.0, 1.0, 1.0, 1.0, {"onnxruntime": None, "build": 1.0, "run": 1.0})
+    narrow = networks.Row("a_bf16", {"openvino": [4.0], "kiln": [5.0]}, 1.0, 1.0, 1.0, 1.0, 1.0, {"onnxruntime": None, "build": 1.0, "run": 1.0})
     assert list(networks.problems(narrow, 1.0)) == ["a_bf16: better peer ÷ Kiln is 0.800, needs 1.00"]
     assert list(networks.slower_narrow_forms([row("a", 4.5), narrow])) == ["a_bf16: 5 ms, its float form 4.5 ms"]
     assert "| a_bf16 | – | 4 | 5 | **0.80** | 1.00 |" in networks.line(narrow, {"goal": 1.1}, 1.0)
     assert networks.memory_line(narrow) == "| a_bf16 | – | 1 | – | 1 | – |"
     assert networks.geomean_line([narrow]) == ""
+
+
+def test_quotients_are_of_the_same_round():
+    phases = networks.Row("a", {"onnxruntime": [9.0, 18.0, 9.0], "openvino": [8.0, 16.0, 4.0], "kiln": [4.0, 8.0, 4.0]}, 1.0, 1.0, 1.0, 1.0, 1.0, {})
+    assert phases.ratio == 2.0 and phases.ms == {"onnxruntime": 9.0, "openvino": 8.0, "kiln": 4.0}
 
 
 def test_narrow_forms_are_no_slower_than_float():
