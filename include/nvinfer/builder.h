@@ -138,7 +138,7 @@ class IBuilderConfig : public INoCopy {
   virtual IOptimizationProfile const* getCalibrationProfile() noexcept = 0;
   // Streams beside that of an enqueue in which independent layers may run, at most: an engine takes as many of them as the times of its
   // layers let expect a gain from (ICudaEngine::getNbAuxStreams), and no more than 7. 0: layers run one after another. At first -1: up to
-  // 4, where the whole engine is measured to be faster. Devices that run one stream at a time, as the CPU, take none.
+  // 4, where the whole engine is measured to be faster, in captured inferences alone where the host cannot keep several streams busy. Devices that run one stream at a time, as the CPU, take none.
   virtual void setMaxAuxStreams(int32_t nbStreams) noexcept = 0;
   virtual int32_t getMaxAuxStreams() const noexcept = 0;
   virtual void reset() noexcept = 0;

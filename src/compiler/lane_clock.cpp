@@ -162,9 +162,10 @@ std::optional<LaneTimes> known_times(const TimingCache* cache, const Hash128& ke
   return times;
 }
 
-bool pays(const LaneTimes& times) {
-  constexpr double kFaster = 0.98, kSlower = 1.05;  // replayed, and queued step by step
-  return times.lanes < kFaster * times.serial && times.queued_lanes < kSlower * times.queued_serial;
+LaneUse use_for(const LaneTimes& times) {
+  constexpr double kFaster = 0.98, kQueuedFaster = 0.95;  // times of the host are less sure
+  if (times.lanes >= kFaster * times.serial) return LaneUse::kNever;
+  return times.queued_lanes < kQueuedFaster * times.queued_serial ? LaneUse::kAlways : LaneUse::kInCaptures;
 }
 
 }  // namespace
@@ -175,11 +176,11 @@ std::optional<LaneTimes> time_lanes(const plan::Plan& plan) {
   return clocked.times();
 }
 
-bool lanes_pay(const plan::Plan& plan, const TunerOptions& options, bool is_spent) {
+LaneUse use_of_lanes(const plan::Plan& plan, const TunerOptions& options, bool is_spent) {
   const Hash128 key = key_of(plan.programs[0]);
   std::optional<LaneTimes> times = known_times(options.cache, key);
   const bool asks = !times && !options.cache_only && open_device(plan.device).is_present();
-  if (asks && is_spent) return false;
+  if (asks && is_spent) return LaneUse::kNever;
   try {
     if (asks) {
       plan::Plan trial = plan;
@@ -191,14 +192,17 @@ bool lanes_pay(const plan::Plan& plan, const TunerOptions& options, bool is_spen
     options.logger->log(Severity::kVerbose,
                         std::string("the engine could not be timed with its lanes: ") + error.what());
   }
-  if (!times) return !asks;
-  std::string text = pays(*times) ? "layers run side by side" : "layers run one after another";
+  if (!times) return asks ? LaneUse::kNever : LaneUse::kAlways;
+  const LaneUse use = use_for(*times);
+  std::string text = use == LaneUse::kNever    ? "layers run one after another"
+                     : use == LaneUse::kAlways ? "layers run side by side"
+                                               : "layers run side by side where they are captured";
   for (const auto& [name, place] : kTimes) {
     text += ", " + std::string(name) + " " + std::to_string((*times).*place) + " ms";
     if (asks && options.cache) options.cache->put(key, name, {(*times).*place, (*times).*place});
   }
   options.logger->log(Severity::kVerbose, text);
-  return pays(*times);
+  return use;
 }
 
 }  // namespace kiln

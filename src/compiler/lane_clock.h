@@ -17,9 +17,10 @@ struct LaneTimes {
 // Error when the engine does not run, or memory is short.
 std::optional<LaneTimes> time_lanes(const plan::Plan& plan);
 
-// Whether what was expected of its lanes shows, by times of the cache or by the clock: replayed it is clearly faster, and queued step by
-// step not slower. Where the device is not there, and where nothing is to be measured, what was expected is believed. `is_spent`: there is no
-// time left to measure.
-bool lanes_pay(const plan::Plan& plan, const TunerOptions& options, bool is_spent);
+// Where what was expected of its lanes shows, by times of the cache or by the clock: replayed, and queued step by step, which keeps the host
+// busier. Where the device is not there, and where nothing is to be measured, what was expected is believed. `is_spent`: there is no time left
+// to measure.
+enum class LaneUse { kNever, kInCaptures, kAlways };
+LaneUse use_of_lanes(const plan::Plan& plan, const TunerOptions& options, bool is_spent);
 
 }  // namespace kiln

@@ -452,10 +452,13 @@ void Lowering::plan_scope(Scope& scope, size_t index) {
   lay();
   if (scope.is_body) return;
   note_devices();
-  const bool chosen = aux_streams_ < 0 && plan::lane_count(scope.program->steps) > 1;
-  if (chosen && !lanes_pay(plan_, tuner_, device_tuner_.spent())) {
-    clear_lanes(*scope.program);
-    lay();
+  if (aux_streams_ < 0 && plan::lane_count(scope.program->steps) > 1) {
+    const LaneUse use = use_of_lanes(plan_, tuner_, device_tuner_.spent());
+    plan_.lanes_in_captures = use == LaneUse::kInCaptures;
+    if (use == LaneUse::kNever) {
+      clear_lanes(*scope.program);
+      lay();
+    }
   }
   if (plan_.device_memory) tell_copies(scope);
 }

@@ -150,6 +150,8 @@ struct Plan {
   std::string build_info;                // JSON text: options, timings; for people
   std::vector<Watch> watches;
   bool shows_results = false;  // every result of the main program may be shown
+  // Lanes are for inferences that are captured: queued step by step, the host cannot keep several streams busy.
+  bool lanes_in_captures = false;
   // The step works on the host's memory, beside a device that has its own.
   bool on_host(const StepInfo& step) const { return device_memory && step.device != device; }
 };

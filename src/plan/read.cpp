@@ -40,6 +40,7 @@ class Reader {
       return Watch{w.tensor(), static_cast<Watch::Kind>(w.kind()), text(w.message())};
     });
     plan.shows_results = p.shows_results();
+    plan.lanes_in_captures = p.lanes_in_captures();
     plan.device_memory = p.device_memory();
     plan.host_arena_size = p.host_arena_size();
     plan.kernels = list(p.kernels(), [&](const fb::Kernel& k) { return kernel(k); });

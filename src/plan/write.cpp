@@ -35,7 +35,8 @@ class Writer {
       return kernel(plan.kernels[k++], p);
     });
     b_.Finish(fb::CreatePlan(b_, name, device, fingerprint, dims, programs, profiles, plan.arena_size, build_info,
-                             watches, plan.shows_results, plan.device_memory, plan.host_arena_size, others, generated));
+                             watches, plan.shows_results, plan.device_memory, plan.host_arena_size, others, generated,
+                             plan.lanes_in_captures));
     const auto* data = reinterpret_cast<const std::byte*>(b_.GetBufferPointer());
     return {data, data + b_.GetSize()};
   }

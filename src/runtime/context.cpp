@@ -267,7 +267,8 @@ void Context::set_ranges(Ranges ranges) {
 }
 
 Status Context::enqueue(Stream& stream) noexcept {
-  if (stream.capturing()) KILN_RETURN_IF_ERROR(check_capture());
+  const bool captures = stream.capturing();
+  if (captures) KILN_RETURN_IF_ERROR(check_capture());
   stop_.flag.store(false, std::memory_order_relaxed);
   stop_.deadline = time_limit_ > 0 ? deadline_after(time_limit_) : WorkLimits::Clock::time_point::max();
   const WorkScope scope(
@@ -279,7 +280,7 @@ Status Context::enqueue(Stream& stream) noexcept {
   if (profiler_ || looks()) KILN_RETURN_IF_ERROR(enqueue_stepwise(stream));
   else
     KILN_RETURN_IF_ERROR(
-        runner_.run(stream, input_consumed_ ? &consumed_hook_ : nullptr, lanes_ && side_by_side_ ? &*lanes_ : nullptr));
+        runner_.run(stream, input_consumed_ ? &consumed_hook_ : nullptr, runs_lanes(captures) ? &*lanes_ : nullptr));
   return deliver_outputs(stream);
 }
 

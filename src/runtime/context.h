@@ -107,6 +107,9 @@ class Context {
   // What an input, or its values, would have to lie in: in the profile that is used, and in the others.
   std::string outside_profile(std::vector<plan::ProfileDims> plan::Profile::*list, size_t input) const;
   size_t behind_readers() const;
+  bool runs_lanes(bool captures) const {
+    return lanes_ && side_by_side_ && (captures || !engine_->plan().lanes_in_captures);
+  }
   Status read_values() noexcept;
   Status check_addresses() noexcept;
   Status check_capture() noexcept;

@@ -141,6 +141,35 @@ TEST_F(LanesOfContexts, CapturesEnd) {
   expect_right(*context);
 }
 
+// Where the host cannot keep several streams busy, what is queued runs in one, and what is captured in all.
+TEST_F(LanesOfContexts, LanesOfCapturesAreNotForWhatIsQueued) {
+  plan::Plan plan = engine_->plan();
+  plan.lanes_in_captures = true;
+  const auto engine = reload(plan);
+  ASSERT_TRUE(engine->plan().lanes_in_captures);
+  const auto context = engine->create_context();
+  const Tensor x = random_f32({8, 16}, 3);
+  Bound bound = bind(*context, {x});
+  const auto stream = engine->device().create_stream();
+  const auto pieces = [&](auto run) {
+    const int64_t before = pretend::work_done();
+    run();
+    throw_if_error(stream->synchronize());
+    return pretend::work_done() - before;
+  };
+  EXPECT_EQ(pieces([&] { throw_if_error(context->enqueue(*stream)); }),
+            static_cast<int64_t>(engine->main().steps.size()));
+  std::unique_ptr<Graph> graph;
+  throw_if_error(stream->begin_capture());
+  throw_if_error(context->enqueue(*stream));
+  throw_if_error(stream->end_capture(graph));
+  EXPECT_GT(graph->size(), engine->main().steps.size());  // events of lanes
+  throw_if_error(graph->launch(*stream));
+  throw_if_error(stream->synchronize());
+  const std::vector<Tensor> expected = reference(kBranches, {x});
+  for (size_t i = 0; i < expected.size(); ++i) expect_close(bound.results[i]->fetch(), expected[i], std::to_string(i));
+}
+
 TEST_F(LanesOfContexts, EngineWithOneLaneTakesNoStreams) {
   const auto engine = reload(build(kBranches, options_of("pretend", 0)));
   EXPECT_EQ(engine->aux_streams(), 0u);
