@@ -45,25 +45,15 @@ template <Activation kind> HWY_INLINE VF activate(F32 d, VF x, VF alpha, VF beta
   }
 }
 
+template <Activation... kinds, class F> HWY_INLINE void with_one_of(Activation kind, const F& f) {
+  (void)((kind == kinds && (f(std::integral_constant<Activation, kinds>{}), true)) || ...);
+}
+
 // Calls f with the activation as a compile-time constant.
 template <class F> HWY_INLINE void with_activation(Activation kind, const F& f) {
-#define KILN_CASE(name) \
-  case Activation::name: return f(std::integral_constant<Activation, Activation::name>{})
-  switch (kind) {
-    KILN_CASE(kNone);
-    KILN_CASE(kRelu);
-    KILN_CASE(kClip);
-    KILN_CASE(kLeakyRelu);
-    KILN_CASE(kSigmoid);
-    KILN_CASE(kTanh);
-    KILN_CASE(kSilu);
-    KILN_CASE(kHardSwish);
-    KILN_CASE(kHardSigmoid);
-    KILN_CASE(kGeluErf);
-    KILN_CASE(kGeluTanh);
-    KILN_CASE(kElu);
-  }
-#undef KILN_CASE
+  using enum Activation;
+  with_one_of<kNone, kRelu, kClip, kLeakyRelu, kSigmoid, kTanh, kSilu, kHardSwish, kHardSigmoid, kGeluErf, kGeluTanh,
+              kElu>(kind, f);
 }
 
 }  // namespace kiln::cpu::HWY_NAMESPACE
