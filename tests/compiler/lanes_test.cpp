@@ -309,22 +309,5 @@ TEST(Lanes, NoneWhereNobodyAskedAndNothingIsMeasured) {
   EXPECT_EQ(plan::lane_count(build(kBranches, options).programs[0].steps), 1u);
 }
 
-// The clock decides; the cache knows what it said.
-TEST(Lanes, MeasuredOnceAndKnownThen) {
-  pretend::register_pretend();
-  CompileOptions options = options_of("pretend", 2);
-  options.profiles = {{{"x", {{1, 16, 12}, {2, 16, 12}, {4, 16, 12}}}}};
-  TimingCache cache(open_device("pretend").fingerprint());
-  options.tuner.cache = &cache;
-  const plan::Plan first = build(kBranches, options);
-  const size_t known = cache.size();
-  const int64_t work = pretend::work_done();
-  options.tuner.cache_only = true;
-  const plan::Plan again = build(kBranches, options);
-  EXPECT_EQ(pretend::work_done(), work);
-  EXPECT_EQ(cache.size(), known);
-  EXPECT_EQ(plan::write(first), plan::write(again));
-}
-
 }  // namespace
 }  // namespace kiln::testing
