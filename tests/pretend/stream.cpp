@@ -140,10 +140,10 @@ Status LateStream::wait(Event& event) noexcept {
     asked = state->asked;
   }
   if (is_watching()) merge(clock_, state->clock);
-  if (state->capture && !state->capture->ended) {  // this stream notes with those that note
-    if (capturing() && capture_ != state->capture) return {Code::kInvalidState, "two captures cannot meet"};
+  if (auto capture = state->capture.lock(); capture && !capture->ended) {  // this stream notes with those that note
+    if (capturing() && capture_ != capture) return {Code::kInvalidState, "two captures cannot meet"};
     if (!capturing()) tail_.clear();
-    capture_ = state->capture;
+    capture_ = std::move(capture);
     tail_.insert(state->tail.begin(), state->tail.end());
     return kOkStatus;
   }

@@ -100,7 +100,7 @@ class LateEvent final : public Event {
     std::mutex mutex;
     std::condition_variable changed;
     int64_t asked = 0, reached = 0;
-    std::shared_ptr<Capture> capture;  // of its last record
+    std::weak_ptr<Capture> capture;  // of its last record; what it notes holds this state
     Capture::Tail tail;
     WorkClock clock;
     std::chrono::steady_clock::time_point at;
