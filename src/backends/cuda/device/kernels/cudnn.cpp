@@ -81,9 +81,6 @@ class CudnnConvolution final : public CudnnKernel {
   void name_operands() {
     using From = Operand::From;
     operands_.clear();
-    const auto add = [&](CudnnOperand name, From from, size_t index) {
-      operands_.push_back({static_cast<int64_t>(name), from, index});
-    };
     add(CudnnOperand::kX, From::kInput, 0);
     add(CudnnOperand::kW, From::kInput, 1);
     if (conv_.bias) add(CudnnOperand::kBias, From::kInput, 2);

@@ -20,9 +20,6 @@ class CudnnAttentionKernel final : public CudnnKernel {
     is_empty_ = attention_.is_empty();
     using From = Operand::From;
     using Name = CudnnAttentionOperand;
-    const auto add = [&](Name name, From from, size_t index, const float* number = nullptr) {
-      operands_.push_back({static_cast<int64_t>(name), from, index, number});
-    };
     add(Name::kQ, From::kInput, 0);
     add(Name::kK, From::kInput, 1);
     add(Name::kV, From::kInput, 2);

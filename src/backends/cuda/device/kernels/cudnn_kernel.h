@@ -32,6 +32,10 @@ class CudnnKernel : public Kernel {
   // What the plan leaves to be done.
   virtual Status finish(Stream&, const KernelCall&) noexcept { return kOkStatus; }
 
+  // `name`: of the graph's enumeration.
+  template <class Name> void add(Name name, Operand::From from, size_t index = 0, const float* number = nullptr) {
+    operands_.push_back({static_cast<int64_t>(name), from, index, number});
+  }
   void forget_plan() noexcept;
   bool is_compiled() const { return compiled_ != nullptr; }
   CudnnPlan compiled_plan(const CudnnSite& site, size_t most_workspace, size_t number = 0) const;

@@ -15,9 +15,6 @@ class CudnnNormKernel final : public CudnnKernel {
     is_empty_ = p.norm.is_empty();
     using From = Operand::From;
     using Name = CudnnNormOperand;
-    const auto add = [&](Name name, From from, size_t index, const float* number = nullptr) {
-      operands_.push_back({static_cast<int64_t>(name), from, index, number});
-    };
     add(Name::kX, From::kInput, 0);
     add(Name::kY, From::kOutput, 0);
     add(Name::kScale, From::kInput, 1);

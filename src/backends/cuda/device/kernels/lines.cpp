@@ -45,9 +45,20 @@ class LineKernel : public DenseKernel {
   Launch launch_;
 };
 
-class Cumulative final : public LineKernel {
+// Makes one tensor of one.
+template <class Arguments> class MappedLines : public LineKernel {
+ protected:
+  using LineKernel::LineKernel;
+  Status launch_dense(Stream& stream, const KernelCall& call) noexcept final {
+    void *x = call.inputs[0].data, *y = call.outputs[0].data;
+    return gpu_.launch(stream, launch_, arguments_, x, y);
+  }
+  Arguments arguments_ = {};
+};
+
+class Cumulative final : public MappedLines<CumulativeArguments> {
  public:
-  Cumulative(Gpu& gpu, const AxisCumulativeParameters& p) : LineKernel(gpu, p.along.axis) {
+  Cumulative(Gpu& gpu, const AxisCumulativeParameters& p) : MappedLines(gpu, p.along.axis) {
     arguments_.product = p.sum.product;
     arguments_.exclusive = p.sum.exclusive;
     arguments_.reverse = p.sum.reverse;
@@ -65,17 +76,11 @@ class Cumulative final : public LineKernel {
     cover("cumulative", suffix, arguments_.lines);
     return kOkStatus;
   }
-  Status launch_dense(Stream& stream, const KernelCall& call) noexcept override {
-    void *x = call.inputs[0].data, *y = call.outputs[0].data;
-    return gpu_.launch(stream, launch_, arguments_, x, y);
-  }
-
-  CumulativeArguments arguments_ = {};
 };
 
-class ArgExtreme final : public LineKernel {
+class ArgExtreme final : public MappedLines<ArgExtremeArguments> {
  public:
-  ArgExtreme(Gpu& gpu, const ArgExtremeParameters& p) : LineKernel(gpu, p.axis) {
+  ArgExtreme(Gpu& gpu, const ArgExtremeParameters& p) : MappedLines(gpu, p.axis) {
     arguments_.largest = p.largest;
     arguments_.last = p.last;
   }
@@ -95,17 +100,11 @@ class ArgExtreme final : public LineKernel {
     cover("arg_extreme", suffix, l);
     return kOkStatus;
   }
-  Status launch_dense(Stream& stream, const KernelCall& call) noexcept override {
-    void *x = call.inputs[0].data, *y = call.outputs[0].data;
-    return gpu_.launch(stream, launch_, arguments_, x, y);
-  }
-
-  ArgExtremeArguments arguments_ = {};
 };
 
-class Hardmax final : public LineKernel {
+class Hardmax final : public MappedLines<ArgExtremeArguments> {
  public:
-  Hardmax(Gpu& gpu, const AxisParameters& p) : LineKernel(gpu, p.axis) { arguments_.largest = true; }
+  Hardmax(Gpu& gpu, const AxisParameters& p) : MappedLines(gpu, p.axis) { arguments_.largest = true; }
 
  private:
   Status prepare_dense(const KernelCall& call) override {
@@ -119,12 +118,6 @@ class Hardmax final : public LineKernel {
     cover("hardmax", suffix, arguments_.lines);
     return kOkStatus;
   }
-  Status launch_dense(Stream& stream, const KernelCall& call) noexcept override {
-    void *x = call.inputs[0].data, *y = call.outputs[0].data;
-    return gpu_.launch(stream, launch_, arguments_, x, y);
-  }
-
-  ArgExtremeArguments arguments_ = {};
 };
 
 class TopK final : public LineKernel {
