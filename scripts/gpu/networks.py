@@ -69,9 +69,8 @@ class Peer:
         self.process.wait()
 
 
-def start_peers(wanted: list[tuple[str, int]], kept: pathlib.Path) -> dict[tuple[str, int], dict[str, Peer]]:
+def start_peers(kinds: list[str], wanted: list[tuple[str, int]], kept: pathlib.Path) -> dict[tuple[str, int], dict[str, Peer]]:
     """All of them, some at a time: compiling takes minutes."""
-    kinds = os.environ.get("PEERS", "").split()
     asked = [(kind, name, batch) for name, batch in wanted for kind in kinds if kind != "libraries" or name.startswith(("resnet50", "bert"))]
     with concurrent.futures.ThreadPoolExecutor(6) as pool:
         made = list(pool.map(lambda ask: Peer(*ask, kept / f"peer_{'_'.join(map(str, ask))}.log"), asked))
@@ -107,8 +106,8 @@ def main() -> None:
     folder.mkdir(exist_ok=True)
     kept = pathlib.Path(os.environ.get("OUT", folder))
     paths = write_models(items, folder)
-    peers = start_peers(items, kept)
     kinds = os.environ.get("PEERS", "").split()
+    peers = start_peers(kinds, items, kept)
     table = ["| network | batch | option | Kiln, ms | " + "".join(f"{kind} | " for kind in kinds) + "error |", "| --- | --: | --- | --: | " + "--: | " * len(kinds) + "--: |"]
     for (name, batch), model in paths.items():
         item, reference = f"{name}:{batch}", folder / f"{model.stem}_cpu"
