@@ -1,15 +1,18 @@
 """Builds engines of the networks of models/ for the GPU, compares them with float32 evaluation on the processor, and times them, beside PyTorch
 when asked to, in turns, on the same card.
 
+Networks that take milliseconds run in bursts, with pauses in which the card cools down, and held, where its power caps them.
 Run it in the project's folder. Usage: networks.py BUNDLE [NAME[:BATCH]...]; without names resnet50:1 and resnet50:8. Prints one line a network
-and build option, and a table; NETWORK_FLAGS says which options (default: --fp16 --noTF32), PEERS which of scripts/gpu/peers.py (default: none).
-Keeps in $OUT the table, a log of each, and one timing cache of all, which `kiln list devices --saveProfile` takes.
+and build option, and a table; NETWORK_FLAGS says which options (default: --fp16 --noTF32), PEERS which of scripts/gpu/peers.py (default: none),
+STREAMS with how many streams of captured graphs inferences per second are counted (default: none).
+PEER_SECONDS: peers that are not ready by then are left out (compiling takes minutes). Keeps in $OUT the table, a log of each, and one timing cache of all, which `kiln list devices --saveProfile` takes.
 """
 import concurrent.futures
 import math
 import os
 import pathlib
 import re
+import select
 import statistics
 import subprocess
 import sys
@@ -52,32 +55,47 @@ def difference(a: pathlib.Path, b: pathlib.Path) -> float:
 class Peer:
     """PyTorch's form of a network; `failure` says why there is none."""
 
-    def __init__(self, kind: str, name: str, batch: int, log: pathlib.Path):
+    def __init__(self, kind: str, name: str, batch: int, log: pathlib.Path, deadline: float):
         command = [sys.executable, str(pathlib.Path(__file__).with_name("peers.py")), kind, name, str(batch)]
         env = dict(os.environ, TORCHINDUCTOR_COMPILE_THREADS="4")
         env.pop("LD_LIBRARY_PATH", None)  # of the bundle
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log.open("w"), text=True, env=env)
-        self.failure = "" if self.process.stdout.readline().startswith("ready") else f"failed, see {log.name}"
+        answered, _, _ = select.select([self.process.stdout], [], [], max(0.0, deadline - time.monotonic()))
+        if not answered:
+            self.failure = "not ready in time"
+            self.process.kill()
+        else:
+            self.failure = "" if self.process.stdout.readline().startswith("ready") else f"failed, see {log.name}"
 
-    def milliseconds(self, seconds: float) -> float:
-        self.process.stdin.write(f"{seconds}\n")
+    def milliseconds(self, seconds: float, rest: float) -> float:
+        self.process.stdin.write(f"{seconds} {rest}\n")
         self.process.stdin.flush()
         return float(self.process.stdout.readline())
 
     def close(self) -> None:
-        self.process.stdin.close()
-        self.process.wait()
+        if self.process.poll() is None:
+            self.process.stdin.close()
+            self.process.wait()
 
 
 def start_peers(kinds: list[str], wanted: list[tuple[str, int]], kept: pathlib.Path) -> dict[tuple[str, int], dict[str, Peer]]:
     """All of them, some at a time: compiling takes minutes."""
-    asked = [(kind, name, batch) for name, batch in wanted for kind in kinds if kind != "libraries" or name.startswith(("resnet50", "bert"))]
-    with concurrent.futures.ThreadPoolExecutor(6) as pool:
-        made = list(pool.map(lambda ask: Peer(*ask, kept / f"peer_{'_'.join(map(str, ask))}.log"), asked))
+    asked = [(kind, name, batch) for kind in kinds for name, batch in wanted if kind != "libraries" or name.startswith(("resnet50", "bert"))]
+    deadline = time.monotonic() + float(os.environ.get("PEER_SECONDS", "3600"))
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        made = list(pool.map(lambda ask: Peer(*ask, kept / f"peer_{'_'.join(map(str, ask))}.log", deadline), asked))
     peers: dict[tuple[str, int], dict[str, Peer]] = {item: {} for item in wanted}
     for (kind, name, batch), peer in zip(asked, made):
         peers[name, batch][kind] = peer
     return peers
+
+
+def evaluate(bundle: pathlib.Path, model: pathlib.Path) -> pathlib.Path:
+    """The folder of what the network gives in float32 on the processor."""
+    plan, outputs = f"{model}.cpu.plan", model.with_name(f"{model.stem}_cpu")
+    run(bundle, "build", str(model), "--backend=cpu", "--builderOptimizationLevel=0", "-o", plan)
+    run(bundle, "run", plan, f"--saveOutputs={outputs}")
+    return outputs
 
 
 def median_of(row: str, text: str) -> float:
@@ -85,17 +103,22 @@ def median_of(row: str, text: str) -> float:
     return float(found[1]) if found else math.nan
 
 
-def in_turns(bench, peers: dict[str, Peer]) -> tuple[str, float, dict[str, str]]:
-    """Kiln's last report, its median time, and those of the peers, each the median of three turns."""
-    own, others, report = [], {kind: [] for kind in peers}, ""
+def rates(bundle: pathlib.Path, plan: str, counts: list[str]) -> list[str]:
+    """Inferences per second, by the number of streams."""
+    reports = (run(bundle, "bench", f"--loadEngine={plan}", "--duration=0.5", "--warmUp=200", "--useCudaGraph", f"--streams={count}") for count in counts)
+    return [f"{count}: {float(re.search(r'Throughput: ([0-9.e+]+)', report)[1]):.0f}" for count, report in zip(counts, reports)]
+
+
+def in_turns(bench, peers: dict[str, Peer], held: float) -> tuple[float, dict[str, str]]:
+    """Kiln's median time and those of the peers, each the median of three turns, in bursts where it takes milliseconds when held."""
+    own, others, capped = [], {kind: [] for kind in peers}, held > 2
     for _ in range(3 if peers else 1):
-        report = bench()
-        own.append(median_of("Compute Time", report))
+        own.append(median_of("Compute Time", bench("--idleTime=60", "--duration=1")) if capped else median_of("Compute Time", bench("--duration=0.3")))
         for kind, peer in peers.items():
             if not peer.failure:
-                others[kind].append(peer.milliseconds(0.3))
+                others[kind].append(peer.milliseconds(0.5, 0.15) if capped else peer.milliseconds(0.3, 0))
     texts = {kind: peer.failure or f"{statistics.median(others[kind]):.3f}" for kind, peer in peers.items()}
-    return report, statistics.median(own), texts
+    return statistics.median(own), texts
 
 
 def main() -> None:
@@ -107,12 +130,12 @@ def main() -> None:
     kept = pathlib.Path(os.environ.get("OUT", folder))
     paths = write_models(items, folder)
     kinds = os.environ.get("PEERS", "").split()
+    evaluators = concurrent.futures.ThreadPoolExecutor(2)
+    references = {item: evaluators.submit(evaluate, bundle, model) for item, model in paths.items()}
     peers = start_peers(kinds, items, kept)
-    table = ["| network | batch | option | Kiln, ms | " + "".join(f"{kind} | " for kind in kinds) + "error |", "| --- | --: | --- | --: | " + "--: | " * len(kinds) + "--: |"]
+    table = ["| network | batch | option | Kiln, ms | held | " + "".join(f"{kind} | " for kind in kinds) + "error |", "| --- | --: | --- | --: | --: | " + "--: | " * len(kinds) + "--: |"]
     for (name, batch), model in paths.items():
-        item, reference = f"{name}:{batch}", folder / f"{model.stem}_cpu"
-        run(bundle, "build", str(model), "--backend=cpu", "--builderOptimizationLevel=0", "-o", f"{model}.cpu.plan")
-        run(bundle, "run", f"{model}.cpu.plan", f"--saveOutputs={reference}")
+        item, reference = f"{name}:{batch}", references[name, batch].result()
         for flag in os.environ.get("NETWORK_FLAGS", "--fp16 --noTF32").split():
             plan = f"{model}{flag}.plan"
             start = time.monotonic()
@@ -121,21 +144,25 @@ def main() -> None:
             hosts = re.findall(r"(\d+) layers run on the host", log)
             outputs = folder / f"{model.stem}{flag}"
             run(bundle, "run", plan, f"--saveOutputs={outputs}")
-            bench = lambda: run(bundle, "bench", f"--loadEngine={plan}", "--duration=0.5", "--warmUp=200", "--useCudaGraph")
-            report, graph_ms, others = in_turns(bench, peers[name, batch])
+            bench = lambda *options: run(bundle, "bench", f"--loadEngine={plan}", "--warmUp=200", "--useCudaGraph", *options)
+            report = bench("--duration=1")
+            held = median_of("Compute Time", report)
+            graph_ms, others = in_turns(bench, peers[name, batch], held)
             plain = run(bundle, "bench", f"--loadEngine={plan}", "--duration=0.3", "--warmUp=100")
             loaded = re.search(r"Engine loaded in ([0-9.]+) s, of which ([0-9.]+) s", plain)
             profile = run(bundle, "bench", f"--loadEngine={plan}", "--duration=0", "--iterations=3", "--dumpProfile")
             (kept / f"{model.stem}{flag}.txt").write_text(log + report + plain + profile)
             error = difference(outputs, reference)
-            table.append(f"| {name} | {batch} | {flag} | {graph_ms:.3f} | " + "".join(f"{others.get(kind, '–')} | " for kind in kinds) + f"{error:.1e} |")
-            print(f"{item:18} {flag:9} median {graph_ms:8} ms, without a graph {median_of('Compute Time', plain):8} ms  "
+            if counts := os.environ.get("STREAMS", "").split():
+                print(f"{item:18} {flag:9} inferences per second by streams: {', '.join(rates(bundle, plan, counts))}", flush=True)
+            table.append(f"| {name} | {batch} | {flag} | {graph_ms:.3f} | {held:.3f} | " + "".join(f"{others.get(kind, '–')} | " for kind in kinds) + f"{error:.1e} |")
+            print(f"{item:18} {flag:9} median {graph_ms:8} ms, held {held:8} ms, without a graph {median_of('Compute Time', plain):8} ms  "
                   f"enqueue {median_of('Enqueue Time', report)} / {median_of('Enqueue Time', plain)} ms  error {error:.1e}  "
                   f"built in {built:5.1f} s, loaded in {loaded[1] if loaded else '?'} s (device {loaded[2] if loaded else '?'} s)  layers on the host: {hosts[0] if hosts else 0}", flush=True)
+            (kept / "table.md").write_text("\n".join(table) + "\n")
     for kinds_of in peers.values():
         for peer in kinds_of.values():
             peer.close()
-    (kept / "table.md").write_text("\n".join(table) + "\n")
     print("\n".join(table))
 
 

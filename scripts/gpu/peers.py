@@ -1,7 +1,7 @@
 """PyTorch on one GPU, float16, captured as a CUDA graph: what Kiln's engines are measured beside (scripts/gpu/networks.py).
 
 Usage: peers.py KIND NETWORK BATCH, each a process of its own. Says "ready SECONDS" when the graph is there; then answers each line of its
-input, a number of seconds, with the milliseconds of a replay, the median of bursts. Kinds: eager; compiled, by torch.compile with max-autotune;
+input, seconds to measure and seconds to rest between bursts, with the milliseconds of a replay, the median of bursts. Kinds: eager; compiled, by torch.compile with max-autotune;
 frozen, with weights as constants besides, so that batch norms fold; libraries, ResNet-50 and BERT fused by hand from what cuDNN and cuBLASLt offer.
 """
 import statistics
@@ -109,7 +109,7 @@ def captured(call, x):
     return graph
 
 
-def milliseconds(graph, seconds):
+def milliseconds(graph, seconds, rest):
     """Median of bursts of some 20 ms."""
     first, last = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
 
@@ -125,6 +125,7 @@ def milliseconds(graph, seconds):
     replays = max(3, int(20 / burst(10)))
     times, end = [], time.perf_counter() + seconds
     while time.perf_counter() < end or len(times) < 3:
+        time.sleep(rest)
         times.append(burst(replays))
     return statistics.median(times)
 
@@ -138,7 +139,7 @@ def main():
         graph = captured(*call_of(kind, name, batch))
         print(f"ready {time.monotonic() - start:.1f}", flush=True)
         for line in sys.stdin:
-            print(f"{milliseconds(graph, float(line)):.4f}", flush=True)
+            print(f"{milliseconds(graph, *map(float, line.split())):.4f}", flush=True)
 
 
 if __name__ == "__main__":

@@ -273,7 +273,7 @@ Engine build_once(const BuildOptions& options, BuildMemory& memory) {
     try {
       plan = compile(std::move(graph), compile_options, &report);
     } catch (const Error&) {
-      keep_times(options, cache, target.device().fingerprint(), logger, true);  // of a build that was cancelled, too
+      keep_times(options, cache, target.device().fingerprint(), logger, true);  // of a build that was stopped, too
       throw;
     }
     std::vector<std::string> remarks = report.passes.remarks;

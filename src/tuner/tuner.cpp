@@ -417,7 +417,7 @@ std::vector<Choice> Tuner::choose(const std::vector<Problem>& problems, const st
   for (const Problem& problem : problems) {
     check_work();
     if (options_.progress && !options_.progress(choices.size(), problems.size(), problem.node->name()))
-      throw Error(Code::kInvalidState, "the build was cancelled");
+      throw Error(Code::kInvalidState, "the build was stopped");
     choices.push_back(choose_one(problem, elsewhere.empty() ? Elsewheres() : elsewhere.at(choices.size())));
     for (const Argument& a : problem.inputs)
       if (a.constant) FileMap::let_go(a.constant->data(), static_cast<size_t>(a.constant->bytes()));

@@ -164,7 +164,7 @@ const Tactic conv_window{
 
 const Tactic conv_stream{
     .name = "conv_stream",
-    .version = 3,
+    .version = 4,
     .ops = {"Conv", "MatMul", "Gemm"},
     .accepts = accepts_stream,
     .configurations =

@@ -147,7 +147,7 @@ std::vector<Config> whole_configs(const TiledProduct& p, const Chip& chip) {
 std::vector<Config> stream_configs(const TiledProduct& p, const FusedEpilogue& epilogue, const Chip& chip) {
   // Where results come fast, one buffer is filled while the other is stored.
   constexpr int64_t kFewChunks = 8;
-  constexpr int64_t kManyChunks = 16;  // with fewer, an activation apart is no faster
+  constexpr int64_t kManyChunks = 12;  // with fewer, an activation apart is no faster
   const bool has_residual = epilogue.residual_input >= 0;
   const bool may_finish_apart =
       !has_residual && p.chunks >= kManyChunks && is_finished_apart(epilogue.parameters.activation);

@@ -140,7 +140,7 @@ template <class Math, int kTile, bool kApart> class StreamBlock {
   // Activates results where they lie; its first thread stores them when all have done so.
   __device__ void finish_apart() const {
     if (a_.epilogue.activation == Activation::kSilu) finish_apart_by(silu);
-    else finish_apart_by(gelu);
+    else finish_apart_by(short_gelu);
   }
   template <class Activate> __device__ void finish_apart_by(Activate activate) const {
     const uint32_t thread = threadIdx.x - (kCopyThread + 32);
@@ -239,27 +239,47 @@ template <class Math, int kTile, bool kApart> class StreamBlock {
       case Activation::kRelu: return plainly(relu);
       case Activation::kSilu: return plainly([](const Eight& v) { return mapped(v, silu); });
       case Activation::kHardSwish: return plainly([](const Eight& v) { return mapped(v, hard_swish); });
-      case Activation::kGeluErf: return plainly([](const Eight& v) { return mapped(v, gelu); });
+      case Activation::kGeluErf: return plainly([](const Eight& v) { return mapped(v, short_gelu); });
       default: return plainly(any);
     }
   }
 
-  // Results take the place of the residual in rows of 128 bytes, swizzled as the copy engine has them; of `columns` that there are.
+  // Results take the place of the residual in rows of 128 bytes, swizzled as the copy engine has them; of `columns` that there are. Half
+  // a slab is an octet of each thread. Eight threads store two rows at once: the odd one's halves the other way round, into other banks.
   template <class Finish>
   __device__ void finish_by(const float (&sums)[kSquares][kSums], char* results, uint32_t columns, Finish finish) const {
-    const uint32_t row0 = threadIdx.x / 128 * kSquares * 64 + threadIdx.x % 128 / 32 * 16 + threadIdx.x % 32 / 4;
+    const uint32_t lane = threadIdx.x % 32, row0 = threadIdx.x / 128 * kSquares * 64 + threadIdx.x % 128 / 32 * 16 + lane / 4;
+    const bool odd = lane / 4 % 2 != 0;
 #pragma unroll
     for (int i = 0; i < kSquares; ++i)
 #pragma unroll
-      for (int octet = 0; octet < kSums / 16; ++octet) {
-        if (octet * 32 >= columns) break;
-        const uint32_t column = column_of_octet(octet), piece = column % kSlabColumns * sizeof(T) / kPieceBytes;
+      for (int slab = 0; slab < kSlabs; ++slab) {
+        if (slab * kSlabColumns >= columns) break;
 #pragma unroll
         for (int half = 0; half < 2; ++half) {
-          auto* at = reinterpret_cast<T*>(results + column / kSlabColumns * kSlabBytes + swizzled(row0 + i * 64 + half * 8, piece));
-          store_run(at, finish(octet_of(sums[i], octet, half), at), true, 8);
+          Word* at[2];
+          Word words[2];
+#pragma unroll
+          for (int j = 0; j < 2; ++j) {
+            char* run = results + slab * kSlabBytes + swizzled(row0 + i * 64 + half * 8, j * 4 + lane % 4);
+            at[j] = reinterpret_cast<Word*>(run);
+            words[j] = word_of(finish(octet_of(sums[i], slab * 2 + j, half), reinterpret_cast<T*>(run)));
+          }
+          *(odd ? at[1] : at[0]) = chosen(odd, words[1], words[0]);
+          *(odd ? at[0] : at[1]) = chosen(odd, words[0], words[1]);
         }
       }
+  }
+
+  using Word = uint4;  // a run of eight results
+  static __device__ Word word_of(const Eight& v) {
+    Pack<T, 8> pack;
+#pragma unroll
+    for (int i = 0; i < 8; ++i) pack.at[i] = from_float<T>(v.at[i]);
+    return reinterpret_cast<const Word&>(pack);
+  }
+  static __device__ Word chosen(bool first, const Word& a, const Word& b) {
+    return {first ? a.x : b.x, first ? a.y : b.y, first ? a.z : b.z, first ? a.w : b.w};
   }
 
   const Maps& maps_;

@@ -43,6 +43,15 @@ __device__ inline float gelu(float x) {
   return x * (x >= 0 ? 1 - tail : tail);
 }
 
+// The same for results of 16 bits, which it misses by a seventh of the last one of float16 at most, in fewer instructions.
+__device__ inline float short_gelu(float x) {
+  float a, exponent = -3.33314791e-4f, tail;
+  asm("min.NaN.f32 %0, %1, %2;" : "=f"(a) : "f"(fabsf(x)), "f"(30.0f));  // from there on it is 0
+  for (float factor : {5.95129421e-3f, -4.86517027e-2f, -0.463565856f, -1.14942932f, -1.00010335f}) exponent = fmaf(exponent, a, factor);
+  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(tail) : "f"(exponent));
+  return fmaf(-a, tail, fmaxf(x, 0.0f));
+}
+
 __device__ inline float silu(float x) { return x * sigmoid(x); }
 __device__ inline float hard_swish(float x) { return x * __saturatef(x * (1.0f / 6) + 0.5f); }  // NaN times 0 is NaN
 
