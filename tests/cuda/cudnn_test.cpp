@@ -293,6 +293,25 @@ TEST_F(CudaCudnn, CompiledConvolutionsAreOfOneShape) {
     EXPECT_EQ(std::count(there.begin(), there.end(), choice), 0) << choice.engine;
 }
 
+const Tactic& tactic_cudnn() {
+  for (const Tactic* tactic : tactic_list().all())
+    if (tactic->name == "cudnn") return *tactic;
+  throw Error(Code::kNotFound, "there is no tactic cudnn");
+}
+
+// What it does for shapes that it has not had takes long, which only layers without another tactic wait for.
+TEST_F(CudaCudnn, ImagesOfManySizesAreLeftToOthers) {
+  const auto refusal_of_many_sizes = [](const NodeCase& c) {
+    const BuiltNode node(c);
+    Problem p = node.problem();
+    p.inputs[0].is_static = false;
+    return tactic_cudnn().accepts(p).reason;
+  };
+  EXPECT_EQ(refusal_of_many_sizes(conv({2, 8, 9, 9}, {8, 8, 3, 3}, DType::kF16, kSame3x3)),
+            "the shape [2,8,9,9] is not the same in every run");
+  EXPECT_EQ(refusal_of_many_sizes(transposed({2, 8, 5, 5}, {8, 4, 3, 3}, DType::kF16)), "");
+}
+
 TEST_F(CudaCudnn, RefusesWithAReason) {
   NodeCase c = conv({2, 32, 9, 7}, {64, 32, 3, 3}, DType::kF16, {{"auto_pad", std::string("SAME_UPPER")}});
   EXPECT_EQ(refusal(c, "cudnn"), "the padding follows from sizes (SAME_UPPER)");
@@ -310,9 +329,7 @@ TEST_F(CudaCudnn, RefusesWithAReason) {
 
 // The step that the tactic makes of a case, by its first configuration.
 Emitted emitted(const BuiltNode& node) {
-  for (const Tactic* tactic : tactic_list().all())
-    if (tactic->name == "cudnn") return tactic->emit(node.problem(), tactic->configurations(node.problem()).front());
-  throw Error(Code::kNotFound, "there is no tactic cudnn");
+  return tactic_cudnn().emit(node.problem(), tactic_cudnn().configurations(node.problem()).front());
 }
 
 class CudaCudnnRuns : public CudaCudnn {

@@ -86,6 +86,9 @@ Refusal read_sums(const Problem& p, bool compiled, CudnnProblem& t) {
   return accept();
 }
 
+// The library takes tens of milliseconds to plan a convolution for shapes that it has not had, ours next to nothing.
+bool has_other_tactics(const Problem& p) { return p.op() == "Conv" && p.input(0).opt.size() <= 4; }
+
 Refusal read_cudnn(const Problem& p, bool compiled, CudnnProblem& t) {
   if (const Refusal r = accept_images(p); r.refused()) return r;
   CudnnConv& c = t.conv;
@@ -98,7 +101,7 @@ Refusal read_cudnn(const Problem& p, bool compiled, CudnnProblem& t) {
   c.tf32 = p.tf32;
   if (c.is_empty()) return refuse("there are no results");
   if (const Status s = c.fits(); !s.ok()) return refuse(s.detail);
-  if (compiled)
+  if (compiled || has_other_tactics(p))
     if (const Refusal r = needs_one_shape(p); r.refused()) return r;
   return find_choices(c, c.needs(compiled), t.choices);
 }
