@@ -1,34 +1,67 @@
 // Appending pointwise nodes to the node that computes their operand.
 #include "passes/post_ops.h"
 
+#include <algorithm>
 #include <set>
 
 #include "passes/value_queries.h"
 
 namespace kiln::passes {
 
-std::optional<Patch> append_post_op(const Match& match, int i, size_t limit,
-                                    const std::function<bool(const Node&)>& accepts) {
-  Node& root = match.root();
-  Value *x = root.input(i), *y = root.output();
-  Node* base = x ? x->producer() : nullptr;
-  if (!base || !accepts(*base)) return std::nullopt;
-  if (!x->has_one_use() || base->outputs().size() != 1) return decline("the result is read elsewhere");
-  if (base->post.size() >= limit) return decline("the node has all the post-operations that it may have");
+namespace {
+
+bool adds_tensor(const Node& base, const ir::PostOp& post) {
+  return std::any_of(post.operands.begin(), post.operands.end(),
+                     [&](int operand) { return operand >= 0 && !base.input(operand)->constant(); });
+}
+
+}  // namespace
+
+bool finishes(const Node& base, const Node& root, int x, const FusionLimits& limits) {
+  const auto is_activation = [&](const OpDef& op) { return limits.activations.count(op.name()) > 0; };
+  bool active = false, closed = false;
+  size_t sums = 0;
+  for (const ir::PostOp& post : base.post) {
+    const bool sum = !is_activation(*post.op) && adds_tensor(base, post);
+    closed = closed || (active && sum);
+    active = active || is_activation(*post.op);
+    sums += sum;
+  }
+  if (closed) return false;
+  if (is_activation(root.op())) return !active;
+  if (!root.is("Add")) return false;
+  return root.input(1 - x)->constant() ? !active : sums < limits.sums && (!active || limits.sums_behind);
+}
+
+std::optional<PostOpOperands> post_op_operands(const Node& root, int i) {
+  const Value *x = root.input(i), *y = root.output();
   if (!x->ranked() || !y->ranked() || x->shape() != y->shape()) return decline("the shape changes");
   if (y->elements()) return decline("it is arithmetic on shapes");
   auto inputs = root.inputs();
   while (!inputs.empty() && !inputs.back()) inputs.pop_back();
-  std::vector<std::optional<PatchValue>> operands;
+  PostOpOperands operands;
   for (size_t k = 0; k < inputs.size(); ++k) {
     if (!inputs[k]) return decline("an operand is absent");
     if (static_cast<int>(k) != i && !broadcasts_into(inputs[k], y->shape()))
       return decline("an operand would grow the result");
     operands.push_back(static_cast<int>(k) == i ? std::nullopt : std::optional<PatchValue>(inputs[k]));
   }
+  return operands;
+}
+
+std::optional<Patch> append_post_op(const Match& match, int i, size_t limit,
+                                    const std::function<bool(const Node&)>& accepts) {
+  Node& root = match.root();
+  Value* x = root.input(i);
+  Node* base = x ? x->producer() : nullptr;
+  if (!base || !accepts(*base)) return std::nullopt;
+  if (!x->has_one_use() || base->outputs().size() != 1) return decline("the result is read elsewhere");
+  if (base->post.size() >= limit) return decline("the node has all the post-operations that it may have");
+  auto operands = post_op_operands(root, i);
+  if (!operands) return std::nullopt;
   Patch p(match);
   p.absorb(*base);
-  p.append_to(*base, std::move(operands));
+  p.append_to(*base, *std::move(operands));
   return p;
 }
 

@@ -4,6 +4,14 @@
 
 namespace kiln::passes {
 
+// Whether kernels within these limits do `root` behind what `base` does already, when operand `x` of `root` is the result so far.
+bool finishes(const Node& base, const Node& root, int x, const FusionLimits& limits);
+
+// Of a post-operation; nullopt is the running result.
+using PostOpOperands = std::vector<std::optional<PatchValue>>;
+// Those of `root` when its operand `i` is the running result. Nothing, with a reason, where one is absent or would grow or shrink that.
+std::optional<PostOpOperands> post_op_operands(const Node& root, int i);
+
 // Makes the root of the match a post-operation of the producer of its operand `i`, if the producer is one of those that `accepts`
 // takes, nobody else reads it, and no operand would grow or shrink its result. Nothing, with a reason, otherwise.
 std::optional<Patch> append_post_op(const Match& match, int i, size_t limit,
