@@ -15,7 +15,9 @@ namespace {
 constexpr int kRounds = 8;
 constexpr double kClearly = 1.5;  // float32 by tactics in order of preference ÷ int8: more than tuning takes off
 
-bool is_product_name(const ir::Node& n) { return n.is("Conv") || n.is("MatMul") || n.is("Gemm"); }
+bool is_product_name(const ir::Node& n) {
+  return n.is("Conv") || n.is("ConvTranspose") || n.is("MatMul") || n.is("Gemm");
+}
 
 // A product of what the model dequantizes.
 bool reads_bytes(const ir::Node& n) {
