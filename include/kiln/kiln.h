@@ -376,6 +376,8 @@ std::vector<IoTensor> model_io(const std::string& onnx);
 // Convolutions and products of matrices of a model, and those among them that it quantizes itself.
 struct Products {
   int64_t all = 0, quantized = 0;
+  std::map<std::string, std::vector<std::string>>
+      readers;  // names of products by the tensor that they read, or elements of it
 };
 Products count_products(const std::string& model);
 

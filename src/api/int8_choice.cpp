@@ -8,6 +8,7 @@
 #include <set>
 
 #include "api/graph_file.h"
+#include "passes/quantize/by_range.h"
 
 namespace kiln::api {
 namespace {
@@ -319,6 +320,20 @@ BudgetReport keep_within_error(BuildOptions& options, const std::vector<Values>&
   return report;
 }
 
+namespace {
+
+constexpr int kMostMoves = 16;  // that are followed
+
+void add_reader(const ir::Value* v, const std::string& product, int moves, Products& to) {
+  to.readers[v->name()].push_back(product);
+  const ir::Node* from = v->producer();
+  if (!from || !passes::chooses(*from) || moves == 0) return;
+  for (size_t i = 0; i < (from->is("Concat") ? from->inputs().size() : 1); ++i)
+    add_reader(from->inputs()[i], product, moves - 1, to);
+}
+
+}  // namespace
+
 bool is_quantized_network(const std::string& model) {
   const auto graph = load_model(model);
   return std::any_of(graph->nodes().begin(), graph->nodes().end(), [](const auto& n) { return reads_bytes(*n); });
@@ -333,6 +348,7 @@ Products count_products(const std::string& model) {
                              n->is("ConvInteger") || n->is("MatMulInteger");
       count.quantized += quantized;
       count.all += quantized || is_product_name(*n);
+      if (is_product_name(*n) && n->input(0)) add_reader(n->input(0), n->name(), kMostMoves, count);
     }
     return count;
   });

@@ -22,10 +22,6 @@ constexpr std::string_view kChoosing[] = {"Concat",  "DepthToSpace", "Expand",  
                                           "MaxPool", "Reshape",      "Slice",     "SpaceToDepth", "Split",
                                           "Squeeze", "Tile",         "Transpose", "Unsqueeze"};
 
-bool chooses(const Node& n) {
-  return n.post.empty() && std::count(std::begin(kChoosing), std::end(kChoosing), n.op_name()) > 0;
-}
-
 // Its own, or that of what it is chosen from.
 std::optional<double> range_of(const TensorRanges& ranges, const Value* v, int moves = 0) {
   if (auto it = ranges.find(v->name()); it != ranges.end()) return it->second;
@@ -281,6 +277,10 @@ void note_what_stays(const Graph& graph, const TensorRanges& ranges, const Rule&
 }
 
 }  // namespace
+
+bool chooses(const Node& n) {
+  return n.post.empty() && std::count(std::begin(kChoosing), std::end(kChoosing), n.op_name()) > 0;
+}
 
 Pass quantize_by_ranges(TensorRanges ranges, RangeOptions options) {
   return {"ranges", [ranges = std::move(ranges), options = std::move(options)](Graph& graph, PassContext& context) {
