@@ -65,8 +65,10 @@ def test_tensorrt_reads_the_same_ranges(kiln, network):
     assert own.keys() == scales.keys()
     for name, scale in scales.items():
         assert own[name]["range"] == pytest.approx(127 * scale, rel=1e-6)
-    kiln.ok("build", path, "--int8", "--calib=net.cache", "--keepInt8", "-o", "net.plan")
-    assert "conv_int8" in kiln.ok("inspect", "net.plan")
+    (kiln.folder / "other.cache").write_bytes((kiln.folder / "net.cache").read_bytes().replace(b"\n", b"\r\n"))
+    for cache in ("net.cache", "other.cache"):
+        kiln.ok("build", path, "--int8", f"--calib={cache}", "--keepInt8", "-o", "net.plan")
+        assert "conv_int8" in kiln.ok("inspect", "net.plan")
 
 
 def test_folders_of_arrays(kiln, network):
