@@ -105,6 +105,8 @@ struct BuildOptions {
   bool compares_int8 = true;
   // Products that stay in float32 whatever ranges say, by their names in the model; weight_bits hold for them.
   std::vector<std::string> slower_in_int8;
+  // What Engine::remarks() of the engine is to say, too; keep_within_error adds why layers stay wide.
+  std::vector<std::string> remarks;
   // What makes results in int8 better. Mean and largest absolute value of tensors' channels, by name, as calibrate() finds them; whether
   // biases make up for what rounding the weights changes of the mean; and above 0 to 1 how far channels of what products read are made
   // alike at the weights' cost (SmoothQuant).
@@ -374,6 +376,8 @@ std::vector<IoTensor> model_io(const std::string& onnx);
 // Convolutions and products of matrices of a model, and those among them that it quantizes itself.
 struct Products {
   int64_t all = 0, quantized = 0;
+  std::map<std::string, std::vector<std::string>>
+      readers;  // names of products by the tensor that they read, or elements of it
 };
 Products count_products(const std::string& model);
 

@@ -66,6 +66,7 @@ Calibration read_tensorrt(const std::string& what, std::string_view text) {
   std::getline(lines, line);
   calibration.algorithm = line.substr(line.rfind('-') + 1);
   while (std::getline(lines, line)) {
+    if (line.ends_with('\r')) line.pop_back();
     if (line.empty()) continue;
     const size_t colon = line.rfind(": ");
     const std::string digits = colon == std::string::npos ? "" : line.substr(colon + 2);

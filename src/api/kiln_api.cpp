@@ -277,7 +277,8 @@ Engine build_once(const BuildOptions& options, BuildMemory& memory) {
       throw;
     }
     std::vector<std::string> remarks = report.passes.remarks;
-    remarks.insert(remarks.end(), memory.remarks.begin(), memory.remarks.end());
+    for (const std::vector<std::string>& more : {options.remarks, memory.remarks})
+      remarks.insert(remarks.end(), more.begin(), more.end());
     plan.build_info = notes_text(options_text(options), remarks, report.layers, work);
     memory.times = cache;
     keep_times(options, cache, target.device().fingerprint(), logger, false);

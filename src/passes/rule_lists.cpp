@@ -108,7 +108,7 @@ Pass fuse() {
 
 Pass quantize() {
   return {"quantize", [](Graph& graph, PassContext& context) {
-            for (const std::string& line : unsound_scales(graph)) context.remark(line);
+            for (const std::string& line : unsound_scales(graph)) context.warn(line);
             apply_in_stages(graph, quantize_rules(), context);
             for (const std::string& line : wide_products(graph, context.options())) context.remark(line);
             apply_rules(graph, canonical_rules(), context);

@@ -106,8 +106,15 @@ TEST(Int8, SumsThatLieHalfway) {
 TEST(Int8, Products) {
   std::mt19937 rng(1);
   for (DType type : {DType::kU8, DType::kI8})
-    for (const auto& [m, k, n] : std::vector<std::array<int64_t, 3>>{
-             {1, 1, 1}, {7, 13, 21}, {1, 64, 130}, {64, 33, 64}, {50, 100, 79}, {3, 4099, 17}, {0, 4, 5}, {5, 0, 3}}) {
+    for (const auto& [m, k, n] : std::vector<std::array<int64_t, 3>>{{1, 1, 1},
+                                                                     {7, 13, 21},
+                                                                     {1, 64, 130},
+                                                                     {64, 33, 64},
+                                                                     {50, 100, 79},
+                                                                     {3, 4099, 17},
+                                                                     {2, 65536, 5},
+                                                                     {0, 4, 5},
+                                                                     {5, 0, 3}}) {
       const Operand a(random_bytes(rng, type, {m, k})), b(constant(random_bytes(rng, DType::kI8, {k, n})));
       const Operand like(random_bytes(rng, DType::kU8, {m, n})), zero = byte(type, type == DType::kU8 ? 255 : -128);
       for (auto& posts : chains(rng, n, false, like))
@@ -221,6 +228,7 @@ TEST(Int8, Convolutions) {
       {1, 4, 8, 8}, "conv_int8");
   expect_convolutions(rng, {{1, 12, 6, 6}, {20, 6, 3, 3}, {{"group", int64_t{2}}, {"pads", Ints{0, 1, 2, 1}}}},
                       {1, 20, 6, 6}, "conv_int8");
+  expect_convolutions(rng, {{1, 7283, 3, 4}, {3, 7283, 3, 3}, {}}, {1, 3, 1, 2}, "conv_int8");
 }
 
 TEST(Int8, ConvolutionsOfWideWeightsAndZeroPointsOfARun) {

@@ -259,3 +259,33 @@ defined("packed_attention", MS + "PackedAttention",
 case("attention_of_lengths", MS + "Attention", [X, f(8, 24), f(24), np.array([3, 5], np.int32)], weights=(1, 2), num_heads=2)
 case("attention_mask_of_queries", MS + "Attention", [X, f(8, 24), f(24), (np.arange(50).reshape(2, 5, 5) % 3 != 1).astype(np.int32)], weights=(1, 2), num_heads=2)
 case("multi_head_attention_of_lengths", MS + "MultiHeadAttention", [f(2, 6, 8), f(2, 6, 8), f(2, 6, 8), f(24), np.array([4, 6], np.int32)], weights=(3,), num_heads=2)
+
+
+def bytes_of(x, scale, zero):
+    return np.clip(np.rint(x / scale) + zero, 0, 255).astype(np.uint8)
+
+
+def numbers_of(x, scale, zero):
+    return (x.astype(np.float64) - zero) * scale
+
+
+CHOSEN, THIS, THAT = np.arange(12).reshape(3, 4) % 3 == 0, u8(3, 4), u8(4)
+WHERE = [CHOSEN, THIS, scalar(0.031), scalar(90, np.uint8), THAT, scalar(0.047), scalar(120, np.uint8), scalar(0.053), scalar(110, np.uint8)]
+case("qlinear_where", MS + "QLinearWhere", WHERE, weights=(2, 3, 5, 6, 7, 8))
+defined("qlinear_where", MS + "QLinearWhere", WHERE, [bytes_of(np.where(CHOSEN, numbers_of(THIS, 0.031, 90), numbers_of(THAT, 0.047, 120)), 0.053, 110)],
+        weights=(2, 3, 5, 6, 7, 8))
+COLUMNS = u8(2, 3, 7, 5)
+MEANS = numbers_of(COLUMNS, 0.031, 90).mean((2, 3))
+defined("qlinear_reduce_mean", MS + "QLinearReduceMean", [COLUMNS, scalar(0.031), scalar(90, np.uint8), scalar(0.0171), scalar(110, np.uint8)],
+        [bytes_of(MEANS, 0.0171, 110)], weights=(1, 2, 3, 4), axes=[2, 3], keepdims=0)
+defined("qlinear_reduce_mean_of_all", MS + "QLinearReduceMean", [COLUMNS, scalar(0.031), scalar(90, np.uint8), scalar(0.0171), scalar(110, np.uint8)],
+        [bytes_of(MEANS.mean(keepdims=True)[:, :, None, None], 0.0171, 110)], weights=(1, 2, 3, 4))
+IMAGES, TAPS, SUMMANDS = u8(2, 5, 6, 3), i8(4, 3, 1, 1), rng.integers(-999, 999, 4).astype(np.int32)
+SUMS = (IMAGES.astype(np.int64) - 90) @ TAPS[:, :, 0, 0].T.astype(np.int64) + SUMMANDS
+for last in (0, 1):
+    LAST_CONV = [IMAGES if last else np.ascontiguousarray(IMAGES.transpose(0, 3, 1, 2)), scalar(0.031), scalar(90, np.uint8), TAPS, scalar(0.013), scalar(0, np.int8),
+                 scalar(0.0473), scalar(110, np.uint8), SUMMANDS]
+    ANSWER = bytes_of(SUMS * (0.031 * 0.013), 0.0473, 110)
+    defined(f"qlinear_conv_channels_{'last' if last else 'first'}", MS + "QLinearConv", LAST_CONV, [ANSWER if last else ANSWER.transpose(0, 3, 1, 2)],
+            weights=(1, 2, 3, 4, 5, 6, 7, 8), channels_last=last)
+case("qlinear_conv_channels_last", MS + "QLinearConv", LAST_CONV, weights=(1, 2, 3, 4, 5, 6, 7, 8), channels_last=1)

@@ -2,13 +2,13 @@
 import numpy as np
 import onnx
 import pytest
-from onnx import helper, numpy_helper
+from onnx import TensorProto, helper, numpy_helper
 from other_runtime_cases import CASES, DEFINED
 from test_reported_models import write_set
 
 # What ONNX Runtime computes in eight bits may round the other way.
 STEPS = {"qlinear_sigmoid", "qlinear_softmax", "qlinear_mul", "qlinear_add", "qlinear_leaky_relu", "qlinear_average_pool",
-         "qlinear_global_average_pool", "qgemm", "qlinear_concat"}
+         "qlinear_global_average_pool", "qgemm", "qlinear_concat", "qlinear_where", "qlinear_conv_channels_last"}
 
 
 def model_of(name, case):
@@ -73,7 +73,7 @@ def test_means_of_bytes_are_those_of_the_reference(kiln, attributes, dims):
 # Scales and zero points by their places: those that are one value, and those that may have one for each column.
 PARAMETERS = {"qlinear_add": (1, 2, 4, 5, 6, 7), "qlinear_mul": (1, 4, 6), "qlinear_concat": (0, 1, 3, 4), "qlinear_leaky_relu": (1, 3),
               "qlinear_sigmoid": (1, 3), "qlinear_softmax": (1, 3), "qlinear_average_pool": (1, 3), "qlinear_global_average_pool": (1, 3),
-              "qgemm": (1, 2, 4, 5, 7, 8), "qattention": (3, 4, 6, 7), "matmul_integer_to_float": (2, 3, 4, 5), "dynamic_quantize_matmul": (2, 3)}
+              "qlinear_where": (2, 3, 5, 6, 7, 8), "qgemm": (1, 2, 4, 5, 7, 8), "qattention": (3, 4, 6, 7), "matmul_integer_to_float": (2, 3, 4, 5), "dynamic_quantize_matmul": (2, 3)}
 
 
 @pytest.mark.parametrize("name", PARAMETERS)
@@ -86,3 +86,89 @@ def test_parameters_of_other_shapes_are_refused(kiln, name):
             onnx.save(model, kiln.folder / "model.onnx")
             text = kiln.fails(1, "build", "model.onnx", "-o", "net.plan")
             assert f"has the shape [{count}]" in text and "one value" in text, f"input {i}"
+
+
+class Pairs:
+    """A layer between DequantizeLinear of bytes and QuantizeLinear; `real` is what is quantized, in units of the result."""
+
+    def __init__(self, seed=5):
+        self.random = np.random.default_rng(seed)
+        self.nodes, self.constants, self.feeds = [], {}, {}
+
+    def grain(self, name, scale, zero):
+        self.constants |= {name + "_s": np.array(scale, np.float32), name + "_z": np.array(zero, np.uint8)}
+        return name + "_s", name + "_z"
+
+    def numbers(self, name, dims, scale, zero):
+        """An input of bytes as numbers."""
+        self.feeds[name] = self.random.integers(0, 256, dims).astype(np.uint8)
+        self.nodes.append(helper.make_node("DequantizeLinear", [name, *self.grain(name, scale, zero)], [name + "_d"]))
+        return name + "_d"
+
+    def weights(self, name, dims, axis, scale=None):
+        scales = self.random.uniform(0.002, 0.01, dims[axis]) if scale is None else np.full(dims[axis], scale)
+        self.constants |= {name: self.random.integers(-127, 128, dims).astype(np.int8), name + "_s": scales.astype(np.float32)}
+        self.nodes.append(helper.make_node("DequantizeLinear", [name, name + "_s"], [name + "_d"], axis=axis))
+        return name + "_d"
+
+    def layer(self, op, inputs, **attributes):
+        self.nodes.append(helper.make_node(op, inputs, [f"t{len(self.nodes)}"], **attributes))
+        return self.nodes[-1].output[0]
+
+    def model(self, real, scale, zero, also=()):
+        nodes = [*self.nodes, helper.make_node("QuantizeLinear", [real, *self.grain("y", scale, zero)], ["y"])]
+        graph = helper.make_graph(nodes, "layer", [helper.make_tensor_value_info(k, TensorProto.UINT8, v.shape) for k, v in self.feeds.items()],
+                                  [onnx.ValueInfoProto(name=o) for o in ("y", *also)], [numpy_helper.from_array(v, k) for k, v in self.constants.items()])
+        return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+
+
+def convolved(p, outputs=24, **attributes):
+    x = p.numbers("x", [1, 12, 9, 7], 0.021, 117)
+    group = attributes.get("group", 1)
+    return p.layer("Relu", [p.layer("Conv", [x, p.weights("w", [outputs, 12 // group, 3, 3], 0)], pads=[1, 1, 1, 1], **attributes)])
+
+
+LAYERS = {
+    "convolution": (convolved, 0.037, 0),
+    "groups": (lambda p: convolved(p, group=3), 0.021, 0),
+    "depthwise": (lambda p: convolved(p, outputs=12, group=12, strides=[2, 2]), 0.013, 0),
+    "transposed": (lambda p: p.layer("ConvTranspose", [p.numbers("x", [1, 6, 5, 4], 0.021, 117), p.weights("w", [6, 5, 3, 3], 1)], strides=[2, 2]), 0.05, 120),
+    "product": (lambda p: p.layer("MatMul", [p.numbers("x", [33, 70], 0.021, 117), p.weights("w", [70, 40], 1)]), 0.05, 120),
+    "product of halves": (lambda p: p.layer("MatMul", [p.numbers("x", [330, 3], 0.05, 117), p.weights("w", [3, 40], 1, scale=0.1)]), 1.28, 120),
+    "gemm": (lambda p: p.layer("Gemm", [p.numbers("x", [33, 70], 0.021, 117), p.weights("w", [40, 70], 0)], transB=1), 0.05, 120),
+    "pair": (lambda p: p.layer("MatMul", [p.numbers("x", [2, 17, 30], 0.021, 117), p.numbers("v", [2, 30, 20], 0.017, 128)]), 0.21, 120),
+    "sum": (lambda p: p.layer("Add", [p.numbers("x", [40, 30], 0.021, 117), p.numbers("v", [40, 30], 0.017, 131)]), 0.031, 120),
+    "sum of halves": (lambda p: p.layer("Add", [p.numbers("x", [40, 30], 0.05, 117), p.numbers("v", [40, 30], 0.1, 131)]), 0.1, 120),
+    "gate": (lambda p: p.layer("Mul", [p.numbers("x", [40, 30], 0.021, 117), p.numbers("v", [40, 30], 0.004, 0)]), 0.012, 120),
+    "curve": (lambda p: p.layer("Sigmoid", [p.numbers("x", [40, 30], 0.05, 117)]), 1 / 256, 0),
+    "join": (lambda p: p.layer("Concat", [p.numbers("x", [4, 30], 0.021, 117), p.numbers("v", [4, 20], 0.017, 131)], axis=1), 0.0233, 120),
+    "maximum": (lambda p: p.layer("MaxPool", [p.numbers("x", [1, 8, 9, 9], 0.021, 117)], kernel_shape=[3, 3], strides=[2, 2]), 0.0233, 120),
+    "mean": (lambda p: p.layer("GlobalAveragePool", [p.numbers("x", [2, 8, 9, 9], 0.021, 117)]), 0.00233, 120),
+    "pad": (lambda p: p.layer("Pad", [p.numbers("x", [2, 3, 4], 0.021, 117), p.layer("Constant", [], value_ints=[0, 1, 2, 0, 0, 1])]), 0.0233, 120),
+    "larger": (lambda p: p.layer("Resize", [p.numbers("x", [1, 3, 4, 5], 0.021, 117), "", p.layer("Constant", [], value_floats=[1.0, 1.0, 2.0, 3.0])],
+                                 mode="nearest"), 0.0233, 120),
+}
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_pairs_agree_with_onnx_runtime_without_its_optimisations(kiln, name):
+    """One unit of difference at most, and only where what is quantized lies halfway between two units but for the rounding of sums in float32."""
+    onnxruntime = pytest.importorskip("onnxruntime")
+    make, scale, zero = LAYERS[name]
+    pairs = Pairs()
+    real = make(pairs)
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    session = onnxruntime.InferenceSession(pairs.model(real, scale, zero, [real]).SerializeToString(), options, providers=["CPUExecutionProvider"])
+    want, unrounded = (a.astype(np.float64) for a in session.run(["y", real], pairs.feeds))
+    onnx.save(pairs.model(real, scale, zero), kiln.folder / "model.onnx")
+    for key, value in pairs.feeds.items():
+        np.save(kiln.folder / f"{key}.npy", value)
+    given = ",".join(f"{key}:{key}.npy" for key in pairs.feeds)
+    kiln.ok("run", "model.onnx", "--backend=cpu", "--builderOptimizationLevel=0", f"--loadInputs={given}", "--saveOutputs=results")
+    got = np.load(kiln.folder / "results" / "y.npy").astype(np.float64)
+    assert np.ptp(want) > 9, "the case tells little"
+    quotient = unrounded / np.float64(np.float32(scale))
+    halfway = np.abs(np.abs(quotient - np.floor(quotient)) - 0.5) < 1e-3
+    assert np.abs(got - want).max() <= 1 and np.all(halfway[got != want]), (np.abs(got - want).max(), quotient[(got != want) & ~halfway][:5])

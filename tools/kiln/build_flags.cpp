@@ -126,7 +126,7 @@ void put_int8(const BuildFlags& flags, const Samples& samples, api::BuildOptions
   const api::Calibration calibration =
       flags.calibration.empty() ? calibrate_model(flags, samples, calibration_options(flags.samples, channels))
                                 : api::load_calibration(flags.calibration);
-  warn_of_losses(calibration);
+  warn_of_losses(calibration, api::count_products(flags.onnx));
   for (const auto& [name, tensor] : calibration.tensors) {
     options.ranges[name] = tensor.range;
     if (!tensor.channels.mean.empty()) options.channels[name] = tensor.channels;

@@ -33,7 +33,16 @@ NamedRanges worst_first(const api::Calibration& calibration, double least) {
   return list;
 }
 
-void print_ranges(const api::Calibration& calibration, size_t rows) {
+// ", read by 'conv1', 'conv2'", or nothing.
+std::string read_by(const api::Products& products, const std::string& tensor) {
+  const auto it = products.readers.find(tensor);
+  if (it == products.readers.end()) return "";
+  std::vector<std::string> names;
+  for (const std::string& name : it->second) names.push_back("'" + api::printable(name) + "'");
+  return ", read by " + join(names, ", ");
+}
+
+void print_ranges(const api::Calibration& calibration, const api::Products& products, size_t rows) {
   const NamedRanges list = worst_first(calibration, -1);
   say(api::Level::kInfo, fmt::format("{} tensors, those with the largest error first:", list.size()));
   say(api::Level::kInfo,
@@ -41,19 +50,20 @@ void print_ranges(const api::Calibration& calibration, size_t rows) {
   for (size_t i = 0; i < std::min(rows, list.size()); ++i) {
     const auto& [name, t] = list[i];
     say(api::Level::kInfo, fmt::format("{:10.4g} {:11.4g} {:11.4g} {:7.3f} % {:8.4f}  {}", t.range, t.low, t.high,
-                                       100 * t.clipped, t.error, api::printable(name)));
+                                       100 * t.clipped, t.error, api::printable(name) + read_by(products, name)));
   }
 }
 
 // Refuses a model in which no product could use ranges, before the work.
-void check_products(const std::string& model) {
-  const api::Products products = api::count_products(model);
+api::Products checked_products(const std::string& model) {
+  api::Products products = api::count_products(model);
   if (products.all > 0 && products.quantized == products.all)
     throw api::Failure(
         fmt::format("error[K1002] '{}' is quantized already: there is nothing to calibrate\n  cause: its "
                     "{} products have operands with scales of the model's own\n  remedy: kiln build {} "
                     "--int8, or calibrate the network in float32 that it was made of",
                     model, products.all, model));
+  return products;
 }
 
 void check_ranges(const api::Calibration& calibration) {
@@ -66,13 +76,13 @@ void check_ranges(const api::Calibration& calibration) {
 void run_calibrate(const CalibrateCommand& o) {
   set_loudness(o.build.verbose, o.build.quiet);
   check_folder(o.output);
-  check_products(o.build.onnx);
+  const api::Products products = checked_products(o.build.onnx);
   const api::CalibrationOptions options = calibration_options(o.build.samples, o.channels);
   const Samples samples = read_samples(o.build.samples, of_kind(api::model_io(o.build.onnx), true));
   const api::Calibration calibration = calibrate_model(o.build, samples, options);
   check_ranges(calibration);
-  print_ranges(calibration, o.rows);
-  warn_of_losses(calibration);
+  print_ranges(calibration, products, o.rows);
+  warn_of_losses(calibration, products);
   const std::string path = o.output.empty() ? fs::path(o.build.onnx).replace_extension(".calib").string() : o.output;
   api::save_calibration(path, calibration, o.format == "tensorrt");
   say(api::Level::kInfo,
@@ -107,11 +117,13 @@ api::Calibration calibrate_model(const BuildFlags& asked, const Samples& samples
   return calibration;
 }
 
-void warn_of_losses(const api::Calibration& calibration) {
-  const NamedRanges list = worst_first(calibration, kWideError);
+void warn_of_losses(const api::Calibration& calibration, const api::Products& products) {
+  NamedRanges list = worst_first(calibration, kWideError);
+  std::erase_if(list, [&](const auto& t) { return products.readers.count(t.first) == 0; });
   std::vector<std::string> worst;
   for (size_t i = 0; i < std::min(kNamedLosses, list.size()); ++i)
-    worst.push_back(fmt::format("'{}' ({:.0f} %)", list[i].first, 100 * list[i].second.error));
+    worst.push_back(fmt::format("'{}' ({:.0f} %{})", api::printable(list[i].first), 100 * list[i].second.error,
+                                read_by(products, list[i].first)));
   if (list.empty()) return;
   log(api::Level::kWarning,
       fmt::format("{} tensor{} more than {:.0f} % in int8: {}{} (remedy: another --algorithm; --errorBudget; or take "

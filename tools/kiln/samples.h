@@ -21,7 +21,7 @@ Samples read_samples(const SampleOptions& options, const std::vector<api::IoTens
 // Ranges of a model's tensors. The model is built as the flags say, but for what is not of the model.
 api::Calibration calibrate_model(const BuildFlags& flags, const Samples& samples,
                                  const api::CalibrationOptions& options);
-// Warns of tensors that lose much in int8, with the largest losses.
-void warn_of_losses(const api::Calibration& calibration);
+// Warns of tensors that lose much in int8, with the largest losses and the products that read them.
+void warn_of_losses(const api::Calibration& calibration, const api::Products& products);
 
 }  // namespace kiln::tool

@@ -212,11 +212,17 @@ bool has_known_axes(const Shape& shape) {
 }  // namespace
 
 std::optional<Patch> transposed_as_convolutions(const Match& m) {
+  const Value* w = m.root().input(1);
+  if (!w->constant()) return decline("the weights are not constant");
+  const auto constant = [w](Patch& p, Tensor taken, int64_t) { return p.constant(std::move(taken), w->name()); };
+  return transposed_as_convolutions(m, {*w->constant(), constant});
+}
+
+std::optional<Patch> transposed_as_convolutions(const Match& m, const TransposedWeights& weights) {
   const Node& n = m.root();
   Value* x = n.input(0);
-  const Tensor* w = n.input(1)->constant();
   const Value* bias = n.base_input_count() > 2 ? n.input(2) : nullptr;
-  if (!w || w->size() == 0 || (bias && !bias->constant())) return decline("the weights are not constant");
+  if (weights.all.size() == 0 || (bias && !bias->constant())) return decline("the weights are not constant");
   const auto t = read_transposed(n);
   if (!t) return decline("the window is wide, the strides are long, or the size of the result is given");
   const bool alike = t->places_are_alike();
@@ -235,7 +241,7 @@ std::optional<Patch> transposed_as_convolutions(const Match& m) {
   for (int64_t place = 0; place < places; place += at_once) {
     const Box box = t->reach(place);
     std::vector<PatchValue> inputs = {
-        from.value, p.constant(weights_of_places(*w, *t, place, at_once, from.axes), n.input(1)->name())};
+        from.value, weights.value(p, weights_of_places(weights.all, *t, place, at_once, from.axes), at_once)};
     if (bias) inputs.push_back(p.constant(repeated(*bias->constant(), at_once), bias->name()));
     Ints pads, steps;
     for (size_t i = 3 - from.axes; i < 3; ++i) pads.push_back(-box[i].low), steps.push_back(box[i].step);

@@ -22,10 +22,6 @@ constexpr std::string_view kChoosing[] = {"Concat",  "DepthToSpace", "Expand",  
                                           "MaxPool", "Reshape",      "Slice",     "SpaceToDepth", "Split",
                                           "Squeeze", "Tile",         "Transpose", "Unsqueeze"};
 
-bool chooses(const Node& n) {
-  return n.post.empty() && std::count(std::begin(kChoosing), std::end(kChoosing), n.op_name()) > 0;
-}
-
 // Its own, or that of what it is chosen from.
 std::optional<double> range_of(const TensorRanges& ranges, const Value* v, int moves = 0) {
   if (auto it = ranges.find(v->name()); it != ranges.end()) return it->second;
@@ -105,7 +101,8 @@ std::string reason_to_stay(const TensorRanges& ranges, const RangeOptions& optio
   if (is_slower(n.name()) || std::any_of(n.origins.begin(), n.origins.end(), is_slower)) return "int8 makes it slower";
   const auto range = range_of(ranges, x);
   if (!range) return "there is no range of '" + x->name() + "'";
-  if (!sound_scale(scale_of(*range))) return "the range of '" + x->name() + "' is " + std::to_string(*range);
+  if (!sound_scale(scale_of(*range)))
+    return "the range of '" + x->name() + "' is " + real_text(static_cast<float>(*range));
   return "";
 }
 
@@ -266,10 +263,12 @@ void note_what_stays(const Graph& graph, const TensorRanges& ranges, const Rule&
     if (!n->is("Conv") && !n->is("MatMul")) continue;
     if (dequantized(n->input(0))) ++with_range;
     if (!is_product(*n)) continue;
-    ++(range_of(ranges, n->input(0)) ? with_range : without);
+    const auto range = range_of(ranges, n->input(0));
+    ++(range ? with_range : without);
     const std::string reason = refusal(rule, *n, context.options());
     if (reason.empty()) continue;  // nobody knows: the rule was held back
-    context.remark("'" + n->name() + "' (" + n->op_name() + ") stays in float32: " + reason);
+    const std::string line = "'" + n->name() + "' (" + n->op_name() + ") stays in float32: " + reason;
+    range && !sound_scale(scale_of(*range)) ? context.warn(line) : context.remark(line);
   }
   if (with_range == 0 && without > 0)
     throw Error(Code::kInvalidArgument, "no product of the network reads a tensor that has a range")
@@ -278,6 +277,10 @@ void note_what_stays(const Graph& graph, const TensorRanges& ranges, const Rule&
 }
 
 }  // namespace
+
+bool chooses(const Node& n) {
+  return n.post.empty() && std::count(std::begin(kChoosing), std::end(kChoosing), n.op_name()) > 0;
+}
 
 Pass quantize_by_ranges(TensorRanges ranges, RangeOptions options) {
   return {"ranges", [ranges = std::move(ranges), options = std::move(options)](Graph& graph, PassContext& context) {

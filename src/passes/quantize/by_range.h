@@ -16,6 +16,9 @@ inline constexpr std::string_view kQuantizedByRange = "quantized_by_range", kSum
 // The largest absolute value of a tensor, by its name.
 using TensorRanges = std::map<std::string, double>;
 
+// Whether results of the node are elements of its inputs (of the first; of all of Concat), whose range holds for them.
+bool chooses(const Node& node);
+
 // Mean and largest absolute value of each channel of a tensor: along axis 1 of images, else along the last.
 struct ChannelFacts {
   std::vector<float> mean, most;

@@ -12,7 +12,12 @@ constexpr std::string_view kMoving[] = {"Concat",  "DepthToSpace", "Expand",    
                                         "MaxPool", "Reshape",      "Slice",     "SpaceToDepth", "Split",
                                         "Squeeze", "Tile",         "Transpose", "Unsqueeze"};
 
-bool moves(const Node& n) { return std::count(std::begin(kMoving), std::end(kMoving), n.op_name()) > 0; }
+bool moves(const Node& n) {
+  return std::count(std::begin(kMoving), std::end(kMoving), n.op_name()) > 0 || is_nearest_resize(n) || pads_zeros(n);
+}
+
+// Integers and numbers must have one order, or zeros must be what zero points stand for.
+bool needs_sound_scale(const Node& n) { return n.is("MaxPool") || n.is("Pad"); }
 
 bool has_form_for(const Node& n, DType type) {
   const InputDef* def = n.op().input_def(0);
@@ -78,8 +83,10 @@ const Rule dequantize_forward{
       if (!from) return std::nullopt;
       if (!has_form_for(n, from->integers->dtype())) return decline("the operator has no form for these integers");
       if (!has_one_result(n)) return decline("another result is used");
-      if (n.is("Gather") && bits(from->integers->dtype()) < 8) return decline("the integers are smaller than bytes");
+      if ((n.is("Gather") || n.is("Pad") || n.is("Resize")) && bits(from->integers->dtype()) < 8)
+        return decline("the integers are smaller than bytes");
       if (n.is("MaxPool") && bits(from->integers->dtype()) != 8) return decline("the integers are not bytes");
+      if (needs_sound_scale(n) && !one_scale(from->scale)) return decline("the scale is not sound");
       Patch p(m);
       std::vector<PatchValue> inputs(n.inputs().begin(), n.inputs().end());
       if (n.is("Concat")) {
@@ -90,6 +97,7 @@ const Rule dequantize_forward{
       inputs[0] = from->integers;
       const auto parameters = moved_parameters(p, n, *from);
       if (!parameters) return decline("scale or zero point are not one constant");
+      if (n.is("Pad")) inputs = padded_integers(p, n, from->integers, from->zero_point);
       const PatchValue moved =
           p.add(n.op_name(), std::move(inputs), n.attributes, static_cast<int>(n.outputs().size()));
       for (size_t i = 0; i < n.outputs().size(); ++i) {

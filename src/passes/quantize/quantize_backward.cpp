@@ -26,12 +26,26 @@ bool holds_numbers(const Value* v) {
 }
 
 // Quantization keeps the order of numbers, so the largest of them becomes the largest of the bytes.
-bool chooses_largest(const Node& n) {
-  return n.post.empty() && n.is("MaxPool") && n.outputs().size() == 1 && holds_numbers(n.input(0));
+bool chooses_largest(const Node& n) { return n.is("MaxPool") && holds_numbers(n.input(0)); }
+
+// Whether the result has no axis that is shorter.
+bool loses_nothing(const Node& n) {
+  const Value *x = n.input(0), *y = n.output();
+  if (!x->ranked() || !y->ranked()) return false;
+  return std::equal(x->shape().begin(), x->shape().end(), y->shape().begin(), [](const Dim& before, const Dim& after) {
+    return before == after || (before.constant() && after.constant() && *after.constant() >= *before.constant());
+  });
 }
 
-bool reorders(const Node& n) {
-  return n.post.empty() && std::count(std::begin(kReordering), std::end(kReordering), n.op_name()) > 0;
+// What is joined, padded or enlarged; where a part is taken, more would be quantized than is read.
+bool keeps_all(const Node& n) {
+  return n.is("Concat") || ((pads_zeros(n) || is_nearest_resize(n)) && loses_nothing(n));
+}
+
+bool moves(const Node& n) {
+  if (!n.post.empty() || n.outputs().size() != 1) return false;
+  return std::count(std::begin(kReordering), std::end(kReordering), n.op_name()) > 0 || keeps_all(n) ||
+         chooses_largest(n);
 }
 
 }  // namespace
@@ -41,20 +55,25 @@ const Rule quantize_backward{
     .pattern = node("Quantize", {once(one_of({}).as("move"))}),
     .rewrite = [](const Match& m) -> std::optional<Patch> {
       const Node &n = m.root(), &move = m["move"];
-      if (!(reorders(move) || chooses_largest(move)) || move.outputs().size() != 1) return std::nullopt;
+      if (!moves(move)) return std::nullopt;
       if (!move.op().input_def(0)->types.has(n.output()->dtype()))
         return decline("the operator has no form for these integers");
+      if ((move.is("MaxPool") || move.is("Pad")) && !one_scale(n.input(1))) return decline("the scale is not sound");
       Patch p(m);
       p.set_name(move.name());
-      std::vector<PatchValue> operands{move.input(0)};
-      if (move.is("MaxPool") && !one_scale(n.input(1))) return decline("the scale is not sound");
+      std::vector<PatchValue> parameters;
       for (Value* v : {n.input(1), n.input(2)}) {
         if (!v) continue;
         if (!v->constant() || v->constant()->size() != 1) return decline("scale or zero point are not one constant");
-        operands.push_back(v->rank() == 0 ? PatchValue(v) : p.constant(v->constant()->reshaped({}), v->name()));
+        parameters.push_back(v->rank() == 0 ? PatchValue(v) : p.constant(v->constant()->reshaped({}), v->name()));
       }
       std::vector<PatchValue> inputs(move.inputs().begin(), move.inputs().end());
-      inputs[0] = p.add("Quantize", std::move(operands), n.attributes);
+      for (size_t i = 0; i < (move.is("Concat") ? inputs.size() : 1); ++i) {
+        std::vector<PatchValue> operands{inputs[i]};
+        operands.insert(operands.end(), parameters.begin(), parameters.end());
+        inputs[i] = p.add("Quantize", std::move(operands), n.attributes);
+      }
+      if (move.is("Pad")) inputs = padded_integers(p, move, inputs[0], n.input(2));
       p.replace(n.output(), p.add(move.op_name(), std::move(inputs), move.attributes));
       return p;
     },

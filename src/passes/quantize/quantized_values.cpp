@@ -38,6 +38,24 @@ bool is_integer_product(const Node& n) {
   return !w_zero || w_zero->constant();
 }
 
+bool is_nearest_resize(const Node& n) {
+  return n.is("Resize") && text(n, "mode") == "nearest" &&
+         text(n, "coordinate_transformation_mode") != "tf_crop_and_resize";
+}
+
+bool pads_zeros(const Node& n) {
+  return n.is("Pad") && (text(n, "mode") != "constant" || !n.input(2) || uniform(n.input(2)) == 0.0);
+}
+
+std::vector<PatchValue> padded_integers(Patch& p, const Node& pad, PatchValue data, Value* zero_point) {
+  std::vector<PatchValue> inputs{data, pad.input(1)};
+  const bool fills = zero_point && text(pad, "mode") == "constant";
+  if (fills || pad.input(3))
+    inputs.push_back(fills ? p.constant(zero_point->constant()->reshaped({}), zero_point->name()) : PatchValue());
+  if (pad.input(3)) inputs.push_back(pad.input(3));
+  return inputs;
+}
+
 std::optional<Dequantized> dequantized(const Value* value) {
   Node* n = value ? value->producer() : nullptr;
   if (!n || !n->is("Dequantize") || !n->post.empty()) return std::nullopt;

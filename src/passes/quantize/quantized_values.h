@@ -32,6 +32,11 @@ bool multiplies_alike(const Value* a, const Value* b);
 // by as many centred ones. Targets finish such sums themselves.
 bool is_integer_product(const Node& node);
 
+bool is_nearest_resize(const Node& node);  // its results are elements of x
+bool pads_zeros(const Node& node);         // Pad by zeros or by elements of its own
+// The inputs of such a Pad that pads integers instead; their zero point may be absent.
+std::vector<PatchValue> padded_integers(Patch& patch, const Node& pad, PatchValue integers, Value* zero_point);
+
 // Dimensions of a parameter per column: channels, with `inner` axes behind them, or the last axis.
 Dims per_column(int64_t count, int64_t inner);
 

@@ -23,8 +23,11 @@ bool is_quantized(const Node& n) {
 
 // What the rule that would make it a product of integers says.
 std::string reason(Node& n, const PassOptions& options) {
-  if (n.is("MatMulDequantized")) return "x is not dequantized";
-  if (n.is("ConvTranspose")) return "there is no product of integers for it";
+  if (n.is("MatMulDequantized")) {
+    const auto x = dequantized(n.input(0));
+    return x && !kByteTypes.has(x->integers->dtype()) ? "x is not of bytes" : "x is not dequantized";
+  }
+  if (n.is("ConvTranspose")) return refusal(dequantized_transposed, n, options);
   if (n.is("QLinearConv") || n.is("QLinearMatMul")) return refusal(qlinear_to_integer, n, options);
   const bool x = dequantized(n.input(0)).has_value(), w = dequantized(n.input(1)).has_value();
   if (!x) return w ? "x is not dequantized" : "no operand is dequantized";

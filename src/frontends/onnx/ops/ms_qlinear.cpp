@@ -1,5 +1,8 @@
-// com.microsoft QLinearAdd, QLinearMul, QLinearConcat, QLinearLeakyRelu, QLinearSigmoid, QLinearSoftmax, QLinearAveragePool,
-// QLinearGlobalAveragePool and QGemm: an operator between DequantizeLinear and QuantizeLinear.
+// com.microsoft QLinearAdd, QLinearMul, QLinearConcat, QLinearLeakyRelu, QLinearSigmoid, QLinearSoftmax, QLinearWhere, QLinearReduceMean,
+// QLinearAveragePool, QLinearGlobalAveragePool and QGemm: an operator between DequantizeLinear and QuantizeLinear; and QLinearConv, whose
+// images may have their channels last.
+#include <optional>
+
 #include "base/error.h"
 #include "frontends/onnx/one_value.h"
 #include "frontends/onnx/ops/ops.h"
@@ -41,24 +44,53 @@ void import_qlinear_softmax(NodeImport& n) {
   emit_quantized(n, n.add("Softmax", {dequantized(n, 0)}, {{"axis", axis}}), 3);
 }
 
-// The pooling adds whole numbers, which float32 does exactly in any order, and its mean is scaled. Channels last: it works between two
-// transpositions.
+void import_qlinear_where(NodeImport& n) {
+  emit_quantized(n, n.add("Where", {n.in(0), dequantized(n, 1), dequantized(n, 4)}), 7);
+}
+
+void import_qlinear_reduce_mean(NodeImport& n) {
+  ir::Value* axes = n.has_attr("axes") ? n.ints(n.ints("axes")) : nullptr;
+  emit_quantized(n, n.add("ReduceMean", {dequantized(n, 0), axes}, {{"keepdims", n.integer("keepdims", 1)}}), 3);
+}
+
+// Permutations of images whose channels are last.
+struct Turns {
+  Ints to_first{0}, to_last{0};
+};
+std::optional<Turns> turns_of(const NodeImport& n) {
+  if (n.integer("channels_last", 0) == 0) return std::nullopt;
+  const int64_t rank = n.rank();
+  Turns turns;
+  turns.to_first.push_back(rank - 1);
+  for (int64_t i = 1; i + 1 < rank; ++i) turns.to_first.push_back(i);
+  for (int64_t i = 2; i < rank; ++i) turns.to_last.push_back(i);
+  turns.to_last.push_back(1);
+  return turns;
+}
+
+ir::Value* turned(NodeImport& n, ir::Value* x, const Ints& perm) { return n.add("Transpose", {x}, {{"perm", perm}}); }
+
+// The pooling adds whole numbers, which float32 does exactly in any order, and its mean is scaled.
 void emit_pooled(NodeImport& n, const char* op, Attributes attributes) {
   ir::Value* const scale = one_value(n, 1);
   ir::Value* x = n.add("DequantizeLinear", {n.in(0), n.scalar(scale->dtype(), 1), optional_value(n, 2)});
-  const int64_t rank = n.rank();
-  const bool last = n.integer("channels_last", 0) != 0;
-  Ints to_first{0, rank - 1}, to_last{0};
-  for (int64_t i = 1; i + 1 < rank; ++i) to_first.push_back(i);
-  for (int64_t i = 2; i < rank; ++i) to_last.push_back(i);
-  to_last.push_back(1);
-  if (last) x = n.add("Transpose", {x}, {{"perm", to_first}});
+  const auto turns = turns_of(n);
+  if (turns) x = turned(n, x, turns->to_first);
   ir::Value* y = n.add("Mul", {n.add(op, {x}, std::move(attributes)), scale});
-  emit_quantized(n, last ? n.add("Transpose", {y}, {{"perm", to_last}}) : y, 3);
+  emit_quantized(n, turns ? turned(n, y, turns->to_last) : y, 3);
 }
 
 void import_qlinear_average_pool(NodeImport& n) {
   emit_pooled(n, "AveragePool", n.attributes(*find_op("AveragePool"), {"channels_last"}));
+}
+
+void import_qlinear_conv(NodeImport& n) {
+  std::vector<ir::Value*> inputs = n.inputs();
+  Attributes attributes = n.attributes(*find_op("QLinearConv"), {"channels_last"});
+  const auto turns = turns_of(n);
+  if (!turns) return n.emit("QLinearConv", std::move(inputs), std::move(attributes));
+  inputs[0] = turned(n, n.in(0), turns->to_first);
+  n.emit("Transpose", {n.add("QLinearConv", std::move(inputs), std::move(attributes))}, {{"perm", turns->to_last}});
 }
 
 void import_qlinear_global_average_pool(NodeImport& n) { emit_pooled(n, "GlobalAveragePool", {}); }
@@ -90,11 +122,14 @@ const OnnxOp ms_qgemm{"com.microsoft.QGemm", {{1, import_qgemm}}};
 const OnnxOp ms_qlinear_add{"com.microsoft.QLinearAdd", {{1, [](NodeImport& n) { emit_binary(n, "Add"); }}}};
 const OnnxOp ms_qlinear_average_pool{"com.microsoft.QLinearAveragePool", {{1, import_qlinear_average_pool}}};
 const OnnxOp ms_qlinear_concat{"com.microsoft.QLinearConcat", {{1, import_qlinear_concat}}};
+const OnnxOp ms_qlinear_conv{"com.microsoft.QLinearConv", {{1, import_qlinear_conv}}};
 const OnnxOp ms_qlinear_global_average_pool{"com.microsoft.QLinearGlobalAveragePool",
                                             {{1, import_qlinear_global_average_pool}}};
 const OnnxOp ms_qlinear_leaky_relu{"com.microsoft.QLinearLeakyRelu", {{1, import_qlinear_leaky_relu}}};
 const OnnxOp ms_qlinear_mul{"com.microsoft.QLinearMul", {{1, [](NodeImport& n) { emit_binary(n, "Mul"); }}}};
+const OnnxOp ms_qlinear_reduce_mean{"com.microsoft.QLinearReduceMean", {{1, import_qlinear_reduce_mean}}};
 const OnnxOp ms_qlinear_sigmoid{"com.microsoft.QLinearSigmoid", {{1, import_qlinear_sigmoid}}};
 const OnnxOp ms_qlinear_softmax{"com.microsoft.QLinearSoftmax", {{1, import_qlinear_softmax}}};
+const OnnxOp ms_qlinear_where{"com.microsoft.QLinearWhere", {{1, import_qlinear_where}}};
 
 }  // namespace kiln::onnx::ops
