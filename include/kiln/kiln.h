@@ -301,8 +301,11 @@ class Session {
   // Throws kNotFound for an unknown name, kInvalidArgument when it is too small for the shape, and for outputs of unknown size.
   void bind(const std::string& name, void* memory, size_t bytes);
   // From now on an inference is captured once and launched as a graph, which costs the host less; again after a change of shapes or
-  // memory. Returns why it cannot be: a device whose launches cost nothing, or a layer that runs on the host. Empty: it is.
+  // memory, where a graph of the same form is kept. Returns why it cannot be: a device whose launches cost nothing, or a layer that runs
+  // on the host. Empty: it is.
   std::string use_graphs();
+  // Why inferences are queued although use_graphs found nothing against graphs: the capture failed. Empty: none did.
+  std::string graph_failure() const;
   // One inference; returns when it is queued. The first after a shape change prepares.
   void enqueue();
   // For any thread: ends the inference that runs, before its next layer or within a long one; its enqueue throws (K1002).

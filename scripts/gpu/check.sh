@@ -5,7 +5,7 @@
 #   operators    samples of all operators (test_operators)
 #   api          programs of the API (test_api)
 #   conformance  ONNX's backend tests, engines saved and loaded
-#   engines      captured graphs, contexts x streams x threads, several devices, memory back at its start, times of the host
+#   engines      the device (test_device), captured graphs, contexts x streams x threads, several devices, memory back at its start, times of the host
 #   sanitize     compute-sanitizer's memcheck, racecheck, synccheck and initcheck over a selection
 #   streams      inferences per second of resnet50 in one to eight streams
 #   layers       times of layers of resnet50 and bert
@@ -72,7 +72,9 @@ part() {
           --gtest_brief=1 --gtest_filter="${SANITIZED:-${watched[$tool]}}" &
       done
       wait ;;
-    engines) run engines 120 "$bundle/bin/test_cuda_engines" ;;
+    engines)
+      run device 60 "$bundle/bin/test_device" --gtest_brief=1 --gtest_filter="*cuda*"
+      run engines 240 "$bundle/bin/test_cuda_engines" ;;
     streams) STREAMS="1 2 4 8" NETWORK_FLAGS=--fp16 PEERS='' run streams 120 python3 "$bundle/networks.py" "$bundle" resnet50:1 ;;
     layers)
       run resnet50 200 "$bundle/bin/cuda_layer_times" resnet50 1 8

@@ -121,6 +121,11 @@ def in_turns(bench, peers: dict[str, Peer], held: float) -> tuple[float, dict[st
     return statistics.median(own), texts
 
 
+def card() -> str:
+    done = subprocess.run(["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"], capture_output=True, text=True)
+    return done.stdout.splitlines()[0] if done.returncode == 0 else "a card that nvidia-smi does not name"
+
+
 def main() -> None:
     bundle = pathlib.Path(sys.argv[1]).resolve()
     wanted = sys.argv[2:] or ["resnet50:1", "resnet50:8"]
@@ -148,7 +153,8 @@ def main() -> None:
             report = bench("--duration=1")
             held = median_of("Compute Time", report)
             graph_ms, others = in_turns(bench, peers[name, batch], held)
-            plain = run(bundle, "bench", f"--loadEngine={plan}", "--duration=0.3", "--warmUp=100")
+            plain = run(bundle, "bench", f"--loadEngine={plan}", "--duration=0.3", "--warmUp=100", "--monitorMemory")
+            beside = re.search(r"of which (-?[0-9.]+ \w+) beside weights", plain)
             loaded = re.search(r"Engine loaded in ([0-9.]+) s, of which ([0-9.]+) s", plain)
             profile = run(bundle, "bench", f"--loadEngine={plan}", "--duration=0", "--iterations=3", "--dumpProfile")
             (kept / f"{model.stem}{flag}.txt").write_text(log + report + plain + profile)
@@ -158,8 +164,9 @@ def main() -> None:
             table.append(f"| {name} | {batch} | {flag} | {graph_ms:.3f} | {held:.3f} | " + "".join(f"{others.get(kind, '–')} | " for kind in kinds) + f"{error:.1e} |")
             print(f"{item:18} {flag:9} median {graph_ms:8} ms, held {held:8} ms, without a graph {median_of('Compute Time', plain):8} ms  "
                   f"enqueue {median_of('Enqueue Time', report)} / {median_of('Enqueue Time', plain)} ms  error {error:.1e}  "
-                  f"built in {built:5.1f} s, loaded in {loaded[1] if loaded else '?'} s (device {loaded[2] if loaded else '?'} s)  layers on the host: {hosts[0] if hosts else 0}", flush=True)
-            (kept / "table.md").write_text("\n".join(table) + "\n")
+                  f"built in {built:5.1f} s, loaded in {loaded[1] if loaded else '?'} s (device {loaded[2] if loaded else '?'} s)  layers on the host: {hosts[0] if hosts else 0}, "
+                  f"memory beside weights and contexts: {beside[1] if beside else '?'}", flush=True)
+            (kept / "table.md").write_text("\n".join([card(), "", *table]) + "\n")
     for kinds_of in peers.values():
         for peer in kinds_of.values():
             peer.close()

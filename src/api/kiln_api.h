@@ -98,7 +98,10 @@ struct Session::State {
   std::map<int32_t, std::unique_ptr<Block>> staged;  // of the host, for copies that are timed; inputs have their values
   std::map<int, std::unique_ptr<Event>> marks;
   bool uses_graphs = false;
-  std::unique_ptr<Graph> graph;     // of an inference with the shapes and memory of now
+  std::string no_graph;             // why inferences are queued all the same
+  std::unique_ptr<Graph> graph;     // of the inference that was captured last
+  bool captured = false;            // that one has the shapes and memory of now
+  std::vector<std::byte> given;     // what it made shapes of
   std::map<int32_t, Memory> bound;  // memory of the caller
   int threads = 0;
   std::map<std::string, std::vector<std::byte>> sized_outputs;
@@ -123,7 +126,7 @@ struct Session::State {
   void buffer(int32_t t, const std::vector<int64_t>& dims) {
     if (const auto known = buffers.find(t); known != buffers.end() && known->second.dims == dims) return;
     const plan::TensorInfo& info = tensor(*engine, t);
-    graph.reset();
+    captured = false;
     buffers.erase(t);
     const auto own = bound.find(t);
     const int64_t elements = storage_elements(info.layout, dims);
@@ -173,7 +176,7 @@ struct Session::State {
   void launch() {
     const ThreadLimit limit(engine->devices(), threads);
     const bool by_graph = uses_graphs && !context->is_watched();
-    if (by_graph && graph) {
+    if (by_graph && captured && given == values()) {
       if (Status s = graph->launch(*stream); !s.ok()) guarded([&] { throw_if_error(s); });
       return;
     }
@@ -213,14 +216,36 @@ struct Session::State {
             engine->device().copy(*stream, to->data(), device_memory(t), to->size(), CopyKind::kDeviceToHost));
   }
 
-  // Once an inference has run, so that what only the first one does is not noted.
+  // Elements of the inputs that the host makes shapes of, one behind the other.
+  std::vector<std::byte> values() const {
+    std::vector<std::byte> list;
+    for (int32_t t : engine->main().inputs) {
+      const auto known = buffers.find(t);
+      if (!engine->plan().device_memory || !tensor(*engine, t).on_host || known == buffers.end()) continue;
+      const auto* from = static_cast<const std::byte*>(known->second.memory.data());
+      list.insert(list.end(), from, from + known->second.bytes());
+    }
+    return list;
+  }
+
+  // Once an inference has run, so that what only the first one does is not noted. Where the graph is of the same form as the one
+  // before, that takes over its addresses, which costs less than another. What cannot be captured is queued from now on.
   void capture() {
     throw_if_error(stream->synchronize());
-    throw_if_error(stream->begin_capture());
-    const Status queued = context->enqueue(*stream);
-    const Status ended = stream->end_capture(graph);
-    check(queued);
-    throw_if_error(ended);
+    std::unique_ptr<Graph> noted;
+    Status done = stream->begin_capture();
+    std::string text;
+    if (done.ok()) {
+      const Status queued = context->enqueue(*stream);
+      if (!queued.ok()) text = context->error_text();
+      const Status ended = stream->end_capture(noted);
+      done = queued.ok() ? ended : queued;
+    }
+    captured = done.ok();
+    uses_graphs = captured;
+    if (!captured) no_graph = text.empty() ? done.detail : text;
+    else if (!graph || !graph->update(*noted)) graph = std::move(noted);
+    given = values();
   }
   void upload(int32_t t) {
     if (on_device(t))

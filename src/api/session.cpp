@@ -83,7 +83,7 @@ Session::State& Session::state() const {
 
 void Session::set_profile(int profile) {
   guarded([&] { state().check(state().context->set_profile(profile)); });
-  state().graph.reset();
+  state().captured = false;
   state().shapes_changed = true;
 }
 
@@ -134,7 +134,7 @@ void Session::bind(const std::string& name, void* memory, size_t bytes) {
     if (memory) state().bound[t] = {memory, bytes};
     else state().bound.erase(t);
     state().buffers.erase(t);
-    state().graph.reset();
+    state().captured = false;
     if (const auto* dims = state().context->dims(t)) state().buffer(t, *dims);
     state().shapes_changed = true;
   });
@@ -167,8 +167,11 @@ std::string Session::use_graphs() {
   if (const plan::StepInfo* blocker = engine.capture_blocker())
     return "the layer '" + blocker->name + "' (" + blocker->op + ") takes the host";
   state().uses_graphs = true;
+  state().no_graph.clear();
   return "";
 }
+
+std::string Session::graph_failure() const { return state().no_graph; }
 
 void Session::stop() { state().context->stop(); }
 

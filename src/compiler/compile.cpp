@@ -147,6 +147,7 @@ plan::Plan compile(std::unique_ptr<ir::Graph> graph, const CompileOptions& optio
   CompileReport& r = report ? *report : own;
   const auto start = std::chrono::steady_clock::now();
   const Target& target = options.target.empty() ? default_target() : find_target(options.target);
+  const NamedRange range(target.device(), "build");
   std::vector<std::string> output_names;
   for (const ir::Value* v : graph->outputs()) output_names.push_back(v->name());
   if (options.after_stage) options.after_stage("import", *graph);

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/names.h"
+#include "passes/narrow/overflow.h"
 
 namespace kiln {
 namespace {
@@ -61,12 +62,19 @@ class Marker {
     const DType type = precisions_.layers[i].type;
     const ir::Value* first = node.input(0);
     const DType given = first && first->is_tensor() ? first->dtype() : DType::kInvalid;
+    const bool is_one = !precisions_.layers[i].is_pattern || precisions_.layers[i].name.find('*') == std::string::npos;
+    const ir::Value* too_large = passes::overflowing_constant(node, type);
     node.precision = DType::kInvalid;
-    if (given == type) {
+    if (too_large && is_one) {
+      report(Error(Code::kUnsupported, "the layer is to compute in " + std::string(name(type)))
+                 .node("'" + node.name() + "'")
+                 .cause("its constant '" + too_large->name() + "' overflows " + std::string(name(type)))
+                 .remedy("let it compute in float32, or scale the weights in the model"));
+    } else if (given == type) {
       if (type == DType::kF32) node.precision = type;
     } else if (given == DType::kF32 && type == precisions_.compute && target_.computes_in(type)) {
       node.precision = type;
-    } else if (!precisions_.layers[i].is_pattern || precisions_.layers[i].name.find('*') == std::string::npos) {
+    } else if (is_one) {
       report(Error(Code::kUnsupported, "the layer is to compute in " + std::string(name(type)))
                  .node("'" + node.name() + "'")
                  .cause(given != DType::kF32 ? "its first input is " + (first ? first->type().str() : "absent")

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "passes/narrow/overflow.h"
 #include "passes/pass.h"
 #include "passes/quantize/by_range.h"
 #include "passes/quantize/few_bits.h"
@@ -125,6 +126,7 @@ Pass dequantize_constants() {
 Pass compute_in(DType type) {
   return {"precision", [type](Graph& graph, PassContext& context) {
             fuse_patterns(graph, context);
+            for (const std::string& line : overflowing_weights(graph, type)) context.warn(line);
             apply_rules(graph, {type == DType::kF16 ? &single_to_float16 : &single_to_bfloat16}, context);
             apply_rules(graph, canonical_rules(), context);
           }};

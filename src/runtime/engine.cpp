@@ -32,6 +32,7 @@ Engine::Engine(plan::Plan plan, const LoadOptions& options)
   const auto start = std::chrono::steady_clock::now();
   open_devices(options.device);
   device_seconds_ = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  require_life();
   const NamedRange range(*device_, "load");
   if (!options.trusts_kernels) generate_kernels();
   load_executables();
@@ -207,6 +208,15 @@ void Engine::require_device() const {
     throw Error(Code::kPlanDevice, "the engine is of a device that this machine lacks")
         .cause("it was built from the profile of " + device_->facts().name)
         .remedy("save the engine, and load it on a machine that has the device");
+  require_life();
+}
+
+// A device that is lost gives no memory, which would be taken for a device that is full.
+void Engine::require_life() const {
+  if (!plan_.device_memory || !device_->is_present() || device_->free_memory() >= 0) return;
+  throw Error(Code::kExecution, "the device '" + plan_.device + "' takes no work any more")
+      .cause("its context is lost to this process, as after a fault of an earlier inference")
+      .remedy("start the process again");
 }
 
 std::optional<int64_t> Engine::max_bytes(int32_t tensor, int32_t profile) const {

@@ -81,6 +81,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   Engine(plan::Plan plan, const LoadOptions& options);
   void open_devices(Device* wanted);
   void require_device() const;
+  void require_life() const;
   void generate_kernels();
   std::shared_ptr<const Executable> load_step(const plan::StepInfo& step);
   void load_executables();

@@ -574,8 +574,10 @@ Status Runner::reserve_workspace(StepState& step, const plan::StepInfo& info) {
   // Steps whose sizes only running tells work on the host, as do those of another device.
   const bool by_host = engine_.plan().device_memory && (step.late || engine_.plan().on_host(info));
   Allocator& scratch = by_host ? engine_.device().staging() : scratch_ ? *scratch_ : engine_.device().allocator();
-  if (wanted > info.workspace_size && !step.workspace.reserve(scratch, wanted)) {
-    step.workspace_text = "the allocator refused a workspace of " + std::to_string(wanted) + " bytes";
+  const int64_t alignment = engine_.device().facts().alignment;
+  if (wanted > info.workspace_size && !step.workspace.reserve(scratch, wanted, alignment)) {
+    step.workspace_text = "the allocator refused a workspace of " + std::to_string(wanted) +
+                          " bytes, or gave one that does not begin at a multiple of " + std::to_string(alignment);
     return {Code::kOutOfMemory, step.workspace_text.c_str()};
   }
   use_workspace(step);

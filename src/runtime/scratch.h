@@ -16,7 +16,8 @@ class Scratch {
     return *this;
   }
   ~Scratch() { release(); }
-  bool reserve(Allocator& allocator, size_t size) noexcept;  // what is in it is lost; false: refused
+  // What is in it is lost. False: the allocator refused, or gave memory that is not aligned.
+  bool reserve(Allocator& allocator, size_t size, int64_t alignment) noexcept;
   void* data() const { return data_; }
   size_t size() const { return size_; }
 

@@ -240,11 +240,16 @@ TEST_F(Debug, LateWorkspacesComeFromTheUsersAllocator) {
   struct Allocator : IGpuAllocator {
     void* allocate(uint64_t size, uint64_t, AllocatorFlags) noexcept override {
       ++taken;
-      return refuses ? nullptr : device_memory(size);
+      if (refuses) return nullptr;
+      auto* memory = static_cast<char*>(device_memory(size + 8));
+      return memory ? memory + askew : nullptr;
     }
-    bool deallocate(void* memory) noexcept override { return ++given_back, cudaFree(memory) == cudaSuccess; }
+    bool deallocate(void* memory) noexcept override {
+      return ++given_back, cudaFree(static_cast<char*>(memory) - askew) == cudaSuccess;
+    }
     int taken = 0, given_back = 0;
     bool refuses = false;
+    size_t askew = 0;  // bytes behind where memory would be aligned
   } allocator;
   // The best of the elements that are not zero: only running tells how many there are.
   ITensor* x = input("x", Dims{1, {64}});
@@ -274,6 +279,12 @@ TEST_F(Debug, LateWorkspacesComeFromTheUsersAllocator) {
   in.set(values);
   EXPECT_FALSE(context->enqueueV3(nullptr));
   EXPECT_NE(logger.errors.find("refused a workspace"), std::string::npos) << logger.errors;
+  EXPECT_EQ(allocator.given_back + 1, allocator.taken);
+  allocator.refuses = false;
+  allocator.askew = 8;
+  EXPECT_FALSE(context->enqueueV3(nullptr));
+  EXPECT_NE(logger.errors.find("does not begin at a multiple of"), std::string::npos) << logger.errors;
+  EXPECT_EQ(allocator.given_back + 1, allocator.taken);
   ASSERT_TRUE(context->setTemporaryStorageAllocator(nullptr));
   EXPECT_EQ(allocator.given_back + 1, allocator.taken);
   ASSERT_TRUE(context->enqueueV3(nullptr)) << logger.errors;

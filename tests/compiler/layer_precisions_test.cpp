@@ -102,6 +102,35 @@ TEST(LayerPrecisions, WhatCannotBeIsSaid) {
   }
 }
 
+// What float16 cannot hold is never infinite: a layer that is to compute in it is an error that names its weights, one that may stays.
+TEST(LayerPrecisions, WeightsThatOverflowAreNamed) {
+  constexpr const char* kLarge = R"(graph main(%x: float32[2,2]) {
+    %w = constant float32[2,2]:{1.0,70000.0,0.5,2.0}
+    %y = MatMul "wide"(%x, %w)
+    return %y
+  })";
+  auto graph = ir::parse_graph(kLarge);
+  try {
+    mark_precisions(*graph, HalfTarget(), half({{"wide", DType::kF16}}), null_logger());
+    ADD_FAILURE() << "no error";
+  } catch (const Error& e) {
+    EXPECT_NE(std::string(e.what()).find("'w' overflows float16"), std::string::npos) << e.what();
+    EXPECT_NE(std::string(e.what()).find("'wide'"), std::string::npos) << e.what();
+  }
+  Warnings logger;
+  mark_precisions(*graph, HalfTarget(), half({{"wide", DType::kF16}}, false), logger);
+  EXPECT_NE(logger.text.find("'w' overflows float16"), std::string::npos) << logger.text;
+  logger.text.clear();
+  passes::run_passes(*graph, {passes::compute_in(DType::kF16)}, {.logger = &logger});
+  EXPECT_NE(logger.text.find("the weights 'w' overflow float16: the layer 'wide' computes in float32"),
+            std::string::npos)
+      << logger.text;
+  EXPECT_EQ(graph->nodes().front()->input(0)->dtype(), DType::kF32);
+  logger.text.clear();
+  passes::run_passes(*ir::parse_graph(kLarge), {passes::compute_in(DType::kBF16)}, {.logger = &logger});
+  EXPECT_EQ(logger.text, "");
+}
+
 TEST(LayerPrecisions, AreReadBackFromText) {
   auto graph = ir::parse_graph(kText);
   mark_precisions(*graph, HalfTarget(), half({{"first", DType::kF32}, {"last", DType::kF16}}), null_logger());

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cmath>
 #include <cstdio>
+#include <cstdlib>
 #include <set>
 #include <thread>
 
@@ -264,10 +265,14 @@ TEST_P(Engines, PartsLieInPlace) {
   }
 }
 
+// By kernels of ours, and on a GPU by those of libraries and generated ones too.
 TEST_P(Engines, NothingIsLeaked) {
-  const plan::Plan plan = make_plan();
+  CompileOptions by_libraries = options_of(GetParam(), 0, kProfiles);
+  if (is_gpu())
+    by_libraries.tuner.disabled = {"conv_few",    "skinny",   "product_wgmma", "conv_window", "conv_wgmma",
+                                   "conv_stream", "conv_mma", "pointwise",     "attention"};
   const Device& device = open_device(GetParam());
-  const auto use = [&] {
+  const auto use = [](const plan::Plan& plan) {
     const auto engine = reload(plan);
     const auto first = engine->create_context(), second = engine->create_context();
     run(*first, {batch_of(2, 1)});
@@ -279,14 +284,17 @@ TEST_P(Engines, NothingIsLeaked) {
     ASSERT_TRUE(stream->end_capture(graph).ok() && queued.ok()) << second->error_text();
     ASSERT_TRUE(graph->launch(*stream).ok() && stream->synchronize().ok());
   };
-  for (int i = 0; i < 5; ++i) use();
-  const int64_t before = device.free_memory();
-  for (int i = 0; i < (is_gpu() ? 1000 : 20) && !HasFatalFailure(); ++i) use();
-  const int64_t lost = before - device.free_memory();
-  std::printf("%s: device memory after many engines and contexts: %lld bytes less\n", GetParam(),
-              static_cast<long long>(lost));
-  constexpr int64_t kDriverPage = 2 << 20;
-  EXPECT_LE(lost, is_gpu() ? kDriverPage : 0);
+  for (const auto& [plan, times] :
+       {std::pair{make_plan(), is_gpu() ? 1000 : 20}, std::pair{build(kNetwork, by_libraries), is_gpu() ? 30 : 20}}) {
+    for (int i = 0; i < 5; ++i) use(plan);
+    const int64_t before = device.free_memory();
+    for (int i = 0; i < times && !HasFatalFailure(); ++i) use(plan);
+    const int64_t lost = before - device.free_memory();
+    std::printf("%s: device memory after %d engines and contexts: %lld bytes less\n", GetParam(), times,
+                static_cast<long long>(lost));
+    constexpr int64_t kDriverPage = 2 << 20;
+    EXPECT_LE(lost, is_gpu() ? kDriverPage : 0);
+  }
 }
 
 TEST_P(Engines, ThreadsAndStreamsAtOnce) {
@@ -407,6 +415,46 @@ TEST_P(Engines, MemoryThatIsRefusedIsAnError) {
   EXPECT_EQ(code_of([&] { run(*engine->create_context(), {batch_of(1, 1)}); }), Code::kOk);
 }
 
+template <class F> std::string text_of(const F& action) {
+  try {
+    action();
+  } catch (const Error& e) {
+    return e.what();
+  }
+  return "no error";
+}
+
+// The last layer writes to memory that is gone. In a process of its own, which has no GPU from then on; it ends with 0 when all errors say so.
+void fault(const plan::Plan& plan) {
+  const auto engine = reload(plan);
+  Device& device = engine->device();
+  const auto context = engine->create_context(), other = engine->create_context();
+  const Bound bound = bind(*context, {batch_of(2, 1)});
+  const auto stream = device.create_stream();
+  constexpr size_t kManyPages = 64 << 20;
+  void* const gone = device.allocator().allocate(kManyPages, 256);
+  throw_if_error(context->set_address(*engine->find_io("y"), gone));
+  device.allocator().deallocate(gone);
+  context->set_step_by_step(true);
+  const Status status = context->enqueue(*stream);
+  const std::string texts[] = {context->error_text(), text_of([&] { reload(plan); }),
+                               text_of([&] { engine->create_context(); }),
+                               text_of([&] { throw_if_error(stream->synchronize()); }),
+                               text_of([&] { throw_if_error(other->set_address(*engine->find_io("y"), gone)); })};
+  bool right = !status.ok() && texts[0].find("(Softmax): ") != std::string::npos;
+  for (const std::string& text : texts) {
+    std::fprintf(stderr, "%s\n", text.c_str());
+    right = right && text.find("context is lost") != std::string::npos;
+  }
+  std::_Exit(right ? 0 : 1);
+}
+
+TEST_P(Engines, AFaultNamesItsLayerAndTheLossOfTheContext) {
+  if (!is_gpu()) return leave_out("addresses are checked");
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  EXPECT_EXIT(fault(make_plan()), ::testing::ExitedWithCode(0), "");
+}
+
 // Microseconds of the host, the median of many calls.
 template <class F> double median_microseconds(int calls, const F& call) {
   std::vector<double> times;
@@ -497,6 +545,49 @@ TEST_P(Engines, TimesOfTheHost) {
       steps, built, loaded / 1e3, same, same / static_cast<double>(steps));
   std::printf("  enqueue after a change of shapes %.1f us (%.2f times)\n  launch of its graph %.1f us\n", changed,
               changed / same, replay);
+}
+
+// A library is asked once for each shape: going between those that it was asked for costs no more than what all steps do then.
+TEST_P(Engines, ShapesOfProductsByALibraryChangeQuickly) {
+  if (!is_gpu()) return leave_out("only a GPU's back end has such a library");
+  std::string text = "graph main(%x: float32[n,256]) {\n  %w = random float32[256,256] seed 1\n  %v0 = Relu(%x)\n";
+  constexpr int kLayers = 24;
+  for (int i = 0; i < kLayers; ++i) {
+    const std::string from = std::to_string(i), to = std::to_string(i + 1);
+    text += "  %p" + to + " = MatMul(%v" + from + ", %w)\n  %v" + to + " = Tanh(%p" + to + ")\n";
+  }
+  text += "  return %v" + std::to_string(kLayers) + "\n}";
+  CompileOptions options = options_of(GetParam(), 0, {{{"x", {{1, 256}, {8, 256}, {16, 256}}}}});
+  options.tuner.disabled = {"skinny", "product_wgmma", "conv_wgmma", "conv_stream", "conv_mma", "product_any"};
+  const plan::Plan plan = build(text, options);
+  const auto by_library = [](const plan::StepInfo& s) { return s.kernel == "cublaslt"; };
+  if (std::none_of(plan.programs[0].steps.begin(), plan.programs[0].steps.end(), by_library))
+    return leave_out("the library is not there");
+  const auto engine = reload(plan);
+  const auto context = engine->create_context();
+  const std::vector<int64_t> rows{1, 6, 16, 2};
+  for (int round = 0; round < 2; ++round)
+    for (int64_t n : rows) {
+      const Tensor x = random_f32({n, 256}, 3);
+      expect_near(run(*context, {x})[0], reference(text, {x})[0], 1e-3);
+    }
+  const Bound bound = bind(*context, {random_f32({16, 256}, 3)});
+  const auto stream = engine->device().create_stream();
+  const int32_t x = *engine->find_io("x");
+  const auto enqueue = [&] { ASSERT_TRUE(context->enqueue(*stream).ok()) << context->error_text(); };
+  enqueue();
+  ASSERT_TRUE(stream->synchronize().ok());
+  constexpr int kCalls = 100;
+  const double same = median_microseconds(kCalls, [&](int) { enqueue(); });
+  ASSERT_TRUE(stream->synchronize().ok());
+  const double changed = median_microseconds(kCalls, [&](int i) {
+    ASSERT_TRUE(context->set_input_dims(x, Dims{rows[static_cast<size_t>(i) % rows.size()], 256}).ok());
+    enqueue();
+  });
+  ASSERT_TRUE(stream->synchronize().ok());
+  std::printf("products by a library: enqueue %.1f us, after a change of shapes %.1f us (%.2f times)\n", same, changed,
+              changed / same);
+  EXPECT_LE(changed, 2 * same);
 }
 
 }  // namespace

@@ -161,6 +161,40 @@ TEST_P(DeviceTest, CapturedWorkRunsWhenLaunched) {
   }
 }
 
+// As when a binding changes: the graph that is ready writes elsewhere from then on.
+TEST_P(DeviceTest, GraphsTakeOverAddresses) {
+  const Block first(device_->allocator(), kBytes), second(device_->allocator(), kBytes),
+      pinned(device_->staging(), kBytes);
+  auto stream = device_->create_stream();
+  const auto captured = [&](const Block& to, int fills) {
+    std::unique_ptr<Graph> graph;
+    EXPECT_TRUE(stream->begin_capture().ok());
+    for (int i = 0; i < fills; ++i) EXPECT_TRUE(device_->fill(*stream, to.data, std::byte{7}, kBytes).ok());
+    EXPECT_TRUE(stream->end_capture(graph).ok());
+    return graph;
+  };
+  const auto last_byte = [&](const Block& of) {
+    EXPECT_TRUE(device_->copy(*stream, pinned.data, of.data, kBytes, CopyKind::kDeviceToHost).ok());
+    EXPECT_TRUE(stream->synchronize().ok());
+    return static_cast<unsigned char*>(pinned.data)[kBytes - 1];
+  };
+  const auto run = [&](Graph& graph) {
+    for (const Block* block : {&first, &second})
+      ASSERT_TRUE(device_->fill(*stream, block->data, std::byte{1}, kBytes).ok());
+    ASSERT_TRUE(graph.launch(*stream).ok());
+  };
+  const auto graph = captured(first, 1), moved = captured(second, 1), longer = captured(second, 2);
+  run(*graph);
+  EXPECT_EQ(last_byte(first), 7);
+  ASSERT_TRUE(graph->update(*moved));
+  run(*graph);
+  EXPECT_EQ(last_byte(first), 1);
+  EXPECT_EQ(last_byte(second), 7);
+  EXPECT_FALSE(graph->update(*longer));
+  run(*graph);
+  EXPECT_EQ(last_byte(second), 7);
+}
+
 TEST_P(DeviceTest, WaitingBreaksACapture) {
   auto stream = device_->create_stream();
   ASSERT_TRUE(stream->begin_capture().ok());

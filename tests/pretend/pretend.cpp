@@ -102,20 +102,21 @@ class LateKernel final : public Kernel {
       const auto workspace = reinterpret_cast<uintptr_t>(call.workspace);
       if (call.workspace_size > 0) touches.push_back({workspace, workspace + call.workspace_size, true});
     }
-    ++state_->pending;
-    const auto work = [state = state_, data = std::move(data), workspace = call.workspace, size = call.workspace_size,
-                       &memory = memory_] {
+    const bool waits = !stream.capturing();  // a graph need never be launched
+    if (waits) ++state_->pending;
+    const auto work = [waits, state = state_, data = std::move(data), workspace = call.workspace,
+                       size = call.workspace_size, &memory = memory_] {
       const Status status = memory.with_access([&] {
         size_t next = 0;
         for (auto* views : {&state->inputs, &state->outputs})
           for (TensorView& v : *views) v.data = data[next++];
         return state->inner->launch(host_stream(), state->call(workspace, size));
       });
-      --state->pending;
+      if (waits) --state->pending;
       return status;
     };
     const Status queued = static_cast<LateStream&>(stream).submit(work, touches);
-    if (!queued.ok()) --state_->pending;
+    if (!queued.ok() && waits) --state_->pending;
     return queued;
   }
   size_t workspace(const KernelCall& call) noexcept override { return state_->inner->workspace(call); }
@@ -198,7 +199,7 @@ class PretendDevice final : public Device {
   const DeviceFacts& facts() const override { return facts_; }
   int max_threads() const override { return facts_.units; }
   double edge_milliseconds() const override { return 0.0005; }
-  int64_t free_memory() const noexcept override { return facts_.memory - pool_.memory.in_use(); }
+  int64_t free_memory() const noexcept override { return is_lost() ? -1 : facts_.memory - pool_.memory.in_use(); }
   Allocator& allocator() override { return pool_; }
   Allocator& staging() override { return staging_; }
   std::unique_ptr<Stream> create_stream(int) override { return std::make_unique<LateStream>(); }
@@ -346,6 +347,9 @@ void watch_races(bool on) { set_watching(on); }
 void let_generate(bool generates) { generates_kernels = generates; }
 void lose_device(bool lost) { set_lost(lost); }
 void lose_device_after(int64_t pieces) { set_lost_after(pieces); }
+
+void refuse_captures(bool on) { set_refusing_captures(on); }
+int64_t graph_updates() { return graph_update_count(); }
 
 int64_t memory_in_use() {
   int64_t total = 0;

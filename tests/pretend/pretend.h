@@ -27,6 +27,10 @@ void let_generate(bool generates);
 void lose_device(bool lost);
 // The device is lost once so many more pieces of work ran.
 void lose_device_after(int64_t pieces);
+// While on, captures end in an error.
+void refuse_captures(bool on);
+// Graphs that took over what a newer one holds, since the start.
+int64_t graph_updates();
 // While on, work that uses the same bytes as work of another stream without an order between them is refused: kExecution.
 void watch_races(bool on);
 // Device memory that is taken, in bytes, and pieces of work that ran, since the start.

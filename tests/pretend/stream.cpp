@@ -10,7 +10,8 @@ namespace {
 constexpr auto kLate = std::chrono::microseconds(50);
 std::atomic<bool> lost{false};
 std::atomic<int64_t> pieces_left{-1};  // until it is lost; negative: no end
-std::atomic<int64_t> done_count{0};
+std::atomic<int64_t> done_count{0}, update_count{0};
+std::atomic<bool> refuses_captures{false};
 
 constexpr Status kLost{Code::kExecution, "the pretend device is lost"};
 
@@ -27,7 +28,10 @@ void set_lost(bool value) {
   lost = value;
 }
 void set_lost_after(int64_t pieces) { pieces_left = pieces; }
+bool is_lost() { return lost; }
 int64_t work_count() { return done_count; }
+int64_t graph_update_count() { return update_count; }
+void set_refusing_captures(bool value) { refuses_captures = value; }
 
 Status LateGraph::launch(Stream& stream) noexcept {
   for (const Work& work : work_) KILN_RETURN_IF_ERROR(static_cast<LateStream&>(stream).submit(work));
@@ -38,6 +42,7 @@ bool LateGraph::update(Graph& newer) noexcept {
   auto& other = static_cast<LateGraph&>(newer);
   if (other.work_.size() != work_.size()) return false;
   work_.swap(other.work_);
+  ++update_count;
   return true;
 }
 
@@ -172,7 +177,7 @@ Status LateStream::end_capture(std::unique_ptr<Graph>& graph) noexcept {
   if (!capturing() || capture_->origin() != this) return {Code::kInvalidState, "the stream does not capture"};
   const auto capture = std::move(capture_);
   capture->ended = true;
-  if (!capture->valid) return {Code::kInvalidState, "something in the capture could not be noted"};
+  if (!capture->valid || refuses_captures) return {Code::kInvalidState, "something in the capture could not be noted"};
   auto work = capture->in_order(tail_);
   if (!work) return {Code::kInvalidState, "another stream noted work that this one does not wait for"};
   graph = std::make_unique<LateGraph>(std::move(*work));

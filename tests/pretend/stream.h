@@ -114,6 +114,9 @@ class LateEvent final : public Event {
 // What the tests set and read.
 void set_lost(bool lost);
 void set_lost_after(int64_t pieces);
+bool is_lost();
 int64_t work_count();
+int64_t graph_update_count();
+void set_refusing_captures(bool value);
 
 }  // namespace kiln::pretend

@@ -156,12 +156,14 @@ TEST(BadDevices, ADeviceThatIsLostInTheMiddle) {
 
 TEST(BadDevices, ADeviceThatIsLostBeforehand) {
   const plan::Plan plan = plan_for("pretend");
-  const auto context = reload(plan)->create_context();
+  const auto engine = reload(plan);
+  const auto context = engine->create_context();
   const Bound bound = bind(*context, {input()});
-  const auto stream = context->engine().device().create_stream();
+  const auto stream = engine->device().create_stream();
   const int64_t before = pretend::memory_in_use();
   pretend::lose_device(true);
   expect_error([&] { reload(plan); }, Code::kExecution, {"lost"});
+  expect_error([&] { engine->create_context(); }, Code::kExecution, {"lost"});
   EXPECT_EQ(context->enqueue(*stream).code, Code::kExecution);
   EXPECT_NE(std::string(context->error_text()).find("lost"), std::string::npos) << context->error_text();
   pretend::lose_device(false);

@@ -67,6 +67,20 @@ TEST(DeviceMemory, MemoryThatIsNotAlignedIsAnError) {
   EXPECT_EQ(askew.held, 0);
 }
 
+TEST(DeviceMemory, BuildsAndLoadsAreRangesOfTheirOwn) {
+  pretend::register_pretend();
+  pretend::watch_ranges(true);
+  const plan::Plan plan = build(kNetwork, options_of("pretend", 0));
+  const std::vector<std::string> built = pretend::seen_ranges();
+  pretend::watch_ranges(true);
+  reload(plan);
+  const std::vector<std::string> loaded = pretend::seen_ranges();
+  pretend::watch_ranges(false);
+  EXPECT_EQ(built.front(), "build");
+  EXPECT_EQ(built.back(), "end");
+  EXPECT_EQ(loaded, (std::vector<std::string>{"load", "end"}));
+}
+
 TEST(DeviceMemory, RangesNameStepsAsMuchAsIsAskedFor) {
   const auto engine = pretend_engine();
   const auto context = engine->create_context();

@@ -105,6 +105,13 @@ def test_times_of_a_profile_are_checked(kiln, gpu, network):
     assert "--saveProfile" in kiln.fails(2, "list", "devices", "--timingCacheFile=a.times")
 
 
+def test_libraries_that_are_missing_are_told(kiln, gpu, network, monkeypatch):
+    (kiln.folder / "card.json").write_text(json.dumps(profile(90)))
+    monkeypatch.setenv("KILN_CUBLASLT", "/there/is/no/such/file")
+    log = kiln.run(*build(kiln, network, "card.json", "--fp16", "-o", "net.plan")).stderr
+    assert "cuBLASLt is not there: KILN_CUBLASLT names a file that cannot be opened" in log, log
+
+
 def test_kernels_are_generated_for_cards_that_are_not_there(kiln, gpu):
     nodes = [helper.make_node("Tanh", ["x"], ["t"], "tanh"), helper.make_node("Mul", ["t", "x"], ["y"], "mul")]
     save_model(kiln.folder / "chain.onnx", nodes, {"x": (TensorProto.FLOAT, [8, 40])}, {"y": (TensorProto.FLOAT, [8, 40])}, {})
@@ -127,7 +134,8 @@ def test_what_cannot_be_is_said(kiln, gpu, network):
     error = kiln.fails(1, "bench", "--onnx=net.onnx", "--shapes=x:1x3x32x32", "--deviceProfile=card.json")
     assert "error[K3003] the engine is of a device that this machine lacks" in error and "remedy: " in error
     assert "is of the back end 'cuda', not of 'cpu'" in kiln.fails(1, *build(kiln, network, "card.json", "--backend=cpu"))
-    for changes in ({"fingerprint": "x86"}, {"fingerprint": "cuda sm_x"}, {"alignment": 64}, {"host_memory": True}):
+    for changes in ({"fingerprint": "x86"}, {"fingerprint": "cuda sm_x"}, {"fingerprint": "cuda sm_61 old card"},
+                    {"fingerprint": "cuda sm_999 card to come"}, {"alignment": 64}, {"host_memory": True}):
         (folder / "bad.json").write_text(json.dumps(profile(90, **changes)))
         assert "error[K1004] the back end 'cuda' builds for no device that is not there" in kiln.fails(
             1, *build(kiln, network, "bad.json")), changes

@@ -58,6 +58,15 @@ void use_graphs(api::Session& session, const api::Engine& engine) {
         "--useCudaGraph: the engine runs without graphs on the back end '" + engine.backend() + "': " + reason);
 }
 
+// What only the first capture tells.
+void tell_graph_failure(const std::vector<api::Session>& sessions) {
+  for (const api::Session& session : sessions) {
+    const std::string reason = session.graph_failure();
+    if (reason.empty()) continue;
+    return say(api::Level::kWarning, "--useCudaGraph: inferences were queued without graphs: " + reason);
+  }
+}
+
 // Streams of an engine, each with the same inputs.
 struct Team {
   std::vector<api::Session> sessions;
@@ -84,6 +93,7 @@ Team make_team(const api::Engine& engine, const BenchOptions& o, const api::Valu
 void find_bound(const api::Engine& engine, BenchOptions& o, const api::Values& inputs, const Shapes& asked) {
   Team team = make_team(engine, o, inputs, asked, o.streams);
   const BoundedLoad found = highest_load(team.sessions, o);
+  tell_graph_failure(team.sessions);
   if (found.rate <= 0) {
     say(api::Level::kWarning,
         fmt::format("even one inference at a time has a 99th percentile of {:.4g} ms, above the bound of {:g} ms "
@@ -132,6 +142,7 @@ void sweep(const api::Engine& engine, BenchOptions& o, const api::Values& inputs
       const Shapes shapes = batch < 0 ? asked : with_batch(engine, asked, o.profile, batch);
       Team team = make_team(engine, o, inputs, shapes, streams);
       const auto samples = measure_all(team.sessions, o);
+      tell_graph_failure(team.sessions);
       std::vector<double> latencies;
       for (const Sample& s : samples) latencies.push_back(s.latency());
       const Summary latency = summarize(latencies, {99});
@@ -167,10 +178,25 @@ void write_raw(api::Session& session, const api::Engine& engine, const api::Valu
   }
 }
 
-void show_memory() {
+// Bytes, by back end, of devices with memory of their own.
+std::map<std::string, int64_t> taken_memory() {
+  std::map<std::string, int64_t> taken;
+  for (const api::DeviceInfo& d : api::list_devices())
+    if (d.missing.empty() && !d.host_memory && d.free_memory >= 0) taken[d.backend] += d.memory - d.free_memory;
+  return taken;
+}
+
+void show_memory(const api::Engine& engine, const BenchOptions& o) {
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
   say(api::Level::kInfo, "Peak memory of the process: " + bytes_text(static_cast<double>(usage.ru_maxrss) * 1024));
+  if (engine.on_host()) return;
+  const int64_t all = taken_memory()[engine.backend()] - o.taken_before.at(engine.backend());
+  const auto known =
+      static_cast<int64_t>(engine.weight_bytes() + static_cast<size_t>(o.streams) * engine.context_bytes());
+  say(api::Level::kInfo,
+      fmt::format("Memory of the device: {}, of which {} beside weights and contexts",
+                  bytes_text(static_cast<double>(all)), bytes_text(static_cast<double>(all - known))));
 }
 
 void show_profiles(const api::Engine& engine) {
@@ -185,6 +211,7 @@ void measure_and_report(const api::Engine& engine, BenchOptions& o, const api::V
   Team team = make_team(engine, o, inputs, asked, o.streams);
   tell_random(engine.io(), inputs);
   const std::vector<Sample> samples = measure_all(team.sessions, o);
+  tell_graph_failure(team.sessions);
   report(samples, o, engine, team.setting);
   api::Session& session = team.sessions[0];
   if (!o.export_times.empty()) export_times(samples, o.export_times);
@@ -200,7 +227,7 @@ void measure_and_report(const api::Engine& engine, BenchOptions& o, const api::V
   }
   if (!o.trtexec.save_debug.empty() || !o.trtexec.save_all_debug.empty())
     save_debug_tensors(session, engine, o.trtexec);
-  if (o.trtexec.monitor_memory) show_memory();
+  if (o.trtexec.monitor_memory) show_memory(engine, o);
   if (!o.trtexec.references.empty() && !check_references(session, engine, o.trtexec)) throw Exit{1};
 }
 
@@ -282,6 +309,7 @@ void run(BenchOptions& o) {
   }
   o.build.threads = threads_of(o, o.streams);
   if (!o.export_trace.empty()) o.build.events = std::make_shared<std::vector<BuildFlags::Event>>();
+  if (o.trtexec.monitor_memory) o.taken_before = taken_memory();
   const api::Engine engine = obtain(o);
   if (o.trtexec.plan_version_only) {
     say(api::Level::kInfo, "built by Kiln " + engine.built_by());

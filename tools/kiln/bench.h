@@ -1,5 +1,6 @@
 // What the parts of `kiln bench` share: options, samples and their summaries.
 #pragma once
+#include <map>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
@@ -18,7 +19,8 @@ struct BenchOptions {
   double duration = 3, warm_up = 200, idle = 0, latency_bound = 0;
   bool rebuild_kernels = false, skip_inference = false, dump_profile = false, dump_layers = false, dump_output = false,
        sweep = false;
-  bool as_trtexec = false;  // the words and lines of that program
+  bool as_trtexec = false;                           // the words and lines of that program
+  std::map<std::string, int64_t> taken_before = {};  // of the devices' memory, by back end, before there was an engine
 };
 
 // Milliseconds; the points in time count from the start of all streams.

@@ -145,7 +145,8 @@ void add_measuring_options(CLI::App& app, TrtexecOptions& o, const std::function
   add(app.add_flag("--timeDeserialize", o.time_deserialize, "Print how long loading takes, and end"));
   add(app.add_flag("--dumpOptimizationProfile", o.dump_profiles, "Print the profiles of the engine"));
   add(app.add_flag("--dumpRawBindingsToFile", o.raw_bindings, "Write the bytes of all inputs and outputs to files"));
-  add(app.add_flag("--monitorMemory", o.monitor_memory, "Print the most memory that the process held"));
+  add(app.add_flag("--monitorMemory", o.monitor_memory,
+                   "Print the most memory that the process held, and what is taken of the device's"));
   add(app.add_flag("--includeDataTransfers", o.include_transfers,
                    "Time copies of inputs to the device and of outputs from it, too"));
   add(app.add_option("--saveDebugTensors", o.save_debug,

@@ -1,28 +1,14 @@
 // An operator on float32 computes on float16 or bfloat16, between casts: what a build may do that is allowed these types.
 #include <algorithm>
-#include <cmath>
 
+#include "passes/narrow/overflow.h"
 #include "passes/rule_lists.h"
 #include "passes/value_queries.h"
 
 namespace kiln::passes {
 namespace {
 
-constexpr double kLargestHalf = 65504;
-
 bool is_single(const Value* v) { return v && v->is_tensor() && v->dtype() == DType::kF32; }
-
-bool may_narrow(const Node& n, size_t input, DType type) {
-  const InputDef* def = n.op().input_def(static_cast<int>(input));
-  return is_single(n.inputs()[input]) && def && def->types.has(type);
-}
-
-bool overflows(const Value* v, DType type) {
-  if (type != DType::kF16 || !v->constant()) return false;
-  const auto numbers = v->constant()->as<float>();
-  return std::any_of(numbers.begin(), numbers.end(),
-                     [](float x) { return std::isfinite(x) && std::abs(x) > kLargestHalf; });
-}
 
 Rule single_to(DType type) {
   return {
@@ -34,13 +20,14 @@ Rule single_to(DType type) {
         if (n.precision != DType::kInvalid && n.precision != type)
           return decline("it is to compute in " + std::string(kiln::name(n.precision)));
         if (std::none_of(n.outputs().begin(), n.outputs().end(), is_single)) return std::nullopt;
+        if (const Value* v = overflowing_constant(n, type))
+          return decline("the constant '" + v->name() + "' overflows " + std::string(kiln::name(type)));
         Patch p(m);
         std::vector<PatchValue> inputs;
         bool narrowed = false;
         for (size_t i = 0; i < n.inputs().size(); ++i) {
           Value* v = n.inputs()[i];
           const bool narrow = may_narrow(n, i, type);
-          if (narrow && overflows(v, type)) return decline("the constant '" + v->name() + "' overflows float16");
           narrowed |= narrow;
           inputs.push_back(narrow ? p.add("Cast", {v}, {{"to", std::string(name(type))}}) : PatchValue(v));
         }

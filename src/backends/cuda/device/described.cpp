@@ -1,10 +1,27 @@
 // GPUs that this machine lacks: kernels can be asked, nothing runs.
+#include <algorithm>
+#include <iterator>
+
 #include "backends/cuda/device/device.h"
+#include "backends/cuda/device/embedded.h"
 #include "backends/cuda/device/generator.h"
 #include "backends/cuda/device/memory.h"
 
 namespace kiln::cuda {
 namespace {
+
+// Compute capabilities on which the machine code runs that this back end has by default.
+struct Served {
+  int from, to;
+};
+constexpr Served kServed[] = {{75, 75}, {80, 89}, {90, 90}, {100, 100}, {120, 129}};
+
+bool has_kernels(int compute) {
+  const std::string_view compiled = embedded_modules().front().functions;
+  return compiled.find(" " + std::to_string(compute) + "\n") != std::string::npos ||
+         std::any_of(std::begin(kServed), std::end(kServed),
+                     [&](const Served& s) { return s.from <= compute && compute <= s.to; });
+}
 
 class NoMemory final : public Allocator {
  public:
@@ -49,8 +66,8 @@ class DescribedDevice final : public Device {
 
 Device* describe(const DeviceFacts& facts, std::string& reason) {
   const std::optional<Chip> chip = chip_of(facts);
-  if (!chip) {
-    reason = "the fingerprint '" + facts.fingerprint.substr(0, 100) + "' is of no GPU that Kiln knows";
+  if (!chip || !has_kernels(chip->compute)) {
+    reason = "the fingerprint '" + facts.fingerprint.substr(0, 100) + "' is of no GPU that Kiln has kernels for";
     return nullptr;
   }
   if (facts.host_memory || facts.alignment != static_cast<int64_t>(kAlignment)) {

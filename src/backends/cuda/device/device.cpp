@@ -140,12 +140,15 @@ class CudaDevice final : public Device {
     unsigned kind = 0, is_managed = 0;
     int ordinal = 0;
     const auto get = [&](auto& value, CUpointer_attribute which) { return is_known(address, which, value); };
-    if (!get(kind, CU_POINTER_ATTRIBUTE_MEMORY_TYPE))
-      return reads_host_memory_
-                 ? kOkStatus
+    if (!get(kind, CU_POINTER_ATTRIBUTE_MEMORY_TYPE)) {
+      size_t free = 0, total = 0;
+      const Status here = status_of(gpu_.driver().cuMemGetInfo(&free, &total), "the GPU knows no addresses");
+      return reads_host_memory_ || !here.ok()
+                 ? here
                  : Status{Code::kInvalidArgument,
                           "the address lies in memory of the host that the GPU does not reach; copy it to "
                           "memory of the GPU, or allocate it with cudaMallocHost"};
+    }
     if (kind == CU_MEMORYTYPE_DEVICE && get(ordinal, CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL) && ordinal != ordinal_ &&
         get(is_managed, CU_POINTER_ATTRIBUTE_IS_MANAGED) && !is_managed)
       return {Code::kInvalidArgument, "the address lies in memory of another GPU; copy it to this one"};

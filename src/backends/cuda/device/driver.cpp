@@ -73,6 +73,10 @@ struct Meaning {
 };
 
 Meaning meaning_of(CUresult result) {
+  if (loses_context(result))
+    return {Code::kExecution,
+            "the GPU's context is lost to this process: check the addresses given, and start again, with "
+            "setDebugSync(true) to hear which layer it was"};
   switch (result) {
     case CUDA_ERROR_OUT_OF_MEMORY:
       return {Code::kOutOfMemory, "use smaller shapes or fewer contexts, or free memory of the GPU"};
@@ -94,6 +98,14 @@ Meaning meaning_of(CUresult result) {
     case CUDA_ERROR_STREAM_CAPTURE_WRONG_THREAD:
     case CUDA_ERROR_CAPTURED_EVENT:
       return {Code::kInvalidState, "do not wait for a stream while it captures, and end a capture where it began"};
+    default: return {Code::kExecution, "see NVIDIA's description of this error"};
+  }
+}
+
+}  // namespace
+
+bool loses_context(CUresult result) {
+  switch (result) {
     case CUDA_ERROR_ILLEGAL_ADDRESS:
     case CUDA_ERROR_LAUNCH_FAILED:
     case CUDA_ERROR_LAUNCH_TIMEOUT:
@@ -104,14 +116,10 @@ Meaning meaning_of(CUresult result) {
     case CUDA_ERROR_HARDWARE_STACK_ERROR:
     case CUDA_ERROR_ASSERT:
     case CUDA_ERROR_ECC_UNCORRECTABLE:
-    case CUDA_ERROR_CONTEXT_IS_DESTROYED:
-      return {Code::kExecution,
-              "the GPU's context is lost to this process: check the addresses given, and start again"};
-    default: return {Code::kExecution, "see NVIDIA's description of this error"};
+    case CUDA_ERROR_CONTEXT_IS_DESTROYED: return true;
+    default: return false;
   }
 }
-
-}  // namespace
 
 std::string version_text(int version) {
   return std::to_string(version / 1000) + "." + std::to_string(version % 1000 / 10);

@@ -104,6 +104,9 @@ const Driver* find_driver(std::string& reason);
 
 std::string version_text(int version);  // "12.4"
 
+// A fault of work that ran, which every call hears of from then on.
+bool loses_context(CUresult result);
+
 // What a call of the driver answered; `what` says what was tried. The text is the calling thread's until its next failure.
 Status status_of(CUresult result, const char* what) noexcept;
 void throw_if_failed(CUresult result, const char* what);  // throws Error

@@ -102,8 +102,9 @@ Status Gpu::launch_with(Stream& stream, const Launch& launch, void** arguments) 
     a.value.clusterDim.y = a.value.clusterDim.z = 1;
   }
   const CurrentContext current(*this);
-  return status_of(driver_->cuLaunchKernelEx(&config, launch.function, arguments, nullptr),
-                   "a kernel could not be launched");
+  const CUresult result = driver_->cuLaunchKernelEx(&config, launch.function, arguments, nullptr);
+  return status_of(result,
+                   loses_context(result) ? "work that was queued before failed" : "a kernel could not be launched");
 }
 
 }  // namespace kiln::cuda

@@ -1,6 +1,7 @@
 // NVIDIA GPUs as a target.
 #include "backends/cuda/target/target.h"
 
+#include "backends/cuda/device/device.h"
 #include "backends/cuda/device/nvrtc.h"
 #include "backends/cuda/target/chip.h"
 #include "backends/cuda/target/deep_conv.h"
@@ -20,6 +21,9 @@ class CudaTarget final : public Target {
     if (const std::string lack = compiler_lack(target_chip().compute);
         !lack.empty() && !options.disabled.count("pointwise_generated"))
       options.logger->log(Severity::kInfo, "no kernels are generated: " + lack);
+    for (const auto& [library, state] : libraries())
+      if (library != "NVRTC" && state.starts_with("not there"))
+        options.logger->log(Severity::kInfo, library + " is " + state);
     std::vector<passes::Pass> list{passes::canonicalize(), passes::quantize(), passes::dequantize_constants()};
     if (options.precisions.compute != DType::kF32) list.push_back(passes::compute_in(options.precisions.compute));
     list.push_back(passes::fuse());

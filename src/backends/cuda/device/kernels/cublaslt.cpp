@@ -1,8 +1,10 @@
 // Kernel "cublaslt": a product of matrices by cuBLASLt, and what its kernels lack by one of ours. Inputs: a [..., rows, terms], b [...,
 // terms, columns], bias (one element of the result's type for each column; may be absent), residual (like the result; may be absent).
 // float16, bfloat16, float32 or float64.
+#include <algorithm>
 #include <array>
 #include <optional>
+#include <vector>
 
 #include "backends/cuda/device/cublas_lt.h"
 #include "backends/cuda/device/kernels/finish_call.h"
@@ -16,6 +18,7 @@ namespace {
 constexpr int64_t kMostProposals = LtChoice::kMostProposals;
 constexpr size_t kMostWorkspace = size_t{32} << 20;  // that proposals may want
 constexpr uint32_t kOperandAlignment = 16;           // bytes
+constexpr size_t kMostShapes = 8;  // whose proposals a kernel keeps: asking takes tenths of a millisecond
 
 // One of the library's descriptions, which goes with its owner.
 template <class Handle> class Described {
@@ -48,11 +51,24 @@ template <class Handle> class Described {
 struct Matrices {
   int64_t rows = 0, columns = 0, row = 0;  // `row`: between rows
   int64_t batch = 0;                       // between matrices; 0: all are the same
+  bool operator==(const Matrices&) const = default;
 };
 
 struct Shape3 {
   int64_t rows = 0, columns = 0, terms = 0, count = 1;
   Matrices a, b, y, residual;
+  bool operator==(const Shape3&) const = default;
+};
+
+// A product as the library knows it, and what it proposed.
+struct Asked {
+  Shape3 shape;
+  Described<cublasLtMatmulDesc_t> product;
+  Described<cublasLtMatrixLayout_t> a, b, y, residual;
+  cublasLtMatmulHeuristicResult_t chosen = {};
+  // The first proposal within less workspace than the chosen one wants, where there is so little.
+  std::optional<size_t> least;
+  cublasLtMatmulHeuristicResult_t smaller = {};
 };
 
 struct Types {
@@ -124,9 +140,8 @@ class LtProduct final : public Kernel {
       KILN_RETURN_IF_ERROR(read(call));
       wanted = 0;
       if (gpu_.is_there() && !is_empty()) {
-        KILN_RETURN_IF_ERROR(describe());
-        KILN_RETURN_IF_ERROR(choose(kMostWorkspace, proposal_));
-        wanted = chosen_.workspaceSize;
+        KILN_RETURN_IF_ERROR(ask());
+        wanted = asked_.front().chosen.workspaceSize;
       }
       return kOkStatus;
     });
@@ -137,10 +152,18 @@ class LtProduct final : public Kernel {
     return guarded([&]() -> Status {
       KILN_RETURN_IF_ERROR(read(call));
       if (is_empty() || !gpu_.is_there()) return kOkStatus;
-      KILN_RETURN_IF_ERROR(describe());
-      KILN_RETURN_IF_ERROR(choose(kMostWorkspace, proposal_));
+      KILN_RETURN_IF_ERROR(ask());
+      Asked& asked = asked_.front();
+      taken_ = asked.chosen;
+      if (taken_.workspaceSize <= call.workspace_size) return kOkStatus;
       // The workspace was sized for other shapes.
-      return chosen_.workspaceSize <= call.workspace_size ? kOkStatus : choose(call.workspace_size, 0);
+      if (asked.least != call.workspace_size) {
+        asked.least.reset();
+        KILN_RETURN_IF_ERROR(choose(asked, call.workspace_size, 0, asked.smaller));
+        asked.least = call.workspace_size;
+      }
+      taken_ = asked.smaller;
+      return kOkStatus;
     });
   }
 
@@ -156,18 +179,20 @@ class LtProduct final : public Kernel {
     const bool adds = residual && !epilogue_.residual_after;
     {
       const CurrentContext current(gpu_);
-      if (bias) KILN_RETURN_IF_ERROR(set(CUBLASLT_MATMUL_DESC_BIAS_POINTER, bias));
+      const Asked& asked = asked_.front();
+      if (bias) KILN_RETURN_IF_ERROR(set(asked, CUBLASLT_MATMUL_DESC_BIAS_POINTER, bias));
       const double wide[] = {alpha_, adds ? 1.0 : 0.0};
       const float narrow[] = {static_cast<float>(alpha_), adds ? 1.0f : 0.0f};
       const bool doubles = types_.scale == CUDA_R_64F;
       const void* alpha = doubles ? static_cast<const void*>(&wide[0]) : &narrow[0];
       const void* beta = doubles ? static_cast<const void*>(&wide[1]) : &narrow[1];
-      KILN_RETURN_IF_ERROR(status_of(
-          *library_,
-          library_->cublasLtMatmul(handle_, product_.get(), alpha, b, b_.get(), a, a_.get(), beta, adds ? residual : y,
-                                   adds ? residual_.get() : y_.get(), y, y_.get(), &chosen_.algo, call.workspace,
-                                   chosen_.workspaceSize, static_cast<CUstream>(stream.native())),
-          "a product of cuBLASLt could not be queued"));
+      KILN_RETURN_IF_ERROR(
+          status_of(*library_,
+                    library_->cublasLtMatmul(handle_, asked.product.get(), alpha, b, asked.b.get(), a, asked.a.get(),
+                                             beta, adds ? residual : y, adds ? asked.residual.get() : asked.y.get(), y,
+                                             asked.y.get(), &taken_.algo, call.workspace, taken_.workspaceSize,
+                                             static_cast<CUstream>(stream.native())),
+                    "a product of cuBLASLt could not be queued"));
     }
     return finish_.launch(stream, nullptr, epilogue_.residual_after ? residual : nullptr, y);
   }
@@ -266,29 +291,46 @@ class LtProduct final : public Kernel {
            (a == Activation::kGeluTanh && type_ != DType::kF32 && type_ != DType::kF64);
   }
 
-  template <class T> Status set(cublasLtMatmulDescAttributes_t attribute, const T& value) const noexcept {
+  template <class T>
+  Status set(const Asked& asked, cublasLtMatmulDescAttributes_t attribute, const T& value) const noexcept {
     return status_of(*library_,
-                     library_->cublasLtMatmulDescSetAttribute(product_.get(), attribute, &value, sizeof value),
+                     library_->cublasLtMatmulDescSetAttribute(asked.product.get(), attribute, &value, sizeof value),
                      "cuBLASLt does not take a setting of a product");
   }
 
+  // Brings what was asked for the present shape to the front.
+  Status ask() {
+    const auto known = std::find_if(asked_.begin(), asked_.end(), [&](const Asked& a) { return a.shape == shape_; });
+    if (known != asked_.end()) {
+      std::rotate(asked_.begin(), known, known + 1);
+      return kOkStatus;
+    }
+    Asked fresh;
+    fresh.shape = shape_;
+    KILN_RETURN_IF_ERROR(describe(fresh));
+    KILN_RETURN_IF_ERROR(choose(fresh, kMostWorkspace, proposal_, fresh.chosen));
+    if (asked_.size() == kMostShapes) asked_.pop_back();
+    asked_.insert(asked_.begin(), std::move(fresh));
+    return kOkStatus;
+  }
+
   // The library counts columns first: it multiplies b^T by a^T, which has the result's bytes.
-  Status describe() {
+  Status describe(Asked& to) const {
     const CublasLt& lib = *library_;
     Status status = kOkStatus;
     const auto note = [&](cublasStatus_t result) {
       if (status.ok()) status = status_of(lib, result, "cuBLASLt does not take the shape of a product");
     };
-    product_.make([&](auto* to) { note(lib.cublasLtMatmulDescCreate(to, types_.compute, types_.scale)); },
-                  lib.cublasLtMatmulDescDestroy.call);
+    to.product.make([&](auto* made) { note(lib.cublasLtMatmulDescCreate(made, types_.compute, types_.scale)); },
+                    lib.cublasLtMatmulDescDestroy.call);
     KILN_RETURN_IF_ERROR(status);
     const cublasOperation_t left = transpose_b_ ? CUBLAS_OP_T : CUBLAS_OP_N,
                             right = transpose_a_ ? CUBLAS_OP_T : CUBLAS_OP_N;
-    KILN_RETURN_IF_ERROR(set(CUBLASLT_MATMUL_DESC_TRANSA, left));
-    KILN_RETURN_IF_ERROR(set(CUBLASLT_MATMUL_DESC_TRANSB, right));
-    KILN_RETURN_IF_ERROR(set(CUBLASLT_MATMUL_DESC_EPILOGUE, lt_epilogue()));
-    const auto lay_out = [&](Described<cublasLtMatrixLayout_t>& to, const Matrices& m) {
-      to.make(
+    KILN_RETURN_IF_ERROR(set(to, CUBLASLT_MATMUL_DESC_TRANSA, left));
+    KILN_RETURN_IF_ERROR(set(to, CUBLASLT_MATMUL_DESC_TRANSB, right));
+    KILN_RETURN_IF_ERROR(set(to, CUBLASLT_MATMUL_DESC_EPILOGUE, lt_epilogue()));
+    const auto lay_out = [&](Described<cublasLtMatrixLayout_t>& layout, const Matrices& m) {
+      layout.make(
           [&](auto* handle) {
             note(lib.cublasLtMatrixLayoutCreate(handle, types_.element, static_cast<uint64_t>(m.columns),
                                                 static_cast<uint64_t>(m.rows), m.row));
@@ -296,14 +338,15 @@ class LtProduct final : public Kernel {
           lib.cublasLtMatrixLayoutDestroy.call);
       if (!status.ok() || shape_.count == 1) return;
       const auto count = static_cast<int32_t>(shape_.count);
-      note(lib.cublasLtMatrixLayoutSetAttribute(to.get(), CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT, &count, sizeof count));
-      note(lib.cublasLtMatrixLayoutSetAttribute(to.get(), CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET, &m.batch,
+      note(
+          lib.cublasLtMatrixLayoutSetAttribute(layout.get(), CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT, &count, sizeof count));
+      note(lib.cublasLtMatrixLayoutSetAttribute(layout.get(), CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET, &m.batch,
                                                 sizeof m.batch));
     };
-    lay_out(a_, shape_.a);
-    lay_out(b_, shape_.b);
-    lay_out(y_, shape_.y);
-    lay_out(residual_, shape_.y);
+    lay_out(to.a, shape_.a);
+    lay_out(to.b, shape_.b);
+    lay_out(to.y, shape_.y);
+    lay_out(to.residual, shape_.y);
     return status;
   }
 
@@ -317,7 +360,8 @@ class LtProduct final : public Kernel {
   }
 
   // Asks for proposals within so much workspace, and takes one of them.
-  Status choose(size_t most_workspace, int64_t proposal) {
+  Status choose(const Asked& asked, size_t most_workspace, int64_t proposal,
+                cublasLtMatmulHeuristicResult_t& chosen) const {
     const CublasLt& lib = *library_;
     const CurrentContext current(gpu_);
     Status status = kOkStatus;
@@ -338,13 +382,13 @@ class LtProduct final : public Kernel {
       want(attribute, kOperandAlignment);
     std::array<cublasLtMatmulHeuristicResult_t, kMostProposals> proposals = {};
     int count = 0;
-    note(lib.cublasLtMatmulAlgoGetHeuristic(handle_, product_.get(), b_.get(), a_.get(), residual_.get(), y_.get(),
-                                            preference.get(), static_cast<int>(kMostProposals), proposals.data(),
-                                            &count));
+    note(lib.cublasLtMatmulAlgoGetHeuristic(handle_, asked.product.get(), asked.b.get(), asked.a.get(),
+                                            asked.residual.get(), asked.y.get(), preference.get(),
+                                            static_cast<int>(kMostProposals), proposals.data(), &count));
     KILN_RETURN_IF_ERROR(status);
     if (proposal >= count) return {Code::kUnsupported, "cuBLASLt makes fewer proposals for a product"};
-    chosen_ = proposals[static_cast<size_t>(proposal)];
-    return status_of(lib, chosen_.state, "a proposal of cuBLASLt cannot be used");
+    chosen = proposals[static_cast<size_t>(proposal)];
+    return status_of(lib, chosen.state, "a proposal of cuBLASLt cannot be used");
   }
 
   Gpu& gpu_;
@@ -359,9 +403,8 @@ class LtProduct final : public Kernel {
   DType type_ = DType::kInvalid;
   Shape3 shape_;
   bool has_bias_ = false;
-  Described<cublasLtMatmulDesc_t> product_;
-  Described<cublasLtMatrixLayout_t> a_, b_, y_, residual_;
-  cublasLtMatmulHeuristicResult_t chosen_ = {};
+  std::vector<Asked> asked_;  // the present shape's first, then by when they were last used
+  cublasLtMatmulHeuristicResult_t taken_ = {};
   FinishCall finish_;
 };
 

@@ -1,0 +1,51 @@
+// Constants that a type of 16 bits cannot hold.
+#include "passes/narrow/overflow.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace kiln::passes {
+namespace {
+
+constexpr double kLargestHalf = 65504;
+
+bool overflows(const Tensor& constant) {
+  const auto numbers = constant.as<float>();
+  return std::any_of(numbers.begin(), numbers.end(),
+                     [](float x) { return std::isfinite(x) && std::abs(x) > kLargestHalf; });
+}
+
+}  // namespace
+
+bool may_narrow(const ir::Node& node, size_t input, DType type) {
+  const ir::Value* v = node.inputs()[input];
+  const InputDef* def = node.op().input_def(static_cast<int>(input));
+  return v && v->is_tensor() && v->dtype() == DType::kF32 && def && def->types.has(type);
+}
+
+const ir::Value* overflowing_constant(const ir::Node& node, DType type) {
+  if (type != DType::kF16) return nullptr;
+  for (size_t i = 0; i < node.inputs().size(); ++i) {
+    const ir::Value* v = node.inputs()[i];
+    if (may_narrow(node, i, type) && v->constant() && overflows(*v->constant())) return v;
+  }
+  return nullptr;
+}
+
+std::vector<std::string> overflowing_weights(const ir::Graph& graph, DType type) {
+  std::vector<std::string> lines;
+  for (const auto& node : graph.nodes()) {
+    for (const auto& region : node->regions) {
+      const std::vector<std::string> inside = overflowing_weights(*region, type);
+      lines.insert(lines.end(), inside.begin(), inside.end());
+    }
+    if (!node->is("Conv") && !node->is("MatMul") && !node->is("Gemm")) continue;
+    if (node->precision != DType::kInvalid && node->precision != type) continue;
+    if (const ir::Value* weights = overflowing_constant(*node, type))
+      lines.push_back("the weights '" + weights->name() + "' overflow " + std::string(name(type)) + ": the layer '" +
+                      node->name() + "' computes in float32");
+  }
+  return lines;
+}
+
+}  // namespace kiln::passes
