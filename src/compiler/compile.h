@@ -22,7 +22,7 @@ struct InputBounds {
 };
 using ProfileBounds = std::map<std::string, InputBounds>;  // by input name; inputs of static shape may be left out
 
-// The graph as it is lowered: each node becomes a step of the same name, or none when it only renames bytes.
+// The graph as it is lowered: each node becomes a step of the same name, or none when it only renames bytes or no step reads its results.
 inline constexpr const char* kLastStage = "final";
 
 // An output of the graph that contexts look at.

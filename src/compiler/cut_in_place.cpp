@@ -5,6 +5,7 @@
 #include <set>
 
 #include "base/index.h"
+#include "compiler/remove_steps.h"
 
 namespace kiln {
 namespace {
@@ -26,15 +27,7 @@ class Cutter {
   void run() {
     std::vector<bool> done;
     for (size_t i = 0; i < steps_.size(); ++i) done.push_back(cut(i));
-    std::vector<plan::StepInfo> steps;
-    std::vector<StepDetail> details;
-    for (size_t i = 0; i < steps_.size(); ++i) {
-      if (done[i]) continue;
-      steps.push_back(std::move(steps_[i]));
-      details.push_back(m_.details[i]);
-    }
-    steps_ = std::move(steps);
-    m_.details = std::move(details);
+    remove_steps(m_, done);
   }
 
  private:

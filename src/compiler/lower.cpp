@@ -14,6 +14,7 @@
 #include "compiler/lane_clock.h"
 #include "compiler/lanes.h"
 #include "compiler/problems.h"
+#include "compiler/remove_steps.h"
 #include "device/workspace.h"
 #include "passes/value_queries.h"
 #include "plan/lanes.h"
@@ -435,6 +436,8 @@ int32_t Lowering::output_of(Scope& scope, const ir::Value* value) {
 void Lowering::plan_scope(Scope& scope, size_t index) {
   const MemoryPlan memory{*scope.program, scope.details, scope.shares, scope.tensors,
                           [this](const Dim& d) { return dim_of(d); }};
+  remove_unread_steps(memory, plan_);
+  if (plan_.device_memory) tell_hosts(scope);
   cut_in_place(memory, plan_);
   if (plan_.device_memory) place_steps(*scope.program, scope.is_body, scope.details, scope.shares, plan_);
   join_in_place(memory);
@@ -469,6 +472,20 @@ void Lowering::tell_time(const Problem& problem, const Choice& choice, StepDetai
                                            : roofline(workload_of(problem), type_of_products(problem), facts);
   detail.milliseconds = choice.milliseconds > 0 ? choice.milliseconds : by_reason.seconds() * 1e3;
   detail.share = std::min(1.0, std::max(by_reason.compute, by_reason.move) * 1e3 / detail.milliseconds);
+}
+
+// Layers that the device cannot run.
+void Lowering::tell_hosts(const Scope& scope) const {
+  size_t count = 0;
+  std::string names;
+  for (const plan::StepInfo& step : scope.program->steps) {
+    if (step.device.empty() || !plan_.on_host(step)) continue;
+    names += (names.empty() ? "" : ", ") + step.name + " (" + step.op + ")";
+    ++count;
+  }
+  if (count == 0) return;
+  tuner_.logger->log(scope.is_body ? Severity::kVerbose : Severity::kWarning,
+                     std::to_string(count) + " layers run on the host, and their operands are copied: " + names);
 }
 
 // What layers of the host cost: an inference stops for each wait, until the device has done all that it was given.
@@ -535,23 +552,17 @@ std::vector<Choice> Lowering::choose(std::vector<Problem>& problems, bool is_bod
   }
   std::vector<Problem> mine, hosts;
   std::vector<bool> on_host;
-  std::string names;
   const bool stays = is_body && !pays_copies(problems);
   for (size_t i = 0; i < problems.size(); ++i) {
     Problem& problem = problems[i];
     on_host.push_back(stays || !is_sized(problem) || !device_tuner_.accepts(problem));
     if (on_host.back()) {
       if (host_tuner_) problem.threads = host_tuner_->threads();
-      names += (names.empty() ? "" : ", ") + problem.node->name() + " (" + problem.op() + ")";
     } else {
       look_elsewhere(i);
     }
     (on_host.back() ? hosts : mine).push_back(problem);
   }
-  if (!names.empty() && elsewhere.empty())
-    tuner_.logger->log(
-        is_body ? Severity::kVerbose : Severity::kWarning,
-        std::to_string(hosts.size()) + " layers run on the host, and their operands are copied: " + names);
   std::vector<Choice> device_choices = device_tuner_.choose(mine, mine_elsewhere);
   std::vector<size_t> steps;
   for (size_t i = 0; i < mine.size(); ++i)

@@ -52,6 +52,7 @@ class Lowering {
   void lower_kernel(Scope& scope, const Problem& problem, const Choice& choice,
                     const std::vector<ProfileChoice>& others);
   static void let_go_packed(const Scope& scope, ir::Node& node);
+  void tell_hosts(const Scope& scope) const;
   void tell_copies(const Scope& scope) const;
   static bool is_late(const Scope& scope, const plan::StepInfo& step);
   bool is_sized(const Problem& problem) const;
