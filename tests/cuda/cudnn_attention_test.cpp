@@ -7,6 +7,7 @@
 
 #include "backends/cuda/device/cudnn_generators.h"
 #include "backends/cuda/device/kernels/cudnn_kernels.h"
+#include "backends/cuda/device/kernels/mask_rows.h"
 #include "cuda/node_check.h"
 #include "target/step_call.h"
 
@@ -38,6 +39,21 @@ Operand constant_mask(DType type, Dims dims, unsigned seed = 5) {
 NodeCase masked(NodeCase c, Operand mask) {
   c.inputs.push_back(std::move(mask));
   return c;
+}
+
+constexpr double kNowhere = -std::numeric_limits<double>::infinity();
+
+// That only running tells: of its rows in turn one is of any numbers, one leaves its query no key, one leaves it some, the last too.
+Operand running_mask(DType type, Dims dims) {
+  Operand mask{.dims = dims, .type = type, .value = random_tensor(type, dims, 5)};
+  const int64_t keys = dims.back();
+  for (int64_t i = 0; i < mask.value->size(); ++i) {
+    const int64_t row = i / keys % 3, key = i % keys;
+    const bool hidden = row == 1 || (row == 2 && key % 3 != 2 && key != keys - 1);
+    if (type == DType::kBool && row != 0) mask.value->set_int(i, !hidden);
+    else if (hidden) mask.value->set(i, kNowhere);
+  }
+  return mask;
 }
 
 NodeCase plain() { return joined(DType::kF16, 2, 100, 140, 3, 3, 64, 64); }
@@ -92,7 +108,61 @@ TEST_F(CudaCudnnAttention, MasksThatAreConstant) {
 TEST_F(CudaCudnnAttention, MasksWithKeysThatNobodySees) {
   Operand mask = constant_mask(DType::kF16, {100, 140});
   for (int64_t i = 0; i < 100 * 140; ++i)
-    if (i % 140 > i / 140) mask.value->set(i, -std::numeric_limits<double>::infinity());
+    if (i % 140 > i / 140) mask.value->set(i, kNowhere);
+  expect_taken(masked(plain(), mask));
+}
+
+TEST_F(CudaCudnnAttention, MasksThatOnlyRunningTells) {
+  for (const Dims& dims : {Dims{140}, Dims{100, 140}, Dims{2, 1, 1, 140}, Dims{2, 1, 100, 140}, Dims{3, 100, 140},
+                           Dims{2, 3, 1, 140}, Dims{2, 3, 100, 140}})
+    expect_taken(masked(plain(), running_mask(DType::kF16, dims)));
+  for (DType of : {DType::kF32, DType::kBool})
+    for (const Dims& dims : {Dims{2, 1, 1, 140}, Dims{3, 100, 140}})
+      expect_taken(masked(plain(), running_mask(of, dims)));
+  const NodeCase c = joined(DType::kBF16, 2, 100, 140, 3, 3, 64, 64);
+  for (DType of : {DType::kBF16, DType::kF32, DType::kBool})
+    expect_taken(masked(c, running_mask(of, {2, 1, 100, 140})));
+}
+
+// Where all that a query sees lies so deep that scores vanish next to it, its keys count alike, or some of them alone.
+TEST_F(CudaCudnnAttention, RowsOfDeepNumbers) {
+  for (bool constant : {false, true})
+    for (DType type : {DType::kF32, DType::kBF16})
+      for (double other : {double{std::numeric_limits<float>::lowest()}, kNowhere, -3e38, 0.0}) {
+        Operand mask{.dims = {100, 140}, .type = type, .constant = constant};
+        mask.value = Tensor::allocate(type, mask.dims);
+        for (int64_t i = 0; i < mask.value->size(); ++i)
+          mask.value->set(i, i % 3 == 0 ? other : std::numeric_limits<float>::lowest());
+        NodeCase c = masked(joined(DType::kBF16, 2, 100, 140, 3, 3, 64, 64), mask);
+        c.only = kName;
+        expect_taken(c);
+      }
+}
+
+TEST_F(CudaCudnnAttention, CausalWithMasksThatOnlyRunningTells) {
+  for (DType of : {DType::kF16, DType::kF32, DType::kBool})
+    for (const auto& [queries, keys] : {std::pair{100, 40}, {40, 100}}) {
+      const NodeCase c = causal(joined(DType::kF16, 2, queries, keys, 4, 2, 64, 64));
+      Operand first = {.dims = {queries, keys}, .type = of, .value = random_tensor(of, {queries, keys}, 7)};
+      for (int64_t i = 0; i < queries * keys; ++i)  // the first queries see none
+        if (i % keys < 20) of == DType::kBool ? first.value->set_int(i, 0) : first.value->set(i, kNowhere);
+      expect_taken(masked(c, first));
+      expect_taken(masked(c, running_mask(of, {2, 1, queries, keys})));
+    }
+}
+
+TEST_F(CudaCudnnAttention, ConstantMasksThatLeaveAQueryNoKey) {
+  for (DType of : {DType::kF16, DType::kF32, DType::kBool}) {
+    Operand mask = running_mask(of, {100, 140});
+    mask.constant = true;
+    expect_taken(masked(plain(), mask));
+    expect_taken(masked(causal(plain()), mask));
+  }
+}
+
+TEST_F(CudaCudnnAttention, ElementsOfMasksThatAreNoNumbers) {
+  Operand mask = running_mask(DType::kF16, {100, 140});
+  for (int64_t row = 0; row < 100; row += 2) mask.value->set(row * 140 + row, std::nan(""));
   expect_taken(masked(plain(), mask));
 }
 
@@ -124,17 +194,16 @@ TEST_F(CudaCudnnAttention, RandomShapes) {
 TEST_F(CudaCudnnAttention, RefusesWithAReason) {
   EXPECT_EQ(refusal(joined(DType::kF32, 1, 8, 8, 1, 1, 64, 64), kName),
             "elements of type float32, needs float16 or bfloat16");
-  NodeCase c = masked(plain(), constant_mask(DType::kF16, {100, 140}));
-  c.inputs[3].constant = false;
-  EXPECT_EQ(refusal(c, kName), "the mask is not constant, and might leave a query no key");
-  Operand none = constant_mask(DType::kF16, {100, 140});
-  for (int64_t i = 140; i < 280; ++i) none.value->set(i, -std::numeric_limits<double>::infinity());
-  EXPECT_EQ(refusal(masked(plain(), none), kName), "the mask leaves a query no key");
+  const std::string shared = "queries of causal attention share a mask that might leave one of them no key";
+  for (const Dims& dims : {Dims{140}, Dims{2, 1, 1, 140}})
+    EXPECT_EQ(refusal(masked(causal(plain()), {.dims = dims, .type = DType::kF16}), kName), shared);
   Operand first = constant_mask(DType::kF16, {1, 140});
-  first.value->set(0, -std::numeric_limits<double>::infinity());
-  EXPECT_EQ(refusal(masked(causal(plain()), first), kName), "the mask leaves a query no key");
-  c = masked(plain(), {.dims = {100, 140}, .type = DType::kBool});
-  EXPECT_EQ(refusal(c, kName), "the mask is bool, and would be added");
+  EXPECT_EQ(refusal(masked(causal(plain()), first), kName), "");
+  first.value->set(0, kNowhere);
+  EXPECT_EQ(refusal(masked(causal(plain()), first), kName), shared);
+  NodeCase c = masked(joined(DType::kF16, 1, 8193, 8193, 1, 1, 64, 64), {.dims = {8193, 8193}, .type = DType::kF32});
+  c.inputs[3].value = Tensor::allocate(DType::kF32, {8193, 8193});
+  EXPECT_EQ(refusal(c, kName), "the mask, which is to be made ready, has 268500996 bytes");
   for (double scale : {0.0, -0.5}) {
     c = plain();
     c.attributes.set("scale", scale);
@@ -150,12 +219,16 @@ const Tactic& tactic() {
   throw Error(Code::kNotFound, "there is no tactic cudnn_attention");
 }
 
+Gpu described() {
+  return {nullptr, nullptr, {.compute = 90, .multiprocessors = 132, .shared_per_block = 227 << 10, .cache = 50 << 20}};
+}
+
 // A plan goes to a file as text: what of it is damaged, or from another library, is refused.
 TEST_F(CudaCudnnAttention, PlansAreReadAgain) {
   const BuiltNode node(plain());
   const Emitted e = tactic().emit(node.problem(), tactic().configurations(node.problem()).front());
   ASSERT_TRUE(e.code);
-  Gpu gpu(nullptr, nullptr, {.compute = 90, .multiprocessors = 132, .shared_per_block = 227 << 10, .cache = 50 << 20});
+  Gpu gpu = described();
   const auto load = [&](std::string plan) {
     GeneratedKernel kernel = *e.code;
     kernel.binary = std::as_bytes(std::span(plan));
@@ -214,6 +287,47 @@ TEST(CudaCudnnTensors, EachHasAllOfItsAxes) {
   EXPECT_NE(name_of(p).find("dims"), std::string::npos);
   p.attention.tensors.dims.push_back(-1);
   EXPECT_NE(name_of(p).find("dims"), std::string::npos);
+}
+
+// What a file says of a mask that is to be made ready.
+TEST(CudaCudnnMasks, AreThereAndFitTheWorkspace) {
+  Gpu gpu = described();
+  const auto code_of = [&](const kernels::CudnnCompiledAttention& p) {
+    try {
+      (void)compiled_kernel(gpu, p, std::make_shared<const std::vector<std::byte>>());
+    } catch (const Error& e) {
+      return e.code();
+    }
+    return Code::kOk;
+  };
+  const auto attention = [](int64_t rows, int64_t keys) {
+    kernels::CudnnCompiledAttention p{.mask_rows = true};
+    for (int64_t n : {rows, keys, keys, rows}) p.attention.tensors.add(DType::kF16, {1, 1, n, 8}, {n * 8, n * 8, 8, 1});
+    return p;
+  };
+  kernels::CudnnCompiledAttention p = attention(5, 7);
+  EXPECT_EQ(code_of(p), Code::kMalformedPlan);
+  p.attention.tensors.add(DType::kF16, {1, 1, 5, 7}, {35, 35, 7, 1});
+  EXPECT_EQ(code_of(p), Code::kOk);
+  for (int64_t n : {int64_t{1} << 14, int64_t{INT32_MAX}}) {
+    p = attention(n, n);
+    p.attention.tensors.add(DType::kF32, {1, 1, n, n}, {n, n, n, 1});
+    EXPECT_EQ(code_of(p), Code::kUnsupported) << n;
+  }
+}
+
+TEST(CudaMaskRows, OfWhichTypesThereAreKernels) {
+  Gpu gpu = described();
+  kernels::MaskRows rows(gpu);
+  const auto plan = [&](DType from, DType to, const Dims& dims = {2, 3, 5, 7}) {
+    return rows.plan(from, dims, row_major_strides(dims), true, to).code;
+  };
+  for (DType type : {DType::kF16, DType::kBF16, DType::kF32}) EXPECT_EQ(plan(type, type), Code::kOk);
+  for (DType type : kNarrow) EXPECT_EQ(plan(DType::kBool, type), Code::kOk);
+  EXPECT_EQ(plan(DType::kF16, DType::kF32), Code::kMalformedPlan);
+  EXPECT_EQ(plan(DType::kBool, DType::kBool), Code::kMalformedPlan);
+  EXPECT_EQ(plan(DType::kF16, DType::kF16, {0, 3, 5, 7}), Code::kOk);
+  EXPECT_EQ(plan(DType::kF16, DType::kF16, {1 << 20, 1 << 10, 3, 7}), Code::kUnsupported);
 }
 
 }  // namespace

@@ -333,6 +333,7 @@ std::set<std::string> check(const NodeCase& c) {
   std::set<std::string> accepted;
   for (const Tactic* tactic : tactic_list().all()) {
     if (compiles_long(*tactic) && !c.compiles) continue;
+    if (!c.only.empty() && tactic->name != c.only) continue;
     if (tactic->refusal(node.problem()).refused()) continue;
     accepted.insert(tactic->name);
     std::vector<Config> configs(1);

@@ -28,6 +28,7 @@ struct NodeCase {
   int outputs = 1;
   bool tf32 = false;
   bool compiles = false;  // tactics that compile for seconds run, too
+  std::string only = "";  // the tactic that runs; empty: each that accepts
   double tolerance = 0;   // of ||difference|| / ||wanted||; 0: what the type of the first input allows
 };
 

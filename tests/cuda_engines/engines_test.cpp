@@ -117,14 +117,15 @@ TEST_P(Engines, GeneratedKernelsRunAsTheyStandAndMadeAgain) {
 TEST_P(Engines, PlansOfALibraryRunAsTheyStandAndCompiledAgain) {
   CompileOptions options = options_of(GetParam(), 0, {});
   if (is_gpu()) options.tuner.disabled = {"attention", "row_norm"};
-  constexpr const char* kText = R"(graph main(%x: float16[2,100,192]) {
+  constexpr const char* kText = R"(graph main(%x: float16[2,100,192], %mask: float32[2,1,1,100]) {
     %w = random float16[192,576] seed 1
     %s = random float16[192] seed 2
     %n = LayerNormalization(%x, %s) {axis=-1}
     %p = MatMul(%n, %w)
     %q, %k, %v = Split(%p) {axis=2,num_outputs=3}
     %y = Attention(%q, %k, %v) {q_num_heads=3,kv_num_heads=3,is_causal=1}
-    return %y
+    %z = Attention(%q, %k, %v, %mask) {q_num_heads=3,kv_num_heads=3}
+    return %y, %z
   })";
   const plan::Plan plan = build(kText, options);
   std::set<std::string> kernels;
@@ -139,8 +140,9 @@ TEST_P(Engines, PlansOfALibraryRunAsTheyStandAndCompiledAgain) {
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     std::printf("%s: loaded with %zu plans %s in %.1f ms\n", GetParam(), plan.kernels.size(),
                 trusts ? "as they stand" : "compiled again", 1e3 * seconds);
-    const Tensor x = random_f32({2, 100, 192}, 5).cast(DType::kF16);
-    expect_near(run(*context, {x})[0], reference(kText, {x})[0], 3e-3);
+    const Tensor x = random_f32({2, 100, 192}, 5).cast(DType::kF16), mask = random_f32({2, 1, 1, 100}, 6);
+    const std::vector<Tensor> got = run(*context, {x, mask}), want = reference(kText, {x, mask});
+    for (size_t i = 0; i < want.size(); ++i) expect_near(got[i], want[i], 3e-3);
   }
 }
 

@@ -158,6 +158,22 @@ float CudnnAttention::scale() const {
   return static_cast<float>(parameters.scale.value_or(1 / std::sqrt(size)));
 }
 
+CudnnAttention CudnnAttention::with_mask_rows() const {
+  CudnnAttention a = *this;
+  const Dims strides = row_major_strides(tensors.dims_of(kMask));
+  std::copy(strides.begin(), strides.end(), a.tensors.strides.end() - CudnnTensors::kAxes);
+  if (tensors.types[kMask] == DType::kBool) a.tensors.types[kMask] = tensors.types[kQ];
+  return a;
+}
+
+bool CudnnAttention::shares_mask() const { return tensors.dims_of(kMask)[2] != tensors.dims_of(kQ)[2]; }
+
+size_t CudnnAttention::mask_bytes() const {
+  const auto count = checked_element_count(tensors.dims_of(kMask));
+  const auto bytes = count ? byte_size(tensors.types[kMask], *count) : std::nullopt;
+  return bytes ? static_cast<size_t>(*bytes) : SIZE_MAX;
+}
+
 bool CudnnAttention::is_empty() const {
   return element_count(tensors.dims_of(kQ)) == 0 || element_count(tensors.dims_of(kV)) == 0;
 }

@@ -16,9 +16,13 @@ struct CudnnAttention {
   }
   float scale() const;
   bool has_mask() const { return tensors.count() > 4; }
-  bool is_empty() const;    // there are no results, or no keys
-  Status fits() const;      // that the sizes fit each other
-  std::string str() const;  // all of it, as text
+  // The same with the mask as a kernel of ours makes it ready: rows one behind the other of numbers, of the queries' type if it is bool.
+  CudnnAttention with_mask_rows() const;
+  bool shares_mask() const;   // queries have one row of the mask
+  size_t mask_bytes() const;  // SIZE_MAX: they cannot be counted
+  bool is_empty() const;      // there are no results, or no keys
+  Status fits() const;        // that the sizes fit each other
+  std::string str() const;    // all of it, as text
   CudnnNeeds needs() const { return {.compiled = true}; }
   CudnnGraph graph(const Cudnn& library, const CudnnSite& site) const;  // throws Error, also where the sizes do not fit
 };

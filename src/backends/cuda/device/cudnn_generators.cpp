@@ -93,17 +93,17 @@ template <class Compiled> std::shared_ptr<const Executable> load(Gpu& gpu, const
   return std::make_shared<CudnnExecutable<Compiled>>(gpu, kernel);
 }
 
-template <class Compiled> constexpr Generator generator(std::string_view name) {
-  return {name, 1, build<Compiled>, load<Compiled>};
+template <class Compiled> constexpr Generator generator(std::string_view name, int64_t version) {
+  return {name, version, build<Compiled>, load<Compiled>};
 }
 
 }  // namespace
 
 std::span<const Generator> cudnn_generators() {
   static constexpr Generator kAll[] = {
-      generator<CudnnCompiledConv>("cudnn_compiled"),
-      generator<CudnnCompiledAttention>("cudnn_attention"),
-      generator<CudnnCompiledNorm>("cudnn_norm"),
+      generator<CudnnCompiledConv>("cudnn_compiled", 1),
+      generator<CudnnCompiledAttention>("cudnn_attention", 2),
+      generator<CudnnCompiledNorm>("cudnn_norm", 1),
   };
   return kAll;
 }

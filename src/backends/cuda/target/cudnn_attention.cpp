@@ -1,6 +1,7 @@
 // Tactic: attention by cuDNN, by kernels that the library compiles for one shape.
-#include <cmath>
+#include <algorithm>
 
+#include "backends/cuda/device/cu/mask_rows.h"
 #include "backends/cuda/device/generator.h"
 #include "backends/cuda/device/kernels/cudnn_kernels.h"
 #include "backends/cuda/target/attention_problem.h"
@@ -18,6 +19,7 @@ constexpr int64_t kAlignedElements = 8;  // 16 bytes, which the library wants op
 
 struct CudnnAttentionProblem {
   CudnnAttention attention;
+  bool mask_rows = false;
   Ints slices;  // strides of queries, keys and values where they may be read as parts of one tensor
   std::vector<kernels::CudnnChoice> choices;
 };
@@ -26,19 +28,27 @@ Emitted attention_step(const Problem& p) {
   return emit_kernel("cudnn_attention", Attributes(), {0, 1, 2, p.input(3).present ? 3 : Emitted::kAbsent});
 }
 
-// For a row of scores that are all -infinity the library gives 0, not NaN. So it must be known that the mask leaves each query a key: the
-// first, which every query of causal attention may see, else any.
-Refusal needs_keys_for_all(const Problem& p) {
-  const Argument& mask = p.input(3);
-  if (!mask.present) return accept();
-  if (mask.dtype == DType::kBool) return refuse("the mask is bool, and would be added");
-  if (!mask.constant) return refuse("the mask is not constant, and might leave a query no key");
-  const int64_t keys = mask.opt.back(), asked = p.attributes().integer("is_causal", 0) != 0 ? 1 : keys;
+// Whether the library can have the mask as it is: numbers that are known, and leave each query a key that is not deep; the first where
+// attention is causal. Else a kernel of ours makes the mask ready (cu/mask_rows.cu).
+bool is_ready(const Argument& mask, bool causal) {
+  if (!mask.constant || mask.dtype == DType::kBool) return false;
+  const int64_t keys = mask.opt.back(), asked = causal ? 1 : keys;
   for (int64_t first = 0; first < mask.constant->size(); first += keys) {
     int64_t key = first;
-    while (key < first + asked && !(mask.constant->at(key) > -HUGE_VAL)) ++key;
-    if (key == first + asked) return refuse("the mask leaves a query no key");
+    while (key < first + asked && !(mask.constant->at(key) > kDeepMask)) ++key;
+    if (key == first + asked) return false;
   }
+  return true;
+}
+
+// Queries of causal attention see different keys, so rows that only some of them find without a key must not be shared.
+Refusal makes_mask_ready(CudnnAttentionProblem& t) {
+  if (t.attention.parameters.causal && t.attention.shares_mask())
+    return refuse("queries of causal attention share a mask that might leave one of them no key");
+  t.attention = t.attention.with_mask_rows();
+  t.mask_rows = true;
+  if (const size_t bytes = t.attention.mask_bytes(); bytes > CudnnGraph::kMostWorkspace)
+    return refuse("the mask, which is to be made ready, has " + std::to_string(bytes) + " bytes");
   return accept();
 }
 
@@ -66,13 +76,14 @@ Ints slices_of(const Problem& p, StepCall step) {
 Refusal read_cudnn_attention(const Problem& p, CudnnAttentionProblem& t) {
   if (const Refusal r = accepts_attention(p); r.refused()) return r;
   if (p.input(0).dtype == DType::kF32) return refuse("elements of type float32, needs float16 or bfloat16");
-  if (const Refusal r = needs_keys_for_all(p); r.refused()) return r;
   if (const Refusal r = needs_one_shape(p); r.refused()) return r;
   const StepCall step(p, attention_step(p), StepCall::Shapes::kOptimum);
   if (const Status s = read_attention(step.call(), attention_parameters(p), t.attention); !s.ok())
     return refuse(s.detail);
   if (t.attention.is_empty()) return refuse("there are no results or no keys");
   if (!(t.attention.scale() > 0)) return refuse("scores are scaled by " + std::to_string(t.attention.scale()));
+  if (p.input(3).present && !is_ready(p.input(3), t.attention.parameters.causal))
+    if (const Refusal r = makes_mask_ready(t); r.refused()) return r;
   t.slices = slices_of(p, step);
   return find_choices(t.attention, t.attention.needs(), t.choices);
 }
@@ -88,7 +99,7 @@ CudnnAttentionProblem cudnn_attention_problem(const Problem& p) {
 
 const Tactic cudnn_attention{
     .name = "cudnn_attention",
-    .version = 1,
+    .version = 2,
     .ops = {"Attention"},
     .library = "cudnn",
     .compiles = 2,
@@ -103,7 +114,7 @@ const Tactic cudnn_attention{
           Emitted e = attention_step(p);
           e.code = generate(e.kernel,
                             to_parameters(kernels::CudnnCompiledAttention{
-                                t.attention, t.slices, read_parameters<kernels::CudnnChoice>(config)}),
+                                t.attention, t.slices, t.mask_rows, read_parameters<kernels::CudnnChoice>(config)}),
                             target_chip());
           if (!t.slices.empty()) e.strided_inputs = 0b111;
           return e;

@@ -26,7 +26,7 @@ size_t CudnnKernel::workspace(const KernelCall& call) noexcept {
   (void)guarded([&]() -> Status {
     KILN_RETURN_IF_ERROR(read(call));
     plan_within(SIZE_MAX);
-    wanted = plan_.workspace;
+    wanted = own_workspace_ + plan_.workspace;
     return kOkStatus;
   });
   return wanted;
@@ -35,7 +35,8 @@ size_t CudnnKernel::workspace(const KernelCall& call) noexcept {
 Status CudnnKernel::prepare(const KernelCall& call) noexcept {
   return guarded([&]() -> Status {
     KILN_RETURN_IF_ERROR(read(call));
-    plan_within(call.workspace_size);
+    if (call.workspace_size < own_workspace_) return {Code::kMalformedPlan, "the workspace of a step is too small"};
+    plan_within(call.workspace_size - own_workspace_);
     return kOkStatus;
   });
 }
@@ -52,6 +53,7 @@ Status CudnnKernel::launch(Stream& stream, const KernelCall& call) noexcept {
     same = same && addresses_[i] == address;
   }
   if (!same) KILN_RETURN_IF_ERROR(guarded([&] { return pack(call); }));
+  KILN_RETURN_IF_ERROR(begin(stream, call));
   KILN_RETURN_IF_ERROR(queue(stream));
   return finish(stream, call);
 }
@@ -78,6 +80,7 @@ void* CudnnKernel::address_of(const Operand& operand, const KernelCall& call) co
   switch (operand.from) {
     case Operand::From::kInput: return call.inputs[operand.index].data;
     case Operand::From::kOutput: return call.outputs[operand.index].data;
+    case Operand::From::kWorkspace: return call.workspace;
     case Operand::From::kNumber: break;
   }
   return const_cast<float*>(operand.number);  // only read
@@ -118,7 +121,7 @@ Status CudnnKernel::pack(const KernelCall& call) {
   CudnnDescriptor d(*library_, CUDNN_BACKEND_VARIANT_PACK_DESCRIPTOR);
   d.set(CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS, names);
   d.set(CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS, CUDNN_TYPE_VOID_PTR, std::ssize(places), places.data());
-  d.set(CUDNN_ATTR_VARIANT_PACK_WORKSPACE, CUDNN_TYPE_VOID_PTR, call.workspace);
+  d.set(CUDNN_ATTR_VARIANT_PACK_WORKSPACE, CUDNN_TYPE_VOID_PTR, workspace_of_plan(call));
   d.finalize("cuDNN does not take the addresses of a step");
   places.push_back(call.workspace);
   pack_ = std::move(d);

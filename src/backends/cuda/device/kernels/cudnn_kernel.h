@@ -21,7 +21,7 @@ class CudnnKernel : public Kernel {
   // A tensor of the graph, by its name there.
   struct Operand {
     int64_t name;
-    enum class From { kInput, kOutput, kNumber } from;
+    enum class From { kInput, kOutput, kNumber, kWorkspace } from;  // kWorkspace: where it begins
     size_t index = 0;
     const float* number = nullptr;  // lives as long as the kernel
   };
@@ -29,7 +29,8 @@ class CudnnKernel : public Kernel {
   // they are others than before it forgets the plan.
   virtual Status read(const KernelCall& call) = 0;
   virtual CudnnPlan make_plan(const CudnnSite& site, size_t most_workspace) = 0;
-  // What the plan leaves to be done.
+  // What the plan finds done, and what it leaves to be done.
+  virtual Status begin(Stream&, const KernelCall&) noexcept { return kOkStatus; }
   virtual Status finish(Stream&, const KernelCall&) noexcept { return kOkStatus; }
 
   // `name`: of the graph's enumeration.
@@ -44,8 +45,12 @@ class CudnnKernel : public Kernel {
   const Cudnn* library_ = nullptr;  // null: nothing is planned
   std::vector<Operand> operands_;
   bool is_empty_ = false;
+  size_t own_workspace_ = 0;  // bytes before the plan's workspace, a multiple of the alignment of workspaces
 
  private:
+  void* workspace_of_plan(const KernelCall& call) const noexcept {
+    return static_cast<std::byte*>(call.workspace) + own_workspace_;
+  }
   void* address_of(const Operand& operand, const KernelCall& call) const noexcept;
   void plan_within(size_t workspace);
   Status pack(const KernelCall& call);

@@ -29,13 +29,16 @@ struct CudnnCompiledAttention {
   CudnnAttention attention = {};
   // Strides of queries, keys and values as parts of one tensor, for which there is a second plan; empty: there is none.
   Ints slices = {};
+  bool mask_rows =
+      false;  // the mask is made ready in the workspace (CudnnAttention::with_mask_rows) whenever the step runs
   CudnnChoice choice = {};
   template <class V> void fields(V& v) {
     v(attention);
     v("slices", slices, 0, CudnnTensors::kMostStride);
+    v("mask_rows", mask_rows);
     v(choice);
   }
-  void check() const;  // that there are strides of three tensors, or none
+  void check() const;  // that there are strides of three tensors, or none, and a mask to make ready
   CudnnNeeds needs() const { return attention.needs(); }
   CudnnAttention of_slices() const;
 };
