@@ -11,7 +11,8 @@ inline FusionLimits usual_limits() {
           .activations = {"Clip", "Gelu", "HardSigmoid", "HardSwish", "LeakyRelu", "PRelu", "Relu", "Sigmoid", "Swish",
                           "Tanh"},
           .sums = 1,
-          .sums_behind = true};
+          .sums_behind = true,
+          .cheap_steps = true};
 }
 
 }  // namespace kiln::passes

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "passes/pass.h"
 #include "passes/post_ops.h"
 #include "passes/rule_lists.h"
 #include "passes/value_queries.h"
@@ -187,9 +188,9 @@ PatchValue conv(Patch& p, const Node& n, PatchValue x, Tensor weights, std::opti
 const Rule shuffled_channels{
     .name = "shuffled_channels",
     .pattern = node("Conv").with_post_ops(),
-    .rewrite = [](const Match& m) -> std::optional<Patch> {
+    .rewrite_within = [](const Match& m, const PassOptions& options) -> std::optional<Patch> {
       Node& root = m.root();
-      if (!mixes_channels(root)) return std::nullopt;
+      if (!options.limits.cheap_steps || !mixes_channels(root)) return std::nullopt;
       Node* between = root.input(0)->producer();
       if (between && !keeps_channels(*between)) between = nullptr;
       Value* x = between ? between->input(0) : root.input(0);

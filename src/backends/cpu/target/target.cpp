@@ -35,7 +35,11 @@ class CpuTarget final : public Target {
     return type == DType::kF32 || type == DType::kI8 || (type == DType::kBF16 && multiplies_bfloat16());
   }
   const TacticList& tactics() const override { return list(); }
-  passes::FusionLimits fusion() const override { return epilogue_limits(list()); }
+  passes::FusionLimits fusion() const override {
+    passes::FusionLimits limits = epilogue_limits(list());
+    limits.cheap_steps = true;
+    return limits;
+  }
 };
 
 }  // namespace
