@@ -309,7 +309,7 @@ TEST_F(CudaCudnn, ImagesOfManySizesAreLeftToOthers) {
   };
   EXPECT_EQ(refusal_of_many_sizes(conv({2, 8, 9, 9}, {8, 8, 3, 3}, DType::kF16, kSame3x3)),
             "the shape [2,8,9,9] is not the same in every run");
-  EXPECT_EQ(refusal_of_many_sizes(transposed({2, 8, 5, 5}, {8, 4, 3, 3}, DType::kF16)), "");
+  EXPECT_EQ(refusal_of_many_sizes(transposed({2, 8, 5, 5}, {8, 4, 3, 3}, DType::kF16, {})), "");
 }
 
 TEST_F(CudaCudnn, RefusesWithAReason) {
