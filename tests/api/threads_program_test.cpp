@@ -33,6 +33,7 @@ class Server : public Network {
       EXPECT_GE(c->addOptimizationProfile(profile), 0);
     }
     c->setAvgTimingIterations(1);
+    c->clearFlag(BuilderFlag::kTF32);
     return Owned<IHostMemory>(b->buildSerializedNetwork(*n, *c));
   }
 };
