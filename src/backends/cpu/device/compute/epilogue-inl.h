@@ -54,7 +54,7 @@ template <Activation kind> HWY_INLINE VF activate(F32 d, VF x, VF alpha, VF beta
   } else if constexpr (kind == Activation::kTanh) {
     return tanh(d, x);
   } else if constexpr (kind == Activation::kSilu) {
-    return hn::Div(x, hn::Add(one, exp(d, hn::Neg(x))));
+    return hn::Div(x, hn::Add(one, exp_beside_one(d, hn::Neg(x))));
   } else if constexpr (kind == Activation::kHardSwish) {
     return hn::Mul(x, clamp(hn::MulAdd(x, hn::Set(d, 1.0f / 6), hn::Set(d, 0.5f)), zero, one));
   } else if constexpr (kind == Activation::kHardSigmoid) {
