@@ -14,6 +14,12 @@ constexpr float kLeastScale = 1e-18f, kMostScale = 1e18f;
 
 bool sound_scale(float scale) { return scale >= kLeastScale && scale <= kMostScale; }
 
+bool is_finite(const Tensor& t) {
+  for (int64_t i = 0; i < t.size(); ++i)
+    if (!std::isfinite(t.at(i))) return false;
+  return true;
+}
+
 bool centres_bytes(DType type, const Value* zero_point) {
   const auto zero = zero_point ? uniform(zero_point) : 0.0;
   return zero && *zero == (type == DType::kU8 ? 128 : 0);

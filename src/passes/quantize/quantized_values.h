@@ -20,6 +20,8 @@ std::optional<float> one_scale(const Value* scale);
 // The same for scales along `axis` of a tensor of this shape; one per index.
 std::optional<std::vector<float>> scales_along(const Value* scale, const Shape& shape, int64_t axis);
 
+bool is_finite(const Tensor& tensor);  // all its elements
+
 // Of the largest weight: smaller ones are no part of the sums that it gives, in float32.
 inline constexpr float kNegligibleWeight = 0x1p-24f;
 
