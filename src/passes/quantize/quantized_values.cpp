@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "passes/pass.h"
+
 namespace kiln::passes {
 namespace {
 
@@ -98,6 +100,11 @@ bool same_zero_points(const Value* a, const Value* b) {
 bool same_parameters(const Value* a, const Value* b) {
   if (a == b) return true;
   return a && b && a->constant() && b->constant() && a->constant()->identical(*b->constant());
+}
+
+std::optional<int64_t> largest_size(const Dim& dim, const PassOptions& options) {
+  if (const auto number = dim.constant()) return number;
+  return options.largest ? options.largest(dim) : std::nullopt;
 }
 
 std::string refusal(const Rule& rule, Node& node, const PassOptions& options) {

@@ -46,6 +46,9 @@ Dims per_column(int64_t count, int64_t inner);
 bool same_zero_points(const Value* a, const Value* b);
 bool same_parameters(const Value* a, const Value* b);  // the same value, or identical constants
 
+// The largest size of the dimension; nothing where only running tells.
+std::optional<int64_t> largest_size(const Dim& dim, const PassOptions& options);
+
 // Why the rule, which has a pattern, does not fire at the node; empty when it would.
 std::string refusal(const Rule& rule, Node& node, const PassOptions& options);
 
