@@ -98,6 +98,24 @@ TEST(ByRange, StaysWideWithoutARange) {
   EXPECT_EQ(count(*g, "Conv"), 1u);
 }
 
+TEST(ByRange, WhatStaysWideIsToldOnce) {
+  const auto g = ir::parse_graph(R"(graph main(%x: float32[2,4], %f: float32[2,4]) {
+    %w = random float32[4,4] seed 1
+    %a = MatMul "bytes"(%x, %w)
+    %b = MatMul "slow"(%a, %w)
+    %c = MatMul "no range"(%f, %w)
+    return %b, %c
+  })");
+  RangeOptions options;
+  options.slower = {"slow"};
+  PassReport report;
+  for (const Pass& pass : {quantize_by_ranges({{"x", 1.0}, {"a", 1.0}}, options), quantize()})
+    run_passes(*g, {pass}, {}, report);
+  EXPECT_EQ(report.remarks,
+            (std::vector<std::string>{"'slow' (MatMul) stays in float32: int8 makes it slower",
+                                      "'no range' (MatMul) stays in float32: there is no range of 'f'"}));
+}
+
 TEST(ByRange, ProductsThatInt8MakesSlowerKeepTheirWeightsInFewBits) {
   const auto g = ir::parse_graph(R"(graph main(%x: float32[2,4]) {
     %w = random float32[4,4] seed 1

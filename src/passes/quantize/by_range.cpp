@@ -275,8 +275,7 @@ void note_what_stays(const Graph& graph, const TensorRanges& ranges, const Rule&
     ++(range ? with_range : without);
     const std::string reason = refusal(rule, *n, context.options());
     if (reason.empty()) continue;  // nobody knows: the rule was held back
-    const std::string line = "'" + n->name() + "' (" + n->op_name() + ") stays in float32: " + reason;
-    range && !sound_scale(scale_of(*range)) ? context.warn(line) : context.remark(line);
+    context.stays(*n, reason, range && !sound_scale(scale_of(*range)) ? Severity::kWarning : Severity::kInfo);
   }
   if (with_range == 0 && without > 0)
     throw Error(Code::kInvalidArgument, "no product of the network reads a tensor that has a range")
