@@ -184,6 +184,9 @@ struct LayerInfo {
   double flops = -1, bytes = -1;
   std::vector<std::pair<std::string, double>> tried = {};  // candidates that the build compared, with milliseconds
   int stream = 0;                                          // in which it runs: 0 is the caller's, others are beside it
+  // The type in which operands are multiplied, or in which it computes otherwise: "int8" of a product of integers, "bfloat16" of one that
+  // rounds float32 to it. Empty when the engine does not say.
+  std::string computes = {};
 };
 
 // Memory of a context that holds one value from the layer that makes it to the last that reads it, or a layer's workspace.

@@ -43,6 +43,7 @@ nlohmann::ordered_json layer_json(const LayerInfo& l) {
                               {"kernel", l.kernel}, {"tactic", l.tactic},  {"origins", l.origins},
                               {"inputs", l.inputs}, {"outputs", l.outputs}};
   if (l.stream > 0) json["stream"] = l.stream;
+  if (!l.computes.empty()) json["computes"] = l.computes;
   if (l.built_ms >= 0) json["built_ms"] = l.built_ms;
   if (l.flops >= 0) json["flops"] = l.flops;
   if (l.bytes >= 0) json["bytes"] = l.bytes;
@@ -93,6 +94,7 @@ std::vector<LayerInfo> Engine::layers() const {
       layer.flops = it->second.flops;
       layer.bytes = it->second.bytes;
       layer.built_ms = it->second.built_ms;
+      layer.computes = it->second.computes;
       layer.tried = state_->notes.tried[it->second.tried];
     }
     list.push_back(std::move(layer));

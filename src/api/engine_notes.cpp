@@ -20,6 +20,11 @@ double number(const Json& json, const char* key) {
   return it != json.end() && it->is_number() ? it->get<double>() : -1;
 }
 
+std::string text_of(const Json& json, const char* key) {
+  const auto it = json.find(key);
+  return it != json.end() && it->is_string() ? it->get<std::string>() : "";
+}
+
 Json tried_json(const std::vector<Tried>& list) {
   Json json = Json::array();
   for (const Tried& t : list) json.push_back({t.candidate, t.milliseconds});
@@ -37,6 +42,7 @@ std::string text(const std::string& options, const std::vector<std::string>& rem
       one["flops"] = it->second.flops;
       one["bytes"] = it->second.bytes;
     }
+    if (layer.computes != DType::kInvalid) one["computes"] = std::string(name(layer.computes));
     if (layer.milliseconds >= 0) one["ms"] = layer.milliseconds;
     if (with_tried && !layer.tried.empty()) {
       const Json list = tried_json(layer.tried);
@@ -98,7 +104,7 @@ EngineNotes parse_notes(const std::string& text) {
     for (const Json& one : *layers) {
       if (!one.is_object() || !one.contains("name") || !one["name"].is_string()) continue;
       EngineNotes::Layer& layer = notes.layers[one["name"].get<std::string>()];
-      layer = {number(one, "flops"), number(one, "bytes"), number(one, "ms"), 0};
+      layer = {number(one, "flops"), number(one, "bytes"), number(one, "ms"), 0, text_of(one, "computes")};
       if (const auto it = one.find("tried"); it != one.end() && it->is_number_unsigned())
         layer.tried = it->get<size_t>() < notes.tried.size() ? it->get<size_t>() : 0;
     }

@@ -17,7 +17,8 @@ struct BuildOptions;
 struct EngineNotes {
   struct Layer {
     double flops = -1, bytes = -1, built_ms = -1;
-    size_t tried = 0;  // index
+    size_t tried = 0;           // index
+    std::string computes = {};  // name of a type
   };
   std::string options;
   std::vector<std::string> remarks;

@@ -62,6 +62,7 @@ struct LayerReport {
   std::string name, op, tactic, problem;
   double milliseconds = -1;  // as measured; negative when it was not
   std::vector<Tried> tried = {};
+  DType computes = DType::kInvalid;  // type_computed()
 };
 
 struct CompileReport {

@@ -321,8 +321,11 @@ void Lowering::lower_kernel(Scope& scope, const Problem& problem, const Choice& 
     ask_kernel(problem, emitted, step);
     for (const ProfileChoice& other : others) add_variant(scope, step, detail, choice, other);
   }
+  const DType computes = type_computed(problem, emitted);
   report_.layers.push_back(
-      {node.name(), node.op_name(), choice.tactic_name(), problem.str(), choice.milliseconds, choice.tried});
+      {node.name(), node.op_name(), choice.tactic_name(), problem.str(), choice.milliseconds, choice.tried, computes});
+  tuner_.logger->log(Severity::kVerbose, node.name() + ": " + problem.str() + " is computed in " +
+                                             std::string(name(computes)) + " by " + choice.tactic_name());
   scope.program->steps.push_back(std::move(step));
   scope.details.push_back(detail);
 }

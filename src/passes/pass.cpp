@@ -138,6 +138,15 @@ void PassContext::remark(const std::string& text) { remark_at(Severity::kInfo, t
 
 void PassContext::warn(const std::string& text) { remark_at(Severity::kWarning, text); }
 
+void PassContext::stays(const Node& node, const std::string& reason, Severity severity) {
+  const std::string layer = "'" + node.name() + "' (", type = std::string(name(node.output()->dtype()));
+  const auto speaks_of_it = [&](const std::string& line) {
+    return line.starts_with(layer) && line.find(") stays in ") != std::string::npos;
+  };
+  if (std::any_of(report_.remarks.begin(), report_.remarks.end(), speaks_of_it)) return;
+  remark_at(severity, layer + node.op_name() + ") stays in " + type + ": " + reason);
+}
+
 void PassContext::remark_at(Severity severity, const std::string& text) {
   report_.remarks.push_back(text);
   if (options_.logger) options_.logger->log(severity, pass_ + ": " + text);

@@ -56,6 +56,8 @@ class PassContext {
   void note_decline(const Rule& rule, const Node& node, const std::string& reason);
   void remark(const std::string& text);  // goes to the log and to the report
   void warn(const std::string& text);    // the same of what was asked for and is not done
+  // Why a layer stays in the type that it has. Of each the first reason is told.
+  void stays(const Node& node, const std::string& reason, Severity severity = Severity::kInfo);
   void begin(std::string pass) { pass_ = std::move(pass); }
 
  private:

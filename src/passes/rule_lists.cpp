@@ -111,7 +111,7 @@ Pass quantize() {
   return {"quantize", [](Graph& graph, PassContext& context) {
             for (const std::string& line : unsound_scales(graph)) context.warn(line);
             apply_in_stages(graph, quantize_rules(), context);
-            for (const std::string& line : wide_products(graph, context.options())) context.remark(line);
+            note_wide_products(graph, context);
             apply_rules(graph, canonical_rules(), context);
           }};
 }

@@ -43,6 +43,24 @@ DType type_of_products(const Problem& problem) {
   return problem.node->precision != DType::kInvalid ? problem.node->precision : problem.input(0).dtype;
 }
 
+DType type_computed(const Problem& problem, const Emitted& emitted) {
+  if (emitted.computes != DType::kInvalid) return emitted.computes;
+  constexpr std::string_view kInNumbers[] = {"Dequantize", "GatherDequantized", "Quantize", "QuantizedAveragePool"};
+  const auto in_numbers = [&](std::string_view op) {
+    return std::find(std::begin(kInNumbers), std::end(kInNumbers), op) != std::end(kInNumbers);
+  };
+  const bool product = problem.op() == "ConvInteger" || problem.op() == "MatMulInteger";
+  const auto& post = problem.post();
+  if (in_numbers(problem.op()) || (!product && std::any_of(post.begin(), post.end(), [&](const ir::PostOp& p) {
+        return in_numbers(p.op->name());
+      })))
+    return DType::kF32;
+  for (const auto* list : {&problem.inputs, &problem.outputs})
+    for (const Argument& a : *list)
+      if (a.present) return a.dtype;
+  return DType::kInvalid;
+}
+
 Estimate estimate(const Tactic& tactic, const Problem& problem, const DeviceFacts& facts) {
   if (tactic.estimate) return tactic.estimate(problem, facts);
   return roofline(workload_of(problem), type_of_products(problem), facts);

@@ -53,12 +53,67 @@ TEST(ByRange, ProductsAndSumsReadIntegers) {
   EXPECT_LT(error, 1e-3 * size);
 }
 
+// Two groups, of which a column of each shares its scale; a stride and a window of its own.
+TEST(ByRange, TransposedConvolutionsReadIntegers) {
+  for (const char* attributes : {"group = 2, strides = [2,2]", "group = 2, strides = [2,2], pads = [1,1,1,1]",
+                                 "group = 1, strides = [1,1], dilations = [2,1]"}) {
+    const std::string columns = std::string(attributes).find("group = 2") == 0 ? "3" : "6";
+    const auto graph = [&] {
+      return ir::parse_graph("graph main(%x: float32[1,4,5,6]) {\n %w = random float32[4," + columns +
+                             ",3,3] seed 1\n %b = random float32[6] seed 2\n %y = ConvTranspose \"up\"(%x, %w, %b) {" +
+                             attributes + "}\n return %y\n}");
+    };
+    const auto before = graph(), g = graph();
+    run_passes(*g, {canonicalize(), quantize_by_ranges({{"x", 1.0}}), quantize()});
+    EXPECT_GT(count(*g, "ConvInteger"), 0u) << attributes;
+    EXPECT_EQ(count(*g, "ConvTranspose") + count(*g, "Conv"), 0u) << attributes;
+    const Tensor x = ir::random_tensor(DType::kF32, {1, 4, 5, 6}, 7);
+    const Tensor want = ir::evaluate(*before, {x}).at(0).tensor, got = ir::evaluate(*g, {x}).at(0).tensor;
+    double error = 0, size = 0;
+    for (int64_t i = 0; i < want.size(); ++i) {
+      error += std::pow(got.at(i) - want.at(i), 2);
+      size += std::pow(want.at(i), 2);
+    }
+    EXPECT_LT(error, 1e-3 * size) << attributes;
+  }
+}
+
+TEST(ByRange, TransposedConvolutionsThatAreNoConvolutionsStay) {
+  const auto g = ir::parse_graph(R"(graph main(%x: float32[1,2,4,4]) {
+    %w = random float32[2,2,3,3] seed 1
+    %y = ConvTranspose "up"(%x, %w) {strides = [2,1]}
+    return %y
+  })");
+  const PassReport report = run_passes(*g, {quantize_by_ranges({{"x", 1.0}}), quantize()});
+  EXPECT_EQ(count(*g, "Quantize"), 0u);
+  EXPECT_EQ(report.remarks,
+            std::vector<std::string>{"'up' (ConvTranspose) stays in float32: the strides are not alike"});
+}
+
 TEST(ByRange, StaysWideWithoutARange) {
   const auto g = block();
   run_passes(*g, {canonicalize(), quantize_by_ranges({{"x", 1.0}})});
   run_passes(*g, {quantize()});
   EXPECT_EQ(count(*g, "ConvInteger"), 1u);
   EXPECT_EQ(count(*g, "Conv"), 1u);
+}
+
+TEST(ByRange, WhatStaysWideIsToldOnce) {
+  const auto g = ir::parse_graph(R"(graph main(%x: float32[2,4], %f: float32[2,4]) {
+    %w = random float32[4,4] seed 1
+    %a = MatMul "bytes"(%x, %w)
+    %b = MatMul "slow"(%a, %w)
+    %c = MatMul "no range"(%f, %w)
+    return %b, %c
+  })");
+  RangeOptions options;
+  options.slower = {"slow"};
+  PassReport report;
+  for (const Pass& pass : {quantize_by_ranges({{"x", 1.0}, {"a", 1.0}}, options), quantize()})
+    run_passes(*g, {pass}, {}, report);
+  EXPECT_EQ(report.remarks,
+            (std::vector<std::string>{"'slow' (MatMul) stays in float32: int8 makes it slower",
+                                      "'no range' (MatMul) stays in float32: there is no range of 'f'"}));
 }
 
 TEST(ByRange, ProductsThatInt8MakesSlowerKeepTheirWeightsInFewBits) {

@@ -98,5 +98,25 @@ TEST(Estimates, MovingCountsBothWays) {
   EXPECT_EQ(estimate_move(0, 0, known_facts()).move, 0);
 }
 
+// By the operator, and by what the tactic says.
+TEST(TypeComputed, IsThatOfWhatIsMultiplied) {
+  const auto computed = [](const std::string& text, const Emitted& emitted = {}) {
+    return type_computed(Case(text).problem, emitted);
+  };
+  EXPECT_EQ(computed(kProduct), DType::kF32);
+  Emitted rounds;
+  rounds.computes = DType::kBF16;
+  EXPECT_EQ(computed(kProduct, rounds), DType::kBF16);
+  EXPECT_EQ(computed("graph main(%a: uint8[2,3], %b: int8[3,4]) {\n %y = MatMulInteger(%a, %b) + Cast(.) {to = "
+                     "\"float32\"}\n return %y\n}"),
+            DType::kU8);
+  const std::string scale = " %s = constant float32[]:{0.5}\n";
+  EXPECT_EQ(computed("graph main(%a: int8[2,3]) {\n" + scale + " %y = Dequantize(%a, %s)\n return %y\n}"), DType::kF32);
+  EXPECT_EQ(computed("graph main(%a: int8[2,3], %b: int8[2,3]) {\n" + scale +
+                     " %y = Max(%a, %b) + Dequantize(., %s)\n return %y\n}"),
+            DType::kF32);
+  EXPECT_EQ(computed("graph main(%a: int8[2,3], %b: int8[2,3]) {\n %y = Max(%a, %b)\n return %y\n}"), DType::kI8);
+}
+
 }  // namespace
 }  // namespace kiln

@@ -47,6 +47,8 @@ def test_engines_in_int8_are_near_the_float_ones(kiln, network, algorithm):
     kiln.ok("build", path, "--int8", "--calib=net.calib", "--keepInt8", "-o", "net.plan")
     layers = kiln.ok("inspect", "net.plan")
     assert "ConvInteger" in layers and "conv_int8" in layers and "gemm_int8" in layers
+    assert re.search(r"ConvInteger +int8 > int8 > \w+ +cpu/", layers), layers  # types read, computed and written
+    assert re.search(r" float32 > float32 > int8 ", layers), layers
     np.save(kiln.folder / "x.npy", images[:1])
     kiln.ok("run", "net.plan", "--loadInputs=x:x.npy", "--saveOutputs=out.npz")
     got = np.load(kiln.folder / "out.npz")["y"]

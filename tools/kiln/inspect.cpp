@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "command.h"
+#include "layer_table.h"
 
 namespace kiln::tool {
 namespace {
@@ -49,6 +50,17 @@ std::string named_shape(const api::IoTensor& io) {
   return text.empty() ? "scalar" : text;
 }
 
+// "uint8 > int8 > float32": of what a layer reads first, what it computes in, and what it writes first.
+std::string types_of(const api::LayerInfo& l) {
+  const auto first = [](const std::vector<std::string>& operands) {
+    return operands.empty() ? std::string() : type_told(operands.front());
+  };
+  std::string text;
+  for (const std::string& type : {first(l.inputs), l.computes, first(l.outputs)})
+    text += (text.empty() ? "" : " > ") + (type.empty() ? "-" : type);
+  return text;
+}
+
 void show_engine(const api::Engine& engine) {
   print("engine {} for {}: weights {}, a context takes {}\n", engine.name(), engine.backend(),
         bytes_text(static_cast<double>(engine.weight_bytes())),
@@ -63,17 +75,20 @@ void show_engine(const api::Engine& engine) {
         print("        profile {}: min {} opt {} max {}\n", p, shape_text(b.min), shape_text(b.opt), shape_text(b.max));
   }
   const auto layers = engine.layers();
-  size_t name = 0, op = 0;
+  size_t name = 0, op = 0, types = 0;
   for (const api::LayerInfo& l : layers) {
     name = std::max(name, std::min<size_t>(l.name.size(), 60));
     op = std::max(op, l.op.size());
+    types = std::max(types, types_of(l).size());
   }
   for (const std::string& remark : engine.remarks()) fmt::print("{}\n", remark);
+  fmt::print("layers: operator, types read > computed > written, back end/tactic\n");
   size_t number = 0;
   for (const api::LayerInfo& l : layers) {
     const std::string time = l.built_ms >= 0 ? fmt::format("  {:.4g} ms", l.built_ms) : "";
     const std::string stream = l.stream > 0 ? fmt::format("  stream {}", l.stream) : "";
-    print("{:4} {:<{}} {:<{}} {}/{}{}{}\n", number++, l.name, name, l.op, op, l.backend, l.tactic, time, stream);
+    print("{:4} {:<{}} {:<{}} {:<{}} {}/{}{}{}\n", number++, l.name, name, l.op, op, types_of(l), types, l.backend,
+          l.tactic, time, stream);
     for (const std::string& t : l.inputs) print("       <- {}\n", t);
     for (const std::string& t : l.outputs) print("       -> {}\n", t);
   }

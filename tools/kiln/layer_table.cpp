@@ -48,12 +48,9 @@ double product_flops(const std::string& type, const std::string& op, int threads
   return 2 * kSide * kSide * kSide / ms * 1e3;
 }
 
-// "float16" of "x float16[1,64] channels-last": of what the layer reads first.
+// Of what the layer reads first.
 std::string type_read(const api::LayerInfo& layer) {
-  if (layer.inputs.empty()) return "";
-  const std::string& first = layer.inputs.front();
-  const size_t end = first.rfind('['), begin = first.rfind(' ', end);
-  return end == std::string::npos || begin == std::string::npos ? "" : first.substr(begin + 1, end - begin - 1);
+  return layer.inputs.empty() ? "" : type_told(layer.inputs.front());
 }
 
 std::map<std::string, double> rates_told(const std::string& backend) {
@@ -63,6 +60,11 @@ std::map<std::string, double> rates_told(const std::string& backend) {
 }
 
 }  // namespace
+
+std::string type_told(const std::string& operand) {
+  const size_t end = operand.rfind('['), begin = operand.rfind(' ', end);
+  return end == std::string::npos || begin == std::string::npos ? "" : operand.substr(begin + 1, end - begin - 1);
+}
 
 double Limits::least_ms(const api::LayerInfo& layer) const {
   const auto other = flops_in.find(type_read(layer));

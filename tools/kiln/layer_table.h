@@ -19,6 +19,9 @@ struct Limits {
 // in the other types that the layers read: as the device says, or measured.
 Limits measure_limits(int threads, const std::string& backend, const std::vector<api::LayerInfo>& layers = {});
 
+// "float16" of "x float16[1,64] channels-last"; empty of what is no tensor.
+std::string type_told(const std::string& operand);
+
 struct LayerTimes {
   api::LayerInfo layer;
   std::vector<double> ms;  // of each profiled inference

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/index.h"
+#include "passes/fuse/transposed_conv.h"
 #include "passes/quantize/integer_sums.h"
 #include "passes/quantize/quantized_values.h"
 #include "passes/rule_lists.h"
@@ -84,16 +85,20 @@ PatchValue through_bytes(Patch& p, PatchValue x, const std::string& name, double
   return p.add("Dequantize", {integers, scale});
 }
 
+bool multiplies(const Node& n) { return n.is("Conv") || n.is("ConvTranspose") || n.is("MatMul"); }
+
 bool is_product(const Node& n) {
   const Value* w = n.inputs().size() > 1 ? n.input(1) : nullptr;
-  return (n.is("Conv") || n.is("MatMul")) && n.output()->dtype() == DType::kF32 && w && w->constant() &&
-         w->constant()->size() > 0;
+  return multiplies(n) && n.output()->dtype() == DType::kF32 && w && w->constant() && w->constant()->size() > 0;
 }
+
+// Of the weights; those of a transposed convolution have the columns of a group.
+int64_t column_axis(const Node& n) { return n.is("Conv") ? 0 : 1; }
 
 // Why the product stays as it is; empty: it need not.
 std::string reason_to_stay(const TensorRanges& ranges, const RangeOptions& options, const Node& n) {
   const Value *x = n.input(0), *w = n.input(1);
-  const bool conv = n.is("Conv");
+  const bool conv = !n.is("MatMul");
   if (!x->ranked() || (conv ? x->rank() != 4 : w->rank() != 2 || x->rank() < 2))
     return "it is no product by a matrix, nor of images of two spatial dimensions";
   if (n.precision == DType::kF32) return "it is to compute in float32";
@@ -117,14 +122,16 @@ const ChannelFacts* channels_of(const RangeOptions& options, const Value* x, int
   return fits(it->second.mean) && fits(it->second.most) ? &it->second : nullptr;
 }
 
-// What makes up for the change of the weights' means, per column of the result; nothing when the channels are not known.
+// What makes up for the change of the weights' means, per column of the result; nothing when the channels are not known, or when results
+// of a column sum by different weights, as those of a transposed convolution do.
 std::optional<Tensor> mean_correction(const RangeOptions& options, const Node& n, const Tensor& w,
                                       const ByteWeights& bytes) {
   const bool conv = n.is("Conv");
   const int64_t columns = conv ? w.dims()[0] : w.dims()[1], terms = conv ? w.dims()[1] : w.dims()[0];
   const int64_t groups = conv ? integer(n, "group") : 1,
                 taps = conv ? w.size() / std::max<int64_t>(columns * terms, 1) : 1;
-  const ChannelFacts* facts = options.corrects_bias ? channels_of(options, n.input(0), terms * groups) : nullptr;
+  const bool corrects = options.corrects_bias && !n.is("ConvTranspose");
+  const ChannelFacts* facts = corrects ? channels_of(options, n.input(0), terms * groups) : nullptr;
   if (!facts) return std::nullopt;
   Tensor correction = Tensor::allocate(DType::kF32, {columns});
   const auto numbers = w.as<float>();
@@ -194,19 +201,20 @@ Smoothed smoothed(Patch& p, const ChannelFacts& facts, Value* x, const Tensor& w
 Rule quantized_by_range(const TensorRanges& ranges, const RangeOptions& options) {
   return {
       .name = std::string(kQuantizedByRange),
-      .pattern = one_of({"Conv", "MatMul"}),
+      .pattern = one_of({"Conv", "ConvTranspose", "MatMul"}),
       .rewrite = [&ranges, &options](const Match& m) -> std::optional<Patch> {
         const Node& n = m.root();
         if (!is_product(n)) return std::nullopt;
         if (const std::string reason = reason_to_stay(ranges, options, n); !reason.empty()) return decline(reason);
+        if (n.is("ConvTranspose") && !transposed_as_convolutions(m)) return std::nullopt;
         Patch p(m);
         Smoothed from{n.input(0), *n.input(1)->constant(), *range_of(ranges, n.input(0))};
         if (const auto divisors = divisors_of(options, n))
           from = smoothed(p, *channels_of(options, n.input(0), from.weights.dims()[0]), n.input(0), from.weights,
                           from.range, *divisors);
-        const auto weights = in_bytes(from.weights, n.is("Conv") ? 0 : 1);
+        const auto weights = in_bytes(from.weights, column_axis(n));
         if (!weights) return std::nullopt;
-        if (!sums_fit({INT8_MIN, INT8_MAX}, {weights->integers, n.is("Conv") ? 0 : 1})) return decline(kSumsMayWrap);
+        if (!sums_fit({INT8_MIN, INT8_MAX}, {weights->integers, column_axis(n)})) return decline(kSumsMayWrap);
         std::vector<PatchValue> inputs(n.inputs().begin(), n.inputs().end());
         inputs[0] = through_bytes(p, from.x, n.input(0)->name(), from.range);
         const std::string& name = n.input(1)->name();
@@ -260,15 +268,14 @@ Rule sums_of_bytes() {
 void note_what_stays(const Graph& graph, const TensorRanges& ranges, const Rule& rule, PassContext& context) {
   size_t with_range = 0, without = 0;
   for (const auto& n : graph.nodes()) {
-    if (!n->is("Conv") && !n->is("MatMul")) continue;
+    if (!multiplies(*n)) continue;
     if (dequantized(n->input(0))) ++with_range;
     if (!is_product(*n)) continue;
     const auto range = range_of(ranges, n->input(0));
     ++(range ? with_range : without);
     const std::string reason = refusal(rule, *n, context.options());
     if (reason.empty()) continue;  // nobody knows: the rule was held back
-    const std::string line = "'" + n->name() + "' (" + n->op_name() + ") stays in float32: " + reason;
-    range && !sound_scale(scale_of(*range)) ? context.warn(line) : context.remark(line);
+    context.stays(*n, reason, range && !sound_scale(scale_of(*range)) ? Severity::kWarning : Severity::kInfo);
   }
   if (with_range == 0 && without > 0)
     throw Error(Code::kInvalidArgument, "no product of the network reads a tensor that has a range")

@@ -34,7 +34,7 @@ struct RangeOptions {
   std::set<std::string> slower = {};  // products of the model, by name, that int8 makes slower: they stay as they are
 };
 
-// Convolutions and products by constant weights whose operand has a range read it as int8, between Quantize and Dequantize of one scale,
+// Convolutions, transposed ones and products by constant weights whose operand has a range read it as int8, between Quantize and Dequantize of one scale,
 // and their weights as int8 with a scale per channel of the result; sums read the same integers. The log says which stay as they are,
 // and why. Throws Error when no tensor that a product reads has a range.
 Pass quantize_by_ranges(TensorRanges ranges, RangeOptions options = {});

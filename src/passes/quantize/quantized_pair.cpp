@@ -1,19 +1,9 @@
 // A product of two dequantized operands that only running tells, as attention has them, becomes a product of the integers.
-#include "passes/pass.h"
 #include "passes/quantize/integer_sums.h"
 #include "passes/quantize/quantized_values.h"
 #include "passes/rule_lists.h"
 
 namespace kiln::passes {
-namespace {
-
-std::optional<int64_t> largest(const Dim& dim, const PassOptions& options) {
-  if (const auto number = dim.constant()) return number;
-  return options.largest ? options.largest(dim) : std::nullopt;
-}
-
-}  // namespace
-
 const Rule quantized_pair{
     .name = "quantized_pair",
     .pattern = node("MatMul"),
@@ -29,7 +19,7 @@ const Rule quantized_pair{
       if (!a_scale || !b_scale) return decline("an operand has no sound scale of its own");
       if (a->zero_point && !uniform(a->zero_point)) return decline("a has no zero point of its own");
       if (!centres_bytes(b->integers->dtype(), b->zero_point)) return decline("b is not centred by its zero point");
-      const auto terms = largest(a->integers->shape().back(), options);
+      const auto terms = largest_size(a->integers->shape().back(), options);
       if (!terms) return decline("only running tells how many products it sums");
       if (!sums_fit(byte_range(a->integers->dtype(), a->zero_point), byte_range(b->integers->dtype(), b->zero_point),
                     *terms))

@@ -1,7 +1,5 @@
 // A convolution or matrix product of dequantized operands becomes a product of the integers, exact in int32, that is scaled per column
 // afterwards.
-#include <cmath>
-
 #include "base/index.h"
 #include "passes/quantize/integer_sums.h"
 #include "passes/quantize/quantized_values.h"
@@ -78,12 +76,6 @@ std::optional<Tensor> real_bias(const Value* bias) {
   std::vector<Datum> inputs{*from->integers->constant(), *from->scale->constant()};
   if (from->zero_point) inputs.push_back(*from->zero_point->constant());
   return ir::evaluate(*from->node, std::move(inputs)).at(0).tensor;
-}
-
-bool is_finite(const Tensor& t) {
-  for (int64_t i = 0; i < t.size(); ++i)
-    if (!std::isfinite(t.at(i))) return false;
-  return true;
 }
 
 // What is added behind the products: to the sums in int32, or to the numbers that they become.

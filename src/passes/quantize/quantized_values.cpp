@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "passes/pass.h"
+
 namespace kiln::passes {
 namespace {
 
@@ -13,6 +15,12 @@ constexpr float kLeastScale = 1e-18f, kMostScale = 1e18f;
 }  // namespace
 
 bool sound_scale(float scale) { return scale >= kLeastScale && scale <= kMostScale; }
+
+bool is_finite(const Tensor& t) {
+  for (int64_t i = 0; i < t.size(); ++i)
+    if (!std::isfinite(t.at(i))) return false;
+  return true;
+}
 
 bool centres_bytes(DType type, const Value* zero_point) {
   const auto zero = zero_point ? uniform(zero_point) : 0.0;
@@ -92,6 +100,11 @@ bool same_zero_points(const Value* a, const Value* b) {
 bool same_parameters(const Value* a, const Value* b) {
   if (a == b) return true;
   return a && b && a->constant() && b->constant() && a->constant()->identical(*b->constant());
+}
+
+std::optional<int64_t> largest_size(const Dim& dim, const PassOptions& options) {
+  if (const auto number = dim.constant()) return number;
+  return options.largest ? options.largest(dim) : std::nullopt;
 }
 
 std::string refusal(const Rule& rule, Node& node, const PassOptions& options) {

@@ -20,6 +20,8 @@ std::optional<float> one_scale(const Value* scale);
 // The same for scales along `axis` of a tensor of this shape; one per index.
 std::optional<std::vector<float>> scales_along(const Value* scale, const Shape& shape, int64_t axis);
 
+bool is_finite(const Tensor& tensor);  // all its elements
+
 // Of the largest weight: smaller ones are no part of the sums that it gives, in float32.
 inline constexpr float kNegligibleWeight = 0x1p-24f;
 
@@ -43,6 +45,9 @@ Dims per_column(int64_t count, int64_t inner);
 // Both absent (or zero), or constants with the same elements.
 bool same_zero_points(const Value* a, const Value* b);
 bool same_parameters(const Value* a, const Value* b);  // the same value, or identical constants
+
+// The largest size of the dimension; nothing where only running tells.
+std::optional<int64_t> largest_size(const Dim& dim, const PassOptions& options);
 
 // Why the rule, which has a pattern, does not fire at the node; empty when it would.
 std::string refusal(const Rule& rule, Node& node, const PassOptions& options);

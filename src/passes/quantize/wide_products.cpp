@@ -1,6 +1,7 @@
 // Products of a quantized network that stay in wide types, and why; and scales that are none.
 #include "passes/quantize/wide_products.h"
 
+#include <algorithm>
 #include <cmath>
 #include <set>
 
@@ -67,16 +68,10 @@ std::vector<std::string> unsound_scales(const Graph& graph) {
   return lines;
 }
 
-std::vector<std::string> wide_products(const Graph& graph, const PassOptions& options) {
-  std::vector<std::string> lines;
-  bool quantized = false;
-  for (const auto& n : graph.nodes()) {
-    quantized = quantized || is_quantized(*n);
-    if (is_wide_product(*n))
-      lines.push_back("'" + n->name() + "' (" + n->op_name() + ") stays in " + std::string(name(n->output()->dtype())) +
-                      ": " + reason(*n, options));
-  }
-  return quantized ? lines : std::vector<std::string>();
+void note_wide_products(const Graph& graph, PassContext& context) {
+  if (std::none_of(graph.nodes().begin(), graph.nodes().end(), [](const auto& n) { return is_quantized(*n); })) return;
+  for (const auto& n : graph.nodes())
+    if (is_wide_product(*n)) context.stays(*n, reason(*n, context.options()));
 }
 
 }  // namespace kiln::passes

@@ -3,12 +3,12 @@
 #include <string>
 #include <vector>
 
-#include "passes/rule.h"
+#include "passes/pass.h"
 
 namespace kiln::passes {
 
-// A line for each: "'fc1' (Gemm) stays in float32: the weights are not dequantized". None for a network without quantized values.
-std::vector<std::string> wide_products(const Graph& graph, const PassOptions& options);
+// Says of each why it stays. Nothing of a network without quantized values.
+void note_wide_products(const Graph& graph, PassContext& context);
 
 // A line for each constant scale that is zero, negative, subnormal or not finite.
 std::vector<std::string> unsound_scales(const Graph& graph);

@@ -79,6 +79,28 @@ Sample sample_quantize(Draw& draw) {
   return s.set("to", std::string(name(to)));
 }
 
+Sample sample_quantized_average_pool(Draw& draw) {
+  Sample s;
+  const DType from = draw.type(kBytes), to = draw.type(kBytes);
+  const WindowDims window(draw, draw.chance(0.8) ? 2 : 1);
+  Dims x{draw.size() % 3, draw.chance(0.7) ? draw.size() % 10 : draw.integer(60, 70)};
+  x.insert(x.end(), window.spatial.begin(), window.spatial.end());
+  s.data(draw.values(from, x)).weight(draw.numbers(DType::kF32, {}, 0.01, 1));
+  s.weight(draw.numbers(DType::kF32, draw.chance(0.5) ? Dims{} : Dims{1}, 0.01, 1));
+  if (draw.chance(0.6)) s.weight(draw.values(from, {}));
+  else s.absent();
+  if (draw.chance(0.6)) s.weight(draw.values(to, {1}));
+  else s.absent();
+  if (draw.chance(0.3)) s.weight(draw.numbers(DType::kF32, {}, 0.01, 2));
+  s.set("to", std::string(name(to)));
+  if (draw.chance(0.4)) return s.set("global", int64_t{1});
+  draw_window(draw, s, window.kernel);
+  s.set("kernel_shape", window.kernel);
+  if (draw.chance(0.4)) s.set("ceil_mode", draw.flag());
+  if (draw.chance(0.5)) s.set("count_include_pad", draw.flag());
+  return s;
+}
+
 Sample sample_dynamic_quantize_linear(Draw& draw) {
   draw.tame();
   Sample s;
@@ -180,7 +202,8 @@ Entries quantize_samplers() {
           {"QLinearMatMul", sample_qlinear_matmul},
           {"MatMulDequantized", sample_matmul_dequantized},
           {"Quantize", sample_quantize},
-          {"QuantizeLinear", sample_quantize_linear}};
+          {"QuantizeLinear", sample_quantize_linear},
+          {"QuantizedAveragePool", sample_quantized_average_pool}};
 }
 
 }  // namespace kiln::operators

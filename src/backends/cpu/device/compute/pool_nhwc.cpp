@@ -1,4 +1,4 @@
-// Pooling on float32, and maxima of bytes and of bfloat16.
+// Pooling on float32, means and maxima of bytes, and maxima of bfloat16.
 #include "backends/cpu/device/compute/pool_nhwc.h"
 
 #include <algorithm>
@@ -117,6 +117,59 @@ void max_bfloats(const int16_t* x, int64_t rows, int64_t row_step, int64_t colum
   max_bfloat_vectors(hn::CappedTag<int16_t, 1>(), x, rows, row_step, columns, column_step, c, channels, y);
 }
 
+// One vector of channels of a mean. Sums of float32 in float64 are exact, so that their order does not matter.
+template <class Byte, int vectors>
+HWY_INLINE void mean_vectors(const Byte* x, int64_t rows, int64_t row_step, int64_t columns, int64_t column_step,
+                             int64_t channels, const ByteMeans& m, double count, float* y) {
+  const hn::CappedTag<double, 8> wide;
+  const hn::Rebind<float, decltype(wide)> real;
+  const hn::Rebind<int32_t, decltype(wide)> whole;
+  const hn::Rebind<Byte, decltype(wide)> byte;
+  constexpr auto kLanes = static_cast<int64_t>(hn::MaxLanes(wide));
+  const auto zero = hn::Set(whole, m.zero);
+  const auto scale = hn::Set(real, m.scale);
+  hn::Vec<decltype(wide)> sums[vectors];
+  for (auto& sum : sums) sum = hn::Zero(wide);
+  for (int64_t r = 0; r < rows; ++r) {
+    const Byte* p = x + r * row_step;
+    for (int64_t k = 0; k < columns; ++k, p += column_step)
+#pragma GCC unroll 4
+      for (int v = 0; v < vectors; ++v) {
+        const auto some =
+            vectors > 1 ? hn::LoadU(byte, p + v * kLanes) : hn::LoadN(byte, p, static_cast<size_t>(channels));
+        const auto number = hn::Mul(hn::ConvertTo(real, hn::Sub(hn::PromoteTo(whole, some), zero)), scale);
+        sums[v] = hn::Add(sums[v], hn::PromoteTo(wide, number));
+      }
+  }
+  const auto factor = hn::Set(real, m.factor);
+#pragma GCC unroll 4
+  for (int v = 0; v < vectors; ++v) {
+    const auto mean = hn::Mul(hn::DemoteTo(real, hn::Div(sums[v], hn::Set(wide, count))), factor);
+    if (vectors > 1) hn::StoreU(mean, real, y + v * kLanes);
+    else hn::StoreN(mean, real, y, static_cast<size_t>(channels));
+  }
+}
+
+template <class Byte>
+HWY_INLINE void mean_pixel(const Byte* x, int64_t rows, int64_t row_step, int64_t columns, int64_t column_step,
+                           int64_t channels, const ByteMeans& m, double count, float* y) {
+  constexpr int kVectors = 4;
+  constexpr auto kLanes = static_cast<int64_t>(hn::MaxLanes(hn::CappedTag<double, 8>()));
+  int64_t c = 0;
+  for (; c + kVectors * kLanes <= channels; c += kVectors * kLanes)
+    mean_vectors<Byte, kVectors>(x + c, rows, row_step, columns, column_step, 0, m, count, y + c);
+  for (; c < channels; c += kLanes)
+    mean_vectors<Byte, 1>(x + c, rows, row_step, columns, column_step, std::min(kLanes, channels - c), m, count, y + c);
+}
+
+// Some channels of one output pixel, before they are quantized.
+void mean_bytes(const uint8_t* x, int64_t rows, int64_t row_step, int64_t columns, int64_t column_step,
+                int64_t channels, const ByteMeans& m, double count, float* y) {
+  if (m.is_signed)
+    mean_pixel(reinterpret_cast<const int8_t*>(x), rows, row_step, columns, column_step, channels, m, count, y);
+  else mean_pixel(x, rows, row_step, columns, column_step, channels, m, count, y);
+}
+
 // Sums of `count` pixels for some channels: rows are added one by one into four partial sums in a fixed order.
 void sum_pixels(const float* x, int64_t rows, int64_t row_step, int64_t columns, int64_t pixel_step, int64_t channels,
                 float count, float* y) {
@@ -154,6 +207,7 @@ HWY_EXPORT(pool_pixel_any);
 HWY_EXPORT(sum_pixels);
 HWY_EXPORT(max_bytes);
 HWY_EXPORT(max_bfloats);
+HWY_EXPORT(mean_bytes);
 
 namespace {
 
@@ -254,6 +308,25 @@ void max_pool_bfloats(const PoolShape& s, const uint16_t* x, PixelStrides xs, in
           for (int64_t c = 0; c < pieces; ++c) HWY_DYNAMIC_DISPATCH(max_bfloats)
           (from + at + c * x_channel, rows, row_step, columns, column_step, channels, to + out + c * y_channel);
         });
+  });
+}
+
+void mean_pool_bytes(PoolKind kind, const PoolShape& s, const ByteMeans& means, const uint8_t* x, PixelStrides xs,
+                     uint8_t* y, PixelStrides ys, int threads) noexcept {
+  constexpr int64_t kChannels = 64;  // of one piece of work
+  const int64_t row_step = s.window.dilation_h * xs.row, column_step = s.window.dilation_w * xs.pixel;
+  const int64_t pieces = (s.channels + kChannels - 1) / kChannels;
+  parallel_ranges(pool_threads(s, threads), s.batch * s.out_height * pieces, [&](int64_t begin, int64_t end) {
+    float numbers[kChannels];
+    for (int64_t i = begin; i < end; ++i) {
+      const int64_t row = i / pieces, c = i % pieces * kChannels, channels = std::min(kChannels, s.channels - c);
+      for_each_window(
+          kind, s, xs, ys, row, row + 1, [&](int64_t from, int64_t rows, int64_t columns, float count, int64_t to) {
+            HWY_DYNAMIC_DISPATCH(mean_bytes)
+            (x + from + c, rows, row_step, columns, column_step, channels, means, static_cast<double>(count), numbers);
+            quantize_floats(numbers, y + to + c, channels, means.to, 1);
+          });
+    }
   });
 }
 

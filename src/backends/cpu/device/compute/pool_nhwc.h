@@ -1,7 +1,8 @@
-// Pooling on float32, and maxima of bytes and of bfloat16: NHWC with vectors over channels, any other layout through strides.
+// Pooling on float32, means and maxima of bytes, and maxima of bfloat16: NHWC with vectors over channels, any other layout through strides.
 #pragma once
 #include <cstdint>
 
+#include "backends/cpu/device/compute/byte_maps.h"
 #include "backends/cpu/device/compute/nhwc.h"
 
 namespace kiln::cpu {
@@ -26,6 +27,16 @@ void max_pool_bytes(const PoolShape& shape, bool is_signed, const uint8_t* x, Pi
 // The same of bfloat16: NaN wins, as in float32; the maximum of no element is -infinity.
 void max_pool_bfloats(const PoolShape& shape, const uint16_t* x, PixelStrides x_strides, int64_t x_channel, uint16_t* y,
                       PixelStrides y_strides, int64_t y_channel, int threads) noexcept;
+// Means of windows of (byte - zero) * scale, each product rounded to float32 and their sum exact; the mean in float32 times the factor is
+// quantized. Channels are adjacent.
+struct ByteMeans {
+  float scale = 1, factor = 1;
+  int32_t zero = 0;
+  bool is_signed = false;
+  Quantizer to = {};
+};
+void mean_pool_bytes(PoolKind kind, const PoolShape& shape, const ByteMeans& means, const uint8_t* x,
+                     PixelStrides x_strides, uint8_t* y, PixelStrides y_strides, int threads) noexcept;
 // Mean of all pixels of an image per channel: [batch, height, width, channels] to [batch, channels].
 void global_average_nhwc(int64_t batch, int64_t height, int64_t width, int64_t channels, const float* x,
                          PixelStrides x_strides, float* y, int64_t y_image, int threads) noexcept;

@@ -1,6 +1,7 @@
 // Parameters of kernels that only this device has.
 #pragma once
 #include "device/axis_parameters.h"
+#include "device/pool_parameters.h"
 #include "device/region_parameters.h"
 
 namespace kiln::cpu::kernels {
@@ -57,6 +58,25 @@ struct ByteQuantizeParameters {
   template <class V> void fields(V& v) {
     v("scale", scale);
     v("zero_point", zero_point, -128, 255);
+  }
+};
+
+// Of a mean of bytes: a window, or all pixels.
+struct MeanBytesParameters {
+  Pooling kind = Pooling::kMean;
+  bool global = false;
+  SlidingWindow window = {};
+  double x_scale = 1, factor = 1, y_scale = 1;
+  int32_t x_zero = 0, y_zero = 0;
+  template <class V> void fields(V& v) {
+    v("kind", kind, static_cast<int>(Pooling::kMeanWithPadding) + 1);
+    v("global", global);
+    v(window);
+    v("x_scale", x_scale);
+    v("factor", factor);
+    v("y_scale", y_scale);
+    v("x_zero", x_zero, -128, 255);
+    v("y_zero", y_zero, -128, 255);
   }
 };
 

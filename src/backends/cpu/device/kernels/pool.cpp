@@ -4,13 +4,12 @@
 #include "backends/cpu/device/compute/pool_nhwc.h"
 #include "backends/cpu/device/kernels/integer_result.h"
 #include "backends/cpu/device/kernels/parameters.h"
+#include "backends/cpu/device/kernels/pool_shape.h"
 #include "backends/cpu/device/kernels/registry.h"
 #include "device/pool_parameters.h"
 
 namespace kiln::cpu::kernels {
 namespace {
-
-PixelStrides pixels(const ImageView& v) { return {v.pixel_stride, v.row_stride, v.image_stride}; }
 
 class Pool final : public Kernel {
  public:
@@ -29,40 +28,30 @@ class Pool final : public Kernel {
       return {Code::kShapeMismatch, "operands of a pooling do not fit each other"};
     in_ = *in;
     out_ = *out;
-    const auto [top, bottom] = window_.pads(0, in->height, out->height);
-    const auto [left, right] = window_.pads(1, in->width, out->width);
-    shape_ = {in->batch,
-              in->height,
-              in->width,
-              in->channels,
-              out->height,
-              out->width,
-              {window_.kernel[0], window_.kernel[1], window_.stride[0], window_.stride[1], window_.dilation[0],
-               window_.dilation[1], top, left},
-              bottom,
-              right};
+    shape_ = pool_shape(*in, *out, window_);
     return kOkStatus;
   }
 
   Status launch(Stream&, const KernelCall& call) noexcept override {
     const DType type = call.inputs[0].dtype;
     if (type == DType::kBF16) {
-      max_pool_bfloats(shape_, static_cast<const uint16_t*>(call.inputs[0].data), pixels(in_), in_.channel_stride,
-                       static_cast<uint16_t*>(call.outputs[0].data), pixels(out_), out_.channel_stride, thread_count());
+      max_pool_bfloats(shape_, static_cast<const uint16_t*>(call.inputs[0].data), pixels_of(in_), in_.channel_stride,
+                       static_cast<uint16_t*>(call.outputs[0].data), pixels_of(out_), out_.channel_stride,
+                       thread_count());
       return kOkStatus;
     }
     if (type != DType::kF32) {
-      max_pool_bytes(shape_, type == DType::kI8, static_cast<const uint8_t*>(call.inputs[0].data), pixels(in_),
-                     in_.channel_stride, static_cast<uint8_t*>(call.outputs[0].data), pixels(out_), out_.channel_stride,
-                     thread_count());
+      max_pool_bytes(shape_, type == DType::kI8, static_cast<const uint8_t*>(call.inputs[0].data), pixels_of(in_),
+                     in_.channel_stride, static_cast<uint8_t*>(call.outputs[0].data), pixels_of(out_),
+                     out_.channel_stride, thread_count());
       return kOkStatus;
     }
     const auto* x = static_cast<const float*>(call.inputs[0].data);
     auto* y = static_cast<float*>(call.outputs[0].data);
     const bool adjacent = in_.channel_stride == 1 && out_.channel_stride == 1;
-    if (adjacent) pool_nhwc(kind_, shape_, x, pixels(in_), y, pixels(out_), thread_count());
+    if (adjacent) pool_nhwc(kind_, shape_, x, pixels_of(in_), y, pixels_of(out_), thread_count());
     else
-      pool_strided(kind_, shape_, x, pixels(in_), in_.channel_stride, y, pixels(out_), out_.channel_stride,
+      pool_strided(kind_, shape_, x, pixels_of(in_), in_.channel_stride, y, pixels_of(out_), out_.channel_stride,
                    thread_count());
     return kOkStatus;
   }

@@ -51,7 +51,12 @@ const Tactic attention_bfloat16_amx{
         },
     .accepts = accept_narrow_attention,
     .configurations = nullptr,
-    .emit = [](const Problem& p, const Config&) { return emit_attention(p, "attention_bfloat16"); },
+    .emit =
+        [](const Problem& p, const Config&) {
+          Emitted e = emit_attention(p, "attention_bfloat16");
+          e.computes = DType::kBF16;
+          return e;
+        },
 };
 
 const Tactic attention{

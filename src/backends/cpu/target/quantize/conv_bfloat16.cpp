@@ -78,6 +78,7 @@ Emitted emit_conv_bfloat16(const Problem& p, bool in_tiles) {
                           {0});
   e.inputs.push_back(add_constant(e, packed_bfloats(w, groups, w.dims()[1] + even)));
   emit_steps(steps, e);
+  e.computes = DType::kBF16;
   return e;
 }
 

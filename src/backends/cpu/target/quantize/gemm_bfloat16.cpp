@@ -41,6 +41,7 @@ Emitted emit_gemm_bfloat16(const Problem& p, bool in_tiles) {
       "gemm_bfloat16", kernels::GemmBfloat16Parameters{n, stored_tiles(in_tiles), stored_sums(steps.parameters)}, {0});
   e.inputs.push_back(add_constant(e, std::move(packed)));
   emit_steps(steps, e);
+  e.computes = DType::kBF16;
   return e;
 }
 
