@@ -81,11 +81,14 @@ struct BuildOptions {
   // Types and formats of inputs and outputs as trtexec's --inputIOFormats takes them: "chw4" for all, or "fp16:hwc8,chw" for each in order;
   // "chw4+hwc8" allows several. Empty: row-major, in the model's types. The bytes of each format: TensorFormat in NvInferRuntime.h.
   std::string input_formats, output_formats;
-  int optimization_level = 3;      // 0 to 5: more candidates are measured
-  double time_budget_s = 1e9;      // of measuring
-  int average_iterations = 8;      // at least, per candidate
-  std::string timing_cache;        // path; read when it exists, joined with after the build
-  bool use_timing_cache = true;    // within the build and the file
+  int optimization_level = 3;    // 0 to 5: more candidates are measured
+  double time_budget_s = 1e9;    // of measuring
+  int average_iterations = 8;    // at least, per candidate
+  std::string timing_cache;      // path; read when it exists, joined with after the build
+  bool use_timing_cache = true;  // within the build and the file
+  // Kernels that are compiled for a layer (by NVRTC, cuDNN) are taken from that file and left there, up to 64 MiB. They run as they stand: off
+  // for a file that somebody may have written who is not trusted to run code on the device.
+  bool use_compilation_cache = true;
   bool timing_cache_only = false;  // nothing is measured; a layer without a time there is an error
   int max_candidates = -1;         // that are measured for a layer; negative: as the level says
   // Rules and tactics by name; "onednn": all that use oneDNN. A name that is none of these is an error.

@@ -19,6 +19,9 @@ enum class BuilderFlag : int32_t {
   kFP8 = 14,
   kERROR_ON_TIMING_CACHE_MISS = 15,  // a build fails when the cache of the configuration lacks a time
   kBF16 = 16,
+  // Kernels that are compiled for a layer are neither taken from the cache of the configuration nor left there, where they are up to 64 MiB of
+  // what it serializes to. They run as they stand: for a cache that somebody may have written who is not trusted to run code on the device.
+  kDISABLE_COMPILATION_CACHE = 17,
   kINT4 = 21,
   kFP4 = 25,
   kEDITABLE_TIMING_CACHE = 26,  // tactics that ITimingCache::update names go before faster ones
@@ -64,7 +67,7 @@ struct TimingCacheValue {
   static constexpr uint64_t kINVALID_TACTIC_HASH = UINT64_MAX;
 };
 
-// Measured times of tactics, for the next build on the same device. One thread at a time, builds that use it included.
+// Measured times of tactics and the code that was compiled for them, for the next build on the same device. One thread at a time, builds that use it included.
 class ITimingCache : public INoCopy {
  public:
   virtual IHostMemory* serialize() const noexcept = 0;

@@ -68,13 +68,17 @@ TimingCache times_in(std::span<const std::byte> bytes, const std::string& finger
   }
 }
 
-// Adds the times to those that other builds wrote meanwhile. The engine is worth more than its cache: a failure is a warning.
+// Adds times and code to what other builds wrote meanwhile. The engine is worth more than its cache: a failure is a warning.
 void keep_times(const BuildOptions& options, const TimingCache& cache, const std::string& fingerprint, Logger& logger,
                 bool failed) {
-  if (options.timing_cache.empty() || !options.use_timing_cache || (failed && cache.size() == 0)) return;
+  if (options.timing_cache.empty() || !options.use_timing_cache || (failed && cache.is_empty())) return;
   const auto join = [&](std::span<const std::byte> bytes) {
     TimingCache joined = cache;
-    joined.combine(times_in(bytes, fingerprint, logger), false);
+    const TimingCache old = times_in(bytes, fingerprint, logger);
+    joined.combine(old, false);
+    const size_t kept = joined.code().all().size(), fresh = kept - std::min(kept, old.code().all().size());
+    logger.log(Severity::kVerbose, "the timing cache has the code of " + std::to_string(kept) + " kernels, " +
+                                       std::to_string(fresh) + " of them new");
     return joined.serialize();
   };
   try {
@@ -250,6 +254,7 @@ Engine build_once(const BuildOptions& options, BuildMemory& memory) {
     compile_options.tuner.level = options.optimization_level;
     compile_options.tuner.budget_seconds = options.time_budget_s;
     compile_options.tuner.iterations = options.average_iterations;
+    compile_options.tuner.keeps_code = options.use_compilation_cache;
     compile_options.tuner.cache_only = options.timing_cache_only && options.use_timing_cache;
     compile_options.tuner.max_candidates = options.max_candidates;
     compile_options.tuner.max_threads = options.max_threads;

@@ -207,6 +207,7 @@ class BuilderImpl final : public nvinfer1::IBuilder {
     options.tuner.iterations = settings.iterations;
     if (settings.cache && !config.getFlag(nvinfer1::BuilderFlag::kDISABLE_TIMING_CACHE))
       options.tuner.cache = &settings.cache->cache;
+    options.tuner.keeps_code = !config.getFlag(nvinfer1::BuilderFlag::kDISABLE_COMPILATION_CACHE);
     options.tuner.cache_only =
         options.tuner.cache && config.getFlag(nvinfer1::BuilderFlag::kERROR_ON_TIMING_CACHE_MISS);
     options.tuner.progress = [&](size_t done, size_t total, const std::string&) { return progress.step(done, total); };

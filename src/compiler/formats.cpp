@@ -116,6 +116,7 @@ class FormatChooser {
     for (Problem& problem : problems) {
       const size_t i = index_.at(problem.node);
       problem.tf32 = tf32_;
+      problem.kept = finder_.kept_code();
       offers_[i].push_back({{}, finder_.of(problem)});
     }
     // What casts has no reason to leave that out where nobody computes in the type.

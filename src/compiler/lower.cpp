@@ -355,7 +355,10 @@ void Lowering::lower_control(Scope& scope, const ir::Node& node, size_t index) {
 
 std::vector<Problem> Lowering::problems_of(const Extents& extents, const ir::Graph& graph, bool is_body) const {
   std::vector<Problem> problems = make_problems(extents, device_tuner_.threads(), graph, is_body);
-  for (Problem& problem : problems) problem.tf32 = precisions_.tf32;
+  for (Problem& problem : problems) {
+    problem.tf32 = precisions_.tf32;
+    problem.kept = device_tuner_.kept_code();
+  }
   return problems;
 }
 

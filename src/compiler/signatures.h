@@ -29,6 +29,7 @@ class SignatureFinder {
  public:
   SignatureFinder(const Target& target, const TunerOptions& options);
   int threads() const { return own_.threads(); }
+  KeptCode* kept_code() const { return own_.kept_code(); }
   const DeviceFacts& facts() const;
   bool has_tactics() const { return has_tactics_; }  // else the target only evaluates by the reference
   // Of the target's tactics; where it has none for the node, of those of its fallback. `problem`: the layouts in it do not count.

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/hash.h"
+#include "base/kept_code.h"
 #include "device/device.h"
 #include "ir/graph.h"
 #include "passes/fusion_limits.h"
@@ -42,11 +43,12 @@ struct Problem {
   int threads = 1;
   bool sizes_results = false;  // only the kernel can tell the shape of a result
   bool tf32 = false;           // float32 products may round their operands to TF32 (10 bits of mantissa)
+  KeptCode* kept = nullptr;    // where tactics find and leave code that they compile; null: nowhere
   const std::string& op() const { return node->op_name(); }
   const Attributes& attributes() const { return node->attributes; }
   const std::vector<ir::PostOp>& post() const { return node->post; }
   const Argument& input(int i) const;  // an absent argument when there is none
-  // Hash of everything but names and the values of large constants.
+  // Hash of everything but names, kept code and the values of large constants.
   Hash128 key() const;
   std::string str() const;  // "Conv float32[1,64,56,56] float32[64,64,3,3] + Relu", for logs
 };

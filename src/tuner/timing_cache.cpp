@@ -10,7 +10,8 @@
 namespace kiln {
 namespace {
 
-constexpr std::string_view kMagic = TimingCache::kFileKind;
+constexpr std::string_view kVersion = "3\n";
+constexpr std::string_view kCodeTag = "code ";
 constexpr std::string_view kSumTag = "checksum ";
 
 constexpr const char* kPin = "=";
@@ -41,6 +42,25 @@ double take_number(std::string_view& line) {
   return number;
 }
 
+std::string code_line(const Hash128& made_of, size_t size) {
+  return std::string(kCodeTag) + made_of.hex() + " " + std::to_string(size);
+}
+
+// The code behind its line.
+void take_code(std::string_view line, std::string_view& text, KeptCode& code) {
+  const std::string_view hex = line.substr(kCodeTag.size(), Hash128().hex().size());
+  const Hash128 made_of = Hash128::parse(hex).value_or(Hash128());
+  std::string_view rest = line;
+  const double size = take_number(rest);
+  if (size < 1 || size >= static_cast<double>(text.size())) damaged("a code does not end");
+  const auto end = static_cast<size_t>(size);
+  if (line != code_line(made_of, end) || text[end] != '\n') damaged("a line is none of a code");
+  const auto* bytes = reinterpret_cast<const std::byte*>(text.data());
+  if (!code.add(made_of, std::make_shared<const std::vector<std::byte>>(bytes, bytes + end)))
+    damaged("there is a code twice, or more than is kept");
+  text.remove_prefix(end + 1);
+}
+
 std::string text_of(double number) {
   char text[64];
   return std::string(text, std::to_chars(text, text + sizeof text, number).ptr);
@@ -54,13 +74,14 @@ TimingCache TimingCache::parse(std::span<const std::byte> bytes, const std::stri
   TimingCache cache(fingerprint);
   std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   if (text.empty()) return cache;
-  if (!text.starts_with(kMagic)) damaged("it does not begin with the words of a timing cache");
+  const std::string magic = std::string(kFileKind) + std::string(kVersion);
+  if (!text.starts_with(magic)) damaged("it does not begin with the words of a timing cache of this version");
   const size_t sum_at = text.rfind(kSumTag);
-  if (sum_at == std::string_view::npos || sum_at < kMagic.size()) damaged("it has no checksum");
+  if (sum_at == std::string_view::npos || sum_at < magic.size()) damaged("it has no checksum");
   std::string_view sum_line = text.substr(sum_at);
   const std::string expected = std::string(kSumTag) + std::to_string(checksum64(text.data(), sum_at)) + "\n";
   if (sum_line != expected) damaged("the checksum is wrong");
-  std::string_view body = text.substr(kMagic.size(), sum_at - kMagic.size());
+  std::string_view body = text.substr(magic.size(), sum_at - magic.size());
   const std::string_view device = take_line(body);
   if (device != fingerprint)
     throw Error(Code::kMalformedCache, "the timing cache is another device's")
@@ -68,6 +89,10 @@ TimingCache TimingCache::parse(std::span<const std::byte> bytes, const std::stri
         .remedy("use another cache file");
   while (!body.empty()) {
     std::string_view line = take_line(body);
+    if (line.starts_with(kCodeTag)) {
+      take_code(line, body, cache.code_);
+      continue;
+    }
     const double counts = take_number(line), milliseconds = take_number(line);
     cache.entries_.emplace(line, Timing{milliseconds, counts});
   }
@@ -75,9 +100,13 @@ TimingCache TimingCache::parse(std::span<const std::byte> bytes, const std::stri
 }
 
 std::vector<std::byte> TimingCache::serialize() const {
-  std::string text = std::string(kMagic) + fingerprint_ + "\n";
+  std::string text = std::string(kFileKind) + std::string(kVersion) + fingerprint_ + "\n";
   for (const auto& [key, timing] : entries_)
     text += key + " " + text_of(timing.milliseconds) + " " + text_of(timing.counts) + "\n";
+  for (const auto& [made_of, code] : code_.all()) {
+    text += code_line(made_of, code->size()) + "\n";
+    text.append(reinterpret_cast<const char*>(code->data()), code->size()) += "\n";
+  }
   text += std::string(kSumTag) + std::to_string(checksum64(text.data(), text.size())) + "\n";
   std::vector<std::byte> bytes(text.size());
   std::memcpy(bytes.data(), text.data(), text.size());
@@ -166,6 +195,7 @@ void TimingCache::combine(const TimingCache& other, bool ignore_mismatch) {
     throw Error(Code::kMalformedCache, "timing caches of different devices do not combine")
         .cause(other.fingerprint_ + " and " + fingerprint_);
   entries_.insert(other.entries_.begin(), other.entries_.end());
+  for (auto& [made_of, code] : other.code_.all()) code_.add(made_of, code);
 }
 
 }  // namespace kiln

@@ -22,6 +22,7 @@ struct TunerOptions {
   int max_threads = 0;             // of the device while it measures; 0: all that it has
   size_t workspace = SIZE_MAX;     // bytes; tactics that want more at the largest shapes are left out
   TimingCache* cache = nullptr;
+  bool keeps_code = true;   // code that tactics compile comes from the cache and goes there, too
   bool obey_pins = false;   // problems for which the cache says what to take are not measured
   bool cache_only = false;  // nothing is measured: Error(kNotFound) when the cache has no time for a problem
   Logger* logger = &null_logger();
@@ -73,6 +74,8 @@ class Tuner {
   // that run before and behind them, on devices with memory of their own. `steps`: places in `problems`, in the order in which they run.
   void settle(const std::vector<Problem>& problems, const std::vector<size_t>& steps, std::vector<Choice>& choices);
   int threads() const;  // that a kernel may use
+  // For problems; null: nothing is kept.
+  KeptCode* kept_code() const { return options_.cache && options_.keeps_code ? &options_.cache->code() : nullptr; }
   // Nothing more is measured.
   bool spent() const { return spent_seconds_ > options_.budget_seconds || (options_.enough && options_.enough()); }
   // Whether any tactic takes the problem; the last resort is none.

@@ -154,6 +154,39 @@ TEST_F(Compiled, EqualProgramsAreCompiledOnce) {
   EXPECT_NE(compile(source, 90), compile(source, 80));
 }
 
+// What is kept is taken where it is machine code, and by nobody else.
+TEST_F(Compiled, WhatIsKeptIsNotCompiledAgain) {
+  const std::string source = kernels::pointwise_source(parameters_of(stores(DType::kF32)));
+  KeptCode kept;
+  const Binary made = compile(source, 90, &kept);
+  ASSERT_EQ(kept.all().size(), 1u);
+  const Hash128 key = kept.all().begin()->first;
+  EXPECT_EQ(kept.find(key), made);
+  std::vector<std::byte> changed = *made;
+  changed[changed.size() / 2] ^= std::byte{1};
+  const auto marked = std::make_shared<const std::vector<std::byte>>(changed);
+  kept.put(key, marked);
+  EXPECT_EQ(compile(source, 90, &kept), marked);
+  EXPECT_EQ(compile(source, 90), made);
+  KeptCode others;
+  EXPECT_EQ(compile(source, 90, &others), made);
+  EXPECT_EQ(others.find(key), made);
+  for (const size_t size : {size_t{1}, size_t{1000}, made->size() - 1}) {
+    kept.put(key, std::make_shared<const std::vector<std::byte>>(made->begin(), made->begin() + std::ptrdiff_t(size)));
+    EXPECT_EQ(compile(source, 90, &kept), made) << size;
+    EXPECT_EQ(kept.find(key), made) << size;
+  }
+}
+
+TEST_F(Compiled, WhatIsKeptIsOfOneSourceAndOneArchitecture) {
+  const std::string source = kernels::pointwise_source(parameters_of(stores(DType::kF32)));
+  KeptCode kept;
+  (void)compile(source, 90, &kept);
+  (void)compile(source, 80, &kept);
+  (void)compile(source + "\n", 90, &kept);
+  EXPECT_EQ(kept.all().size(), 3u);
+}
+
 TEST_F(Compiled, ChipsThatTheCompilerDoesNotKnowAreRefused) {
   EXPECT_NE(compiler_lack(35).find("compute capability 3.5"), std::string::npos);
   try {
@@ -496,7 +529,9 @@ TEST_F(Compiled, CodeOfFilesIsChecked) {
   constexpr Chip kChip{.compute = 90};
   Gpu gpu(nullptr, nullptr, kChip);
   const Generator& generator = all_generators()[0];
-  const GeneratedKernel good = *generate(generator.name, parameters_of(one_sum()[0], 8), kChip);
+  KeptCode kept;
+  const GeneratedKernel good = *generate(generator.name, parameters_of(one_sum()[0], 8), kChip, &kept);
+  EXPECT_EQ(kept.all().size(), 1u);
   const auto code_of = [&](const GeneratedKernel& kernel, std::string_view name = "pointwise_generated") {
     try {
       return load_generated(gpu, {name, {}, &kernel}) ? Code::kOk : Code::kNotFound;

@@ -19,6 +19,9 @@ std::vector<std::byte> random_cache(unsigned int seed) {
   for (size_t i = random() % 5; i > 0; --i)
     cache.put({random(), random()}, "tactic" + std::to_string(random() % 9),
               {static_cast<double>(random()) / 1e6, static_cast<double>(random()) / 1e6});
+  for (size_t i = random() % 3; i > 0; --i)
+    cache.code().put({random(), random()}, std::make_shared<const std::vector<std::byte>>(
+                                               1 + random() % 9, static_cast<std::byte>(random())));
   return cache.serialize();
 }
 
@@ -58,7 +61,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     const TimingCache cache = TimingCache::parse(bytes_of(data, size), kDevice);
     const std::vector<std::byte> bytes = cache.serialize();
     const TimingCache again = TimingCache::parse(bytes, kDevice);
-    if (again.size() != cache.size() || again.serialize() != bytes) __builtin_trap();
+    if (again.size() != cache.size() || again.code().all().size() != cache.code().all().size() ||
+        again.serialize() != bytes)
+      __builtin_trap();
   } catch (const kiln::Error& e) {
     if (e.code() != kiln::Code::kMalformedCache) __builtin_trap();
   }

@@ -244,7 +244,7 @@ vc versionCompatible weightStreamingBudget=0 layerOutputTypes=x plugins=x""".spl
 def test_every_option_of_trtexec_is_known_and_says_what_it_does(kiln, model):
     text = trtexec(kiln, model, *(f"--{option}" for option in TRTEXEC))
     works = {"dumpOptimizationProfile", "dumpRawBindingsToFile", "inputIOFormats", "maxAuxStreams", "maxTactics", "monitorMemory", "noBuilderCache",
-             "outputIOFormats", "tacticSources", "useProfile", "markUnfusedTensorsAsDebugTensors", "saveAllDebugTensors"}
+             "outputIOFormats", "tacticSources", "useProfile", "noCompilationCache", "markUnfusedTensorsAsDebugTensors", "saveAllDebugTensors"}
     same = {"pluginInstanceNorm": "pi", "vc": "versionCompatible", "plugins": "staticPlugins"}
     for option in TRTEXEC:
         name = option.split("=")[0]

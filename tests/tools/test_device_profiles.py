@@ -2,6 +2,7 @@
 import json
 import pathlib
 import re
+import subprocess
 
 import numpy as np
 import pytest
@@ -150,3 +151,74 @@ def test_back_ends_without_a_library_are_named(kiln, network):
     error = kiln.fails(1, *build(kiln, network, "card.json"))
     assert "error[K1004] this Kiln has no library of the back end 'elsewhere'" in error and "libkiln_elsewhere.so" in error
     assert "remedy: use a Kiln that was built with this back end" in error
+
+
+def save_chain(kiln, name, *operators):
+    nodes = [helper.make_node(op, [f"v{i}"], [f"v{i + 1}"], op.lower()) for i, op in enumerate(operators)]
+    shape = (TensorProto.FLOAT, [8, 40])
+    save_model(kiln.folder / name, nodes, {"v0": shape}, {f"v{len(nodes)}": shape}, {})
+
+
+GENERATED = ["--deviceProfile=card.json", "--disable=pointwise", "--verbose"]
+
+
+def generated(kiln, model, plan, *options):
+    """How many kernels the timing cache keeps after a build, how many of them are new, and the log."""
+    done = kiln.run("build", model, *GENERATED, "-o", plan, *options)
+    assert done.returncode == 0, done.stderr
+    if "no kernels are generated: " in done.stderr:
+        pytest.skip(done.stderr)
+    found = re.search(r"the timing cache has the code of (\d+) kernels, (\d+) of them new", done.stderr)
+    return (int(found[1]), int(found[2])) if found else None, done.stderr
+
+
+@pytest.fixture
+def chain(kiln, gpu):
+    (kiln.folder / "card.json").write_text(json.dumps(profile(90)))
+    save_chain(kiln, "chain.onnx", "Tanh", "Neg")
+    return "chain.onnx"
+
+
+def test_generated_kernels_are_kept_beside_times(kiln, chain):
+    keep = "--timingCacheFile=net.times"
+    assert generated(kiln, chain, "none.plan")[0] is None
+    assert generated(kiln, chain, "first.plan", keep)[0] == (1, 1)
+    kept = (kiln.folder / "net.times").read_bytes()
+    assert generated(kiln, chain, "second.plan", keep)[0] == (1, 0)
+    assert (kiln.folder / "net.times").read_bytes() == kept
+    plans = {(kiln.folder / name).read_bytes() for name in ("none.plan", "first.plan", "second.plan")}
+    assert len(plans) == 1, "a plan does not tell where its kernels come from"
+    save_chain(kiln, "other.onnx", "Exp", "Neg")
+    assert generated(kiln, "other.onnx", "other.plan", keep)[0] == (2, 1)
+
+
+def test_generated_kernels_are_not_kept_when_nobody_wants_it(kiln, chain):
+    assert generated(kiln, chain, "net.plan", "--timingCacheFile=net.times", "--noCompilationCache")[0] == (0, 0)
+    assert generated(kiln, chain, "net.plan", "--timingCacheFile=none.times", "--noTimingCache")[0] is None
+    assert not (kiln.folder / "none.times").exists()
+
+
+def test_kept_kernels_that_are_damaged_or_of_another_version_are_made_again(kiln, chain):
+    keep, file = "--timingCacheFile=net.times", kiln.folder / "net.times"
+    generated(kiln, chain, "good.plan", keep)
+    good = file.read_bytes()
+    middle = good.index(b"\x7fELF") + 100
+    for bad in (good[:middle] + bytes([good[middle] ^ 1]) + good[middle + 1:], good[:middle], good + b"\n",
+                good.replace(b"KILN timing cache 3", b"KILN timing cache 2")):
+        file.write_bytes(bad)
+        counts, log = generated(kiln, chain, "net.plan", keep)
+        assert counts == (1, 1) and "[W] the timing cache is not used: error[K3004]" in log and "remedy: " in log, log
+        assert file.read_bytes() == good and (kiln.folder / "net.plan").read_bytes() == (kiln.folder / "good.plan").read_bytes()
+
+
+def test_builds_at_the_same_time_keep_the_kernels_of_both(kiln, chain):
+    generated(kiln, chain, "net.plan")  # or skips
+    functions = ["Tanh", "Exp", "Sin", "Cos"]
+    for op in functions:
+        save_chain(kiln, f"{op}.onnx", op, "Neg")
+    builds = [subprocess.Popen([kiln.program, "build", f"{op}.onnx", *GENERATED, "-o", f"{op}.plan", "--timingCacheFile=net.times"],
+                               cwd=kiln.folder, stderr=subprocess.PIPE) for op in functions]
+    for build in builds:
+        log = build.communicate()[1]
+        assert build.returncode == 0 and b"[W] the timing cache" not in log, log
+    assert (kiln.folder / "net.times").read_bytes().count(b"\ncode ") == len(functions)

@@ -1,4 +1,4 @@
-// The timing cache: round trip, damage, other devices, joining.
+// The timing cache: round trip, damage, other devices, joining; times and code.
 #include "tuner/timing_cache.h"
 
 #include <gtest/gtest.h>
@@ -114,8 +114,71 @@ TEST(TimingCache, NothingIsAnEmptyCache) {
   EXPECT_EQ(TimingCache::parse(TimingCache("f").serialize(), "f").size(), 0u);
 }
 
+KeptCode::Binary code_of(std::string_view text) {
+  const auto* bytes = reinterpret_cast<const std::byte*>(text.data());
+  return std::make_shared<const std::vector<std::byte>>(bytes, bytes + text.size());
+}
+
+// As if it had been written so.
+std::vector<std::byte> with_checksum(const std::string& text) {
+  const std::string all = text + "checksum " + std::to_string(checksum64(text.data(), text.size())) + "\n";
+  return *code_of(all);
+}
+
+TEST(TimingCache, CodeIsKept) {
+  TimingCache cache = filled("f", 0, 3);
+  EXPECT_FALSE(cache.is_empty());
+  cache.code().put(problem(1), code_of(std::string("any\nbytes\0code 1\nchecksum 1\n", 28)));
+  cache.code().put(problem(2), code_of("\n"));
+  const auto bytes = cache.serialize();
+  TimingCache again = TimingCache::parse(bytes, "f");
+  EXPECT_EQ(again.size(), 3u);
+  ASSERT_EQ(again.code().all().size(), 2u);
+  EXPECT_EQ(*again.code().find(problem(1)), *cache.code().find(problem(1)));
+  EXPECT_EQ(*again.code().find(problem(2)), *cache.code().find(problem(2)));
+  EXPECT_EQ(again.serialize(), bytes);
+  again.clear();
+  EXPECT_TRUE(again.is_empty());
+  EXPECT_EQ(again.serialize(), TimingCache("f").serialize());
+  again.code().put(problem(1), code_of("alone"));
+  EXPECT_FALSE(again.is_empty());
+}
+
+TEST(TimingCache, CodeOfOthersIsAdded) {
+  TimingCache a("f"), b("f"), other("g");
+  a.code().put(problem(1), code_of("here"));
+  b.code().put(problem(1), code_of("there"));
+  b.code().put(problem(2), code_of("new"));
+  other.code().put(problem(3), code_of("elsewhere"));
+  a.combine(b, false);
+  EXPECT_EQ(*a.code().find(problem(1)), *code_of("here"));
+  EXPECT_EQ(*a.code().find(problem(2)), *code_of("new"));
+  EXPECT_THROW(a.combine(other, false), Error);
+  EXPECT_EQ(a.code().find(problem(3)), nullptr);
+}
+
+TEST(TimingCache, LinesThatAreNoCodeAreDamage) {
+  const std::string start = "KILN timing cache 3\nf\n", hash = problem(1).hex();
+  EXPECT_EQ(parse_code(with_checksum(start + "code " + hash + " 3\nabc\n"), "f"), Code::kOk);
+  for (const std::string& bad :
+       {"code " + hash + " 2\nabc\n", "code " + hash + " 4\nabc\n", "code " + hash + " 5\nabc\n",
+        "code " + hash + " 0\n\n", "code " + hash + " 3.0\nabc\n", "code " + hash + " 18446744073709551615\nabc\n",
+        "code " + hash + " 1e300\nabc\n", "code " + hash + " -3\nabc\n", "code " + hash + "\nabc\n",
+        std::string("code 12 3\nabc\n"), std::string("code  3\nabc\n"), std::string("code \n"), std::string("code"),
+        "code " + std::string(32, 'x') + " 3\nabc\n", "code " + hash + " 3\nabc\ncode " + hash + " 3\nabc\n",
+        "code " + hash + " " + std::to_string(KeptCode::kMostBytes + 1) + "\n" +
+            std::string(KeptCode::kMostBytes + 1, 'x') + "\n"})
+    EXPECT_EQ(parse_code(with_checksum(start + bad), "f"), Code::kMalformedCache) << bad.substr(0, 100);
+}
+
+TEST(TimingCache, OfAnotherVersion) {
+  EXPECT_EQ(parse_code(with_checksum("KILN timing cache 2\nf\n"), "f"), Code::kMalformedCache);
+}
+
 TEST(TimingCache, DamageAtEveryPosition) {
-  const auto bytes = filled("x86-64 one", 0, 5).serialize();
+  TimingCache cache = filled("x86-64 one", 0, 5);
+  cache.code().put(problem(1), code_of("code"));
+  const auto bytes = cache.serialize();
   for (size_t i = 0; i < bytes.size(); ++i) {
     for (int bit = 0; bit < 8; ++bit) {
       auto damaged = bytes;

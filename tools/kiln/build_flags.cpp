@@ -333,8 +333,12 @@ void add_build_flags(CLI::App& app, BuildFlags& f) {
   add(app.add_flag("--partialEngine", f.partial,
                    "Ctrl-C ends the measuring, not the build: the remaining layers take their first tactic"));
   add(app.add_option("--timingCacheFile", f.timing_cache,
-                     "File of measured times: read if it exists, written after the build"));
+                     "File of measured times, and of kernels that were compiled for layers: read if it exists, written "
+                     "after the build"));
   add(app.add_flag("--noTimingCache,--noBuilderCache", f.no_timing_cache, "Measure every layer anew"));
+  add(app.add_flag("--noCompilationCache", f.no_compilation_cache,
+                   "Neither take kernels from --timingCacheFile nor leave them there: they run as they stand, so for a "
+                   "file that strangers wrote"));
   add(app.add_flag("--errorOnTimingCacheMiss", f.cache_only,
                    "Measure nothing; a layer without a time in the cache is an error"));
   add(app.add_option("--maxTactics", f.max_tactics,
@@ -412,6 +416,7 @@ api::Engine build_engine(const BuildFlags& flags) {
   if (flags.build_time > 0) options.time_budget_s = flags.build_time;
   options.timing_cache = flags.timing_cache;
   options.use_timing_cache = !flags.no_timing_cache;
+  options.use_compilation_cache = !flags.no_compilation_cache;
   options.timing_cache_only = flags.cache_only;
   options.max_candidates = flags.max_tactics;
   options.max_aux_streams = flags.aux_streams;

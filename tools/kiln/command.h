@@ -67,8 +67,8 @@ struct BuildFlags {
   int64_t stop_after = -1;
   bool fp16 = false, bf16 = false, int8 = false, best = false, no_tf32 = false;
   bool corrects_bias = false, equalizes = false, keeps_int8 = false;
-  bool no_timing_cache = false, cache_only = false, mark_all_debug = false, partial = false, verbose = false,
-       quiet = false;
+  bool no_timing_cache = false, no_compilation_cache = false, cache_only = false, mark_all_debug = false,
+       partial = false, verbose = false, quiet = false;
   // Set by commands: log of the build only when verbose, no log and no progress at all, for check_layers.
   bool brief = false, silent = false, keep_graph = false;
   struct Event {

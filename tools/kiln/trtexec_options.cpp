@@ -57,7 +57,6 @@ constexpr Ineffective kIneffective[] = {
     {"--tempfileControls", true, "no temporary files are made"},
     {"--asyncFileReader", false, "an engine is mapped, not read"},
     {"--directIO", false, "a layer converts where it computes in another format than an input or output has"},
-    {"--noCompilationCache", false, "kernels that are compiled lie in the engine; there is no cache of them"},
     {"--dumpKernelText", false, "the text of generated kernels is not shown"},
     {"--cpuOnly", false, "--backend names the device that an engine is built for"},
     {"--pi,--pluginInstanceNorm", false, "InstanceNormalization has tactics of its own"},

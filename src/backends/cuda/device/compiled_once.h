@@ -7,11 +7,11 @@
 #include <mutex>
 #include <vector>
 
-#include "base/hash.h"
+#include "base/kept_code.h"
 
 namespace kiln::cuda {
 
-using Binary = std::shared_ptr<const std::vector<std::byte>>;
+using Binary = KeptCode::Binary;
 
 // Thread-safe. Who asks for what another thread compiles waits for it.
 class CompiledOnce {
@@ -39,6 +39,15 @@ class CompiledOnce {
       promise.set_exception(std::current_exception());
       throw;
     }
+  }
+  // The same for a build that keeps code. What `kept` has comes from there where it is sound, and not to those who did not ask for it: the
+  // others get what was made in this process. Null: nothing is kept.
+  template <class IsSound, class Make>
+  Binary get(const Hash128& key, KeptCode* kept, const IsSound& is_sound, const Make& make) {
+    if (Binary known = kept ? kept->find(key) : nullptr; known && is_sound(*known)) return known;
+    Binary made = get(key, make);
+    if (kept) kept->put(key, made);
+    return made;
   }
 
  private:

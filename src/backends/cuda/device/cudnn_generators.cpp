@@ -42,16 +42,9 @@ template <class Compiled> Binary compiled(const Cudnn& library, const Compiled& 
   return std::make_shared<const std::vector<std::byte>>(std::move(all));
 }
 
-template <class Compiled> Binary build(const Attributes& parameters, const Chip& chip) {
-  const auto p = read_parameters<Compiled>(parameters);
-  const Cudnn& library = library_or_throw();
-  static auto& known = *new CompiledOnce(kMostCompiled);
-  return known.get(hash128(std::to_string(chip.compute) + "\n" + to_string(parameters)),
-                   [&] { return compiled(library, p, chip); });
-}
-
 // Of the library that wrote the plan; 0: it is none.
-int64_t version_of(std::string_view plan) {
+int64_t version_of(std::span<const std::byte> bytes) {
+  const std::string_view plan(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   constexpr std::string_view kMember = "\"cudnnVersion\":";
   if (plan.empty() || plan.front() != '{' || plan.back() != '}') return 0;
   const size_t at = plan.find(kMember);
@@ -61,7 +54,7 @@ int64_t version_of(std::string_view plan) {
 }
 
 void check_plan(std::span<const std::byte> plan) {
-  const int64_t version = version_of({reinterpret_cast<const char*>(plan.data()), plan.size()});
+  const int64_t version = version_of(plan);
   const Cudnn& library = library_or_throw();
   if (version <= 0)
     throw Error(Code::kMalformedPlan, "a plan of cuDNN in the engine is damaged")
@@ -71,6 +64,27 @@ void check_plan(std::span<const std::byte> plan) {
     throw Error(Code::kPlanDevice, "a step of the engine was compiled by cuDNN " + cudnn_version_text(version) +
                                        ", this is " + cudnn_version_text(library.version))
         .remedy(kAgain);
+}
+
+// Of all that decides what the library makes.
+Hash128 key_of(const Cudnn& library, const GeneratedKernel& request, const Chip& chip) {
+  std::string text = "cuDNN";
+  for (const int64_t number : {library.version, int64_t{chip.compute}, int64_t{chip.multiprocessors},
+                               int64_t{chip.shared_per_block}, chip.cache, request.version})
+    text += " " + std::to_string(number);
+  return hash128(text + " " + request.generator + "\n" + to_string(request.parameters));
+}
+
+template <class Compiled> Binary build(const GeneratedKernel& request, const Chip& chip, KeptCode* kept) {
+  const auto p = read_parameters<Compiled>(request.parameters);
+  const Cudnn& library = library_or_throw();
+  static auto& known = *new CompiledOnce(kMostCompiled);
+  const auto is_sound = [&](std::span<const std::byte> plans) {
+    for (size_t i = 0; i < planned(p).size(); ++i)
+      if (version_of(plan_among(plans, i)) != library.version) return false;
+    return true;
+  };
+  return known.get(key_of(library, request, chip), kept, is_sound, [&] { return compiled(library, p, chip); });
 }
 
 template <class Compiled> class CudnnExecutable final : public Executable {

@@ -1,16 +1,14 @@
 // Kernels that are generated.
 #include "backends/cuda/device/generator.h"
 
-#include <elf.h>
-
 #include <algorithm>
-#include <cstring>
 
 #ifdef KILN_WITH_CUDNN
 #include "backends/cuda/device/cudnn_generators.h"
 #endif
 #include "backends/cuda/device/generated/pointwise_parts.h"
 #include "backends/cuda/device/generated/pointwise_source.h"
+#include "backends/cuda/device/image.h"
 #include "backends/cuda/device/nvrtc.h"
 
 namespace kiln::cuda {
@@ -45,35 +43,6 @@ const Generator& generator_of(const GeneratedKernel& kernel, const Chip& chip) {
   return *generator;
 }
 
-template <class T> bool read_at(std::span<const std::byte> bytes, uint64_t offset, T& value) {
-  if (offset > bytes.size() || sizeof value > bytes.size() - offset) return false;
-  std::memcpy(&value, bytes.data() + offset, sizeof value);
-  return true;
-}
-
-// Drivers are not told how long the code is: all that its tables point to has to lie inside.
-bool is_whole_image(std::span<const std::byte> bytes) {
-  Elf64_Ehdr header;
-  if (!read_at(bytes, 0, header) || std::memcmp(header.e_ident, ELFMAG, SELFMAG) != 0 ||
-      header.e_ident[EI_CLASS] != ELFCLASS64 || header.e_machine != EM_CUDA || header.e_shnum == 0 ||
-      header.e_shentsize != sizeof(Elf64_Shdr) || (header.e_phnum > 0 && header.e_phentsize != sizeof(Elf64_Phdr)))
-    return false;
-  const auto inside = [&](uint64_t offset, uint64_t size) {
-    return offset <= bytes.size() && size <= bytes.size() - offset;
-  };
-  for (unsigned i = 0; i < header.e_shnum; ++i) {
-    Elf64_Shdr section;
-    if (!inside(header.e_shoff, 0) || !read_at(bytes, header.e_shoff + i * sizeof section, section)) return false;
-    if (section.sh_type != SHT_NOBITS && !inside(section.sh_offset, section.sh_size)) return false;
-  }
-  for (unsigned i = 0; i < header.e_phnum; ++i) {
-    Elf64_Phdr segment;
-    if (!inside(header.e_phoff, 0) || !read_at(bytes, header.e_phoff + i * sizeof segment, segment)) return false;
-    if (!inside(segment.p_offset, segment.p_filesz)) return false;
-  }
-  return header.e_shstrndx < header.e_shnum;
-}
-
 // Of machine code in a module.
 class PointwiseExecutable final : public Executable {
  public:
@@ -89,8 +58,8 @@ class PointwiseExecutable final : public Executable {
   Attributes parameters_;
 };
 
-Binary build_pointwise(const Attributes& parameters, const Chip& chip) {
-  return compile(kernels::pointwise_source(parameters), chip.compute);
+Binary build_pointwise(const GeneratedKernel& request, const Chip& chip, KeptCode* kept) {
+  return compile(kernels::pointwise_source(request.parameters), chip.compute, kept);
 }
 
 std::shared_ptr<const Executable> load_pointwise(Gpu& gpu, const GeneratedKernel& kernel) {
@@ -114,16 +83,19 @@ std::span<const Generator> all_generators() {
   return all;
 }
 
-std::shared_ptr<const GeneratedKernel> generate(std::string_view name, const Attributes& parameters, const Chip& chip) {
+std::shared_ptr<const GeneratedKernel> generate(std::string_view name, const Attributes& parameters, const Chip& chip,
+                                                KeptCode* kept) {
   const Generator* generator = find_generator(name);
   if (!generator) throw Error(Code::kInternal, "there is no generator '" + std::string(name) + "'");
-  const Binary binary = generator->build(parameters, chip);
-  return std::make_shared<const GeneratedKernel>(GeneratedKernel{std::string(generator->name), generator->version,
-                                                                 architecture_of(chip), parameters, *binary, binary});
+  GeneratedKernel kernel{std::string(generator->name), generator->version, architecture_of(chip), parameters};
+  const Binary binary = generator->build(kernel, chip, kept);
+  kernel.binary = *binary;
+  kernel.owner = binary;
+  return std::make_shared<const GeneratedKernel>(std::move(kernel));
 }
 
 std::vector<std::byte> generate_again(const GeneratedKernel& kernel, const Chip& chip) {
-  return *generator_of(kernel, chip).build(kernel.parameters, chip);
+  return *generator_of(kernel, chip).build(kernel, chip, nullptr);
 }
 
 std::shared_ptr<const Executable> load_generated(Gpu& gpu, const KernelSource& source) {

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "backends/cuda/device/embedded.h"
+#include "backends/cuda/device/image.h"
 #include "backends/cuda/device/library.h"
 #include "base/hash.h"
 
@@ -31,6 +32,16 @@ constexpr Header kStandard[] = {
     {"vector", "namespace std { template <class T> class vector {}; }\n"},
 };
 
+// Of all programs. Products and sums are rounded one by one, as the reference does.
+constexpr const char* kOptions[] = {"--std=c++20", "--fmad=false", "--device-as-default-execution-space"};
+
+// By name and text.
+std::vector<Header> headers() {
+  std::vector<Header> all(std::begin(kStandard), std::end(kStandard));
+  for (const EmbeddedHeader& h : embedded_headers()) all.push_back({h.name, h.text});
+  return all;
+}
+
 std::string start(Nvrtc& nvrtc) {
   int major = 0, minor = 0, count = 0;
   nvrtcResult result = nvrtc.nvrtcVersion(&major, &minor);
@@ -47,8 +58,7 @@ class Program {
  public:
   Program(const Nvrtc& nvrtc, const std::string& source) : nvrtc_(nvrtc) {
     std::vector<const char*> names, texts;
-    for (const Header& h : kStandard) names.push_back(h.name), texts.push_back(h.text);
-    for (const EmbeddedHeader& h : embedded_headers()) names.push_back(h.name), texts.push_back(h.text);
+    for (const Header& h : headers()) names.push_back(h.name), texts.push_back(h.text);
     check(nvrtc_.nvrtcCreateProgram(&program_, source.c_str(), "generated.cu", static_cast<int>(names.size()),
                                     texts.data(), names.data()));
   }
@@ -58,10 +68,9 @@ class Program {
 
   std::vector<std::byte> compile(int compute) {
     const std::string architecture = "--gpu-architecture=sm_" + std::to_string(compute);
-    // Products and sums are rounded one by one, as the reference does.
-    const char* options[] = {architecture.c_str(), "--std=c++20", "--fmad=false",
-                             "--device-as-default-execution-space"};
-    const nvrtcResult result = nvrtc_.nvrtcCompileProgram(program_, static_cast<int>(std::size(options)), options);
+    std::vector<const char*> options{architecture.c_str()};
+    options.insert(options.end(), std::begin(kOptions), std::end(kOptions));
+    const nvrtcResult result = nvrtc_.nvrtcCompileProgram(program_, static_cast<int>(options.size()), options.data());
     if (result == NVRTC_ERROR_COMPILATION)
       throw Error(Code::kInternal, "NVRTC does not compile a generated kernel").cause(log());
     check(result);
@@ -93,6 +102,18 @@ class Program {
 
 constexpr size_t kMostCompiled = 4096;  // some 10 KB each
 
+// Of all that decides what is made of the source.
+Hash128 key_of(const Nvrtc& nvrtc, const std::string& source, int compute) {
+  static const std::string surroundings = [] {
+    std::string text;
+    for (const char* option : kOptions) text += std::string(option) + "\n";
+    for (const Header& h : headers()) text += h.name + std::string("\n") + h.text + "\n";
+    return hash128(text).hex();
+  }();
+  return hash128("NVRTC " + std::to_string(nvrtc.version) + " sm_" + std::to_string(compute) + " " + surroundings +
+                 "\n" + source);
+}
+
 }  // namespace
 
 const Nvrtc* find_nvrtc(std::string& reason) {
@@ -116,13 +137,14 @@ std::string compiler_lack(int compute) {
   return "";
 }
 
-Binary compile(const std::string& source, int compute) {
+Binary compile(const std::string& source, int compute, KeptCode* kept) {
   if (const std::string lack = compiler_lack(compute); !lack.empty())
     throw Error(Code::kUnsupported, "a kernel cannot be compiled").cause(lack).remedy(kRemedy);
   static auto& compiled = *new CompiledOnce(kMostCompiled);
-  return compiled.get(hash128(std::to_string(compute) + "\n" + source), [&] {
-    std::string reason;
-    return std::make_shared<const std::vector<std::byte>>(Program(*find_nvrtc(reason), source).compile(compute));
+  std::string reason;
+  const Nvrtc& nvrtc = *find_nvrtc(reason);
+  return compiled.get(key_of(nvrtc, source, compute), kept, is_whole_image, [&] {
+    return std::make_shared<const std::vector<std::byte>>(Program(nvrtc, source).compile(compute));
   });
 }
 

@@ -40,7 +40,8 @@ const Nvrtc* find_nvrtc(std::string& reason);
 std::string compiler_lack(int compute);
 
 // Machine code ("cubin") of a program of CUDA C++, which may include the headers in this library (embedded.h). Equal programs are
-// compiled once in a process. Thread-safe. Throws Error.
-Binary compile(const std::string& source, int compute);
+// compiled once in a process, and not at all where `kept` has what was made of the same source, headers and options for the same architecture
+// by the same version of NVRTC; else it is left there. Null: nothing is kept. Thread-safe. Throws Error.
+Binary compile(const std::string& source, int compute, KeptCode* kept = nullptr);
 
 }  // namespace kiln::cuda

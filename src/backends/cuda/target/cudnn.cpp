@@ -190,7 +190,7 @@ const Tactic cudnn_compiled{
           e.code = generate(e.kernel,
                             to_parameters(kernels::CudnnCompiledConv{t.conv, t.epilogue.parameters,
                                                                      read_parameters<kernels::CudnnChoice>(config)}),
-                            target_chip());
+                            target_chip(), p.kept);
           add_operands(p, t, e);
           return e;
         },

@@ -115,7 +115,7 @@ const Tactic cudnn_attention{
           e.code = generate(e.kernel,
                             to_parameters(kernels::CudnnCompiledAttention{
                                 t.attention, t.slices, t.mask_rows, read_parameters<kernels::CudnnChoice>(config)}),
-                            target_chip());
+                            target_chip(), p.kept);
           if (!t.slices.empty()) e.strided_inputs = 0b111;
           return e;
         },

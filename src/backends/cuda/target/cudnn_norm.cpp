@@ -66,7 +66,7 @@ const Tactic cudnn_norm{
           e.code = generate(
               e.kernel,
               to_parameters(kernels::CudnnCompiledNorm{t.norm, t.axis, read_parameters<kernels::CudnnChoice>(config)}),
-              target_chip());
+              target_chip(), p.kept);
           return e;
         },
 };

@@ -65,7 +65,7 @@ const Tactic pointwise_generated{
           kernels::plan_words(generated, step.call(), read_parameters<WordChoice>(config).word);
           e.kernel = pointwise_generated.name;
           e.parameters = {};
-          e.code = generate(e.kernel, to_parameters(generated), target_chip());
+          e.code = generate(e.kernel, to_parameters(generated), target_chip(), p.kept);
           return e;
         },
 };
