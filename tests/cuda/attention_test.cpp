@@ -1,6 +1,9 @@
 // Attention on NVIDIA GPUs: short and long sequences, slices as operands, masks, heads of every size.
 #include <gtest/gtest.h>
 
+#include <cmath>
+#include <limits>
+
 #include "cuda/node_check.h"
 
 namespace kiln::cuda::testing {
@@ -126,6 +129,19 @@ TEST(CudaAttention, NothingAllowedIsNotANumber) {
     c.inputs.push_back({.dims = {4, 40}, .type = DType::kBool, .value = none});
     check(c);
   }
+}
+
+// As sequences that are padded throughout have them: all keys weigh alike.
+TEST(CudaAttention, RowsOfTheLowestNumber) {
+  for (DType type : {DType::kF32, DType::kF16})
+    for (const auto& [batch, queries, heads] : {std::tuple{2, 5, 2}, {25, 130, 12}})
+      for (double other : {double{std::numeric_limits<float>::lowest()}, -HUGE_VAL, 0.0}) {
+        NodeCase c = joined(type, batch, queries, 70, heads, heads, 64, 64);
+        Tensor lowest = Tensor::allocate(DType::kF32, {batch, 1, 1, 70});
+        for (int64_t i = 0; i < lowest.size(); ++i) lowest.set(i, i % 3 == 0 ? other : std::numeric_limits<float>::lowest());
+        c.inputs.push_back({.dims = lowest.dims(), .type = DType::kF32, .value = lowest});
+        check(c);
+      }
 }
 
 TEST(CudaAttention, ScaleOfNoughtAndBelow) {

@@ -29,6 +29,12 @@ struct ScorePlace {
   __device__ int key_of(int square, int i) const { return key + square * 8 + i % 2; }
 };
 
+// A summand of scores that are scaled afterwards. One that is finite stays so: a row of the lowest number weighs all keys alike.
+__device__ inline float over_scale(float summand, float inverse_scale) {
+  const float quotient = summand * inverse_scale;
+  return quotient == -INFINITY && summand != -INFINITY ? -3e38f : quotient;
+}
+
 // What the mask adds to scores, in shared memory: a row of numbers for each query, or one for all of them. Scores begin with
 // it and are scaled afterwards, so it is divided by the scale. Nobody sees keys beyond the last: the mask takes them away.
 template <int kKeys> class MaskTile {
@@ -73,7 +79,7 @@ template <int kKeys> class MaskTile {
     const bool is_key = key < a_.keys;
     const M* mask = static_cast<const M*>(a_.mask) + base_ + key * a_.mask_key;
     if (a_.mask_at.row == 0) {
-      if (thread < kKeys) tile_[at] = is_key ? added(*mask) * a_.inverse_scale : -INFINITY;
+      if (thread < kKeys) tile_[at] = is_key ? over_scale(added(*mask), a_.inverse_scale) : -INFINITY;
       return;
     }
     int query = query0 + thread / kKeys;
@@ -87,7 +93,7 @@ template <int kKeys> class MaskTile {
 #pragma unroll
       for (int i = 0; i < kAtOnce; ++i)
         if (row + i * step < rows) {
-          const float summand = query + i * step < a_.queries ? added(values[i]) * a_.inverse_scale : 0;
+          const float summand = query + i * step < a_.queries ? over_scale(added(values[i]), a_.inverse_scale) : 0;
           tile_[(row + i * step) * kStride + at] = is_key ? summand : -INFINITY;
         }
       query += kAtOnce * step;

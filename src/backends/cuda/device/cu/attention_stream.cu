@@ -167,7 +167,7 @@ template <class Math, int kChunks> class StreamAttention {
       if constexpr (!std::is_same_v<M, NoMask>) {
 #pragma unroll
         for (int i = 0; i < kSquares * 2; ++i) {
-          const float summand = added(values.at[i]) * a_.inverse_scale;
+          const float summand = over_scale(added(values.at[i]), a_.inverse_scale);
           scores[i / 2 * 4 + i % 2] += summand;
           scores[i / 2 * 4 + 2 + i % 2] += summand;
         }
