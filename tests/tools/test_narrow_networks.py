@@ -237,6 +237,29 @@ def test_block_between_quantize_and_dequantize(kiln):
     np.testing.assert_allclose(result(kiln, "qdq.onnx", x), want, atol=0.06)
 
 
+@pytest.mark.parametrize("zero", [0, 100])
+def test_relu_and_means_of_dequantized_bytes_take_bytes(kiln, zero):
+    """The integers of the specification, wherever they come from."""
+    random = np.random.default_rng(12)
+    constants, first = quantized(random, "w", values(random, 80, 8, 3, 3, scale=0.2), 0)
+    more, second = quantized(random, "v", values(random, 80, 80, 1, 1, scale=0.2), 0)
+    constants |= more
+    pads = {"pads": [1, 1, 1, 1]}
+    nodes = [first, second, *pair("x0", "x", constants),
+             helper.make_node("Conv", ["x0", "w"], ["c"], name="conv1", **pads), *pair("c0", "c", constants, 0.04, zero),
+             helper.make_node("Relu", ["c0"], ["r"], name="relu"),
+             helper.make_node("Conv", ["r", "v"], ["d"], name="conv2"), *pair("d0", "d", constants, 0.03, zero),
+             helper.make_node("AveragePool", ["d0"], ["p"], name="window", kernel_shape=[3, 3], strides=[2, 2], **pads),
+             *pair("p0", "p", constants, 0.0113, 120),
+             helper.make_node("GlobalAveragePool", ["p0"], ["g"], name="pixels"), *pair("y", "g", constants, 0.0031, 90)]
+    save(graph_of(nodes, [1, 8, 13, 12], "y", constants), kiln.folder / "qdq.onnx")
+    kiln.ok("build", "qdq.onnx", "--builderOptimizationLevel=0", "-o", "net.plan")
+    tactics = tactics_of(kiln)
+    assert tactics.count("conv_int8") == 2 and tactics.count("mean_bytes") == 2, tactics
+    x = values(random, 1, 8, 13, 12)
+    np.testing.assert_array_equal(result(kiln, "net.plan", x), result(kiln, "qdq.onnx", x, "--backend=ref"))
+
+
 def quantized_convolution(kiln, random):
     """A model in Q/DQ form and what it gives."""
     constants, weights = quantized(random, "w", values(random, 8, 8, 3, 3, scale=0.2), 0)

@@ -96,7 +96,6 @@ const Rule quantized_average_pool{
       return p;
     },
     .makes = "QuantizedAveragePool",
-    .stage = 1,
 };
 
 }  // namespace kiln::passes

@@ -117,49 +117,51 @@ void max_bfloats(const int16_t* x, int64_t rows, int64_t row_step, int64_t colum
   max_bfloat_vectors(hn::CappedTag<int16_t, 1>(), x, rows, row_step, columns, column_step, c, channels, y);
 }
 
-// One vector of channels of a mean. Sums of float32 in float64 are exact, so that their order does not matter.
-template <class Byte, int vectors>
-HWY_INLINE void mean_vectors(const Byte* x, int64_t rows, int64_t row_step, int64_t columns, int64_t column_step,
-                             int64_t channels, const ByteMeans& m, double count, float* y) {
-  const hn::CappedTag<double, 8> wide;
-  const hn::Rebind<float, decltype(wide)> real;
-  const hn::Rebind<int32_t, decltype(wide)> whole;
-  const hn::Rebind<Byte, decltype(wide)> byte;
-  constexpr auto kLanes = static_cast<int64_t>(hn::MaxLanes(wide));
+// Means of some vectors of channels. Sums of float32 in float64 are exact, so that their order does not matter.
+template <int vectors, class D, class Byte>
+HWY_INLINE void mean_vectors(D wide, const Byte* x, int64_t rows, int64_t row_step, int64_t columns,
+                             int64_t column_step, const ByteMeans& m, double count, float* y) {
+  const hn::Rebind<float, D> real;
+  const hn::Rebind<int32_t, D> whole;
+  const hn::Rebind<Byte, D> byte;
+  constexpr auto kLanes = static_cast<int64_t>(hn::MaxLanes(D()));
   const auto zero = hn::Set(whole, m.zero);
-  const auto scale = hn::Set(real, m.scale);
-  hn::Vec<decltype(wide)> sums[vectors];
+  const auto scale = hn::Set(real, m.scale), factor = hn::Set(real, m.factor);
+  hn::Vec<D> sums[vectors];
   for (auto& sum : sums) sum = hn::Zero(wide);
   for (int64_t r = 0; r < rows; ++r) {
     const Byte* p = x + r * row_step;
     for (int64_t k = 0; k < columns; ++k, p += column_step)
 #pragma GCC unroll 4
       for (int v = 0; v < vectors; ++v) {
-        const auto some =
-            vectors > 1 ? hn::LoadU(byte, p + v * kLanes) : hn::LoadN(byte, p, static_cast<size_t>(channels));
-        const auto number = hn::Mul(hn::ConvertTo(real, hn::Sub(hn::PromoteTo(whole, some), zero)), scale);
-        sums[v] = hn::Add(sums[v], hn::PromoteTo(wide, number));
+        const auto integers = hn::Sub(hn::PromoteTo(whole, hn::LoadU(byte, p + v * kLanes)), zero);
+        sums[v] = hn::Add(sums[v], hn::PromoteTo(wide, hn::Mul(hn::ConvertTo(real, integers), scale)));
       }
   }
-  const auto factor = hn::Set(real, m.factor);
 #pragma GCC unroll 4
-  for (int v = 0; v < vectors; ++v) {
-    const auto mean = hn::Mul(hn::DemoteTo(real, hn::Div(sums[v], hn::Set(wide, count))), factor);
-    if (vectors > 1) hn::StoreU(mean, real, y + v * kLanes);
-    else hn::StoreN(mean, real, y, static_cast<size_t>(channels));
-  }
+  for (int v = 0; v < vectors; ++v)
+    hn::StoreU(hn::Mul(hn::DemoteTo(real, hn::Div(sums[v], hn::Set(wide, count))), factor), real, y + v * kLanes);
+}
+
+// All vectors of D from channel `c` on, `vectors` at once; returns the first channel that is left.
+template <int vectors, class D, class Byte>
+HWY_INLINE int64_t mean_channels(D wide, const Byte* x, int64_t rows, int64_t row_step, int64_t columns,
+                                 int64_t column_step, int64_t c, int64_t channels, const ByteMeans& m, double count,
+                                 float* y) {
+  constexpr auto kStep = vectors * static_cast<int64_t>(hn::MaxLanes(D()));
+  for (; c + kStep <= channels; c += kStep)
+    mean_vectors<vectors>(wide, x + c, rows, row_step, columns, column_step, m, count, y + c);
+  return c;
 }
 
 template <class Byte>
 HWY_INLINE void mean_pixel(const Byte* x, int64_t rows, int64_t row_step, int64_t columns, int64_t column_step,
                            int64_t channels, const ByteMeans& m, double count, float* y) {
-  constexpr int kVectors = 4;
-  constexpr auto kLanes = static_cast<int64_t>(hn::MaxLanes(hn::CappedTag<double, 8>()));
-  int64_t c = 0;
-  for (; c + kVectors * kLanes <= channels; c += kVectors * kLanes)
-    mean_vectors<Byte, kVectors>(x + c, rows, row_step, columns, column_step, 0, m, count, y + c);
-  for (; c < channels; c += kLanes)
-    mean_vectors<Byte, 1>(x + c, rows, row_step, columns, column_step, std::min(kLanes, channels - c), m, count, y + c);
+  const hn::CappedTag<double, 8> wide;
+  const hn::CappedTag<double, 1> single;
+  int64_t c = mean_channels<4>(wide, x, rows, row_step, columns, column_step, 0, channels, m, count, y);
+  c = mean_channels<1>(wide, x, rows, row_step, columns, column_step, c, channels, m, count, y);
+  mean_channels<1>(single, x, rows, row_step, columns, column_step, c, channels, m, count, y);
 }
 
 // Some channels of one output pixel, before they are quantized.
