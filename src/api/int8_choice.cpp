@@ -8,12 +8,13 @@
 #include <set>
 
 #include "api/graph_file.h"
+#include "api/parked_engine.h"
 #include "passes/quantize/by_range.h"
 
 namespace kiln::api {
 namespace {
 
-constexpr int kRounds = 8;
+constexpr int kRounds = 4, kRunsInARound = 2;  // of each engine in turn, and behind one that is not timed
 constexpr double kClearly = 1.5;  // float32 by tactics in order of preference ÷ int8: more than tuning takes off
 
 bool is_product_name(const ir::Node& n) {
@@ -50,25 +51,45 @@ Session session_with(const Engine& engine, const Values& inputs, int threads) {
   return session;
 }
 
-// An engine and its least times.
-struct Timed {
-  Timed(Engine built, const Values& inputs, int threads)
-      : engine(std::move(built)), session(session_with(engine, inputs, threads)) {}
-  void profile_once() {
-    for (const auto& [name, ms] : session.profile()) keep_least(layers[name], ms);
+// An engine and its least times. Its weights need memory only while it runs.
+class Timed {
+ public:
+  Timed(const ParkedEngine& engine, const Values& inputs, int threads)
+      : engine_(engine), session_(session_with(engine.engine(), inputs, threads)) {
+    engine_.let_go();
   }
-  void run_once() {
-    const auto start = std::chrono::steady_clock::now();
-    session.enqueue();
-    session.synchronize();
-    keep_least(whole, std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count());
+  void profile_round() {
+    round([&] {
+      for (const auto& [name, ms] : session_.profile()) keep_least(layers_[name], ms);
+    });
   }
-  static void keep_least(double& least, double ms) { least = least > 0 ? std::min(least, ms) : ms; }
+  void run_round() {
+    round([&] {
+      const auto start = std::chrono::steady_clock::now();
+      run();
+      keep_least(whole_, std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count());
+    });
+  }
+  const Engine& engine() const { return engine_.engine(); }
+  const std::map<std::string, double>& layers() const { return layers_; }  // milliseconds by name
+  double whole() const { return whole_; }
 
-  Engine engine;
-  Session session;
-  std::map<std::string, double> layers;  // milliseconds by name
-  double whole = 0;
+ private:
+  static void keep_least(double& least, double ms) { least = least > 0 ? std::min(least, ms) : ms; }
+  void run() {
+    session_.enqueue();
+    session_.synchronize();
+  }
+  template <class F> void round(const F& measure) {
+    run();  // brings the weights to memory
+    for (int i = 0; i < kRunsInARound; ++i) measure();
+    engine_.let_go();
+  }
+
+  const ParkedEngine& engine_;
+  Session session_;
+  std::map<std::string, double> layers_;
+  double whole_ = 0;
 };
 
 // Products of the model that share a layer in float32, and what they and their conversions take in each.
@@ -80,7 +101,7 @@ struct Group {
 class Grouping {
  public:
   Grouping(const std::set<std::string>& products, const Timed& bytes, const Timed& wide) : products_(products) {
-    for (const LayerInfo& layer : wide.engine.layers()) join(layer);
+    for (const LayerInfo& layer : wide.engine().layers()) join(layer);
     add_times(bytes, &Group::bytes);
     add_times(wide, &Group::wide);
   }
@@ -108,10 +129,10 @@ class Grouping {
     for (const std::string& name : names) up_[root_of(name)] = root_of(names[0]);
   }
   void add_times(const Timed& timed, double Group::*sum) {
-    for (const LayerInfo& layer : timed.engine.layers()) {
+    for (const LayerInfo& layer : timed.engine().layers()) {
       const auto names = products_in(layer);
-      const auto time = timed.layers.find(layer.name);
-      if (names.empty() || time == timed.layers.end()) continue;
+      const auto time = timed.layers().find(layer.name);
+      if (names.empty() || time == timed.layers().end()) continue;
       Group& group = groups_[root_of(names[0])];
       for (const std::string& name : names)
         if (root_of(name) == root_of(names[0])) group.products.insert(name);
@@ -219,9 +240,20 @@ class Trials {
  public:
   Trials(const BuildOptions& options, const std::vector<Values>& samples)
       : quick_(quick(unseen(options))), samples_(samples) {}
-  Engine build(const std::set<std::string>& wide) { return build_once(with_wide(quick_, wide), memory_); }
-  Engine in_floats() { return build_once(in_float32(quick_, {}), memory_); }
+  std::shared_ptr<Engine::State> build(const std::set<std::string>& wide) {
+    return build_once(with_wide(quick_, wide), memory_);
+  }
+  std::shared_ptr<Engine::State> in_floats() { return build_once(in_float32(quick_, {}), memory_); }
   std::vector<Values> results(const Engine& engine) const { return results_of(engine, samples_, quick_.max_threads); }
+  std::vector<Values> results(const ParkedEngine& engine) const {
+    auto outputs = results(engine.engine());
+    engine.let_go();
+    return outputs;
+  }
+  // With the products of `wide` in float32.
+  double error(const std::set<std::string>& wide, const std::vector<Values>& wanted) {
+    return error_of(results(Engine(build(wide))), wanted);
+  }
 
  private:
   BuildOptions quick_;
@@ -247,9 +279,10 @@ struct Candidate {
 };
 
 // Not every network takes any numbers: then nothing is compared.
-bool takes_random_inputs(const Engine& engine, const BuildOptions& options) {
+bool takes_random_inputs(const ParkedEngine& parked, const BuildOptions& options) {
   try {
-    session_with(engine, random_inputs(engine), options.max_threads);
+    session_with(parked.engine(), random_inputs(parked.engine()), options.max_threads);
+    parked.let_go();
     return true;
   } catch (const Failure& failure) {
     say(options,
@@ -259,15 +292,23 @@ bool takes_random_inputs(const Engine& engine, const BuildOptions& options) {
 }
 
 // Whether the engine in int8 wins by so much over a network in float32 that was not tuned that tuning would not change it.
-bool wins_clearly(const Engine& bytes, const BuildOptions& wide, const BuildOptions& asked) {
+bool wins_clearly(const ParkedEngine& bytes, const BuildOptions& wide, const BuildOptions& asked) {
   BuildMemory none;
-  const Engine floats = build_once(quick(unseen(wide)), none);
-  const Values inputs = random_inputs(bytes);
+  const ParkedEngine floats(build_once(quick(unseen(wide)), none));
+  const Values inputs = random_inputs(bytes.engine());
   Timed in_bytes(bytes, inputs, asked.max_threads), in_floats(floats, inputs, asked.max_threads);
-  for (int i = 0; i < kRounds; ++i) in_bytes.run_once(), in_floats.run_once();
-  if (in_floats.whole < kClearly * in_bytes.whole) return false;
-  say(asked, fmt::format("in int8 {:.4f} ms, in float32 without tuning {:.4f} ms", in_bytes.whole, in_floats.whole));
+  for (int i = 0; i < kRounds; ++i) in_bytes.run_round(), in_floats.run_round();
+  if (in_floats.whole() < kClearly * in_bytes.whole()) return false;
+  say(asked,
+      fmt::format("in int8 {:.4f} ms, in float32 without tuning {:.4f} ms", in_bytes.whole(), in_floats.whole()));
   return true;
+}
+
+std::vector<Group> groups_by_time(const ParkedEngine& bytes, const ParkedEngine& wide, const Values& inputs,
+                                  const BuildOptions& options, const std::set<std::string>& products) {
+  Timed in_bytes(bytes, inputs, options.max_threads), in_floats(wide, inputs, options.max_threads);
+  for (int i = 0; i < kRounds; ++i) in_bytes.profile_round(), in_floats.profile_round();
+  return Grouping(products, in_bytes, in_floats).groups();
 }
 
 }  // namespace
@@ -280,18 +321,23 @@ BudgetReport keep_within_error(BuildOptions& options, const std::vector<Values>&
                       .remedy("leave out one of them")
                       .what());
   Trials trials(options, samples);
-  const Engine wide = trials.in_floats(), bytes = trials.build({});
-  const std::vector<Values> wanted = trials.results(wide);
+  std::set<std::string> products;
+  std::vector<Values> wanted;
+  std::vector<Group> groups;
   BudgetReport report;
-  report.error = report.error_of_all = error_of(trials.results(bytes), wanted);
-  if (report.error <= budget) return report;
-  Timed in_bytes(bytes, samples[0], options.max_threads), in_floats(wide, samples[0], options.max_threads);
-  for (int i = 0; i < kRounds; ++i) in_bytes.profile_once(), in_floats.profile_once();
-  const std::set<std::string> products = products_of(options.onnx);
+  {
+    const ParkedEngine wide(trials.in_floats());
+    wanted = trials.results(wide);
+    const ParkedEngine bytes(trials.build({}));
+    report.error = report.error_of_all = error_of(trials.results(bytes), wanted);
+    if (report.error <= budget) return report;
+    products = products_of(options.onnx);
+    groups = groups_by_time(bytes, wide, samples[0], options, products);
+  }
   std::vector<Candidate> candidates;
   double predicted = 0;
-  for (const Group& group : Grouping(products, in_bytes, in_floats).groups()) {
-    const double error = error_of(trials.results(trials.build(without(products, group.products))), wanted);
+  for (const Group& group : groups) {
+    const double error = trials.error(without(products, group.products), wanted);
     candidates.push_back({group.products, {joined(group.products), error, 1e3 * (group.wide - group.bytes), false}});
     predicted += error * error;
   }
@@ -300,14 +346,14 @@ BudgetReport keep_within_error(BuildOptions& options, const std::vector<Values>&
   std::set<std::string> stay;
   for (Candidate& candidate : candidates) {
     if (predicted <= budget * budget) {
-      report.error = error_of(trials.results(trials.build(stay)), wanted);
+      report.error = trials.error(stay, wanted);
       if (report.error <= budget) break;
     }
     predicted -= candidate.effect.error * candidate.effect.error;
     candidate.effect.stays_wide = true;
     stay.insert(candidate.products.begin(), candidate.products.end());
   }
-  report.error = error_of(trials.results(trials.build(stay)), wanted);
+  report.error = trials.error(stay, wanted);
   for (const std::string& name : stay) options.layer_precisions.emplace_back(name, "float32");
   for (const Candidate& candidate : candidates) {
     const LayerEffect& effect = report.layers.emplace_back(candidate.effect);
@@ -360,29 +406,29 @@ Engine build_by_time(const BuildOptions& options) {
   const BuildOptions none = in_float32(options, products);
   const bool is_quantized = options.ranges.empty(), shows_graph = options.dump || !options.dump_file.empty();
   const bool may_stay = is_quantized && !shows_graph;  // what is shown is the graph of the engine that is chosen
-  const Engine bytes = build_once(may_stay ? options : unseen(options), memory);
+  const ParkedEngine bytes(build_once(may_stay ? options : unseen(options), memory));
   if (is_quantized && (!takes_random_inputs(bytes, options) || wins_clearly(bytes, none, options)))
-    return may_stay ? bytes : build_once(options, memory);
-  const Engine wide = build_once(unseen(none), memory);
-  const Values inputs = random_inputs(bytes);
-  Timed in_bytes(bytes, inputs, options.max_threads), in_floats(wide, inputs, options.max_threads);
-  for (int i = 0; i < kRounds; ++i) in_bytes.profile_once(), in_floats.profile_once();
+    return may_stay ? bytes.unparked() : Engine(build_once(options, memory));
+  const ParkedEngine wide(build_once(unseen(none), memory));
+  const Values inputs = random_inputs(bytes.engine());
   BuildOptions mixed = options;
-  memory.remarks = keep_slow_ones_wide(Grouping(products, in_bytes, in_floats).groups(), mixed);
-  Timed in_both(build_once(unseen(mixed), memory), inputs, options.max_threads);
-  for (int i = 0; i < kRounds; ++i) in_bytes.run_once(), in_floats.run_once(), in_both.run_once();
-  const BuildOptions* best = in_both.whole <= in_bytes.whole ? &mixed : &options;
-  if (in_floats.whole < std::min(in_both.whole, in_bytes.whole)) {
+  memory.remarks = keep_slow_ones_wide(groups_by_time(bytes, wide, inputs, options, products), mixed);
+  const ParkedEngine both(build_once(unseen(mixed), memory));
+  Timed in_bytes(bytes, inputs, options.max_threads), in_floats(wide, inputs, options.max_threads),
+      in_both(both, inputs, options.max_threads);
+  for (int i = 0; i < kRounds; ++i) in_bytes.run_round(), in_floats.run_round(), in_both.run_round();
+  const BuildOptions* best = in_both.whole() <= in_bytes.whole() ? &mixed : &options;
+  if (in_floats.whole() < std::min(in_both.whole(), in_bytes.whole())) {
     best = &none;
-    memory.remarks.insert(memory.remarks.begin(),
-                          "all layers stay in float32: the network is " + slower_by(in_bytes.whole, in_floats.whole));
+    memory.remarks.insert(memory.remarks.begin(), "all layers stay in float32: the network is " +
+                                                      slower_by(in_bytes.whole(), in_floats.whole()));
   } else if (best == &options) {
     memory.remarks.clear();
   }
   for (const std::string& remark : memory.remarks) say(options, remark);
   say(options, fmt::format("in int8 {:.4f} ms, in float32 {:.4f} ms, with what is slower in float32 {:.4f} ms",
-                           in_bytes.whole, in_floats.whole, in_both.whole));
-  return build_once(*best, memory);
+                           in_bytes.whole(), in_floats.whole(), in_both.whole()));
+  return Engine(build_once(*best, memory));
 }
 
 }  // namespace kiln::api

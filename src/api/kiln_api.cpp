@@ -218,10 +218,10 @@ Engine Engine::build(const BuildOptions& options) {
   if (compares && (!options.ranges.empty() || guarded([&] { return is_quantized_network(options.onnx); })))
     return build_by_time(options);
   BuildMemory memory;
-  return build_once(options, memory);
+  return Engine(build_once(options, memory));
 }
 
-Engine build_once(const BuildOptions& options, BuildMemory& memory) {
+std::shared_ptr<Engine::State> build_once(const BuildOptions& options, BuildMemory& memory) {
   return guarded([&] {
     const WorkScope scope(limits_of(options));
     FunctionLogger logger(options.log);
@@ -292,7 +292,7 @@ Engine build_once(const BuildOptions& options, BuildMemory& memory) {
     for (const auto& fired : report.passes.fired)
       state->patches.push_back(fired.pass + ": " + fired.rule + ": " + fired.name);
     state->notes = parse_notes(state->engine->plan().build_info);
-    return Engine(std::move(state));
+    return state;
   });
 }
 

@@ -391,7 +391,7 @@ std::vector<Lowering::ProfileChoice> Lowering::choices_of(const std::vector<Prof
 
 // Large weights of the node whose step was made last leave memory, unless the plan refers to them or another node reads them.
 void Lowering::let_go_packed(const Scope& scope, ir::Node& node) {
-  constexpr int64_t kLarge = 1 << 20;
+  constexpr int64_t kLarge = 1 << 16;
   bool found = false;
   for (size_t i = 0; i < node.inputs().size(); ++i) {
     const ir::Value* v = node.inputs()[i];

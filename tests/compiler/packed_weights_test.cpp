@@ -7,7 +7,7 @@
 namespace kiln {
 namespace {
 
-constexpr int64_t kSide = 512;  // of matrices that count as large
+constexpr int64_t kSide = 128;  // of matrices that count as large
 
 class PackingTarget final : public Target {
  public:
@@ -35,7 +35,7 @@ enum class Weights { kOfEach, kOfBoth };
 // How many constants of two layers are in memory when those of the second are packed, and at the end.
 std::pair<long, long> held(Weights weights, const std::function<Emitted(const Problem&)>& emit) {
   const auto graph = ir::parse_graph(
-      "graph main(%x: float32[4,512]) {\n  %w = random float32[512,512] seed 1\n"
+      "graph main(%x: float32[4,128]) {\n  %w = random float32[128,128] seed 1\n"
       "  %a = MatMul \"first\"(%x, %w)\n  %y = MatMul \"second\"(%a, %w)\n  return %y\n}");
   const auto bytes = std::make_shared<std::vector<float>>(kSide * kSide, 0.5f);
   ir::Value* constant = nullptr;
