@@ -19,7 +19,8 @@ std::optional<int64_t> one_index(const Node& gather) {
 }
 
 bool moves_nothing(const Node& n) {
-  if (!n.post.empty() || n.outputs().size() != 1 || !n.output()->ranked() || !is_static(n.output()->shape())) return false;
+  if (!n.post.empty() || n.outputs().size() != 1 || !n.output()->ranked() || !is_static(n.output()->shape()))
+    return false;
   if (!n.input(0) || !n.input(0)->ranked() || !is_static(n.input(0)->shape())) return false;
   return renames(n) ? is_told(n) : n.is("Transpose") || (n.is("Gather") && one_index(n));
 }

@@ -10,8 +10,8 @@ namespace kiln::passes {
 // A value that lies within `source`, as elements at equal distances along each axis.
 struct ValueView {
   Value* source = nullptr;
-  Dims dims, strides;   // in elements of `source`, which is dense and row-major
-  int64_t offset = 0;   // of the first element
+  Dims dims, strides;        // in elements of `source`, which is dense and row-major
+  int64_t offset = 0;        // of the first element
   std::vector<Node*> nodes;  // that make it of `source`, the last one first
 };
 

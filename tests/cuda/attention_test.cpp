@@ -138,7 +138,8 @@ TEST(CudaAttention, RowsOfTheLowestNumber) {
       for (double other : {double{std::numeric_limits<float>::lowest()}, -HUGE_VAL, 0.0}) {
         NodeCase c = joined(type, batch, queries, 70, heads, heads, 64, 64);
         Tensor lowest = Tensor::allocate(DType::kF32, {batch, 1, 1, 70});
-        for (int64_t i = 0; i < lowest.size(); ++i) lowest.set(i, i % 3 == 0 ? other : std::numeric_limits<float>::lowest());
+        for (int64_t i = 0; i < lowest.size(); ++i)
+          lowest.set(i, i % 3 == 0 ? other : std::numeric_limits<float>::lowest());
         c.inputs.push_back({.dims = lowest.dims(), .type = DType::kF32, .value = lowest});
         check(c);
       }

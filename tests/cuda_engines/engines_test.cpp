@@ -554,11 +554,13 @@ TEST_P(Engines, ShapesOfProductsByALibraryChangeQuickly) {
   if (!is_gpu()) return leave_out("only a GPU's back end has such a library");
   // Small results, so that one layer does not make more of the rounding of the layer before.
   std::string text =
-      "graph main(%x: float32[n,256]) {\n  %w = random float32[256,256] seed 1\n  %c = constant float32[]:{0.05}\n  %v0 = Relu(%x)\n";
+      "graph main(%x: float32[n,256]) {\n  %w = random float32[256,256] seed 1\n  %c = constant float32[]:{0.05}\n  "
+      "%v0 = Relu(%x)\n";
   constexpr int kLayers = 24;
   for (int i = 0; i < kLayers; ++i) {
     const std::string from = std::to_string(i), to = std::to_string(i + 1);
-    text += "  %p" + to + " = MatMul(%v" + from + ", %w)\n  %s" + to + " = Mul(%p" + to + ", %c)\n  %v" + to + " = Tanh(%s" + to + ")\n";
+    text += "  %p" + to + " = MatMul(%v" + from + ", %w)\n  %s" + to + " = Mul(%p" + to + ", %c)\n  %v" + to +
+            " = Tanh(%s" + to + ")\n";
   }
   text += "  return %v" + std::to_string(kLayers) + "\n}";
   CompileOptions options = options_of(GetParam(), 0, {{{"x", {{1, 256}, {8, 256}, {16, 256}}}}});

@@ -69,8 +69,8 @@ std::optional<HeadsPlace> heads_of_view(Value* v) {
   if (width % part != 0 || view->offset % part != 0 || view->offset >= width ||
       !has_strides(*view, {rows * width, size, width, 1}))
     return std::nullopt;
-  return HeadsPlace{view->source, view->offset / part, width / part, heads, std::move(view->nodes),
-                    to_shape({batch, rows, width})};
+  return HeadsPlace{view->source, view->offset / part,    width / part,
+                    heads,        std::move(view->nodes), to_shape({batch, rows, width})};
 }
 
 std::optional<HeadsPlace> heads_place(Value* v) {
@@ -127,7 +127,8 @@ const Rule attention_heads{
         if (attention.input(i)) return decline("it has a cache or lengths of sequences");
       const Shape& y = attention.output()->shape();
       if (y.size() != 4 || !joins_heads(m["Transpose"])) return decline("the heads are not joined");
-      const bool plain = joined->ranked() && joined->rank() == 3 && joined->shape()[0] == y[0] && joined->shape()[1] == y[2];
+      const bool plain =
+          joined->ranked() && joined->rank() == 3 && joined->shape()[0] == y[0] && joined->shape()[1] == y[2];
       if (!plain && !(is_static(y) && joined->ranked() && is_static(joined->shape())))
         return decline("more than the heads is joined");
       std::vector<HeadsPlace> places;
