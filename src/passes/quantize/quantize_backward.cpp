@@ -7,9 +7,6 @@
 namespace kiln::passes {
 namespace {
 
-constexpr std::string_view kReordering[] = {"DepthToSpace", "Flatten",   "Reshape",  "SpaceToDepth",
-                                            "Squeeze",      "Transpose", "Unsqueeze"};
-
 constexpr int kMostSteps = 8;  // that are followed
 
 // Numbers that are none, which the largest of a window may be, are not among these.
@@ -44,8 +41,7 @@ bool keeps_all(const Node& n) {
 
 bool moves(const Node& n) {
   if (!n.post.empty() || n.outputs().size() != 1) return false;
-  return std::count(std::begin(kReordering), std::end(kReordering), n.op_name()) > 0 || keeps_all(n) ||
-         chooses_largest(n);
+  return reorders(n) || keeps_all(n) || chooses_largest(n);
 }
 
 }  // namespace

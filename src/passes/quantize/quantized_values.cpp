@@ -46,6 +46,12 @@ bool is_integer_product(const Node& n) {
   return !w_zero || w_zero->constant();
 }
 
+bool reorders(const Node& n) {
+  constexpr std::string_view kReordering[] = {"DepthToSpace", "Flatten",   "Reshape",  "SpaceToDepth",
+                                              "Squeeze",      "Transpose", "Unsqueeze"};
+  return std::find(std::begin(kReordering), std::end(kReordering), n.op_name()) != std::end(kReordering);
+}
+
 bool is_nearest_resize(const Node& n) {
   return n.is("Resize") && text(n, "mode") == "nearest" &&
          text(n, "coordinate_transformation_mode") != "tf_crop_and_resize";

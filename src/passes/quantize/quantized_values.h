@@ -34,6 +34,7 @@ bool multiplies_alike(const Value* a, const Value* b);
 // by as many centred ones. Targets finish such sums themselves.
 bool is_integer_product(const Node& node);
 
+bool reorders(const Node& node);           // its results are all elements of x
 bool is_nearest_resize(const Node& node);  // its results are elements of x
 bool pads_zeros(const Node& node);         // Pad by zeros or by elements of its own
 // The inputs of such a Pad that pads integers instead; their zero point may be absent.
