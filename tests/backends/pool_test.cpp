@@ -53,35 +53,6 @@ TEST(PoolTactics, SlicesAndOtherSizes) {
   EXPECT_FALSE(check(c).empty());
 }
 
-// Bytes to bytes: the integers of the reference.
-TEST(PoolTactics, MeansOfBytes) {
-  const auto number = [](DType type, double value) {
-    Tensor t = Tensor::allocate(type, {});
-    t.set(0, value);
-    return Operand{.constant = true, .value = t};
-  };
-  const Attributes window{{"kernel_shape", Ints{3, 3}}, {"strides", Ints{2, 1}}, {"pads", Ints{1, 0, 1, 1}}};
-  for (DType from : {DType::kU8, DType::kI8})
-    for (DType to : {DType::kU8, DType::kI8})
-      for (const char* form : {"global", "window", "padded"}) {
-        Attributes attributes = form == std::string("global") ? Attributes{{"global", int64_t{1}}} : window;
-        attributes.set("to", std::string(name(to)));
-        attributes.set("count_include_pad", int64_t{form == std::string("padded")});
-        NodeCase c = pool("QuantizedAveragePool", {2, 75, 8, 8}, attributes);
-        c.tolerance = 0;
-        c.inputs[0].value = ir::random_tensor(from, {2, 75, 8, 8}, 3);
-        c.inputs.push_back(number(DType::kF32, 0.0371));
-        c.inputs.push_back(number(DType::kF32, 0.0115));
-        c.inputs.push_back(number(from, from == DType::kU8 ? 131 : -5));
-        c.inputs.push_back(number(to, to == DType::kU8 ? 119 : 8));
-        EXPECT_TRUE(accepted(c, "mean_bytes")) << form;
-        c.inputs.push_back(number(DType::kF32, 0.913));
-        EXPECT_TRUE(accepted(c, "mean_bytes")) << form;
-        c.inputs[2] = number(DType::kF32, -0.5);
-        EXPECT_FALSE(refusal(c, "mean_bytes").empty());
-      }
-}
-
 TEST(PoolTactics, MeansOfPixels) {
   EXPECT_TRUE(accepted(pool("GlobalAveragePool", {2, 37, 7, 5}, {}), "mean_pixels"));
   EXPECT_TRUE(accepted(pool("GlobalAveragePool", {2, 37, 7}, {}), "mean_pixels"));

@@ -75,6 +75,34 @@ TEST(Quantize, BytesByOneScale) {
   expect_no_case({"Quantize", {x, constant(scales(rng, {4}))}, to}, "byte_quantize");
 }
 
+// The integers of the reference: of whole images, of windows, and of those that count padding.
+TEST(Quantize, MeansOfBytes) {
+  std::mt19937 rng(13);
+  const auto number = [](DType type, double value) {
+    Tensor t = Tensor::allocate(type, {});
+    t.set(0, value);
+    return constant(t);
+  };
+  Attributes window{{"kernel_shape", Ints{3, 2}}, {"strides", Ints{2, 1}}, {"pads", Ints{1, 0, 1, 1}}}, padded = window;
+  padded.set("count_include_pad", int64_t{1});
+  for (DType from : {DType::kU8, DType::kI8})
+    for (DType to : {DType::kU8, DType::kI8})
+      for (const Attributes& form : {Attributes{{"global", int64_t{1}}}, window, padded})
+        for (bool zeros : {true, false}) {
+          Case c{"QuantizedAveragePool", {channels_last(random_bytes(rng, from, {2, 75, 8, 8}))}, form};
+          c.attributes.set("to", std::string(name(to)));
+          c.inputs.push_back(number(DType::kF32, 0.0371));
+          c.inputs.push_back(number(DType::kF32, 0.0115));
+          c.inputs.push_back(zeros ? number(from, from == DType::kU8 ? 131 : -5) : absent());
+          c.inputs.push_back(zeros ? number(to, to == DType::kU8 ? 119 : 8) : absent());
+          c.inputs.push_back(zeros ? number(DType::kF32, 0.913) : absent());
+          c.output_layouts = {Layout::channels_last(4)};
+          expect_case(c, "mean_bytes");
+          c.inputs[2] = number(DType::kF32, -0.5);
+          expect_no_case(c, "mean_bytes");
+        }
+}
+
 TEST(Quantize, TablesOfBytes) {
   std::mt19937 rng(12);
   const Operand scale = constant(Tensor::scalar(0.05f)), other = constant(Tensor::scalar(0.03f));
