@@ -38,7 +38,9 @@ HWY_INLINE VF gelu(F32 d, VF x, const GeluTail& tail) {
   VF share = hn::Set(d, tail.terms[0]);
 #pragma GCC unroll 16
   for (int k = 1; k < 17; ++k) share = hn::MulAdd(share, s, hn::Set(d, tail.terms[k]));
-  return hn::NegMulAdd(a, share, hn::Max(hn::Zero(d), x));
+  // No share of -infinity is a number: it becomes NaN where it meets zero.
+  const VF zero = hn::Zero(d), most = hn::MulAdd(hn::Min(zero, x), zero, hn::Max(zero, x));
+  return hn::NegMulAdd(a, share, most);
 }
 
 template <Activation kind> HWY_INLINE VF activate(F32 d, VF x, VF alpha, VF beta) {

@@ -49,7 +49,7 @@ __device__ inline float short_gelu(float x) {
   asm("min.NaN.f32 %0, %1, %2;" : "=f"(a) : "f"(fabsf(x)), "f"(30.0f));  // from there on it is 0
   for (float factor : {5.95129421e-3f, -4.86517027e-2f, -0.463565856f, -1.14942932f, -1.00010335f}) exponent = fmaf(exponent, a, factor);
   asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(tail) : "f"(exponent));
-  return fmaf(-a, tail, fmaxf(x, 0.0f));
+  return fmaf(-fmaxf(a, -x), tail, fmaxf(x, 0.0f));  // no share of -infinity is a number
 }
 
 __device__ inline float silu(float x) { return x * sigmoid(x); }
