@@ -2,7 +2,8 @@
 when asked to, in turns, on the same card.
 
 Networks that take milliseconds run in bursts, with pauses in which the card cools down, and held, where its power caps them.
-Run it in the project's folder. Usage: networks.py BUNDLE [NAME[:BATCH]...]; without names resnet50:1 and resnet50:8. Prints one line a network
+Run it in the project's folder. Usage: networks.py BUNDLE [NAME[:BATCH]...]; without names resnet50:1 and resnet50:8, "all" for those of
+docs/measured.md. Prints one line a network
 and build option, and a table; NETWORK_FLAGS says which options (default: --fp16 --noTF32), PEERS which of scripts/gpu/peers.py (default: none),
 STREAMS with how many streams of captured graphs inferences per second are counted (default: none).
 PEER_SECONDS: peers that are not ready by then are left out (compiling takes minutes). Keeps in $OUT the table, a log of each, and one timing cache of all, which `kiln list devices --saveProfile` takes.
@@ -20,6 +21,7 @@ import time
 
 import numpy as np
 
+ALL = {"resnet50": (1, 8, 128), "bert_base": (1, 8, 128), "bert_large": (1, 8, 128), "vit_b16": (8, 128), "efficientnet_b0": (8, 128), "mobilenet_v3": (8, 128), "swin_b": (1, 8, 128)}
 CAPPED_MS = 2  # networks that take longer are large enough for the card's power to cap them
 
 
@@ -132,6 +134,8 @@ def card() -> str:
 def main() -> None:
     bundle = pathlib.Path(sys.argv[1]).resolve()
     wanted = sys.argv[2:] or ["resnet50:1", "resnet50:8"]
+    if wanted == ["all"]:
+        wanted = [f"{name}:{batch}" for name, batches in ALL.items() for batch in batches]
     items = [(name, int(batch or 1)) for name, _, batch in (item.partition(":") for item in wanted)]
     folder = pathlib.Path("gpu_networks")
     folder.mkdir(exist_ok=True)
