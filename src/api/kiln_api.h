@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -101,7 +102,7 @@ struct Session::State {
   std::string no_graph;             // why inferences are queued all the same
   std::unique_ptr<Graph> graph;     // of the inference that was captured last
   bool captured = false;            // that one has the shapes and memory of now
-  std::vector<std::byte> given;     // what it made shapes of
+  std::vector<std::byte> given;     // what it made shapes of, one behind the other
   std::map<int32_t, Memory> bound;  // memory of the caller
   int threads = 0;
   std::map<std::string, std::vector<std::byte>> sized_outputs;
@@ -176,7 +177,7 @@ struct Session::State {
   void launch() {
     const ThreadLimit limit(engine->devices(), threads);
     const bool by_graph = uses_graphs && !context->is_watched();
-    if (by_graph && captured && given == values()) {
+    if (by_graph && captured && has_given_values()) {
       if (Status s = graph->launch(*stream); !s.ok()) guarded([&] { throw_if_error(s); });
       return;
     }
@@ -216,16 +217,24 @@ struct Session::State {
             engine->device().copy(*stream, to->data(), device_memory(t), to->size(), CopyKind::kDeviceToHost));
   }
 
-  // Elements of the inputs that the host makes shapes of, one behind the other.
-  std::vector<std::byte> values() const {
-    std::vector<std::byte> list;
+  // Calls f with the bytes of each input that the host makes shapes of.
+  template <class F> void for_each_value(const F& f) const {
+    if (!engine->plan().device_memory) return;
     for (int32_t t : engine->main().inputs) {
       const auto known = buffers.find(t);
-      if (!engine->plan().device_memory || !tensor(*engine, t).on_host || known == buffers.end()) continue;
-      const auto* from = static_cast<const std::byte*>(known->second.memory.data());
-      list.insert(list.end(), from, from + known->second.bytes());
+      if (!tensor(*engine, t).on_host || known == buffers.end()) continue;
+      f(std::span(static_cast<const std::byte*>(known->second.memory.data()), known->second.bytes()));
     }
-    return list;
+  }
+  bool has_given_values() const {
+    size_t at = 0;
+    bool same = true;
+    for_each_value([&](std::span<const std::byte> value) {
+      same = same && value.size() <= given.size() - at &&
+             std::equal(value.begin(), value.end(), given.begin() + static_cast<std::ptrdiff_t>(at));
+      if (same) at += value.size();
+    });
+    return same && at == given.size();
   }
 
   // Once an inference has run, so that what only the first one does is not noted. Where the graph is of the same form as the one
@@ -245,7 +254,8 @@ struct Session::State {
     uses_graphs = captured;
     if (!captured) no_graph = text.empty() ? done.detail : text;
     else if (!graph || !graph->update(*noted)) graph = std::move(noted);
-    given = values();
+    given.clear();
+    for_each_value([&](std::span<const std::byte> value) { given.insert(given.end(), value.begin(), value.end()); });
   }
   void upload(int32_t t) {
     if (on_device(t))

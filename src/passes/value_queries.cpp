@@ -120,6 +120,8 @@ bool is_told(const Node& reshape) {
   return !v || v->constant() || (v->elements() && !ops::has_unknown_element(*v->elements()));
 }
 
+bool only_names(const Node& n) { return n.is("Flatten") || n.is("Reshape") || n.is("Squeeze") || n.is("Unsqueeze"); }
+
 std::optional<Ints> permutation(const Node& transpose) {
   if (!transpose.input(0)->ranked()) return std::nullopt;
   Ints perm = transpose.attributes.ints("perm", {});

@@ -39,6 +39,8 @@ std::optional<Tensor> reshape_target(const Shape& from, const Shape& to);
 // Whether the second input of a Reshape, Squeeze or Unsqueeze is known as numbers or expressions, or absent. Where only running tells it,
 // the node must run, because it refuses what does not fit.
 bool is_told(const Node& reshape);
+// Flatten, Reshape, Squeeze and Unsqueeze: where elements lie does not change.
+bool only_names(const Node& node);
 std::optional<Ints> permutation(const Node& transpose);  // explicit, even when the attribute is absent
 
 // Convolution or matrix product with constant weights that only `user` reads: what a per-channel factor can be folded into.

@@ -7,8 +7,6 @@
 namespace kiln::passes {
 namespace {
 
-bool renames(const Node& n) { return n.is("Reshape") || n.is("Squeeze") || n.is("Unsqueeze"); }
-
 // The number by which a Gather takes one part of an axis, negative ones counted from the end.
 std::optional<int64_t> one_index(const Node& gather) {
   const auto index = known_ints(gather.input(1));
@@ -22,7 +20,7 @@ bool moves_nothing(const Node& n) {
   if (!n.post.empty() || n.outputs().size() != 1 || !n.output()->ranked() || !is_static(n.output()->shape()))
     return false;
   if (!n.input(0) || !n.input(0)->ranked() || !is_static(n.input(0)->shape())) return false;
-  return renames(n) ? is_told(n) : n.is("Transpose") || (n.is("Gather") && one_index(n));
+  return only_names(n) ? is_told(n) : n.is("Transpose") || (n.is("Gather") && one_index(n));
 }
 
 // Groups of axes that hold the same elements are cut anew; one that does not lie without gaps cannot be.
@@ -51,7 +49,7 @@ bool reshape(ValueView& view, const Dims& to) {
 }
 
 bool apply(const Node& n, ValueView& view) {
-  if (renames(n)) return reshape(view, static_dims(n.output()->shape()));
+  if (only_names(n)) return reshape(view, static_dims(n.output()->shape()));
   if (n.is("Transpose")) {
     const Ints order = *permutation(n);
     const Dims dims = view.dims, strides = view.strides;

@@ -18,8 +18,6 @@ constexpr int64_t kLeastBytes = 32;                        // that stay together
 constexpr int64_t kAnySamples = 2;                         // that stand for however many there are
 
 bool joins(const Node& n) { return n.is("Concat") || (n.is("Gather") && n.input(1)->rank() == 1); }
-// Where elements lie does not change.
-bool only_names(const Node& n) { return n.is("Flatten") || n.is("Reshape") || n.is("Squeeze") || n.is("Unsqueeze"); }
 
 // Elements of the first input, or of all that are joined, move as constants say.
 bool moves_elements(const Node& n) {
