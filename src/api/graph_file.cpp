@@ -29,7 +29,7 @@ struct Weight {
 
 Weight parse_weight(const std::string& line) {
   std::istringstream words(line.substr(kWeightLine.size()));
-  std::string type, dims, name;
+  std::string type, dims;
   Weight weight;
   if (!(words >> type >> dims >> weight.offset) || words.get() != ' ' || !std::getline(words, weight.name))
     wrong_weight(line);

@@ -16,7 +16,6 @@ bool all_are(const Ints& values, int64_t wanted) {
 
 bool is_expansion(const Node& n) {
   const Value* w = n.input(1);
-  const std::string padding = text(n, "auto_pad");
   return w && w->constant() && w->rank() == 4 && w->shape()[2] == Dim(1) && w->shape()[3] == Dim(1) &&
          integer(n, "group") == 1 && all_are(n.attributes.ints("strides", {}), 1) &&
          all_are(n.attributes.ints("pads", {}), 0) &&
