@@ -36,6 +36,16 @@ TEST(CudaWholeProduct, SplitTerms) {
   }
 }
 
+TEST(CudaWholeProduct, MoreTermsThanThereIsRoomFor) {
+  for (DType type : kHalves)
+    for (int64_t terms : {832, 1024, 1500, 2048}) {
+      EXPECT_TRUE(takes(product({128, terms}, 512, type)));
+      EXPECT_TRUE(takes(product({70, terms}, 1088, type)));
+    }
+  EXPECT_TRUE(takes(product({128, 512}, 512, DType::kF32)));
+  EXPECT_TRUE(takes(product({128, 4096}, 1024, DType::kF16)));  // of which a block of a split has more as well
+}
+
 TEST(CudaWholeProduct, BiasResidualAndActivation) {
   for (DType type : kHalves)
     for (int64_t columns : {256, 203}) {

@@ -1,4 +1,4 @@
-// Tactic: products of few rows whose terms lie in shared memory all at once.
+// Tactic: products of few rows whose terms lie in shared memory all at once, as far as there is room.
 #include "backends/cuda/target/chip.h"
 #include "backends/cuda/target/conv_problem.h"
 #include "backends/cuda/target/tactics.h"
@@ -23,7 +23,7 @@ Refusal accepts_whole(const Problem& p) {
 
 const Tactic product_wgmma{
     .name = "product_wgmma",
-    .version = 1,
+    .version = 2,
     .ops = {"MatMul", "Gemm", "Conv"},
     .accepts = accepts_whole,
     .configurations = [](const Problem& p) { return whole_configs(tiled_problem(p).product, target_chip()); },

@@ -130,12 +130,13 @@ std::vector<Config> whole_configs(const TiledProduct& p, const Chip& chip) {
   std::vector<Candidate> candidates;
   for (int64_t splits = 1; splits <= kMostClusterBlocks; splits *= 2)
     for (int64_t shares = 1; splits * shares <= kMostClusterBlocks; shares *= 2) {
-      const int64_t held = ceil_div(p.chunks, splits), blocks = row_tiles * column_tiles * splits;
+      const int64_t chunks = ceil_div(p.chunks, splits), held = std::min<int64_t>(chunks, kMostWholeChunks);
+      const int64_t blocks = row_tiles * column_tiles * splits;
       const int64_t room = chip.multiprocessors - (splits * shares > 2 ? kUnusedByClusters : 0);
-      if (splits > p.chunks || held > kMostWholeChunks || column_tiles % shares != 0 || blocks > kMostWaves * room ||
+      if (splits > p.chunks || chunks > kMostChunksInTurn || column_tiles % shares != 0 || blocks > kMostWaves * room ||
           whole_shared(held) + kernels::kSlack > chip.shared_per_block)
         continue;
-      const auto bytes = [&](int64_t rows) { return static_cast<double>(held * rows * 128); };
+      const auto bytes = [&](int64_t rows) { return static_cast<double>(chunks * rows * 128); };
       const double wave = std::max(bytes(kWholeTile.rows() / shares + kWholeTile.columns) / kBytesPerNanosecond,
                                    bytes(kWholeTile.rows() + kWholeTile.columns) / kIntoOneBlock);
       const double time = static_cast<double>(ceil_div(blocks, room)) * (kStart + wave) + (splits > 1 ? kExchange : 0);

@@ -1,5 +1,6 @@
 // Products of few rows for compute capability 9.0: all that a block multiplies lies in shared memory at once, so that all of it can be on
-// its way at once, the weights before the inputs are there. Blocks of a cluster fetch rows for each other, and may split the terms.
+// its way at once, the weights before the inputs are there; where there is more than room, the rest takes the places of what has been
+// multiplied. Blocks of a cluster fetch rows for each other, and may split the terms.
 #include "backends/cuda/device/cu/product_wgmma.h"
 #include "backends/cuda/device/cu/conv_boxes.cuh"
 
@@ -23,12 +24,16 @@ template <class Math> class ProductBlock {
   }
 
   __device__ void run() {
-    __shared__ __align__(8) uint64_t full[kMostWholeChunks], parts_full;
+    __shared__ __align__(8) uint64_t full[kMostWholeChunks], empty[kMostWholeChunks], parts_full;
     full_ = full;
+    empty_ = empty;
     parts_full_ = &parts_full;
     let_next_start();
     if (threadIdx.x == kThreads) {
-      for (uint32_t i = 0; i < count_; ++i) init_barrier(&full[i], 1);
+      for (uint32_t i = 0; i < a_.held; ++i) {
+        init_barrier(&full[i], 1);
+        init_barrier(&empty[i], static_cast<int>(a_.shares));
+      }
       init_barrier(&parts_full, 1);
       publish_barriers();
     }
@@ -55,35 +60,45 @@ template <class Math> class ProductBlock {
   // One thread keeps the copy engine busy. Rows of other blocks come when all of them have begun.
   __device__ void produce() const {
     const bool leads = threadIdx.x == kThreads;
+    const uint32_t first = min(a_.held, count_);
     if (leads) {
       fetch_map(map_);
       if (a_.splits > 1) arrive_expecting(parts_full_, kWholePartBytes);
       if (!a_.weights_are_constant) wait_for_inputs();
-      const char* weights = static_cast<const char*>(a_.weights) + (int64_t{column_tile_} * a_.chunks + begin_) * kWeightBytes;
-      for (uint32_t i = 0; i < count_; ++i) {
-        arrive_expecting(&full_[i], kSourceBytes + kWeightBytes);
-        copy_bulk(chunk(i) + kSourceBytes, weights + i * kWeightBytes, kWeightBytes, &full_[i]);
-      }
+      for (uint32_t i = 0; i < first; ++i) fetch_weights(i, i);
     }
     __syncwarp();
     if (cluster() > 1) wait_for_cluster();
     if (!leads) return;
     wait_for_inputs();
-    for (uint32_t i = 0; i < count_; ++i) fetch_rows(i);
+    for (uint32_t i = 0; i < first; ++i) fetch_rows(i, i);
+    Turn turn;
+    for (uint32_t i = first; i < count_; ++i) {
+      wait(&empty_[turn.index], turn.parity);
+      fetch_weights(i, turn.index);
+      fetch_rows(i, turn.index);
+      turn.next(a_.held);
+    }
+  }
+
+  __device__ void fetch_weights(uint32_t index, uint32_t place) const {
+    const int64_t chunks_before = int64_t{column_tile_} * a_.chunks + begin_ + index;
+    arrive_expecting(&full_[place], kSourceBytes + kWeightBytes);
+    copy_bulk(chunk(place) + kSourceBytes, static_cast<const char*>(a_.weights) + chunks_before * kWeightBytes, kWeightBytes, &full_[place]);
   }
 
   // This block's part of the rows, for all blocks of the cluster that multiply the same terms.
-  __device__ void fetch_rows(uint32_t index) const {
+  __device__ void fetch_rows(uint32_t index, uint32_t place) const {
     const uint32_t rows = kRows / a_.shares;
     const int term = static_cast<int>((begin_ + index) * kChunkElements<Math>), row = static_cast<int>(row0_ + share_ * rows);
-    char* to = chunk(index) + share_ * rows * kChunkBytes;
+    char* to = chunk(place) + share_ * rows * kChunkBytes;
     if (a_.shares == 1) {
-      copy_box(to, map_, term, row, 0, 0, &full_[index]);
+      copy_box(to, map_, term, row, 0, 0, &full_[place]);
       return;
     }
     uint32_t blocks = 0;
     for (uint32_t share = 0; share < a_.shares; ++share) blocks |= 1u << (share * a_.splits + split_);
-    copy_box_to(static_cast<uint16_t>(blocks), to, map_, term, row, 0, 0, &full_[index]);
+    copy_box_to(static_cast<uint16_t>(blocks), to, map_, term, row, 0, 0, &full_[place]);
   }
 
   __device__ void consume() const {
@@ -107,20 +122,30 @@ template <class Math> class ProductBlock {
     for (int i = 0; i < kMostItems; ++i) finish_item(item_of(i), bias[i], early[i]);
   }
 
-  // The chunks of this group: every second one.
+  // The chunks of this group: every second one. The products of its chunk before are done when those of the next have begun.
   __device__ void multiply_all(float (&sums)[kSums], uint32_t group) const {
+    uint32_t place = group, parity = 0;
     for (uint32_t i = group; i < count_; i += kWholeGroups) {
-      wait(&full_[i], 0);
-      const uint32_t left = shared_address(chunk(i)), right = left + kSourceBytes;
+      wait(&full_[place], parity);
+      const uint32_t left = shared_address(chunk(place)), right = left + kSourceBytes;
       begin_products();
 #pragma unroll
       for (int step = 0; step < 4; ++step)
         GroupProduct<Math, kColumns>::add(sums, matrix_at(left + step * 32), matrix_at(right + step * 32));
       commit_products();
       wait_for_products<1>();
+      if (i >= kWholeGroups && i - kWholeGroups + a_.held < count_) release((i - kWholeGroups) % a_.held);
+      place += kWholeGroups;
+      if (place >= a_.held) place -= a_.held, parity ^= 1;
     }
     wait_for_products<0>();
     settle(sums);
+  }
+
+  // The place is free as far as this block goes: it tells all that fetch rows into it.
+  __device__ void release(uint32_t place) const {
+    const uint32_t share = threadIdx.x % 128;
+    if (share < a_.shares) arrive_there(in_block(shared_address(&empty_[place]), static_cast<int>(share * a_.splits + split_)));
   }
 
   // Items are runs of eight rows and 32 columns; each block of the cluster finishes those of some rows.
@@ -186,7 +211,7 @@ template <class Math> class ProductBlock {
   const CUtensorMap& map_;
   const ProductWgmmaArguments& a_;
   char *chunks_, *parts_;
-  uint64_t *full_, *parts_full_;
+  uint64_t *full_, *empty_, *parts_full_;
   uint32_t split_, share_, row0_, column_tile_, begin_, count_;
 };
 

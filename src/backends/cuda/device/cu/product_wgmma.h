@@ -1,4 +1,4 @@
-// Arguments of the kernel of products whose terms lie in shared memory all at once. Host and GPU.
+// Arguments of the kernel of products whose terms lie in shared memory all at once, as far as there is room. Host and GPU.
 #pragma once
 #include "backends/cuda/device/cu/conv.h"
 
@@ -6,8 +6,9 @@ namespace kiln::cuda {
 
 // Tiles of the result, of which a block multiplies all terms, or those of one of several splits.
 inline constexpr GroupTile kWholeTile{1, 64};
-inline constexpr int kWholeGroups = 2;       // of four warps, which take the chunks of terms in turns
-inline constexpr int kMostWholeChunks = 12;  // of a block
+inline constexpr int kWholeGroups = 2;        // of four warps, which take the chunks of terms in turns
+inline constexpr int kMostWholeChunks = 12;   // of a block, at once
+inline constexpr int kMostChunksInTurn = 32;  // beyond, kernels that fetch while they multiply are as good
 inline constexpr int kMostClusterBlocks = 8;
 // The sums that the groups of all splits leave for the block that adds them up.
 inline constexpr int kWholePartBytes = kWholeGroups * kWholeTile.rows() * kWholeTile.columns * 4;

@@ -23,8 +23,8 @@ class ProductWgmma final : public BoxKernel<ProductWgmmaArguments> {
       if (call.inputs[1].elements() != wgmma_weight_elements(columns, 1, o.channels, o.bytes, kWholeTile))
         return {Code::kShapeMismatch, "packed weights have another size"};
       const int64_t column_tiles = ceil_div(columns, kWholeTile.columns), chunks = wgmma_chunks(1, o.channels, o.bytes);
-      const int64_t held = ceil_div(chunks, splits_);
-      if (held > kMostWholeChunks || column_tiles % shares_ != 0)
+      const int64_t held = std::min<int64_t>(ceil_div(chunks, splits_), kMostWholeChunks);
+      if (splits_ > std::max<int64_t>(chunks, 1) || column_tiles % shares_ != 0)
         return {Code::kMalformedPlan, "the terms of a product or its column tiles do not split so"};
       const int64_t row_tiles = ceil_div(o.out.width, kWholeTile.rows());
       plan_arguments(call, row_tiles, chunks, held);
