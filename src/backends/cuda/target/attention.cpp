@@ -37,7 +37,7 @@ bool takes_stream(const Problem& p) {
 
 const Tactic attention{
     .name = "attention",
-    .version = 4,
+    .version = 5,
     .ops = {"Attention"},
     .accepts = accepts_attention,
     .configurations =

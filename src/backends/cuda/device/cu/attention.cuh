@@ -29,10 +29,11 @@ struct ScorePlace {
   __device__ int key_of(int square, int i) const { return key + square * 8 + i % 2; }
 };
 
-// A summand of scores that are scaled afterwards. One that is finite stays so: a row of the lowest number weighs all keys alike.
+// A summand of scores that are scaled afterwards. Finite ones below a least number count as that: what rounding takes from larger ones, scaled,
+// is more than an exponent can be. -infinity stays.
 __device__ inline float over_scale(float summand, float inverse_scale) {
-  const float quotient = summand * inverse_scale;
-  return quotient == -INFINITY && summand != -INFINITY ? -3e38f : quotient;
+  constexpr float kLeast = -1e9f;
+  return (summand < kLeast && summand != -INFINITY ? kLeast : summand) * inverse_scale;
 }
 
 // What the mask adds to scores, in shared memory: a row of numbers for each query, or one for all of them. Scores begin with

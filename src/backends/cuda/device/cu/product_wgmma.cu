@@ -9,7 +9,8 @@ namespace {
 
 #if defined(__CUDA_ARCH_FEAT_SM90_ALL)
 
-template <class Math> class ProductBlock {
+// kInTurn: a block has more chunks than there is room for.
+template <class Math, bool kInTurn> class ProductBlock {
  public:
   __device__ ProductBlock(const CUtensorMap& map, const ProductWgmmaArguments& arguments, char* shared)
       : map_(map), a_(arguments), chunks_(shared), parts_(shared + arguments.held * kStageBytes) {
@@ -32,7 +33,7 @@ template <class Math> class ProductBlock {
     if (threadIdx.x == kThreads) {
       for (uint32_t i = 0; i < a_.held; ++i) {
         init_barrier(&full[i], 1);
-        init_barrier(&empty[i], static_cast<int>(a_.shares));
+        if constexpr (kInTurn) init_barrier(&empty[i], static_cast<int>(a_.shares));
       }
       init_barrier(&parts_full, 1);
       publish_barriers();
@@ -73,7 +74,7 @@ template <class Math> class ProductBlock {
     wait_for_inputs();
     for (uint32_t i = 0; i < first; ++i) fetch_rows(i, i);
     Turn turn;
-    for (uint32_t i = first; i < count_; ++i) {
+    for (uint32_t i = first; kInTurn && i < count_; ++i) {
       wait(&empty_[turn.index], turn.parity);
       fetch_weights(i, turn.index);
       fetch_rows(i, turn.index);
@@ -124,7 +125,7 @@ template <class Math> class ProductBlock {
 
   // The chunks of this group: every second one. The products of its chunk before are done when those of the next have begun.
   __device__ void multiply_all(float (&sums)[kSums], uint32_t group) const {
-    uint32_t place = group, parity = 0;
+    uint32_t place = group, parity = 0, before = 0;
     for (uint32_t i = group; i < count_; i += kWholeGroups) {
       wait(&full_[place], parity);
       const uint32_t left = shared_address(chunk(place)), right = left + kSourceBytes;
@@ -134,9 +135,10 @@ template <class Math> class ProductBlock {
         GroupProduct<Math, kColumns>::add(sums, matrix_at(left + step * 32), matrix_at(right + step * 32));
       commit_products();
       wait_for_products<1>();
-      if (i >= kWholeGroups && i - kWholeGroups + a_.held < count_) release((i - kWholeGroups) % a_.held);
+      if (kInTurn && i >= kWholeGroups && i - kWholeGroups + a_.held < count_) release(before);
+      before = place;
       place += kWholeGroups;
-      if (place >= a_.held) place -= a_.held, parity ^= 1;
+      if (kInTurn && place >= a_.held) place -= a_.held, parity ^= 1;
     }
     wait_for_products<0>();
     settle(sums);
@@ -220,12 +222,15 @@ template <class Math> class ProductBlock {
 }  // namespace
 
 #if defined(__CUDA_ARCH_FEAT_SM90_ALL)
-#define KILN_PRODUCT(name, math)                                                                                                 \
+#define KILN_PRODUCT_BLOCK(name, math, in_turn)                                                                                 \
   extern "C" __global__ void __launch_bounds__(kWholeGroups * 128 + 32)                                                         \
-      product_wgmma_##name(const __grid_constant__ CUtensorMap map, const __grid_constant__ ProductWgmmaArguments a) {          \
+      product_wgmma##name(const __grid_constant__ CUtensorMap map, const __grid_constant__ ProductWgmmaArguments a) {           \
     extern __shared__ char unaligned[];                                                                                         \
-    ProductBlock<math>(map, a, unaligned + (1024 - shared_address(unaligned) % 1024) % 1024).run();                             \
+    ProductBlock<math, in_turn>(map, a, unaligned + (1024 - shared_address(unaligned) % 1024) % 1024).run();                    \
   }
+#define KILN_PRODUCT(name, math)             \
+  KILN_PRODUCT_BLOCK(_##name, math, false)   \
+  KILN_PRODUCT_BLOCK(_in_turn_##name, math, true)
 KILN_PRODUCT(f16, MathF16)
 KILN_PRODUCT(bf16, MathBF16)
 KILN_PRODUCT(f32, MathTF32)

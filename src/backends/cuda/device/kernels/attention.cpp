@@ -16,6 +16,7 @@ constexpr int64_t kWord = 16;            // bytes
 constexpr int64_t kChunkElements = 64;   // of a head, on tensor cores
 constexpr int64_t kMostShortKeys = 512;  // beyond, larger blocks of queries pay
 constexpr int64_t kSlack = 1024;         // bytes to begin regions of shared memory at a multiple of
+constexpr float kLeastScale = 1e-25f;    // on tensor cores, where masks are divided by it
 
 // Chunks that hold a head, as there are kernels for.
 int chunks_of(int64_t size) { return size <= kChunkElements ? 1 : size <= 2 * kChunkElements ? 2 : 4; }
@@ -85,7 +86,7 @@ class AttentionKernel final : public Kernel {
       fast_ =
           bytes == 2 && gpu_.chip().has_cp_async() && in_words(*q, bytes) && in_words(*k, bytes) &&
           in_words(*v, bytes) && in_words(*y, bytes) && std::max(q->size, v->size) <= 4 * kChunkElements &&
-          k->rows > 0 && a.scale > 0 &&
+          k->rows > 0 && a.scale > kLeastScale &&
           block_shared(chunks_of(std::max(q->size, v->size)), mask_rows(kQueryRows)) <= gpu_.chip().shared_per_block;
       return choose(type, {*q, *k, *v, *y});
     });

@@ -30,7 +30,9 @@ class ProductWgmma final : public BoxKernel<ProductWgmmaArguments> {
       plan_arguments(call, row_tiles, chunks, held);
       source_.plan(o.in, o.channels, o.type, {kWholeTile.rows() / shares_, 1, 1}, 1, 1);
       const int shared = whole_shared(held) + kAlignment;
-      launch_.function = gpu_.function("product_wgmma", "product_wgmma" + std::string(float_suffix(o.type)), shared);
+      const bool in_turn = held * splits_ < chunks;
+      launch_.function = gpu_.function(
+          "product_wgmma", std::string("product_wgmma") + (in_turn ? "_in_turn" : "") + float_suffix(o.type), shared);
       launch_.grid[0] = blocks_for(row_tiles * column_tiles * splits_, 1);
       launch_.threads = kWholeGroups * 128 + 32;
       launch_.shared = static_cast<unsigned>(shared);
