@@ -171,16 +171,18 @@ TEST(Int8, RowsInOneHalfOfTheRange) {
     }
 }
 
-// Limits keep NaN where the result is real.
+// Limits keep NaN where the result is real, and it becomes the least byte.
 TEST(Int8, LimitsOfWhatIsNoNumber) {
   std::mt19937 rng(7);
   Tensor summand = random_tensor(rng, DType::kF32, {6, 20});
   summand.set(3, std::numeric_limits<double>::quiet_NaN());
-  summand.set(77, std::numeric_limits<double>::quiet_NaN());
+  summand.set(77, -std::numeric_limits<double>::quiet_NaN());
   const Operand a(random_bytes(rng, DType::kU8, {6, 9})), b(constant(random_bytes(rng, DType::kI8, {9, 20})));
   const Post sum{"Add", {}, {-1, 0}, {summand}}, clip{"Clip", {}, {-1, 0, 1}, {one(-0.5f), one(6.3f)}};
   for (const Post& limit : {Post{"Relu"}, clip})
     expect_in_tiles_too({"MatMulInteger", {a, b}, {}, 1, {kCast, sum, limit}}, "gemm_int8");
+  for (const DType type : {DType::kU8, DType::kI8})
+    expect_in_tiles_too({"MatMulInteger", {a, b}, {}, 1, {kCast, sum, quantize(one(0.7f), type, 5)}}, "gemm_int8");
 }
 
 TEST(Int8, ProductsOfOtherKinds) {
