@@ -123,16 +123,66 @@ TEST(Int8, Products) {
     }
 }
 
-// Limits keep NaN where the result is real.
+// Bytes of the lower or the upper half of what they can be.
+Tensor half_bytes(std::mt19937& rng, DType type, Dims dims, bool upper) {
+  Tensor t = random_bytes(rng, type, std::move(dims));
+  auto* to = static_cast<uint8_t*>(t.mutable_data());
+  for (int64_t i = 0; i < t.size(); ++i) to[i] = static_cast<uint8_t>((to[i] & 0x7F) | (upper ? 0x80 : 0));
+  return t;
+}
+
+// Weights whose products do not fit 16 bits together, among others.
+Tensor extreme_bytes(std::mt19937& rng, Dims dims) {
+  Tensor t = random_bytes(rng, DType::kI8, std::move(dims));
+  for (int64_t i = 0; i < t.size(); ++i)
+    if (rng() % 3 != 0) t.set_int(i, rng() % 2 == 0 ? -128 : 127);
+  return t;
+}
+
+TEST(Int8, RowsInOneHalfOfTheRange) {
+  std::mt19937 rng(11);
+  const std::vector<Post> posts{kCast, quantize(one(300), DType::kU8, 9)};
+  for (const DType type : {DType::kU8, DType::kI8})
+    for (const bool upper : {false, true}) {
+      for (const auto& [m, k, n] : std::vector<std::array<int64_t, 3>>{
+               {7, 1, 1}, {8, 4, 17}, {13, 8, 16}, {50, 100, 79}, {201, 12, 64}, {9, 4099, 33}})
+        for (const Tensor& weights : {random_bytes(rng, DType::kI8, {k, n}), extreme_bytes(rng, {k, n})}) {
+          const Operand b(constant(weights)), zero = byte(type, 3);
+          Tensor rows = half_bytes(rng, type, {m, k}, upper);
+          expect_in_tiles_too({"MatMulInteger", {rows, b, zero}}, "gemm_int8");
+          expect_in_tiles_too({"MatMulInteger", {rows, b, zero}, {}, 1, posts}, "gemm_int8");
+          // All bytes the largest, then one row of the other half.
+          std::fill_n(static_cast<uint8_t*>(rows.mutable_data()), m * k, upper ? uint8_t{0xFF} : uint8_t{0x7F});
+          expect_in_tiles_too({"MatMulInteger", {rows, b, zero}}, "gemm_int8");
+          std::fill_n(static_cast<uint8_t*>(rows.mutable_data()) + (m - 1) * k, k,
+                      upper ? uint8_t{0x7F} : uint8_t{0xFF});
+          expect_in_tiles_too({"MatMulInteger", {rows, b, zero}}, "gemm_int8");
+        }
+      for (const int64_t zero : {0, 100, -100})
+        for (const int64_t kernel : {1, 3}) {
+          const int64_t own = type == DType::kU8 ? zero + 100 : zero;
+          const Operand x = channels_last(half_bytes(rng, type, {2, 16, 9, 7}, upper));
+          Case c{"ConvInteger",
+                 {x, constant(extreme_bytes(rng, {24, 16, kernel, kernel})), byte(type, own)},
+                 {{"pads", Ints(4, kernel / 2)}}};
+          c.output_layouts = {Layout::channels_last(4)};
+          expect_in_tiles_too(c, "conv_int8");
+        }
+    }
+}
+
+// Limits keep NaN where the result is real, and it becomes the least byte.
 TEST(Int8, LimitsOfWhatIsNoNumber) {
   std::mt19937 rng(7);
   Tensor summand = random_tensor(rng, DType::kF32, {6, 20});
   summand.set(3, std::numeric_limits<double>::quiet_NaN());
-  summand.set(77, std::numeric_limits<double>::quiet_NaN());
+  summand.set(77, -std::numeric_limits<double>::quiet_NaN());
   const Operand a(random_bytes(rng, DType::kU8, {6, 9})), b(constant(random_bytes(rng, DType::kI8, {9, 20})));
   const Post sum{"Add", {}, {-1, 0}, {summand}}, clip{"Clip", {}, {-1, 0, 1}, {one(-0.5f), one(6.3f)}};
   for (const Post& limit : {Post{"Relu"}, clip})
     expect_in_tiles_too({"MatMulInteger", {a, b}, {}, 1, {kCast, sum, limit}}, "gemm_int8");
+  for (const DType type : {DType::kU8, DType::kI8})
+    expect_in_tiles_too({"MatMulInteger", {a, b}, {}, 1, {kCast, sum, quantize(one(0.7f), type, 5)}}, "gemm_int8");
 }
 
 TEST(Int8, ProductsOfOtherKinds) {

@@ -16,8 +16,11 @@ namespace {
 
 constexpr int64_t kScoreFloats = 48 * 1024;  // of a block of queries
 
-constexpr BlockConfig kScores{};
-constexpr BlockConfig kValues{.block_rows = 56};
+// Of both products; where registers have less than 16 lanes, tiles of 16 columns at most, so that wider panels would be read with gaps.
+BlockConfig config_of_products(int32_t block_rows) {
+  if (tile_table().lanes < 16) return {.panel = 16, .rows = 6, .block_rows = block_rows};
+  return {.block_rows = block_rows};
+}
 constexpr double kNanosecondsPerPair = 0.02;  // of a query's and a key's number
 constexpr double kNanosecondsPerNarrowPair = 0.005;
 
@@ -59,10 +62,11 @@ struct Plan : Division {
     scores = stride * rows;
     const GemmCall first{rows, s.keys, s.size, nullptr, s.q.row, nullptr, stride},
         second{rows, s.value_size, s.keys, nullptr, stride, nullptr, s.y.row};
-    products = align(std::max(gemm_workspace(first, kScores), gemm_workspace(second, kValues)));
+    products = align(std::max(gemm_workspace(first, of_scores), gemm_workspace(second, of_values)));
   }
   int64_t floats_per_thread() const { return keys + values + scores + products; }
 
+  const BlockConfig of_scores = config_of_products(112), of_values = config_of_products(56);
   int64_t rows, keys, values, scores, products, stride;
 };
 
@@ -115,8 +119,8 @@ void run_head(const AttentionShape& s, const Plan& plan, int64_t item, int64_t b
   const Place at(s, item);
   float *packed_k = space, *packed_v = packed_k + plan.keys, *scores = packed_v + plan.values,
         *products = scores + plan.scores;
-  pack_b({k + at.key(s), s.k.row, true}, s.size, s.keys, kScores.panel, packed_k);
-  pack_b({v + at.value(s), s.v.row, false}, s.keys, s.value_size, kValues.panel, packed_v);
+  pack_b({k + at.key(s), s.k.row, true}, s.size, s.keys, plan.of_scores.panel, packed_k);
+  pack_b({v + at.value(s), s.v.row, false}, s.keys, s.value_size, plan.of_values.panel, packed_v);
   q += at.query(s);
   y += at.result(s);
   mask = at.mask(s, mask);
@@ -124,10 +128,11 @@ void run_head(const AttentionShape& s, const Plan& plan, int64_t item, int64_t b
   for (int64_t i = begin; i < end; i += plan.rows) {
     if (looks.before(static_cast<double>(plan.rows * s.keys) * static_cast<double>(s.size + s.value_size))) return;
     const int64_t rows = std::min(plan.rows, end - i);
-    gemm({rows, seen_keys(s, i + rows, kScores.panel), s.size, q + i * s.q.row, s.q.row, scores, plan.stride}, packed_k,
-         {}, kScores, products);
+    gemm({rows, seen_keys(s, i + rows, plan.of_scores.panel), s.size, q + i * s.q.row, s.q.row, scores, plan.stride},
+         packed_k, {}, plan.of_scores, products);
     weigh(s, i, rows, scores, plan.stride, mask);
-    gemm({rows, s.value_size, s.keys, scores, plan.stride, y + i * s.y.row, s.y.row}, packed_v, {}, kValues, products);
+    gemm({rows, s.value_size, s.keys, scores, plan.stride, y + i * s.y.row, s.y.row}, packed_v, {}, plan.of_values,
+         products);
   }
 }
 

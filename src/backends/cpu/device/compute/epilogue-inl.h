@@ -43,6 +43,31 @@ HWY_INLINE VF gelu(F32 d, VF x, const GeluTail& tail) {
   return hn::NegMulAdd(a, share, most);
 }
 
+// e^x within 1.5e-7 + |x| * 6e-8 of itself, in half of the time: for sums with 1, of whose error little is left where |x| is large.
+HWY_INLINE VF exp_beside_one(F32 d, VF x) {
+#if HWY_TARGET <= HWY_AVX3
+  const VF z = clamp(hn::Mul(x, hn::Set(d, 1.44269504f)), hn::Set(d, -150.0f), hn::Set(d, 150.0f)), n = hn::Round(z);
+#else
+  // Powers that are no denormals, up to 2^128, which is infinity.
+  const VF z = clamp(hn::Mul(x, hn::Set(d, 1.44269504f)), hn::Set(d, -126.0f), hn::Set(d, 128.0f));
+  const VF shift = hn::Set(d, 0x1.8p23f), moved = hn::Add(z, shift), n = hn::Sub(moved, shift);
+#endif
+  const VF r = hn::Sub(z, n);
+  VF p = hn::Set(d, 0.00132647308f);  // minimax of 2^r, 1 at 0
+  p = hn::MulAdd(p, r, hn::Set(d, 0.00967151392f));
+  p = hn::MulAdd(p, r, hn::Set(d, 0.0555073358f));
+  p = hn::MulAdd(p, r, hn::Set(d, 0.240222424f));
+  p = hn::MulAdd(p, r, hn::Set(d, 0.693147004f));
+  p = hn::MulAdd(p, r, hn::Set(d, 1.0f));
+#if HWY_TARGET <= HWY_AVX3
+  return scale_by_power(d, p, n);
+#else
+  const I32 di;
+  return hn::BitCast(d,
+                     hn::Add(hn::BitCast(di, p), hn::ShiftLeft<23>(hn::BitCast(di, moved))));  // its lowest bits are n
+#endif
+}
+
 template <Activation kind> HWY_INLINE VF activate(F32 d, VF x, VF alpha, VF beta) {
   const VF zero = hn::Zero(d), one = hn::Set(d, 1.0f);
   if constexpr (kind == Activation::kRelu) {

@@ -160,7 +160,7 @@ std::vector<BlockConfig> gemm_configs(int64_t m, int64_t n, int64_t k, int threa
     const BlockConfig c{panel, rows, depth, block_rows, 0, by_rows ? useful : 1, by_rows ? 1 : useful, copy};
     if (std::find(list.begin(), list.end(), c) == list.end()) list.push_back(c);
   };
-  if (m <= 6) {
+  if (m <= 6 && (m == 1 || tile_table().lanes == 16)) {
     for (const Split split : {Split::kBetter, Split::kOther}) add(split, 64, 6, 4096, 112);
     for (const Split split : {Split::kBetter, Split::kOther}) add(split, 32, 14, 4096, 112);
     return list;

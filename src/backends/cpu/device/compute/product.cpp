@@ -24,9 +24,10 @@ struct Walk {
         limits(*product.epilogue),
         rows_at_once(block_rows(config, p.taps, p.depth)),
         taps_at_once(block_taps(config, p.taps, p.depth)) {
-    const int64_t vectors = std::min<int64_t>(table.lanes == 16 ? kMaxTileVectors : 2, config.panel / table.lanes);
-    tile_columns = vectors * table.lanes;
-    tile_rows = std::min(table.max_rows[vectors], std::max(config.rows, 1));
+    const int64_t all = config.panel / table.lanes,
+                  vectors = std::min<int64_t>(table.lanes == 16 ? kMaxTileVectors : 2, all);
+    tile_columns = (p.m == 1 ? std::min<int64_t>(table.row_vectors, all) : vectors) * table.lanes;
+    tile_rows = p.m == 1 ? 1 : std::min(table.max_rows[vectors], std::max(config.rows, 1));
   }
 
   const Product& p;
@@ -50,7 +51,7 @@ void finish_tile(const Walk& w, float* c, int64_t row, int64_t rows, int64_t col
   for (int64_t i = 0; i < rows; ++i) e.hook(e.hook_context, c + i * w.p.c_stride, columns, row + i, column);
 }
 
-// All tiles of one block that share the columns [column, column + columns) of a panel, at most kMaxTileVectors vectors.
+// All tiles of one block that share the columns [column, column + columns) of a panel, at most tile_columns.
 void run_tiles(Walk& w, const RowBlock& block, int64_t column, int64_t columns, const float* b, int64_t b_stride,
                const float* next_b) {
   const Epilogue& e = *w.p.epilogue;
@@ -82,7 +83,7 @@ void run_tiles(Walk& w, const RowBlock& block, int64_t column, int64_t columns, 
     args.before = e.residual_after ? nullptr : residual;
     args.after = e.residual_after && w.limits.enough ? residual : nullptr;
     args.prefetch = t * args.prefetch_step < b_stride ? next_b + t * args.prefetch_step * steps : b;
-    w.table.tile[vectors][rows](args);
+    (w.p.m == 1 ? w.table.row[vectors] : w.table.tile[vectors][rows])(args);
     if (args.last && (!w.limits.enough || e.hook)) finish_tile(w, args.c, row, rows, column, columns);
     begin += rows;
   }

@@ -205,6 +205,194 @@ HWY_INLINE void widen_panel(const int8_t* packed, int64_t step, int64_t terms, i
     }
 }
 
+// One line; the last vector may overlap the one before it.
+template <class D>
+HWY_INLINE int64_t flip_vectors(D d, const uint8_t* from, uint8_t* to, int64_t begin, int64_t count, uint8_t flip) {
+  const auto sign = hn::Set(d, flip);
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  int64_t i = begin;
+  for (; i + lanes <= count; i += lanes) hn::StoreU(hn::Xor(hn::LoadU(d, from + i), sign), d, to + i);
+  return i;
+}
+
+// Rows whose bytes are all below 128, or all not, as what they are above `low`, 0 or 128: two products of such numbers of seven bits and of
+// signed bytes fit int16 together, and mostly four do.
+#if HWY_TARGET == HWY_AVX2
+inline constexpr int kHalfRows = 4;
+inline constexpr int64_t kHalfStep = 8;  // terms of two words, whose products are added in int16 where they fit
+inline constexpr int16_t kMostWeights = 32767 / 127;  // sum of weights, without signs, whose products fit int16
+
+struct HalfTile {
+  const uint8_t* const* rows;
+  int64_t terms;         // of a row, a multiple of four
+  const int8_t* panel;   // words of four terms by kInt8Panel columns
+  const int32_t* apart;  // steps whose products do not fit int16 together, upwards; then the number of steps
+  TilePlace at;          // columns count from the first column of the product
+  const int32_t* start;  // of the panel's columns
+};
+
+// sums + each pair of int16.
+HWY_INLINE Sums add_pairs(Sums sums, hn::Vec<WideTag> pairs) {
+  Sums unused = hn::Zero(SumTag());
+  return hn::ReorderWidenMulAccumulate(SumTag(), pairs, hn::Set(WideTag(), int16_t{1}), sums, unused);
+}
+
+// Products of unsigned bytes of `a` and signed ones of `b`, added in pairs, which saturates.
+HWY_INLINE hn::Vec<WideTag> multiply_pairs(Sums a, Sums b) {
+  return hn::Vec<WideTag>{_mm256_maddubs_epi16(a.raw, b.raw)};
+}
+
+template <int kRows>
+HWY_NOINLINE void run_half_tile(const HalfTile& t, const SumEpilogue& e, void* out, int64_t out_stride) {
+  const SumTag d;
+  const hn::Repartition<int8_t, SumTag> bytes;
+  Sums sums[kRows][kPanelVectors];
+  const uint8_t* rows[kRows];
+#pragma GCC unroll 8
+  for (int i = 0; i < kRows; ++i) rows[i] = t.rows[std::min<int64_t>(i, t.at.rows - 1)];
+#pragma GCC unroll 8
+  for (int j = 0; j < kPanelVectors; ++j) {
+    const Sums start = hn::Load(d, t.start + j * kSumLanes);
+#pragma GCC unroll 8
+    for (int i = 0; i < kRows; ++i) sums[i][j] = start;
+  }
+  const auto weights = [&](int64_t k, int j) HWY_ATTR {
+    return hn::BitCast(d, hn::Load(bytes, t.panel + k * kInt8Panel + j * 4 * kSumLanes));
+  };
+  const auto word = [&](int row, int64_t k) HWY_ATTR {
+    int32_t four;
+    std::memcpy(&four, rows[row] + k, sizeof four);
+    return hn::Set(d, four);
+  };
+  // Terms [k, k + 4).
+  const auto add_word = [&](int64_t k) HWY_ATTR {
+#pragma GCC unroll 8
+    for (int i = 0; i < kRows; ++i) {
+      const Sums a = word(i, k);
+#pragma GCC unroll 8
+      for (int j = 0; j < kPanelVectors; ++j) sums[i][j] = add_pairs(sums[i][j], multiply_pairs(a, weights(k, j)));
+    }
+  };
+  int64_t k = 0;
+  for (const int32_t* apart = t.apart;; ++apart) {
+    for (const int64_t end = *apart * kHalfStep; k < end; k += kHalfStep) {
+      Sums first[kPanelVectors], second[kPanelVectors];
+#pragma GCC unroll 8
+      for (int j = 0; j < kPanelVectors; ++j) first[j] = weights(k, j), second[j] = weights(k + 4, j);
+#pragma GCC unroll 8
+      for (int i = 0; i < kRows; ++i) {
+        const Sums a = word(i, k), b = word(i, k + 4);
+#pragma GCC unroll 8
+        for (int j = 0; j < kPanelVectors; ++j)
+          sums[i][j] = add_pairs(sums[i][j], hn::Add(multiply_pairs(a, first[j]), multiply_pairs(b, second[j])));
+      }
+    }
+    if (k + kHalfStep > t.terms) break;
+    add_word(k);
+    add_word(k + 4);
+    k += kHalfStep;
+  }
+  if (k < t.terms) add_word(k);
+  finish_tile(e, t.at, sums, out, out_stride);
+}
+
+// What rows of `terms` bytes have in common.
+struct CommonBits {
+  uint8_t all, any;  // set in all bytes; in any
+};
+HWY_INLINE CommonBits common_bits(const uint8_t* const* rows, int64_t count, int64_t terms) {
+  const ByteTag d;
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  CommonBits bits{0xFF, 0};
+  auto all = hn::Set(d, uint8_t{0xFF}), any = hn::Zero(d);
+  for (int64_t i = 0; i < count; ++i) {
+    int64_t k = 0;
+    for (; k + lanes <= terms; k += lanes) {
+      const auto v = hn::LoadU(d, rows[i] + k);
+      all = hn::And(all, v);
+      any = hn::Or(any, v);
+    }
+    for (; k < terms; ++k) bits.all &= rows[i][k], bits.any |= rows[i][k];
+    HWY_ALIGN uint8_t of_all[kBlockBytes], of_any[kBlockBytes];
+    hn::Store(all, d, of_all);
+    hn::Store(any, d, of_any);
+    for (int j = 0; j < kBlockBytes; ++j) bits.all &= of_all[j], bits.any |= of_any[j];
+    if ((bits.any & ~bits.all & 0x80) != 0) break;
+  }
+  return bits;
+}
+
+// A panel of packed weights, whose words of four terms are `step` bytes apart, without gaps; `apart` as HalfTile has it; `start` of its columns
+// grows by `low` times the sum of each.
+HWY_INLINE void close_panel(const int8_t* packed, int64_t step, int64_t terms, int32_t low, int8_t* to, int32_t* apart,
+                            int32_t* start) {
+  const SumTag d;
+  const hn::Repartition<int8_t, SumTag> bytes;
+  const Sums ones = hn::BitCast(d, hn::Set(bytes, int8_t{1}));
+  const auto most = hn::Set(WideTag(), kMostWeights);
+  Sums totals[kPanelVectors];
+  hn::Vec<WideTag> before[kPanelVectors];
+#pragma GCC unroll 8
+  for (int j = 0; j < kPanelVectors; ++j) totals[j] = hn::Zero(d), before[j] = hn::Zero(WideTag());
+  for (int64_t k = 0; k < terms; k += 4, packed += step, to += 4 * kInt8Panel) {
+    auto larger = hn::Zero(WideTag());
+#pragma GCC unroll 8
+    for (int j = 0; j < kPanelVectors; ++j) {
+      const auto w = hn::LoadU(bytes, packed + j * 4 * kSumLanes);
+      hn::Store(w, bytes, to + j * 4 * kSumLanes);
+      totals[j] = add_pairs(totals[j], multiply_pairs(ones, hn::BitCast(d, w)));
+      const auto size = multiply_pairs(hn::BitCast(d, hn::Abs(w)), ones);
+      if (k % kHalfStep != 0) larger = hn::Max(larger, hn::Add(size, before[j]));
+      before[j] = size;
+    }
+    if (!hn::AllFalse(WideTag(), hn::Gt(larger, most))) *apart++ = static_cast<int32_t>(k / kHalfStep);
+  }
+  *apart = static_cast<int32_t>(terms / kHalfStep);
+#pragma GCC unroll 8
+  for (int j = 0; j < kPanelVectors; ++j) {
+    int32_t* const of = start + j * kSumLanes;
+    hn::Store(hn::Add(hn::Load(d, of), hn::Mul(totals[j], hn::Set(d, low))), d, of);
+  }
+}
+
+// Rows of `terms` bytes, each greater or less by 128; their addresses change.
+HWY_INLINE void flip_rows(const uint8_t** rows, int64_t count, int64_t terms, uint8_t* to) {
+  for (int64_t i = 0; i < count; ++i, to += terms + kLine) {
+    for (int64_t k = flip_vectors(ByteTag(), rows[i], to, 0, terms, 0x80); k < terms; ++k) to[k] = rows[i][k] ^ 0x80;
+    rows[i] = to;
+  }
+}
+
+// Rows that were located, of a block of run_wide_block(), where all their bytes lie in one half of what bytes are; false: they do not.
+// `panel` holds 32 bytes a term, `space` the rows.
+bool run_half_block(const Int8Product& p, const SumEpilogue& e, int64_t row, int64_t rows, int64_t begin, int64_t end,
+                    const uint8_t** addresses, int8_t* panel, uint8_t* space) {
+  const int64_t terms = int8_terms(p.terms);
+  const CommonBits bits = common_bits(addresses, rows, p.terms);
+  const bool above = (bits.all & 0x80) != 0;
+  if (terms == 0 || (!above && (bits.any & 0x80) != 0)) return false;
+  if (above) flip_rows(addresses, rows, terms, space);
+  const int32_t low = above == (p.kind == Int8Product::kFlipped) ? 0 : 128;
+  auto* const apart = reinterpret_cast<int32_t*>(panel + terms * kInt8Panel);
+  for (int64_t column = begin; column < end; column += kInt8Panel) {
+    const int64_t place = p.first_column + column, group = column / kInt8Group * kInt8Group;
+    const int64_t width = std::min<int64_t>(kInt8Group, int8_columns(p.columns) - group);
+    alignas(kLine) int32_t start[kInt8Panel] = {};
+    if (e.start) std::copy_n(e.start + place, kInt8Panel, start);
+    close_panel(p.packed + group * terms + (column - group) * 4, width * 4, terms, low, panel, apart, start);
+    for (int64_t i = 0; i < rows; i += kHalfRows) {
+      const TilePlace at{p.first_row + row + i, std::min<int64_t>(kHalfRows, rows - i), place,
+                         std::min(kInt8Panel, end - column)};
+      const auto run = at.rows == 1               ? run_half_tile<1>
+                       : at.rows <= kHalfRows / 2 ? run_half_tile<kHalfRows / 2>
+                                                  : run_half_tile<kHalfRows>;
+      run({addresses + i, terms, panel, apart, at, start}, e, p.out, p.out_stride);
+    }
+  }
+  return true;
+}
+#endif
+
 // As run_block(); `scratch` holds block_scratch() bytes.
 void run_wide_block(const Int8Product& p, const SumEpilogue& e, int64_t first, int64_t last, int64_t begin, int64_t end,
                     int64_t block, uint8_t* scratch) {
@@ -217,6 +405,11 @@ void run_wide_block(const Int8Product& p, const SumEpilogue& e, int64_t first, i
   for (int64_t row = first; row < last; row += block) {
     const int64_t rows = std::min(block, last - row);
     p.left->locate(row, rows, addresses, scratch);
+#if HWY_TARGET == HWY_AVX2
+    if (run_half_block(p, e, row, rows, begin, end, addresses, reinterpret_cast<int8_t*>(panel),
+                       reinterpret_cast<uint8_t*>(wide)))
+      continue;
+#endif
     widen_rows(addresses, rows, terms, flip, wide);
     for (int64_t column = begin; column < end; column += kInt8Panel) {
       const int64_t place = p.first_column + column, group = column / kInt8Group * kInt8Group;
@@ -321,16 +514,6 @@ void pack_matrix(const uint8_t* rows, int64_t stride, bool is_signed, int64_t te
                    packed + (j - group) * 4, width * 4, sums + j);
     packed += int8_terms(terms) * width;
   }
-}
-
-// One line; the last vector may overlap the one before it.
-template <class D>
-HWY_INLINE int64_t flip_vectors(D d, const uint8_t* from, uint8_t* to, int64_t begin, int64_t count, uint8_t flip) {
-  const auto sign = hn::Set(d, flip);
-  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
-  int64_t i = begin;
-  for (; i + lanes <= count; i += lanes) hn::StoreU(hn::Xor(hn::LoadU(d, from + i), sign), d, to + i);
-  return i;
 }
 
 template <bool kNative> void round_lines(const float* from, uint16_t* to, int64_t count) {

@@ -97,19 +97,6 @@ HWY_INLINE VF exp(F32 d, VF x) {
   return scale_by_power(d, hn::Add(p, hn::Set(d, 1.0f)), n);
 }
 
-// e^x within 1.5e-7 + |x| * 6e-8 of itself, in two thirds of the time: for sums with 1, of whose error little is left where |x| is large.
-HWY_INLINE VF exp_beside_one(F32 d, VF x) {
-  const VF z = clamp(hn::Mul(x, hn::Set(d, 1.44269504f)), hn::Set(d, -150.0f), hn::Set(d, 150.0f)), n = hn::Round(z);
-  const VF r = hn::Sub(z, n);
-  VF p = hn::Set(d, 0.00132647308f);  // minimax of 2^r, 1 at 0
-  p = hn::MulAdd(p, r, hn::Set(d, 0.00967151392f));
-  p = hn::MulAdd(p, r, hn::Set(d, 0.0555073358f));
-  p = hn::MulAdd(p, r, hn::Set(d, 0.240222424f));
-  p = hn::MulAdd(p, r, hn::Set(d, 0.693147004f));
-  p = hn::MulAdd(p, r, hn::Set(d, 1.0f));
-  return scale_by_power(d, p, n);
-}
-
 // x * 2^n for integral n in [-1100, 1100].
 HWY_INLINE VD scale_by_power(F64 d, VD x, VD n) {
 #if HWY_TARGET <= HWY_AVX3

@@ -100,6 +100,8 @@ template <bool kNative> HWY_INLINE void store_bfloats(Reals x, uint16_t* to, int
 HWY_INLINE Sums limited_whole_of(Reals v) {
 #if HWY_TARGET <= HWY_AVX3
   return Sums{_mm512_cvtps_epi32(hn::Min(hn::Set(RealTag(), 0x1p20f), v).raw)};
+#elif HWY_TARGET == HWY_AVX2
+  return Sums{_mm256_cvtps_epi32(hn::Min(hn::Set(RealTag(), 0x1p20f), v).raw)};
 #else
   return hn::NearestInt(v);
 #endif
@@ -109,6 +111,8 @@ HWY_INLINE Sums limited_whole_of(Reals v) {
 HWY_INLINE Sums whole_of(Reals v) {
 #if HWY_TARGET <= HWY_AVX3
   return Sums{_mm512_cvtps_epi32(v.raw)};
+#elif HWY_TARGET == HWY_AVX2
+  return Sums{_mm256_cvtps_epi32(v.raw)};
 #else
   return hn::NearestInt(v);
 #endif
@@ -359,6 +363,21 @@ HWY_INLINE void store_bytes(const Sums (&v)[kVectors], int32_t zero, T* to, int6
     }
   _mm512_mask_storeu_epi8(to, stored, bytes);
 #else
+#if HWY_TARGET == HWY_AVX2
+  if constexpr (kVectors == 2 || kVectors == 4)
+    if (n >= kVectors * kSumLanes) {
+      const auto words = [&](int j) HWY_ATTR {
+        const __m256i both = _mm256_packs_epi32(v[j].raw, v[j + 1].raw);
+        return _mm256_adds_epi16(both, _mm256_set1_epi16(static_cast<int16_t>(zero)));
+      };
+      const __m256i low = words(0), high = kVectors == 4 ? words(kVectors - 2) : low;
+      const __m256i bytes = std::is_signed_v<T> ? _mm256_packs_epi16(low, high) : _mm256_packus_epi16(low, high);
+      const __m256i row = _mm256_permutevar8x32_epi32(bytes, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
+      if constexpr (kVectors == 4) _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), row);
+      else _mm_storeu_si128(reinterpret_cast<__m128i*>(to), _mm256_castsi256_si128(row));
+      return;
+    }
+#endif
   const hn::Rebind<T, SumTag> d;
   // Numbers beyond 16 bits are limited first: of those DemoteTo saturates some alone, and a zero point may carry them past 32 bits.
   const Sums least = hn::Set(SumTag(), -0x7f00), most = hn::Set(SumTag(), 0x7f00);

@@ -14,8 +14,12 @@ namespace kiln::cpu::HWY_NAMESPACE {
 inline constexpr int kLanes = static_cast<int>(hn::MaxLanes(F32()));
 #if HWY_TARGET <= HWY_AVX3
 inline constexpr int kRowLimit[kMaxTileVectors + 1] = {0, 14, 14, 9, 6};  // 32 vector registers
+inline constexpr int kRowSets = kMaxTileVectors;                          // vectors of a row of which all sets fit
+inline constexpr int kRowVectors = kRowSets;
 #else
 inline constexpr int kRowLimit[kMaxTileVectors + 1] = {0, 12, 6, 4, 3};  // 16 vector registers
+inline constexpr int kRowSets = 2;
+inline constexpr int kRowVectors = kMaxRowVectors;
 #endif
 
 // Adds the sums of all taps to acc[kSets][kRows][kVectors]; several sets hide the latency of additions in small tiles.
@@ -69,7 +73,7 @@ HWY_INLINE void accumulate(const TileArgs& args, VF (&acc)[kSets][kRows][kVector
 template <int kRows, int kVectors, bool kPartial>
 HWY_INLINE void begin_tile(const TileArgs& args, VF (&acc)[kRows][kVectors]) {
   const F32 d;
-#pragma GCC unroll 4
+#pragma GCC unroll 8
   for (int j = 0; j < kVectors; ++j) {
     const VF start = args.first && args.start
                          ? (kPartial && j == kVectors - 1 ? load_part(d, args.start + j * kLanes, args.last_lanes)
@@ -83,7 +87,7 @@ HWY_INLINE void begin_tile(const TileArgs& args, VF (&acc)[kRows][kVectors]) {
   if (!more) return;
 #pragma GCC unroll 16
   for (int i = 0; i < kRows; ++i, more += stride) {
-#pragma GCC unroll 4
+#pragma GCC unroll 8
     for (int j = 0; j < kVectors; ++j) {
       const VF v = kPartial && j == kVectors - 1 ? load_part(d, more + j * kLanes, args.last_lanes)
                                                  : hn::LoadU(d, more + j * kLanes);
@@ -100,13 +104,13 @@ HWY_INLINE void end_tile(const TileArgs& args, VF (&acc)[kRows][kVectors]) {
     // In this order of operands x86 returns NaN for NaN.
 #pragma GCC unroll 16
     for (int i = 0; i < kRows; ++i) {
-#pragma GCC unroll 4
+#pragma GCC unroll 8
       for (int j = 0; j < kVectors; ++j) acc[i][j] = hn::Min(high, hn::Max(low, acc[i][j]));
     }
     if (const float* after = args.after) {
 #pragma GCC unroll 16
       for (int i = 0; i < kRows; ++i, after += args.residual_stride) {
-#pragma GCC unroll 4
+#pragma GCC unroll 8
         for (int j = 0; j < kVectors; ++j) {
           const VF v = kPartial && j == kVectors - 1 ? load_part(d, after + j * kLanes, args.last_lanes)
                                                      : hn::LoadU(d, after + j * kLanes);
@@ -118,7 +122,7 @@ HWY_INLINE void end_tile(const TileArgs& args, VF (&acc)[kRows][kVectors]) {
   float* c = args.c;
 #pragma GCC unroll 16
   for (int i = 0; i < kRows; ++i, c += args.c_stride) {
-#pragma GCC unroll 4
+#pragma GCC unroll 8
     for (int j = 0; j < kVectors; ++j) {
       if (kPartial && j == kVectors - 1) {
         store_part(d, acc[i][j], c + j * kLanes, args.last_lanes);
@@ -151,6 +155,45 @@ template <int kVectors> HWY_INLINE void accumulate_row(const TileArgs& args, VF 
     for (int set = 0; set < 3; ++set)
       if (4 * quarter + set < args.depth) add(set, a, 4 * quarter + set);
   }
+}
+
+// A row of more vectors than registers hold for all four sets: one set after another, so that memory is read from its beginning to its end.
+template <int kVectors> HWY_INLINE void accumulate_set(const TileArgs& args, int64_t set, VF (&acc)[1][kVectors]) {
+  const F32 d;
+  const int64_t b_stride = args.b_stride, quarter = args.depth / 4;
+  const float* HWY_RESTRICT b = args.b;
+  const auto add = [&](const float* a, int64_t k) HWY_ATTR {
+    const float* HWY_RESTRICT from = b + k * b_stride;
+    const VF av = hn::Set(d, a[k]);
+#pragma GCC unroll 8
+    for (int j = 0; j < kVectors; ++j) acc[0][j] = hn::MulAdd(av, hn::LoadU(d, from + j * kLanes), acc[0][j]);
+  };
+  for (int64_t t = 0; t < args.taps; ++t, b += args.depth * b_stride) {
+    const float* a = args.rows[t * args.rows_stride];
+    for (int64_t k = set * quarter; k < (set + 1) * quarter; ++k) add(a, k);
+    if (set < 3 && 4 * quarter + set < args.depth) add(a, 4 * quarter + set);
+  }
+}
+
+template <int kVectors, bool kPartial> HWY_INLINE void wide_row(const TileArgs& args) {
+  VF sums[1][kVectors], acc[1][kVectors];
+  begin_tile<1, kVectors, kPartial>(args, acc);
+  accumulate_set(args, 0, acc);
+#pragma GCC unroll 8
+  for (int j = 0; j < kVectors; ++j) sums[0][j] = acc[0][j];
+  for (int64_t set = 1; set < 4; ++set) {
+#pragma GCC unroll 8
+    for (int j = 0; j < kVectors; ++j) acc[0][j] = hn::Zero(F32());
+    accumulate_set(args, set, acc);
+#pragma GCC unroll 8
+    for (int j = 0; j < kVectors; ++j) sums[0][j] = hn::Add(sums[0][j], acc[0][j]);
+  }
+  end_tile<1, kVectors, kPartial>(args, sums);
+}
+
+template <int kVectors> void row_tile(const TileArgs& args) {
+  if (args.last_lanes != kLanes) return wide_row<kVectors, true>(args);
+  wide_row<kVectors, false>(args);
 }
 
 template <int kRows, int kVectors> void tile(const TileArgs& args) {
@@ -192,6 +235,15 @@ template <int kVectors, int kRows> constexpr void fill_table(TileTable& table) {
   if constexpr (kRows >= 1) {
     if constexpr (kRows <= kRowLimit[kVectors]) table.tile[kVectors][kRows] = tile<kRows, kVectors>;
     fill_table<kVectors, kRows - 1>(table);
+  }
+}
+
+// Of one row: as tiles are, and wider ones where registers are few.
+template <int kVectors> constexpr void fill_rows(TileTable& table) {
+  if constexpr (kVectors >= 1) {
+    if constexpr (kVectors <= kRowSets) table.row[kVectors] = tile<1, kVectors>;
+    else table.row[kVectors] = row_tile<kVectors>;
+    fill_rows<kVectors - 1>(table);
   }
 }
 
@@ -255,11 +307,13 @@ const TileTable& table_of_target() {
   static constexpr TileTable table = [] {
     TileTable t{};
     t.lanes = kLanes;
+    t.row_vectors = kRowVectors;
     for (int j = 1; j <= kMaxTileVectors; ++j) t.max_rows[j] = kRowLimit[j];
     fill_table<1, kMaxTileRows>(t);
     fill_table<2, kMaxTileRows>(t);
     fill_table<3, kMaxTileRows>(t);
     fill_table<4, kMaxTileRows>(t);
+    fill_rows<kRowVectors>(t);
     t.activate = activate_rows;
     t.transpose = transpose_panel;
     return t;

@@ -9,6 +9,7 @@ namespace kiln::cpu {
 
 inline constexpr int kMaxTileRows = 14;
 inline constexpr int kMaxTileVectors = 4;
+inline constexpr int kMaxRowVectors = 8;  // of a tile of one row
 
 // c[i][j] (+)= sum over t, k of rows[t * rows_stride + i][k] * b[(t * depth + k) * b_stride + j].
 struct TileArgs {
@@ -37,6 +38,8 @@ struct TileTable {
   int lanes;
   int max_rows[kMaxTileVectors + 1];                         // by number of vectors
   TileFunction tile[kMaxTileVectors + 1][kMaxTileRows + 1];  // by vectors, rows
+  int row_vectors;                                           // most vectors of a tile of one row
+  TileFunction row[kMaxRowVectors + 1];                      // of one row, by vectors
   // Activation, then the sum with `after` (may be null; its rows are residual_stride apart), on a stored tile.
   void (*activate)(const Epilogue&, const float* after, float* c, int64_t c_stride, int64_t rows, int64_t columns);
   // out[k * width + j] = in[j * stride + k] for k < depth, j < columns.
