@@ -56,6 +56,8 @@ bool is_about(const std::optional<double>& value, double wanted) {
   return value && std::abs(*value - wanted) <= 1e-3 * std::abs(wanted);
 }
 
+bool is_read_once(const Value& value) { return value.uses().size() == 1 && !value.is_graph_output(); }
+
 bool same_type(const Value* a, const Value* b) {
   return a->is_tensor() && b->is_tensor() && a->ranked() && b->ranked() && a->dtype() == b->dtype() &&
          a->shape() == b->shape();

@@ -20,6 +20,7 @@ std::optional<double> uniform(const Value* value);
 std::optional<double> scalar_for(const Value* value, int64_t rank);
 bool is_about(const std::optional<double>& value, double wanted);  // equal but for rounding to float16 or better
 
+bool is_read_once(const Value& value);           // by a node, and it is no result of the graph
 bool same_type(const Value* a, const Value* b);  // element type and shape, both known
 // Broadcasting the operand against `shape` gives `shape`.
 bool broadcasts_into(const Value* operand, const Shape& shape);

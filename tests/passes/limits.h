@@ -5,8 +5,8 @@
 namespace kiln::passes {
 
 inline FusionLimits usual_limits() {
-  return {.operators = {"ExpandDepthwise", "GatherDequantized", "MatMulDequantized", "QuantizedAveragePool",
-                        "RecurrentDequantized", "SqueezeExcite", "SuppressBoxes"},
+  return {.operators = {"EmbeddingNorm", "ExpandDepthwise", "GatherDequantized", "MatMulDequantized",
+                        "QuantizedAveragePool", "RecurrentDequantized", "SqueezeExcite", "SuppressBoxes"},
           .bases = {"Conv", "ConvTranspose", "Gemm", "MatMul"},
           .activations = {"Clip", "Gelu", "HardSigmoid", "HardSwish", "LeakyRelu", "PRelu", "Relu", "Sigmoid", "Swish",
                           "Tanh"},

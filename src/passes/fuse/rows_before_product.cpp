@@ -8,8 +8,6 @@
 namespace kiln::passes {
 namespace {
 
-bool is_read_once(const Value& v) { return v.uses().size() == 1 && !v.is_graph_output(); }
-
 // Its last axis stays as it is.
 bool moves_rows(const Node& n) {
   const Value *x = n.input(0), *y = n.output();

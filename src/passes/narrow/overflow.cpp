@@ -7,8 +7,6 @@
 namespace kiln::passes {
 namespace {
 
-constexpr double kLargestHalf = 65504;
-
 bool overflows(const Tensor& constant) {
   const auto numbers = constant.as<float>();
   return std::any_of(numbers.begin(), numbers.end(),

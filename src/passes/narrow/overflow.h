@@ -7,6 +7,8 @@
 
 namespace kiln::passes {
 
+inline constexpr double kLargestHalf = 65504;  // of float16's finite numbers
+
 // The node has float32 there, and its operator takes the type as well.
 bool may_narrow(const ir::Node& node, size_t input, DType type);
 

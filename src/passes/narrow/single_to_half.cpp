@@ -10,6 +10,15 @@ namespace {
 
 bool is_single(const Value* v) { return v && v->is_tensor() && v->dtype() == DType::kF32; }
 
+// What a pointwise node made of a constant that overflows, as masks of attention are, stays finite: a row of infinities has no softmax.
+PatchValue narrow_operand(Patch& p, Value* v, DType type) {
+  const PatchValue cast = p.add("Cast", {v}, {{"to", std::string(name(type))}});
+  const Node* maker = v->producer();
+  if (!maker || !maker->op().is_pointwise() || !overflowing_constant(*maker, type)) return cast;
+  const auto bound = [&](double x) { return p.constant(tensor_of(type, {}, {x})); };
+  return p.add("Clip", {cast, bound(-kLargestHalf), bound(kLargestHalf)});
+}
+
 Rule single_to(DType type) {
   return {
       .name = "single_to_" + std::string(name(type)),
@@ -29,7 +38,7 @@ Rule single_to(DType type) {
           Value* v = n.inputs()[i];
           const bool narrow = may_narrow(n, i, type);
           narrowed |= narrow;
-          inputs.push_back(narrow ? p.add("Cast", {v}, {{"to", std::string(name(type))}}) : PatchValue(v));
+          inputs.push_back(narrow ? narrow_operand(p, v, type) : PatchValue(v));
         }
         if (!narrowed) return std::nullopt;
         const PatchValue made =

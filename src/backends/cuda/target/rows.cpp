@@ -1,4 +1,5 @@
 // Tactics: softmax, layer, RMS, group and instance norm, reductions.
+#include "backends/cuda/device/kernels/own_parameters.h"
 #include "backends/cuda/target/checks.h"
 #include "backends/cuda/target/tactics.h"
 #include "target/axis_parameters.h"
@@ -6,6 +7,11 @@
 #include "target/reduce_problem.h"
 
 namespace kiln::cuda::tactics {
+namespace {
+
+constexpr size_t kEmbeddingNormInputs = 7;
+
+}  // namespace
 
 const Tactic softmax{
     .name = "softmax",
@@ -35,6 +41,19 @@ const Tactic row_norm{
     .configurations = nullptr,
     .emit = [](const Problem& p,
                const Config&) { return emit_kernel("row_norm", row_norm_parameters(p), all_inputs(p)); },
+};
+
+const Tactic embedding_norm{
+    .name = "embedding_norm",
+    .version = 1,
+    .ops = {"EmbeddingNorm"},
+    .accepts = [](const Problem& p) -> Refusal { return needs_one_float(p); },
+    .configurations = nullptr,
+    .emit =
+        [](const Problem& p, const Config&) {
+          return emit_kernel("embedding_norm", kernels::EmbeddingNormParameters{p.attributes().real("epsilon", 1e-5)},
+                             all_inputs(p, kEmbeddingNormInputs));
+        },
 };
 
 const Tactic group_norm{

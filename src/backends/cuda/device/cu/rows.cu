@@ -1,4 +1,4 @@
-// Softmax, layer and RMS norm: a block for each row, or a warp for each short row. Sums are float32.
+// Softmax, layer and RMS norm, layer norm of sums of rows of tables: a block for each row, or a warp for each short row. Sums are float32.
 #include "backends/cuda/device/cu/common.cuh"
 #include "backends/cuda/device/cu/rows.h"
 
@@ -51,33 +51,42 @@ template <class T> __device__ void softmax_column(const SoftmaxArguments& a, con
   }
 }
 
-// A warp for each row of whole words that its registers hold. Constants are there before the inputs are.
-template <class T, int N> __device__ void normalize_short_row(const RowNormArguments& a, const T* x, T* y) {
-  constexpr int kPacks = kWarpRowElements / 32 / N;
+// Packs of a short row that a lane of its warp holds.
+template <int N> constexpr int kShortPacks = kWarpRowElements / 32 / N;
+
+// All at once, zeros where there is nothing.
+template <class T, int N> __device__ void load_short_row(Pack<T, N> (&to)[kShortPacks<N>], const T* from, bool wanted, int n) {
+#pragma unroll
+  for (int k = 0; k < kShortPacks<N>; ++k) {
+    const int at = (k * 32 + threadIdx.x % 32) * N;
+    to[k] = load_if<T, N>(from + at, wanted && at < n);
+  }
+}
+
+// A warp for each row of whole words that its registers hold: `read` brings the lane's elements, zeros behind the end. Constants are there
+// before the inputs are.
+template <class T, int N, class Read> __device__ void normalize_short_row(const RowNormArguments& a, T* y, Read read) {
+  constexpr int kPacks = kShortPacks<N>;
   const int lane = threadIdx.x % 32, n = static_cast<int>(a.n);
   const int64_t row = int64_t{blockIdx.x} * (blockDim.x / 32) + threadIdx.x / 32;
   const T *scale = static_cast<const T*>(a.scale), *bias = static_cast<const T*>(a.bias);
-  Pack<T, N> kept[kPacks], factors[kPacks], summands[kPacks];
+  Pack<T, N> factors[kPacks], summands[kPacks];
   const auto is_there = [&](int k) { return (k * 32 + lane) * N < n; };
-  // All at once, zeros where there is nothing.
-  const auto load = [&](Pack<T, N>(&to)[kPacks], const T* from) {
-#pragma unroll
-    for (int k = 0; k < kPacks; ++k) to[k] = load_if<T, N>(from + (k * 32 + lane) * N, from && is_there(k));
-  };
   let_next_start();
   if (!a.vectors_are_constant) wait_for_inputs();
-  load(factors, scale);
-  load(summands, bias);
+  load_short_row(factors, scale, scale, n);
+  load_short_row(summands, bias, bias, n);
   wait_for_inputs();
   if (row >= a.rows) return;
-  load(kept, x + row * n);
+  float v[kPacks][N];
+  read(row, v);
   // Sums of their own for each pack do not wait for each other.
-  float v[kPacks][N], sums[kPacks], mean = 0, squares = 0;
+  float sums[kPacks], mean = 0, squares = 0;
 #pragma unroll
   for (int k = 0; k < kPacks; ++k) {
     sums[k] = 0;
 #pragma unroll
-    for (int j = 0; j < N; ++j) sums[k] += v[k][j] = to_float(kept[k].at[j]);
+    for (int j = 0; j < N; ++j) sums[k] += v[k][j];
   }
 #pragma unroll
   for (int k = 0; k < kPacks; ++k) mean += sums[k];
@@ -106,6 +115,75 @@ template <class T, int N> __device__ void normalize_short_row(const RowNormArgum
     if (a.mean) static_cast<float*>(a.mean)[row] = mean;
     if (a.inverse_deviation) static_cast<float*>(a.inverse_deviation)[row] = inverse;
   }
+}
+
+template <class T, int N> __device__ void normalize_short_row(const RowNormArguments& a, const T* x, T* y) {
+  normalize_short_row<T, N>(a, y, [&](int64_t row, float (&v)[kShortPacks<N>][N]) {
+    Pack<T, N> kept[kShortPacks<N>];
+    load_short_row(kept, x + row * a.n, true, static_cast<int>(a.n));
+#pragma unroll
+    for (int k = 0; k < kShortPacks<N>; ++k)
+#pragma unroll
+      for (int j = 0; j < N; ++j) v[k][j] = to_float(kept[k].at[j]);
+  });
+}
+
+// Where a row of a sum begins; null where there is none, and where the index is outside of the table.
+template <class T> __device__ const T* row_of(const EmbeddingRows& rows, uint32_t row, int64_t n) {
+  if (!rows.table) return nullptr;
+  int64_t at = row - rows.count.quotient(row) * rows.count.divisor;
+  if (rows.indices) {
+    at = rows.wide_indices ? static_cast<const int64_t*>(rows.indices)[at] : static_cast<const int32_t*>(rows.indices)[at];
+    if (at < 0) at += rows.extent;
+    if (at < 0 || at >= rows.extent) return nullptr;
+  }
+  return static_cast<const T*>(rows.table) + at * n;
+}
+
+template <class T, int N> __device__ void embedding_norm_short_row(const EmbeddingNormArguments& a, T* y) {
+  normalize_short_row<T, N>(a.norm, y, [&](int64_t row, float (&v)[kShortPacks<N>][N]) {
+    Pack<T, N> kept[kEmbeddingParts][kShortPacks<N>];
+#pragma unroll
+    for (int p = 0; p < kEmbeddingParts; ++p) {
+      const T* from = row_of<T>(a.parts[p], static_cast<uint32_t>(row), a.norm.n);
+      load_short_row(kept[p], from, from != nullptr, static_cast<int>(a.norm.n));
+    }
+#pragma unroll
+    for (int k = 0; k < kShortPacks<N>; ++k)
+#pragma unroll
+      for (int j = 0; j < N; ++j) {
+        v[k][j] = 0;
+#pragma unroll
+        for (int p = 0; p < kEmbeddingParts; ++p) v[k][j] += to_float(kept[p][k].at[j]);
+      }
+  });
+}
+
+// A block for each row of any length, which it reads three times.
+template <class T> __device__ void embedding_norm_row(const EmbeddingNormArguments& a, T* y) {
+  begin_kernel();
+  __shared__ float shared[32];
+  const RowNormArguments& norm = a.norm;
+  const T* parts[kEmbeddingParts];
+#pragma unroll
+  for (int p = 0; p < kEmbeddingParts; ++p) parts[p] = row_of<T>(a.parts[p], blockIdx.x, norm.n);
+  const auto each = [&](const auto& f) {
+    for (int64_t i = threadIdx.x; i < norm.n; i += kRowThreads) {
+      float v = 0;
+#pragma unroll
+      for (int p = 0; p < kEmbeddingParts; ++p) v += parts[p] ? to_float(parts[p][i]) : 0.0f;
+      f(i, v);
+    }
+  };
+  float mean = 0, squares = 0;
+  each([&](int64_t, float v) { mean += v; });
+  mean = combine_block(mean, 0.0f, shared, Sum()) * norm.share;
+  each([&](int64_t, float v) { squares += (v - mean) * (v - mean); });
+  const float inverse = rsqrtf(combine_block(squares, 0.0f, shared, Sum()) * norm.share + norm.epsilon);
+  const T *scale = static_cast<const T*>(norm.scale), *bias = static_cast<const T*>(norm.bias);
+  each([&](int64_t i, float v) {
+    y[int64_t{blockIdx.x} * norm.n + i] = from_float<T>((v - mean) * inverse * to_float(scale[i]) + (bias ? to_float(bias[i]) : 0.0f));
+  });
 }
 
 // Rows of up to kRowPacks packs a thread stay in registers.
@@ -183,6 +261,13 @@ template <class T, int N> __device__ void normalize_row(const RowNormArguments& 
   extern "C" __global__ void __launch_bounds__(kRowThreads)                                                         \
       row_norm_short_##name(RowNormArguments a, const type* x, type* y) {                                           \
     normalize_short_row<type, 16 / sizeof(type)>(a, x, y);                                                           \
+  }                                                                                                                  \
+  extern "C" __global__ void __launch_bounds__(kRowThreads)                                                         \
+      embedding_norm_short_##name(EmbeddingNormArguments a, type* y) {                                              \
+    embedding_norm_short_row<type, 16 / sizeof(type)>(a, y);                                                         \
+  }                                                                                                                  \
+  extern "C" __global__ void __launch_bounds__(kRowThreads) embedding_norm_##name(EmbeddingNormArguments a, type* y) { \
+    embedding_norm_row<type>(a, y);                                                                                  \
   }
 KILN_ROWS(f16, __half)
 KILN_ROWS(bf16, __nv_bfloat16)

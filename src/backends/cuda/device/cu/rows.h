@@ -1,6 +1,6 @@
 // Arguments of kernels over rows: softmax and normalisations.
 #pragma once
-#include <cstdint>
+#include "backends/cuda/device/cu/walk.h"
 
 namespace kiln::cuda {
 
@@ -25,6 +25,19 @@ struct RowNormArguments {
   int32_t vectors_are_constant;  // scale and bias may be read before the kernels before this one have run
   const void *scale, *bias;
   void *mean, *inverse_deviation;  // [rows], or null
+};
+
+// What is added up to a row: rows of [extent, n] that indices choose, or, without indices, those of [count, n], from the first again behind the last.
+struct EmbeddingRows {
+  const void *table, *indices;  // no table: nothing is added
+  FastDivisor count;            // of indices, or of rows where there are none
+  int64_t extent;               // what an index outside of it chooses is zero
+  int32_t wide_indices;         // int64, not int32
+};
+inline constexpr int kEmbeddingParts = 3;
+struct EmbeddingNormArguments {
+  RowNormArguments norm;  // without statistics
+  EmbeddingRows parts[kEmbeddingParts];
 };
 
 }  // namespace kiln::cuda

@@ -64,6 +64,11 @@ struct ConvExciteParameters {
   }
 };
 
+struct EmbeddingNormParameters {
+  double epsilon = 1e-5;
+  template <class V> void fields(V& v) { v("epsilon", epsilon); }
+};
+
 struct SuppressBoxesParameters {
   int64_t most = 1;     // boxes of a class
   bool center = false;  // boxes are centres and sizes, not corners
