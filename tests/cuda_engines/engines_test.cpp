@@ -457,6 +457,32 @@ TEST_P(Engines, AFaultNamesItsLayerAndTheLossOfTheContext) {
   EXPECT_EXIT(fault(make_plan()), ::testing::ExitedWithCode(0), "");
 }
 
+// Both types of 16 bits are allowed: what float16 cannot hold is not infinite.
+TEST_P(Engines, WeightsThatFloat16CannotHoldComputeInBfloat16) {
+  constexpr const char* kLarge = R"(graph main(%x: float32[n,8,12,12]) {
+    %w1 = random float32[16,8,3,3] seed 1
+    %r = random float32[16,16,3,3] seed 2
+    %many = constant float32[]:{80000.0}
+    %few = constant float32[]:{0.001}
+    %w2 = Mul(%r, %many)
+    %w3 = random float32[8,16,1,1] seed 3
+    %a = Conv(%x, %w1) {pads=[1,1,1,1]}
+    %b = Mul(%a, %few)
+    %c = Conv(%b, %w2) {pads=[1,1,1,1]}
+    %d = Relu(%c)
+    %y = Conv(%d, %w3)
+    return %y
+  })";
+  CompileOptions options = options_of(GetParam(), 0, kProfiles);
+  options.precisions = {.compute = DType::kF16, .second = DType::kBF16};
+  const auto engine = reload(build(kLarge, options));
+  const auto context = engine->create_context();
+  for (int64_t n : {1, 6}) {
+    const Tensor x = batch_of(n, 5);
+    expect_near(run(*context, {x})[0], reference(kLarge, {x})[0], 3e-2);
+  }
+}
+
 // Microseconds of the host, the median of many calls.
 template <class F> double median_microseconds(int calls, const F& call) {
   std::vector<double> times;
