@@ -1,12 +1,23 @@
 #!/usr/bin/env bash
 # All that CI runs, stage by stage: checks, release tests, clang-tidy, tests under sanitizers. Stops at the first stage that fails.
-# The same tree gives the same verdict: nothing here explores or races the clock (scripts/fuzz.sh explores).
+# The same tree gives the same verdict: nothing here explores or races the clock (scripts/fuzz.sh explores). KILN_TEST_CUDA=1 brings nvcc from
+# PyPI where there is none, to compile the kernels for NVIDIA GPUs, too; the end says what was not checked for lack of it, or of a GPU.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source scripts/stages.sh
 readonly logs=build/test logged_stages=(release asan tsan)
 mkdir -p "$logs"
 rm -f "$logs"/*.log
+
+not_checked() {
+  [[ -f $logs/release.log ]] || return 0
+  if [[ ! -x build/release/bin/test_cuda ]]; then
+    echo "NOT CHECKED: the back end of NVIDIA GPUs, its kernels, and engines for its cards: there is no nvcc, or no cuda.h (KILN_TEST_CUDA=1 brings them)"
+  fi
+  if ! command -v nvidia-smi >/dev/null || ! nvidia-smi >/dev/null 2>&1; then
+    echo "NOT CHECKED: what runs on a GPU alone (scripts/gpu/check.sh, on a machine that has one)"
+  fi
+}
 
 closing() {
   printf '\n==> compiler cache\n'
@@ -21,6 +32,7 @@ closing() {
       sed -n '/tests passed/,$p' "$logs/$preset.log"
     fi
   done
+  not_checked
 }
 trap closing EXIT
 
@@ -31,6 +43,7 @@ run_tests() {
   ctest --preset "$preset" -j "$(nproc)" --timeout 3600 --no-tests=error "$@" 2>&1 | tee "$logs/$preset.log"
 }
 
+if [[ ${KILN_TEST_CUDA:-} == 1 && ! -x $(command -v nvcc || echo /usr/local/cuda/bin/nvcc) ]]; then scripts/setup.sh --cuda; fi
 echo "All that CI runs: checks of the tree, and every test, also under sanitizers. What fails ends it; $logs keeps the logs."
 begin_stages build/test/stages \
   "checks of the tree|10" \

@@ -12,6 +12,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <stdexcept>
 #include <string>
@@ -94,8 +95,10 @@ struct BuildOptions {
   // Rules and tactics by name; "onednn": all that use oneDNN. A name that is none of these is an error.
   std::vector<std::string> disabled;
   // What the model has in float32 may be computed in: "float32", "float16" or "bfloat16". Back ends that cannot say so in the log.
+  // "float16+bfloat16": in either; products whose weights float16 cannot hold, and layers of that type below, compute in bfloat16, the
+  // others in float16, which keeps more digits at the same speed.
   std::string precision = "float32";
-  // Layers that compute in a type of their own, by their names in the model, in which '*' stands for any text: "float32", or
+  // Layers that compute in a type of their own, by their names in the model, in which '*' stands for any text: "float32", or one of
   // `precision`. The last that fits counts. Where that cannot be, the log warns, or the build fails when it is to obey.
   std::vector<std::pair<std::string, std::string>> layer_precisions;
   bool obey_precisions = false;
@@ -286,6 +289,7 @@ class Engine {
 struct InferenceTimes {
   double upload = 0, compute = 0, download = 0;
   double queued = 0;  // of the host, until all of it was queued
+  double whole = 0;   // from its first part to the end of its last, with what it waited between them
 };
 
 // The state of one inference at a time, with memory for inputs and outputs of its own. One that was moved away throws.
@@ -307,8 +311,8 @@ class Session {
   // Throws kNotFound for an unknown name, kInvalidArgument when it is too small for the shape, and for outputs of unknown size.
   void bind(const std::string& name, void* memory, size_t bytes);
   // From now on an inference is captured once and launched as a graph, which costs the host less; again after a change of shapes or
-  // memory, where a graph of the same form is kept. Returns why it cannot be: a device whose launches cost nothing, or a layer that runs
-  // on the host. Empty: it is.
+  // memory, where a graph of the same form is kept. The first inference after a change is queued, and the second captured. Returns why
+  // none can be: a device whose launches cost nothing, or a layer that runs on the host. Empty: they are.
   std::string use_graphs();
   // Why inferences are queued although use_graphs found nothing against graphs: the capture failed. Empty: none did.
   std::string graph_failure() const;
@@ -325,9 +329,13 @@ class Session {
       const std::string& name);  // of an input or output, for the shapes of the inputs as they are
   // Each enqueue shows every result of every layer, in order, before its memory is used again; null ends that. Such an enqueue is slow.
   void observe(ResultObserver observer);
+  // Inferences wait for each layer, so that the error of one that fails on its device names it; slow, and never by graphs.
+  void set_debug_sync(bool on);
   // One inference to its end, with its times. `copies`: inputs are copied to the device before, from staging memory, and outputs
   // into such memory after, where the device has memory of its own and the session holds them.
   InferenceTimes timed(bool copies);
+  // Inferences with copies that run beside those before and behind them.
+  class Overlap;
   // Milliseconds of the device for the inferences between the two calls.
   void record_start();
   double record_stop_ms();
@@ -341,6 +349,25 @@ class Session {
   explicit Session(std::unique_ptr<State> state);
   State& state() const;
   std::unique_ptr<State> state_;
+};
+
+// Uploads of the next inference and downloads of the last run while an inference computes: sets of memory for inputs and outputs take
+// turns, and copies have streams of their own. While it lives nothing else is asked of the session, whose inputs are set.
+class Session::Overlap {
+ public:
+  explicit Overlap(Session& session);  // throws when an input has no shape
+  ~Overlap();
+  Overlap(const Overlap&) = delete;
+  Overlap& operator=(const Overlap&) = delete;
+  bool full() const;  // as many inferences are on their way as there are sets
+  // One more; throws when it is full.
+  void queue();
+  // Waits for the earliest that is on its way; nothing when none is.
+  std::optional<InferenceTimes> wait();
+
+ private:
+  struct Sets;
+  std::unique_ptr<Sets> sets_;
 };
 
 // How far int8 reaches: to the largest element; as far as loses least information of the elements that are not zero, `kEntropy2` with those

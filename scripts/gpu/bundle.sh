@@ -1,11 +1,14 @@
 #!/usr/bin/env bash
 # Packs what scripts/gpu/check.sh runs on a machine with a GPU: programs, Kiln's libraries and those that they bring. Usage:
 # scripts/gpu/bundle.sh FOLDER [PRESET]. Build first: scripts/build.sh release kiln_tool lib/libkiln.so device_libraries test_cuda test_cuda_engines
-# test_operators test_api test_device kiln_conformance cuda_layer_times
+# test_operators test_api test_device test_compiler test_runtime test_tuner kiln_conformance cuda_layer_times cudart_program
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 folder=$1 build=build/${2:-release}
-programs=(kiln test_cuda test_cuda_engines test_operators test_api test_device kiln_conformance cuda_layer_times)
+programs=(kiln test_cuda test_cuda_engines test_operators test_api test_device test_compiler test_runtime test_tuner kiln_conformance
+          cuda_layer_times)
+# Not where there is no libcudart of NVIDIA's.
+if [[ -x $build/bin/cudart_program ]]; then programs+=(cudart_program); else echo "without cudart_program, which was not built"; fi
 rm -rf "$folder"
 mkdir -p "$folder/bin" "$folder/lib"
 for program in "${programs[@]}"; do

@@ -5,6 +5,8 @@
 #   operators    samples of all operators (test_operators)
 #   api          programs of the API (test_api)
 #   conformance  ONNX's backend tests, engines saved and loaded
+#   suites       the suites of the compiler, the runtime and the tuner (test_compiler, test_runtime, test_tuner), which run on every device
+#   interop      a program that has its memory, streams and events from NVIDIA's libcudart
 #   engines      the device (test_device), captured graphs, contexts x streams x threads, several devices, memory back at its start, times of the host
 #   sanitize     compute-sanitizer's memcheck, racecheck, synccheck and initcheck over a selection
 #   streams      inferences per second of resnet50 in one to eight streams
@@ -15,7 +17,7 @@
 set -uo pipefail
 bundle=$(realpath "$1")
 shift
-beside=(ops operators api conformance sanitize)
+beside=(ops operators api conformance suites interop sanitize)
 alone=(engines streams layers bench)
 networks=()
 if [[ $# -gt 0 ]]; then
@@ -53,7 +55,7 @@ export -f suites_beside shards
 # Which tests each tool of compute-sanitizer watches: racecheck takes a hundred times as long. Calls that fail are not reported: cuDNN
 # makes some on purpose.
 declare -A watched=([memcheck]='CudaConv.ThreeByThree:CudaWholeProduct.*:CudaAttention.*:CudaMovement.*'
-                    [racecheck]='CudaAttention.SharedKeys:CudaMovement.*'
+                    [racecheck]='CudaAttention.SharedKeys:CudaMovement.*:CudaRaces.*'
                     [synccheck]='CudaConv.ThreeByThree:CudaAttention.*:CudaMovement.*'
                     [initcheck]='CudaConv.ThreeByThree:CudaAttention.SharedKeys:CudaMovement.*')
 
@@ -65,6 +67,13 @@ part() {
     conformance)
       mkdir -p "$bundle/onnx_data" && tar -C "$bundle/onnx_data" -xf "$bundle/onnx_data.txz"
       run conformance 400 "$bundle/bin/kiln_conformance" --backend=cuda-reload --here --verbose --floors="$bundle/floors.txt" "$bundle/onnx_data" ;;
+    suites)
+      run compiler 400 bash -c 'suites_beside "$@"' suites "$bundle/bin/test_compiler" &
+      run runtime 200 bash -c 'suites_beside "$@"' suites "$bundle/bin/test_runtime" &
+      run tuner 200 bash -c 'suites_beside "$@"' suites "$bundle/bin/test_tuner" &
+      wait ;;
+    interop)
+      if [[ -x $bundle/bin/cudart_program ]]; then run interop 60 "$bundle/bin/cudart_program"; else echo "== interop: left out, not in the bundle"; fi ;;
     sanitize)
       local tool
       for tool in ${TOOLS:-memcheck racecheck synccheck initcheck}; do
@@ -79,7 +88,7 @@ part() {
     layers)
       run resnet50 200 "$bundle/bin/cuda_layer_times" resnet50 1 8
       run bert 120 "$bundle/bin/cuda_layer_times" bert 1 8 ;;
-    bench) PEERS=${PEERS-eager compiled frozen libraries} run networks 580 python3 "$bundle/networks.py" "$bundle" "${networks[@]}" ;;
+    bench) PEERS=${PEERS-eager libraries compiled frozen} PEER_SECONDS=${PEER_SECONDS-330} run networks 580 python3 "$bundle/networks.py" "$bundle" "${networks[@]}" ;;
     *) echo "there is no part '$1'" | tee "$logs/part.failed" ;;
   esac
 }

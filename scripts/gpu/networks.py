@@ -6,7 +6,8 @@ Run it in the project's folder. Usage: networks.py BUNDLE [NAME[:BATCH]...]; wit
 docs/measured.md. Prints one line a network
 and build option, and a table; NETWORK_FLAGS says which options (default: --fp16 --noTF32), PEERS which of scripts/gpu/peers.py (default: none),
 STREAMS with how many streams of captured graphs inferences per second are counted (default: none).
-PEER_SECONDS: peers that are not ready by then are left out (compiling takes minutes). Keeps in $OUT the table, a log of each, and one timing cache of all, which `kiln list devices --saveProfile` takes.
+Peers compile, a few at a time, while Kiln builds its engines; those that are not ready PEER_SECONDS after the start (default: 3600) are left
+out. Nothing is timed before. Keeps in $OUT the table, a log of each, and one timing cache of all, which `kiln list devices --saveProfile` takes.
 """
 import concurrent.futures
 import math
@@ -22,6 +23,7 @@ import time
 import numpy as np
 
 ALL = {"resnet50": (1, 8, 128), "bert_base": (1, 8, 128), "bert_large": (1, 8, 128), "vit_b16": (8, 128), "efficientnet_b0": (8, 128), "mobilenet_v3": (8, 128), "swin_b": (1, 8, 128)}
+PEERS_AT_ONCE = 3  # of those that compile: each takes several cores
 CAPPED_MS = 2  # networks that take longer are large enough for the card's power to cap them
 
 
@@ -61,6 +63,9 @@ class Peer:
     """PyTorch's form of a network; `failure` says why there is none."""
 
     def __init__(self, kind: str, name: str, batch: int, log: pathlib.Path, deadline: float):
+        if time.monotonic() > deadline:
+            self.process, self.failure = None, "not begun in time"
+            return
         command = [sys.executable, str(pathlib.Path(__file__).with_name("peers.py")), kind, name, str(batch)]
         env = dict(os.environ, TORCHINDUCTOR_COMPILE_THREADS="4")
         env.pop("LD_LIBRARY_PATH", None)  # of the bundle
@@ -78,21 +83,30 @@ class Peer:
         return float(self.process.stdout.readline())
 
     def close(self) -> None:
-        if self.process.poll() is None:
+        if self.process and self.process.poll() is None:
             self.process.stdin.close()
             self.process.wait()
 
 
-def start_peers(kinds: list[str], wanted: list[tuple[str, int]], kept: pathlib.Path) -> dict[tuple[str, int], dict[str, Peer]]:
-    """All of them, some at a time: compiling takes minutes."""
-    asked = [(kind, name, batch) for kind in kinds for name, batch in wanted if kind != "libraries" or name.startswith(("resnet50", "bert"))]
-    deadline = time.monotonic() + float(os.environ.get("PEER_SECONDS", "3600"))
-    with concurrent.futures.ThreadPoolExecutor(8) as pool:
-        made = list(pool.map(lambda ask: Peer(*ask, kept / f"peer_{'_'.join(map(str, ask))}.log", deadline), asked))
-    peers: dict[tuple[str, int], dict[str, Peer]] = {item: {} for item in wanted}
-    for (kind, name, batch), peer in zip(asked, made):
-        peers[name, batch][kind] = peer
-    return peers
+class Peers:
+    """Those of all networks, which get ready beside other work, in the order of `kinds`."""
+
+    def __init__(self, kinds: list[str], wanted: list[tuple[str, int]], kept: pathlib.Path):
+        deadline = time.monotonic() + float(os.environ.get("PEER_SECONDS", "3600"))
+        asked = [(kind, name, batch) for kind in kinds for name, batch in wanted if kind != "libraries" or name.startswith(("resnet50", "bert"))]
+        self.pool = concurrent.futures.ThreadPoolExecutor(PEERS_AT_ONCE)
+        self.made = {ask: self.pool.submit(Peer, *ask, kept / f"peer_{'_'.join(map(str, ask))}.log", deadline) for ask in asked}
+
+    def wait(self) -> None:
+        """Until each is ready or left out."""
+        self.pool.shutdown()
+
+    def of(self, name: str, batch: int) -> dict[str, Peer]:
+        return {kind: made.result() for (kind, *network), made in self.made.items() if network == [name, batch]}
+
+    def close(self) -> None:
+        for made in self.made.values():
+            made.result().close()
 
 
 def evaluate(bundle: pathlib.Path, model: pathlib.Path) -> pathlib.Path:
@@ -101,6 +115,13 @@ def evaluate(bundle: pathlib.Path, model: pathlib.Path) -> pathlib.Path:
     run(bundle, "build", str(model), "--backend=cpu", "--builderOptimizationLevel=0", "-o", plan)
     run(bundle, "run", plan, f"--saveOutputs={outputs}")
     return outputs
+
+
+def build(bundle: pathlib.Path, model: pathlib.Path, flag: str, kept: pathlib.Path) -> tuple[str, str, float]:
+    """The engine's file, what the build said, and the seconds that it took."""
+    plan, start = f"{model}{flag}.plan", time.monotonic()
+    log = run(bundle, "build", str(model), "--backend=cuda", flag, f"--timingCacheFile={kept / 'networks.times'}", "-o", plan)
+    return plan, log, time.monotonic() - start
 
 
 def median_of(row: str, text: str) -> float:
@@ -144,15 +165,15 @@ def main() -> None:
     kinds = os.environ.get("PEERS", "").split()
     evaluators = concurrent.futures.ThreadPoolExecutor(2)
     references = {item: evaluators.submit(evaluate, bundle, model) for item, model in paths.items()}
-    peers = start_peers(kinds, items, kept)
+    flags = os.environ.get("NETWORK_FLAGS", "--fp16 --noTF32").split()
+    peers = Peers(kinds, items, kept)
+    built = {(item, flag): build(bundle, model, flag, kept) for item, model in paths.items() for flag in flags}
+    peers.wait()
     table = ["| network | batch | option | Kiln, ms | held | " + "".join(f"{kind} | " for kind in kinds) + "error |", "| --- | --: | --- | --: | --: | " + "--: | " * len(kinds) + "--: |"]
     for (name, batch), model in paths.items():
         item, reference = f"{name}:{batch}", references[name, batch].result()
-        for flag in os.environ.get("NETWORK_FLAGS", "--fp16 --noTF32").split():
-            plan = f"{model}{flag}.plan"
-            start = time.monotonic()
-            log = run(bundle, "build", str(model), "--backend=cuda", flag, f"--timingCacheFile={kept / 'networks.times'}", "-o", plan)
-            built = time.monotonic() - start
+        for flag in flags:
+            plan, log, seconds = built[(name, batch), flag]
             hosts = re.findall(r"(\d+) layers run on the host", log)
             outputs = folder / f"{model.stem}{flag}"
             run(bundle, "run", plan, f"--saveOutputs={outputs}")
@@ -160,7 +181,7 @@ def main() -> None:
             report = bench("--duration=0.5")
             if (held := median_of("Compute Time", report)) > CAPPED_MS:
                 held = median_of("Compute Time", report := bench("--duration=3"))
-            graph_ms, others = in_turns(bench, peers[name, batch], held)
+            graph_ms, others = in_turns(bench, peers.of(name, batch), held)
             plain = run(bundle, "bench", f"--loadEngine={plan}", "--duration=0.2", "--warmUp=50", "--monitorMemory")
             beside = re.search(r"of which (-?[0-9.]+ \w+) beside weights", plain)
             loaded = re.search(r"Engine loaded in ([0-9.]+) s, of which ([0-9.]+) s", plain)
@@ -172,12 +193,10 @@ def main() -> None:
             table.append(f"| {name} | {batch} | {flag} | {graph_ms:.3f} | {held:.3f} | " + "".join(f"{others.get(kind, '–')} | " for kind in kinds) + f"{error:.1e} |")
             print(f"{item:18} {flag:9} median {graph_ms:8} ms, held {held:8} ms, without a graph {median_of('Compute Time', plain):8} ms  "
                   f"enqueue {median_of('Enqueue Time', report)} / {median_of('Enqueue Time', plain)} ms  error {error:.1e}  "
-                  f"built in {built:5.1f} s, loaded in {loaded[1] if loaded else '?'} s (device {loaded[2] if loaded else '?'} s)  layers on the host: {hosts[0] if hosts else 0}, "
+                  f"built in {seconds:5.1f} s, loaded in {loaded[1] if loaded else '?'} s (device {loaded[2] if loaded else '?'} s)  layers on the host: {hosts[0] if hosts else 0}, "
                   f"memory beside weights and contexts: {beside[1] if beside else '?'}", flush=True)
             (kept / "table.md").write_text("\n".join([card(), "", *table]) + "\n")
-    for kinds_of in peers.values():
-        for peer in kinds_of.values():
-            peer.close()
+    peers.close()
     print("\n".join(table))
 
 

@@ -114,11 +114,13 @@ void check_disabled(const std::vector<std::string>& disabled) {
           .remedy("kiln list rules; kiln list tactics");
 }
 
+constexpr std::string_view kBothTypes = "float16+bfloat16";
+
 DType precision_of(const std::string& text) {
   const auto type = dtype_from_name(text);
   if (type == DType::kF32 || type == DType::kF16 || type == DType::kBF16) return *type;
   throw Error(Code::kInvalidArgument, "a network does not compute in '" + text + "'")
-      .remedy("choose float32, float16 or bfloat16");
+      .remedy("choose float32, float16, bfloat16 or float16+bfloat16");
 }
 
 // Makes the values outputs that are only watched.
@@ -245,7 +247,10 @@ std::shared_ptr<Engine::State> build_once(const BuildOptions& options, BuildMemo
     TimingCache cache = read_cache(options, target.device().fingerprint(), logger);
     if (memory.times) cache.combine(*memory.times, true);
     cache.put_times(goal.times);
-    compile_options.precisions = {.compute = precision_of(options.precision), .tf32 = options.tf32};
+    const bool both = options.precision == kBothTypes;
+    compile_options.precisions = {.compute = both ? DType::kF16 : precision_of(options.precision),
+                                  .second = both ? DType::kBF16 : DType::kF32,
+                                  .tf32 = options.tf32};
     for (const auto& [layer, type] : options.layer_precisions)
       compile_options.precisions.layers.push_back({layer, precision_of(type), true});
     compile_options.precisions.obey = options.obey_precisions;

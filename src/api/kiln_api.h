@@ -101,7 +101,8 @@ struct Session::State {
   bool uses_graphs = false;
   std::string no_graph;             // why inferences are queued all the same
   std::unique_ptr<Graph> graph;     // of the inference that was captured last
-  bool captured = false;            // that one has the shapes and memory of now
+  bool ran = false;                 // an inference has had the shapes and memory of now
+  bool captured = false;            // and so has the graph
   std::vector<std::byte> given;     // what it made shapes of, one behind the other
   std::map<int32_t, Memory> bound;  // memory of the caller
   int threads = 0;
@@ -127,7 +128,7 @@ struct Session::State {
   void buffer(int32_t t, const std::vector<int64_t>& dims) {
     if (const auto known = buffers.find(t); known != buffers.end() && known->second.dims == dims) return;
     const plan::TensorInfo& info = tensor(*engine, t);
-    captured = false;
+    ran = false;
     buffers.erase(t);
     const auto own = bound.find(t);
     const int64_t elements = storage_elements(info.layout, dims);
@@ -174,15 +175,21 @@ struct Session::State {
     });
     shapes_changed = false;
   }
+  // What only the first inference does is not noted, nor does the first wait for a capture: shapes may be had only once.
   void launch() {
     const ThreadLimit limit(engine->devices(), threads);
     const bool by_graph = uses_graphs && !context->is_watched();
-    if (by_graph && captured && has_given_values()) {
+    if (by_graph && !has_given_values()) ran = false;
+    if (by_graph && ran && !captured) guarded([&] { capture(); });
+    if (by_graph && ran && captured) {
       if (Status s = graph->launch(*stream); !s.ok()) guarded([&] { throw_if_error(s); });
       return;
     }
     if (Status s = context->enqueue(*stream); !s.ok()) guarded([&] { check(s); });
-    if (by_graph) guarded([&] { capture(); });
+    if (!by_graph || ran) return;
+    guarded([&] { keep_given_values(); });
+    ran = true;
+    captured = false;
   }
 
   void mark(int number) {
@@ -237,25 +244,33 @@ struct Session::State {
     return same && at == given.size();
   }
 
-  // Once an inference has run, so that what only the first one does is not noted. Where the graph is of the same form as the one
-  // before, that takes over its addresses, which costs less than another. What cannot be captured is queued from now on.
-  void capture() {
+  void keep_given_values() {
+    given.clear();
+    for_each_value([&](std::span<const std::byte> value) { given.insert(given.end(), value.begin(), value.end()); });
+  }
+
+  // An inference as the context is; null where it cannot be captured, and inferences are queued from now on.
+  std::unique_ptr<Graph> noted() {
     throw_if_error(stream->synchronize());
-    std::unique_ptr<Graph> noted;
+    std::unique_ptr<Graph> graph_of_now;
     Status done = stream->begin_capture();
     std::string text;
     if (done.ok()) {
       const Status queued = context->enqueue(*stream);
       if (!queued.ok()) text = context->error_text();
-      const Status ended = stream->end_capture(noted);
+      const Status ended = stream->end_capture(graph_of_now);
       done = queued.ok() ? ended : queued;
     }
-    captured = done.ok();
-    uses_graphs = captured;
-    if (!captured) no_graph = text.empty() ? done.detail : text;
-    else if (!graph || !graph->update(*noted)) graph = std::move(noted);
-    given.clear();
-    for_each_value([&](std::span<const std::byte> value) { given.insert(given.end(), value.begin(), value.end()); });
+    uses_graphs = done.ok();
+    if (uses_graphs) return graph_of_now;
+    no_graph = text.empty() ? done.detail : text;
+    return nullptr;
+  }
+  // Where the graph is of the same form as the one before, that takes over its addresses, which costs less than another.
+  void capture() {
+    auto newer = noted();
+    captured = newer != nullptr;
+    if (captured && (!graph || !graph->update(*newer))) graph = std::move(newer);
   }
   void upload(int32_t t) {
     if (on_device(t))

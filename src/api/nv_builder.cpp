@@ -202,6 +202,9 @@ class BuilderImpl final : public nvinfer1::IBuilder {
     using Flag = nvinfer1::BuilderFlag;
     for (const auto& [flag, type] : {std::pair{Flag::kBF16, DType::kBF16}, std::pair{Flag::kFP16, DType::kF16}})
       if (config.getFlag(flag) && default_target().computes_in(type)) options.precisions.compute = type;
+    if (options.precisions.compute == DType::kF16 && config.getFlag(Flag::kBF16) &&
+        default_target().computes_in(DType::kBF16))
+      options.precisions.second = DType::kBF16;
     options.precisions.tf32 = config.getFlag(Flag::kTF32);
     options.tuner.level = settings.level;
     options.tuner.iterations = settings.iterations;

@@ -83,7 +83,7 @@ Session::State& Session::state() const {
 
 void Session::set_profile(int profile) {
   guarded([&] { state().check(state().context->set_profile(profile)); });
-  state().captured = false;
+  state().ran = false;
   state().shapes_changed = true;
 }
 
@@ -134,7 +134,7 @@ void Session::bind(const std::string& name, void* memory, size_t bytes) {
     if (memory) state().bound[t] = {memory, bytes};
     else state().bound.erase(t);
     state().buffers.erase(t);
-    state().captured = false;
+    state().ran = false;
     if (const auto* dims = state().context->dims(t)) state().buffer(t, *dims);
     state().shapes_changed = true;
   });
@@ -157,7 +157,8 @@ InferenceTimes Session::timed(bool copies) {
     if (copies) s.download_all(), s.mark(3);
     const double queued = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
     throw_if_error(s.stream->synchronize());
-    return InferenceTimes{copies ? s.between(0, 1) : 0, s.between(1, 2), copies ? s.between(2, 3) : 0, queued};
+    return InferenceTimes{copies ? s.between(0, 1) : 0, s.between(1, 2), copies ? s.between(2, 3) : 0, queued,
+                          s.between(copies ? 0 : 1, copies ? 3 : 2)};
   });
 }
 
@@ -246,6 +247,8 @@ void Session::observe(ResultObserver observer) {
         });
   });
 }
+
+void Session::set_debug_sync(bool on) { state().context->set_step_by_step(on); }
 
 void Session::record_start() {
   guarded([&] { throw_if_error(state().start->record(*state().stream)); });

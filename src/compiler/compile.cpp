@@ -138,6 +138,13 @@ bool chooses_types(const ir::Graph& graph, DType compute) {
          });
 }
 
+// Of two types that are allowed, one that the target does not compute in goes.
+void settle_types(const Target& target, Precisions& p) {
+  if (p.second == DType::kF32) return;
+  if (!target.computes_in(p.compute) && target.computes_in(p.second)) p.compute = p.second;
+  if (!target.computes_in(p.second) || p.second == p.compute) p.second = DType::kF32;
+}
+
 bool speaks_of_files(Code code) { return code == Code::kMalformedPlan || code == Code::kPlanDevice; }
 
 }  // namespace
@@ -155,6 +162,7 @@ plan::Plan compile(std::unique_ptr<ir::Graph> graph, const CompileOptions& optio
   std::vector<ir::DimFact> facts = ir::dim_facts(*graph);
   if (!options.precisions.layers.empty()) mark_precisions(*graph, target, options.precisions, *options.logger);
   TargetOptions target_options{options.passes.disabled, options.logger, options.precisions};
+  settle_types(target, target_options.precisions);
   if (DType& type = target_options.precisions.compute; !target.computes_in(type)) {
     options.logger->log(Severity::kWarning, std::string(name(type)) + " is permitted; on the back end '" +
                                                 std::string(target.name()) +

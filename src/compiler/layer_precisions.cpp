@@ -72,7 +72,8 @@ class Marker {
                  .remedy("let it compute in float32, or scale the weights in the model"));
     } else if (given == type) {
       if (type == DType::kF32) node.precision = type;
-    } else if (given == DType::kF32 && type == precisions_.compute && target_.computes_in(type)) {
+    } else if (given == DType::kF32 && (type == precisions_.compute || type == precisions_.second) &&
+               target_.computes_in(type)) {
       node.precision = type;
     } else if (is_one) {
       report(Error(Code::kUnsupported, "the layer is to compute in " + std::string(name(type)))

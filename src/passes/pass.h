@@ -85,8 +85,9 @@ Pass dequantize_constants();
 // types say, and constants are dequantized. Such a node says what the model has there (Node::declared).
 Pass compute_in_float32();
 
-// What computes on float32 does so on `type`, float16 or bfloat16, between casts, where the operator has such a form.
-Pass compute_in(DType type);
+// What computes on float32 does so on `type`, float16 or bfloat16, between casts, where the operator has such a form. Nodes whose precision
+// is `second` compute in that, and so do beside float16 products whose weights it cannot hold; float32: there is no second type.
+Pass compute_in(DType type, DType second = DType::kF32);
 
 // Products and convolutions of float32 by constants may take bfloat16 and sum in float32; tactics that do are compared by time with those
 // in float32.

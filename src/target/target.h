@@ -129,8 +129,9 @@ class TacticList {
 struct Precisions {
   DType compute =
       DType::kF32;  // of what the network has in float32: that, or kF16 or kBF16, which outputs are cast from
+  DType second = DType::kF32;  // beside float16: kBF16, in which those compute that float16 does not suit; kF32: none
   bool tf32 = false;
-  // Layers of the model that compute in a type of their own: kF32, or `compute`. The last that fits counts.
+  // Layers of the model that compute in a type of their own: kF32, `compute` or `second`. The last that fits counts.
   struct Layer {
     std::string name;
     DType type;

@@ -62,7 +62,7 @@ class Caller {
   // Some call; the text of its refusal, or nothing.
   std::string call() {
     return failure([&] {
-      switch (pick(18)) {
+      switch (pick(20)) {
         case 0: return session_.set_profile(static_cast<int>(number()));
         case 1: return session_.set_shape(name(), dims());
         case 2: return session_.set_input(name(), tensor());
@@ -80,12 +80,21 @@ class Caller {
         case 14: return session_.set_time_limit(pick(2) ? 60 : static_cast<double>(number()));
         case 15: return static_cast<void>(pick(2) ? session_.record_start() : void(session_.record_stop_ms()));
         case 16: return static_cast<void>(session_.profile());
+        case 17: return session_.set_debug_sync(pick(2));
+        case 18: return overlap();
         default: session_ = engine_.create_session(static_cast<int>(number() % 3));
       }
     });
   }
 
  private:
+  void overlap() {
+    Session::Overlap overlap(session_);
+    for (size_t i = pick(5); i > 0; --i) {
+      if (pick(2)) overlap.wait();
+      overlap.queue();
+    }
+  }
   size_t pick(size_t n) { return random_() % n; }
   template <class T> T one_of(std::initializer_list<T> list) { return *(list.begin() + pick(list.size())); }
   int64_t number() {

@@ -1,8 +1,12 @@
 // Debug tensors, assertions, debug synchronisation, memory for late workspaces.
+#include <cstdio>
 #include <cstdlib>
+#include <fstream>
 #include <map>
 
 #include "api/network.h"
+#include "kiln/kiln.h"
+#include "pretend/pretend.h"
 
 using namespace nvinfer1;
 
@@ -219,6 +223,53 @@ TEST_F(Debug, StepByStepGivesTheSame) {
   EXPECT_TRUE(context->getDebugSync());
   ASSERT_TRUE(run_on(*context, x, y)) << logger.errors;
   EXPECT_EQ(y, (std::vector<float>{0, 2, 6}));
+}
+
+// A device that works beside the host says later that a layer failed, and not which.
+TEST_F(Debug, StepByStepNamesTheLayerThatFails) {
+  ITensor* scores = network->addActivation(*input("x", Dims2{4, 8}), ActivationType::kTANH)->getOutput(0);
+  for (const char* name : {"first", "second"}) {
+    ISoftMaxLayer* soft = network->addSoftMax(*scores);
+    soft->setAxes(name[0] == 'f' ? 1 : 2);
+    soft->setName(name);
+    scores = soft->getOutput(0);
+  }
+  scores->setName("y");
+  network->markOutput(*scores);
+  const std::string path = ::testing::TempDir() + "kiln_steps.plan";
+  {
+    const Owned<IHostMemory> bytes(Owned<ICudaEngine>(build())->serialize());
+    std::ofstream(path, std::ios::binary)
+        .write(static_cast<const char*>(bytes->data()), static_cast<std::streamsize>(bytes->size()));
+  }
+  const kiln::api::Engine engine = kiln::api::Engine::load(path);
+  std::remove(path.c_str());
+  if (engine.backend() != "pretend") GTEST_SKIP() << "the pretend device alone can be lost and found";
+  kiln::api::Session session = engine.create_session();
+  session.set_input("x", kiln::api::random_tensor("float32", {4, 8}, 1));
+  const auto failure = [&](int64_t after) {
+    kiln::pretend::lose_device_after(after);
+    std::string text;
+    try {
+      session.enqueue();
+      session.synchronize();
+    } catch (const kiln::api::Failure& e) {
+      text = e.what();
+    }
+    kiln::pretend::lose_device(false);
+    session.enqueue();
+    session.synchronize();
+    return text;
+  };
+  const size_t layers = engine.layers().size();
+  ASSERT_GE(layers, 2u);
+  session.set_debug_sync(true);
+  for (size_t i = 0; i < layers; ++i) {
+    const std::string text = failure(static_cast<int64_t>(i));
+    EXPECT_NE(text.find("step '" + engine.layers()[i].name + "'"), std::string::npos) << i << ": " << text;
+  }
+  session.set_debug_sync(false);
+  EXPECT_NE(failure(static_cast<int64_t>(layers) - 1), "");
 }
 
 TEST_F(Debug, NvtxSaysAsMuchAsTheEngineKept) {

@@ -16,7 +16,7 @@ using kiln::api::Engine;
 using kiln::api::HostTensor;
 using kiln::api::Session;
 
-constexpr int kInferences = 3;  // of which the first is queued and captured
+constexpr int kInferences = 3;  // of which the first is queued, and the second captured
 
 class Graphs : public Network {
  protected:
@@ -84,6 +84,24 @@ TEST_F(Graphs, AreCapturedAnewForOtherShapes) {
     EXPECT_EQ(run(captured).data, run(queued).data) << n;
   }
   EXPECT_EQ(captured.graph_failure(), "");
+}
+
+// Who changes the shape each time waits for no capture.
+TEST_F(Graphs, TheFirstInferenceOfAShapeIsQueued) {
+  const Engine engine = softmax_engine();
+  Session session = engine.create_session();
+  if (engine.backend() != "pretend") GTEST_SKIP() << "captures fail on the pretend device only";
+  ASSERT_EQ(session.use_graphs(), "");
+  kiln::pretend::refuse_captures(true);
+  for (const int64_t n : {2, 4, 1, 2, 3}) {
+    session.set_input("x", random({n, 3}, static_cast<int>(n)));
+    session.enqueue();
+    session.synchronize();
+    EXPECT_EQ(session.graph_failure(), "") << n;
+  }
+  session.enqueue();
+  kiln::pretend::refuse_captures(false);
+  EXPECT_NE(session.graph_failure(), "");
 }
 
 TEST_F(Graphs, TakeOverOtherMemory) {

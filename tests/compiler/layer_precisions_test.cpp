@@ -13,7 +13,7 @@
 namespace kiln {
 namespace {
 
-class HalfTarget final : public Target {
+class HalfTarget : public Target {
  public:
   std::string_view name() const override { return "half"; }
   Device& device() const override { return open_device("ref"); }
@@ -129,6 +129,50 @@ TEST(LayerPrecisions, WeightsThatOverflowAreNamed) {
   logger.text.clear();
   passes::run_passes(*ir::parse_graph(kLarge), {passes::compute_in(DType::kBF16)}, {.logger = &logger});
   EXPECT_EQ(logger.text, "");
+}
+
+class BothTarget final : public HalfTarget {
+ public:
+  bool computes_in(DType type) const override { return HalfTarget::computes_in(type) || type == DType::kBF16; }
+};
+
+// Where both types are allowed, none of the weights becomes infinite, and layers may ask for either.
+TEST(LayerPrecisions, BesideFloat16) {
+  auto graph = ir::parse_graph(R"(graph main(%x: float32[2,2]) {
+    %v = constant float32[2,2]:{1.0,3.0,0.5,2.0}
+    %w = constant float32[2,2]:{1.0,70000.0,0.5,2.0}
+    %a = MatMul "fits"(%x, %v)
+    %b = MatMul "wide"(%a, %w)
+    %c = Tanh "asked"(%b)
+    %d = Add "sum"(%c, %w)
+    %y = MatMul "stays"(%d, %w)
+    return %y
+  })");
+  Warnings logger;
+  mark_precisions(*graph, BothTarget(),
+                  {.compute = DType::kF16,
+                   .second = DType::kBF16,
+                   .layers = {{"asked", DType::kBF16}, {"stays", DType::kF32}},
+                   .obey = true},
+                  logger);
+  passes::run_passes(*graph, {passes::compute_in(DType::kF16, DType::kBF16)}, {.logger = &logger});
+  std::map<std::string, DType> types;
+  for (const auto& node : graph->nodes())
+    if (!node->is("Cast")) types[node->name().substr(0, node->name().find('.'))] = node->input(0)->dtype();
+  EXPECT_EQ(types, (std::map<std::string, DType>{{"fits", DType::kF16},
+                                                 {"wide", DType::kBF16},
+                                                 {"asked", DType::kBF16},
+                                                 {"sum", DType::kF32},  // its constant would lose digits
+                                                 {"stays", DType::kF32}}));
+  EXPECT_NE(logger.text.find("the weights 'w' overflow float16: the layer 'wide' computes in bfloat16"),
+            std::string::npos)
+      << logger.text;
+  try {
+    mark_precisions(*ir::parse_graph(kText), BothTarget(), half({{"first", DType::kBF16}}), null_logger());
+    ADD_FAILURE() << "bfloat16 was not allowed";
+  } catch (const Error& e) {
+    EXPECT_NE(std::string(e.what()).find("allowed float16 only"), std::string::npos) << e.what();
+  }
 }
 
 TEST(LayerPrecisions, AreReadBackFromText) {

@@ -205,6 +205,17 @@ TEST(CudaHost, FactsNameTheChip) {
   EXPECT_FALSE(chip_of({}));
 }
 
+TEST(CudaHost, AFaultSaysHowToHearOfItsLayer) {
+  for (const CUresult fault : {CUDA_ERROR_ILLEGAL_ADDRESS, CUDA_ERROR_LAUNCH_FAILED, CUDA_ERROR_LAUNCH_TIMEOUT}) {
+    const Status status = status_of(fault, "a layer could not be queued");
+    const std::string text = status.detail;
+    EXPECT_EQ(status.code, Code::kExecution);
+    for (const char* what : {"a layer could not be queued: ", "context is lost", "setDebugSync(true)", "--debugSync"})
+      EXPECT_NE(text.find(what), std::string::npos) << text;
+  }
+  EXPECT_EQ(std::string(status_of(CUDA_ERROR_OUT_OF_MEMORY, "x").detail).find("--debugSync"), std::string::npos);
+}
+
 TEST(CudaHost, WithoutADriverThereIsAReason) {
   std::string reason;
   if (kiln_create_device_cuda(0, reason)) GTEST_SKIP() << "there is a GPU";

@@ -461,6 +461,18 @@ def test_workspace_is_the_pool_of_that_name(kiln, model):
         assert "'workspace:much'" in kiln.fails(2, "build", model, "--shapes=x:2x3", option)
 
 
+def test_waiting_for_each_layer(kiln, model):
+    assert times(bench(kiln, model, "--debugSync"), "Latency")[0][0] > 0
+    assert kiln.ok("run", model, "--shapes=x:2x3", "--debugSync") == kiln.ok("run", model, "--shapes=x:2x3")
+
+
+def test_copies_between_inferences(kiln, model):
+    text = bench(kiln, model, "--includeDataTransfers", "--iterations=30")
+    assert times(text, "Latency")[0][0] > 0 and "--includeDataTransfers: the device reads inputs where they lie" in text
+    text = bench(kiln, model, "--exposeDMA")
+    assert "--exposeDMA: nothing is copied without --includeDataTransfers" in text or "--exposeDMA: the device reads" in text
+
+
 def test_idle_time(kiln, model):
     bench(kiln, model, "--idleTime=20", "--iterations=4", "--exportTimes=times.json")
     starts = [s["startEnqMs"] for s in load(kiln, "times.json")]

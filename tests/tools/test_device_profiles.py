@@ -72,6 +72,26 @@ def test_every_architecture(kiln, gpu, network, compute):
             assert "conv_any" not in tactics and "product_any" not in tactics, tactics
 
 
+@pytest.mark.parametrize("options, wide", [(["--fp16"], "float32"), (["--fp16", "--bf16"], "bfloat16"), (["--best"], "bfloat16")])
+def test_weights_beyond_float16_compute_in_another_type(kiln, gpu, options, wide):
+    weights = np.full((16, 16, 3, 3), 0.5, np.float32)
+    large = weights.copy()
+    large[3, 2, 1, 0] = 70000
+    nodes = [helper.make_node("Conv", ["x", "w"], ["c"], "fits", pads=[1, 1, 1, 1]), helper.make_node("Relu", ["c"], ["r"], "relu"),
+             helper.make_node("Conv", ["r", "large"], ["d"], "large", pads=[1, 1, 1, 1]), helper.make_node("Relu", ["d"], ["y"], "last")]
+    save_model(kiln.folder / "large.onnx", nodes, {"x": (TensorProto.FLOAT, [1, 16, 16, 16])}, {"y": (TensorProto.FLOAT, [1, 16, 16, 16])},
+               {"w": weights, "large": large})
+    (kiln.folder / "card.json").write_text(json.dumps(profile(90)))
+    told = kiln.run("build", "large.onnx", "--deviceProfile=card.json", *options, "-o", "large.plan")
+    assert told.returncode == 0 and f"'large' overflow float16: the layer 'large' computes in {wide}" in told.stderr
+    computes = {origin: layer["computes"] for layer in json.loads(kiln.ok("inspect", "large.plan", "--json"))["layers"] if layer["op"] == "Conv"
+                for origin in layer["origins"]}
+    assert computes["fits"] == "float16" and computes["large"] == wide, computes
+    asked = ["--precisionConstraints=obey", "--layerPrecisions=fits:bf16"]
+    done = kiln.run("build", "large.onnx", "--deviceProfile=card.json", *options, *asked, "-o", "asked.plan")
+    assert (done.returncode == 0) == (wide == "bfloat16"), done.stderr
+
+
 def test_the_same_profile_gives_the_same_engine(kiln, gpu, network):
     (kiln.folder / "card.json").write_text(json.dumps(profile(90)))
     for plan in ("a.plan", "b.plan"):

@@ -80,6 +80,7 @@ Team make_team(const api::Engine& engine, const BenchOptions& o, const api::Valu
   api::Values values;
   for (int i = 0; i < streams; ++i) {
     team.sessions.push_back(engine.create_session(threads));
+    team.sessions.back().set_debug_sync(o.debug_sync);
     if (o.trtexec.use_graph) use_graphs(team.sessions.back(), engine);
     values = set_inputs(team.sessions.back(), engine, inputs, asked, profile);
     set_others(team.sessions.back(), engine.io(), o.inputs);
@@ -336,6 +337,7 @@ void add_bench(CLI::App& app, bool as_trtexec) {
   app.add_option("--onnx", o->build.onnx, "ONNX model to build from");
   app.add_option("--loadEngine", o->load_engine, "Saved engine to load instead");
   add_rebuild_flag(app, o->rebuild_kernels);
+  add_debug_sync_flag(app, o->debug_sync);
   app.add_option("--saveEngine", o->save_engine, "Save the engine to this file");
   add_build_flags(app, o->build);
   add_sample_flags(app, o->build.samples)->description("For --int8: as kiln calibrate takes it; instead of --calib");

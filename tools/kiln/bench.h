@@ -17,8 +17,8 @@ struct BenchOptions {
       export_trace, percentiles = "90,95,99", profile_order = "graph", sweep_picture;
   int iterations = 10, average_runs = 0, streams = 1, profile = -1;
   double duration = 3, warm_up = 200, idle = 0, latency_bound = 0;
-  bool rebuild_kernels = false, skip_inference = false, dump_profile = false, dump_layers = false, dump_output = false,
-       sweep = false;
+  bool rebuild_kernels = false, debug_sync = false, skip_inference = false, dump_profile = false, dump_layers = false,
+       dump_output = false, sweep = false;
   bool as_trtexec = false;                           // the words and lines of that program
   std::map<std::string, int64_t> taken_before = {};  // of the devices' memory, by back end, before there was an engine
 };

@@ -420,10 +420,8 @@ api::Engine build_engine(const BuildFlags& flags) {
   options.timing_cache_only = flags.cache_only;
   options.max_candidates = flags.max_tactics;
   options.max_aux_streams = flags.aux_streams;
-  options.precision = flags.fp16 || flags.best ? "float16" : flags.bf16 ? "bfloat16" : "float32";
-  if (flags.bf16 && (flags.fp16 || flags.best))
-    log(api::Level::kWarning, std::string("--bf16: no effect beside ") + (flags.fp16 ? "--fp16" : "--best") +
-                                  ", which computes in float16 (remedy: leave out one of them)");
+  const bool half = flags.fp16 || flags.best, brain = flags.bf16 || flags.best;
+  options.precision = half && brain ? "float16+bfloat16" : half ? "float16" : brain ? "bfloat16" : "float32";
   options.tf32 = !flags.no_tf32;
   put_precisions(flags, options);
   options.workspace = workspace_of(flags.memory);

@@ -38,6 +38,7 @@ inline constexpr const char* kEnvironment =
     "  NO_COLOR=1          no colours on a terminal\n";
 // Saved engines are loaded without trust in the machine code in them.
 CLI::Option* add_rebuild_flag(CLI::App& app, bool& rebuild_kernels);
+void add_debug_sync_flag(CLI::App& app, bool& debug_sync);
 // The end of a command's help.
 void set_footer(CLI::App& app, const std::string& examples, const std::string& exit_codes = kExitCodes);
 

@@ -128,6 +128,10 @@ CLI::Option* add_rebuild_flag(CLI::App& app, bool& rebuild_kernels) {
       "Do not run generated kernels as they stand in the saved engine: make each again from its parameters");
 }
 
+void add_debug_sync_flag(CLI::App& app, bool& debug_sync) {
+  app.add_flag("--debugSync", debug_sync, "Wait for each layer, so that the error of one that fails names it; slow");
+}
+
 void set_footer(CLI::App& app, const std::string& examples, const std::string& exit_codes) {
   app.footer("Examples:\n" + examples + exit_codes);
 }

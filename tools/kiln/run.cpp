@@ -20,7 +20,7 @@ struct RunOptions {
   std::string model, inputs, outputs, format = "npy", dump_all;
   int profile = -1;
   double time_limit = 0;
-  bool rebuild_kernels = false;
+  bool rebuild_kernels = false, debug_sync = false;
 };
 
 // A file for each output. Those that can have their own name do; of the others, those that meet get a number.
@@ -187,6 +187,7 @@ void run(RunOptions& o) {
   set_others(session, engine.io(), o.inputs);
   tell_random(engine.io(), inputs);
   session.set_time_limit(o.time_limit);
+  session.set_debug_sync(o.debug_sync);
   const StopOnInterrupt stopper(session);
   if (!o.dump_all.empty()) {
     Dump dump(o.dump_all);
@@ -229,6 +230,7 @@ void add_run(CLI::App& app) {
                  "Profile of the engine to use (default: the first that takes the shapes)")
       ->check(not_negative());
   add_rebuild_flag(app, o->rebuild_kernels);
+  add_debug_sync_flag(app, o->debug_sync);
   app.add_option("--timeLimit", o->time_limit, "Seconds that the inference may take; 0: no limit")
       ->check(not_negative())
       ->capture_default_str();

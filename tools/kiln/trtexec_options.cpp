@@ -73,7 +73,6 @@ constexpr Ineffective kIneffective[] = {
     {"--allowGPUFallback", false, kNoDla},
     {"--buildDLAStandalone", false, kNoDla},
     {"--adjustForDLA", false, kNoDla},
-    {"--exposeDMA", false, kNoDla},
     {"--uint8AsymmetricQuantizationDLA", false, kNoDla},
     {"--reportCapabilityDLA", false, kNoDla},
     {"--refit", false, kNoRefit},
@@ -146,8 +145,11 @@ void add_measuring_options(CLI::App& app, TrtexecOptions& o, const std::function
   add(app.add_flag("--dumpRawBindingsToFile", o.raw_bindings, "Write the bytes of all inputs and outputs to files"));
   add(app.add_flag("--monitorMemory", o.monitor_memory,
                    "Print the most memory that the process held, and what is taken of the device's"));
-  add(app.add_flag("--includeDataTransfers", o.include_transfers,
-                   "Time copies of inputs to the device and of outputs from it, too"));
+  add(app.add_flag(
+      "--includeDataTransfers", o.include_transfers,
+      "Copy inputs to the device and outputs from it, beside the inferences before and behind, and time it"));
+  add(app.add_flag("--exposeDMA", o.exposes_copies,
+                   "With --includeDataTransfers: nothing runs beside copies, one inference behind the other"));
   add(app.add_option("--saveDebugTensors", o.save_debug,
                      "Results of layers to save, name:file,… (.npy, .pb, else raw bytes); the first NaN is named"));
   add(app.add_option("--saveAllDebugTensors", o.save_all_debug,
@@ -243,10 +245,15 @@ void leave_out_sources(const TrtexecOptions& o, BuildFlags& build) {
 
 void tell_without_effect(const TrtexecOptions& o, const api::Engine& engine) {
   std::map<std::string, std::string> by_reason;
-  for (const auto& [name, reason] : o.without_effect)
+  const auto note = [&](const std::string& name, const std::string& reason) {
     by_reason[reason] += (by_reason[reason].empty() ? "" : " ") + name;
-  if (o.include_transfers && engine.on_host()) by_reason[kNoCopies] = "--includeDataTransfers";
-  if (o.sparsity == "enable") by_reason["permitted; {} no tactic uses sparse weights"] = "--sparsity=enable";
+  };
+  for (const auto& [name, reason] : o.without_effect) note(name, reason);
+  if (o.include_transfers && engine.on_host()) note("--includeDataTransfers", kNoCopies);
+  if (o.exposes_copies && engine.on_host()) note("--exposeDMA", kNoCopies);
+  else if (o.exposes_copies && !o.include_transfers)
+    note("--exposeDMA", "nothing is copied without --includeDataTransfers");
+  if (o.sparsity == "enable") note("--sparsity=enable", "permitted; {} no tactic uses sparse weights");
   for (const auto& [reason, names] : by_reason)
     say(api::Level::kInfo, names + ": " + placed(reason, "on the back end '" + engine.backend() + "'"));
 }

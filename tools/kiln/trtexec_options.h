@@ -10,7 +10,7 @@ namespace kiln::tool {
 struct TrtexecOptions {
   std::string device;  // a number, or a name of `kiln list devices`
   bool dry_run = false, plan_version_only = false, time_deserialize = false, dump_profiles = false, use_graph = false,
-       raw_bindings = false, monitor_memory = false, include_transfers = false;
+       raw_bindings = false, monitor_memory = false, include_transfers = false, exposes_copies = false;
   std::string references;                  // --loadRefOutputs
   std::string save_debug, save_all_debug;  // results of layers
   double rtol = 1e-3, atol = 1e-5;

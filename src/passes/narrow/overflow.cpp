@@ -30,18 +30,20 @@ const ir::Value* overflowing_constant(const ir::Node& node, DType type) {
   return nullptr;
 }
 
-std::vector<std::string> overflowing_weights(const ir::Graph& graph, DType type) {
+std::vector<std::string> settle_overflowing_weights(ir::Graph& graph, DType type, DType instead) {
   std::vector<std::string> lines;
   for (const auto& node : graph.nodes()) {
     for (const auto& region : node->regions) {
-      const std::vector<std::string> inside = overflowing_weights(*region, type);
+      const std::vector<std::string> inside = settle_overflowing_weights(*region, type, instead);
       lines.insert(lines.end(), inside.begin(), inside.end());
     }
     if (!node->is("Conv") && !node->is("MatMul") && !node->is("Gemm")) continue;
     if (node->precision != DType::kInvalid && node->precision != type) continue;
-    if (const ir::Value* weights = overflowing_constant(*node, type))
-      lines.push_back("the weights '" + weights->name() + "' overflow " + std::string(name(type)) + ": the layer '" +
-                      node->name() + "' computes in float32");
+    const ir::Value* weights = overflowing_constant(*node, type);
+    if (!weights) continue;
+    lines.push_back("the weights '" + weights->name() + "' overflow " + std::string(name(type)) + ": the layer '" +
+                    node->name() + "' computes in " + std::string(name(instead)));
+    if (instead != DType::kF32) node->precision = instead;
   }
   return lines;
 }

@@ -19,13 +19,15 @@ PatchValue narrow_operand(Patch& p, Value* v, DType type) {
   return p.add("Clip", {cast, bound(-kLargestHalf), bound(kLargestHalf)});
 }
 
-Rule single_to(DType type) {
+// `asked`: only of nodes whose precision it is.
+Rule single_to(DType type, bool asked = false) {
   return {
-      .name = "single_to_" + std::string(name(type)),
+      .name = (asked ? "asked_to_" : "single_to_") + std::string(name(type)),
       .pattern = one_of({}),
-      .rewrite = [type](const Match& m) -> std::optional<Patch> {
+      .rewrite = [type, asked](const Match& m) -> std::optional<Patch> {
         const Node& n = m.root();
         if (n.is("Cast") || !n.regions.empty() || !n.op().deterministic()) return std::nullopt;
+        if (asked && n.precision != type) return std::nullopt;
         if (n.precision != DType::kInvalid && n.precision != type)
           return decline("it is to compute in " + std::string(kiln::name(n.precision)));
         if (std::none_of(n.outputs().begin(), n.outputs().end(), is_single)) return std::nullopt;
@@ -58,5 +60,6 @@ Rule single_to(DType type) {
 
 const Rule single_to_float16 = single_to(DType::kF16);
 const Rule single_to_bfloat16 = single_to(DType::kBF16);
+const Rule asked_to_bfloat16 = single_to(DType::kBF16, true);
 
 }  // namespace kiln::passes

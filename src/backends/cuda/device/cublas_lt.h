@@ -17,6 +17,7 @@ struct CublasLt {
   KILN_FUNCTION(cublasLtGetStatusString)
   KILN_FUNCTION(cublasLtGetVersion)
   KILN_FUNCTION(cublasLtMatmul)
+  KILN_FUNCTION(cublasLtMatmulAlgoCheck)
   KILN_FUNCTION(cublasLtMatmulAlgoGetHeuristic)
   KILN_FUNCTION(cublasLtMatmulDescCreate)
   KILN_FUNCTION(cublasLtMatmulDescDestroy)

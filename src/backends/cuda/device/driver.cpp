@@ -76,7 +76,7 @@ Meaning meaning_of(CUresult result) {
   if (loses_context(result))
     return {Code::kExecution,
             "the GPU's context is lost to this process: check the addresses given, and start again, with "
-            "setDebugSync(true) to hear which layer it was"};
+            "setDebugSync(true), or --debugSync of kiln, to hear which layer it was"};
   switch (result) {
     case CUDA_ERROR_OUT_OF_MEMORY:
       return {Code::kOutOfMemory, "use smaller shapes or fewer contexts, or free memory of the GPU"};

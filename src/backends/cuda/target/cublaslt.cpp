@@ -118,11 +118,37 @@ Tensor packed_weights(const LtProblem& t) {
   return packed;
 }
 
+bool is_fixed(const Argument& a) {
+  for (size_t axis = 0; axis < a.opt.size(); ++axis)
+    if (!a.is_fixed(axis)) return false;
+  return true;
+}
+
+// Nothing where every size is known.
+kernels::LtBuilt built_for(const Problem& p, const LtProblem& t, bool packed) {
+  const Argument &a = p.input(0), &b = p.input(1), &y = p.outputs[0];
+  if (is_fixed(a) && is_fixed(b) && is_fixed(y)) return {};
+  kernels::LtBuilt built{.type = a.dtype, .bias = t.epilogue.has_bias()};
+  const size_t last = a.opt.size() - 1;
+  built.columns = t.image ? y.opt[1] : y.opt.back();
+  built.terms = t.image ? a.opt[1] : t.transpose_a ? a.opt[last - 1] : a.opt[last];
+  const int64_t all = element_count(y.opt) / std::max<int64_t>(built.columns, 1);
+  if (packed || t.image || (has_no_batch(p.node->input(1)->shape()) && !t.transpose_a)) {
+    built.rows = all;
+    return built;
+  }
+  built.rows = y.opt[y.opt.size() - 2];
+  built.count = std::max<int64_t>(all / std::max<int64_t>(built.rows, 1), 1);
+  built.batches_a = built.count > 1 && !has_no_batch(p.node->input(0)->shape());
+  built.batches_b = built.count > 1 && !has_no_batch(p.node->input(1)->shape());
+  return built;
+}
+
 }  // namespace
 
 const Tactic cublaslt{
     .name = "cublaslt",
-    .version = 1,
+    .version = 2,
     .ops = {"Conv", "MatMul", "Gemm"},
     .accepts = [](const Problem& p) -> Refusal {
       LtProblem t;
@@ -133,7 +159,7 @@ const Tactic cublaslt{
           std::string reason;
           const CublasLt* library = find_cublas_lt(reason);
           std::vector<Config> configs;
-          for (int64_t i = 0; i < kernels::LtChoice::kMostProposals; ++i)
+          for (int64_t i = 0; i < LtChoices::kMostProposals; ++i)
             configs.push_back(to_parameters(kernels::LtChoice{i, library ? library->version : 0}));
           return configs;
         },
@@ -149,7 +175,8 @@ const Tactic cublaslt{
                                                         .tf32 = p.tf32,
                                                         .alpha = t.alpha,
                                                         .epilogue = t.epilogue.parameters,
-                                                        .choice = read_parameters<kernels::LtChoice>(config)},
+                                                        .choice = read_parameters<kernels::LtChoice>(config),
+                                                        .built = built_for(p, t, packed)},
                                   {0});
           e.inputs.push_back(packed ? add_constant(e, packed_weights(t)) : 1);
           int bias = t.epilogue.bias_input >= 0 ? t.epilogue.bias_input : Emitted::kAbsent;

@@ -25,7 +25,8 @@ class CudaTarget final : public Target {
       if (library != "NVRTC" && state.starts_with("not there"))
         options.logger->log(Severity::kInfo, library + " is " + state);
     std::vector<passes::Pass> list{passes::canonicalize(), passes::quantize(), passes::dequantize_constants()};
-    if (options.precisions.compute != DType::kF32) list.push_back(passes::compute_in(options.precisions.compute));
+    if (const Precisions& p = options.precisions; p.compute != DType::kF32)
+      list.push_back(passes::compute_in(p.compute, p.second));
     list.push_back(passes::fuse());
     list.push_back({"device", [this](ir::Graph& graph, passes::PassContext& context) {
                       passes::apply_rules(graph, rules(), context);

@@ -2,11 +2,8 @@
 // terms, columns], bias (one element of the result's type for each column; may be absent), residual (like the result; may be absent).
 // float16, bfloat16, float32 or float64.
 #include <algorithm>
-#include <array>
 #include <optional>
-#include <vector>
 
-#include "backends/cuda/device/cublas_lt.h"
 #include "backends/cuda/device/kernels/finish_call.h"
 #include "backends/cuda/device/kernels/loop.h"
 #include "backends/cuda/device/kernels/product_parameters.h"
@@ -14,62 +11,6 @@
 
 namespace kiln::cuda::kernels {
 namespace {
-
-constexpr int64_t kMostProposals = LtChoice::kMostProposals;
-constexpr size_t kMostWorkspace = size_t{32} << 20;  // that proposals may want
-constexpr uint32_t kOperandAlignment = 16;           // bytes
-constexpr size_t kMostShapes = 8;  // whose proposals a kernel keeps: asking takes tenths of a millisecond
-
-// One of the library's descriptions, which goes with its owner.
-template <class Handle> class Described {
- public:
-  using Destroy = cublasStatus_t (*)(Handle);
-  Described() = default;
-  Described(Described&& other) noexcept
-      : handle_(std::exchange(other.handle_, nullptr)), destroy_(std::exchange(other.destroy_, nullptr)) {}
-  Described& operator=(Described&& other) noexcept {
-    std::swap(handle_, other.handle_);
-    std::swap(destroy_, other.destroy_);
-    return *this;
-  }
-  ~Described() {
-    if (handle_) (void)destroy_(handle_);
-  }
-  template <class Make> void make(Make make, Destroy destroy) {
-    *this = Described();
-    destroy_ = destroy;
-    make(&handle_);
-  }
-  Handle get() const { return handle_; }
-
- private:
-  Handle handle_ = nullptr;
-  Destroy destroy_ = nullptr;
-};
-
-// Rows of adjacent elements, in elements.
-struct Matrices {
-  int64_t rows = 0, columns = 0, row = 0;  // `row`: between rows
-  int64_t batch = 0;                       // between matrices; 0: all are the same
-  bool operator==(const Matrices&) const = default;
-};
-
-struct Shape3 {
-  int64_t rows = 0, columns = 0, terms = 0, count = 1;
-  Matrices a, b, y, residual;
-  bool operator==(const Shape3&) const = default;
-};
-
-// A product as the library knows it, and what it proposed.
-struct Asked {
-  Shape3 shape;
-  Described<cublasLtMatmulDesc_t> product;
-  Described<cublasLtMatrixLayout_t> a, b, y, residual;
-  cublasLtMatmulHeuristicResult_t chosen = {};
-  // The first proposal within less workspace than the chosen one wants, where there is so little.
-  std::optional<size_t> least;
-  cublasLtMatmulHeuristicResult_t smaller = {};
-};
 
 struct Types {
   cudaDataType_t element, scale;
@@ -87,7 +28,7 @@ std::optional<Types> types_of(DType type, bool tf32) {
 }
 
 // The axes but `column_axis` as rows at equal distances.
-std::optional<Matrices> as_rows(const TensorView& v, int column_axis) {
+std::optional<LtMatrices> as_rows(const TensorView& v, int column_axis) {
   Loop rows{{}, {{}}};
   for (int i = 0; i < v.rank; ++i) {
     if (i == column_axis) continue;
@@ -95,23 +36,27 @@ std::optional<Matrices> as_rows(const TensorView& v, int column_axis) {
     rows.strides[0].push_back(v.strides[i]);
   }
   const Loop one = merged(rows);
-  Matrices m{one.count(), v.dims[column_axis], v.dims[column_axis], 0};
+  LtMatrices m{one.count(), v.dims[column_axis], v.dims[column_axis], 0};
   if (one.dims.size() > 1 || (v.strides[column_axis] != 1 && m.columns != 1)) return std::nullopt;
   if (!one.dims.empty()) m.row = one.strides[0][0];
   return m;
 }
 
 // The last two axes.
-std::optional<Matrices> as_matrix(const TensorView& v) {
+std::optional<LtMatrices> as_matrix(const TensorView& v) {
   if (v.rank < 2) return std::nullopt;
   const int last = v.rank - 1;
   if (v.strides[last] != 1 && v.dims[last] != 1) return std::nullopt;
-  return Matrices{v.dims[last - 1], v.dims[last], v.dims[last - 1] == 1 ? v.dims[last] : v.strides[last - 1], 0};
+  return LtMatrices{v.dims[last - 1], v.dims[last], v.dims[last - 1] == 1 ? v.dims[last] : v.strides[last - 1], 0};
 }
 
-class LtProduct final : public Kernel {
+LtMatrices without_gaps(int64_t rows, int64_t columns, bool batches) {
+  return {rows, columns, columns, batches ? rows * columns : 0};
+}
+
+class LtKernel final : public Kernel {
  public:
-  LtProduct(Gpu& gpu, const LtParameters& p)
+  LtKernel(Gpu& gpu, const LtParameters& p)
       : gpu_(gpu),
         image_(p.image),
         transpose_a_(p.transpose_a),
@@ -132,6 +77,9 @@ class LtProduct final : public Kernel {
           .remedy("name the library's file in KILN_CUBLASLT, or build the engine with --disable=cublaslt");
     if (library_->version != wanted) proposal_ = 0;
     handle_ = lt_handle(*library_, gpu);
+    if (p.built.rows == 0) return;
+    const CurrentContext current(gpu_);
+    choices_for(kind(p.built.type, p.built.bias)).build_for(p.built.shape(transpose_a_, transpose_b_));
   }
 
   size_t workspace(const KernelCall& call) noexcept override {
@@ -139,10 +87,9 @@ class LtProduct final : public Kernel {
     (void)guarded([&]() -> Status {
       KILN_RETURN_IF_ERROR(read(call));
       wanted = 0;
-      if (gpu_.is_there() && !is_empty()) {
-        KILN_RETURN_IF_ERROR(ask());
-        wanted = asked_.front().chosen.workspaceSize;
-      }
+      if (is_empty() || !gpu_.is_there()) return kOkStatus;
+      choose();
+      wanted = choices_->workspace();
       return kOkStatus;
     });
     return wanted;
@@ -152,17 +99,9 @@ class LtProduct final : public Kernel {
     return guarded([&]() -> Status {
       KILN_RETURN_IF_ERROR(read(call));
       if (is_empty() || !gpu_.is_there()) return kOkStatus;
-      KILN_RETURN_IF_ERROR(ask());
-      Asked& asked = asked_.front();
-      taken_ = asked.chosen;
-      if (taken_.workspaceSize <= call.workspace_size) return kOkStatus;
-      // The workspace was sized for other shapes.
-      if (asked.least != call.workspace_size) {
-        asked.least.reset();
-        KILN_RETURN_IF_ERROR(choose(asked, call.workspace_size, 0, asked.smaller));
-        asked.least = call.workspace_size;
-      }
-      taken_ = asked.smaller;
+      choose();
+      const CurrentContext current(gpu_);
+      taken_ = choices_->within(call.workspace_size);  // which was sized for other shapes
       return kOkStatus;
     });
   }
@@ -174,13 +113,17 @@ class LtProduct final : public Kernel {
                *residual = call.inputs[3].data;
     void* y = call.outputs[0].data;
     for (const void* p : {a, b, bias, residual, static_cast<const void*>(y)})
-      if (!is_aligned(p, kOperandAlignment))
+      if (!is_aligned(p, LtChoices::kAlignment))
         return {Code::kInvalidArgument, "a tensor of a product does not lie at a multiple of 16 bytes"};
     const bool adds = residual && !epilogue_.residual_after;
     {
       const CurrentContext current(gpu_);
-      const Asked& asked = asked_.front();
-      if (bias) KILN_RETURN_IF_ERROR(set(asked, CUBLASLT_MATMUL_DESC_BIAS_POINTER, bias));
+      const LtProduct& p = choices_->product();
+      if (bias)
+        KILN_RETURN_IF_ERROR(status_of(*library_,
+                                       library_->cublasLtMatmulDescSetAttribute(
+                                           p.product(), CUBLASLT_MATMUL_DESC_BIAS_POINTER, &bias, sizeof bias),
+                                       "cuBLASLt does not take the bias of a product"));
       const double wide[] = {alpha_, adds ? 1.0 : 0.0};
       const float narrow[] = {static_cast<float>(alpha_), adds ? 1.0f : 0.0f};
       const bool doubles = types_.scale == CUDA_R_64F;
@@ -188,9 +131,8 @@ class LtProduct final : public Kernel {
       const void* beta = doubles ? static_cast<const void*>(&wide[1]) : &narrow[1];
       KILN_RETURN_IF_ERROR(
           status_of(*library_,
-                    library_->cublasLtMatmul(handle_, asked.product.get(), alpha, b, asked.b.get(), a, asked.a.get(),
-                                             beta, adds ? residual : y, adds ? asked.residual.get() : asked.y.get(), y,
-                                             asked.y.get(), &taken_.algo, call.workspace, taken_.workspaceSize,
+                    library_->cublasLtMatmul(handle_, p.product(), alpha, b, p.b(), a, p.a(), beta, adds ? residual : y,
+                                             p.y(), y, p.y(), &taken_.algo, call.workspace, taken_.workspaceSize,
                                              static_cast<CUstream>(stream.native())),
                     "a product of cuBLASLt could not be queued"));
     }
@@ -215,7 +157,7 @@ class LtProduct final : public Kernel {
     has_bias_ = false;
     if (y.elements() == 0 && a.rank >= 2 && b.rank >= 2) return kOkStatus;  // nothing to do, wherever rows would lie
     KILN_RETURN_IF_ERROR(read_matrices(a, b, y));
-    Shape3& s = shape_;
+    LtShape& s = shape_;
     s.rows = transpose_a_ ? s.a.columns : s.a.rows;
     s.terms = transpose_a_ ? s.a.rows : s.a.columns;
     s.columns = s.y.columns;
@@ -233,7 +175,6 @@ class LtProduct final : public Kernel {
       if (residual.dtype != y.dtype || !is_plain(residual) || !same_dims(residual, y) ||
           !std::equal(residual.strides, residual.strides + residual.rank, y.strides))
         return {Code::kShapeMismatch, "the sum of a product has another shape, type or layout"};
-      s.residual = s.y;
     }
     return plan_finish(y, residual.present());
   }
@@ -278,7 +219,7 @@ class LtProduct final : public Kernel {
 
   Status plan_finish(const TensorView& y, bool has_residual) {
     EpilogueParameters left = epilogue_;
-    if (does_by_itself(left.activation)) left.activation = Activation::kNone;
+    if (does_by_itself(left.activation, type_)) left.activation = Activation::kNone;
     const bool sums = has_residual && left.residual_after;
     if ((sums || left.activation != Activation::kNone) && shape_.y.row != shape_.columns)
       return {Code::kMalformedPlan, "results in this order cannot be finished"};
@@ -286,109 +227,34 @@ class LtProduct final : public Kernel {
   }
 
   // The library's GELU is the one by tanh.
-  bool does_by_itself(Activation a) const {
+  static bool does_by_itself(Activation a, DType type) {
     return a == Activation::kNone || a == Activation::kRelu ||
-           (a == Activation::kGeluTanh && type_ != DType::kF32 && type_ != DType::kF64);
+           (a == Activation::kGeluTanh && type != DType::kF32 && type != DType::kF64);
   }
 
-  template <class T>
-  Status set(const Asked& asked, cublasLtMatmulDescAttributes_t attribute, const T& value) const noexcept {
-    return status_of(*library_,
-                     library_->cublasLtMatmulDescSetAttribute(asked.product.get(), attribute, &value, sizeof value),
-                     "cuBLASLt does not take a setting of a product");
+  LtKind kind(DType type, bool has_bias) const {
+    const auto types = types_of(type, tf32_);
+    if (!types) throw Error(Code::kMalformedPlan, "a product is of floating-point numbers");
+    return {types->element, types->scale, types->compute, lt_epilogue(type, has_bias), transpose_a_, transpose_b_};
   }
 
-  // Brings what was asked for the present shape to the front.
-  Status ask() {
-    const auto known = std::find_if(asked_.begin(), asked_.end(), [&](const Asked& a) { return a.shape == shape_; });
-    if (known != asked_.end()) {
-      std::rotate(asked_.begin(), known, known + 1);
-      return kOkStatus;
-    }
-    Asked fresh;
-    fresh.shape = shape_;
-    KILN_RETURN_IF_ERROR(describe(fresh));
-    KILN_RETURN_IF_ERROR(choose(fresh, kMostWorkspace, proposal_, fresh.chosen));
-    if (asked_.size() == kMostShapes) asked_.pop_back();
-    asked_.insert(asked_.begin(), std::move(fresh));
-    return kOkStatus;
+  LtChoices& choices_for(const LtKind& kind) {
+    if (!choices_ || choices_->kind() != kind) choices_.emplace(*library_, handle_, kind, proposal_);
+    return *choices_;
   }
 
-  // The library counts columns first: it multiplies b^T by a^T, which has the result's bytes.
-  Status describe(Asked& to) const {
-    const CublasLt& lib = *library_;
-    Status status = kOkStatus;
-    const auto note = [&](cublasStatus_t result) {
-      if (status.ok()) status = status_of(lib, result, "cuBLASLt does not take the shape of a product");
-    };
-    to.product.make([&](auto* made) { note(lib.cublasLtMatmulDescCreate(made, types_.compute, types_.scale)); },
-                    lib.cublasLtMatmulDescDestroy.call);
-    KILN_RETURN_IF_ERROR(status);
-    const cublasOperation_t left = transpose_b_ ? CUBLAS_OP_T : CUBLAS_OP_N,
-                            right = transpose_a_ ? CUBLAS_OP_T : CUBLAS_OP_N;
-    KILN_RETURN_IF_ERROR(set(to, CUBLASLT_MATMUL_DESC_TRANSA, left));
-    KILN_RETURN_IF_ERROR(set(to, CUBLASLT_MATMUL_DESC_TRANSB, right));
-    KILN_RETURN_IF_ERROR(set(to, CUBLASLT_MATMUL_DESC_EPILOGUE, lt_epilogue()));
-    const auto lay_out = [&](Described<cublasLtMatrixLayout_t>& layout, const Matrices& m) {
-      layout.make(
-          [&](auto* handle) {
-            note(lib.cublasLtMatrixLayoutCreate(handle, types_.element, static_cast<uint64_t>(m.columns),
-                                                static_cast<uint64_t>(m.rows), m.row));
-          },
-          lib.cublasLtMatrixLayoutDestroy.call);
-      if (!status.ok() || shape_.count == 1) return;
-      const auto count = static_cast<int32_t>(shape_.count);
-      note(
-          lib.cublasLtMatrixLayoutSetAttribute(layout.get(), CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT, &count, sizeof count));
-      note(lib.cublasLtMatrixLayoutSetAttribute(layout.get(), CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET, &m.batch,
-                                                sizeof m.batch));
-    };
-    lay_out(to.a, shape_.a);
-    lay_out(to.b, shape_.b);
-    lay_out(to.y, shape_.y);
-    lay_out(to.residual, shape_.y);
-    return status;
-  }
-
-  cublasLtEpilogue_t lt_epilogue() const {
-    const bool own = does_by_itself(epilogue_.activation);
-    if (own && epilogue_.activation == Activation::kRelu)
-      return has_bias_ ? CUBLASLT_EPILOGUE_RELU_BIAS : CUBLASLT_EPILOGUE_RELU;
-    if (own && epilogue_.activation == Activation::kGeluTanh)
-      return has_bias_ ? CUBLASLT_EPILOGUE_GELU_BIAS : CUBLASLT_EPILOGUE_GELU;
-    return has_bias_ ? CUBLASLT_EPILOGUE_BIAS : CUBLASLT_EPILOGUE_DEFAULT;
-  }
-
-  // Asks for proposals within so much workspace, and takes one of them.
-  Status choose(const Asked& asked, size_t most_workspace, int64_t proposal,
-                cublasLtMatmulHeuristicResult_t& chosen) const {
-    const CublasLt& lib = *library_;
+  void choose() {
     const CurrentContext current(gpu_);
-    Status status = kOkStatus;
-    const auto note = [&](cublasStatus_t result) {
-      if (status.ok()) status = status_of(lib, result, "cuBLASLt has no kernel for a product");
-    };
-    Described<cublasLtMatmulPreference_t> preference;
-    preference.make([&](auto* to) { note(lib.cublasLtMatmulPreferenceCreate(to)); },
-                    lib.cublasLtMatmulPreferenceDestroy.call);
-    KILN_RETURN_IF_ERROR(status);
-    const auto want = [&](cublasLtMatmulPreferenceAttributes_t attribute, const auto& value) {
-      note(lib.cublasLtMatmulPreferenceSetAttribute(preference.get(), attribute, &value, sizeof value));
-    };
-    want(CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, most_workspace);
-    for (const auto attribute :
-         {CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES,
-          CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES})
-      want(attribute, kOperandAlignment);
-    std::array<cublasLtMatmulHeuristicResult_t, kMostProposals> proposals = {};
-    int count = 0;
-    note(lib.cublasLtMatmulAlgoGetHeuristic(handle_, asked.product.get(), asked.b.get(), asked.a.get(),
-                                            asked.residual.get(), asked.y.get(), preference.get(),
-                                            static_cast<int>(kMostProposals), proposals.data(), &count));
-    KILN_RETURN_IF_ERROR(status);
-    if (proposal >= count) return {Code::kUnsupported, "cuBLASLt makes fewer proposals for a product"};
-    chosen = proposals[static_cast<size_t>(proposal)];
-    return status_of(lib, chosen.state, "a proposal of cuBLASLt cannot be used");
+    choices_for(kind(type_, has_bias_)).choose(shape_);
+  }
+
+  cublasLtEpilogue_t lt_epilogue(DType type, bool has_bias) const {
+    const bool own = does_by_itself(epilogue_.activation, type);
+    if (own && epilogue_.activation == Activation::kRelu)
+      return has_bias ? CUBLASLT_EPILOGUE_RELU_BIAS : CUBLASLT_EPILOGUE_RELU;
+    if (own && epilogue_.activation == Activation::kGeluTanh)
+      return has_bias ? CUBLASLT_EPILOGUE_GELU_BIAS : CUBLASLT_EPILOGUE_GELU;
+    return has_bias ? CUBLASLT_EPILOGUE_BIAS : CUBLASLT_EPILOGUE_DEFAULT;
   }
 
   Gpu& gpu_;
@@ -401,17 +267,27 @@ class LtProduct final : public Kernel {
 
   Types types_ = {};
   DType type_ = DType::kInvalid;
-  Shape3 shape_;
+  LtShape shape_;
   bool has_bias_ = false;
-  std::vector<Asked> asked_;  // the present shape's first, then by when they were last used
+  std::optional<LtChoices> choices_;
   cublasLtMatmulHeuristicResult_t taken_ = {};
   FinishCall finish_;
 };
 
 }  // namespace
 
+LtShape LtBuilt::shape(bool transpose_a, bool transpose_b) const {
+  return {rows,
+          columns,
+          terms,
+          count,
+          without_gaps(transpose_a ? terms : rows, transpose_a ? rows : terms, batches_a),
+          without_gaps(transpose_b ? columns : terms, transpose_b ? terms : columns, batches_b),
+          without_gaps(rows, columns, count > 1)};
+}
+
 std::unique_ptr<Kernel> make_cublaslt(Gpu& gpu, const Attributes& parameters) {
-  return std::make_unique<LtProduct>(gpu, read_parameters<LtParameters>(parameters));
+  return std::make_unique<LtKernel>(gpu, read_parameters<LtParameters>(parameters));
 }
 
 }  // namespace kiln::cuda::kernels

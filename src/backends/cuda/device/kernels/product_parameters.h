@@ -1,6 +1,7 @@
 // Parameters of the matrix products that are none by tiles of convolutions.
 #pragma once
 #include "backends/cuda/device/kernels/product_blocks.h"
+#include "backends/cuda/device/lt_choices.h"
 #include "device/parameters.h"
 
 namespace kiln::cuda::kernels {
@@ -42,12 +43,29 @@ struct ProductBlocksParameters {
 };
 
 struct LtChoice {
-  static constexpr int64_t kMostProposals = 8;
   int64_t proposal = 0;  // of those that the library makes for the shapes
   int64_t library = 0;   // its version: of another version the first proposal is taken
   template <class V> void fields(V& v) {
-    v("proposal", proposal, 0, kMostProposals - 1);
+    v("proposal", proposal, 0, LtChoices::kMostProposals - 1);
     v("library", library, 0);
+  }
+};
+// What a product whose sizes only running tells was chosen for; no rows: its sizes are known.
+struct LtBuilt {
+  DType type = DType::kInvalid;
+  int64_t rows = 0, columns = 0, terms = 0, count = 1;
+  bool batches_a = false, batches_b = false;  // the operand has a matrix for each of `count`
+  bool bias = false;
+  LtShape shape(bool transpose_a, bool transpose_b) const;  // without gaps
+  template <class V> void fields(V& v) {
+    v("built_type", type, kDTypeCount);
+    v("built_rows", rows, 0, INT32_MAX);
+    v("built_columns", columns, 0, INT32_MAX);
+    v("built_terms", terms, 0, INT32_MAX);
+    v("built_count", count, 1, INT32_MAX);
+    v("built_batches_a", batches_a);
+    v("built_batches_b", batches_b);
+    v("built_bias", bias);
   }
 };
 struct LtParameters {
@@ -57,6 +75,7 @@ struct LtParameters {
   double alpha = 1;
   EpilogueParameters epilogue = {};
   LtChoice choice = {};
+  LtBuilt built = {};
   template <class V> void fields(V& v) {
     v("image", image);
     v("transpose_a", transpose_a);
@@ -65,6 +84,7 @@ struct LtParameters {
     v("alpha", alpha);
     v(epilogue);
     v(choice);
+    v(built);
   }
 };
 

@@ -1,0 +1,57 @@
+// Small problems of each family whose threads share memory: for compute-sanitizer's racecheck, under which kernels take a hundred times as long.
+#include <gtest/gtest.h>
+
+#include "cuda/cases.h"
+
+namespace kiln::cuda::testing {
+namespace {
+
+constexpr DType kHalf = DType::kF16;
+
+TEST(CudaRaces, Products) {
+  EXPECT_FALSE(check({.op = "MatMul", .inputs = {plain({20, 64}, kHalf), constant({64, 72}, kHalf)}}).empty());
+  EXPECT_FALSE(check({.op = "MatMul", .inputs = {plain({1, 136}, kHalf), constant({136, 24}, kHalf)}}).empty());
+  EXPECT_FALSE(
+      check({.op = "MatMul", .inputs = {plain({18, 40}, DType::kF32), constant({40, 36}, DType::kF32)}}).empty());
+}
+
+TEST(CudaRaces, Convolutions) {
+  EXPECT_FALSE(check(conv({1, 16, 6, 6}, {24, 16, 3, 3}, kHalf, kSame3x3)).empty());
+  NodeCase depthwise = conv({1, 16, 6, 6}, {16, 1, 3, 3}, kHalf, kSame3x3);
+  depthwise.attributes.set("group", int64_t{16});
+  EXPECT_FALSE(check(depthwise).empty());
+  EXPECT_FALSE(check(conv({1, 3, 10, 10}, {16, 3, 3, 3}, kHalf, {{"strides", Ints{2, 2}}})).empty());
+}
+
+TEST(CudaRaces, SqueezeAndExcite) {
+  EXPECT_TRUE(check({.op = "SqueezeExcite",
+                     .inputs = {last({2, 16, 5, 3}, kHalf), constant({4, 16, 1, 1}, kHalf), constant({4}, kHalf),
+                                constant({16, 4, 1, 1}, kHalf), constant({16}, kHalf)},
+                     .output_layout = kLast,
+                     .tolerance = 2e-3})
+                  .count("squeeze_excite"));
+}
+
+TEST(CudaRaces, RecurrentLayers) {
+  EXPECT_FALSE(
+      check({.op = "LSTM",
+             .inputs = {plain({3, 2, 8}, DType::kF32), plain({1, 64, 8}, DType::kF32), plain({1, 64, 16}, DType::kF32)},
+             .outputs = 3,
+             .tolerance = 2e-5})
+          .empty());
+}
+
+TEST(CudaRaces, ReductionsAndNorms) {
+  for (const Ints& axes : {Ints{0}, Ints{1}}) {
+    NodeCase sum{.op = "ReduceSum", .inputs = {plain({37, 70}, DType::kF32), constant({1}, DType::kI64)}};
+    sum.inputs[1].value = Tensor::of<int64_t>({1}, axes);
+    EXPECT_FALSE(check(sum).empty());
+  }
+  EXPECT_FALSE(check({.op = "Softmax", .inputs = {plain({5, 300}, kHalf)}}).empty());
+  EXPECT_FALSE(check({.op = "LayerNormalization",
+                      .inputs = {plain({5, 264}, kHalf), constant({264}, kHalf), constant({264}, kHalf)}})
+                   .empty());
+}
+
+}  // namespace
+}  // namespace kiln::cuda::testing
