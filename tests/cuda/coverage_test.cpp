@@ -73,7 +73,7 @@ constexpr const char *kNoData = "reads no data: the host answers",
                      *kSizes = "only running can tell how large its result is",
                      *kMadeByRule = "a rule makes it for the processor alone; GPUs have its parts",
                      *kLate = "a rule makes products of integers of it, but where parameters are not constant",
-                     *kSixteenBytes = "elements of 16 bytes are not moved by index",
+                     *kSixteenBytes = "elements of 16 bytes are copied, not chosen by place or index",
                      *kWideRows = "rows are summed up in float32";
 constexpr Gap kGaps[] = {
     {"ExpandDepthwise", "", kMadeByRule},
@@ -93,6 +93,7 @@ constexpr Gap kGaps[] = {
     {"Shape", "", kNoData},
     {"Size", "", kNoData},
     {"Softmax", "float64", kWideRows},
+    {"Trilu", "complex128", kSixteenBytes},
 };
 
 bool is_gap(const Gap& gap, const std::string& op, const std::string& types) {
