@@ -72,7 +72,8 @@ TEST(CudaSmallTypes, ChainsAndBroadcasts) {
       NodeCase c{.op = "Where",
                  .inputs = {plain({9, 35}, DType::kBool), every_value(type, {9, 35}), every_value(type, other)},
                  .tolerance = kExact};
-      EXPECT_TRUE(check(c).count("pointwise")) << name(type);
+      // Its infinities would be stored as the largest number.
+      EXPECT_EQ(check(c).count("pointwise"), type == DType::kF8E5M2 ? 0u : 1u) << name(type);
     }
     NodeCase chain{.op = "Cast",
                    .attributes = {{"to", std::string(name(type))}},
