@@ -52,6 +52,8 @@ class Lowering {
   void lower_kernel(Scope& scope, const Problem& problem, const Choice& choice,
                     const std::vector<ProfileChoice>& others);
   static void let_go_packed(const Scope& scope, ir::Node& node);
+  double bytes_of(const Scope& scope, int32_t tensor) const;
+  std::string cost_on_host(const Scope& scope, const plan::StepInfo& step, const StepDetail& detail) const;
   void tell_hosts(const Scope& scope) const;
   void tell_copies(const Scope& scope) const;
   static bool is_late(const Scope& scope, const plan::StepInfo& step);

@@ -14,6 +14,7 @@ struct StepDetail {
   bool strided_output = false;
   uint32_t strided_inputs = 0;  // see Emitted
   double milliseconds = 0;      // that it takes alone, as measured or by reasoning
+  bool measured = false;        // the former
   double share = 1;             // of what the device can do that it takes meanwhile, by reasoning
 };
 

@@ -55,13 +55,6 @@ const SmallFormat& format_of(DType type) {
   }
 }
 
-// 2^(code - 127); the code 255 is NaN.
-float e8m0_to_float(uint8_t code) {
-  if (code == 0xff) return std::numeric_limits<float>::quiet_NaN();
-  if (code == 0) return 0x1p-127f;
-  return std::bit_cast<float>(static_cast<uint32_t>(code) << 23);
-}
-
 [[noreturn]] void fail_type(const char* what, DType type) {
   throw Error(Code::kTypeMismatch, std::string(what) + " " + std::string(name(type)));
 }
@@ -157,30 +150,17 @@ bool complex_is_zero(DType type, const void* data, int64_t index) {
 }  // namespace
 
 uint8_t e8m0_from_float(float value, E8M0Rounding rounding, bool saturate) {
-  const uint32_t bits = std::bit_cast<uint32_t>(value);
-  const uint32_t magnitude = bits & 0x7fffffffu;
-  if (magnitude > 0x7f800000u || (bits >> 31 && magnitude != 0)) return 0xff;
-  if (magnitude == 0x7f800000u) return saturate ? 0xfe : 0xff;
-  // The smallest value, 2^-127, is subnormal in float32; below it the exponent field tells nothing.
-  if (magnitude < 0x00400000u) return saturate ? 0x00 : 0xff;
-  const uint32_t exponent = magnitude >> 23;
-  const uint32_t fraction = exponent ? magnitude & 0x7fffffu : (magnitude - 0x00400000u) << 1;
-  bool up = false;
-  if (rounding == E8M0Rounding::kUp) up = fraction != 0;
-  if (rounding == E8M0Rounding::kNearest) up = fraction >= 0x400000u;
-  if (up && exponent == 0xfe) return saturate ? 0xfe : 0xff;
-  return static_cast<uint8_t>(exponent + up);
+  return encode_e8m0(value, rounding, saturate);
 }
 
 float small_float_to_float(DType type, uint8_t bits) {
-  if (type == DType::kF8E8M0) return e8m0_to_float(bits);
+  if (type == DType::kF8E8M0) return decode_e8m0(bits);
   return static_cast<float>(decode(format_of(type), bits & (type == DType::kF4E2M1 ? 0x0f : 0xff)));
 }
 
 static uint8_t small_float_from_double(DType type, double value, bool saturate) {
   if (type == DType::kF8E8M0) return e8m0_from_float(static_cast<float>(value), E8M0Rounding::kUp, saturate);
-  // float4 has no NaN: ml_dtypes turns one into a zero of the opposite sign.
-  if (type == DType::kF4E2M1 && std::isnan(value)) return std::signbit(value) ? 0x0 : 0x8;
+  if (type == DType::kF4E2M1) return encode_f4(value);
   return static_cast<uint8_t>(encode(format_of(type), value, saturate));
 }
 

@@ -171,9 +171,57 @@ TEST(CudaLines, FirstInOrder) {
     check({.op = "TopK",
            .inputs = {numbers({3, n}, DType::kF32), integers({1}, {std::min<int64_t>(n, 9)}, true)},
            .outputs = 2});
-  const NodeCase longer{
-      .op = "TopK", .inputs = {numbers({2, 4097}, DType::kF32), integers({1}, {3}, true)}, .outputs = 2};
-  EXPECT_EQ(refusal(longer, "top_k"), "a line of 4097 elements is too long to be sorted");
+}
+
+// Runs that are sorted and joined: by sorting again where few are wanted, by merging where many are.
+TEST(CudaLines, FirstOfLongLines) {
+  const auto top = [](const Dims& dims, DType type, int64_t axis, int64_t k, int64_t largest) {
+    return NodeCase{.op = "TopK",
+                    .attributes = {{"axis", axis}, {"largest", largest}},
+                    .inputs = {numbers(dims, type), integers({1}, {k}, true)},
+                    .outputs = 2};
+  };
+  for (DType type : {DType::kF32, DType::kF16, DType::kBF16, DType::kF64, DType::kI8, DType::kU8, DType::kI32,
+                     DType::kI64, DType::kU64})
+    for (int64_t k : {1, 7, 2000, 2500, 4097, 9001})
+      EXPECT_EQ(check(top({2, 9001}, type, 1, k, k % 2)), std::set<std::string>{"top_k"}) << k;
+  for (int64_t n : {4097, 8192, 8193, 70000})
+    for (int64_t k : {int64_t{0}, int64_t{1}, int64_t{3000}, n - 1, n}) check(top({n}, DType::kF32, 0, k, 1));
+  check(top({2, 5000, 3}, DType::kF32, 1, 5000, 0));
+  check(top({2, 5000, 3}, DType::kF64, 1, 70, 1));
+  check(top({0, 5000}, DType::kF32, 1, 70, 1));
+  NodeCase ties = top({20000}, DType::kF32, 0, 20000, 1);
+  Tensor x = Tensor::allocate(DType::kF32, {20000});
+  const float values[] = {-0.0f, 0.0f, kInf, -kInf, 2, 2, kNan, 3};
+  for (int64_t i = 0; i < x.size(); ++i) x.set(i, static_cast<double>(values[i * i % 8]));
+  ties.inputs[0].value = x;
+  check(ties);
+  ties.attributes.set("largest", int64_t{0});
+  check(ties);
+}
+
+// Many blocks share a line.
+TEST(CudaLines, LongLines) {
+  for (DType type : {DType::kF32, DType::kF16, DType::kBF16, DType::kF64, DType::kI32, DType::kI64})
+    for (const Dims& dims : {Dims{70001}, Dims{3, 20000}, Dims{30000, 2}, Dims{2, 9000, 40}}) {
+      const auto axis = static_cast<int64_t>(dims.size() > 1 && dims[0] < 10 ? 1 : 0);
+      for (const char* op : {"ArgMax", "ArgMin"})
+        for (int64_t last : {0, 1})
+          EXPECT_EQ(check({.op = op,
+                           .attributes = {{"axis", axis}, {"select_last_index", last}},
+                           .inputs = {numbers(dims, type)}}),
+                    std::set<std::string>{"arg_extreme"});
+      if (is_float(type)) {
+        EXPECT_EQ(check({.op = "Hardmax", .attributes = {{"axis", axis}}, .inputs = {numbers(dims, type)}}),
+                  std::set<std::string>{"hardmax"});
+      }
+      for (int64_t flags = 0; flags < 4; ++flags)
+        EXPECT_EQ(check({.op = "CumSum",
+                         .attributes = {{"exclusive", flags & 1}, {"reverse", flags >> 1}},
+                         .inputs = {numbers(dims, type), integers({}, {axis}, true)},
+                         .tolerance = type == DType::kF32 ? 2e-4 : 0}),
+                  std::set<std::string>{"cumulative"});
+    }
 }
 
 }  // namespace

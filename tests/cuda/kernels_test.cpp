@@ -1,6 +1,8 @@
 // The kernels of NVIDIA GPUs by their tactics: each is prepared everywhere, and compared with the reference where there is a GPU.
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "backends/cuda/device/nvrtc.h"
 #include "backends/cuda/target/chip.h"
 #include "cuda/cases.h"
@@ -230,6 +232,59 @@ TEST(CudaRows, ReductionsOfIntegersAndFloat64) {
     EXPECT_NE(refusal(reduction(op, DType::kI64, {3, 4}, {1}), "reduce").find("fraction"), std::string::npos) << op;
   }
   EXPECT_NE(refusal(reduction("ReduceMax", DType::kI8, {3, 4}, {1}), "reduce").find("int8"), std::string::npos);
+}
+
+// Few results of many terms, which blocks share: of rows, of columns side by side, of axes that do not follow each other.
+TEST(CudaRows, LongReductions) {
+  struct Shape {
+    Dims dims;
+    Ints axes;
+  };
+  const Shape shapes[] = {{{70001}, {0}},       {{3, 40000}, {1}},       {{20000, 3}, {0}},
+                          {{9000, 40}, {0}},    {{2, 3, 9001}, {0, 2}},  {{300, 5, 70}, {0, 2}},
+                          {{5, 9000, 33}, {1}}, {{4, 90, 7, 90}, {1, 3}}};
+  for (DType type :
+       {DType::kF32, DType::kF16, DType::kBF16, DType::kF64, DType::kI32, DType::kI64, DType::kU32, DType::kU64})
+    for (const char* op : {"ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin", "ReduceProd", "ReduceL1", "ReduceL2",
+                           "ReduceSumSquare", "ReduceLogSum", "ReduceLogSumExp"})
+      for (const Shape& shape : shapes) {
+        const std::string name = op;
+        const bool fraction = name == "ReduceMean" || name == "ReduceL2" || name.find("Log") != std::string::npos;
+        if (fraction && !is_float(type)) continue;
+        const Tensor list = Tensor::of<int64_t>({static_cast<int64_t>(shape.axes.size())}, shape.axes);
+        NodeCase c{.op = op,
+                   .attributes = {{"keepdims", int64_t{0}}},
+                   .inputs = {plain(shape.dims, type),
+                              {.dims = list.dims(), .type = DType::kI64, .constant = true, .value = list}},
+                   .tolerance = type == DType::kF32   ? 2e-4
+                                : type == DType::kF64 ? 1e-9
+                                                      : 0};
+        if (is_float(type)) {
+          // Products stay numbers and sums do not cancel.
+          Tensor x = random_tensor(type, shape.dims, 7);
+          const bool product = name == "ReduceProd";
+          for (int64_t i = 0; i < x.size(); ++i)
+            x.set(i, product ? (i % 3 == 0 ? -1.0 : 1.0) : std::fabs(x.at(i)) + 0.01);
+          c.inputs[0].value = x;
+        }
+        EXPECT_EQ(check(c), std::set<std::string>{"reduce"}) << op;
+      }
+}
+
+// Blocks combine what is no number as one block does.
+TEST(CudaRows, LongReductionsOfWhatIsNoNumber) {
+  for (DType type : {DType::kF32, DType::kF16, DType::kBF16, DType::kF64})
+    for (const char* op : {"ReduceSum", "ReduceMax", "ReduceMin", "ReduceLogSumExp"})
+      for (float value : {kNan, kInf, -kInf}) {
+        Tensor x = random_tensor(type, {2, 50000}, 3);
+        x.set(31234, static_cast<double>(value));
+        const Tensor axes = Tensor::of<int64_t>({1}, {1});
+        EXPECT_EQ(check({.op = op,
+                         .inputs = {{.dims = x.dims(), .type = type, .value = x},
+                                    {.dims = {1}, .type = DType::kI64, .constant = true, .value = axes}},
+                         .tolerance = 3e-3}),
+                  std::set<std::string>{"reduce"});
+      }
 }
 
 TEST(CudaPool, WholeImages) {

@@ -49,6 +49,7 @@ template <class F> void for_each_place(const Dims& dims, const Layout& layout, c
 
 // The tensor's bytes with its elements where the layout has them; what fills blocks is no number.
 Tensor laid_out(const Tensor& t, const Layout& to) {
+  if (to.is_row_major()) return t;
   Tensor result = Tensor::allocate(t.dtype(), {storage_elements(to, t.dims())});
   const auto size = static_cast<size_t>(bits(t.dtype()) / 8);
   const auto* from = static_cast<const uint8_t*>(t.data());
@@ -61,6 +62,7 @@ Tensor laid_out(const Tensor& t, const Layout& to) {
 }
 // The reverse; what fills blocks must be zero.
 Tensor row_major(Tensor t, const Dims& dims, const Layout& from) {
+  if (from.is_row_major()) return t.reshaped(dims);
   Tensor result = Tensor::allocate(t.dtype(), dims);
   const auto size = static_cast<size_t>(bits(t.dtype()) / 8);
   auto* bytes = static_cast<uint8_t*>(t.mutable_data());

@@ -1,6 +1,4 @@
 // Tactics along one axis: CumSum and CumProd, ArgMax and ArgMin, Hardmax, TopK.
-#include "backends/cuda/device/cu/lines.h"
-
 #include "backends/cuda/device/kernels/cumulative_parameters.h"
 #include "backends/cuda/target/checks.h"
 #include "backends/cuda/target/tactics.h"
@@ -11,7 +9,7 @@ namespace kiln::cuda::tactics {
 namespace {
 
 constexpr TypeSet kSummed{DType::kF16, DType::kBF16, DType::kF32, DType::kF64, DType::kI32, DType::kI64};
-constexpr TypeSet kOrdered = kSummed | TypeSet{DType::kI8, DType::kU8};
+constexpr TypeSet kOrdered = kSummed | TypeSet{DType::kI8, DType::kU8, DType::kU64};
 
 Refusal needs_type(const Problem& p, TypeSet types) {
   if (Refusal r = needs_plain(p); r.refused()) return r;
@@ -22,7 +20,7 @@ Refusal needs_type(const Problem& p, TypeSet types) {
 
 const Tactic cumulative{
     .name = "cumulative",
-    .version = 1,
+    .version = 2,
     .ops = {"CumSum", "CumProd"},
     .accepts = [](const Problem& p) -> Refusal {
       const auto axis = known_ints(p, 1);
@@ -39,7 +37,7 @@ const Tactic cumulative{
 
 const Tactic arg_extreme{
     .name = "arg_extreme",
-    .version = 1,
+    .version = 2,
     .ops = {"ArgMax", "ArgMin"},
     .accepts = [](const Problem& p) -> Refusal { return needs_type(p, kOrdered); },
     .configurations = nullptr,
@@ -48,7 +46,7 @@ const Tactic arg_extreme{
 
 const Tactic hardmax{
     .name = "hardmax",
-    .version = 1,
+    .version = 2,
     .ops = {"Hardmax"},
     .accepts = [](const Problem& p) -> Refusal { return needs_type(p, kSummed); },
     .configurations = nullptr,
@@ -57,14 +55,12 @@ const Tactic hardmax{
 
 const Tactic top_k{
     .name = "top_k",
-    .version = 1,
+    .version = 2,
     .ops = {"TopK"},
     .accepts = [](const Problem& p) -> Refusal {
       if (Refusal r = needs_type(p, kOrdered); r.refused()) return r;
-      if (!known_ints(p, 1)) return refuse("the number of elements is known only at run time");
-      const int64_t n = nth(p.input(0).max, axis_of(p, "axis", -1, rank(p.input(0))));
-      if (n > kMostSorted) return refuse("a line of " + std::to_string(n) + " elements is too long to be sorted");
-      return accept();
+      const bool known = p.input(1).constant || p.node->input(1)->elements();
+      return known ? accept() : refuse("the number of elements is known only at run time");
     },
     .configurations = nullptr,
     .emit = [](const Problem& p, const Config&) { return emit_kernel("top_k", top_k_parameters(p), {0}); },

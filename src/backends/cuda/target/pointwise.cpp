@@ -1,4 +1,6 @@
 // Tactic: pointwise operators and chains of them as one program that the GPU interprets.
+#include <algorithm>
+
 #include "backends/cuda/device/kernels/pointwise_code.h"
 #include "backends/cuda/target/checks.h"
 #include "backends/cuda/target/tactics.h"
@@ -9,7 +11,7 @@ namespace kiln::cuda::tactics {
 
 const Tactic pointwise{
     .name = "pointwise",
-    .version = 1,
+    .version = 2,
     .accepts = [](const Problem& p) -> Refusal {
       std::vector<int> used;
       const auto program = fused_program(p, used);
@@ -19,7 +21,11 @@ const Tactic pointwise{
           if (!a.present) continue;
           if (!a.layout.is_plain()) return refuse("an operand has the blocked layout " + to_string(a.layout));
           if (!kernels::is_pointwise_type(a.dtype)) return refuse("elements of type " + std::string(name(a.dtype)));
+          if (bits(a.dtype) % 8 != 0 && !a.layout.is_row_major())
+            return refuse("elements of type " + std::string(name(a.dtype)) + " in the layout " + to_string(a.layout));
         }
+      if (p.op() == "Where" && p.outputs[0].dtype == DType::kF8E5M2)
+        return refuse("a program stores infinities of float8e5m2 as its largest number");
       std::string reason;
       if (!kernels::pointwise_code(*program, reason)) return refuse(reason);
       return accept();
@@ -30,8 +36,9 @@ const Tactic pointwise{
           std::vector<int> inputs;
           const auto program = fused_program(p, inputs);
           Emitted e = emit_kernel("pointwise", PointwiseParameters{*program}, std::move(inputs));
-          e.strided_output = true;
-          e.strided_inputs = ~0u;
+          const auto whole = [](const Argument& a) { return !a.present || bits(a.dtype) % 8 == 0; };
+          e.strided_output = whole(p.outputs[0]);
+          if (std::all_of(p.inputs.begin(), p.inputs.end(), whole)) e.strided_inputs = ~0u;
           return e;
         },
 };

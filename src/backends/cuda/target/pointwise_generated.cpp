@@ -1,11 +1,13 @@
 // Tactic: pointwise programs as kernels that are generated and compiled for the problem. It takes what a tactic of interpreted programs takes.
 #include "backends/cuda/device/generated/pointwise_parts.h"
 #include "backends/cuda/device/generator.h"
+#include "backends/cuda/device/kernels/pointwise_code.h"
 #include "backends/cuda/device/nvrtc.h"
 #include "backends/cuda/target/checks.h"
 #include "backends/cuda/target/chip.h"
 #include "backends/cuda/target/tactics.h"
 #include "device/pointwise_parameters.h"
+#include "target/fused_program.h"
 #include "target/step_call.h"
 
 namespace kiln::cuda::tactics {
@@ -33,6 +35,20 @@ const Tactic* interpreted(const Problem& p, Refusal& refusal) {
   return nullptr;
 }
 
+Refusal needs_generated_types(const Problem& p) {
+  for (const auto* list : {&p.inputs, &p.outputs})
+    for (const Argument& a : *list)
+      if (a.present && !kernels::is_generated_type(a.dtype))
+        return refuse("elements of type " + std::string(name(a.dtype)));
+  std::vector<int> used;
+  const auto program = fused_program(p, used);
+  for (size_t i = 0; program && i < program->code.size(); ++i)
+    if (const ScalarInstruction& v = program->code[i];
+        v.op == ScalarOp::kNarrow && !kernels::is_generated_type(static_cast<DType>(v.integer)))
+      return refuse("the program rounds to " + std::string(name(static_cast<DType>(v.integer))));
+  return accept();
+}
+
 }  // namespace
 
 const Tactic pointwise_generated{
@@ -42,6 +58,7 @@ const Tactic pointwise_generated{
     .accepts = [](const Problem& p) -> Refusal {
       Refusal refusal;
       if (!interpreted(p, refusal)) return refusal;
+      if (Refusal r = needs_generated_types(p); r.refused()) return r;
       const std::string lack = compiler_lack(target_chip().compute);
       return lack.empty() ? accept() : refuse(lack);
     },

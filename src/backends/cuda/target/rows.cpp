@@ -99,7 +99,7 @@ std::optional<Ints> axes_of(const Problem& p) {
 
 const Tactic reduce{
     .name = "reduce",
-    .version = 2,
+    .version = 3,
     .ops = reducing_ops(),
     .accepts = [](const Problem& p) -> Refusal {
       if (Refusal r = needs_plain(p); r.refused()) return r;

@@ -18,10 +18,18 @@ struct Higher {
 extern "C" __global__ void __launch_bounds__(kRangeThreads) range_parts(const __grid_constant__ DynamicQuantizeArguments a) {
   __shared__ float shared[32];
   begin_kernel();
+  constexpr uint32_t kAtOnce = 8;  // loads on their way
   float low = 0, high = 0;
-  for (uint32_t i = blockIdx.x * kRangeThreads + threadIdx.x; i < a.count; i += a.parts * kRangeThreads) {
-    low = Lower()(low, a.x[i]);
-    high = Higher()(high, a.x[i]);
+  const uint32_t step = a.parts * kRangeThreads;
+  for (uint32_t i = blockIdx.x * kRangeThreads + threadIdx.x; i < a.count; i += kAtOnce * step) {
+    float values[kAtOnce];
+#pragma unroll
+    for (uint32_t k = 0; k < kAtOnce; ++k) values[k] = i + k * step < a.count ? a.x[i + k * step] : 0.0f;
+#pragma unroll
+    for (uint32_t k = 0; k < kAtOnce; ++k) {
+      low = Lower()(low, values[k]);
+      high = Higher()(high, values[k]);
+    }
   }
   low = combine_block(low, 0.0f, shared, Lower());
   high = combine_block(high, 0.0f, shared, Higher());

@@ -1,6 +1,7 @@
 // Scalar programs over broadcast tensors, interpreted: every thread of a warp is at the same instruction, four elements each.
 #include "backends/cuda/device/cu/pointwise.cuh"
 #include "backends/cuda/device/cu/scalar_math.cuh"
+#include "backends/cuda/device/cu/small_numbers.cuh"
 
 namespace kiln::cuda {
 namespace {
@@ -28,7 +29,9 @@ __device__ Value load_any(DType type, const void* data, int64_t at) {
     case DType::kI32: v.i = static_cast<const int32_t*>(data)[at]; break;
     case DType::kI64: v.i = static_cast<const int64_t*>(data)[at]; break;
     case DType::kF64: v.d = static_cast<const double*>(data)[at]; break;
-    default: v.f = load_float(type, data, at);
+    default:
+      if (is_packed_integer(type)) v.i = packed_integer(type, small_bits(type, data, at));
+      else v.f = is_small_float(type) ? small_float_value(type, small_bits(type, data, at)) : load_float(type, data, at);
   }
   return v;
 }
@@ -67,6 +70,13 @@ __device__ Value converted(ScalarType from, ScalarType to, Value v) {
   return r;
 }
 
+// The bits of a value as an element of 8 bits or fewer that is no plain integer.
+__device__ uint32_t small_code(DType type, ScalarType from, Value v) {
+  if (is_packed_integer(type)) return static_cast<uint32_t>(integer_of(from, v)) & ((1u << bits_of_small(type)) - 1);
+  return small_float_code(type, from == ScalarType::kF64 ? v.d : static_cast<double>(converted(from, ScalarType::kF32, v).f), true);
+}
+
+// An element that is a part of a byte gets all of it.
 __device__ void store_any(DType type, void* data, int64_t at, ScalarType from, Value v) {
   switch (type) {
     case DType::kBool: static_cast<uint8_t*>(data)[at] = converted(from, ScalarType::kBool, v).b; break;
@@ -79,7 +89,9 @@ __device__ void store_any(DType type, void* data, int64_t at, ScalarType from, V
     case DType::kU64:
     case DType::kI64: static_cast<int64_t*>(data)[at] = integer_of(from, v); break;
     case DType::kF64: static_cast<double*>(data)[at] = real_of(from, v); break;
-    default: store_float(type, data, at, converted(from, ScalarType::kF32, v).f);
+    default:
+      if (is_packed_integer(type) || is_small_float(type)) static_cast<uint8_t*>(data)[at] = static_cast<uint8_t>(small_code(type, from, v));
+      else store_float(type, data, at, converted(from, ScalarType::kF32, v).f);
   }
 }
 
@@ -206,6 +218,30 @@ extern "C" __global__ void __launch_bounds__(kPointwiseThreads)
                                               : stepped(s, slots[s.a][t], slots[s.b][t], slots[s.c][t]);
   }
   for (int k = 0; k < p.outputs; ++k) store_four(p, g, p.inputs + k, slots[p.results[k]][t]);
+}
+
+// The one result's elements are parts of bytes, one after the other as the walk goes.
+extern "C" __global__ void __launch_bounds__(kPointwiseThreads)
+    pointwise_packed(const __grid_constant__ PointwiseArguments p) {
+  begin_kernel();
+  const uint32_t first = (blockIdx.x * kPointwiseThreads + threadIdx.x) * kPackedLanes;
+  if (first >= p.walk.count) return;
+  const int count = min(static_cast<uint32_t>(kPackedLanes), p.walk.count - first);
+  const DType type = p.types[p.inputs];
+  uint32_t codes = 0;
+  for (int lane = 0; lane < count; ++lane) {
+    int64_t at[kMaxOperands];
+    p.walk.offsets(first + lane, at, p.inputs);
+    Value slots[kAnySlots];
+    for (int i = 0; i < p.steps; ++i) {
+      const PointwiseStep& s = p.code[i];
+      const auto k = static_cast<int>(s.integer);
+      slots[s.to] = s.op == ScalarOp::kInput ? load_any(p.types[k], p.data[k], at[k])
+                                             : stepped(s, slots[s.a], slots[s.b], slots[s.c]);
+    }
+    codes |= small_code(type, p.result_types[0], slots[p.results[0]]) << (lane * bits_of_small(type));
+  }
+  store_packed(type, p.data[p.inputs], first, count, codes);
 }
 
 extern "C" __global__ void __launch_bounds__(kPointwiseThreads)

@@ -8,6 +8,7 @@ namespace kiln::cuda {
 
 inline constexpr int kPointwiseThreads = 128;
 inline constexpr int kLanes = 4;         // adjacent elements of one thread
+inline constexpr int kPackedLanes = 8;   // of a thread that stores parts of bytes: whole bytes, whatever the type
 inline constexpr int kMaxOperands = 12;  // inputs and results
 inline constexpr int kMaxSteps = 112;    // instructions; a kernel's arguments hold 4 KB
 inline constexpr int kFloatSlots = 16;   // values that live at once, all of them float32 or bool
@@ -26,7 +27,7 @@ struct PointwiseStep {
 };
 
 struct PointwiseArguments {
-  // The innermost axis counts groups of kLanes elements. Operands: inputs, then results.
+  // The innermost axis counts groups of kLanes elements, but where parts of bytes are stored. Operands: inputs, then results.
   Walk<kMaxOperands> walk;
   uint32_t inner = 1;                   // elements of the innermost axis
   int64_t inner_strides[kMaxOperands];  // elements

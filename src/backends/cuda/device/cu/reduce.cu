@@ -1,4 +1,7 @@
-// Reductions over any axes: a warp or a block for each result, or a thread where neighbouring results have neighbouring sources.
+// Reductions over any axes: a warp or a block for each result, or a thread where neighbouring results have neighbouring sources. Blocks
+// share the terms of few results: each makes parts of them, which a second kernel puts together in their order.
+#include <type_traits>
+
 #include "backends/cuda/device/cu/common.cuh"
 #include "backends/cuda/device/cu/reduce.h"
 
@@ -81,21 +84,22 @@ template <class S> __device__ S finished(ReduceKind kind, Running<S> r, double c
   return r.value;
 }
 
+// Terms begin, begin + step, ... below `end`.
 template <class T>
-__device__ Running<Summed<T>> reduce_some(const ReduceArguments& a, const T* from, uint32_t begin, uint32_t step) {
+__device__ Running<Summed<T>> reduce_some(const ReduceArguments& a, const T* from, uint32_t begin, uint32_t step, uint32_t end) {
   constexpr int kAtOnce = 4;  // loads on their way
   Running<Summed<T>> r = start<T>(a.kind);
-  for (uint32_t i = begin; i < a.reduced.count; i += kAtOnce * step) {
+  for (uint32_t i = begin; i < end; i += kAtOnce * step) {
     Summed<T> values[kAtOnce];
 #pragma unroll
     for (int k = 0; k < kAtOnce; ++k) {
       int64_t at[1] = {0};
-      if (i + k * step < a.reduced.count) a.reduced.offsets(i + k * step, at);
+      if (i + k * step < end) a.reduced.offsets(i + k * step, at);
       values[k] = summand(from[at[0]]);
     }
 #pragma unroll
     for (int k = 0; k < kAtOnce; ++k)
-      if (i + k * step < a.reduced.count) r = combined(a.kind, r, element(a.kind, values[k]));
+      if (i + k * step < end) r = combined(a.kind, r, element(a.kind, values[k]));
   }
   return r;
 }
@@ -106,6 +110,119 @@ template <class S> __device__ Running<S> combine_lanes(ReduceKind kind, Running<
   return r;
 }
 
+// Calls `function` with the kind as a constant, by what becomes of each element: means and roots are those of sums. Exponentials take longer
+// than what is read, and are not among them.
+template <class S, class Function> __device__ Running<S> with_constant(ReduceKind kind, Function function) {
+  using K = ReduceKind;
+  switch (kind) {
+    case K::kMax: return function(std::integral_constant<K, K::kMax>());
+    case K::kMin: return function(std::integral_constant<K, K::kMin>());
+    case K::kProduct: return function(std::integral_constant<K, K::kProduct>());
+    case K::kL1: return function(std::integral_constant<K, K::kL1>());
+    case K::kL2:
+    case K::kSumSquares: return function(std::integral_constant<K, K::kSumSquares>());
+    default: return function(std::integral_constant<K, K::kSum>());
+  }
+}
+
+// Adjacent terms, in words of 16 bytes.
+template <ReduceKind kKind, class T> __device__ Running<Summed<T>> reduce_adjacent(const T* from, uint32_t count) {
+  constexpr uint32_t kElements = 16 / sizeof(T), kAtOnce = 4;
+  using Word = Pack<T, kElements>;
+  Running<Summed<T>> r = start<T>(kKind);
+  const auto add = [&](T x) { r = combined(kKind, r, element(kKind, summand(x))); };
+  const auto ahead = min(count, static_cast<uint32_t>((16 - reinterpret_cast<uintptr_t>(from) % 16) % 16 / sizeof(T)));
+  if (threadIdx.x < ahead) add(from[threadIdx.x]);
+  const auto* words = reinterpret_cast<const Word*>(from + ahead);
+  const uint32_t whole = (count - ahead) / kElements;
+  uint32_t i = threadIdx.x;
+  for (; i + (kAtOnce - 1) * kReduceThreads < whole; i += kAtOnce * kReduceThreads) {
+    Word w[kAtOnce];
+#pragma unroll
+    for (uint32_t k = 0; k < kAtOnce; ++k) w[k] = words[i + k * kReduceThreads];
+#pragma unroll
+    for (uint32_t k = 0; k < kAtOnce; ++k)
+#pragma unroll
+      for (uint32_t e = 0; e < kElements; ++e) add(w[k].at[e]);
+  }
+  for (; i < whole; i += kReduceThreads) {
+    const Word w = words[i];
+#pragma unroll
+    for (uint32_t e = 0; e < kElements; ++e) add(w.at[e]);
+  }
+  for (uint32_t k = ahead + whole * kElements + threadIdx.x; k < count; k += kReduceThreads) add(from[k]);
+  return r;
+}
+
+// Terms i, i + rows, ... below `end`, at equal distances.
+template <ReduceKind kKind, class T>
+__device__ Running<Summed<T>> reduce_rows(const T* from, int64_t step, uint32_t i, uint32_t end, uint32_t rows) {
+  constexpr uint32_t kAtOnce = 8;
+  Running<Summed<T>> r = start<T>(kKind);
+  for (; i + (kAtOnce - 1) * rows < end; i += kAtOnce * rows) {
+    Summed<T> values[kAtOnce];
+#pragma unroll
+    for (uint32_t k = 0; k < kAtOnce; ++k) values[k] = summand(from[(i + k * rows) * step]);
+#pragma unroll
+    for (uint32_t k = 0; k < kAtOnce; ++k) r = combined(kKind, r, element(kKind, values[k]));
+  }
+  for (; i < end; i += rows) r = combined(kKind, r, element(kKind, summand(from[i * step])));
+  return r;
+}
+
+// What the threads of each column have, in the first row. Threads of a block are rows of `width`; those of a row that is not whole are in none.
+template <class S> __device__ Running<S> combine_rows(ReduceKind kind, Running<S> own, uint32_t width) {
+  __shared__ Running<S> shared[kReduceThreads];
+  const uint32_t t = threadIdx.x;
+  shared[t] = own;
+  for (uint32_t left = kReduceThreads / width; left > 1;) {
+    const uint32_t half = (left + 1) / 2;
+    __syncthreads();
+    if (t < (left - half) * width) shared[t] = combined(kind, shared[t], shared[t + half * width]);
+    left = half;
+  }
+  return shared[t];
+}
+
+// A part of the terms of `width` results; `parts` has the results of each part one after the other.
+template <class T> __device__ void reduce_parts(const ReducePartsArguments& a, const T* x, Running<Summed<T>>* parts) {
+  using S = Summed<T>;
+  begin_kernel();
+  const uint32_t tile = a.parts.quotient(blockIdx.x), part = blockIdx.x - tile * a.parts.divisor;
+  const uint32_t rows = kReduceThreads / a.width, row = threadIdx.x / a.width, result = tile * a.width + threadIdx.x % a.width;
+  const uint32_t begin = part * a.chunk, end = min(begin + a.chunk, a.reduce.reduced.count);
+  Running<S> r = start<T>(a.reduce.kind);
+  if (row < rows && result < a.reduce.kept.count) {
+    int64_t at[2];
+    a.reduce.kept.offsets(result, at);
+    const T* from = x + at[1];
+    if (a.step == 0 || a.reduce.kind == ReduceKind::kLogSumExp)
+      r = reduce_some(a.reduce, from, begin + row, rows, end);
+    else
+      r = with_constant<S>(a.reduce.kind, [&](auto kind) {
+        if (a.width == 1 && a.step == 1) return reduce_adjacent<kind.value>(from + begin, end - begin);
+        return reduce_rows<kind.value>(from, a.step, begin + row, end, rows);
+      });
+  }
+  r = combine_rows(a.reduce.kind, r, a.width);
+  if (row == 0 && result < a.reduce.kept.count) parts[int64_t{part} * a.reduce.kept.count + result] = r;
+}
+
+template <class T> __device__ void reduce_finish(const ReducePartsArguments& a, const Running<Summed<T>>* parts, T* y) {
+  begin_kernel();
+  const uint32_t rows = kReduceThreads / a.width, row = threadIdx.x / a.width;
+  const uint32_t result = blockIdx.x * a.width + threadIdx.x % a.width;
+  const bool there = row < rows && result < a.reduce.kept.count;
+  Running<Summed<T>> r = start<T>(a.reduce.kind);
+  for (uint32_t part = row; there && part < a.parts.divisor; part += rows)
+    r = combined(a.reduce.kind, r, parts[int64_t{part} * a.reduce.kept.count + result]);
+  r = combine_rows(a.reduce.kind, r, a.width);
+  if (!there || row > 0) return;
+  int64_t at[2];
+  a.reduce.kept.offsets(result, at);
+  y[at[0]] = stored<T>(finished(a.reduce.kind, r, a.reduce.count));
+}
+
 // A thread for each result.
 template <class T> __device__ void reduce_columns(const ReduceArguments& a, const T* x, T* y) {
   begin_kernel();
@@ -113,7 +230,7 @@ template <class T> __device__ void reduce_columns(const ReduceArguments& a, cons
   if (index >= a.kept.count) return;
   int64_t at[2];
   a.kept.offsets(index, at);
-  y[at[0]] = stored<T>(finished(a.kind, reduce_some(a, x + at[1], 0, 1), a.count));
+  y[at[0]] = stored<T>(finished(a.kind, reduce_some(a, x + at[1], 0, 1, a.reduced.count), a.count));
 }
 
 // Adjacent results from adjacent sources: the warps of a block share the work of 32 results.
@@ -126,7 +243,7 @@ template <class T> __device__ void reduce_shared_columns(const ReduceArguments& 
   int64_t at[2] = {0, 0};
   if (index < a.kept.count) {
     a.kept.offsets(index, at);
-    parts[warp][lane] = reduce_some(a, x + at[1], warp, kWarps);
+    parts[warp][lane] = reduce_some(a, x + at[1], warp, kWarps, a.reduced.count);
   }
   __syncthreads();
   if (warp > 0 || index >= a.kept.count) return;
@@ -142,7 +259,7 @@ template <class T> __device__ void reduce_warps(const ReduceArguments& a, const 
   if (index >= a.kept.count) return;
   int64_t at[2];
   a.kept.offsets(index, at);
-  const Running<Summed<T>> r = combine_lanes(a.kind, reduce_some(a, x + at[1], threadIdx.x % 32, 32));
+  const Running<Summed<T>> r = combine_lanes(a.kind, reduce_some(a, x + at[1], threadIdx.x % 32, 32, a.reduced.count));
   if (threadIdx.x % 32 == 0) y[at[0]] = stored<T>(finished(a.kind, r, a.count));
 }
 
@@ -154,7 +271,7 @@ template <class T> __device__ void reduce_blocks(const ReduceArguments& a, const
   int64_t at[2];
   a.kept.offsets(blockIdx.x, at);
   const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
-  const Running<Summed<T>> own = combine_lanes(a.kind, reduce_some(a, x + at[1], threadIdx.x, kReduceThreads));
+  const Running<Summed<T>> own = combine_lanes(a.kind, reduce_some(a, x + at[1], threadIdx.x, kReduceThreads, a.reduced.count));
   if (lane == 0) parts[warp] = own;
   __syncthreads();
   if (warp > 0) return;
@@ -169,7 +286,17 @@ template <class T> __device__ void reduce_blocks(const ReduceArguments& a, const
       reduce_##way##_##name(const __grid_constant__ ReduceArguments a, const type* x, type* y) {  \
     reduce_##way(a, x, y);                                                                        \
   }
+#define KILN_REDUCE_PARTS(name, type)                                                                                  \
+  extern "C" __global__ void __launch_bounds__(kReduceThreads) reduce_parts_##name(                                  \
+      const __grid_constant__ ReducePartsArguments a, const type* x, Running<Summed<type>>* parts) {                 \
+    reduce_parts(a, x, parts);                                                                                       \
+  }                                                                                                                  \
+  extern "C" __global__ void __launch_bounds__(kReduceThreads) reduce_finish_##name(                                 \
+      const __grid_constant__ ReducePartsArguments a, const Running<Summed<type>>* parts, type* y) {                 \
+    reduce_finish(a, parts, y);                                                                                      \
+  }
 #define KILN_REDUCE(name, type)          \
+  KILN_REDUCE_PARTS(name, type)          \
   KILN_REDUCE_WAY(columns, name, type)   \
   KILN_REDUCE_WAY(shared_columns, name, type) \
   KILN_REDUCE_WAY(warps, name, type)     \

@@ -15,4 +15,14 @@ struct ReduceArguments {
   double count;  // elements of which one result is made
 };
 
+// Blocks share the terms of each result: a block makes one part of `width` results.
+struct ReducePartsArguments {
+  ReduceArguments reduce;
+  FastDivisor parts;
+  uint32_t chunk;  // terms of a part
+  uint32_t width;  // results whose sources are adjacent; 1 where they are not
+  int64_t step;    // elements of the source between terms; 0: as `reduce.reduced` says
+};
+inline constexpr int kMostReduceWidth = 32;
+
 }  // namespace kiln::cuda

@@ -178,7 +178,7 @@ void GeneratedProgram::check() const {
       throw malformed_parameter(name, "has " + std::to_string(count) + " elements")
           .cause("the program has " + std::to_string(operands) + " operands");
   for (size_t k = 0; k < operands; ++k) {
-    if (!is_pointwise_type(types[k]))
+    if (!is_generated_type(types[k]))
       throw malformed_parameter("types", "has the element " + std::string(name(types[k])));
     if (reaches[k] == Reach::kAdjacent && lanes * element_bytes(types[k]) > kMaxWord)
       throw malformed_parameter("lanes", "is " + std::to_string(lanes))
@@ -187,6 +187,8 @@ void GeneratedProgram::check() const {
   for (const ScalarInstruction& v : program.code) {
     if (v.op == ScalarOp::kInput && scalar_type_of(types[static_cast<size_t>(v.integer)]) != v.type)
       throw malformed_parameter("types", "has another type than an input of the program");
+    if (v.op == ScalarOp::kNarrow && !is_generated_type(static_cast<DType>(v.integer)))
+      throw malformed_parameter("program", "rounds to a type that generated kernels do not have");
     if (v.op == ScalarOp::kNarrow && scalar_type_of(static_cast<DType>(v.integer)) != v.type)
       throw malformed_parameter("program", "rounds to another type than it says");
   }

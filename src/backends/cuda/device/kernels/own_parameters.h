@@ -78,6 +78,20 @@ struct SuppressBoxesParameters {
   }
 };
 
+struct QuantizeAnyParameters {
+  bool inverse = false;
+  int64_t axis = 0, block = 0;    // elements of the axis with one scale; 0: one for each index of it
+  DType precision = DType::kF32;  // in which it divides
+  bool saturate = true;           // what a type of 8 bits does not hold becomes its largest number
+  template <class V> void fields(V& v) {
+    v("inverse", inverse);
+    v("axis", axis, 0, kMostAxis);
+    v("block", block, 0, INT32_MAX);
+    v("precision", precision, kDTypeCount);
+    v("saturate", saturate);
+  }
+};
+
 struct DftParameters {
   int64_t axis = 0;
   int64_t length = 0;  // 0: that of the input

@@ -16,7 +16,15 @@ PointwiseCode code_of(const ScalarProgram& program) {
 
 // Elements whose types a program on floats and bools can hold, and those that it can read.
 bool is_float_result(DType type) { return float_suffix(type) || type == DType::kBool; }
-bool is_float_input(DType type) { return is_pointwise_type(type) && type != DType::kF64; }
+bool is_float_input(DType type) { return is_generated_type(type) && type != DType::kF64; }
+
+// Whether the elements lie one after the other as the loop goes, in its first operand.
+bool is_dense(const Loop& loop) {
+  int64_t stride = 1;
+  for (size_t axis = loop.dims.size(); axis-- > 0; stride *= loop.dims[axis])
+    if (loop.strides[0][axis] != stride) return false;
+  return true;
+}
 
 class Pointwise final : public Kernel {
  public:
@@ -40,9 +48,15 @@ class Pointwise final : public Kernel {
       for (const TensorView& v : call.inputs) floats = floats && is_float_input(v.dtype);
       parts_.clear();
       chain_parts_.clear();
+      if (std::any_of(operands.begin(), operands.end(), [](const TensorView* v) { return bits(v->dtype) % 8 != 0; }) &&
+          (loop_parts.size() > 1 || call.outputs.size() > 1))
+        return {Code::kUnsupported, "a program on parts of bytes has one result, of fewer than 2^31 elements"};
+      const bool packs = bits(call.outputs[0].dtype) % 8 != 0;
       for (const LoopPart& part : loop_parts)
-        if (floats && chains) chain_parts_.push_back(make_chain(part, operands));
-        else parts_.push_back(make_part(part, operands, floats));
+        if (packs && !is_dense(part.loop)) return {Code::kUnsupported, "parts of bytes are stored one after the other"};
+        else if (packs) parts_.push_back(make_part(part, operands, Part::kPacked));
+        else if (floats && chains) chain_parts_.push_back(make_chain(part, operands));
+        else parts_.push_back(make_part(part, operands, floats ? Part::kFloats : Part::kAny));
       return kOkStatus;
     });
   }
@@ -69,6 +83,11 @@ class Pointwise final : public Kernel {
 
  private:
   struct Part {
+    enum Way {
+      kFloats,
+      kAny,
+      kPacked
+    };  // all values are floats and bools; not so; elements of the result are parts of bytes
     Launch launch;
     PointwiseArguments arguments;
     std::vector<int64_t> starts;  // bytes, per operand
@@ -80,10 +99,10 @@ class Pointwise final : public Kernel {
     int64_t starts[kChainInputs + 1] = {};  // bytes, per operand
   };
 
-  Part make_part(const LoopPart& from, const std::vector<const TensorView*>& operands, bool floats) {
+  Part make_part(const LoopPart& from, const std::vector<const TensorView*>& operands, Part::Way way) {
     Part part{{}, {}, std::vector<int64_t>(operands.size())};
     PointwiseArguments& a = part.arguments;
-    const PointwiseCode& code = floats ? float_code_ : code_;
+    const PointwiseCode& code = way == Part::kFloats ? float_code_ : code_;
     const size_t outputs = code.results.size();
     a.inputs = static_cast<uint8_t>(inputs_);
     a.outputs = static_cast<uint8_t>(outputs);
@@ -100,11 +119,13 @@ class Pointwise final : public Kernel {
       part.starts[k] = from.starts[source] * element_bytes(a.types[k]);
       a.inner_strides[k] = loop.dims.empty() ? 0 : loop.strides[k].back();
     }
-    group_lanes(loop, kLanes, a.inner);
+    constexpr const char* kFunctions[] = {"pointwise_f32", "pointwise_any", "pointwise_packed"};
+    if (way != Part::kPacked) group_lanes(loop, kLanes, a.inner);
     a.walk = walk_of<kMaxOperands>(loop);
-    part.launch.function = gpu_.function("pointwise", floats ? "pointwise_f32" : "pointwise_any");
+    part.launch.function = gpu_.function("pointwise", kFunctions[way]);
     part.launch.threads = kPointwiseThreads;
-    part.launch.grid[0] = blocks_for(a.walk.count, kPointwiseThreads);
+    part.launch.grid[0] =
+        blocks_for(a.walk.count, int64_t{kPointwiseThreads} * (way == Part::kPacked ? kPackedLanes : 1));
     return part;
   }
 

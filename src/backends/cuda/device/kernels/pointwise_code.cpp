@@ -114,7 +114,7 @@ ScalarProgram with_float_inputs(const ScalarProgram& program) {
   return result;
 }
 
-bool is_pointwise_type(DType type) {
+bool is_generated_type(DType type) {
   switch (type) {
     case DType::kBool:
     case DType::kU8:
@@ -132,6 +132,8 @@ bool is_pointwise_type(DType type) {
     default: return false;
   }
 }
+
+bool is_pointwise_type(DType type) { return bits(type) > 0 && !is_complex(type); }
 
 std::optional<PointwiseCode> pointwise_code(const ScalarProgram& program, std::string& reason) {
   if (program.code.size() > kMaxSteps) {

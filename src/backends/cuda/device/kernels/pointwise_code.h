@@ -23,8 +23,9 @@ struct ChainCode {
 // Nothing when the program is longer or goes another way.
 std::optional<ChainCode> chain_code(const ScalarProgram& program);
 
-// The types of elements that the interpreter loads and stores.
+// The types of elements that the interpreter loads and stores, and those that generated kernels do: of more than 8 bits, and integers of 8.
 bool is_pointwise_type(DType type);
+bool is_generated_type(DType type);
 // The program that reads integers which it only converts to float32 as such: kernels convert them as they load them.
 ScalarProgram with_float_inputs(const ScalarProgram& program);
 // Nothing, with the reason, when the program is too long or too wide for the interpreter.

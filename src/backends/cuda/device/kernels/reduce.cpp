@@ -10,16 +10,28 @@
 namespace kiln::cuda::kernels {
 namespace {
 
-constexpr int64_t kFewResults = 16384;  // fewer than these do not fill a GPU with a thread each
-constexpr int64_t kLongRow = 1024;      // a warp takes fewer elements alone
+constexpr int64_t kFewResults = 16384;   // fewer than these do not fill a GPU with a thread each
+constexpr int64_t kLongRow = 1024;       // a warp takes fewer elements alone
+constexpr int64_t kPartElements = 4096;  // that a block has at least, where blocks share the terms of a result
+constexpr int64_t kBlocksPerUnit = 8;    // of one multiprocessor, which run at once
 
 const char* reduced_suffix(DType type) {
   return type == DType::kU32 ? "_u32" : type == DType::kU64 ? "_u64" : number_suffix(type);
 }
 
+// Bytes of a part of a result: its sum, and the largest element beside it.
+int64_t part_bytes(DType type) { return is_float(type) && type != DType::kF64 ? 8 : 16; }
+
 class Reduce final : public Kernel {
  public:
   Reduce(Gpu& gpu, ReduceParameters p) : gpu_(gpu), axes_(std::move(p.axes)), kind_(p.kind) {}
+
+  // Enough for parts of all smaller shapes.
+  size_t workspace(const KernelCall& call) noexcept override {
+    if (call.inputs.empty()) return kNoWorkspace;
+    const int64_t parts = call.inputs[0].elements() / (kPartElements / kMostReduceWidth);
+    return static_cast<size_t>(std::min(parts, blocks_wanted() * kMostReduceWidth) * part_bytes(call.inputs[0].dtype));
+  }
 
   Status prepare(const KernelCall& call) noexcept override {
     return guarded([&]() -> Status {
@@ -34,6 +46,7 @@ class Reduce final : public Kernel {
         if (axis < 0 || axis >= in.rank) return {Code::kShapeMismatch, "reduce has no such axis"};
         gone[static_cast<size_t>(axis)] = true;
       }
+      room_ = static_cast<int64_t>(call.workspace_size) / part_bytes(in.dtype);
       return plan(in, out, gone);
     });
   }
@@ -44,6 +57,13 @@ class Reduce final : public Kernel {
       void* y = static_cast<uint8_t*>(call.outputs[0].data) + p.to;
       KILN_RETURN_IF_ERROR(gpu_.launch(stream, p.launch, p.arguments, x, y));
     }
+    for (const SharedPart& p : shared_parts_) {
+      const void* x = static_cast<const uint8_t*>(call.inputs[0].data) + p.from;
+      void* y = static_cast<uint8_t*>(call.outputs[0].data) + p.to;
+      if (call.workspace_size < p.bytes) return {Code::kMalformedPlan, "the workspace of a reduction is too small"};
+      KILN_RETURN_IF_ERROR(gpu_.launch(stream, p.parts, p.arguments, x, call.workspace));
+      KILN_RETURN_IF_ERROR(gpu_.launch(stream, p.finish, p.arguments, call.workspace, y));
+    }
     return kOkStatus;
   }
 
@@ -53,6 +73,15 @@ class Reduce final : public Kernel {
     ReduceArguments arguments;
     int64_t from, to;  // bytes
   };
+  // Blocks share the terms of its results.
+  struct SharedPart {
+    Launch parts, finish;
+    ReducePartsArguments arguments;
+    int64_t from, to;  // bytes
+    size_t bytes;      // of the workspace
+  };
+
+  int64_t blocks_wanted() const { return kBlocksPerUnit * gpu_.chip().multiprocessors; }
 
   Status plan(const TensorView& in, const TensorView& out, const std::vector<bool>& gone) {
     Loop kept{{}, {{}, {}}}, reduced{{}, {{}}};
@@ -77,8 +106,38 @@ class Reduce final : public Kernel {
     if (inner.dims.size() > kMaxAxes || inner.count() > INT32_MAX)
       return {Code::kUnsupported, "reduce takes together too many axes or elements"};
     parts_.clear();
-    for (const LoopPart& part : kernels::parts(merged(kept))) add_part(part, inner, in.dtype);
+    shared_parts_.clear();
+    for (const LoopPart& part : kernels::parts(merged(kept)))
+      if (!add_shared_part(part, inner, in.dtype)) add_part(part, inner, in.dtype);
     return kOkStatus;
+  }
+
+  // False where results are many, or terms few.
+  bool add_shared_part(const LoopPart& part, const Loop& inner, DType type) {
+    const int64_t results = part.loop.count(), terms = inner.count();
+    if (results == 0) return false;
+    const bool adjacent = !part.loop.dims.empty() && part.loop.strides[1].back() == 1;
+    const int64_t width = adjacent ? std::min<int64_t>(part.loop.dims.back(), kMostReduceWidth) : 1;
+    const int64_t tiles = ceil_div(results, width), least = kPartElements / width;
+    const int64_t parts = std::min({blocks_wanted() / tiles, terms / least, room_ / results});
+    if (parts < 2 || terms < 4 * least) return false;
+    SharedPart p{{}, {}, {}, part.starts[1] * element_bytes(type), part.starts[0] * element_bytes(type), 0};
+    // Whole words of 16 bytes, so that all parts are aligned where the first is.
+    const int64_t chunk = align_up(ceil_div(terms, parts), 16);
+    const auto count = static_cast<uint32_t>(ceil_div(terms, chunk));
+    p.arguments.reduce = {kind_, walk_of<2>(part.loop), walk_of<1>(inner), static_cast<double>(terms)};
+    p.arguments.parts = FastDivisor::of(count);
+    p.arguments.chunk = static_cast<uint32_t>(chunk);
+    p.arguments.width = static_cast<uint32_t>(width);
+    p.arguments.step = inner.dims.size() == 1 ? inner.strides[0][0] : 0;
+    p.bytes = static_cast<size_t>(results * count * part_bytes(type));
+    p.parts.function = gpu_.function("reduce", std::string("reduce_parts") + reduced_suffix(type));
+    p.finish.function = gpu_.function("reduce", std::string("reduce_finish") + reduced_suffix(type));
+    p.parts.threads = p.finish.threads = kReduceThreads;
+    p.parts.grid[0] = static_cast<unsigned>(tiles * count);
+    p.finish.grid[0] = static_cast<unsigned>(tiles);
+    shared_parts_.push_back(p);
+    return true;
   }
 
   void add_part(const LoopPart& part, const Loop& inner, DType type) {
@@ -102,6 +161,8 @@ class Reduce final : public Kernel {
   Ints axes_;
   ReduceKind kind_;
   std::vector<Part> parts_;
+  std::vector<SharedPart> shared_parts_;
+  int64_t room_ = 0;  // parts of results that the workspace holds
 };
 
 }  // namespace
