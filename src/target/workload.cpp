@@ -61,6 +61,7 @@ double base_flops(const Sizes& s) {
   }
   if (op == "Attention") return 4 * s.out() * s.dim(1, -2);
   if (op == "LSTM" || op == "GRU" || op == "RNN") return 2 * s.dim(0, 0) * s.dim(0, 1) * (s.in(1) + s.in(2));
+  if (op == "RecurrentProjected") return 2 * s.dim(0, 0) * s.dim(0, 1) * s.in(1);
   if (kMovement.count(op)) return 0;
   return std::max(s.in(0), s.out());
 }

@@ -10,6 +10,7 @@
 #include "backends/cuda/device/kernels/product_parameters.h"
 #include "backends/cuda/device/kernels/registry.h"
 #include "cuda/cases.h"
+#include "device/cell_activation.h"
 #include "tensor/trees.h"
 
 namespace kiln::cuda::testing {
@@ -74,6 +75,10 @@ std::vector<NodeCase> products() {
       {.op = "LSTM",
        .inputs = {plain({5, 3, 7}, kHalf), plain({1, 36, 7}, kHalf), plain({1, 36, 9}, kHalf), absent(), absent(),
                   absent(), absent()},
+       .outputs = 3},
+      {.op = "RecurrentProjected",
+       .attributes = {{"cell", word("LSTM")}},
+       .inputs = {plain({5, 3, 36}, kHalf), constant({1, 36, 9}, kHalf)},
        .outputs = 3},
       {.op = "RecurrentDequantized",
        .attributes = {{"cell", word("LSTM")}},
@@ -339,6 +344,12 @@ std::vector<Wild> wild_others() {
       {"attention", "mask_period", {int64_t{-1}, INT64_MAX}},
       {"suppress_boxes", "most", {int64_t{0}}},
       {"suppress_boxes", "center", {int64_t{2}}},
+      {"recurrent", "cell", {std::string("tanh")}},
+      {"recurrent", "kinds", {Ints{-1, 0, 0}, Ints{0, 0}, Ints{0, 0, kCellActivations}, Ints(9, 0)}},
+      {"recurrent", "alphas", {Floats{}, Floats{1, 2}}},
+      {"recurrent", "betas", {Floats(6, 0.0)}},
+      {"recurrent_chip", "hidden", {int64_t{0}, INT64_MAX}},
+      {"recurrent_chip", "blocks", {int64_t{0}, int64_t{3}, int64_t{32}}},
       {"dft", "axis", {int64_t{-1}, int64_t{64}}},
       {"dft", "length", {int64_t{-1}, INT64_MAX}},
       {"dft", "inverse", {int64_t{2}}},

@@ -3,10 +3,9 @@
 #include "ops/registry.h"
 
 namespace kiln::ops {
-namespace {
 
-void gru_reference(RefCall& call) {
-  const Recurrence recurrence(call, 3, {"Sigmoid", "Tanh"});
+void run_gru(RefCall& call, Terms terms) {
+  const Recurrence recurrence(call, 3, {"Sigmoid", "Tanh"}, terms);
   const auto hidden = static_cast<size_t>(recurrence.hidden());
   const bool linear_before_reset = call.integer("linear_before_reset") != 0;
   const auto step = [&](int64_t d, const std::vector<double>& x, std::vector<double>& h, std::vector<double>&) {
@@ -27,8 +26,6 @@ void gru_reference(RefCall& call) {
   recurrence.run(call, step, false);
 }
 
-}  // namespace
-
 const OpDef gru = op("GRU")
                       .input("x", kFloatTypes)
                       .input("w", kFloatTypes, "x")
@@ -47,7 +44,7 @@ const OpDef gru = op("GRU")
                       .optional_output("y", same_type("x"))
                       .optional_output("y_h", same_type("x"))
                       .shapes([](ShapeCall& c) { return recurrent_shapes(c, 3); })
-                      .reference(gru_reference)
+                      .reference([](RefCall& call) { run_gru(call, Terms::kInputs); })
                       .accuracy(Accuracy::kReduction);
 
 }  // namespace kiln::ops

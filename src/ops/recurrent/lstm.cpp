@@ -1,5 +1,4 @@
 // LSTM: gates in the order input, output, forget, cell; peepholes p in the order input, output, forget.
-#include "ops/dim_checks.h"
 #include "ops/recurrent/recurrence.h"
 #include "ops/reference_math.h"
 #include "ops/registry.h"
@@ -9,21 +8,14 @@ namespace {
 
 std::vector<OutputShape> lstm_shapes(ShapeCall& c) {
   std::vector<OutputShape> shapes = recurrent_shapes(c, 4);
-  const Shape& state = shapes[2].shape;
-  if (c.present("initial_c")) {
-    require_rank(c, "initial_c", 3);
-    for (size_t i = 0; i < 3; ++i)
-      require_same(c.dims("initial_c")[i], state[i], "dimensions of 'initial_c' and of the state");
-  }
-  if (c.present("p")) {
-    require_rank(c, "p", 2);
-    require_same(c.dims("p")[1], Dim(3) * state[2], "peepholes and three times the hidden size");
-  }
+  check_cell(c, shapes[2].shape);
   return shapes;
 }
 
-void lstm_reference(RefCall& call) {
-  const Recurrence recurrence(call, 4, {"Sigmoid", "Tanh", "Tanh"});
+}  // namespace
+
+void run_lstm(RefCall& call, Terms terms) {
+  const Recurrence recurrence(call, 4, {"Sigmoid", "Tanh", "Tanh"}, terms);
   const auto hidden = static_cast<size_t>(recurrence.hidden());
   const std::vector<double> peepholes = call.present("p") ? doubles(call.input("p")) : std::vector<double>();
   const bool coupled = call.integer("input_forget") != 0;
@@ -42,8 +34,6 @@ void lstm_reference(RefCall& call) {
   };
   recurrence.run(call, step, true);
 }
-
-}  // namespace
 
 const OpDef lstm = op("LSTM")
                        .input("x", kFloatTypes)
@@ -66,7 +56,7 @@ const OpDef lstm = op("LSTM")
                        .optional_output("y_h", same_type("x"))
                        .optional_output("y_c", same_type("x"))
                        .shapes(lstm_shapes)
-                       .reference(lstm_reference)
+                       .reference([](RefCall& call) { run_lstm(call, Terms::kInputs); })
                        .accuracy(Accuracy::kReduction);
 
 }  // namespace kiln::ops

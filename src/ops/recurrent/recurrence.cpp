@@ -38,7 +38,7 @@ void check_matrix(const ShapeCall& c, std::string_view name, const Shape& expect
 
 }  // namespace
 
-std::vector<OutputShape> recurrent_shapes(const ShapeCall& c, int64_t gates) {
+std::vector<OutputShape> recurrent_shapes(const ShapeCall& c, int64_t gates, Terms terms) {
   require_rank(c, "x", 3);
   require_rank(c, "r", 3);
   const Shape& x = c.dims("x");
@@ -46,7 +46,8 @@ std::vector<OutputShape> recurrent_shapes(const ShapeCall& c, int64_t gates) {
   const Dim &seq = x[batch_first ? 1 : 0], &batch = x[batch_first ? 0 : 1];
   const Dim directions = direction_count(c);
   const Dim hidden = c.has_attr("hidden_size") ? Dim(c.integer("hidden_size")) : c.dims("r")[2];
-  check_matrix(c, "w", {directions, Dim(gates) * hidden, x[2]});
+  if (terms == Terms::kInputs) check_matrix(c, "w", {directions, Dim(gates) * hidden, x[2]});
+  else require_same(x[2], directions * Dim(gates) * hidden, "the last dimension of 'x' and the rows of all directions");
   check_matrix(c, "r", {directions, Dim(gates) * hidden, hidden});
   if (c.present("b")) check_matrix(c, "b", {directions, Dim(2 * gates) * hidden});
   if (c.present("sequence_lens")) require_vector(c, "sequence_lens", batch);
@@ -54,6 +55,13 @@ std::vector<OutputShape> recurrent_shapes(const ShapeCall& c, int64_t gates) {
   check_state(c, "initial_h", state);
   const Shape y = batch_first ? Shape{batch, seq, directions, hidden} : Shape{seq, directions, batch, hidden};
   return {y, state, state};
+}
+
+void check_cell(const ShapeCall& c, const Shape& state) {
+  check_state(c, "initial_c", state);
+  if (!c.present("p")) return;
+  require_rank(c, "p", 2);
+  require_same(c.dims("p")[1], Dim(3) * state[2], "peepholes and three times the hidden size");
 }
 
 namespace {
@@ -100,7 +108,8 @@ std::vector<double> transposed(const std::vector<double>& m, int64_t directions,
 
 }  // namespace
 
-Recurrence::Recurrence(RefCall& c, int64_t gates, Strings default_activations) : gates_(gates) {
+Recurrence::Recurrence(RefCall& c, int64_t gates, Strings default_activations, Terms terms)
+    : gates_(gates), terms_(terms) {
   const Dims& x = c.input("x").dims();
   batch_first_ = c.integer("layout") != 0;
   seq_ = x[batch_first_ ? 1 : 0];
@@ -109,7 +118,7 @@ Recurrence::Recurrence(RefCall& c, int64_t gates, Strings default_activations) :
   hidden_ = c.input("r").dims()[2];
   directions_ = direction_count(c.shapes());
   x_ = doubles(c.input("x"));
-  w_ = transposed(doubles(c.input("w")), directions_, gates_ * hidden_, input_);
+  if (terms == Terms::kInputs) w_ = transposed(doubles(c.input("w")), directions_, gates_ * hidden_, input_);
   r_ = transposed(doubles(c.input("r")), directions_, gates_ * hidden_, hidden_);
   b_ = c.present("b") ? doubles(c.input("b"))
                       : std::vector<double>(static_cast<size_t>(directions_ * 2 * gates_ * hidden_), 0.0);
@@ -158,6 +167,10 @@ std::vector<double> Recurrence::input_part(int64_t direction, const double* x) c
   const int64_t all = gates_ * hidden_;
   const double* bias = b_.data() + direction * 2 * all;
   std::vector<double> result(bias, bias + all);
+  if (terms_ == Terms::kProducts) {
+    for (int64_t i = 0; i < all; ++i) nth(result, i) += x[direction * all + i];
+    return result;
+  }
   const double* w = w_.data() + direction * input_ * all;
   for (int64_t j = 0; j < input_; ++j, w += all)
     for (int64_t i = 0; i < all; ++i) nth(result, i) += x[j] * w[i];

@@ -7,15 +7,24 @@
 namespace kiln::ops {
 
 int64_t direction_count(const ShapeCall& c);
+// What x holds: the inputs of the steps, or their products with the weights, [.., directions * gates * hidden], where there is no w.
+enum class Terms : uint8_t { kInputs, kProducts };
 // Shapes of y, y_h and y_c for inputs x, w, r, b with `gates` gates.
-std::vector<OutputShape> recurrent_shapes(const ShapeCall& c, int64_t gates);
+std::vector<OutputShape> recurrent_shapes(const ShapeCall& c, int64_t gates, Terms terms = Terms::kInputs);
+// The cell's state and the peepholes of an LSTM, where they are present; `state` is the shape of y_c.
+void check_cell(const ShapeCall& c, const Shape& state);
+
+// The reference of each cell.
+void run_gru(RefCall& call, Terms terms);
+void run_lstm(RefCall& call, Terms terms);
+void run_rnn(RefCall& call, Terms terms);
 
 using Activation = std::function<double(double)>;  // clips its argument first, when the node clips
 
 // One run of a recurrent operator. State vectors have one value per hidden unit.
 class Recurrence {
  public:
-  Recurrence(RefCall& c, int64_t gates, Strings default_activations);
+  Recurrence(RefCall& c, int64_t gates, Strings default_activations, Terms terms);
   int64_t hidden() const { return hidden_; }
   // Activation `index` of a direction, in the order of the attribute.
   double activate(int64_t direction, size_t index, double x) const {
@@ -36,9 +45,11 @@ class Recurrence {
 
   int64_t gates_, seq_, batch_, input_, hidden_, directions_;
   bool batch_first_;
+  Terms terms_;
   size_t per_direction_;
   std::vector<Activation> activations_;
-  std::vector<double> x_, w_, r_, b_;  // w_ and r_ transposed per direction: [dir, input or hidden, gates * hidden]
+  std::vector<double> x_, w_, r_,
+      b_;  // w_ and r_ transposed per direction: [dir, input or hidden, gates * hidden]; w_ may be empty
 };
 
 }  // namespace kiln::ops

@@ -3,18 +3,15 @@
 #include "ops/registry.h"
 
 namespace kiln::ops {
-namespace {
 
-void rnn_reference(RefCall& call) {
-  const Recurrence recurrence(call, 1, {"Tanh"});
+void run_rnn(RefCall& call, Terms terms) {
+  const Recurrence recurrence(call, 1, {"Tanh"}, terms);
   const auto step = [&](int64_t d, const std::vector<double>& x, std::vector<double>& h, std::vector<double>&) {
     const std::vector<double> r = recurrence.recurrent_part(d, h, 0, 1);
     for (size_t i = 0; i < h.size(); ++i) h[i] = recurrence.activate(d, 0, x[i] + r[i]);
   };
   recurrence.run(call, step, false);
 }
-
-}  // namespace
 
 const OpDef rnn = op("RNN")
                       .input("x", kFloatTypes)
@@ -33,7 +30,7 @@ const OpDef rnn = op("RNN")
                       .optional_output("y", same_type("x"))
                       .optional_output("y_h", same_type("x"))
                       .shapes([](ShapeCall& c) { return recurrent_shapes(c, 1); })
-                      .reference(rnn_reference)
+                      .reference([](RefCall& call) { run_rnn(call, Terms::kInputs); })
                       .accuracy(Accuracy::kReduction);
 
 }  // namespace kiln::ops

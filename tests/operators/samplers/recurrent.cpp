@@ -13,8 +13,8 @@ Strings draw_activations(Draw& draw, int64_t count) {
   return names;
 }
 
-// `gates` matrices in one and `functions` activations for each direction.
-Sample sample_recurrent(Draw& draw, int64_t gates, int64_t functions) {
+// `gates` matrices in one and `functions` activations for each direction. Of products of the inputs there are no weights.
+Sample sample_recurrent(Draw& draw, int64_t gates, int64_t functions, bool of_products = false) {
   Sample s;
   draw.tame();
   const DType type = draw.type(kFloatTypes);
@@ -23,11 +23,11 @@ Sample sample_recurrent(Draw& draw, int64_t gates, int64_t functions) {
   // Functions without bounds let the states of many steps leave float32.
   const bool named = draw.chance(0.3) || (gates == 1 && directions == 1);
   const int64_t steps = draw.size() % (named ? 4 : 9), batch = draw.size() % 5, in = draw.integer(1, 9),
-                hidden = draw.integer(1, 9);
+                hidden = draw.integer(1, 9), width = of_products ? directions * gates * hidden : in;
   const Dims state = batch_first ? Dims{batch, directions, hidden} : Dims{directions, batch, hidden};
-  s.data(draw.values(type, batch_first ? Dims{batch, steps, in} : Dims{steps, batch, in}));
-  s.weight(draw.numbers(type, {directions, gates * hidden, in}, -1, 1))
-      .weight(draw.numbers(type, {directions, gates * hidden, hidden}, -1, 1));
+  s.data(draw.values(type, batch_first ? Dims{batch, steps, width} : Dims{steps, batch, width}));
+  if (!of_products) s.weight(draw.numbers(type, {directions, gates * hidden, in}, -1, 1));
+  s.weight(draw.numbers(type, {directions, gates * hidden, hidden}, -1, 1));
   draw.chance(0.6) ? s.weight(draw.numbers(type, {directions, 2 * gates * hidden}, -1, 1)) : s.absent();
   draw.chance(0.3) ? s.data(draw.integers(DType::kI32, {batch}, 0, steps)) : s.absent();
   draw.chance(0.4) ? s.data(draw.values(type, state)) : s.absent();
@@ -60,6 +60,20 @@ Sample sample_lstm(Draw& draw) {
 
 Sample sample_rnn(Draw& draw) { return sample_recurrent(draw, 1, 1); }
 
+Sample sample_recurrent_projected(Draw& draw) {
+  struct Kind {
+    const char* cell;
+    int64_t gates, functions;
+  };
+  static constexpr Kind kKinds[] = {{"GRU", 3, 2}, {"LSTM", 4, 3}, {"RNN", 1, 1}};
+  const Kind& kind = kKinds[draw.integer(0, 2)];
+  Sample s = sample_recurrent(draw, kind.gates, kind.functions, true);
+  s.set("cell", std::string(kind.cell));
+  if (draw.chance(0.5)) s.set("linear_before_reset", draw.flag());
+  if (draw.chance(0.3)) s.set("input_forget", draw.flag());
+  return s;
+}
+
 Sample sample_recurrent_dequantized(Draw& draw) {
   Sample s;
   draw.tame();
@@ -90,7 +104,8 @@ Entries recurrent_samplers() {
   return {{"GRU", sample_gru},
           {"LSTM", sample_lstm},
           {"RNN", sample_rnn},
-          {"RecurrentDequantized", sample_recurrent_dequantized}};
+          {"RecurrentDequantized", sample_recurrent_dequantized},
+          {"RecurrentProjected", sample_recurrent_projected}};
 }
 
 }  // namespace kiln::operators

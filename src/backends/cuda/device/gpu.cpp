@@ -37,7 +37,7 @@ CUmodule Gpu::module(std::string_view name) {
   return loaded;
 }
 
-CUfunction Gpu::function(std::string_view module_name, const std::string& name, int shared) {
+CUfunction Gpu::function(std::string_view module_name, const std::string& name, int shared, unsigned cluster) {
   if (!driver_) {
     require_function(module_name, name, chip_.compute);
     return nullptr;
@@ -52,6 +52,12 @@ CUfunction Gpu::function(std::string_view module_name, const std::string& name, 
         driver_->cuFuncSetAttribute(loaded.function, CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, shared),
         "a kernel asks for more shared memory than the GPU has");
     loaded.shared = shared;
+  }
+  if (cluster > kPortableCluster && !loaded.takes_large_clusters) {
+    throw_if_failed(
+        driver_->cuFuncSetAttribute(loaded.function, CU_FUNC_ATTRIBUTE_NON_PORTABLE_CLUSTER_SIZE_ALLOWED, 1),
+        "a kernel asks for larger clusters than the GPU has");
+    loaded.takes_large_clusters = true;
   }
   return loaded.function;
 }

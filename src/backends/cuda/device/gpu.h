@@ -11,6 +11,8 @@
 
 namespace kiln::cuda {
 
+inline constexpr unsigned kPortableCluster = 8;  // blocks of a cluster that every GPU with clusters takes
+
 struct Chip {
   int compute = 0;  // compute capability: 90 is 9.0
   int multiprocessors = 1;
@@ -23,6 +25,7 @@ struct Chip {
   bool has_boxes() const { return compute >= 90; }
   // Blocks may form clusters, which share their memory.
   bool has_clusters() const { return compute >= 90; }
+  unsigned largest_cluster() const { return compute == 90 ? 16 : has_clusters() ? kPortableCluster : 1; }
   // A kernel may start while the one before it ends.
   bool has_programmatic_launch() const { return compute >= 90; }
 };
@@ -50,9 +53,11 @@ class Gpu {
   const Driver& driver() const { return *driver_; }
   CUcontext context() const { return context_; }
 
-  // Function `name` of the module made of cu/<module>.cu, which may be launched with `shared` bytes of dynamic shared memory.
+  // Function `name` of the module made of cu/<module>.cu, which may be launched with `shared` bytes of dynamic shared memory, and in
+  // clusters of that many blocks.
   // Throws Error.
-  CUfunction function(std::string_view module, const std::string& name, int shared = 0);
+  CUfunction function(std::string_view module, const std::string& name, int shared = 0,
+                      unsigned cluster = kPortableCluster);
 
   // Queues a kernel. It may start before the one queued last has ended, but for the first one behind an event: every kernel waits for its
   // inputs (cu/common.cuh).
@@ -75,6 +80,7 @@ class Gpu {
   struct Loaded {
     CUfunction function = nullptr;
     int shared = 0;
+    bool takes_large_clusters = false;
   };
   std::map<std::string, Loaded, std::less<>> functions_;  // by "module.name"
 };

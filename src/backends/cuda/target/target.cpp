@@ -7,6 +7,7 @@
 #include "backends/cuda/target/deep_conv.h"
 #include "backends/cuda/target/first_layers.h"
 #include "backends/cuda/target/large_images.h"
+#include "backends/cuda/target/projected_recurrence.h"
 #include "passes/pass.h"
 #include "target/epilogue.h"
 
@@ -34,8 +35,8 @@ class CudaTarget final : public Target {
     return list;
   }
   std::vector<const passes::Rule*> rules() const override {
-    return {&passes::deep_transposed_conv, &passes::deep_conv, &passes::cast_conv, &passes::conv_excite,
-            &passes::scaled_conv};
+    return {&passes::deep_transposed_conv, &passes::deep_conv,   &passes::cast_conv,
+            &passes::conv_excite,          &passes::scaled_conv, &passes::projected_recurrence};
   }
   const TacticList& tactics() const override { return cuda::tactic_list(); }
   passes::FusionLimits fusion() const override {

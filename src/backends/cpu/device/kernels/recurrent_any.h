@@ -1,29 +1,15 @@
-// What the kernel "recurrent_any" and its tactic share: the layout of packed weights, and the activations that it knows.
+// What the kernel "recurrent_any" and its tactic share: the layout of packed weights.
 #pragma once
 #include <array>
 #include <cstdint>
+
+#include "device/cell_activation.h"
 
 namespace kiln::cpu::kernels {
 
 enum class AnyCell : uint8_t { kLstm, kGru, kRnn };
 inline int64_t gates_of(AnyCell cell) { return cell == AnyCell::kLstm ? 4 : cell == AnyCell::kGru ? 3 : 1; }
 inline int64_t activations_of(AnyCell cell) { return cell == AnyCell::kLstm ? 3 : cell == AnyCell::kGru ? 2 : 1; }
-
-// Numbers are stored in engine files: append only.
-enum class CellActivation : uint8_t {
-  kAffine,  // alpha x + beta
-  kElu,
-  kHardSigmoid,
-  kLeakyRelu,
-  kRelu,
-  kScaledTanh,  // alpha tanh(beta x)
-  kSigmoid,
-  kSoftplus,
-  kSoftsign,
-  kTanh,
-  kThresholdedRelu,  // x >= alpha ? x : 0
-};
-inline constexpr int kCellActivations = static_cast<int>(CellActivation::kThresholdedRelu) + 1;
 
 // Floats of one direction: weights of the input, of the state (of a GRU: update and reset, then the candidate), both biases.
 struct PackedCell {

@@ -1,71 +1,17 @@
 // Tactic: LSTM, GRU and RNN with lengths, peepholes, clipping and any activations; weights that are not constant are packed at each run.
-#include <algorithm>
-#include <cmath>
-#include <limits>
-
 #include "backends/cpu/device/kernels/recurrent_any.h"
 #include "backends/cpu/target/checks.h"
 #include "backends/cpu/target/recurrent/layer_parameters.h"
 #include "backends/cpu/target/tactics.h"
+#include "target/cell_functions.h"
 
 namespace kiln::cpu::tactics {
 namespace {
 
 using kernels::AnyCell;
-using kernels::CellActivation;
-
-struct Named {
-  const char* name;  // lower case
-  CellActivation kind;
-  double alpha, beta;  // defaults; NaN when the function has no such parameter
-};
-constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
-constexpr Named kNamed[] = {{"affine", CellActivation::kAffine, 1, 0},
-                            {"elu", CellActivation::kElu, 1, kNone},
-                            {"hardsigmoid", CellActivation::kHardSigmoid, 0.2, 0.5},
-                            {"leakyrelu", CellActivation::kLeakyRelu, 0.01, kNone},
-                            {"relu", CellActivation::kRelu, kNone, kNone},
-                            {"scaledtanh", CellActivation::kScaledTanh, 1, 1},
-                            {"sigmoid", CellActivation::kSigmoid, kNone, kNone},
-                            {"softplus", CellActivation::kSoftplus, kNone, kNone},
-                            {"softsign", CellActivation::kSoftsign, kNone, kNone},
-                            {"tanh", CellActivation::kTanh, kNone, kNone},
-                            {"thresholdedrelu", CellActivation::kThresholdedRelu, 1, kNone}};
 
 AnyCell any_cell_of(const Problem& p) {
   return p.op() == "LSTM" ? AnyCell::kLstm : p.op() == "GRU" ? AnyCell::kGru : AnyCell::kRnn;
-}
-
-// Activations of all directions; values of activation_alpha and activation_beta go, in order, to the functions that
-// have such a parameter.
-Refusal activations(const Problem& p, kernels::RecurrentAnyParameters& to) {
-  const AnyCell cell = any_cell_of(p);
-  const Strings defaults = cell == AnyCell::kLstm  ? Strings{"sigmoid", "tanh", "tanh"}
-                           : cell == AnyCell::kGru ? Strings{"sigmoid", "tanh"}
-                                                   : Strings{"tanh"};
-  const auto count = defaults.size() * static_cast<size_t>(p.input(1).opt[0]);
-  Strings names = p.attributes().texts("activations", {});
-  if (names.size() > count) names.resize(count);
-  if (names.empty())
-    while (names.size() < count) names.insert(names.end(), defaults.begin(), defaults.end());
-  if (names.size() != count) return refuse("there are " + std::to_string(names.size()) + " activations");
-  const Floats alphas = p.attributes().reals("activation_alpha", {}),
-               betas = p.attributes().reals("activation_beta", {});
-  size_t next_alpha = 0, next_beta = 0;
-  for (std::string name : names) {
-    std::transform(name.begin(), name.end(), name.begin(),
-                   [](char ch) { return ch >= 'A' && ch <= 'Z' ? static_cast<char>(ch + 'a' - 'A') : ch; });
-    const auto* found =
-        std::find_if(std::begin(kNamed), std::end(kNamed), [&](const Named& n) { return name == n.name; });
-    if (found == std::end(kNamed)) return refuse("the activation '" + name + "' is not known");
-    double alpha = found->alpha, beta = found->beta;
-    if (!std::isnan(alpha) && next_alpha < alphas.size()) alpha = alphas[next_alpha++];
-    if (!std::isnan(beta) && next_beta < betas.size()) beta = betas[next_beta++];
-    to.kinds.push_back(static_cast<int64_t>(found->kind));
-    to.alphas.push_back(std::isnan(alpha) ? 0 : alpha);
-    to.betas.push_back(std::isnan(beta) ? 0 : beta);
-  }
-  return accept();
 }
 
 Refusal accepts_steps(const Problem& p) {
@@ -73,8 +19,8 @@ Refusal accepts_steps(const Problem& p) {
   if (!p.input(1).is_static || !p.input(2).is_static) return refuse("the sizes of the weights are not known");
   const Dims& w = p.input(1).opt;
   if (w[1] == 0 || w[2] == 0) return refuse("there are no units or no inputs");
-  kernels::RecurrentAnyParameters ignored;
-  return activations(p, ignored);
+  CellFunctions ignored;
+  return read_cell_functions(p.op(), p.attributes(), w[0], ignored);
 }
 
 bool has_constant_weights(const Problem& p) {
@@ -107,13 +53,17 @@ const Tactic recurrent_any{
     .emit =
         [](const Problem& p, const Config&) {
           const Attributes& a = p.attributes();
+          CellFunctions functions;
+          (void)read_cell_functions(p.op(), a, p.input(1).opt[0], functions);
           kernels::RecurrentAnyParameters to{.layer = layer_parameters(p),
                                              .cell = any_cell_of(p),
                                              .linear = a.integer("linear_before_reset", 0) != 0,
                                              .coupled = a.integer("input_forget", 0) != 0,
                                              .packs = !has_constant_weights(p),
-                                             .clip = a.real("clip", 0)};
-          (void)activations(p, to);
+                                             .clip = a.real("clip", 0),
+                                             .kinds = functions.kinds,
+                                             .alphas = functions.alphas,
+                                             .betas = functions.betas};
           const auto present = [&](int i) { return p.input(i).present ? i : Emitted::kAbsent; };
           if (to.packs)
             return emit_kernel("recurrent_any", to,
