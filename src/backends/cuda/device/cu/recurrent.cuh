@@ -23,21 +23,32 @@ __device__ __noinline__ inline float rare_cell_activation(CellActivation kind, f
   }
 }
 
+__device__ inline float logistic(float x) { return __fdividef(1, 1 + expf(-x)); }
+
 // What one direction does in a step. Sums of gates are complete, biases included.
 class CellMath {
  public:
-  __device__ CellMath(const CellRules& rules, int direction) : rules_(rules), functions_(rules.functions[direction]) {}
+  __device__ CellMath(const CellRules& rules, int direction) : rules_(rules), functions_(rules.functions[direction]) {
+    const auto is = [&](int function, CellActivation kind) { return functions_[function].kind == kind; };
+    is_usual_ = rules.clip <= 0 && !rules.coupled && is(0, CellActivation::kSigmoid) && is(1, CellActivation::kTanh) &&
+                is(2, CellActivation::kTanh);
+  }
 
   __device__ float activate(int function, float x) const {
     if (rules_.clip > 0) x = x < -rules_.clip ? -rules_.clip : x > rules_.clip ? rules_.clip : x;
     const CellFunction& f = functions_[function];
-    if (f.kind == CellActivation::kSigmoid) return 1 / (1 + expf(-x));
+    if (f.kind == CellActivation::kSigmoid) return logistic(x);
     if (f.kind == CellActivation::kTanh) return tanhf(x);
     return rare_cell_activation(f.kind, f.alpha, f.beta, x);
   }
 
   // Gates: input, output, forget, cell. Peepholes, where there are any, in the order of the first three.
   __device__ float lstm(const float (&gates)[4], bool has_peepholes, const float (&peepholes)[3], float& c) const {
+    if (is_usual_ && !has_peepholes) {  // without branches: one activation begins while another is on its way
+      const float input = logistic(gates[0]), output = logistic(gates[1]), forget = logistic(gates[2]);
+      c = forget * c + input * tanhf(gates[3]);
+      return output * tanhf(c);
+    }
     const auto seen = [&](int gate) { return has_peepholes ? peepholes[gate] * c : 0.0f; };
     const float input = activate(0, gates[0] + seen(0));
     const float forget = rules_.coupled ? 1 - input : activate(0, gates[2] + seen(2));
@@ -51,6 +62,7 @@ class CellMath {
  private:
   const CellRules& rules_;
   const CellFunction* functions_;
+  bool is_usual_;  // an LSTM's
 };
 
 // Places in what the user gives and takes, in elements of T.

@@ -258,23 +258,31 @@ template <class T, int kSequences> class ChipBlock {
       rows.store(sums() + part * kSequences * a_.sum_stride + tile * Rows::kTile, a_.sum_stride);
     }
   }
-  __device__ float sum(const Pair& pair, int gate) const {
-    const float* at = sums() + pair.sequence * a_.sum_stride + gate * a_.units + pair.unit;
-    float sum = 0;
-    for (int part = 0; part < a_.parts; ++part) sum += at[part * kSequences * a_.sum_stride];
-    return sum;
+  // Of all parts, for each gate.
+  struct Sums {
+    float of[kMostGates];
+  };
+  __device__ Sums sums_of(const Pair& pair) const {
+    Sums result = {};
+    const float* at = sums() + pair.sequence * a_.sum_stride + pair.unit;
+    for (int part = 0; part < a_.parts; ++part, at += kSequences * a_.sum_stride)
+#pragma unroll
+      for (int g = 0; g < kMostGates; ++g)
+        if (g < gates_) result.of[g] += at[g * a_.units];
+    return result;
   }
   // What an activation gets of gates that need no more.
-  __device__ float gate(const Pair& pair, int g) const {
-    return to_float(pair.products[g]) + number(kBiases + g, pair.unit) + sum(pair, g);
+  __device__ float gate(const Pair& pair, const Sums& sums, int g) const {
+    return to_float(pair.products[g]) + number(kBiases + g, pair.unit) + sums.of[g];
   }
 
   // The first half of a step of a GRU that resets before the product.
   __device__ void reset(Pair& pair, int step) const {
     if (step >= pair.length) return;
-    pair.update = math_.activate(0, gate(pair, 0));
+    const Sums sums = sums_of(pair);
+    pair.update = math_.activate(0, gate(pair, sums, 0));
     states(kReset)[pair.sequence * a_.state_stride + unit0_ + pair.unit] =
-        from_float<T>(math_.activate(0, gate(pair, 1)) * pair.h);
+        from_float<T>(math_.activate(0, gate(pair, sums, 1)) * pair.h);
   }
 
   __device__ void advance(Pair& pair, int step, T* next) const {
@@ -285,20 +293,21 @@ template <class T, int kSequences> class ChipBlock {
     next[pair.sequence * a_.state_stride + unit0_ + pair.unit] = from_float<T>(pair.h);
   }
   __device__ void step_on(Pair& pair) const {
+    const Sums sums = sums_of(pair);
     if (layer_.rules.cell == Cell::kLstm) {
-      const float gates[4] = {gate(pair, 0), gate(pair, 1), gate(pair, 2), gate(pair, 3)};
+      const float gates[4] = {gate(pair, sums, 0), gate(pair, sums, 1), gate(pair, sums, 2), gate(pair, sums, 3)};
       const float peepholes[3] = {number(kPeepholes, pair.unit), number(kPeepholes + 1, pair.unit),
                                   number(kPeepholes + 2, pair.unit)};
       pair.h = math_.lstm(gates, layer_.peepholes, peepholes, pair.c);
     } else if (resets_first()) {
-      pair.h = math_.gru(pair.update, gate(pair, 2), pair.h);
+      pair.h = math_.gru(pair.update, gate(pair, sums, 2), pair.h);
     } else if (layer_.rules.cell == Cell::kGru) {
-      const float update = math_.activate(0, gate(pair, 0)), reset = math_.activate(0, gate(pair, 1));
+      const float update = math_.activate(0, gate(pair, sums, 0)), reset = math_.activate(0, gate(pair, sums, 1));
       const float candidate = to_float(pair.products[2]) + number(kBiases + 2, pair.unit) +
-                              reset * (sum(pair, 2) + number(kCandidateBias, pair.unit));
+                              reset * (sums.of[2] + number(kCandidateBias, pair.unit));
       pair.h = math_.gru(update, candidate, pair.h);
     } else {
-      pair.h = math_.activate(0, gate(pair, 0));
+      pair.h = math_.activate(0, gate(pair, sums, 0));
     }
   }
 
