@@ -14,6 +14,9 @@ struct FusionLimits {
   Names activations = {};    // that finish a base, one in a step
   size_t sums = 0;           // tensors known only when running that a base may add
   bool sums_behind = false;  // may they be added behind the activation, too?
+  // Bases with constant weights that take programs: any operators on floating-point numbers whose other operands are numbers, constants along
+  // the columns, or tensors of the result's shape, `sums` of them at most.
+  Names programs = {};
   bool cheap_steps = false;  // does a small step take about as long as its bytes, with no launch on a device?
 };
 

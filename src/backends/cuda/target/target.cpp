@@ -42,6 +42,7 @@ class CudaTarget final : public Target {
     if (!target_chip().has_clusters()) limits.operators.erase("SqueezeExcite");
     // The rule for targets without it goes first; cuDNN takes what that leaves.
     limits.operators.erase("ConvTranspose");
+    limits.programs = {"Conv", "Gemm", "MatMul"};
     return limits;
   }
   bool computes_in(DType type) const override {
