@@ -29,7 +29,11 @@ bool is_number_or_columns(const Tensor& t, int64_t rank, int64_t column_axis) {
 
 bool fits_program(const Node& base, const Node& root, int x, const FusionLimits& limits) {
   const auto inputs = root.inputs();
-  if (!limits.programs.count(base.op_name()) || !base.input(1)->constant() || !is_float(root.output()->dtype()))
+  const bool begins = std::all_of(base.post.begin(), base.post.end(), [&](const ir::PostOp& post) {
+    return post.op->name() == "Add" && !adds_tensor(base, post);
+  });
+  if (!begins || !limits.programs.count(root.op_name()) || !base.input(1)->constant() ||
+      !is_float(root.output()->dtype()))
     return false;
   const Shape& y = base.output()->shape();
   constexpr size_t kMostAxes = 4;  // rules take convolutions over depth apart

@@ -162,7 +162,7 @@ TEST(CudaPipeline, ProgramsFollowConvolutionsAndProducts) {
   const std::string tensor = "float32[n,24,8,8]";
   EXPECT_EQ(conv("  %y = Mish(%c)"), "Conv+Mish");
   EXPECT_EQ(conv("  %y = PRelu(%c, %r)"), "Conv+PRelu");
-  EXPECT_EQ(conv("  %a = Relu(%c)\n  %b = Mul(%a, %r)\n  %y = Add(%b, %r)"), "Conv+Relu+Mul+Add");
+  EXPECT_EQ(conv("  %a = Relu(%c)\n  %b = Mul(%a, %r)\n  %y = Add(%b, %r)"), "Conv+Relu Mul+Add");
   EXPECT_EQ(conv("  %y = Mul(%t, %c)", tensor), "Conv+Mul");
   // A second tensor, one that is repeated, and a result that others read, too.
   EXPECT_EQ(conv("  %a = Mul(%c, %t)\n  %y = Div(%a, %t)", tensor), "Conv+Mul Div");
@@ -186,7 +186,7 @@ TEST(CudaPipeline, ProgramsFollowConvolutionsAndProducts) {
   return %y
 })",
                             DType::kF32),
-            "MatMul+Add+Clip+Add+Relu");
+            "MatMul+Add+Clip+Add Relu");
 }
 
 }  // namespace

@@ -332,7 +332,7 @@ class ProgramReader {
 
 // Steps of a program that results wait for are told in results of a short step. Where these are many, a kernel behind that is bound by memory takes
 // less.
-constexpr int64_t kMostStepsOfMultiprocessor = 32 << 10;
+constexpr int64_t kMostStepsOfMultiprocessor = 2 << 10;
 
 int64_t short_steps(const FusedProgram& program) {
   constexpr int64_t kLong = 8;
