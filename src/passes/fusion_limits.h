@@ -14,6 +14,9 @@ struct FusionLimits {
   Names activations = {};    // that finish a base, one in a step
   size_t sums = 0;           // tensors known only when running that a base may add
   bool sums_behind = false;  // may they be added behind the activation, too?
+  // Operators on floating-point numbers, one behind a base with constant weights and its bias, whose other operands are numbers, constants
+  // along the columns, or `sums` tensors of the result's shape.
+  Names programs = {};
   bool cheap_steps = false;  // does a small step take about as long as its bytes, with no launch on a device?
 };
 

@@ -15,9 +15,46 @@ bool adds_tensor(const Node& base, const ir::PostOp& post) {
                      [&](int operand) { return operand >= 0 && !base.input(operand)->constant(); });
 }
 
-}  // namespace
+size_t tensors_of(const Node& base) {
+  return static_cast<size_t>(std::count_if(base.post.begin(), base.post.end(),
+                                           [&](const ir::PostOp& post) { return adds_tensor(base, post); }));
+}
 
-bool finishes(const Node& base, const Node& root, int x, const FusionLimits& limits) {
+// A number, or one for each column.
+bool is_number_or_columns(const Tensor& t, int64_t rank, int64_t column_axis) {
+  for (int64_t axis = 0; axis < t.rank(); ++axis)
+    if (t.dims()[static_cast<size_t>(axis)] != 1 && axis + rank - t.rank() != column_axis) return false;
+  return true;
+}
+
+bool fits_program(const Node& base, const Node& root, int x, const FusionLimits& limits) {
+  const auto inputs = root.inputs();
+  const bool begins = std::all_of(base.post.begin(), base.post.end(), [&](const ir::PostOp& post) {
+    return post.op->name() == "Add" && !adds_tensor(base, post);
+  });
+  if (!begins || !limits.programs.count(root.op_name()) || !base.input(1)->constant() ||
+      !is_float(root.output()->dtype()))
+    return false;
+  const Shape& y = base.output()->shape();
+  constexpr size_t kMostAxes = 4;  // rules take convolutions over depth apart
+  const auto rank = static_cast<int64_t>(y.size());
+  if (base.is("Conv") && y.size() > kMostAxes) return false;
+  size_t tensors = tensors_of(base);
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    const Value* v = inputs[i];
+    if (static_cast<int>(i) == x || !v) continue;
+    if (!v->ranked()) return false;
+    if (const Tensor* t = v->constant()) {
+      if (!is_number_or_columns(*t, rank, base.is("Conv") ? 1 : rank - 1)) return false;
+    } else if (v->dtype() != root.output()->dtype() || v->shape() != y || ++tensors > limits.sums) {
+      return false;
+    }
+  }
+  return true;
+}
+
+// One activation, and sums.
+bool finishes_plainly(const Node& base, const Node& root, int x, const FusionLimits& limits) {
   const auto is_activation = [&](const OpDef& op) { return limits.activations.count(op.name()) > 0; };
   bool active = false, closed = false;
   size_t sums = 0;
@@ -31,6 +68,12 @@ bool finishes(const Node& base, const Node& root, int x, const FusionLimits& lim
   if (is_activation(root.op())) return !active;
   if (!root.is("Add")) return false;
   return root.input(1 - x)->constant() ? !active : sums < limits.sums && (!active || limits.sums_behind);
+}
+
+}  // namespace
+
+bool finishes(const Node& base, const Node& root, int x, const FusionLimits& limits) {
+  return finishes_plainly(base, root, x, limits) || fits_program(base, root, x, limits);
 }
 
 std::optional<PostOpOperands> post_op_operands(const Node& root, int i) {

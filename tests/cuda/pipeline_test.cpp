@@ -149,5 +149,45 @@ TEST(CudaPipeline, DequantizedConstantsAreConstants) {
   EXPECT_EQ(operators_after(network("[n,16]", "[16,8]", "MatMul"), DType::kF32), "MatMulDequantized");
 }
 
+// Any pointwise operators follow a convolution or product with constant weights, as far as the kernels' programs read their operands.
+TEST(CudaPipeline, ProgramsFollowConvolutionsAndProducts) {
+  const auto conv = [](const std::string& rest, const std::string& type = "float32[n,16,8,8]") {
+    return operators_after("graph main(%x: float32[n,16,8,8], %t: " + type + R"() {
+  %w = random float32[24,16,3,3] seed 1
+  %r = random float32[24,1,1] seed 2
+  %c = Conv(%x, %w) {pads=[1,1,1,1]}
+)" + rest + "\n  return %y\n}\n",
+                           DType::kF32);
+  };
+  const std::string tensor = "float32[n,24,8,8]";
+  EXPECT_EQ(conv("  %y = Mish(%c)"), "Conv+Mish");
+  EXPECT_EQ(conv("  %y = PRelu(%c, %r)"), "Conv+PRelu");
+  EXPECT_EQ(conv("  %a = Relu(%c)\n  %b = Mul(%a, %r)\n  %y = Add(%b, %r)"), "Conv+Relu Mul+Add");
+  EXPECT_EQ(conv("  %y = Mul(%t, %c)", tensor), "Conv+Mul");
+  // A second tensor, one that is repeated, and a result that others read, too.
+  EXPECT_EQ(conv("  %a = Mul(%c, %t)\n  %y = Div(%a, %t)", tensor), "Conv+Mul Div");
+  EXPECT_EQ(conv("  %y = Mul(%c, %t)", "float32[n,24,1,1]"), "Conv Mul");
+  EXPECT_EQ(conv("  %a = Softplus(%c)\n  %y = Mul(%a, %c)"), "Conv Softplus+Mul");
+  EXPECT_EQ(operators_after(R"(graph main(%x: float32[n,16], %v: float32[16,24]) {
+  %p = MatMul(%x, %v)
+  %y = Mish(%p)
+  return %y
+})",
+                            DType::kF32),
+            "MatMul Mish");
+  EXPECT_EQ(operators_after(R"(graph main(%x: float32[n,16], %t: float32[n,24]) {
+  %w = random float32[16,24] seed 1
+  %b = random float32[24] seed 2
+  %p = MatMul(%x, %w)
+  %a = Add(%p, %b)
+  %c = Clip(%a)
+  %d = Add(%c, %t)
+  %y = Relu(%d)
+  return %y
+})",
+                            DType::kF32),
+            "MatMul+Add+Clip+Add Relu");
+}
+
 }  // namespace
 }  // namespace kiln::cuda

@@ -1,5 +1,7 @@
 // Times the layers of ResNet-50 and BERT-base in float16 on a GPU: every configuration of every tactic alone, as a chain in a
-// captured graph, then the network made of the best ones. Usage: cuda_layer_times {resnet50|bert} BATCH...
+// captured graph, then the network made of the best ones. `programs` times convolutions and products whose results a program finishes, beside
+// the same followed by a kernel that does the rest, and `waves` products whose tiles fill the multiprocessors more and less evenly.
+// Usage: cuda_layer_times {resnet50|bert|programs} BATCH..., or waves TERMS...
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -174,6 +176,89 @@ void report(Device& device, const std::string& name, int64_t batch, const std::v
   std::fflush(stdout);
 }
 
+// Post-operations, operands of which are: a row, a tensor like the results.
+struct Finish {
+  const char* name;
+  std::vector<ir::PostOp> posts;
+};
+std::vector<Finish> finishes() {
+  return {{"Mish", {post("Mish", {-1})}},
+          {"PRelu", {post("PRelu", {-1, 0})}},
+          {"Relu * c + d", {post("Relu", {-1}), post("Mul", {-1, 0}), post("Add", {-1, 0})}},
+          {"* tensor", {post("Mul", {-1, 1})}},
+          {"Clip, + tensor, Relu, * c",
+           {post("Clip", {-1}), post("Add", {-1, 1}), post("Relu", {-1}), post("Mul", {-1, 0})}},
+          {"Selu", {post("Selu", {-1})}}};
+}
+
+// With the operands that they read, each of its own, in their order.
+void add_posts(NodeCase& node, std::vector<ir::PostOp> posts, const Operand (&operands)[2]) {
+  for (ir::PostOp& p : posts) {
+    for (int& operand : p.operands) {
+      if (operand < 0) continue;
+      node.extra.push_back(operands[operand]);
+      operand = static_cast<int>(node.extra.size()) - 1;
+    }
+    node.post.push_back(p);
+  }
+}
+
+// The same as a node of its own: the first operator and what follows it.
+NodeCase apart(std::vector<ir::PostOp> posts, const Operand& x, const Operand (&operands)[2]) {
+  NodeCase node{.op = posts[0].op->name(), .attributes = posts[0].attributes, .output_layout = x.layout};
+  for (int operand : posts[0].operands) node.inputs.push_back(operand < 0 ? x : operands[operand]);
+  posts.erase(posts.begin());
+  add_posts(node, std::move(posts), operands);
+  return node;
+}
+
+void report_program(Device& device, const Layer& base, const Best& plain, const Finish& finish) {
+  const bool image = base.node.op == "Conv";
+  const Argument& result = plain.node->problem().outputs[0];
+  const Dims row = image ? Dims{result.opt[1], 1, 1} : Dims{result.opt.back()};
+  const Operand tensor{.dims = result.opt, .type = kType, .layout = result.layout};
+  const Operand operands[] = {{.dims = row, .type = kType, .constant = true}, tensor};
+  Layer fused{base.name, base.node}, behind{finish.name, apart(finish.posts, tensor, operands)};
+  fused.node.extra.clear(), fused.node.post.clear();
+  add_posts(fused.node, finish.posts, operands);
+  const Best rest = tune(device, behind);
+  const double split = replay_time(device, 10,
+                                   [&](Stream& stream) {
+                                     for (int i = 0; i < kChain; ++i) {
+                                       KILN_RETURN_IF_ERROR(plain.step->launch(stream));
+                                       KILN_RETURN_IF_ERROR(rest.step->launch(stream));
+                                     }
+                                     return kOkStatus;
+                                   }) /
+                       kChain;
+  const Best whole = tune(device, fused);
+  std::printf("  %-28s %-26s %8.2f us in two (%.2f alone), %8.2f in one: %.2f  %s | %s | %s\n", base.name.c_str(),
+              finish.name, split, plain.microseconds, whole.microseconds, split / whole.microseconds,
+              whole.what.c_str(), plain.what.c_str(), rest.what.c_str());
+  std::fflush(stdout);
+}
+
+void report_programs(Device& device, int64_t batch) {
+  std::printf("programs, batch %lld, float16\n", static_cast<long long>(batch));
+  for (Layer base : {conv(batch, 56, 64, 64, 3, 1, false, false), conv(batch, 14, 256, 256, 3, 1, false, false),
+                     conv(batch, 14, 1024, 256, 1, 1, false, false), product(batch * 128, 768, 768, false, false)}) {
+    base.node.post.clear(), base.node.extra.clear();
+    const Best plain = tune(device, base);
+    for (const Finish& finish : finishes()) report_program(device, base, plain, finish);
+  }
+}
+
+// Tiles of 128x256 on 132 multiprocessors: all busy once, a few of them twice.
+void report_waves(Device& device, int64_t terms) {
+  for (const auto& [rows, columns] : {std::pair{1536, 2816}, {1792, 2560}, {1920, 2560}, {1024, 768}, {1024, 3072}}) {
+    const Best best = tune(device, product(rows, terms, columns, false, false));
+    std::printf("  M%d N%d K%lld: %.2f us, %.0f TFLOP/s  %s\n", rows, columns, static_cast<long long>(terms),
+                best.microseconds, 2e-6 * rows * columns * static_cast<double>(terms) / best.microseconds,
+                best.what.c_str());
+    std::fflush(stdout);
+  }
+}
+
 }  // namespace
 }  // namespace kiln::cuda::testing
 
@@ -182,14 +267,18 @@ int main(int argc, char** argv) {
   std::string reason;
   kiln::Device* device = gpu(reason);
   if (!device || argc < 3) {
-    std::fprintf(stderr, "%s\n", device ? "usage: cuda_layer_times {resnet50|bert} BATCH..." : reason.c_str());
+    std::fprintf(stderr, "%s\n",
+                 device ? "usage: cuda_layer_times {resnet50|bert|programs|waves} BATCH..." : reason.c_str());
     return 2;
   }
   std::printf("%s\n", device->facts().fingerprint.c_str());
   try {
     for (int i = 2; i < argc; ++i) {
       const int64_t batch = std::atoll(argv[i]);
-      report(*device, argv[1], batch, std::string(argv[1]) == "bert" ? bert(batch) : resnet50(batch));
+      const std::string what = argv[1];
+      if (what == "programs") report_programs(*device, batch);
+      else if (what == "waves") report_waves(*device, batch);
+      else report(*device, what, batch, what == "bert" ? bert(batch) : resnet50(batch));
     }
   } catch (const kiln::Error& e) {
     std::fprintf(stderr, "%s\n", e.what());

@@ -48,6 +48,30 @@ TEST(Passes, FusionStaysWithinTheLimitsOfTheTarget) {
   EXPECT_EQ(names(limits), (Names{"ip1", "fusedPointwiseNode(bias1, relu1)"}));
 }
 
+// Operators that are no activations stay apart but where the target has programs behind the base.
+TEST(Passes, ProgramsStayWithinTheLimitsOfTheTarget) {
+  const auto names = [](const std::string& last, const FusionLimits& limits) {
+    const auto g = ir::parse_graph(R"(graph main(%x: float32[2,3], %t: float32[2,4], %u: float32[2,1]) {
+  %w = random float32[3,4] seed 1
+  %p = MatMul "fc"(%x, %w)
+  %y = )" + last + "\n  return %y\n}\n");
+    run_passes(*g, {fuse()}, {.limits = limits});
+    return g->nodes().size();
+  };
+  const FusionLimits usual = usual_limits();
+  FusionLimits programs = usual;
+  programs.programs = {"Mish", "Mul"};
+  for (const char* last : {"Mul(%t, %p)", "Mish(%p)"}) {
+    EXPECT_EQ(names(last, usual), 2U) << last;
+    EXPECT_EQ(names(last, programs), 1U) << last;
+  }
+  EXPECT_EQ(names("Mul(%p, %u)", programs), 2U);
+  programs.sums = 0;
+  EXPECT_EQ(names("Mul(%t, %p)", programs), 2U);
+  programs.programs = {"Mul"};
+  EXPECT_EQ(names("Mish(%p)", programs), 2U);
+}
+
 TEST(Passes, ReportAndLog) {
   const auto g = network();
   Lines log;

@@ -56,6 +56,13 @@ CudnnEpilogue cudnn_epilogue(bool transposed, bool compiled, const EpilogueParam
   return e;
 }
 
+CudnnEpilogue cudnn_epilogue_of_program(bool transposed, bool bias, bool residual) {
+  CudnnEpilogue e;
+  (transposed ? e.left_bias : e.bias) = bias;
+  e.left_residual = residual;
+  return e;
+}
+
 }  // namespace kernels
 
 namespace {

@@ -53,6 +53,7 @@ WindowedResult windowed(const Problem& p, const TiledProblem& t) {
 Refusal accepts_window(const Problem& p) {
   if (const Refusal r = accepts_wgmma(p); r.refused()) return r;
   const TiledProblem t = tiled_problem(p);
+  if (const Refusal r = needs_no_program(t.program); r.refused()) return r;
   if (t.matrix) return refuse("a product has no window");
   const SlidingWindow& w = t.window;
   if (w.kernel[0] * w.kernel[1] == 1) return refuse("the window has one tap");
@@ -67,6 +68,7 @@ Refusal accepts_window(const Problem& p) {
 Refusal accepts_stream(const Problem& p) {
   if (const Refusal r = accepts_wgmma(p); r.refused()) return r;
   const TiledProblem t = tiled_problem(p);
+  if (const Refusal r = needs_no_program(t.program); r.refused()) return r;
   if (t.weights.bytes != 2)
     return refuse("elements of type " + std::string(name(t.type)) + ", needs float16 or bfloat16");
   if (t.weights.columns % 8 != 0)

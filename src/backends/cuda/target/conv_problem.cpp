@@ -44,7 +44,7 @@ Refusal read_constant_conv(const Problem& p, TiledProblem& t) {
   v.group_stride = v.column_stride * v.columns;
   if (v.taps * v.channels * v.columns == 0) return refuse("there are no weights");
   const Refusal r = p.node->base_input_count() > 2 ? add_bias(p, 2, 1, 1, t.epilogue) : accept();
-  return r.refused() ? r : read_epilogue(p, 1, t.epilogue);
+  return r.refused() ? r : read_results(p, 1, t.epilogue, t.program);
 }
 
 namespace {
@@ -90,7 +90,7 @@ Refusal read_product(const Problem& p, TiledProblem& t) {
   const int column_axis = static_cast<int>(y.opt.size()) - 1;
   const bool has_c = gemm && p.node->base_input_count() > 2;
   const Refusal r = has_c ? add_bias(p, 2, column_axis, p.attributes().real("beta", 1.0), t.epilogue) : accept();
-  return r.refused() ? r : read_epilogue(p, column_axis, t.epilogue);
+  return r.refused() ? r : read_results(p, column_axis, t.epilogue, t.program);
 }
 
 }  // namespace

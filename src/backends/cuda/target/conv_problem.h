@@ -2,9 +2,9 @@
 #pragma once
 #include "backends/cuda/device/kernels/conv_parameters.h"
 #include "backends/cuda/device/kernels/packing.h"
+#include "backends/cuda/target/epilogue_program.h"
 #include "backends/cuda/target/tiles.h"
 #include "backends/cuda/target/window.h"
-#include "target/epilogue.h"
 
 namespace kiln::cuda {
 
@@ -16,6 +16,7 @@ struct TiledProblem {
   DType type = DType::kInvalid;
   TiledProduct product;  // at the optimum; of one group
   FusedEpilogue epilogue;
+  FusedProgram program;
 };
 // A convolution of images with constant weights of their type, or that they are cast to: all but `product`.
 Refusal read_constant_conv(const Problem& problem, TiledProblem& tiled);
@@ -28,12 +29,13 @@ bool keeps_pixels(const Problem& problem, const TiledProblem& tiled);
 // For a problem that one of them accepted.
 TiledProblem tiled_problem(const Problem& problem);
 kernels::TiledParameters parameters_of(const TiledProblem& tiled);
-// Inputs x, packed weights, bias, residual.
+// Inputs x, packed weights, bias, residual, and the program where there is one.
 template <class T>
 Emitted emit_tiled(const TiledProblem& tiled, std::string kernel, Tensor packed, const T& parameters) {
   Emitted e = emit_kernel(std::move(kernel), parameters, {0});
   e.inputs.push_back(add_constant(e, std::move(packed)));
   emit_epilogue_inputs(tiled.epilogue, e);
+  emit_program(tiled.program, e);
   return e;
 }
 

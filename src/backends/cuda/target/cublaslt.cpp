@@ -15,6 +15,7 @@ struct LtProblem {
   double alpha = 1;
   const Tensor* weights = nullptr;  // constant right operand
   FusedEpilogue epilogue;
+  FusedProgram program;
 };
 
 Refusal accept_operands(const Problem& p) {
@@ -69,7 +70,7 @@ Refusal read_lt_product(const Problem& p, LtProblem& t) {
   const bool has_c = gemm && p.node->base_input_count() > 2 && p.input(2).present;
   if (has_c && p.input(0).dtype == DType::kF64) return refuse("results of float64 have a bias");
   const Refusal r = has_c ? add_bias(p, 2, column_axis, p.attributes().real("beta", 1.0), t.epilogue) : accept();
-  return r.refused() ? r : read_epilogue(p, column_axis, t.epilogue);
+  return r.refused() ? r : read_results(p, column_axis, t.epilogue, t.program);
 }
 
 Refusal read_lt_conv(const Problem& p, LtProblem& t) {
@@ -88,6 +89,7 @@ Refusal read_lt_conv(const Problem& p, LtProblem& t) {
   t.transpose_b = true;
   t.weights = p.input(1).constant;
   t.epilogue = tiled.epilogue;
+  t.program = tiled.program;
   return accept();
 }
 
@@ -186,6 +188,7 @@ const Tactic cublaslt{
           }
           e.inputs.push_back(bias);
           e.inputs.push_back(t.epilogue.residual_input >= 0 ? t.epilogue.residual_input : Emitted::kAbsent);
+          emit_program(t.program, e);
           return e;
         },
 };

@@ -7,9 +7,9 @@
 #include "backends/cuda/target/checks.h"
 #include "backends/cuda/target/chip.h"
 #include "backends/cuda/target/cudnn_choices.h"
+#include "backends/cuda/target/epilogue_program.h"
 #include "backends/cuda/target/tactics.h"
 #include "backends/cuda/target/window.h"
-#include "target/epilogue.h"
 
 namespace kiln::cuda::tactics {
 namespace {
@@ -17,6 +17,7 @@ namespace {
 struct CudnnProblem {
   CudnnConv conv;
   FusedEpilogue epilogue;
+  FusedProgram program;
   std::vector<kernels::CudnnChoice> choices;
 };
 
@@ -74,11 +75,16 @@ DType bias_type(const Problem& p, const CudnnProblem& t) {
 Refusal read_sums(const Problem& p, bool compiled, CudnnProblem& t) {
   const Refusal own = p.node->base_input_count() > 2 ? add_bias(p, 2, 1, 1, t.epilogue) : accept();
   if (own.refused()) return own;
-  if (const Refusal r = read_epilogue(p, 1, t.epilogue); r.refused()) return r;
+  if (const Refusal r = read_results(p, 1, t.epilogue, t.program); r.refused()) return r;
+  if (compiled)
+    if (const Refusal r = needs_no_program(t.program); r.refused()) return r;
   if (t.epilogue.bias_input >= 0 && p.input(t.epilogue.bias_input).dtype != bias_type(p, t))
     return refuse("the bias is " + std::string(name(p.input(t.epilogue.bias_input).dtype)));
-  const kernels::CudnnEpilogue e = kernels::cudnn_epilogue(t.conv.window.transposed, compiled, t.epilogue.parameters,
-                                                           t.epilogue.has_bias(), t.epilogue.residual_input >= 0);
+  const bool transposed = t.conv.window.transposed, bias = t.epilogue.has_bias(),
+             residual = t.epilogue.residual_input >= 0;
+  const kernels::CudnnEpilogue e =
+      t.program.steps.empty() ? kernels::cudnn_epilogue(transposed, compiled, t.epilogue.parameters, bias, residual)
+                              : kernels::cudnn_epilogue_of_program(transposed, bias, residual);
   t.conv.bias = e.bias;
   t.conv.residual = e.residual;
   t.conv.residual_after = e.residual_after;
@@ -143,6 +149,7 @@ void add_operands(const Problem& p, const CudnnProblem& t, Emitted& e) {
   e.inputs.push_back(add_constant(e, packed_taps(*p.input(1).constant, t.conv.w)));
   e.inputs.push_back(emit_bias(p, t, e));
   e.inputs.push_back(t.epilogue.residual_input >= 0 ? t.epilogue.residual_input : Emitted::kAbsent);
+  emit_program(t.program, e);
 }
 
 }  // namespace

@@ -26,6 +26,7 @@ Refusal read_scaled(const Problem& p, TiledProblem& t) {
   if (!target_chip().has_cp_async())
     return refuse("compute capability is " + compute_text(target_chip()) + ", needs 8.0");
   if (Refusal r = read_exact(p, t); r.refused()) return r;
+  if (Refusal r = needs_no_program(t.program); r.refused()) return r;
   constexpr int64_t kLanes = 8;
   const kernels::WeightView& w = t.weights;
   if (w.bytes != 2) return refuse("elements of type " + std::string(name(t.type)) + ", needs float16 or bfloat16");

@@ -44,6 +44,8 @@ class CudaTarget final : public Target {
     if (!target_chip().has_clusters()) limits.operators.erase("SqueezeExcite");
     // The rule for targets without it goes first; cuDNN takes what that leaves.
     limits.operators.erase("ConvTranspose");
+    // One step each: longer programs take longer than a kernel of their own.
+    limits.programs = {"Max", "Min", "Mish", "Mul", "PRelu", "Sub"};
     return limits;
   }
   bool computes_in(DType type) const override {

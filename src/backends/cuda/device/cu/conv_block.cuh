@@ -71,7 +71,7 @@ template <class Math, int kTile, class Feed> class ConvBlock {
   }
 
   // Runs of the residual are fetched while the products are under way: in whole words, by kernels that have registers left for them.
-  static constexpr bool kFetchesEarly = sizeof(T) == 2 && kSums * kShape.groups <= 128;
+  static constexpr bool kFetchesEarly = !kRunsPrograms && sizeof(T) == 2 && kSums * kShape.groups <= 128;
 
   __device__ void fetch(int64_t pixel, uint32_t column, uint4& early) const {
     if constexpr (kFetchesEarly)
@@ -88,7 +88,7 @@ template <class Math, int kTile, class Feed> class ConvBlock {
     }
     const T* residual = static_cast<const T*>(a_.epilogue.residual);
     finish<T>(a_.epilogue, v, residual ? residual + pixel * a_.epilogue.residual_stride + column : nullptr, y,
-              static_cast<int>(a_.g.columns - column));
+              {static_cast<uint32_t>(pixel), column, static_cast<int>(a_.g.columns - column)});
   }
 
   // The products stand in one place for both ways to end: the compiler would wait for each of them were there two.

@@ -84,7 +84,7 @@ template <class T, int kSide, int kStride, int kTile> class Depthwise {
         if (row_ + r >= a_.g.out_height || column_ + q >= a_.g.out_width) continue;
         const int64_t pixel = (int64_t{batch_} * a_.g.out_height + row_ + r) * a_.g.out_width + column_ + q;
         finish<T>(a_.epilogue, sums[r][q], residual ? residual + pixel * a_.epilogue.residual_stride + channel_ : nullptr,
-                  static_cast<T*>(a_.y) + pixel * a_.to_pixel + channel_, kDepthwiseLanes);
+                  static_cast<T*>(a_.y) + pixel * a_.to_pixel + channel_, {static_cast<uint32_t>(pixel), channel_, kDepthwiseLanes});
       }
   }
 
@@ -124,7 +124,7 @@ template <class T> __device__ void depthwise_any(const DepthwiseAnyArguments& a)
     return batch * strides[0] + channel * strides[1] + row * strides[2] + column * strides[3];
   };
   const auto* residual = static_cast<const T*>(a.epilogue.residual);
-  finish<T>(a.epilogue, sum, residual ? residual + at(a.residual) : nullptr, static_cast<T*>(a.y) + at(a.to), 1);
+  finish<T>(a.epilogue, sum, residual ? residual + at(a.residual) : nullptr, static_cast<T*>(a.y) + at(a.to), {0, channel, 1});
 }
 
 }  // namespace

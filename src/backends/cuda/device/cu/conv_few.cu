@@ -169,7 +169,7 @@ template <class Math, class Source, int kColumns, int kLines> class FewBlock {
 #pragma unroll
           for (int j = 0; j < 8; ++j) v.at[j] = sums[i][g * 4 + j / 2][half * 2 + j % 2] + bias.at[j];
           finish<T>(a_.epilogue, v, residual ? residual + pixel * a_.epilogue.residual_stride + column : nullptr,
-                    static_cast<T*>(a_.y) + pixel * a_.g.to_pixel + column, columns);
+                    static_cast<T*>(a_.y) + pixel * a_.g.to_pixel + column, {static_cast<uint32_t>(pixel), column, columns});
         }
     }
   }

@@ -35,7 +35,7 @@ struct Finish {
 #pragma unroll
           for (int j = 0; j < 8; ++j) v.at[j] = sums[i][g * 4 + j / 2][half * 2 + j % 2] + bias[j];
           finish<T>(a.epilogue, v, residual ? residual + pixel * a.epilogue.residual_stride + group + column : nullptr,
-                    y + pixel * a.g.to_pixel + group + column, columns);
+                    y + pixel * a.g.to_pixel + group + column, {pixel, static_cast<uint32_t>(group) + column, columns});
         }
     }
   }

@@ -146,13 +146,30 @@ template <int N> __device__ inline Run<N> with_epilogue(const EpilogueArguments&
   return with_epilogue(e, v, add, [&](const Run<N>& sum) { return activated(e.activation, e.alpha, e.beta, sum); });
 }
 
-// Adjacent results of one row, of which `columns` (at most N) are stored. The bias has been added already.
+// Where a run of results lies: its row, its first column, and how many columns there are from that on.
+struct RunPlace {
+  uint32_t row, column;
+  int columns;
+};
+
+#if defined(KILN_EPILOGUE_PROGRAM)
+inline constexpr bool kRunsPrograms = true;
+template <class T, int N> __device__ __noinline__ Run<N> by_program(const EpilogueArguments& e, Run<N> v, const T* residual, RunPlace place);
+#else
+inline constexpr bool kRunsPrograms = false;
+#endif
+
+// Adjacent results of one row, stored as far as they are there. The bias has been added already.
 // `residual` and `y` point to the first; residual may be null.
 template <class T, int N>
-__device__ inline void finish(const EpilogueArguments& e, const Run<N>& v, const T* residual, T* y, int columns) {
+__device__ inline void finish(const EpilogueArguments& e, const Run<N>& v, const T* residual, T* y, RunPlace place) {
+#if defined(KILN_EPILOGUE_PROGRAM)
+  store_run(y, by_program(e, v, residual, place), e.in_words, place.columns);
+#else
   Run<N> add = {};
-  if (residual) add = load_run<T, N>(residual, e.in_words, columns);
-  store_run(y, with_epilogue(e, v, add), e.in_words, columns);
+  if (residual) add = load_run<T, N>(residual, e.in_words, place.columns);
+  store_run(y, with_epilogue(e, v, add), e.in_words, place.columns);
+#endif
 }
 
 }  // namespace kiln::cuda

@@ -14,7 +14,15 @@ struct EpilogueArguments {
   int32_t bias_is_constant = 0;    // it may be read before the kernels before this one have run
   int32_t residual_after = 0;
   int32_t in_words = 0;  // rows of results and residual are made of aligned words of 16 bytes
-  float alpha = 0, beta = 0;
+  // Where a program lies, in place of an activation: the halves of its address.
+  union {
+    float alpha = 0;
+    uint32_t program_low;
+  };
+  union {
+    float beta = 0;
+    uint32_t program_high;
+  };
   Activation activation = Activation::kNone;
 };
 

@@ -167,7 +167,7 @@ template <class Math, bool kInTurn> class ProductBlock {
   }
 
   // Residuals of 16 bits come in whole words while the products are under way.
-  static constexpr bool kFetchesEarly = sizeof(T) == 2;
+  static constexpr bool kFetchesEarly = !kRunsPrograms && sizeof(T) == 2;
   __device__ void fetch_residual(uint32_t item, uint4& early) const {
     if (kFetchesEarly && a_.epilogue.residual && a_.epilogue.in_words && is_there(item))
       early = *reinterpret_cast<const uint4*>(residual_of(item));
@@ -207,7 +207,8 @@ template <class Math, bool kInTurn> class ProductBlock {
     if (kFetchesEarly && a_.epilogue.in_words)
       store_run(y, with_epilogue(a_.epilogue, v, load_run<T, 8>(reinterpret_cast<const T*>(&early), true, 8)), true, 8);
     else
-      finish<T>(a_.epilogue, v, a_.epilogue.residual ? residual_of(item) : nullptr, y, static_cast<int>(a_.columns - column_of(item)));
+      finish<T>(a_.epilogue, v, a_.epilogue.residual ? residual_of(item) : nullptr, y,
+                {row_of(item), column_of(item), static_cast<int>(a_.columns - column_of(item))});
   }
 
   const CUtensorMap& map_;

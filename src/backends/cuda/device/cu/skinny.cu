@@ -72,7 +72,7 @@ template <class T, int kRows> class Skinny {
     if (a_.epilogue.bias) own.at[0] += a_.epilogue.bias[column_];
     const auto* residual = static_cast<const T*>(a_.epilogue.residual);
     finish<T>(a_.epilogue, own, residual ? residual + row * a_.epilogue.residual_stride + column_ : nullptr,
-              static_cast<T*>(a_.y) + row * a_.to_row + column_, 1);
+              static_cast<T*>(a_.y) + row * a_.to_row + column_, {row, column_, 1});
   }
 
   const SkinnyArguments& a_;

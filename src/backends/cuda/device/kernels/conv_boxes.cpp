@@ -84,8 +84,9 @@ Status plan_boxes(const ConvCall& conv, const KernelCall& call, const ConvOperan
   return set_boxes(conv, call, o, tile, box, a);
 }
 
-void plan_group_launch(Gpu& gpu, const std::string& kernel, const GroupChoice& choice, const ConvOperands& o,
-                       const PixelBox& results, int64_t shared, ConvWgmmaArguments& a, Launch& launch) {
+void plan_group_launch(Gpu& gpu, const std::string& module, const std::string& kernel, const GroupChoice& choice,
+                       const ConvOperands& o, const PixelBox& results, int64_t shared, ConvWgmmaArguments& a,
+                       Launch& launch) {
   const GroupTile& tile = kGroupTiles[choice.tile];
   a.splits = static_cast<uint32_t>(choice.splits);
   a.stages = static_cast<uint32_t>(choice.stages);
@@ -96,7 +97,7 @@ void plan_group_launch(Gpu& gpu, const std::string& kernel, const GroupChoice& c
   a.row_tiles = FastDivisor::of(static_cast<uint32_t>(row_tiles));
   launch.grid[0] = blocks_for(row_tiles * ceil_div(a.g.columns, tile.columns) * choice.splits, 1);
   launch.function =
-      gpu.function(kernel, kernel + float_suffix(o.type) + "_" + std::to_string(choice.tile), static_cast<int>(shared));
+      gpu.function(module, kernel + float_suffix(o.type) + "_" + std::to_string(choice.tile), static_cast<int>(shared));
   launch.threads = static_cast<unsigned>(tile.threads());
   launch.shared = static_cast<unsigned>(shared);
   launch.cluster = static_cast<unsigned>(choice.splits);

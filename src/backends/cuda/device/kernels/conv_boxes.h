@@ -49,9 +49,10 @@ class PixelMap {
 };
 
 // Of a convolution whose tiles are those of `choice`, and results the boxes: what its arguments lack yet but addresses, and the launch of the
-// kernel, which is named as its module.
-void plan_group_launch(Gpu& gpu, const std::string& kernel, const GroupChoice& choice, const ConvOperands& operands,
-                       const PixelBox& results, int64_t shared, ConvWgmmaArguments& arguments, Launch& launch);
+// kernel.
+void plan_group_launch(Gpu& gpu, const std::string& module, const std::string& kernel, const GroupChoice& choice,
+                       const ConvOperands& operands, const PixelBox& results, int64_t shared,
+                       ConvWgmmaArguments& arguments, Launch& launch);
 
 // Base of kernels that read x by boxes, or by rows, of one tensor map.
 template <class Arguments> class BoxKernel : public Kernel {
@@ -65,12 +66,13 @@ template <class Arguments> class BoxKernel : public Kernel {
     KILN_RETURN_IF_ERROR(source_.place(gpu_, x));
     arguments_.weights = call.inputs[1].data;
     arguments_.y = call.outputs[0].data;
-    arguments_.epilogue = conv_.epilogue(operands_, call);
+    KILN_RETURN_IF_ERROR(conv_.place_epilogue(operands_, call, arguments_.epilogue));
     return gpu_.launch(stream, launch_, source_.map(), arguments_);
   }
 
  protected:
-  BoxKernel(Gpu& gpu, const TiledParameters& p) : gpu_(gpu), conv_(gpu, p) {
+  BoxKernel(Gpu& gpu, const TiledParameters& p, bool programs = false)
+      : gpu_(gpu), conv_(gpu, p, ConvCall::Source::kPieces, programs) {
     if (!gpu.chip().has_wgmma()) throw Error(Code::kPlanDevice, "the kernel needs compute capability 9.0");
     p.require_one_group();
   }

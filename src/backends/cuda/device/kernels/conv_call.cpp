@@ -30,7 +30,7 @@ void plan_mma_tiles(const ConvOperands& o, int64_t groups, int64_t taps, const M
 }
 
 Status ConvCall::read(const KernelCall& call, ConvOperands& o) const {
-  if (of_bytes() ? call.inputs.size() < 2 : call.inputs.size() != 4)
+  if (of_bytes() ? call.inputs.size() < 2 : call.inputs.size() != kProgramOperand && !(programs_ && has_program(call)))
     return {Code::kMalformedPlan, "a convolution has four operands, of bytes two and those of its steps"};
   if (call.outputs.size() != 1) return {Code::kMalformedPlan, "a convolution has one result"};
   o = {};
@@ -111,6 +111,7 @@ Status ConvCall::read_sums(const KernelCall& call, ConvOperands& o) const {
   o.epilogue.activation = parameters_.epilogue.activation;
   o.epilogue.alpha = parameters_.epilogue.alpha;
   o.epilogue.beta = parameters_.epilogue.beta;
+  KILN_RETURN_IF_ERROR(check_program(call, o.out.channels));
   if (!residual.present()) return kOkStatus;
   const auto r = image(residual);
   if (!r || residual.dtype != o.type || !r->equidistant() || !same_dims(residual, call.outputs[0]))
@@ -169,6 +170,11 @@ Status ConvCall::source(Stream& stream, const ConvOperands& o, const KernelCall&
   KILN_RETURN_IF_ERROR(gpu_.launch(stream, o.copy, o.pad, x, call.workspace));
   x = call.workspace;
   return kOkStatus;
+}
+
+Status ConvCall::place_epilogue(const ConvOperands& o, const KernelCall& call, EpilogueArguments& e) const noexcept {
+  e = epilogue(o, call);
+  return bind_program(call, e);
 }
 
 EpilogueArguments ConvCall::epilogue(const ConvOperands& o, const KernelCall& call) const noexcept {

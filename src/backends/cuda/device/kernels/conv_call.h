@@ -3,6 +3,7 @@
 #include "backends/cuda/device/cu/conv.h"
 #include "backends/cuda/device/kernels/common.h"
 #include "backends/cuda/device/kernels/conv_parameters.h"
+#include "backends/cuda/device/kernels/epilogue_program.h"
 #include "backends/cuda/device/kernels/image.h"
 #include "backends/cuda/device/kernels/packing.h"
 
@@ -36,8 +37,9 @@ class ConvCall {
   // bytes, from a copy where there are none. Of bytes: x is of bytes, the weights of signed ones, or anywhere
   // of int16, and SumCall has what follows.
   enum class Source : uint8_t { kPieces, kAnywhere, kAnywhereOrFloat32, kBytes, kBytesAnywhere };
-  ConvCall(Gpu& gpu, const TiledParameters& parameters, Source source = Source::kPieces)
-      : gpu_(gpu), parameters_(parameters), source_(source) {}
+  // `programs`: the kernel's module has one for results with programs.
+  ConvCall(Gpu& gpu, const TiledParameters& parameters, Source source = Source::kPieces, bool programs = false)
+      : gpu_(gpu), parameters_(parameters), source_(source), programs_(programs) {}
   const TiledParameters& parameters() const { return parameters_; }
   // A tensor as the kernel sees it: an image, or the image of one row that the rows of a matrix are.
   std::optional<ImageView> image(const TensorView& view) const;
@@ -48,6 +50,7 @@ class ConvCall {
   // x as the kernel sees it, copied when it must be.
   Status source(Stream& stream, const ConvOperands& operands, const KernelCall& call, const void*& x) const noexcept;
   // With this call's addresses.
+  Status place_epilogue(const ConvOperands& operands, const KernelCall& call, EpilogueArguments& e) const noexcept;
   EpilogueArguments epilogue(const ConvOperands& operands, const KernelCall& call) const noexcept;
 
  private:
@@ -60,6 +63,7 @@ class ConvCall {
   Gpu& gpu_;
   TiledParameters parameters_;
   Source source_;
+  bool programs_;
 };
 
 }  // namespace kiln::cuda::kernels

@@ -1,5 +1,5 @@
 // Kernel "conv_mma": convolutions and products on tensor cores of compute capability 8.0 and later. Inputs: x, weights packed by
-// pack_mma_weights, bias, residual.
+// pack_mma_weights, bias, residual; a program for the results, where there is one.
 #include "backends/cuda/device/kernels/conv_call.h"
 #include "backends/cuda/device/kernels/registry.h"
 
@@ -8,7 +8,8 @@ namespace {
 
 class ConvMma final : public Kernel {
  public:
-  ConvMma(Gpu& gpu, const ConvMmaParameters& p) : gpu_(gpu), conv_(gpu, p.conv), tile_(p.choice.tile), tf32_(p.tf32) {
+  ConvMma(Gpu& gpu, const ConvMmaParameters& p)
+      : gpu_(gpu), conv_(gpu, p.conv, ConvCall::Source::kPieces, true), tile_(p.choice.tile), tf32_(p.tf32) {
     if (!gpu.chip().has_cp_async())
       throw Error(Code::kPlanDevice, "the kernel needs compute capability 8.0, this GPU has " +
                                          std::to_string(gpu.chip().compute / 10) + "." +
@@ -26,7 +27,8 @@ class ConvMma final : public Kernel {
       arguments_ = {};
       plan_mma_tiles(o, groups, taps, tile, call.inputs[1].host != nullptr, arguments_, launch_);
       const std::string type = tf32_ && o.type == DType::kF32 ? "_tf32" : float_suffix(o.type);
-      launch_.function = gpu_.function("conv_mma", "conv_mma" + type + "_" + std::to_string(tile_), tile.shared());
+      launch_.function =
+          gpu_.function(module_of("conv_mma", call), "conv_mma" + type + "_" + std::to_string(tile_), tile.shared());
       return kOkStatus;
     });
   }
@@ -37,7 +39,7 @@ class ConvMma final : public Kernel {
     KILN_RETURN_IF_ERROR(conv_.source(stream, operands_, call, arguments_.x));
     arguments_.weights = call.inputs[1].data;
     arguments_.y = call.outputs[0].data;
-    arguments_.epilogue = conv_.epilogue(operands_, call);
+    KILN_RETURN_IF_ERROR(conv_.place_epilogue(operands_, call, arguments_.epilogue));
     return gpu_.launch(stream, launch_, arguments_);
   }
 

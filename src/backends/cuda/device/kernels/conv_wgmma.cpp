@@ -1,5 +1,5 @@
 // Kernel "conv_wgmma": convolutions and products on tensor cores of compute capability 9.0. Inputs: x, weights packed by
-// pack_wgmma_weights, bias, residual.
+// pack_wgmma_weights, bias, residual; a program for the results, where there is one.
 #include "backends/cuda/device/kernels/conv_boxes.h"
 #include "backends/cuda/device/kernels/registry.h"
 
@@ -8,7 +8,7 @@ namespace {
 
 class ConvWgmma final : public BoxKernel<ConvWgmmaArguments> {
  public:
-  ConvWgmma(Gpu& gpu, const ConvWgmmaParameters& p) : BoxKernel(gpu, p.conv), choice_(p.choice) {
+  ConvWgmma(Gpu& gpu, const ConvWgmmaParameters& p) : BoxKernel(gpu, p.conv, true), choice_(p.choice) {
     if (shared_bytes() > gpu.chip().shared_per_block)
       throw Error(Code::kMalformedPlan, "the stages of a tile take " + std::to_string(shared_bytes()) +
                                             " bytes, a block has " + std::to_string(gpu.chip().shared_per_block));
@@ -29,7 +29,7 @@ class ConvWgmma final : public BoxKernel<ConvWgmmaArguments> {
       if (choice_.stages == 1 && a.chunks > choice_.splits)
         return {Code::kMalformedPlan, "one stage is too few for several chunks of terms"};
       source_.plan(o.in, o.channels, o.type, box, a.g.stride_w, a.g.stride_h);
-      plan_group_launch(gpu_, "conv_wgmma", choice_, o, box, shared_bytes(), a, launch_);
+      plan_group_launch(gpu_, module_of("conv_wgmma", call), "conv_wgmma", choice_, o, box, shared_bytes(), a, launch_);
       return kOkStatus;
     });
   }

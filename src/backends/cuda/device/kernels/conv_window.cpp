@@ -71,7 +71,7 @@ class ConvWindow final : public BoxKernel<ConvWindowArguments> {
       a.groups_down = static_cast<uint32_t>(box.down);
       a.boxes = static_cast<uint32_t>(choice_.boxes);
       source_.plan(o.in, o.channels, o.type, {box.pitch, box.rows, box.images}, 1, 1);
-      plan_group_launch(gpu_, "conv_window", choice_, o, results, shared, a, launch_);
+      plan_group_launch(gpu_, "conv_window", "conv_window", choice_, o, results, shared, a, launch_);
       return kOkStatus;
     });
   }

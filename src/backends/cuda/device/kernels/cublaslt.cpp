@@ -1,5 +1,6 @@
 // Kernel "cublaslt": a product of matrices by cuBLASLt, and what its kernels lack by one of ours. Inputs: a [..., rows, terms], b [...,
-// terms, columns], bias (one element of the result's type for each column; may be absent), residual (like the result; may be absent).
+// terms, columns], bias (one element of the result's type for each column; may be absent), residual (like the result; may be absent); a
+// program for the results, where there is one.
 // float16, bfloat16, float32 or float64.
 #include <algorithm>
 #include <optional>
@@ -115,7 +116,7 @@ class LtKernel final : public Kernel {
     for (const void* p : {a, b, bias, residual, static_cast<const void*>(y)})
       if (!is_aligned(p, LtChoices::kAlignment))
         return {Code::kInvalidArgument, "a tensor of a product does not lie at a multiple of 16 bytes"};
-    const bool adds = residual && !epilogue_.residual_after;
+    const bool adds = residual && !epilogue_.residual_after && !has_program(call);
     {
       const CurrentContext current(gpu_);
       const LtProduct& p = choices_->product();
@@ -136,6 +137,7 @@ class LtKernel final : public Kernel {
                                              static_cast<CUstream>(stream.native())),
                     "a product of cuBLASLt could not be queued"));
     }
+    if (has_program(call)) return finish_.launch_program(stream, call, nullptr);
     return finish_.launch(stream, nullptr, epilogue_.residual_after ? residual : nullptr, y);
   }
 
@@ -143,7 +145,7 @@ class LtKernel final : public Kernel {
   bool is_empty() const { return shape_.rows * shape_.columns * shape_.count == 0; }
 
   Status read(const KernelCall& call) {
-    if (call.inputs.size() != 4 || call.outputs.size() != 1)
+    if ((call.inputs.size() != kProgramOperand && !has_program(call)) || call.outputs.size() != 1)
       return {Code::kMalformedPlan, "a product has four operands"};
     const TensorView &a = call.inputs[0], &b = call.inputs[1], &bias = call.inputs[2], &residual = call.inputs[3],
                      &y = call.outputs[0];
@@ -176,7 +178,7 @@ class LtKernel final : public Kernel {
           !std::equal(residual.strides, residual.strides + residual.rank, y.strides))
         return {Code::kShapeMismatch, "the sum of a product has another shape, type or layout"};
     }
-    return plan_finish(y, residual.present());
+    return has_program(call) ? plan_program(call) : plan_finish(y, residual.present());
   }
 
   // One product of all rows where b has no batch of its own.
@@ -224,6 +226,12 @@ class LtKernel final : public Kernel {
     if ((sums || left.activation != Activation::kNone) && shape_.y.row != shape_.columns)
       return {Code::kMalformedPlan, "results in this order cannot be finished"};
     return finish_.plan(y, shape_.columns, left, false, sums);
+  }
+
+  Status plan_program(const KernelCall& call) {
+    if (shape_.y.row != shape_.columns || type_ == DType::kF64)
+      return {Code::kMalformedPlan, "results of this type or in this order cannot be finished"};
+    return finish_.plan_program(call, shape_.columns);
   }
 
   // The library's GELU is the one by tanh.

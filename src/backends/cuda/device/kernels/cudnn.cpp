@@ -1,7 +1,7 @@
 // Kernel "cudnn": a convolution by cuDNN, and what its kernels lack by one of ours. Inputs: x, weights [columns, taps..., channels of a
 // group], bias (one element for each column; may be absent where neither a sum nor Relu needs it), residual (like the result; may be
-// absent). Those of a transposed convolution: [channels of x, taps..., columns of a group], and a bias of float32. Images of one type,
-// channels last: float16, bfloat16 or float32. "cudnn_compiled" is the same for one shape, by a plan that was compiled for it.
+// absent); a program for the results, where there is one. Those of a transposed convolution: [channels of x, taps..., columns of a group],
+// and a bias of float32. Images of one type, channels last: float16, bfloat16 or float32. "cudnn_compiled" is the same for one shape, by a plan that was compiled for it.
 #include <optional>
 
 #include "backends/cuda/device/cudnn_conv.h"
@@ -41,7 +41,7 @@ class CudnnConvolution final : public CudnnKernel {
 
  private:
   Status read(const KernelCall& call) override {
-    if (call.inputs.size() != 4 || call.outputs.size() != 1)
+    if ((call.inputs.size() != kProgramOperand && (!has_program(call) || is_compiled())) || call.outputs.size() != 1)
       return {Code::kMalformedPlan, "a convolution has four operands"};
     const TensorView &x = call.inputs[0], &w = call.inputs[1], &bias = call.inputs[2], &residual = call.inputs[3],
                      &y = call.outputs[0];
@@ -58,8 +58,9 @@ class CudnnConvolution final : public CudnnKernel {
     c.w = {w.dims[0], w.dims[rank - 1]};
     c.w.insert(c.w.end(), w.dims + 1, w.dims + rank - 1);
     KILN_RETURN_IF_ERROR(check_sums(call, c));
-    epilogue_ =
-        cudnn_epilogue(c.window.transposed, is_compiled(), parameters_.epilogue, bias.present(), residual.present());
+    epilogue_ = has_program(call) ? cudnn_epilogue_of_program(c.window.transposed, bias.present(), residual.present())
+                                  : cudnn_epilogue(c.window.transposed, is_compiled(), parameters_.epilogue,
+                                                   bias.present(), residual.present());
     if (epilogue_.bias != (bias.present() && !c.window.transposed))
       return {Code::kMalformedPlan, "a convolution has a sum and no bias"};
     c.tf32 = parameters_.tf32;
@@ -69,7 +70,9 @@ class CudnnConvolution final : public CudnnKernel {
     c.activation = epilogue_.activation;
     KILN_RETURN_IF_ERROR(c.fits());
     if (is_compiled() && !(c == compiled_for_)) return kOthers;
-    KILN_RETURN_IF_ERROR(finish_.plan(y, c.y[1], epilogue_.left, epilogue_.left_bias, epilogue_.left_residual));
+    KILN_RETURN_IF_ERROR(has_program(call)
+                             ? finish_.plan_program(call, c.y[1])
+                             : finish_.plan(y, c.y[1], epilogue_.left, epilogue_.left_bias, epilogue_.left_residual));
     if (c == conv_) return kOkStatus;
     conv_ = std::move(c);
     forget_plan();
@@ -119,8 +122,9 @@ class CudnnConvolution final : public CudnnKernel {
   }
 
   Status finish(Stream& stream, const KernelCall& call) noexcept override {
-    return finish_.launch(stream, epilogue_.left_bias ? call.inputs[2].data : nullptr,
-                          epilogue_.left_residual ? call.inputs[3].data : nullptr, call.outputs[0].data);
+    const void* bias = epilogue_.left_bias ? call.inputs[2].data : nullptr;
+    if (has_program(call)) return finish_.launch_program(stream, call, bias);
+    return finish_.launch(stream, bias, epilogue_.left_residual ? call.inputs[3].data : nullptr, call.outputs[0].data);
   }
 
   CudnnParameters parameters_;

@@ -32,6 +32,8 @@ struct CudnnEpilogue {
 };
 CudnnEpilogue cudnn_epilogue(bool transposed, bool compiled, const EpilogueParameters& epilogue, bool bias,
                              bool residual);
+// Where a program follows, which does all but adding the bias.
+CudnnEpilogue cudnn_epilogue_of_program(bool transposed, bool bias, bool residual);
 
 // A window over two or three axes. Padding is as given.
 struct CudnnWindow {

@@ -1,5 +1,5 @@
 // Kernel "product_wgmma": products of few rows on tensor cores of compute capability 9.0. Inputs: x, weights packed by
-// pack_wgmma_weights for kWholeTile, bias, residual.
+// pack_wgmma_weights for kWholeTile, bias, residual; a program for the results, where there is one.
 #include "backends/cuda/device/cu/product_wgmma.h"
 #include "backends/cuda/device/kernels/conv_boxes.h"
 #include "backends/cuda/device/kernels/registry.h"
@@ -12,7 +12,7 @@ constexpr int64_t kAlignment = 1024;  // bytes, of the chunks
 class ProductWgmma final : public BoxKernel<ProductWgmmaArguments> {
  public:
   ProductWgmma(Gpu& gpu, const ProductWgmmaParameters& p)
-      : BoxKernel(gpu, p.conv), splits_(p.choice.splits), shares_(p.choice.shares) {}
+      : BoxKernel(gpu, p.conv, true), splits_(p.choice.splits), shares_(p.choice.shares) {}
 
   Status prepare(const KernelCall& call) noexcept override {
     return guarded([&]() -> Status {
@@ -30,9 +30,8 @@ class ProductWgmma final : public BoxKernel<ProductWgmmaArguments> {
       plan_arguments(call, row_tiles, chunks, held);
       source_.plan(o.in, o.channels, o.type, {kWholeTile.rows() / shares_, 1, 1}, 1, 1);
       const int shared = whole_shared(held) + kAlignment;
-      const bool in_turn = held * splits_ < chunks;
-      launch_.function = gpu_.function(
-          "product_wgmma", std::string("product_wgmma") + (in_turn ? "_in_turn" : "") + float_suffix(o.type), shared);
+      const std::string function = held * splits_ < chunks ? "product_wgmma_in_turn" : "product_wgmma";
+      launch_.function = gpu_.function(module_of("product_wgmma", call), function + float_suffix(o.type), shared);
       launch_.grid[0] = blocks_for(row_tiles * column_tiles * splits_, 1);
       launch_.threads = kWholeGroups * 128 + 32;
       launch_.shared = static_cast<unsigned>(shared);

@@ -1,5 +1,5 @@
 // Kernel "skinny": products of few rows, and convolutions of a pixel with a pixel as such, of float32, float16 or bfloat16. Inputs: x,
-// weights packed by pack_mma_weights, bias, residual.
+// weights packed by pack_mma_weights, bias, residual; a program for the results, where there is one.
 #include "backends/cuda/device/cu/skinny.h"
 
 #include "backends/cuda/device/kernels/conv_boxes.h"
@@ -10,7 +10,7 @@ namespace {
 
 class SkinnyProduct final : public Kernel {
  public:
-  SkinnyProduct(Gpu& gpu, const TiledParameters& p) : gpu_(gpu), conv_(gpu, p, ConvCall::Source::kAnywhere) {
+  SkinnyProduct(Gpu& gpu, const TiledParameters& p) : gpu_(gpu), conv_(gpu, p, ConvCall::Source::kAnywhere, true) {
     p.require_one_group();
     if (p.taps() != 1) throw malformed_parameter("kernel", "has several elements").cause("the kernel takes one");
   }
@@ -36,8 +36,8 @@ class SkinnyProduct final : public Kernel {
       const int64_t at_once = rows == 1 ? 1 : kSkinnyRows;
       if (ceil_div(rows, at_once) > UINT16_MAX)
         return {Code::kUnsupported, "a product has too many rows for its kernel"};
-      launch_.function =
-          gpu_.function("skinny", "skinny" + std::string(float_suffix(o.type)) + "_" + std::to_string(at_once));
+      launch_.function = gpu_.function(module_of("skinny", call),
+                                       "skinny" + std::string(float_suffix(o.type)) + "_" + std::to_string(at_once));
       launch_.grid = {blocks_for(a.columns, kSkinnyWarps), blocks_for(rows, at_once), 1};
       launch_.threads = kSkinnyThreads;
       return kOkStatus;
@@ -48,7 +48,7 @@ class SkinnyProduct final : public Kernel {
     arguments_.x = call.inputs[0].data;
     arguments_.weights = call.inputs[1].data;
     arguments_.y = call.outputs[0].data;
-    arguments_.epilogue = conv_.epilogue(operands_, call);
+    KILN_RETURN_IF_ERROR(conv_.place_epilogue(operands_, call, arguments_.epilogue));
     arguments_.source_in_words = source_in_words_ && is_aligned(arguments_.x, kPiece);
     if (!is_aligned(arguments_.weights, kPiece))
       return {Code::kInvalidArgument, "the weights of a product do not lie at a multiple of 16 bytes"};

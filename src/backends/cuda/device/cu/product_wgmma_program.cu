@@ -1,0 +1,5 @@
+// Products of few rows by boxes, with a program for the results.
+#define KILN_EPILOGUE_PROGRAM
+#include "backends/cuda/device/cu/epilogue_program.cuh"
+
+#include "backends/cuda/device/cu/product_wgmma.cu"
