@@ -112,7 +112,7 @@ Sample sample_dynamic_quantize_linear(Draw& draw) {
 Sample sample_conv_integer(Draw& draw) {
   Sample s;
   const DType x = draw.type(kBytes), w = draw.type(kBytes);
-  const WindowDims window(draw, draw.integer(1, 2));
+  const WindowDims window(draw, draw.integer(1, 3));
   const int64_t group = draw.chance(0.7) ? 1 : 2, in = draw.integer(1, 5), out = draw.integer(1, 5);
   Dims x_dims{draw.size() % 3, group * in}, w_dims{group * out, in};
   x_dims.insert(x_dims.end(), window.spatial.begin(), window.spatial.end());
