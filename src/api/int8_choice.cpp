@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <set>
@@ -16,6 +17,10 @@ namespace {
 
 constexpr int kRounds = 4, kRunsInARound = 2;  // of each engine in turn, and behind one that is not timed
 constexpr double kClearly = 1.5;  // float32 by tactics in order of preference ÷ int8: more than tuning takes off
+constexpr int64_t kPartBytes = int64_t{32}
+                               << 20;  // of weights in float32 that are in memory together, while they are compared
+constexpr int64_t kMostParts = 4;
+constexpr int kPartRounds = 2;
 
 bool is_product_name(const ir::Node& n) {
   return n.is("Conv") || n.is("ConvTranspose") || n.is("MatMul") || n.is("Gemm");
@@ -291,16 +296,59 @@ bool takes_random_inputs(const ParkedEngine& parked, const BuildOptions& options
   }
 }
 
-// Whether the engine in int8 wins by so much over a network in float32 that was not tuned that tuning would not change it.
-bool wins_clearly(const ParkedEngine& bytes, const BuildOptions& wide, const BuildOptions& asked) {
+// Bytes of the weights that the products of the model would have in float32, in the order of the network.
+std::vector<std::pair<std::string, int64_t>> weights_in_float32(const std::string& model) {
+  std::vector<std::pair<std::string, int64_t>> list;
+  const auto graph = load_model(model);
+  for (const auto& n : graph->nodes()) {
+    const ir::Node* from = is_product_name(*n) && n->input(1) ? n->input(1)->producer() : nullptr;
+    const Tensor* w = from && from->is("DequantizeLinear") && from->input(0) ? from->input(0)->constant() : nullptr;
+    if (is_product_name(*n)) list.emplace_back(n->name(), w ? w->size() * static_cast<int64_t>(sizeof(float)) : 0);
+  }
+  return list;
+}
+
+// Neighbouring products, whose weights are about as many bytes in each part.
+std::vector<std::set<std::string>> parts_of(const std::string& model) {
+  const auto list = weights_in_float32(model);
+  int64_t all = 0, before = 0;
+  for (const auto& [name, bytes] : list) all += bytes;
+  const int64_t count = std::clamp<int64_t>(all / kPartBytes, 1, kMostParts);
+  std::vector<std::set<std::string>> parts(static_cast<size_t>(count));
+  for (const auto& [name, bytes] : list) {
+    const int64_t part = all > 0 ? (before + bytes / 2) * count / all : 0;
+    parts[static_cast<size_t>(std::min(part, count - 1))].insert(name);
+    before += bytes;
+  }
+  return parts;
+}
+
+// What the whole network takes in float32 without tuning: part by part, so that few of its weights are in memory at a time. Ends as soon
+// as it is `enough`.
+double untuned_float32(const BuildOptions& asked, const Values& inputs, double enough) {
   BuildMemory none;
-  const ParkedEngine floats(build_once(quick(unseen(wide)), none));
+  const BuildOptions untuned = quick(unseen(asked));
+  const ParkedEngine bytes(build_once(untuned, none));
+  double least = HUGE_VAL, more = 0;
+  for (const std::set<std::string>& products : parts_of(asked.onnx)) {
+    const ParkedEngine part(build_once(with_wide(untuned, products), none));
+    Timed in_bytes(bytes, inputs, asked.max_threads), in_part(part, inputs, asked.max_threads);
+    for (int i = 0; i < kPartRounds; ++i) in_bytes.run_round(), in_part.run_round();
+    least = std::min(least, in_bytes.whole());
+    more += in_part.whole() - in_bytes.whole();
+    if (least + more >= enough) break;
+  }
+  return least + more;
+}
+
+// Whether the engine in int8 wins by so much over a network in float32 that was not tuned that tuning would not change it.
+bool wins_clearly(const ParkedEngine& bytes, const BuildOptions& asked) {
   const Values inputs = random_inputs(bytes.engine());
-  Timed in_bytes(bytes, inputs, asked.max_threads), in_floats(floats, inputs, asked.max_threads);
-  for (int i = 0; i < kRounds; ++i) in_bytes.run_round(), in_floats.run_round();
-  if (in_floats.whole() < kClearly * in_bytes.whole()) return false;
-  say(asked,
-      fmt::format("in int8 {:.4f} ms, in float32 without tuning {:.4f} ms", in_bytes.whole(), in_floats.whole()));
+  Timed in_bytes(bytes, inputs, asked.max_threads);
+  for (int i = 0; i < kRounds; ++i) in_bytes.run_round();
+  const double enough = kClearly * in_bytes.whole(), floats = untuned_float32(asked, inputs, enough);
+  if (floats < enough) return false;
+  say(asked, fmt::format("in int8 {:.4f} ms, in float32 without tuning {:.4f} ms or more", in_bytes.whole(), floats));
   return true;
 }
 
@@ -407,7 +455,7 @@ Engine build_by_time(const BuildOptions& options) {
   const bool is_quantized = options.ranges.empty(), shows_graph = options.dump || !options.dump_file.empty();
   const bool may_stay = is_quantized && !shows_graph;  // what is shown is the graph of the engine that is chosen
   const ParkedEngine bytes(build_once(may_stay ? options : unseen(options), memory));
-  if (is_quantized && (!takes_random_inputs(bytes, options) || wins_clearly(bytes, none, options)))
+  if (is_quantized && (!takes_random_inputs(bytes, options) || wins_clearly(bytes, options)))
     return may_stay ? bytes.unparked() : Engine(build_once(options, memory));
   const ParkedEngine wide(build_once(unseen(none), memory));
   const Values inputs = random_inputs(bytes.engine());

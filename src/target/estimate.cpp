@@ -45,7 +45,8 @@ DType type_of_products(const Problem& problem) {
 
 DType type_computed(const Problem& problem, const Emitted& emitted) {
   if (emitted.computes != DType::kInvalid) return emitted.computes;
-  constexpr std::string_view kInNumbers[] = {"Dequantize", "GatherDequantized", "Quantize", "QuantizedAveragePool"};
+  constexpr std::string_view kInNumbers[] = {"Dequantize", "GatherDequantized", "Quantize", "QuantizedAveragePool",
+                                             "QuantizedResize"};
   const auto in_numbers = [&](std::string_view op) {
     return std::find(std::begin(kInNumbers), std::end(kInNumbers), op) != std::end(kInNumbers);
   };

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "backends/cpu/device/kernels/conv_parameters.h"
 #include "backends/cpu/target/target.h"
 #include "backends/harness.h"
 
@@ -42,12 +43,10 @@ Post quantize(Operand scale, DType type, int64_t zero) {
   return {"Quantize", {{"to", std::string(name(type))}}, {-1, 0, 1}, {std::move(scale), byte(type, zero)}};
 }
 
-// Dimensions of what runs along the columns of a result of this rank.
-Dims along_columns(int64_t columns, bool images) { return images ? Dims{columns, 1, 1} : Dims{columns}; }
-
-// What may follow the sums; `like` is a result of bytes.
+// What may follow the sums; `like` is a result of bytes, in which columns lie along the last axis or, of images, along the second.
 std::vector<std::vector<Post>> chains(std::mt19937& rng, int64_t columns, bool images, const Operand& like) {
-  const Dims dims = along_columns(columns, images);
+  Dims dims{columns};
+  if (images) dims.resize(static_cast<size_t>(like.tensor.rank() - 1), 1);
   const Post bias{"Add", {}, {-1, 0}, {constant(whole_numbers(rng, dims))}};
   const Post scale{"Mul", {}, {-1, 0}, {constant(numbers(rng, dims, 1e-4f, 4e-3f))}};
   const Post summand{"Add", {}, {0, -1}, {constant(numbers(rng, dims, -9, 9))}};
@@ -251,7 +250,7 @@ struct ConvDims {
 };
 
 void expect_convolutions(std::mt19937& rng, const ConvDims& dims, const Dims& y, const char* tactic) {
-  const Layout last = Layout::channels_last(4);
+  const Layout last = Layout::channels_last(static_cast<int>(y.size()));
   for (DType type : {DType::kU8, DType::kI8}) {
     const Operand x = channels_last(random_bytes(rng, type, dims.x)),
                   w = constant(random_bytes(rng, DType::kI8, dims.w));
@@ -279,6 +278,72 @@ TEST(Int8, Convolutions) {
   expect_convolutions(rng, {{1, 12, 6, 6}, {20, 6, 3, 3}, {{"group", int64_t{2}}, {"pads", Ints{0, 1, 2, 1}}}},
                       {1, 20, 6, 6}, "conv_int8");
   expect_convolutions(rng, {{1, 7283, 3, 4}, {3, 7283, 3, 3}, {}}, {1, 3, 1, 2}, "conv_int8");
+}
+
+TEST(Int8, ConvolutionsOfLines) {
+  std::mt19937 rng(31);
+  expect_convolutions(rng, {{2, 16, 9}, {24, 16, 1}, {}}, {2, 24, 9}, "conv_int8");
+  expect_convolutions(rng, {{1, 5, 17}, {70, 5, 3}, {{"pads", Ints{2, 1}}, {"strides", Ints{2}}}}, {1, 70, 9},
+                      "conv_int8");
+  expect_convolutions(rng, {{2, 12, 11}, {20, 6, 3}, {{"group", int64_t{2}}, {"dilations", Ints{3}}}}, {2, 20, 5},
+                      "conv_int8");
+  expect_convolutions(rng, {{1, 3, 8}, {4, 3, 5}, {{"auto_pad", std::string("SAME_LOWER")}}}, {1, 4, 8}, "conv_int8");
+  expect_convolutions(rng, {{0, 3, 8}, {4, 3, 5}, {}}, {0, 4, 4}, "conv_int8");
+  for (int64_t c : {1, 37, 96}) {
+    const Attributes padded{{"group", c}, {"pads", Ints{1, 2}}};
+    expect_convolutions(rng, {{2, c, 10}, {c, 1, 3}, padded}, {2, c, 11}, "depthwise_int8");
+    const Attributes strided{{"group", c}, {"strides", Ints{2}}, {"dilations", Ints{2}}};
+    expect_convolutions(rng, {{1, c, 21}, {c, 1, 9}, strided}, {1, c, 3}, "depthwise_int8");
+  }
+}
+
+TEST(Int8, ConvolutionsOfVolumes) {
+  std::mt19937 rng(32);
+  expect_convolutions(rng, {{2, 16, 3, 4, 5}, {24, 16, 1, 1, 1}, {}}, {2, 24, 3, 4, 5}, "conv_int8");
+  expect_convolutions(rng, {{2, 7, 5, 4, 5}, {24, 7, 1, 1, 1}, {{"strides", Ints{2, 1, 1}}}}, {2, 24, 3, 4, 5},
+                      "conv_int8");
+  expect_convolutions(rng, {{1, 3, 4, 5, 6}, {17, 3, 3, 3, 3}, {{"pads", Ints{1, 1, 1, 1, 1, 1}}}}, {1, 17, 4, 5, 6},
+                      "conv_int8");
+  expect_convolutions(rng,
+                      {{2, 6, 7, 5, 9},
+                       {10, 3, 3, 2, 3},
+                       {{"group", int64_t{2}},
+                        {"pads", Ints{2, 0, 1, 0, 1, 3}},
+                        {"strides", Ints{2, 1, 3}},
+                        {"dilations", Ints{2, 3, 1}}}},
+                      {2, 10, 3, 3, 4}, "conv_int8");
+  expect_convolutions(rng, {{1, 8, 6, 3, 4}, {5, 8, 4, 1, 1}, {{"auto_pad", std::string("SAME_UPPER")}}},
+                      {1, 5, 6, 3, 4}, "conv_int8");
+  expect_convolutions(rng, {{0, 3, 2, 2, 2}, {4, 3, 2, 2, 2}, {}}, {0, 4, 1, 1, 1}, "conv_int8");
+  for (int64_t c : {1, 37, 70}) {
+    const Attributes padded{{"group", c}, {"pads", Ints{1, 1, 1, 1, 1, 1}}};
+    expect_convolutions(rng, {{2, c, 4, 5, 7}, {c, 1, 3, 3, 3}, padded}, {2, c, 4, 5, 7}, "depthwise_int8");
+    const Attributes strided{
+        {"group", c}, {"strides", Ints{2, 1, 2}}, {"dilations", Ints{1, 2, 2}}, {"pads", Ints{0, 2, 1, 1, 0, 1}}};
+    expect_convolutions(rng, {{1, c, 6, 5, 9}, {c, 1, 2, 2, 4}, strided}, {1, c, 3, 5, 3}, "depthwise_int8");
+  }
+}
+
+TEST(Int8, DepthOfAPlanIsChecked) {
+  const Tensor x = Tensor::allocate(DType::kU8, {1, 1, 2, 3, 4}), w = Tensor::allocate(DType::kI8, {64}),
+               start = Tensor::allocate(DType::kI32, {32});
+  const auto code = [&](const Ints& depth) {
+    std::vector<Tensor> outputs{Tensor::allocate(DType::kI32, {1, 1, 2, 3, 4})};
+    const Attributes parameters = to_parameters(cpu::kernels::ConvInt8Parameters{.depth = {depth}});
+    try {
+      return launch_kernel("conv_int8", parameters, {x, w, start, Tensor(), Tensor()}, outputs).code;
+    } catch (const Error& e) {
+      return e.code();
+    }
+  };
+  EXPECT_EQ(code({1, 1, 1, 0, 0}), Code::kOk);
+  EXPECT_EQ(code({1, 1, 1, 0}), Code::kMalformedPlan);
+  EXPECT_EQ(code({0, 1, 1, 0, 0}), Code::kMalformedPlan);
+  EXPECT_EQ(code({1, 1, 0, 0, 0}), Code::kMalformedPlan);
+  EXPECT_EQ(code({1, 1, 1, -1, 0}), Code::kMalformedPlan);
+  EXPECT_EQ(code({2, 1, 1, 0, 0}), Code::kShapeMismatch);
+  EXPECT_EQ(code({1, 1, 1, 1 << 30, 1 << 30}), Code::kShapeMismatch);
+  EXPECT_EQ(code({1 << 30, 1, 1, 1 << 29, (1 << 29) - 1}), Code::kShapeMismatch);
 }
 
 TEST(Int8, ConvolutionsOfWideWeightsAndZeroPointsOfARun) {
@@ -406,6 +471,16 @@ TEST(Int8, MaximaOfWindows) {
         last.output_layouts = {Layout::channels_last(4)};
         expect_case(last, "pool");
         expect_case({"MaxPool", {x}, a}, "pool");
+      }
+  for (DType type : {DType::kU8, DType::kI8})
+    for (const Attributes& a :
+         {Attributes{{"kernel_shape", Ints{2, 3, 3}}, {"strides", Ints{2, 2, 1}}, {"pads", Ints{1, 1, 0, 0, 1, 2}}},
+          Attributes{{"kernel_shape", Ints{3, 1, 2}}, {"dilations", Ints{2, 1, 3}}, {"ceil_mode", int64_t{1}}},
+          Attributes{{"kernel_shape", Ints{3, 3, 3}}, {"auto_pad", std::string("SAME_UPPER")}}})
+      for (const Dims& dims : {Dims{2, 70, 5, 6, 7}, Dims{1, 3, 6, 4, 5}, Dims{0, 3, 6, 4, 5}}) {
+        Case last{"MaxPool", {channels_last(random_bytes(rng, type, dims))}, a};
+        last.output_layouts = {Layout::channels_last(5)};
+        expect_case(last, "pool_volumes");
       }
   Case outside{
       "MaxPool", {random_bytes(rng, DType::kI8, {1, 3, 4})}, {{"kernel_shape", Ints{1}}, {"pads", Ints{1, 0}}}};

@@ -103,6 +103,59 @@ TEST(Quantize, MeansOfBytes) {
         }
 }
 
+// The integers of the reference, whatever it rounds on the way.
+TEST(Quantize, BytesResizedByWeights) {
+  std::mt19937 rng(14);
+  const auto number = [](DType type, double value) {
+    Tensor t = Tensor::allocate(type, {});
+    t.set(0, value);
+    return constant(t);
+  };
+  const auto floats = [](const std::vector<float>& v) {
+    return constant(Tensor::of<float>({static_cast<int64_t>(v.size())}, v));
+  };
+  for (DType from : {DType::kU8, DType::kI8})
+    for (DType to : {DType::kU8, DType::kI8})
+      for (const char* mode : {"linear", "cubic"})
+        for (const char* where : {"half_pixel", "align_corners", "asymmetric", "pytorch_half_pixel"})
+          for (bool antialias : {false, true})
+            for (const auto& [x, factors] :
+                 std::vector<std::pair<Dims, std::vector<float>>>{{{2, 19, 5, 7}, {2, 2}},
+                                                                  {{1, 3, 6, 9}, {1.7f, 0.4f}},
+                                                                  {{1, 70, 4, 3}, {1, 3}},
+                                                                  {{2, 9, 8}, {2.5f}}}) {
+              Case c{"QuantizedResize",
+                     {channels_last(random_bytes(rng, from, x)), absent(), floats(factors), absent()}};
+              Ints axes;
+              for (size_t axis = 2; axis < x.size(); ++axis) axes.push_back(static_cast<int64_t>(axis));
+              c.attributes = {{"mode", std::string(mode)},
+                              {"coordinate_transformation_mode", std::string(where)},
+                              {"antialias", int64_t{antialias}},
+                              {"axes", axes},
+                              {"to", std::string(name(to))}};
+              c.inputs.push_back(number(DType::kF32, 0.0371));
+              c.inputs.push_back(number(DType::kF32, 0.0115));
+              c.inputs.push_back(number(from, from == DType::kU8 ? 131 : -5));
+              c.inputs.push_back(number(to, to == DType::kU8 ? 119 : 8));
+              c.output_layouts = {Layout::channels_last(static_cast<int>(x.size()))};
+              expect_case(c, "resize_bytes");
+            }
+  Case c{"QuantizedResize",
+         {gapped(random_bytes(rng, DType::kU8, {1, 1, 4, 5})), absent(), floats({2, 2}), absent(),
+          number(DType::kF32, 0.5), number(DType::kF32, 0.25)}};
+  c.attributes = {{"axes", Ints{2, 3}}, {"mode", std::string("linear")}, {"to", std::string("uint8")}};
+  expect_no_case(c, "resize_bytes");
+  c.inputs[0] = channels_last(random_bytes(rng, DType::kU8, {0, 3, 4, 5}));
+  c.output_layouts = {Layout::channels_last(4)};
+  expect_case(c, "resize_bytes");
+  c.inputs[0] = channels_last(random_bytes(rng, DType::kU8, {1, 3, 4, 5}));
+  c.inputs[5] = number(DType::kF32, -0.25);
+  expect_no_case(c, "resize_bytes");
+  c.inputs[5] = number(DType::kF32, 0.25);
+  c.attributes.set("axes", Ints{3, 2});
+  expect_no_case(c, "resize_bytes");
+}
+
 TEST(Quantize, TablesOfBytes) {
   std::mt19937 rng(12);
   const Operand scale = constant(Tensor::scalar(0.05f)), other = constant(Tensor::scalar(0.03f));
@@ -169,6 +222,14 @@ TEST(Quantize, RangeOfItsOwn) {
   quantize(Tensor::of<float>({3}, {1, 2, 3}));
   quantize(Tensor::of<float>({3}, {-1, -2, -300}));
   quantize(Tensor::of<float>({4}, {1, std::nanf(""), -2, 0.5f}));
+  const float inf = std::numeric_limits<float>::infinity();
+  for (const std::vector<float>& odd : std::vector<std::vector<float>>{
+           {1, inf, 3}, {1, -inf, 3}, {inf, -inf, 0}, {1e-45f, 0, -0.0f}, {-1e-40f, 1e-40f, 0}, {3e38f, -3e38f, 1}})
+    quantize(Tensor::of<float>({3}, odd));
+  Tensor late = random_tensor(rng, DType::kF32, {997});  // the ends of the range are where vectors end
+  late.set(0, -7);
+  late.set(996, 11);
+  quantize(late);
   expect_no_case({"DynamicQuantizeLinear", {random_tensor(rng, DType::kF16, {3})}, {}, 3}, "dynamic_quantize");
 }
 

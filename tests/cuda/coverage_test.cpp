@@ -133,8 +133,9 @@ TEST(CudaTactics, CoverTheOperatorsOfTheProcessor) {
   const std::set<std::string> of_the_processor{
       // A rule makes it where a target has it (FusionLimits): GPUs have its parts.
       "ExpandDepthwise",
-      // So for means of bytes.
+      // So for means of bytes, and bytes that are resized by weights.
       "QuantizedAveragePool",
+      "QuantizedResize",
       // Rules make products of integers of them; what remains has parameters that are not constant.
       "QLinearConv",
       "QLinearMatMul",

@@ -77,8 +77,9 @@ class Chain {
 void check_chains(NodeCase c, const Dims& y, const std::string& tactic) {
   const bool images = c.op == "ConvInteger";
   const int64_t columns = images ? y[1] : y.back();
-  const Dims along = images ? Dims{columns, 1, 1} : Dims{columns};
-  const Layout layout = images ? kLast : Layout();
+  Dims along{columns};
+  if (images) along.resize(y.size() - 1, 1);
+  const Layout layout = images ? Layout::channels_last(static_cast<int>(y.size())) : Layout();
   const auto like = [&](DType type) { return valued(any_bytes(type, y, 5), false, layout); };
   const auto scale = [&] { return known(numbers(along, 1e-4, 4e-3, 6)); };
   const auto bias = [&] { return known(whole_numbers(along, 7)); };
@@ -124,10 +125,11 @@ void check_chains(NodeCase c, const Dims& y, const std::string& tactic) {
 }
 
 NodeCase byte_conv_case(DType type, Dims x, Dims w, Attributes attributes, int64_t zero) {
+  const Layout last = Layout::channels_last(static_cast<int>(x.size()));
   return {.op = "ConvInteger",
           .attributes = std::move(attributes),
-          .inputs = {valued(any_bytes(type, x, 1), false, kLast), known(any_bytes(DType::kI8, w, 2)), byte(type, zero)},
-          .output_layout = kLast};
+          .inputs = {valued(any_bytes(type, x, 1), false, last), known(any_bytes(DType::kI8, w, 2)), byte(type, zero)},
+          .output_layout = last};
 }
 
 void check_convolutions(const Dims& x, const Dims& w, const Attributes& attributes, const Dims& y,
@@ -164,6 +166,13 @@ TEST(CudaInt8, Convolutions) {
   check_convolutions({1, 5, 8, 8}, {4, 5, 3, 3}, {{"dilations", Ints{2, 2}}, {"auto_pad", std::string("SAME_UPPER")}},
                      {1, 4, 8, 8}, "conv_int8");
   check_convolutions({1, 64, 6, 6}, {48, 32, 3, 3}, {{"group", int64_t{2}}, {"pads", Ints{0, 1, 2, 1}}}, {1, 48, 6, 6},
+                     "conv_int8");
+}
+
+TEST(CudaInt8, ConvolutionsOfLines) {
+  check_convolutions({2, 16, 9}, {24, 16, 1}, {}, {2, 24, 9}, "conv_int8");
+  check_convolutions({1, 5, 17}, {70, 5, 3}, {{"pads", Ints{2, 1}}, {"strides", Ints{2}}}, {1, 70, 9}, "conv_int8");
+  check_convolutions({2, 64, 11}, {48, 32, 3}, {{"group", int64_t{2}}, {"dilations", Ints{3}}}, {2, 48, 5},
                      "conv_int8");
 }
 

@@ -72,6 +72,27 @@ TEST(Passes, ProgramsStayWithinTheLimitsOfTheTarget) {
   EXPECT_EQ(names("Mish(%p)", programs), 2U);
 }
 
+// Targets whose products of bytes take no volumes keep those in float32.
+TEST(Passes, VolumesOfBytesWithinTheLimitsOfATarget) {
+  const auto products = [](bool volumes, const std::string& spatial) {
+    const auto g = ir::parse_graph("graph main(%x: int8[1,2," + spatial + R"(]) {
+      %s = constant float32[]:{0.5}
+      %w = random int8[2,2,)" + spatial +
+                                   R"(] seed 1
+      %dx = Dequantize "dx"(%x, %s)
+      %dw = Dequantize "dw"(%w, %s)
+      %y = Conv "conv"(%dx, %dw)
+      return %y
+    })");
+    FusionLimits limits = usual_limits();
+    if (!volumes) limits.operators.erase(kByteVolumes);
+    return run_passes(*g, {quantize()}, {.limits = limits}).counts["quantized_product"];
+  };
+  EXPECT_EQ(products(true, "2,2,2"), 1u);
+  EXPECT_EQ(products(false, "2,2,2"), 0u);
+  EXPECT_EQ(products(false, "2"), 1u);
+}
+
 TEST(Passes, ReportAndLog) {
   const auto g = network();
   Lines log;

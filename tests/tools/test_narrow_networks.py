@@ -448,3 +448,43 @@ def test_operators_on_integers(kiln):
     want = ReferenceEvaluator(model).run(None, {"x": x})[0]
     got = result(kiln, "integers.onnx", x)
     assert np.mean(got != want) < 0.02 and np.abs(got - want).max() <= 2 * 255 * 2
+
+
+@pytest.mark.parametrize("zero", [0, 100])
+def test_lines_and_volumes_in_bytes(kiln, zero):
+    """From bytes to bytes through convolutions, transposed and depthwise ones, maxima, means, and resizes by weights: the reference's integers."""
+    random = np.random.default_rng(13)
+    for name, spatial in (("line", [33]), ("volume", [6, 7, 9])):
+        axes, constants, nodes = len(spatial), {}, []
+        for weights, dims, axis in (("w", [24, 8] + [3] * axes, 0), ("v", [24, 1] + [3] * axes, 0), ("u", [24, 8] + [2] * axes, 1)):
+            more, node = quantized(random, weights, values(random, *dims, scale=0.2), axis)
+            constants |= more
+            nodes.append(node)
+        padded = {"pads": [1] * (2 * axes)}
+        nodes += [*pair("x0", "x", constants, 0.02, zero), helper.make_node("Conv", ["x0", "w"], ["c"], name="conv", **padded),
+                  *pair("c0", "c", constants, 0.04, zero),
+                  helper.make_node("Conv", ["c0", "v"], ["d"], name="depthwise", group=24, strides=[2] + [1] * (axes - 1), **padded),
+                  *pair("d0", "d", constants, 0.03, zero), helper.make_node("Relu", ["d0"], ["r"], name="relu"),
+                  helper.make_node("MaxPool", ["r"], ["m"], name="maxima", kernel_shape=[2] * axes, strides=[1] * axes),
+                  helper.make_node("ConvTranspose", ["m", "u"], ["t"], name="transposed", strides=[2] * axes), *pair("y", "t", constants, 0.03, zero)]
+        save(graph_of(nodes, [1, 8, *spatial], "y", constants), kiln.folder / f"{name}.onnx")
+        kiln.ok("build", f"{name}.onnx", "--builderOptimizationLevel=0", "-o", "net.plan")
+        assert steps_by_reference(kiln, f"{name}.onnx") == []
+        pool = "pool" if axes == 1 else "pool_volumes"
+        assert [tactics_of(kiln).count(t) for t in ("conv_int8", "depthwise_int8", pool)] == [2, 1, 1], tactics_of(kiln)
+        x = values(random, 1, 8, *spatial)
+        np.testing.assert_array_equal(result(kiln, "net.plan", x), result(kiln, f"{name}.onnx", x, "--backend=ref"))
+
+
+def test_bytes_resized_by_weights(kiln):
+    random, constants = np.random.default_rng(14), {"scales": np.array([1, 1, 2, 1.5], np.float32)}
+    more, weights = quantized(random, "w", values(random, 24, 8, 3, 3, scale=0.2), 0)
+    constants |= more
+    nodes = [weights, *pair("x0", "x", constants, 0.02, 100), helper.make_node("Conv", ["x0", "w"], ["c"], name="conv", pads=[1] * 4),
+             *pair("c0", "c", constants, 0.04, 110), helper.make_node("Resize", ["c0", "", "scales"], ["r"], name="larger", mode="linear"),
+             *pair("y", "r", constants, 0.033, 120)]
+    save(graph_of(nodes, [1, 8, 9, 10], "y", constants), kiln.folder / "qdq.onnx")
+    kiln.ok("build", "qdq.onnx", "--builderOptimizationLevel=0", "-o", "net.plan")
+    assert "resize_bytes" in tactics_of(kiln)
+    x = values(random, 1, 8, 9, 10)
+    np.testing.assert_array_equal(result(kiln, "net.plan", x), result(kiln, "qdq.onnx", x, "--backend=ref"))

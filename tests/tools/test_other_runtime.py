@@ -128,10 +128,33 @@ def convolved(p, outputs=24, **attributes):
     return p.layer("Relu", [p.layer("Conv", [x, p.weights("w", [outputs, 12 // group, 3, 3], 0)], pads=[1, 1, 1, 1], **attributes)])
 
 
+def convolved_line(p, outputs=24, **attributes):
+    weights = p.weights("w", [outputs, 12 // attributes.get("group", 1), 5], 0)
+    return p.layer("Conv", [p.numbers("x", [2, 12, 31], 0.021, 117), weights], pads=[2, 1], **attributes)
+
+
+def convolved_volume(p, outputs=10, **attributes):
+    weights = p.weights("w", [outputs, 4 // attributes.get("group", 1), 3, 3, 2], 0)
+    return p.layer("Conv", [p.numbers("x", [1, 4, 6, 5, 7], 0.021, 117), weights], pads=[1, 1, 0, 1, 1, 1], **attributes)
+
+
+def resized(p, *factors):
+    return p.layer("Resize", [p.numbers("x", [1, 3, 9, 8], 0.021, 117), "", p.layer("Constant", [], value_floats=[1.0, 1.0, *factors])], mode="linear")
+
+
 LAYERS = {
     "convolution": (convolved, 0.037, 0),
     "groups": (lambda p: convolved(p, group=3), 0.021, 0),
     "depthwise": (lambda p: convolved(p, outputs=12, group=12, strides=[2, 2]), 0.013, 0),
+    "line": (lambda p: convolved_line(p, strides=[2]), 0.037, 120),
+    "line of groups": (lambda p: convolved_line(p, group=2, dilations=[3]), 0.037, 120),
+    "depthwise line": (lambda p: convolved_line(p, outputs=12, group=12), 0.013, 120),
+    "transposed line": (lambda p: p.layer("ConvTranspose", [p.numbers("x", [1, 6, 19], 0.021, 117), p.weights("w", [6, 5, 4], 1)], strides=[2]), 0.05, 120),
+    "volume": (lambda p: convolved_volume(p, strides=[2, 1, 1]), 0.037, 120),
+    "volume of groups": (lambda p: convolved_volume(p, group=2), 0.037, 120),
+    "depthwise volume": (lambda p: convolved_volume(p, outputs=4, group=4), 0.013, 120),
+    "transposed volume": (lambda p: p.layer("ConvTranspose", [p.numbers("x", [1, 6, 3, 4, 5], 0.021, 117), p.weights("w", [6, 5, 2, 2, 2], 1)],
+                                            strides=[2, 2, 2]), 0.05, 120),
     "transposed": (lambda p: p.layer("ConvTranspose", [p.numbers("x", [1, 6, 5, 4], 0.021, 117), p.weights("w", [6, 5, 3, 3], 1)], strides=[2, 2]), 0.05, 120),
     "product": (lambda p: p.layer("MatMul", [p.numbers("x", [33, 70], 0.021, 117), p.weights("w", [70, 40], 1)]), 0.05, 120),
     "product of halves": (lambda p: p.layer("MatMul", [p.numbers("x", [330, 3], 0.05, 117), p.weights("w", [3, 40], 1, scale=0.1)]), 1.28, 120),
@@ -143,8 +166,12 @@ LAYERS = {
     "curve": (lambda p: p.layer("Sigmoid", [p.numbers("x", [40, 30], 0.05, 117)]), 1 / 256, 0),
     "join": (lambda p: p.layer("Concat", [p.numbers("x", [4, 30], 0.021, 117), p.numbers("v", [4, 20], 0.017, 131)], axis=1), 0.0233, 120),
     "maximum": (lambda p: p.layer("MaxPool", [p.numbers("x", [1, 8, 9, 9], 0.021, 117)], kernel_shape=[3, 3], strides=[2, 2]), 0.0233, 120),
+    "maximum of a volume": (lambda p: p.layer("MaxPool", [p.numbers("x", [1, 8, 5, 6, 7], 0.021, 117)], kernel_shape=[2, 3, 2], strides=[2, 1, 2]), 0.0233, 120),
+    "mean of a line": (lambda p: p.layer("AveragePool", [p.numbers("x", [2, 8, 29], 0.021, 117)], kernel_shape=[3], pads=[1, 1]), 0.0133, 120),
     "mean": (lambda p: p.layer("GlobalAveragePool", [p.numbers("x", [2, 8, 9, 9], 0.021, 117)]), 0.00233, 120),
     "pad": (lambda p: p.layer("Pad", [p.numbers("x", [2, 3, 4], 0.021, 117), p.layer("Constant", [], value_ints=[0, 1, 2, 0, 0, 1])]), 0.0233, 120),
+    "larger by weights": (lambda p: resized(p, 2.0, 3.0), 0.0233, 120),
+    "smaller by weights": (lambda p: resized(p, 0.6, 0.5), 0.0233, 120),
     "larger": (lambda p: p.layer("Resize", [p.numbers("x", [1, 3, 4, 5], 0.021, 117), "", p.layer("Constant", [], value_floats=[1.0, 1.0, 2.0, 3.0])],
                                  mode="nearest"), 0.0233, 120),
 }

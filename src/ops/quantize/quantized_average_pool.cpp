@@ -2,6 +2,7 @@
 // Dequantize, AveragePool (with `global`: GlobalAveragePool), Mul and Quantize.
 #include "ops/pool/pooling.h"
 #include "ops/quantize/granularity.h"
+#include "ops/quantize/through_numbers.h"
 #include "ops/registry.h"
 
 namespace kiln::ops {
@@ -16,34 +17,14 @@ OutputShape mean_shape(ShapeCall& c) {
   return c.integer("global") != 0 ? global_pool_shape(c) : pool_shape(c);
 }
 
-Datum evaluated(const char* op, Attributes attributes, std::vector<Datum> inputs) {
-  return evaluate(*find_op(op), attributes, std::move(inputs), 1).at(0);
-}
-
-// One number of a tensor of any rank, which grows nothing; nothing where it is absent.
-void add_number(const RefCall& c, const char* name, std::vector<Datum>& operands) {
-  if (c.present(name)) operands.emplace_back(c.input(name).reshaped({}));
-}
-
-Attributes window_of_means(const Attributes& all) {
-  Attributes window = all;
-  for (const char* own : {"to", "global"}) window.erase(own);
-  return window;
-}
-
 void quantized_average_pool_reference(RefCall& c) {
-  std::vector<Datum> from{c.input("x")}, to;
-  add_number(c, "x_scale", from);
-  add_number(c, "x_zero_point", from);
-  Datum mean = evaluated("Dequantize", {}, std::move(from));
-  mean = c.integer("global") != 0
-             ? evaluated("GlobalAveragePool", {}, {std::move(mean)})
-             : evaluated("AveragePool", window_of_means(c.shapes().attributes()), {std::move(mean)});
-  if (c.present("factor")) mean = evaluated("Mul", {}, {std::move(mean), c.input("factor").reshaped({})});
-  to.push_back(std::move(mean));
-  add_number(c, "y_scale", to);
-  add_number(c, "y_zero_point", to);
-  c.output() = evaluated("Quantize", {{"to", c.text("to")}}, std::move(to)).tensor;
+  through_numbers(c, [&](Datum x) {
+    Datum mean = c.integer("global") != 0
+                     ? evaluated("GlobalAveragePool", {}, {std::move(x)})
+                     : evaluated("AveragePool", attributes_without(c, {"to", "global"}), {std::move(x)});
+    if (c.present("factor")) mean = evaluated("Mul", {}, {std::move(mean), c.input("factor").reshaped({})});
+    return mean;
+  });
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include "ops/dim_checks.h"
 #include "ops/reference_math.h"
 #include "ops/registry.h"
+#include "ops/resize/resizing.h"
 #include "ops/shape_elements.h"
 #include "tensor/sampling.h"
 
@@ -86,6 +87,8 @@ void require_known(const ShapeCall& c, const char* attribute, std::initializer_l
       .remedy("use " + list);
 }
 
+}  // namespace
+
 OutputShape resize_shape(ShapeCall& c) {
   require_known(c, "mode", {"nearest", "linear", "cubic"});
   require_known(c, "nearest_mode", {"round_prefer_floor", "round_prefer_ceil", "floor", "ceil"});
@@ -102,6 +105,8 @@ OutputShape resize_shape(ShapeCall& c) {
   given(c, "scales") ? scale_shape(c, axes, y) : size_shape(c, axes, y);
   return y;
 }
+
+namespace {
 
 // One entry for each axis that changes.
 std::vector<AxisMap> axis_maps(RefCall& c) {

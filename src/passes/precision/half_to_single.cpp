@@ -1,4 +1,4 @@
-// An operator that computes on float16 or bfloat16, and the maximum pooling of bytes beyond images, computes in float32, between casts.
+// An operator that computes on float16 or bfloat16, and the maximum pooling of bytes beyond volumes, computes in float32, between casts.
 #include <algorithm>
 
 #include "passes/precision/half_numbers.h"
@@ -15,7 +15,7 @@ bool is_narrow(const Node& n, const Value* v) {
   if (!v || !v->is_tensor()) return false;
   if (is_half(v->dtype())) return true;
   const bool byte = v->dtype() == DType::kI8 || v->dtype() == DType::kU8;
-  return byte && n.is("MaxPool") && (!v->ranked() || v->rank() > 4 || n.outputs().size() > 1);
+  return byte && n.is("MaxPool") && (!v->ranked() || v->rank() > 5 || n.outputs().size() > 1);
 }
 
 bool reads_narrow(const Node& n) {

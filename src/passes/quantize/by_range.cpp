@@ -99,8 +99,8 @@ int64_t column_axis(const Node& n) { return n.is("Conv") ? 0 : 1; }
 std::string reason_to_stay(const TensorRanges& ranges, const RangeOptions& options, const Node& n) {
   const Value *x = n.input(0), *w = n.input(1);
   const bool conv = !n.is("MatMul");
-  if (!x->ranked() || (conv ? x->rank() != 4 : w->rank() != 2 || x->rank() < 2))
-    return "it is no product by a matrix, nor of images of two spatial dimensions";
+  if (!x->ranked() || (conv ? !has_space(x->rank()) : w->rank() != 2 || x->rank() < 2))
+    return "it is no product by a matrix, and no convolution of lines, images or volumes";
   if (n.precision == DType::kF32) return "it is to compute in float32";
   const auto is_slower = [&](const std::string& name) { return options.slower.count(name) > 0; };
   if (is_slower(n.name()) || std::any_of(n.origins.begin(), n.origins.end(), is_slower)) return "int8 makes it slower";

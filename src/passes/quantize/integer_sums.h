@@ -23,6 +23,8 @@ bool sums_fit(ByteRange x, const ConstantFactors& w, const Tensor* summands = nu
 // Two operands that only running tells.
 bool sums_fit(ByteRange a, ByteRange b, int64_t terms);
 
+// Among the operators of a target (FusionLimits): its products of bytes take volumes, too.
+inline constexpr const char* kByteVolumes = "ConvInteger of volumes";
 inline constexpr const char* kSumsMayWrap = "its sums may pass 2^31";
 
 }  // namespace kiln::passes

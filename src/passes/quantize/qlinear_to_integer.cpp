@@ -1,4 +1,5 @@
 // QLinearConv and QLinearMatMul with constant parameters become products of integers with post-operations.
+#include "passes/pass.h"
 #include "passes/quantize/integer_sums.h"
 #include "passes/quantize/quantized_values.h"
 #include "passes/rule_lists.h"
@@ -21,7 +22,7 @@ std::optional<std::vector<float>> column_scales(const Value* scale, int64_t colu
 const Rule qlinear_to_integer{
     .name = "qlinear_to_integer",
     .pattern = one_of({"QLinearConv", "QLinearMatMul"}),
-    .rewrite = [](const Match& m) -> std::optional<Patch> {
+    .rewrite_within = [](const Match& m, const PassOptions& options) -> std::optional<Patch> {
       const Node& n = m.root();
       const bool conv = n.is("QLinearConv");
       for (int place : {kX, kW, kYZero})
@@ -33,8 +34,9 @@ const Rule qlinear_to_integer{
           return decline("a zero point is not one constant");
       const Tensor* w = n.input(kW)->constant();
       if (!w || !n.input(kWZero)->constant()) return decline("the weights are not constant");
-      if (!n.input(kX)->ranked() || (conv ? w->rank() != 4 : w->rank() != 2 || n.input(kX)->rank() < 2))
-        return decline("it is no product by a matrix, nor of images of two spatial dimensions");
+      if (conv && !convolves_bytes(w->rank(), options.limits)) return decline(kOtherSpace);
+      if (!n.input(kX)->ranked() || (!conv && (w->rank() != 2 || n.input(kX)->rank() < 2)))
+        return decline("it is no product by a matrix");
       const int64_t columns = conv ? w->dims()[0] : w->dims()[1];
       auto scales = column_scales(n.input(kWScale), columns);
       if (!scales) return decline("the weights have no sound scale per column");

@@ -11,12 +11,20 @@ namespace {
 
 constexpr int64_t kMostElements = int64_t{1} << 20;  // of a window: their sum has 24 + 8 + 20 bits at most
 
+// The axes behind the channels.
+Ints spatial_axes(int64_t rank) {
+  Ints axes;
+  for (int64_t axis = 2; axis < rank; ++axis) axes.push_back(axis);
+  return axes;
+}
+
 bool reduces_pixels(const Node& n) {
   auto axes = n.input(1) ? known_ints(n.input(1)) : std::optional(n.attributes.ints("axes", {}));
-  if (!axes) return false;
-  for (int64_t& axis : *axes) axis = axis < 0 ? axis + 4 : axis;
+  if (!axes || !n.input(0)->ranked()) return false;
+  const int64_t rank = n.input(0)->rank();
+  for (int64_t& axis : *axes) axis = axis < 0 ? axis + rank : axis;
   std::sort(axes->begin(), axes->end());
-  return *axes == Ints{2, 3};
+  return *axes == spatial_axes(rank);
 }
 
 bool is_mean(const Node& n) {
@@ -32,9 +40,13 @@ std::optional<int64_t> window_elements(const Node& mean, const PassOptions& opti
     return count;
   }
   const Shape& x = mean.input(0)->shape();
-  const auto height = largest_size(x[2], options), width = largest_size(x[3], options);
-  if (!height || !width) return std::nullopt;
-  return std::min(*height, kMostElements + 1) * std::min(*width, kMostElements + 1);
+  int64_t count = 1;
+  for (size_t axis = 2; axis < x.size(); ++axis) {
+    const auto size = largest_size(x[axis], options);
+    if (!size) return std::nullopt;
+    count = std::min(count * std::min(*size, kMostElements + 1), kMostElements + 1);
+  }
+  return count;
 }
 
 // What is between the mean and its quantization: nothing, or a product by one number.
@@ -73,7 +85,8 @@ const Rule quantized_average_pool{
       if (!from) return decline("what is averaged is not dequantized");
       if (!kByteTypes.has(from->integers->dtype()) || !kByteTypes.has(n.output()->dtype()))
         return decline("the integers are not bytes");
-      if (!from->integers->ranked() || from->integers->rank() != 4) return decline("they are no images");
+      const int64_t rank = from->integers->ranked() ? from->integers->rank() : 0;
+      if (rank != 3 && rank != 4) return decline("they are no lines and no images");
       if (!one_scale(from->scale) || !one_scale(n.input(1)) || !is_one(from->zero_point) || !is_one(n.input(2)))
         return decline("scale or zero point are not one sound number");
       if (!same_type(n.input(0), mean.output())) return decline("the factor has more dimensions");
@@ -91,7 +104,7 @@ const Rule quantized_average_pool{
       for (Value* v : parameters) inputs.push_back(v ? PatchValue(v) : PatchValue());
       PatchValue y = p.add("QuantizedAveragePool", std::move(inputs), std::move(attributes));
       if (mean.is("ReduceMean") && integer(mean, "keepdims") == 0)
-        y = p.add("Squeeze", {y, p.constant(Tensor::of<int64_t>({2}, {2, 3}))});
+        y = p.add("Squeeze", {y, p.constant(Tensor::of<int64_t>({rank - 2}, spatial_axes(rank)))});
       p.replace(n.output(), y);
       return p;
     },

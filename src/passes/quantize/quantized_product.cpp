@@ -1,6 +1,7 @@
 // A convolution or matrix product of dequantized operands becomes a product of the integers, exact in int32, that is scaled per column
 // afterwards.
 #include "base/index.h"
+#include "passes/pass.h"
 #include "passes/quantize/integer_sums.h"
 #include "passes/quantize/quantized_values.h"
 #include "passes/rule_lists.h"
@@ -98,7 +99,7 @@ std::optional<Bias> read_bias(const Value* bias, const std::vector<float>& scale
 const Rule quantized_product{
     .name = "quantized_product",
     .pattern = one_of({"Conv", "Gemm", "MatMul"}),
-    .rewrite = [](const Match& m) -> std::optional<Patch> {
+    .rewrite_within = [](const Match& m, const PassOptions& options) -> std::optional<Patch> {
       const Node& n = m.root();
       const auto x = dequantized(n.input(0)), w = dequantized(n.input(1));
       if (!x || !w) return std::nullopt;
@@ -112,7 +113,7 @@ const Rule quantized_product{
       const bool transpose = n.is("Gemm") && integer(n, "transB") != 0;
       if (n.is("Gemm") && (integer(n, "transA") != 0 || real(n, "alpha") != 1 || n.input(2)))
         return decline("it is more than a product");
-      if (conv && x->integers->rank() != 4) return decline("the images have not two spatial dimensions");
+      if (conv && !convolves_bytes(x->integers->rank(), options.limits)) return decline(kOtherSpace);
       if (!conv && (w->integers->rank() != 2 || x->integers->rank() < 2))
         return decline("it is no product by a matrix");
       const auto weights = read_weights(*w, conv || transpose ? 0 : 1, transpose);

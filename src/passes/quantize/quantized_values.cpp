@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "passes/pass.h"
+#include "passes/quantize/integer_sums.h"
 
 namespace kiln::passes {
 namespace {
@@ -40,10 +41,14 @@ bool is_integer_product(const Node& n) {
   const Value* w_zero = n.base_input_count() > 3 ? n.input(3) : nullptr;
   if (!conv && !w->constant())
     return multiplies_alike(x, w) && (!x_zero || uniform(x_zero)) && centres_bytes(w->dtype(), w_zero);
-  if (!x->ranked() || !w->constant() || w->rank() != (conv ? 4 : 2) || (conv ? x->rank() != 4 : x->rank() < 2))
-    return false;
+  if (!x->ranked() || !w->constant()) return false;
+  if (conv ? !has_space(x->rank()) || w->rank() != x->rank() : w->rank() != 2 || x->rank() < 2) return false;
   if (x_zero && !(x_zero->ranked() && element_count(x_zero->shape()) == Dim(1))) return false;
   return !w_zero || w_zero->constant();
+}
+
+bool convolves_bytes(int64_t rank, const FusionLimits& limits) {
+  return has_space(rank) && (rank < 5 || limits.operators.count(kByteVolumes));
 }
 
 bool reorders(const Node& n) {

@@ -30,8 +30,13 @@ inline constexpr TypeSet kByteTypes{DType::kI8, DType::kU8};
 bool centres_bytes(DType type, const Value* zero_point);
 // Matrices of as many leading axes, none of which broadcasts.
 bool multiplies_alike(const Value* a, const Value* b);
-// A product of bytes, with sums in int32: by constant weights images of two spatial dimensions, or matrices by one matrix; or matrices
-// by as many centred ones. Targets finish such sums themselves.
+// Of one to three spatial dimensions. Convolutions of bytes over so many are products within these limits: three where they take volumes.
+inline bool has_space(int64_t rank) { return rank >= 3 && rank <= 5; }
+bool convolves_bytes(int64_t rank, const FusionLimits& limits);
+inline constexpr const char* kOtherSpace =
+    "x is neither a line nor an image, nor a volume where the target multiplies those in bytes";
+// A product of bytes, with sums in int32: by constant weights lines, images or volumes, or matrices by one matrix; or matrices by as many
+// centred ones. Targets finish such sums themselves.
 bool is_integer_product(const Node& node);
 
 bool reorders(const Node& node);           // its results are all elements of x

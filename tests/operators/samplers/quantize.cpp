@@ -101,6 +101,35 @@ Sample sample_quantized_average_pool(Draw& draw) {
   return s;
 }
 
+Sample sample_quantized_resize(Draw& draw) {
+  Sample s;
+  const DType from = draw.type(kBytes), to = draw.type(kBytes);
+  Dims x{draw.size() % 3, draw.chance(0.7) ? draw.integer(1, 9) : draw.integer(60, 70)};
+  const int64_t axes = draw.integer(1, 2);
+  for (int64_t i = 0; i < axes; ++i) x.push_back(draw.integer(1, 9));
+  s.data(draw.values(from, x)).absent();
+  Ints resized;
+  for (int64_t i = 0; i < axes; ++i) resized.push_back(2 + i);
+  s.set("axes", resized).set("mode", draw.word({"linear", "cubic"}));
+  if (draw.chance(0.5)) {
+    Tensor scales = Tensor::allocate(DType::kF32, {axes});
+    for (int64_t i = 0; i < axes; ++i) scales.set(i, draw.pick<double>({0.5, 1, 1.5, 2, 2.5, 3, 0.7}));
+    s.parameter(scales).absent();
+  } else {
+    s.absent().parameter(draw.integers(DType::kI64, {axes}, 1, 12));
+  }
+  s.weight(draw.numbers(DType::kF32, {}, 0.01, 1));
+  s.weight(draw.numbers(DType::kF32, draw.chance(0.5) ? Dims{} : Dims{1}, 0.01, 1));
+  if (draw.chance(0.6)) s.weight(draw.values(from, {}));
+  else s.absent();
+  if (draw.chance(0.6)) s.weight(draw.values(to, {1}));
+  s.set("coordinate_transformation_mode",
+        draw.word({"half_pixel", "half_pixel_symmetric", "pytorch_half_pixel", "align_corners", "asymmetric"}));
+  if (draw.chance(0.2)) s.set("antialias", draw.flag());
+  if (draw.chance(0.2)) s.set("exclude_outside", draw.flag());
+  return s.set("to", std::string(name(to)));
+}
+
 Sample sample_dynamic_quantize_linear(Draw& draw) {
   draw.tame();
   Sample s;
@@ -112,7 +141,7 @@ Sample sample_dynamic_quantize_linear(Draw& draw) {
 Sample sample_conv_integer(Draw& draw) {
   Sample s;
   const DType x = draw.type(kBytes), w = draw.type(kBytes);
-  const WindowDims window(draw, draw.integer(1, 2));
+  const WindowDims window(draw, draw.integer(1, 3));
   const int64_t group = draw.chance(0.7) ? 1 : 2, in = draw.integer(1, 5), out = draw.integer(1, 5);
   Dims x_dims{draw.size() % 3, group * in}, w_dims{group * out, in};
   x_dims.insert(x_dims.end(), window.spatial.begin(), window.spatial.end());
@@ -203,7 +232,8 @@ Entries quantize_samplers() {
           {"MatMulDequantized", sample_matmul_dequantized},
           {"Quantize", sample_quantize},
           {"QuantizeLinear", sample_quantize_linear},
-          {"QuantizedAveragePool", sample_quantized_average_pool}};
+          {"QuantizedAveragePool", sample_quantized_average_pool},
+          {"QuantizedResize", sample_quantized_resize}};
 }
 
 }  // namespace kiln::operators

@@ -5,6 +5,7 @@
 #include "backends/cpu/device/device.h"
 #include "backends/cpu/target/tactics.h"
 #include "passes/pass.h"
+#include "passes/quantize/integer_sums.h"
 #include "target/epilogue.h"
 
 namespace kiln::cpu {
@@ -37,6 +38,7 @@ class CpuTarget final : public Target {
   const TacticList& tactics() const override { return list(); }
   passes::FusionLimits fusion() const override {
     passes::FusionLimits limits = epilogue_limits(list());
+    limits.operators.emplace(passes::kByteVolumes);
     limits.cheap_steps = true;
     return limits;
   }

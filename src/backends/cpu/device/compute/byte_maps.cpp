@@ -1,4 +1,4 @@
-// Bytes made of bytes by a table, and of floats by a scale and a zero point.
+// Bytes made of bytes by a table, and of floats by a scale and a zero point; ranges of floats.
 #include "backends/cpu/device/compute/byte_maps.h"
 
 #include "backends/cpu/device/compute/hwy_byte_targets.h"
@@ -45,6 +45,25 @@ void quantize_range(const float* from, uint8_t* to, int64_t count, const Quantiz
   for (int64_t i = 0; i < count; i += 4 * kSumLanes) quantize_vectors(from + i, to + i, count - i, q);
 }
 
+void find_range(const float* from, int64_t count, FloatRange& range) {
+  const RealTag d;
+  constexpr int kVectors = 4;
+  Reals low[kVectors], high[kVectors];
+#pragma GCC unroll 4
+  for (int j = 0; j < kVectors; ++j) low[j] = high[j] = hn::Zero(d);
+  const auto add = [&](int j, Reals x) HWY_ATTR {
+    low[j] = hn::IfThenElse(hn::Lt(x, low[j]), x, low[j]);
+    high[j] = hn::IfThenElse(hn::Gt(x, high[j]), x, high[j]);
+  };
+  int64_t i = 0;
+  for (; i + kVectors * kSumLanes <= count; i += kVectors * kSumLanes)
+#pragma GCC unroll 4
+    for (int j = 0; j < kVectors; ++j) add(j, hn::LoadU(d, from + i + j * kSumLanes));
+  for (; i < count; i += kSumLanes) add(0, load_some(d, from + i, count - i));
+  for (int j = 1; j < kVectors; ++j) add(0, low[j]), add(0, high[j]);
+  range = {hn::GetLane(hn::MinOfLanes(d, low[0])), hn::GetLane(hn::MaxOfLanes(d, high[0]))};
+}
+
 }  // namespace kiln::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
@@ -52,6 +71,7 @@ HWY_AFTER_NAMESPACE();
 namespace kiln::cpu {
 HWY_EXPORT(map_range);
 HWY_EXPORT(quantize_range);
+HWY_EXPORT(find_range);
 
 namespace {
 
@@ -77,6 +97,12 @@ void quantize_floats(const float* from, uint8_t* to, int64_t count, const Quanti
   in_lines(count, threads, kQuantizedPerNanosecond, [&](int64_t first, int64_t n) {
     HWY_DYNAMIC_DISPATCH(quantize_range)(from + first, to + first, n, q);
   });
+}
+
+FloatRange range_of(const float* from, int64_t count) noexcept {
+  FloatRange range;
+  HWY_DYNAMIC_DISPATCH(find_range)(from, count, range);
+  return range;
 }
 
 }  // namespace kiln::cpu

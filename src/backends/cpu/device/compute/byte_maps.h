@@ -18,5 +18,10 @@ struct Quantizer {
   bool is_signed = false;
 };
 void quantize_floats(const float* from, uint8_t* to, int64_t count, const Quantizer& q, int threads) noexcept;
+// The least and the largest of nought and the numbers; NaN is none of them.
+struct FloatRange {
+  float low = 0, high = 0;
+};
+FloatRange range_of(const float* from, int64_t count) noexcept;
 
 }  // namespace kiln::cpu

@@ -92,8 +92,8 @@ HWY_NOINLINE void run_block(const DepthwiseCall& call, const uint8_t* const* add
 
 // Tiles [begin, end), row by row of the result.
 void run_tiles(const DepthwiseCall& call, const SumEpilogue& e, int64_t begin, int64_t end, uint8_t* scratch) {
-  const ConvShape& s = call.shape;
-  const DepthwiseWeights weights{call.parts, s.kernel_h, s.kernel_w, s.in_c};
+  const VolumeShape& s = call.shape;
+  const DepthwiseWeights weights{call.parts, s.kernel_d * s.kernel_h, s.kernel_w, s.in_c};
   auto* offsets = reinterpret_cast<int64_t*>(scratch);
   auto** addresses = reinterpret_cast<const uint8_t**>(offsets + tile_columns(s));
   const int64_t row_tiles = call.row_tiles(), out_w = s.out_w(), out_h = s.out_h();
@@ -120,22 +120,24 @@ constexpr double kProductsPerNanosecond = 40;
 
 }  // namespace
 
-int64_t depthwise_int8_scratch(const ConvShape& s, int threads) {
+int64_t depthwise_int8_scratch(const VolumeShape& s, int threads) {
+  if (s.in_c == 0) return 0;
   return address_bytes(s) * threads + (s.in_c + 63) / 64 * 64;
 }
 
-void depthwise_int8(const ConvShape& s, const uint8_t* x, bool is_signed, int32_t zero, int64_t parts,
+void depthwise_int8(const VolumeShape& s, const uint8_t* x, bool is_signed, int32_t zero, int64_t parts,
                     const int8_t* packed, void* out, const SumEpilogue& e, int threads, uint8_t* scratch) noexcept {
-  const int64_t pixels = s.batch * s.out_h() * s.out_w();
+  const int64_t pixels = s.windows();
   if (pixels == 0 || s.in_c == 0) return;
-  const double work = static_cast<double>(pixels) * static_cast<double>(s.in_c * s.kernel_h * s.kernel_w);
+  const double work = static_cast<double>(pixels) * static_cast<double>(s.in_c * s.kernel_d * s.kernel_h * s.kernel_w);
   threads = useful_threads(threads, work / kProductsPerNanosecond);
   uint8_t* padding = scratch + address_bytes(s) * threads;
   std::memset(padding, zero, static_cast<size_t>(s.in_c));
   const DepthwiseCall call{s, x, is_signed, parts, packed, out, padding};
-  parallel_ranges(threads, s.batch * s.out_h() * call.row_tiles(), [&](int64_t begin, int64_t end, int part) {
-    HWY_DYNAMIC_DISPATCH(run_tiles)(call, e, begin, end, scratch + part * address_bytes(s));
-  });
+  parallel_ranges(threads, s.batch * s.out_d() * s.out_h() * call.row_tiles(),
+                  [&](int64_t begin, int64_t end, int part) {
+                    HWY_DYNAMIC_DISPATCH(run_tiles)(call, e, begin, end, scratch + part * address_bytes(s));
+                  });
 }
 
 }  // namespace kiln::cpu

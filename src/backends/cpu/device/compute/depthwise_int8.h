@@ -1,6 +1,6 @@
 // Depthwise convolution of bytes, channels last, exact in int32.
 #pragma once
-#include "backends/cpu/device/compute/conv_nhwc.h"
+#include "backends/cpu/device/compute/conv_volume.h"
 #include "backends/cpu/device/compute/product_int8.h"
 
 namespace kiln::cpu {
@@ -9,7 +9,7 @@ inline constexpr int64_t kDepthwiseBlock = 64;  // to a multiple of which packed
 
 // Weights are the sum of `parts` signed bytes. Packed: by part, kernel row, four kernel columns and channel, four bytes.
 struct DepthwiseWeights {
-  int64_t parts = 1, kernel_h = 1, kernel_w = 1, channels = 0;
+  int64_t parts = 1, kernel_h = 1, kernel_w = 1, channels = 0;  // kernel_h: rows of all slices
   int64_t quads() const { return (kernel_w + 3) / 4; }
   int64_t packed_channels() const { return (channels + kDepthwiseBlock - 1) / kDepthwiseBlock * kDepthwiseBlock; }
   int64_t part_bytes() const { return kernel_h * quads() * packed_channels() * 4; }
@@ -26,9 +26,9 @@ template <class Weight> void pack_depthwise_int8(const DepthwiseWeights& w, cons
 }
 
 // Bytes of scratch for `threads` threads.
-int64_t depthwise_int8_scratch(const ConvShape& shape, int threads);
+int64_t depthwise_int8_scratch(const VolumeShape& shape, int threads);
 // groups = in_c = out_c. x holds bytes, to which 128 is added when they are signed; padding is `zero`.
-void depthwise_int8(const ConvShape& shape, const uint8_t* x, bool is_signed, int32_t zero, int64_t parts,
+void depthwise_int8(const VolumeShape& shape, const uint8_t* x, bool is_signed, int32_t zero, int64_t parts,
                     const int8_t* packed, void* out, const SumEpilogue& epilogue, int threads,
                     uint8_t* scratch) noexcept;
 

@@ -14,13 +14,13 @@ inline int64_t tile_columns(const ConvShape& s) {
   return shares_columns(s) ? kSharedColumns : (s.kernel_w + 3) / 4 * 4 * kTilePixels;
 }
 
-inline int64_t address_bytes(const ConvShape& s) {
-  const int64_t addresses = (s.kernel_h + 1) * tile_columns(s);  // and a row of offsets
+inline int64_t address_bytes(const VolumeShape& s) {
+  const int64_t addresses = (s.kernel_d * s.kernel_h + 1) * tile_columns(s);  // and a row of offsets
   return (addresses * static_cast<int64_t>(sizeof(uint8_t*)) + 63) / 64 * 64;
 }
 
 struct DepthwiseCall {
-  ConvShape shape;
+  VolumeShape shape;
   const uint8_t* x;
   bool is_signed;
   int64_t parts;
@@ -30,20 +30,24 @@ struct DepthwiseCall {
   int64_t row_tiles() const { return (shape.out_w() + kTilePixels - 1) / kTilePixels; }
 };
 
-// Writes where the pixels of a tile lie: for each kernel row, tile_columns() addresses. `offsets` holds as many.
-inline void locate_tile(const DepthwiseCall& call, int64_t image, int64_t oy, int64_t ox, int64_t* offsets,
+// Writes where the pixels of a tile lie: for each row of each kernel slice, tile_columns() addresses. `slice` counts those of all results;
+// `offsets` holds as many as there are columns.
+inline void locate_tile(const DepthwiseCall& call, int64_t slice, int64_t oy, int64_t ox, int64_t* offsets,
                         const uint8_t** addresses) {
-  const ConvShape& s = call.shape;
+  const VolumeShape& s = call.shape;
   const int64_t columns = tile_columns(s), left = ox * s.stride_w - s.pad_left;
   for (int64_t c = 0; c < columns; ++c) {
     const int64_t tap = std::min(c / kTilePixels, s.kernel_w - 1);
     const int64_t x = left + (shares_columns(s) ? c : c % kTilePixels * s.stride_w + tap * s.dilation_w);
     offsets[c] = x >= 0 && x < s.in_w ? x * s.in_stride : -1;
   }
-  const int64_t line = s.in_w * s.in_stride;
-  for (int64_t ky = 0; ky < s.kernel_h; ++ky) {
-    const int64_t y = oy * s.stride_h - s.pad_top + ky * s.dilation_h;
-    const uint8_t* row = y >= 0 && y < s.in_h ? call.x + (image * s.in_h + y) * line : nullptr;
+  const int64_t line = s.in_w * s.in_stride, out_d = s.out_d();
+  const int64_t image = slice / out_d, front = slice % out_d * s.stride_d - s.pad_front;
+  for (int64_t k = 0; k < s.kernel_d * s.kernel_h; ++k) {
+    const int64_t z = front + k / s.kernel_h * s.dilation_d,
+                  y = oy * s.stride_h - s.pad_top + k % s.kernel_h * s.dilation_h;
+    const bool inside = z >= 0 && z < s.in_d && y >= 0 && y < s.in_h;
+    const uint8_t* row = inside ? call.x + ((image * s.in_d + z) * s.in_h + y) * line : nullptr;
     for (int64_t c = 0; c < columns; ++c) *addresses++ = row && offsets[c] >= 0 ? row + offsets[c] : call.padding;
   }
 }

@@ -66,7 +66,7 @@ class ConvBfloat16 final : public Kernel {
     }
     if (!reads_x()) make_image(x, reinterpret_cast<uint16_t*>(space));
     const uint8_t* image = reads_x() ? static_cast<const uint8_t*>(x) : space;
-    const ConvShape bytes = in_bytes();
+    const VolumeShape bytes = in_bytes();
     for (int64_t g = 0; g < groups_; ++g) {
       const uint8_t* channels = image + g * (bytes.in_c / groups_);
       if (way_ == kInPlace)
@@ -107,8 +107,8 @@ class ConvBfloat16 final : public Kernel {
   int64_t width() const { return shape_.in_w + (way_ == kInPlace ? shape_.pad_left + shape_.pad_right : 0); }
   int64_t line_bytes() const { return width() * shape_.in_c * kBfloat16Bytes; }
   // The image without padding.
-  ConvShape in_bytes() const {
-    ConvShape s = shape_;
+  VolumeShape in_bytes() const {
+    VolumeShape s{shape_};
     s.in_c *= kBfloat16Bytes;
     s.in_stride = reads_x() ? shape_.in_stride * kBfloat16Bytes : s.in_c;
     return s;

@@ -13,7 +13,7 @@ namespace {
 class ConvInt8 final : public Kernel {
  public:
   explicit ConvInt8(const ConvInt8Parameters& p)
-      : image_(p.image), x_zero_(p.x_zero), parts_(p.parts), bytes_(p.tiles.value_or(false)), sums_(p.sums) {}
+      : parameters_(p), x_zero_(p.x_zero), parts_(p.parts), bytes_(p.tiles.value_or(false)), sums_(p.sums) {}
 
   Status prepare(const KernelCall& call) noexcept override {
     return guarded([&]() -> Status {
@@ -68,11 +68,16 @@ class ConvInt8 final : public Kernel {
   }
 
  private:
-  int64_t rows() const { return shape_.batch * shape_.out_h() * shape_.out_w(); }
-  WindowOrder order() const { return {shape_, in_pieces_}; }
-  // Windows of more than a pixel, or with padding, are read in pieces.
+  int64_t rows() const { return shape_.windows(); }
+  WindowOrder order() const {
+    WindowOrder order(shape_, in_pieces_);
+    if (!in_pieces_) order.rows = rows();
+    return order;
+  }
+  // Windows of more than a pixel, or with padding, are read in pieces; those of volumes are not.
   bool takes_pieces() const {
-    return bytes_.in_tiles() && parts_ == 1 && (!is_one_tap(shape_) || is_padded(shape_)) && shape_.in_c > 0;
+    return !parameters_.depth.depth && bytes_.in_tiles() && parts_ == 1 && (!is_one_tap(shape_) || is_padded(shape_)) &&
+           shape_.in_c > 0;
   }
   // The image with its padding is x itself.
   bool reads_x() const { return !is_padded(shape_) && shape_.in_stride == shape_.in_c; }
@@ -102,9 +107,10 @@ class ConvInt8 final : public Kernel {
   }
 
   Status read(const KernelCall& call) noexcept {
-    KILN_RETURN_IF_ERROR(read_byte_images(image_, call, DType::kI8, shape_));
-    const int64_t taps = shape_.kernel_h * shape_.kernel_w;  // each below 2^31
-    const auto part = checked_mul(taps, shape_.in_c / shape_.groups);
+    KILN_RETURN_IF_ERROR(read_byte_images(parameters_, call, shape_));
+    const int64_t plane = shape_.kernel_h * shape_.kernel_w;  // each below 2^31
+    const auto taps = checked_mul(plane, shape_.kernel_d);
+    const auto part = taps ? checked_mul(*taps, shape_.in_c / shape_.groups) : std::nullopt;
     const auto terms = part ? checked_mul(*part, parts_) : std::nullopt;
     const auto padded = terms ? checked_add(*terms, 3) : std::nullopt;
     const auto group = padded ? checked_mul(*padded / 4 * 4, int8_columns(shape_.out_c / shape_.groups)) : std::nullopt;
@@ -123,12 +129,12 @@ class ConvInt8 final : public Kernel {
     return kOkStatus;
   }
 
-  GroupedWindow image_;
+  ConvInt8Parameters parameters_;
   int32_t x_zero_;
   int64_t parts_;
   RowsOfBytes bytes_;
   SumOperands sums_;
-  ConvShape shape_;
+  VolumeShape shape_;
   int64_t terms_ = 0;  // of all parts
   bool in_pieces_ = false;
   std::vector<int64_t> pieces_;

@@ -84,15 +84,24 @@ struct ExpandDepthwiseParameters {
   }
 };
 
+// Along the first of three spatial dimensions; there are two without it.
+struct DepthParameters {
+  std::optional<Ints> depth = {};  // kernel, stride, dilation, padding before and behind
+  template <class V> void fields(V& v) { v("depth", depth, 0, kMostWindow); }
+  void check() const;  // that there are five numbers, the first three not zero
+};
+
 // Of "conv_int8" and "depthwise_int8".
 struct ConvInt8Parameters {
   GroupedWindow image = {};
+  DepthParameters depth = {};
   int32_t x_zero = 0;              // the value of padding
   int64_t parts = 1;               // the weights are the sum of so many, packed below one another
   std::optional<bool> tiles = {};  // of "conv_int8": the processor's unit for tiles multiplies
   SumFields sums = {};
   template <class V> void fields(V& v) {
     v(image);
+    v(depth);
     v("x_zero", x_zero, -128, 255);
     v("parts", parts, 1, 3);
     v("tiles", tiles);

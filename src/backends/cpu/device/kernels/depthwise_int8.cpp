@@ -12,14 +12,14 @@ namespace {
 class DepthwiseInt8 final : public Kernel {
  public:
   explicit DepthwiseInt8(const ConvInt8Parameters& p)
-      : image_(p.image), x_zero_(p.x_zero), parts_(p.parts), sums_(p.sums) {}
+      : parameters_(p), x_zero_(p.x_zero), parts_(p.parts), sums_(p.sums) {}
 
   Status prepare(const KernelCall& call) noexcept override {
     return guarded([&]() -> Status {
       KILN_RETURN_IF_ERROR(read(call));
       if (workspace(call) > call.workspace_size)
         return {Code::kMalformedPlan, "the workspace of a depthwise convolution is too small"};
-      return sums_.prepare(call, 2, shape_.batch * shape_.out_h() * shape_.out_w(), shape_.out_c, pixels_of);
+      return sums_.prepare(call, 2, shape_.windows(), shape_.out_c, pixels_of);
     });
   }
 
@@ -41,23 +41,24 @@ class DepthwiseInt8 final : public Kernel {
 
  private:
   Status read(const KernelCall& call) noexcept {
-    KILN_RETURN_IF_ERROR(read_byte_images(image_, call, DType::kI8, shape_));
+    KILN_RETURN_IF_ERROR(read_byte_images(parameters_, call, shape_));
     if (shape_.groups != shape_.in_c || shape_.out_c != shape_.in_c)
       return {Code::kShapeMismatch, "a depthwise convolution has groups of several channels"};
-    const DepthwiseWeights w{parts_, shape_.kernel_h, shape_.kernel_w,
-                             shape_.in_c};  // kernels have less than 2^31 rows
-    const auto words = checked_mul(w.kernel_h * w.quads(), w.packed_channels());
+    // A kernel has less than 2^31 slices, and they as many rows.
+    const DepthwiseWeights w{parts_, shape_.kernel_d * shape_.kernel_h, shape_.kernel_w, shape_.in_c};
+    const auto quads = checked_mul(w.kernel_h, w.quads());
+    const auto words = quads ? checked_mul(*quads, w.packed_channels()) : std::nullopt;
     const auto bytes = words ? checked_mul(*words, 4 * parts_) : std::nullopt;
     if (!bytes || call.inputs[1].elements() != *bytes)
       return {Code::kShapeMismatch, "packed weights have another size"};
     return kOkStatus;
   }
 
-  GroupedWindow image_;
+  ConvInt8Parameters parameters_;
   int32_t x_zero_;
   int64_t parts_;
   SumOperands sums_;
-  ConvShape shape_;
+  VolumeShape shape_;
 };
 
 }  // namespace

@@ -2,6 +2,7 @@
 // y, scale, zero point; the last two may be absent.
 #include <cmath>
 
+#include "backends/cpu/device/compute/byte_maps.h"
 #include "backends/cpu/device/compute/parallel.h"
 #include "backends/cpu/device/kernels/dense.h"
 #include "backends/cpu/device/kernels/registry.h"
@@ -17,6 +18,7 @@ class DynamicQuantize final : public DenseKernel {
 
  private:
   static constexpr int64_t kPieces = 64;
+  static constexpr double kNanosecondsPerNumber = 0.15;
 
   Status prepare_dense(const KernelCall& call) override { return check_dynamic_quantize(call); }
 
@@ -24,33 +26,23 @@ class DynamicQuantize final : public DenseKernel {
     const auto* x = static_cast<const float*>(call.inputs[0].data);
     auto* y = static_cast<uint8_t*>(call.outputs[0].data);
     const int64_t n = call.inputs[0].elements();
-    const int threads = useful_threads(thread_count(), 0.5 * static_cast<double>(n));
-    float lows[kPieces], highs[kPieces];
-    parallel_ranges(threads, kPieces, [&](int64_t begin, int64_t end) {
-      for (int64_t p = begin; p < end; ++p) {
-        float low = 0, high = 0;
-        for (int64_t i = n / kPieces * p + std::min(p, n % kPieces),
-                     last = n / kPieces * (p + 1) + std::min(p + 1, n % kPieces);
-             i < last; ++i) {
-          low = x[i] < low ? x[i] : low;
-          high = x[i] > high ? x[i] : high;
-        }
-        lows[p] = low;
-        highs[p] = high;
-      }
-    });
-    const float low = *std::min_element(lows, lows + kPieces), high = *std::max_element(highs, highs + kPieces);
+    FloatRange ranges[kPieces];
+    parallel_ranges(useful_threads(thread_count(), kNanosecondsPerNumber * static_cast<double>(n)), kPieces,
+                    [&](int64_t begin, int64_t end) {
+                      for (int64_t p = begin; p < end; ++p) {
+                        const int64_t first = n / kPieces * p + std::min(p, n % kPieces);
+                        ranges[p] = range_of(x + first, n / kPieces + (p < n % kPieces));
+                      }
+                    });
+    float low = 0, high = 0;
+    for (const FloatRange& range : ranges) low = std::min(low, range.low), high = std::max(high, range.high);
     const float step = (low == high ? 1.0f : high - low) / 255.0f;
-    const float zero = std::nearbyint(std::clamp(0.0f - low / step, 0.0f, 255.0f));
-    parallel_ranges(threads, n, [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) {
-        const float v = std::nearbyint(x[i] / step) + zero;
-        y[i] = static_cast<uint8_t>(!(v > 0) ? 0.0f : v < 255 ? v : 255.0f);
-      }
-    });
+    const float point = std::nearbyint(std::clamp(0.0f - low / step, 0.0f, 255.0f));
+    const auto zero = std::isnan(point) ? uint8_t{0} : static_cast<uint8_t>(point);
+    if (std::isnan(point)) std::fill_n(y, n, uint8_t{0});  // the range is infinite, or too short for a step
+    else quantize_floats(x, y, n, {step, zero, false}, thread_count());
     if (call.outputs.size() > 1 && call.outputs[1].present()) *static_cast<float*>(call.outputs[1].data) = step;
-    if (call.outputs.size() > 2 && call.outputs[2].present())
-      *static_cast<uint8_t*>(call.outputs[2].data) = static_cast<uint8_t>(zero);
+    if (call.outputs.size() > 2 && call.outputs[2].present()) *static_cast<uint8_t*>(call.outputs[2].data) = zero;
     return kOkStatus;
   }
 };

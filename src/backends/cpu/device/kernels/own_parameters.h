@@ -1,5 +1,6 @@
 // Parameters of kernels that only this device has.
 #pragma once
+#include "base/require.h"
 #include "device/axis_parameters.h"
 #include "device/pool_parameters.h"
 #include "device/region_parameters.h"
@@ -77,6 +78,34 @@ struct MeanBytesParameters {
     v("y_scale", y_scale);
     v("x_zero", x_zero, -128, 255);
     v("y_zero", y_zero, -128, 255);
+  }
+};
+
+// Of maxima over three dimensions.
+struct PoolVolumesParameters {
+  SpatialWindow window = {};
+  template <class V> void fields(V& v) { v(window); }
+  void check() const {
+    require(window.rank() == 3, Code::kMalformedPlan, "parameter 'kernel' has not three dimensions");
+  }
+};
+
+// Of a resize of bytes; its axes are those behind the channels.
+struct ResizeBytesParameters {
+  ResizeParameters resize = {};
+  double x_scale = 1, y_scale = 1;
+  int32_t x_zero = 0, y_zero = 0;
+  template <class V> void fields(V& v) {
+    v(resize);
+    v("x_scale", x_scale);
+    v("y_scale", y_scale);
+    v("x_zero", x_zero, -128, 255);
+    v("y_zero", y_zero, -128, 255);
+  }
+  // That it weighs, and nothing lies outside.
+  void check() const {
+    require(resize.resample.rule.mode != "nearest", Code::kMalformedPlan, "parameter 'mode' is 'nearest'");
+    require(!resize.resample.crops(), Code::kMalformedPlan, "parameter 'coordinates' crops");
   }
 };
 

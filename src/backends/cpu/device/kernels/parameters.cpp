@@ -2,6 +2,7 @@
 #include "backends/cpu/device/kernels/parameters.h"
 
 #include "backends/cpu/device/compute/tile_kernel.h"
+#include "backends/cpu/device/kernels/conv_parameters.h"
 #include "base/require.h"
 
 namespace kiln::cpu::kernels {
@@ -24,6 +25,13 @@ void BlockParameters::check() const {
   require(rows <= kMaxTileRows, Code::kMalformedPlan, "parameter 'rows' is more than a tile has");
   require(int64_t{row_threads} * column_threads <= kMostThreads, Code::kMalformedPlan,
           "parameters 'row_threads' and 'column_threads' are too many threads");
+}
+
+void DepthParameters::check() const {
+  if (!depth) return;
+  require(depth->size() == 5, Code::kMalformedPlan, "parameter 'depth' has not five numbers");
+  require(std::count(depth->begin(), depth->begin() + 3, 0) == 0, Code::kMalformedPlan,
+          "parameter 'depth' has a kernel, stride or dilation of 0");
 }
 
 ConvShape conv_shape(const SlidingWindow& w, int64_t groups, const ImageView& in, const ImageView& out) {

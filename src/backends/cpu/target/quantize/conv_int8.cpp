@@ -14,8 +14,10 @@ namespace kiln::cpu {
 Refusal read_conv_int8(const Problem& p, ByteProblem& bytes) {
   const Argument &x = p.input(0), &y = p.outputs[0];
   constexpr TypeSet kBytes{DType::kI8, DType::kU8};
-  if (const Refusal r = accept_channels_last(x, "x", kBytes); r.refused()) return r;
-  if (const Refusal r = accept_channels_last(y, "y", kBytes | TypeSet{DType::kI32, DType::kF32}); r.refused()) return r;
+  constexpr TypeSet kResults = kBytes | TypeSet{DType::kI32, DType::kF32};
+  constexpr size_t kVolumes = 5;
+  if (const Refusal r = accept_channels_last(x, "x", kBytes, kVolumes); r.refused()) return r;
+  if (const Refusal r = accept_channels_last(y, "y", kResults, kVolumes); r.refused()) return r;
   if (!x.is_fixed(1)) return refuse("the number of channels is not constant");
   return read_byte_problem(p, 1, 0, bytes);
 }
@@ -50,9 +52,11 @@ int64_t terms_of(const Problem& p) {
 
 Emitted emit_conv_bytes(const Problem& p, const ByteProblem& bytes, const char* kernel, bool in_tiles, Tensor packed) {
   const Dims& w = p.input(1).constant->dims();
+  const SpatialWindow window = spatial_window_of(p, {w.begin() + 2, w.end()});
   Emitted e = emit_kernel(kernel,
                           kernels::ConvInt8Parameters{
-                              .image = {window_of(p, {w.begin() + 2, w.end()}), p.attributes().integer("group", 1)},
+                              .image = {inner_window(window), p.attributes().integer("group", 1)},
+                              .depth = {depth_of(window)},
                               .x_zero = bytes.x_zero,
                               .parts = int8_parts(bytes),
                               .tiles = stored_tiles(in_tiles),
@@ -112,7 +116,8 @@ const Tactic depthwise_int8{
         [](const Problem& p, const Config&) {
           const ByteProblem bytes = accepted_conv_int8(p);
           const Dims& dims = p.input(1).opt;
-          const DepthwiseWeights w{int8_parts(bytes), dims[2], dims[3], dims[0]};
+          const DepthwiseWeights w{int8_parts(bytes), terms_of(p) / std::max<int64_t>(dims.back(), 1), dims.back(),
+                                   dims[0]};
           Tensor packed = Tensor::allocate(DType::kI8, {w.parts * w.part_bytes()});
           const auto weight = [&](int64_t part, int64_t channel, int64_t tap) {
             return int8_part(bytes, part, static_cast<size_t>(channel * terms_of(p) + tap));
