@@ -14,6 +14,8 @@ struct FusionLimits {
   Names activations = {};    // that finish a base, one in a step
   size_t sums = 0;           // tensors known only when running that a base may add
   bool sums_behind = false;  // may they be added behind the activation, too?
+  bool real_codes = false;  // products by weights of float4 and float8, whose codes are unpacked as they are multiplied
+  bool words = false;       // products of integers of 16 bits by constant bytes
   bool cheap_steps = false;  // does a small step take about as long as its bytes, with no launch on a device?
 };
 

@@ -39,7 +39,8 @@ std::vector<std::string> overflowing_weights(const ir::Graph& graph, DType type)
       const std::vector<std::string> inside = overflowing_weights(*region, type);
       lines.insert(lines.end(), inside.begin(), inside.end());
     }
-    if (!node->is("Conv") && !node->is("MatMul") && !node->is("Gemm")) continue;
+    const bool recurs = node->is("LSTM") || node->is("GRU") || node->is("RNN");
+    if (!recurs && !node->is("Conv") && !node->is("MatMul") && !node->is("Gemm")) continue;
     if (node->precision != DType::kInvalid && node->precision != type) continue;
     if (const ir::Value* weights = overflowing_constant(*node, type))
       lines.push_back("the weights '" + weights->name() + "' overflow " + std::string(name(type)) + ": the layer '" +

@@ -1,6 +1,7 @@
 // A convolution or matrix product of dequantized operands becomes a product of the integers, exact in int32, that is scaled per column
 // afterwards.
 #include "base/index.h"
+#include "passes/pass.h"
 #include "passes/quantize/integer_sums.h"
 #include "passes/quantize/quantized_values.h"
 #include "passes/rule_lists.h"
@@ -98,13 +99,15 @@ std::optional<Bias> read_bias(const Value* bias, const std::vector<float>& scale
 const Rule quantized_product{
     .name = "quantized_product",
     .pattern = one_of({"Conv", "Gemm", "MatMul"}),
-    .rewrite = [](const Match& m) -> std::optional<Patch> {
+    .rewrite_within = [](const Match& m, const PassOptions& options) -> std::optional<Patch> {
       const Node& n = m.root();
       const auto x = dequantized(n.input(0)), w = dequantized(n.input(1));
       if (!x || !w) return std::nullopt;
       if (n.output()->dtype() != DType::kF32) return decline("the result is not float32");
       if (n.precision == DType::kF32) return decline("it is to compute in float32");
-      if (!kByteTypes.has(x->integers->dtype())) return decline("x is not of bytes");
+      const bool words = kWordTypes.has(x->integers->dtype());
+      if (words && (n.is("Conv") || !options.limits.words)) return decline("x has 16 bits");
+      if (!words && !kByteTypes.has(x->integers->dtype())) return decline("x is not of bytes");
       if (!x->integers->ranked() || !n.output()->ranked()) return decline("the rank is not known");
       const auto x_scale = one_scale(x->scale);
       if (!x_scale || (x->zero_point && !uniform(x->zero_point))) return decline("x has no sound scale of its own");

@@ -9,13 +9,14 @@ namespace kiln::cpu {
 
 inline constexpr int kMaxTileRows = 14;
 inline constexpr int kMaxTileVectors = 4;
+inline constexpr int kMaxNarrowVectors = 8;  // of a tile of one row by narrow weights
 
 // c[i][j] (+)= sum over t, k of rows[t * rows_stride + i][k] * b[(t * depth + k) * b_stride + j].
 struct TileArgs {
   const float* const* rows;
   int64_t rows_stride;
   int64_t taps, depth;
-  const float* b;
+  const void* b;  // numbers of float32; of tiles for narrow weights, of their type
   int64_t b_stride;
   float* c;
   int64_t c_stride;
@@ -37,6 +38,8 @@ struct TileTable {
   int lanes;
   int max_rows[kMaxTileVectors + 1];                         // by number of vectors
   TileFunction tile[kMaxTileVectors + 1][kMaxTileRows + 1];  // by vectors, rows
+  // Of one row, by weights in float16 and in bfloat16, by vectors; null where the instruction set does not widen them.
+  TileFunction narrow_row[2][kMaxNarrowVectors + 1];
   // Activation, then the sum with `after` (may be null; its rows are residual_stride apart), on a stored tile.
   void (*activate)(const Epilogue&, const float* after, float* c, int64_t c_stride, int64_t rows, int64_t columns);
   // out[k * width + j] = in[j * stride + k] for k < depth, j < columns.
