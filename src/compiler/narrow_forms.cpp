@@ -187,7 +187,8 @@ FormProblem::FormProblem(const Problem& wide, Form form, DType type)
                                      .regions = {},
                                      .output_names = {},
                                      .precision = from.precision,
-                                     .declared = from.declared});
+                                     .declared = from.declared,
+                                     .keeps = from.keeps});
   node->add_post_op({}, {base, inputs.end()});
   node->post = from.post;
   graph_->infer(*node);

@@ -115,6 +115,7 @@ Node* Graph::add_node(NodeSpec spec, Node* before) {
   node->origins = std::move(spec.origins);
   node->precision = spec.precision;
   node->declared = spec.declared;
+  node->keeps = spec.keeps;
   const std::string name = unique_name(node_names_, spec.name.empty() ? spec.op->name() : spec.name);
   node->name_ = name;
   node->base_inputs_ = static_cast<int>(spec.inputs.size());
@@ -265,6 +266,7 @@ std::unique_ptr<Graph> Graph::clone() const {
     twin->origins = n->origins;
     twin->precision = n->precision;
     twin->declared = n->declared;
+    twin->keeps = n->keeps;
     twin->base_inputs_ = n->base_inputs_;
     twin->graph_ = copy.get();
     for (const auto& r : n->regions) twin->regions.push_back(r->clone());

@@ -99,6 +99,8 @@ class Node {
   // float16 or bfloat16, where the model has that type and the node computes on it in float32, between casts: a kernel that takes the type
   // may stand for all of it.
   DType declared = DType::kInvalid;
+  // float16 or bfloat16, in which kernels may keep its constant weights: it holds their numbers, or the build may round them to it.
+  DType keeps = DType::kInvalid;
 
   void set_input(int i, Value* value);
   void add_post_op(PostOp post_op, std::vector<Value*> extra);  // operands >= 0 count within `extra`
@@ -128,6 +130,7 @@ struct NodeSpec {
   std::vector<std::string> output_names;  // empty: made from the node's name
   DType precision = DType::kInvalid;
   DType declared = DType::kInvalid;
+  DType keeps = DType::kInvalid;
 };
 
 inline constexpr size_t kLongestName = 4096;  // of a value or node, in bytes

@@ -10,7 +10,7 @@
 // `_` is an absent input, `.` the running result of a post-operation, `#k` input k of the node. Names that are not made of
 // letters, digits and _ . / - are quoted. Types of results may be left out; `layout 0231` may follow a type or constant. Nested graphs follow as
 // `regions { graph … graph … }`. Before `from`, `in float32` is what a node is to compute in, and `declared bfloat16` what the model has where
-// it computes in float32. `random float32[4,3] seed 1` is a constant for tests. Comments start with `//`.
+// it computes in float32, `keeps float16` in what its constant weights may be kept. `random float32[4,3] seed 1` is a constant for tests. Comments start with `//`.
 #pragma once
 #include <map>
 #include <memory>

@@ -361,6 +361,7 @@ class Parser {
     while (take('+')) posts.push_back(post_op(scope));
     if (take_word("in")) spec.precision = dtype();
     if (take_word("declared")) spec.declared = dtype();
+    if (take_word("keeps")) spec.keeps = dtype();
     spec.origins = origins();
     if (take_word("regions")) {
       expect('{');

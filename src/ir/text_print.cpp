@@ -72,6 +72,7 @@ class Printer {
     for (const PostOp& post : n.post) out += post_text(n, post, next);
     if (n.precision != DType::kInvalid) out += " in " + std::string(name(n.precision));
     if (n.declared != DType::kInvalid) out += " declared " + std::string(name(n.declared));
+    if (n.keeps != DType::kInvalid) out += " keeps " + std::string(name(n.keeps));
     if (!n.origins.empty()) out += " from [" + joined(n.origins, [](const std::string& s) { return quoted(s); }) + "]";
     if (n.regions.empty()) return out;
     out += " regions {\n";

@@ -93,6 +93,10 @@ Pass compute_in(DType type, DType second = DType::kF32);
 // in float32.
 Pass multiply_in_bfloat16();
 
+// Products by constant weights that float16 or bfloat16 holds, or that are free to be rounded to `compute` (float32: none are), may keep them
+// in that type: tactics that do are compared by time with those that do not.
+Pass keep_narrow_weights(DType compute);
+
 // Runs the passes in order. After each: dead nodes removed, types inferred again, the graph verified. What `report` has already, of passes
 // before, counts among the patches that stop_after allows.
 void run_passes(Graph& graph, const std::vector<Pass>& passes, const PassOptions& options, PassReport& report);

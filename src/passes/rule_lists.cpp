@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "passes/narrow/narrow_weights.h"
 #include "passes/narrow/overflow.h"
 #include "passes/pass.h"
 #include "passes/quantize/by_range.h"
@@ -71,7 +72,8 @@ std::vector<std::string> rule_names() {
   std::vector<std::string> names;
   for (const auto& list : {canonical_rules(), fusion_rules(), precision_rules(), narrow_rules(), quantize_rules()})
     for (const Rule* rule : list) names.push_back(rule->name);
-  for (std::string_view made : {kQuantizedByRange, kSumsOfBytes, kWeightsInFewBits}) names.emplace_back(made);
+  for (std::string_view made : {kQuantizedByRange, kSumsOfBytes, kWeightsInFewBits, kNarrowWeights})
+    names.emplace_back(made);
   return names;
 }
 
@@ -135,6 +137,10 @@ Pass compute_in(DType type, DType second) {
 
 Pass multiply_in_bfloat16() {
   return {"precision", [](Graph& graph, PassContext&) { mark_products(graph, DType::kBF16); }};
+}
+
+Pass keep_narrow_weights(DType compute) {
+  return {"weights", [compute](Graph& graph, PassContext& context) { mark_narrow_weights(graph, compute, context); }};
 }
 
 Pass compute_in_float32() {

@@ -13,7 +13,8 @@ namespace kiln {
 Estimate roofline(const Workload& work, DType type, const DeviceFacts& facts);
 // The type that the problem's operands are multiplied in: that of its first input, or what its node is to compute in.
 DType type_of_products(const Problem& problem);
-// The type that the step computes in, for reports: of its first operand, unless it rounds that to another or makes numbers of integers.
+// The type that the step computes in, for reports: of its first operand, unless it keeps weights in another, rounds to one, or makes numbers of
+// integers.
 DType type_computed(const Problem& problem, const Emitted& emitted);
 // The tactic's own estimate, else the roofline of the problem's operator.
 Estimate estimate(const Tactic& tactic, const Problem& problem, const DeviceFacts& facts);

@@ -86,6 +86,7 @@ Hash128 Problem::key() const {
   if (sizes_results) text += " sizes results";
   if (tf32) text += " tf32";
   if (node->precision != DType::kInvalid) text += " in " + std::string(name(node->precision));
+  if (node->keeps != DType::kInvalid) text += " keeps " + std::string(name(node->keeps));
   for (const auto* arguments : {&inputs, &outputs})
     for (const Argument& a : *arguments)
       if (!a.min.empty()) text += " from " + to_string(a.min);

@@ -14,7 +14,7 @@
 namespace kiln {
 namespace {
 
-constexpr TypeSet kBytes{DType::kI8, DType::kU8};
+constexpr TypeSet kBytes{DType::kI8, DType::kU8}, kWords{DType::kI16, DType::kU16};
 constexpr TypeSet kReals{DType::kF32, DType::kBF16};  // of products of real numbers
 constexpr int kLargeExponent = 100;                   // far from where float32 ends
 constexpr double kFarBelow = 0x1p30;                  // of what rounds to int32, and stays there plus a zero point
@@ -359,7 +359,7 @@ int64_t SumForm::vector_size(int64_t columns) const { return align_up(columns, p
 
 Refusal read_byte_steps(const Problem& p, int column_axis, ByteProblem& to) {
   const Argument &x = p.input(0), &y = p.outputs[0];
-  if (!kBytes.has(x.dtype)) return refuse("x is " + std::string(name(x.dtype)));
+  if (!(to.form.words ? kWords : kBytes).has(x.dtype)) return refuse("x is " + std::string(name(x.dtype)));
   if (!y.is_fixed(static_cast<size_t>(column_axis))) return refuse("the number of columns is not constant");
   const Argument& x_zero = p.node->base_input_count() > 2 ? p.input(2) : Argument();
   if (x_zero.present && (!x_zero.is_static || element_count(x_zero.opt) != 1))

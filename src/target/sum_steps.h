@@ -13,6 +13,7 @@ struct SumForm {
   // tells are taken as they are, of whole panels.
   int64_t panel = 1, behind = 0;
   bool tables = false;  // what becomes of bytes at last may be a table
+  bool words = false;   // x has 16 bits; else 8
   int64_t vector_size(int64_t columns) const;
 };
 

@@ -78,7 +78,7 @@ struct Emitted {
   std::shared_ptr<const GeneratedKernel> code = nullptr;  // that the kernel runs, where it is a generated one
   bool strided_output = false;       // output 0 may be a slice of a wider tensor along its innermost axes
   uint32_t strided_inputs = 0;       // bit k: kernel input k may be one, too
-  DType computes = DType::kInvalid;  // what it rounds operands to before it multiplies them, where it does
+  DType computes = DType::kInvalid;  // what it rounds operands to, or keeps weights in, where it does either
 };
 
 // What a launch takes, in seconds, by reasoning from what is known of a device.

@@ -1,6 +1,7 @@
 // Products with weights of few bits in blocks, and tables of few bits.
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <limits>
 
 #include "backends/harness.h"
@@ -18,6 +19,18 @@ Tensor random_codes(std::mt19937& rng, DType type, Dims dims) {
   return t;
 }
 
+bool is_sound_code(const Tensor& t, int64_t i) { return std::isfinite(t.at(i)); }
+
+// Any finite numbers of a small float.
+Tensor random_floats(std::mt19937& rng, DType type, Dims dims) {
+  Tensor t = Tensor::allocate(type, std::move(dims));
+  auto* bytes = static_cast<uint8_t*>(t.mutable_data());
+  for (int64_t i = 0; i < t.bytes(); ++i) bytes[i] = static_cast<uint8_t>(rng());
+  for (int64_t i = 0; i < t.size(); ++i)
+    if (!is_sound_code(t, i)) t.set(i, 1);
+  return t;
+}
+
 Tensor block_scales(std::mt19937& rng, Dims dims) {
   Tensor t = Tensor::allocate(DType::kF32, std::move(dims));
   std::uniform_real_distribution<float> uniform(0.01f, 0.2f);
@@ -29,7 +42,8 @@ Case block_case(std::mt19937& rng, DType type, Dims a, int64_t n, int64_t block,
   const int64_t k = a.back();
   const Dims parameters{(k + block - 1) / block, n};
   Case c{"MatMulDequantized",
-         {random_tensor(rng, DType::kF32, std::move(a)), constant(random_codes(rng, type, {k, n})),
+         {random_tensor(rng, DType::kF32, std::move(a)),
+          constant(is_integer(type) ? random_codes(rng, type, {k, n}) : random_floats(rng, type, {k, n})),
           constant(block_scales(rng, parameters))},
          {{"block_size", block}}};
   if (zeros) c.inputs.push_back(constant(random_codes(rng, type, parameters)));
@@ -45,6 +59,67 @@ TEST(Blocks, Products) {
         for (const auto& [k, n, block] : std::vector<std::array<int64_t, 3>>{
                  {1, 1, 1}, {32, 64, 16}, {70, 100, 32}, {130, 17, 128}, {33, 150, 5}, {64, 48, 100}})
           expect_case(block_case(rng, type, {m, k}, n, block, zeros), "gemm_blocks");
+}
+
+constexpr DType kRealCodes[] = {DType::kF4E2M1, DType::kF8E4M3FN, DType::kF8E4M3FNUZ, DType::kF8E5M2};
+
+TEST(Blocks, ProductsOfSmallFloats) {
+  std::mt19937 rng(6);
+  for (DType type : kRealCodes)
+    for (int64_t m : {0, 1, 2, 5, 8, 70})
+      for (const auto& [k, n, block] : std::vector<std::array<int64_t, 3>>{
+               {1, 1, 1}, {32, 64, 16}, {70, 100, 32}, {130, 17, 128}, {33, 150, 5}, {64, 48, 100}}) {
+        Case c = block_case(rng, type, {m, k}, n, block, false);
+        if (type == DType::kF8E5M2)  // whose sums are of numbers of 2^15
+          for (float& v : c.inputs[2].tensor.as_mutable<float>()) v *= 0x1p-12f;
+        expect_case(c, "gemm_blocks");
+      }
+}
+
+// One row of the identity gives every number of the type, times its scale, as it is.
+TEST(Blocks, EverySmallFloatIsExact) {
+  for (DType type : kRealCodes) {
+    const int64_t count = int64_t{1} << bits(type);
+    Tensor codes = Tensor::allocate(type, {1, count});
+    auto* bytes = static_cast<uint8_t*>(codes.mutable_data());
+    for (int64_t i = 0; i < count; ++i) {
+      if (bits(type) == 8) bytes[i] = static_cast<uint8_t>(i);
+      else if (i % 2 == 0) bytes[i / 2] = static_cast<uint8_t>((i + 1) << 4 | i);
+    }
+    for (int64_t i = 0; i < count; ++i)
+      if (!is_sound_code(codes, i)) codes.set(i, 1);
+    for (const float scale : {1.0f, 0.3f, 1e-20f, 0.0f})
+      for (int64_t m : {1, 3}) {
+        Tensor scales = Tensor::allocate(DType::kF32, {1, count});
+        for (float& v : scales.as_mutable<float>()) v = scale;
+        Case c{"MatMulDequantized",
+               {Tensor::of<float>({m, 1}, std::vector<float>(static_cast<size_t>(m), 1)), constant(codes),
+                constant(scales)},
+               {{"block_size", int64_t{1}}}};
+        expect_case(c, "gemm_blocks");
+      }
+  }
+}
+
+TEST(Blocks, SmallFloatsKeepWhatIsNoNumber) {
+  std::mt19937 rng(7);
+  for (DType type : kRealCodes)
+    for (int64_t m : {1, 9})
+      for (const double x : {std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::infinity()}) {
+        Case c = block_case(rng, type, {m, 48}, 20, 16, false);
+        for (float& v : c.inputs[2].tensor.as_mutable<float>()) v *= 0x1p-12f;
+        c.inputs[0].tensor.set(3, x);
+        expect_case(c, "gemm_blocks");
+      }
+}
+
+TEST(Blocks, SmallFloatsHaveNoZeroPoints) {
+  std::mt19937 rng(8);
+  for (DType type : kRealCodes) {
+    Case c = block_case(rng, type, {3, 48}, 20, 16, false);
+    c.inputs.push_back(constant(Tensor::allocate(type, {3, 20})));
+    expect_no_case(c, "gemm_blocks");
+  }
 }
 
 // Small weights around the middle of their type under large numbers that cancel: nothing larger is summed on the way.
@@ -103,6 +178,17 @@ TEST(Blocks, KernelRefusesWhatDoesNotFit) {
           .ok());
   EXPECT_FALSE(
       launch_kernel("gemm_blocks", parameters, {a, Tensor::allocate(DType::kI32, {3}), numbers, numbers}, out).ok());
+  Attributes floats = parameters;
+  for (const auto& [code, bits, fits] : std::vector<std::tuple<int64_t, int64_t, bool>>{
+           {0, 4, true}, {1, 4, true}, {1, 8, false}, {2, 4, false}, {3, 2, false}, {4, 8, false}, {-1, 4, false}}) {
+    floats.set("code", code);
+    floats.set("bits", bits);
+    if (fits) EXPECT_TRUE(launch_kernel("gemm_blocks", floats, {a, codes, numbers}, out).ok()) << code;
+    else EXPECT_THROW((void)launch_kernel("gemm_blocks", floats, {a, codes, numbers}, out), Error) << code;
+  }
+  floats.set("code", int64_t{1});
+  floats.set("bits", int64_t{4});
+  EXPECT_FALSE(launch_kernel("gemm_blocks", floats, {a, codes, numbers, numbers}, out).ok());
   Attributes other = parameters;
   other.set("bits", int64_t{3});
   EXPECT_THROW((void)launch_kernel("gemm_blocks", other, {a, codes, numbers, numbers}, out), Error);

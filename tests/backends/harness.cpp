@@ -148,6 +148,7 @@ struct Built {
       node->add_post_op({find_op(p.op), p.attributes, p.operands}, extra);
     }
     node->precision = c.precision;
+    node->keeps = c.keeps;
     graph.set_outputs(node->outputs());
     std::vector<Datum> data;
     for (const Operand& o : operands) data.push_back(o.tensor);

@@ -41,6 +41,7 @@ struct Case {
   bool gapped_outputs = false;
   double tolerance = 0;               // of |difference| / (1 + |wanted|)
   DType precision = DType::kInvalid;  // of the node
+  DType keeps = DType::kInvalid;      // of the node
 };
 
 // The device that runs what a tactic emitted; the CPU's without opening its library.

@@ -51,6 +51,24 @@ TEST(Recurrent, CellsDirectionsAndLayouts) {
       }
 }
 
+TEST(Recurrent, WeightsKeptIn16Bits) {
+  std::mt19937 rng(9);
+  const std::pair<const char*, int64_t> cells[] = {{"LSTM", 4}, {"GRU", 3}, {"RNN", 1}};
+  for (const DType type : {DType::kF16, DType::kBF16})
+    for (const auto& [op, gates] : cells)
+      for (const char* direction : {"forward", "reverse", "bidirectional"})
+        for (const int64_t batch : {0, 1, 3, 11})
+          for (const int64_t hidden : {19, 150}) {
+            Case c = make(rng, {op, gates, 37, hidden, 7, batch, direction, batch % 2, true, true}, gates == 4 ? 3 : 2);
+            for (const size_t weights : {1, 2})
+              c.inputs[weights].tensor = c.inputs[weights].tensor.cast(type).cast(DType::kF32);
+            expect_no_case(c, "recurrent_narrow");
+            c.keeps = type;
+            c.tolerance = 2e-4;
+            expect_case(c, "recurrent_narrow");
+          }
+}
+
 TEST(Recurrent, LargeLayersOnAllThreadsAndOneResult) {
   std::mt19937 rng(2);
   expect_case(make(rng, {"LSTM", 4, 33, 130, 9, 1}, 1), "recurrent");

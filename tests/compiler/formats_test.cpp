@@ -1,6 +1,7 @@
 // Which layouts and types the values of a network get, and that results stay.
 #include "compiler/formats.h"
 
+#include "backends/cpu/device/compute/product_int8.h"
 #include "compiler/engine_testing.h"
 #include "target/estimate.h"
 
@@ -254,7 +255,7 @@ size_t narrow_values(const std::string& text, int level) {
 }
 
 TEST(Types, EnginesOfTheCpuComputeWhatTheReferenceDoes) {
-  if (!find_target("cpu").computes_in(DType::kBF16)) GTEST_SKIP() << "this processor does not multiply bfloat16";
+  if (!cpu::multiplies_bfloat16()) GTEST_SKIP() << "this processor does not multiply bfloat16";
   const std::string wide = " {pads=[2,2,2,2], dilations=[2,2]}\n";  // no minimal filtering
   const std::string chain =
       graph_of("  %a = Conv(%x, %w)" + wide + "  %p = MaxPool(%a) {kernel_shape=[2,2]}\n" + "  %c = Conv(%p, %v)" +
@@ -566,7 +567,7 @@ TEST(DeclaredTypes, EnginesOfTheCpuMultiplyInFloat32WhereItsInstructionIsMissing
   const Tensor x = random_f32({1, 8, 16, 16}, 5).cast(DType::kBF16);
   const Ran free = run_on_cpu(text, x, 0), wide = run_on_cpu(text, x, 0, {"declared_types"});
   EXPECT_EQ(wide.steps.find("bfloat16"), std::string::npos) << wide.steps;
-  if (find_target("cpu").computes_in(DType::kBF16)) GTEST_SKIP() << "the instruction is here";
+  if (cpu::multiplies_bfloat16()) GTEST_SKIP() << "the instruction is here";
   EXPECT_EQ(free.steps, wide.steps);
   EXPECT_TRUE(free.result.identical(wide.result));
 }

@@ -14,6 +14,8 @@ inline FusionLimits usual_limits() {
                       "Tanh"},
       .sums = 1,
       .sums_behind = true,
+      .real_codes = true,
+      .words = true,
       .cheap_steps = true};
 }
 

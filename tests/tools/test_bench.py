@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -423,8 +424,10 @@ def test_options_of_scripts_for_gpus(kiln, model):
     text = bench(kiln, model, "--fp16", "--int8", "--noTF32", "--useCudaGraph", "--sparsity=enable", "--noDataTransfers",
                  "--separateProfileRun", "--explicitBatch", "--device=0", "--workspace=4096", "--infStreams=2")
     assert "[I] --int8: without --calib or --data only what the model quantizes itself computes in int8" in text
-    told = kiln.run("build", model, "--shapes=x:2x3", "--fp16", "-o", "narrow.plan", "--builderOptimizationLevel=0").stderr
-    assert "[W] float16 is permitted; on the back end 'cpu' each layer computes in the types of the model" in told
+    for backend, acts in (("cpu", "f16c" in Path("/proc/cpuinfo").read_text()), ("ref", False)):
+        told = kiln.run("build", model, "--shapes=x:2x3", "--fp16", f"--backend={backend}", "-o", "narrow.plan", "--builderOptimizationLevel=0").stderr
+        unsaid = f"[W] float16 is permitted; on the back end '{backend}' each layer computes in the types of the model" not in told
+        assert unsaid == acts, told
     assert "--sparsity=enable: permitted" in text
     assert times(text, "Latency")[0][0] > 0
     assert "--sparsity" in kiln.fails(2, "bench", f"--onnx={model}", "--sparsity=force")

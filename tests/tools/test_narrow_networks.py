@@ -180,6 +180,38 @@ def test_permission_to_compute_in_bfloat16(kiln):
     np.testing.assert_allclose(got, want, rtol=2e-2, atol=1e-2 * np.abs(want).max())
 
 
+@pytest.mark.parametrize("flag", ["--fp16", "--bf16", "--best"])
+def test_weights_are_kept_in_16_bits(kiln, flag):
+    if "f16c" not in Path("/proc/cpuinfo").read_text():
+        pytest.skip("this processor does not widen float16")
+    graph, x = transformer(np.random.default_rng(17))
+    model = save(graph, kiln.folder / "wide.onnx")
+    want = ReferenceEvaluator(model).run(None, {"x": x})[0]
+    options = ["--builderOptimizationLevel=0", "--disable=gemm_bfloat16,gemm_bfloat16_amx"]
+    for switched_off, count in (("", 2), (",narrow_weights", 0), (",gemm_narrow", 0)):
+        kiln.ok("build", "wide.onnx", flag, *options[:1], options[1] + switched_off, "-o", "net.plan")
+        layers = json.loads(kiln.ok("inspect", "net.plan", "--json"))["layers"]
+        narrow = [layer for layer in layers if layer["tactic"] == "gemm_narrow"]
+        assert len(narrow) == count, [layer["tactic"] for layer in layers]  # the others have few weights
+        assert {layer["computes"] for layer in narrow} <= {"bfloat16" if flag == "--bf16" else "float16"}
+        got = result(kiln, "net.plan", x)
+        np.testing.assert_allclose(got, want, rtol=2e-2, atol=1e-2 * np.abs(want).max())
+
+
+def test_weights_beyond_float16_stay_wide(kiln):
+    graph, x = transformer(np.random.default_rng(18))
+    for i, tensor in enumerate(graph.initializer):
+        if tensor.name in ("wu", "wd"):
+            factor = 1e6 if tensor.name == "wu" else 1e-6
+            graph.initializer[i].CopyFrom(numpy_helper.from_array(numpy_helper.to_array(tensor) * np.float32(factor), tensor.name))
+    save(graph, kiln.folder / "wide.onnx")
+    told = kiln.run("build", "wide.onnx", "--fp16", "--builderOptimizationLevel=0", "-o", "net.plan").stderr
+    assert ("'wu' overflow float16" in told) == ("f16c" in Path("/proc/cpuinfo").read_text()), told
+    told = kiln.run("build", "wide.onnx", "--fp16", "--precisionConstraints=obey", "--layerPrecisions=up:fp16", "-o", "net.plan",
+                    "--builderOptimizationLevel=0")
+    assert told.returncode != 0 and "up" in told.stderr, told.stderr
+
+
 def test_convolutions_may_compute_in_bfloat16(kiln):
     graph, x = convolutions(np.random.default_rng(8))
     model = save(graph, kiln.folder / "wide.onnx")

@@ -1,4 +1,4 @@
-// MatMulDequantized: MatMul of a and (b - zero_point) * scale, where b is a matrix of integers [k, n] with a scale and a zero point for
+// MatMulDequantized: MatMul of a and (b - zero_point) * scale, where b is a matrix of integers or of float4 or float8 [k, n] with a scale and a zero point for
 // each block of `block_size` elements along k and each column: [blocks, n]. The last block may be shorter. Computed in float32. Kiln's
 // own; made of MatMul and DequantizeLinear.
 #include "base/error.h"
@@ -9,7 +9,8 @@
 namespace kiln::ops {
 namespace {
 
-constexpr TypeSet kCodes{DType::kI4, DType::kU4, DType::kI8, DType::kU8};
+constexpr TypeSet kCodes{DType::kI4,     DType::kU4,       DType::kI8,         DType::kU8,
+                         DType::kF4E2M1, DType::kF8E4M3FN, DType::kF8E4M3FNUZ, DType::kF8E5M2};
 
 OutputShape dequantized_product_shape(ShapeCall& c) {
   const int64_t block = c.attributes().integer("block_size");

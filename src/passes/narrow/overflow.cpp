@@ -37,7 +37,8 @@ std::vector<std::string> settle_overflowing_weights(ir::Graph& graph, DType type
       const std::vector<std::string> inside = settle_overflowing_weights(*region, type, instead);
       lines.insert(lines.end(), inside.begin(), inside.end());
     }
-    if (!node->is("Conv") && !node->is("MatMul") && !node->is("Gemm")) continue;
+    const bool recurs = node->is("LSTM") || node->is("GRU") || node->is("RNN");
+    if (!recurs && !node->is("Conv") && !node->is("MatMul") && !node->is("Gemm")) continue;
     if (node->precision != DType::kInvalid && node->precision != type) continue;
     const ir::Value* weights = overflowing_constant(*node, type);
     if (!weights) continue;

@@ -49,9 +49,10 @@ std::vector<ByteRange> sums_by_column(ByteRange x, const ConstantFactors& w) {
 
 ByteRange byte_range(DType type, const Value* zero_point) {
   const auto zero = zero_point ? uniform(zero_point) : 0.0;
-  if (!zero) return kAnyBytes;
-  const int64_t least = type == DType::kU8 ? 0 : INT8_MIN, low = least - static_cast<int64_t>(*zero);
-  return {low, low + UINT8_MAX};
+  const int64_t numbers = int64_t{1} << bits(type);
+  if (!zero) return {1 - numbers, numbers - 1};
+  const int64_t least = is_signed_integer(type) ? -numbers / 2 : 0, low = least - static_cast<int64_t>(*zero);
+  return {low, low + numbers - 1};
 }
 
 bool sums_fit(ByteRange a, ByteRange b, int64_t terms) { return within(INT32_MAX, a, b, terms); }

@@ -4,11 +4,11 @@
 
 namespace kiln::passes {
 
-// What bytes less their zero point lie between; holds zero.
+// What integers less their zero point lie between; holds zero.
 struct ByteRange {
   int64_t low = 0, high = 0;
 };
-// The zero point may be null; one that is not the same constant for all may be any.
+// Of integers of 8 or 16 bits. The zero point may be null; one that is not the same constant for all may be any.
 ByteRange byte_range(DType type, const Value* zero_point);
 
 // Bytes that are constant: as many sums as there are indices of `axis`.

@@ -105,7 +105,9 @@ const Rule quantized_product{
       if (!x || !w) return std::nullopt;
       if (n.output()->dtype() != DType::kF32) return decline("the result is not float32");
       if (n.precision == DType::kF32) return decline("it is to compute in float32");
-      if (!kByteTypes.has(x->integers->dtype())) return decline("x is not of bytes");
+      const bool words = kWordTypes.has(x->integers->dtype());
+      if (words && (n.is("Conv") || !options.limits.words)) return decline("x has 16 bits");
+      if (!words && !kByteTypes.has(x->integers->dtype())) return decline("x is not of bytes");
       if (!x->integers->ranked() || !n.output()->ranked()) return decline("the rank is not known");
       const auto x_scale = one_scale(x->scale);
       if (!x_scale || (x->zero_point && !uniform(x->zero_point))) return decline("x has no sound scale of its own");

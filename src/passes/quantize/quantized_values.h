@@ -25,7 +25,7 @@ bool is_finite(const Tensor& tensor);  // all its elements
 // Of the largest weight: smaller ones are no part of the sums that it gives, in float32.
 inline constexpr float kNegligibleWeight = 0x1p-24f;
 
-inline constexpr TypeSet kByteTypes{DType::kI8, DType::kU8};
+inline constexpr TypeSet kByteTypes{DType::kI8, DType::kU8}, kWordTypes{DType::kI16, DType::kU16};
 // Bytes less their zero point are signed bytes: signed ones without, or unsigned ones less 128.
 bool centres_bytes(DType type, const Value* zero_point);
 // Matrices of as many leading axes, none of which broadcasts.

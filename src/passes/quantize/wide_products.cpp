@@ -26,6 +26,7 @@ bool is_quantized(const Node& n) {
 std::string reason(Node& n, const PassOptions& options) {
   if (n.is("MatMulDequantized")) {
     const auto x = dequantized(n.input(0));
+    if (x && kWordTypes.has(x->integers->dtype())) return "x has 16 bits";
     return x && !kByteTypes.has(x->integers->dtype()) ? "x is not of bytes" : "x is not dequantized";
   }
   if (n.is("ConvTranspose")) return refusal(dequantized_transposed, n, options);

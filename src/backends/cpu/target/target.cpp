@@ -1,6 +1,7 @@
 // The CPU target: its passes and its tactics.
 #include "backends/cpu/target/target.h"
 
+#include "backends/cpu/device/compute/gemm.h"
 #include "backends/cpu/device/compute/product_int8.h"
 #include "backends/cpu/device/device.h"
 #include "backends/cpu/target/tactics.h"
@@ -26,20 +27,22 @@ class CpuTarget final : public Target {
   Device& device() const override { return open_device("cpu"); }
   std::vector<passes::Pass> pipeline(const TargetOptions& options) const override {
     std::vector<passes::Pass> list{passes::canonicalize()};
-    const bool narrow = options.precisions.compute == DType::kBF16;
+    const bool narrow = options.precisions.compute == DType::kBF16 && multiplies_bfloat16();
     if (narrow) list.push_back(passes::multiply_in_bfloat16());
     list.insert(list.end(), {passes::quantize(), passes::compute_in_float32(), passes::fuse()});
     if (narrow) list.push_back(passes::multiply_in_bfloat16());  // attention, which fusion makes
+    list.push_back(passes::keep_narrow_weights(options.precisions.compute));
     return list;
   }
   bool computes_in(DType type) const override {
-    return type == DType::kF32 || type == DType::kI8 || (type == DType::kBF16 && multiplies_bfloat16());
+    const bool is_half = type == DType::kF16 || type == DType::kBF16;
+    return type == DType::kF32 || type == DType::kI8 || (is_half && widens_in_registers(type));
   }
   const TacticList& tactics() const override { return list(); }
   passes::FusionLimits fusion() const override {
     passes::FusionLimits limits = epilogue_limits(list());
     limits.operators.emplace(passes::kByteVolumes);
-    limits.cheap_steps = true;
+    limits.cheap_steps = limits.words = limits.real_codes = true;
     return limits;
   }
 };

@@ -128,15 +128,17 @@ class RowTaps final : public RowSource {
 int64_t taps_of(const ConvShape& s) { return by_kernel_rows(s) ? s.kernel_h : s.kernel_h * s.kernel_w; }
 int64_t depth_of(const ConvShape& s) { return by_kernel_rows(s) ? s.kernel_w * s.in_c : s.in_c / s.groups; }
 
-BlockConfig bounded(const BlockConfig& config) {
-  BlockConfig c = config;
+int64_t pixels_of(const ConvShape& s) { return s.batch * s.out_h() * s.out_w(); }
+
+BlockConfig bounded(const ConvShape& s, const BlockConfig& config, DType weights) {
+  BlockConfig c = config_for(weights, config, pixels_of(s));
   c.depth = static_cast<int32_t>(std::min<int64_t>(c.depth, kZeros));
   return c;
 }
 
-int64_t scratch_floats(const ConvShape& s, const BlockConfig& config) {
+// Of what is bounded.
+int64_t scratch_floats(const ConvShape& s, const BlockConfig& c) {
   if (!by_kernel_rows(s)) return 0;
-  const BlockConfig c = bounded(config);
   const int64_t taps = block_taps(c, taps_of(s), depth_of(s));
   return align_up(block_rows(c, taps_of(s), depth_of(s)) * taps * depth_of(s), 16);
 }
@@ -166,16 +168,17 @@ void pack_conv(const ConvShape& s, const float* weights, const BlockConfig& conf
   }
 }
 
-int64_t conv_workspace(const ConvShape& s, const BlockConfig& config) {
-  return scratch_floats(s, config) * config.row_threads * config.column_threads;
+int64_t conv_workspace(const ConvShape& s, const BlockConfig& config, DType weights) {
+  const BlockConfig c = bounded(s, config, weights);
+  return (scratch_floats(s, c) + widened_floats(weights, c, pixels_of(s))) * c.row_threads * c.column_threads;
 }
 
-void conv_nhwc(const ConvShape& s, const float* in, const float* packed, float* out, const Epilogue& epilogue,
+void conv_nhwc(const ConvShape& s, const float* in, const PackedWeights& packed, float* out, const Epilogue& epilogue,
                const BlockConfig& config, float* workspace) noexcept {
-  const BlockConfig c = bounded(config);
+  const BlockConfig c = bounded(s, config, packed.type);
   const int64_t channels = s.in_c / s.groups, columns = s.out_c / s.groups;
   Product p;
-  p.m = s.batch * s.out_h() * s.out_w();
+  p.m = pixels_of(s);
   p.n = columns;
   p.taps = taps_of(s);
   p.depth = depth_of(s);
@@ -183,7 +186,8 @@ void conv_nhwc(const ConvShape& s, const float* in, const float* packed, float* 
   p.c_stride = s.out_stride;
   p.epilogue = &epilogue;
   p.scratch = workspace;
-  p.scratch_floats = scratch_floats(s, config);
+  p.widened_floats = widened_floats(packed.type, c, p.m);
+  p.scratch_floats = scratch_floats(s, c) + p.widened_floats;
   if (by_kernel_rows(s)) {
     const RowTaps rows(s, in);
     p.rows = &rows;
@@ -191,23 +195,24 @@ void conv_nhwc(const ConvShape& s, const float* in, const float* packed, float* 
     run_product(p, c);
     return;
   }
-  const auto run_group = [&](int64_t g, const BlockConfig& group_config) {
+  const auto run_group = [&](int64_t g, const BlockConfig& group_config, int part) {
     const PixelTaps pixels(s, in + g * channels);
     Product group = p;
+    if (p.scratch) group.scratch += part * p.scratch_floats;
     group.rows = &pixels;
-    group.b = packed + g * packed_b_floats(p.taps * p.depth, columns);
+    group.b = packed.from(g * packed_b_floats(p.taps * p.depth, columns));
     group.first_column = g * columns;
     run_product(group, group_config);
   };
   const int threads = c.row_threads * c.column_threads;
   if (s.groups < threads || threads == 1) {
-    for (int64_t g = 0; g < s.groups; ++g) run_group(g, c);
+    for (int64_t g = 0; g < s.groups; ++g) run_group(g, c, 0);
     return;
   }
   BlockConfig alone = c;
   alone.row_threads = alone.column_threads = 1;
-  parallel_ranges(threads, s.groups, [&](int64_t begin, int64_t end) {
-    for (int64_t g = begin; g < end; ++g) run_group(g, alone);
+  parallel_ranges(threads, s.groups, [&](int64_t begin, int64_t end, int part) {
+    for (int64_t g = begin; g < end; ++g) run_group(g, alone, part);
   });
 }
 

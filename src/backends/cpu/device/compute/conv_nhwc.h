@@ -25,17 +25,17 @@ struct ConvShape {
   }
 };
 
-// Floats that packed weights take (64-byte alignment is wanted).
+// Numbers that packed weights take (64-byte alignment is wanted).
 int64_t packed_conv_floats(const ConvShape& shape);
 // From OIHW: weights[out_c][in_c / groups][kernel_h][kernel_w].
 void pack_conv(const ConvShape& shape, const float* weights, const BlockConfig& config, float* packed);
 
-// Floats of workspace for conv_nhwc.
-int64_t conv_workspace(const ConvShape& shape, const BlockConfig& config);
+// Floats of workspace for conv_nhwc by weights of that type.
+int64_t conv_workspace(const ConvShape& shape, const BlockConfig& config, DType weights = DType::kF32);
 // A row of the epilogue is an output pixel, a column an output channel. The residual may be the output itself when it
 // is added before the activation.
-void conv_nhwc(const ConvShape& shape, const float* in, const float* packed, float* out, const Epilogue& epilogue,
-               const BlockConfig& config, float* workspace) noexcept;
+void conv_nhwc(const ConvShape& shape, const float* in, const PackedWeights& packed, float* out,
+               const Epilogue& epilogue, const BlockConfig& config, float* workspace) noexcept;
 
 // Configurations worth measuring, most promising first; never empty.
 std::vector<BlockConfig> conv_configs(const ConvShape& shape, int threads);

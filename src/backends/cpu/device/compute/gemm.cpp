@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "backends/cpu/device/compute/half_lines.h"
 #include "backends/cpu/device/compute/parallel.h"
 #include "backends/cpu/device/compute/product.h"
 #include "backends/cpu/device/compute/tile_kernel.h"
@@ -56,7 +57,8 @@ void pack_panel(const RightOperand& b, int64_t k, int64_t column, int64_t column
     std::memcpy(out + i * width, b.data + i * b.stride + column, static_cast<size_t>(columns) * sizeof(float));
 }
 
-Product product_of(const GemmCall& call, const RowSource& rows, const float* packed_b, const Epilogue& epilogue) {
+Product product_of(const GemmCall& call, const RowSource& rows, const PackedWeights& packed_b,
+                   const Epilogue& epilogue) {
   Product p;
   p.m = call.m;
   p.n = call.n;
@@ -84,16 +86,38 @@ void pack_b(const RightOperand& b, int64_t k, int64_t n, int32_t panel, float* p
   });
 }
 
-int64_t gemm_workspace(const GemmCall& call, const BlockConfig& config) {
-  return copy_floats(call, config) * config.row_threads * config.column_threads;
+void pack_narrow_b(const RightOperand& b, int64_t k, int64_t n, int32_t panel, DType type, uint16_t* packed,
+                   int threads) {
+  if (k == 0) return;
+  const int64_t panels = ceil_div(n, panel);
+  parallel_ranges(threads, panels, [&](int64_t begin, int64_t end) {
+    std::vector<float> wide(static_cast<size_t>(k * panel));
+    for (int64_t i = begin; i < end; ++i) {
+      const int64_t columns = std::min<int64_t>(panel, n - i * panel), count = k * align_up(columns, 16);
+      pack_panel(b, k, i * panel, columns, wide.data());
+      uint16_t* to = packed + i * panel * k;
+      if (type == DType::kBF16) f32_to_bf16(wide.data(), to, count);
+      else f32_to_f16(wide.data(), to, count);
+    }
+  });
 }
 
-void gemm(const GemmCall& call, const float* packed_b, const Epilogue& epilogue, const BlockConfig& config,
+bool widens_in_registers(DType type) noexcept { return tile_table().narrow_row[type == DType::kBF16][1] != nullptr; }
+
+int64_t gemm_workspace(const GemmCall& call, const BlockConfig& wanted, DType weights) {
+  const BlockConfig config = config_for(weights, wanted, call.m);
+  return (copy_floats(call, config) + widened_floats(weights, config, call.m)) * config.row_threads *
+         config.column_threads;
+}
+
+void gemm(const GemmCall& call, const PackedWeights& packed_b, const Epilogue& epilogue, const BlockConfig& wanted,
           float* workspace) noexcept {
+  const BlockConfig config = config_for(packed_b.type, wanted, call.m);
   const MatrixRows rows(call, config.copy_rows);
   Product p = product_of(call, rows, packed_b, epilogue);
   p.scratch = workspace;
-  p.scratch_floats = copy_floats(call, config);
+  p.widened_floats = widened_floats(packed_b.type, config, call.m);
+  p.scratch_floats = copy_floats(call, config) + p.widened_floats;
   run_product(p, config);
 }
 

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "backends/cpu/device/compute/epilogue.h"
+#include "tensor/dtype.h"
 
 namespace kiln::cpu {
 
@@ -27,9 +28,26 @@ struct RightOperand {
   bool transposed = false;
 };
 
-// Floats that a packed B takes (64-byte alignment is wanted).
+// A packed B: numbers of float32, or of float16 or bfloat16, which become float32 as they are multiplied.
+struct PackedWeights {
+  PackedWeights(const float* numbers = nullptr) : data(numbers) {}
+  PackedWeights(const void* numbers, DType numbers_type) : data(numbers), type(numbers_type) {}
+  bool is_narrow() const { return type != DType::kF32; }
+  int64_t bytes() const { return is_narrow() ? 2 : 4; }  // of a number
+  PackedWeights from(int64_t count) const { return {static_cast<const uint8_t*>(data) + count * bytes(), type}; }
+  const void* data;
+  DType type = DType::kF32;
+};
+
+// Numbers that a packed B takes (64-byte alignment is wanted).
 int64_t packed_b_floats(int64_t k, int64_t n);
 void pack_b(const RightOperand& b, int64_t k, int64_t n, int32_t panel, float* packed, int threads = 1) noexcept;
+
+// The same in float16 or bfloat16, rounded to nearest.
+void pack_narrow_b(const RightOperand& b, int64_t k, int64_t n, int32_t panel, DType type, uint16_t* packed,
+                   int threads);
+// Whether one row is multiplied by weights of that type as fast as they are read: they become float32 in registers.
+bool widens_in_registers(DType type) noexcept;
 
 struct GemmCall {
   int64_t m = 0, n = 0, k = 0;
@@ -39,10 +57,10 @@ struct GemmCall {
   int64_t c_stride = 0;
 };
 
-// Floats of workspace for gemm.
-int64_t gemm_workspace(const GemmCall& call, const BlockConfig& config);
+// Floats of workspace for gemm by weights of that type.
+int64_t gemm_workspace(const GemmCall& call, const BlockConfig& config, DType weights = DType::kF32);
 // The epilogue's residual may be c itself when it is added before the activation.
-void gemm(const GemmCall& call, const float* packed_b, const Epilogue& epilogue, const BlockConfig& config,
+void gemm(const GemmCall& call, const PackedWeights& packed_b, const Epilogue& epilogue, const BlockConfig& config,
           float* workspace) noexcept;
 
 // A batch of products whose B is known only at run time: B is packed into the workspace first. Item i of the batch adds

@@ -15,32 +15,47 @@ namespace hn = hwy::HWY_NAMESPACE;
 using Sum = hn::CappedTag<int32_t, kIntegerPanel>;
 using Factor = hn::Repartition<int16_t, Sum>;
 
+inline constexpr int kVectors = static_cast<int>(kIntegerPanel) / static_cast<int>(hn::MaxLanes(Sum()));
+inline constexpr int kRowsAtOnce = kVectors == 1 ? 8 : kVectors == 2 ? 6 : 2;  // whose sums stay in registers
+
 // `count` rows at once against all columns.
 template <int count>
 HWY_INLINE void multiply_rows(const int16_t* a, int64_t terms, const int16_t* panel, int32_t* sums) {
   const Sum d;
   const Factor df;
-  const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
-  for (int64_t column = 0; column < kIntegerPanel; column += lanes) {
-    hn::Vec<Sum> even[count], odd = hn::Zero(d);
-    for (int i = 0; i < count; ++i) even[i] = hn::Zero(d);
-    const int16_t* b = panel + column * 2;
-    for (int64_t t = 0; t < terms; t += 2, b += 2 * kIntegerPanel) {
-      const auto factors = hn::LoadU(df, b);
-      for (int i = 0; i < count; ++i) {
-        int32_t pair;
-        __builtin_memcpy(&pair, a + i * terms + t, sizeof pair);
-        even[i] = hn::ReorderWidenMulAccumulate(d, hn::BitCast(df, hn::Set(d, pair)), factors, even[i], odd);
-      }
+  constexpr int kLanes = static_cast<int>(hn::MaxLanes(Sum()));
+  hn::Vec<Sum> even[count][kVectors], odd = hn::Zero(d);
+#pragma GCC unroll 8
+  for (int i = 0; i < count; ++i) {
+#pragma GCC unroll 4
+    for (int j = 0; j < kVectors; ++j) even[i][j] = hn::Zero(d);
+  }
+  for (int64_t t = 0; t < terms; t += 2, panel += 2 * kIntegerPanel) {
+    hn::Vec<Factor> factors[kVectors];
+#pragma GCC unroll 4
+    for (int j = 0; j < kVectors; ++j) factors[j] = hn::LoadU(df, panel + 2 * j * kLanes);
+#pragma GCC unroll 8
+    for (int i = 0; i < count; ++i) {
+      int32_t pair;
+      __builtin_memcpy(&pair, a + i * terms + t, sizeof pair);
+      const auto both = hn::BitCast(df, hn::Set(d, pair));
+#pragma GCC unroll 4
+      for (int j = 0; j < kVectors; ++j)
+        even[i][j] = hn::ReorderWidenMulAccumulate(d, both, factors[j], even[i][j], odd);
     }
-    for (int i = 0; i < count; ++i)
-      hn::StoreU(hn::RearrangeToOddPlusEven(even[i], odd), d, sums + i * kIntegerPanel + column);
+  }
+#pragma GCC unroll 8
+  for (int i = 0; i < count; ++i) {
+#pragma GCC unroll 4
+    for (int j = 0; j < kVectors; ++j)
+      hn::StoreU(hn::RearrangeToOddPlusEven(even[i][j], odd), d, sums + i * kIntegerPanel + j * kLanes);
   }
 }
 
 void multiply(const int16_t* a, int64_t rows, int64_t terms, const int16_t* panel, int32_t* sums) {
   int64_t i = 0;
-  for (; i + 8 <= rows; i += 8) multiply_rows<8>(a + i * terms, terms, panel, sums + i * kIntegerPanel);
+  for (; i + kRowsAtOnce <= rows; i += kRowsAtOnce)
+    multiply_rows<kRowsAtOnce>(a + i * terms, terms, panel, sums + i * kIntegerPanel);
   for (; i < rows; ++i) multiply_rows<1>(a + i * terms, terms, panel, sums + i * kIntegerPanel);
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 #include <cstdint>
 
+#include "backends/cpu/device/compute/half_lines.h"
 #include "tensor/scalar_program.h"
 
 namespace kiln::cpu {
@@ -43,11 +44,5 @@ void store_run(DType dtype, void* base, int64_t offset, int64_t stride, ScalarTy
 // The same between small integers and lanes of float32, which must hold whole numbers of the type's range.
 void load_small(DType dtype, const void* base, int64_t offset, int64_t stride, float* lanes, int64_t n);
 void store_small(DType dtype, void* base, int64_t offset, int64_t stride, const float* lanes, int64_t n);
-
-// Dense conversions with vectors.
-void f16_to_f32(const uint16_t* in, float* out, int64_t n) noexcept;
-void f32_to_f16(const float* in, uint16_t* out, int64_t n) noexcept;
-void bf16_to_f32(const uint16_t* in, float* out, int64_t n) noexcept;
-void f32_to_bf16(const float* in, uint16_t* out, int64_t n) noexcept;
 
 }  // namespace kiln::cpu

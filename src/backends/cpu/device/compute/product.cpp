@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "backends/cpu/device/compute/denormals.h"
+#include "backends/cpu/device/compute/half_lines.h"
 #include "backends/cpu/device/compute/pieces.h"
 #include "backends/cpu/device/compute/tile_kernel.h"
 #include "base/checked.h"
@@ -13,9 +14,11 @@ namespace kiln::cpu {
 namespace {
 
 constexpr int64_t kMaxAddresses = 2048;
-constexpr int64_t kLineFloats = 16;
+constexpr int64_t kLineFloats = 16, kFloatBytes = sizeof(float);
+// Floats of widened weights: few rows leave them before others are made, many read them again and again.
+constexpr int64_t kFewRows = 8, kWidenedForFew = 8192, kWidenedForMany = 32768;
 
-// What the loops hand to the tiles.
+// What the loops hand to the tiles. By narrow weights one row that is alone is multiplied by tiles of its own.
 struct Walk {
   Walk(const Product& product, const BlockConfig& block_config)
       : p(product),
@@ -26,7 +29,9 @@ struct Walk {
         taps_at_once(block_taps(config, p.taps, p.depth)) {
     const int64_t all = config.panel / table.lanes,
                   vectors = std::min<int64_t>(table.lanes == 16 ? kMaxTileVectors : 2, all);
-    tile_columns = (p.m == 1 ? std::min<int64_t>(table.row_vectors, all) : vectors) * table.lanes;
+    const bool widens = p.b.is_narrow() && widens_in_registers(p.b.type);
+    const int64_t of_row = widens ? kMaxRowVectors : table.row_vectors;
+    tile_columns = (p.m == 1 ? std::min(of_row, all) : vectors) * table.lanes;
     tile_rows = p.m == 1 ? 1 : std::min(table.max_rows[vectors], std::max(config.rows, 1));
   }
 
@@ -40,6 +45,11 @@ struct Walk {
   const float* addresses[kMaxAddresses];
 };
 
+TileFunction tile_of(const Walk& w, DType weights, int vectors, int64_t rows) {
+  if (weights != DType::kF32) return w.table.narrow_row[weights == DType::kBF16][vectors];
+  return w.p.m == 1 ? w.table.row[vectors] : w.table.tile[vectors][rows];
+}
+
 // What the tile could not do: other activations, the hook.
 void finish_tile(const Walk& w, float* c, int64_t row, int64_t rows, int64_t column, int64_t columns) {
   const Epilogue& e = *w.p.epilogue;
@@ -52,8 +62,8 @@ void finish_tile(const Walk& w, float* c, int64_t row, int64_t rows, int64_t col
 }
 
 // All tiles of one block that share the columns [column, column + columns) of a panel, at most tile_columns.
-void run_tiles(Walk& w, const RowBlock& block, int64_t column, int64_t columns, const float* b, int64_t b_stride,
-               const float* next_b) {
+void run_tiles(Walk& w, const RowBlock& block, int64_t column, int64_t columns, const PackedWeights& b,
+               int64_t b_stride, const PackedWeights& next_b) {
   const Epilogue& e = *w.p.epilogue;
   const int lanes = w.table.lanes;
   const int vectors = static_cast<int>(ceil_div(columns, lanes));
@@ -62,7 +72,7 @@ void run_tiles(Walk& w, const RowBlock& block, int64_t column, int64_t columns, 
   args.rows_stride = block.rows;
   args.taps = block.taps;
   args.depth = block.depth;
-  args.b = b;
+  args.b = b.data;
   args.b_stride = b_stride;
   args.c_stride = w.p.c_stride;
   args.start = e.bias ? e.bias + column : nullptr;
@@ -74,7 +84,9 @@ void run_tiles(Walk& w, const RowBlock& block, int64_t column, int64_t columns, 
   args.last = block.tap + block.taps == w.p.taps && block.channel + block.depth == w.p.depth;
   const int64_t few = tiles > 0 ? block.rows / tiles : 0,
                 longer = block.rows - few * tiles;  // tiles of few + 1 rows come first
-  args.prefetch_step = b_stride > kLineFloats ? kLineFloats : ceil_div(kLineFloats, std::max<int64_t>(tiles, 1));
+  const auto* next = static_cast<const float*>(next_b.data);
+  const int64_t next_stride = b_stride * next_b.bytes() / kFloatBytes;
+  args.prefetch_step = next_stride > kLineFloats ? kLineFloats : ceil_div(next_stride, std::max<int64_t>(tiles, 1));
   for (int64_t t = 0, begin = 0; t < tiles; ++t) {
     const int64_t rows = t < longer ? few + 1 : few, row = block.row + begin;
     const float* residual = e.residual ? e.residual + row * e.residual_stride + column : nullptr;
@@ -82,11 +94,21 @@ void run_tiles(Walk& w, const RowBlock& block, int64_t column, int64_t columns, 
     args.c = w.p.c + row * w.p.c_stride + column;
     args.before = e.residual_after ? nullptr : residual;
     args.after = e.residual_after && w.limits.enough ? residual : nullptr;
-    args.prefetch = t * args.prefetch_step < b_stride ? next_b + t * args.prefetch_step * steps : b;
-    (w.p.m == 1 ? w.table.row[vectors] : w.table.tile[vectors][rows])(args);
+    args.prefetch = next + (t * args.prefetch_step < next_stride ? t * args.prefetch_step * steps : 0);
+    tile_of(w, b.type, vectors, rows)(args);
     if (args.last && (!w.limits.enough || e.hook)) finish_tile(w, args.c, row, rows, column, columns);
     begin += rows;
   }
+}
+
+// Part of a panel, of `count` numbers, as tiles read it: where it lies, or in scratch as float32.
+PackedWeights readable(const Walk& w, const PackedWeights& b, int64_t count) {
+  if (!b.is_narrow() || (w.p.m == 1 && widens_in_registers(b.type))) return b;
+  float* floats = w.p.scratch + (w.p.scratch_floats - w.p.widened_floats);
+  const auto* from = static_cast<const uint16_t*>(b.data);
+  if (b.type == DType::kBF16) bf16_to_f32(from, floats, count);
+  else f16_to_f32(from, floats, count);
+  return floats;
 }
 
 // One block of rows against panels [first, last).
@@ -94,11 +116,12 @@ void run_panels(Walk& w, const RowBlock& block, int64_t first, int64_t last) {
   const int64_t terms = w.p.taps * w.p.depth, panel = w.config.panel;
   for (int64_t i = first; i < last; ++i) {
     const int64_t column = i * panel, columns = std::min(panel, w.p.n - column), b_stride = align_up(columns, 16);
-    const float* b = w.p.b + column * terms + (block.tap * w.p.depth + block.channel) * b_stride;
-    const float* next = i + 1 < last ? b + panel * terms : b;
-    for (int64_t j = 0; j < columns; j += w.tile_columns) {
-      run_tiles(w, block, w.p.first_column + column + j, std::min(w.tile_columns, columns - j), b + j, b_stride, next);
-    }
+    const PackedWeights packed = w.p.b.from(column * terms + (block.tap * w.p.depth + block.channel) * b_stride);
+    const PackedWeights next = i + 1 < last ? packed.from(panel * terms) : packed;
+    const PackedWeights b = readable(w, packed, block.taps * block.depth * b_stride);
+    for (int64_t j = 0; j < columns; j += w.tile_columns)
+      run_tiles(w, block, w.p.first_column + column + j, std::min(w.tile_columns, columns - j), b.from(j), b_stride,
+                next);
   }
 }
 
@@ -127,6 +150,23 @@ Limits::Limits(const Epilogue& e)
           : e.activation == Activation::kClip ? e.alpha
                                               : -HUGE_VALF),
       high(e.activation == Activation::kClip ? e.beta : HUGE_VALF) {}
+
+// One row is multiplied by weights that become float32 in registers, where the processor does that.
+static bool widens_in_scratch(DType weights, int64_t rows) {
+  return weights != DType::kF32 && (rows > 1 || !widens_in_registers(weights));
+}
+
+BlockConfig config_for(DType weights, const BlockConfig& config, int64_t rows) {
+  BlockConfig own = config;
+  if (!widens_in_scratch(weights, rows)) return own;
+  const int64_t most = (rows <= kFewRows ? kWidenedForFew : kWidenedForMany) / config.panel;
+  own.depth = static_cast<int32_t>(std::min<int64_t>(config.depth, most));
+  return own;
+}
+
+int64_t widened_floats(DType weights, const BlockConfig& config, int64_t rows) {
+  return widens_in_scratch(weights, rows) ? int64_t{config.depth} * config.panel : 0;
+}
 
 int64_t block_taps(const BlockConfig& config, int64_t taps, int64_t depth) {
   const int64_t wanted = depth < config.depth ? config.depth / std::max<int64_t>(depth, 1) : 1;

@@ -43,19 +43,25 @@ class RowSource {
 struct Product {
   int64_t m = 0, n = 0, taps = 1, depth = 0;
   const RowSource* rows = nullptr;
-  const float* b = nullptr;  // packed in panels
-  float* c = nullptr;        // first row, column 0 of the whole result
+  PackedWeights b;     // in panels
+  float* c = nullptr;  // first row, column 0 of the whole result
   int64_t c_stride = 0;
   int64_t first_column = 0;  // where b's column 0 lies in c, bias and residual
   const Epilogue* epilogue = nullptr;
   float* scratch = nullptr;  // scratch_floats for each thread
   int64_t scratch_floats = 0;
+  int64_t widened_floats = 0;  // of it, the last ones: where panels of narrow weights become float32
 };
 
 // Part (rows x columns of panels) `part` of config.row_threads * config.column_threads.
 void run_product_part(const Product& product, const BlockConfig& config, int part) noexcept;
 // All parts, in parallel.
 void run_product(const Product& product, const BlockConfig& config) noexcept;
+
+// Panels of narrow weights become float32 in pieces that stay in the cache: the configuration that leaves them as large, of a product of so
+// many rows; and the floats of scratch of each thread that such a piece takes.
+BlockConfig config_for(DType weights, const BlockConfig& config, int64_t rows);
+int64_t widened_floats(DType weights, const BlockConfig& config, int64_t rows);
 
 // The largest number of rows and of inputs of a RowBlock under this configuration.
 int64_t block_rows(const BlockConfig& config, int64_t taps, int64_t depth);

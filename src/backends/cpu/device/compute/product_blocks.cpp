@@ -1,4 +1,4 @@
-// Matrix products with weights of 2, 4 or 8 bits in blocks: a word of each column is unpacked to as many vectors as it holds codes, each
+// Matrix products with weights of 2, 4 or 8 bits in blocks, integers or small floats: a word of each column is unpacked to as many vectors as it holds codes, each
 // of which is multiplied into all rows of a tile. What the zero points take off is the sum of the row's elements times them.
 // One row, whose product is as fast as its weights are read, is made of integers where the machine adds four products of bytes at once:
 // the elements of a block are multiples of a power of two, 2^-22 of the largest or less, in three bytes each.
@@ -10,6 +10,7 @@
 
 #include "backends/cpu/device/compute/hwy_byte_targets.h"
 #include "backends/cpu/device/compute/parallel.h"
+#include "tensor/half.h"
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "backends/cpu/device/compute/product_blocks.cpp"
 #include "hwy/foreach_target.h"
@@ -61,7 +62,7 @@ template <int kBits> inline constexpr int kMiddle = 1 << (kBits - 1);
 // Zero points counted from there.
 template <int kBits> HWY_INLINE Floats zero_from_middle(const BlockProduct& p, int64_t at) {
   const FloatTag d;
-  if (!p.zeros) return hn::Zero(d);
+  if (!p.zeros || p.weights.code != BlockCode::kInteger) return hn::Zero(d);
   return hn::Sub(hn::LoadU(d, p.zeros + at), hn::Set(d, kMiddle<kBits>));
 }
 
@@ -76,8 +77,31 @@ template <int kBits> HWY_INLINE Floats low_codes(Words words) {
   return hn::ConvertTo(FloatTag(), hn::Sub(codes, hn::Set(WordTag(), kMiddle<kBits>)));
 }
 
+// The lowest code of each word as what it stands for, divided by code_scale(): a float8 is the upper part of a float16.
+template <int kBits, BlockCode kCode> HWY_INLINE Floats low_numbers(Words words) {
+  const WordTag d;
+  const hn::RebindToUnsigned<WordTag> du;
+  if constexpr (kCode == BlockCode::kInteger) {
+    return low_codes<kBits>(words);
+  } else if constexpr (kCode == BlockCode::kE2M1) {
+    const hn::Repartition<int8_t, WordTag> d8;
+    HWY_ALIGN static constexpr int8_t kTwice[16] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
+    const auto index = hn::And(hn::ShiftLeft<24>(words), hn::Set(d, 0x0F000000));
+    const auto twice = hn::TableLookupBytes(hn::LoadDup128(d8, kTwice), hn::BitCast(d8, index));
+    return hn::ConvertTo(FloatTag(), hn::ShiftRight<24>(hn::BitCast(d, twice)));
+  } else {
+    const hn::Rebind<uint16_t, WordTag> d16;
+    const hn::Rebind<hwy::float16_t, WordTag> df16;
+    const auto raised = hn::ShiftLeft<8>(words);
+    const auto half = kCode == BlockCode::kE5M2 ? hn::And(raised, hn::Set(d, 0xFF00))
+                                                : hn::Or(hn::And(raised, hn::Set(d, 0x8000)),
+                                                         hn::And(hn::ShiftLeft<7>(words), hn::Set(d, 0x3F80)));
+    return hn::PromoteTo(FloatTag(), hn::BitCast(df16, hn::TruncateTo(d16, hn::BitCast(du, half))));
+  }
+}
+
 // Sums of one block: of kRows rows and kVectors vectors of columns. Sums of even and odd terms are apart where rows are few.
-template <int kBits, int kRows, int kVectors>
+template <int kBits, BlockCode kCode, int kRows, int kVectors>
 HWY_INLINE void add_block(const float* const* rows, int64_t terms, const int32_t* packed, int64_t step,
                           Floats (&sums)[kRows][kVectors]) {
   constexpr int kCodes = 32 / kBits;
@@ -94,7 +118,7 @@ HWY_INLINE void add_block(const float* const* rows, int64_t terms, const int32_t
     Floats w[kVectors];
 #pragma GCC unroll 8
     for (int j = 0; j < kVectors; ++j) {
-      w[j] = low_codes<kBits>(words[j]);
+      w[j] = low_numbers<kBits, kCode>(words[j]);
       words[j] = hn::BitCast(WordTag(), hn::ShiftRight<kBits>(hn::BitCast(hn::RebindToUnsigned<WordTag>(), words[j])));
     }
 #pragma GCC unroll 8
@@ -123,7 +147,7 @@ HWY_INLINE void add_block(const float* const* rows, int64_t terms, const int32_t
 }
 
 // `rows` rows, at most kRows, from `row` on, and kVectors vectors of columns from `column` on.
-template <int kBits, int kRows, int kVectors>
+template <int kBits, BlockCode kCode, int kRows, int kVectors>
 HWY_NOINLINE void run_tile(const BlockProduct& p, const float* row_sums, int64_t row, int64_t rows, int64_t column) {
   const BlockWeights& w = p.weights;
   const FloatTag d;
@@ -142,7 +166,7 @@ HWY_NOINLINE void run_tile(const BlockProduct& p, const float* row_sums, int64_t
   }
   for (int64_t b = 0; b < w.blocks(); ++b) {
     Floats sums[kRows][kVectors];
-    add_block<kBits>(from, w.block_terms(b), packed, width, sums);
+    add_block<kBits, kCode>(from, w.block_terms(b), packed, width, sums);
     const int64_t at = w.parameter(b, column);
 #pragma GCC unroll 8
     for (int j = 0; j < kVectors; ++j) {
@@ -168,29 +192,36 @@ HWY_NOINLINE void run_tile(const BlockProduct& p, const float* row_sums, int64_t
 }
 
 // Rows [row, row + rows) of the columns [column, end), whole vectors.
-template <int kBits, int kRows, int kVectors>
+template <int kBits, BlockCode kCode, int kRows, int kVectors>
 void run_columns(const BlockProduct& p, const float* row_sums, int64_t row, int64_t rows, int64_t column, int64_t end) {
   for (; column + kVectors * kLanes <= end; column += kVectors * kLanes)
-    run_tile<kBits, kRows, kVectors>(p, row_sums, row, rows, column);
-  for (; column < end; column += kLanes) run_tile<kBits, kRows, 1>(p, row_sums, row, rows, column);
+    run_tile<kBits, kCode, kRows, kVectors>(p, row_sums, row, rows, column);
+  for (; column < end; column += kLanes) run_tile<kBits, kCode, kRows, 1>(p, row_sums, row, rows, column);
 }
 
-template <int kBits>
+template <int kBits, BlockCode kCode>
 void run_rows(const BlockProduct& p, const float* row_sums, int64_t row, int64_t end, int64_t column, int64_t last) {
   while (row < end) {
     const int64_t rows = std::min<int64_t>(kManyRows, end - row);
-    if (rows == 1) run_columns<kBits, 1, 4>(p, row_sums, row, rows, column, last);
-    else if (rows <= kFewRows) run_columns<kBits, kFewRows, 2>(p, row_sums, row, rows, column, last);
-    else run_columns<kBits, kManyRows, 2>(p, row_sums, row, rows, column, last);
+    if (rows == 1) run_columns<kBits, kCode, 1, 4>(p, row_sums, row, rows, column, last);
+    else if (rows <= kFewRows) run_columns<kBits, kCode, kFewRows, 2>(p, row_sums, row, rows, column, last);
+    else run_columns<kBits, kCode, kManyRows, 2>(p, row_sums, row, rows, column, last);
     row += rows;
   }
 }
 
 void run_group(const BlockProduct& p, const float* row_sums, int64_t row, int64_t end, int64_t group) {
   const int64_t last = std::min(group + BlockWeights::kGroup, p.weights.padded_columns());
-  if (p.weights.bits == 8) run_rows<8>(p, row_sums, row, end, group, last);
-  else if (p.weights.bits == 4) run_rows<4>(p, row_sums, row, end, group, last);
-  else run_rows<2>(p, row_sums, row, end, group, last);
+  using enum BlockCode;
+  switch (p.weights.code) {
+    case kE2M1: return run_rows<4, kE2M1>(p, row_sums, row, end, group, last);
+    case kE4M3: return run_rows<8, kE4M3>(p, row_sums, row, end, group, last);
+    case kE5M2: return run_rows<8, kE5M2>(p, row_sums, row, end, group, last);
+    case kInteger: break;
+  }
+  if (p.weights.bits == 8) run_rows<8, kInteger>(p, row_sums, row, end, group, last);
+  else if (p.weights.bits == 4) run_rows<4, kInteger>(p, row_sums, row, end, group, last);
+  else run_rows<2, kInteger>(p, row_sums, row, end, group, last);
 }
 
 #if HWY_TARGET == HWY_AVX3_DL
@@ -381,6 +412,18 @@ void sum_rows(const BlockProduct& p, float* sums) {
     }
 }
 
+// What low_numbers makes of a code.
+float number_of(BlockCode code, uint32_t bits) {
+  constexpr float kMagnitudes[8] = {0, 1, 2, 3, 4, 6, 8, 12};
+  switch (code) {
+    case BlockCode::kInteger: return static_cast<float>(bits);
+    case BlockCode::kE2M1: return bits & 8 ? -kMagnitudes[bits & 7] : kMagnitudes[bits & 7];
+    case BlockCode::kE4M3: return f16_to_float(static_cast<uint16_t>((bits & 0x80) << 8 | (bits & 0x7F) << 7));
+    case BlockCode::kE5M2: return f16_to_float(static_cast<uint16_t>(bits << 8));
+  }
+  return 0;
+}
+
 // With each weight as it is. Where a sum of elements is infinite or not a number, taking it times the zero point off is neither.
 void run_row_plainly(const BlockProduct& p, int64_t row) {
   const BlockWeights& w = p.weights;
@@ -394,11 +437,12 @@ void run_row_plainly(const BlockProduct& p, int64_t row) {
     float total = 0;
     for (int64_t b = 0; b < w.blocks(); ++b) {
       const int64_t at = w.parameter(b, column);
-      const float scale = p.scales[at], zero = p.zeros ? p.zeros[at] : static_cast<float>(1 << (w.bits - 1));
+      const float middle = w.code == BlockCode::kInteger ? static_cast<float>(1 << (w.bits - 1)) : 0.0f;
+      const float scale = p.scales[at], zero = p.zeros ? p.zeros[at] : middle;
       for (int64_t t = 0; t < w.block_terms(b); ++t) {
         const auto word = static_cast<uint32_t>(packed[t / codes * width]);
         const uint32_t code = word >> (t % codes * w.bits) & mask;
-        total += a[t] * ((static_cast<float>(code) - zero) * scale);
+        total += a[t] * ((number_of(w.code, code) - zero) * scale);
       }
       packed += w.block_words(b) * width;
       a += w.block;
@@ -428,7 +472,7 @@ int64_t block_product_scratch(const BlockWeights& w, int64_t rows) noexcept {
 }
 
 void product_blocks(const BlockProduct& p, int threads, float* scratch) noexcept {
-  if (p.rows == 1 && run_one_row(p, threads, scratch)) return;
+  if (p.rows == 1 && p.weights.code == BlockCode::kInteger && run_one_row(p, threads, scratch)) return;
   const int64_t groups = (p.weights.columns + BlockWeights::kGroup - 1) / BlockWeights::kGroup;
   const int64_t parts = (p.rows + kRowsAtOnce - 1) / kRowsAtOnce;
   const double work = static_cast<double>(p.rows) * static_cast<double>(p.weights.columns * p.weights.terms);

@@ -5,11 +5,19 @@
 
 namespace kiln::cpu {
 
+// What codes stand for: integers, or float4 and float8 (sign, bits of the exponent, bits of the mantissa), which are finite and have no zero
+// points. Kernels make the number divided by code_scale() of them, by which scales are multiplied instead. Stored in engine files: append only.
+enum class BlockCode : uint8_t { kInteger, kE2M1, kE4M3, kE5M2 };
+inline float code_scale(BlockCode code) {
+  return code == BlockCode::kE2M1 ? 0x1p-1f : code == BlockCode::kE4M3 ? 0x1p8f : 1.0f;
+}
+
 // Codes without sign in words of 32 bits, whole words for each block: by group of kGroup columns, word and column. A weight is
 // (code - zero) * scale; scales and zero points lie by group, block and column, padded as columns are.
 struct BlockWeights {
   static constexpr int64_t kPanel = 16, kGroup = 64;
   int64_t terms = 0, columns = 0, block = 1, bits = 4;
+  BlockCode code = BlockCode::kInteger;
   int64_t codes() const { return 32 / bits; }  // in a word
   int64_t blocks() const { return (terms + block - 1) / block; }
   int64_t block_terms(int64_t b) const { return std::min(block, terms - b * block); }
@@ -42,7 +50,7 @@ struct BlockProduct {
   const float* a = nullptr;
   int64_t a_stride = 0;  // elements between rows
   const int32_t* packed = nullptr;
-  const float *scales = nullptr, *zeros = nullptr;  // no zero points: all are 2^(bits - 1)
+  const float *scales = nullptr, *zeros = nullptr;  // no zero points: all are 2^(bits - 1), of integers
   float* out = nullptr;
   int64_t out_stride = 0;
 };

@@ -51,6 +51,18 @@ int64_t scratch_of_states(const RecurrentLayer& l, const Sizes& s) {
 
 BlockConfig config_of(const Sizes& s) { return {.panel = static_cast<int32_t>(s.panel), .depth = 1 << 20}; }
 
+BlockConfig config_of_inputs(const Sizes& s, int threads) {
+  BlockConfig config = config_of(s);
+  config.depth = 256;
+  config.column_threads = threads;
+  return config;
+}
+
+// Floats of scratch that a thread needs for its product with the states by weights of that type.
+int64_t floats_for_states(const RecurrentLayer& l, const Sizes& s, DType weights) {
+  return gemm_workspace({.m = l.batch, .n = s.columns, .k = l.hidden}, config_of(s), weights);
+}
+
 // Gates of one block of units of one sequence, before their activations; c and h of the block.
 struct BlockStep {
   Cell cell;
@@ -96,7 +108,7 @@ struct Space {
   }
   int64_t stride;  // of rows of h and c
   float *inputs, *gates, *c, *h[2], *end;
-  float* sums;  // scratch of products with bytes
+  float* sums;  // scratch of products with narrower weights
 };
 
 class Run {
@@ -107,8 +119,7 @@ class Run {
         s_(layer.cell, layer.input, layer.hidden),
         space_(layer, s_, workspace),
         threads_(std::min(threads, thread_count())) {
-    r_ = data.packed ? data.packed + s_.w : nullptr;
-    w_bias_ = data.bytes ? data.bytes->columns + 4 * s_.columns : r_ + s_.r;
+    w_bias_ = data.bytes ? data.bytes->columns + 4 * s_.columns : data.biases;
     r_bias_ = w_bias_ + s_.columns;
   }
 
@@ -188,12 +199,10 @@ class Run {
                      threads_, space_.sums);
       return add_rows(rows, s_.columns, w_bias_, 0, to);
     }
-    BlockConfig config = config_of(s_);
-    config.depth = 256;
-    config.column_threads = threads_;
     Epilogue bias;
     bias.bias = w_bias_;
-    gemm({rows, s_.columns, l_.input, x, stride, to, s_.columns}, d_.packed, bias, config, nullptr);
+    gemm({rows, s_.columns, l_.input, x, stride, to, s_.columns}, d_.weights, bias, config_of_inputs(s_, threads_),
+         space_.sums);
   }
 
   // Adds rows that lie `stride` apart to those of a matrix of as many columns as the layer has.
@@ -230,8 +239,8 @@ class Run {
       e.residual = input + column;
       e.residual_stride = input_batch_;
     }
-    gemm({l_.batch, columns, l_.hidden, h, space_.stride, to, s_.columns}, r_ + column * l_.hidden, e, config_of(s_),
-         nullptr);
+    gemm({l_.batch, columns, l_.hidden, h, space_.stride, to, s_.columns}, d_.weights.from(s_.w + column * l_.hidden),
+         e, config_of(s_), space_.sums + share.thread * floats_for_states(l_, s_, d_.weights.type));
   }
 
   // Units of the share's blocks at one step.
@@ -255,7 +264,7 @@ class Run {
   Space space_;
   int threads_;
   int64_t input_step_ = 0, input_batch_ = 0;
-  const float *r_ = nullptr, *w_bias_ = nullptr, *r_bias_ = nullptr;
+  const float *w_bias_ = nullptr, *r_bias_ = nullptr;
 };
 
 // Rows of gates * hidden to blocks of units with all their gates; rows that do not exist are zero.
@@ -270,18 +279,20 @@ std::vector<float> by_blocks(const Sizes& s, int64_t hidden, int64_t width, cons
 
 }  // namespace
 
-int64_t packed_recurrent_floats(Cell cell, int64_t input, int64_t hidden) {
+int64_t packed_recurrent_weights(Cell cell, int64_t input, int64_t hidden) {
   const Sizes s(cell, input, hidden);
-  return s.w + s.r + 2 * s.columns;
+  return s.w + s.r;
 }
 
+int64_t packed_recurrent_biases(Cell cell, int64_t hidden) { return 2 * packed_recurrent_columns(cell, hidden); }
+
 void pack_recurrent(Cell cell, int64_t input, int64_t hidden, const float* w, const float* r, const float* b,
-                    float* packed) {
+                    float* weights, float* biases) {
   const Sizes s(cell, input, hidden);
   const auto panel = static_cast<int32_t>(s.panel);
-  pack_b({by_blocks(s, hidden, input, w).data(), input, true}, input, s.columns, panel, packed);
-  pack_b({by_blocks(s, hidden, hidden, r).data(), hidden, true}, hidden, s.columns, panel, packed + s.w);
-  float *w_bias = packed + s.w + s.r, *r_bias = w_bias + s.columns;
+  pack_b({by_blocks(s, hidden, input, w).data(), input, true}, input, s.columns, panel, weights);
+  pack_b({by_blocks(s, hidden, hidden, r).data(), hidden, true}, hidden, s.columns, panel, weights + s.w);
+  float *w_bias = biases, *r_bias = w_bias + s.columns;
   std::fill(w_bias, r_bias + s.columns, 0.0f);
   if (!b) return;
   const std::vector<float> of_w = by_blocks(s, hidden, 1, b), of_r = by_blocks(s, hidden, 1, b + s.gates * hidden);
@@ -297,12 +308,19 @@ int64_t packed_recurrent_column(Cell cell, int64_t gate, int64_t unit) {
   return unit / kUnits * cell_gates(cell) * kUnits + gate * kUnits + unit % kUnits;
 }
 
-int64_t recurrent_workspace(const RecurrentLayer& layer, bool bytes) {
+int64_t recurrent_workspace(const RecurrentLayer& layer, bool bytes, DType weights) {
   const Sizes s(layer.cell, layer.input, layer.hidden);
   const int64_t floats =
       align(layer.steps * layer.batch * s.columns) + layer.batch * (s.columns + 3 * s.blocks * kUnits);
-  if (!bytes) return floats;
   const int64_t rows = std::max<int64_t>(layer.steps * layer.batch, 1);
+  if (!bytes) {  // the rows of the inputs are multiplied together, or those of each sequence
+    const auto of_inputs = [&](int64_t count) {
+      return gemm_workspace({.m = count, .n = s.columns, .k = layer.input}, config_of_inputs(s, thread_count()),
+                            weights);
+    };
+    return floats + std::max({of_inputs(rows), of_inputs(layer.steps), of_inputs(1),
+                              thread_count() * floats_for_states(layer, s, weights)});
+  }
   return floats + std::max({block_product_scratch(byte_weights(layer.input, s.columns), rows),
                             block_product_scratch(byte_weights(layer.input, s.columns), 1),
                             thread_count() * scratch_of_states(layer, s)});

@@ -1,6 +1,8 @@
-// Recurrent layers on float32: LSTM, GRU and simple RNN with packed weights, in float32 or in bytes.
+// Recurrent layers on float32: LSTM, GRU and simple RNN with packed weights, in float32, in 16 bits or in bytes.
 #pragma once
 #include <cstdint>
+
+#include "backends/cpu/device/compute/gemm.h"
 
 namespace kiln::cpu {
 
@@ -21,9 +23,10 @@ struct RecurrentLayer {
 
 // Packed form of w [gates * hidden, input], r [gates * hidden, hidden] and b [2 * gates * hidden] (may be null): units in blocks
 // of 16, all gates of a block together.
-int64_t packed_recurrent_floats(Cell cell, int64_t input, int64_t hidden);
+int64_t packed_recurrent_weights(Cell cell, int64_t input, int64_t hidden);
+int64_t packed_recurrent_biases(Cell cell, int64_t hidden);
 void pack_recurrent(Cell cell, int64_t input, int64_t hidden, const float* w, const float* r, const float* b,
-                    float* packed);
+                    float* weights, float* biases);
 
 // The same of weights in bytes, packed as BlockWeights has them, each of whose columns is one block: a gate of a unit, in the order of
 // packed_recurrent_column. `columns` holds six rows of numbers by column: scales and zero points of w, those of r, and the biases of both,
@@ -37,12 +40,14 @@ int64_t packed_recurrent_columns(Cell cell, int64_t hidden);  // among them some
 int64_t packed_recurrent_column(Cell cell, int64_t gate, int64_t unit);
 
 struct RecurrentData {
-  const float *x = nullptr, *packed = nullptr;
-  const RecurrentBytes* bytes = nullptr;                     // instead of `packed`
+  const float* x = nullptr;
+  PackedWeights weights;                                     // float32, float16 or bfloat16
+  const float* biases = nullptr;                             // packed with them
+  const RecurrentBytes* bytes = nullptr;                     // instead of both
   const float *initial_h = nullptr, *initial_c = nullptr;    // may be null: zeros
   float *y = nullptr, *last_h = nullptr, *last_c = nullptr;  // each may be null
 };
-int64_t recurrent_workspace(const RecurrentLayer& layer, bool bytes);  // floats
+int64_t recurrent_workspace(const RecurrentLayer& layer, bool bytes, DType weights = DType::kF32);  // floats
 void run_recurrent(const RecurrentLayer& layer, const RecurrentData& data, float* workspace, int threads) noexcept;
 
 }  // namespace kiln::cpu

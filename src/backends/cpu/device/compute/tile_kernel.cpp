@@ -28,7 +28,7 @@ HWY_INLINE void accumulate(const TileArgs& args, VF (&acc)[kSets][kRows][kVector
   // Steps of k at once: each serves a row's address, which seldom finds a register for itself.
   constexpr int kSteps = kVectors == 1 ? 4 : kSets;
   const F32 d;
-  const float* HWY_RESTRICT b = args.b;
+  const auto* HWY_RESTRICT b = static_cast<const float*>(args.b);
   const float* prefetch = args.prefetch;
   const int64_t b_stride = args.b_stride, depth = args.depth;
   for (int64_t t = 0; t < args.taps; ++t) {
@@ -137,7 +137,7 @@ HWY_INLINE void end_tile(const TileArgs& args, VF (&acc)[kRows][kVectors]) {
 // at a time.
 template <int kVectors> HWY_INLINE void accumulate_row(const TileArgs& args, VF (&acc)[4][1][kVectors]) {
   const F32 d;
-  const float* HWY_RESTRICT b = args.b;
+  const auto* HWY_RESTRICT b = static_cast<const float*>(args.b);
   const int64_t b_stride = args.b_stride, quarter = args.depth / 4;
   const auto add = [&](int set, const float* a, int64_t k) HWY_ATTR {
     const VF av = hn::Set(d, a[k]);
@@ -161,7 +161,7 @@ template <int kVectors> HWY_INLINE void accumulate_row(const TileArgs& args, VF 
 template <int kVectors> HWY_INLINE void accumulate_set(const TileArgs& args, int64_t set, VF (&acc)[1][kVectors]) {
   const F32 d;
   const int64_t b_stride = args.b_stride, quarter = args.depth / 4;
-  const float* HWY_RESTRICT b = args.b;
+  const auto* HWY_RESTRICT b = static_cast<const float*>(args.b);
   const auto add = [&](const float* a, int64_t k) HWY_ATTR {
     const float* HWY_RESTRICT from = b + k * b_stride;
     const VF av = hn::Set(d, a[k]);
@@ -228,6 +228,63 @@ template <int kRows, int kVectors> void tile(const TileArgs& args) {
     end_tile<kRows, kVectors, true>(args, acc[0]);
   } else {
     end_tile<kRows, kVectors, false>(args, acc[0]);
+  }
+}
+
+// A vector of narrow weights, as float32.
+HWY_INLINE VF widened(const hwy::bfloat16_t* b) {
+  return hn::PromoteTo(F32(), hn::LoadU(hn::Rebind<hwy::bfloat16_t, F32>(), b));
+}
+#if HWY_TARGET <= HWY_AVX2
+HWY_INLINE VF widened(const hwy::float16_t* b) {
+  return hn::PromoteTo(F32(), hn::LoadU(hn::Rebind<hwy::float16_t, F32>(), b));
+}
+#endif
+
+// Adds a quarter of the terms of each tap, and of those behind the quarters one.
+template <class Weight, int kVectors>
+HWY_INLINE void accumulate_quarter(const TileArgs& args, int64_t which, VF (&acc)[1][kVectors]) {
+  const int64_t b_stride = args.b_stride, quarter = args.depth / 4;
+  const auto* HWY_RESTRICT b = static_cast<const Weight*>(args.b);
+  const auto add = [&](const float* a, int64_t k) HWY_ATTR {
+    const Weight* HWY_RESTRICT from = b + k * b_stride;
+    const VF av = hn::Set(F32(), a[k]);
+#pragma GCC unroll 8
+    for (int j = 0; j < kVectors; ++j) acc[0][j] = hn::MulAdd(av, widened(from + j * kLanes), acc[0][j]);
+  };
+  for (int64_t t = 0; t < args.taps; ++t, b += args.depth * b_stride) {
+    const float* a = args.rows[t * args.rows_stride];
+    for (int64_t k = which * quarter; k < (which + 1) * quarter; ++k) add(a, k);
+    if (which < 3 && 4 * quarter + which < args.depth) add(a, 4 * quarter + which);
+  }
+}
+
+// Sums of quarters keep what the last of many small terms add; one after another, so that memory is read from its beginning to its end.
+template <class Weight, int kVectors, bool kPartial> HWY_INLINE void multiply_row(const TileArgs& args) {
+  VF sums[1][kVectors], acc[1][kVectors];
+  begin_tile<1, kVectors, kPartial>(args, sums);
+  for (int64_t quarter = 0; quarter < 4; ++quarter) {
+#pragma GCC unroll 8
+    for (int j = 0; j < kVectors; ++j) acc[0][j] = hn::Zero(F32());
+    accumulate_quarter<Weight, kVectors>(args, quarter, acc);
+#pragma GCC unroll 8
+    for (int j = 0; j < kVectors; ++j) sums[0][j] = hn::Add(sums[0][j], acc[0][j]);
+  }
+  end_tile<1, kVectors, kPartial>(args, sums);
+}
+
+template <class Weight, int kVectors> void narrow_row(const TileArgs& args) {
+  if (args.last_lanes != kLanes) return multiply_row<Weight, kVectors, true>(args);
+  multiply_row<Weight, kVectors, false>(args);
+}
+
+template <int kVectors> constexpr void fill_narrow_rows(TileTable& table) {
+  if constexpr (kVectors >= 1) {
+#if HWY_TARGET <= HWY_AVX2
+    table.narrow_row[0][kVectors] = narrow_row<hwy::float16_t, kVectors>;
+#endif
+    table.narrow_row[1][kVectors] = narrow_row<hwy::bfloat16_t, kVectors>;
+    fill_narrow_rows<kVectors - 1>(table);
   }
 }
 
@@ -314,6 +371,7 @@ const TileTable& table_of_target() {
     fill_table<3, kMaxTileRows>(t);
     fill_table<4, kMaxTileRows>(t);
     fill_rows<kRowVectors>(t);
+    fill_narrow_rows<kMaxRowVectors>(t);
     t.activate = activate_rows;
     t.transpose = transpose_panel;
     return t;

@@ -16,7 +16,7 @@ struct TileArgs {
   const float* const* rows;
   int64_t rows_stride;
   int64_t taps, depth;
-  const float* b;
+  const void* b;  // numbers of float32; of tiles for narrow weights, of their type
   int64_t b_stride;
   float* c;
   int64_t c_stride;
@@ -40,6 +40,8 @@ struct TileTable {
   TileFunction tile[kMaxTileVectors + 1][kMaxTileRows + 1];  // by vectors, rows
   int row_vectors;                                           // most vectors of a tile of one row
   TileFunction row[kMaxRowVectors + 1];                      // of one row, by vectors
+  // Of one row, by weights in float16 and in bfloat16, by vectors; null where the instruction set does not widen them.
+  TileFunction narrow_row[2][kMaxRowVectors + 1];
   // Activation, then the sum with `after` (may be null; its rows are residual_stride apart), on a stored tile.
   void (*activate)(const Epilogue&, const float* after, float* c, int64_t c_stride, int64_t rows, int64_t columns);
   // out[k * width + j] = in[j * stride + k] for k < depth, j < columns.

@@ -19,13 +19,13 @@ bool weights_suffice(const ConvShape& s, const TensorView& weights) {
 
 }  // namespace
 
-Status read_operands(const ConvParameters& p, const KernelCall& call, ConvOperands& o) noexcept {
+Status read_operands(const ConvParameters& p, const KernelCall& call, ConvOperands& o, bool narrow) noexcept {
   if (call.inputs.size() != 4 || call.outputs.size() != 1)
     return {Code::kMalformedPlan, "a convolution has four operands"};
   const TensorView &x = call.inputs[0], &w = call.inputs[1], &bias = call.inputs[2], &residual = call.inputs[3],
                    &y = call.outputs[0];
   const auto in = image_of(x), out = image_of(y);
-  if (!in || !out || !is_f32(x) || !is_f32(y) || !is_f32(w) || !w.is_dense())
+  if (!in || !out || !is_f32(x) || !is_f32(y) || !are_packed_weights(w) || !(narrow || is_f32(w)))
     return {Code::kMalformedPlan, "operands of a convolution are not float32 images"};
   if (!out->equidistant) return {Code::kMalformedPlan, "the result of a convolution is not channels last"};
   if (!p.window.fits(0, in->height, out->height) || !p.window.fits(1, in->width, out->width))

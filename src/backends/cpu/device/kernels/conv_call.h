@@ -12,8 +12,9 @@ struct ConvOperands {
   bool copy_input = false;  // channels are not adjacent: x is copied to channels last before use
   int64_t copied_floats() const { return copy_input ? shape.batch * shape.in_h * shape.in_w * shape.in_c : 0; }
 };
-// Checks all operands but the size of the packed weights.
-Status read_operands(const ConvParameters& parameters, const KernelCall& call, ConvOperands& operands) noexcept;
+// Checks all operands but the size of the packed weights. `narrow`: they may be kept in 16 bits.
+Status read_operands(const ConvParameters& parameters, const KernelCall& call, ConvOperands& operands,
+                     bool narrow = false) noexcept;
 
 // The sum that a convolution adds to its result `out`; absent: the stride stays as it is.
 Status read_residual(const TensorView& residual, const ImageView& out, int64_t& stride) noexcept;

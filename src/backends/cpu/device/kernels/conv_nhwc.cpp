@@ -1,5 +1,5 @@
-// Kernel "conv_nhwc": convolution as a product of tiles, channels last. Inputs: x, packed weights, bias, residual. Parameter `packs`:
-// the weights are [out, in, height, width] and packed at each launch.
+// Kernel "conv_nhwc": convolution as a product of tiles, channels last. Inputs: x, packed weights (float32, float16 or bfloat16), bias,
+// residual. Parameter `packs`: the weights are [out, in, height, width], of float32, and packed at each launch.
 #include "backends/cpu/device/compute/conv_nhwc.h"
 
 #include "backends/cpu/device/kernels/conv_call.h"
@@ -15,7 +15,7 @@ class ConvNhwc final : public Kernel {
   explicit ConvNhwc(const ConvNhwcParameters& p) : parameters_(p.conv), blocks_(p.blocks), packs_(p.packs) {}
 
   Status prepare(const KernelCall& call) noexcept override {
-    KILN_RETURN_IF_ERROR(read_operands(parameters_, call, operands_));
+    KILN_RETURN_IF_ERROR(read_operands(parameters_, call, operands_, !packs_));
     if (call.inputs[1].elements() != (packs_ ? weights_of(operands_.shape) : packed_conv_floats(operands_.shape)))
       return {Code::kShapeMismatch, "packed weights have another size"};
     if (workspace(call) > call.workspace_size)
@@ -31,9 +31,9 @@ class ConvNhwc final : public Kernel {
       x = space;
       space += align_up(operands_.copied_floats(), 16);
     }
-    const auto* weights = static_cast<const float*>(call.inputs[1].data);
+    PackedWeights weights(call.inputs[1].data, call.inputs[1].dtype);
     if (packs_) {
-      pack_conv(operands_.shape, weights, blocks_, space);
+      pack_conv(operands_.shape, static_cast<const float*>(weights.data), blocks_, space);
       weights = space;
       space += align_up(packed_conv_floats(operands_.shape), 16);
     }
@@ -44,10 +44,10 @@ class ConvNhwc final : public Kernel {
 
   size_t workspace(const KernelCall& call) noexcept override {
     ConvOperands o;
-    if (!read_operands(parameters_, call, o).ok()) return kNoWorkspace;
+    if (!read_operands(parameters_, call, o, !packs_).ok()) return kNoWorkspace;
     const int64_t packed = packs_ ? align_up(packed_conv_floats(o.shape), 16) : 0;
-    return static_cast<size_t>(align_up(o.copied_floats(), 16) + packed + conv_workspace(o.shape, blocks_)) *
-           sizeof(float);
+    const int64_t own = conv_workspace(o.shape, blocks_, call.inputs[1].dtype);
+    return static_cast<size_t>(align_up(o.copied_floats(), 16) + packed + own) * sizeof(float);
   }
 
  private:

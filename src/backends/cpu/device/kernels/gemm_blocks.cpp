@@ -1,6 +1,6 @@
 // Kernel "gemm_blocks": a [..., m, k] times weights of few bits. Inputs: a, packed codes, scales and, unless all
 // are the middle, zero points as BlockWeights has them.
-// Parameters: `k`, `n`, `block`, `bits`.
+// Parameters: `k`, `n`, `block`, `bits`, `code`.
 #include "backends/cpu/device/compute/product_blocks.h"
 
 #include "backends/cpu/device/kernels/common.h"
@@ -14,7 +14,8 @@ namespace {
 
 class GemmBlocks final : public Kernel {
  public:
-  explicit GemmBlocks(const GemmBlocksParameters& p) : weights_{p.k, p.n, p.block, p.bits} {}
+  explicit GemmBlocks(const GemmBlocksParameters& p)
+      : weights_{p.k, p.n, p.block, p.bits, p.code.value_or(BlockCode::kInteger)} {}
 
   Status prepare(const KernelCall& call) noexcept override {
     KILN_RETURN_IF_ERROR(read(call));
@@ -46,7 +47,8 @@ class GemmBlocks final : public Kernel {
 
  private:
   Status read(const KernelCall& call) noexcept {
-    if (call.inputs.size() < 3 || call.inputs.size() > 4 || call.outputs.size() != 1)
+    if (call.inputs.size() < 3 || call.inputs.size() > (weights_.code == BlockCode::kInteger ? 4 : 3) ||
+        call.outputs.size() != 1)
       return {Code::kMalformedPlan, "a product with blocks has three or four operands"};
     const TensorView &a = call.inputs[0], &codes = call.inputs[1];
     if (!is_f32(a) || !is_f32(call.outputs[0]) || codes.dtype != DType::kI32 || !is_plain(codes) || !codes.is_dense())
@@ -75,6 +77,8 @@ class GemmBlocks final : public Kernel {
 void GemmBlocksParameters::check() const {
   if (bits != 2 && bits != 4 && bits != 8)
     throw Error(Code::kMalformedPlan, "weights of " + std::to_string(bits) + " bits");
+  if (code && *code != BlockCode::kInteger && bits != (*code == BlockCode::kE2M1 ? 4 : 8))
+    throw Error(Code::kMalformedPlan, "floats of " + std::to_string(bits) + " bits");
 }
 
 std::unique_ptr<Kernel> make_gemm_blocks(const Attributes& parameters) {

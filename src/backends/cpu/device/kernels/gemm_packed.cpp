@@ -1,4 +1,4 @@
-// Kernel "gemm_packed": a [..., m, k] times packed [k, n]. Inputs: a, packed b, bias, residual. Parameter `columns` is 0 when b was
+// Kernel "gemm_packed": a [..., m, k] times packed [k, n]. Inputs: a, packed b (float32, float16 or bfloat16), bias, residual. Parameter `columns` is 0 when b was
 // a vector: the result has no axis n then.
 #include <numeric>
 #include <vector>
@@ -34,7 +34,7 @@ class GemmPacked final : public Kernel {
     GemmCall gemm_call = gemm_;
     gemm_call.a = static_cast<const float*>(call.inputs[0].data);
     gemm_call.c = static_cast<float*>(call.outputs[0].data);
-    gemm(gemm_call, static_cast<const float*>(call.inputs[1].data),
+    gemm(gemm_call, {call.inputs[1].data, call.inputs[1].dtype},
          make_epilogue(epilogue_, call.inputs[2], call.inputs[3], residual_stride_), blocks_,
          static_cast<float*>(call.workspace));
     return kOkStatus;
@@ -43,7 +43,7 @@ class GemmPacked final : public Kernel {
   size_t workspace(const KernelCall& call) noexcept override {
     GemmCall gemm_call;
     if (!read(call, gemm_call).ok()) return kNoWorkspace;
-    return static_cast<size_t>(gemm_workspace(gemm_call, blocks_)) * sizeof(float);
+    return static_cast<size_t>(gemm_workspace(gemm_call, blocks_, call.inputs[1].dtype)) * sizeof(float);
   }
 
  private:
@@ -59,7 +59,7 @@ class GemmPacked final : public Kernel {
       return {Code::kMalformedPlan, "a product has four operands"};
     const TensorView &a = call.inputs[0], &b = call.inputs[1], &c = call.outputs[0];
     const auto left = matrix_of(a), result = rows_of_result(c);
-    if (!is_f32(a) || !is_f32(b) || !is_f32(c) || !left || !result || !b.is_dense())
+    if (!is_f32(a) || !are_packed_weights(b) || !is_f32(c) || !left || !result)
       return {Code::kMalformedPlan, "operands of a product are not rows of float32"};
     if (left->rows != result->rows || result->columns != n_ || b.elements() != packed_b_floats(left->columns, n_))
       return {Code::kShapeMismatch, "operands of a product do not fit each other"};

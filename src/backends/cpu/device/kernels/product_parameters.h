@@ -1,5 +1,6 @@
 // Parameters of the matrix products.
 #pragma once
+#include "backends/cpu/device/compute/product_blocks.h"
 #include "backends/cpu/device/kernels/parameters.h"
 #include "backends/cpu/device/kernels/sum_steps.h"
 
@@ -37,13 +38,15 @@ struct GemmBatchedParameters {
 struct GemmBlocksParameters {
   static constexpr int64_t kMost = int64_t{1} << 31;
   int64_t k = 1, n = 1, block = 1, bits = 4;
+  std::optional<BlockCode> code = {};  // integers where there is none
   template <class V> void fields(V& v) {
     v("k", k, 1, kMost);
     v("n", n, 1, kMost);
     v("block", block, 1, kMost);
     v("bits", bits, 2, 8);
+    v("code", code, static_cast<int>(BlockCode::kE5M2) + 1);
   }
-  void check() const;  // that the bits are 2, 4 or 8
+  void check() const;  // that the bits are 2, 4 or 8, and as many as the codes have
 };
 
 struct GemmBfloat16Parameters {
@@ -53,6 +56,15 @@ struct GemmBfloat16Parameters {
   template <class V> void fields(V& v) {
     v("n", n, 0, kMostColumns);
     v("tiles", tiles);
+    v(sums);
+  }
+};
+
+struct GemmInt16Parameters {
+  int64_t n = 0;
+  SumFields sums = {};
+  template <class V> void fields(V& v) {
+    v("n", n, 0, kMostColumns);
     v(sums);
   }
 };

@@ -1,5 +1,5 @@
-// Kernel "recurrent": LSTM, GRU or RNN. Inputs: x, initial_h, initial_c (may be absent), then the packed weights of all directions: one
-// tensor, or, where weights are in bytes, those of w, of r and the numbers by column. Results: y, y_h, y_c (may be absent). Parameters:
+// Kernel "recurrent": LSTM, GRU or RNN. Inputs: x, initial_h, initial_c (may be absent), then the packed weights of all directions
+// (float32, float16 or bfloat16) and their biases, or, where weights are in bytes, those of w, of r and the numbers by column. Results: y, y_h, y_c (may be absent). Parameters:
 // cell (a Cell), directions, reverse (the only direction runs backwards), hidden, input, batch_first.
 #include "backends/cpu/device/compute/recurrent.h"
 
@@ -7,6 +7,7 @@
 #include "backends/cpu/device/kernels/dense.h"
 #include "backends/cpu/device/kernels/recurrent_parameters.h"
 #include "backends/cpu/device/kernels/registry.h"
+#include "backends/cpu/device/kernels/views.h"
 
 namespace kiln::cpu::kernels {
 namespace {
@@ -24,12 +25,14 @@ class Recurrent final : public DenseKernel {
  private:
   Status prepare_dense(const KernelCall& call) override {
     has_bytes_ = call.inputs.size() == 6;
-    if ((call.inputs.size() != 4 && !has_bytes_) || call.outputs.empty() || call.outputs.size() > 3)
+    if ((call.inputs.size() != 5 && !has_bytes_) || call.outputs.empty() || call.outputs.size() > 3)
       return {Code::kMalformedPlan, "a recurrent layer has other operands"};
     for (const auto& list : {call.inputs, call.outputs})
       for (const TensorView& v : list) {
         const bool holds_bytes = has_bytes_ && (&v == &call.inputs[3] || &v == &call.inputs[4]);
-        if (v.present() && v.dtype != (holds_bytes ? DType::kI32 : DType::kF32))
+        const bool holds_weights = !has_bytes_ && &v == &call.inputs[3];
+        if (v.present() &&
+            (holds_weights ? !are_packed_weights(v) : v.dtype != (holds_bytes ? DType::kI32 : DType::kF32)))
           return {Code::kMalformedPlan, "a recurrent layer computes in float32"};
       }
     const TensorView& x = call.inputs[0];
@@ -63,27 +66,30 @@ class Recurrent final : public DenseKernel {
     const auto of_directions = [&](size_t i, int64_t count) {
       return call.inputs[i].present() && call.inputs[i].elements() == directions_ * count;
     };
-    if (!has_bytes_) return of_directions(3, packed_recurrent_floats(layer_.cell, layer_.input, layer_.hidden));
+    if (!has_bytes_)
+      return of_directions(3, packed_recurrent_weights(layer_.cell, layer_.input, layer_.hidden)) &&
+             of_directions(4, packed_recurrent_biases(layer_.cell, layer_.hidden));
     return of_directions(3, words(layer_.input)) && of_directions(4, words(layer_.hidden)) &&
            of_directions(5, 6 * columns());
   }
 
   size_t workspace_dense(const KernelCall& call) override {
-    return prepare_dense(call).ok() ? static_cast<size_t>(recurrent_workspace(layer_, has_bytes_)) * sizeof(float)
-                                    : kNoWorkspace;
+    return prepare_dense(call).ok() ? workspace_bytes(call) : kNoWorkspace;
   }
 
   Status launch_dense(const KernelCall& call) noexcept override {
-    if (call.workspace_size < static_cast<size_t>(recurrent_workspace(layer_, has_bytes_)) * sizeof(float))
+    if (call.workspace_size < workspace_bytes(call))
       return {Code::kMalformedPlan, "the workspace of a recurrent layer is too small"};
-    const int64_t packed = packed_recurrent_floats(layer_.cell, layer_.input, layer_.hidden);
+    const int64_t weights = packed_recurrent_weights(layer_.cell, layer_.input, layer_.hidden),
+                  biases = packed_recurrent_biases(layer_.cell, layer_.hidden);
     const int64_t y = batch_first_ ? layer_.hidden : layer_.batch * layer_.hidden, state = y;
     for (int64_t d = 0; d < directions_; ++d) {
       RecurrentLayer one = layer_;
       one.reverse = layer_.reverse || d == 1;
       const RecurrentBytes bytes = has_bytes_ ? bytes_of(call, d) : RecurrentBytes();
       const RecurrentData data{.x = input(call, 0),
-                               .packed = has_bytes_ ? nullptr : input(call, 3) + d * packed,
+                               .weights = has_bytes_ ? PackedWeights() : weights_of(call).from(d * weights),
+                               .biases = has_bytes_ ? nullptr : input(call, 4) + d * biases,
                                .bytes = has_bytes_ ? &bytes : nullptr,
                                .initial_h = at(input(call, 1), d * state),
                                .initial_c = at(input(call, 2), d * state),
@@ -93,6 +99,11 @@ class Recurrent final : public DenseKernel {
       run_recurrent(one, data, static_cast<float*>(call.workspace), thread_count());
     }
     return kOkStatus;
+  }
+
+  PackedWeights weights_of(const KernelCall& call) const { return {call.inputs[3].data, call.inputs[3].dtype}; }
+  size_t workspace_bytes(const KernelCall& call) const {
+    return static_cast<size_t>(recurrent_workspace(layer_, has_bytes_, weights_of(call).type)) * sizeof(float);
   }
 
   RecurrentBytes bytes_of(const KernelCall& call, int64_t direction) const {

@@ -74,6 +74,11 @@ bool is_channels_last(const TensorView& view) {
 
 bool is_f32(const TensorView& view) { return view.dtype == DType::kF32; }
 
+bool are_packed_weights(const TensorView& view) {
+  const bool narrow = view.dtype == DType::kF16 || view.dtype == DType::kBF16;
+  return (is_f32(view) || (narrow && is_plain(view))) && view.is_dense();
+}
+
 bool is_vector(const TensorView& view, int64_t count) {
   return is_f32(view) && view.is_dense() && view.elements() == count;
 }

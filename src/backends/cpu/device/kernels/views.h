@@ -29,6 +29,8 @@ std::optional<ImageView> image_of(const TensorView& view);
 // Channels (axis 1) are innermost and nothing has gaps; false when it is row-major as well.
 bool is_channels_last(const TensorView& view);
 bool is_f32(const TensorView& view);
+// Dense packed weights of float32, or kept in float16 or bfloat16.
+bool are_packed_weights(const TensorView& view);
 // A dense float32 tensor of `count` elements.
 bool is_vector(const TensorView& view, int64_t count);
 

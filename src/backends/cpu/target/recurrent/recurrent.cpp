@@ -1,8 +1,9 @@
-// Tactics: LSTM, GRU and RNN with constant weights, packed by blocks of units; those with weights in bytes.
+// Tactics: LSTM, GRU and RNN with constant weights, packed by blocks of units, in float32 or kept in 16 bits; those with weights in bytes.
 #include "backends/cpu/device/compute/recurrent.h"
 
 #include "backends/cpu/device/compute/product_blocks.h"
 #include "backends/cpu/target/checks.h"
+#include "backends/cpu/target/quantize/kept_weights.h"
 #include "backends/cpu/target/recurrent/layer_parameters.h"
 #include "backends/cpu/target/tactics.h"
 #include "base/index.h"
@@ -42,18 +43,23 @@ Refusal accepts_recurrence(const Problem& p) {
   return accept();
 }
 
-Tensor packed_weights(const Problem& p, Cell cell) {
+// Weights, kept in that type, and biases of all directions.
+void emit_weights(const Problem& p, Cell cell, DType type, Emitted& e) {
   const Tensor &w = *p.input(1).constant, &r = *p.input(2).constant;
   const Tensor* b = p.input(3).constant;
   const int64_t directions = w.dims()[0], input = w.dims()[2], hidden = r.dims()[2], gates = cell_gates(cell),
-                floats = packed_recurrent_floats(cell, input, hidden);
-  Tensor packed = Tensor::allocate(DType::kF32, {directions, floats});
-  auto* to = static_cast<float*>(packed.mutable_data());
+                weight_count = packed_recurrent_weights(cell, input, hidden),
+                bias_count = packed_recurrent_biases(cell, hidden);
+  Tensor weights = Tensor::allocate(DType::kF32, {directions, weight_count}),
+         biases = Tensor::allocate(DType::kF32, {directions, bias_count});
   for (int64_t d = 0; d < directions; ++d)
     pack_recurrent(cell, input, hidden, static_cast<const float*>(w.data()) + d * gates * hidden * input,
                    static_cast<const float*>(r.data()) + d * gates * hidden * hidden,
-                   b ? static_cast<const float*>(b->data()) + d * 2 * gates * hidden : nullptr, to + d * floats);
-  return packed;
+                   b ? static_cast<const float*>(b->data()) + d * 2 * gates * hidden : nullptr,
+                   weights.as_mutable<float>().data() + d * weight_count,
+                   biases.as_mutable<float>().data() + d * bias_count);
+  e.inputs.push_back(add_constant(e, weights.cast(type)));
+  e.inputs.push_back(add_constant(e, std::move(biases)));
 }
 
 // Without the weights, which come last. The states are these inputs of the problem.
@@ -154,9 +160,28 @@ const Tactic recurrent_int8{
         },
 };
 
+const Tactic recurrent_narrow{
+    .name = "recurrent_narrow",
+    .version = 1,
+    .ops = {"LSTM", "GRU", "RNN"},
+    .accepts = [](const Problem& p) -> Refusal {
+      if (const Refusal r = keeps_narrow_weights(p); r.refused()) return r;
+      return accepts_recurrence(p);
+    },
+    .configurations = nullptr,
+    .emit =
+        [](const Problem& p, const Config&) {
+          const Cell cell = *cell_of(p);
+          Emitted e = emit_recurrence(p, cell, 5, 6);
+          emit_weights(p, cell, p.node->keeps, e);
+          e.computes = p.node->keeps;
+          return e;
+        },
+};
+
 const Tactic recurrent{
     .name = "recurrent",
-    .version = 2,
+    .version = 3,
     .ops = {"LSTM", "GRU", "RNN"},
     .accepts = accepts_recurrence,
     .configurations = nullptr,
@@ -164,7 +189,7 @@ const Tactic recurrent{
         [](const Problem& p, const Config&) {
           const Cell cell = *cell_of(p);
           Emitted e = emit_recurrence(p, cell, 5, 6);
-          e.inputs.push_back(add_constant(e, packed_weights(p, cell)));
+          emit_weights(p, cell, DType::kF32, e);
           return e;
         },
 };
