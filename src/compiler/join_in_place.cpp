@@ -33,7 +33,8 @@ class Joiner {
       start = start + nth(part->shape(), axis);
       const auto at = m_.tensors.find(part);
       if (at == m_.tensors.end() || !part->has_one_use() || !seen.insert(at->second).second) continue;
-      if (!(part->layout == node->output()->layout) || !may_lie_inside(at->second, whole)) continue;
+      if (!(part->layout == node->output()->layout) || !may_lie_inside(at->second, whole, is_innermost(axis, *part)))
+        continue;
       plan::TensorInfo& info = tensor(at->second);
       info.view_of = whole;
       info.view_axis = static_cast<int32_t>(axis);
@@ -47,13 +48,21 @@ class Joiner {
     return t >= 0 && (tensor(t).storage == Storage::kArena || tensor(t).storage == Storage::kHostArena);
   }
 
+  static bool is_innermost(int64_t axis, const ir::Value& v) {
+    return axis == (v.layout.order.empty() ? v.rank() - 1 : v.layout.order.back());
+  }
+
+  static bool may_be_slice(const StepDetail& step, bool innermost) {
+    return step.strided_output || (step.strided_rows && innermost);
+  }
+
   // The kernel that makes it can write it as a slice of the whole.
-  bool may_lie_inside(int32_t part, int32_t whole) {
+  bool may_lie_inside(int32_t part, int32_t whole, bool innermost) {
     const plan::TensorInfo& info = tensor(part);
     const auto made = producer_.find(part);
     return info.storage == tensor(whole).storage && !named_.count(part) && part < whole && info.view_of < 0 &&
            bits(info.dtype) % 8 == 0 && info.dtype == tensor(whole).dtype && made != producer_.end() &&
-           m_.details[made->second].strided_output && steps_[made->second].outputs[0] == part;
+           may_be_slice(m_.details[made->second], innermost) && steps_[made->second].outputs[0] == part;
   }
 
   const MemoryPlan& m_;

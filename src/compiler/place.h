@@ -10,12 +10,12 @@ namespace kiln {
 
 // What the compiler knows of a step beside what the plan says.
 struct StepDetail {
-  const ir::Node* node = nullptr;  // null for transfers
-  bool strided_output = false;
-  uint32_t strided_inputs = 0;  // see Emitted
-  double milliseconds = 0;      // that it takes alone, as measured or by reasoning
-  bool measured = false;        // the former
-  double share = 1;             // of what the device can do that it takes meanwhile, by reasoning
+  const ir::Node* node = nullptr;                     // null for transfers
+  bool strided_output = false, strided_rows = false;  // see Emitted
+  uint32_t strided_inputs = 0;
+  double milliseconds = 0;  // that it takes alone, as measured or by reasoning
+  bool measured = false;    // the former
+  double share = 1;         // of what the device can do that it takes meanwhile, by reasoning
 };
 
 // Tensors that steps of the host write go to the host's arena. A step that needs a tensor from the other memory reads a copy, which a

@@ -77,6 +77,7 @@ struct Emitted {
   std::vector<Tensor> constants;                          // packed weights
   std::shared_ptr<const GeneratedKernel> code = nullptr;  // that the kernel runs, where it is a generated one
   bool strided_output = false;       // output 0 may be a slice of a wider tensor along its innermost axes
+  bool strided_rows = false;         // or one along the axis that is innermost in memory alone
   uint32_t strided_inputs = 0;       // bit k: kernel input k may be one, too
   DType computes = DType::kInvalid;  // what it rounds operands to, or keeps weights in, where it does either
 };

@@ -267,6 +267,42 @@ TEST_P(Engines, PartsLieInPlace) {
   }
 }
 
+// Convolutions and products do too, where the joined axis is innermost in memory; others are copied.
+TEST_P(Engines, ProductsStoreTheirPartsOfWhatIsJoined) {
+  constexpr const char* kBranches = R"(graph main(%x: float32[n,8,12,12]) {
+  %wa = random float32[16,8,1,1] seed 1
+  %wb = random float32[12,8,3,3] seed 2
+  %wc = random float32[20,28,3,3] seed 3
+  %wd = random float32[12,7] seed 4
+  %we = random float32[12,64] seed 5
+  %a = Conv(%x, %wa)
+  %ar = Relu(%a)
+  %b = Conv(%x, %wb) {pads=[1,1,1,1]}
+  %j = Concat(%ar, %b) {axis=1}
+  %c = Conv(%j, %wc) {pads=[1,1,1,1]}
+  %d = MatMul(%c, %wd)
+  %e = MatMul(%c, %we)
+  %f = Concat(%d, %e) {axis=3}
+  %y = Softmax(%f)
+  return %y
+})";
+  for (const char* disabled : {"", "conv_wgmma", "conv_window"}) {
+    CompileOptions options = options_of(GetParam(), 0, kProfiles);
+    if (*disabled) options.tuner.disabled = {disabled, "conv_stream", "cublaslt", "cudnn"};
+    const plan::Plan plan = build(kBranches, options);
+    const auto& tensors = plan.programs[0].tensors;
+    const auto parts = std::count_if(tensors.begin(), tensors.end(), [](const auto& t) { return t.view_of >= 0; });
+    if (is_gpu() && *disabled) EXPECT_GE(parts, 2);
+    const auto engine = reload(plan);
+    const auto context = engine->create_context();
+    for (int64_t n : {1, 3, 6}) {
+      const Tensor x = batch_of(n, 4);
+      const auto got = run(*context, {x}), want = reference(kBranches, {x});
+      for (size_t i = 0; i < want.size(); ++i) expect_near(got[i], want[i], is_gpu() ? 2e-3 : 1e-5);
+    }
+  }
+}
+
 // By kernels of ours, and on a GPU by those of libraries and generated ones too.
 TEST_P(Engines, NothingIsLeaked) {
   CompileOptions by_libraries = options_of(GetParam(), 0, kProfiles);

@@ -6,17 +6,17 @@
 namespace kiln::passes {
 
 inline FusionLimits usual_limits() {
-  return {
-      .operators = {kByteVolumes, "EmbeddingNorm", "ExpandDepthwise", "GatherDequantized", "MatMulDequantized", "QuantizedAveragePool",
-                    "QuantizedResize", "RecurrentDequantized", "SqueezeExcite", "SuppressBoxes"},
-      .bases = {"Conv", "ConvTranspose", "Gemm", "MatMul"},
-      .activations = {"Clip", "Gelu", "HardSigmoid", "HardSwish", "LeakyRelu", "PRelu", "Relu", "Sigmoid", "Swish",
-                      "Tanh"},
-      .sums = 1,
-      .sums_behind = true,
-      .real_codes = true,
-      .words = true,
-      .cheap_steps = true};
+  return {.operators = {kByteVolumes, "EmbeddingNorm", "ExpandDepthwise", "GatherDequantized", "MatMulDequantized",
+                        "QuantizedAveragePool", "QuantizedResize", "RecurrentDequantized", "SqueezeExcite",
+                        "SuppressBoxes"},
+          .bases = {"Conv", "ConvTranspose", "Gemm", "MatMul"},
+          .activations = {"Clip", "Gelu", "HardSigmoid", "HardSwish", "LeakyRelu", "PRelu", "Relu", "Sigmoid", "Swish",
+                          "Tanh"},
+          .sums = 1,
+          .sums_behind = true,
+          .real_codes = true,
+          .words = true,
+          .cheap_steps = true};
 }
 
 }  // namespace kiln::passes

@@ -140,8 +140,9 @@ const Tactic conv_wgmma{
         [](const Problem& p, const Config& config) {
           const TiledProblem t = tiled_problem(p);
           const auto choice = read_parameters<kernels::GroupChoice>(config);
-          return emit_tiled(t, "conv_wgmma", kernels::pack_wgmma_weights(t.weights, t.type, kGroupTiles[choice.tile]),
-                            kernels::ConvWgmmaParameters{parameters_of(t), choice});
+          return emit_tiled_rows(t, "conv_wgmma",
+                                 kernels::pack_wgmma_weights(t.weights, t.type, kGroupTiles[choice.tile]),
+                                 kernels::ConvWgmmaParameters{parameters_of(t), choice});
         },
 };
 
@@ -159,8 +160,9 @@ const Tactic conv_window{
         [](const Problem& p, const Config& config) {
           const TiledProblem t = tiled_problem(p);
           const auto choice = read_parameters<kernels::WindowChoice>(config);
-          return emit_tiled(t, "conv_window", kernels::pack_wgmma_weights(t.weights, t.type, kGroupTiles[choice.tile]),
-                            kernels::ConvWindowParameters{parameters_of(t), choice});
+          return emit_tiled_rows(t, "conv_window",
+                                 kernels::pack_wgmma_weights(t.weights, t.type, kGroupTiles[choice.tile]),
+                                 kernels::ConvWindowParameters{parameters_of(t), choice});
         },
 };
 
@@ -195,8 +197,8 @@ const Tactic conv_mma{
         [](const Problem& p, const Config& config) {
           const TiledProblem t = tiled_problem(p);
           const auto choice = read_parameters<kernels::MmaChoice>(config);
-          return emit_tiled(t, "conv_mma", kernels::pack_mma_weights(t.weights, t.type),
-                            kernels::ConvMmaParameters{parameters_of(t), choice, p.tf32});
+          return emit_tiled_rows(t, "conv_mma", kernels::pack_mma_weights(t.weights, t.type),
+                                 kernels::ConvMmaParameters{parameters_of(t), choice, p.tf32});
         },
 };
 

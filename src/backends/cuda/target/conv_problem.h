@@ -38,5 +38,12 @@ Emitted emit_tiled(const TiledProblem& tiled, std::string kernel, Tensor packed,
   emit_program(tiled.program, e);
   return e;
 }
+// The same for a kernel that stores pixels, or rows, at any equal distances.
+template <class T>
+Emitted emit_tiled_rows(const TiledProblem& tiled, std::string kernel, Tensor packed, const T& parameters) {
+  Emitted e = emit_tiled(tiled, std::move(kernel), std::move(packed), parameters);
+  e.strided_rows = true;
+  return e;
+}
 
 }  // namespace kiln::cuda

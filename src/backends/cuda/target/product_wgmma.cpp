@@ -31,8 +31,8 @@ const Tactic product_wgmma{
         [](const Problem& p, const Config& config) {
           const TiledProblem t = tiled_problem(p);
           const auto choice = read_parameters<kernels::WholeChoice>(config);
-          return emit_tiled(t, "product_wgmma", kernels::pack_wgmma_weights(t.weights, t.type, kWholeTile),
-                            kernels::ProductWgmmaParameters{parameters_of(t), choice});
+          return emit_tiled_rows(t, "product_wgmma", kernels::pack_wgmma_weights(t.weights, t.type, kWholeTile),
+                                 kernels::ProductWgmmaParameters{parameters_of(t), choice});
         },
 };
 

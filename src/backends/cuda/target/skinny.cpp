@@ -22,7 +22,7 @@ const Tactic skinny{
     .emit =
         [](const Problem& p, const Config&) {
           const TiledProblem t = tiled_problem(p);
-          return emit_tiled(t, "skinny", kernels::pack_mma_weights(t.weights, t.type), parameters_of(t));
+          return emit_tiled_rows(t, "skinny", kernels::pack_mma_weights(t.weights, t.type), parameters_of(t));
         },
 };
 
