@@ -64,6 +64,13 @@ bool has_products_in(const ir::Graph& graph, DType type) {
   });
 }
 
+// The narrower type that products may read and write.
+DType narrow_type(const ir::Graph& graph, const Precisions& precisions) {
+  for (DType type : {precisions.compute, precisions.second})
+    if (has_products_in(graph, type)) return type;
+  return DType::kF32;
+}
+
 class FormatChooser {
  public:
   FormatChooser(ir::Graph& graph, bool is_body, const Extents& extents, SignatureFinder& finder,
@@ -72,7 +79,7 @@ class FormatChooser {
         is_body_(is_body),
         extents_(extents),
         finder_(finder),
-        compute_(has_products_in(graph, precisions.compute) ? precisions.compute : DType::kF32),
+        compute_(narrow_type(graph, precisions)),
         tf32_(precisions.tf32),
         outputs_(outputs),
         nodes_(graph.node_list()),

@@ -38,14 +38,15 @@ bool fits_program(const Node& base, const Node& root, int x, const FusionLimits&
   const Shape& y = base.output()->shape();
   constexpr size_t kMostAxes = 4;  // rules take convolutions over depth apart
   const auto rank = static_cast<int64_t>(y.size());
-  if (base.is("Conv") && y.size() > kMostAxes) return false;
+  const bool is_image = base.is("Conv") || base.is("ConvTranspose");
+  if (is_image && y.size() > kMostAxes) return false;
   size_t tensors = tensors_of(base);
   for (size_t i = 0; i < inputs.size(); ++i) {
     const Value* v = inputs[i];
     if (static_cast<int>(i) == x || !v) continue;
     if (!v->ranked()) return false;
     if (const Tensor* t = v->constant()) {
-      if (!is_number_or_columns(*t, rank, base.is("Conv") ? 1 : rank - 1)) return false;
+      if (!is_number_or_columns(*t, rank, is_image ? 1 : rank - 1)) return false;
     } else if (v->dtype() != root.output()->dtype() || v->shape() != y || ++tensors > limits.sums) {
       return false;
     }
@@ -59,6 +60,7 @@ bool finishes_plainly(const Node& base, const Node& root, int x, const FusionLim
   bool active = false, closed = false;
   size_t sums = 0;
   for (const ir::PostOp& post : base.post) {
+    if (!is_activation(*post.op) && post.op->name() != "Add") return false;
     const bool sum = !is_activation(*post.op) && adds_tensor(base, post);
     closed = closed || (active && sum);
     active = active || is_activation(*post.op);

@@ -11,7 +11,7 @@
 namespace kiln::plan {
 
 // All numbers are little-endian.
-//   0    "KILN engine\nbuilt by 0.1.0\nformat 4\n", then zeros
+//   0    "KILN engine\nbuilt by 0.1.0\nformat 5\n", then zeros
 //   192  uint64 size of the file; uint64 number of sections; uint64 checksum of header and table, itself taken as zero
 //   256  the table: uint32 kind, uint32 flags (1: readers may skip it), uint64 offset, uint64 size, uint64 checksum
 //   ...  the sections in the order of the table, each at the next multiple of 64; zeros between them

@@ -14,7 +14,7 @@
 
 namespace kiln::plan {
 
-inline constexpr uint32_t kFormatVersion = 4;
+inline constexpr uint32_t kFormatVersion = 5;
 inline constexpr int64_t kAlignment = 64;  // of every tensor and section, in bytes
 
 // Number is stored: append only.

@@ -231,6 +231,32 @@ TEST(ByRange, TheBiasMakesUpForTheMean) {
   EXPECT_LT(largest[1], largest[0] / 2);
 }
 
+TEST(ByRange, TheBiasOfLinesAndVolumesIsOfTheirColumns) {
+  for (const char* space : {"3", "3,2", "3,2,2"}) {
+    const std::string text = "graph main(%x: float32[2,2," + std::string(space) + "]) {\n  %w = random float32[5,2," +
+                             space + "] seed 3\n  %y = Conv \"conv\"(%x, %w)\n  return %y\n}";
+    const auto g = ir::parse_graph(text), before = ir::parse_graph(text);
+    const RangeOptions options{{{"x", {.mean = {1, 2}, .most = {4, 4}}}}, true, 0};
+    const FusionLimits volumes{.operators = {std::string(kByteVolumes)}};
+    run_passes(*g, {canonicalize(), quantize_by_ranges({{"x", 4.0}}, options)}, {.limits = volumes});
+    EXPECT_EQ(count(*g, "Add"), 1u) << space;
+    const Tensor x = ir::random_tensor(DType::kF32, static_dims(g->inputs()[0]->shape()), 5);
+    const Tensor got = ir::evaluate(*g, {x}).at(0).tensor, want = ir::evaluate(*before, {x}).at(0).tensor;
+    ASSERT_EQ(got.dims(), want.dims()) << space;
+    for (int64_t i = 0; i < want.size(); ++i) EXPECT_NEAR(got.at(i), want.at(i), 0.2) << space;
+  }
+}
+
+TEST(ByRange, VolumesStayWhereTheTargetHasNoneInBytes) {
+  const auto g = ir::parse_graph(R"(graph main(%x: float32[1,2,3,3,3]) {
+    %w = random float32[4,2,2,2,2] seed 1
+    %y = Conv "conv"(%x, %w)
+    return %y
+  })");
+  run_passes(*g, {canonicalize(), quantize_by_ranges({{"x", 4.0}})});
+  EXPECT_EQ(count(*g, "Quantize"), 0u);
+}
+
 TEST(ByRange, OneLargeChannelIsSmoothed) {
   Tensor x = ir::random_tensor(DType::kF32, {64, 16}, 5);
   for (int64_t i = 0; i < x.size(); i += 16) x.set(i, x.at(i) * 100);

@@ -8,14 +8,19 @@ namespace {
 constexpr size_t kMostTables = 2;
 
 // What Adds that nobody else reads add up.
-void collect_summands(Value* v, std::vector<Value*>& summands) {
-  Node* n = v->producer();
-  if (!n || !n->is("Add") || !n->post.empty() || !is_read_once(*v)) {
-    summands.push_back(v);
-    return;
+struct Sum {
+  std::vector<Value*> summands;
+  std::vector<Node*> adds;
+  void collect(Value* v) {
+    Node* n = v->producer();
+    if (!n || !n->is("Add") || !n->post.empty() || !is_read_once(*v)) {
+      summands.push_back(v);
+      return;
+    }
+    adds.push_back(n);
+    for (int i : {0, 1}) collect(n->input(i));
   }
-  for (int i : {0, 1}) collect_summands(n->input(i), summands);
-}
+};
 
 bool gathers_rows(const Value& v) {
   const Node* n = v.producer();
@@ -37,12 +42,11 @@ bool repeats_into(const Value& part, const Value& whole) {
 std::optional<PatchValue> sum_of(const std::vector<Value*>& values, Patch& p) {
   if (values.empty()) return PatchValue();
   if (values.size() == 1) return PatchValue(values[0]);
-  Datum sum;
-  for (const Value* v : values) {
-    if (!v->constant()) return std::nullopt;
-    sum =
-        v == values[0] ? Datum(*v->constant()) : evaluate(*find_op("Add"), {}, {std::move(sum), *v->constant()}, 1)[0];
-  }
+  if (!std::all_of(values.begin(), values.end(), [](const Value* v) { return v->constant() != nullptr; }))
+    return std::nullopt;
+  Datum sum = *values[0]->constant();
+  for (size_t i = 1; i < values.size(); ++i)
+    sum = evaluate(*find_op("Add"), {}, {std::move(sum), *values[i]->constant()}, 1)[0];
   return p.constant(std::move(sum.tensor));
 }
 
@@ -63,10 +67,11 @@ const Rule embedding_norm{
         if (v && (!v->ranked() || v->rank() != 1 || !(v->shape()[0] == x->shape().back())))
           return decline("scale or bias is no row");
       if (x->dtype() == DType::kF64) return decline("float64 is normalised by the reference");
-      std::vector<Value*> summands, others;
-      collect_summands(x, summands);
+      Sum sum;
+      sum.collect(x);
+      std::vector<Value*> others;
       std::vector<Node*> gathers;
-      for (Value* v : summands) {
+      for (Value* v : sum.summands) {
         if (!repeats_into(*v, *x)) return decline("a summand does not repeat along the first axes");
         if (gathers.size() < kMostTables && gathers_rows(*v)) gathers.push_back(v->producer());
         else others.push_back(v);
@@ -78,7 +83,9 @@ const Rule embedding_norm{
       std::vector<PatchValue> inputs{gathers[0]->input(0), gathers[0]->input(1), norm.input(1),
                                      bias ? norm.input(2) : nullptr, *added};
       if (gathers.size() == kMostTables) inputs.insert(inputs.end(), {gathers[1]->input(0), gathers[1]->input(1)});
-      for (Node* gather : gathers) p.absorb(*gather);
+      for (const auto* parts : {&sum.adds, &gathers})
+        for (Node* part : *parts)
+          if (part != &m["Add"]) p.absorb(*part);
       p.replace(norm.output(), p.add("EmbeddingNorm", std::move(inputs), {{"epsilon", real(norm, "epsilon")}}));
       return p;
     },

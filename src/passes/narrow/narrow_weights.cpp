@@ -50,8 +50,9 @@ DType type_to_keep(const Node& n, const std::vector<const Tensor*>& weights, DTy
   };
   for (const DType type : {DType::kF16, DType::kBF16})
     if (held_in(type)) return type;
-  if (compute == DType::kF32 || n.precision == DType::kF32 || overflowing_constant(n, compute)) return DType::kInvalid;
-  return compute;
+  const DType wanted = n.precision == DType::kInvalid ? compute : n.precision;
+  const bool is_half = wanted == DType::kF16 || wanted == DType::kBF16;
+  return compute != DType::kF32 && is_half && !overflowing_constant(n, wanted) ? wanted : DType::kInvalid;
 }
 
 void mark(Graph& graph, DType compute) {

@@ -96,11 +96,12 @@ bool is_product(const Node& n) {
 int64_t column_axis(const Node& n) { return n.is("Conv") ? 0 : 1; }
 
 // Why the product stays as it is; empty: it need not.
-std::string reason_to_stay(const TensorRanges& ranges, const RangeOptions& options, const Node& n) {
+std::string reason_to_stay(const TensorRanges& ranges, const RangeOptions& options, const FusionLimits& limits,
+                           const Node& n) {
   const Value *x = n.input(0), *w = n.input(1);
   const bool conv = !n.is("MatMul");
-  if (!x->ranked() || (conv ? !has_space(x->rank()) : w->rank() != 2 || x->rank() < 2))
-    return "it is no product by a matrix, and no convolution of lines, images or volumes";
+  if (!x->ranked() || (conv ? !convolves_bytes(x->rank(), limits) : w->rank() != 2 || x->rank() < 2))
+    return "it is no product by a matrix, and no convolution that the target computes in bytes";
   if (n.precision == DType::kF32) return "it is to compute in float32";
   const auto is_slower = [&](const std::string& name) { return options.slower.count(name) > 0; };
   if (is_slower(n.name()) || std::any_of(n.origins.begin(), n.origins.end(), is_slower)) return "int8 makes it slower";
@@ -202,10 +203,11 @@ Rule quantized_by_range(const TensorRanges& ranges, const RangeOptions& options)
   return {
       .name = std::string(kQuantizedByRange),
       .pattern = one_of({"Conv", "ConvTranspose", "MatMul"}),
-      .rewrite = [&ranges, &options](const Match& m) -> std::optional<Patch> {
+      .rewrite_within = [&ranges, &options](const Match& m, const PassOptions& within) -> std::optional<Patch> {
         const Node& n = m.root();
         if (!is_product(n)) return std::nullopt;
-        if (const std::string reason = reason_to_stay(ranges, options, n); !reason.empty()) return decline(reason);
+        if (const std::string reason = reason_to_stay(ranges, options, within.limits, n); !reason.empty())
+          return decline(reason);
         if (n.is("ConvTranspose") && !transposed_as_convolutions(m)) return std::nullopt;
         Patch p(m);
         Smoothed from{n.input(0), *n.input(1)->constant(), *range_of(ranges, n.input(0))};
@@ -228,7 +230,7 @@ Rule quantized_by_range(const TensorRanges& ranges, const RangeOptions& options)
           p.replace(n.output(), y);
           return p;
         }
-        const Dims dims = per_column(correction->size(), n.is("Conv") ? 2 : 0);
+        const Dims dims = per_column(correction->size(), n.is("Conv") ? n.input(0)->rank() - 2 : 0);
         p.replace(n.output(), p.add("Add", {y, p.constant(correction->reshaped(dims), name + ".correction")}));
         return p;
       },

@@ -27,11 +27,12 @@ class CpuTarget final : public Target {
   Device& device() const override { return open_device("cpu"); }
   std::vector<passes::Pass> pipeline(const TargetOptions& options) const override {
     std::vector<passes::Pass> list{passes::canonicalize()};
-    const bool narrow = options.precisions.compute == DType::kBF16 && multiplies_bfloat16();
+    const DType compute = options.precisions.compute, second = options.precisions.second;
+    const bool narrow = (compute == DType::kBF16 || second == DType::kBF16) && multiplies_bfloat16();
     if (narrow) list.push_back(passes::multiply_in_bfloat16());
     list.insert(list.end(), {passes::quantize(), passes::compute_in_float32(), passes::fuse()});
     if (narrow) list.push_back(passes::multiply_in_bfloat16());  // attention, which fusion makes
-    list.push_back(passes::keep_narrow_weights(options.precisions.compute));
+    list.push_back(passes::keep_narrow_weights(compute));
     return list;
   }
   bool computes_in(DType type) const override {

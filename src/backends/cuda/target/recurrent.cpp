@@ -23,6 +23,9 @@ int64_t direction_count(const Problem& p) {
 
 Refusal accept_cell(const Problem& p) {
   if (Refusal r = needs_one_float(p); r.refused()) return r;
+  constexpr int64_t kMostSequences = 1 << 16;
+  const int64_t sequences = p.input(0).max[p.attributes().integer("layout", 0) != 0 ? 0 : 1];
+  if (sequences > kMostSequences) return refuse(std::to_string(sequences) + " sequences at once are too many");
   CellFunctions ignored;
   return read_cell_functions(cell_of(p), p.attributes(), direction_count(p), ignored);
 }

@@ -20,7 +20,7 @@ BoundLayer::BoundLayer(const RecurrentParameters& p) {
 
 Status BoundLayer::prepare(const TensorView& x, int64_t hidden, std::span<const TensorView> operands,
                            std::span<const TensorView> results) {
-  constexpr int64_t kMost = 1 << 16;
+  constexpr int64_t kMost = 1 << 16, kMostSteps = 1 << 24;
   if (results.empty() || results.size() > 3) return {Code::kMalformedPlan, "a recurrent layer has other results"};
   for (const TensorView& v : operands)
     if (v.present() && v.dtype != (&v == &operands[1] ? DType::kI32 : x.dtype))
@@ -30,8 +30,8 @@ Status BoundLayer::prepare(const TensorView& x, int64_t hidden, std::span<const 
       return {Code::kMalformedPlan, "a recurrent layer has results of another type"};
   if (x.rank != 3) return {Code::kShapeMismatch, "a recurrent layer has other axes"};
   const int64_t steps = x.dims[layer_.batch_first ? 1 : 0], batch = x.dims[layer_.batch_first ? 0 : 1];
-  for (int64_t n : {steps, batch, hidden})
-    if (n > kMost) return {Code::kUnsupported, "a recurrent layer has too many units, steps or sequences"};
+  if (steps > kMostSteps || batch > kMost || hidden > kMost)
+    return {Code::kUnsupported, "a recurrent layer has too many units, steps or sequences"};
   layer_.steps = static_cast<int32_t>(steps);
   layer_.batch = static_cast<int32_t>(batch);
   layer_.hidden = static_cast<int32_t>(hidden);
