@@ -26,6 +26,9 @@ DType result_type(const OpDef& op, const Attributes& attributes, const std::vect
   return op.infer(call).at(0).tensor.dtype;
 }
 
+// Programs store infinities of float8e5m2 as its largest number, as Cast does and nothing else.
+bool stores(const OpDef& op, DType type) { return type != DType::kF8E5M2 || op.name() == "Cast"; }
+
 Expr apply(const OpDef& op, const Attributes& attributes, std::span<const Expr> operands) {
   return op.scalar_rule()(operands, with_defaults(op, attributes));
 }
@@ -53,6 +56,7 @@ std::optional<ScalarProgram> fused_program(const Problem& problem, std::vector<i
     const auto own = static_cast<size_t>(problem.node->base_input_count());
     Expr result = apply(base, problem.attributes(), std::span(loaded).first(own));
     DType type = result_type(base, problem.attributes(), {types.begin(), types.begin() + static_cast<long>(own)});
+    if (!stores(base, type)) return std::nullopt;
     for (const ir::PostOp& post : problem.post()) {
       if (!post.op->is_pointwise()) return std::nullopt;
       result = held(result, type);
@@ -64,6 +68,7 @@ std::optional<ScalarProgram> fused_program(const Problem& problem, std::vector<i
       }
       result = apply(*post.op, post.attributes, operands);
       type = result_type(*post.op, post.attributes, operand_types);
+      if (!stores(*post.op, type)) return std::nullopt;
     }
     const Expr outputs[] = {result.convert(scalar_type_of(problem.outputs[0].dtype))};
     return builder.finish(outputs);

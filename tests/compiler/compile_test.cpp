@@ -1,7 +1,9 @@
 // Graphs as engines: every result agrees with reference evaluation.
 #include <cstring>
 
+#include <cmath>
 #include "base/error.h"
+
 #include "compiler/engine_testing.h"
 
 namespace kiln::testing {
@@ -18,6 +20,21 @@ constexpr const char* kResidual = R"(graph main(%x: float32[1,8,9,7]) {
   %y: float32[1,8,9,7] = Relu(%s)
   return %y
 })";
+
+// A program rounds infinities of float8e5m2 to its largest number, as Cast may; Where moves bits.
+TEST(Compile, WhereKeepsInfinitiesOfFloat8) {
+  expect_same_as_reference(
+      R"(graph main(%m: bool[4], %x: float32[4], %z: float32[4]) {
+    %a = Cast(%x) {to="float8e5m2",saturate=0}
+    %b = Cast(%z) {to="float8e5m2",saturate=0}
+    %w = Where(%m, %a, %b)
+    %f = Cast(%w) {to="float32"}
+    %y = IsInf(%f)
+    return %y
+  })",
+      {{{Tensor::of<bool>({4}, {true, true, false, false}), Tensor::of<float>({4}, {HUGE_VALF, 1, -HUGE_VALF, 2}),
+         Tensor::of<float>({4}, {0, HUGE_VALF, 1, -HUGE_VALF})}}});
+}
 
 TEST(Compile, ConvolutionsWithResidual) { expect_same_as_reference(kResidual, {{{random_f32({1, 8, 9, 7}, 5)}}}); }
 

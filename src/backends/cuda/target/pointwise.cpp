@@ -24,8 +24,6 @@ const Tactic pointwise{
           if (bits(a.dtype) % 8 != 0 && !a.layout.is_row_major())
             return refuse("elements of type " + std::string(name(a.dtype)) + " in the layout " + to_string(a.layout));
         }
-      if (p.op() == "Where" && p.outputs[0].dtype == DType::kF8E5M2)
-        return refuse("a program stores infinities of float8e5m2 as its largest number");
       std::string reason;
       if (!kernels::pointwise_code(*program, reason)) return refuse(reason);
       return accept();
