@@ -1,9 +1,8 @@
 // Graphs as engines: every result agrees with reference evaluation.
+#include <cmath>
 #include <cstring>
 
-#include <cmath>
 #include "base/error.h"
-
 #include "compiler/engine_testing.h"
 
 namespace kiln::testing {
