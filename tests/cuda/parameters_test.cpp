@@ -408,7 +408,7 @@ TEST(CudaParameters, WhatDoesNotFitTogether) {
   const LtParameters library;
   EXPECT_EQ(refusal_of("cublaslt", to_parameters(library)), "");
   expect_checked("cublaslt", to_parameters(library));
-  expect("cublaslt", LtParameters{.choice = {.proposal = LtChoice::kMostProposals}}, "proposal");
+  expect("cublaslt", LtParameters{.choice = {.proposal = LtChoices::kMostProposals}}, "proposal");
   expect("cublaslt", LtParameters{.choice = {.library = -1}}, "library");
 }
 

@@ -10,6 +10,7 @@
 #include "ir/graph.h"
 #include "ir/text.h"
 #include "passes/quantize/few_bits.h"
+#include "passes/quantize/integer_sums.h"
 
 namespace kiln::passes {
 namespace {
