@@ -85,6 +85,7 @@ constexpr Gap kGaps[] = {
     {"QLinearConv", "", kLate},
     {"QLinearMatMul", "", kLate},
     {"QuantizedAveragePool", "", kMadeByRule},
+    {"QuantizedResize", "", kMadeByRule},
     {"RMSNormalization", "float64", kWideRows},
     {"Range", "", kSizes},
     {"ReverseSequence", "complex128", kSixteenBytes},

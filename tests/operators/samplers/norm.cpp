@@ -66,6 +66,32 @@ Sample sample_layer_normalization(Draw& draw) {
   return s;
 }
 
+// Each part has the rows of the result, or those behind its first axes.
+Sample sample_embedding_norm(Draw& draw) {
+  Sample s;
+  const DType type = draw.type(kFloatTypes);
+  const Dims rows = draw.dims(1, 3);
+  const int64_t n = draw.integer(1, 40);
+  const auto behind = [&] {
+    return Dims(rows.begin() + draw.integer(0, static_cast<int64_t>(rows.size())), rows.end());
+  };
+  const auto with_rows = [&](const Dims& dims) {
+    const int64_t extent = draw.integer(1, 9);
+    s.weight(draw.values(type, {extent, n}));
+    return draw.integers(draw.type(kIndexTypes), dims, -extent, extent - 1);
+  };
+  s.data(with_rows(rows)).weight(draw.values(type, {n}));
+  if (draw.chance(0.7)) s.weight(draw.values(type, {n}));
+  else s.absent();
+  Dims added = behind();
+  added.push_back(n);
+  if (draw.chance(0.7)) s.data(draw.values(type, added));
+  else s.absent();
+  if (draw.chance(0.5)) s.data(with_rows(behind()));
+  draw_epsilon(draw, s);
+  return s;
+}
+
 Sample sample_rms_normalization(Draw& draw) {
   Sample s;
   const DType type = draw.type(kFloatTypes);
@@ -108,6 +134,7 @@ Sample sample_mean_variance_normalization(Draw& draw) {
 
 Entries norm_samplers() {
   return {{"BatchNormalization", sample_batch_normalization},
+          {"EmbeddingNorm", sample_embedding_norm},
           {"GroupNormalization", sample_group_normalization},
           {"InstanceNormalization", sample_instance_normalization},
           {"LRN", sample_lrn},

@@ -37,7 +37,7 @@ bool takes_stream(const Problem& p) {
 
 const Tactic attention{
     .name = "attention",
-    .version = 5,
+    .version = 6,
     .ops = {"Attention"},
     .accepts = accepts_attention,
     .configurations =

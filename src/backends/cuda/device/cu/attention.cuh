@@ -29,11 +29,10 @@ struct ScorePlace {
   __device__ int key_of(int square, int i) const { return key + square * 8 + i % 2; }
 };
 
-// A summand of scores that are scaled afterwards. Finite ones below a least number count as that: what rounding takes from larger ones, scaled,
-// is more than an exponent can be. -infinity stays.
+// A summand of scores that are scaled afterwards. One that is finite stays so: a row of the lowest number weighs all keys alike.
 __device__ inline float over_scale(float summand, float inverse_scale) {
-  constexpr float kLeast = -1e9f;
-  return (summand < kLeast && summand != -INFINITY ? kLeast : summand) * inverse_scale;
+  const float quotient = summand * inverse_scale;
+  return quotient == -INFINITY && summand != -INFINITY ? -3e38f : quotient;
 }
 
 // What the mask adds to scores, in shared memory: a row of numbers for each query, or one for all of them. Scores begin with
@@ -120,9 +119,11 @@ __device__ inline float larger(float a, float b) {
 // Weights of scores that are still to be scaled: exp(scale * (score - base)), as powers of two.
 class Weights {
  public:
-  // No score is above `top`. Where nothing is allowed, any finite number does.
+  // No score is above `top`. Where nothing is allowed, any finite number does. Below a least `top`, what rounding takes from the scaled ones is
+  // more than float16 holds as a weight, and more than what makes keys differ: there, a factor of next to nothing weighs all alike but
+  // those of -infinity.
   __device__ Weights(const AttentionArguments& a, float top)
-      : factor_(a.scale * 1.44269504f), shift_(top == -INFINITY ? 0 : top * factor_) {}
+      : factor_(a.scale * kBits * top < kLeast ? kNextToNothing : a.scale * kBits), shift_(top == -INFINITY ? 0 : top * factor_) {}
   __device__ float of(float score) const {
     float weight;
     asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(weight) : "f"(fmaf(score, factor_, -shift_)));
@@ -130,6 +131,7 @@ class Weights {
   }
 
  private:
+  static constexpr float kBits = 1.44269504f, kLeast = -0x1p26f, kNextToNothing = 0x1p-120f;
   float factor_, shift_;
 };
 
