@@ -93,6 +93,7 @@ std::vector<NodeCase> rows_and_images() {
   return {
       {.op = "Softmax", .inputs = {plain({3, 70}, kHalf)}},
       {.op = "LayerNormalization", .inputs = {plain({3, 70}, kHalf), constant({70}, kHalf)}},
+      {.op = "EmbeddingNorm", .inputs = {plain({9, 16}, kHalf), whole({2, 2}, {1, 3, 0, 8}), constant({16}, kHalf)}},
       {.op = "InstanceNormalization", .inputs = {plain({2, 4, 5}, kHalf), constant({4}, kHalf), constant({4}, kHalf)}},
       {.op = "GlobalAveragePool", .inputs = {last({2, 40, 7, 5}, kHalf)}, .output_layout = kLast},
       {.op = "MaxPool", .attributes = window, .inputs = {last({2, 16, 9, 9}, kHalf)}, .output_layout = kLast},
