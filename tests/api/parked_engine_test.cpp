@@ -133,7 +133,7 @@ TEST_F(ParkedEngines, AreAllThatComparesFormsOfAQuantizedNetwork) {
   };
   const Engine engine = Engine::build(options);
   if (!engine.on_host()) GTEST_SKIP() << "the device has memory of its own";
-  EXPECT_GE(kilobytes.size(), 2u);  // in int8 and in float32
+  EXPECT_GE(kilobytes.size(), 1u);  // in int8, and in float32 where that was built whole
   for (int64_t each : kilobytes) EXPECT_LT(each, 512);
   EXPECT_EQ(files(), 0u);
   EXPECT_TRUE(resident_kilobytes(folder_).empty());
