@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <span>
 
+#include "backends/cpu/device/compute/byte_line.h"
 #include "backends/cpu/device/compute/epilogue.h"
 #include "device/sum_steps.h"
 
@@ -46,6 +47,7 @@ struct SumEpilogue {
   Result result = kInt32;
   int32_t zero = 0;                // added to the bytes of the result when they are rounded, and before they saturate
   const uint8_t* table = nullptr;  // what each of the 256 bytes of the result becomes; null: they stay
+  const ByteLine* line = nullptr;  // what the table does, where it is a line
 };
 
 // Where the rows of the left operand lie: bytes, int8_terms() readable ones each.

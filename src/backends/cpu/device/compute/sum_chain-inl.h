@@ -123,8 +123,7 @@ HWY_INLINE void finish_chain(const SumChain& chain, const SumEpilogue& e, const 
       for (int j = 0; j < kVectors; ++j) v[j] = hn::Max(v[j], c.least);
     }
     round_row(last, v, results);
-    if (is_signed) store_bytes(results, zero, reinterpret_cast<int8_t*>(to), c.columns, table);
-    else store_bytes(results, zero, to, c.columns, table);
+    store_bytes_as(is_signed, results, zero, to, c.columns, table);
   }
 }
 

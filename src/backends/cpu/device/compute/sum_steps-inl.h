@@ -390,6 +390,29 @@ HWY_INLINE void store_bytes(const Sums (&v)[kVectors], int32_t zero, T* to, int6
 #endif
 }
 
+template <int kVectors>
+HWY_INLINE void store_bytes_as(bool is_signed, const Sums (&v)[kVectors], int32_t zero, uint8_t* to, int64_t n,
+                               const uint8_t* table = nullptr) {
+  if (is_signed) store_bytes(v, zero, reinterpret_cast<int8_t*>(to), n, table);
+  else store_bytes(v, zero, to, n, table);
+}
+
+// Columns [0, n) of a row of whole numbers, as the bytes that a line makes of them.
+template <int kVectors>
+HWY_INLINE void store_on_line(const ByteLine& line, const Sums (&v)[kVectors], uint8_t* to, int64_t n) {
+  const RealTag d;
+  const auto factor = hn::Set(d, line.factor);
+  Sums bytes[kVectors];
+#pragma GCC unroll 8
+  for (int j = 0; j < kVectors; ++j) bytes[j] = limited_whole_of(hn::Mul(hn::ConvertTo(d, v[j]), factor));
+  if (!line.saturates) {
+    const Sums low = hn::Set(SumTag(), line.low), high = hn::Set(SumTag(), line.high);
+#pragma GCC unroll 8
+    for (int j = 0; j < kVectors; ++j) bytes[j] = hn::Min(hn::Max(bytes[j], low), high);
+  }
+  store_bytes_as(line.is_signed, bytes, line.zero, to, n);
+}
+
 template <class Tag, class T, int kVectors>
 HWY_INLINE void store_columns(const hn::Vec<Tag> (&v)[kVectors], Tag d, T* to, int64_t n) {
 #pragma GCC unroll 8
@@ -425,7 +448,8 @@ HWY_INLINE void finish_reals(const SumEpilogue& e, const TilePlace& at, Reals (&
   // Rows that are mapped together are made side by side first.
   constexpr int kWidth = kVectors * kSumLanes, kLanes = static_cast<int>(hn::MaxLanes(ByteTag()));
   constexpr int kMapped = (kRows * kWidth + kLanes - 1) / kLanes;
-  const bool together = !kMapsRows && e.table, is_signed = e.result == SumEpilogue::kInt8;
+  const ByteLine* const line = kMapsRows ? nullptr : e.line;
+  const bool together = !kMapsRows && e.table && !line, is_signed = e.result == SumEpilogue::kInt8;
   HWY_ALIGN uint8_t tile[kMapped * kLanes];
   const int32_t zero = e.zero;
   const uint8_t* const table = e.table;
@@ -438,8 +462,8 @@ HWY_INLINE void finish_reals(const SumEpilogue& e, const TilePlace& at, Reals (&
     for (int j = 0; !divides && j < kVectors; ++j) bytes[j] = limited_whole_of(v[i][j]);
     uint8_t* to = together ? tile + i * kWidth : static_cast<uint8_t*>(out) + first + i * out_stride;
     const int64_t n = together ? kWidth : at.columns;
-    if (is_signed) store_bytes(bytes, zero, reinterpret_cast<int8_t*>(to), n, table);
-    else store_bytes(bytes, zero, to, n, table);
+    if (line) store_on_line(*line, bytes, to, n);
+    else store_bytes_as(is_signed, bytes, zero, to, n, table);
   }
   if (!together) return;
   map_whole<kMapped>(table, tile);

@@ -107,6 +107,7 @@ SumEpilogue SumOperands::bind(const KernelCall& call, int32_t shift, std::byte* 
   e.zero = parameters_.zero;
   if (parameters_.table.empty()) return e;
   e.table = parameters_.table.data();
+  e.line = line_ ? &*line_ : nullptr;
   e.result = parameters_.is_signed ? SumEpilogue::kInt8 : SumEpilogue::kUint8;
   return e;
 }

@@ -18,7 +18,9 @@ inline int64_t column_vector_size(int64_t columns) { return int8_columns(columns
 class SumOperands {
  public:
   explicit SumOperands(const SumFields& fields)
-      : parameters_(restored_sums(fields)), bound_(parameters_.steps.begin(), parameters_.steps.end()) {}
+      : parameters_(restored_sums(fields)), bound_(parameters_.steps.begin(), parameters_.steps.end()) {
+    if (!parameters_.table.empty()) line_ = line_of(parameters_.table.data(), parameters_.is_signed, parameters_.zero);
+  }
   // `rows_of` sees a tensor as rows of columns, as the result is.
   Status prepare(const KernelCall& call, size_t first, int64_t rows, int64_t columns,
                  std::optional<RowsView> (*rows_of)(const TensorView&));
@@ -34,6 +36,7 @@ class SumOperands {
                        std::optional<RowsView> (*rows_of)(const TensorView&), int64_t& stride) const;
   SumParameters parameters_;
   std::vector<BoundStep> bound_;
+  std::optional<ByteLine> line_;  // of the table
   size_t first_ = 0;
   int64_t columns_ = 0;
 };
