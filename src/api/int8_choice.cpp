@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <list>
 #include <set>
 
 #include "api/graph_file.h"
@@ -32,11 +33,28 @@ bool reads_bytes(const ir::Node& n) {
   return from && from->is("DequantizeLinear");
 }
 
-std::set<std::string> products_of(const std::string& model) {
-  std::set<std::string> names;
+// A product of the model, and the bytes that its weights would have in float32 where they are dequantized.
+struct ModelProduct {
+  std::string name;
+  int64_t bytes = 0;
+};
+
+// In the order of the network.
+std::vector<ModelProduct> products_of(const std::string& model) {
+  std::vector<ModelProduct> list;
   const auto graph = load_model(model);
-  for (const auto& n : graph->nodes())
-    if (is_product_name(*n)) names.insert(n->name());
+  for (const auto& n : graph->nodes()) {
+    if (!is_product_name(*n)) continue;
+    const ir::Node* from = n->input(1) ? n->input(1)->producer() : nullptr;
+    const Tensor* w = from && from->is("DequantizeLinear") && from->input(0) ? from->input(0)->constant() : nullptr;
+    list.push_back({n->name(), w ? w->size() * static_cast<int64_t>(sizeof(float)) : 0});
+  }
+  return list;
+}
+
+std::set<std::string> product_names(const std::vector<ModelProduct>& list) {
+  std::set<std::string> names;
+  for (const ModelProduct& product : list) names.insert(product.name);
   return names;
 }
 
@@ -105,7 +123,10 @@ struct Group {
 
 class Grouping {
  public:
-  Grouping(const std::set<std::string>& products, const Timed& bytes, const Timed& wide) : products_(products) {
+  // Of the products of `part`, which alone are in float32 in `wide`.
+  Grouping(const std::set<std::string>& products, const std::set<std::string>& part, const Timed& bytes,
+           const Timed& wide)
+      : products_(products), part_(part) {
     for (const LayerInfo& layer : wide.engine().layers()) join(layer);
     add_times(bytes, &Group::bytes);
     add_times(wide, &Group::wide);
@@ -122,13 +143,15 @@ class Grouping {
     std::string& up = up_.emplace(product, product).first->second;
     return up == product ? product : up = root_of(up);
   }
+  // Layers in int8 name the products that read their integers, too, behind their own.
   std::vector<std::string> products_in(const LayerInfo& layer) const {
     std::vector<std::string> names;
     for (const std::string& origin : layer.origins)
       if (products_.count(origin)) names.push_back(origin);
+    if (!names.empty() && !part_.count(names[0])) return {};
+    std::erase_if(names, [&](const std::string& name) { return !part_.count(name); });
     return names;
   }
-  // Layers in int8 name the products that read their integers, too, behind their own.
   void join(const LayerInfo& layer) {
     const auto names = products_in(layer);
     for (const std::string& name : names) up_[root_of(name)] = root_of(names[0]);
@@ -145,7 +168,7 @@ class Grouping {
     }
   }
 
-  const std::set<std::string>& products_;
+  const std::set<std::string>&products_, &part_;
   std::map<std::string, std::string> up_;
   std::map<std::string, Group> groups_;
 };
@@ -296,23 +319,10 @@ bool takes_random_inputs(const ParkedEngine& parked, const BuildOptions& options
   }
 }
 
-// Bytes of the weights that the products of the model would have in float32, in the order of the network.
-std::vector<std::pair<std::string, int64_t>> weights_in_float32(const std::string& model) {
-  std::vector<std::pair<std::string, int64_t>> list;
-  const auto graph = load_model(model);
-  for (const auto& n : graph->nodes()) {
-    const ir::Node* from = is_product_name(*n) && n->input(1) ? n->input(1)->producer() : nullptr;
-    const Tensor* w = from && from->is("DequantizeLinear") && from->input(0) ? from->input(0)->constant() : nullptr;
-    if (is_product_name(*n)) list.emplace_back(n->name(), w ? w->size() * static_cast<int64_t>(sizeof(float)) : 0);
-  }
-  return list;
-}
-
 // Neighbouring products, whose weights are about as many bytes in each part.
-std::vector<std::set<std::string>> parts_of(const std::string& model) {
-  const auto list = weights_in_float32(model);
+std::vector<std::set<std::string>> parts_of(const std::vector<ModelProduct>& list) {
   int64_t all = 0, before = 0;
-  for (const auto& [name, bytes] : list) all += bytes;
+  for (const ModelProduct& product : list) all += product.bytes;
   const int64_t count = std::clamp<int64_t>(all / kPartBytes, 1, kMostParts);
   std::vector<std::set<std::string>> parts(static_cast<size_t>(count));
   for (const auto& [name, bytes] : list) {
@@ -320,17 +330,19 @@ std::vector<std::set<std::string>> parts_of(const std::string& model) {
     parts[static_cast<size_t>(std::min(part, count - 1))].insert(name);
     before += bytes;
   }
+  std::erase_if(parts, [](const auto& part) { return part.empty(); });
   return parts;
 }
 
 // What the whole network takes in float32 without tuning: part by part, so that few of its weights are in memory at a time. Ends as soon
 // as it is `enough`.
-double untuned_float32(const BuildOptions& asked, const Values& inputs, double enough) {
+double untuned_float32(const BuildOptions& asked, const std::vector<std::set<std::string>>& parts, const Values& inputs,
+                       double enough) {
   BuildMemory none;
   const BuildOptions untuned = quick(unseen(asked));
   const ParkedEngine bytes(build_once(untuned, none));
   double least = HUGE_VAL, more = 0;
-  for (const std::set<std::string>& products : parts_of(asked.onnx)) {
+  for (const std::set<std::string>& products : parts) {
     const ParkedEngine part(build_once(with_wide(untuned, products), none));
     Timed in_bytes(bytes, inputs, asked.max_threads), in_part(part, inputs, asked.max_threads);
     for (int i = 0; i < kPartRounds; ++i) in_bytes.run_round(), in_part.run_round();
@@ -342,11 +354,12 @@ double untuned_float32(const BuildOptions& asked, const Values& inputs, double e
 }
 
 // Whether the engine in int8 wins by so much over a network in float32 that was not tuned that tuning would not change it.
-bool wins_clearly(const ParkedEngine& bytes, const BuildOptions& asked) {
+bool wins_clearly(const ParkedEngine& bytes, const BuildOptions& asked,
+                  const std::vector<std::set<std::string>>& parts) {
   const Values inputs = random_inputs(bytes.engine());
   Timed in_bytes(bytes, inputs, asked.max_threads);
   for (int i = 0; i < kRounds; ++i) in_bytes.run_round();
-  const double enough = kClearly * in_bytes.whole(), floats = untuned_float32(asked, inputs, enough);
+  const double enough = kClearly * in_bytes.whole(), floats = untuned_float32(asked, parts, inputs, enough);
   if (floats < enough) return false;
   say(asked, fmt::format("in int8 {:.4f} ms, in float32 without tuning {:.4f} ms or more", in_bytes.whole(), floats));
   return true;
@@ -356,7 +369,40 @@ std::vector<Group> groups_by_time(const ParkedEngine& bytes, const ParkedEngine&
                                   const BuildOptions& options, const std::set<std::string>& products) {
   Timed in_bytes(bytes, inputs, options.max_threads), in_floats(wide, inputs, options.max_threads);
   for (int i = 0; i < kRounds; ++i) in_bytes.profile_round(), in_floats.profile_round();
-  return Grouping(products, in_bytes, in_floats).groups();
+  return Grouping(products, products, in_bytes, in_floats).groups();
+}
+
+// The network in int8 beside those that have a part of its products in float32, tuned.
+struct Comparison {
+  std::vector<Group> groups;
+  double more = 0;  // milliseconds that the network takes in float32 beyond those in int8
+};
+Comparison compare_parts(const ParkedEngine& bytes, const std::vector<std::set<std::string>>& parts,
+                         const Values& inputs, const BuildOptions& options, const std::set<std::string>& products,
+                         BuildMemory& memory) {
+  Comparison found;
+  for (const std::set<std::string>& part : parts) {
+    const BuildOptions own = parts.size() > 1 ? with_wide(options, part) : in_float32(options, products);
+    const ParkedEngine wide(build_once(unseen(own), memory));
+    Timed in_bytes(bytes, inputs, options.max_threads), in_part(wide, inputs, options.max_threads);
+    for (int i = 0; i < kRounds; ++i) in_bytes.profile_round(), in_part.profile_round();
+    for (int i = 0; i < kRounds; ++i) in_bytes.run_round(), in_part.run_round();
+    const std::vector<Group> groups = Grouping(products, part, in_bytes, in_part).groups();
+    found.groups.insert(found.groups.end(), groups.begin(), groups.end());
+    found.more += in_part.whole() - in_bytes.whole();
+  }
+  return found;
+}
+
+// Milliseconds of the engines, which run in turns.
+std::vector<double> times_in_turns(const std::vector<const ParkedEngine*>& engines, const Values& inputs, int threads) {
+  std::list<Timed> timed;
+  for (const ParkedEngine* engine : engines) timed.emplace_back(*engine, inputs, threads);
+  for (int i = 0; i < kRounds; ++i)
+    for (Timed& each : timed) each.run_round();
+  std::vector<double> times;
+  for (const Timed& each : timed) times.push_back(each.whole());
+  return times;
 }
 
 }  // namespace
@@ -379,7 +425,7 @@ BudgetReport keep_within_error(BuildOptions& options, const std::vector<Values>&
     const ParkedEngine bytes(trials.build({}));
     report.error = report.error_of_all = error_of(trials.results(bytes), wanted);
     if (report.error <= budget) return report;
-    products = products_of(options.onnx);
+    products = product_names(products_of(options.onnx));
     groups = groups_by_time(bytes, wide, samples[0], options, products);
   }
   std::vector<Candidate> candidates;
@@ -450,32 +496,39 @@ Products count_products(const std::string& model) {
 
 Engine build_by_time(const BuildOptions& options) {
   BuildMemory memory;
-  const std::set<std::string> products = products_of(options.onnx);
+  const std::vector<ModelProduct> list = products_of(options.onnx);
+  const std::set<std::string> products = product_names(list);
   const BuildOptions none = in_float32(options, products);
   const bool is_quantized = options.ranges.empty(), shows_graph = options.dump || !options.dump_file.empty();
   const bool may_stay = is_quantized && !shows_graph;  // what is shown is the graph of the engine that is chosen
+  const auto parts = is_quantized ? parts_of(list) : std::vector<std::set<std::string>>{products};
   const ParkedEngine bytes(build_once(may_stay ? options : unseen(options), memory));
-  if (is_quantized && (!takes_random_inputs(bytes, options) || wins_clearly(bytes, options)))
+  if (is_quantized && (!takes_random_inputs(bytes, options) || wins_clearly(bytes, options, parts)))
     return may_stay ? bytes.unparked() : Engine(build_once(options, memory));
-  const ParkedEngine wide(build_once(unseen(none), memory));
   const Values inputs = random_inputs(bytes.engine());
+  const Comparison compared = compare_parts(bytes, parts, inputs, options, products, memory);
   BuildOptions mixed = options;
-  memory.remarks = keep_slow_ones_wide(groups_by_time(bytes, wide, inputs, options, products), mixed);
+  memory.remarks = keep_slow_ones_wide(compared.groups, mixed);
   const ParkedEngine both(build_once(unseen(mixed), memory));
-  Timed in_bytes(bytes, inputs, options.max_threads), in_floats(wide, inputs, options.max_threads),
-      in_both(both, inputs, options.max_threads);
-  for (int i = 0; i < kRounds; ++i) in_bytes.run_round(), in_floats.run_round(), in_both.run_round();
-  const BuildOptions* best = in_both.whole() <= in_bytes.whole() ? &mixed : &options;
-  if (in_floats.whole() < std::min(in_both.whole(), in_bytes.whole())) {
+  std::vector<double> times = times_in_turns({&bytes, &both}, inputs, options.max_threads);
+  double floats = times[0] + compared.more;
+  if (floats < std::min(times[0], times[1])) {
+    const ParkedEngine wide(build_once(unseen(none), memory));
+    times = times_in_turns({&bytes, &both, &wide}, inputs, options.max_threads);
+    floats = times[2];
+  }
+  const double in_bytes = times[0], in_both = times[1];
+  const BuildOptions* best = in_both <= in_bytes ? &mixed : &options;
+  if (floats < std::min(in_both, in_bytes)) {
     best = &none;
-    memory.remarks.insert(memory.remarks.begin(), "all layers stay in float32: the network is " +
-                                                      slower_by(in_bytes.whole(), in_floats.whole()));
+    memory.remarks.insert(memory.remarks.begin(),
+                          "all layers stay in float32: the network is " + slower_by(in_bytes, floats));
   } else if (best == &options) {
     memory.remarks.clear();
   }
   for (const std::string& remark : memory.remarks) say(options, remark);
   say(options, fmt::format("in int8 {:.4f} ms, in float32 {:.4f} ms, with what is slower in float32 {:.4f} ms",
-                           in_bytes.whole(), in_floats.whole(), in_both.whole()));
+                           in_bytes, floats, in_both));
   return Engine(build_once(*best, memory));
 }
 

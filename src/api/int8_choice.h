@@ -19,8 +19,9 @@ std::shared_ptr<Engine::State> build_once(const BuildOptions& options, BuildMemo
 bool is_quantized_network(const std::string& model);
 
 // The network in int8 and in float32, measured; then again, with those products in float32 that int8 makes slower, conversions included.
-// The fastest of the three. A network that is quantized itself is tuned in float32 only where int8 does not win clearly without that. Those
-// that wait while another is built or runs are parked (parked_engine.h).
+// The fastest of the three. A network that is quantized itself is tuned in float32 only where int8 does not win clearly without that, and then
+// in parts, so that few of its weights in float32 are in memory at a time; as a whole only where that would win. Those that wait while another
+// is built or runs are parked (parked_engine.h).
 Engine build_by_time(const BuildOptions& options);
 
 }  // namespace kiln::api

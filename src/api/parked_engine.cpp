@@ -1,26 +1,16 @@
 // The files of parked engines.
 #include "api/parked_engine.h"
 
-#include <cstdlib>
-#include <filesystem>
-
 #include "base/file_map.h"
 
 namespace kiln::api {
 
-ParkedEngine::Folder::Folder() : path_(std::filesystem::temp_directory_path() / "kiln-XXXXXX") {
-  if (!::mkdtemp(path_.data())) throw Error(Code::kIo, "cannot make a folder for temporary files");
-}
-
-ParkedEngine::Folder::~Folder() {
-  std::error_code ignored;
-  std::filesystem::remove_all(path_, ignored);
-}
+static constexpr const char* kFile = "engine";
 
 ParkedEngine::ParkedEngine(std::shared_ptr<Engine::State> built) : state_(std::move(built)), engine_(state_) {
   if (!engine_.on_host()) return;
   try {
-    guarded([&] { engine_.save(folder_.emplace().file()); });
+    guarded([&] { engine_.save(folder_.emplace().file(kFile)); });
   } catch (const Failure&) {
     folder_.reset();
     return;
@@ -34,7 +24,7 @@ void ParkedEngine::load(bool copies) const {
   guarded([&] {
     state_->engine.reset();
     state_->engine =
-        kiln::Engine::load_file(folder_->file(), {.allocator = nullptr, .device = nullptr, .copies = copies});
+        kiln::Engine::load_file(folder_->file(kFile), {.allocator = nullptr, .device = nullptr, .copies = copies});
   });
 }
 

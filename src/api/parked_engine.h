@@ -1,9 +1,9 @@
 // Engines that wait for their turn beside others.
 #pragma once
 #include <optional>
-#include <string>
 
 #include "api/kiln_api.h"
+#include "base/temporary_folder.h"
 
 namespace kiln::api {
 
@@ -19,23 +19,10 @@ class ParkedEngine {
   Engine unparked() const;
 
  private:
-  // Of the process alone; removed with what is in it.
-  class Folder {
-   public:
-    Folder();  // throws Error
-    ~Folder();
-    Folder(const Folder&) = delete;
-    Folder& operator=(const Folder&) = delete;
-    std::string file() const { return path_ + "/engine"; }
-
-   private:
-    std::string path_;
-  };
-
   void load(bool copies) const;
   std::shared_ptr<Engine::State> state_;
   Engine engine_;
-  std::optional<Folder> folder_;  // none: it is not parked
+  std::optional<TemporaryFolder> folder_;  // none: it is not parked
 };
 
 }  // namespace kiln::api

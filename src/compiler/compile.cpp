@@ -14,6 +14,7 @@
 #include "compiler/formats.h"
 #include "compiler/layer_precisions.h"
 #include "compiler/lower.h"
+#include "compiler/parked_constants.h"
 #include "compiler/split.h"
 #include "compiler/string_constants.h"
 
@@ -190,6 +191,8 @@ plan::Plan compile(std::unique_ptr<ir::Graph> graph, const CompileOptions& optio
   check_sizes(*graph);
   const std::vector<WatchedOutput> watched = settle_watches(*graph, options, output_names);
   std::ranges::move(ir::dim_facts(*graph), std::back_inserter(facts));
+  const bool parks = options.tuner.level > 0 && target.device().facts().host_memory;
+  if (parks) park_constants(*graph);
   const Extents extents(*graph, options.profiles, options.values, facts);
   TunerOptions tuner = options.tuner;
   tuner.logger = options.logger;
@@ -200,6 +203,7 @@ plan::Plan compile(std::unique_ptr<ir::Graph> graph, const CompileOptions& optio
   SignatureFinder finder(target, tuner);
   split_declined(*graph, extents, finder, *options.logger);
   choose_formats(*graph, extents, finder, options.output_layouts, target_options.precisions);
+  if (parks) park_constants(*graph);  // those that became narrow, too
   if (options.after_stage) options.after_stage("formats", *graph);
   restore_output_names(*graph, output_names);
   compute_string_constants(*graph);

@@ -7,6 +7,7 @@
 #include <map>
 #include <set>
 
+#include "base/file_map.h"
 #include "compiler/min_cut.h"
 #include "compiler/narrow_forms.h"
 #include "compiler/problems.h"
@@ -409,7 +410,11 @@ class FormatChooser {
     if (v->dtype() == type) return v;
     Value*& copy = casts_[{v, type}];
     if (copy) return copy;
-    if (v->constant()) return copy = graph_.add_constant(v->constant()->cast(type), v->name());
+    if (v->constant()) {
+      copy = graph_.add_constant(v->constant()->cast(type), v->name());
+      FileMap::let_go(v->constant()->data(), static_cast<size_t>(v->constant()->bytes()));
+      return copy;
+    }
     if (Value* source = narrow_source(v, type)) return copy = source;
     if (is_foreign(v)) v = reformatted(v, Layout(), before);
     copy = converted(v, "Cast", {{"to", std::string(name(type))}}, before);

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "base/file_map.h"
+
 namespace kiln {
 namespace {
 
@@ -79,10 +81,15 @@ DType widens_from(const ir::Node& node) {
   return is_half(from) ? from : DType::kInvalid;
 }
 
+// What was read of a constant that lies in a file leaves memory again.
+void let_go(const Tensor& constant) { FileMap::let_go(constant.data(), static_cast<size_t>(constant.bytes())); }
+
 // Holds nothing but numbers of the type.
 bool is_exact_in(const ir::Value& v, DType type) {
   if (!v.constant()) return v.producer() && widens_from(*v.producer()) == type;
-  return v.constant()->cast(type).cast(DType::kF32).identical(*v.constant());
+  const bool exact = v.constant()->cast(type).cast(DType::kF32).identical(*v.constant());
+  let_go(*v.constant());
+  return exact;
 }
 
 // Everyone who reads it rounds it to the type first.
@@ -99,9 +106,10 @@ bool stands_between_casts(const ir::Node& node, DType type) {
       return false;
   const bool rounded = std::all_of(node.outputs().begin(), node.outputs().end(),
                                    [&](const ir::Value* v) { return !is_single(v) || is_rounded_to(*v, type); });
-  // Rounding keeps the order, so it may come before as well.
-  return rounded && std::all_of(node.post.begin(), node.post.end(),
-                                [](const ir::PostOp& post) { return post.op == find_op("Relu"); });
+  // Rounding keeps the order, so it may come before as well; the bounds of Clip are numbers of the type.
+  return rounded && std::all_of(node.post.begin(), node.post.end(), [](const ir::PostOp& post) {
+           return post.op == find_op("Relu") || post.op == find_op("Clip");
+         });
 }
 
 std::vector<Form> declared_forms(const ir::Node& node, DType type) {
@@ -193,7 +201,11 @@ FormProblem::FormProblem(const Problem& wide, Form form, DType type)
   node->post = from.post;
   graph_->infer(*node);
   take_form(*node, form, type, [&](ir::Value* v) {
-    if (v->constant()) return graph_->add_constant(v->constant()->cast(type));
+    if (v->constant()) {
+      ir::Value* narrow = graph_->add_constant(v->constant()->cast(type));
+      let_go(*v->constant());
+      return narrow;
+    }
     EdgeType narrow = v->type();
     narrow.tensor.dtype = type;
     return graph_->add_input(v->name(), narrow);

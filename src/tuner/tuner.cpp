@@ -384,6 +384,12 @@ Choice Tuner::best(const Problem& problem, Candidates list, const Elsewheres& el
   return choice;
 }
 
+// What lies in a file needs no memory until it is read again.
+static void let_go_constants(const Problem& problem) {
+  for (const Argument& a : problem.inputs)
+    if (a.constant) FileMap::let_go(a.constant->data(), static_cast<size_t>(a.constant->bytes()));
+}
+
 std::optional<double> Tuner::fastest(const Problem& problem) {
   if (options_.level == 0) return std::nullopt;
   const Candidates list = fitting(problem, candidates(problem));
@@ -391,6 +397,7 @@ std::optional<double> Tuner::fastest(const Problem& problem) {
   std::optional<double> least;
   for (size_t i = 0; i < list.size(); ++i)
     if (measured[i]) least = std::min(list[i].counts(*measured[i]), least.value_or(HUGE_VAL));
+  let_go_constants(problem);
   return least;
 }
 
@@ -419,8 +426,7 @@ std::vector<Choice> Tuner::choose(const std::vector<Problem>& problems, const st
     if (options_.progress && !options_.progress(choices.size(), problems.size(), problem.node->name()))
       throw Error(Code::kInvalidState, "the build was stopped");
     choices.push_back(choose_one(problem, elsewhere.empty() ? Elsewheres() : elsewhere.at(choices.size())));
-    for (const Argument& a : problem.inputs)
-      if (a.constant) FileMap::let_go(a.constant->data(), static_cast<size_t>(a.constant->bytes()));
+    let_go_constants(problem);
   }
   compile_chosen(problems, choices);
   if (options_.progress) options_.progress(problems.size(), problems.size(), "");

@@ -256,35 +256,6 @@ TEST(Bfloat16, ResultsAreRoundedToNearest) {
   expect_in_tiles_too(c, "conv_bfloat16");
 }
 
-TEST(Bfloat16, MaximaOfWindows) {
-  std::mt19937 rng(13);
-  const float inf = std::numeric_limits<float>::infinity();
-  for (const bool last : {true, false})
-    for (const int64_t channels : {1, 7, 8, 33, 70}) {
-      for (const bool special : {false, true}) {
-        Tensor x = random_tensor(rng, DType::kF32, {2, channels, 9, 8});
-        if (special)
-          for (size_t i = 0; i < 12; ++i)
-            x.as_mutable<float>()[i * 7 % static_cast<size_t>(x.size())] = i % 3 == 0   ? inf
-                                                                           : i % 3 == 1 ? -inf
-                                                                                        : std::nanf("");
-        const Tensor narrow = x.cast(DType::kBF16);
-        Case c{"MaxPool",
-               {last ? channels_last(narrow) : Operand(narrow)},
-               {{"kernel_shape", Ints{3, 2}}, {"strides", Ints{2, 1}}, {"pads", Ints{1, 1, 1, 0}}}};
-        if (last) c.output_layouts = {Layout::channels_last(4)};
-        expect_case(c, "pool");
-        c.attributes.set("ceil_mode", int64_t{1});
-        expect_case(c, "pool");
-      }
-    }
-  Case mean{"AveragePool",
-            {random_tensor(rng, DType::kF32, {1, 4, 5, 5}).cast(DType::kBF16)},
-            {{"kernel_shape", Ints{2, 2}}}};
-  expect_no_case(mean, "pool");
-  expect_case(Case{"MaxPool", {Tensor::allocate(DType::kBF16, {0, 4, 5, 5})}, {{"kernel_shape", Ints{2, 2}}}}, "pool");
-}
-
 TEST(Bfloat16, ConvolutionsKeepWhatIsNoNumber) {
   const float inf = std::numeric_limits<float>::infinity();
   for (float x : {inf, -inf, std::nanf("")}) {

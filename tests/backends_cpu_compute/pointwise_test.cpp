@@ -185,6 +185,27 @@ TEST(Pointwise, Narrowing) {
   });
 }
 
+// Rounding to the type in which a value is stored, alone or before Relu, is left to the store; rounding to another type is not, nor where
+// somebody else reads the value.
+TEST(Pointwise, RoundingBeforeStores) {
+  for_each_isa([] {
+    for (const DType type : {DType::kF16, DType::kBF16})
+      for (const DType rounded : {DType::kF16, DType::kBF16})
+        for (const bool limited : {false, true})
+          for (const bool zero_first : {false, true}) {
+            Builder b;
+            const uint16_t x = b.input(ScalarType::kF32), y = b.input(ScalarType::kF32), zero = b.constant(0);
+            const uint16_t sum = b.push(kAdd, ScalarType::kF32, x, y);
+            const uint16_t narrow = b.push(kNarrow, ScalarType::kF32, sum, 0, 0, 0, static_cast<int64_t>(rounded));
+            const uint16_t low = zero_first ? zero : narrow, high = zero_first ? narrow : zero;
+            const uint16_t v = limited ? b.push(kMax, ScalarType::kF32, low, high) : narrow;
+            check_types(b.finish({v}), {3, 41}, {DType::kF32, DType::kF32}, {type}, {}, 0, 0);
+            check_types(b.finish({v, v}), {3, 41}, {DType::kF32, DType::kF32}, {type, DType::kF32}, {}, 0, 0);
+            check_types(b.finish({v, narrow}), {3, 41}, {type, type}, {type, DType::kF32}, {0, 1}, 0, 0);
+          }
+  });
+}
+
 TEST(Pointwise, StorageTypes) {
   for_each_isa([] {
     for (int t = 1; t < kDTypeCount; ++t) {

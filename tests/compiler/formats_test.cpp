@@ -1,6 +1,7 @@
 // Which layouts and types the values of a network get, and that results stay.
 #include "compiler/formats.h"
 
+#include "backends/cpu/device/compute/gemm.h"
 #include "backends/cpu/device/compute/product_int8.h"
 #include "compiler/engine_testing.h"
 #include "target/estimate.h"
@@ -552,24 +553,34 @@ TEST(Formats, ValuesOfOneColumnAreRowsForProducts) {
   }
 }
 
-TEST(DeclaredTypes, DepthwiseConvolutionsOfTheCpuStayInFloat32) {
+TEST(DeclaredTypes, DepthwiseConvolutionsOfTheCpuSumInFloat32) {
   const std::string text =
       "graph main(%x: bfloat16[1,32,16,16]) {\n  %w = random bfloat16[32,1,3,3] seed 1\n"
       "  %y = Conv(%x, %w) {group=32, pads=[1,1,1,1]} in bfloat16\n  return %y\n}";
   const Tensor x = random_f32({1, 32, 16, 16}, 6).cast(DType::kBF16);
   const Ran free = run_on_cpu(text, x, 0), wide = run_on_cpu(text, x, 0, {"declared_types"});
-  EXPECT_NE(free.steps.find("Conv:conv_depthwise"), std::string::npos) << free.steps;
+  EXPECT_NE(free.steps.find("Conv:depthwise_half"), std::string::npos) << free.steps;
   EXPECT_TRUE(free.result.identical(wide.result));
 }
 
+// Values stay in the type, whose numbers become float32 within the kernels.
 TEST(DeclaredTypes, EnginesOfTheCpuMultiplyInFloat32WhereItsInstructionIsMissing) {
-  const std::string text = of_type("bfloat16", conv("%a", "%x") + conv("%b", "%a") + "  return %b\n");
-  const Tensor x = random_f32({1, 8, 16, 16}, 5).cast(DType::kBF16);
-  const Ran free = run_on_cpu(text, x, 0), wide = run_on_cpu(text, x, 0, {"declared_types"});
-  EXPECT_EQ(wide.steps.find("bfloat16"), std::string::npos) << wide.steps;
-  if (cpu::multiplies_bfloat16()) GTEST_SKIP() << "the instruction is here";
-  EXPECT_EQ(free.steps, wide.steps);
-  EXPECT_TRUE(free.result.identical(wide.result));
+  for (const DType type : {DType::kF16, DType::kBF16}) {
+    if (!cpu::widens_in_registers(type) || (type == DType::kBF16 && cpu::multiplies_bfloat16())) continue;
+    const std::string text =
+        of_type(std::string(name(type)), conv("%a", "%x") + "  %r = Relu(%a)\n" + conv("%b", "%r") + "  return %b\n");
+    const Tensor x = random_f32({1, 8, 16, 16}, 5).cast(type);
+    for (const int level : {0, 3}) {
+      const std::set<std::string> sums{"winograd_f2_3x3", "winograd_f4_3x3", "winograd_half"};
+      std::set<std::string> all = sums;
+      all.insert("declared_types");
+      const Ran free = run_on_cpu(text, x, level, sums), wide = run_on_cpu(text, x, level, all);
+      EXPECT_EQ(wide.steps.find("half"), std::string::npos) << wide.steps;
+      if (level > 0) continue;  // the clock may choose another order of sums
+      EXPECT_NE(free.steps.find("Conv:conv_half Conv:conv_half"), std::string::npos) << free.steps;
+      EXPECT_TRUE(free.result.identical(wide.result));
+    }
+  }
 }
 
 }  // namespace

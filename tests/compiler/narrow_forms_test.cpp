@@ -71,6 +71,11 @@ TEST(NarrowForms, WhatTheModelDeclaresStandsBetweenCasts) {
   const std::vector<Form> all{kGives, kTakes, kBoth};
   EXPECT_EQ(declared_forms(kWide + kEye + "  %c = Conv(%f, %w) declared bfloat16\n" + kRounded), all);
   EXPECT_EQ(declared_forms(kWide + kEye + "  %c = Conv(%f, %w) + Relu(.) declared bfloat16\n" + kRounded), all);
+  EXPECT_EQ(declared_forms(kWide + kEye +
+                           "  %h = constant float32[]:{6}\n"
+                           "  %c = Conv(%f, %w) + Clip(., %h) declared bfloat16\n" +
+                           kRounded),
+            all);
   EXPECT_EQ(declared_forms(kWide + "  %c = Softmax(%f) declared bfloat16\n" + kRounded), all);
   EXPECT_EQ(declared_forms("  %f = Cast(%x) {to=\"bfloat16\"} + Sin(.) + Cast(.) {to=\"float32\"}\n"
                            "  %c = Softmax(%f) declared bfloat16\n" +
@@ -98,6 +103,8 @@ TEST(NarrowForms, WhatWouldGiveAnotherAnswerStays) {
         kWide + softmax + "  %y = Cast(%c) {to=\"bfloat16\"} + Cast(.) {to=\"float32\"} + Add(., %c)",
         kWide + "  %g = Sin(%f)\n  %c = Softmax(%g) declared bfloat16\n" + kRounded,  // reads more than bfloat16 holds
         kWide + "  %w = constant float32[1,4,1,1]:{1,-2,0.1,3}\n" + conv + kRounded,
+        kWide + kEye + "  %h = constant float32[]:{6.1}\n  %c = Conv(%f, %w) + Clip(., %h) declared bfloat16\n" +
+            kRounded,  // the bound would be another one
         kWide + kEye + "  %c = Conv(%f, %w) + Sin(.) declared bfloat16\n" + kRounded}) {
     EXPECT_TRUE(declared_forms(body).empty()) << body;
   }

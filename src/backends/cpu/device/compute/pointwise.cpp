@@ -12,6 +12,7 @@
 #include "backends/cpu/device/compute/float_lanes.h"
 #include "backends/cpu/device/compute/parallel.h"
 #include "backends/cpu/device/compute/pointwise_tiles.h"
+#include "backends/cpu/device/compute/store_rounding.h"
 #include "base/error.h"
 #include "base/index.h"
 
@@ -558,13 +559,14 @@ std::vector<DType> types_of(std::span<const PointwiseOperand> operands) {
 }
 }  // namespace
 
-PointwisePlan::PointwisePlan(const ScalarProgram& program, const Dims& dims, std::span<const PointwiseOperand> inputs,
+PointwisePlan::PointwisePlan(const ScalarProgram& given, const Dims& dims, std::span<const PointwiseOperand> inputs,
                              std::span<const PointwiseOperand> outputs, int threads)
     : impl_(std::make_unique<Impl>()) {
-  if (std::string defect = find_defect(program); !defect.empty()) refuse(defect);
-  if (inputs.size() != program.input_count || outputs.size() != program.outputs.size() || outputs.empty()) {
+  if (std::string defect = find_defect(given); !defect.empty()) refuse(defect);
+  if (inputs.size() != given.input_count || outputs.size() != given.outputs.size() || outputs.empty()) {
     refuse("number of operands does not fit the program");
   }
+  const ScalarProgram program = rounded_by_stores(given, types_of(outputs));
   for (const auto& o : inputs)
     if (o.strides.size() != dims.size()) refuse("an input has the wrong number of strides");
   for (const auto& o : outputs)

@@ -241,6 +241,12 @@ void store_run(DType dtype, void* base, int64_t offset, int64_t stride, ScalarTy
                                    std::conditional_t<std::is_signed_v<T>, int64_t, uint64_t>>;
       const L* in = static_cast<const L*>(lanes);
       T* out = static_cast<T*>(base) + offset;
+      if constexpr (std::is_same_v<T, L>) {
+        if (stride == 1) {
+          if (n) std::memcpy(out, in, static_cast<size_t>(n) * sizeof(T));
+          return;
+        }
+      }
       for (int64_t i = 0; i < n; ++i) out[i * stride] = static_cast<T>(in[i]);
     });
     if (plain) return;

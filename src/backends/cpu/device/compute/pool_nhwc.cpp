@@ -1,4 +1,4 @@
-// Pooling on float32, means and maxima of bytes, and maxima of bfloat16.
+// Pooling on float32, means and maxima of bytes, and maxima of float16 and bfloat16.
 #include "backends/cpu/device/compute/pool_nhwc.h"
 
 #include <algorithm>
@@ -84,11 +84,11 @@ void max_bytes(const uint8_t* x, int64_t rows, int64_t row_step, int64_t columns
   }
 }
 
-// Numbers of bfloat16 as integers of the same order, above which lies what is no number; and back.
-template <class D> HWY_INLINE hn::Vec<D> in_order(D d, hn::Vec<D> x) {
+// Numbers of float16 or bfloat16 as integers of the same order, above which lies what is no number; and back.
+template <class D> HWY_INLINE hn::Vec<D> in_order(D d, hn::Vec<D> x, int16_t infinity) {
   const auto magnitude = hn::And(x, hn::Set(d, int16_t{0x7FFF}));
   const auto ordered = hn::Xor(x, hn::And(hn::BroadcastSignBit(x), hn::Set(d, int16_t{0x7FFF})));
-  return hn::IfThenElse(hn::Gt(magnitude, hn::Set(d, int16_t{0x7F80})), magnitude, ordered);
+  return hn::IfThenElse(hn::Gt(magnitude, hn::Set(d, infinity)), magnitude, ordered);
 }
 template <class D> HWY_INLINE hn::Vec<D> from_order(D d, hn::Vec<D> x) {
   return hn::Xor(x, hn::And(hn::BroadcastSignBit(x), hn::Set(d, int16_t{0x7FFF})));
@@ -96,25 +96,28 @@ template <class D> HWY_INLINE hn::Vec<D> from_order(D d, hn::Vec<D> x) {
 
 // Maxima of adjacent channels, whole vectors of D.
 template <class D>
-HWY_INLINE int64_t max_bfloat_vectors(D d, const int16_t* x, int64_t rows, int64_t row_step, int64_t columns,
-                                      int64_t column_step, int64_t c, int64_t channels, int16_t* y) {
+HWY_INLINE int64_t max_half_vectors(D d, int16_t infinity, const int16_t* x, int64_t rows, int64_t row_step,
+                                    int64_t columns, int64_t column_step, int64_t c, int64_t channels, int16_t* y) {
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
-  const auto least = in_order(d, hn::Set(d, static_cast<int16_t>(0xFF80)));
+  const auto least = in_order(d, hn::Set(d, static_cast<int16_t>(infinity | 0x8000)), infinity);
   for (; c + lanes <= channels; c += lanes) {
     auto most = least;
     for (int64_t r = 0; r < rows; ++r)
       for (int64_t k = 0; k < columns; ++k)
-        most = hn::Max(most, in_order(d, hn::LoadU(d, x + r * row_step + k * column_step + c)));
+        most = hn::Max(most, in_order(d, hn::LoadU(d, x + r * row_step + k * column_step + c), infinity));
     hn::StoreU(from_order(d, most), d, y + c);
   }
   return c;
 }
 
-void max_bfloats(const int16_t* x, int64_t rows, int64_t row_step, int64_t columns, int64_t column_step,
-                 int64_t channels, int16_t* y) {
-  int64_t c = max_bfloat_vectors(hn::CappedTag<int16_t, 32>(), x, rows, row_step, columns, column_step, 0, channels, y);
-  c = max_bfloat_vectors(hn::CappedTag<int16_t, 8>(), x, rows, row_step, columns, column_step, c, channels, y);
-  max_bfloat_vectors(hn::CappedTag<int16_t, 1>(), x, rows, row_step, columns, column_step, c, channels, y);
+void max_halves(int16_t infinity, const int16_t* x, int64_t rows, int64_t row_step, int64_t columns,
+                int64_t column_step, int64_t channels, int16_t* y) {
+  const auto from = [&](auto d, int64_t c) HWY_ATTR {
+    return max_half_vectors(d, infinity, x, rows, row_step, columns, column_step, c, channels, y);
+  };
+  int64_t c = from(hn::CappedTag<int16_t, 32>(), 0);
+  c = from(hn::CappedTag<int16_t, 8>(), c);
+  from(hn::CappedTag<int16_t, 1>(), c);
 }
 
 // Means of some vectors of channels. Sums of float32 in float64 are exact, so that their order does not matter.
@@ -208,7 +211,7 @@ namespace kiln::cpu {
 HWY_EXPORT(pool_pixel_any);
 HWY_EXPORT(sum_pixels);
 HWY_EXPORT(max_bytes);
-HWY_EXPORT(max_bfloats);
+HWY_EXPORT(max_halves);
 HWY_EXPORT(mean_bytes);
 
 namespace {
@@ -297,19 +300,21 @@ void max_pool_bytes(const PoolShape& s, bool is_signed, const uint8_t* x, PixelS
   });
 }
 
-void max_pool_bfloats(const PoolShape& s, const uint16_t* x, PixelStrides xs, int64_t x_channel, uint16_t* y,
-                      PixelStrides ys, int64_t y_channel, int threads) noexcept {
+void max_pool_halves(const PoolShape& s, DType type, const uint16_t* x, PixelStrides xs, int64_t x_channel, uint16_t* y,
+                     PixelStrides ys, int64_t y_channel, int threads) noexcept {
+  const int16_t infinity = type == DType::kBF16 ? 0x7F80 : 0x7C00;
   const int64_t row_step = s.window.dilation_h * xs.row, column_step = s.window.dilation_w * xs.pixel;
   const bool adjacent = x_channel == 1 && y_channel == 1;
   const int64_t pieces = adjacent ? 1 : s.channels, channels = adjacent ? s.channels : 1;
   const auto* from = reinterpret_cast<const int16_t*>(x);
   auto* to = reinterpret_cast<int16_t*>(y);
   parallel_ranges(pool_threads(s, threads), s.batch * s.out_height, [&](int64_t begin, int64_t end) {
-    for_each_window(
-        PoolKind::kMax, s, xs, ys, begin, end, [&](int64_t at, int64_t rows, int64_t columns, float, int64_t out) {
-          for (int64_t c = 0; c < pieces; ++c) HWY_DYNAMIC_DISPATCH(max_bfloats)
-          (from + at + c * x_channel, rows, row_step, columns, column_step, channels, to + out + c * y_channel);
-        });
+    for_each_window(PoolKind::kMax, s, xs, ys, begin, end,
+                    [&](int64_t at, int64_t rows, int64_t columns, float, int64_t out) {
+                      for (int64_t c = 0; c < pieces; ++c) HWY_DYNAMIC_DISPATCH(max_halves)
+                      (infinity, from + at + c * x_channel, rows, row_step, columns, column_step, channels,
+                       to + out + c * y_channel);
+                    });
   });
 }
 

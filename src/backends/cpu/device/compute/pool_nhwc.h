@@ -1,9 +1,10 @@
-// Pooling on float32, means and maxima of bytes, and maxima of bfloat16: NHWC with vectors over channels, any other layout through strides.
+// Pooling on float32, means and maxima of bytes, and maxima of float16 and bfloat16: NHWC with vectors over channels, any other layout through strides.
 #pragma once
 #include <cstdint>
 
 #include "backends/cpu/device/compute/byte_maps.h"
 #include "backends/cpu/device/compute/nhwc.h"
+#include "tensor/dtype.h"
 
 namespace kiln::cpu {
 
@@ -24,9 +25,9 @@ void pool_strided(PoolKind kind, const PoolShape& shape, const float* x, PixelSt
 // Maxima of bytes, signed or not; the maximum of no element is the least of them.
 void max_pool_bytes(const PoolShape& shape, bool is_signed, const uint8_t* x, PixelStrides x_strides, int64_t x_channel,
                     uint8_t* y, PixelStrides y_strides, int64_t y_channel, int threads) noexcept;
-// The same of bfloat16: NaN wins, as in float32; the maximum of no element is -infinity.
-void max_pool_bfloats(const PoolShape& shape, const uint16_t* x, PixelStrides x_strides, int64_t x_channel, uint16_t* y,
-                      PixelStrides y_strides, int64_t y_channel, int threads) noexcept;
+// The same of float16 or bfloat16: NaN wins, as in float32; the maximum of no element is -infinity.
+void max_pool_halves(const PoolShape& shape, DType type, const uint16_t* x, PixelStrides x_strides, int64_t x_channel,
+                     uint16_t* y, PixelStrides y_strides, int64_t y_channel, int threads) noexcept;
 // Means of windows of (byte - zero) * scale, each product rounded to float32 and their sum exact; the mean in float32 times the factor is
 // quantized. Channels are adjacent.
 struct ByteMeans {

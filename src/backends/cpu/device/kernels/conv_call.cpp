@@ -19,14 +19,15 @@ bool weights_suffice(const ConvShape& s, const TensorView& weights) {
 
 }  // namespace
 
-Status read_operands(const ConvParameters& p, const KernelCall& call, ConvOperands& o, bool narrow) noexcept {
+Status read_operands(const ConvParameters& p, const KernelCall& call, ConvOperands& o, bool narrow,
+                     DType type) noexcept {
   if (call.inputs.size() != 4 || call.outputs.size() != 1)
     return {Code::kMalformedPlan, "a convolution has four operands"};
   const TensorView &x = call.inputs[0], &w = call.inputs[1], &bias = call.inputs[2], &residual = call.inputs[3],
                    &y = call.outputs[0];
   const auto in = image_of(x), out = image_of(y);
-  if (!in || !out || !is_f32(x) || !is_f32(y) || !are_packed_weights(w) || !(narrow || is_f32(w)))
-    return {Code::kMalformedPlan, "operands of a convolution are not float32 images"};
+  if (!in || !out || x.dtype != type || y.dtype != type || !are_packed_weights(w) || !(narrow || is_f32(w)))
+    return {Code::kMalformedPlan, "operands of a convolution are not images of its type"};
   if (!out->equidistant) return {Code::kMalformedPlan, "the result of a convolution is not channels last"};
   if (!p.window.fits(0, in->height, out->height) || !p.window.fits(1, in->width, out->width))
     return {Code::kShapeMismatch, "the result of a convolution has another size"};
@@ -43,13 +44,13 @@ Status read_operands(const ConvParameters& p, const KernelCall& call, ConvOperan
   if (!weights_suffice(s, w)) return {Code::kShapeMismatch, "packed weights have another size"};
   if (bias.present() && !is_vector(bias, s.out_c))
     return {Code::kShapeMismatch, "the bias of a convolution has another size"};
-  return read_residual(residual, *out, o.residual_stride);
+  return read_residual(residual, *out, o.residual_stride, type);
 }
 
-Status read_residual(const TensorView& residual, const ImageView& out, int64_t& stride) noexcept {
+Status read_residual(const TensorView& residual, const ImageView& out, int64_t& stride, DType type) noexcept {
   if (!residual.present()) return kOkStatus;
   const auto r = image_of(residual);
-  if (!r || !is_f32(residual) || !r->equidistant || r->batch != out.batch || r->channels != out.channels ||
+  if (!r || residual.dtype != type || !r->equidistant || r->batch != out.batch || r->channels != out.channels ||
       r->height != out.height || r->width != out.width)
     return {Code::kShapeMismatch, "the sum of a convolution has another shape or layout"};
   stride = r->pixel_stride;

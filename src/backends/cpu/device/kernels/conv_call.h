@@ -12,12 +12,13 @@ struct ConvOperands {
   bool copy_input = false;  // channels are not adjacent: x is copied to channels last before use
   int64_t copied_floats() const { return copy_input ? shape.batch * shape.in_h * shape.in_w * shape.in_c : 0; }
 };
-// Checks all operands but the size of the packed weights. `narrow`: they may be kept in 16 bits.
+// Checks all operands but the size of the packed weights, which may be kept in 16 bits where they are `narrow`. Images are of `type`.
 Status read_operands(const ConvParameters& parameters, const KernelCall& call, ConvOperands& operands,
-                     bool narrow = false) noexcept;
+                     bool narrow = false, DType type = DType::kF32) noexcept;
 
-// The sum that a convolution adds to its result `out`; absent: the stride stays as it is.
-Status read_residual(const TensorView& residual, const ImageView& out, int64_t& stride) noexcept;
+// The sum, of `type`, that a convolution adds to its result `out`; absent: the stride stays as it is.
+Status read_residual(const TensorView& residual, const ImageView& out, int64_t& stride,
+                     DType type = DType::kF32) noexcept;
 
 Epilogue epilogue_of(const ConvParameters& parameters, const ConvOperands& operands, const KernelCall& call);
 // x to channels last.

@@ -19,6 +19,19 @@ struct ConvNhwcParameters {
   }
 };
 
+// How a convolution of 16-bit images is done in float32, band by band. Stored in engine files: append only.
+enum class HalfWay : uint8_t { kProduct, kDepthwise, kMinimal2, kMinimal4 };
+struct ConvHalfParameters {
+  ConvParameters conv = {};
+  BlockParameters blocks = {};
+  HalfWay way = HalfWay::kProduct;
+  template <class V> void fields(V& v) {
+    v(conv);
+    v(blocks);
+    v("way", way, static_cast<int>(HalfWay::kMinimal4) + 1);
+  }
+};
+
 struct ConvTransposeParameters {
   ConvParameters conv = {};
   BlockParameters blocks = {};

@@ -1,7 +1,8 @@
-// Kernel "pool": maximum (of float32, bfloat16 or bytes) or mean of windows, fastest with channels last. Parameters: kind (0 maximum, 1 mean, 2 mean that counts
+// Kernel "pool": maximum (of float32, float16, bfloat16 or bytes) or mean of windows, fastest with channels last. Parameters: kind (0 maximum, 1 mean, 2 mean that counts
 // padding) and the window.
 #include "backends/cpu/device/compute/parallel.h"
 #include "backends/cpu/device/compute/pool_nhwc.h"
+#include "backends/cpu/device/kernels/half_operands.h"
 #include "backends/cpu/device/kernels/integer_result.h"
 #include "backends/cpu/device/kernels/parameters.h"
 #include "backends/cpu/device/kernels/pool_shape.h"
@@ -20,7 +21,7 @@ class Pool final : public Kernel {
       return {Code::kMalformedPlan, "a pooling has one operand and one result"};
     const auto in = image_of(call.inputs[0]), out = image_of(call.outputs[0]);
     const DType type = call.inputs[0].dtype;
-    const bool narrow = kind_ == PoolKind::kMax && (is_byte(call.inputs[0]) || type == DType::kBF16);
+    const bool narrow = kind_ == PoolKind::kMax && (is_byte(call.inputs[0]) || is_half(call.inputs[0]));
     if (!in || !out || call.outputs[0].dtype != type || (type != DType::kF32 && !narrow))
       return {Code::kMalformedPlan, "operands of a pooling are no images that it takes"};
     if (in->batch != out->batch || in->channels != out->channels || !window_.fits(0, in->height, out->height) ||
@@ -34,10 +35,10 @@ class Pool final : public Kernel {
 
   Status launch(Stream&, const KernelCall& call) noexcept override {
     const DType type = call.inputs[0].dtype;
-    if (type == DType::kBF16) {
-      max_pool_bfloats(shape_, static_cast<const uint16_t*>(call.inputs[0].data), pixels_of(in_), in_.channel_stride,
-                       static_cast<uint16_t*>(call.outputs[0].data), pixels_of(out_), out_.channel_stride,
-                       thread_count());
+    if (is_half(call.inputs[0])) {
+      max_pool_halves(shape_, type, static_cast<const uint16_t*>(call.inputs[0].data), pixels_of(in_),
+                      in_.channel_stride, static_cast<uint16_t*>(call.outputs[0].data), pixels_of(out_),
+                      out_.channel_stride, thread_count());
       return kOkStatus;
     }
     if (type != DType::kF32) {

@@ -13,10 +13,7 @@ const Tactic conv_depthwise{
       ConvProblem conv;
       const Refusal r = read_constant_conv(p, conv);
       if (r.refused()) return r;
-      const ConvShape& s = conv.shape;
-      if (s.groups != s.in_c || s.out_c != s.in_c)
-        return refuse("there are " + std::to_string(s.groups) + " groups of " + std::to_string(s.in_c) +
-                      " inputs and " + std::to_string(s.out_c) + " outputs, needs as many as either");
+      if (const Refusal depthwise = accept_depthwise(conv.shape); depthwise.refused()) return depthwise;
       return accept_channels_last(p.input(0), "x");
     },
     .configurations = nullptr,

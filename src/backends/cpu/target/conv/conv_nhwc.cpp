@@ -6,14 +6,11 @@
 namespace kiln::cpu::tactics {
 namespace {
 
-// Inputs of more channels are worth a copy of their own.
-constexpr int64_t kMostCopiedChannels = 8;
-
 Refusal accepts_nhwc(const Problem& p) {
   ConvProblem conv;
   const Refusal r = read_conv(p, conv);
   if (r.refused()) return r;
-  if (conv.shape.in_c > kMostCopiedChannels) return accept_channels_last(p.input(0), "x");
+  if (conv.shape.in_c > kMostTurnedChannels) return accept_channels_last(p.input(0), "x");
   return accept();
 }
 

@@ -20,7 +20,10 @@ Refusal accept_winograd(const Problem& p) {
   ConvProblem conv;
   const Refusal r = read_constant_conv(p, conv);
   if (r.refused()) return r;
-  const ConvShape& s = conv.shape;
+  return accept_minimal(p, conv.shape);
+}
+
+Refusal accept_minimal(const Problem& p, const ConvShape& s) {
   if (s.kernel_h != 3 || s.kernel_w != 3)
     return refuse("the kernel is " + pair(s.kernel_h, s.kernel_w) + ", needs 3x3");
   if (s.stride_h != 1 || s.stride_w != 1)
@@ -30,16 +33,22 @@ Refusal accept_winograd(const Problem& p) {
   if (s.groups != 1) return refuse("there are " + std::to_string(s.groups) + " groups, needs one");
   if (s.in_c < kLeastChannels || !winograd_accepts(s))
     return refuse("there are " + std::to_string(s.in_c) + " input channels");
-  return accept_channels_last(p.input(0), "x");
+  return accept_channels_last(p.input(0), "x", p.input(0).dtype);
 }
 
-Estimate estimate_winograd(const Problem& p, const DeviceFacts& facts, int tile) {
+Workload minimal_work(const Problem& p, int tile) {
   constexpr double kTaps = 9;
   const double outputs = tile * tile, points = (tile + 2) * (tile + 2);
   Workload work = workload_of(p);
   work.flops *= points / (kTaps * outputs);
-  work.bytes += (points / kTaps - 1) * static_cast<double>(p.input(1).constant->size()) * sizeof(float);
-  return roofline(work, DType::kF32, facts);
+  const Tensor& weights = *p.input(1).constant;
+  work.bytes +=
+      points / kTaps * static_cast<double>(weights.size()) * sizeof(float) - static_cast<double>(weights.bytes());
+  return work;
+}
+
+Estimate estimate_winograd(const Problem& p, const DeviceFacts& facts, int tile) {
+  return roofline(minimal_work(p, tile), DType::kF32, facts);
 }
 
 std::vector<Config> winograd_configurations(const Problem& p, int tile) {

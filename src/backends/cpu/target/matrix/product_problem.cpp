@@ -8,9 +8,9 @@
 namespace kiln::cpu {
 namespace {
 
-Refusal accept_operand(const Argument& a, const char* what) {
-  if (a.dtype != DType::kF32)
-    return refuse(std::string(what) + " is " + std::string(name(a.dtype)) + ", needs float32");
+Refusal accept_operand(const Argument& a, const char* what, DType type) {
+  if (a.dtype != type)
+    return refuse(std::string(what) + " is " + std::string(name(a.dtype)) + ", needs " + std::string(name(type)));
   if (!a.ranked) return refuse(std::string(what) + " has an unknown number of dimensions");
   if (!a.layout.is_row_major())
     return refuse(std::string(what) + " has layout " + to_string(a.layout) + ", needs row-major");
@@ -36,10 +36,11 @@ Refusal add_c(const Problem& p, double beta, FusedEpilogue& e) {
 
 }  // namespace
 
-Refusal read_product(const Problem& p, ProductProblem& product) {
+Refusal read_product(const Problem& p, ProductProblem& product, DType type) {
   const bool gemm = p.op() == "Gemm";
   const Argument &a = p.input(0), &b = p.input(1), &y = p.outputs[0];
-  for (const Refusal& r : {accept_operand(a, "a"), accept_operand(b, "b"), accept_operand(y, "the result")})
+  for (const Refusal& r :
+       {accept_operand(a, "a", type), accept_operand(b, "b", type), accept_operand(y, "the result", type)})
     if (r.refused()) return r;
   product.vector_a = a.opt.size() == 1;
   product.vector_b = b.opt.size() == 1;
@@ -63,9 +64,9 @@ Refusal read_product(const Problem& p, ProductProblem& product) {
   return read_epilogue(p, product.vector_b ? -1 : static_cast<int>(y.opt.size()) - 1, product.epilogue);
 }
 
-ProductProblem product_problem(const Problem& p) {
+ProductProblem product_problem(const Problem& p, DType type) {
   ProductProblem product;
-  const Refusal r = read_product(p, product);
+  const Refusal r = read_product(p, product, type);
   if (r.refused()) throw Error(Code::kInternal, "a matrix product was not accepted").cause(r.reason);
   return product;
 }

@@ -1,4 +1,4 @@
-// Tactic: poolings of float32, and maxima of bytes and of bfloat16, over one or two spatial dimensions.
+// Tactic: poolings of float32, and maxima of bytes, float16 and bfloat16, over one or two spatial dimensions.
 #include "backends/cpu/device/compute/pool_nhwc.h"
 #include "backends/cpu/target/checks.h"
 #include "backends/cpu/target/tactics.h"
@@ -13,7 +13,7 @@ const Tactic pool{
     .ops = {"MaxPool", "AveragePool"},
     .accepts = [](const Problem& p) -> Refusal {
       const TypeSet types =
-          p.op() == "MaxPool" ? TypeSet{DType::kF32, DType::kBF16, DType::kI8, DType::kU8} : DType::kF32;
+          p.op() == "MaxPool" ? TypeSet{DType::kF32, DType::kF16, DType::kBF16, DType::kI8, DType::kU8} : DType::kF32;
       for (const Refusal& r : {accept_image(p.input(0), "x", types), accept_image(p.outputs[0], "y", types)})
         if (r.refused()) return r;
       if (p.outputs.size() != 1) return refuse("the positions of the maxima are wanted");
