@@ -72,29 +72,16 @@ struct Gap {
 constexpr const char *kNoData = "reads no data: the host answers",
                      *kSizes = "only running can tell how large its result is",
                      *kMadeByRule = "a rule makes it for the processor alone; GPUs have its parts",
-                     *kLate = "a rule makes products of integers of it, but where parameters are not constant",
-                     *kSixteenBytes = "elements of 16 bytes are copied, not chosen by place or index",
-                     *kWideRows = "rows are summed up in float32";
+                     *kLate = "a rule makes products of integers of it, but where parameters are not constant";
 constexpr Gap kGaps[] = {
     {"ExpandDepthwise", "", kMadeByRule},
-    {"GatherElements", "complex128", kSixteenBytes},
-    {"GatherND", "complex128", kSixteenBytes},
-    {"LayerNormalization", "float64", kWideRows},
-    {"LogSoftmax", "float64", kWideRows},
-    {"Pad", "complex128", kSixteenBytes},
     {"QLinearConv", "", kLate},
     {"QLinearMatMul", "", kLate},
     {"QuantizedAveragePool", "", kMadeByRule},
     {"QuantizedResize", "", kMadeByRule},
-    {"RMSNormalization", "float64", kWideRows},
     {"Range", "", kSizes},
-    {"ReverseSequence", "complex128", kSixteenBytes},
-    {"ScatterElements", "complex128", kSixteenBytes},
-    {"ScatterND", "complex128", kSixteenBytes},
     {"Shape", "", kNoData},
     {"Size", "", kNoData},
-    {"Softmax", "float64", kWideRows},
-    {"Trilu", "complex128", kSixteenBytes},
 };
 
 bool is_gap(const Gap& gap, const std::string& op, const std::string& types) {

@@ -35,8 +35,7 @@ const Tactic pool_any{
     .accepts = [](const Problem& p) -> Refusal {
       if (Refusal r = needs_plain(p); r.refused()) return r;
       const DType type = p.input(0).dtype;
-      const TypeSet floats = kKernelFloats | TypeSet{DType::kF64};
-      if (!(p.op() == "MaxPool" ? floats | kByteTypes : floats).has(type))
+      if (!(p.op() == "MaxPool" ? kKernelReals | kByteTypes : kKernelReals).has(type))
         return refuse("elements of type " + std::string(name(type)));
       if (rank(p.input(0)) > static_cast<int64_t>(SpatialWindow::kMostDimensions) + 2)
         return refuse("there are more than eight spatial dimensions");
