@@ -71,14 +71,9 @@ struct Gap {
 };
 constexpr const char *kNoData = "reads no data: the host answers",
                      *kSizes = "only running can tell how large its result is",
-                     *kMadeByRule = "a rule makes it for the processor alone; GPUs have its parts",
-                     *kLate = "a rule makes products of integers of it, but where parameters are not constant";
+                     *kMadeByRule = "a rule makes it for the processor alone; GPUs have its parts";
 constexpr Gap kGaps[] = {
     {"ExpandDepthwise", "", kMadeByRule},
-    {"QLinearConv", "", kLate},
-    {"QLinearMatMul", "", kLate},
-    {"QuantizedAveragePool", "", kMadeByRule},
-    {"QuantizedResize", "", kMadeByRule},
     {"Range", "", kSizes},
     {"Shape", "", kNoData},
     {"Size", "", kNoData},
@@ -121,12 +116,6 @@ TEST(CudaTactics, CoverTheOperatorsOfTheProcessor) {
   const std::set<std::string> of_the_processor{
       // A rule makes it where a target has it (FusionLimits): GPUs have its parts.
       "ExpandDepthwise",
-      // So for means of bytes, and bytes that are resized by weights.
-      "QuantizedAveragePool",
-      "QuantizedResize",
-      // Rules make products of integers of them; what remains has parameters that are not constant.
-      "QLinearConv",
-      "QLinearMatMul",
       // A pointwise operator, which GPUs run without naming it.
       "Quantize",
   };
