@@ -71,30 +71,12 @@ struct Gap {
 };
 constexpr const char *kNoData = "reads no data: the host answers",
                      *kSizes = "only running can tell how large its result is",
-                     *kMadeByRule = "a rule makes it for the processor alone; GPUs have its parts",
-                     *kLate = "a rule makes products of integers of it, but where parameters are not constant",
-                     *kSixteenBytes = "elements of 16 bytes are copied, not chosen by place or index",
-                     *kWideRows = "rows are summed up in float32";
+                     *kMadeByRule = "a rule makes it for the processor alone; GPUs have its parts";
 constexpr Gap kGaps[] = {
     {"ExpandDepthwise", "", kMadeByRule},
-    {"GatherElements", "complex128", kSixteenBytes},
-    {"GatherND", "complex128", kSixteenBytes},
-    {"LayerNormalization", "float64", kWideRows},
-    {"LogSoftmax", "float64", kWideRows},
-    {"Pad", "complex128", kSixteenBytes},
-    {"QLinearConv", "", kLate},
-    {"QLinearMatMul", "", kLate},
-    {"QuantizedAveragePool", "", kMadeByRule},
-    {"QuantizedResize", "", kMadeByRule},
-    {"RMSNormalization", "float64", kWideRows},
     {"Range", "", kSizes},
-    {"ReverseSequence", "complex128", kSixteenBytes},
-    {"ScatterElements", "complex128", kSixteenBytes},
-    {"ScatterND", "complex128", kSixteenBytes},
     {"Shape", "", kNoData},
     {"Size", "", kNoData},
-    {"Softmax", "float64", kWideRows},
-    {"Trilu", "complex128", kSixteenBytes},
 };
 
 bool is_gap(const Gap& gap, const std::string& op, const std::string& types) {
@@ -134,12 +116,6 @@ TEST(CudaTactics, CoverTheOperatorsOfTheProcessor) {
   const std::set<std::string> of_the_processor{
       // A rule makes it where a target has it (FusionLimits): GPUs have its parts.
       "ExpandDepthwise",
-      // So for means of bytes, and bytes that are resized by weights.
-      "QuantizedAveragePool",
-      "QuantizedResize",
-      // Rules make products of integers of them; what remains has parameters that are not constant.
-      "QLinearConv",
-      "QLinearMatMul",
       // A pointwise operator, which GPUs run without naming it.
       "Quantize",
   };

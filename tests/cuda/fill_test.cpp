@@ -6,7 +6,9 @@
 namespace kiln::cuda::testing {
 namespace {
 
-constexpr DType kMoved[] = {DType::kU8, DType::kBool, DType::kF16, DType::kF32, DType::kF64, DType::kI64};
+constexpr DType kFilled[] = {DType::kU8, DType::kBool, DType::kF16, DType::kF32, DType::kF64, DType::kI64};
+constexpr DType kMoved[] = {DType::kU8,  DType::kBool, DType::kF16, DType::kF32,
+                            DType::kF64, DType::kI64,  DType::kC64, DType::kC128};
 
 Operand holding(Tensor t, bool constant = false) {
   return {.dims = t.dims(), .type = t.dtype(), .constant = constant, .value = t};
@@ -16,7 +18,7 @@ Operand whole(int64_t v) { return holding(Tensor::of<int64_t>({}, {v})); }
 bool fills(const NodeCase& c) { return check(c) == std::set<std::string>{"fill"}; }
 
 TEST(CudaFill, OneElement) {
-  for (DType type : kMoved)
+  for (DType type : kFilled)
     for (const Ints& dims : {Ints{}, Ints{3}, Ints{7, 1, 33}, Ints{5, 4099}, Ints{4, 0, 2}}) {
       const Tensor shape = Tensor::of<int64_t>({static_cast<int64_t>(dims.size())}, dims);
       Tensor value = Tensor::allocate(type, {1});
@@ -28,7 +30,7 @@ TEST(CudaFill, OneElement) {
 }
 
 TEST(CudaFill, Diagonals) {
-  for (DType type : kMoved)
+  for (DType type : kFilled)
     for (const Dims& dims : {Dims{5, 5}, Dims{3, 70}, Dims{41, 9}, Dims{0, 4}, Dims{4, 0}})
       for (int64_t k : {int64_t{0}, int64_t{2}, int64_t{-4}, INT64_MIN, INT64_MAX})
         EXPECT_TRUE(fills({.op = "EyeLike",

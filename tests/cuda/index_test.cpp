@@ -9,7 +9,7 @@
 namespace kiln::cuda::testing {
 namespace {
 
-constexpr DType kMoved[] = {DType::kU8, DType::kF16, DType::kF32, DType::kI64};
+constexpr DType kMoved[] = {DType::kU8, DType::kF16, DType::kF32, DType::kI64, DType::kC64, DType::kC128};
 constexpr float kNan = std::numeric_limits<float>::quiet_NaN(), kInf = std::numeric_limits<float>::infinity();
 
 Operand numbers(Dims dims, DType type) { return {.dims = std::move(dims), .type = type}; }
@@ -120,6 +120,31 @@ TEST(CudaLines, RunningSums) {
                   std::set<std::string>{"cumulative"});
   check({.op = "CumProd", .inputs = {numbers({4, 33}, DType::kF32), integers({}, {-1}, true)}});
   check({.op = "CumSum", .inputs = {numbers({4, 0}, DType::kF32), integers({}, {1}, true)}});
+}
+
+// Along an axis that only running tells.
+TEST(CudaLines, RunningSumsAlongALateAxis) {
+  for (DType type : {DType::kF32, DType::kF16, DType::kBF16, DType::kF64, DType::kI32, DType::kI64})
+    for (DType index : {DType::kI32, DType::kI64})
+      for (int64_t axis : {0, 1, 2, -1, -3})
+        for (int64_t flags = 0; flags < 4; ++flags)
+          for (const char* op : {"CumSum", "CumProd"}) {
+            Tensor place = Tensor::allocate(index, {});
+            place.set_int(0, axis);
+            const NodeCase c{.op = op,
+                             .attributes = {{"exclusive", flags & 1}, {"reverse", flags >> 1}},
+                             .inputs = {numbers({3, 5, 70}, type), {.dims = {}, .type = index, .value = place}},
+                             .tolerance = type == DType::kF64   ? 1e-13
+                                          : type == DType::kF32 ? 2e-5
+                                                                : 0};
+            EXPECT_EQ(check(c), std::set<std::string>{"cumulative_late"});
+          }
+  for (const Dims& dims : {Dims{7}, Dims{4, 0}, Dims{0, 4}, Dims{1, 1, 1}})
+    EXPECT_EQ(check({.op = "CumSum", .inputs = {numbers(dims, DType::kF32), integers({}, {0})}}),
+              std::set<std::string>{"cumulative_late"});
+  EXPECT_EQ(
+      refusal({.op = "CumSum", .inputs = {numbers({4}, DType::kF32), integers({}, {0}, true)}}, "cumulative_late"),
+      "the axis is known");
 }
 
 Operand tied(DType type) {  // equal elements, and what is no number

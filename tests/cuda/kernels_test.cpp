@@ -10,6 +10,8 @@
 namespace kiln::cuda::testing {
 namespace {
 
+constexpr DType kReals[] = {DType::kF32, DType::kF16, DType::kBF16, DType::kF64};
+
 Operand special(DType type) {  // values at the edges
   Tensor t = Tensor::of<float>({2, 3, 7}, std::vector<float>(42, 0.5f)).cast(type);
   const float values[] = {kNan, kInf, -kInf, 0.0f, -0.0f, 60000.0f, -3.0f};
@@ -171,29 +173,68 @@ TEST(CudaProduct, IntegersAndFloat64) {
   }
 }
 
+// Of ||difference|| / ||wanted||; float64 stays float64 throughout.
+double row_tolerance(DType type, double of_float32, double of_half) {
+  return type == DType::kF64 ? 1e-14 : type == DType::kF32 ? of_float32 : of_half;
+}
+
 TEST(CudaRows, SoftmaxOfAnyAxis) {
-  for (DType type : kFloats)
+  for (DType type : kReals)
     for (int64_t axis : {0, 1, -1})
       for (const char* op : {"Softmax", "LogSoftmax"})
         for (const Dims& dims : {Dims{3, 5, 7}, Dims{2, 9, 128}, Dims{4, 3, 2000}, Dims{0, 4, 5}})
           check({.op = op,
                  .attributes = {{"axis", axis}},
                  .inputs = {plain(dims, type)},
-                 .tolerance = type == DType::kF32 ? 0 : 4e-3});
-  for (DType type : kFloats) check({.op = "Softmax", .inputs = {special(type)}});
+                 .tolerance = row_tolerance(type, 0, 4e-3)});
+  for (DType type : kReals)
+    for (const char* op : {"Softmax", "LogSoftmax"})
+      for (int64_t axis : {0, -1})
+        EXPECT_TRUE(check({.op = op, .attributes = {{"axis", axis}}, .inputs = {special(type)}}).count("softmax"));
 }
 
 TEST(CudaRows, Norms) {
-  for (DType type : kFloats)
+  for (DType type : kReals)
     for (int64_t n : {1, 7, 96, 768, 1000, 1024, 1032, 4096}) {
       for (const char* op : {"LayerNormalization", "RMSNormalization"}) {
         NodeCase c{.op = op,
                    .inputs = {plain({3, 5, n}, type), constant({n}, type)},
-                   .tolerance = type == DType::kF32 ? 2e-5 : 0};
+                   .tolerance = row_tolerance(type, 2e-5, 0)};
         if (std::string(op) == "LayerNormalization") c.inputs.push_back(constant({n}, type));
-        check(c);
+        EXPECT_TRUE(check(c).count("row_norm"));
       }
     }
+}
+
+// Statistics of float64 are float64 or float32, as the node says.
+TEST(CudaRows, NormsOfFloat64) {
+  for (const char* statistics : {"float32", "float64"})
+    for (const Dims& dims : {Dims{5, 7}, Dims{2, 3, 66}, Dims{4, 2050}, Dims{0, 8}, Dims{3, 1}})
+      for (int64_t axis : {int64_t{-1}, int64_t{0}}) {
+        const Dims row(axis == 0 ? dims.begin() : dims.end() - 1, dims.end());
+        const NodeCase c{.op = "LayerNormalization",
+                         .attributes = {{"axis", axis}, {"epsilon", 1e-3}, {"stash_type", std::string(statistics)}},
+                         .inputs = {plain(dims, DType::kF64), plain(row, DType::kF64), plain(row, DType::kF64)},
+                         .outputs = 3,
+                         .tolerance = std::string(statistics) == "float64" ? 1e-14 : 1e-7};
+        EXPECT_EQ(check(c), std::set<std::string>{"row_norm"});
+      }
+  // Numbers that float32 does not tell apart.
+  Tensor x = Tensor::allocate(DType::kF64, {3, 70});
+  for (int64_t i = 0; i < x.size(); ++i) x.set(i, 1 + 1e-9 * static_cast<double>(i * 7 % 31));
+  const Operand close{.dims = x.dims(), .type = DType::kF64, .value = x};
+  for (const char* op : {"Softmax", "LogSoftmax"}) check({.op = op, .inputs = {close}, .tolerance = 1e-14});
+  check({.op = "LayerNormalization",
+         .attributes = {{"epsilon", 1e-18}},
+         .inputs = {close, plain({70}, DType::kF64)},
+         .tolerance = 1e-6});
+  for (double value : {HUGE_VAL, -HUGE_VAL, std::nan("")}) {
+    Tensor other = x.clone();
+    other.set(71, value);
+    const Operand odd{.dims = x.dims(), .type = DType::kF64, .value = other};
+    check({.op = "LayerNormalization", .inputs = {odd, plain({70}, DType::kF64)}, .tolerance = 1e-6});
+    check({.op = "RMSNormalization", .inputs = {odd, plain({70}, DType::kF64)}, .tolerance = 1e-6});
+  }
 }
 
 TEST(CudaRows, Reductions) {

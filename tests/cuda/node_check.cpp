@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <complex>
 #include <cstring>
 #include <random>
 
@@ -81,6 +82,16 @@ double usual_tolerance(DType type) {
   return type == DType::kF16 ? 1e-3 : 1e-5;
 }
 
+// Complex numbers as pairs.
+Tensor in_parts(const Tensor& t) {
+  if (!is_complex(t.dtype())) return t;
+  Dims dims = t.dims();
+  dims.push_back(2);
+  Tensor parts = Tensor::allocate(t.dtype() == DType::kC64 ? DType::kF32 : DType::kF64, dims);
+  std::memcpy(parts.mutable_data(), t.data(), static_cast<size_t>(t.bytes()));
+  return parts;
+}
+
 void expect_close(const Tensor& got, const Tensor& want, double tolerance, const std::string& what) {
   ASSERT_EQ(got.dims(), want.dims()) << what;
   double difference = 0, norm = 0;
@@ -109,7 +120,7 @@ void run(const NodeCase& c, const BuiltNode& node, const std::vector<Tensor>& wa
   ASSERT_TRUE(done.ok()) << what << ": " << done.detail;
   const std::vector<Tensor> got = step.results(*stream);
   const double tolerance = c.tolerance > 0 ? c.tolerance : usual_tolerance(c.inputs[0].type);
-  for (size_t i = 0; i < want.size(); ++i) expect_close(got[i], want[i], tolerance, what);
+  for (size_t i = 0; i < want.size(); ++i) expect_close(in_parts(got[i]), in_parts(want[i]), tolerance, what);
 }
 
 }  // namespace
@@ -165,7 +176,11 @@ Tensor random_tensor(DType type, const Dims& dims, unsigned seed) {
   std::uniform_real_distribution<double> uniform(-1, 1);
   for (int64_t i = 0; i < t.size(); ++i) {
     const double v = uniform(random);
-    if (is_float(type)) t.set(i, v);
+    if (type == DType::kC64)
+      t.as_mutable<std::complex<float>>()[static_cast<size_t>(i)] =
+          std::complex<float>(static_cast<float>(v), static_cast<float>(uniform(random)));
+    else if (type == DType::kC128) t.as_mutable<std::complex<double>>()[static_cast<size_t>(i)] = {v, uniform(random)};
+    else if (is_float(type)) t.set(i, v);
     else
       t.set_int(
           i, type == DType::kBool ? v > 0 : static_cast<int64_t>((is_unsigned_integer(type) ? std::fabs(v) : v) * 9));

@@ -66,6 +66,58 @@ TEST(CudaSmallTypes, CastsBetweenAllTypes) {
             "");
 }
 
+TEST(CudaSmallTypes, CastsWithoutSaturation) {
+  for (DType from : all_types())
+    for (DType to : {DType::kF8E4M3FN, DType::kF8E4M3FNUZ, DType::kF8E5M2, DType::kF8E5M2FNUZ, DType::kF8E8M0})
+      for (const Dims& dims : {Dims{1031}, Dims{7, 3, 5}, Dims{0, 3}, Dims{}})
+        EXPECT_EQ(check({.op = "Cast",
+                         .attributes = {{"to", std::string(name(to))}, {"saturate", int64_t{0}}},
+                         .inputs = {every_value(from, dims)},
+                         .tolerance = kExact}),
+                  std::set<std::string>{"cast_float8"})
+            << name(from) << " to " << name(to);
+}
+
+TEST(CudaSmallTypes, CastsToPowersOfTwoByEveryRounding) {
+  NodeCase c{.op = "Cast", .attributes = {{"to", std::string("float8e8m0")}}, .tolerance = kExact};
+  for (DType from : all_types())
+    for (int64_t saturate : {0, 1})
+      for (const char* mode : {"up", "down", "nearest"}) {
+        c.inputs = {every_value(from, {1031})};
+        c.attributes.set("saturate", saturate);
+        c.attributes.set("round_mode", std::string(mode));
+        EXPECT_EQ(check(c).count("cast_float8"), saturate == 0 || std::string(mode) != "up" ? 1u : 0u) << name(from);
+      }
+  c.attributes.set("saturate", int64_t{1});
+  c.attributes.set("round_mode", std::string("up"));
+  EXPECT_EQ(refusal(c, "cast_float8"), "a program makes it");
+  c.attributes.set("to", std::string("float16"));
+  EXPECT_EQ(refusal(c, "cast_float8"), "to float16");
+}
+
+// What a program does not choose among: its infinities would be stored as the largest number, or it has no such numbers.
+TEST(CudaSmallTypes, ChoicesThatKeepTheirBits) {
+  for (DType type : {DType::kF8E5M2, DType::kC64, DType::kC128})
+    for (const Dims& other : {Dims{9, 35}, Dims{35}, Dims{9, 1}, Dims{}})
+      for (const Dims& condition : {Dims{9, 35}, Dims{1, 35}, Dims{9, 1}, Dims{}}) {
+        const auto values = [&](const Dims& dims) {
+          return type == DType::kF8E5M2 ? every_value(type, dims) : plain(dims, type);
+        };
+        NodeCase c{.op = "Where",
+                   .inputs = {plain(condition, DType::kBool), values({9, 35}), values(other)},
+                   .tolerance = kExact};
+        EXPECT_EQ(check(c), std::set<std::string>{"choose"}) << name(type);
+        std::swap(c.inputs[1], c.inputs[2]);
+        EXPECT_EQ(check(c), std::set<std::string>{"choose"}) << name(type);
+      }
+  check(
+      {.op = "Where", .inputs = {plain({0, 3}, DType::kBool), plain({3}, DType::kC128), plain({1, 3}, DType::kC128)}});
+  EXPECT_EQ(
+      refusal({.op = "Where", .inputs = {plain({3}, DType::kBool), plain({3}, DType::kF32), plain({3}, DType::kF32)}},
+              "choose"),
+      "a program chooses among float32");
+}
+
 TEST(CudaSmallTypes, ChainsAndBroadcasts) {
   for (DType type : {DType::kF8E4M3FN, DType::kF8E5M2, DType::kF4E2M1, DType::kI4, DType::kU2}) {
     for (const Dims& other : {Dims{9, 35}, Dims{35}, Dims{9, 1}, Dims{}}) {

@@ -26,25 +26,14 @@ void run_gru(RefCall& call, Terms terms) {
   recurrence.run(call, step, false);
 }
 
-const OpDef gru = op("GRU")
-                      .input("x", kFloatTypes)
-                      .input("w", kFloatTypes, "x")
-                      .input("r", kFloatTypes, "x")
-                      .optional_input("b", kFloatTypes, "x")
-                      .optional_input("sequence_lens", DType::kI32)
-                      .optional_input("initial_h", kFloatTypes, "x")
-                      .attr("activation_alpha", Floats{})
-                      .attr("activation_beta", Floats{})
-                      .attr("activations", Strings{})
-                      .attr("clip", 0.0)
-                      .attr("direction", std::string("forward"))
-                      .attr("hidden_size", int64_t{0})
-                      .attr("layout", int64_t{0})
-                      .attr("linear_before_reset", int64_t{0})
-                      .optional_output("y", same_type("x"))
-                      .optional_output("y_h", same_type("x"))
-                      .shapes([](ShapeCall& c) { return recurrent_shapes(c, 3); })
-                      .reference([](RefCall& call) { run_gru(call, Terms::kInputs); })
-                      .accuracy(Accuracy::kReduction);
+const OpDef gru =
+    with_recurrence(
+        with_activations(op("GRU").input("x", kFloatTypes).input("w", kFloatTypes, "x").input("r", kFloatTypes, "x"),
+                         {}),
+        Cell::kPlain)
+        .attr("linear_before_reset", int64_t{0})
+        .shapes([](ShapeCall& c) { return recurrent_shapes(c, 3); })
+        .reference([](RefCall& call) { run_gru(call, Terms::kInputs); })
+        .accuracy(Accuracy::kReduction);
 
 }  // namespace kiln::ops

@@ -35,28 +35,15 @@ void run_lstm(RefCall& call, Terms terms) {
   recurrence.run(call, step, true);
 }
 
-const OpDef lstm = op("LSTM")
-                       .input("x", kFloatTypes)
-                       .input("w", kFloatTypes, "x")
-                       .input("r", kFloatTypes, "x")
-                       .optional_input("b", kFloatTypes, "x")
-                       .optional_input("sequence_lens", DType::kI32)
-                       .optional_input("initial_h", kFloatTypes, "x")
-                       .optional_input("initial_c", kFloatTypes, "x")
-                       .optional_input("p", kFloatTypes, "x")
-                       .attr("activation_alpha", Floats{})
-                       .attr("activation_beta", Floats{})
-                       .attr("activations", Strings{})
-                       .attr("clip", 0.0)
-                       .attr("direction", std::string("forward"))
-                       .attr("hidden_size", int64_t{0})
-                       .attr("input_forget", int64_t{0})
-                       .attr("layout", int64_t{0})
-                       .optional_output("y", same_type("x"))
-                       .optional_output("y_h", same_type("x"))
-                       .optional_output("y_c", same_type("x"))
-                       .shapes(lstm_shapes)
-                       .reference([](RefCall& call) { run_lstm(call, Terms::kInputs); })
-                       .accuracy(Accuracy::kReduction);
+const OpDef lstm =
+    with_recurrence(
+        with_activations(op("LSTM").input("x", kFloatTypes).input("w", kFloatTypes, "x").input("r", kFloatTypes, "x"),
+                         {}),
+        Cell::kWithState)
+        .optional_input("p", kFloatTypes, "x")
+        .attr("input_forget", int64_t{0})
+        .shapes(lstm_shapes)
+        .reference([](RefCall& call) { run_lstm(call, Terms::kInputs); })
+        .accuracy(Accuracy::kReduction);
 
 }  // namespace kiln::ops

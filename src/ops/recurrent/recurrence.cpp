@@ -12,6 +12,28 @@
 
 namespace kiln::ops {
 
+OpDef&& with_recurrence(OpDef&& op, Cell cell) {
+  OpDef&& plain = std::move(op)
+                      .optional_input("b", kFloatTypes, "x")
+                      .optional_input("sequence_lens", DType::kI32)
+                      .optional_input("initial_h", kFloatTypes, "x")
+                      .attr("direction", std::string("forward"))
+                      .attr("hidden_size", int64_t{0})
+                      .attr("layout", int64_t{0})
+                      .optional_output("y", same_type("x"))
+                      .optional_output("y_h", same_type("x"));
+  if (cell == Cell::kPlain) return std::move(plain);
+  return std::move(plain).optional_input("initial_c", kFloatTypes, "x").optional_output("y_c", same_type("x"));
+}
+
+OpDef&& with_activations(OpDef&& op, Strings defaults) {
+  return std::move(op)
+      .attr("activation_alpha", Floats{})
+      .attr("activation_beta", Floats{})
+      .attr("activations", std::move(defaults))
+      .attr("clip", 0.0);
+}
+
 int64_t direction_count(const ShapeCall& c) {
   const std::string direction = c.text("direction");
   if (direction == "bidirectional") return 2;

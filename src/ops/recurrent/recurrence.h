@@ -6,6 +6,13 @@
 
 namespace kiln::ops {
 
+// A cell with a state of its own beside its result: that of an LSTM.
+enum class Cell : uint8_t { kPlain, kWithState };
+// What recurrent operators share behind x and the weights: inputs b, sequence_lens, initial_h and initial_c, of x's type, the attributes of
+// directions and layout, and results y, y_h and y_c; initial_c and y_c are those of a cell with a state.
+OpDef&& with_recurrence(OpDef&& op, Cell cell);
+// The attributes of the cell's activations.
+OpDef&& with_activations(OpDef&& op, Strings defaults);
 int64_t direction_count(const ShapeCall& c);
 // What x holds: the inputs of the steps, or their products with the weights, [.., directions * gates * hidden], where there is no w.
 enum class Terms : uint8_t { kInputs, kProducts };

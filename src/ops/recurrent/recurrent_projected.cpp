@@ -34,27 +34,12 @@ std::vector<OutputShape> projected_shapes(ShapeCall& c) {
 }  // namespace
 
 const OpDef recurrent_projected =
-    op("RecurrentProjected")
-        .input("x", kFloatTypes)
-        .input("r", kFloatTypes, "x")
-        .optional_input("b", kFloatTypes, "x")
-        .optional_input("sequence_lens", DType::kI32)
-        .optional_input("initial_h", kFloatTypes, "x")
-        .optional_input("initial_c", kFloatTypes, "x")
+    with_recurrence(with_activations(op("RecurrentProjected").input("x", kFloatTypes).input("r", kFloatTypes, "x"), {}),
+                    Cell::kWithState)
         .optional_input("p", kFloatTypes, "x")
         .required_attr("cell", std::string())
-        .attr("activation_alpha", Floats{})
-        .attr("activation_beta", Floats{})
-        .attr("activations", Strings{})
-        .attr("clip", 0.0)
-        .attr("direction", std::string("forward"))
-        .attr("hidden_size", int64_t{0})
         .attr("input_forget", int64_t{0})
-        .attr("layout", int64_t{0})
         .attr("linear_before_reset", int64_t{0})
-        .optional_output("y", same_type("x"))
-        .optional_output("y_h", same_type("x"))
-        .optional_output("y_c", same_type("x"))
         .shapes(projected_shapes)
         .reference([](RefCall& call) { projected_cell(call.shapes()).run(call, Terms::kProducts); })
         .accuracy(Accuracy::kReduction);

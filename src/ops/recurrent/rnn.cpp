@@ -13,24 +13,13 @@ void run_rnn(RefCall& call, Terms terms) {
   recurrence.run(call, step, false);
 }
 
-const OpDef rnn = op("RNN")
-                      .input("x", kFloatTypes)
-                      .input("w", kFloatTypes, "x")
-                      .input("r", kFloatTypes, "x")
-                      .optional_input("b", kFloatTypes, "x")
-                      .optional_input("sequence_lens", DType::kI32)
-                      .optional_input("initial_h", kFloatTypes, "x")
-                      .attr("activation_alpha", Floats{})
-                      .attr("activation_beta", Floats{})
-                      .attr("activations", Strings{"Tanh", "Tanh"})
-                      .attr("clip", 0.0)
-                      .attr("direction", std::string("forward"))
-                      .attr("hidden_size", int64_t{0})
-                      .attr("layout", int64_t{0})
-                      .optional_output("y", same_type("x"))
-                      .optional_output("y_h", same_type("x"))
-                      .shapes([](ShapeCall& c) { return recurrent_shapes(c, 1); })
-                      .reference([](RefCall& call) { run_rnn(call, Terms::kInputs); })
-                      .accuracy(Accuracy::kReduction);
+const OpDef rnn =
+    with_recurrence(
+        with_activations(op("RNN").input("x", kFloatTypes).input("w", kFloatTypes, "x").input("r", kFloatTypes, "x"),
+                         {"Tanh", "Tanh"}),
+        Cell::kPlain)
+        .shapes([](ShapeCall& c) { return recurrent_shapes(c, 1); })
+        .reference([](RefCall& call) { run_rnn(call, Terms::kInputs); })
+        .accuracy(Accuracy::kReduction);
 
 }  // namespace kiln::ops

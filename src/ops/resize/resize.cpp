@@ -89,6 +89,21 @@ void require_known(const ShapeCall& c, const char* attribute, std::initializer_l
 
 }  // namespace
 
+OpDef&& with_resizing(OpDef&& op) {
+  return std::move(op)
+      .optional_input("roi", TypeSet{DType::kF16, DType::kF32, DType::kF64})
+      .optional_input("scales", DType::kF32)
+      .optional_input("sizes", DType::kI64)
+      .attr("antialias", int64_t{0})
+      .attr("axes", Ints{})
+      .attr("coordinate_transformation_mode", std::string("half_pixel"))
+      .attr("cubic_coeff_a", -0.75)
+      .attr("exclude_outside", int64_t{0})
+      .attr("extrapolation_value", 0.0)
+      .attr("keep_aspect_ratio_policy", std::string("stretch"))
+      .attr("nearest_mode", std::string("round_prefer_floor"));
+}
+
 OutputShape resize_shape(ShapeCall& c) {
   require_known(c, "mode", {"nearest", "linear", "cubic"});
   require_known(c, "nearest_mode", {"round_prefer_floor", "round_prefer_ceil", "floor", "ceil"});
@@ -211,20 +226,9 @@ void resize_reference(RefCall& c) {
 
 }  // namespace
 
-const OpDef resize = op("Resize")
-                         .input("x", kNumericTypes | kBoolType | TypeSet{DType::kString, DType::kC64, DType::kC128})
-                         .optional_input("roi", TypeSet{DType::kF16, DType::kF32, DType::kF64})
-                         .optional_input("scales", DType::kF32)
-                         .optional_input("sizes", DType::kI64)
-                         .attr("antialias", int64_t{0})
-                         .attr("axes", Ints{})
-                         .attr("coordinate_transformation_mode", std::string("half_pixel"))
-                         .attr("cubic_coeff_a", -0.75)
-                         .attr("exclude_outside", int64_t{0})
-                         .attr("extrapolation_value", 0.0)
-                         .attr("keep_aspect_ratio_policy", std::string("stretch"))
+const OpDef resize = with_resizing(op("Resize").input("x", kNumericTypes | kBoolType |
+                                                               TypeSet{DType::kString, DType::kC64, DType::kC128}))
                          .attr("mode", std::string("nearest"))
-                         .attr("nearest_mode", std::string("round_prefer_floor"))
                          .output("y", same_type("x"))
                          .shape(resize_shape)
                          .reference(resize_reference)

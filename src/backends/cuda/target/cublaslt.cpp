@@ -75,7 +75,7 @@ Refusal read_lt_product(const Problem& p, LtProblem& t) {
 
 Refusal read_lt_conv(const Problem& p, LtProblem& t) {
   TiledProblem tiled;
-  if (const Refusal r = read_conv(p, tiled); r.refused()) return r;
+  if (const Refusal r = read_exact(p, tiled); r.refused()) return r;
   const SlidingWindow& w = tiled.window;
   const bool plain = w.padding == SlidingWindow::kGiven && tiled.weights.taps == 1 && tiled.weights.groups == 1;
   for (int axis : {0, 1})

@@ -7,14 +7,6 @@
 namespace kiln::cuda::tactics {
 namespace {
 
-constexpr int kMostBits = 64;
-
-Refusal needs_words(const Problem& p) {
-  if (Refusal r = needs_plain(p); r.refused()) return r;
-  const DType type = p.outputs[0].dtype;
-  return bits(type) <= kMostBits ? accept() : refuse("elements of type " + std::string(name(type)));
-}
-
 Emitted emit_fill(const Problem& p, const Config&) {
   const std::string& op = p.op();
   if (op == "OneHot") return emit_kernel("one_hot", one_hot_parameters(p), {0, 2});
@@ -34,7 +26,7 @@ const Tactic fill{
     .accepts = [](const Problem& p) -> Refusal {
       if (p.op() == "OneHot" && !kIndexTypes.has(p.input(0).dtype))
         return refuse("indices of type " + std::string(name(p.input(0).dtype)));
-      return needs_words(p);
+      return needs_plain(p);
     },
     .configurations = nullptr,
     .emit = emit_fill,
@@ -44,7 +36,7 @@ const Tactic reverse_sequence{
     .name = "reverse_sequence",
     .version = 1,
     .ops = {"ReverseSequence"},
-    .accepts = needs_words,
+    .accepts = needs_plain,
     .configurations = nullptr,
     .emit = [](const Problem& p,
                const Config&) { return emit_kernel("reverse_sequence", reverse_sequence_parameters(p), {0, 1}); },

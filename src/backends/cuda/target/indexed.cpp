@@ -15,7 +15,6 @@ bool by_tuples(const Problem& p) { return p.op().ends_with("ND"); }
 Refusal accepts_indexed(const Problem& p) {
   if (Refusal r = needs_plain(p); r.refused()) return r;
   const DType type = p.input(0).dtype;
-  if (bits(type) > 64) return refuse("elements of type " + std::string(name(type)));
   if (rank(p.input(0)) > 8) return refuse("there are more than eight axes");
   if (by_tuples(p) && p.input(1).dtype != DType::kI64)
     return refuse("indices of type " + std::string(name(p.input(1).dtype)));

@@ -12,7 +12,6 @@ const Tactic pad{
     .ops = {"Pad"},
     .accepts = [](const Problem& p) -> Refusal {
       if (Refusal r = needs_plain(p); r.refused()) return r;
-      if (bits(p.input(0).dtype) > 64) return refuse("elements of type " + std::string(name(p.input(0).dtype)));
       if (rank(p.input(0)) > 8) return refuse("there are more than eight axes");
       if (!pad_parameters(p)) return refuse("the pads are known only at run time");
       return accept();

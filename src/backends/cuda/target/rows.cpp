@@ -17,7 +17,7 @@ const Tactic softmax{
     .name = "softmax",
     .version = 1,
     .ops = {"Softmax", "LogSoftmax"},
-    .accepts = [](const Problem& p) -> Refusal { return needs_one_float(p); },
+    .accepts = [](const Problem& p) -> Refusal { return needs_one_real(p); },
     .configurations = nullptr,
     .emit = [](const Problem& p, const Config&) { return emit_kernel("softmax", softmax_parameters(p), {0}); },
 };
@@ -29,12 +29,13 @@ const Tactic row_norm{
     .accepts = [](const Problem& p) -> Refusal {
       if (Refusal r = needs_plain(p); r.refused()) return r;
       const DType type = p.input(0).dtype;
-      if (!is_kernel_float(type)) return refuse("elements of type " + std::string(name(type)));
+      if (!kKernelReals.has(type)) return refuse("elements of type " + std::string(name(type)));
       for (int i : {1, 2})
         if (p.input(i).present && p.input(i).dtype != type)
           return refuse("scale or bias is " + std::string(name(p.input(i).dtype)));
       for (size_t i = 1; i < p.outputs.size(); ++i)
-        if (p.outputs[i].present && p.outputs[i].dtype != DType::kF32)
+        if (p.outputs[i].present && p.outputs[i].dtype != DType::kF32 &&
+            (type != DType::kF64 || p.outputs[i].dtype != type))
           return refuse("statistics of type " + std::string(name(p.outputs[i].dtype)));
       return needs_row_vectors(p, {1, 2});
     },

@@ -4,7 +4,6 @@
 #include "backends/cpu/device/kernels/parameters.h"
 #include "backends/cpu/device/kernels/sum_steps.h"
 #include "device/conv_parameters.h"
-#include "device/spatial_window.h"
 
 namespace kiln::cpu::kernels {
 
@@ -132,15 +131,6 @@ struct ConvBfloat16Parameters {
     v("tiles", tiles);
     v("even", even);
     v(sums);
-  }
-};
-
-struct IntegerConvParameters {
-  SpatialWindow window = {};
-  int64_t groups = 1;
-  template <class V> void fields(V& v) {
-    v(window);
-    v("groups", groups, 1, kMostGroups);
   }
 };
 

@@ -3,11 +3,10 @@
 // (bytes), and a bias (int32, may be absent). Parameters: the window, groups.
 #include "backends/cpu/device/compute/integer_product.h"
 #include "backends/cpu/device/compute/pieces.h"
-#include "backends/cpu/device/kernels/conv_parameters.h"
 #include "backends/cpu/device/kernels/dense.h"
 #include "backends/cpu/device/kernels/integer_result.h"
 #include "backends/cpu/device/kernels/registry.h"
-#include "device/spatial_window.h"
+#include "device/integer_parameters.h"
 
 namespace kiln::cpu::kernels {
 namespace {

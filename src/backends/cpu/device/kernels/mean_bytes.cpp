@@ -2,10 +2,10 @@
 // those of "pool", or all pixels; scales and zero points of x and of the result, and the factor.
 #include "backends/cpu/device/compute/pool_nhwc.h"
 #include "backends/cpu/device/kernels/integer_result.h"
-#include "backends/cpu/device/kernels/own_parameters.h"
 #include "backends/cpu/device/kernels/parameters.h"
 #include "backends/cpu/device/kernels/pool_shape.h"
 #include "backends/cpu/device/kernels/registry.h"
+#include "device/byte_image_parameters.h"
 
 namespace kiln::cpu::kernels {
 namespace {

@@ -6,10 +6,10 @@
 #include "backends/cpu/device/compute/parallel.h"
 #include "backends/cpu/device/compute/resample_bytes.h"
 #include "backends/cpu/device/kernels/integer_result.h"
-#include "backends/cpu/device/kernels/own_parameters.h"
 #include "backends/cpu/device/kernels/registry.h"
 #include "backends/cpu/device/kernels/views.h"
 #include "base/index.h"
+#include "device/byte_image_parameters.h"
 
 namespace kiln::cpu::kernels {
 namespace {

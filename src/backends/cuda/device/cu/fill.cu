@@ -2,6 +2,7 @@
 // for a word of them.
 #include "backends/cuda/device/cu/common.cuh"
 #include "backends/cuda/device/cu/fill.h"
+#include "backends/cuda/device/cu/word16.cuh"
 
 namespace kiln::cuda {
 namespace {
@@ -78,5 +79,6 @@ KILN_FILL(1, uint8_t)
 KILN_FILL(2, uint16_t)
 KILN_FILL(4, uint32_t)
 KILN_FILL(8, uint64_t)
+KILN_FILL(16, Word16)
 
 }  // namespace kiln::cuda

@@ -4,6 +4,7 @@
 
 #include "backends/cuda/device/cu/common.cuh"
 #include "backends/cuda/device/cu/indexed.h"
+#include "backends/cuda/device/cu/word16.cuh"
 
 namespace kiln::cuda {
 namespace {
@@ -15,7 +16,9 @@ __device__ int64_t place_index(int64_t index, int64_t extent) {
 }
 
 template <class T> __device__ T combined(Combine how, T a, T b) {
-  if constexpr (std::is_same_v<T, __half> || std::is_same_v<T, __nv_bfloat16>) {
+  if constexpr (std::is_same_v<T, Word16>) {
+    return b;
+  } else if constexpr (std::is_same_v<T, __half> || std::is_same_v<T, __nv_bfloat16>) {
     return how == Combine::kReplace ? b : from_float<T>(combined(how, to_float(a), to_float(b)));
   } else {
     switch (how) {
@@ -134,6 +137,7 @@ KILN_MOVE(1, uint8_t)
 KILN_MOVE(2, uint16_t)
 KILN_MOVE(4, uint32_t)
 KILN_MOVE(8, uint64_t)
+KILN_MOVE(16, Word16)
 KILN_SCATTER(f16, __half)
 KILN_SCATTER(bf16, __nv_bfloat16)
 KILN_SCATTER(f32, float)

@@ -1,6 +1,7 @@
 // Pad: a thread for each element of the result.
 #include "backends/cuda/device/cu/common.cuh"
 #include "backends/cuda/device/cu/pad.h"
+#include "backends/cuda/device/cu/word16.cuh"
 
 namespace kiln::cuda {
 namespace {
@@ -43,5 +44,6 @@ KILN_PAD(1, uint8_t)
 KILN_PAD(2, uint16_t)
 KILN_PAD(4, uint32_t)
 KILN_PAD(8, uint64_t)
+KILN_PAD(16, Word16)
 
 }  // namespace kiln::cuda

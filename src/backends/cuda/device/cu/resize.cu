@@ -1,4 +1,5 @@
-// Resize: a thread for each element of the result.
+// Resize: a thread for each element of the result. Bytes that stand for numbers are resized in float64, in the order of the reference.
+#include "backends/cuda/device/cu/byte_numbers.cuh"
 #include "backends/cuda/device/cu/common.cuh"
 #include "backends/cuda/device/cu/resize.h"
 
@@ -119,7 +120,69 @@ template <class T> __device__ void resize_weighted(const ResizeArguments& a, con
   y[t.to] = from_float<T>(a.mode == ResizeMode::kLinear ? weighted_sum<T, 2>(a, x, t) : weighted_sum<T, 4>(a, x, t));
 }
 
+// The elements of an axis that a result takes, and their weights in float64, each operation rounded by itself.
+struct WideTaps {
+  int count;
+  int64_t offsets[4];
+  double weights[4];
+};
+
+__device__ double times(double a, double b) { return __dmul_rn(a, b); }
+__device__ double plus(double a, double b) { return __dadd_rn(a, b); }
+
+// Keys' kernel.
+__device__ double wide_cubic(double x, double a) {
+  x = fabs(x);
+  if (x <= 1) return plus(times(times(plus(times(plus(a, 2), x), -plus(a, 3)), x), x), 1);
+  if (x < 2) return plus(times(plus(times(plus(times(a, x), -times(5, a)), x), times(8, a)), x), -times(4, a));
+  return 0;
+}
+
+__device__ WideTaps wide_taps_of(const ResizeBytesArguments& a, bool resizes, const ResizedAxis& axis, uint32_t index) {
+  WideTaps taps = {1, {index * axis.stride}, {1}};
+  if (!resizes) return taps;
+  const double x = coordinate(axis, index), left = ceil(x) - 1, t = x - left;  // t in (0, 1]
+  taps.count = a.is_cubic ? 4 : 2;
+  const int64_t first = static_cast<int64_t>(left) - a.is_cubic;
+  double sum = 0;
+#pragma unroll
+  for (int k = 0; k < 4; ++k) {
+    if (k >= taps.count) break;
+    const int64_t at = first + k, inside = max(int64_t{0}, min(at, axis.extent - 1));
+    // The distances t + 1, t, 1 - t and 2 - t.
+    taps.weights[k] = a.is_cubic ? wide_cubic(k < 2 ? plus(t, 1 - k) : plus(k - 1, -t), a.cubic) : k == 0 ? 1 - t : t;
+    if (a.exclude_outside && at != inside) taps.weights[k] = 0;
+    sum = plus(sum, taps.weights[k]);
+    taps.offsets[k] = inside * axis.stride;
+  }
+#pragma unroll
+  for (int k = 0; k < 4; ++k)
+    if (a.exclude_outside && sum != 0) taps.weights[k] = __ddiv_rn(taps.weights[k], sum);
+  return taps;
+}
+
 }  // namespace
+
+extern "C" __global__ void __launch_bounds__(kResizeThreads)
+    resize_bytes(const __grid_constant__ ResizeBytesArguments a, const uint8_t* x, uint8_t* y) {
+  begin_kernel();
+  const uint32_t index = blockIdx.x * kResizeThreads + threadIdx.x;
+  if (index >= a.results.count) return;
+  int64_t at[4];
+  a.results.offsets(index, at);
+  const WideTaps rows = wide_taps_of(a, a.resizes_rows, a.rows, static_cast<uint32_t>(at[2]));
+  const WideTaps columns = wide_taps_of(a, a.resizes_columns, a.columns, static_cast<uint32_t>(at[3]));
+  double sum = 0;
+  for (int k = 0; k < columns.count; ++k) {
+    if (columns.weights[k] == 0) continue;
+    double of_rows = 0;
+    for (int i = 0; i < rows.count; ++i)
+      if (rows.weights[i] != 0)
+        of_rows = plus(of_rows, times(rows.weights[i], dequantized(a.x, x + at[1], rows.offsets[i] + columns.offsets[k])));
+    sum = plus(sum, times(columns.weights[k], of_rows));
+  }
+  y[at[0]] = quantized(a.y, static_cast<float>(sum));
+}
 
 #define KILN_RESIZE(how, name, type)                                                                  \
   extern "C" __global__ void __launch_bounds__(kResizeThreads)                                       \

@@ -1,5 +1,6 @@
 // Arguments of the kernels of cu/resize.cu.
 #pragma once
+#include "backends/cuda/device/cu/byte_numbers.h"
 #include "backends/cuda/device/cu/walk.h"
 
 namespace kiln::cuda {
@@ -29,6 +30,16 @@ struct ResizeArguments {
   NearestMode nearest;
   int32_t exclude_outside;
   float cubic;  // Keys' parameter
+};
+
+// Images of bytes whose rows and columns are resized, rows first.
+struct ResizeBytesArguments {
+  Walk<4> results;  // y, x as far as axes stay, row, column
+  ResizedAxis rows, columns;
+  int32_t resizes_rows, resizes_columns;
+  int32_t is_cubic, exclude_outside;
+  double cubic;  // Keys' parameter
+  ByteNumbers x, y;
 };
 
 }  // namespace kiln::cuda

@@ -1,6 +1,7 @@
-// Softmax, layer and RMS norm, layer norm of sums of rows of tables: a block for each row, or a warp for each short row. Sums are float32.
-#include "backends/cuda/device/cu/common.cuh"
+// Softmax, layer and RMS norm, layer norm of sums of rows of tables: a block for each row, or a warp for each short row. Sums are float32, or
+// float64 where the elements are.
 #include "backends/cuda/device/cu/rows.h"
+#include "backends/cuda/device/cu/wide.cuh"
 
 namespace kiln::cuda {
 namespace {
@@ -9,7 +10,7 @@ template <class T, int N, class F> __device__ void each_of_row(const T* row, int
   for (int64_t i = threadIdx.x * N; i < n; i += kRowThreads * N) {
     const Pack<T, N> pack = *reinterpret_cast<const Pack<T, N>*>(row + i);
 #pragma unroll
-    for (int j = 0; j < N; ++j) f(i + j, to_float(pack.at[j]));
+    for (int j = 0; j < N; ++j) f(i + j, widened(pack.at[j]));
   }
 }
 
@@ -17,23 +18,23 @@ template <class T, int N, class F> __device__ void map_row(const T* row, T* to, 
   for (int64_t i = threadIdx.x * N; i < n; i += kRowThreads * N) {
     Pack<T, N> pack = *reinterpret_cast<const Pack<T, N>*>(row + i);
 #pragma unroll
-    for (int j = 0; j < N; ++j) pack.at[j] = from_float<T>(f(i + j, to_float(pack.at[j])));
+    for (int j = 0; j < N; ++j) pack.at[j] = narrowed<T>(f(i + j, widened(pack.at[j])));
     *reinterpret_cast<Pack<T, N>*>(to + i) = pack;
   }
 }
 
 template <class T, int N> __device__ void softmax_row(const SoftmaxArguments& a, const T* x, T* y) {
   begin_kernel();
-  __shared__ float shared[32];
+  __shared__ Wide<T> shared[32];
   const T* row = x + blockIdx.x * a.n;
-  float top = -INFINITY, sum = 0;
-  each_of_row<T, N>(row, a.n, [&](int64_t, float v) { top = Largest()(top, v); });
-  top = combine_block(top, -INFINITY, shared, Largest());
-  each_of_row<T, N>(row, a.n, [&](int64_t, float v) { sum += expf(v - top); });
-  sum = combine_block(sum, 0.0f, shared, Sum());
-  const float factor = 1 / sum, shift = top + logf(sum);
-  if (a.logarithm) map_row<T, N>(row, y + blockIdx.x * a.n, a.n, [&](int64_t, float v) { return v - shift; });
-  else map_row<T, N>(row, y + blockIdx.x * a.n, a.n, [&](int64_t, float v) { return expf(v - top) * factor; });
+  Wide<T> top = -INFINITY, sum = 0;
+  each_of_row<T, N>(row, a.n, [&](int64_t, Wide<T> v) { top = Largest()(top, v); });
+  top = combine_block<Wide<T>>(top, -INFINITY, shared, Largest());
+  each_of_row<T, N>(row, a.n, [&](int64_t, Wide<T> v) { sum += exp(v - top); });
+  sum = combine_block<Wide<T>>(sum, 0, shared, Sum());
+  const Wide<T> factor = 1 / sum, shift = top + log(sum);
+  if (a.logarithm) map_row<T, N>(row, y + blockIdx.x * a.n, a.n, [&](int64_t, Wide<T> v) { return v - shift; });
+  else map_row<T, N>(row, y + blockIdx.x * a.n, a.n, [&](int64_t, Wide<T> v) { return exp(v - top) * factor; });
 }
 
 template <class T> __device__ void softmax_column(const SoftmaxArguments& a, const T* x, T* y) {
@@ -41,13 +42,13 @@ template <class T> __device__ void softmax_column(const SoftmaxArguments& a, con
   const int64_t column = int64_t{blockIdx.x} * kColumnThreads + threadIdx.x;
   if (column >= a.outer * a.inner) return;
   const int64_t at = column / a.inner * a.n * a.inner + column % a.inner;
-  float top = -INFINITY, sum = 0;
-  for (int64_t i = 0; i < a.n; ++i) top = Largest()(top, to_float(x[at + i * a.inner]));
-  for (int64_t i = 0; i < a.n; ++i) sum += expf(to_float(x[at + i * a.inner]) - top);
-  const float factor = 1 / sum, shift = top + logf(sum);
+  Wide<T> top = -INFINITY, sum = 0;
+  for (int64_t i = 0; i < a.n; ++i) top = Largest()(top, widened(x[at + i * a.inner]));
+  for (int64_t i = 0; i < a.n; ++i) sum += exp(widened(x[at + i * a.inner]) - top);
+  const Wide<T> factor = 1 / sum, shift = top + log(sum);
   for (int64_t i = 0; i < a.n; ++i) {
-    const float v = to_float(x[at + i * a.inner]);
-    y[at + i * a.inner] = from_float<T>(a.logarithm ? v - shift : expf(v - top) * factor);
+    const Wide<T> v = widened(x[at + i * a.inner]);
+    y[at + i * a.inner] = narrowed<T>(a.logarithm ? v - shift : exp(v - top) * factor);
   }
 }
 
@@ -186,10 +187,22 @@ template <class T> __device__ void embedding_norm_row(const EmbeddingNormArgumen
   });
 }
 
+template <class T> __device__ Wide<T> epsilon_of(const RowNormArguments& a) {
+  if constexpr (std::is_same_v<T, double>) return a.wide_epsilon;
+  else return a.epsilon;
+}
+
+// Of the block's row.
+template <class T> __device__ void store_statistic(const RowNormArguments& a, void* to, Wide<T> x) {
+  if (!to) return;
+  if (std::is_same_v<T, double> && a.wide_statistics) static_cast<double*>(to)[blockIdx.x] = x;
+  else static_cast<float*>(to)[blockIdx.x] = static_cast<float>(x);
+}
+
 // Rows of up to kRowPacks packs a thread stay in registers.
 template <class T, int N> __device__ void normalize_row(const RowNormArguments& a, const T* x, T* y) {
   begin_kernel();
-  __shared__ float shared[32];
+  __shared__ Wide<T> shared[32];
   const T* row = x + blockIdx.x * a.n;
   Pack<T, N> kept[kRowPacks];
 #pragma unroll
@@ -207,32 +220,32 @@ template <class T, int N> __device__ void normalize_row(const RowNormArguments& 
     for (int64_t i = (kRowPacks * kRowThreads + threadIdx.x) * N; i < a.n; i += kRowThreads * N)
       f(i, *reinterpret_cast<const Pack<T, N>*>(row + i));
   };
-  float mean = 0, squares = 0;
+  Wide<T> mean = 0, squares = 0;
   if (a.subtract_mean) {
     each_pack([&](int64_t, const Pack<T, N>& pack) {
 #pragma unroll
-      for (int j = 0; j < N; ++j) mean += to_float(pack.at[j]);
+      for (int j = 0; j < N; ++j) mean += widened(pack.at[j]);
     });
-    mean = combine_block(mean, 0.0f, shared, Sum()) / a.n;
+    mean = combine_block<Wide<T>>(mean, 0, shared, Sum()) / a.n;
   }
   each_pack([&](int64_t, const Pack<T, N>& pack) {
 #pragma unroll
-    for (int j = 0; j < N; ++j) squares += (to_float(pack.at[j]) - mean) * (to_float(pack.at[j]) - mean);
+    for (int j = 0; j < N; ++j) squares += (widened(pack.at[j]) - mean) * (widened(pack.at[j]) - mean);
   });
-  const float inverse = 1 / sqrtf(combine_block(squares, 0.0f, shared, Sum()) / a.n + a.epsilon);
+  const Wide<T> inverse = 1 / sqrt(combine_block<Wide<T>>(squares, 0, shared, Sum()) / a.n + epsilon_of<T>(a));
   const T *scale = static_cast<const T*>(a.scale), *bias = static_cast<const T*>(a.bias);
   each_pack([&](int64_t i, const Pack<T, N>& pack) {
     Pack<T, N> result;
 #pragma unroll
     for (int j = 0; j < N; ++j) {
-      const float normal = (to_float(pack.at[j]) - mean) * inverse * (scale ? to_float(scale[i + j]) : 1.0f);
-      result.at[j] = from_float<T>(bias ? normal + to_float(bias[i + j]) : normal);
+      const Wide<T> normal = (widened(pack.at[j]) - mean) * inverse * (scale ? widened(scale[i + j]) : 1);
+      result.at[j] = narrowed<T>(bias ? normal + widened(bias[i + j]) : normal);
     }
     *reinterpret_cast<Pack<T, N>*>(y + blockIdx.x * a.n + i) = result;
   });
   if (threadIdx.x == 0) {
-    if (a.mean) static_cast<float*>(a.mean)[blockIdx.x] = mean;
-    if (a.inverse_deviation) static_cast<float*>(a.inverse_deviation)[blockIdx.x] = inverse;
+    store_statistic<T>(a, a.mean, mean);
+    store_statistic<T>(a, a.inverse_deviation, inverse);
   }
 }
 
@@ -257,7 +270,8 @@ template <class T, int N> __device__ void normalize_row(const RowNormArguments& 
   extern "C" __global__ void __launch_bounds__(kRowThreads)                                                         \
       row_norm_words_##name(RowNormArguments a, const type* x, type* y) {                                           \
     normalize_row<type, 16 / sizeof(type)>(a, x, y);                                                                 \
-  }                                                                                                                  \
+  }
+#define KILN_SHORT_ROWS(name, type)                                                                                 \
   extern "C" __global__ void __launch_bounds__(kRowThreads)                                                         \
       row_norm_short_##name(RowNormArguments a, const type* x, type* y) {                                           \
     normalize_short_row<type, 16 / sizeof(type)>(a, x, y);                                                           \
@@ -272,5 +286,9 @@ template <class T, int N> __device__ void normalize_row(const RowNormArguments& 
 KILN_ROWS(f16, __half)
 KILN_ROWS(bf16, __nv_bfloat16)
 KILN_ROWS(f32, float)
+KILN_ROWS(f64, double)
+KILN_SHORT_ROWS(f16, __half)
+KILN_SHORT_ROWS(bf16, __nv_bfloat16)
+KILN_SHORT_ROWS(f32, float)
 
 }  // namespace kiln::cuda

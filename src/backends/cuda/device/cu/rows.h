@@ -16,12 +16,14 @@ struct SoftmaxArguments {
 };
 
 // y = (x - mean) / sqrt(variance + epsilon) * scale + bias along rows of n elements; without the mean: RMS norm, where the
-// variance is the mean of squares. scale and bias have n elements, or are null.
+// variance is the mean of squares. Of float64 epsilon is `wide_epsilon`. scale and bias have n elements, or are null.
 struct RowNormArguments {
   int64_t rows, n;
   float epsilon;
   float share;  // 1 / n
+  double wide_epsilon;
   int32_t subtract_mean;
+  int32_t wide_statistics;       // they are float64, not float32; of float64 alone
   int32_t vectors_are_constant;  // scale and bias may be read before the kernels before this one have run
   const void *scale, *bias;
   void *mean, *inverse_deviation;  // [rows], or null

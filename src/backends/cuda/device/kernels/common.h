@@ -16,6 +16,9 @@ namespace kiln::cuda::kernels {
 // Bytes of an element; 0 for types whose elements are not whole bytes.
 inline int element_bytes(DType type) { return bits(type) % 8 == 0 ? bits(type) / 8 : 0; }
 
+// Elements lie at multiples of their size, or of this, where that is less.
+inline constexpr int kPlaceBytes = 8;
+
 // Strides describe it, and it has its place.
 inline bool is_plain(const TensorView& v) { return !v.slot && (v.strides || v.rank == 0); }
 
@@ -36,13 +39,15 @@ inline const char* float_suffix(DType type) {
   }
 }
 
+// The same with float64.
+inline const char* real_suffix(DType type) { return type == DType::kF64 ? "_f64" : float_suffix(type); }
+
 // The same with float64 and signed integers.
 inline const char* number_suffix(DType type) {
   switch (type) {
-    case DType::kF64: return "_f64";
     case DType::kI32: return "_i32";
     case DType::kI64: return "_i64";
-    default: return float_suffix(type);
+    default: return real_suffix(type);
   }
 }
 

@@ -15,8 +15,7 @@ FastDivisor divisor(int64_t n) { return FastDivisor::of(static_cast<uint32_t>(n)
 
 // Elements that move as they are.
 bool moves(const TensorView& from, const TensorView& to) {
-  const int size = element_bytes(from.dtype);
-  return from.dtype == to.dtype && size > 0 && size <= 8;
+  return from.dtype == to.dtype && element_bytes(from.dtype) > 0;
 }
 
 class FillKernel : public DenseKernel {

@@ -28,7 +28,8 @@ class Gather final : public DenseKernel {
     while (word < 16 && inner * size % (2 * word) == 0) word *= 2;
     const std::string suffix = indices.dtype == DType::kI32 ? "_i32" : "_i64";
     constant_indices_ = indices.host != nullptr;
-    single_ = call_of(outer, count, data.dims[axis], inner, size, suffix);
+    const int part = std::min(size, kPlaceBytes);
+    single_ = call_of(outer, count, data.dims[axis], inner * size / part, part, suffix);
     words_ = call_of(outer, count, data.dims[axis], inner * size / word, static_cast<int>(word), suffix);
     word_ = word;
     return kOkStatus;

@@ -27,8 +27,7 @@ class Indexed : public DenseKernel {
       return {Code::kMalformedPlan, "an indexing kernel has other operands"};
     const TensorView &data = call.inputs[0], &indices = call.inputs[1], &y = call.outputs[0];
     const int bytes = element_bytes(data.dtype);
-    const bool whole = bytes == 1 || bytes == 2 || bytes == 4 || bytes == 8;
-    if (!whole || y.dtype != data.dtype || (indices.dtype != DType::kI32 && indices.dtype != DType::kI64))
+    if (bytes == 0 || y.dtype != data.dtype || (indices.dtype != DType::kI32 && indices.dtype != DType::kI64))
       return {Code::kMalformedPlan, "an indexing kernel has operands of other types"};
     suffix_ = "_" + std::to_string(bytes);
     if (!scatters_) return kOkStatus;

@@ -5,6 +5,7 @@
 #include "backends/cuda/device/kernels/conv_parameters.h"
 #include "device/attention_parameters.h"
 #include "device/movement_parameters.h"
+#include "tensor/convert.h"
 
 namespace kiln::cuda::kernels {
 
@@ -88,6 +89,16 @@ struct QuantizeAnyParameters {
     v("axis", axis, 0, kMostAxis);
     v("block", block, 0, INT32_MAX);
     v("precision", precision, kDTypeCount);
+    v("saturate", saturate);
+  }
+};
+
+struct CastFloat8Parameters {
+  static constexpr std::string_view kRoundings[] = {"up", "down", "nearest"};  // by E8M0Rounding
+  E8M0Rounding rounding = E8M0Rounding::kUp;                                   // to float8e8m0
+  bool saturate = true;  // what the type does not hold becomes its largest number
+  template <class V> void fields(V& v) {
+    v("rounding", rounding, kRoundings);
     v("saturate", saturate);
   }
 };

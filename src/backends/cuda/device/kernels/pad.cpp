@@ -23,7 +23,7 @@ class Pad final : public Kernel {
       if (call.inputs.size() != 2 || call.outputs.size() != 1) return {Code::kMalformedPlan, "pad has other operands"};
       const TensorView &in = call.inputs[0], &value = call.inputs[1], &out = call.outputs[0];
       const int size = element_bytes(in.dtype);
-      if (!is_plain(in) || !is_plain(out) || size == 0 || size > 8 || in.dtype != out.dtype)
+      if (!is_plain(in) || !is_plain(out) || size == 0 || in.dtype != out.dtype)
         return {Code::kMalformedPlan, "pad takes plain tensors of one type"};
       if (in.rank != out.rank || static_cast<int>(before_.size()) != in.rank)
         return {Code::kShapeMismatch, "pad has another number of axes"};

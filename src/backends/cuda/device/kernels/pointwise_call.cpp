@@ -15,19 +15,27 @@ bool fits(const TensorView& v, const TensorView& out) {
 
 }  // namespace
 
-Status check_pointwise(const ScalarProgram& program, const KernelCall& call) {
-  if (call.outputs.size() != program.outputs.size() || call.inputs.size() != program.input_count ||
-      call.outputs.empty())
-    return {Code::kMalformedPlan, "the program has other operands"};
+Status check_broadcast(const KernelCall& call) {
   const TensorView& out = call.outputs[0];
   for (const auto& list : {call.inputs, call.outputs})
     for (const TensorView& v : list)
-      if (!v.present() || !is_plain(v) || !is_pointwise_type(v.dtype))
-        return {Code::kMalformedPlan, "a pointwise kernel takes plain tensors of numbers"};
+      if (!v.present() || !is_plain(v)) return {Code::kMalformedPlan, "a pointwise kernel takes plain tensors"};
   for (const TensorView& v : call.inputs)
     if (!fits(v, out)) return {Code::kShapeMismatch, "an operand does not broadcast to the result"};
   for (const TensorView& v : call.outputs)
     if (!same_dims(v, out)) return {Code::kShapeMismatch, "results differ in shape"};
+  return kOkStatus;
+}
+
+Status check_pointwise(const ScalarProgram& program, const KernelCall& call) {
+  if (call.outputs.size() != program.outputs.size() || call.inputs.size() != program.input_count ||
+      call.outputs.empty())
+    return {Code::kMalformedPlan, "the program has other operands"};
+  for (const auto& list : {call.inputs, call.outputs})
+    for (const TensorView& v : list)
+      if (!v.present() || !is_pointwise_type(v.dtype))
+        return {Code::kMalformedPlan, "a pointwise kernel takes plain tensors of numbers"};
+  KILN_RETURN_IF_ERROR(check_broadcast(call));
   for (const ScalarInstruction& i : program.code)
     if (i.op == ScalarOp::kInput && i.type != scalar_type_of(call.inputs[static_cast<size_t>(i.integer)].dtype))
       return {Code::kMalformedPlan, "an operand of the program has another type"};

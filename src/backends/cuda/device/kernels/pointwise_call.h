@@ -8,6 +8,8 @@ namespace kiln::cuda::kernels {
 
 // Plain tensors of numbers, inputs that broadcast to results of one shape, of the types that the program has.
 Status check_pointwise(const ScalarProgram& program, const KernelCall& call);
+// Only that they are plain, and that inputs broadcast to results of one shape; there is a result.
+Status check_broadcast(const KernelCall& call);
 
 // Operands in the order of the loop: results, then inputs. The first result decides how the loop runs.
 struct PointwiseLoop {

@@ -16,7 +16,7 @@ static_assert(SpatialWindow::kMostDimensions == kPoolAnyAxes);
 const char* pooled_suffix(DType type, Pooling kind) {
   if (type == DType::kI8 || type == DType::kU8)
     return kind != Pooling::kMaximum ? nullptr : type == DType::kI8 ? "_i8" : "_u8";
-  return is_float(type) ? number_suffix(type) : nullptr;
+  return real_suffix(type);
 }
 
 class PoolAny final : public DenseKernel {

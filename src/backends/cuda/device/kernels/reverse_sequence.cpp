@@ -19,14 +19,15 @@ class ReverseSequence final : public DenseKernel {
       return {Code::kMalformedPlan, "reverse_sequence has other operands"};
     const TensorView &in = call.inputs[0], &lengths = call.inputs[1];
     const int size = element_bytes(in.dtype);
-    if (size == 0 || size > 8 || in.dtype != call.outputs[0].dtype || lengths.dtype != DType::kI64)
+    if (size == 0 || in.dtype != call.outputs[0].dtype || lengths.dtype != DType::kI64)
       return {Code::kMalformedPlan, "reverse_sequence has operands of other types"};
     if (in.rank < 2 || !same_dims(in, call.outputs[0]) || lengths.elements() != in.dims[time_first_ ? 1 : 0])
       return {Code::kShapeMismatch, "the operands of reverse_sequence do not fit each other"};
     const int64_t run = extent(in, 2, in.rank);
     word_ = size;
     while (word_ < 16 && run * size % (2 * word_) == 0) word_ *= 2;
-    single_ = call_of(in, run, size);
+    const int part = std::min(size, kPlaceBytes);
+    single_ = call_of(in, run * size / part, part);
     words_ = call_of(in, run * size / word_, word_);
     return kOkStatus;
   }

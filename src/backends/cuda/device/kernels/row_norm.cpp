@@ -1,5 +1,5 @@
-// Kernel "row_norm": layer or RMS normalisation over the axes from `axis` on, of float32, float16 or bfloat16; statistics are
-// float32. Inputs: x, scale, bias (may be absent). Results: y, mean, inverse deviation (may be absent). Parameters: axis,
+// Kernel "row_norm": layer or RMS normalisation over the axes from `axis` on, of floats of 16 to 64 bits; statistics are
+// float32, of float64 also float64. Inputs: x, scale, bias (may be absent). Results: y, mean, inverse deviation (may be absent). Parameters: axis,
 // epsilon, subtract_mean.
 #include "backends/cuda/device/cu/rows.h"
 #include "backends/cuda/device/kernels/dense.h"
@@ -14,6 +14,7 @@ constexpr int64_t kWord = 16;  // bytes that a thread reads at once
 class RowNorm final : public DenseKernel {
  public:
   RowNorm(Gpu& gpu, const RowNormParameters& p) : DenseKernel(gpu), axis_(p.axis) {
+    arguments_.wide_epsilon = p.epsilon;
     arguments_.epsilon = static_cast<float>(p.epsilon);
     arguments_.subtract_mean = p.subtract_mean;
   }
@@ -23,8 +24,8 @@ class RowNorm final : public DenseKernel {
     if (call.inputs.empty() || call.inputs.size() > 3 || call.outputs.empty() || call.outputs.size() > 3)
       return {Code::kMalformedPlan, "row_norm has other operands"};
     const TensorView &x = call.inputs[0], &y = call.outputs[0];
-    const char* suffix = float_suffix(x.dtype);
-    if (!suffix) return {Code::kMalformedPlan, "row_norm is of float32, float16 or bfloat16"};
+    const char* suffix = real_suffix(x.dtype);
+    if (!suffix) return {Code::kMalformedPlan, "row_norm is of floats of 16 to 64 bits"};
     if (y.dtype != x.dtype || !same_dims(x, y) || axis_ < 0 || axis_ >= x.rank)
       return {Code::kShapeMismatch, "row_norm has no such axis"};
     arguments_.rows = extent(x, 0, static_cast<int>(axis_));
@@ -33,10 +34,7 @@ class RowNorm final : public DenseKernel {
     for (size_t i = 1; i < call.inputs.size(); ++i)
       if (call.inputs[i].present() && (call.inputs[i].elements() != arguments_.n || call.inputs[i].dtype != x.dtype))
         return {Code::kShapeMismatch, "scale or bias of row_norm has another size or type than a row"};
-    for (size_t i = 1; i < call.outputs.size(); ++i)
-      if (call.outputs[i].present() &&
-          (call.outputs[i].elements() != arguments_.rows || call.outputs[i].dtype != DType::kF32))
-        return {Code::kShapeMismatch, "the statistics of row_norm are one float32 for each row"};
+    KILN_RETURN_IF_ERROR(check_statistics(call, x.dtype));
     arguments_.vectors_are_constant = true;
     for (size_t i = 1; i < call.inputs.size(); ++i)
       arguments_.vectors_are_constant &= call.inputs[i].host || !call.inputs[i].present();
@@ -45,7 +43,7 @@ class RowNorm final : public DenseKernel {
     any_.grid[0] = blocks_for(arguments_.rows, 1);
     in_words_ = any_;
     if (arguments_.n * element_bytes(x.dtype) % kWord != 0) return kOkStatus;
-    if (arguments_.n > kWarpRowElements) {
+    if (arguments_.n > kWarpRowElements || x.dtype == DType::kF64) {
       in_words_.function = gpu_.function("rows", "row_norm_words" + std::string(suffix));
       return kOkStatus;
     }
@@ -54,6 +52,21 @@ class RowNorm final : public DenseKernel {
     in_words_ = {gpu_.function("rows", "row_norm_short" + std::string(suffix))};
     in_words_.threads = static_cast<unsigned>(32 * warps);
     in_words_.grid[0] = blocks_for(arguments_.rows, warps);
+    return kOkStatus;
+  }
+
+  Status check_statistics(const KernelCall& call, DType type) {
+    DType found = DType::kInvalid;
+    for (size_t i = 1; i < call.outputs.size(); ++i) {
+      const TensorView& v = call.outputs[i];
+      if (!v.present()) continue;
+      const bool fits = v.dtype == DType::kF32 || (type == DType::kF64 && v.dtype == type);
+      if (!fits || v.elements() != arguments_.rows || (found != DType::kInvalid && found != v.dtype))
+        return {Code::kShapeMismatch,
+                "the statistics of row_norm are one number for each row, float32 or, of float64, float64"};
+      found = v.dtype;
+    }
+    arguments_.wide_statistics = found == DType::kF64;
     return kOkStatus;
   }
 

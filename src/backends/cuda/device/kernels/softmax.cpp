@@ -1,4 +1,4 @@
-// Kernel "softmax": softmax or its logarithm along one axis of float32, float16 or bfloat16. Parameters: axis, logarithm.
+// Kernel "softmax": softmax or its logarithm along one axis of floats of 16 to 64 bits. Parameters: axis, logarithm.
 #include "backends/cuda/device/cu/rows.h"
 #include "backends/cuda/device/kernels/dense.h"
 #include "backends/cuda/device/kernels/registry.h"
@@ -18,8 +18,8 @@ class Softmax final : public DenseKernel {
     if (call.inputs.size() != 1 || call.outputs.size() != 1)
       return {Code::kMalformedPlan, "softmax has one input and one result"};
     const TensorView &in = call.inputs[0], &out = call.outputs[0];
-    const char* suffix = float_suffix(in.dtype);
-    if (!suffix || in.dtype != out.dtype) return {Code::kMalformedPlan, "softmax is of float32, float16 or bfloat16"};
+    const char* suffix = real_suffix(in.dtype);
+    if (!suffix || in.dtype != out.dtype) return {Code::kMalformedPlan, "softmax is of floats of 16 to 64 bits"};
     if (!same_dims(in, out) || axis_ < 0 || axis_ >= in.rank) return {Code::kShapeMismatch, "softmax has no such axis"};
     const int axis = static_cast<int>(axis_);
     arguments_ = {extent(in, 0, axis), in.dims[axis], extent(in, axis + 1, in.rank), logarithm_};

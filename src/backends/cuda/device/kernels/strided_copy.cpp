@@ -30,6 +30,17 @@ Loop in_words(Loop loop, int factor) {
   return loop;
 }
 
+// Of an element each.
+Loop in_parts(Loop loop, int parts) {
+  if (parts == 1) return loop;
+  loop.dims.push_back(parts);
+  for (Dims& s : loop.strides) {
+    for (int64_t& stride : s) stride *= parts;
+    s.push_back(1);
+  }
+  return merged(loop);
+}
+
 // The axis along which the source runs while the result runs along the last; -1: nothing to transpose.
 int transposed_axis(const Loop& loop) {
   const size_t n = loop.dims.size();
@@ -50,9 +61,9 @@ StridedCopy::StridedCopy(Gpu& gpu, std::span<const int64_t> dims, std::span<cons
               {Dims(to_strides.begin(), to_strides.end()), Dims(from_strides.begin(), from_strides.end())}});
   bytes_ = loop.count() * element;
   same_ = loop.strides[0] == loop.strides[1];
-  narrow_ = plan(gpu, loop, element);
-  const int word = widest_word(loop, element);
-  if (word > element) wide_ = plan(gpu, in_words(loop, word / element), word);
+  const int part = std::min(element, kPlaceBytes), word = widest_word(loop, element);
+  narrow_ = plan(gpu, in_parts(loop, element / part), part);
+  if (word > part) wide_ = plan(gpu, in_words(loop, word / element), word);
 }
 
 StridedCopy::Plan StridedCopy::plan(Gpu& gpu, const Loop& loop, int word) {
