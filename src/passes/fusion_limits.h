@@ -18,7 +18,7 @@ struct FusionLimits {
   // along the columns, or `sums` tensors of the result's shape.
   Names programs = {};
   bool real_codes = false;  // products by weights of float4 and float8, whose codes are unpacked as they are multiplied
-  bool words = false;       // products of integers of 16 bits by constant bytes
+  bool words = false;       // products and convolutions of integers of 16 bits by constant bytes
   bool cheap_steps = false;  // does a small step take about as long as its bytes, with no launch on a device?
 };
 

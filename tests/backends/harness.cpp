@@ -3,12 +3,15 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 
 #include "backends/cpu/device/compute/product_tiles.h"
 #include "backends/cpu/device/device.h"
 #include "backends/cpu/target/target.h"
+#include "backends/instruction_sets.h"
+#include "backends/vnni_emulator.h"
 #include "device/workspace.h"
 
 namespace kiln::testing {
@@ -253,6 +256,32 @@ void run(const Case& c, Built& built, const Tactic& tactic, const Config& config
   for (auto& m : memory) EXPECT_TRUE(m->clean()) << "bytes outside a tensor were written";
 }
 
+bool is_one_of(const std::string& name, std::initializer_list<const char*> list) {
+  return std::ranges::find(list, name) != list.end();
+}
+
+// Runs kernels of bytes and of 16 bits by lesser instruction sets, too, and those that AVX-VNNI makes others by it. Its instructions may trap one by
+// one, so only where they are few.
+void run_otherwise(const Case& c, Built& built, const Tactic& tactic, const std::vector<Config>& configs) {
+  constexpr int64_t kMostTerms = 2048, kMostProducts = 1 << 12;
+  const bool adds_bytes =
+      is_one_of(tactic.name, {"gemm_int8", "gemm_int8_batched", "conv_int8", "depthwise_int8", "gemm_blocks"});
+  if (AvxVnni::active() || (!adds_bytes && !is_one_of(tactic.name, {"gemm_int16", "conv_int16"}))) return;
+  const auto run_all = [&] {
+    for (const Config& config : configs) run(c, built, tactic, config);
+  };
+  for_each_lesser_set(run_all);
+  const Tensor& w = c.inputs[1].tensor;
+  const Dims& dims = w.dims();
+  const int64_t terms = c.op == "ConvInteger" ? w.size() / std::max<int64_t>(dims[0], 1) : dims[dims.size() - 2];
+  if (!adds_bytes || !AvxVnni::possible() || terms > kMostTerms ||
+      built.wanted[0].tensor.size() * terms > kMostProducts)
+    return;
+  SCOPED_TRACE("by AVX-VNNI");
+  const AvxVnni processor;
+  run_all();
+}
+
 }  // namespace
 
 Device& device_of(const Emitted& e) { return e.device == "cpu" ? cpu::device() : open_device(e.device); }
@@ -286,6 +315,7 @@ std::vector<std::string> check_case(const Case& c, const std::string& only) {
     const std::vector<Config> configs =
         tactic->configurations ? tactic->configurations(built.problem) : std::vector<Config>{{}};
     for (const Config& config : configs) run(c, built, *tactic, config);
+    run_otherwise(c, built, *tactic, configs);
   }
   return accepted;
 }

@@ -31,6 +31,7 @@ inline constexpr const char* kExitCodes = "Exit codes: 0 success, 1 failure (err
 // They act in every program that uses Kiln's libraries, but for the last.
 inline constexpr const char* kEnvironment =
     "  OMP_NUM_THREADS=N   threads that compute at most (--cpuThreads: of one inference)\n"
+    "  KILN_AVX_VNNI=0     kernels of bytes do without AVX-VNNI\n"
     "  KILN_CUBLASLT=FILE  the library cuBLASLt, when it is not where libraries are looked for\n"
     "  KILN_CUDNN=FILE     the library cuDNN, likewise\n"
     "  KILN_NVRTC=FILE     the library NVRTC, likewise\n"

@@ -1,15 +1,20 @@
 // ConvInteger: convolution of (x - x_zero_point) with (w - w_zero_point) in int32; padding has the value of the zero point.
-// w_zero_point: one, or one for each output channel.
+// w_zero_point: one, or one for each output channel. That x may have 16 bits is Kiln's own.
 #include "ops/quantize/granularity.h"
 #include "ops/quantize/integer_products.h"
 #include "ops/registry.h"
 
 namespace kiln::ops {
+namespace {
+
+constexpr TypeSet kFactors{DType::kI8, DType::kU8, DType::kI16, DType::kU16};
+
+}  // namespace
 
 const OpDef conv_integer = op("ConvInteger")
-                               .input("x", {DType::kI8, DType::kU8})
+                               .input("x", kFactors)
                                .input("w", {DType::kI8, DType::kU8})
-                               .optional_input("x_zero_point", {DType::kI8, DType::kU8}, "x")
+                               .optional_input("x_zero_point", kFactors, "x")
                                .optional_input("w_zero_point", {DType::kI8, DType::kU8}, "w")
                                .attr("auto_pad", std::string("NOTSET"))
                                .attr("dilations", Ints())

@@ -11,6 +11,14 @@ namespace {
 
 constexpr TypeSet kWeights = kByteTypes | TypeSet{DType::kI4, DType::kU4};
 
+// Kernels of 16 bits multiply whole panels of columns, which leaves float32 faster where groups have but a few.
+bool has_small_groups(const Node& conv) {
+  constexpr int64_t kFewColumns = 8;
+  const int64_t groups = integer(conv, "group");
+  const Value* w = conv.input(1);
+  return groups > 1 && (!w->ranked() || !w->shape()[0].is_constant() || w->shape()[0].value() / groups < kFewColumns);
+}
+
 // Weights as the integer product has them.
 struct Weights {
   Tensor integers, zero_points;  // the latter one, or one per column; invalid: none
@@ -106,7 +114,9 @@ const Rule quantized_product{
       if (n.output()->dtype() != DType::kF32) return decline("the result is not float32");
       if (n.precision == DType::kF32) return decline("it is to compute in float32");
       const bool words = kWordTypes.has(x->integers->dtype());
-      if (words && (n.is("Conv") || !options.limits.words)) return decline("x has 16 bits");
+      if (words && !options.limits.words) return decline("x has 16 bits");
+      if (words && n.is("Conv") && has_small_groups(n))
+        return decline("x has 16 bits, and its groups have few channels");
       if (!words && !kByteTypes.has(x->integers->dtype())) return decline("x is not of bytes");
       if (!x->integers->ranked() || !n.output()->ranked()) return decline("the rank is not known");
       const auto x_scale = one_scale(x->scale);

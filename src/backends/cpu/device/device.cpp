@@ -2,6 +2,7 @@
 #include "backends/cpu/device/device.h"
 
 #include "backends/cpu/device/compute/parallel.h"
+#include "backends/cpu/device/compute/processor.h"
 #include "backends/cpu/device/compute/product_tiles.h"
 #include "backends/cpu/device/compute/thread_limit.h"
 #include "backends/cpu/device/kernels/registry.h"
@@ -25,7 +26,7 @@ std::string instruction_set() {
   __builtin_cpu_init();
   if (multiplies_tiles()) return "avx512 amx";
   if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw")) return "avx512";
-  if (__builtin_cpu_supports("avx2")) return "avx2";
+  if (__builtin_cpu_supports("avx2")) return adds_four_products() ? "avx2 vnni" : "avx2";
   return "sse4";
 }
 

@@ -26,12 +26,14 @@ HWY_INLINE void load_weights(const int8_t* from, Sums (&to)[kBlockVectors]) {
     to[j] = hn::BitCast(SumTag(), hn::LoadU(hn::Repartition<int8_t, SumTag>(), from + j * 4 * kSumLanes));
 }
 
+template <bool kFour>
 HWY_INLINE void add_row(const Sums (&x)[kBlockVectors], const Sums (&w)[kBlockVectors], Sums (&sums)[kBlockVectors]) {
 #pragma GCC unroll 8
-  for (int j = 0; j < kBlockVectors; ++j) sums[j] = add_products(sums[j], x[j], w[j]);
+  for (int j = 0; j < kBlockVectors; ++j) sums[j] = add_products<kFour>(sums[j], x[j], w[j]);
 }
 
 // One kernel row of four neighbouring pixels: the columns of the second and the fourth lie one byte further.
+template <bool kFour>
 HWY_INLINE void add_shared_row(const BlockLoader& load, const uint8_t* const* columns, const Sums (&w)[kBlockVectors],
                                Sums (&sums)[kPixels][kBlockVectors]) {
   Sums moved[kBlockVectors];
@@ -43,15 +45,15 @@ HWY_INLINE void add_shared_row(const BlockLoader& load, const uint8_t* const* co
     const ByteVector c = load(columns[i + 2]), d = load(columns[i + 3]);
     Sums x[kBlockVectors];
     interleave(a, b, c, d, x);
-    add_row(x, w, sums[i]);
-    add_row(x, moved, sums[i + 1]);
+    add_row<kFour>(x, w, sums[i]);
+    add_row<kFour>(x, moved, sums[i + 1]);
     a = c;
     b = d;
   }
 }
 
 // Pixels and channels of `at`; `addresses` as locate_tile() writes them.
-template <bool kShared>
+template <bool kFour, bool kShared>
 HWY_NOINLINE void run_block(const DepthwiseCall& call, const uint8_t* const* addresses, const DepthwiseWeights& w,
                             const TilePlace& at, const SumEpilogue& e) {
   Sums sums[kPixels][kBlockVectors];
@@ -73,7 +75,7 @@ HWY_NOINLINE void run_block(const DepthwiseCall& call, const uint8_t* const* add
         const uint8_t* columns[kSharedColumns];
 #pragma GCC unroll 8
         for (int c = 0; c < kSharedColumns; ++c) columns[c] = from[c] + at.column;
-        add_shared_row(load_channels, columns, weights, sums);
+        add_shared_row<kFour>(load_channels, columns, weights, sums);
         from += kSharedColumns;
       } else {
 #pragma GCC unroll 8
@@ -81,7 +83,7 @@ HWY_NOINLINE void run_block(const DepthwiseCall& call, const uint8_t* const* add
           Sums x[kBlockVectors];
           interleave(load(from[i]), load(from[kPixels + i]), load(from[2 * kPixels + i]), load(from[3 * kPixels + i]),
                      x);
-          add_row(x, weights, sums[i]);
+          add_row<kFour>(x, weights, sums[i]);
         }
         from += 4 * kPixels;
       }
@@ -91,13 +93,14 @@ HWY_NOINLINE void run_block(const DepthwiseCall& call, const uint8_t* const* add
 }
 
 // Tiles [begin, end), row by row of the result.
-void run_tiles(const DepthwiseCall& call, const SumEpilogue& e, int64_t begin, int64_t end, uint8_t* scratch) {
+template <bool kFour>
+void run_some_tiles(const DepthwiseCall& call, const SumEpilogue& e, int64_t begin, int64_t end, uint8_t* scratch) {
   const VolumeShape& s = call.shape;
   const DepthwiseWeights weights{call.parts, s.kernel_d * s.kernel_h, s.kernel_w, s.in_c};
   auto* offsets = reinterpret_cast<int64_t*>(scratch);
   auto** addresses = reinterpret_cast<const uint8_t**>(offsets + tile_columns(s));
   const int64_t row_tiles = call.row_tiles(), out_w = s.out_w(), out_h = s.out_h();
-  const auto run = shares_columns(s) ? run_block<true> : run_block<false>;
+  const auto run = shares_columns(s) ? run_block<kFour, true> : run_block<kFour, false>;
   for (int64_t tile = begin; tile < end; ++tile) {
     const int64_t row = tile / row_tiles, ox = tile % row_tiles * kTilePixels;
     locate_tile(call, row / out_h, row % out_h, ox, offsets, addresses);
@@ -105,6 +108,10 @@ void run_tiles(const DepthwiseCall& call, const SumEpilogue& e, int64_t begin, i
       run(call, addresses, weights,
           {row * out_w + ox, std::min(kTilePixels, out_w - ox), c, std::min<int64_t>(kBlockBytes, s.in_c - c)}, e);
   }
+}
+
+void run_tiles(const DepthwiseCall& call, const SumEpilogue& e, int64_t begin, int64_t end, uint8_t* scratch) {
+  by_instruction([&](auto four) { run_some_tiles<four()>(call, e, begin, end, scratch); });
 }
 
 }  // namespace kiln::cpu::HWY_NAMESPACE

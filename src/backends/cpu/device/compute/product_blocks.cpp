@@ -224,7 +224,7 @@ void run_group(const BlockProduct& p, const float* row_sums, int64_t row, int64_
   else run_rows<2, kInteger>(p, row_sums, row, end, group, last);
 }
 
-#if HWY_TARGET == HWY_AVX3_DL
+#if HWY_TARGET == HWY_AVX3_DL || HWY_TARGET == HWY_AVX2
 
 inline constexpr int64_t kStreams = 4;  // places at which the weights of one row are read at a time
 
@@ -259,7 +259,7 @@ HWY_INLINE void add_integer_block(const BlockProduct& p, const OneRow& row, int6
         const Words own = hn::And(codes, mask);
 #pragma GCC unroll 4
         for (int l = 0; l < kLimbs; ++l)
-          sums[l][j] = add_products(sums[l][j], own, hn::Set(d, limbs[l * row.plane + word * kParts + part]));
+          sums[l][j] = add_products<true>(sums[l][j], own, hn::Set(d, limbs[l * row.plane + word * kParts + part]));
         codes = hn::ShiftRight<kBits % 8>(codes);
       }
     }
@@ -347,26 +347,37 @@ bool split_block(const float* from, int64_t terms, int64_t bits, int64_t block, 
   row.steps[block] = largest == 0 ? 0 : power_of_two(exponent + 1 - kElementBits);
   const FloatTag df;
   const WordTag d;
-  const hn::Rebind<uint8_t, WordTag> d8;
+  const hn::Rebind<int8_t, WordTag> d8;
+  using BytesTag = hn::CappedTag<uint8_t, kTermsAtOnce>;
+  const BytesTag d16;
   const Floats inverse = hn::Set(df, largest == 0 ? 0 : power_of_two(253 + kElementBits - exponent));
   const Floats magic = hn::Set(df, 12582912.0f);  // 1.5 * 2^23: what is added to it is rounded to a whole number
-  const auto order = hn::LoadU(d8, kBytesOfParts[bits == 2 ? 0 : bits == 4 ? 1 : 2]);
+  const auto order = hn::Load(d16, kBytesOfParts[bits == 2 ? 0 : bits == 4 ? 1 : 2]);
   int32_t* to = row.limbs + block * kLimbs * row.plane;
   Words sums[kLimbs] = {hn::Zero(d), hn::Zero(d), hn::Zero(d)};
   for (int64_t t = 0; t < terms; t += kTermsAtOnce, to += kTermsAtOnce / 4) {
-    const Floats some = load_some(df, from + t, std::min(kTermsAtOnce, terms - t));
-    const Floats whole = hn::Add(hn::Mul(some, inverse), magic);
-    const Words element = hn::Sub(hn::BitCast(d, whole), hn::BitCast(d, magic));
-    // Each byte moved up by 128, so that none borrows from the next.
-    const Words moved = hn::Xor(hn::Add(element, hn::Set(d, 0x808080)), hn::Set(d, 0x808080));
-    const Words limbs[kLimbs] = {hn::ShiftRight<24>(hn::ShiftLeft<8>(moved)),
-                                 hn::ShiftRight<24>(hn::ShiftLeft<16>(moved)),
-                                 hn::ShiftRight<24>(hn::ShiftLeft<24>(moved))};
+    HWY_ALIGN int8_t bytes[kLimbs][kTermsAtOnce];
+#pragma GCC unroll 2
+    for (int64_t i = 0; i < kTermsAtOnce; i += kLanes) {
+      const Floats some = load_some(df, from + t + i, std::clamp<int64_t>(terms - t - i, 0, kLanes));
+      const Floats whole = hn::Add(hn::Mul(some, inverse), magic);
+      const Words element = hn::Sub(hn::BitCast(d, whole), hn::BitCast(d, magic));
+      // Each byte moved up by 128, so that none borrows from the next.
+      const Words moved = hn::Xor(hn::Add(element, hn::Set(d, 0x808080)), hn::Set(d, 0x808080));
+      const Words limbs[kLimbs] = {hn::ShiftRight<24>(hn::ShiftLeft<8>(moved)),
+                                   hn::ShiftRight<24>(hn::ShiftLeft<16>(moved)),
+                                   hn::ShiftRight<24>(hn::ShiftLeft<24>(moved))};
+#pragma GCC unroll 4
+      for (int l = 0; l < kLimbs; ++l) {
+        sums[l] = hn::Add(sums[l], limbs[l]);
+        hn::StoreU(hn::DemoteTo(d8, limbs[l]), d8, bytes[l] + i);
+      }
+    }
 #pragma GCC unroll 4
     for (int l = 0; l < kLimbs; ++l) {
-      sums[l] = hn::Add(sums[l], limbs[l]);
-      const auto bytes = hn::BitCast(d8, hn::DemoteTo(hn::Rebind<int8_t, WordTag>(), limbs[l]));
-      hn::StoreU(hn::TableLookupBytes(bytes, order), d8, reinterpret_cast<uint8_t*>(to + l * row.plane));
+      const auto in_order =
+          hn::TableLookupBytes(hn::BitCast(d16, hn::Load(hn::RebindToSigned<BytesTag>(), bytes[l])), order);
+      hn::StoreU(in_order, d16, reinterpret_cast<uint8_t*>(to + l * row.plane));
     }
   }
   for (int l = 0; l < kLimbs; ++l) row.sums[block * kLimbs + l] = hn::GetLane(hn::SumOfLanes(d, sums[l]));
@@ -374,6 +385,7 @@ bool split_block(const float* from, int64_t terms, int64_t bits, int64_t block, 
 }
 
 bool split_row(const BlockProduct& p, const OneRow& row) {
+  if (!by_instruction([](auto four) { return four(); })) return false;
   const BlockWeights& w = p.weights;
   for (int64_t b = 0; b < w.blocks(); ++b)
     if (!split_block(p.a + b * w.block, w.block_terms(b), w.bits, b, row)) return false;

@@ -1,4 +1,5 @@
-// Matrix products of bytes, and of bfloat16 as two bytes each: four products of bytes are added by one instruction where the machine has it, else pairs of int16.
+// Matrix products of bytes, and of bfloat16 and int16 as two bytes each: four products of bytes are added by one instruction where the machine has it,
+// else pairs of int16.
 #include "backends/cpu/device/compute/product_int8.h"
 
 #include <algorithm>
@@ -21,8 +22,14 @@ namespace kiln::cpu::HWY_NAMESPACE {
 
 // The tile that fits the registers, in rows and panels.
 inline constexpr int kPanelVectors = static_cast<int>(kInt8Panel) / kSumLanes;
-inline constexpr int kTileRows = kSumLanes == 16 ? 6 : kSumLanes == 8 ? 4 : 2;
+template <bool kFour>
+inline constexpr int kTileRows = kSumLanes == 4             ? (kFour ? 3 : 2)
+                                 : kSumLanes == 16 || kFour ? 6
+                                                            : 4;
 inline constexpr int kTilePanels = kSumLanes == 16 ? 4 : 1;
+inline constexpr bool kClosesPanels =
+    kTilePanels == 1;  // lines of a cache that are read four apart have few places there
+inline constexpr int kRowPanels = kSumLanes >= 8 ? 4 : 1;  // of a single row, which reads all that lie interleaved
 
 struct Tile {
   const uint8_t* const* rows;
@@ -30,6 +37,7 @@ struct Tile {
   int64_t terms;         // of a piece, a multiple of four
   const int8_t* panels;  // the first of them
   int64_t group;         // panels that lie interleaved
+  int64_t apart;         // bytes from one panel to the next where none do
   TilePlace at;          // columns count from the first column of the product
   const int32_t* start;  // of the first panel's columns
 };
@@ -48,12 +56,33 @@ template <bool kNative> HWY_INLINE Reals add_bfloats(Reals sums, Sums a, Sums b)
   return hn::MulAdd(hn::BitCast(d, hn::And(a, high)), hn::BitCast(d, hn::And(b, high)), sums);
 }
 
-// How a tile multiplies: the kinds of a product, and bfloat16 by the instruction for it.
-enum Way { kUnsignedWay, kFlippedWay, kBfloatWay, kNativeWay };
+using WideTag = hn::Repartition<int16_t, SumTag>;
 
-template <Way kWay, int kRows, int kPanels>
+// sums + the products of two numbers of int16 of `a` and of `b` in each lane.
+HWY_INLINE Sums add_words(Sums sums, Sums a, Sums b) {
+  Sums unused = hn::Zero(SumTag());
+  return hn::ReorderWidenMulAccumulate(SumTag(), hn::BitCast(WideTag(), a), hn::BitCast(WideTag(), b), sums, unused);
+}
+
+// What becomes of a tile's sums, wherever they come from.
+template <int kRows, int kVectors>
+HWY_NOINLINE void finish_stored(const SumEpilogue& e, const TilePlace& at, const int32_t* sums, void* out,
+                                int64_t out_stride) {
+  Sums v[kRows][kVectors];
+#pragma GCC unroll 8
+  for (int i = 0; i < kRows; ++i)
+#pragma GCC unroll 8
+    for (int j = 0; j < kVectors; ++j) v[i][j] = hn::Load(SumTag(), sums + (i * kVectors + j) * kSumLanes);
+  finish_tile(e, at, v, out, out_stride);
+}
+
+// How a tile multiplies: the kinds of a product, and bfloat16 by the instruction for it.
+enum Way { kUnsignedWay, kFlippedWay, kBfloatWay, kNativeWay, kWordsWay };
+
+template <Way kWay, bool kFour, int kRows, int kPanels>
 HWY_NOINLINE void run_tile(const Tile& t, const SumEpilogue& e, void* out, int64_t out_stride) {
   constexpr bool kReal = kWay == kBfloatWay || kWay == kNativeWay;
+  constexpr bool kWords = kWay == kWordsWay;
   constexpr int kVectors = kPanels * kPanelVectors;
   using Lanes = std::conditional_t<kReal, Reals, Sums>;
   const SumTag d;
@@ -73,7 +102,8 @@ HWY_NOINLINE void run_tile(const Tile& t, const SumEpilogue& e, void* out, int64
   for (int i = 0; i < kRows; ++i) rows[i] = t.rows[std::min<int64_t>(i, t.at.rows - 1)];
   const int8_t* b = t.panels;
   const uint8_t* from[kRows];
-  const Sums flip = hn::BitCast(d, hn::Set(hn::Repartition<uint8_t, SumTag>(), uint8_t{0x80}));
+  const Sums flip = hn::Set(d, static_cast<int32_t>(0x80808080u));
+  const int64_t apart = kWords ? t.apart : 4 * kInt8Panel;
   for (const int64_t piece : t.pieces) {
 #pragma GCC unroll 8
     for (int i = 0; i < kRows; ++i) from[i] = rows[i] + piece;
@@ -81,7 +111,8 @@ HWY_NOINLINE void run_tile(const Tile& t, const SumEpilogue& e, void* out, int64
       Sums weights[kVectors];
 #pragma GCC unroll 8
       for (int j = 0; j < kVectors; ++j)
-        weights[j] = hn::BitCast(d, hn::LoadU(hn::Repartition<int8_t, SumTag>(), b + j * 4 * kSumLanes));
+        weights[j] = hn::BitCast(d, hn::LoadU(hn::Repartition<int8_t, SumTag>(),
+                                              b + j / kPanelVectors * apart + j % kPanelVectors * 4 * kSumLanes));
 #pragma GCC unroll 8
       for (int i = 0; i < kRows; ++i) {
         int32_t word;
@@ -91,46 +122,69 @@ HWY_NOINLINE void run_tile(const Tile& t, const SumEpilogue& e, void* out, int64
 #pragma GCC unroll 8
         for (int j = 0; j < kVectors; ++j) {
           if constexpr (kReal) sums[i][j] = add_bfloats<kWay == kNativeWay>(sums[i][j], a, weights[j]);
-          else sums[i][j] = add_products(sums[i][j], a, weights[j]);
+          else if constexpr (kWords) sums[i][j] = add_words(sums[i][j], a, weights[j]);
+          else sums[i][j] = add_products<kFour>(sums[i][j], a, weights[j]);
         }
       }
     }
   }
-  if constexpr (kReal) finish_reals<kWay == kNativeWay>(e, t.at, sums, out, out_stride);
-  else finish_tile(e, t.at, sums, out, out_stride);
+  if constexpr (kReal) {
+    finish_reals<kWay == kNativeWay>(e, t.at, sums, out, out_stride);
+  } else if constexpr (kWords || kRows == 1) {
+    HWY_ALIGN int32_t stored[kRows * kVectors * kSumLanes];
+#pragma GCC unroll 8
+    for (int i = 0; i < kRows; ++i)
+#pragma GCC unroll 8
+      for (int j = 0; j < kVectors; ++j) hn::Store(sums[i][j], d, stored + (i * kVectors + j) * kSumLanes);
+    constexpr int kAtOnce = std::min(kVectors, 4);
+    finish_stored<kRows, kAtOnce>(e, t.at, stored, out, out_stride);
+    if constexpr (kVectors > kAtOnce) {  // of a single row
+      constexpr int64_t kDone = kAtOnce * kSumLanes;
+      const TilePlace rest{t.at.row, t.at.rows, t.at.column + kDone, t.at.columns - kDone};
+      finish_stored<kRows, kVectors - kAtOnce>(e, rest, stored + kDone, out, out_stride);
+    }
+  } else {
+    finish_tile(e, t.at, sums, out, out_stride);
+  }
 }
 
 using TileRunner = void (*)(const Tile&, const SumEpilogue&, void*, int64_t);
 
-template <Way kWay, int kRows> TileRunner runner_of(int64_t panels) {
-  if constexpr (kTilePanels > 1) {
-    if (panels == 4) return run_tile<kWay, kRows, 4>;
-    if (panels == 3) return run_tile<kWay, kRows, 3>;
-    if (panels == 2) return run_tile<kWay, kRows, 2>;
+template <Way kWay, bool kFour, int kRows> TileRunner runner_of(int64_t panels) {
+  if constexpr ((kRows == 1 ? kRowPanels : kTilePanels) > 1) {
+    if (panels == 4) return run_tile<kWay, kFour, kRows, 4>;
+    if (panels == 3) return run_tile<kWay, kFour, kRows, 3>;
+    if (panels == 2) return run_tile<kWay, kFour, kRows, 2>;
   }
-  return run_tile<kWay, kRows, 1>;
+  return run_tile<kWay, kFour, kRows, 1>;
 }
 
-template <Way kWay> TileRunner runner_of(int64_t rows, int64_t panels) {
-  return rows == 1 ? runner_of<kWay, 1>(panels) : runner_of<kWay, kTileRows>(panels);
+template <Way kWay, bool kFour> TileRunner runner_of(int64_t rows, int64_t panels) {
+  return rows == 1 ? runner_of<kWay, kFour, 1>(panels) : runner_of<kWay, kFour, kTileRows<kFour>>(panels);
 }
 
-// For tiles of at most tile_rows() rows, and columns of at most kTilePanels panels.
-TileRunner runner_of(Int8Product::Kind kind, int64_t rows, int64_t columns) {
+// Rows of a tile.
+template <bool kFour> int64_t tile_rows(const Int8Product& p) {
+  return p.has_words() ? kTileRows<true> : p.kind == Int8Product::kBfloat16 ? kTileRows<false> : kTileRows<kFour>;
+}
+
+// For tiles of at most so many rows, and columns of at most kTilePanels panels, or kRowPanels of a single row.
+template <bool kFour> TileRunner runner_of(Int8Product::Kind kind, int64_t rows, int64_t columns) {
   const int64_t panels = (columns + kInt8Panel - 1) / kInt8Panel;
-  if (kind == Int8Product::kUnsigned) return runner_of<kUnsignedWay>(rows, panels);
-  if (kind == Int8Product::kFlipped) return runner_of<kFlippedWay>(rows, panels);
+  if (kind == Int8Product::kUnsigned) return runner_of<kUnsignedWay, kFour>(rows, panels);
+  if (kind == Int8Product::kFlipped) return runner_of<kFlippedWay, kFour>(rows, panels);
+  if (kind == Int8Product::kWords || kind == Int8Product::kFlippedWords)
+    return runner_of<kWordsWay, true>(rows, panels);
 #if HWY_TARGET == HWY_AVX3_DL
-  if (multiplies_bfloat16()) return runner_of<kNativeWay>(rows, panels);
+  if (multiplies_bfloat16()) return runner_of<kNativeWay, false>(rows, panels);
 #endif
-  return runner_of<kBfloatWay>(rows, panels);
+  return runner_of<kBfloatWay, false>(rows, panels);
 }
 
 // Where four products are not added by one instruction, the rows and the columns of a block become int16 once, and pairs are multiplied.
-inline constexpr bool kWidens = HWY_TARGET > HWY_AVX3;
+template <bool kFour> inline constexpr bool kWidens = HWY_TARGET > HWY_AVX3 && !kFour;
 inline constexpr int kWideRows = kSumLanes == 8 ? 6 : 3;
 inline constexpr int64_t kPair = 2;  // terms that one instruction multiplies
-using WideTag = hn::Repartition<int16_t, SumTag>;
 
 struct WideTile {
   const int16_t* rows;   // wide_stride() apart
@@ -393,13 +447,16 @@ bool run_half_block(const Int8Product& p, const SumEpilogue& e, int64_t row, int
 }
 #endif
 
-// As run_block(); `scratch` holds block_scratch() bytes.
+HWY_INLINE int8_t* aligned_space(uint8_t* from) {
+  return reinterpret_cast<int8_t*>((reinterpret_cast<uintptr_t>(from) + kLine - 1) / kLine * kLine);
+}
+
+// As run_block() below; `scratch` holds block_scratch() bytes.
 void run_wide_block(const Int8Product& p, const SumEpilogue& e, int64_t first, int64_t last, int64_t begin, int64_t end,
                     int64_t block, uint8_t* scratch) {
   const uint8_t* addresses[kMostBlockRows];
   const int64_t terms = int8_terms(p.terms);
-  const auto free_space = reinterpret_cast<uintptr_t>(scratch + block * terms);
-  auto* panel = reinterpret_cast<int16_t*>((free_space + kLine - 1) / kLine * kLine);
+  auto* panel = reinterpret_cast<int16_t*>(aligned_space(scratch + block * terms));
   int16_t* wide = panel + terms * kInt8Panel;
   const uint8_t flip = p.kind == Int8Product::kFlipped ? 0x80 : 0;
   for (int64_t row = first; row < last; row += block) {
@@ -428,38 +485,71 @@ void run_wide_block(const Int8Product& p, const SumEpilogue& e, int64_t first, i
   }
 }
 
-// Rows [first, last) and columns [begin, end) of the product; `block` rows are located at once.
-void run_block(const Int8Product& p, const SumEpilogue& e, int64_t first, int64_t last, int64_t begin, int64_t end,
-               int64_t block, uint8_t* scratch) {
-  if constexpr (kWidens)
-    if (p.kind != Int8Product::kBfloat16 && last - first > kWideRows)
-      return run_wide_block(p, e, first, last, begin, end, block, scratch);
-  constexpr int64_t kColumns = kTilePanels * kInt8Panel;
+// A panel of packed weights, whose words are `step` bytes apart, without gaps.
+HWY_INLINE void copy_panel(const int8_t* packed, int64_t step, int64_t terms, int8_t* to) {
+  for (int64_t k = 0; k < terms; k += 4, packed += step, to += 4 * kInt8Panel) std::memcpy(to, packed, 4 * kInt8Panel);
+}
+
+// Rows of `terms` bytes that hold uint16, each number less by 2^15; those that lie elsewhere come to lie at `to`.
+void flip_words(const uint8_t** rows, int64_t count, int64_t terms, uint8_t* to) {
+  const ByteTag d;
+  const auto sign = hn::BitCast(d, hn::Set(SumTag(), static_cast<int32_t>(0x80008000u)));
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  for (int64_t i = 0; i < count; ++i, to += terms) {
+    int64_t k = 0;
+    for (; k + lanes <= terms; k += lanes) hn::StoreU(hn::Xor(hn::LoadU(d, rows[i] + k), sign), d, to + k);
+    for (; k < terms; k += 2) to[k] = rows[i][k], to[k + 1] = rows[i][k + 1] ^ 0x80;
+    rows[i] = to;
+  }
+}
+
+template <bool kFour>
+void run_block_by(const Int8Product& p, const SumEpilogue& e, int64_t first, int64_t last, int64_t begin, int64_t end,
+                  int64_t block, uint8_t* scratch) {
+  const bool words = p.has_words(), bytes = p.kind != Int8Product::kBfloat16 && !words;
+  if constexpr (kWidens<kFour>)
+    if (bytes && last - first > kWideRows) return run_wide_block(p, e, first, last, begin, end, block, scratch);
+  const int64_t most = (last - first == 1 ? kRowPanels : kTilePanels) * kInt8Panel;  // columns of a tile
   const uint8_t* addresses[kMostBlockRows];
-  const int64_t terms = int8_terms(p.terms), whole = 0;
+  const int64_t terms = int8_terms(p.terms), whole = 0, tile = tile_rows<kFour>(p);
   const std::span<const int64_t> pieces = p.pieces.empty() ? std::span(&whole, 1) : p.pieces;
   const int64_t own = terms / static_cast<int64_t>(pieces.size());
+  const bool closes = kClosesPanels && !words && p.pieces.empty() && last - first > 2 * tile;
+  int8_t* const closed = closes ? aligned_space(scratch + block * terms) : nullptr;
   for (int64_t row = first; row < last; row += block) {
     const int64_t rows = std::min(block, last - row);
     p.left->locate(row, rows, addresses, scratch);
-    for (int64_t column = begin; column < end; column += kColumns) {
+    if (p.kind == Int8Product::kFlippedWords) flip_words(addresses, rows, terms, scratch);
+    for (int64_t column = begin; column < end; column += most) {
       const int64_t place = p.first_column + column, group = column / kInt8Group * kInt8Group;
-      const int64_t columns = std::min(kColumns, end - column);
+      const int64_t columns = std::min(most, end - column);
       const int64_t panels = std::min<int64_t>(kInt8Group, int8_columns(p.columns) - group) / kInt8Panel;
-      const int8_t* packed = p.packed + group * terms + (column - group) * 4;
+      const int8_t* packed = p.packed + (words ? column * terms : group * terms + (column - group) * 4);
+      if (closes) copy_panel(packed, panels * 4 * kInt8Panel, terms, closed);
       const int32_t* start = e.start ? e.start + place : nullptr;
-      for (int64_t i = 0; i < rows; i += kTileRows) {
-        const TilePlace at{p.first_row + row + i, std::min<int64_t>(kTileRows, rows - i), place, columns};
-        runner_of(p.kind, at.rows, columns)({addresses + i, pieces, own, packed, panels, at, start}, e, p.out,
-                                            p.out_stride);
+      for (int64_t i = 0; i < rows; i += tile) {
+        const TilePlace at{p.first_row + row + i, std::min(tile, rows - i), place, columns};
+        const auto run = runner_of<kFour>(p.kind, at.rows, columns);
+        run({addresses + i, pieces, own, closes ? closed : packed, closes || words ? 1 : panels, terms * kInt8Panel, at,
+             start},
+            e, p.out, p.out_stride);
       }
     }
   }
 }
 
+// Rows [first, last) and columns [begin, end) of the product; `block` rows are located at once.
+void run_block(const Int8Product& p, const SumEpilogue& e, int64_t first, int64_t last, int64_t begin, int64_t end,
+               int64_t block, uint8_t* scratch) {
+  by_instruction([&](auto four) { run_block_by<four()>(p, e, first, last, begin, end, block, scratch); });
+}
+
 Int8Blocks int8_blocks() {
-  if constexpr (kWidens) return {kWideRows, 64 * 1024, 16 * kWideRows, true};
-  return {kTileRows, 160 * 1024, kTileRows, false};
+  return by_instruction([](auto four) -> Int8Blocks {
+    if constexpr (kWidens<four()>) return {kWideRows, 64 * 1024, 16 * kWideRows, true, true};
+    constexpr int64_t kTile = kTileRows<four()>;
+    return {kTile, 160 * 1024, kClosesPanels ? 16 * kTile : kTile, false, kClosesPanels};
+  });
 }
 
 // Rows [first, last) of sums that lie without gaps.
@@ -482,6 +572,7 @@ void finish_rows(const int32_t* sums, int64_t columns, const SumEpilogue& e, int
 }
 
 // kBlockBytes columns at most: four rows at a time, `step` bytes of packed ones apart.
+template <bool kFour>
 void pack_columns(const uint8_t* rows, int64_t stride, bool is_signed, int64_t terms, int64_t columns, int8_t* packed,
                   int64_t step, int32_t* sums) {
   const SumTag d;
@@ -495,7 +586,7 @@ void pack_columns(const uint8_t* rows, int64_t stride, bool is_signed, int64_t t
 #pragma GCC unroll 8
     for (int j = 0; j < kBlockVectors; ++j) {
       if (j * kSumLanes >= columns) break;
-      totals[j] = add_products(totals[j], ones, words[j]);
+      totals[j] = add_products<kFour>(totals[j], ones, words[j]);
       hn::StoreU(hn::BitCast(hn::Repartition<int8_t, SumTag>(), words[j]), hn::Repartition<int8_t, SumTag>(),
                  packed + j * 4 * kSumLanes);
     }
@@ -510,8 +601,10 @@ void pack_matrix(const uint8_t* rows, int64_t stride, bool is_signed, int64_t te
   for (int64_t group = 0; group < columns; group += kInt8Group) {
     const int64_t width = std::min(kInt8Group, int8_columns(columns) - group);
     for (int64_t j = group; j < std::min(group + width, columns); j += kBlockBytes)
-      pack_columns(rows + j, stride, is_signed, terms, std::min<int64_t>(kBlockBytes, columns - j),
-                   packed + (j - group) * 4, width * 4, sums + j);
+      by_instruction([&](auto four) {
+        pack_columns<four()>(rows + j, stride, is_signed, terms, std::min<int64_t>(kBlockBytes, columns - j),
+                             packed + (j - group) * 4, width * 4, sums + j);
+      });
     packed += int8_terms(terms) * width;
   }
 }
@@ -580,8 +673,9 @@ int64_t block_rows(const Int8Blocks& by, int64_t rows, int64_t terms) {
 
 // What a thread locates and widens in, for a block of so many rows.
 int64_t block_scratch(const Int8Blocks& by, int64_t block, int64_t terms) {
-  const int64_t padded = int8_terms(terms), wide = 2 * (block * wide_stride(padded) + padded * kInt8Panel) + kLine;
-  return block * padded + (by.widens ? wide : 0);
+  const int64_t padded = int8_terms(terms), panel = padded * kInt8Panel + kLine;
+  const int64_t wide = 2 * (block * wide_stride(padded) + padded * kInt8Panel) + kLine;
+  return block * padded + (by.widens ? wide : by.closes ? panel : 0);
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-// Matrix products of bytes, exact in int32, and of bfloat16 with sums in float32, and what is done to the sums before they are stored.
+// Matrix products of bytes and of int16, exact in int32, and of bfloat16 with sums in float32, and what is done to the sums before they are stored.
 #pragma once
 #include <algorithm>
 #include <cstdint>
@@ -21,6 +21,7 @@ struct Int8Blocks {
   int64_t bytes;       // of the rows of a block, about
   int64_t least_rows;  // of a block, whatever their bytes: each block widens the weights again
   bool widens;         // bytes become int16 before they are multiplied
+  bool closes;         // panels that lie interleaved are copied, each by itself
 };
 // Elements between rows of int16: neighbouring rows of 2^n terms would share lines of the cache.
 inline int64_t wide_stride(int64_t terms) { return terms + kLine / 2; }
@@ -70,8 +71,11 @@ struct Int8Product {
   // In tiles: of each `period` rows only the first `run` have results, which lie without gaps; 0: all have. So that rows which lie at equal
   // distances stay together.
   int64_t run = 0, period = 0;
-  // What the rows hold: bytes, of which kFlipped ones become unsigned by adding 128; or bfloat16, two bytes each, as the weights do then.
-  enum Kind : uint8_t { kUnsigned, kSigned, kFlipped, kBfloat16 };
+  // What the rows hold: bytes, of which kFlipped ones become unsigned by adding 128; or two bytes each, as the weights do then (`terms` counts
+  // bytes): bfloat16, or int16, of which kFlippedWords ones are unsigned and become signed by taking 2^15 off. Weights of int16, none of them
+  // -2^15, are panels one after the other (pack_int16()).
+  enum Kind : uint8_t { kUnsigned, kSigned, kFlipped, kBfloat16, kWords, kFlippedWords };
+  bool has_words() const { return kind == kWords || kind == kFlippedWords; }
   Kind kind = kUnsigned;
   // By the processor's unit for tiles (product_tiles.h), which takes kSigned rows and no kFlipped ones; else it is the reverse.
   bool in_tiles = false;

@@ -3,6 +3,7 @@
 #include <cstring>
 #include <type_traits>
 
+#include "backends/cpu/device/compute/processor.h"
 #include "backends/cpu/device/compute/product_int8.h"
 #include "hwy/highway.h"
 
@@ -16,12 +17,30 @@ using Sums = hn::Vec<SumTag>;
 using Reals = hn::Vec<RealTag>;
 inline constexpr int kSumLanes = static_cast<int>(hn::MaxLanes(SumTag()));
 
+// run(kFour): whether one instruction adds four products of bytes. Of AVX2's kernels the processor tells.
+template <class Run> HWY_INLINE auto by_instruction(const Run& run) {
+#if HWY_TARGET == HWY_AVX3_DL
+  return run(std::true_type());
+#else
+#if HWY_TARGET == HWY_AVX2
+  if (adds_four_products()) return run(std::true_type());
+#endif
+  return run(std::false_type());
+#endif
+}
+
 // sums + the products of four unsigned bytes of `a` and four signed ones of `b` in each lane.
-HWY_INLINE Sums add_products(Sums sums, Sums a, Sums b) {
+template <bool kFour> HWY_INLINE Sums add_products(Sums sums, Sums a, Sums b) {
 #if HWY_TARGET == HWY_AVX3_DL
   asm("vpdpbusd %2, %1, %0" : "+v"(sums.raw) : "v"(a.raw), "v"(b.raw));  // Highway compiles this target without VNNI
   return sums;
 #else
+#if HWY_TARGET == HWY_AVX2
+  if constexpr (kFour) {
+    asm("%{vex%} vpdpbusd %2, %1, %0" : "+x"(sums.raw) : "x"(a.raw), "xm"(b.raw));
+    return sums;
+  }
+#endif
   using PairsTag = hn::Repartition<int16_t, SumTag>;
   const PairsTag d;
   const auto low = hn::Set(d, int16_t{0xFF});
@@ -121,6 +140,17 @@ HWY_INLINE Sums whole_of(Reals v) {
 using ByteTag = hn::Repartition<uint8_t, SumTag>;
 using ByteVector = hn::Vec<ByteTag>;
 
+// `yes` where the highest bit of a byte is set, else `no`.
+HWY_INLINE ByteVector choose(ByteVector bits, ByteVector yes, ByteVector no) {
+  const hn::RebindToSigned<ByteTag> d;
+  return hn::BitCast(ByteTag(), hn::IfNegativeThenElse(hn::BitCast(d, bits), hn::BitCast(d, yes), hn::BitCast(d, no)));
+}
+
+// Bits of bytes as the highest ones of theirs; what is below them is no use.
+template <int kBits> HWY_INLINE ByteVector shifted_up(ByteVector x) {
+  return hn::BitCast(ByteTag(), hn::ShiftLeft<kBits>(hn::BitCast(hn::Repartition<uint16_t, SumTag>(), x)));
+}
+
 // Each byte becomes what the table of 256 says.
 template <int kCount> HWY_INLINE void map_vectors(const uint8_t* table, ByteVector (&x)[kCount]) {
 #if HWY_TARGET == HWY_AVX3_DL
@@ -133,23 +163,19 @@ template <int kCount> HWY_INLINE void map_vectors(const uint8_t* table, ByteVect
     x[j].raw = _mm512_mask_blend_epi8(_mm512_movepi8_mask(x[j].raw), low, high);
   }
 #else
-  // Sixteen bytes of the table at a time, which give 0 for bytes that are not theirs.
+  // The low half of a byte chooses within each sixteen bytes of the table, its upper bits among these, the lowest of them first.
   const ByteTag d;
-  const ByteVector size = hn::Set(d, uint8_t{16}),
-                   bias = hn::Set(d, uint8_t{0x70});  // from 16 on the sum's sign is set
-  ByteVector mapped[kCount];
+  const ByteVector low_half = hn::Set(d, uint8_t{0x0F});
 #pragma GCC unroll 8
-  for (int j = 0; j < kCount; ++j) mapped[j] = hn::Zero(d);
-  for (int i = 0; i < 16; ++i, table += 16) {
-    const ByteVector part = hn::LoadDup128(d, table);
-#pragma GCC unroll 8
-    for (int j = 0; j < kCount; ++j) {
-      mapped[j] = hn::Or(mapped[j], hn::TableLookupBytesOr0(part, hn::SaturatedAdd(x[j], bias)));
-      x[j] = hn::Sub(x[j], size);
-    }
+  for (int j = 0; j < kCount; ++j) {
+    const ByteVector within = hn::And(x[j], low_half);
+    const auto part = [&](int i) HWY_ATTR { return hn::TableLookupBytes(hn::LoadDup128(d, table + 16 * i), within); };
+    const ByteVector fourth = shifted_up<3>(x[j]), fifth = shifted_up<2>(x[j]), sixth = shifted_up<1>(x[j]);
+    const auto two = [&](int i) HWY_ATTR { return choose(fourth, part(i + 1), part(i)); };
+    const auto four = [&](int i) HWY_ATTR { return choose(fifth, two(i + 2), two(i)); };
+    const auto eight = [&](int i) HWY_ATTR { return choose(sixth, four(i + 4), four(i)); };
+    x[j] = choose(x[j], eight(8), eight(0));
   }
-#pragma GCC unroll 8
-  for (int j = 0; j < kCount; ++j) x[j] = mapped[j];
 #endif
 }
 

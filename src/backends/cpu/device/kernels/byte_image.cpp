@@ -52,8 +52,13 @@ Status read_byte_images(const ConvInt8Parameters& p, const KernelCall& call, Vol
   const TensorView& w = call.inputs[1];
   if (!is_byte(call.inputs[0]) || w.dtype != DType::kI8 || !w.is_dense())
     return {Code::kMalformedPlan, "the operands of a convolution of bytes have other types"};
-  return p.depth.depth ? read_volumes(p.image, *p.depth.depth, call, shape)
-                       : read_windows(p.image.window, p.image.groups, call, shape);
+  return read_windows(p.image, p.depth, call, shape);
+}
+
+Status read_windows(const GroupedWindow& image, const DepthParameters& depth, const KernelCall& call,
+                    VolumeShape& shape) noexcept {
+  return depth.depth ? read_volumes(image, *depth.depth, call, shape)
+                     : read_windows(image.window, image.groups, call, shape);
 }
 
 Status read_windows(const SlidingWindow& window, int64_t groups, const KernelCall& call, ConvShape& shape) noexcept {

@@ -8,7 +8,9 @@ namespace kiln::cpu::kernels {
 
 // Checks x, the result and the type of the packed weights (int8), whose size is left to the caller.
 Status read_byte_images(const ConvInt8Parameters& parameters, const KernelCall& call, VolumeShape& shape) noexcept;
-// The images of a convolution alone, of any type: inputs[0] and the result, channels last.
+// The lines, images or volumes of a convolution alone, of any type: inputs[0] and the result, channels last.
+Status read_windows(const GroupedWindow& image, const DepthParameters& depth, const KernelCall& call,
+                    VolumeShape& shape) noexcept;
 Status read_windows(const SlidingWindow& window, int64_t groups, const KernelCall& call, ConvShape& shape) noexcept;
 
 // The slices of a volume with equidistant pixels, as images of one batch.

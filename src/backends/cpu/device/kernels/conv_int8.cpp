@@ -40,7 +40,8 @@ class ConvInt8 final : public Kernel {
     const WindowOrder order = this->order();
     for (int64_t g = 0; g < shape_.groups; ++g) {
       const int64_t first = g * (shape_.in_c / shape_.groups);
-      const WindowRows copied(shape_, x + first, parts_, bytes_.flips(is_signed), zero);
+      const bool flips = bytes_.flips(is_signed);
+      const WindowRows copied(shape_, x + first, parts_, flips, byte_padding(zero, flips));
       const PaddedWindows padded(shape_, order.width, image + first, lines() * line_bytes(), line_bytes(), shape_.in_c);
       const Int8Product product{.rows = order.rows,
                                 .columns = columns,

@@ -121,6 +121,19 @@ struct ConvInt8Parameters {
   }
 };
 
+struct ConvInt16Parameters {
+  GroupedWindow image = {};
+  DepthParameters depth = {};
+  int32_t x_zero = 0;  // the value of padding
+  SumFields sums = {};
+  template <class V> void fields(V& v) {
+    v(image);
+    v(depth);
+    v("x_zero", x_zero, INT16_MIN, UINT16_MAX);
+    v(sums);
+  }
+};
+
 struct ConvBfloat16Parameters {
   GroupedWindow image = {};
   std::optional<bool> tiles = {};  // the processor's unit for tiles multiplies

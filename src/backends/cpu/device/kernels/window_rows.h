@@ -1,6 +1,7 @@
 // The windows of an image of bytes, channels last, as the left operand of a product.
 #pragma once
 #include <algorithm>
+#include <cstring>
 
 #include "backends/cpu/device/compute/conv_volume.h"
 #include "backends/cpu/device/compute/nhwc.h"
@@ -8,15 +9,16 @@
 
 namespace kiln::cpu::kernels {
 
-// The inputs of each output pixel of one group: kernel slices, kernel rows, kernel columns, channels.
+// Two bytes of padding, each the zero point, which becomes unsigned with the others.
+inline uint16_t byte_padding(int32_t zero, bool is_signed) {
+  return static_cast<uint16_t>(static_cast<uint8_t>(is_signed ? zero + 128 : zero) * 0x0101);
+}
+
+// The inputs of each output pixel of one group: kernel slices, kernel rows, kernel columns, channels. Channels of two bytes each count twice.
 class WindowRows final : public ByteRows {
  public:
-  WindowRows(const VolumeShape& shape, const uint8_t* x, int64_t parts, bool is_signed, int32_t zero)
-      : s_(shape),
-        x_(x),
-        parts_(parts),
-        signed_(is_signed),
-        zero_(static_cast<uint8_t>(is_signed ? zero + 128 : zero)) {
+  WindowRows(const VolumeShape& shape, const uint8_t* x, int64_t parts, bool is_signed, uint16_t padding)
+      : s_(shape), x_(x), parts_(parts), signed_(is_signed), padding_(padding) {
     channels_ = s_.in_c / s_.groups;
     plane_ = s_.kernel_h * s_.kernel_w * channels_;
     terms_ = s_.kernel_d * plane_;
@@ -65,12 +67,19 @@ class WindowRows final : public ByteRows {
     return whole ? Taps{0, kernel} : inner_taps(start, kernel, dilation, extent);
   }
 
+  void pad(uint8_t* to, int64_t count) const {
+    const auto low = static_cast<uint8_t>(padding_), high = static_cast<uint8_t>(padding_ >> 8);
+    if (low == high) std::fill_n(to, count, low);
+    else
+      for (int64_t i = 0; i < count; i += 2) std::memcpy(to + i, &padding_, sizeof padding_);
+  }
+
   void copy_slices(const uint8_t* volume, int64_t iz, int64_t iy, int64_t ix, uint8_t* to) const {
     if (plane_ == 0) return;
     for (int64_t k = 0; k < s_.kernel_d; ++k, to += plane_) {
       const int64_t z = iz + k * s_.dilation_d;
       if (z >= 0 && z < s_.in_d) copy_window(volume + z * slice_, iy, ix, to);
-      else std::fill(to, to + plane_, zero_);
+      else pad(to, plane_);
     }
   }
 
@@ -79,7 +88,7 @@ class WindowRows final : public ByteRows {
     const Taps rows = taps_inside(iy, s_.kernel_h, s_.dilation_h, s_.in_h);
     const Taps columns = taps_inside(ix, s_.kernel_w, s_.dilation_w, s_.in_w);
     const bool whole = rows.end - rows.begin == s_.kernel_h && columns.end - columns.begin == s_.kernel_w;
-    if (!whole) std::fill(to, to + s_.kernel_h * run, zero_);
+    if (!whole) pad(to, s_.kernel_h * run);
     const int64_t lines = rows.end - rows.begin, taps = columns.end - columns.begin;
     if (lines <= 0 || taps <= 0) return;
     const uint8_t* from =
@@ -97,7 +106,7 @@ class WindowRows final : public ByteRows {
   bool signed_, joined_ = false;
   bool in_place_ = false;  // rows are read where they lie
   bool flat_ = false;      // rows are neighbouring pixels
-  uint8_t zero_;
+  uint16_t padding_;
   int64_t channels_ = 0, plane_ = 0, terms_ = 0;
   int64_t slice_ = 0;  // bytes from one slice of x to the next
 };

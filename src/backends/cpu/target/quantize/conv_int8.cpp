@@ -13,10 +13,11 @@ namespace kiln::cpu {
 
 Refusal read_conv_int8(const Problem& p, ByteProblem& bytes) {
   const Argument &x = p.input(0), &y = p.outputs[0];
-  constexpr TypeSet kBytes{DType::kI8, DType::kU8};
+  constexpr TypeSet kBytes{DType::kI8, DType::kU8}, kWords{DType::kI16, DType::kU16};
   constexpr TypeSet kResults = kBytes | TypeSet{DType::kI32, DType::kF32};
   constexpr size_t kVolumes = 5;
-  if (const Refusal r = accept_channels_last(x, "x", kBytes, kVolumes); r.refused()) return r;
+  if (const Refusal r = accept_channels_last(x, "x", bytes.form.words ? kWords : kBytes, kVolumes); r.refused())
+    return r;
   if (const Refusal r = accept_channels_last(y, "y", kResults, kVolumes); r.refused()) return r;
   if (!x.is_fixed(1)) return refuse("the number of channels is not constant");
   return read_byte_problem(p, 1, 0, bytes);
@@ -27,6 +28,13 @@ std::vector<int32_t> conv_column_sums(const ByteProblem& bytes, int64_t columns)
   const size_t terms = bytes.weights.size() / std::max<size_t>(sums.size(), 1);
   for (size_t i = 0; i < bytes.weights.size(); ++i) sums[i / terms] += bytes.weights[i];
   return sums;
+}
+
+GroupWeights::GroupWeights(const Problem& p) : groups(p.attributes().integer("group", 1)) {
+  const Dims& w = p.input(1).constant->dims();
+  columns = w[0] / groups;
+  channels = w[1];
+  taps = element_count(Dims(w.begin() + 2, w.end()));
 }
 
 namespace tactics {
@@ -70,18 +78,15 @@ Emitted emit_conv_bytes(const Problem& p, const ByteProblem& bytes, const char* 
 
 // OIHW to rows of kernel elements, then channels, group by group.
 Tensor packed_weights(const Problem& p, const ByteProblem& bytes) {
-  const Dims& w = p.input(1).constant->dims();
-  const int64_t groups = p.attributes().integer("group", 1), columns = w[0] / groups, channels = w[1];
-  const int64_t terms = terms_of(p), taps = element_count(Dims(w.begin() + 2, w.end()));
-  const int64_t parts = int8_parts(bytes), group = packed_int8_bytes(terms * parts, columns);
-  Tensor packed = Tensor::allocate(DType::kI8, {groups * group});
+  const GroupWeights w(p);
+  const int64_t terms = w.terms(), parts = int8_parts(bytes), group = packed_int8_bytes(terms * parts, w.columns);
+  Tensor packed = Tensor::allocate(DType::kI8, {w.groups * group});
   if (packed.size() == 0) return packed;
-  for (int64_t g = 0; g < groups; ++g) {
+  for (int64_t g = 0; g < w.groups; ++g) {
     const auto weight = [&](int64_t t, int64_t j) {
-      const int64_t own = t % terms, from = (g * columns + j) * terms + own % channels * taps + own / channels;
-      return int8_part(bytes, t / terms, static_cast<size_t>(from));
+      return int8_part(bytes, t / terms, static_cast<size_t>(w.place(g, t % terms, j)));
     };
-    pack_int8(terms * parts, columns, weight, packed.as_mutable<int8_t>().data() + g * group);
+    pack_int8(terms * parts, w.columns, weight, packed.as_mutable<int8_t>().data() + g * group);
   }
   return packed;
 }
@@ -104,7 +109,7 @@ Estimate estimate_conv_int8(const Problem& p, const DeviceFacts& facts, bool in_
 
 const Tactic depthwise_int8{
     .name = "depthwise_int8",
-    .version = 3,
+    .version = 4,
     .ops = {"ConvInteger"},
     .accepts = [](const Problem& p) -> Refusal {
       ByteProblem bytes(kSumForm);
@@ -139,7 +144,7 @@ const Tactic conv_int8_amx{
 
 const Tactic conv_int8{
     .name = "conv_int8",
-    .version = 2,
+    .version = 3,
     .ops = {"ConvInteger"},
     .estimate = [](const Problem& p, const DeviceFacts& facts) { return estimate_conv_int8(p, facts, false); },
     .accepts = accept_conv_int8,

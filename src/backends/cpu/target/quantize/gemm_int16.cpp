@@ -1,9 +1,8 @@
 // Tactic: products of int16 or uint16 by constant bytes, and what follows them.
 #include "backends/cpu/device/compute/integer_product.h"
-
 #include "backends/cpu/device/kernels/product_parameters.h"
 #include "backends/cpu/target/checks.h"
-#include "backends/cpu/target/quantize/byte_products.h"
+#include "backends/cpu/target/quantize/words.h"
 #include "backends/cpu/target/tactics.h"
 #include "base/error.h"
 #include "target/epilogue.h"
@@ -11,22 +10,16 @@
 namespace kiln::cpu::tactics {
 namespace {
 
-ByteProblem word_problem() {
-  SumForm form = kSumForm;
-  form.words = true;
-  return ByteProblem(form);
-}
-
 Refusal read_gemm_int16(const Problem& p, ByteProblem& words) {
   if (const Refusal r = read_gemm_int8(p, words); r.refused()) return r;
-  return words.x_zero_input < 0 ? accept() : refuse("the zero point of x is not constant");
+  return fixes_zero(words);
 }
 
 }  // namespace
 
 const Tactic gemm_int16{
     .name = "gemm_int16",
-    .version = 1,
+    .version = 2,
     .ops = {"MatMulInteger"},
     .accepts =
         [](const Problem& p) {
@@ -47,7 +40,7 @@ const Tactic gemm_int16{
                 packed.as_mutable<int16_t>().data());
           Emitted e = emit_kernel("gemm_int16", kernels::GemmInt16Parameters{n, stored_sums(words.parameters)}, {0});
           e.inputs.push_back(add_constant(e, std::move(packed)));
-          emit_sums(words, gemm_column_sums(words, n), p.input(0).dtype == DType::kU16 ? INT16_MIN : 0, e);
+          emit_sums(words, gemm_column_sums(words, n), shift_of_words(p), e);
           return e;
         },
 };

@@ -83,7 +83,7 @@ const Tactic gemm_int8_batched_amx{
 
 const Tactic gemm_int8_batched{
     .name = "gemm_int8_batched",
-    .version = 2,
+    .version = 3,
     .ops = {"MatMulInteger"},
     .estimate = [](const Problem& p, const DeviceFacts& facts) { return estimate_pair(p, facts, false); },
     .accepts = accept_pair,
@@ -103,7 +103,7 @@ const Tactic gemm_int8_amx{
 
 const Tactic gemm_int8{
     .name = "gemm_int8",
-    .version = 2,
+    .version = 3,
     .ops = {"MatMulInteger"},
     .estimate = [](const Problem& p, const DeviceFacts& facts) { return estimate_gemm_int8(p, facts, false); },
     .accepts = accept_gemm_int8,
