@@ -11,14 +11,16 @@
 #   sanitize     compute-sanitizer's memcheck, racecheck, synccheck and initcheck over a selection
 #   streams      inferences per second of resnet50 in one to eight streams
 #   layers       times of layers of resnet50 and bert
-#   bench        networks (scripts/gpu/networks.py) beside PyTorch
-# Writes a log of each part to $OUT, or to BUNDLE/logs when it is not set. NETWORK_FLAGS and PEERS: scripts/gpu/networks.py. SANITIZED:
+#   bench        networks (scripts/gpu/networks.py) beside PyTorch. All rows of docs/measured.md take two calls, whose tables scripts/gpu/networks.py --merge
+#                makes one: NETWORK_FLAGS=--fp16 with resnet50 bert_base vit_b16, and with bert_large swin_b efficientnet_b0 mobilenet_v3
+#   prototypes   the programs in the folder $PROTOTYPES, which print what they measure; none where it is not set
+# Writes a log of each part to $OUT, or to BUNDLE/logs when it is not set. NETWORK_FLAGS, PEERS and PROTOTYPES: scripts/gpu/networks.py. SANITIZED:
 # which tests compute-sanitizer watches, TOOLS: its tools. Test programs write models with $KILN_PYTHON (default: python3).
 set -uo pipefail
 bundle=$(realpath "$1")
 shift
 beside=(ops operators api conformance suites interop sanitize)
-alone=(engines streams layers bench)
+alone=(engines streams layers bench prototypes)
 networks=()
 if [[ $# -gt 0 ]]; then
   beside=() alone=("$1")
@@ -52,10 +54,10 @@ shards() {  # N PROGRAM ARGUMENT...: the tests of one suite, in N processes
 }
 export -f suites_beside shards
 
-# Which tests each tool of compute-sanitizer watches: racecheck takes a hundred times as long. Calls that fail are not reported: cuDNN
-# makes some on purpose.
+# Which tests each tool of compute-sanitizer watches: racecheck takes a hundred times as long, and more for convolutions, which are left to
+# SANITIZED=CudaRaces.Convolutions and CudaRaces.FirstLayers. Calls that fail are not reported: cuDNN makes some on purpose.
 declare -A watched=([memcheck]='CudaConv.ThreeByThree:CudaWholeProduct.*:CudaAttention.*:CudaMovement.*'
-                    [racecheck]='CudaAttention.SharedKeys:CudaRaces.*'
+                    [racecheck]='CudaAttention.SharedKeys:CudaRaces.*-CudaRaces.Convolutions:CudaRaces.FirstLayers'
                     [synccheck]='CudaConv.ThreeByThree:CudaAttention.*:CudaMovement.*'
                     [initcheck]='CudaConv.ThreeByThree:CudaAttention.SharedKeys:CudaMovement.*')
 
@@ -88,7 +90,12 @@ part() {
     layers)
       run resnet50 200 "$bundle/bin/cuda_layer_times" resnet50 1 8
       run bert 120 "$bundle/bin/cuda_layer_times" bert 1 8 ;;
-    bench) PEERS=${PEERS-eager libraries compiled frozen} PEER_SECONDS=${PEER_SECONDS-330} run networks 580 python3 "$bundle/networks.py" "$bundle" "${networks[@]}" ;;
+    bench) PEERS=${PEERS-eager libraries compiled frozen} PEER_SECONDS=${PEER_SECONDS-390} run networks 560 python3 "$bundle/networks.py" "$bundle" "${networks[@]}" ;;
+    prototypes)
+      local program
+      for program in ${PROTOTYPES:+"$PROTOTYPES"/*}; do
+        if [[ -f $program && -x $program ]]; then run "prototype_$(basename "$program")" 60 "$program"; fi
+      done ;;
     *) echo "there is no part '$1'" | tee "$logs/part.failed" ;;
   esac
 }

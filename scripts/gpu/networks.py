@@ -2,11 +2,12 @@
 when asked to, in turns, on the same card.
 
 Networks that take milliseconds run in bursts, with pauses in which the card cools down, and held, where its power caps them.
-Run it in the project's folder. Usage: networks.py BUNDLE [NAME[:BATCH]...]; without names resnet50:1 and resnet50:8, "all" for those of
-docs/measured.md. Prints one line a network
+Run it in the project's folder. Usage: networks.py BUNDLE [NAME[:BATCH]...]; a name alone is all its batches of docs/measured.md, "all" all of those networks; without names
+resnet50:1 and resnet50:8. networks.py --merge TABLE... makes one table of several runs on cards of the same name. Prints one line a network
 and build option, and a table; NETWORK_FLAGS says which options (default: --fp16 --noTF32), PEERS which of scripts/gpu/peers.py (default: none),
-STREAMS with how many streams of captured graphs inferences per second are counted (default: none).
-Peers compile, a few at a time, while Kiln builds its engines; those that are not ready PEER_SECONDS after the start (default: 3600) are left
+STREAMS with how many streams of captured graphs inferences per second are counted (default: none), PROTOTYPES a folder with a program igemm4, whose chains of kernels are a column
+(default: none).
+Peers compile, those of a few rows at a time, while Kiln builds its engines; those that are not ready PEER_SECONDS after the start (default: 3600) are left
 out. Nothing is timed before. Keeps in $OUT the table, a log of each, and one timing cache of all, which `kiln list devices --saveProfile` takes.
 """
 import concurrent.futures
@@ -14,16 +15,20 @@ import math
 import os
 import pathlib
 import re
-import select
+import signal
 import statistics
 import subprocess
 import sys
+import threading
 import time
 
 import numpy as np
 
 ALL = {"resnet50": (1, 8, 128), "bert_base": (1, 8, 128), "bert_large": (1, 8, 128), "vit_b16": (8, 128), "efficientnet_b0": (8, 128), "mobilenet_v3": (8, 128), "swin_b": (1, 8, 128)}
-PEERS_AT_ONCE = 3  # of those that compile: each takes several cores
+ROWS_AT_ONCE = 5  # of those whose peers compile: each takes a core, and several now and then
+GRACE_SECONDS = 20  # that a peer has to say what is ready when its time is over
+PROTOTYPE_SECONDS = 100  # for all of them: they try every tile
+PROTOTYPES = {"resnet50": "r", "bert_base": "b", "bert_large": "l"}  # as igemm4 names them, before the batch
 CAPPED_MS = 2  # networks that take longer are large enough for the card's power to cap them
 
 
@@ -59,28 +64,41 @@ def difference(a: pathlib.Path, b: pathlib.Path) -> float:
     return worst
 
 
-class Peer:
-    """PyTorch's form of a network; `failure` says why there is none."""
+class Row:
+    """PyTorch's forms of a network at one batch, in one process: `failures` says by kind why there is none."""
 
-    def __init__(self, kind: str, name: str, batch: int, log: pathlib.Path, deadline: float):
-        if time.monotonic() > deadline:
-            self.process, self.failure = None, "not begun in time"
+    def __init__(self, kinds: list[str], name: str, batch: int, log: pathlib.Path, seconds: float, cache: pathlib.Path):
+        self.process, self.failures = None, {kind: "not begun in time" for kind in kinds}
+        if not kinds or seconds <= 0:
             return
-        command = [sys.executable, str(pathlib.Path(__file__).with_name("peers.py")), kind, name, str(batch)]
-        env = dict(os.environ, TORCHINDUCTOR_COMPILE_THREADS="4")
+        command = [sys.executable, str(pathlib.Path(__file__).with_name("peers.py")), name, str(batch), str(seconds), *kinds]
+        env = dict({"TORCHINDUCTOR_COMPILE_THREADS": "4", "TORCHINDUCTOR_CACHE_DIR": str(cache.resolve())}, **os.environ)
         env.pop("LD_LIBRARY_PATH", None)  # of the bundle
+        self.failures = {kind: "not ready in time" for kind in kinds}
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log.open("w"), text=True, env=env)
-        answered, _, _ = select.select([self.process.stdout], [], [], max(0.0, deadline - time.monotonic()))
-        if not answered:
-            self.failure = "not ready in time"
-            self.process.kill()
+        hangs = threading.Timer(seconds + GRACE_SECONDS, self.process.kill)
+        hangs.start()
+        for line in self.process.stdout:
+            word, *rest = line.split()
+            if word == "ready":
+                self.failures[rest[0]] = ""
+            elif word == "failed":
+                self.failures[rest[0]] = "failed"
+            elif word == "serving":
+                break
         else:
-            self.failure = "" if self.process.stdout.readline().startswith("ready") else f"failed, see {log.name}"
+            end = "not ready in time" if self.process.wait() == -signal.SIGKILL else "ended"
+            self.failures = {kind: failure if failure == "failed" else end for kind, failure in self.failures.items()}
+        hangs.cancel()
 
-    def milliseconds(self, seconds: float, rest: float) -> float:
-        self.process.stdin.write(f"{seconds} {rest}\n")
-        self.process.stdin.flush()
-        return float(self.process.stdout.readline())
+    def milliseconds(self, kind: str, seconds: float, rest: float) -> float:
+        try:
+            self.process.stdin.write(f"{kind} {seconds} {rest}\n")
+            self.process.stdin.flush()
+            return float(self.process.stdout.readline())
+        except (BrokenPipeError, ValueError):
+            self.failures = dict.fromkeys(self.failures, "ended")
+            return math.nan
 
     def close(self) -> None:
         if self.process and self.process.poll() is None:
@@ -89,24 +107,50 @@ class Peer:
 
 
 class Peers:
-    """Those of all networks, which get ready beside other work, in the order of `kinds`."""
+    """Those of all rows, which get ready beside other work, some rows at a time. Each has its share of the time, and what others left of theirs."""
 
-    def __init__(self, kinds: list[str], wanted: list[tuple[str, int]], kept: pathlib.Path):
-        deadline = time.monotonic() + float(os.environ.get("PEER_SECONDS", "3600"))
-        asked = [(kind, name, batch) for kind in kinds for name, batch in wanted if kind != "libraries" or name.startswith(("resnet50", "bert"))]
-        self.pool = concurrent.futures.ThreadPoolExecutor(PEERS_AT_ONCE)
-        self.made = {ask: self.pool.submit(Peer, *ask, kept / f"peer_{'_'.join(map(str, ask))}.log", deadline) for ask in asked}
+    def __init__(self, kinds: list[str], wanted: list[tuple[str, int]], kept: pathlib.Path, cache: pathlib.Path):
+        self.deadline = time.monotonic() + float(os.environ.get("PEER_SECONDS", "3600"))
+        self.lock, self.waiting = threading.Lock(), len(wanted)
+        self.pool = concurrent.futures.ThreadPoolExecutor(ROWS_AT_ONCE)
+
+        def begin(name: str, batch: int) -> Row:
+            with self.lock:
+                share = min(1.0, ROWS_AT_ONCE / self.waiting)
+                self.waiting -= 1
+            own = [kind for kind in kinds if kind != "libraries" or name.startswith(("resnet50", "bert"))]
+            return Row(own, name, batch, kept / f"peers_{name}_{batch}.log", share * (self.deadline - time.monotonic()), cache)
+
+        self.made = {row: self.pool.submit(begin, *row) for row in wanted}
 
     def wait(self) -> None:
         """Until each is ready or left out."""
         self.pool.shutdown()
 
-    def of(self, name: str, batch: int) -> dict[str, Peer]:
-        return {kind: made.result() for (kind, *network), made in self.made.items() if network == [name, batch]}
+    def of(self, name: str, batch: int) -> Row:
+        return self.made[name, batch].result()
 
     def close(self) -> None:
         for made in self.made.values():
             made.result().close()
+
+
+def prototypes(folder: str | None, rows: list[tuple[str, int]]) -> dict[tuple[str, int], str]:
+    """Milliseconds of the networks that the program igemm4 of the folder chains of kernels of its own, alone on the card."""
+    words = {row: f"{PROTOTYPES[row[0]]}{row[1]}" for row in rows if row[0] in PROTOTYPES}
+    if not folder or not words:
+        return {}
+    program = [str(pathlib.Path(folder) / "igemm4"), *words.values()]
+    try:
+        text = subprocess.run(program, env=dict(os.environ, NOABL="1"), stdout=subprocess.PIPE, timeout=PROTOTYPE_SECONDS).stdout
+    except subprocess.TimeoutExpired as ended:
+        text = ended.stdout or b""
+    return prototype_times(words, text.decode())
+
+
+def prototype_times(words: dict[tuple[str, int], str], text: str) -> dict[tuple[str, int], str]:
+    found = dict(re.findall(r"NETWORK4 (\w+): .*whole: plain [0-9.]+ us, PDL ([0-9.]+) us", text))
+    return {row: f"{float(found[word]) / 1e3:.3f}" if word in found else "failed" for row, word in words.items()}
 
 
 def evaluate(bundle: pathlib.Path, model: pathlib.Path) -> pathlib.Path:
@@ -135,15 +179,15 @@ def rates(bundle: pathlib.Path, plan: str, counts: list[str]) -> list[str]:
     return [f"{count}: {float(re.search(r'Throughput: ([0-9.e+]+)', report)[1]):.0f}" for count, report in zip(counts, reports)]
 
 
-def in_turns(bench, peers: dict[str, Peer], held: float) -> tuple[float, dict[str, str]]:
+def in_turns(bench, peers: Row, held: float) -> tuple[float, dict[str, str]]:
     """Kiln's median time and those of the peers, each the median of three turns, in bursts where it takes milliseconds when held."""
-    own, others, capped = [], {kind: [] for kind in peers}, held > CAPPED_MS
-    for _ in range(3 if peers else 1):
+    own, others, capped = [], {kind: [] for kind in peers.failures}, held > CAPPED_MS
+    for _ in range(3 if peers.process else 1):
         own.append(median_of("Compute Time", bench("--idleTime=60", "--duration=1")) if capped else median_of("Compute Time", bench("--duration=0.3")))
-        for kind, peer in peers.items():
-            if not peer.failure:
-                others[kind].append(peer.milliseconds(0.5, 0.15) if capped else peer.milliseconds(0.3, 0))
-    texts = {kind: peer.failure or f"{statistics.median(others[kind]):.3f}" for kind, peer in peers.items()}
+        for kind in others:
+            if not peers.failures[kind]:
+                others[kind].append(peers.milliseconds(kind, 0.5, 0.15) if capped else peers.milliseconds(kind, 0.3, 0))
+    texts = {kind: peers.failures[kind] or f"{statistics.median(times):.3f}" for kind, times in others.items()}
     return statistics.median(own), texts
 
 
@@ -152,12 +196,58 @@ def card() -> str:
     return done.stdout.splitlines()[0] if done.returncode == 0 else "a card that nvidia-smi does not name"
 
 
+def items_of(words: list[str]) -> list[tuple[str, int]]:
+    """Networks and batches."""
+    if words == ["all"]:
+        words = list(ALL)
+    items = []
+    for name, _, batch in (word.partition(":") for word in words or ["resnet50:1", "resnet50:8"]):
+        items += [(name, int(batch))] if batch else [(name, each) for each in ALL.get(name, (1,))]
+    return items
+
+
+KEYS = ["network", "batch", "option"]  # the columns that name a row
+
+
+def read_table(text: str) -> tuple[str, list[str], dict[tuple[str, ...], dict[str, str]]]:
+    """The card, the columns, and the rows, by the columns that name them."""
+    first, *lines = [line for line in text.splitlines() if line]
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    rows = [dict(zip(cells[0], line)) for line in cells[2:]]
+    return first.partition(",")[0], cells[0], {tuple(row[key] for key in KEYS): row for row in rows}
+
+
+def is_number(cell: str) -> bool:
+    return re.fullmatch(r"[0-9.e+-]+", cell) is not None
+
+
+def merged(texts: list[str]) -> str:
+    """One table of several. Where several have a row, a number of an earlier one goes before that of a later one, and before words."""
+    tables = [read_table(text) for text in texts]
+    if len(cards := {card for card, _, _ in tables}) > 1:
+        raise SystemExit(f"the tables are of several cards: {', '.join(sorted(cards))}")
+    columns = list(dict.fromkeys(column for _, names, _ in tables for column in names if column != "error")) + ["error"]
+    rows: dict[tuple[str, ...], dict[str, str]] = {}
+    for _, _, own in tables:
+        for key, row in own.items():
+            known = rows.setdefault(key, {})
+            known.update({column: cell for column, cell in row.items() if column not in known or (is_number(cell) and not is_number(known[column]))})
+    order = list(ALL)
+    listed = sorted(rows, key=lambda key: (order.index(key[0]) if key[0] in order else len(order), key[0], int(key[1])))
+    return "\n".join([tables[0][0], "", *table_lines(columns, [rows[key] for key in listed])])
+
+
+def table_lines(columns: list[str], rows: list[dict[str, str]]) -> list[str]:
+    line = lambda cells: "| " + " | ".join(cells) + " |"
+    rule = ["---" if column in ("network", "option") else "--:" for column in columns]
+    return [line(columns), line(rule), *(line([row.get(column, "–") for column in columns]) for row in rows)]
+
+
 def main() -> None:
-    bundle = pathlib.Path(sys.argv[1]).resolve()
-    wanted = sys.argv[2:] or ["resnet50:1", "resnet50:8"]
-    if wanted == ["all"]:
-        wanted = [f"{name}:{batch}" for name, batches in ALL.items() for batch in batches]
-    items = [(name, int(batch or 1)) for name, _, batch in (item.partition(":") for item in wanted)]
+    if sys.argv[1] == "--merge":
+        print(merged([pathlib.Path(path).read_text() for path in sys.argv[2:]]))
+        return
+    bundle, items = pathlib.Path(sys.argv[1]).resolve(), items_of(sys.argv[2:])
     folder = pathlib.Path("gpu_networks")
     folder.mkdir(exist_ok=True)
     kept = pathlib.Path(os.environ.get("OUT", folder))
@@ -166,10 +256,12 @@ def main() -> None:
     evaluators = concurrent.futures.ThreadPoolExecutor(2)
     references = {item: evaluators.submit(evaluate, bundle, model) for item, model in paths.items()}
     flags = os.environ.get("NETWORK_FLAGS", "--fp16 --noTF32").split()
-    peers = Peers(kinds, items, kept)
+    peers = Peers(kinds, items, kept, folder / "inductor")
     built = {(item, flag): build(bundle, model, flag, kept) for item, model in paths.items() for flag in flags}
     peers.wait()
-    table = ["| network | batch | option | Kiln, ms | held | " + "".join(f"{kind} | " for kind in kinds) + "error |", "| --- | --: | --- | --: | --: | " + "--: | " * len(kinds) + "--: |"]
+    chains = prototypes(os.environ.get("PROTOTYPES"), items)
+    columns = [*KEYS, "Kiln, ms", "held", *kinds, *(["prototype"] if chains else []), "error"]
+    table = []
     for (name, batch), model in paths.items():
         item, reference = f"{name}:{batch}", references[name, batch].result()
         for flag in flags:
@@ -190,14 +282,15 @@ def main() -> None:
             error = difference(outputs, reference)
             if counts := os.environ.get("STREAMS", "").split():
                 print(f"{item:18} {flag:9} inferences per second by streams: {', '.join(rates(bundle, plan, counts))}", flush=True)
-            table.append(f"| {name} | {batch} | {flag} | {graph_ms:.3f} | {held:.3f} | " + "".join(f"{others.get(kind, '–')} | " for kind in kinds) + f"{error:.1e} |")
+            figures = {"Kiln, ms": f"{graph_ms:.3f}", "held": f"{held:.3f}", "error": f"{error:.1e}"}
+            table.append({"network": name, "batch": str(batch), "option": flag, **figures, **others, **({"prototype": chains[name, batch]} if (name, batch) in chains else {})})
             print(f"{item:18} {flag:9} median {graph_ms:8} ms, held {held:8} ms, without a graph {median_of('Compute Time', plain):8} ms  "
                   f"enqueue {median_of('Enqueue Time', report)} / {median_of('Enqueue Time', plain)} ms  error {error:.1e}  "
                   f"built in {seconds:5.1f} s, loaded in {loaded[1] if loaded else '?'} s (device {loaded[2] if loaded else '?'} s)  layers on the host: {hosts[0] if hosts else 0}, "
                   f"memory beside weights and contexts: {beside[1] if beside else '?'}", flush=True)
-            (kept / "table.md").write_text("\n".join([card(), "", *table]) + "\n")
+            (kept / "table.md").write_text("\n".join([card(), "", *table_lines(columns, table)]) + "\n")
     peers.close()
-    print("\n".join(table))
+    print("\n".join(table_lines(columns, table)))
 
 
 if __name__ == "__main__":

@@ -1,12 +1,16 @@
 """PyTorch on one GPU, float16, captured as a CUDA graph: what Kiln's engines are measured beside (scripts/gpu/networks.py).
 
-Usage: peers.py KIND NETWORK BATCH, each a process of its own. Says "ready SECONDS" when the graph is there; then answers each line of its
-input, seconds to measure and seconds to rest between bursts, with the milliseconds of a replay, the median of bursts. Kinds: eager; compiled, by torch.compile with max-autotune;
+Usage: peers.py NETWORK BATCH SECONDS KIND..., a process for each network and batch. Says "ready KIND SECONDS" when a graph is there and "failed KIND" when there is none, in the order
+of the kinds, and "serving" behind the last, or after SECONDS, when nothing is said of the others. Then answers each line of its input, a kind, seconds to measure and seconds
+to rest between bursts, with the milliseconds of a replay, the median of bursts. Kinds: eager; compiled, by torch.compile with max-autotune;
 frozen, with weights as constants besides, so that batch norms fold; libraries, ResNet-50 and BERT fused by hand from what cuDNN and cuBLASLt offer.
 """
+import os
+import signal
 import statistics
 import sys
 import time
+import traceback
 
 import torch
 import torch.nn.functional as F
@@ -85,24 +89,30 @@ def bert_by_libraries(name, batch):
     return run, torch.randn(batch * TOKENS, width, device=DEVICE, dtype=TYPE)
 
 
-def call_of(kind, name, batch):
+def call_of(kind, name, batch, plain):
+    """The network in that form, and its input; `plain`: what network() made."""
     if kind == "libraries":
         return resnet50_by_libraries(batch) if name == "resnet50" else bert_by_libraries(name, batch)
-    call, x = network(name, batch)
+    call, x = plain
     if kind == "eager":
         return call, x
+    import torch._dynamo
     import torch._inductor.config
 
+    torch._dynamo.reset()
     torch._inductor.config.freezing = kind == "frozen"
-    return torch.compile(call, mode="max-autotune-no-cudagraphs"), x
+    return torch.compile(call, mode="max-autotune-no-cudagraphs", dynamic=False), x
 
 
-def captured(call, x):
-    stream = torch.cuda.Stream()
-    with torch.cuda.stream(stream):
+def warm_up(call, x):
+    """Compiles what is to be compiled."""
+    with torch.cuda.stream(torch.cuda.Stream()):
         for _ in range(3):
             call(x)
     torch.cuda.synchronize()
+
+
+def captured(call, x):
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph):
         call(x)
@@ -130,16 +140,63 @@ def milliseconds(graph, seconds, rest):
     return statistics.median(times)
 
 
+class Late(BaseException):
+    """The time to get ready is over. No Exception, which compilers catch."""
+
+
+def make_graphs(kinds, name, batch, say, graphs):
+    """Fills `graphs`: by kind, the graph, and what must live as long."""
+    plain = None
+    for kind in kinds:
+        start = time.monotonic()
+        try:
+            if plain is None and kind != "libraries":
+                plain = network(name, batch)
+            call, x = call_of(kind, name, batch, plain)
+            warm_up(call, x)
+            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM})  # a capture is short, and not to be broken off
+            graphs[kind] = captured(call, x), call, x
+            say(f"ready {kind} {time.monotonic() - start:.1f}")
+        except Exception:
+            traceback.print_exc()
+            say(f"failed {kind}")
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGALRM})
+
+
+def graphs_in_time(kinds, name, batch, seconds, say):
+    """Those that are ready by then."""
+
+    def end(*_):
+        raise Late
+
+    graphs = {}
+    try:
+        signal.signal(signal.SIGALRM, end)
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+        make_graphs(kinds, name, batch, say, graphs)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+    except Late:
+        pass
+    return graphs
+
+
 def main():
-    kind, name, batch = sys.argv[1], sys.argv[2], int(sys.argv[3])
+    name, batch, seconds, kinds = sys.argv[1], int(sys.argv[2]), float(sys.argv[3]), sys.argv[4:]
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # what libraries print is no answer
+
+    def say(text):
+        print(text, file=answers, flush=True)
+
     torch.backends.cudnn.benchmark = True
     torch.manual_seed(0)
-    start = time.monotonic()
     with torch.no_grad():
-        graph = captured(*call_of(kind, name, batch))
-        print(f"ready {time.monotonic() - start:.1f}", flush=True)
+        graphs = graphs_in_time(kinds, name, batch, seconds, say)
+        say("serving")
         for line in sys.stdin:
-            print(f"{milliseconds(graph, *map(float, line.split())):.4f}", flush=True)
+            kind, *numbers = line.split()
+            say(f"{milliseconds(graphs[kind][0], *map(float, numbers)):.4f}")
 
 
 if __name__ == "__main__":

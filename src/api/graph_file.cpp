@@ -6,6 +6,7 @@
 
 #include "base/file_map.h"
 #include "frontends/onnx/import.h"
+#include "frontends/onnx/outline.h"
 #include "ir/text.h"
 
 namespace kiln::api {
@@ -99,6 +100,11 @@ std::unique_ptr<ir::Graph> load_graph(const std::string& path) {
 std::unique_ptr<ir::Graph> load_model(const std::string& path, Logger* logger) {
   if (path.ends_with(kGraphEnding)) return load_graph(path);
   return onnx::import_file(path, {.model_dir = "", .logger = logger, .fixed_dims = {}});
+}
+
+void look_at_model(const std::string& path, const std::function<void(const ir::Graph&)>& look) {
+  if (path.ends_with(kGraphEnding)) look(*load_graph(path));
+  else onnx::look_at_file(path, look);
 }
 
 }  // namespace kiln::api

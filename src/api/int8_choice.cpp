@@ -475,8 +475,11 @@ void add_reader(const ir::Value* v, const std::string& product, int moves, Produ
 }  // namespace
 
 bool is_quantized_network(const std::string& model) {
-  const auto graph = load_model(model);
-  return std::any_of(graph->nodes().begin(), graph->nodes().end(), [](const auto& n) { return reads_bytes(*n); });
+  bool found = false;
+  look_at_model(model, [&](const ir::Graph& graph) {
+    found = std::any_of(graph.nodes().begin(), graph.nodes().end(), [](const auto& n) { return reads_bytes(*n); });
+  });
+  return found;
 }
 
 Products count_products(const std::string& model) {

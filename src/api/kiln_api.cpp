@@ -1,7 +1,9 @@
 // include/kiln/kiln.h over the rooms.
 #include <fmt/format.h>
 
+#include <chrono>
 #include <filesystem>
+#include <future>
 #include <map>
 #include <mutex>
 #include <set>
@@ -20,6 +22,7 @@
 #include "base/work.h"
 #include "compiler/compile.h"
 #include "compiler/extents.h"
+#include "device/load_back_end.h"
 #include "ir/text.h"
 #include "passes/rule_lists.h"
 #include "runtime/context.h"
@@ -188,15 +191,36 @@ void put_few_bits(const BuildOptions& options, CompileOptions& to) {
   to.weights = {options.weight_bits == 4 ? DType::kI4 : DType::kI8, options.weight_block};
 }
 
-std::string report_text(const CompileReport& report) {
+double seconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+// What takes time beside compile().
+struct Beside {
+  double read = 0, loaded = 0;  // seconds
+};
+
+std::string report_text(const CompileReport& report, const Beside& beside) {
   std::string text;
   for (const auto& p : report.passes.passes)
     text += fmt::format("pass {:<16} {:8.2f} ms  {:5} patches  {:5} nodes after\n", p.pass, p.seconds * 1e3, p.patches,
                         p.nodes_after);
   for (const auto& [rule, count] : report.passes.counts) text += fmt::format("rule {:<32} {:5}\n", rule, count);
-  text += fmt::format("total {:.2f} s (passes {:.2f} s, tactics {:.2f} s)\n", report.seconds_total,
-                      report.seconds_passes, report.seconds_choice);
+  text += fmt::format("total {:.2f} s (passes {:.2f} s, tactics {:.2f} s), and {:.2f} s to read, {:.2f} s to load\n",
+                      report.seconds_total, report.seconds_passes, report.seconds_choice, beside.read, beside.loaded);
   return text;
+}
+
+// Starting a device takes as long as reading a model. What fails is told to who wants the device.
+std::future<void> start_device(const Target& target) {
+  load_back_end(std::string(target.name()));
+  return std::async(std::launch::async, [&target] {
+    try {
+      static_cast<void>(target.device());
+    } catch (const Error&) {
+      return;
+    }
+  });
 }
 
 // What holds for the whole of a build.
@@ -231,7 +255,11 @@ std::shared_ptr<Engine::State> build_once(const BuildOptions& options, BuildMemo
     const std::string& backend = goal.back_end;
     const Target& target = backend.empty() ? default_target() : find_target(backend);
     check_disabled(options.disabled);
+    const std::future<void> starts = start_device(target);
+    Beside beside;
+    const auto start = std::chrono::steady_clock::now();
     auto graph = load_model(options.onnx, &logger);
+    beside.read = seconds_since(start);
     CompileOptions compile_options;
     compile_options.target = backend;
     compile_options.name = std::filesystem::path(options.onnx).stem().string();
@@ -292,8 +320,10 @@ std::shared_ptr<Engine::State> build_once(const BuildOptions& options, BuildMemo
     plan.build_info = notes_text(options_text(options), remarks, report.layers, work);
     memory.times = cache;
     keep_times(options, cache, target.device().fingerprint(), logger, false);
+    const auto load_start = std::chrono::steady_clock::now();
     state->engine = kiln::Engine::from_plan(std::move(plan));
-    state->report = report_text(report);
+    beside.loaded = seconds_since(load_start);
+    state->report = report_text(report, beside);
     for (const auto& fired : report.passes.fired)
       state->patches.push_back(fired.pass + ": " + fired.rule + ": " + fired.name);
     state->notes = parse_notes(state->engine->plan().build_info);

@@ -158,7 +158,11 @@ std::vector<IoTensor> io_of(const ir::Graph& graph) {
 }
 
 std::vector<IoTensor> model_io(const std::string& path) {
-  return guarded([&] { return io_of(*load_model(path)); });
+  return guarded([&] {
+    std::vector<IoTensor> list;
+    look_at_model(path, [&](const ir::Graph& graph) { list = io_of(graph); });
+    return list;
+  });
 }
 
 ModelInfo model_info(const std::string& path, const Shapes& shapes) {

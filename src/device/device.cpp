@@ -8,9 +8,11 @@
 #include <map>
 #include <mutex>
 #include <optional>
+#include <vector>
 
 #include "base/work.h"
 #include "device/choice.h"
+#include "device/load_back_end.h"
 
 namespace kiln {
 
@@ -102,11 +104,22 @@ void lend_work(void* library) {
 
 std::string library_of(const std::string& back_end) { return "libkiln_" + back_end + ".so"; }
 
+std::vector<std::string> folders() { return {own_folder(), own_folder() + "../lib/", std::string()}; }
+
+// Null when it is not loaded.
+void* loaded_library(const std::string& name) {
+  for (const std::string& folder : folders())
+    if (void* library = dlopen((folder + library_of(name)).c_str(), RTLD_NOW | RTLD_GLOBAL | RTLD_NOLOAD))
+      return library;
+  return nullptr;
+}
+
 // The back end's library. Null, with the reason, when there is none, or it does not open.
 void* open_library(const std::string& name, std::string& reason) {
+  if (void* library = loaded_library(name)) return library;
   const SleepingThreads sleeping;
   bool exists = false;
-  for (const std::string& folder : {own_folder(), own_folder() + "../lib/", std::string()}) {
+  for (const std::string& folder : folders()) {
     const std::string path = folder + library_of(name);
     if (void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_GLOBAL)) return library;
     const char* text = dlerror();
@@ -149,6 +162,12 @@ int usual_ordinal(const std::string& back_end) {
 void register_device(std::string name, CreateDevice create) {
   std::lock_guard lock(registry().mutex);
   registry().creators[std::move(name)] = create;
+}
+
+void load_back_end(const std::string& back_end) {
+  std::lock_guard lock(registry().mutex);
+  std::string ignored;
+  if (plain_name(back_end) && !registry().creators.count(back_end)) static_cast<void>(open_library(back_end, ignored));
 }
 
 Device* try_open_device(const std::string& name, std::string& reason) {

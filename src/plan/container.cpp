@@ -83,22 +83,30 @@ Numbers read_numbers(std::span<const std::byte> file) {
 // Checksums are made of chunks, so that several threads can work on a long section.
 constexpr uint64_t kChunk = uint64_t{4} << 20;
 
-void for_each_chunk(const Section& section, const Sink& sink) {
-  std::vector<std::byte> gathered;
-  auto piece = section.pieces.begin();
-  for (uint64_t at = 0; at < section.size(); at += kChunk) {
-    const uint64_t end = std::min(at + kChunk, section.size());
-    while (piece->offset + piece->bytes.size() <= at) ++piece;
-    if (piece->offset <= at && end <= piece->offset + piece->bytes.size()) {
-      sink(piece->bytes.subspan(at - piece->offset, end - at));
-      continue;
-    }
-    gathered.assign(end - at, std::byte{0});
-    for (auto p = piece; p != section.pieces.end() && p->offset < end; ++p) {
-      const uint64_t from = std::max(at, p->offset), to = std::min<uint64_t>(end, p->offset + p->bytes.size());
-      if (from < to) std::memcpy(gathered.data() + (from - at), p->bytes.data() + (from - p->offset), to - from);
-    }
-    sink(gathered);
+// The bytes from `at` to `end`; in `gathered` where they do not lie in one piece.
+std::span<const std::byte> chunk_of(const Section& section, uint64_t at, uint64_t end,
+                                    std::vector<std::byte>& gathered) {
+  const auto piece = std::partition_point(section.pieces.begin(), section.pieces.end(),
+                                          [&](const Piece& p) { return p.offset + p.bytes.size() <= at; });
+  if (piece->offset <= at && end <= piece->offset + piece->bytes.size())
+    return piece->bytes.subspan(at - piece->offset, end - at);
+  gathered.assign(end - at, std::byte{0});
+  for (auto p = piece; p != section.pieces.end() && p->offset < end; ++p) {
+    const uint64_t from = std::max(at, p->offset), to = std::min<uint64_t>(end, p->offset + p->bytes.size());
+    if (from < to) std::memcpy(gathered.data() + (from - at), p->bytes.data() + (from - p->offset), to - from);
+  }
+  return gathered;
+}
+
+// Piece by piece, with zeros between them.
+void write_section(const Section& section, const Sink& sink) {
+  uint64_t end = 0;
+  for (const Piece& piece : section.pieces) {
+    const std::vector<std::byte> zeros(piece.offset - end);
+    sink(zeros);
+    for (size_t at = 0; at < piece.bytes.size(); at += kChunk)
+      sink(piece.bytes.subspan(at, std::min<size_t>(kChunk, piece.bytes.size() - at)));
+    end = piece.offset + piece.bytes.size();
   }
 }
 
@@ -128,17 +136,13 @@ uint64_t announced_size(std::span<const std::byte> front) {
 }
 
 uint64_t section_checksum(const Section& section) {
-  std::vector<uint64_t> chunks;
-  if (section.pieces.size() == 1 && section.pieces[0].offset == 0) {
-    const std::span<const std::byte> bytes = section.pieces[0].bytes;
-    chunks.resize((bytes.size() + kChunk - 1) / kChunk);
-    in_parallel(chunks.size(), [&](size_t i) {
-      const auto chunk = bytes.subspan(i * kChunk, std::min<size_t>(kChunk, bytes.size() - i * kChunk));
-      chunks[i] = checksum64(chunk.data(), chunk.size());
-    });
-  } else {
-    for_each_chunk(section, [&](std::span<const std::byte> c) { chunks.push_back(checksum64(c.data(), c.size())); });
-  }
+  const uint64_t size = section.size();
+  std::vector<uint64_t> chunks((size + kChunk - 1) / kChunk);
+  in_parallel(chunks.size(), [&](size_t i) {
+    std::vector<std::byte> gathered;
+    const auto chunk = chunk_of(section, i * kChunk, std::min(size, (i + 1) * kChunk), gathered);
+    chunks[i] = checksum64(chunk.data(), chunk.size());
+  });
   return checksum64(chunks.data(), chunks.size() * sizeof(uint64_t));
 }
 
@@ -166,7 +170,7 @@ void pack(const Container& container, const Sink& sink) {
   for (size_t i = 0; i < table.size(); ++i) {
     constexpr std::byte kZeros[kAlignment] = {};
     sink({kZeros, static_cast<size_t>(table[i].offset - end)});
-    for_each_chunk(container.sections[i], sink);
+    write_section(container.sections[i], sink);
     end = table[i].offset + table[i].size;
   }
 }

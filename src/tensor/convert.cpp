@@ -10,6 +10,7 @@
 #include <string>
 
 #include "base/error.h"
+#include "base/in_parallel.h"
 #include "tensor/small_float.h"
 
 namespace kiln {
@@ -142,6 +143,16 @@ bool convert_fast(DType from, const void* source, DType to, void* destination, i
   return done;
 }
 
+bool convert_in_parallel(DType from, const void* source, DType to, void* destination, int64_t count) {
+  constexpr int64_t kLeast = int64_t{1} << 18;  // elements for which a thread pays
+  if (!convert_fast(from, source, to, destination, 0)) return false;
+  in_parallel_ranges(count, kLeast, [&](int64_t begin, int64_t end) {
+    convert_fast(from, static_cast<const char*>(source) + begin * bits(from) / 8, to,
+                 static_cast<char*>(destination) + begin * bits(to) / 8, end - begin);
+  });
+  return true;
+}
+
 bool complex_is_zero(DType type, const void* data, int64_t index) {
   if (type == DType::kC64) return load<float>(data, 2 * index) == 0 && load<float>(data, 2 * index + 1) == 0;
   return load<double>(data, 2 * index) == 0 && load<double>(data, 2 * index + 1) == 0;
@@ -257,7 +268,7 @@ void convert(DType from, const void* source, DType to, void* destination, int64_
     const DType part = from == DType::kC64 ? DType::kF32 : DType::kF64;
     return convert(part, source, part == DType::kF32 ? DType::kF64 : DType::kF32, destination, 2 * count);
   }
-  if (convert_fast(from, source, to, destination, count)) return;
+  if (convert_in_parallel(from, source, to, destination, count)) return;
   if (is_complex(from) && to == DType::kBool) {
     for (int64_t i = 0; i < count; ++i) store<uint8_t>(destination, i, !complex_is_zero(from, source, i));
   } else if (is_integer(from) || from == DType::kBool) {

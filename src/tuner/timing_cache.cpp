@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "base/error.h"
+#include "tuner/no_time.h"
 
 namespace kiln {
 namespace {
@@ -127,7 +128,7 @@ std::map<std::string, double> TimingCache::fastest_of_tactics() const {
   std::map<std::string, std::string> leading;  // "<problem> <tactic>": its fastest choice so far
   for (const auto& [key, timing] : entries_) {
     const size_t choice = key.find(' ') + 1;
-    if (key.substr(choice).starts_with(kPin)) continue;
+    if (key.substr(choice).starts_with(kPin) || cannot_be_made(timing)) continue;
     std::string& best = leading[key.substr(0, key.find('.', choice))];
     if (!best.empty() && fastest.at(best) <= timing.milliseconds) continue;
     fastest.erase(best);

@@ -12,6 +12,7 @@
 #include "device/workspace.h"
 #include "target/step_call.h"
 #include "tuner/clock.h"
+#include "tuner/no_time.h"
 
 namespace kiln {
 namespace {
@@ -239,6 +240,7 @@ std::vector<std::optional<double>> Tuner::times(const Problem& problem, const Ca
       continue;
     }
     const auto known = options_.cache ? options_.cache->find(key, list[i].name()) : std::nullopt;
+    if (known && cannot_be_made(*known)) continue;
     if (known) note(i, known->milliseconds);
     else if (!options_.cache_only && target_.device().is_present()) open.push_back(i);
   }
@@ -264,6 +266,9 @@ std::vector<std::optional<double>> Tuner::times(const Problem& problem, const Ca
       } catch (const Error& error) {
         options_.logger->log(Severity::kVerbose,
                              problem.node->name() + ": " + list[i].name() + " cannot be made: " + error.what());
+        check_work();
+        if (options_.cache && error.code() != Code::kOutOfMemory)
+          options_.cache->put(key, list[i].name(), {kCannotBeMade, kCannotBeMade});
       }
       check_work();  // a kernel that was ended has no time
       if (!time) continue;

@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <stdexcept>
+#include <thread>
 #include <vector>
 
 namespace kiln {
@@ -16,6 +17,32 @@ TEST(InParallel, EachPieceOnce) {
     in_parallel(count, [&](size_t i) { ++times[i]; });
     for (const auto& t : times) EXPECT_EQ(t, 1);
   }
+}
+
+TEST(InParallel, WithinItselfItTakesNoMoreThreads) {
+  std::atomic<int> others = 0;
+  in_parallel(4, [&](size_t) {
+    const auto own = std::this_thread::get_id();
+    in_parallel(100, [&](size_t) { others += std::this_thread::get_id() != own; });
+  });
+  EXPECT_EQ(others, 0);
+}
+
+TEST(InParallel, RangesAreOneAfterTheOther) {
+  for (int64_t count : {0, 1, 7, 100, 1001})
+    for (int64_t least : {0, 1, 10, 5000}) {
+      std::vector<std::atomic<int>> times(static_cast<size_t>(count));
+      std::atomic<int> calls = 0;
+      in_parallel_ranges(count, least, [&](int64_t begin, int64_t end) {
+        ++calls;
+        EXPECT_TRUE(end - begin >= std::min(least, count) && begin < end);
+        for (int64_t i = begin; i < end; ++i) ++times[static_cast<size_t>(i)];
+      });
+      for (const auto& t : times) EXPECT_EQ(t, 1);
+      EXPECT_TRUE(calls <= 1 || least <= count / 2);
+    }
+  EXPECT_THROW(in_parallel_ranges(100, 1, [](int64_t, int64_t) { throw std::runtime_error("range"); }),
+               std::runtime_error);
 }
 
 TEST(InParallel, TheFirstFailureEndsIt) {

@@ -1,6 +1,9 @@
 // What the host does for kernels of NVIDIA GPUs: loops, packing, slots of programs, parameters, facts. No GPU is needed.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <bit>
+#include <cstring>
 #include <set>
 
 #include "backends/cuda/device/device.h"
@@ -9,6 +12,9 @@
 #include "backends/cuda/device/kernels/loop.h"
 #include "backends/cuda/device/kernels/packing.h"
 #include "backends/cuda/device/kernels/pointwise_code.h"
+#include "backends/cuda/device/kernels/transposed_matrix.h"
+#include "backends/cuda/target/chip.h"
+#include "backends/cuda/target/tiles.h"
 #include "ops/expr.h"
 
 namespace kiln::cuda {
@@ -72,6 +78,63 @@ TEST(CudaHost, PackedWeightsHoldEveryElementOnce) {
   sum = 0;
   for (int64_t i = 0; i < grouped.size(); ++i) sum += grouped.at(i);
   EXPECT_EQ(sum, 465);
+}
+
+// Element by element, by the layouts' descriptions.
+TEST(CudaHost, PackedWeightsLieWhereKernelsLook) {
+  struct Case {
+    int64_t columns, taps, channels;
+    bool columns_last;  // as the right operand of a product
+  };
+  for (const Case& c : {Case{70, 1, 200, true}, Case{1, 1, 3, true}, Case{130, 9, 40, false}, Case{33, 1, 65, false},
+                        Case{700, 1, 900, true}, Case{300, 9, 100, false}})
+    for (DType type : {DType::kI8, DType::kF16, DType::kF32}) {
+      const int bytes = bits(type) / 8;
+      const int64_t count = c.columns * c.taps * c.channels;
+      Tensor weights = Tensor::allocate(type, {count});
+      auto* data = static_cast<uint8_t*>(weights.mutable_data());
+      for (int64_t i = 0; i < count * bytes; ++i) data[i] = static_cast<uint8_t>(1 + (i * 7 + i / 251) % 250);
+      const kernels::WeightView view{data,   bytes,
+                                     1,      c.columns,
+                                     c.taps, c.channels,
+                                     0,      c.columns_last ? 1 : c.taps * c.channels,
+                                     1,      c.columns_last ? c.columns : c.taps};
+      const auto is_at = [&](const Tensor& packed, int64_t at, int64_t column, int64_t tap, int64_t channel) {
+        const int64_t from = column * view.column_stride + tap * view.tap_stride + channel * view.channel_stride;
+        return std::memcmp(static_cast<const uint8_t*>(packed.data()) + at * bytes, data + from * bytes,
+                           static_cast<size_t>(bytes)) == 0;
+      };
+      int64_t wrong = 0;
+      const Tensor mma = kernels::pack_mma_weights(view, type);
+      const int64_t padded = kernels::padded_channels(c.channels, bytes);
+      for (int64_t k = 0; k < c.columns; ++k)
+        for (int64_t t = 0; t < c.taps; ++t)
+          for (int64_t i = 0; i < c.channels; ++i) wrong += !is_at(mma, (k * c.taps + t) * padded + i, k, t, i);
+      EXPECT_EQ(wrong, 0) << name(type) << " " << c.columns << " mma";
+      const GroupTile& tile = kGroupTiles[1];
+      const Tensor wgmma = kernels::pack_wgmma_weights(view, type, tile);
+      const int64_t numbers = kernels::kChunk / bytes, of_piece = kernels::kPiece / bytes;
+      const int64_t chunks = kernels::wgmma_chunks(c.taps, c.channels, bytes), chunks_per_tap = chunks / c.taps;
+      for (int64_t i = 0; i < wgmma.size(); ++i) {
+        const int64_t inside = i % numbers, row = i / numbers % tile.columns;
+        const int64_t chunk = i / numbers / tile.columns % chunks, column0 = i / numbers / tile.columns / chunks;
+        const int64_t column = column0 * tile.columns + channel_of_row(static_cast<uint32_t>(row));
+        const int64_t channel =
+            chunk % chunks_per_tap * numbers + (inside / of_piece ^ row % 8) * of_piece + inside % of_piece;
+        if (column < c.columns && channel < c.channels) {
+          wrong += !is_at(wgmma, i, column, chunk / chunks_per_tap, channel);
+        } else {
+          const uint8_t* at = static_cast<const uint8_t*>(wgmma.data()) + i * bytes;
+          wrong += !std::all_of(at, at + bytes, [](uint8_t b) { return b == 0; });
+        }
+      }
+      EXPECT_EQ(wrong, 0) << name(type) << " " << c.columns << " wgmma";
+      if (!c.columns_last) continue;
+      const Tensor turned = kernels::transposed_matrix(weights, c.channels, c.columns);
+      for (int64_t k = 0; k < c.columns; ++k)
+        for (int64_t i = 0; i < c.channels; ++i) wrong += !is_at(turned, k * c.channels + i, k, 0, i);
+      EXPECT_EQ(wrong, 0) << name(type) << " " << c.columns << " transposed";
+    }
 }
 
 double sum_of(const Tensor& t) {
@@ -203,6 +266,20 @@ TEST(CudaHost, FactsNameTheChip) {
   EXPECT_EQ(chip->compute, 90);
   EXPECT_EQ(chip->shared_per_block, 227 << 10);
   EXPECT_FALSE(chip_of({}));
+}
+
+TEST(CudaHost, TilesKeepToTheClustersThatFit) {
+  const TiledProduct product{64, 256, 64};
+  for (int compute : {80, 90, 120}) {
+    const Chip chip{.compute = compute, .multiprocessors = 132, .shared_per_block = 227 << 10, .cache = 50 << 20};
+    const auto most = static_cast<int64_t>(std::min(chip.largest_cluster(), target_cluster()));
+    for (const Config& config : whole_configs(product, chip))
+      EXPECT_LE(config.integer("splits") * config.integer("shares"), most);
+    for (const Config& config : wgmma_configs(product, chip)) EXPECT_LE(config.integer("splits"), most);
+    for (const Config& config : byte_configs(product, chip)) EXPECT_LE(config.integer("splits"), most);
+  }
+  EXPECT_TRUE(std::has_single_bit(target_cluster()));
+  EXPECT_LE(target_cluster(), target_chip().largest_cluster());
 }
 
 TEST(CudaHost, AFaultSaysHowToHearOfItsLayer) {

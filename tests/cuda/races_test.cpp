@@ -8,24 +8,36 @@ namespace {
 
 constexpr DType kHalf = DType::kF16;
 
-TEST(CudaRaces, Products) {
-  EXPECT_FALSE(check({.op = "MatMul", .inputs = {plain({20, 64}, kHalf), constant({64, 72}, kHalf)}}).empty());
-  EXPECT_FALSE(check({.op = "MatMul", .inputs = {plain({1, 136}, kHalf), constant({136, 24}, kHalf)}}).empty());
-  EXPECT_FALSE(
-      check({.op = "MatMul", .inputs = {plain({18, 40}, DType::kF32), constant({40, 36}, DType::kF32)}}).empty());
+// Those of libraries take most of the time, and their races are not ours.
+void check_own(NodeCase c) {
+  size_t accepting = 0;
+  for (const Tactic* tactic : target().tactics().of(c.op)) {
+    if (!tactic->library.empty() || tactic->name == "cublaslt") continue;
+    c.only = tactic->name;
+    accepting += check(c).size();
+  }
+  EXPECT_GT(accepting, 0U) << c.op;
 }
 
-TEST(CudaRaces, Convolutions) {
-  EXPECT_FALSE(check(conv({1, 16, 6, 6}, {24, 16, 3, 3}, kHalf, kSame3x3)).empty());
+TEST(CudaRaces, Products) {
+  check_own({.op = "MatMul", .inputs = {plain({20, 64}, kHalf), constant({64, 72}, kHalf)}});
+  check_own({.op = "MatMul", .inputs = {plain({1, 136}, kHalf), constant({136, 24}, kHalf)}});
+  check_own({.op = "MatMul", .inputs = {plain({18, 40}, DType::kF32), constant({40, 36}, DType::kF32)}});
+}
+
+TEST(CudaRaces, Convolutions) { check_own(conv({1, 16, 5, 5}, {16, 16, 3, 3}, kHalf, kSame3x3)); }
+
+TEST(CudaRaces, DepthwiseConvolutions) {
   NodeCase depthwise = conv({1, 16, 6, 6}, {16, 1, 3, 3}, kHalf, kSame3x3);
   depthwise.attributes.set("group", int64_t{16});
-  EXPECT_FALSE(check(depthwise).empty());
-  EXPECT_FALSE(check(conv({1, 3, 10, 10}, {16, 3, 3, 3}, kHalf, {{"strides", Ints{2, 2}}})).empty());
+  check_own(depthwise);
 }
+
+TEST(CudaRaces, FirstLayers) { check_own(conv({1, 3, 10, 10}, {16, 3, 3, 3}, kHalf, {{"strides", Ints{2, 2}}})); }
 
 TEST(CudaRaces, SqueezeAndExcite) {
   EXPECT_TRUE(check({.op = "SqueezeExcite",
-                     .inputs = {last({2, 16, 5, 3}, kHalf), constant({4, 16, 1, 1}, kHalf), constant({4}, kHalf),
+                     .inputs = {last({1, 16, 3, 3}, kHalf), constant({4, 16, 1, 1}, kHalf), constant({4}, kHalf),
                                 constant({16, 4, 1, 1}, kHalf), constant({16}, kHalf)},
                      .output_layout = kLast,
                      .tolerance = 2e-3})

@@ -5,6 +5,7 @@
 #include <limits>
 #include <random>
 
+#include "backends/cuda/target/chip.h"
 #include "cuda/node_check.h"
 #include "target/target.h"
 
@@ -259,7 +260,8 @@ TEST(CudaRecurrent, RefusesWithAReason) {
   c.inputs[1].constant = false;
   EXPECT_EQ(refusal(c, "recurrent_chip"), "the recurrent weights are not constant");
   EXPECT_EQ(refusal(projected({.steps = 1, .batch = 1, .hidden = 1024}, DType::kF32), "recurrent_chip"),
-            "the weights of 1024 units do not lie in the blocks' memory");
+            "the weights of 1024 units do not lie in the memory of clusters of " + std::to_string(target_cluster()) +
+                " blocks");
   EXPECT_EQ(refusal(projected({.steps = 5000, .hidden = 1}, DType::kF32), "recurrent_chip"), "");
 }
 

@@ -324,6 +324,21 @@ TEST(Convert, FloatsOutsideIntegerTypesGiveAFixedValue) {
   }
 }
 
+TEST(Convert, ManyElementsAreConvertedAsFewAre) {
+  constexpr int64_t kCount = (int64_t{1} << 20) + 37, kFew = 1000;
+  std::vector<float> values(kCount);
+  for (size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>(i % 70001) * 1.37f - 30000;
+  for (DType to : {DType::kF16, DType::kBF16, DType::kF64, DType::kI32, DType::kU8}) {
+    const auto bytes = static_cast<size_t>(bits(to) / 8);
+    std::vector<std::byte> all(kCount * bytes), parts(kCount * bytes);
+    convert(DType::kF32, values.data(), to, all.data(), kCount);
+    for (int64_t i = 0; i < kCount; i += kFew)
+      convert(DType::kF32, values.data() + i, to, parts.data() + static_cast<size_t>(i) * bytes,
+              std::min(kFew, kCount - i));
+    EXPECT_EQ(all, parts) << name(to);
+  }
+}
+
 TEST(Convert, RefusesTypesWithoutSize) {
   char data[8] = {};
   EXPECT_THROW(convert(DType::kString, data, DType::kF32, data, 1), Error);

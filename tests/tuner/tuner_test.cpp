@@ -341,5 +341,34 @@ TEST(Tuner, AFailingCandidateIsLeftOut) {
   EXPECT_EQ(choice.tactic_name(), "good");
 }
 
+// By the timing cache, unless it was for lack of memory.
+TEST(Tuner, WhatCannotBeMadeIsNotMadeAgain) {
+  const Case c;
+  for (const Code code : {Code::kUnsupported, Code::kExecution, Code::kOutOfMemory}) {
+    Tactic bad = tactic("bad", {"Relu"}), good = tactic("good", {"Relu"});
+    std::atomic<int> tried = 0;
+    bad.emit = [&](const Problem&, const Config&) -> Emitted {
+      ++tried;
+      throw Error(code, "no");
+    };
+    bad.compiles = 0.001;
+    const OwnTarget target({bad, good});
+    TimingCache cache(target.device().fingerprint());
+    TunerOptions options;
+    options.iterations = 1;
+    options.cache = &cache;
+    EXPECT_EQ(Tuner(target, options).choose(c.problems)[0].tactic_name(), "good");
+    EXPECT_GT(tried, 0);
+    tried = 0;
+    TimingCache kept = TimingCache::parse(cache.serialize(), target.device().fingerprint());
+    options.cache = &kept;
+    const Choice choice = Tuner(target, options).choose(c.problems)[0];
+    EXPECT_EQ(choice.tactic_name(), "good");
+    EXPECT_EQ(choice.tried.size(), 1U);
+    EXPECT_EQ(tried == 0, code != Code::kOutOfMemory);
+    EXPECT_EQ(kept.fastest_of_tactics().size(), 1U);
+  }
+}
+
 }  // namespace
 }  // namespace kiln

@@ -80,9 +80,11 @@ template <class F> void each_nested_graph(const ::onnx::NodeProto& node, F f) {
 
 }  // namespace
 
-GraphImporter::GraphImporter(std::shared_ptr<::onnx::ModelProto> model, const ImportOptions& options)
+GraphImporter::GraphImporter(std::shared_ptr<::onnx::ModelProto> model, const ImportOptions& options,
+                             LargeElements* elements)
     : model_(std::move(model)),
       options_(options),
+      elements_(elements),
       external_(options.model_dir),
       most_nodes_(options.most_nodes > 0 ? options.most_nodes : most_nodes(*model_)) {
   for (const auto& f : model_->functions())
@@ -142,9 +144,18 @@ void GraphImporter::define(Scope& scope, const std::string& name, ir::Value* val
 }
 
 // The elements that the caller gave instead, or the model's.
-Tensor GraphImporter::own_tensor(const std::shared_ptr<::onnx::TensorProto>& proto) {
+Tensor GraphImporter::own_tensor(const std::shared_ptr<::onnx::TensorProto>& proto, int initializer) {
   const auto given = options_.initializers.find(proto->name());
-  if (given == options_.initializers.end()) return read_tensor(*proto, proto, &external_);
+  if (given == options_.initializers.end()) {
+    const int64_t lacks = elements_ ? elements_->size_of(initializer) : 0;
+    if (lacks == 0) return read_tensor(*proto, proto, &external_);
+    if (auto room = room_for(*proto, lacks)) {
+      elements_->fill_later(initializer, room->mutable_data());
+      return *std::move(room);
+    }
+    elements_->complete(initializer, *proto);
+    return read_tensor(*proto, proto, &external_);
+  }
   const DType type = dtype_from_onnx(proto->data_type());
   const Dims dims(proto->dims().begin(), proto->dims().end());
   const auto count = checked_element_count(dims);
@@ -159,12 +170,13 @@ Tensor GraphImporter::own_tensor(const std::shared_ptr<::onnx::TensorProto>& pro
 // The parsed bytes of each initializer live as long as its constant.
 void GraphImporter::add_own_initializers(Scope& scope) {
   auto& graph = *model_->mutable_graph();
-  for (auto& proto : *graph.mutable_initializer()) {
+  for (int i = 0; i < graph.initializer_size(); ++i) {
     auto own = std::make_shared<::onnx::TensorProto>();
-    own->Swap(&proto);
-    proto.set_name(own->name());
-    define(scope, own->name(), scope.graph->add_constant(own_tensor(own), own->name()));
+    own->Swap(graph.mutable_initializer(i));
+    graph.mutable_initializer(i)->set_name(own->name());
+    define(scope, own->name(), scope.graph->add_constant(own_tensor(own, i), own->name()));
   }
+  if (elements_) elements_->read();
   for (const auto& [name, bytes] : options_.initializers)
     if (!scope.values.count(name)) throw Error(Code::kInvalidArgument, "the model has no initializer '" + name + "'");
   for (const auto& proto : graph.sparse_initializer())

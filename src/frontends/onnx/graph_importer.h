@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "frontends/onnx/import.h"
+#include "frontends/onnx/large_elements.h"
 #include "frontends/onnx/node_import.h"
 #include "frontends/onnx/tensor_proto.h"
 
@@ -37,7 +38,9 @@ struct Scope {
 
 class GraphImporter {
  public:
-  GraphImporter(std::shared_ptr<::onnx::ModelProto> model, const ImportOptions& options);
+  // `elements`: those that the initializers of the model's graph lack.
+  GraphImporter(std::shared_ptr<::onnx::ModelProto> model, const ImportOptions& options,
+                LargeElements* elements = nullptr);
   std::unique_ptr<ir::Graph> run();
 
   const std::shared_ptr<::onnx::ModelProto>& model() const { return model_; }
@@ -80,11 +83,12 @@ class GraphImporter {
 
   std::shared_ptr<::onnx::ModelProto> model_;
   const ImportOptions& options_;
+  LargeElements* elements_;
   ExternalData external_;
   std::map<std::string, const ::onnx::FunctionProto*> functions_;
   NodePlace place(const Context& context) const;
   void refuse(Error error, const Context& context);
-  Tensor own_tensor(const std::shared_ptr<::onnx::TensorProto>& proto);
+  Tensor own_tensor(const std::shared_ptr<::onnx::TensorProto>& proto, int initializer);
   std::vector<UnsupportedNode> unsupported_;
   std::map<const ir::Value*, ir::Value*> keys_;  // by map
   std::set<std::string> read_;                   // names; empty until somebody asks

@@ -166,24 +166,50 @@ DType dtype_from_onnx(int64_t number) {
   }
 }
 
-Tensor read_tensor(const ::onnx::TensorProto& proto, const std::shared_ptr<const void>& owner, ExternalData* external) {
-  const DType type = dtype_from_onnx(proto.data_type());
+namespace {
+
+// The shape of a tensor, and how many elements it has.
+std::pair<Dims, int64_t> shape_of(const ::onnx::TensorProto& proto) {
   check_rank(proto);
-  const Dims dims(proto.dims().begin(), proto.dims().end());
+  Dims dims(proto.dims().begin(), proto.dims().end());
   const auto count = checked_element_count(dims);
   if (!count)
     throw Error(Code::kMalformedModel, label(proto) + " has the shape " + to_string(dims))
         .cause("its size is negative or too large");
-  if (proto.has_segment()) throw Error(Code::kUnsupported, label(proto) + " is stored in segments");
-  if (type == DType::kString) return string_tensor(proto, dims, *count);
-  const auto bytes = byte_size(type, *count);
+  return {std::move(dims), *count};
+}
+
+int64_t bytes_of(const ::onnx::TensorProto& proto, DType type, const Dims& dims, int64_t count) {
+  const auto bytes = byte_size(type, count);
   if (!bytes)
     throw Error(Code::kMalformedModel, label(proto) + " has the shape " + to_string(dims))
         .cause("its size is too large");
-  if (proto.data_location() == ::onnx::TensorProto::EXTERNAL) return from_file(proto, type, dims, *bytes, external);
-  if (proto.has_raw_data()) return from_bytes(proto, type, dims, *bytes, bytes_of(proto.raw_data()), owner);
-  if (const auto field = direct_field(proto, type)) return from_bytes(proto, type, dims, *bytes, *field, owner);
-  return narrowed(proto, type, dims, *bytes);
+  return *bytes;
+}
+
+}  // namespace
+
+std::optional<Tensor> room_for(const ::onnx::TensorProto& proto, int64_t raw_bytes) {
+  const DType type = dtype_from_onnx(proto.data_type());
+  const auto [dims, count] = shape_of(proto);
+  if (type == DType::kString || type == DType::kBool || proto.has_segment() ||
+      proto.data_location() == ::onnx::TensorProto::EXTERNAL)
+    return std::nullopt;
+  const int64_t bytes = bytes_of(proto, type, dims, count);
+  if (bytes != raw_bytes) throw wrong_count(proto, bytes, raw_bytes, "bytes");
+  return Tensor::allocate(type, dims);
+}
+
+Tensor read_tensor(const ::onnx::TensorProto& proto, const std::shared_ptr<const void>& owner, ExternalData* external) {
+  const DType type = dtype_from_onnx(proto.data_type());
+  const auto [dims, count] = shape_of(proto);
+  if (proto.has_segment()) throw Error(Code::kUnsupported, label(proto) + " is stored in segments");
+  if (type == DType::kString) return string_tensor(proto, dims, count);
+  const int64_t bytes = bytes_of(proto, type, dims, count);
+  if (proto.data_location() == ::onnx::TensorProto::EXTERNAL) return from_file(proto, type, dims, bytes, external);
+  if (proto.has_raw_data()) return from_bytes(proto, type, dims, bytes, bytes_of(proto.raw_data()), owner);
+  if (const auto field = direct_field(proto, type)) return from_bytes(proto, type, dims, bytes, *field, owner);
+  return narrowed(proto, type, dims, bytes);
 }
 
 Tensor read_sparse_tensor(const ::onnx::SparseTensorProto& proto, ExternalData* external) {

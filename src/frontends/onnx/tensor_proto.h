@@ -2,6 +2,7 @@
 #pragma once
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 
@@ -38,6 +39,9 @@ DType dtype_from_onnx(int64_t number);
 
 // Elements are borrowed from the proto when `owner` keeps it alive, else copied. `external` may be null: then such data are refused.
 Tensor read_tensor(const ::onnx::TensorProto& proto, const std::shared_ptr<const void>& owner, ExternalData* external);
+// Memory for a tensor whose message lacks its elements, of so many bytes, as they would lie in raw_data. Nothing for one that needs more
+// than to have them copied.
+std::optional<Tensor> room_for(const ::onnx::TensorProto& proto, int64_t raw_bytes);
 Tensor read_sparse_tensor(const ::onnx::SparseTensorProto& proto, ExternalData* external);
 
 // The bytes of a TensorProto that holds `tensor`. Throws kUnsupported for strings.

@@ -1,6 +1,7 @@
 // The products that make query, key and value of one tensor become one product and a Split.
 #include <array>
 
+#include "base/in_parallel.h"
 #include "passes/product_terms.h"
 #include "passes/rule_lists.h"
 #include "passes/value_queries.h"
@@ -42,14 +43,17 @@ Tensor side_by_side(const std::array<const Tensor*, 3>& parts) {
   dims.back() = 0;
   for (const Tensor* t : parts) dims.back() += t->dims().back();
   Tensor whole = Tensor::allocate(parts[0]->dtype(), dims);
-  const int64_t rows = dims.size() == 1 ? 1 : dims[0];
-  int64_t to = 0;
-  for (int64_t row = 0; row < rows; ++row)
-    for (const Tensor* t : parts) {
-      const int64_t columns = t->dims().back();
-      copy_elements(*t, row * columns, whole, to, columns);
-      to += columns;
+  const int64_t rows = dims.size() == 1 ? 1 : dims[0], columns = dims.back();
+  constexpr int64_t kLeast = 1 << 18;  // elements for which a thread pays
+  in_parallel_ranges(rows, kLeast / std::max<int64_t>(columns, 1) + 1, [&](int64_t begin, int64_t end) {
+    for (int64_t row = begin; row < end; ++row) {
+      int64_t to = row * columns;
+      for (const Tensor* t : parts) {
+        copy_elements(*t, row * t->dims().back(), whole, to, t->dims().back());
+        to += t->dims().back();
+      }
     }
+  });
   return whole;
 }
 

@@ -1,16 +1,36 @@
 // Constants that a type of 16 bits cannot hold.
 #include "passes/narrow/overflow.h"
 
-#include <algorithm>
-#include <cmath>
+#include <atomic>
+#include <bit>
+#include <limits>
+#include <span>
+
+#include "base/in_parallel.h"
 
 namespace kiln::passes {
 namespace {
 
+// Without branches inside, so that it is vectorised.
+bool any_overflows(std::span<const float> numbers) {
+  constexpr auto kLargest = std::bit_cast<uint32_t>(static_cast<float>(kLargestHalf));
+  constexpr auto kInfinity = std::bit_cast<uint32_t>(std::numeric_limits<float>::infinity());
+  uint32_t found = 0;
+  for (const float x : numbers) {
+    const uint32_t magnitude = std::bit_cast<uint32_t>(x) & 0x7fffffffu;
+    found |= static_cast<uint32_t>(magnitude > kLargest) & static_cast<uint32_t>(magnitude < kInfinity);
+  }
+  return found != 0;
+}
+
 bool overflows(const Tensor& constant) {
+  constexpr int64_t kLeast = int64_t{1} << 18;  // elements for which a thread pays
   const auto numbers = constant.as<float>();
-  return std::any_of(numbers.begin(), numbers.end(),
-                     [](float x) { return std::isfinite(x) && std::abs(x) > kLargestHalf; });
+  std::atomic<bool> found = false;
+  in_parallel_ranges(static_cast<int64_t>(numbers.size()), kLeast, [&](int64_t begin, int64_t end) {
+    if (any_overflows(numbers.subspan(static_cast<size_t>(begin), static_cast<size_t>(end - begin)))) found = true;
+  });
+  return found;
 }
 
 }  // namespace

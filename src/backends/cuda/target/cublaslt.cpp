@@ -1,8 +1,7 @@
 // Tactic: products of matrices, and convolutions that are such, by cuBLASLt.
-#include <cstring>
-
 #include "backends/cuda/device/cublas_lt.h"
 #include "backends/cuda/device/kernels/product_parameters.h"
+#include "backends/cuda/device/kernels/transposed_matrix.h"
 #include "backends/cuda/target/checks.h"
 #include "backends/cuda/target/conv_problem.h"
 #include "backends/cuda/target/tactics.h"
@@ -107,17 +106,7 @@ Refusal read_lt(const Problem& p, LtProblem& t) {
 Tensor packed_weights(const LtProblem& t) {
   const Tensor& w = *t.weights;
   const int64_t rows = t.image ? w.dims()[0] : w.dims()[w.dims().size() - 2], columns = w.size() / rows;
-  Tensor packed = Tensor::allocate(w.dtype(), t.transpose_b ? Dims{rows, columns} : Dims{columns, rows});
-  const auto size = static_cast<size_t>(bits(w.dtype()) / 8);
-  const auto* from = static_cast<const std::byte*>(w.data());
-  auto* to = static_cast<std::byte*>(packed.mutable_data());
-  for (int64_t r = 0; r < rows; ++r)
-    for (int64_t c = 0; c < columns; ++c) {
-      const int64_t at = t.transpose_b ? r * columns + c : c * rows + r;
-      std::memcpy(to + static_cast<size_t>(at) * size, from, size);
-      from += size;
-    }
-  return packed;
+  return t.transpose_b ? w.reshaped({rows, columns}) : kernels::transposed_matrix(w, rows, columns);
 }
 
 bool is_fixed(const Argument& a) {

@@ -81,7 +81,7 @@ kernels::ChipShare share_of(const Problem& p, int64_t blocks) {
 bool holds_share(const kernels::ChipShare& share, const Chip& chip) {
   constexpr int64_t kOtherTables = 24 << 10;
   const int64_t weights = share.chunks * share.chunk_bytes, room = chip.shared_per_block - kOtherTables;
-  return share.units <= kernels::kMostChipUnits && weights <= (chip.has_clusters() ? 3 * room : room);
+  return share.units <= kernels::kMostChipUnits && weights <= (target_cluster() > 1 ? 3 * room : room);
 }
 
 // Numbers of blocks in a cluster that hold a layer, the best guess first: as few as have little each, else the most.
@@ -90,7 +90,7 @@ std::vector<int64_t> cluster_choices(const Problem& p) {
   const Chip& chip = target_chip();
   const int64_t hidden = p.input(kStateWeights).opt[2];
   std::vector<int64_t> choices;
-  for (int64_t blocks = chip.largest_cluster(); blocks >= 1; blocks /= 2) {
+  for (int64_t blocks = target_cluster(); blocks >= 1; blocks /= 2) {
     const bool half_is_idle = 2 * ceil_div(hidden, share_of(p, blocks).units) <= blocks;
     if (!half_is_idle && holds_share(share_of(p, blocks), chip)) choices.push_back(blocks);
   }
@@ -116,9 +116,10 @@ const Tactic recurrent_chip{
       if (r.constant->size() == 0) return refuse("there are no units");
       if (bits(r.dtype) == 16 && target_chip().compute < 80)
         return refuse("16 bits on tensor cores need compute capability 8.0, not " + compute_text(target_chip()));
-      return cluster_choices(p).empty()
-                 ? refuse("the weights of " + std::to_string(r.opt[2]) + " units do not lie in the blocks' memory")
-                 : accept();
+      return cluster_choices(p).empty() ? refuse("the weights of " + std::to_string(r.opt[2]) +
+                                                 " units do not lie in the memory of clusters of " +
+                                                 std::to_string(target_cluster()) + " blocks")
+                                        : accept();
     },
     .configurations =
         [](const Problem& p) {

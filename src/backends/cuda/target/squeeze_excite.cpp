@@ -23,8 +23,8 @@ const Tactic squeeze_excite{
     },
     .configurations =
         [](const Problem& p) {
-          std::vector<int64_t> blocks{1};
-          if (target_chip().has_clusters()) blocks = {1, 2, 4, 8};
+          std::vector<int64_t> blocks{1, 2, 4, 8};
+          std::erase_if(blocks, [](int64_t n) { return n > int64_t{target_cluster()}; });
           // As few for an image as occupy the chip come first.
           const int64_t images = p.input(0).opt[0];
           std::stable_sort(blocks.begin(), blocks.end(), [&](int64_t a, int64_t b) {

@@ -6,6 +6,7 @@
 #include "backends/cuda/device/cu/conv_stream.h"
 #include "backends/cuda/device/kernels/conv_parameters.h"
 #include "backends/cuda/device/kernels/conv_window.h"
+#include "backends/cuda/target/chip.h"
 #include "base/checked.h"
 
 namespace kiln::cuda {
@@ -34,6 +35,11 @@ double estimate(const TiledProduct& p, const Chip& chip, int64_t rows, int64_t c
   return kStart + waves * (chunks * chunk + kStart / 4) + (splits > 1 ? kExchange : 0);
 }
 
+// Of a cluster, where the kernel takes `wanted`.
+int64_t most_blocks(const Chip& chip, int64_t wanted) {
+  return std::min({wanted, int64_t{chip.largest_cluster()}, int64_t{target_cluster()}});
+}
+
 std::vector<Config> best_of(std::vector<Candidate> candidates) {
   std::stable_sort(candidates.begin(), candidates.end(),
                    [](const Candidate& a, const Candidate& b) { return a.nanoseconds < b.nanoseconds; });
@@ -59,7 +65,7 @@ std::vector<Config> mma_configs(const TiledProduct& p, const Chip& chip) {
 std::vector<Config> byte_configs(const TiledProduct& p, const Chip& chip) {
   std::vector<Candidate> candidates;
   for (int64_t i = 0; i < kMmaTileCount; ++i)
-    for (int64_t splits = 1; splits <= (chip.has_clusters() ? kMostMmaSplits : 1); splits *= 2) {
+    for (int64_t splits = 1; splits <= most_blocks(chip, kMostMmaSplits); splits *= 2) {
       const MmaTile& tile = kMmaTiles[i];
       if (tile.shared() > chip.shared_per_block || (splits > 1 && splits > p.chunks) ||
           !fits_splits(tile, static_cast<int>(splits)))
@@ -74,7 +80,7 @@ std::vector<Config> wgmma_configs(const TiledProduct& p, const Chip& chip) {
   constexpr int64_t kManyStages = 8, kFewStages = 4;
   std::vector<Candidate> candidates;
   for (int64_t i = 0; i < kGroupTileCount; ++i)
-    for (int64_t splits = 1; splits <= kMaxSplits; splits *= 2) {
+    for (int64_t splits = 1; splits <= most_blocks(chip, kMaxSplits); splits *= 2) {
       const GroupTile& tile = kGroupTiles[i];
       if (splits > 1 && (splits > p.chunks || tile.columns > 128)) continue;
       const int64_t parts = splits > 1 ? int64_t{tile.rows()} * tile.columns * 4 : 0;
@@ -97,7 +103,7 @@ std::vector<Config> window_configs(const TiledProduct& p, const WindowedResult& 
   const int64_t channel_chunks = p.chunks / std::max<int64_t>(r.taps, 1);
   std::vector<Candidate> candidates;
   for (int64_t i = 0; i < kGroupTileCount; ++i)
-    for (int64_t splits = 1; splits <= std::min<int64_t>(kMaxSplits, channel_chunks); splits *= 2) {
+    for (int64_t splits = 1; splits <= std::min(most_blocks(chip, kMaxSplits), channel_chunks); splits *= 2) {
       const GroupTile& tile = kGroupTiles[i];
       if (splits > 1 && tile.columns > 128) continue;
       const auto box = kernels::WindowBox::of(tile, r.width, r.height, r.batch, r.reach_w, r.reach_h);
@@ -128,8 +134,9 @@ std::vector<Config> whole_configs(const TiledProduct& p, const Chip& chip) {
   constexpr int64_t kUnusedByClusters = 12;  // multiprocessors that clusters of four and eight blocks leave out
   const int64_t row_tiles = ceil_div(p.rows, kWholeTile.rows()), column_tiles = ceil_div(p.columns, kWholeTile.columns);
   std::vector<Candidate> candidates;
-  for (int64_t splits = 1; splits <= kMostClusterBlocks; splits *= 2)
-    for (int64_t shares = 1; splits * shares <= kMostClusterBlocks; shares *= 2) {
+  const int64_t most = most_blocks(chip, kMostClusterBlocks);
+  for (int64_t splits = 1; splits <= most; splits *= 2)
+    for (int64_t shares = 1; splits * shares <= most; shares *= 2) {
       const int64_t chunks = ceil_div(p.chunks, splits), held = std::min<int64_t>(chunks, kMostWholeChunks);
       const int64_t blocks = row_tiles * column_tiles * splits;
       const int64_t room = chip.multiprocessors - (splits * shares > 2 ? kUnusedByClusters : 0);
