@@ -148,6 +148,10 @@ TEST(CudaProduct, FewRowsAreLeftToProductWgmma) {
     EXPECT_EQ(names.count("conv_wgmma"), expected) << rows;
     EXPECT_EQ(names.count("product_wgmma"), 1 - expected) << rows;
   }
+  // So many terms that its blocks do not run at once.
+  const auto names =
+      check({.op = "MatMul", .inputs = {plain({128, 4096}, DType::kF16), constant({4096, 1024}, DType::kF16)}});
+  EXPECT_TRUE(names.count("conv_wgmma") && names.count("product_wgmma"));
 }
 
 TEST(CudaProduct, RunTimeOperands) {

@@ -33,7 +33,7 @@ Refusal accepts_wgmma(const Problem& p) {
 Refusal accepts_conv_wgmma(const Problem& p) {
   if (const Refusal r = accepts_wgmma(p); r.refused()) return r;
   const TiledProblem t = tiled_problem(p);
-  if (t.matrix && !whole_configs(t.product, target_chip()).empty())
+  if (t.matrix && suits_whole(t.product, target_chip()))
     return refuse("a product of so few rows and terms is product_wgmma's");
   return accept();
 }
@@ -135,7 +135,11 @@ const Tactic conv_wgmma{
     .version = 2,
     .ops = {"Conv", "MatMul", "Gemm"},
     .accepts = accepts_conv_wgmma,
-    .configurations = [](const Problem& p) { return wgmma_configs(tiled_problem(p).product, target_chip()); },
+    .configurations =
+        [](const Problem& p) {
+          const TiledProblem t = tiled_problem(p);
+          return wgmma_configs(t.product, t.matrix, target_chip());
+        },
     .emit =
         [](const Problem& p, const Config& config) {
           const TiledProblem t = tiled_problem(p);

@@ -2,6 +2,7 @@
 #include "backends/cuda/target/tiles.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "backends/cuda/device/cu/conv_stream.h"
 #include "backends/cuda/device/kernels/conv_parameters.h"
@@ -20,17 +21,19 @@ constexpr double kStart = 1500;                  // of a kernel, until its first
 constexpr double kExchange = 700;                // sums between the blocks of a cluster
 constexpr double kBytesPerNanosecond = 42;       // from the second-level cache
 constexpr double kProductsPerNanosecond = 3500;  // multiplications and additions of 16-bit numbers
+constexpr int64_t kUnusedByClusters = 12;        // multiprocessors that clusters of four and eight blocks leave out
 
 struct Candidate {
   double nanoseconds;
   Config config;
 };
 
-double estimate(const TiledProduct& p, const Chip& chip, int64_t rows, int64_t columns, int64_t splits) {
+// `room`: blocks that run at once.
+double estimate(const TiledProduct& p, int64_t room, int64_t rows, int64_t columns, int64_t splits) {
   const int64_t blocks = ceil_div(p.rows, rows) * ceil_div(p.columns, columns) * splits;
   const double chunk = std::max(static_cast<double>((rows + columns) * 128) / kBytesPerNanosecond,
                                 static_cast<double>(rows * columns * 64) / kProductsPerNanosecond);
-  const auto waves = static_cast<double>(ceil_div(blocks, chip.multiprocessors));
+  const auto waves = static_cast<double>(ceil_div(blocks, room));
   const auto chunks = static_cast<double>(ceil_div(p.chunks, splits));
   return kStart + waves * (chunks * chunk + kStart / 4) + (splits > 1 ? kExchange : 0);
 }
@@ -38,6 +41,14 @@ double estimate(const TiledProduct& p, const Chip& chip, int64_t rows, int64_t c
 // Of a cluster, where the kernel takes `wanted`.
 int64_t most_blocks(const Chip& chip, int64_t wanted) {
   return std::min({wanted, int64_t{chip.largest_cluster()}, int64_t{target_cluster()}});
+}
+
+double estimate(const TiledProduct& p, const Chip& chip, int64_t rows, int64_t columns, int64_t splits) {
+  return estimate(p, chip.multiprocessors, rows, columns, splits);
+}
+
+int64_t room_for_clusters(int64_t blocks, const Chip& chip) {
+  return std::max<int64_t>(chip.multiprocessors - (blocks > 2 ? kUnusedByClusters : 0), 1);
 }
 
 std::vector<Config> best_of(std::vector<Candidate> candidates) {
@@ -76,25 +87,36 @@ std::vector<Config> byte_configs(const TiledProduct& p, const Chip& chip) {
   return best_of(std::move(candidates));
 }
 
-std::vector<Config> wgmma_configs(const TiledProduct& p, const Chip& chip) {
+namespace {
+
+std::vector<Candidate> wgmma_candidates(const TiledProduct& p, const Chip& chip, bool matrix) {
   constexpr int64_t kManyStages = 8, kFewStages = 4;
+  constexpr double kOtherStages = 1.5;  // of matrices, other tiles are tried before the same with fewer stages
   std::vector<Candidate> candidates;
   for (int64_t i = 0; i < kGroupTileCount; ++i)
     for (int64_t splits = 1; splits <= most_blocks(chip, kMaxSplits); splits *= 2) {
       const GroupTile& tile = kGroupTiles[i];
       if (splits > 1 && (splits > p.chunks || tile.columns > 128)) continue;
       const int64_t parts = splits > 1 ? int64_t{tile.rows()} * tile.columns * 4 : 0;
-      const int64_t room = (chip.shared_per_block - kernels::kSlack - parts) / tile.stage(),
+      const int64_t place = (chip.shared_per_block - kernels::kSlack - parts) / tile.stage(),
                     chunks = std::max<int64_t>(ceil_div(p.chunks, splits), 1);
-      const int64_t most = std::min<int64_t>({chunks, room, kMaxStages});
+      const int64_t most = std::min<int64_t>({chunks, place, kMaxStages});
       if (most < 1) continue;
-      const double time = estimate(p, chip, tile.rows(), tile.columns, splits);
+      const int64_t room = matrix ? room_for_clusters(splits, chip) : chip.multiprocessors;
+      double time = estimate(p, room, tile.rows(), tile.columns, splits);
       for (int64_t stages : {std::min(most, kManyStages), std::min(most, kFewStages)}) {
         const Config config = to_parameters(kernels::GroupChoice{i, splits, stages});
         if (candidates.empty() || !(candidates.back().config == config)) candidates.push_back({time, config});
+        if (matrix) time *= kOtherStages;
       }
     }
-  return best_of(std::move(candidates));
+  return candidates;
+}
+
+}  // namespace
+
+std::vector<Config> wgmma_configs(const TiledProduct& p, bool matrix, const Chip& chip) {
+  return best_of(wgmma_candidates(p, chip, matrix));
 }
 
 std::vector<Config> window_configs(const TiledProduct& p, const WindowedResult& r, const Chip& chip) {
@@ -128,10 +150,11 @@ std::vector<Config> window_configs(const TiledProduct& p, const WindowedResult& 
   return best_of(std::move(candidates));
 }
 
-std::vector<Config> whole_configs(const TiledProduct& p, const Chip& chip) {
-  constexpr int64_t kMostWaves = 2;          // beyond, kernels that fetch while they multiply are better
-  constexpr double kIntoOneBlock = 100;      // bytes a nanosecond, fetched by whichever block of the cluster
-  constexpr int64_t kUnusedByClusters = 12;  // multiprocessors that clusters of four and eight blocks leave out
+namespace {
+
+std::vector<Candidate> whole_candidates(const TiledProduct& p, const Chip& chip) {
+  constexpr int64_t kMostWaves = 2;      // beyond, kernels that fetch while they multiply are better
+  constexpr double kIntoOneBlock = 100;  // bytes a nanosecond, fetched by whichever block of the cluster
   const int64_t row_tiles = ceil_div(p.rows, kWholeTile.rows()), column_tiles = ceil_div(p.columns, kWholeTile.columns);
   std::vector<Candidate> candidates;
   const int64_t most = most_blocks(chip, kMostClusterBlocks);
@@ -139,7 +162,7 @@ std::vector<Config> whole_configs(const TiledProduct& p, const Chip& chip) {
     for (int64_t shares = 1; splits * shares <= most; shares *= 2) {
       const int64_t chunks = ceil_div(p.chunks, splits), held = std::min<int64_t>(chunks, kMostWholeChunks);
       const int64_t blocks = row_tiles * column_tiles * splits;
-      const int64_t room = chip.multiprocessors - (splits * shares > 2 ? kUnusedByClusters : 0);
+      const int64_t room = room_for_clusters(splits * shares, chip);
       if (splits > p.chunks || chunks > kMostChunksInTurn || column_tiles % shares != 0 || blocks > kMostWaves * room ||
           whole_shared(held) + kernels::kSlack > chip.shared_per_block)
         continue;
@@ -149,7 +172,25 @@ std::vector<Config> whole_configs(const TiledProduct& p, const Chip& chip) {
       const double time = static_cast<double>(ceil_div(blocks, room)) * (kStart + wave) + (splits > 1 ? kExchange : 0);
       candidates.push_back({time, to_parameters(kernels::WholeChoice{splits, shares})});
     }
-  return best_of(std::move(candidates));
+  return candidates;
+}
+
+double least_of(const std::vector<Candidate>& candidates) {
+  double least = HUGE_VAL;
+  for (const Candidate& candidate : candidates) least = std::min(least, candidate.nanoseconds);
+  return least;
+}
+
+}  // namespace
+
+std::vector<Config> whole_configs(const TiledProduct& p, const Chip& chip) {
+  return best_of(whole_candidates(p, chip));
+}
+
+bool suits_whole(const TiledProduct& p, const Chip& chip) {
+  constexpr double kAsFast = 1.1;
+  const std::vector<Candidate> whole = whole_candidates(p, chip);
+  return !whole.empty() && least_of(whole) <= kAsFast * least_of(wgmma_candidates(p, chip, true));
 }
 
 std::vector<Config> stream_configs(const TiledProduct& p, const FusedEpilogue& epilogue, const Chip& chip) {

@@ -14,7 +14,7 @@ struct TiledProduct {
 std::vector<Config> mma_configs(const TiledProduct& product, const Chip& chip);
 // Of "conv_int8": tile, splits.
 std::vector<Config> byte_configs(const TiledProduct& product, const Chip& chip);
-std::vector<Config> wgmma_configs(const TiledProduct& product, const Chip& chip);
+std::vector<Config> wgmma_configs(const TiledProduct& product, bool matrix, const Chip& chip);
 // Of "conv_window": tile, splits, stages, boxes.
 struct WindowedResult {
   int64_t width = 0, height = 0, batch = 0;    // of the result
@@ -23,6 +23,8 @@ struct WindowedResult {
 std::vector<Config> window_configs(const TiledProduct& product, const WindowedResult& result, const Chip& chip);
 // Of "product_wgmma": splits, shares. Empty: the product is too large for it.
 std::vector<Config> whole_configs(const TiledProduct& product, const Chip& chip);
+// Whether it takes the product, and is reckoned to be about as fast as "conv_wgmma".
+bool suits_whole(const TiledProduct& product, const Chip& chip);
 // Of "conv_stream": tile, stages, buffers, apart.
 std::vector<Config> stream_configs(const TiledProduct& product, const FusedEpilogue& epilogue, const Chip& chip);
 
