@@ -74,9 +74,8 @@ bool finishes_plainly(const Node& base, const Node& root, int x, const FusionLim
 }
 
 bool finishes(const Node& base, const Node& root, int x, const PassOptions& options) {
-  return finishes_plainly(base, root, x, options.limits) ||
-         (!options.disabled.count(std::string(kProgramsOnResults)) &&
-          finishes_by_program(base, root, x, options.limits));
+  return finishes_plainly(base, root, x, options.limits) || (!options.disabled.count(std::string(kProgramsOnResults)) &&
+                                                             finishes_by_program(base, root, x, options.limits));
 }
 
 std::optional<PostOpOperands> post_op_operands(const Node& root, int i) {

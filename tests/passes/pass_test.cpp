@@ -73,9 +73,11 @@ TEST(Passes, ProgramsStayWithinTheLimitsOfTheTarget) {
 
 TEST(Passes, ProgramsAreSwitchedOffByTheirName) {
   const auto count = [](const std::string& body, std::set<std::string> disabled) {
-    const auto g = ir::parse_graph("graph main(%x: float32[6,3], %z: float32[2,3]) {\n"
-                                   "  %w = random float32[3,4] seed 1\n  %rows = constant int64[3]:{2,3,4}\n"
-                                   "  %p = MatMul(%x, %w)\n" + body + "}\n");
+    const auto g = ir::parse_graph(
+        "graph main(%x: float32[6,3], %z: float32[2,3]) {\n"
+        "  %w = random float32[3,4] seed 1\n  %rows = constant int64[3]:{2,3,4}\n"
+        "  %p = MatMul(%x, %w)\n" +
+        body + "}\n");
     run_passes(*g, {fuse()}, {.disabled = std::move(disabled), .limits = usual_limits()});
     return g->nodes().size();
   };
