@@ -53,7 +53,6 @@ WindowedResult windowed(const Problem& p, const TiledProblem& t) {
 Refusal accepts_window(const Problem& p) {
   if (const Refusal r = accepts_wgmma(p); r.refused()) return r;
   const TiledProblem t = tiled_problem(p);
-  if (const Refusal r = needs_no_program(t.program); r.refused()) return r;
   if (t.matrix) return refuse("a product has no window");
   const SlidingWindow& w = t.window;
   if (w.kernel[0] * w.kernel[1] == 1) return refuse("the window has one tap");
