@@ -180,9 +180,9 @@ const Tactic conv_stream{
           const TiledProblem t = tiled_problem(p);
           const auto choice = read_parameters<kernels::StreamChoice>(config);
           const StreamTile& tile = kStreamTiles[choice.tile];
-          return emit_tiled(t, "conv_stream",
-                            kernels::pack_wgmma_weights(t.weights, t.type, {tile.rows / 64, tile.columns}),
-                            kernels::ConvStreamParameters{{parameters_of(t), choice}});
+          return emit_tiled_rows(t, "conv_stream",
+                                 kernels::pack_wgmma_weights(t.weights, t.type, {tile.rows / 64, tile.columns}),
+                                 kernels::ConvStreamParameters{{parameters_of(t), choice}}, kernels::kPiece);
         },
 };
 
