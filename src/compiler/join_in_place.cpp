@@ -1,6 +1,7 @@
 // Concatenations whose parts lie in the result from the start.
 #include "compiler/join_in_place.h"
 
+#include <algorithm>
 #include <set>
 
 #include "base/index.h"
@@ -33,8 +34,13 @@ class Joiner {
       start = start + nth(part->shape(), axis);
       const auto at = m_.tensors.find(part);
       if (at == m_.tensors.end() || !part->has_one_use() || !seen.insert(at->second).second) continue;
-      if (!(part->layout == node->output()->layout) || !may_lie_inside(at->second, whole, is_innermost(axis, *part)))
+      const bool innermost = is_innermost(axis, *part);
+      if (!(part->layout == node->output()->layout) || !may_lie_inside(at->second, whole, innermost)) continue;
+      const int64_t alignment = alignment_of(at->second);
+      if (innermost &&
+          !(is_multiple(begin, whole, alignment) && is_multiple(nth(node->output()->shape(), axis), whole, alignment)))
         continue;
+      alignments_[whole] = std::max(alignments_[whole], alignment);
       plan::TensorInfo& info = tensor(at->second);
       info.view_of = whole;
       info.view_axis = static_cast<int32_t>(axis);
@@ -65,11 +71,24 @@ class Joiner {
            may_be_slice(m_.details[made->second], innermost) && steps_[made->second].outputs[0] == part;
   }
 
+  // Of the rows of a tensor, as the kernel wants it that makes it or what lies in it.
+  int64_t alignment_of(int32_t t) const {
+    const StepDetail& step = m_.details[producer_.at(t)];
+    const int64_t own = step.strided_output ? 1 : step.row_alignment;
+    const auto inside = alignments_.find(t);
+    return inside == alignments_.end() ? own : std::max(own, inside->second);
+  }
+  bool is_multiple(const Dim& elements, int32_t whole, int64_t alignment) {
+    const auto count = elements.constant();
+    return alignment == 1 || (count && *count * (bits(tensor(whole).dtype) / 8) % alignment == 0);
+  }
+
   const MemoryPlan& m_;
   std::vector<plan::TensorInfo>& tensors_;
   const std::vector<plan::StepInfo>& steps_;
   std::map<int32_t, size_t> producer_;
-  std::set<int32_t> named_;  // with bytes that have two names
+  std::set<int32_t> named_;                // with bytes that have two names
+  std::map<int32_t, int64_t> alignments_;  // in bytes, of the rows of tensors that others lie in
 };
 
 }  // namespace

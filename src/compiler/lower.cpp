@@ -284,6 +284,7 @@ void Lowering::add_variant(Scope& scope, plan::StepInfo& step, StepDetail& detai
   ask_kernel(*other.problem, emitted, variant.step);
   detail.strided_output = detail.strided_output && emitted.strided_output;
   detail.strided_rows = detail.strided_rows && emitted.strided_rows;
+  detail.row_alignment = std::max(detail.row_alignment, emitted.row_alignment);
   detail.strided_inputs = 0;
   step.workspace_size = std::max(step.workspace_size, variant.step.workspace_size);
   if (variant.step.sharing != step.sharing) step.sharing = Sharing::kNothing;
@@ -318,7 +319,7 @@ void Lowering::lower_kernel(Scope& scope, const Problem& problem, const Choice& 
     step.outputs.push_back(problem.outputs[i].present ? tensor_of(scope, node.outputs()[i]) : -1);
   for (const Argument& a : problem.inputs)  // the plan holds what the kernel reads
     if (a.constant) FileMap::let_go(a.constant->data(), static_cast<size_t>(a.constant->bytes()));
-  StepDetail detail{&node, emitted.strided_output, emitted.strided_rows, emitted.strided_inputs};
+  StepDetail detail{&node, emitted.strided_output, emitted.strided_rows, emitted.row_alignment, emitted.strided_inputs};
   tell_time(problem, choice, detail);
   if (!is_late(scope, step)) {
     ask_kernel(problem, emitted, step);

@@ -12,6 +12,7 @@ namespace kiln {
 struct StepDetail {
   const ir::Node* node = nullptr;                     // null for transfers
   bool strided_output = false, strided_rows = false;  // see Emitted
+  int64_t row_alignment = 1;
   uint32_t strided_inputs = 0;
   double milliseconds = 0;  // that it takes alone, as measured or by reasoning
   bool measured = false;    // the former

@@ -27,7 +27,9 @@ bool is_number_or_columns(const Tensor& t, int64_t rank, int64_t column_axis) {
   return true;
 }
 
-bool fits_program(const Node& base, const Node& root, int x, const FusionLimits& limits) {
+}  // namespace
+
+bool finishes_by_program(const Node& base, const Node& root, int x, const FusionLimits& limits) {
   const auto inputs = root.inputs();
   const bool begins = std::all_of(base.post.begin(), base.post.end(), [&](const ir::PostOp& post) {
     return post.op->name() == "Add" && !adds_tensor(base, post);
@@ -54,7 +56,6 @@ bool fits_program(const Node& base, const Node& root, int x, const FusionLimits&
   return true;
 }
 
-// One activation, and sums.
 bool finishes_plainly(const Node& base, const Node& root, int x, const FusionLimits& limits) {
   const auto is_activation = [&](const OpDef& op) { return limits.activations.count(op.name()) > 0; };
   bool active = false, closed = false;
@@ -72,10 +73,9 @@ bool finishes_plainly(const Node& base, const Node& root, int x, const FusionLim
   return root.input(1 - x)->constant() ? !active : sums < limits.sums && (!active || limits.sums_behind);
 }
 
-}  // namespace
-
-bool finishes(const Node& base, const Node& root, int x, const FusionLimits& limits) {
-  return finishes_plainly(base, root, x, limits) || fits_program(base, root, x, limits);
+bool finishes(const Node& base, const Node& root, int x, const PassOptions& options) {
+  return finishes_plainly(base, root, x, options.limits) || (!options.disabled.count(std::string(kProgramsOnResults)) &&
+                                                             finishes_by_program(base, root, x, options.limits));
 }
 
 std::optional<PostOpOperands> post_op_operands(const Node& root, int i) {
@@ -108,6 +108,24 @@ std::optional<Patch> append_post_op(const Match& match, int i, size_t limit,
   p.absorb(*base);
   p.append_to(*base, *std::move(operands));
   return p;
+}
+
+std::optional<Patch> append_to_base(const Match& match, const FusionLimits& limits,
+                                    bool (*finishes)(const Node&, const Node&, int, const FusionLimits&)) {
+  constexpr size_t kMostPostOps = 8;
+  const Node& root = match.root();
+  if (!root.op().is_pointwise()) return std::nullopt;
+  const auto is_base = [&](const Node& n) { return limits.bases.count(n.op_name()) > 0; };
+  for (int i = 0; i < static_cast<int>(root.inputs().size()); ++i) {
+    if (!root.input(i) || root.input(i)->dtype() != root.output()->dtype()) continue;
+    const Node* base = root.input(i)->producer();
+    if (base && is_base(*base) && !finishes(*base, root, i, limits)) {
+      decline("the kernels finish their results otherwise");
+      continue;
+    }
+    if (auto patch = append_post_op(match, i, kMostPostOps, is_base)) return patch;
+  }
+  return std::nullopt;
 }
 
 bool acts_on_elements_alone(const Node& n) {

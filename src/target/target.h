@@ -78,6 +78,7 @@ struct Emitted {
   std::shared_ptr<const GeneratedKernel> code = nullptr;  // that the kernel runs, where it is a generated one
   bool strided_output = false;       // output 0 may be a slice of a wider tensor along its innermost axes
   bool strided_rows = false;         // or one along the axis that is innermost in memory alone
+  int64_t row_alignment = 1;         // bytes: of which that begins, and its rows lie apart, at multiples
   uint32_t strided_inputs = 0;       // bit k: kernel input k may be one, too
   DType computes = DType::kInvalid;  // what it rounds operands to, or keeps weights in, where it does either
 };

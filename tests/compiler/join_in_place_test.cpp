@@ -53,5 +53,77 @@ TEST(JoinInPlace, OnePartTwice) {
                            {{{random_f32({2, 4}, 5)}}});
 }
 
+// Where the tensors of a graph lie whose kernels store rows of 16 bits that begin at multiples of so many bytes.
+std::map<std::string, int32_t> wholes_of(const std::string& text, int64_t alignment, bool any_axis = false) {
+  const auto graph = ir::parse_graph(text);
+  plan::Program program;
+  std::vector<StepDetail> details;
+  const std::map<int32_t, int32_t> shares;
+  std::map<const ir::Value*, int32_t> tensors;
+  std::vector<Dim> dims;
+  const auto add = [&](const ir::Value* value, plan::Storage storage) {
+    plan::TensorInfo info;
+    info.name = value->name();
+    info.dtype = value->dtype();
+    info.storage = storage;
+    tensors[value] = static_cast<int32_t>(program.tensors.size());
+    program.tensors.push_back(info);
+  };
+  for (const ir::Value* input : graph->inputs()) add(input, plan::Storage::kInput);
+  for (const auto& node : graph->nodes()) {
+    add(node->output(), plan::Storage::kArena);
+    plan::StepInfo step;
+    for (const ir::Value* input : node->inputs()) step.inputs.push_back(tensors.at(input));
+    step.outputs = {tensors.at(node->output())};
+    const bool joins = node->is("Concat");
+    if (joins) step.sharing = Sharing::kParts;
+    program.steps.push_back(step);
+    StepDetail detail{.node = node.get(), .strided_output = joins && any_axis, .strided_rows = true};
+    if (!joins) detail.row_alignment = alignment;
+    details.push_back(detail);
+  }
+  join_in_place({program, details, shares, tensors, [&](const Dim& d) {
+                   dims.push_back(d);
+                   return static_cast<uint32_t>(dims.size() - 1);
+                 }});
+  std::map<std::string, int32_t> wholes;
+  for (const plan::TensorInfo& t : program.tensors) wholes[t.name] = t.view_of;
+  return wholes;
+}
+
+TEST(JoinInPlace, RowsThatBeginAtMultiplesOfBytes) {
+  const auto joined = [](const char* a, const char* b, int64_t alignment) {
+    const std::string text = std::string("graph main(%x: float16[n,") + a + "], %z: float16[n," + b +
+                             "]) {\n  %a = Relu(%x)\n  %b = Relu(%z)\n  %c = Concat(%a, %b) {axis=1}\n  return %c\n}\n";
+    const auto wholes = wholes_of(text, alignment);
+    return std::pair(wholes.at("a") >= 0, wholes.at("b") >= 0);
+  };
+  using Joined = std::pair<bool, bool>;
+  EXPECT_EQ(joined("8", "16", 16), Joined(true, true));
+  EXPECT_EQ(joined("4", "12", 16), Joined(true, false));   // the second begins at byte 8
+  EXPECT_EQ(joined("8", "12", 16), Joined(false, false));  // rows of 40 bytes
+  EXPECT_EQ(joined("8", "12", 8), Joined(true, true));
+  EXPECT_EQ(joined("3", "5", 1), Joined(true, true));
+  EXPECT_EQ(joined("8", "m", 16), Joined(false, false));  // only running tells
+  EXPECT_EQ(joined("8", "m", 1), Joined(true, true));
+}
+
+// What lies in a part lies in the whole.
+TEST(JoinInPlace, RowsOfPartsOfParts) {
+  const auto whole_of_inner = [](const char* other, int axis, int64_t alignment) {
+    const std::string text = std::string("graph main(%x: float16[2,2,8], %z: float16[2,2,8], %v: float16") + other +
+                             ") {\n  %a = Relu(%x)\n  %b = Relu(%z)\n  %i = Concat(%a, %b) {axis=2}\n  %d = Relu(%v)\n"
+                             "  %o = Concat(%d, %i) {axis=" +
+                             std::to_string(axis) + "}\n  return %o\n}\n";
+    const auto wholes = wholes_of(text, alignment, true);
+    EXPECT_GE(wholes.at("a"), 0);
+    return wholes.at("i");
+  };
+  EXPECT_GE(whole_of_inner("[2,2,24]", 2, 16), 0);
+  EXPECT_LT(whole_of_inner("[2,2,20]", 2, 16), 0);
+  EXPECT_GE(whole_of_inner("[2,2,20]", 2, 8), 0);
+  EXPECT_GE(whole_of_inner("[2,3,16]", 1, 16), 0);
+}
+
 }  // namespace
 }  // namespace kiln::testing

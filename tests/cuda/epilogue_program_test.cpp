@@ -202,6 +202,15 @@ TEST(CudaEpilogueProgram, RefusesWithAReason) {
   for (const char* other : {"conv_stream", "product_any"}) EXPECT_NE(refusal(c, other), "") << other;
 }
 
+TEST(CudaEpilogueProgram, Windows) {
+  for (DType type : {DType::kF16, DType::kBF16})
+    for (const Posts& posts : smooth_posts()) {
+      expect_taken(image_case(posts, type, {1, 64, 12, 9}, {40, 64, 3, 3}, kSame3x3), {"conv_window"}, true);
+      const Attributes same5x5{{"pads", Ints{2, 2, 2, 2}}};
+      expect_taken(image_case(posts, type, {2, 136, 7, 7}, {33, 136, 5, 5}, same5x5), {"conv_window"}, true);
+    }
+}
+
 // A plan's bytes are not trusted: each change of the program is told before anything runs.
 TEST(CudaEpilogueProgram, ChangedProgramsAreRefused) {
   const BuiltNode node(compacted(product_case({post("Selu", {-1}), post("Mul", {-1, kRow}), post("Add", {-1, kTensor})},

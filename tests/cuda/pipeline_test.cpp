@@ -91,6 +91,11 @@ TEST(CudaPipeline, RulesOfTheTargetAreSwitchedOffByName) {
       "  %y = Conv(%x, %w)\n  return %y\n}\n";
   EXPECT_NE(operators_after(deep, DType::kF32), "Conv");
   EXPECT_EQ(operators_after(deep, DType::kF32, {"deep_conv"}), "Conv");
+  const std::string mish =
+      "graph main(%x: float32[n,8,5,6]) {\n  %w = random float32[4,8,3,3] seed 1\n"
+      "  %c = Conv(%x, %w)\n  %y = Mish(%c)\n  return %y\n}\n";
+  EXPECT_EQ(operators_after(mish, DType::kF32), "Conv+Mish");
+  EXPECT_EQ(operators_after(mish, DType::kF32, {"programs_on_results"}), "Conv Mish");
 }
 
 TEST(CudaPipeline, ManyChannelsAreCast) {

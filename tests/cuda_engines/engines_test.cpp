@@ -303,6 +303,46 @@ TEST_P(Engines, ProductsStoreTheirPartsOfWhatIsJoined) {
   }
 }
 
+// So do convolutions of many rows and of each channel alone, where the parts begin at whole words.
+TEST_P(Engines, LargeConvolutionsStoreTheirPartsOfWhatIsJoined) {
+  const int64_t size = is_gpu() ? 32 : 4, most = 9;  // rows for 72 tiles
+  const auto network = [size](const std::string& wide, const std::string& odd) {
+    const std::string side = std::to_string(size);
+    return "graph main(%x: float16[n,16," + side + "," + side + "]) {\n  %wa = random float16[" + wide +
+           ",16,1,1] seed 1\n  %wb = random float16[" + odd +
+           ",16,3,3] seed 2\n  %wd = random float16[16,1,3,3] seed 3\n"
+           "  %a = Conv(%x, %wa)\n  %ar = Relu(%a)\n  %b = Conv(%x, %wb) {pads=[1,1,1,1]}\n"
+           "  %d = Conv(%x, %wd) {group=16,pads=[1,1,1,1]}\n  %j = Concat(%ar, %d, %b) {axis=1}\n"
+           "  %y = MaxPool(%j) {kernel_shape=[2,2],strides=[2,2]}\n  return %y\n}\n";
+  };
+  const std::vector<ProfileBounds> profiles{
+      {{"x", {{1, 16, size, size}, {most, 16, size, size}, {most, 16, size, size}}}}};
+  const std::pair<std::string, std::string> kColumns[] = {{"64", "72"}, {"64", "68"}, {"36", "72"}};
+  for (const auto& [wide, odd] : kColumns)
+    for (const char* depthwise : {"depthwise_boxes", "conv_depthwise"}) {
+      const std::string text = network(wide, odd);
+      CompileOptions options = options_of(GetParam(), 0, profiles);
+      options.tuner.disabled = {"conv_wgmma", "conv_window", "conv_mma", "cublaslt", "cudnn"};
+      if (is_gpu()) options.tuner.disabled.insert(depthwise);
+      const plan::Plan plan = build(text, options);
+      const bool in_words = wide == "64" && odd == "72";
+      const auto& tensors = plan.programs[0].tensors;
+      const auto parts = std::count_if(tensors.begin(), tensors.end(), [](const auto& t) { return t.view_of >= 0; });
+      EXPECT_GE(parts, is_gpu() && in_words ? 2 : 0) << "without " << depthwise;
+      for (const plan::StepInfo& step : plan.programs[0].steps)
+        if (!in_words && (step.tactic == "conv_stream" || step.tactic == "depthwise_boxes")) {
+          EXPECT_LT(tensors.at(static_cast<size_t>(step.outputs.at(0))).view_of, 0) << step.name;
+        }
+      const auto engine = reload(plan);
+      const auto context = engine->create_context();
+      for (int64_t n : {int64_t{1}, most}) {
+        const Tensor x = random_f32({n, 16, size, size}, 4).cast(DType::kF16);
+        const auto got = run(*context, {x}), want = reference(text, {x});
+        for (size_t i = 0; i < want.size(); ++i) expect_near(got[i], want[i], 2e-3);
+      }
+    }
+}
+
 // By kernels of ours, and on a GPU by those of libraries and generated ones too.
 TEST_P(Engines, NothingIsLeaked) {
   CompileOptions by_libraries = options_of(GetParam(), 0, kProfiles);

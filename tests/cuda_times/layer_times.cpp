@@ -1,11 +1,12 @@
 // Times the layers of ResNet-50 and BERT-base in float16 on a GPU: every configuration of every tactic alone, as a chain in a
 // captured graph, then the network made of the best ones. `programs` times convolutions and products whose results a program finishes, beside
-// the same followed by a kernel that does the rest, and `waves` products whose tiles fill the multiprocessors more and less evenly.
-// Usage: cuda_layer_times {resnet50|bert|programs} BATCH..., or waves TERMS...
+// the same followed by a kernel that does the rest, `waves` products whose tiles fill the multiprocessors more and less evenly, and `few` those of
+// fewer tiles. Usage: cuda_layer_times {resnet50|bert|programs} BATCH..., or {waves|few} TERMS...
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <map>
+#include <span>
 
 #include "cuda_times/replay.h"
 
@@ -81,6 +82,14 @@ Layer conv(int64_t batch, int64_t size, int64_t in, int64_t out, int64_t kernel,
     l.node.extra.push_back({.dims = {batch, out, result, result}, .type = kType, .layout = kLast});
   }
   if (relu) l.node.post.push_back(post("Relu", {-1}));
+  return l;
+}
+
+Layer depthwise(int64_t batch, int64_t size, int64_t channels, int64_t kernel) {
+  Layer l = conv(batch, size, channels, channels, kernel, 1, false, false);
+  l.name = "depthwise " + l.name;
+  l.node.attributes.set("group", channels);
+  l.node.inputs[1].dims = {channels, 1, kernel, kernel};
   return l;
 }
 
@@ -212,6 +221,13 @@ NodeCase apart(std::vector<ir::PostOp> posts, const Operand& x, const Operand (&
   return node;
 }
 
+bool is_taken(const Layer& layer) {
+  const BuiltNode node(layer.node);
+  const auto& tactics = tactic_list().all();
+  return std::any_of(tactics.begin(), tactics.end(),
+                     [&](const Tactic* tactic) { return !tactic->refusal(node.problem()).refused(); });
+}
+
 void report_program(Device& device, const Layer& base, const Best& plain, const Finish& finish) {
   const bool image = base.node.op == "Conv";
   const Argument& result = plain.node->problem().outputs[0];
@@ -221,6 +237,10 @@ void report_program(Device& device, const Layer& base, const Best& plain, const 
   Layer fused{base.name, base.node}, behind{finish.name, apart(finish.posts, tensor, operands)};
   fused.node.extra.clear(), fused.node.post.clear();
   add_posts(fused.node, finish.posts, operands);
+  if (!is_taken(fused)) {
+    std::printf("  %-28s %-26s is left apart\n", base.name.c_str(), finish.name);
+    return;
+  }
   const Best rest = tune(device, behind);
   const double split = replay_time(device, 10,
                                    [&](Stream& stream) {
@@ -240,7 +260,8 @@ void report_program(Device& device, const Layer& base, const Best& plain, const 
 
 void report_programs(Device& device, int64_t batch) {
   std::printf("programs, batch %lld, float16\n", static_cast<long long>(batch));
-  for (Layer base : {conv(batch, 56, 64, 64, 3, 1, false, false), conv(batch, 14, 256, 256, 3, 1, false, false),
+  for (Layer base : {depthwise(batch, 28, 240, 3), depthwise(batch, 14, 672, 5), depthwise(batch, 7, 960, 5),
+                     conv(batch, 56, 64, 64, 3, 1, false, false), conv(batch, 14, 256, 256, 3, 1, false, false),
                      conv(batch, 14, 1024, 256, 1, 1, false, false), product(batch * 128, 768, 768, false, false)}) {
     base.node.post.clear(), base.node.extra.clear();
     const Best plain = tune(device, base);
@@ -248,13 +269,20 @@ void report_programs(Device& device, int64_t batch) {
   }
 }
 
-// Tiles of 128x256 on 132 multiprocessors: all busy once, a few of them twice.
-void report_waves(Device& device, int64_t terms) {
-  for (const auto& [rows, columns] : {std::pair{1536, 2816}, {1792, 2560}, {1920, 2560}, {1024, 768}, {1024, 3072}}) {
-    const Best best = tune(device, product(rows, terms, columns, false, false));
-    std::printf("  M%d N%d K%lld: %.2f us, %.0f TFLOP/s  %s\n", rows, columns, static_cast<long long>(terms),
-                best.microseconds, 2e-6 * rows * columns * static_cast<double>(terms) / best.microseconds,
-                best.what.c_str());
+struct ProductShape {
+  int64_t rows, columns;
+};
+// Tiles of 128x256 on 132 multiprocessors: all busy once, a few of them twice, and less.
+constexpr ProductShape kWaves[] = {{1536, 2816}, {1792, 2560}, {1920, 2560}, {1024, 768}, {1024, 3072}};
+// Fewer tiles than multiprocessors.
+constexpr ProductShape kFewTiles[] = {{1024, 1024}, {1024, 768}, {392, 512}, {128, 1024}, {128, 768}, {49, 512}};
+
+void report_products(Device& device, int64_t terms, std::span<const ProductShape> shapes) {
+  for (const auto& [rows, columns] : shapes) {
+    const Layer layer = product(rows, terms, columns, false, false);
+    const Best best = tune(device, layer);
+    std::printf("  %s: %.2f us, %.0f TFLOP/s  %s\n", layer.name.c_str(), best.microseconds,
+                2e-6 * static_cast<double>(rows * columns * terms) / best.microseconds, best.what.c_str());
     std::fflush(stdout);
   }
 }
@@ -267,8 +295,9 @@ int main(int argc, char** argv) {
   std::string reason;
   kiln::Device* device = gpu(reason);
   if (!device || argc < 3) {
-    std::fprintf(stderr, "%s\n",
-                 device ? "usage: cuda_layer_times {resnet50|bert|programs|waves} BATCH..." : reason.c_str());
+    std::fprintf(
+        stderr, "%s\n",
+        device ? "usage: cuda_layer_times {resnet50|bert|programs} BATCH..., or {waves|few} TERMS..." : reason.c_str());
     return 2;
   }
   std::printf("%s\n", device->facts().fingerprint.c_str());
@@ -277,7 +306,8 @@ int main(int argc, char** argv) {
       const int64_t batch = std::atoll(argv[i]);
       const std::string what = argv[1];
       if (what == "programs") report_programs(*device, batch);
-      else if (what == "waves") report_waves(*device, batch);
+      else if (what == "waves") report_products(*device, batch, kWaves);
+      else if (what == "few") report_products(*device, batch, kFewTiles);
       else report(*device, what, batch, what == "bert" ? bert(batch) : resnet50(batch));
     }
   } catch (const kiln::Error& e) {

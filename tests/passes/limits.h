@@ -14,6 +14,7 @@ inline FusionLimits usual_limits() {
                           "Tanh"},
           .sums = 1,
           .sums_behind = true,
+          .programs = {"Mish", "Mul"},
           .real_codes = true,
           .words = true,
           .cheap_steps = true};

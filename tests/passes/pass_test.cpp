@@ -58,11 +58,10 @@ TEST(Passes, ProgramsStayWithinTheLimitsOfTheTarget) {
     run_passes(*g, {fuse()}, {.limits = limits});
     return g->nodes().size();
   };
-  const FusionLimits usual = usual_limits();
-  FusionLimits programs = usual;
-  programs.programs = {"Mish", "Mul"};
+  FusionLimits programs = usual_limits(), none = programs;
+  none.programs.clear();
   for (const char* last : {"Mul(%t, %p)", "Mish(%p)"}) {
-    EXPECT_EQ(names(last, usual), 2U) << last;
+    EXPECT_EQ(names(last, none), 2U) << last;
     EXPECT_EQ(names(last, programs), 1U) << last;
   }
   EXPECT_EQ(names("Mul(%p, %u)", programs), 2U);
@@ -70,6 +69,27 @@ TEST(Passes, ProgramsStayWithinTheLimitsOfTheTarget) {
   EXPECT_EQ(names("Mul(%t, %p)", programs), 2U);
   programs.programs = {"Mul"};
   EXPECT_EQ(names("Mish(%p)", programs), 2U);
+}
+
+TEST(Passes, ProgramsAreSwitchedOffByTheirName) {
+  const auto count = [](const std::string& body, std::set<std::string> disabled) {
+    const auto g = ir::parse_graph(
+        "graph main(%x: float32[6,3], %z: float32[2,3]) {\n"
+        "  %w = random float32[3,4] seed 1\n  %rows = constant int64[3]:{2,3,4}\n"
+        "  %p = MatMul(%x, %w)\n" +
+        body + "}\n");
+    run_passes(*g, {fuse()}, {.disabled = std::move(disabled), .limits = usual_limits()});
+    return g->nodes().size();
+  };
+  const std::string both = "  %m = Mish(%p)\n  %q = MatMul(%z, %w)\n  %r = Relu(%q)\n  return %m, %r\n";
+  EXPECT_EQ(count(both, {}), 2U);
+  EXPECT_EQ(count(both, {"programs_on_results"}), 3U);
+  EXPECT_EQ(count(both, {"post_operations"}), 3U);
+  EXPECT_EQ(count(both, {"post_operations", "programs_on_results"}), 4U);
+  // The rule that moves a Reshape asks, too.
+  const std::string behind_reshape = "  %r = Reshape(%p, %rows)\n  %m = Mish(%r)\n  return %m\n";
+  EXPECT_EQ(count(behind_reshape, {}), 2U);
+  EXPECT_EQ(count(behind_reshape, {"programs_on_results"}), 3U);
 }
 
 // Targets whose products of bytes take no volumes keep those in float32.

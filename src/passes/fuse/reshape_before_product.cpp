@@ -55,7 +55,7 @@ const Rule reshape_before_product{
         Node* reshape = root.input(i) ? names_rows(root.input(i)) : nullptr;
         Node* product = reshape ? product_of_rows(reshape->input(0)) : nullptr;
         if (!product) continue;
-        if (!finishes(*product, root, i, limits)) return decline("the kernels finish their results otherwise");
+        if (!finishes(*product, root, i, options)) return decline("the kernels finish their results otherwise");
         auto operands = post_op_operands(root, i);
         if (!operands) return std::nullopt;
         Shape rows = root.input(i)->shape();

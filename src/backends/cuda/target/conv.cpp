@@ -53,7 +53,6 @@ WindowedResult windowed(const Problem& p, const TiledProblem& t) {
 Refusal accepts_window(const Problem& p) {
   if (const Refusal r = accepts_wgmma(p); r.refused()) return r;
   const TiledProblem t = tiled_problem(p);
-  if (const Refusal r = needs_no_program(t.program); r.refused()) return r;
   if (t.matrix) return refuse("a product has no window");
   const SlidingWindow& w = t.window;
   if (w.kernel[0] * w.kernel[1] == 1) return refuse("the window has one tap");
@@ -185,9 +184,9 @@ const Tactic conv_stream{
           const TiledProblem t = tiled_problem(p);
           const auto choice = read_parameters<kernels::StreamChoice>(config);
           const StreamTile& tile = kStreamTiles[choice.tile];
-          return emit_tiled(t, "conv_stream",
-                            kernels::pack_wgmma_weights(t.weights, t.type, {tile.rows / 64, tile.columns}),
-                            kernels::ConvStreamParameters{{parameters_of(t), choice}});
+          return emit_tiled_rows(t, "conv_stream",
+                                 kernels::pack_wgmma_weights(t.weights, t.type, {tile.rows / 64, tile.columns}),
+                                 kernels::ConvStreamParameters{{parameters_of(t), choice}}, kernels::kPiece);
         },
 };
 

@@ -65,8 +65,8 @@ const Tactic depthwise_boxes{
         [](const Problem& p, const Config& config) {
           const TiledProblem t = depthwise_problem(p);
           const auto choice = read_parameters<kernels::BoxesChoice>(config);
-          return emit_tiled(t, "depthwise_boxes", kernels::pack_depthwise_weights(t.weights, t.type),
-                            kernels::DepthwiseBoxesParameters{{parameters_of(t), choice}});
+          return emit_tiled_rows(t, "depthwise_boxes", kernels::pack_depthwise_weights(t.weights, t.type),
+                                 kernels::DepthwiseBoxesParameters{{parameters_of(t), choice}}, kernels::kPiece);
         },
 };
 
@@ -98,8 +98,8 @@ const Tactic conv_depthwise{
           const TiledProblem t = depthwise_problem(p);
           const auto choice = read_parameters<kernels::DepthwiseChoice>(config);
           const ConvParameters conv{{t.window, t.weights.groups}, t.epilogue.parameters};
-          return emit_tiled(t, "conv_depthwise", kernels::pack_depthwise_weights(t.weights, t.type),
-                            kernels::ConvDepthwiseParameters{conv, choice});
+          return emit_tiled_rows(t, "conv_depthwise", kernels::pack_depthwise_weights(t.weights, t.type),
+                                 kernels::ConvDepthwiseParameters{conv, choice});
         },
 };
 

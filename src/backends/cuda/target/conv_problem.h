@@ -38,11 +38,13 @@ Emitted emit_tiled(const TiledProblem& tiled, std::string kernel, Tensor packed,
   emit_program(tiled.program, e);
   return e;
 }
-// The same for a kernel that stores pixels, or rows, at any equal distances.
+// The same for a kernel that stores pixels, or rows, at any equal distances, or at those that are multiples of so many bytes.
 template <class T>
-Emitted emit_tiled_rows(const TiledProblem& tiled, std::string kernel, Tensor packed, const T& parameters) {
+Emitted emit_tiled_rows(const TiledProblem& tiled, std::string kernel, Tensor packed, const T& parameters,
+                        int64_t alignment = 1) {
   Emitted e = emit_tiled(tiled, std::move(kernel), std::move(packed), parameters);
   e.strided_rows = true;
+  e.row_alignment = alignment;
   return e;
 }
 

@@ -1,5 +1,5 @@
 // Kernel "conv_window": convolutions with windows of several taps and strides of one, on tensor cores of compute capability 9.0. Inputs: x,
-// weights packed by pack_wgmma_weights, bias, residual.
+// weights packed by pack_wgmma_weights, bias, residual; a program for the results, where there is one.
 #include "backends/cuda/device/kernels/conv_window.h"
 
 #include "backends/cuda/device/kernels/conv_boxes.h"
@@ -40,7 +40,7 @@ namespace {
 
 class ConvWindow final : public BoxKernel<ConvWindowArguments> {
  public:
-  ConvWindow(Gpu& gpu, const ConvWindowParameters& p) : BoxKernel(gpu, p.conv), choice_(p.choice) {}
+  ConvWindow(Gpu& gpu, const ConvWindowParameters& p) : BoxKernel(gpu, p.conv, true), choice_(p.choice) {}
 
   Status prepare(const KernelCall& call) noexcept override {
     return guarded([&]() -> Status {
@@ -71,7 +71,7 @@ class ConvWindow final : public BoxKernel<ConvWindowArguments> {
       a.groups_down = static_cast<uint32_t>(box.down);
       a.boxes = static_cast<uint32_t>(choice_.boxes);
       source_.plan(o.in, o.channels, o.type, {box.pitch, box.rows, box.images}, 1, 1);
-      plan_group_launch(gpu_, "conv_window", "conv_window", choice_, o, results, shared, a, launch_);
+      plan_group_launch(gpu_, module_of("conv_window", call), "conv_window", choice_, o, results, shared, a, launch_);
       return kOkStatus;
     });
   }
