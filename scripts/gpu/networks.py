@@ -97,7 +97,7 @@ class Row:
             self.process.stdin.flush()
             return float(self.process.stdout.readline())
         except (BrokenPipeError, ValueError):
-            self.failures = dict.fromkeys(self.failures, "ended")
+            self.failures = {kind: failure or "ended" for kind, failure in self.failures.items()}
             return math.nan
 
     def close(self) -> None:

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <exception>
 #include <mutex>
+#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -19,13 +20,15 @@ thread_local bool is_one_of_many = false;
 
 }  // namespace
 
+OneOfMany::OneOfMany() noexcept : before_(std::exchange(is_one_of_many, true)) {}
+OneOfMany::~OneOfMany() { is_one_of_many = before_; }
+
 void in_parallel(size_t count, const std::function<void(size_t)>& work) {
   std::atomic<size_t> next{0};
   std::exception_ptr failure;
   std::mutex mutex;
-  const bool is_nested = std::exchange(is_one_of_many, true);
-  const auto run = [&] {
-    is_one_of_many = true;
+  const size_t threads = is_one_of_many ? 1 : std::min(count, cores());
+  const auto work_on = [&] {
     for (size_t i = next++; i < count; i = next++) {
       try {
         work(i);
@@ -38,10 +41,18 @@ void in_parallel(size_t count, const std::function<void(size_t)>& work) {
   };
   {
     std::vector<std::jthread> others;
-    for (size_t i = 1; !is_nested && i < std::min(count, cores()); ++i) others.emplace_back(run);
-    run();
+    const auto run = [&] {
+      const OneOfMany one;
+      work_on();
+    };
+    try {
+      while (others.size() + 1 < threads) others.emplace_back(run);
+    } catch (const std::system_error&) {
+      // No more threads can be started: those that there are do all.
+    }
+    if (others.empty()) work_on();
+    else run();
   }
-  is_one_of_many = is_nested;
   if (failure) std::rethrow_exception(failure);
 }
 

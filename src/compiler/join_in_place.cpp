@@ -40,7 +40,6 @@ class Joiner {
       if (innermost &&
           !(is_multiple(begin, whole, alignment) && is_multiple(nth(node->output()->shape(), axis), whole, alignment)))
         continue;
-      alignments_[whole] = std::max(alignments_[whole], alignment);
       plan::TensorInfo& info = tensor(at->second);
       info.view_of = whole;
       info.view_axis = static_cast<int32_t>(axis);
@@ -71,12 +70,10 @@ class Joiner {
            may_be_slice(m_.details[made->second], innermost) && steps_[made->second].outputs[0] == part;
   }
 
-  // Of the rows of a tensor, as the kernel wants it that makes it or what lies in it.
+  // Of the rows of a tensor, in bytes, as the kernel wants it that makes it.
   int64_t alignment_of(int32_t t) const {
     const StepDetail& step = m_.details[producer_.at(t)];
-    const int64_t own = step.strided_output ? 1 : step.row_alignment;
-    const auto inside = alignments_.find(t);
-    return inside == alignments_.end() ? own : std::max(own, inside->second);
+    return step.strided_output ? 1 : step.row_alignment;
   }
   bool is_multiple(const Dim& elements, int32_t whole, int64_t alignment) {
     const auto count = elements.constant();
@@ -87,8 +84,7 @@ class Joiner {
   std::vector<plan::TensorInfo>& tensors_;
   const std::vector<plan::StepInfo>& steps_;
   std::map<int32_t, size_t> producer_;
-  std::set<int32_t> named_;                // with bytes that have two names
-  std::map<int32_t, int64_t> alignments_;  // in bytes, of the rows of tensors that others lie in
+  std::set<int32_t> named_;  // with bytes that have two names
 };
 
 }  // namespace

@@ -171,7 +171,7 @@ std::optional<std::pair<std::string, double>> TimingCache::best(const Hash128& p
   double least = 0;
   for (auto it = entries_.lower_bound(start); it != entries_.end() && it->first.starts_with(start); ++it) {
     const std::string choice = it->first.substr(start.size());
-    if (best && it->second.counts >= least) continue;
+    if (cannot_be_made(it->second) || (best && it->second.counts >= least)) continue;
     best = std::pair(choice, it->second.milliseconds);
     least = it->second.counts;
   }
@@ -182,7 +182,7 @@ bool TimingCache::pin(const Hash128& problem, uint64_t choice_hash, double milli
   const std::string start = problem.hex() + " ";
   for (auto it = entries_.lower_bound(start); it != entries_.end() && it->first.starts_with(start); ++it) {
     const std::string choice = it->first.substr(start.size());
-    if (choice.starts_with(kPin) || tactic_hash(choice) != choice_hash) continue;
+    if (choice.starts_with(kPin) || cannot_be_made(it->second) || tactic_hash(choice) != choice_hash) continue;
     it->second = {milliseconds, milliseconds};
     if (const auto old = pinned(problem)) entries_.erase(start + kPin + old->first);
     entries_[start + kPin + choice] = {milliseconds, milliseconds};

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <future>
+#include <optional>
 #include <thread>
 
 #include "base/file_map.h"
@@ -25,6 +26,9 @@ constexpr int64_t kPackedAtOnce = 256ll << 20;  // bytes of weights that are pac
 
 // Times the best: what other sizes have stays unless it is so much slower, since another kernel has packed weights of its own.
 constexpr double kWorthChanging = 1.05;
+
+// What a library cannot do will be so in the next build; what the machine lacked may be there then.
+bool lasts(const Error& error) { return error.code() == Code::kUnsupported || error.code() == Code::kExecution; }
 
 // How many candidates' weights are packed at the same time.
 size_t emitted_at_once(const Problem& problem) {
@@ -253,8 +257,12 @@ std::vector<std::optional<double>> Tuner::times(const Problem& problem, const Ca
       const Candidate& candidate = list[*next];
       // Other devices' libraries keep threads for each thread that calls them.
       const bool beside = at_once > 1 && candidate.tactic->device.empty();
-      emitted.emplace_back(*next, std::async(beside ? std::launch::async : std::launch::deferred,
-                                             [&] { return candidate.tactic->emit(problem, candidate.config); }));
+      const auto emit = [&problem, &candidate, beside] {
+        std::optional<OneOfMany> one;
+        if (beside) one.emplace();
+        return candidate.tactic->emit(problem, candidate.config);
+      };
+      emitted.emplace_back(*next, std::async(beside ? std::launch::async : std::launch::deferred, emit));
     }
     for (auto& [i, future] : emitted) future.wait();
     for (auto& [i, future] : emitted) {
@@ -267,7 +275,7 @@ std::vector<std::optional<double>> Tuner::times(const Problem& problem, const Ca
         options_.logger->log(Severity::kVerbose,
                              problem.node->name() + ": " + list[i].name() + " cannot be made: " + error.what());
         check_work();
-        if (options_.cache && error.code() != Code::kOutOfMemory)
+        if (options_.cache && list[i].tactic->compiles > 0 && lasts(error))
           options_.cache->put(key, list[i].name(), {kCannotBeMade, kCannotBeMade});
       }
       check_work();  // a kernel that was ended has no time

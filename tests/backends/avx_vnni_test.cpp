@@ -207,7 +207,9 @@ TEST(AvxVnni, KernelsTakeIt) {
   expect_count(count(depthwise, "depthwise_int8"), 2 * 35 * 8 * 3);
   const Operand left(random_bytes(rng, DType::kU8, {2, 50, 64})), right(random_bytes(rng, DType::kI8, {2, 64, 70}));
   expect_count(count({"MatMulInteger", {left, right}}, "gemm_int8_batched"), 2 * 2 * 50 * 9 * 16);
-  EXPECT_EQ(cpu::adds_four_products(), !count({"MatMulInteger", {a, b}}, "gemm_int8").has_value());
+  if (cpu::adds_four_products()) {
+    EXPECT_FALSE(count({"MatMulInteger", {a, b}}, "gemm_int8").has_value());
+  }
 }
 
 // All the terms that sums of bytes may have, numbers at both ends, and zero points there.

@@ -92,6 +92,12 @@ std::atomic<int64_t> carried_out{0};
 struct sigaction before;
 bool pretending = false;
 
+bool lacks_instruction() {
+  constexpr unsigned kAvxVnni = 1 << 4;
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  return !__get_cpuid_count(7, 1, &a, &b, &c, &d) || (a & kAvxVnni) == 0;
+}
+
 int64_t offset_of(unsigned component) {
   unsigned a = 0, b = 0, c = 0, d = 0;
   __get_cpuid_count(0xD, component, &a, &b, &c, &d);
@@ -198,7 +204,7 @@ int64_t VnniEmulator::count() const { return carried_out; }
 
 bool AvxVnni::possible() { return __builtin_cpu_supports("avx2"); }
 bool AvxVnni::active() { return pretending; }
-AvxVnni::AvxVnni() : lacking_(!cpu::adds_four_products()) {
+AvxVnni::AvxVnni() : lacking_(lacks_instruction()) {
   hwy::SetSupportedTargetsForTest(HWY_AVX2);
   cpu::pretend_adding_four(true);
   pretending = true;
@@ -221,7 +227,6 @@ VnniEmulator::~VnniEmulator() = default;
 int64_t VnniEmulator::count() const { return 0; }
 bool AvxVnni::possible() { return false; }
 bool AvxVnni::active() { return false; }
-bool AvxVnni::active() { return pretending; }
 AvxVnni::AvxVnni() : lacking_(true) {}
 AvxVnni::~AvxVnni() = default;
 std::optional<int64_t> AvxVnni::count() const { return std::nullopt; }

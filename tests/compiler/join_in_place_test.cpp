@@ -108,22 +108,5 @@ TEST(JoinInPlace, RowsThatBeginAtMultiplesOfBytes) {
   EXPECT_EQ(joined("8", "m", 1), Joined(true, true));
 }
 
-// What lies in a part lies in the whole.
-TEST(JoinInPlace, RowsOfPartsOfParts) {
-  const auto whole_of_inner = [](const char* other, int axis, int64_t alignment) {
-    const std::string text = std::string("graph main(%x: float16[2,2,8], %z: float16[2,2,8], %v: float16") + other +
-                             ") {\n  %a = Relu(%x)\n  %b = Relu(%z)\n  %i = Concat(%a, %b) {axis=2}\n  %d = Relu(%v)\n"
-                             "  %o = Concat(%d, %i) {axis=" +
-                             std::to_string(axis) + "}\n  return %o\n}\n";
-    const auto wholes = wholes_of(text, alignment, true);
-    EXPECT_GE(wholes.at("a"), 0);
-    return wholes.at("i");
-  };
-  EXPECT_GE(whole_of_inner("[2,2,24]", 2, 16), 0);
-  EXPECT_LT(whole_of_inner("[2,2,20]", 2, 16), 0);
-  EXPECT_GE(whole_of_inner("[2,2,20]", 2, 8), 0);
-  EXPECT_GE(whole_of_inner("[2,3,16]", 1, 16), 0);
-}
-
 }  // namespace
 }  // namespace kiln::testing

@@ -275,7 +275,8 @@ TEST(CudaHost, TilesKeepToTheClustersThatFit) {
     const auto most = static_cast<int64_t>(std::min(chip.largest_cluster(), target_cluster()));
     for (const Config& config : whole_configs(product, chip))
       EXPECT_LE(config.integer("splits") * config.integer("shares"), most);
-    for (const Config& config : wgmma_configs(product, chip)) EXPECT_LE(config.integer("splits"), most);
+    for (const bool matrix : {false, true})
+      for (const Config& config : wgmma_configs(product, matrix, chip)) EXPECT_LE(config.integer("splits"), most);
     for (const Config& config : byte_configs(product, chip)) EXPECT_LE(config.integer("splits"), most);
   }
   EXPECT_TRUE(std::has_single_bit(target_cluster()));

@@ -103,7 +103,7 @@ void look_at_file(const std::string& path, const std::function<void(const ir::Gr
                                                     &std::free);  // nobody reads them: pages that are never touched
   std::unique_ptr<ir::Graph> graph;
   try {
-    auto model = parse_outline(path, InputFile(path), large);
+    auto model = with_memory([&] { return parse_outline(path, InputFile(path), large); });
     for (const auto& [name, size] : large) most = std::max(most, size);
     zeros.reset(std::calloc(1, most));
     for (const auto& [name, size] : large)

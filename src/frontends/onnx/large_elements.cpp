@@ -38,6 +38,8 @@ constexpr uint32_t kGraphTag = tag_of(::onnx::ModelProto::kGraphFieldNumber),
 template <class Scan> bool copy_message(CodedInputStream& input, uint32_t tag, CodedOutputStream& output, Scan scan) {
   uint32_t length = 0;
   if (!input.ReadVarint32(&length) || length > INT_MAX) return false;
+  const int left = input.BytesUntilLimit();  // negative: no limit
+  if (left >= 0 && length > static_cast<uint32_t>(left)) return false;
   const auto outer = input.PushLimit(static_cast<int>(length));
   std::string rest;
   if (!scan(input, rest) || input.BytesUntilLimit() != 0) return false;
@@ -67,7 +69,7 @@ std::string LargeElements::scan() {
   std::string rest;
   // What is skipped beyond the file's end is not missed.
   if (scan_model(input, rest) && input.ConsumedEntireMessage() &&
-      static_cast<size_t>(input.CurrentPosition()) == file_.size())
+      static_cast<size_t>(input.CurrentPosition()) == file_.size() && !places_.empty())
     return rest;
   places_.clear();
   return "";

@@ -21,7 +21,7 @@ class LargeElements {
  public:
   LargeElements(const InputFile& file, std::string path) : file_(file), path_(std::move(path)) {}
 
-  // The bytes of the file's message without these elements. Nothing where it is not laid out as a model is: the whole of it then says why.
+  // The bytes of the file's message without these elements. Nothing where it has none of them, or is not laid out as a model is: the whole of it then says why.
   std::string scan();
   // Bytes that the initializer of the model's graph lacks; 0: it is whole.
   int64_t size_of(int initializer) const;

@@ -1,6 +1,7 @@
 // What the tactics of float16 and bfloat16 share whose kernels compute in float32.
 #pragma once
 #include "backends/cpu/device/compute/gemm.h"
+#include "backends/cpu/device/compute/product_int8.h"
 #include "backends/cpu/device/kernels/half_operands.h"
 #include "backends/cpu/device/kernels/parameters.h"
 #include "target/estimate.h"
@@ -21,7 +22,8 @@ inline Refusal computes_on_halves(const Problem& problem) {
   const DType type = problem.input(0).dtype;
   if (type != DType::kF16 && type != DType::kBF16)
     return refuse("its operands are " + std::string(name(type)) + ", needs float16 or bfloat16");
-  return widens_in_registers(type) ? accept() : refuse("the processor does not widen " + std::string(name(type)));
+  if (!widens_in_registers(type)) return refuse("the processor does not widen " + std::string(name(type)));
+  return type == DType::kBF16 && multiplies_bfloat16() ? refuse("the processor multiplies bfloat16") : accept();
 }
 
 // By weights in 16 bits and in float32, without those for which a large image becomes float32 as a whole.

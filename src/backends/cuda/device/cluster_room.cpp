@@ -33,7 +33,9 @@ bool fits(decltype(find_occupancy()) occupancy, CUfunction function, unsigned cl
   config.attrs = &attribute;
   config.numAttrs = 1;
   int count = 0;
-  return occupancy(&count, function, &config) == CUDA_SUCCESS && count > 0;
+  const CUresult asked = occupancy(&count, function, &config);
+  if (asked != CUDA_SUCCESS && asked != CUDA_ERROR_INVALID_CLUSTER_SIZE) return cluster <= kPortableCluster;
+  return asked == CUDA_SUCCESS && count > 0;
 }
 
 }  // namespace

@@ -130,8 +130,8 @@ int64_t depth_of(const ConvShape& s) { return by_kernel_rows(s) ? s.kernel_w * s
 
 int64_t pixels_of(const ConvShape& s) { return s.batch * s.out_h() * s.out_w(); }
 
-BlockConfig bounded(const ConvShape& s, const BlockConfig& config, DType weights) {
-  BlockConfig c = config_for(weights, config, pixels_of(s));
+BlockConfig bounded(int64_t pixels, const BlockConfig& config, DType weights) {
+  BlockConfig c = config_for(weights, config, pixels);
   c.depth = static_cast<int32_t>(std::min<int64_t>(c.depth, kZeros));
   return c;
 }
@@ -169,13 +169,19 @@ void pack_conv(const ConvShape& s, const float* weights, const BlockConfig& conf
 }
 
 int64_t conv_workspace(const ConvShape& s, const BlockConfig& config, DType weights) {
-  const BlockConfig c = bounded(s, config, weights);
-  return (scratch_floats(s, c) + widened_floats(weights, c, pixels_of(s))) * c.row_threads * c.column_threads;
+  const int64_t pixels = pixels_of(s);
+  int64_t most = 0;
+  for (const int64_t count :
+       {pixels, std::min(pixels, kFewProductRows)}) {  // few pixels are cut otherwise, and may take more
+    const BlockConfig c = bounded(count, config, weights);
+    most = std::max(most, scratch_floats(s, c) + widened_floats(weights, c, count));
+  }
+  return most * config.row_threads * config.column_threads;
 }
 
 void conv_nhwc(const ConvShape& s, const float* in, const PackedWeights& packed, float* out, const Epilogue& epilogue,
                const BlockConfig& config, float* workspace) noexcept {
-  const BlockConfig c = bounded(s, config, packed.type);
+  const BlockConfig c = bounded(pixels_of(s), config, packed.type);
   const int64_t channels = s.in_c / s.groups, columns = s.out_c / s.groups;
   Product p;
   p.m = pixels_of(s);

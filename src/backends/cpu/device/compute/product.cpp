@@ -16,7 +16,7 @@ namespace {
 constexpr int64_t kMaxAddresses = 2048;
 constexpr int64_t kLineFloats = 16, kFloatBytes = sizeof(float);
 // Floats of widened weights: few rows leave them before others are made, many read them again and again.
-constexpr int64_t kFewRows = 8, kWidenedForFew = 8192, kWidenedForMany = 32768;
+constexpr int64_t kWidenedForFew = 8192, kWidenedForMany = 32768;
 
 // What the loops hand to the tiles. By narrow weights one row that is alone is multiplied by tiles of its own.
 struct Walk {
@@ -159,7 +159,7 @@ static bool widens_in_scratch(DType weights, int64_t rows) {
 BlockConfig config_for(DType weights, const BlockConfig& config, int64_t rows) {
   BlockConfig own = config;
   if (!widens_in_scratch(weights, rows)) return own;
-  const int64_t most = (rows <= kFewRows ? kWidenedForFew : kWidenedForMany) / config.panel;
+  const int64_t most = (rows <= kFewProductRows ? kWidenedForFew : kWidenedForMany) / config.panel;
   own.depth = static_cast<int32_t>(std::min<int64_t>(config.depth, most));
   return own;
 }

@@ -60,6 +60,7 @@ void run_product(const Product& product, const BlockConfig& config) noexcept;
 
 // Panels of narrow weights become float32 in pieces that stay in the cache: the configuration that leaves them as large, of a product of so
 // many rows; and the floats of scratch of each thread that such a piece takes.
+inline constexpr int64_t kFewProductRows = 8;  // up to so many rows blocks of narrow weights are of another depth
 BlockConfig config_for(DType weights, const BlockConfig& config, int64_t rows);
 int64_t widened_floats(DType weights, const BlockConfig& config, int64_t rows);
 

@@ -63,6 +63,7 @@ class ConvInt8 final : public Kernel {
 
   size_t workspace(const KernelCall& call) noexcept override {
     if (!read(call).ok()) return kNoWorkspace;
+    if (shape_.out_c == 0) return 0;  // whatever the weights have of terms
     return SumOperands::space(call, 2, shape_.out_c) +
            static_cast<size_t>(image_bytes_ +
                                int8_scratch_bytes(order().rows, terms_, bytes_.in_tiles(), thread_count()));

@@ -1,5 +1,5 @@
-// Means of windows of dequantized bytes, quantized again. Sums are float64, which holds them exactly: threads that share a window add them up
-// in any order.
+// Means of windows of dequantized bytes, quantized again. Sums are float64, which holds those of up to 2^21 numbers exactly, in whatever order
+// the threads of a window add them up; it is the same in each run.
 #include "backends/cuda/device/cu/byte_numbers.cuh"
 #include "backends/cuda/device/cu/common.cuh"
 #include "backends/cuda/device/cu/mean_bytes.h"

@@ -106,6 +106,8 @@ class IntegerProduct final : public IntegerKernel {
       loop.strides.push_back(broadcast_strides(v->rank - 2, v->dims, v->strides, rank));
     }
     const Loop batch = merged(loop);
+    if (batch.dims.size() > kMaxAxes)
+      return {Code::kUnsupported, "the matrices of a product of bytes have too many axes"};
     for (int64_t n : {rows, terms, columns, batch.count()})
       if (n > INT32_MAX) return {Code::kUnsupported, "a product of bytes has too many rows, columns or terms"};
     if (!place(call, rows, columns, arguments_.a, arguments_.b, arguments_.y))
