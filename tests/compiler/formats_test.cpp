@@ -554,13 +554,17 @@ TEST(Formats, ValuesOfOneColumnAreRowsForProducts) {
 }
 
 TEST(DeclaredTypes, DepthwiseConvolutionsOfTheCpuSumInFloat32) {
-  const std::string text =
-      "graph main(%x: bfloat16[1,32,16,16]) {\n  %w = random bfloat16[32,1,3,3] seed 1\n"
-      "  %y = Conv(%x, %w) {group=32, pads=[1,1,1,1]} in bfloat16\n  return %y\n}";
-  const Tensor x = random_f32({1, 32, 16, 16}, 6).cast(DType::kBF16);
-  const Ran free = run_on_cpu(text, x, 0), wide = run_on_cpu(text, x, 0, {"declared_types"});
-  EXPECT_NE(free.steps.find("Conv:depthwise_half"), std::string::npos) << free.steps;
-  EXPECT_TRUE(free.result.identical(wide.result));
+  for (const DType type : {DType::kF16, DType::kBF16}) {
+    if (!cpu::widens_in_registers(type) || (type == DType::kBF16 && cpu::multiplies_bfloat16())) continue;
+    const std::string of(name(type));
+    const std::string text = "graph main(%x: " + of + "[1,32,16,16]) {\n  %w = random " + of +
+                             "[32,1,3,3] seed 1\n  %y = Conv(%x, %w) {group=32, pads=[1,1,1,1]} in " + of +
+                             "\n  return %y\n}";
+    const Tensor x = random_f32({1, 32, 16, 16}, 6).cast(type);
+    const Ran free = run_on_cpu(text, x, 0), wide = run_on_cpu(text, x, 0, {"declared_types"});
+    EXPECT_NE(free.steps.find("Conv:depthwise_half"), std::string::npos) << free.steps;
+    EXPECT_TRUE(free.result.identical(wide.result));
+  }
 }
 
 // Values stay in the type, whose numbers become float32 within the kernels.
