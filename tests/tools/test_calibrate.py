@@ -108,6 +108,18 @@ def test_builds_from_data_with_all_that_makes_int8_better(kiln, network):
     kiln.ok("calibrate", path, "--data=images.npz", "-o", "plain.calib")
     text = kiln.fails(1, "build", path, "--int8", "--calib=plain.calib", "--biasCorrection")
     assert "does not tell the channels" in text and "--channels" in text
+    assert "kiln calibrate --equalize" in kiln.fails(1, "build", path, "--int8", "--calib=plain.calib", "--equalize")
+
+
+def test_ranges_of_another_network(kiln, network):
+    path, _ = network
+    kiln.ok("calibrate", path, "--data=images.npz", "-o", "net.calib")
+    warning = "are read by no product of"
+    assert warning not in kiln.run("build", path, "--int8", "--calib=net.calib").stderr
+    kept = json.loads((kiln.folder / "net.calib").read_text())
+    kept["tensors"] = {f"other_{name}" if i else name: tensor for i, (name, tensor) in enumerate(kept["tensors"].items())}
+    (kiln.folder / "other.calib").write_text(json.dumps(kept))
+    assert warning in kiln.run("build", path, "--int8", "--calib=other.calib").stderr
 
 
 def test_error_budget(kiln, network):

@@ -336,7 +336,8 @@ def test_manual_page(kiln):
     assert text.startswith(".TH KILN 1") and all(f".SS kiln {c}" in text for c in COMMANDS) and r"\-\-saveEngine" in text
 
 
-def test_interrupt_keeps_the_times(kiln, tmp_path):
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_interrupt_keeps_the_times(kiln, tmp_path, ending):
     nodes, constants = [], {}
     for i in range(12):
         nodes.append(helper.make_node("Conv", ["x" if i == 0 else f"v{i - 1}", f"w{i}"], [f"v{i}"], name=f"conv{i}", pads=[1, 1, 1, 1]))
@@ -346,7 +347,7 @@ def test_interrupt_keeps_the_times(kiln, tmp_path):
                           cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
         for line in process.stderr:
             if line.startswith("tactics chosen for "):
-                process.send_signal(signal.SIGINT)
+                process.send_signal(ending)
                 break
         rest = process.stderr.read()
     assert process.returncode == 130 and "error[K1002] the build was interrupted; what it measured is in times.cache" in rest

@@ -101,6 +101,24 @@ Samples samples_for(const BuildFlags& flags, const std::vector<api::Profile>& pr
   return read_samples(flags.samples, inputs);
 }
 
+// Ranges in a file that this network has no use for, or that were seen in another form of it.
+void warn_of_strangers(const BuildFlags& flags, const api::Calibration& calibration, const api::Products& products) {
+  const auto& tensors = calibration.tensors;
+  const auto strange = std::count_if(tensors.begin(), tensors.end(),
+                                     [&](const auto& t) { return products.readers.count(t.first) == 0; });
+  if (2 * strange > std::ssize(tensors))
+    log(api::Level::kWarning,
+        fmt::format(
+            "{} of the {} tensors of '{}' are read by no product of '{}', so that the file may be another network's "
+            "(remedy: kiln calibrate {})",
+            strange, tensors.size(), flags.calibration, flags.onnx, flags.onnx));
+  if (flags.equalizes && !calibration.equalized)
+    throw api::Failure(
+        "error[K1002] '" + flags.calibration +
+        "' has the ranges of layers that were not equalized, with which --equalize is inexact\n  remedy: "
+        "kiln calibrate --equalize, or leave --equalize out");
+}
+
 // What --int8 lets products compute by.
 void put_int8(const BuildFlags& flags, const Samples& samples, api::BuildOptions& options) {
   options.equalizes = flags.equalizes;
@@ -126,7 +144,9 @@ void put_int8(const BuildFlags& flags, const Samples& samples, api::BuildOptions
   const api::Calibration calibration =
       flags.calibration.empty() ? calibrate_model(flags, samples, calibration_options(flags.samples, channels))
                                 : api::load_calibration(flags.calibration);
-  warn_of_losses(calibration, api::count_products(flags.onnx));
+  const api::Products products = api::count_products(flags.onnx);
+  warn_of_losses(calibration, products);
+  if (!flags.calibration.empty()) warn_of_strangers(flags, calibration, products);
   for (const auto& [name, tensor] : calibration.tensors) {
     options.ranges[name] = tensor.range;
     if (!tensor.channels.mean.empty()) options.channels[name] = tensor.channels;

@@ -36,7 +36,8 @@ inline constexpr const char* kEnvironment =
     "  KILN_CUDNN=FILE     the library cuDNN, likewise\n"
     "  KILN_NVRTC=FILE     the library NVRTC, likewise\n"
     "  KILN_PERF_MAP=1     `perf` shows the layers of engines\n"
-    "  NO_COLOR=1          no colours on a terminal\n";
+    "  NO_COLOR=1          no colours on a terminal\n"
+    "  TMPDIR=FOLDER       where builds put what waits in temporary files, up to twice the weights (default: /tmp)\n";
 // Saved engines are loaded without trust in the machine code in them.
 CLI::Option* add_rebuild_flag(CLI::App& app, bool& rebuild_kernels);
 void add_debug_sync_flag(CLI::App& app, bool& debug_sync);

@@ -1,6 +1,7 @@
 // kiln: one program, a subcommand per file; under the name trtexec it is `kiln bench`.
 #include <malloc.h>
 
+#include <csignal>
 #include <cstdio>
 #include <iostream>
 #include <new>
@@ -87,6 +88,7 @@ int run_and_flush(CLI::App& app, int argc, char** argv) {
 int main(int argc, char** argv) {
   // Weights go back to the system when they are freed; by default the threshold grows with what is freed, and they stay.
   mallopt(M_MMAP_THRESHOLD, 1 << 20);
+  std::signal(SIGXFSZ, SIG_IGN);  // files that grow beyond a limit are errors of writing
   const std::string program = argc > 0 ? argv[0] : "kiln";
   if (program.substr(program.rfind('/') + 1) == "trtexec") {
     CLI::App app("Builds engines and measures inference (kiln bench)", "trtexec");

@@ -9,6 +9,7 @@
 #include <atomic>
 #include <csignal>
 #include <cstdio>
+#include <iterator>
 
 #include "command.h"
 
@@ -47,16 +48,25 @@ std::string clock_text(double seconds) {
 
 }  // namespace
 
-Progress::Progress(bool quiet, double budget_s, Counted counted)
-    : quiet_(quiet), budget_s_(budget_s), counted_(counted) {
+static constexpr int kEnding[] = {SIGINT, SIGTERM, SIGHUP};
+
+EndingSignals::EndingSignals(void (*handler)(int)) {
   interrupts = 0;
-  before_ = std::signal(SIGINT, note_interrupt);
-  if (before_ == SIG_IGN) std::signal(SIGINT, SIG_IGN);  // as a shell asks of programs in the background
+  for (size_t i = 0; i < std::size(kEnding); ++i) {
+    before_[i] = std::signal(kEnding[i], handler);
+    if (before_[i] == SIG_IGN) std::signal(kEnding[i], SIG_IGN);
+  }
 }
 
-Progress::~Progress() {
-  if (before_ != SIG_ERR) std::signal(SIGINT, before_);
+EndingSignals::~EndingSignals() {
+  for (size_t i = 0; i < std::size(kEnding); ++i)
+    if (before_[i] != SIG_ERR) std::signal(kEnding[i], before_[i]);
 }
+
+Progress::Progress(bool quiet, double budget_s, Counted counted)
+    : quiet_(quiet), budget_s_(budget_s), counted_(counted), signals_(note_interrupt) {}
+
+Progress::~Progress() = default;
 
 bool Progress::interrupted() const { return interrupts > 0; }
 
@@ -76,17 +86,10 @@ void stop_running(int number) {
 
 }  // namespace
 
-StopOnInterrupt::StopOnInterrupt(api::Session& session) {
-  interrupts = 0;
-  running = &session;
-  before_ = std::signal(SIGINT, stop_running);
-  if (before_ == SIG_IGN) std::signal(SIGINT, SIG_IGN);
-}
+// The session is known before the signals are heard.
+StopOnInterrupt::StopOnInterrupt(api::Session& session) : signals_((running = &session, stop_running)) {}
 
-StopOnInterrupt::~StopOnInterrupt() {
-  if (before_ != SIG_ERR) std::signal(SIGINT, before_);
-  running = nullptr;
-}
+StopOnInterrupt::~StopOnInterrupt() { running = nullptr; }
 
 void StopOnInterrupt::guard(const std::function<void()>& inference) const {
   try {

@@ -9,6 +9,20 @@
 namespace kiln::tool {
 
 inline constexpr int kInterrupted = 130;  // exit code, as shells give it after Ctrl-C
+
+// What ends programs in order: Ctrl-C, the end that other programs ask for, and a closed terminal. While it lives `handler` hears of them, but
+// of those that are ignored, as shells ask of programs in the background.
+class EndingSignals {
+ public:
+  explicit EndingSignals(void (*handler)(int));
+  ~EndingSignals();
+  EndingSignals(const EndingSignals&) = delete;
+  EndingSignals& operator=(const EndingSignals&) = delete;
+
+ private:
+  void (*before_[3])(int);
+};
+
 // Says what Ctrl-C ended, and ends the program with that code.
 [[noreturn]] void end_interrupted(const std::string& what);
 
@@ -18,7 +32,7 @@ struct Counted {
   const char* line = "tactics chosen for {} of {} problems";
 };
 
-// One at a time. While it lives, the first Ctrl-C is noted and a second one ends the program as usual.
+// One at a time. While it lives, the first Ctrl-C, or other ending signal, is noted, and a second one ends the program as usual.
 class Progress {
  public:
   // `budget_s`: seconds of measuring at most, shown; 0: no limit.
@@ -41,7 +55,7 @@ class Progress {
   Counted counted_;
   Clock::time_point start_ = Clock::now(), told_ = start_;
   size_t quarter_ = 0;
-  void (*before_)(int);
+  EndingSignals signals_;
 };
 
 // While it lives, the first Ctrl-C stops the session's inference, and a second one ends the program as usual. One at a time.
@@ -55,7 +69,7 @@ class StopOnInterrupt {
   void guard(const std::function<void()>& inference) const;
 
  private:
-  void (*before_)(int);
+  EndingSignals signals_;
 };
 
 }  // namespace kiln::tool

@@ -1,3 +1,4 @@
+// Tables of bytes that are a line.
 #include "backends/cpu/device/compute/byte_line.h"
 
 #include <algorithm>
