@@ -17,6 +17,35 @@ std::optional<std::vector<float>> column_scales(const Value* scale, int64_t colu
   return scales_along(scale, {Dim(columns)}, 0);
 }
 
+// A product of matrices that only running tells: with one scale, and centred bytes to the right.
+std::optional<Patch> product_of_values(const Match& m, const PassOptions& options, float x_scale, float y_scale) {
+  const Node& n = m.root();
+  const Value *x = n.input(kX), *w = n.input(kW);
+  if (!multiplies_alike(x, w)) return decline("the weights are not constant, and x has other matrices than they");
+  const auto w_scale = one_scale(n.input(kWScale));
+  if (!w_scale) return decline("the weights are not constant, and have no sound scale of their own");
+  if (!n.input(kWZero)->constant() || !centres_bytes(w->dtype(), n.input(kWZero)))
+    return decline("the weights are not constant, and no signed bytes less their zero point");
+  const auto terms = largest_size(x->shape().back(), options);
+  if (!terms || !sums_fit(byte_range(x->dtype(), n.input(kXZero)), byte_range(w->dtype(), n.input(kWZero)), *terms))
+    return decline(kSumsMayWrap);
+
+  Patch p(m);
+  const PatchValue scale = p.constant(Tensor::scalar(*w_scale * x_scale / y_scale), n.input(kWScale)->name());
+  const PatchValue one = p.constant(Tensor::scalar(1.0f));
+  const PatchValue y_zero = p.constant(n.input(kYZero)->constant()->reshaped({}), n.input(kYZero)->name());
+  const PatchValue x_zero = p.constant(n.input(kXZero)->constant()->reshaped({}), n.input(kXZero)->name());
+  std::vector<PatchValue> inputs{n.input(kX), n.input(kW), x_zero};
+  if (uniform(n.input(kWZero)) != 0.0)
+    inputs.push_back(p.constant(n.input(kWZero)->constant()->reshaped({}), n.input(kWZero)->name()));
+  const PatchValue sums = p.add("MatMulInteger", std::move(inputs));
+  p.add_post_op(sums, "Cast", {{"to", std::string("float32")}}, {std::nullopt});
+  p.add_post_op(sums, "Mul", {}, {std::nullopt, scale});
+  p.add_post_op(sums, "Quantize", {{"to", std::string(name(n.output()->dtype()))}}, {std::nullopt, one, y_zero});
+  p.replace(n.output(), sums);
+  return p;
+}
+
 }  // namespace
 
 const Rule qlinear_to_integer{
@@ -33,6 +62,7 @@ const Rule qlinear_to_integer{
         if (!n.input(place)->constant() || n.input(place)->constant()->size() != 1)
           return decline("a zero point is not one constant");
       const Tensor* w = n.input(kW)->constant();
+      if (!w && !conv) return product_of_values(m, options, *x_scale, *y_scale);
       if (!w || !n.input(kWZero)->constant()) return decline("the weights are not constant");
       if (conv && !convolves_bytes(w->rank(), options.limits)) return decline(kOtherSpace);
       if (!n.input(kX)->ranked() || (!conv && (w->rank() != 2 || n.input(kX)->rank() < 2)))
