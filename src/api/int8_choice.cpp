@@ -363,7 +363,7 @@ bool wins_clearly(const ParkedEngine& bytes, const BuildOptions& asked,
   if (floats < enough) return false;
   say(asked,
       fmt::format(
-          "in int8 {:.4f} ms, in float32, with the roundings that the model has, without tuning {:.4f} ms or more",
+          "in int8 {:.4f} ms, in float32 with the roundings of the model, untuned, {:.4f} ms or more",
           in_bytes.whole(), floats));
   return true;
 }
