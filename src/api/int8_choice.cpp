@@ -361,10 +361,8 @@ bool wins_clearly(const ParkedEngine& bytes, const BuildOptions& asked,
   for (int i = 0; i < kRounds; ++i) in_bytes.run_round();
   const double enough = kClearly * in_bytes.whole(), floats = untuned_float32(asked, parts, inputs, enough);
   if (floats < enough) return false;
-  say(asked,
-      fmt::format(
-          "in int8 {:.4f} ms, in float32 with the roundings of the model, untuned, {:.4f} ms or more",
-          in_bytes.whole(), floats));
+  say(asked, fmt::format("in int8 {:.4f} ms, in float32 with the roundings of the model, untuned, {:.4f} ms or more",
+                         in_bytes.whole(), floats));
   return true;
 }
 

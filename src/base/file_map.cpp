@@ -22,9 +22,10 @@ namespace kiln {
 namespace {
 [[noreturn]] void fail(const std::string& action, const std::string& path) {
   const int reason = errno;
+  const bool full = reason == ENOSPC || reason == EDQUOT || reason == EFBIG;
   throw Error(reason == ENOENT ? Code::kNotFound : Code::kIo, "cannot " + action + " '" + path + "'")
       .cause(std::strerror(reason))
-      .remedy("check the path and its permissions");
+      .remedy(full ? "make room, or give a path elsewhere" : "check the path and its permissions");
 }
 
 constexpr size_t kLongestKind = 64;

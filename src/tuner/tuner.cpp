@@ -393,7 +393,9 @@ Choice Tuner::best(const Problem& problem, Candidates list, const Elsewheres& el
   if (options_.cache_only && choice.milliseconds < 0)
     throw Error(Code::kNotFound, "the timing cache has no time for " + problem.str())
         .node(problem.node->name())
-        .remedy("build once without BuilderFlag::kERROR_ON_TIMING_CACHE_MISS and keep the cache");
+        .remedy(
+            "build once, where the device is, without --errorOnTimingCacheMiss "
+            "(BuilderFlag::kERROR_ON_TIMING_CACHE_MISS), and keep the cache");
   return choice;
 }
 

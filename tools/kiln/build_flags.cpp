@@ -121,6 +121,8 @@ void warn_of_strangers(const BuildFlags& flags, const api::Calibration& calibrat
 
 // What --int8 lets products compute by.
 void put_int8(const BuildFlags& flags, const Samples& samples, api::BuildOptions& options) {
+  if (flags.error_budget > 0 && !flags.device_profile.empty())
+    throw CLI::ValidationError("--errorBudget", "it runs the engine, for which --deviceProfile needs no device here");
   options.equalizes = flags.equalizes;
   options.compares_int8 = !flags.keeps_int8;
   const bool known = !flags.calibration.empty() || !samples.empty(), allowed = flags.int8 || flags.best;
