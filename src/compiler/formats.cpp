@@ -7,12 +7,12 @@
 #include <map>
 #include <set>
 
-#include "base/file_map.h"
 #include "compiler/min_cut.h"
 #include "compiler/narrow_forms.h"
 #include "compiler/problems.h"
 #include "compiler/signatures.h"
 #include "target/estimate.h"
+#include "tensor/let_go.h"
 
 namespace kiln {
 namespace {
@@ -412,7 +412,7 @@ class FormatChooser {
     if (copy) return copy;
     if (v->constant()) {
       copy = graph_.add_constant(v->constant()->cast(type), v->name());
-      FileMap::let_go(v->constant()->data(), static_cast<size_t>(v->constant()->bytes()));
+      let_go(*v->constant());
       return copy;
     }
     if (Value* source = narrow_source(v, type)) return copy = source;

@@ -8,7 +8,6 @@
 
 #include "base/checked.h"
 #include "base/error.h"
-#include "base/file_map.h"
 #include "base/index.h"
 #include "compiler/cut_in_place.h"
 #include "compiler/join_in_place.h"
@@ -21,6 +20,7 @@
 #include "plan/lanes.h"
 #include "target/estimate.h"
 #include "target/step_call.h"
+#include "tensor/let_go.h"
 #include "tensor/number_text.h"
 
 namespace kiln {
@@ -318,7 +318,7 @@ void Lowering::lower_kernel(Scope& scope, const Problem& problem, const Choice& 
   for (size_t i = 0; i < node.outputs().size(); ++i)
     step.outputs.push_back(problem.outputs[i].present ? tensor_of(scope, node.outputs()[i]) : -1);
   for (const Argument& a : problem.inputs)  // the plan holds what the kernel reads
-    if (a.constant) FileMap::let_go(a.constant->data(), static_cast<size_t>(a.constant->bytes()));
+    if (a.constant) let_go(*a.constant);
   StepDetail detail{&node, emitted.strided_output, emitted.strided_rows, emitted.row_alignment, emitted.strided_inputs};
   tell_time(problem, choice, detail);
   if (!is_late(scope, step)) {

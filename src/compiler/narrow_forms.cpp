@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "base/file_map.h"
+#include "tensor/let_go.h"
 
 namespace kiln {
 namespace {
@@ -80,9 +80,6 @@ DType widens_from(const ir::Node& node) {
   const DType from = node.post.empty() ? node.input(0)->dtype() : ir::type_before_last_post_op(node).tensor.dtype;
   return is_half(from) ? from : DType::kInvalid;
 }
-
-// What was read of a constant that lies in a file leaves memory again.
-void let_go(const Tensor& constant) { FileMap::let_go(constant.data(), static_cast<size_t>(constant.bytes())); }
 
 // Holds nothing but numbers of the type.
 bool is_exact_in(const ir::Value& v, DType type) {

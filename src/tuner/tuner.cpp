@@ -7,11 +7,11 @@
 #include <optional>
 #include <thread>
 
-#include "base/file_map.h"
 #include "base/in_parallel.h"
 #include "base/work.h"
 #include "device/workspace.h"
 #include "target/step_call.h"
+#include "tensor/let_go.h"
 #include "tuner/clock.h"
 #include "tuner/no_time.h"
 
@@ -402,7 +402,7 @@ Choice Tuner::best(const Problem& problem, Candidates list, const Elsewheres& el
 // What lies in a file needs no memory until it is read again.
 static void let_go_constants(const Problem& problem) {
   for (const Argument& a : problem.inputs)
-    if (a.constant) FileMap::let_go(a.constant->data(), static_cast<size_t>(a.constant->bytes()));
+    if (a.constant) let_go(*a.constant);
 }
 
 std::optional<double> Tuner::fastest(const Problem& problem) {

@@ -104,8 +104,8 @@ std::string encoder(int layers) {
   return text + "  return " + x + "\n}";
 }
 
-// By our kernels, and by a library's, whose algorithms are those of the build.
-TEST_P(ShapesOfEngines, ComputeTheSameAndTellWhatNewOnesCost) {
+// New shapes cost at most as much again, by our kernels, and by a library's, whose algorithms are those of the build.
+TEST_P(ShapesOfEngines, NewOnesCostAtMostTwiceAsMuch) {
   constexpr int64_t kMostRows = 4, kMostTokens = 128;
   const std::string text = encoder(is_gpu() ? 12 : 1);
   for (const bool by_library : {false, true}) {
@@ -145,6 +145,9 @@ TEST_P(ShapesOfEngines, ComputeTheSameAndTellWhatNewOnesCost) {
         "(%.2f)\n",
         GetParam(), steps.size(), by_library ? " by the library" : "", v.first, v.first_queued, v.slowest, v.others,
         v.others_queued, v.first / v.others, v.first_queued / v.others_queued);
+    if (is_gpu()) {
+      EXPECT_LE(v.first, 2 * v.others);
+    }
     const std::vector<Tensor> in = inputs(3, 21);
     EXPECT_LE(distance(run(*context, in)[0], reference(text, in)[0]), 3e-2);
   }

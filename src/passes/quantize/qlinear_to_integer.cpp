@@ -17,6 +17,21 @@ std::optional<std::vector<float>> column_scales(const Value* scale, int64_t colu
   return scales_along(scale, {Dim(columns)}, 0);
 }
 
+// The sums of a product of integers, as the operator's bytes: plus a bias, where there is one, times `scale`, and rounded.
+void finish(Patch& p, const Node& n, const std::string& op, const PatchValue& bias, const PatchValue& scale) {
+  const PatchValue one = p.constant(Tensor::scalar(1.0f));
+  const PatchValue y_zero = p.constant(n.input(kYZero)->constant()->reshaped({}), n.input(kYZero)->name());
+  const PatchValue x_zero = p.constant(n.input(kXZero)->constant()->reshaped({}), n.input(kXZero)->name());
+  std::vector<PatchValue> inputs{n.input(kX), n.input(kW), x_zero};
+  if (uniform(n.input(kWZero)) != 0.0) inputs.push_back(n.input(kWZero));
+  const PatchValue sums = p.add(op, std::move(inputs), n.attributes);
+  if (n.input(kBias)) p.add_post_op(sums, "Add", {}, {std::nullopt, bias});
+  p.add_post_op(sums, "Cast", {{"to", std::string("float32")}}, {std::nullopt});
+  p.add_post_op(sums, "Mul", {}, {std::nullopt, scale});
+  p.add_post_op(sums, "Quantize", {{"to", std::string(name(n.output()->dtype()))}}, {std::nullopt, one, y_zero});
+  p.replace(n.output(), sums);
+}
+
 // A product of matrices that only running tells: with one scale, and centred bytes to the right.
 std::optional<Patch> product_of_values(const Match& m, const PassOptions& options, float x_scale, float y_scale) {
   const Node& n = m.root();
@@ -32,17 +47,7 @@ std::optional<Patch> product_of_values(const Match& m, const PassOptions& option
 
   Patch p(m);
   const PatchValue scale = p.constant(Tensor::scalar(*w_scale * x_scale / y_scale), n.input(kWScale)->name());
-  const PatchValue one = p.constant(Tensor::scalar(1.0f));
-  const PatchValue y_zero = p.constant(n.input(kYZero)->constant()->reshaped({}), n.input(kYZero)->name());
-  const PatchValue x_zero = p.constant(n.input(kXZero)->constant()->reshaped({}), n.input(kXZero)->name());
-  std::vector<PatchValue> inputs{n.input(kX), n.input(kW), x_zero};
-  if (uniform(n.input(kWZero)) != 0.0)
-    inputs.push_back(p.constant(n.input(kWZero)->constant()->reshaped({}), n.input(kWZero)->name()));
-  const PatchValue sums = p.add("MatMulInteger", std::move(inputs));
-  p.add_post_op(sums, "Cast", {{"to", std::string("float32")}}, {std::nullopt});
-  p.add_post_op(sums, "Mul", {}, {std::nullopt, scale});
-  p.add_post_op(sums, "Quantize", {{"to", std::string(name(n.output()->dtype()))}}, {std::nullopt, one, y_zero});
-  p.replace(n.output(), sums);
+  finish(p, n, "MatMulInteger", {}, scale);
   return p;
 }
 
@@ -80,19 +85,9 @@ const Rule qlinear_to_integer{
       Patch p(m);
       const Dims dims = per_column(columns, conv ? n.output()->rank() - 2 : 0);
       const PatchValue scale = p.constant(Tensor::of<float>(dims, *scales), n.input(kWScale)->name());
-      const PatchValue one = p.constant(Tensor::scalar(1.0f));
-      const PatchValue y_zero = p.constant(n.input(kYZero)->constant()->reshaped({}), n.input(kYZero)->name());
       PatchValue summand;
       if (bias) summand = p.constant(bias->constant()->reshaped(dims), bias->name());
-      const PatchValue x_zero = p.constant(n.input(kXZero)->constant()->reshaped({}), n.input(kXZero)->name());
-      std::vector<PatchValue> inputs{n.input(kX), n.input(kW), x_zero};
-      if (uniform(n.input(kWZero)) != 0.0) inputs.push_back(n.input(kWZero));
-      const PatchValue sums = p.add(conv ? "ConvInteger" : "MatMulInteger", std::move(inputs), n.attributes);
-      if (bias) p.add_post_op(sums, "Add", {}, {std::nullopt, summand});
-      p.add_post_op(sums, "Cast", {{"to", std::string("float32")}}, {std::nullopt});
-      p.add_post_op(sums, "Mul", {}, {std::nullopt, scale});
-      p.add_post_op(sums, "Quantize", {{"to", std::string(name(n.output()->dtype()))}}, {std::nullopt, one, y_zero});
-      p.replace(n.output(), sums);
+      finish(p, n, conv ? "ConvInteger" : "MatMulInteger", summand, scale);
       return p;
     },
 };
