@@ -32,13 +32,14 @@ DimTable::DimTable(const std::vector<std::vector<DimOp>>& programs) {
   std::map<std::string, int> numbers;
   for (const auto& program : programs) {
     std::vector<Op> ops;
-    bool late = false;
+    bool late = false, fixed = true;
     for (const DimOp& op : program) {
       int symbol = -1;
       if (op.kind == DimOp::kSymbol) {
         auto [it, fresh] = numbers.try_emplace(op.symbol, static_cast<int>(names_.size()));
         if (fresh) names_.push_back(op.symbol);
         symbol = it->second;
+        fixed = false;
         if (fresh && op.symbol.starts_with('?')) late_symbols_.push_back(symbol);
         late = late || op.symbol.starts_with('?');
       }
@@ -46,6 +47,7 @@ DimTable::DimTable(const std::vector<std::vector<DimOp>>& programs) {
     }
     programs_.push_back(std::move(ops));
     late_.push_back(late);
+    fixed_.push_back(fixed);
   }
 }
 

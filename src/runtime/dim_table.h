@@ -26,6 +26,7 @@ class DimTable {
   int lone_symbol(uint32_t dim) const { return programs_[dim].size() == 1 ? programs_[dim][0].symbol : -1; }
   // The value depends on a symbol that only running the program binds.
   bool is_late(uint32_t dim) const { return late_[dim]; }
+  bool is_fixed(uint32_t dim) const { return fixed_[dim]; }  // the value depends on no symbol
   void collect_symbols(uint32_t dim, std::set<int>& to) const;
   const std::vector<int>& late_symbols() const { return late_symbols_; }  // that only running the program binds
   int find_symbol(const std::string& name) const;                         // -1 when no dimension depends on it
@@ -38,7 +39,7 @@ class DimTable {
     int symbol;
   };
   std::vector<std::vector<Op>> programs_;
-  std::vector<bool> late_;
+  std::vector<bool> late_, fixed_;
   std::vector<int> late_symbols_;
   std::vector<std::string> names_;
 };

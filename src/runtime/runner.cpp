@@ -35,6 +35,9 @@ Runner::Runner(const Engine& engine, uint32_t program, std::byte* arena, std::by
     state.view.dtype = info.dtype;
     state.view.layout = &info.layout;
     state.view.rank = static_cast<int>(info.dims.size());
+    state.fixed =
+        info.storage != Storage::kSlot && info.storage != Storage::kInput &&
+        std::all_of(info.dims.begin(), info.dims.end(), [&](uint32_t d) { return engine.dims().is_fixed(d); });
     if (info.storage == Storage::kSlot) {
       state.slot = std::make_unique<Datum>();
       state.slot->kind = info.kind;
@@ -325,8 +328,9 @@ Status Runner::resolve_all() {
   for (size_t i = 0; i < states_.size(); ++i) {
     const auto t = static_cast<int32_t>(i);
     const plan::TensorInfo& info = program_.tensors[i];
-    if (states_[i].slot) continue;
-    const std::vector<int64_t> given = states_[i].dims;
+    if (states_[i].slot || states_[i].settled()) continue;
+    std::vector<int64_t> given;
+    if (info.storage == Storage::kInput) given = states_[i].dims;
     if (!resolve(t))
       return fail(Code::kShapeMismatch, "the shape of '" + info.name + "' cannot be computed from the inputs");
     if (info.storage == Storage::kInput && given != states_[i].dims)
@@ -335,7 +339,7 @@ Status Runner::resolve_all() {
   }
   for (size_t i = 0; i < states_.size(); ++i) {
     const auto t = static_cast<int32_t>(i);
-    if (states_[i].slot || program_.tensors[i].view_of >= 0) continue;
+    if (states_[i].slot || states_[i].settled() || program_.tensors[i].view_of >= 0) continue;
     place(t);
     KILN_RETURN_IF_ERROR(check_reserved(t));
   }

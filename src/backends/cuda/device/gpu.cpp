@@ -29,24 +29,27 @@ void require_function(std::string_view module, const std::string& name, int comp
 
 }  // namespace
 
-CUmodule Gpu::module(std::string_view name) {
-  if (const auto it = modules_.find(name); it != modules_.end()) return it->second;
-  CUmodule loaded = nullptr;
-  throw_if_failed(driver_->cuModuleLoadData(&loaded, find_module(name).image), "kernels could not be loaded");
-  modules_.emplace(name, loaded);
-  return loaded;
-}
-
 CUfunction Gpu::function(std::string_view module_name, const std::string& name, int shared, unsigned cluster) {
   if (!driver_) {
     require_function(module_name, name, chip_.compute);
     return nullptr;
   }
-  const CurrentContext current(*this);
   std::lock_guard lock(mutex_);
-  Loaded& loaded = functions_[std::string(module_name) + "." + name];
+  auto module = modules_.find(module_name);
+  if (module == modules_.end()) module = modules_.try_emplace(std::string(module_name)).first;
+  Loaded& found = module->second.functions[name];
+  if (!found.takes(shared, cluster)) load(module_name, module->second, name, shared, cluster, found);
+  return found.function;
+}
+
+void Gpu::load(std::string_view module_name, LoadedModule& module, const std::string& name, int shared,
+               unsigned cluster, Loaded& loaded) {
+  const CurrentContext current(*this);
+  if (!module.module)
+    throw_if_failed(driver_->cuModuleLoadData(&module.module, find_module(module_name).image),
+                    "kernels could not be loaded");
   if (!loaded.function)
-    throw_if_failed(driver_->cuModuleGetFunction(&loaded.function, module(module_name), name.c_str()), name.c_str());
+    throw_if_failed(driver_->cuModuleGetFunction(&loaded.function, module.module, name.c_str()), name.c_str());
   if (shared > loaded.shared) {
     throw_if_failed(
         driver_->cuFuncSetAttribute(loaded.function, CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, shared),
@@ -59,7 +62,6 @@ CUfunction Gpu::function(std::string_view module_name, const std::string& name, 
         "a kernel asks for larger clusters than the GPU has");
     loaded.takes_large_clusters = true;
   }
-  return loaded.function;
 }
 
 Module::Module(Gpu& gpu, const void* image) : gpu_(gpu) {

@@ -54,7 +54,7 @@ class Gpu {
   CUcontext context() const { return context_; }
 
   // Function `name` of the module made of cu/<module>.cu, which may be launched with `shared` bytes of dynamic shared memory, and in
-  // clusters of that many blocks.
+  // clusters of that many blocks. Kernels ask at each change of shapes: what is loaded is found without the driver.
   // Throws Error.
   CUfunction function(std::string_view module, const std::string& name, int shared = 0,
                       unsigned cluster = kPortableCluster);
@@ -70,19 +70,26 @@ class Gpu {
 
  private:
   Status launch_with(Stream& stream, const Launch& launch, void** arguments) const noexcept;
-  CUmodule module(std::string_view name);
+  struct Loaded {
+    CUfunction function = nullptr;
+    int shared = 0;
+    bool takes_large_clusters = false;
+    bool takes(int bytes, unsigned cluster) const {
+      return function && bytes <= shared && (cluster <= kPortableCluster || takes_large_clusters);
+    }
+  };
+  struct LoadedModule {
+    CUmodule module = nullptr;
+    std::map<std::string, Loaded, std::less<>> functions;
+  };
+  void load(std::string_view module_name, LoadedModule& module, const std::string& name, int shared, unsigned cluster,
+            Loaded& function);
 
   const Driver* driver_;
   CUcontext context_;
   Chip chip_;
   std::mutex mutex_;
-  std::map<std::string, CUmodule, std::less<>> modules_;
-  struct Loaded {
-    CUfunction function = nullptr;
-    int shared = 0;
-    bool takes_large_clusters = false;
-  };
-  std::map<std::string, Loaded, std::less<>> functions_;  // by "module.name"
+  std::map<std::string, LoadedModule, std::less<>> modules_;
 };
 
 // Machine code that is loaded as long as it lives. Thread-safe.

@@ -21,20 +21,21 @@ template <class To> void copy_to(To& to, std::initializer_list<int64_t> from) {
 }  // namespace
 
 PixelBox PixelBox::covering(const ImageView& image, int64_t rows, int64_t most_w, int64_t most_h, int64_t enough) {
-  const auto cost = [&](const PixelBox& box) { return std::max(box.count(image), enough); };
   const auto bounded = [](int64_t extent, int64_t most) { return std::clamp<int64_t>(extent, 1, most); };
-  std::optional<PixelBox> best;
-  for (int64_t w = bounded(image.width, std::min(rows, most_w)); w >= 1; --w)
-    for (int64_t h = bounded(image.height, std::min(rows / w, most_h)); h >= 1; --h) {
+  const int64_t fewest = std::max(ceil_div(image.pixels(), rows), enough);
+  PixelBox best;
+  int64_t best_cost = INT64_MAX;
+  for (int64_t w = bounded(image.width, std::min(rows, most_w)); w >= 1 && best_cost > fewest; --w)
+    for (int64_t h = bounded(image.height, std::min(rows / w, most_h)); h >= 1 && best_cost > fewest; --h) {
       const PixelBox box{w, h, bounded(image.batch, rows / (w * h))};
-      if (!best || cost(box) < cost(*best)) best = box;
+      if (const int64_t cost = std::max(box.count(image), enough); cost < best_cost) best = box, best_cost = cost;
     }
   // No longer than it must be to cover as much.
   const auto even = [](int64_t extent, int64_t length) {
     const int64_t whole = std::max<int64_t>(extent, 1);
     return ceil_div(whole, ceil_div(whole, length));
   };
-  return {even(image.width, best->w), even(image.height, best->h), even(image.batch, best->n)};
+  return {even(image.width, best.w), even(image.height, best.h), even(image.batch, best.n)};
 }
 
 int64_t PixelBox::across(const ImageView& image) const { return ceil_div(image.width, w); }

@@ -43,8 +43,7 @@ Status ConvCall::read(const KernelCall& call, ConvOperands& o) const {
   if (o.in.batch != o.out.batch || !w.fits(0, o.in.height, o.out.height) || !w.fits(1, o.in.width, o.out.width))
     return {Code::kShapeMismatch, "the operands of a convolution do not fit each other"};
   if (o.out.pixels() > INT32_MAX) return {Code::kUnsupported, "the result of a convolution has too many pixels"};
-  o.channels = o.in.channels / groups;
-  if (source_ == Source::kPieces || source_ == Source::kBytes) plan_copy(o);
+  plan_source(o);
   if (o.copies && groups > 1) return {Code::kMalformedPlan, "the channels of a group are no whole words of 16 bytes"};
   ConvGeometry& g = o.geometry;
   g.from_batch = o.in.batch_stride;
@@ -121,12 +120,17 @@ Status ConvCall::read_sums(const KernelCall& call, ConvOperands& o) const {
   return kOkStatus;
 }
 
-void ConvCall::plan_copy(ConvOperands& o) const {
+void ConvCall::plan_source(ConvOperands& o) const {
+  o.channels = o.in.channels / parameters_.groups;
+  if (source_ != Source::kPieces && source_ != Source::kBytes) return;
   const int64_t lanes = kPiece / o.bytes;
   const auto whole = [lanes](int64_t n) { return n % lanes == 0; };
   o.copies = !(o.in.adjacent_channels() && whole(o.channels) && whole(o.in.pixel_stride) && whole(o.in.row_stride) &&
                whole(o.in.batch_stride));
-  if (!o.copies || parameters_.groups > 1) return;
+  if (o.copies && parameters_.groups == 1) plan_copy(o);
+}
+
+void ConvCall::plan_copy(ConvOperands& o) const {
   const int64_t padded = padded_channels(o.channels, o.bytes), pixels = o.in.pixels();
   if (pixels > INT32_MAX / std::max<int64_t>(padded, 1))
     throw Error(Code::kUnsupported, "the operand of a convolution has too many elements to be copied");
@@ -148,10 +152,16 @@ void ConvCall::plan_copy(ConvOperands& o) const {
 }
 
 size_t ConvCall::workspace(const KernelCall& call) const noexcept {
+  if (source_ != Source::kPieces && source_ != Source::kBytes) return 0;
   size_t wanted = kNoWorkspace;
   (void)guarded([&]() -> Status {
     ConvOperands o;
-    KILN_RETURN_IF_ERROR(read(call, o));
+    if (call.inputs.size() < 2 || call.outputs.size() != 1) return {Code::kMalformedPlan, "operands are missing"};
+    KILN_RETURN_IF_ERROR(read_types(call, o));
+    const auto in = image(call.inputs[0]);
+    if (!in) return {Code::kMalformedPlan, "x is no image"};
+    o.in = *in;
+    plan_source(o);
     wanted = o.copied_bytes;
     return kOkStatus;
   });

@@ -58,6 +58,7 @@ class ConvCall {
   Status read_types(const KernelCall& call, ConvOperands& o) const;
   Status read_images(const KernelCall& call, ConvOperands& o) const;
   Status read_sums(const KernelCall& call, ConvOperands& o) const;
+  void plan_source(ConvOperands& o) const;
   void plan_copy(ConvOperands& o) const;
 
   Gpu& gpu_;

@@ -4,7 +4,7 @@
 #include <algorithm>
 
 #include "backends/cuda/device/kernels/common.h"
-#include "backends/cuda/device/kernels/loop.h"
+#include "base/checked.h"
 
 namespace kiln::cuda::kernels {
 
@@ -37,15 +37,20 @@ bool ImageView::equidistant() const {
 
 std::optional<ImageView> rows_as_image(const TensorView& v) {
   if (!is_plain(v) || v.rank < 1) return std::nullopt;
-  const Dims dims(v.dims, v.dims + v.rank - 1), strides(v.strides, v.strides + v.rank - 1);
-  Loop rows = merged({dims, {strides}});
-  if (rows.count() == 0) rows = {{0}, {{v.dims[v.rank - 1]}}};
+  const int last = v.rank - 1;
   ImageView image;
-  image.channels = v.dims[v.rank - 1];
-  image.channel_stride = v.strides[v.rank - 1];
-  if (rows.dims.size() > 1 || rows.count() > INT32_MAX || image.channels > INT32_MAX) return std::nullopt;
-  image.width = rows.count();
-  image.pixel_stride = rows.dims.empty() ? image.channels : rows.strides[0][0];
+  image.channels = image.pixel_stride = v.dims[last];
+  image.channel_stride = v.strides[last];
+  const bool empty = std::find(v.dims, v.dims + last, 0) != v.dims + last;
+  image.width = empty ? 0 : 1;
+  for (int axis = last - 1; axis >= 0 && !empty; --axis) {
+    if (v.dims[axis] == 1) continue;
+    if (image.width == 1) image.pixel_stride = v.strides[axis];
+    else if (checked_mul(image.pixel_stride, image.width) != v.strides[axis]) return std::nullopt;
+    if (v.dims[axis] > INT32_MAX / image.width) return std::nullopt;
+    image.width *= v.dims[axis];
+  }
+  if (image.channels > INT32_MAX) return std::nullopt;
   image.row_stride = image.batch_stride = image.pixel_stride * image.width;
   return image;
 }

@@ -16,7 +16,7 @@ struct ImageView {
 };
 // Nothing for other ranks, blocked layouts, and sizes beyond 2^31.
 std::optional<ImageView> image_of(const TensorView& view);
-// All axes but the last as the pixels of one row; nothing when they do not lie at equal distances.
+// All axes but the last, in their order, as the pixels of one row; nothing when they do not lie at equal distances.
 std::optional<ImageView> rows_as_image(const TensorView& view);
 
 }  // namespace kiln::cuda::kernels
