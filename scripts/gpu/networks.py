@@ -7,8 +7,8 @@ resnet50:1 and resnet50:8. networks.py --merge TABLE... makes one table of sever
 and build option, and a table; NETWORK_FLAGS says which options (default: --fp16 --noTF32), PEERS which of scripts/gpu/peers.py (default: none),
 STREAMS with how many streams of captured graphs inferences per second are counted (default: none), PROTOTYPES a folder with a program igemm4, whose chains of kernels are a column
 (default: none).
-Peers compile, those of a few rows at a time, while Kiln builds its engines; those that are not ready PEER_SECONDS after the start (default: 3600) are left
-out. Nothing is timed before. Keeps in $OUT the table, a log of each, and one timing cache of all, which `kiln list devices --saveProfile` takes.
+Kiln builds its engines while nothing else uses the card, since it chooses by the clock. Then peers compile, those of several rows at a time; those that are not
+ready after PEER_SECONDS (default: 3600) are left out. Nothing is timed before. Keeps in $OUT the table, a log of each, and one timing cache of all, which `kiln list devices --saveProfile` takes.
 """
 import concurrent.futures
 import math
@@ -25,7 +25,7 @@ import time
 import numpy as np
 
 ALL = {"resnet50": (1, 8, 128), "bert_base": (1, 8, 128), "bert_large": (1, 8, 128), "vit_b16": (8, 128), "efficientnet_b0": (8, 128), "mobilenet_v3": (8, 128), "swin_b": (1, 8, 128)}
-ROWS_AT_ONCE = 5  # of those whose peers compile: each takes a core, and several now and then
+ROWS_AT_ONCE = max(1, (os.cpu_count() or 1) // 2)  # of those whose peers compile: each takes a core, and several now and then
 GRACE_SECONDS = 20  # that a peer has to say what is ready when its time is over
 PROTOTYPE_SECONDS = 100  # for all of them: they try every tile
 PROTOTYPES = {"resnet50": "r", "bert_base": "b", "bert_large": "l"}  # as igemm4 names them, before the batch
@@ -256,8 +256,8 @@ def main() -> None:
     evaluators = concurrent.futures.ThreadPoolExecutor(2)
     references = {item: evaluators.submit(evaluate, bundle, model) for item, model in paths.items()}
     flags = os.environ.get("NETWORK_FLAGS", "--fp16 --noTF32").split()
-    peers = Peers(kinds, items, kept, folder / "inductor")
     built = {(item, flag): build(bundle, model, flag, kept) for item, model in paths.items() for flag in flags}
+    peers = Peers(kinds, items, kept, folder / "inductor")
     peers.wait()
     chains = prototypes(os.environ.get("PROTOTYPES"), items)
     columns = [*KEYS, "Kiln, ms", "held", *kinds, *(["prototype"] if chains else []), "error"]

@@ -25,15 +25,38 @@ TEST(CudaRaces, Products) {
   check_own({.op = "MatMul", .inputs = {plain({18, 40}, DType::kF32), constant({40, 36}, DType::kF32)}});
 }
 
-TEST(CudaRaces, Convolutions) { check_own(conv({1, 16, 5, 5}, {16, 16, 3, 3}, kHalf, kSame3x3)); }
+// A test for each tactic: they have dozens of tiles.
+class CudaRacesOfConvolutions : public ::testing::TestWithParam<const char*> {
+ protected:
+  static void run(NodeCase c) {
+    c.only = GetParam();
+    const std::string reason = refusal(c, c.only);
+    if (!reason.empty()) GTEST_SKIP() << reason;
+    EXPECT_FALSE(check(c).empty());
+  }
+};
+NodeCase small_convolution() { return conv({1, 16, 5, 5}, {16, 16, 3, 3}, kHalf, kSame3x3); }
+NodeCase small_first_layer() { return conv({1, 3, 10, 10}, {16, 3, 3, 3}, kHalf, {{"strides", Ints{2, 2}}}); }
+constexpr const char* kConvTactics[] = {"conv_any",   "conv_few",    "conv_mma", "conv_stream",
+                                        "conv_wgmma", "conv_window", "skinny"};
+INSTANTIATE_TEST_SUITE_P(Tactics, CudaRacesOfConvolutions, ::testing::ValuesIn(kConvTactics),
+                         [](const auto& tactic) { return std::string(tactic.param); });
+TEST_P(CudaRacesOfConvolutions, Windows) { run(small_convolution()); }
+TEST_P(CudaRacesOfConvolutions, FirstLayers) { run(small_first_layer()); }
+
+TEST(CudaRaces, TacticsOfConvolutionsAreListed) {
+  for (const NodeCase& c : {small_convolution(), small_first_layer()})
+    for (const Tactic* tactic : target().tactics().of(c.op)) {
+      if (!tactic->library.empty() || tactic->name == "cublaslt" || !refusal(c, tactic->name).empty()) continue;
+      EXPECT_TRUE(std::count(std::begin(kConvTactics), std::end(kConvTactics), tactic->name)) << tactic->name;
+    }
+}
 
 TEST(CudaRaces, DepthwiseConvolutions) {
   NodeCase depthwise = conv({1, 16, 6, 6}, {16, 1, 3, 3}, kHalf, kSame3x3);
   depthwise.attributes.set("group", int64_t{16});
   check_own(depthwise);
 }
-
-TEST(CudaRaces, FirstLayers) { check_own(conv({1, 3, 10, 10}, {16, 3, 3, 3}, kHalf, {{"strides", Ints{2, 2}}})); }
 
 TEST(CudaRaces, SqueezeAndExcite) {
   EXPECT_TRUE(check({.op = "SqueezeExcite",
