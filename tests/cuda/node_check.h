@@ -29,6 +29,7 @@ struct NodeCase {
   bool tf32 = false;
   bool compiles = false;  // tactics that compile for seconds run, too
   std::string only = "";  // the tactic that runs; empty: each that accepts
+  size_t share = 0, shares = 1;  // of the configurations of a tactic: each `shares`-th from `share` on
   double tolerance = 0;   // of ||difference|| / ||wanted||; 0: what the type of the first input allows
 };
 

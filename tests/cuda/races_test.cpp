@@ -25,30 +25,49 @@ TEST(CudaRaces, Products) {
   check_own({.op = "MatMul", .inputs = {plain({18, 40}, DType::kF32), constant({40, 36}, DType::kF32)}});
 }
 
-// A test for each tactic: they have dozens of tiles.
-class CudaRacesOfConvolutions : public ::testing::TestWithParam<const char*> {
- protected:
-  static void run(NodeCase c) {
-    c.only = GetParam();
-    const std::string reason = refusal(c, c.only);
-    if (!reason.empty()) GTEST_SKIP() << reason;
-    EXPECT_FALSE(check(c).empty());
-  }
-};
 NodeCase small_convolution() { return conv({1, 16, 5, 5}, {16, 16, 3, 3}, kHalf, kSame3x3); }
 NodeCase small_first_layer() { return conv({1, 3, 10, 10}, {16, 3, 3, 3}, kHalf, {{"strides", Ints{2, 2}}}); }
-constexpr const char* kConvTactics[] = {"conv_any",   "conv_few",    "conv_mma", "conv_stream",
-                                        "conv_wgmma", "conv_window", "skinny"};
-INSTANTIATE_TEST_SUITE_P(Tactics, CudaRacesOfConvolutions, ::testing::ValuesIn(kConvTactics),
-                         [](const auto& tactic) { return std::string(tactic.param); });
-TEST_P(CudaRacesOfConvolutions, Windows) { run(small_convolution()); }
-TEST_P(CudaRacesOfConvolutions, FirstLayers) { run(small_first_layer()); }
+
+// A test for each tactic, several where it has dozens of tiles.
+struct WatchedTactic {
+  const char* name;
+  size_t shares = 1;
+  bool first_layers = true, others = true;
+};
+constexpr WatchedTactic kWatchedTactics[] = {{"conv_any"},    {"conv_few", 1, true, false}, {"conv_mma"},
+                                             {"conv_stream"}, {"conv_wgmma", 8},            {"conv_window"}};
+struct WatchedShare {
+  NodeCase node_case;
+  std::string name;
+};
+std::vector<WatchedShare> watched_shares() {
+  std::vector<WatchedShare> all;
+  for (const WatchedTactic& tactic : kWatchedTactics)
+    for (const bool first_layer : {false, true})
+      for (size_t share = 0; share < tactic.shares && (first_layer ? tactic.first_layers : tactic.others); ++share) {
+        NodeCase c = first_layer ? small_first_layer() : small_convolution();
+        c.only = tactic.name;
+        c.share = share;
+        c.shares = tactic.shares;
+        const std::string name = std::string(first_layer ? "FirstLayers" : "Windows") + "_" + tactic.name;
+        all.push_back({std::move(c), name + (tactic.shares > 1 ? "_" + std::to_string(share) : "")});
+      }
+  return all;
+}
+class CudaRacesOfConvolutions : public ::testing::TestWithParam<WatchedShare> {};
+INSTANTIATE_TEST_SUITE_P(Tactics, CudaRacesOfConvolutions, ::testing::ValuesIn(watched_shares()),
+                         [](const auto& share) { return share.param.name; });
+TEST_P(CudaRacesOfConvolutions, EachTactic) { EXPECT_FALSE(check(GetParam().node_case).empty()); }
 
 TEST(CudaRaces, TacticsOfConvolutionsAreListed) {
-  for (const NodeCase& c : {small_convolution(), small_first_layer()})
-    for (const Tactic* tactic : target().tactics().of(c.op)) {
+  for (const bool first_layer : {false, true})
+    for (const Tactic* tactic : target().tactics().of("Conv")) {
+      const NodeCase c = first_layer ? small_first_layer() : small_convolution();
       if (!tactic->library.empty() || tactic->name == "cublaslt" || !refusal(c, tactic->name).empty()) continue;
-      EXPECT_TRUE(std::count(std::begin(kConvTactics), std::end(kConvTactics), tactic->name)) << tactic->name;
+      const auto listed = [&](const WatchedTactic& w) {
+        return w.name == tactic->name && (first_layer ? w.first_layers : w.others);
+      };
+      EXPECT_TRUE(std::any_of(std::begin(kWatchedTactics), std::end(kWatchedTactics), listed)) << tactic->name;
     }
 }
 
