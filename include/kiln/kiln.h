@@ -205,6 +205,9 @@ struct MemoryUse {
 // One result of a layer as it was computed.
 using ResultObserver = std::function<void(const LayerInfo& layer, const std::string& value, const HostTensor& result)>;
 
+// A value of a model as the reference computed it.
+using ValueObserver = std::function<void(const std::string& value, const HostTensor& result)>;
+
 // What an input or output is that is no tensor of numbers: strings, a list of values, or at most one value.
 struct HostValue {
   enum class Kind { kNumbers, kStrings, kSequence, kOptional };
@@ -251,6 +254,8 @@ class Engine {
   static Engine look(const std::string& path);
   // Replaces the file when it is an engine or empty, and throws when it is anything else. Devices and pipes are written to.
   void save(const std::string& path) const;
+  // Throws where save() would not begin to write, so that it is known before a build.
+  static void check_place(const std::string& path);
 
   std::string name() const;
   std::string backend() const;
@@ -405,7 +410,7 @@ struct BudgetReport {
 BudgetReport keep_within_error(BuildOptions& options, const std::vector<Values>& samples, double budget);
 
 // Runs a model by reference evaluation, slowly. Returns outputs by name. `inputs` holds every input of the model; throws otherwise.
-Values evaluate_model(const std::string& onnx, const Values& inputs);
+Values evaluate_model(const std::string& onnx, const Values& inputs, const ValueObserver& observer = nullptr);
 // Names of a model's inputs in order, with types; dimensions -1 where dynamic.
 std::vector<IoTensor> model_io(const std::string& onnx);
 

@@ -5,10 +5,6 @@
 namespace kiln::api {
 namespace {
 
-bool has_host_form(const Datum& d) {
-  return d.kind == Datum::kTensor && d.tensor.valid() && d.tensor.dtype() != DType::kString;
-}
-
 // Walks the lowered graph while the engine runs its steps. Values are the engine's as far as a step computed them, so that
 // each node is evaluated on what the engine's layer read.
 class Check {

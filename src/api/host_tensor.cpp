@@ -12,6 +12,10 @@
 
 namespace kiln::api {
 
+bool has_host_form(const Datum& value) {
+  return value.kind == Datum::kTensor && value.tensor.valid() && value.tensor.dtype() != DType::kString;
+}
+
 HostTensor to_host(const Tensor& tensor) {
   if (tensor.dtype() == DType::kString) throw Error(Code::kUnsupported, "tensors of strings have no host form");
   HostTensor host{std::string(name(tensor.dtype())), tensor.dims(),

@@ -354,6 +354,10 @@ void Engine::save(const std::string& path) const {
   guarded([&] { plan::write_file(state_->engine->plan(), path); });
 }
 
+void Engine::check_place(const std::string& path) {
+  guarded([&] { plan::check_writable(path); });
+}
+
 std::string Engine::name() const { return state_->engine->plan().name; }
 std::string Engine::backend() const { return state_->engine->plan().device; }
 bool Engine::on_host() const { return !state_->engine->plan().device_memory; }
@@ -368,10 +372,15 @@ std::string Engine::build_report() const { return state_->report; }
 size_t Engine::patches() const { return state_->patches.size(); }
 std::vector<std::string> Engine::patch_list() const { return state_->patches; }
 
-Values evaluate_model(const std::string& path, const Values& inputs) {
+Values evaluate_model(const std::string& path, const Values& inputs, const ValueObserver& observer) {
   return guarded([&] {
     auto graph = load_model(path);
-    const std::vector<Datum> results = ir::evaluate(*graph, arguments_of(*graph, inputs));
+    ir::Observer show;
+    if (observer)
+      show = [&](const ir::Value& value, const Datum& result) {
+        if (has_host_form(result)) observer(value.name(), to_host(result.tensor));
+      };
+    const std::vector<Datum> results = ir::evaluate(*graph, arguments_of(*graph, inputs), show);
     Values outputs;
     for (size_t i = 0; i < results.size(); ++i) outputs[graph->outputs()[i]->name()] = to_host(results[i].tensor);
     return outputs;

@@ -241,7 +241,7 @@ void Session::observe(ResultObserver observer) {
     if (!observer) return state().context->set_observer(nullptr);
     state().context->set_observer(
         [this_state = &state(), observer = std::move(observer)](size_t step, size_t output, const Datum& got) {
-          if (got.kind != Datum::kTensor || !got.tensor.valid() || got.tensor.dtype() == DType::kString) return;
+          if (!has_host_form(got)) return;
           const int32_t t = this_state->engine->main().steps[step].outputs[output];
           observer(describe_step(*this_state->engine, step), tensor(*this_state->engine, t).name, to_host(got.tensor));
         });

@@ -214,21 +214,39 @@ void write_through(const std::string& path, const std::function<void(const FileS
   close_written(file, path);
 }
 
-}  // namespace
-
-void write_file(const std::string& given, const std::function<void(const FileSink&)>& produce, const FileKinds& kinds) {
+// Where a file is to be written; throws where none may be.
+struct Place {
+  std::string path;  // behind all links
+  bool is_stream;    // a device or pipe
+  mode_t mode;
+};
+Place place_of(const std::string& given, const FileKinds& kinds) {
   const std::string path = follow_links(given);
   struct stat info {};
-  const bool exists = ::stat(path.c_str(), &info) == 0;
-  if (exists && (S_ISCHR(info.st_mode) || S_ISFIFO(info.st_mode))) return write_through(path, produce);
-  if (exists && !S_ISREG(info.st_mode))
+  if (::stat(path.c_str(), &info) != 0) return {path, false, 0666};
+  if (S_ISCHR(info.st_mode) || S_ISFIFO(info.st_mode)) return {path, true, 0};
+  if (!S_ISREG(info.st_mode))
     throw Error(Code::kIo, "'" + given + "' is not a file that can be written").remedy("give the path of a file");
-  if (exists && !begins_as(path, static_cast<size_t>(info.st_size), kinds))
+  if (!begins_as(path, static_cast<size_t>(info.st_size), kinds))
     throw Error(Code::kIo, "'" + given + "' exists and holds something else; it stays as it is")
         .remedy("give another path, or remove the file");
-  TemporaryFile file(path, exists ? info.st_mode & 0777 : 0666);
-  produce([&](std::span<const std::byte> bytes) { write_all(file.file().fd, bytes, path); });
-  file.become(path);
+  return {path, false, info.st_mode & 0777};
+}
+
+}  // namespace
+
+void check_writable(const std::string& path, const FileKinds& kinds) {
+  const Place place = place_of(path, kinds);
+  if (!place.is_stream) static_cast<void>(TemporaryFile(place.path, place.mode));
+  else if (::access(place.path.c_str(), W_OK) != 0) fail("open", place.path);
+}
+
+void write_file(const std::string& given, const std::function<void(const FileSink&)>& produce, const FileKinds& kinds) {
+  const Place place = place_of(given, kinds);
+  if (place.is_stream) return write_through(place.path, produce);
+  TemporaryFile file(place.path, place.mode);
+  produce([&](std::span<const std::byte> bytes) { write_all(file.file().fd, bytes, place.path); });
+  file.become(place.path);
 }
 
 void write_file(const std::string& path, std::span<const std::byte> bytes, const FileKinds& kinds) {

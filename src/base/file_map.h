@@ -57,6 +57,8 @@ void write_file(const std::string& path, std::span<const std::byte> bytes, const
 using FileSink = std::function<void(std::span<const std::byte>)>;
 void write_file(const std::string& path, const std::function<void(const FileSink&)>& produce,
                 const FileKinds& kinds = {});
+// Throws what write_file would throw before it asks for the first byte; leaves everything as it is.
+void check_writable(const std::string& path, const FileKinds& kinds = {});
 // Replaces the content by what `change` makes of it, nothing when there is no file yet, while no other update of the file runs.
 // Waits for one that runs for some seconds, then throws kIo.
 using FileChange = std::function<std::vector<std::byte>(std::span<const std::byte>)>;

@@ -160,6 +160,8 @@ struct Plan {
 std::vector<std::byte> write(const Plan& plan);
 // The same to a file, piece by piece. Throws kIo, also when there is a file that is no engine: it stays.
 void write_file(const Plan& plan, const std::string& path);
+// Throws where write_file would not begin to write.
+void check_writable(const std::string& path);
 // Reads, verifies checksums and every index, offset, size and dimension program. Constants and binaries are borrowed from `bytes`, which
 // `owner` keeps alive; bytes that do not begin at a multiple of kAlignment are copied first. Throws kMalformedPlan or
 // kPlanVersion; never crashes, whatever the bytes.

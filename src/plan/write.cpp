@@ -195,4 +195,6 @@ void write_file(const Plan& plan, const std::string& path) {
   });
 }
 
+void check_writable(const std::string& path) { kiln::check_writable(path, {kMagic}); }
+
 }  // namespace kiln::plan

@@ -332,10 +332,12 @@ TEST_F(Facade, CallsInTheWrongOrderSayWhatIsMissing) {
 TEST_F(Facade, SavingReplacesOnlyEngines) {
   const Engine engine = Engine::build(options_);
   EXPECT_NE(text_of([&] { engine.save(options_.onnx); }).find("K1005"), std::string::npos);
+  EXPECT_EQ(text_of([&] { Engine::check_place(options_.onnx); }), text_of([&] { engine.save(options_.onnx); }));
   EXPECT_NO_THROW(Engine::build(options_));
   const File file("engine.plan");
   file.write("");
   engine.save(file.path());
+  EXPECT_NO_THROW(Engine::check_place(file.path()));
   engine.save(file.path());
   EXPECT_EQ(Engine::load(file.path(), {.copies = true}).layers().size(), engine.layers().size());
 }

@@ -14,7 +14,7 @@
 #include <string_view>
 #include <thread>
 
-#include "base/error.h"
+#include "code_of.h"
 
 namespace kiln {
 namespace {
@@ -33,14 +33,6 @@ class Files : public testing::Test {
   }
   static std::string text(const FileMap& map) {
     return {reinterpret_cast<const char*>(map.bytes().data()), map.bytes().size()};
-  }
-  static Code code_of(const std::function<void()>& action) {
-    try {
-      action();
-    } catch (const Error& e) {
-      return e.code();
-    }
-    return Code::kOk;
   }
 
   std::filesystem::path folder_ =
@@ -177,6 +169,23 @@ TEST_F(Files, AnotherKindOfFileStays) {
     EXPECT_EQ(text(*FileMap::open(path("file"))), "KILN 2");
   }
   EXPECT_EQ(save("fresh"), Code::kOk);
+}
+
+TEST_F(Files, WhatCanBeWrittenIsKnownBefore) {
+  const FileKinds kinds = {"KILN "};
+  const auto check = [&](const std::string& file) { return code_of([&] { check_writable(path(file), kinds); }); };
+  write(path("model"), "a model");
+  write(path("engine"), "KILN 1");
+  std::filesystem::create_directories(path("folder"));
+  std::filesystem::create_symlink("model", path("link"));
+  ASSERT_EQ(::mkfifo(path("fifo").c_str(), 0600), 0);
+  const size_t files = file_count();
+  for (const char* file : {"model", "link", "folder", "model/engine"}) EXPECT_EQ(check(file), Code::kIo) << file;
+  EXPECT_EQ(check("no/such/file"), Code::kNotFound);
+  for (const char* file : {"engine", "fresh", "fifo"}) EXPECT_EQ(check(file), Code::kOk) << file;
+  EXPECT_NE(code_of([&] { check_writable("/proc/none", kinds); }), Code::kOk);  // a folder in which none are made
+  EXPECT_EQ(file_count(), files);
+  EXPECT_EQ(text(*FileMap::open(path("engine"))), "KILN 1");
 }
 
 TEST_F(Files, RightsAreKept) {

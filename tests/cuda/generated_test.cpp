@@ -2,7 +2,6 @@
 // the interpreter of scalar programs.
 #include <dlfcn.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <cmath>
 #include <cstdlib>
@@ -18,6 +17,7 @@
 #include "backends/cuda/device/generator.h"
 #include "backends/cuda/device/kernels/pointwise_call.h"
 #include "backends/cuda/device/nvrtc.h"
+#include "base/temporary_folder.h"
 #include "tensor/convert.h"
 
 namespace kiln::cuda::testing {
@@ -252,28 +252,25 @@ const std::string kUnloadable = "-fno-gnu-unique";
 class HostKernels {
  public:
   explicit HostKernels(const std::vector<Attributes>& all) {
-    std::string name = (std::filesystem::temp_directory_path() / "kiln_generated_XXXXXX").string();
-    if (!mkdtemp(name.data())) throw std::runtime_error("no folder for generated kernels");
-    folder_ = name;
-    std::filesystem::create_directories(folder_ / "backends/cuda/device/cu");
+    const std::filesystem::path folder = folder_.path();
+    std::filesystem::create_directories(folder / "backends/cuda/device/cu");
     for (const EmbeddedHeader& h : embedded_headers()) {
       if (std::string_view(h.name).starts_with("tensor/")) continue;
-      write(folder_ / h.name, std::string(h.name).ends_with("small_floats.cuh") ? kSmallFloats : h.text);
+      write(folder / h.name, std::string(h.name).ends_with("small_floats.cuh") ? kSmallFloats : h.text);
     }
-    write(folder_ / "kernels.cpp", text_of(all));
+    write(folder / "kernels.cpp", text_of(all));
     const std::string command = std::string(KILN_CXX) + " -std=c++20 -O1 -ffp-contract=off -w " + kUnloadable +
-                                " '-D__launch_bounds__(n)=' -shared -fPIC -I" + folder_.string() +
-                                " -I" KILN_SOURCE_DIR "/src -o " + (folder_ / "kernels.so").string() + " " +
-                                (folder_ / "kernels.cpp").string();
+                                " '-D__launch_bounds__(n)=' -shared -fPIC -I" + folder.string() +
+                                " -I" KILN_SOURCE_DIR "/src -o " + (folder / "kernels.so").string() + " " +
+                                (folder / "kernels.cpp").string();
     if (std::system(command.c_str()) != 0) throw std::runtime_error("the host's compiler refuses generated kernels");
-    library_ = dlopen((folder_ / "kernels.so").c_str(), RTLD_NOW | RTLD_LOCAL);
+    library_ = dlopen((folder / "kernels.so").c_str(), RTLD_NOW | RTLD_LOCAL);
     if (!library_) throw std::runtime_error(dlerror());
     *static_cast<float (**)(int, uint16_t)>(symbol("lent_to_float")) = lend_to_float;
     *static_cast<uint16_t (**)(int, float)>(symbol("lent_from_float")) = lend_from_float;
   }
   ~HostKernels() {
     if (library_) dlclose(library_);
-    std::filesystem::remove_all(folder_);
   }
   HostKernels(const HostKernels&) = delete;
   HostKernels& operator=(const HostKernels&) = delete;
@@ -307,7 +304,7 @@ class HostKernels {
     return text;
   }
 
-  std::filesystem::path folder_;
+  TemporaryFolder folder_;
   void* library_ = nullptr;
 };
 

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "device/axis_parameters.h"
+#include "device/byte_image_parameters.h"
 #include "device/conv_parameters.h"
 #include "device/copy_rule.h"
 #include "device/parameters.h"
@@ -260,6 +261,46 @@ TEST(Parameters, Trees) {
       EXPECT_EQ(e.code(), Code::kMalformedPlan) << e.what();
     }
   }
+}
+
+TEST(ByteImages, OperandsAreOneTensorOfBytesEach) {
+  TensorView bytes, floats;
+  bytes.dtype = DType::kI8;
+  floats.dtype = DType::kF32;
+  const auto check = [](std::vector<TensorView> inputs, std::vector<TensorView> outputs) {
+    return check_byte_images({inputs, outputs}).code;
+  };
+  EXPECT_EQ(check({bytes}, {bytes}), Code::kOk);
+  EXPECT_EQ(check({bytes, bytes}, {bytes}), Code::kMalformedPlan);
+  EXPECT_EQ(check({bytes}, {}), Code::kMalformedPlan);
+  EXPECT_EQ(check({floats}, {bytes}), Code::kMalformedPlan);
+  EXPECT_EQ(check({bytes}, {floats}), Code::kMalformedPlan);
+}
+
+struct Sizes {
+  int64_t batch, channels, height, width;
+};
+
+TEST(ByteImages, WindowsOfMeans) {
+  const Sizes x{2, 3, 7, 5};
+  MeanBytesParameters mean;
+  mean.window.kernel[0] = mean.window.stride[0] = 2;
+  mean.window.kernel[1] = 3;
+  mean.window.begin[0] = 1;
+  SlidingWindow window;
+  ASSERT_TRUE(mean.window_over(x, Sizes{2, 3, 4, 3}, window).ok());
+  EXPECT_EQ(window.pads(0, 7, 4), (std::pair<int64_t, int64_t>(1, 0)));
+  for (const Sizes& y : {Sizes{1, 3, 4, 3}, Sizes{2, 4, 4, 3}, Sizes{2, 3, 6, 3}, Sizes{2, 3, 4, 7}})
+    EXPECT_EQ(mean.window_over(x, y, window).code, Code::kShapeMismatch);
+  mean.global = true;  // nothing is left of the window
+  ASSERT_TRUE(mean.window_over(x, Sizes{2, 3, 1, 1}, window).ok());
+  EXPECT_EQ(window.kernel[0], 7);
+  EXPECT_EQ(window.kernel[1], 5);
+  EXPECT_EQ(window.stride[0], 1);
+  EXPECT_EQ(window.pads(0, 7, 1), (std::pair<int64_t, int64_t>(0, 0)));
+  EXPECT_EQ(mean.window_over(x, Sizes{2, 3, 2, 1}, window).code, Code::kShapeMismatch);
+  ASSERT_TRUE(mean.window_over(Sizes{2, 3, 0, 5}, Sizes{2, 3, 1, 1}, window).ok());  // the mean of nothing
+  EXPECT_EQ(window.kernel[0], 1);
 }
 
 TEST(Parameters, NoneAreChecked) {

@@ -8,30 +8,26 @@
 
 #include "base/error.h"
 #include "base/file_map.h"
+#include "base/temporary_folder.h"
 
 namespace kiln::onnx {
 namespace {
 
-const std::string& folder() {
-  static const std::string made = [] {
-    std::string pattern = (std::filesystem::temp_directory_path() / "kiln_onnx_XXXXXX").string();
-    if (!::mkdtemp(pattern.data())) throw Error(Code::kIo, "no temporary folder");
-    const std::string command =
-        std::string(KILN_PYTHON) + " " + KILN_SOURCE_DIR + "/tests/onnx/make_models.py " + pattern;
-    if (std::system(command.c_str()) != 0) throw Error(Code::kInternal, "make_models.py failed");
-    return pattern;
-  }();
-  return made;
-}
-
-class Cleanup : public ::testing::Environment {
+// Models that a script makes.
+class Models : public TemporaryFolder {
  public:
-  void TearDown() override {
-    std::filesystem::remove_all(folder());
-    std::filesystem::remove(folder() + ".outside");
+  Models() {
+    const std::string command =
+        std::string(KILN_PYTHON) + " " + KILN_SOURCE_DIR + "/tests/onnx/make_models.py " + path();
+    if (std::system(command.c_str()) != 0) throw Error(Code::kInternal, "make_models.py failed");
   }
+  ~Models() { std::filesystem::remove(path() + ".outside"); }
 };
-[[maybe_unused]] const auto* const cleanup = ::testing::AddGlobalTestEnvironment(new Cleanup);
+
+const std::string& folder() {
+  static const Models models;
+  return models.path();
+}
 
 std::unique_ptr<ir::Graph> load(const std::string& name, const ImportOptions& options = {}) {
   auto graph = import_file(folder() + "/" + name + ".onnx", options);

@@ -6,10 +6,10 @@
 
 #include <algorithm>
 #include <cstring>
-#include <filesystem>
 #include <functional>
 
 #include "base/error.h"
+#include "base/temporary_folder.h"
 #include "frontends/onnx/import.h"
 #include "frontends/onnx/outline.h"
 
@@ -63,16 +63,9 @@ std::string bytes_of(::onnx::ModelProto& model) {
 
 class LargeElementsTest : public ::testing::Test {
  protected:
-  void SetUp() override {
-    std::string pattern = (std::filesystem::temp_directory_path() / "kiln_large_XXXXXX").string();
-    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
-    folder_ = pattern;
-  }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
-
   std::string file_of(const std::string& bytes) {
-    write_file(folder_ + "/model.onnx", std::as_bytes(std::span(bytes)));
-    return folder_ + "/model.onnx";
+    write_file(folder_.file("model.onnx"), std::as_bytes(std::span(bytes)));
+    return folder_.file("model.onnx");
   }
   std::unique_ptr<ir::Graph> from_file(const std::string& bytes, const ImportOptions& options = {}) {
     return import_file(file_of(bytes), options);
@@ -94,7 +87,7 @@ class LargeElementsTest : public ::testing::Test {
     const std::string seen = error_of([&] { look_at_file(file_of(bytes), [](const ir::Graph&) {}); });
     EXPECT_TRUE(seen.empty() || seen == expected) << seen;
   }
-  std::string folder_;
+  TemporaryFolder folder_;
 };
 
 void expect_same_constants(const ir::Graph& a, const ir::Graph& b) {

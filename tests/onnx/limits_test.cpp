@@ -71,7 +71,7 @@ Error refusal(const std::function<void()>& action) {
   return Error(Code::kOk, "it was imported");
 }
 
-bool contains(const Error& e, const std::string& text) { return std::string(e.what()).find(text) != std::string::npos; }
+bool says(const Error& e, const std::string& text) { return std::string(e.what()).find(text) != std::string::npos; }
 
 TEST(Limits, FunctionsThatCallEachOtherDeeply) {
   for (const int depth : {60, 6000}) {
@@ -81,7 +81,7 @@ TEST(Limits, FunctionsThatCallEachOtherDeeply) {
                    i + 1 < depth ? "own" : "");
     const Error e = refusal([&] { import_model(model); });
     EXPECT_EQ(e.code(), depth == 60 ? Code::kOk : Code::kUnsupported) << e.what();
-    EXPECT_EQ(contains(e, "functions call each other"), depth > 60) << e.what();
+    EXPECT_EQ(says(e, "functions call each other"), depth > 60) << e.what();
   }
 }
 
@@ -91,7 +91,7 @@ TEST(Limits, FunctionsThatMultiply) {
     add_function(*model, "f" + std::to_string(i), i < 9 ? "f" + std::to_string(i + 1) : "Relu", i < 9 ? "own" : "", 10);
   const Error e = refusal([&] { import_model(model); });
   EXPECT_EQ(e.code(), Code::kUnsupported);
-  EXPECT_TRUE(contains(e, "more than 20000 nodes")) << e.what();
+  EXPECT_TRUE(says(e, "more than 20000 nodes")) << e.what();
   auto few = model_of("f0", "own");
   add_function(*few, "f0", "Relu", "", 10);
   EXPECT_EQ(refusal([&] { import_model(few, limited(11)); }).code(), Code::kOk);
@@ -122,7 +122,7 @@ TEST(Limits, NamesOfInputsAndOutputs) {
   model = model_of("Relu");
   model->mutable_graph()->mutable_output(0)->set_name(longest + "x");
   model->mutable_graph()->mutable_node(0)->set_output(0, longest + "x");
-  EXPECT_TRUE(contains(refusal([&] { import_model(model); }), "4097 bytes"));
+  EXPECT_TRUE(says(refusal([&] { import_model(model); }), "4097 bytes"));
 }
 
 TEST(Limits, MillionsOfEmptyMessages) {
@@ -136,7 +136,7 @@ TEST(Limits, MillionsOfEmptyMessages) {
   bytes += nodes;
   const Error e = refusal([&] { import_bytes(std::as_bytes(std::span(bytes))); });
   EXPECT_EQ(e.code(), Code::kMalformedModel);
-  EXPECT_TRUE(contains(e, "too many small parts")) << e.what();
+  EXPECT_TRUE(says(e, "too many small parts")) << e.what();
 }
 
 TEST(Limits, Ranks) {
@@ -149,7 +149,7 @@ TEST(Limits, Ranks) {
         ->mutable_shape()
         ->add_dim()
         ->set_dim_value(1);
-  EXPECT_TRUE(contains(refusal([&] { import_model(model); }), "101 dimensions"));
+  EXPECT_TRUE(says(refusal([&] { import_model(model); }), "101 dimensions"));
   model = model_of("Add");
   model->mutable_graph()->mutable_node(0)->add_input("c");
   auto& constant = *model->mutable_graph()->add_initializer();
@@ -157,7 +157,7 @@ TEST(Limits, Ranks) {
   constant.set_data_type(::onnx::TensorProto::FLOAT);
   for (int i = 0; i < 65; ++i) constant.add_dims(1);
   constant.add_float_data(1);
-  EXPECT_TRUE(contains(refusal([&] { import_model(model); }), "65 dimensions"));
+  EXPECT_TRUE(says(refusal([&] { import_model(model); }), "65 dimensions"));
 }
 
 }  // namespace

@@ -325,7 +325,19 @@ def test_builds_say_how_data_give_ranges(kiln, network):
     assert "--algorithm" in kiln.fails(2, "build", path, "--int8", "--data=images.npz", "--algorithm=most")
     kiln.ok("calibrate", path, "--data=images.npz", "-o", "net.calib")
     done = kiln.run("build", path, "--int8", "--calib=net.calib", "--data=images.npz", "--algorithm=mse", "-o", "net.plan")
-    assert "--algorithm: no effect beside --calib" in done.stderr
+    assert "--algorithm: no effect beside --calib" in done.stderr and "--data: no effect beside --calib" in done.stderr
+    done = kiln.run("build", path, "--int8", "--calib=net.calib", "--data=images.npz", "--errorBudget=0.5", "-o", "net.plan")
+    assert done.returncode == 0 and "no effect beside --calib" not in done.stderr
+
+
+def test_a_file_of_ranges_wins_over_samples(kiln, network):
+    path, _ = network
+    x = np.load(kiln.folder / "images.npz")["x"]
+    np.savez(kiln.folder / "others.npz", x=100 * x)
+    kiln.ok("calibrate", path, "--data=images.npz", "-o", "net.calib")
+    kiln.ok("build", path, "--int8", "--keepInt8", "--calib=net.calib", "--builderOptimizationLevel=0", "-o", "file.plan")
+    kiln.ok("build", path, "--int8", "--keepInt8", "--calib=net.calib", "--data=others.npz", "--builderOptimizationLevel=0", "-o", "both.plan")
+    assert (kiln.folder / "file.plan").read_bytes() == (kiln.folder / "both.plan").read_bytes()
 
 
 @pytest.mark.parametrize("command, options", [
@@ -429,3 +441,13 @@ def test_patches_are_counted_over_the_whole_build(kiln, network):
     kiln.ok("compare", path, "--int8", "--calib=net.calib", "--keepInt8", "--disable=quantized_by_range")
     assert {"quantized_by_range", "sums_of_bytes", "weights_in_few_bits"} <= set(kiln.ok("list", "rules").split())
     assert "not finite" not in kiln.run(*build, "--disable=quantized_by_range").stderr
+
+
+def test_layers_of_a_saved_engine_are_compared(kiln, network):
+    path, images = network
+    np.save(kiln.folder / "x.npy", images[:1])
+    kiln.ok("build", path, "--int8", "--keepInt8", "--data=images.npz", "-o", "net.plan")
+    text = kiln.ok("compare", path, "--loadEngine=net.plan", "--loadInputs=x:x.npy", "--rtol=0.3", "--atol=0.3")
+    assert re.search(r"\[I\] [1-9]\d* of \d+ layers have a result that the model has, too", text)
+    assert re.search(r"not in the model, for passes made or changed them: .*'[^']+' u?int8 of '", text)
+    assert re.search(r"^\[I\] +\d+ +[\d.e-]+ +\S+ +\S+  .+ \[ConvInteger\] cpu/", text, re.MULTILINE)

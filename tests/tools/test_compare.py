@@ -224,3 +224,15 @@ def test_errors_have_a_code_of_their_own(kiln, model, tmp_path):
     assert "error[K2001]" in kiln.fails(2, "compare", model, "--data=junk")
     kiln.fails(2, "compare", model, "--rtol=-1")
     kiln.fails(2, "compare", model, "--rtol=x")
+
+
+def rows_of(text):
+    return re.findall(r"^\[I\] +(\d+) +([\d.e+-]+) +\S+ +\S+  (.+) \[(\w+)\] \w+/(\w+)$", text, re.MULTILINE)
+
+
+def test_layers_of_a_saved_engine(kiln, network):
+    kiln.ok("build", network, "-o", "net.plan", "--noTimingCache")
+    text = kiln.ok("compare", network, "--loadEngine=net.plan")
+    assert re.search(r"\[I\] [1-9]\d* of \d+ layers have a result that the model has, too", text)
+    assert rows_of(text) and all(float(row[1]) <= 1 for row in rows_of(text))
+    assert kiln.ok("compare", network, "--loadEngine=net.plan", "--worst=1").count(" cpu/") == 1

@@ -39,6 +39,19 @@ def test_an_engine_does_not_replace_the_model(kiln, model, option):
     assert contents(kiln.folder) == before
 
 
+@pytest.mark.parametrize("command", ["build {} -o {}", "bench --onnx={} --saveEngine={}"])
+def test_a_place_of_an_engine_is_checked_before_the_build(kiln, model, command):
+    other = kiln.folder / "notes.txt"
+    other.write_text("notes")
+    (kiln.folder / "folder").mkdir()
+    before = contents(kiln.folder)
+    for path in (other, kiln.folder / "folder", "/proc/none"):
+        done = kiln.run(*command.format(model, path).split(), "--noTimingCache", "--verbose", *FAST)
+        assert done.returncode == 1 and re.search(r"error\[K100[45]\]", done.stderr) and "remedy" in done.stderr, done.stderr
+        assert "canonicalize" not in done.stdout + done.stderr  # no pass has run
+    assert contents(kiln.folder) == before
+
+
 def test_a_timing_cache_does_not_replace_the_model(kiln, model):
     before = model.read_bytes()
     done = kiln.run("build", model, "-o", "m.plan", f"--timingCacheFile={model}", *FAST)

@@ -270,6 +270,7 @@ void check_options(const BenchOptions& o) {
   for (const std::string& path : {o.save_engine, o.export_output, o.export_times, o.export_profile, o.export_layers,
                                   o.export_trace, o.sweep_picture, o.build.timing_cache})
     check_folder(path);
+  if (!o.save_engine.empty()) api::Engine::check_place(o.save_engine);
   if (!o.load_engine.empty()) return;
   for (const auto& [given, name] :
        {std::pair{o.trtexec.plan_version_only, "--getPlanVersionOnly"},
@@ -340,7 +341,7 @@ void add_bench(CLI::App& app, bool as_trtexec) {
   add_debug_sync_flag(app, o->debug_sync);
   app.add_option("--saveEngine", o->save_engine, "Save the engine to this file");
   add_build_flags(app, o->build);
-  add_sample_flags(app, o->build.samples)->description("For --int8: as kiln calibrate takes it; instead of --calib");
+  add_sample_flags(app, o->build.samples)->description(kBuildSamplesHelp);
   app.add_option("--iterations", o->iterations, "Inferences at least")
       ->check(CLI::Range(1, 1000000000))
       ->capture_default_str();

@@ -32,6 +32,7 @@ void run(BuildCommand& o) {
     throw api::Failure(
         "error[K1005] the engine would take the place of its model\n  remedy: give another path with -o");
   check_folder(path);
+  if (!path.empty()) api::Engine::check_place(path);
   check_folder(o.build.timing_cache);
   if (o.trtexec.dry_run) {
     static_cast<void>(make_profiles(o.build));
@@ -61,7 +62,7 @@ void add_build(CLI::App& app) {
                  "File of the engine (default: beside the model, ending in .plan; none with --dump)");
   app.add_flag("--report", o->report, "Print the passes and the rules that fired");
   add_build_flags(app, o->build);
-  add_sample_flags(app, o->build.samples)->description("For --int8: as kiln calibrate takes it; instead of --calib");
+  add_sample_flags(app, o->build.samples)->description(kBuildSamplesHelp);
   add_percentile_flag(app, o->build.samples);
   add_trtexec_options(app, o->trtexec, false);
   set_footer(

@@ -139,9 +139,13 @@ void put_int8(const BuildFlags& flags, const Samples& samples, api::BuildOptions
         "--keepInt8: no effect, for nothing computes in int8 (remedy: --int8 with --calib or --data)");
   if (!known) return;
   if (!allowed) return log(api::Level::kWarning, "--calib and --data have no effect without --int8 (remedy: --int8)");
-  if (!flags.calibration.empty() && !flags.samples.algorithm.empty())
-    log(api::Level::kWarning,
-        "--algorithm: no effect beside --calib, which has the ranges (remedy: leave out one of them)");
+  if (!flags.calibration.empty()) {
+    for (const auto& [given, name] : {std::pair{!samples.empty() && flags.error_budget <= 0, "--data"},
+                                      {!flags.samples.algorithm.empty(), "--algorithm"}})
+      if (given)
+        log(api::Level::kWarning,
+            std::string(name) + ": no effect beside --calib, which has the ranges (remedy: leave out one of them)");
+  }
   const bool channels = flags.corrects_bias || flags.smoothing > 0;
   const api::Calibration calibration =
       flags.calibration.empty() ? calibrate_model(flags, samples, calibration_options(flags.samples, channels))

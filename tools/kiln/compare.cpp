@@ -5,6 +5,7 @@
 #include <cmath>
 #include <filesystem>
 #include <set>
+#include <tuple>
 
 #include "command.h"
 #include "difference.h"
@@ -199,6 +200,95 @@ std::pair<api::Values, bool> check_layers(const api::Engine& engine, const api::
   return {got, agree};
 }
 
+// Its outputs; the observer sees the results of all layers.
+api::Values run_engine(const api::Engine& engine, const api::Values& inputs, int profile, int threads,
+                       const api::ResultObserver& observer = nullptr) {
+  api::Session session = engine.create_session(threads);
+  session.set_profile(profile);
+  for (const auto& [name, value] : inputs) session.set_input(name, value);
+  if (observer) session.observe(observer);
+  session.enqueue();
+  api::Values got;
+  for (const api::IoTensor& io : of_kind(engine.io(), false)) got[io.name] = session.output(io.name);
+  return got;
+}
+
+// ---- a saved engine, which does not hold the graph that its layers could be checked by
+
+// What its layers computed, to be set beside the model's values of the same names.
+class SavedLayers {
+ public:
+  // A result of a layer, in order.
+  void add(const api::LayerInfo& layer, const std::string& value, const api::HostTensor& result) {
+    if (layers_.empty() || layers_.back().name != layer.name) layers_.push_back(layer);
+    results_[value] = {layers_.size() - 1, result};
+  }
+
+  // A value of the model, by the reference.
+  void compare(const std::string& value, const api::HostTensor& want, const CompareOptions& o) {
+    const auto it = results_.find(value);
+    if (it == results_.end()) return;
+    const auto& [number, got] = it->second;
+    const api::LayerInfo& layer = layers_[number];
+    if (got.type != want.type || got.dims != want.dims) return;
+    checked_.push_back({number, layer, value, difference(got, want, {o.rtol, o.atol, 0, layer_quantum(layer, want)})});
+    results_.erase(it);
+  }
+
+  void tell(size_t rows) const {
+    say(api::Level::kInfo,
+        fmt::format("{} of {} layers have a result that the model has, too, and are compared with it; differences add "
+                    "up along the network",
+                    compared(), layers_.size()));
+    if (!results_.empty()) say(api::Level::kInfo, "not in the model, for passes made or changed them: " + strangers());
+    table(checked_, rows);
+  }
+
+ private:
+  static constexpr size_t kNamedStrangers = 4;
+  struct Result {
+    size_t layer;
+    api::HostTensor tensor;
+  };
+
+  size_t compared() const {
+    std::set<size_t> numbers;
+    for (const CheckedLayer& c : checked_) numbers.insert(c.number);
+    return numbers.size();
+  }
+
+  // "'q' int8 of 'conv1 + relu1'" of the first ones.
+  std::string strangers() const {
+    std::map<size_t, std::string> texts;
+    for (const auto& [value, result] : results_)
+      texts[result.layer] = fmt::format("'{}' {} of '{}'", api::printable(value), result.tensor.type,
+                                        api::printable(layers_[result.layer].name));
+    std::vector<std::string> named;
+    for (const auto& [layer, text] : texts)
+      if (named.size() < kNamedStrangers) named.push_back(text);
+    return join(named, ", ") + (texts.size() > named.size() ? ", …" : "");
+  }
+
+  std::vector<api::LayerInfo> layers_;
+  std::map<std::string, Result> results_;  // that were not compared yet, by value
+  std::vector<CheckedLayer> checked_;
+};
+
+// The outputs of a saved engine, and those of the model by the reference.
+std::pair<api::Values, api::Values> compare_saved_layers(const api::Engine& engine, const api::Values& inputs,
+                                                         int profile, const CompareOptions& o) {
+  SavedLayers layers;
+  api::Values got = run_engine(engine, inputs, profile, o.build.threads,
+                               [&](const api::LayerInfo& layer, const std::string& value,
+                                   const api::HostTensor& result) { layers.add(layer, value, result); });
+  say(api::Level::kInfo, "evaluating the model as it was given by the reference");
+  api::Values want = api::evaluate_model(o.model, inputs, [&](const std::string& value, const api::HostTensor& result) {
+    layers.compare(value, result, o);
+  });
+  layers.tell(o.worst);
+  return {std::move(got), std::move(want)};
+}
+
 // ---- which rule or tactic
 
 // A build whose outputs are compared once more: by the first tactics that fit, without a word.
@@ -280,16 +370,6 @@ api::Values golden_outputs(const CompareOptions& o, const api::Values& inputs,
   return api::evaluate_model(o.model, inputs);
 }
 
-api::Values run_engine(const api::Engine& engine, const api::Values& inputs, int profile, int threads) {
-  api::Session session = engine.create_session(threads);
-  session.set_profile(profile);
-  for (const auto& [name, value] : inputs) session.set_input(name, value);
-  session.enqueue();
-  api::Values got;
-  for (const api::IoTensor& io : of_kind(engine.io(), false)) got[io.name] = session.output(io.name);
-  return got;
-}
-
 std::string text_of(const std::vector<api::IoTensor>& list) {
   std::vector<std::string> texts;
   for (const api::IoTensor& io : list) texts.push_back(io.name + " " + io.type + " " + shape_text(io.dims));
@@ -319,6 +399,16 @@ api::Engine engine_for(const CompareOptions& o) {
   return engine;
 }
 
+// Where stored outputs differ from the engine's.
+void tell_layers(const api::Engine& engine, const DataSet& set, int profile, const CompareOptions& o) {
+  if (!o.engine.empty()) {
+    compare_saved_layers(engine, set.inputs, profile, o);
+    return;
+  }
+  const bool layers_agree = check_layers(engine, set.inputs, profile, o).second;
+  if (layers_agree && o.search) Search(o, set.inputs, set.outputs).tell(engine);
+}
+
 bool compare_with_data(CompareOptions& o) {
   const auto model = api::model_io(o.model);
   const auto inputs = of_kind(model, true), outputs = of_kind(model, false);
@@ -334,10 +424,7 @@ bool compare_with_data(CompareOptions& o) {
     const int profile = choose_profile(engine, set.inputs, {}, -1);
     const api::Values got = run_engine(engine, set.inputs, profile, o.build.threads);
     const bool agree = check_outputs(outputs, got, set.outputs, o);
-    if (!agree && all && o.engine.empty()) {  // the first set that differs
-      const bool layers_agree = check_layers(engine, set.inputs, profile, o).second;
-      if (layers_agree && o.search) Search(o, set.inputs, set.outputs).tell(engine);
-    }
+    if (!agree && all) tell_layers(engine, set, profile, o);  // the first set that differs
     all = all && agree;
   }
   return all;
@@ -355,10 +442,11 @@ bool compare_with_golden(CompareOptions& o) {
     for (auto& [name, value] : set_inputs(shapes, engine, inputs, asked, profile)) inputs[name] = value;
   }
   const auto outputs = of_kind(engine.io(), false);
-  const auto [got, layers_agree] = o.engine.empty()
-                                       ? check_layers(engine, inputs, profile, o)
-                                       : std::pair(run_engine(engine, inputs, profile, o.build.threads), true);
-  const api::Values want = golden_outputs(o, inputs, outputs);
+  api::Values got, want;
+  bool layers_agree = true;
+  if (o.engine.empty()) std::tie(got, layers_agree) = check_layers(engine, inputs, profile, o);
+  else std::tie(got, want) = compare_saved_layers(engine, inputs, profile, o);
+  if (want.empty() || o.golden == "onnxruntime") want = golden_outputs(o, inputs, outputs);
   const bool agree = check_outputs(outputs, got, want, o);
   if (!agree && o.engine.empty() && o.search) Search(o, inputs, want).tell(engine);
   return agree && layers_agree;
@@ -399,7 +487,10 @@ void add_compare(CLI::App& app) {
   app.add_option("--atol", o->atol, "Absolute tolerance, times the largest element of the output or layer")
       ->check(not_negative())
       ->capture_default_str();
-  app.add_option("--loadEngine", o->engine, "Saved engine of this model to check instead of a new one; outputs only");
+  app.add_option("--loadEngine", o->engine,
+                 "Saved engine of this model to check instead of a new one; its layers are compared with the model's "
+                 "values of the "
+                 "same names, in which differences add up");
   add_rebuild_flag(app, o->rebuild_kernels)->needs("--loadEngine");
   app.add_option("--golden", o->golden,
                  "Who says what is right: the reference, or ONNX Runtime of the python3 on the path")

@@ -11,6 +11,10 @@ using Samples = std::vector<api::Values>;
 
 // --data, --samples, --mean, --scale and --algorithm; and --percentile.
 CLI::Option* add_sample_flags(CLI::App& app, SampleOptions& options);
+// What --data is for a build.
+inline constexpr const char* kBuildSamplesHelp =
+    "For --int8: samples as kiln calibrate takes them, which tell the ranges where --calib does not, and on which "
+    "--errorBudget measures";
 void add_percentile_flag(CLI::App& app, SampleOptions& options);
 // How they let ranges be found. Throws CLI::ValidationError for a percentile that nothing heeds.
 api::CalibrationOptions calibration_options(const SampleOptions& options, bool channels);

@@ -35,7 +35,7 @@ void CudnnTensors::add(DType type, const Dims& tensor_dims, const Dims& tensor_s
 
 namespace {
 
-constexpr int64_t kAlignment = 16;  // bytes, of all operands
+constexpr int64_t kOperandAlignment = 16;  // bytes, of all operands
 constexpr int64_t kFirstBetween = 100;
 
 cudnnDataType_t type_of(DType type) {
@@ -149,7 +149,7 @@ CudnnDescriptor& CudnnGraph::tensor(int64_t name, DType type, const Dims& dims, 
   d.set(CUDNN_ATTR_TENSOR_DIMENSIONS, dims);
   d.set(CUDNN_ATTR_TENSOR_STRIDES, strides);
   d.set(CUDNN_ATTR_TENSOR_UNIQUE_ID, CUDNN_TYPE_INT64, name);
-  d.set(CUDNN_ATTR_TENSOR_BYTE_ALIGNMENT, CUDNN_TYPE_INT64, kAlignment);
+  d.set(CUDNN_ATTR_TENSOR_BYTE_ALIGNMENT, CUDNN_TYPE_INT64, kOperandAlignment);
   return d;
 }
 

@@ -57,8 +57,7 @@ class GemmInt8 final : public Kernel {
     if (call.inputs.size() < 3 || call.outputs.size() != 1)
       return {Code::kMalformedPlan, "a product of bytes has three operands or more"};
     const TensorView &a = call.inputs[0], &b = call.inputs[1];
-    const bool bytes = a.dtype == DType::kU8 || a.dtype == DType::kI8;
-    if (!bytes || b.dtype != DType::kI8 || !b.is_dense())
+    if (!is_byte(a) || b.dtype != DType::kI8 || !b.is_dense())
       return {Code::kMalformedPlan, "a product of bytes has operands of other types"};
     const auto left = matrix_of(a), out = matrix_of(call.outputs[0]);
     if (!left || !out || left->rows != out->rows || out->columns != n_)

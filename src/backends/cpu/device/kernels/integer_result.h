@@ -6,8 +6,6 @@
 
 namespace kiln::cpu::kernels {
 
-inline bool is_byte(const TensorView& v) { return v.dtype == DType::kU8 || v.dtype == DType::kI8; }
-
 // Numbers that are one for all, or one for each row (column, channel).
 template <class T> class PerIndex {
  public:

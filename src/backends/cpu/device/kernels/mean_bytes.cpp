@@ -12,41 +12,29 @@ namespace {
 
 class MeanBytes final : public Kernel {
  public:
-  explicit MeanBytes(const MeanBytesParameters& p)
-      : kind_(static_cast<PoolKind>(p.kind)),
-        global_(p.global),
-        window_(p.window),
-        x_scale_(static_cast<float>(p.x_scale)),
-        factor_(static_cast<float>(p.factor)),
-        x_zero_(p.x_zero),
-        to_{static_cast<float>(p.y_scale), p.y_zero, false} {}
+  explicit MeanBytes(const MeanBytesParameters& p) : parameters_(p) {
+    means_ = {.scale = static_cast<float>(p.x_scale), .factor = static_cast<float>(p.factor), .zero = p.x_zero};
+    means_.to = {static_cast<float>(p.y_scale), p.y_zero, false};
+  }
 
   Status prepare(const KernelCall& call) noexcept override {
-    if (call.inputs.size() != 1 || call.outputs.size() != 1)
-      return {Code::kMalformedPlan, "a mean of bytes has one operand and one result"};
+    KILN_RETURN_IF_ERROR(check_byte_images(call));
     const auto in = image_of(call.inputs[0]), out = image_of(call.outputs[0]);
-    if (!in || !out || !is_byte(call.inputs[0]) || !is_byte(call.outputs[0]) || !has_adjacent_channels(*in) ||
-        !has_adjacent_channels(*out))
-      return {Code::kMalformedPlan, "operands of a mean of bytes are no images of bytes with adjacent channels"};
-    SlidingWindow window = window_;
-    if (global_) {
-      window.kernel[0] = std::max<int64_t>(in->height, 1);
-      window.kernel[1] = std::max<int64_t>(in->width, 1);
-    }
-    const bool fits = global_ ? out->height == 1 && out->width == 1
-                              : window.fits(0, in->height, out->height) && window.fits(1, in->width, out->width);
-    if (in->batch != out->batch || in->channels != out->channels || !fits)
-      return {Code::kShapeMismatch, "operands of a mean of bytes do not fit each other"};
+    if (!in || !out || !has_adjacent_channels(*in) || !has_adjacent_channels(*out))
+      return {Code::kMalformedPlan, "operands of a mean of bytes are no images with adjacent channels"};
+    SlidingWindow window;
+    KILN_RETURN_IF_ERROR(parameters_.window_over(*in, *out, window));
     in_ = *in;
     out_ = *out;
     shape_ = pool_shape(*in, *out, window);
-    means_ = {x_scale_, factor_, x_zero_, call.inputs[0].dtype == DType::kI8, to_};
+    means_.is_signed = call.inputs[0].dtype == DType::kI8;
     means_.to.is_signed = call.outputs[0].dtype == DType::kI8;
     return kOkStatus;
   }
 
   Status launch(Stream&, const KernelCall& call) noexcept override {
-    mean_pool_bytes(kind_, shape_, means_, static_cast<const uint8_t*>(call.inputs[0].data), pixels_of(in_),
+    mean_pool_bytes(static_cast<PoolKind>(parameters_.kind), shape_, means_,
+                    static_cast<const uint8_t*>(call.inputs[0].data), pixels_of(in_),
                     static_cast<uint8_t*>(call.outputs[0].data), pixels_of(out_), thread_count());
     return kOkStatus;
   }
@@ -54,12 +42,7 @@ class MeanBytes final : public Kernel {
  private:
   static bool has_adjacent_channels(const ImageView& v) { return v.channel_stride == 1 || v.channels == 1; }
 
-  PoolKind kind_;
-  bool global_;
-  SlidingWindow window_;
-  float x_scale_, factor_;
-  int32_t x_zero_;
-  Quantizer to_;
+  MeanBytesParameters parameters_;
   ByteMeans means_;
   ImageView in_, out_;
   PoolShape shape_;

@@ -58,11 +58,10 @@ class ResizeBytes final : public Kernel {
   static constexpr int64_t kMostTaps = int64_t{1} << 28;  // of all output elements along an axis together
 
   Status read(const KernelCall& call) noexcept {
-    if (call.inputs.size() != 1 || call.outputs.size() != 1)
-      return {Code::kMalformedPlan, "a resize of bytes has one operand and one result"};
+    KILN_RETURN_IF_ERROR(check_byte_images(call));
     const TensorView &x = call.inputs[0], &y = call.outputs[0];
     const auto in = image_of(x), out = image_of(y);
-    if (!in || !out || !is_byte(x) || !is_byte(y) || !in->equidistant || !out->equidistant || x.rank != y.rank)
+    if (!in || !out || !in->equidistant || !out->equidistant || x.rank != y.rank)
       return {Code::kMalformedPlan, "operands of a resize of bytes are no channels-last images of bytes"};
     if (in->batch != out->batch || in->channels != out->channels)
       return {Code::kShapeMismatch, "a resize of bytes keeps images and channels"};

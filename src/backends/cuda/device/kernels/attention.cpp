@@ -12,10 +12,9 @@
 namespace kiln::cuda::kernels {
 namespace {
 
-constexpr int64_t kWord = 16;            // bytes
 constexpr int64_t kChunkElements = 64;   // of a head, on tensor cores
 constexpr int64_t kMostShortKeys = 512;  // beyond, larger blocks of queries pay
-constexpr int64_t kSlack = 1024;         // bytes to begin regions of shared memory at a multiple of
+constexpr int64_t kRegionSlack = 1024;   // bytes to begin regions of shared memory at a multiple of
 constexpr float kLeastScale = 1e-25f;    // on tensor cores, where masks are divided by it
 
 // Chunks that hold a head, as there are kernels for.
@@ -169,7 +168,7 @@ class AttentionKernel final : public Kernel {
     const AttentionArguments& a = arguments_;
     const auto q = image_of_heads(o.q), k = image_of_heads(o.k), v = image_of_heads(o.v), y = image_of_heads(o.y);
     const int64_t tiles = ceil_div(a.queries, int64_t{kStreamQueries}),
-                  shared = stream_attention_shared(chunks) + kSlack;
+                  shared = stream_attention_shared(chunks) + kRegionSlack;
     const int64_t items = tiles * a.heads * a.batch, reach = mul_or_throw(a.keys, a.mask_key, "the mask of attention");
     const bool seems_best = block_ == 0 && a.queries >= kQueryRows && items >= gpu_.chip().multiprocessors;
     if (!(block_ == kStreamQueries || seems_best) || !gpu_.chip().has_wgmma() || chunks > 2 || a.mask_at.row != 0 ||

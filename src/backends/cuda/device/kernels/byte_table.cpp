@@ -30,11 +30,9 @@ class ByteTable final : public Kernel {
     return guarded([&]() -> Status {
       if (call.inputs.size() != 2 || call.outputs.size() != 1)
         return {Code::kMalformedPlan, "a table of bytes has two operands and one result"};
-      const auto is_byte = [](const TensorView& v) {
-        return (v.dtype == DType::kU8 || v.dtype == DType::kI8) && is_plain(v);
-      };
+      const auto is_plain_byte = [](const TensorView& v) { return is_byte(v) && is_plain(v); };
       const TensorView &x = call.inputs[0], &table = call.inputs[1], &y = call.outputs[0];
-      if (!is_byte(x) || !is_byte(table) || !is_byte(y) || !table.host || !table.is_dense() ||
+      if (!is_plain_byte(x) || !is_plain_byte(table) || !is_plain_byte(y) || !table.host || !table.is_dense() ||
           table.elements() != kByteTable)
         return {Code::kMalformedPlan, "operands of a table of bytes have other types or sizes, or it is not constant"};
       if (!same_dims(x, y) || !lie_alike(x, y) || !fills_its_place(x))

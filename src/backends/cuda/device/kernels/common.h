@@ -4,6 +4,7 @@
 #include <new>
 #include <string>
 
+#include "backends/cuda/device/cu/walk.h"
 #include "backends/cuda/device/gpu.h"
 #include "base/checked.h"
 #include "device/device.h"
@@ -18,6 +19,12 @@ inline int element_bytes(DType type) { return bits(type) % 8 == 0 ? bits(type) /
 
 // Elements lie at multiples of their size, or of this, where that is less.
 inline constexpr int kPlaceBytes = 8;
+
+inline constexpr int64_t kWord = 16;  // bytes that a thread reads or stores at once
+
+// Sizes as arguments of kernels, which are below 2^31.
+inline uint32_t narrow(int64_t n) { return static_cast<uint32_t>(n); }
+inline FastDivisor divisor(int64_t n) { return FastDivisor::of(narrow(n)); }
 
 // Strides describe it, and it has its place.
 inline bool is_plain(const TensorView& v) { return !v.slot && (v.strides || v.rank == 0); }

@@ -13,8 +13,6 @@
 namespace kiln::cuda::kernels {
 namespace {
 
-FastDivisor divisor(int64_t n) { return FastDivisor::of(static_cast<uint32_t>(std::max<int64_t>(n, 1))); }
-
 class AnyKernel : public Kernel {
  public:
   AnyKernel(Gpu& gpu, const EpilogueParameters& epilogue) : gpu_(gpu), epilogue_(epilogue) {}

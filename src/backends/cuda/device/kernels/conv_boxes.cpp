@@ -4,10 +4,6 @@
 namespace kiln::cuda::kernels {
 namespace {
 
-constexpr int64_t kLongestBox = 256;
-
-FastDivisor divisor(int64_t n) { return FastDivisor::of(static_cast<uint32_t>(std::max<int64_t>(n, 1))); }
-
 bool is_flat(const ConvOperands& o) {
   const ConvGeometry& g = o.geometry;
   return g.taps_h * g.taps_w == 1 && g.stride_h == 1 && g.stride_w == 1 && g.top == 0 && g.left == 0 &&

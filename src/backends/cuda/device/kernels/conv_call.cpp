@@ -4,13 +4,6 @@
 #include "backends/cuda/device/kernels/loop.h"
 
 namespace kiln::cuda::kernels {
-namespace {
-
-uint32_t narrow(int64_t n) { return static_cast<uint32_t>(n); }
-FastDivisor divisor(int64_t n) { return FastDivisor::of(narrow(std::max<int64_t>(n, 1))); }
-
-}  // namespace
-
 void plan_mma_tiles(const ConvOperands& o, int64_t groups, int64_t taps, const MmaTile& tile, bool weights_are_constant,
                     ConvTileArguments& a, Launch& launch) {
   const int64_t pieces = o.channels * o.bytes / kPiece;
@@ -73,8 +66,7 @@ Status ConvCall::read_types(const KernelCall& call, ConvOperands& o) const {
   o.type = w.dtype;
   o.bytes = element_bytes(w.dtype);
   if (of_bytes())
-    return (x.dtype == DType::kI8 || x.dtype == DType::kU8) &&
-                   w.dtype == (source_ == Source::kBytes ? DType::kI8 : DType::kI16)
+    return is_byte(x) && w.dtype == (source_ == Source::kBytes ? DType::kI8 : DType::kI16)
                ? kOkStatus
                : Status{Code::kMalformedPlan, "the operands of a convolution of bytes are of other types"};
   o.casts = source_ == Source::kAnywhereOrFloat32 && x.dtype == DType::kF32 && w.dtype != DType::kF32;

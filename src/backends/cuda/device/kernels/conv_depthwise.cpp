@@ -11,10 +11,9 @@
 namespace kiln::cuda::kernels {
 namespace {
 
-constexpr int64_t kMostLanes = 32;  // runs of channels of a slice: as many as a warp has threads
+constexpr int64_t kMostRuns = 32;  // runs of channels of a slice: as many as a warp has threads
 
-int32_t narrow(int64_t n) { return static_cast<int32_t>(n); }
-FastDivisor divisor(int64_t n) { return FastDivisor::of(static_cast<uint32_t>(std::max<int64_t>(n, 1))); }
+int32_t narrow_signed(int64_t n) { return static_cast<int32_t>(n); }
 
 uint32_t thread_count(std::initializer_list<int64_t> factors) {
   int64_t n = 1;
@@ -100,12 +99,12 @@ class ConvDepthwise final : public Kernel {
   }
 
   DepthwiseGeometry geometry() const {
-    return {narrow(in_.height),
-            narrow(in_.width),
-            narrow(out_.height),
-            narrow(out_.width),
-            narrow(window_.pads(0, in_.height, out_.height).first),
-            narrow(window_.pads(1, in_.width, out_.width).first),
+    return {narrow_signed(in_.height),
+            narrow_signed(in_.width),
+            narrow_signed(out_.height),
+            narrow_signed(out_.width),
+            narrow_signed(window_.pads(0, in_.height, out_.height).first),
+            narrow_signed(window_.pads(1, in_.width, out_.width).first),
             static_cast<uint32_t>(out_.channels),
             in_.batch_stride,
             in_.row_stride,
@@ -131,7 +130,7 @@ class ConvDepthwise final : public Kernel {
     a.to_pixel = out_.pixel_stride;
     a.padded = static_cast<uint32_t>(depthwise_padded(in_.channels));
     const DepthwiseTile& shape = kDepthwiseTiles[tile_];
-    const int64_t lanes = in_.channels / kDepthwiseLanes, slices = ceil_div(lanes, kMostLanes),
+    const int64_t lanes = in_.channels / kDepthwiseLanes, slices = ceil_div(lanes, kMostRuns),
                   slice = slices > 0 ? ceil_div(lanes, slices) : 0;
     const int64_t tiles_w = ceil_div(out_.width, shape.columns), tiles_h = ceil_div(out_.height, shape.rows);
     a.slice = divisor(slice);
@@ -162,12 +161,12 @@ class ConvDepthwise final : public Kernel {
     any_.all_channels = divisor(out_.channels);
     any_.all_rows = divisor(out_.height);
     any_.all_columns = divisor(out_.width);
-    any_.taps_h = narrow(window_.kernel[0]);
-    any_.taps_w = narrow(window_.kernel[1]);
-    any_.stride_h = narrow(window_.stride[0]);
-    any_.stride_w = narrow(window_.stride[1]);
-    any_.dilation_h = narrow(window_.dilation[0]);
-    any_.dilation_w = narrow(window_.dilation[1]);
+    any_.taps_h = narrow_signed(window_.kernel[0]);
+    any_.taps_w = narrow_signed(window_.kernel[1]);
+    any_.stride_h = narrow_signed(window_.stride[0]);
+    any_.stride_w = narrow_signed(window_.stride[1]);
+    any_.dilation_h = narrow_signed(window_.dilation[0]);
+    any_.dilation_w = narrow_signed(window_.dilation[1]);
     any_launch_ = launch_of(function_name(), any_.count);
   }
 

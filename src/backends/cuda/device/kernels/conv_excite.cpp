@@ -8,9 +8,6 @@
 namespace kiln::cuda::kernels {
 namespace {
 
-constexpr size_t kConvInputs = 4;
-constexpr int64_t kLanes = kPiece / 2;  // channels of a word
-
 class ConvExcite final : public Kernel {
  public:
   ConvExcite(Gpu& gpu, const ConvExciteParameters& p) : gpu_(gpu), parameters_(p), boxes_(gpu, p.boxes, true) {
@@ -87,7 +84,7 @@ class ConvExcite final : public Kernel {
     const auto narrow = [](int64_t n) { return static_cast<uint32_t>(n); };
     const int64_t pixels = out.height * out.width;
     SqueezeExciteArguments& a = arguments_;
-    set_squeeze(parameters_.products, out.batch, pixels, out.channels, kLanes, a);
+    set_squeeze(parameters_.products, out.batch, pixels, out.channels, kPieceHalves, a);
     // Few images are shared by many blocks.
     int64_t blocks = 1;
     while (blocks < kMostSqueezeBlocks && 2 * blocks * out.batch <= gpu_.chip().multiprocessors) blocks *= 2;
@@ -96,9 +93,9 @@ class ConvExcite final : public Kernel {
     if (a.slice_words > kFactorThreads || pixels > INT32_MAX)
       return {Code::kUnsupported, "an image is too large for squeeze-and-excite"};
     SqueezeRoom room(gpu_.chip());
-    if (!room.take_floats(a, kFactorThreads, kLanes))
+    if (!room.take_floats(a, kFactorThreads, kPieceHalves))
       return {Code::kUnsupported, "the means of an image do not fit a block's memory"};
-    a.weight_words = take_squeeze_weights(room, gpu_.chip(), a, kLanes);
+    a.weight_words = take_squeeze_weights(room, gpu_.chip(), a, kPieceHalves);
     a.weights_are_constant = call.inputs[kConvInputs].host && call.inputs[kConvInputs + 2].host;
     a.parts = narrow(boxes_.parts());
     a.to_image = to_image;

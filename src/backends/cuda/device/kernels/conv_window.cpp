@@ -9,7 +9,6 @@ namespace kiln::cuda::kernels {
 namespace {
 
 constexpr int64_t kBoxUnit = 1024;  // that boxes begin at multiples of
-constexpr int64_t kLongestBox = 256;
 
 }  // namespace
 

@@ -13,15 +13,10 @@ namespace {
 
 constexpr int64_t kBlocks = 2;  // of a multiprocessor, for which there are registers
 constexpr int64_t kMostBoxBytes = 48 << 10;
-constexpr int64_t kLongestBox = 256;    // of the copy engine
-constexpr int64_t kLanes = kPiece / 2;  // channels of a word
-constexpr int64_t kMostImages = 8;      // of a tile
-
-uint32_t narrow(int64_t n) { return static_cast<uint32_t>(n); }
-FastDivisor divisor(int64_t n) { return FastDivisor::of(narrow(std::max<int64_t>(n, 1))); }
+constexpr int64_t kMostImages = 8;  // of a tile
 
 bool has_words(const ConvOperands& o) {
-  const auto whole = [](int64_t n) { return n % kLanes == 0; };
+  const auto whole = [](int64_t n) { return n % kPieceHalves == 0; };
   return o.in.adjacent_channels() && whole(o.in.channels) && whole(o.in.pixel_stride) && whole(o.in.row_stride) &&
          whole(o.in.batch_stride) && whole(o.out.pixel_stride) && whole(o.epilogue.residual_stride);
 }

@@ -10,7 +10,6 @@
 namespace kiln::cuda::kernels {
 namespace {
 
-constexpr int64_t kWord = 16;  // bytes that a thread reads at once
 enum Input { kTable, kIndices, kScale, kBias, kAdded, kTable2, kIndices2, kInputs };
 constexpr int kPartTables[kEmbeddingParts] = {kTable, kTable2, kAdded};
 constexpr int kPartIndices[kEmbeddingParts] = {kIndices, kIndices2, -1};

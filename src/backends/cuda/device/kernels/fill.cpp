@@ -11,8 +11,6 @@ namespace {
 
 Status other_operands() { return {Code::kMalformedPlan, "a kernel that fills has other operands"}; }
 
-FastDivisor divisor(int64_t n) { return FastDivisor::of(static_cast<uint32_t>(n)); }
-
 // Elements that move as they are.
 bool moves(const TensorView& from, const TensorView& to) {
   return from.dtype == to.dtype && element_bytes(from.dtype) > 0;

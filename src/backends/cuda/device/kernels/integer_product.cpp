@@ -13,8 +13,6 @@ namespace {
 
 static_assert(SpatialWindow::kMostDimensions == kIntegerAxes);
 
-bool is_byte(const TensorView& v) { return v.dtype == DType::kU8 || v.dtype == DType::kI8; }
-
 // Places of the inputs.
 enum IntegerInput : size_t { kLeft, kRight, kLeftZero, kRightZero, kLeftScale, kRightScale, kScale, kZero, kBias };
 

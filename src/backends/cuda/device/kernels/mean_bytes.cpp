@@ -13,14 +13,12 @@
 namespace kiln::cuda::kernels {
 namespace {
 
-bool is_byte_tensor(const TensorView& v) { return v.dtype == DType::kI8 || v.dtype == DType::kU8; }
-
 // Threads of a result whose window has so many elements.
 int32_t shares_of(int64_t taps) { return taps >= 1024 ? 32 : taps >= 64 ? 8 : 1; }
 
 class MeanBytes final : public Kernel {
  public:
-  MeanBytes(Gpu& gpu, const MeanBytesParameters& p) : gpu_(gpu), global_(p.global), window_(p.window) {
+  MeanBytes(Gpu& gpu, const MeanBytesParameters& p) : gpu_(gpu), parameters_(p) {
     arguments_.counts_padding = p.kind == Pooling::kMeanWithPadding;
     arguments_.factor = static_cast<float>(p.factor);
     arguments_.x = {static_cast<float>(p.x_scale), p.x_zero, 0};
@@ -29,21 +27,12 @@ class MeanBytes final : public Kernel {
 
   Status prepare(const KernelCall& call) noexcept override {
     return guarded([&]() -> Status {
-      if (call.inputs.size() != 1 || call.outputs.size() != 1)
-        return {Code::kMalformedPlan, "a mean of bytes has one operand and one result"};
+      KILN_RETURN_IF_ERROR(check_byte_images(call));
       const TensorView &x = call.inputs[0], &y = call.outputs[0];
       const auto in = image_of(x), out = image_of(y);
-      if (!in || !out || !is_byte_tensor(x) || !is_byte_tensor(y))
-        return {Code::kMalformedPlan, "operands of a mean of bytes are no images of bytes"};
-      SlidingWindow window = window_;
-      if (global_) {
-        window.kernel[0] = std::max<int64_t>(in->height, 1);
-        window.kernel[1] = std::max<int64_t>(in->width, 1);
-      }
-      const bool fits = global_ ? out->height == 1 && out->width == 1
-                                : window.fits(0, in->height, out->height) && window.fits(1, in->width, out->width);
-      if (in->batch != out->batch || in->channels != out->channels || !fits)
-        return {Code::kShapeMismatch, "operands of a mean of bytes do not fit each other"};
+      if (!in || !out) return {Code::kMalformedPlan, "operands of a mean of bytes are no images of bytes"};
+      SlidingWindow window;
+      KILN_RETURN_IF_ERROR(parameters_.window_over(*in, *out, window));
       arguments_.x.is_signed = x.dtype == DType::kI8;
       arguments_.y.is_signed = y.dtype == DType::kI8;
       put(*in, *out, window);
@@ -76,19 +65,15 @@ class MeanBytes final : public Kernel {
     a.height = in.height, a.width = in.width;
     a.stride_h = window.stride[0], a.stride_w = window.stride[1];
     a.dilation_h = window.dilation[0], a.dilation_w = window.dilation[1];
-    const auto pads = [&](int axis, int64_t from, int64_t to) {
-      return global_ ? std::pair<int64_t, int64_t>() : window.pads(axis, from, to);
-    };
-    std::tie(a.top, a.bottom) = pads(0, in.height, out.height);
-    std::tie(a.left, a.right) = pads(1, in.width, out.width);
+    std::tie(a.top, a.bottom) = window.pads(0, in.height, out.height);
+    std::tie(a.left, a.right) = window.pads(1, in.width, out.width);
     launch_ = {gpu_.function("mean_bytes", "mean_bytes")};
     launch_.threads = kMeanThreads;
     launch_.grid[0] = blocks_for(loop.count(), kMeanThreads / a.shares);
   }
 
   Gpu& gpu_;
-  bool global_;
-  SlidingWindow window_;
+  MeanBytesParameters parameters_;
   MeanBytesArguments arguments_ = {};
   Launch launch_;
 };

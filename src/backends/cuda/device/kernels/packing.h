@@ -15,6 +15,7 @@ struct WeightView {
 };
 
 inline constexpr int64_t kPiece = 16, kChunk = 128;  // bytes
+inline constexpr int64_t kPieceHalves = kPiece / 2;  // elements of 16 bits
 
 // Channels of a pixel rounded up to whole pieces.
 int64_t padded_channels(int64_t channels, int bytes);

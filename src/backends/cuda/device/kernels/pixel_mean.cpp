@@ -10,7 +10,6 @@
 namespace kiln::cuda::kernels {
 namespace {
 
-constexpr int64_t kWord = 16;          // bytes that a thread reads at once
 constexpr int64_t kFewestPixels = 16;  // of a thread, before pixels are split into parts
 constexpr int64_t kBlocksPerChip = 2;  // of a multiprocessor, which parts are made for
 

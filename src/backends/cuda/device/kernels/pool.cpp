@@ -11,8 +11,6 @@
 namespace kiln::cuda::kernels {
 namespace {
 
-constexpr int64_t kWord = 16;  // bytes that a thread reads at once
-
 // Null: there is no such pooling.
 const char* pool_suffix(DType type, PoolKind kind) {
   if (kind != PoolKind::kMax || float_suffix(type)) return float_suffix(type);

@@ -20,7 +20,6 @@ class ProductInt8 final : public DenseKernel {
     if (call.inputs.size() < 2 || call.outputs.size() != 1)
       return {Code::kMalformedPlan, "a product of bytes has two operands and those of its steps"};
     const TensorView &a = call.inputs[0], &b = call.inputs[1], &y = call.outputs[0];
-    const auto is_byte = [](const TensorView& v) { return v.dtype == DType::kI8 || v.dtype == DType::kU8; };
     if (!is_byte(a) || !is_byte(b) || a.rank < 2 || a.rank != b.rank || a.rank != y.rank)
       return {Code::kMalformedPlan, "the operands of a product of bytes are not as many matrices of bytes"};
     const int row = a.rank - 2, column = a.rank - 1;

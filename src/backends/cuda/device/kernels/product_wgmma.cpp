@@ -7,7 +7,7 @@
 namespace kiln::cuda::kernels {
 namespace {
 
-constexpr int64_t kAlignment = 1024;  // bytes, of the chunks
+constexpr int64_t kChunkAlignment = 1024;  // bytes, of the chunks
 
 class ProductWgmma final : public BoxKernel<ProductWgmmaArguments> {
  public:
@@ -29,7 +29,7 @@ class ProductWgmma final : public BoxKernel<ProductWgmmaArguments> {
       const int64_t row_tiles = ceil_div(o.out.width, kWholeTile.rows());
       plan_arguments(call, row_tiles, chunks, held);
       source_.plan(o.in, o.channels, o.type, {kWholeTile.rows() / shares_, 1, 1}, 1, 1);
-      const int shared = whole_shared(held) + kAlignment;
+      const int shared = whole_shared(held) + kChunkAlignment;
       const std::string function = held * splits_ < chunks ? "product_wgmma_in_turn" : "product_wgmma";
       launch_.function = gpu_.function(module_of("product_wgmma", call), function + float_suffix(o.type), shared);
       launch_.grid[0] = blocks_for(row_tiles * column_tiles * splits_, 1);

@@ -16,8 +16,6 @@ static_assert(static_cast<int>(GridMode::kLinear) == static_cast<int>(GridSample
               static_cast<int>(GridPadding::kBorder) == static_cast<int>(GridSampler::Padding::kBorder) &&
               static_cast<int>(GridPadding::kReflection) == static_cast<int>(GridSampler::Padding::kReflection));
 
-FastDivisor divisor(int64_t n) { return FastDivisor::of(static_cast<uint32_t>(n)); }
-
 // Of a kernel with a thread for each result; none when there are no results.
 Launch launch_of(Gpu& gpu, const std::string& name, DType type, int64_t results) {
   Launch launch{gpu.function("regions", name + float_suffix(type))};

@@ -142,12 +142,10 @@ class ResizeBytes final : public Kernel {
 
   Status prepare(const KernelCall& call) noexcept override {
     return guarded([&]() -> Status {
-      if (call.inputs.size() != 1 || call.outputs.size() != 1)
-        return {Code::kMalformedPlan, "a resize of bytes has one operand and one result"};
+      KILN_RETURN_IF_ERROR(check_byte_images(call));
       const TensorView &x = call.inputs[0], &y = call.outputs[0];
       const auto in = image_of(x), out = image_of(y);
-      const auto is_byte = [](DType type) { return type == DType::kI8 || type == DType::kU8; };
-      if (!in || !out || x.rank != y.rank || !is_byte(x.dtype) || !is_byte(y.dtype))
+      if (!in || !out || x.rank != y.rank)
         return {Code::kMalformedPlan, "operands of a resize of bytes are no images of bytes"};
       if (in->batch != out->batch || in->channels != out->channels || axes_outside(x.rank))
         return {Code::kShapeMismatch, "a resize of bytes keeps images and channels"};

@@ -9,8 +9,6 @@
 namespace kiln::cuda::kernels {
 namespace {
 
-constexpr int64_t kWord = 16;  // bytes that a thread reads at once
-
 class RowNorm final : public DenseKernel {
  public:
   RowNorm(Gpu& gpu, const RowNormParameters& p) : DenseKernel(gpu), axis_(p.axis) {

@@ -10,8 +10,6 @@
 namespace kiln::cuda::kernels {
 namespace {
 
-constexpr int64_t kWord = 16;  // bytes that a thread reads at once
-
 class ScalePixels final : public Kernel {
  public:
   explicit ScalePixels(Gpu& gpu) : gpu_(gpu) {}

@@ -9,9 +9,6 @@
 namespace kiln::cuda::kernels {
 namespace {
 
-constexpr size_t kConvInputs = 4;
-constexpr int64_t kLanes = kPiece / 2;  // channels of a word
-
 class ScaledConv final : public Kernel {
  public:
   ScaledConv(Gpu& gpu, const ScaledConvParameters& p)
@@ -25,14 +22,15 @@ class ScaledConv final : public Kernel {
         return {Code::kMalformedPlan, "a scaled convolution has five operands"};
       ConvOperands& o = operands_;
       KILN_RETURN_IF_ERROR(conv_.read(conv_of(call), o));
-      if (o.bytes != 2 || !o.in.equidistant() || o.in.channels % kLanes != 0 || o.in.pixel_stride % kLanes != 0)
+      if (o.bytes != 2 || !o.in.equidistant() || o.in.channels % kPieceHalves != 0 ||
+          o.in.pixel_stride % kPieceHalves != 0)
         return {Code::kMalformedPlan, "x is no image of whole words of channels of float16 or bfloat16"};
       if (call.inputs[1].elements() != mma_weight_elements(1, o.geometry.columns, 1, o.channels, o.bytes))
         return {Code::kShapeMismatch, "packed weights have another size"};
       const TensorView& factors = call.inputs[kConvInputs];
       const auto row = image_of(factors);
       if (!row || factors.dtype != o.type || row->batch != o.in.batch || row->channels != o.in.channels ||
-          row->height != 1 || row->width != 1 || !row->adjacent_channels() || row->batch_stride % kLanes != 0)
+          row->height != 1 || row->width != 1 || !row->adjacent_channels() || row->batch_stride % kPieceHalves != 0)
         return {Code::kShapeMismatch, "the factors of a scaled convolution have another shape, type or layout"};
       KILN_RETURN_IF_ERROR(plan(row->batch_stride));
       arguments_.weights_are_constant = call.inputs[1].host != nullptr;

@@ -7,8 +7,6 @@
 namespace kiln::cuda::kernels {
 namespace {
 
-constexpr int64_t kWord = 16;  // bytes that a thread reads at once
-
 class Softmax final : public DenseKernel {
  public:
   Softmax(Gpu& gpu, const SoftmaxParameters& p) : DenseKernel(gpu), axis_(p.axis), logarithm_(p.logarithm) {}

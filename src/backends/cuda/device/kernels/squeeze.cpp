@@ -8,8 +8,6 @@ namespace {
 
 constexpr int64_t kFewestSliceWords = 4;  // of a pixel: shorter slices read parts of sectors
 
-uint32_t narrow(int64_t n) { return static_cast<uint32_t>(n); }
-
 }  // namespace
 
 Status check_squeeze_weights(std::span<const TensorView> weights, DType type, const SqueezeProducts& p,

@@ -7,8 +7,6 @@ namespace {
 constexpr size_t kFixedInputs = 3;  // before the operands of steps
 constexpr int64_t kRun = 8;         // results that a thread stores at once
 
-bool is_byte(const TensorView& v) { return v.dtype == DType::kU8 || v.dtype == DType::kI8; }
-
 bool is_vector(const TensorView& v, DType type, int64_t count) {
   return v.dtype == type && is_plain(v) && v.is_dense() && v.elements() == count;
 }
