@@ -178,6 +178,38 @@ TEST(CudaHost, BoxesLeaveNoRowsEmptyWhereImagesDivide) {
   EXPECT_EQ(kernels::PixelBox::covering(image, 128, 256, 256, 0).count(image), 0);
 }
 
+TEST(CudaHost, RowsOfAMatrixAreInTheirOrderAtEqualDistances) {
+  const auto rows = [](const Dims& dims, const Dims& strides) {
+    const Layout layout;
+    TensorView v;
+    v.dtype = DType::kF16;
+    v.rank = static_cast<int>(dims.size());
+    v.layout = &layout;
+    v.dims = dims.data();
+    v.strides = strides.data();
+    return kernels::rows_as_image(v);
+  };
+  const auto plain = rows({2, 3, 8}, {24, 8, 1});
+  ASSERT_TRUE(plain);
+  EXPECT_EQ(plain->width, 6);
+  EXPECT_EQ(plain->pixel_stride, 8);
+  EXPECT_EQ(plain->channels, 8);
+  const auto part = rows({2, 1, 3, 8}, {60, 7, 20, 1});  // of rows of 20; what an axis of one element says means nothing
+  ASSERT_TRUE(part);
+  EXPECT_EQ(part->width, 6);
+  EXPECT_EQ(part->pixel_stride, 20);
+  const auto none = rows({4, 0, 8}, {1, 1, 1});
+  ASSERT_TRUE(none);
+  EXPECT_EQ(none->width, 0);
+  const auto one = rows({8}, {1});
+  ASSERT_TRUE(one);
+  EXPECT_EQ(one->width, 1);
+  EXPECT_EQ(one->pixel_stride, 8);
+  EXPECT_FALSE(rows({2, 3, 8}, {8, 16, 1})) << "in memory the second axis goes first";
+  EXPECT_FALSE(rows({2, 3, 8}, {32, 8, 1})) << "gaps between the first";
+  EXPECT_FALSE(rows({1 << 20, 1 << 20, 8}, {8 << 20, 8, 1})) << "more than 2^31 rows";
+}
+
 TEST(CudaHost, ChannelOfRowIsAPermutation) {
   std::set<uint32_t> seen;
   for (uint32_t row = 0; row < 256; ++row) seen.insert(channel_of_row(row));
