@@ -1,7 +1,7 @@
-# kiln_room(NAME DIR [RECURSE] [UNITY] [LIBS ...]): a static library of the .cpp files of a room. UNITY: several files compile as one
+# kiln_room(NAME DIR [RECURSE] [UNITY COUNT] [LIBS ...]): a static library of the .cpp files of a room. UNITY: so many files compile as one
 # (unless KILN_UNITY is off), because most of the time of small files is that of their headers; their names must not meet.
 function(kiln_room name dir)
-  cmake_parse_arguments(arg "RECURSE;UNITY" "" "LIBS" ${ARGN})
+  cmake_parse_arguments(arg "RECURSE" "UNITY" "LIBS" ${ARGN})
   if(arg_RECURSE)
     file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${dir}/*.cpp)
   else()
@@ -13,7 +13,7 @@ function(kiln_room name dir)
   add_library(kiln_${name} STATIC ${sources})
   target_link_libraries(kiln_${name} PUBLIC kiln_options ${arg_LIBS})
   if(arg_UNITY AND KILN_UNITY)
-    set_target_properties(kiln_${name} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 12)
+    set_target_properties(kiln_${name} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE ${arg_UNITY})
   endif()
 endfunction()
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Checks the lists of operators, rules, kernels and tactics: every definition has its word, every word its definition, in order."""
+"""Checks the lists of operators, rules, kernels and tactics: every definition has its word, every word its definition, in order. And that of
+the compute capabilities that sources of GPU kernels ask for."""
 import posixpath
 import re
 import sys
@@ -15,6 +16,8 @@ DEFINITIONS = {
     "KILN_KERNEL": re.compile(r"^std::unique_ptr<Kernel> make_(\w+)\(", re.MULTILINE),
 }
 WORD = re.compile(r"^(KILN_\w+)\((\w+)\)$", re.MULTILINE)
+ASKED = re.compile(r"^set\(KILN_CUDA_ASKED ([\d ]+)\)", re.MULTILINE)
+CONDITION = re.compile(r"(__CUDA_ARCH__(?: >= (\d+)\b)?[^\n]*)")
 SORTED = "One sorted word"  # the first line of a list whose order is that of the alphabet
 
 
@@ -47,10 +50,22 @@ def check_list(root, name):
                 yield f"{name}: {after} stands behind {before}; the words are sorted"
 
 
+def check_capabilities(root):
+    """Machine code of one PTX serves the capabilities between those that the build knows to be asked for."""
+    build = "src/backends/cuda/CMakeLists.txt"
+    if not (root / build).is_file():
+        return
+    known = {f"{number}0" for number in ASKED.search(tree.read(root, build))[1].split()}
+    for name in tree.files(root, ("src/backends/cuda",), (".cu", ".cuh", ".h")):
+        for condition, number in CONDITION.findall(tree.read(root, name)):
+            if number not in known:
+                yield f"{name}: asks '{condition}'; KILN_CUDA_ASKED in {build} has {', '.join(sorted(known))} for '__CUDA_ARCH__ >= …'"
+
+
 def main():
     root = tree.root_option(__doc__).parse_args().root.resolve()
     names = tree.files(root, ("src",), (".inc",))
-    problems = [problem for name in names for problem in check_list(root, name)]
+    problems = [problem for name in names for problem in check_list(root, name)] + list(check_capabilities(root))
     for problem in problems:
         print(f"lists: {problem}", file=sys.stderr)
     print(f"lists: {len(names)} lists, {len(problems)} problems")

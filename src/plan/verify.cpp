@@ -21,7 +21,7 @@ constexpr size_t kMaxDimOps = size_t{1} << 12;  // of one dimension program
 constexpr size_t kMaxProfiles = 256;
 constexpr size_t kMaxDevices = 64;
 constexpr size_t kMaxKernels = size_t{1} << 16;
-constexpr size_t kMaxDepth = 64;  // of branches and loops in each other
+constexpr size_t kMostNested = 64;  // of branches and loops in each other
 
 std::string number(uint64_t n) { return std::to_string(n); }
 
@@ -364,7 +364,7 @@ class Verifier {
           check_step(!taken[body], i, "its body is another's too");
           taken[body] = true;
           depth[body] = depth[program_] + 1;
-          check_step(depth[body] <= kMaxDepth, i, "it is nested too deeply");
+          check_step(depth[body] <= kMostNested, i, "it is nested too deeply");
         }
         for (int32_t t : s.outputs) check_step(s.bodies.empty() || in_slot(t), i, "its results are not in slots");
       }

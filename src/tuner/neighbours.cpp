@@ -14,7 +14,7 @@ namespace {
 constexpr double kRival = 1.2;  // times the best alone
 constexpr size_t kMostRivals = 4;
 constexpr double kLongMilliseconds = 0.1;  // steps as long as that hide what they cost their neighbours
-constexpr double kWorthChanging = 1.01;    // of the whole chain
+constexpr double kWorthTheChange = 1.01;   // of the whole chain
 constexpr int kMostSweeps = 3;             // a choice that changes is another neighbour to those beside it
 
 }  // namespace
@@ -109,7 +109,7 @@ Tuner::Candidate Tuner::settled(const Problem& problem, const Candidates& list, 
     if (!times[i]) continue;
     options_.logger->log(Severity::kVerbose, problem.node->name() + ": " + list[i].name() + " between its neighbours " +
                                                  std::to_string(*times[i]) + " ms");
-    if (times[0] && *times[i] * (best == 0 ? kWorthChanging : 1) < *times[best]) best = i;
+    if (times[0] && *times[i] * (best == 0 ? kWorthTheChange : 1) < *times[best]) best = i;
   }
   return settled_.emplace(key, list[best]).first->second;
 }

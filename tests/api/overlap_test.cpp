@@ -16,7 +16,7 @@ using kiln::api::HostTensor;
 using kiln::api::InferenceTimes;
 using kiln::api::Session;
 
-constexpr int kInferences = 20;
+constexpr int kOverlapped = 20;
 
 class Overlaps : public Network {
  protected:
@@ -75,8 +75,8 @@ TEST_F(Overlaps, QueuedAndCaptured) {
     if (captures && !session.use_graphs().empty()) continue;
     {
       Session::Overlap overlap(session);
-      const std::vector<InferenceTimes> all = run_all(overlap, kInferences);
-      ASSERT_EQ(all.size(), static_cast<size_t>(kInferences));
+      const std::vector<InferenceTimes> all = run_all(overlap, kOverlapped);
+      ASSERT_EQ(all.size(), static_cast<size_t>(kOverlapped));
       for (const InferenceTimes& t : all) {
         EXPECT_GE(t.whole, t.compute);
         EXPECT_GE(t.upload, 0);

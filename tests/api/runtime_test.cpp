@@ -56,7 +56,7 @@ class Runtime : public Network {
   }
 };
 
-std::vector<float> counted(size_t n) {
+std::vector<float> rising(size_t n) {
   std::vector<float> x;
   for (size_t i = 0; i < n; ++i) x.push_back(static_cast<float>(i));
   return x;
@@ -83,7 +83,7 @@ TEST_F(Runtime, ShapeValuesDecideShapes) {
   EXPECT_EQ(context->inferShapes(1, &missing), 1);
   EXPECT_STREQ(missing, "dims");
   int32_t dims[] = {2, 6};
-  const OnDevice<float> x(counted(12)), y(12);
+  const OnDevice<float> x(rising(12)), y(12);
   ASSERT_TRUE(context->setTensorAddress("dims", dims));
   ASSERT_TRUE(context->setTensorAddress("x", x.data()));
   ASSERT_TRUE(context->setTensorAddress("y", y.data()));
@@ -117,7 +117,7 @@ TEST_F(Runtime, ShapeValuesByBindingIndex) {
   EXPECT_TRUE(context->getShapeBinding(1, read));
   EXPECT_EQ(read[0], 6);
   EXPECT_EQ(context->getBindingDimensions(2).d[1], 2);
-  const OnDevice<float> x(counted(12)), y(12);
+  const OnDevice<float> x(rising(12)), y(12);
   void* bindings[] = {x.data(), nullptr, y.data()};
   EXPECT_TRUE(context->execute(1, bindings)) << logger.errors;
   EXPECT_EQ(y.get(), doubled(x.get()));
@@ -130,7 +130,7 @@ TEST_F(Runtime, ShapeTensorsWithoutBoundsWorkToo) {
   ASSERT_TRUE(engine);
   Owned<IExecutionContext> context(engine->createExecutionContext());
   int64_t dims[] = {4, 3};
-  const OnDevice<float> x(counted(12)), y(12);
+  const OnDevice<float> x(rising(12)), y(12);
   void* bindings[] = {x.data(), dims, y.data()};
   EXPECT_TRUE(context->executeV2(bindings)) << logger.errors;
   EXPECT_EQ(y.get(), doubled(x.get()));

@@ -69,13 +69,6 @@ Dot kiln_dot_registers, kiln_dot_halves, kiln_dot_base, kiln_dot_r12, kiln_dot_r
 namespace kiln::testing {
 namespace {
 
-Tensor random_bytes(std::mt19937& rng, DType type, Dims dims) {
-  Tensor t = Tensor::allocate(type, std::move(dims));
-  auto* to = static_cast<uint8_t*>(t.mutable_data());
-  for (int64_t i = 0; i < t.size(); ++i) to[i] = static_cast<uint8_t>(rng());
-  return t;
-}
-
 Operand one_byte(DType type, int64_t value) {
   Tensor t = Tensor::allocate(type, {});
   t.set_int(0, value);

@@ -11,9 +11,6 @@ namespace kiln::testing {
 namespace {
 
 // Numbers that bfloat16 holds, so that only the order of the sums differs from the reference.
-Tensor exact_tensor(std::mt19937& rng, Dims dims) {
-  return random_tensor(rng, DType::kF32, std::move(dims)).cast(DType::kBF16).cast(DType::kF32);
-}
 
 Case bfloat_case(std::mt19937& rng, Dims a, int64_t n, std::vector<Post> posts = {}) {
   const int64_t k = a.back();

@@ -9,7 +9,6 @@ namespace kiln::tactic_testing {
 namespace {
 
 const Layout kLast = Layout::channels_last(4);
-using Names = std::set<std::string>;
 
 NodeCase conv(Dims x, Dims w, Attributes attributes, bool bias = true) {
   NodeCase c;
@@ -22,8 +21,6 @@ NodeCase conv(Dims x, Dims w, Attributes attributes, bool bias = true) {
   c.tolerances = {{"winograd_f4_3x3", 2e-4}, {"winograd_f2_3x3", 5e-5}};
   return c;
 }
-
-bool has(const Names& names, const char* name) { return names.count(name) > 0; }
 
 TEST(ConvTactics, ThreeByThree) {
   for (int64_t size : {1, 2, 5, 13}) {

@@ -381,4 +381,28 @@ Tensor random_tensor(std::mt19937& rng, DType type, Dims dims) {
   return t;
 }
 
+Tensor random_bytes(std::mt19937& rng, DType type, Dims dims) {
+  Tensor t = Tensor::allocate(type, std::move(dims));
+  auto* to = static_cast<uint8_t*>(t.mutable_data());
+  for (int64_t i = 0; i < t.size(); ++i) to[i] = static_cast<uint8_t>(rng());
+  return t;
+}
+
+Tensor exact_tensor(std::mt19937& rng, Dims dims) {
+  return random_tensor(rng, DType::kF32, std::move(dims)).cast(DType::kBF16).cast(DType::kF32);
+}
+
+Tensor whole(DType type, Dims dims, int64_t value) {
+  Tensor t = Tensor::allocate(type, std::move(dims));
+  for (int64_t i = 0; i < t.size(); ++i) t.set_int(i, value);
+  return t;
+}
+
+Tensor ints(const std::vector<int64_t>& values) {
+  return Tensor::of<int64_t>({static_cast<int64_t>(values.size())}, values);
+}
+
+Operand one(float value) { return constant(Tensor::scalar(value)); }
+Operand byte(DType type, int64_t value) { return constant(whole(type, {}, value)); }
+
 }  // namespace kiln::testing

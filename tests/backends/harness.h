@@ -65,5 +65,13 @@ Status launch_kernel(const std::string& name, const Attributes& parameters, cons
 
 // Random values: floats in [-2, 2], integers in [-9, 9] (unsigned: [0, 9]), bool 0 or 1.
 Tensor random_tensor(std::mt19937& rng, DType type, Dims dims);
+Tensor random_bytes(std::mt19937& rng, DType type, Dims dims);  // all values
+Tensor exact_tensor(std::mt19937& rng, Dims dims);              // float32 that bfloat16 holds
+Tensor whole(DType type, Dims dims, int64_t value);
+Tensor ints(const std::vector<int64_t>& values);
+// Constants of one element.
+Operand one(float value);
+Operand byte(DType type, int64_t value);
+inline const Post kCast{"Cast", {{"to", std::string("float32")}}};
 
 }  // namespace kiln::testing

@@ -10,7 +10,7 @@
 namespace kiln::testing {
 namespace {
 
-const DType kTypes[] = {DType::kBool, DType::kU8, DType::kF16, DType::kF32, DType::kI64, DType::kC128};
+const DType kIndexedTypes[] = {DType::kBool, DType::kU8, DType::kF16, DType::kF32, DType::kI64, DType::kC128};
 const float kNan = std::numeric_limits<float>::quiet_NaN(), kInf = std::numeric_limits<float>::infinity();
 
 Tensor indices(std::mt19937& rng, DType type, Dims dims, int64_t extent) {
@@ -30,7 +30,7 @@ Tensor shuffled_rows(std::mt19937& rng, Dims dims, size_t axis, int64_t extent) 
 
 TEST(GatherElements, AxesTypesAndSmallerIndices) {
   std::mt19937 rng(1);
-  for (DType type : kTypes)
+  for (DType type : kIndexedTypes)
     for (int64_t axis : {0, 1, -1})
       for (DType index : {DType::kI32, DType::kI64}) {
         const Dims dims{5, 6, 7};
@@ -56,7 +56,7 @@ TEST(GatherElements, AxesTypesAndSmallerIndices) {
 
 TEST(GatherNd, DepthsAndBatches) {
   std::mt19937 rng(2);
-  for (DType type : kTypes) {
+  for (DType type : kIndexedTypes) {
     const Tensor data = random_tensor(rng, type, {3, 4, 5});
     for (int64_t depth : {1, 2, 3})
       expect_case({"GatherND", {data, indices(rng, DType::kI64, {2, 6, depth}, 3)}}, "gather_scatter");
@@ -70,7 +70,7 @@ TEST(GatherNd, DepthsAndBatches) {
 
 TEST(ScatterElements, ReplacesOnceAndInOrder) {
   std::mt19937 rng(3);
-  for (DType type : kTypes)
+  for (DType type : kIndexedTypes)
     for (int64_t axis : {0, 1, 2}) {
       const Dims dims{5, 6, 8}, taken{3, 4, 5};
       const auto at = static_cast<size_t>(axis);
@@ -203,7 +203,7 @@ TEST(Fills, OneHotEyesAndTriangles) {
     expect_case({"EyeLike", {random_tensor(rng, DType::kF32, {4, 6})}, {{"k", k}}}, "fill");
     expect_case({"EyeLike", {random_tensor(rng, DType::kI32, {6, 4})}, {{"k", k}, {"dtype", std::string("bool")}}},
                 "fill");
-    for (DType type : kTypes)
+    for (DType type : kIndexedTypes)
       for (int64_t upper : {0, 1}) {
         expect_case({"Trilu", {random_tensor(rng, type, {2, 4, 7}), Tensor::scalar(k)}, {{"upper", upper}}}, "fill");
         expect_case({"Trilu", {gapped(random_tensor(rng, type, {9, 3}))}, {{"upper", upper}}}, "fill");
@@ -239,7 +239,7 @@ TEST(Selections, NonZeroOfEveryType) {
 
 TEST(Selections, Compress) {
   std::mt19937 rng(10);
-  for (DType type : kTypes) {
+  for (DType type : kIndexedTypes) {
     const Tensor x = random_tensor(rng, type, {3, 4, 5});
     for (int64_t axis : {0, 1, -1})
       expect_case({"Compress", {x, random_tensor(rng, DType::kBool, {3})}, {{"axis", axis}}}, "nonzero_compress");
@@ -335,7 +335,7 @@ TEST(RunningValues, SumsAndProducts) {
 
 TEST(ReverseSteps, BothOrdersOfAxes) {
   std::mt19937 rng(13);
-  for (DType type : kTypes)
+  for (DType type : kIndexedTypes)
     for (int64_t time : {0, 1}) {
       const Tensor lengths = time == 0 ? Tensor::of<int64_t>({3}, {0, 4, 2}) : Tensor::of<int64_t>({4}, {1, 3, 0, 2});
       for (const Dims& dims : {Dims{4, 3}, Dims{4, 3, 5}})

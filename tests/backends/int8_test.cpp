@@ -11,13 +11,6 @@
 namespace kiln::testing {
 namespace {
 
-Tensor random_bytes(std::mt19937& rng, DType type, Dims dims) {
-  Tensor t = Tensor::allocate(type, std::move(dims));
-  auto* to = static_cast<uint8_t*>(t.mutable_data());
-  for (int64_t i = 0; i < t.size(); ++i) to[i] = static_cast<uint8_t>(rng());
-  return t;
-}
-
 Tensor numbers(std::mt19937& rng, Dims dims, float low, float high) {
   Tensor t = Tensor::allocate(DType::kF32, std::move(dims));
   std::uniform_real_distribution<float> uniform(low, high);
@@ -31,14 +24,6 @@ Tensor whole_numbers(std::mt19937& rng, Dims dims) {
   return t;
 }
 
-Operand one(float value) { return constant(Tensor::scalar(value)); }
-Operand byte(DType type, int64_t value) {
-  Tensor t = Tensor::allocate(type, {});
-  t.set_int(0, value);
-  return constant(std::move(t));
-}
-
-const Post kCast{"Cast", {{"to", std::string("float32")}}};
 Post quantize(Operand scale, DType type, int64_t zero) {
   return {"Quantize", {{"to", std::string(name(type))}}, {-1, 0, 1}, {std::move(scale), byte(type, zero)}};
 }

@@ -6,9 +6,6 @@
 namespace kiln::tactic_testing {
 namespace {
 
-using Names = std::set<std::string>;
-bool has(const Names& names, const char* name) { return names.count(name) > 0; }
-
 NodeCase matmul(Dims a, Dims b, bool constant_b) {
   NodeCase c;
   c.op = "MatMul";

@@ -34,7 +34,8 @@ void expect_accepted(const NodeCase& c, const std::string& tactic) {
 
 Layout layout_of(bool last, size_t rank) { return last ? Layout::channels_last(static_cast<int>(rank)) : Layout(); }
 
-NodeCase product(const char* op, Dims x, Dims w, int64_t outputs, Attributes attributes, bool last, bool bias = true) {
+NodeCase product_case(const char* op, Dims x, Dims w, int64_t outputs, Attributes attributes, bool last,
+                      bool bias = true) {
   NodeCase c;
   c.op = op;
   c.attributes = std::move(attributes);
@@ -44,15 +45,15 @@ NodeCase product(const char* op, Dims x, Dims w, int64_t outputs, Attributes att
   c.tolerances = {{"winograd_f4_3x3", 2e-4}, {"winograd_f2_3x3", 5e-5}};
   return c;
 }
-NodeCase conv(Dims x, Dims w, Attributes attributes, bool last = true, bool bias = true) {
+NodeCase conv_case(Dims x, Dims w, Attributes attributes, bool last = true, bool bias = true) {
   const int64_t outputs = w[0];
-  return product("Conv", std::move(x), std::move(w), outputs, std::move(attributes), last, bias);
+  return product_case("Conv", std::move(x), std::move(w), outputs, std::move(attributes), last, bias);
 }
 NodeCase deconv(Dims x, Dims w, Attributes attributes, bool last = true, bool bias = true) {
   const int64_t outputs = w[1] * attributes.integer("group", 1);
-  return product("ConvTranspose", std::move(x), std::move(w), outputs, std::move(attributes), last, bias);
+  return product_case("ConvTranspose", std::move(x), std::move(w), outputs, std::move(attributes), last, bias);
 }
-NodeCase pool(const char* op, Dims x, Attributes attributes, bool last = true) {
+NodeCase pool_case(const char* op, Dims x, Attributes attributes, bool last = true) {
   NodeCase c;
   c.op = op;
   c.attributes = std::move(attributes);
@@ -60,7 +61,7 @@ NodeCase pool(const char* op, Dims x, Attributes attributes, bool last = true) {
   c.inputs = {{.dims = std::move(x), .layout = c.output_layout}};
   return c;
 }
-NodeCase matmul(Dims a, Dims b, bool constant) {
+NodeCase matmul_case(Dims a, Dims b, bool constant) {
   NodeCase c;
   c.op = "MatMul";
   c.inputs = {{.dims = std::move(a)}, {.dims = std::move(b), .constant = constant}};
@@ -94,8 +95,9 @@ TEST_F(Onednn, ConvolutionsOfAllForms) {
     for (size_t d = 0; d < n; ++d) x.push_back(random(8, 11));
     w.insert(w.end(), kernel.begin(), kernel.end());
     expect_accepted(
-        conv(x, w, {{"group", groups}, {"pads", pads}, {"strides", random.list(n, 1, 3)}, {"dilations", dilations}},
-             i % 2 == 0, i % 7 != 0),
+        conv_case(x, w,
+                  {{"group", groups}, {"pads", pads}, {"strides", random.list(n, 1, 3)}, {"dilations", dilations}},
+                  i % 2 == 0, i % 7 != 0),
         "onednn_conv");
   }
 }
@@ -103,11 +105,12 @@ TEST_F(Onednn, ConvolutionsOfAllForms) {
 TEST_F(Onednn, ConvolutionsOfEachChannel) {
   for (bool last : {true, false})
     for (int64_t channels : {8, 21}) {
-      expect_accepted(conv({2, channels, 9, 7}, {channels, 1, 3, 5},
-                           {{"group", channels}, {"pads", Ints{1, 2, 1, 2}}, {"strides", Ints{2, 1}}}, last),
+      expect_accepted(conv_case({2, channels, 9, 7}, {channels, 1, 3, 5},
+                                {{"group", channels}, {"pads", Ints{1, 2, 1, 2}}, {"strides", Ints{2, 1}}}, last),
                       "onednn_conv");
-      expect_accepted(conv({1, channels, 12}, {channels, 1, 4}, {{"group", channels}}, last), "onednn_conv");
-      expect_accepted(conv({1, channels, 4, 5, 6}, {channels, 1, 3, 3, 3}, {{"group", channels}}, last), "onednn_conv");
+      expect_accepted(conv_case({1, channels, 12}, {channels, 1, 4}, {{"group", channels}}, last), "onednn_conv");
+      expect_accepted(conv_case({1, channels, 4, 5, 6}, {channels, 1, 3, 3, 3}, {{"group", channels}}, last),
+                      "onednn_conv");
     }
 }
 
@@ -115,7 +118,7 @@ TEST_F(Onednn, PaddingThatFollowsFromSizes) {
   for (const char* padding : {"SAME_UPPER", "SAME_LOWER", "VALID"})
     for (bool last : {true, false}) {
       const Attributes a{{"strides", Ints{2, 3}}, {"auto_pad", std::string(padding)}};
-      expect_accepted(conv({1, 9, 10, 11}, {6, 9, 4, 3}, a, last), "onednn_conv");
+      expect_accepted(conv_case({1, 9, 10, 11}, {6, 9, 4, 3}, a, last), "onednn_conv");
       expect_accepted(deconv({1, 9, 5, 6}, {9, 6, 4, 4}, a, last), "onednn_deconv");
     }
 }
@@ -192,13 +195,14 @@ TEST_F(Onednn, EveryPostOperation) {
   for (const auto& [activation, extra] : activations())
     for (int sum : {0, 1, 2})
       for (bool last : {true, false}) {
-        const NodeCase image = with_epilogue(conv({2, 5, 5, 6}, {20, 5, 3, 3}, {}, last), activation, extra, sum,
+        const NodeCase image = with_epilogue(conv_case({2, 5, 5, 6}, {20, 5, 3, 3}, {}, last), activation, extra, sum,
                                              {.dims = {2, 20, 3, 4}, .layout = layout_of(last, 4)});
         expect_accepted(image, "onednn_conv");
         const NodeCase turned = with_epilogue(deconv({1, 16, 3, 4}, {16, 8, 2, 2}, {}, last), activation, extra, sum,
                                               {.dims = {1, 8, 4, 5}, .layout = layout_of(last, 4)});
         expect_accepted(turned, "onednn_deconv");
-        NodeCase matrix = with_epilogue(matmul({2, 9, 7}, {7, 33}, last), activation, extra, sum, {.dims = {2, 9, 33}});
+        NodeCase matrix =
+            with_epilogue(matmul_case({2, 9, 7}, {7, 33}, last), activation, extra, sum, {.dims = {2, 9, 33}});
         expect_accepted(matrix, "onednn_matmul");
       }
 }
@@ -208,13 +212,13 @@ TEST_F(Onednn, ActivationsOfWhatIsNoNumber) {
   const float values[] = {kNan, kInfinity, -kInfinity, -1e30f, 1e30f, -100, -0.0f, 1e-30f};
   for (size_t i = 0; i < x.as<float>().size(); ++i) x.as_mutable<float>()[i] = values[i % std::size(values)];
   for (const auto& [activation, extra] : activations()) {
-    NodeCase c = conv({1, 1, 4, 16}, {1, 1, 1, 1}, {}, true, false);
+    NodeCase c = conv_case({1, 1, 4, 16}, {1, 1, 1, 1}, {}, true, false);
     c.inputs[0].value = x;
     c.inputs[1].value = Tensor::of<float>({1, 1, 1, 1}, {1.0f});
     c.post = {activation};
     c.extra = extra;
     expect_accepted(c, "onednn_conv");
-    NodeCase m = matmul({64, 1}, {1, 16}, true);
+    NodeCase m = matmul_case({64, 1}, {1, 16}, true);
     m.inputs[0].value = Tensor::borrow(DType::kF32, {64, 1}, x.data());
     Tensor ones = Tensor::allocate(DType::kF32, {1, 16});
     std::fill_n(ones.as_mutable<float>().data(), 16, 1.0f);
@@ -232,10 +236,11 @@ TEST_F(Onednn, NoNumberStaysInItsWindows) {
   x.as_mutable<float>()[40] = kInfinity;
   x.as_mutable<float>()[100] = -kInfinity;
   for (bool last : {true, false}) {
-    NodeCase c = conv({1, 5, 6, 6}, {7, 5, 3, 3}, {{"pads", Ints{1, 1, 1, 1}}}, last);
+    NodeCase c = conv_case({1, 5, 6, 6}, {7, 5, 3, 3}, {{"pads", Ints{1, 1, 1, 1}}}, last);
     c.inputs[0].value = x;
     expect_accepted(c, "onednn_conv");
-    NodeCase p = pool("AveragePool", {1, 5, 6, 6}, {{"kernel_shape", Ints{2, 3}}, {"pads", Ints{1, 1, 0, 0}}}, last);
+    NodeCase p =
+        pool_case("AveragePool", {1, 5, 6, 6}, {{"kernel_shape", Ints{2, 3}}, {"pads", Ints{1, 1, 0, 0}}}, last);
     p.inputs[0].value = x;
     expect_accepted(p, "onednn_pool");
     p.op = "MaxPool";
@@ -245,7 +250,7 @@ TEST_F(Onednn, NoNumberStaysInItsWindows) {
 
 TEST_F(Onednn, SlicesAndOtherSizesThanTheOptimum) {
   for (bool last : {true, false}) {
-    NodeCase c = conv({2, 16, 6, 7}, {24, 16, 3, 3}, {{"pads", Ints{1, 1, 1, 1}}}, last);
+    NodeCase c = conv_case({2, 16, 6, 7}, {24, 16, 3, 3}, {{"pads", Ints{1, 1, 1, 1}}}, last);
     c.post = {post("Add", {-1, 0}), post("Relu", {-1})};
     c.extra = {{.dims = {2, 24, 6, 7}, .layout = layout_of(last, 4), .slack = 4}};
     c.inputs[0].slack = 5;
@@ -262,7 +267,8 @@ TEST_F(Onednn, SlicesAndOtherSizesThanTheOptimum) {
       t.run_dims = {x, {6, 8, 2, 2, 2}, {8}};
       expect_accepted(t, "onednn_deconv");
     }
-    NodeCase p = pool("AveragePool", {2, 8, 9, 7}, {{"kernel_shape", Ints{3, 3}}, {"pads", Ints{1, 1, 1, 1}}}, last);
+    NodeCase p =
+        pool_case("AveragePool", {2, 8, 9, 7}, {{"kernel_shape", Ints{3, 3}}, {"pads", Ints{1, 1, 1, 1}}}, last);
     p.inputs[0].slack = 3;
     p.output_slack = 8;
     for (const Dims& x : {Dims{3, 8, 4, 11}, Dims{0, 8, 4, 4}}) {
@@ -275,7 +281,7 @@ TEST_F(Onednn, SlicesAndOtherSizesThanTheOptimum) {
 TEST_F(Onednn, MatrixProducts) {
   for (bool constant : {true, false}) {
     for (int64_t m : {1, 3, 37})
-      for (int64_t n : {1, 10, 65}) expect_accepted(matmul({m, 29}, {29, n}, constant), "onednn_matmul");
+      for (int64_t n : {1, 10, 65}) expect_accepted(matmul_case({m, 29}, {29, n}, constant), "onednn_matmul");
     for (const auto& [a, b] : std::vector<std::pair<Dims, Dims>>{{{3, 4, 5}, {3, 5, 6}},
                                                                  {{2, 3, 4, 5}, {3, 5, 6}},
                                                                  {{2, 1, 4, 5}, {1, 3, 5, 6}},
@@ -290,7 +296,7 @@ TEST_F(Onednn, MatrixProducts) {
                                                                  {{2, 4, 5}, {5}},
                                                                  {{5}, {3, 5, 6}},
                                                                  {{3, 4, 5}, {3, 5, 1}}})
-      expect_accepted(matmul(a, b, constant), "onednn_matmul");
+      expect_accepted(matmul_case(a, b, constant), "onednn_matmul");
   }
 }
 
@@ -319,17 +325,17 @@ TEST_F(Onednn, GemmForms) {
 }
 
 TEST_F(Onednn, MatrixProductsOfOtherSizes) {
-  NodeCase c = matmul({4, 12, 16}, {16, 24}, true);
+  NodeCase c = matmul_case({4, 12, 16}, {16, 24}, true);
   for (const Dims& dims : {Dims{1, 1, 16}, Dims{9, 40, 16}, Dims{0, 3, 16}, Dims{2, 700, 16}}) {
     c.run_dims = {dims, {16, 24}};
     expect_accepted(c, "onednn_matmul");
   }
-  c = matmul({9, 16}, {16, 24}, false);
+  c = matmul_case({9, 16}, {16, 24}, false);
   c.inputs[0].slack = 3;
   c.inputs[1].slack = 2;
   c.output_slack = 5;
   expect_accepted(c, "onednn_matmul");
-  c = matmul({2, 9, 16}, {2, 16, 24}, false);
+  c = matmul_case({2, 9, 16}, {2, 16, 24}, false);
   c.inputs[0].slack = 3;
   c.inputs[1].slack = 2;
   expect_accepted(c, "onednn_matmul");
@@ -338,48 +344,51 @@ TEST_F(Onednn, MatrixProductsOfOtherSizes) {
 TEST_F(Onednn, Poolings) {
   const char* op = "AveragePool";
   for (bool last : {true, false}) {
-    expect_accepted(pool(op, {2, 21, 9, 7},
-                         {{"kernel_shape", Ints{3, 3}}, {"strides", Ints{2, 2}}, {"pads", Ints{1, 0, 1, 1}}}, last),
-                    "onednn_pool");
-    expect_accepted(pool(op, {1, 5, 8, 9},
-                         {{"kernel_shape", Ints{2, 3}}, {"strides", Ints{2, 2}}, {"ceil_mode", int64_t{1}}}, last),
-                    "onednn_pool");
     expect_accepted(
-        pool(op, {1, 17, 10, 11},
-             {{"kernel_shape", Ints{3, 2}}, {"auto_pad", std::string("SAME_LOWER")}, {"strides", Ints{2, 1}}}, last),
+        pool_case(op, {2, 21, 9, 7},
+                  {{"kernel_shape", Ints{3, 3}}, {"strides", Ints{2, 2}}, {"pads", Ints{1, 0, 1, 1}}}, last),
         "onednn_pool");
-    expect_accepted(pool(op, {3, 4, 12}, {{"kernel_shape", Ints{4}}, {"pads", Ints{1, 2}}}, last), "onednn_pool");
+    expect_accepted(pool_case(op, {1, 5, 8, 9},
+                              {{"kernel_shape", Ints{2, 3}}, {"strides", Ints{2, 2}}, {"ceil_mode", int64_t{1}}}, last),
+                    "onednn_pool");
     expect_accepted(
-        pool(op, {2, 19, 6, 7, 5}, {{"kernel_shape", Ints{3, 2, 3}}, {"pads", Ints{1, 0, 1, 1, 1, 0}}}, last),
+        pool_case(op, {1, 17, 10, 11},
+                  {{"kernel_shape", Ints{3, 2}}, {"auto_pad", std::string("SAME_LOWER")}, {"strides", Ints{2, 1}}},
+                  last),
+        "onednn_pool");
+    expect_accepted(pool_case(op, {3, 4, 12}, {{"kernel_shape", Ints{4}}, {"pads", Ints{1, 2}}}, last), "onednn_pool");
+    expect_accepted(
+        pool_case(op, {2, 19, 6, 7, 5}, {{"kernel_shape", Ints{3, 2, 3}}, {"pads", Ints{1, 0, 1, 1, 1, 0}}}, last),
         "onednn_pool");
   }
-  expect_accepted(pool("AveragePool", {2, 6, 7, 9},
-                       {{"kernel_shape", Ints{3, 3}}, {"pads", Ints{1, 0, 1, 1}}, {"count_include_pad", int64_t{1}}}),
-                  "onednn_pool");
+  expect_accepted(
+      pool_case("AveragePool", {2, 6, 7, 9},
+                {{"kernel_shape", Ints{3, 3}}, {"pads", Ints{1, 0, 1, 1}}, {"count_include_pad", int64_t{1}}}),
+      "onednn_pool");
   for (const Dims& x : {Dims{2, 19, 7}, Dims{2, 19, 7, 5}, Dims{1, 3, 4, 5, 6}})
-    for (bool last : {true, false}) expect_accepted(pool("GlobalAveragePool", x, {}, last), "onednn_pool");
+    for (bool last : {true, false}) expect_accepted(pool_case("GlobalAveragePool", x, {}, last), "onednn_pool");
 }
 
 TEST_F(Onednn, RefusalsSayWhy) {
-  NodeCase c = conv({1, 16, 8, 8}, {16, 16, 3, 3}, {});
+  NodeCase c = conv_case({1, 16, 8, 8}, {16, 16, 3, 3}, {});
   EXPECT_EQ(refusal(c, "onednn_deconv"), "is for ConvTranspose");
   EXPECT_EQ(refusal(c, "onednn_matmul"), "is for MatMul and Gemm");
   c.inputs[1].constant = false;
   EXPECT_EQ(refusal(c, "onednn_conv"), "the weights are not constant float32");
-  c = conv({1, 16, 8, 8}, {16, 16, 3, 3}, {});
+  c = conv_case({1, 16, 8, 8}, {16, 16, 3, 3}, {});
   c.post = {post("Relu", {-1}), post("Tanh", {-1})};
   EXPECT_EQ(refusal(c, "onednn_conv"), "post-operation Tanh is a second activation");
-  c = conv({0, 16, 8, 8}, {16, 16, 3, 3}, {});
+  c = conv_case({0, 16, 8, 8}, {16, 16, 3, 3}, {});
   EXPECT_EQ(refusal(c, "onednn_conv"), "the result [0,16,6,6] is empty");
-  EXPECT_EQ(refusal(conv({1, 2, 3, 3, 3, 3}, {2, 2, 1, 1, 1, 1}, {}, false), "onednn_conv"),
+  EXPECT_EQ(refusal(conv_case({1, 2, 3, 3, 3, 3}, {2, 2, 1, 1, 1, 1}, {}, false), "onednn_conv"),
             "x has 6 dimensions, needs 3 to 5");
-  EXPECT_EQ(refusal(matmul({4, 0}, {0, 6}, true), "onednn_matmul"),
+  EXPECT_EQ(refusal(matmul_case({4, 0}, {0, 6}, true), "onednn_matmul"),
             "there are 0 to 0 products in a sum, needs a fixed number above 0");
-  const NodeCase p = pool("AveragePool", {2, 6, 7, 9},
-                          {{"kernel_shape", Ints{3, 3}},
-                           {"pads", Ints{1, 0, 1, 1}},
-                           {"count_include_pad", int64_t{1}},
-                           {"ceil_mode", int64_t{1}}});
+  const NodeCase p = pool_case("AveragePool", {2, 6, 7, 9},
+                               {{"kernel_shape", Ints{3, 3}},
+                                {"pads", Ints{1, 0, 1, 1}},
+                                {"count_include_pad", int64_t{1}},
+                                {"ceil_mode", int64_t{1}}});
   EXPECT_NE(refusal(p, "onednn_pool").find("ceil_mode is 1"), std::string::npos);
 }
 

@@ -19,12 +19,6 @@ Tensor scales(std::mt19937& rng, Dims dims) {
 }
 
 // Bytes of all values.
-Tensor random_bytes(std::mt19937& rng, DType type, Dims dims) {
-  Tensor t = Tensor::allocate(type, std::move(dims));
-  auto* to = static_cast<uint8_t*>(t.mutable_data());
-  for (int64_t i = 0; i < t.size(); ++i) to[i] = static_cast<uint8_t>(rng());
-  return t;
-}
 
 TEST(Quantize, PerTensor) {
   std::mt19937 rng(1);

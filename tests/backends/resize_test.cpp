@@ -13,7 +13,6 @@ const char* kCoordinates[] = {"half_pixel", "asymmetric", "align_corners", "pyto
                               "half_pixel_symmetric"};
 
 Tensor floats(const std::vector<float>& v) { return Tensor::of<float>({static_cast<int64_t>(v.size())}, v); }
-Tensor ints(const std::vector<int64_t>& v) { return Tensor::of<int64_t>({static_cast<int64_t>(v.size())}, v); }
 
 Case by_scales(Operand x, std::vector<float> scales, Attributes attributes) {
   Case c{"Resize", {std::move(x), absent(), constant(floats(scales))}, std::move(attributes)};

@@ -247,6 +247,8 @@ void run(const NodeCase& c, const Built& built, const Tactic& tactic, const Conf
 
 }  // namespace
 
+bool has(const Names& names, const char* name) { return names.count(name) > 0; }
+
 ir::PostOp post(const std::string& op, std::vector<int> operands, Attributes attributes) {
   const OpDef* def = find_op(op);
   EXPECT_NE(def, nullptr) << op;

@@ -34,9 +34,12 @@ struct NodeCase {
   std::vector<Dims> run_dims = {};
 };
 
+using Names = std::set<std::string>;
+bool has(const Names& names, const char* name);
+
 ir::PostOp post(const std::string& op, std::vector<int> operands, Attributes attributes = {});
 // Names of the tactics that accepted; each has been compared. Tactics of other operators must refuse with a reason.
-std::set<std::string> check(const NodeCase& c);
+Names check(const NodeCase& c);
 // The reason for which the tactic refuses; empty when it accepts.
 std::string refusal(const NodeCase& c, const std::string& tactic);
 

@@ -19,22 +19,6 @@
 namespace kiln::testing {
 namespace {
 
-Tensor random_bytes(std::mt19937& rng, DType type, Dims dims) {
-  Tensor t = Tensor::allocate(type, std::move(dims));
-  auto* to = static_cast<uint8_t*>(t.mutable_data());
-  for (int64_t i = 0; i < t.size(); ++i) to[i] = static_cast<uint8_t>(rng());
-  return t;
-}
-
-Tensor whole(DType type, Dims dims, int64_t value) {
-  Tensor t = Tensor::allocate(type, std::move(dims));
-  for (int64_t i = 0; i < t.size(); ++i) t.set_int(i, value);
-  return t;
-}
-
-Operand byte(DType type, int64_t value) { return constant(whole(type, {}, value)); }
-Operand one(float value) { return constant(Tensor::scalar(value)); }
-
 // A scale for each column such that sums of so many terms become bytes of all sizes, and some saturate.
 Tensor scales(std::mt19937& rng, int64_t columns, int64_t terms, bool images) {
   Tensor t = Tensor::allocate(DType::kF32, images ? Dims{columns, 1, 1} : Dims{columns});
@@ -43,8 +27,7 @@ Tensor scales(std::mt19937& rng, int64_t columns, int64_t terms, bool images) {
   return t;
 }
 
-const Post kCast{"Cast", {{"to", std::string("float32")}}};
-Post quantize(float scale, DType type, int64_t zero) {
+Post quantize_by(float scale, DType type, int64_t zero) {
   return {"Quantize", {{"to", std::string(name(type))}}, {-1, 0, 1}, {one(scale), byte(type, zero)}};
 }
 
@@ -56,11 +39,12 @@ std::vector<std::vector<Post>> network_chains(std::mt19937& rng, int64_t columns
   const Post bias{"Add", {}, {-1, 0}, {constant(std::move(numbers))}};
   const Post back{"Dequantize", {}, {-1, 0}, {one(0.021f)}};
   const Post sum{"AddDequantized", {}, {-1, 0, 1, 2}, {like, one(0.017f), byte(like.tensor.dtype(), 3)}};
-  return {{kCast, scale, quantize(0.017f, DType::kI8, 0)},
-          {kCast, scale, bias, quantize(0.033f, DType::kU8, 128)},
-          {kCast, scale, quantize(0.021f, DType::kI8, 0), back, {"Relu"}, quantize(0.013f, DType::kI8, -128)},
-          {kCast, scale, quantize(0.021f, DType::kI8, 0), back, sum, quantize(0.03f, DType::kI8, 5)},
-          {kCast, scale, bias, quantize(0.021f, DType::kI8, 0), back, sum, {"Relu"}, quantize(0.03f, DType::kU8, 9)}};
+  return {
+      {kCast, scale, quantize_by(0.017f, DType::kI8, 0)},
+      {kCast, scale, bias, quantize_by(0.033f, DType::kU8, 128)},
+      {kCast, scale, quantize_by(0.021f, DType::kI8, 0), back, {"Relu"}, quantize_by(0.013f, DType::kI8, -128)},
+      {kCast, scale, quantize_by(0.021f, DType::kI8, 0), back, sum, quantize_by(0.03f, DType::kI8, 5)},
+      {kCast, scale, bias, quantize_by(0.021f, DType::kI8, 0), back, sum, {"Relu"}, quantize_by(0.03f, DType::kU8, 9)}};
 }
 
 // Rows, terms and columns.
@@ -112,12 +96,13 @@ TEST(Tiles, QuotientsThatLieHalfway) {
   const Post scale{"Mul", {}, {-1, 0}, {one(0.75f)}}, back{"Dequantize", {}, {-1, 0}, {one(1.5f)}};
   const Post sum{"AddDequantized", {}, {-1, 0, 1}, {like, one(0.75f)}};
   for (const float step : {1.5f, 6.0f, 12.0f, 64.0f, 1e-39f, 3e38f, 1e-30f}) {
-    expect_in_tiles_too({"MatMulInteger", {a, b}, {}, 1, {kCast, scale, quantize(step, DType::kI8, 0)}}, "gemm_int8");
+    expect_in_tiles_too({"MatMulInteger", {a, b}, {}, 1, {kCast, scale, quantize_by(step, DType::kI8, 0)}},
+                        "gemm_int8");
     expect_in_tiles_too({"MatMulInteger",
                          {a, b},
                          {},
                          1,
-                         {kCast, scale, quantize(step, DType::kI8, 0), back, sum, quantize(3, DType::kI8, -1)}},
+                         {kCast, scale, quantize_by(step, DType::kI8, 0), back, sum, quantize_by(3, DType::kI8, -1)}},
                         "gemm_int8");
   }
 }
@@ -169,9 +154,6 @@ TEST(Tiles, ConvolutionsOfBytes) {
 }
 
 // Numbers that bfloat16 holds, so that only the order of the sums differs from the reference.
-Tensor exact_tensor(std::mt19937& rng, Dims dims) {
-  return random_tensor(rng, DType::kF32, std::move(dims)).cast(DType::kBF16).cast(DType::kF32);
-}
 
 TEST(Tiles, ProductsOfBfloat16) {
   std::mt19937 rng(5);

@@ -21,7 +21,7 @@ BlockConfig config_number(uint32_t i) {
   return list[i % 4];
 }
 
-void check(const ConvShape& s, const BlockConfig& config, const Epilogue& epilogue, uint32_t seed) {
+void check_conv(const ConvShape& s, const BlockConfig& config, const Epilogue& epilogue, uint32_t seed) {
   const auto in = random_floats(s.batch * s.in_h * s.in_w * s.in_stride, seed);
   const auto weights = random_floats(s.out_c * (s.in_c / s.groups) * s.kernel_h * s.kernel_w, seed + 1);
   std::vector<float> packed(static_cast<size_t>(packed_conv_floats(s)), testing::kNan);
@@ -61,7 +61,7 @@ TEST(ConvNhwc, RandomShapes) {
       const auto bias = random_floats(s.out_c, i);
       Epilogue e;
       e.bias = bias.data();
-      check(s, config_number(i), e, i);
+      check_conv(s, config_number(i), e, i);
     }
   });
 }
@@ -85,7 +85,7 @@ TEST(ConvNhwc, FirstLayer) {
                           .pad_right = kernel / 2,
                           .in_stride = 3,
                           .out_stride = 20};
-        for (uint32_t i = 0; i < 4; ++i) check(s, config_number(i), {}, i);
+        for (uint32_t i = 0; i < 4; ++i) check_conv(s, config_number(i), {}, i);
       }
     }
   });
@@ -115,7 +115,7 @@ TEST(ConvNhwc, Epilogues) {
                  .activation = static_cast<Activation>(kind),
                  .alpha = -0.2f,
                  .beta = 0.7f};
-      check(s, config_number(static_cast<uint32_t>(kind)), e, 5);
+      check_conv(s, config_number(static_cast<uint32_t>(kind)), e, 5);
     }
   });
 }
@@ -130,11 +130,11 @@ TEST(ConvNhwc, EmptyBatchAndEmptyOutput) {
               .kernel_w = 3,
               .in_stride = 8,
               .out_stride = 8};
-  check(s, config_number(0), {}, 1);
+  check_conv(s, config_number(0), {}, 1);
   s.batch = 1;
   s.in_h = 2;
   EXPECT_EQ(s.out_h(), 0);
-  check(s, config_number(0), {}, 1);
+  check_conv(s, config_number(0), {}, 1);
 }
 
 TEST(ConvNhwc, OfferedConfigurations) {
@@ -151,7 +151,7 @@ TEST(ConvNhwc, OfferedConfigurations) {
                       .pad_right = 1,
                       .in_stride = 33,
                       .out_stride = 80};
-    for (const BlockConfig& c : conv_configs(s, 2)) check(s, c, {}, 9);
+    for (const BlockConfig& c : conv_configs(s, 2)) check_conv(s, c, {}, 9);
   });
 }
 

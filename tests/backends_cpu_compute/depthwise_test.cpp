@@ -9,14 +9,15 @@ namespace kiln::cpu {
 namespace {
 using namespace testing;
 
-struct Case {
+struct DepthwiseCase {
   DepthwiseShape shape;
   int64_t x_slack, y_slack;  // channels of the wider tensor beyond ours
 };
 
-Case make_case(int64_t batch, int64_t height, int64_t width, int64_t channels, int64_t kernel_h, int64_t kernel_w,
-               int64_t stride, int64_t dilation, int64_t pad_before, int64_t pad_after, int64_t slack = 0) {
-  Case c;
+DepthwiseCase make_case(int64_t batch, int64_t height, int64_t width, int64_t channels, int64_t kernel_h,
+                        int64_t kernel_w, int64_t stride, int64_t dilation, int64_t pad_before, int64_t pad_after,
+                        int64_t slack = 0) {
+  DepthwiseCase c;
   auto out = [&](int64_t n, int64_t k) { return (n + pad_before + pad_after - (k - 1) * dilation - 1) / stride + 1; };
   c.shape = {batch,
              height,
@@ -29,7 +30,7 @@ Case make_case(int64_t batch, int64_t height, int64_t width, int64_t channels, i
   return c;
 }
 
-void check(const Case& c, Epilogue e, int threads) {
+void check_depthwise(const DepthwiseCase& c, Epilogue e, int threads) {
   const DepthwiseShape& s = c.shape;
   const Window2d& w = s.window;
   const int64_t taps = w.kernel_h * w.kernel_w, out_pixels = s.batch * s.out_height * s.out_width;
@@ -73,7 +74,7 @@ TEST(Depthwise, Shapes) {
         for (int64_t kernel : {1, 2, 3, 5, 7}) {
           for (int64_t stride : {1, 2, 3}) {
             const int64_t pad = kernel / 2;
-            check(make_case(1, size, size + 3, channels, kernel, kernel, stride, 1, pad, pad), {}, 1);
+            check_depthwise(make_case(1, size, size + 3, channels, kernel, kernel, stride, 1, pad, pad), {}, 1);
           }
         }
       }
@@ -83,13 +84,13 @@ TEST(Depthwise, Shapes) {
 
 TEST(Depthwise, DilationPaddingSlicesBatch) {
   for_each_isa([] {
-    check(make_case(2, 11, 9, 20, 3, 3, 1, 2, 2, 2, 4), {}, 2);
-    check(make_case(2, 11, 9, 20, 3, 5, 2, 1, 0, 1, 4), {}, 2);
-    check(make_case(3, 4, 4, 5, 3, 3, 1, 1, 3, 3, 1), {}, 1);  // windows wholly in the padding
-    check(make_case(1, 2, 2, 17, 5, 5, 1, 1, 4, 4), {}, 1);    // window larger than the input
-    check(make_case(1, 3, 3, 17, 3, 3, 1, 3, 5, 5), {}, 1);
-    check(make_case(0, 3, 3, 17, 3, 3, 1, 1, 1, 1), {}, 1);
-    check(make_case(1, 112, 112, 32, 3, 3, 1, 1, 1, 1), {}, 2);
+    check_depthwise(make_case(2, 11, 9, 20, 3, 3, 1, 2, 2, 2, 4), {}, 2);
+    check_depthwise(make_case(2, 11, 9, 20, 3, 5, 2, 1, 0, 1, 4), {}, 2);
+    check_depthwise(make_case(3, 4, 4, 5, 3, 3, 1, 1, 3, 3, 1), {}, 1);  // windows wholly in the padding
+    check_depthwise(make_case(1, 2, 2, 17, 5, 5, 1, 1, 4, 4), {}, 1);    // window larger than the input
+    check_depthwise(make_case(1, 3, 3, 17, 3, 3, 1, 3, 5, 5), {}, 1);
+    check_depthwise(make_case(0, 3, 3, 17, 3, 3, 1, 1, 1, 1), {}, 1);
+    check_depthwise(make_case(1, 112, 112, 32, 3, 3, 1, 1, 1, 1), {}, 2);
   });
 }
 
@@ -104,7 +105,7 @@ TEST(Depthwise, Epilogues) {
         e.alpha = e.activation == Activation::kClip ? -0.5f : 0.3f, e.beta = 0.7f;
         e.residual = residual ? &marker : nullptr;
         e.residual_after = residual == 2;
-        check(make_case(1, 6, 9, 21, 3, 3, 1, 1, 1, 1, 3), e, 1);
+        check_depthwise(make_case(1, 6, 9, 21, 3, 3, 1, 1, 1, 1, 3), e, 1);
       }
     }
   });

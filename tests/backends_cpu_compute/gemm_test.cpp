@@ -17,18 +17,19 @@ using testing::kInf;
 using testing::kNan;
 using testing::random_floats;
 
-struct Case {
+struct GemmCase {
   int64_t m, n, k, a_slack = 0, c_slack = 0;
   bool transposed = false;
 };
 
-std::string describe(const Case& x, const BlockConfig& c) {
+std::string describe(const GemmCase& x, const BlockConfig& c) {
   return "m " + std::to_string(x.m) + " n " + std::to_string(x.n) + " k " + std::to_string(x.k) + " panel " +
          std::to_string(c.panel) + " rows " + std::to_string(c.rows) + " depth " + std::to_string(c.depth) +
          " threads " + std::to_string(c.row_threads) + "x" + std::to_string(c.column_threads);
 }
 
-std::vector<float> naive(const Case& x, const std::vector<float>& a, const std::vector<float>& b, const Epilogue& e) {
+std::vector<float> naive_gemm(const GemmCase& x, const std::vector<float>& a, const std::vector<float>& b,
+                              const Epilogue& e) {
   std::vector<float> c(static_cast<size_t>(x.m * x.n));
   for (int64_t i = 0; i < x.m; ++i) {
     for (int64_t j = 0; j < x.n; ++j) {
@@ -44,8 +45,8 @@ std::vector<float> naive(const Case& x, const std::vector<float>& a, const std::
 }
 
 // Runs gemm with guard values around each row of C and compares.
-void check(const Case& x, const BlockConfig& config, const std::vector<float>& a, const std::vector<float>& b,
-           const Epilogue& e) {
+void check_gemm(const GemmCase& x, const BlockConfig& config, const std::vector<float>& a, const std::vector<float>& b,
+                const Epilogue& e) {
   const RightOperand right{b.data(), x.transposed ? x.k : x.n, x.transposed};
   std::vector<float> packed(static_cast<size_t>(packed_b_floats(x.k, x.n)), kNan);
   pack_b(right, x.k, x.n, config.panel, packed.data(), 2);
@@ -54,7 +55,7 @@ void check(const Case& x, const BlockConfig& config, const std::vector<float>& a
   const GemmCall call{x.m, x.n, x.k, a.data(), x.k + x.a_slack, c.data(), stride};
   std::vector<float> workspace(static_cast<size_t>(gemm_workspace(call, config)));
   gemm(call, packed.data(), e, config, workspace.data());
-  const std::vector<float> expected = naive(x, a, b, e);
+  const std::vector<float> expected = naive_gemm(x, a, b, e);
   int wrong = 0;
   for (int64_t i = 0; i < x.m; ++i) {
     for (int64_t j = 0; j < stride; ++j) {
@@ -107,13 +108,13 @@ TEST(Gemm, SizesAndConfigurations) {
     for (int64_t m : sizes) {
       for (int64_t n : sizes) {
         for (int64_t k : {0, 1, 3, 18, 41}) {
-          const Case x{m, n, k, m % 3, n % 2, (m + n + k) % 2 == 1};
+          const GemmCase x{m, n, k, m % 3, n % 2, (m + n + k) % 2 == 1};
           const auto a = random_floats(m * (k + x.a_slack), ++seed), b = random_floats(k * n, ++seed),
                      bias = random_floats(n, ++seed);
           Epilogue e;
           e.bias = bias.data();
           const auto configs = odd_configs();
-          check(x, configs[seed / 3 % configs.size()], a, b, e);
+          check_gemm(x, configs[seed / 3 % configs.size()], a, b, e);
         }
       }
     }
@@ -122,19 +123,19 @@ TEST(Gemm, SizesAndConfigurations) {
 
 TEST(Gemm, OfferedConfigurations) {
   for_each_isa([] {
-    for (const Case x :
-         {Case{1, 70, 130}, Case{4, 130, 64}, Case{9, 100, 77}, Case{49, 144, 520}, Case{130, 95, 1024}}) {
+    for (const GemmCase x : {GemmCase{1, 70, 130}, GemmCase{4, 130, 64}, GemmCase{9, 100, 77}, GemmCase{49, 144, 520},
+                             GemmCase{130, 95, 1024}}) {
       const auto a = random_floats(x.m * x.k, 5), b = random_floats(x.k * x.n, 6);
       const auto configs = gemm_configs(x.m, x.n, x.k, 2);
       ASSERT_FALSE(configs.empty());
-      for (const BlockConfig& c : configs) check(x, c, a, b, {});
+      for (const BlockConfig& c : configs) check_gemm(x, c, a, b, {});
     }
   });
 }
 
 TEST(Gemm, Epilogues) {
   for_each_isa([] {
-    const Case x{19, 53, 21, 0, 3};
+    const GemmCase x{19, 53, 21, 0, 3};
     const auto a = random_floats(x.m * x.k, 5), b = random_floats(x.k * x.n, 6), bias = random_floats(x.n, 7);
     const auto residual = random_floats(x.m * (x.n + 5), 8);
     for (int kind = 0; kind < kActivationCount; ++kind) {
@@ -147,7 +148,7 @@ TEST(Gemm, Epilogues) {
         if (sum > 0) e.residual = residual.data();
         e.residual_stride = x.n + 5;
         e.residual_after = sum == 2;
-        for (const BlockConfig& c : odd_configs()) check(x, c, a, b, e);
+        for (const BlockConfig& c : odd_configs()) check_gemm(x, c, a, b, e);
       }
     }
   });
@@ -155,7 +156,7 @@ TEST(Gemm, Epilogues) {
 
 TEST(Gemm, ResidualInPlace) {
   for_each_isa([] {
-    const Case x{31, 40, 50};
+    const GemmCase x{31, 40, 50};
     const auto a = random_floats(x.m * x.k, 5), b = random_floats(x.k * x.n, 6), residual = random_floats(x.m * x.n, 8);
     const BlockConfig config{32, 14, 16, 20, 0, 1, 1, false};
     std::vector<float> packed(static_cast<size_t>(packed_b_floats(x.k, x.n)));
@@ -164,7 +165,7 @@ TEST(Gemm, ResidualInPlace) {
     e.residual = residual.data();
     e.residual_stride = x.n;
     e.activation = Activation::kRelu;
-    const auto expected = naive(x, a, b, e);
+    const auto expected = naive_gemm(x, a, b, e);
     std::vector<float> c = residual;
     e.residual = c.data();
     gemm({x.m, x.n, x.k, a.data(), x.k, c.data(), x.n}, packed.data(), e, config, nullptr);
@@ -173,7 +174,7 @@ TEST(Gemm, ResidualInPlace) {
 }
 
 TEST(Gemm, HookSeesEachValueOnce) {
-  const Case x{37, 70, 40};
+  const GemmCase x{37, 70, 40};
   const auto a = random_floats(x.m * x.k, 5), b = random_floats(x.k * x.n, 6);
   for (const BlockConfig& config : odd_configs()) {
     testing::HookLog log{std::vector<int>(static_cast<size_t>(x.m * x.n)), x.n};
@@ -185,7 +186,7 @@ TEST(Gemm, HookSeesEachValueOnce) {
     const GemmCall call{x.m, x.n, x.k, a.data(), x.k, c.data(), x.n};
     std::vector<float> workspace(static_cast<size_t>(gemm_workspace(call, config)));
     gemm(call, packed.data(), e, config, workspace.data());
-    auto expected = naive(x, a, b, {});
+    auto expected = naive_gemm(x, a, b, {});
     for (float& v : expected) v *= -2;
     testing::expect_close(c, expected, 1e-5, 1e-4);
     EXPECT_EQ(log.seen, std::vector<int>(log.seen.size(), 1));
@@ -194,7 +195,7 @@ TEST(Gemm, HookSeesEachValueOnce) {
 
 TEST(Gemm, NanAndInfinityPropagate) {
   for_each_isa([] {
-    const Case x{15, 35, 9};
+    const GemmCase x{15, 35, 9};
     auto a = random_floats(x.m * x.k, 5, 0.5f, 1);
     const auto b = random_floats(x.k * x.n, 6, 0.5f, 1);
     a[static_cast<size_t>(2 * x.k + 3)] = kNan;
@@ -210,7 +211,7 @@ TEST(Gemm, NanAndInfinityPropagate) {
       e.activation = static_cast<Activation>(kind);
       e.alpha = 0.25f;
       e.beta = 6;
-      for (const BlockConfig& c : odd_configs()) check(x, c, a, b, e);
+      for (const BlockConfig& c : odd_configs()) check_gemm(x, c, a, b, e);
     }
   });
 }
@@ -219,7 +220,7 @@ TEST(Gemm, UnpackedBatches) {
   for_each_isa([] {
     for (bool transposed : {false, true}) {
       for (int64_t count : {0, 1, 5}) {
-        const Case x{21, 37, 30, 0, 0, transposed};
+        const GemmCase x{21, 37, 30, 0, 0, transposed};
         const auto a = random_floats(count * x.m * x.k, 5), b = random_floats(count * x.k * x.n, 6);
         const auto residual = random_floats(count * x.m * x.n, 7), bias = random_floats(count * x.n, 8);
         for (const BlockConfig& config : odd_configs()) {
@@ -239,7 +240,7 @@ TEST(Gemm, UnpackedBatches) {
             const std::vector<float> ai(a.begin() + i * x.m * x.k, a.begin() + (i + 1) * x.m * x.k);
             const std::vector<float> bi(b.begin() + i * x.k * x.n, b.begin() + (i + 1) * x.k * x.n);
             const std::vector<float> ci(c.begin() + i * x.m * x.n, c.begin() + (i + 1) * x.m * x.n);
-            testing::expect_close(ci, naive(x, ai, bi, item), 1e-5, 1e-4, describe(x, config));
+            testing::expect_close(ci, naive_gemm(x, ai, bi, item), 1e-5, 1e-4, describe(x, config));
           }
         }
       }
@@ -248,7 +249,7 @@ TEST(Gemm, UnpackedBatches) {
 }
 
 TEST(Gemm, SameBitsForAnyThreadCount) {
-  const Case x{131, 150, 300};
+  const GemmCase x{131, 150, 300};
   const auto a = random_floats(x.m * x.k, 5), b = random_floats(x.k * x.n, 6);
   std::vector<float> packed(static_cast<size_t>(packed_b_floats(x.k, x.n))), first;
   pack_b({b.data(), x.n, false}, x.k, x.n, 32, packed.data());

@@ -63,8 +63,8 @@ Operand make_operand(DType type, const Dims& dims, uint32_t broadcast, bool reve
   return o;
 }
 
-void check(const ScalarProgram& program, const Dims& dims, std::vector<Operand>& in, std::vector<Operand>& out,
-           double relative, double absolute, int threads = 1) {
+void check_program(const ScalarProgram& program, const Dims& dims, std::vector<Operand>& in, std::vector<Operand>& out,
+                   double relative, double absolute, int threads = 1) {
   std::vector<PointwiseOperand> in_views, out_views;
   std::vector<const void*> in_data;
   std::vector<void*> out_data;
@@ -105,7 +105,7 @@ void check_types(const ScalarProgram& program, const Dims& dims, const std::vect
                               static_cast<uint32_t>(k + 1)));
   }
   for (DType t : out_types) out.push_back(make_operand(t, dims, 0, false, 9));
-  check(program, dims, in, out, relative, absolute, threads);
+  check_program(program, dims, in, out, relative, absolute, threads);
 }
 
 bool exists_for(ScalarOp op, ScalarType type) {
@@ -371,7 +371,7 @@ TEST(Pointwise, SpecialValues) {
         in.push_back({Tensor::of<float>({n}, special), {DType::kF32, k == 0 ? Dims{0, 1} : Dims{1, 0}}});
       }
       out.push_back(make_operand(dtype_for(result), dims, 0, false, 1));
-      check(program, dims, in, out, 2e-6, 1e-37);
+      check_program(program, dims, in, out, 2e-6, 1e-37);
     }
   });
 }
@@ -394,7 +394,8 @@ TEST(Pointwise, Accuracy) {
         in.push_back({Tensor::of<float>({20000}, values), {DType::kF32, {1}}});
         if (op == kPow) in.push_back(make_operand(DType::kF32, {20000}, 0, false, 3));
         out.push_back(make_operand(DType::kF32, {20000}, 0, false, 1));
-        check(program, {20000}, in, out, op == kSin || op == kCos ? 1e-6 : 4e-7, op == kSin || op == kCos ? 2e-7 : 0);
+        check_program(program, {20000}, in, out, op == kSin || op == kCos ? 1e-6 : 4e-7,
+                      op == kSin || op == kCos ? 2e-7 : 0);
       }
     }
   });
@@ -420,7 +421,7 @@ TEST(Pointwise, SpecialValuesOfFloat64) {
       for (int k = 0; k < operands; ++k)
         in.push_back({Tensor::of<double>({n}, special), {DType::kF64, k == 0 ? Dims{0, 1} : Dims{1, 0}}});
       out.push_back(make_operand(dtype_for(result), dims, 0, false, 1));
-      check(program, dims, in, out, 4.5e-16, 1e-323);
+      check_program(program, dims, in, out, 4.5e-16, 1e-323);
     }
   });
 }
@@ -442,7 +443,7 @@ TEST(Pointwise, AccuracyOfFloat64) {
         std::vector<Operand> in, out;
         in.push_back({Tensor::of<double>({n}, values), {DType::kF64, {1}}});
         out.push_back(make_operand(DType::kF64, {n}, 0, false, 1));
-        check(program, {n}, in, out, 4.5e-16, 0, 2);
+        check_program(program, {n}, in, out, 4.5e-16, 0, 2);
       }
   });
 }

@@ -1,4 +1,4 @@
-// Pooling against naive loops.
+// Pooling against naive_pool loops.
 #include "backends/cpu/device/compute/pool_nhwc.h"
 
 #include <algorithm>
@@ -9,8 +9,8 @@ namespace kiln::cpu {
 namespace {
 using namespace testing;
 
-float naive(PoolKind kind, const PoolShape& s, const std::vector<float>& x, PixelStrides xs, int64_t channel, int64_t n,
-            int64_t oh, int64_t ow) {
+float naive_pool(PoolKind kind, const PoolShape& s, const std::vector<float>& x, PixelStrides xs, int64_t channel,
+                 int64_t n, int64_t oh, int64_t ow) {
   const Window2d& w = s.window;
   double sum = 0, largest = -INFINITY;
   int64_t count = 0;
@@ -33,7 +33,7 @@ float naive(PoolKind kind, const PoolShape& s, const std::vector<float>& x, Pixe
   return static_cast<float>(kind == PoolKind::kMax ? largest : sum / static_cast<double>(count));
 }
 
-void check(PoolKind kind, PoolShape s, int threads) {
+void check_pool(PoolKind kind, PoolShape s, int threads) {
   auto x = random_floats(s.batch * s.height * s.width * s.channels, 5);
   if (x.size() > 40) x[37] = kNan, x[11] = kInf;
   const PixelStrides xs = dense_pixels(s.height, s.width, s.channels),
@@ -43,7 +43,7 @@ void check(PoolKind kind, PoolShape s, int threads) {
   for (int64_t i = 0; i < outputs; ++i) {
     const int64_t c = i % s.channels, p = i / s.channels;
     expected[static_cast<size_t>(i)] =
-        naive(kind, s, x, xs, c, p / s.out_width / s.out_height, p / s.out_width % s.out_height, p % s.out_width);
+        naive_pool(kind, s, x, xs, c, p / s.out_width / s.out_height, p / s.out_width % s.out_height, p % s.out_width);
   }
   pool_nhwc(kind, s, x.data(), xs, y.data(), ys, threads);
   expect_close(y, expected, 2e-6, 1e-6);
@@ -60,15 +60,16 @@ TEST(Pool, Shapes) {
             for (int64_t pad = 0; pad < kernel; ++pad) {
               // As many outputs as ceil mode gives, and one window fewer below.
               const int64_t out = std::max<int64_t>((size + 2 * pad - kernel + 1) / 2 + 1, 1);
-              check(kind, {2, size, size + 2, channels, out, out + 1, {kernel, kernel, 2, 2, 1, 1, pad, pad}, pad, pad},
-                    2);
+              check_pool(kind,
+                         {2, size, size + 2, channels, out, out + 1, {kernel, kernel, 2, 2, 1, 1, pad, pad}, pad, pad},
+                         2);
             }
           }
         }
       }
-      check(kind, {1, 8, 8, 19, 4, 4, {3, 3, 1, 1, 2, 2, 0, 0}}, 1);
-      check(kind, {1, 2, 2, 5, 4, 4, {1, 1, 1, 1, 1, 1, 1, 1}, 1, 1}, 1);  // windows without an element
-      check(kind, {0, 2, 2, 5, 1, 1, {2, 2, 1, 1, 1, 1, 0, 0}}, 1);
+      check_pool(kind, {1, 8, 8, 19, 4, 4, {3, 3, 1, 1, 2, 2, 0, 0}}, 1);
+      check_pool(kind, {1, 2, 2, 5, 4, 4, {1, 1, 1, 1, 1, 1, 1, 1}, 1, 1}, 1);  // windows without an element
+      check_pool(kind, {0, 2, 2, 5, 1, 1, {2, 2, 1, 1, 1, 1, 0, 0}}, 1);
     }
   });
 }

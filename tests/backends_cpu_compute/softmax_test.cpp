@@ -1,4 +1,4 @@
-// Softmax against naive loops.
+// Softmax against naive_softmax loops.
 #include "backends/cpu/device/compute/softmax.h"
 
 #include <algorithm>
@@ -10,8 +10,8 @@ namespace {
 using namespace testing;
 
 // x of n elements, `step` apart.
-std::vector<float> naive(bool logarithm, const float* x, int64_t n, int64_t step, float scale = 1,
-                         const float* mask = nullptr) {
+std::vector<float> naive_softmax(bool logarithm, const float* x, int64_t n, int64_t step, float scale = 1,
+                                 const float* mask = nullptr) {
   std::vector<double> v;
   for (int64_t i = 0; i < n; ++i) v.push_back(static_cast<double>(x[i * step]) * scale + (mask ? mask[i] : 0));
   double largest = -INFINITY, sum = 0;
@@ -39,7 +39,7 @@ TEST(Softmax, RowsWithMaskAndScale) {
           softmax_rows(logarithm, rows, n, x.data(), x_stride, y.data(), y_stride, scale, mask, 2);
           for (int64_t r = 0; r < rows; ++r) {
             const float* row = variant ? m.data() + (r / 15 * mask.strides[0] + r % 5 * mask.strides[2]) : nullptr;
-            const auto e = naive(logarithm, x.data() + r * x_stride, n, 1, scale, row);
+            const auto e = naive_softmax(logarithm, x.data() + r * x_stride, n, 1, scale, row);
             std::copy(e.begin(), e.end(), expected.begin() + r * y_stride);
           }
           expect_close(y, expected, logarithm ? 2e-6 : 4e-6, logarithm ? 2e-6 : 1e-12, std::to_string(n));
@@ -59,7 +59,7 @@ TEST(Softmax, MiddleAxis) {
           softmax_middle(logarithm, 3, n, inner, x.data(), y.data(), 2);
           for (int64_t o = 0; o < 3; ++o) {
             for (int64_t c = 0; c < inner; ++c) {
-              const auto e = naive(logarithm, x.data() + o * n * inner + c, n, inner);
+              const auto e = naive_softmax(logarithm, x.data() + o * n * inner + c, n, inner);
               for (int64_t i = 0; i < n; ++i)
                 expected[static_cast<size_t>((o * n + i) * inner + c)] = e[static_cast<size_t>(i)];
             }
@@ -83,7 +83,7 @@ TEST(Softmax, SpecialValues) {
           softmax_middle(logarithm, 1, n, inner, x.data(), y.data(), 1);
           std::vector<float> column;
           for (int64_t i = 0; i < n; ++i) column.push_back(y[static_cast<size_t>(i * inner)]);
-          expect_close(column, naive(logarithm, x.data(), n, inner), 4e-6, 4e-6);
+          expect_close(column, naive_softmax(logarithm, x.data(), n, inner), 4e-6, 4e-6);
         }
       }
     }

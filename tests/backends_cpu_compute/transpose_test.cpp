@@ -9,7 +9,7 @@ namespace kiln::cpu {
 namespace {
 
 // From [images, channels, pixels] to [images, pixels, channels] whose pixels are `stride` floats apart.
-void check(int64_t images, int64_t channels, int64_t pixels, int64_t stride, int threads) {
+void check_transpose(int64_t images, int64_t channels, int64_t pixels, int64_t stride, int threads) {
   SCOPED_TRACE(std::to_string(images) + " images of " + std::to_string(channels) + " channels, " +
                std::to_string(pixels) + " pixels, stride " + std::to_string(stride));
   std::vector<float> from(static_cast<size_t>(images * channels * pixels)),
@@ -29,9 +29,9 @@ void check(int64_t images, int64_t channels, int64_t pixels, int64_t stride, int
 TEST(StridedCopy, PlanesToPixels) {
   for (int64_t channels : {1, 2, 3, 4, 5, 8, 19})
     for (int64_t pixels : {1, 3, 15, 16, 17, 64, 65, 131, 1000})
-      for (int64_t stride : {channels, channels + 1, int64_t{24}}) check(2, channels, pixels, stride, 2);
-  check(1, 3, 224 * 224, 3, 2);
-  check(3, 3, 0, 3, 2);
+      for (int64_t stride : {channels, channels + 1, int64_t{24}}) check_transpose(2, channels, pixels, stride, 2);
+  check_transpose(1, 3, 224 * 224, 3, 2);
+  check_transpose(3, 3, 0, 3, 2);
 }
 
 }  // namespace

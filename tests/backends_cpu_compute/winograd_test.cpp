@@ -13,7 +13,7 @@ namespace {
 using testing::for_each_isa;
 using testing::random_floats;
 
-WinogradConfig config_number(uint32_t i) {
+WinogradConfig winograd_config(uint32_t i) {
   const WinogradConfig list[] = {{4, {32, 14, 256, 14, 64, 1, 1, false}},
                                  {2, {16, 7, 8, 5, 16, 1, 2, false}},
                                  {4, {48, 9, 30, 3, 48, 2, 1, false}},
@@ -36,7 +36,7 @@ ConvShape shape_3x3(int64_t h, int64_t w, int64_t in_c, int64_t out_c, int64_t p
           .out_stride = out_c};
 }
 
-void check(const ConvShape& s, const WinogradConfig& config, const Epilogue& epilogue, uint32_t seed) {
+void check_winograd(const ConvShape& s, const WinogradConfig& config, const Epilogue& epilogue, uint32_t seed) {
   const auto in = random_floats(s.batch * s.in_h * s.in_w * s.in_stride, seed);
   const auto weights = random_floats(s.out_c * s.in_c * 9, seed + 1);
   std::vector<float> packed(static_cast<size_t>(packed_winograd_floats(s, config)), testing::kNan);
@@ -66,7 +66,7 @@ TEST(Winograd, RandomShapes) {
       Epilogue e;
       e.bias = bias.data();
       ASSERT_TRUE(winograd_accepts(s));
-      check(s, config_number(i), e, i);
+      check_winograd(s, winograd_config(i), e, i);
     }
   });
 }
@@ -84,21 +84,21 @@ TEST(Winograd, Epilogues) {
                        .activation = static_cast<Activation>(kind),
                        .alpha = -0.2f,
                        .beta = 0.7f};
-      for (uint32_t i = 0; i < 4; ++i) check(s, config_number(i), e, 5);
+      for (uint32_t i = 0; i < 4; ++i) check_winograd(s, winograd_config(i), e, 5);
     }
   });
 }
 
 TEST(Winograd, OfferedConfigurationsOnManyChannels) {
   const ConvShape s = shape_3x3(14, 14, 256, 96, 1);
-  for (const WinogradConfig& c : winograd_configs(s, 2)) check(s, c, {}, 9);
+  for (const WinogradConfig& c : winograd_configs(s, 2)) check_winograd(s, c, {}, 9);
 }
 
 TEST(Winograd, HookSeesEachValueOnce) {
   const ConvShape s = shape_3x3(6, 7, 5, 70, 1);
   const auto in = random_floats(s.in_h * s.in_w * s.in_c, 1), weights = random_floats(s.out_c * s.in_c * 9, 2);
   for (uint32_t i = 0; i < 4; ++i) {
-    const WinogradConfig config = config_number(i);
+    const WinogradConfig config = winograd_config(i);
     testing::HookLog log{std::vector<int>(static_cast<size_t>(s.in_h * s.in_w * s.out_c)), s.out_c};
     std::vector<float> packed(static_cast<size_t>(packed_winograd_floats(s, config))), out(log.seen.size());
     std::vector<float> workspace(static_cast<size_t>(winograd_workspace(s, config)));

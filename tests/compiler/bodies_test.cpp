@@ -28,7 +28,7 @@ constexpr const char* kLoop = R"(graph main(%n: int64[], %x: float32[4,256]) {
   return %z, %all
 })";
 
-size_t steps_of(const plan::Plan& plan, size_t program, std::string_view device) {
+size_t count_steps(const plan::Plan& plan, size_t program, std::string_view device) {
   const auto& steps = plan.programs[program].steps;
   return static_cast<size_t>(
       std::count_if(steps.begin(), steps.end(), [&](const plan::StepInfo& s) { return s.device == device; }));
@@ -44,7 +44,7 @@ TEST(Bodies, ALoopWithLargeWeightsRunsOnTheDevice) {
   pretend::register_pretend();
   const plan::Plan plan = build(kLoop, options_of("pretend", 0));
   ASSERT_EQ(plan.programs.size(), 2u);
-  EXPECT_GT(steps_of(plan, 1, "pretend"), 0u);
+  EXPECT_GT(count_steps(plan, 1, "pretend"), 0u);
   expect_same_as_reference(kLoop, trips({3, 1, 0, 5}));
 }
 
@@ -71,7 +71,7 @@ TEST(Bodies, SmallBodiesStayOnTheHost) {
     }
     return %y
   })";
-  EXPECT_EQ(steps_of(build(text, options_of("pretend", 0)), 1, "pretend"), 0u);
+  EXPECT_EQ(count_steps(build(text, options_of("pretend", 0)), 1, "pretend"), 0u);
 }
 
 TEST(Bodies, BranchesNestedInLoops) {

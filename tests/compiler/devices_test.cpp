@@ -7,7 +7,7 @@
 namespace kiln::testing {
 namespace {
 
-constexpr const char* kText = R"(graph main(%x: float32[3,4]) {
+constexpr const char* kDeviceGraph = R"(graph main(%x: float32[3,4]) {
   %w = random float32[4,5] seed 1
   %m = MatMul(%x, %w)
   %y = Relu(%m)
@@ -24,11 +24,11 @@ class Devices : public ::testing::Test {
     const auto engine = Engine::from_plan(plan_, options);
     EXPECT_EQ(&engine->device(), &device);
     const Tensor x = random_f32({3, 4}, 2);
-    expect_close(run(*engine->create_context(), {x})[0], reference(kText, {x})[0], "");
+    expect_close(run(*engine->create_context(), {x})[0], reference(kDeviceGraph, {x})[0], "");
   }
   plan::Plan plan_ = [] {
     pretend::register_pretend();
-    return build(kText, options_of("pretend", 0));
+    return build(kDeviceGraph, options_of("pretend", 0));
   }();
 };
 
@@ -48,7 +48,7 @@ TEST_F(Devices, TheOneThatTheNameStandsFor) {
   EXPECT_EQ(&earlier->device(), &first);
   expect_on(second, {});
   expect_on(first, {.device = &first});
-  const auto tuned = Engine::from_plan(build(kText, options_of("pretend", 3)));
+  const auto tuned = Engine::from_plan(build(kDeviceGraph, options_of("pretend", 3)));
   EXPECT_EQ(&tuned->device(), &second);
   EXPECT_THROW(choose_ordinal("pretend", pretend::kDevices), Error);
   EXPECT_THROW(choose_ordinal("pretend", -1), Error);

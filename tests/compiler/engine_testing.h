@@ -35,6 +35,14 @@ inline std::shared_ptr<Engine> reload(const plan::Plan& plan, const LoadOptions&
   return Engine::load(*bytes, bytes, options);
 }
 
+// What a build warned of, and its errors.
+struct Warnings final : Logger {
+  void log(Severity severity, std::string_view line) noexcept override {
+    if (severity <= Severity::kWarning) text += std::string(line) + "\n";
+  }
+  std::string text;
+};
+
 // Inputs and results of one inference, held outside the context so that it can be repeated.
 struct Bound {
   std::vector<Tensor> inputs, outputs;  // of the host

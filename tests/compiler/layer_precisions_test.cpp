@@ -6,12 +6,15 @@
 #include <map>
 
 #include "base/error.h"
+#include "compiler/engine_testing.h"
 #include "ir/text.h"
 #include "passes/pass.h"
 #include "passes/rule.h"
 
 namespace kiln {
 namespace {
+
+using testing::Warnings;
 
 class HalfTarget : public Target {
  public:
@@ -25,15 +28,7 @@ class HalfTarget : public Target {
   TacticList none_{{}};
 };
 
-class Warnings final : public Logger {
- public:
-  void log(Severity severity, std::string_view line) noexcept override {
-    if (severity <= Severity::kWarning) text += std::string(line) + "\n";
-  }
-  std::string text;
-};
-
-const char* const kText = R"(graph main(%x: float32[2,8], %i: int32[2,8]) {
+const char* const kPreciseGraph = R"(graph main(%x: float32[2,8], %i: int32[2,8]) {
   %w = random float32[8,8] seed 1
   %a = MatMul "first"(%x, %w)
   %s = Sin "middle"(%a)
@@ -48,7 +43,7 @@ Precisions half(std::vector<Precisions::Layer> layers, bool obey = true) {
 
 // The type that each node computes in after the pass, by name.
 std::map<std::string, DType> computed(const Precisions& precisions, std::string* warnings = nullptr) {
-  auto graph = ir::parse_graph(kText);
+  auto graph = ir::parse_graph(kPreciseGraph);
   Warnings logger;
   mark_precisions(*graph, HalfTarget(), precisions, logger);
   if (warnings) *warnings = logger.text;
@@ -87,7 +82,7 @@ TEST(LayerPrecisions, WhatCannotBeIsSaid) {
       {{.compute = DType::kF32, .tf32 = false, .layers = {{"first", DType::kBF16}}, .obey = true},
        "in the types of the model"}};
   for (auto [precisions, what] : cases) {
-    auto graph = ir::parse_graph(kText);
+    auto graph = ir::parse_graph(kPreciseGraph);
     try {
       mark_precisions(*graph, HalfTarget(), precisions, null_logger());
       ADD_FAILURE() << what;
@@ -168,7 +163,7 @@ TEST(LayerPrecisions, BesideFloat16) {
             std::string::npos)
       << logger.text;
   try {
-    mark_precisions(*ir::parse_graph(kText), BothTarget(), half({{"first", DType::kBF16}}), null_logger());
+    mark_precisions(*ir::parse_graph(kPreciseGraph), BothTarget(), half({{"first", DType::kBF16}}), null_logger());
     ADD_FAILURE() << "bfloat16 was not allowed";
   } catch (const Error& e) {
     EXPECT_NE(std::string(e.what()).find("allowed float16 only"), std::string::npos) << e.what();
@@ -176,7 +171,7 @@ TEST(LayerPrecisions, BesideFloat16) {
 }
 
 TEST(LayerPrecisions, AreReadBackFromText) {
-  auto graph = ir::parse_graph(kText);
+  auto graph = ir::parse_graph(kPreciseGraph);
   mark_precisions(*graph, HalfTarget(), half({{"first", DType::kF32}, {"last", DType::kF16}}), null_logger());
   const std::string text = ir::to_text(*graph);
   EXPECT_NE(text.find("\"first\"(%x, %w) in float32"), std::string::npos) << text;

@@ -28,12 +28,12 @@ Case of(const std::string& inputs, const std::string& node) {
 std::vector<Form> forms_of(const Case& c) { return narrow_forms(c.node(), kNarrow); }
 
 const char* const kImage = "%x: float32[1,4,5,5], %r: float32[1,6,5,5]";
-const std::string kConv = R"(%w = random float32[6,4,1,1] seed 1
+const std::string kNarrowConv = R"(%w = random float32[6,4,1,1] seed 1
   %b = random float32[6] seed 2
   %y = Conv(%x, %w, %b) + Relu(.) + Add(., %r))";
 
 TEST(NarrowForms, ProductsThatMayMixTypes) {
-  EXPECT_EQ(forms_of(of(kImage, kConv + " in bfloat16")), (std::vector<Form>{kGives, kTakes, kBoth}));
+  EXPECT_EQ(forms_of(of(kImage, kNarrowConv + " in bfloat16")), (std::vector<Form>{kGives, kTakes, kBoth}));
   EXPECT_EQ(forms_of(of("%x: float32[3,4]", "%w = random float32[4,5] seed 1\n  %y = MatMul(%x, %w) in bfloat16")),
             (std::vector<Form>{kGives, kTakes, kBoth}));
 }
@@ -151,7 +151,7 @@ TEST(NarrowForms, ACastBetweenNarrowEndsCopies) {
 }
 
 TEST(NarrowForms, AProblemOfAFormHasItsTypes) {
-  const Case c = of(kImage, kConv + " in bfloat16");
+  const Case c = of(kImage, kNarrowConv + " in bfloat16");
   const Problem& wide = c.problem();
   const FormProblem both(wide, kBoth, kNarrow), gives(wide, kGives, kNarrow), takes(wide, kTakes, kNarrow);
   for (size_t i = 0; i < wide.inputs.size(); ++i) {
@@ -170,7 +170,7 @@ TEST(NarrowForms, AProblemOfAFormHasItsTypes) {
 // What was measured for the form is found again for the node that took it.
 TEST(NarrowForms, AProblemOfAFormIsThatOfTheNodeThatTakesIt) {
   for (const Form form : {kGives, kTakes, kBoth}) {
-    const Case c = of(kImage, kConv + " in bfloat16");
+    const Case c = of(kImage, kNarrowConv + " in bfloat16");
     const Hash128 key = FormProblem(c.problem(), form, kNarrow).get().key();
     ir::Graph& graph = *c.graph;
     take_form(*graph.nodes().back(), form, kNarrow, [&](ir::Value* v) {

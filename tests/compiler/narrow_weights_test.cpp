@@ -30,7 +30,7 @@ std::string tactics_of(const Built& built) {
 }
 
 // A product by weights that `from` makes of random numbers %v.
-std::string product(const std::string& rows, const std::string& from) {
+std::string product_text(const std::string& rows, const std::string& from) {
   return "graph main(%x: float32[" + rows + ",300]) {\n  %v = random float32[300,200] seed 3\n" + from +
          "  %y = MatMul(%x, %w)\n  %r = Relu(%y)\n  return %r\n}\n";
 }
@@ -45,11 +45,12 @@ TEST(NarrowWeightsOfEngines, RoundedWhereTheBuildMay) {
     for (const int64_t rows : {1, 5, 70}) {
       const Tensor x = random_f32({rows, 300}, 4);
       const std::string count = std::to_string(rows);
-      const Built built = build_and_run(product(count, kFree), x, compute, 0, {"gemm_bfloat16", "gemm_bfloat16_amx"});
+      const Built built =
+          build_and_run(product_text(count, kFree), x, compute, 0, {"gemm_bfloat16", "gemm_bfloat16_amx"});
       EXPECT_EQ(tactics_of(built), "MatMul:gemm_narrow ");
       EXPECT_EQ(built.report.layers.at(0).computes, compute);
-      expect_close(built.result, reference(product(count, rounded(type)), {x}).at(0), type);
-      const Built wide = build_and_run(product(count, kFree), x, DType::kF32, 0);
+      expect_close(built.result, reference(product_text(count, rounded(type)), {x}).at(0), type);
+      const Built wide = build_and_run(product_text(count, kFree), x, DType::kF32, 0);
       EXPECT_EQ(tactics_of(wide), "MatMul:gemm_packed ");
       EXPECT_EQ(wide.report.layers.at(0).computes, DType::kF32);
       EXPECT_LT(built.constant_bytes, wide.constant_bytes * 51 / 100);
@@ -61,7 +62,7 @@ TEST(NarrowWeightsOfEngines, RoundedWhereTheBuildMay) {
 TEST(NarrowWeightsOfEngines, OfNetworksThatHaveThem) {
   if (!find_target("cpu").computes_in(DType::kF16)) GTEST_SKIP() << "this processor does not widen float16";
   const Tensor x = random_f32({3, 300}, 5);
-  const std::string text = product("3", rounded("float16"));
+  const std::string text = product_text("3", rounded("float16"));
   const Built built = build_and_run(text, x, DType::kF32, 0),
               wide = build_and_run(text, x, DType::kF32, 0, {"narrow_weights"});
   EXPECT_EQ(tactics_of(built), "MatMul:gemm_narrow ");
@@ -73,7 +74,7 @@ TEST(NarrowWeightsOfEngines, OfNetworksThatHaveThem) {
 TEST(NarrowWeightsOfEngines, MeasuredBesideFloat32) {
   const Tensor x = random_f32({2, 300}, 6);
   for (const DType compute : {DType::kF16, DType::kBF16}) {
-    const Built built = build_and_run(product("2", kFree), x, compute, 3);
+    const Built built = build_and_run(product_text("2", kFree), x, compute, 3);
     const auto& tried = built.report.layers.at(0).tried;
     const auto has = [&](const std::string& name) {
       return std::any_of(tried.begin(), tried.end(), [&](const Tried& t) { return t.candidate.starts_with(name); });

@@ -10,7 +10,7 @@ namespace kiln::testing {
 namespace {
 
 // Constants of 64 KB and more, one of them in a body, one twice; and a small one.
-const char* const kText = R"(graph main(%x: float32[4,128], %c: bool[]) {
+const char* const kParkedGraph = R"(graph main(%x: float32[4,128], %c: bool[]) {
   %w = random float32[128,200] seed 1
   %s = random float32[128] seed 2
   %a = Mul(%x, %s)
@@ -44,7 +44,7 @@ std::map<std::string, Tensor> constants_of(const ir::Graph& graph) {
 constexpr int64_t kPages = 102400 + 2 * 81920;  // of three constants
 
 TEST(ParkedConstants, StayTheSame) {
-  const auto graph = ir::parse_graph(kText), same = ir::parse_graph(kText);
+  const auto graph = ir::parse_graph(kParkedGraph), same = ir::parse_graph(kParkedGraph);
   EXPECT_EQ(park_constants(*graph, 0), kPages);
   const std::map<std::string, Tensor> parked = constants_of(*graph), wanted = constants_of(*same);
   ASSERT_EQ(parked.size(), 4);
@@ -70,7 +70,7 @@ TEST(ParkedConstants, WhatIsSharedIsWrittenOnce) {
 }
 
 TEST(ParkedConstants, FewBytesStay) {
-  const auto graph = ir::parse_graph(kText);
+  const auto graph = ir::parse_graph(kParkedGraph);
   EXPECT_EQ(park_constants(*graph, kPages + 1), 0);
   EXPECT_EQ(park_constants(*graph), 0);
   for (const auto& [name, t] : constants_of(*graph)) EXPECT_FALSE(t.borrows()) << name;
@@ -78,7 +78,7 @@ TEST(ParkedConstants, FewBytesStay) {
 }
 
 TEST(ParkedConstants, StayWhereThereIsNoRoom) {
-  const auto graph = ir::parse_graph(kText);
+  const auto graph = ir::parse_graph(kParkedGraph);
   const char* before = std::getenv("TMPDIR");
   const std::string saved = before ? before : "";
   ::setenv("TMPDIR", "/nowhere/at/all", 1);

@@ -30,13 +30,6 @@ TEST(PlanMemory, BothSidesOfADeviceHaveAnArena) {
   EXPECT_EQ(build(text, options_of("cpu", 0)).host_arena_size, 0u);
 }
 
-struct Warnings final : Logger {
-  void log(Severity severity, std::string_view line) noexcept override {
-    if (severity <= Severity::kWarning) text += std::string(line) + "\n";
-  }
-  std::string text;
-};
-
 TEST(PlanMemory, WhatLayersOfTheHostCostIsTold) {
   pretend::register_pretend();
   const auto told = [](const std::string& between) {

@@ -6,7 +6,7 @@
 namespace kiln::testing {
 namespace {
 
-const char* const kText = R"(graph main(%x: float32[n,8,6,6]) {
+const char* const kProfiles = R"(graph main(%x: float32[n,8,6,6]) {
   %w = random float32[16,8,3,3] seed 1
   %m = Conv "product"(%x, %w) {pads=[1,1,1,1]}
   %y = Relu "act"(%m)
@@ -32,10 +32,10 @@ CompileOptions two_profiles(const std::string& target, int level) {
 // Makes a variant of the product by hand for profile 1: whichever other tactic takes it.
 plan::Plan with_variant(const std::string& target) {
   CompileOptions first = two_profiles(target, 0), second = first;
-  plan::Plan plan = build(kText, first);
+  plan::Plan plan = build(kProfiles, first);
   const std::string taken = product_of(plan.programs[0]).tactic;
   second.passes.disabled.insert(taken);
-  plan::Plan other = build(kText, second);
+  plan::Plan other = build(kProfiles, second);
   plan::StepInfo& step = product_of(plan.programs[0]);
   plan::StepInfo changed = product_of(other.programs[0]);
   EXPECT_NE(changed.tactic, taken);
@@ -66,10 +66,10 @@ plan::Plan with_variant(const std::string& target) {
   return plan;
 }
 
-void expect_right(Context& context, int32_t profile, int64_t n) {
+void expect_profile(Context& context, int32_t profile, int64_t n) {
   ASSERT_TRUE(context.set_profile(profile).ok());
   const Tensor x = random_f32({n, 8, 6, 6}, static_cast<uint32_t>(n));
-  expect_close(run(context, {x})[0], reference(kText, {x})[0], "profile " + std::to_string(profile));
+  expect_close(run(context, {x})[0], reference(kProfiles, {x})[0], "profile " + std::to_string(profile));
 }
 
 TEST(Profiles, AStepRunsAsTheProfileSays) {
@@ -84,10 +84,10 @@ TEST(Profiles, AStepRunsAsTheProfileSays) {
     EXPECT_EQ(step.variants[0].profiles, std::vector<uint32_t>{1});
     const auto context = engine->create_context();
     for (int repeat = 0; repeat < 2; ++repeat) {
-      expect_right(*context, 0, 1);
-      expect_right(*context, 0, 4);
-      expect_right(*context, 1, 200);
-      expect_right(*context, 1, 5);
+      expect_profile(*context, 0, 1);
+      expect_profile(*context, 0, 4);
+      expect_profile(*context, 1, 200);
+      expect_profile(*context, 1, 5);
     }
   }
 }
@@ -105,19 +105,19 @@ TEST(Profiles, EachIsTuned) {
       last = done, total = all;
       return true;
     };
-    const auto engine = reload(build(kText, options));
+    const auto engine = reload(build(kProfiles, options));
     EXPECT_EQ(last, total);
     EXPECT_EQ(total % 3, 0u);
     const auto context = engine->create_context();
-    expect_right(*context, 0, 3);
-    expect_right(*context, 1, 256);
-    expect_right(*context, 2, 64);
+    expect_profile(*context, 0, 3);
+    expect_profile(*context, 1, 256);
+    expect_profile(*context, 2, 64);
   }
 }
 
 TEST(Profiles, EqualChoicesAreKeptOnce) {
   CompileOptions options = two_profiles("cpu", 0);
-  const plan::Plan plan = build(kText, options);
+  const plan::Plan plan = build(kProfiles, options);
   for (const plan::StepInfo& step : plan.programs[0].steps) EXPECT_TRUE(step.variants.empty());
 }
 

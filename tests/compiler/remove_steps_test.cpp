@@ -7,24 +7,17 @@ namespace kiln::testing {
 namespace {
 
 // The operators of the main program's steps, transfers aside, and what was warned of.
-struct Built {
+struct Remaining {
   std::string ops, warnings;
 };
 
-struct Warnings final : Logger {
-  void log(Severity severity, std::string_view line) noexcept override {
-    if (severity <= Severity::kWarning) text += std::string(line) + "\n";
-  }
-  std::string text;
-};
-
-Built built(const std::string& text, const std::string& target, std::vector<ProfileBounds> profiles) {
+Remaining built(const std::string& text, const std::string& target, std::vector<ProfileBounds> profiles) {
   pretend::register_pretend();
   Warnings warnings;
   CompileOptions options = options_of(target, 0, std::move(profiles));
   options.logger = &warnings;
   const plan::Plan plan = build(text, options);
-  Built result{"", warnings.text};
+  Remaining result{"", warnings.text};
   for (const plan::StepInfo& step : plan.programs[0].steps)
     if (!step.is_transfer()) result.ops += (result.ops.empty() ? "" : " ") + step.op;
   return result;
@@ -33,7 +26,7 @@ Built built(const std::string& text, const std::string& target, std::vector<Prof
 const std::vector<ProfileBounds> kRows{{{"x", {{1, 6}, {4, 6}, {9, 6}}}}};
 
 // The kernel finds the size in its operand and its result.
-constexpr const char* kSizes = R"(graph main(%x: float32[n,6], %c: float32[1,6]) {
+constexpr const char* kLateSizes = R"(graph main(%x: float32[n,6], %c: float32[1,6]) {
     %s = Shape(%x)
     %e = Expand(%c, %s)
     %a = Softmax(%e)
@@ -44,11 +37,11 @@ constexpr const char* kSizes = R"(graph main(%x: float32[n,6], %c: float32[1,6])
 
 TEST(RemoveSteps, SizesThatNoKernelReads) {
   for (const char* target : {"cpu", "pretend"}) {
-    const Built b = built(kSizes, target, kRows);
+    const Remaining b = built(kLateSizes, target, kRows);
     EXPECT_EQ(b.ops, "Expand Softmax Softmax Sub") << target;
     EXPECT_EQ(b.warnings, "") << target;
   }
-  expect_same_as_reference(kSizes, {{{random_f32({4, 6}, 1), random_f32({1, 6}, 2)}}}, kRows);
+  expect_same_as_reference(kLateSizes, {{{random_f32({4, 6}, 1), random_f32({1, 6}, 2)}}}, kRows);
 }
 
 // A program of steps that read and make tensors, of which those left are told by their names.

@@ -41,15 +41,15 @@ class OwnTarget final : public Target {
   const Target* fallback_;
 };
 
-struct Case {
-  explicit Case(const std::string& text)
+struct SignatureCase {
+  explicit SignatureCase(const std::string& text)
       : graph(ir::parse_graph(text)), extents(*graph, {}), problems(make_problems(extents, 1, *graph, false)) {}
   const Problem& problem() const { return problems.at(0); }
   std::unique_ptr<ir::Graph> graph;
   Extents extents;
   std::vector<Problem> problems;
 };
-const char* kConv =
+const char* kConvGraph =
     "graph main(%x: float32[1,3,8,8]) {\n  %w = random float32[4,3,3,3] seed 1\n  %y = Conv(%x, %w)\n  return %y\n}";
 
 std::string name_of(const Signatures::Offer& o) { return o.preferred.tactic ? o.preferred.tactic->name : "none"; }
@@ -57,7 +57,7 @@ std::string name_of(const Signatures::Offer& o) { return o.preferred.tactic ? o.
 TEST(Signatures, ThePreferredTacticOfEachPairOfLayouts) {
   const OwnTarget target({tactic("rows", false, false), tactic("pixels", true, true), tactic("late_pixels", true, true),
                           tactic("turns", false, true)});
-  const Case c(kConv);
+  const SignatureCase c(kConvGraph);
   const Signatures found = SignatureFinder(target, {}).of(c.problem());
   EXPECT_EQ(name_of(found.by[0][0]), "rows");
   EXPECT_EQ(name_of(found.by[1][1]), "pixels");
@@ -72,7 +72,7 @@ TEST(Signatures, TacticsBehindThePreferredOneCountMoreUnlessTheyTellTheirTime) {
   std::vector<Tactic> tactics{tactic("rows", false, false), tactic("pixels", true, true), tactic("turns", false, true)};
   tactics[2].estimate = [](const Problem&, const DeviceFacts&) { return Estimate{.compute = 0.5}; };
   const OwnTarget target(std::move(tactics));
-  const Case c(kConv);
+  const SignatureCase c(kConvGraph);
   const Signatures found = SignatureFinder(target, {}).of(c.problem());
   EXPECT_GT(found.by[0][0].seconds, 0);
   EXPECT_GT(found.by[1][1].seconds, 2 * found.by[0][0].seconds);
@@ -81,7 +81,7 @@ TEST(Signatures, TacticsBehindThePreferredOneCountMoreUnlessTheyTellTheirTime) {
 
 TEST(Signatures, WhatIsSwitchedOffIsNotAsked) {
   const OwnTarget target({tactic("rows", false, false), tactic("pixels", true, true)});
-  const Case c(kConv);
+  const SignatureCase c(kConvGraph);
   TunerOptions options;
   options.disabled = {"rows"};
   const Signatures found = SignatureFinder(target, options).of(c.problem());
@@ -92,7 +92,7 @@ TEST(Signatures, WhatIsSwitchedOffIsNotAsked) {
 TEST(Signatures, TheFallbackIsAskedWhereTheTargetHasNothing) {
   const OwnTarget host({tactic("host", true, true)}), both({tactic("own", false, false)}, &host), none({}, &host),
       alone({});
-  const Case c(kConv);
+  const SignatureCase c(kConvGraph);
   EXPECT_EQ(name_of(SignatureFinder(none, {}).of(c.problem()).by[1][1]), "host");
   EXPECT_FALSE(SignatureFinder(none, {}).takes(c.problem()));
   EXPECT_EQ(name_of(SignatureFinder(both, {}).of(c.problem()).by[1][1]), "none");

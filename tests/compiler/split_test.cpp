@@ -5,7 +5,7 @@ namespace kiln::testing {
 namespace {
 
 // "Conv Mish": the operators of the steps but those that only change a layout; "(reference)" behind those that the last resort runs.
-std::string steps_of(const std::string& text, const std::string& target = "cpu") {
+std::string split_steps(const std::string& text, const std::string& target = "cpu") {
   CompileReport report;
   const plan::Plan plan = compile(ir::parse_graph(text), options_of(target, 0), &report);
   std::string ops;
@@ -29,7 +29,7 @@ void expect_same(const std::string& text) {
 TEST(Split, ActivationThatNoKernelHas) {
   for (const char* op : {"Mish", "Softplus", "Exp", "Selu", "Sin", "Erf", "Abs"}) {
     const std::string text = with_posts("  %y = " + std::string(op) + "(%c)\n  return %y\n");
-    EXPECT_EQ(steps_of(text), "Conv " + std::string(op)) << op;
+    EXPECT_EQ(split_steps(text), "Conv " + std::string(op)) << op;
     expect_same(text);
   }
 }
@@ -37,13 +37,13 @@ TEST(Split, ActivationThatNoKernelHas) {
 TEST(Split, TheLongestListStays) {
   const std::string text =
       with_posts("  %a = Add(%c, %z)\n  %r = Relu(%a)\n  %m = Mul(%r, %k)\n  %s = Sub(%z, %m)\n  return %s\n");
-  EXPECT_EQ(steps_of(text), "Conv Mul");
+  EXPECT_EQ(split_steps(text), "Conv Mul");
   expect_same(text);
 }
 
 TEST(Split, NothingThatATacticTakes) {
-  EXPECT_EQ(steps_of(with_posts("  %r = Relu(%c)\n  %a = Add(%r, %z)\n  return %a\n")), "Conv");
-  EXPECT_EQ(steps_of(with_posts("  %y = Mish(%c)\n  return %y\n"), "ref"), "Conv(reference) Mish(reference)");
+  EXPECT_EQ(split_steps(with_posts("  %r = Relu(%c)\n  %a = Add(%r, %z)\n  return %a\n")), "Conv");
+  EXPECT_EQ(split_steps(with_posts("  %y = Mish(%c)\n  return %y\n"), "ref"), "Conv(reference) Mish(reference)");
 }
 
 TEST(Split, ResultsThatSeveralRead) {

@@ -45,6 +45,8 @@ struct Entry {
 };
 using Entries = std::vector<Entry>;
 
+inline int64_t rank_of(const Dims& dims) { return static_cast<int64_t>(dims.size()); }
+
 // The families' entries.
 Entries attention_samplers();
 Entries cast_samplers();

@@ -11,7 +11,7 @@
 namespace kiln::passes {
 namespace {
 
-std::unique_ptr<ir::Graph> product(const char* weights) {
+std::unique_ptr<ir::Graph> product_by(const char* weights) {
   return ir::parse_graph("graph main(%x: float32[3,40]) {\n  %w = " + std::string(weights) +
                          "\n  %y = MatMul \"fc\"(%x, %w)\n  return %y\n}");
 }
@@ -31,7 +31,7 @@ TEST(FewBits, ProductsKeepIntegers) {
                                     {FewBits{DType::kI4, 32}, 0.15},
                                     {FewBits{DType::kI4, 64}, 0.15},
                                     {FewBits{DType::kI4, 7}, 0.15}}) {
-    const auto g = product("random float32[40,24] seed 1"), before = g->clone();
+    const auto g = product_by("random float32[40,24] seed 1"), before = g->clone();
     run_passes(*g, {weights_in_few_bits(form)});
     const ir::Node& n = *g->nodes().front();
     ASSERT_TRUE(n.is("MatMulDequantized"));
@@ -46,7 +46,7 @@ TEST(FewBits, ProductsKeepIntegers) {
 TEST(FewBits, ZeroColumnsStayZero) {
   std::string zeros = "0";
   for (int i = 1; i < 40; ++i) zeros += ",0";
-  const auto g = product(("constant float32[40,1]:{" + zeros + "}").c_str());
+  const auto g = product_by(("constant float32[40,1]:{" + zeros + "}").c_str());
   run_passes(*g, {weights_in_few_bits({DType::kI4, 8})});
   EXPECT_TRUE(g->nodes().front()->is("MatMulDequantized"));
   const Tensor y = ir::evaluate(*g, {ir::random_tensor(DType::kF32, {3, 40}, 7)}).at(0).tensor;
@@ -60,7 +60,7 @@ Tensor weights_times(double factor, int64_t first, int64_t last) {
   return w;
 }
 
-std::unique_ptr<ir::Graph> product(const Tensor& w) {
+std::unique_ptr<ir::Graph> product_by(const Tensor& w) {
   return ir::parse_graph(
       "graph main(%x: float32[3,40]) {\n %w = @w float32[40,24]\n %y = MatMul \"fc\"(%x, %w)\n "
       "return %y\n}",
@@ -69,7 +69,7 @@ std::unique_ptr<ir::Graph> product(const Tensor& w) {
 
 TEST(FewBits, WeightsOfAnyNormalSizeHaveScales) {
   for (double factor : {1e-34, 1e-19, 1e-17, 1e17, 1e19, 1e36}) {
-    const auto g = product(weights_times(factor, 0, 40)), before = g->clone();
+    const auto g = product_by(weights_times(factor, 0, 40)), before = g->clone();
     run_passes(*g, {weights_in_few_bits({DType::kI8, 16})});
     EXPECT_TRUE(g->nodes().front()->is("MatMulDequantized")) << factor;
     EXPECT_LT(error_of(*g, *before), 0.01) << factor;
@@ -78,7 +78,7 @@ TEST(FewBits, WeightsOfAnyNormalSizeHaveScales) {
 
 TEST(FewBits, WeightsWithoutScalesStay) {
   for (double factor : {1e-38, 1e-42}) {
-    const auto g = product(weights_times(factor, 0, 40));
+    const auto g = product_by(weights_times(factor, 0, 40));
     const PassReport report = run_passes(*g, {weights_in_few_bits({DType::kI4, 8})});
     EXPECT_TRUE(g->nodes().front()->is("MatMul")) << factor;
     ASSERT_EQ(report.remarks.size(), 1u);
@@ -88,7 +88,7 @@ TEST(FewBits, WeightsWithoutScalesStay) {
 }
 
 TEST(FewBits, BlocksOfNothingDoNotKeepAColumn) {
-  const auto g = product(weights_times(1e-42, 8, 16)), before = g->clone();
+  const auto g = product_by(weights_times(1e-42, 8, 16)), before = g->clone();
   run_passes(*g, {weights_in_few_bits({DType::kI8, 8})});
   EXPECT_TRUE(g->nodes().front()->is("MatMulDequantized"));
   EXPECT_LT(error_of(*g, *before), 0.01);

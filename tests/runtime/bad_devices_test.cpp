@@ -5,7 +5,7 @@ namespace kiln::testing {
 namespace {
 
 // On the pretend device the sum runs on the host.
-constexpr const char* kNetwork = R"(graph main(%x: float32[4,8]) {
+constexpr const char* kSmallNetwork = R"(graph main(%x: float32[4,8]) {
   %axis = constant int64[]:{0}
   %w = random float32[8,8] seed 1
   %a = MatMul(%x, %w)
@@ -16,7 +16,7 @@ constexpr const char* kNetwork = R"(graph main(%x: float32[4,8]) {
 
 plan::Plan plan_for(const char* target) {
   pretend::register_pretend();
-  return build(kNetwork, options_of(target, 0));
+  return build(kSmallNetwork, options_of(target, 0));
 }
 
 Tensor input() { return random_f32({4, 8}, 2); }
@@ -24,7 +24,7 @@ Tensor input() { return random_f32({4, 8}, 2); }
 void expect_right(Context& context, const std::string& where) {
   std::vector<Tensor> got;
   ASSERT_NO_THROW(got = run(context, {input()})) << where;
-  expect_close(got[0], reference(kNetwork, {input()})[0], where);
+  expect_close(got[0], reference(kSmallNetwork, {input()})[0], where);
 }
 
 // The plan's step ran on that device, too.
@@ -148,7 +148,7 @@ TEST(BadDevices, ADeviceThatIsLostInTheMiddle) {
     named += std::string(context->error_text()).find("step '") != std::string::npos;
     pretend::lose_device(false);
     ASSERT_TRUE(infer().ok()) << n;
-    expect_close(bound.results[0]->fetch(), reference(kNetwork, {input()})[0], "lost after " + std::to_string(n));
+    expect_close(bound.results[0]->fetch(), reference(kSmallNetwork, {input()})[0], "lost after " + std::to_string(n));
   }
   EXPECT_GE(named, 1);  // what the host waits for fails in a step
   expect_right(*context, "bound anew");

@@ -13,7 +13,7 @@
 namespace kiln::testing {
 namespace {
 
-constexpr const char* kNetwork = R"(graph main(%x: float32[n,3,16,16]) {
+constexpr const char* kImageNetwork = R"(graph main(%x: float32[n,3,16,16]) {
   %w1 = random float32[16,3,3,3] seed 1
   %w2 = random float32[16,16,3,3] seed 2
   %w3 = random float32[16,8] seed 3
@@ -31,7 +31,7 @@ constexpr const char* kNetwork = R"(graph main(%x: float32[n,3,16,16]) {
 
 std::shared_ptr<Engine> make_engine() {
   static const plan::Plan plan =
-      build(kNetwork, options_of("cpu", 0, {{{"x", {{1, 3, 16, 16}, {2, 3, 16, 16}, {4, 3, 16, 16}}}}}));
+      build(kImageNetwork, options_of("cpu", 0, {{{"x", {{1, 3, 16, 16}, {2, 3, 16, 16}, {4, 3, 16, 16}}}}}));
   return reload(plan);
 }
 

@@ -50,3 +50,15 @@ def test_every_kind_of_list(small_tree, macro, definition):
 def test_unknown_kinds(small_tree):
     small_tree.write("src/things/list.inc", "// Words.\nKILN_NEW(word)\n")
     small_tree.fails("lists", "entries of KILN_NEW")
+
+
+@pytest.mark.parametrize("line, sound", [
+    ("#if __CUDA_ARCH__ >= 800", True), ("#if __CUDA_ARCH__ >= 900 && 1", True), ("#if defined(__CUDA_ARCH_FEAT_SM90_ALL)", True),
+    ("#if __CUDA_ARCH__ >= 890", False), ("#if __CUDA_ARCH__ < 900", False), ("#ifdef __CUDA_ARCH__", False)])
+def test_capabilities_that_kernels_ask_for(small_tree, line, sound):
+    small_tree.write("src/backends/cuda/CMakeLists.txt", "set(KILN_CUDA_ASKED 80 90)\n")
+    small_tree.write("src/backends/cuda/device/cu/some.cuh", f"// Some.\n{line}\n#endif\n")
+    if sound:
+        small_tree.passes("lists")
+    else:
+        small_tree.fails("lists", "some.cuh: asks '__CUDA_ARCH__", "KILN_CUDA_ASKED in src/backends/cuda/CMakeLists.txt has 800, 900")

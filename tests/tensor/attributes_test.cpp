@@ -9,19 +9,10 @@
 #include <limits>
 #include <random>
 
-#include "base/error.h"
+#include "code_of.h"
 
 namespace kiln {
 namespace {
-
-Code code_of(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const Error& e) {
-    return e.code();
-  }
-  return Code::kOk;
-}
 
 Attributes read(const std::string& text) {
   size_t position = 0;

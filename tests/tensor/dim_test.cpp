@@ -9,21 +9,12 @@
 #include <random>
 
 #include "base/checked.h"
-#include "base/error.h"
+#include "code_of.h"
 
 namespace kiln {
 namespace {
 
 constexpr int64_t kSmallest = std::numeric_limits<int64_t>::min(), kLargest = std::numeric_limits<int64_t>::max();
-
-Code code_of(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const Error& e) {
-    return e.code();
-  }
-  return Code::kOk;
-}
 
 struct Case {
   const char* text;

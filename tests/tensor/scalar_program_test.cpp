@@ -17,7 +17,6 @@ namespace {
 using Op = ScalarOp;
 using Type = ScalarType;
 
-constexpr int64_t kSmallest = std::numeric_limits<int64_t>::min(), kLargest = std::numeric_limits<int64_t>::max();
 const double kInf = std::numeric_limits<double>::infinity(), kNan = std::nan("");
 
 bool is_real(Type type) { return type == Type::kF32 || type == Type::kF64; }
@@ -132,15 +131,15 @@ TEST(ScalarProgram, FloatsAreNotWidened) {
 }
 
 TEST(ScalarProgram, Integers) {
-  EXPECT_EQ(integers(Op::kAdd, kLargest, 1), kSmallest);
-  EXPECT_EQ(integers(Op::kSub, kSmallest, 1), kLargest);
-  EXPECT_EQ(integers(Op::kMul, kLargest, 2), -2);
+  EXPECT_EQ(integers(Op::kAdd, INT64_MAX, 1), INT64_MIN);
+  EXPECT_EQ(integers(Op::kSub, INT64_MIN, 1), INT64_MAX);
+  EXPECT_EQ(integers(Op::kMul, INT64_MAX, 2), -2);
   EXPECT_EQ(integers(Op::kDiv, -7, 2), -3);
   EXPECT_EQ(integers(Op::kDiv, 7, 0), 0);
-  EXPECT_EQ(integers(Op::kDiv, kSmallest, -1), kSmallest);
-  EXPECT_EQ(integers(Op::kDiv, -1, 2, Type::kU64), kLargest);
+  EXPECT_EQ(integers(Op::kDiv, INT64_MIN, -1), INT64_MIN);
+  EXPECT_EQ(integers(Op::kDiv, -1, 2, Type::kU64), INT64_MAX);
   EXPECT_EQ(integers(Op::kFmod, -7, 3), -1);
-  EXPECT_EQ(integers(Op::kFmod, kSmallest, -1), 0);
+  EXPECT_EQ(integers(Op::kFmod, INT64_MIN, -1), 0);
   EXPECT_EQ(integers(Op::kFmod, 7, 0), 0);
   EXPECT_EQ(integers(Op::kMod, -7, 3), 2);
   EXPECT_EQ(integers(Op::kMod, 7, -3), -2);
@@ -151,7 +150,7 @@ TEST(ScalarProgram, Integers) {
   EXPECT_EQ(integers(Op::kPow, -2, 3), -8);
   EXPECT_EQ(integers(Op::kPow, 2, -1), 0);
   EXPECT_EQ(integers(Op::kPow, -1, -3), -1);
-  EXPECT_EQ(integers(Op::kPow, -1, kSmallest), 1);
+  EXPECT_EQ(integers(Op::kPow, -1, INT64_MIN), 1);
   EXPECT_EQ(integers(Op::kPow, 0, 0), 1);
   EXPECT_EQ(integers(Op::kPow, 2, 64), 0);
   EXPECT_EQ(integers(Op::kMin, -1, 1), -1);
@@ -160,17 +159,17 @@ TEST(ScalarProgram, Integers) {
   EXPECT_EQ(integers(Op::kBitAnd, 12, 10), 8);
   EXPECT_EQ(integers(Op::kBitOr, 12, 10), 14);
   EXPECT_EQ(integers(Op::kBitXor, 12, 10), 6);
-  EXPECT_EQ(integers(Op::kShiftLeft, 1, 63), kSmallest);
+  EXPECT_EQ(integers(Op::kShiftLeft, 1, 63), INT64_MIN);
   EXPECT_EQ(integers(Op::kShiftLeft, 1, 64), 0);
   EXPECT_EQ(integers(Op::kShiftLeft, 1, -1), 0);
   EXPECT_EQ(integers(Op::kShiftRight, -8, 1), -4);
   EXPECT_EQ(integers(Op::kShiftRight, -8, 64), -1);
-  EXPECT_EQ(integers(Op::kShiftRight, -8, 1, Type::kU64), (kSmallest ^ -1) - 3);
+  EXPECT_EQ(integers(Op::kShiftRight, -8, 1, Type::kU64), (INT64_MIN ^ -1) - 3);
   EXPECT_EQ(integers(Op::kShiftRight, -8, 64, Type::kU64), 0);
   EXPECT_EQ(integers(Op::kShiftRight, -1, 63, Type::kU64), 1);
-  EXPECT_EQ(run_unary(Op::kNeg, integer(Type::kI64, kSmallest), Type::kI64).i, kSmallest);
+  EXPECT_EQ(run_unary(Op::kNeg, integer(Type::kI64, INT64_MIN), Type::kI64).i, INT64_MIN);
   EXPECT_EQ(run_unary(Op::kAbs, integer(Type::kI64, -5), Type::kI64).i, 5);
-  EXPECT_EQ(run_unary(Op::kAbs, integer(Type::kI64, kSmallest), Type::kI64).i, kSmallest);
+  EXPECT_EQ(run_unary(Op::kAbs, integer(Type::kI64, INT64_MIN), Type::kI64).i, INT64_MIN);
   EXPECT_EQ(run_unary(Op::kSign, integer(Type::kI64, -5), Type::kI64).i, -1);
   EXPECT_EQ(run_unary(Op::kSign, integer(Type::kU64, -5), Type::kU64).u, 1u);
   EXPECT_EQ(run_unary(Op::kBitNot, integer(Type::kU64, 0), Type::kU64).u, ~uint64_t{0});
@@ -218,7 +217,7 @@ TEST(ScalarProgram, Conversions) {
   for (Type type : {Type::kF32, Type::kF64}) {
     EXPECT_EQ(convert(constant(type, -2.9), Type::kI64).i, -2);
     EXPECT_EQ(convert(constant(type, 0x1p63), Type::kU64).u, uint64_t{1} << 63);
-    EXPECT_EQ(convert(constant(type, kNan), Type::kI64).i, kSmallest);
+    EXPECT_EQ(convert(constant(type, kNan), Type::kI64).i, INT64_MIN);
     EXPECT_TRUE(convert(constant(type, kNan), Type::kBool).b);
     EXPECT_FALSE(convert(constant(type, -0.0), Type::kBool).b);
     EXPECT_EQ(as_double(type, convert(integer(Type::kU64, -1), type)), 0x1p64);
@@ -239,7 +238,7 @@ TEST(ScalarProgram, NarrowsToElementTypes) {
   EXPECT_EQ(run(narrow(constant(Type::kF32, 1e6), DType::kF16)).f, static_cast<float>(kInf));
   EXPECT_EQ(run(narrow(constant(Type::kF64, 1.001), DType::kBF16)).f, 1);
   EXPECT_EQ(run(narrow(integer(Type::kI64, 300), DType::kI8)).i, 44);
-  EXPECT_EQ(run(narrow(integer(Type::kI64, kLargest), DType::kI32)).i, -1);
+  EXPECT_EQ(run(narrow(integer(Type::kI64, INT64_MAX), DType::kI32)).i, -1);
   EXPECT_EQ(run(narrow(integer(Type::kU64, 257), DType::kU8)).u, 1u);
   EXPECT_EQ(to_string(narrow(constant(Type::kF32, 1), DType::kF16)),
             "v0 = constant 1.0 f32; v1 = narrow float16 v0 f32; return v1");
@@ -331,7 +330,7 @@ TEST(ScalarProgram, RandomProgramsThatPassTheCheckRun) {
       v.a = static_cast<uint16_t>(random() % (length + 1));
       v.b = static_cast<uint16_t>(random() % length);
       v.c = static_cast<uint16_t>(random() % length);
-      v.integer = static_cast<int64_t>(random() % 3) - (random() % 16 == 0 ? kLargest : 0);
+      v.integer = static_cast<int64_t>(random() % 3) - (random() % 16 == 0 ? INT64_MAX : 0);
       v.real = random() % 4 == 0 ? 1e300 : static_cast<double>(random() % 5) - 2;
       program.code.push_back(v);
     }

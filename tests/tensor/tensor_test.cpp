@@ -8,19 +8,10 @@
 #include <limits>
 #include <numeric>
 
-#include "base/error.h"
+#include "code_of.h"
 
 namespace kiln {
 namespace {
-
-Code code_of(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const Error& e) {
-    return e.code();
-  }
-  return Code::kOk;
-}
 
 TEST(Tensor, AllocatesAlignedZeros) {
   for (int i = 1; i < kDTypeCount; ++i) {

@@ -20,7 +20,7 @@ constexpr std::pair<nvinfer1::DataType, DType> kTypes[] = {
     {nvinfer1::DataType::kFP4, DType::kF4E2M1},   {nvinfer1::DataType::kE8M0, DType::kF8E8M0},
 };
 
-nvinfer1::ILogger::Severity to_nv(Severity severity) {
+nvinfer1::ILogger::Severity severity_of(Severity severity) {
   return static_cast<nvinfer1::ILogger::Severity>(static_cast<int32_t>(severity));
 }
 
@@ -83,7 +83,7 @@ Dims from_nv(const nvinfer1::Dims& dims) {
 void Reporter::log(Severity severity, std::string_view message) noexcept {
   if (!logger_) return;
   try {
-    logger_->log(to_nv(severity), kiln::printable(message).c_str());
+    logger_->log(severity_of(severity), kiln::printable(message).c_str());
   } catch (...) {
     logger_->log(nvinfer1::ILogger::Severity::kERROR, "out of memory");
   }

@@ -15,8 +15,8 @@
 namespace kiln::operators {
 namespace {
 
-constexpr int64_t kMostElements = 4000;  // of a value
-constexpr int kMostDepth = 2;            // of regions in regions
+constexpr int64_t kMostGrown = 4000;  // of a value
+constexpr int kMostDepth = 2;         // of regions in regions
 constexpr size_t kMostInputs = 8;
 
 // Chosen more often than others: what rules are about.
@@ -225,7 +225,7 @@ class Grower {
     std::vector<Tensor> tensors;
     for (const Datum& d :
          evaluate_shaken(*draft.op, draft.attributes, data, draft.outputs, draft.regions, how, rounding_)) {
-      if (d.kind != Datum::kTensor || !d.tensor.valid() || d.tensor.size() > kMostElements)
+      if (d.kind != Datum::kTensor || !d.tensor.valid() || d.tensor.size() > kMostGrown)
         throw Error(Code::kUnsupported, "a random graph holds no such value");
       tensors.push_back(d.tensor);
     }
@@ -289,7 +289,7 @@ class Grower {
     const auto from = static_cast<size_t>(draw_.integer(0, std::ssize(edges_) - 1));
     const Tensor source = edges_[from].exact();
     const int64_t count = element_count(dims);
-    if (source.size() == 0 || count > kMostElements || is_complex(type) || is_complex(source.dtype())) return {};
+    if (source.size() == 0 || count > kMostGrown || is_complex(type) || is_complex(source.dtype())) return {};
     NodeDraft first{find_op("Cast"), {}, {{Operand::kKnown, from, edges_[from].variants}}, 1, {}};
     first.attributes.set("to", std::string(name(type)));
     if (!add(std::move(first))) return {};

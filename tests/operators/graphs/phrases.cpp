@@ -13,7 +13,7 @@ namespace kiln::operators {
 namespace {
 
 constexpr int64_t kSymbolSize = 3;
-constexpr int64_t kMostElements = 4000;
+constexpr int64_t kMostOfPhrase = 4000;
 
 // The graphs before their rule.
 std::vector<std::string> texts_of(const std::filesystem::path& path) {
@@ -38,7 +38,7 @@ bool make_static(ir::Graph& graph) {
     for (Dim& d : type.tensor.shape)
       d = d.substitute([](const std::string&) { return std::optional<Dim>(kSymbolSize); });
     changed = changed || !(type == v->type());
-    if (!is_static(type.tensor.shape) || element_count(static_dims(type.tensor.shape)) > kMostElements) return false;
+    if (!is_static(type.tensor.shape) || element_count(static_dims(type.tensor.shape)) > kMostOfPhrase) return false;
     v->set_type(std::move(type));
   }
   if (changed) graph.infer_types();

@@ -12,7 +12,7 @@
 namespace kiln::operators {
 namespace {
 
-constexpr double kFewUlps = 4, kSumUlps = 16, kShortSumUlps = 2;
+constexpr double kFewShaken = 4, kSumShaken = 16, kShortSumShaken = 2;
 constexpr double kLoosest = 0.02;  // of the largest element: what moves further is decided by rounding
 constexpr double kMargin = 8;      // over the movement that was seen
 
@@ -124,7 +124,7 @@ std::vector<Datum> evaluate_shaken(const OpDef& op, const Attributes& attributes
   if (op.accuracy() != Accuracy::kExact && !is_float(results[0].tensor.dtype())) {  // it rounds to integers
     std::vector<Datum> moved = inputs;
     for (Datum& d : moved)
-      if (moves(d.tensor)) move_elements(d.tensor, kFewUlps, -1, how, random);
+      if (moves(d.tensor)) move_elements(d.tensor, kFewShaken, -1, how, random);
     return evaluate(op, attributes, moved, outputs, run_region);
   }
   for (size_t i = 0; i < results.size(); ++i) {
@@ -133,8 +133,9 @@ std::vector<Datum> evaluate_shaken(const OpDef& op, const Attributes& attributes
     const bool is_short = bits(t.dtype()) < 32;
     if (op.accuracy() == Accuracy::kReduction && may_overflow(inputs)) lose(t);
     else if (op.accuracy() == Accuracy::kReduction)
-      move_elements(t, is_short ? kShortSumUlps : kSumUlps, magnitude_of(op, attributes, inputs, i, t), how, random);
-    else move_elements(t, is_short ? 1 : kFewUlps, -1, how, random);
+      move_elements(t, is_short ? kShortSumShaken : kSumShaken, magnitude_of(op, attributes, inputs, i, t), how,
+                    random);
+    else move_elements(t, is_short ? 1 : kFewShaken, -1, how, random);
   }
   return results;
 }

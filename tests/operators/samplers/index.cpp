@@ -7,7 +7,6 @@
 namespace kiln::operators {
 namespace {
 
-int64_t rank_of(const Dims& dims) { return static_cast<int64_t>(dims.size()); }
 int64_t& at_axis(Dims& dims, int64_t axis) { return dims[static_cast<size_t>(normalize_axis(axis, rank_of(dims)))]; }
 
 // Indices into an axis; of either sign. None into an axis of 0.

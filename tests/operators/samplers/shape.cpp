@@ -6,8 +6,6 @@
 namespace kiln::operators {
 namespace {
 
-int64_t rank_of(const Dims& dims) { return static_cast<int64_t>(dims.size()); }
-
 Sample sample_concat(Draw& draw) {
   Sample s;
   const Dims x = draw.dims(1, 4);

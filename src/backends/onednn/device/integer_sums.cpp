@@ -9,10 +9,6 @@ namespace kiln::onednn {
 namespace {
 
 constexpr size_t kFixedInputs = 2;
-constexpr int64_t kAlignment = 64;
-
-size_t aligned_bytes(size_t bytes) { return static_cast<size_t>(align_up(static_cast<int64_t>(bytes), kAlignment)); }
-
 bool has_no_result(const KernelCall& call) { return call.outputs.size() == 1 && call.outputs[0].elements() == 0; }
 
 dnnl_stream_t integer_stream() {
@@ -48,8 +44,8 @@ Preview IntegerSums::preview(const KernelCall& call) {
 
 IntegerSums::Spaces IntegerSums::spaces(const KernelCall& call, const Recipe& r) {
   Spaces s{};
-  s.scratchpad = aligned_bytes(r.sums.get_size());
-  s.operands = s.scratchpad + aligned_bytes(r.primitive.scratchpad_desc().get_size());
+  s.scratchpad = bytes_in_lines(r.sums);
+  s.operands = s.scratchpad + bytes_in_lines(r.primitive.scratchpad_desc());
   s.total = s.operands + cpu::kernels::SumOperands::space(call, kFixedInputs, r.columns);
   return s;
 }

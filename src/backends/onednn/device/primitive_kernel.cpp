@@ -15,9 +15,6 @@ namespace {
 using dnnl::memory;
 
 constexpr int64_t kMaxExtent = (int64_t{1} << 31) - 1;
-constexpr int64_t kAlignment = 64;
-
-size_t aligned(size_t bytes) { return static_cast<size_t>(align_up(static_cast<int64_t>(bytes), kAlignment)); }
 
 const std::map<std::string, memory::format_tag>& layouts_by_name() {
   static const std::map<std::string, memory::format_tag> layouts = [] {
@@ -158,14 +155,16 @@ Tensor PrimitiveKernel::pack(const KernelCall& call, const void* weights) {
   throw Error(Code::kInternal, "a step of oneDNN has no packed weights");
 }
 
+size_t bytes_in_lines(const Desc& memory) { return cpu::kernels::cache_lines(static_cast<int64_t>(memory.get_size())); }
+
 PrimitiveKernel::Spaces PrimitiveKernel::spaces(const Recipe& recipe) const {
   Spaces s;
   for (const Operand& o : recipe.operands) {
     s.copies.push_back(s.total);
-    if (o.copied()) s.total += aligned(o.copy.get_size());
+    if (o.copied()) s.total += bytes_in_lines(o.copy);
   }
   s.scratchpad = s.total;
-  s.total += aligned(recipe.primitive.scratchpad_desc().get_size());
+  s.total += bytes_in_lines(recipe.primitive.scratchpad_desc());
   return s;
 }
 

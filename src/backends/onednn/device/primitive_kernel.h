@@ -12,6 +12,8 @@ namespace kiln::onednn {
 
 using Desc = dnnl::memory::desc;
 
+size_t bytes_in_lines(const Desc& memory);  // whole cache lines
+
 constexpr int kResult = -1;  // stands for output 0 among the inputs of a call
 
 // An operand of a primitive, as the primitive takes it. Where it lies otherwise, it is copied from `lies` to `copy` (the
