@@ -17,6 +17,10 @@ struct FusionLimits {
   // Operators on floating-point numbers, one behind a base with constant weights and its bias, whose other operands are numbers, constants
   // along the columns, or `sums` tensors of the result's shape.
   Names programs = {};
+  // Operators that join the result and a tensor of its shape. Behind such a base and its bias so many of them may follow each other, with one
+  // activation before, between or behind them.
+  Names joins = {};
+  size_t joined = 0;
   bool real_codes = false;  // products by weights of float4 and float8, whose codes are unpacked as they are multiplied
   bool words = false;       // products and convolutions of integers of 16 bits by constant bytes
   bool cheap_steps = false;  // does a small step take about as long as its bytes, with no launch on a device?

@@ -27,28 +27,74 @@ bool is_number_or_columns(const Tensor& t, int64_t rank, int64_t column_axis) {
   return true;
 }
 
+bool adds_bias(const Node& base, const ir::PostOp& post) {
+  return post.op->name() == "Add" && !adds_tensor(base, post);
+}
+
+bool is_image(const Node& base) { return base.is("Conv") || base.is("ConvTranspose"); }
+
+// Whether kernels run programs behind it.
+bool takes_programs(const Node& base) {
+  constexpr size_t kMostAxes = 4;  // rules take convolutions over depth apart
+  return base.input(1)->constant() && is_float(base.output()->dtype()) &&
+         !(is_image(base) && base.output()->shape().size() > kMostAxes);
+}
+
+// An activation, or what joins a tensor to the result.
+enum class Link : uint8_t { kNone, kActivation, kJoin };
+
+Link link_of(const OpDef& op, const std::vector<const Value*>& others, const Shape& result,
+             const FusionLimits& limits) {
+  const auto is_number = [](const Value* v) { return v->constant() && v->constant()->size() == 1; };
+  if (limits.activations.count(op.name()) && std::all_of(others.begin(), others.end(), is_number))
+    return Link::kActivation;
+  if (!limits.joins.count(op.name()) || others.size() != 1) return Link::kNone;
+  const Value* v = others[0];
+  return v->ranked() && !v->constant() && is_float(v->dtype()) && v->shape() == result ? Link::kJoin : Link::kNone;
+}
+
+// Whether the last link may follow those of the base.
+bool continues_joins(const Node& base, const Node& root, int x, const FusionLimits& limits) {
+  const Shape& result = base.output()->shape();
+  size_t joins = 0, activations = 0;
+  const auto add = [&](Link link) {
+    joins += link == Link::kJoin;
+    activations += link == Link::kActivation;
+    return link != Link::kNone;
+  };
+  bool begun = false;
+  for (const ir::PostOp& post : base.post) {
+    if (!begun && adds_bias(base, post)) continue;
+    begun = true;
+    std::vector<const Value*> others;
+    for (int operand : post.operands)
+      if (operand >= 0) others.push_back(base.input(operand));
+    if (!add(link_of(*post.op, others, result, limits))) return false;
+  }
+  std::vector<const Value*> others;
+  for (int i = 0; i < static_cast<int>(root.inputs().size()); ++i)
+    if (i != x && root.input(i)) others.push_back(root.input(i));
+  return add(link_of(root.op(), others, result, limits)) && joins <= limits.joined && activations <= 1;
+}
+
 }  // namespace
 
 bool finishes_by_program(const Node& base, const Node& root, int x, const FusionLimits& limits) {
+  if (!takes_programs(base)) return false;
+  if (continues_joins(base, root, x, limits)) return !finishes_plainly(base, root, x, limits);
   const auto inputs = root.inputs();
-  const bool begins = std::all_of(base.post.begin(), base.post.end(), [&](const ir::PostOp& post) {
-    return post.op->name() == "Add" && !adds_tensor(base, post);
-  });
-  if (!begins || !limits.programs.count(root.op_name()) || !base.input(1)->constant() ||
-      !is_float(root.output()->dtype()))
-    return false;
+  const bool begins =
+      std::all_of(base.post.begin(), base.post.end(), [&](const ir::PostOp& post) { return adds_bias(base, post); });
+  if (!begins || !limits.programs.count(root.op_name())) return false;
   const Shape& y = base.output()->shape();
-  constexpr size_t kMostAxes = 4;  // rules take convolutions over depth apart
   const auto rank = static_cast<int64_t>(y.size());
-  const bool is_image = base.is("Conv") || base.is("ConvTranspose");
-  if (is_image && y.size() > kMostAxes) return false;
   size_t tensors = tensors_of(base);
   for (size_t i = 0; i < inputs.size(); ++i) {
     const Value* v = inputs[i];
     if (static_cast<int>(i) == x || !v) continue;
     if (!v->ranked()) return false;
     if (const Tensor* t = v->constant()) {
-      if (!is_number_or_columns(*t, rank, is_image ? 1 : rank - 1)) return false;
+      if (!is_number_or_columns(*t, rank, is_image(base) ? 1 : rank - 1)) return false;
     } else if (v->dtype() != root.output()->dtype() || v->shape() != y || ++tensors > limits.sums) {
       return false;
     }

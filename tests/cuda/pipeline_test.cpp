@@ -169,7 +169,10 @@ TEST(CudaPipeline, ProgramsFollowConvolutionsAndProducts) {
   EXPECT_EQ(conv("  %y = PRelu(%c, %r)"), "Conv+PRelu");
   EXPECT_EQ(conv("  %a = Relu(%c)\n  %b = Mul(%a, %r)\n  %y = Add(%b, %r)"), "Conv+Relu Mul+Add");
   EXPECT_EQ(conv("  %y = Mul(%t, %c)", tensor), "Conv+Mul");
-  // A second tensor, one that is repeated, and a result that others read, too.
+  EXPECT_EQ(conv("  %a = Mul(%c, %t)\n  %y = Sub(%x2, %a)", tensor + ", %x2: " + tensor), "Conv+Mul+Sub");
+  EXPECT_EQ(conv("  %a = Add(%c, %t)\n  %b = Relu(%a)\n  %y = Mul(%b, %x2)", tensor + ", %x2: " + tensor),
+            "Conv+Add+Relu+Mul");
+  // What joins no tensors, one that is repeated, and a result that others read, too.
   EXPECT_EQ(conv("  %a = Mul(%c, %t)\n  %y = Div(%a, %t)", tensor), "Conv+Mul Div");
   EXPECT_EQ(conv("  %y = Mul(%c, %t)", "float32[n,24,1,1]"), "Conv Mul");
   EXPECT_EQ(conv("  %a = Softplus(%c)\n  %y = Mul(%a, %c)"), "Conv Softplus+Mul");

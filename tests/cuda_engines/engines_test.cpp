@@ -303,6 +303,46 @@ TEST_P(Engines, ProductsStoreTheirPartsOfWhatIsJoined) {
   }
 }
 
+// So do those whose results a program joins with two tensors.
+TEST_P(Engines, ProgramsOfTwoTensorsStoreTheirPartsOfWhatIsJoined) {
+  constexpr const char* kGates = R"(graph main(%x: float32[n,8,12,12]) {
+  %wa = random float32[16,8,1,1] seed 1
+  %wb = random float32[12,8,3,3] seed 2
+  %wc = random float32[16,8,1,1] seed 3
+  %wd = random float32[12,9] seed 4
+  %we = random float32[12,9] seed 5
+  %a = Conv(%x, %wa)
+  %b = Conv(%x, %wb) {pads=[1,1,1,1]}
+  %s = Sigmoid(%a)
+  %c = Conv(%x, %wc)
+  %d = Mul(%c, %s)
+  %e = Add(%d, %a)
+  %j = Concat(%e, %b) {axis=1}
+  %p = MatMul(%j, %wd)
+  %t = Tanh(%p)
+  %q = MatMul(%j, %we)
+  %r = Add(%q, %p)
+  %u = HardSwish(%r)
+  %v = Mul(%u, %t)
+  %k = Concat(%v, %t) {axis=3}
+  %y = Softmax(%k)
+  return %y
+})";
+  for (const char* disabled : {"", "conv_wgmma", "programs_on_results"}) {
+    CompileOptions options = options_of(GetParam(), 0, kProfiles);
+    options.tuner.disabled = {"conv_stream", "cublaslt", "cudnn", disabled};
+    options.passes.disabled = {disabled};
+    const plan::Plan plan = build(kGates, options);
+    const auto engine = reload(plan);
+    const auto context = engine->create_context();
+    for (int64_t n : {1, 3, 6}) {
+      const Tensor x = batch_of(n, 4);
+      const auto got = run(*context, {x}), want = reference(kGates, {x});
+      for (size_t i = 0; i < want.size(); ++i) expect_near(got[i], want[i], is_gpu() ? 2e-3 : 1e-5);
+    }
+  }
+}
+
 // So do convolutions of many rows and of each channel alone, where the parts begin at whole words.
 TEST_P(Engines, LargeConvolutionsStoreTheirPartsOfWhatIsJoined) {
   const int64_t size = is_gpu() ? 32 : 4, most = 9;  // rows for 72 tiles

@@ -1,12 +1,14 @@
 // Times the layers of ResNet-50 and BERT-base in float16 on a GPU: every configuration of every tactic alone, as a chain in a
-// captured graph, then the network made of the best ones. `programs` times convolutions and products whose results a program finishes, beside
-// the same followed by a kernel that does the rest, `waves` products whose tiles fill the multiprocessors more and less evenly, and `few` those of
-// fewer tiles. Usage: cuda_layer_times {resnet50|bert|programs} BATCH..., or {waves|few} TERMS...
+// captured graph, then the network made of the best ones. `joins` and `programs` time convolutions and products whose results a program
+// finishes, beside the same followed by a kernel that does the rest, `waves` products whose tiles fill the multiprocessors more and less evenly, and `few` those of
+// fewer tiles. Usage: cuda_layer_times {resnet50|bert|joins|programs} BATCH..., or {waves|few} TERMS...
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <map>
+#include <set>
 #include <span>
+#include <tuple>
 
 #include "cuda_times/replay.h"
 
@@ -22,15 +24,32 @@ struct Layer {
   NodeCase node;
 };
 
+// Of configurations of a tactic.
+using Choices = std::set<std::pair<std::string, std::string>>;
+
 // What runs a layer, and how long it takes.
 struct Best {
   double microseconds = 0;
   std::string what;
   std::unique_ptr<BuiltNode> node;
   std::unique_ptr<PlacedStep> step;
+  std::vector<std::tuple<double, std::string, std::string>> times;  // of all configurations
 };
 
-Best tune(Device& device, const Layer& layer) {
+// The fastest three of each tactic that are not much slower than the best.
+Choices fast_ones(const Best& best) {
+  constexpr double kMuch = 1.4;
+  auto times = best.times;
+  std::sort(times.begin(), times.end());
+  std::map<std::string, int> counts;
+  Choices choices;
+  for (const auto& [time, tactic, config] : times)
+    if (time < kMuch * best.microseconds && counts[tactic]++ < 3) choices.emplace(tactic, config);
+  return choices;
+}
+
+// `among`: of tactics that are named there, only these configurations.
+Best tune(Device& device, const Layer& layer, const Choices& among = {}) {
   Best best;
   best.node = std::make_unique<BuiltNode>(layer.node);
   bool found = false;
@@ -39,7 +58,9 @@ Best tune(Device& device, const Layer& layer) {
     if (found && (tactic->name == "conv_any" || tactic->name == "product_any")) continue;  // the last resort
     const std::vector<Config> configs =
         tactic->configurations ? tactic->configurations(best.node->problem()) : std::vector<Config>(1);
+    const bool chosen = std::any_of(among.begin(), among.end(), [&](const auto& c) { return c.first == tactic->name; });
     for (const Config& config : configs) {
+      if (chosen && !among.count({tactic->name, to_string(config)})) continue;
       try {
         auto step = std::make_unique<PlacedStep>(device, *best.node, tactic->emit(best.node->problem(), config));
         step->prepare();
@@ -49,6 +70,7 @@ Best tune(Device& device, const Layer& layer) {
                                           return kOkStatus;
                                         }) /
                             kChain;
+        best.times.emplace_back(time, tactic->name, to_string(config));
         if (!found || time < best.microseconds) {
           best.microseconds = time;
           best.what = tactic->name + " " + to_string(config);
@@ -82,14 +104,6 @@ Layer conv(int64_t batch, int64_t size, int64_t in, int64_t out, int64_t kernel,
     l.node.extra.push_back({.dims = {batch, out, result, result}, .type = kType, .layout = kLast});
   }
   if (relu) l.node.post.push_back(post("Relu", {-1}));
-  return l;
-}
-
-Layer depthwise(int64_t batch, int64_t size, int64_t channels, int64_t kernel) {
-  Layer l = conv(batch, size, channels, channels, kernel, 1, false, false);
-  l.name = "depthwise " + l.name;
-  l.node.attributes.set("group", channels);
-  l.node.inputs[1].dims = {channels, 1, kernel, kernel};
   return l;
 }
 
@@ -185,27 +199,37 @@ void report(Device& device, const std::string& name, int64_t batch, const std::v
   std::fflush(stdout);
 }
 
-// Post-operations, operands of which are: a row, a tensor like the results.
+// Post-operations, operands of which are: a row, a tensor like the results, another.
 struct Finish {
   const char* name;
   std::vector<ir::PostOp> posts;
 };
-std::vector<Finish> finishes() {
+enum FinishOperand { kRow, kTensor, kOther };
+using FinishOperands = std::vector<Operand>;
+
+// Those that join tensors, and others.
+std::vector<Finish> joins() {
+  return {{"+ t, * u", {post("Add", {-1, kTensor}), post("Mul", {-1, kOther})}},
+          {"* t, + u", {post("Mul", {-1, kTensor}), post("Add", {-1, kOther})}},
+          {"+ t, Relu, * u", {post("Add", {-1, kTensor}), post("Relu", {-1}), post("Mul", {-1, kOther})}},
+          {"* t", {post("Mul", {-1, kTensor})}},
+          {"Silu, * t", {post("Swish", {-1}), post("Mul", {-1, kTensor})}},
+          {"Silu, * t, + u", {post("Swish", {-1}), post("Mul", {-1, kTensor}), post("Add", {-1, kOther})}}};
+}
+std::vector<Finish> steps() {
   return {{"Mish", {post("Mish", {-1})}},
-          {"PRelu", {post("PRelu", {-1, 0})}},
-          {"Relu * c + d", {post("Relu", {-1}), post("Mul", {-1, 0}), post("Add", {-1, 0})}},
-          {"* tensor", {post("Mul", {-1, 1})}},
-          {"Clip, + tensor, Relu, * c",
-           {post("Clip", {-1}), post("Add", {-1, 1}), post("Relu", {-1}), post("Mul", {-1, 0})}},
-          {"Selu", {post("Selu", {-1})}}};
+          {"PRelu", {post("PRelu", {-1, kRow})}},
+          {"Relu, * c, + d", {post("Relu", {-1}), post("Mul", {-1, kRow}), post("Add", {-1, kRow})}},
+          {"Clip, + t, Relu, * c",
+           {post("Clip", {-1}), post("Add", {-1, kTensor}), post("Relu", {-1}), post("Mul", {-1, kRow})}}};
 }
 
 // With the operands that they read, each of its own, in their order.
-void add_posts(NodeCase& node, std::vector<ir::PostOp> posts, const Operand (&operands)[2]) {
+void add_posts(NodeCase& node, std::vector<ir::PostOp> posts, const FinishOperands& operands) {
   for (ir::PostOp& p : posts) {
     for (int& operand : p.operands) {
       if (operand < 0) continue;
-      node.extra.push_back(operands[operand]);
+      node.extra.push_back(operands.at(static_cast<size_t>(operand)));
       operand = static_cast<int>(node.extra.size()) - 1;
     }
     node.post.push_back(p);
@@ -213,9 +237,10 @@ void add_posts(NodeCase& node, std::vector<ir::PostOp> posts, const Operand (&op
 }
 
 // The same as a node of its own: the first operator and what follows it.
-NodeCase apart(std::vector<ir::PostOp> posts, const Operand& x, const Operand (&operands)[2]) {
+NodeCase apart(std::vector<ir::PostOp> posts, const Operand& x, const FinishOperands& operands) {
   NodeCase node{.op = posts[0].op->name(), .attributes = posts[0].attributes, .output_layout = x.layout};
-  for (int operand : posts[0].operands) node.inputs.push_back(operand < 0 ? x : operands[operand]);
+  for (int operand : posts[0].operands)
+    node.inputs.push_back(operand < 0 ? x : operands.at(static_cast<size_t>(operand)));
   posts.erase(posts.begin());
   add_posts(node, std::move(posts), operands);
   return node;
@@ -228,44 +253,56 @@ bool is_taken(const Layer& layer) {
                      [&](const Tactic* tactic) { return !tactic->refusal(node.problem()).refused(); });
 }
 
+double time_of(Device& device, std::initializer_list<const Best*> steps) {
+  return replay_time(device, 10,
+                     [&](Stream& stream) {
+                       for (int i = 0; i < kChain; ++i)
+                         for (const Best* step : steps) KILN_RETURN_IF_ERROR(step->step->launch(stream));
+                       return kOkStatus;
+                     }) /
+         kChain;
+}
+
+// All of the post-operations in the kernel of the base, and the last of them in one behind.
 void report_program(Device& device, const Layer& base, const Best& plain, const Finish& finish) {
-  const bool image = base.node.op == "Conv";
   const Argument& result = plain.node->problem().outputs[0];
-  const Dims row = image ? Dims{result.opt[1], 1, 1} : Dims{result.opt.back()};
+  const Dims row = base.node.op == "Conv" ? Dims{result.opt[1], 1, 1} : Dims{result.opt.back()};
   const Operand tensor{.dims = result.opt, .type = kType, .layout = result.layout};
-  const Operand operands[] = {{.dims = row, .type = kType, .constant = true}, tensor};
-  Layer fused{base.name, base.node}, behind{finish.name, apart(finish.posts, tensor, operands)};
-  fused.node.extra.clear(), fused.node.post.clear();
-  add_posts(fused.node, finish.posts, operands);
-  if (!is_taken(fused)) {
-    std::printf("  %-28s %-26s is left apart\n", base.name.c_str(), finish.name);
-    return;
+  const FinishOperands operands{{.dims = row, .type = kType, .constant = true}, tensor, tensor};
+  const Choices fast = fast_ones(plain);
+  std::printf("  %-26s %-22s", base.name.c_str(), finish.name);
+  for (size_t within = 0; within <= finish.posts.size(); ++within) {
+    const auto middle = finish.posts.begin() + static_cast<std::ptrdiff_t>(within);
+    Layer fused{base.name, base.node};
+    add_posts(fused.node, {finish.posts.begin(), middle}, operands);
+    if (within > 0 && !is_taken(fused)) {
+      std::printf("  %zu: none", within);
+      continue;
+    }
+    const Best first = tune(device, fused, fast);
+    if (within == finish.posts.size()) {
+      std::printf("  all: %.2f us, %s", first.microseconds, first.what.c_str());
+      continue;
+    }
+    const Best rest = tune(device, {finish.name, apart({middle, finish.posts.end()}, tensor, operands)});
+    std::printf("  %zu: %.2f us (%.2f, %s)", within, time_of(device, {&first, &rest}), first.microseconds,
+                first.what.c_str());
   }
-  const Best rest = tune(device, behind);
-  const double split = replay_time(device, 10,
-                                   [&](Stream& stream) {
-                                     for (int i = 0; i < kChain; ++i) {
-                                       KILN_RETURN_IF_ERROR(plain.step->launch(stream));
-                                       KILN_RETURN_IF_ERROR(rest.step->launch(stream));
-                                     }
-                                     return kOkStatus;
-                                   }) /
-                       kChain;
-  const Best whole = tune(device, fused);
-  std::printf("  %-28s %-26s %8.2f us in two (%.2f alone), %8.2f in one: %.2f  %s | %s | %s\n", base.name.c_str(),
-              finish.name, split, plain.microseconds, whole.microseconds, split / whole.microseconds,
-              whole.what.c_str(), plain.what.c_str(), rest.what.c_str());
+  std::printf("\n");
   std::fflush(stdout);
 }
 
-void report_programs(Device& device, int64_t batch) {
+// Convolutions of ResNet-50 and products of BERT-base.
+void report_programs(Device& device, int64_t batch, const std::vector<Finish>& finishes) {
   std::printf("programs, batch %lld, float16\n", static_cast<long long>(batch));
-  for (Layer base : {depthwise(batch, 28, 240, 3), depthwise(batch, 14, 672, 5), depthwise(batch, 7, 960, 5),
-                     conv(batch, 56, 64, 64, 3, 1, false, false), conv(batch, 14, 256, 256, 3, 1, false, false),
-                     conv(batch, 14, 1024, 256, 1, 1, false, false), product(batch * 128, 768, 768, false, false)}) {
+  for (Layer base : {conv(batch, 14, 256, 1024, 1, 1, false, false), product(batch * 128, 768, 768, false, false),
+                     conv(batch, 28, 128, 512, 1, 1, false, false), product(batch * 128, 768, 3072, false, false),
+                     conv(batch, 14, 1024, 256, 1, 1, false, false), product(batch * 128, 3072, 768, false, false),
+                     conv(batch, 28, 128, 128, 3, 1, false, false)}) {
     base.node.post.clear(), base.node.extra.clear();
     const Best plain = tune(device, base);
-    for (const Finish& finish : finishes()) report_program(device, base, plain, finish);
+    std::printf("  %-26s alone %.2f us, %s\n", base.name.c_str(), plain.microseconds, plain.what.c_str());
+    for (const Finish& finish : finishes) report_program(device, base, plain, finish);
   }
 }
 
@@ -295,9 +332,9 @@ int main(int argc, char** argv) {
   std::string reason;
   kiln::Device* device = gpu(reason);
   if (!device || argc < 3) {
-    std::fprintf(
-        stderr, "%s\n",
-        device ? "usage: cuda_layer_times {resnet50|bert|programs} BATCH..., or {waves|few} TERMS..." : reason.c_str());
+    std::fprintf(stderr, "%s\n",
+                 device ? "usage: cuda_layer_times {resnet50|bert|joins|programs} BATCH..., or {waves|few} TERMS..."
+                        : reason.c_str());
     return 2;
   }
   std::printf("%s\n", device->facts().fingerprint.c_str());
@@ -305,7 +342,8 @@ int main(int argc, char** argv) {
     for (int i = 2; i < argc; ++i) {
       const int64_t batch = std::atoll(argv[i]);
       const std::string what = argv[1];
-      if (what == "programs") report_programs(*device, batch);
+      if (what == "joins") report_programs(*device, batch, joins());
+      else if (what == "programs") report_programs(*device, batch, steps());
       else if (what == "waves") report_products(*device, batch, kWaves);
       else if (what == "few") report_products(*device, batch, kFewTiles);
       else report(*device, what, batch, what == "bert" ? bert(batch) : resnet50(batch));

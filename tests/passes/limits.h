@@ -15,6 +15,8 @@ inline FusionLimits usual_limits() {
           .sums = 1,
           .sums_behind = true,
           .programs = {"Mish", "Mul"},
+          .joins = {"Add", "Mul"},
+          .joined = 2,
           .real_codes = true,
           .words = true,
           .cheap_steps = true};

@@ -60,12 +60,13 @@ TEST(Passes, ProgramsStayWithinTheLimitsOfTheTarget) {
   };
   FusionLimits programs = usual_limits(), none = programs;
   none.programs.clear();
+  none.joins.clear();
   for (const char* last : {"Mul(%t, %p)", "Mish(%p)"}) {
     EXPECT_EQ(names(last, none), 2U) << last;
     EXPECT_EQ(names(last, programs), 1U) << last;
   }
   EXPECT_EQ(names("Mul(%p, %u)", programs), 2U);
-  programs.sums = 0;
+  programs.sums = programs.joined = 0;
   EXPECT_EQ(names("Mul(%t, %p)", programs), 2U);
   programs.programs = {"Mul"};
   EXPECT_EQ(names("Mish(%p)", programs), 2U);

@@ -311,7 +311,9 @@ class ProgramReader {
 
   std::optional<Leaf> tensor_of(int operand) {
     if (e_.residual_input < 0) e_.residual_input = operand;
-    return e_.residual_input == operand ? std::optional(Leaf{kResidual, 0}) : std::nullopt;
+    if (e_.residual_input == operand) return Leaf{kResidual, 0};
+    if (program_.second_input < 0) program_.second_input = operand;
+    return program_.second_input == operand ? std::optional(Leaf{kSecondResidual, 0}) : std::nullopt;
   }
 
   std::optional<Leaf> vector_of(int operand) {
@@ -334,6 +336,15 @@ class ProgramReader {
 // less.
 constexpr int64_t kMostStepsOfMultiprocessor = 2 << 10;
 
+// The same of results that tensors are joined to in the short form, where those come while the products are under way.
+constexpr int64_t kMostJoinsOfMultiprocessor = 3 << 10;
+
+bool joins_early(const Problem& p, const FusedProgram& program) {
+  EpilogueArguments form;
+  return target_chip().has_wgmma() && p.outputs[0].dtype != DType::kF32 &&
+         kernels::take_short_form(program.steps, form);
+}
+
 int64_t short_steps(const FusedProgram& program) {
   constexpr int64_t kLong = 8;
   int64_t steps = 0;
@@ -350,7 +361,8 @@ Refusal is_worth_while(const Problem& p, const FusedProgram& program) {
   if (conv && (p.attributes().integer("group", 1) != 1 || weights->dims()[1] <= kFewChannels))
     return refuse("a program follows a convolution of groups or few channels");
   const int64_t results = element_count(p.outputs[0].opt), steps = short_steps(program);
-  if (results > kMostStepsOfMultiprocessor / steps * target_chip().multiprocessors)
+  const int64_t most = joins_early(p, program) ? kMostJoinsOfMultiprocessor : kMostStepsOfMultiprocessor / steps;
+  if (results > most * target_chip().multiprocessors)
     return refuse(std::to_string(steps) + " steps of " + std::to_string(results) +
                   " results take longer than a kernel of their own");
   return accept();
@@ -378,9 +390,10 @@ Refusal needs_no_program(const FusedProgram& program) {
 }
 
 void emit_program(const FusedProgram& program, Emitted& emitted) {
-  if (!program.steps.empty())
-    emitted.inputs.push_back(
-        add_constant(emitted, kernels::pack_program(program.steps, program.vectors, program.columns)));
+  if (program.steps.empty()) return;
+  emitted.inputs.push_back(
+      add_constant(emitted, kernels::pack_program(program.steps, program.vectors, program.columns)));
+  if (program.second_input >= 0) emitted.inputs.push_back(program.second_input);
 }
 
 }  // namespace kiln::cuda

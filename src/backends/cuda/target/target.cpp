@@ -46,6 +46,9 @@ class CudaTarget final : public Target {
     limits.operators.erase("ConvTranspose");
     // One step each: longer programs take longer than a kernel of their own.
     limits.programs = {"Max", "Min", "Mish", "Mul", "PRelu", "Sub"};
+    // No steps, but the short form of programs.
+    limits.joins = {"Add", "Max", "Min", "Mul", "Sub"};
+    limits.joined = 2;
     return limits;
   }
   bool computes_in(DType type) const override {

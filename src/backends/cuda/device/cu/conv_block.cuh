@@ -71,19 +71,18 @@ template <class Math, int kTile, class Feed> class ConvBlock {
   }
 
   // Runs of the residual are fetched while the products are under way: in whole words, by kernels that have registers left for them.
-  static constexpr bool kFetchesEarly = !kRunsPrograms && sizeof(T) == 2 && kSums * kShape.groups <= 128;
+  static constexpr bool kFetchesEarly = sizeof(T) == 2 && kSums * kShape.groups <= (kRunsPrograms ? 64 : 128);
 
-  __device__ void fetch(int64_t pixel, uint32_t column, uint4& early) const {
+  __device__ void fetch(int64_t pixel, uint32_t column, EarlyRun& early) const {
     if constexpr (kFetchesEarly)
-      if (a_.epilogue.residual && a_.epilogue.in_words && pixel >= 0 && column < a_.g.columns)
-        early = *reinterpret_cast<const uint4*>(static_cast<const T*>(a_.epilogue.residual) + pixel * a_.epilogue.residual_stride + column);
+      if (fetches_early(a_.epilogue) && pixel >= 0 && column < a_.g.columns) fetch_early<T>(a_.epilogue, pixel, column, early);
   }
 
-  __device__ void store(int64_t pixel, uint32_t column, const Eight& v, const uint4& early) const {
+  __device__ void store(int64_t pixel, uint32_t column, const Eight& v, const EarlyRun& early) const {
     if (pixel < 0 || column >= a_.g.columns) return;
     T* y = static_cast<T*>(a_.y) + pixel * a_.g.to_pixel + column;
-    if (kFetchesEarly && a_.epilogue.in_words) {
-      store_run(y, with_epilogue(a_.epilogue, v, load_run<T, 8>(reinterpret_cast<const T*>(&early), true, 8)), true, 8);
+    if (kFetchesEarly && finishes_early(a_.epilogue)) {
+      store_run(y, finished_early<T>(a_.epilogue, v, early), true, 8);
       return;
     }
     const T* residual = static_cast<const T*>(a_.epilogue.residual);
@@ -98,7 +97,7 @@ template <class Math, int kTile, class Feed> class ConvBlock {
     begin_sums(sums, work_.split == 0 ? a_.epilogue.bias : nullptr, work_.column_tile * kShape.columns, a_.g.columns);
     if (a_.splits > 1) wait_for_cluster();
     wait_for_inputs();
-    uint4 early[2][kOctets] = {};
+    EarlyRun early[2][kOctets] = {};
     if (a_.splits > 1) fetch_shared(early[0]);
     else fetch_own(early);
     feed_.multiply(sums);
@@ -110,7 +109,7 @@ template <class Math, int kTile, class Feed> class ConvBlock {
   __device__ int64_t own_pixel(int half) const { return pixel_of(threadIdx.x / 32 * 16 + threadIdx.x % 32 / 4 + half * 8); }
   __device__ uint32_t column_at(uint32_t octet) const { return work_.column_tile * kShape.columns + column_of_octet(octet); }
 
-  __device__ void fetch_own(uint4 (&early)[2][kOctets]) const {
+  __device__ void fetch_own(EarlyRun (&early)[2][kOctets]) const {
 #pragma unroll
     for (int half = 0; half < 2; ++half) {
       const int64_t pixel = own_pixel(half);
@@ -119,7 +118,7 @@ template <class Math, int kTile, class Feed> class ConvBlock {
     }
   }
 
-  __device__ void finish_own(const float (&sums)[kSums], const uint4 (&early)[2][kOctets]) const {
+  __device__ void finish_own(const float (&sums)[kSums], const EarlyRun (&early)[2][kOctets]) const {
 #pragma unroll
     for (int half = 0; half < 2; ++half) {
       const int64_t pixel = own_pixel(half);
@@ -136,14 +135,14 @@ template <class Math, int kTile, class Feed> class ConvBlock {
     return pixel_of((work_.split * own_runs() + item / kOctets) * 8 + threadIdx.x % 32 / 4);
   }
 
-  __device__ void fetch_shared(uint4 (&early)[kOctets]) const {
+  __device__ void fetch_shared(EarlyRun (&early)[kOctets]) const {
 #pragma unroll
     for (int i = 0; i < kOctets; ++i)
       if (item_of(i) < own_runs() * kOctets) fetch(pixel_of_item(item_of(i)), column_at(item_of(i) % kOctets), early[i]);
   }
 
   // All blocks send it their sums, and it adds them up.
-  __device__ void finish_shared(const float (&sums)[kSums], const uint4 (&early)[kOctets]) const {
+  __device__ void finish_shared(const float (&sums)[kSums], const EarlyRun (&early)[kOctets]) const {
     const uint32_t lane = threadIdx.x % 32, runs = own_runs();
     char* parts = feed_.behind();  // [split][run][octet][half of an octet][lane]
     const uint32_t bytes_of_split = runs * kOctets * 2 * 32 * kPartBytes;

@@ -152,11 +152,26 @@ struct RunPlace {
   int columns;
 };
 
+// What is fetched ahead for a run of eight results of 16 bits: residuals in whole words.
 #if defined(KILN_EPILOGUE_PROGRAM)
 inline constexpr bool kRunsPrograms = true;
+struct EarlyRun {
+  uint4 residual, second;
+};
 template <class T, int N> __device__ __noinline__ Run<N> by_program(const EpilogueArguments& e, Run<N> v, const T* residual, RunPlace place);
 #else
 inline constexpr bool kRunsPrograms = false;
+struct EarlyRun {
+  uint4 residual;
+};
+__device__ inline bool fetches_early(const EpilogueArguments& e) { return e.residual && e.in_words; }
+__device__ inline bool finishes_early(const EpilogueArguments& e) { return e.in_words; }
+template <class T> __device__ inline void fetch_early(const EpilogueArguments& e, int64_t row, uint32_t column, EarlyRun& early) {
+  early.residual = *reinterpret_cast<const uint4*>(static_cast<const T*>(e.residual) + row * e.residual_stride + column);
+}
+template <class T> __device__ inline Eight finished_early(const EpilogueArguments& e, const Eight& v, const EarlyRun& early) {
+  return with_epilogue(e, v, load_run<T, 8>(reinterpret_cast<const T*>(&early.residual), true, 8));
+}
 #endif
 
 // Adjacent results of one row, stored as far as they are there. The bias has been added already.

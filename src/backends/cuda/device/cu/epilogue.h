@@ -6,6 +6,9 @@
 
 namespace kiln::cuda {
 
+// How a program of a short form joins a tensor to the results x.
+enum class TensorStep : uint8_t { kNone, kAdd, kMul, kSub, kSubFrom, kMin, kMax };
+
 // activation(x + bias [+ residual]) [+ residual], for rows of adjacent columns.
 struct EpilogueArguments {
   const float* bias = nullptr;     // per column, or null
@@ -24,6 +27,12 @@ struct EpilogueArguments {
     uint32_t program_high;
   };
   Activation activation = Activation::kNone;
+  // A program of the short form, in place of one that lies in memory: the residual is joined to x + bias, then the second one, with the
+  // activation before (0), between (1) or behind (2) them.
+  TensorStep joins[2] = {TensorStep::kNone, TensorStep::kNone};
+  uint8_t active_at = 0;
+  const void* second = nullptr;  // residual of a program, or null
+  int64_t second_stride = 0;     // elements between rows
 };
 
 }  // namespace kiln::cuda

@@ -46,10 +46,16 @@ enum class EpilogueOp : uint8_t {
 };
 inline constexpr int kEpilogueOpCount = static_cast<int>(EpilogueOp::kActivate) + 1;
 
-// Where an operand comes from: a number of the step, one of the values that were kept, the residual, or a number for each column.
+// Where an operand comes from: a number of the step, one of the values that were kept, a residual, or a number for each column.
 inline constexpr int kKeptValues = 2, kMostColumnVectors = 4, kMostEpilogueSteps = 16;
-enum EpilogueOperand : uint8_t { kNumber, kFirstKept, kResidual = kFirstKept + kKeptValues, kFirstVector };
-inline constexpr int kEpilogueOperandCount = kFirstVector + kMostColumnVectors;
+enum EpilogueOperand : uint8_t {
+  kNumber,
+  kFirstKept,
+  kResidual = kFirstKept + kKeptValues,
+  kFirstVector,
+  kSecondResidual = kFirstVector + kMostColumnVectors
+};
+inline constexpr int kEpilogueOperandCount = kSecondResidual + 1;
 
 struct alignas(16) EpilogueStep {
   EpilogueOp op;

@@ -112,7 +112,7 @@ template <class Math, bool kInTurn> class ProductBlock {
     for (int i = 0; i < kMostItems; ++i) fetch_bias(item_of(i), bias[i]);
     if (cluster() > 1) wait_for_cluster();
     wait_for_inputs();
-    uint4 early[kMostItems] = {};
+    EarlyRun early[kMostItems] = {};
 #pragma unroll
     for (int i = 0; i < kMostItems; ++i) fetch_residual(item_of(i), early[i]);
     multiply_all(sums, group);
@@ -167,10 +167,9 @@ template <class Math, bool kInTurn> class ProductBlock {
   }
 
   // Residuals of 16 bits come in whole words while the products are under way.
-  static constexpr bool kFetchesEarly = !kRunsPrograms && sizeof(T) == 2;
-  __device__ void fetch_residual(uint32_t item, uint4& early) const {
-    if (kFetchesEarly && a_.epilogue.residual && a_.epilogue.in_words && is_there(item))
-      early = *reinterpret_cast<const uint4*>(residual_of(item));
+  static constexpr bool kFetchesEarly = sizeof(T) == 2;
+  __device__ void fetch_residual(uint32_t item, EarlyRun& early) const {
+    if (kFetchesEarly && fetches_early(a_.epilogue) && is_there(item)) fetch_early<T>(a_.epilogue, row_of(item), column_of(item), early);
   }
 
   // [split, group][run][octet][half of an octet][lane]
@@ -192,7 +191,7 @@ template <class Math, bool kInTurn> class ProductBlock {
     }
   }
 
-  __device__ void finish_item(uint32_t item, const Eight& bias, const uint4& early) const {
+  __device__ void finish_item(uint32_t item, const Eight& bias, const EarlyRun& early) const {
     if (!is_there(item)) return;
     Eight v = bias;
     const uint32_t bytes = runs() * kOctets * kItemBytes;
@@ -204,8 +203,7 @@ template <class Math, bool kInTurn> class ProductBlock {
       v.at[4] += high.x, v.at[5] += high.y, v.at[6] += high.z, v.at[7] += high.w;
     }
     T* y = static_cast<T*>(a_.y) + row_of(item) * a_.to_row + column_of(item);
-    if (kFetchesEarly && a_.epilogue.in_words)
-      store_run(y, with_epilogue(a_.epilogue, v, load_run<T, 8>(reinterpret_cast<const T*>(&early), true, 8)), true, 8);
+    if (kFetchesEarly && finishes_early(a_.epilogue)) store_run(y, finished_early<T>(a_.epilogue, v, early), true, 8);
     else
       finish<T>(a_.epilogue, v, a_.epilogue.residual ? residual_of(item) : nullptr, y,
                 {row_of(item), column_of(item), static_cast<int>(a_.columns - column_of(item))});

@@ -102,13 +102,20 @@ Status ConvCall::read_sums(const KernelCall& call, ConvOperands& o) const {
   o.epilogue.activation = parameters_.epilogue.activation;
   o.epilogue.alpha = parameters_.epilogue.alpha;
   o.epilogue.beta = parameters_.epilogue.beta;
-  KILN_RETURN_IF_ERROR(check_program(call, o.out.channels));
+  KILN_RETURN_IF_ERROR(read_program(call, o.out.channels, o.epilogue));
+  KILN_RETURN_IF_ERROR(read_residual(call, residual, o, o.epilogue.residual_stride));
+  const TensorView* second = second_residual(call);
+  return second ? read_residual(call, *second, o, o.epilogue.second_stride) : kOkStatus;
+}
+
+Status ConvCall::read_residual(const KernelCall& call, const TensorView& residual, ConvOperands& o,
+                               int64_t& stride) const {
   if (!residual.present()) return kOkStatus;
   const auto r = image(residual);
   if (!r || residual.dtype != o.type || !r->equidistant() || !same_dims(residual, call.outputs[0]))
     return {Code::kShapeMismatch, "the sum of a convolution has another shape, type or layout"};
-  o.epilogue.residual_stride = r->pixel_stride;
-  o.results_in_words = o.results_in_words && r->pixel_stride % lanes == 0;
+  stride = r->pixel_stride;
+  o.results_in_words = o.results_in_words && r->pixel_stride % (kPiece / o.bytes) == 0;
   return kOkStatus;
 }
 
@@ -176,7 +183,9 @@ Status ConvCall::source(Stream& stream, const ConvOperands& o, const KernelCall&
 
 Status ConvCall::place_epilogue(const ConvOperands& o, const KernelCall& call, EpilogueArguments& e) const noexcept {
   e = epilogue(o, call);
-  return bind_program(call, e);
+  KILN_RETURN_IF_ERROR(bind_program(call, e));
+  e.in_words = e.in_words && is_aligned(e.second, kPiece);
+  return kOkStatus;
 }
 
 EpilogueArguments ConvCall::epilogue(const ConvOperands& o, const KernelCall& call) const noexcept {

@@ -62,6 +62,7 @@ class ConvCall {
   Status read_images(const KernelCall& call, ConvOperands& o) const;
   Status read_sums(const KernelCall& call, ConvOperands& o) const;
   void plan_source(ConvOperands& o) const;
+  Status read_residual(const KernelCall& call, const TensorView& residual, ConvOperands& o, int64_t& stride) const;
   void plan_copy(ConvOperands& o) const;
 
   Gpu& gpu_;

@@ -173,11 +173,11 @@ class LtKernel final : public Kernel {
         (bias.dtype != y.dtype || !is_plain(bias) || !bias.is_dense() || bias.elements() != s.columns))
       return {Code::kShapeMismatch, "the bias of a product is one element of its type for each column"};
     has_bias_ = bias.present();
-    if (residual.present()) {
-      if (residual.dtype != y.dtype || !is_plain(residual) || !same_dims(residual, y) ||
-          !std::equal(residual.strides, residual.strides + residual.rank, y.strides))
+    for (const TensorView* r : {&residual, second_residual(call)})
+      if (r && r->present() &&
+          (r->dtype != y.dtype || !is_plain(*r) || !same_dims(*r, y) ||
+           !std::equal(r->strides, r->strides + r->rank, y.strides)))
         return {Code::kShapeMismatch, "the sum of a product has another shape, type or layout"};
-    }
     return has_program(call) ? plan_program(call) : plan_finish(y, residual.present());
   }
 

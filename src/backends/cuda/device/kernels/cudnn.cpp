@@ -92,13 +92,14 @@ class CudnnConvolution final : public CudnnKernel {
   }
 
   static Status check_sums(const KernelCall& call, const CudnnConv& c) {
-    const TensorView &bias = call.inputs[2], &residual = call.inputs[3];
+    const TensorView& bias = call.inputs[2];
     const DType bias_type = c.window.transposed ? DType::kF32 : c.type;
     if (bias.present() && (bias.dtype != bias_type || !is_plain(bias) || !bias.is_dense() || bias.elements() != c.y[1]))
       return {Code::kShapeMismatch, "the bias of a convolution is one element for each column"};
-    if (residual.present() && (residual.dtype != c.type || !is_plain(residual) ||
-                               !same_dims(residual, call.outputs[0]) || !is_channels_last(residual)))
-      return {Code::kShapeMismatch, "the sum of a convolution has another shape, type or layout"};
+    for (const TensorView* r : {&call.inputs[3], second_residual(call)})
+      if (r && r->present() &&
+          (r->dtype != c.type || !is_plain(*r) || !same_dims(*r, call.outputs[0]) || !is_channels_last(*r)))
+        return {Code::kShapeMismatch, "the sum of a convolution has another shape, type or layout"};
     return kOkStatus;
   }
 

@@ -12,7 +12,7 @@ bool is_kept(int operand) { return operand >= kFirstKept && operand < kResidual;
 
 struct ReadOperands {
   int vectors = 0;
-  bool residual = false;
+  bool residual = false, second = false;
 };
 
 Status check_steps(std::span<const EpilogueStep> steps, ReadOperands& reads) {
@@ -25,13 +25,49 @@ Status check_steps(std::span<const EpilogueStep> steps, ReadOperands& reads) {
       if (is_kept(operand) && !(kept >> (operand - kFirstKept) & 1))
         return {Code::kMalformedPlan, "a program on results reads what no step kept"};
     if (s.keeps > 0) kept |= 1 << (s.keeps - 1);
-    reads.vectors = std::max(reads.vectors, s.operand - kFirstVector + 1);
+    if (s.operand != kSecondResidual) reads.vectors = std::max(reads.vectors, s.operand - kFirstVector + 1);
     reads.residual = reads.residual || s.operand == kResidual;
+    reads.second = reads.second || s.operand == kSecondResidual;
   }
   return kOkStatus;
 }
 
+TensorStep joins(const EpilogueStep& step) {
+  switch (step.op) {
+    case EpilogueOp::kAdd: return TensorStep::kAdd;
+    case EpilogueOp::kMul: return TensorStep::kMul;
+    case EpilogueOp::kSub: return TensorStep::kSub;
+    case EpilogueOp::kSubFrom: return TensorStep::kSubFrom;
+    case EpilogueOp::kMin: return TensorStep::kMin;
+    case EpilogueOp::kMax: return TensorStep::kMax;
+    default: return TensorStep::kNone;
+  }
+}
+
 }  // namespace
+
+bool take_short_form(std::span<const EpilogueStep> steps, EpilogueArguments& e) {
+  EpilogueArguments form = e;
+  size_t tensors = 0;
+  bool active = false;
+  for (const EpilogueStep& s : steps) {
+    const bool is_next = tensors < std::size(form.joins) && s.operand == (tensors == 0 ? kResidual : kSecondResidual);
+    if (s.keeps != 0) return false;
+    if (s.op == EpilogueOp::kActivate && !active) {
+      active = true;
+      form.active_at = static_cast<uint8_t>(tensors);
+      form.activation = s.activation;
+      form.alpha = s.alpha;
+      form.beta = s.beta;
+    } else if (is_next && joins(s) != TensorStep::kNone) {
+      form.joins[tensors++] = joins(s);
+    } else {
+      return false;
+    }
+  }
+  if (tensors > 0) e = form;
+  return tensors > 0;
+}
 
 Tensor pack_program(std::span<const EpilogueStep> steps, std::span<const Tensor> vectors, int64_t columns) {
   const EpilogueProgram head{static_cast<uint32_t>(steps.size()), static_cast<uint32_t>(vectors.size()),
@@ -58,11 +94,11 @@ Tensor pack_program(std::span<const EpilogueStep> steps, std::span<const Tensor>
   return packed;
 }
 
-Status check_program(const KernelCall& call, int64_t columns) {
+Status read_program(const KernelCall& call, int64_t columns, EpilogueArguments& e) {
   if (!has_program(call)) return kOkStatus;
   const TensorView& packed = call.inputs[kProgramOperand];
   const int64_t bytes = packed.elements();
-  if (call.inputs.size() != kProgramOperand + 1 || packed.dtype != DType::kU8 || !is_plain(packed) ||
+  if (call.inputs.size() > kSecondOperand + 1 || packed.dtype != DType::kU8 || !is_plain(packed) ||
       !packed.is_dense() || !packed.host || bytes < static_cast<int64_t>(sizeof(EpilogueProgram)))
     return {Code::kMalformedPlan, "a program on results is one more operand of constant bytes"};
   EpilogueProgram head;
@@ -77,8 +113,11 @@ Status check_program(const KernelCall& call, int64_t columns) {
   std::memcpy(steps.data(), static_cast<const std::byte*>(packed.host) + sizeof head, static_cast<size_t>(step_bytes));
   ReadOperands reads;
   KILN_RETURN_IF_ERROR(check_steps(steps, reads));
-  if (reads.vectors > static_cast<int>(head.vectors) || reads.residual != call.inputs[3].present())
+  const TensorView* second = second_residual(call);
+  if (reads.vectors > static_cast<int>(head.vectors) || reads.residual != call.inputs[3].present() ||
+      reads.second != (second != nullptr && second->present()))
     return {Code::kMalformedPlan, "a program on results reads other operands"};
+  (void)take_short_form(steps, e);
   return kOkStatus;
 }
 
@@ -88,6 +127,8 @@ std::string module_of(const char* family, const KernelCall& call) {
 
 Status bind_program(const KernelCall& call, EpilogueArguments& e) noexcept {
   if (!has_program(call)) return kOkStatus;
+  if (const TensorView* second = second_residual(call)) e.second = second->data;
+  if (e.joins[0] != TensorStep::kNone) return kOkStatus;
   const void* data = call.inputs[kProgramOperand].data;
   if (!is_aligned(data, alignof(EpilogueProgram)))
     return {Code::kInvalidArgument, "a program on results does not lie at a multiple of 16 bytes"};

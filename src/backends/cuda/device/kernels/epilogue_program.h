@@ -6,17 +6,26 @@
 
 namespace kiln::cuda::kernels {
 
-// Of kernels that take programs: the operands without one, behind which the program is one more, of bytes, constant.
-inline constexpr size_t kProgramOperand = 4;
+// Of kernels that take programs: the operands without one, behind which the program is one more, of bytes, constant, and a second residual,
+// where it reads that, the last.
+inline constexpr size_t kProgramOperand = 4, kSecondOperand = 5;
 
 // Each vector has a number for each column.
 Tensor pack_program(std::span<const EpilogueStep> steps, std::span<const Tensor> vectors, int64_t columns);
 
+// Whether the steps are of the short form: the residual is joined, then the second one, with an activation somewhere. `e` says so then.
+bool take_short_form(std::span<const EpilogueStep> steps, EpilogueArguments& e);
+
 inline bool has_program(const KernelCall& call) { return call.inputs.size() > kProgramOperand; }
-// That it is one, for results of so many columns, and reads the residual where there is one.
-Status check_program(const KernelCall& call, int64_t columns);
+inline const TensorView* second_residual(const KernelCall& call) {
+  return call.inputs.size() > kSecondOperand ? &call.inputs[kSecondOperand] : nullptr;
+}
+// Checks that it is one, for results of so many columns, and reads the residuals that are there. One of the short form becomes arguments; without
+// a program they stay as they are.
+Status read_program(const KernelCall& call, int64_t columns, EpilogueArguments& e);
 // "conv_mma", or the module of the same kernels with programs.
 std::string module_of(const char* family, const KernelCall& call);
+// Addresses of the program and of its second residual.
 Status bind_program(const KernelCall& call, EpilogueArguments& e) noexcept;
 
 }  // namespace kiln::cuda::kernels

@@ -38,8 +38,9 @@ Status FinishCall::launch(Stream& stream, const void* bias, const void* residual
 }
 
 Status FinishCall::plan_program(const KernelCall& call, int64_t columns) {
-  KILN_RETURN_IF_ERROR(check_program(call, columns));
-  return plan_launch(call.outputs[0], columns, module_of("finish", call));
+  KILN_RETURN_IF_ERROR(plan_launch(call.outputs[0], columns, module_of("finish", call)));
+  arguments_.epilogue.second_stride = columns;
+  return read_program(call, columns, arguments_.epilogue);
 }
 
 Status FinishCall::launch_program(Stream& stream, const KernelCall& call, const void* bias) const noexcept {
@@ -49,8 +50,8 @@ Status FinishCall::launch_program(Stream& stream, const KernelCall& call, const 
   e.residual = call.inputs[3].data;
   void* y = call.outputs[0].data;
   constexpr size_t kWord = 16;
-  e.in_words = is_aligned(y, kWord) && is_aligned(e.residual, kWord);
   KILN_RETURN_IF_ERROR(bind_program(call, e));
+  e.in_words = is_aligned(y, kWord) && is_aligned(e.residual, kWord) && is_aligned(e.second, kWord);
   return gpu_.launch(stream, launch_, a, y);
 }
 

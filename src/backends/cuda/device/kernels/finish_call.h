@@ -14,7 +14,7 @@ class FinishCall {
   Status plan(const TensorView& y, int64_t columns, const EpilogueParameters& left, bool bias, bool residual);
   // Nothing where nothing is left.
   Status launch(Stream& stream, const void* bias, const void* residual, void* y) const noexcept;
-  // The same with the program of a call, whose residual has no gaps either.
+  // The same with the program of a call, whose residuals have no gaps either.
   Status plan_program(const KernelCall& call, int64_t columns);
   Status launch_program(Stream& stream, const KernelCall& call, const void* bias) const noexcept;
 
