@@ -328,7 +328,7 @@ Status Runner::resolve_all() {
   for (size_t i = 0; i < states_.size(); ++i) {
     const auto t = static_cast<int32_t>(i);
     const plan::TensorInfo& info = program_.tensors[i];
-    if (states_[i].slot || states_[i].settled()) continue;
+    if (states_[i].slot || states_[i].settled) continue;
     std::vector<int64_t> given;
     if (info.storage == Storage::kInput) given = states_[i].dims;
     if (!resolve(t))
@@ -339,9 +339,10 @@ Status Runner::resolve_all() {
   }
   for (size_t i = 0; i < states_.size(); ++i) {
     const auto t = static_cast<int32_t>(i);
-    if (states_[i].slot || states_[i].settled() || program_.tensors[i].view_of >= 0) continue;
+    if (states_[i].slot || states_[i].settled || program_.tensors[i].view_of >= 0) continue;
     place(t);
     KILN_RETURN_IF_ERROR(check_reserved(t));
+    states_[i].settled = states_[i].fixed;
   }
   return kOkStatus;
 }

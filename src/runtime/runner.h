@@ -84,8 +84,8 @@ class Runner {
     TensorView view;
     void* given = nullptr;  // by the user
     std::unique_ptr<Datum> slot;
-    bool known = false, fixed = false;  // fixed: the same shape in every run
-    bool settled() const { return fixed && known; }
+    bool known = false;
+    bool fixed = false, settled = false;  // the same shape in every run; it has been resolved, placed and checked
   };
   struct StepState {
     const plan::StepInfo* info = nullptr;          // the step, or its variant for the profile

@@ -31,27 +31,30 @@ NodeCase small_first_layer() { return conv({1, 3, 10, 10}, {16, 3, 3, 3}, kHalf,
 // A test for each tactic, several where it has dozens of tiles.
 struct WatchedTactic {
   const char* name;
+  NodeCase node_case;
   size_t shares = 1;
-  bool first_layers = true, others = true;
 };
-constexpr WatchedTactic kWatchedTactics[] = {{"conv_any"},    {"conv_few", 1, true, false}, {"conv_mma"},
-                                             {"conv_stream"}, {"conv_wgmma", 8},            {"conv_window"}};
+std::vector<WatchedTactic> watched_tactics() {
+  // As many tiles as conv_stream wants.
+  const NodeCase large = conv({1, 16, 100, 100}, {16, 16, 1, 1}, kHalf, {});
+  return {{"conv_any", small_convolution()}, {"conv_few", small_first_layer()}, {"conv_mma", small_convolution()},
+          {"conv_mma", small_first_layer()}, {"conv_stream", large},            {"conv_wgmma", small_convolution(), 8},
+          {"conv_window", small_convolution()}};
+}
 struct WatchedShare {
   NodeCase node_case;
   std::string name;
 };
 std::vector<WatchedShare> watched_shares() {
   std::vector<WatchedShare> all;
-  for (const WatchedTactic& tactic : kWatchedTactics)
-    for (const bool first_layer : {false, true})
-      for (size_t share = 0; share < tactic.shares && (first_layer ? tactic.first_layers : tactic.others); ++share) {
-        NodeCase c = first_layer ? small_first_layer() : small_convolution();
-        c.only = tactic.name;
-        c.share = share;
-        c.shares = tactic.shares;
-        const std::string name = std::string(first_layer ? "FirstLayers" : "Windows") + "_" + tactic.name;
-        all.push_back({std::move(c), name + (tactic.shares > 1 ? "_" + std::to_string(share) : "")});
-      }
+  for (const WatchedTactic& tactic : watched_tactics())
+    for (size_t share = 0; share < tactic.shares; ++share) {
+      NodeCase c = tactic.node_case;
+      c.only = tactic.name;
+      c.share = share;
+      c.shares = tactic.shares;
+      all.push_back({std::move(c), std::string(tactic.name) + "_" + std::to_string(all.size())});
+    }
   return all;
 }
 class CudaRacesOfConvolutions : public ::testing::TestWithParam<WatchedShare> {};
@@ -60,14 +63,12 @@ INSTANTIATE_TEST_SUITE_P(Tactics, CudaRacesOfConvolutions, ::testing::ValuesIn(w
 TEST_P(CudaRacesOfConvolutions, EachTactic) { EXPECT_FALSE(check(GetParam().node_case).empty()); }
 
 TEST(CudaRaces, TacticsOfConvolutionsAreListed) {
-  for (const bool first_layer : {false, true})
-    for (const Tactic* tactic : target().tactics().of("Conv")) {
-      const NodeCase c = first_layer ? small_first_layer() : small_convolution();
+  const std::vector<WatchedTactic> watched = watched_tactics();
+  for (const NodeCase& c : {small_convolution(), small_first_layer()})
+    for (const Tactic* tactic : target().tactics().of(c.op)) {
       if (!tactic->library.empty() || tactic->name == "cublaslt" || !refusal(c, tactic->name).empty()) continue;
-      const auto listed = [&](const WatchedTactic& w) {
-        return w.name == tactic->name && (first_layer ? w.first_layers : w.others);
-      };
-      EXPECT_TRUE(std::any_of(std::begin(kWatchedTactics), std::end(kWatchedTactics), listed)) << tactic->name;
+      const auto is_it = [&](const WatchedTactic& w) { return w.name == tactic->name; };
+      EXPECT_TRUE(std::any_of(watched.begin(), watched.end(), is_it)) << tactic->name;
     }
 }
 

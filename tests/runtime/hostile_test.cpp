@@ -346,6 +346,28 @@ TEST_P(Hostile, ViewsBetweenTheCorners) {
   EXPECT_EQ(outcome(plan, {random_f32({3, 2}, 1)}), Code::kShapeOutOfProfile);
 }
 
+// A shape that no run changes is checked by every run until it has passed.
+TEST_P(Hostile, AShapeTooLargeIsRefusedEachTime) {
+  plan::Plan plan = build(R"(graph main(%x: float32[2,2]) {
+    %a = Softmax(%x)
+    %y = Softmax(%a)
+    return %y
+  })",
+                          options_of(GetParam(), 0));
+  plan.dims.push_back(Dim(int64_t{1} << 50).program());
+  plan.dims.push_back(Dim(0).program());
+  const auto last = static_cast<uint32_t>(plan.dims.size() - 1);
+  size_t changed = 0;
+  for (plan::TensorInfo& t : plan.programs[0].tensors)
+    if (t.storage == plan::Storage::kArena) t.dims = {last - 1, last}, ++changed;
+  ASSERT_GT(changed, 0U);
+  const auto engine = reload(plan);
+  const auto context = engine->create_context();
+  const int32_t x = engine->main().inputs[0];
+  EXPECT_TRUE(context->set_input_dims(x, Dims{2, 2}).ok());
+  for (int i = 0; i < 2; ++i) EXPECT_EQ(context->prepare().code, Code::kOverflow) << i;
+}
+
 // Copies from and into blocks whose operands or layouts are not what they take.
 TEST_P(Hostile, CopiesOfBlocks) {
   auto graph = ir::parse_graph("graph main(%x: float32[1,8,2,3]) {\n  %y = Relu(%x)\n  return %y\n}");

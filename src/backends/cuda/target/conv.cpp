@@ -1,5 +1,4 @@
 // Tactics: convolutions and products by tiles, on tensor cores and without.
-#include "backends/cuda/device/cu/conv_stream.h"
 #include "backends/cuda/device/kernels/product_parameters.h"
 #include "backends/cuda/target/checks.h"
 #include "backends/cuda/target/chip.h"
@@ -78,9 +77,8 @@ Refusal accepts_stream(const Problem& p) {
   if (2 * tiles < target_chip().multiprocessors)
     return refuse("there are " + std::to_string(tiles) + " tiles of 128 rows and columns, too few for " +
                   std::to_string(target_chip().multiprocessors) + " multiprocessors");
-  // Alone it is as fast as a library's product; between a network's other layers it makes those wait longer, but not as long as a kernel for
-  // the activation would.
-  if (t.matrix && !is_finished_apart(t.epilogue.parameters.activation) && tiles < 2 * target_chip().multiprocessors)
+  // Alone it is as fast as a library's product; between a network's other layers it makes those wait longer.
+  if (t.matrix && tiles < 2 * target_chip().multiprocessors)
     return refuse("a product of " + std::to_string(tiles) +
                   " tiles of 128 rows and columns has fewer than two of them for each multiprocessor");
   return accept();
