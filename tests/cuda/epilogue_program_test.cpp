@@ -269,6 +269,10 @@ TEST(CudaEpilogueProgram, RefusesWithAReason) {
   EXPECT_EQ(reason_of(product_case(joins, DType::kF16, {most, 8}, 8)), "");
   expect(product_case(joins, DType::kF16, {most + 1, 8}, 8), "longer than a kernel of their own");
   expect(product_case(joins, DType::kF32, {most, 8}, 8), "longer than a kernel of their own");
+  const int64_t lines = target_chip().multiprocessors, across = 6144 / 8;
+  EXPECT_EQ(reason_of(image_case(joins, DType::kF16, {1, 8, lines, across}, {8, 8, 1, 1}, {})), "");
+  expect(image_case(joins, DType::kF16, {1, 8, lines + 1, across}, {8, 8, 1, 1}, {}),
+         "longer than a kernel of their own");
   c = compacted(product(many));
   for (const char* other : {"conv_stream", "product_any"}) EXPECT_NE(refusal(c, other), "") << other;
 }

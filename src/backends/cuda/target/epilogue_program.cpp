@@ -336,8 +336,9 @@ class ProgramReader {
 // less.
 constexpr int64_t kMostStepsOfMultiprocessor = 2 << 10;
 
-// The same of results that tensors are joined to in the short form, where those come while the products are under way.
-constexpr int64_t kMostJoinsOfMultiprocessor = 3 << 10;
+// Results that tensors are joined to in the short form, where those come while the products are under way. Libraries multiply matrices of many
+// results faster than what has programs.
+constexpr int64_t kMostJoinsOfConv = 6 << 10, kMostJoinsOfProduct = 3 << 10;  // of a multiprocessor
 
 bool joins_early(const Problem& p, const FusedProgram& program) {
   EpilogueArguments form;
@@ -361,7 +362,8 @@ Refusal is_worth_while(const Problem& p, const FusedProgram& program) {
   if (conv && (p.attributes().integer("group", 1) != 1 || weights->dims()[1] <= kFewChannels))
     return refuse("a program follows a convolution of groups or few channels");
   const int64_t results = element_count(p.outputs[0].opt), steps = short_steps(program);
-  const int64_t most = joins_early(p, program) ? kMostJoinsOfMultiprocessor : kMostStepsOfMultiprocessor / steps;
+  const int64_t most_joins = conv ? kMostJoinsOfConv : kMostJoinsOfProduct;
+  const int64_t most = joins_early(p, program) ? most_joins : kMostStepsOfMultiprocessor / steps;
   if (results > most * target_chip().multiprocessors)
     return refuse(std::to_string(steps) + " steps of " + std::to_string(results) +
                   " results take longer than a kernel of their own");
