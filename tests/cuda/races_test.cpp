@@ -34,8 +34,8 @@ struct WatchedTactic {
   size_t shares = 1;
   bool first_layers = true, others = true;
 };
-constexpr WatchedTactic kWatchedTactics[] = {{"conv_any"},    {"conv_few", 1, true, false}, {"conv_mma"},
-                                             {"conv_stream"}, {"conv_wgmma", 8},            {"conv_window"}};
+constexpr WatchedTactic kWatchedTactics[] = {
+    {"conv_any"}, {"conv_few", 1, true, false}, {"conv_mma"}, {"conv_stream"}, {"conv_wgmma", 8}, {"conv_window"}};
 struct WatchedShare {
   NodeCase node_case;
   std::string name;
