@@ -17,7 +17,8 @@ DEFINITIONS = {
 }
 WORD = re.compile(r"^(KILN_\w+)\((\w+)\)$", re.MULTILINE)
 ASKED = re.compile(r"^set\(KILN_CUDA_ASKED ([\d ]+)\)", re.MULTILINE)
-CONDITION = re.compile(r"(__CUDA_ARCH__(?: >= (\d+)\b)?[^\n]*)")
+CONDITION = re.compile(r"__CUDA_ARCH__(?: >= (\d+)\b)?")
+OTHER_CONDITION = re.compile(r"__CUDA_ARCH_(?!_|FEAT_SM90_ALL\b)\w+")  # of an architecture or family, which the build does not list
 SORTED = "One sorted word"  # the first line of a list whose order is that of the alphabet
 
 
@@ -55,11 +56,18 @@ def check_capabilities(root):
     build = "src/backends/cuda/CMakeLists.txt"
     if not (root / build).is_file():
         return
-    known = {f"{number}0" for number in ASKED.search(tree.read(root, build))[1].split()}
+    asked = ASKED.search(tree.read(root, build))
+    if not asked:
+        yield f"{build}: has no line 'set(KILN_CUDA_ASKED …)' of the capabilities that sources ask for"
+        return
+    known = {f"{number}0" for number in asked[1].split()}
     for name in tree.files(root, ("src/backends/cuda",), (".cu", ".cuh", ".h")):
-        for condition, number in CONDITION.findall(tree.read(root, name)):
-            if number not in known:
-                yield f"{name}: asks '{condition}'; KILN_CUDA_ASKED in {build} has {', '.join(sorted(known))} for '__CUDA_ARCH__ >= …'"
+        text = tree.read(root, name)
+        for condition in CONDITION.finditer(text):
+            if condition[1] not in known:
+                yield f"{name}: asks '{condition[0]}'; KILN_CUDA_ASKED in {build} has {', '.join(sorted(known))} for '__CUDA_ARCH__ >= …'"
+        for condition in OTHER_CONDITION.findall(text):
+            yield f"{name}: asks '{condition}'; of such conditions the build knows __CUDA_ARCH_FEAT_SM90_ALL"
 
 
 def main():

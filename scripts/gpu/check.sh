@@ -41,11 +41,19 @@ $(tail -n "${SHOWN:-30}" "$logs/$name.log")"
   [[ $code -eq 0 ]] || echo "== $name failed: exit status $code" | tee "$logs/$name.failed"
 }
 
-suites_beside() {  # PROGRAM ARGUMENT...: its suites, six at a time; says what failed
-  local program=$1
+listed() {  # AWK PROGRAM ARGUMENT...: what AWK makes of the program's list of tests; fails when the program does or nothing is left
+  local form=$1 text
   shift
-  "$program" "$@" --gtest_list_tests | sed -n 's/^\([^ ]*\.\).*/\1/p' | sort -u |
-    xargs -P 6 -I{} sh -c 'text=$("$@" --gtest_brief=1 --gtest_filter="{}*" 2>&1) || { echo "$text"; echo "suite {} failed"; exit 1; }' suite "$program" "$@"
+  text=$("$@" --gtest_list_tests) || { echo "$1 does not list its tests: exit status $?" >&2; return 1; }
+  text=$(sed 's/ *#.*//' <<<"$text" | awk "$form" | sort -u)
+  [[ -n $text ]] || { echo "no tests: $*" >&2; return 1; }
+  echo "$text"
+}
+suites_beside() {  # PROGRAM ARGUMENT...: its suites, six at a time; says what failed
+  local program=$1 suites
+  suites=$(listed '/^[^ ]+\.$/' "$@") || return 1
+  shift
+  xargs -P 6 -I{} sh -c 'text=$("$@" --gtest_brief=1 --gtest_filter="{}*" 2>&1) || { echo "$text"; echo "suite {} failed"; exit 1; }' suite "$program" "$@" <<<"$suites"
 }
 shards() {  # N PROGRAM ARGUMENT...: the tests of one suite, in N processes
   local count=$1
@@ -53,12 +61,12 @@ shards() {  # N PROGRAM ARGUMENT...: the tests of one suite, in N processes
   seq 0 $((count - 1)) | GTEST_TOTAL_SHARDS=$count xargs -P "$count" -I{} env GTEST_SHARD_INDEX={} "$@" --gtest_brief=1
 }
 watched() {  # TOOL TESTS PROGRAM: each test under the tool, four at a time
-  local tool=$1 tests=$2 program=$3
-  "$program" --gtest_filter="$tests" --gtest_list_tests | sed 's/ *#.*//' | awk '/^[^ ]/ {suite = $1; next} {print suite $1}' |
-    xargs -P 4 -I{} sh -c 'text=$(compute-sanitizer --tool "$1" --report-api-errors no --error-exitcode 9 "$2" --gtest_brief=1 --gtest_filter="$3" 2>&1) || { echo "$text"; echo "test $3 failed"; exit 1; }' \
-      test "$tool" "$program" {}
+  local tool=$1 program=$3 tests
+  tests=$(listed '/^[^ ]/ {suite = $1; next} {print suite $1}' "$program" --gtest_filter="$2") || return 1
+  xargs -P 4 -I{} sh -c 'text=$(compute-sanitizer --tool "$1" --report-api-errors no --error-exitcode 9 "$2" --gtest_brief=1 --gtest_filter="$3" 2>&1) || { echo "$text"; echo "test $3 failed"; exit 1; }' \
+    test "$tool" "$program" {} <<<"$tests"
 }
-export -f suites_beside shards watched
+export -f listed suites_beside shards watched
 
 # Which tests each tool of compute-sanitizer watches: racecheck takes a hundred times as long, so small problems are there for it. Calls that fail
 # are not reported: cuDNN makes some on purpose.

@@ -10,8 +10,6 @@
 namespace kiln::testing {
 namespace {
 
-// Numbers that bfloat16 holds, so that only the order of the sums differs from the reference.
-
 Case bfloat_case(std::mt19937& rng, Dims a, int64_t n, std::vector<Post> posts = {}) {
   const int64_t k = a.back();
   Case c{"MatMul", {exact_tensor(rng, std::move(a)), constant(exact_tensor(rng, {k, n}))}};

@@ -18,8 +18,6 @@ Tensor scales(std::mt19937& rng, Dims dims) {
   return t;
 }
 
-// Bytes of all values.
-
 TEST(Quantize, PerTensor) {
   std::mt19937 rng(1);
   const float nan = std::nanf(""), inf = std::numeric_limits<float>::infinity();

@@ -153,8 +153,6 @@ TEST(Tiles, ConvolutionsOfBytes) {
     }
 }
 
-// Numbers that bfloat16 holds, so that only the order of the sums differs from the reference.
-
 TEST(Tiles, ProductsOfBfloat16) {
   std::mt19937 rng(5);
   for (const auto& [m, k, n] : products()) {

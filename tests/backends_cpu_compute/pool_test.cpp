@@ -1,4 +1,4 @@
-// Pooling against naive_pool loops.
+// Pooling against naive loops.
 #include "backends/cpu/device/compute/pool_nhwc.h"
 
 #include <algorithm>

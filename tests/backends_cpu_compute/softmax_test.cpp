@@ -1,4 +1,4 @@
-// Softmax against naive_softmax loops.
+// Softmax against naive loops.
 #include "backends/cpu/device/compute/softmax.h"
 
 #include <algorithm>

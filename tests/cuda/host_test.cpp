@@ -194,7 +194,8 @@ TEST(CudaHost, RowsOfAMatrixAreInTheirOrderAtEqualDistances) {
   EXPECT_EQ(plain->width, 6);
   EXPECT_EQ(plain->pixel_stride, 8);
   EXPECT_EQ(plain->channels, 8);
-  const auto part = rows({2, 1, 3, 8}, {60, 7, 20, 1});  // of rows of 20; what an axis of one element says means nothing
+  const auto part =
+      rows({2, 1, 3, 8}, {60, 7, 20, 1});  // of rows of 20; what an axis of one element says means nothing
   ASSERT_TRUE(part);
   EXPECT_EQ(part->width, 6);
   EXPECT_EQ(part->pixel_stride, 20);

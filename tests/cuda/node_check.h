@@ -27,10 +27,10 @@ struct NodeCase {
   std::vector<Operand> extra = {};
   int outputs = 1;
   bool tf32 = false;
-  bool compiles = false;  // tactics that compile for seconds run, too
-  std::string only = "";  // the tactic that runs; empty: each that accepts
+  bool compiles = false;         // tactics that compile for seconds run, too
+  std::string only = "";         // the tactic that runs; empty: each that accepts
   size_t share = 0, shares = 1;  // of the configurations of a tactic: each `shares`-th from `share` on
-  double tolerance = 0;   // of ||difference|| / ||wanted||; 0: what the type of the first input allows
+  double tolerance = 0;          // of ||difference|| / ||wanted||; 0: what the type of the first input allows
 };
 
 ir::PostOp post(const std::string& op, std::vector<int> operands, Attributes attributes = {});

@@ -54,7 +54,9 @@ def test_unknown_kinds(small_tree):
 
 @pytest.mark.parametrize("line, sound", [
     ("#if __CUDA_ARCH__ >= 800", True), ("#if __CUDA_ARCH__ >= 900 && 1", True), ("#if defined(__CUDA_ARCH_FEAT_SM90_ALL)", True),
-    ("#if __CUDA_ARCH__ >= 890", False), ("#if __CUDA_ARCH__ < 900", False), ("#ifdef __CUDA_ARCH__", False)])
+    ("#if __CUDA_ARCH__ >= 890", False), ("#if __CUDA_ARCH__ < 900", False), ("#ifdef __CUDA_ARCH__", False),
+    ("#if __CUDA_ARCH__ >= 800 && __CUDA_ARCH__ >= 900", True), ("#if __CUDA_ARCH__ >= 800 && __CUDA_ARCH__ < 900", False),
+    ("#if __CUDA_ARCH__ >= 900 || __CUDA_ARCH__ >= 890", False)])
 def test_capabilities_that_kernels_ask_for(small_tree, line, sound):
     small_tree.write("src/backends/cuda/CMakeLists.txt", "set(KILN_CUDA_ASKED 80 90)\n")
     small_tree.write("src/backends/cuda/device/cu/some.cuh", f"// Some.\n{line}\n#endif\n")
@@ -62,3 +64,15 @@ def test_capabilities_that_kernels_ask_for(small_tree, line, sound):
         small_tree.passes("lists")
     else:
         small_tree.fails("lists", "some.cuh: asks '__CUDA_ARCH__", "KILN_CUDA_ASKED in src/backends/cuda/CMakeLists.txt has 800, 900")
+
+
+@pytest.mark.parametrize("name", ["__CUDA_ARCH_SPECIFIC__", "__CUDA_ARCH_FAMILY_SPECIFIC__", "__CUDA_ARCH_FEAT_SM100_ALL", "__CUDA_ARCH_FEAT_SM90_ALLY"])
+def test_architectures_that_kernels_ask_for(small_tree, name):
+    small_tree.write("src/backends/cuda/CMakeLists.txt", "set(KILN_CUDA_ASKED 80 90)\n")
+    small_tree.write("src/backends/cuda/device/cu/some.cuh", f"// Some.\n#if __CUDA_ARCH__ >= 900 && defined({name})\n#endif\n")
+    small_tree.fails("lists", f"some.cuh: asks '{name}'")
+
+
+def test_a_build_that_does_not_say_what_kernels_ask_for(small_tree):
+    small_tree.write("src/backends/cuda/CMakeLists.txt", "# No list.\n")
+    small_tree.fails("lists", "src/backends/cuda/CMakeLists.txt: has no line 'set(KILN_CUDA_ASKED …)'")

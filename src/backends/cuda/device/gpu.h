@@ -83,7 +83,7 @@ class Gpu {
     std::map<std::string, Loaded, std::less<>> functions;
   };
   void load(std::string_view module_name, LoadedModule& module, const std::string& name, int shared, unsigned cluster,
-            Loaded& function);
+            Loaded& loaded);
 
   const Driver* driver_;
   CUcontext context_;

@@ -174,7 +174,6 @@ class AttentionKernel final : public Kernel {
     if (!(block_ == kStreamQueries || seems_best) || !gpu_.chip().has_wgmma() || chunks > 2 || a.mask_at.row != 0 ||
         !q || !k || !v || !y || shared > gpu_.chip().shared_per_block || std::max(items, reach) > INT32_MAX)
       return false;
-    const auto divisor = [](int64_t n) { return FastDivisor::of(static_cast<uint32_t>(n)); };
     stream_arguments_ = {};
     stream_arguments_.items = static_cast<uint32_t>(items);
     stream_arguments_.mask_step = static_cast<int32_t>(a.mask_key);

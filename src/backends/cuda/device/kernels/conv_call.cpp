@@ -4,6 +4,7 @@
 #include "backends/cuda/device/kernels/loop.h"
 
 namespace kiln::cuda::kernels {
+
 void plan_mma_tiles(const ConvOperands& o, int64_t groups, int64_t taps, const MmaTile& tile, bool weights_are_constant,
                     ConvTileArguments& a, Launch& launch) {
   const int64_t pieces = o.channels * o.bytes / kPiece;
@@ -23,7 +24,7 @@ void plan_mma_tiles(const ConvOperands& o, int64_t groups, int64_t taps, const M
 }
 
 Status ConvCall::read(const KernelCall& call, ConvOperands& o) const {
-  if (of_bytes() ? call.inputs.size() < 2 : call.inputs.size() != kProgramOperand && !(programs_ && has_program(call)))
+  if (of_bytes() ? call.inputs.size() < 2 : call.inputs.size() != kBaseOperands && !(programs_ && has_program(call)))
     return {Code::kMalformedPlan, "a convolution has four operands, of bytes two and those of its steps"};
   if (call.outputs.size() != 1) return {Code::kMalformedPlan, "a convolution has one result"};
   o = {};

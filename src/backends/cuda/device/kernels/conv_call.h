@@ -9,7 +9,6 @@
 
 namespace kiln::cuda::kernels {
 
-inline constexpr size_t kConvInputs = 4;     // of ConvCall
 inline constexpr int64_t kLongestBox = 256;  // of the copy engine, along an axis
 
 // Sizes and distances of one call. All axes of a matrix but the last are the pixels of one row.

@@ -25,7 +25,7 @@ class ConvExcite final : public Kernel {
           row->height != 1 || row->width != 1 || !row->adjacent_channels())
         return {Code::kShapeMismatch, "the factors of squeeze-and-excite have another shape, type or layout"};
       KILN_RETURN_IF_ERROR(
-          check_squeeze_weights(call.inputs.subspan(kConvInputs), o.type, parameters_.products, o.out.channels));
+          check_squeeze_weights(call.inputs.subspan(kBaseOperands), o.type, parameters_.products, o.out.channels));
       KILN_RETURN_IF_ERROR(plan_factors(call, row->batch_stride));
       boxes_.load();
       launch_.function = gpu_.function("squeeze_excite", std::string("squeeze_factors") + float_suffix(o.type),
@@ -50,7 +50,7 @@ class ConvExcite final : public Kernel {
   Status launch(Stream& stream, const KernelCall& call) noexcept override {
     if (call.workspace_size < sums_bytes_)
       return {Code::kMalformedPlan, "the workspace of sums of pixels is too small"};
-    const auto weights = call.inputs.subspan(kConvInputs);
+    const auto weights = call.inputs.subspan(kBaseOperands);
     for (int i : {0, 2})
       if (!is_aligned(weights[i].data, kPiece))
         return {Code::kInvalidArgument, "the weights of squeeze-and-excite do not lie at a multiple of 16 bytes"};
@@ -65,12 +65,12 @@ class ConvExcite final : public Kernel {
 
  private:
   static Status check_counts(const KernelCall& call) {
-    if (call.inputs.size() != kConvInputs + 4 || call.outputs.size() != 2)
+    if (call.inputs.size() != kBaseOperands + 4 || call.outputs.size() != 2)
       return {Code::kMalformedPlan, "a convolution with factors has eight operands and two results"};
     return kOkStatus;
   }
   static KernelCall conv_of(const KernelCall& call) {
-    return {call.inputs.first(kConvInputs), call.outputs.first(1), nullptr, 0};
+    return {call.inputs.first(kBaseOperands), call.outputs.first(1), nullptr, 0};
   }
   static size_t bytes_of_sums(const DepthwiseBoxCall& boxes) {
     const ImageView& out = boxes.operands().out;
@@ -81,7 +81,6 @@ class ConvExcite final : public Kernel {
 
   Status plan_factors(const KernelCall& call, int64_t to_image) {
     const ImageView& out = boxes_.operands().out;
-    const auto narrow = [](int64_t n) { return static_cast<uint32_t>(n); };
     const int64_t pixels = out.height * out.width;
     SqueezeExciteArguments& a = arguments_;
     set_squeeze(parameters_.products, out.batch, pixels, out.channels, kPieceHalves, a);
@@ -96,7 +95,7 @@ class ConvExcite final : public Kernel {
     if (!room.take_floats(a, kFactorThreads, kPieceHalves))
       return {Code::kUnsupported, "the means of an image do not fit a block's memory"};
     a.weight_words = take_squeeze_weights(room, gpu_.chip(), a, kPieceHalves);
-    a.weights_are_constant = call.inputs[kConvInputs].host && call.inputs[kConvInputs + 2].host;
+    a.weights_are_constant = call.inputs[kBaseOperands].host && call.inputs[kBaseOperands + 2].host;
     a.parts = narrow(boxes_.parts());
     a.to_image = to_image;
     sums_bytes_ = bytes_of_sums(boxes_);

@@ -74,8 +74,6 @@ class ConvFew final : public Kernel {
   }
 
  private:
-  static FastDivisor divisor(int64_t n) { return FastDivisor::of(static_cast<uint32_t>(std::max<int64_t>(n, 1))); }
-
   Gpu& gpu_;
   ConvCall conv_;
   int64_t columns_, lines_;

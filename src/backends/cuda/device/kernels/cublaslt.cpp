@@ -145,7 +145,7 @@ class LtKernel final : public Kernel {
   bool is_empty() const { return shape_.rows * shape_.columns * shape_.count == 0; }
 
   Status read(const KernelCall& call) {
-    if ((call.inputs.size() != kProgramOperand && !has_program(call)) || call.outputs.size() != 1)
+    if ((call.inputs.size() != kBaseOperands && !has_program(call)) || call.outputs.size() != 1)
       return {Code::kMalformedPlan, "a product has four operands"};
     const TensorView &a = call.inputs[0], &b = call.inputs[1], &bias = call.inputs[2], &residual = call.inputs[3],
                      &y = call.outputs[0];

@@ -41,7 +41,7 @@ class CudnnConvolution final : public CudnnKernel {
 
  private:
   Status read(const KernelCall& call) override {
-    if ((call.inputs.size() != kProgramOperand && (!has_program(call) || is_compiled())) || call.outputs.size() != 1)
+    if ((call.inputs.size() != kBaseOperands && (!has_program(call) || is_compiled())) || call.outputs.size() != 1)
       return {Code::kMalformedPlan, "a convolution has four operands"};
     const TensorView &x = call.inputs[0], &w = call.inputs[1], &bias = call.inputs[2], &residual = call.inputs[3],
                      &y = call.outputs[0];

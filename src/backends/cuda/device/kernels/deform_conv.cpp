@@ -48,7 +48,6 @@ class DeformConv final : public DenseKernel {
     if (!blocks || *blocks > UINT16_MAX || x.dims[0] > UINT16_MAX || !terms || *terms > INT32_MAX ||
         places > INT32_MAX || x.dims[2] > INT32_MAX / 4 || x.dims[3] > INT32_MAX / 4)
       return {Code::kUnsupported, "a convolution is too large for the kernel of moved taps"};
-    const auto divisor = [](int64_t n) { return FastDivisor::of(static_cast<uint32_t>(n)); };
     DeformArguments& a = arguments_;
     a = {};
     a.channels = static_cast<uint32_t>(w.dims[1]);

@@ -96,7 +96,7 @@ Tensor pack_program(std::span<const EpilogueStep> steps, std::span<const Tensor>
 
 Status read_program(const KernelCall& call, int64_t columns, EpilogueArguments& e) {
   if (!has_program(call)) return kOkStatus;
-  const TensorView& packed = call.inputs[kProgramOperand];
+  const TensorView& packed = call.inputs[kBaseOperands];
   const int64_t bytes = packed.elements();
   if (call.inputs.size() > kSecondOperand + 1 || packed.dtype != DType::kU8 || !is_plain(packed) ||
       !packed.is_dense() || !packed.host || bytes < static_cast<int64_t>(sizeof(EpilogueProgram)))
@@ -129,7 +129,7 @@ Status bind_program(const KernelCall& call, EpilogueArguments& e) noexcept {
   if (!has_program(call)) return kOkStatus;
   if (const TensorView* second = second_residual(call)) e.second = second->data;
   if (e.joins[0] != TensorStep::kNone) return kOkStatus;
-  const void* data = call.inputs[kProgramOperand].data;
+  const void* data = call.inputs[kBaseOperands].data;
   if (!is_aligned(data, alignof(EpilogueProgram)))
     return {Code::kInvalidArgument, "a program on results does not lie at a multiple of 16 bytes"};
   const auto address = reinterpret_cast<uintptr_t>(data);

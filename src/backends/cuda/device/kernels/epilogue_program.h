@@ -6,9 +6,9 @@
 
 namespace kiln::cuda::kernels {
 
-// Of kernels that take programs: the operands without one, behind which the program is one more, of bytes, constant, and a second residual,
-// where it reads that, the last.
-inline constexpr size_t kProgramOperand = 4, kSecondOperand = 5;
+// x, weights, bias and residual. Kernels that take programs have the program, of bytes and constant, as one operand more, and a second
+// residual, where it reads that, as the last.
+inline constexpr size_t kBaseOperands = 4, kSecondOperand = kBaseOperands + 1;
 
 // Each vector has a number for each column.
 Tensor pack_program(std::span<const EpilogueStep> steps, std::span<const Tensor> vectors, int64_t columns);
@@ -16,7 +16,7 @@ Tensor pack_program(std::span<const EpilogueStep> steps, std::span<const Tensor>
 // Whether the steps are of the short form: the residual is joined, then the second one, with an activation somewhere. `e` says so then.
 bool take_short_form(std::span<const EpilogueStep> steps, EpilogueArguments& e);
 
-inline bool has_program(const KernelCall& call) { return call.inputs.size() > kProgramOperand; }
+inline bool has_program(const KernelCall& call) { return call.inputs.size() > kBaseOperands; }
 inline const TensorView* second_residual(const KernelCall& call) {
   return call.inputs.size() > kSecondOperand ? &call.inputs[kSecondOperand] : nullptr;
 }

@@ -49,7 +49,6 @@ Status FinishCall::launch_program(Stream& stream, const KernelCall& call, const 
   e.bias = static_cast<const float*>(bias);
   e.residual = call.inputs[3].data;
   void* y = call.outputs[0].data;
-  constexpr size_t kWord = 16;
   KILN_RETURN_IF_ERROR(bind_program(call, e));
   e.in_words = is_aligned(y, kWord) && is_aligned(e.residual, kWord) && is_aligned(e.second, kWord);
   return gpu_.launch(stream, launch_, a, y);

@@ -48,7 +48,6 @@ class Gather final : public DenseKernel {
   Call call_of(int64_t outer, int64_t count, int64_t extent, int64_t inner, int word, const std::string& suffix) {
     const int64_t words = outer * count * inner;
     if (words > INT32_MAX) throw Error(Code::kUnsupported, "the result of gather has too many elements");
-    const auto divisor = [](int64_t n) { return FastDivisor::of(static_cast<uint32_t>(std::max<int64_t>(n, 1))); };
     Call c{{}, {static_cast<uint32_t>(words), divisor(inner), divisor(count), extent, constant_indices_}};
     c.launch.function = gpu_.function("gather", "gather_" + std::to_string(word) + suffix);
     c.launch.threads = kGatherThreads;

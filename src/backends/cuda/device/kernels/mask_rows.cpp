@@ -10,7 +10,6 @@ Status MaskRows::plan(DType from, const Dims& dims, const Dims& strides, bool ca
   const auto rows = checked_element_count({dims[0], dims[1], dims[2]});
   if (!rows || *rows > INT32_MAX || dims[3] > INT32_MAX)
     return {Code::kUnsupported, "a mask of attention is too large"};
-  const auto divisor = [](int64_t n) { return FastDivisor::of(static_cast<uint32_t>(n)); };
   arguments_ = {static_cast<uint32_t>(*rows),
                 static_cast<int32_t>(dims[3]),
                 divisor(dims[2]),

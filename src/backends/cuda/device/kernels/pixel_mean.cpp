@@ -99,7 +99,6 @@ class PixelMean final : public Kernel {
 
   Way plan(const TensorView& y, DType type, int64_t channels) {
     Way way{};
-    const auto narrow = [](int64_t n) { return static_cast<uint32_t>(n); };
     PixelMeanArguments& a = way.arguments;
     a.from_image = image_.batch_stride;
     a.from_pixel = image_.pixel_stride;

@@ -65,7 +65,6 @@ class Pool final : public Kernel {
     const Loop loop{{out.batch, out.height, out.width, groups},
                     {{out.batch_stride, out.row_stride, out.pixel_stride, out.channel_stride * lanes}}};
     a.to = walk_of<1>(loop);
-    const auto divisor = [](int64_t n) { return FastDivisor::of(static_cast<uint32_t>(std::max<int64_t>(n, 1))); };
     a.groups = divisor(groups);
     a.columns = divisor(out.width);
     a.rows = divisor(out.height);

@@ -32,7 +32,6 @@ class ProductInt8 final : public DenseKernel {
     if (!rows) return {Code::kUnsupported, "a product of bytes has too many rows"};
     KILN_RETURN_IF_ERROR(sums_.prepare(call, *rows, y.dims[column], rows_as_image));
     if (call.inputs[4].present()) return {Code::kMalformedPlan, "the kernel takes a zero point that is a parameter"};
-    const auto narrow = [](int64_t n) { return static_cast<uint32_t>(n); };
     ProductInt8Arguments& p = arguments_;
     p = {};
     p.rows = narrow(a.dims[row]);
@@ -41,8 +40,8 @@ class ProductInt8 final : public DenseKernel {
     p.flip = b.dtype == DType::kU8 ? 0x80808080u : 0;
     const int64_t across = ceil_div(int64_t{p.columns}, kBytePairTile),
                   tiles = mul_or_throw(across, ceil_div(int64_t{p.rows}, kBytePairTile), "a product");
-    p.column_tiles = FastDivisor::of(narrow(across));
-    p.tiles = FastDivisor::of(narrow(std::min<int64_t>(tiles, INT32_MAX)));
+    p.column_tiles = divisor(across);
+    p.tiles = divisor(std::min<int64_t>(tiles, INT32_MAX));
     launch_ = {gpu_.function("product_int8", a.dtype == DType::kI8 ? "product_int8_i8" : "product_int8_u8")};
     launch_.threads = kBytePairThreads;
     launch_.grid[0] = blocks_for(mul_or_throw(tiles, extent(y, 0, row), "a product"), 1);

@@ -84,7 +84,6 @@ class PlainProduct final : public Kernel {
     const Loop batch = merged(loop);
     if (batch.dims.size() > kMaxAxes || batch.count() > INT32_MAX)
       return {Code::kUnsupported, "a product has too many matrices"};
-    const auto narrow = [](int64_t n) { return static_cast<uint32_t>(n); };
     arguments_ = {
         narrow(left.rows), narrow(right.columns), narrow(left.columns), narrow(batch.count()), left.row, left.column,
         right.row,         right.column,          result.row,           walk_of<3>(batch)};

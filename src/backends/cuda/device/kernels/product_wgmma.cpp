@@ -42,7 +42,6 @@ class ProductWgmma final : public BoxKernel<ProductWgmmaArguments> {
 
  private:
   void plan_arguments(const KernelCall& call, int64_t row_tiles, int64_t chunks, int64_t held) {
-    const auto narrow = [](int64_t n) { return static_cast<uint32_t>(n); };
     const ConvGeometry& g = operands_.geometry;
     arguments_ = {};
     arguments_.to_row = g.to_pixel;
@@ -52,7 +51,7 @@ class ProductWgmma final : public BoxKernel<ProductWgmmaArguments> {
     arguments_.splits = narrow(splits_);
     arguments_.shares = narrow(shares_);
     arguments_.held = narrow(held);
-    arguments_.row_tiles = FastDivisor::of(narrow(row_tiles));
+    arguments_.row_tiles = divisor(row_tiles);
     arguments_.weights_are_constant = call.inputs[1].host != nullptr;
   }
 

@@ -45,7 +45,6 @@ class ReverseSequence final : public DenseKernel {
   Call call_of(const TensorView& in, int64_t run, int64_t word) {
     const int64_t words = in.dims[0] * in.dims[1] * run;
     if (words > INT32_MAX) throw Error(Code::kUnsupported, "the result of reverse_sequence has too many elements");
-    const auto divisor = [](int64_t n) { return FastDivisor::of(static_cast<uint32_t>(n)); };
     Call c{};
     if (words > 0)
       c.arguments = {static_cast<uint32_t>(words), divisor(in.dims[1]), divisor(run), in.dims[time_first_ ? 0 : 1],

@@ -40,7 +40,6 @@ class Rotary final : public Kernel {
         return {Code::kShapeMismatch, "the positions of rotary do not fit"};
       const int64_t width = size - pairs;
       if (x.elements() > INT32_MAX) return {Code::kUnsupported, "rotary has too many elements"};
-      const auto divisor = [](int64_t n) { return FastDivisor::of(static_cast<uint32_t>(n)); };
       arguments_ = {static_cast<uint32_t>(rows * heads * width),
                     divisor(width),
                     divisor(heads),

@@ -48,7 +48,6 @@ class ScalePixels final : public Kernel {
 
  private:
   void plan(const ImageView& in, const ImageView& out, int64_t from_row, int64_t lanes) {
-    const auto divisor = [](int64_t n) { return FastDivisor::of(static_cast<uint32_t>(std::max<int64_t>(n, 1))); };
     const int64_t pixels = in.height * in.width, runs = ceil_div(pixels, kScalePixels), words = in.channels / lanes;
     const int64_t count = mul_or_throw(mul_or_throw(in.batch, runs, "runs of pixels"), words, "runs of pixels");
     if (pixels > INT32_MAX || count > INT32_MAX - kScaleThreads)

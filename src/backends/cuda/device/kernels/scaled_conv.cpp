@@ -18,7 +18,7 @@ class ScaledConv final : public Kernel {
 
   Status prepare(const KernelCall& call) noexcept override {
     return guarded([&]() -> Status {
-      if (call.inputs.size() != kConvInputs + 1)
+      if (call.inputs.size() != kBaseOperands + 1)
         return {Code::kMalformedPlan, "a scaled convolution has five operands"};
       ConvOperands& o = operands_;
       KILN_RETURN_IF_ERROR(conv_.read(conv_of(call), o));
@@ -27,7 +27,7 @@ class ScaledConv final : public Kernel {
         return {Code::kMalformedPlan, "x is no image of whole words of channels of float16 or bfloat16"};
       if (call.inputs[1].elements() != mma_weight_elements(1, o.geometry.columns, 1, o.channels, o.bytes))
         return {Code::kShapeMismatch, "packed weights have another size"};
-      const TensorView& factors = call.inputs[kConvInputs];
+      const TensorView& factors = call.inputs[kBaseOperands];
       const auto row = image_of(factors);
       if (!row || factors.dtype != o.type || row->batch != o.in.batch || row->channels != o.in.channels ||
           row->height != 1 || row->width != 1 || !row->adjacent_channels() || row->batch_stride % kPieceHalves != 0)
@@ -46,7 +46,7 @@ class ScaledConv final : public Kernel {
     ScaledConvArguments& a = arguments_;
     a.x = call.inputs[0].data;
     a.weights = call.inputs[1].data;
-    a.factors = call.inputs[kConvInputs].data;
+    a.factors = call.inputs[kBaseOperands].data;
     a.y = call.outputs[0].data;
     for (const void* data : {a.x, a.weights, a.factors})
       if (!is_aligned(data, kPiece)) return {Code::kInvalidArgument, "a tensor does not lie at a multiple of 16 bytes"};
@@ -56,11 +56,10 @@ class ScaledConv final : public Kernel {
 
  private:
   static KernelCall conv_of(const KernelCall& call) {
-    return {call.inputs.first(kConvInputs), call.outputs, call.workspace, call.workspace_size};
+    return {call.inputs.first(kBaseOperands), call.outputs, call.workspace, call.workspace_size};
   }
 
   Status plan(int64_t from_factors) {
-    const auto narrow = [](int64_t n) { return static_cast<uint32_t>(n); };
     const ConvOperands& o = operands_;
     const int64_t term_runs = ceil_div(o.channels, int64_t{kScaledRun});
     runs_ = ceil_div(int64_t{o.geometry.columns}, int64_t{kScaledRun});

@@ -63,7 +63,6 @@ class SqueezeExcite final : public Kernel {
 
  private:
   Status plan(const ImageView& in, int64_t lanes) {
-    const auto narrow = [](int64_t n) { return static_cast<uint32_t>(n); };
     const int64_t words = in.channels / lanes, pixels = in.height * in.width;
     const int64_t slices = squeeze_slices(words, blocks_), slice_words = ceil_div(words, slices);
     if (slice_words > threads_ || pixels > INT32_MAX)
