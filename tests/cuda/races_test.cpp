@@ -37,8 +37,12 @@ struct WatchedTactic {
 std::vector<WatchedTactic> watched_tactics() {
   // As many tiles as conv_stream wants.
   const NodeCase large = conv({1, 16, 100, 100}, {16, 16, 1, 1}, kHalf, {});
-  return {{"conv_any", small_convolution()}, {"conv_few", small_first_layer()}, {"conv_mma", small_convolution()},
-          {"conv_mma", small_first_layer()}, {"conv_stream", large},            {"conv_wgmma", small_convolution(), 8},
+  return {{"conv_any", small_convolution()},
+          {"conv_few", small_first_layer()},
+          {"conv_mma", small_convolution()},
+          {"conv_mma", small_first_layer()},
+          {"conv_stream", large},
+          {"conv_wgmma", small_convolution(), 8},
           {"conv_window", small_convolution()}};
 }
 struct WatchedShare {
