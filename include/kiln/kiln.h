@@ -409,7 +409,9 @@ struct BudgetReport {
 // network once for each product. Throws when there are no samples.
 BudgetReport keep_within_error(BuildOptions& options, const std::vector<Values>& samples, double budget);
 
-// Runs a model by reference evaluation, slowly. Returns outputs by name. `inputs` holds every input of the model; throws otherwise.
+// Runs a model by reference evaluation, slowly. Returns outputs by name. `inputs` holds every input of the model; throws otherwise. The
+// observer sees the results of the main graph's nodes, in the order in which they are computed: no inputs, nothing of the bodies of loops
+// and branches, and only tensors of numbers.
 Values evaluate_model(const std::string& onnx, const Values& inputs, const ValueObserver& observer = nullptr);
 // Names of a model's inputs in order, with types; dimensions -1 where dynamic.
 std::vector<IoTensor> model_io(const std::string& onnx);

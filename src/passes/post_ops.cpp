@@ -36,8 +36,9 @@ bool is_image(const Node& base) { return base.is("Conv") || base.is("ConvTranspo
 // Whether kernels run programs behind it.
 bool takes_programs(const Node& base) {
   constexpr size_t kMostAxes = 4;  // rules take convolutions over depth apart
-  return base.input(1)->constant() && is_float(base.output()->dtype()) &&
-         !(is_image(base) && base.output()->shape().size() > kMostAxes);
+  const DType type = base.output()->dtype();
+  if (!base.input(1)->constant() || !is_float(type) || type == DType::kF64) return false;
+  return !is_image(base) || (integer(base, "group") == 1 && base.output()->shape().size() <= kMostAxes);
 }
 
 // An activation, or what joins a tensor to the result.

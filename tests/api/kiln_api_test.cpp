@@ -69,6 +69,31 @@ TEST_F(Facade, EveryLayerIsCheckedOnItsOwnInputs) {
   for (int64_t i = 0; i < 28; ++i) EXPECT_NEAR(element(outputs.at("y"), i), element(expected.at("y"), i), 1e-5);
 }
 
+TEST(Evaluation, ShowsNumbersOfTheMainGraphInOrder) {
+  const File model("shown.kir");
+  model.write(R"(graph main(%x: float32[2]) {
+  %t = constant string[1]:{"a"}
+  %three = constant int64[]:{3}
+  %a = Neg(%x)
+  %u = StringConcat(%t, %t)
+  %l = Loop(%three, _, %a) regions {
+    graph body(%i: int64[], %c: bool[], %s: float32[2]) {
+      %go = Identity(%c)
+      %d = Add(%s, %s)
+      return %go, %d
+    }
+  }
+  %e = Equal(%u, %t)
+  %y = Abs(%l)
+  return %y, %e
+})");
+  std::vector<std::string> seen;
+  const Values outputs = evaluate_model(model.path(), {{"x", random_tensor("float32", {2}, 1)}},
+                                        [&](const std::string& value, const HostTensor&) { seen.push_back(value); });
+  EXPECT_EQ(seen, (std::vector<std::string>{"a", "l", "e", "y"}));
+  EXPECT_EQ(outputs.size(), 2u);
+}
+
 TEST_F(Facade, LayersNeedTheGraphAndTheInputs) {
   const auto nothing = [](const LayerInfo&, const std::string&, const HostTensor&, const HostTensor&) {};
   EXPECT_THROW(Engine::build(options_).check_layers({{"x", random_tensor("float32", {1, 3}, 5)}}, 0, nothing), Failure);

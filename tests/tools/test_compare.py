@@ -123,16 +123,30 @@ class InferenceSession:
 """
 
 
+def with_onnxruntime(folder, offset):
+    """An environment in which ONNX's own evaluation stands for ONNX Runtime; it may be made wrong."""
+    (folder / "modules").mkdir()
+    (folder / "modules/onnxruntime.py").write_text(ONNXRUNTIME.replace("OFFSET", str(offset)))
+    return {"PATH": f"{os.path.dirname(sys.executable)}:{os.environ['PATH']}", "PYTHONPATH": str(folder / "modules")}
+
+
 @pytest.mark.parametrize("offset, code", [(0, 0), (0.25, 1)])
 def test_golden_outputs_of_onnxruntime(kiln, model, tmp_path, offset, code):
-    """ONNX Runtime itself where it is installed; in its place ONNX's own evaluation, which may be made wrong."""
-    (tmp_path / "modules").mkdir()
-    (tmp_path / "modules/onnxruntime.py").write_text(ONNXRUNTIME.replace("OFFSET", str(offset)))
-    environment = {"PATH": f"{os.path.dirname(sys.executable)}:{os.environ['PATH']}", "PYTHONPATH": str(tmp_path / "modules")}
-    done = kiln.run("compare", model, "--shapes=x:5x3", "--golden=onnxruntime", environment=environment)
+    done = kiln.run("compare", model, "--shapes=x:5x3", "--golden=onnxruntime", environment=with_onnxruntime(tmp_path, offset))
     assert done.returncode == code, done.stdout + done.stderr
     assert "running the model by ONNX Runtime" in done.stdout
     assert "output 'y' agrees" in done.stdout if code == 0 else "output 'y' 20 of 20 elements differ" in done.stderr
+
+
+@pytest.mark.parametrize("offset, code", [(0, 0), (0.25, 1)])
+def test_golden_outputs_beside_a_saved_engine(kiln, model, tmp_path, offset, code):
+    """The reference evaluates the model only where outputs differ."""
+    kiln.ok("build", model, "--shapes=x:5x3", "--builderOptimizationLevel=0", "-o", "net.plan")
+    done = kiln.run("compare", model, "--loadEngine=net.plan", "--golden=onnxruntime", environment=with_onnxruntime(tmp_path, offset))
+    assert done.returncode == code, done.stdout + done.stderr
+    assert "running the model by ONNX Runtime" in done.stdout
+    for text in ("by the reference", "layers have a result that the model has"):
+        assert (text in done.stdout) == (code == 1), done.stdout
 
 
 def test_golden_outputs_of_the_real_onnxruntime(kiln, network):
@@ -236,3 +250,31 @@ def test_layers_of_a_saved_engine(kiln, network):
     assert re.search(r"\[I\] [1-9]\d* of \d+ layers have a result that the model has, too", text)
     assert rows_of(text) and all(float(row[1]) <= 1 for row in rows_of(text))
     assert kiln.ok("compare", network, "--loadEngine=net.plan", "--worst=1").count(" cpu/") == 1
+
+
+def test_layers_of_a_saved_engine_in_other_types(kiln):
+    """The model has one result in float16, which the engine has in float32, and an integer of a name that is a matrix's in the engine."""
+    random = np.random.default_rng(8)
+    x, w = random.standard_normal((3, 5)).astype(np.float32), random.standard_normal((5, 4)).astype(np.float32)
+    ends = {"x": (TensorProto.FLOAT, [3, 5])}, {"y": (TensorProto.FLOAT, [3, 4])}, {"w": w}
+    save_model(kiln.folder / "wide.onnx", [
+        helper.make_node("Softmax", ["x"], ["s"], "first"), helper.make_node("MatMul", ["s", "w"], ["m"], "product"),
+        helper.make_node("Softmax", ["m"], ["y"], "last")], *ends)
+    save_model(kiln.folder / "half.onnx", [
+        helper.make_node("Cast", ["x"], ["h"], "to16", to=TensorProto.FLOAT16), helper.make_node("Softmax", ["h"], ["s"], "first"),
+        helper.make_node("Cast", ["s"], ["f"], "to32", to=TensorProto.FLOAT), helper.make_node("MatMul", ["f", "w"], ["p"], "product"),
+        helper.make_node("Softmax", ["p"], ["q"], "soft"),
+        helper.make_node("NonZero", ["q"], ["m"], "places"), helper.make_node("Size", ["m"], ["n"], "count"),
+        helper.make_node("Cast", ["n"], ["e"], "number", to=TensorProto.FLOAT), helper.make_node("Div", ["e", "e"], ["one"], "one"),
+        helper.make_node("Mul", ["q", "one"], ["y"], "last")], *ends)
+    np.save(kiln.folder / "x.npy", x)
+    kiln.ok("build", "wide.onnx", "--builderOptimizationLevel=0", "-o", "net.plan")
+    strict = ["--loadEngine=net.plan", "--loadInputs=x:x.npy", "--rtol=1e-6", "--atol=1e-6"]
+    text = kiln.run("compare", "half.onnx", *strict).stdout
+    assert "2 of 3 layers have a result that the model has, too" in text, text
+    row, = [row for row in rows_of(text) if row[2] == "first"]
+    assert 0 < float(row[1]) <= 1, text
+    assert "of another type or shape than in the model: 'm' float32 3x4, not int64 2x12, of 'product'" in text, text
+    assert "not in the model, for" not in text, text
+    text = kiln.ok("compare", "wide.onnx", *strict)
+    assert "3 of 3 layers" in text and "of another type" not in text, text

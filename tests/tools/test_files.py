@@ -52,6 +52,11 @@ def test_a_place_of_an_engine_is_checked_before_the_build(kiln, model, command):
     assert contents(kiln.folder) == before
 
 
+def test_wrong_usage_is_told_before_the_place_of_an_engine(kiln, model):
+    error = kiln.fails(2, "bench", f"--onnx={model}", "--saveEngine=/proc/none", "--timeDeserialize")
+    assert "--timeDeserialize: needs a saved engine" in error, error
+
+
 def test_a_timing_cache_does_not_replace_the_model(kiln, model):
     before = model.read_bytes()
     done = kiln.run("build", model, "-o", "m.plan", f"--timingCacheFile={model}", *FAST)

@@ -270,12 +270,11 @@ void check_options(const BenchOptions& o) {
   for (const std::string& path : {o.save_engine, o.export_output, o.export_times, o.export_profile, o.export_layers,
                                   o.export_trace, o.sweep_picture, o.build.timing_cache})
     check_folder(path);
-  if (!o.save_engine.empty()) api::Engine::check_place(o.save_engine);
-  if (!o.load_engine.empty()) return;
   for (const auto& [given, name] :
        {std::pair{o.trtexec.plan_version_only, "--getPlanVersionOnly"},
         std::pair{o.trtexec.time_deserialize, "--timeDeserialize"}, std::pair{o.rebuild_kernels, "--rebuildKernels"}})
-    if (given) throw CLI::ValidationError(name, "needs a saved engine: --loadEngine=FILE");
+    if (given && o.load_engine.empty()) throw CLI::ValidationError(name, "needs a saved engine: --loadEngine=FILE");
+  if (!o.save_engine.empty()) api::Engine::check_place(o.save_engine);
 }
 
 api::Engine obtain(BenchOptions& o) {

@@ -215,76 +215,91 @@ api::Values run_engine(const api::Engine& engine, const api::Values& inputs, int
 
 // ---- a saved engine, which does not hold the graph that its layers could be checked by
 
-// What its layers computed, to be set beside the model's values of the same names.
+// What the rounding of some layers to the type changes in numbers near 1.
+double step_of(const std::string& type) {
+  static const std::map<std::string, double> steps = {{"float16", 0x1p-10}, {"bfloat16", 0x1p-7}};
+  const auto it = steps.find(type);
+  return it == steps.end() ? 0 : it->second;
+}
+
+// The model's values beside the results of its layers that have their names.
 class SavedLayers {
  public:
-  // A result of a layer, in order.
-  void add(const api::LayerInfo& layer, const std::string& value, const api::HostTensor& result) {
-    if (layers_.empty() || layers_.back().name != layer.name) layers_.push_back(layer);
-    results_[value] = {layers_.size() - 1, result};
+  explicit SavedLayers(const api::Engine& engine) {
+    for (const api::LayerInfo& layer : engine.layers())
+      for (const std::string& output : layer.outputs) names_.insert(name_in(output));
   }
 
   // A value of the model, by the reference.
-  void compare(const std::string& value, const api::HostTensor& want, const CompareOptions& o) {
-    const auto it = results_.find(value);
-    if (it == results_.end()) return;
-    const auto& [number, got] = it->second;
-    const api::LayerInfo& layer = layers_[number];
-    if (got.type != want.type || got.dims != want.dims) return;
-    checked_.push_back({number, layer, value, difference(got, want, {o.rtol, o.atol, 0, layer_quantum(layer, want)})});
-    results_.erase(it);
+  void expect(const std::string& value, const api::HostTensor& result) {
+    if (names_.contains(value)) wanted_[value] = result;
+  }
+
+  // A result of a layer, in order.
+  void compare(const api::LayerInfo& layer, const std::string& value, const api::HostTensor& got,
+               const CompareOptions& o) {
+    if (layers_.empty() || layers_.back().name != layer.name) layers_.push_back(layer);
+    const size_t number = layers_.size() - 1;
+    const auto text = [&](const std::string& wanted) {
+      return fmt::format("'{}' {}{} of '{}'", api::printable(value), got.type, wanted, api::printable(layer.name));
+    };
+    const auto it = wanted_.find(value);
+    if (it == wanted_.end()) {
+      strangers_.emplace(number, text(""));
+      return;
+    }
+    const api::HostTensor& want = it->second;
+    if (got.dims != want.dims || (got.type != want.type && !(is_float(got.type) && is_float(want.type)))) {
+      others_.emplace(number,
+                      text(fmt::format(" {}, not {} {},", shape_text(got.dims), want.type, shape_text(want.dims))));
+      return;
+    }
+    const double step = std::max(step_of(got.type), step_of(want.type));
+    const Tolerance allowed{std::max(o.rtol, step), std::max(o.atol, step), 0, layer_quantum(layer, want)};
+    checked_.push_back({number, layer, value, difference_of_values(got, want, allowed)});
   }
 
   void tell(size_t rows) const {
+    std::set<size_t> compared;
+    for (const CheckedLayer& c : checked_) compared.insert(c.number);
     say(api::Level::kInfo,
         fmt::format("{} of {} layers have a result that the model has, too, and are compared with it; differences add "
                     "up along the network",
-                    compared(), layers_.size()));
-    if (!results_.empty()) say(api::Level::kInfo, "not in the model, for passes made or changed them: " + strangers());
+                    compared.size(), layers_.size()));
+    if (!others_.empty()) say(api::Level::kInfo, "of another type or shape than in the model: " + first_of(others_));
+    if (!strangers_.empty())
+      say(api::Level::kInfo, "not in the model, for passes made or changed them: " + first_of(strangers_));
     table(checked_, rows);
   }
 
  private:
-  static constexpr size_t kNamedStrangers = 4;
-  struct Result {
-    size_t layer;
-    api::HostTensor tensor;
-  };
+  using Texts = std::map<size_t, std::string>;  // of one result of each layer
 
-  size_t compared() const {
-    std::set<size_t> numbers;
-    for (const CheckedLayer& c : checked_) numbers.insert(c.number);
-    return numbers.size();
-  }
-
-  // "'q' int8 of 'conv1 + relu1'" of the first ones.
-  std::string strangers() const {
-    std::map<size_t, std::string> texts;
-    for (const auto& [value, result] : results_)
-      texts[result.layer] = fmt::format("'{}' {} of '{}'", api::printable(value), result.tensor.type,
-                                        api::printable(layers_[result.layer].name));
+  static std::string first_of(const Texts& texts) {
+    constexpr size_t kNamed = 4;
     std::vector<std::string> named;
     for (const auto& [layer, text] : texts)
-      if (named.size() < kNamedStrangers) named.push_back(text);
+      if (named.size() < kNamed) named.push_back(text);
     return join(named, ", ") + (texts.size() > named.size() ? ", …" : "");
   }
 
+  std::set<std::string> names_;                    // of the layers' results
+  std::map<std::string, api::HostTensor> wanted_;  // the model's values of these names
   std::vector<api::LayerInfo> layers_;
-  std::map<std::string, Result> results_;  // that were not compared yet, by value
+  Texts strangers_, others_;
   std::vector<CheckedLayer> checked_;
 };
 
 // The outputs of a saved engine, and those of the model by the reference.
 std::pair<api::Values, api::Values> compare_saved_layers(const api::Engine& engine, const api::Values& inputs,
                                                          int profile, const CompareOptions& o) {
-  SavedLayers layers;
+  SavedLayers layers(engine);
+  say(api::Level::kInfo, "evaluating the model as it was given by the reference");
+  api::Values want = api::evaluate_model(
+      o.model, inputs, [&](const std::string& value, const api::HostTensor& result) { layers.expect(value, result); });
   api::Values got = run_engine(engine, inputs, profile, o.build.threads,
                                [&](const api::LayerInfo& layer, const std::string& value,
-                                   const api::HostTensor& result) { layers.add(layer, value, result); });
-  say(api::Level::kInfo, "evaluating the model as it was given by the reference");
-  api::Values want = api::evaluate_model(o.model, inputs, [&](const std::string& value, const api::HostTensor& result) {
-    layers.compare(value, result, o);
-  });
+                                   const api::HostTensor& result) { layers.compare(layer, value, result, o); });
   layers.tell(o.worst);
   return {std::move(got), std::move(want)};
 }
@@ -443,12 +458,15 @@ bool compare_with_golden(CompareOptions& o) {
   }
   const auto outputs = of_kind(engine.io(), false);
   api::Values got, want;
+  const bool by_reference = o.golden == "reference";
   bool layers_agree = true;
   if (o.engine.empty()) std::tie(got, layers_agree) = check_layers(engine, inputs, profile, o);
-  else std::tie(got, want) = compare_saved_layers(engine, inputs, profile, o);
-  if (want.empty() || o.golden == "onnxruntime") want = golden_outputs(o, inputs, outputs);
+  else if (by_reference) std::tie(got, want) = compare_saved_layers(engine, inputs, profile, o);
+  else got = run_engine(engine, inputs, profile, o.build.threads);
+  if (o.engine.empty() || !by_reference) want = golden_outputs(o, inputs, outputs);
   const bool agree = check_outputs(outputs, got, want, o);
   if (!agree && o.engine.empty() && o.search) Search(o, inputs, want).tell(engine);
+  if (!agree && !o.engine.empty() && !by_reference) compare_saved_layers(engine, inputs, profile, o);
   return agree && layers_agree;
 }
 
@@ -489,8 +507,7 @@ void add_compare(CLI::App& app) {
       ->capture_default_str();
   app.add_option("--loadEngine", o->engine,
                  "Saved engine of this model to check instead of a new one; its layers are compared with the model's "
-                 "values of the "
-                 "same names, in which differences add up");
+                 "values of the same names, in which differences add up (with ONNX Runtime: where outputs differ)");
   add_rebuild_flag(app, o->rebuild_kernels)->needs("--loadEngine");
   app.add_option("--golden", o->golden,
                  "Who says what is right: the reference, or ONNX Runtime of the python3 on the path")

@@ -22,6 +22,8 @@ std::vector<int64_t> position(int64_t at, const std::vector<int64_t>& dims) {
 
 }  // namespace
 
+bool is_float(const std::string& type) { return type.find("float") != std::string::npos; }
+
 double largest_element(const api::HostTensor& tensor) {
   double largest = 0;
   for (int64_t i = 0; i < api::element_count(tensor); ++i)
@@ -30,14 +32,16 @@ double largest_element(const api::HostTensor& tensor) {
 }
 
 Difference difference(const api::HostTensor& got, const api::HostTensor& want, const Tolerance& tolerance) {
+  if (got.type == want.type && got.dims == want.dims) return difference_of_values(got, want, tolerance);
   Difference d;
-  d.agree = got.type == want.type && got.dims == want.dims;
-  if (!d.agree) {
-    d.mismatch =
-        "is " + got.type + " " + shape_text(got.dims) + ", expected " + want.type + " " + shape_text(want.dims);
-    d.ratio = INFINITY;
-    return d;
-  }
+  d.agree = false;
+  d.mismatch = "is " + got.type + " " + shape_text(got.dims) + ", expected " + want.type + " " + shape_text(want.dims);
+  d.ratio = INFINITY;
+  return d;
+}
+
+Difference difference_of_values(const api::HostTensor& got, const api::HostTensor& want, const Tolerance& tolerance) {
+  Difference d;
   d.count = api::element_count(want);
   const double scale = std::max(largest_element(want), tolerance.least_scale);
   const double atol = tolerance.quantum + tolerance.atol * (scale > 0 ? scale : 1);

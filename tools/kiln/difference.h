@@ -15,6 +15,7 @@ struct Tolerance {
   double quantum = 0;  // a step of the numbers that a quantisation leaves
 };
 
+bool is_float(const std::string& type);
 double largest_element(const api::HostTensor& tensor);  // of the finite ones, by absolute value
 
 struct Difference {
@@ -29,5 +30,7 @@ struct Difference {
 };
 
 Difference difference(const api::HostTensor& got, const api::HostTensor& want, const Tolerance& tolerance);
+// The same where types may differ; the shapes are equal.
+Difference difference_of_values(const api::HostTensor& got, const api::HostTensor& want, const Tolerance& tolerance);
 
 }  // namespace kiln::tool

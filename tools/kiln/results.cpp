@@ -7,6 +7,8 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "difference.h"
+
 namespace kiln::tool {
 namespace {
 
@@ -23,8 +25,6 @@ std::string field_type(const std::string& type) {
   std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return std::toupper(c); });
   return text;
 }
-
-bool is_float(const std::string& type) { return type.find("float") != std::string::npos; }
 
 // JSON has no NaN and no infinity.
 Json finite_or_text(double value) { return std::isfinite(value) ? Json(value) : Json(fmt::format("{}", value)); }

@@ -10,7 +10,7 @@
 namespace kiln::cuda::kernels {
 namespace {
 
-uint32_t narrow(int64_t n, const char* what) {
+uint32_t narrow_or_throw(int64_t n, const char* what) {
   if (n > INT32_MAX) throw Error(Code::kUnsupported, std::string(what) + " has too many elements");
   return static_cast<uint32_t>(n);
 }
@@ -84,7 +84,7 @@ class Elements final : public Indexed {
         return {Code::kShapeMismatch, "the indices of an indexing kernel exceed its data"};
     arguments_ = {};
     arguments_.combine = combine_;
-    arguments_.count = narrow(loop.dims[axis], "an axis of indices");
+    arguments_.count = narrow_or_throw(loop.dims[axis], "an axis of indices");
     arguments_.index_stride = loop.strides[0][axis];
     arguments_.extent = data.dims[axis];
     arguments_.stride = loop.strides[1][axis];
@@ -92,7 +92,7 @@ class Elements final : public Indexed {
     if (scatters_) loop.dims[axis] = std::min<int64_t>(loop.dims[axis], 1);
     const Loop lines = merged(loop);
     if (lines.dims.size() > kMaxAxes) return {Code::kUnsupported, "an indexing kernel has too many axes"};
-    (void)narrow(lines.count(), "an indexing kernel");
+    (void)narrow_or_throw(lines.count(), "an indexing kernel");
     arguments_.lines = walk_of<2>(lines);
     cover((scatters_ ? "scatter_elements" : "gather_elements") + suffix_ +
               (indices.dtype == DType::kI32 ? "_i32" : "_i64"),
@@ -132,10 +132,10 @@ class Tuples final : public Indexed {
     TuplesArguments& a = arguments_;
     a = {};
     a.combine = combine_;
-    a.tuples = narrow(tuples, "a list of indices");
-    a.total = narrow(tuples * run, "an indexing kernel");
-    a.run = FastDivisor::of(narrow(run, "a slice"));
-    a.per_batch = FastDivisor::of(narrow(extent(indices, batch, indices.rank - 1), "a list of indices"));
+    a.tuples = narrow_or_throw(tuples, "a list of indices");
+    a.total = narrow_or_throw(tuples * run, "an indexing kernel");
+    a.run = FastDivisor::of(narrow_or_throw(run, "a slice"));
+    a.per_batch = FastDivisor::of(narrow_or_throw(extent(indices, batch, indices.rank - 1), "a list of indices"));
     a.batch_size = extent(data, batch, data.rank);
     a.depth = static_cast<int32_t>(depth);
     for (int k = 0; k < a.depth; ++k) {
