@@ -2,6 +2,7 @@
 #include "api/graph_file.h"
 
 #include <cstring>
+#include <filesystem>
 #include <sstream>
 
 #include "base/file_map.h"
@@ -56,6 +57,15 @@ std::string weight_line(const std::string& name, const Tensor& tensor, uint64_t 
          std::to_string(offset) + " " + name + "\n";
 }
 
+// Bytes that no graph of that name says the meaning of are somebody's.
+void check_weights_place(const std::string& graph, const std::string& weights) {
+  std::error_code none;
+  const auto size = std::filesystem::file_size(weights, none);
+  if (none || size == 0 || std::filesystem::exists(graph, none)) return;
+  throw Error(Code::kIo, "'" + weights + "' exists and belongs to no graph '" + graph + "'; it stays as it is")
+      .remedy("give another path, or remove the file");
+}
+
 }  // namespace
 
 void save_graph(const ir::Graph& graph, const std::string& path) {
@@ -66,8 +76,12 @@ void save_graph(const ir::Graph& graph, const std::string& path) {
     text += weight_line(name, tensor, offset);
     offset += (static_cast<uint64_t>(tensor.bytes()) + kAligned - 1) / kAligned * kAligned;
   }
-  if (!constants.empty())
-    write_file(path + ".weights", [&](const FileSink& sink) {
+  const FileKinds kinds = {std::string_view(text).substr(0, 6)};
+  check_writable(path, kinds);
+  const std::string weights = path + ".weights";
+  if (!constants.empty()) {
+    check_weights_place(path, weights);
+    write_file(weights, [&](const FileSink& sink) {
       const std::vector<std::byte> zeros(kAligned);
       for (const auto& [name, tensor] : constants) {
         const auto size = static_cast<uint64_t>(tensor.bytes());
@@ -75,7 +89,8 @@ void save_graph(const ir::Graph& graph, const std::string& path) {
         sink({zeros.data(), (kAligned - size % kAligned) % kAligned});
       }
     });
-  write_file(path, std::as_bytes(std::span(text)), {std::string_view(text).substr(0, 6)});
+  }
+  write_file(path, std::as_bytes(std::span(text)), kinds);
 }
 
 std::unique_ptr<ir::Graph> load_graph(const std::string& path) {

@@ -60,12 +60,15 @@ TimingCache read_cache(const BuildOptions& options, const std::string& fingerpri
   }
 }
 
-// The times that a file holds now; none when it is damaged or another device's, and those of this build take its place.
+// The times that a file holds now; none when it is damaged, and those of this build take its place. Throws when they are another device's: they
+// stay.
 TimingCache times_in(std::span<const std::byte> bytes, const std::string& fingerprint, Logger& logger) {
   if (bytes.empty()) return TimingCache(fingerprint);
   try {
     return TimingCache::parse(bytes, fingerprint);
   } catch (const Error& e) {
+    const std::string_view device = TimingCache::device_of(bytes);
+    if (!device.empty() && device != fingerprint) throw;
     logger.log(Severity::kVerbose, std::string("the timing cache begins anew: ") + e.what());
     return TimingCache(fingerprint);
   }

@@ -65,7 +65,8 @@ class Marker {
     const bool is_one = !precisions_.layers[i].is_pattern || precisions_.layers[i].name.find('*') == std::string::npos;
     const ir::Value* too_large = passes::overflowing_constant(node, type);
     node.precision = DType::kInvalid;
-    if (too_large && is_one) {
+    if (too_large && !is_one && !precisions_.obey) return;  // the rule that narrows leaves it as it is, and says so
+    if (too_large) {
       report(Error(Code::kUnsupported, "the layer is to compute in " + std::string(name(type)))
                  .node("'" + node.name() + "'")
                  .cause("its constant '" + too_large->name() + "' overflows " + std::string(name(type)))
@@ -75,7 +76,7 @@ class Marker {
     } else if (given == DType::kF32 && (type == precisions_.compute || type == precisions_.second) &&
                target_.computes_in(type)) {
       node.precision = type;
-    } else if (is_one) {
+    } else if (is_one || (precisions_.obey && given == DType::kF32)) {
       report(Error(Code::kUnsupported, "the layer is to compute in " + std::string(name(type)))
                  .node("'" + node.name() + "'")
                  .cause(given != DType::kF32 ? "its first input is " + (first ? first->type().str() : "absent")

@@ -17,6 +17,8 @@ constexpr std::string_view kSumTag = "checksum ";
 
 constexpr const char* kPin = "=";
 
+std::string first_line() { return std::string(TimingCache::kFileKind) + std::string(kVersion); }
+
 [[noreturn]] void damaged(const char* cause) {
   throw Error(Code::kMalformedCache, "the timing cache is damaged")
       .cause(cause)
@@ -71,11 +73,18 @@ std::string text_of(double number) {
 
 uint64_t tactic_hash(const std::string& choice) { return checksum64(choice.data(), choice.size()); }
 
+std::string_view TimingCache::device_of(std::span<const std::byte> bytes) {
+  std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  if (!text.starts_with(first_line())) return {};
+  text.remove_prefix(first_line().size());
+  return text.substr(0, text.find('\n'));
+}
+
 TimingCache TimingCache::parse(std::span<const std::byte> bytes, const std::string& fingerprint) {
   TimingCache cache(fingerprint);
   std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   if (text.empty()) return cache;
-  const std::string magic = std::string(kFileKind) + std::string(kVersion);
+  const std::string magic = first_line();
   if (!text.starts_with(magic)) damaged("it does not begin with the words of a timing cache of this version");
   const size_t sum_at = text.rfind(kSumTag);
   if (sum_at == std::string_view::npos || sum_at < magic.size()) damaged("it has no checksum");
@@ -101,7 +110,7 @@ TimingCache TimingCache::parse(std::span<const std::byte> bytes, const std::stri
 }
 
 std::vector<std::byte> TimingCache::serialize() const {
-  std::string text = std::string(kFileKind) + std::string(kVersion) + fingerprint_ + "\n";
+  std::string text = first_line() + fingerprint_ + "\n";
   for (const auto& [key, timing] : entries_)
     text += key + " " + text_of(timing.milliseconds) + " " + text_of(timing.counts) + "\n";
   for (const auto& [made_of, code] : code_.all()) {

@@ -294,6 +294,19 @@ TEST_F(Facade, ProfilesKeepTimes) {
   EXPECT_THROW(save_device_profile(profile.path(), cpu, times.path()), Failure) << "another device's";
 }
 
+TEST_F(Facade, TimesOfAnotherDeviceStay) {
+  const File times("other.times");
+  const std::string other = "KILN timing cache 3\nanother device\nchecksum 0\n";
+  times.write(other);
+  options_.backend = "cpu";
+  options_.timing_cache = times.path();
+  std::string log;
+  options_.log = [&](Level, const std::string& line) { log += line + "\n"; };
+  Engine::build(options_);
+  EXPECT_EQ(std::filesystem::file_size(times.path()), other.size());
+  EXPECT_NE(log.find("the timing cache is not written"), std::string::npos) << log;
+}
+
 TEST_F(Facade, UnknownNamesAreRefused) {
   options_.disabled = {"conv_bais"};
   try {

@@ -97,6 +97,14 @@ TEST(LayerPrecisions, WhatCannotBeIsSaid) {
   }
 }
 
+// Of what a pattern means, layers of other types than float32 are left out; those of float32 are as if named one by one.
+TEST(LayerPrecisions, PatternsAreObeyed) {
+  auto graph = ir::parse_graph(kPreciseGraph);
+  const Precisions single{.compute = DType::kF32, .tf32 = false, .layers = {{"*t", DType::kF16, true}}, .obey = true};
+  EXPECT_THROW(mark_precisions(*graph, HalfTarget(), single, null_logger()), Error);
+  EXPECT_NO_THROW(mark_precisions(*graph, HalfTarget(), half({{"wh*", DType::kF16, true}}), null_logger()));
+}
+
 // What float16 cannot hold is never infinite: a layer that is to compute in it is an error that names its weights, one that may stays.
 TEST(LayerPrecisions, WeightsThatOverflowAreNamed) {
   constexpr const char* kLarge = R"(graph main(%x: float32[2,2]) {
@@ -121,6 +129,11 @@ TEST(LayerPrecisions, WeightsThatOverflowAreNamed) {
             std::string::npos)
       << logger.text;
   EXPECT_EQ(graph->nodes().front()->input(0)->dtype(), DType::kF32);
+  auto by_pattern = ir::parse_graph(kLarge);
+  EXPECT_THROW(mark_precisions(*by_pattern, HalfTarget(), half({{"w*", DType::kF16, true}}), null_logger()), Error);
+  mark_precisions(*by_pattern, HalfTarget(), half({{"w*", DType::kF16, true}}, false), null_logger());
+  passes::run_passes(*by_pattern, {passes::compute_in(DType::kF16)}, {});
+  EXPECT_EQ(by_pattern->nodes().front()->input(0)->dtype(), DType::kF32);
   logger.text.clear();
   passes::run_passes(*ir::parse_graph(kLarge), {passes::compute_in(DType::kBF16)}, {.logger = &logger});
   EXPECT_EQ(logger.text, "");

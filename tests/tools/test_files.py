@@ -57,6 +57,21 @@ def test_wrong_usage_is_told_before_the_place_of_an_engine(kiln, model):
     assert "--timeDeserialize: needs a saved engine" in error, error
 
 
+def test_a_dumped_graph_leaves_the_files_of_others(kiln):
+    path = kiln.folder / "net.onnx"
+    save_model(path, [helper.make_node("MatMul", ["x", "w"], ["y"])], {"x": (F, [2, 64])}, {"y": (F, [2, 64])}, {"w": np.ones((64, 64), np.float32)})
+    (kiln.folder / "a.kir.weights").write_text("precious")
+    (kiln.folder / "notes.txt").write_text("notes")
+    before = contents(kiln.folder)
+    for name in ("a.kir", "notes.txt"):
+        error = kiln.fails(1, "build", path, "--dump=fuse", f"--dumpFile={name}", *FAST, "--noTimingCache")
+        assert "K1005" in error and "remedy" in error and "stays as it is" in error
+        assert contents(kiln.folder) == before
+    for _ in range(2):
+        kiln.ok("build", path, "--dump=fuse", "--dumpFile=b.kir", *FAST, "--noTimingCache")
+    assert (kiln.folder / "b.kir.weights").stat().st_size == 64 * 64 * 4
+
+
 def test_a_timing_cache_does_not_replace_the_model(kiln, model):
     before = model.read_bytes()
     done = kiln.run("build", model, "-o", "m.plan", f"--timingCacheFile={model}", *FAST)
