@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "base/guarded.h"
 #include "base/index.h"
 #include "plan/lanes.h"
 #include "runtime/take_memory.h"
@@ -146,13 +147,10 @@ Status Context::set_input_value(int32_t tensor, Datum value) noexcept {
     return {Code::kTypeMismatch, text_ = message_.c_str()};
   }
   if (info.kind == Datum::kTensor) KILN_RETURN_IF_ERROR(set_input_dims(tensor, value.tensor.dims()));
-  try {
-    runner_.set_slot(tensor, std::move(value));
-  } catch (const Error& e) {
-    message_ = e.message();
-    return {e.code(), text_ = message_.c_str()};
-  }
-  return kOkStatus;
+  const Status set = guarded([&] { return runner_.set_slot(tensor, std::move(value)), kOkStatus; });
+  if (set.ok()) return kOkStatus;
+  message_ = set.detail;
+  return {set.code, text_ = message_.c_str()};
 }
 
 Status Context::set_address(int32_t tensor, void* address) noexcept {

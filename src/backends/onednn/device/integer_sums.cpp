@@ -52,7 +52,7 @@ IntegerSums::Spaces IntegerSums::spaces(const KernelCall& call, const Recipe& r)
 
 size_t IntegerSums::workspace(const KernelCall& call) noexcept {
   size_t wanted = kNoWorkspace;
-  (void)cpu::kernels::guarded([&]() -> Status {
+  (void)guarded([&]() -> Status {
     if (has_no_result(call)) return wanted = 0, kOkStatus;
     const Recipe recipe = describe(call);
     if (recipe.primitive) wanted = spaces(call, recipe).total;
@@ -62,7 +62,7 @@ size_t IntegerSums::workspace(const KernelCall& call) noexcept {
 }
 
 Status IntegerSums::prepare(const KernelCall& call) noexcept {
-  return cpu::kernels::guarded([&] { return bind(call); });
+  return guarded([&] { return bind(call); });
 }
 
 Status IntegerSums::bind(const KernelCall& call) {

@@ -26,7 +26,7 @@ class Pool final : public PrimitiveKernel {
     of_nothing_ = call.inputs.size() == 1 && call.outputs.size() == 1 && call.inputs[0].elements() == 0 &&
                   call.outputs[0].elements() > 0;
     if (!of_nothing_) return PrimitiveKernel::prepare(call);
-    return cpu::kernels::guarded([&]() -> Status { return require_floats(call.outputs[0], "the result"), kOkStatus; });
+    return guarded([&]() -> Status { return require_floats(call.outputs[0], "the result"), kOkStatus; });
   }
 
   Status launch(Stream& stream, const KernelCall& call) noexcept override {

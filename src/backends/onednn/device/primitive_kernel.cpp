@@ -170,7 +170,7 @@ PrimitiveKernel::Spaces PrimitiveKernel::spaces(const Recipe& recipe) const {
 
 size_t PrimitiveKernel::workspace(const KernelCall& call) noexcept {
   size_t wanted = kNoWorkspace;
-  (void)cpu::kernels::guarded([&]() -> Status {
+  (void)guarded([&]() -> Status {
     if (is_empty(call)) return wanted = 0, kOkStatus;
     const Recipe recipe = choose(call);
     if (recipe.primitive) wanted = spaces(recipe).total;
@@ -183,7 +183,7 @@ Status PrimitiveKernel::prepare(const KernelCall& call) noexcept {
   for (const auto& list : {call.inputs, call.outputs})
     for (const TensorView& v : list)
       if (v.slot) return {Code::kMalformedPlan, "a primitive takes tensors that have their place"};
-  return cpu::kernels::guarded([&] { return bind(call); });
+  return guarded([&] { return bind(call); });
 }
 
 Status PrimitiveKernel::bind_packed(const KernelCall& call, const Operand& o, Bound& bound) const {

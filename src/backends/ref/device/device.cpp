@@ -2,8 +2,8 @@
 #include "backends/ref/device/device.h"
 
 #include <cstring>
-#include <new>
 
+#include "base/guarded.h"
 #include "base/require.h"
 #include "device/host_device.h"
 #include "ops/op.h"
@@ -101,7 +101,7 @@ class Reference final : public Kernel {
   Slots takes_slots() const noexcept override { return Slots::kAll; }
 
   Status launch(Stream&, const KernelCall& call) noexcept override {
-    try {
+    return guarded([&] {
       std::vector<Datum> inputs;
       for (const TensorView& v : call.inputs) inputs.push_back(read(v));
       std::vector<Datum> results = run(inputs, static_cast<int>(call.outputs.size()));
@@ -115,15 +115,7 @@ class Reference final : public Kernel {
         }
       }
       return kOkStatus;
-    } catch (const Error& e) {
-      message_ = e.message();
-      return {e.code(), message_.c_str()};
-    } catch (const std::bad_alloc&) {
-      return {Code::kOutOfMemory, "there is no memory for what the layer computes with"};
-    } catch (const std::exception& e) {
-      message_ = e.what();
-      return {Code::kExecution, message_.c_str()};
-    }
+    });
   }
 
  private:
@@ -150,7 +142,6 @@ class Reference final : public Kernel {
   Operation base_;
   int64_t base_inputs_ = 0;
   std::vector<Operation> posts_;
-  std::string message_;
 };
 
 class RefDevice final : public HostDevice {

@@ -24,6 +24,8 @@ constexpr auto kIdleSpin = std::chrono::microseconds(100);  // before an idle th
 constexpr int kPauses = 32;                                 // between looks at the clock
 constexpr int kPatience = 4000;  // looks at unfinished parts before the core is offered to others
 
+thread_local int most_threads = 0;
+
 void pause() noexcept { __builtin_ia32_pause(); }
 
 // One call of run_parts. A part is claimed by advancing `next` inside `state`; only then are the other fields read, which
@@ -89,16 +91,18 @@ class alignas(64) Job {
 
 class Pool {
  public:
+  // Returns when all threads are ready, so that none of them allocates beside inferences.
   explicit Pool(int workers) {
-    for (int i = 0; i < workers; ++i) {
-      try {
+    int started = 0;
+    try {
+      for (; started < workers; ++started) {
         std::thread thread([this] { work(); });
         pthread_setname_np(thread.native_handle(), "kiln-worker");
         thread.detach();
-      } catch (const std::system_error&) {
-        break;  // the caller computes what is not taken
       }
+    } catch (const std::system_error&) {  // the caller computes what is not taken
     }
+    for (int ready = ready_.load(); ready < started; ready = ready_.load()) ready_.wait(ready);
   }
 
   void run(int parts, PartFunction function, void* context, int most) noexcept {
@@ -123,7 +127,16 @@ class Pool {
     return nullptr;
   }
 
+  // The loader allocates a thread's variables of a library when the thread first meets one of them.
+  static void make_variables() noexcept {
+    const LentWork of_runtime{Work()};
+    most_threads = 0;
+  }
+
   void work() noexcept {
+    make_variables();
+    ready_.fetch_add(1);
+    ready_.notify_one();
     while (true) {
       const uint32_t seen = published_.load();
       bool helped = false;
@@ -150,9 +163,8 @@ class Pool {
   Job jobs_[kJobs];
   alignas(64) std::atomic<uint32_t> published_{0};
   alignas(64) std::atomic<int> sleepers_{0};
+  std::atomic<int> ready_{0};
 };
-
-thread_local int most_threads = 0;
 
 int count_threads() noexcept {
   if (const char* text = std::getenv("OMP_NUM_THREADS")) {

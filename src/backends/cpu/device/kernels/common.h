@@ -1,10 +1,11 @@
-// What the kernels share: checks of views, and the bridge from exceptions to Status.
+// What the kernels share: checks of views, and where results go.
 #pragma once
 #include <algorithm>
 #include <new>
 
 #include "backends/cpu/device/compute/parallel.h"
 #include "base/checked.h"
+#include "base/guarded.h"
 #include "device/device.h"
 #include "device/views.h"
 #include "device/workspace.h"
@@ -51,22 +52,6 @@ inline void* place_result(const TensorView& out, Dims dims) {
   void* data = tensor.mutable_data();
   *out.slot = Datum(std::move(tensor));
   return data;
-}
-
-// Runs what may throw: a part of prepare, or the launch of a kernel that works on slots. The text of the status lives until the
-// thread's next one.
-template <class Function> Status guarded(Function&& function) noexcept {
-  try {
-    return function();
-  } catch (const Error& e) {
-    static thread_local std::string text;
-    text = e.message();
-    return {e.code(), text.c_str()};
-  } catch (const std::bad_alloc&) {
-    return {Code::kOutOfMemory, "a kernel could not allocate its tables"};
-  } catch (...) {
-    return {Code::kInternal, "a kernel could not be prepared"};
-  }
 }
 
 }  // namespace kiln::cpu::kernels

@@ -24,7 +24,7 @@ class Pointwise final : public Kernel {
   explicit Pointwise(ScalarProgram program) : program_(std::move(program)) {}
 
   Status prepare(const KernelCall& call) noexcept override {
-    try {
+    return guarded([&]() -> Status {
       if (call.outputs.size() != program_.outputs.size() || call.inputs.size() != program_.input_count)
         return {Code::kMalformedPlan, "the program has other operands"};
       const TensorView& out = call.outputs[0];
@@ -43,11 +43,8 @@ class Pointwise final : public Kernel {
       plan_.emplace(program_, dims, inputs, outputs, thread_count());
       in_.resize(inputs.size());
       out_.resize(outputs.size());
-    } catch (const Error& e) {
-      message_ = e.message();
-      return {e.code(), message_.c_str()};
-    }
-    return kOkStatus;
+      return kOkStatus;
+    });
   }
 
   Status launch(Stream&, const KernelCall& call) noexcept override {
@@ -71,7 +68,6 @@ class Pointwise final : public Kernel {
   std::optional<PointwisePlan> plan_;
   std::vector<const void*> in_;
   std::vector<void*> out_;
-  std::string message_;
 };
 
 }  // namespace

@@ -42,7 +42,7 @@ GeneratedArguments<kMaxOperands> arguments_of(const GeneratedProgram& g, Loop lo
   a.count = static_cast<uint32_t>(loop.count());
   a.axes = static_cast<int32_t>(loop.dims.size());
   for (size_t axis = 0; axis < loop.dims.size(); ++axis) {
-    a.dims[axis] = FastDivisor::of(static_cast<uint32_t>(loop.dims[axis]));
+    a.dims[axis] = divisor(loop.dims[axis]);
     for (size_t k = 0; k < g.types.size(); ++k) a.operands[k].strides[axis] = loop.strides[source_of(g, k)][axis];
   }
   return a;

@@ -1,4 +1,4 @@
-// What the kernels share on the host: checks of views, and the bridge from exceptions to Status.
+// What the kernels share on the host: checks of views, and sizes as arguments.
 #pragma once
 #include <algorithm>
 #include <new>
@@ -7,6 +7,7 @@
 #include "backends/cuda/device/cu/walk.h"
 #include "backends/cuda/device/gpu.h"
 #include "base/checked.h"
+#include "base/guarded.h"
 #include "device/device.h"
 #include "device/parameters.h"
 #include "device/views.h"
@@ -24,6 +25,7 @@ inline constexpr int64_t kWord = 16;  // bytes that a thread reads or stores at 
 
 // Sizes as arguments of kernels, which are below 2^31.
 inline uint32_t narrow(int64_t n) { return static_cast<uint32_t>(n); }
+inline int32_t narrow_signed(int64_t n) { return static_cast<int32_t>(n); }
 inline FastDivisor divisor(int64_t n) { return FastDivisor::of(narrow(n)); }
 
 // Strides describe it, and it has its place.
@@ -68,23 +70,6 @@ inline unsigned blocks_for(int64_t count, int64_t per_block) {
   const int64_t blocks = ceil_div(count, per_block);
   if (blocks > INT32_MAX) throw Error(Code::kUnsupported, "a tensor is too large for the kernel");
   return static_cast<unsigned>(blocks);
-}
-
-// Runs what may throw: a part of prepare.
-template <class Function> Status guarded(Function&& function) noexcept {
-  try {
-    return function();
-  } catch (const Error& e) {
-    thread_local char text[256];
-    const size_t length = std::min(e.message().size(), sizeof text - 1);
-    std::copy_n(e.message().data(), length, text);
-    text[length] = 0;
-    return {e.code(), text};
-  } catch (const std::bad_alloc&) {
-    return {Code::kOutOfMemory, "a kernel could not allocate its tables"};
-  } catch (...) {
-    return {Code::kInternal, "a kernel could not be prepared"};
-  }
 }
 
 }  // namespace kiln::cuda::kernels

@@ -91,7 +91,7 @@ void plan_group_launch(Gpu& gpu, const std::string& module, const std::string& k
   a.height = static_cast<int32_t>(o.out.height);
   a.width = static_cast<int32_t>(o.out.width);
   const int64_t row_tiles = results.count(o.out);
-  a.row_tiles = FastDivisor::of(static_cast<uint32_t>(row_tiles));
+  a.row_tiles = divisor(row_tiles);
   launch.grid[0] = blocks_for(row_tiles * ceil_div(a.g.columns, tile.columns) * choice.splits, 1);
   launch.function =
       gpu.function(module, kernel + float_suffix(o.type) + "_" + std::to_string(choice.tile), static_cast<int>(shared));

@@ -13,8 +13,6 @@ namespace {
 
 constexpr int64_t kMostRuns = 32;  // runs of channels of a slice: as many as a warp has threads
 
-int32_t narrow_signed(int64_t n) { return static_cast<int32_t>(n); }
-
 uint32_t thread_count(std::initializer_list<int64_t> factors) {
   int64_t n = 1;
   for (int64_t f : factors) n = mul_or_throw(n, f, "the threads of a convolution");

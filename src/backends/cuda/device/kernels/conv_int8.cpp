@@ -34,7 +34,7 @@ class ConvInt8 final : public Kernel {
       arguments_ = {};
       plan_mma_tiles(o, groups, taps, tile, call.inputs[1].host != nullptr, arguments_, launch_);
       arguments_.tap_rows = FastDivisor::of(o.geometry.taps_h);
-      arguments_.splits = FastDivisor::of(static_cast<uint32_t>(splits_));
+      arguments_.splits = divisor(splits_);
       if (arguments_.chunks > INT32_MAX / kMostMmaSplits)
         return {Code::kUnsupported, "a convolution of bytes has too many terms"};
       launch_.grid[0] = blocks_for(int64_t{launch_.grid[0]} * splits_, 1);

@@ -34,7 +34,7 @@ class ConvInt8Any final : public Kernel {
       a.columns = static_cast<uint32_t>(columns);
       a.padded_columns = static_cast<uint32_t>(padded);
       a.threads = static_cast<uint32_t>(o.out.pixels() * runs);
-      a.runs = FastDivisor::of(static_cast<uint32_t>(runs));
+      a.runs = divisor(runs);
       a.group_columns = FastDivisor::of(a.g.columns);
       const bool depthwise = a.g.columns == 1 && o.channels == 1;
       const auto whole = [](int64_t n) { return n % kByteRun == 0; };

@@ -43,7 +43,7 @@ class ConvStream final : public Kernel {
       const bool empty = o.out.pixels() == 0;
       if (tiles > INT32_MAX) return {Code::kUnsupported, "a convolution has too many tiles for its kernel"};
       a.tiles = static_cast<uint32_t>(tiles);
-      a.column_tiles = FastDivisor::of(static_cast<uint32_t>(column_tiles));
+      a.column_tiles = divisor(column_tiles);
       source_.plan(o.in, o.channels, o.type, box, a.g.stride_w, a.g.stride_h);
       result_.plan(o.out, o.out.channels, o.type, box, 1, 1);
       residual_.plan(placed_like(o.out, o.epilogue.residual_stride), o.out.channels, o.type, box, 1, 1);

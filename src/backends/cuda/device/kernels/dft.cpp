@@ -44,8 +44,8 @@ class Dft final : public DenseKernel {
     a.length = static_cast<uint32_t>(length);
     a.given = static_cast<uint32_t>(given);
     a.made = static_cast<uint32_t>(made);
-    a.tiles = FastDivisor::of(static_cast<uint32_t>(tiles));
-    a.inner = FastDivisor::of(static_cast<uint32_t>(inner));
+    a.tiles = divisor(tiles);
+    a.inner = divisor(inner);
     a.parts = static_cast<int32_t>(parts);
     a.made_parts = static_cast<int32_t>(made_parts);
     a.mirrors = mirrors;

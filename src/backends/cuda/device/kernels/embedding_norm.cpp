@@ -78,7 +78,7 @@ class EmbeddingNorm final : public DenseKernel {
     }
     if (norm.rows > 0 && (count == 0 || norm.rows % count != 0))
       return {Code::kShapeMismatch, "rows of a table or summand of embedding_norm do not go into those of the result"};
-    rows.count = FastDivisor::of(static_cast<uint32_t>(count));
+    rows.count = divisor(count);
     return kOkStatus;
   }
 

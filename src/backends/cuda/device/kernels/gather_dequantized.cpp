@@ -33,10 +33,10 @@ class GatherDequantized final : public DenseKernel {
     a.flip = p.is_signed ? 1 << (p.bits - 1) : 0;
     a.extent = nth(p.dims, p.axis);
     if (a.extent > INT32_MAX) return {Code::kUnsupported, "an axis of a table of integers is too long"};
-    a.block = FastDivisor::of(static_cast<uint32_t>(std::min<int64_t>(p.block, INT32_MAX)));
+    a.block = divisor(std::min<int64_t>(p.block, INT32_MAX));
     const Dims strides = row_major_strides(p.dims);
     for (size_t i = 0; count > 0 && i < p.dims.size(); ++i) {
-      a.dims[i] = FastDivisor::of(static_cast<uint32_t>(static_cast<int64_t>(i) == p.axis ? index_count : p.dims[i]));
+      a.dims[i] = divisor(static_cast<int64_t>(i) == p.axis ? index_count : p.dims[i]);
       a.table_strides[i] = strides[i];
       a.scale_strides[i] = p.scale_strides[i];
       a.zero_strides[i] = p.zero_strides.empty() ? 0 : p.zero_strides[i];

@@ -63,7 +63,7 @@ class GroupNorm final : public Kernel {
       return {Code::kUnsupported, "group_norm has too many elements"};
     a.channels = static_cast<uint32_t>(channels);
     a.channels_last = a.channel_stride == 1 && a.pixels > 1;
-    a.groups = FastDivisor::of(static_cast<uint32_t>(groups));
+    a.groups = divisor(groups);
     a.inner = FastDivisor::of(a.channels_last ? a.channels : static_cast<uint32_t>(a.pixels));
     launch_.function = gpu_.function("group_norm", "group_norm" + std::string(suffix));
     launch_.threads = kGroupThreads;

@@ -112,8 +112,8 @@ class IntegerProduct final : public IntegerKernel {
       return {Code::kMalformedPlan, "a scale or zero point of a product of bytes does not fit"};
     arguments_.count = static_cast<uint32_t>(y.elements());
     arguments_.terms = static_cast<uint32_t>(terms);
-    arguments_.rows = FastDivisor::of(static_cast<uint32_t>(rows));
-    arguments_.columns = FastDivisor::of(static_cast<uint32_t>(columns));
+    arguments_.rows = divisor(rows);
+    arguments_.columns = divisor(columns);
     arguments_.batch = walk_of<3>(batch);
     cover("integer_product", y.elements());
     return kOkStatus;
@@ -147,8 +147,8 @@ class IntegerConv final : public IntegerKernel {
     a.plane = extent(x, 2, rank);
     a.taps = extent(w, 2, rank);
     if (a.count > 0) {
-      a.columns = FastDivisor::of(static_cast<uint32_t>(w.dims[0]));
-      a.outputs = FastDivisor::of(static_cast<uint32_t>(w.dims[0] / p_.groups));
+      a.columns = divisor(w.dims[0]);
+      a.outputs = divisor(w.dims[0] / p_.groups);
       for (int i = 0; i < a.axes; ++i) put_axis(static_cast<size_t>(i), x.dims[i + 2], y.dims[i + 2]);
     }
     cover("integer_conv", y.elements());
@@ -166,7 +166,7 @@ class IntegerConv final : public IntegerKernel {
   }
 
   void put_axis(size_t i, int64_t in, int64_t out) {
-    arguments_.out[i] = FastDivisor::of(static_cast<uint32_t>(out));
+    arguments_.out[i] = divisor(out);
     arguments_.window[i] = {in, p_.window.kernel[i], p_.window.strides[i], p_.window.dilations[i],
                             p_.window.pads(i, in, out).first};
   }

@@ -42,7 +42,7 @@ class Lrn final : public Kernel {
       if (loop.dims.size() > kMaxAxes) return {Code::kUnsupported, "lrn takes tensors of fewer axes"};
       LrnArguments& a = arguments_;
       a.pixels = walk_of<2>(loop);
-      a.channels = FastDivisor::of(static_cast<uint32_t>(x.dims[1]));
+      a.channels = divisor(x.dims[1]);
       a.count = FastDivisor::of(a.pixels.count);
       a.to_channel = y.strides[1];
       a.from_channel = x.strides[1];

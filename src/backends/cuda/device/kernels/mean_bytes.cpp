@@ -58,7 +58,7 @@ class MeanBytes final : public Kernel {
       throw Error(Code::kUnsupported, "a mean of bytes has too many elements");
     MeanBytesArguments& a = arguments_;
     a.results = walk_of<4>(loop);
-    a.columns = FastDivisor::of(static_cast<uint32_t>(window.kernel[1]));
+    a.columns = divisor(window.kernel[1]);
     a.shares = shares_of(*taps);
     a.taps = *taps;
     a.from_row = in.row_stride, a.from_column = in.pixel_stride;

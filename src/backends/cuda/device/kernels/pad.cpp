@@ -58,7 +58,7 @@ class Pad final : public Kernel {
     a.axes = out.rank;
     for (int i = 0; i < out.rank; ++i) {
       const int axis = order[static_cast<size_t>(i)];
-      a.dims[i] = FastDivisor::of(static_cast<uint32_t>(out.dims[axis]));
+      a.dims[i] = divisor(out.dims[axis]);
       a.before[i] = before_[static_cast<size_t>(axis)];
       a.extents[i] = in.dims[axis];
       a.from_strides[i] = in.strides[axis];

@@ -74,19 +74,18 @@ class Pool final : public Kernel {
     a.from_group = in.channel_stride * lanes;
     const auto [top, bottom] = window_.pads(0, in.height, out.height);
     const auto [left, right] = window_.pads(1, in.width, out.width);
-    const auto narrow = [](int64_t n) { return static_cast<int32_t>(n); };
-    a.height = narrow(in.height);
-    a.width = narrow(in.width);
-    a.kernel_h = narrow(window_.kernel[0]);
-    a.kernel_w = narrow(window_.kernel[1]);
-    a.stride_h = narrow(window_.stride[0]);
-    a.stride_w = narrow(window_.stride[1]);
-    a.dilation_h = narrow(window_.dilation[0]);
-    a.dilation_w = narrow(window_.dilation[1]);
-    a.top = narrow(top);
-    a.left = narrow(left);
-    a.bottom = narrow(bottom);
-    a.right = narrow(right);
+    a.height = narrow_signed(in.height);
+    a.width = narrow_signed(in.width);
+    a.kernel_h = narrow_signed(window_.kernel[0]);
+    a.kernel_w = narrow_signed(window_.kernel[1]);
+    a.stride_h = narrow_signed(window_.stride[0]);
+    a.stride_w = narrow_signed(window_.stride[1]);
+    a.dilation_h = narrow_signed(window_.dilation[0]);
+    a.dilation_w = narrow_signed(window_.dilation[1]);
+    a.top = narrow_signed(top);
+    a.left = narrow_signed(left);
+    a.bottom = narrow_signed(bottom);
+    a.right = narrow_signed(right);
     const bool square = window_.kernel[0] == window_.kernel[1] && (window_.kernel[0] == 2 || window_.kernel[0] == 3);
     const std::string name = lanes == 1 ? "pool_"
                              : square   ? "pool_words" + std::to_string(window_.kernel[0]) + "_"

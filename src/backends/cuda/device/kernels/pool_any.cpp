@@ -50,7 +50,7 @@ class PoolAny final : public DenseKernel {
       const int64_t in = x.dims[i + 2], out = y.dims[i + 2];
       if (!window_.fits(i, in, out)) return {Code::kShapeMismatch, "operands of a pooling do not fit each other"};
       const auto [begin, end] = window_.pads(i, in, out);
-      a.out[i] = FastDivisor::of(static_cast<uint32_t>(out));
+      a.out[i] = divisor(out);
       a.window[i] = {in, window_.kernel[i], window_.strides[i], window_.dilations[i], begin, end};
     }
     const std::string name = kind_ == Pooling::kMaximum ? "pool_max"

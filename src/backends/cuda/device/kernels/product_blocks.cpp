@@ -71,7 +71,7 @@ class ProductBlocks final : public DenseKernel {
     a.block = static_cast<uint32_t>(layout_.block);
     a.blocks = static_cast<uint32_t>(layout_.blocks());
     a.units = static_cast<uint32_t>(layout_.units());
-    a.units_per_block = FastDivisor::of(static_cast<uint32_t>(layout_.units_per_block()));
+    a.units_per_block = divisor(layout_.units_per_block());
     const int64_t lanes = 16 / (bits(x.dtype) / 8);
     terms_in_words_ = layout_.terms % lanes == 0 && (layout_.block % lanes == 0 || layout_.blocks() == 1);
     a.weights_are_constant = codes.host && scales.host && zeros.host;

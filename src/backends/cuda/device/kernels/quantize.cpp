@@ -50,9 +50,9 @@ class QuantizeAny final : public DenseKernel {
     arguments_.from = x.dtype;
     arguments_.to = y.dtype;
     arguments_.count = static_cast<uint32_t>(x.elements());
-    arguments_.extent = FastDivisor::of(static_cast<uint32_t>(std::min<int64_t>(n, INT32_MAX)));
-    arguments_.inner = FastDivisor::of(static_cast<uint32_t>(std::min<int64_t>(inner, INT32_MAX)));
-    arguments_.block = FastDivisor::of(static_cast<uint32_t>(std::max<int64_t>(p_.block, 1)));
+    arguments_.extent = divisor(std::min<int64_t>(n, INT32_MAX));
+    arguments_.inner = divisor(std::min<int64_t>(inner, INT32_MAX));
+    arguments_.block = divisor(std::max<int64_t>(p_.block, 1));
     arguments_.precision = p_.precision;
     arguments_.saturate = p_.saturate;
     const bool wide = is_any_of(DType::kI32, {x.dtype, scale.dtype}) ||

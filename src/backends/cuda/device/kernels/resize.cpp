@@ -97,7 +97,7 @@ class Resize final : public Kernel {
     a.resized = static_cast<int32_t>(axes_.size());
     for (int i = 0; i < out.rank; ++i) {
       const int axis = order[static_cast<size_t>(i)];
-      a.dims[i] = FastDivisor::of(static_cast<uint32_t>(out.dims[axis]));
+      a.dims[i] = divisor(out.dims[axis]);
       a.from_strides[i] = in.strides[axis];
       a.to_strides[i] = out.strides[axis];
       const auto found = std::find(axes_.begin(), axes_.end(), axis);

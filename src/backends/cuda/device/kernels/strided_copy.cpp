@@ -94,8 +94,8 @@ StridedCopy::Part StridedCopy::part(Gpu& gpu, const LoopPart& p, int word) {
   t.to_row = outer.strides[0][row];
   t.from_column = outer.strides[1][column];
   const int64_t rows = ceil_div(t.rows, kTileSide), columns = ceil_div(t.columns, kTileSide);
-  t.row_tiles = FastDivisor::of(static_cast<uint32_t>(rows));
-  t.column_tiles = FastDivisor::of(static_cast<uint32_t>(columns));
+  t.row_tiles = divisor(rows);
+  t.column_tiles = divisor(columns);
   for (size_t gone : {column, row}) {
     outer.dims.erase(outer.dims.begin() + static_cast<std::ptrdiff_t>(gone));
     for (Dims& s : outer.strides) s.erase(s.begin() + static_cast<std::ptrdiff_t>(gone));

@@ -57,7 +57,7 @@ class SuppressBoxes final : public DenseKernel {
     a.problems = static_cast<uint32_t>(*problems);
     a.boxes = static_cast<uint32_t>(boxes.dims[1]);
     a.most = static_cast<uint32_t>(most);
-    a.classes = FastDivisor::of(static_cast<uint32_t>(scores.dims[1]));
+    a.classes = divisor(scores.dims[1]);
     a.is_centered = center_;
     a.is_filtered = call.inputs[3].present();
     return kOkStatus;
