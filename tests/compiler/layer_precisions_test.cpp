@@ -41,17 +41,22 @@ Precisions half(std::vector<Precisions::Layer> layers, bool obey = true) {
   return {.compute = DType::kF16, .tf32 = false, .layers = std::move(layers), .obey = obey};
 }
 
-// The type that each node computes in after the pass, by name.
+// The type that each node computes in, by name.
+std::map<std::string, DType> computed_in(const ir::Graph& graph) {
+  std::map<std::string, DType> types;
+  for (const auto& node : graph.nodes())
+    if (!node->is("Cast")) types[node->name().substr(0, node->name().find('.'))] = node->input(0)->dtype();
+  return types;
+}
+
+// The same after the pass.
 std::map<std::string, DType> computed(const Precisions& precisions, std::string* warnings = nullptr) {
   auto graph = ir::parse_graph(kPreciseGraph);
   Warnings logger;
   mark_precisions(*graph, HalfTarget(), precisions, logger);
   if (warnings) *warnings = logger.text;
   passes::run_passes(*graph, {passes::compute_in(DType::kF16)}, {});
-  std::map<std::string, DType> types;
-  for (const auto& node : graph->nodes())
-    if (!node->is("Cast")) types[node->name().substr(0, node->name().find('.'))] = node->input(0)->dtype();
-  return types;
+  return computed_in(*graph);
 }
 
 TEST(LayerPrecisions, ThoseThatAreNamedStay) {
@@ -139,6 +144,103 @@ TEST(LayerPrecisions, WeightsThatOverflowAreNamed) {
   EXPECT_EQ(logger.text, "");
 }
 
+// What a layer with weights beyond float16 makes is not rounded to it, up to where it is small again.
+TEST(LayerPrecisions, ValuesBehindWeightsThatOverflowStayWide) {
+  constexpr const char* kLarge = R"(graph main(%x: float32[2,2], %s: float32[2]) {
+    %v = constant float32[2,2]:{1.0,3.0,0.5,2.0}
+    %w = constant float32[2,2]:{90000.0,70000.0,0.5,2.0}
+    %small = constant float32[2,2]:{1e-5,-1e-5,2e-5,1e-5}
+    %shape = constant int64[2]:{1,4}
+    %low = constant float32[]:{-4.0}
+    %high = constant float32[]:{4.0}
+    %a = MatMul "before"(%x, %v)
+    %b = MatMul "large"(%a, %w)
+    %c = Relu "activation"(%b)
+    %d = MatMul "down"(%c, %small)
+    %e = Add "residual"(%d, %a)
+    %f = LayerNormalization "norm"(%e, %s)
+    %g = MatMul "behind"(%f, %v)
+    %h = Clip "bounded"(%b, %low, %high)
+    %i = MatMul "behind too"(%h, %v)
+    %j = Reshape "moved"(%b, %shape)
+    return %g, %i, %j
+  })";
+  const std::vector<Tensor> inputs{Tensor::of<float>({2, 2}, {1, -2, 3, 4}), Tensor::of<float>({2}, {1, 2})};
+  const auto results = [&](const ir::Graph& graph) {
+    return ir::evaluate(graph, {Datum(inputs[0]), Datum(inputs[1])});
+  };
+  for (const DType instead : {DType::kF32, DType::kBF16}) {
+    auto graph = ir::parse_graph(kLarge);
+    const std::vector<Datum> want = results(*graph);
+    Warnings logger;
+    passes::run_passes(*graph, {passes::compute_in(DType::kF16, instead)}, {.logger = &logger});
+    const DType h = DType::kF16;
+    EXPECT_EQ(computed_in(*graph), (std::map<std::string, DType>{{"before", h},
+                                                                 {"large", instead},
+                                                                 {"activation", instead},
+                                                                 {"down", instead},
+                                                                 {"residual", instead},
+                                                                 {"norm", instead},
+                                                                 {"behind", h},
+                                                                 {"bounded", instead},
+                                                                 {"behind too", h},
+                                                                 {"moved", instead}}));
+    EXPECT_NE(logger.text.find("6 layers that read them compute in " + std::string(name(instead)) +
+                               ": 'activation', 'down', 'residual' and 3 more"),
+              std::string::npos)
+        << logger.text;
+    const std::vector<Datum> got = results(*graph);
+    for (size_t i = 0; i < want.size(); ++i)
+      for (int64_t k = 0; k < want[i].tensor.size(); ++k) {
+        const float w = want[i].tensor.as<float>()[static_cast<size_t>(k)],
+                    g = got[i].tensor.as<float>()[static_cast<size_t>(k)];
+        EXPECT_NEAR(g, w, 0.02f * std::abs(w) + 0.02f) << i << " " << k;
+      }
+  }
+}
+
+TEST(LayerPrecisions, ValuesThatReachBodiesStayWideThere) {
+  auto graph = ir::parse_graph(R"(graph main(%x: float32[2,2], %if: bool[]) {
+    %w = constant float32[2,2]:{90000.0,70000.0,0.5,2.0}
+    %a = MatMul "large"(%x, %w)
+    %b = If "choice"(%if, %a) {captures=1} regions {
+      graph then(%t: float32[2,2]) {
+        %p = Relu "inside"(%t)
+        return %p
+      }
+      graph else(%e: float32[2,2]) {
+        %q = Neg "inside too"(%e)
+        return %q
+      }
+    }
+    %y = Relu "outside"(%b)
+    return %y
+  })");
+  passes::run_passes(*graph, {passes::compute_in(DType::kF16)}, {});
+  for (const auto& node : graph->nodes()) {
+    EXPECT_FALSE(node->is("Cast")) << ir::to_text(*graph);
+    for (const auto& region : node->regions)
+      for (const auto& inner : region->nodes()) EXPECT_FALSE(inner->is("Cast")) << ir::to_text(*graph);
+  }
+}
+
+// A mask's lowest number is no reason to leave what is behind it in float32.
+TEST(LayerPrecisions, OtherValuesAreRounded) {
+  auto graph = ir::parse_graph(R"(graph main(%x: float32[2,2]) {
+    %v = constant float32[2,2]:{1.0,3.0,0.5,2.0}
+    %m = constant float32[2,2]:{-3e38,0.0,0.0,0.0}
+    %a = Add "mask"(%x, %m)
+    %b = Softmax "softmax"(%a)
+    %y = MatMul "product"(%b, %v)
+    return %y
+  })");
+  Warnings logger;
+  passes::run_passes(*graph, {passes::compute_in(DType::kF16)}, {.logger = &logger});
+  EXPECT_EQ(computed_in(*graph)["softmax"], DType::kF16);
+  EXPECT_EQ(computed_in(*graph)["product"], DType::kF16);
+  EXPECT_EQ(logger.text, "");
+}
+
 class BothTarget final : public HalfTarget {
  public:
   bool computes_in(DType type) const override { return HalfTarget::computes_in(type) || type == DType::kBF16; }
@@ -164,14 +266,11 @@ TEST(LayerPrecisions, BesideFloat16) {
                    .obey = true},
                   logger);
   passes::run_passes(*graph, {passes::compute_in(DType::kF16, DType::kBF16)}, {.logger = &logger});
-  std::map<std::string, DType> types;
-  for (const auto& node : graph->nodes())
-    if (!node->is("Cast")) types[node->name().substr(0, node->name().find('.'))] = node->input(0)->dtype();
-  EXPECT_EQ(types, (std::map<std::string, DType>{{"fits", DType::kF16},
-                                                 {"wide", DType::kBF16},
-                                                 {"asked", DType::kBF16},
-                                                 {"sum", DType::kF32},  // its constant would lose digits
-                                                 {"stays", DType::kF32}}));
+  EXPECT_EQ(computed_in(*graph), (std::map<std::string, DType>{{"fits", DType::kF16},
+                                                               {"wide", DType::kBF16},
+                                                               {"asked", DType::kBF16},
+                                                               {"sum", DType::kF32},  // its constant would lose digits
+                                                               {"stays", DType::kF32}}));
   EXPECT_NE(logger.text.find("the weights 'w' overflow float16: the layer 'wide' computes in bfloat16"),
             std::string::npos)
       << logger.text;

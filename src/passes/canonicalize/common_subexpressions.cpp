@@ -1,4 +1,4 @@
-// Nodes with the same operator, attributes and inputs are computed once.
+// Nodes with the same operator, attributes, inputs and type to compute in are computed once.
 #include "passes/rule_lists.h"
 #include "passes/value_queries.h"
 
@@ -17,7 +17,8 @@ std::string key_of(const Value* v) {
 }
 
 std::string key_of(const Node& n) {
-  std::string key = n.op_name() + to_string(n.attributes) + std::to_string(n.outputs().size());
+  std::string key = n.op_name() + to_string(n.attributes) + std::to_string(n.outputs().size()) +
+                    std::string(name(n.precision)) + "," + std::string(name(n.declared));
   for (const auto& post : n.post) {
     key += "+" + post.op->name() + to_string(post.attributes);
     for (int k : post.operands) key += "," + std::to_string(k);

@@ -50,6 +50,11 @@ const ir::Value* overflowing_constant(const ir::Node& node, DType type) {
   return nullptr;
 }
 
+bool multiplies_by_weights(const ir::Node& node) {
+  return node.is("Conv") || node.is("ConvTranspose") || node.is("MatMul") || node.is("Gemm") || node.is("LSTM") ||
+         node.is("GRU") || node.is("RNN");
+}
+
 std::vector<std::string> settle_overflowing_weights(ir::Graph& graph, DType type, DType instead) {
   std::vector<std::string> lines;
   for (const auto& node : graph.nodes()) {
@@ -57,8 +62,7 @@ std::vector<std::string> settle_overflowing_weights(ir::Graph& graph, DType type
       const std::vector<std::string> inside = settle_overflowing_weights(*region, type, instead);
       lines.insert(lines.end(), inside.begin(), inside.end());
     }
-    const bool recurs = node->is("LSTM") || node->is("GRU") || node->is("RNN");
-    if (!recurs && !node->is("Conv") && !node->is("MatMul") && !node->is("Gemm")) continue;
+    if (!multiplies_by_weights(*node)) continue;
     if (node->precision != DType::kInvalid && node->precision != type) continue;
     const ir::Value* weights = overflowing_constant(*node, type);
     if (!weights) continue;
