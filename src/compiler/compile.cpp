@@ -201,7 +201,11 @@ plan::Plan compile(std::unique_ptr<ir::Graph> graph, const CompileOptions& optio
       target.device().fingerprint());  // of types that are compared; the choice of kernels reads them again
   if (!tuner.cache && chooses_types(*graph, target_options.precisions.compute)) tuner.cache = &times;
   SignatureFinder finder(target, tuner);
-  split_declined(*graph, extents, finder, *options.logger);
+  if (split_declined(*graph, extents, finder,
+                     *options.logger)) {  // what came off may continue in the pointwise node behind it
+    passes::run_passes(*graph, {passes::chain_pointwise()}, pass_options, r.passes);
+    split_declined(*graph, extents, finder, *options.logger);
+  }
   choose_formats(*graph, extents, finder, options.output_layouts, target_options.precisions);
   if (parks) park_constants(*graph);  // those that became narrow, too
   if (options.after_stage) options.after_stage("formats", *graph);

@@ -47,11 +47,13 @@ class Splitter {
   Splitter(const Extents& extents, const SignatureFinder& finder, Logger& logger)
       : extents_(extents), logger_(logger), finder_(finder) {}
 
-  void run(ir::Graph& graph, bool is_body) {
+  // Whether there was something to split.
+  bool run(ir::Graph& graph, bool is_body) {
+    bool found = false;
     for (ir::Node* node : graph.node_list())
-      for (const auto& region : node->regions) run(*region, true);
-    while (split_one_round(graph, is_body)) {
-    }
+      for (const auto& region : node->regions) found = run(*region, true) || found;
+    while (split_one_round(graph, is_body)) found = true;
+    return found;
   }
 
  private:
@@ -95,8 +97,8 @@ class Splitter {
 
 }  // namespace
 
-void split_declined(ir::Graph& graph, const Extents& extents, const SignatureFinder& finder, Logger& logger) {
-  if (finder.has_tactics()) Splitter(extents, finder, logger).run(graph, false);
+bool split_declined(ir::Graph& graph, const Extents& extents, const SignatureFinder& finder, Logger& logger) {
+  return finder.has_tactics() && Splitter(extents, finder, logger).run(graph, false);
 }
 
 }  // namespace kiln

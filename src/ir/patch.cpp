@@ -143,10 +143,23 @@ DType Patch::joined_declaration() const {
   return joined;
 }
 
-Patch::Made Patch::build(Graph& graph, Applied& applied) const {
-  Made made;
+// The last node, if no other stands for the root.
+size_t Patch::named_addition() const {
+  if (standing_ >= 0) return static_cast<size_t>(standing_);
   size_t last = additions_.size();
   while (last > 0 && !additions_[last - 1].op) --last;
+  return last - 1;
+}
+
+// The result that takes the name of what it stands for, though the other replaces it; null: none.
+Value* Patch::namesake(const Value* old_value, const Made& made) const {
+  if (standing_ < 0 || old_value->producer() != root_ || old_value->is_graph_output()) return nullptr;
+  return made[static_cast<size_t>(standing_)][static_cast<size_t>(old_value->output_index())];
+}
+
+Patch::Made Patch::build(Graph& graph, Applied& applied) const {
+  Made made;
+  const size_t named = named_addition();
   for (size_t i = 0; i < additions_.size(); ++i) {
     const Addition& a = additions_[i];
     if (!a.op) {
@@ -157,7 +170,7 @@ Patch::Made Patch::build(Graph& graph, Applied& applied) const {
     spec.op = a.op;
     for (const PatchValue& v : a.inputs) spec.inputs.push_back(resolve(v, made));
     spec.attributes = a.attributes;
-    spec.name = i + 1 == last ? applied.name : applied.name + "." + a.op->name();
+    spec.name = i == named ? applied.name : applied.name + "." + a.op->name();
     spec.origins = joined_origins();
     spec.precision = joined_precision();
     if (!a.op->is_pointwise()) spec.declared = a.declared != DType::kInvalid ? a.declared : joined_declaration();
@@ -167,6 +180,7 @@ Patch::Made Patch::build(Graph& graph, Applied& applied) const {
     for (const AddedPostOp& post_op : a.post_ops) put_post_op(*node, post_op, made);
     if (!node->post.empty()) graph.infer(*node);
     applied.added.push_back(node);
+    if (i == named) applied.named = node;
     made.push_back(node->outputs());
   }
   return made;
@@ -203,8 +217,12 @@ Applied Patch::apply(Graph& graph) const {
                                        by->type().str());
     if (old_value->is_graph_output() ||
         std::find(applied.added.begin(), applied.added.end(), by->producer()) != applied.added.end() ||
-        (base_ && by->producer() == base_))
-      renames.emplace_back(by, old_value->name());
+        (base_ && by->producer() == base_)) {
+      Value* twin = namesake(old_value, made);
+      if (twin == by) twin = nullptr;
+      if (twin) renames.emplace_back(twin, old_value->name());
+      renames.emplace_back(by, old_value->name() + (twin ? "." + std::string(name(by->dtype())) : ""));
+    }
     graph.replace_uses(old_value, by);
   };
   for (const auto& [old_value, by] : replacements_) replace(old_value, resolve(by, made));
@@ -212,8 +230,7 @@ Applied Patch::apply(Graph& graph) const {
   std::vector<Node*> candidates = nodes_;
   erase_unused(graph, std::move(candidates), applied.erased);
   for (auto& [value, name] : renames) graph.rename(value, std::move(name));
-  Node* named = base_ ? base_ : applied.added.empty() ? nullptr : applied.added.back();
-  if (named) named->set_name(applied.name);
+  if (Node* named = base_ ? base_ : applied.named) named->set_name(applied.name);
   return applied;
 }
 

@@ -23,11 +23,13 @@ struct PatchValue {
 struct Applied {
   std::string name;  // of the node that stands for the matched ones
   std::vector<Node*> added;
+  Node* named = nullptr;      // of the added ones
   std::vector<Node*> erased;  // addresses only: the nodes are gone
 };
 
-// New nodes stand before the root of the match, take the origins of all matched nodes, and the last of them the joined names
-// ("conv1 + relu1"); their results take the names of the values that they replace. Nodes that nobody needs any more are erased.
+// New nodes stand before the root of the match, take the origins of all matched nodes, and the last of them, or the one that stands for the
+// root, the joined names ("conv1 + relu1"); their results take the names of the values that they replace. Nodes that nobody needs any more are
+// erased.
 class Patch {
  public:
   explicit Patch(const Match& match) : root_(&match.root()), nodes_(match.nodes()) {}
@@ -45,6 +47,9 @@ class Patch {
   void add_post_op(const PatchValue& made, std::string_view op, Attributes attributes,
                    std::vector<std::optional<PatchValue>> operands);
   void replace(Value* old_value, PatchValue by);
+  // The new node is what the root was, though others replace its results, in another type: where the graph does not return these, the new
+  // node's results have their names, and what replaces them is named after its type ("y.float32").
+  void stand_for_root(const PatchValue& made) { standing_ = made.made; }
   // The root becomes a post-operation of `base`, one of its producers. Operands are those of the root; nullopt is the running
   // result. The base moves to the place of the root.
   void append_to(Node& base, std::vector<std::optional<PatchValue>> operands);
@@ -74,6 +79,8 @@ class Patch {
     std::vector<AddedPostOp> post_ops;
   };
   using Made = std::vector<std::vector<Value*>>;  // results of each addition
+  size_t named_addition() const;
+  Value* namesake(const Value* old_value, const Made& made) const;
   Made build(Graph& graph, Applied& applied) const;
   static void put_post_op(Node& node, const AddedPostOp& post_op, const Made& made);
   void append(Graph& graph, const Made& made) const;
@@ -86,6 +93,7 @@ class Patch {
   std::string name_;
   std::vector<Addition> additions_;
   std::vector<std::pair<Value*, PatchValue>> replacements_;
+  int standing_ = -1;  // addition that stands for the root
   Node* base_ = nullptr;
   std::vector<std::optional<PatchValue>> operands_;  // of the root as its post-operation
 };

@@ -76,6 +76,8 @@ struct Pass {
 Pass canonicalize();
 // Within the limits of the target.
 Pass fuse();
+// Of that only what makes one node of pointwise nodes in a row.
+Pass chain_pointwise();
 // Products of quantized tensors become products of integers with post-operations, and what only moves or chooses elements does so with
 // integers. The log says which products stay wide, and why.
 Pass quantize();

@@ -109,6 +109,10 @@ Pass fuse() {
   return {"fuse", [](Graph& graph, PassContext& context) { apply_in_stages(graph, fusion_rules(), context); }};
 }
 
+Pass chain_pointwise() {
+  return {"fuse", [](Graph& graph, PassContext& context) { apply_rules(graph, {&pointwise_chain}, context); }};
+}
+
 Pass quantize() {
   return {"quantize", [](Graph& graph, PassContext& context) {
             for (const std::string& line : unsound_scales(graph)) context.warn(line);

@@ -41,6 +41,20 @@ TEST(Split, TheLongestListStays) {
   expect_same(text);
 }
 
+// No kernel convolves float64, so the activation comes off, and what the convolution would not have taken is right behind it.
+TEST(Split, WhatComesOffIsOneWithThePointwiseNodeBehindIt) {
+  const std::string text = R"(graph main(%x: float64[2,3,6,5]) {
+    %v = random float32[4,3,3,3] seed 1
+    %w = Cast(%v) {to="float64"}
+    %c = Conv(%x, %w) {pads=[1,1,1,1]}
+    %r = Relu(%c)
+    %y = Exp(%r)
+    return %y
+  })";
+  EXPECT_EQ(split_steps(text), "Conv(reference) Relu");
+  expect_same_as_reference(text, {{{random_f32({2, 3, 6, 5}, 5).cast(DType::kF64)}}});
+}
+
 TEST(Split, NothingThatATacticTakes) {
   EXPECT_EQ(split_steps(with_posts("  %r = Relu(%c)\n  %a = Add(%r, %z)\n  return %a\n")), "Conv");
   EXPECT_EQ(split_steps(with_posts("  %y = Mish(%c)\n  return %y\n"), "ref"), "Conv(reference) Mish(reference)");

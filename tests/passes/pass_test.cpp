@@ -203,5 +203,22 @@ TEST(Passes, NestedGraphsAreRewrittenToo) {
   EXPECT_EQ(run_passes(*g, {canonicalize()}).fired.size(), 1u);
 }
 
+// A value of the model keeps its name in the type that the layer now computes in.
+TEST(Passes, NamesStayWithWhatStandsForTheNode) {
+  const auto graph = ir::parse_graph(R"(graph main(%x: float32[2,3]) {
+    %a = Relu "r"(%x)
+    %b = Tanh "t"(%a)
+    %c = Exp "e"(%a) in float32
+    return %b, %c
+  })");
+  run_passes(*graph, {compute_in(DType::kF16)}, {});
+  const Value* a = graph->find_value("a");
+  ASSERT_TRUE(a && graph->find_value("a.float32")) << ir::to_text(*graph);
+  EXPECT_EQ(a->dtype(), DType::kF16);
+  EXPECT_EQ(a->producer()->name(), "r");
+  EXPECT_EQ(graph->find_value("b")->dtype(), DType::kF32);
+  EXPECT_EQ(graph->find_value("b")->producer()->input(0)->producer()->name(), "t");
+}
+
 }  // namespace
 }  // namespace kiln::passes

@@ -45,6 +45,7 @@ Rule single_to(DType type, bool asked = false) {
         if (!narrowed) return std::nullopt;
         const PatchValue made =
             p.add(n.op_name(), std::move(inputs), n.attributes, static_cast<int>(n.outputs().size()));
+        p.stand_for_root(made);
         for (size_t i = 0; i < n.outputs().size(); ++i) {
           Value* v = n.outputs()[i];
           if (v->uses().empty() && !v->is_graph_output()) continue;
