@@ -39,6 +39,15 @@ void erase_unused(Graph& graph, std::vector<Node*> candidates, std::vector<Node*
   }
 }
 
+// Named by build(): "conv.Cast".
+bool is_cast_of_a_rule(const Node& node) {
+  constexpr std::string_view kMade = ".Cast";
+  const std::string_view name = node.name();
+  const size_t at = name.rfind(kMade);
+  return node.is("Cast") && at != std::string_view::npos &&
+         name.find_first_not_of("_0123456789", at + kMade.size()) == std::string_view::npos;
+}
+
 const OpDef& known_op(std::string_view name) {
   if (const OpDef* op = find_op(name)) return *op;
   throw Error(Code::kInternal, "a rule makes the unknown operator '" + std::string(name) + "'");
@@ -108,10 +117,13 @@ void Patch::absorb(Node& node) {
   nodes_ = ir::producers_first(*root_, nodes_);
 }
 
+// Casts that rules made go without saying.
 std::string Patch::joined_name() const {
   if (!name_.empty()) return name_;
   std::string text;
-  for (const Node* n : nodes_) text += (text.empty() ? "" : " + ") + n->name();
+  const bool all = std::all_of(nodes_.begin(), nodes_.end(), [](const Node* n) { return is_cast_of_a_rule(*n); });
+  for (const Node* n : nodes_)
+    if (all || !is_cast_of_a_rule(*n)) text += (text.empty() ? "" : " + ") + n->name();
   return shortened(text, kLongestJoinedName);
 }
 

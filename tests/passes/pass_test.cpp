@@ -220,5 +220,21 @@ TEST(Passes, NamesStayWithWhatStandsForTheNode) {
   EXPECT_EQ(graph->find_value("b")->producer()->input(0)->producer()->name(), "t");
 }
 
+// Casts that rules made for a node are not named beside it.
+TEST(Passes, NamesOfFusedNodesAreTheModels) {
+  const auto graph = ir::parse_graph(R"(graph main(%x: float16[2,3,4,4]) {
+    %w = random float32[4,3,1,1] seed 1
+    %h = Cast "weights"(%w) {to="float16"}
+    %a = Conv "conv"(%x, %h)
+    %b = Relu "relu"(%a)
+    return %b
+  })");
+  run_passes(*graph, {canonicalize(), compute_in_float32(), fuse()}, {.limits = usual_limits()});
+  std::vector<std::string> names;
+  for (const auto& n : graph->nodes())
+    if (n->is("Conv")) names.push_back(n->name());
+  EXPECT_EQ(names, std::vector<std::string>{"conv + relu"}) << ir::to_text(*graph);
+}
+
 }  // namespace
 }  // namespace kiln::passes

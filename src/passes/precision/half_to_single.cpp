@@ -46,6 +46,7 @@ const Rule half_to_single{
         inputs.push_back(is_narrow(n, v) ? p.add("Cast", {v}, {{"to", std::string("float32")}}) : PatchValue(v));
       }
       const PatchValue made = p.add(n.op_name(), std::move(inputs), n.attributes, static_cast<int>(n.outputs().size()));
+      p.stand_for_root(made);
       for (size_t i = 0; i < n.outputs().size(); ++i) {
         Value* v = n.outputs()[i];
         if (v->uses().empty() && !v->is_graph_output()) continue;

@@ -29,6 +29,7 @@ const Rule relu_before_rounding{
         inputs.push_back(wide_bound(p, root.inputs()[i]));
       }
       const PatchValue limited = p.add(root.op_name(), std::move(inputs));
+      p.stand_for_root(limited);
       p.replace(root.output(), p.add("Cast", {limited}, {{"to", std::string(name(to))}}));
       return p;
     },
