@@ -469,6 +469,29 @@ def test_a_missing_folder_is_noticed_before_the_work(kiln, model):
                     ["bench", f"--onnx={model}", *fast, "--exportTimes=nowhere/times.json"]):
         done = kiln.run(*command)
         assert done.returncode == 1 and "error[K1004] cannot create 'nowhere/" in done.stderr and "remedy: " in done.stderr
+@pytest.mark.parametrize("words, said", [
+    (["--calib=", "--int8"], "--calib: there is no value behind '='"),
+    (["--calib", "--int8"], "--calib: it takes a value, and '--int8' is another option"),
+    (["--calib", ""], "--calib: its value is empty"),
+    (["--calib="], "--calib: there is no value behind '='"),
+    (["--int8="], "--int8: there is no value behind '='"),
+    (["--minShapes=", "--maxShapes=x:9x3"], "--minShapes: there is no value behind '='"),
+    (["--timingCacheFile=", "--verbose"], "--timingCacheFile: there is no value behind '='"),
+])
+def test_an_option_without_its_value_takes_no_other_word(kiln, model, words, said):
+    for command in (["build", model], ["run", model], ["bench", f"--onnx={model}"]):
+        assert said in kiln.fails(2, *command, *words)
+    done = kiln.run(f"--onnx={model}", *words, program=str(Path(kiln.program).parent / "trtexec"))
+    assert done.returncode == 2 and said in done.stderr
+
+
+def test_short_options_and_values_that_begin_with_a_dash(kiln, model):
+    assert "-o: its value stands behind a space: -o net.plan" in kiln.fails(2, "build", model, "-o=net.plan")
+    assert "--check: it takes a value" in kiln.fails(2, "debug", "reduce", model, "--check", "--output", "small.kir")
+    kiln.ok("build", model, "--shapes=x:1x3", "--builderOptimizationLevel=0", "--stop-after", "-1", "-o", "--no such option")
+    assert (kiln.folder / "--no such option").exists()
+
+
         assert "tactics chosen" not in done.stderr and done.stdout == ""
     kiln.ok("build", model, *fast, "-o", "net.plan")
     assert "there is no folder 'nowhere'" in kiln.fails(1, "report", "net.plan", "-o", "nowhere/report.html")
