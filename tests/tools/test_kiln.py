@@ -405,6 +405,18 @@ def test_profiles_of_devices(kiln, tmp_path):
     assert kiln.ok("list", "devices", "--loadProfile=other.json").startswith("elsewhere:2: a device that is not here\n")
     kiln.ok("list", "devices", "--loadProfile=other.json", "--saveProfile=again.json")
     assert json.loads((tmp_path / "again.json").read_text()) == other
+    error = kiln.fails(1, "list", "devices", "--device=cpu", "--saveProfile=other.json")
+    assert "error[K1005] 'other.json' holds the profile of another device" in error and "a device that is not here" in error and "remedy: " in error
+    assert json.loads((tmp_path / "other.json").read_text()) == other
+    timed = {**profile, "times": {"0" * 32 + " conv.1{}": 0.5}}
+    (tmp_path / "cpu.json").write_text(json.dumps(timed))
+    kiln.ok("list", "devices", "--device=cpu", "--saveProfile=cpu.json")
+    kiln.ok("list", "devices", "--loadProfile=cpu.json", "--saveProfile=copy.json")
+    for name in ("cpu.json", "copy.json"):
+        assert json.loads((tmp_path / name).read_text())["times"] == timed["times"], name
+    (tmp_path / "settings.json").write_text('{"of": "somebody"}')
+    assert "holds something else" in kiln.fails(1, "list", "devices", "--device=cpu", "--saveProfile=settings.json")
+    assert (tmp_path / "settings.json").read_text() == '{"of": "somebody"}'
     assert "there is no device 'gpu'" in kiln.fails(1, "list", "devices", "--device=gpu")
     (tmp_path / "bad.json").write_text(json.dumps({k: v for k, v in profile.items() if k != "memory"}))
     assert "'bad.json' is not the profile of a device: there is no 'memory'" in kiln.fails(1, "list", "devices", "--loadProfile=bad.json")
@@ -457,18 +469,6 @@ def test_typing_errors(kiln, typed, meant):
     assert meant in kiln.fails(2, *typed)
 
 
-def test_errors_of_a_command_in_a_command(kiln, model):
-    assert "--output is required" in kiln.fails(2, "debug", "reduce", model, "--check=false")
-    assert "'--chek' is no option of reduce; did you mean '--check'?" in kiln.fails(2, "debug", "reduce", model, "--chek=false")
-    assert "'redcue' is no command; did you mean 'reduce'?" in kiln.fails(2, "debug", "redcue")
-
-
-def test_a_missing_folder_is_noticed_before_the_work(kiln, model):
-    fast = ["--shapes=x:1x3", "--builderOptimizationLevel=0"]
-    for command in (["build", model, *fast, "-o", "nowhere/net.plan"], ["build", model, *fast, "--timingCacheFile=nowhere/cache"],
-                    ["bench", f"--onnx={model}", *fast, "--exportTimes=nowhere/times.json"]):
-        done = kiln.run(*command)
-        assert done.returncode == 1 and "error[K1004] cannot create 'nowhere/" in done.stderr and "remedy: " in done.stderr
 @pytest.mark.parametrize("words, said", [
     (["--calib=", "--int8"], "--calib: there is no value behind '='"),
     (["--calib", "--int8"], "--calib: it takes a value, and '--int8' is another option"),
@@ -492,6 +492,18 @@ def test_short_options_and_values_that_begin_with_a_dash(kiln, model):
     assert (kiln.folder / "--no such option").exists()
 
 
+def test_errors_of_a_command_in_a_command(kiln, model):
+    assert "--output is required" in kiln.fails(2, "debug", "reduce", model, "--check=false")
+    assert "'--chek' is no option of reduce; did you mean '--check'?" in kiln.fails(2, "debug", "reduce", model, "--chek=false")
+    assert "'redcue' is no command; did you mean 'reduce'?" in kiln.fails(2, "debug", "redcue")
+
+
+def test_a_missing_folder_is_noticed_before_the_work(kiln, model):
+    fast = ["--shapes=x:1x3", "--builderOptimizationLevel=0"]
+    for command in (["build", model, *fast, "-o", "nowhere/net.plan"], ["build", model, *fast, "--timingCacheFile=nowhere/cache"],
+                    ["bench", f"--onnx={model}", *fast, "--exportTimes=nowhere/times.json"]):
+        done = kiln.run(*command)
+        assert done.returncode == 1 and "error[K1004] cannot create 'nowhere/" in done.stderr and "remedy: " in done.stderr
         assert "tactics chosen" not in done.stderr and done.stdout == ""
     kiln.ok("build", model, *fast, "-o", "net.plan")
     assert "there is no folder 'nowhere'" in kiln.fails(1, "report", "net.plan", "-o", "nowhere/report.html")
