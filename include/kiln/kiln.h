@@ -13,6 +13,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <stdexcept>
 #include <string>
@@ -45,9 +46,11 @@ HostTensor load_image(const std::string& path, int64_t height, int64_t width);
 // cannot be written.
 void save_tensor(const std::string& path, const HostTensor& tensor);
 // Makes a file, or replaces one that is empty or begins with one of the `kinds`, whole or not at all; throws when it is anything else,
-// or cannot be written. No kinds: any file is replaced. Devices and pipes are written to.
+// or cannot be written. No kinds: any file is replaced. Devices are written to, pipes refused.
 void save_bytes(const std::string& path, const std::vector<std::byte>& bytes,
                 const std::vector<std::string_view>& kinds = {});
+// Throws what save_bytes would throw before it writes, so that it is known before long work; leaves everything as it is.
+void check_place(const std::string& path, const std::vector<std::string_view>& kinds = {});
 // Text to show that holds names from files: control characters as \xNN, lines of at most 1,000 bytes.
 std::string printable(std::string_view text);
 // The bytes of an .npy file. `what` names them in errors.
@@ -166,6 +169,8 @@ struct Calibration {
 Calibration load_calibration(const std::string& path);
 // Replaces a file of calibration, or one that is empty; in TensorRT's text form when `tensorrt`.
 void save_calibration(const std::string& path, const Calibration& calibration, bool tensorrt = false);
+// Throws where save_calibration would not begin to write.
+void check_calibration_place(const std::string& path);
 
 // An input or output of an engine or model.
 struct IoTensor {
@@ -252,7 +257,7 @@ class Engine {
   static Engine load(const std::string& path, const LoadOptions& options = {});
   // To be looked at, on any machine: the file is verified, its device is not opened, and sessions cannot be made.
   static Engine look(const std::string& path);
-  // Replaces the file when it is an engine or empty, and throws when it is anything else. Devices and pipes are written to.
+  // Replaces the file when it is an engine or empty, and throws when it is anything else. Devices are written to, pipes refused.
   void save(const std::string& path) const;
   // Throws where save() would not begin to write, so that it is known before a build.
   static void check_place(const std::string& path);
@@ -264,6 +269,7 @@ class Engine {
   std::vector<LayerInfo> layers() const;
   std::string layer_information() const;  // JSON in the form of TensorRT's IEngineInspector
   size_t context_bytes() const;           // device memory that each session takes
+  double input_bytes() const;             // of all inputs at the largest shapes of the profile that takes most
   double device_seconds()
       const;  // what opening its devices took while it was loaded: a GPU's driver starts once in a process
   size_t weight_bytes() const;
@@ -420,7 +426,8 @@ std::vector<IoTensor> model_io(const std::string& onnx);
 struct Products {
   int64_t all = 0, quantized = 0;
   std::map<std::string, std::vector<std::string>>
-      readers;  // names of products by the tensor that they read, or elements of it
+      readers;                    // names of products by the tensor that they read, or elements of it
+  std::set<std::string> tensors;  // names of all, those inside branches and loops included
 };
 Products count_products(const std::string& model);
 
@@ -459,16 +466,20 @@ struct DeviceInfo {
   std::map<std::string, std::string> libraries = {};
   // A step of this device in an engine of another one costs so many milliseconds, and so much in proportion, more.
   double switch_milliseconds = 0, switch_factor = 1;
-  size_t times = 0;  // choices of tactics whose times its profile holds
+  std::map<std::string, double> times = {};  // milliseconds of choices of tactics, that its profile holds
 };
 // All devices of all back ends, and for a back end without a device why it has none.
 std::vector<DeviceInfo> list_devices();
+// The devices that a build for the back end asks for in turn, of all back ends when it is empty; the last is the one that it takes, unless
+// that is missing, too. Ordinals are not told.
+std::vector<DeviceInfo> devices_tried(const std::string& backend = "");
 // Engines that are built or loaded from now on are this device's, which list_devices() calls "backend:ordinal", where they are of its back
 // end; at first they are those of ordinal 0. Throws when there is no such device.
 void choose_device(const std::string& backend, int ordinal);
-// What is known of a device as a JSON file, whole or not at all; throws when another kind of file is there. `free_memory` and `missing`
-// are not kept. `timing_cache`: the path of one of that device, or empty; of what was measured there the fastest choice of each tactic is
-// kept, and builds for the profile take it. Throws when the cache is damaged or another device's.
+// What is known of a device as a JSON file, whole or not at all; throws when another device's or anything else is there. Times of the
+// device and those that a file of it has stay, but for those that are given anew. `free_memory` and `missing` are not kept. `timing_cache`: the path of one of that device, or empty; of what was
+// measured there the fastest choice of each tactic is kept, and builds for the profile take it. Throws when the cache is damaged or another
+// device's.
 void save_device_profile(const std::string& path, const DeviceInfo& device, const std::string& timing_cache = "");
 // Throws for what is no such file.
 DeviceInfo load_device_profile(const std::string& path);

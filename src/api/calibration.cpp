@@ -18,6 +18,8 @@ using Json = nlohmann::ordered_json;
 
 constexpr std::string_view kOwn = "{\n  \"kiln_calibration\": 1", kTensorRt = "TRT-";
 
+FileKinds kinds() { return {kOwn, kTensorRt}; }
+
 Error damaged(const std::string& what, const std::string& cause) {
   return Error(Code::kInvalidArgument, what + " is no file of calibration")
       .cause(cause)
@@ -124,8 +126,12 @@ Calibration load_calibration(const std::string& path) {
 void save_calibration(const std::string& path, const Calibration& calibration, bool tensorrt) {
   guarded([&] {
     const std::string text = calibration_text(calibration, tensorrt);
-    write_file(path, std::as_bytes(std::span(text)), {kOwn, kTensorRt});
+    write_file(path, std::as_bytes(std::span(text)), kinds());
   });
+}
+
+void check_calibration_place(const std::string& path) {
+  guarded([&] { check_writable(path, kinds()); });
 }
 
 }  // namespace kiln::api

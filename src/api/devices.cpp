@@ -30,7 +30,7 @@ DeviceInfo info_of(const DeviceProfile& profile) {
                   .libraries = {},
                   .switch_milliseconds = f.switch_milliseconds,
                   .switch_factor = f.switch_factor,
-                  .times = profile.times.size()};
+                  .times = profile.times};
   for (const auto& [type, rate] : f.operations_per_second)
     info.operations_per_second[std::string(kiln::name(type))] = rate;
   return info;
@@ -50,6 +50,27 @@ DType type_of(const std::string& name) {
   const auto type = dtype_from_name(name);
   if (!type) throw Error(Code::kInvalidArgument, "'" + name + "' is no element type");
   return *type;
+}
+
+// The profile that a file holds already; throws unless it is of this device. Such numbers and times are not to be lost.
+DeviceProfile same_profile(std::span<const std::byte> bytes, const std::string& path, const DeviceProfile& device) {
+  const auto what = [](const DeviceProfile& p) {
+    return p.facts.name + " (" + p.back_end + ", " + p.facts.fingerprint + ")";
+  };
+  DeviceProfile known;
+  try {
+    known = parse_device_profile(bytes, path);
+  } catch (const Error& e) {
+    throw Error(Code::kIo, "'" + path + "' exists and holds something else; it stays as it is")
+        .cause(e.message())
+        .remedy("give another path");
+  }
+  if (known.back_end == device.back_end && known.facts.name == device.facts.name &&
+      known.facts.fingerprint == device.facts.fingerprint)
+    return known;
+  throw Error(Code::kIo, "'" + path + "' holds the profile of another device; it stays as it is")
+      .cause("it is of " + what(known) + ", and this is " + what(device))
+      .remedy("give another path");
 }
 
 }  // namespace
@@ -76,6 +97,21 @@ std::vector<DeviceInfo> list_devices() {
   });
 }
 
+std::vector<DeviceInfo> devices_tried(const std::string& backend) {
+  return guarded([&] {
+    std::vector<DeviceInfo> list;
+    for (const std::string& name : backend.empty() ? list_backends() : std::vector<std::string>{backend}) {
+      DeviceInfo& info = list.emplace_back();
+      info.backend = name;
+      const Device* device = try_open_device(name, info.missing);
+      if (!device) continue;
+      info = info_of({name, 0, device->facts()});
+      break;
+    }
+    return list;
+  });
+}
+
 void choose_device(const std::string& backend, int ordinal) {
   guarded([&] { choose_ordinal(backend, ordinal); });
 }
@@ -83,26 +119,33 @@ void choose_device(const std::string& backend, int ordinal) {
 void save_device_profile(const std::string& path, const DeviceInfo& device, const std::string& timing_cache) {
   guarded([&] {
     std::map<std::string, double> times;
-    if (!timing_cache.empty())
-      times = TimingCache::parse(FileMap::open(timing_cache)->bytes(), device.fingerprint).fastest_of_tactics();
+    if (!timing_cache.empty()) times = TimingCache::load(timing_cache, device.fingerprint).fastest_of_tactics();
     std::map<DType, double> rates;
     for (const auto& [type, rate] : device.operations_per_second) rates[type_of(type)] = rate;
-    const DeviceProfile profile{device.backend,
-                                device.ordinal,
-                                {.name = device.name,
-                                 .fingerprint = device.fingerprint,
-                                 .memory = device.memory,
-                                 .cache = device.cache,
-                                 .units = device.units,
-                                 .bytes_per_second = device.bytes_per_second,
-                                 .operations_per_second = rates,
-                                 .alignment = device.alignment,
-                                 .host_memory = device.host_memory,
-                                 .switch_milliseconds = device.switch_milliseconds,
-                                 .switch_factor = device.switch_factor},
-                                std::move(times)};
-    const std::string text = device_profile_text(profile);
-    write_file(path, std::as_bytes(std::span(text)), {"{"});
+    DeviceProfile profile{device.backend,
+                          device.ordinal,
+                          {.name = device.name,
+                           .fingerprint = device.fingerprint,
+                           .memory = device.memory,
+                           .cache = device.cache,
+                           .units = device.units,
+                           .bytes_per_second = device.bytes_per_second,
+                           .operations_per_second = rates,
+                           .alignment = device.alignment,
+                           .host_memory = device.host_memory,
+                           .switch_milliseconds = device.switch_milliseconds,
+                           .switch_factor = device.switch_factor},
+                          std::move(times)};
+    profile.times.insert(device.times.begin(), device.times.end());
+    update_file(path,
+                [&](std::span<const std::byte> old) {
+                  if (!old.empty()) profile.times.merge(same_profile(old, path, profile).times);
+                  const std::string text = device_profile_text(profile);
+                  const auto bytes = std::as_bytes(std::span(text));
+                  static_cast<void>(parse_device_profile(bytes, path));  // what is written can be read
+                  return std::vector<std::byte>(bytes.begin(), bytes.end());
+                },
+                {"{"});
   });
 }
 

@@ -84,6 +84,21 @@ std::vector<IoTensor> Engine::io() const {
   return list;
 }
 
+double Engine::input_bytes() const {
+  const kiln::Engine& engine = *state_->engine;
+  double most = 0;
+  for (const plan::Profile& profile : engine.plan().profiles) {
+    double bytes = 0;
+    for (size_t i = 0; i < profile.inputs.size(); ++i) {
+      double size = bits(tensor(engine, engine.main().inputs[i]).dtype) / 8.0;
+      for (const int64_t dim : profile.inputs[i].max) size *= static_cast<double>(dim);
+      bytes += size;
+    }
+    most = std::max(most, bytes);
+  }
+  return most;
+}
+
 std::vector<LayerInfo> Engine::layers() const {
   const kiln::Engine& engine = *state_->engine;
   const Symbols symbols = fixed_symbols(engine);

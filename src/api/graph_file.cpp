@@ -63,7 +63,7 @@ void check_weights_place(const std::string& graph, const std::string& weights) {
   const auto size = std::filesystem::file_size(weights, none);
   if (none || size == 0 || std::filesystem::exists(graph, none)) return;
   throw Error(Code::kIo, "'" + weights + "' exists and belongs to no graph '" + graph + "'; it stays as it is")
-      .remedy("give another path, or remove the file");
+      .remedy("give another path");
 }
 
 }  // namespace

@@ -67,6 +67,10 @@ void save_bytes(const std::string& path, const std::vector<std::byte>& bytes,
   guarded([&] { write_file(path, bytes, kinds); });
 }
 
+void check_place(const std::string& path, const std::vector<std::string_view>& kinds) {
+  guarded([&] { check_writable(path, kinds); });
+}
+
 std::string printable(std::string_view text) { return kiln::printable(text); }
 
 void save_tensor(const std::string& path, const HostTensor& tensor) {

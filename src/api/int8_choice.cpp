@@ -473,6 +473,12 @@ void add_reader(const ir::Value* v, const std::string& product, int moves, Produ
     add_reader(from->inputs()[i], product, moves - 1, to);
 }
 
+void add_tensors(const ir::Graph& graph, std::set<std::string>& names) {
+  for (const auto& value : graph.values()) names.insert(value->name());
+  for (const auto& node : graph.nodes())
+    for (const auto& region : node->regions) add_tensors(*region, names);
+}
+
 }  // namespace
 
 bool is_quantized_network(const std::string& model) {
@@ -487,6 +493,7 @@ Products count_products(const std::string& model) {
   return guarded([&] {
     const auto graph = load_model(model);
     Products count;
+    add_tensors(*graph, count.tensors);
     for (const auto& n : graph->nodes()) {
       const bool quantized = reads_bytes(*n) || n->is("QLinearConv") || n->is("QLinearMatMul") ||
                              n->is("ConvInteger") || n->is("MatMulInteger");

@@ -115,7 +115,7 @@ void convert_output(ir::Graph& graph, size_t i, DType type) {
 // The layout of a tensor that may be of these formats.
 Layout layout_for(const ir::Value& value, const WantedForm& form) {
   const size_t rank = value.is_tensor() && value.ranked() ? value.shape().size() : 0;
-  return choose_format(value.name(), value.dtype(), rank, form.formats).layout(rank);
+  return choose_format(value.name(), value.dtype(), rank, form.formats, &TensorFormatInfo::word).layout(rank);
 }
 
 }  // namespace

@@ -52,7 +52,7 @@ class FunctionLogger final : public Logger {
 TimingCache read_cache(const BuildOptions& options, const std::string& fingerprint, Logger& logger) {
   if (options.timing_cache.empty()) return TimingCache(fingerprint);
   try {
-    return TimingCache::parse(FileMap::open(options.timing_cache)->bytes(), fingerprint);
+    return TimingCache::load(options.timing_cache, fingerprint);
   } catch (const Error& e) {
     if (e.code() == Code::kNotFound) return TimingCache(fingerprint);
     logger.log(Severity::kWarning, std::string("the timing cache is not used: ") + e.what());
@@ -214,6 +214,20 @@ std::string report_text(const CompileReport& report, const Beside& beside) {
   return text;
 }
 
+// A build for a device that is not here knows only the times that it was given.
+void warn_of_guesses(const BuildOptions& options, const std::vector<LayerReport>& layers, Logger& logger) {
+  if (options.device_profile.empty()) return;
+  const auto guessed = std::count_if(layers.begin(), layers.end(), [](const LayerReport& l) { return l.guessed; });
+  if (guessed == 0) return;
+  logger.log(Severity::kWarning,
+             fmt::format(
+                 "{} of {} layers {} untuned: '{}'{} no times of them, so that they have tactics by their order "
+                 "(remedy: build with --timingCacheFile=FILE where the device is, and take FILE to this build; "
+                 "`kiln list devices --saveProfile=PROFILE --timingCacheFile=FILE` there keeps its times in a profile)",
+                 guessed, layers.size(), guessed == 1 ? "is" : "are", options.device_profile,
+                 options.timing_cache.empty() ? " has" : " and '" + options.timing_cache + "' have"));
+}
+
 // Starting a device takes as long as reading a model. What fails is told to who wants the device.
 std::future<void> start_device(const Target& target) {
   load_back_end(std::string(target.name()));
@@ -317,6 +331,7 @@ std::shared_ptr<Engine::State> build_once(const BuildOptions& options, BuildMemo
       keep_times(options, cache, target.device().fingerprint(), logger, true);  // of a build that was stopped, too
       throw;
     }
+    warn_of_guesses(options, report.layers, logger);
     std::vector<std::string> remarks = report.passes.remarks;
     for (const std::vector<std::string>& more : {options.remarks, memory.remarks})
       remarks.insert(remarks.end(), more.begin(), more.end());

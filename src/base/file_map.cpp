@@ -40,6 +40,10 @@ struct Descriptor {
 };
 }  // namespace
 
+Error about_file(const std::string& path, const Error& e) {
+  return Error(e.code(), "'" + path + "': " + e.message()).node(e.node()).cause(e.cause()).remedy(e.remedy());
+}
+
 InputFile::InputFile(const std::string& path) : descriptor_(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {
   if (descriptor_ < 0) fail("open", path);
   Descriptor guard{descriptor_};
@@ -206,7 +210,7 @@ class TemporaryFile {
   std::string path_;
 };
 
-// A device or pipe, which stays what it is.
+// A device, which stays what it is.
 void write_through(const std::string& path, const std::function<void(const FileSink&)>& produce) {
   Descriptor file{::open(path.c_str(), O_WRONLY | O_CLOEXEC | O_NOCTTY)};
   if (file.fd < 0) fail("open", path);
@@ -217,19 +221,22 @@ void write_through(const std::string& path, const std::function<void(const FileS
 // Where a file is to be written; throws where none may be.
 struct Place {
   std::string path;  // behind all links
-  bool is_stream;    // a device or pipe
+  bool is_device;
   mode_t mode;
 };
 Place place_of(const std::string& given, const FileKinds& kinds) {
-  const std::string path = follow_links(given);
   struct stat info {};
+  if (::stat(given.c_str(), &info) == 0 && S_ISFIFO(info.st_mode))
+    throw Error(Code::kIo, "'" + given + "' is a pipe, and results are written to files, whole or not at all")
+        .remedy("give the path of a file, and copy it to where the pipe leads");
+  const std::string path = follow_links(given);
   if (::stat(path.c_str(), &info) != 0) return {path, false, 0666};
-  if (S_ISCHR(info.st_mode) || S_ISFIFO(info.st_mode)) return {path, true, 0};
+  if (S_ISCHR(info.st_mode)) return {path, true, 0};
   if (!S_ISREG(info.st_mode))
     throw Error(Code::kIo, "'" + given + "' is not a file that can be written").remedy("give the path of a file");
   if (!begins_as(path, static_cast<size_t>(info.st_size), kinds))
     throw Error(Code::kIo, "'" + given + "' exists and holds something else; it stays as it is")
-        .remedy("give another path, or remove the file");
+        .remedy("give another path");
   return {path, false, info.st_mode & 0777};
 }
 
@@ -237,13 +244,13 @@ Place place_of(const std::string& given, const FileKinds& kinds) {
 
 void check_writable(const std::string& path, const FileKinds& kinds) {
   const Place place = place_of(path, kinds);
-  if (!place.is_stream) static_cast<void>(TemporaryFile(place.path, place.mode));
+  if (!place.is_device) static_cast<void>(TemporaryFile(place.path, place.mode));
   else if (::access(place.path.c_str(), W_OK) != 0) fail("open", place.path);
 }
 
 void write_file(const std::string& given, const std::function<void(const FileSink&)>& produce, const FileKinds& kinds) {
   const Place place = place_of(given, kinds);
-  if (place.is_stream) return write_through(place.path, produce);
+  if (place.is_device) return write_through(place.path, produce);
   TemporaryFile file(place.path, place.mode);
   produce([&](std::span<const std::byte> bytes) { write_all(file.file().fd, bytes, place.path); });
   file.become(place.path);

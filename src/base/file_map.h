@@ -10,6 +10,10 @@
 
 namespace kiln {
 
+class Error;
+// The error with the file that it is about before its message.
+Error about_file(const std::string& path, const Error& e);
+
 // An open regular file.
 class InputFile {
  public:
@@ -49,7 +53,7 @@ class FileMap {
 };
 
 // Writes to a new file in the folder of `path` and renames it, so that a reader never sees half a file and a failure leaves what was
-// there. Links are followed and stay. Devices and pipes are written to. A file that is not empty is replaced only when it begins with
+// there. Links are followed and stay. Devices are written to, pipes refused. A file that is not empty is replaced only when it begins with
 // one of the `kinds`; none given: always. Throws kIo, or kNotFound when there is no such folder.
 using FileKinds = std::vector<std::string_view>;
 void write_file(const std::string& path, std::span<const std::byte> bytes, const FileKinds& kinds = {});

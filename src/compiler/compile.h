@@ -63,6 +63,7 @@ struct LayerReport {
   double milliseconds = -1;  // as measured; negative when it was not
   std::vector<Tried> tried = {};
   DType computes = DType::kInvalid;  // type_computed()
+  bool guessed = false;              // see Choice
 };
 
 struct CompileReport {

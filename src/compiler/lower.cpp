@@ -326,8 +326,8 @@ void Lowering::lower_kernel(Scope& scope, const Problem& problem, const Choice& 
     for (const ProfileChoice& other : others) add_variant(scope, step, detail, choice, other);
   }
   const DType computes = type_computed(problem, emitted);
-  report_.layers.push_back(
-      {node.name(), node.op_name(), choice.tactic_name(), problem.str(), choice.milliseconds, choice.tried, computes});
+  report_.layers.push_back({node.name(), node.op_name(), choice.tactic_name(), problem.str(), choice.milliseconds,
+                            choice.tried, computes, choice.guessed});
   tuner_.logger->log(Severity::kVerbose, node.name() + ": " + problem.str() + " is computed in " +
                                              std::string(name(computes)) + " by " + choice.tactic_name());
   scope.program->steps.push_back(std::move(step));

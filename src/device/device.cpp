@@ -129,14 +129,14 @@ void* open_library(const std::string& name, std::string& reason) {
   return nullptr;
 }
 
-// Its function kiln_<verb>_device_<name>. Null, with the reason, when there is none.
-void* find_in_library(const char* verb, const std::string& name, std::string& reason) {
+// Its function kiln_<verb>_device_<name>. Null, with the reason, when there is none; `lacking`: what a library without one is.
+void* find_in_library(const char* verb, const std::string& name, const char* lacking, std::string& reason) {
   void* library = open_library(name, reason);
   if (!library) return nullptr;
   const std::string symbol = std::string("kiln_") + verb + "_device_" + name;
   void* found = dlsym(library, symbol.c_str());
   if (found) lend_work(library);
-  else reason = library_of(name) + " has no symbol " + symbol;
+  else reason = library_of(name) + " " + lacking;
   return found;
 }
 
@@ -185,7 +185,8 @@ Device* try_open_device(const std::string& name, std::string& reason) {
   const auto known = registry().creators.find(back_end);
   const CreateDevice create = known != registry().creators.end()
                                   ? known->second
-                                  : reinterpret_cast<CreateDevice>(find_in_library("create", back_end, reason));
+                                  : reinterpret_cast<CreateDevice>(find_in_library(
+                                        "create", back_end, "is not the library of a back end", reason));
   Device* device = create ? create(*ordinal, reason) : nullptr;
   if (device) registry().devices[key] = device;
   return device;
@@ -201,13 +202,14 @@ Device& describe_device(const std::string& back_end, const DeviceFacts& facts) {
     throw Error(Code::kNotFound, "this Kiln has no library of the back end '" + back_end + "', which the profile is of")
         .cause(reason)
         .remedy("use a Kiln that was built with this back end; `kiln list backends` shows those of this one");
-  const auto describe =
-      plain_name(back_end) ? reinterpret_cast<DescribeDevice>(find_in_library("describe", back_end, reason)) : nullptr;
+  const auto describe = plain_name(back_end) ? reinterpret_cast<DescribeDevice>(find_in_library(
+                                                   "describe", back_end, "knows devices of this machine only", reason))
+                                             : nullptr;
   Device* device = describe ? describe(facts, reason) : nullptr;
   if (!device)
     throw Error(Code::kNotFound, "the back end '" + back_end + "' builds for no device that is not there")
         .cause(reason)
-        .remedy("build on a machine that has the device");
+        .remedy("build on a machine that has the device, without its profile");
   return *(registry().devices[back_end + ":0"] = device);
 }
 

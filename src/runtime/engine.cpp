@@ -176,7 +176,11 @@ std::shared_ptr<Engine> Engine::load(std::span<const std::byte> bytes, std::shar
 
 std::shared_ptr<Engine> Engine::load_file(const std::string& path, const LoadOptions& options) {
   auto file = options.copies ? FileMap::read(path) : FileMap::open(path);
-  return load(file->bytes(), file, options);
+  try {
+    return load(file->bytes(), file, options);
+  } catch (const Error& e) {
+    throw about_file(path, e);
+  }
 }
 
 std::shared_ptr<Engine> Engine::from_plan(plan::Plan plan, const LoadOptions& options) {

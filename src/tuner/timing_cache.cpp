@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "base/error.h"
+#include "base/file_map.h"
 #include "tuner/no_time.h"
 
 namespace kiln {
@@ -85,6 +86,10 @@ TimingCache TimingCache::parse(std::span<const std::byte> bytes, const std::stri
   std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   if (text.empty()) return cache;
   const std::string magic = first_line();
+  if (!text.starts_with(kFileKind))
+    throw Error(Code::kMalformedCache, "this is not a timing cache")
+        .cause("it does not begin with \"" + std::string(kFileKind) + "\"")
+        .remedy("give another path, or what a build of Kiln wrote");
   if (!text.starts_with(magic)) damaged("it does not begin with the words of a timing cache of this version");
   const size_t sum_at = text.rfind(kSumTag);
   if (sum_at == std::string_view::npos || sum_at < magic.size()) damaged("it has no checksum");
@@ -107,6 +112,15 @@ TimingCache TimingCache::parse(std::span<const std::byte> bytes, const std::stri
     cache.entries_.emplace(line, Timing{milliseconds, counts});
   }
   return cache;
+}
+
+TimingCache TimingCache::load(const std::string& path, const std::string& fingerprint) {
+  const auto file = FileMap::open(path);
+  try {
+    return parse(file->bytes(), fingerprint);
+  } catch (const Error& e) {
+    throw about_file(path, e);
+  }
 }
 
 std::vector<std::byte> TimingCache::serialize() const {

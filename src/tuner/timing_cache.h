@@ -31,6 +31,8 @@ class TimingCache {
   explicit TimingCache(std::string fingerprint) : fingerprint_(std::move(fingerprint)) {}
   // Throws kMalformedCache when the bytes are damaged or another device's. Empty bytes give an empty cache.
   static TimingCache parse(std::span<const std::byte> bytes, const std::string& fingerprint);
+  // The same of a file; throws kNotFound when there is none.
+  static TimingCache load(const std::string& path, const std::string& fingerprint);
   // The fingerprint of the device that such a file says it is of; empty where it says none.
   static std::string_view device_of(std::span<const std::byte> bytes);
   std::vector<std::byte> serialize() const;

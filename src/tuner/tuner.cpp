@@ -396,6 +396,7 @@ Choice Tuner::best(const Problem& problem, Candidates list, const Elsewheres& el
         .remedy(
             "build once, where the device is, without --errorOnTimingCacheMiss "
             "(BuilderFlag::kERROR_ON_TIMING_CACHE_MISS), and keep the cache");
+  choice.guessed = choice.milliseconds < 0;
   return choice;
 }
 

@@ -43,6 +43,7 @@ struct Choice {
   Config config;
   double milliseconds = -1;  // negative when it was not measured
   std::vector<Tried> tried = {};
+  bool guessed = false;  // of several candidates that were to be measured none has a time
   std::string tactic_name() const { return tactic ? tactic->name : "reference"; }
   Emitted emit(const Problem& problem) const {
     return tactic ? tactic->emit(problem, config) : emit_reference(problem);

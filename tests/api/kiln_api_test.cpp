@@ -268,7 +268,7 @@ TEST(Devices, AreListedAndKept) {
   EXPECT_EQ(again.memory, cpu->memory);
   EXPECT_EQ(again.units, cpu->units);
   EXPECT_LT(again.free_memory, 0);
-  EXPECT_EQ(again.times, 0u);
+  EXPECT_TRUE(again.times.empty());
   const File model("device.onnx");
   model.write("a model");
   EXPECT_THROW(save_device_profile(model.path(), *cpu), Failure);
@@ -288,10 +288,22 @@ TEST_F(Facade, ProfilesKeepTimes) {
   DeviceInfo cpu =
       *std::find_if(devices.begin(), devices.end(), [](const DeviceInfo& d) { return d.backend == "cpu"; });
   save_device_profile(profile.path(), cpu, times.path());
-  EXPECT_GT(load_device_profile(profile.path()).times, 0u);
+  const std::map<std::string, double> kept = load_device_profile(profile.path()).times;
+  EXPECT_GT(kept.size(), 0u);
+  save_device_profile(profile.path(), cpu);
+  EXPECT_EQ(load_device_profile(profile.path()).times, kept) << "the file's times stay";
+  const File copy("copied.json");
+  save_device_profile(copy.path(), load_device_profile(profile.path()));
+  EXPECT_EQ(load_device_profile(copy.path()).times, kept);
+  DeviceInfo newer = cpu;
+  newer.times[kept.begin()->first] = 2 * kept.begin()->second;
+  save_device_profile(profile.path(), newer);
+  EXPECT_EQ(load_device_profile(profile.path()).times.at(kept.begin()->first), newer.times.begin()->second);
   EXPECT_THROW(save_device_profile(profile.path(), cpu, profile.path()), Failure) << "no timing cache";
   cpu.fingerprint = "another";
   EXPECT_THROW(save_device_profile(profile.path(), cpu, times.path()), Failure) << "another device's";
+  EXPECT_THROW(save_device_profile(profile.path(), cpu), Failure) << "the file is of another device";
+  EXPECT_EQ(load_device_profile(profile.path()).times.size(), kept.size());
 }
 
 TEST_F(Facade, TimesOfAnotherDeviceStay) {

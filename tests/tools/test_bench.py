@@ -54,6 +54,17 @@ def test_report(kiln, model, run, compute):
     assert 0 < compute <= wall * 1.001
 
 
+def test_trtexec_names_the_device_first(kiln, model):
+    program = os.path.join(os.path.dirname(kiln.program), "trtexec")
+    done = kiln.run(f"--onnx={model}", "--shapes=x:2x3", *FAST, program=program)
+    assert re.match(r"\[I\] Device: .+ \(back end \w+, \d+ units?", done.stdout), done.stdout
+    absent = [line for line in kiln.ok("list", "devices").splitlines() if line.startswith("cuda: not available")]
+    assert ("[W] the engine is built for " in done.stderr and "for want of another device: cuda: " in done.stderr) == bool(absent), done.stderr
+    asked = kiln.run(f"--onnx={model}", "--shapes=x:2x3", "--backend=cpu", "--saveEngine=net.plan", *FAST, program=program)
+    assert "(back end cpu, " in asked.stdout and "for want of" not in asked.stderr
+    assert "(back end cpu, " in kiln.ok("bench", "--loadEngine=net.plan", *FAST)
+
+
 def test_report_says_what_was_measured(kiln, model):
     text = bench(kiln, model, "--streams=2", "--cpuThreads=1")
     assert "Measured: dense, x float32 2x3; computing in float32, 2 streams, 1 thread each" in text
@@ -378,7 +389,7 @@ def test_timing_cache(kiln, network):
     assert (kiln.folder / "a.plan").read_bytes() == (kiln.folder / "b.plan").read_bytes()
     (kiln.folder / "times.cache").write_bytes(b"no cache")
     done = kiln.run(*arguments)
-    assert done.returncode == 0 and "[W] the timing cache is not used: error[K3004]" in done.stderr
+    assert done.returncode == 0 and "[W] the timing cache is not used: error[K3004] 'times.cache': " in done.stderr
 
 
 def test_no_timing_cache(kiln, network):

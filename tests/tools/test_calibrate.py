@@ -1,4 +1,5 @@
 """kiln calibrate: ranges of a float network, and the engine in int8 that they give."""
+import itertools
 import json
 import re
 import struct
@@ -114,12 +115,30 @@ def test_builds_from_data_with_all_that_makes_int8_better(kiln, network):
 def test_ranges_of_another_network(kiln, network):
     path, _ = network
     kiln.ok("calibrate", path, "--data=images.npz", "-o", "net.calib")
-    warning = "are read by no product of"
+    warning = "so that the file may be another network's"
     assert warning not in kiln.run("build", path, "--int8", "--calib=net.calib").stderr
     kept = json.loads((kiln.folder / "net.calib").read_text())
     kept["tensors"] = {f"other_{name}" if i else name: tensor for i, (name, tensor) in enumerate(kept["tensors"].items())}
     (kiln.folder / "other.calib").write_text(json.dumps(kept))
     assert warning in kiln.run("build", path, "--int8", "--calib=other.calib").stderr
+
+
+def test_ranges_of_small_networks(kiln):
+    """Few of their tensors are read by products, and passes make some of what is calibrated."""
+    image = (TensorProto.FLOAT, [1, 8, 9, 7])
+    nodes = [helper.make_node("Conv", ["x", "w"], ["c"], name="conv", pads=[1, 1, 1, 1]), helper.make_node("Relu", ["c"], ["r"], name="relu"),
+             helper.make_node("GlobalAveragePool", ["r"], ["p"], name="pool"), helper.make_node("Softmax", ["p"], ["q"], name="softmax", axis=1)]
+    save_model(kiln.folder / "conv.onnx", nodes, {"x": image}, {"r": image, "q": (TensorProto.FLOAT, [1, 8, 1, 1])},
+               {"w": np.full((8, 8, 3, 3), 0.1, np.float32)})
+    save_model(kiln.folder / "dense.onnx", [helper.make_node("MatMul", ["x", "w"], ["y"], name="product")], {"x": (TensorProto.FLOAT, [2, 3])},
+               {"y": (TensorProto.FLOAT, [2, 4])}, {"w": np.ones((3, 4), np.float32)})
+    np.savez(kiln.folder / "conv.npz", x=np.random.default_rng(1).random((4, 8, 9, 7), np.float32))
+    np.savez(kiln.folder / "dense.npz", x=np.random.default_rng(2).random((4, 2, 3), np.float32))
+    for name in ("conv", "dense"):
+        kiln.ok("calibrate", f"{name}.onnx", f"--data={name}.npz")
+    for name, ranges in itertools.product(("conv", "dense"), repeat=2):
+        done = kiln.run("build", f"{name}.onnx", "--int8", f"--calib={ranges}.calib")
+        assert ("may be another network's" in done.stderr) == (name != ranges), (name, ranges, done.stderr)
 
 
 def test_error_budget(kiln, network):
@@ -246,6 +265,10 @@ def test_bad_data(kiln, network):
     np.savez(kiln.folder / "nan.npz", x=broken)
     done = kiln.run("calibrate", path, "--data=nan.npz")
     assert done.returncode == 0 and "tensor 'x': 1 elements are NaN" in done.stdout + done.stderr
+    np.savez(kiln.folder / "nan.npz", x=np.full_like(images, np.nan))
+    for command in (["calibrate", path], ["build", path, "--int8", "-o", "nan.plan"]):
+        assert "error[K1002] the data give no ranges" in kiln.fails(1, *command, "--data=nan.npz")
+    assert not (kiln.folder / "nan.plan").exists()
 
 
 def test_bad_caches(kiln, network):

@@ -156,6 +156,15 @@ def test_golden_outputs_of_the_real_onnxruntime(kiln, network):
     assert "output 's' agrees" in text and "output 'q' agrees" in text
 
 
+def test_golden_outputs_of_a_python_without_packages(kiln, model, tmp_path):
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/python3").write_text(f'#!/bin/sh\nexec {sys.executable} -S -E "$@"\n')
+    (tmp_path / "bin/python3").chmod(0o755)
+    done = kiln.run("compare", model, "--shapes=x:5x3", "--golden=onnxruntime", environment={"PATH": f"{tmp_path}/bin:{os.environ['PATH']}"})
+    assert done.returncode == 2 and "error[K1004] ONNX Runtime is not there" in done.stderr and "pip install" in done.stderr, done.stderr
+    assert "Traceback" not in done.stderr and "tactics chosen" not in done.stderr
+
+
 def test_golden_outputs_without_onnxruntime(kiln, model, tmp_path):
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin/python3").write_text("#!/bin/sh\necho no such module >&2\nexit 1\n")
@@ -250,6 +259,30 @@ def test_layers_of_a_saved_engine(kiln, network):
     assert re.search(r"\[I\] [1-9]\d* of \d+ layers have a result that the model has, too", text)
     assert rows_of(text) and all(float(row[1]) <= 1 for row in rows_of(text))
     assert kiln.ok("compare", network, "--loadEngine=net.plan", "--worst=1").count(" cpu/") == 1
+
+
+def test_options_that_a_saved_engine_cannot_heed(kiln, model, tmp_path):
+    kiln.ok("build", model, "--shapes=x:2x3", "--builderOptimizationLevel=0", "-o", "net.plan")
+    assert "--search: it builds again and again" in kiln.fails(2, "compare", model, "--loadEngine=net.plan", "--search")
+    kiln.ok("compare", model, "--loadEngine=net.plan", "--no-search")
+    write_set(tmp_path / "data", [X], [dense(X)])
+    assert "--shapes: does not go with" in kiln.fails(2, "compare", model, "--loadEngine=net.plan", "--data=data", "--shapes=x:2x3")
+
+
+@pytest.mark.parametrize("saved", [True, False])
+def test_outputs_that_differ_tell_the_tolerance_that_would_do(kiln, network, saved):
+    random = np.random.default_rng(11)
+    np.savez(kiln.folder / "samples.npz", **{name: random.standard_normal((4, 8, 9, 7)).astype(np.float32) for name in "xz"})
+    kiln.ok("calibrate", network, "--data=samples.npz", "-o", "net.calib")
+    int8 = ["--int8", "--keepInt8", "--calib=net.calib"]
+    kiln.ok("build", network, *int8, "-o", "net.plan")
+    compare = ["compare", network, *(["--loadEngine=net.plan"] if saved else [*int8, "--no-search"])]
+    done = kiln.run(*compare)
+    told = re.search(r"all outputs agree with --atol=(\S+), times the output's largest element; the engine computes \d+ layers? in int8", done.stdout)
+    assert done.returncode == 1 and told, done.stdout + done.stderr
+    assert 1e-4 < float(told[1]) < 0.1
+    assert "all outputs agree with" not in kiln.ok(*compare, f"--atol={told[1]}")
+    kiln.fails(1, *compare, f"--atol={float(told[1]) / 2}", "--rtol=0")
 
 
 def test_layers_of_a_saved_engine_in_other_types(kiln):

@@ -151,9 +151,8 @@ def test_what_cannot_be_is_said(kiln, gpu, network):
     (folder / "card.json").write_text(json.dumps(profile(90)))
     kiln.ok(*build(kiln, network, "card.json", "-o", "net.plan"))
     if "cuda:0" not in kiln.ok("list", "devices"):
-        assert "error[K1004] the device 'cuda' is not available" in kiln.fails(1, "bench", "--loadEngine=net.plan")
-    error = kiln.fails(1, "bench", "--onnx=net.onnx", "--shapes=x:1x3x32x32", "--deviceProfile=card.json")
-    assert "error[K3003] the engine is of a device that this machine lacks" in error and "remedy: " in error
+        for command in (["bench", "--loadEngine=net.plan"], ["run", "net.plan"], ["report", "net.plan", "-o", "page.html"]):
+            assert "error[K1004] 'net.plan': the device 'cuda' is not available" in kiln.fails(1, *command)
     assert "is of the back end 'cuda', not of 'cpu'" in kiln.fails(1, *build(kiln, network, "card.json", "--backend=cpu"))
     for changes in ({"fingerprint": "x86"}, {"fingerprint": "cuda sm_x"}, {"fingerprint": "cuda sm_61 old card"},
                     {"fingerprint": "cuda sm_999 card to come"}, {"alignment": 64}, {"host_memory": True}):
@@ -164,6 +163,48 @@ def test_what_cannot_be_is_said(kiln, gpu, network):
         (folder / "bad.json").write_text(json.dumps(profile(90, backend=backend)))
         assert "error[K1004]" in kiln.fails(1, *build(kiln, network, "bad.json")), backend
     assert "is not the profile of a device" in kiln.fails(1, *build(kiln, network, "net.onnx"))
+
+
+@pytest.mark.parametrize("command, code", [("bench --onnx=net.onnx --saveEngine=net.plan", 1), ("run net.onnx", 1), ("compare net.onnx", 2)])
+def test_what_is_to_run_here_is_not_built_for_another_device(kiln, gpu, network, command, code):
+    (kiln.folder / "card.json").write_text(json.dumps(profile(90)))
+    error = kiln.fails(code, *command.split(), "--deviceProfile=card.json")
+    assert "error[K3003] an engine for the device of 'card.json' does not run here" in error and "--skipInference --saveEngine" in error
+    assert "tactics chosen" not in error and not (kiln.folder / "net.plan").exists()
+    kiln.ok("bench", "--onnx=net.onnx", "--deviceProfile=card.json", "--skipInference", "--saveEngine=net.plan")
+
+
+def test_an_engine_is_looked_at_without_its_device(kiln, gpu, network):
+    (kiln.folder / "card.json").write_text(json.dumps(profile(90)))
+    kiln.ok(*build(kiln, network, "card.json", "-o", "net.plan"))
+    look = ["bench", "--loadEngine=net.plan"]
+    assert "built by Kiln " in kiln.ok(*look, "--getPlanVersionOnly")
+    for more in ([], ["--device=0"]):
+        assert " cuda/" in kiln.ok(*look, "--dumpLayerInfo", "--skipInference", *more)
+    kiln.ok(*look, "--skipInference", "--exportLayerInfo=layers.json")
+    assert json.loads((kiln.folder / "layers.json").read_text())["Layers"]
+    assert "profile 0: x min 8x3x32x32" in kiln.ok(*look, "--skipInference", "--dumpOptimizationProfile")
+    assert " cuda/" in kiln.ok("inspect", "net.plan")
+    if "cuda:0" not in kiln.ok("list", "devices"):
+        assert "'net.plan': the device 'cuda'" in kiln.fails(1, *look, "--skipInference")
+
+
+def test_layers_without_a_time_are_told(kiln, gpu, network):
+    (kiln.folder / "card.json").write_text(json.dumps(profile(90)))
+    told = lambda name, *more: kiln.run(*build(kiln, network, name, "--verbose", "-o", "net.plan", *more)).stderr
+    log = told("card.json")
+    warning = re.search(r"\[W\] (\d+) of (\d+) layers (?:is|are) untuned: 'card.json' has no times of them.*--saveProfile", log)
+    assert warning and 0 < int(warning[1]) <= int(warning[2]), log
+    assert " untuned: " not in told("card.json", "--builderOptimizationLevel=0"), "nothing was to be measured"
+    untimed = re.findall(r": (\S+\.\d+\{.*?\}) has no time; key ([0-9a-f]{32})", log)
+    (kiln.folder / "timed.json").write_text(json.dumps(profile(90, times={f"{key} {choice}": 1 for choice, key in untimed})))
+    assert " untuned: " not in told("timed.json")
+
+
+def test_the_processor_has_no_profile_to_build_for(kiln, network):
+    kiln.ok("list", "devices", "--device=cpu", "--saveProfile=cpu.json")
+    error = kiln.fails(1, "build", network, "--shapes=x:8x3x32x32", "--deviceProfile=cpu.json")
+    assert "knows devices of this machine only" in error and "symbol" not in error, error
 
 
 def test_back_ends_without_a_library_are_named(kiln, network):
@@ -227,7 +268,7 @@ def test_kept_kernels_that_are_damaged_or_of_another_version_are_made_again(kiln
                 good.replace(b"KILN timing cache 3", b"KILN timing cache 2")):
         file.write_bytes(bad)
         counts, log = generated(kiln, chain, "net.plan", keep)
-        assert counts == (1, 1) and "[W] the timing cache is not used: error[K3004]" in log and "remedy: " in log, log
+        assert counts == (1, 1) and "[W] the timing cache is not used: error[K3004] 'net.times': " in log and "remedy: " in log, log
         assert file.read_bytes() == good and (kiln.folder / "net.plan").read_bytes() == (kiln.folder / "good.plan").read_bytes()
 
 

@@ -185,6 +185,71 @@ def test_a_cache_that_never_ends_is_not_used(kiln, model, pipe):
     assert done.returncode == 0 and "the timing cache is not" in done.stderr
 
 
+@pytest.fixture
+def fed(kiln, model):
+    """What the commands below read."""
+    kiln.ok("build", model, "-o", "in.plan", *FAST)
+    product = kiln.folder / "product.onnx"
+    save_model(product, [helper.make_node("MatMul", ["x", "w"], ["y"])], {"x": (F, [2, 3])}, {"y": (F, [2, 4])}, {"w": np.ones((3, 4), np.float32)})
+    np.savez(kiln.folder / "in.npz", x=np.ones((2, 2, 3), np.float32))
+
+
+WRITERS = ["build model.onnx -o {}", "bench --onnx=model.onnx --saveEngine={}", "bench --onnx=model.onnx --exportTimes={}", "bench --onnx=model.onnx --exportOutput={}",
+           "bench --onnx=model.onnx --exportLayerInfo={}", "bench --onnx=model.onnx --exportTrace={}", "bench --onnx=model.onnx --sweep --sweepPicture={}",
+           "bench --onnx=model.onnx --saveDebugTensors=y:{}", "build model.onnx --dump=final --dumpFile={}", "calibrate product.onnx --data=in.npz -o {}",
+           "report in.plan -o {}", "run model.onnx --saveOutputs={}.npz", "run model.onnx --saveOutputs={}.npy", "list devices --device=cpu --saveProfile={}",
+           "debug reduce model.onnx --check=false -o {}"]
+
+
+@pytest.mark.parametrize("command", WRITERS)
+def test_a_pipe_is_no_place_for_results(kiln, fed, command):
+    """Nobody reads it, which is no reason to wait, and no work is done before that is told."""
+    words = command.format("fifo").split()
+    os.mkfifo(kiln.folder / re.search(r"fifo[.\w]*", words[-1])[0])
+    before = contents(kiln.folder)
+    done = subprocess.run([kiln.program, *words], cwd=kiln.folder, capture_output=True, text=True, timeout=120, stdin=subprocess.DEVNULL)
+    assert done.returncode == 1 and "error[K1005]" in done.stderr and "is a pipe" in done.stderr and "remedy: " in done.stderr, done.stderr
+    assert not re.search("canonicalize|tactics chosen|candidate|ranges seen", done.stderr) and done.stdout == "" and contents(kiln.folder) == before
+
+
+@pytest.mark.parametrize("place", ["-", "/dev/stdout"])
+def test_an_engine_does_not_go_to_the_standard_output(kiln, model, place):
+    assert "error[K1005]" in kiln.fails(1, "build", model, "-o", place, *FAST)
+    assert not (kiln.folder / "-").exists()
+
+
+@pytest.mark.parametrize("command", ["calibrate product.onnx --data=in.npz -o {}", "report in.plan -o {}", "run model.onnx --saveOutputs={}"])
+def test_a_place_of_results_is_checked_before_the_work(kiln, fed, command):
+    (kiln.folder / "notes.npz").write_text("notes")
+    before = contents(kiln.folder)
+    done = kiln.run(*command.format("notes.npz").split())
+    assert done.returncode == 1 and "'notes.npz' exists and holds something else; it stays as it is" in done.stderr, done.stderr
+    assert not re.search("tactics chosen|ranges seen", done.stderr) and done.stdout == "" and contents(kiln.folder) == before
+
+
+def test_a_timing_cache_that_is_none(kiln, model):
+    before = model.read_bytes()
+    done = kiln.run("build", model, "-o", "out.plan", "--timingCacheFile=model.onnx", *FAST)
+    assert "error[K3004] 'model.onnx': this is not a timing cache" in done.stderr and "remedy: give another path" in done.stderr, done.stderr
+    assert not re.search("delete|remove", done.stderr) and model.read_bytes() == before
+    (kiln.folder / "old.times").write_text("KILN timing cache 1\n")
+    assert "delete the file" in kiln.run("build", model, "-o", "out.plan", "--timingCacheFile=old.times", *FAST).stderr
+
+
+def test_what_is_no_engine_is_named(kiln, fed):
+    for command in ("bench --loadEngine=in.npz", "inspect in.npz", "run in.npz", "report in.npz -o page.html"):
+        assert "error[K3001] 'in.npz': this is not a sound engine" in kiln.fails(1, *command.split()), command
+    assert "error[K3001] 'in.npz'" in kiln.fails(2, "compare", "model.onnx", "--loadEngine=in.npz")
+
+
+def test_shapes_that_the_device_has_no_room_for(kiln):
+    save_model(kiln.folder / "any.onnx", [helper.make_node("Relu", ["x"], ["y"])], {"x": (F, ["n", 3])}, {"y": (F, ["n", 3])})
+    build = ["build", "any.onnx", "--backend=cpu", "-o", "any.plan", *FAST]
+    done = kiln.run(*build, "--maxShapes=x:100000000000x3", "--optShapes=x:2x3", "--minShapes=x:1x3")
+    assert done.returncode == 0 and "[W] inputs and values of the largest shapes take " in done.stderr and "remedy: " in done.stderr, done.stderr
+    assert "largest shapes" not in kiln.run(*build, "--shapes=x:2x3").stderr
+
+
 def test_archives_that_grow(kiln):
     """A megabyte that unpacks to a gigabyte."""
     path = kiln.folder / "any.onnx"

@@ -405,6 +405,18 @@ def test_profiles_of_devices(kiln, tmp_path):
     assert kiln.ok("list", "devices", "--loadProfile=other.json").startswith("elsewhere:2: a device that is not here\n")
     kiln.ok("list", "devices", "--loadProfile=other.json", "--saveProfile=again.json")
     assert json.loads((tmp_path / "again.json").read_text()) == other
+    error = kiln.fails(1, "list", "devices", "--device=cpu", "--saveProfile=other.json")
+    assert "error[K1005] 'other.json' holds the profile of another device" in error and "a device that is not here" in error and "remedy: " in error
+    assert json.loads((tmp_path / "other.json").read_text()) == other
+    timed = {**profile, "times": {"0" * 32 + " conv.1{}": 0.5}}
+    (tmp_path / "cpu.json").write_text(json.dumps(timed))
+    kiln.ok("list", "devices", "--device=cpu", "--saveProfile=cpu.json")
+    kiln.ok("list", "devices", "--loadProfile=cpu.json", "--saveProfile=copy.json")
+    for name in ("cpu.json", "copy.json"):
+        assert json.loads((tmp_path / name).read_text())["times"] == timed["times"], name
+    (tmp_path / "settings.json").write_text('{"of": "somebody"}')
+    assert "holds something else" in kiln.fails(1, "list", "devices", "--device=cpu", "--saveProfile=settings.json")
+    assert (tmp_path / "settings.json").read_text() == '{"of": "somebody"}'
     assert "there is no device 'gpu'" in kiln.fails(1, "list", "devices", "--device=gpu")
     (tmp_path / "bad.json").write_text(json.dumps({k: v for k, v in profile.items() if k != "memory"}))
     assert "'bad.json' is not the profile of a device: there is no 'memory'" in kiln.fails(1, "list", "devices", "--loadProfile=bad.json")
@@ -455,6 +467,29 @@ def test_help_lists_the_variables_that_are_read(kiln):
 ])
 def test_typing_errors(kiln, typed, meant):
     assert meant in kiln.fails(2, *typed)
+
+
+@pytest.mark.parametrize("words, said", [
+    (["--calib=", "--int8"], "--calib: there is no value behind '='"),
+    (["--calib", "--int8"], "--calib: it takes a value, and '--int8' is another option"),
+    (["--calib", ""], "--calib: its value is empty"),
+    (["--calib="], "--calib: there is no value behind '='"),
+    (["--int8="], "--int8: there is no value behind '='"),
+    (["--minShapes=", "--maxShapes=x:9x3"], "--minShapes: there is no value behind '='"),
+    (["--timingCacheFile=", "--verbose"], "--timingCacheFile: there is no value behind '='"),
+])
+def test_an_option_without_its_value_takes_no_other_word(kiln, model, words, said):
+    for command in (["build", model], ["run", model], ["bench", f"--onnx={model}"]):
+        assert said in kiln.fails(2, *command, *words)
+    done = kiln.run(f"--onnx={model}", *words, program=str(Path(kiln.program).parent / "trtexec"))
+    assert done.returncode == 2 and said in done.stderr
+
+
+def test_short_options_and_values_that_begin_with_a_dash(kiln, model):
+    assert "-o: its value stands behind a space: -o net.plan" in kiln.fails(2, "build", model, "-o=net.plan")
+    assert "--check: it takes a value" in kiln.fails(2, "debug", "reduce", model, "--check", "--output", "small.kir")
+    kiln.ok("build", model, "--shapes=x:1x3", "--builderOptimizationLevel=0", "--stop-after", "-1", "-o", "--no such option")
+    assert (kiln.folder / "--no such option").exists()
 
 
 def test_errors_of_a_command_in_a_command(kiln, model):

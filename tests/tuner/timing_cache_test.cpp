@@ -173,6 +173,14 @@ TEST(TimingCache, LinesThatAreNoCodeAreDamage) {
 
 TEST(TimingCache, OfAnotherVersion) {
   EXPECT_EQ(parse_code(with_checksum("KILN timing cache 2\nf\n"), "f"), Code::kMalformedCache);
+  const std::string model = "a model";
+  try {
+    TimingCache::parse(std::as_bytes(std::span(model)), "f");
+    FAIL() << "a model is taken for a timing cache";
+  } catch (const Error& e) {
+    EXPECT_EQ(e.code(), Code::kMalformedCache);
+    EXPECT_EQ(e.remedy().find("delete"), std::string::npos) << "what is no cache is somebody's: " << e.remedy();
+  }
 }
 
 TEST(TimingCache, DamageAtEveryPosition) {

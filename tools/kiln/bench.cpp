@@ -232,6 +232,14 @@ void measure_and_report(const api::Engine& engine, BenchOptions& o, const api::V
   if (!o.trtexec.references.empty() && !check_references(session, engine, o.trtexec)) throw Exit{1};
 }
 
+// Whether the engine is only to be looked at, for which its device need not be here.
+bool only_looks(const BenchOptions& o) {
+  const TrtexecOptions& t = o.trtexec;
+  const bool shows = o.dump_layers || t.dump_profiles || !o.export_layers.empty();
+  const bool loads = t.time_deserialize || o.rebuild_kernels || !o.save_engine.empty();
+  return !o.load_engine.empty() && !loads && (t.plan_version_only || (o.skip_inference && shows));
+}
+
 // What is of one measurement goes neither with many nor with none.
 void check_single(const BenchOptions& o) {
   const char* many = o.sweep ? "--sweep" : o.latency_bound > 0 ? "--latencyBound" : nullptr;
@@ -265,32 +273,42 @@ void check_options(const BenchOptions& o) {
     throw CLI::ValidationError("model", "give either --onnx or --loadEngine");
   static_cast<void>(parse_percentiles(o.percentiles));
   check_single(o);
-  static_cast<void>(parse_pairs("--saveDebugTensors", o.trtexec.save_debug));
+  const auto debug_files = parse_pairs("--saveDebugTensors", o.trtexec.save_debug);
   static_cast<void>(parse_pairs("--loadRefOutputs", o.trtexec.references));
-  for (const std::string& path : {o.save_engine, o.export_output, o.export_times, o.export_profile, o.export_layers,
-                                  o.export_trace, o.sweep_picture, o.build.timing_cache})
-    check_folder(path);
   for (const auto& [given, name] :
        {std::pair{o.trtexec.plan_version_only, "--getPlanVersionOnly"},
         std::pair{o.trtexec.time_deserialize, "--timeDeserialize"}, std::pair{o.rebuild_kernels, "--rebuildKernels"}})
     if (given && o.load_engine.empty()) throw CLI::ValidationError(name, "needs a saved engine: --loadEngine=FILE");
-  if (!o.save_engine.empty()) api::Engine::check_place(o.save_engine);
+  for (const std::string& path : {o.export_output, o.export_times, o.export_profile, o.export_layers, o.export_trace})
+    check_output(path, kJsonFiles);
+  check_output(o.sweep_picture, kMarkupFiles);
+  check_engine_place(o.save_engine);
+  check_folder(o.build.timing_cache);
+  for (const auto& [tensor, path] : debug_files) check_output(path);
+  if (o.load_engine.empty() && !o.skip_inference && !o.trtexec.dry_run) check_runs_here(o.build);
 }
 
 api::Engine obtain(BenchOptions& o) {
-  const bool builds = o.load_engine.empty();
+  const bool builds = o.load_engine.empty(), looks = only_looks(o);
+  const bool is_here = o.build.device_profile.empty(), tells_first = builds && o.as_trtexec;
+  if (tells_first && is_here) tell_device(o.build.backend, api::Level::kWarning);
   const auto start = Clock::now();
   if (builds) log(api::Level::kInfo, "Building an engine from " + o.build.onnx);
-  const api::Engine engine =
-      builds ? build_engine(o.build) : api::Engine::load(o.load_engine, {.trusts_kernels = !o.rebuild_kernels});
+  const api::Engine engine = builds  ? build_engine(o.build)
+                             : looks ? api::Engine::look(o.load_engine)
+                                     : api::Engine::load(o.load_engine, {.trusts_kernels = !o.rebuild_kernels});
   const std::string opened =
-      builds ? "" : fmt::format(", of which {:.3f} s went into opening the device", engine.device_seconds());
+      builds || looks ? "" : fmt::format(", of which {:.3f} s went into opening the device", engine.device_seconds());
   say(api::Level::kInfo, fmt::format("Engine {} in {:.{}f} s{}: {} layers, weights {:.1f} MiB, context {:.1f} MiB",
-                                     builds ? "built" : "loaded", seconds_since(start), builds ? 3 : 6, opened,
-                                     engine.layers().size(), static_cast<double>(engine.weight_bytes()) / 1048576,
+                                     builds  ? "built"
+                                     : looks ? "read"
+                                             : "loaded",
+                                     seconds_since(start), builds ? 3 : 6, opened, engine.layers().size(),
+                                     static_cast<double>(engine.weight_bytes()) / 1048576,
                                      static_cast<double>(engine.context_bytes()) / 1048576));
   if (!builds && !o.build.samples.data.empty()) o.build.given.push_back("--data");
   if (!builds) check_unbuilt(o.build, engine);
+  if (!looks && !tells_first && is_here) tell_device(engine.backend(), api::Level::kInfo);
   return engine;
 }
 
@@ -299,7 +317,7 @@ void run(BenchOptions& o) {
   check_options(o);
   const bool builds = o.load_engine.empty();
   const Shapes asked = parse_shapes("--shapes", o.build.shapes);
-  choose_device(o.trtexec, o.build, o.load_engine);
+  if (!only_looks(o)) choose_device(o.trtexec, o.build, o.load_engine);
   leave_out_sources(o.trtexec, o.build);
   api::Values inputs;
   if (builds) inputs = load_inputs_for_build(o.inputs, o.build);

@@ -31,8 +31,7 @@ void run(BuildCommand& o) {
   if (path == o.build.onnx)
     throw api::Failure(
         "error[K1005] the engine would take the place of its model\n  remedy: give another path with -o");
-  check_folder(path);
-  if (!path.empty()) api::Engine::check_place(path);
+  check_engine_place(path);
   check_folder(o.build.timing_cache);
   if (o.trtexec.dry_run) {
     static_cast<void>(make_profiles(o.build));

@@ -101,17 +101,16 @@ Samples samples_for(const BuildFlags& flags, const std::vector<api::Profile>& pr
   return read_samples(flags.samples, inputs);
 }
 
-// Ranges in a file that this network has no use for, or that were seen in another form of it.
+// Ranges of tensors that this network has not, or that were seen in another form of it. Passes make some of a calibrated network's own.
 void warn_of_strangers(const BuildFlags& flags, const api::Calibration& calibration, const api::Products& products) {
   const auto& tensors = calibration.tensors;
   const auto strange = std::count_if(tensors.begin(), tensors.end(),
-                                     [&](const auto& t) { return products.readers.count(t.first) == 0; });
-  if (2 * strange > std::ssize(tensors))
+                                     [&](const auto& t) { return products.tensors.count(t.first) == 0; });
+  if (2 * strange >= std::ssize(tensors))
     log(api::Level::kWarning,
-        fmt::format(
-            "{} of the {} tensors of '{}' are read by no product of '{}', so that the file may be another network's "
-            "(remedy: kiln calibrate {})",
-            strange, tensors.size(), flags.calibration, flags.onnx, flags.onnx));
+        fmt::format("{} of the {} tensors of '{}' are none of '{}', so that the file may be another network's "
+                    "(remedy: kiln calibrate {})",
+                    strange, tensors.size(), flags.calibration, flags.onnx, flags.onnx));
   if (flags.equalizes && !calibration.equalized)
     throw api::Failure(
         "error[K1002] '" + flags.calibration +
@@ -197,6 +196,17 @@ void put_budget(const BuildFlags& flags, const Samples& samples, api::BuildOptio
   say(api::Level::kInfo, fmt::format("error with those in float32: {:.4g}", report.error));
   if (report.error > flags.error_budget)
     log(api::Level::kWarning, "the error stays above the budget with all of them in float32");
+}
+
+// An engine that its device has no room for can be built all the same.
+void warn_of_memory(const api::Engine& engine) {
+  const api::DeviceInfo device = api::devices_tried(engine.backend()).back();
+  const double bytes = engine.input_bytes() + static_cast<double>(engine.context_bytes());
+  if (device.memory <= 0 || bytes <= static_cast<double>(device.memory)) return;
+  log(api::Level::kWarning,
+      fmt::format(
+          "inputs and values of the largest shapes take {}, and {} has {} (remedy: smaller --shapes or --maxShapes)",
+          bytes_text(bytes), device.name, bytes_text(static_cast<double>(device.memory))));
 }
 
 }  // namespace
@@ -431,7 +441,16 @@ void check_unbuilt(const BuildFlags& flags, const api::Engine& engine) {
                                   "build it again from the model)");
 }
 
+void check_runs_here(const BuildFlags& flags) {
+  if (flags.device_profile.empty()) return;
+  throw api::Failure("error[K3003] an engine for the device of '" + flags.device_profile +
+                     "' does not run here\n  cause: --deviceProfile builds for a device that this machine need not "
+                     "have\n  remedy: kiln build, or kiln bench --skipInference --saveEngine=FILE, and then kiln bench "
+                     "--loadEngine=FILE on a machine that has the device");
+}
+
 api::Engine build_engine(const BuildFlags& flags) {
+  check_output(flags.dump_file);
   api::BuildOptions options;
   options.onnx = flags.onnx;
   options.backend = flags.backend;
@@ -492,6 +511,7 @@ api::Engine build_engine(const BuildFlags& flags) {
   try {
     api::Engine engine = api::Engine::build(options);
     recorder.end("writing");
+    warn_of_memory(engine);
     if (progress.interrupted())
       log(api::Level::kWarning,
           "the measuring was interrupted: layers that it had not come to have their first tactic (remedy: build again "

@@ -75,15 +75,15 @@ void check_ranges(const api::Calibration& calibration) {
 
 void run_calibrate(const CalibrateCommand& o) {
   set_loudness(o.build.verbose, o.build.quiet);
-  check_folder(o.output);
+  const std::string path = o.output.empty() ? fs::path(o.build.onnx).replace_extension(".calib").string() : o.output;
+  check_output(path);
+  api::check_calibration_place(path);
   const api::Products products = checked_products(o.build.onnx);
   const api::CalibrationOptions options = calibration_options(o.build.samples, o.channels);
   const Samples samples = read_samples(o.build.samples, of_kind(api::model_io(o.build.onnx), true));
   const api::Calibration calibration = calibrate_model(o.build, samples, options);
-  check_ranges(calibration);
   print_ranges(calibration, products, o.rows);
   warn_of_losses(calibration, products);
-  const std::string path = o.output.empty() ? fs::path(o.build.onnx).replace_extension(".calib").string() : o.output;
   api::save_calibration(path, calibration, o.format == "tensorrt");
   say(api::Level::kInfo,
       fmt::format("saved {}: ranges of {} tensors from {} samples by {}; kiln build --int8 --calib={}", path,
@@ -113,6 +113,7 @@ api::Calibration calibrate_model(const BuildFlags& asked, const Samples& samples
     return used++ < samples.size();
   };
   api::Calibration calibration = api::calibrate(engine, next, options);
+  check_ranges(calibration);
   calibration.equalized = flags.equalizes;
   return calibration;
 }

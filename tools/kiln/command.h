@@ -85,6 +85,8 @@ inline constexpr const char* kBuildGroup = "Build";  // the knobs of `kiln list 
 void add_build_flags(CLI::App& app, BuildFlags& flags);
 // Checks the names in the shapes against a saved engine, and warns of options that only a build would heed.
 void check_unbuilt(const BuildFlags& flags, const api::Engine& engine);
+// Before a build whose engine is to run: throws Failure (K3003) where it is for the device of a profile.
+void check_runs_here(const BuildFlags& flags);
 // Builds with a progress bar on a terminal; Ctrl-C ends the build after the layer at hand, with Exit(130), and keeps the times measured so
 // far in the timing cache; with `partial` it ends the measuring, and the remaining layers take their first tactic. Dynamic inputs without shapes get 1 for each dynamic dimension, with a warning.
 api::Engine build_engine(const BuildFlags& flags);
@@ -139,8 +141,14 @@ api::Values set_inputs(api::Session& session, const api::Engine& engine, const a
 int choose_profile(const api::Engine& engine, const api::Values& loaded, const Shapes& asked, int wanted);
 std::vector<api::IoTensor> of_kind(const std::vector<api::IoTensor>& list, bool inputs);
 
-// Before long work whose result is to go to a file: throws Failure (K1004) when the file's folder is missing.
+// Before long work whose result is to go to a file: throws Failure when the file's folder is missing (K1004).
 void check_folder(const std::string& path);
+// The same, and when no file can be written there, or one stands there that begins with none of the kinds (K1005). Nothing for no path.
+using FileKinds = std::vector<std::string_view>;
+inline const FileKinds kJsonFiles = {"[", "{"}, kNpzFiles = {"PK"}, kMarkupFiles = {"<"};
+void check_output(const std::string& path, const FileKinds& kinds = {});
+// Throws where Engine::save would not begin to write.
+void check_engine_place(const std::string& path);
 // Replaces a file; throws Failure (K1005).
 void write_text(const std::string& path, const std::string& text);
 void write_bytes(const std::string& path, const std::vector<std::byte>& bytes);

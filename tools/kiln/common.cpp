@@ -193,11 +193,26 @@ void check_folder(const std::string& path) {
                      "'\n  remedy: make the folder, or give another path");
 }
 
+void check_output(const std::string& path, const FileKinds& kinds) {
+  if (path.empty()) return;
+  if (path == "-")
+    throw api::Failure(
+        "error[K1005] '-' is no file\n  cause: results do not go to the standard output, where messages go\n  remedy: "
+        "give the path of a file");
+  check_folder(path);
+  api::check_place(path, kinds);
+}
+
+void check_engine_place(const std::string& path) {
+  check_output(path);
+  if (!path.empty()) api::Engine::check_place(path);
+}
+
 void write_text(const std::string& path, const std::string& text) {
   const auto* bytes = reinterpret_cast<const std::byte*>(text.data());
-  std::vector<std::string_view> kinds{std::string_view(text).substr(0, 1)};
-  if (kinds[0] == "[" || kinds[0] == "{") kinds = {"[", "{"};  // JSON
-  api::save_bytes(path, {bytes, bytes + text.size()}, kinds);
+  const FileKinds own{std::string_view(text).substr(0, 1)};
+  const bool is_json = std::find(kJsonFiles.begin(), kJsonFiles.end(), own[0]) != kJsonFiles.end();
+  api::save_bytes(path, {bytes, bytes + text.size()}, is_json ? kJsonFiles : own);
 }
 
 void write_bytes(const std::string& path, const std::vector<std::byte>& bytes) {

@@ -22,6 +22,7 @@ struct CompareOptions {
   double rtol = 1e-3, atol = 1e-5;
   size_t worst = 5;
   bool search = true;  // for the rule or tactic at fault
+  bool asks_search = false;
   bool rebuild_kernels = false;
 };
 
@@ -51,16 +52,47 @@ struct CheckedLayer {
   Difference difference;
 };
 
-bool check_outputs(const std::vector<api::IoTensor>& outputs, const api::Values& got, const api::Values& want,
-                   const CompareOptions& o, bool aloud = true) {
-  bool all = true;
+struct CheckedOutputs {
+  bool agree = true;
+  double atol = 0;  // with which those that differ would agree
+};
+
+CheckedOutputs check_outputs(const std::vector<api::IoTensor>& outputs, const api::Values& got, const api::Values& want,
+                             const CompareOptions& o, bool aloud = true) {
+  CheckedOutputs checked;
   for (const api::IoTensor& io : outputs) {
     const Difference d =
         difference(got.at(io.name), want.at(io.name), {o.rtol, o.atol, 0, output_quantum(o, want.at(io.name))});
     if (aloud) say(d.agree ? api::Level::kInfo : api::Level::kError, "output '" + io.name + "' " + d.text());
-    all = all && d.agree;
+    if (d.agree) continue;
+    checked.agree = false;
+    checked.atol = std::max(checked.atol, d.atol);
   }
-  return all;
+  return checked;
+}
+
+// Two digits, not less than the number.
+std::string rounded_up(double number) {
+  const double step = std::pow(10, std::floor(std::log10(number)) - 1);
+  return fmt::format("{:.2g}", std::ceil(number / step) * step);
+}
+
+// Which tolerance would do, and whether types of few bits account for it.
+void tell_tolerance(const api::Engine& engine, double atol) {
+  if (!std::isfinite(atol)) return;
+  std::map<std::string, size_t> narrow;  // layers by the type that they compute in
+  for (const api::LayerInfo& layer : engine.layers())
+    if (const std::string& type = layer.computes; type == "int8" || type == "float16" || type == "bfloat16")
+      ++narrow[type];
+  std::vector<std::string> texts;
+  for (const auto& [type, count] : narrow)
+    texts.push_back(fmt::format("{} layer{} in {}", count, count == 1 ? "" : "s", type));
+  say(api::Level::kInfo,
+      fmt::format("all outputs agree with --atol={}, times the output's largest element{}", rounded_up(atol),
+                  texts.empty() ? ""
+                                : "; the engine computes " + join(texts, ", ") +
+                                      ": differences of some hundredths in int8 and bfloat16, and thousandths in "
+                                      "float16, are rounding"));
 }
 
 // ---- against stored data
@@ -366,7 +398,7 @@ class Search {
     const auto outputs = of_kind(engine.io(), false);
     api::Values got;
     for (const api::IoTensor& io : outputs) got[io.name] = session.output(io.name);
-    return check_outputs(outputs, got, want_, o, false);
+    return check_outputs(outputs, got, want_, o, false).agree;
   }
 
   CompareOptions o_;
@@ -434,14 +466,17 @@ bool compare_with_data(CompareOptions& o) {
   o.build.keep_graph = true;
   const api::Engine engine = engine_for(o);
   bool all = true;
+  double atol = 0;
   for (const DataSet& set : sets) {
     say(api::Level::kInfo, "data of " + set.folder);
     const int profile = choose_profile(engine, set.inputs, {}, -1);
     const api::Values got = run_engine(engine, set.inputs, profile, o.build.threads);
-    const bool agree = check_outputs(outputs, got, set.outputs, o);
-    if (!agree && all) tell_layers(engine, set, profile, o);  // the first set that differs
-    all = all && agree;
+    const CheckedOutputs checked = check_outputs(outputs, got, set.outputs, o);
+    if (!checked.agree && all) tell_layers(engine, set, profile, o);  // the first set that differs
+    all = all && checked.agree;
+    atol = std::max(atol, checked.atol);
   }
+  if (!all) tell_tolerance(engine, atol);
   return all;
 }
 
@@ -464,22 +499,37 @@ bool compare_with_golden(CompareOptions& o) {
   else if (by_reference) std::tie(got, want) = compare_saved_layers(engine, inputs, profile, o);
   else got = run_engine(engine, inputs, profile, o.build.threads);
   if (o.engine.empty() || !by_reference) want = golden_outputs(o, inputs, outputs);
-  const bool agree = check_outputs(outputs, got, want, o);
+  const auto [agree, atol] = check_outputs(outputs, got, want, o);
+  if (!agree) tell_tolerance(engine, atol);
   if (!agree && o.engine.empty() && o.search) Search(o, inputs, want).tell(engine);
   if (!agree && !o.engine.empty() && !by_reference) compare_saved_layers(engine, inputs, profile, o);
   return agree && layers_agree;
+}
+
+// What would have no effect is refused.
+void check_options(const CompareOptions& o) {
+  if (!o.data.empty() && !o.inputs.empty())
+    throw CLI::ValidationError("--loadInputs", "does not go with --data, which holds the inputs");
+  if (!o.data.empty() && o.golden != "reference")
+    throw CLI::ValidationError("--golden", "does not go with --data, which holds the right outputs");
+  if (o.engine.empty()) return;
+  if (o.asks_search)
+    throw CLI::ValidationError("--search",
+                               "it builds again and again, and --loadEngine gives an engine that is built already "
+                               "(remedy: leave out one of them)");
+  if (!o.data.empty() && !o.build.shapes.empty())
+    throw CLI::ValidationError("--shapes", "does not go with --loadEngine and --data, which has shapes of its own");
 }
 
 void run(CompareOptions& o) {
   set_loudness(o.build.verbose, o.build.quiet);
   o.build.onnx = o.model;
   o.build.brief = true;
-  if (!o.data.empty() && !o.inputs.empty())
-    throw CLI::ValidationError("--loadInputs", "does not go with --data, which holds the inputs");
-  if (!o.data.empty() && o.golden != "reference")
-    throw CLI::ValidationError("--golden", "does not go with --data, which holds the right outputs");
+  check_options(o);
   bool agree = false;
   try {
+    if (o.engine.empty()) check_runs_here(o.build);
+    if (o.golden == "onnxruntime") check_onnxruntime();
     agree = o.data.empty() ? compare_with_golden(o) : compare_with_data(o);
   } catch (const CLI::Error&) {
     throw;
@@ -513,8 +563,9 @@ void add_compare(CLI::App& app) {
                  "Who says what is right: the reference, or ONNX Runtime of the python3 on the path")
       ->check(CLI::IsMember({"reference", "onnxruntime"}))
       ->capture_default_str();
-  app.add_flag("--search,!--no-search", o->search,
-               "When outputs differ, build again and again to find the rule or tactic at fault");
+  const CLI::Option* search = app.add_flag("--search,!--no-search", o->search,
+                                           "When outputs differ, build again and again to find the rule or tactic at "
+                                           "fault (default; not with --loadEngine)");
   app.add_option("--worst", o->worst, "Rows of the table of layers")->capture_default_str();
   add_build_flags(app, o->build);
   set_footer(app,
@@ -523,7 +574,10 @@ void add_compare(CLI::App& app) {
              "  kiln compare model.onnx --loadEngine=model.plan\n"
              "  kiln compare model.onnx --data=test_data_set_0 --rtol=1e-3 --atol=1e-5\n",
              "Exit codes: 0 all agree, 1 something differs, 2 an error, or wrong usage.");
-  app.callback([o] { run(*o); });
+  app.callback([o, search] {
+    o->asks_search = search->count() > 0 && o->search;
+    run(*o);
+  });
 }
 
 }  // namespace kiln::tool

@@ -31,6 +31,7 @@ bool fails(const std::string& command, const std::string& file) {
 }
 
 void reduce(const DebugOptions& o) {
+  check_output(o.output);
   size_t tries = 0;
   const api::Reduction r = api::reduce_model(o.model, o.output, [&](const std::string& path) {
     const bool still = fails(o.check, path);

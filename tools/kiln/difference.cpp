@@ -36,15 +36,15 @@ Difference difference(const api::HostTensor& got, const api::HostTensor& want, c
   Difference d;
   d.agree = false;
   d.mismatch = "is " + got.type + " " + shape_text(got.dims) + ", expected " + want.type + " " + shape_text(want.dims);
-  d.ratio = INFINITY;
+  d.atol = d.ratio = INFINITY;
   return d;
 }
 
 Difference difference_of_values(const api::HostTensor& got, const api::HostTensor& want, const Tolerance& tolerance) {
   Difference d;
   d.count = api::element_count(want);
-  const double scale = std::max(largest_element(want), tolerance.least_scale);
-  const double atol = tolerance.quantum + tolerance.atol * (scale > 0 ? scale : 1);
+  const double largest = std::max(largest_element(want), tolerance.least_scale), scale = largest > 0 ? largest : 1;
+  const double atol = tolerance.quantum + tolerance.atol * scale;
   int64_t worst = -1;
   for (int64_t i = 0; i < d.count; ++i) {
     const double g = api::element(got, i), w = api::element(want, i);
@@ -53,6 +53,7 @@ Difference difference_of_values(const api::HostTensor& got, const api::HostTenso
     const double allowed = atol + tolerance.rtol * std::abs(w);
     const double ratio = allowed > 0 && std::isfinite(error) ? error / allowed : INFINITY;
     d.bad += ratio > 1;
+    d.atol = std::max(d.atol, (error - tolerance.quantum - tolerance.rtol * std::abs(w)) / scale);
     if (worst >= 0 && !(ratio > d.ratio)) continue;
     worst = i;
     d.got = g;

@@ -25,6 +25,7 @@ struct Difference {
   // Of the worst element, in units of what is allowed.
   std::vector<int64_t> index;
   double got = 0, want = 0, absolute = 0, relative = 0, ratio = 0;
+  double atol = 0;  // the least with which all elements agree
 
   std::string text() const;  // "agrees; …", "3 of 10 elements differ; worst at [0,3]: …"
 };

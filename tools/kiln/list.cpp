@@ -57,7 +57,8 @@ std::vector<std::string> device_lines(const api::DeviceInfo& d) {
   std::vector<std::string> lines{place_of(d) + ": " + d.name, "  " + join(facts, ", ")};
   if (!rates.empty()) lines.push_back("  " + join(rates, ", "));
   for (const auto& [library, version] : d.libraries) lines.push_back("  " + library + ": " + version);
-  if (d.times > 0) lines.push_back(fmt::format("  times of {} choice{} of tactics", d.times, d.times == 1 ? "" : "s"));
+  if (const size_t count = d.times.size(); count > 0)
+    lines.push_back(fmt::format("  times of {} choice{} of tactics", count, count == 1 ? "" : "s"));
   lines.push_back("  fingerprint: " + d.fingerprint);
   return lines;
 }
@@ -115,6 +116,7 @@ void list_devices(const ListOptions& o) {
   else devices.push_back(api::load_device_profile(o.load));
   if (!o.device.empty() || !o.save.empty()) devices = {chosen_device(devices, o.device)};
   if (!o.save.empty()) {
+    check_output(o.save, kJsonFiles);
     complete(devices[0]);
     api::save_device_profile(o.save, devices[0], o.timing_cache);
   }
@@ -165,7 +167,7 @@ void add_list(CLI::App& app) {
   app.add_option(
       "--saveProfile", o->save,
       "Write what is known of a device as JSON (default: of the first that is there); rates that it does not "
-      "tell are measured");
+      "tell are measured, and times of the same device that the file has stay");
   app.add_option("--loadProfile", o->load, "Show the device of such a file instead of those of this machine");
   app.add_option(
       "--timingCacheFile", o->timing_cache,

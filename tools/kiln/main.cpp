@@ -1,6 +1,7 @@
 // kiln: one program, a subcommand per file; under the name trtexec it is `kiln bench`.
 #include <malloc.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <iostream>
@@ -21,19 +22,32 @@ std::vector<std::string> option_names(const CLI::App& app) {
   return names;
 }
 
+std::vector<const CLI::App*> commands_of(const CLI::App& app) {
+  return app.get_subcommands([](const CLI::App*) { return true; });
+}
+
+// The command that the words name, as far as they name one, and how many do.
+std::pair<const CLI::App*, size_t> command_of(const CLI::App& root, const std::vector<std::string>& words) {
+  const CLI::App* command = &root;
+  size_t used = 0;
+  for (; used < words.size(); ++used) {
+    const auto commands = commands_of(*command);
+    const auto named =
+        std::find_if(commands.begin(), commands.end(), [&](const CLI::App* c) { return c->get_name() == words[used]; });
+    if (named == commands.end()) break;
+    command = *named;
+  }
+  return {command, used};
+}
+
 // The first word of the command line that is no command or no option of its command, and what may have been meant.
 std::string unknown_word(const CLI::App& root, const std::vector<std::string>& words) {
-  const CLI::App* command = &root;
-  for (const std::string& word : words) {
-    const auto commands = command->get_subcommands([](const CLI::App*) { return true; });
-    if (commands.empty() || word.find('-') == 0) break;
+  const auto [command, used] = command_of(root, words);
+  if (const auto commands = commands_of(*command);
+      !commands.empty() && used < words.size() && words[used].find('-') != 0) {
     std::vector<std::string> names;
-    command = nullptr;
-    for (const CLI::App* c : commands) {
-      names.push_back(c->get_name());
-      if (names.back() == word) command = c;
-    }
-    if (!command) return "'" + word + "' is no command" + did_you_mean(word, names);
+    for (const CLI::App* c : commands) names.push_back(c->get_name());
+    return "'" + words[used] + "' is no command" + did_you_mean(words[used], names);
   }
   const auto known = option_names(*command);
   for (const std::string& word : words) {
@@ -44,20 +58,53 @@ std::string unknown_word(const CLI::App& root, const std::vector<std::string>& w
   return "";
 }
 
+// The option of the command that a word begins with.
+const CLI::Option* option_in(const CLI::App& command, const std::string& word) {
+  return word.size() > 1 && word[0] == '-' ? command.get_option_no_throw(word.substr(0, word.find('='))) : nullptr;
+}
+
+// What is wrong where an option has no value: CLI11 would take the next word for it, be it another option or empty.
+std::string missing_value(const CLI::App& root, const std::vector<std::string>& words) {
+  const auto [command, used] = command_of(root, words);
+  for (size_t i = used; i < words.size() && words[i] != "--"; ++i) {
+    const std::string& word = words[i];
+    const CLI::Option* option = option_in(*command, word);
+    if (!option) continue;
+    const bool is_long = word.find("--") == 0;
+    if (const size_t equals = word.find('='); equals != std::string::npos) {
+      const std::string name = word.substr(0, equals);
+      if (!is_long) return name + ": its value stands behind a space: " + name + " " + word.substr(equals + 1);
+      if (equals + 1 == word.size()) return name + ": there is no value behind '='";
+      continue;
+    }
+    if (option->get_items_expected_max() == 0 || ++i == words.size()) continue;
+    if (words[i].empty()) return word + ": its value is empty";
+    if (words[i].find("--") == 0 && option_in(*command, words[i]))
+      return word + ": it takes a value, and '" + words[i] + "' is another option";
+  }
+  return "";
+}
+
 // An option that is given twice has its last value.
 void let_last_win(CLI::App& app) { app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast); }
 
+int refuse_usage(const std::string& text) {
+  kiln::tool::say(kiln::api::Level::kError, text);
+  std::cerr << "Run with --help for more information.\n";
+  return 2;
+}
+
 int run(CLI::App& app, int argc, char** argv) {
+  const std::vector<std::string> words{argv + std::min(argc, 1), argv + argc};
   try {
+    if (const std::string problem = missing_value(app, words); !problem.empty()) return refuse_usage(problem);
     app.parse(argc, argv);
     return 0;
   } catch (const CLI::Success& e) {  // --help, --version
     return app.exit(e);
   } catch (const CLI::ParseError& e) {
-    const std::string unknown = unknown_word(app, {argv + 1, argv + argc});
-    kiln::tool::say(kiln::api::Level::kError, unknown.empty() ? e.what() : unknown);
-    std::cerr << "Run with --help for more information.\n";
-    return 2;
+    const std::string unknown = unknown_word(app, words);
+    return refuse_usage(unknown.empty() ? e.what() : unknown);
   } catch (const kiln::tool::Exit& e) {
     return e.code;
   } catch (const kiln::api::Failure& e) {

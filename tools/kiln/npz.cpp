@@ -138,7 +138,7 @@ void save_npz(const std::string& path, const std::map<std::string, api::HostValu
   }
   if (zip_close(archive.get()) != 0) cannot_write(path, zip_strerror(archive.get()));
   static_cast<void>(archive.release());
-  api::save_bytes(path, bytes_of(memory.get(), path), {"PK"});
+  api::save_bytes(path, bytes_of(memory.get(), path), kNpzFiles);
 }
 
 }  // namespace kiln::tool

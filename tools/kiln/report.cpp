@@ -137,7 +137,7 @@ std::string script_text(const Json& json) {
 }
 
 void run(const ReportOptions& o) {
-  check_folder(o.output);
+  check_output(o.output, kMarkupFiles);
   KnownLimits limits(o.threads);
   Json data{{"engines", Json::array()}};
   for (const std::string& path : o.engines) data["engines"].push_back(engine_json(path, o, limits));

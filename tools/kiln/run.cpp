@@ -168,6 +168,9 @@ void run(RunOptions& o) {
   const bool is_model = o.model.ends_with(".onnx") || o.model.ends_with(".kir");
   const Shapes asked = parse_shapes("--shapes", o.build.shapes);
   if (is_model && o.rebuild_kernels) throw CLI::ValidationError("--rebuildKernels", "needs a saved engine");
+  if (is_model) check_runs_here(o.build);
+  if (is_one_file(o.outputs) || o.outputs.ends_with(".npz"))
+    check_output(o.outputs, o.outputs.ends_with(".npz") ? kNpzFiles : FileKinds());
   api::Values inputs;
   if (is_model) inputs = load_inputs_for_build(o.inputs, o.build);
   const api::Engine engine =

@@ -1,6 +1,8 @@
 // The table of trtexec's options.
 #include "trtexec_options.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <charconv>
 #include <functional>
@@ -182,13 +184,6 @@ Place parse_place(const std::string& text) {
   return place;
 }
 
-// That a build takes when none is named.
-std::string first_back_end() {
-  for (const api::DeviceInfo& d : api::list_devices())
-    if (d.missing.empty()) return d.backend;
-  return "";
-}
-
 }  // namespace
 
 void add_trtexec_options(CLI::App& app, TrtexecOptions& o, bool measures) {
@@ -227,9 +222,23 @@ void choose_device(const TrtexecOptions& o, BuildFlags& build, const std::string
   if (!place.backend.empty() && !backend.empty() && place.backend != backend)
     refuse(engine.empty() ? "is no device of --backend=" + backend
                           : "is no device of the engine's back end " + backend);
-  if (backend.empty()) backend = place.backend.empty() ? first_back_end() : place.backend;
+  if (backend.empty()) backend = place.backend.empty() ? api::devices_tried().back().backend : place.backend;
   api::choose_device(backend, place.ordinal);
   if (engine.empty()) build.backend = backend;
+}
+
+void tell_device(const std::string& backend, api::Level level) {
+  const std::vector<api::DeviceInfo> tried = api::devices_tried(backend);
+  if (!tried.back().missing.empty()) return;  // the build says so
+  const api::DeviceInfo& taken = tried.back();
+  say(api::Level::kInfo, fmt::format("Device: {} (back end {}, {} unit{}{})", taken.name, taken.backend, taken.units,
+                                     taken.units == 1 ? "" : "s", taken.host_memory ? ", memory of the host" : ""));
+  std::vector<std::string> missing;
+  for (const api::DeviceInfo& d : tried)
+    if (!d.missing.empty()) missing.push_back(d.backend + ": " + d.missing);
+  if (!missing.empty())
+    log(level, "the engine is built for " + taken.name + " and measured there, for want of another device: " +
+                   join(missing, "; ") + " (--backend=" + taken.backend + " says that this one is meant)");
 }
 
 void leave_out_sources(const TrtexecOptions& o, BuildFlags& build) {

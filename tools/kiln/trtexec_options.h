@@ -23,6 +23,9 @@ struct TrtexecOptions {
 void add_trtexec_options(CLI::App& app, TrtexecOptions& options, bool measures);
 // Takes the device of --device for all that follows, and its back end for the build, if there is to be one; `engine`: the saved one.
 void choose_device(const TrtexecOptions& options, BuildFlags& build, const std::string& engine);
+// Names the device of the back end, and when none was named those that would have been taken before it, which is of
+// the level.
+void tell_device(const std::string& backend, api::Level level);
 // Disables the tactics of the libraries that --tacticSources leaves out.
 void leave_out_sources(const TrtexecOptions& options, BuildFlags& build);
 // One line for each option that was given and does nothing on this engine's device.

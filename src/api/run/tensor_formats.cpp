@@ -19,11 +19,21 @@ std::string listed(const std::vector<std::string>& items) {
   return text;
 }
 
-std::string names_in(nvinfer1::TensorFormats mask) {
+std::string names_in(nvinfer1::TensorFormats mask, TensorFormatName name) {
   std::vector<std::string> names;
   for (const TensorFormatInfo& f : tensor_formats())
-    if (mask & bit_of(f.format)) names.emplace_back(f.name);
+    if (mask & bit_of(f.format)) names.emplace_back(f.*name);
   return listed(names);
+}
+
+// "kCHW4 (int8, float16; at least 3 dimensions)".
+std::string described(const TensorFormatInfo& f, TensorFormatName name) {
+  if (f.of_dla) return std::string(f.*name) + " (of a DLA, which no device of Kiln has)";
+  if (f.channels_from_end == 0) return f.*name;
+  std::vector<std::string> types;
+  for (const DType type : f.types) types.emplace_back(kiln::name(type));
+  return std::string(f.*name) + " (" + listed(types) + "; at least " + std::to_string(f.channels_from_end) +
+         " dimensions)";
 }
 
 }  // namespace
@@ -63,14 +73,6 @@ Layout TensorFormatInfo::layout(size_t rank) const {
   return layout;
 }
 
-std::string TensorFormatInfo::str() const {
-  if (of_dla) return std::string(name) + " (of a DLA, which no device of Kiln has)";
-  if (channels_from_end == 0) return name;
-  std::vector<std::string> names;
-  for (const DType type : types) names.emplace_back(kiln::name(type));
-  return std::string(name) + " (" + listed(names) + "; at least " + std::to_string(channels_from_end) + " dimensions)";
-}
-
 const TensorFormatInfo* format_of(const Layout& layout, size_t rank) {
   if (layout.is_row_major()) return &info_of(Format::kLINEAR);
   for (const TensorFormatInfo& f : tensor_formats())
@@ -82,25 +84,26 @@ Format format_from_word(std::string_view word) {
   std::vector<std::string> words;
   for (const TensorFormatInfo& f : tensor_formats()) {
     if (word == f.word) return f.format;
-    words.emplace_back(f.word);
+    if (!f.of_dla) words.emplace_back(f.word);
   }
   throw Error(Code::kInvalidArgument,
               "there is no format '" + std::string(word) + "'" + kiln::name_hint(std::string(word), words));
 }
 
-const TensorFormatInfo& choose_format(const std::string& tensor, DType type, size_t rank,
-                                      nvinfer1::TensorFormats mask) {
+const TensorFormatInfo& choose_format(const std::string& tensor, DType type, size_t rank, nvinfer1::TensorFormats mask,
+                                      TensorFormatName name) {
   const TensorFormatInfo* chosen = nullptr;
   std::vector<std::string> fit, wants;
   for (const TensorFormatInfo& f : tensor_formats()) {
     const bool allowed = mask & bit_of(f.format), fits = f.takes(type, rank);
     if (allowed && fits && (!chosen || (chosen->components > 1 && f.components == 1))) chosen = &f;
-    if (allowed) wants.push_back(f.str());
-    if (fits) fit.emplace_back(f.name);
+    if (allowed) wants.push_back(described(f, name));
+    if (fits) fit.emplace_back(f.*name);
   }
   if (chosen) return *chosen;
-  throw Error(Code::kUnsupported, "tensor '" + tensor + "', which is " + std::string(name(type)) + " of " +
-                                      std::to_string(rank) + " dimensions, cannot have the format " + names_in(mask))
+  throw Error(Code::kUnsupported, "tensor '" + tensor + "', which is " + std::string(kiln::name(type)) + " of " +
+                                      std::to_string(rank) + " dimensions, cannot have the format " +
+                                      names_in(mask, name))
       .cause(listed(wants))
       .remedy("allow one that takes it: " + listed(fit));
 }

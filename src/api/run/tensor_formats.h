@@ -23,8 +23,9 @@ struct TensorFormatInfo {
   bool of_dla = false;
   bool takes(DType type, size_t rank) const;
   Layout layout(size_t rank) const;  // of a tensor that it takes
-  std::string str() const;           // "kCHW4 (int8, float16; at least 3 dimensions)"
 };
+// By which a format goes in errors: its name for programs, its word for command lines.
+using TensorFormatName = const char* TensorFormatInfo::*;
 
 // By number.
 const std::vector<TensorFormatInfo>& tensor_formats();
@@ -40,6 +41,7 @@ nvinfer1::TensorFormat format_from_word(std::string_view word);
 
 // Of the formats in the mask kLINEAR, else the first that takes such a tensor, those without vectors first. Throws kUnsupported, which
 // names the tensor, the formats, and those that would take it.
-const TensorFormatInfo& choose_format(const std::string& tensor, DType type, size_t rank, nvinfer1::TensorFormats mask);
+const TensorFormatInfo& choose_format(const std::string& tensor, DType type, size_t rank, nvinfer1::TensorFormats mask,
+                                      TensorFormatName name = &TensorFormatInfo::name);
 
 }  // namespace kiln::api
