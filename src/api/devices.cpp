@@ -1,4 +1,5 @@
 // Devices of this machine, and profiles of devices as files.
+#include <filesystem>
 #include <set>
 
 #include "api/kiln_api.h"
@@ -50,6 +51,14 @@ DType type_of(const std::string& name) {
   const auto type = dtype_from_name(name);
   if (!type) throw Error(Code::kInvalidArgument, "'" + name + "' is no element type");
   return *type;
+}
+
+// As a file; throws what reading it would.
+std::vector<std::byte> readable_bytes(const DeviceProfile& profile, const std::string& path) {
+  const std::string text = device_profile_text(profile);
+  const auto bytes = std::as_bytes(std::span(text));
+  static_cast<void>(parse_device_profile(bytes, path));
+  return {bytes.begin(), bytes.end()};
 }
 
 // The profile that a file holds already; throws unless it is of this device. Such numbers and times are not to be lost.
@@ -137,13 +146,13 @@ void save_device_profile(const std::string& path, const DeviceInfo& device, cons
                            .switch_factor = device.switch_factor},
                           std::move(times)};
     profile.times.insert(device.times.begin(), device.times.end());
+    const std::vector<std::byte> alone = readable_bytes(profile, path);
+    if (std::filesystem::is_character_file(path)) return write_file(path, alone, {"{"});
     update_file(path,
                 [&](std::span<const std::byte> old) {
-                  if (!old.empty()) profile.times.merge(same_profile(old, path, profile).times);
-                  const std::string text = device_profile_text(profile);
-                  const auto bytes = std::as_bytes(std::span(text));
-                  static_cast<void>(parse_device_profile(bytes, path));  // what is written can be read
-                  return std::vector<std::byte>(bytes.begin(), bytes.end());
+                  if (old.empty()) return alone;
+                  profile.times.merge(same_profile(old, path, profile).times);
+                  return readable_bytes(profile, path);
                 },
                 {"{"});
   });

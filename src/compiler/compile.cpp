@@ -43,8 +43,6 @@ void restore_output_names(ir::Graph& graph, const std::vector<std::string>& name
       graph.set_output(i, copy->output());
       v = copy->output();
     }
-    if (ir::Value* other = graph.find_value(names[i]); other && other != v && !other->is_input())
-      graph.rename(other, names[i] + ".before");
     graph.rename(v, names[i]);
   }
 }

@@ -82,7 +82,6 @@ int64_t park_constants(ir::Graph& graph, int64_t least) {
     parked->set_elements(v->elements());
     owner->replace_uses(v, parked);
     const std::string name = v->name();
-    owner->rename(v, name + ".before");
     owner->rename(parked, name);
   }
   remove_unread(graph);

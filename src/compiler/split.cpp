@@ -38,8 +38,7 @@ void put_behind(ir::Graph& graph, ir::Node& node, ir::Node* before, Tail tail) {
   for (size_t i = 0; i < graph.outputs().size(); ++i)
     if (graph.outputs()[i] == result) graph.set_output(i, made->output());
   const std::string name = result->name();
-  graph.rename(result, name + ".before");
-  graph.rename(made->output(), name);
+  graph.rename(made->output(), name);  // and the result is called otherwise
 }
 
 class Splitter {

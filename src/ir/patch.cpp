@@ -39,15 +39,6 @@ void erase_unused(Graph& graph, std::vector<Node*> candidates, std::vector<Node*
   }
 }
 
-// Named by build(): "conv.Cast".
-bool is_cast_of_a_rule(const Node& node) {
-  constexpr std::string_view kMade = ".Cast";
-  const std::string_view name = node.name();
-  const size_t at = name.rfind(kMade);
-  return node.is("Cast") && at != std::string_view::npos &&
-         name.find_first_not_of("_0123456789", at + kMade.size()) == std::string_view::npos;
-}
-
 const OpDef& known_op(std::string_view name) {
   if (const OpDef* op = find_op(name)) return *op;
   throw Error(Code::kInternal, "a rule makes the unknown operator '" + std::string(name) + "'");
@@ -66,6 +57,14 @@ void copy_post_ops(const Node& from, Node& to) {
 }
 
 }  // namespace
+
+bool is_cast_of_a_rule(const Node& node) {
+  constexpr std::string_view kMade = ".Cast";
+  const std::string_view name = node.name();
+  const size_t at = name.rfind(kMade);
+  return node.is("Cast") && at != std::string_view::npos &&
+         name.find_first_not_of("_0123456789", at + kMade.size()) == std::string_view::npos;
+}
 
 PatchValue PatchValue::result(int i) const {
   PatchValue v = *this;
@@ -231,9 +230,7 @@ Applied Patch::apply(Graph& graph) const {
         std::find(applied.added.begin(), applied.added.end(), by->producer()) != applied.added.end() ||
         (base_ && by->producer() == base_)) {
       Value* twin = namesake(old_value, made);
-      if (twin == by) twin = nullptr;
-      if (twin) renames.emplace_back(twin, old_value->name());
-      renames.emplace_back(by, old_value->name() + (twin ? "." + std::string(name(by->dtype())) : ""));
+      renames.emplace_back(twin ? twin : by, old_value->name());
     }
     graph.replace_uses(old_value, by);
   };

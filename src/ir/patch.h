@@ -19,6 +19,9 @@ struct PatchValue {
   PatchValue result(int i) const;  // another output of the same new node
 };
 
+// A Cast that a rule made for another node, and Patch named after it: "conv.Cast".
+bool is_cast_of_a_rule(const Node& node);
+
 // What apply() did.
 struct Applied {
   std::string name;  // of the node that stands for the matched ones
@@ -48,7 +51,7 @@ class Patch {
                    std::vector<std::optional<PatchValue>> operands);
   void replace(Value* old_value, PatchValue by);
   // The new node is what the root was, though others replace its results, in another type: where the graph does not return these, the new
-  // node's results have their names, and what replaces them is named after its type ("y.float32").
+  // node's results have their names.
   void stand_for_root(const PatchValue& made) { standing_ = made.made; }
   // The root becomes a post-operation of `base`, one of its producers. Operands are those of the root; nullopt is the running
   // result. The base moves to the place of the root.

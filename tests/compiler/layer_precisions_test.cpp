@@ -224,6 +224,46 @@ TEST(LayerPrecisions, ValuesThatReachBodiesStayWideThere) {
   }
 }
 
+// Through a loop's next round, integers and float64, and behind the second result of a norm.
+TEST(LayerPrecisions, ValuesStayWideWhateverCarriesThem) {
+  auto graph = ir::parse_graph(R"(graph main(%x: float32[2,2], %s: float32[2], %n: int64[]) {
+    %w = constant float32[2,2]:{90000.0,70000.0,0.5,2.0}
+    %scale = constant float32[]:{1000.0}
+    %a = MatMul "large"(%x, %w)
+    %q = QuantizeLinear "quantize"(%a, %scale)
+    %d = DequantizeLinear "dequantize"(%q, %scale)
+    %e = Exp "behind integers"(%d)
+    %f = Cast "to float64"(%a) {to="float64"}
+    %g = Abs "float64"(%f)
+    %h = Cast "from float64"(%g) {to="float32"}
+    %i = Neg "behind float64"(%h)
+    %j, %mean = LayerNormalization "norm"(%a, %s)
+    %k = Neg "behind mean"(%mean)
+    %z = Shape "shape"(%a)
+    %l = Expand "behind shape"(%s, %z)
+    %o = Loop "loop"(%n, _, %x) regions {
+      graph body(%it: int64[], %c: bool[], %t: float32[2,2]) {
+        %v = constant float32[2,2]:{90000.0,70000.0,0.5,2.0}
+        %r = Relu "in loop"(%t)
+        %u = MatMul "large in loop"(%r, %v)
+        %go = Identity(%c)
+        return %go, %u
+      }
+    }
+    return %e, %i, %j, %k, %l, %o
+  })");
+  passes::run_passes(*graph, {passes::compute_in(DType::kF16)}, {});
+  std::map<std::string, DType> types = computed_in(*graph);
+  for (const char* name : {"dequantize", "behind integers", "behind float64", "norm", "behind mean"})
+    EXPECT_EQ(types[name], name == std::string("dequantize") ? DType::kI8 : DType::kF32) << name;
+  EXPECT_EQ(types["behind shape"], DType::kF16);
+  for (const auto& node : graph->nodes())
+    if (node->is("Loop")) {
+      types = computed_in(*node->regions[0]);
+      EXPECT_EQ(types["in loop"], DType::kF32);
+    }
+}
+
 // A mask's lowest number is no reason to leave what is behind it in float32.
 TEST(LayerPrecisions, OtherValuesAreRounded) {
   auto graph = ir::parse_graph(R"(graph main(%x: float32[2,2]) {

@@ -10,7 +10,7 @@ import tempfile
 
 RUN_NAMES = r"createInferRuntime_INTERNAL|getInferLib(Major|Minor|Patch|Build)?Version"
 BUILD_NAMES = r"createInferBuilder_INTERNAL|createNvOnnxParser_INTERNAL|getNvOnnxParserVersion"
-OWN_API = (r"kiln::api::(Engine|Session|Failure|load_calibration|save_calibration|count_products|rule_names|rule_of|choose_device|load_tensor|load_value|save_tensor|parse_npy|parse_npy_value|npy_bytes|element|element_count|random_tensor|evaluate_model"
+OWN_API = (r"kiln::api::(Engine|Session|Failure|load_calibration|save_calibration|count_products|rule_names|rule_of|check_place|check_calibration_place|choose_device|devices_tried|load_tensor|load_value|save_tensor|parse_npy|parse_npy_value|npy_bytes|element|element_count|random_tensor|evaluate_model"
            r"|model_io|model_info|load_image|calibrate|rule_name|keep_within_error|name_hint|nearest_name|reduce_model|list_\w+|(load|save)_device_profile|save_bytes|printable|version)\b.*|(typeinfo|typeinfo name|vtable) for kiln::api::Failure")
 RUN_SIDE = r"kiln_adopt_work|((typeinfo|typeinfo name|vtable) for )?kiln::.*"
 BUILD_SIDE = re.compile(r"kiln::(ir|onnx|passes|ops)::|google::protobuf|kiln::(compile|Tuner|Lowering|Target|Tactic)\b")

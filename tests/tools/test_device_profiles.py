@@ -181,6 +181,8 @@ def test_an_engine_is_looked_at_without_its_device(kiln, gpu, network):
     assert "built by Kiln " in kiln.ok(*look, "--getPlanVersionOnly")
     for more in ([], ["--device=0"]):
         assert " cuda/" in kiln.ok(*look, "--dumpLayerInfo", "--skipInference", *more)
+    for device in ("garbage:x", "cpu"):
+        assert "--device: " in kiln.fails(2, *look, "--dumpLayerInfo", "--skipInference", f"--device={device}")
     kiln.ok(*look, "--skipInference", "--exportLayerInfo=layers.json")
     assert json.loads((kiln.folder / "layers.json").read_text())["Layers"]
     assert "profile 0: x min 8x3x32x32" in kiln.ok(*look, "--skipInference", "--dumpOptimizationProfile")

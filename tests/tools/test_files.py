@@ -227,6 +227,16 @@ def test_a_place_of_results_is_checked_before_the_work(kiln, fed, command):
     assert not re.search("tactics chosen|ranges seen", done.stderr) and done.stdout == "" and contents(kiln.folder) == before
 
 
+@pytest.mark.parametrize(("place", "said"), [("-", "'-' is no file"), ("in.npz.txt", "'in.npz.txt' is no folder"), ("notes.npy", "stays as it is")])
+def test_places_of_outputs_are_checked_before_the_work(kiln, fed, place, said):
+    for name in ("in.npz.txt", "notes.npy"):
+        (kiln.folder / name).write_text("notes")
+    before = contents(kiln.folder)
+    done = kiln.run("run", "model.onnx", f"--saveOutputs={place}")
+    assert done.returncode == 1 and said in done.stderr and "tactics chosen" not in done.stderr, done.stderr
+    assert contents(kiln.folder) == before
+
+
 def test_a_timing_cache_that_is_none(kiln, model):
     before = model.read_bytes()
     done = kiln.run("build", model, "-o", "out.plan", "--timingCacheFile=model.onnx", *FAST)

@@ -284,7 +284,7 @@ void check_options(const BenchOptions& o) {
   check_output(o.sweep_picture, kMarkupFiles);
   check_engine_place(o.save_engine);
   check_folder(o.build.timing_cache);
-  for (const auto& [tensor, path] : debug_files) check_output(path);
+  for (const auto& [tensor, path] : debug_files) check_tensor_place(path);
   if (o.load_engine.empty() && !o.skip_inference && !o.trtexec.dry_run) check_runs_here(o.build);
 }
 
@@ -317,7 +317,7 @@ void run(BenchOptions& o) {
   check_options(o);
   const bool builds = o.load_engine.empty();
   const Shapes asked = parse_shapes("--shapes", o.build.shapes);
-  if (!only_looks(o)) choose_device(o.trtexec, o.build, o.load_engine);
+  choose_device(o.trtexec, o.build, o.load_engine, only_looks(o));
   leave_out_sources(o.trtexec, o.build);
   api::Values inputs;
   if (builds) inputs = load_inputs_for_build(o.inputs, o.build);

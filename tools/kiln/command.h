@@ -145,8 +145,9 @@ std::vector<api::IoTensor> of_kind(const std::vector<api::IoTensor>& list, bool 
 void check_folder(const std::string& path);
 // The same, and when no file can be written there, or one stands there that begins with none of the kinds (K1005). Nothing for no path.
 using FileKinds = std::vector<std::string_view>;
-inline const FileKinds kJsonFiles = {"[", "{"}, kNpzFiles = {"PK"}, kMarkupFiles = {"<"};
+inline const FileKinds kJsonFiles = {"[", "{"}, kNpzFiles = {"PK"}, kNpyFiles = {"\x93NUMPY"}, kMarkupFiles = {"<"};
 void check_output(const std::string& path, const FileKinds& kinds = {});
+void check_tensor_place(const std::string& path);  // of a .pb or .npy file
 // Throws where Engine::save would not begin to write.
 void check_engine_place(const std::string& path);
 // Replaces a file; throws Failure (K1005).

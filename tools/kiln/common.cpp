@@ -203,6 +203,10 @@ void check_output(const std::string& path, const FileKinds& kinds) {
   api::check_place(path, kinds);
 }
 
+void check_tensor_place(const std::string& path) {
+  check_output(path, path.ends_with(".pb") ? FileKinds() : kNpyFiles);
+}
+
 void check_engine_place(const std::string& path) {
   check_output(path);
   if (!path.empty()) api::Engine::check_place(path);

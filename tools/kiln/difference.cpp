@@ -53,7 +53,8 @@ Difference difference_of_values(const api::HostTensor& got, const api::HostTenso
     const double allowed = atol + tolerance.rtol * std::abs(w);
     const double ratio = allowed > 0 && std::isfinite(error) ? error / allowed : INFINITY;
     d.bad += ratio > 1;
-    d.atol = std::max(d.atol, (error - tolerance.quantum - tolerance.rtol * std::abs(w)) / scale);
+    d.atol = std::isfinite(error) ? std::max(d.atol, (error - tolerance.quantum - tolerance.rtol * std::abs(w)) / scale)
+                                  : INFINITY;
     if (worst >= 0 && !(ratio > d.ratio)) continue;
     worst = i;
     d.got = g;

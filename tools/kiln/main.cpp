@@ -79,8 +79,7 @@ std::string missing_value(const CLI::App& root, const std::vector<std::string>& 
     }
     if (option->get_items_expected_max() == 0 || ++i == words.size()) continue;
     if (words[i].empty()) return word + ": its value is empty";
-    if (words[i].find("--") == 0 && option_in(*command, words[i]))
-      return word + ": it takes a value, and '" + words[i] + "' is another option";
+    if (option_in(*command, words[i])) return word + ": it takes a value, and '" + words[i] + "' is another option";
   }
   return "";
 }

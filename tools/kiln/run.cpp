@@ -41,6 +41,16 @@ std::vector<std::string> file_names(const std::vector<api::IoTensor>& outputs) {
 
 bool is_one_file(const std::string& path) { return path.ends_with(".npy") || path.ends_with(".pb"); }
 
+// Before the build: a file that may be written, or a folder that is there or may be made.
+void check_place_of_outputs(const std::string& path) {
+  if (path.ends_with(".npz")) check_output(path, kNpzFiles);
+  else if (is_one_file(path)) check_tensor_place(path);
+  else if (path == "-") check_output(path);
+  else if (std::filesystem::exists(path) && !std::filesystem::is_directory(path))
+    throw api::Failure("error[K1005] '" + path +
+                       "' is no folder\n  remedy: give a folder, or FILE.npz, FILE.npy or FILE.pb");
+}
+
 void make_folder(const std::string& path) {
   std::error_code error;
   std::filesystem::create_directories(path, error);
@@ -62,7 +72,7 @@ void save_array(const std::string& path, const api::HostValue& value) {
   if (value.kind == api::HostValue::Kind::kNumbers) return api::save_tensor(path, value.tensor);
   if (path.ends_with(".pb"))
     throw api::Failure("error[K2003] '" + path + "' would hold text, which is written as .npy\n  remedy: --format=npy");
-  api::save_bytes(path, api::npy_bytes(value), {"\x93NUMPY"});
+  api::save_bytes(path, api::npy_bytes(value), kNpyFiles);
 }
 
 void save(const RunOptions& o, const std::vector<api::IoTensor>& io, const HostValues& outputs) {
@@ -169,8 +179,7 @@ void run(RunOptions& o) {
   const Shapes asked = parse_shapes("--shapes", o.build.shapes);
   if (is_model && o.rebuild_kernels) throw CLI::ValidationError("--rebuildKernels", "needs a saved engine");
   if (is_model) check_runs_here(o.build);
-  if (is_one_file(o.outputs) || o.outputs.ends_with(".npz"))
-    check_output(o.outputs, o.outputs.ends_with(".npz") ? kNpzFiles : FileKinds());
+  check_place_of_outputs(o.outputs);
   api::Values inputs;
   if (is_model) inputs = load_inputs_for_build(o.inputs, o.build);
   const api::Engine engine =

@@ -209,7 +209,7 @@ void add_trtexec_options(CLI::App& app, TrtexecOptions& o, bool measures) {
   for (CLI::Option* option : options) option->group("trtexec");
 }
 
-void choose_device(const TrtexecOptions& o, BuildFlags& build, const std::string& engine) {
+void choose_device(const TrtexecOptions& o, BuildFlags& build, const std::string& engine, bool only_looks) {
   if (o.device.empty()) return;
   const auto refuse = [&](const std::string& why) {
     throw CLI::ValidationError("--device", "'" + o.device + "' " + why);
@@ -222,6 +222,7 @@ void choose_device(const TrtexecOptions& o, BuildFlags& build, const std::string
   if (!place.backend.empty() && !backend.empty() && place.backend != backend)
     refuse(engine.empty() ? "is no device of --backend=" + backend
                           : "is no device of the engine's back end " + backend);
+  if (only_looks) return;
   if (backend.empty()) backend = place.backend.empty() ? api::devices_tried().back().backend : place.backend;
   api::choose_device(backend, place.ordinal);
   if (engine.empty()) build.backend = backend;

@@ -21,8 +21,10 @@ struct TrtexecOptions {
 
 // `measures`: with those that only a measurement heeds.
 void add_trtexec_options(CLI::App& app, TrtexecOptions& options, bool measures);
-// Takes the device of --device for all that follows, and its back end for the build, if there is to be one; `engine`: the saved one.
-void choose_device(const TrtexecOptions& options, BuildFlags& build, const std::string& engine);
+// Takes the device of --device for all that follows, and its back end for the build, if there is to be one; `engine`: the saved one;
+// of one that is only looked at nothing is taken.
+void choose_device(const TrtexecOptions& options, BuildFlags& build, const std::string& engine,
+                   bool only_looks = false);
 // Names the device of the back end, and when none was named those that would have been taken before it, which is of
 // the level.
 void tell_device(const std::string& backend, api::Level level);

@@ -10,7 +10,10 @@ constexpr size_t kMaxChain = 16;
 
 bool is_link(const Node& n) { return n.op().is_pointwise(); }
 
+// Casts that rules made go without saying.
 std::string chain_name(const Node& first, const Node& next) {
+  if (ir::is_cast_of_a_rule(next)) return first.name();
+  if (ir::is_cast_of_a_rule(first)) return next.name();
   const std::string_view head = "fusedPointwiseNode(";
   const std::string& name = first.name();
   const bool chain = name.starts_with(head) && name.ends_with(")");

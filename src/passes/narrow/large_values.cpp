@@ -48,34 +48,64 @@ class Spread {
 
   // Whether a result of the graph may be large.
   bool through(ir::Graph& graph, bool inputs_are) {
-    if (inputs_are) add(graph.inputs());
-    for (const auto& node : graph.nodes())
-      if (makes_large(*node)) add(node->outputs());
-    return std::any_of(graph.outputs().begin(), graph.outputs().end(),
-                       [&](const Value* v) { return large_.count(v) > 0; });
+    if (inputs_are) large_.insert(graph.inputs().begin(), graph.inputs().end());
+    for (const auto& node : graph.nodes()) add_results(*node);
+    return std::any_of(graph.outputs().begin(), graph.outputs().end(), [&](const Value* v) { return is_large(v); });
   }
 
   std::vector<std::string> layers;  // that compute wide for that
 
  private:
-  void add(const std::vector<Value*>& values) {
-    for (const Value* v : values)
-      if (v->is_tensor() && v->dtype() == DType::kF32) large_.insert(v);
-  }
+  bool is_large(const Value* v) const { return large_.count(v) > 0; }
 
-  bool makes_large(Node& node) {
+  void add_results(Node& node) {
     const bool reads =
-        std::any_of(node.inputs().begin(), node.inputs().end(), [&](const Value* v) { return large_.count(v) > 0; });
-    bool made = false;
-    for (const auto& region : node.regions) made = through(*region, reads) || made;
-    if (!node.regions.empty()) return reads || made;
-    if (node.precision != type_ && multiplies_by_weights(node) && overflowing_constant(node, type_)) return true;
-    if (!reads || node.precision == type_) return false;  // who asks for the type has its results rounded
-    if (node.precision == DType::kInvalid) {
+        std::any_of(node.inputs().begin(), node.inputs().end(), [&](const Value* v) { return is_large(v); });
+    if (!node.regions.empty()) {
+      if (reach_bodies(node, reads) || reads) add(node, 0);
+      return;
+    }
+    if (node.precision != type_ && multiplies_by_weights(node) && overflowing_constant(node, type_))
+      return add(node, 0);
+    if (!reads || node.precision == type_) return;  // who asks for the type has its results rounded
+    if (node.precision == DType::kInvalid && would_narrow(node)) {
       node.precision = instead_;
       layers.push_back(node.name());
     }
-    return !bounds(node);
+    add(node, bounds(node) ? 1 : 0);
+  }
+
+  // What a loop's body makes, it may read in the next round.
+  bool reach_bodies(Node& node, bool reads) {
+    bool made = false;
+    for (const auto& region : node.regions) made = through(*region, reads) || made;
+    if (made && !reads)
+      for (const auto& region : node.regions) through(*region, true);
+    return made;
+  }
+
+  bool would_narrow(const Node& node) const {
+    if (std::none_of(node.outputs().begin(), node.outputs().end(),
+                     [](const Value* v) { return v->is_tensor() && v->dtype() == DType::kF32; }))
+      return false;
+    for (size_t i = 0; i < node.inputs().size(); ++i)
+      if (may_narrow(node, i, type_)) return !node.is("Cast");
+    return false;
+  }
+
+  void add(const Node& node, size_t first) {
+    for (size_t i = first; i < node.outputs().size(); ++i)
+      if (carries(node, *node.outputs()[i])) large_.insert(node.outputs()[i]);
+  }
+
+  // Not where elements lie or how many there are, nor what the model itself rounds to 16 bits.
+  static bool carries(const Node& node, const Value& result) {
+    if (!result.is_tensor()) return true;
+    const DType type = result.dtype();
+    if (is_float(type)) return bits(type) >= bits(DType::kF32);
+    if (type == DType::kBool || type == DType::kString || node.is("Shape") || node.is("Size")) return false;
+    const Value* data = node.input(0);
+    return node.is("QuantizeLinear") || node.is("Cast") || (data && data->is_tensor() && data->dtype() == type);
   }
 
   DType type_, instead_;
