@@ -254,8 +254,8 @@ TEST(LayerPrecisions, ValuesStayWideWhateverCarriesThem) {
   })");
   passes::run_passes(*graph, {passes::compute_in(DType::kF16)}, {});
   std::map<std::string, DType> types = computed_in(*graph);
-  for (const char* name : {"dequantize", "behind integers", "behind float64", "norm", "behind mean"})
-    EXPECT_EQ(types[name], name == std::string("dequantize") ? DType::kI8 : DType::kF32) << name;
+  for (const char* name : {"behind integers", "behind float64", "norm", "behind mean"})
+    EXPECT_EQ(types[name], DType::kF32) << name;
   EXPECT_EQ(types["behind shape"], DType::kF16);
   for (const auto& node : graph->nodes())
     if (node->is("Loop")) {
