@@ -233,6 +233,11 @@ TEST(LayerPrecisions, ValuesStayWideWhateverCarriesThem) {
     %q = QuantizeLinear "quantize"(%a, %scale)
     %d = DequantizeLinear "dequantize"(%q, %scale)
     %e = Exp "behind integers"(%d)
+    %one = constant float32[1]:{1000.0}
+    %zero = constant uint8[1]:{128}
+    %qq = Quantize "quantize too"(%a, %one, %zero) {to="uint8"}
+    %dd = Dequantize "dequantize too"(%qq, %one, %zero)
+    %ee = Exp "behind bytes"(%dd)
     %f = Cast "to float64"(%a) {to="float64"}
     %g = Abs "float64"(%f)
     %h = Cast "from float64"(%g) {to="float32"}
@@ -250,11 +255,11 @@ TEST(LayerPrecisions, ValuesStayWideWhateverCarriesThem) {
         return %go, %u
       }
     }
-    return %e, %i, %j, %k, %l, %o
+    return %e, %ee, %i, %j, %k, %l, %o
   })");
   passes::run_passes(*graph, {passes::compute_in(DType::kF16)}, {});
   std::map<std::string, DType> types = computed_in(*graph);
-  for (const char* name : {"behind integers", "behind float64", "norm", "behind mean"})
+  for (const char* name : {"behind integers", "behind bytes", "behind float64", "norm", "behind mean"})
     EXPECT_EQ(types[name], DType::kF32) << name;
   EXPECT_EQ(types["behind shape"], DType::kF16);
   for (const auto& node : graph->nodes())

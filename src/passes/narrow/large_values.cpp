@@ -105,7 +105,7 @@ class Spread {
     if (is_float(type)) return bits(type) >= bits(DType::kF32);
     if (type == DType::kBool || type == DType::kString || node.is("Shape") || node.is("Size")) return false;
     const Value* data = node.input(0);
-    return node.is("QuantizeLinear") || node.is("Cast") || (data && data->is_tensor() && data->dtype() == type);
+    return bits(type) <= 16 || node.is("Cast") || (data && data->is_tensor() && data->dtype() == type);
   }
 
   DType type_, instead_;
