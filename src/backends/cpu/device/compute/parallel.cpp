@@ -94,13 +94,14 @@ class Pool {
   // Returns when all threads are ready, so that none of them allocates beside inferences.
   explicit Pool(int workers) {
     int started = 0;
-    try {
-      for (; started < workers; ++started) {
+    for (; started < workers; ++started) {
+      try {
         std::thread thread([this] { work(); });
         pthread_setname_np(thread.native_handle(), "kiln-worker");
         thread.detach();
+      } catch (const std::system_error&) {
+        break;  // the caller computes what is not taken
       }
-    } catch (const std::system_error&) {  // the caller computes what is not taken
     }
     for (int ready = ready_.load(); ready < started; ready = ready_.load()) ready_.wait(ready);
   }
