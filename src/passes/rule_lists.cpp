@@ -132,8 +132,9 @@ Pass dequantize_constants() {
 Pass compute_in(DType type, DType second) {
   return {"precision", [type, second](Graph& graph, PassContext& context) {
             fuse_patterns(graph, context);
-            for (const std::string& line : settle_overflowing_weights(graph, type, second)) context.warn(line);
-            for (const std::string& line : keep_large_values_wide(graph, type, second)) context.warn(line);
+            const OverflowingWeights found = find_overflowing_weights(graph, type);
+            for (const std::string& line : settle_overflowing_weights(found, type, second)) context.warn(line);
+            for (const std::string& line : keep_large_values_wide(graph, found, type, second)) context.warn(line);
             apply_rules(graph, {type == DType::kF16 ? &single_to_float16 : &single_to_bfloat16}, context);
             if (second == DType::kBF16) apply_rules(graph, {&asked_to_bfloat16}, context);
             apply_rules(graph, canonical_rules(), context);

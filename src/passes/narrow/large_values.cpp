@@ -44,7 +44,9 @@ bool bounds(const Node& n) {
 
 class Spread {
  public:
-  Spread(DType type, DType instead) : type_(type), instead_(instead) {}
+  Spread(const OverflowingWeights& found, DType type, DType instead) : type_(type), instead_(instead) {
+    for (const auto& [node, weights] : found) makers_.insert(node);
+  }
 
   // Whether a result of the graph may be large.
   bool through(ir::Graph& graph, bool inputs_are) {
@@ -65,8 +67,7 @@ class Spread {
       if (reach_bodies(node, reads) || reads) add(node, 0);
       return;
     }
-    if (node.precision != type_ && multiplies_by_weights(node) && overflowing_constant(node, type_))
-      return add(node, 0);
+    if (node.precision != type_ && makers_.count(&node)) return add(node, 0);
     if (!reads || node.precision == type_) return;  // who asks for the type has its results rounded
     if (node.precision == DType::kInvalid && would_narrow(node)) {
       node.precision = instead_;
@@ -109,13 +110,16 @@ class Spread {
   }
 
   DType type_, instead_;
+  std::set<const Node*> makers_;  // layers with such weights
   std::set<const Value*> large_;
 };
 
 }  // namespace
 
-std::vector<std::string> keep_large_values_wide(ir::Graph& graph, DType type, DType instead) {
-  Spread spread(type, instead);
+std::vector<std::string> keep_large_values_wide(ir::Graph& graph, const OverflowingWeights& found, DType type,
+                                                DType instead) {
+  if (found.empty()) return {};
+  Spread spread(found, type, instead);
   spread.through(graph, false);
   if (spread.layers.empty()) return {};
   const size_t count = spread.layers.size();

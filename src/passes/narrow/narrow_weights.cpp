@@ -67,7 +67,9 @@ void mark(Graph& graph, DType compute) {
 void mark_narrow_weights(Graph& graph, DType compute, PassContext& context) {
   if (context.options().disabled.count(std::string(kNarrowWeights))) return;
   if (compute != DType::kF32)
-    for (const std::string& line : settle_overflowing_weights(graph, compute, DType::kF32)) context.warn(line);
+    for (const std::string& line :
+         settle_overflowing_weights(find_overflowing_weights(graph, compute), compute, DType::kF32))
+      context.warn(line);
   mark(graph, compute);
 }
 

@@ -1,8 +1,10 @@
 // Constants that a type of 16 bits cannot hold.
 #include "passes/narrow/overflow.h"
 
+#include <algorithm>
 #include <atomic>
 #include <bit>
+#include <iterator>
 #include <limits>
 #include <span>
 
@@ -33,6 +35,11 @@ bool overflows(const Tensor& constant) {
   return found;
 }
 
+bool multiplies_by_weights(const ir::Node& node) {
+  return node.is("Conv") || node.is("ConvTranspose") || node.is("MatMul") || node.is("Gemm") || node.is("LSTM") ||
+         node.is("GRU") || node.is("RNN");
+}
+
 }  // namespace
 
 bool may_narrow(const ir::Node& node, size_t input, DType type) {
@@ -50,22 +57,21 @@ const ir::Value* overflowing_constant(const ir::Node& node, DType type) {
   return nullptr;
 }
 
-bool multiplies_by_weights(const ir::Node& node) {
-  return node.is("Conv") || node.is("ConvTranspose") || node.is("MatMul") || node.is("Gemm") || node.is("LSTM") ||
-         node.is("GRU") || node.is("RNN");
+OverflowingWeights find_overflowing_weights(const ir::Graph& graph, DType type) {
+  OverflowingWeights found;
+  for (const auto& node : graph.nodes()) {
+    for (const auto& region : node->regions)
+      std::ranges::move(find_overflowing_weights(*region, type), std::back_inserter(found));
+    if (!multiplies_by_weights(*node)) continue;
+    if (const ir::Value* weights = overflowing_constant(*node, type)) found.emplace_back(node.get(), weights);
+  }
+  return found;
 }
 
-std::vector<std::string> settle_overflowing_weights(ir::Graph& graph, DType type, DType instead) {
+std::vector<std::string> settle_overflowing_weights(const OverflowingWeights& found, DType type, DType instead) {
   std::vector<std::string> lines;
-  for (const auto& node : graph.nodes()) {
-    for (const auto& region : node->regions) {
-      const std::vector<std::string> inside = settle_overflowing_weights(*region, type, instead);
-      lines.insert(lines.end(), inside.begin(), inside.end());
-    }
-    if (!multiplies_by_weights(*node)) continue;
+  for (const auto& [node, weights] : found) {
     if (node->precision != DType::kInvalid && node->precision != type) continue;
-    const ir::Value* weights = overflowing_constant(*node, type);
-    if (!weights) continue;
     lines.push_back("the weights '" + weights->name() + "' overflow " + std::string(name(type)) + ": the layer '" +
                     node->name() + "' computes in " + std::string(name(instead)));
     if (instead != DType::kF32) node->precision = instead;
