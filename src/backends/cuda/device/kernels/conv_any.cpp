@@ -122,14 +122,7 @@ class ConvAny final : public AnyKernel {
     a.out_width = divisor(out->width);
     a.channels = divisor(weights->channels);
     a.taps_w = divisor(weights->width);
-    a.height = static_cast<int32_t>(in->height);
-    a.width = static_cast<int32_t>(in->width);
-    a.stride_h = static_cast<int32_t>(window_.stride[0]);
-    a.stride_w = static_cast<int32_t>(window_.stride[1]);
-    a.dilation_h = static_cast<int32_t>(window_.dilation[0]);
-    a.dilation_w = static_cast<int32_t>(window_.dilation[1]);
-    a.top = static_cast<int32_t>(window_.pads(0, in->height, out->height).first);
-    a.left = static_cast<int32_t>(window_.pads(1, in->width, out->width).first);
+    set_window(a, window_, *in, *out);
     a.bias_per_item = 1;
     rows_ = {{out->batch, out->height, out->width},
              {{out->batch_stride, out->row_stride, out->pixel_stride},

@@ -48,14 +48,7 @@ Status ConvCall::read(const KernelCall& call, ConvOperands& o) const {
   g.columns = narrow(o.out.channels / groups);
   g.out_plane = divisor(o.out.height * o.out.width);
   g.out_width = divisor(o.out.width);
-  g.height = narrow_signed(o.in.height);
-  g.width = narrow_signed(o.in.width);
-  g.stride_h = narrow_signed(w.stride[0]);
-  g.stride_w = narrow_signed(w.stride[1]);
-  g.dilation_h = narrow_signed(w.dilation[0]);
-  g.dilation_w = narrow_signed(w.dilation[1]);
-  g.top = narrow_signed(w.pads(0, o.in.height, o.out.height).first);
-  g.left = narrow_signed(w.pads(1, o.in.width, o.out.width).first);
+  set_window(g, w, o.in, o.out);
   g.taps_h = narrow(w.kernel[0]);
   g.taps_w = narrow(w.kernel[1]);
   g.channels = narrow(o.channels);

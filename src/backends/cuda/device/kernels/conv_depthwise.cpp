@@ -161,10 +161,7 @@ class ConvDepthwise final : public Kernel {
     any_.all_columns = divisor(out_.width);
     any_.taps_h = narrow_signed(window_.kernel[0]);
     any_.taps_w = narrow_signed(window_.kernel[1]);
-    any_.stride_h = narrow_signed(window_.stride[0]);
-    any_.stride_w = narrow_signed(window_.stride[1]);
-    any_.dilation_h = narrow_signed(window_.dilation[0]);
-    any_.dilation_w = narrow_signed(window_.dilation[1]);
+    set_steps(any_, window_);
     any_launch_ = launch_of(function_name(), any_.count);
   }
 

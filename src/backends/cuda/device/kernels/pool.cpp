@@ -72,20 +72,11 @@ class Pool final : public Kernel {
     a.from_row = in.row_stride;
     a.from_column = in.pixel_stride;
     a.from_group = in.channel_stride * lanes;
-    const auto [top, bottom] = window_.pads(0, in.height, out.height);
-    const auto [left, right] = window_.pads(1, in.width, out.width);
-    a.height = narrow_signed(in.height);
-    a.width = narrow_signed(in.width);
+    set_window(a, window_, in, out);
     a.kernel_h = narrow_signed(window_.kernel[0]);
     a.kernel_w = narrow_signed(window_.kernel[1]);
-    a.stride_h = narrow_signed(window_.stride[0]);
-    a.stride_w = narrow_signed(window_.stride[1]);
-    a.dilation_h = narrow_signed(window_.dilation[0]);
-    a.dilation_w = narrow_signed(window_.dilation[1]);
-    a.top = narrow_signed(top);
-    a.left = narrow_signed(left);
-    a.bottom = narrow_signed(bottom);
-    a.right = narrow_signed(right);
+    a.bottom = narrow_signed(window_.pads(0, in.height, out.height).second);
+    a.right = narrow_signed(window_.pads(1, in.width, out.width).second);
     const bool square = window_.kernel[0] == window_.kernel[1] && (window_.kernel[0] == 2 || window_.kernel[0] == 3);
     const std::string name = lanes == 1 ? "pool_"
                              : square   ? "pool_words" + std::to_string(window_.kernel[0]) + "_"
